@@ -1,0 +1,3 @@
+module mtlslab.example/lab
+
+go 1.26
