@@ -1,0 +1,117 @@
+// Package keylog reads and writes the SSLKEYLOGFILE format (RFC 9850): text,
+// one secret a line, "LABEL CLIENT_RANDOM SECRET" with the last two in
+// hexadecimal. A key log opens recorded connections to whoever reads it.
+package keylog
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Labels of RFC 9850, and the NSS labels that came before it. A label that is
+// not among them is kept as it is: later protocols add their own.
+const (
+	LabelClientRandom           = "CLIENT_RANDOM" // the master secret of TLS 1.2
+	LabelClientEarlyTraffic     = "CLIENT_EARLY_TRAFFIC_SECRET"
+	LabelClientHandshakeTraffic = "CLIENT_HANDSHAKE_TRAFFIC_SECRET"
+	LabelServerHandshakeTraffic = "SERVER_HANDSHAKE_TRAFFIC_SECRET"
+	LabelClientTraffic0         = "CLIENT_TRAFFIC_SECRET_0"
+	LabelServerTraffic0         = "SERVER_TRAFFIC_SECRET_0"
+	LabelEarlyExporter          = "EARLY_EXPORTER_SECRET"
+	LabelExporter               = "EXPORTER_SECRET"
+	LabelRSA                    = "RSA" // NSS: encrypted premaster secret, then the premaster secret
+)
+
+// MaxLine is the longest line that is read, in bytes without its line end.
+// The longest of today is about 300.
+const MaxLine = 4096
+
+// Entry is one secret of one connection.
+type Entry struct {
+	Label string
+	// ClientRandom is the random of the ClientHello, 32 bytes. Under LabelRSA it
+	// is the first 8 bytes of the encrypted premaster secret instead.
+	ClientRandom []byte
+	Secret       []byte
+}
+
+// AppendText appends the entry as a line of the key log, line feed included.
+func (e Entry) AppendText(b []byte) ([]byte, error) {
+	b = append(b, e.Label...)
+	b = append(b, ' ')
+	b = hex.AppendEncode(b, e.ClientRandom)
+	b = append(b, ' ')
+	b = hex.AppendEncode(b, e.Secret)
+	return append(b, '\n'), nil
+}
+
+// SyntaxError says which line of a key log cannot be read, and why. The line
+// itself is left out: it may hold a secret.
+type SyntaxError struct {
+	Line    int // counted from 1
+	Problem string
+}
+
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("key log line %d: %s", e.Line, e.Problem)
+}
+
+var errNotThreeFields = errors.New("want LABEL CLIENT_RANDOM SECRET")
+
+// ParseLine reads one line, without its line end. The entry owns its bytes.
+func ParseLine(line []byte) (Entry, error) {
+	fields := bytes.Split(line, []byte{' '})
+	if len(fields) != 3 || len(fields[0]) == 0 {
+		return Entry{}, errNotThreeFields
+	}
+	for _, c := range fields[0] {
+		if c != '_' && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+			return Entry{}, errors.New("a label has only capital letters, digits and underscores")
+		}
+	}
+	entry := Entry{Label: string(fields[0])}
+	var err error
+	if entry.ClientRandom, err = hex.AppendDecode(nil, fields[1]); err != nil {
+		return Entry{}, errors.New("the client random is not hexadecimal")
+	}
+	if entry.Secret, err = hex.AppendDecode(nil, fields[2]); err != nil || len(entry.Secret) == 0 {
+		return Entry{}, errors.New("the secret is not hexadecimal")
+	}
+	want := 32
+	if entry.Label == LabelRSA {
+		want = 8
+	}
+	if len(entry.ClientRandom) != want {
+		return Entry{}, fmt.Errorf("the client random has %d bytes, not %d", len(entry.ClientRandom), want)
+	}
+	return entry, nil
+}
+
+// Read hands every entry of a key log to each, in order. Empty lines and
+// comments (#) are passed over. A line that cannot be read ends it with a
+// *SyntaxError; what came before it has been handed on.
+func Read(r io.Reader, each func(Entry)) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, MaxLine), MaxLine+2)
+	number := 0
+	for lines.Scan() {
+		number++
+		line := lines.Bytes()
+		if len(bytes.TrimSpace(line)) == 0 || line[0] == '#' {
+			continue
+		}
+		entry, err := ParseLine(line)
+		if err != nil {
+			return &SyntaxError{Line: number, Problem: err.Error()}
+		}
+		each(entry)
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return &SyntaxError{Line: number + 1, Problem: fmt.Sprintf("longer than %d bytes", MaxLine)}
+	}
+	return lines.Err()
+}

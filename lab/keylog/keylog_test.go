@@ -1,0 +1,178 @@
+package keylog
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const (
+	random = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+	secret = "a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf"
+	line   = "CLIENT_TRAFFIC_SECRET_0 " + random + " " + secret
+)
+
+func TestRead(t *testing.T) {
+	log := "# a comment\r\n\n" + line + "\r\nNEW_LABEL_7 " + random + " ff\nRSA 0011223344556677 " + secret + "\n"
+	var labels []string
+	err := Read(strings.NewReader(log), func(e Entry) { labels = append(labels, e.Label) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(labels, " "); got != "CLIENT_TRAFFIC_SECRET_0 NEW_LABEL_7 RSA" {
+		t.Errorf("labels %s", got)
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	for name, c := range map[string]struct{ log, problem string }{
+		"two fields":    {line + "\nCLIENT_RANDOM " + random, "key log line 2: want LABEL CLIENT_RANDOM SECRET"},
+		"no label":      {" " + random + " " + secret, "want LABEL"},
+		"odd secret":    {"CLIENT_RANDOM " + random + " abc", "the secret is not hexadecimal"},
+		"no secret":     {"CLIENT_RANDOM " + random + " ", "the secret is not hexadecimal"},
+		"bad random":    {"CLIENT_RANDOM zz " + secret, "the client random is not hexadecimal"},
+		"short random":  {"CLIENT_RANDOM 00 " + secret, "has 1 bytes, not 32"},
+		"a certificate": {"-----BEGIN CERTIFICATE-----\n", "want LABEL"},
+		"lower case":    {"client_random " + random + " " + secret, "capital letters"},
+		"a long line":   {line + "\n" + strings.Repeat("A", 3*MaxLine), "key log line 2: longer than"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := Read(strings.NewReader(c.log), func(Entry) {})
+			var syntax *SyntaxError
+			if !errors.As(err, &syntax) || !strings.Contains(err.Error(), c.problem) {
+				t.Errorf("got %v, want %q", err, c.problem)
+			}
+		})
+	}
+}
+
+func open(t *testing.T, path string) *Writer {
+	t.Helper()
+	w, err := Open(path, func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return w
+}
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestWriterWritesEverySecretOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.log")
+	w := open(t, path)
+	var both sync.WaitGroup
+	for range 2 { // the two ends of a connection
+		both.Go(func() {
+			for i := range 100 {
+				w.Write([]byte("LABEL_" + strings.Repeat("X", i) + " " + random + " " + secret + "\n"))
+			}
+		})
+	}
+	both.Wait()
+	n := 0
+	if err := Read(strings.NewReader(content(t, path)), func(Entry) { n++ }); err != nil || n != 100 {
+		t.Errorf("%d entries, error %v; want 100", n, err)
+	}
+	if info, _ := os.Stat(path); runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+}
+
+func TestWriterForgetsOldLines(t *testing.T) {
+	w := open(t, filepath.Join(t.TempDir(), "keys.log"))
+	for i := range 3 * recentLines {
+		w.Write([]byte("L " + random + " " + strings.Repeat("0", i%7) + string(rune('a'+i%26)) + "\n"))
+		w.Write([]byte{byte(i), byte(i >> 8), '\n'})
+	}
+	if len(w.seen) > recentLines {
+		t.Errorf("remembers %d lines", len(w.seen))
+	}
+}
+
+func TestOpenKeepsWhatIsThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.log")
+	if err := os.WriteFile(path, []byte(line), 0o644); err != nil { // another program's, cut off
+		t.Fatal(err)
+	}
+	w := open(t, path)
+	w.Write([]byte("SECOND " + random + " " + secret + "\n"))
+	if want := line + "\nSECOND " + random + " " + secret + "\n"; content(t, path) != want {
+		t.Errorf("file holds\n%s", content(t, path))
+	}
+	if info, _ := os.Stat(path); runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+}
+
+func TestOpenRefusesOtherFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "server.pem")
+	const pem = "-----BEGIN CERTIFICATE-----\n"
+	if err := os.WriteFile(path, []byte(pem), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(path, nil)
+	var not *NotKeyLogError
+	if !errors.As(err, &not) {
+		t.Errorf("got %v", err)
+	}
+	if content(t, path) != pem {
+		t.Error("the file was changed")
+	}
+}
+
+func TestFullDiskDoesNotBreakTheHandshake(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("needs /dev/full")
+	}
+	told := 0
+	w, err := Open("/dev/full", func(error) { told++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for range 3 {
+		if _, err := w.Write([]byte(line + "\n")); err != nil {
+			t.Errorf("crypto/tls was told %v", err)
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(line + "\n"))
+	f.Add([]byte("# comment\r\n\nRSA 0011223344556677 " + secret))
+	f.Add([]byte("CLIENT_RANDOM " + random + " "))
+	f.Fuzz(func(t *testing.T, log []byte) {
+		var text []byte
+		var first []Entry
+		_ = Read(bytes.NewReader(log), func(e Entry) {
+			first = append(first, e)
+			text, _ = e.AppendText(text)
+		})
+		i := 0
+		err := Read(bytes.NewReader(text), func(e Entry) {
+			if e.Label != first[i].Label || !bytes.Equal(e.Secret, first[i].Secret) || !bytes.Equal(e.ClientRandom, first[i].ClientRandom) {
+				t.Errorf("entry %d changed on its way", i)
+			}
+			i++
+		})
+		if err != nil || i != len(first) {
+			t.Errorf("%d of %d entries came back: %v", i, len(first), err)
+		}
+	})
+}

@@ -1,0 +1,124 @@
+package keylog
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+)
+
+// recentLines bounds what a Writer remembers in order to write a secret once:
+// both ends of a connection log the same lines within one handshake.
+const recentLines = 4096
+
+// Writer appends lines to a key log file, each in one write, so that several
+// programs can share the file. It is an io.Writer fit for
+// crypto/tls.Config.KeyLogWriter, and safe for concurrent use.
+type Writer struct {
+	mu     sync.Mutex
+	file   *os.File
+	seen   map[string]bool
+	recent []string // ring of what is in seen, oldest at next
+	next   int
+	failed func(error)
+	broken bool
+}
+
+// NotKeyLogError is a file that is there already and is not a key log.
+type NotKeyLogError struct {
+	Path string
+	Err  error
+}
+
+func (e *NotKeyLogError) Error() string {
+	return fmt.Sprintf("%s is not a key log: %v", e.Path, e.Err)
+}
+func (e *NotKeyLogError) Unwrap() error { return e.Err }
+
+// Open opens the key log at path for appending, and makes it, with mode 0600,
+// where there is none. A file that holds something else is refused unchanged.
+//
+// When a later write fails (a full disk), failed is told once, the keys after
+// it are dropped, and the connections go on. The caller closes the Writer.
+func Open(path string, failed func(error)) (*Writer, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{file: file, seen: make(map[string]bool), recent: make([]string, recentLines), failed: failed}
+	if err := w.adopt(path); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// adopt makes sure that what is in the file stays readable: that it is a key
+// log, ends in a whole line, and that nobody else can read it.
+func (w *Writer) adopt(path string) error {
+	info, err := w.file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err // a terminal or a FIFO has nothing to adopt
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		if err := w.file.Chmod(0o600); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	if info.Size() == 0 {
+		return nil
+	}
+	old, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	if err := checkStart(old); err != nil {
+		return &NotKeyLogError{Path: path, Err: err}
+	}
+	last := make([]byte, 1)
+	if _, err := old.ReadAt(last, info.Size()-1); err != nil {
+		return err
+	}
+	if last[0] != '\n' {
+		_, err = w.file.Write([]byte{'\n'})
+	}
+	return err
+}
+
+// checkStart reads the first lines of a key log. A last line that was cut off
+// by a crash is not held against the file.
+func checkStart(r io.Reader) error {
+	found := 0
+	err := Read(io.LimitReader(r, 2*MaxLine), func(Entry) { found++ })
+	if found > 0 {
+		return nil
+	}
+	return err
+}
+
+// Write appends one line, which ends in a line feed, unless it was written
+// lately. It never fails: crypto/tls would break off the handshake.
+func (w *Writer) Write(line []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broken || w.seen[string(line)] {
+		return len(line), nil
+	}
+	if _, err := w.file.Write(line); err != nil {
+		w.broken = true
+		if w.failed != nil {
+			w.failed(err)
+		}
+		return len(line), nil
+	}
+	delete(w.seen, w.recent[w.next])
+	w.recent[w.next] = string(line)
+	w.seen[w.recent[w.next]] = true
+	w.next = (w.next + 1) % len(w.recent)
+	return len(line), nil
+}
+
+// Close closes the file.
+func (w *Writer) Close() error { return w.file.Close() }
