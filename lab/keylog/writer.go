@@ -122,3 +122,6 @@ func (w *Writer) Write(line []byte) (int, error) {
 
 // Close closes the file.
 func (w *Writer) Close() error { return w.file.Close() }
+
+// Name is the path of the file, as given to Open.
+func (w *Writer) Name() string { return w.file.Name() }

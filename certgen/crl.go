@@ -1,0 +1,140 @@
+package certgen
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tsaarni/certyaml"
+)
+
+// crlLifetime is from ThisUpdate to NextUpdate of a CRL.
+const crlLifetime = 7 * 24 * time.Hour
+
+// examineCRLs finds the reasons to make the CRL of each CA. Those of the
+// certificates must have been found before.
+func (f *folder) examineCRLs(ctx context.Context) error {
+	for _, c := range f.manifest.Certificates {
+		if c.Revoked {
+			f.revoked[c.Issuer.index] = append(f.revoked[c.Issuer.index], c)
+		}
+	}
+	return inParallel(ctx, len(f.manifest.Certificates), func(i int) (err error) {
+		// A CA that may not sign CRLs has nothing revoked; Parse saw to that.
+		if c := f.manifest.Certificates[i]; c.CA && c.KeyUsage&x509.KeyUsageCRLSign != 0 {
+			f.crlReasons[i], err = f.examineCRL(c)
+		}
+		return err
+	})
+}
+
+// examineCRL returns the reasons to make the CRL of ca. One that revokes
+// nothing is made only in place of one that is there.
+func (f *folder) examineCRL(ca *Certificate) ([]Reason, error) {
+	if !f.listing.mayHave(ca.CRLFile()) && len(f.revoked[ca.index]) == 0 {
+		return nil, nil
+	}
+	crl, err := LoadCRL(f.dir, ca.Name)
+	var missing *MissingError
+	var inTheWay *InTheWayError
+	var damaged *DamagedError
+	switch {
+	case len(f.revoked[ca.index]) == 0 && (errors.As(err, &missing) || errors.As(err, &inTheWay)):
+		return nil, nil
+	case errors.As(err, &missing):
+		return []Reason{{ReasonMissing, "missing"}}, nil
+	case errors.As(err, &damaged):
+		return []Reason{reasonf(ReasonDamaged, "damaged: %v", damaged.Err)}, nil
+	case err != nil:
+		return nil, err
+	}
+	return f.crlFaults(ca, crl), nil
+}
+
+// crlFaults compares the CRL of ca with the certificates and the clock.
+func (f *folder) crlFaults(ca *Certificate, crl *x509.RevocationList) []Reason {
+	leaf := f.holdings[ca.index].leaf
+	switch {
+	case f.isPlanned(ca):
+		return []Reason{reasonf(ReasonFollows, "issuer %s is made anew", ca.Name)}
+	case !bytes.Equal(crl.RawIssuer, leaf.RawSubject) || crl.CheckSignatureFrom(leaf) != nil:
+		return []Reason{reasonf(ReasonUnverifiable, "issuer %s was made anew", ca.Name)}
+	}
+	return append(f.listReasons(ca, crl), validityReasons(crl.ThisUpdate, crl.NextUpdate, f.now)...)
+}
+
+// listReasons compares the serial numbers in a CRL with those to be revoked.
+func (f *folder) listReasons(ca *Certificate, crl *x509.RevocationList) []Reason {
+	listed := make(map[string]bool, len(crl.RevokedCertificateEntries))
+	for _, entry := range crl.RevokedCertificateEntries {
+		listed[entry.SerialNumber.String()] = true
+	}
+	var absent, anew []string
+	wanted := map[string]bool{}
+	for _, c := range f.revoked[ca.index] {
+		if f.isPlanned(c) {
+			anew = append(anew, c.Name)
+			continue
+		}
+		serial := f.holdings[c.index].leaf.SerialNumber.String()
+		wanted[serial] = true
+		if !listed[serial] {
+			absent = append(absent, c.Name)
+		}
+	}
+	var reasons []Reason
+	if len(anew) > 0 {
+		reasons = append(reasons, reasonf(ReasonFollows, "revoked and made anew: %s", strings.Join(anew, ", ")))
+	}
+	if len(absent) > 0 {
+		reasons = append(reasons, reasonf(ReasonList, "does not list %s", strings.Join(absent, ", ")))
+	}
+	for serial := range listed {
+		// The serial number of a certificate about to be replaced is unknown here.
+		if !wanted[serial] && len(anew) == 0 {
+			return append(reasons, Reason{ReasonList, "lists what is not revoked"})
+		}
+	}
+	return reasons
+}
+
+// LoadCRL returns the CRL of the CA called name from the folder dir. Errors are
+// *MissingError, *DamagedError, *InTheWayError or *fs.PathError.
+func LoadCRL(dir, name string) (*x509.RevocationList, error) {
+	file := filepath.Join(dir, crlFile(name))
+	blocks, _, err := readBlocks(name, file, crlTypes)
+	if err != nil {
+		return nil, err
+	}
+	crl, err := x509.ParseRevocationList(blocks[0])
+	if err != nil {
+		return nil, &DamagedError{Name: name, File: file, Err: err}
+	}
+	return crl, nil
+}
+
+// makeCRL makes and stages the CRL of ca, which lists every certificate that
+// the manifest revokes. All of them must have been provided.
+func (w *workshop) makeCRL(ca *Certificate) error {
+	thisUpdate := w.now.Add(-backdate).Truncate(time.Second)
+	nextUpdate := thisUpdate.Add(crlLifetime)
+	crl := certyaml.CRL{Issuer: w.issued[ca.index], ThisUpdate: &thisUpdate, NextUpdate: &nextUpdate}
+	for _, c := range w.revoked[ca.index] {
+		if err := crl.Add(w.issued[c.index]); err != nil {
+			return &IssueError{Name: ca.Name, Err: err}
+		}
+	}
+	pem, err := crl.PEM()
+	if err != nil {
+		return &IssueError{Name: ca.Name, Err: err}
+	}
+	if err := w.stage(ca.CRLFile(), pem, certificateMode); err != nil {
+		return err
+	}
+	w.done()
+	return nil
+}

@@ -1,0 +1,329 @@
+package certgen
+
+import (
+	"crypto/x509"
+	"maps"
+	"math/big"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// fieldSetters are the fields of a document. Each sets its part of the
+// certificate from a value that is not null, or says what is wrong with it.
+var fieldSetters map[string]func(*document, *yaml.Node) error
+
+func init() {
+	fieldSetters = map[string]func(*document, *yaml.Node) error{
+		"subject":                 textField(func(d *document) *string { return &d.certificate.Subject }),
+		"filename":                textField(func(d *document) *string { return &d.certificate.Name }),
+		"issuer":                  textField(func(d *document) *string { return &d.issuer }),
+		"sans":                    (*document).setSANs,
+		"key_type":                (*document).setKeyType,
+		"key_size":                (*document).setKeySize,
+		"expires":                 (*document).setExpires,
+		"not_before":              dateField(func(d *document) *time.Time { return &d.certificate.NotBefore }),
+		"not_after":               dateField(func(d *document) *time.Time { return &d.certificate.NotAfter }),
+		"key_usages":              (*document).setKeyUsages,
+		"ext_key_usages":          (*document).setExtKeyUsages,
+		"ca":                      boolField(func(d *document) *bool { return &d.certificate.CA }),
+		"revoked":                 boolField(func(d *document) *bool { return &d.certificate.Revoked }),
+		"serial":                  (*document).setSerial,
+		"crl_distribution_points": listField(func(d *document) *[]string { return &d.certificate.CRLDistributionPoints }),
+		"ocsp":                    listField(func(d *document) *[]string { return &d.certificate.OCSP }),
+	}
+}
+
+// keyUsages are the values of key_usages, RFC 5280 section 4.2.1.3.
+var keyUsages = map[string]x509.KeyUsage{
+	"DigitalSignature":  x509.KeyUsageDigitalSignature,
+	"ContentCommitment": x509.KeyUsageContentCommitment,
+	"KeyEncipherment":   x509.KeyUsageKeyEncipherment,
+	"DataEncipherment":  x509.KeyUsageDataEncipherment,
+	"KeyAgreement":      x509.KeyUsageKeyAgreement,
+	"CertSign":          x509.KeyUsageCertSign,
+	"CRLSign":           x509.KeyUsageCRLSign,
+	"EncipherOnly":      x509.KeyUsageEncipherOnly,
+	"DecipherOnly":      x509.KeyUsageDecipherOnly,
+}
+
+// extKeyUsages are the values of ext_key_usages, RFC 5280 section 4.2.1.12.
+var extKeyUsages = map[string]x509.ExtKeyUsage{
+	"Any":                            x509.ExtKeyUsageAny,
+	"ServerAuth":                     x509.ExtKeyUsageServerAuth,
+	"ClientAuth":                     x509.ExtKeyUsageClientAuth,
+	"CodeSigning":                    x509.ExtKeyUsageCodeSigning,
+	"EmailProtection":                x509.ExtKeyUsageEmailProtection,
+	"IPSECEndSystem":                 x509.ExtKeyUsageIPSECEndSystem,
+	"IPSECTunnel":                    x509.ExtKeyUsageIPSECTunnel,
+	"IPSECUser":                      x509.ExtKeyUsageIPSECUser,
+	"TimeStamping":                   x509.ExtKeyUsageTimeStamping,
+	"OCSPSigning":                    x509.ExtKeyUsageOCSPSigning,
+	"MicrosoftServerGatedCrypto":     x509.ExtKeyUsageMicrosoftServerGatedCrypto,
+	"NetscapeServerGatedCrypto":      x509.ExtKeyUsageNetscapeServerGatedCrypto,
+	"MicrosoftCommercialCodeSigning": x509.ExtKeyUsageMicrosoftCommercialCodeSigning,
+	"MicrosoftKernelCodeSigning":     x509.ExtKeyUsageMicrosoftKernelCodeSigning,
+}
+
+func textField(field func(*document) *string) func(*document, *yaml.Node) error {
+	return func(d *document, n *yaml.Node) (err error) {
+		*field(d), err = d.text(n)
+		return err
+	}
+}
+
+func listField(field func(*document) *[]string) func(*document, *yaml.Node) error {
+	return func(d *document, n *yaml.Node) error {
+		items, texts, err := d.list(n)
+		if err != nil {
+			return err
+		}
+		for i, text := range texts {
+			if text == "" || !isASCII(text) {
+				return d.faultAt(items[i], "write a URL, for example http://ca.example.com/crl", "%s is not a URL", quoted(text))
+			}
+		}
+		*field(d) = texts
+		return nil
+	}
+}
+
+func boolField(field func(*document) *bool) func(*document, *yaml.Node) error {
+	return func(d *document, n *yaml.Node) error {
+		text, err := d.text(n)
+		if err != nil {
+			return err
+		}
+		switch strings.ToLower(text) {
+		case "true", "yes", "on", "y":
+			*field(d) = true
+		case "false", "no", "off", "n":
+			*field(d) = false
+		default:
+			return d.faultAt(n, "write true or false", "%s is neither true nor false", quoted(text))
+		}
+		return nil
+	}
+}
+
+func dateField(field func(*document) *time.Time) func(*document, *yaml.Node) error {
+	const hint = "write RFC 3339, for example 2030-01-31T12:00:00Z"
+	return func(d *document, n *yaml.Node) error {
+		text, err := d.text(n)
+		if err != nil {
+			return err
+		}
+		date, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return d.faultAt(n, hint, "%s is not a date", quoted(text))
+		}
+		date = date.UTC().Truncate(time.Second)
+		if date.Year() < 1950 || date.Year() > 9999 {
+			return d.faultAt(n, "write a year from 1950 to 9999", "%s is out of range", quoted(text))
+		}
+		*field(d) = date
+		return nil
+	}
+}
+
+func (d *document) setExpires(n *yaml.Node) error {
+	text, err := d.text(n)
+	if err != nil || text == "" {
+		return err
+	}
+	expires, err := time.ParseDuration(text)
+	if err != nil {
+		return d.faultAt(n, expiresHint(text), "%s is not a duration", quoted(text))
+	}
+	if expires <= 0 {
+		return d.faultAt(n, "write more than zero; for an expired certificate give not_before and not_after", "the lifetime %s is not positive", quoted(text))
+	}
+	d.certificate.Expires = expires
+	return nil
+}
+
+// expiresHint turns days into the hours that Go durations are written in.
+func expiresHint(text string) string {
+	if number, ok := strings.CutSuffix(text, "d"); ok {
+		if days, err := strconv.Atoi(number); err == nil && days > 0 && days < 100_000 {
+			return "write it in hours: " + strconv.Itoa(days*24) + "h"
+		}
+	}
+	return "write hours, minutes or seconds, for example 8760h or 90m"
+}
+
+func (d *document) setKeyType(n *yaml.Node) error {
+	text, err := d.text(n)
+	if err != nil || text == "" {
+		return err
+	}
+	switch kind := KeyType(text); kind {
+	case EC, RSA, Ed25519:
+		d.certificate.KeyType = kind
+		return nil
+	}
+	return d.faultAt(n, "write EC, RSA or ED25519", "unknown key type %s", quoted(text))
+}
+
+func (d *document) setKeySize(n *yaml.Node) error {
+	text, err := d.text(n)
+	if err != nil {
+		return err
+	}
+	size, err := strconv.ParseInt(text, 0, 32)
+	if err != nil || size < 0 {
+		return d.faultAt(n, "write a number of bits, for example 256", "%s is not a key size", quoted(text))
+	}
+	d.certificate.KeySize = int(size)
+	return nil
+}
+
+func (d *document) setSerial(n *yaml.Node) error {
+	text, err := d.text(n)
+	if err != nil {
+		return err
+	}
+	const hint = "write a whole number from 0 to 2^159-1"
+	if len(text) > 200 {
+		return d.faultAt(n, hint, "the serial number is longer than 20 octets")
+	}
+	serial, ok := new(big.Int).SetString(text, 0)
+	switch {
+	case !ok:
+		return d.faultAt(n, hint, "%s is not a serial number", quoted(text))
+	case serial.Sign() < 0:
+		return d.faultAt(n, hint, "the serial number %s is negative", text)
+	case serial.BitLen() > 159: // RFC 5280 section 4.1.2.2: 20 octets, positive
+		return d.faultAt(n, hint, "the serial number is longer than 20 octets")
+	}
+	d.certificate.Serial = serial
+	return nil
+}
+
+func (d *document) setKeyUsages(n *yaml.Node) error {
+	items, texts, err := d.list(n)
+	if err != nil {
+		return err
+	}
+	for i, text := range texts {
+		usage, ok := keyUsages[text]
+		if !ok {
+			return d.faultAt(items[i], choiceHint(text, slices.Sorted(maps.Keys(keyUsages))), "unknown key usage %s", quoted(text))
+		}
+		d.certificate.KeyUsage |= usage
+	}
+	return nil
+}
+
+func (d *document) setExtKeyUsages(n *yaml.Node) error {
+	items, texts, err := d.list(n)
+	if err != nil {
+		return err
+	}
+	for i, text := range texts {
+		usage, ok := extKeyUsages[text]
+		if !ok {
+			return d.faultAt(items[i], choiceHint(text, slices.Sorted(maps.Keys(extKeyUsages))), "unknown extended key usage %s", quoted(text))
+		}
+		d.certificate.ExtKeyUsage = append(d.certificate.ExtKeyUsage, usage)
+	}
+	return nil
+}
+
+func (d *document) setSANs(n *yaml.Node) error {
+	items, texts, err := d.list(n)
+	if err != nil {
+		return err
+	}
+	for i, text := range texts {
+		if err := d.addSAN(items[i], text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addSAN adds one subject alternative name, RFC 5280 section 4.2.1.6.
+func (d *document) addSAN(n *yaml.Node, text string) error {
+	names := &d.certificate.sans
+	kind, value, _ := strings.Cut(text, ":")
+	if value == "" {
+		return d.faultAt(n, sanHint(text), "%s is not a subject alternative name", quoted(text))
+	}
+	switch kind {
+	case "DNS":
+		ascii, err := toASCII(value)
+		if err != nil {
+			return d.faultAt(n, "write a host name, for example DNS:bücher.example", "%s is not a host name: %v", quoted(value), err)
+		}
+		names.dns = append(names.dns, ascii)
+		text = "DNS:" + ascii
+	case "IP":
+		ip := net.ParseIP(value)
+		if ip == nil {
+			return d.faultAt(n, "write one address, for example IP:127.0.0.1 or IP:::1", "%s is not an IP address", quoted(value))
+		}
+		names.ips = append(names.ips, ip)
+	case "URI":
+		uri, err := url.Parse(value)
+		if err != nil || !isASCII(value) || !validURIHost(uri.Host) {
+			return d.faultAt(n, "write a URI in ASCII, for example URI:spiffe://example.org/server", "%s is not a URI", quoted(value))
+		}
+		names.uris = append(names.uris, uri)
+	case "email":
+		if !isASCII(value) {
+			return d.faultAt(n, "certificates hold ASCII addresses only, for example email:joe@example.com", "%s is not an ASCII address", quoted(value))
+		}
+		names.emails = append(names.emails, value)
+	default:
+		return d.faultAt(n, sanHint(text), "unknown type of subject alternative name in %s", quoted(text))
+	}
+	d.certificate.SANs = append(d.certificate.SANs, text)
+	return nil
+}
+
+// validURIHost tells whether crypto/x509 will read the host of a URI back: no
+// empty label, and no trailing dot.
+func validURIHost(host string) bool {
+	if strings.ContainsFunc(host, func(r rune) bool { return r < 33 || r > 126 }) {
+		return false
+	}
+	return host == "" || !slices.Contains(strings.Split(host, "."), "")
+}
+
+// sanHint guesses which prefix was meant.
+func sanHint(text string) string {
+	kind, value, found := strings.Cut(text, ":")
+	for _, known := range []string{"DNS", "IP", "URI", "email"} {
+		if found && value != "" && len(value) <= maxName && strings.EqualFold(kind, known) {
+			return "write " + known + ":" + value
+		}
+	}
+	if net.ParseIP(text) != nil {
+		return "write IP:" + text
+	}
+	return "write the type first: DNS:localhost, IP:127.0.0.1, URI:spiffe://example.org/x or email:joe@example.com"
+}
+
+// choiceHint names the choice that was probably meant, or all of them.
+func choiceHint(text string, choices []string) string {
+	if near := nearest(text, choices); len(near) > 0 {
+		return "did you mean " + near[0] + "?"
+	}
+	return "write one of " + strings.Join(choices, ", ")
+}
+
+// quoted returns text in quotes, cut short to fit a message.
+func quoted(text string) string {
+	const most = 60
+	runes := []rune(text[:min(len(text), 4*most)])
+	if len(runes) > most {
+		return strconv.Quote(string(runes[:most])) + "…"
+	}
+	return strconv.Quote(text)
+}

@@ -1,0 +1,99 @@
+package certgen
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// listing has the names in a folder, in lower case, because some file systems
+// do not tell cases apart. A name that is not in it does not exist: to know
+// that takes one look at the folder in place of thousands.
+type listing map[string]bool
+
+// list reads the names in a folder. One that does not exist is empty.
+func list(dir string) (listing, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if info, e := os.Stat(dir); e == nil && !info.IsDir() {
+		return nil, &InTheWayError{File: dir, Is: "not a directory"}
+	}
+	files := make(listing, len(entries))
+	for _, entry := range entries {
+		files[strings.ToLower(entry.Name())] = true
+	}
+	return files, err
+}
+
+// mayHave tells whether the folder may have a file.
+func (l listing) mayHave(file string) bool { return l[strings.ToLower(file)] }
+
+// readHolding reads the files of c if there may be any.
+func (f *folder) readHolding(c *Certificate) *holding {
+	if f.listing.mayHave(c.CertificateFile()) || f.listing.mayHave(c.KeyFile()) {
+		return readHolding(f.dir, c.Name)
+	}
+	return &holding{
+		certificateErr: &MissingError{Name: c.Name, File: filepath.Join(f.dir, c.CertificateFile())},
+		keyErr:         &MissingError{Name: c.Name, File: filepath.Join(f.dir, c.KeyFile())},
+	}
+}
+
+// checkWay refuses to write over what is not a regular file. That the contents
+// are the lab's was seen when they were read.
+func (f *folder) checkWay() error {
+	for i, c := range f.manifest.Certificates {
+		var files []string
+		if f.isPlanned(c) {
+			files = append(files, c.KeyFile(), c.CertificateFile())
+		}
+		if len(f.crlReasons[i]) > 0 {
+			files = append(files, c.CRLFile())
+		}
+		for _, file := range files {
+			if !f.listing.mayHave(file) {
+				continue
+			}
+			if err := checkRegular(filepath.Join(f.dir, file)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkRegular returns *InTheWayError if there is anything but a regular file.
+func checkRegular(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return &InTheWayError{File: path, Is: describeMode(info.Mode())}
+	}
+	return nil
+}
+
+// describeMode names what is not a regular file.
+func describeMode(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a directory"
+	case mode&fs.ModeSymlink != 0:
+		return "a symbolic link"
+	}
+	return "not a regular file"
+}
+
+// isWide tells whether a key file of this mode is open to others than its
+// owner. Windows has no such modes.
+func isWide(mode fs.FileMode) bool {
+	return runtime.GOOS != "windows" && mode.Perm()&^keyMode != 0
+}

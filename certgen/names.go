@@ -1,0 +1,179 @@
+package certgen
+
+import (
+	"cmp"
+	"encoding/asn1"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strings"
+	"unicode"
+
+	"crypto/x509/pkix"
+
+	"github.com/tsaarni/x500dn"
+	"golang.org/x/net/idna"
+)
+
+// maxName is the longest file name in bytes. It leaves room for the suffixes
+// in the 255 bytes that file systems take.
+const maxName = 200
+
+func certificateFile(name string) string { return name + ".pem" }
+func keyFile(name string) string         { return name + "-key.pem" }
+func crlFile(name string) string         { return name + "-crl.pem" }
+
+// parseSubject parses a distinguished name as certyaml does and returns its
+// common name and the DER of its RDNSequence.
+func parseSubject(text string) (commonName string, der []byte, err error) {
+	if err := checkEncodedValues(text); err != nil {
+		return "", nil, err
+	}
+	name, err := x500dn.ParseDN(text)
+	if err != nil {
+		return "", nil, err
+	}
+	sequence := name.ToRDNSequence()
+	if !sameAttributes(name.Names, sequence) {
+		return "", nil, errors.New("an attribute is empty, given twice, or of a type that certificates made here do not carry")
+	}
+	if der, err = asn1.Marshal(sequence); err != nil {
+		return "", nil, err
+	}
+	// IA5String takes bytes as they are when written and refuses them when read.
+	var back pkix.RDNSequence
+	if _, err := asn1.Unmarshal(der, &back); err != nil {
+		return "", nil, err
+	}
+	return name.CommonName, der, nil
+}
+
+// sameAttributes tells whether the attributes parsed from a name are those
+// that will be written: pkix.Name holds one common name and few types.
+func sameAttributes(parsed []pkix.AttributeTypeAndValue, written pkix.RDNSequence) bool {
+	count := map[string]int{}
+	for _, a := range parsed {
+		if len(a.Type) > 0 { // x500dn leaves an empty attribute at each comma
+			count[a.Type.String()]++
+		}
+	}
+	for _, set := range written {
+		for _, a := range set {
+			count[a.Type.String()]--
+		}
+	}
+	for _, n := range count {
+		if n != 0 {
+			return false
+		}
+	}
+	return len(written) > 0
+}
+
+// checkEncodedValues refuses "#" values (RFC 4514 section 2.4) that are not
+// one primitive DER element: the BER parser behind x500dn trusts the lengths
+// it is told and recurses as deep as it is told.
+func checkEncodedValues(text string) error {
+	for rest := text; ; {
+		_, value, found := strings.Cut(rest, "=#")
+		if !found {
+			return nil
+		}
+		rest = value
+		if end := strings.IndexAny(value, ",+"); end >= 0 {
+			value = value[:end]
+		}
+		der, err := hex.DecodeString(value)
+		if err != nil {
+			return err
+		}
+		var element asn1.RawValue
+		if trailing, err := asn1.Unmarshal(der, &element); err != nil || len(trailing) > 0 || element.IsCompound {
+			return errors.New("the value after # is not one encoded string")
+		}
+	}
+}
+
+// checkName returns why name cannot be the base name of files, or "".
+func checkName(name string) string {
+	switch {
+	case name == "":
+		return "is empty"
+	case strings.HasPrefix(name, "."):
+		return "begins with a dot"
+	case strings.ContainsAny(name, `/\`):
+		return "has a path in it"
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return "has a control character in it"
+	case len(name) > maxName:
+		return "is longer than 200 bytes"
+	}
+	return ""
+}
+
+// toASCII returns a DNS name with non-ASCII labels as A-labels (RFC 5890),
+// and an ASCII name as it is. A leading wildcard label is kept.
+func toASCII(name string) (string, error) {
+	if isASCII(name) {
+		return name, nil
+	}
+	rest, wildcard := strings.CutPrefix(name, "*.")
+	ascii, err := idna.Lookup.ToASCII(rest)
+	if err != nil {
+		return "", err
+	}
+	if wildcard {
+		ascii = "*." + ascii
+	}
+	return ascii, nil
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// nearest returns up to three of the candidates that look like name, best first.
+func nearest(name string, candidates []string) []string {
+	type match struct {
+		candidate string
+		distance  int
+	}
+	// A longer name cannot be a slip of the finger, and would cost its square.
+	if len(name) > maxName {
+		return nil
+	}
+	var matches []match
+	for _, c := range candidates {
+		d := distance(strings.ToLower(name), strings.ToLower(c))
+		if d <= max(2, len(name)/3) || name != "" && strings.HasPrefix(c, name) {
+			matches = append(matches, match{c, d})
+		}
+	}
+	slices.SortStableFunc(matches, func(a, b match) int { return cmp.Compare(a.distance, b.distance) })
+	var names []string
+	for _, m := range matches[:min(3, len(matches))] {
+		names = append(names, m.candidate)
+	}
+	return names
+}
+
+// distance returns the Levenshtein distance of a and b in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,225 @@
+package certgen
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// document is one YAML document while it is being read.
+type document struct {
+	*source
+	node        *yaml.Node
+	fields      map[string]*yaml.Node // values by field name
+	certificate *Certificate
+	issuer      string // as written; empty: self-signed
+}
+
+// Parse reads a manifest and checks all that can be checked without looking at
+// the disk. The file name is used in messages only. Errors are *ManifestError.
+// Work and memory are linear in the size of data.
+func Parse(file string, data []byte) (*Manifest, error) {
+	src := &source{file: file, text: strings.TrimPrefix(string(data), "\ufeff")}
+	if len(data) > maxManifest {
+		return nil, src.errorAt(1, 1, "split it into several manifests", "the manifest is larger than 16 MiB")
+	}
+	if err := checkCharacters(src); err != nil {
+		return nil, err
+	}
+	documents, err := readDocuments(src)
+	if err != nil {
+		return nil, err
+	}
+	err = inParallel(context.Background(), len(documents), func(i int) error { return documents[i].decode(i) })
+	if err != nil {
+		return nil, err
+	}
+	m := &Manifest{File: file, Certificates: make([]*Certificate, len(documents))}
+	for i, d := range documents {
+		m.Certificates[i] = d.certificate
+	}
+	if m.byName, err = claimFiles(documents); err != nil {
+		return nil, err
+	}
+	if err := linkIssuers(documents); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// checkCharacters refuses bytes that are not UTF-8 and the control characters
+// that YAML does not take (YAML 1.2.2 section 5.1).
+func checkCharacters(src *source) error {
+	line, column := 1, 0
+	for i, r := range src.text {
+		column++
+		switch {
+		case r == '\n':
+			line, column = line+1, 0
+		case r == utf8.RuneError && !strings.HasPrefix(src.text[i:], "\ufffd"):
+			return src.errorAt(line, column, "save the manifest as UTF-8", "this is not UTF-8")
+		case unicode.IsControl(r) && r != '\t' && r != '\r' && r != '\u0085':
+			return src.errorAt(line, column, "remove the character", "control character %U", r)
+		}
+	}
+	return nil
+}
+
+// readDocuments splits the stream into its documents. Empty ones are skipped.
+func readDocuments(src *source) ([]*document, error) {
+	loader, err := yaml.NewLoader(strings.NewReader(src.text))
+	if err != nil {
+		return nil, err
+	}
+	var documents []*document
+	for {
+		var root yaml.Node
+		err := loader.Load(&root)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, syntaxError(src, err)
+		}
+		if len(root.Content) == 0 || isNull(root.Content[0]) {
+			continue
+		}
+		documents = append(documents, &document{source: src, node: root.Content[0]})
+	}
+	if len(documents) == 0 {
+		return nil, src.errorAt(1, 1, "write at least one document, for example: subject: CN=my-ca", "the manifest is empty")
+	}
+	return documents, nil
+}
+
+// syntaxError says in terms of the manifest what the YAML parser found.
+func syntaxError(src *source, err error) error {
+	const hint = "check indentation, quotes and brackets; quote values that begin with one of * & ! % @ ` [ {"
+	var load *yaml.LoadError
+	if !errors.As(err, &load) {
+		return src.errorAt(1, 1, hint, "not YAML: %v", err)
+	}
+	// What was never closed is found missing at the end: point at where it began.
+	mark := load.Mark
+	if load.ContextMark.Line > 0 && mark.Line > load.ContextMark.Line {
+		mark = load.ContextMark
+	}
+	return src.errorAt(mark.Line, mark.Column, hint, "not YAML: %s", load.Message)
+}
+
+// decode fills in the certificate of a document, which has this index.
+func (d *document) decode(index int) error {
+	if d.node.Kind != yaml.MappingNode {
+		return d.errorAt(d.node.Line, d.node.Column, "write fields, for example: subject: CN=server",
+			"a document must be a mapping of fields, not %s", describe(d.node))
+	}
+	d.fields = make(map[string]*yaml.Node, len(d.node.Content)/2)
+	d.certificate = &Certificate{Line: d.node.Line, index: index, KeyType: EC, Expires: DefaultLifetime}
+	for i := 0; i+1 < len(d.node.Content); i += 2 {
+		if err := d.decodeField(d.node.Content[i], d.node.Content[i+1]); err != nil {
+			return err
+		}
+	}
+	return d.complete()
+}
+
+// decodeField sets one field. Names match in any case, as certyaml's do.
+func (d *document) decodeField(key, value *yaml.Node) error {
+	name := strings.ToLower(key.Value)
+	set, known := fieldSetters[name]
+	switch {
+	case key.Kind == yaml.ScalarNode && key.Value == "<<":
+		return d.errorAt(key.Line, key.Column, "write the fields out in this document", "merge keys are not taken here")
+	case key.Kind != yaml.ScalarNode || !known:
+		return d.errorAt(key.Line, key.Column, fieldHint(name), "unknown field %s", quoted(key.Value))
+	case d.fields[name] != nil:
+		return d.errorAt(key.Line, key.Column, "keep one of them", "field %s is given twice, first on line %d", name, d.fields[name].Line)
+	}
+	d.fields[name] = value
+	if isNull(value) {
+		return nil
+	}
+	return set(d, value)
+}
+
+// fieldHint names the field that was probably meant, or all of them.
+func fieldHint(name string) string {
+	names := slices.Sorted(maps.Keys(fieldSetters))
+	if near := nearest(name, names); len(near) > 0 {
+		return "did you mean " + near[0] + "?"
+	}
+	return "the fields are " + strings.Join(names, ", ")
+}
+
+// faultAt returns an error at a value.
+func (d *document) faultAt(n *yaml.Node, hint, format string, args ...any) error {
+	return d.errorAt(n.Line, n.Column, hint, format, args...)
+}
+
+// fault returns an error at the value of a field, or at the first field of the
+// document when the field is not there.
+func (d *document) fault(field, hint, format string, args ...any) error {
+	n := d.fields[field]
+	if n == nil {
+		n = d.node
+	}
+	return d.errorAt(n.Line, n.Column, hint, format, args...)
+}
+
+// text returns a value that must be a scalar, as it was written: 123 is "123".
+func (d *document) text(n *yaml.Node) (string, error) {
+	target := resolve(n)
+	if target.Kind != yaml.ScalarNode {
+		return "", d.faultAt(n, "write one value here", "expected a text, not %s", describe(target))
+	}
+	return target.Value, nil
+}
+
+// list returns the items of a value that must be a list of texts. Aliases are
+// followed one step and no list may hold another, so nothing can multiply.
+func (d *document) list(n *yaml.Node) ([]*yaml.Node, []string, error) {
+	target := resolve(n)
+	if target.Kind != yaml.SequenceNode {
+		return nil, nil, d.faultAt(n, "write a list: one item a line, each after \"- \"", "expected a list, not %s", describe(target))
+	}
+	texts := make([]string, len(target.Content))
+	for i, item := range target.Content {
+		var err error
+		if texts[i], err = d.text(item); err != nil {
+			return nil, nil, err
+		}
+	}
+	return target.Content, texts, nil
+}
+
+// resolve returns what an alias stands for, and any other node itself.
+func resolve(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode && n.Alias != nil {
+		return n.Alias
+	}
+	return n
+}
+
+func isNull(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
+}
+
+// describe names the kind of a node, with its text if it has one.
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.AliasNode:
+		return "an alias"
+	}
+	return "the text " + quoted(n.Value)
+}

@@ -1,0 +1,115 @@
+package certgen
+
+import (
+	"context"
+	"crypto/x509"
+	"iter"
+	"slices"
+	"time"
+)
+
+// Verify checks every certificate of the manifest in dir, in its order: that
+// the files are there, say what the manifest says, are valid, private where
+// they must be, and that the chain up to the root holds; for a CA also its CRL.
+// Each comes with nil or a *LieError. An error that keeps Verify from looking
+// at all comes alone, with a nil certificate.
+func Verify(m *Manifest, dir string, now time.Time) iter.Seq2[*Certificate, error] {
+	return func(yield func(*Certificate, error) bool) {
+		f, err := examine(context.Background(), m, dir, now, nil)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, c := range m.Certificates {
+			if !yield(c, f.lie(c)) {
+				return
+			}
+		}
+	}
+}
+
+// lie returns what is wrong with a certificate or its CRL, or nil.
+func (f *folder) lie(c *Certificate) error {
+	isTrue := func(r Reason) bool { return !r.Kind.isLie() }
+	if lies := slices.DeleteFunc(slices.Clone(f.reasons[c.index]), isTrue); len(lies) > 0 {
+		return &LieError{c.Name, KindCertificate, lies}
+	}
+	if err := f.checkLink(c); err != nil {
+		return &LieError{c.Name, KindCertificate, []Reason{reasonf(ReasonUnverifiable, "does not verify against %s: %v", c.Issuer.Name, err)}}
+	}
+	if f.wideKeys[c.index] {
+		return &LieError{c.Name, KindKeyMode, []Reason{wideKey}}
+	}
+	if lies := slices.DeleteFunc(slices.Clone(f.crlReasons[c.index]), isTrue); len(lies) > 0 {
+		return &LieError{c.Name, KindCRL, lies}
+	}
+	return nil
+}
+
+// checkLink checks that the issuer of c signed it and had the right to (RFC
+// 5280 section 6.1.4). With the links above it, which are checked in their own
+// turn, that is the chain to the root. Dates are not looked at here: they may
+// lie in the past by intent.
+func (f *folder) checkLink(c *Certificate) error {
+	leaf, issuer := f.holdings[c.index].leaf, f.issuerLeaf(c)
+	if c.Issuer == nil || leaf == nil || issuer == nil {
+		return nil // what is missing is a lie of its own
+	}
+	return leaf.CheckSignatureFrom(issuer)
+}
+
+// Info is one certificate of the manifest and what the folder holds of it.
+type Info struct {
+	*Certificate
+	Depth   int               // of issuers above it; 0: self-signed
+	Leaf    *x509.Certificate // nil when missing or damaged
+	State   string            // in words: "ok", "missing", "changed: sans", "expires in 3 days", "revoked"
+	Reasons []Reason          // to make it anew; empty when it stays
+}
+
+// List describes every certificate of the manifest in dir as a tree: each
+// stands below its issuer, in the order of the manifest among its siblings.
+func List(m *Manifest, dir string, now time.Time) ([]Info, error) {
+	f, err := examine(context.Background(), m, dir, now, nil)
+	if err != nil {
+		return nil, err
+	}
+	children := make(map[*Certificate][]*Certificate)
+	for _, c := range m.Certificates {
+		children[c.Issuer] = append(children[c.Issuer], c)
+	}
+	infos := make([]Info, 0, len(m.Certificates))
+	// A stack, and not recursion: chains may be as deep as the manifest is long.
+	stack := slices.Clone(children[nil])
+	slices.Reverse(stack)
+	for len(stack) > 0 {
+		c := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		infos = append(infos, f.describe(c))
+		for _, child := range slices.Backward(children[c]) {
+			stack = append(stack, child)
+		}
+	}
+	return infos, nil
+}
+
+// describe returns one certificate's part of the list.
+func (f *folder) describe(c *Certificate) Info {
+	leaf, reasons := f.holdings[c.index].leaf, f.reasons[c.index]
+	info := Info{Certificate: c, Depth: c.depth, Leaf: leaf, Reasons: reasons}
+	switch {
+	case len(reasons) > 0:
+		info.State = joinReasons(reasons)
+	case f.wideKeys[c.index]:
+		info.State = wideKey.Text
+	case c.Revoked:
+		info.State = "revoked"
+	case f.now.After(leaf.NotAfter):
+		info.State = "expired"
+	case f.now.Before(leaf.NotBefore):
+		info.State = "not valid yet"
+	default:
+		info.State = "ok"
+	}
+	return info
+}

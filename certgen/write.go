@@ -1,0 +1,62 @@
+package certgen
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// The modes of what is written, set at creation and narrowed by the umask.
+const (
+	folderMode      fs.FileMode = 0o700
+	keyMode         fs.FileMode = 0o600
+	certificateMode fs.FileMode = 0o644
+	lockMode        fs.FileMode = 0o600
+)
+
+// temporaryPrefix begins the names of files being written. No certificate's
+// files begin with a dot.
+const temporaryPrefix = ".certgen-"
+
+// temporary returns where the new contents of a file are until they replace the
+// old.
+func temporary(dir, file string) string { return filepath.Join(dir, temporaryPrefix+file) }
+
+// stage writes the new contents of a file beside it. The lock must be held and
+// earlier temporary files be gone.
+//
+// It does not wait for the disk (fsync). What a power cut damages is found by
+// the next run, which makes it anew; waiting would take most of the time of
+// a large PKI.
+func stage(dir, file string, data []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(temporary(dir, file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}
+
+// commit replaces a file with what was staged, whole or not at all.
+func commit(dir, file string) error {
+	return os.Rename(temporary(dir, file), filepath.Join(dir, file))
+}
+
+// removeTemporaries removes what was staged and not committed, by this run or
+// one that was killed. The lock must be held.
+func removeTemporaries(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), temporaryPrefix) && entry.Type().IsRegular() {
+			if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package command
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// arrange puts flags before arguments, where the library looks for them, so
+// that people may write them on either side. What follows "--" stays as it is.
+func arrange(app *cli.App, args []string) []string {
+	const completion = "--generate-bash-completion" // the library wants it last
+	values := valueFlags(app)
+	commands, isCommand := app.Commands, true
+	var path, flags, words, last []string
+	for i := 1; i < len(args); i++ {
+		arg := args[i]
+		name := strings.TrimLeft(arg, "-")
+		sub := findCommand(commands, arg)
+		switch {
+		case arg == "--":
+			words = append(append(words, "--"), args[i+1:]...)
+			i = len(args)
+		case arg == completion:
+			last = []string{arg}
+		case len(arg) > 1 && arg[0] == '-':
+			flags = append(flags, arg)
+			if values[name] && i+1 < len(args) {
+				i++
+				flags = append(flags, args[i])
+			}
+		case isCommand && sub != nil:
+			path = append(path, arg)
+			commands = sub.Subcommands
+		default:
+			isCommand = false
+			words = append(words, arg)
+		}
+	}
+	return slices.Concat(args[:min(1, len(args))], path, flags, words, last)
+}
+
+func findCommand(commands []*cli.Command, name string) *cli.Command {
+	for _, c := range commands {
+		if c.HasName(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// valueFlags are the names of all flags that are followed by a value.
+func valueFlags(app *cli.App) map[string]bool {
+	values := make(map[string]bool)
+	eachCommand(app.Commands, func(c *cli.Command) {
+		for _, flag := range c.Flags {
+			if _, isBool := flag.(*cli.BoolFlag); isBool {
+				continue
+			}
+			for _, name := range flag.Names() {
+				values[name] = true
+			}
+		}
+	})
+	return values
+}

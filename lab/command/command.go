@@ -1,0 +1,168 @@
+// Package command is the command line of lab.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Exit statuses.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// Program is the command line with all that it needs from outside.
+type Program struct {
+	Manifest []byte    // written as certs.yaml where there is none
+	Stdout   io.Writer // results
+	Stderr   io.Writer // talk
+	Getenv   func(string) string
+}
+
+// Run carries out args, whose first is the program's name, until it is done or
+// ctx ends, and returns the exit status: 0 done, 1 failed, 2 wrong usage.
+func (p *Program) Run(ctx context.Context, args []string) int {
+	app := p.app()
+	err := app.RunContext(ctx, arrange(app, args))
+	var silent silentError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &silent):
+		return exitFailed
+	}
+	printError(p.Stderr, err)
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// silentError is a failure whose output is all there already.
+type silentError struct{}
+
+func (silentError) Error() string { return "failed" }
+
+// usageError is a command line that cannot be carried out.
+type usageError struct {
+	command string // with the program's name: "lab certs show"
+	problem string
+	nearest string // what was perhaps meant, or empty
+}
+
+func (e *usageError) Error() string { return e.problem }
+
+func (p *Program) app() *cli.App {
+	app := &cli.App{
+		Name:                 "lab",
+		Usage:                "see and understand mutual TLS",
+		UsageText:            "lab command [options] [arguments]",
+		Description:          appExamples,
+		Version:              version(),
+		Writer:               p.Stdout,
+		ErrWriter:            p.Stderr,
+		ExitErrHandler:       func(*cli.Context, error) {}, // only main exits
+		EnableBashCompletion: true,
+		HideHelpCommand:      true,
+		Commands: []*cli.Command{
+			p.upCommand(), p.serverCommand(), p.clientCommand(), p.certsCommand(), p.completionCommand(),
+		},
+	}
+	app.Action = chooseCommand
+	app.OnUsageError = onUsageError
+	eachCommand(app.Commands, func(c *cli.Command) {
+		c.OnUsageError = onUsageError
+		c.HideHelpCommand = true
+		c.CustomHelpTemplate = commandHelp
+		if len(c.Subcommands) > 0 {
+			c.Action = chooseCommand
+			c.CustomHelpTemplate = ""
+		}
+	})
+	return app
+}
+
+func eachCommand(commands []*cli.Command, f func(*cli.Command)) {
+	for _, c := range commands {
+		f(c)
+		eachCommand(c.Subcommands, f)
+	}
+}
+
+// chooseCommand is the action of what only has commands below it.
+func chooseCommand(c *cli.Context) error {
+	name := c.Args().First()
+	if name == "" {
+		if c.Command.Name == "lab" {
+			return cli.ShowAppHelp(c)
+		}
+		return cli.ShowSubcommandHelp(c)
+	}
+	commands := c.Command.Subcommands
+	return &usageError{
+		command: commandName(c),
+		problem: fmt.Sprintf("no command is called %q", name),
+		nearest: nearestCommand(commands, name),
+	}
+}
+
+// nearestCommand returns the name that is most like name, which the library
+// wraps in a sentence.
+func nearestCommand(commands []*cli.Command, name string) string {
+	if parts := strings.Split(cli.SuggestCommand(commands, name), `"`); len(parts) == 3 {
+		return parts[1]
+	}
+	return ""
+}
+
+// onUsageError is called by the library for flags that it cannot read.
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	e := &usageError{command: commandName(c), problem: err.Error()}
+	const undefined = "flag provided but not defined: -"
+	if flag, ok := strings.CutPrefix(err.Error(), undefined); ok {
+		flag = strings.TrimLeft(flag, "-")
+		e.problem = fmt.Sprintf("no flag is called --%s", flag)
+		e.nearest = cli.SuggestFlag(c.Command.Flags, flag, true)
+	}
+	return e
+}
+
+// commandName is the whole name of the command that runs.
+func commandName(c *cli.Context) string {
+	if name := strings.TrimSpace(c.Command.HelpName); name != "" {
+		return name
+	}
+	return "lab"
+}
+
+// noArguments refuses arguments where there must be none.
+func noArguments(action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if c.Args().Present() {
+			return &usageError{command: commandName(c), problem: fmt.Sprintf("%s takes no argument, but there is %q", commandName(c), c.Args().First())}
+		}
+		return action(c)
+	}
+}
+
+// version comes from the build information: a tag, or the commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := strings.Trim(info.Main.Version, "()")
+	if v == "" {
+		v = "devel"
+	}
+	return v + " " + info.GoVersion
+}

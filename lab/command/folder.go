@@ -1,0 +1,92 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"mtlslab.example/lab/certgen"
+)
+
+// folder is the folder that a command works in.
+type folder string
+
+func (f folder) manifest() string { return filepath.Join(string(f), "certs.yaml") }
+func (f folder) certs() string    { return filepath.Join(string(f), "certs") }
+func (f folder) keylog() string   { return filepath.Join(string(f), "keys.log") }
+
+// readManifest reads certs.yaml, and first writes the default one where there
+// is none, unless only looking.
+func (p *Program) readManifest(f folder, look bool) (*certgen.Manifest, error) {
+	m, err := certgen.Read(f.manifest())
+	if !errors.Is(err, fs.ErrNotExist) {
+		return m, err
+	}
+	if look {
+		p.say("there is no %s: the built-in one would be written", f.manifest())
+		return certgen.Parse(f.manifest(), p.Manifest)
+	}
+	if err := p.writeManifest(f); err != nil {
+		return nil, err
+	}
+	return certgen.Read(f.manifest())
+}
+
+// writeManifest writes the default manifest, whole or not at all, and never
+// over one that another process has written in the meantime.
+func (p *Program) writeManifest(f folder) error {
+	if err := os.MkdirAll(string(f), 0o755); err != nil {
+		return err
+	}
+	whole, err := os.CreateTemp(string(f), ".certs.yaml.*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(whole.Name())
+	_, err = whole.Write(p.Manifest)
+	if err = errors.Join(err, whole.Chmod(0o644), whole.Close()); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(f.manifest()); err == nil {
+		return nil
+	}
+	if err := os.Rename(whole.Name(), f.manifest()); err != nil {
+		return err
+	}
+	p.say("wrote %s: read it, edit it", f.manifest())
+	return nil
+}
+
+// preparePKI makes what is missing or out of date, and says what.
+func (p *Program) preparePKI(ctx context.Context, f folder) error {
+	m, err := p.readManifest(f, false)
+	if err != nil {
+		return err
+	}
+	plan, err := p.generate(ctx, m, f, certgen.Options{})
+	if err != nil {
+		return err
+	}
+	p.sayMade(plan, f)
+	return nil
+}
+
+// preparePKIOnce does so only in a folder that has no PKI yet. A machine that
+// was given a part of another's PKI keeps what it was given.
+func (p *Program) preparePKIOnce(ctx context.Context, f folder) error {
+	if _, err := os.Stat(f.certs()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return p.preparePKI(ctx, f)
+}
+
+// generate runs certgen with a progress bar and word of a lock.
+func (p *Program) generate(ctx context.Context, m *certgen.Manifest, f folder, o certgen.Options) (*certgen.Plan, error) {
+	bar := newProgress(p.Stderr, "making certificates")
+	defer bar.stop()
+	o.Progress = bar.update
+	o.Waiting = func() { p.say("waiting for another lab that writes to %s", f.certs()) }
+	return certgen.Generate(ctx, m, f.certs(), o)
+}

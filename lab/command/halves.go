@@ -1,0 +1,130 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab"
+)
+
+func (p *Program) serverCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "server",
+		Usage:       "the server alone, for any client",
+		Description: serverExamples,
+		Flags: slices.Concat([]cli.Flag{
+			addrFlag(),
+			&cli.StringFlag{Name: "cert", Value: serverName, Usage: "`NAME` of the certificate to show"},
+			&cli.StringFlag{Name: "client-ca", Value: clientCA, Usage: "`NAME` of the CA that clients must have"},
+		}, pairFlags(0, "keys.log")),
+		Action:       noArguments(p.server),
+		BashComplete: p.completeNames,
+	}
+}
+
+func (p *Program) server(c *cli.Context) error {
+	a, err := p.newPair(c, folder(c.String("dir")).keylog())
+	if err != nil {
+		return err
+	}
+	if err := p.preparePKIOnce(c.Context, a.folder); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(c.Context)
+	defer stop()
+	a.stopAfter(c.Int("count"), stop)
+	server, wait, err := a.listen(ctx, c.String("addr"), c.String("cert"), c.String("client-ca"))
+	if err != nil {
+		return err
+	}
+	a.sayServer(server.Addr(), c.String("cert"), c.String("client-ca"))
+	err = wait()
+	a.close()
+	return err
+}
+
+// stopAfter calls stop when count exchanges have been told of.
+func (a *pair) stopAfter(count int, stop func()) {
+	each, left := a.settings.Journal.Each, count
+	a.settings.Journal.Each = func(x *lab.Exchange) {
+		each(x)
+		if left--; left == 0 {
+			stop()
+		}
+	}
+}
+
+func (p *Program) clientCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "client",
+		Usage:       "the client alone, against any server",
+		Description: clientExamples,
+		Flags: slices.Concat([]cli.Flag{
+			&cli.StringFlag{Name: "url", DefaultText: "https://localhost:8443/", Usage: "`URL` to call"},
+			addrFlag(),
+			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
+			&cli.StringFlag{Name: "ca", Value: serverCA, Usage: "`NAME` of the CA that the server must have"},
+			&cli.StringFlag{Name: "cert", Value: clientName, Usage: "`NAME` of the certificate to show, or none"},
+		}, pairFlags(1, "off"), callFlags()),
+		Action:       noArguments(p.client),
+		BashComplete: p.completeNames,
+	}
+}
+
+func (p *Program) client(c *cli.Context) error {
+	target, err := clientTarget(c)
+	if err != nil {
+		return err
+	}
+	a, err := p.newPair(c, "off")
+	if err != nil {
+		return err
+	}
+	if err := p.preparePKIOnce(c.Context, a.folder); err != nil {
+		return err
+	}
+	settings := a.settings
+	settings.Certificate, settings.Trust = c.String("cert"), c.String("ca")
+	if settings.Certificate == "none" {
+		settings.Certificate = ""
+	}
+	client, err := lab.NewClient(target, settings)
+	if err != nil {
+		return err
+	}
+	err = a.call(c.Context, client, c.Int("count"), c.Duration("interval"), func(r *lab.Response) {
+		if !c.Bool("json") {
+			p.printBody(r.Body)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if c.Int("count") != 1 {
+		a.close()
+	}
+	return a.failed()
+}
+
+// clientTarget reads whom to call. --addr alone is a server of this lab, by the
+// name of localhost; with --url it is where to connect instead of the URL's host.
+func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
+	o := lab.ClientOptions{ServerName: c.String("server-name"), Resume: c.Bool("resume")}
+	addr, given := c.String("addr"), c.String("url")
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return o, &usageError{command: commandName(c), problem: fmt.Sprintf("--addr is %q, and must be like 127.0.0.1:8443", addr)}
+	}
+	if given == "" {
+		given = "https://localhost:" + port + "/"
+		o.Addr = addr
+	} else if c.IsSet("addr") {
+		o.Addr = addr
+	}
+	o.URL, err = httpsURL(c, given)
+	return o, err
+}

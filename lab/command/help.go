@@ -1,0 +1,63 @@
+package command
+
+// The examples that --help ends with.
+const (
+	appExamples = `In an empty folder, lab up makes certificates from certs.yaml, starts a
+server, and calls it with a client, so that the two authenticate each other.
+
+lab up                     until Ctrl-C
+lab up --count 3           three exchanges
+lab certs list             the certificates
+lab client --cert none     be refused
+lab COMMAND --help         more of a command`
+
+	upExamples = `lab up                            a call every 5 seconds, until Ctrl-C
+lab up --count 3 --json           three exchanges, for a program to read
+lab up --tls 1.2 --http 2         only TLS 1.2, and HTTP/2
+lab up --addr 127.0.0.1:9443      on another port
+SSLKEYLOGFILE=~/keys.log lab up   secrets into another file`
+
+	serverExamples = `lab server                              on 127.0.0.1:8443, for clients of client-ca
+lab server --client-ca server-ca        for clients of another CA
+lab server --addr 0.0.0.0:8443          for other machines too
+curl --cacert certs/server-ca.pem --cert certs/client.pem \
+  --key certs/client-key.pem https://localhost:8443/`
+
+	clientExamples = `lab client                              one call to https://localhost:8443/
+lab client --cert none                  without a certificate
+lab client --cert server                with one that is not for clients
+lab client --url https://127.0.0.1:8443/tls --server-name localhost
+lab client --count 0 --interval 1s      again and again, until Ctrl-C`
+
+	generateExamples = `lab certs generate              make what certs.yaml asks for
+lab certs generate --dry-run    what would be made, and why`
+
+	regenerateExamples = `lab certs regenerate             all
+lab certs regenerate client      one
+lab certs regenerate server-ca   a CA, and so all that it issued`
+
+	listExamples = `lab certs list
+lab certs list --json   for a program to read`
+
+	showExamples = `lab certs show server`
+
+	verifyExamples = `lab certs verify   exit status 1, and why, at the first lie`
+
+	completionExamples = `source <(lab completion bash)                    bash
+lab completion zsh > "${fpath[1]}/_lab"           zsh
+lab completion fish | source                     fish
+lab completion powershell | Out-String | iex     PowerShell`
+)
+
+// commandHelp is the library's template with the description as examples.
+const commandHelp = `NAME:
+   {{template "helpNameTemplate" .}}
+
+USAGE:
+   {{.HelpName}}{{if .VisibleFlags}} [options]{{end}}{{if .ArgsUsage}} {{.ArgsUsage}}{{end}}
+{{if .VisibleFlags}}
+OPTIONS:{{template "visibleFlagTemplate" .}}
+{{end}}{{if .Description}}
+EXAMPLES:
+   {{template "descriptionTemplate" .}}
+{{end}}`

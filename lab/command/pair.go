@@ -1,0 +1,136 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/keylog"
+)
+
+// pair is what lab up, lab server and lab client have in common while they run.
+type pair struct {
+	*Program
+	folder   folder
+	settings lab.Settings
+	keys     *keylog.Writer // nil when off
+	counts   struct{ accepted, rejected atomic.Int64 }
+}
+
+// newPair reads the shared flags and opens the key log. The caller closes it.
+func (p *Program) newPair(c *cli.Context, keylogDefault string) (*pair, error) {
+	version, err := tlsVersion(c)
+	if err != nil {
+		return nil, err
+	}
+	http2, err := wantsHTTP2(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkCount(c); err != nil {
+		return nil, err
+	}
+	a := &pair{Program: p, folder: folder(c.String("dir"))}
+	a.settings = lab.Settings{Version: version, HTTP2: http2}
+	a.settings.Credentials.Dir = a.folder.certs()
+	a.settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) {
+		a.count(x)
+		p.printExchange(x, c.Bool("json"), c.Bool("verbose"))
+	}}
+	path := c.String("keylog")
+	if path == "" {
+		path = keylogDefault
+	}
+	if path == "off" {
+		return a, nil
+	}
+	a.keys, err = keylog.Open(path, func(err error) { p.say("the key log has ended: %v", err) })
+	if err != nil {
+		return nil, err
+	}
+	a.settings.KeyLog = a.keys
+	return a, nil
+}
+
+func (a *pair) count(x *lab.Exchange) {
+	if x.Outcome == lab.Accepted {
+		a.counts.accepted.Add(1)
+	} else {
+		a.counts.rejected.Add(1)
+	}
+}
+
+// close ends the key log and sums up.
+func (a *pair) close() {
+	if a.keys != nil {
+		a.keys.Close()
+	}
+	accepted, rejected := a.counts.accepted.Load(), a.counts.rejected.Load()
+	a.say("%s: %d accepted, %d rejected", counted(int(accepted+rejected), "exchange"), accepted, rejected)
+}
+
+// listen starts the server with the given names and says where it is. It ends
+// with ctx; wait returns when it has ended.
+func (a *pair) listen(ctx context.Context, addr, certificate, clientCA string) (s *lab.Server, wait func() error, err error) {
+	settings := a.settings
+	settings.Certificate, settings.Trust = certificate, clientCA
+	s, err = lab.Listen(ctx, addr, settings)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.sayReachable(s.Addr(), clientCA)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx) }()
+	return s, func() error { return <-ended }, nil
+}
+
+// call has the client call count times, 0 for ever, until ctx ends. It returns
+// whether all exchanges were accepted.
+func (a *pair) call(ctx context.Context, c *lab.Client, count int, interval time.Duration, each func(*lab.Response)) error {
+	tick := time.NewTimer(interval)
+	defer tick.Stop()
+	for i := 1; ; i++ {
+		response, err := c.Call(ctx)
+		var rejected *lab.RejectedError
+		if err != nil && !errors.As(err, &rejected) && ctx.Err() == nil {
+			return err
+		}
+		if err == nil && each != nil {
+			each(response)
+		}
+		if i == count || ctx.Err() != nil {
+			return nil
+		}
+		tick.Reset(interval)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// failed is the exit status of a client: every exchange should have been accepted.
+func (a *pair) failed() error {
+	if a.counts.rejected.Load() > 0 {
+		return silentError{}
+	}
+	return nil
+}
+
+// httpsURL reads a URL that a client can call.
+func httpsURL(c *cli.Context, s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
+		return nil, &usageError{command: commandName(c), problem: "--url is \"" + s + "\", and must be like https://localhost:8443/"}
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u, nil
+}

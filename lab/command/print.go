@@ -1,0 +1,290 @@
+package command
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab"
+)
+
+// width is that of a terminal, in columns, which results keep to.
+const width = 80
+
+// printJSON writes v on a line of its own.
+func (p *Program) printJSON(v any) {
+	encoder := json.NewEncoder(p.Stdout)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(v) // a closed pipe ends the process by its signal
+}
+
+// printExchange writes what became of an exchange.
+func (p *Program) printExchange(x *lab.Exchange, asJSON, verbose bool) {
+	switch {
+	case asJSON:
+		p.printJSON(x)
+		return
+	case x.Outcome == lab.Accepted:
+		status := "no request"
+		if x.HTTP != nil {
+			status = fmt.Sprint(x.HTTP.Status)
+		}
+		fmt.Fprintf(p.Stdout, "%4d  accepted  %s  %s  %s  %s  %.1f ms\n",
+			x.Number, x.Client.Certificate, x.TLS.Version, x.TLS.Group, status, x.DurationMS)
+	default:
+		verdict := fmt.Sprintf("rejected by the %s: %s", x.RejectedBy, x.Reason)
+		fmt.Fprintf(p.Stdout, "%4d  %s\n", x.Number, fold(verdict, width-6, "\n      "))
+	}
+	if x.Outcome == lab.Rejected || verbose {
+		p.printDetails(x)
+	}
+}
+
+// printDetails writes a line for each thing that is known of an exchange.
+func (p *Program) printDetails(x *lab.Exchange) {
+	resumed := ""
+	if x.TLS.Resumed {
+		resumed = ", resumed"
+	}
+	alert := ""
+	if x.Alert != nil {
+		alert = fmt.Sprintf("%s (%d), sent by the %s", x.Alert.Name, x.Alert.Code, x.Alert.SentBy)
+	}
+	for _, line := range []struct{ name, value string }{
+		{"alert", alert},
+		{"server", strings.TrimLeft(x.Server.Certificate+": "+x.Server.Error, ": ")},
+		{"client", strings.TrimLeft(x.Client.Certificate+": "+x.Client.Error, ": ")},
+		{"tls", strings.Join(filled(x.TLS.Version, x.TLS.CipherSuite, x.TLS.Group, x.TLS.ALPN), ", ") + resumed},
+		{"from", x.ClientAddr + " to " + x.ServerAddr},
+	} {
+		if value := strings.TrimSuffix(line.value, ": "); value != "" {
+			fmt.Fprintf(p.Stdout, "      %-8s%s\n", line.name, fold(value, width-14, "\n"+strings.Repeat(" ", 14)))
+		}
+	}
+}
+
+// filled leaves out what is empty.
+func filled(values ...string) (full []string) {
+	for _, v := range values {
+		if v != "" {
+			full = append(full, v)
+		}
+	}
+	return full
+}
+
+// fold breaks s between words so that its lines have at most n columns.
+func fold(s string, n int, newline string) string {
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Fields(s) {
+		length := len([]rune(word))
+		switch {
+		case i == 0:
+		case column+1+length > n:
+			b.WriteString(newline)
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += length
+	}
+	return b.String()
+}
+
+// printBody writes a response, ended by a line feed.
+func (p *Program) printBody(body []byte) {
+	fmt.Fprintf(p.Stdout, "\n%s\n", bytes.TrimRight(body, "\n"))
+}
+
+// printPlan writes what is to be made, or was, and why.
+func (p *Program) printPlan(plan *certgen.Plan, dry, asJSON bool) {
+	verb := "made"
+	if dry {
+		verb = "would make"
+	}
+	table := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
+	for _, step := range plan.Steps {
+		var reasons []string
+		for _, r := range step.Reasons {
+			reasons = append(reasons, r.String())
+		}
+		if asJSON {
+			p.printJSON(struct {
+				Name    string       `json:"name"`
+				Kind    certgen.Kind `json:"kind"`
+				Made    bool         `json:"made"`
+				Reasons []string     `json:"reasons"`
+			}{step.Name, step.Kind, !dry, reasons})
+			continue
+		}
+		fmt.Fprintf(table, "%s %s\t%s\t%s\n", verb, step.Kind, step.Name, strings.Join(reasons, "; "))
+	}
+	table.Flush()
+	if !asJSON {
+		fmt.Fprintf(p.Stdout, "%s unchanged\n", counted(plan.Unchanged, "certificate"))
+	}
+}
+
+// printTree writes the certificates, each below its issuer.
+func (p *Program) printTree(infos []certgen.Info) {
+	rows := make([][4]string, 0, len(infos)+1)
+	rows = append(rows, [4]string{"NAME", "KEY", "VALID UNTIL", "STATE"})
+	for i, info := range infos {
+		until := ""
+		if info.Leaf != nil {
+			until = info.Leaf.NotAfter.Format(time.DateOnly)
+		}
+		rows = append(rows, [4]string{branch(infos, i) + info.Name, info.Key(), until, info.State})
+	}
+	var widths [4]int
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len([]rune(cell)))
+		}
+	}
+	for i, row := range rows {
+		names := "NAMES"
+		if i > 0 {
+			names = strings.Join(namesOf(infos[i-1]), ", ")
+		}
+		indent := 0
+		for j, cell := range row {
+			fmt.Fprint(p.Stdout, cell, strings.Repeat(" ", widths[j]-len([]rune(cell))+2))
+			indent += widths[j] + 2
+		}
+		fmt.Fprintln(p.Stdout, fold(names, max(width-indent, 20), "\n"+strings.Repeat(" ", indent)))
+	}
+}
+
+// branch draws the lines of the tree that stand before the name of infos[i].
+func branch(infos []certgen.Info, i int) string {
+	depth := infos[i].Depth
+	if depth == 0 {
+		return ""
+	}
+	drawing := make([]string, depth)
+	for level := range drawing {
+		drawing[level] = "   "
+		if level == depth-1 {
+			drawing[level] = "└─ "
+		}
+	}
+	for _, later := range infos[i+1:] {
+		if later.Depth == 0 {
+			break
+		}
+		if later.Depth <= depth { // a sibling at its level: the line goes on
+			if later.Depth == depth {
+				drawing[depth-1] = "├─ "
+			} else {
+				drawing[later.Depth-1] = "│  "
+			}
+			depth = later.Depth - 1
+			if depth == 0 {
+				break
+			}
+		}
+	}
+	return strings.Join(drawing, "")
+}
+
+// namesOf is what a peer looks at: the subject alternative names, or else the
+// subject.
+func namesOf(info certgen.Info) []string {
+	if len(info.SANs) > 0 {
+		return info.SANs
+	}
+	if info.CA {
+		return []string{info.Subject + " (CA)"}
+	}
+	return []string{info.Subject}
+}
+
+// description is one certificate as JSON.
+type description struct {
+	Name        string   `json:"name"`
+	Subject     string   `json:"subject"`
+	Issuer      string   `json:"issuer"` // its name in the manifest; itself when self-signed
+	CA          bool     `json:"ca"`
+	SANs        []string `json:"sans"`
+	Key         string   `json:"key"`
+	KeyUsages   []string `json:"key_usages"`
+	ExtUsages   []string `json:"ext_key_usages"`
+	Serial      string   `json:"serial,omitempty"` // hexadecimal
+	NotBefore   string   `json:"not_before,omitempty"`
+	NotAfter    string   `json:"not_after,omitempty"`
+	Fingerprint string   `json:"sha256,omitempty"` // of the DER
+	State       string   `json:"state"`
+}
+
+func describe(info certgen.Info) description {
+	d := description{Name: info.Name, Subject: info.Subject, Issuer: info.Name, CA: info.CA, SANs: append([]string{}, info.SANs...),
+		Key: info.Key(), KeyUsages: info.KeyUsages(), ExtUsages: info.ExtKeyUsages(), State: info.State}
+	if info.Issuer != nil {
+		d.Issuer = info.Issuer.Name
+	}
+	if leaf := info.Leaf; leaf != nil {
+		d.Serial = fmt.Sprintf("%x", leaf.SerialNumber)
+		d.NotBefore, d.NotAfter = leaf.NotBefore.Format(time.RFC3339), leaf.NotAfter.Format(time.RFC3339)
+		d.Fingerprint = fmt.Sprintf("%x", sha256.Sum256(leaf.Raw))
+	}
+	return d
+}
+
+// printCertificate writes everything about one certificate.
+func (p *Program) printCertificate(info certgen.Info, f folder) {
+	d := describe(info)
+	issuer := d.Issuer
+	if info.Issuer == nil {
+		issuer = "itself (self-signed)"
+	}
+	role := "no"
+	if d.CA {
+		role = "yes"
+	}
+	valid := ""
+	if d.NotBefore != "" {
+		valid = d.NotBefore + " to " + d.NotAfter
+	}
+	certs := folder(f).certs()
+	for _, line := range []struct{ name, value string }{
+		{"name", fmt.Sprintf("%s (line %d of %s)", d.Name, info.Line, f.manifest())},
+		{"state", d.State},
+		{"subject", d.Subject},
+		{"issued by", issuer},
+		{"sans", strings.Join(d.SANs, ", ")},
+		{"CA", role},
+		{"key", d.Key},
+		{"key usages", strings.Join(d.KeyUsages, ", ")},
+		{"ext key usages", strings.Join(d.ExtUsages, ", ")},
+		{"valid", valid},
+		{"serial", d.Serial},
+		{"SHA-256", d.Fingerprint},
+		{"certificate", certs + "/" + info.CertificateFile()},
+		{"private key", certs + "/" + info.KeyFile()},
+	} {
+		if line.value != "" {
+			fmt.Fprintf(p.Stdout, "%-16s%s\n", line.name, fold(line.value, width-16, "\n"+strings.Repeat(" ", 16)))
+		}
+	}
+}
+
+// printVerified says that a certificate is what the manifest says.
+func (p *Program) printVerified(c *certgen.Certificate, asJSON bool) {
+	if asJSON {
+		p.printJSON(struct {
+			Name string `json:"name"`
+			OK   bool   `json:"ok"`
+		}{c.Name, true})
+		return
+	}
+	fmt.Fprintf(p.Stdout, "ok  %s\n", c.Name)
+}

@@ -1,0 +1,72 @@
+package command
+
+import (
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// progressDelay is how long work takes before its progress is shown.
+const progressDelay = time.Second
+
+// progress is a bar that appears on a terminal when the work takes a while.
+type progress struct {
+	mu          sync.Mutex
+	timer       *time.Timer
+	bar         *progressbar.ProgressBar
+	done, total int
+}
+
+func newProgress(w io.Writer, what string) *progress {
+	p := &progress{}
+	if !isTerminal(w) {
+		return p
+	}
+	p.timer = time.AfterFunc(progressDelay, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.timer == nil {
+			return // stopped while the timer fired
+		}
+		p.bar = progressbar.NewOptions(max(p.total, 1),
+			progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
+			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(30))
+		_ = p.bar.Set(p.done)
+	})
+	return p
+}
+
+// update tells how many of how many are done.
+func (p *progress) update(done, total int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done, p.total = done, total
+	if p.bar != nil {
+		p.bar.ChangeMax(total)
+		_ = p.bar.Set(done)
+	}
+}
+
+// stop takes the bar away.
+func (p *progress) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer == nil {
+		return
+	}
+	p.timer.Stop()
+	p.timer = nil
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}
+
+// isTerminal tells whether a person watches w.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

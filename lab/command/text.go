@@ -1,0 +1,193 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/keylog"
+)
+
+// This file has what lab says to people besides results: help, talk, errors
+// and hints. Lower case, no full stop; an error says what is wrong, and the
+// hint what to type.
+
+// say writes one line of talk.
+func (p *Program) say(format string, args ...any) {
+	fmt.Fprintf(p.Stderr, "lab: "+format+"\n", args...)
+}
+
+// printError writes an error, the line of the manifest that it is about, and
+// a hint.
+func printError(w io.Writer, err error) {
+	fmt.Fprintf(w, "lab: error: %v\n", err)
+	var manifest *certgen.ManifestError
+	if errors.As(err, &manifest) && manifest.Source != "" {
+		number := strconv.Itoa(manifest.Line)
+		fmt.Fprintf(w, "%6s | %s\n", number, manifest.Source)
+		fmt.Fprintf(w, "%6s | %s^\n", "", blanks(manifest.Source, manifest.Column-1))
+	}
+	if h := hint(err); h != "" {
+		fmt.Fprintf(w, "lab: hint: %s\n", h)
+	}
+}
+
+// blanks is as wide as the first n characters of line.
+func blanks(line string, n int) string {
+	var b strings.Builder
+	for _, r := range line {
+		if n--; n < 0 {
+			break
+		}
+		if r == '\t' {
+			b.WriteRune(r)
+		} else {
+			b.WriteByte(' ')
+		}
+	}
+	return b.String()
+}
+
+// hint says what to type after an error, or nothing.
+func hint(err error) string {
+	var (
+		usage    *usageError
+		manifest *certgen.ManifestError
+		way      *certgen.InTheWayError
+		missing  *certgen.MissingError
+		damaged  *certgen.DamagedError
+		mismatch *certgen.KeyMismatchError
+		unknown  *certgen.UnknownNameError
+		issue    *certgen.IssueError
+		unlike   *certgen.UnfaithfulError
+		lie      *certgen.LieError
+		dial     *lab.DialError
+		notLog   *keylog.NotKeyLogError
+	)
+	switch {
+	case errors.As(err, &usage):
+		if usage.nearest != "" {
+			return fmt.Sprintf("did you mean %s? %s --help shows all", usage.nearest, usage.command)
+		}
+		return usage.command + " --help"
+	case errors.As(err, &manifest):
+		return manifest.Hint
+	case errors.As(err, &way):
+		return fmt.Sprintf("lab overwrites only what it wrote itself: move %s away, then lab certs generate", way.File)
+	case errors.As(err, &missing), errors.As(err, &damaged), errors.As(err, &mismatch):
+		return "lab certs generate makes it, if certs.yaml has it; lab certs list shows what there is"
+	case errors.As(err, &unknown):
+		if len(unknown.Nearest) > 0 {
+			return "did you mean " + strings.Join(unknown.Nearest, " or ") + "? lab certs list shows all"
+		}
+		return "lab certs list shows all"
+	case errors.As(err, &issue), errors.As(err, &unlike):
+		return "change it in certs.yaml, then lab certs generate"
+	case errors.As(err, &lie):
+		return "lab certs generate makes it right"
+	case errors.As(err, &dial):
+		return "is the server running there? lab server starts one on 127.0.0.1:8443"
+	case errors.As(err, &notLog):
+		return "name another file with --keylog (or $SSLKEYLOGFILE), or --keylog off"
+	case isAddrInUse(err):
+		return "another program listens there: end it, or choose another port with --addr 127.0.0.1:9443"
+	case errors.Is(err, fs.ErrPermission):
+		return "choose a folder that you may write to with --dir"
+	}
+	return ""
+}
+
+// wsaAddrInUse is what Windows says for EADDRINUSE.
+const wsaAddrInUse = 10048
+
+// isAddrInUse tells whether the address is taken.
+func isAddrInUse(err error) bool {
+	var number syscall.Errno
+	return errors.Is(err, syscall.EADDRINUSE) || runtime.GOOS == "windows" && errors.As(err, &number) && number == wsaAddrInUse
+}
+
+// counted is "1 certificate", "2 certificates".
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+func itoa(port uint16) string { return strconv.Itoa(int(port)) }
+
+// sayMade tells what was made, by its names as long as they are few.
+func (p *Program) sayMade(plan *certgen.Plan, f folder) {
+	if len(plan.Steps) == 0 {
+		return
+	}
+	const few = 8
+	var names []string
+	for _, step := range plan.Steps[:min(few, len(plan.Steps))] {
+		names = append(names, step.Name)
+	}
+	if len(plan.Steps) > few {
+		names = append(names, "...")
+	}
+	p.say("made %s in %s: %s", counted(len(plan.Steps), "certificate"), f.certs(), strings.Join(names, ", "))
+}
+
+// sayReachable warns of an address that other machines can reach.
+func (p *Program) sayReachable(addr net.Addr, clientCA string) {
+	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		p.say("warning: %s can be reached from other machines; they need a certificate of %s to get in", addr, clientCA)
+	}
+}
+
+// sayUp tells where lab up is and how to look inside.
+func (a *pair) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
+	how := fmt.Sprintf("a call every %v, until Ctrl-C", interval)
+	if count > 0 {
+		how = counted(count, "call")
+	}
+	a.say("server and client on https://%s: %s", addr, how)
+	a.sayKeys(addr)
+}
+
+// sayServer tells what lab server asks for.
+func (a *pair) sayServer(addr net.Addr, certificate, clientCA string) {
+	a.say("server on https://%s shows %s and lets in clients of %s, until Ctrl-C", addr, certificate, clientCA)
+	a.sayKeys(addr)
+}
+
+// sayKeys prints the command that shows the traffic decrypted.
+func (a *pair) sayKeys(addr net.Addr) {
+	if a.keys == nil {
+		return
+	}
+	path, err := filepath.Abs(a.keys.Name())
+	if err != nil {
+		path = a.keys.Name()
+	}
+	port := itoa(addr.(*net.TCPAddr).AddrPort().Port())
+	line := fmt.Sprintf(`wireshark -k -i %s -f "tcp port %s" -o "tls.keylog_file:%s"`, loopback(), port, path)
+	if port != "8443" { // the ports that Wireshark takes for TLS by itself
+		line += " -d tcp.port==" + port + ",tls"
+	}
+	a.say("keys in %s; to see the traffic decrypted:\n  %s", a.keys.Name(), line)
+}
+
+// loopback is the name of the loopback interface for Wireshark.
+func loopback() string {
+	switch runtime.GOOS {
+	case "windows":
+		return `\Device\NPF_Loopback`
+	case "linux":
+		return "lo"
+	}
+	return "lo0"
+}

@@ -1,0 +1,83 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab"
+)
+
+// The certificates of the default manifest.
+const (
+	serverName = "server"
+	serverCA   = "server-ca"
+	clientName = "client"
+	clientCA   = "client-ca"
+)
+
+// joinTimeout is how long the server's view of the last exchange may take.
+const joinTimeout = time.Second
+
+func (p *Program) upCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "up",
+		Usage:       "make the PKI, start a server, and call it with a client",
+		Description: upExamples,
+		Flags:       slices.Concat([]cli.Flag{addrFlag()}, pairFlags(0, "keys.log"), callFlags()),
+		Action:      noArguments(p.up),
+	}
+}
+
+func (p *Program) up(c *cli.Context) (err error) {
+	a, err := p.newPair(c, folder(c.String("dir")).keylog())
+	if err != nil {
+		return err
+	}
+	if err := p.preparePKI(c.Context, a.folder); err != nil {
+		return err
+	}
+	a.settings.Journal.Paired = true
+	ctx, stop := context.WithCancel(c.Context)
+	defer stop()
+	server, wait, err := a.listen(ctx, c.String("addr"), serverName, clientCA)
+	if err != nil {
+		return err
+	}
+	client, err := a.newUpClient(server.Addr(), c.Bool("resume"))
+	if err != nil {
+		return err
+	}
+	a.sayUp(server.Addr(), c.Duration("interval"), c.Int("count"))
+	err = a.call(ctx, client, c.Int("count"), c.Duration("interval"), nil)
+	joined, cancel := context.WithTimeout(ctx, joinTimeout)
+	a.settings.Journal.Wait(joined)
+	cancel()
+	stop()
+	err = errors.Join(err, wait())
+	a.close()
+	if err != nil || c.Context.Err() != nil {
+		return err
+	}
+	return a.failed()
+}
+
+// newUpClient makes the client that calls addr. It names the server as people
+// do, localhost, while that is what the certificate is for.
+func (a *pair) newUpClient(addr net.Addr, resume bool) (*lab.Client, error) {
+	settings := a.settings
+	settings.Certificate, settings.Trust = clientName, serverCA
+	tcp := addr.(*net.TCPAddr)
+	port := tcp.AddrPort().Port()
+	u := &url.URL{Scheme: "https", Host: net.JoinHostPort("localhost", itoa(port)), Path: "/"}
+	to := tcp.AddrPort().Addr().String()
+	if tcp.IP.IsUnspecified() {
+		to = "localhost"
+	}
+	return lab.NewClient(lab.ClientOptions{URL: u, Addr: net.JoinHostPort(to, itoa(port)), Resume: resume}, settings)
+}

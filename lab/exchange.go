@@ -1,0 +1,122 @@
+// Package lab pairs a mutual-TLS HTTP server with a client that calls it, and
+// tells of every exchange between them how it ended, as each side saw it.
+package lab
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"time"
+)
+
+// Side is one end of a connection.
+type Side string
+
+// The two ends.
+const (
+	ClientSide Side = "client"
+	ServerSide Side = "server"
+)
+
+// Other returns the opposite end.
+func (s Side) Other() Side {
+	if s == ClientSide {
+		return ServerSide
+	}
+	return ClientSide
+}
+
+// Outcome is how an exchange ended.
+type Outcome string
+
+// The outcomes. An exchange is accepted when the handshake has succeeded on
+// both sides, whatever HTTP status followed.
+const (
+	Accepted Outcome = "accepted"
+	Rejected Outcome = "rejected"
+)
+
+// Exchange is one TCP connection: one handshake attempt and, if it succeeds,
+// the HTTP that follows. Its JSON form is part of the command line's contract.
+type Exchange struct {
+	Number     int       `json:"exchange"` // counted from 1, in the order of connecting
+	Time       time.Time `json:"time"`     // when the connection was made, UTC
+	ClientAddr string    `json:"client_addr"`
+	ServerAddr string    `json:"server_addr"`
+	Verdict
+	TLS        TLS     `json:"tls"`
+	Server     Party   `json:"server"`
+	Client     Party   `json:"client"`
+	HTTP       *HTTP   `json:"http,omitempty"` // nil when no request was answered
+	DurationMS float64 `json:"duration_ms"`
+}
+
+// Verdict is what became of an exchange.
+type Verdict struct {
+	Outcome    Outcome `json:"outcome"`
+	RejectedBy Side    `json:"rejected_by,omitempty"`
+	Reason     string  `json:"reason,omitempty"` // one sentence in words
+	Alert      *Alert  `json:"alert,omitempty"`  // nil when none was sent, or none is known
+}
+
+// TLS is what was negotiated. After a failed handshake it holds what was
+// agreed on until then.
+type TLS struct {
+	Version     string `json:"version"`      // "TLS 1.3"
+	CipherSuite string `json:"cipher_suite"` // IANA's name
+	Group       string `json:"group"`        // of the key exchange, IANA's name
+	ALPN        string `json:"alpn"`
+	ServerName  string `json:"server_name"` // from the ClientHello's server_name
+	Resumed     bool   `json:"resumed"`
+}
+
+// Party is one end of an exchange: the subject of the certificate that it
+// presented, empty for none or unknown, and the error that it ended with,
+// empty for none or unknown.
+type Party struct {
+	Certificate string `json:"certificate"`
+	Error       string `json:"error"`
+}
+
+// HTTP is the first request of an exchange.
+type HTTP struct {
+	Status int `json:"status"` // of the response
+}
+
+// describeTLS reads what a connection negotiated, which is complete only after
+// its handshake.
+func describeTLS(state tls.ConnectionState) TLS {
+	t := TLS{ALPN: state.NegotiatedProtocol, ServerName: state.ServerName, Resumed: state.DidResume, Group: groupName(state.CurveID)}
+	if state.Version != 0 {
+		t.Version = tls.VersionName(state.Version)
+	}
+	if state.CipherSuite != 0 {
+		t.CipherSuite = tls.CipherSuiteName(state.CipherSuite)
+	}
+	return t
+}
+
+// groupName returns IANA's name of a supported group. Go's own names for the
+// NIST curves are not those of the registry.
+func groupName(id tls.CurveID) string {
+	switch id {
+	case 0:
+		return ""
+	case tls.CurveP256:
+		return "secp256r1"
+	case tls.CurveP384:
+		return "secp384r1"
+	case tls.CurveP521:
+		return "secp521r1"
+	case tls.X25519:
+		return "x25519"
+	}
+	return id.String()
+}
+
+// subject names the first certificate of a chain, or nothing.
+func subject(chain []*x509.Certificate) string {
+	if len(chain) == 0 {
+		return ""
+	}
+	return chain[0].Subject.String()
+}

@@ -1,0 +1,195 @@
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// handshakeTimeout bounds a handshake, so that a silent peer ends.
+	handshakeTimeout = 10 * time.Second
+	// drainTimeout bounds how long a rejected connection waits for its peer.
+	drainTimeout = 500 * time.Millisecond
+)
+
+// handshaker is a net.Listener whose connections have finished their handshake.
+// Each handshake runs by itself: a slow one holds nobody else up.
+type handshaker struct {
+	net.Listener
+	config  func() (*tls.Config, error)
+	journal *Journal
+
+	ready  chan net.Conn
+	failed chan error
+	closed chan struct{}
+	close  sync.Once
+	live   sync.Map // *serverConn in their handshake
+}
+
+func newHandshaker(l net.Listener, config func() (*tls.Config, error), j *Journal) *handshaker {
+	h := &handshaker{Listener: l, config: config, journal: j,
+		ready: make(chan net.Conn), failed: make(chan error), closed: make(chan struct{})}
+	go h.accept()
+	return h
+}
+
+func (h *handshaker) accept() {
+	for {
+		raw, err := h.Listener.Accept()
+		if err != nil {
+			select {
+			case h.failed <- err: // net/http waits a little before it asks again
+				continue
+			case <-h.closed:
+				return
+			}
+		}
+		c := &serverConn{Conn: raw, journal: h.journal, client: raw.RemoteAddr().String(), server: raw.LocalAddr().String()}
+		h.journal.begin(ServerSide, c.client, c.server)
+		go h.handshake(c)
+	}
+}
+
+// handshake authenticates one client, and sends it away if that fails.
+func (h *handshaker) handshake(c *serverConn) {
+	h.live.Store(c, nil)
+	defer h.live.Delete(c)
+	config, err := h.config()
+	if err != nil {
+		c.finish(err, tls.ConnectionState{}, nil)
+		c.Conn.Close()
+		return
+	}
+	c.own = subject([]*x509.Certificate{config.Certificates[0].Leaf})
+	conn := tls.Server(c, config)
+	_ = c.SetDeadline(time.Now().Add(handshakeTimeout))
+	err = conn.HandshakeContext(context.Background())
+	_ = c.SetDeadline(time.Time{})
+	if err != nil {
+		answerPlainHTTP(err)
+		c.finish(err, conn.ConnectionState(), nil)
+		drain(c.Conn)
+		return
+	}
+	c.state = conn.ConnectionState()
+	select {
+	case h.ready <- conn:
+	case <-h.closed:
+		conn.Close()
+	}
+}
+
+// Accept returns the next connection, a *tls.Conn.
+func (h *handshaker) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.ready:
+		return c, nil
+	case err := <-h.failed:
+		return nil, err
+	case <-h.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close stops accepting and ends the handshakes that go on.
+func (h *handshaker) Close() error {
+	err := net.ErrClosed
+	h.close.Do(func() {
+		close(h.closed)
+		err = h.Listener.Close()
+		h.live.Range(func(c, _ any) bool { c.(*serverConn).Conn.Close(); return true })
+	})
+	return err
+}
+
+// answerPlainHTTP tells a client that speaks HTTP without TLS what to do.
+func answerPlainHTTP(err error) {
+	var notTLS tls.RecordHeaderError
+	if !errors.As(err, &notTLS) || notTLS.Conn == nil {
+		return
+	}
+	switch start := string(notTLS.RecordHeader[:]); {
+	case strings.HasPrefix(start, "GET "), strings.HasPrefix(start, "HEAD "), strings.HasPrefix(start, "POST "), strings.HasPrefix(start, "PUT "):
+		_, _ = io.WriteString(notTLS.Conn, "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\nThis port speaks TLS: write https:// instead of http://\n")
+	}
+}
+
+// drain closes c in a way that lets what was written arrive. A close with
+// unread data makes the kernel answer RST, on which the peer's kernel throws
+// away what it has received, alert included: so it says that nothing more will
+// be sent, reads until the peer closes too, and closes then.
+func drain(c net.Conn) {
+	defer c.Close()
+	if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		_ = c.SetReadDeadline(time.Now().Add(drainTimeout))
+		_, _ = io.Copy(io.Discard, c)
+	}
+}
+
+// serverConn is the server's end of a connection, below TLS.
+type serverConn struct {
+	net.Conn
+	journal        *Journal
+	client, server string              // addresses
+	own            string              // subject of the server's certificate
+	state          tls.ConnectionState // once the handshake is done
+	sent           alertWatch
+	told           atomic.Bool
+}
+
+func (c *serverConn) Write(b []byte) (int, error) {
+	c.sent.watch(b)
+	return c.Conn.Write(b)
+}
+
+// Close ends an exchange in which no request was answered.
+func (c *serverConn) Close() error {
+	c.finish(nil, c.state, nil)
+	return c.Conn.Close()
+}
+
+// finish tells the journal, once, how it went.
+func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
+	if c.told.Swap(true) {
+		return
+	}
+	c.journal.end(ServerSide, c.client, c.server, newHalf(ServerSide, err, state.Version, c.sent.alert()), func(x *Exchange) {
+		x.TLS = describeTLS(state)
+		x.Client.Certificate = presented(err, state)
+		if state.CipherSuite != 0 { // it got as far as ServerHello, and so to Certificate
+			x.Server.Certificate = c.own
+		}
+		if err != nil {
+			x.Server.Error = err.Error()
+		}
+		x.HTTP = http
+	})
+}
+
+// presented names the certificate that the peer showed, accepted or not.
+func presented(err error, state tls.ConnectionState) string {
+	var verification *tls.CertificateVerificationError
+	if errors.As(err, &verification) {
+		return subject(verification.UnverifiedCertificates)
+	}
+	return subject(state.PeerCertificates)
+}
+
+// alertWatch remembers the last alert that left in plain text.
+type alertWatch struct{ seen atomic.Pointer[uint8] }
+
+func (a *alertWatch) watch(b []byte) {
+	if code, ok := alertInRecord(b); ok {
+		a.seen.Store(&code)
+	}
+}
+
+func (a *alertWatch) alert() *uint8 { return a.seen.Load() }

@@ -1,0 +1,79 @@
+package lab
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// pages is what the server has to say: GET / in text and GET /tls in JSON, both
+// about the connection that the request came by.
+func pages() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		a := acquaint(r.TLS)
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprintf(w, "Hello %s\n\nclient        %s\nissued by     %s\nTLS version   %s\ncipher suite  %s\ngroup         %s\n",
+			a.Client.Subject, a.Client.Subject, a.Client.Issuer, a.TLS.Version, a.TLS.CipherSuite, a.TLS.Group)
+	})
+	mux.HandleFunc("GET /tls", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(acquaint(r.TLS))
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "There is nothing here. Try / or /tls.", http.StatusNotFound)
+	})
+	return mux
+}
+
+// acquaintance is what the server knows of a client from its handshake.
+type acquaintance struct {
+	Client struct {
+		Subject   string    `json:"subject"`
+		Issuer    string    `json:"issuer"`
+		Serial    string    `json:"serial"` // hexadecimal
+		NotBefore time.Time `json:"not_before"`
+		NotAfter  time.Time `json:"not_after"`
+	} `json:"client"`
+	TLS TLS `json:"tls"`
+}
+
+func acquaint(state *tls.ConnectionState) acquaintance {
+	a := acquaintance{TLS: describeTLS(*state)}
+	leaf := state.PeerCertificates[0] // there is one: RequireAndVerifyClientCert
+	a.Client.Subject, a.Client.Issuer = leaf.Subject.String(), leaf.Issuer.String()
+	a.Client.Serial = fmt.Sprintf("%x", leaf.SerialNumber)
+	a.Client.NotBefore, a.Client.NotAfter = leaf.NotBefore, leaf.NotAfter
+	return a
+}
+
+// connKey is where a request's context holds its connection.
+type connKey struct{}
+
+// told lets the journal know of a connection's first response.
+func told(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(answer, r)
+		if conn, ok := r.Context().Value(connKey{}).(*tls.Conn); ok {
+			c := conn.NetConn().(*serverConn)
+			c.finish(nil, c.state, &HTTP{Status: answer.status})
+		}
+	})
+}
+
+// statusWriter remembers the status.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,104 @@
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"time"
+)
+
+// shutdownTimeout is what requests that are being answered get when the server
+// stops.
+const shutdownTimeout = 300 * time.Millisecond
+
+// Settings are what a server and a client have in common.
+type Settings struct {
+	Credentials
+	Version uint16    // the only TLS version spoken, such as tls.VersionTLS12; 0: 1.2 and 1.3
+	HTTP2   bool      // else HTTP/1.1
+	KeyLog  io.Writer // gets the secrets of every connection (RFC 9850); nil: nobody
+	Journal *Journal  // is told of every exchange; must not be nil
+}
+
+// config is the part of the TLS configuration that both sides share.
+func (s Settings) config() *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, KeyLogWriter: s.KeyLog, NextProtos: []string{"http/1.1"}}
+	if s.Version != 0 {
+		c.MinVersion, c.MaxVersion = s.Version, s.Version
+	}
+	if s.HTTP2 {
+		c.NextProtos = []string{"h2"}
+	}
+	return c
+}
+
+// Server is an HTTP server that asks every client for a certificate.
+type Server struct {
+	listener *handshaker
+	http     *http.Server
+}
+
+// Listen binds addr, from which on clients can connect, and loads the
+// credentials. The server answers once Serve is called; one of Serve and Close
+// must be.
+func Listen(ctx context.Context, addr string, s Settings) (*Server, error) {
+	w := &wallet{Credentials: s.Credentials, configure: func(own *tls.Certificate, trust *x509.CertPool) *tls.Config {
+		c := s.config()
+		c.Certificates = []tls.Certificate{*own}
+		c.ClientCAs, c.ClientAuth = trust, tls.RequireAndVerifyClientCert
+		if s.HTTP2 {
+			c.NextProtos = []string{"h2", "http/1.1"}
+		}
+		return c
+	}}
+	if _, err := w.current(); err != nil {
+		return nil, err
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{
+		listener: newHandshaker(l, w.current, s.Journal),
+		http: &http.Server{
+			Handler:           told(pages()),
+			ReadHeaderTimeout: 10 * time.Second,
+			ReadTimeout:       30 * time.Second,
+			WriteTimeout:      30 * time.Second,
+			IdleTimeout:       60 * time.Second,
+			MaxHeaderBytes:    64 << 10,
+			ErrorLog:          log.New(io.Discard, "", 0), // the journal tells it
+			ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+				return context.WithValue(ctx, connKey{}, c)
+			},
+		},
+	}, nil
+}
+
+// Addr is the address that was bound.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Serve answers until ctx ends, then within half a second closes what is open.
+func (s *Server) Serve(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+		defer cancel()
+		if s.http.Shutdown(grace) != nil {
+			s.http.Close()
+		}
+	})
+	defer stop()
+	err := s.http.Serve(s.listener)
+	if ctx.Err() != nil && errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Close frees the address of a server that does not serve.
+func (s *Server) Close() error { return s.listener.Close() }

@@ -1,0 +1,23 @@
+// Lab is a laboratory for mutual TLS: it makes certificates, lets a client and
+// a server authenticate each other, and shows what happens. See README.md.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"mtlslab.example/lab/lab/command"
+)
+
+//go:embed certs.yaml
+var manifest []byte
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
+	program := command.Program{Manifest: manifest, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
+	os.Exit(program.Run(ctx, os.Args))
+}
