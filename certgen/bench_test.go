@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -21,31 +20,6 @@ func leaves(n int) string {
 		fmt.Fprintf(&b, "---\nsubject: CN=leaf-%d\nissuer: CN=ca\nsans: [\"DNS:leaf-%d.example.com\"]\next_key_usages: [ServerAuth]\n", i, i)
 	}
 	return b.String()
-}
-
-// buildCertyaml builds the certyaml command in a module of its own, or skips.
-func buildCertyaml(b *testing.B) string {
-	b.Helper()
-	dir := b.TempDir()
-	program := filepath.Join(dir, "certyaml")
-	if runtime.GOOS == "windows" {
-		program += ".exe"
-	}
-	for name, text := range map[string]string{
-		"go.mod":   "module bench\n\ngo 1.26\n\nrequire github.com/tsaarni/certyaml v0.11.0\n",
-		"tools.go": "//go:build tools\n\npackage bench\n\nimport _ \"github.com/tsaarni/certyaml/cmd/certyaml\"\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			b.Fatal(err)
-		}
-	}
-	build := exec.Command("go", "build", "-o", program, "github.com/tsaarni/certyaml/cmd/certyaml")
-	build.Dir = dir
-	build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Skipf("the certyaml command cannot be built here: %v\n%s", err, out)
-	}
-	return program
 }
 
 // contest is this package and the certyaml command at the same work, each in a

@@ -57,14 +57,15 @@ func (f *folder) examineCRL(ca *Certificate) ([]Reason, error) {
 
 // crlFaults compares the CRL of ca with the certificates and the clock.
 func (f *folder) crlFaults(ca *Certificate, crl *x509.RevocationList) []Reason {
+	validity := validityReasons(crl.ThisUpdate, crl.NextUpdate, f.now)
+	if f.isPlanned(ca) {
+		return append([]Reason{reasonf(ReasonFollows, "issuer %s is made anew", ca.Name)}, validity...)
+	}
 	leaf := f.holdings[ca.index].leaf
-	switch {
-	case f.isPlanned(ca):
-		return []Reason{reasonf(ReasonFollows, "issuer %s is made anew", ca.Name)}
-	case !bytes.Equal(crl.RawIssuer, leaf.RawSubject) || crl.CheckSignatureFrom(leaf) != nil:
+	if !bytes.Equal(crl.RawIssuer, leaf.RawSubject) || crl.CheckSignatureFrom(leaf) != nil {
 		return []Reason{reasonf(ReasonUnverifiable, "issuer %s was made anew", ca.Name)}
 	}
-	return append(f.listReasons(ca, crl), validityReasons(crl.ThisUpdate, crl.NextUpdate, f.now)...)
+	return append(f.listReasons(ca, crl), validity...)
 }
 
 // listReasons compares the serial numbers in a CRL with those to be revoked.

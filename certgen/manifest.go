@@ -18,6 +18,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // maxManifest is the size in bytes beyond which a manifest is refused: some
@@ -161,22 +162,41 @@ type source struct {
 	text string
 }
 
-// errorAt returns the fault at a line and column, both from 1.
+// errorAt returns the fault at a line and column, both from 1. What the YAML
+// parser finds behind the end stands at the end of the last line.
 func (s *source) errorAt(line, column int, hint, format string, args ...any) *ManifestError {
+	lines := s.lines()
+	if line > len(lines) {
+		line = len(lines)
+		column = utf8.RuneCountInString(lines[line-1]) + 1
+	}
 	e := &ManifestError{File: s.file, Line: max(line, 1), Column: max(column, 1),
 		Problem: fmt.Sprintf(format, args...), Hint: hint}
-	if text := s.line(e.Line); len(text) <= maxSource {
+	if text := lines[e.Line-1]; len(text) <= maxSource {
 		e.Source = text
 	}
 	return e
 }
 
-// line returns the text of line n, from 1, without its end.
-func (s *source) line(n int) string {
-	rest := s.text
-	for ; n > 1; n-- {
-		_, rest, _ = strings.Cut(rest, "\n")
+// lineBreaks are the characters that end a line in YAML 1.1 section 5.4.
+const lineBreaks = "\n\r\u0085\u2028\u2029"
+
+// lines returns the lines of the text without their ends, at least one. The
+// empty one behind the last end does not count.
+func (s *source) lines() []string {
+	text := strings.ReplaceAll(s.text, "\r\n", "\n")
+	var lines []string
+	for {
+		end := strings.IndexAny(text, lineBreaks)
+		if end < 0 {
+			break
+		}
+		lines = append(lines, text[:end])
+		_, size := utf8.DecodeRuneInString(text[end:])
+		text = text[end+size:]
 	}
-	line, _, _ := strings.Cut(rest, "\n")
-	return strings.TrimSuffix(line, "\r")
+	if text != "" || len(lines) == 0 {
+		lines = append(lines, text)
+	}
+	return lines
 }

@@ -40,10 +40,10 @@ func parseSubject(text string) (commonName string, der []byte, err error) {
 	if der, err = asn1.Marshal(sequence); err != nil {
 		return "", nil, err
 	}
-	// IA5String takes bytes as they are when written and refuses them when read.
-	var back pkix.RDNSequence
-	if _, err := asn1.Unmarshal(der, &back); err != nil {
-		return "", nil, err
+	for _, a := range name.ExtraNames {
+		if value, ok := a.Value.(asn1.RawValue); ok && !isASCII(string(value.Bytes)) {
+			return "", nil, errors.New("DC and emailAddress are ASCII")
+		}
 	}
 	return name.CommonName, der, nil
 }
@@ -145,7 +145,7 @@ func nearest(name string, candidates []string) []string {
 	var matches []match
 	for _, c := range candidates {
 		d := distance(strings.ToLower(name), strings.ToLower(c))
-		if d <= max(2, len(name)/3) || name != "" && strings.HasPrefix(c, name) {
+		if name != "" && (d <= min(max(2, len(name)/3), len(name)-1) || strings.HasPrefix(c, name)) {
 			matches = append(matches, match{c, d})
 		}
 	}

@@ -61,11 +61,12 @@ func checkCharacters(src *source) error {
 	for i, r := range src.text {
 		column++
 		switch {
-		case r == '\n':
+		case r == '\r' && strings.HasPrefix(src.text[i:], "\r\n"): // the line feed ends the line
+		case strings.ContainsRune(lineBreaks, r):
 			line, column = line+1, 0
 		case r == utf8.RuneError && !strings.HasPrefix(src.text[i:], "\ufffd"):
 			return src.errorAt(line, column, "save the manifest as UTF-8", "this is not UTF-8")
-		case unicode.IsControl(r) && r != '\t' && r != '\r' && r != '\u0085':
+		case unicode.IsControl(r) && r != '\t':
 			return src.errorAt(line, column, "remove the character", "control character %U", r)
 		}
 	}

@@ -1,11 +1,16 @@
 package certgen
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
 	"testing"
+	"time"
 )
 
 // A test binary with this in its environment is not a test: it generates
@@ -13,6 +18,7 @@ import (
 const (
 	certgenManifest = "CERTGEN_TEST_MANIFEST"
 	certgenFolder   = "CERTGEN_TEST_FOLDER"
+	certgenHang     = "CERTGEN_TEST_HANG" // the change of the disk, "OPERATION FILE", before which to hang
 )
 
 func TestMain(m *testing.M) {
@@ -24,12 +30,15 @@ func TestMain(m *testing.M) {
 
 // generateMain is the process behind generateProcess. It prints its steps.
 func generateMain(file, dir string) int {
+	// As a short-lived command should: collecting garbage in a heap of 4 MB over
+	// and over is a quarter of the work of making a thousand certificates.
+	debug.SetGCPercent(400)
 	m, err := Read(file)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	plan, err := Generate(context.Background(), m, dir, Options{})
+	plan, err := Generate(context.Background(), m, dir, Options{beforeChange: hang})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -38,6 +47,15 @@ func generateMain(file, dir string) int {
 		fmt.Println(step)
 	}
 	return 0
+}
+
+// hang says so and stays, when this is the change to hang before.
+func hang(operation, file string) error {
+	if os.Getenv(certgenHang) == operation+" "+file {
+		fmt.Println("hanging")
+		select {}
+	}
+	return nil
 }
 
 // generateProcess returns a process that generates dir from a manifest.
@@ -50,4 +68,72 @@ func generateProcess(t testing.TB, manifest, dir string) *exec.Cmd {
 	command := exec.Command(self)
 	command.Env = append(os.Environ(), certgenManifest+"="+manifest, certgenFolder+"="+dir)
 	return command
+}
+
+// writeManifest puts a manifest in a file of its own.
+func writeManifest(t testing.TB, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "certs.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestProcessesAtOnce has several make the same PKI: one does, all end well.
+func TestProcessesAtOnce(t *testing.T) {
+	manifest, dir := writeManifest(t, revocation), filepath.Join(t.TempDir(), "certs")
+	processes := make([]*exec.Cmd, 4)
+	outputs := make([]strings.Builder, len(processes))
+	for i := range processes {
+		processes[i] = generateProcess(t, manifest, dir)
+		processes[i].Stdout, processes[i].Stderr = &outputs[i], &outputs[i]
+		if err := processes[i].Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := 0
+	for i, p := range processes {
+		if err := p.Wait(); err != nil {
+			t.Errorf("%v\n%s", err, outputs[i].String())
+		}
+		made += strings.Count(outputs[i].String(), "\n")
+	}
+	if made != 7 {
+		t.Errorf("%d things were made in all, want 7", made)
+	}
+	m := parse(t, revocation)
+	wantSteps(t, generate(t, m, dir, Options{}))
+	verifyAll(t, m, dir, time.Now())
+	wantNoTemporaries(t, dir)
+}
+
+// TestKilled kills a process in the middle of its work; the next one recovers.
+func TestKilled(t *testing.T) {
+	m := parse(t, revocation)
+	for _, change := range []string{"stage ca-key.pem", "stage c.pem", "stage sub-crl.pem", "commit ca-key.pem", "commit ca.pem", "commit c.pem", "commit sub-crl.pem"} {
+		t.Run(change, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "certs")
+			process := generateProcess(t, writeManifest(t, revocation), dir)
+			process.Env = append(process.Env, certgenHang+"="+change)
+			stdout, err := process.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := process.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "hanging\n" {
+				t.Errorf("got %q, %v", line, err)
+			}
+			if err := process.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			process.Wait()
+			generate(t, m, dir, Options{})
+			wantSteps(t, generate(t, m, dir, Options{}))
+			verifyAll(t, m, dir, time.Now())
+			wantNoTemporaries(t, dir)
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"reflect"
+	"sync/atomic"
 )
 
 // Alert is a TLS alert that ended a connection (RFC 8446 section 6).
@@ -76,11 +77,24 @@ func receivedAlert(err error) (code uint8, ok bool) {
 	return uint8(v.Uint()), true
 }
 
-// alertInRecord returns the description of a TLS record that is an alert in
-// plain text: type 21, version, length 2, level, description.
-func alertInRecord(b []byte) (code uint8, ok bool) {
-	if len(b) != 7 || b[0] != 21 || b[1] != 3 || b[3] != 0 || b[4] != 2 {
-		return 0, false
+// alertWatch remembers the last alerts that crossed a connection in plain text:
+// all of TLS 1.2's handshake, and those from before there were keys.
+type alertWatch struct{ sent, received atomic.Pointer[uint8] }
+
+// sending looks at what is written, which is one record or several.
+func (a *alertWatch) sending(b []byte) { watch(&a.sent, b) }
+
+// receiving looks at what was read. An alert is the last that a peer sends.
+func (a *alertWatch) receiving(b []byte) { watch(&a.received, b) }
+
+// watch takes b's end for an alert if it is the record of one: type 21, version,
+// length 2, level, description.
+func watch(last *atomic.Pointer[uint8], b []byte) {
+	if len(b) < 7 {
+		return
 	}
-	return b[6], true
+	if b = b[len(b)-7:]; b[0] == 21 && b[1] == 3 && b[3] == 0 && b[4] == 2 {
+		code := b[6]
+		last.Store(&code)
+	}
 }

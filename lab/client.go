@@ -122,12 +122,18 @@ type clientExchange struct {
 	net.Conn
 	journal        *Journal
 	client, server string // addresses
-	sent           alertWatch
+	alerts         alertWatch
 	shown          string // subject of the certificate that the server was shown
 }
 
+func (x *clientExchange) Read(b []byte) (int, error) {
+	n, err := x.Conn.Read(b)
+	x.alerts.receiving(b[:n])
+	return n, err
+}
+
 func (x *clientExchange) Write(b []byte) (int, error) {
-	x.sent.watch(b)
+	x.alerts.sending(b)
 	return x.Conn.Write(b)
 }
 
@@ -149,7 +155,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 			err = lastError(conn, err)
 		}
 	}
-	x.journal.end(ClientSide, x.client, x.server, newHalf(ClientSide, err, state.Version, x.sent.alert()), func(e *Exchange) {
+	x.journal.end(ClientSide, x.client, x.server, newHalf(ClientSide, err, state.Version, &x.alerts), func(e *Exchange) {
 		e.TLS = describeTLS(state)
 		e.Server.Certificate = presented(err, state)
 		e.Client.Certificate = max(e.Client.Certificate, x.shown)

@@ -31,7 +31,8 @@ type handshaker struct {
 	failed chan error
 	closed chan struct{}
 	close  sync.Once
-	live   sync.Map // *serverConn in their handshake
+	live   sync.Map       // *serverConn in their handshake
+	parted sync.WaitGroup // connections that were sent away and are being drained
 }
 
 func newHandshaker(l net.Listener, config func() (*tls.Config, error), j *Journal) *handshaker {
@@ -60,8 +61,6 @@ func (h *handshaker) accept() {
 
 // handshake authenticates one client, and sends it away if that fails.
 func (h *handshaker) handshake(c *serverConn) {
-	h.live.Store(c, nil)
-	defer h.live.Delete(c)
 	config, err := h.config()
 	if err != nil {
 		c.finish(err, tls.ConnectionState{}, nil)
@@ -69,11 +68,15 @@ func (h *handshaker) handshake(c *serverConn) {
 		return
 	}
 	c.own = subject([]*x509.Certificate{config.Certificates[0].Leaf})
+	h.live.Store(c, nil)
 	conn := tls.Server(c, config)
 	_ = c.SetDeadline(time.Now().Add(handshakeTimeout))
 	err = conn.HandshakeContext(context.Background())
 	_ = c.SetDeadline(time.Time{})
+	h.live.Delete(c)
 	if err != nil {
+		h.parted.Add(1)
+		defer h.parted.Done()
 		answerPlainHTTP(err)
 		c.finish(err, conn.ConnectionState(), nil)
 		drain(c.Conn)
@@ -141,12 +144,18 @@ type serverConn struct {
 	client, server string              // addresses
 	own            string              // subject of the server's certificate
 	state          tls.ConnectionState // once the handshake is done
-	sent           alertWatch
+	alerts         alertWatch
 	told           atomic.Bool
 }
 
+func (c *serverConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.alerts.receiving(b[:n])
+	return n, err
+}
+
 func (c *serverConn) Write(b []byte) (int, error) {
-	c.sent.watch(b)
+	c.alerts.sending(b)
 	return c.Conn.Write(b)
 }
 
@@ -161,7 +170,7 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	if c.told.Swap(true) {
 		return
 	}
-	c.journal.end(ServerSide, c.client, c.server, newHalf(ServerSide, err, state.Version, c.sent.alert()), func(x *Exchange) {
+	c.journal.end(ServerSide, c.client, c.server, newHalf(ServerSide, err, state.Version, &c.alerts), func(x *Exchange) {
 		x.TLS = describeTLS(state)
 		x.Client.Certificate = presented(err, state)
 		if state.CipherSuite != 0 { // it got as far as ServerHello, and so to Certificate
@@ -182,14 +191,3 @@ func presented(err error, state tls.ConnectionState) string {
 	}
 	return subject(state.PeerCertificates)
 }
-
-// alertWatch remembers the last alert that left in plain text.
-type alertWatch struct{ seen atomic.Pointer[uint8] }
-
-func (a *alertWatch) watch(b []byte) {
-	if code, ok := alertInRecord(b); ok {
-		a.seen.Store(&code)
-	}
-}
-
-func (a *alertWatch) alert() *uint8 { return a.seen.Load() }

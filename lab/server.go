@@ -85,7 +85,9 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Serve answers until ctx ends, then within half a second closes what is open.
 func (s *Server) Serve(ctx context.Context) error {
+	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
 		grace, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 		defer cancel()
 		if s.http.Shutdown(grace) != nil {
@@ -93,11 +95,12 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 	})
 	defer stop()
-	err := s.http.Serve(s.listener)
-	if ctx.Err() != nil && errors.Is(err, http.ErrServerClosed) {
-		return nil
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
 	}
-	return err
+	<-stopped
+	s.listener.parted.Wait()
+	return nil
 }
 
 // Close frees the address of a server that does not serve.

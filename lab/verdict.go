@@ -13,35 +13,33 @@ import (
 
 // half is one side's view of an exchange.
 type half struct {
-	err   error  // that ended it; nil: accepted
-	alert *Alert // that this side sent or received, if it is known
+	err     error  // that ended it; nil: accepted
+	alert   *Alert // that this side sent or received, if it is known
+	refused bool   // this side rejected the other, rather than heard of it or lost the connection
 }
 
 // newHalf sorts out what err says. version is the one agreed on, 0 for none
-// yet; sent is the description of an alert that was seen leaving, if any.
-func newHalf(side Side, err error, version uint16, sent *uint8) half {
+// yet; seen are the alerts that crossed the connection in plain text.
+func newHalf(side Side, err error, version uint16, seen *alertWatch) half {
 	h := half{err: err}
 	if err == nil {
 		return h
 	}
 	if code, ok := receivedAlert(err); ok {
 		h.alert = newAlert(code, side.Other())
-	} else if sent != nil {
-		h.alert = newAlert(*sent, side)
-	} else if code, ok := alertFor(err, side, version); ok {
-		h.alert = newAlert(code, side)
+	} else if code := seen.received.Load(); code != nil && isRecordError(err) {
+		// Some clients (OpenSSL, curl) send an alert about the server's TLS 1.3
+		// certificate in plain text, which crypto/tls tries to decrypt.
+		h.alert = newAlert(*code, side.Other())
+	} else {
+		h.refused = !isLoss(err)
+		if code := seen.sent.Load(); code != nil {
+			h.alert = newAlert(*code, side)
+		} else if code, ok := alertFor(err, side, version); ok {
+			h.alert = newAlert(code, side)
+		}
 	}
 	return h
-}
-
-// refused tells whether this side itself rejected the other, rather than heard
-// of it or lost the connection.
-func (h half) refused() bool {
-	if h.err == nil {
-		return false
-	}
-	_, heard := receivedAlert(h.err)
-	return !heard && !isLoss(h.err)
 }
 
 // judge joins what the two sides saw, either of which may be nil (another
@@ -59,7 +57,7 @@ func judge(server, client *half) Verdict {
 			v.Alert = h.alert
 		}
 	}
-	if own != nil && own.refused() {
+	if own != nil && own.refused {
 		v.Reason = explain(own.err, v.RejectedBy)
 	} else {
 		v.Reason = explainFromAfar(other, v)
@@ -67,22 +65,26 @@ func judge(server, client *half) Verdict {
 	return v
 }
 
-// rejecter finds out which side refused the other.
+// rejecter finds out which side refused the other. That a client was told so
+// counts for more than what it says itself: it may have failed to write first.
 func rejecter(server, client *half) Side {
-	if client != nil {
-		if _, heard := receivedAlert(client.err); heard {
-			return ServerSide
-		}
-	}
 	switch {
-	case server != nil && server.refused():
+	case client != nil && client.alert != nil && client.alert.SentBy == ServerSide:
 		return ServerSide
-	case client != nil && client.refused():
+	case server != nil && server.refused:
+		return ServerSide
+	case client != nil && client.refused:
 		return ClientSide
 	case server != nil && server.err != nil:
 		return ClientSide // it sent an alert to the server, or went away
 	}
 	return ServerSide
+}
+
+// isRecordError tells whether crypto/tls could not make sense of a record.
+func isRecordError(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "local error"
 }
 
 // isLoss tells whether the connection went away without a word of TLS.

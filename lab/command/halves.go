@@ -64,7 +64,7 @@ func (p *Program) clientCommand() *cli.Command {
 		Usage:       "the client alone, against any server",
 		Description: clientExamples,
 		Flags: slices.Concat([]cli.Flag{
-			&cli.StringFlag{Name: "url", DefaultText: "https://localhost:8443/", Usage: "`URL` to call"},
+			&cli.StringFlag{Name: "url", DefaultText: "https://localhost:8443/", Usage: "`URL` to call, instead of --addr"},
 			addrFlag(),
 			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
 			&cli.StringFlag{Name: "ca", Value: serverCA, Usage: "`NAME` of the CA that the server must have"},
@@ -110,21 +110,20 @@ func (p *Program) client(c *cli.Context) error {
 	return a.failed()
 }
 
-// clientTarget reads whom to call. --addr alone is a server of this lab, by the
-// name of localhost; with --url it is where to connect instead of the URL's host.
+// clientTarget reads whom to call: a URL, or the lab's own server at --addr, by
+// the name of localhost.
 func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 	o := lab.ClientOptions{ServerName: c.String("server-name"), Resume: c.Bool("resume")}
-	addr, given := c.String("addr"), c.String("url")
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return o, &usageError{command: commandName(c), problem: fmt.Sprintf("--addr is %q, and must be like 127.0.0.1:8443", addr)}
+	target := c.String("url")
+	if target == "" {
+		o.Addr = c.String("addr")
+		_, port, err := net.SplitHostPort(o.Addr)
+		if err != nil {
+			return o, &usageError{command: commandName(c), problem: fmt.Sprintf("--addr is %q, and must be like 127.0.0.1:8443", o.Addr)}
+		}
+		target = "https://localhost:" + port + "/"
 	}
-	if given == "" {
-		given = "https://localhost:" + port + "/"
-		o.Addr = addr
-	} else if c.IsSet("addr") {
-		o.Addr = addr
-	}
-	o.URL, err = httpsURL(c, given)
+	u, err := httpsURL(c, target)
+	o.URL = u
 	return o, err
 }

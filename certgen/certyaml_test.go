@@ -1,0 +1,79 @@
+package certgen
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// buildCertyaml builds the certyaml command in a module of its own. Where that
+// is not possible, for want of a network, the test is skipped.
+func buildCertyaml(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	program := filepath.Join(dir, "certyaml")
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	const module = "module bench\n\ngo 1.26\n\nrequire github.com/tsaarni/certyaml v0.11.0\n"
+	const tools = "//go:build tools\n\npackage bench\n\nimport _ \"github.com/tsaarni/certyaml/cmd/certyaml\"\n"
+	for name, text := range map[string]string{"go.mod": module, "tools.go": tools} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := exec.Command("go", "build", "-o", program, "github.com/tsaarni/certyaml/cmd/certyaml")
+	build.Dir = dir
+	build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Skipf("the certyaml command cannot be built here: %v\n%s", err, out)
+	}
+	return program
+}
+
+// TestTakesOverFromCertyaml finds nothing to do in a folder that the certyaml
+// command made, but for its keys' company: it writes certificates 0600 too.
+func TestTakesOverFromCertyaml(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the certyaml command")
+	}
+	program := buildCertyaml(t)
+	const manifest = family + `---
+subject: CN=gone
+issuer: CN=mid
+serial: 12
+revoked: true
+---
+subject: CN=john,OU=People,O=Company
+filename: clientcert
+issuer: CN=root
+expires: 90m
+sans: [URI:spiffe://a/b, DNS:x, IP:::1, 'email:a@b']
+key_usages: [DigitalSignature]
+ext_key_usages: [ClientAuth]
+---
+subject: CN=fixed
+not_before: 2020-01-01T09:00:00Z
+not_after: 2020-02-01T10:10:10Z
+---
+subject: CN=until
+not_after: 2999-02-01T10:10:10Z
+---
+subject: CN=rsa
+key_type: RSA
+key_size: 1024
+---
+subject: CN=ed
+key_type: ED25519
+`
+	file, dir := writeManifest(t, manifest), t.TempDir()
+	if out, err := exec.Command(program, "-d", dir, file).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	m := parse(t, manifest)
+	wantSteps(t, generate(t, m, dir, Options{}))
+	verifyAll(t, m, dir, time.Now())
+}

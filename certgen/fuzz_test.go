@@ -1,0 +1,105 @@
+package certgen
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tsaarni/x500dn"
+	"go.yaml.in/yaml/v4"
+)
+
+// FuzzParse has no manifest panic or take more than its size in memory, every
+// fault point into the text, and what is taken be what certyaml takes.
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	for _, seed := range []string{family, revocation, pastByIntent, "", "---", "a: &a [*a]", "subject: CN=#0c0161", "\ufeffsubject: CN=a\r\n...\r\n"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := Parse("certs.yaml", data)
+		if err != nil {
+			checkFault(t, data, err)
+			return
+		}
+		if len(m.Certificates) == 0 {
+			t.Fatal("an empty manifest was taken")
+		}
+		for _, c := range m.Certificates {
+			checkParsed(t, m, c)
+		}
+	})
+}
+
+// checkFault checks that an error points at a line that exists and helps.
+func checkFault(t *testing.T, data []byte, err error) {
+	var bad *ManifestError
+	if !errors.As(err, &bad) {
+		t.Fatalf("%T: %v", err, err)
+	}
+	lines := len((&source{text: string(data)}).lines())
+	if bad.Line < 1 || bad.Line > lines || bad.Column < 1 || bad.Problem == "" || bad.Hint == "" {
+		t.Fatalf("%v (hint %q) of %d lines", err, bad.Hint, lines)
+	}
+}
+
+// checkParsed checks one certificate of a manifest that was taken.
+func checkParsed(t *testing.T, m *Manifest, c *Certificate) {
+	if _, err := x500dn.ParseDN(c.Subject); err != nil {
+		t.Fatalf("certyaml does not take the subject %q: %v", c.Subject, err)
+	}
+	if m.Find(c.Name) != c || checkName(c.Name) != "" || filepath.Base(c.CertificateFile()) != c.CertificateFile() {
+		t.Fatalf("the name %q", c.Name)
+	}
+	if c.Issuer != nil && (!c.Issuer.CA || c.depth != c.Issuer.depth+1) || c.Revoked && c.Issuer == nil {
+		t.Fatalf("%s and its issuer", c.Name)
+	}
+	notBefore, notAfter := c.validity(time.Now())
+	if notAfter.Before(notBefore) || notAfter.Year() > 9999 {
+		t.Fatalf("valid from %v to %v", notBefore, notAfter)
+	}
+}
+
+// FuzzIssue has what is taken come out of certyaml as asked, or fail with an
+// error that names the certificate.
+func FuzzIssue(f *testing.F) {
+	f.Add("CN=a", "DNS:a", "http://a/", int64(0), "1h")
+	f.Add("CN=a,O=b,DC=c,E=d@e", "URI:https://a:1/b?c#d", "x", int64(255), "500ms")
+	f.Add("cn=ü", "email:a", " ", int64(1<<62), "2562047h")
+	f.Fuzz(func(t *testing.T, subject, san, url string, serial int64, expires string) {
+		manifest := manifestOf(t, map[string]any{"subject": subject, "filename": "a", "sans": []string{san}, "ocsp": []string{url}, "serial": serial, "expires": expires})
+		m, err := Parse("certs.yaml", manifest)
+		if err != nil {
+			return
+		}
+		c := m.Certificates[0]
+		w := (&folder{manifest: m, now: time.Now(), reasons: make([][]Reason, 1), crlReasons: make([][]Reason, 1)}).workshop(Options{})
+		var failed *IssueError
+		if err := issue(c, w.request(c)); err != nil && !errors.As(err, &failed) {
+			t.Fatalf("%s\n%v", manifest, err)
+		} else if err != nil {
+			t.Fatalf("taken, and then not issued:\n%s\n%v", manifest, err)
+		}
+	})
+}
+
+// manifestOf writes one document.
+func manifestOf(t *testing.T, fields map[string]any) []byte {
+	data, err := yaml.Marshal(fields)
+	if err != nil {
+		t.Skip("not for YAML")
+	}
+	return data
+}

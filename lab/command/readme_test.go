@@ -1,0 +1,102 @@
+package command_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// TestREADME runs every transcript of the README ("console" blocks), one after
+// the other in one folder, as a reader would.
+func TestREADME(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the transcripts are of a Unix shell")
+	}
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, port := t.TempDir(), freePort(t)
+	var blocks int
+	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
+		blocks++
+		for _, step := range strings.Split("\n"+block[1], "\n$ ")[1:] {
+			typed, want, _ := strings.Cut(step, "\n")
+			if strings.HasPrefix(typed, "curl") && findPeer("curl") != nil {
+				t.Log("no curl: not run:", typed)
+				continue
+			}
+			got := shell(t, dir, port, typed)
+			got = strings.ReplaceAll(strings.ReplaceAll(got, " -d tcp.port=="+port+",tls", ""), port, "8443")
+			if got, want := vague(dir, got), vague(dir, want); got != want {
+				t.Errorf("$ %s\nprints\n%s\nand the README says\n%s", typed, got, want)
+			}
+		}
+	}
+	if blocks == 0 {
+		t.Error("the README has no transcript")
+	}
+}
+
+// shell runs a command line of the README in dir. A server that it leaves in
+// the background has been started by the time the next line is typed.
+func shell(t *testing.T, dir, port, typed string) string {
+	t.Helper()
+	bin := filepath.Dir(labCommand(t))
+	cmd := exec.Command("sh", "-c", strings.ReplaceAll(typed, "8443", port))
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "LAB_ADDR=127.0.0.1:"+port,
+		"LAB_TEST_MANIFEST="+defaultManifest(t), "SSLKEYLOGFILE=", "LC_ALL=C")
+	out, err := os.CreateTemp(t.TempDir(), "out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	_ = cmd.Run() // a status other than 0 is part of what some lines show
+	if strings.HasSuffix(typed, "&") {
+		if err := awaitListener(port); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// vague replaces what differs from run to run.
+func vague(dir, text string) string {
+	text = strings.ReplaceAll(text, dir, "/tmp/demo")
+	for pattern, word := range map[string]string{
+		`[0-9.]+ ms`:                         "N ms",
+		`20\d\d-\d\d-\d\dT[0-9:]+Z`:          "TIME",
+		`20\d\d-\d\d-\d\d`:                   "DATE",
+		`127\.0\.0\.1:\d+ to`:                "ADDR to",
+		`(?m)^(serial|SHA-256)( +)[0-9a-f]+`: "$1$2HEX",
+		`wireshark -k -i [^ ]+`:              "wireshark -k -i lo",
+		`[ \t]+\n`:                           "\n",
+	} {
+		text = regexp.MustCompile(pattern).ReplaceAllString(text, word)
+	}
+	return strings.TrimSpace(text)
+}
+
+// labCommand is a lab program built from this test binary: see TestMain.
+func labCommand(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "lab")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,191 @@
+package command_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"mtlslab.example/lab/lab/command"
+)
+
+// patience is how long a test waits for what is about to happen.
+const patience = 20 * time.Second
+
+// TestMain lets this test binary stand in for lab, in scripts and elsewhere.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"lab": runLab})
+}
+
+func runLab() {
+	manifest, err := os.ReadFile(os.Getenv("LAB_TEST_MANIFEST"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p := command.Program{Manifest: manifest, Stdout: os.Stdout, Stderr: os.Stderr}
+	os.Exit(p.Run(ctx, os.Args))
+}
+
+func defaultManifest(t testing.TB) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "..", "certs.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestScripts(t *testing.T) {
+	peers, err := filepath.Abs(filepath.Join("testdata", "peer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("LAB_TEST_MANIFEST", defaultManifest(t))
+			env.Setenv("PEER", peers)
+			env.Setenv("SSLKEYLOGFILE", "")
+			env.Setenv("PYENV_VERSION", os.Getenv("PYENV_VERSION"))
+			port := freePort(t)
+			env.Setenv("PORT", port)
+			env.Setenv("LAB_ADDR", "127.0.0.1:"+port)
+			return nil
+		},
+		Condition: condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"listening":  listening,
+			"mode":       checkMode,
+			"lines":      checkLines,
+			"eventually": eventually,
+		},
+	})
+}
+
+// condition is true for missing:PROGRAM when a peer is not here, on which a
+// script skips; where CI is set it fails instead.
+func condition(name string) (bool, error) {
+	peer, ok := strings.CutPrefix(name, "missing:")
+	if !ok {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	err := findPeer(peer)
+	if err != nil && os.Getenv("CI") != "" {
+		return false, err
+	}
+	return err != nil, nil
+}
+
+// findPeer looks for a program; "capture" is a tshark that may record loopback.
+func findPeer(peer string) error {
+	program, args := peer, []string(nil)
+	switch peer {
+	case "capture":
+		if runtime.GOOS != "linux" {
+			return fmt.Errorf("capturing on loopback is tried on Linux only")
+		}
+		program, args = "tshark", []string{"-i", "lo", "-a", "duration:1", "-c", "1", "-f", "port 1"}
+	case "python3":
+		args = []string{"-c", "import ssl"}
+	}
+	path, err := exec.LookPath(program)
+	if err != nil || args == nil {
+		return err
+	}
+	return exec.Command(path, args...).Run()
+}
+
+// freePort is a port that was free a moment ago.
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+}
+
+// poll tries until it succeeds or patience ends.
+func poll(try func() error) error {
+	deadline, tick := time.After(patience), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-deadline:
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+// awaitListener waits until something listens on the port, without connecting
+// to it: that would be an exchange.
+func awaitListener(port string) error {
+	return poll(func() error {
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			return nil
+		}
+		l.Close()
+		return fmt.Errorf("nobody listens on port %s", port)
+	})
+}
+
+// listening PORT
+func listening(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(awaitListener(args[0]))
+}
+
+// mode FILE OCTAL
+func checkMode(ts *testscript.TestScript, _ bool, args []string) {
+	if runtime.GOOS == "windows" {
+		return
+	}
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[1] {
+		ts.Fatalf("%s has mode %s, not %s", args[0], got, args[1])
+	}
+}
+
+// lines FILE COUNT: how many lines the file has.
+func checkLines(ts *testscript.TestScript, _ bool, args []string) {
+	if got := fmt.Sprint(strings.Count(ts.ReadFile(args[0]), "\n")); got != args[1] {
+		ts.Fatalf("%s has %s lines, not %s", args[0], got, args[1])
+	}
+}
+
+// eventually FILE PATTERN: waits until the file matches.
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile("(?m)" + args[1])
+	ts.Check(poll(func() error {
+		data, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err != nil {
+			return err
+		}
+		if !pattern.Match(data) {
+			return fmt.Errorf("%s does not match %s:\n%s", args[0], args[1], bytes.TrimSpace(data))
+		}
+		return nil
+	}))
+}
