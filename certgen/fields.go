@@ -16,27 +16,23 @@ import (
 
 // fieldSetters are the fields of a document. Each sets its part of the
 // certificate from a value that is not null, or says what is wrong with it.
-var fieldSetters map[string]func(*document, *yaml.Node) error
-
-func init() {
-	fieldSetters = map[string]func(*document, *yaml.Node) error{
-		"subject":                 textField(func(d *document) *string { return &d.certificate.Subject }),
-		"filename":                textField(func(d *document) *string { return &d.certificate.Name }),
-		"issuer":                  textField(func(d *document) *string { return &d.issuer }),
-		"sans":                    (*document).setSANs,
-		"key_type":                (*document).setKeyType,
-		"key_size":                (*document).setKeySize,
-		"expires":                 (*document).setExpires,
-		"not_before":              dateField(func(d *document) *time.Time { return &d.certificate.NotBefore }),
-		"not_after":               dateField(func(d *document) *time.Time { return &d.certificate.NotAfter }),
-		"key_usages":              (*document).setKeyUsages,
-		"ext_key_usages":          (*document).setExtKeyUsages,
-		"ca":                      boolField(func(d *document) *bool { return &d.certificate.CA }),
-		"revoked":                 boolField(func(d *document) *bool { return &d.certificate.Revoked }),
-		"serial":                  (*document).setSerial,
-		"crl_distribution_points": listField(func(d *document) *[]string { return &d.certificate.CRLDistributionPoints }),
-		"ocsp":                    listField(func(d *document) *[]string { return &d.certificate.OCSP }),
-	}
+var fieldSetters = map[string]func(*document, *yaml.Node) error{
+	"subject":                 textField(func(d *document) *string { return &d.certificate.Subject }),
+	"filename":                textField(func(d *document) *string { return &d.certificate.Name }),
+	"issuer":                  textField(func(d *document) *string { return &d.issuer }),
+	"sans":                    (*document).setSANs,
+	"key_type":                (*document).setKeyType,
+	"key_size":                (*document).setKeySize,
+	"expires":                 (*document).setExpires,
+	"not_before":              dateField(func(d *document) *time.Time { return &d.certificate.NotBefore }),
+	"not_after":               dateField(func(d *document) *time.Time { return &d.certificate.NotAfter }),
+	"key_usages":              (*document).setKeyUsages,
+	"ext_key_usages":          (*document).setExtKeyUsages,
+	"ca":                      boolField(func(d *document) *bool { return &d.certificate.CA }),
+	"revoked":                 boolField(func(d *document) *bool { return &d.certificate.Revoked }),
+	"serial":                  (*document).setSerial,
+	"crl_distribution_points": listField(func(d *document) *[]string { return &d.certificate.CRLDistributionPoints }),
+	"ocsp":                    listField(func(d *document) *[]string { return &d.certificate.OCSP }),
 }
 
 // keyUsages are the values of key_usages, RFC 5280 section 4.2.1.3.

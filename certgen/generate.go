@@ -45,7 +45,7 @@ const lockPoll = 20 * time.Millisecond
 // completes it.
 //
 // Errors are *InTheWayError, *UnknownNameError, *IssueError, *UnfaithfulError,
-// *fs.PathError or that of ctx.
+// those of the file system and that of ctx.
 func Generate(ctx context.Context, m *Manifest, dir string, o Options) (*Plan, error) {
 	if o.Now == nil {
 		o.Now = time.Now

@@ -317,3 +317,38 @@ func TestRenewUnknown(t *testing.T) {
 		t.Errorf("got %v, nearest %v", err, unknown)
 	}
 }
+
+// TestManyFollowTheirCA is beyond the number where signatures are checked: a
+// new key of the issuer is seen all the same, and Verify sees a bad signature.
+func TestManyFollowTheirCA(t *testing.T) {
+	m := parse(t, leaves(mostSignatures))
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	generate(t, m, dir, Options{})
+	wantSteps(t, generate(t, m, dir, Options{}))
+
+	good := read(t, dir, "leaf-7.pem")
+	end := strings.LastIndex(good, "\n-----END") - 6
+	swapped := "A"
+	if good[end] == 'A' {
+		swapped = "B"
+	}
+	overwrite(t, dir, "leaf-7.pem", good[:end]+swapped+good[end+1:])
+	var lies []string
+	for c, err := range Verify(m, dir, time.Now()) {
+		if err != nil {
+			lies = append(lies, c.Name)
+		}
+	}
+	if len(lies) != 1 || lies[0] != "leaf-7" {
+		t.Errorf("lies about %q", lies)
+	}
+
+	generate(t, parse(t, "subject: CN=ca\n"), elsewhere, Options{})
+	overwrite(t, dir, "ca.pem", read(t, elsewhere, "ca.pem"))
+	overwrite(t, dir, "ca-key.pem", read(t, elsewhere, "ca-key.pem"))
+	steps := generate(t, m, dir, Options{})
+	if len(steps) != mostSignatures || steps[0] != "leaf-0: certificate: issuer ca was made anew" {
+		t.Errorf("%d steps, the first %q", len(steps), steps[0])
+	}
+	verifyAll(t, m, dir, time.Now())
+}

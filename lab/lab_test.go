@@ -1,0 +1,230 @@
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/certgen"
+)
+
+// newPKI makes the certificates of the default manifest and returns their folder.
+func newPKI(t testing.TB) string {
+	t.Helper()
+	m, err := certgen.Read(filepath.Join("..", "certs.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "certs")
+	if _, err := certgen.Generate(t.Context(), m, dir, certgen.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// serve runs a server for clients of client-ca and returns its address and
+// the exchanges that it tells of.
+func serve(t testing.TB, dir string) (addr string, told chan *Exchange) {
+	t.Helper()
+	told = make(chan *Exchange, 100)
+	s, err := Listen(t.Context(), "127.0.0.1:0", Settings{
+		Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"},
+		Journal:     &Journal{Each: func(x *Exchange) { told <- x }},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return s.Addr().String(), told
+}
+
+func newClient(t testing.TB, dir, addr string) *Client {
+	t.Helper()
+	u := &url.URL{Scheme: "https", Host: "localhost", Path: "/"}
+	c, err := NewClient(ClientOptions{URL: u, Addr: addr}, Settings{
+		Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"},
+		Journal:     &Journal{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func next(t testing.TB, told chan *Exchange) *Exchange {
+	t.Helper()
+	select {
+	case x := <-told:
+		return x
+	case <-time.After(20 * time.Second):
+		t.Fatal("no exchange was told of")
+		return nil
+	}
+}
+
+// A connection that is rejected with a request already on its way used to be
+// reset by the kernel, and the alert was lost in about a quarter of the runs.
+func TestAlertArrivesAtCurl(t *testing.T) {
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("needs curl")
+	}
+	dir := newPKI(t)
+	addr, _ := serve(t, dir)
+	for i := range 15 {
+		out, err := exec.Command(curl, "-sS", "--cacert", filepath.Join(dir, "server-ca.pem"),
+			"--data", strings.Repeat("x", 10000), "https://"+addr).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "alert") {
+			t.Errorf("run %d: %v: %s", i, err, out)
+		}
+	}
+}
+
+func TestSilentConnectionHoldsNobodyUp(t *testing.T) {
+	dir := newPKI(t)
+	addr, told := serve(t, dir)
+	for range 20 {
+		silent, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Close()
+	}
+	if _, err := newClient(t, dir, addr).Call(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if x := next(t, told); x.Outcome != Accepted {
+		t.Errorf("%+v", x)
+	}
+}
+
+// A client that goes away in the middle is not a mystery.
+func TestClientThatHangsUp(t *testing.T) {
+	addr, told := serve(t, newPKI(t))
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	x := next(t, told)
+	if x.RejectedBy != ClientSide || !strings.Contains(x.Reason, "without an alert") || x.Alert != nil {
+		t.Errorf("%+v", x.Verdict)
+	}
+}
+
+// Every way that lab's own sides refuse each other, as the joined exchange tells it.
+func TestPairedVerdicts(t *testing.T) {
+	dir := newPKI(t)
+	for name, c := range map[string]struct {
+		server, client func(*Settings)
+		by             Side
+		alert          string
+		reason         string
+	}{
+		"no certificate": {client: func(s *Settings) { s.Certificate = "" }, by: ServerSide,
+			alert: "certificate_required", reason: "the client sent no certificate"},
+		"no certificate in TLS 1.2": {client: func(s *Settings) { s.Certificate = ""; s.Version = tls.VersionTLS12 }, by: ServerSide,
+			alert: "handshake_failure", reason: "the client sent no certificate"},
+		"client of another CA": {client: func(s *Settings) { s.Certificate = "server" }, by: ServerSide,
+			alert: "unknown_ca", reason: "the client's certificate is not signed by a CA that the server trusts"},
+		"wrong usage": {client: func(s *Settings) { s.Certificate = "server" }, server: func(s *Settings) { s.Trust = "server-ca" }, by: ServerSide,
+			alert: "bad_certificate", reason: "the client's certificate is not for authenticating a client (extended key usage)"},
+		"server of another CA": {client: func(s *Settings) { s.Trust = "client-ca" }, by: ClientSide,
+			alert: "bad_certificate", reason: "the server's certificate is not signed by a CA that the client trusts"},
+		"server of another name": {server: func(s *Settings) { s.Certificate = "client" }, client: func(s *Settings) { s.Trust = "client-ca" }, by: ClientSide,
+			alert: "bad_certificate", reason: "the server's certificate is not for localhost"},
+		"no common version": {server: func(s *Settings) { s.Version = tls.VersionTLS13 }, client: func(s *Settings) { s.Version = tls.VersionTLS12 }, by: ServerSide,
+			alert: "protocol_version", reason: "the two sides have no TLS version in common"},
+		"no common HTTP": {client: func(s *Settings) { s.HTTP2 = true }, by: ServerSide,
+			alert: "no_application_protocol", reason: "the two sides have no HTTP version in common"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			told := make(chan *Exchange, 10)
+			journal := &Journal{Paired: true, Each: func(x *Exchange) { told <- x }}
+			server := Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, Journal: journal}
+			client := Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}, Journal: journal}
+			if c.server != nil {
+				c.server(&server)
+			}
+			if c.client != nil {
+				c.client(&client)
+			}
+			s, err := Listen(t.Context(), "127.0.0.1:0", server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			go s.Serve(t.Context())
+			caller, err := NewClient(ClientOptions{URL: &url.URL{Scheme: "https", Host: "localhost"}, Addr: s.Addr().String()}, client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := caller.Call(t.Context()); err == nil {
+				t.Error("the call succeeded")
+			}
+			x := next(t, told)
+			if x.RejectedBy != c.by || x.Reason != c.reason || x.Alert == nil || x.Alert.Name != c.alert || x.Alert.SentBy != c.by {
+				t.Errorf("got %+v, alert %+v", x.Verdict, x.Alert)
+			}
+			if x.Server.Error == "" || x.Client.Error == "" {
+				t.Errorf("one side's error is missing: %+v %+v", x.Server, x.Client)
+			}
+		})
+	}
+}
+
+// What a client and a server of this lab read of the connection is the same.
+func TestPages(t *testing.T) {
+	dir := newPKI(t)
+	addr, _ := serve(t, dir)
+	c := newClient(t, dir, addr)
+	r, err := c.Call(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Hello CN=client\n", "issued by     CN=client-ca\n", "TLS version   TLS 1.3\n"} {
+		if !strings.Contains(string(r.Body), want) {
+			t.Errorf("%q is not in\n%s", want, r.Body)
+		}
+	}
+}
+
+// A peer that neither reads nor closes cannot keep a rejected connection.
+func TestDrainIsBounded(t *testing.T) {
+	addr, told := serve(t, newPKI(t))
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "GET / HTTP/1.0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if x := next(t, told); x.Reason != "the client did not speak TLS" {
+		t.Errorf("%+v", x.Verdict)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	answer, err := io.ReadAll(c) // ends although this side stays open
+	if err != nil || !strings.Contains(string(answer), "write https://") {
+		t.Errorf("%q, %v", answer, err)
+	}
+}
