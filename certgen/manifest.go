@@ -200,3 +200,8 @@ func (s *source) lines() []string {
 	}
 	return lines
 }
+
+// countLines returns how many lines end in text.
+func countLines(text string) int {
+	return len((&source{text: text + "\n"}).lines()) - 1
+}

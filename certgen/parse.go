@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"unicode"
@@ -15,7 +16,7 @@ import (
 
 // document is one YAML document while it is being read.
 type document struct {
-	*source
+	*piece
 	node        *yaml.Node
 	fields      map[string]*yaml.Node // values by field name
 	certificate *Certificate
@@ -73,9 +74,59 @@ func checkCharacters(src *source) error {
 	return nil
 }
 
-// readDocuments splits the stream into its documents. Empty ones are skipped.
+// readDocuments reads the stream, in pieces on all cores. Empty documents are
+// skipped.
 func readDocuments(src *source) ([]*document, error) {
-	loader, err := yaml.NewLoader(strings.NewReader(src.text))
+	pieces := src.split(runtime.GOMAXPROCS(0))
+	read := make([][]*document, len(pieces))
+	err := inParallel(context.Background(), len(pieces), func(i int) (err error) {
+		read[i], err = pieces[i].documents()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	documents := slices.Concat(read...)
+	if len(documents) == 0 {
+		return nil, src.errorAt(1, 1, "write at least one document, for example: subject: CN=my-ca", "the manifest is empty")
+	}
+	return documents, nil
+}
+
+// piece is a part of a manifest that holds whole documents.
+type piece struct {
+	*source
+	text   string
+	before int // lines before it
+}
+
+// smallestPiece is the size in bytes below which splitting does not pay.
+const smallestPiece = 16 << 10
+
+// split cuts the stream into about n pieces before lines that begin with "---",
+// which end a document wherever they stand (YAML 1.2.2 section 9.1.4). Where
+// there may be directives, which belong to the document after them, there is
+// one piece.
+func (s *source) split(n int) []piece {
+	var pieces []piece
+	rest := piece{source: s, text: s.text}
+	size := max(len(s.text)/n, smallestPiece)
+	for len(rest.text) > size && !strings.Contains(s.text, "\n%") {
+		end := strings.Index(rest.text[size:], "\n---\n") + 1
+		if end == 0 {
+			break
+		}
+		end += size
+		pieces = append(pieces, piece{source: s, text: rest.text[:end], before: rest.before})
+		rest.before += countLines(rest.text[:end])
+		rest.text = rest.text[end:]
+	}
+	return append(pieces, rest)
+}
+
+// documents parses a piece.
+func (p *piece) documents() ([]*document, error) {
+	loader, err := yaml.NewLoader(strings.NewReader(p.text))
 	if err != nil {
 		return nil, err
 	}
@@ -84,35 +135,35 @@ func readDocuments(src *source) ([]*document, error) {
 		var root yaml.Node
 		err := loader.Load(&root)
 		if errors.Is(err, io.EOF) {
-			break
+			return documents, nil
 		}
 		if err != nil {
-			return nil, syntaxError(src, err)
+			return nil, p.syntaxError(err)
 		}
-		if len(root.Content) == 0 || isNull(root.Content[0]) {
-			continue
+		if len(root.Content) > 0 && !isNull(root.Content[0]) {
+			documents = append(documents, &document{piece: p, node: root.Content[0]})
 		}
-		documents = append(documents, &document{source: src, node: root.Content[0]})
 	}
-	if len(documents) == 0 {
-		return nil, src.errorAt(1, 1, "write at least one document, for example: subject: CN=my-ca", "the manifest is empty")
-	}
-	return documents, nil
+}
+
+// errorAt returns the fault at a line and column of the piece.
+func (p *piece) errorAt(line, column int, hint, format string, args ...any) *ManifestError {
+	return p.source.errorAt(p.before+line, column, hint, format, args...)
 }
 
 // syntaxError says in terms of the manifest what the YAML parser found.
-func syntaxError(src *source, err error) error {
+func (p *piece) syntaxError(err error) error {
 	const hint = "check indentation, quotes and brackets; quote values that begin with one of * & ! % @ ` [ {"
 	var load *yaml.LoadError
 	if !errors.As(err, &load) {
-		return src.errorAt(1, 1, hint, "not YAML: %v", err)
+		return p.errorAt(1, 1, hint, "not YAML: %v", err)
 	}
 	// What was never closed is found missing at the end: point at where it began.
 	mark := load.Mark
 	if load.ContextMark.Line > 0 && mark.Line > load.ContextMark.Line {
 		mark = load.ContextMark
 	}
-	return src.errorAt(mark.Line, mark.Column, hint, "not YAML: %s", load.Message)
+	return p.errorAt(mark.Line, mark.Column, hint, "not YAML: %s", load.Message)
 }
 
 // decode fills in the certificate of a document, which has this index.
@@ -122,7 +173,7 @@ func (d *document) decode(index int) error {
 			"a document must be a mapping of fields, not %s", describe(d.node))
 	}
 	d.fields = make(map[string]*yaml.Node, len(d.node.Content)/2)
-	d.certificate = &Certificate{Line: d.node.Line, index: index, KeyType: EC, Expires: DefaultLifetime}
+	d.certificate = &Certificate{Line: d.before + d.node.Line, index: index, KeyType: EC, Expires: DefaultLifetime}
 	for i := 0; i+1 < len(d.node.Content); i += 2 {
 		if err := d.decodeField(d.node.Content[i], d.node.Content[i+1]); err != nil {
 			return err
@@ -141,7 +192,7 @@ func (d *document) decodeField(key, value *yaml.Node) error {
 	case key.Kind != yaml.ScalarNode || !known:
 		return d.errorAt(key.Line, key.Column, fieldHint(name), "unknown field %s", quoted(key.Value))
 	case d.fields[name] != nil:
-		return d.errorAt(key.Line, key.Column, "keep one of them", "field %s is given twice, first on line %d", name, d.fields[name].Line)
+		return d.errorAt(key.Line, key.Column, "keep one of them", "field %s is given twice, first on line %d", name, d.before+d.fields[name].Line)
 	}
 	d.fields[name] = value
 	if isNull(value) {

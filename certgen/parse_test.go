@@ -277,3 +277,35 @@ func TestParseLinear(t *testing.T) {
 		t.Error("not the whole chain")
 	}
 }
+
+// TestParsePieces has faults in the last piece of a manifest that is read in
+// pieces stand where they stand in the whole.
+func TestParsePieces(t *testing.T) {
+	text := leaves(1000)
+	lines := strings.Count(text, "\n")
+	whole := &source{text: text}
+	for _, n := range []int{1, 2, 3, 100} {
+		var joined strings.Builder
+		for _, p := range whole.split(n) {
+			if p.before != strings.Count(joined.String(), "\n") {
+				t.Errorf("a piece of %d begins behind line %d, not %d", n, p.before, strings.Count(joined.String(), "\n"))
+			}
+			joined.WriteString(p.text)
+		}
+		if joined.String() != text {
+			t.Errorf("%d pieces are not the whole", n)
+		}
+	}
+	if pieces := len(whole.split(3)); pieces != 3 {
+		t.Errorf("%d pieces", pieces)
+	}
+	if m := parse(t, text); m.Find("leaf-999").Line != lines-3 {
+		t.Errorf("leaf-999 is on line %d of %d", m.Find("leaf-999").Line, lines)
+	}
+	for fault, column := range map[string]int{"unknown: x\n": 1, "ocsp: [\n": 7, "subject: x\n": 1} {
+		var bad *ManifestError
+		if _, err := Parse("certs.yaml", []byte(text+fault)); !errors.As(err, &bad) || bad.Line != lines+1 || bad.Column != column {
+			t.Errorf("%q: got %v, want it on line %d, column %d", fault, err, lines+1, column)
+		}
+	}
+}
