@@ -28,6 +28,10 @@ type workshop struct {
 	issued       []*certyaml.Certificate // by certificate index: made now or found
 	done         func()                  // called after each certificate and CRL, from any goroutine
 	beforeChange func(operation, file string) error
+
+	// A folder takes one new file at a time; threads that want to add more only
+	// spin in the kernel. Goroutines that wait here leave the core to another.
+	staging sync.Mutex
 }
 
 func (f *folder) workshop(o Options) *workshop {
@@ -91,6 +95,8 @@ func (w *workshop) commitCertificate(c *Certificate) error {
 }
 
 func (w *workshop) stage(file string, data []byte, mode fs.FileMode) error {
+	w.staging.Lock()
+	defer w.staging.Unlock()
 	if err := w.beforeChange("stage", file); err != nil {
 		return err
 	}

@@ -302,7 +302,7 @@ func TestParsePieces(t *testing.T) {
 	if m := parse(t, text); m.Find("leaf-999").Line != lines-3 {
 		t.Errorf("leaf-999 is on line %d of %d", m.Find("leaf-999").Line, lines)
 	}
-	for fault, column := range map[string]int{"unknown: x\n": 1, "ocsp: [\n": 7, "subject: x\n": 1} {
+	for fault, column := range map[string]int{"unknown: x\n": 1, "ocsp: [\n": 8, "subject: x\n": 1} {
 		var bad *ManifestError
 		if _, err := Parse("certs.yaml", []byte(text+fault)); !errors.As(err, &bad) || bad.Line != lines+1 || bad.Column != column {
 			t.Errorf("%q: got %v, want it on line %d, column %d", fault, err, lines+1, column)
