@@ -133,3 +133,18 @@ func lock(ctx context.Context, dir string, waiting func()) (unlock func() error,
 	}
 	return l.Unlock, nil
 }
+
+// Busy tells whether a process is at writing in dir, so that its certificates
+// may not belong together yet.
+func Busy(dir string) bool {
+	path := filepath.Join(dir, lockFile)
+	if _, err := os.Stat(path); err != nil {
+		return false // never locked
+	}
+	l := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	free, err := l.TryRLock()
+	if free {
+		_ = l.Unlock()
+	}
+	return err == nil && !free
+}

@@ -37,6 +37,23 @@ type ClientOptions struct {
 	Resume     bool     // resume sessions instead of full handshakes
 }
 
+// Port is the port that is connected to.
+func (o ClientOptions) Port() string {
+	_, port, _ := net.SplitHostPort(o.addr())
+	return port
+}
+
+// addr is what is connected to.
+func (o ClientOptions) addr() string {
+	switch {
+	case o.Addr != "":
+		return o.Addr
+	case o.URL.Port() == "":
+		return net.JoinHostPort(o.URL.Hostname(), "443")
+	}
+	return o.URL.Host
+}
+
 // DialError is a server that cannot be reached.
 type DialError struct {
 	Addr string
@@ -59,13 +76,7 @@ func (e *RejectedError) Unwrap() error { return e.Err }
 
 // NewClient loads the credentials and makes a client.
 func NewClient(o ClientOptions, s Settings) (*Client, error) {
-	c := &Client{url: o.URL, addr: o.Addr, serverName: o.ServerName, settings: s}
-	if c.addr == "" {
-		c.addr = o.URL.Host
-		if o.URL.Port() == "" {
-			c.addr = net.JoinHostPort(o.URL.Hostname(), "443")
-		}
-	}
+	c := &Client{url: o.URL, addr: o.addr(), serverName: o.ServerName, settings: s}
 	if c.serverName == "" {
 		c.serverName = o.URL.Hostname()
 	}
@@ -106,13 +117,15 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 		return nil, &DialError{Addr: c.addr, Err: err}
 	}
 	x := &clientExchange{Conn: raw, journal: c.settings.Journal, client: raw.LocalAddr().String(), server: raw.RemoteAddr().String()}
-	x.journal.begin(ClientSide, x.client, x.server)
+	if number := x.journal.begin(ClientSide, x.client, x.server); c.settings.Tap != nil {
+		x.Conn = c.settings.Tap.Client(raw, number)
+	}
 	response, err := x.run(ctx, config, c.url)
 	if err != nil {
-		drain(raw)
+		drain(x.Conn)
 		return nil, &RejectedError{Err: err}
 	}
-	return response, raw.Close()
+	return response, x.Conn.Close()
 }
 
 // clientExchange is the client's end of a connection, below TLS. The HTTP
@@ -140,11 +153,13 @@ func (x *clientExchange) Write(b []byte) (int, error) {
 func (x *clientExchange) Close() error { return x.SetDeadline(time.Now().Add(lastWords)) }
 
 // CloseWrite lets crypto/tls end its own direction.
-func (x *clientExchange) CloseWrite() error { return x.Conn.(*net.TCPConn).CloseWrite() }
+func (x *clientExchange) CloseWrite() error {
+	return x.Conn.(interface{ CloseWrite() error }).CloseWrite()
+}
 
 // run does the handshake and the HTTP, and tells the journal.
 func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.URL) (*Response, error) {
-	conn := tls.Client(x, x.watchCertificate(config))
+	conn := tls.Client(x, withSecrets(x.watchCertificate(config), x.Conn))
 	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	err := conn.HandshakeContext(handshake)
 	cancel()
@@ -155,7 +170,9 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 			err = lastError(conn, err)
 		}
 	}
-	x.journal.end(ClientSide, x.client, x.server, newHalf(ClientSide, err, state.Version, &x.alerts), func(e *Exchange) {
+	view := newHalf(ClientSide, err, state.Version, &x.alerts)
+	annotate(x.Conn, judge(nil, &view))
+	x.journal.end(ClientSide, x.client, x.server, view, func(e *Exchange) {
 		e.TLS = describeTLS(state)
 		e.Server.Certificate = presented(err, state)
 		e.Client.Certificate = max(e.Client.Certificate, x.shown)

@@ -40,12 +40,16 @@ type wallet struct {
 }
 
 // current returns the configuration for the next handshake, which must not be
-// changed. While files are missing or half written the one before stays in use.
+// changed. While files are missing, or another lab is at writing them, the one
+// before stays in use.
 func (w *wallet) current() (*tls.Config, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := stat(w.files())
 	if w.config != nil && unchanged(w.seen, now) {
+		return w.config, nil
+	}
+	if w.config != nil && certgen.Busy(w.Dir) {
 		return w.config, nil
 	}
 	config, err := w.load()

@@ -31,8 +31,9 @@ type entry struct {
 	halves   map[Side]*half
 }
 
-// begin is called when side has connected, before it sends anything.
-func (j *Journal) begin(side Side, clientAddr, serverAddr string) {
+// begin is called when side has connected, before it sends anything, and returns
+// the number of the exchange.
+func (j *Journal) begin(side Side, clientAddr, serverAddr string) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	key := clientAddr + " " + serverAddr
@@ -50,6 +51,7 @@ func (j *Journal) begin(side Side, clientAddr, serverAddr string) {
 	if j.Paired && side == ClientSide {
 		e.expected[ServerSide] = true
 	}
+	return e.Number
 }
 
 // end is called when side knows its verdict. fill adds what it learned.

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 const (
@@ -26,6 +28,7 @@ type handshaker struct {
 	net.Listener
 	config  func() (*tls.Config, error)
 	journal *Journal
+	tap     *wiretap.Tap
 
 	ready  chan net.Conn
 	failed chan error
@@ -35,8 +38,8 @@ type handshaker struct {
 	parted sync.WaitGroup // connections that were sent away and are being drained
 }
 
-func newHandshaker(l net.Listener, config func() (*tls.Config, error), j *Journal) *handshaker {
-	h := &handshaker{Listener: l, config: config, journal: j,
+func newHandshaker(l net.Listener, config func() (*tls.Config, error), s Settings) *handshaker {
+	h := &handshaker{Listener: l, config: config, journal: s.Journal, tap: s.Tap,
 		ready: make(chan net.Conn), failed: make(chan error), closed: make(chan struct{})}
 	go h.accept()
 	return h
@@ -54,7 +57,9 @@ func (h *handshaker) accept() {
 			}
 		}
 		c := &serverConn{Conn: raw, journal: h.journal, client: raw.RemoteAddr().String(), server: raw.LocalAddr().String()}
-		h.journal.begin(ServerSide, c.client, c.server)
+		if number := h.journal.begin(ServerSide, c.client, c.server); h.tap != nil {
+			c.Conn = h.tap.Server(raw, number)
+		}
 		go h.handshake(c)
 	}
 }
@@ -69,7 +74,7 @@ func (h *handshaker) handshake(c *serverConn) {
 	}
 	c.own = subject([]*x509.Certificate{config.Certificates[0].Leaf})
 	h.live.Store(c, nil)
-	conn := tls.Server(c, config)
+	conn := tls.Server(c, withSecrets(config, c.Conn))
 	_ = c.SetDeadline(time.Now().Add(handshakeTimeout))
 	err = conn.HandshakeContext(context.Background())
 	_ = c.SetDeadline(time.Time{})
@@ -170,7 +175,9 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	if c.told.Swap(true) {
 		return
 	}
-	c.journal.end(ServerSide, c.client, c.server, newHalf(ServerSide, err, state.Version, &c.alerts), func(x *Exchange) {
+	view := newHalf(ServerSide, err, state.Version, &c.alerts)
+	annotate(c.Conn, judge(&view, nil))
+	c.journal.end(ServerSide, c.client, c.server, view, func(x *Exchange) {
 		x.TLS = describeTLS(state)
 		x.Client.Certificate = presented(err, state)
 		if state.CipherSuite != 0 { // it got as far as ServerHello, and so to Certificate

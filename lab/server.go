@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 // shutdownTimeout is what requests that are being answered get when the server
@@ -19,10 +22,11 @@ const shutdownTimeout = 300 * time.Millisecond
 // Settings are what a server and a client have in common.
 type Settings struct {
 	Credentials
-	Version uint16    // the only TLS version spoken, such as tls.VersionTLS12; 0: 1.2 and 1.3
-	HTTP2   bool      // else HTTP/1.1
-	KeyLog  io.Writer // gets the secrets of every connection (RFC 9850); nil: nobody
-	Journal *Journal  // is told of every exchange; must not be nil
+	Version uint16       // the only TLS version spoken, such as tls.VersionTLS12; 0: 1.2 and 1.3
+	HTTP2   bool         // else HTTP/1.1
+	KeyLog  io.Writer    // gets the secrets of every connection (RFC 9850); nil: nobody
+	Journal *Journal     // is told of every exchange; must not be nil
+	Tap     *wiretap.Tap // sees the bytes of every exchange; nil: nobody does
 }
 
 // config is the part of the TLS configuration that both sides share.
@@ -54,6 +58,10 @@ func Listen(ctx context.Context, addr string, s Settings) (*Server, error) {
 		if s.HTTP2 {
 			c.NextProtos = []string{"h2", "http/1.1"}
 		}
+		// The connections have clones of c, which must know each other's tickets.
+		var ticketKey [32]byte
+		_, _ = rand.Read(ticketKey[:]) // never fails
+		c.SetSessionTicketKeys([][32]byte{ticketKey})
 		return c
 	}}
 	if _, err := w.current(); err != nil {
@@ -64,7 +72,7 @@ func Listen(ctx context.Context, addr string, s Settings) (*Server, error) {
 		return nil, err
 	}
 	return &Server{
-		listener: newHandshaker(l, w.current, s.Journal),
+		listener: newHandshaker(l, w.current, s),
 		http: &http.Server{
 			Handler:           told(pages()),
 			ReadHeaderTimeout: 10 * time.Second,

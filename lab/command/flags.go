@@ -3,6 +3,9 @@ package command
 import (
 	"crypto/tls"
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -23,15 +26,18 @@ func addrFlag() cli.Flag {
 	return &cli.StringFlag{Name: "addr", Value: "127.0.0.1:8443", EnvVars: []string{"LAB_ADDR"}, Usage: "`HOST:PORT` of the server"}
 }
 
-// pairFlags are those of lab up and of both its halves. count is the default of
-// --count.
-func pairFlags(count int, keylog string) []cli.Flag {
+// pairFlags are those of lab up and of both its halves, with the defaults that
+// differ.
+func pairFlags(count int, keylog, capture string) []cli.Flag {
 	return []cli.Flag{
 		dirFlag(),
 		&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},
 		&cli.StringFlag{Name: "http", Value: "1.1", Usage: "HTTP `VERSION`, 1.1 or 2"},
 		&cli.IntFlag{Name: "count", Value: count, Usage: "end after `N` exchanges; 0: only with Ctrl-C"},
 		&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: keylog, Usage: "append the TLS secrets to `FILE`, or off"},
+		&cli.StringFlag{Name: "capture", DefaultText: capture, Usage: "record the traffic, decrypted, to `FILE`, - for stdout, or off"},
+		&cli.StringFlag{Name: "capture-limit", Usage: "end the recording at `SIZE`, such as 100M"},
+		&cli.IntFlag{Name: "snaplen", Usage: "record only `N` bytes of each packet's application data"},
 		jsonFlag(),
 		&cli.BoolFlag{Name: "verbose", Usage: "tell more of every exchange"},
 	}
@@ -80,4 +86,24 @@ func checkCount(c *cli.Context) error {
 		return &usageError{command: commandName(c), problem: fmt.Sprintf("--interval is %v, and must be 0 or more", d)}
 	}
 	return nil
+}
+
+// captureLimit reads --capture-limit, in bytes; 0 is none.
+func captureLimit(c *cli.Context) (int64, error) {
+	text := strings.ToUpper(c.String("capture-limit"))
+	if text == "" {
+		return 0, nil
+	}
+	shift := 0
+	digits := strings.TrimRight(text, "KMGT")
+	if unit := text[len(digits):]; len(unit) == 1 {
+		shift = 10 * (strings.Index("KMGT", unit) + 1)
+	} else if unit != "" {
+		digits = text // two units: not a number
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n <= 0 || n > math.MaxInt64>>shift {
+		return 0, &usageError{command: commandName(c), problem: fmt.Sprintf("--capture-limit is %q, and must be like 500K, 100M or 2G", c.String("capture-limit"))}
+	}
+	return n << shift, nil
 }

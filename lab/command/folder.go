@@ -16,6 +16,11 @@ type folder string
 func (f folder) manifest() string { return filepath.Join(string(f), "certs.yaml") }
 func (f folder) certs() string    { return filepath.Join(string(f), "certs") }
 func (f folder) keylog() string   { return filepath.Join(string(f), "keys.log") }
+func (f folder) capture() string  { return filepath.Join(string(f), "lab.pcapng") }
+
+// clientCapture is a file of its own, since a client often runs in the folder
+// of its server, which records the same exchanges.
+func (f folder) clientCapture() string { return filepath.Join(string(f), "client.pcapng") }
 
 // readManifest reads certs.yaml, and first writes the default one where there
 // is none, unless only looking.

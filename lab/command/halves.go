@@ -20,14 +20,14 @@ func (p *Program) serverCommand() *cli.Command {
 			addrFlag(),
 			&cli.StringFlag{Name: "cert", Value: serverName, Usage: "`NAME` of the certificate to show"},
 			&cli.StringFlag{Name: "client-ca", Value: clientCA, Usage: "`NAME` of the CA that clients must have"},
-		}, pairFlags(0, "keys.log")),
+		}, pairFlags(0, "keys.log", "lab.pcapng")),
 		Action:       noArguments(p.server),
 		BashComplete: p.completeNames,
 	}
 }
 
 func (p *Program) server(c *cli.Context) error {
-	a, err := p.newPair(c, folder(c.String("dir")).keylog())
+	a, err := p.newPair(c, folder(c.String("dir")).keylog(), folder(c.String("dir")).capture())
 	if err != nil {
 		return err
 	}
@@ -44,6 +44,7 @@ func (p *Program) server(c *cli.Context) error {
 	a.sayServer(server.Addr(), c.String("cert"), c.String("client-ca"))
 	err = wait()
 	a.close()
+	a.sayCounts()
 	return err
 }
 
@@ -69,7 +70,7 @@ func (p *Program) clientCommand() *cli.Command {
 			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
 			&cli.StringFlag{Name: "ca", Value: serverCA, Usage: "`NAME` of the CA that the server must have"},
 			&cli.StringFlag{Name: "cert", Value: clientName, Usage: "`NAME` of the certificate to show, or none"},
-		}, pairFlags(1, "off"), callFlags()),
+		}, pairFlags(1, "off", "client.pcapng"), callFlags()),
 		Action:       noArguments(p.client),
 		BashComplete: p.completeNames,
 	}
@@ -80,7 +81,7 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := p.newPair(c, "off")
+	a, err := p.newPair(c, "off", folder(c.String("dir")).clientCapture())
 	if err != nil {
 		return err
 	}
@@ -92,20 +93,23 @@ func (p *Program) client(c *cli.Context) error {
 	if settings.Certificate == "none" {
 		settings.Certificate = ""
 	}
+	settings.Tap = a.tap
 	client, err := lab.NewClient(target, settings)
 	if err != nil {
 		return err
 	}
+	a.sayCapture(target.Port())
 	err = a.call(c.Context, client, c.Int("count"), c.Duration("interval"), func(r *lab.Response) {
 		if !c.Bool("json") {
-			p.printBody(r.Body)
+			a.printBody(r.Body)
 		}
 	})
 	if err != nil {
 		return err
 	}
+	a.close()
 	if c.Int("count") != 1 {
-		a.close()
+		a.sayCounts()
 	}
 	return a.failed()
 }

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 // pair is what lab up, lab server and lab client have in common while they run.
@@ -18,12 +21,16 @@ type pair struct {
 	*Program
 	folder   folder
 	settings lab.Settings
-	keys     *keylog.Writer // nil when off
+	keys     *keylog.Writer  // nil when off
+	capture  *capture.Writer // nil when off
+	captured string          // its file
+	tap      *wiretap.Tap    // nil when nobody watches
 	counts   struct{ accepted, rejected atomic.Int64 }
 }
 
-// newPair reads the shared flags and opens the key log. The caller closes it.
-func (p *Program) newPair(c *cli.Context, keylogDefault string) (*pair, error) {
+// newPair reads the shared flags and opens the key log and the capture. The
+// caller closes it.
+func (p *Program) newPair(c *cli.Context, keylogDefault, captureDefault string) (*pair, error) {
 	version, err := tlsVersion(c)
 	if err != nil {
 		return nil, err
@@ -40,8 +47,11 @@ func (p *Program) newPair(c *cli.Context, keylogDefault string) (*pair, error) {
 	a.settings.Credentials.Dir = a.folder.certs()
 	a.settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) {
 		a.count(x)
-		p.printExchange(x, c.Bool("json"), c.Bool("verbose"))
+		a.printExchange(x, c.Bool("json"), c.Bool("verbose"))
 	}}
+	if err := a.openCapture(c, captureDefault); err != nil {
+		return nil, err
+	}
 	path := c.String("keylog")
 	if path == "" {
 		path = keylogDefault
@@ -57,6 +67,35 @@ func (p *Program) newPair(c *cli.Context, keylogDefault string) (*pair, error) {
 	return a, nil
 }
 
+// openCapture begins the recording. On stdout it is alone: results go where
+// the talk goes.
+func (a *pair) openCapture(c *cli.Context, byDefault string) error {
+	limit, err := captureLimit(c)
+	if err != nil {
+		return err
+	}
+	a.captured = c.String("capture")
+	switch a.captured {
+	case "off":
+		return nil
+	case "":
+		a.captured = byDefault
+	case "-":
+		a.Program = &Program{Manifest: a.Manifest, Stdout: a.Stderr, Stderr: a.Stderr}
+	}
+	if err := os.MkdirAll(string(a.folder), 0o755); err != nil {
+		return err
+	}
+	a.capture, err = capture.Create(a.captured, capture.Options{
+		Snaplen: c.Int("snaplen"), Limit: limit, Notice: func(err error) { a.say("%v", err) },
+	})
+	if err != nil {
+		return err
+	}
+	a.tap = wiretap.New(a.capture)
+	return nil
+}
+
 func (a *pair) count(x *lab.Exchange) {
 	if x.Outcome == lab.Accepted {
 		a.counts.accepted.Add(1)
@@ -65,11 +104,18 @@ func (a *pair) count(x *lab.Exchange) {
 	}
 }
 
-// close ends the key log and sums up.
+// close ends the key log and the capture.
 func (a *pair) close() {
 	if a.keys != nil {
 		a.keys.Close()
 	}
+	if a.capture != nil {
+		a.capture.Close() // what went wrong has been told by its notice
+	}
+}
+
+// sayCounts sums up.
+func (a *pair) sayCounts() {
 	accepted, rejected := a.counts.accepted.Load(), a.counts.rejected.Load()
 	a.say("%s: %d accepted, %d rejected", counted(int(accepted+rejected), "exchange"), accepted, rejected)
 }
@@ -79,6 +125,7 @@ func (a *pair) close() {
 func (a *pair) listen(ctx context.Context, addr, certificate, clientCA string) (s *lab.Server, wait func() error, err error) {
 	settings := a.settings
 	settings.Certificate, settings.Trust = certificate, clientCA
+	settings.Tap = a.tap
 	s, err = lab.Listen(ctx, addr, settings)
 	if err != nil {
 		return nil, nil, err

@@ -123,7 +123,12 @@ func counted(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-func itoa(port uint16) string { return strconv.Itoa(int(port)) }
+// wiresharkPort is the port that Wireshark takes for TLS by itself, as it does
+// 443; all others it must be told of.
+const wiresharkPort = "8443"
+
+// portOf is the port of a TCP address.
+func portOf(addr net.Addr) string { return strconv.Itoa(addr.(*net.TCPAddr).Port) }
 
 // sayMade tells what was made, by its names as long as they are few.
 func (p *Program) sayMade(plan *certgen.Plan, f folder) {
@@ -156,12 +161,29 @@ func (a *pair) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 	}
 	a.say("server and client on https://%s: %s", addr, how)
 	a.sayKeys(addr)
+	a.sayCapture(portOf(addr))
 }
 
 // sayServer tells what lab server asks for.
 func (a *pair) sayServer(addr net.Addr, certificate, clientCA string) {
 	a.say("server on https://%s shows %s and lets in clients of %s, until Ctrl-C", addr, certificate, clientCA)
 	a.sayKeys(addr)
+	a.sayCapture(portOf(addr))
+}
+
+// sayCapture prints the command that opens the capture.
+func (a *pair) sayCapture(port string) {
+	if a.capture == nil || a.captured == "-" {
+		return
+	}
+	if kept := a.capture.Kept(); kept != "" {
+		a.say("the capture that was there is now %s", kept)
+	}
+	line := "wireshark "
+	if port != wiresharkPort {
+		line += "-d tcp.port==" + port + ",tls "
+	}
+	a.say("capture in %s, with its keys, so that it opens decrypted:\n  %s%s", a.captured, line, a.captured)
 }
 
 // sayKeys prints the command that shows the traffic decrypted.
@@ -173,9 +195,9 @@ func (a *pair) sayKeys(addr net.Addr) {
 	if err != nil {
 		path = a.keys.Name()
 	}
-	port := itoa(addr.(*net.TCPAddr).AddrPort().Port())
+	port := portOf(addr)
 	line := fmt.Sprintf(`wireshark -k -i %s -f "tcp port %s" -o "tls.keylog_file:%s"`, loopback(), port, path)
-	if port != "8443" { // the ports that Wireshark takes for TLS by itself
+	if port != wiresharkPort {
 		line += " -d tcp.port==" + port + ",tls"
 	}
 	a.say("keys in %s; to see the traffic decrypted:\n  %s", a.keys.Name(), line)

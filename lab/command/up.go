@@ -29,13 +29,13 @@ func (p *Program) upCommand() *cli.Command {
 		Name:        "up",
 		Usage:       "make the PKI, start a server, and call it with a client",
 		Description: upExamples,
-		Flags:       slices.Concat([]cli.Flag{addrFlag()}, pairFlags(0, "keys.log"), callFlags()),
+		Flags:       slices.Concat([]cli.Flag{addrFlag()}, pairFlags(0, "keys.log", "lab.pcapng"), callFlags()),
 		Action:      noArguments(p.up),
 	}
 }
 
 func (p *Program) up(c *cli.Context) (err error) {
-	a, err := p.newPair(c, folder(c.String("dir")).keylog())
+	a, err := p.newPair(c, folder(c.String("dir")).keylog(), folder(c.String("dir")).capture())
 	if err != nil {
 		return err
 	}
@@ -61,6 +61,7 @@ func (p *Program) up(c *cli.Context) (err error) {
 	stop()
 	err = errors.Join(err, wait())
 	a.close()
+	a.sayCounts()
 	if err != nil || c.Context.Err() != nil {
 		return err
 	}
@@ -72,12 +73,11 @@ func (p *Program) up(c *cli.Context) (err error) {
 func (a *pair) newUpClient(addr net.Addr, resume bool) (*lab.Client, error) {
 	settings := a.settings
 	settings.Certificate, settings.Trust = clientName, serverCA
-	tcp := addr.(*net.TCPAddr)
-	port := tcp.AddrPort().Port()
-	u := &url.URL{Scheme: "https", Host: net.JoinHostPort("localhost", itoa(port)), Path: "/"}
+	tcp, port := addr.(*net.TCPAddr), portOf(addr)
+	u := &url.URL{Scheme: "https", Host: net.JoinHostPort("localhost", port), Path: "/"}
 	to := tcp.AddrPort().Addr().String()
 	if tcp.IP.IsUnspecified() {
 		to = "localhost"
 	}
-	return lab.NewClient(lab.ClientOptions{URL: u, Addr: net.JoinHostPort(to, itoa(port)), Resume: resume}, settings)
+	return lab.NewClient(lab.ClientOptions{URL: u, Addr: net.JoinHostPort(to, port), Resume: resume}, settings)
 }

@@ -1,0 +1,191 @@
+//go:build unix
+
+package capture_test
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// pair runs two ways of doing one thing by turns, so that the machine's moods meet both, and reports the median of
+// bare's time over the median of tapped's: 1 means that the tap costs nothing. The same of processor time says what
+// it would be if the machine did nothing else.
+func pair(b *testing.B, rounds int, bare, tapped func(), untimed ...func()) {
+	var wall, processor [2][]time.Duration
+	for range b.N {
+		for round := range rounds + 1 {
+			for turn := range 2 {
+				which := (turn + round) % 2
+				start, used := time.Now(), processorTime(b)
+				[]func(){bare, tapped}[which]()
+				took, used := time.Since(start), processorTime(b)-used
+				for _, f := range untimed {
+					f()
+				}
+				if round > 0 { // the first warms up
+					wall[which], processor[which] = append(wall[which], took), append(processor[which], used)
+				}
+			}
+		}
+	}
+	b.ReportMetric(float64(median(wall[0]))/float64(median(wall[1])), "ratio")
+	b.ReportMetric(float64(median(processor[0]))/float64(median(processor[1])), "cpu-ratio")
+	b.ReportMetric(float64(median(wall[0]).Microseconds()), "bare-µs")
+	b.ReportMetric(float64(median(wall[1]).Microseconds()), "tapped-µs")
+	b.ReportMetric(0, "ns/op")
+}
+
+// processorTime returns what this process has used so far.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func median[T cmp.Ordered](values []T) T {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
+
+// benchFile returns the name of a capture, in $CAPTURE_BENCH_DIR if that is set.
+func benchFile(b *testing.B) string {
+	dir := os.Getenv("CAPTURE_BENCH_DIR")
+	if dir == "" {
+		dir = b.TempDir()
+	}
+	name := filepath.Join(dir, "bench.pcapng")
+	b.Cleanup(func() { os.Remove(name) })
+	return name
+}
+
+func benchTap(b *testing.B, o capture.Options) (*wiretap.Tap, string) {
+	name := benchFile(b)
+	w, err := capture.Create(name, o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { w.Close() })
+	return wiretap.New(w), name
+}
+
+// keyLogFile is the key log of both sides of a comparison: the question is what the capture costs.
+func keyLogFile(b *testing.B) io.Writer {
+	f, err := os.Create(filepath.Join(b.TempDir(), "keys.log"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { f.Close() })
+	return f
+}
+
+// BenchmarkHandshakes: a mutual-TLS connection for one request. The tapped side also writes the key log.
+func BenchmarkHandshakes(b *testing.B) {
+	tap, _ := benchTap(b, capture.Options{})
+	bare := setup{}.start(b)
+	tapped := setup{tapServer: tap, keyLog: keyLogFile(b)}.start(b)
+	run := func(l *lab) func() {
+		l.client.Transport.(*http.Transport).DisableKeepAlives = true
+		return func() {
+			for range 20 {
+				l.get(b, "/")
+			}
+		}
+	}
+	pair(b, 101, run(bare), run(tapped))
+}
+
+// BenchmarkRequests: requests on a connection that is kept alive.
+func BenchmarkRequests(b *testing.B) {
+	tap, _ := benchTap(b, capture.Options{})
+	bare := setup{}.start(b)
+	tapped := setup{tapServer: tap, keyLog: keyLogFile(b)}.start(b)
+	run := func(l *lab) func() {
+		return func() {
+			for range 300 {
+				l.get(b, "/?bytes=100")
+			}
+		}
+	}
+	pair(b, 101, run(bare), run(tapped))
+}
+
+const gibibyte = 1 << 30
+
+// BenchmarkBody: 1 GiB of response body, whole and with a snaplen.
+func BenchmarkBody(b *testing.B) {
+	for _, o := range []capture.Options{{}, {Snaplen: 256}} {
+		b.Run(fmt.Sprintf("snaplen=%d", o.Snaplen), func(b *testing.B) {
+			bare := setup{}.start(b)
+			get := func(l *lab) {
+				response, err := l.client.Get(fmt.Sprintf("https://%s/?bytes=%d", l.addr, gibibyte))
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer response.Body.Close()
+				if n, err := io.Copy(io.Discard, response.Body); n != gibibyte || err != nil {
+					b.Fatalf("got %d bytes, %v", n, err)
+				}
+			}
+			name := benchFile(b)
+			keys := keyLogFile(b)
+			w, err := capture.Create(name, o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { w.Close() })
+			tapped := setup{tapServer: wiretap.New(w), keyLog: keys}.start(b)
+			pair(b, 9, func() { get(bare) }, func() {
+				get(tapped)
+				w.Flush()
+			}, func() { os.Truncate(name, 0) })
+		})
+	}
+}
+
+// BenchmarkMemory: the heap and the resident size after 1,000 and after 100,000 exchanges of made-up events.
+func BenchmarkMemory(b *testing.B) {
+	for range b.N {
+		w, err := capture.Create(os.DevNull, capture.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		few := memoryAfter(w, 1000)
+		many := memoryAfter(w, 99000)
+		w.Close()
+		b.ReportMetric(float64(few)/(1<<20), "MiB-at-1000")
+		b.ReportMetric(float64(many)/(1<<20), "MiB-at-100000")
+	}
+}
+
+// memoryAfter records n more exchanges and returns how much memory is taken from the operating system.
+func memoryAfter(w *capture.Writer, n int) uint64 {
+	for i := range n {
+		handle := w.Open(wiretap.Event{
+			Kind: wiretap.Open, Exchange: i, Time: time.Now(),
+			Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(i)),
+			Server: netip.MustParseAddrPort("127.0.0.1:8443"),
+		})
+		for _, from := range []wiretap.Side{wiretap.Client, wiretap.Server, wiretap.Client, wiretap.Server} {
+			handle(wiretap.Event{Kind: wiretap.Data, Time: time.Now(), From: from, Data: make([]byte, 1000)})
+		}
+		handle(wiretap.Event{Kind: wiretap.Close, Time: time.Now(), From: wiretap.Server})
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Sys - m.HeapReleased
+}

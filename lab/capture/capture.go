@@ -1,0 +1,210 @@
+// Package capture records tapped connections as pcapng files that open decrypted: each connection's packets, with IP
+// and TCP headers synthesised from what the tap saw, preceded by a Decryption Secrets Block with its TLS secrets.
+//
+// # Secrets first
+//
+// Wireshark decrypts a packet only with secrets that stand before it in the file. A connection's packets are
+// therefore held back until its secrets are known, it ends, or 1 MiB or 2 seconds are reached. Then they are written
+// in order; nothing is dropped. Secrets that come after the bound are written when they come, before later packets.
+// For the same reason packets of different connections may stand out of the order of their times in the file.
+//
+// # Verdicts
+//
+// The packet that carries an alert, or else the first FIN or RST, is held back within the same bounds until it is
+// clear what to say of it: a verdict told meanwhile becomes its comment. A verdict that finds no such packet becomes
+// the comment of the connection's next packet.
+//
+// # What is on disk when
+//
+// The file always ends with a whole block. All of a connection is handed to the operating system before the call that
+// closes the connection returns, everything else within 100 ms. If the file is a pipe whose reader is slow, the
+// connections wait for it.
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+const (
+	flushInterval = 100 * time.Millisecond // of what no connection's end has flushed
+	closeTimeout  = 2 * time.Second        // for the reader of a pipe to take the rest
+)
+
+// Options of a recording. The zero value records everything.
+type Options struct {
+	// Snaplen shortens the payload of application data to at most this many bytes a segment; 0 keeps all of it.
+	// Handshake and alert messages are kept whole: records of their types are, and, because TLS 1.3 hides its
+	// types, the first 320 KiB of encrypted records of each direction and any small enough for an alert or a
+	// KeyUpdate. A shortened record cannot be decrypted, nor can the records after it in its direction.
+	Snaplen int
+
+	// Limit ends the recording before it is larger than this many bytes; 0 is no limit.
+	Limit int64
+
+	// Notice is told what ends the recording early: a *LimitError or a *WriteError, once. Connections go on without
+	// being recorded. It must not call the Writer.
+	Notice func(error)
+}
+
+// LimitError says that a recording has ended at Options.Limit. The file is whole up to there.
+type LimitError struct {
+	Name  string // of the file
+	Limit int64  // in bytes
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("recording to %s has reached its limit of %d bytes and ends", e.Name, e.Limit)
+}
+
+// WriteError says that a recording has ended because its file could not be written.
+type WriteError struct {
+	Name string // of the file
+	Err  error
+}
+
+func (e *WriteError) Error() string {
+	return fmt.Sprintf("recording to %s ends: %v", e.Name, e.Err)
+}
+
+func (e *WriteError) Unwrap() error { return e.Err }
+
+// Writer records connections to a pcapng file. It is a wiretap.Sink and safe for use by several goroutines.
+type Writer struct {
+	options Options
+	out     *output
+	tickets tickets
+	kept    string
+
+	mu     sync.Mutex
+	flows  map[*flow]struct{} // the open connections
+	closed bool
+	ticker *time.Timer
+	armed  atomic.Bool // the ticker is running
+}
+
+// Create begins a recording in the file of that name, mode 0600, or on standard output if the name is "-". A file
+// that is there already is kept: see Kept. A FIFO, or a device, is written to; a FIFO that nobody reads yet makes
+// the connections wait for its reader. The caller closes the Writer.
+func Create(name string, o Options) (*Writer, error) {
+	file, kept, err := openFile(name)
+	if err != nil {
+		return nil, err
+	}
+	if name == "-" {
+		name = "standard output"
+	}
+	w, err := newWriter(file, name, o)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	w.kept = kept
+	return w, nil
+}
+
+// NewWriter begins a recording on f and writes its headers. Closing the Writer closes f.
+func NewWriter(f io.WriteCloser, o Options) (*Writer, error) {
+	return newWriter(f, "capture", o)
+}
+
+func newWriter(f io.WriteCloser, name string, o Options) (*Writer, error) {
+	out, err := newOutput(f, name, o.Limit, o.Notice)
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{options: o, out: out, flows: make(map[*flow]struct{})}
+	w.ticker = time.AfterFunc(flushInterval, w.tick)
+	w.armed.Store(true)
+	return w, nil
+}
+
+// Kept returns the name under which Create has kept the file that was there, or "" if there was none.
+func (w *Writer) Kept() string { return w.kept }
+
+// Open begins the recording of a connection: see wiretap.Sink.
+func (w *Writer) Open(e wiretap.Event) wiretap.Handler {
+	f := newFlow(w, e)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return func(wiretap.Event) {}
+	}
+	w.flows[f] = struct{}{}
+	w.arm()
+	return f.handle
+}
+
+// Flush hands what was recorded, but not what is held back, to the operating system.
+func (w *Writer) Flush() error { return w.out.flush() }
+
+// Close ends the recording: what was held back is written and the file closed. Connections that are still open go on
+// without being recorded. It returns what has ended the recording early, if anything has. The reader of a pipe that
+// takes nothing for 2 seconds is given up.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return nil
+	}
+	w.closed = true
+	w.mu.Unlock()
+	w.ticker.Stop()
+
+	flushed := make(chan error, 1)
+	go func() {
+		for _, f := range w.open() {
+			f.finish()
+		}
+		flushed <- w.out.flush()
+	}()
+	select {
+	case err := <-flushed:
+		return errors.Join(err, w.out.close())
+	case <-time.After(closeTimeout):
+		return errors.Join(fmt.Errorf("recording to %s ends: its reader takes nothing", w.out.name), w.out.close())
+	}
+}
+
+// open returns the connections that are open.
+func (w *Writer) open() []*flow {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	flows := make([]*flow, 0, len(w.flows))
+	for f := range w.flows {
+		flows = append(flows, f)
+	}
+	return flows
+}
+
+// forget ends the recording of f's connection, so that Close returns to its caller with all of it on disk.
+func (w *Writer) forget(f *flow) {
+	w.mu.Lock()
+	delete(w.flows, f)
+	w.mu.Unlock()
+	w.out.flush()
+}
+
+// arm makes sure that tick runs within flushInterval.
+func (w *Writer) arm() {
+	if !w.armed.Swap(true) {
+		w.ticker.Reset(flushInterval)
+	}
+}
+
+// tick releases what was held too long and flushes what was released.
+func (w *Writer) tick() {
+	w.armed.Store(false)
+	now := time.Now()
+	for _, f := range w.open() {
+		if f.expire(now) {
+			w.arm()
+		}
+	}
+	w.out.flush()
+}

@@ -1,0 +1,209 @@
+package capture
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// What is held back of a connection at most; see the package's comment.
+const (
+	maxHeldBytes = 1 << 20
+	maxHeldTime  = 2 * time.Second
+)
+
+// flow records one connection: its events become packets, which are held back while a block or a comment that must
+// come before them is not known.
+type flow struct {
+	w *Writer
+
+	mu       sync.Mutex
+	segments *segmenter
+	records  [2]records // by wiretap.Side
+	secrets  secrets
+	unasked  string // a verdict that waits for a packet
+
+	awaits    bool // for secrets
+	last      int  // index in held of the packet with the last words so far; -1 if there is none
+	held      []packet
+	heldBytes int
+	heldSince time.Time
+	ended     bool
+}
+
+func newFlow(w *Writer, e wiretap.Event) *flow {
+	f := &flow{w: w, awaits: true, last: -1}
+	isn := [2]uint32{rand.Uint32(), rand.Uint32()}
+	f.segments = newSegmenter(e.Client, e.Server, isn, f.deliver)
+	f.segments.time = e.Time.UnixNano()
+	f.segments.open(fmt.Sprintf("exchange %d", e.Exchange))
+	return f
+}
+
+// handle takes an event of the connection.
+func (f *flow) handle(e wiretap.Event) {
+	if !f.w.out.over.Load() {
+		f.record(e)
+		f.w.arm()
+	}
+	if e.Kind == wiretap.Close {
+		f.w.forget(f)
+	}
+}
+
+func (f *flow) record(e wiretap.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended || e.From > wiretap.Server {
+		return
+	}
+	f.segments.time = max(f.segments.time, e.Time.UnixNano())
+	switch e.Kind {
+	case wiretap.Data:
+		f.data(e.From, e.Data)
+	case wiretap.Secret:
+		f.secret(e.Data)
+	case wiretap.Verdict:
+		f.verdict(string(e.Data))
+	case wiretap.HalfClose:
+		f.segments.fin(e.From)
+	case wiretap.Reset:
+		f.segments.rst(e.From)
+	case wiretap.Close:
+		f.segments.fin(e.From)
+		f.releaseAll()
+		f.ended = true
+	}
+}
+
+// data records bytes in runs that are captured whole or may be shortened.
+func (f *flow) data(from wiretap.Side, p []byte) {
+	if f.last >= 0 && f.held[f.last].from == from {
+		f.last = -1 // those were not its last words
+		f.release()
+	}
+	r := &f.records[from]
+	for len(p) > 0 {
+		n, short := r.run(p, f.w.options.Snaplen > 0)
+		keep := -1
+		if short {
+			keep = f.w.options.Snaplen
+		}
+		f.segments.data(from, p[:n], keep, n == len(p) && r.endInAlert())
+		p = p[n:]
+	}
+	if r.changed && !r.blind && from == wiretap.Server {
+		f.resume()
+	}
+	if r.foreign && f.awaits {
+		f.awaits = false
+		f.release()
+	}
+}
+
+// secret records a line of the key log.
+func (f *flow) secret(line []byte) {
+	line = f.secrets.add(line)
+	if line == nil {
+		return
+	}
+	if !f.awaits {
+		f.w.out.writeSecrets(line)
+		return
+	}
+	if f.secrets.complete() {
+		f.knowSecrets()
+		f.release()
+	}
+}
+
+// knowSecrets writes the secrets there are. Later ones are written when they come.
+func (f *flow) knowSecrets() {
+	f.awaits = false
+	if len(f.secrets.lines) > 0 {
+		f.w.out.writeSecrets(f.secrets.lines)
+	}
+}
+
+// verdict comments on the packet with the last words, or else on the next one.
+func (f *flow) verdict(text string) {
+	if f.last < 0 {
+		f.unasked = joinComments(f.unasked, text)
+		return
+	}
+	f.held[f.last].comment = joinComments(f.held[f.last].comment, text)
+	f.last = -1
+	f.release()
+}
+
+func joinComments(a, b string) string {
+	return comment(strings.TrimPrefix(a+"; "+b, "; "))
+}
+
+// deliver takes a packet from the segmenter and writes it or, with a copy of its payload, holds it back.
+func (f *flow) deliver(p *packet) {
+	if f.unasked != "" {
+		p.comment, f.unasked = joinComments(p.comment, f.unasked), ""
+	}
+	if p.lastWords && f.last < 0 {
+		f.last = len(f.held)
+	}
+	if !f.holds() {
+		f.w.out.writePacket(p)
+		return
+	}
+	if len(f.held) == 0 {
+		f.heldSince = time.Now()
+	}
+	f.held = append(f.held, *p)
+	f.held[len(f.held)-1].payload = bytes.Clone(p.payload)
+	if f.heldBytes += packetBlockLength(p); f.heldBytes > maxHeldBytes {
+		f.releaseAll()
+	}
+}
+
+// holds reports whether packets are held back.
+func (f *flow) holds() bool { return f.awaits || f.last >= 0 }
+
+// release writes what was held back, unless there still is a reason to hold it.
+func (f *flow) release() {
+	if f.holds() {
+		return
+	}
+	for i := range f.held {
+		f.w.out.writePacket(&f.held[i])
+	}
+	f.held, f.heldBytes = nil, 0
+}
+
+// releaseAll writes what was held back, whatever the reason was.
+func (f *flow) releaseAll() {
+	if f.awaits {
+		f.knowSecrets()
+	}
+	f.last = -1
+	f.release()
+}
+
+// expire releases what was held too long by now. It reports whether anything is still held back.
+func (f *flow) expire(now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.held) > 0 && now.Sub(f.heldSince) > maxHeldTime {
+		f.releaseAll()
+	}
+	return len(f.held) > 0
+}
+
+// finish ends the recording of a connection that is still open.
+func (f *flow) finish() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.releaseAll()
+	f.ended = true
+}

@@ -1,0 +1,441 @@
+package capture_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// script opens a connection on w and hands it events one after the other.
+type script struct {
+	handle wiretap.Handler
+	time   time.Time
+}
+
+func play(w *capture.Writer) *script {
+	s := &script{time: time.Unix(1_800_000_000, 123_456_789)}
+	s.handle = w.Open(wiretap.Event{Kind: wiretap.Open, Exchange: 3, Time: s.time, Client: clientAddr, Server: serverAddr})
+	return s
+}
+
+func (s *script) event(k wiretap.Kind, from wiretap.Side, data string) {
+	s.time = s.time.Add(time.Microsecond)
+	s.handle(wiretap.Event{Kind: k, From: from, Time: s.time, Data: []byte(data)})
+}
+
+func (s *script) client(data string)  { s.event(wiretap.Data, wiretap.Client, data) }
+func (s *script) server(data string)  { s.event(wiretap.Data, wiretap.Server, data) }
+func (s *script) secret(label string) { s.event(wiretap.Secret, wiretap.Server, label+" 00 11\n") }
+func (s *script) close()              { s.event(wiretap.Close, wiretap.Server, "") }
+
+// record makes a TLS record.
+func tlsRecord(kind byte, length int) string {
+	return string(append([]byte{kind, 3, 3, byte(length >> 8), byte(length)}, make([]byte, length)...))
+}
+
+const (
+	changeCipher = 20
+	alert        = 21
+	handshake    = 22
+	application  = 23
+)
+
+func newWriter(t testing.TB, o capture.Options) (*capture.Writer, *memory) {
+	t.Helper()
+	m := &memory{}
+	w, err := capture.NewWriter(m, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return w, m
+}
+
+func TestSecretsComeFirst(t *testing.T) {
+	hello := tlsRecord(handshake, 100)
+	cases := map[string]struct {
+		play func(*script)
+		want string
+	}{
+		"TLS 1.2": {func(s *script) {
+			s.client(hello)
+			s.server(hello)
+			s.secret("CLIENT_RANDOM")
+			s.client(hello)
+			s.close()
+		}, "DP"},
+		"TLS 1.3": {func(s *script) {
+			s.client(hello)
+			s.secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET")
+			s.secret("SERVER_HANDSHAKE_TRAFFIC_SECRET")
+			s.server(hello)
+			s.secret("CLIENT_TRAFFIC_SECRET_0")
+			s.secret("SERVER_TRAFFIC_SECRET_0")
+			s.client(hello)
+			s.close()
+		}, "DP"},
+		"a late secret": {func(s *script) {
+			s.secret("CLIENT_RANDOM")
+			s.client(hello)
+			s.secret("EXPORTER_SECRET")
+			s.close()
+		}, "DPDP"},
+		"no secret": {func(s *script) { s.client(hello); s.close() }, "P"},
+		"some secrets": {func(s *script) {
+			s.client(hello)
+			s.secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET")
+			s.close()
+		}, "DP"},
+		"no secret twice": {func(s *script) {
+			s.secret("CLIENT_RANDOM")
+			s.secret("CLIENT_RANDOM")
+			s.client(hello)
+			s.close()
+		}, "DP"},
+		"after 1 MiB": {func(s *script) {
+			for range 17 {
+				s.client(strings.Repeat(tlsRecord(application, 1<<14), 4))
+			}
+			s.secret("CLIENT_RANDOM")
+			s.close()
+		}, "PDP"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			w, m := newWriter(t, capture.Options{})
+			c.play(play(w))
+			w.Close()
+			if got := outline(t, m.Bytes()); got != c.want {
+				t.Errorf("blocks are %s, want %s", got, c.want)
+			}
+			if strings.Count(m.String(), "CLIENT_RANDOM") > 1 {
+				t.Error("a secret is there twice")
+			}
+		})
+	}
+}
+
+// TestHeldForTwoSeconds: what waits for secrets that never come is written all the same.
+func TestHeldForTwoSeconds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 2 seconds")
+	}
+	t.Parallel()
+	r := record(t, capture.Options{})
+	s := play(r.Writer)
+	s.client(tlsRecord(handshake, 100))
+	start := time.Now()
+	eventually(t, func() bool {
+		file, err := os.ReadFile(r.name)
+		return err == nil && outline(t, file) == "P"
+	})
+	if waited := time.Since(start); waited < 1900*time.Millisecond || waited > 5*time.Second {
+		t.Errorf("waited %v", waited)
+	}
+}
+
+// comments returns the comment of each packet of a file, "" if it has none.
+func comments(t *testing.T, file []byte) []string {
+	t.Helper()
+	var list []string
+	for _, b := range blocks(t, file) {
+		if b.kind != packetBlock {
+			continue
+		}
+		captured := int(binary.LittleEndian.Uint32(b.body[12:]))
+		options := b.body[20+(captured+3)&^3:]
+		if len(options) == 0 {
+			list = append(list, "")
+			continue
+		}
+		list = append(list, string(options[4:4+binary.LittleEndian.Uint16(options[2:])]))
+	}
+	return list
+}
+
+func TestVerdictFindsItsPacket(t *testing.T) {
+	const why = "rejected: certificate_required"
+	cases := map[string]struct {
+		play func(*script)
+		want []string
+	}{
+		"alert": {func(s *script) {
+			s.server(tlsRecord(alert, 2))
+			s.event(wiretap.Verdict, wiretap.Server, why)
+			s.close()
+		}, []string{"exchange 3", "", "", why, "", ""}},
+		"encrypted alert, and the client goes on": {func(s *script) {
+			s.secret("CLIENT_RANDOM")
+			s.server(tlsRecord(application, 19))
+			s.client(tlsRecord(application, 500))
+			s.event(wiretap.HalfClose, wiretap.Client, "")
+			s.event(wiretap.Verdict, wiretap.Server, why)
+			s.close()
+		}, []string{"exchange 3", "", "", why, "", "", "", "", ""}},
+		"what looked like an alert was not the end": {func(s *script) {
+			s.secret("CLIENT_RANDOM")
+			s.server(tlsRecord(application, 19))
+			s.server(tlsRecord(application, 100))
+			s.server(tlsRecord(application, 19))
+			s.event(wiretap.Verdict, wiretap.Server, why)
+			s.close()
+		}, []string{"exchange 3", "", "", "", "", why, "", ""}},
+		"reset": {func(s *script) {
+			s.client(tlsRecord(handshake, 100))
+			s.event(wiretap.Reset, wiretap.Client, "")
+			s.event(wiretap.Verdict, wiretap.Server, why)
+			s.close()
+		}, []string{"exchange 3", "", "", "", why}},
+		"the next packet": {func(s *script) {
+			s.event(wiretap.Verdict, wiretap.Server, why)
+			s.event(wiretap.Verdict, wiretap.Server, "and more")
+			s.close()
+		}, []string{"exchange 3", "", "", why + "; and more", ""}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			w, m := newWriter(t, capture.Options{})
+			c.play(play(w))
+			w.Close()
+			if got := comments(t, m.Bytes()); fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("comments are %q, want %q", got, c.want)
+			}
+			if _, err := conversation(m.Bytes()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestSnaplenKeepsHandshakes: of each type of record, however it is cut into events.
+func TestSnaplenKeepsHandshakes(t *testing.T) {
+	records := []struct {
+		kind   byte
+		length int
+		whole  bool
+	}{
+		{handshake, 5000, true}, {changeCipher, 1, true}, {application, 16000, true}, // a hidden handshake
+		{application, 1 << 14, true}, {application, 280 << 10, true},
+		{application, 16000, false}, {application, 16000, false}, {application, 19, true}, {alert, 30, true}, {application, 10000, false},
+	}
+	var bytesOf string
+	want := 0
+	for _, r := range records {
+		for left := r.length; left > 0; left -= min(left, 1<<14) {
+			bytesOf += tlsRecord(r.kind, min(left, 1<<14))
+			if r.whole {
+				want += 5 + min(left, 1<<14)
+			}
+		}
+	}
+	for _, size := range []int{1 << 20, 16389, 1000, 77} {
+		w, m := newWriter(t, capture.Options{Snaplen: 64})
+		s := play(w)
+		for p := bytesOf; len(p) > 0; p = p[min(size, len(p)):] {
+			s.server(p[:min(size, len(p))])
+		}
+		s.close()
+		w.Close()
+		got, whole := 0, 0
+		for _, b := range blocks(t, m.Bytes()) {
+			if b.kind != packetBlock {
+				continue
+			}
+			captured, length := binary.LittleEndian.Uint32(b.body[12:]), binary.LittleEndian.Uint32(b.body[16:])
+			if got += int(length) - 40; captured == length {
+				whole += int(captured) - 40
+			}
+		}
+		got -= 2 * 8 // the options of SYN
+		if got != len(bytesOf) {
+			t.Errorf("by %d bytes: %d bytes are there of %d", size, got, len(bytesOf))
+		}
+		if whole < want {
+			t.Errorf("by %d bytes: %d bytes are whole, want %d", size, whole, want)
+		}
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	for _, c := range [][2]string{
+		{"127.0.0.1:1", "127.0.0.1:8443"}, {"[::1]:1", "[::1]:8443"}, {"[fe80::1%lo]:1", "[fe80::2%lo]:8443"},
+		{"[::ffff:10.0.0.1]:1", "10.0.0.2:8443"}, {"10.0.0.1:1", "[::1]:8443"},
+	} {
+		w, m := newWriter(t, capture.Options{})
+		handle := w.Open(wiretap.Event{Time: time.Now(), Client: netip.MustParseAddrPort(c[0]), Server: netip.MustParseAddrPort(c[1])})
+		for _, from := range []wiretap.Side{wiretap.Client, wiretap.Server} {
+			handle(wiretap.Event{Kind: wiretap.Data, From: from, Time: time.Now(), Data: make([]byte, 70001)})
+		}
+		handle(wiretap.Event{Kind: wiretap.Close, From: wiretap.Server, Time: time.Now()})
+		w.Close()
+		if streams, err := conversation(m.Bytes()); err != nil || len(streams[0].data) != 70001 || len(streams[1].data) != 70001 {
+			t.Errorf("%v: %v", c, err)
+		}
+	}
+	w, _ := newWriter(t, capture.Options{})
+	w.Open(wiretap.Event{})(wiretap.Event{Kind: wiretap.Close}) // no addresses at all
+}
+
+func TestTimesAreNanoseconds(t *testing.T) {
+	w, m := newWriter(t, capture.Options{})
+	play(w).close()
+	w.Close()
+	for _, b := range blocks(t, m.Bytes()) {
+		if b.kind == packetBlock {
+			nanos := int64(binary.LittleEndian.Uint32(b.body[4:]))<<32 | int64(binary.LittleEndian.Uint32(b.body[8:]))
+			if nanos != 1_800_000_000_123_456_789 {
+				t.Errorf("the first packet is of %d", nanos)
+			}
+			return
+		}
+	}
+}
+
+// failing is a disk that gets full.
+type failing struct {
+	memory
+	room int
+}
+
+var errFull = errors.New("no space left on device")
+
+func (f *failing) Write(p []byte) (int, error) {
+	if f.Len()+len(p) > f.room {
+		n, _ := f.memory.Write(p[:f.room-f.Len()])
+		return n, errFull
+	}
+	return f.memory.Write(p)
+}
+
+func (f *failing) Truncate(size int64) error { f.memory.Truncate(int(size)); return nil }
+
+func TestDiskFull(t *testing.T) {
+	f := &failing{room: 1_000_001}
+	var notices []error
+	w, err := capture.NewWriter(f, capture.Options{Notice: func(err error) { notices = append(notices, err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := play(w)
+	for range 200 {
+		s.client(strings.Repeat("x", 16384))
+	}
+	s.close()
+	play(w).close()
+	var failure *capture.WriteError
+	if err := w.Close(); !errors.As(err, &failure) || !errors.Is(err, errFull) {
+		t.Errorf("Close says %v", err)
+	}
+	if len(notices) != 1 || !errors.Is(notices[0], errFull) {
+		t.Errorf("notices are %v", notices)
+	}
+	blocks(t, f.Bytes())
+	if f.Len() < 900_000 {
+		t.Errorf("%d bytes are there", f.Len())
+	}
+}
+
+func TestLimit(t *testing.T) {
+	var notices []error
+	w, m := newWriter(t, capture.Options{Limit: 100_000, Notice: func(err error) { notices = append(notices, err) }})
+	for range 100 {
+		s := play(w)
+		s.client(strings.Repeat("x", 5000))
+		s.close()
+	}
+	var limit *capture.LimitError
+	if err := w.Close(); !errors.As(err, &limit) {
+		t.Errorf("Close says %v", err)
+	}
+	if len(notices) != 1 || !errors.As(notices[0], &limit) || limit.Limit != 100_000 {
+		t.Errorf("notices are %v", notices)
+	}
+	blocks(t, m.Bytes())
+	if m.Len() > 100_000 || m.Len() < 90_000 {
+		t.Errorf("%d bytes are there", m.Len())
+	}
+	if _, err := capture.NewWriter(&memory{}, capture.Options{Limit: 10}); err == nil {
+		t.Error("a limit too small for the headers is taken")
+	}
+}
+
+// TestSlowFile: whoever is faster than the file waits, and nothing is lost.
+func TestSlowFile(t *testing.T) {
+	r, pipe := io.Pipe()
+	w := make(chan *capture.Writer)
+	go func() {
+		writer, err := capture.NewWriter(pipe, capture.Options{})
+		if err != nil {
+			t.Error(err)
+		}
+		w <- writer
+	}()
+	file := make(chan []byte)
+	go func() {
+		b := &bytes.Buffer{}
+		io.CopyBuffer(b, struct{ io.Reader }{r}, make([]byte, 100))
+		file <- b.Bytes()
+	}()
+	writer := <-w
+	s := play(writer)
+	want := 0
+	for range 200 {
+		n := rand.IntN(30_000)
+		want += n
+		s.server(strings.Repeat("x", n))
+		if n%10 == 0 {
+			writer.Flush()
+		}
+	}
+	s.close()
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	streams, err := conversation(<-file)
+	if err != nil || len(streams[wiretap.Server].data) != want {
+		t.Errorf("%d bytes of %d, %v", len(streams[wiretap.Server].data), want, err)
+	}
+}
+
+func TestStuckReader(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 2 seconds")
+	}
+	t.Parallel()
+	r, pipe := io.Pipe()
+	go r.Read(make([]byte, 1<<16))
+	w, err := capture.NewWriter(pipe, capture.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go play(w).close()
+	start := time.Now()
+	if err := w.Close(); err == nil || time.Since(start) > 5*time.Second {
+		t.Errorf("Close says %v after %v", err, time.Since(start))
+	}
+}
+
+func TestCloseWritesOpenConnections(t *testing.T) {
+	w, m := newWriter(t, capture.Options{})
+	s := play(w)
+	s.client(tlsRecord(handshake, 100))
+	s.secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET")
+	w.Close()
+	s.client("ignored")
+	s.close()
+	w.Open(wiretap.Event{})(wiretap.Event{Kind: wiretap.Close})
+	if got := outline(t, m.Bytes()); got != "DP" {
+		t.Errorf("blocks are %s", got)
+	}
+}

@@ -1,0 +1,218 @@
+package capture
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+)
+
+// chunkSize is the number of bytes after which a write begins. Memory is bounded by two chunks, each with one block
+// of at most 64 KiB over its size.
+const chunkSize = 256 << 10
+
+// output gathers blocks into chunks and writes one chunk while the next is filled. Whoever fills faster than the
+// file is written waits.
+type output struct {
+	name   string
+	limit  int64
+	notice func(error)
+	file   io.WriteCloser
+
+	mu      sync.Mutex
+	changed sync.Cond // of all below
+	secrets *pcapgo.NgWriter
+	fill    []byte // whole blocks, not yet given to a write
+	spare   []byte // the other chunk's memory, while no write has it
+	writing bool
+	size    int64 // of all blocks, in bytes
+	written int64 // of these, in the file
+	ended   error // why nothing more is recorded
+	broken  bool  // a write has failed
+
+	over atomic.Bool // ended is set
+}
+
+// newOutput writes the section header and the interface description to f.
+func newOutput(f io.WriteCloser, name string, limit int64, notice func(error)) (*output, error) {
+	if notice == nil {
+		notice = func(error) {}
+	}
+	o := &output{name: name, limit: limit, notice: notice, file: f}
+	o.changed.L = &o.mu
+	ng, err := pcapgo.NewNgWriterInterface((*filler)(o), networkInterface, pcapgo.NgWriterOptions{SectionInfo: sectionInfo})
+	if err != nil {
+		return nil, err
+	}
+	o.secrets = ng
+	if err := ng.Flush(); err != nil {
+		return nil, err
+	}
+	o.size = int64(len(o.fill))
+	if limit > 0 && o.size > limit {
+		return nil, &LimitError{name, limit}
+	}
+	if fifo, ok := f.(*fifo); ok && !fifo.hasReader() {
+		return o, nil
+	}
+	o.notice = func(error) {} // what fails here, newOutput returns
+	if err := o.flush(); err != nil {
+		return nil, err
+	}
+	o.notice = notice
+	return o, nil
+}
+
+// sectionInfo tells a reader of the file what it is.
+var sectionInfo = pcapgo.NgSectionInfo{
+	Application: "lab, the mutual-TLS lab",
+	Comment: "TLS connections as the lab's own sockets saw them. The IP and TCP headers were synthesised in user space: " +
+		"addresses, ports, bytes, their order and their times are real; sequence numbers, acknowledgements and " +
+		"segment boundaries are not. THIS FILE CONTAINS THE KEYS that decrypt it: share it only where you would share those.",
+}
+
+// networkInterface is the one interface of the file. No SnapLength: a handshake is longer than Options.Snaplen.
+var networkInterface = pcapgo.NgInterface{
+	Name:        "lab",
+	Description: "user-space tap of the lab's connections, frames synthesised",
+	LinkType:    layers.LinkTypeRaw,
+}
+
+// filler is the output as pcapgo writes to it, with mu held.
+type filler output
+
+func (o *filler) Write(p []byte) (int, error) {
+	o.fill = append(o.fill, p...)
+	return len(p), nil
+}
+
+// writeSecrets appends a Decryption Secrets Block with lines of a key log.
+func (o *output) writeSecrets(lines []byte) {
+	const overhead = 20 // of the block, in bytes
+	o.block(overhead+padded(len(lines)), func() error {
+		if err := o.secrets.WriteDecryptionSecretsBlock(pcapgo.DSB_SECRETS_TYPE_TLS, lines); err != nil {
+			return err
+		}
+		return o.secrets.Flush()
+	})
+}
+
+// writePacket appends an Enhanced Packet Block.
+func (o *output) writePacket(p *packet) {
+	o.block(packetBlockLength(p), func() error {
+		o.fill = appendPacketBlock(o.fill, p)
+		return nil
+	})
+}
+
+// block makes room for a block of length bytes, which add appends to fill, and starts a write if that fills a chunk.
+func (o *output) block(length int, add func() error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for len(o.fill) >= chunkSize && o.ended == nil {
+		o.changed.Wait()
+	}
+	if o.ended != nil {
+		return
+	}
+	if o.limit > 0 && o.size+int64(length) > o.limit {
+		o.end(&LimitError{o.name, o.limit})
+		return
+	}
+	if err := add(); err != nil {
+		o.end(&WriteError{o.name, err})
+		return
+	}
+	o.size += int64(length)
+	o.writeFull()
+}
+
+// writeFull starts to write what is full, unless a write is under way. It is called with mu held, after each change of
+// fill and each write that others may have waited for.
+func (o *output) writeFull() {
+	if len(o.fill) < chunkSize || o.writing {
+		return
+	}
+	o.writing = true
+	go func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for len(o.fill) >= chunkSize {
+			o.writeChunk()
+		}
+		o.writing = false
+		o.changed.Broadcast()
+	}()
+}
+
+// writeChunk writes all of fill. It is called with mu held and writing set, and leaves mu for the write.
+func (o *output) writeChunk() {
+	chunk := o.fill
+	o.fill, o.spare = o.spare[:0], nil
+	o.changed.Broadcast()
+	o.mu.Unlock()
+	n, err := o.file.Write(chunk)
+	o.mu.Lock()
+	o.spare = chunk[:0]
+	if err == nil {
+		o.written += int64(n)
+		return
+	}
+	o.fill = o.fill[:0]
+	o.broken = true
+	o.cut(chunk, n)
+	o.end(&WriteError{o.name, err})
+}
+
+// flush returns when all blocks so far are in the file, or with the error that has ended the recording. The
+// connections' goroutines do their own writing here: waking another would cost more than the write.
+func (o *output) flush() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for goal := o.size; o.written < goal && !o.broken; {
+		if o.writing {
+			o.changed.Wait()
+			continue
+		}
+		o.writing = true
+		o.writeChunk()
+		o.writing = false
+		o.changed.Broadcast()
+		o.writeFull()
+	}
+	return o.ended
+}
+
+// end ends the recording because of err, the first time. It is called with mu held.
+func (o *output) end(err error) {
+	if o.ended != nil {
+		return
+	}
+	o.ended = err
+	o.over.Store(true)
+	o.changed.Broadcast()
+	o.notice(err)
+}
+
+// cut shortens the file to its whole blocks after only n bytes of chunk could be written. What cannot be shortened,
+// a pipe say, keeps the part of a block.
+func (o *output) cut(chunk []byte, n int) {
+	if f, ok := o.file.(interface{ Truncate(int64) error }); ok {
+		f.Truncate(o.written + int64(wholeBlocks(chunk[:n])))
+	}
+}
+
+// close closes the file and ends the recording of connections that are still open.
+func (o *output) close() error {
+	o.mu.Lock()
+	o.notice = func(error) {}
+	o.end(fmt.Errorf("recording to %s is closed", o.name))
+	o.mu.Unlock()
+	if err := o.file.Close(); err != nil {
+		return &WriteError{o.name, err}
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+// Package wiretap sees the bytes of TCP connections in user space: without privileges, without a packet socket.
+//
+// A [Tap] wraps a listener or a dialled connection. Each connection it wraps hands an ordered stream of events to a
+// [Sink]: it opens, carries data, gains secrets and a verdict, is half-closed, reset and closed. The stream is what
+// a recorder on the wire could have seen: a response never precedes its request.
+package wiretap
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Side is an end of a connection.
+type Side uint8
+
+// The two ends. The client is the one that opened the connection (RFC 9293, section 3.5: the active open).
+const (
+	Client Side = iota
+	Server
+)
+
+// Peer returns the other end.
+func (s Side) Peer() Side { return s ^ 1 }
+
+func (s Side) String() string {
+	switch s {
+	case Client:
+		return "client"
+	case Server:
+		return "server"
+	}
+	return fmt.Sprintf("side(%d)", uint8(s))
+}
+
+// Kind tells the events apart.
+type Kind uint8
+
+// The events of a connection. The first is Open, the last is Close, and each of the two happens once.
+const (
+	Open      Kind = iota // the three-way handshake has completed
+	Data                  // From sent Data
+	Secret                // Data is one line of the key log (RFC 9850), newline included
+	Verdict               // Data says, in words, what became of the exchange
+	HalfClose             // From sends no more: its FIN
+	Reset                 // From aborted the connection: its RST
+	Close                 // From, the tapped side, closed its socket; its FIN too, unless it has sent FIN or RST before
+)
+
+func (k Kind) String() string {
+	names := [...]string{"open", "data", "secret", "verdict", "half-close", "reset", "close"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return fmt.Sprintf("kind(%d)", uint8(k))
+}
+
+// Event is one thing that happened on a connection.
+type Event struct {
+	Kind     Kind
+	Exchange int            // number of the connection, from 1
+	Time     time.Time      // never before that of the connection's previous event
+	From     Side           // who did it; for Secret and Verdict the tapped side
+	Data     []byte         // of Data, Secret and Verdict; borrowed: valid until the handler returns
+	Client   netip.AddrPort // of Open: IPv4-mapped addresses are unmapped; invalid if the connection is not TCP
+	Server   netip.AddrPort // of Open, likewise
+}
+
+// Handler takes the events of one connection that follow its Open, one at a time and in order. It runs in the
+// goroutine that reads or writes the connection and may block: that holds the connection back, nothing is dropped.
+// It must not call methods of the connection.
+type Handler func(Event)
+
+// Sink takes connections.
+type Sink interface {
+	// Open takes the Open event of a connection and returns the handler of all its later events. It is called
+	// from several goroutines at once.
+	Open(Event) Handler
+}
+
+// Fan returns a sink that hands every event to each of sinks, in their order.
+func Fan(sinks ...Sink) Sink { return fan(sinks) }
+
+type fan []Sink
+
+func (f fan) Open(e Event) Handler {
+	handlers := make([]Handler, len(f))
+	for i, s := range f {
+		handlers[i] = s.Open(e)
+	}
+	if len(handlers) == 1 {
+		return handlers[0]
+	}
+	return func(e Event) {
+		for _, handle := range handlers {
+			handle(e)
+		}
+	}
+}
