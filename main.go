@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"syscall"
 
 	"mtlslab.example/lab/lab/command"
 )
@@ -20,8 +19,8 @@ func main() {
 	// The heap is small and short-lived: collecting it less often is what makes
 	// large manifests fast.
 	debug.SetGCPercent(400)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), command.Interrupts...)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
-	program := command.Program{Manifest: manifest, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv}
+	program := command.Program{Manifest: manifest, Stdout: os.Stdout, Stderr: os.Stderr}
 	os.Exit(program.Run(ctx, os.Args))
 }

@@ -24,7 +24,6 @@ type Program struct {
 	Manifest []byte    // written as certs.yaml where there is none
 	Stdout   io.Writer // results
 	Stderr   io.Writer // talk
-	Getenv   func(string) string
 }
 
 // Run carries out args, whose first is the program's name, until it is done or

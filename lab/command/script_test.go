@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -35,7 +34,7 @@ func runLab() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(3)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), command.Interrupts...)
 	defer stop()
 	p := command.Program{Manifest: manifest, Stdout: os.Stdout, Stderr: os.Stderr}
 	os.Exit(p.Run(ctx, os.Args))

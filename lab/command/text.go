@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
@@ -98,21 +97,12 @@ func hint(err error) string {
 		return "is the server running there? lab server starts one on 127.0.0.1:8443"
 	case errors.As(err, &notLog):
 		return "name another file with --keylog (or $SSLKEYLOGFILE), or --keylog off"
-	case isAddrInUse(err):
+	case errors.Is(err, errAddrInUse):
 		return "another program listens there: end it, or choose another port with --addr 127.0.0.1:9443"
 	case errors.Is(err, fs.ErrPermission):
 		return "choose a folder that you may write to with --dir"
 	}
 	return ""
-}
-
-// wsaAddrInUse is what Windows says for EADDRINUSE.
-const wsaAddrInUse = 10048
-
-// isAddrInUse tells whether the address is taken.
-func isAddrInUse(err error) bool {
-	var number syscall.Errno
-	return errors.Is(err, syscall.EADDRINUSE) || runtime.GOOS == "windows" && errors.As(err, &number) && number == wsaAddrInUse
 }
 
 // counted is "1 certificate", "2 certificates".

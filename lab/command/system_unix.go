@@ -1,0 +1,13 @@
+//go:build unix
+
+package command
+
+import (
+	"os"
+	"syscall"
+)
+
+// Interrupts are the signals that end lab in an orderly way.
+var Interrupts = []os.Signal{os.Interrupt, syscall.SIGTERM}
+
+const errAddrInUse = syscall.EADDRINUSE
