@@ -1,9 +1,11 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -91,7 +93,7 @@ func NewClient(o ClientOptions, s Settings) (*Client, error) {
 		}
 		return config
 	}}
-	_, err := c.wallet.current()
+	_, _, err := c.wallet.current()
 	return c, err
 }
 
@@ -106,21 +108,25 @@ type Response struct {
 // and reads the response. Errors are *DialError, *RejectedError, or those of
 // the credentials, in which case there was no exchange.
 func (c *Client) Call(ctx context.Context) (*Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	config, err := c.wallet.current()
+	config, own, err := c.wallet.current()
 	if err != nil {
 		return nil, err
 	}
-	raw, err := (&net.Dialer{Timeout: handshakeTimeout}).DialContext(ctx, "tcp", c.addr)
+	raw, err := (&net.Dialer{Timeout: handshakeTimeout}).DialContext(call, "tcp", c.addr)
 	if err != nil {
 		return nil, &DialError{Addr: c.addr, Err: err}
 	}
-	x := &clientExchange{Conn: raw, journal: c.settings.Journal, client: raw.LocalAddr().String(), server: raw.RemoteAddr().String()}
+	x := &clientExchange{Conn: raw, journal: c.settings.Journal, client: raw.LocalAddr().String(), server: raw.RemoteAddr().String(), own: own}
 	if number := x.journal.begin(ClientSide, x.client, x.server); c.settings.Tap != nil {
 		x.Conn = c.settings.Tap.Client(raw, number)
 	}
-	response, err := x.run(ctx, config, c.url)
+	response, err := x.run(call, config, c.url)
+	if ctx.Err() != nil { // broken off by the caller, and nobody's verdict
+		x.journal.forget(x.client, x.server)
+		return nil, errors.Join(ctx.Err(), x.Conn.Close())
+	}
 	if err != nil {
 		drain(x.Conn)
 		return nil, &RejectedError{Err: err}
@@ -136,7 +142,8 @@ type clientExchange struct {
 	journal        *Journal
 	client, server string // addresses
 	alerts         alertWatch
-	shown          string // subject of the certificate that the server was shown
+	own            string // subject of the certificate
+	shown          string // own, once the server has asked for it
 }
 
 func (x *clientExchange) Read(b []byte) (int, error) {
@@ -166,16 +173,21 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	state := conn.ConnectionState()
 	var response *Response
 	if err == nil {
-		if response, err = get(ctx, conn, url); err != nil {
+		if response, err = get(ctx, conn, url); err != nil && ctx.Err() == nil {
 			err = lastError(conn, err)
 		}
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return nil, ctx.Err()
 	}
 	view := newHalf(ClientSide, err, state.Version, &x.alerts)
 	annotate(x.Conn, judge(nil, &view))
 	x.journal.end(ClientSide, x.client, x.server, view, func(e *Exchange) {
-		e.TLS = describeTLS(state)
-		e.Server.Certificate = presented(err, state)
-		e.Client.Certificate = max(e.Client.Certificate, x.shown)
+		if e.TLS.CipherSuite == "" {
+			e.TLS = describeTLS(state)
+		}
+		e.Server.Certificate = cmp.Or(presented(err, state), e.Server.Certificate)
+		e.Client.Certificate = cmp.Or(x.shown, e.Client.Certificate)
 		if err != nil {
 			e.Client.Error = err.Error()
 		}
@@ -195,9 +207,8 @@ func (x *clientExchange) watchCertificate(config *tls.Config) *tls.Config {
 		if len(config.Certificates) == 0 {
 			return &tls.Certificate{}, nil
 		}
-		own := &config.Certificates[0]
-		x.shown = subject([]*x509.Certificate{own.Leaf})
-		return own, nil
+		x.shown = x.own
+		return &config.Certificates[0], nil
 	}
 	return config
 }

@@ -35,47 +35,51 @@ type wallet struct {
 	configure func(certificate *tls.Certificate, trust *x509.CertPool) *tls.Config
 
 	mu     sync.Mutex
+	paths  []string
 	seen   []os.FileInfo
 	config *tls.Config
+	own    string // subject of the certificate in config
 }
 
 // current returns the configuration for the next handshake, which must not be
 // changed. While files are missing, or another lab is at writing them, the one
 // before stays in use.
-func (w *wallet) current() (*tls.Config, error) {
+//
+// With it comes the subject of the certificate that is shown.
+func (w *wallet) current() (config *tls.Config, own string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := stat(w.files())
-	if w.config != nil && unchanged(w.seen, now) {
-		return w.config, nil
+	if w.paths == nil {
+		w.paths = w.files()
 	}
-	if w.config != nil && certgen.Busy(w.Dir) {
-		return w.config, nil
+	now := stat(w.paths)
+	if w.config != nil && (unchanged(w.seen, now) || certgen.Busy(w.Dir)) {
+		return w.config, w.own, nil
 	}
-	config, err := w.load()
+	config, own, err = w.load()
 	if err == nil {
-		w.config, w.seen = config, now
+		w.config, w.own, w.seen = config, own, now
 	} else if w.config == nil {
-		return nil, err
+		return nil, "", err
 	}
-	return w.config, nil
+	return w.config, w.own, nil
 }
 
-func (w *wallet) load() (*tls.Config, error) {
+func (w *wallet) load() (config *tls.Config, own string, err error) {
 	trusted, err := certgen.LoadCertificates(w.Dir, w.Trust)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(trusted[0])
 	if w.Certificate == "" {
-		return w.configure(nil, pool), nil
+		return w.configure(nil, pool), "", nil
 	}
 	certificate, err := certgen.Load(w.Dir, w.Certificate)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return w.configure(&certificate, pool), nil
+	return w.configure(&certificate, pool), certificate.Leaf.Subject.String(), nil
 }
 
 // stat returns what identifies the present content of each file, nil for one

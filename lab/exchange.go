@@ -5,6 +5,9 @@ package lab
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -90,9 +93,25 @@ func describeTLS(state tls.ConnectionState) TLS {
 		t.Version = tls.VersionName(state.Version)
 	}
 	if state.CipherSuite != 0 {
-		t.CipherSuite = tls.CipherSuiteName(state.CipherSuite)
+		t.CipherSuite = cipherSuiteName(state.CipherSuite)
 	}
 	return t
+}
+
+// suiteNames has what tls.CipherSuiteName makes anew for every call.
+var suiteNames = sync.OnceValue(func() map[uint16]string {
+	names := make(map[uint16]string)
+	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		names[suite.ID] = suite.Name
+	}
+	return names
+})
+
+func cipherSuiteName(id uint16) string {
+	if name, ok := suiteNames()[id]; ok {
+		return name
+	}
+	return fmt.Sprintf("0x%04X", id)
 }
 
 // groupName returns IANA's name of a supported group. Go's own names for the

@@ -16,11 +16,12 @@ type Journal struct {
 	// known: after the first response, or when the connection has ended.
 	Each func(*Exchange)
 
-	mu     sync.Mutex
-	number int
-	open   map[string]*entry
-	calls  sync.Mutex // held while Each runs
-	idle   chan struct{}
+	mu      sync.Mutex
+	number  int
+	open    map[string]*entry // by addresses
+	ended   []*Exchange       // not handed on yet
+	handing bool              // a goroutine calls Each
+	waiting []chan struct{}   // closed when nothing is open or ended
 }
 
 // entry is an exchange that goes on.
@@ -31,21 +32,26 @@ type entry struct {
 	halves   map[Side]*half
 }
 
+func key(clientAddr, serverAddr string) string { return clientAddr + " " + serverAddr }
+
 // begin is called when side has connected, before it sends anything, and returns
 // the number of the exchange.
 func (j *Journal) begin(side Side, clientAddr, serverAddr string) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	key := clientAddr + " " + serverAddr
-	e := j.open[key]
-	if e == nil || e.halves[side] != nil { // an address that is used again
+	k := key(clientAddr, serverAddr)
+	e := j.open[k]
+	if e == nil || e.expected[side] && (e.halves[side] != nil || side == ClientSide) { // an address that is used again
+		if e != nil {
+			j.settle(k, e)
+		}
 		j.number++
 		e = &entry{opened: time.Now(), expected: make(map[Side]bool), halves: make(map[Side]*half)}
 		e.Exchange = Exchange{Number: j.number, Time: e.opened.UTC(), ClientAddr: clientAddr, ServerAddr: serverAddr}
 		if j.open == nil {
 			j.open = make(map[string]*entry)
 		}
-		j.open[key] = e
+		j.open[k] = e
 	}
 	e.expected[side] = true
 	if j.Paired && side == ClientSide {
@@ -57,52 +63,93 @@ func (j *Journal) begin(side Side, clientAddr, serverAddr string) int {
 // end is called when side knows its verdict. fill adds what it learned.
 func (j *Journal) end(side Side, clientAddr, serverAddr string, h half, fill func(*Exchange)) {
 	j.mu.Lock()
-	key := clientAddr + " " + serverAddr
-	e := j.open[key]
+	defer j.mu.Unlock()
+	k := key(clientAddr, serverAddr)
+	e := j.open[k]
 	if e == nil || e.halves[side] != nil {
-		j.mu.Unlock()
 		return
 	}
 	e.halves[side] = &h
 	fill(&e.Exchange)
-	if len(e.halves) < len(e.expected) {
-		j.mu.Unlock()
-		return
-	}
-	delete(j.open, key)
-	e.Verdict = judge(e.halves[ServerSide], e.halves[ClientSide])
-	e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
-	idle := j.idle
-	if len(j.open) > 0 {
-		idle = nil
-	} else {
-		j.idle = nil
-	}
-	j.calls.Lock() // before mu is released: exchanges are told in the order of their ends
-	j.mu.Unlock()
-	defer j.calls.Unlock()
-	if j.Each != nil {
-		j.Each(&e.Exchange)
-	}
-	if idle != nil {
-		close(idle)
+	if len(e.halves) == len(e.expected) {
+		j.settle(k, e)
 	}
 }
 
-// Wait waits until every exchange that was begun has been handed on, or ctx ends.
-func (j *Journal) Wait(ctx context.Context) {
+// forget drops an exchange that was broken off because the lab ends.
+func (j *Journal) forget(clientAddr, serverAddr string) {
 	j.mu.Lock()
-	if len(j.open) == 0 {
-		j.mu.Unlock()
+	defer j.mu.Unlock()
+	delete(j.open, key(clientAddr, serverAddr))
+	j.wake()
+}
+
+// settle judges an exchange and has it handed on. mu is held.
+func (j *Journal) settle(k string, e *entry) {
+	delete(j.open, k)
+	if len(e.halves) > 0 {
+		e.Verdict = judge(e.halves[ServerSide], e.halves[ClientSide])
+		e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
+		j.ended = append(j.ended, &e.Exchange)
+	}
+	if !j.handing {
+		j.handing = true
+		go j.handOn()
+	}
+}
+
+// handOn calls Each for what has ended. It is a goroutine of its own, so that a
+// reader of the results who is slow holds up no connection.
+func (j *Journal) handOn() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for len(j.ended) > 0 {
+		x := j.ended[0]
+		j.ended = j.ended[1:]
+		if j.Each != nil {
+			j.mu.Unlock()
+			j.Each(x)
+			j.mu.Lock()
+		}
+	}
+	j.handing = false
+	j.wake()
+}
+
+// wake ends Wait when there is nothing left. mu is held.
+func (j *Journal) wake() {
+	if len(j.open) > 0 || j.handing {
 		return
 	}
-	if j.idle == nil {
-		j.idle = make(chan struct{})
+	for _, c := range j.waiting {
+		close(c)
 	}
-	idle := j.idle
+	j.waiting = nil
+}
+
+// Wait waits until every exchange that was begun has been handed on, or ctx
+// ends. Then those are judged of which one side alone is known, and given the
+// time of a blink to be handed on too.
+func (j *Journal) Wait(ctx context.Context) {
+	j.await(ctx)
+	j.mu.Lock()
+	for k, e := range j.open {
+		j.settle(k, e)
+	}
+	j.mu.Unlock()
+	blink, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	j.await(blink)
+}
+
+func (j *Journal) await(ctx context.Context) {
+	done := make(chan struct{})
+	j.mu.Lock()
+	j.waiting = append(j.waiting, done)
+	j.wake()
 	j.mu.Unlock()
 	select {
-	case <-idle:
+	case <-done:
 	case <-ctx.Done():
 	}
 }

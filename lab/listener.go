@@ -1,9 +1,9 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -26,7 +26,7 @@ const (
 // Each handshake runs by itself: a slow one holds nobody else up.
 type handshaker struct {
 	net.Listener
-	config  func() (*tls.Config, error)
+	config  func() (config *tls.Config, own string, err error)
 	journal *Journal
 	tap     *wiretap.Tap
 
@@ -35,13 +35,13 @@ type handshaker struct {
 	closed chan struct{}
 	close  sync.Once
 	live   sync.Map       // *serverConn in their handshake
-	parted sync.WaitGroup // connections that were sent away and are being drained
+	work   sync.WaitGroup // accepting, handshakes, and the draining of those that failed
 }
 
-func newHandshaker(l net.Listener, config func() (*tls.Config, error), s Settings) *handshaker {
+func newHandshaker(l net.Listener, config func() (*tls.Config, string, error), s Settings) *handshaker {
 	h := &handshaker{Listener: l, config: config, journal: s.Journal, tap: s.Tap,
 		ready: make(chan net.Conn), failed: make(chan error), closed: make(chan struct{})}
-	go h.accept()
+	h.work.Go(h.accept)
 	return h
 }
 
@@ -60,34 +60,41 @@ func (h *handshaker) accept() {
 		if number := h.journal.begin(ServerSide, c.client, c.server); h.tap != nil {
 			c.Conn = h.tap.Server(raw, number)
 		}
-		go h.handshake(c)
+		h.work.Go(func() { h.handshake(c) })
 	}
 }
 
 // handshake authenticates one client, and sends it away if that fails.
 func (h *handshaker) handshake(c *serverConn) {
-	config, err := h.config()
+	config, own, err := h.config()
 	if err != nil {
 		c.finish(err, tls.ConnectionState{}, nil)
 		c.Conn.Close()
 		return
 	}
-	c.own = subject([]*x509.Certificate{config.Certificates[0].Leaf})
+	c.own = own
 	h.live.Store(c, nil)
+	if h.isClosed() { // too late to be ended by Close
+		c.Conn.Close()
+	}
 	conn := tls.Server(c, withSecrets(config, c.Conn))
 	_ = c.SetDeadline(time.Now().Add(handshakeTimeout))
 	err = conn.HandshakeContext(context.Background())
 	_ = c.SetDeadline(time.Time{})
 	h.live.Delete(c)
 	if err != nil {
-		h.parted.Add(1)
-		defer h.parted.Done()
+		if h.isClosed() { // the lab broke it off itself
+			h.journal.forget(c.client, c.server)
+			c.Conn.Close()
+			return
+		}
 		answerPlainHTTP(err)
 		c.finish(err, conn.ConnectionState(), nil)
 		drain(c.Conn)
 		return
 	}
 	c.state = conn.ConnectionState()
+	c.tls = describeTLS(c.state)
 	select {
 	case h.ready <- conn:
 	case <-h.closed:
@@ -116,6 +123,15 @@ func (h *handshaker) Close() error {
 		h.live.Range(func(c, _ any) bool { c.(*serverConn).Conn.Close(); return true })
 	})
 	return err
+}
+
+func (h *handshaker) isClosed() bool {
+	select {
+	case <-h.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 // answerPlainHTTP tells a client that speaks HTTP without TLS what to do.
@@ -149,6 +165,7 @@ type serverConn struct {
 	client, server string              // addresses
 	own            string              // subject of the server's certificate
 	state          tls.ConnectionState // once the handshake is done
+	tls            TLS                 // likewise
 	alerts         alertWatch
 	told           atomic.Bool
 }
@@ -178,15 +195,17 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	view := newHalf(ServerSide, err, state.Version, &c.alerts)
 	annotate(c.Conn, judge(&view, nil))
 	c.journal.end(ServerSide, c.client, c.server, view, func(x *Exchange) {
-		x.TLS = describeTLS(state)
-		x.Client.Certificate = presented(err, state)
+		if x.TLS = c.tls; c.tls.CipherSuite == "" {
+			x.TLS = describeTLS(state)
+		}
+		x.Client.Certificate = cmp.Or(presented(err, state), x.Client.Certificate)
 		if state.CipherSuite != 0 { // it got as far as ServerHello, and so to Certificate
 			x.Server.Certificate = c.own
 		}
 		if err != nil {
 			x.Server.Error = err.Error()
 		}
-		x.HTTP = http
+		x.HTTP = cmp.Or(http, x.HTTP)
 	})
 }
 

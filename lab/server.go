@@ -64,7 +64,7 @@ func Listen(ctx context.Context, addr string, s Settings) (*Server, error) {
 		c.SetSessionTicketKeys([][32]byte{ticketKey})
 		return c
 	}}
-	if _, err := w.current(); err != nil {
+	if _, _, err := w.current(); err != nil {
 		return nil, err
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
@@ -107,7 +107,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		return err
 	}
 	<-stopped
-	s.listener.parted.Wait()
+	s.listener.work.Wait()
 	return nil
 }
 

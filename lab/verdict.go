@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -112,7 +113,7 @@ func explain(err error, side Side) string {
 		return explainInvalid(invalid, other)
 	case errors.As(err, &notTLS):
 		return "the " + other + " did not speak TLS"
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return "the " + other + " was silent for too long"
 	case strings.Contains(text, "offered only unsupported versions"), strings.Contains(text, "selected unsupported protocol version"):
 		return "the two sides have no TLS version in common"

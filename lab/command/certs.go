@@ -58,7 +58,7 @@ func (p *Program) certsCommand() *cli.Command {
 }
 
 func (p *Program) certsGenerate(c *cli.Context) error {
-	f, dry := folder(c.String("dir")), c.Bool("dry-run")
+	f, dry := folderOf(c), c.Bool("dry-run")
 	m, err := p.readManifest(f, dry)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (p *Program) certsGenerate(c *cli.Context) error {
 }
 
 func (p *Program) certsRegenerate(c *cli.Context) error {
-	f := folder(c.String("dir"))
+	f := folderOf(c)
 	m, err := p.readManifest(f, false)
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (p *Program) certsRegenerate(c *cli.Context) error {
 }
 
 func (p *Program) certsList(c *cli.Context) error {
-	f := folder(c.String("dir"))
+	f := folderOf(c)
 	m, err := p.readManifest(f, false)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (p *Program) certsShow(c *cli.Context) error {
 	if c.Args().Len() != 1 {
 		return &usageError{command: commandName(c), problem: "lab certs show takes one NAME"}
 	}
-	f, name := folder(c.String("dir")), c.Args().First()
+	f, name := folderOf(c), c.Args().First()
 	m, err := p.readManifest(f, false)
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func (p *Program) certsShow(c *cli.Context) error {
 }
 
 func (p *Program) certsVerify(c *cli.Context) error {
-	f := folder(c.String("dir"))
+	f := folderOf(c)
 	m, err := p.readManifest(f, false)
 	if err != nil {
 		return err

@@ -100,7 +100,7 @@ func eachCommand(commands []*cli.Command, f func(*cli.Command)) {
 // chooseCommand is the action of what only has commands below it.
 func chooseCommand(c *cli.Context) error {
 	name := c.Args().First()
-	if name == "" {
+	if name == "" || name == "help" {
 		if c.Command.Name == "lab" {
 			return cli.ShowAppHelp(c)
 		}

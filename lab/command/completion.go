@@ -30,7 +30,7 @@ func (p *Program) completionCommand() *cli.Command {
 // certificates.
 func (p *Program) completeNames(c *cli.Context) {
 	cli.DefaultCompleteWithFlags(c.Command)(c)
-	m, err := certgen.Read(folder(c.String("dir")).manifest())
+	m, err := certgen.Read(folderOf(c).manifest())
 	if err != nil {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"math"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -84,6 +85,15 @@ func checkCount(c *cli.Context) error {
 	}
 	if d := c.Duration("interval"); d < 0 {
 		return &usageError{command: commandName(c), problem: fmt.Sprintf("--interval is %v, and must be 0 or more", d)}
+	}
+	return nil
+}
+
+// checkAddr refuses what is not an address to listen on or connect to.
+func checkAddr(c *cli.Context) error {
+	_, port, err := net.SplitHostPort(c.String("addr"))
+	if _, badPort := strconv.ParseUint(port, 10, 16); err != nil || badPort != nil {
+		return &usageError{command: commandName(c), problem: fmt.Sprintf("--addr is %q, and must be like 127.0.0.1:8443", c.String("addr"))}
 	}
 	return nil
 }

@@ -1,17 +1,23 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/urfave/cli/v2"
+
 	"mtlslab.example/lab/certgen"
 )
 
 // folder is the folder that a command works in.
 type folder string
+
+// folderOf is the folder that --dir or $LAB_DIR names.
+func folderOf(c *cli.Context) folder { return folder(cmp.Or(c.String("dir"), ".")) }
 
 func (f folder) manifest() string { return filepath.Join(string(f), "certs.yaml") }
 func (f folder) certs() string    { return filepath.Join(string(f), "certs") }
@@ -54,11 +60,13 @@ func (p *Program) writeManifest(f folder) error {
 	if err = errors.Join(err, whole.Chmod(0o644), whole.Close()); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(f.manifest()); err == nil {
+	switch err := os.Link(whole.Name(), f.manifest()); { // fails where a rename would replace
+	case errors.Is(err, fs.ErrExist):
 		return nil
-	}
-	if err := os.Rename(whole.Name(), f.manifest()); err != nil {
-		return err
+	case err != nil: // a file system without hard links
+		if err := os.Rename(whole.Name(), f.manifest()); err != nil {
+			return err
+		}
 	}
 	p.say("wrote %s: read it, edit it", f.manifest())
 	return nil

@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"slices"
 
@@ -27,13 +26,17 @@ func (p *Program) serverCommand() *cli.Command {
 }
 
 func (p *Program) server(c *cli.Context) error {
-	a, err := p.newPair(c, folder(c.String("dir")).keylog(), folder(c.String("dir")).capture())
+	a, err := p.newPair(c)
 	if err != nil {
 		return err
 	}
 	if err := p.preparePKIOnce(c.Context, a.folder); err != nil {
 		return err
 	}
+	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
+		return err
+	}
+	defer a.close()
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()
 	a.stopAfter(c.Int("count"), stop)
@@ -43,7 +46,7 @@ func (p *Program) server(c *cli.Context) error {
 	}
 	a.sayServer(server.Addr(), c.String("cert"), c.String("client-ca"))
 	err = wait()
-	a.close()
+	a.join(ctx)
 	a.sayCounts()
 	return err
 }
@@ -81,13 +84,17 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := p.newPair(c, "off", folder(c.String("dir")).clientCapture())
+	a, err := p.newPair(c)
 	if err != nil {
 		return err
 	}
 	if err := p.preparePKIOnce(c.Context, a.folder); err != nil {
 		return err
 	}
+	if err := a.record(c, "off", a.folder.clientCapture()); err != nil {
+		return err
+	}
+	defer a.close()
 	settings := a.settings
 	settings.Certificate, settings.Trust = c.String("cert"), c.String("ca")
 	if settings.Certificate == "none" {
@@ -107,9 +114,12 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a.close()
+	a.join(c.Context)
 	if c.Int("count") != 1 {
 		a.sayCounts()
+	}
+	if c.Context.Err() != nil {
+		return nil
 	}
 	return a.failed()
 }
@@ -123,7 +133,7 @@ func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 		o.Addr = c.String("addr")
 		_, port, err := net.SplitHostPort(o.Addr)
 		if err != nil {
-			return o, &usageError{command: commandName(c), problem: fmt.Sprintf("--addr is %q, and must be like 127.0.0.1:8443", o.Addr)}
+			return o, checkAddr(c)
 		}
 		target = "https://localhost:" + port + "/"
 	}

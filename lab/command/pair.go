@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -28,9 +27,8 @@ type pair struct {
 	counts   struct{ accepted, rejected atomic.Int64 }
 }
 
-// newPair reads the shared flags and opens the key log and the capture. The
-// caller closes it.
-func (p *Program) newPair(c *cli.Context, keylogDefault, captureDefault string) (*pair, error) {
+// newPair reads the shared flags.
+func (p *Program) newPair(c *cli.Context) (*pair, error) {
 	version, err := tlsVersion(c)
 	if err != nil {
 		return nil, err
@@ -42,29 +40,34 @@ func (p *Program) newPair(c *cli.Context, keylogDefault, captureDefault string) 
 	if err := checkCount(c); err != nil {
 		return nil, err
 	}
-	a := &pair{Program: p, folder: folder(c.String("dir"))}
+	if err := checkAddr(c); err != nil {
+		return nil, err
+	}
+	a := &pair{Program: p, folder: folderOf(c)}
 	a.settings = lab.Settings{Version: version, HTTP2: http2}
 	a.settings.Credentials.Dir = a.folder.certs()
 	a.settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) {
 		a.count(x)
 		a.printExchange(x, c.Bool("json"), c.Bool("verbose"))
 	}}
-	if err := a.openCapture(c, captureDefault); err != nil {
-		return nil, err
-	}
+	return a, nil
+}
+
+// record opens the key log and the capture, in a folder that is there. The
+// caller closes the pair.
+func (a *pair) record(c *cli.Context, keylogDefault, captureDefault string) (err error) {
 	path := c.String("keylog")
 	if path == "" {
 		path = keylogDefault
 	}
-	if path == "off" {
-		return a, nil
+	if path != "off" {
+		a.keys, err = keylog.Open(path, func(err error) { a.say("the key log has ended: %v", err) })
+		if err != nil {
+			return err
+		}
+		a.settings.KeyLog = a.keys
 	}
-	a.keys, err = keylog.Open(path, func(err error) { p.say("the key log has ended: %v", err) })
-	if err != nil {
-		return nil, err
-	}
-	a.settings.KeyLog = a.keys
-	return a, nil
+	return a.openCapture(c, captureDefault)
 }
 
 // openCapture begins the recording. On stdout it is alone: results go where
@@ -82,9 +85,6 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 		a.captured = byDefault
 	case "-":
 		a.Program = &Program{Manifest: a.Manifest, Stdout: a.Stderr, Stderr: a.Stderr}
-	}
-	if err := os.MkdirAll(string(a.folder), 0o755); err != nil {
-		return err
 	}
 	a.capture, err = capture.Create(a.captured, capture.Options{
 		Snaplen: c.Int("snaplen"), Limit: limit, Notice: func(err error) { a.say("%v", err) },
@@ -136,8 +136,8 @@ func (a *pair) listen(ctx context.Context, addr, certificate, clientCA string) (
 	return s, func() error { return <-ended }, nil
 }
 
-// call has the client call count times, 0 for ever, until ctx ends. It returns
-// whether all exchanges were accepted.
+// call has the client call count times, 0 for ever, until ctx ends. Exchanges in
+// which one side rejects the other do not end it.
 func (a *pair) call(ctx context.Context, c *lab.Client, count int, interval time.Duration, each func(*lab.Response)) error {
 	tick := time.NewTimer(interval)
 	defer tick.Stop()

@@ -1,13 +1,13 @@
 package command
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
@@ -20,7 +20,7 @@ const width = 80
 func (p *Program) printJSON(v any) {
 	encoder := json.NewEncoder(p.Stdout)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(v) // a closed pipe ends the process by its signal
+	_ = encoder.Encode(v)
 }
 
 // printExchange writes what became of an exchange.
@@ -35,9 +35,9 @@ func (p *Program) printExchange(x *lab.Exchange, asJSON, verbose bool) {
 			status = fmt.Sprint(x.HTTP.Status)
 		}
 		fmt.Fprintf(p.Stdout, "%4d  accepted  %s  %s  %s  %s  %.1f ms\n",
-			x.Number, x.Client.Certificate, x.TLS.Version, x.TLS.Group, status, x.DurationMS)
+			x.Number, printable(x.Client.Certificate), x.TLS.Version, x.TLS.Group, status, x.DurationMS)
 	default:
-		verdict := fmt.Sprintf("rejected by the %s: %s", x.RejectedBy, x.Reason)
+		verdict := fmt.Sprintf("rejected by the %s: %s", x.RejectedBy, printable(x.Reason))
 		fmt.Fprintf(p.Stdout, "%4d  %s\n", x.Number, fold(verdict, width-6, "\n      "))
 	}
 	if x.Outcome == lab.Rejected || verbose {
@@ -62,10 +62,20 @@ func (p *Program) printDetails(x *lab.Exchange) {
 		{"tls", strings.Join(filled(x.TLS.Version, x.TLS.CipherSuite, x.TLS.Group, x.TLS.ALPN), ", ") + resumed},
 		{"from", x.ClientAddr + " to " + x.ServerAddr},
 	} {
-		if value := strings.TrimSuffix(line.value, ": "); value != "" {
+		if value := printable(strings.TrimSuffix(line.value, ": ")); value != "" {
 			fmt.Fprintf(p.Stdout, "      %-8s%s\n", line.name, fold(value, width-14, "\n"+strings.Repeat(" ", 14)))
 		}
 	}
+}
+
+// printable takes out what a peer could do to a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) || r == '\n' || r == '\t' {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
 }
 
 // filled leaves out what is empty.
@@ -101,7 +111,7 @@ func fold(s string, n int, newline string) string {
 
 // printBody writes a response, ended by a line feed.
 func (p *Program) printBody(body []byte) {
-	fmt.Fprintf(p.Stdout, "\n%s\n", bytes.TrimRight(body, "\n"))
+	fmt.Fprintf(p.Stdout, "\n%s\n", printable(strings.TrimRight(string(body), "\n")))
 }
 
 // printPlan writes what is to be made, or was, and why.

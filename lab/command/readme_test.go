@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ func TestREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir, port := t.TempDir(), freePort(t)
+	t.Cleanup(func() { endServer(t, port) })
 	var blocks int
 	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
 		blocks++
@@ -70,6 +72,19 @@ func shell(t *testing.T, dir, port, typed string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// endServer has a server that counts its exchanges come to its end, when steps
+// that would have called it were left out.
+func endServer(t *testing.T, port string) {
+	for range 10 {
+		c, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			return
+		}
+		c.Close()
+	}
+	t.Error("a server of the README still runs")
 }
 
 // vague replaces what differs from run to run.

@@ -3,6 +3,7 @@ package command_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +71,7 @@ func TestScripts(t *testing.T) {
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"listening":  listening,
+			"status":     checkStatus,
 			"mode":       checkMode,
 			"lines":      checkLines,
 			"eventually": eventually,
@@ -141,6 +144,15 @@ func poll(try func() error) error {
 // to it: that would be an exchange.
 func awaitListener(port string) error {
 	return poll(func() error {
+		if table, err := os.ReadFile("/proc/net/tcp"); err == nil {
+			six, _ := os.ReadFile("/proc/net/tcp6")
+			number, _ := strconv.Atoi(port)
+			listens := regexp.MustCompile(fmt.Sprintf(`:%04X 0+:0000 0A`, number))
+			if listens.Match(table) || listens.Match(six) {
+				return nil
+			}
+			return fmt.Errorf("nobody listens on port %s", port)
+		}
 		l, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
 			return nil
@@ -153,6 +165,19 @@ func awaitListener(port string) error {
 // listening PORT
 func listening(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(awaitListener(args[0]))
+}
+
+// status NUMBER PROGRAM ARGUMENT...: runs it and looks at the exit status.
+func checkStatus(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	status := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		status = exit.ExitCode()
+	}
+	if fmt.Sprint(status) != args[0] {
+		ts.Fatalf("exit status %d, not %s", status, args[0])
+	}
 }
 
 // mode FILE OCTAL

@@ -16,7 +16,7 @@ import (
 	"mtlslab.example/lab/lab/keylog"
 )
 
-// This file has what lab says to people besides results: help, talk, errors
+// This file has what lab says to people besides results and help: talk, errors
 // and hints. Lower case, no full stop; an error says what is wrong, and the
 // hint what to type.
 
@@ -71,6 +71,7 @@ func hint(err error) string {
 		lie      *certgen.LieError
 		dial     *lab.DialError
 		notLog   *keylog.NotKeyLogError
+		network  *net.OpError
 	)
 	switch {
 	case errors.As(err, &usage):
@@ -94,11 +95,13 @@ func hint(err error) string {
 	case errors.As(err, &lie):
 		return "lab certs generate makes it right"
 	case errors.As(err, &dial):
-		return "is the server running there? lab server starts one on 127.0.0.1:8443"
+		return fmt.Sprintf("does a server run there? lab server --addr HOST:PORT starts one; %s is where lab client looked", dial.Addr)
 	case errors.As(err, &notLog):
 		return "name another file with --keylog (or $SSLKEYLOGFILE), or --keylog off"
 	case errors.Is(err, errAddrInUse):
 		return "another program listens there: end it, or choose another port with --addr 127.0.0.1:9443"
+	case errors.As(err, &network) && network.Op == "listen":
+		return "choose an address of this machine and a port over 1023, such as --addr 127.0.0.1:9443"
 	case errors.Is(err, fs.ErrPermission):
 		return "choose a folder that you may write to with --dir"
 	}

@@ -35,13 +35,17 @@ func (p *Program) upCommand() *cli.Command {
 }
 
 func (p *Program) up(c *cli.Context) (err error) {
-	a, err := p.newPair(c, folder(c.String("dir")).keylog(), folder(c.String("dir")).capture())
+	a, err := p.newPair(c)
 	if err != nil {
 		return err
 	}
 	if err := p.preparePKI(c.Context, a.folder); err != nil {
 		return err
 	}
+	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
+		return err
+	}
+	defer a.close()
 	a.settings.Journal.Paired = true
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()
@@ -55,17 +59,21 @@ func (p *Program) up(c *cli.Context) (err error) {
 	}
 	a.sayUp(server.Addr(), c.Duration("interval"), c.Int("count"))
 	err = a.call(ctx, client, c.Int("count"), c.Duration("interval"), nil)
-	joined, cancel := context.WithTimeout(ctx, joinTimeout)
-	a.settings.Journal.Wait(joined)
-	cancel()
+	a.join(ctx)
 	stop()
 	err = errors.Join(err, wait())
-	a.close()
 	a.sayCounts()
 	if err != nil || c.Context.Err() != nil {
 		return err
 	}
 	return a.failed()
+}
+
+// join waits for what the other side has to say of the last exchange.
+func (a *pair) join(ctx context.Context) {
+	joined, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	a.settings.Journal.Wait(joined)
 }
 
 // newUpClient makes the client that calls addr. It names the server as people

@@ -120,7 +120,7 @@ func TestOpenKeepsWhatIsThere(t *testing.T) {
 func TestOpenRefusesOtherFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "server.pem")
 	const pem = "-----BEGIN CERTIFICATE-----\n"
-	if err := os.WriteFile(path, []byte(pem), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(pem), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	_, err := Open(path, nil)
@@ -130,6 +130,9 @@ func TestOpenRefusesOtherFiles(t *testing.T) {
 	}
 	if content(t, path) != pem {
 		t.Error("the file was changed")
+	}
+	if info, _ := os.Stat(path); runtime.GOOS != "windows" && info.Mode().Perm() != 0o644 {
+		t.Errorf("mode %v", info.Mode())
 	}
 }
 

@@ -42,6 +42,9 @@ func (e *NotKeyLogError) Unwrap() error { return e.Err }
 // When a later write fails (a full disk), failed is told once, the keys after
 // it are dropped, and the connections go on. The caller closes the Writer.
 func Open(path string, failed func(error)) (*Writer, error) {
+	if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+		return nil, &NotKeyLogError{Path: path, Err: errors.New("it is a FIFO, which would hold up every handshake")}
+	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -61,14 +64,20 @@ func (w *Writer) adopt(path string) error {
 	if err != nil || !info.Mode().IsRegular() {
 		return err // a terminal or a FIFO has nothing to adopt
 	}
+	if info.Size() > 0 {
+		if err := w.adoptContent(path, info.Size()); err != nil {
+			return err
+		}
+	}
 	if info.Mode().Perm()&0o077 != 0 {
 		if err := w.file.Chmod(0o600); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}
 	}
-	if info.Size() == 0 {
-		return nil
-	}
+	return nil
+}
+
+func (w *Writer) adoptContent(path string, size int64) error {
 	old, err := os.Open(path)
 	if err != nil {
 		return err
@@ -78,7 +87,7 @@ func (w *Writer) adopt(path string) error {
 		return &NotKeyLogError{Path: path, Err: err}
 	}
 	last := make([]byte, 1)
-	if _, err := old.ReadAt(last, info.Size()-1); err != nil {
+	if _, err := old.ReadAt(last, size-1); err != nil {
 		return err
 	}
 	if last[0] != '\n' {
