@@ -128,7 +128,7 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 		return nil, errors.Join(ctx.Err(), x.Conn.Close())
 	}
 	if err != nil {
-		drain(x.Conn)
+		_ = drain(x.Conn)
 		return nil, &RejectedError{Err: err}
 	}
 	return response, x.Conn.Close()

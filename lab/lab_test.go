@@ -224,7 +224,7 @@ func TestDrainIsBounded(t *testing.T) {
 	}
 	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	answer, err := io.ReadAll(c) // ends although this side stays open
-	if err != nil || !strings.Contains(string(answer), "write https://") {
+	if err != nil || !strings.Contains(string(answer), "HTTPS server") {
 		t.Errorf("%q, %v", answer, err)
 	}
 }

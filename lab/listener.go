@@ -2,13 +2,10 @@ package lab
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,150 +19,53 @@ const (
 	drainTimeout = 500 * time.Millisecond
 )
 
-// handshaker is a net.Listener whose connections have finished their handshake.
-// Each handshake runs by itself: a slow one holds nobody else up.
-type handshaker struct {
+// listener makes TLS of the connections that it accepts. net/http does the
+// handshake of each in a goroutine of its own: a slow one holds nobody else up.
+type listener struct {
 	net.Listener
-	config  func() (config *tls.Config, own string, err error)
-	journal *Journal
-	tap     *wiretap.Tap
-
-	ready  chan net.Conn
-	failed chan error
-	closed chan struct{}
-	close  sync.Once
-	live   sync.Map       // *serverConn in their handshake
-	work   sync.WaitGroup // accepting, handshakes, and the draining of those that failed
+	config   func() (config *tls.Config, own string, err error)
+	journal  *Journal
+	tap      *wiretap.Tap
+	stopping atomic.Bool // the server closes what is open
 }
 
-func newHandshaker(l net.Listener, config func() (*tls.Config, string, error), s Settings) *handshaker {
-	h := &handshaker{Listener: l, config: config, journal: s.Journal, tap: s.Tap,
-		ready: make(chan net.Conn), failed: make(chan error), closed: make(chan struct{})}
-	h.work.Go(h.accept)
-	return h
-}
-
-func (h *handshaker) accept() {
-	for {
-		raw, err := h.Listener.Accept()
-		if err != nil {
-			select {
-			case h.failed <- err: // net/http waits a little before it asks again
-				continue
-			case <-h.closed:
-				return
-			}
-		}
-		c := &serverConn{Conn: raw, journal: h.journal, client: raw.RemoteAddr().String(), server: raw.LocalAddr().String()}
-		if number := h.journal.begin(ServerSide, c.client, c.server); h.tap != nil {
-			c.Conn = h.tap.Server(raw, number)
-		}
-		h.work.Go(func() { h.handshake(c) })
-	}
-}
-
-// handshake authenticates one client, and sends it away if that fails.
-func (h *handshaker) handshake(c *serverConn) {
-	config, own, err := h.config()
+// Accept returns the next connection, a *tls.Conn above a *serverConn.
+func (l *listener) Accept() (net.Conn, error) {
+	raw, err := l.Listener.Accept()
 	if err != nil {
-		c.finish(err, tls.ConnectionState{}, nil)
-		c.Conn.Close()
-		return
-	}
-	c.own = own
-	h.live.Store(c, nil)
-	if h.isClosed() { // too late to be ended by Close
-		c.Conn.Close()
-	}
-	conn := tls.Server(c, withSecrets(config, c.Conn))
-	_ = c.SetDeadline(time.Now().Add(handshakeTimeout))
-	err = conn.HandshakeContext(context.Background())
-	_ = c.SetDeadline(time.Time{})
-	h.live.Delete(c)
-	if err != nil {
-		if h.isClosed() { // the lab broke it off itself
-			h.journal.forget(c.client, c.server)
-			c.Conn.Close()
-			return
-		}
-		answerPlainHTTP(err)
-		c.finish(err, conn.ConnectionState(), nil)
-		drain(c.Conn)
-		return
-	}
-	c.state = conn.ConnectionState()
-	c.tls = describeTLS(c.state)
-	select {
-	case h.ready <- conn:
-	case <-h.closed:
-		conn.Close()
-	}
-}
-
-// Accept returns the next connection, a *tls.Conn.
-func (h *handshaker) Accept() (net.Conn, error) {
-	select {
-	case c := <-h.ready:
-		return c, nil
-	case err := <-h.failed:
 		return nil, err
-	case <-h.closed:
-		return nil, net.ErrClosed
 	}
-}
-
-// Close stops accepting and ends the handshakes that go on.
-func (h *handshaker) Close() error {
-	err := net.ErrClosed
-	h.close.Do(func() {
-		close(h.closed)
-		err = h.Listener.Close()
-		h.live.Range(func(c, _ any) bool { c.(*serverConn).Conn.Close(); return true })
-	})
-	return err
-}
-
-func (h *handshaker) isClosed() bool {
-	select {
-	case <-h.closed:
-		return true
-	default:
-		return false
+	config, own, err := l.config()
+	if err != nil {
+		return nil, errors.Join(err, raw.Close())
 	}
-}
-
-// answerPlainHTTP tells a client that speaks HTTP without TLS what to do.
-func answerPlainHTTP(err error) {
-	var notTLS tls.RecordHeaderError
-	if !errors.As(err, &notTLS) || notTLS.Conn == nil {
-		return
+	c := &serverConn{Conn: raw, listener: l, client: raw.RemoteAddr().String(), server: raw.LocalAddr().String(), own: own}
+	if number := l.journal.begin(ServerSide, c.client, c.server); l.tap != nil {
+		c.Conn = l.tap.Server(raw, number)
 	}
-	switch start := string(notTLS.RecordHeader[:]); {
-	case strings.HasPrefix(start, "GET "), strings.HasPrefix(start, "HEAD "), strings.HasPrefix(start, "POST "), strings.HasPrefix(start, "PUT "):
-		_, _ = io.WriteString(notTLS.Conn, "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\nThis port speaks TLS: write https:// instead of http://\n")
-	}
+	c.tls = tls.Server(c, withSecrets(config, c.Conn))
+	return c.tls, nil
 }
 
 // drain closes c in a way that lets what was written arrive. A close with
 // unread data makes the kernel answer RST, on which the peer's kernel throws
 // away what it has received, alert included: so it says that nothing more will
 // be sent, reads until the peer closes too, and closes then.
-func drain(c net.Conn) {
-	defer c.Close()
+func drain(c net.Conn) error {
 	if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		_ = c.SetReadDeadline(time.Now().Add(drainTimeout))
 		_, _ = io.Copy(io.Discard, c)
 	}
+	return c.Close()
 }
 
 // serverConn is the server's end of a connection, below TLS.
 type serverConn struct {
 	net.Conn
-	journal        *Journal
-	client, server string              // addresses
-	own            string              // subject of the server's certificate
-	state          tls.ConnectionState // once the handshake is done
-	tls            TLS                 // likewise
+	listener       *listener
+	tls            *tls.Conn // above it
+	client, server string    // addresses
+	own            string    // subject of the server's certificate
 	alerts         alertWatch
 	told           atomic.Bool
 }
@@ -181,9 +81,22 @@ func (c *serverConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// Close ends an exchange in which no request was answered.
+// Close ends an exchange, one in which no request was answered with its
+// verdict. net/http calls it when the handshake has failed, and when all is
+// said; only a server that stops does so while the handshake goes on.
 func (c *serverConn) Close() error {
-	c.finish(nil, c.state, nil)
+	if c.told.Load() {
+		return c.Conn.Close()
+	}
+	if c.listener.stopping.Load() {
+		c.listener.journal.forget(c.client, c.server)
+		return c.Conn.Close()
+	}
+	err := c.tls.Handshake() // is over: this is how it ended
+	c.finish(err, c.tls.ConnectionState(), nil)
+	if err != nil {
+		return drain(c.Conn)
+	}
 	return c.Conn.Close()
 }
 
@@ -194,10 +107,8 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	}
 	view := newHalf(ServerSide, err, state.Version, &c.alerts)
 	annotate(c.Conn, judge(&view, nil))
-	c.journal.end(ServerSide, c.client, c.server, view, func(x *Exchange) {
-		if x.TLS = c.tls; c.tls.CipherSuite == "" {
-			x.TLS = describeTLS(state)
-		}
+	c.listener.journal.end(ServerSide, c.client, c.server, view, func(x *Exchange) {
+		x.TLS = describeTLS(state)
 		x.Client.Certificate = cmp.Or(presented(err, state), x.Client.Certificate)
 		if state.CipherSuite != 0 { // it got as far as ServerHello, and so to Certificate
 			x.Server.Certificate = c.own

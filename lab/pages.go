@@ -59,7 +59,7 @@ func told(next http.Handler) http.Handler {
 		next.ServeHTTP(answer, r)
 		if conn, ok := r.Context().Value(connKey{}).(*tls.Conn); ok {
 			c := conn.NetConn().(*serverConn)
-			c.finish(nil, c.state, &HTTP{Status: answer.status})
+			c.finish(nil, *r.TLS, &HTTP{Status: answer.status})
 		}
 	})
 }

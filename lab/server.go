@@ -16,8 +16,8 @@ import (
 )
 
 // shutdownTimeout is what requests that are being answered get when the server
-// stops.
-const shutdownTimeout = 300 * time.Millisecond
+// stops, and rejected connections that are being drained.
+const shutdownTimeout = drainTimeout
 
 // Settings are what a server and a client have in common.
 type Settings struct {
@@ -43,7 +43,7 @@ func (s Settings) config() *tls.Config {
 
 // Server is an HTTP server that asks every client for a certificate.
 type Server struct {
-	listener *handshaker
+	listener *listener
 	http     *http.Server
 }
 
@@ -72,10 +72,10 @@ func Listen(ctx context.Context, addr string, s Settings) (*Server, error) {
 		return nil, err
 	}
 	return &Server{
-		listener: newHandshaker(l, w.current, s),
+		listener: &listener{Listener: l, config: w.current, journal: s.Journal, tap: s.Tap},
 		http: &http.Server{
 			Handler:           told(pages()),
-			ReadHeaderTimeout: 10 * time.Second,
+			ReadHeaderTimeout: handshakeTimeout, // and of the handshake
 			ReadTimeout:       30 * time.Second,
 			WriteTimeout:      30 * time.Second,
 			IdleTimeout:       60 * time.Second,
@@ -96,6 +96,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
+		s.listener.stopping.Store(true)
 		grace, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 		defer cancel()
 		if s.http.Shutdown(grace) != nil {
@@ -107,7 +108,6 @@ func (s *Server) Serve(ctx context.Context) error {
 		return err
 	}
 	<-stopped
-	s.listener.work.Wait()
 	return nil
 }
 

@@ -108,6 +108,7 @@ func (p *Program) client(c *cli.Context) error {
 	a.sayCapture(target.Port())
 	err = a.call(c.Context, client, c.Int("count"), c.Duration("interval"), func(r *lab.Response) {
 		if !c.Bool("json") {
+			a.join(c.Context) // its verdict comes first
 			a.printBody(r.Body)
 		}
 	})

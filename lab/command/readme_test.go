@@ -90,17 +90,17 @@ func endServer(t *testing.T, port string) {
 // vague replaces what differs from run to run.
 func vague(dir, text string) string {
 	text = strings.ReplaceAll(text, dir, "/tmp/demo")
-	for pattern, word := range map[string]string{
-		`[0-9.]+ ms`:                         "N ms",
-		`20\d\d-\d\d-\d\dT[0-9:]+Z`:          "TIME",
-		`20\d\d-\d\d-\d\d`:                   "DATE",
-		`127\.0\.0\.1:\d+ to`:                "ADDR to",
-		`(?m)^(serial|SHA-256)( +)[0-9a-f]+`: "$1$2HEX",
-		`wireshark -k -i [^ ]+`:              "wireshark -k -i lo",
-		`Running as user "root".*\n`:         "",
-		`[ \t]+\n`:                           "\n",
+	for _, change := range [][2]string{
+		{`[0-9.]+ ms`, "N ms"},
+		{`20\d\d-\d\d-\d\dT[0-9:]+Z`, "TIME"},
+		{`20\d\d-\d\d-\d\d`, "DATE"},
+		{`127\.0\.0\.1:\d+ to`, "ADDR to"},
+		{`(?m)^(serial|SHA-256)( +)[0-9a-f]+`, "$1$2 HEX"},
+		{`wireshark -k -i [^ ]+`, "wireshark -k -i lo"},
+		{`Running as user "root".*\n`, ""},
+		{`[ \t]+\n`, "\n"},
 	} {
-		text = regexp.MustCompile(pattern).ReplaceAllString(text, word)
+		text = regexp.MustCompile(change[0]).ReplaceAllString(text, change[1])
 	}
 	return strings.TrimSpace(text)
 }
