@@ -106,7 +106,7 @@ func BenchmarkHandshakes(b *testing.B) {
 			}
 		}
 	}
-	pair(b, 101, run(bare), run(tapped))
+	pair(b, 201, run(bare), run(tapped))
 }
 
 // BenchmarkRequests: requests on a connection that is kept alive.
@@ -121,7 +121,7 @@ func BenchmarkRequests(b *testing.B) {
 			}
 		}
 	}
-	pair(b, 101, run(bare), run(tapped))
+	pair(b, 201, run(bare), run(tapped))
 }
 
 const gibibyte = 1 << 30
@@ -149,7 +149,7 @@ func BenchmarkBody(b *testing.B) {
 			}
 			b.Cleanup(func() { w.Close() })
 			tapped := setup{tapServer: wiretap.New(w), keyLog: keys}.start(b)
-			pair(b, 9, func() { get(bare) }, func() {
+			pair(b, 11, func() { get(bare) }, func() {
 				get(tapped)
 				w.Flush()
 			}, func() { os.Truncate(name, 0) })

@@ -52,11 +52,6 @@ func blocks(t *testing.T, file []byte) []block {
 	return list
 }
 
-// secretLines returns what a Decryption Secrets Block holds.
-func (b block) secretLines() string {
-	return string(b.body[8 : 8+binary.LittleEndian.Uint32(b.body[4:])])
-}
-
 // outline tells the order of a file's blocks: D for secrets, P for a packet.
 func outline(t *testing.T, file []byte) string {
 	t.Helper()

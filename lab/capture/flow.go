@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -9,12 +8,6 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/wiretap"
-)
-
-// What is held back of a connection at most; see the package's comment.
-const (
-	maxHeldBytes = 1 << 20
-	maxHeldTime  = 2 * time.Second
 )
 
 // flow records one connection: its events become packets, which are held back while a block or a comment that must
@@ -28,12 +21,10 @@ type flow struct {
 	secrets  secrets
 	unasked  string // a verdict that waits for a packet
 
-	awaits    bool // for secrets
-	last      int  // index in held of the packet with the last words so far; -1 if there is none
-	held      []packet
-	heldBytes int
-	heldSince time.Time
-	ended     bool
+	awaits bool  // for secrets
+	last   int   // index in held of the packet with the last words so far; -1 if there is none
+	held   *hold // nil if nothing is held back
+	ended  bool
 }
 
 func newFlow(w *Writer, e wiretap.Event) *flow {
@@ -83,7 +74,7 @@ func (f *flow) record(e wiretap.Event) {
 
 // data records bytes in runs that are captured whole or may be shortened.
 func (f *flow) data(from wiretap.Side, p []byte) {
-	if f.last >= 0 && f.held[f.last].from == from {
+	if f.last >= 0 && f.held.packets[f.last].from == from {
 		f.last = -1 // those were not its last words
 		f.release()
 	}
@@ -136,7 +127,7 @@ func (f *flow) verdict(text string) {
 		f.unasked = joinComments(f.unasked, text)
 		return
 	}
-	f.held[f.last].comment = joinComments(f.held[f.last].comment, text)
+	f.held.packets[f.last].comment = joinComments(f.held.packets[f.last].comment, text)
 	f.last = -1
 	f.release()
 }
@@ -151,20 +142,25 @@ func (f *flow) deliver(p *packet) {
 		p.comment, f.unasked = joinComments(p.comment, f.unasked), ""
 	}
 	if p.lastWords && f.last < 0 {
-		f.last = len(f.held)
+		f.last = f.countHeld()
 	}
 	if !f.holds() {
 		f.w.out.writePacket(p)
 		return
 	}
-	if len(f.held) == 0 {
-		f.heldSince = time.Now()
+	if f.held == nil {
+		f.held = holds.Get().(*hold)
 	}
-	f.held = append(f.held, *p)
-	f.held[len(f.held)-1].payload = bytes.Clone(p.payload)
-	if f.heldBytes += packetBlockLength(p); f.heldBytes > maxHeldBytes {
+	if f.held.add(p); f.held.full() {
 		f.releaseAll()
 	}
+}
+
+func (f *flow) countHeld() int {
+	if f.held == nil {
+		return 0
+	}
+	return len(f.held.packets)
 }
 
 // holds reports whether packets are held back.
@@ -172,13 +168,14 @@ func (f *flow) holds() bool { return f.awaits || f.last >= 0 }
 
 // release writes what was held back, unless there still is a reason to hold it.
 func (f *flow) release() {
-	if f.holds() {
+	if f.holds() || f.held == nil {
 		return
 	}
-	for i := range f.held {
-		f.w.out.writePacket(&f.held[i])
+	for i := range f.held.packets {
+		f.w.out.writePacket(&f.held.packets[i])
 	}
-	f.held, f.heldBytes = nil, 0
+	f.held.free()
+	f.held = nil
 }
 
 // releaseAll writes what was held back, whatever the reason was.
@@ -194,10 +191,10 @@ func (f *flow) releaseAll() {
 func (f *flow) expire(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.held) > 0 && now.Sub(f.heldSince) > maxHeldTime {
+	if f.held != nil && now.Sub(f.held.since) > maxHeldTime {
 		f.releaseAll()
 	}
-	return len(f.held) > 0
+	return f.held != nil
 }
 
 // finish ends the recording of a connection that is still open.

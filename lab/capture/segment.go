@@ -230,12 +230,16 @@ func (s *segmenter) serialize(e *end, payload []byte, length int) ([]byte, error
 func sum16(p []byte) uint16 {
 	var sum, carry uint64
 	le := binary.LittleEndian
-	for len(p) >= 32 {
+	for len(p) >= 64 {
 		sum, carry = bits.Add64(sum, le.Uint64(p), carry)
 		sum, carry = bits.Add64(sum, le.Uint64(p[8:]), carry)
 		sum, carry = bits.Add64(sum, le.Uint64(p[16:]), carry)
 		sum, carry = bits.Add64(sum, le.Uint64(p[24:]), carry)
-		p = p[32:]
+		sum, carry = bits.Add64(sum, le.Uint64(p[32:]), carry)
+		sum, carry = bits.Add64(sum, le.Uint64(p[40:]), carry)
+		sum, carry = bits.Add64(sum, le.Uint64(p[48:]), carry)
+		sum, carry = bits.Add64(sum, le.Uint64(p[56:]), carry)
+		p = p[64:]
 	}
 	for len(p) > 0 {
 		var word [8]byte

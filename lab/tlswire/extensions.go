@@ -1,0 +1,204 @@
+package tlswire
+
+// Extension is one extension of a message (RFC 8446 4.2).
+//
+//	+----------------+--------+-----------------+
+//	| extension_type | length | extension_data  |
+//	|       2        |   2    | length bytes    |
+//	+----------------+--------+-----------------+
+type Extension struct {
+	Type ExtensionType
+	Data []byte        // extension_data as it came
+	Body ExtensionBody // nil when the layout is not known, or Data does not have it
+	Err  error         // why Data does not have the layout it should
+}
+
+// ExtensionBody is what an extension says: a pointer to one of the types that
+// extensionBody chooses from. Where a layout depends on the message, each has its type.
+type ExtensionBody interface{ layout }
+
+// Lookup finds the extension of a type and body among those of a message, as
+// in Lookup[*ServerNameList](hello.Extensions, ExtensionServerName).
+func Lookup[B ExtensionBody](extensions []Extension, t ExtensionType) (body B, ok bool) {
+	for _, e := range extensions {
+		if e.Type == t {
+			body, ok = e.Body.(B)
+			return body, ok
+		}
+	}
+	return body, false
+}
+
+// Has tells whether there is an extension of a type, whatever it says.
+func Has(extensions []Extension, t ExtensionType) bool {
+	for _, e := range extensions {
+		if e.Type == t {
+			return true
+		}
+	}
+	return false
+}
+
+// extensions is the block of extensions of message in.
+func extensions(c *codec, v *[]Extension, in HandshakeType, note string) {
+	list(c, 2, "extensions", v, note, func(e *Extension) { e.wire(c, in) })
+	c.valued(func() string {
+		if len(*v) > 0 {
+			return ""
+		}
+		return "(none)"
+	})
+}
+
+// wire reads an extension whose data does not have the layout it should as
+// bytes, with the reason: one peer's mistake must not hide the rest of its message.
+func (e *Extension) wire(c *codec, in HandshakeType) {
+	if c.reading {
+		number(c, 2, "extension_type", &e.Type, "")
+		opaque(c, 2, "extension_data", &e.Data, "")
+		if c.err == nil {
+			e.Body = extensionBody(e.Type, in)
+			if e.Body != nil {
+				e.Err = decode(e.Data, c.end-len(c.in)-len(e.Data), e.Body)
+			}
+			if e.Err != nil {
+				e.Body = nil
+			}
+		}
+		return
+	}
+	c.group(e.Type.String(), e.Type.Note(), func() {
+		number(c, 2, "extension_type", &e.Type, "IANA's number for the extension (RFC 8446 4.2).")
+		if c.tracing {
+			c.fields[len(c.fields)-1].Value = e.Type.numbered()
+		}
+		if e.Body == nil {
+			opaque(c, 2, "extension_data", &e.Data, "What the extension says (RFC 8446 4.2).")
+			c.valued(func() string {
+				if e.Err != nil {
+					return short(e.Data) + ": " + e.Err.Error()
+				}
+				return short(e.Data)
+			})
+			return
+		}
+		c.vector(2, "extension_data", "What the extension says (RFC 8446 4.2).", func() { e.Body.wire(c) })
+		c.valued(func() string { return c.fields[len(c.fields)-1].inner() })
+	})
+	c.valued(func() string { return c.fields[len(c.fields)-1].last().Value })
+}
+
+// extensionBody chooses the layout of extension t in a message of type in, and
+// is nil when it has no known one.
+func extensionBody(t ExtensionType, in HandshakeType) ExtensionBody {
+	hello := in == TypeClientHello
+	if flagOnly(t, in) {
+		return &Empty{}
+	}
+	switch t {
+	case ExtensionServerName:
+		return pick(hello, &ServerNameList{}, nil)
+	case ExtensionMaxFragmentLength:
+		return &MaxFragmentLength{}
+	case ExtensionStatusRequest:
+		return pick(hello, &CertificateStatusRequest{}, &CertificateStatus{})
+	case ExtensionSupportedGroups:
+		return &NamedGroupList{}
+	case ExtensionECPointFormats:
+		return &ECPointFormatList{}
+	case ExtensionSignatureAlgorithms, ExtensionSignatureAlgorithmsCert:
+		return &SignatureSchemeList{}
+	case ExtensionDelegatedCredential:
+		return pick(in == TypeCertificate, &DelegatedCredential{}, &SignatureSchemeList{})
+	case ExtensionHeartbeat:
+		return &HeartbeatMode{}
+	case ExtensionALPN:
+		return &ProtocolNameList{}
+	case ExtensionApplicationSettings, ExtensionApplicationSettingsOld:
+		return pick(hello, &ProtocolNameList{}, &ApplicationSettings{})
+	case ExtensionSignedCertificateTimestamp:
+		return &SignedCertificateTimestampList{}
+	case ExtensionClientCertificateType, ExtensionServerCertificateType:
+		return pick(hello, &CertificateTypeList{}, &SelectedCertificateType{})
+	case ExtensionPadding:
+		return &Padding{}
+	case ExtensionCompressCertificate:
+		return &CertificateCompressionAlgorithms{}
+	case ExtensionRecordSizeLimit:
+		return &RecordSizeLimit{}
+	case ExtensionSessionTicket:
+		return &SessionTicket{}
+	case ExtensionPreSharedKey:
+		return pick(hello, &OfferedPSKs{}, &SelectedPSK{})
+	case ExtensionEarlyData:
+		return &MaxEarlyDataSize{}
+	case ExtensionSupportedVersions:
+		return pick(hello, &SupportedVersions{}, &SelectedVersion{})
+	case ExtensionCookie:
+		return &Cookie{}
+	case ExtensionPSKKeyExchangeModes:
+		return &PSKKeyExchangeModes{}
+	case ExtensionCertificateAuthorities:
+		return &CertificateAuthorities{}
+	case ExtensionOIDFilters:
+		return &OIDFilterExtension{}
+	case ExtensionKeyShare:
+		if in == TypeHelloRetryRequest {
+			return &KeyShareHelloRetryRequest{}
+		}
+		return pick(hello, &KeyShareClientHello{}, &KeyShareServerHello{})
+	case ExtensionTicketRequest:
+		return pick(hello, &TicketRequest{}, &TicketRequestHint{})
+	case ExtensionNextProtocolNegotiation:
+		return &NextProtocols{}
+	case ExtensionTrustAnchors:
+		return &TrustAnchorIDs{}
+	case ExtensionEncryptedClientHello:
+		switch in {
+		case TypeClientHello:
+			return &ECHClientHello{}
+		case TypeHelloRetryRequest:
+			return &ECHHelloRetryRequest{}
+		}
+		return &ECHEncryptedExtensions{}
+	case ExtensionECHOuterExtensions:
+		return &ECHOuterExtensions{}
+	case ExtensionRenegotiationInfo:
+		return &RenegotiationInfo{}
+	}
+	return nil
+}
+
+func pick(first bool, a, b ExtensionBody) ExtensionBody {
+	if first {
+		return a
+	}
+	return b
+}
+
+// flagOnly tells the extensions that say all they have to say by being there.
+func flagOnly(t ExtensionType, in HandshakeType) bool {
+	hello := in == TypeClientHello
+	switch t {
+	case ExtensionEncryptThenMAC, ExtensionExtendedMasterSecret, ExtensionPostHandshakeAuth, ExtensionTruncatedHMAC:
+		return true
+	case ExtensionServerName:
+		return !hello // the server's acknowledgement (RFC 6066 3)
+	case ExtensionStatusRequest:
+		return in == TypeServerHello || in == TypeCertificateRequest // RFC 6066 8, RFC 8446 4.4.2.1
+	case ExtensionSignedCertificateTimestamp:
+		return hello || in == TypeCertificateRequest // RFC 6962 3.3.1, RFC 8446 4.4.2.1
+	case ExtensionEarlyData:
+		return in != TypeNewSessionTicket // RFC 8446 4.2.10
+	case ExtensionNextProtocolNegotiation:
+		return hello
+	case ExtensionTrustAnchors:
+		return in == TypeCertificate
+	}
+	return false
+}
+
+// Empty is an extension that says all by being there.
+type Empty struct{}
+
+func (*Empty) wire(*codec) {}
