@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"mtlslab.example/lab/certgen"
 )
@@ -27,6 +28,10 @@ func (c Credentials) files() []string {
 	return files
 }
 
+// freshness is for how long files that were looked at are not looked at again:
+// hundreds of handshakes a second share one look.
+const freshness = 2 * time.Millisecond
+
 // wallet makes a tls.Config from credentials and makes it anew when their files
 // have changed, so that certificates made while the lab runs are used by the
 // next exchange.
@@ -34,11 +39,12 @@ type wallet struct {
 	Credentials
 	configure func(certificate *tls.Certificate, trust *x509.CertPool) *tls.Config
 
-	mu     sync.Mutex
-	paths  []string
-	seen   []os.FileInfo
-	config *tls.Config
-	own    string // subject of the certificate in config
+	mu      sync.Mutex
+	paths   []string
+	checked time.Time // when the files were last looked at
+	seen    []os.FileInfo
+	config  *tls.Config
+	own     string // subject of the certificate in config
 }
 
 // current returns the configuration for the next handshake, which must not be
@@ -49,9 +55,13 @@ type wallet struct {
 func (w *wallet) current() (config *tls.Config, own string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.config != nil && time.Since(w.checked) < freshness {
+		return w.config, w.own, nil
+	}
 	if w.paths == nil {
 		w.paths = w.files()
 	}
+	w.checked = time.Now()
 	now := stat(w.paths)
 	if w.config != nil && (unchanged(w.seen, now) || certgen.Busy(w.Dir)) {
 		return w.config, w.own, nil
