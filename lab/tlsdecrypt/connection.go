@@ -1,0 +1,127 @@
+package tlsdecrypt
+
+import (
+	"net/netip"
+	"time"
+
+	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// Connection is one TCP connection as far as it could be read.
+type Connection struct {
+	Number int            // the exchange's number (live) or the TCP stream's (files), as its Open event carries it
+	Client netip.AddrPort // who opened it
+	Server netip.AddrPort
+	Opened time.Time
+	Ended  time.Time // zero while it is open
+	End    End       // how
+
+	Messages []*Message // in the order they were sent; at most maxMessages, see Omitted
+	Omitted  int        // messages of application data that are only counted
+	Comments []string   // what the capture says of it: the verdict, in words
+
+	ClientRandom []byte // of the (last) ClientHello; nil before there is one
+	Negotiated
+	Problems []Problem // what cannot be seen, and why
+}
+
+// Negotiated is what the two sides agreed on, as far as they got. Zero values
+// are for what was not agreed on.
+type Negotiated struct {
+	Version     tlswire.Version
+	CipherSuite tlswire.CipherSuite
+	Group       tlswire.NamedGroup // of the key agreement
+	ALPN        string
+	ServerName  string // the client's server_name
+	Resumption  Resumption
+	EarlyData   bool // accepted by the server
+	Retried     bool // there was a HelloRetryRequest
+	ClientAuth  bool // the server sent a CertificateRequest
+}
+
+// Resumption is how an earlier session was taken up again.
+type Resumption string
+
+// The ways of resumption.
+const (
+	FullHandshake Resumption = ""
+	ByPSK         Resumption = "psk"        // TLS 1.3 (RFC 8446 2.2)
+	ByTicket      Resumption = "ticket"     // TLS 1.2 (RFC 5077)
+	BySessionID   Resumption = "session id" // TLS 1.2 (RFC 5246 7.3)
+)
+
+// End is how a TCP connection ended.
+type End string
+
+// The ends.
+const (
+	StillOpen   End = ""
+	Closed      End = "closed"          // FIN from both sides
+	ClientReset End = "reset by client" // RST
+	ServerReset End = "reset by server"
+	CutOff      End = "cut off" // the file or the lab ended first
+)
+
+// Problem is something that could not be seen, and why: a missing secret, a
+// gap in the capture, bytes that are no TLS.
+type Problem struct {
+	From   tlswire.Side // whose bytes; SideUnknown: both
+	Offset int64        // in that side's stream of bytes; -1 when it is not about a place
+	Text   string       // a sentence in words, with what to do about it where there is something to do
+}
+
+// Message is one thing that one side said: a handshake message, an alert, a
+// ChangeCipherSpec, the head of an HTTP message, other application data, or a
+// record that could not be opened.
+type Message struct {
+	From    tlswire.Side
+	Time    time.Time // of the packet with its last byte
+	Type    tlswire.ContentType
+	Key     Key    // what protects it
+	Records []Span // the records that carry it, which may carry others too
+
+	Handshake *tlswire.Handshake // a handshake message; with an Opaque body when it does not parse
+	Alert     *tlswire.Alert
+	HTTP      *httpwire.Message // head of a request or response in application data
+	Data      []byte            // the first bytes of other application data, at most maxData
+	Length    int64             // bytes of plaintext: of the message or, of application data, of all in a row
+
+	Encrypted bool    // it could not be opened: Records is all that is known
+	Err       error   // what does not parse in it
+	Checks    []Check // filled by Connection.Check
+}
+
+// Span is a range of bytes in the stream of one side.
+type Span struct {
+	Offset int64
+	Length int // header, nonce, padding and tag included
+}
+
+// Key names what a record is protected with. The zero Key is no protection.
+type Key struct {
+	// Secret is the RFC's name of the secret the key comes from, as in
+	// "client_handshake_traffic_secret" (RFC 8446 7.1) or "master_secret"
+	// (RFC 5246 8.1); empty for plaintext.
+	Secret string
+	// Generation counts KeyUpdates of application traffic secrets, and
+	// renegotiations of TLS 1.2, from 0.
+	Generation int
+}
+
+// Check is the result of looking after something that a peer claimed.
+type Check struct {
+	Subject string // what was checked: "signature", "verify_data", "chain", "binder"
+	Result  Result
+	Text    string // a sentence with the values of this connection
+}
+
+// Result of a check.
+type Result string
+
+// The results.
+const (
+	Holds   Result = "holds"
+	Fails   Result = "fails"
+	Unknown Result = "unknown" // something that is needed was not seen
+)

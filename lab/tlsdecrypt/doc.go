@@ -1,0 +1,9 @@
+// Package tlsdecrypt follows TLS connections: it puts the records of both
+// directions together, decrypts them with secrets from a key log, and keeps
+// what was said as a list of messages in the order it was said. It also checks
+// what it can: signatures, Finished, chains.
+//
+// Live and from files it is fed the same way, with the events of
+// [mtlslab.example/lab/lab/wiretap]. What it makes of a connection, a
+// [Connection], is what the ladder, the JSON and the live view are drawn from.
+package tlsdecrypt
