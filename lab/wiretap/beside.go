@@ -50,17 +50,6 @@ type aside struct {
 	taken int64  // bytes of data so far
 }
 
-// batch is a run of events and the memory of their data.
-type batch struct {
-	events []Event
-	data   []byte
-}
-
-// batches are empty ones: most connections fit one, and are gone in a moment.
-var batches = sync.Pool{New: func() any {
-	return &batch{events: make([]Event, 0, 32), data: make([]byte, 0, 8<<10)}
-}}
-
 // Open implements Sink.
 func (b *Beside) Open(e Event) Handler {
 	a := &aside{beside: b, handle: b.sink.Open(e)}
@@ -100,23 +89,6 @@ func (a *aside) admit(n int) bool {
 	return true
 }
 
-func (b *batch) add(e Event) {
-	start := len(b.data)
-	b.data = append(b.data, e.Data...)
-	e.Data = b.data[start:len(b.data):len(b.data)]
-	b.events = append(b.events, e)
-}
-
-// miss notes that the data of e is left out.
-func (b *batch) miss(e Event) {
-	if i := len(b.events) - 1; i >= 0 && b.events[i].Kind == Gap && b.events[i].From == e.From {
-		b.events[i].Missing += int64(len(e.Data))
-		return
-	}
-	e.Kind, e.Missing, e.Data = Gap, int64(len(e.Data)), nil
-	b.events = append(b.events, e)
-}
-
 // later has the events of a handed on within besideDelay.
 func (b *Beside) later(a *aside) {
 	b.mu.Lock()
@@ -153,22 +125,18 @@ func (b *Beside) run() {
 // handOn hands on what waits.
 func (a *aside) handOn() {
 	a.mu.Lock()
-	events := a.batch
+	b := a.batch
 	a.batch = nil
 	a.mu.Unlock()
 	var size int64
-	for _, e := range events.events {
+	for _, e := range b.events {
 		if e.Kind == Data {
 			size += int64(len(e.Data))
 		}
 		a.handle(e)
 	}
 	a.beside.waiting.Add(-size)
-	if cap(events.data) <= 64<<10 {
-		clear(events.events)
-		*events = batch{events: events.events[:0], data: events.data[:0]}
-		batches.Put(events)
-	}
+	b.free()
 }
 
 // Close hands on what waits, and returns when the sink has taken it. Events after it are lost.
