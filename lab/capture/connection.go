@@ -97,15 +97,17 @@ func (c *connection) synchronise(s *segment, from int) {
 	c.knowsClient, c.client = true, from
 	if s.acks {
 		c.client = 1 - from
-		if !peer.begun {
-			peer.begun, peer.next = true, s.ack
-		}
+		peer.synchronise(s.ack - 1)
 	}
+	d.synchronise(s.seq)
+}
+
+func (d *direction) synchronise(seq uint32) {
 	if !d.syn {
-		d.syn, d.first = true, s.seq
+		d.syn, d.first = true, seq
 	}
 	if !d.begun {
-		d.begun, d.next = true, s.seq+1
+		d.begun, d.next = true, seq+1
 	}
 }
 
@@ -147,7 +149,7 @@ func (c *connection) isNext(s *segment, d, peer *direction) bool {
 	case len(peer.queue) > 0:
 		return !before(peer.queue[0].seq, s.ack)
 	}
-	return true
+	return !d.syn // or else the peer's SYN is still to come
 }
 
 // wait queues a copy of s, in the order of sequence numbers.

@@ -57,6 +57,7 @@ type frames struct {
 	fragment  layers.IPv6Fragment
 	tcp       layers.TCP
 
+	ip        gopacket.LayerType // of ip4 and ip6, the one that was decoded last
 	known     gopacket.DecodingLayerContainer
 	decoders  map[gopacket.LayerType]gopacket.DecodingLayerFunc
 	decoded   []gopacket.LayerType
@@ -142,13 +143,12 @@ func (f *frames) decode(first gopacket.LayerType, data []byte) {
 	}
 	f.decoded = f.decoded[:0]
 	decode(data, &f.decoded)
-	ip := gopacket.LayerTypeZero
 	for _, l := range f.decoded {
 		switch l {
 		case layers.LayerTypeIPv4, layers.LayerTypeIPv6:
-			ip = l
+			f.ip = l
 		case layers.LayerTypeTCP:
-			f.found(ip)
+			f.found()
 			return
 		}
 	}
@@ -167,10 +167,10 @@ func (f *frames) decode(first gopacket.LayerType, data []byte) {
 
 // found delivers the segment that was decoded. A packet whose length says that it is longer than what there is was cut
 // when it was captured.
-func (f *frames) found(ip gopacket.LayerType) {
+func (f *frames) found() {
 	s := &f.segment
 	cut := 0
-	switch ip {
+	switch f.ip {
 	case layers.LayerTypeIPv4:
 		s.from.addr, s.to.addr = mapped(f.ip4.SrcIP), mapped(f.ip4.DstIP)
 		cut = int(f.ip4.Length) - len(f.ip4.Contents) - len(f.ip4.Payload)
@@ -180,8 +180,6 @@ func (f *frames) found(ip gopacket.LayerType) {
 		if f.ip6.HopByHop != nil {
 			cut -= f.ip6.HopByHop.ActualLength
 		}
-	default:
-		return
 	}
 	s.from.port, s.to.port = uint16(f.tcp.SrcPort), uint16(f.tcp.DstPort)
 	s.seq, s.ack, s.acks = f.tcp.Seq, f.tcp.Ack, f.tcp.ACK
@@ -213,7 +211,7 @@ func (f *frames) fragment4() {
 	f.ip4 = *whole
 	f.ip4.Contents = nil
 	f.ip4.Length = uint16(len(whole.Payload))
-	f.whole(layers.LayerTypeIPv4, whole.Protocol, whole.Payload)
+	f.whole(whole.NextLayerType(), whole.Payload)
 }
 
 // fragment6 is fragment4 for IPv6.
@@ -228,7 +226,7 @@ func (f *frames) fragment6() {
 	}
 	f.ip6 = *whole
 	f.ip6.Length = uint16(len(whole.Payload))
-	f.whole(layers.LayerTypeIPv6, whole.NextHeader, whole.Payload)
+	f.whole(whole.NextLayerType(), whole.Payload)
 }
 
 // keepFragment counts a fragment of size bytes.
@@ -242,20 +240,17 @@ func (f *frames) forgetFragments() {
 	f.defrag4, f.defrag6, f.fragments = ip4defrag.NewIPv4Defragmenter(), ip6defrag.NewIPv6Defragmenter(), 0
 }
 
-// whole delivers the segment in the payload of a packet that was put together, whose header is in f.
-func (f *frames) whole(ip gopacket.LayerType, protocol layers.IPProtocol, payload []byte) {
+// whole delivers the segment in the payload, which begins with a header of type first, of a packet that was put together.
+func (f *frames) whole(first gopacket.LayerType, payload []byte) {
 	f.fragments = max(f.fragments-len(payload), 0)
-	if protocol != layers.IPProtocolTCP {
-		return
-	}
-	if f.tcp.DecodeFromBytes(payload, gopacket.NilDecodeFeedback) == nil {
-		f.found(ip)
+	if first == layers.LayerTypeTCP || layers.LayerClassIPv6Extension.Contains(first) {
+		f.decode(first, payload)
 	}
 }
 
 // notice says how many frames were of a link type that is not known.
 func (f *frames) notice(say func(string)) {
 	for _, link := range slices.Sorted(maps.Keys(f.foreign)) {
-		say(fmt.Sprintf("%d packets of link type %d (%v) passed over: TCP is not looked for in them", f.foreign[link], link, layers.LinkType(link)))
+		say(fmt.Sprintf("%d packets of link type %d passed over: TCP is not looked for in them", f.foreign[link], link))
 	}
 }
