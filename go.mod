@@ -3,8 +3,10 @@ module mtlslab.example/lab
 go 1.26.0
 
 require (
+	github.com/andybalholm/brotli v1.2.8
 	github.com/gofrs/flock v0.13.2
 	github.com/gopacket/gopacket v1.7.7
+	github.com/klauspost/compress v1.18.2
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/tsaarni/certyaml v0.11.0
