@@ -23,7 +23,7 @@ func (s *story) words(m *tlsdecrypt.Message) (name, text string, alarm bool) {
 	case m.Alert != nil:
 		return "Alert: " + m.Alert.Description.String(), s.alert(m), m == s.fatal
 	case m.HTTP != nil:
-		name, text = m.HTTP.Line, http(m.HTTP)
+		name, text = m.HTTP.Line, httpHead(m.HTTP)
 	case m.Type == tlswire.ContentTypeChangeCipherSpec:
 		name, text = "ChangeCipherSpec", s.changeCipherSpec(m)
 	case m.Type == tlswire.ContentTypeApplicationData:
@@ -357,7 +357,7 @@ var reference = regexp.MustCompile(` \((RFC|draft)[^)]*\)\.$`)
 // plain takes the RFC's section off a sentence.
 func plain(s string) string { return reference.ReplaceAllString(s, ".") }
 
-func http(m *httpwire.Message) string {
+func httpHead(m *httpwire.Message) string {
 	header := func(names ...string) string {
 		for _, h := range m.Headers {
 			for _, n := range names {
