@@ -17,7 +17,7 @@ const (
 	leftMargin  = 9
 	rightMargin = 10
 	textIndent  = 3 // of the client's sentences
-	textShift   = 8 // and how much further right the server's stand
+	textShift   = 5 // and how much further right the server's stand
 )
 
 // style is an ANSI sequence that turns a colour on.
@@ -145,7 +145,7 @@ func (p *page) arrow(it item) {
 		key = " " + key + " "
 	}
 	name := cut(p.words(it.name), p.lane()-width(key)-12, p.ASCII)
-	fill := p.lane() - width(name) - width(key) - 5 // two spaces outside, two round the name, the head
+	fill := p.lane() - width(name) - width(key) - 4 // a space at each end, one beside the name, the head
 	nameStyle := colorOf(it.from)
 	if it.alarm {
 		nameStyle = red
@@ -155,7 +155,7 @@ func (p *page) arrow(it item) {
 	shaft := colorOf(it.from)
 	var spans []span
 	if it.from == tlswire.SideClient {
-		spans = []span{{normal, " "}, {nameStyle, name}, {normal, " "}, {shaft, far}, {dim, key}, {shaft, near + p.glyphs("►")}, {normal, "  "}}
+		spans = []span{{normal, " "}, {nameStyle, name}, {normal, " "}, {shaft, far}, {dim, key}, {shaft, near + p.glyphs("►")}, {normal, " "}}
 	} else {
 		spans = []span{{normal, " "}, {shaft, p.glyphs("◄") + near}, {dim, key}, {shaft, far}, {normal, " "}, {nameStyle, name}, {normal, " "}}
 	}
@@ -180,7 +180,7 @@ func (p *page) paragraph(from tlswire.Side, s style, mark, text string) {
 	if mark != "" {
 		hang = width(mark) + 1
 	}
-	most := p.lane() - textIndent - textShift - 2 - hang
+	most := p.lane() - textIndent - textShift - 1 - hang
 	for i, line := range fold(p.words(text), most) {
 		lead := strings.Repeat(" ", indent)
 		if i > 0 || mark == "" {
@@ -205,7 +205,7 @@ func (p *page) check(from tlswire.Side, c tlsdecrypt.Check) {
 // across draws a turning point: a text between the two vertical lines.
 func (p *page) across(text string) {
 	dots := p.glyphs("┄")
-	for _, line := range fold(p.words(text), p.lane()-8) {
+	for _, line := range balanced(p.words(text), p.lane()-8) {
 		left := (p.lane() - width(line) - 2) / 2
 		right := p.lane() - width(line) - 2 - left
 		p.line(span{normal, strings.Repeat(" ", leftMargin)}, span{clientColor, p.glyphs("├")}, span{dim, strings.Repeat(dots, left)},
@@ -234,31 +234,32 @@ func (p *page) head(s *story) {
 	}
 	p.line()
 	client, server := p.words(s.client.called("client")), p.words(s.server.called("server"))
-	p.ends("time", client, server, "size", bold)
+	p.ends(client, server, clientColor, serverColor)
 	if c.Client.IsValid() && c.Server.IsValid() {
-		p.ends("", c.Client.String(), c.Server.String(), "", dim)
+		p.ends(c.Client.String(), c.Server.String(), dim, dim)
 	}
-	left, right := p.glyphs("┬"), p.glyphs("┬")
-	p.line(span{normal, strings.Repeat(" ", leftMargin)}, span{clientColor, left}, span{normal, strings.Repeat(" ", p.lane())}, span{serverColor, right})
+	p.posts("┬", fmt.Sprintf("%*s ", leftMargin-1, "time"), " size")
+}
+
+// posts writes the ends of the two vertical lines.
+func (p *page) posts(end, left, right string) {
+	end = p.glyphs(end)
+	p.line(span{dim, left}, span{clientColor, end}, span{normal, strings.Repeat(" ", p.lane())}, span{serverColor, end}, span{dim, right})
 }
 
 // ends writes a line with something over each vertical line.
-func (p *page) ends(time, client, server, size string, s style) {
+func (p *page) ends(client, server string, left, right style) {
 	room := p.lane() + 2
 	client = cut(client, room/2-1, p.ASCII)
 	server = cut(server, room/2-1, p.ASCII)
 	gap := strings.Repeat(" ", room-width(client)-width(server))
-	clientStyle, serverStyle := clientColor, serverColor
-	if s == dim {
-		clientStyle, serverStyle = dim, dim
-	}
-	p.line(span{dim, fmt.Sprintf("%*s ", leftMargin-1, time)}, span{clientStyle, client}, span{normal, gap}, span{serverStyle, server}, span{dim, " " + size})
+	p.line(span{normal, strings.Repeat(" ", leftMargin)}, span{left, client}, span{normal, gap}, span{right, server})
 }
 
 // foot writes how it ended.
 func (p *page) foot(s *story) {
 	p.rung()
-	p.line(span{normal, strings.Repeat(" ", leftMargin)}, span{clientColor, p.glyphs("┴")}, span{normal, strings.Repeat(" ", p.lane())}, span{serverColor, p.glyphs("┴")})
+	p.posts("┴", strings.Repeat(" ", leftMargin), "")
 	st := normal
 	if s.fatal != nil {
 		st = red

@@ -80,3 +80,12 @@ func fold(s string, n int) []string {
 	}
 	return lines
 }
+
+// balanced folds a text so that its lines are about equally long.
+func balanced(s string, n int) []string {
+	lines := fold(s, n)
+	for len(lines) > 1 && n > 8 && len(fold(s, n-1)) == len(lines) {
+		n--
+	}
+	return fold(s, n)
+}

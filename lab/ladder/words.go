@@ -95,7 +95,7 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 	case *tlswire.CertificateTLS12:
 		return certificate(p, m, len(body.Certificates))
 	case *tlswire.CertificateVerify:
-		return fmt.Sprintf("Signs all that was said so far with the private key of %s%s: proof that the certificate is its own.", p.subject, by(body.DigitallySigned))
+		return fmt.Sprintf("Signs all that was said so far with the private key of %s%s. A certificate can be copied; its key is not shown to anybody.", p.subject, by(body.DigitallySigned))
 	case *tlswire.ServerKeyExchange:
 		return s.serverKeyExchange(body)
 	case *tlswire.ClientKeyExchange:
@@ -106,7 +106,7 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 	case *tlswire.ServerHelloDone:
 		return "The server has said its part and waits for the client."
 	case *tlswire.Finished:
-		return "A checksum over all messages so far, made with the new keys: nobody has changed a byte on the way."
+		return "A checksum over all that was said: nobody has changed a byte on the way, and both sides have the same keys."
 	case *tlswire.NewSessionTicket:
 		return ticket(body.Lifetime)
 	case *tlswire.NewSessionTicketTLS12:
@@ -187,6 +187,9 @@ func (s *story) serverHello(hello *tlswire.ServerHello) string {
 		text += ". Will speak " + protocol(x.Protocols[0])
 	}
 	text += "."
+	if s.tls13() {
+		text += " All that follows is encrypted."
+	}
 	if s.c.Resumption != tlsdecrypt.FullHandshake {
 		text += " Takes up the earlier session: no certificates this time."
 	}
@@ -270,7 +273,7 @@ func (s *story) serverKeyExchange(body *tlswire.ServerKeyExchange) string {
 	if body.Signed == nil {
 		return what + ". It is not signed."
 	}
-	return fmt.Sprintf("%s, signed with the private key of %s%s: proof that the certificate is its own.", what, s.server.subject, by(*body.Signed))
+	return fmt.Sprintf("%s, signed with the private key of %s%s. A certificate can be copied; its key is not shown to anybody.", what, s.server.subject, by(*body.Signed))
 }
 
 func by(s tlswire.DigitallySigned) string {
@@ -402,7 +405,7 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 		switch {
 		case body.IsHelloRetryRequest():
 		case s.tls13():
-			s.across("both sides now have the handshake keys: the rest is encrypted")
+			s.across("both sides now have the handshake keys")
 		case s.c.Resumption != tlsdecrypt.FullHandshake:
 			s.across("both sides have the keys, made from the earlier session's secret")
 		}
