@@ -144,7 +144,7 @@ func (p *page) arrow(it item) {
 	if key != "" {
 		key = " " + key + " "
 	}
-	name := cut(p.words(it.name), p.lane()-width(key)-12, p.ASCII)
+	name := cut(p.words(it.name), p.lane()-width(key)-8, p.ASCII)
 	fill := p.lane() - width(name) - width(key) - 4 // a space at each end, one beside the name, the head
 	nameStyle := colorOf(it.from)
 	if it.alarm {
@@ -199,7 +199,7 @@ func (p *page) check(from tlswire.Side, c tlsdecrypt.Check) {
 	case tlsdecrypt.Fails:
 		mark, s = "✗", red
 	}
-	p.paragraph(from, s, p.glyphs(mark), c.Text)
+	p.paragraph(from, s, p.glyphs(mark), checked(c, p.Verbose))
 }
 
 // across draws a turning point: a text between the two vertical lines.

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
+	"encoding/pem"
 	"flag"
 	"fmt"
 	"io"
@@ -31,11 +32,11 @@ import (
 
 var record = flag.Bool("record", false, "record the flows in testdata anew, from Go's own client and server")
 
-// flowFile is a recorded connection: a line for each event.
+// flowFile is a file of recorded connections, one after the other: a line for each event.
 func flowFile(name string) string { return filepath.Join("testdata", name+".flow") }
 
-// replay dissects a recorded connection. Its times and addresses are made up,
-// and each event comes 300 µs after the one before.
+// replay dissects and checks recorded connections and returns the last one.
+// Times and addresses are made up: each event comes 300 µs after the one before.
 func replay(t testing.TB, name string, withKeys bool) *tlsdecrypt.Connection {
 	t.Helper()
 	text, err := os.ReadFile(flowFile(name))
@@ -45,11 +46,16 @@ func replay(t testing.TB, name string, withKeys bool) *tlsdecrypt.Connection {
 	var got *tlsdecrypt.Connection
 	d := tlsdecrypt.New(tlsdecrypt.Options{Done: func(c *tlsdecrypt.Connection) { got = c }})
 	at := time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
-	handle := d.Open(wiretap.Event{Kind: wiretap.Open, Exchange: 1, Time: at,
-		Client: netip.MustParseAddrPort("127.0.0.1:51234"), Server: netip.MustParseAddrPort("127.0.0.1:8443")})
+	var handle wiretap.Handler
 	for line := range strings.Lines(string(text)) {
 		words := strings.Fields(line)
 		if len(words) < 2 || words[0] == "#" {
+			continue
+		}
+		if words[1] == "open" {
+			at = at.Truncate(time.Minute).Add(time.Minute)
+			handle = d.Open(wiretap.Event{Kind: wiretap.Open, Exchange: 1, Time: at,
+				Client: netip.MustParseAddrPort("127.0.0.1:51234"), Server: netip.MustParseAddrPort("127.0.0.1:8443")})
 			continue
 		}
 		e := wiretap.Event{Exchange: 1, From: wiretap.Client}
@@ -75,13 +81,34 @@ func replay(t testing.TB, name string, withKeys bool) *tlsdecrypt.Connection {
 	if got == nil {
 		t.Fatalf("%s: the connection did not end", name)
 	}
+	got.Check(trust(t))
 	return got
+}
+
+// casFile holds the CAs of the recordings.
+var casFile = filepath.Join("testdata", "cas.pem")
+
+func trust(t testing.TB) *tlsdecrypt.Trust {
+	t.Helper()
+	text, err := os.ReadFile(casFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust := &tlsdecrypt.Trust{Now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: cert.Subject.CommonName, Certificate: cert})
+	}
+	return trust
 }
 
 var kinds = map[string]wiretap.Kind{"data": wiretap.Data, "secret": wiretap.Secret, "verdict": wiretap.Verdict,
 	"half-close": wiretap.HalfClose, "reset": wiretap.Reset, "close": wiretap.Close}
 
-// recorder keeps the events of the last connection as lines of a flow file.
+// recorder keeps the events of connections as lines of a flow file.
 type recorder struct {
 	mu    sync.Mutex
 	lines []string
@@ -91,7 +118,7 @@ type recorder struct {
 func (r *recorder) Open(wiretap.Event) wiretap.Handler {
 	done := make(chan struct{})
 	r.mu.Lock()
-	r.lines, r.done = nil, done
+	r.lines, r.done = append(r.lines, "client open"), done
 	r.mu.Unlock()
 	return func(e wiretap.Event) {
 		r.mu.Lock()
@@ -156,14 +183,18 @@ var recordings = []struct {
 }{
 	{"tls13-mutual", func(s, c *tls.Config, _ map[string]tls.Certificate) {}, 1},
 	{"tls12-mutual", func(s, c *tls.Config, _ map[string]tls.Certificate) { c.MaxVersion = tls.VersionTLS12 }, 1},
-	{"tls13-resumed", func(s, c *tls.Config, _ map[string]tls.Certificate) { c.ClientSessionCache = tls.NewLRUClientSessionCache(1) }, 2},
+	{"tls13-resumed", func(s, c *tls.Config, _ map[string]tls.Certificate) {
+		c.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	}, 2},
 	{"tls12-resumed", func(s, c *tls.Config, _ map[string]tls.Certificate) {
 		c.MaxVersion, c.ClientSessionCache = tls.VersionTLS12, tls.NewLRUClientSessionCache(1)
 	}, 2},
 	{"tls13-retry", func(s, c *tls.Config, _ map[string]tls.Certificate) {
 		s.CurvePreferences, c.CurvePreferences = []tls.CurveID{tls.CurveP384}, []tls.CurveID{tls.X25519, tls.CurveP384}
 	}, 1},
-	{"tls13-one-sided", func(s, c *tls.Config, _ map[string]tls.Certificate) { s.ClientAuth, c.Certificates = tls.NoClientCert, nil }, 1},
+	{"tls13-one-sided", func(s, c *tls.Config, _ map[string]tls.Certificate) {
+		s.ClientAuth, c.Certificates = tls.NoClientCert, nil
+	}, 1},
 	{"tls13-no-certificate", func(s, c *tls.Config, _ map[string]tls.Certificate) { c.Certificates = nil }, 1},
 	{"tls12-no-certificate", func(s, c *tls.Config, _ map[string]tls.Certificate) {
 		c.Certificates, c.MaxVersion = nil, tls.VersionTLS12
@@ -195,6 +226,13 @@ func TestRecord(t *testing.T) {
 		"hostile":  client(hostile, time.Time{}),
 		"other-ca": p.ca("other-ca"),
 	}
+	var cas []byte
+	for _, ca := range []tls.Certificate{serverCA, clientCA} {
+		cas = append(cas, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate[0]})...)
+	}
+	if err := os.WriteFile(casFile, cas, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, r := range recordings {
 		var secrets bytes.Buffer
 		server := &tls.Config{Certificates: []tls.Certificate{made["server"]}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool(clientCA),
@@ -205,10 +243,15 @@ func TestRecord(t *testing.T) {
 		callServer(t, kept, server, clientConfig, r.connections)
 		var text strings.Builder
 		fmt.Fprintf(&text, "# %s: Go's client and server, recorded by the test with -record\n", r.name)
-		for line := range strings.Lines(secrets.String()) {
-			fmt.Fprintf(&text, "server secret %x\n", line)
+		for _, line := range kept.lines {
+			fmt.Fprintln(&text, line)
+			if line != "client open" {
+				continue
+			}
+			for secret := range strings.Lines(secrets.String()) {
+				fmt.Fprintf(&text, "server secret %x\n", secret)
+			}
 		}
-		text.WriteString(strings.Join(kept.lines, "\n") + "\n")
 		if err := os.WriteFile(flowFile(r.name), []byte(text.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}

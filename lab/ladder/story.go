@@ -159,7 +159,7 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 	if m.Handshake == nil {
 		return
 	}
-	switch body := m.Handshake.Body.(type) {
+	switch body := bodyOf(m).(type) {
 	case *tlswire.ClientHello:
 		s.hellos++
 	case *tlswire.Certificate:
@@ -179,6 +179,14 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 	case *tlswire.Finished:
 		p.finished = true
 	}
+}
+
+// bodyOf is what a handshake message says, decompressed if need be.
+func bodyOf(m *tlsdecrypt.Message) tlswire.Body {
+	if m.Inner != nil {
+		return m.Inner.Body
+	}
+	return m.Handshake.Body
 }
 
 func (p *party) show(chain [][]byte) {

@@ -69,7 +69,7 @@ func keyWords(k tlsdecrypt.Key, from tlswire.Side) string {
 
 func (s *story) handshake(m *tlsdecrypt.Message) string {
 	p := s.party(m.From)
-	switch body := m.Handshake.Body.(type) {
+	switch body := bodyOf(m).(type) {
 	case *tlswire.ClientHello:
 		return s.clientHello(body)
 	case *tlswire.ServerHello:
@@ -395,6 +395,15 @@ func httpHead(m *httpwire.Message) string {
 	return text + "."
 }
 
+// checked is a check in words. What holds needs no proof but in full detail.
+func checked(c tlsdecrypt.Check, verbose bool) string {
+	if c.Result == tlsdecrypt.Holds && c.Subject != "chain" && !verbose {
+		text, _, _ := strings.Cut(c.Text, ":")
+		return strings.TrimSuffix(text, ".") + "."
+	}
+	return c.Text
+}
+
 // turningPoint adds the line across that a message calls for.
 func (s *story) turningPoint(m *tlsdecrypt.Message) {
 	if m.Handshake == nil {
@@ -433,8 +442,10 @@ func (s *story) finished(from tlswire.Side) {
 	switch {
 	case from == tlswire.SideServer && s.tls13() && !s.c.ClientAuth && s.server.shown && !s.client.finished:
 		s.across("the server has not asked who the client is: this is not mutual TLS")
-	case from == tlswire.SideClient && s.tls13() && s.c.ClientAuth:
-		s.across("the client is done and may send. Whether the server accepts its certificate it does not know yet: a rejection comes after this")
+	case from == tlswire.SideClient && s.tls13() && s.client.shown && s.client.subject == "":
+		s.across("the client is done and may send. Only now does the server see that it has no certificate: a rejection comes after this")
+	case from == tlswire.SideClient && s.tls13() && s.client.shown:
+		s.across("the client is done and may send. Only now does the server judge its certificate: a rejection comes after this")
 	case from == tlswire.SideClient && s.tls13(), s.client.finished && s.server.finished && !s.tls13() && s.judged:
 		s.across("the handshake is done: both sides have the same keys and saw the same messages")
 	}
