@@ -86,7 +86,7 @@ func (c *serverConn) Write(b []byte) (int, error) {
 // said; only a server that stops does so while the handshake goes on.
 func (c *serverConn) Close() error {
 	if c.told.Load() {
-		return c.Conn.Close()
+		return c.hangUp()
 	}
 	if c.listener.stopping.Load() {
 		c.listener.journal.forget(c.client, c.server)
@@ -95,6 +95,16 @@ func (c *serverConn) Close() error {
 	err := c.tls.Handshake() // is over: this is how it ended
 	c.finish(err, c.tls.ConnectionState(), nil)
 	if err != nil {
+		return drain(c.Conn)
+	}
+	return c.hangUp()
+}
+
+// hangUp closes the connection after a handshake that succeeded. One that is
+// recorded hears the peer's last words out, its close_notify and FIN, as they
+// would be seen on the wire.
+func (c *serverConn) hangUp() error {
+	if c.listener.tap != nil {
 		return drain(c.Conn)
 	}
 	return c.Conn.Close()

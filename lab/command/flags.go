@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"mtlslab.example/lab/lab/ladder"
 )
 
 // The flags that several commands share. A function each, since the library
@@ -25,6 +29,20 @@ func jsonFlag() cli.Flag {
 
 func addrFlag() cli.Flag {
 	return &cli.StringFlag{Name: "addr", Value: "127.0.0.1:8443", EnvVars: []string{"LAB_ADDR"}, Usage: "`HOST:PORT` of the server"}
+}
+
+func asciiFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "ascii", Usage: "draw with ASCII characters alone"}
+}
+
+// ladderOptions fits drawings to where they go.
+func (p *Program) ladderOptions(c *cli.Context) ladder.Options {
+	o := ladder.Options{ASCII: c.Bool("ascii"), Verbose: c.Bool("verbose")}
+	if isTerminal(p.Stdout) {
+		o.Width, _, _ = term.GetSize(int(p.Stdout.(*os.File).Fd()))
+		o.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	}
+	return o
 }
 
 // pairFlags are those of lab up and of both its halves, with the defaults that

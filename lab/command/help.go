@@ -9,6 +9,7 @@ lab up                     until Ctrl-C
 lab up --count 3           three exchanges
 lab certs list             the certificates
 lab client --cert none     be refused
+lab explain lab.pcapng     what was said, message by message
 lab COMMAND --help         more of a command`
 
 	upExamples = `lab up                            a call every 5 seconds, until Ctrl-C
@@ -28,6 +29,13 @@ lab client --cert none                  without a certificate
 lab client --cert server                with one that is not for clients
 lab client --url https://127.0.0.1:8443/tls --server-name localhost
 lab client --count 0 --interval 1s      again and again, until Ctrl-C`
+
+	explainExamples = `lab explain lab.pcapng                 every kind of connection as a ladder
+lab explain lab.pcapng --list          one line a connection
+lab explain lab.pcapng --stream 2 --verbose
+                                       one, with all fields and bytes
+lab explain dump.pcap --keylog k.log   of tcpdump, with keys from elsewhere
+lab up --capture - | lab explain -     while it happens`
 
 	generateExamples = `lab certs generate              make what certs.yaml asks for
 lab certs generate --dry-run    what would be made, and why`
