@@ -37,6 +37,10 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
+	crl, err := crlPolicy(c)
+	if err != nil {
+		return nil, err
+	}
 	if err := checkCount(c); err != nil {
 		return nil, err
 	}
@@ -44,7 +48,7 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 		return nil, err
 	}
 	a := &pair{Program: p, folder: folderOf(c)}
-	a.settings = lab.Settings{Version: version, HTTP2: http2}
+	a.settings = lab.Settings{Version: version, HTTP2: http2, CRL: crl}
 	a.settings.Credentials.Dir = a.folder.certs()
 	a.settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) {
 		a.count(x)
