@@ -145,6 +145,7 @@ type clientExchange struct {
 	client, server string // addresses
 	alerts         alertWatch
 	sent           atomic.Bool // the request
+	rekey          *rekeyer    // nil: keys stay
 	own            string      // subject of the certificate
 	shown          string      // own, once the server has asked for it
 }
@@ -157,7 +158,17 @@ func (x *clientExchange) Read(b []byte) (int, error) {
 
 func (x *clientExchange) Write(b []byte) (int, error) {
 	x.alerts.sending(b)
-	return x.Conn.Write(b)
+	if x.rekey == nil {
+		return x.Conn.Write(b)
+	}
+	records, err := x.rekey.records(b)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := x.Conn.Write(records); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 func (x *clientExchange) Close() error { return x.SetDeadline(time.Now().Add(lastWords)) }
@@ -172,11 +183,19 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	if x.settings.Instead != "" {
 		return nil, x.speakInstead(ctx, config, url)
 	}
-	conn := tls.Client(x, withSecrets(x.watchCertificate(config), x.Conn))
+	config = withSecrets(x.watchCertificate(config), x.Conn)
+	if x.settings.Rekey {
+		x.rekey = &rekeyer{}
+		config = alsoLog(config, x.rekey)
+	}
+	conn := tls.Client(x, config)
 	handshake, cancel := context.WithTimeout(ctx, x.settings.timeout())
 	err := conn.HandshakeContext(handshake)
 	cancel()
 	state := conn.ConnectionState()
+	if err == nil && x.rekey != nil {
+		err = x.rekey.start(state.CipherSuite)
+	}
 	got := stateOf(state, false)
 	var response *Response
 	if err == nil {

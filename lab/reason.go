@@ -77,7 +77,7 @@ func explain(err error, side Side) reason {
 		{"application protocol", reason{NoCommonALPN, "the two sides have no HTTP version in common"}},
 		{"no cipher suite supported by both", reason{NoCommonCipherSuite, "the two sides have no cipher suite in common"}},
 		{"no key exchanges supported by both", reason{NoCommonGroup, "the two sides have no group for the key exchange in common"}},
-		{"any of the certificate's signature algorithms", reason{NoCommonSignature, "the client takes no signature that the key of the server's certificate can make"}},
+		{"signature algorithms", reason{NoCommonSignature, "the client takes no signature that the key of the server's certificate can make"}},
 	} {
 		if strings.Contains(text, known.part) {
 			return known.reason
@@ -115,7 +115,10 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, side Side
 			return reason{SelfSigned, whose + "is signed by itself, and the " + string(side) + " does not trust it"}
 		}
 	}
-	if strings.Contains(err.Error(), "candidate authority certificate") { // crypto/x509's hint
+	switch text := err.Error(); { // crypto/x509's hints
+	case strings.Contains(text, "parent certificate cannot sign"):
+		return reason{NotACA, whose + "was issued by a certificate that is not a CA: " + issuerOf(authority.Cert)}
+	case strings.Contains(text, "candidate authority certificate"):
 		return reason{LookAlikeCA, whose + "names a CA that the " + string(side) + " trusts, " + issuerOf(authority.Cert) + ", but another key has signed it"}
 	}
 	return reason{UnknownCA, whose + "is not signed by a CA that the " + string(side) + " trusts"}

@@ -37,6 +37,7 @@ type Settings struct {
 	Withhold  bool              // show no certificate when the server does not name its issuer, as programs commonly do
 	ECHConfig []byte            // ECHConfigList of the server, which turns Encrypted ClientHello on; nil: off
 	Header    map[string]string // of the request, besides HTTP's own
+	Rekey     bool              // send KeyUpdate before the request (TLS 1.3)
 }
 
 // config is the part of the TLS configuration that both sides share.
