@@ -171,8 +171,11 @@ func (s *Scenario) Versions() []uint16 {
 	return slices.DeleteFunc(slices.Clone(Versions), func(v uint16) bool { _, ok := s.Expect[v]; return !ok })
 }
 
+// Folder is the one in that of the PKI that holds the scenarios' certificates.
+const Folder = "scenarios"
+
 // Certs is the folder of the scenario's certificates below that of the PKI.
-func (s *Scenario) Certs(certs string) string { return filepath.Join(certs, "scenarios", s.Name) }
+func (s *Scenario) Certs(certs string) string { return filepath.Join(certs, Folder, s.Name) }
 
 // Capture is the file of a run's recording in the folder dir.
 func (s *Scenario) Capture(dir string, version uint16) string {
