@@ -14,6 +14,8 @@ import (
 	"golang.org/x/term"
 
 	"mtlslab.example/lab/lab/ladder"
+
+	"mtlslab.example/lab/lab"
 )
 
 // The flags that several commands share. A function each, since the library
@@ -53,6 +55,8 @@ func pairFlags(count int, keylog, capture string) []cli.Flag {
 		&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},
 		&cli.StringFlag{Name: "http", Value: "1.1", Usage: "HTTP `VERSION`, 1.1 or 2"},
 		&cli.IntFlag{Name: "count", Value: count, Usage: "end after `N` exchanges; 0: only with Ctrl-C"},
+		&cli.StringFlag{Name: "scenario", Usage: "do as in scenario `NAME`: lab scenario list"},
+		&cli.StringFlag{Name: "crl", Value: string(lab.CRLSoft), Usage: "check revocation lists: `POLICY` require, soft or off"},
 		&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: keylog, Usage: "append the TLS secrets to `FILE`, or off"},
 		&cli.StringFlag{Name: "capture", DefaultText: capture, Usage: "record the traffic, decrypted, to `FILE`, - for stdout, or off"},
 		&cli.StringFlag{Name: "capture-limit", Usage: "end the recording at `SIZE`, such as 100M"},
@@ -82,6 +86,15 @@ func tlsVersion(c *cli.Context) (uint16, error) {
 	default:
 		return 0, &usageError{command: commandName(c), problem: fmt.Sprintf("--tls is %q, and must be 1.2 or 1.3", v)}
 	}
+}
+
+// crlPolicy reads --crl.
+func crlPolicy(c *cli.Context) (lab.CRLPolicy, error) {
+	policy := lab.CRLPolicy(c.String("crl"))
+	if !policy.Valid() {
+		return "", &usageError{command: commandName(c), problem: fmt.Sprintf("--crl is %q, and must be require, soft or off", policy)}
+	}
+	return policy, nil
 }
 
 // wantsHTTP2 reads --http.

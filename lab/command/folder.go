@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
@@ -91,8 +93,13 @@ func (p *Program) preparePKI(ctx context.Context, f folder) error {
 // preparePKIOnce does so only in a folder that has no PKI yet. A machine that
 // was given a part of another's PKI keeps what it was given.
 func (p *Program) preparePKIOnce(ctx context.Context, f folder) error {
-	if _, err := os.Stat(f.certs()); !errors.Is(err, fs.ErrNotExist) {
+	entries, err := os.ReadDir(f.certs())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	isPKI := func(e fs.DirEntry) bool { return e.Name() != scenario.Folder }
+	if slices.ContainsFunc(entries, isPKI) {
+		return nil
 	}
 	return p.preparePKI(ctx, f)
 }
