@@ -133,7 +133,7 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 		_ = drain(x.Conn)
 		return nil, &RejectedError{Err: err}
 	}
-	return response, x.Conn.Close()
+	return response, drain(x.Conn) // the server's close_notify would else be answered with RST
 }
 
 // clientExchange is the client's end of a connection, below TLS. The HTTP
