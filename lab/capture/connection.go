@@ -1,7 +1,9 @@
 package capture
 
 import (
+	"bytes"
 	"net/netip"
+	"slices"
 	"time"
 
 	"mtlslab.example/lab/lab/wiretap"
@@ -94,12 +96,15 @@ func (c *connection) segment(s *segment, from int) {
 // synchronise learns from a SYN who the client is and where the directions begin.
 func (c *connection) synchronise(s *segment, from int) {
 	d, peer := &c.directions[from], &c.directions[1-from]
-	c.knowsClient, c.client = true, from
+	client := from
 	if s.acks {
-		c.client = 1 - from
+		client = 1 - from
 		peer.synchronise(s.ack - 1)
 	}
 	d.synchronise(s.seq)
+	if c.handle == nil {
+		c.client, c.knowsClient = client, true
+	}
 }
 
 func (d *direction) synchronise(seq uint32) {
@@ -158,16 +163,13 @@ func (c *connection) wait(s *segment, d *direction) {
 		return // sent again, all of it
 	}
 	w := waiting{*s, c.arrivals}
-	w.payload = append([]byte(nil), s.payload...)
-	w.comments = append([]string(nil), s.comments...)
+	w.payload, w.comments = bytes.Clone(s.payload), slices.Clone(s.comments)
 	c.arrivals++
 	i := len(d.queue)
 	for i > 0 && before(s.seq, d.queue[i-1].seq) {
 		i--
 	}
-	d.queue = append(d.queue, waiting{})
-	copy(d.queue[i+1:], d.queue[i:])
-	d.queue[i] = w
+	d.queue = slices.Insert(d.queue, i, w)
 	c.addWaiting(w.size())
 }
 

@@ -257,7 +257,7 @@ func TestReadLinkTypes(t *testing.T) {
 	}
 	family := func(p raw) byte {
 		if p.data[0]>>4 == 6 {
-			return 30
+			return 23 // Windows; others have other numbers
 		}
 		return 2
 	}

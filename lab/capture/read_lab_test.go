@@ -141,7 +141,7 @@ func TestReadDumpcap(t *testing.T) {
 	<-served
 
 	// The file is read while dumpcap still writes it.
-	got := newTurns()
+	var got *turns
 	deadline := time.Now().Add(5 * time.Second)
 	for {
 		file, err := os.ReadFile(name)
