@@ -361,6 +361,8 @@ func (c *connection) end() {
 	c.ended = true
 	if c.handle == nil {
 		c.table.silent++
+	} else {
+		c.handle = func(wiretap.Event) {} // frees what the sink made for it
 	}
 	c.addWaiting(-c.waiting)
 	c.directions[0].queue, c.directions[1].queue, c.comments = nil, nil, nil
