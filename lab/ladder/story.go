@@ -63,7 +63,7 @@ func tell(c *tlsdecrypt.Connection) *story {
 		it.name, it.text, it.alarm = s.words(m)
 		if m.Encrypted {
 			s.unseen = true
-			it.name, it.text = s.sealed(i)
+			it.name, it.text, it.key = sealed(s.row(i)), "", "key not known"
 		}
 		s.items = append(s.items, it)
 		s.turningPoint(m)

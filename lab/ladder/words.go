@@ -37,17 +37,17 @@ func (s *story) words(m *tlsdecrypt.Message) (name, text string, alarm bool) {
 	return name, text, false
 }
 
-// sealed is about a row of records that could not be opened.
-func (s *story) sealed(i int) (name, text string) {
-	row := s.row(i)
-	name = "1 encrypted record"
-	if len(row) > 1 {
-		name = fmt.Sprintf("%d encrypted records", len(row))
+// sealed names a row of records that could not be opened.
+func sealed(row []*tlsdecrypt.Message) string {
+	records := 0
+	for _, m := range row {
+		records += len(m.Records)
 	}
-	if row[0].Type != tlswire.ContentTypeApplicationData {
-		name += ": " + row[0].Type.String()
+	name := counted(records, "encrypted record")
+	if t := row[0].Type; t != tlswire.ContentTypeApplicationData {
+		name += ": " + t.String()
 	}
-	return name, ""
+	return name
 }
 
 // keyWords names a key: "client handshake key".
@@ -79,9 +79,9 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 		return s.serverHello(body)
 	case *tlswire.EncryptedExtensions:
 		if alpn, ok := tlswire.Lookup[*tlswire.ProtocolNameList](body.Extensions, tlswire.ExtensionALPN); ok && len(alpn.Protocols) == 1 {
-			return fmt.Sprintf("Will speak %s, and answers the client's other wishes.", protocol(alpn.Protocols[0]))
+			return fmt.Sprintf("Picks %s of what the client would speak.", protocol(alpn.Protocols[0]))
 		}
-		return "Answers the client's other wishes, now that nobody else can read along."
+		return "Answers the client's other wishes."
 	case *tlswire.CertificateRequest:
 		cas, _ := tlswire.Lookup[*tlswire.CertificateAuthorities](body.Extensions, tlswire.ExtensionCertificateAuthorities)
 		if cas == nil {
@@ -95,7 +95,7 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 	case *tlswire.CertificateTLS12:
 		return certificate(p, m, len(body.Certificates))
 	case *tlswire.CertificateVerify:
-		return fmt.Sprintf("Signs all that was said so far with the private key of %s%s. A certificate can be copied; its key is not shown to anybody.", p.subject, by(body.DigitallySigned))
+		return fmt.Sprintf("Signs all of the above with the private key of %s%s. %s", p.subject, by(body.DigitallySigned), proof)
 	case *tlswire.ServerKeyExchange:
 		return s.serverKeyExchange(body)
 	case *tlswire.ClientKeyExchange:
@@ -106,7 +106,10 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 	case *tlswire.ServerHelloDone:
 		return "The server has said its part and waits for the client."
 	case *tlswire.Finished:
-		return "A checksum over all that was said: nobody has changed a byte on the way, and both sides have the same keys."
+		if s.client.finished && s.server.finished {
+			return fmt.Sprintf("The same from the %s: its checksum over all of the above.", m.From)
+		}
+		return "A checksum over all of the above, under the new keys: nobody has changed a byte on the way."
 	case *tlswire.NewSessionTicket:
 		return ticket(body.Lifetime)
 	case *tlswire.NewSessionTicketTLS12:
@@ -273,8 +276,11 @@ func (s *story) serverKeyExchange(body *tlswire.ServerKeyExchange) string {
 	if body.Signed == nil {
 		return what + ". It is not signed."
 	}
-	return fmt.Sprintf("%s, signed with the private key of %s%s. A certificate can be copied; its key is not shown to anybody.", what, s.server.subject, by(*body.Signed))
+	return fmt.Sprintf("%s, signed with the private key of %s%s. %s", what, s.server.subject, by(*body.Signed), proof)
 }
+
+// proof is what a signature is good for.
+const proof = "Anybody can copy a certificate, but not the key."
 
 func by(s tlswire.DigitallySigned) string {
 	if s.Legacy {
@@ -304,7 +310,7 @@ func lasting(s tlswire.Seconds) string {
 
 func (s *story) changeCipherSpec(m *tlsdecrypt.Message) string {
 	if s.tls13() || s.c.Version == 0 {
-		return "Says nothing; it makes old middleboxes take this for TLS 1.2."
+		return "Means nothing; old middleboxes expect to see it."
 	}
 	return fmt.Sprintf("All that the %s sends after this is encrypted.", m.From)
 }
@@ -327,6 +333,9 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 		whose = "the certificate of " + other.subject
 	}
 	text := fmt.Sprintf("The %s breaks off: ", m.From)
+	if d == tlswire.AlertHandshakeFailure && other.shown && other.subject == "" {
+		d = tlswire.AlertCertificateRequired // which TLS 1.2 does not have (RFC 5246 7.4.6)
+	}
 	switch d {
 	case tlswire.AlertCertificateRequired:
 		text += "it wants a client certificate, and got none."
@@ -373,22 +382,22 @@ func httpHead(m *httpwire.Message) string {
 	}
 	var text string
 	if m.Request {
-		text = "HTTP: the client's request"
+		text = "HTTP: the request"
 		if host := header("host", ":authority"); host != "" {
 			text += " to " + host
 		}
 		if agent := header("user-agent"); agent != "" {
-			text += ", sent by " + agent
+			text += ", by " + agent
 		}
 		if m.Body > 0 {
 			text += ", with " + bytesCounted(m.Body)
 		}
 		return text + "."
 	}
-	text = "HTTP: the server's answer"
+	text = "HTTP: the answer"
 	if m.Body > 0 {
 		text += ", " + bytesCounted(m.Body)
-		if kind := header("content-type"); kind != "" {
+		if kind, _, _ := strings.Cut(header("content-type"), ";"); kind != "" {
 			text += " of " + kind
 		}
 	}
@@ -401,7 +410,7 @@ func checked(c tlsdecrypt.Check, verbose bool) string {
 		text, _, _ := strings.Cut(c.Text, ":")
 		return strings.TrimSuffix(text, ".") + "."
 	}
-	return c.Text
+	return cut(clean(c.Text, false), 400, false)
 }
 
 // turningPoint adds the line across that a message calls for.
@@ -443,10 +452,10 @@ func (s *story) finished(from tlswire.Side) {
 	case from == tlswire.SideServer && s.tls13() && !s.c.ClientAuth && s.server.shown && !s.client.finished:
 		s.across("the server has not asked who the client is: this is not mutual TLS")
 	case from == tlswire.SideClient && s.tls13() && s.client.shown && s.client.subject == "":
-		s.across("the client is done and may send. Only now does the server see that it has no certificate: a rejection comes after this")
+		s.across("the client is done and may send. Only now does the server see that it has no certificate: a rejection would come after this")
 	case from == tlswire.SideClient && s.tls13() && s.client.shown:
-		s.across("the client is done and may send. Only now does the server judge its certificate: a rejection comes after this")
-	case from == tlswire.SideClient && s.tls13(), s.client.finished && s.server.finished && !s.tls13() && s.judged:
+		s.across("the client is done and may send. Only now does the server judge its certificate: a rejection would come after this")
+	case from == tlswire.SideClient && s.tls13(), !s.tls13() && s.client.finished && s.server.finished:
 		s.across("the handshake is done: both sides have the same keys and saw the same messages")
 	}
 }
@@ -552,9 +561,9 @@ func (s *story) closing() string {
 	case tlsdecrypt.Closed:
 		return fmt.Sprintf("Both sides closed the TCP connection in good order (FIN)%s.", after)
 	case tlsdecrypt.ClientReset:
-		return fmt.Sprintf("The client tore the TCP connection down (RST)%s: what was on its way to it is lost.", after)
+		return fmt.Sprintf("The client tore the TCP connection down (RST)%s: what the server had not read by then may be lost.", after)
 	case tlsdecrypt.ServerReset:
-		return fmt.Sprintf("The server tore the TCP connection down (RST)%s: what was on its way to it is lost.", after)
+		return fmt.Sprintf("The server tore the TCP connection down (RST)%s: what the client had not read by then may be lost.", after)
 	case tlsdecrypt.CutOff:
 		return "What came after this was not recorded."
 	}
