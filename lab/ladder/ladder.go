@@ -28,10 +28,10 @@ const (
 func Draw(w io.Writer, c *tlsdecrypt.Connection, o Options) error {
 	o.Width = min(max(o.Width, minWidth), maxWidth)
 	s := tell(c)
-	p := &page{Options: o, opened: opened(c)}
+	p := &page{Options: o, opened: opened(c), told: map[string]bool{}}
 	p.head(s)
 	for i, it := range s.items {
-		if i == 0 || it.from != s.items[i-1].from || len(it.text) > 0 && s.items[i-1].from == 0 {
+		if i == 0 || o.Verbose || it.from != s.items[i-1].from || len(it.text) > 0 && s.items[i-1].from == 0 {
 			p.rung()
 		}
 		p.item(it)

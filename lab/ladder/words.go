@@ -506,12 +506,16 @@ func agreed(c *tlsdecrypt.Connection) string {
 }
 
 // legend says how to read the drawing.
-func legend(s *story) []string {
+func legend(s *story, verbose bool) []string {
 	lines := []string{"───► anybody on the way can read it    ═══► encrypted, with the key named on it"}
 	for _, it := range s.items {
 		if len(it.checks) > 0 {
-			return append(lines, "✓ checked here, and right    ✗ checked, and wrong    ? cannot be checked")
+			lines = append(lines, "✓: checked, and right    ✗: checked, and wrong    ?: cannot be checked")
+			break
 		}
+	}
+	if verbose {
+		lines = append(lines, "Inside a message: offset, first bytes, name and value of each field, its purpose")
 	}
 	return lines
 }
