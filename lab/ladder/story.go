@@ -237,7 +237,9 @@ func (s *story) outcome() string {
 	case s.client.finished && s.server.finished && (s.judged || !s.tls13() || !s.c.ClientAuth):
 		return "accepted"
 	case s.unseen:
-		return "unseen"
+		return "unknown"
+	case s.c.End == tlsdecrypt.StillOpen:
+		return "open"
 	}
-	return "unended"
+	return "aborted"
 }

@@ -548,8 +548,10 @@ func (s *story) verdict() string {
 		return fmt.Sprintf("Rejected: the %s ended the connection with %s (alert %d).", s.fatal.From, a.Description, uint8(a.Description))
 	case "accepted":
 		return s.accepted()
-	case "unseen":
+	case "unknown":
 		return "Whether the handshake succeeded cannot be seen without the keys."
+	case "open":
+		return "The handshake is not done yet."
 	}
 	return "The handshake did not come to its end."
 }
