@@ -174,7 +174,7 @@ func TestLaddersSayIt(t *testing.T) {
 			"the client now knows that the server holds the key of CN=server", "the client is done and may send.",
 			"the server now knows who the client is: CN=client", "GET / HTTP/1.1", "HTTP/1.1 200 OK", "good order (FIN)"},
 		"tls12-mutual":           {"both sides now have the keys", "the server now knows who the client is: CN=client", "the handshake is done"},
-		"tls13-resumed":          {"an earlier session resumed (psk)", "offers to take up that session again", "no certificates this time"},
+		"tls13-resumed":          {"an earlier session resumed (psk)", "Brings a key that both sides have from before", "no certificates this time"},
 		"tls12-resumed":          {"an earlier session resumed (ticket)", "Brings a ticket", "made from the earlier session's secret"},
 		"tls13-retry":            {"HelloRetryRequest", "asks for one of secp384r1", "now with the key share that was asked for: secp384r1"},
 		"tls13-one-sided":        {"this is not mutual TLS", "the server does not know who the client is"},

@@ -27,6 +27,7 @@ type item struct {
 // party is what is known of one side.
 type party struct {
 	shown    bool // there was a Certificate, empty or not
+	bare     bool // it is a public key alone (RFC 7250)
 	subject  string
 	leaf     *x509.Certificate
 	proof    tlsdecrypt.Result // of the signature made with the certificate's key
@@ -36,16 +37,18 @@ type party struct {
 // story turns a connection into items: it knows at every message what was said
 // before.
 type story struct {
-	c        *tlsdecrypt.Connection
-	items    []item
-	client   party
-	server   party
-	hellos   int  // ClientHellos so far
-	judged   bool // the server went on after the client's Finished, or broke off
-	fatal    *tlsdecrypt.Message
-	unseen   bool // there is something that could not be decrypted
-	problems []tlsdecrypt.Problem
-	requests []string // the first request's line, and the first response's
+	c         *tlsdecrypt.Connection
+	items     []item
+	client    party
+	server    party
+	hellos    int  // ClientHellos so far
+	judged    bool // the server went on after the client's Finished, or broke off
+	succeeded bool // before a handshake that came after the first
+	again     bool // this is a renegotiation (RFC 5246 7.4.1.2)
+	tickets   int
+	fatal     *tlsdecrypt.Message
+	unseen    bool // there is something that could not be decrypted
+	problems  []tlsdecrypt.Problem
 }
 
 // tell makes the story of a connection.
@@ -153,16 +156,29 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 	if a := m.Alert; a != nil && s.fatal == nil && a.Closes(s.c.Version) && !closesInOrder(a.Description) {
 		s.fatal = m
 	}
-	if m.HTTP != nil && len(s.requests) < 2 {
-		s.requests = append(s.requests, m.HTTP.Line)
-	}
 	if m.Handshake == nil {
 		return
 	}
 	switch body := bodyOf(m).(type) {
 	case *tlswire.ClientHello:
 		s.hellos++
+		if s.client.finished && s.server.finished {
+			s.begin()
+			s.again, s.server.finished = true, false
+		}
+	case *tlswire.CertificateRequest:
+		if s.client.finished { // RFC 8446 4.6.2
+			s.begin()
+		}
+	case *tlswire.NewSessionTicket, *tlswire.NewSessionTicketTLS12:
+		s.tickets++
+	case *tlswire.RawPublicKeyTLS12:
+		p.shown, p.bare, p.subject = true, true, "a bare public key"
 	case *tlswire.Certificate:
+		if p.bare = body.CertificateType == tlswire.CertificateTypeRawPublicKey; p.bare {
+			p.shown, p.subject = true, "a bare public key"
+			return
+		}
 		var chain [][]byte
 		for _, e := range body.Entries {
 			chain = append(chain, e.Data)
@@ -187,6 +203,12 @@ func bodyOf(m *tlsdecrypt.Message) tlswire.Body {
 		return m.Inner.Body
 	}
 	return m.Handshake.Body
+}
+
+// begin makes ready for one more handshake or authentication on the connection.
+func (s *story) begin() {
+	s.succeeded = s.succeeded || s.outcome() == "accepted"
+	s.client.finished, s.judged = false, false
 }
 
 func (p *party) show(chain [][]byte) {
@@ -234,7 +256,7 @@ func (s *story) outcome() string {
 	switch {
 	case s.fatal != nil:
 		return "rejected"
-	case s.client.finished && s.server.finished && (s.judged || !s.tls13() || !s.c.ClientAuth):
+	case s.succeeded, s.client.finished && s.server.finished && (s.judged || !s.tls13() || !s.c.ClientAuth):
 		return "accepted"
 	case s.unseen:
 		return "unknown"
