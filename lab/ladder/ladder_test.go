@@ -181,6 +181,7 @@ func TestLaddersSayIt(t *testing.T) {
 		"tls13-no-certificate":   {"Empty: the client has no certificate", "it wants a client certificate, and got none. The client was already done", "certificate_required (alert 116)"},
 		"tls12-no-certificate":   {"it wants a client certificate, and got none.", "handshake_failure (alert 40)"},
 		"tls13-expired-client":   {"EXPIRED on 2025-06-01", "✗ The chain fails", "the certificate of CN=client has expired", "certificate_expired (alert 45)"},
+		"tls13-hostile-names":    {"CN=eve?[31m? ?evil?mmm", "mmm…, vouched for by CN=client-ca"},
 		"tls13-untrusted-server": {"it refuses the certificate of CN=server, and does not tell why", "the client ended the connection with bad_certificate (alert 42)"},
 	} {
 		got := sentences(draw(t, replay(t, name, true), Options{}))
@@ -257,6 +258,25 @@ func TestKind(t *testing.T) {
 	c.Messages[last], c.Messages[last-1] = c.Messages[last-1], c.Messages[last]
 	if Kind(c) != want {
 		t.Errorf("another time, address and order make another kind:\n%s\n%s", Kind(c), want)
+	}
+}
+
+// What only other peers than Go's do.
+func TestRareHandshakesSayIt(t *testing.T) {
+	for name, want := range map[string]string{
+		"openssl-tls13-post-handshake": "the server now knows who the client is: CN=client",
+		"openssl-tls12-renegotiation":  "A new handshake on the same connection.",
+		"openssl-tls12-rsa":            "the server holds the key of CN=rsa: it could read the secret",
+		"openssl-tls12-anonymous":      "Nobody signs it: the client cannot tell who the server is.",
+		"openssl-tls13-early-data":     "Sends its first data at once, before any answer.",
+		"openssl-tls13-key-update":     "From here on the client encrypts with a new key",
+		"openssl-tls12-mutual":         "a fresh statement of its authority that its certificate is not revoked",
+	} {
+		c := messagesOf(t, "../tlswire/testdata/"+name+".flow")
+		got := sentences(draw(t, c, Options{}))
+		if !strings.Contains(got, want) || !strings.Contains(got, "Accepted: ") {
+			t.Errorf("%s does not say %q: %s", name, want, got)
+		}
 	}
 }
 

@@ -59,13 +59,11 @@ func tell(c *tlsdecrypt.Connection) *story {
 		if s.joins(i) {
 			continue
 		}
-		s.judge(m)
 		it := item{from: m.From, time: m.Time, size: s.size(i), message: m, checks: m.Checks,
 			key: keyWords(m.Key, m.From), encrypted: m.Encrypted || m.Key != (tlsdecrypt.Key{})}
-		s.remember(m)
+		s.learn(m)
 		it.name, it.text, it.alarm = s.words(m)
 		if m.Encrypted {
-			s.unseen = true
 			it.name, it.text, it.key = sealed(s.row(i)), "", "key not known"
 		}
 		s.items = append(s.items, it)
@@ -75,6 +73,22 @@ func tell(c *tlsdecrypt.Connection) *story {
 		s.problem(p)
 	}
 	return s
+}
+
+// sum is the story without its items.
+func sum(c *tlsdecrypt.Connection) *story {
+	s := &story{c: c}
+	for _, m := range c.Messages {
+		s.learn(m)
+	}
+	return s
+}
+
+// learn takes in what a message tells, by what it says and by when.
+func (s *story) learn(m *tlsdecrypt.Message) {
+	s.unseen = s.unseen || m.Encrypted
+	s.judge(m)
+	s.remember(m)
 }
 
 func (s *story) tls13() bool { return s.c.Version >= tlswire.VersionTLS13 }

@@ -3,6 +3,7 @@ package ladder
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 )
@@ -24,7 +25,14 @@ func clean(s string, ascii bool) string {
 }
 
 // width is how many columns of a terminal a clean text takes.
-func width(s string) int { return uniseg.StringWidth(s) }
+func width(s string) int {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return uniseg.StringWidth(s)
+		}
+	}
+	return len(s)
+}
 
 // cut shortens a clean text to at most n columns.
 func cut(s string, n int, ascii bool) string {
