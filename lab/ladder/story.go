@@ -32,6 +32,7 @@ type party struct {
 	leaf     *x509.Certificate
 	proof    tlsdecrypt.Result // of the signature made with the certificate's key
 	finished bool
+	http     bool // it has sent the head of an HTTP message
 }
 
 // story turns a connection into items: it knows at every message what was said
@@ -170,6 +171,7 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 	if a := m.Alert; a != nil && s.fatal == nil && a.Closes(s.c.Version) && !closesInOrder(a.Description) {
 		s.fatal = m
 	}
+	p.http = p.http || m.HTTP != nil
 	if m.Handshake == nil {
 		return
 	}

@@ -68,7 +68,7 @@ func fold(s string, n int) []string {
 	n = max(n, 8)
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(s) {
+	for _, word := range unbroken(strings.Fields(s)) {
 		if line != "" && width(line)+1+width(word) <= n {
 			line += " " + word
 			continue
@@ -96,4 +96,23 @@ func balanced(s string, n int) []string {
 		n--
 	}
 	return fold(s, n)
+}
+
+// unbroken joins the words of a reference, as in "(RFC 8446 4.1.2)".
+func unbroken(words []string) []string {
+	var joined []string
+	digit := func(i int) bool { return i < len(words) && words[i][0] >= '0' && words[i][0] <= '9' }
+	for i := 0; i < len(words); i++ {
+		word := words[i]
+		if strings.TrimLeft(word, "(") == "RFC" {
+			for range 2 {
+				if digit(i + 1) {
+					i++
+					word += " " + words[i]
+				}
+			}
+		}
+		joined = append(joined, word)
+	}
+	return joined
 }

@@ -26,7 +26,7 @@ func (s *story) words(m *tlsdecrypt.Message) (name, text string, alarm bool) {
 	case m.Type == tlswire.ContentTypeChangeCipherSpec:
 		name, text = "ChangeCipherSpec", s.changeCipherSpec(m)
 	case m.Type == tlswire.ContentTypeApplicationData:
-		name, text = "application data", fmt.Sprintf("%s that %s not HTTP: %s.", bytesCounted(m.Length), are(m.Length), excerpt(m.Data))
+		name, text = s.applicationData(m)
 	default:
 		name, text = m.Type.String(), bytesCounted(m.Length)+"."
 	}
@@ -34,6 +34,19 @@ func (s *story) words(m *tlsdecrypt.Message) (name, text string, alarm bool) {
 		return name, text + " It does not parse: " + m.Err.Error() + ".", true
 	}
 	return name, text, false
+}
+
+// applicationData is about what is no head of an HTTP message.
+func (s *story) applicationData(m *tlsdecrypt.Message) (name, text string) {
+	switch {
+	case strings.HasPrefix(string(m.Data), "PRI * HTTP/2.0"):
+		return "HTTP/2 preface", "HTTP/2 begins: the client greets the server and tells its settings."
+	case s.c.ALPN == "h2":
+		return "HTTP/2 frames", "What keeps HTTP/2 going: settings, acknowledgements, or more of a body."
+	case s.party(m.From).http:
+		return "HTTP body", "More of the body."
+	}
+	return "application data", fmt.Sprintf("%s: %s.", bytesCounted(m.Length), excerpt(m.Data))
 }
 
 // sealed names a row of records that could not be opened.
