@@ -14,7 +14,7 @@ import (
 // first request with its status or the alert with who sent it. The lines of
 // many connections have their columns below each other.
 func Line(c *tlsdecrypt.Connection) string {
-	s := tell(c)
+	s := sum(c)
 	subject := s.client.subject
 	if subject == "" && c.Resumption != tlsdecrypt.FullHandshake {
 		subject = "(resumed)"

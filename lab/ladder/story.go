@@ -27,25 +27,29 @@ type item struct {
 // party is what is known of one side.
 type party struct {
 	shown    bool // there was a Certificate, empty or not
+	bare     bool // it is a public key alone (RFC 7250)
 	subject  string
 	leaf     *x509.Certificate
 	proof    tlsdecrypt.Result // of the signature made with the certificate's key
 	finished bool
+	http     bool // it has sent the head of an HTTP message
 }
 
 // story turns a connection into items: it knows at every message what was said
 // before.
 type story struct {
-	c        *tlsdecrypt.Connection
-	items    []item
-	client   party
-	server   party
-	hellos   int  // ClientHellos so far
-	judged   bool // the server went on after the client's Finished, or broke off
-	fatal    *tlsdecrypt.Message
-	unseen   bool // there is something that could not be decrypted
-	problems []tlsdecrypt.Problem
-	requests []string // the first request's line, and the first response's
+	c         *tlsdecrypt.Connection
+	items     []item
+	client    party
+	server    party
+	hellos    int  // ClientHellos so far
+	judged    bool // the server went on after the client's Finished, or broke off
+	succeeded bool // before a handshake that came after the first
+	again     bool // this is a renegotiation (RFC 5246 7.4.1.2)
+	tickets   int
+	fatal     *tlsdecrypt.Message
+	unseen    bool // there is something that could not be decrypted
+	problems  []tlsdecrypt.Problem
 }
 
 // tell makes the story of a connection.
@@ -56,14 +60,12 @@ func tell(c *tlsdecrypt.Connection) *story {
 		if s.joins(i) {
 			continue
 		}
-		s.judge(m)
 		it := item{from: m.From, time: m.Time, size: s.size(i), message: m, checks: m.Checks,
 			key: keyWords(m.Key, m.From), encrypted: m.Encrypted || m.Key != (tlsdecrypt.Key{})}
-		s.remember(m)
+		s.learn(m)
 		it.name, it.text, it.alarm = s.words(m)
 		if m.Encrypted {
-			s.unseen = true
-			it.name, it.text = s.sealed(i)
+			it.name, it.text, it.key = sealed(s.row(i)), "", "key not known"
 		}
 		s.items = append(s.items, it)
 		s.turningPoint(m)
@@ -72,6 +74,22 @@ func tell(c *tlsdecrypt.Connection) *story {
 		s.problem(p)
 	}
 	return s
+}
+
+// sum is the story without its items.
+func sum(c *tlsdecrypt.Connection) *story {
+	s := &story{c: c}
+	for _, m := range c.Messages {
+		s.learn(m)
+	}
+	return s
+}
+
+// learn takes in what a message tells, by what it says and by when.
+func (s *story) learn(m *tlsdecrypt.Message) {
+	s.unseen = s.unseen || m.Encrypted
+	s.judge(m)
+	s.remember(m)
 }
 
 func (s *story) tls13() bool { return s.c.Version >= tlswire.VersionTLS13 }
@@ -153,16 +171,30 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 	if a := m.Alert; a != nil && s.fatal == nil && a.Closes(s.c.Version) && !closesInOrder(a.Description) {
 		s.fatal = m
 	}
-	if m.HTTP != nil && len(s.requests) < 2 {
-		s.requests = append(s.requests, m.HTTP.Line)
-	}
+	p.http = p.http || m.HTTP != nil
 	if m.Handshake == nil {
 		return
 	}
 	switch body := bodyOf(m).(type) {
 	case *tlswire.ClientHello:
 		s.hellos++
+		if s.client.finished && s.server.finished {
+			s.begin()
+			s.again, s.server.finished = true, false
+		}
+	case *tlswire.CertificateRequest:
+		if s.client.finished { // RFC 8446 4.6.2
+			s.begin()
+		}
+	case *tlswire.NewSessionTicket, *tlswire.NewSessionTicketTLS12:
+		s.tickets++
+	case *tlswire.RawPublicKeyTLS12:
+		p.shown, p.bare, p.subject = true, true, "a bare public key"
 	case *tlswire.Certificate:
+		if p.bare = body.CertificateType == tlswire.CertificateTypeRawPublicKey; p.bare {
+			p.shown, p.subject = true, "a bare public key"
+			return
+		}
 		var chain [][]byte
 		for _, e := range body.Entries {
 			chain = append(chain, e.Data)
@@ -187,6 +219,12 @@ func bodyOf(m *tlsdecrypt.Message) tlswire.Body {
 		return m.Inner.Body
 	}
 	return m.Handshake.Body
+}
+
+// begin makes ready for one more handshake or authentication on the connection.
+func (s *story) begin() {
+	s.succeeded = s.succeeded || s.outcome() == "accepted"
+	s.client.finished, s.judged = false, false
 }
 
 func (p *party) show(chain [][]byte) {
@@ -234,10 +272,12 @@ func (s *story) outcome() string {
 	switch {
 	case s.fatal != nil:
 		return "rejected"
-	case s.client.finished && s.server.finished && (s.judged || !s.tls13() || !s.c.ClientAuth):
+	case s.succeeded, s.client.finished && s.server.finished && (s.judged || !s.tls13() || !s.c.ClientAuth):
 		return "accepted"
 	case s.unseen:
-		return "unseen"
+		return "unknown"
+	case s.c.End == tlsdecrypt.StillOpen:
+		return "open"
 	}
-	return "unended"
+	return "aborted"
 }
