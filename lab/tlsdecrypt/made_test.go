@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"os"
@@ -214,7 +215,7 @@ func recordTo(t testing.TB, sink wiretap.Sink, server, client *tls.Config) {
 	config.KeyLogWriter = tapped.Secrets()
 	c := tls.Server(tapped, config)
 	buf := make([]byte, len(request))
-	if n, err := c.Read(buf); err == nil && n > 0 {
+	if _, err := io.ReadFull(c, buf); err == nil {
 		c.Write([]byte(response))
 		c.Read(buf) // the client's close_notify
 	}

@@ -236,6 +236,9 @@ func (f *flow) noSecretTLS12(d *direction, offset int64) {
 // one message.
 func (f *flow) closed(m Message) {
 	m.Encrypted = true
+	if d := f.sides[m.From-tlswire.SideClient]; d.phase == handshaking || d.encrypting == f.hs && !f.hs.finished[d.side] {
+		f.hs.partial = true // it may have been a handshake message
+	}
 	if last := f.last(m); last != nil && last.Encrypted && m.Type == tlswire.ContentTypeApplicationData {
 		last.Time = m.Time
 		last.Records = extend(last.Records, m.Records[0])
