@@ -14,6 +14,7 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/keyshim"
 )
 
 // This file has what lab says to people besides results and help: talk, errors
@@ -72,6 +73,8 @@ func hint(err error) string {
 		dial     *lab.DialError
 		notLog   *keylog.NotKeyLogError
 		network  *net.OpError
+		start    *startError
+		unsafe   *keyshim.UnsafeError
 	)
 	switch {
 	case errors.As(err, &usage):
@@ -98,6 +101,10 @@ func hint(err error) string {
 		return fmt.Sprintf("does a server run there? lab server --addr HOST:PORT starts one; %s is where lab client looked", dial.Addr)
 	case errors.As(err, &notLog):
 		return "name another file with --keylog (or $SSLKEYLOGFILE), or --keylog off"
+	case errors.As(err, &unsafe):
+		return "keys go only where nobody else can read them: name another file with --keylog (or $SSLKEYLOGFILE)"
+	case errors.As(err, &start):
+		return start.hint()
 	case errors.Is(err, errAddrInUse):
 		return "another program listens there: end it, or choose another port with --addr 127.0.0.1:9443"
 	case errors.As(err, &network) && network.Op == "listen":
