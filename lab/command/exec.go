@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -52,7 +55,9 @@ func (p *Program) execCommand() *cli.Command {
 		Description: execExamples,
 		Flags: []cli.Flag{
 			dirFlag(),
-			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log", Usage: "append the TLS secrets to `FILE`"},
+			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log", Usage: "append the TLS secrets to `FILE`, or off with --capture"},
+			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record the program's connections, decrypted, to `FILE`"},
+			&cli.StringSliceFlag{Name: "tap", Usage: "record what comes to one address and pass it on to another, `LISTEN=TARGET`, instead of being the program's proxy"},
 		},
 		Action: p.exec,
 	}
@@ -63,26 +68,115 @@ func (p *Program) exec(c *cli.Context) error {
 	if len(args) == 0 {
 		return &usageError{command: commandName(c), problem: "lab exec takes a COMMAND to run"}
 	}
+	recording, err := wantsCapture(c)
+	if err != nil {
+		return err
+	}
 	path, err := exec.LookPath(args[0])
 	if err != nil && !errors.Is(err, exec.ErrDot) {
 		return &startError{args[0], errors.Unwrap(err)}
 	}
-	log := c.String("keylog")
-	if log == "" {
-		log = folderOf(c).keylog()
-	}
-	if log, err = keyshim.PrepareLog(log); err != nil {
+	log, remove, err := prepareLog(c)
+	if err != nil {
 		return err
 	}
+	defer remove()
 	library, err := keyshim.Library(c.Context)
 	p.sayObstacles(path, err)
-	env := keyshim.Environment(os.Environ(), log, library)
+	program := &exec.Cmd{Path: path, Args: args, Env: keyshim.Environment(os.Environ(), log, library)}
+	if recording {
+		return p.record(c, program, log)
+	}
 	if p.Stdout == os.Stdout && p.Stderr == os.Stderr {
-		if err := keyshim.Replace(path, args, env); !errors.Is(err, errors.ErrUnsupported) {
+		if err := keyshim.Replace(path, args, program.Env); !errors.Is(err, errors.ErrUnsupported) {
 			return &startError{args[0], err}
 		}
 	}
-	return p.run(&exec.Cmd{Path: path, Args: args, Env: env})
+	return p.run(program)
+}
+
+// wantsCapture reads --capture, and refuses what makes no sense without it.
+func wantsCapture(c *cli.Context) (bool, error) {
+	problem := ""
+	switch file := c.String("capture"); {
+	case file == "-":
+		problem = "stdout is the program's own: --capture takes a FILE here"
+	case file != "" && file != "off":
+		return true, nil
+	case len(c.StringSlice("tap")) > 0:
+		problem = "--tap records to a file, so it needs --capture FILE"
+	case c.String("keylog") == "off":
+		problem = "with --keylog off and no --capture FILE there is nothing to do"
+	}
+	if problem != "" {
+		return false, &usageError{command: commandName(c), problem: problem}
+	}
+	return false, nil
+}
+
+// prepareLog readies the key log, a private one if it is off, and returns its
+// path. remove is to be called in the end.
+func prepareLog(c *cli.Context) (path string, remove func(), err error) {
+	path, remove = c.String("keylog"), func() {}
+	switch path {
+	case "":
+		path = folderOf(c).keylog()
+	case "off":
+		dir, err := os.MkdirTemp("", "lab-exec-")
+		if err != nil {
+			return "", nil, err
+		}
+		path, remove = filepath.Join(dir, "keys.log"), func() { os.RemoveAll(dir) }
+	}
+	path, err = keyshim.PrepareLog(path)
+	return path, remove, err
+}
+
+// record runs a program and records its connections: those that it makes
+// through a proxy, or those that come to the addresses of --tap.
+func (p *Program) record(c *cli.Context, program *exec.Cmd, log string) error {
+	a := &pair{Program: p}
+	if err := a.openCapture(c, ""); err != nil {
+		return err
+	}
+	defer a.close()
+	relay, err := keyshim.NewRelay(log, a.capture)
+	if err != nil {
+		return err
+	}
+	err = startRelay(c, relay, program)
+	if err == nil {
+		err = p.run(program)
+	}
+	recorded, closing := relay.Close()
+	a.sayRecorded(recorded)
+	return errors.Join(err, closing)
+}
+
+// startRelay has the relay listen at the addresses of --tap, or else be the
+// program's proxy.
+func startRelay(c *cli.Context, relay *keyshim.Relay, program *exec.Cmd) error {
+	taps := c.StringSlice("tap")
+	for _, tap := range taps {
+		listen, target, ok := strings.Cut(tap, "=")
+		if !ok || !isAddr(listen) || !isAddr(target) {
+			return &usageError{command: commandName(c), problem: fmt.Sprintf("--tap is %q, and must be like 127.0.0.1:9443=127.0.0.1:8443", tap)}
+		}
+		if _, err := relay.Forward(listen, target); err != nil {
+			return err
+		}
+	}
+	if len(taps) > 0 {
+		return nil
+	}
+	addr, err := relay.Proxy()
+	program.Env = keyshim.ProxyEnvironment(program.Env, addr)
+	return err
+}
+
+func isAddr(s string) bool {
+	_, _, err := net.SplitHostPort(s)
+	return err == nil
 }
 
 // run runs a program to its end, with lab's own streams.

@@ -2,6 +2,9 @@ package command
 
 import (
 	"errors"
+	"maps"
+	"slices"
+	"strconv"
 
 	"mtlslab.example/lab/lab/keyshim"
 )
@@ -28,6 +31,22 @@ func (p *Program) sayObstacles(path string, failed error) {
 	case keyshim.Foreign:
 		p.say("%s is for another processor than the shim: its keys are logged only if it does that by itself; %s", file, otherEnd)
 	}
+}
+
+// sayRecorded tells what is in the capture, and what is missing.
+func (a *pair) sayRecorded(r keyshim.Recorded) {
+	if r.Connections == 0 {
+		a.say("nothing was recorded: the program made no connection through the proxy that lab exec was for it; --tap LISTEN=TARGET records any that you send to LISTEN")
+		return
+	}
+	if r.Keyless > 0 {
+		a.say("the program logged no keys for %d of %s: %s cannot be decrypted", r.Keyless, counted(r.Connections, "connection"), a.captured)
+	}
+	var ports []string
+	for _, port := range slices.Sorted(maps.Keys(r.Ports)) {
+		ports = append(ports, strconv.Itoa(int(port)))
+	}
+	a.sayCapture(ports...)
 }
 
 // hint says what to type after a program could not be started.

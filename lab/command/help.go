@@ -33,8 +33,8 @@ lab client --count 0 --interval 1s      again and again, until Ctrl-C`
 lab exec --keylog app.log -- ./app.py       in another file
 lab exec --capture x.pcapng -- curl --cacert certs/server-ca.pem \
   --cert certs/client.pem --key certs/client-key.pem https://localhost:8443/
-lab exec --capture x.pcapng --tap 127.0.0.1:8443=127.0.0.1:9443 -- \
-  openssl s_server -accept 9443 -cert certs/server.pem -key certs/server-key.pem`
+lab exec --capture x.pcapng --tap 127.0.0.1:9443=127.0.0.1:8443 -- \
+  openssl s_server -accept 8443 -cert certs/server.pem -key certs/server-key.pem`
 
 	generateExamples = `lab certs generate              make what certs.yaml asks for
 lab certs generate --dry-run    what would be made, and why`

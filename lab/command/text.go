@@ -171,8 +171,8 @@ func (a *pair) sayServer(addr net.Addr, certificate, clientCA string) {
 	a.sayCapture(portOf(addr))
 }
 
-// sayCapture prints the command that opens the capture.
-func (a *pair) sayCapture(port string) {
+// sayCapture prints the command that opens the capture of those ports.
+func (a *pair) sayCapture(ports ...string) {
 	if a.capture == nil || a.captured == "-" {
 		return
 	}
@@ -180,8 +180,10 @@ func (a *pair) sayCapture(port string) {
 		a.say("the capture that was there is now %s", kept)
 	}
 	line := "wireshark "
-	if port != wiresharkPort {
-		line += "-d tcp.port==" + port + ",tls "
+	for _, port := range ports {
+		if port != wiresharkPort {
+			line += "-d tcp.port==" + port + ",tls "
+		}
 	}
 	a.say("capture in %s, with its keys, so that it opens decrypted:\n  %s%s", a.captured, line, a.captured)
 }
