@@ -72,6 +72,10 @@ func (p *Program) exec(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	taps, err := readTaps(c)
+	if err != nil {
+		return err
+	}
 	path, err := exec.LookPath(args[0])
 	if err != nil && !errors.Is(err, exec.ErrDot) {
 		return &startError{args[0], errors.Unwrap(err)}
@@ -85,7 +89,7 @@ func (p *Program) exec(c *cli.Context) error {
 	p.sayObstacles(path, err)
 	program := &exec.Cmd{Path: path, Args: args, Env: keyshim.Environment(os.Environ(), log, library)}
 	if recording {
-		return p.record(c, program, log)
+		return p.record(c, program, log, taps)
 	}
 	if p.Stdout == os.Stdout && p.Stderr == os.Stderr {
 		if err := keyshim.Replace(path, args, program.Env); !errors.Is(err, errors.ErrUnsupported) {
@@ -134,7 +138,7 @@ func prepareLog(c *cli.Context) (path string, remove func(), err error) {
 
 // record runs a program and records its connections: those that it makes
 // through a proxy, or those that come to the addresses of --tap.
-func (p *Program) record(c *cli.Context, program *exec.Cmd, log string) error {
+func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []tap) error {
 	a := &pair{Program: p}
 	if err := a.openCapture(c, ""); err != nil {
 		return err
@@ -144,7 +148,7 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string) error {
 	if err != nil {
 		return err
 	}
-	err = startRelay(c, relay, program)
+	err = startRelay(relay, taps, program)
 	if err == nil {
 		err = p.run(program)
 	}
@@ -153,16 +157,11 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string) error {
 	return errors.Join(err, closing)
 }
 
-// startRelay has the relay listen at the addresses of --tap, or else be the
+// startRelay has the relay listen for taps or, if there are none, be the
 // program's proxy.
-func startRelay(c *cli.Context, relay *keyshim.Relay, program *exec.Cmd) error {
-	taps := c.StringSlice("tap")
-	for _, tap := range taps {
-		listen, target, ok := strings.Cut(tap, "=")
-		if !ok || !isAddr(listen) || !isAddr(target) {
-			return &usageError{command: commandName(c), problem: fmt.Sprintf("--tap is %q, and must be like 127.0.0.1:9443=127.0.0.1:8443", tap)}
-		}
-		if _, err := relay.Forward(listen, target); err != nil {
+func startRelay(relay *keyshim.Relay, taps []tap, program *exec.Cmd) error {
+	for _, t := range taps {
+		if err := relay.Forward(t.listen, t.target); err != nil {
 			return err
 		}
 	}
@@ -170,8 +169,26 @@ func startRelay(c *cli.Context, relay *keyshim.Relay, program *exec.Cmd) error {
 		return nil
 	}
 	addr, err := relay.Proxy()
+	if err != nil {
+		return err
+	}
 	program.Env = keyshim.ProxyEnvironment(program.Env, addr)
-	return err
+	return nil
+}
+
+// tap is one --tap.
+type tap struct{ listen, target string }
+
+func readTaps(c *cli.Context) ([]tap, error) {
+	var taps []tap
+	for _, text := range c.StringSlice("tap") {
+		listen, target, ok := strings.Cut(text, "=")
+		if !ok || !isAddr(listen) || !isAddr(target) {
+			return nil, &usageError{command: commandName(c), problem: fmt.Sprintf("--tap is %q, and must be like 127.0.0.1:9443=127.0.0.1:8443", text)}
+		}
+		taps = append(taps, tap{listen, target})
+	}
+	return taps, nil
 }
 
 func isAddr(s string) bool {

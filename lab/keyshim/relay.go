@@ -52,9 +52,9 @@ func (r *Relay) Proxy() (net.Addr, error) {
 	return r.listen("127.0.0.1:0", r.proxy)
 }
 
-// Forward passes what connects to the address listen on to target, and returns the address it has bound.
-func (r *Relay) Forward(listen, target string) (net.Addr, error) {
-	return r.listen(listen, func(client *net.TCPConn) {
+// Forward passes what connects to the address listen on to the address target.
+func (r *Relay) Forward(listen, target string) error {
+	_, err := r.listen(listen, func(client *net.TCPConn) {
 		server, err := dial(target)
 		if err != nil {
 			reset(client)
@@ -62,6 +62,7 @@ func (r *Relay) Forward(listen, target string) (net.Addr, error) {
 		}
 		r.carry(client, client, server, client.RemoteAddr())
 	})
+	return err
 }
 
 // listen hands every connection to serve, which closes it.
