@@ -8,6 +8,7 @@ exit status is the program's.
 import os
 import pty
 import sys
+import time
 
 child, terminal = pty.fork()
 if child == 0:
@@ -30,6 +31,8 @@ for awaited, typed in ((b"ready", b"\x03"), (b"interrupted", b"q\n")):
     while awaited not in seen:
         if not more():
             sys.exit(f"it has ended: {seen!r}")
+    if awaited == b"interrupted":
+        time.sleep(0.2)  # for a second interrupt, which must not come
     os.write(terminal, typed)
 while more():
     pass
