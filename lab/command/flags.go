@@ -13,8 +13,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
-	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/ladder"
 )
 
 // The flags that several commands share. A function each, since the library
