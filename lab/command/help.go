@@ -43,6 +43,11 @@ lab certs list --json   for a program to read`
 
 	verifyExamples = `lab certs verify   exit status 1, and why, at the first lie`
 
+	exportExamples = `lab certs export client --format p12                  certs/client.p12, for browsers and Java
+lab certs export server-ca --format java-truststore   certs/server-ca-truststore.p12
+lab certs export client --format pem-bundle           certs/client-bundle.pem
+eval "$(lab certs export client --format env)"        $LAB_CERT, $LAB_KEY, $LAB_CA`
+
 	completionExamples = `source <(lab completion bash)                    bash
 lab completion zsh > "${fpath[1]}/_lab"           zsh
 lab completion fish | source                     fish

@@ -69,6 +69,7 @@ func hint(err error) string {
 		issue    *certgen.IssueError
 		unlike   *certgen.UnfaithfulError
 		lie      *certgen.LieError
+		noAnchor *certgen.NoAnchorError
 		dial     *lab.DialError
 		notLog   *keylog.NotKeyLogError
 		network  *net.OpError
@@ -94,6 +95,8 @@ func hint(err error) string {
 		return "change it in certs.yaml, then lab certs generate"
 	case errors.As(err, &lie):
 		return "lab certs generate makes it right"
+	case errors.As(err, &noAnchor):
+		return "lab certs list shows who issued whom"
 	case errors.As(err, &dial):
 		return fmt.Sprintf("does a server run there? lab server --addr HOST:PORT starts one; %s is where lab client looked", dial.Addr)
 	case errors.As(err, &notLog):
@@ -107,6 +110,12 @@ func hint(err error) string {
 	}
 	return ""
 }
+
+// environmentUse is how the exported variables are used.
+const environmentUse = `# curl --cacert "$LAB_CA" --cert "$LAB_CERT" --key "$LAB_KEY" https://localhost:8443/
+# wget -qO- --ca-certificate="$LAB_CA" --certificate="$LAB_CERT" --private-key="$LAB_KEY" https://localhost:8443/
+# openssl s_client -CAfile "$LAB_CA" -cert "$LAB_CERT" -key "$LAB_KEY" -connect localhost:8443
+`
 
 // counted is "1 certificate", "2 certificates".
 func counted(n int, noun string) string {
