@@ -48,6 +48,12 @@ lab certs export server-ca --format java-truststore   certs/server-ca-truststore
 lab certs export client --format pem-bundle           certs/client-bundle.pem
 eval "$(lab certs export client --format env)"        $LAB_CERT, $LAB_KEY, $LAB_CA`
 
+	browserExamples = `lab browser                                  the lab's own page, as client
+lab browser --firefox                        with Firefox
+lab browser --cert none                      be refused
+lab browser --headless --screenshot lab.png  a picture, without a window
+lab browser https://localhost:9443/tls       another URL`
+
 	completionExamples = `source <(lab completion bash)                    bash
 lab completion zsh > "${fpath[1]}/_lab"           zsh
 lab completion fish | source                     fish
