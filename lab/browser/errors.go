@@ -37,6 +37,16 @@ func (e *KeyStoreError) Error() string {
 	return fmt.Sprintf("on %s Chromium has certificates only from your own key store, which lab leaves alone", e.System)
 }
 
+// NoPageError reports a page that could not be loaded without a window.
+type NoPageError struct {
+	Browser Family
+	URL     string
+}
+
+func (e *NoPageError) Error() string {
+	return fmt.Sprintf("%s could not load %s", e.Browser, e.URL)
+}
+
 // ExitError reports a program that failed, with the last it wrote.
 type ExitError struct {
 	Program string

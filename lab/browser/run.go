@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 // What a browser without a window may take for a page, and any browser to end
 // when it is asked to.
 const (
-	screenshotTimeout = time.Minute
+	screenshotTimeout = 20 * time.Second
 	endTimeout        = 5 * time.Second
 )
 
@@ -31,8 +32,11 @@ func (b *Browser) Open(ctx context.Context, o Options) (err error) {
 }
 
 // Screenshot opens the URL without a window and returns a picture of it as PNG.
+// The error is *NoPageError when the browser could not load it: without
+// a window Chromium then ends without a picture, and Firefox does not end.
 func (b *Browser) Screenshot(ctx context.Context, o Options) (png []byte, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, screenshotTimeout, errors.New("the browser took more than a minute over the page"))
+	noPage := &NoPageError{Browser: b.Family, URL: o.URL.String()}
+	ctx, cancel := context.WithTimeoutCause(ctx, screenshotTimeout, noPage)
 	defer cancel()
 	p, err := b.makeProfile(ctx, o)
 	if err != nil {
@@ -43,7 +47,11 @@ func (b *Browser) Screenshot(ctx context.Context, o Options) (png []byte, err er
 	if err := b.run(ctx, p, o, file); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(file)
+	png, err = os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noPage
+	}
+	return png, err
 }
 
 // run starts the browser and waits until it and all its processes have ended.

@@ -75,6 +75,7 @@ func hint(err error) string {
 		nobody   *browser.NotFoundError
 		noTool   *browser.ToolError
 		noStore  *browser.KeyStoreError
+		noPage   *browser.NoPageError
 		notLog   *keylog.NotKeyLogError
 		network  *net.OpError
 	)
@@ -109,6 +110,8 @@ func hint(err error) string {
 		return "install libnss3-tools (Debian, Ubuntu), nss-tools (Fedora), mozilla-nss-tools (openSUSE) or nss (Arch, brew, MSYS2)"
 	case errors.As(err, &noStore):
 		return "lab browser --firefox, or lab certs export client --format p12 and import it yourself"
+	case errors.As(err, &noPage):
+		return "the server's log may know why; without --screenshot the browser's window says it too"
 	case errors.As(err, &notLog):
 		return "name another file with --keylog (or $SSLKEYLOGFILE), or --keylog off"
 	case errors.Is(err, errAddrInUse):
@@ -144,7 +147,7 @@ func (p *Program) sayBrowser(b *browser.Browser, o browser.Options, certificate 
 	if o.PKCS12 == nil {
 		as = "without a certificate"
 	}
-	p.say("%s opens %s %s, until it is closed or Ctrl-C", b.Family, o.URL, as)
+	p.say("%s opens %s %s", b.Family, o.URL, as)
 	if o.KeyLog != "" {
 		p.say("keys in %s", o.KeyLog)
 	}
