@@ -13,7 +13,7 @@ import (
 // What a browser without a window may take for a page, and any browser to end
 // when it is asked to.
 const (
-	screenshotTimeout = 20 * time.Second
+	screenshotTimeout = 30 * time.Second
 	endTimeout        = 5 * time.Second
 )
 
