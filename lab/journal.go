@@ -89,6 +89,12 @@ func (j *Journal) settle(k string, e *entry) {
 	delete(j.open, k)
 	if len(e.halves) > 0 {
 		e.Verdict = judge(e.halves[ServerSide], e.halves[ClientSide])
+		for side, party := range map[Side]*Party{ServerSide: &e.Server, ClientSide: &e.Client} {
+			if h := e.halves[side]; h != nil {
+				party.State, party.Learned = h.got, h.learned()
+			}
+		}
+		e.Verdict.admission(e.HTTP)
 		e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
 		j.ended = append(j.ended, &e.Exchange)
 	}

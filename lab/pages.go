@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -26,6 +28,30 @@ func pages() http.Handler {
 		http.Error(w, "There is nothing here. Try / or /tls.", http.StatusNotFound)
 	})
 	return mux
+}
+
+// admit lets in only clients whose certificate has one of the names in allow,
+// as its subject or as a URI among its subject alternative names (SPIFFE); nil
+// lets in all. Who a client is comes from the handshake and nowhere else:
+// headers say whatever their sender likes.
+func admit(allow []string, next http.Handler) http.Handler {
+	if allow == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		leaf := r.TLS.PeerCertificates[0]
+		names := []string{leaf.Subject.String()}
+		for _, uri := range leaf.URIs {
+			names = append(names, uri.String())
+		}
+		for _, name := range names {
+			if slices.Contains(allow, name) {
+				next.ServeHTTP(w, r)
+				return
+			}
+		}
+		http.Error(w, "You are "+strings.Join(names, ", ")+", and not allowed here.", http.StatusForbidden)
+	})
 }
 
 // acquaintance is what the server knows of a client from its handshake.

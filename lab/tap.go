@@ -14,12 +14,16 @@ func withSecrets(config *tls.Config, c net.Conn) *tls.Config {
 	if !ok {
 		return config
 	}
+	return alsoLog(config, tapped.Secrets())
+}
+
+// alsoLog returns a configuration whose secrets w is told as well.
+func alsoLog(config *tls.Config, w io.Writer) *tls.Config {
 	config = config.Clone()
-	if config.KeyLogWriter == nil {
-		config.KeyLogWriter = tapped.Secrets()
-	} else {
-		config.KeyLogWriter = io.MultiWriter(config.KeyLogWriter, tapped.Secrets())
+	if config.KeyLogWriter != nil {
+		w = io.MultiWriter(config.KeyLogWriter, w)
 	}
+	config.KeyLogWriter = w
 	return config
 }
 

@@ -73,7 +73,8 @@ func (p *Program) app() *cli.App {
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
 		Commands: []*cli.Command{
-			p.upCommand(), p.serverCommand(), p.clientCommand(), p.certsCommand(), p.browserCommand(), p.completionCommand(),
+			p.upCommand(), p.serverCommand(), p.clientCommand(), p.explainCommand(), p.scenarioCommand(), p.certsCommand(),
+			p.browserCommand(), p.completionCommand(),
 		},
 	}
 	app.Action = chooseCommand

@@ -30,7 +30,7 @@ func (p *Program) server(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.preparePKIOnce(c.Context, a.folder); err != nil {
+	if err := a.prepare(c.Context, p.preparePKIOnce); err != nil {
 		return err
 	}
 	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
@@ -88,19 +88,24 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.preparePKIOnce(c.Context, a.folder); err != nil {
+	if err := a.prepare(c.Context, p.preparePKIOnce); err != nil {
 		return err
 	}
 	if err := a.record(c, "off", a.folder.clientCapture()); err != nil {
 		return err
 	}
 	defer a.close()
-	settings := a.settings
-	settings.Certificate, settings.Trust = c.String("cert"), c.String("ca")
-	if settings.Certificate == "none" {
-		settings.Certificate = ""
+	certificate := c.String("cert")
+	if certificate == "none" {
+		certificate = ""
 	}
-	settings.Tap = a.tap
+	settings, err := a.clientSettings(certificate, c.String("ca"))
+	if err != nil {
+		return err
+	}
+	if a.scenario != nil && c.String("url") == "" {
+		target = a.scenario.ClientOptions(c.String("addr"))
+	}
 	client, err := lab.NewClient(target, settings)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -20,10 +21,11 @@ type pair struct {
 	*Program
 	folder   folder
 	settings lab.Settings
-	keys     *keylog.Writer  // nil when off
-	capture  *capture.Writer // nil when off
-	captured string          // its file
-	tap      *wiretap.Tap    // nil when nobody watches
+	scenario *scenario.Scenario // nil: none
+	keys     *keylog.Writer     // nil when off
+	capture  *capture.Writer    // nil when off
+	captured string             // its file
+	tap      *wiretap.Tap       // nil when nobody watches
 	counts   struct{ accepted, rejected atomic.Int64 }
 }
 
@@ -37,6 +39,10 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
+	crl, err := crlPolicy(c)
+	if err != nil {
+		return nil, err
+	}
 	if err := checkCount(c); err != nil {
 		return nil, err
 	}
@@ -44,7 +50,12 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 		return nil, err
 	}
 	a := &pair{Program: p, folder: folderOf(c)}
-	a.settings = lab.Settings{Version: version, HTTP2: http2}
+	if name := c.String("scenario"); name != "" {
+		if a.scenario, err = scenario.Find(name); err != nil {
+			return nil, err
+		}
+	}
+	a.settings = lab.Settings{Version: version, HTTP2: http2, CRL: crl}
 	a.settings.Credentials.Dir = a.folder.certs()
 	a.settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) {
 		a.count(x)
@@ -123,9 +134,10 @@ func (a *pair) sayCounts() {
 // listen starts the server with the given names and says where it is. It ends
 // with ctx; wait returns when it has ended.
 func (a *pair) listen(ctx context.Context, addr, certificate, clientCA string) (s *lab.Server, wait func() error, err error) {
-	settings := a.settings
-	settings.Certificate, settings.Trust = certificate, clientCA
-	settings.Tap = a.tap
+	settings, err := a.serverSettings(certificate, clientCA)
+	if err != nil {
+		return nil, nil, err
+	}
 	s, err = lab.Listen(ctx, addr, settings)
 	if err != nil {
 		return nil, nil, err

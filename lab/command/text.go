@@ -15,6 +15,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/browser"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/scenario"
 )
 
 // This file has what lab says to people besides results and help: talk, errors
@@ -78,6 +79,7 @@ func hint(err error) string {
 		noPage   *browser.NoPageError
 		notLog   *keylog.NotKeyLogError
 		network  *net.OpError
+		lesson   *scenario.UnknownError
 	)
 	switch {
 	case errors.As(err, &usage):
@@ -96,6 +98,8 @@ func hint(err error) string {
 			return "did you mean " + strings.Join(unknown.Nearest, " or ") + "? lab certs list shows all"
 		}
 		return "lab certs list shows all"
+	case errors.As(err, &lesson):
+		return "lab scenario list shows all; a file of your own is written ./mine.yaml"
 	case errors.As(err, &issue), errors.As(err, &unlike):
 		return "change it in certs.yaml, then lab certs generate"
 	case errors.As(err, &lie):
