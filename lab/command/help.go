@@ -59,6 +59,17 @@ lab certs list --json   for a program to read`
 
 	verifyExamples = `lab certs verify   exit status 1, and why, at the first lie`
 
+	exportExamples = `lab certs export client --format p12                  certs/client.p12, for browsers and Java
+lab certs export server-ca --format java-truststore   certs/server-ca-truststore.p12
+lab certs export client --format pem-bundle           certs/client-bundle.pem
+eval "$(lab certs export client --format env)"        $LAB_CERT, $LAB_KEY, $LAB_CA`
+
+	browserExamples = `lab browser                                  the lab's own page, as client
+lab browser --firefox                        with Firefox
+lab browser --cert none                      be refused
+lab browser --headless --screenshot lab.png  a picture, without a window
+lab browser https://localhost:9443/tls       another URL`
+
 	scenarioListExamples = `lab scenario list
 lab scenario list --json   for a program to read`
 

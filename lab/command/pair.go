@@ -189,11 +189,11 @@ func (a *pair) failed() error {
 	return nil
 }
 
-// httpsURL reads a URL that a client can call.
-func httpsURL(c *cli.Context, s string) (*url.URL, error) {
+// httpsURL reads a URL that a client can call. source is where s was written.
+func httpsURL(c *cli.Context, source, s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
-		return nil, &usageError{command: commandName(c), problem: "--url is \"" + s + "\", and must be like https://localhost:8443/"}
+		return nil, &usageError{command: commandName(c), problem: source + " is \"" + s + "\", and must be like https://localhost:8443/"}
 	}
 	if u.Path == "" {
 		u.Path = "/"
