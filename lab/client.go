@@ -166,7 +166,7 @@ func (x *clientExchange) CloseWrite() error {
 
 // run does the handshake and the HTTP, and tells the journal.
 func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.URL) (*Response, error) {
-	conn := tls.Client(x, withSecrets(x.watchCertificate(config), x.Conn))
+	conn := tls.Client(x, withSecrets(x.watchCertificate(config), config.KeyLogWriter, x.Conn))
 	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	err := conn.HandshakeContext(handshake)
 	cancel()

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -43,7 +44,11 @@ func (l *listener) Accept() (net.Conn, error) {
 	if number := l.journal.begin(ServerSide, c.client, c.server); l.tap != nil {
 		c.Conn = l.tap.Server(raw, number)
 	}
-	c.tls = tls.Server(c, withSecrets(config, c.Conn))
+	var keyLog io.Writer
+	if c.keys.To = config.KeyLogWriter; c.keys.To != nil {
+		keyLog = &c.keys
+	}
+	c.tls = tls.Server(c, withSecrets(config, keyLog, c.Conn))
 	return c.tls, nil
 }
 
@@ -66,17 +71,20 @@ type serverConn struct {
 	tls            *tls.Conn // above it
 	client, server string    // addresses
 	own            string    // subject of the server's certificate
+	keys           keylog.Batch
 	alerts         alertWatch
 	told           atomic.Bool
 }
 
 func (c *serverConn) Read(b []byte) (int, error) {
+	_ = c.keys.Flush()
 	n, err := c.Conn.Read(b)
 	c.alerts.receiving(b[:n])
 	return n, err
 }
 
 func (c *serverConn) Write(b []byte) (int, error) {
+	_ = c.keys.Flush()
 	c.alerts.sending(b)
 	return c.Conn.Write(b)
 }
