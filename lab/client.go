@@ -183,7 +183,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	if x.settings.Instead != "" {
 		return nil, x.speakInstead(ctx, config, url)
 	}
-	config = withSecrets(x.watchCertificate(config), x.Conn)
+	config = withSecrets(x.watchCertificate(config), config.KeyLogWriter, x.Conn)
 	if x.settings.Rekey {
 		x.rekey = &rekeyer{}
 		config = alsoLog(config, x.rekey)
