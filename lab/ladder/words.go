@@ -310,17 +310,23 @@ func (s *story) ending() []string {
 // verdict is the outcome in a sentence.
 func (s *story) verdict() string {
 	switch s.outcome() {
-	case "rejected":
-		a := s.fatal.Alert
-		return fmt.Sprintf("Rejected: the %s ended the connection with %s (alert %d).", s.fatal.From, a.Description, uint8(a.Description))
-	case "accepted":
-		return s.accepted()
-	case "unknown":
+	case rejected:
+		return "Rejected: " + s.breaking()
+	case broken:
+		return "Broken off after the handshake had succeeded: " + s.breaking()
+	case accepted:
+		return s.success()
+	case unknown:
 		return "Whether the handshake succeeded cannot be seen without the keys."
-	case "open":
+	case unended:
 		return "The handshake is not done yet."
 	}
 	return "The handshake did not come to its end."
+}
+
+func (s *story) breaking() string {
+	d := s.fatal.Alert.Description
+	return fmt.Sprintf("the %s ended the connection with %s (alert %d).", s.fatal.From, d, uint8(d))
 }
 
 // closing says how the TCP connection ended.
@@ -343,7 +349,7 @@ func (s *story) closing() string {
 	return "The TCP connection is still open."
 }
 
-func (s *story) accepted() string {
+func (s *story) success() string {
 	switch {
 	case s.c.Resumption != tlsdecrypt.FullHandshake:
 		return "Accepted: client and server took up an earlier session, and know each other from then."
