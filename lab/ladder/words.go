@@ -317,7 +317,7 @@ func (s *story) verdict() string {
 	case accepted:
 		return s.success()
 	case unknown:
-		return "Whether the handshake succeeded cannot be seen without the keys."
+		return "Whether the handshake succeeded cannot be seen: what would tell is encrypted."
 	case unended:
 		return "The handshake is not done yet."
 	}
