@@ -36,10 +36,10 @@ var cases = map[string]part{
 	"openssl OCSP":           {opensslOCSP, "", []string{"server handshake certificate_status"}},
 	"openssl rejections":     {opensslRejections, "", []string{"server alert 2 116 protected", "server alert 2 40", "server alert 2 45", "client alert 2 45", "client alert 2 48", "server alert 2 70"}},
 	"openssl retry":          {opensslRetry, "", []string{"client handshake client_hello"}},
-	"curl":                   {curl, "curl", []string{"client http GET /curl HTTP/1.1", "client http GET /curl HTTP/2", "server alert 2 116 protected", "server alert 2 42", "client alert 2 48"}},
+	"curl":                   {curl, "curl", []string{"client http GET /curl HTTP/1.1", "client http GET /curl HTTP/2", "server alert 2 116 protected", "server alert 2 40", "server alert 2 45", "client alert 2 48"}},
 	"GnuTLS":                 {gnutls, "gnutls-cli gnutls-serv", []string{"client http GET /gnutls HTTP/1.1", "server handshake new_session_ticket protected"}},
 	"Python":                 {python, "python3", []string{"server handshake certificate_request protected", "server alert 2 116 protected"}},
-	"Go":                     {golang, "", []string{"server http HTTP/2.0 200"}},
+	"Go":                     {golang, "", []string{"server http HTTP/2 200"}},
 }
 
 // goServer runs a server of crypto/tls that answers every request, and returns the relay to it.
@@ -93,7 +93,7 @@ func port(addr string) string {
 func curl(t *testing.T, s stage) {
 	both := s.goServer(t, nil)
 	get := func(addr string, args ...string) error {
-		out, err := run(t, nil, "", "curl", append([]string{"-sS", "--noproxy", "*", "--resolve", "localhost:" + port(addr) + ":127.0.0.1",
+		out, err := run(t, s.sslKeyLog(), "", "curl", append([]string{"-sS", "--noproxy", "*", "--resolve", "localhost:" + port(addr) + ":127.0.0.1",
 			"https://localhost:" + port(addr) + "/curl"}, args...)...)
 		if err != nil {
 			return fmt.Errorf("curl %q: %w: %s", args, err, out)
