@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,7 +49,6 @@ type frames struct {
 
 	eth       layers.Ethernet
 	vlan      layers.Dot1Q
-	loopback  layers.Loopback
 	cooked    layers.LinuxSLL
 	cooked2   layers.LinuxSLL2
 	ip4       layers.IPv4
@@ -57,6 +57,7 @@ type frames struct {
 	fragment  layers.IPv6Fragment
 	tcp       layers.TCP
 
+	ip        gopacket.LayerType // of ip4 and ip6, the one that was decoded last
 	known     gopacket.DecodingLayerContainer
 	decoders  map[gopacket.LayerType]gopacket.DecodingLayerFunc
 	decoded   []gopacket.LayerType
@@ -74,7 +75,7 @@ func newFrames(deliver func(*segment)) *frames {
 	f.forgetFragments()
 	f.known = gopacket.DecodingLayerArray(nil)
 	for _, l := range []gopacket.DecodingLayer{
-		&f.eth, &f.vlan, &f.loopback, &f.cooked, &f.cooked2, &f.ip4, &f.ip6,
+		&f.eth, &f.vlan, &f.cooked, &f.cooked2, &f.ip4, &f.ip6,
 		&f.extension, &f.fragment, // in this order: the first would pass over a fragment header
 		&f.tcp,
 	} {
@@ -85,52 +86,51 @@ func newFrames(deliver func(*segment)) *frames {
 
 // frame delivers the segment in a frame, if there is one.
 func (f *frames) frame(p *frame) {
-	data := p.data
-	first := firstLayer(p.link)
-	switch {
-	case p.link == uint32(layers.LinkTypePPP):
-		data, first = pppPayload(data)
-	case first == gopacket.LayerTypeZero:
+	first, data := payload(p.link, p.data)
+	if first == gopacket.LayerTypeZero {
 		f.foreign[p.link]++
 		return
 	}
-	if first == layers.LayerTypeIPv4 && len(data) > 0 && data[0]>>4 == 6 {
-		first = layers.LayerTypeIPv6
-	}
-	s := &f.segment
-	s.time, s.comments = p.time, p.comments
+	f.segment.time, f.segment.comments = p.time, p.comments
 	f.decode(first, data)
 }
 
-// firstLayer returns the layer that a link type begins with; the IPv4 of raw IP may be IPv6.
-func firstLayer(link uint32) gopacket.LayerType {
+// payload returns what is in a frame of a link type, with the type of its first header: LayerTypeZero if the link type is
+// not known.
+func payload(link uint32, b []byte) (gopacket.LayerType, []byte) {
 	switch link {
 	case uint32(layers.LinkTypeEthernet):
-		return layers.LayerTypeEthernet
-	case uint32(layers.LinkTypeNull), uint32(layers.LinkTypeLoop):
-		return layers.LayerTypeLoopback
+		return layers.LayerTypeEthernet, b
 	case uint32(layers.LinkTypeLinuxSLL):
-		return layers.LayerTypeLinuxSLL
+		return layers.LayerTypeLinuxSLL, b
 	case uint32(layers.LinkTypeLinuxSLL2):
-		return layers.LayerTypeLinuxSLL2
+		return layers.LayerTypeLinuxSLL2, b
+	case uint32(layers.LinkTypeNull), uint32(layers.LinkTypeLoop):
+		return ipPayload(b[min(4, len(b)):]) // behind a number of the address family, which each system chooses for itself
+	case uint32(layers.LinkTypePPP):
+		return ipPayload(pppPayload(b))
 	case linkRaw, linkRawDLT, linkRawOpenBSD, uint32(layers.LinkTypeIPv4), uint32(layers.LinkTypeIPv6):
-		return layers.LayerTypeIPv4
+		return ipPayload(b)
 	}
-	return gopacket.LayerTypeZero
+	return gopacket.LayerTypeZero, nil
 }
 
-// pppPayload returns the IP packet in a PPP frame (RFC 1661, section 2, and RFC 1662, section 3.1).
-func pppPayload(b []byte) ([]byte, gopacket.LayerType) {
-	if len(b) >= 2 && b[0] == 0xff && b[1] == 3 {
-		b = b[2:]
+// ipPayload returns an IP packet with the type of its header.
+func ipPayload(b []byte) (gopacket.LayerType, []byte) {
+	if len(b) > 0 && b[0]>>4 == 6 {
+		return layers.LayerTypeIPv6, b
 	}
-	switch {
-	case len(b) >= 1 && (b[0] == 0x21 || b[0] == 0x57): // a compressed protocol field
-		return b[1:], layers.LayerTypeIPv4
-	case len(b) >= 2 && b[0] == 0 && (b[1] == 0x21 || b[1] == 0x57):
-		return b[2:], layers.LayerTypeIPv4
+	return layers.LayerTypeIPv4, b
+}
+
+// pppPayload returns the IP packet in a PPP frame (RFC 1661, section 2, and RFC 1662, section 3.1), nil if it is none.
+func pppPayload(b []byte) []byte {
+	b = bytes.TrimPrefix(b, []byte{0xff, 3})
+	b = bytes.TrimPrefix(b, []byte{0}) // the protocol may be compressed
+	if len(b) > 0 && (b[0] == 0x21 || b[0] == 0x57) {
+		return b[1:]
 	}
-	return nil, gopacket.LayerTypeZero
+	return nil
 }
 
 // decode takes data apart from layer first on. What ends in no TCP segment, or does not parse, is passed over.
@@ -142,13 +142,12 @@ func (f *frames) decode(first gopacket.LayerType, data []byte) {
 	}
 	f.decoded = f.decoded[:0]
 	decode(data, &f.decoded)
-	ip := gopacket.LayerTypeZero
 	for _, l := range f.decoded {
 		switch l {
 		case layers.LayerTypeIPv4, layers.LayerTypeIPv6:
-			ip = l
+			f.ip = l
 		case layers.LayerTypeTCP:
-			f.found(ip)
+			f.found()
 			return
 		}
 	}
@@ -167,10 +166,10 @@ func (f *frames) decode(first gopacket.LayerType, data []byte) {
 
 // found delivers the segment that was decoded. A packet whose length says that it is longer than what there is was cut
 // when it was captured.
-func (f *frames) found(ip gopacket.LayerType) {
+func (f *frames) found() {
 	s := &f.segment
 	cut := 0
-	switch ip {
+	switch f.ip {
 	case layers.LayerTypeIPv4:
 		s.from.addr, s.to.addr = mapped(f.ip4.SrcIP), mapped(f.ip4.DstIP)
 		cut = int(f.ip4.Length) - len(f.ip4.Contents) - len(f.ip4.Payload)
@@ -180,8 +179,6 @@ func (f *frames) found(ip gopacket.LayerType) {
 		if f.ip6.HopByHop != nil {
 			cut -= f.ip6.HopByHop.ActualLength
 		}
-	default:
-		return
 	}
 	s.from.port, s.to.port = uint16(f.tcp.SrcPort), uint16(f.tcp.DstPort)
 	s.seq, s.ack, s.acks = f.tcp.Seq, f.tcp.Ack, f.tcp.ACK
@@ -213,7 +210,7 @@ func (f *frames) fragment4() {
 	f.ip4 = *whole
 	f.ip4.Contents = nil
 	f.ip4.Length = uint16(len(whole.Payload))
-	f.whole(layers.LayerTypeIPv4, whole.Protocol, whole.Payload)
+	f.whole(whole.NextLayerType(), whole.Payload)
 }
 
 // fragment6 is fragment4 for IPv6.
@@ -228,7 +225,7 @@ func (f *frames) fragment6() {
 	}
 	f.ip6 = *whole
 	f.ip6.Length = uint16(len(whole.Payload))
-	f.whole(layers.LayerTypeIPv6, whole.NextHeader, whole.Payload)
+	f.whole(whole.NextLayerType(), whole.Payload)
 }
 
 // keepFragment counts a fragment of size bytes.
@@ -242,20 +239,17 @@ func (f *frames) forgetFragments() {
 	f.defrag4, f.defrag6, f.fragments = ip4defrag.NewIPv4Defragmenter(), ip6defrag.NewIPv6Defragmenter(), 0
 }
 
-// whole delivers the segment in the payload of a packet that was put together, whose header is in f.
-func (f *frames) whole(ip gopacket.LayerType, protocol layers.IPProtocol, payload []byte) {
+// whole delivers the segment in the payload, which begins with a header of type first, of a packet that was put together.
+func (f *frames) whole(first gopacket.LayerType, payload []byte) {
 	f.fragments = max(f.fragments-len(payload), 0)
-	if protocol != layers.IPProtocolTCP {
-		return
-	}
-	if f.tcp.DecodeFromBytes(payload, gopacket.NilDecodeFeedback) == nil {
-		f.found(ip)
+	if first == layers.LayerTypeTCP || layers.LayerClassIPv6Extension.Contains(first) {
+		f.decode(first, payload)
 	}
 }
 
 // notice says how many frames were of a link type that is not known.
 func (f *frames) notice(say func(string)) {
 	for _, link := range slices.Sorted(maps.Keys(f.foreign)) {
-		say(fmt.Sprintf("%d packets of link type %d (%v) passed over: TCP is not looked for in them", f.foreign[link], link, layers.LinkType(link)))
+		say(fmt.Sprintf("%d packets of link type %d passed over: TCP is not looked for in them", f.foreign[link], link))
 	}
 }

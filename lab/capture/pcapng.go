@@ -70,16 +70,12 @@ func (r *pcapng) block() error {
 	if err != nil {
 		return err
 	}
-	var kind uint32
-	rest := [4]byte(header[4:])
-	if kind = binary.BigEndian.Uint32(header); kind == blockTypeSection {
-		if err := r.byteOrder(offset); err != nil {
+	if binary.BigEndian.Uint32(header) == blockTypeSection {
+		if header, err = r.byteOrder(offset); err != nil {
 			return err
 		}
-	} else {
-		kind = r.order.Uint32(header)
 	}
-	length := r.order.Uint32(rest[:])
+	kind, length := r.order.Uint32(header), r.order.Uint32(header[4:])
 	if length < blockFixed || length%4 != 0 {
 		return damagedf(offset, "a block of %d bytes", length)
 	}
@@ -106,22 +102,21 @@ func (r *pcapng) block() error {
 	return nil
 }
 
-// byteOrder looks ahead at the byte order of the section that begins at offset.
-func (r *pcapng) byteOrder(offset int64) error {
-	r.s.take(0)
-	magic, err := r.s.r.Peek(4)
+// byteOrder looks ahead at the byte order of the section at offset, whose type and length were taken and are returned.
+func (r *pcapng) byteOrder(offset int64) ([]byte, error) {
+	b, err := r.s.r.Peek(12)
 	if err != nil {
-		return unexpected(err)
+		return nil, unexpected(err)
 	}
 	switch uint32(byteOrderMagic) {
-	case binary.LittleEndian.Uint32(magic):
+	case binary.LittleEndian.Uint32(b[8:]):
 		r.order = binary.LittleEndian
-	case binary.BigEndian.Uint32(magic):
+	case binary.BigEndian.Uint32(b[8:]):
 		r.order = binary.BigEndian
 	default:
-		return damagedf(offset, "a section of no known byte order")
+		return nil, damagedf(offset, "a section of no known byte order")
 	}
-	return nil
+	return b[:8], nil
 }
 
 // bodies are the block types whose content is looked at, with the bytes that it has at least.
