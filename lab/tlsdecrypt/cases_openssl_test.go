@@ -28,7 +28,7 @@ func (s stage) sServer(t *testing.T, certs string, args ...string) (*program, st
 }
 
 func (s stage) clientArgs(addr string, args ...string) []string {
-	return append([]string{"s_client", "-connect", addr, "-servername", "localhost", "-CAfile", s.cert("ca")}, args...)
+	return append([]string{"s_client", "-connect", addr, "-servername", "localhost", "-CAfile", s.cert("ca"), "-keylogfile", s.keyLog()}, args...)
 }
 
 // sClient runs openssl s_client for one request.

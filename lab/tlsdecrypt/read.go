@@ -238,7 +238,7 @@ func (f *flow) noSecretTLS12(d *direction, offset int64) {
 func (f *flow) closed(m Message) {
 	m.Encrypted = true
 	if d := f.sides[m.From-tlswire.SideClient]; d.phase == handshaking || d.encrypting == f.hs && !f.hs.finished[d.side] {
-		f.hs.partial = true // it may have been a handshake message
+		f.hs.miss() // it may have been a handshake message
 	}
 	if last := f.last(m); last != nil && last.Encrypted && m.Type == tlswire.ContentTypeApplicationData {
 		last.Time = m.Time

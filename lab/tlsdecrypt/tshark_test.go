@@ -173,7 +173,7 @@ func (w *witness) handshake(from tlswire.Side, message node, protected bool) {
 		if n.name == "tls.handshake.extensions.supported_version" && from == tlswire.SideServer {
 			w.tls13 = number(n.text) == uint64(tlswire.VersionTLS13)
 		}
-		if kind, ok := fieldKinds[n.name]; ok {
+		if kind, ok := fieldKinds[n.name]; ok && n.text != "" {
 			w.field(from, n.name+" "+kind.theirs(n.text))
 		}
 		return n.name != "tls.handshake.certificate_tree"
@@ -218,8 +218,8 @@ func (w *witness) http2(from tlswire.Side, n node) {
 		return
 	}
 	n.each(func(m node) bool {
-		if name := m.find("http2.header.name"); m.name == "http2.header" && !strings.HasPrefix(name, ":") {
-			e.fields = append(e.fields, name+": "+m.find("http2.header.value"))
+		if m.name == "http2.header" {
+			e.fields = append(e.fields, m.find("http2.header.name")+": "+m.find("http2.header.value"))
 		}
 		return true
 	})
