@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 )
 
@@ -178,27 +177,4 @@ func (p *profile) remove() error {
 			return err
 		}
 	}
-}
-
-// commandLine is how the browser is started: headless if there is a file for
-// the screenshot.
-func (b *Browser) commandLine(p *profile, o Options, screenshot string) []string {
-	var args []string
-	if b.Family == Firefox {
-		args = []string{"--no-remote", "--profile", p.folder()}
-		if screenshot != "" {
-			args = append(args, "--headless", "--screenshot", screenshot, "--window-size=800,450")
-		}
-		return append(args, o.URL.String())
-	}
-	args = strings.Fields("--no-first-run --no-default-browser-check --password-store=basic --disable-sync " +
-		"--disable-background-networking --disable-component-update")
-	args = append(args, "--user-data-dir="+p.folder())
-	if os.Geteuid() == 0 {
-		args = append(args, "--no-sandbox") // Chromium refuses to run as root with it
-	}
-	if screenshot != "" {
-		args = append(args, "--headless", "--disable-gpu", "--hide-scrollbars", "--window-size=800,450", "--screenshot="+screenshot)
-	}
-	return append(args, o.URL.String())
 }
