@@ -16,6 +16,8 @@ type Journal struct {
 	// known: after the first response, or when the connection has ended.
 	Each func(*Exchange)
 
+	dissection *Dissection // nil when nobody wants to know what was said
+
 	mu      sync.Mutex
 	number  int
 	open    map[string]*entry // by addresses
@@ -30,7 +32,11 @@ type entry struct {
 	opened   time.Time
 	expected map[Side]bool
 	halves   map[Side]*half
+	late     *time.Timer // awaits what was said; nil while a side has not told
 }
+
+// isJudged tells whether all sides have told what they saw.
+func (e *entry) isJudged() bool { return len(e.halves) == len(e.expected) }
 
 func key(clientAddr, serverAddr string) string { return clientAddr + " " + serverAddr }
 
@@ -71,9 +77,15 @@ func (j *Journal) end(side Side, clientAddr, serverAddr string, h half, fill fun
 	}
 	e.halves[side] = &h
 	fill(&e.Exchange)
-	if len(e.halves) == len(e.expected) {
-		j.settle(k, e)
+	if !e.isJudged() {
+		return
 	}
+	e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
+	if j.dissection != nil && e.Wire == nil {
+		j.awaitWire(k, e)
+		return
+	}
+	j.settle(k, e)
 }
 
 // forget drops an exchange that was broken off because the lab ends.
@@ -87,6 +99,9 @@ func (j *Journal) forget(clientAddr, serverAddr string) {
 // settle judges an exchange and has it handed on. mu is held.
 func (j *Journal) settle(k string, e *entry) {
 	delete(j.open, k)
+	if e.late != nil {
+		e.late.Stop()
+	}
 	if len(e.halves) > 0 {
 		e.Verdict = judge(e.halves[ServerSide], e.halves[ClientSide])
 		for side, party := range map[Side]*Party{ServerSide: &e.Server, ClientSide: &e.Client} {
@@ -95,7 +110,10 @@ func (j *Journal) settle(k string, e *entry) {
 			}
 		}
 		e.Verdict.admission(e.HTTP)
-		e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
+		e.Verdict.witness(e.Wire)
+		if e.DurationMS == 0 {
+			e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
+		}
 		j.ended = append(j.ended, &e.Exchange)
 	}
 	if !j.handing {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -41,7 +42,11 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	c := l.open(raw)
 	c.own = own
-	c.tls = tls.Server(c, withSecrets(config, c.Conn))
+	var keyLog io.Writer
+	if c.keys.To = config.KeyLogWriter; c.keys.To != nil {
+		keyLog = &c.keys
+	}
+	c.tls = tls.Server(c, withSecrets(config, keyLog, c.Conn))
 	return c.tls, nil
 }
 
@@ -73,17 +78,20 @@ type serverConn struct {
 	tls            *tls.Conn // above it
 	client, server string    // addresses
 	own            *identity // what the server can show
+	keys           keylog.Batch
 	alerts         alertWatch
 	told           atomic.Bool
 }
 
 func (c *serverConn) Read(b []byte) (int, error) {
+	_ = c.keys.Flush()
 	n, err := c.Conn.Read(b)
 	c.alerts.receiving(b[:n])
 	return n, err
 }
 
 func (c *serverConn) Write(b []byte) (int, error) {
+	_ = c.keys.Flush()
 	c.alerts.sending(b)
 	return c.Conn.Write(b)
 }

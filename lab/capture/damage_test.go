@@ -132,11 +132,12 @@ func TestNoTrustInLengths(t *testing.T) {
 
 func TestNoCapture(t *testing.T) {
 	for content, want := range map[string]string{
-		"":                       "not a capture: it has only 0 bytes",
-		"PK":                     "not a capture: it has only 2 bytes",
-		"-----BEGIN CERTIFICATE": "not a capture: it begins with 2d 2d 2d 2d",
+		"":                       "not a capture: it is empty",
+		"PK":                     "not a capture: it begins with 50 4b, as",
+		"-----BEGIN CERTIFICATE": "not a capture: it begins with 2d 2d 2d 2d, as",
 	} {
-		if _, err := readError([]byte(content)); err == nil || !strings.HasPrefix(err.Error(), want) {
+		var format *capture.FormatError
+		if _, err := readError([]byte(content)); !errors.As(err, &format) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("error of %q is %v, want %s…", content, err, want)
 		}
 	}
@@ -164,6 +165,11 @@ func TestReadPacked(t *testing.T) {
 		var damage *capture.DamagedError
 		if _, err := readError(packed.Bytes()[:packed.Len()-cut]); !errors.As(err, &damage) {
 			t.Errorf("without its last %d bytes: error is %v", cut, err)
+		}
+		wrong := slices.Clone(packed.Bytes())
+		wrong[len(wrong)-cut] ^= 0xff
+		if _, err := readError(wrong); !errors.As(err, &damage) {
+			t.Errorf("with its last byte but %d changed: error is %v", cut-1, err)
 		}
 	}
 }
@@ -194,7 +200,7 @@ func TestReadSecrets(t *testing.T) {
 	}
 	equal(t, l.lines, "CLIENT_RANDOM 00 11\n", fmt.Sprintf("0: open %v %v", clientAddr, serverAddr), "0: says exchange 3",
 		"0: client question", "EXPORTER_SECRET 00 11\n", "0: server half-close", "0: server close",
-		"2 packets of link type 147 passed over: TCP is not looked for in them")
+		"packets passed over, of link type 147, in which TCP is not looked for: 2")
 }
 
 // FuzzRead: anything is read without a panic, and every connection's events keep the rules of wiretap.

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,7 +49,6 @@ type frames struct {
 
 	eth       layers.Ethernet
 	vlan      layers.Dot1Q
-	loopback  layers.Loopback
 	cooked    layers.LinuxSLL
 	cooked2   layers.LinuxSLL2
 	ip4       layers.IPv4
@@ -75,7 +75,7 @@ func newFrames(deliver func(*segment)) *frames {
 	f.forgetFragments()
 	f.known = gopacket.DecodingLayerArray(nil)
 	for _, l := range []gopacket.DecodingLayer{
-		&f.eth, &f.vlan, &f.loopback, &f.cooked, &f.cooked2, &f.ip4, &f.ip6,
+		&f.eth, &f.vlan, &f.cooked, &f.cooked2, &f.ip4, &f.ip6,
 		&f.extension, &f.fragment, // in this order: the first would pass over a fragment header
 		&f.tcp,
 	} {
@@ -86,52 +86,51 @@ func newFrames(deliver func(*segment)) *frames {
 
 // frame delivers the segment in a frame, if there is one.
 func (f *frames) frame(p *frame) {
-	data := p.data
-	first := firstLayer(p.link)
-	switch {
-	case p.link == uint32(layers.LinkTypePPP):
-		data, first = pppPayload(data)
-	case first == gopacket.LayerTypeZero:
+	first, data := payload(p.link, p.data)
+	if first == gopacket.LayerTypeZero {
 		f.foreign[p.link]++
 		return
 	}
-	if first == layers.LayerTypeIPv4 && len(data) > 0 && data[0]>>4 == 6 {
-		first = layers.LayerTypeIPv6
-	}
-	s := &f.segment
-	s.time, s.comments = p.time, p.comments
+	f.segment.time, f.segment.comments = p.time, p.comments
 	f.decode(first, data)
 }
 
-// firstLayer returns the layer that a link type begins with; the IPv4 of raw IP may be IPv6.
-func firstLayer(link uint32) gopacket.LayerType {
+// payload returns what is in a frame of a link type, with the type of its first header: LayerTypeZero if the link type is
+// not known.
+func payload(link uint32, b []byte) (gopacket.LayerType, []byte) {
 	switch link {
 	case uint32(layers.LinkTypeEthernet):
-		return layers.LayerTypeEthernet
-	case uint32(layers.LinkTypeNull), uint32(layers.LinkTypeLoop):
-		return layers.LayerTypeLoopback
+		return layers.LayerTypeEthernet, b
 	case uint32(layers.LinkTypeLinuxSLL):
-		return layers.LayerTypeLinuxSLL
+		return layers.LayerTypeLinuxSLL, b
 	case uint32(layers.LinkTypeLinuxSLL2):
-		return layers.LayerTypeLinuxSLL2
+		return layers.LayerTypeLinuxSLL2, b
+	case uint32(layers.LinkTypeNull), uint32(layers.LinkTypeLoop):
+		return ipPayload(b[min(4, len(b)):]) // behind a number of the address family, which each system chooses for itself
+	case uint32(layers.LinkTypePPP):
+		return ipPayload(pppPayload(b))
 	case linkRaw, linkRawDLT, linkRawOpenBSD, uint32(layers.LinkTypeIPv4), uint32(layers.LinkTypeIPv6):
-		return layers.LayerTypeIPv4
+		return ipPayload(b)
 	}
-	return gopacket.LayerTypeZero
+	return gopacket.LayerTypeZero, nil
 }
 
-// pppPayload returns the IP packet in a PPP frame (RFC 1661, section 2, and RFC 1662, section 3.1).
-func pppPayload(b []byte) ([]byte, gopacket.LayerType) {
-	if len(b) >= 2 && b[0] == 0xff && b[1] == 3 {
-		b = b[2:]
+// ipPayload returns an IP packet with the type of its header.
+func ipPayload(b []byte) (gopacket.LayerType, []byte) {
+	if len(b) > 0 && b[0]>>4 == 6 {
+		return layers.LayerTypeIPv6, b
 	}
-	switch {
-	case len(b) >= 1 && (b[0] == 0x21 || b[0] == 0x57): // a compressed protocol field
-		return b[1:], layers.LayerTypeIPv4
-	case len(b) >= 2 && b[0] == 0 && (b[1] == 0x21 || b[1] == 0x57):
-		return b[2:], layers.LayerTypeIPv4
+	return layers.LayerTypeIPv4, b
+}
+
+// pppPayload returns the IP packet in a PPP frame (RFC 1661, section 2, and RFC 1662, section 3.1), nil if it is none.
+func pppPayload(b []byte) []byte {
+	b = bytes.TrimPrefix(b, []byte{0xff, 3})
+	b = bytes.TrimPrefix(b, []byte{0}) // the protocol may be compressed
+	if len(b) > 0 && (b[0] == 0x21 || b[0] == 0x57) {
+		return b[1:]
 	}
-	return nil, gopacket.LayerTypeZero
+	return nil
 }
 
 // decode takes data apart from layer first on. What ends in no TCP segment, or does not parse, is passed over.
@@ -251,6 +250,6 @@ func (f *frames) whole(first gopacket.LayerType, payload []byte) {
 // notice says how many frames were of a link type that is not known.
 func (f *frames) notice(say func(string)) {
 	for _, link := range slices.Sorted(maps.Keys(f.foreign)) {
-		say(fmt.Sprintf("%d packets of link type %d passed over: TCP is not looked for in them", f.foreign[link], link))
+		say(fmt.Sprintf("packets passed over, of link type %d, in which TCP is not looked for: %d", link, f.foreign[link]))
 	}
 }

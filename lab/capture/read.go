@@ -2,6 +2,8 @@ package capture
 
 import (
 	"bufio"
+	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"encoding/binary"
 	"errors"
@@ -40,9 +42,11 @@ func Read(r io.Reader, o ReadOptions) error {
 	}
 	t := newTable(o.Sink)
 	f := newFrames(t.segment)
-	switch magic, err := s.peek(4); {
+	switch magic, err := s.r.Peek(4); {
+	case err == io.EOF:
+		return &FormatError{bytes.Clone(magic)}
 	case err != nil:
-		return err
+		return damaged(0, err)
 	case binary.BigEndian.Uint32(magic) == blockTypeSection:
 		err = readPcapng(s, f.frame, o.Secrets)
 		return finish(err, t, f, o.Notice)
@@ -50,7 +54,7 @@ func Read(r io.Reader, o ReadOptions) error {
 		err = readPcap(s, f.frame)
 		return finish(err, t, f, o.Notice)
 	default:
-		return &FormatError{[4]byte(magic)}
+		return &FormatError{bytes.Clone(magic)}
 	}
 }
 
@@ -69,11 +73,14 @@ func finish(err error, t *table, f *frames, notice func(string)) error {
 
 // FormatError says that something is not a capture.
 type FormatError struct {
-	Magic [4]byte // its first bytes
+	Begins []byte // its first bytes, 4 or as many as there are
 }
 
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("not a capture: it begins with % x, which is the start of neither a pcapng nor a pcap file", e.Magic[:])
+	if len(e.Begins) == 0 {
+		return "not a capture: it is empty"
+	}
+	return fmt.Sprintf("not a capture: it begins with % x, as neither pcapng nor pcap does", e.Begins)
 }
 
 // DamagedError says that a capture could be read only up to Offset.
@@ -84,7 +91,7 @@ type DamagedError struct {
 
 func (e *DamagedError) Error() string {
 	if errors.Is(e.Err, io.ErrUnexpectedEOF) {
-		return fmt.Sprintf("cut short: the file ends within what begins at byte %d", e.Offset)
+		return fmt.Sprintf("cut short: it ends within the block or packet that begins at byte %d", e.Offset)
 	}
 	return fmt.Sprintf("damaged at byte %d: %v", e.Offset, e.Err)
 }
@@ -121,20 +128,11 @@ func newSource(r io.Reader, progress func(int64)) (*source, error) {
 	if magic, _ := s.r.Peek(2); string(magic) == "\x1f\x8b" {
 		unpacked, err := gzip.NewReader(s.r)
 		if err != nil {
-			return nil, &DamagedError{0, err}
+			return nil, damaged(0, unexpected(err))
 		}
 		s.r = bufio.NewReaderSize(unpacked, bufferSize)
 	}
 	return s, nil
-}
-
-// peek returns the next n bytes without taking them. A file that is too short for them is no capture.
-func (s *source) peek(n int) ([]byte, error) {
-	b, err := s.r.Peek(n)
-	if err == io.EOF {
-		return nil, fmt.Errorf("not a capture: it has only %d bytes", len(b))
-	}
-	return b, err
 }
 
 // take returns the next n bytes, valid until the next call. It returns io.EOF if there are none, and
@@ -194,10 +192,11 @@ func unexpected(err error) error {
 	return err
 }
 
-// damaged is the error of what begins at offset. Errors of reading, but for an early end and a packed file's own, are no
-// damage of the file.
+// damaged is the error of what begins at offset and could not be read. Other errors than an early end, or those of a packed
+// file, are no damage of the file.
 func damaged(offset int64, err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) {
+	var corrupt flate.CorruptInputError
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.As(err, &corrupt) {
 		return &DamagedError{offset, err}
 	}
 	return err

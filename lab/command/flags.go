@@ -13,9 +13,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
-	"mtlslab.example/lab/lab/ladder"
-
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/ladder"
 )
 
 // The flags that several commands share. A function each, since the library
@@ -62,7 +61,8 @@ func pairFlags(count int, keylog, capture string) []cli.Flag {
 		&cli.StringFlag{Name: "capture-limit", Usage: "end the recording at `SIZE`, such as 100M"},
 		&cli.IntFlag{Name: "snaplen", Usage: "record only `N` bytes of each packet's application data"},
 		jsonFlag(),
-		&cli.BoolFlag{Name: "verbose", Usage: "tell more of every exchange"},
+		&cli.BoolFlag{Name: "verbose", Usage: "draw every exchange, each message with its fields and bytes"},
+		asciiFlag(),
 	}
 }
 

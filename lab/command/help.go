@@ -38,6 +38,13 @@ lab explain lab.pcapng --stream 2 --verbose
 lab explain dump.pcap --keylog k.log   of tcpdump, with keys from elsewhere
 lab up --capture - | lab explain -     while it happens`
 
+	execExamples = `lab exec -- curl https://example.com/       keys of curl in keys.log
+lab exec --keylog app.log -- ./app.py       in another file
+lab exec --capture x.pcapng -- curl --cacert certs/server-ca.pem \
+  --cert certs/client.pem --key certs/client-key.pem https://localhost:8443/
+lab exec --capture x.pcapng --tap 127.0.0.1:9443=127.0.0.1:8443 -- \
+  openssl s_server -accept 8443 -cert certs/server.pem -key certs/server-key.pem`
+
 	generateExamples = `lab certs generate              make what certs.yaml asks for
 lab certs generate --dry-run    what would be made, and why`
 

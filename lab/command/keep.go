@@ -37,8 +37,12 @@ func (a *pair) sideSettings(of func(*scenario.Scenario, string, uint16) (lab.Set
 	settings := a.settings
 	settings.Certificate, settings.Trust = certificate, trust
 	if a.scenario != nil {
+		version := a.settings.Version
+		if possible := a.scenario.Versions(); version == 0 && len(possible) == 1 {
+			version = possible[0]
+		}
 		var err error
-		if settings, err = of(a.scenario, a.folder.certs(), a.settings.Version); err != nil {
+		if settings, err = of(a.scenario, a.folder.certs(), version); err != nil {
 			return settings, err
 		}
 		settings.HTTP2 = settings.HTTP2 || a.settings.HTTP2

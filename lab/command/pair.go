@@ -25,7 +25,9 @@ type pair struct {
 	keys     *keylog.Writer     // nil when off
 	capture  *capture.Writer    // nil when off
 	captured string             // its file
-	tap      *wiretap.Tap       // nil when nobody watches
+	tap      *wiretap.Tap
+	wire     *lab.Dissection
+	report   report
 	counts   struct{ accepted, rejected atomic.Int64 }
 }
 
@@ -57,10 +59,12 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 	}
 	a.settings = lab.Settings{Version: version, HTTP2: http2, CRL: crl}
 	a.settings.Credentials.Dir = a.folder.certs()
+	a.report = report{Program: p, folder: a.folder, json: c.Bool("json"), options: p.ladderOptions(c)}
 	a.settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) {
 		a.count(x)
-		a.printExchange(x, c.Bool("json"), c.Bool("verbose"))
+		a.report.exchange(x)
 	}}
+	a.wire = a.settings.Journal.Dissect()
 	return a, nil
 }
 
@@ -91,11 +95,13 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 	a.captured = c.String("capture")
 	switch a.captured {
 	case "off":
+		a.tap = wiretap.New(a.wire)
 		return nil
 	case "":
 		a.captured = byDefault
 	case "-":
 		a.Program = &Program{Manifest: a.Manifest, Stdout: a.Stderr, Stderr: a.Stderr}
+		a.report.Program, a.report.options = a.Program, a.ladderOptions(c)
 	}
 	a.capture, err = capture.Create(a.captured, capture.Options{
 		Snaplen: c.Int("snaplen"), Limit: limit, Notice: func(err error) { a.say("%v", err) },
@@ -103,7 +109,7 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 	if err != nil {
 		return err
 	}
-	a.tap = wiretap.New(a.capture)
+	a.tap = wiretap.New(a.capture, a.wire)
 	return nil
 }
 
@@ -115,8 +121,9 @@ func (a *pair) count(x *lab.Exchange) {
 	}
 }
 
-// close ends the key log and the capture.
+// close ends the dissection, the key log and the capture.
 func (a *pair) close() {
+	a.wire.Close()
 	if a.keys != nil {
 		a.keys.Close()
 	}

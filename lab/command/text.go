@@ -15,6 +15,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/browser"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/keyshim"
 	"mtlslab.example/lab/lab/scenario"
 )
 
@@ -80,6 +81,8 @@ func hint(err error) string {
 		notLog   *keylog.NotKeyLogError
 		network  *net.OpError
 		lesson   *scenario.UnknownError
+		start    *startError
+		unsafe   *keyshim.UnsafeError
 	)
 	switch {
 	case errors.As(err, &usage):
@@ -98,6 +101,8 @@ func hint(err error) string {
 			return "did you mean " + strings.Join(unknown.Nearest, " or ") + "? lab certs list shows all"
 		}
 		return "lab certs list shows all"
+	case errors.As(err, &lesson) && len(lesson.Nearest) > 0:
+		return "did you mean " + strings.Join(lesson.Nearest, " or ") + "? lab scenario list shows all"
 	case errors.As(err, &lesson):
 		return "lab scenario list shows all; a file of your own is written ./mine.yaml"
 	case errors.As(err, &issue), errors.As(err, &unlike):
@@ -118,6 +123,10 @@ func hint(err error) string {
 		return "the server's log may know why; without --screenshot the browser's window says it too"
 	case errors.As(err, &notLog):
 		return "name another file with --keylog (or $SSLKEYLOGFILE), or --keylog off"
+	case errors.As(err, &unsafe):
+		return "keys go only where nobody else can read them: name another file with --keylog (or $SSLKEYLOGFILE)"
+	case errors.As(err, &start):
+		return start.hint()
 	case errors.Is(err, errAddrInUse):
 		return "another program listens there: end it, or choose another port with --addr 127.0.0.1:9443"
 	case errors.As(err, &network) && network.Op == "listen":
@@ -213,8 +222,8 @@ func (a *pair) sayServer(addr net.Addr, certificate, clientCA string) {
 	a.sayCapture(portOf(addr))
 }
 
-// sayCapture prints the command that opens the capture.
-func (a *pair) sayCapture(port string) {
+// sayCapture prints the command that opens the capture of those ports.
+func (a *pair) sayCapture(ports ...string) {
 	if a.capture == nil || a.captured == "-" {
 		return
 	}
@@ -222,8 +231,10 @@ func (a *pair) sayCapture(port string) {
 		a.say("the capture that was there is now %s", kept)
 	}
 	line := "wireshark "
-	if port != wiresharkPort {
-		line += "-d tcp.port==" + port + ",tls "
+	for _, port := range ports {
+		if port != wiresharkPort {
+			line += "-d tcp.port==" + port + ",tls "
+		}
 	}
 	a.say("capture in %s, with its keys, so that it opens decrypted:\n  %s%s", a.captured, line, a.captured)
 }

@@ -9,13 +9,17 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// shownBytes is how many bytes of a field are written out.
-const shownBytes = 8
-
-// fields opens a message: a line for each field with its offset in the
-// message, its first bytes, its name and value, and what it is for beneath.
+// fields opens a message: a line for each field, with its offset in the margin,
+// its first bytes, its name and value, and beneath them what it is for.
 func (p *page) fields(m *tlsdecrypt.Message) {
-	p.records(m)
+	const few = 3
+	for i, r := range m.Records {
+		if i == few {
+			p.open(dim, "", "", counted(len(m.Records)-few, "more record"), 0)
+			break
+		}
+		p.open(dim, "", "", fmt.Sprintf("A record of %s, from byte %s of what the %s sent.", bytesCounted(int64(r.Length)), grouped(r.Offset), m.From), 0)
+	}
 	switch {
 	case m.Handshake != nil:
 		p.tree(m.Handshake.Fields(), m.Handshake.Raw, 0)
@@ -23,60 +27,64 @@ func (p *page) fields(m *tlsdecrypt.Message) {
 		p.tree(m.Alert.Fields(), m.Alert.Marshal(), 0)
 	case m.HTTP != nil:
 		for _, h := range m.HTTP.Headers {
-			p.open(dim, "", h.Name+": "+h.Value, 0)
+			p.open(normal, "", "", h.Name+": "+h.Value, 0)
 		}
 	}
-}
-
-// records says where in its sender's stream of bytes a message is.
-func (p *page) records(m *tlsdecrypt.Message) {
-	const few = 3
-	for _, r := range m.Records[:min(few, len(m.Records))] {
-		p.open(dim, "", fmt.Sprintf("record at byte %s of the %s's stream, %s", grouped(r.Offset), m.From, bytesCounted(int64(r.Length))), 0)
-	}
-	if more := len(m.Records) - few; more > 0 {
-		p.open(dim, "", counted(more, "more record"), 0)
+	if m.Inner != nil {
+		p.open(dim, "", "", "Decompressed:", 0)
+		p.tree(m.Inner.Fields(), m.Inner.Raw, 0)
 	}
 }
 
+// tree lists fields and what is in them. What its parts say a field does not
+// say in many lines, and what it is for is told once.
 func (p *page) tree(fields []tlswire.Field, raw []byte, depth int) {
 	for _, f := range fields {
-		value := f.Name
-		if f.Value != "" {
-			value += ": " + f.Value
+		text := f.Name
+		if f.Value != "" && (len(f.Fields) == 0 || width(f.Name+": "+f.Value) <= p.inside(depth)) {
+			text += ": " + f.Value
 		}
-		p.open(normal, p.bytesOf(f, raw), value, depth)
-		if f.Note != "" {
-			p.open(dim, "", f.Note, depth+1)
+		p.open(normal, fmt.Sprint(f.Offset), p.firstBytes(f, raw), text, depth)
+		if !p.told[f.Note] {
+			p.open(dim, "", "", f.Note, depth+1)
+			p.told[f.Note] = true
 		}
 		p.tree(f.Fields, raw, depth+1)
 	}
 }
 
-// bytesOf is a field's offset and first bytes.
-func (p *page) bytesOf(f tlswire.Field, raw []byte) string {
+// shownBytes is how many bytes of a field are written out.
+func (p *page) shownBytes() int { return min(4+(p.Width-minWidth)/8, 8) }
+
+func (p *page) firstBytes(f tlswire.Field, raw []byte) string {
 	if f.Offset < 0 || f.Length < 0 || f.Offset+f.Length > len(raw) {
-		return fmt.Sprintf("%5d", f.Offset)
+		return ""
 	}
-	b := raw[f.Offset : f.Offset+f.Length]
-	dots := ""
-	if len(b) > shownBytes {
-		b, dots = b[:shownBytes], "…"
+	if b := raw[f.Offset : f.Offset+f.Length]; len(b) > p.shownBytes() {
+		return hex.EncodeToString(b[:p.shownBytes()]) + "…"
 	}
-	return fmt.Sprintf("%5d  %s%s", f.Offset, hex.EncodeToString(b), dots)
+	return hex.EncodeToString(raw[f.Offset : f.Offset+f.Length])
 }
 
-// open writes a line of a message's inside. The server's vertical line makes room for it.
-func (p *page) open(s style, bytes, text string, depth int) {
-	const column = 5 + 2 + 2*shownBytes + 3 + 2
-	depth = min(depth, 8)
-	indent := column + 2*depth
-	for i, line := range fold(p.words(text), p.Width-leftMargin-2-indent) {
-		lead := strings.Repeat(" ", indent)
-		if i == 0 {
-			bytes = p.words(bytes)
-			lead = bytes + strings.Repeat(" ", max(indent-width(bytes), 1))
+// open writes a line of a message's inside, for which the server's vertical
+// line makes room.
+func (p *page) open(s style, offset, bytes, text string, depth int) {
+	column := p.indent(depth)
+	for i, line := range fold(p.words(text), p.inside(depth)) {
+		if i > 0 {
+			offset, bytes = "", ""
 		}
-		p.line(span{normal, strings.Repeat(" ", leftMargin)}, span{clientColor, p.glyphs("│")}, span{dim, " " + lead}, span{s, line})
+		bytes = p.words(bytes)
+		p.line(span{dim, fmt.Sprintf("%*s ", leftMargin-1, offset)}, span{clientColor, p.glyphs("│")},
+			span{dim, " " + bytes + strings.Repeat(" ", column-width(bytes))}, span{s, line})
 	}
 }
+
+// indent is how far from its vertical line a message's inside stands, past the bytes.
+func (p *page) indent(depth int) int {
+	const deepest = 8
+	return 2*p.shownBytes() + width(p.words("…")) + 1 + 2*min(depth, deepest)
+}
+
+// inside is how many columns that leaves.
+func (p *page) inside(depth int) int { return p.Width - leftMargin - 2 - p.indent(depth) }

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Options say how to draw. The zero value is 80 columns without colour.
@@ -28,10 +29,10 @@ const (
 func Draw(w io.Writer, c *tlsdecrypt.Connection, o Options) error {
 	o.Width = min(max(o.Width, minWidth), maxWidth)
 	s := tell(c)
-	p := &page{Options: o, opened: opened(c)}
+	p := &page{Options: o, opened: opened(c), told: map[string]bool{}}
 	p.head(s)
 	for i, it := range s.items {
-		if i == 0 || it.from != s.items[i-1].from || len(it.text) > 0 && s.items[i-1].from == 0 {
+		if i == 0 || o.Verbose || it.from != s.items[i-1].from || it.from == tlswire.SideUnknown {
 			p.rung()
 		}
 		p.item(it)

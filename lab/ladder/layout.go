@@ -54,7 +54,8 @@ type page struct {
 	Options
 	out    strings.Builder
 	opened time.Time
-	time   string // last shown in the margin
+	time   string          // last shown in the margin
+	told   map[string]bool // notes on fields that have been given
 }
 
 // lane is how many columns there are between the two vertical lines.
@@ -63,7 +64,7 @@ func (p *page) lane() int { return p.Width - leftMargin - rightMargin - 2 }
 // drawn are the characters of the drawing and their stand-ins in ASCII, which
 // are of the same width or, for marks, stand alone.
 var drawn = strings.NewReplacer("│", "|", "─", "-", "═", "=", "┄", ".", "►", ">", "◄", "<", "├", "+", "┤", "+",
-	"┬", "+", "┴", "+", "✓", "ok", "✗", "FAILS", "…", "...", "·", ",")
+	"┬", "+", "┴", "+", "✓", "ok", "✗", "FAILS", "…", "...")
 
 // glyphs are characters of the drawing, not of a peer.
 func (p *page) glyphs(s string) string {
@@ -229,7 +230,7 @@ func (p *page) head(s *story) {
 	p.text(bold, title(c))
 	p.text(normal, agreed(c))
 	p.line()
-	for _, l := range legend(s) {
+	for _, l := range legend(s, p.Verbose) {
 		p.line(span{dim, p.glyphs(l)})
 	}
 	p.line()

@@ -14,7 +14,7 @@ import (
 // first request with its status or the alert with who sent it. The lines of
 // many connections have their columns below each other.
 func Line(c *tlsdecrypt.Connection) string {
-	s := tell(c)
+	s := sum(c)
 	subject := s.client.subject
 	if subject == "" && c.Resumption != tlsdecrypt.FullHandshake {
 		subject = "(resumed)"
@@ -33,7 +33,7 @@ func Line(c *tlsdecrypt.Connection) string {
 	if c.Group != 0 {
 		group = c.Group.String()
 	}
-	line := fmt.Sprintf("%4d  %s  %s  %s  %s  ", c.Number, column(s.outcome(), 8), column(subject, 12), column(version, 3), column(group, 14))
+	line := fmt.Sprintf("%4d  %s  %s  %s  %s  ", c.Number, column(string(s.outcome()), 8), column(subject, 12), column(version, 3), column(group, 14))
 	return line + strings.TrimRight(column(s.result(), minWidth-width(line)), " ")
 }
 

@@ -203,6 +203,7 @@ var recordings = []struct {
 		c.Certificates = []tls.Certificate{made["expired"]}
 	}, 1},
 	{"tls13-untrusted-server", func(s, c *tls.Config, made map[string]tls.Certificate) { c.RootCAs = pool(made["other-ca"]) }, 1},
+	{"tls13-http2", func(s, c *tls.Config, _ map[string]tls.Certificate) { c.NextProtos = []string{"h2"} }, 1},
 	{"tls13-hostile-names", func(s, c *tls.Config, made map[string]tls.Certificate) {
 		c.Certificates, c.ServerName = []tls.Certificate{made["hostile"]}, "localhost"
 	}, 1},
@@ -269,7 +270,7 @@ func callServer(t *testing.T, kept *recorder, serverConfig, clientConfig *tls.Co
 	})}
 	go server.ServeTLS(wiretap.New(kept).Listener(listener), "", "")
 	defer server.Close()
-	httpClient := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+	httpClient := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		raw, err := net.Dial(network, listener.Addr().String())
 		if err != nil {
 			return nil, err

@@ -27,25 +27,29 @@ type item struct {
 // party is what is known of one side.
 type party struct {
 	shown    bool // there was a Certificate, empty or not
+	bare     bool // it is a public key alone (RFC 7250)
 	subject  string
 	leaf     *x509.Certificate
 	proof    tlsdecrypt.Result // of the signature made with the certificate's key
 	finished bool
+	http     bool // it has sent the head of an HTTP message
 }
 
 // story turns a connection into items: it knows at every message what was said
 // before.
 type story struct {
-	c        *tlsdecrypt.Connection
-	items    []item
-	client   party
-	server   party
-	hellos   int  // ClientHellos so far
-	judged   bool // the server went on after the client's Finished, or broke off
-	fatal    *tlsdecrypt.Message
-	unseen   bool // there is something that could not be decrypted
-	problems []tlsdecrypt.Problem
-	requests []string // the first request's line, and the first response's
+	c         *tlsdecrypt.Connection
+	items     []item
+	client    party
+	server    party
+	hellos    int  // ClientHellos so far
+	judged    bool // the server went on after the client's Finished, or broke off
+	succeeded bool // before a later handshake on the connection, or a fatal alert
+	again     bool // this is a renegotiation (RFC 5246 7.4.1.2)
+	tickets   int
+	fatal     *tlsdecrypt.Message
+	unseen    bool // there is something that could not be decrypted
+	problems  []tlsdecrypt.Problem
 }
 
 // tell makes the story of a connection.
@@ -56,14 +60,12 @@ func tell(c *tlsdecrypt.Connection) *story {
 		if s.joins(i) {
 			continue
 		}
-		s.judge(m)
 		it := item{from: m.From, time: m.Time, size: s.size(i), message: m, checks: m.Checks,
 			key: keyWords(m.Key, m.From), encrypted: m.Encrypted || m.Key != (tlsdecrypt.Key{})}
-		s.remember(m)
+		s.learn(m)
 		it.name, it.text, it.alarm = s.words(m)
 		if m.Encrypted {
-			s.unseen = true
-			it.name, it.text = s.sealed(i)
+			it.name, it.text, it.key = sealed(s.row(i)), "", "key not known"
 		}
 		s.items = append(s.items, it)
 		s.turningPoint(m)
@@ -72,6 +74,32 @@ func tell(c *tlsdecrypt.Connection) *story {
 		s.problem(p)
 	}
 	return s
+}
+
+// sum is the story without its items.
+func sum(c *tlsdecrypt.Connection) *story {
+	s := &story{c: c}
+	for _, m := range c.Messages {
+		s.learn(m)
+	}
+	return s
+}
+
+// learn takes in what a message tells, by what it says and by when.
+func (s *story) learn(m *tlsdecrypt.Message) {
+	s.unseen = s.unseen || m.Encrypted
+	if s.fatal == nil && s.breaksOff(m) {
+		s.succeeded = s.succeeded || s.outcome() == accepted
+		s.fatal = m
+	}
+	s.judge(m)
+	s.remember(m)
+}
+
+// breaksOff tells alerts that end the connection, and not in good order.
+func (s *story) breaksOff(m *tlsdecrypt.Message) bool {
+	a := m.Alert
+	return a != nil && a.Closes(s.c.Version) && a.Description != tlswire.AlertCloseNotify
 }
 
 func (s *story) tls13() bool { return s.c.Version >= tlswire.VersionTLS13 }
@@ -140,7 +168,7 @@ func (s *story) size(i int) string {
 	m := s.c.Messages[i]
 	if i > 0 && total > 0 {
 		before := s.c.Messages[i-1]
-		if n := len(before.Records); before.From == m.From && n > 0 && before.Records[n-1] == m.Records[0] {
+		if n := len(before.Records); before.From == m.From && n > 0 && len(m.Records) > 0 && before.Records[n-1] == m.Records[0] {
 			return "same rec."
 		}
 	}
@@ -150,19 +178,30 @@ func (s *story) size(i int) string {
 // remember keeps what a message tells of its sender.
 func (s *story) remember(m *tlsdecrypt.Message) {
 	p := s.party(m.From)
-	if a := m.Alert; a != nil && s.fatal == nil && a.Closes(s.c.Version) && !closesInOrder(a.Description) {
-		s.fatal = m
-	}
-	if m.HTTP != nil && len(s.requests) < 2 {
-		s.requests = append(s.requests, m.HTTP.Line)
-	}
+	p.http = p.http || m.HTTP != nil
 	if m.Handshake == nil {
 		return
 	}
 	switch body := bodyOf(m).(type) {
 	case *tlswire.ClientHello:
 		s.hellos++
+		if s.client.finished && s.server.finished {
+			s.begin()
+			s.again, s.server.finished = true, false
+		}
+	case *tlswire.CertificateRequest:
+		if s.client.finished { // RFC 8446 4.6.2
+			s.begin()
+		}
+	case *tlswire.NewSessionTicket, *tlswire.NewSessionTicketTLS12:
+		s.tickets++
+	case *tlswire.RawPublicKeyTLS12:
+		p.shown, p.bare, p.subject = true, true, "a bare public key"
 	case *tlswire.Certificate:
+		if p.bare = body.CertificateType == tlswire.CertificateTypeRawPublicKey; p.bare {
+			p.shown, p.subject = true, "a bare public key"
+			return
+		}
 		var chain [][]byte
 		for _, e := range body.Entries {
 			chain = append(chain, e.Data)
@@ -189,6 +228,12 @@ func bodyOf(m *tlsdecrypt.Message) tlswire.Body {
 	return m.Handshake.Body
 }
 
+// begin makes ready for one more handshake or authentication on the connection.
+func (s *story) begin() {
+	s.succeeded = s.succeeded || s.outcome() == accepted
+	s.client.finished, s.judged = false, false
+}
+
 func (p *party) show(chain [][]byte) {
 	p.shown, p.leaf, p.subject = true, nil, ""
 	if len(chain) == 0 {
@@ -210,10 +255,6 @@ func resultOf(m *tlsdecrypt.Message, subject string) tlsdecrypt.Result {
 	return tlsdecrypt.Unknown
 }
 
-func closesInOrder(d tlswire.AlertDescription) bool {
-	return d == tlswire.AlertCloseNotify || d == tlswire.AlertUserCanceled
-}
-
 // judge finds the server's first word after the client's Finished: it shows
 // what the server thinks of the client's certificate.
 func (s *story) judge(m *tlsdecrypt.Message) {
@@ -221,23 +262,37 @@ func (s *story) judge(m *tlsdecrypt.Message) {
 		return
 	}
 	s.judged = true
-	if a := m.Alert; a != nil && !closesInOrder(a.Description) {
-		return
-	}
-	if s.c.ClientAuth && s.client.shown {
+	if s.c.ClientAuth && s.client.shown && !s.breaksOff(m) {
 		s.across("%s", nowKnowsClient(s.client.subject))
 	}
 }
 
-// outcome is what became of the handshake, as far as can be seen.
-func (s *story) outcome() string {
+// outcome is what became of a connection.
+type outcome string
+
+const (
+	accepted outcome = "accepted" // the handshake succeeded
+	rejected outcome = "rejected" // an alert ended it
+	broken   outcome = "broken"   // it succeeded, and an alert ended the connection later
+	unknown  outcome = "unknown"  // it cannot be seen
+	unended  outcome = "open"     // it goes on
+	aborted  outcome = "aborted"  // the connection ended without it
+)
+
+// outcome is what became of the connection, as far as can be seen.
+func (s *story) outcome() outcome {
+	done := s.client.finished && s.server.finished && (s.judged || !s.tls13() || !s.c.ClientAuth)
 	switch {
+	case s.fatal != nil && s.succeeded:
+		return broken
 	case s.fatal != nil:
-		return "rejected"
-	case s.client.finished && s.server.finished && (s.judged || !s.tls13() || !s.c.ClientAuth):
-		return "accepted"
+		return rejected
+	case s.succeeded, done:
+		return accepted
 	case s.unseen:
-		return "unseen"
+		return unknown
+	case s.c.End == tlsdecrypt.StillOpen:
+		return unended
 	}
-	return "unended"
+	return aborted
 }

@@ -3,6 +3,7 @@ package ladder
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 )
@@ -24,7 +25,14 @@ func clean(s string, ascii bool) string {
 }
 
 // width is how many columns of a terminal a clean text takes.
-func width(s string) int { return uniseg.StringWidth(s) }
+func width(s string) int {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return uniseg.StringWidth(s)
+		}
+	}
+	return len(s)
+}
 
 // cut shortens a clean text to at most n columns.
 func cut(s string, n int, ascii bool) string {
@@ -60,7 +68,7 @@ func fold(s string, n int) []string {
 	n = max(n, 8)
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(s) {
+	for _, word := range unbroken(strings.Fields(s)) {
 		if line != "" && width(line)+1+width(word) <= n {
 			line += " " + word
 			continue
@@ -88,4 +96,23 @@ func balanced(s string, n int) []string {
 		n--
 	}
 	return fold(s, n)
+}
+
+// unbroken joins the words of a reference, as in "(RFC 8446 4.1.2)".
+func unbroken(words []string) []string {
+	var joined []string
+	digit := func(i int) bool { return i < len(words) && words[i][0] >= '0' && words[i][0] <= '9' }
+	for i := 0; i < len(words); i++ {
+		word := words[i]
+		if strings.TrimLeft(word, "(") == "RFC" {
+			for range 2 {
+				if digit(i + 1) {
+					i++
+					word += " " + words[i]
+				}
+			}
+		}
+		joined = append(joined, word)
+	}
+	return joined
 }

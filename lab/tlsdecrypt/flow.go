@@ -231,6 +231,8 @@ func (f *flow) noSecret(d *direction, offset int64, what string) {
 		f.problem(tlswire.SideUnknown, -1, "captured after the handshake began: its start is needed to decrypt what follows; start the capture before the connection")
 	case !f.anySecret():
 		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("no secret for this client random in the key log: was SSLKEYLOGFILE set for one of the two programs? (client random %x…)", f.hs.clientRandom[:4]))
+	case d.phase == early:
+		f.problem(d.side, offset, "early data stays closed: only the client logs CLIENT_EARLY_TRAFFIC_SECRET when the server does not accept it")
 	default:
 		f.problem(d.side, offset, fmt.Sprintf("the key log has secrets of this connection, but no %s: it was cut short, or is still being written", what))
 	}

@@ -1,8 +1,6 @@
 package tlsdecrypt
 
 import (
-	"bytes"
-
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -179,5 +177,9 @@ func (f *flow) httpHeads(content []byte, from tlswire.Side) ([]*httpwire.Message
 			f.http = httpwire.New("")
 		}
 	}
-	return f.http.Write(from == tlswire.SideServer, bytes.Clone(content))
+	heads, err := f.http.Write(from == tlswire.SideServer, content)
+	if f.c.ALPN == "" {
+		err = nil // nobody said it was HTTP
+	}
+	return heads, err
 }

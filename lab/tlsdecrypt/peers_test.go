@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/keylog"
-	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -379,21 +378,207 @@ func TestOpensslRenegotiation(t *testing.T) {
 	t.Parallel()
 	server, client := mutual(t, "rsa")
 	o := newOpenssl(t, append(server, "-tls1_2", "-client_renegotiation")...)
-	o.client(t, []string{"Verify return code", "R\n", "RENEGOTIATING", ""}, append(client, "-tls1_2")...)
-	_ = o
+	o.client(t, []string{"Verify return code", "R\n", "RENEGOTIATING", get}, append(client, "-tls1_2")...)
+	c := o.relay.dissect(t, Options{Secrets: secretsFrom(t, o.keys)})[0]
+	readsWell(t, c, 10)
+	var got []string
+	for _, m := range c.Messages {
+		if s := describe(m); strings.Contains(s, "ClientHello") || strings.Contains(s, "Finished") || m.HTTP != nil {
+			got = append(got, s)
+		}
+	}
+	want := []string{
+		"client ClientHello", "client Finished [master_secret]", "server Finished [master_secret]",
+		"client ClientHello [master_secret]", "client Finished [master_secret 1]", "server Finished [master_secret 1]",
+		"client GET / HTTP/1.0 [master_secret 1]", "server HTTP/1.0 200 ok [master_secret 1]",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// earlyData makes a session, and takes it up again with early data, as often as there are options for it.
+func earlyData(t *testing.T, o *openssl, options ...string) []*Connection {
+	t.Helper()
+	dir := t.TempDir()
+	session, early := filepath.Join(dir, "session"), filepath.Join(dir, "early")
+	if err := os.WriteFile(early, []byte("GET /early HTTP/1.0\r\n\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.talk(t, 1, "-tls1_3", "-sess_out", session, "-servername", "localhost")
+	for i, option := range options {
+		o.talk(t, 2+i, append([]string{"-tls1_3", "-sess_in", session, "-early_data", early, "-servername", "localhost"}, strings.Fields(option)...)...)
+	}
+	return o.relay.dissect(t, Options{Secrets: secretsFrom(t, o.keys)})[1:]
+}
+
+// talk is the n-th connection of a server without -www: both sides say something. When the client has heard
+// it, it has the tickets too.
+func (o *openssl) talk(t *testing.T, n int, args ...string) {
+	t.Helper()
+	stdin, out, wait := start(t, "openssl", append([]string{"s_client", "-connect", "127.0.0.1:" + o.relay.port, "-keylogfile", o.keys}, args...)...)
+	out.await(t, "Verify return code", 1)
+	io.WriteString(stdin, "GET / HTTP/1.0\n\n")
+	o.server.await(t, "GET / HTTP/1.0", n)
+	io.WriteString(o.serverStdin, "welcome\n")
+	out.await(t, "welcome", 1)
+	stdin.Close()
+	wait()
 }
 
 func TestOpensslEarlyData(t *testing.T) {
 	t.Parallel()
-	p := testPKI()
-	cert, key := write(t, "server", p.server["ecdsa"])
-	session, early := filepath.Join(t.TempDir(), "session"), filepath.Join(t.TempDir(), "early")
-	if err := os.WriteFile(early, []byte("GET /early HTTP/1.0\r\n\r\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	cert, key := write(t, "server", testPKI().server["ecdsa"])
 	o := newOpenssl(t, "-cert", cert, "-key", key, "-tls1_3", "-early_data", "-ciphersuites", "TLS_AES_256_GCM_SHA384")
-	out := o.client(t, []string{"Post-Handshake New Session Ticket", "", "SSL_SESSION", ""}, "-tls1_3", "-sess_out", session, "-servername", "localhost")
-	_ = out
-	_ = session
-	_ = tlswire.SideClient
+	all := earlyData(t, o, "", "")
+	c := all[0]
+	allHold(t, c, 2)
+	expectSome(t, c, "client GET /early HTTP/1.0 [client_early_traffic_secret]", "client EndOfEarlyData [client_early_traffic_secret]",
+		"client Finished [client_handshake_traffic_secret]", "client GET / HTTP/1.0 [client_application_traffic_secret]")
+	if !c.EarlyData || c.Resumption != ByPSK {
+		t.Errorf("negotiated %+v", c.Negotiated)
+	}
+
+	c = all[1] // the ticket a second time: a full handshake, and early data is passed over
+	allHold(t, c, 4)
+	expectSome(t, c, "client GET /early HTTP/1.0 [client_early_traffic_secret]", "server Certificate [server_handshake_traffic_secret]",
+		"client Finished [client_handshake_traffic_secret]", "client GET / HTTP/1.0 [client_application_traffic_secret]")
+	if c.EarlyData || c.Resumption != FullHandshake {
+		t.Errorf("negotiated %+v", c.Negotiated)
+	}
+}
+
+func TestOpensslEarlyDataRejectedByHelloRetryRequest(t *testing.T) {
+	t.Parallel()
+	cert, key := write(t, "server", testPKI().server["ecdsa"])
+	o := newOpenssl(t, "-cert", cert, "-key", key, "-tls1_3", "-early_data", "-groups", "P-521")
+	c := earlyData(t, o, "-groups X25519:P-521")[0]
+	allHold(t, c, 2)
+	expectSome(t, c, "client GET /early HTTP/1.0 [client_early_traffic_secret]", "server HelloRetryRequest", "client ClientHello",
+		"client Finished [client_handshake_traffic_secret]", "client GET / HTTP/1.0 [client_application_traffic_secret]")
+	if c.EarlyData || !c.Retried {
+		t.Errorf("negotiated %+v", c.Negotiated)
+	}
+
+	// Without the early secret, which a server that rejects does not log, the early data stays closed, and nothing else.
+	secrets := &keylog.Store{}
+	file := must(os.Open(o.keys))
+	defer file.Close()
+	keylog.Read(file, func(e keylog.Entry) {
+		if e.Label != keylog.LabelClientEarlyTraffic {
+			secrets.Add(e)
+		}
+	})
+	c = o.relay.dissect(t, Options{Secrets: secrets})[1]
+	closed := 0
+	for _, m := range c.Messages {
+		if m.Encrypted {
+			closed++
+		}
+	}
+	if closed != 1 || len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "only the client logs CLIENT_EARLY_TRAFFIC_SECRET") {
+		t.Errorf("%d messages are closed; problems %+v", closed, c.Problems)
+	}
+	allHold(t, c, 2)
+}
+
+// expectSome wants messages in this order, with others between them, and nothing left closed.
+func expectSome(t *testing.T, c *Connection, want ...string) {
+	t.Helper()
+	var got []string
+	for _, m := range c.Messages {
+		got = append(got, describe(m))
+		if len(want) > 0 && describe(m) == want[0] {
+			want = want[1:]
+		}
+		if m.Encrypted || m.Err != nil {
+			t.Errorf("%s: %v", describe(m), m.Err)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("no %q in %q", want, got)
+	}
+	for _, p := range c.Problems {
+		t.Errorf("problem: %+v", p)
+	}
+}
+
+func TestOpensslPSK(t *testing.T) {
+	for _, args := range [][]string{
+		{"-tls1_3"},
+		{"-tls1_2", "-cipher", "PSK-AES128-CBC-SHA256"},
+		{"-tls1_2", "-cipher", "DHE-PSK-AES256-CCM8"},
+		{"-tls1_2", "-cipher", "ECDHE-PSK-CHACHA20-POLY1305"},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
+			psk := append([]string{"-psk", "00112233445566778899aabbccddeeff"}, args...)
+			o := newOpenssl(t, append(psk, "-nocert", "-www")...)
+			o.client(t, []string{"", get}, append(psk, "-ign_eof")...)
+			c := o.relay.dissect(t, Options{Secrets: secretsFrom(t, o.keys)})[0]
+			readsWell(t, c, 2)
+		})
+	}
+}
+
+const postHandshakeAuth = `
+import socket, ssl, sys, threading
+port, keys, cert, key, ca, client_cert, client_key = sys.argv[1:]
+server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+server.load_cert_chain(cert, key)
+server.load_verify_locations(ca)
+server.verify_mode = ssl.CERT_OPTIONAL
+server.post_handshake_auth = True
+server.minimum_version = ssl.TLSVersion.TLSv1_3
+server.keylog_filename = keys
+listener = socket.create_server(("127.0.0.1", int(port)))
+listener.settimeout(10)
+print("LISTENING", flush=True)
+relay = int(sys.stdin.readline())
+def call():
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    client.load_cert_chain(client_cert, client_key)
+    client.post_handshake_auth = True
+    with client.wrap_socket(socket.create_connection(("127.0.0.1", relay), 10), server_hostname="localhost") as c:
+        c.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        while c.recv(1000):
+            pass
+thread = threading.Thread(target=call)
+thread.start()
+raw, _ = listener.accept()
+with server.wrap_socket(raw, server_side=True) as s:
+    s.recv(1000)
+    s.verify_client_post_handshake()
+    s.sendall(b"HTTP/1.0 200 ok\r\n\r\n")
+    s.settimeout(10)
+    try:
+        s.unwrap()
+    except (ssl.SSLError, OSError):
+        pass
+    print("CERT", s.getpeercert(True) is not None)
+thread.join()
+`
+
+func TestPythonPostHandshakeAuthentication(t *testing.T) {
+	t.Parallel()
+	need(t, "python3")
+	p := testPKI()
+	serverCert, serverKey := write(t, "server", p.server["ecdsa"])
+	clientCert, clientKey := write(t, "client", p.client["ecdsa"])
+	dir := t.TempDir()
+	ca, keys := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "keys.log")
+	writePEM(t, ca, "CERTIFICATE", p.clientCA.cert.Raw)
+	port := freePort(t)
+	stdin, out, wait := start(t, "python3", "-c", postHandshakeAuth, port, keys, serverCert, serverKey, ca, clientCert, clientKey)
+	out.await(t, "LISTENING", 1)
+	r := newRelay(t, port)
+	io.WriteString(stdin, r.port+"\n")
+	wait()
+	c := r.dissect(t, Options{Secrets: secretsFrom(t, keys)})[0]
+	expectSome(t, c, "client Finished [client_handshake_traffic_secret]", "client GET / HTTP/1.0 [client_application_traffic_secret]",
+		"server CertificateRequest [server_application_traffic_secret]",
+		"client Certificate [client_application_traffic_secret]", "client CertificateVerify [client_application_traffic_secret]",
+		"client Finished [client_application_traffic_secret]")
+	allHold(t, c, 7)
 }

@@ -63,6 +63,9 @@ func (f *flow) read(w waiting) {
 		Records: []Span{{Offset: rec.Offset, Length: tlswire.RecordHeaderLen + len(rec.Fragment)}},
 	}
 	switch {
+	case d.blind && !plainAlert(rec):
+		f.noSecret(d, rec.Offset, "")
+		f.closed(m)
 	case d.encrypting != nil && !plainAlert(rec):
 		f.readTLS12(d, w, m)
 	case rec.Type == tlswire.ContentTypeApplicationData:
@@ -96,40 +99,38 @@ func (f *flow) readTLS13(d *direction, w waiting, m Message) {
 	f.content(d, content, m)
 }
 
-// open opens a record with the key of its phase. A side leaves the early phase
-// without a word when the server rejected early data, and the handshake is
-// closed when only the secrets after it are known: then the next key that
-// opens the record says where it is. It returns what opened it, or nil.
+// open opens a record with the key of its phase, or with one of a later phase:
+// a side leaves the early phase without a word when the server rejects early
+// data, and the message that ends the handshake may be missing or closed. It
+// returns what opened it, or nil.
 func (f *flow) open(d *direction, w waiting) ([]byte, *protection) {
 	if d.phase == plain {
 		f.noSecret(d, w.rec.Offset, "")
 		return nil, nil
 	}
-	for p := d.phase; p < phases; p++ {
-		now, err := f.protection(d, p, w.rec)
+	for p := d.phase; p < phases && !w.hole; p++ {
+		key, err := f.protection(d, p, w.rec)
 		if err != nil {
 			f.problem(d.side, w.rec.Offset, err.Error())
 			return nil, nil
 		}
-		if now == nil {
+		if key == nil {
 			continue
 		}
-		if !w.hole {
-			if inner, ok := now.tries(f.plaintext[:0], w.rec); ok {
-				f.plaintext = inner[:0]
-				d.phase = p
-				return inner, now
-			}
-		}
-		if p == d.phase && p != early {
-			now.seq++
-			if !w.hole {
-				f.problem(d.side, w.rec.Offset, fmt.Sprintf("a record does not open with %s: it was changed on the way, or the key log is of another connection", now.key.Secret))
-			}
-			return nil, nil
+		if inner, ok := key.tries(f.plaintext[:0], w.rec); ok {
+			f.plaintext = inner[:0]
+			d.phase = p
+			return inner, key
 		}
 	}
-	if d.keys[d.phase] == nil && !w.hole {
+	now, _ := f.protection(d, d.phase, w.rec)
+	switch {
+	case now != nil && d.phase != early:
+		now.seq++
+		if !w.hole {
+			f.problem(d.side, w.rec.Offset, fmt.Sprintf("a record does not open with %s: it was changed on the way, or the key log is of another connection", now.key.Secret))
+		}
+	case now == nil && !w.hole:
 		f.noSecret(d, w.rec.Offset, trafficSecrets[d.phase][d.side].label)
 	}
 	return nil, nil
@@ -237,7 +238,7 @@ func (f *flow) noSecretTLS12(d *direction, offset int64) {
 func (f *flow) closed(m Message) {
 	m.Encrypted = true
 	if d := f.sides[m.From-tlswire.SideClient]; d.phase == handshaking || d.encrypting == f.hs && !f.hs.finished[d.side] {
-		f.hs.partial = true // it may have been a handshake message
+		f.hs.miss() // it may have been a handshake message
 	}
 	if last := f.last(m); last != nil && last.Encrypted && m.Type == tlswire.ContentTypeApplicationData {
 		last.Time = m.Time
@@ -301,7 +302,11 @@ func clip(b []byte) []byte { return slices.Clone(b[:min(len(b), maxData)]) }
 // means nothing (RFC 8446 D.4).
 func (f *flow) changeCipherSpec(d *direction) {
 	hs := f.hs
-	if hs.tls13() || hs.version == 0 {
+	if hs.version == 0 {
+		d.blind = hs.hello == nil || f.cut()
+		return
+	}
+	if hs.tls13() {
 		return
 	}
 	if !hs.done && d.side == tlswire.SideServer {

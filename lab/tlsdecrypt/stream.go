@@ -15,6 +15,7 @@ type direction struct {
 	hole   bool   // zeros in buf stand for bytes that are missing
 	offset int64  // of buf's first byte in the side's stream
 	cut    bool   // its first bytes are missing
+	blind  bool   // it encrypts, and the hellos were not seen
 	dead   bool   // it cannot be followed any further
 	closed bool   // FIN
 
