@@ -90,6 +90,7 @@ user_pref("security.OCSP.enabled", 0);
 user_pref("browser.shell.checkDefaultBrowser", false);
 user_pref("browser.aboutwelcome.enabled", false);
 user_pref("browser.startup.page", 0);
+user_pref("browser.warnOnQuit", false);
 user_pref("browser.newtabpage.enabled", false);
 user_pref("startup.homepage_welcome_url", "");
 user_pref("termsofuse.bypassNotification", true);
