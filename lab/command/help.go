@@ -45,7 +45,8 @@ lab certs list --json   for a program to read`
 	verifyExamples = `lab certs verify   exit status 1, and why, at the first lie`
 
 	scenarioListExamples = `lab scenario list
-lab scenario list --json   for a program to read`
+lab scenario list unknown_ca   those that end with an alert, or have a word
+lab scenario list --json       for a program to read`
 
 	scenarioShowExamples = `lab scenario show expired-client                    read it
 lab scenario show expired-client >mine.yaml         change it
