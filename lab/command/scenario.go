@@ -135,13 +135,12 @@ func (p *Program) scenarioRun(c *cli.Context) error {
 			p.printRuns(runs)
 		}
 	})
-	if err != nil {
+	switch {
+	case c.Context.Err() != nil || err == nil && !asExpected:
+		return silentError{}
+	default:
 		return err
 	}
-	if !asExpected {
-		return silentError{}
-	}
-	return nil
 }
 
 // chosenScenarios are those named as arguments, or all.

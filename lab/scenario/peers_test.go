@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mtlslab.example/lab/lab"
 )
@@ -395,7 +396,13 @@ func TestRevocationReachesSessionsOfOpenSSL(t *testing.T) {
 				"-CAfile", file(s, o, "server-ca.pem"), "-cert", file(s, o, "client.pem"), "-key", file(s, o, "client-key.pem"))
 			cmd.Stdin = strings.NewReader("GET / HTTP/1.0\r\n\r\n")
 			_, _ = cmd.CombinedOutput()
-			return <-told
+			select {
+			case x := <-told:
+				return x
+			case <-time.After(settleTimeout):
+				t.Fatal("no exchange was told of")
+				return nil
+			}
 		}
 		first := call("-sess_out")
 		r := &runner{scenario: s, options: o}
