@@ -133,7 +133,7 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 		_ = drain(x.Conn)
 		return nil, &RejectedError{Err: err}
 	}
-	return response, x.Conn.Close()
+	return response, drain(x.Conn) // the server's close_notify would else be answered with RST
 }
 
 // clientExchange is the client's end of a connection, below TLS. The HTTP
@@ -183,7 +183,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	if x.settings.Instead != "" {
 		return nil, x.speakInstead(ctx, config, url)
 	}
-	config = withSecrets(x.watchCertificate(config), x.Conn)
+	config = withSecrets(x.watchCertificate(config), config.KeyLogWriter, x.Conn)
 	if x.settings.Rekey {
 		x.rekey = &rekeyer{}
 		config = alsoLog(config, x.rekey)

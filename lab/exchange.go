@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
 // Side is one end of a connection.
@@ -51,6 +53,10 @@ type Exchange struct {
 	Client     Party   `json:"client"`
 	HTTP       *HTTP   `json:"http,omitempty"` // nil when no request was answered
 	DurationMS float64 `json:"duration_ms"`
+
+	// Wire is what was said, as far as it could be read, if the journal has it
+	// dissected. It belongs to whoever is told of the exchange.
+	Wire *tlsdecrypt.Connection `json:"-"`
 }
 
 // Verdict is what became of an exchange.

@@ -108,7 +108,7 @@ func (h *hangUp) Write(b []byte) (int, error) {
 // speakInstead is run for a client that does not speak TLS.
 func (x *clientExchange) speakInstead(ctx context.Context, config *tls.Config, url *url.URL) error {
 	_ = x.SetDeadline(time.Now().Add(x.settings.timeout()))
-	err := x.settings.Instead.perform(ctx, ClientSide, x, withSecrets(config, x.Conn), url.Host)
+	err := x.settings.Instead.perform(ctx, ClientSide, x, withSecrets(config, config.KeyLogWriter, x.Conn), url.Host)
 	x.tell(newHalf(ClientSide, err, 0, &x.alerts), tls.ConnectionState{}, nil)
 	return err
 }
@@ -140,7 +140,7 @@ func (s *Server) serveInstead(ctx context.Context) error {
 func (c *serverConn) speakInstead(ctx context.Context, what Instead, config *tls.Config, timeout time.Duration) {
 	defer context.AfterFunc(ctx, func() { c.Conn.Close() })()
 	_ = c.SetDeadline(time.Now().Add(timeout))
-	err := what.perform(ctx, ServerSide, c, withSecrets(config, c.Conn), "")
+	err := what.perform(ctx, ServerSide, c, withSecrets(config, config.KeyLogWriter, c.Conn), "")
 	c.finish(err, tls.ConnectionState{}, nil)
 	_ = drain(c.Conn)
 }

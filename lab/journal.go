@@ -16,6 +16,8 @@ type Journal struct {
 	// known: after the first response, or when the connection has ended.
 	Each func(*Exchange)
 
+	dissection *Dissection // nil when nobody wants to know what was said
+
 	mu      sync.Mutex
 	number  int
 	open    map[string]*entry // by addresses
@@ -31,7 +33,11 @@ type entry struct {
 	expected map[Side]bool
 	halves   map[Side]*half
 	changed  chan struct{} // closed when a half was added
+	late     *time.Timer   // awaits what was said; nil while a side has not told
 }
+
+// isJudged tells whether all sides have told what they saw.
+func (e *entry) isJudged() bool { return len(e.halves) == len(e.expected) }
 
 func key(clientAddr, serverAddr string) string { return clientAddr + " " + serverAddr }
 
@@ -74,9 +80,15 @@ func (j *Journal) end(side Side, clientAddr, serverAddr string, h half, fill fun
 	close(e.changed)
 	e.changed = make(chan struct{})
 	fill(&e.Exchange)
-	if len(e.halves) == len(e.expected) {
-		j.settle(k, e)
+	if !e.isJudged() {
+		return
 	}
+	e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
+	if j.dissection != nil && e.Wire == nil {
+		j.awaitWire(k, e)
+		return
+	}
+	j.settle(k, e)
 }
 
 // otherView is how long a side that was rejected waits for the other to say why.
@@ -116,6 +128,9 @@ func (j *Journal) forget(clientAddr, serverAddr string) {
 // settle judges an exchange and has it handed on. mu is held.
 func (j *Journal) settle(k string, e *entry) {
 	delete(j.open, k)
+	if e.late != nil {
+		e.late.Stop()
+	}
 	if len(e.halves) > 0 {
 		e.Verdict = judge(e.halves[ServerSide], e.halves[ClientSide])
 		for side, party := range map[Side]*Party{ServerSide: &e.Server, ClientSide: &e.Client} {
@@ -124,7 +139,10 @@ func (j *Journal) settle(k string, e *entry) {
 			}
 		}
 		e.Verdict.admission(e.HTTP)
-		e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
+		e.Verdict.witness(e.Wire)
+		if e.DurationMS == 0 {
+			e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
+		}
 		j.ended = append(j.ended, &e.Exchange)
 	}
 	if !j.handing {

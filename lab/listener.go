@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -41,7 +42,11 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	c := l.open(raw)
 	c.own = own
-	c.tls = tls.Server(c, withSecrets(config, c.Conn))
+	var keyLog io.Writer
+	if c.keys.To = config.KeyLogWriter; c.keys.To != nil {
+		keyLog = &c.keys
+	}
+	c.tls = tls.Server(c, withSecrets(config, keyLog, c.Conn))
 	return c.tls, nil
 }
 
@@ -73,17 +78,20 @@ type serverConn struct {
 	tls            *tls.Conn // above it
 	client, server string    // addresses
 	own            *identity // what the server can show
+	keys           keylog.Batch
 	alerts         alertWatch
 	told           atomic.Bool
 }
 
 func (c *serverConn) Read(b []byte) (int, error) {
+	_ = c.keys.Flush()
 	n, err := c.Conn.Read(b)
 	c.alerts.receiving(b[:n])
 	return n, err
 }
 
 func (c *serverConn) Write(b []byte) (int, error) {
+	_ = c.keys.Flush()
 	c.alerts.sending(b)
 	return c.Conn.Write(b)
 }
@@ -93,7 +101,7 @@ func (c *serverConn) Write(b []byte) (int, error) {
 // said; only a server that stops does so while the handshake goes on.
 func (c *serverConn) Close() error {
 	if c.told.Load() {
-		return c.Conn.Close()
+		return c.hangUp()
 	}
 	if c.listener.stopping.Load() {
 		c.listener.journal.forget(c.client, c.server)
@@ -102,6 +110,16 @@ func (c *serverConn) Close() error {
 	err := c.tls.Handshake() // is over: this is how it ended
 	c.finish(err, c.tls.ConnectionState(), nil)
 	if err != nil {
+		return drain(c.Conn)
+	}
+	return c.hangUp()
+}
+
+// hangUp closes the connection after a handshake that succeeded. One that is
+// recorded hears the peer's last words out, its close_notify and FIN, as they
+// would be seen on the wire.
+func (c *serverConn) hangUp() error {
+	if c.listener.tap != nil {
 		return drain(c.Conn)
 	}
 	return c.Conn.Close()

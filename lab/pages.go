@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,10 +16,15 @@ import (
 func pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		a := acquaint(r.TLS)
+		leaf, negotiated := r.TLS.PeerCertificates[0], describeTLS(*r.TLS)
+		client := leaf.Subject.String()
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintf(w, "Hello %s\n\nclient        %s\nissued by     %s\nTLS version   %s\ncipher suite  %s\ngroup         %s\n",
-			a.Client.Subject, a.Client.Subject, a.Client.Issuer, a.TLS.Version, a.TLS.CipherSuite, a.TLS.Group)
+		_, _ = io.WriteString(w, "Hello "+client+
+			"\n\nclient        "+client+
+			"\nissued by     "+leaf.Issuer.String()+
+			"\nTLS version   "+negotiated.Version+
+			"\ncipher suite  "+negotiated.CipherSuite+
+			"\ngroup         "+negotiated.Group+"\n")
 	})
 	mux.HandleFunc("GET /tls", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -46,7 +46,8 @@ func Listen(ctx context.Context, addr string, s Settings) (*Server, error) {
 	if _, _, err := w.current(); err != nil {
 		return nil, err
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	// No TCP keep-alive: the timeouts below end a connection before its probes would.
+	l, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}

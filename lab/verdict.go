@@ -8,6 +8,9 @@ import (
 	"net"
 	"os"
 	"strings"
+
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // half is one side's view of an exchange.
@@ -95,6 +98,24 @@ func (v *Verdict) admission(http *HTTP) {
 	if v.Outcome == Accepted && http != nil && http.Status == 403 {
 		why := reason{code: NotAuthorised, text: "the client was authenticated, but is not allowed what it asked for: the server answered 403"}
 		v.Code, v.Reason, v.Fix = why.code, why.text, why.fix(ServerSide)
+	}
+}
+
+// witness puts the alert that was seen on the wire in the place of one that was
+// concluded from the sides' errors. c may be nil.
+func (v *Verdict) witness(c *tlsdecrypt.Connection) {
+	if c == nil || v.Outcome != Rejected {
+		return
+	}
+	for _, m := range c.Messages {
+		if m.Alert == nil || m.Alert.Level == tlswire.AlertWarning || m.From.String() != string(v.RejectedBy) {
+			continue
+		}
+		seen := newAlert(uint8(m.Alert.Description), v.RejectedBy)
+		if v.Alert != nil {
+			seen.Arrived = v.Alert.Arrived
+		}
+		v.Alert = seen
 	}
 }
 

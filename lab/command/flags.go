@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/ladder"
 )
 
 // The flags that several commands share. A function each, since the library
@@ -29,6 +32,20 @@ func addrFlag() cli.Flag {
 	return &cli.StringFlag{Name: "addr", Value: "127.0.0.1:8443", EnvVars: []string{"LAB_ADDR"}, Usage: "`HOST:PORT` of the server"}
 }
 
+func asciiFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "ascii", Usage: "draw with ASCII characters alone"}
+}
+
+// ladderOptions fits drawings to where they go.
+func (p *Program) ladderOptions(c *cli.Context) ladder.Options {
+	o := ladder.Options{ASCII: c.Bool("ascii"), Verbose: c.Bool("verbose")}
+	if isTerminal(p.Stdout) {
+		o.Width, _, _ = term.GetSize(int(p.Stdout.(*os.File).Fd()))
+		o.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	}
+	return o
+}
+
 // pairFlags are those of lab up and of both its halves, with the defaults that
 // differ.
 func pairFlags(count int, keylog, capture string) []cli.Flag {
@@ -44,7 +61,8 @@ func pairFlags(count int, keylog, capture string) []cli.Flag {
 		&cli.StringFlag{Name: "capture-limit", Usage: "end the recording at `SIZE`, such as 100M"},
 		&cli.IntFlag{Name: "snaplen", Usage: "record only `N` bytes of each packet's application data"},
 		jsonFlag(),
-		&cli.BoolFlag{Name: "verbose", Usage: "tell more of every exchange"},
+		&cli.BoolFlag{Name: "verbose", Usage: "draw every exchange, each message with its fields and bytes"},
+		asciiFlag(),
 	}
 }
 

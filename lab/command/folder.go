@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
 // folder is the folder that a command works in.
@@ -109,4 +111,22 @@ func (p *Program) generate(ctx context.Context, m *certgen.Manifest, f folder, o
 	o.Progress = bar.update
 	o.Waiting = func() { p.say("waiting for another lab that writes to %s", f.certs()) }
 	return certgen.Generate(ctx, m, f.certs(), o)
+}
+
+// trustOf is what chains are checked under: the CAs in the folder's PKI, or
+// none where there is no PKI.
+func trustOf(f folder) (*tlsdecrypt.Trust, error) {
+	files, err := filepath.Glob(filepath.Join(f.certs(), "*.pem"))
+	if err != nil {
+		return nil, err
+	}
+	trust := &tlsdecrypt.Trust{}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".pem")
+		certificates, err := certgen.LoadCertificates(f.certs(), name)
+		if err == nil && certificates[0].IsCA { // else a key or a CRL, for one
+			trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: name, Certificate: certificates[0]})
+		}
+	}
+	return trust, nil
 }

@@ -137,13 +137,21 @@ func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 	target := c.String("url")
 	if target == "" {
 		o.Addr = c.String("addr")
-		_, port, err := net.SplitHostPort(o.Addr)
-		if err != nil {
-			return o, checkAddr(c)
+		var err error
+		if target, err = ownURL(c); err != nil {
+			return o, err
 		}
-		target = "https://localhost:" + port + "/"
 	}
-	u, err := httpsURL(c, target)
+	u, err := httpsURL(c, "--url", target)
 	o.URL = u
 	return o, err
+}
+
+// ownURL is that of the lab's own server at --addr, by the name of localhost.
+func ownURL(c *cli.Context) (string, error) {
+	_, port, err := net.SplitHostPort(c.String("addr"))
+	if err != nil {
+		return "", checkAddr(c)
+	}
+	return "https://localhost:" + port + "/", nil
 }

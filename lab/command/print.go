@@ -24,11 +24,8 @@ func (p *Program) printJSON(v any) {
 }
 
 // printExchange writes what became of an exchange.
-func (p *Program) printExchange(x *lab.Exchange, asJSON, verbose bool) {
+func (p *Program) printExchange(x *lab.Exchange, verbose bool) {
 	switch {
-	case asJSON:
-		p.printJSON(x)
-		return
 	case x.Outcome == lab.Accepted:
 		status := "no request"
 		if x.HTTP != nil {

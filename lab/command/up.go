@@ -22,7 +22,7 @@ const (
 )
 
 // joinTimeout is how long the server's view of the last exchange may take.
-const joinTimeout = time.Second
+const joinTimeout = 2 * time.Second
 
 func (p *Program) upCommand() *cli.Command {
 	return &cli.Command{

@@ -24,6 +24,9 @@ type Connection struct {
 	ClientRandom []byte // of the (last) ClientHello; nil before there is one
 	Negotiated
 	Problems []Problem // what cannot be seen, and why
+
+	handshakes []*handshake // for Check
+	checked    bool
 }
 
 // Negotiated is what the two sides agreed on, as far as they got. Zero values
@@ -82,6 +85,7 @@ type Message struct {
 	Records []Span // the records that carry it, which may carry others too
 
 	Handshake *tlswire.Handshake // a handshake message; with an Opaque body when it does not parse
+	Inner     *tlswire.Handshake // the Certificate in a CompressedCertificate (RFC 8879)
 	Alert     *tlswire.Alert
 	HTTP      *httpwire.Message // head of a request or response in application data
 	Data      []byte            // the first bytes of other application data, at most maxData

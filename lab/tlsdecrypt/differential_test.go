@@ -1,0 +1,228 @@
+package tlsdecrypt_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// TestDifferential has peers talk to each other over a relay that records them, and compares what this package and
+// tshark make of the file.
+func TestDifferential(t *testing.T) {
+	need(t, "tshark", "openssl")
+	if testing.Short() {
+		t.Skip("runs other programs")
+	}
+	s := newStudio(t)
+	s.makeDSA(t)
+	t.Run("record", func(t *testing.T) {
+		for name, part := range cases {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				need(t, strings.Fields(part.needs)...)
+				part.play(t, stage{s, name})
+			})
+		}
+	})
+	s.relays.Wait()
+	if err := s.recorder.Close(); err != nil {
+		t.Fatal(err)
+	}
+	keys := s.allKeys(t)
+	if out := os.Getenv("KEEP"); out != "" {
+		exec.Command("cp", "-r", s.dir, out).Run()
+	}
+	theirs := tshark(t, s.capture(), keys)
+	ours := dissect(t, s.capture(), keys)
+	tally := map[string]int{}
+	shown := map[string][]string{} // by case: sides and heads
+	for number, name := range s.cases {
+		port := firstPort + number
+		c := ours[port]
+		if c == nil || theirs[port] == nil {
+			t.Errorf("%s: connection %d is missing", name, number)
+			continue
+		}
+		a, b := accountOf(c), theirs[port]
+		sound(t, fmt.Sprintf("%s, tcp.port==%d", name, port), c, tally)
+		for _, from := range []tlswire.Side{tlswire.SideClient, tlswire.SideServer} {
+			for _, e := range slices.Concat(a.said[from], a.http[from]) {
+				shown[name] = append(shown[name], from.String()+" "+e.head)
+			}
+			what := fmt.Sprintf("%s, tcp.port==%d, %v", name, port, from)
+			n, why := excusedFrom(c, from, a.said[from], b.said[from])
+			if why != "" {
+				tally["excused: "+why]++
+				compare(t, what, firstOf(a.said[from], n), firstOf(b.said[from], n), tally)
+				continue
+			}
+			compare(t, what, a.said[from], b.said[from], tally)
+			compare(t, what, a.http[from], b.http[from], tally)
+		}
+	}
+	for name, said := range shown {
+		for _, want := range cases[name].shows {
+			if !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, want) }) {
+				t.Errorf("%s: there is no %s", name, want)
+			}
+		}
+	}
+	t.Logf("%d connections: %v", len(s.cases), tally)
+}
+
+// allKeys puts the key logs of all cases into one.
+func (s *studio) allKeys(t *testing.T) string {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(s.dir, "*.keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []byte
+	for _, log := range logs {
+		b, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b...)
+	}
+	name := filepath.Join(s.dir, "all-keys.log")
+	if err := os.WriteFile(name, all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// dissect returns what this package says of each connection in a capture, by the port of its client.
+func dissect(t *testing.T, name, keys string) map[int]*tlsdecrypt.Connection {
+	t.Helper()
+	secrets := &keylog.Store{}
+	log, err := os.Open(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	if err := keylog.Read(log, secrets.Add); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	connections := map[int]*tlsdecrypt.Connection{}
+	d := tlsdecrypt.New(tlsdecrypt.Options{Secrets: secrets, Done: func(c *tlsdecrypt.Connection) {
+		connections[int(c.Client.Port())] = c
+	}})
+	if err := capture.Read(file, capture.ReadOptions{Sink: d}); err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+	return connections
+}
+
+// compare reports the first message in which two accounts differ, and counts what agrees.
+func compare(t *testing.T, what string, ours, theirs []entry, tally map[string]int) {
+	t.Helper()
+	for i := range max(len(ours), len(theirs)) {
+		if i >= len(ours) || i >= len(theirs) {
+			t.Errorf("%s: after %d messages of %d and %d\n\tours:\n\t\t%v\n\ttshark's:\n\t\t%v", what, i, len(ours), len(theirs), ours[i:], theirs[i:])
+			return
+		}
+		kind, _, _ := strings.Cut(ours[i].head, " ")
+		tally[kind]++
+		tally["fields"] += len(ours[i].fields)
+		if ours[i].head != theirs[i].head || !slices.Equal(ours[i].fields, theirs[i].fields) {
+			if name := excused(ours[i], theirs[i]); name != "" {
+				tally["excused: "+name]++
+				continue
+			}
+			t.Errorf("%s: message %d\n\tours:\n\t\t%v\n\ttshark's:\n\t\t%v", what, i, ours[i], theirs[i])
+			return
+		}
+	}
+}
+
+// sound checks what must be true of a connection without asking others. Chains are not its subject.
+func sound(t *testing.T, what string, c *tlsdecrypt.Connection, tally map[string]int) {
+	t.Helper()
+	c.Check(nil)
+	for _, p := range c.Problems {
+		if !foreign(c) || !strings.HasPrefix(p.Text, "the cipher of ") {
+			t.Errorf("%s: %v", what, p.Text)
+		}
+	}
+	for _, m := range c.Messages {
+		if m.Err != nil {
+			t.Errorf("%s: %v", what, m.Err)
+		}
+		for _, check := range m.Checks {
+			switch {
+			case check.Result == tlsdecrypt.Holds:
+				tally[check.Subject+" holds"]++
+			case check.Result == tlsdecrypt.Unknown && (check.Subject == "chain" || check.Subject == "binder" || strings.Contains(check.Text, "CN=dsa")):
+			default:
+				t.Errorf("%s: %s %s: %s", what, check.Subject, check.Result, check.Text)
+			}
+		}
+	}
+}
+
+// foreign tells whether a connection is protected with a cipher that this package leaves to others.
+func foreign(c *tlsdecrypt.Connection) bool {
+	suite := c.CipherSuite.String()
+	return strings.Contains(suite, "CAMELLIA") || strings.Contains(suite, "ARIA")
+}
+
+// excused names the difference between two readings of a message if it is known to be tshark's (4.0.17) fault.
+func excused(ours, theirs entry) string {
+	keyExchange := ours.head == "handshake server_key_exchange" || ours.head == "handshake client_key_exchange"
+	switch {
+	case ours.head != theirs.head:
+	case keyExchange && len(theirs.fields) == 1 && theirs.fields[0] == ours.fields[0]:
+		return "tshark does not take apart the key exchange of this suite"
+	}
+	return ""
+}
+
+// excusedFrom tells from which message of a side on the two are known to differ, and why.
+func excusedFrom(c *tlsdecrypt.Connection, from tlswire.Side, ours, theirs []entry) (n int, why string) {
+	n = readable(theirs)
+	switch {
+	case foreign(c):
+		return readable(ours), "a cipher that this package leaves to others"
+	case n == len(theirs):
+	case c.Resumption == tlsdecrypt.ByTicket:
+		return n, "tshark does not find the secret of a session that crypto/tls resumed"
+	case from == tlswire.SideClient && count(ours[:n], "handshake finished protected") == 2:
+		return n, "tshark takes the client's Finished after the handshake for the end of the handshake"
+	}
+	return 0, ""
+}
+
+// readable counts the messages before the first that cannot be read.
+func readable(said []entry) int {
+	if n := slices.IndexFunc(said, func(e entry) bool { return strings.HasPrefix(e.head, "unread") }); n >= 0 {
+		return n
+	}
+	return len(said)
+}
+
+func firstOf(said []entry, n int) []entry { return said[:min(n, len(said))] }
+
+func count(said []entry, head string) (n int) {
+	for _, e := range said {
+		if e.head == head {
+			n++
+		}
+	}
+	return n
+}
