@@ -81,6 +81,7 @@ func hint(err error) string {
 		notLog   *keylog.NotKeyLogError
 		network  *net.OpError
 		lesson   *scenario.UnknownError
+		lessons  *noScenarioError
 		start    *startError
 		unsafe   *keyshim.UnsafeError
 	)
@@ -103,6 +104,8 @@ func hint(err error) string {
 		return "lab certs list shows all"
 	case errors.As(err, &lesson) && len(lesson.Nearest) > 0:
 		return "did you mean " + strings.Join(lesson.Nearest, " or ") + "? lab scenario list shows all"
+	case errors.As(err, &lessons):
+		return "lab scenario list shows all; words may be those of an alert, such as unknown_ca"
 	case errors.As(err, &lesson):
 		return "lab scenario list shows all; a file of your own is written ./mine.yaml"
 	case errors.As(err, &issue), errors.As(err, &unlike):
