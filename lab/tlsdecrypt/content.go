@@ -81,7 +81,7 @@ func clip(b []byte) []byte { return slices.Clone(b[:min(len(b), maxData)]) }
 func (f *flow) changeCipherSpec(d *direction) {
 	hs := f.hs
 	if hs.version == 0 {
-		d.blind = hs.hello == nil || f.cut()
+		d.blind = hs.hello == nil || f.cut() || f.sides[1].dead
 		return
 	}
 	if hs.tls13() {

@@ -208,19 +208,22 @@ func (f *flow) giveUp() {
 	f.queue = nil
 }
 
-// add appends a message, unless there are too many.
-func (f *flow) add(m *Message) {
-	if len(f.c.Messages) >= maxMessages {
-		f.c.Omitted++
-		return
-	}
+// add appends a message, unless there are too many. It tells whether it did.
+func (f *flow) add(m *Message) bool {
 	if m.Handshake != nil {
-		if f.held += len(m.Handshake.Raw); f.held > maxBytes {
-			f.c.Omitted++
-			return
+		f.held += len(m.Handshake.Raw)
+	}
+	if m.HTTP != nil {
+		for _, h := range m.HTTP.Headers {
+			f.held += len(h.Name) + len(h.Value)
 		}
 	}
+	if len(f.c.Messages) >= maxMessages || f.held > maxBytes {
+		f.c.Omitted++
+		return false
+	}
 	f.c.Messages = append(f.c.Messages, m)
+	return true
 }
 
 // noSecret says why encrypted records stay closed.
@@ -228,6 +231,8 @@ func (f *flow) noSecret(d *direction, offset int64, what string) {
 	switch {
 	case f.hs.clientRandom == nil || f.hs.version == 0 && f.cut():
 		f.problem(tlswire.SideUnknown, -1, "captured after the handshake began: its start is needed to decrypt what follows; start the capture before the connection")
+	case f.hs.version == 0 && d.phase == plain:
+		f.problem(d.side, offset, "no ServerHello was seen: it is needed to decrypt what follows")
 	case !f.anySecret():
 		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("no secret for this client random in the key log: was SSLKEYLOGFILE set for one of the two programs? (client random %x…)", f.hs.clientRandom[:4]))
 	case d.phase == early:
