@@ -144,7 +144,7 @@ func (f *flow) problem(from tlswire.Side, offset int64, text string) {
 func (f *flow) learnSecret(line []byte) {
 	entry, err := keylog.ParseLine(bytes.TrimRight(line, "\r\n"))
 	if err != nil {
-		return // of another connection's trouble, or a comment: it opens nothing
+		return // a comment, say: it opens nothing
 	}
 	if f.own == nil {
 		f.own = &keylog.Store{}
@@ -189,7 +189,7 @@ func (f *flow) take(w waiting) {
 	}
 }
 
-func (f *flow) waits(w waiting) bool { return f.patient && !w.hole && f.lacksSecret(w.from, w.rec) }
+func (f *flow) waits(w waiting) bool { return f.patient && f.lacksSecret(w.from, w.rec) }
 
 // retry reads queued records as far as their secrets are known now.
 func (f *flow) retry() {
