@@ -18,7 +18,7 @@ type Connection struct {
 	End    End       // how
 
 	Messages []*Message // in the order they were sent; at most maxMessages, see Omitted
-	Omitted  int        // messages of application data that are only counted
+	Omitted  int        // messages that are only counted
 	Comments []string   // what the capture says of it: the verdict, in words
 
 	ClientRandom []byte // of the (last) ClientHello; nil before there is one
