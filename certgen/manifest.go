@@ -122,7 +122,7 @@ func (m *Manifest) Lookup(name string) (*Certificate, error) {
 	for i, c := range m.Certificates {
 		names[i] = c.Name
 	}
-	return nil, &UnknownNameError{Name: name, Nearest: nearest(name, names)}
+	return nil, &UnknownNameError{Name: name, Nearest: Nearest(name, names)}
 }
 
 // Read parses the manifest in file. One over 16 MiB is refused without being

@@ -216,7 +216,7 @@ func (d *document) decodeField(key, value *yaml.Node) error {
 // fieldHint names the field that was probably meant, or all of them.
 func fieldHint(name string) string {
 	names := slices.Sorted(maps.Keys(fieldSetters))
-	if near := nearest(name, names); len(near) > 0 {
+	if near := Nearest(name, names); len(near) > 0 {
 		return "did you mean " + near[0] + "?"
 	}
 	return "the fields are " + strings.Join(names, ", ")

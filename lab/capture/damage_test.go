@@ -200,7 +200,7 @@ func TestReadSecrets(t *testing.T) {
 	}
 	equal(t, l.lines, "CLIENT_RANDOM 00 11\n", fmt.Sprintf("0: open %v %v", clientAddr, serverAddr), "0: says exchange 3",
 		"0: client question", "EXPORTER_SECRET 00 11\n", "0: server half-close", "0: server close",
-		"2 packets of link type 147 passed over: TCP is not looked for in them")
+		"packets passed over, of link type 147, in which TCP is not looked for: 2")
 }
 
 // FuzzRead: anything is read without a panic, and every connection's events keep the rules of wiretap.

@@ -250,6 +250,6 @@ func (f *frames) whole(first gopacket.LayerType, payload []byte) {
 // notice says how many frames were of a link type that is not known.
 func (f *frames) notice(say func(string)) {
 	for _, link := range slices.Sorted(maps.Keys(f.foreign)) {
-		say(fmt.Sprintf("%d packets of link type %d passed over: TCP is not looked for in them", f.foreign[link], link))
+		say(fmt.Sprintf("packets passed over, of link type %d, in which TCP is not looked for: %d", link, f.foreign[link]))
 	}
 }

@@ -3,6 +3,7 @@ package capture
 import (
 	"bytes"
 	"slices"
+	"sort"
 	"time"
 
 	"mtlslab.example/lab/lab/wiretap"
@@ -16,14 +17,14 @@ const (
 
 // direction is what one side sends.
 type direction struct {
-	begun    bool   // next is known
-	next     uint32 // sequence number of the byte that is handed on next
-	first    uint32 // sequence number of its SYN
-	syn      bool   // first is known
-	acked    uint32 // the last acknowledgement number it sent
-	acks     bool   // it has sent one
-	finished bool   // FIN was handed on
-	queue    []waiting
+	begun    bool       // next is known
+	next     uint32     // sequence number of the byte that is handed on next
+	first    uint32     // sequence number of its SYN
+	syn      bool       // first is known
+	acked    uint32     // the last acknowledgement number it sent
+	acks     bool       // it has sent one
+	finished bool       // FIN was handed on
+	queue    []*waiting // by sequence number
 }
 
 // waiting is a segment that waits, with memory of its own.
@@ -56,13 +57,10 @@ func (c *connection) wait(s *segment, d *direction) {
 	if d.begun && before(s.seq+uint32(s.length), d.next) {
 		return // sent again, all of it
 	}
-	w := waiting{*s, c.arrivals}
+	w := &waiting{*s, c.arrivals}
 	w.payload, w.comments = bytes.Clone(s.payload), slices.Clone(s.comments)
 	c.arrivals++
-	i := len(d.queue)
-	for i > 0 && before(s.seq, d.queue[i-1].seq) {
-		i--
-	}
+	i := sort.Search(len(d.queue), func(i int) bool { return before(s.seq, d.queue[i].seq) })
 	d.queue = slices.Insert(d.queue, i, w)
 	c.addWaiting(w.size())
 }
@@ -104,7 +102,7 @@ func (c *connection) ready() int {
 func (c *connection) shift(from int) {
 	d := &c.directions[from]
 	w := d.queue[0]
-	d.queue[0] = waiting{}
+	d.queue[0] = nil
 	d.queue = d.queue[1:]
 	c.addWaiting(-w.size())
 	c.deliver(&w.segment, from)
@@ -161,7 +159,7 @@ func (c *connection) earliest() int {
 // missAcknowledged gives up the bytes that the first waiting segment of from acknowledges, as far as none of them is
 // there.
 func (c *connection) missAcknowledged(from int) {
-	s, peer := &c.directions[from].queue[0], &c.directions[1-from]
+	s, peer := c.directions[from].queue[0], &c.directions[1-from]
 	until := s.ack
 	if len(peer.queue) > 0 && before(peer.queue[0].seq, until) {
 		until = peer.queue[0].seq

@@ -72,9 +72,9 @@ func BenchmarkRead(b *testing.B) {
 
 // TestReadMemory: the memory that reading takes does not grow with the connections that have ended.
 func TestReadMemory(t *testing.T) {
-	small, large := readMemory(t, 6_000), readMemory(t, 20_000)
+	small, large := readMemory(t, 5_000), readMemory(t, 12_000)
 	if large > small+1<<20 {
-		t.Errorf("after 6,000 connections %d bytes are in use, after 20,000 connections %d", small, large)
+		t.Errorf("after 5,000 connections %d bytes are in use, after 12,000 connections %d", small, large)
 	}
 }
 

@@ -89,7 +89,7 @@ type seg struct {
 }
 
 // Sequence numbers begin shortly before they wrap around.
-const isn = 1<<32 - 5
+const isn = -5 // modulo 2^32
 
 // packet makes the packet of a connection from 192.0.2.1 port 40000 to 192.0.2.2 port 8443.
 func (s seg) packet(t testing.TB, at int) raw {
@@ -235,5 +235,30 @@ func (k kinds) Open(wiretap.Event) wiretap.Handler {
 			text += fmt.Sprintf(" %d", e.Missing)
 		}
 		k <- text
+	}
+}
+
+// TestManyOpenConnections: of more connections than are followed at the same time, those that are idle longest are let go.
+func TestManyOpenConnections(t *testing.T) {
+	const connections = 1<<16 + 10
+	syn := seg{wiretap.Client, "S", 0, 0, "early", 0}.packet(t, 0)
+	packets := make([]raw, connections)
+	for i := range packets {
+		packets[i] = raw{syn.time, bytes.Clone(syn.data)}
+		bigEndian.PutUint32(packets[i].data[12:], uint32(i)) // the source address
+	}
+	var d discard
+	var notices []string
+	err := capture.Read(bytes.NewReader(pcapFile(littleEndian, 0xa1b2c3d4, 101, packets)), capture.ReadOptions{
+		Sink: &d, Notice: func(text string) { notices = append(notices, text) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.connections != connections || d.bytes != connections*len("early") {
+		t.Errorf("%d connections with %d bytes, want %d with %d", d.connections, d.bytes, connections, connections*len("early"))
+	}
+	if want := []string{"connections let go before their end, as more than 65536 were open: 32768"}; !slices.Equal(notices, want) {
+		t.Errorf("notices are %q, want %q", notices, want)
 	}
 }

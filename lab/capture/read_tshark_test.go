@@ -111,7 +111,7 @@ func TestStreamsAsTshark(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"6 connections passed over: they were refused or never answered, and carry nothing"}; !slices.Equal(notices, want) {
+	if want := []string{"connections passed over, refused or never answered: 6"}; !slices.Equal(notices, want) {
 		t.Errorf("notices are %q, want %q", notices, want)
 	}
 	if len(got) != len(opened) {

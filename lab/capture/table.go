@@ -120,9 +120,9 @@ func (t *table) sorted(order func(a, b *connection) int) []*connection {
 // notice says what was not followed.
 func (t *table) notice(say func(string)) {
 	if t.silent > 0 {
-		say(fmt.Sprintf("%d connections passed over: they were refused or never answered, and carry nothing", t.silent))
+		say(fmt.Sprintf("connections passed over, refused or never answered: %d", t.silent))
 	}
 	if t.idle > 0 {
-		say(fmt.Sprintf("%d connections let go before their end: more than %d were open at the same time", t.idle, maxConnections))
+		say(fmt.Sprintf("connections let go before their end, as more than %d were open: %d", maxConnections, t.idle))
 	}
 }

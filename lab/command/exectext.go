@@ -23,11 +23,11 @@ func (p *Program) sayObstacles(path string, failed error) {
 	obstacle, file := keyshim.Inspect(path)
 	switch obstacle {
 	case keyshim.Go:
-		p.say("%s is a Go program, whose keys cannot be had from outside: set KeyLogWriter in its tls.Config, or note that %s", file, otherEnd)
+		p.say("%s is a Go program, whose keys cannot be had this way: set KeyLogWriter in its tls.Config; %s", file, otherEnd)
 	case keyshim.Static:
 		p.say("%s is statically linked: its keys are logged only if it does that by itself; %s", file, otherEnd)
 	case keyshim.Privileged:
-		p.say("%s gains privileges when it starts (setuid), and keeps its keys to itself: become that user first and run lab exec there, as in sudo lab exec -- COMMAND", file)
+		p.say("%s gains privileges when it starts (setuid), so that nothing is loaded into it: become that user first, as in sudo lab exec -- COMMAND", file)
 	case keyshim.Foreign:
 		p.say("%s is for another processor than the shim: its keys are logged only if it does that by itself; %s", file, otherEnd)
 	}

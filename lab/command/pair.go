@@ -64,7 +64,6 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 		a.count(x)
 		a.report.exchange(x)
 	}}
-	a.wire = a.settings.Journal.Dissect()
 	return a, nil
 }
 
@@ -82,7 +81,16 @@ func (a *pair) record(c *cli.Context, keylogDefault, captureDefault string) (err
 		}
 		a.settings.KeyLog = a.keys
 	}
-	return a.openCapture(c, captureDefault)
+	if err := a.openCapture(c, captureDefault); err != nil {
+		return err
+	}
+	a.wire = a.settings.Journal.Dissect()
+	if a.capture == nil {
+		a.tap = wiretap.New(a.wire)
+	} else {
+		a.tap = wiretap.New(a.capture, a.wire)
+	}
+	return nil
 }
 
 // openCapture begins the recording. On stdout it is alone: results go where
@@ -95,7 +103,6 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 	a.captured = c.String("capture")
 	switch a.captured {
 	case "off":
-		a.tap = wiretap.New(a.wire)
 		return nil
 	case "":
 		a.captured = byDefault
@@ -106,11 +113,7 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 	a.capture, err = capture.Create(a.captured, capture.Options{
 		Snaplen: c.Int("snaplen"), Limit: limit, Notice: func(err error) { a.say("%v", err) },
 	})
-	if err != nil {
-		return err
-	}
-	a.tap = wiretap.New(a.capture, a.wire)
-	return nil
+	return err
 }
 
 func (a *pair) count(x *lab.Exchange) {
@@ -123,7 +126,9 @@ func (a *pair) count(x *lab.Exchange) {
 
 // close ends the dissection, the key log and the capture.
 func (a *pair) close() {
-	a.wire.Close()
+	if a.wire != nil {
+		a.wire.Close()
+	}
 	if a.keys != nil {
 		a.keys.Close()
 	}

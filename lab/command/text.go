@@ -101,6 +101,8 @@ func hint(err error) string {
 			return "did you mean " + strings.Join(unknown.Nearest, " or ") + "? lab certs list shows all"
 		}
 		return "lab certs list shows all"
+	case errors.As(err, &lesson) && len(lesson.Nearest) > 0:
+		return "did you mean " + strings.Join(lesson.Nearest, " or ") + "? lab scenario list shows all"
 	case errors.As(err, &lesson):
 		return "lab scenario list shows all; a file of your own is written ./mine.yaml"
 	case errors.As(err, &issue), errors.As(err, &unlike):

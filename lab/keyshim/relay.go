@@ -54,7 +54,12 @@ func (r *Relay) Proxy() (net.Addr, error) {
 
 // Forward passes what connects to the address listen on to the address target.
 func (r *Relay) Forward(listen, target string) error {
-	_, err := r.listen(listen, func(client *net.TCPConn) {
+	_, err := r.forward(listen, target)
+	return err
+}
+
+func (r *Relay) forward(listen, target string) (net.Addr, error) {
+	return r.listen(listen, func(client *net.TCPConn) {
 		server, err := dial(target)
 		if err != nil {
 			reset(client)
@@ -62,7 +67,6 @@ func (r *Relay) Forward(listen, target string) error {
 		}
 		r.carry(client, client, server, client.RemoteAddr())
 	})
-	return err
 }
 
 // listen hands every connection to serve, which closes it.

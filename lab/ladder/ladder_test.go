@@ -96,18 +96,13 @@ func fits(t *testing.T, name, drawing string, columns int, ascii bool) {
 // everyDrawing draws a connection in all ways. Colour changes nothing but colours.
 func everyDrawing(t *testing.T, name string, c *tlsdecrypt.Connection) {
 	t.Helper()
-	for _, columns := range []int{0, 99, 300} {
-		for _, verbose := range []bool{false, true} {
-			for _, ascii := range []bool{false, true} {
-				o := Options{Width: columns, Verbose: verbose, ASCII: ascii}
-				plain := draw(t, c, o)
-				fits(t, name, plain, max(columns, 80), ascii)
-				o.Color = true
-				colored := draw(t, c, o)
-				if colored == plain || ansi.ReplaceAllString(colored, "") != plain {
-					t.Errorf("%s, %+v: without its colours it differs", name, o)
-				}
-			}
+	for _, o := range []Options{{}, {Width: 99, ASCII: true}, {Width: 300}, {Verbose: true}, {Width: 300, ASCII: true, Verbose: true}} {
+		plain := draw(t, c, o)
+		fits(t, name, plain, max(o.Width, 80), o.ASCII)
+		o.Color = true
+		colored := draw(t, c, o)
+		if colored == plain || ansi.ReplaceAllString(colored, "") != plain {
+			t.Errorf("%s, %+v: without its colours it differs", name, o)
 		}
 	}
 	fits(t, name, Line(c), 80, false)
@@ -193,7 +188,7 @@ func TestLaddersSayIt(t *testing.T) {
 		}
 	}
 	got := sentences(draw(t, replay(t, "tls13-mutual", false), Options{}))
-	for _, w := range []string{"! no secret for this client random", "key not known", "cannot be seen without the keys"} {
+	for _, w := range []string{"! no secret for this client random", "key not known", "Whether the handshake succeeded cannot be seen"} {
 		if !strings.Contains(got, w) {
 			t.Errorf("without keys it does not say %q: %s", w, got)
 		}
@@ -224,6 +219,19 @@ func TestFailedChecks(t *testing.T) {
 	}
 	if got := draw(t, c, Options{ASCII: true}); strings.Count(got, "FAILS") != 7 {
 		t.Errorf("%s", got)
+	}
+}
+
+// An alert after the handshake is no rejection.
+func TestBrokenOff(t *testing.T) {
+	c := replay(t, "tls13-mutual", true)
+	last := c.Messages[len(c.Messages)-1]
+	last.Alert = &tlswire.Alert{Level: tlswire.AlertFatal, Description: tlswire.AlertBadRecordMAC}
+	if got := sentences(draw(t, c, Options{})); !strings.Contains(got, "Broken off after the handshake had succeeded: the server ended the connection with bad_record_mac (alert 20).") {
+		t.Error(got)
+	}
+	if got := Line(c); !strings.Contains(got, "broken") || !strings.Contains(got, "server: bad_record_mac") {
+		t.Error(got)
 	}
 }
 

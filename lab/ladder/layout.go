@@ -64,7 +64,7 @@ func (p *page) lane() int { return p.Width - leftMargin - rightMargin - 2 }
 // drawn are the characters of the drawing and their stand-ins in ASCII, which
 // are of the same width or, for marks, stand alone.
 var drawn = strings.NewReplacer("│", "|", "─", "-", "═", "=", "┄", ".", "►", ">", "◄", "<", "├", "+", "┤", "+",
-	"┬", "+", "┴", "+", "✓", "ok", "✗", "FAILS", "…", "...", "·", ",")
+	"┬", "+", "┴", "+", "✓", "ok", "✗", "FAILS", "…", "...")
 
 // glyphs are characters of the drawing, not of a peer.
 func (p *page) glyphs(s string) string {

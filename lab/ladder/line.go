@@ -33,7 +33,7 @@ func Line(c *tlsdecrypt.Connection) string {
 	if c.Group != 0 {
 		group = c.Group.String()
 	}
-	line := fmt.Sprintf("%4d  %s  %s  %s  %s  ", c.Number, column(s.outcome(), 8), column(subject, 12), column(version, 3), column(group, 14))
+	line := fmt.Sprintf("%4d  %s  %s  %s  %s  ", c.Number, column(string(s.outcome()), 8), column(subject, 12), column(version, 3), column(group, 14))
 	return line + strings.TrimRight(column(s.result(), minWidth-width(line)), " ")
 }
 

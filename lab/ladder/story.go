@@ -44,7 +44,7 @@ type story struct {
 	server    party
 	hellos    int  // ClientHellos so far
 	judged    bool // the server went on after the client's Finished, or broke off
-	succeeded bool // before a handshake that came after the first
+	succeeded bool // before a later handshake on the connection, or a fatal alert
 	again     bool // this is a renegotiation (RFC 5246 7.4.1.2)
 	tickets   int
 	fatal     *tlsdecrypt.Message
@@ -88,8 +88,18 @@ func sum(c *tlsdecrypt.Connection) *story {
 // learn takes in what a message tells, by what it says and by when.
 func (s *story) learn(m *tlsdecrypt.Message) {
 	s.unseen = s.unseen || m.Encrypted
+	if s.fatal == nil && s.breaksOff(m) {
+		s.succeeded = s.succeeded || s.outcome() == accepted
+		s.fatal = m
+	}
 	s.judge(m)
 	s.remember(m)
+}
+
+// breaksOff tells alerts that end the connection, and not in good order.
+func (s *story) breaksOff(m *tlsdecrypt.Message) bool {
+	a := m.Alert
+	return a != nil && a.Closes(s.c.Version) && a.Description != tlswire.AlertCloseNotify
 }
 
 func (s *story) tls13() bool { return s.c.Version >= tlswire.VersionTLS13 }
@@ -158,7 +168,7 @@ func (s *story) size(i int) string {
 	m := s.c.Messages[i]
 	if i > 0 && total > 0 {
 		before := s.c.Messages[i-1]
-		if n := len(before.Records); before.From == m.From && n > 0 && before.Records[n-1] == m.Records[0] {
+		if n := len(before.Records); before.From == m.From && n > 0 && len(m.Records) > 0 && before.Records[n-1] == m.Records[0] {
 			return "same rec."
 		}
 	}
@@ -168,9 +178,6 @@ func (s *story) size(i int) string {
 // remember keeps what a message tells of its sender.
 func (s *story) remember(m *tlsdecrypt.Message) {
 	p := s.party(m.From)
-	if a := m.Alert; a != nil && s.fatal == nil && a.Closes(s.c.Version) && !closesInOrder(a.Description) {
-		s.fatal = m
-	}
 	p.http = p.http || m.HTTP != nil
 	if m.Handshake == nil {
 		return
@@ -223,7 +230,7 @@ func bodyOf(m *tlsdecrypt.Message) tlswire.Body {
 
 // begin makes ready for one more handshake or authentication on the connection.
 func (s *story) begin() {
-	s.succeeded = s.succeeded || s.outcome() == "accepted"
+	s.succeeded = s.succeeded || s.outcome() == accepted
 	s.client.finished, s.judged = false, false
 }
 
@@ -248,10 +255,6 @@ func resultOf(m *tlsdecrypt.Message, subject string) tlsdecrypt.Result {
 	return tlsdecrypt.Unknown
 }
 
-func closesInOrder(d tlswire.AlertDescription) bool {
-	return d == tlswire.AlertCloseNotify || d == tlswire.AlertUserCanceled
-}
-
 // judge finds the server's first word after the client's Finished: it shows
 // what the server thinks of the client's certificate.
 func (s *story) judge(m *tlsdecrypt.Message) {
@@ -259,25 +262,37 @@ func (s *story) judge(m *tlsdecrypt.Message) {
 		return
 	}
 	s.judged = true
-	if a := m.Alert; a != nil && !closesInOrder(a.Description) {
-		return
-	}
-	if s.c.ClientAuth && s.client.shown {
+	if s.c.ClientAuth && s.client.shown && !s.breaksOff(m) {
 		s.across("%s", nowKnowsClient(s.client.subject))
 	}
 }
 
-// outcome is what became of the handshake, as far as can be seen.
-func (s *story) outcome() string {
+// outcome is what became of a connection.
+type outcome string
+
+const (
+	accepted outcome = "accepted" // the handshake succeeded
+	rejected outcome = "rejected" // an alert ended it
+	broken   outcome = "broken"   // it succeeded, and an alert ended the connection later
+	unknown  outcome = "unknown"  // it cannot be seen
+	unended  outcome = "open"     // it goes on
+	aborted  outcome = "aborted"  // the connection ended without it
+)
+
+// outcome is what became of the connection, as far as can be seen.
+func (s *story) outcome() outcome {
+	done := s.client.finished && s.server.finished && (s.judged || !s.tls13() || !s.c.ClientAuth)
 	switch {
+	case s.fatal != nil && s.succeeded:
+		return broken
 	case s.fatal != nil:
-		return "rejected"
-	case s.succeeded, s.client.finished && s.server.finished && (s.judged || !s.tls13() || !s.c.ClientAuth):
-		return "accepted"
+		return rejected
+	case s.succeeded, done:
+		return accepted
 	case s.unseen:
-		return "unknown"
+		return unknown
 	case s.c.End == tlsdecrypt.StillOpen:
-		return "open"
+		return unended
 	}
-	return "aborted"
+	return aborted
 }

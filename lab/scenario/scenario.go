@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
 )
 
@@ -113,24 +114,19 @@ var Sides = []string{"works", "server rejects client", "client rejects server", 
 var Versions = []uint16{tls.VersionTLS12, tls.VersionTLS13}
 
 // UnknownError is a name that no scenario has.
-type UnknownError struct{ Name string }
+type UnknownError struct {
+	Name    string
+	Nearest []string // names that look alike, best first; may be empty
+}
 
 func (e *UnknownError) Error() string { return fmt.Sprintf("no scenario is called %q", e.Name) }
 
 // All returns the built-in scenarios by side, then in the order of the
 // catalogue's files.
 func All() ([]*Scenario, error) {
-	files, err := fs.Glob(embedded, "scenarios/*.yaml")
-	if err != nil {
-		return nil, err
-	}
 	var all []*Scenario
-	for _, file := range files {
-		text, err := embedded.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		s, err := Parse(path.Base(file), text)
+	for _, name := range names() {
+		s, err := Find(name)
 		if err != nil {
 			return nil, err
 		}
@@ -158,12 +154,21 @@ func Find(name string) (*Scenario, error) {
 	}
 	text, err := embedded.ReadFile("scenarios/" + name + ".yaml")
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &UnknownError{Name: name}
+		return nil, &UnknownError{Name: name, Nearest: certgen.Nearest(name, names())}
 	}
 	if err != nil {
 		return nil, err
 	}
 	return Parse(name+".yaml", text)
+}
+
+// names are those of the built-in scenarios.
+func names() []string {
+	files, _ := fs.Glob(embedded, "scenarios/*.yaml") // the pattern is good
+	for i, file := range files {
+		files[i] = strings.TrimSuffix(path.Base(file), ".yaml")
+	}
+	return files
 }
 
 // Versions returns the versions that the scenario has an expectation for.

@@ -3,7 +3,6 @@ package tlsdecrypt
 import (
 	"bytes"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -240,13 +239,3 @@ func (f *flow) noSecret(d *direction, offset int64, what string) {
 
 // cut tells whether a side's first bytes are missing.
 func (f *flow) cut() bool { return f.sides[0].cut || f.sides[1].cut }
-
-// isHTTP tells whether bytes begin like a message of HTTP/1.
-func isHTTP(b []byte) bool {
-	for _, start := range []string{"GET ", "HEAD ", "POST ", "PUT ", "PATCH ", "DELETE ", "OPTIONS ", "CONNECT ", "TRACE ", "HTTP/1."} {
-		if n := min(len(start), len(b)); n > 0 && strings.HasPrefix(start, string(b[:n])) {
-			return true
-		}
-	}
-	return false
-}

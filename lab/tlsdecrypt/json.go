@@ -99,7 +99,7 @@ func (m *Message) MarshalJSON() ([]byte, error) {
 		v.Key = &jsonKey{m.Key.Secret, m.Key.Generation}
 	}
 	for _, s := range m.Records {
-		v.Records = append(v.Records, jsonSpan{s.Offset, s.Length})
+		v.Records = append(v.Records, jsonSpan(s))
 	}
 	if m.Alert != nil {
 		v.Alert = &jsonAlert{m.Alert.Level.String(), int(m.Alert.Description), m.Alert.Description.String(), m.Alert.Description.Note()}
@@ -108,7 +108,7 @@ func (m *Message) MarshalJSON() ([]byte, error) {
 		v.Err = m.Err.Error()
 	}
 	for _, c := range m.Checks {
-		v.Checks = append(v.Checks, jsonCheck{c.Subject, c.Result, c.Text})
+		v.Checks = append(v.Checks, jsonCheck(c))
 	}
 	return json.Marshal(v)
 }

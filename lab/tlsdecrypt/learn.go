@@ -1,7 +1,6 @@
 package tlsdecrypt
 
 import (
-	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -161,25 +160,4 @@ func (f *flow) resumedTLS12(hs *handshake) {
 	if issued, ok := find[*tlswire.NewSessionTicketTLS12](hs); ok && f.findMaster(hs) {
 		f.d.sessions.remember(issued.Ticket, hs.master)
 	}
-}
-
-// httpHeads reads application data as HTTP when that was agreed on, or the
-// first bytes look like it.
-func (f *flow) httpHeads(content []byte, from tlswire.Side) ([]*httpwire.Message, error) {
-	if f.http == nil {
-		switch f.c.ALPN {
-		case "h2", "http/1.1", "http/1.0":
-			f.http = httpwire.New(f.c.ALPN)
-		default:
-			if !guessed(content) {
-				return nil, nil
-			}
-			f.http = httpwire.New("")
-		}
-	}
-	heads, err := f.http.Write(from == tlswire.SideServer, content)
-	if f.c.ALPN == "" {
-		err = nil // nobody said it was HTTP
-	}
-	return heads, err
 }

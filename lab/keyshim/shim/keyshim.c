@@ -25,57 +25,58 @@ typedef void keylog_callback(const void *ssl, const char *line);
 /* The log. */
 
 static const char *log_path;
-static int log_fd = -1;
-static struct stat log_file; /* what log_fd was opened on */
+static atomic_int log_fd = -1; /* -1 while nothing can be logged */
+static struct stat log_file;   /* what log_fd was opened on */
 
-/* open_log opens the log, but never through a symbolic link, nor a file of somebody else or one that is none. */
-static int open_log(struct stat *file)
+/*
+ * open_log opens the log, but never through a symbolic link, nor a file of somebody else or one that is none. Its
+ * descriptor is out of the way of the low ones that programs count on.
+ */
+static int open_log(void)
 {
+	enum { out_of_the_way = 200 };
 	int fd = open(log_path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0600);
+	int high;
 
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, file) != 0 || !S_ISREG(file->st_mode) || file->st_uid != geteuid()) {
+	if (fstat(fd, &log_file) != 0 || !S_ISREG(log_file.st_mode) || log_file.st_uid != geteuid()) {
 		close(fd);
 		return -1;
 	}
-	return fd;
+	high = fcntl(fd, F_DUPFD_CLOEXEC, out_of_the_way);
+	if (high < 0)
+		return fd;
+	close(fd);
+	return high;
 }
 
 /*
- * start opens the log before the program can drop its privileges or clear its environment, and out of the way of the
- * low descriptors that programs count on. Forks inherit it; a program that is executed runs start again.
+ * start opens the log before the program can drop its privileges or clear its environment. Forks inherit it; a program
+ * that is executed runs start again.
  */
 __attribute__((constructor)) static void start(void)
 {
-	enum { out_of_the_way = 200 };
-	int saved = errno, fd, high;
+	int saved = errno;
 	const char *path = getenv("SSLKEYLOGFILE");
 
-	if (path != NULL && path[0] == '/' && (log_path = strdup(path)) != NULL && (fd = open_log(&log_file)) >= 0) {
-		high = fcntl(fd, F_DUPFD_CLOEXEC, out_of_the_way);
-		if (high >= 0)
-			close(fd);
-		log_fd = high >= 0 ? high : fd;
-	}
+	if (path != NULL && path[0] == '/' && (log_path = strdup(path)) != NULL)
+		atomic_store(&log_fd, open_log());
 	errno = saved;
 }
 
 /*
- * log_handle returns log_fd, or a new descriptor if the program has closed that one, which may be a socket by now. It
- * fills in what is known of the file. drop_handle closes what it returned.
+ * check_log opens the log again if the program has closed log_fd, which may be a socket by now. It is called before
+ * every connection, and not before every line, of which a connection has five.
  */
-static int log_handle(struct stat *now)
+static void check_log(void)
 {
-	if (fstat(log_fd, now) == 0 && now->st_dev == log_file.st_dev && now->st_ino == log_file.st_ino)
-		return log_fd;
-	return open_log(now);
-}
+	struct stat now;
+	int saved = errno, fd = atomic_load(&log_fd);
 
-static void drop_handle(int fd)
-{
-	if (fd >= 0 && fd != log_fd)
-		close(fd);
+	if (fd >= 0 && (fstat(fd, &now) != 0 || now.st_dev != log_file.st_dev || now.st_ino != log_file.st_ino))
+		atomic_store(&log_fd, open_log());
+	errno = saved;
 }
 
 /* append writes a whole line at once, so that those of several threads and processes do not mix. */
@@ -259,10 +260,10 @@ static get_function *real_get(void *caller)
 	return REAL(get_function *, "SSL_CTX_get_keylog_callback", SSL_CTX_get_keylog_callback, caller);
 }
 
-/* log_line is the callback of every SSL_CTX. A program that writes the same log itself is left to it. */
+/* log_line is the callback of every SSL_CTX. */
 static void log_line(const void *ssl, const char *line)
 {
-	int saved = errno, fd;
+	int saved = errno, fd = atomic_load(&log_fd);
 	struct stat before;
 	keylog_callback *own = NULL;
 	get_function *ctx_of;
@@ -272,15 +273,17 @@ static void log_line(const void *ssl, const char *line)
 		if (ctx_of != NULL)
 			own = remembered((const void *)ctx_of(ssl));
 	}
-	fd = log_handle(&before);
-	if (own != NULL) {
+	if (own == NULL) {
+		append(fd, line);
+	} else {
+		int known = fstat(fd, &before) == 0;
+
 		errno = saved;
 		own(ssl, line);
 		saved = errno;
+		if (!known || !logged_since(fd, before.st_size, line)) /* or else it writes to the same log */
+			append(fd, line);
 	}
-	if (fd >= 0 && (own == NULL || !logged_since(fd, before.st_size, line)))
-		append(fd, line);
-	drop_handle(fd);
 	errno = saved;
 }
 
@@ -291,7 +294,7 @@ static void watch(void *ctx, void *caller)
 	get_function *get;
 	keylog_callback *current;
 
-	if (ctx == NULL || log_fd < 0)
+	if (ctx == NULL || atomic_load(&log_fd) < 0)
 		return;
 	set = real_set(caller);
 	get = real_get(caller);
@@ -327,6 +330,7 @@ void *SSL_new(void *ctx)
 {
 	new_function *make = REAL(new_function *, "SSL_new", SSL_new, CALLER);
 
+	check_log();
 	watch(ctx, CALLER);
 	return make == NULL ? NULL : make(ctx);
 }
@@ -337,7 +341,7 @@ void SSL_CTX_set_keylog_callback(void *ctx, keylog_callback *callback)
 
 	if (set == NULL)
 		return;
-	if (log_fd >= 0 && remember(ctx, callback))
+	if (atomic_load(&log_fd) >= 0 && remember(ctx, callback))
 		callback = log_line;
 	set(ctx, callback);
 }

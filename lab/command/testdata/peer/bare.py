@@ -1,7 +1,8 @@
 """Mutual-TLS clients that do not log keys: bare.py PORT CERTS MODE
 
 MODE says how often and how GET /bare-MODE is called: once, with 50 threads or
-in 32 forks, all with the same SSLContext.
+in 32 forks, all with the same SSLContext; or once, with all files closed or
+privileges dropped that the process had.
 """
 
 import os
@@ -46,6 +47,12 @@ elif mode == "forks":
         children.append(child)
     failures += [c for c in children if os.waitpid(c, 0)[1] != 0]
 else:
+    if mode == "closed":
+        os.closerange(3, 4096)
+    if mode == "dropped" and os.geteuid() == 0:
+        "localhost".encode("idna")  # loads a module that nobody may not read
+        os.setgid(65534)
+        os.setuid(65534)
     call()
 if failures:
     sys.exit(f"{len(failures)} failed, the first with {failures[0]}")
