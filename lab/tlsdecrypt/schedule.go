@@ -2,15 +2,12 @@ package tlsdecrypt
 
 import (
 	"crypto"
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"hash"
-
-	"golang.org/x/crypto/cryptobyte"
 
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -26,25 +23,19 @@ func hashOf(suite tlswire.SuiteInfo) func() hash.Hash {
 	return nil
 }
 
-// hkdfExpandLabel is HKDF-Expand-Label (RFC 8446 7.1). It is nil when length
-// is beyond what HKDF gives.
+// hkdfExpandLabel is HKDF-Expand-Label (RFC 8446 7.1). TLS never asks for more
+// than one output of the hash, which is one HMAC (RFC 5869 2.3).
 func hkdfExpandLabel(h func() hash.Hash, secret []byte, label string, context []byte, length int) []byte {
-	var b cryptobyte.Builder
-	b.AddUint16(uint16(length))
-	b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) {
-		b.AddBytes([]byte("tls13 "))
-		b.AddBytes([]byte(label))
-	})
-	b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(context) })
-	info, err := b.Bytes()
-	if err != nil {
-		return nil
-	}
-	out, err := hkdf.Expand(h, secret, string(info), length)
-	if err != nil {
-		return nil
-	}
-	return out
+	info := make([]byte, 0, 128)
+	info = append(info, byte(length>>8), byte(length), byte(len("tls13 ")+len(label)))
+	info = append(info, "tls13 "...)
+	info = append(info, label...)
+	info = append(info, byte(len(context)))
+	info = append(info, context...)
+	info = append(info, 1)
+	mac := hmac.New(h, secret)
+	mac.Write(info)
+	return mac.Sum(nil)[:length:length]
 }
 
 // nextTrafficSecret is application_traffic_secret_N+1 (RFC 8446 7.2).

@@ -1,7 +1,6 @@
 package tlsdecrypt
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -70,13 +69,11 @@ func (f *flow) data(d *direction, b []byte, t time.Time) {
 func (f *flow) records(d *direction, b []byte, t time.Time) (rest []byte) {
 	for len(b) > 0 {
 		rec, after, err := tlswire.ReadRecord(b, d.offset)
-		var short tlswire.ShortError
-		var foreign *tlswire.RecordError
-		switch {
-		case errors.As(err, &short):
+		switch err := err.(type) {
+		case tlswire.ShortError:
 			return b
-		case errors.As(err, &foreign):
-			f.notTLS(d, foreign)
+		case *tlswire.RecordError:
+			f.notTLS(d, err)
 			return b
 		}
 		d.offset += int64(len(b) - len(after))
