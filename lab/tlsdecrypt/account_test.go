@@ -22,6 +22,11 @@ type entry struct {
 	fields []string
 }
 
+// from leaves out the first fields.
+func (e entry) from(field int) entry {
+	return entry{e.head, e.fields[min(field, len(e.fields)):min(field+4, len(e.fields))]}
+}
+
 func (e entry) String() string { return strings.Join(append([]string{e.head}, e.fields...), "\n\t\t") }
 
 func (a *account) say(from tlswire.Side, head string) {
@@ -111,6 +116,14 @@ func brief(b []byte) string {
 // fieldNames are tshark's names of the fields that are compared, by the names this package has, with that of the
 // message in front where it matters.
 var fieldNames = map[string]string{
+	"cookie":                                "tls.handshake.extensions.cookie",
+	"ClientHello/status_type":               "tls.handshake.extensions_status_request_type",
+	"CertificateCompressionAlgorithm":       "tls.compress_certificate.algorithm",
+	"RecordSizeLimit":                       "tls.record_size_limit",
+	"CertificateStatus/status_type":         "tls.handshake.extensions_status_request_type",
+	"Certificate/status_type":               "tls.handshake.extensions_status_request_type",
+	"mode":                                  "tls.handshake.extension.heartbeat.mode",
+	"CertificateType":                       "tls.handshake.cert_type.type",
 	"length":                                "tls.handshake.length",
 	"legacy_version":                        "tls.handshake.version",
 	"random":                                "tls.handshake.random",
@@ -175,7 +188,7 @@ var fieldKinds = func() map[string]fieldKind {
 	kinds := map[string]fieldKind{}
 	for _, name := range fieldNames {
 		kinds[name] = asNumber
-		for _, end := range []string{".random", "session_id", "_key_exchange", ".certificate", "_point", ".identity", ".hint", ".p", ".g", ".ys", ".yc", "sig", ".epms", "session_ticket", "nonce"} {
+		for _, end := range []string{".random", "session_id", "_key_exchange", ".certificate", "_point", ".identity", ".hint", ".p", ".g", ".ys", ".yc", "sig", ".epms", "session_ticket", "nonce", ".cookie"} {
 			if strings.HasSuffix(name, end) {
 				kinds[name] = asBytes
 			}
@@ -190,6 +203,9 @@ var fieldKinds = func() map[string]fieldKind {
 	return kinds
 }()
 
+// newerThanTshark are extensions whose content tshark 4.0.17 does not list.
+var newerThanTshark = map[string]bool{"encrypted_client_hello": true, "application_settings": true}
+
 // accountOf tells what this package made of a connection.
 func accountOf(c *tlsdecrypt.Connection) *account {
 	a := &account{}
@@ -198,7 +214,11 @@ func accountOf(c *tlsdecrypt.Connection) *account {
 		case m.Encrypted:
 			a.closed(m.From, m.Type)
 		case m.Handshake != nil:
-			a.message(m.From, m.Handshake.Type, protected)
+			t := m.Handshake.Type
+			if m.Handshake.IsHelloRetryRequest() {
+				t = tlswire.TypeHelloRetryRequest
+			}
+			a.message(m.From, t, protected)
 			a.fields(m.From, *m.Handshake, m.Handshake.Fields())
 		case m.Alert != nil:
 			a.alert(m.From, uint64(m.Alert.Level), uint64(m.Alert.Description), protected)
@@ -221,14 +241,67 @@ func (a *account) fields(from tlswire.Side, h tlswire.Handshake, fields []tlswir
 		if !ok {
 			name, ok = fieldNames[f.Name]
 		}
-		if value := h.Raw[f.Offset+f.Prefix : f.Offset+f.Length]; ok && (len(value) > 0 || fieldKinds[name] == asLength) {
-			if f.Name == "length" {
-				value = h.Raw[1:4]
-			}
+		value := h.Raw[f.Offset+f.Prefix : f.Offset+f.Length]
+		if f.Name == "length" {
+			value = h.Raw[1:tlswire.HandshakeHeaderLen]
+		}
+		extension := len(f.Fields) > 0 && f.Fields[0].Name == "extension_type" // of which f has the name
+		if ok && !extension && (len(value) > 0 || fieldKinds[name] == asLength) {
 			a.field(from, name+" "+fieldKinds[name].ours(value))
 		}
-		if f.Name != "ASN.1Cert" && f.Name != "cert_data" {
+		switch {
+		case f.Name == "ASN.1Cert", f.Name == "cert_data": // compared by their bytes
+		case newerThanTshark[f.Name]:
+			data := f.Fields[1]
+			data.Fields = nil
+			a.fields(from, h, []tlswire.Field{f.Fields[0], data})
+		default:
 			a.fields(from, h, f.Fields)
 		}
 	}
+}
+
+// value is the first value of a field of tshark's name.
+func (e entry) value(name string) string {
+	for _, f := range e.fields {
+		if value, ok := strings.CutPrefix(f, "tls.handshake."+name+" "); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// negotiated is what c should say was agreed on, as it follows from the fields of the messages.
+func negotiated(c *tlsdecrypt.Connection, a *account) tlsdecrypt.Negotiated {
+	n := tlsdecrypt.Negotiated{Resumption: c.Resumption, EarlyData: c.EarlyData}
+	for _, e := range a.said[tlswire.SideClient] {
+		if name := e.value("extensions_server_name"); name != "" {
+			n.ServerName = name
+		}
+	}
+	for _, e := range a.said[tlswire.SideServer] {
+		set := func(name string, to func(uint64)) {
+			if value := e.value(name); value != "" {
+				to(number(value))
+			}
+		}
+		switch kind, _, _ := strings.Cut(strings.TrimPrefix(e.head, "handshake "), " "); kind {
+		case "hello_retry_request":
+			n.Retried = true
+			set("ciphersuite", func(v uint64) { n.CipherSuite = tlswire.CipherSuite(v) })
+		case "server_hello":
+			set("version", func(v uint64) { n.Version = tlswire.Version(v) })
+			set("extensions.supported_version", func(v uint64) { n.Version = tlswire.Version(v) })
+			set("ciphersuite", func(v uint64) { n.CipherSuite = tlswire.CipherSuite(v) })
+			set("extensions_key_share_group", func(v uint64) { n.Group = tlswire.NamedGroup(v) })
+			n.ALPN = e.value("extensions_alpn_str")
+		case "encrypted_extensions":
+			n.ALPN = e.value("extensions_alpn_str")
+		case "server_key_exchange":
+			set("server_named_curve", func(v uint64) { n.Group = tlswire.NamedGroup(v) })
+		case "certificate_request":
+			n.ClientAuth = true
+		}
+	}
+	return n
 }

@@ -194,6 +194,6 @@ func opensslRejections(t *testing.T, s stage) {
 func opensslRetry(t *testing.T, s stage) {
 	_, addr := s.sServer(t, "ecdsa", "-www", "-groups", "P-384")
 	s.sClient(t, addr, "-tls1_3", "-groups", "X25519:P-384")
-	_, addr = s.sServer(t, "ecdsa", "-www", "-stateless")
-	s.sClient(t, addr, "-tls1_3")
+	_, addr = s.sServer(t, "ecdsa", "-stateless") // with a cookie; it stumbles over ChangeCipherSpec
+	succeed(t, nil, "Q\n", "openssl", s.clientArgs(addr, "-tls1_3", "-no_middlebox")...)
 }

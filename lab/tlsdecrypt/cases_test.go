@@ -1,20 +1,26 @@
 package tlsdecrypt_test
 
 import (
-	"bufio"
 	"context"
+	"crypto/ecdh"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/cryptobyte"
+
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/browser"
 )
 
 // part is what a case plays, and what the recording must show of it: the side and the beginning of a message.
@@ -35,11 +41,14 @@ var cases = map[string]part{
 	"openssl renegotiation":  {opensslRenegotiation, "", []string{"client handshake client_hello protected", "client change_cipher_spec"}},
 	"openssl OCSP":           {opensslOCSP, "", []string{"server handshake certificate_status"}},
 	"openssl rejections":     {opensslRejections, "", []string{"server alert 2 116 protected", "server alert 2 40", "server alert 2 45", "client alert 2 45", "client alert 2 48", "server alert 2 70"}},
-	"openssl retry":          {opensslRetry, "", []string{"client handshake client_hello"}},
+	"openssl retry":          {opensslRetry, "", []string{"server handshake hello_retry_request", "client tls.handshake.extensions.cookie "}},
 	"curl":                   {curl, "curl", []string{"client http GET /curl HTTP/1.1", "client http GET /curl HTTP/2", "server alert 2 116 protected", "server alert 2 40", "server alert 2 45", "client alert 2 48"}},
 	"GnuTLS":                 {gnutls, "gnutls-cli gnutls-serv", []string{"client http GET /gnutls HTTP/1.1", "server handshake new_session_ticket protected"}},
 	"Python":                 {python, "python3", []string{"server handshake certificate_request protected", "server alert 2 116 protected"}},
-	"Go":                     {golang, "", []string{"server http HTTP/2 200"}},
+	"Go":                     {golang, "", []string{"server handshake hello_retry_request", "server tls.handshake.extensions_key_share_group 4588", "server http HTTP/2 200"}},
+	"ECH":                    {ech, "", []string{"client tls.handshake.extension.type 65037", "client unread application_data", "client alert 2 121 protected"}},
+	"Chromium":               {chromium, "chromium certutil pk12util", []string{"client http GET /browser HTTP/2", "client handshake certificate_verify protected"}},
+	"Firefox":                {firefox, "firefox-esr certutil pk12util", []string{"client http GET /browser HTTP/2", "client handshake certificate_verify protected"}},
 }
 
 // goServer runs a server of crypto/tls that answers every request, and returns the relay to it.
@@ -221,30 +230,39 @@ func python(t *testing.T, s stage) {
 	}
 }
 
-func golang(t *testing.T, s stage) {
+// get requests /go some times, on a connection for each, with HTTP/2.
+func (s stage) get(t *testing.T, addr string, times int, change func(*tls.Config)) (err error) {
+	t.Helper()
 	certificate, err := certgen.Load(s.dir, "rsa")
 	if err != nil {
 		t.Fatal(err)
 	}
+	config := &tls.Config{RootCAs: s.roots(t), Certificates: []tls.Certificate{certificate}, ServerName: "localhost"}
+	if change != nil {
+		change(config)
+	}
+	client := http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, addr)
+		}}}
+	for range times {
+		response, err := client.Get("https://localhost/go")
+		if err != nil {
+			return err
+		}
+		io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+		client.CloseIdleConnections()
+		eventually(t, "the connection's end", s.quiet)
+	}
+	return nil
+}
+
+func golang(t *testing.T, s stage) {
 	get := func(addr string, times int, change func(*tls.Config)) {
 		t.Helper()
-		config := &tls.Config{RootCAs: s.roots(t), Certificates: []tls.Certificate{certificate}, ServerName: "localhost"}
-		if change != nil {
-			change(config)
-		}
-		client := http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true,
-			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-				return (&net.Dialer{}).DialContext(ctx, network, addr)
-			}}}
-		for range times {
-			response, err := client.Get("https://localhost/go")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			io.Copy(io.Discard, bufio.NewReader(response.Body))
-			response.Body.Close()
-			client.CloseIdleConnections()
+		if err := s.get(t, addr, times, change); err != nil {
+			t.Error(err)
 		}
 	}
 	addr := s.goServer(t, nil)
@@ -254,4 +272,64 @@ func golang(t *testing.T, s stage) {
 	}
 	get(addr, 1, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.X25519} })
 	get(s.goServer(t, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} }), 1, nil)
+}
+
+func ech(t *testing.T, s stage) {
+	key, list := echKey(t, 1)
+	_, unknown := echKey(t, 2)
+	addr := s.goServer(t, func(c *tls.Config) { c.EncryptedClientHelloKeys = []tls.EncryptedClientHelloKey{key} })
+	if err := s.get(t, addr, 1, func(c *tls.Config) { c.EncryptedClientHelloConfigList = list }); err != nil {
+		t.Error(err)
+	}
+	var rejected *tls.ECHRejectionError
+	if err := s.get(t, addr, 1, func(c *tls.Config) { c.EncryptedClientHelloConfigList = unknown }); !errors.As(err, &rejected) {
+		t.Errorf("ECH with an unknown key: %v", err)
+	}
+}
+
+// echKey makes a key of a server for Encrypted Client Hello, and the ECHConfigList that clients get of it (RFC 9849 4).
+func echKey(t *testing.T, id uint8) (key tls.EncryptedClientHelloKey, list []byte) {
+	t.Helper()
+	private, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b cryptobyte.Builder
+	b.AddUint16(0xfe0d) // version
+	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
+		b.AddUint8(id)
+		b.AddUint16(0x0020) // DHKEM(X25519, HKDF-SHA256)
+		b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(private.PublicKey().Bytes()) })
+		b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
+			b.AddUint16(0x0001) // HKDF-SHA256
+			b.AddUint16(0x0001) // AES-128-GCM
+		})
+		b.AddUint8(0) // maximum_name_length
+		b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte("public.example")) })
+		b.AddUint16(0) // extensions
+	})
+	config := b.BytesOrPanic()
+	return tls.EncryptedClientHelloKey{Config: config, PrivateKey: private.Bytes(), SendAsRetry: true},
+		append([]byte{byte(len(config) >> 8), byte(len(config))}, config...)
+}
+
+func chromium(t *testing.T, s stage) { s.browse(t, browser.Chromium) }
+func firefox(t *testing.T, s stage)  { s.browse(t, browser.Firefox) }
+
+// browse has a browser with a client certificate open a page of the Go server.
+func (s stage) browse(t *testing.T, family browser.Family) {
+	b, err := browser.Find(family)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	page := &url.URL{Scheme: "https", Host: "localhost:" + port(s.goServer(t, nil)), Path: "/browser"}
+	_, err = b.Screenshot(ctx, browser.Options{
+		URL: page, CA: s.cert("ca"), KeyLog: s.keyLog(),
+		PKCS12: func(password string) ([]byte, error) { return certgen.PKCS12(s.dir, "ecdsa", password) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -46,7 +46,8 @@ type studio struct {
 	relays   sync.WaitGroup
 
 	mu    sync.Mutex
-	cases []string // by number of connection: which case it belongs to
+	cases []string       // by number of connection: which case it belongs to
+	open  map[string]int // by case: its connections that have not ended
 }
 
 // stage is where one case plays.
@@ -57,7 +58,7 @@ type stage struct {
 
 func newStudio(t *testing.T) *studio {
 	t.Helper()
-	s := &studio{dir: t.TempDir()}
+	s := &studio{dir: t.TempDir(), open: map[string]int{}}
 	manifest, err := certgen.Parse("peers", []byte(peersManifest))
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +77,7 @@ const peersManifest = `subject: CN=ca
 ---
 subject: CN=ecdsa
 issuer: CN=ca
-sans: [DNS:localhost, IP:127.0.0.1]
+sans: [DNS:localhost, DNS:public.example, IP:127.0.0.1]
 ---
 subject: CN=rsa
 issuer: CN=ca
@@ -139,14 +140,35 @@ func (s stage) relay(t *testing.T, target string) string {
 			if err != nil {
 				return
 			}
-			s.mu.Lock()
-			number := len(s.cases)
-			s.cases = append(s.cases, s.name)
-			s.mu.Unlock()
-			s.relays.Go(func() { pass(s.tap.Server(client, number), target) })
+			number := s.opened()
+			s.relays.Go(func() {
+				pass(s.tap.Server(client, number), target)
+				s.ended()
+			})
 		}
 	}()
 	return listener.Addr().String()
+}
+
+func (s stage) opened() (number int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cases = append(s.cases, s.name)
+	s.open[s.name]++
+	return len(s.cases) - 1
+}
+
+func (s stage) ended() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[s.name]--
+}
+
+// quiet tells whether all connections of the case have ended. Only what ends earlier stands earlier in the recording.
+func (s stage) quiet() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open[s.name] == 0
 }
 
 // pass copies both ways until both sides have ended.

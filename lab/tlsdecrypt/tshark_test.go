@@ -168,7 +168,11 @@ func (w *witness) record(from tlswire.Side, record node) {
 }
 
 func (w *witness) handshake(from tlswire.Side, message node, protected bool) {
-	w.message(from, tlswire.HandshakeType(number(message.find("tls.handshake.type"))), protected)
+	t := tlswire.HandshakeType(number(message.find("tls.handshake.type")))
+	if strings.HasPrefix(message.find("tls.handshake.random"), "cf:21:ad:74:e5:9a:61:11:be:1d:8c:02:1e:65:b8:91") { // RFC 8446 4.1.3
+		t = tlswire.TypeHelloRetryRequest
+	}
+	w.message(from, t, protected)
 	message.each(func(n node) bool {
 		if n.name == "tls.handshake.extensions.supported_version" && from == tlswire.SideServer {
 			w.tls13 = number(n.text) == uint64(tlswire.VersionTLS13)
