@@ -8,7 +8,8 @@ import (
 )
 
 // arrange puts flags before arguments, where the library looks for them, so
-// that people may write them on either side. What follows "--" stays as it is.
+// that people may write them on either side. What follows "--" stays as it is,
+// as does a program of lab exec with what follows it.
 func arrange(app *cli.App, args []string) []string {
 	const completion = "--generate-bash-completion" // the library wants it last
 	values := valueFlags(app)
@@ -33,6 +34,9 @@ func arrange(app *cli.App, args []string) []string {
 		case isCommand && sub != nil:
 			path = append(path, arg)
 			commands = sub.Subcommands
+		case slices.Equal(path, []string{"exec"}):
+			words = append(append(words, "--"), args[i:]...)
+			i = len(args)
 		default:
 			isCommand = false
 			words = append(words, arg)

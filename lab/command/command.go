@@ -27,21 +27,31 @@ type Program struct {
 }
 
 // Run carries out args, whose first is the program's name, until it is done or
-// ctx ends, and returns the exit status: 0 done, 1 failed, 2 wrong usage.
+// ctx ends, and returns the exit status: 0 done, 1 failed, 2 wrong usage, or
+// under lab exec the program's own.
 func (p *Program) Run(ctx context.Context, args []string) int {
 	app := p.app()
 	err := app.RunContext(ctx, arrange(app, args))
-	var silent silentError
+	var (
+		silent silentError
+		ended  programStatus
+		start  *startError
+		usage  *usageError
+	)
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &silent):
 		return exitFailed
+	case errors.As(err, &ended):
+		return int(ended)
 	}
 	printError(p.Stderr, err)
-	var usage *usageError
-	if errors.As(err, &usage) {
+	switch {
+	case errors.As(err, &usage):
 		return exitUsage
+	case errors.As(err, &start):
+		return start.status()
 	}
 	return exitFailed
 }
@@ -73,7 +83,8 @@ func (p *Program) app() *cli.App {
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
 		Commands: []*cli.Command{
-			p.upCommand(), p.serverCommand(), p.clientCommand(), p.certsCommand(), p.completionCommand(),
+			p.upCommand(), p.serverCommand(), p.clientCommand(), p.explainCommand(), p.scenarioCommand(),
+			p.execCommand(), p.browserCommand(), p.certsCommand(), p.completionCommand(),
 		},
 	}
 	app.Action = chooseCommand

@@ -66,6 +66,7 @@ func TestScripts(t *testing.T) {
 			port := freePort(t)
 			env.Setenv("PORT", port)
 			env.Setenv("LAB_ADDR", "127.0.0.1:"+port)
+			env.Setenv("TAP", freePort(t))
 			return nil
 		},
 		Condition: condition,

@@ -103,7 +103,7 @@ func (h *http1) begins(fromServer bool, s *side1) error {
 		return nil
 	}
 	method, _, _ := bytes.Cut(s.line, []byte(" "))
-	if len(method) > maxMethod || !isToken(string(method)) {
+	if !isMethod(string(method)) {
 		return notALine(fromServer, s.line)
 	}
 	return nil
@@ -116,6 +116,8 @@ func notALine(fromServer bool, line []byte) error {
 	}
 	return fmt.Errorf("not HTTP/1: %q does not begin a request", line)
 }
+
+func isMethod(s string) bool { return len(s) <= maxMethod && isToken(s) }
 
 // isToken tells whether s is a token (RFC 9110 5.6.2), as methods and the
 // names of headers are.
@@ -180,7 +182,7 @@ func parseFirstLine(fromServer bool, line string) (*Message, error) {
 	}
 	method, rest, _ := strings.Cut(line, " ")
 	target, version, _ := strings.Cut(rest, " ")
-	if !isToken(method) || target == "" || !isVersion(version) {
+	if !isMethod(method) || target == "" || !isVersion(version) {
 		return nil, notALine(fromServer, []byte(line))
 	}
 	m.Method, m.Target = method, target

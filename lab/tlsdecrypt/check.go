@@ -41,6 +41,7 @@ type checker struct {
 	hs         *handshake
 	trust      *Trust
 	transcript []byte            // the messages so far
+	messages   int               // in it
 	shown      [3]*shownIdentity // by tlswire.Side: whose certificate was shown
 }
 
@@ -57,10 +58,11 @@ func note(m *Message, subject string, r Result, format string, args ...any) {
 
 // partial notes that a claim cannot be checked, if so.
 func (k *checker) partial(m *Message, subject string) bool {
-	if k.hs.partial {
+	partial := k.hs.partial && k.messages >= k.hs.wholeUpTo
+	if partial {
 		note(m, subject, Unknown, "Cannot be checked: some message of the handshake before this one was not seen.")
 	}
-	return k.hs.partial
+	return partial
 }
 
 // tls13 checks a handshake of TLS 1.3 and the authentications after it.
@@ -71,7 +73,7 @@ func (k *checker) tls13() {
 	}
 	for i, m := range k.hs.transcript {
 		k.message(h, m, k.hs.secrets[m.From], m.From.String()+"_handshake_traffic_secret")
-		k.transcript = append(k.transcript, m.Handshake.Raw...)
+		k.join(m)
 		if i == 0 && len(k.hs.transcript) > 1 && k.hs.transcript[1].Handshake.IsHelloRetryRequest() {
 			k.transcript = messageHash(h, k.transcript) // RFC 8446 4.4.1
 		}
@@ -81,9 +83,15 @@ func (k *checker) tls13() {
 		k.transcript = slices.Clip(whole) // RFC 8446 4.4: the handshake, then this exchange alone
 		for _, m := range p.messages {
 			k.message(h, m, p.secret, "client_application_traffic_secret")
-			k.transcript = append(k.transcript, m.Handshake.Raw...)
+			k.join(m)
 		}
 	}
+}
+
+// join adds a message to the transcript.
+func (k *checker) join(m *Message) {
+	k.transcript = append(k.transcript, m.Handshake.Raw...)
+	k.messages++
 }
 
 // messageHash is the message that stands for the first ClientHello.
@@ -165,7 +173,7 @@ func (k *checker) tls12() {
 		case *tlswire.Finished:
 			k.finishedTLS12(m, body)
 		}
-		k.transcript = append(k.transcript, m.Handshake.Raw...)
+		k.join(m)
 	}
 }
 

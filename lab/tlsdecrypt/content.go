@@ -16,7 +16,7 @@ import (
 func (f *flow) closed(m Message) {
 	m.Encrypted = true
 	if d := f.sides[m.From-tlswire.SideClient]; m.Type == tlswire.ContentTypeHandshake || d.phase == handshaking || d.encrypting == f.hs && !f.hs.finished[d.side] {
-		f.hs.partial = true // it may have been a handshake message
+		f.hs.miss() // it may have been a handshake message
 	}
 	if last := f.last(m); last != nil && last.Encrypted && m.Type == tlswire.ContentTypeApplicationData {
 		last.Time = m.Time

@@ -27,9 +27,11 @@ type handshake struct {
 	resumed        bool // TLS 1.2
 
 	// transcript has the messages that the transcript hash takes, in order
-	// (RFC 8446 4.4.1, RFC 5246 7.4.9); it is not whole when partial is set.
+	// (RFC 8446 4.4.1, RFC 5246 7.4.9); when partial is set, some that come after
+	// the first wholeUpTo of them are not there.
 	transcript []*Message
 	partial    bool
+	wholeUpTo  int
 	finished   [3]bool // by tlswire.Side: its Finished was seen
 	posts      []*postHandshake
 
@@ -54,12 +56,19 @@ func (hs *handshake) join(m *Message) {
 	case hs.tls13() && hs.finished[tlswire.SideClient] && hs.finished[tlswire.SideServer]:
 		hs.joinPost(m)
 	case len(hs.transcript) >= maxTranscript:
-		hs.partial = true
+		hs.miss()
 	default:
 		hs.transcript = append(hs.transcript, m)
 	}
 	if m.Handshake.Type == tlswire.TypeFinished {
 		hs.finished[m.From] = true
+	}
+}
+
+// miss notes that a message of the transcript is missing.
+func (hs *handshake) miss() {
+	if !hs.partial {
+		hs.partial, hs.wholeUpTo = true, len(hs.transcript)
 	}
 }
 

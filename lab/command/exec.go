@@ -1,0 +1,210 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab/keyshim"
+)
+
+// Exit statuses of lab exec where there is none of the program's, as in a shell.
+const (
+	exitNotExecutable = 126
+	exitNotFound      = 127
+)
+
+// programStatus is the exit status of a program that has ended with another
+// one than 0. What there is to say, it has said itself.
+type programStatus int
+
+func (s programStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// startError is a program that could not be started.
+type startError struct {
+	program string // as typed
+	err     error
+}
+
+func (e *startError) Error() string { return fmt.Sprintf("cannot run %s: %v", e.program, e.err) }
+func (e *startError) Unwrap() error { return e.err }
+
+func (e *startError) notFound() bool {
+	return errors.Is(e.err, exec.ErrNotFound) || errors.Is(e.err, fs.ErrNotExist)
+}
+
+func (e *startError) status() int {
+	if e.notFound() {
+		return exitNotFound
+	}
+	return exitNotExecutable
+}
+
+func (p *Program) execCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "exec",
+		Usage:       "run a program with its TLS keys logged",
+		ArgsUsage:   "-- COMMAND [ARGUMENT...]",
+		Description: execExamples,
+		Flags: []cli.Flag{
+			dirFlag(),
+			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log", Usage: "append the TLS secrets to `FILE`, or off with --capture"},
+			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record the program's connections, decrypted, to `FILE`"},
+			&cli.StringSliceFlag{Name: "tap", Usage: "record what comes to one address and pass it on to another, `LISTEN=TARGET`, instead of being the program's proxy"},
+		},
+		Action: p.exec,
+	}
+}
+
+func (p *Program) exec(c *cli.Context) error {
+	args := c.Args().Slice()
+	if len(args) == 0 {
+		return &usageError{command: commandName(c), problem: "lab exec takes a COMMAND to run"}
+	}
+	recording, err := wantsCapture(c)
+	if err != nil {
+		return err
+	}
+	taps, err := readTaps(c)
+	if err != nil {
+		return err
+	}
+	path, err := exec.LookPath(args[0])
+	if err != nil && !errors.Is(err, exec.ErrDot) {
+		return &startError{args[0], errors.Unwrap(err)}
+	}
+	log, remove, err := prepareLog(c)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	library, err := keyshim.Library(c.Context)
+	p.sayObstacles(path, err)
+	program := &exec.Cmd{Path: path, Args: args, Env: keyshim.Environment(os.Environ(), log, library)}
+	if recording {
+		return p.record(c, program, log, taps)
+	}
+	if p.Stdout == os.Stdout && p.Stderr == os.Stderr {
+		if err := keyshim.Replace(path, args, program.Env); !errors.Is(err, errors.ErrUnsupported) {
+			return &startError{args[0], err}
+		}
+	}
+	return p.run(program)
+}
+
+// wantsCapture reads --capture, and refuses what makes no sense without it.
+func wantsCapture(c *cli.Context) (bool, error) {
+	problem := ""
+	switch file := c.String("capture"); {
+	case file == "-":
+		problem = "stdout is the program's own: --capture takes a FILE here"
+	case file != "" && file != "off":
+		return true, nil
+	case len(c.StringSlice("tap")) > 0:
+		problem = "--tap records to a file, so it needs --capture FILE"
+	case c.String("keylog") == "off":
+		problem = "with --keylog off and no --capture FILE there is nothing to do"
+	}
+	if problem != "" {
+		return false, &usageError{command: commandName(c), problem: problem}
+	}
+	return false, nil
+}
+
+// prepareLog readies the key log, a private one if it is off, and returns its
+// path. remove is to be called in the end.
+func prepareLog(c *cli.Context) (path string, remove func(), err error) {
+	path, remove = c.String("keylog"), func() {}
+	switch path {
+	case "":
+		path = folderOf(c).keylog()
+	case "off":
+		dir, err := os.MkdirTemp("", "lab-exec-")
+		if err != nil {
+			return "", nil, err
+		}
+		path, remove = filepath.Join(dir, "keys.log"), func() { os.RemoveAll(dir) }
+	}
+	path, err = keyshim.PrepareLog(path)
+	return path, remove, err
+}
+
+// record runs a program and records its connections: those that it makes
+// through a proxy, or those that come to the addresses of --tap.
+func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []tap) error {
+	a := &pair{Program: p}
+	if err := a.openCapture(c, ""); err != nil {
+		return err
+	}
+	defer a.close()
+	relay, err := keyshim.NewRelay(log, a.capture)
+	if err != nil {
+		return err
+	}
+	err = startRelay(relay, taps, program)
+	if err == nil {
+		err = p.run(program)
+	}
+	recorded, closing := relay.Close()
+	a.sayRecorded(recorded)
+	return errors.Join(err, closing)
+}
+
+// startRelay has the relay listen for taps or, if there are none, be the
+// program's proxy.
+func startRelay(relay *keyshim.Relay, taps []tap, program *exec.Cmd) error {
+	for _, t := range taps {
+		if err := relay.Forward(t.listen, t.target); err != nil {
+			return err
+		}
+	}
+	if len(taps) > 0 {
+		return nil
+	}
+	addr, err := relay.Proxy()
+	if err != nil {
+		return err
+	}
+	program.Env = keyshim.ProxyEnvironment(program.Env, addr)
+	return nil
+}
+
+// tap is one --tap.
+type tap struct{ listen, target string }
+
+func readTaps(c *cli.Context) ([]tap, error) {
+	var taps []tap
+	for _, text := range c.StringSlice("tap") {
+		listen, target, ok := strings.Cut(text, "=")
+		if !ok || !isAddr(listen) || !isAddr(target) {
+			return nil, &usageError{command: commandName(c), problem: fmt.Sprintf("--tap is %q, and must be like 127.0.0.1:9443=127.0.0.1:8443", text)}
+		}
+		taps = append(taps, tap{listen, target})
+	}
+	return taps, nil
+}
+
+func isAddr(s string) bool {
+	_, _, err := net.SplitHostPort(s)
+	return err == nil
+}
+
+// run runs a program to its end, with lab's own streams.
+func (p *Program) run(program *exec.Cmd) error {
+	program.Stdin, program.Stdout, program.Stderr = os.Stdin, p.Stdout, p.Stderr
+	status, err := keyshim.Run(program)
+	switch {
+	case err != nil:
+		return &startError{program.Args[0], err}
+	case status != 0:
+		return programStatus(status)
+	}
+	return nil
+}

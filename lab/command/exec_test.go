@@ -1,0 +1,413 @@
+package command_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// execLab is what programs run against under lab exec: a PKI, a server, and a
+// capture without keys, as somebody on the wire would have made it.
+type execLab struct {
+	dir, program string
+	port         string // of the server
+	ports        []string
+	capture      *capture.Writer
+	tap          *wiretap.Tap
+}
+
+// keyless is a sink that is not told of secrets.
+type keyless struct{ wiretap.Sink }
+
+func (k keyless) Open(e wiretap.Event) wiretap.Handler {
+	handle := k.Sink.Open(e)
+	return func(e wiretap.Event) {
+		if e.Kind != wiretap.Secret {
+			handle(e)
+		}
+	}
+}
+
+func newExecLab(t *testing.T) *execLab {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("the shim is for Linux")
+	}
+	l := &execLab{dir: t.TempDir(), program: labCommand(t)}
+	m, err := certgen.Read(defaultManifest(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(l.path("cache"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := certgen.Generate(t.Context(), m, l.path("certs"), certgen.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if l.capture, err = capture.Create(l.path("wire.pcapng"), capture.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	l.tap = wiretap.New(keyless{l.capture})
+	server, err := lab.Listen(t.Context(), "127.0.0.1:0", lab.Settings{
+		Credentials: lab.Credentials{Dir: l.path("certs"), Certificate: "server", Trust: "client-ca"},
+		Journal:     &lab.Journal{}, Tap: l.tap,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, l.port, _ = net.SplitHostPort(server.Addr().String())
+	l.ports = []string{l.port}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func (l *execLab) path(name string) string { return filepath.Join(l.dir, name) }
+
+// command is lab exec with a key log of that name.
+func (l *execLab) command(t testing.TB, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(t.Context(), l.program, append([]string{"exec", "--keylog", name + ".keys", "--"}, args...)...)
+	cmd.Dir = l.dir
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+l.path("cache"), "LAB_TEST_MANIFEST="+defaultManifest(t))
+	return cmd
+}
+
+// needPeer skips, or where CI is set fails, a test whose program is not here.
+func needPeer(t testing.TB, program string, args ...string) {
+	t.Helper()
+	_, err := exec.LookPath(program)
+	if err == nil && args != nil {
+		err = exec.Command(program, args...).Run()
+	}
+	switch {
+	case err != nil && os.Getenv("CI") != "":
+		t.Fatalf("needs %s: %v", program, err)
+	case err != nil:
+		t.Skipf("needs %s: %v", program, err)
+	}
+}
+
+// run runs a client under lab exec, and returns what it has printed.
+func (l *execLab) run(t *testing.T, name, stdin string, args ...string) string {
+	t.Helper()
+	needPeer(t, args[0])
+	cmd := l.command(t, name, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// lines reads the key log of that name and counts its lines by client random.
+func (l *execLab) lines(t *testing.T, name string) map[string]int {
+	t.Helper()
+	file, err := os.Open(l.path(name + ".keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	counts := make(map[string]int)
+	if err := keylog.Read(file, func(e keylog.Entry) { counts[string(e.ClientRandom)]++ }); err != nil {
+		t.Errorf("%s: %v", file.Name(), err)
+	}
+	return counts
+}
+
+// tls13Lines are those of a TLS 1.3 handshake by OpenSSL: four traffic secrets
+// and the exporter secret.
+const tls13Lines = 5
+
+// wantWhole checks that a key log has each line of so many handshakes once.
+func (l *execLab) wantWhole(t *testing.T, name string, handshakes int) {
+	t.Helper()
+	counts := l.lines(t, name)
+	if len(counts) != handshakes {
+		t.Errorf("%s.keys has keys of %d handshakes, not %d", name, len(counts), handshakes)
+	}
+	for random, n := range counts {
+		if n != tls13Lines {
+			t.Errorf("%s.keys has %d lines of %x, not %d", name, n, random[:4], tls13Lines)
+		}
+	}
+}
+
+// serve runs a server under lab exec, calls it once it listens, and ends it.
+func (l *execLab) serve(t *testing.T, name, port string, args []string, call func()) {
+	t.Helper()
+	needPeer(t, args[0])
+	l.ports = append(l.ports, port)
+	cmd := l.command(t, name, args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait() // with the status of an interrupted server
+		if t.Failed() {
+			t.Logf("%s", &out)
+		}
+	}()
+	if err := awaitListener(port); err != nil {
+		t.Error(err)
+		return
+	}
+	call()
+}
+
+// get calls a server over a tapped connection.
+func (l *execLab) get(t *testing.T, port, serverName, path string) {
+	t.Helper()
+	pem, err := os.ReadFile(l.path("certs/server-ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	own, err := tls.LoadX509KeyPair(l.path("certs/client.pem"), l.path("certs/client-key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true, DialContext: l.tap.Dialer(new(net.Dialer).DialContext),
+		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: serverName, Certificates: []tls.Certificate{own}},
+	}}
+	response, err := client.Get("https://127.0.0.1:" + port + path)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	response.Body.Close()
+}
+
+// requests are the paths that tshark sees in the capture, and how often, with
+// the key logs of those names.
+func (l *execLab) requests(t *testing.T, names ...string) map[string]int {
+	t.Helper()
+	var all []byte
+	for _, name := range names {
+		log, err := os.ReadFile(l.path(name + ".keys"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, log...)
+	}
+	if err := os.WriteFile(l.path("all.keys"), all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-r", l.path("wire.pcapng"), "-o", "tls.keylog_file:" + l.path("all.keys"), "-Y", "http.request", "-T", "fields", "-e", "http.request.uri"}
+	for _, port := range l.ports {
+		args = append(args, "-d", "tcp.port=="+port+",tls")
+	}
+	out, err := exec.CommandContext(t.Context(), "tshark", args...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[string]int)
+	for _, path := range strings.Fields(string(out)) {
+		seen[path]++
+	}
+	return seen
+}
+
+// TestExecPrograms runs programs under lab exec, and has tshark decrypt what
+// they have said with the keys that each has logged.
+func TestExecPrograms(t *testing.T) {
+	l := newExecLab(t)
+	combined := []byte{}
+	for _, name := range []string{"client.pem", "client-key.pem"} {
+		pem, err := os.ReadFile(l.path("certs/" + name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		combined = append(combined, pem...)
+	}
+	if err := os.WriteFile(l.path("client-both.pem"), combined, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	peers, err := filepath.Abs("testdata/peer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "https://localhost:" + l.port + "/"
+	want := make(map[string]int) // requests that tshark must see
+	var logged []string
+	expect := func(name string, times int) {
+		want["/"+name] = times
+		logged = append(logged, name)
+	}
+	program := func(name string, handshakes int, test func(t *testing.T)) {
+		t.Run(name, func(t *testing.T) {
+			test(t)
+			if !t.Failed() {
+				expect(name, handshakes)
+			}
+		})
+	}
+	curl := []string{"curl", "-sS", "--cacert", "certs/server-ca.pem", "--cert", "certs/client.pem", "--key", "certs/client-key.pem"}
+
+	program("curl", 1, func(t *testing.T) {
+		l.run(t, "curl", "", append(curl, url+"curl")...)
+		l.wantWhole(t, "curl", 1)
+	})
+	program("curl-tls12", 1, func(t *testing.T) {
+		l.run(t, "curl-tls12", "", append(curl, "--tls-max", "1.2", url+"curl-tls12")...)
+	})
+	program("s_client", 1, func(t *testing.T) {
+		l.run(t, "s_client", "GET /s_client HTTP/1.0\r\n\r\n", "openssl", "s_client", "-quiet", "-ign_eof", "-connect", "localhost:"+l.port,
+			"-CAfile", "certs/server-ca.pem", "-verify_return_error", "-cert", "certs/client.pem", "-key", "certs/client-key.pem")
+		l.wantWhole(t, "s_client", 1)
+	})
+	for mode, handshakes := range map[string]int{"once": 1, "threads": 50, "forks": 32, "closed": 1, "dropped": 1} {
+		program("bare-"+mode, handshakes, func(t *testing.T) {
+			needPeer(t, "python3", "-c", "import ssl")
+			l.run(t, "bare-"+mode, "", "python3", filepath.Join(peers, "bare.py"), l.port, "certs", mode)
+			l.wantWhole(t, "bare-"+mode, handshakes)
+		})
+	}
+	program("ab", 4, func(t *testing.T) {
+		l.run(t, "ab", "", "ab", "-q", "-n", "4", "-E", "client-both.pem", url+"ab")
+		l.wantWhole(t, "ab", 4)
+	})
+	program("socat", 1, func(t *testing.T) {
+		l.run(t, "socat", "GET /socat HTTP/1.0\r\n\r\n", "socat", "-t", "5", "-", "OPENSSL:localhost:"+l.port+",cafile=certs/server-ca.pem,cert=certs/client.pem,key=certs/client-key.pem")
+		l.wantWhole(t, "socat", 1)
+	})
+	program("perl", 1, func(t *testing.T) {
+		needPeer(t, "perl", "-MIO::Socket::SSL", "-e", "1")
+		l.run(t, "perl", "", "perl", filepath.Join(peers, "call.pl"), l.port, "certs")
+		l.wantWhole(t, "perl", 1)
+	})
+	program("wget", 1, func(t *testing.T) {
+		needPeer(t, "wget")
+		out, _ := l.command(t, "wget", "wget", "-q", "-O", "-", "--ca-certificate=certs/server-ca.pem", "--certificate=certs/client.pem",
+			"--private-key=certs/client-key.pem", url+"wget").CombinedOutput() // fails: there is no such page
+		if len(l.lines(t, "wget")) != 1 {
+			t.Errorf("wget has logged no keys: %s", out)
+		}
+	})
+	program("node", 1, func(t *testing.T) {
+		l.run(t, "node", "", "node", filepath.Join(peers, "call.js"), l.port, "certs")
+	})
+	port := freePort(t)
+	program("s_server", 1, func(t *testing.T) {
+		l.serve(t, "s_server", port, []string{"openssl", "s_server", "-accept", port, "-cert", "certs/server.pem", "-key", "certs/server-key.pem", "-WWW"},
+			func() { l.get(t, port, "localhost", "/s_server") })
+		l.wantWhole(t, "s_server", 1)
+	})
+	t.Run("nginx", func(t *testing.T) {
+		port := freePort(t)
+		l.writeNginx(t, port)
+		l.serve(t, "nginx", port, []string{"nginx", "-p", l.dir, "-c", "nginx.conf"}, func() {
+			l.get(t, port, "localhost", "/nginx-first")
+			l.get(t, port, "server.127-0-0-1.nip.io", "/nginx-second")
+		})
+		l.wantWhole(t, "nginx", 2)
+		if !t.Failed() {
+			expect("nginx-first", 1)
+			expect("nginx-second", 1)
+			logged = append(logged[:len(logged)-2], "nginx")
+		}
+	})
+
+	if err := l.capture.Close(); err != nil {
+		t.Fatal(err)
+	}
+	needPeer(t, "tshark")
+	if seen := l.requests(t); len(seen) > 0 {
+		t.Errorf("without keys tshark sees %v", seen)
+	}
+	seen := l.requests(t, logged...)
+	for path, times := range want {
+		if seen[path] != times {
+			t.Errorf("with its keys tshark sees %s %d times, not %d", path, seen[path], times)
+		}
+	}
+}
+
+// writeNginx configures two virtual hosts, whose workers drop root's privileges.
+func (l *execLab) writeNginx(t *testing.T, port string) {
+	t.Helper()
+	var hosts strings.Builder
+	for _, host := range []string{"localhost", "server.127-0-0-1.nip.io"} {
+		fmt.Fprintf(&hosts, `
+server {
+  listen 127.0.0.1:%s ssl;
+  ssl_protocols TLSv1.3;
+  server_name %s;
+  ssl_certificate %[3]s/certs/server.pem;
+  ssl_certificate_key %[3]s/certs/server-key.pem;
+  ssl_client_certificate %[3]s/certs/client-ca.pem;
+  ssl_verify_client on;
+  location / { return 200 "%[2]s"; }
+}`, port, host, l.dir)
+	}
+	user := ""
+	if os.Geteuid() == 0 {
+		user = "user nobody nogroup;"
+	}
+	config := fmt.Sprintf(`daemon off; %s worker_processes 2; pid %s/nginx.pid; error_log stderr;
+events {}
+http { access_log off; client_body_temp_path %[2]s/body; proxy_temp_path %[2]s/proxy; fastcgi_temp_path %[2]s/fcgi;
+uwsgi_temp_path %[2]s/uwsgi; scgi_temp_path %[2]s/scgi; %s
+}`, user, l.dir, &hosts)
+	if err := os.WriteFile(l.path("nginx.conf"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestExecOwnCallback runs a program that has key log callbacks of its own.
+func TestExecOwnCallback(t *testing.T) {
+	l := newExecLab(t)
+	needPeer(t, "cc")
+	source, err := filepath.Abs("testdata/peer/owncallback.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("cc", "-o", l.path("owncallback"), source, "-l:libssl.so.3").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	out := l.run(t, "own", "", l.path("owncallback"), l.port)
+	l.wantWhole(t, "own", 7)
+	log, err := os.ReadFile(l.path("own.keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]int{}
+	for line := range strings.Lines(out) {
+		who, text, _ := strings.Cut(line, " ")
+		told[who]++
+		if !strings.Contains(string(log), text) {
+			t.Errorf("the program was told %q, and the key log not", line)
+		}
+	}
+	if told["first"] != 2*tls13Lines || told["second"] != 2*tls13Lines {
+		t.Errorf("the callbacks got %v lines, and there are %d for each", told, 2*tls13Lines)
+	}
+}

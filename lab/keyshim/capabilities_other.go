@@ -1,0 +1,5 @@
+//go:build !linux
+
+package keyshim
+
+func hasCapabilities(string) bool { return false }

@@ -1,0 +1,166 @@
+package keyshim
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// lineOf is a line of the key log for the connection of that number.
+func lineOf(label string, n int) string { return fmt.Sprintf("%s %064x %064x\n", label, n, 1) }
+
+func randomOf(n byte) clientRandom { return clientRandom{31: n} }
+
+// lockedBuffer is a buffer for several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func TestFollow(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.log")
+	if err := os.WriteFile(path, []byte(lineOf("OLD", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	write := func(text string) {
+		if _, err := log.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := follow(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	first, second, third := new(lockedBuffer), new(lockedBuffer), new(lockedBuffer)
+
+	// Before the ClientHello is seen, in parts, and among what is no key.
+	want := lineOf("CLIENT_HANDSHAKE_TRAFFIC_SECRET", 1) + lineOf("SERVER_HANDSHAKE_TRAFFIC_SECRET", 1)
+	write("# a comment\n\nnonsense\n" + lineOf("CLIENT_RANDOM", 2) + want[:100])
+	f.read()
+	write(want[100:])
+	f.read()
+	keys := newConnKeys(first)
+	f.expect(randomOf(1), keys)
+	other := newConnKeys(second)
+	f.expect(randomOf(2), other)
+	if !f.await(other, time.Hour) || second.String() != lineOf("CLIENT_RANDOM", 2) {
+		t.Errorf("the second connection got %q", second)
+	}
+
+	// After it.
+	select {
+	case <-keys.complete:
+		t.Error("complete after two of four secrets")
+	default:
+	}
+	rest := lineOf("SERVER_TRAFFIC_SECRET_0", 1) + lineOf("CLIENT_TRAFFIC_SECRET_0", 1)
+	write(rest)
+	if !f.await(keys, time.Hour) || first.String() != want+rest {
+		t.Errorf("the first connection got %q", first)
+	}
+
+	// None at all, and none needed.
+	if f.expect(randomOf(3), newConnKeys(third)); third.String() != "" {
+		t.Errorf("the third connection got %q", third)
+	}
+	if !f.await(newConnKeys(third), time.Hour) {
+		t.Error("keys are missed where there was no ClientHello")
+	}
+	without := newConnKeys(third)
+	f.expect(randomOf(4), without)
+	if f.await(without, time.Millisecond) {
+		t.Error("keys are not missed")
+	}
+
+	// What others log is forgotten in time, and so is a line that never ends.
+	write(strings.Repeat(lineOf("OTHERS", 9), 3*recentLines) + strings.Repeat("x", 1<<16))
+	f.read()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.recent) > recentLines || len(f.partial) > 2*4096 {
+		t.Errorf("%d lines and %d bytes are kept", len(f.recent), len(f.partial))
+	}
+}
+
+// recordedHello is a ClientHello of TLS 1.2 with no extensions, and its random.
+func recordedHello() ([]byte, clientRandom) {
+	random := clientRandom([]byte("0123456789abcdef0123456789abcdef"))
+	body := append([]byte{3, 3}, random[:]...)
+	body = append(body, 0, 0, 2, 0xc0, 0x2b, 1, 0)
+	message := append([]byte{1, 0, 0, byte(len(body))}, body...)
+	first, second := message[:20], message[20:] // in two records
+	record := append([]byte{22, 3, 1, 0, byte(len(first))}, first...)
+	return append(append(record, 22, 3, 1, 0, byte(len(second))), second...), random
+}
+
+func TestHelloFinder(t *testing.T) {
+	hello, want := recordedHello()
+	for name, writes := range map[string][][]byte{
+		"at once":      {hello},
+		"in two":       {hello[:30], hello[30:]},
+		"after talk":   {[]byte("EHLO there\r\n"), []byte("STARTTLS\r\n"), hello},
+		"with more":    {append(bytes.Clone(hello), "more"...), hello},
+		"by the byte":  nil,
+		"after a lone": {{22}, []byte("x"), hello},
+	} {
+		if name == "by the byte" {
+			for i := range hello {
+				writes = append(writes, hello[i:i+1])
+			}
+		}
+		var found []clientRandom
+		finder := &helloFinder{found: func(r clientRandom) { found = append(found, r) }}
+		for _, p := range writes {
+			_, _ = finder.Write(p)
+		}
+		if len(found) != 1 || found[0] != want {
+			t.Errorf("%s: found %x", name, found)
+		}
+	}
+}
+
+func FuzzHelloFinder(f *testing.F) {
+	hello, _ := recordedHello()
+	f.Add(hello, 7)
+	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"), 3)
+	f.Add([]byte{22, 3, 3, 0, 0, 22, 3, 3, 0, 4, 1, 0xff, 0xff, 0xff}, 1)
+	f.Fuzz(func(t *testing.T, stream []byte, size int) {
+		found := 0
+		finder := &helloFinder{found: func(clientRandom) { found++ }}
+		for size = max(size, 1); len(stream) > 0; {
+			n := min(size, len(stream))
+			_, _ = finder.Write(stream[:n])
+			stream = stream[n:]
+		}
+		if found > 1 {
+			t.Errorf("found %d times", found)
+		}
+	})
+}

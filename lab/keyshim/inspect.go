@@ -1,0 +1,96 @@
+package keyshim
+
+import (
+	"bufio"
+	"bytes"
+	"debug/buildinfo"
+	"debug/elf"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// Obstacle is why a program's keys cannot be had by preloading.
+type Obstacle uint8
+
+// The obstacles.
+const (
+	Nothing    Obstacle = iota
+	Go                  // its TLS is Go's own, which logs keys only for tls.Config.KeyLogWriter
+	Static              // it is statically linked: nothing can be loaded into it
+	Privileged          // it gains privileges (setuid, setgid, capabilities): the loader ignores what is preloaded
+	Foreign             // it is for another processor than the shim
+)
+
+// maxInterpreters bounds how often a script's interpreter may be a script.
+const maxInterpreters = 4
+
+// Inspect looks for an obstacle in the program at path or, if it is a script, in its interpreter. It returns the file
+// with the obstacle. What it cannot read has none.
+func Inspect(path string) (Obstacle, string) {
+	for range maxInterpreters {
+		next := interpreter(path)
+		if next == "" {
+			break
+		}
+		path = next
+	}
+	return inspect(path), path
+}
+
+func inspect(path string) Obstacle {
+	if info, err := os.Stat(path); err == nil && runtime.GOOS == "linux" &&
+		(info.Mode()&(fs.ModeSetuid|fs.ModeSetgid) != 0 || hasCapabilities(path)) {
+		return Privileged
+	}
+	if _, err := buildinfo.ReadFile(path); err == nil {
+		return Go
+	}
+	file, err := elf.Open(path)
+	if err != nil {
+		return Nothing
+	}
+	defer file.Close()
+	loaded := slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
+	switch machine, known := machines[runtime.GOARCH]; {
+	case !loaded:
+		return Static
+	case known && machine != file.Machine:
+		return Foreign
+	}
+	return Nothing
+}
+
+// machines are the processors that people have; of others it is not said that a program is Foreign.
+var machines = map[string]elf.Machine{
+	"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm": elf.EM_ARM, "arm64": elf.EM_AARCH64, "riscv64": elf.EM_RISCV,
+}
+
+// interpreter returns the path of the program that runs a script, or "". Of "#!/usr/bin/env NAME" that is NAME.
+func interpreter(path string) string {
+	file, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	line, _ := bufio.NewReaderSize(file, 256).ReadSlice('\n') // as long as Linux reads
+	line, script := bytes.CutPrefix(line, []byte("#!"))
+	words := strings.Fields(string(line))
+	if !script || len(words) == 0 {
+		return ""
+	}
+	if filepath.Base(words[0]) != "env" {
+		return words[0]
+	}
+	for _, word := range words[1:] {
+		if !strings.HasPrefix(word, "-") && !strings.Contains(word, "=") {
+			found, _ := exec.LookPath(word)
+			return found
+		}
+	}
+	return words[0]
+}

@@ -1,0 +1,141 @@
+package keyshim
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+
+	"mtlslab.example/lab/lab/keylog"
+)
+
+func TestInspect(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if obstacle, file := Inspect(self); obstacle != Go || file != self {
+		t.Errorf("%s, a Go program: %v", file, obstacle)
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("the rest is about Linux")
+	}
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	if err := os.Symlink(self, filepath.Join(dir, "selfmade")); err != nil {
+		t.Fatal(err)
+	}
+	write("loop", "#!"+filepath.Join(dir, "loop")+"\n")
+	foreign := []byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00" + // 64 bits, little-endian
+		"\x02\x00\x00\x00\x01\x00\x00\x00") // an executable for no processor
+	foreign = append(foreign, make([]byte, 64-len(foreign))...)
+	foreign[52], foreign[54], foreign[58] = 64, 56, 64
+	for name, want := range map[string]struct {
+		text     string
+		obstacle Obstacle
+	}{
+		"direct":      {"#!" + self + "\n", Go},
+		"arguments":   {"#! " + self + " -x\n", Go},
+		"env":         {"#!/usr/bin/env selfmade\n", Go},
+		"env -S":      {"#!/usr/bin/env -S A=b selfmade -x\n", Go},
+		"nested":      {"#!" + write("inner", "#!"+self+"\n") + "\n", Go},
+		"shell":       {"#!/bin/sh\n", Nothing},
+		"loops":       {"#!" + filepath.Join(dir, "loop") + "\n", Nothing},
+		"no line end": {"#!" + self, Go},
+		"empty":       {"", Nothing},
+		"bare":        {"#!\n", Nothing},
+		"text":        {"hello\n", Nothing},
+		"static":      {string(foreign), Static},
+	} {
+		if got, file := Inspect(write("script", want.text)); got != want.obstacle {
+			t.Errorf("%s: %d of %s, not %d", name, got, file, want.obstacle)
+		}
+	}
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(sh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := Inspect(write("copy", string(program))); got != Nothing {
+		t.Errorf("a shell: %d", got)
+	}
+	program[18] ^= 0xff // e_machine
+	if got, _ := Inspect(write("foreign", string(program))); got != Foreign {
+		t.Errorf("a shell for another processor: %d", got)
+	}
+	for mode, want := range map[os.FileMode]Obstacle{os.ModeSetuid: Privileged, os.ModeSetgid: Privileged} {
+		path := filepath.Join(dir, "copy")
+		if err := os.Chmod(path, 0o700|mode); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := Inspect(path); got != want {
+			t.Errorf("%v: %d, not %d", mode, got, want)
+		}
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	got := Environment([]string{"A=b", "SSLKEYLOGFILE=x", "SSLKEYLOGFILE=y", "NODE_OPTIONS=--no-warnings", "LD_PRELOAD=/other.so"}, `/a "b`, "/shim.so")
+	want := []string{"A=b", `SSLKEYLOGFILE=/a "b`, `NODE_OPTIONS=--no-warnings "--tls-keylog=/a \"b"`, "LD_PRELOAD=/shim.so /other.so"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	got = Environment([]string{"LD_PRELOAD=/other.so"}, "/log", "")
+	if want := []string{"LD_PRELOAD=/other.so", "SSLKEYLOGFILE=/log", `NODE_OPTIONS="--tls-keylog=/log"`}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestPrepareLog(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	path, err := PrepareLog("keys.log")
+	if err != nil || !filepath.IsAbs(path) {
+		t.Fatalf("%q, %v", path, err)
+	}
+	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if _, err := PrepareLog(path); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	if err := os.WriteFile("text", []byte("not a key log\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var notLog *keylog.NotKeyLogError
+	if _, err := PrepareLog("text"); !errors.As(err, &notLog) {
+		t.Errorf("a text: %v", err)
+	}
+	var unsafe *UnsafeError
+	if _, err := PrepareLog(os.DevNull); runtime.GOOS != "windows" && !errors.As(err, &unsafe) {
+		t.Errorf("a device: %v", err)
+	}
+	if err := os.Symlink("keys.log", "link"); err != nil {
+		t.Skipf("no symbolic links: %v", err)
+	}
+	if _, err := PrepareLog("link"); !errors.As(err, &unsafe) {
+		t.Errorf("a symbolic link: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := os.Chown(path, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := PrepareLog(path); !errors.As(err, &unsafe) {
+		t.Errorf("somebody else's: %v", err)
+	}
+}

@@ -1,0 +1,208 @@
+package keyshim
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+const (
+	dialTimeout = 10 * time.Second
+	keysTimeout = 250 * time.Millisecond // for the keys of a connection that has ended
+	restTimeout = time.Second            // for what is on its way when the program has ended
+)
+
+// Relay passes the connections of a program on and taps them. It takes them as a proxy, or as a plain TCP forward. What
+// it hands to its sink has the keys that the program writes to its key log meanwhile, and the addresses of the client and the
+// server, not its own.
+type Relay struct {
+	tap  *wiretap.Tap
+	keys *follower
+
+	carrying sync.WaitGroup // the goroutines of listeners and connections
+	mu       sync.Mutex
+	open     map[io.Closer]struct{} // what makes them end
+	recorded Recorded
+	closed   bool
+}
+
+// Recorded sums up what a relay has passed on.
+type Recorded struct {
+	Connections int
+	Keyless     int             // those with a ClientHello for which the program has logged no key
+	Ports       map[uint16]bool // of the servers
+}
+
+// NewRelay returns a relay that reads keys from the key log at path, from its present end on. The caller closes it.
+func NewRelay(keylog string, sink wiretap.Sink) (*Relay, error) {
+	keys, err := follow(keylog)
+	if err != nil {
+		return nil, err
+	}
+	return &Relay{tap: wiretap.New(sink), keys: keys, open: make(map[io.Closer]struct{}),
+		recorded: Recorded{Ports: make(map[uint16]bool)}}, nil
+}
+
+// Proxy starts a proxy on the loopback interface that speaks HTTP CONNECT and SOCKS5, and returns its address.
+func (r *Relay) Proxy() (net.Addr, error) {
+	return r.listen("127.0.0.1:0", r.proxy)
+}
+
+// Forward passes what connects to the address listen on to the address target.
+func (r *Relay) Forward(listen, target string) error {
+	_, err := r.forward(listen, target)
+	return err
+}
+
+func (r *Relay) forward(listen, target string) (net.Addr, error) {
+	return r.listen(listen, func(client *net.TCPConn) {
+		server, err := dial(target)
+		if err != nil {
+			reset(client)
+			return
+		}
+		r.carry(client, client, server, client.RemoteAddr())
+	})
+}
+
+// listen hands every connection to serve, which closes it.
+func (r *Relay) listen(addr string, serve func(*net.TCPConn)) (net.Addr, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	r.start(l, func() {
+		for {
+			client, err := l.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err != nil { // out of descriptors, mostly
+				time.Sleep(10 * time.Millisecond)
+				continue
+			}
+			r.start(client, func() { serve(client.(*net.TCPConn)) })
+		}
+	})
+	return l.Addr(), nil
+}
+
+// start runs f until it is done, or Close closes c.
+func (r *Relay) start(c io.Closer, f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		c.Close()
+		return
+	}
+	r.open[c] = struct{}{}
+	r.carrying.Go(func() {
+		f()
+		c.Close()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.open, c)
+	})
+}
+
+// Close ends the listeners at once, and the connections after a second in which what is on its way can arrive. The
+// sink has all events when it returns.
+func (r *Relay) Close() (Recorded, error) {
+	r.mu.Lock()
+	r.closed = true
+	for c := range r.open {
+		if l, ok := c.(net.Listener); ok {
+			l.Close()
+		}
+	}
+	r.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.carrying.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(restTimeout):
+		r.mu.Lock()
+		for c := range r.open {
+			c.Close()
+		}
+		r.mu.Unlock()
+		<-ended
+	}
+	return r.recorded, r.keys.close()
+}
+
+func dial(target string) (*net.TCPConn, error) {
+	c, err := (&net.Dialer{Timeout: dialTimeout}).Dial("tcp", target)
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.TCPConn), nil
+}
+
+// carry passes data both ways until both sides have ended, and closes both connections. What the client sends is read
+// from in. clientAddr is the client's address for the record.
+func (r *Relay) carry(client *net.TCPConn, in io.Reader, server *net.TCPConn, clientAddr net.Addr) {
+	tapped := r.tap.Client(&namedConn{server, clientAddr}, r.count(server))
+	keys := newConnKeys(tapped.Secrets())
+	hello := &helloFinder{found: func(random clientRandom) { r.keys.expect(random, keys) }}
+
+	ways := make(chan error, 2)
+	go func() { ways <- pass(tapped, io.TeeReader(in, hello)) }()
+	go func() { ways <- pass(client, tapped) }()
+	for range 2 {
+		if err := <-ways; err != nil { // one side has aborted: so does the other
+			_ = tapped.SetLinger(0)
+			_ = tapped.SetDeadline(time.Now())
+			reset(client)
+		}
+	}
+	client.Close()
+	if !r.keys.await(keys, keysTimeout) {
+		r.mu.Lock()
+		r.recorded.Keyless++
+		r.mu.Unlock()
+	}
+	tapped.Close()
+}
+
+// count returns the number of the exchange with server that begins.
+func (r *Relay) count(server *net.TCPConn) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recorded.Connections++
+	r.recorded.Ports[server.RemoteAddr().(*net.TCPAddr).AddrPort().Port()] = true
+	return r.recorded.Connections
+}
+
+// pass copies what from sends, and its end.
+func pass(to interface {
+	io.Writer
+	CloseWrite() error
+}, from io.Reader) error {
+	_, err := io.Copy(to, from)
+	if err == nil {
+		_ = to.CloseWrite() // fails if to was reset, which the other way sees
+	}
+	return err
+}
+
+// reset closes a connection with an RST.
+func reset(c *net.TCPConn) {
+	_ = c.SetLinger(0)
+	c.Close()
+}
+
+// namedConn is a connection whose local end goes by another address.
+type namedConn struct {
+	*net.TCPConn
+	local net.Addr
+}
+
+func (c *namedConn) LocalAddr() net.Addr { return c.local }

@@ -1,0 +1,244 @@
+package keyshim
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// events keeps what a tap tells.
+type events struct {
+	mu  sync.Mutex
+	all []wiretap.Event
+}
+
+func (s *events) Open(e wiretap.Event) wiretap.Handler {
+	s.add(e)
+	return s.add
+}
+
+func (s *events) add(e wiretap.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.Data = bytes.Clone(e.Data)
+	s.all = append(s.all, e)
+}
+
+// of returns the events of that kind.
+func (s *events) of(kind wiretap.Kind) (found []wiretap.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.all {
+		if e.Kind == kind {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// newRelay returns a relay with the key log that it follows.
+func newRelay(t *testing.T) (*Relay, *os.File, *events) {
+	t.Helper()
+	path, err := PrepareLog(filepath.Join(t.TempDir(), "keys.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	sink := &events{}
+	relay, err := NewRelay(path, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return relay, log, sink
+}
+
+func TestRelayRecords(t *testing.T) {
+	seen := make(chan string, 1) // the client's address, as the server sees it
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { seen <- r.RemoteAddr }))
+	defer server.Close()
+	var dialed string // the client's address on a forward, which the server does not see
+	serverAddr := server.Listener.Addr().String()
+	for name, test := range map[string]struct {
+		version uint16
+		start   func(*Relay, *http.Transport) error
+	}{
+		"HTTP":            {tls.VersionTLS13, throughProxy("http")},
+		"SOCKS5":          {tls.VersionTLS13, throughProxy("socks5")},
+		"SOCKS5, TLS 1.2": {tls.VersionTLS12, throughProxy("socks5")},
+		"forward": {tls.VersionTLS13, func(r *Relay, transport *http.Transport) error {
+			addr, err := r.forward("127.0.0.1:0", serverAddr)
+			transport.Dial = func(network, _ string) (net.Conn, error) {
+				c, err := net.Dial(network, addr.String())
+				if err == nil {
+					dialed = c.LocalAddr().String()
+				}
+				return c, err
+			}
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			relay, log, sink := newRelay(t)
+			transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, KeyLogWriter: log, MaxVersion: test.version}}
+			if err := test.start(relay, transport); err != nil {
+				t.Fatal(err)
+			}
+			dialed = ""
+			response, err := (&http.Client{Transport: transport}).Get(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := cmp.Or(dialed, <-seen)
+			response.Body.Close()
+			transport.CloseIdleConnections()
+			recorded, err := relay.Close()
+			if err != nil || recorded.Connections != 1 || recorded.Keyless != 0 {
+				t.Errorf("%+v, %v", recorded, err)
+			}
+			opened := sink.of(wiretap.Open)
+			if len(opened) != 1 || opened[0].Client != netip.MustParseAddrPort(client) || opened[0].Server.String() != serverAddr {
+				t.Errorf("opened %v, want %s to %s", opened, client, serverAddr)
+			}
+			want := 4
+			if test.version == tls.VersionTLS12 {
+				want = 1
+			}
+			if got := len(sink.of(wiretap.Secret)); got != want {
+				t.Errorf("%d secrets, not %d", got, want)
+			}
+			if last := sink.all[len(sink.all)-1]; last.Kind != wiretap.Close {
+				t.Errorf("the last event is %v", last.Kind)
+			}
+		})
+	}
+}
+
+func throughProxy(scheme string) func(*Relay, *http.Transport) error {
+	return func(r *Relay, transport *http.Transport) error {
+		addr, err := r.Proxy()
+		if err == nil {
+			transport.Proxy = http.ProxyURL(&url.URL{Scheme: scheme, Host: addr.String()})
+		}
+		return err
+	}
+}
+
+func TestProxyTellsThatNobodyIsThere(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := l.Addr().String()
+	l.Close()
+	for _, scheme := range []string{"http", "socks5"} {
+		relay, _, sink := newRelay(t)
+		transport := &http.Transport{}
+		if err := throughProxy(scheme)(relay, transport); err != nil {
+			t.Fatal(err)
+		}
+		_, err := (&http.Client{Transport: transport}).Get("https://" + nobody)
+		t.Log(err)
+		recorded, closing := relay.Close()
+		if err == nil || closing != nil || recorded.Connections != 0 || len(sink.all) != 0 {
+			t.Errorf("%s: %v, %+v, %v", scheme, err, recorded, closing)
+		}
+	}
+}
+
+// TestRelayPassesEndsOn has one side end in a way that the other must see.
+func TestRelayPassesEndsOn(t *testing.T) {
+	for name, test := range map[string]struct {
+		end  func(*net.TCPConn)
+		kind wiretap.Kind
+	}{
+		"FIN": {func(c *net.TCPConn) { _ = c.CloseWrite() }, wiretap.HalfClose},
+		"RST": {func(c *net.TCPConn) { _ = c.SetLinger(0); c.Close() }, wiretap.Reset},
+	} {
+		for _, ending := range []wiretap.Side{wiretap.Client, wiretap.Server} {
+			t.Run(name+" of the "+ending.String(), func(t *testing.T) {
+				relay, _, sink := newRelay(t)
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer l.Close()
+				addr, err := relay.forward("127.0.0.1:0", l.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				client, err := net.Dial("tcp", addr.String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				server, err := l.Accept()
+				if err != nil {
+					t.Fatal(err)
+				}
+				ends := [2]net.Conn{client, server}
+				test.end(ends[ending].(*net.TCPConn))
+				other := ends[ending.Peer()]
+				_ = other.SetReadDeadline(time.Now().Add(20 * time.Second))
+				_, err = io.ReadAll(other)
+				if timeout := (net.Error)(nil); errors.As(err, &timeout) && timeout.Timeout() || (err == nil) != (test.kind == wiretap.HalfClose) {
+					t.Errorf("the other side sees %v", err)
+				}
+				client.Close()
+				server.Close()
+				if _, err := relay.Close(); err != nil {
+					t.Error(err)
+				}
+				if ended := sink.of(test.kind); len(ended) == 0 || ended[0].From != ending {
+					t.Errorf("events %v", sink.all)
+				}
+			})
+		}
+	}
+}
+
+func TestRelayClosesWhatStaysOpen(t *testing.T) {
+	relay, _, sink := newRelay(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	addr, err := relay.forward("127.0.0.1:0", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	start := time.Now()
+	if _, err := relay.Close(); err != nil || time.Since(start) > 10*time.Second {
+		t.Errorf("closing took %v: %v", time.Since(start), err)
+	}
+	if len(sink.of(wiretap.Close)) != 1 {
+		t.Errorf("events %v", sink.all)
+	}
+}

@@ -1,0 +1,40 @@
+package keyshim
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+)
+
+// Run runs a program to its end and returns its exit status; of one that a signal has killed it is 128 and the
+// signal's number, as in a shell. Signals that reach lab are the program's: they are handed on, but for those from the
+// terminal, which the program has got already. The error says why the program could not be started.
+func Run(program *exec.Cmd) (status int, err error) {
+	signals := make(chan os.Signal, 16)
+	for _, s := range handedOn {
+		if !signal.Ignored(s) { // or it would not be ignored by the program
+			signal.Notify(signals, s)
+		}
+	}
+	defer signal.Stop(signals)
+	if err := program.Start(); err != nil {
+		return 0, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- program.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			if !fromTerminal(s) {
+				_ = program.Process.Signal(s) // it may have ended
+			}
+		case err := <-ended:
+			var exit *exec.ExitError
+			if err != nil && !errors.As(err, &exit) {
+				return 0, err
+			}
+			return exitStatus(program.ProcessState), nil
+		}
+	}
+}

@@ -1,0 +1,44 @@
+//go:build unix
+
+package keyshim
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+var handedOn = []os.Signal{
+	syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM,
+}
+
+// Replace puts the program at path in the place of this process, which so becomes the program in every respect. It
+// returns only if that fails. args has the program's name first.
+func Replace(path string, args, env []string) error {
+	signal.Reset() // what was ignored when this process began is ignored again
+	return os.NewSyscallError("exec", syscall.Exec(path, args, env))
+}
+
+func exitStatus(p *os.ProcessState) int {
+	if wait, ok := p.Sys().(syscall.WaitStatus); ok && wait.Signaled() {
+		return 128 + int(wait.Signal())
+	}
+	return p.ExitCode()
+}
+
+// fromTerminal tells whether a signal came from the keys of a terminal. The terminal sends it to all processes of the
+// group in its foreground.
+func fromTerminal(s os.Signal) bool {
+	if s != syscall.SIGINT && s != syscall.SIGQUIT {
+		return false
+	}
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	defer tty.Close()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}

@@ -1,0 +1,210 @@
+package keyshim_test
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/lab/keyshim"
+)
+
+// need skips, or where CI is set fails, a test whose program is not here.
+func need(t testing.TB, program string) {
+	t.Helper()
+	_, err := exec.LookPath(program)
+	switch {
+	case err != nil && os.Getenv("CI") != "":
+		t.Fatalf("needs %s: %v", program, err)
+	case err != nil:
+		t.Skipf("needs %s: %v", program, err)
+	}
+}
+
+// library builds the shim in a cache folder of the test's own.
+func library(t testing.TB) string {
+	t.Helper()
+	need(t, "cc")
+	cache := t.TempDir()
+	if err := os.Chmod(cache, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_CACHE_HOME", cache)
+	path, err := keyshim.Library(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// httpsServer is a server with a certificate of its own that answers one
+// request a connection. It returns the server's address.
+func httpsServer(t testing.TB) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go answer(c)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func answer(c net.Conn) {
+	defer c.Close()
+	if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+		fmt.Fprint(c, "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")
+	}
+}
+
+// handshake has openssl do one with the shim and that key log.
+func handshake(t *testing.T, addr, log, library string) {
+	t.Helper()
+	need(t, "openssl")
+	client := exec.CommandContext(t.Context(), "openssl", "s_client", "-quiet", "-connect", addr)
+	client.Stdin = strings.NewReader("GET / HTTP/1.0\r\n\r\n")
+	client.Env = keyshim.Environment(os.Environ(), log, library)
+	if out, err := client.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+func TestShimWritesOnlyToOwnFiles(t *testing.T) {
+	library, addr := library(t), httpsServer(t)
+	dir := t.TempDir()
+	log := func(name string) string { return filepath.Join(dir, name) }
+
+	handshake(t, addr, log("new"), library)
+	info, err := os.Stat(log("new"))
+	if err != nil || info.Size() == 0 || info.Mode().Perm() != 0o600 {
+		t.Errorf("the log that it has made: %v, %v", info, err)
+	}
+	for name, make := range map[string]func(string) error{
+		"link": func(name string) error {
+			return os.Symlink(log("target"), name)
+		},
+		"fifo": func(name string) error { return syscall.Mkfifo(name, 0o600) },
+		"others": func(name string) error {
+			if os.Geteuid() != 0 {
+				return os.ErrPermission
+			}
+			return os.Chown(name, 65534, 65534)
+		},
+	} {
+		path := log(name)
+		if name == "link" || name == "others" {
+			target := map[string]string{"link": log("target"), "others": path}[name]
+			if err := os.WriteFile(target, nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := make(path); err != nil {
+			t.Logf("%s: not tried: %v", name, err)
+			continue
+		}
+		handshake(t, addr, path, library)
+		if info, err := os.Stat(path); err != nil || info.Size() > 0 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+}
+
+func TestLibraryIsBuiltOnce(t *testing.T) {
+	path := library(t)
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := keyshim.Library(t.Context()); err != nil || again != path {
+		t.Errorf("%s, then %s: %v", path, again, err)
+	}
+	after, err := os.Stat(path)
+	if err != nil || !os.SameFile(before, after) || before.ModTime() != after.ModTime() {
+		t.Errorf("it was built again: %v", err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("besides it there is %v: %v", entries, err)
+	}
+}
+
+// BenchmarkHandshake has openssl s_time do full handshakes, by turns with the
+// shim and without.
+//
+//	go test -run '^$' -bench Handshake -benchtime 15x ./lab/keyshim
+//
+// x-time and x-cpu are the time and the client's processor time of a handshake
+// with the shim in terms of one without, as medians over the rounds.
+func BenchmarkHandshake(b *testing.B) {
+	need(b, "openssl")
+	shim, addr := library(b), httpsServer(b)
+	log := filepath.Join(b.TempDir(), "keys.log")
+	with := keyshim.Environment(os.Environ(), log, shim)
+	run := func(env []string) (took, cpu float64) {
+		client := exec.Command("openssl", "s_time", "-connect", addr, "-new", "-time", "1")
+		client.Env = env
+		start := time.Now()
+		out, err := client.Output()
+		wall := time.Since(start)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var handshakes float64
+		_, counted, _ := strings.Cut(string(out), "\n\n")
+		if _, err := fmt.Sscan(counted, &handshakes); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
+		used := client.ProcessState.UserTime() + client.ProcessState.SystemTime()
+		return wall.Seconds() / handshakes, used.Seconds() / handshakes
+	}
+	var times, cpus []float64
+	for round := 0; b.Loop(); round++ {
+		var took, cpu [2]float64 // without, with
+		for i := range 2 {
+			turn := (i + round) % 2
+			took[turn], cpu[turn] = run([][]string{os.Environ(), with}[turn])
+		}
+		times, cpus = append(times, took[1]/took[0]), append(cpus, cpu[1]/cpu[0])
+	}
+	b.ReportMetric(median(times), "x-time")
+	b.ReportMetric(median(cpus), "x-cpu")
+	if info, err := os.Stat(log); err != nil || info.Size() == 0 {
+		b.Errorf("no keys were logged: %v", err)
+	}
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
