@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/scenario"
 )
 
@@ -106,13 +107,16 @@ func outcome(x *lab.Exchange) string {
 	return fmt.Sprintf("rejected by the %s, %s", x.RejectedBy, x.Alert.Name)
 }
 
-// printRuns writes what became of a scenario in each version: both sides' own
-// words in two columns, once where the versions agree.
-func (p *Program) printRuns(runs []*scenario.Result) {
+// printRuns writes what became of a scenario in each version: its ladders, and
+// both sides' own words in two columns, once where the versions agree.
+func (p *Program) printRuns(runs []*scenario.Result, certs string, o ladder.Options) {
 	if len(runs) == 0 {
 		return
 	}
 	s := runs[0].Scenario
+	for _, r := range runs {
+		(&report{Program: p, certs: s.Certs(certs), options: o}).draw(r.Exchange.Wire)
+	}
 	fmt.Fprintf(p.Stdout, "%s: %s\n", s.Name, printable(s.Title))
 	columns := make([][2]string, len(runs))
 	for i, r := range runs {

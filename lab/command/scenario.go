@@ -43,7 +43,9 @@ func (p *Program) scenarioCommand() *cli.Command {
 				Description: scenarioRunExamples,
 				Flags: []cli.Flag{dirFlag(), jsonFlag(),
 					&cli.BoolFlag{Name: "all", Usage: "run every scenario"},
-					&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"}},
+					&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},
+					&cli.BoolFlag{Name: "verbose", Usage: "draw each message with its fields and bytes"},
+					asciiFlag()},
 				Action:       p.scenarioRun,
 				BashComplete: p.completeScenarios,
 			},
@@ -132,7 +134,7 @@ func (p *Program) scenarioRun(c *cli.Context) error {
 		case brief:
 			p.printBrief(runs)
 		default:
-			p.printRuns(runs)
+			p.printRuns(runs, f.certs(), p.ladderOptions(c))
 		}
 	})
 	switch {
