@@ -88,7 +88,7 @@ type Message struct {
 	Inner     *tlswire.Handshake // the Certificate in a CompressedCertificate (RFC 8879)
 	Alert     *tlswire.Alert
 	HTTP      *httpwire.Message // head of a request or response in application data
-	Data      []byte            // the first bytes of other application data, at most maxData
+	Data      []byte            // the first bytes of other application data, or of what does not parse, at most maxData
 	Length    int64             // bytes of plaintext: of the message or, of application data, of all in a row
 
 	Encrypted bool    // it could not be opened: Records is all that is known
