@@ -107,16 +107,13 @@ func outcome(x *lab.Exchange) string {
 	return fmt.Sprintf("rejected by the %s, %s", x.RejectedBy, x.Alert.Name)
 }
 
-// printRuns writes what became of a scenario in each version: its ladders, and
-// both sides' own words in two columns, once where the versions agree.
-func (p *Program) printRuns(runs []*scenario.Result, certs string, o ladder.Options) {
+// printRuns writes what became of a scenario in each version: both sides' own
+// words in two columns, once where the versions agree.
+func (p *Program) printRuns(runs []*scenario.Result) {
 	if len(runs) == 0 {
 		return
 	}
 	s := runs[0].Scenario
-	for _, r := range runs {
-		(&report{Program: p, certs: s.Certs(certs), options: o}).draw(r.Exchange.Wire)
-	}
 	fmt.Fprintf(p.Stdout, "%s: %s\n", s.Name, printable(s.Title))
 	columns := make([][2]string, len(runs))
 	for i, r := range runs {
@@ -148,6 +145,21 @@ func (p *Program) printRuns(runs []*scenario.Result, certs string, o ladder.Opti
 		p.printWrong(r)
 	}
 	fmt.Fprintln(p.Stdout)
+}
+
+// drawRuns draws what was said in each version.
+func (p *Program) drawRuns(runs []*scenario.Result, f folder, o ladder.Options) {
+	for _, r := range runs {
+		wire := r.Exchange.Wire
+		if wire == nil {
+			continue
+		}
+		if trust, err := trustOf(r.Scenario.Certs(f.certs())); err == nil {
+			wire.Check(trust)
+		}
+		_ = ladder.Draw(p.Stdout, wire, o)
+		fmt.Fprintln(p.Stdout)
+	}
 }
 
 func (p *Program) printNamed(name, value string) {

@@ -41,6 +41,7 @@ const settleTimeout = 15 * time.Second
 // Run carries out the scenario with one of its versions: it makes the
 // certificates, lets the lab's own server and client meet in this process, and
 // records them in a capture of its own, which replaces that of an earlier run.
+// The exchanges come with what was said on the wire.
 // The versions of one scenario share their certificates and must not be run at
 // the same time.
 func (s *Scenario) Run(ctx context.Context, version uint16, o Options) (*Result, error) {
