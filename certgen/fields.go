@@ -308,7 +308,7 @@ func sanHint(text string) string {
 
 // choiceHint names the choice that was probably meant, or all of them.
 func choiceHint(text string, choices []string) string {
-	if near := nearest(text, choices); len(near) > 0 {
+	if near := Nearest(text, choices); len(near) > 0 {
 		return "did you mean " + near[0] + "?"
 	}
 	return "write one of " + strings.Join(choices, ", ")

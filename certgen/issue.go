@@ -201,7 +201,7 @@ func (w *workshop) request(c *Certificate) *certyaml.Certificate {
 		KeyType: certyamlKeyTypes[c.KeyType], KeySize: c.KeySize,
 		NotBefore: &notBefore, NotAfter: &notAfter,
 		KeyUsage: c.KeyUsage, ExtKeyUsage: c.ExtKeyUsage, IsCA: &c.CA, SerialNumber: serial,
-		CRLDistributionPoints: c.CRLDistributionPoints, OCSP: c.OCSP,
+		CRLDistributionPoints: c.CRLDistributionPoints, OCSP: c.OCSP, ExtraExtensions: c.extensions,
 	}
 	if c.Issuer != nil {
 		request.Issuer = w.issued[c.Issuer.index]

@@ -9,6 +9,7 @@ package certgen
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +40,7 @@ type Manifest struct {
 }
 
 // Certificate is what the manifest asks for in one document, with its defaults
-// filled in. It must not be changed after Parse.
+// filled in. Only Extend and Revoke change it after Parse.
 type Certificate struct {
 	Name    string   // base name of the files: NAME.pem, NAME-key.pem, NAME-crl.pem
 	Subject string   // distinguished name as written
@@ -64,9 +65,10 @@ type Certificate struct {
 
 	Line int // of the document's first field, from 1
 
-	index      int    // in Manifest.Certificates
-	depth      int    // of issuers above it; 0: self-signed
-	rawSubject []byte // DER of the RDNSequence, RFC 5280 section 4.1.2.6
+	extensions []pkix.Extension // see Extend
+	index      int              // in Manifest.Certificates
+	depth      int              // of issuers above it; 0: self-signed
+	rawSubject []byte           // DER of the RDNSequence, RFC 5280 section 4.1.2.6
 	sans       alternativeNames
 }
 
@@ -120,7 +122,7 @@ func (m *Manifest) Lookup(name string) (*Certificate, error) {
 	for i, c := range m.Certificates {
 		names[i] = c.Name
 	}
-	return nil, &UnknownNameError{Name: name, Nearest: nearest(name, names)}
+	return nil, &UnknownNameError{Name: name, Nearest: Nearest(name, names)}
 }
 
 // Read parses the manifest in file. One over 16 MiB is refused without being

@@ -132,8 +132,8 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// nearest returns up to three of the candidates that look like name, best first.
-func nearest(name string, candidates []string) []string {
+// Nearest returns up to three of the candidates that look like name, best first.
+func Nearest(name string, candidates []string) []string {
 	type match struct {
 		candidate string
 		distance  int

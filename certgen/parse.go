@@ -27,11 +27,8 @@ type document struct {
 // the disk. The file name is used in messages only. Errors are *ManifestError.
 // Work and memory are linear in the size of data.
 func Parse(file string, data []byte) (*Manifest, error) {
-	src := &source{file: file, text: strings.TrimPrefix(string(data), "\ufeff")}
-	if len(data) > maxManifest {
-		return nil, src.errorAt(1, 1, "split it into several manifests", "the manifest is larger than 16 MiB")
-	}
-	if err := checkCharacters(src); err != nil {
+	src, err := newSource(file, data)
+	if err != nil {
 		return nil, err
 	}
 	documents, err := readDocuments(src)
@@ -42,10 +39,25 @@ func Parse(file string, data []byte) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	return assemble(file, documents)
+}
+
+// newSource checks that a file can be YAML.
+func newSource(file string, data []byte) (*source, error) {
+	src := &source{file: file, text: strings.TrimPrefix(string(data), "\ufeff")}
+	if len(data) > maxManifest {
+		return nil, src.errorAt(1, 1, "split it into several manifests", "the manifest is larger than 16 MiB")
+	}
+	return src, checkCharacters(src)
+}
+
+// assemble makes a manifest of documents that have been decoded.
+func assemble(file string, documents []*document) (*Manifest, error) {
 	m := &Manifest{File: file, Certificates: make([]*Certificate, len(documents))}
 	for i, d := range documents {
 		m.Certificates[i] = d.certificate
 	}
+	var err error
 	if m.byName, err = claimFiles(documents); err != nil {
 		return nil, err
 	}
@@ -204,7 +216,7 @@ func (d *document) decodeField(key, value *yaml.Node) error {
 // fieldHint names the field that was probably meant, or all of them.
 func fieldHint(name string) string {
 	names := slices.Sorted(maps.Keys(fieldSetters))
-	if near := nearest(name, names); len(near) > 0 {
+	if near := Nearest(name, names); len(near) > 0 {
 		return "did you mean " + near[0] + "?"
 	}
 	return "the fields are " + strings.Join(names, ", ")

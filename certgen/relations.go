@@ -220,7 +220,7 @@ func issuerHint(issuer string, documents []*document) string {
 			subjects = append(subjects, d.certificate.Subject)
 		}
 	}
-	if near := nearest(issuer, subjects); len(near) > 0 {
+	if near := Nearest(issuer, subjects); len(near) > 0 {
 		return "did you mean " + near[0] + "?"
 	}
 	return "write the subject of a CA of this manifest, or add a document with subject: " + issuer[:min(len(issuer), 60)]

@@ -44,6 +44,24 @@ func commit(dir, file string) error {
 	return os.Rename(temporary(dir, file), filepath.Join(dir, file))
 }
 
+// WriteFile writes a file that is not one of the PKI's, whole or not at all and
+// with mode 0600, over a regular file or none; else the error is *InTheWayError.
+func WriteFile(file string, data []byte) error {
+	if err := checkRegular(file); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), temporaryPrefix+"*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once it is renamed
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), file)
+}
+
 // removeTemporaries removes what was staged and not committed, by this run or
 // one that was killed. The lock must be held.
 func removeTemporaries(dir string) error {

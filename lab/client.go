@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -82,15 +83,16 @@ func NewClient(o ClientOptions, s Settings) (*Client, error) {
 	if c.serverName == "" {
 		c.serverName = o.URL.Hostname()
 	}
-	c.wallet = &wallet{Credentials: s.Credentials, configure: func(own *tls.Certificate, trust *x509.CertPool) *tls.Config {
+	var sessions tls.ClientSessionCache
+	if o.Resume {
+		sessions = tls.NewLRUClientSessionCache(0)
+	}
+	c.wallet = &wallet{Credentials: s.Credentials, crl: s.CRL, configure: func(own *identity) *tls.Config {
 		config := s.config()
-		config.RootCAs, config.ServerName = trust, c.serverName
-		if own != nil {
-			config.Certificates = []tls.Certificate{*own}
-		}
-		if o.Resume {
-			config.ClientSessionCache = tls.NewLRUClientSessionCache(0)
-		}
+		config.RootCAs, config.ServerName = own.trust, c.serverName
+		config.Certificates, config.ClientSessionCache = own.certificates, sessions
+		config.EncryptedClientHelloConfigList = s.ECHConfig
+		config.VerifyConnection = s.verifier(own.revoked)
 		return config
 	}}
 	_, _, err := c.wallet.current()
@@ -118,20 +120,20 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 	if err != nil {
 		return nil, &DialError{Addr: c.addr, Err: err}
 	}
-	x := &clientExchange{Conn: raw, journal: c.settings.Journal, client: raw.LocalAddr().String(), server: raw.RemoteAddr().String(), own: own}
-	if number := x.journal.begin(ClientSide, x.client, x.server); c.settings.Tap != nil {
+	x := &clientExchange{Conn: raw, settings: &c.settings, client: raw.LocalAddr().String(), server: raw.RemoteAddr().String(), own: own.subject("")}
+	if number := x.settings.Journal.begin(ClientSide, x.client, x.server); c.settings.Tap != nil {
 		x.Conn = c.settings.Tap.Client(raw, number)
 	}
 	response, err := x.run(call, config, c.url)
 	if ctx.Err() != nil { // broken off by the caller, and nobody's verdict
-		x.journal.forget(x.client, x.server)
+		x.settings.Journal.forget(x.client, x.server)
 		return nil, errors.Join(ctx.Err(), x.Conn.Close())
 	}
 	if err != nil {
 		_ = drain(x.Conn)
 		return nil, &RejectedError{Err: err}
 	}
-	return response, x.Conn.Close()
+	return response, drain(x.Conn) // the server's close_notify would else be answered with RST
 }
 
 // clientExchange is the client's end of a connection, below TLS. The HTTP
@@ -139,11 +141,13 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 // deadline, so that an alert on its way can still be read.
 type clientExchange struct {
 	net.Conn
-	journal        *Journal
+	settings       *Settings
 	client, server string // addresses
 	alerts         alertWatch
-	own            string // subject of the certificate
-	shown          string // own, once the server has asked for it
+	sent           atomic.Bool // the request
+	rekey          *rekeyer    // nil: keys stay
+	own            string      // subject of the certificate
+	shown          string      // own, once the server has asked for it
 }
 
 func (x *clientExchange) Read(b []byte) (int, error) {
@@ -154,7 +158,17 @@ func (x *clientExchange) Read(b []byte) (int, error) {
 
 func (x *clientExchange) Write(b []byte) (int, error) {
 	x.alerts.sending(b)
-	return x.Conn.Write(b)
+	if x.rekey == nil {
+		return x.Conn.Write(b)
+	}
+	records, err := x.rekey.records(b)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := x.Conn.Write(records); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 func (x *clientExchange) Close() error { return x.SetDeadline(time.Now().Add(lastWords)) }
@@ -166,14 +180,33 @@ func (x *clientExchange) CloseWrite() error {
 
 // run does the handshake and the HTTP, and tells the journal.
 func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.URL) (*Response, error) {
-	conn := tls.Client(x, withSecrets(x.watchCertificate(config), x.Conn))
-	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	if x.settings.Instead != "" {
+		return nil, x.speakInstead(ctx, config, url)
+	}
+	config = withSecrets(x.watchCertificate(config), config.KeyLogWriter, x.Conn)
+	if x.settings.Rekey {
+		x.rekey = &rekeyer{}
+		config = alsoLog(config, x.rekey)
+	}
+	conn := tls.Client(x, config)
+	handshake, cancel := context.WithTimeout(ctx, x.settings.timeout())
 	err := conn.HandshakeContext(handshake)
 	cancel()
 	state := conn.ConnectionState()
+	if err == nil && x.rekey != nil {
+		err = x.rekey.start(state.CipherSuite)
+	}
+	got := stateOf(state, false)
 	var response *Response
 	if err == nil {
-		if response, err = get(ctx, conn, url); err != nil && ctx.Err() == nil {
+		response, err = x.get(ctx, conn, url)
+		switch {
+		case err == nil:
+			got = StateAnswered
+		case x.sent.Load():
+			got = StateRequestSent
+		}
+		if err != nil && ctx.Err() == nil {
 			err = lastError(conn, err)
 		}
 	}
@@ -181,8 +214,16 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 		return nil, ctx.Err()
 	}
 	view := newHalf(ClientSide, err, state.Version, &x.alerts)
-	annotate(x.Conn, judge(nil, &view))
-	x.journal.end(ClientSide, x.client, x.server, view, func(e *Exchange) {
+	view.got = got
+	x.tell(view, state, response)
+	return response, err
+}
+
+// tell tells the journal how it went.
+func (x *clientExchange) tell(view half, state tls.ConnectionState, response *Response) {
+	err := view.err
+	annotate(x.Conn, func() Verdict { return judge(nil, &view) })
+	x.settings.Journal.end(ClientSide, x.client, x.server, view, func(e *Exchange) {
 		if e.TLS.CipherSuite == "" {
 			e.TLS = describeTLS(state)
 		}
@@ -195,16 +236,16 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 			e.HTTP = &HTTP{Status: response.Status}
 		}
 	})
-	return response, err
 }
 
-// watchCertificate returns a configuration that always shows the certificate.
-// By itself crypto/tls would show none when the server does not name its
-// issuer, and the lesson of the server's refusal would be lost.
+// watchCertificate returns a configuration that always shows the certificate,
+// unless told to withhold it. By itself crypto/tls would show none when the
+// server does not name its issuer, and the lesson of the server's refusal would
+// be lost.
 func (x *clientExchange) watchCertificate(config *tls.Config) *tls.Config {
 	config = config.Clone()
-	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		if len(config.Certificates) == 0 {
+	config.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		if len(config.Certificates) == 0 || x.settings.Withhold && asked.SupportsCertificate(&config.Certificates[0]) != nil {
 			return &tls.Certificate{}, nil
 		}
 		x.shown = x.own
@@ -214,7 +255,7 @@ func (x *clientExchange) watchCertificate(config *tls.Config) *tls.Config {
 }
 
 // get sends one request over conn, by the HTTP version that ALPN chose.
-func get(ctx context.Context, conn *tls.Conn, url *url.URL) (*Response, error) {
+func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) (*Response, error) {
 	transport := &http.Transport{
 		DialTLSContext:         func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 		ForceAttemptHTTP2:      true,
@@ -223,9 +264,17 @@ func get(ctx context.Context, conn *tls.Conn, url *url.URL) (*Response, error) {
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url.String(), nil)
+	written := &httptrace.ClientTrace{WroteRequest: func(i httptrace.WroteRequestInfo) {
+		if i.Err == nil {
+			x.sent.Store(true)
+		}
+	}}
+	request, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, written), http.MethodGet, url.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+	for name, value := range x.settings.Header {
+		request.Header.Set(name, value)
 	}
 	r, err := transport.RoundTrip(request)
 	if err != nil {

@@ -1,10 +1,13 @@
 package lab
 
 import (
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,18 +17,69 @@ import (
 // Credentials name what one side shows and whom it trusts, by their names in
 // the manifest.
 type Credentials struct {
-	Dir         string // the folder of the PKI
-	Certificate string // empty: none is shown
-	Trust       string // the CA that the peer's certificate must lead to
+	Dir         string   // the folder of the PKI
+	Certificate string   // empty: none is shown
+	AlsoShow    []string // further certificates of a server, chosen by the client's server_name
+	Trust       string   // the CA that the peer's certificate must lead to
+	AlsoTrust   []string // further CAs
+
+	// Faults of the certificates shown.
+	Chain      Chain                 // how the chain is sent
+	Key        string                // the certificate whose key signs in place of the right one; empty: the right one
+	Signatures []tls.SignatureScheme // the only ones that the key makes; nil: all it can
 }
 
-// files are those that the credentials are made from.
+// Chain is which certificates are sent besides the leaf, and in which order.
+type Chain string
+
+// The chains. The zero value is right: the leaf, then the intermediates up to
+// but not including the root (RFC 8446 section 4.4.2).
+const (
+	ChainLeaf     Chain = "leaf"     // the leaf alone
+	ChainReversed Chain = "reversed" // the leaf last
+)
+
+func (c Credentials) certificates() []string {
+	if c.Certificate == "" {
+		return nil
+	}
+	return append([]string{c.Certificate}, c.AlsoShow...)
+}
+
+func (c Credentials) authorities() []string { return append([]string{c.Trust}, c.AlsoTrust...) }
+
+// files are those that the credentials are made from. The folder is one of
+// them: it tells of CRLs that come and go.
 func (c Credentials) files() []string {
-	files := []string{filepath.Join(c.Dir, c.Trust+".pem")}
-	if c.Certificate != "" {
-		files = append(files, filepath.Join(c.Dir, c.Certificate+".pem"), filepath.Join(c.Dir, c.Certificate+"-key.pem"))
+	files := append(crlFiles(c.Dir), c.Dir)
+	for _, name := range c.authorities() {
+		files = append(files, filepath.Join(c.Dir, name+".pem"))
+	}
+	for _, name := range c.certificates() {
+		files = append(files, filepath.Join(c.Dir, name+".pem"), filepath.Join(c.Dir, name+"-key.pem"))
 	}
 	return files
+}
+
+// identity is what was loaded from the files.
+type identity struct {
+	certificates []tls.Certificate // the first is shown unless server_name asks for another
+	trust        *x509.CertPool
+	revoked      *revocations
+}
+
+// subject names the certificate that a server shows to a client that asks for
+// serverName.
+func (i *identity) subject(serverName string) string {
+	for _, c := range i.certificates {
+		if serverName != "" && c.Leaf.VerifyHostname(serverName) == nil {
+			return c.Leaf.Subject.String()
+		}
+	}
+	if len(i.certificates) == 0 {
+		return ""
+	}
+	return i.certificates[0].Leaf.Subject.String()
 }
 
 // freshness is for how long files that were looked at are not looked at again:
@@ -33,63 +87,98 @@ func (c Credentials) files() []string {
 const freshness = 2 * time.Millisecond
 
 // wallet makes a tls.Config from credentials and makes it anew when their files
-// have changed, so that certificates made while the lab runs are used by the
-// next exchange.
+// have changed, so that certificates and CRLs made while the lab runs are used
+// by the next exchange.
 type wallet struct {
 	Credentials
-	configure func(certificate *tls.Certificate, trust *x509.CertPool) *tls.Config
+	crl       CRLPolicy
+	configure func(*identity) *tls.Config
 
-	mu      sync.Mutex
-	paths   []string
-	checked time.Time // when the files were last looked at
-	seen    []os.FileInfo
-	config  *tls.Config
-	own     string // subject of the certificate in config
+	mu       sync.Mutex
+	paths    []string
+	checked  time.Time // when the files were last looked at
+	seen     []os.FileInfo
+	config   *tls.Config
+	identity *identity // in config
 }
 
 // current returns the configuration for the next handshake, which must not be
-// changed. While files are missing, or another lab is at writing them, the one
-// before stays in use.
-//
-// With it comes the subject of the certificate that is shown.
-func (w *wallet) current() (config *tls.Config, own string, err error) {
+// changed, and what it was made from. While files are missing, or another lab
+// is at writing them, the one before stays in use.
+func (w *wallet) current() (*tls.Config, *identity, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.config != nil && time.Since(w.checked) < freshness {
-		return w.config, w.own, nil
-	}
-	if w.paths == nil {
-		w.paths = w.files()
+		return w.config, w.identity, nil
 	}
 	w.checked = time.Now()
-	now := stat(w.paths)
-	if w.config != nil && (unchanged(w.seen, now) || certgen.Busy(w.Dir)) {
-		return w.config, w.own, nil
+	if w.config != nil && (unchanged(w.seen, stat(w.paths)) || certgen.Busy(w.Dir)) {
+		return w.config, w.identity, nil
 	}
-	config, own, err = w.load()
+	paths := w.files()
+	now := stat(paths)
+	loaded, err := w.load()
 	if err == nil {
-		w.config, w.own, w.seen = config, own, now
+		w.config, w.identity, w.paths, w.seen = w.configure(loaded), loaded, paths, now
 	} else if w.config == nil {
-		return nil, "", err
+		return nil, nil, err
 	}
-	return w.config, w.own, nil
+	return w.config, w.identity, nil
 }
 
-func (w *wallet) load() (config *tls.Config, own string, err error) {
-	trusted, err := certgen.LoadCertificates(w.Dir, w.Trust)
+func (w *wallet) load() (*identity, error) {
+	loaded := &identity{trust: x509.NewCertPool(), revoked: loadRevocations(w.Dir, w.crl)}
+	for _, name := range w.authorities() {
+		trusted, err := certgen.LoadCertificates(w.Dir, name)
+		if err != nil {
+			return nil, err
+		}
+		loaded.trust.AddCert(trusted[0])
+	}
+	for _, name := range w.certificates() {
+		certificate, err := w.loadCertificate(name)
+		if err != nil {
+			return nil, err
+		}
+		loaded.certificates = append(loaded.certificates, certificate)
+	}
+	return loaded, nil
+}
+
+// loadCertificate loads a certificate and gives it the faults asked for.
+func (c Credentials) loadCertificate(name string) (tls.Certificate, error) {
+	certificate, err := certgen.Load(c.Dir, name)
 	if err != nil {
-		return nil, "", err
+		return certificate, err
 	}
-	pool := x509.NewCertPool()
-	pool.AddCert(trusted[0])
-	if w.Certificate == "" {
-		return w.configure(nil, pool), "", nil
+	certificate.SupportedSignatureAlgorithms = c.Signatures
+	switch c.Chain {
+	case ChainLeaf:
+		certificate.Certificate = certificate.Certificate[:1]
+	case ChainReversed:
+		slices.Reverse(certificate.Certificate)
 	}
-	certificate, err := certgen.Load(w.Dir, w.Certificate)
-	if err != nil {
-		return nil, "", err
+	if c.Key != "" {
+		other, err := certgen.Load(c.Dir, c.Key)
+		if err != nil {
+			return certificate, err
+		}
+		certificate.PrivateKey = impostor{certificate.Leaf.PublicKey, other.PrivateKey.(crypto.Signer)}
 	}
-	return w.configure(&certificate, pool), certificate.Leaf.Subject.String(), nil
+	return certificate, nil
+}
+
+// impostor signs with a key that is not the one it claims to have: crypto/tls
+// sends a CertificateVerify that does not fit the certificate.
+type impostor struct {
+	claimed crypto.PublicKey
+	signer  crypto.Signer
+}
+
+func (i impostor) Public() crypto.PublicKey { return i.claimed }
+
+func (i impostor) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+	return i.signer.Sign(random, digest, o)
 }
 
 // stat returns what identifies the present content of each file, nil for one

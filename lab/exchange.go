@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
 // Side is one end of a connection.
@@ -51,14 +53,20 @@ type Exchange struct {
 	Client     Party   `json:"client"`
 	HTTP       *HTTP   `json:"http,omitempty"` // nil when no request was answered
 	DurationMS float64 `json:"duration_ms"`
+
+	// Wire is what was said, as far as it could be read, if the journal has it
+	// dissected. It belongs to whoever is told of the exchange.
+	Wire *tlsdecrypt.Connection `json:"-"`
 }
 
 // Verdict is what became of an exchange.
 type Verdict struct {
 	Outcome    Outcome `json:"outcome"`
 	RejectedBy Side    `json:"rejected_by,omitempty"`
-	Reason     string  `json:"reason,omitempty"` // one sentence in words
+	Reason     string  `json:"reason,omitempty"` // why, in one sentence
 	Alert      *Alert  `json:"alert,omitempty"`  // nil when none was sent, or none is known
+	Code       Code    `json:"code,omitempty"`   // why, for programs
+	Fix        string  `json:"fix,omitempty"`    // what to change, in words
 }
 
 // TLS is what was negotiated. After a failed handshake it holds what was
@@ -72,13 +80,51 @@ type TLS struct {
 	Resumed     bool   `json:"resumed"`
 }
 
-// Party is one end of an exchange: the subject of the certificate that it
-// presented, empty for none or unknown, and the error that it ended with,
-// empty for none or unknown.
+// Party is one end of an exchange. What is unknown, since that end is another
+// program's, is empty.
 type Party struct {
-	Certificate string `json:"certificate"`
-	Error       string `json:"error"`
+	Certificate string  `json:"certificate"`       // subject of the one that it presented; empty for none, too
+	Error       string  `json:"error"`             // that it ended with; empty for none, too
+	State       State   `json:"state,omitempty"`   // how far it got, as it saw it itself
+	Learned     Learned `json:"learned,omitempty"` // when it knew of the rejection
 }
+
+// State is how far one side got, and so what it believed when it was rejected,
+// or rejected the other.
+type State string
+
+// The states, each beyond the one before.
+const (
+	StateConnected   State = "connected" // nothing was agreed on
+	StateHandshake   State = "handshake under way"
+	StateComplete    State = "handshake complete"
+	StateRequestSent State = "handshake complete, request sent"
+	StateAnswered    State = "request answered"
+)
+
+// stateOf tells how far a connection got, apart from its requests.
+func stateOf(state tls.ConnectionState, answered bool) State {
+	switch {
+	case answered:
+		return StateAnswered
+	case state.HandshakeComplete:
+		return StateComplete
+	case state.Version != 0:
+		return StateHandshake
+	}
+	return StateConnected
+}
+
+// Learned is when one side knew that the other had been rejected, or that it
+// had been itself.
+type Learned string
+
+// A TLS 1.3 client ends its handshake before the server has looked at its
+// certificate: it believes that it is in until it reads for the first time.
+const (
+	LearnedInHandshake Learned = "in the handshake"
+	LearnedAtFirstRead Learned = "at its first read, after its handshake"
+)
 
 // HTTP is the first request of an exchange.
 type HTTP struct {

@@ -16,6 +16,8 @@ type Journal struct {
 	// known: after the first response, or when the connection has ended.
 	Each func(*Exchange)
 
+	dissection *Dissection // nil when nobody wants to know what was said
+
 	mu      sync.Mutex
 	number  int
 	open    map[string]*entry // by addresses
@@ -30,7 +32,12 @@ type entry struct {
 	opened   time.Time
 	expected map[Side]bool
 	halves   map[Side]*half
+	changed  chan struct{} // closed when a half was added
+	late     *time.Timer   // awaits what was said; nil while a side has not told
 }
+
+// isJudged tells whether all sides have told what they saw.
+func (e *entry) isJudged() bool { return len(e.halves) == len(e.expected) }
 
 func key(clientAddr, serverAddr string) string { return clientAddr + " " + serverAddr }
 
@@ -46,7 +53,7 @@ func (j *Journal) begin(side Side, clientAddr, serverAddr string) int {
 			j.settle(k, e)
 		}
 		j.number++
-		e = &entry{opened: time.Now(), expected: make(map[Side]bool), halves: make(map[Side]*half)}
+		e = &entry{opened: time.Now(), expected: make(map[Side]bool), halves: make(map[Side]*half), changed: make(chan struct{})}
 		e.Exchange = Exchange{Number: j.number, Time: e.opened.UTC(), ClientAddr: clientAddr, ServerAddr: serverAddr}
 		if j.open == nil {
 			j.open = make(map[string]*entry)
@@ -70,10 +77,44 @@ func (j *Journal) end(side Side, clientAddr, serverAddr string, h half, fill fun
 		return
 	}
 	e.halves[side] = &h
+	close(e.changed)
+	e.changed = make(chan struct{})
 	fill(&e.Exchange)
-	if len(e.halves) == len(e.expected) {
-		j.settle(k, e)
+	if !e.isJudged() {
+		return
 	}
+	e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
+	if j.dissection != nil && e.Wire == nil {
+		j.awaitWire(k, e)
+		return
+	}
+	j.settle(k, e)
+}
+
+// otherView is how long a side that was rejected waits for the other to say why.
+const otherView = 200 * time.Millisecond
+
+// judge is the verdict as far as it can be known when side has ended. A side
+// that was told of its rejection waits a moment for the other's reason, if that
+// is of the same journal.
+func (j *Journal) judge(side Side, clientAddr, serverAddr string, h half) Verdict {
+	views := map[Side]*half{side: &h}
+	j.mu.Lock()
+	e := j.open[key(clientAddr, serverAddr)]
+	if e != nil && j.Paired && h.err != nil && !h.refused {
+		if e.halves[side.Other()] == nil {
+			changed := e.changed
+			j.mu.Unlock()
+			select {
+			case <-changed:
+			case <-time.After(otherView):
+			}
+			j.mu.Lock()
+		}
+		views[side.Other()] = e.halves[side.Other()]
+	}
+	j.mu.Unlock()
+	return judge(views[ServerSide], views[ClientSide])
 }
 
 // forget drops an exchange that was broken off because the lab ends.
@@ -87,9 +128,21 @@ func (j *Journal) forget(clientAddr, serverAddr string) {
 // settle judges an exchange and has it handed on. mu is held.
 func (j *Journal) settle(k string, e *entry) {
 	delete(j.open, k)
+	if e.late != nil {
+		e.late.Stop()
+	}
 	if len(e.halves) > 0 {
 		e.Verdict = judge(e.halves[ServerSide], e.halves[ClientSide])
-		e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
+		for side, party := range map[Side]*Party{ServerSide: &e.Server, ClientSide: &e.Client} {
+			if h := e.halves[side]; h != nil {
+				party.State, party.Learned = h.got, h.learned()
+			}
+		}
+		e.Verdict.admission(e.HTTP)
+		e.Verdict.witness(e.Wire)
+		if e.DurationMS == 0 {
+			e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
+		}
 		j.ended = append(j.ended, &e.Exchange)
 	}
 	if !j.handing {

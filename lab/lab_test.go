@@ -151,7 +151,7 @@ func TestPairedVerdicts(t *testing.T) {
 		"server of another CA": {client: func(s *Settings) { s.Trust = "client-ca" }, by: ClientSide,
 			alert: "bad_certificate", reason: "the server's certificate is not signed by a CA that the client trusts"},
 		"server of another name": {server: func(s *Settings) { s.Certificate = "client" }, client: func(s *Settings) { s.Trust = "client-ca" }, by: ClientSide,
-			alert: "bad_certificate", reason: "the server's certificate is not for localhost"},
+			alert: "bad_certificate", reason: "the server's certificate is not for localhost: it has no subject alternative name"},
 		"no common version": {server: func(s *Settings) { s.Version = tls.VersionTLS13 }, client: func(s *Settings) { s.Version = tls.VersionTLS12 }, by: ServerSide,
 			alert: "protocol_version", reason: "the two sides have no TLS version in common"},
 		"no common HTTP": {client: func(s *Settings) { s.HTTP2 = true }, by: ServerSide,

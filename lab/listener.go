@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -23,7 +24,7 @@ const (
 // handshake of each in a goroutine of its own: a slow one holds nobody else up.
 type listener struct {
 	net.Listener
-	config   func() (config *tls.Config, own string, err error)
+	config   func() (*tls.Config, *identity, error)
 	journal  *Journal
 	tap      *wiretap.Tap
 	stopping atomic.Bool // the server closes what is open
@@ -39,12 +40,23 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, raw.Close())
 	}
-	c := &serverConn{Conn: raw, listener: l, client: raw.RemoteAddr().String(), server: raw.LocalAddr().String(), own: own}
+	c := l.open(raw)
+	c.own = own
+	var keyLog io.Writer
+	if c.keys.To = config.KeyLogWriter; c.keys.To != nil {
+		keyLog = &c.keys
+	}
+	c.tls = tls.Server(c, withSecrets(config, keyLog, c.Conn))
+	return c.tls, nil
+}
+
+// open begins the exchange of a connection that was accepted.
+func (l *listener) open(raw net.Conn) *serverConn {
+	c := &serverConn{Conn: raw, listener: l, client: raw.RemoteAddr().String(), server: raw.LocalAddr().String()}
 	if number := l.journal.begin(ServerSide, c.client, c.server); l.tap != nil {
 		c.Conn = l.tap.Server(raw, number)
 	}
-	c.tls = tls.Server(c, withSecrets(config, c.Conn))
-	return c.tls, nil
+	return c
 }
 
 // drain closes c in a way that lets what was written arrive. A close with
@@ -65,18 +77,21 @@ type serverConn struct {
 	listener       *listener
 	tls            *tls.Conn // above it
 	client, server string    // addresses
-	own            string    // subject of the server's certificate
+	own            *identity // what the server can show
+	keys           keylog.Batch
 	alerts         alertWatch
 	told           atomic.Bool
 }
 
 func (c *serverConn) Read(b []byte) (int, error) {
+	_ = c.keys.Flush()
 	n, err := c.Conn.Read(b)
 	c.alerts.receiving(b[:n])
 	return n, err
 }
 
 func (c *serverConn) Write(b []byte) (int, error) {
+	_ = c.keys.Flush()
 	c.alerts.sending(b)
 	return c.Conn.Write(b)
 }
@@ -86,7 +101,7 @@ func (c *serverConn) Write(b []byte) (int, error) {
 // said; only a server that stops does so while the handshake goes on.
 func (c *serverConn) Close() error {
 	if c.told.Load() {
-		return c.Conn.Close()
+		return c.hangUp()
 	}
 	if c.listener.stopping.Load() {
 		c.listener.journal.forget(c.client, c.server)
@@ -95,6 +110,16 @@ func (c *serverConn) Close() error {
 	err := c.tls.Handshake() // is over: this is how it ended
 	c.finish(err, c.tls.ConnectionState(), nil)
 	if err != nil {
+		return drain(c.Conn)
+	}
+	return c.hangUp()
+}
+
+// hangUp closes the connection after a handshake that succeeded. One that is
+// recorded hears the peer's last words out, its close_notify and FIN, as they
+// would be seen on the wire.
+func (c *serverConn) hangUp() error {
+	if c.listener.tap != nil {
 		return drain(c.Conn)
 	}
 	return c.Conn.Close()
@@ -106,12 +131,13 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 		return
 	}
 	view := newHalf(ServerSide, err, state.Version, &c.alerts)
-	annotate(c.Conn, judge(&view, nil))
+	view.got = stateOf(state, http != nil)
+	annotate(c.Conn, func() Verdict { return c.listener.journal.judge(ServerSide, c.client, c.server, view) })
 	c.listener.journal.end(ServerSide, c.client, c.server, view, func(x *Exchange) {
 		x.TLS = describeTLS(state)
 		x.Client.Certificate = cmp.Or(presented(err, state), x.Client.Certificate)
 		if state.CipherSuite != 0 { // it got as far as ServerHello, and so to Certificate
-			x.Server.Certificate = c.own
+			x.Server.Certificate = c.own.subject(state.ServerName)
 		}
 		if err != nil {
 			x.Server.Error = err.Error()

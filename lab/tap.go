@@ -8,24 +8,36 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// withSecrets has the secrets of a tapped connection told to its tap as well.
-func withSecrets(config *tls.Config, c net.Conn) *tls.Config {
-	tapped, ok := wiretap.Of(c)
-	if !ok {
-		return config
-	}
+// withSecrets returns config for one connection, whose secrets go to keyLog,
+// which may be nil, and to the connection's tap if it has one.
+func withSecrets(config *tls.Config, keyLog io.Writer, c net.Conn) *tls.Config {
 	config = config.Clone()
-	if config.KeyLogWriter == nil {
+	config.KeyLogWriter = keyLog
+	if tapped, ok := wiretap.Of(c); ok && keyLog != nil {
+		config.KeyLogWriter = io.MultiWriter(keyLog, tapped.Secrets())
+	} else if ok {
 		config.KeyLogWriter = tapped.Secrets()
-	} else {
-		config.KeyLogWriter = io.MultiWriter(config.KeyLogWriter, tapped.Secrets())
 	}
 	return config
 }
 
-// annotate tells the tap of a connection why it was rejected.
-func annotate(c net.Conn, v Verdict) {
-	if tapped, ok := wiretap.Of(c); ok && v.Outcome == Rejected {
+// alsoLog returns a configuration whose secrets w is told as well.
+func alsoLog(config *tls.Config, w io.Writer) *tls.Config {
+	if config.KeyLogWriter != nil {
+		w = io.MultiWriter(config.KeyLogWriter, w)
+	}
+	config = config.Clone()
+	config.KeyLogWriter = w
+	return config
+}
+
+// annotate tells the tap of a connection, if there is one, why it was rejected.
+func annotate(c net.Conn, verdict func() Verdict) {
+	tapped, ok := wiretap.Of(c)
+	if !ok {
+		return
+	}
+	if v := verdict(); v.Outcome == Rejected {
 		tapped.Annotate("rejected by the " + string(v.RejectedBy) + ": " + v.Reason)
 	}
 }

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -9,7 +8,9 @@ import (
 	"net"
 	"os"
 	"strings"
-	"time"
+
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // half is one side's view of an exchange.
@@ -17,13 +18,32 @@ type half struct {
 	err     error  // that ended it; nil: accepted
 	alert   *Alert // that this side sent or received, if it is known
 	refused bool   // this side rejected the other, rather than heard of it or lost the connection
+	got     State  // how far it got
+}
+
+// learned tells when this side knew of the rejection.
+func (h *half) learned() Learned {
+	switch {
+	case h.err == nil:
+		return ""
+	case h.got == StateComplete || h.got == StateRequestSent:
+		return LearnedAtFirstRead
+	}
+	return LearnedInHandshake
 }
 
 // newHalf sorts out what err says. version is the one agreed on, 0 for none
 // yet; seen are the alerts that crossed the connection in plain text.
 func newHalf(side Side, err error, version uint16, seen *alertWatch) half {
-	h := half{err: err}
+	h := half{err: err, got: StateConnected}
 	if err == nil {
+		return h
+	}
+	var instead *InsteadError
+	if errors.As(err, &instead) {
+		if code := seen.received.Load(); code != nil {
+			h.alert = newAlert(*code, side.Other())
+		}
 		return h
 	}
 	if code, ok := receivedAlert(err); ok {
@@ -55,15 +75,48 @@ func judge(server, client *half) Verdict {
 	own, other := halves[v.RejectedBy], halves[v.RejectedBy.Other()]
 	for _, h := range []*half{other, own} { // what arrived counts for more than what was sent
 		if v.Alert == nil && h != nil && h.alert != nil && h.alert.SentBy == v.RejectedBy {
-			v.Alert = h.alert
+			alert := *h.alert
+			v.Alert = &alert
+			if other != nil {
+				arrived := h == other
+				alert.Arrived = &arrived
+			}
 		}
 	}
+	var why reason
 	if own != nil && own.refused {
-		v.Reason = explain(own.err, v.RejectedBy)
+		why = explain(own.err, v.RejectedBy)
 	} else {
-		v.Reason = explainFromAfar(other, v)
+		why = explainFromAfar(other, v)
 	}
+	v.Code, v.Reason, v.Fix = why.code, why.text, why.fix(v.RejectedBy)
 	return v
+}
+
+// admission adds that an accepted client was not allowed to do what it asked.
+func (v *Verdict) admission(http *HTTP) {
+	if v.Outcome == Accepted && http != nil && http.Status == 403 {
+		why := reason{code: NotAuthorised, text: "the client was authenticated, but is not allowed what it asked for: the server answered 403"}
+		v.Code, v.Reason, v.Fix = why.code, why.text, why.fix(ServerSide)
+	}
+}
+
+// witness puts the alert that was seen on the wire in the place of one that was
+// concluded from the sides' errors. c may be nil.
+func (v *Verdict) witness(c *tlsdecrypt.Connection) {
+	if c == nil || v.Outcome != Rejected {
+		return
+	}
+	for _, m := range c.Messages {
+		if m.Alert == nil || m.Alert.Level == tlswire.AlertWarning || m.From.String() != string(v.RejectedBy) {
+			continue
+		}
+		seen := newAlert(uint8(m.Alert.Description), v.RejectedBy)
+		if v.Alert != nil {
+			seen.Arrived = v.Alert.Arrived
+		}
+		v.Alert = seen
+	}
 }
 
 // rejecter finds out which side refused the other. That a client was told so
@@ -95,71 +148,15 @@ func isLoss(err error) bool {
 		errors.As(err, &op) && (op.Op == "read" || op.Op == "write") && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// explain says in one sentence why side rejected the other, from its own error.
-func explain(err error, side Side) string {
-	other := string(side.Other())
-	var authority x509.UnknownAuthorityError
-	var invalid x509.CertificateInvalidError
-	var host x509.HostnameError
-	var notTLS tls.RecordHeaderError
-	switch text := err.Error(); {
-	case strings.Contains(text, "client didn't provide a certificate"):
-		return "the client sent no certificate"
-	case errors.As(err, &authority):
-		return "the " + other + "'s certificate is not signed by a CA that the " + string(side) + " trusts"
-	case errors.As(err, &host):
-		return "the server's certificate is not for " + host.Host
-	case errors.As(err, &invalid):
-		return explainInvalid(invalid, other)
-	case errors.As(err, &notTLS):
-		return "the " + other + " did not speak TLS"
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return "the " + other + " was silent for too long"
-	case strings.Contains(text, "offered only unsupported versions"), strings.Contains(text, "selected unsupported protocol version"):
-		return "the two sides have no TLS version in common"
-	case strings.Contains(text, "no application protocol"), strings.Contains(text, "unsupported application protocols"):
-		return "the two sides have no HTTP version in common"
-	case strings.Contains(text, "no cipher suite supported by both"):
-		return "the two sides have no cipher suite in common"
-	default:
-		return strings.TrimPrefix(text, "tls: ")
-	}
-}
-
-func explainInvalid(err x509.CertificateInvalidError, other string) string {
-	whose := "the " + other + "'s certificate "
-	switch err.Reason {
-	case x509.Expired:
-		if err.Cert != nil && err.Cert.NotBefore.After(time.Now()) {
-			return whose + "is not valid yet"
-		}
-		return whose + "has expired"
-	case x509.IncompatibleUsage:
-		return whose + "is not for authenticating a " + other + " (extended key usage)"
-	case x509.NotAuthorizedToSign:
-		return whose + "was issued by a certificate that is not a CA"
-	}
-	return whose + "is not valid: " + strings.TrimPrefix(err.Error(), "x509: ")
-}
-
-// explainFromAfar says why the other side rejected, from what arrived here.
-func explainFromAfar(witness *half, v Verdict) string {
-	by := string(v.RejectedBy)
-	if v.Alert == nil {
-		if witness != nil && errors.Is(witness.err, io.EOF) {
-			return "the " + by + " closed the connection during the handshake, without an alert"
-		}
-		return "the " + by + " broke off the connection without an alert"
-	}
-	return "the " + by + " sent " + v.Alert.Name + "; its own log knows why"
-}
-
 // alertFor tells which alert crypto/tls sends for an error of its own when it
 // leaves encrypted and cannot be seen. ok is false where that is not certain.
 func alertFor(err error, side Side, version uint16) (code uint8, ok bool) {
 	var verification *tls.CertificateVerificationError
 	if errors.As(err, &verification) {
 		return alertForCertificate(verification, side), true
+	}
+	if isOwnCheck(err) {
+		return 42, true // whatever VerifyConnection returns
 	}
 	switch text := err.Error(); {
 	case strings.Contains(text, "client didn't provide a certificate"):
@@ -171,6 +168,17 @@ func alertFor(err error, side Side, version uint16) (code uint8, ok bool) {
 		return 51, true
 	}
 	return 0, false
+}
+
+// isOwnCheck tells whether err is of the lab's own checks, beyond crypto/tls's.
+func isOwnCheck(err error) bool {
+	var (
+		revoked *RevokedError
+		crl     *CRLError
+		usage   *KeyUsageError
+		weak    *WeakKeyError
+	)
+	return errors.As(err, &revoked) || errors.As(err, &crl) || errors.As(err, &usage) || errors.As(err, &weak)
 }
 
 // alertForCertificate: a Go client says bad_certificate whatever is wrong.

@@ -19,6 +19,10 @@
 // The file always ends with a whole block. All of a connection is handed to the operating system before the call that
 // closes the connection returns, everything else within 100 ms. If the file is a pipe whose reader is slow, the
 // connections wait for it.
+//
+// # Reading
+//
+// [Read] does the reverse, with any pcap or pcapng file: it hands on the events of the TCP connections in it.
 package capture
 
 import (

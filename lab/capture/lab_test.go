@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -266,7 +267,11 @@ func listenTLS(l net.Listener, config *tls.Config, rejected func()) *tlsListener
 			if err != nil {
 				return
 			}
-			handshakes.Go(func() { t.handshake(raw, tls.Server(raw, explained)) })
+			conn := raw
+			if config.KeyLogWriter != nil {
+				conn = &logged{Conn: raw, keys: keylog.Batch{To: config.KeyLogWriter}}
+			}
+			handshakes.Go(func() { t.handshake(raw, tls.Server(conn, explained)) })
 		}
 	}()
 	return t
@@ -295,6 +300,24 @@ func (t *tlsListener) Accept() (net.Conn, error) {
 	return conn, nil
 }
 
+// logged writes the lines of its key log as the real lab does: before the next read or write.
+type logged struct {
+	net.Conn
+	keys keylog.Batch
+}
+
+func (c *logged) NetConn() net.Conn { return c.Conn }
+
+func (c *logged) Read(p []byte) (int, error) {
+	c.keys.Flush()
+	return c.Conn.Read(p)
+}
+
+func (c *logged) Write(p []byte) (int, error) {
+	c.keys.Flush()
+	return c.Conn.Write(p)
+}
+
 // withSecrets returns config with a key log that goes to the tap of conn too.
 func withSecrets(config *tls.Config, conn net.Conn) *tls.Config {
 	tapped, ok := wiretap.Of(conn)
@@ -304,7 +327,11 @@ func withSecrets(config *tls.Config, conn net.Conn) *tls.Config {
 	c := config.Clone()
 	c.KeyLogWriter = tapped.Secrets()
 	if config.KeyLogWriter != nil {
-		c.KeyLogWriter = io.MultiWriter(config.KeyLogWriter, tapped.Secrets())
+		keyLog := config.KeyLogWriter
+		if l, ok := conn.(*logged); ok {
+			keyLog = &l.keys
+		}
+		c.KeyLogWriter = io.MultiWriter(keyLog, tapped.Secrets())
 	}
 	return c
 }

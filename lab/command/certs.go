@@ -53,6 +53,7 @@ func (p *Program) certsCommand() *cli.Command {
 				Flags:       []cli.Flag{dirFlag(), jsonFlag()},
 				Action:      noArguments(p.certsVerify),
 			},
+			p.exportCommand(),
 		},
 	}
 }

@@ -83,7 +83,8 @@ func (p *Program) app() *cli.App {
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
 		Commands: []*cli.Command{
-			p.upCommand(), p.serverCommand(), p.clientCommand(), p.certsCommand(), p.execCommand(), p.completionCommand(),
+			p.upCommand(), p.serverCommand(), p.clientCommand(), p.explainCommand(), p.scenarioCommand(),
+			p.execCommand(), p.browserCommand(), p.certsCommand(), p.completionCommand(),
 		},
 	}
 	app.Action = chooseCommand

@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/ladder"
 )
 
 // The flags that several commands share. A function each, since the library
@@ -27,6 +32,20 @@ func addrFlag() cli.Flag {
 	return &cli.StringFlag{Name: "addr", Value: "127.0.0.1:8443", EnvVars: []string{"LAB_ADDR"}, Usage: "`HOST:PORT` of the server"}
 }
 
+func asciiFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "ascii", Usage: "draw with ASCII characters alone"}
+}
+
+// ladderOptions fits drawings to where they go.
+func (p *Program) ladderOptions(c *cli.Context) ladder.Options {
+	o := ladder.Options{ASCII: c.Bool("ascii"), Verbose: c.Bool("verbose")}
+	if isTerminal(p.Stdout) {
+		o.Width, _, _ = term.GetSize(int(p.Stdout.(*os.File).Fd()))
+		o.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	}
+	return o
+}
+
 // pairFlags are those of lab up and of both its halves, with the defaults that
 // differ.
 func pairFlags(count int, keylog, capture string) []cli.Flag {
@@ -35,12 +54,15 @@ func pairFlags(count int, keylog, capture string) []cli.Flag {
 		&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},
 		&cli.StringFlag{Name: "http", Value: "1.1", Usage: "HTTP `VERSION`, 1.1 or 2"},
 		&cli.IntFlag{Name: "count", Value: count, Usage: "end after `N` exchanges; 0: only with Ctrl-C"},
+		&cli.StringFlag{Name: "scenario", Usage: "do as in scenario `NAME`: lab scenario list"},
+		&cli.StringFlag{Name: "crl", Value: string(lab.CRLSoft), Usage: "check revocation lists: `POLICY` require, soft or off"},
 		&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: keylog, Usage: "append the TLS secrets to `FILE`, or off"},
 		&cli.StringFlag{Name: "capture", DefaultText: capture, Usage: "record the traffic, decrypted, to `FILE`, - for stdout, or off"},
 		&cli.StringFlag{Name: "capture-limit", Usage: "end the recording at `SIZE`, such as 100M"},
 		&cli.IntFlag{Name: "snaplen", Usage: "record only `N` bytes of each packet's application data"},
 		jsonFlag(),
-		&cli.BoolFlag{Name: "verbose", Usage: "tell more of every exchange"},
+		&cli.BoolFlag{Name: "verbose", Usage: "draw every exchange, each message with its fields and bytes"},
+		asciiFlag(),
 	}
 }
 
@@ -64,6 +86,15 @@ func tlsVersion(c *cli.Context) (uint16, error) {
 	default:
 		return 0, &usageError{command: commandName(c), problem: fmt.Sprintf("--tls is %q, and must be 1.2 or 1.3", v)}
 	}
+}
+
+// crlPolicy reads --crl.
+func crlPolicy(c *cli.Context) (lab.CRLPolicy, error) {
+	policy := lab.CRLPolicy(c.String("crl"))
+	if !policy.Valid() {
+		return "", &usageError{command: commandName(c), problem: fmt.Sprintf("--crl is %q, and must be require, soft or off", policy)}
+	}
+	return policy, nil
 }
 
 // wantsHTTP2 reads --http.

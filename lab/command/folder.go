@@ -7,10 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
 // folder is the folder that a command works in.
@@ -89,8 +93,13 @@ func (p *Program) preparePKI(ctx context.Context, f folder) error {
 // preparePKIOnce does so only in a folder that has no PKI yet. A machine that
 // was given a part of another's PKI keeps what it was given.
 func (p *Program) preparePKIOnce(ctx context.Context, f folder) error {
-	if _, err := os.Stat(f.certs()); !errors.Is(err, fs.ErrNotExist) {
+	entries, err := os.ReadDir(f.certs())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	isPKI := func(e fs.DirEntry) bool { return e.Name() != scenario.Folder }
+	if slices.ContainsFunc(entries, isPKI) {
+		return nil
 	}
 	return p.preparePKI(ctx, f)
 }
@@ -102,4 +111,22 @@ func (p *Program) generate(ctx context.Context, m *certgen.Manifest, f folder, o
 	o.Progress = bar.update
 	o.Waiting = func() { p.say("waiting for another lab that writes to %s", f.certs()) }
 	return certgen.Generate(ctx, m, f.certs(), o)
+}
+
+// trustOf is what chains are checked under: the CAs in the folder's PKI, or
+// none where there is no PKI.
+func trustOf(f folder) (*tlsdecrypt.Trust, error) {
+	files, err := filepath.Glob(filepath.Join(f.certs(), "*.pem"))
+	if err != nil {
+		return nil, err
+	}
+	trust := &tlsdecrypt.Trust{}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".pem")
+		certificates, err := certgen.LoadCertificates(f.certs(), name)
+		if err == nil && certificates[0].IsCA { // else a key or a CRL, for one
+			trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: name, Certificate: certificates[0]})
+		}
+	}
+	return trust, nil
 }

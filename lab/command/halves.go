@@ -30,7 +30,7 @@ func (p *Program) server(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.preparePKIOnce(c.Context, a.folder); err != nil {
+	if err := a.prepare(c.Context, p.preparePKIOnce); err != nil {
 		return err
 	}
 	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
@@ -88,19 +88,24 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.preparePKIOnce(c.Context, a.folder); err != nil {
+	if err := a.prepare(c.Context, p.preparePKIOnce); err != nil {
 		return err
 	}
 	if err := a.record(c, "off", a.folder.clientCapture()); err != nil {
 		return err
 	}
 	defer a.close()
-	settings := a.settings
-	settings.Certificate, settings.Trust = c.String("cert"), c.String("ca")
-	if settings.Certificate == "none" {
-		settings.Certificate = ""
+	certificate := c.String("cert")
+	if certificate == "none" {
+		certificate = ""
 	}
-	settings.Tap = a.tap
+	settings, err := a.clientSettings(certificate, c.String("ca"))
+	if err != nil {
+		return err
+	}
+	if a.scenario != nil && c.String("url") == "" {
+		target = a.scenario.ClientOptions(c.String("addr"))
+	}
 	client, err := lab.NewClient(target, settings)
 	if err != nil {
 		return err
@@ -132,13 +137,21 @@ func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 	target := c.String("url")
 	if target == "" {
 		o.Addr = c.String("addr")
-		_, port, err := net.SplitHostPort(o.Addr)
-		if err != nil {
-			return o, checkAddr(c)
+		var err error
+		if target, err = ownURL(c); err != nil {
+			return o, err
 		}
-		target = "https://localhost:" + port + "/"
 	}
-	u, err := httpsURL(c, target)
+	u, err := httpsURL(c, "--url", target)
 	o.URL = u
 	return o, err
+}
+
+// ownURL is that of the lab's own server at --addr, by the name of localhost.
+func ownURL(c *cli.Context) (string, error) {
+	_, port, err := net.SplitHostPort(c.String("addr"))
+	if err != nil {
+		return "", checkAddr(c)
+	}
+	return "https://localhost:" + port + "/", nil
 }

@@ -9,6 +9,8 @@ lab up                     until Ctrl-C
 lab up --count 3           three exchanges
 lab certs list             the certificates
 lab client --cert none     be refused
+lab explain lab.pcapng     what was said, message by message
+lab scenario list          every way to be refused
 lab COMMAND --help         more of a command`
 
 	upExamples = `lab up                            a call every 5 seconds, until Ctrl-C
@@ -28,6 +30,13 @@ lab client --cert none                  without a certificate
 lab client --cert server                with one that is not for clients
 lab client --url https://127.0.0.1:8443/tls --server-name localhost
 lab client --count 0 --interval 1s      again and again, until Ctrl-C`
+
+	explainExamples = `lab explain lab.pcapng                 every kind of connection as a ladder
+lab explain lab.pcapng --list          one line a connection
+lab explain lab.pcapng --stream 2 --verbose
+                                       one, with all fields and bytes
+lab explain dump.pcap --keylog k.log   of tcpdump, with keys from elsewhere
+lab up --capture - | lab explain -     while it happens`
 
 	execExamples = `lab exec -- curl https://example.com/       keys of curl in keys.log
 lab exec --keylog app.log -- ./app.py       in another file
@@ -49,6 +58,31 @@ lab certs list --json   for a program to read`
 	showExamples = `lab certs show server`
 
 	verifyExamples = `lab certs verify   exit status 1, and why, at the first lie`
+
+	exportExamples = `lab certs export client --format p12                  certs/client.p12, for browsers and Java
+lab certs export server-ca --format java-truststore   certs/server-ca-truststore.p12
+lab certs export client --format pem-bundle           certs/client-bundle.pem
+eval "$(lab certs export client --format env)"        $LAB_CERT, $LAB_KEY, $LAB_CA`
+
+	browserExamples = `lab browser                                  the lab's own page, as client
+lab browser --firefox                        with Firefox
+lab browser --cert none                      be refused
+lab browser --headless --screenshot lab.png  a picture, without a window
+lab browser https://localhost:9443/tls       another URL`
+
+	scenarioListExamples = `lab scenario list
+lab scenario list unknown_ca   those that end with an alert, or have a word
+lab scenario list --json       for a program to read`
+
+	scenarioShowExamples = `lab scenario show expired-client                    read it
+lab scenario show expired-client >mine.yaml         change it
+lab scenario run ./mine.yaml                        and run it`
+
+	scenarioRunExamples = `lab scenario run expired-client           both sides, in TLS 1.2 and 1.3
+lab scenario run no-client-cert --tls 1.3
+lab scenario run --all                    a line for each
+lab scenario run ./mine.yaml              your own
+lab server --scenario expired-server      keep one running, for your own client`
 
 	completionExamples = `source <(lab completion bash)                    bash
 lab completion zsh > "${fpath[1]}/_lab"           zsh

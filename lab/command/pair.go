@@ -12,6 +12,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -20,10 +21,13 @@ type pair struct {
 	*Program
 	folder   folder
 	settings lab.Settings
-	keys     *keylog.Writer  // nil when off
-	capture  *capture.Writer // nil when off
-	captured string          // its file
-	tap      *wiretap.Tap    // nil when nobody watches
+	scenario *scenario.Scenario // nil: none
+	keys     *keylog.Writer     // nil when off
+	capture  *capture.Writer    // nil when off
+	captured string             // its file
+	tap      *wiretap.Tap
+	wire     *lab.Dissection
+	report   report
 	counts   struct{ accepted, rejected atomic.Int64 }
 }
 
@@ -37,6 +41,10 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
+	crl, err := crlPolicy(c)
+	if err != nil {
+		return nil, err
+	}
 	if err := checkCount(c); err != nil {
 		return nil, err
 	}
@@ -44,11 +52,22 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 		return nil, err
 	}
 	a := &pair{Program: p, folder: folderOf(c)}
-	a.settings = lab.Settings{Version: version, HTTP2: http2}
+	if name := c.String("scenario"); name != "" {
+		if a.scenario, err = scenario.Find(name); err != nil {
+			return nil, err
+		}
+		for _, flag := range []string{"cert", "ca", "client-ca", "server-name", "resume"} {
+			if c.IsSet(flag) {
+				return nil, &usageError{command: commandName(c), problem: "--scenario says what --" + flag + " would: leave one of them out"}
+			}
+		}
+	}
+	a.settings = lab.Settings{Version: version, HTTP2: http2, CRL: crl}
 	a.settings.Credentials.Dir = a.folder.certs()
+	a.report = report{Program: p, folder: a.folder, json: c.Bool("json"), options: p.ladderOptions(c)}
 	a.settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) {
 		a.count(x)
-		a.printExchange(x, c.Bool("json"), c.Bool("verbose"))
+		a.report.exchange(x)
 	}}
 	return a, nil
 }
@@ -67,7 +86,16 @@ func (a *pair) record(c *cli.Context, keylogDefault, captureDefault string) (err
 		}
 		a.settings.KeyLog = a.keys
 	}
-	return a.openCapture(c, captureDefault)
+	if err := a.openCapture(c, captureDefault); err != nil {
+		return err
+	}
+	a.wire = a.settings.Journal.Dissect()
+	if a.capture == nil {
+		a.tap = wiretap.New(a.wire)
+	} else {
+		a.tap = wiretap.New(a.capture, a.wire)
+	}
+	return nil
 }
 
 // openCapture begins the recording. On stdout it is alone: results go where
@@ -85,15 +113,12 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 		a.captured = byDefault
 	case "-":
 		a.Program = &Program{Manifest: a.Manifest, Stdout: a.Stderr, Stderr: a.Stderr}
+		a.report.Program, a.report.options = a.Program, a.ladderOptions(c)
 	}
 	a.capture, err = capture.Create(a.captured, capture.Options{
 		Snaplen: c.Int("snaplen"), Limit: limit, Notice: func(err error) { a.say("%v", err) },
 	})
-	if err != nil {
-		return err
-	}
-	a.tap = wiretap.New(a.capture)
-	return nil
+	return err
 }
 
 func (a *pair) count(x *lab.Exchange) {
@@ -104,8 +129,11 @@ func (a *pair) count(x *lab.Exchange) {
 	}
 }
 
-// close ends the key log and the capture.
+// close ends the dissection, the key log and the capture.
 func (a *pair) close() {
+	if a.wire != nil {
+		a.wire.Close()
+	}
 	if a.keys != nil {
 		a.keys.Close()
 	}
@@ -123,9 +151,10 @@ func (a *pair) sayCounts() {
 // listen starts the server with the given names and says where it is. It ends
 // with ctx; wait returns when it has ended.
 func (a *pair) listen(ctx context.Context, addr, certificate, clientCA string) (s *lab.Server, wait func() error, err error) {
-	settings := a.settings
-	settings.Certificate, settings.Trust = certificate, clientCA
-	settings.Tap = a.tap
+	settings, err := a.serverSettings(certificate, clientCA)
+	if err != nil {
+		return nil, nil, err
+	}
 	s, err = lab.Listen(ctx, addr, settings)
 	if err != nil {
 		return nil, nil, err
@@ -170,11 +199,11 @@ func (a *pair) failed() error {
 	return nil
 }
 
-// httpsURL reads a URL that a client can call.
-func httpsURL(c *cli.Context, s string) (*url.URL, error) {
+// httpsURL reads a URL that a client can call. source is where s was written.
+func httpsURL(c *cli.Context, source, s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
-		return nil, &usageError{command: commandName(c), problem: "--url is \"" + s + "\", and must be like https://localhost:8443/"}
+		return nil, &usageError{command: commandName(c), problem: source + " is \"" + s + "\", and must be like https://localhost:8443/"}
 	}
 	if u.Path == "" {
 		u.Path = "/"

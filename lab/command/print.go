@@ -24,11 +24,8 @@ func (p *Program) printJSON(v any) {
 }
 
 // printExchange writes what became of an exchange.
-func (p *Program) printExchange(x *lab.Exchange, asJSON, verbose bool) {
+func (p *Program) printExchange(x *lab.Exchange, verbose bool) {
 	switch {
-	case asJSON:
-		p.printJSON(x)
-		return
 	case x.Outcome == lab.Accepted:
 		status := "no request"
 		if x.HTTP != nil {
@@ -53,19 +50,41 @@ func (p *Program) printDetails(x *lab.Exchange) {
 	}
 	alert := ""
 	if x.Alert != nil {
-		alert = fmt.Sprintf("%s (%d), sent by the %s", x.Alert.Name, x.Alert.Code, x.Alert.SentBy)
+		alert = describeAlert(x.Alert)
 	}
 	for _, line := range []struct{ name, value string }{
+		{"fix", x.Fix},
 		{"alert", alert},
-		{"server", strings.TrimLeft(x.Server.Certificate+": "+x.Server.Error, ": ")},
-		{"client", strings.TrimLeft(x.Client.Certificate+": "+x.Client.Error, ": ")},
+		{"server", saidBy(x.Server)},
+		{"client", saidBy(x.Client)},
 		{"tls", strings.Join(filled(x.TLS.Version, x.TLS.CipherSuite, x.TLS.Group, x.TLS.ALPN), ", ") + resumed},
 		{"from", x.ClientAddr + " to " + x.ServerAddr},
 	} {
-		if value := printable(strings.TrimSuffix(line.value, ": ")); value != "" {
+		if value := printable(line.value); value != "" {
 			fmt.Fprintf(p.Stdout, "      %-8s%s\n", line.name, fold(value, width-14, "\n"+strings.Repeat(" ", 14)))
 		}
 	}
+}
+
+// describeAlert writes an alert on one line.
+func describeAlert(a *lab.Alert) string {
+	s := fmt.Sprintf("%s (%d), sent by the %s", a.Name, a.Code, a.SentBy)
+	if a.Arrived != nil && !*a.Arrived {
+		s += ", which never arrived"
+	}
+	return s
+}
+
+// saidBy is the certificate of one side, its error, and when it learned of it.
+func saidBy(p lab.Party) string {
+	if p.Error == "" {
+		return p.Certificate
+	}
+	said := strings.TrimPrefix(p.Certificate+": "+p.Error, ": ")
+	if p.Learned == lab.LearnedAtFirstRead {
+		said += ", " + string(p.Learned)
+	}
+	return said
 }
 
 // printable takes out what a peer could do to a terminal.

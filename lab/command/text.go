@@ -15,8 +15,11 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/browser"
+	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/keyshim"
+	"mtlslab.example/lab/lab/scenario"
 )
 
 // This file has what lab says to people besides results and help: talk, errors
@@ -72,9 +75,19 @@ func hint(err error) string {
 		issue    *certgen.IssueError
 		unlike   *certgen.UnfaithfulError
 		lie      *certgen.LieError
+		noAnchor *certgen.NoAnchorError
 		dial     *lab.DialError
+		nobody   *browser.NotFoundError
+		noTool   *browser.ToolError
+		noStore  *browser.KeyStoreError
+		noPage   *browser.NoPageError
 		notLog   *keylog.NotKeyLogError
 		network  *net.OpError
+		format   *capture.FormatError
+		nothing  *nothingError
+		rsaKey   *rsaKeyError
+		lesson   *scenario.UnknownError
+		lessons  *noScenarioError
 		start    *startError
 		unsafe   *keyshim.UnsafeError
 	)
@@ -95,18 +108,40 @@ func hint(err error) string {
 			return "did you mean " + strings.Join(unknown.Nearest, " or ") + "? lab certs list shows all"
 		}
 		return "lab certs list shows all"
+	case errors.As(err, &lesson) && len(lesson.Nearest) > 0:
+		return "did you mean " + strings.Join(lesson.Nearest, " or ") + "? lab scenario list shows all"
+	case errors.As(err, &lessons):
+		return "lab scenario list shows all; words may be those of an alert, such as unknown_ca"
+	case errors.As(err, &lesson):
+		return "lab scenario list shows all; a file of your own is written ./mine.yaml"
 	case errors.As(err, &issue), errors.As(err, &unlike):
 		return "change it in certs.yaml, then lab certs generate"
 	case errors.As(err, &lie):
 		return "lab certs generate makes it right"
+	case errors.As(err, &noAnchor):
+		return "lab certs list shows who issued whom"
 	case errors.As(err, &dial):
 		return fmt.Sprintf("does a server run there? lab server --addr HOST:PORT starts one; %s is where lab client looked", dial.Addr)
+	case errors.As(err, &nobody):
+		return browserHint(nobody)
+	case errors.As(err, &noTool):
+		return "install libnss3-tools (Debian, Ubuntu), nss-tools (Fedora), mozilla-nss-tools (openSUSE) or nss (Arch, brew, MSYS2)"
+	case errors.As(err, &noStore):
+		return "lab browser --firefox, or lab certs export client --format p12 and import it yourself"
+	case errors.As(err, &noPage):
+		return "the server's log may know why; without --screenshot the browser's window says it too"
 	case errors.As(err, &notLog):
 		return "name another file with --keylog (or $SSLKEYLOGFILE), or --keylog off"
 	case errors.As(err, &unsafe):
 		return "keys go only where nobody else can read them: name another file with --keylog (or $SSLKEYLOGFILE)"
 	case errors.As(err, &start):
 		return start.hint()
+	case errors.As(err, &format):
+		return "lab explain reads what lab, Wireshark, dumpcap and tcpdump -w have recorded"
+	case errors.As(err, &nothing) && nothing.streams > 0:
+		return "lab explain --list FILE shows all that there is"
+	case errors.As(err, &rsaKey):
+		return "it takes the private key of the server's RSA certificate, such as certs/server-key.pem"
 	case errors.Is(err, errAddrInUse):
 		return "another program listens there: end it, or choose another port with --addr 127.0.0.1:9443"
 	case errors.As(err, &network) && network.Op == "listen":
@@ -115,6 +150,35 @@ func hint(err error) string {
 		return "choose a folder that you may write to with --dir"
 	}
 	return ""
+}
+
+// environmentUse is how the exported variables are used.
+const environmentUse = `# curl --cacert "$LAB_CA" --cert "$LAB_CERT" --key "$LAB_KEY" https://localhost:8443/
+# wget -qO- --ca-certificate="$LAB_CA" --certificate="$LAB_CERT" --private-key="$LAB_KEY" https://localhost:8443/
+# openssl s_client -CAfile "$LAB_CA" -cert "$LAB_CERT" -key "$LAB_KEY" -connect localhost:8443
+`
+
+// browserHint names what to install.
+func browserHint(err *browser.NotFoundError) string {
+	switch {
+	case err.Snap != "":
+		return "install a browser that is not a snap, from its maker or as a package of the system"
+	case runtime.GOOS == "darwin" || runtime.GOOS == "windows":
+		return "install Firefox; other browsers have certificates only from your own key store, which lab leaves alone"
+	}
+	return "install chromium or firefox"
+}
+
+// sayBrowser tells what is opened, as whom, and where its keys go.
+func (p *Program) sayBrowser(b *browser.Browser, o browser.Options, certificate string) {
+	as := "with the certificate " + certificate
+	if o.PKCS12 == nil {
+		as = "without a certificate"
+	}
+	p.say("%s opens %s %s", b.Family, o.URL, as)
+	if o.KeyLog != "" {
+		p.say("keys in %s", o.KeyLog)
+	}
 }
 
 // counted is "1 certificate", "2 certificates".

@@ -22,7 +22,7 @@ const (
 )
 
 // joinTimeout is how long the server's view of the last exchange may take.
-const joinTimeout = time.Second
+const joinTimeout = 2 * time.Second
 
 func (p *Program) upCommand() *cli.Command {
 	return &cli.Command{
@@ -39,7 +39,7 @@ func (p *Program) up(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := p.preparePKI(c.Context, a.folder); err != nil {
+	if err := a.prepare(c.Context, p.preparePKI); err != nil {
 		return err
 	}
 	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
@@ -79,13 +79,20 @@ func (a *pair) join(ctx context.Context) {
 // newUpClient makes the client that calls addr. It names the server as people
 // do, localhost, while that is what the certificate is for.
 func (a *pair) newUpClient(addr net.Addr, resume bool) (*lab.Client, error) {
-	settings := a.settings
-	settings.Certificate, settings.Trust = clientName, serverCA
+	settings, err := a.clientSettings(clientName, serverCA)
+	if err != nil {
+		return nil, err
+	}
+	settings.Tap = nil // the server's end has it all
 	tcp, port := addr.(*net.TCPAddr), portOf(addr)
-	u := &url.URL{Scheme: "https", Host: net.JoinHostPort("localhost", port), Path: "/"}
 	to := tcp.AddrPort().Addr().String()
 	if tcp.IP.IsUnspecified() {
 		to = "localhost"
 	}
-	return lab.NewClient(lab.ClientOptions{URL: u, Addr: net.JoinHostPort(to, port), Resume: resume}, settings)
+	to = net.JoinHostPort(to, port)
+	if a.scenario != nil {
+		return lab.NewClient(a.scenario.ClientOptions(to), settings)
+	}
+	u := &url.URL{Scheme: "https", Host: net.JoinHostPort("localhost", port), Path: "/"}
+	return lab.NewClient(lab.ClientOptions{URL: u, Addr: to, Resume: resume}, settings)
 }

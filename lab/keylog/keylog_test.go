@@ -91,6 +91,27 @@ func TestWriterWritesEverySecretOnce(t *testing.T) {
 	}
 }
 
+// A connection's lines are one write, and stay away from the log until then.
+func TestBatch(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.log")
+	b := Batch{To: open(t, path)}
+	lines := []string{"FIRST " + random + " " + secret + "\n", "SECOND " + random + " " + secret + "\n"}
+	for _, line := range lines {
+		b.Write([]byte(line))
+	}
+	if content(t, path) != "" {
+		t.Error("written before the flush")
+	}
+	b.Flush()
+	b.Write([]byte(lines[1])) // the connection's other end has written it
+	b.Write([]byte("THIRD " + random + " " + secret + "\n"))
+	b.Flush()
+	b.Flush()
+	if want := strings.Join(lines, "") + "THIRD " + random + " " + secret + "\n"; content(t, path) != want {
+		t.Errorf("file holds\n%s", content(t, path))
+	}
+}
+
 func TestWriterForgetsOldLines(t *testing.T) {
 	w := open(t, filepath.Join(t.TempDir(), "keys.log"))
 	for i := range 3 * recentLines {

@@ -1,8 +1,10 @@
 package keylog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"os"
 	"sync"
@@ -12,15 +14,17 @@ import (
 // both ends of a connection log the same lines within one handshake.
 const recentLines = 4096
 
-// Writer appends lines to a key log file, each in one write, so that several
-// programs can share the file. It is an io.Writer fit for
+// Writer appends lines to a key log file, what it is given at once in one write,
+// so that several programs can share the file. It is an io.Writer fit for
 // crypto/tls.Config.KeyLogWriter, and safe for concurrent use.
 type Writer struct {
 	mu     sync.Mutex
 	file   *os.File
-	seen   map[string]bool
-	recent []string // ring of what is in seen, oldest at next
+	seed   maphash.Seed
+	seen   map[uint64]bool // the hashes of lines: two that are equal in 2^64 are taken for one
+	recent []uint64        // ring of what is in seen, oldest at next once it is full
 	next   int
+	fresh  []byte // memory of the lines being written
 	failed func(error)
 	broken bool
 }
@@ -49,7 +53,7 @@ func Open(path string, failed func(error)) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{file: file, seen: make(map[string]bool), recent: make([]string, recentLines), failed: failed}
+	w := &Writer{file: file, seed: maphash.MakeSeed(), seen: make(map[uint64]bool), failed: failed}
 	if err := w.adopt(path); err != nil {
 		file.Close()
 		return nil, err
@@ -107,26 +111,43 @@ func checkStart(r io.Reader) error {
 	return err
 }
 
-// Write appends one line, which ends in a line feed, unless it was written
-// lately. It never fails: crypto/tls would break off the handshake.
-func (w *Writer) Write(line []byte) (int, error) {
+// Write appends lines, each of which ends in a line feed, but for those that
+// were written lately. It never fails: crypto/tls would break off the handshake.
+func (w *Writer) Write(lines []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.broken || w.seen[string(line)] {
-		return len(line), nil
+	if w.broken {
+		return len(lines), nil
 	}
-	if _, err := w.file.Write(line); err != nil {
+	w.fresh = w.fresh[:0]
+	for line := range bytes.Lines(lines) {
+		if hash := maphash.Bytes(w.seed, line); !w.seen[hash] {
+			w.remember(hash)
+			w.fresh = append(w.fresh, line...)
+		}
+	}
+	if len(w.fresh) == 0 {
+		return len(lines), nil
+	}
+	if _, err := w.file.Write(w.fresh); err != nil {
 		w.broken = true
 		if w.failed != nil {
 			w.failed(err)
 		}
-		return len(line), nil
+	}
+	return len(lines), nil
+}
+
+// remember forgets the oldest line for a new one once there are recentLines.
+func (w *Writer) remember(hash uint64) {
+	w.seen[hash] = true
+	if len(w.recent) < recentLines {
+		w.recent = append(w.recent, hash)
+		return
 	}
 	delete(w.seen, w.recent[w.next])
-	w.recent[w.next] = string(line)
-	w.seen[w.recent[w.next]] = true
-	w.next = (w.next + 1) % len(w.recent)
-	return len(line), nil
+	w.recent[w.next] = hash
+	w.next = (w.next + 1) % recentLines
 }
 
 // Close closes the file.

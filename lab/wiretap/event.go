@@ -36,7 +36,8 @@ func (s Side) String() string {
 // Kind tells the events apart.
 type Kind uint8
 
-// The events of a connection. The first is Open, the last is Close, and each of the two happens once.
+// The events of a connection. The first is Open, the last is Close, and each of the two happens once. A capture that
+// began after the connection did is read as an Open, then a Gap for each side whose first bytes are not there.
 const (
 	Open      Kind = iota // the three-way handshake has completed
 	Data                  // From sent Data
@@ -45,10 +46,11 @@ const (
 	HalfClose             // From sends no more: its FIN
 	Reset                 // From aborted the connection: its RST
 	Close                 // From, the tapped side, closed its socket; its FIN too, unless it has sent FIN or RST before
+	Gap                   // Missing bytes that From sent were not seen; said by readers of capture files and by Beside
 )
 
 func (k Kind) String() string {
-	names := [...]string{"open", "data", "secret", "verdict", "half-close", "reset", "close"}
+	names := [...]string{"open", "data", "secret", "verdict", "half-close", "reset", "close", "gap"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -64,6 +66,7 @@ type Event struct {
 	Data     []byte         // of Data, Secret and Verdict; borrowed: valid until the handler returns
 	Client   netip.AddrPort // of Open: IPv4-mapped addresses are unmapped; invalid if the connection is not TCP
 	Server   netip.AddrPort // of Open, likewise
+	Missing  int64          // of Gap: how many bytes of From's stream are missing here; -1 when that is not known
 }
 
 // Handler takes the events of one connection that follow its Open, one at a time and in order. It runs in the

@@ -1,0 +1,72 @@
+package certgen
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"path/filepath"
+
+	"software.sslmate.com/src/go-pkcs12"
+)
+
+// encoder writes the profile that NSS, OpenSSL, curl, Java and Node.js all
+// read: AES-256-CBC under PBKDF2 and a MAC, both with HMAC-SHA-256.
+var encoder = pkcs12.Modern2023
+
+// NoAnchorError reports a certificate that is of no use in a trust store.
+type NoAnchorError struct {
+	Name   string
+	Issuer string // its issuer's subject
+}
+
+func (e *NoAnchorError) Error() string {
+	return fmt.Sprintf("%s is not a CA: a trust store needs the CA that issued it, %s", e.Name, e.Issuer)
+}
+
+// PKCS12 returns the certificate called name, its intermediates and its key as
+// a PKCS#12 file (RFC 7292), encrypted with password. Errors are those of Load.
+func PKCS12(dir, name, password string) ([]byte, error) {
+	c, err := Load(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	intermediates, err := x509.ParseCertificates(bytes.Join(c.Certificate[1:], nil))
+	if err != nil {
+		return nil, &DamagedError{Name: name, File: filepath.Join(dir, certificateFile(name)), Err: err}
+	}
+	return encoder.Encode(c.PrivateKey, c.Leaf, intermediates, password)
+}
+
+// TrustStore returns the certificate called name as a PKCS#12 trust store of
+// Java, in which its alias is name. Errors are those of LoadCertificates, and
+// *NoAnchorError for one that is neither a CA nor self-signed.
+func TrustStore(dir, name, password string) ([]byte, error) {
+	certificates, err := LoadCertificates(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	anchor := certificates[0]
+	if !anchor.IsCA && !bytes.Equal(anchor.RawIssuer, anchor.RawSubject) {
+		return nil, &NoAnchorError{Name: name, Issuer: anchor.Issuer.String()}
+	}
+	return encoder.EncodeTrustStoreEntries([]pkcs12.TrustStoreEntry{{Cert: anchor, FriendlyName: name}}, password)
+}
+
+// Bundle returns the certificate called name, its intermediates and its key, in
+// this order, in one PEM file. Errors are those of Load.
+func Bundle(dir, name string) ([]byte, error) {
+	c, err := Load(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		return nil, err
+	}
+	var bundle []byte
+	for _, der := range c.Certificate {
+		bundle = append(bundle, pem.EncodeToMemory(&pem.Block{Type: certificateTypes[0], Bytes: der})...)
+	}
+	return append(bundle, pem.EncodeToMemory(&pem.Block{Type: keyTypes[0], Bytes: key})...), nil
+}

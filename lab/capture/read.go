@@ -1,0 +1,222 @@
+package capture
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// ReadOptions are where the content of a file goes. Only Sink is needed.
+type ReadOptions struct {
+	// Sink takes the connections, from Read's goroutine. An event's Exchange is the number of the TCP stream: from 0, in
+	// the order of first packets, which is tshark's tcp.stream. Its From, if it is a Verdict, is the sender of the
+	// packet that it was the comment of. A connection whose end is not in the file gets no Close.
+	Sink wiretap.Sink
+
+	// Secrets takes the content of each Decryption Secrets Block with TLS keys, before any packet behind it: lines of a
+	// key log (RFC 9850). It is borrowed until Secrets returns. If Secrets is nil, they are passed over.
+	Secrets func(lines []byte)
+
+	// Progress is told from time to time how many bytes of the file, packed if it is packed, were read.
+	Progress func(bytes int64)
+
+	// Notice is told at the end, in words, what was in the file but not handed on.
+	Notice func(text string)
+}
+
+// Read reads a pcap or pcapng file, or one that gzip has packed, and hands the TCP connections in it to o.Sink. It
+// returns a *FormatError if r is no such file and a *DamagedError if it is damaged or cut short, after all that could be
+// read before. Connections' events are handed on as their packets are read, so r may be a file that still grows.
+func Read(r io.Reader, o ReadOptions) error {
+	s, err := newSource(r, o.Progress)
+	if err != nil {
+		return err
+	}
+	t := newTable(o.Sink)
+	f := newFrames(t.segment)
+	switch magic, err := s.r.Peek(4); {
+	case err == io.EOF:
+		return &FormatError{bytes.Clone(magic)}
+	case err != nil:
+		return damaged(0, err)
+	case binary.BigEndian.Uint32(magic) == blockTypeSection:
+		err = readPcapng(s, f.frame, o.Secrets)
+		return finish(err, t, f, o.Notice)
+	case isPcap(magic):
+		err = readPcap(s, f.frame)
+		return finish(err, t, f, o.Notice)
+	default:
+		return &FormatError{bytes.Clone(magic)}
+	}
+}
+
+// finish hands on what still waits at the end of the file, and what is to be said of the rest.
+func finish(err error, t *table, f *frames, notice func(string)) error {
+	t.finish()
+	if notice != nil {
+		f.notice(notice)
+		t.notice(notice)
+	}
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}
+
+// FormatError says that something is not a capture.
+type FormatError struct {
+	Begins []byte // its first bytes, 4 or as many as there are
+}
+
+func (e *FormatError) Error() string {
+	if len(e.Begins) == 0 {
+		return "not a capture: it is empty"
+	}
+	return fmt.Sprintf("not a capture: it begins with % x, as neither pcapng nor pcap does", e.Begins)
+}
+
+// DamagedError says that a capture could be read only up to Offset.
+type DamagedError struct {
+	Offset int64 // in bytes, of the block or packet that cannot be read; in the unpacked file if it is packed
+	Err    error // io.ErrUnexpectedEOF: the file ends in the middle of it
+}
+
+func (e *DamagedError) Error() string {
+	if errors.Is(e.Err, io.ErrUnexpectedEOF) {
+		return fmt.Sprintf("cut short: it ends within the block or packet that begins at byte %d", e.Offset)
+	}
+	return fmt.Sprintf("damaged at byte %d: %v", e.Offset, e.Err)
+}
+
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// frame is a packet of a capture file. Its slices are borrowed.
+type frame struct {
+	time     time.Time
+	link     uint32 // LINKTYPE_ number
+	data     []byte // as much of it as was captured
+	comments []string
+}
+
+const (
+	bufferSize = 64 << 10
+	maxBlock   = 16 << 20 // bytes of a block or packet that has to be in memory; no Ethernet or IP packet comes near
+)
+
+// source reads a file front to back and knows where it is.
+type source struct {
+	r      *bufio.Reader
+	offset int64  // of the next byte
+	large  []byte // memory of what does not fit r's buffer
+	held   int    // bytes of r's buffer that take has given out
+}
+
+// newSource looks whether r is packed and unpacks it if so.
+func newSource(r io.Reader, progress func(int64)) (*source, error) {
+	if progress != nil {
+		r = &counter{r: r, progress: progress}
+	}
+	s := &source{r: bufio.NewReaderSize(r, bufferSize)}
+	if magic, _ := s.r.Peek(2); string(magic) == "\x1f\x8b" {
+		unpacked, err := gzip.NewReader(s.r)
+		if err != nil {
+			return nil, damaged(0, unexpected(err))
+		}
+		s.r = bufio.NewReaderSize(unpacked, bufferSize)
+	}
+	return s, nil
+}
+
+// take returns the next n bytes, valid until the next call. It returns io.EOF if there are none, and
+// io.ErrUnexpectedEOF if there are fewer.
+func (s *source) take(n int) ([]byte, error) {
+	s.r.Discard(s.held)
+	s.held = 0
+	if n > bufferSize {
+		return s.takeLarge(n)
+	}
+	b, err := s.r.Peek(n)
+	if err != nil {
+		if err == io.EOF && len(b) > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, err
+	}
+	s.held = n
+	s.offset += int64(n)
+	return b, nil
+}
+
+// takeLarge does not believe n: memory grows with what is there.
+func (s *source) takeLarge(n int) ([]byte, error) {
+	s.large = s.large[:0]
+	for len(s.large) < n {
+		start := len(s.large)
+		s.large = append(s.large, make([]byte, min(bufferSize, n-start))...)
+		if _, err := io.ReadFull(s.r, s.large[start:]); err != nil {
+			return nil, unexpected(err)
+		}
+	}
+	s.offset += int64(n)
+	if cap(s.large) <= 4*bufferSize {
+		return s.large, nil
+	}
+	large := s.large
+	s.large = nil // such a size does not come again
+	return large, nil
+}
+
+// skip passes over n bytes.
+func (s *source) skip(n int64) error {
+	if _, err := s.take(0); err != nil {
+		return err
+	}
+	skipped, err := io.CopyN(io.Discard, s.r, n)
+	s.offset += skipped
+	return unexpected(err)
+}
+
+// unexpected makes io.EOF io.ErrUnexpectedEOF.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// damaged is the error of what begins at offset and could not be read. Other errors than an early end, or those of a packed
+// file, are no damage of the file.
+func damaged(offset int64, err error) error {
+	var corrupt flate.CorruptInputError
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.As(err, &corrupt) {
+		return &DamagedError{offset, err}
+	}
+	return err
+}
+
+// damagedf is the error of a block at offset whose content is wrong.
+func damagedf(offset int64, format string, args ...any) error {
+	return &DamagedError{offset, fmt.Errorf(format, args...)}
+}
+
+// counter tells how much was read.
+type counter struct {
+	r        io.Reader
+	read     int64
+	progress func(int64)
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.read += int64(n)
+	c.progress(c.read)
+	return n, err
+}

@@ -1,0 +1,187 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+func (p *Program) explainCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "explain",
+		Usage:       "decrypt, check and draw the TLS connections of a capture",
+		ArgsUsage:   "FILE",
+		Description: explainExamples,
+		Flags: []cli.Flag{
+			dirFlag(),
+			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log, where there is one", Usage: "read TLS secrets from `FILE`, besides those in the capture, or off"},
+			&cli.StringFlag{Name: "rsa-key", Usage: "open TLS 1.2 connections without forward secrecy with the server's private key in `FILE`"},
+			&cli.IntFlag{Name: "stream", Value: -1, DefaultText: "all", Usage: "only TCP stream `N`, counted from 0 as Wireshark does"},
+			&cli.BoolFlag{Name: "list", Usage: "one line a connection"},
+			jsonFlag(),
+			&cli.BoolFlag{Name: "verbose", Usage: "draw every connection, each message with its fields and bytes"},
+			asciiFlag(),
+		},
+		Action: p.explain,
+	}
+}
+
+func (p *Program) explain(c *cli.Context) error {
+	if c.Args().Len() != 1 {
+		return &usageError{command: commandName(c), problem: "lab explain takes one FILE, or - for stdin"}
+	}
+	file := c.Args().First()
+	secrets, err := p.loadSecrets(c)
+	if err != nil {
+		return err
+	}
+	rsaKeys, err := loadRSAKeys(c.String("rsa-key"))
+	if err != nil {
+		return err
+	}
+	in, size, err := openCaptured(file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	defer context.AfterFunc(c.Context, func() { in.Close() })() // ends a read from a pipe
+
+	debug.SetGCPercent(100) // a file is long: little memory counts for more than little collecting
+	gallery, err := p.newGallery(c)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(p.Stderr, "reading "+file)
+	defer bar.stop()
+	dissector := tlsdecrypt.New(tlsdecrypt.Options{Secrets: secrets, RSAKeys: rsaKeys, Done: gallery.add})
+	spread := wiretap.NewSpread(dissector, runtime.GOMAXPROCS(0))
+	err = capture.Read(in, capture.ReadOptions{
+		Sink:     gallery.watch(spread),
+		Secrets:  func(lines []byte) { addLines(secrets, lines) },
+		Progress: func(n int64) { bar.update(int(n), int(max(size, n))) },
+		Notice:   func(text string) { p.say("%s", text) },
+	})
+	spread.Close()
+	dissector.Close()
+	bar.stop()
+	switch empty := gallery.finish(file); {
+	case c.Context.Err() != nil:
+		return nil
+	case err != nil:
+		return &captureError{file, err}
+	default:
+		return empty
+	}
+}
+
+// captureError is a capture that could not be read to its end.
+type captureError struct {
+	file string
+	err  error
+}
+
+func (e *captureError) Error() string { return e.file + " is " + e.err.Error() }
+func (e *captureError) Unwrap() error { return e.err }
+
+// openCaptured opens a file and tells its size, 0 where that is not known.
+func openCaptured(file string) (io.ReadCloser, int64, error) {
+	if file == "-" {
+		return io.NopCloser(os.Stdin), 0, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return f, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+// loadSecrets reads the key log that is named, or else the folder's own.
+func (p *Program) loadSecrets(c *cli.Context) (*keylog.Store, error) {
+	secrets := &keylog.Store{}
+	name := c.String("keylog")
+	named := name != ""
+	if !named {
+		name = folderOf(c).keylog()
+	}
+	if name == "off" {
+		return secrets, nil
+	}
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		return secrets, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if err := keylog.Read(f, secrets.Add); err != nil {
+		return nil, &keylog.NotKeyLogError{Path: name, Err: err}
+	}
+	return secrets, nil
+}
+
+// addLines stores the secrets of a block of the capture. Lines that cannot be
+// read open nothing, and are passed over.
+func addLines(secrets *keylog.Store, lines []byte) {
+	for line := range bytes.Lines(lines) {
+		if entry, err := keylog.ParseLine(bytes.TrimRight(line, "\r\n")); err == nil {
+			secrets.AddPassing(entry)
+		}
+	}
+}
+
+// loadRSAKeys reads a server's private key, PKCS#8 or PKCS#1 in PEM.
+func loadRSAKeys(file string) ([]*rsa.PrivateKey, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, &rsaKeyError{file, errors.New("it is not PEM")}
+	}
+	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
+		return []*rsa.PrivateKey{key}, nil
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, &rsaKeyError{file, err}
+	}
+	if key, ok := key.(*rsa.PrivateKey); ok {
+		return []*rsa.PrivateKey{key}, nil
+	}
+	return nil, &rsaKeyError{file, fmt.Errorf("it is a key of another kind (%T)", key)}
+}
+
+// rsaKeyError is a file that holds no RSA private key.
+type rsaKeyError struct {
+	file string
+	err  error
+}
+
+func (e *rsaKeyError) Error() string {
+	return fmt.Sprintf("%s is no RSA private key: %v", e.file, e.err)
+}

@@ -1,0 +1,150 @@
+package command
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/certgen"
+)
+
+// exportFormat is a form in which other programs take a certificate.
+type exportFormat struct {
+	name      string
+	suffix    string // of the file, after the certificate's name; empty: to stdout
+	encrypted bool
+	encode    func(certs, name, password, ca string) ([]byte, error)
+}
+
+var exportFormats = []exportFormat{
+	{"p12", ".p12", true, func(certs, name, password, _ string) ([]byte, error) {
+		return certgen.PKCS12(certs, name, password)
+	}},
+	{"java-truststore", "-truststore.p12", true, func(certs, name, password, _ string) ([]byte, error) {
+		return certgen.TrustStore(certs, name, password)
+	}},
+	{"pem-bundle", "-bundle.pem", false, func(certs, name, _, _ string) ([]byte, error) {
+		return certgen.Bundle(certs, name)
+	}},
+	{"env", "", false, func(certs, name, _, ca string) ([]byte, error) {
+		return environment(certs, name, ca)
+	}},
+}
+
+func (p *Program) exportCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "export",
+		Usage:       "a certificate in the form that another program takes",
+		ArgsUsage:   "NAME",
+		Description: exportExamples,
+		Flags: []cli.Flag{dirFlag(),
+			&cli.StringFlag{Name: "format", Usage: "`FORMAT` p12, java-truststore, pem-bundle or env"},
+			&cli.StringFlag{Name: "out", DefaultText: "beside NAME.pem; env: -", Usage: "`FILE` to write, or - for stdout"},
+			&cli.StringFlag{Name: "password-file", Usage: "`FILE` whose first line is the password (default: asked for, or " + defaultPassword + ")"},
+			&cli.StringFlag{Name: "ca", Value: serverCA, Usage: "env: `NAME` of the CA that peers must have"},
+		},
+		Action:       p.certsExport,
+		BashComplete: p.completeNames,
+	}
+}
+
+func (p *Program) certsExport(c *cli.Context) error {
+	if c.Args().Len() != 1 {
+		return &usageError{command: commandName(c), problem: "lab certs export takes one NAME"}
+	}
+	i := slices.IndexFunc(exportFormats, func(f exportFormat) bool { return f.name == c.String("format") })
+	if i < 0 {
+		return &usageError{command: commandName(c), problem: fmt.Sprintf("--format is %q, and must be p12, java-truststore, pem-bundle or env", c.String("format"))}
+	}
+	format, f, name := exportFormats[i], folderOf(c), c.Args().First()
+	if err := p.preparePKIOnce(c.Context, f); err != nil {
+		return err
+	}
+	out := cmp.Or(c.String("out"), "-")
+	if c.String("out") == "" && format.suffix != "" {
+		out = filepath.Join(f.certs(), name+format.suffix)
+	}
+	if err := f.checkForeign(c, out); err != nil {
+		return err
+	}
+	password := ""
+	if format.encrypted {
+		var err error
+		if password, err = p.password(c, out); err != nil {
+			return err
+		}
+	}
+	data, err := format.encode(f.certs(), name, password, c.String("ca"))
+	if err != nil {
+		return err
+	}
+	if out == "-" {
+		_, err = p.Stdout.Write(data)
+		return err
+	}
+	if err := certgen.WriteFile(out, data); err != nil {
+		return err
+	}
+	p.say("wrote %s", out)
+	return nil
+}
+
+// checkForeign refuses to export over the manifest and what it has made.
+func (f folder) checkForeign(c *cli.Context, out string) error {
+	info, err := os.Stat(out)
+	if err != nil {
+		return nil // nothing is there
+	}
+	m, err := certgen.Read(f.manifest())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	own := []string{f.manifest()}
+	for _, certificate := range m.Certificates {
+		for _, file := range []string{certificate.CertificateFile(), certificate.KeyFile(), certificate.CRLFile()} {
+			own = append(own, filepath.Join(f.certs(), file))
+		}
+	}
+	for _, file := range own {
+		if other, err := os.Stat(file); err == nil && os.SameFile(info, other) {
+			return &usageError{command: commandName(c), problem: fmt.Sprintf("--out is %s, which the lab needs as it is", out)}
+		}
+	}
+	return nil
+}
+
+// environment is shell lines that name the files of a certificate and the CA
+// that its peers must have.
+func environment(certs, name, ca string) ([]byte, error) {
+	if _, err := certgen.Load(certs, name); err != nil {
+		return nil, err
+	}
+	if _, err := certgen.LoadCertificates(certs, ca); err != nil {
+		return nil, err
+	}
+	dir, err := filepath.Abs(certs)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	for _, v := range [][2]string{{"LAB_CERT", name + ".pem"}, {"LAB_KEY", name + "-key.pem"}, {"LAB_CA", ca + ".pem"}} {
+		fmt.Fprintf(&b, "export %s=%s\n", v[0], shellQuoted(filepath.Join(dir, v[1])))
+	}
+	b.WriteString(environmentUse)
+	return []byte(b.String()), nil
+}
+
+// shellQuoted is s as one word of a POSIX shell.
+func shellQuoted(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

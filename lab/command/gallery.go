@@ -1,0 +1,178 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// gallery shows the connections of a file in the order in which they ended: the
+// first of each kind as a ladder, later ones in a line. Connections may be added
+// from several goroutines and in any order.
+type gallery struct {
+	*Program
+	list, json, verbose bool
+	stream              int // the only one that is shown; -1: all
+	trust               *tlsdecrypt.Trust
+	options             ladder.Options
+
+	mu    sync.Mutex
+	ends  []int          // the streams that have ended, in order, and were not shown yet
+	ready map[int]*frame // what was added, by stream
+	hung  kinds
+	count struct{ all, tls int }
+}
+
+// frame is a connection that is ready to be shown.
+type frame struct {
+	connection *tlsdecrypt.Connection
+	text       []byte // as JSON or as a line
+}
+
+// newGallery reads the flags of lab explain.
+func (p *Program) newGallery(c *cli.Context) (*gallery, error) {
+	trust, err := trustOf(folderOf(c))
+	if err != nil {
+		return nil, err
+	}
+	options := p.ladderOptions(c)
+	options.Stream = true
+	return &gallery{
+		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), stream: c.Int("stream"),
+		trust: trust, options: options, ready: make(map[int]*frame),
+	}, nil
+}
+
+// watch is a sink that takes note of the order in which connections end, and
+// hands everything on to sink.
+func (g *gallery) watch(sink wiretap.Sink) wiretap.Sink { return watcher{g, sink} }
+
+type watcher struct {
+	*gallery
+	sink wiretap.Sink
+}
+
+func (w watcher) Open(e wiretap.Event) wiretap.Handler {
+	handle := w.sink.Open(e)
+	return func(e wiretap.Event) {
+		if e.Kind == wiretap.Close {
+			w.mu.Lock()
+			w.ends = append(w.ends, e.Exchange)
+			w.mu.Unlock()
+		}
+		handle(e)
+	}
+}
+
+// add takes a connection that has ended, and shows what can be shown by now.
+func (g *gallery) add(c *tlsdecrypt.Connection) {
+	f := &frame{connection: c}
+	if g.stream < 0 || g.stream == c.Number {
+		f.text = g.prepare(c)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ready[c.Number] = f
+	for len(g.ends) > 0 && g.ready[g.ends[0]] != nil {
+		g.show(g.ends[0])
+		g.ends = g.ends[1:]
+	}
+}
+
+// prepare does the part of the work for which the order does not matter.
+func (g *gallery) prepare(c *tlsdecrypt.Connection) []byte {
+	if !g.list {
+		c.Check(g.trust)
+	}
+	if !g.json {
+		return []byte(ladder.Line(c) + "\n")
+	}
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(c)
+	return text.Bytes()
+}
+
+// show writes a connection that is ready. mu is held.
+func (g *gallery) show(stream int) {
+	f := g.ready[stream]
+	delete(g.ready, stream)
+	c := f.connection
+	g.count.all++
+	if isTLS(c) {
+		g.count.tls++
+	}
+	switch {
+	case f.text == nil:
+		return
+	case g.list, g.json:
+		_, _ = g.Stdout.Write(f.text)
+	case !isTLS(c) && g.stream < 0:
+		return // finish tells how many
+	case g.hung.isNew(c) || g.verbose || g.stream >= 0:
+		_ = ladder.Draw(g.Stdout, c, g.options)
+		fmt.Fprintln(g.Stdout)
+	default:
+		_, _ = g.Stdout.Write(f.text)
+	}
+}
+
+// finish shows what did not end, and says what was not shown.
+func (g *gallery) finish(file string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, stream := range slices.Sorted(maps.Keys(g.ready)) {
+		g.show(stream)
+	}
+	switch other := g.count.all - g.count.tls; {
+	case g.count.all == 0:
+		return &nothingError{file: file}
+	case g.stream >= g.count.all:
+		return &nothingError{file: file, stream: g.stream, streams: g.count.all}
+	case g.stream < 0 && other > 0 && !g.list && !g.json:
+		g.say("%s without TLS: --list shows them", counted(other, "connection"))
+	}
+	return nil
+}
+
+// nothingError is a capture without what was looked for.
+type nothingError struct {
+	file            string
+	stream, streams int // asked for, and there are; 0 and 0: all
+}
+
+func (e *nothingError) Error() string {
+	if e.streams == 0 {
+		return "there is no TCP connection in " + e.file
+	}
+	return fmt.Sprintf("there is no stream %d in %s: they are numbered from 0 to %d", e.stream, e.file, e.streams-1)
+}
+
+// isTLS tells whether there was any TLS on a connection.
+func isTLS(c *tlsdecrypt.Connection) bool { return len(c.Messages) > 0 }
+
+// kinds remembers which kinds of connections were drawn in full.
+type kinds struct{ drawn map[string]bool }
+
+// isNew tells whether a connection is the first of its kind.
+func (k *kinds) isNew(c *tlsdecrypt.Connection) bool {
+	kind := ladder.Kind(c)
+	if k.drawn[kind] {
+		return false
+	}
+	if k.drawn == nil {
+		k.drawn = make(map[string]bool)
+	}
+	k.drawn[kind] = true
+	return true
+}

@@ -1,0 +1,54 @@
+package command
+
+import (
+	"cmp"
+	"context"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/scenario"
+)
+
+// prepare makes what a pair needs before it starts: the scenario's own
+// certificates, or those of certs.yaml, by preparePKI or preparePKIOnce.
+func (a *pair) prepare(ctx context.Context, pki func(context.Context, folder) error) error {
+	if a.scenario == nil {
+		return pki(ctx, a.folder)
+	}
+	if err := a.scenario.Prepare(ctx, a.Manifest, a.folder.certs()); err != nil {
+		return err
+	}
+	a.say("scenario %s: %s", a.scenario.Name, a.scenario.Title)
+	a.say("its certificates are in %s", a.scenario.Certs(a.folder.certs()))
+	return nil
+}
+
+// serverSettings are the scenario's, or those with the names given.
+func (a *pair) serverSettings(certificate, clientCA string) (lab.Settings, error) {
+	return a.sideSettings((*scenario.Scenario).ServerSettings, certificate, clientCA)
+}
+
+// clientSettings are the scenario's, or those with the names given.
+func (a *pair) clientSettings(certificate, serverCA string) (lab.Settings, error) {
+	return a.sideSettings((*scenario.Scenario).ClientSettings, certificate, serverCA)
+}
+
+// sideSettings joins what a scenario says with what the flags do.
+func (a *pair) sideSettings(of func(*scenario.Scenario, string, uint16) (lab.Settings, error), certificate, trust string) (lab.Settings, error) {
+	settings := a.settings
+	settings.Certificate, settings.Trust = certificate, trust
+	if a.scenario != nil {
+		version := a.settings.Version
+		if possible := a.scenario.Versions(); version == 0 && len(possible) == 1 {
+			version = possible[0]
+		}
+		var err error
+		if settings, err = of(a.scenario, a.folder.certs(), version); err != nil {
+			return settings, err
+		}
+		settings.HTTP2 = settings.HTTP2 || a.settings.HTTP2
+		settings.CRL = cmp.Or(settings.CRL, a.settings.CRL)
+		settings.KeyLog, settings.Journal = a.settings.KeyLog, a.settings.Journal
+	}
+	settings.Tap = a.tap
+	return settings, nil
+}

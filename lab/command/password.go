@@ -1,0 +1,63 @@
+package command
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+// defaultPassword is the one that Java has for its own stores. It protects
+// nothing: the mode of the file does.
+const defaultPassword = "changeit"
+
+// password is that for a file to be written: from --password-file, or else
+// asked for on a terminal, or else the default.
+func (p *Program) password(c *cli.Context, out string) (string, error) {
+	if file := c.String("password-file"); file != "" {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
+		}
+		line, _, _ := strings.Cut(string(data), "\n")
+		return strings.TrimSuffix(line, "\r"), nil
+	}
+	if stdin := int(os.Stdin.Fd()); term.IsTerminal(stdin) {
+		return p.askPassword(c, stdin, out)
+	}
+	p.say("the password of %s is %s; --password-file sets another", out, defaultPassword)
+	return defaultPassword, nil
+}
+
+// askPassword reads a line that the terminal does not show. Ctrl-C ends it and
+// leaves the terminal as it was.
+func (p *Program) askPassword(c *cli.Context, terminal int, out string) (string, error) {
+	before, err := term.GetState(terminal)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(p.Stderr, "lab: password for %s (Enter: %s): ", out, defaultPassword)
+	type answer struct {
+		line []byte
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		line, err := term.ReadPassword(terminal)
+		answered <- answer{line, err}
+	}()
+	select {
+	case a := <-answered:
+		fmt.Fprintln(p.Stderr)
+		if len(a.line) == 0 && a.err == nil {
+			return defaultPassword, nil
+		}
+		return string(a.line), a.err
+	case <-c.Context.Done():
+		fmt.Fprintln(p.Stderr)
+		_ = term.Restore(terminal, before)
+		return "", c.Context.Err()
+	}
+}

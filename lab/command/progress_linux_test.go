@@ -1,0 +1,100 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// openTerminal returns both ends of a pseudo-terminal: what a program writes to
+// the terminal is read from the screen.
+func openTerminal(t *testing.T) (screen, terminal *os.File) {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil && os.Getenv("CI") == "" {
+		t.Skipf("needs a pseudo-terminal: %v", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { screen.Close() })
+	raw, err := screen.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var number int
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		if failed = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); failed == nil {
+			number, failed = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		}
+	})
+	if err := errors.Join(err, failed); err != nil {
+		t.Fatal(err)
+	}
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	return screen, terminal
+}
+
+// readUntil reads the screen until it has shown want.
+func readUntil(t *testing.T, screen *os.File, want string) {
+	t.Helper()
+	_ = screen.SetReadDeadline(time.Now().Add(20 * time.Second))
+	var shown strings.Builder
+	for buffer := make([]byte, 1024); !strings.Contains(shown.String(), want); {
+		n, err := screen.Read(buffer)
+		shown.Write(buffer[:n])
+		if err != nil {
+			t.Fatalf("%v; the screen shows %q without %q", err, shown.String(), want)
+		}
+	}
+}
+
+// The bar is for people who wait: it comes on a terminal, after a second, and
+// goes when the work is done.
+func TestProgress(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	elsewhere := newProgress(file, "making certificates")
+	elsewhere.update(1, 3)
+	quickScreen, quickTerminal := openTerminal(t)
+	quick := newProgress(quickTerminal, "making certificates")
+	quick.update(3, 3)
+	quick.stop()
+
+	screen, terminal := openTerminal(t)
+	start := time.Now()
+	slow := newProgress(terminal, "making certificates")
+	slow.update(1, 3)
+	readUntil(t, screen, "(1/3)")
+	if took := time.Since(start); took < time.Second {
+		t.Errorf("shown after %v", took)
+	}
+	slow.update(2, 3)
+	readUntil(t, screen, "(2/3)")
+	slow.stop()
+	fmt.Fprint(terminal, "done")
+	readUntil(t, screen, "\rdone") // over the bar, not after it
+
+	elsewhere.stop()
+	if written, err := os.ReadFile(file.Name()); err != nil || len(written) > 0 {
+		t.Errorf("a file got %q, %v", written, err)
+	}
+	quickTerminal.Close() // from now on the screen's end is an error
+	if n, _ := quickScreen.Read(make([]byte, 1024)); n > 0 {
+		t.Errorf("work that was done at once showed %d bytes", n)
+	}
+}

@@ -1,0 +1,54 @@
+package command
+
+import (
+	"fmt"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+)
+
+// report tells of exchanges while they happen: each in a line, and the first of
+// each kind as a ladder, too.
+type report struct {
+	*Program
+	folder  folder
+	json    bool
+	options ladder.Options
+	drawn   kinds
+}
+
+// exchange tells of one.
+func (r *report) exchange(x *lab.Exchange) {
+	switch {
+	case r.json && r.options.Verbose && x.Wire != nil:
+		r.check(x.Wire)
+		r.printJSON(struct {
+			*lab.Exchange
+			Wire *tlsdecrypt.Connection `json:"wire"`
+		}{x, x.Wire})
+	case r.json:
+		r.printJSON(x)
+	default:
+		r.printExchange(x, r.options.Verbose)
+		r.draw(x.Wire)
+	}
+}
+
+// draw draws what was said, if it is the first of its kind.
+func (r *report) draw(c *tlsdecrypt.Connection) {
+	if c == nil || !r.drawn.isNew(c) && !r.options.Verbose {
+		return
+	}
+	r.check(c)
+	fmt.Fprintln(r.Stdout)
+	_ = ladder.Draw(r.Stdout, c, r.options)
+	fmt.Fprintln(r.Stdout)
+}
+
+// check checks the connection under the CAs that the folder has by now.
+func (r *report) check(c *tlsdecrypt.Connection) {
+	if trust, err := trustOf(r.folder); err == nil {
+		c.Check(trust)
+	}
+}

@@ -1,0 +1,209 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab/scenario"
+)
+
+func (p *Program) scenarioCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "scenario",
+		Usage: "lessons: every way that mutual TLS works or fails",
+		Subcommands: []*cli.Command{
+			{
+				Name:        "list",
+				Usage:       "all scenarios, by side and topic, or those with all of some words",
+				ArgsUsage:   "[WORD...]",
+				Description: scenarioListExamples,
+				Flags:       []cli.Flag{jsonFlag()},
+				Action:      p.scenarioList,
+			},
+			{
+				Name:         "show",
+				Usage:        "the document that a scenario is",
+				ArgsUsage:    "NAME|FILE",
+				Description:  scenarioShowExamples,
+				Action:       p.scenarioShow,
+				BashComplete: p.completeScenarios,
+			},
+			{
+				Name:        "run",
+				Usage:       "let it happen, and see what each side says",
+				ArgsUsage:   "NAME|FILE...",
+				Description: scenarioRunExamples,
+				Flags: []cli.Flag{dirFlag(), jsonFlag(),
+					&cli.BoolFlag{Name: "all", Usage: "run every scenario"},
+					&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"}},
+				Action:       p.scenarioRun,
+				BashComplete: p.completeScenarios,
+			},
+		},
+	}
+}
+
+func (p *Program) completeScenarios(c *cli.Context) {
+	cli.DefaultCompleteWithFlags(c.Command)(c)
+	all, _ := scenario.All()
+	for _, s := range all {
+		fmt.Fprintln(p.Stdout, s.Name)
+	}
+}
+
+func (p *Program) scenarioList(c *cli.Context) error {
+	all, err := scenario.All()
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(s *scenario.Scenario) bool { return !hasWords(s, c.Args().Slice()) })
+	if len(all) == 0 {
+		return &noScenarioError{words: c.Args().Slice()}
+	}
+	if c.Bool("json") {
+		for _, s := range all {
+			p.printScenarioJSON(s)
+		}
+		return nil
+	}
+	p.printScenarios(all)
+	return nil
+}
+
+// hasWords tells whether every word stands in the scenario's document, be it
+// part of a title, an alert or an RFC.
+func hasWords(s *scenario.Scenario, words []string) bool {
+	text := strings.ToLower(strings.Join(strings.Fields(string(s.Text)), " "))
+	missing := func(word string) bool { return !strings.Contains(text, strings.ToLower(word)) }
+	return !slices.ContainsFunc(words, missing)
+}
+
+// noScenarioError is a list that comes out empty.
+type noScenarioError struct{ words []string }
+
+func (e *noScenarioError) Error() string {
+	return fmt.Sprintf("no scenario has %q in it", strings.Join(e.words, " "))
+}
+
+func (p *Program) scenarioShow(c *cli.Context) error {
+	if c.Args().Len() != 1 {
+		return &usageError{command: commandName(c), problem: "lab scenario show takes one NAME or FILE"}
+	}
+	s, err := scenario.Find(c.Args().First())
+	if err != nil {
+		return err
+	}
+	_, err = p.Stdout.Write(s.Text)
+	return err
+}
+
+func (p *Program) scenarioRun(c *cli.Context) error {
+	only, err := tlsVersion(c)
+	if err != nil {
+		return err
+	}
+	chosen, err := chosenScenarios(c)
+	if err != nil {
+		return err
+	}
+	f := folderOf(c)
+	if err := os.MkdirAll(string(f), 0o755); err != nil {
+		return err
+	}
+	o := scenario.Options{Manifest: p.Manifest, Dir: string(f)}
+	asExpected, brief := true, c.Bool("all")
+	err = runScenarios(c.Context, chosen, only, o, func(runs []*scenario.Result) {
+		for _, r := range runs {
+			asExpected = asExpected && len(r.Wrong) == 0
+			if c.Bool("json") {
+				p.printRunJSON(r)
+			}
+		}
+		switch {
+		case c.Bool("json"):
+		case brief:
+			p.printBrief(runs)
+		default:
+			p.printRuns(runs)
+		}
+	})
+	switch {
+	case c.Context.Err() != nil || err == nil && !asExpected:
+		return silentError{}
+	default:
+		return err
+	}
+}
+
+// chosenScenarios are those named as arguments, or all.
+func chosenScenarios(c *cli.Context) ([]*scenario.Scenario, error) {
+	names := c.Args().Slice()
+	switch {
+	case c.Bool("all") && len(names) > 0:
+		return nil, &usageError{command: commandName(c), problem: "lab scenario run takes names or --all, not both"}
+	case c.Bool("all"):
+		return scenario.All()
+	case len(names) == 0:
+		return nil, &usageError{command: commandName(c), problem: "lab scenario run takes a NAME, a FILE or --all"}
+	}
+	var chosen []*scenario.Scenario
+	for _, name := range names {
+		s, err := scenario.Find(name)
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, s)
+	}
+	return chosen, nil
+}
+
+// runScenarios runs each scenario in its versions, or in the one that is not 0,
+// several scenarios at a time, and hands the results on in their order.
+func runScenarios(ctx context.Context, chosen []*scenario.Scenario, only uint16, o scenario.Options, each func([]*scenario.Result)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type outcome struct {
+		runs []*scenario.Result
+		err  error
+	}
+	outcomes := make([]chan outcome, len(chosen))
+	room := make(chan struct{}, 2*runtime.GOMAXPROCS(0)) // they wait more than they work
+	var running sync.WaitGroup
+	defer running.Wait()
+	for i, s := range chosen {
+		outcomes[i] = make(chan outcome, 1)
+		running.Go(func() {
+			room <- struct{}{}
+			defer func() { <-room }()
+			var done outcome
+			for _, version := range s.Versions() {
+				if only != 0 && version != only || done.err != nil {
+					continue
+				}
+				var r *scenario.Result
+				if r, done.err = s.Run(ctx, version, o); done.err == nil {
+					done.runs = append(done.runs, r)
+				}
+			}
+			outcomes[i] <- done
+		})
+	}
+	var first error
+	for _, c := range outcomes {
+		done := <-c
+		if first = cmp.Or(first, done.err); first != nil {
+			cancel()
+			continue
+		}
+		each(done.runs)
+	}
+	return first
+}

@@ -1,0 +1,253 @@
+package httpwire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// frameHeaderLen is the length of the header before each frame (RFC 9113 4.1).
+const frameHeaderLen = 9
+
+// maxTable bounds the dynamic table of HPACK. A peer that allows more than
+// HTTP/2's 4,096 bytes, as browsers do, says so in its SETTINGS.
+const maxTable = 1 << 20
+
+// http2conn is HTTP/2 (RFC 9113).
+type http2conn struct {
+	conn           *Conn
+	client, server side2
+}
+
+// side2 is one direction. Frames that may hold headers are held until they are
+// whole; of others only the lengths are looked at.
+type side2 struct {
+	preface int    // bytes of the client's preface still to come
+	started bool   // the SETTINGS that come first were there
+	frame   []byte // unfinished: the header or, for headers, all of it
+	skip    int64  // bytes of a frame to be passed over
+	framer  *http2.Framer
+	whole   bytes.Buffer // what framer reads
+	hpack   *hpack.Decoder
+	block   block
+	bodies  map[uint32]*Message // by stream, while they may grow
+}
+
+// block is a header block that is being read.
+type block struct {
+	open    bool
+	stream  uint32 // of its frames
+	message uint32 // stream of the message: another one when it is promised (RFC 9113 8.4)
+	end     bool   // END_STREAM
+	size    int    // bytes on the wire
+	fields  []hpack.HeaderField
+	length  int // of the fields
+}
+
+func newHTTP2(c *Conn) *http2conn {
+	h := &http2conn{conn: c}
+	h.client.preface = len(http2.ClientPreface)
+	for _, s := range []*side2{&h.client, &h.server} {
+		s.framer = http2.NewFramer(nil, &s.whole)
+		s.hpack = hpack.NewDecoder(4096, s.emit)
+		s.hpack.SetAllowedMaxDynamicTableSize(maxTable)
+		s.hpack.SetMaxStringLength(maxHead)
+		s.bodies = map[uint32]*Message{}
+	}
+	return h
+}
+
+// emit takes a field of the block. A small block can name long fields of the
+// dynamic table many times over: what is beyond the bound is left out.
+func (s *side2) emit(f hpack.HeaderField) {
+	if s.block.length += int(f.Size()); s.block.length <= maxHead {
+		s.block.fields = append(s.block.fields, f)
+	}
+}
+
+func (h *http2conn) write(fromServer bool, b []byte) error {
+	s := &h.client
+	if fromServer {
+		s = &h.server
+	}
+	if n := min(s.preface, len(b)); n > 0 {
+		at := len(http2.ClientPreface) - s.preface
+		if string(b[:n]) != http2.ClientPreface[at:at+n] {
+			return errors.New("not HTTP/2: the client's bytes do not begin with the preface of RFC 9113 3.4")
+		}
+		s.preface -= n
+		b = b[n:]
+	}
+	for len(b) > 0 {
+		if n := min(s.skip, int64(len(b))); n > 0 {
+			s.skip -= n
+			b = b[n:]
+			continue
+		}
+		b = s.fill(b, frameHeaderLen)
+		if len(s.frame) < frameHeaderLen {
+			return nil
+		}
+		f := frameHeader(s.frame)
+		wanted, err := h.frameStarted(s, f)
+		if err != nil {
+			return err
+		}
+		b = s.fill(b, frameHeaderLen+wanted)
+		if len(s.frame) < frameHeaderLen+wanted {
+			return nil
+		}
+		if err := h.frameRead(s, f, s.frame); err != nil {
+			return err
+		}
+		s.skip = int64(f.Length) - int64(wanted)
+		s.frame = s.frame[:0]
+	}
+	return nil
+}
+
+// fill moves bytes of b to the unfinished frame until that has n.
+func (s *side2) fill(b []byte, n int) []byte {
+	n = min(max(0, n-len(s.frame)), len(b))
+	s.frame = append(s.frame, b[:n]...)
+	return b[n:]
+}
+
+// frameHeader reads the header of a frame (RFC 9113 4.1).
+//
+//	+--------+------+-------+----------------+
+//	| length | type | flags | R, stream      |
+//	|   3    |  1   |   1   | 4              |
+//	+--------+------+-------+----------------+
+func frameHeader(b []byte) http2.FrameHeader {
+	return http2.FrameHeader{
+		Length:   binary.BigEndian.Uint32(b) >> 8,
+		Type:     http2.FrameType(b[3]),
+		Flags:    http2.Flags(b[4]),
+		StreamID: binary.BigEndian.Uint32(b[5:]) & (1<<31 - 1),
+	}
+}
+
+// frameStarted judges a frame by its header, and says how many bytes of its
+// payload are wanted to read it.
+func (h *http2conn) frameStarted(s *side2, f http2.FrameHeader) (int, error) {
+	if !s.started && (f.Type != http2.FrameSettings || f.StreamID != 0) {
+		return 0, errors.New("not HTTP/2: the first frame is not SETTINGS (RFC 9113 3.4)")
+	}
+	s.started = true
+	if s.block.open != (f.Type == http2.FrameContinuation) || s.block.open && f.StreamID != s.block.stream {
+		return 0, errors.New("not HTTP/2: a header block and its CONTINUATION frames do not follow each other (RFC 9113 6.10)")
+	}
+	switch f.Type {
+	case http2.FrameHeaders, http2.FrameContinuation, http2.FramePushPromise:
+		if s.block.size+int(f.Length) > maxHead {
+			return 0, fmt.Errorf("a header block of more than %d bytes", maxHead)
+		}
+		return int(f.Length), nil
+	case http2.FrameData:
+		if f.Flags.Has(http2.FlagDataPadded) && f.Length > 0 {
+			return 1, nil
+		}
+	}
+	return 0, nil
+}
+
+// frameRead takes a frame in: its header and the payload that was wanted.
+func (h *http2conn) frameRead(s *side2, f http2.FrameHeader, b []byte) error {
+	switch f.Type {
+	case http2.FrameData:
+		m := s.bodies[f.StreamID]
+		if m == nil {
+			return nil
+		}
+		n := int64(f.Length)
+		if len(b) > frameHeaderLen { // RFC 9113 6.1
+			n = max(0, n-1-int64(b[frameHeaderLen]))
+		}
+		m.Body += n
+		if f.Flags.Has(http2.FlagDataEndStream) {
+			delete(s.bodies, f.StreamID)
+		}
+	case http2.FrameRSTStream:
+		delete(h.client.bodies, f.StreamID)
+		delete(h.server.bodies, f.StreamID)
+	case http2.FrameHeaders, http2.FrameContinuation, http2.FramePushPromise:
+		return h.readBlock(s, b)
+	}
+	return nil
+}
+
+// readBlock reads a frame of a header block, and the message when it ends.
+func (h *http2conn) readBlock(s *side2, b []byte) error {
+	s.whole.Write(b)
+	frame, err := s.framer.ReadFrame()
+	if err != nil {
+		return fmt.Errorf("not HTTP/2: %w", err)
+	}
+	var fragment []byte
+	var ended bool
+	switch f := frame.(type) {
+	case *http2.HeadersFrame:
+		s.block = block{stream: f.StreamID, message: f.StreamID, end: f.StreamEnded()}
+		fragment, ended = f.HeaderBlockFragment(), f.HeadersEnded()
+	case *http2.PushPromiseFrame:
+		s.block = block{stream: f.StreamID, message: f.PromiseID}
+		fragment, ended = f.HeaderBlockFragment(), f.HeadersEnded()
+	case *http2.ContinuationFrame:
+		fragment, ended = f.HeaderBlockFragment(), f.HeadersEnded()
+	}
+	s.block.open = !ended
+	s.block.size += len(b)
+	if _, err := s.hpack.Write(fragment); err != nil {
+		return fmt.Errorf("not HTTP/2: its headers cannot be decompressed: %w", err)
+	}
+	if !ended {
+		return nil
+	}
+	if err := s.hpack.Close(); err != nil {
+		return fmt.Errorf("not HTTP/2: its headers cannot be decompressed: %w", err)
+	}
+	h.blockRead(s)
+	return nil
+}
+
+// blockRead makes a message of a block. Trailers (RFC 9113 8.1) make none.
+func (h *http2conn) blockRead(s *side2) {
+	m := &Message{StreamID: s.block.message}
+	for _, f := range s.block.fields {
+		m.Headers = append(m.Headers, Header{f.Name, f.Value})
+		switch f.Name {
+		case ":method":
+			m.Request, m.Method = true, f.Value
+		case ":path":
+			m.Target = f.Value
+		case ":authority":
+			if m.Target == "" {
+				m.Target = f.Value // of CONNECT, which has no path
+			}
+		case ":status":
+			m.Status, _ = strconv.Atoi(f.Value)
+		}
+	}
+	switch {
+	case m.Request:
+		m.Line = m.Method + " " + m.Target + " HTTP/2"
+	case m.Status != 0:
+		m.Line = fmt.Sprintf("HTTP/2 %d", m.Status)
+	}
+	if m.Line != "" {
+		h.conn.add(m)
+		if len(s.bodies) < maxStreams {
+			s.bodies[m.StreamID] = m
+		}
+	}
+	if s.block.end {
+		delete(s.bodies, m.StreamID)
+	}
+	s.block = block{}
+}

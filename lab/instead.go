@@ -1,0 +1,146 @@
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Instead is what a side speaks in place of TLS.
+type Instead string
+
+// What can be spoken.
+const (
+	InsteadHTTP    Instead = "http"    // plain HTTP
+	InsteadGarbage Instead = "garbage" // bytes that are no TLS record
+	InsteadSilence Instead = "silence" // nothing, on an open connection
+	InsteadHangUp  Instead = "hang-up" // TLS until the first answer of the other side, then the end
+)
+
+// InsteadError is how an exchange ended for a side that did not speak TLS.
+type InsteadError struct {
+	Spoke  Instead
+	Answer string // the first line that came back, if it was text
+}
+
+func (e *InsteadError) Error() string {
+	text := map[Instead]string{
+		InsteadHTTP: "sent plain HTTP", InsteadGarbage: "sent bytes that are not TLS",
+		InsteadSilence: "said nothing", InsteadHangUp: "hung up during the handshake",
+	}[e.Spoke]
+	if e.Answer != "" {
+		text += "; the answer was " + e.Answer
+	}
+	return text
+}
+
+// garbage begins with a type that no TLS record has (RFC 8446 section 5.1).
+var garbage = []byte("\x00\x01\x02\x03 this is not TLS, nor anything else that a server knows\r\n")
+
+// perform speaks on c as side and returns what came of it.
+func (i Instead) perform(ctx context.Context, side Side, c net.Conn, config *tls.Config, host string) error {
+	switch i {
+	case InsteadHTTP:
+		if side == ServerSide {
+			awaitFirst(c)
+			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n400 Bad Request")
+		} else {
+			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: "+host+"\r\n\r\n")
+		}
+	case InsteadGarbage:
+		if side == ServerSide {
+			awaitFirst(c)
+		}
+		_, _ = c.Write(garbage)
+	case InsteadHangUp:
+		quitter := &hangUp{Conn: c}
+		conn := tls.Client(quitter, config)
+		if side == ServerSide {
+			conn = tls.Server(quitter, config)
+		}
+		_ = conn.HandshakeContext(ctx) // ends with the first answer
+		return &InsteadError{Spoke: i}
+	}
+	answer, _ := io.ReadAll(io.LimitReader(c, 64<<10))
+	return &InsteadError{Spoke: i, Answer: firstLine(answer)}
+}
+
+// awaitFirst waits for the other side to speak.
+func awaitFirst(c net.Conn) { _, _ = c.Read(make([]byte, 16<<10)) }
+
+// firstLine is the first line of an answer in text, and nothing of any other.
+func firstLine(b []byte) string {
+	line, _, _ := strings.Cut(string(b), "\r\n")
+	if strings.HasPrefix(line, "HTTP/") {
+		return line
+	}
+	return ""
+}
+
+// hangUp is a connection that ends when something was read from it.
+type hangUp struct {
+	net.Conn
+}
+
+var errHungUp = errors.New("hung up")
+
+func (h *hangUp) Read(b []byte) (int, error) {
+	if _, err := h.Conn.Read(b); err != nil {
+		return 0, err
+	}
+	return 0, errHungUp
+}
+
+// Write drops the alert that crypto/tls sends about the end.
+func (h *hangUp) Write(b []byte) (int, error) {
+	if len(b) > 0 && b[0] == 21 {
+		return len(b), nil
+	}
+	return h.Conn.Write(b)
+}
+
+// speakInstead is run for a client that does not speak TLS.
+func (x *clientExchange) speakInstead(ctx context.Context, config *tls.Config, url *url.URL) error {
+	_ = x.SetDeadline(time.Now().Add(x.settings.timeout()))
+	err := x.settings.Instead.perform(ctx, ClientSide, x, withSecrets(config, config.KeyLogWriter, x.Conn), url.Host)
+	x.tell(newHalf(ClientSide, err, 0, &x.alerts), tls.ConnectionState{}, nil)
+	return err
+}
+
+// serveInstead is Serve for a server that does not speak TLS.
+func (s *Server) serveInstead(ctx context.Context) error {
+	var open sync.WaitGroup
+	defer open.Wait()
+	defer context.AfterFunc(ctx, func() { s.listener.Close() })()
+	for {
+		raw, err := s.listener.Listener.Accept()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		config, own, err := s.listener.config()
+		if err != nil {
+			return errors.Join(err, raw.Close())
+		}
+		c := s.listener.open(raw)
+		c.own = own
+		open.Go(func() { c.speakInstead(ctx, s.instead, config, s.http.ReadHeaderTimeout) })
+	}
+}
+
+// speakInstead carries out one exchange of a server that does not speak TLS.
+func (c *serverConn) speakInstead(ctx context.Context, what Instead, config *tls.Config, timeout time.Duration) {
+	defer context.AfterFunc(ctx, func() { c.Conn.Close() })()
+	_ = c.SetDeadline(time.Now().Add(timeout))
+	err := what.perform(ctx, ServerSide, c, withSecrets(config, config.KeyLogWriter, c.Conn), "")
+	c.finish(err, tls.ConnectionState{}, nil)
+	_ = drain(c.Conn)
+}

@@ -1,0 +1,126 @@
+package keylog
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+)
+
+// maxEnded is how many connections that have ended a Store remembers the
+// passing secrets of: a file may hold a connection more than once, as seen
+// from several interfaces.
+const maxEnded = 1024
+
+// Store holds secrets in memory, by the client random of their connection. The
+// zero value is ready, and safe for concurrent use.
+type Store struct {
+	mu      sync.RWMutex
+	secrets map[storeKey][]byte // by connection: a byte of flags, then (label's code, length, secret) for each
+	ended   []storeKey          // a ring
+	next    int                 // index in ended of the oldest, once it is full
+}
+
+// storeKey is a client random, or the 8 bytes that LabelRSA goes by.
+type storeKey [32]byte
+
+// storedLabels are the labels of the secrets that open records; a label's code
+// is its index. Of other labels nothing is stored.
+var storedLabels = []string{LabelClientRandom, LabelClientEarlyTraffic, LabelClientHandshakeTraffic,
+	LabelServerHandshakeTraffic, LabelClientTraffic0, LabelServerTraffic0, LabelRSA}
+
+// passing flags the secrets of a connection that Forget is free to drop.
+const passing = 1
+
+// Add stores the secret of an entry for good. Where there is one under its
+// label, that stays.
+func (s *Store) Add(e Entry) { s.add(e, 0) }
+
+// AddPassing stores the secret of an entry until its connection has ended, as
+// told by Forget, so that the secrets of a long capture need not all be held
+// at once.
+func (s *Store) AddPassing(e Entry) { s.add(e, passing) }
+
+func (s *Store) add(e Entry, flags byte) {
+	code := slices.Index(storedLabels, e.Label)
+	if code < 0 || len(e.ClientRandom) > len(storeKey{}) || len(e.Secret) == 0 || len(e.Secret) > 255 {
+		return
+	}
+	var key storeKey
+	copy(key[:], e.ClientRandom)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored := s.secrets[key]
+	if stored == nil {
+		if s.secrets == nil {
+			s.secrets = make(map[storeKey][]byte)
+		}
+		stored = []byte{flags}
+	}
+	stored[0] &= flags
+	if find(stored, code) == nil {
+		stored = append(stored, byte(code), byte(len(e.Secret)))
+		stored = append(stored, e.Secret...)
+	}
+	s.secrets[key] = stored
+}
+
+// find returns the secret with the label's code, or nil.
+func find(stored []byte, code int) []byte {
+	for rest := stored[1:]; len(rest) > 0; {
+		n := 2 + int(rest[1])
+		if int(rest[0]) == code {
+			return rest[2:n:n]
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// Secret returns the secret under a label of the connection with that client
+// random, or nil. It is not to be changed.
+func (s *Store) Secret(label string, clientRandom []byte) []byte {
+	code := slices.Index(storedLabels, label)
+	if code < 0 {
+		return nil
+	}
+	var key storeKey
+	copy(key[:], clientRandom)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if stored := s.secrets[key]; stored != nil {
+		return find(stored, code)
+	}
+	return nil
+}
+
+// Has tells whether there is any secret of the connection with that client random.
+func (s *Store) Has(clientRandom []byte) bool {
+	var key storeKey
+	copy(key[:], clientRandom)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.secrets[key] != nil
+}
+
+// Forget says that a connection has ended. Its secrets that came by AddPassing
+// are dropped when some more have ended.
+func (s *Store) Forget(clientRandom []byte) {
+	var key storeKey
+	copy(key[:], clientRandom)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if stored := s.secrets[key]; stored == nil || stored[0]&passing == 0 {
+		return
+	}
+	if len(s.ended) < maxEnded {
+		s.ended = append(s.ended, key)
+		return
+	}
+	oldest := s.ended[s.next]
+	if stored := s.secrets[oldest]; stored != nil && stored[0]&passing != 0 && !bytes.Equal(oldest[:], key[:]) {
+		delete(s.secrets, oldest)
+	}
+	s.ended[s.next] = key
+	s.next = (s.next + 1) % maxEnded
+}

@@ -1,0 +1,29 @@
+package ladder
+
+import (
+	"io"
+	"testing"
+)
+
+func BenchmarkLine(b *testing.B) {
+	c := replay(b, "tls13-mutual", true)
+	for b.Loop() {
+		Line(c)
+	}
+}
+
+func BenchmarkKind(b *testing.B) {
+	c := replay(b, "tls13-mutual", true)
+	for b.Loop() {
+		Kind(c)
+	}
+}
+
+func BenchmarkDraw(b *testing.B) {
+	c := replay(b, "tls13-mutual", true)
+	for b.Loop() {
+		if err := Draw(io.Discard, c, Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,44 @@
+// Package ladder draws connections for a terminal: the client on the left, the
+// server on the right, and between them what they said, each message with a
+// sentence on what it is for. It draws what it is given, and reads no files.
+package ladder
+
+import (
+	"io"
+
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// Options say how to draw. The zero value is 80 columns without colour.
+type Options struct {
+	Width   int  // columns of the terminal; less than 80 is taken as 80, more than 120 as 120
+	Color   bool // with ANSI escape sequences
+	ASCII   bool // with ASCII characters alone
+	Verbose bool // each message opened into its fields
+	Stream  bool // the connection's number is that of a TCP stream in a file
+}
+
+// The widths that are drawn. Longer lines are hard to read.
+const (
+	minWidth = 80
+	maxWidth = 120
+)
+
+// Draw writes the ladder of a connection. No line is wider than o.Width, and
+// what the peers sent as text cannot harm a terminal. The error is w's.
+func Draw(w io.Writer, c *tlsdecrypt.Connection, o Options) error {
+	o.Width = min(max(o.Width, minWidth), maxWidth)
+	s := tell(c)
+	p := &page{Options: o, opened: opened(c), told: map[string]bool{}}
+	p.head(s)
+	for i, it := range s.items {
+		if i == 0 || o.Verbose || it.from != s.items[i-1].from || it.from == tlswire.SideUnknown {
+			p.rung()
+		}
+		p.item(it)
+	}
+	p.foot(s)
+	_, err := io.WriteString(w, p.out.String())
+	return err
+}

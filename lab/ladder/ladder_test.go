@@ -1,0 +1,367 @@
+package ladder
+
+import (
+	"encoding/hex"
+	"errors"
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+var update = flag.Bool("update", false, "write the golden files in testdata anew")
+
+func draw(t testing.TB, c *tlsdecrypt.Connection, o Options) string {
+	t.Helper()
+	var b strings.Builder
+	if err := Draw(&b, c, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// golden compares a drawing with the one that was reviewed.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".txt")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: got\n%s\nwant (-update accepts the new one)\n%s", name, got, want)
+	}
+}
+
+func TestLadders(t *testing.T) {
+	for _, r := range recordings {
+		golden(t, r.name, draw(t, replay(t, r.name, true), Options{}))
+	}
+	mutual := replay(t, "tls13-mutual", true)
+	golden(t, "tls13-no-keys", draw(t, replay(t, "tls13-mutual", false), Options{}))
+	golden(t, "tls13-mutual-ascii", draw(t, mutual, Options{ASCII: true}))
+	golden(t, "tls13-mutual-wide", draw(t, mutual, Options{Width: 120}))
+	golden(t, "tls13-mutual-verbose", draw(t, mutual, Options{Verbose: true}))
+	golden(t, "lines", lines(t))
+}
+
+// lines are all recordings in one line each.
+func lines(t *testing.T) string {
+	var b strings.Builder
+	for i, r := range recordings {
+		c := replay(t, r.name, true)
+		c.Number = i + 1
+		b.WriteString(Line(c) + "\n")
+	}
+	b.WriteString(Line(replay(t, "tls13-mutual", false)) + "\n")
+	return b.String()
+}
+
+var ansi = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
+// fits fails for lines that are too wide and for characters that have no
+// business on a terminal.
+func fits(t *testing.T, name, drawing string, columns int, ascii bool) {
+	t.Helper()
+	for line := range strings.Lines(drawing) {
+		line = strings.TrimSuffix(line, "\n")
+		if width(line) > columns {
+			t.Errorf("%s: %d columns: %s", name, width(line), line)
+		}
+		for _, r := range line {
+			if !unicode.IsPrint(r) || unicode.Is(unicode.M, r) || ascii && r > unicode.MaxASCII {
+				t.Errorf("%s: %q in %q", name, r, line)
+			}
+		}
+		if strings.HasSuffix(line, " ") {
+			t.Errorf("%s: spaces at the end of %q", name, line)
+		}
+	}
+}
+
+// everyDrawing draws a connection in all ways. Colour changes nothing but colours.
+func everyDrawing(t *testing.T, name string, c *tlsdecrypt.Connection) {
+	t.Helper()
+	for _, o := range []Options{{}, {Width: 99, ASCII: true}, {Width: 300}, {Verbose: true}, {Width: 300, ASCII: true, Verbose: true}} {
+		plain := draw(t, c, o)
+		fits(t, name, plain, max(o.Width, 80), o.ASCII)
+		o.Color = true
+		colored := draw(t, c, o)
+		if colored == plain || ansi.ReplaceAllString(colored, "") != plain {
+			t.Errorf("%s, %+v: without its colours it differs", name, o)
+		}
+	}
+	fits(t, name, Line(c), 80, false)
+}
+
+func TestDrawingsFit(t *testing.T) {
+	for _, r := range recordings {
+		everyDrawing(t, r.name, replay(t, r.name, true))
+		everyDrawing(t, r.name+" without keys", replay(t, r.name, false))
+	}
+	everyDrawing(t, "nothing", &tlsdecrypt.Connection{})
+}
+
+// At every moment of a connection there is a drawing.
+func TestUnfinishedConnections(t *testing.T) {
+	for _, r := range recordings {
+		c := replay(t, r.name, true)
+		all := c.Messages
+		c.End, c.Ended = tlsdecrypt.StillOpen, time.Time{}
+		for n := range all {
+			c.Messages = all[:n]
+			if got := draw(t, c, Options{}); !strings.Contains(got, "still open") {
+				t.Errorf("%s after %d messages: %s", r.name, n, got)
+			}
+			fits(t, r.name, Line(c), 80, false)
+		}
+	}
+}
+
+// evil is all that a peer may put into a name to harm a terminal.
+const evil = "\x1b]0;owned\x07\x1b[2J\r\n\u202e\u2066\u200f\u200bx\u0301\u0301\xff\u00a0" + "漢字"
+
+func TestHostilePeers(t *testing.T) {
+	c := replay(t, "tls13-mutual", true)
+	for _, m := range c.Messages {
+		if m.HTTP != nil {
+			m.HTTP.Line, m.HTTP.Target = "GET /"+evil+strings.Repeat("a", 1000), "/"+evil+strings.Repeat("a", 1000)
+			m.HTTP.Headers = append(m.HTTP.Headers, httpwire.Header{Name: evil, Value: strings.Repeat(evil, 100)},
+				httpwire.Header{Name: "Host", Value: evil}, httpwire.Header{Name: "User-Agent", Value: evil})
+		}
+		if m.Handshake != nil {
+			if hello, ok := m.Handshake.Body.(*tlswire.ClientHello); ok {
+				names, _ := tlswire.Lookup[*tlswire.ServerNameList](hello.Extensions, tlswire.ExtensionServerName)
+				names.Names[0].Name = evil
+				alpn, _ := tlswire.Lookup[*tlswire.ProtocolNameList](hello.Extensions, tlswire.ExtensionALPN)
+				alpn.Protocols = []string{evil, "h2"}
+			}
+		}
+		for i := range m.Checks {
+			m.Checks[i].Text += evil
+		}
+	}
+	c.ALPN = evil
+	c.Problems = []tlsdecrypt.Problem{{Offset: -1, Text: evil}}
+	c.Comments = []string{evil}
+	everyDrawing(t, "hostile", c)
+}
+
+// What a person has to find in the drawing of each kind of connection.
+func TestLaddersSayIt(t *testing.T) {
+	for name, want := range map[string][]string{
+		"tls13-mutual": {`Wants to talk to "localhost"`, "X25519MLKEM768 and x25519", `"Show me a certificate that CN=client-ca vouches for."`,
+			"CN=server, for localhost and 127.0.0.1, vouched for by CN=server-ca, valid until 2027-11-24.",
+			"the client now knows that the server holds the key of CN=server", "the client is done and may send.",
+			"the server now knows who the client is: CN=client", "GET / HTTP/1.1", "HTTP/1.1 200 OK", "good order (FIN)"},
+		"tls12-mutual":           {"both sides now have the keys", "the server now knows who the client is: CN=client", "the handshake is done"},
+		"tls13-resumed":          {"an earlier session resumed (psk)", "Brings a key that both sides have from before", "no certificates this time"},
+		"tls12-resumed":          {"an earlier session resumed (ticket)", "Brings a ticket", "made from the earlier session's secret"},
+		"tls13-retry":            {"HelloRetryRequest", "asks for one of secp384r1", "now with the key share that was asked for: secp384r1"},
+		"tls13-one-sided":        {"this is not mutual TLS", "the server does not know who the client is"},
+		"tls13-no-certificate":   {"Empty: the client has no certificate", "it wants a client certificate, and got none. The client was already done", "certificate_required (alert 116)"},
+		"tls12-no-certificate":   {"it wants a client certificate, and got none.", "handshake_failure (alert 40)"},
+		"tls13-expired-client":   {"EXPIRED on 2025-06-01", "✗ The chain fails", "the certificate of CN=client has expired", "certificate_expired (alert 45)"},
+		"tls13-http2":            {"HTTP/2 begins", "GET / HTTP/2", "HTTP: the request to localhost:8443, by Go-http-client/2.0", "HTTP/2 200", "HTTP: the answer, 23 bytes of text/plain."},
+		"tls13-hostile-names":    {"CN=eve?[31m? ?evil?mmm", "mmm…, vouched for by CN=client-ca"},
+		"tls13-untrusted-server": {"it refuses the certificate of CN=server, and does not tell why", "the client ended the connection with bad_certificate (alert 42)"},
+	} {
+		got := sentences(draw(t, replay(t, name, true), Options{}))
+		for _, w := range want {
+			if !strings.Contains(got, w) {
+				t.Errorf("%s does not say %q", name, w)
+			}
+		}
+	}
+	got := sentences(draw(t, replay(t, "tls13-mutual", false), Options{}))
+	for _, w := range []string{"! no secret for this client random", "key not known", "Whether the handshake succeeded cannot be seen"} {
+		if !strings.Contains(got, w) {
+			t.Errorf("without keys it does not say %q: %s", w, got)
+		}
+	}
+}
+
+// sentences undoes the folding of a drawing.
+func sentences(drawing string) string {
+	var words []string
+	for line := range strings.Lines(drawing) {
+		line = strings.Trim(strings.TrimSpace(line), "├┤│┄ ")
+		words = append(words, strings.Fields(line)...)
+	}
+	return strings.Join(words, " ")
+}
+
+// Checks that fail stand out, and forbid what would follow from them.
+func TestFailedChecks(t *testing.T) {
+	c := replay(t, "tls13-mutual", true)
+	for _, m := range c.Messages {
+		for i := range m.Checks {
+			m.Checks[i].Result = tlsdecrypt.Fails
+		}
+	}
+	got := draw(t, c, Options{})
+	if strings.Contains(sentences(got), "now knows that the server") || strings.Count(got, "✗") != 7 || strings.Count(got, "✓") != 1 {
+		t.Errorf("%s", got)
+	}
+	if got := draw(t, c, Options{ASCII: true}); strings.Count(got, "FAILS") != 7 {
+		t.Errorf("%s", got)
+	}
+}
+
+// An alert after the handshake is no rejection.
+func TestBrokenOff(t *testing.T) {
+	c := replay(t, "tls13-mutual", true)
+	last := c.Messages[len(c.Messages)-1]
+	last.Alert = &tlswire.Alert{Level: tlswire.AlertFatal, Description: tlswire.AlertBadRecordMAC}
+	if got := sentences(draw(t, c, Options{})); !strings.Contains(got, "Broken off after the handshake had succeeded: the server ended the connection with bad_record_mac (alert 20).") {
+		t.Error(got)
+	}
+	if got := Line(c); !strings.Contains(got, "broken") || !strings.Contains(got, "server: bad_record_mac") {
+		t.Error(got)
+	}
+}
+
+func TestLinesHaveColumns(t *testing.T) {
+	all := strings.Split(strings.TrimSpace(lines(t)), "\n")
+	if !strings.Contains(all[0], "accepted  CN=client     1.3  X25519MLKEM768  GET / 200") {
+		t.Errorf("%q", all[0])
+	}
+	for _, want := range []string{"rejected  -             1.3  X25519MLKEM768  server: certificate_required", "accepted  (resumed)", "unknown  "} {
+		if !strings.Contains(strings.Join(all, "\n"), want) {
+			t.Errorf("%q is not in\n%s", want, strings.Join(all, "\n"))
+		}
+	}
+}
+
+func TestKind(t *testing.T) {
+	seen := map[string]string{}
+	for _, r := range recordings {
+		if r.name == "tls13-hostile-names" {
+			continue
+		}
+		kind := Kind(replay(t, r.name, true))
+		if before := seen[kind]; before != "" {
+			t.Errorf("%s and %s are of the same kind: %s", before, r.name, kind)
+		}
+		seen[kind] = r.name
+	}
+	c := replay(t, "tls13-mutual", true)
+	want := Kind(c)
+	c.Number, c.Opened = 7, c.Opened.Add(time.Hour)
+	c.Client = netip.MustParseAddrPort("10.0.0.1:1")
+	last := len(c.Messages) - 1
+	c.Messages[last], c.Messages[last-1] = c.Messages[last-1], c.Messages[last]
+	if Kind(c) != want {
+		t.Errorf("another time, address and order make another kind:\n%s\n%s", Kind(c), want)
+	}
+}
+
+// What only other peers than Go's do.
+func TestRareHandshakesSayIt(t *testing.T) {
+	for name, want := range map[string]string{
+		"openssl-tls13-post-handshake": "the server now knows who the client is: CN=client",
+		"openssl-tls12-renegotiation":  "A new handshake on the same connection.",
+		"openssl-tls12-rsa":            "the server holds the key of CN=rsa: it could read the secret",
+		"openssl-tls12-anonymous":      "Nobody signs it: the client cannot tell who the server is.",
+		"openssl-tls13-early-data":     "Sends its first data at once, before any answer.",
+		"openssl-tls13-key-update":     "From here on the client encrypts with a new key",
+		"openssl-tls12-mutual":         "a fresh statement of its authority that its certificate is not revoked",
+	} {
+		c := messagesOf(t, "../tlswire/testdata/"+name+".flow")
+		got := sentences(draw(t, c, Options{}))
+		if !strings.Contains(got, want) || !strings.Contains(got, "Accepted: ") {
+			t.Errorf("%s does not say %q: %s", name, want, got)
+		}
+	}
+}
+
+// The messages of tlswire's recordings: every one has a sentence.
+func TestEveryMessageHasWords(t *testing.T) {
+	files, err := filepath.Glob("../tlswire/testdata/*.flow")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no recordings", err)
+	}
+	for _, file := range files {
+		everyDrawing(t, filepath.Base(file), messagesOf(t, file))
+	}
+}
+
+// messagesOf makes a connection of the handshake messages and alerts of a flow.
+func messagesOf(t *testing.T, file string) *tlsdecrypt.Connection {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &tlsdecrypt.Connection{}
+	var ctx tlswire.Context
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) != 3 || words[1] != "handshake" && words[1] != "alert" {
+			continue
+		}
+		raw, err := hex.DecodeString(words[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &tlsdecrypt.Message{From: tlswire.SideClient, Type: tlswire.ContentTypeHandshake}
+		if words[0] == "server" {
+			m.From = tlswire.SideServer
+		}
+		ctx.Sender = m.From
+		if words[1] == "alert" {
+			alert, err := tlswire.ParseAlert(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Type, m.Alert = tlswire.ContentTypeAlert, &alert
+		} else {
+			h, err := tlswire.ParseHandshake(raw, ctx)
+			if err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			if hello, ok := h.Body.(*tlswire.ServerHello); ok {
+				ctx.Version, ctx.CipherSuite = hello.Version(), hello.CipherSuite
+				c.Version, c.CipherSuite, c.Retried = ctx.Version, ctx.CipherSuite, c.Retried || hello.IsHelloRetryRequest()
+				if x, ok := tlswire.Lookup[*tlswire.SelectedCertificateType](hello.Extensions, tlswire.ExtensionServerCertificateType); ok {
+					ctx.CertificateType = x.Type
+				}
+			}
+			c.ClientAuth = c.ClientAuth || h.Type == tlswire.TypeCertificateRequest
+			m.Handshake = &h
+			s := &story{c: c}
+			s.remember(m)
+			if _, text, _ := s.words(m); !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, ".\"") {
+				t.Errorf("%s: %s has the words %q", file, h.Name(), text)
+			}
+		}
+		c.Messages = append(c.Messages, m)
+	}
+	return c
+}
+
+type brokenWriter struct{}
+
+var errBroken = errors.New("no space left on device")
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
+
+func TestWriteErrors(t *testing.T) {
+	if err := Draw(brokenWriter{}, &tlsdecrypt.Connection{}, Options{}); !errors.Is(err, errBroken) {
+		t.Error(err)
+	}
+}

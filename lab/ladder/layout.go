@@ -1,0 +1,281 @@
+package ladder
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// The columns of a line:
+//
+//	|<- 9 ->| |<---------- lane ---------->| |<- 10 ->|
+//	0.42 ms   │ ClientHello ──────────────► │ 1,476 B
+const (
+	leftMargin  = 9
+	rightMargin = 10
+	textIndent  = 3 // of the client's sentences
+	textShift   = 5 // and how much further right the server's stand
+)
+
+// style is an ANSI sequence that turns a colour on.
+type style string
+
+const (
+	normal      style = ""
+	dim         style = "\x1b[2m"
+	bold        style = "\x1b[1m"
+	red         style = "\x1b[1;31m"
+	clientColor style = "\x1b[36m"
+	serverColor style = "\x1b[33m"
+	reset             = "\x1b[0m"
+)
+
+func colorOf(side tlswire.Side) style {
+	switch side {
+	case tlswire.SideClient:
+		return clientColor
+	case tlswire.SideServer:
+		return serverColor
+	}
+	return normal
+}
+
+// span is a piece of a line.
+type span struct {
+	style style
+	text  string
+}
+
+// page is what has been drawn so far.
+type page struct {
+	Options
+	out    strings.Builder
+	opened time.Time
+	time   string          // last shown in the margin
+	told   map[string]bool // notes on fields that have been given
+}
+
+// lane is how many columns there are between the two vertical lines.
+func (p *page) lane() int { return p.Width - leftMargin - rightMargin - 2 }
+
+// drawn are the characters of the drawing and their stand-ins in ASCII, which
+// are of the same width or, for marks, stand alone.
+var drawn = strings.NewReplacer("│", "|", "─", "-", "═", "=", "┄", ".", "►", ">", "◄", "<", "├", "+", "┤", "+",
+	"┬", "+", "┴", "+", "✓", "ok", "✗", "FAILS", "…", "...")
+
+// glyphs are characters of the drawing, not of a peer.
+func (p *page) glyphs(s string) string {
+	if p.ASCII {
+		return drawn.Replace(s)
+	}
+	return s
+}
+
+// words are text that may hold what a peer sent.
+func (p *page) words(s string) string {
+	if p.ASCII {
+		s = strings.ReplaceAll(s, "…", "...")
+	}
+	return clean(s, p.ASCII)
+}
+
+// line writes spans, and no spaces at the end.
+func (p *page) line(spans ...span) {
+	var plain string
+	for _, s := range spans {
+		plain += s.text
+	}
+	left := len(strings.TrimRight(plain, " "))
+	for _, s := range spans {
+		text := s.text[:min(len(s.text), left)]
+		left -= len(text)
+		if p.Color && s.style != normal && strings.TrimSpace(text) != "" {
+			text = string(s.style) + text + reset
+		}
+		p.out.WriteString(text)
+	}
+	p.out.WriteByte('\n')
+}
+
+// between writes a line of the lane, padded, with its two vertical lines.
+func (p *page) between(time string, size string, spans ...span) {
+	used := 0
+	for _, s := range spans {
+		used += width(s.text)
+	}
+	bar := p.glyphs("│")
+	all := []span{{dim, fmt.Sprintf("%*s ", leftMargin-1, time)}, {clientColor, bar}}
+	all = append(all, spans...)
+	all = append(all, span{normal, strings.Repeat(" ", max(p.lane()-used, 0))}, span{serverColor, bar}, span{dim, " " + size})
+	p.line(all...)
+}
+
+// rung is an empty piece of the ladder.
+func (p *page) rung() { p.between("", "") }
+
+func (p *page) item(it item) {
+	switch {
+	case it.from == tlswire.SideUnknown && it.text != "":
+		p.problem(it)
+	case it.from == tlswire.SideUnknown:
+		p.across(it.name)
+	default:
+		p.arrow(it)
+		p.paragraph(it.from, normal, "", it.text)
+		for _, c := range it.checks {
+			p.check(it.from, c)
+		}
+		if p.Verbose {
+			p.fields(it.message)
+		}
+	}
+}
+
+// arrow draws a message on its way.
+func (p *page) arrow(it item) {
+	stroke := "─"
+	if it.encrypted {
+		stroke = "═"
+	}
+	stroke = p.glyphs(stroke)
+	key := it.key
+	if key != "" {
+		key = " " + key + " "
+	}
+	name := cut(p.words(it.name), p.lane()-width(key)-8, p.ASCII)
+	fill := p.lane() - width(name) - width(key) - 4 // a space at each end, one beside the name, the head
+	nameStyle := colorOf(it.from)
+	if it.alarm {
+		nameStyle = red
+	}
+	near := strings.Repeat(stroke, 3)
+	far := strings.Repeat(stroke, max(fill-3, 0))
+	shaft := colorOf(it.from)
+	var spans []span
+	if it.from == tlswire.SideClient {
+		spans = []span{{normal, " "}, {nameStyle, name}, {normal, " "}, {shaft, far}, {dim, key}, {shaft, near + p.glyphs("►")}, {normal, " "}}
+	} else {
+		spans = []span{{normal, " "}, {shaft, p.glyphs("◄") + near}, {dim, key}, {shaft, far}, {normal, " "}, {nameStyle, name}, {normal, " "}}
+	}
+	at := ""
+	if !it.time.IsZero() {
+		if at = since(it.time.Sub(p.opened)); at == p.time {
+			at = ""
+		} else {
+			p.time = at
+		}
+	}
+	p.between(at, p.words(it.size), spans...)
+}
+
+// paragraph writes a sentence under a message, on its sender's side, behind a mark.
+func (p *page) paragraph(from tlswire.Side, s style, mark, text string) {
+	indent := textIndent
+	if from == tlswire.SideServer {
+		indent += textShift
+	}
+	hang := 0
+	if mark != "" {
+		hang = width(mark) + 1
+	}
+	most := p.lane() - textIndent - textShift - 1 - hang
+	for i, line := range fold(p.words(text), most) {
+		lead := strings.Repeat(" ", indent)
+		if i > 0 || mark == "" {
+			p.between("", "", span{normal, lead + strings.Repeat(" ", hang)}, span{s, line})
+		} else {
+			p.between("", "", span{normal, lead}, span{s, mark}, span{normal, " "}, span{s, line})
+		}
+	}
+}
+
+func (p *page) check(from tlswire.Side, c tlsdecrypt.Check) {
+	mark, s := "?", normal
+	switch c.Result {
+	case tlsdecrypt.Holds:
+		mark = "✓"
+	case tlsdecrypt.Fails:
+		mark, s = "✗", red
+	}
+	p.paragraph(from, s, p.glyphs(mark), checked(c, p.Verbose))
+}
+
+// across draws a turning point: a text between the two vertical lines.
+func (p *page) across(text string) {
+	dots := p.glyphs("┄")
+	for _, line := range balanced(p.words(text), p.lane()-8) {
+		left := (p.lane() - width(line) - 2) / 2
+		right := p.lane() - width(line) - 2 - left
+		p.line(span{normal, strings.Repeat(" ", leftMargin)}, span{clientColor, p.glyphs("├")}, span{dim, strings.Repeat(dots, left)},
+			span{normal, " "}, span{bold, line}, span{normal, " "}, span{dim, strings.Repeat(dots, right)}, span{serverColor, p.glyphs("┤")})
+	}
+}
+
+func (p *page) problem(it item) {
+	for i, line := range fold(p.words(it.text), p.lane()-6) {
+		mark := "!"
+		if i > 0 {
+			mark = " "
+		}
+		p.between("", "", span{normal, "  "}, span{red, mark}, span{normal, " "}, span{red, line})
+	}
+}
+
+// head writes who talks to whom, what they agreed on, and how to read it.
+func (p *page) head(s *story) {
+	c := s.c
+	p.text(bold, title(c, p.Stream))
+	p.text(normal, agreed(c))
+	p.line()
+	for _, l := range legend(s, p.Verbose) {
+		p.line(span{dim, p.glyphs(l)})
+	}
+	p.line()
+	client, server := p.words(s.client.called("client")), p.words(s.server.called("server"))
+	p.ends(client, server, clientColor, serverColor)
+	if c.Client.IsValid() && c.Server.IsValid() {
+		p.ends(c.Client.String(), c.Server.String(), dim, dim)
+	}
+	p.posts("┬", fmt.Sprintf("%*s ", leftMargin-1, "time"), " size")
+}
+
+// posts writes the ends of the two vertical lines.
+func (p *page) posts(end, left, right string) {
+	end = p.glyphs(end)
+	p.line(span{dim, left}, span{clientColor, end}, span{normal, strings.Repeat(" ", p.lane())}, span{serverColor, end}, span{dim, right})
+}
+
+// ends writes a line with something over each vertical line.
+func (p *page) ends(client, server string, left, right style) {
+	room := p.lane() + 2
+	client = cut(client, room/2-1, p.ASCII)
+	server = cut(server, room/2-1, p.ASCII)
+	gap := strings.Repeat(" ", room-width(client)-width(server))
+	p.line(span{normal, strings.Repeat(" ", leftMargin)}, span{left, client}, span{normal, gap}, span{right, server})
+}
+
+// foot writes how it ended.
+func (p *page) foot(s *story) {
+	p.rung()
+	p.posts("┴", strings.Repeat(" ", leftMargin), "")
+	st := normal
+	if s.fatal != nil {
+		st = red
+	}
+	for i, paragraph := range s.ending() {
+		if i > 0 {
+			st = normal
+		}
+		p.text(st, paragraph)
+	}
+}
+
+// text writes a paragraph over the whole width.
+func (p *page) text(s style, text string) {
+	for _, line := range fold(p.words(text), p.Width) {
+		p.line(span{s, line})
+	}
+}

@@ -1,0 +1,298 @@
+package ladder
+
+import (
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"time"
+
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// item is one thing to draw.
+type item struct {
+	from      tlswire.Side // SideUnknown: no arrow but a line across, or a problem
+	time      time.Time
+	name      string // on the arrow, or the text of the line across
+	key       string // what protects it, in words
+	encrypted bool
+	alarm     bool   // it is bad news
+	size      string // on the wire
+	text      string // what it is for
+	checks    []tlsdecrypt.Check
+	message   *tlsdecrypt.Message // nil for lines across and problems
+}
+
+// party is what is known of one side.
+type party struct {
+	shown    bool // there was a Certificate, empty or not
+	bare     bool // it is a public key alone (RFC 7250)
+	subject  string
+	leaf     *x509.Certificate
+	proof    tlsdecrypt.Result // of the signature made with the certificate's key
+	finished bool
+	http     bool // it has sent the head of an HTTP message
+}
+
+// story turns a connection into items: it knows at every message what was said
+// before.
+type story struct {
+	c         *tlsdecrypt.Connection
+	items     []item
+	client    party
+	server    party
+	hellos    int  // ClientHellos so far
+	judged    bool // the server went on after the client's Finished, or broke off
+	succeeded bool // before a later handshake on the connection, or a fatal alert
+	again     bool // this is a renegotiation (RFC 5246 7.4.1.2)
+	tickets   int
+	fatal     *tlsdecrypt.Message
+	unseen    bool // there is something that could not be decrypted
+	problems  []tlsdecrypt.Problem
+}
+
+// tell makes the story of a connection.
+func tell(c *tlsdecrypt.Connection) *story {
+	s := &story{c: c, problems: slices.Clone(c.Problems)}
+	for i, m := range c.Messages {
+		s.problemsBefore(m)
+		if s.joins(i) {
+			continue
+		}
+		it := item{from: m.From, time: m.Time, size: s.size(i), message: m, checks: m.Checks,
+			key: keyWords(m.Key, m.From), encrypted: m.Encrypted || m.Key != (tlsdecrypt.Key{})}
+		s.learn(m)
+		it.name, it.text, it.alarm = s.words(m)
+		if m.Encrypted {
+			it.name, it.text, it.key = sealed(s.row(i)), "", "key not known"
+		}
+		s.items = append(s.items, it)
+		s.turningPoint(m)
+	}
+	for _, p := range s.problems {
+		s.problem(p)
+	}
+	return s
+}
+
+// sum is the story without its items.
+func sum(c *tlsdecrypt.Connection) *story {
+	s := &story{c: c}
+	for _, m := range c.Messages {
+		s.learn(m)
+	}
+	return s
+}
+
+// learn takes in what a message tells, by what it says and by when.
+func (s *story) learn(m *tlsdecrypt.Message) {
+	s.unseen = s.unseen || m.Encrypted
+	if s.fatal == nil && s.breaksOff(m) {
+		s.succeeded = s.succeeded || s.outcome() == accepted
+		s.fatal = m
+	}
+	s.judge(m)
+	s.remember(m)
+}
+
+// breaksOff tells alerts that end the connection, and not in good order.
+func (s *story) breaksOff(m *tlsdecrypt.Message) bool {
+	a := m.Alert
+	return a != nil && a.Closes(s.c.Version) && a.Description != tlswire.AlertCloseNotify
+}
+
+func (s *story) tls13() bool { return s.c.Version >= tlswire.VersionTLS13 }
+
+func (s *story) party(side tlswire.Side) *party {
+	if side == tlswire.SideServer {
+		return &s.server
+	}
+	return &s.client
+}
+
+// problemsBefore puts the problems before the message they are about. One that
+// is about no place belongs before the first thing that could not be read.
+func (s *story) problemsBefore(m *tlsdecrypt.Message) {
+	s.problems = slices.DeleteFunc(s.problems, func(p tlsdecrypt.Problem) bool {
+		here := m.Encrypted
+		if p.Offset >= 0 && p.From == m.From && len(m.Records) > 0 {
+			here = m.Records[0].Offset >= p.Offset
+		} else if p.Offset >= 0 {
+			here = false
+		}
+		if here {
+			s.problem(p)
+		}
+		return here
+	})
+}
+
+func (s *story) problem(p tlsdecrypt.Problem) {
+	s.items = append(s.items, item{text: p.Text, alarm: true})
+}
+
+// across adds a line across.
+func (s *story) across(format string, args ...any) {
+	s.items = append(s.items, item{name: fmt.Sprintf(format, args...)})
+}
+
+// joins tells whether a message is a further one of a row that cannot be read,
+// and is drawn with the first.
+func (s *story) joins(i int) bool {
+	if i == 0 {
+		return false
+	}
+	m, before := s.c.Messages[i], s.c.Messages[i-1]
+	return m.Encrypted && before.Encrypted && m.From == before.From && m.Type == before.Type
+}
+
+// row is the messages that are drawn together with the one at i.
+func (s *story) row(i int) []*tlsdecrypt.Message {
+	end := i + 1
+	for end < len(s.c.Messages) && s.joins(end) {
+		end++
+	}
+	return s.c.Messages[i:end]
+}
+
+// size says how many bytes of records carried a row, and when they are those
+// of the message before.
+func (s *story) size(i int) string {
+	total := 0
+	for _, m := range s.row(i) {
+		for _, r := range m.Records {
+			total += r.Length
+		}
+	}
+	m := s.c.Messages[i]
+	if i > 0 && total > 0 {
+		before := s.c.Messages[i-1]
+		if n := len(before.Records); before.From == m.From && n > 0 && len(m.Records) > 0 && before.Records[n-1] == m.Records[0] {
+			return "same rec."
+		}
+	}
+	return bytesOnWire(total)
+}
+
+// remember keeps what a message tells of its sender.
+func (s *story) remember(m *tlsdecrypt.Message) {
+	p := s.party(m.From)
+	p.http = p.http || m.HTTP != nil
+	if m.Handshake == nil {
+		return
+	}
+	switch body := bodyOf(m).(type) {
+	case *tlswire.ClientHello:
+		s.hellos++
+		if s.client.finished && s.server.finished {
+			s.begin()
+			s.again, s.server.finished = true, false
+		}
+	case *tlswire.CertificateRequest:
+		if s.client.finished { // RFC 8446 4.6.2
+			s.begin()
+		}
+	case *tlswire.NewSessionTicket, *tlswire.NewSessionTicketTLS12:
+		s.tickets++
+	case *tlswire.RawPublicKeyTLS12:
+		p.shown, p.bare, p.subject = true, true, "a bare public key"
+	case *tlswire.Certificate:
+		if p.bare = body.CertificateType == tlswire.CertificateTypeRawPublicKey; p.bare {
+			p.shown, p.subject = true, "a bare public key"
+			return
+		}
+		var chain [][]byte
+		for _, e := range body.Entries {
+			chain = append(chain, e.Data)
+		}
+		p.show(chain)
+	case *tlswire.CertificateTLS12:
+		p.show(body.Certificates)
+	case *tlswire.CertificateVerify:
+		p.proof = resultOf(m, "signature")
+	case *tlswire.ServerKeyExchange:
+		if body.Signed != nil {
+			p.proof = resultOf(m, "signature")
+		}
+	case *tlswire.Finished:
+		p.finished = true
+	}
+}
+
+// bodyOf is what a handshake message says, decompressed if need be.
+func bodyOf(m *tlsdecrypt.Message) tlswire.Body {
+	if m.Inner != nil {
+		return m.Inner.Body
+	}
+	return m.Handshake.Body
+}
+
+// begin makes ready for one more handshake or authentication on the connection.
+func (s *story) begin() {
+	s.succeeded = s.succeeded || s.outcome() == accepted
+	s.client.finished, s.judged = false, false
+}
+
+func (p *party) show(chain [][]byte) {
+	p.shown, p.leaf, p.subject = true, nil, ""
+	if len(chain) == 0 {
+		return
+	}
+	p.subject = "the certificate's owner"
+	if cert, err := x509.ParseCertificate(chain[0]); err == nil {
+		p.leaf, p.subject = cert, subjectOf(cert)
+	}
+}
+
+// resultOf is how a check of a message came out.
+func resultOf(m *tlsdecrypt.Message, subject string) tlsdecrypt.Result {
+	for _, c := range m.Checks {
+		if c.Subject == subject {
+			return c.Result
+		}
+	}
+	return tlsdecrypt.Unknown
+}
+
+// judge finds the server's first word after the client's Finished: it shows
+// what the server thinks of the client's certificate.
+func (s *story) judge(m *tlsdecrypt.Message) {
+	if s.judged || !s.client.finished || m.From != tlswire.SideServer || m.Encrypted {
+		return
+	}
+	s.judged = true
+	if s.c.ClientAuth && s.client.shown && !s.breaksOff(m) {
+		s.across("%s", nowKnowsClient(s.client.subject))
+	}
+}
+
+// outcome is what became of a connection.
+type outcome string
+
+const (
+	accepted outcome = "accepted" // the handshake succeeded
+	rejected outcome = "rejected" // an alert ended it
+	broken   outcome = "broken"   // it succeeded, and an alert ended the connection later
+	unknown  outcome = "unknown"  // it cannot be seen
+	unended  outcome = "open"     // it goes on
+	aborted  outcome = "aborted"  // the connection ended without it
+)
+
+// outcome is what became of the connection, as far as can be seen.
+func (s *story) outcome() outcome {
+	done := s.client.finished && s.server.finished && (s.judged || !s.tls13() || !s.c.ClientAuth)
+	switch {
+	case s.fatal != nil && s.succeeded:
+		return broken
+	case s.fatal != nil:
+		return rejected
+	case s.succeeded, done:
+		return accepted
+	case s.unseen:
+		return unknown
+	case s.c.End == tlsdecrypt.StillOpen:
+		return unended
+	}
+	return aborted
+}

@@ -1,0 +1,125 @@
+package ladder
+
+import (
+	"crypto/x509"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// This file turns values into words.
+
+// short bounds what a peer can make a sentence say.
+func short(s string) string { return cut(clean(s, false), 60, false) }
+
+// subjectOf names whom a certificate is for.
+func subjectOf(cert *x509.Certificate) string {
+	if s := cert.Subject.String(); s != "" {
+		return short(s)
+	}
+	if names := altNames(cert); len(names) > 0 {
+		return names[0]
+	}
+	return "a certificate without a name"
+}
+
+// protocol gives an ALPN protocol the name people know it by.
+func protocol(alpn string) string {
+	switch alpn {
+	case "h2":
+		return "HTTP/2"
+	case "http/1.1", "http/1.0":
+		return strings.ToUpper(alpn)
+	}
+	return strconv.Quote(short(alpn))
+}
+
+// appendKnown leaves out what clients send to be ignored (GREASE, RFC 8701).
+func appendKnown(list []string, name string) []string {
+	if strings.HasPrefix(name, "GREASE") {
+		return list
+	}
+	return append(list, name)
+}
+
+func listed(items []string) string { return joined(items, "and") }
+
+// joined is "a", "a and b", "a, b and c".
+func joined(items []string, and string) string {
+	if len(items) == 0 {
+		return "none"
+	}
+	last := len(items) - 1
+	if last == 0 {
+		return items[0]
+	}
+	return strings.Join(items[:last], ", ") + " " + and + " " + items[last]
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// counted is "1 day", "2 days".
+func counted(n int, noun string) string { return grouped(int64(n)) + " " + plural(n, noun, noun+"s") }
+
+func are(n int64) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// grouped is a number with its thousands apart: "16,406".
+func grouped(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func bytesCounted(n int64) string {
+	if n == 1 {
+		return "1 byte"
+	}
+	return grouped(n) + " bytes"
+}
+
+// bytesOnWire is a size for the margin, at most nine columns.
+func bytesOnWire(n int) string {
+	switch {
+	case n == 0:
+		return ""
+	case n < 1_000_000:
+		return grouped(int64(n)) + " B"
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}
+
+// excerpt shows the first bytes of data.
+func excerpt(b []byte) string {
+	const few = 24
+	q := strconv.QuoteToASCII(string(b[:min(few, len(b))]))
+	if len(b) > few {
+		q += "…"
+	}
+	return q
+}
+
+// since is a time for the margin, at most eight columns.
+func since(d time.Duration) string {
+	switch {
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.2f ms", d.Seconds()*1e3)
+	case d < time.Second:
+		return fmt.Sprintf("%.0f ms", d.Seconds()*1e3)
+	case d < 100*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.0f s", d.Seconds())
+}

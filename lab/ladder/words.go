@@ -1,0 +1,235 @@
+package ladder
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// This file and the words_*.go beside it have the sentences of the ladder. They are for somebody who has
+// never seen TLS: short, in the present, with the values of the connection.
+
+// words gives the name of a message, what it is for, and whether it is bad news.
+func (s *story) words(m *tlsdecrypt.Message) (name, text string, alarm bool) {
+	switch {
+	case m.Handshake != nil:
+		name, text = m.Handshake.Name(), s.handshake(m)
+	case m.Alert != nil:
+		return "Alert: " + m.Alert.Description.String(), s.alert(m), m == s.fatal
+	case m.HTTP != nil:
+		name, text = m.HTTP.Line, httpHead(m.HTTP)
+	case m.Type == tlswire.ContentTypeChangeCipherSpec:
+		name, text = "ChangeCipherSpec", s.changeCipherSpec(m)
+	case m.Type == tlswire.ContentTypeApplicationData:
+		name, text = s.applicationData(m)
+	default:
+		name, text = m.Type.String(), bytesCounted(m.Length)+"."
+	}
+	if m.Err != nil {
+		return name, text + " It does not parse: " + m.Err.Error() + ".", true
+	}
+	return name, text, false
+}
+
+// applicationData is about what is no head of an HTTP message.
+func (s *story) applicationData(m *tlsdecrypt.Message) (name, text string) {
+	switch {
+	case strings.HasPrefix(string(m.Data), "PRI * HTTP/2.0"):
+		return "HTTP/2 preface", "HTTP/2 begins: the client greets the server and tells its settings."
+	case s.c.ALPN == "h2":
+		return "HTTP/2 frames", "What keeps HTTP/2 going: settings, acknowledgements, or more of a body."
+	case s.party(m.From).http:
+		return "HTTP body", "More of the body."
+	}
+	return "application data", fmt.Sprintf("%s: %s.", bytesCounted(m.Length), excerpt(m.Data))
+}
+
+// sealed names a row of records that could not be opened.
+func sealed(row []*tlsdecrypt.Message) string {
+	records := 0
+	for _, m := range row {
+		records += len(m.Records)
+	}
+	name := counted(records, "encrypted record")
+	if t := row[0].Type; t != tlswire.ContentTypeApplicationData {
+		name += ": " + t.String()
+	}
+	return name
+}
+
+// keyWords names a key: "client handshake key".
+func keyWords(k tlsdecrypt.Key, from tlswire.Side) string {
+	if k.Secret == "" {
+		return ""
+	}
+	words := strings.TrimRight(k.Secret, "_0123456789")
+	if stem, found := strings.CutSuffix(words, "_traffic_secret"); found {
+		words = strings.ReplaceAll(stem, "_", " ") + " key"
+	} else {
+		words = from.String() + " key"
+	}
+	if k.Generation > 0 {
+		words += fmt.Sprintf(" no. %d", k.Generation+1)
+	}
+	return words
+}
+
+// alert says what the sender means. Of an alert about a certificate it says whose.
+func (s *story) alert(m *tlsdecrypt.Message) string {
+	d := m.Alert.Description
+	if d == tlswire.AlertCloseNotify {
+		return fmt.Sprintf("The %s has nothing more to say.", m.From)
+	}
+	if m != s.fatal {
+		return plain(d.Note())
+	}
+	other := &s.server
+	if m.From == tlswire.SideServer {
+		other = &s.client
+	}
+	whose := "the other side's certificate"
+	if other.subject != "" {
+		whose = "the certificate of " + other.subject
+	}
+	text := fmt.Sprintf("The %s breaks off: ", m.From)
+	if d == tlswire.AlertHandshakeFailure && other.shown && other.subject == "" {
+		d = tlswire.AlertCertificateRequired // which TLS 1.2 does not have (RFC 5246 7.4.6)
+	}
+	switch d {
+	case tlswire.AlertCertificateRequired:
+		text += "it wants a client certificate, and got none."
+	case tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown:
+		text += fmt.Sprintf("it refuses %s, and does not tell why; its own log knows.", whose)
+	case tlswire.AlertCertificateExpired:
+		text += whose + " has expired or is not valid yet."
+	case tlswire.AlertCertificateRevoked:
+		text += whose + " was revoked."
+	case tlswire.AlertUnknownCA:
+		text += whose + " does not lead to an authority that it trusts."
+	case tlswire.AlertUnsupportedCertificate:
+		text += whose + " is not made for this purpose."
+	default:
+		note := plain(d.Note())
+		text += strings.ToLower(note[:1]) + note[1:]
+	}
+	if s.late(m) {
+		text += " The client was already done: to its program the connection looked fine until it read this."
+	}
+	return text
+}
+
+// late tells the trap of TLS 1.3: a rejection after the client was done.
+func (s *story) late(m *tlsdecrypt.Message) bool {
+	return s.tls13() && m.From == tlswire.SideServer && s.client.finished && s.c.ClientAuth
+}
+
+var reference = regexp.MustCompile(` \((RFC|draft)[^)]*\)\.$`)
+
+// plain takes the RFC's section off a sentence.
+func plain(s string) string { return reference.ReplaceAllString(s, ".") }
+
+func httpHead(m *httpwire.Message) string {
+	header := func(names ...string) string {
+		for _, h := range m.Headers {
+			for _, n := range names {
+				if strings.EqualFold(h.Name, n) && h.Value != "" {
+					return short(h.Value)
+				}
+			}
+		}
+		return ""
+	}
+	var text string
+	if m.Request {
+		text = "HTTP: the request"
+		if host := header("host", ":authority"); host != "" {
+			text += " to " + host
+		}
+		if agent := header("user-agent"); agent != "" {
+			text += ", by " + agent
+		}
+		if m.Body > 0 {
+			text += ", with " + bytesCounted(m.Body)
+		}
+		return text + "."
+	}
+	text = "HTTP: the answer"
+	if m.Body > 0 {
+		text += ", " + bytesCounted(m.Body)
+		if kind, _, _ := strings.Cut(header("content-type"), ";"); kind != "" {
+			text += " of " + kind
+		}
+	}
+	return text + "."
+}
+
+// checked is a check in words. What holds needs no proof but in full detail.
+func checked(c tlsdecrypt.Check, verbose bool) string {
+	if c.Result == tlsdecrypt.Holds && c.Subject != "chain" && !verbose {
+		text, _, _ := strings.Cut(c.Text, ":")
+		return strings.TrimSuffix(text, ".") + "."
+	}
+	return cut(clean(c.Text, false), 400, false)
+}
+
+// turningPoint adds the line across that a message calls for.
+func (s *story) turningPoint(m *tlsdecrypt.Message) {
+	if m.Handshake == nil {
+		return
+	}
+	switch body := m.Handshake.Body.(type) {
+	case *tlswire.ServerHello:
+		switch {
+		case body.IsHelloRetryRequest():
+		case s.tls13():
+			s.across("both sides now have the handshake keys")
+		case s.c.Resumption != tlsdecrypt.FullHandshake:
+			s.across("both sides have the keys, made from the earlier session's secret")
+		}
+	case *tlswire.ClientKeyExchange:
+		s.across("both sides now have the keys")
+	case *tlswire.CertificateVerify, *tlswire.ServerKeyExchange:
+		if m.From == tlswire.SideServer && s.server.subject != "" {
+			s.serverProven()
+		}
+	case *tlswire.Finished:
+		s.finished(m.From)
+	}
+}
+
+func (s *story) serverProven() {
+	switch s.server.proof {
+	case tlsdecrypt.Holds:
+		s.across("the client now knows that the server holds the key of %s", s.server.subject)
+	case tlsdecrypt.Unknown:
+		s.across("the client can now tell whether the server holds the key of %s", s.server.subject)
+	}
+}
+
+func (s *story) finished(from tlswire.Side) {
+	if from == tlswire.SideServer && s.c.CipherSuite.Info().KeyExchange == tlswire.KeyExchangeRSA && s.server.subject != "" {
+		s.across("the client now knows that the server holds the key of %s: it could read the secret", s.server.subject)
+	}
+	switch {
+	case from == tlswire.SideServer && s.tls13() && !s.c.ClientAuth && s.server.shown && !s.client.finished:
+		s.across("the server has not asked who the client is: this is not mutual TLS")
+	case from == tlswire.SideClient && s.tls13() && s.client.shown && s.client.subject == "":
+		s.across("the client is done and may send. Only now does the server see that it has no certificate: a rejection would come after this")
+	case from == tlswire.SideClient && s.tls13() && s.client.shown:
+		s.across("the client is done and may send. Only now does the server judge its certificate: a rejection would come after this")
+	case from == tlswire.SideClient && s.tls13(), !s.tls13() && s.client.finished && s.server.finished:
+		s.across("the handshake is done: both sides have the same keys and saw the same messages")
+	}
+}
+
+// nowKnowsClient is the line across when the server goes on.
+func nowKnowsClient(subject string) string {
+	if subject == "" {
+		return "the server goes on without knowing who the client is"
+	}
+	return "the server now knows who the client is: " + subject
+}

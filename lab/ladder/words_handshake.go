@@ -1,0 +1,279 @@
+package ladder
+
+import (
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"time"
+
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// handshake says what a handshake message is for.
+func (s *story) handshake(m *tlsdecrypt.Message) string {
+	p := s.party(m.From)
+	switch body := bodyOf(m).(type) {
+	case *tlswire.ClientHello:
+		return s.clientHello(body)
+	case *tlswire.ServerHello:
+		if body.IsHelloRetryRequest() {
+			return helloRetryRequest(body)
+		}
+		return s.serverHello(body)
+	case *tlswire.EncryptedExtensions:
+		if alpn, ok := tlswire.Lookup[*tlswire.ProtocolNameList](body.Extensions, tlswire.ExtensionALPN); ok && len(alpn.Protocols) == 1 {
+			return fmt.Sprintf("Picks %s of what the client would speak.", protocol(alpn.Protocols[0]))
+		}
+		return "Answers the client's other wishes."
+	case *tlswire.CertificateRequest:
+		cas, _ := tlswire.Lookup[*tlswire.CertificateAuthorities](body.Extensions, tlswire.ExtensionCertificateAuthorities)
+		if cas == nil {
+			return certificateRequest(nil)
+		}
+		return certificateRequest(cas.Authorities)
+	case *tlswire.CertificateRequestTLS12:
+		return certificateRequest(body.CertificateAuthorities)
+	case *tlswire.Certificate:
+		return certificate(p, m, len(body.Entries))
+	case *tlswire.CertificateTLS12:
+		return certificate(p, m, len(body.Certificates))
+	case *tlswire.RawPublicKeyTLS12:
+		return bareKey
+	case *tlswire.CertificateVerify:
+		return fmt.Sprintf("Signs all of the above with the private key of %s%s. %s", p.subject, by(body.DigitallySigned), proof)
+	case *tlswire.ServerKeyExchange:
+		return s.serverKeyExchange(body)
+	case *tlswire.ClientKeyExchange:
+		if body.KeyExchange == tlswire.KeyExchangeRSA {
+			return "A secret, encrypted for the server's public key: who has the private key, now or later, can read all of this."
+		}
+		return "The client's half of the key agreement. From the two halves each side computes the same secret, and nobody else can."
+	case *tlswire.ServerHelloDone:
+		return "The server has said its part and waits for the client."
+	case *tlswire.Finished:
+		if s.client.finished && s.server.finished {
+			return fmt.Sprintf("The same from the %s: its checksum over all of the above.", m.From)
+		}
+		return "A checksum over all of the above, under the new keys: nobody has changed a byte on the way."
+	case *tlswire.NewSessionTicket:
+		return s.ticket(body.Lifetime)
+	case *tlswire.NewSessionTicketTLS12:
+		return s.ticket(body.LifetimeHint)
+	case *tlswire.KeyUpdate:
+		return fmt.Sprintf("From here on the %s encrypts with a new key, made from the old one.", m.From)
+	case *tlswire.EndOfEarlyData:
+		return "The early data ends here; the handshake goes on with its own keys."
+	}
+	return plain(m.Handshake.Purpose())
+}
+
+func (s *story) clientHello(hello *tlswire.ClientHello) string {
+	var shares []string
+	if x, ok := tlswire.Lookup[*tlswire.KeyShareClientHello](hello.Extensions, tlswire.ExtensionKeyShare); ok {
+		for _, share := range x.Shares {
+			shares = appendKnown(shares, share.Group.String())
+		}
+	}
+	if s.hellos > 1 && s.c.Retried && !s.server.finished {
+		return fmt.Sprintf("The same offer once more, now with the key share that was asked for: %s.", listed(shares))
+	}
+	versions := []string{hello.LegacyVersion.String()}
+	if x, ok := tlswire.Lookup[*tlswire.SupportedVersions](hello.Extensions, tlswire.ExtensionSupportedVersions); ok {
+		versions = nil
+		for _, v := range x.Versions {
+			versions = appendKnown(versions, v.String())
+		}
+	}
+	for i := range versions[min(1, len(versions)):] {
+		versions[i+1] = strings.TrimPrefix(versions[i+1], "TLS ")
+	}
+	suites := 0
+	for _, suite := range hello.CipherSuites {
+		if suite != tlswire.TLS_EMPTY_RENEGOTIATION_INFO_SCSV && suite != tlswire.TLS_FALLBACK_SCSV && len(appendKnown(nil, suite.String())) > 0 {
+			suites++
+		}
+	}
+	var text strings.Builder
+	if s.again {
+		text.WriteString("A new handshake on the same connection. ")
+	}
+	if x, ok := tlswire.Lookup[*tlswire.ServerNameList](hello.Extensions, tlswire.ExtensionServerName); ok && len(x.Names) > 0 {
+		fmt.Fprintf(&text, "Wants to talk to %q. ", short(x.Names[0].Name))
+	}
+	fmt.Fprintf(&text, "Offers %s, with %s", listed(versions), counted(suites, "cipher suite"))
+	if len(shares) > 0 {
+		fmt.Fprintf(&text, ", and %s for %s", plural(len(shares), "a key share", "key shares"), listed(shares))
+	}
+	if x, ok := tlswire.Lookup[*tlswire.ProtocolNameList](hello.Extensions, tlswire.ExtensionALPN); ok {
+		var protocols []string
+		for _, p := range x.Protocols {
+			protocols = append(protocols, protocol(p))
+		}
+		fmt.Fprintf(&text, "; would speak %s", strings.Join(protocols[:min(4, len(protocols))], " or "))
+	}
+	text.WriteString(".")
+	ticket, hasTicket := tlswire.Lookup[*tlswire.SessionTicket](hello.Extensions, tlswire.ExtensionSessionTicket)
+	switch {
+	case tlswire.Has(hello.Extensions, tlswire.ExtensionPreSharedKey):
+		text.WriteString(" Brings a key that both sides have from before, as from an earlier session.")
+	case hasTicket && len(ticket.Ticket) > 0:
+		text.WriteString(" Brings a ticket of an earlier session, to take it up again.")
+	}
+	if tlswire.Has(hello.Extensions, tlswire.ExtensionEarlyData) {
+		text.WriteString(" Sends its first data at once, before any answer.")
+	}
+	return text.String()
+}
+
+func helloRetryRequest(hello *tlswire.ServerHello) string {
+	if x, ok := tlswire.Lookup[*tlswire.KeyShareHelloRetryRequest](hello.Extensions, tlswire.ExtensionKeyShare); ok {
+		return fmt.Sprintf("Can use none of these key shares: asks for one of %s.", x.SelectedGroup)
+	}
+	return "Asks the client to say hello once more, with the cookie it is given here."
+}
+
+func (s *story) serverHello(hello *tlswire.ServerHello) string {
+	text := fmt.Sprintf("Picks %s, %s", hello.Version(), hello.CipherSuite)
+	if x, ok := tlswire.Lookup[*tlswire.KeyShareServerHello](hello.Extensions, tlswire.ExtensionKeyShare); ok {
+		text += fmt.Sprintf(" and %s, and sends its own key share", x.Share.Group)
+	}
+	if x, ok := tlswire.Lookup[*tlswire.ProtocolNameList](hello.Extensions, tlswire.ExtensionALPN); ok && len(x.Protocols) == 1 {
+		text += ". Will speak " + protocol(x.Protocols[0])
+	}
+	text += "."
+	if s.tls13() {
+		text += " All that follows is encrypted."
+	}
+	if s.c.Resumption != tlsdecrypt.FullHandshake {
+		text += " Takes up the earlier session: no certificates this time."
+	}
+	return text
+}
+
+func certificateRequest(names []tlswire.DistinguishedName) string {
+	if len(names) == 0 {
+		return "\"Show me your certificate.\" This makes TLS mutual. The server does not say whose certificates it takes."
+	}
+	var cas []string
+	for _, n := range names[:min(len(names), 3)] {
+		cas = append(cas, short(n.String()))
+	}
+	if more := len(names) - len(cas); more > 0 {
+		cas = append(cas, fmt.Sprintf("%d more", more))
+	}
+	return fmt.Sprintf("\"Show me a certificate that %s vouches for.\" This makes TLS mutual.", joined(cas, "or"))
+}
+
+const bareKey = "A bare public key, which the other side must know beforehand; nobody vouches for it."
+
+// certificate is about a party's certificate, at the time of the message.
+func certificate(p *party, m *tlsdecrypt.Message, n int) string {
+	if n == 0 {
+		return fmt.Sprintf("Empty: the %s has no certificate to show that would fit.", m.From)
+	}
+	if p.bare {
+		return bareKey
+	}
+	if p.leaf == nil {
+		return "A certificate that cannot be read."
+	}
+	text := p.subject
+	if names := altNames(p.leaf); len(names) > 0 {
+		text += ", for " + listed(names)
+	}
+	issuer := short(p.leaf.Issuer.String())
+	switch {
+	case issuer == "":
+		issuer = "an authority without a name"
+	case p.leaf.Issuer.String() == p.leaf.Subject.String():
+		issuer = "itself"
+	}
+	text += ", vouched for by " + issuer
+	switch {
+	case m.Time.After(p.leaf.NotAfter):
+		text += ", EXPIRED on " + p.leaf.NotAfter.UTC().Format(time.DateOnly)
+	case m.Time.Before(p.leaf.NotBefore):
+		text += ", NOT VALID before " + p.leaf.NotBefore.UTC().Format(time.DateOnly)
+	default:
+		text += ", valid until " + p.leaf.NotAfter.UTC().Format(time.DateOnly)
+	}
+	if n > 1 {
+		text += fmt.Sprintf("; with %s above it", counted(n-1, "certificate"))
+	}
+	return text + "."
+}
+
+func altNames(cert *x509.Certificate) []string {
+	var names []string
+	for _, n := range cert.DNSNames {
+		names = append(names, short(n))
+	}
+	for _, ip := range cert.IPAddresses {
+		names = append(names, ip.String())
+	}
+	for _, n := range cert.EmailAddresses {
+		names = append(names, short(n))
+	}
+	for _, u := range cert.URIs {
+		names = append(names, short(u.String()))
+	}
+	const few = 3
+	if more := len(names) - few; more > 0 {
+		names = append(names[:few:few], fmt.Sprintf("%d more", more))
+	}
+	return names
+}
+
+func (s *story) serverKeyExchange(body *tlswire.ServerKeyExchange) string {
+	what := "The server's half of the key agreement"
+	if body.ECDH.Curve != 0 {
+		what += fmt.Sprintf(" on %s", body.ECDH.Curve)
+	}
+	switch {
+	case body.Signed == nil && s.c.CipherSuite.Info().Authentication == "anon":
+		return what + ". Nobody signs it: the client cannot tell who the server is."
+	case body.Signed == nil:
+		return what + ". It is not signed: the key that both sides have from before vouches for it."
+	}
+	return fmt.Sprintf("%s, signed with the private key of %s%s. %s", what, s.server.subject, by(*body.Signed), proof)
+}
+
+// proof is what a signature is good for.
+const proof = "Anybody can copy a certificate, but not the key."
+
+func by(s tlswire.DigitallySigned) string {
+	if s.Legacy {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", s.Algorithm)
+}
+
+func (s *story) ticket(lifetime tlswire.Seconds) string {
+	switch {
+	case s.tickets > 1:
+		return "One more ticket, for another connection."
+	case lifetime == 0:
+		return "A ticket: with it the client can come back faster, without showing certificates again."
+	}
+	return fmt.Sprintf("A ticket, good for %s: with it the client can come back faster, without showing certificates again.", lasting(lifetime))
+}
+
+func lasting(s tlswire.Seconds) string {
+	switch {
+	case s%86400 == 0:
+		return counted(int(s/86400), "day")
+	case s%3600 == 0:
+		return counted(int(s/3600), "hour")
+	case s%60 == 0:
+		return counted(int(s/60), "minute")
+	}
+	return counted(int(s), "second")
+}
+
+func (s *story) changeCipherSpec(m *tlsdecrypt.Message) string {
+	if s.tls13() || s.c.Version == 0 {
+		return "Means nothing; old middleboxes expect to see it."
+	}
+	return fmt.Sprintf("All that the %s sends after this is encrypted.", m.From)
+}

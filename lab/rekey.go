@@ -1,0 +1,165 @@
+package lab
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/tls"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+// rekeyer has a TLS 1.3 client change its keys, which crypto/tls does only when
+// asked by the other side: it puts a KeyUpdate (RFC 8446 section 4.6.3) before
+// the first record that the client writes after its handshake, and seals that
+// record and all after it anew, under the next keys.
+type rekeyer struct {
+	mu       sync.Mutex
+	secret   []byte      // client_application_traffic_secret_0
+	old, new *recordKeys // nil until start
+	updated  bool
+}
+
+// Write takes the lines of a key log.
+func (r *rekeyer) Write(line []byte) (int, error) {
+	fields := strings.Fields(string(line))
+	if len(fields) == 3 && fields[0] == "CLIENT_TRAFFIC_SECRET_0" {
+		secret, err := hex.DecodeString(fields[2])
+		if err != nil {
+			return 0, err
+		}
+		r.mu.Lock()
+		r.secret = secret
+		r.mu.Unlock()
+	}
+	return len(line), nil
+}
+
+// start is called when the handshake is complete.
+func (r *rekeyer) start(suite uint16) (err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.secret == nil {
+		return errors.New("KeyUpdate needs TLS 1.3")
+	}
+	if r.old, err = newRecordKeys(suite, r.secret); err != nil {
+		return err
+	}
+	next, err := expandLabel(suite, r.secret, "traffic upd", len(r.secret))
+	if err != nil {
+		return err
+	}
+	r.new, err = newRecordKeys(suite, next)
+	return err
+}
+
+// records turns what crypto/tls writes, whole records, into what is sent.
+func (r *rekeyer) records(b []byte) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.old == nil {
+		return b, nil
+	}
+	var out bytes.Buffer
+	if !r.updated {
+		// update_not_requested, and its content type: handshake.
+		out.Write(r.old.seal(0, []byte{24, 0, 0, 1, 0, 22}))
+		r.old.sequence = 0 // that of the record which this one pushes aside
+		r.updated = true
+	}
+	for len(b) > 0 {
+		if len(b) < recordHeader || len(b) < recordHeader+int(binary.BigEndian.Uint16(b[3:])) {
+			return nil, errors.New("crypto/tls has written a part of a record")
+		}
+		end := recordHeader + int(binary.BigEndian.Uint16(b[3:]))
+		content, err := r.old.open(b[:end])
+		if err != nil {
+			return nil, err
+		}
+		out.Write(r.new.seal(r.new.sequence, content))
+		b = b[end:]
+	}
+	return out.Bytes(), nil
+}
+
+const recordHeader = 5 // bytes: type, version, length
+
+// recordKeys protect the records of one direction (RFC 8446 section 5.2).
+type recordKeys struct {
+	aead     cipher.AEAD
+	iv       []byte
+	sequence uint64 // of the next record
+}
+
+// newRecordKeys derives them from a traffic secret (RFC 8446 section 7.3).
+func newRecordKeys(suite uint16, secret []byte) (*recordKeys, error) {
+	size := map[uint16]int{tls.TLS_AES_128_GCM_SHA256: 16}[suite]
+	if size == 0 {
+		size = 32
+	}
+	key, err := expandLabel(suite, secret, "key", size)
+	if err != nil {
+		return nil, err
+	}
+	iv, err := expandLabel(suite, secret, "iv", 12)
+	if err != nil {
+		return nil, err
+	}
+	if suite == tls.TLS_CHACHA20_POLY1305_SHA256 {
+		aead, err := chacha20poly1305.New(key)
+		return &recordKeys{aead: aead, iv: iv}, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCM(block)
+	return &recordKeys{aead: aead, iv: iv}, err
+}
+
+// nonce is that of a record (RFC 8446 section 5.3).
+func (k *recordKeys) nonce(sequence uint64) []byte {
+	nonce := bytes.Clone(k.iv)
+	for i := range 8 {
+		nonce[len(nonce)-1-i] ^= byte(sequence >> (8 * i))
+	}
+	return nonce
+}
+
+// open decrypts the next record.
+func (k *recordKeys) open(record []byte) ([]byte, error) {
+	content, err := k.aead.Open(nil, k.nonce(k.sequence), record[recordHeader:], record[:recordHeader])
+	k.sequence++
+	return content, err
+}
+
+// seal makes a record of content, which ends with its type.
+func (k *recordKeys) seal(sequence uint64, content []byte) []byte {
+	k.sequence = sequence + 1
+	record := []byte{23, 3, 3, 0, 0}
+	binary.BigEndian.PutUint16(record[3:], uint16(len(content)+k.aead.Overhead()))
+	return k.aead.Seal(record, k.nonce(sequence), content, record)
+}
+
+// expandLabel is HKDF-Expand-Label with an empty context (RFC 8446 section 7.1).
+func expandLabel(suite uint16, secret []byte, label string, size int) ([]byte, error) {
+	var info bytes.Buffer
+	_ = binary.Write(&info, binary.BigEndian, uint16(size)) // never fails
+	info.WriteByte(byte(len("tls13 ") + len(label)))
+	info.WriteString("tls13 " + label)
+	info.WriteByte(0)
+	h := func() hash.Hash { return sha256.New() }
+	if suite == tls.TLS_AES_256_GCM_SHA384 {
+		h = func() hash.Hash { return sha512.New384() }
+	}
+	return hkdf.Expand(h, secret, info.String(), size)
+}

@@ -1,0 +1,254 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// Options are where and how scenarios are run.
+type Options struct {
+	Manifest []byte // of the certificates that scenarios add to
+	Dir      string // the folder that holds certs and captures
+	// Watch returns what sees the bytes and secrets of a run beside its capture:
+	// the place for what draws them. It may be called by several runs at a time.
+	// nil: nobody watches.
+	Watch func(s *Scenario, version uint16) wiretap.Sink
+}
+
+// certs is the folder of the PKI.
+func (o Options) certs() string { return filepath.Join(o.Dir, "certs") }
+
+// Result is what a run of one version came to.
+type Result struct {
+	Scenario *Scenario
+	Version  uint16
+	Exchange *lab.Exchange // the last, which is judged
+	Earlier  []*lab.Exchange
+	Capture  string
+	Wrong    []string // how it differs from what was expected, in words; empty: not at all
+}
+
+// settleTimeout is how long both sides' views of an exchange may take.
+const settleTimeout = 15 * time.Second
+
+// Run carries out the scenario with one of its versions: it makes the
+// certificates, lets the lab's own server and client meet in this process, and
+// records them in a capture of its own, which replaces that of an earlier run.
+// The versions of one scenario share their certificates and must not be run at
+// the same time.
+func (s *Scenario) Run(ctx context.Context, version uint16, o Options) (*Result, error) {
+	if err := s.Prepare(ctx, o.Manifest, o.certs()); err != nil {
+		return nil, err
+	}
+	recording, err := s.record(version, o)
+	if err != nil {
+		return nil, err
+	}
+	defer recording.Close()
+	r := &runner{scenario: s, version: version, options: o, told: make(chan *lab.Exchange, s.Calls)}
+	r.journal = &lab.Journal{Paired: true, Each: func(x *lab.Exchange) { r.told <- x }}
+	sinks := []wiretap.Sink{onWiresharkPort{recording}}
+	if o.Watch != nil {
+		sinks = append(sinks, o.Watch(s, version))
+	}
+	exchanges, err := r.run(ctx, wiretap.New(sinks...))
+	if err != nil {
+		return nil, err
+	}
+	last := len(exchanges) - 1
+	return &Result{Scenario: s, Version: version, Exchange: exchanges[last], Earlier: exchanges[:last],
+		Capture: s.Capture(o.Dir, version), Wrong: s.Expect[version].differences(exchanges[last])}, recording.Close()
+}
+
+// Prepare makes the certificates of the scenario below certs, the folder of the
+// PKI, out of the base manifest and its own.
+func (s *Scenario) Prepare(ctx context.Context, manifest []byte, certs string) error {
+	m, err := s.manifest(manifest)
+	if err != nil {
+		return err
+	}
+	return s.generate(ctx, m, certs, nil)
+}
+
+func (s *Scenario) generate(ctx context.Context, m *certgen.Manifest, certs string, renew []string) error {
+	made := time.Now().Add(-s.Age)
+	_, err := certgen.Generate(ctx, m, s.Certs(certs), certgen.Options{Renew: renew, Now: func() time.Time { return made }})
+	return err
+}
+
+// manifest is the base manifest with the scenario's certificates.
+func (s *Scenario) manifest(base []byte) (*certgen.Manifest, error) {
+	basic, err := certgen.ReadDocuments("certs.yaml", base)
+	if err != nil {
+		return nil, err
+	}
+	own, err := certgen.ReadDocuments(s.File, s.Text)
+	if err != nil {
+		return nil, err
+	}
+	m, err := certgen.Overlay(s.File, basic, own[1:])
+	if err != nil {
+		return nil, err
+	}
+	for name, extensions := range s.Extensions {
+		if err := m.Extend(name, extensions...); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// record begins the capture of a run.
+func (s *Scenario) record(version uint16, o Options) (*capture.Writer, error) {
+	file := s.Capture(o.Dir, version)
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return capture.Create(file, capture.Options{})
+}
+
+// wiresharkPort is the port on which Wireshark expects TLS.
+const wiresharkPort = 8443
+
+// onWiresharkPort has a recording say that the server was on port 8443, where
+// Wireshark decodes TLS without being told to. The servers of scenarios that
+// run side by side are on any ports.
+type onWiresharkPort struct{ wiretap.Sink }
+
+func (s onWiresharkPort) Open(e wiretap.Event) wiretap.Handler {
+	e.Server = netip.AddrPortFrom(e.Server.Addr(), wiresharkPort)
+	return s.Sink.Open(e)
+}
+
+// runner is a run that goes on.
+type runner struct {
+	scenario *Scenario
+	version  uint16
+	options  Options
+	journal  *lab.Journal
+	told     chan *lab.Exchange
+}
+
+// run makes the calls and returns their exchanges.
+func (r *runner) run(ctx context.Context, tap *wiretap.Tap) ([]*lab.Exchange, error) {
+	s, certs := r.scenario, r.options.certs()
+	settings, err := s.ServerSettings(certs, r.version)
+	if err != nil {
+		return nil, err
+	}
+	settings.Journal, settings.Tap = r.journal, tap
+	server, err := lab.Listen(ctx, "127.0.0.1:0", settings)
+	if err != nil {
+		return nil, err
+	}
+	serving, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(serving) }()
+	exchanges, err := r.call(ctx, server.Addr())
+	stop()
+	return exchanges, errors.Join(err, <-ended)
+}
+
+// call makes the calls, one after the other.
+func (r *runner) call(ctx context.Context, server net.Addr) ([]*lab.Exchange, error) {
+	s := r.scenario
+	client, err := r.client(server, "")
+	if err != nil {
+		return nil, err
+	}
+	var exchanges []*lab.Exchange
+	for i := range s.Calls {
+		if i == s.Calls-1 && s.Then != nil {
+			if err := r.change(ctx); err != nil {
+				return nil, err
+			}
+			if s.Then.Client != "" {
+				if client, err = r.client(server, s.Then.Client); err != nil {
+					return nil, err
+				}
+			}
+		}
+		_, err := client.Call(ctx)
+		var rejected *lab.RejectedError
+		if err != nil && !errors.As(err, &rejected) {
+			return nil, err
+		}
+		x, err := r.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		exchanges = append(exchanges, x)
+	}
+	return exchanges, nil
+}
+
+// client makes the client, with another certificate than its own if one is
+// given.
+func (r *runner) client(server net.Addr, certificate string) (*lab.Client, error) {
+	settings, err := r.scenario.ClientSettings(r.options.certs(), r.version)
+	if err != nil {
+		return nil, err
+	}
+	if certificate != "" {
+		settings.Certificate = certificate
+	}
+	settings.Journal = r.journal
+	return lab.NewClient(r.scenario.ClientOptions(server.String()), settings)
+}
+
+// change does what happens before the last call.
+func (r *runner) change(ctx context.Context) error {
+	m, err := r.scenario.manifest(r.options.Manifest)
+	if err != nil {
+		return err
+	}
+	for _, name := range r.scenario.Then.Revoke {
+		if err := m.Revoke(name); err != nil {
+			return err
+		}
+	}
+	return r.scenario.generate(ctx, m, r.options.certs(), r.scenario.Then.Renew)
+}
+
+// next is the next exchange that both sides have ended.
+func (r *runner) next(ctx context.Context) (*lab.Exchange, error) {
+	settled, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	select {
+	case x := <-r.told:
+		return x, nil
+	case <-settled.Done():
+		r.journal.Wait(settled)
+		select {
+		case x := <-r.told: // as far as it is known
+			return x, nil
+		default:
+			return nil, settled.Err()
+		}
+	}
+}
+
+// ClientOptions are for a client that connects to addr.
+func (s *Scenario) ClientOptions(addr string) lab.ClientOptions {
+	host := s.Client.URL
+	if host == "" {
+		host = "localhost"
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	u := &url.URL{Scheme: "https", Host: net.JoinHostPort(host, port), Path: "/"}
+	return lab.ClientOptions{URL: u, Addr: addr, ServerName: s.Client.ServerName, Resume: s.Client.Resume}
+}

@@ -1,0 +1,193 @@
+// Package scenario holds the lessons of the lab: one YAML document for each way
+// that mutual TLS works or fails, and what runs them.
+//
+// A scenario says which certificates there are besides the default ones, what
+// each side does, and the verdict expected of TLS 1.2 and of TLS 1.3. Its
+// fields are explained in the README.
+package scenario
+
+import (
+	"crypto/tls"
+	"crypto/x509/pkix"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab"
+)
+
+//go:embed scenarios/*.yaml
+var embedded embed.FS
+
+// Scenario is one lesson. Texts are in words, without line breaks.
+type Scenario struct {
+	Name    string
+	Title   string // one line
+	Side    string // one of Sides
+	Topic   string // one word
+	Teaches string
+	Reason  string // why it ends as it does
+	Fix     string // what to change; empty where nothing is wrong
+	RFC     string // where it is laid down
+	OpenSSL string // what OpenSSL does differently; empty for nothing
+
+	Age        time.Duration               // how long ago the certificates and CRLs were made
+	Extensions map[string][]pkix.Extension // of certificates, by their names
+	ECH        string                      // public name of the server's Encrypted ClientHello; empty: none
+	Server     Half
+	Client     Half
+	Calls      int   // exchanges; the last is judged
+	Then       *Then // what happens before the last call
+
+	Expect map[uint16]Expectation // by version; one that is missing does not apply
+
+	File string // where it was read
+	Text []byte // as read
+}
+
+// Half is what one side does. Fields that are zero are those of the default
+// server and client.
+type Half struct {
+	Certificate string // "none" for none
+	AlsoShow    []string
+	Chain       lab.Chain
+	Key         string
+	Signatures  []tls.SignatureScheme
+	Trust       []string
+
+	CRL          lab.CRLPolicy
+	MinRSABits   int
+	KeyUsage     bool
+	Version      string // "": the one that is run; "older": the one before it
+	CipherSuites []uint16
+	Groups       []tls.CurveID
+	ALPN         []string
+	HTTP2        bool
+	Timeout      time.Duration
+	Instead      lab.Instead
+
+	Allow []string // server alone
+
+	URL        string // from here on, client alone; host without port
+	ServerName string
+	Withhold   bool
+	Resume     bool
+	Rekey      bool
+	Header     map[string]string
+}
+
+// Then is what changes before the last call.
+type Then struct {
+	Revoke []string // certificates, by name
+	Renew  []string
+	Client string // certificate that the client shows from then on
+}
+
+// Expectation is the verdict that a version should end with. What is empty may
+// be anything, but for RejectedBy and Alert.
+type Expectation struct {
+	RejectedBy   lab.Side // "": accepted
+	Alert        string   // its name; "": none
+	Code         lab.Code
+	ServerLearns lab.Learned
+	ClientLearns lab.Learned
+	Status       int // of HTTP
+	CipherSuite  string
+	Group        string
+	ALPN         string
+	Server       string // subject of its certificate
+	Resumed      bool
+}
+
+// The sides that scenarios are sorted by, as lab scenario list does.
+var Sides = []string{"works", "server rejects client", "client rejects server", "no common ground", "not even TLS", "in, but not allowed"}
+
+// Versions are those that a scenario may be run with.
+var Versions = []uint16{tls.VersionTLS12, tls.VersionTLS13}
+
+// UnknownError is a name that no scenario has.
+type UnknownError struct {
+	Name    string
+	Nearest []string // names that look alike, best first; may be empty
+}
+
+func (e *UnknownError) Error() string { return fmt.Sprintf("no scenario is called %q", e.Name) }
+
+// All returns the built-in scenarios by side, then in the order of the
+// catalogue's files.
+func All() ([]*Scenario, error) {
+	var all []*Scenario
+	for _, name := range names() {
+		s, err := Find(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	slices.SortStableFunc(all, func(a, b *Scenario) int {
+		if by := slices.Index(Sides, a.Side) - slices.Index(Sides, b.Side); by != 0 {
+			return by
+		}
+		return strings.Compare(a.Topic, b.Topic)
+	})
+	return all, nil
+}
+
+// Find returns the built-in scenario of that name, or reads a file if name has
+// a dot or a slash in it. Errors are *UnknownError, *certgen.ManifestError or
+// *fs.PathError.
+func Find(name string) (*Scenario, error) {
+	if strings.ContainsAny(name, `./\`) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		return Parse(name, text)
+	}
+	text, err := embedded.ReadFile("scenarios/" + name + ".yaml")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &UnknownError{Name: name, Nearest: certgen.Nearest(name, names())}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return Parse(name+".yaml", text)
+}
+
+// names are those of the built-in scenarios.
+func names() []string {
+	files, _ := fs.Glob(embedded, "scenarios/*.yaml") // the pattern is good
+	for i, file := range files {
+		files[i] = strings.TrimSuffix(path.Base(file), ".yaml")
+	}
+	return files
+}
+
+// Versions returns the versions that the scenario has an expectation for.
+func (s *Scenario) Versions() []uint16 {
+	return slices.DeleteFunc(slices.Clone(Versions), func(v uint16) bool { _, ok := s.Expect[v]; return !ok })
+}
+
+// Folder is the one in that of the PKI that holds the scenarios' certificates.
+const Folder = "scenarios"
+
+// Certs is the folder of the scenario's certificates below that of the PKI.
+func (s *Scenario) Certs(certs string) string { return filepath.Join(certs, Folder, s.Name) }
+
+// Capture is the file of a run's recording in the folder dir.
+func (s *Scenario) Capture(dir string, version uint16) string {
+	return filepath.Join(dir, "captures", s.Name+"-"+shortVersion(version)+".pcapng")
+}
+
+// shortVersion is "tls12" for TLS 1.2.
+func shortVersion(v uint16) string {
+	return strings.ToLower(strings.NewReplacer(" ", "", ".", "").Replace(tls.VersionName(v)))
+}

@@ -1,0 +1,394 @@
+package scenario
+
+import (
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab"
+)
+
+func baseManifest(t testing.TB) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "certs.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// need skips the test where a program is missing, and fails it where CI is set.
+func need(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err == nil {
+			continue
+		}
+		if os.Getenv("CI") != "" {
+			t.Fatalf("%s is not installed", p)
+		}
+		t.Skipf("%s is not installed", p)
+	}
+}
+
+// Every scenario ends as it says, in every version that it has, and the three
+// places that know agree: the server, the client, and the wire as tshark reads
+// it from the scenario's capture.
+func TestCatalogue(t *testing.T) {
+	all, err := All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 60 {
+		t.Errorf("%d scenarios", len(all))
+	}
+	o := Options{Manifest: baseManifest(t), Dir: t.TempDir()}
+	runs := make([][]*Result, len(all))
+	t.Run("run", func(t *testing.T) {
+		for i, s := range all {
+			t.Run(s.Name, func(t *testing.T) {
+				t.Parallel()
+				for _, version := range s.Versions() {
+					r, err := s.Run(t.Context(), version, o)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, wrong := range r.Wrong {
+						t.Errorf("%s: %s (%s)", tls.VersionName(version), wrong, r.Exchange.Reason)
+					}
+					checkSides(t, r)
+					runs[i] = append(runs[i], r)
+				}
+			})
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	t.Run("tshark", func(t *testing.T) {
+		need(t, "tshark", "mergecap")
+		checkWire(t, runs)
+	})
+}
+
+// checkSides compares what the two sides' errors say.
+func checkSides(t *testing.T, r *Result) {
+	t.Helper()
+	x := r.Exchange
+	parties := map[lab.Side]lab.Party{lab.ServerSide: x.Server, lab.ClientSide: x.Client}
+	if x.Outcome == lab.Accepted {
+		for side, p := range parties {
+			if p.Error != "" || p.State != lab.StateAnswered {
+				t.Errorf("accepted, but the %s says %+v", side, p)
+			}
+		}
+		return
+	}
+	if x.Reason == "" || x.Fix == "" || x.Code == lab.Other {
+		t.Errorf("the verdict explains nothing: %+v", x.Verdict)
+	}
+	judge, judged := parties[x.RejectedBy], parties[x.RejectedBy.Other()]
+	if judge.Error == "" || judged.Error == "" || strings.HasPrefix(judge.Error, "remote error") {
+		t.Errorf("the %s rejects, but says %q, and the other %q", x.RejectedBy, judge.Error, judged.Error)
+	}
+	if x.Alert == nil {
+		return
+	}
+	if want := "remote error: " + tls.AlertError(x.Alert.Code).Error(); judged.Error != want {
+		t.Errorf("the alert is %s, but the %s says %q", x.Alert.Name, x.RejectedBy.Other(), judged.Error)
+	}
+	if x.Alert.Arrived == nil || !*x.Alert.Arrived {
+		t.Error("the alert did not arrive")
+	}
+}
+
+// stream is what tshark makes of a connection.
+type stream struct {
+	alerts map[lab.Side][]string // fatal ones, by number
+	status string                // of the HTTP response
+	types  []string              // of the handshake messages, in order
+}
+
+// onTheWire are the handshake messages (RFC 8446 section 4) by which a scenario
+// can be told on the wire: in its last exchange they stand in this order, with
+// others between them or not.
+var onTheWire = map[string]string{
+	"mtls-tls12":                "1,2,11,12,13,14,11,16,15", // 4 and 20 are encrypted, or not told
+	"mtls-tls13":                "1,2,8,13,11,15,20,11,15,20",
+	"no-client-cert-tls13":      "1,2,8,13,11,15,20,11,20",
+	"hello-retry-request-tls13": "1,2,1,2,8",
+	"key-update-tls13":          "20,11,15,20,24",
+	"resumption-psk-tls13":      "1,2,8,20,4,20",
+	"static-rsa-tls12":          "1,2,11,13,14,11,16,15",
+}
+
+// checkWire reads all captures at once, one after the other in one file, since
+// it takes tshark longer to start than to read.
+func checkWire(t *testing.T, runs [][]*Result) {
+	merged := filepath.Join(t.TempDir(), "all.pcapng")
+	args := []string{"-a", "-I", "none", "-w", merged} // each keeps its interface, numbered from 0
+	for _, of := range runs {
+		for _, r := range of {
+			args = append(args, r.Capture)
+		}
+	}
+	if out, err := exec.Command("mergecap", args...).CombinedOutput(); err != nil {
+		t.Fatalf("mergecap: %v: %s", err, out)
+	}
+	streams, number := dissect(t, merged), -1
+	for _, of := range runs {
+		for _, r := range of {
+			number++
+			_, port, err := net.SplitHostPort(r.Exchange.ClientAddr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := r.Scenario.Name + " in " + tls.VersionName(r.Version)
+			got := streams[fmt.Sprint(number)+" "+port]
+			if got == nil {
+				t.Errorf("%s: not in the capture", name)
+				continue
+			}
+			checkStream(t, name, r, got)
+		}
+	}
+}
+
+func checkStream(t *testing.T, name string, r *Result, got *stream) {
+	t.Helper()
+	want := map[lab.Side][]string{}
+	if a := r.Exchange.Alert; a != nil {
+		want[a.SentBy] = []string{strconv.Itoa(int(a.Code))}
+	}
+	if fmt.Sprint(got.alerts) != fmt.Sprint(want) {
+		t.Errorf("%s: tshark reads the alerts %v, and the verdict says %v", name, got.alerts, want)
+	}
+	if types := onTheWire[r.Scenario.Name+"-"+shortVersion(r.Version)]; !strings.Contains(strings.Join(got.types, ","), types) {
+		t.Errorf("%s: tshark reads the messages %v, not %s", name, got.types, types)
+	}
+	// tshark 4.0 does not decrypt Encrypted ClientHello.
+	if x := r.Exchange; x.HTTP != nil && r.Scenario.ECH == "" && got.status != strconv.Itoa(x.HTTP.Status) {
+		t.Errorf("%s: tshark reads status %q, and the server answered %d", name, got.status, x.HTTP.Status)
+	}
+}
+
+// dissect runs tshark and returns the streams by interface and port of the
+// client.
+func dissect(t *testing.T, file string) map[string]*stream {
+	t.Helper()
+	out, err := exec.Command("tshark", "-r", file, "-T", "fields", "-e", "frame.interface_id", "-e", "tcp.srcport", "-e", "tcp.dstport",
+		"-e", "tls.alert_message.level", "-e", "tls.alert_message.desc", "-e", "http.response.code", "-e", "http2.headers.status", "-e", "tls.handshake.type").Output()
+	if err != nil {
+		t.Fatalf("tshark: %v", err)
+	}
+	streams := map[string]*stream{}
+	for line := range strings.Lines(string(out)) {
+		number, rest, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t")
+		f := strings.Split(rest, "\t")
+		side, client := lab.ClientSide, f[0]
+		if f[0] == strconv.Itoa(wiresharkPort) {
+			side, client = lab.ServerSide, f[1]
+		}
+		client = number + " " + client
+		s := streams[client]
+		if s == nil {
+			s = &stream{alerts: map[lab.Side][]string{}}
+			streams[client] = s
+		}
+		if f[2] == "2" {
+			s.alerts[side] = append(s.alerts[side], f[3])
+		}
+		s.status = cmp.Or(s.status, f[4], f[5])
+		if f[6] != "" {
+			s.types = append(s.types, f[6])
+		}
+	}
+	return streams
+}
+
+// The certificates of a scenario are in a folder of their own, and the base PKI
+// is not even there.
+func TestBasePKIIsLeftAlone(t *testing.T) {
+	s, err := Find("expired-client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Manifest: baseManifest(t), Dir: t.TempDir()}
+	if _, err := s.Run(t.Context(), tls.VersionTLS13, o); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(o.certs())
+	if err != nil || len(entries) != 1 || entries[0].Name() != Folder {
+		t.Errorf("%v, %v", entries, err)
+	}
+	leaf, err := certgen.LoadCertificates(s.Certs(o.certs()), "client")
+	if err != nil || leaf[0].NotAfter.Year() != 2021 {
+		t.Errorf("%v", err)
+	}
+}
+
+// Why the client rejects is told in the capture too, although it is the
+// server's end that is recorded.
+func TestCommentHasTheReason(t *testing.T) {
+	s, err := Find("wrong-host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range Versions {
+		r, err := s.Run(t.Context(), version, Options{Manifest: baseManifest(t), Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorded, err := os.ReadFile(r.Capture)
+		if want := "rejected by the client: the server's certificate is not for localhost"; err != nil || !strings.Contains(string(recorded), want) {
+			t.Errorf("%s: %q is not in the capture (%v)", tls.VersionName(version), want, err)
+		}
+	}
+}
+
+// With Encrypted ClientHello the host that is called crosses the wire nowhere,
+// and the public name does.
+func TestECHHidesTheName(t *testing.T) {
+	s, err := Find("ech")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Manifest: baseManifest(t), Dir: t.TempDir()}
+	r, err := s.Run(t.Context(), tls.VersionTLS13, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded, err := os.ReadFile(r.Capture)
+	if err != nil || strings.Contains(string(recorded), "localhost") || !strings.Contains(string(recorded), "public.example") {
+		t.Errorf("the name is not hidden (%v)", err)
+	}
+	if r.Exchange.TLS.ServerName != "localhost" {
+		t.Errorf("the server heard %q", r.Exchange.TLS.ServerName)
+	}
+	info, err := os.Stat(s.echFile(o.certs()))
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("the key is open to others: %v, %v", info.Mode(), err)
+	}
+}
+
+// A server that changes its certificate shows the new one without a restart.
+func TestRotationShowsTheNewCertificate(t *testing.T) {
+	s, err := Find("hot-rotation")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Manifest: baseManifest(t), Dir: t.TempDir()}
+	if err := s.Prepare(t.Context(), o.Manifest, o.certs()); err != nil {
+		t.Fatal(err)
+	}
+	before, err := certgen.LoadCertificates(s.Certs(o.certs()), "server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Run(t.Context(), tls.VersionTLS12, o) // whose certificates are in plain text
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := certgen.LoadCertificates(s.Certs(o.certs()), "server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded, err := os.ReadFile(r.Capture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := strings.Index(string(recorded), string(before[0].Raw)), strings.LastIndex(string(recorded), string(after[0].Raw))
+	if first < 0 || second < first || before[0].Equal(after[0]) {
+		t.Errorf("the old certificate is at %d in the capture, the new one at %d", first, second)
+	}
+}
+
+// A fault in a document has its line and column; so has one in its
+// certificates.
+func TestFaultsHaveAPlace(t *testing.T) {
+	good := "name: mine\ntitle: Mine\nside: works\ntopic: basics\nteaches: a\nreason: b\nexpect:\n  TLS 1.3: {status: 200}\n"
+	if _, err := Parse("mine.yaml", []byte(good)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ text, want string }{
+		{strings.Replace(good, "title", "tilte", 1), `mine.yaml:2:1: unknown field "tilte"`},
+		{good + "server: {groups: [x25519, x448]}\n", `mine.yaml:9:27: unknown value "x448"`},
+		{good + "client: {resume: maybe}\n", `mine.yaml:9:18: "maybe" is neither true nor false`},
+		{good + "client: {allow: [CN=x]}\n", `mine.yaml:9:10: unknown field "allow"`},
+		{good + "age: 30d\n", `mine.yaml:9:6: "30d" is not a duration`},
+		{good + "age: 1h\nage: 2h\n", `mine.yaml:10:1: field age is given twice`},
+		{strings.Replace(good, "status: 200", "alert: bad", 1), `mine.yaml:8:20: unknown value "bad"`},
+		{strings.Replace(good, "name: mine", "name: ../mine", 1), `mine.yaml:1:1: the name "../mine" is not one for a folder`},
+		{strings.Replace(good, "reason: b\n", "", 1), `mine.yaml:1:1: the scenario has no reason`},
+		{"name: [", `mine.yaml:1:8: not YAML`},
+		{"", `mine.yaml:1:1: the manifest is empty`},
+	} {
+		_, err := Parse("mine.yaml", []byte(c.text))
+		var fault *certgen.ManifestError
+		if !errors.As(err, &fault) || !strings.HasPrefix(err.Error(), c.want) || fault.Hint == "" {
+			t.Errorf("%q: %v, not %s", c.text, err, c.want)
+		}
+	}
+	for _, c := range []struct{ text, want string }{
+		{good + "---\nsubject: CN=client\nissuer: CN=nobody\n", `mine.yaml:11:9: the issuer "CN=nobody" is not in the manifest`},
+		{good + "---\nsubject: CN=client\nexpires: soon\n", `mine.yaml:11:10: "soon" is not a duration`},
+		{good + "extensions: {nobody: {path_length: 1}}\n", `no certificate is called "nobody"`},
+		{good + "then: {revoke: [nobody]}\n", `no certificate is called "nobody"`},
+		{good + "client: {certificate: nobody}\n", `is missing`},
+	} {
+		s, err := Parse("mine.yaml", []byte(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Run(t.Context(), tls.VersionTLS13, Options{Manifest: baseManifest(t), Dir: t.TempDir()})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, not %s", c.text, err, c.want)
+		}
+	}
+}
+
+// A run that does not end as the document says is told apart.
+func TestUnexpected(t *testing.T) {
+	s, err := Find("mtls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Expect[tls.VersionTLS13] = Expectation{RejectedBy: lab.ServerSide, Alert: "unknown_ca", Status: 403, Resumed: true}
+	r, err := s.Run(t.Context(), tls.VersionTLS13, Options{Manifest: baseManifest(t), Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"rejected by should be server, and is none", "alert should be unknown_ca, and is none",
+		"HTTP status should be 403, and is 200", "resumed should be true, and is false"}
+	if fmt.Sprint(r.Wrong) != fmt.Sprint(want) {
+		t.Errorf("%q", r.Wrong)
+	}
+}
+
+// FuzzParse looks for documents that cannot be refused in words.
+func FuzzParse(f *testing.F) {
+	all, err := All()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range all {
+		f.Add(s.Text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		_, err := Parse("fuzz.yaml", text)
+		var fault *certgen.ManifestError
+		if err != nil && !errors.As(err, &fault) {
+			t.Errorf("%T: %v", err, err)
+		}
+	})
+}

@@ -1,0 +1,199 @@
+package tlsdecrypt_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const (
+	httpRequest = "GET / HTTP/1.0\r\n\r\n"
+	pskInHex    = "0123456789abcdef0123456789abcdef"
+)
+
+// sServer runs openssl s_server with a certificate of each name, at most two, and returns it and the relay to it.
+func (s stage) sServer(t *testing.T, certs string, args ...string) (*program, string) {
+	t.Helper()
+	args = append([]string{"s_server", "-accept", "127.0.0.1:0", "-keylogfile", s.keyLog(), "-CAfile", s.cert("ca")}, args...)
+	for i, name := range strings.Fields(certs) {
+		d := []string{"", "d"}[i]
+		args = append(args, "-"+d+"cert", s.cert(name), "-"+d+"key", s.key(name))
+	}
+	if certs == "" {
+		args = append(args, "-nocert")
+	}
+	server := start(t, nil, "openssl", args...)
+	return server, s.relay(t, "127.0.0.1:"+server.await(t, "ACCEPT 127.0.0.1:"))
+}
+
+func (s stage) clientArgs(addr string, args ...string) []string {
+	return append([]string{"s_client", "-connect", addr, "-servername", "localhost", "-CAfile", s.cert("ca"), "-keylogfile", s.keyLog()}, args...)
+}
+
+// sClient runs openssl s_client for one request.
+func (s stage) sClient(t *testing.T, addr string, args ...string) string {
+	t.Helper()
+	return succeed(t, nil, httpRequest, "openssl", s.clientArgs(addr, append(args, "-ign_eof")...)...)
+}
+
+func opensslSuitesTLS12(t *testing.T, s stage) {
+	const every = "ALL:eNULL:@SECLEVEL=0"
+	suites := strings.Split(strings.TrimSpace(succeed(t, nil, "", "openssl", "ciphers", "-s", "-tls1_2", "-psk", every)), ":")
+	_, addr := s.sServer(t, "rsa ecdsa", "-cipher", every, "-psk", pskInHex, "-www")
+	_, dsa := s.sServer(t, "dsa", "-cipher", every, "-www")
+	for _, suite := range suites {
+		to := addr
+		if strings.Contains(suite, "-DSS-") {
+			to = dsa
+		}
+		args := []string{"-tls1_2", "-cipher", suite + ":@SECLEVEL=0"}
+		if strings.Contains(suite, "PSK") {
+			args = append(args, "-psk", pskInHex)
+		}
+		if out := s.sClient(t, to, args...); !strings.Contains(out, "HTTP/1.0 200 ok") {
+			t.Errorf("%s: no answer\n%s", suite, out)
+		}
+	}
+}
+
+// makeDSA makes a DSA certificate, which only openssl does.
+func (s *studio) makeDSA(t *testing.T) {
+	t.Helper()
+	params := filepath.Join(s.dir, "dsa-params.pem")
+	succeed(t, nil, "", "openssl", "genpkey", "-genparam", "-algorithm", "DSA", "-pkeyopt", "dsa_paramgen_bits:1024", "-out", params)
+	succeed(t, nil, "", "openssl", "req", "-x509", "-newkey", "dsa:"+params, "-nodes", "-subj", "/CN=dsa", "-keyout", s.key("dsa"), "-out", s.cert("dsa"))
+}
+
+func opensslSuitesTLS13(t *testing.T, s stage) {
+	const every = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_128_CCM_SHA256:TLS_AES_128_CCM_8_SHA256"
+	for _, cert := range []string{"rsa", "ecdsa", "ed25519"} {
+		_, addr := s.sServer(t, cert, "-ciphersuites", every, "-cipher", "ALL:@SECLEVEL=0", "-www", "-Verify", "1", "-verify_return_error")
+		for suite := range strings.SplitSeq(every, ":") {
+			s.sClient(t, addr, "-ciphersuites", suite, "-cipher", "ALL:@SECLEVEL=0", "-cert", s.cert(cert), "-key", s.key(cert))
+		}
+	}
+}
+
+func opensslLegacy(t *testing.T, s stage) {
+	_, addr := s.sServer(t, "rsa ecdsa", "-cipher", "ALL:@SECLEVEL=0", "-www", "-verify", "1")
+	for _, version := range []string{"-tls1", "-tls1_1", "-tls1_2"} {
+		for _, suite := range []string{"AES128-SHA", "ECDHE-RSA-AES256-SHA", "ECDHE-ECDSA-AES128-SHA", "DHE-RSA-CAMELLIA128-SHA"} {
+			args := []string{version, "-cipher", suite + ":@SECLEVEL=0", "-cert", s.cert("rsa"), "-key", s.key("rsa")}
+			s.sClient(t, addr, args...)
+			s.sClient(t, addr, append(args, "-no_etm", "-no_ticket")...)
+		}
+	}
+}
+
+func opensslResumption(t *testing.T, s stage) {
+	_, addr := s.sServer(t, "ecdsa", "-www")
+	for _, args := range [][]string{{"-tls1_2", "-reconnect"}, {"-tls1_2", "-reconnect", "-no_ticket"}} {
+		s.sClient(t, addr, args...)
+	}
+	session := filepath.Join(t.TempDir(), "session")
+	s.sClient(t, addr, "-tls1_3", "-sess_out", session)
+	s.sClient(t, addr, "-tls1_3", "-sess_in", session)
+}
+
+func opensslExternalPSK(t *testing.T, s stage) {
+	_, addr := s.sServer(t, "", "-tls1_3", "-psk", pskInHex, "-www")
+	s.sClient(t, addr, "-tls1_3", "-psk", pskInHex)
+}
+
+func opensslEarlyData(t *testing.T, s stage) {
+	dir := t.TempDir()
+	session, early := filepath.Join(dir, "session"), filepath.Join(dir, "early")
+	if err := os.WriteFile(early, []byte("GET /early HTTP/1.1\r\nHost: localhost\r\n\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, addr := s.sServer(t, "ecdsa", "-tls1_3", "-early_data", "-max_early_data", "4096")
+	client := start(t, nil, "openssl", s.clientArgs(addr, "-tls1_3", "-sess_out", session)...)
+	eventually(t, "the ticket", func() bool { stat, err := os.Stat(session); return err == nil && stat.Size() > 0 })
+	client.say(t, "Q\n")
+	for _, address := range []string{addr, s.refusing(t)} {
+		client = start(t, nil, "openssl", s.clientArgs(address, "-tls1_3", "-sess_in", session, "-early_data", early)...)
+		client.await(t, "Early data was ")
+		client.say(t, "hello\n")
+		client.say(t, "Q\n")
+	}
+}
+
+// refusing is a server that knows nothing of earlier sessions.
+func (s stage) refusing(t *testing.T) string {
+	_, addr := s.sServer(t, "ecdsa", "-tls1_3", "-early_data", "-max_early_data", "4096")
+	return addr
+}
+
+func opensslKeyUpdate(t *testing.T, s stage) {
+	_, addr := s.sServer(t, "ecdsa", "-tls1_3", "-rev")
+	client := start(t, nil, "openssl", s.clientArgs(addr)...)
+	client.await(t, "Verify return code")
+	for i, command := range []string{"k\n", "K\n", "K\n"} {
+		client.say(t, command)
+		client.await(t, "KEYUPDATE")
+		client.say(t, strings.Repeat("a", i+1)+"b\n")
+		client.await(t, "b"+strings.Repeat("a", i+1))
+	}
+	client.say(t, "Q\n")
+}
+
+func opensslRenegotiation(t *testing.T, s stage) {
+	_, addr := s.sServer(t, "ecdsa", "-tls1_2", "-client_renegotiation", "-rev", "-verify", "1")
+	for _, args := range [][]string{{}, {"-cipher", "AES128-SHA256:ECDHE-ECDSA-AES128-SHA256"}} {
+		client := start(t, nil, "openssl", s.clientArgs(addr, append(args, "-cert", s.cert("rsa"), "-key", s.key("rsa"))...)...)
+		client.await(t, "Verify return code")
+		client.say(t, "ab\n")
+		client.await(t, "ba")
+		client.say(t, "R\n")
+		client.await(t, "RENEGOTIATING")
+		client.say(t, "abc\n")
+		client.await(t, "cba")
+		client.say(t, "Q\n")
+	}
+}
+
+func opensslOCSP(t *testing.T, s stage) {
+	dir := t.TempDir()
+	index, response := filepath.Join(dir, "index"), filepath.Join(dir, "response")
+	if err := os.WriteFile(index, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	succeed(t, nil, "", "openssl", "ocsp", "-index", index, "-CA", s.cert("ca"), "-rsigner", s.cert("ca"), "-rkey", s.key("ca"),
+		"-issuer", s.cert("ca"), "-cert", s.cert("ecdsa"), "-respout", response)
+	_, addr := s.sServer(t, "ecdsa", "-status_file", response, "-www")
+	s.sClient(t, addr, "-tls1_2", "-status")
+	s.sClient(t, addr, "-tls1_3", "-status")
+}
+
+func opensslRejections(t *testing.T, s stage) {
+	for _, version := range []string{"-tls1_2", "-tls1_3"} {
+		_, addr := s.sServer(t, "ecdsa", "-www", "-Verify", "1", "-verify_return_error")
+		for _, cert := range []string{"", "expired", "stranger"} {
+			args := []string{version, "-ign_eof"}
+			if cert != "" {
+				args = append(args, "-cert", s.cert(cert), "-key", s.key(cert))
+			}
+			if out, err := run(t, nil, httpRequest, "openssl", s.clientArgs(addr, args...)...); err == nil {
+				t.Errorf("%s: certificate %q was accepted\n%s", version, cert, out)
+			}
+		}
+		for _, cert := range []string{"expired", "stranger"} {
+			_, addr := s.sServer(t, cert, "-www")
+			if out, err := run(t, nil, httpRequest, "openssl", s.clientArgs(addr, version, "-verify_return_error")...); err == nil {
+				t.Errorf("%s: server certificate %q was accepted\n%s", version, cert, out)
+			}
+		}
+	}
+	_, addr := s.sServer(t, "ecdsa", "-tls1_3")
+	if out, err := run(t, nil, "", "openssl", s.clientArgs(addr, "-tls1_2")...); err == nil {
+		t.Errorf("TLS 1.2 was accepted\n%s", out)
+	}
+}
+
+func opensslRetry(t *testing.T, s stage) {
+	_, addr := s.sServer(t, "ecdsa", "-www", "-groups", "P-384")
+	s.sClient(t, addr, "-tls1_3", "-groups", "X25519:P-384")
+	_, addr = s.sServer(t, "ecdsa", "-stateless") // with a cookie; it stumbles over ChangeCipherSpec
+	succeed(t, nil, "Q\n", "openssl", s.clientArgs(addr, "-tls1_3", "-no_middlebox")...)
+}

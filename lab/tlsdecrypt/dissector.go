@@ -1,0 +1,77 @@
+package tlsdecrypt
+
+import (
+	"crypto/rsa"
+	"sync"
+
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// The bounds on what is held of one connection.
+const (
+	maxMessages   = 2000      // in Connection.Messages
+	maxTranscript = 100       // messages of one handshake
+	maxPosts      = 16        // authentications after the handshake
+	maxHandshakes = 16        // renegotiations that are checked
+	maxBytes      = 4 << 20   // of handshake messages and headers of HTTP
+	maxWaiting    = 128 << 10 // bytes of records that wait for their secret
+	maxData       = 256       // in Message.Data
+	maxSpans      = 64        // in Message.Records; the last one covers the rest
+	maxProblems   = 32        // in Connection.Problems
+)
+
+// Options are what a Dissector goes by.
+type Options struct {
+	// Secrets is where secrets are looked up, besides those that come with the
+	// events; may be nil. It is told of connections that have ended.
+	Secrets *keylog.Store
+	// RSAKeys are private keys of servers: they open the connections of TLS 1.2
+	// that used RSA as key exchange.
+	RSAKeys []*rsa.PrivateKey
+	// Done takes each connection once, when it has ended. It is called from
+	// where the connection's last event came from, and the Connection is its to keep.
+	Done func(*Connection)
+}
+
+// Dissector follows connections. It is a [wiretap.Sink].
+type Dissector struct {
+	options  Options
+	sessions sessions
+
+	mu    sync.Mutex
+	flows map[*flow]struct{} // that are open
+}
+
+// New returns a Dissector. The caller closes it after the last event.
+func New(o Options) *Dissector {
+	return &Dissector{options: o, flows: make(map[*flow]struct{})}
+}
+
+// Open follows one more connection.
+func (d *Dissector) Open(e wiretap.Event) wiretap.Handler {
+	f := newFlow(d, e)
+	d.mu.Lock()
+	d.flows[f] = struct{}{}
+	d.mu.Unlock()
+	return f.handle
+}
+
+// Close ends the connections that are still open, as cut off.
+func (d *Dissector) Close() {
+	d.mu.Lock()
+	open := make([]*flow, 0, len(d.flows))
+	for f := range d.flows {
+		open = append(open, f)
+	}
+	d.mu.Unlock()
+	for _, f := range open {
+		f.cutOff()
+	}
+}
+
+func (d *Dissector) forget(f *flow) {
+	d.mu.Lock()
+	delete(d.flows, f)
+	d.mu.Unlock()
+}

@@ -1,0 +1,246 @@
+package tlsdecrypt
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+	"time"
+
+	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// flow follows one connection: events become records, records that wait for
+// their secret are queued, and what is in the others becomes messages.
+type flow struct {
+	d *Dissector
+
+	mu    sync.Mutex // against Dissector.Close
+	c     *Connection
+	sides [2]*direction // by wiretap.Side
+	hs    *handshake    // the latest
+	held  int           // bytes of handshake messages in c
+	ended bool
+
+	own     *keylog.Store // secrets that came with the events; nil without
+	patient bool          // records wait for their secret
+	queue   []waiting
+	queued  int // bytes in queue
+
+	http      *httpwire.Conn // nil before application data
+	plaintext []byte         // scratch
+}
+
+// waiting is a record that waits for its secret or for its turn.
+type waiting struct {
+	from *direction
+	rec  tlswire.Record
+	hole bool
+	time time.Time
+}
+
+func newFlow(d *Dissector, e wiretap.Event) *flow {
+	return &flow{
+		d:       d,
+		c:       &Connection{Number: e.Exchange, Client: e.Client, Server: e.Server, Opened: e.Time},
+		sides:   [2]*direction{{side: tlswire.SideClient}, {side: tlswire.SideServer}},
+		hs:      &handshake{},
+		patient: true,
+	}
+}
+
+// handle takes an event of the connection.
+func (f *flow) handle(e wiretap.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended || e.From > wiretap.Server {
+		return
+	}
+	from := f.sides[e.From]
+	switch e.Kind {
+	case wiretap.Data:
+		f.retry()
+		f.data(from, e.Data, e.Time)
+	case wiretap.Gap:
+		f.gap(from, e.Missing, e.Time)
+	case wiretap.Secret:
+		f.learnSecret(e.Data)
+	case wiretap.Verdict:
+		f.c.Comments = append(f.c.Comments, string(e.Data))
+	case wiretap.HalfClose:
+		from.closed = true
+	case wiretap.Reset:
+		f.c.End = ServerReset
+		if e.From == wiretap.Client {
+			f.c.End = ClientReset
+		}
+	case wiretap.Close:
+		if f.c.End == StillOpen {
+			f.c.End = Closed
+		}
+		f.end(e.Time)
+	}
+}
+
+// cutOff ends a connection whose last event did not come.
+func (f *flow) cutOff() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return
+	}
+	switch {
+	case f.c.End != StillOpen:
+	case f.sides[0].closed && f.sides[1].closed:
+		f.c.End = Closed
+	default:
+		f.c.End = CutOff
+	}
+	f.end(time.Time{})
+}
+
+func (f *flow) end(t time.Time) {
+	f.ended = true
+	f.c.Ended = t
+	f.giveUp()
+	for _, d := range f.sides {
+		f.finish(d)
+	}
+	f.d.forget(f)
+	if f.d.options.Secrets != nil && f.c.ClientRandom != nil {
+		f.d.options.Secrets.Forget(f.c.ClientRandom)
+	}
+	if f.d.options.Done != nil {
+		f.d.options.Done(f.c)
+	}
+}
+
+// finish says what is left over of a side's bytes at the end.
+func (f *flow) finish(d *direction) {
+	switch {
+	case d.dead:
+	case len(d.buf) > 0:
+		f.problem(d.side, d.offset, fmt.Sprintf("the bytes of the %v end within a record: only %d bytes of it are there", d.side, len(d.buf)))
+	case d.reader.Pending() > 0:
+		f.problem(d.side, d.offset, fmt.Sprintf("the bytes of the %v end within a handshake message: only %d bytes of it are there", d.side, d.reader.Pending()))
+	}
+}
+
+// problem notes what cannot be seen, each once.
+func (f *flow) problem(from tlswire.Side, offset int64, text string) {
+	for _, p := range f.c.Problems {
+		if p.From == from && p.Text == text {
+			return
+		}
+	}
+	if len(f.c.Problems) < maxProblems {
+		f.c.Problems = append(f.c.Problems, Problem{From: from, Offset: offset, Text: text})
+	}
+}
+
+// learnSecret takes a line of the key log.
+func (f *flow) learnSecret(line []byte) {
+	entry, err := keylog.ParseLine(bytes.TrimRight(line, "\r\n"))
+	if err != nil {
+		return // a comment, say: it opens nothing
+	}
+	if f.own == nil {
+		f.own = &keylog.Store{}
+	}
+	f.own.Add(entry)
+	f.retry()
+}
+
+// secret looks up a secret, and is nil when there is none.
+func (f *flow) secret(label string, clientRandom []byte) []byte {
+	if clientRandom == nil {
+		return nil
+	}
+	if f.own != nil {
+		if s := f.own.Secret(label, clientRandom); s != nil {
+			return s
+		}
+	}
+	if f.d.options.Secrets != nil {
+		return f.d.options.Secrets.Secret(label, clientRandom)
+	}
+	return nil
+}
+
+// anySecret tells whether any secret of the connection is known.
+func (f *flow) anySecret() bool {
+	random := f.hs.clientRandom
+	return random != nil && (f.own != nil && f.own.Has(random) || f.d.options.Secrets != nil && f.d.options.Secrets.Has(random))
+}
+
+// take reads a record, or queues it when its secret, or that of one before it,
+// is still to come.
+func (f *flow) take(w waiting) {
+	if len(f.queue) == 0 && !f.waits(w) {
+		f.read(w)
+		return
+	}
+	w.rec.Fragment = bytes.Clone(w.rec.Fragment)
+	f.queue = append(f.queue, w)
+	if f.queued += len(w.rec.Fragment); f.queued > maxWaiting {
+		f.giveUp()
+	}
+}
+
+func (f *flow) waits(w waiting) bool { return f.patient && f.lacksSecret(w.from, w.rec) }
+
+// retry reads queued records as far as their secrets are known now.
+func (f *flow) retry() {
+	for len(f.queue) > 0 && !f.waits(f.queue[0]) {
+		w := f.queue[0]
+		f.queue = f.queue[1:]
+		f.queued -= len(w.rec.Fragment)
+		f.read(w)
+	}
+}
+
+// giveUp reads all that is queued, and waits no more.
+func (f *flow) giveUp() {
+	f.patient = false
+	f.retry()
+	f.queue = nil
+}
+
+// add appends a message, unless there are too many. It tells whether it did.
+func (f *flow) add(m *Message) bool {
+	if m.Handshake != nil {
+		f.held += len(m.Handshake.Raw)
+	}
+	if m.HTTP != nil {
+		for _, h := range m.HTTP.Headers {
+			f.held += len(h.Name) + len(h.Value)
+		}
+	}
+	if len(f.c.Messages) >= maxMessages || f.held > maxBytes {
+		f.c.Omitted++
+		return false
+	}
+	f.c.Messages = append(f.c.Messages, m)
+	return true
+}
+
+// noSecret says why encrypted records stay closed.
+func (f *flow) noSecret(d *direction, offset int64, what string) {
+	switch {
+	case f.hs.clientRandom == nil || f.hs.version == 0 && f.cut():
+		f.problem(tlswire.SideUnknown, -1, "captured after the handshake began: its start is needed to decrypt what follows; start the capture before the connection")
+	case f.hs.version == 0 && d.phase == plain:
+		f.problem(d.side, offset, "no ServerHello was seen: it is needed to decrypt what follows")
+	case !f.anySecret():
+		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("no secret for this client random in the key log: was SSLKEYLOGFILE set for one of the two programs? (client random %x…)", f.hs.clientRandom[:4]))
+	case d.phase == early:
+		f.problem(d.side, offset, "early data stays closed: only the client logs CLIENT_EARLY_TRAFFIC_SECRET when the server does not accept it")
+	default:
+		f.problem(d.side, offset, fmt.Sprintf("the key log has secrets of this connection, but no %s: it was cut short, or is still being written", what))
+	}
+}
+
+// cut tells whether a side's first bytes are missing.
+func (f *flow) cut() bool { return f.sides[0].cut || f.sides[1].cut }

@@ -1,0 +1,261 @@
+package tlsdecrypt
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/sha256"
+	"sync"
+
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// handshake is what one handshake agreed on, and its messages. A connection
+// has one, or in TLS 1.2 one more for each renegotiation.
+type handshake struct {
+	hello          *tlswire.ClientHello // nil when it was not seen
+	clientRandom   []byte
+	serverRandom   []byte
+	version        tlswire.Version // 0 before ServerHello
+	suite          tlswire.CipherSuite
+	generation     int // counts renegotiations
+	serverName     string
+	encryptThenMAC bool // RFC 7366
+	extendedMaster bool // RFC 7627
+	sessionID      []byte
+	done           bool // ServerHelloDone was seen: it is a full handshake
+	resumed        bool // TLS 1.2
+
+	// transcript has the messages that the transcript hash takes, in order
+	// (RFC 8446 4.4.1, RFC 5246 7.4.9); when partial is set, some that come after
+	// the first wholeUpTo of them are not there.
+	transcript []*Message
+	partial    bool
+	wholeUpTo  int
+	finished   [3]bool // by tlswire.Side: its Finished was seen
+	posts      []*postHandshake
+
+	master  []byte    // of TLS 1.2, once it is known
+	secrets [3][]byte // of TLS 1.3, by side: its handshake_traffic_secret
+}
+
+// postHandshake is an authentication after the handshake (RFC 8446 4.6.2): the
+// CertificateRequest and the client's answer to it.
+type postHandshake struct {
+	context  []byte
+	messages []*Message
+	secret   []byte // the client's application_traffic_secret at its Finished
+}
+
+func (hs *handshake) tls13() bool { return hs.version >= tlswire.VersionTLS13 }
+
+// join adds a message to the transcript it belongs to.
+func (hs *handshake) join(m *Message) {
+	switch t := m.Handshake.Type; {
+	case t == tlswire.TypeHelloRequest, t == tlswire.TypeKeyUpdate, t == tlswire.TypeNewSessionTicket && hs.tls13():
+	case hs.tls13() && hs.finished[tlswire.SideClient] && hs.finished[tlswire.SideServer]:
+		hs.joinPost(m)
+	case len(hs.transcript) >= maxTranscript:
+		hs.miss()
+	default:
+		hs.transcript = append(hs.transcript, m)
+	}
+	if m.Handshake.Type == tlswire.TypeFinished {
+		hs.finished[m.From] = true
+	}
+}
+
+// miss notes that a message of the transcript is missing.
+func (hs *handshake) miss() {
+	if !hs.partial {
+		hs.partial, hs.wholeUpTo = true, len(hs.transcript)
+	}
+}
+
+func (hs *handshake) joinPost(m *Message) {
+	switch body := m.Handshake.Body.(type) {
+	case *tlswire.CertificateRequest:
+		if len(hs.posts) < maxPosts {
+			hs.posts = append(hs.posts, &postHandshake{context: body.RequestContext, messages: []*Message{m}})
+		}
+		return
+	case *tlswire.Certificate:
+		for _, p := range hs.posts {
+			if len(p.messages) == 1 && bytes.Equal(p.context, body.RequestContext) {
+				p.messages = append(p.messages, m)
+			}
+		}
+		return
+	}
+	for _, p := range hs.posts {
+		if len(p.messages) > 1 && p.messages[len(p.messages)-1].Handshake.Type != tlswire.TypeFinished {
+			p.messages = append(p.messages, m)
+			return
+		}
+	}
+}
+
+// bytesUpTo is the messages of the transcript up to and with the last of a type.
+func (hs *handshake) bytesUpTo(t tlswire.HandshakeType) (b []byte) {
+	end := 0
+	for i, m := range hs.transcript {
+		if m.Handshake.Type == t {
+			end = i + 1
+		}
+	}
+	for _, m := range hs.transcript[:end] {
+		b = append(b, m.Handshake.Raw...)
+	}
+	return b
+}
+
+// find returns the body of the last message of a kind in the transcript.
+func find[B tlswire.Body](hs *handshake) (body B, ok bool) {
+	for i := len(hs.transcript) - 1; i >= 0; i-- {
+		if body, ok = hs.transcript[i].Handshake.Body.(B); ok {
+			return body, true
+		}
+	}
+	return body, false
+}
+
+// masterFromPremaster is RFC 5246 8.1 and RFC 7627 4.
+func (hs *handshake) masterFromPremaster(premaster []byte) []byte {
+	info := hs.suite.Info()
+	p := prfOf(hs.version, info)
+	if p == nil {
+		return nil
+	}
+	master := make([]byte, masterLen)
+	if hs.extendedMaster {
+		p(master, premaster, "extended master secret", handshakeHash(hs.version, info, hs.bytesUpTo(tlswire.TypeClientKeyExchange)))
+	} else {
+		p(master, premaster, "master secret", append(bytes.Clone(hs.clientRandom), hs.serverRandom...))
+	}
+	return master
+}
+
+// keys derives what protects the records of a side in TLS 1.2 (RFC 5246 6.3).
+func (hs *handshake) keys(side tlswire.Side) (*protection, error) {
+	info := hs.suite.Info()
+	p := prfOf(hs.version, info)
+	if p == nil || info.Cipher == "" {
+		return nil, unsupportedError{hs.suite}
+	}
+	ivLen := info.FixedIVLen
+	if info.CBC && hs.version < tlswire.VersionTLS11 {
+		ivLen = info.BlockLen
+	}
+	block := make([]byte, 2*(info.MACLen+info.KeyLen+ivLen))
+	p(block, hs.master, "key expansion", append(bytes.Clone(hs.serverRandom), hs.clientRandom...))
+	take := func(n int) (own []byte) { // the client's comes first
+		own = block[:n]
+		if side == tlswire.SideServer {
+			own = block[n : 2*n]
+		}
+		block = block[2*n:]
+		return own
+	}
+	macKey, key, iv := take(info.MACLen), take(info.KeyLen), take(ivLen)
+	prot := &protection{key: Key{Secret: "master_secret", Generation: hs.generation}}
+	var err error
+	if info.AEAD {
+		var aead opener
+		aead, err = newAEAD(hs.suite, key)
+		prot.cipher = aeadTLS12{aead: aead, iv: iv, record: info.RecordIVLen, tag: info.TagLen}
+	} else {
+		prot.cipher, err = newMACThenCipher(hs, macKey, key, iv)
+	}
+	return prot, err
+}
+
+// findMaster looks for the master secret everywhere it may be, and tells
+// whether it is known.
+func (f *flow) findMaster(hs *handshake) bool {
+	if hs.master != nil {
+		return true
+	}
+	if s := f.secret(keylog.LabelClientRandom, hs.clientRandom); len(s) == masterLen {
+		hs.master = s
+	} else if s := f.premaster(hs); s != nil {
+		hs.master = hs.masterFromPremaster(s)
+	} else if hs.resumed {
+		hs.master = f.d.sessions.recall(hs)
+	}
+	return hs.master != nil
+}
+
+// premaster is the premaster secret of an RSA key exchange (RFC 5246 7.4.7.1), or nil.
+func (f *flow) premaster(hs *handshake) []byte {
+	cke, ok := find[*tlswire.ClientKeyExchange](hs)
+	if !ok || cke.KeyExchange != tlswire.KeyExchangeRSA || len(cke.EncryptedPreMasterSecret) < 8 {
+		return nil
+	}
+	if s := f.secret(keylog.LabelRSA, cke.EncryptedPreMasterSecret[:8]); len(s) == masterLen {
+		return s
+	}
+	for _, key := range f.d.options.RSAKeys {
+		//lint:ignore SA1019 it is what TLS 1.2 did, and nobody learns here whether it failed
+		s, err := rsa.DecryptPKCS1v15(nil, key, cke.EncryptedPreMasterSecret)
+		if err == nil && len(s) == masterLen && s[0] == 3 {
+			return s
+		}
+	}
+	return nil
+}
+
+// maxSessions bounds the sessions of TLS 1.2 that are remembered.
+const maxSessions = 4096
+
+// sessions remembers master secrets by what resumes their session, a ticket or
+// a session id: crypto/tls logs none for a resumed connection.
+type sessions struct {
+	mu      sync.Mutex
+	masters map[[16]byte][]byte
+	order   [][16]byte // a ring of the keys
+	next    int        // index in order of the oldest, once it is full
+}
+
+// sessionKey is short for a ticket or a session id.
+func sessionKey(name []byte) (key [16]byte) {
+	sum := sha256.Sum256(name)
+	copy(key[:], sum[:])
+	return key
+}
+
+func (s *sessions) remember(name, master []byte) {
+	if len(name) == 0 || master == nil {
+		return
+	}
+	key := sessionKey(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.masters == nil {
+		s.masters = make(map[[16]byte][]byte)
+	}
+	if _, known := s.masters[key]; !known {
+		if len(s.order) < maxSessions {
+			s.order = append(s.order, key)
+		} else {
+			delete(s.masters, s.order[s.next])
+			s.order[s.next] = key
+			s.next = (s.next + 1) % maxSessions
+		}
+	}
+	s.masters[key] = master
+}
+
+// recall returns the master secret of the session that a handshake resumed, or nil.
+func (s *sessions) recall(hs *handshake) []byte {
+	if hs.hello == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t, ok := tlswire.Lookup[*tlswire.SessionTicket](hs.hello.Extensions, tlswire.ExtensionSessionTicket); ok && len(t.Ticket) > 0 {
+		if master := s.masters[sessionKey(t.Ticket)]; master != nil {
+			return master
+		}
+	}
+	return s.masters[sessionKey(hs.sessionID)]
+}

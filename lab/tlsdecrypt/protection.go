@@ -1,0 +1,152 @@
+package tlsdecrypt
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"fmt"
+
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// protection opens the records of one side while it uses one key.
+type protection struct {
+	key    Key
+	secret []byte // of TLS 1.3: what the key was derived from
+	seq    uint64 // of the next record (RFC 8446 5.3, RFC 5246 6.1)
+	cipher recordCipher
+}
+
+// recordCipher opens a record. The plaintext is appended to dst; in TLS 1.3 it
+// is a TLSInnerPlaintext.
+type recordCipher interface {
+	open(dst []byte, seq uint64, rec tlswire.Record) ([]byte, error)
+}
+
+// open opens the next record. Whether it does or not, the record is counted.
+func (p *protection) open(dst []byte, rec tlswire.Record) ([]byte, error) {
+	plain, err := p.cipher.open(dst, p.seq, rec)
+	p.seq++
+	return plain, err
+}
+
+// tries opens rec if it is the next record under this key, and counts it only then.
+func (p *protection) tries(dst []byte, rec tlswire.Record) ([]byte, bool) {
+	plain, err := p.cipher.open(dst, p.seq, rec)
+	if err != nil {
+		return nil, false
+	}
+	p.seq++
+	return plain, true
+}
+
+// unsupportedError is a cipher that cannot be done here.
+type unsupportedError struct{ suite tlswire.CipherSuite }
+
+func (e unsupportedError) Error() string {
+	return fmt.Sprintf("the cipher of %v cannot be decrypted here; Wireshark may be able to", e.suite)
+}
+
+// opener is the part of an AEAD that is needed.
+type opener func(dst, nonce, sealed, additional []byte) ([]byte, error)
+
+// newAEAD makes the AEAD of a suite.
+func newAEAD(suite tlswire.CipherSuite, key []byte) (opener, error) {
+	info := suite.Info()
+	switch info.Cipher {
+	case "CHACHA20_POLY1305":
+		aead, err := chacha20poly1305.New(key)
+		if err != nil {
+			return nil, err
+		}
+		return aead.Open, nil
+	case "AES_128_GCM", "AES_256_GCM":
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, err
+		}
+		aead, err := cipher.NewGCM(block)
+		if err != nil {
+			return nil, err
+		}
+		return aead.Open, nil
+	case "AES_128_CCM", "AES_256_CCM", "AES_128_CCM_8", "AES_256_CCM_8":
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, err
+		}
+		return ccm{block, info.TagLen}.open, nil
+	}
+	return nil, unsupportedError{suite}
+}
+
+// aeadTLS13 is the record protection of TLS 1.3 (RFC 8446 5.2, 5.3).
+type aeadTLS13 struct {
+	aead opener
+	iv   []byte
+}
+
+// newTLS13 derives the key of a traffic secret (RFC 8446 7.3).
+func newTLS13(suite tlswire.CipherSuite, secret []byte, key Key) (*protection, error) {
+	info := suite.Info()
+	h := hashOf(info)
+	if h == nil || !info.TLS13 {
+		return nil, unsupportedError{suite}
+	}
+	if len(secret) != h().Size() {
+		return nil, fmt.Errorf("%s in the key log has %d bytes, which is not the length for %v: it is of another connection",
+			key.Secret, len(secret), suite)
+	}
+	aead, err := newAEAD(suite, hkdfExpandLabel(h, secret, "key", nil, info.KeyLen))
+	if err != nil {
+		return nil, err
+	}
+	iv := hkdfExpandLabel(h, secret, "iv", nil, info.FixedIVLen)
+	return &protection{key: key, secret: secret, cipher: aeadTLS13{aead, iv}}, nil
+}
+
+func (a aeadTLS13) open(dst []byte, seq uint64, rec tlswire.Record) ([]byte, error) {
+	var nonce [12]byte
+	xorNonce(nonce[:], a.iv, seq)
+	additional := [tlswire.RecordHeaderLen]byte{byte(rec.Type), byte(rec.Version >> 8), byte(rec.Version),
+		byte(len(rec.Fragment) >> 8), byte(len(rec.Fragment))}
+	return a.aead(dst, nonce[:], rec.Fragment, additional[:])
+}
+
+// xorNonce is the per-record nonce of RFC 8446 5.3 and RFC 7905 2.
+func xorNonce(nonce, iv []byte, seq uint64) {
+	copy(nonce, iv)
+	for i := range 8 {
+		nonce[len(nonce)-1-i] ^= byte(seq >> (8 * i))
+	}
+}
+
+// aeadTLS12 is that of TLS 1.2 (RFC 5246 6.2.3.3, RFC 5288 3, RFC 7905 2).
+type aeadTLS12 struct {
+	aead   opener
+	iv     []byte
+	record int // bytes of nonce in each record
+	tag    int
+}
+
+func (a aeadTLS12) open(dst []byte, seq uint64, rec tlswire.Record) ([]byte, error) {
+	n := len(rec.Fragment) - a.record - a.tag
+	if n < 0 {
+		return nil, errOpen
+	}
+	var nonce [12]byte
+	if a.record > 0 {
+		copy(nonce[copy(nonce[:], a.iv):], rec.Fragment[:a.record])
+	} else {
+		xorNonce(nonce[:], a.iv, seq)
+	}
+	return a.aead(dst, nonce[:], rec.Fragment[a.record:], macHeader(seq, rec, n))
+}
+
+// macHeader is what MACs and AEADs of TLS 1.2 cover besides the plaintext of n bytes (RFC 5246 6.2.3.1).
+func macHeader(seq uint64, rec tlswire.Record, n int) []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 13), seq)
+	return append(b, byte(rec.Type), byte(rec.Version>>8), byte(rec.Version), byte(n>>8), byte(n))
+}

@@ -1,0 +1,234 @@
+package tlsdecrypt
+
+import (
+	"errors"
+	"fmt"
+
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// trafficSecrets are the RFC's names of the secrets of TLS 1.3 and their
+// labels in the key log, by phase and side (RFC 8446 7.1, RFC 9850 2).
+var trafficSecrets = [phases]map[tlswire.Side]struct{ name, label string }{
+	early: {
+		tlswire.SideClient: {"client_early_traffic_secret", keylog.LabelClientEarlyTraffic},
+	},
+	handshaking: {
+		tlswire.SideClient: {"client_handshake_traffic_secret", keylog.LabelClientHandshakeTraffic},
+		tlswire.SideServer: {"server_handshake_traffic_secret", keylog.LabelServerHandshakeTraffic},
+	},
+	application: {
+		tlswire.SideClient: {"client_application_traffic_secret", keylog.LabelClientTraffic0},
+		tlswire.SideServer: {"server_application_traffic_secret", keylog.LabelServerTraffic0},
+	},
+}
+
+// trafficSecret is the first one of a side in a phase, or nil.
+func (f *flow) trafficSecret(d *direction, p phase) []byte {
+	return f.secret(trafficSecrets[p][d.side].label, f.hs.clientRandom)
+}
+
+// lacksSecret tells whether a record cannot be read for want of a secret.
+func (f *flow) lacksSecret(d *direction, rec tlswire.Record) bool {
+	if d.encrypting != nil {
+		return d.current == nil && d.failed == nil && !plainAlert(rec) && !f.findMaster(d.encrypting)
+	}
+	if rec.Type != tlswire.ContentTypeApplicationData || d.keys[d.phase] != nil {
+		return false
+	}
+	switch d.phase {
+	case early:
+		return !f.anySecret()
+	case handshaking:
+		return f.trafficSecret(d, handshaking) == nil && f.trafficSecret(d, application) == nil
+	case application:
+		return f.trafficSecret(d, application) == nil
+	}
+	return false
+}
+
+// plainAlert tells whether an alert is in the clear: encrypted ones are longer.
+func plainAlert(rec tlswire.Record) bool {
+	return rec.Type == tlswire.ContentTypeAlert && len(rec.Fragment) == 2
+}
+
+// read reads one record.
+func (f *flow) read(w waiting) {
+	d, rec := w.from, w.rec
+	m := Message{
+		From: d.side, Time: w.time, Type: rec.Type,
+		Records: []Span{{Offset: rec.Offset, Length: tlswire.RecordHeaderLen + len(rec.Fragment)}},
+	}
+	switch {
+	case d.blind && !plainAlert(rec):
+		f.noSecret(d, rec.Offset, "")
+		f.closed(m)
+	case d.encrypting != nil && !plainAlert(rec):
+		f.readTLS12(d, w, m)
+	case rec.Type == tlswire.ContentTypeApplicationData:
+		f.readTLS13(d, w, m)
+	case w.hole:
+		f.closed(m)
+	default:
+		f.content(d, rec.Fragment, m)
+	}
+}
+
+// readTLS13 opens a record of TLS 1.3 (RFC 8446 5.2).
+func (f *flow) readTLS13(d *direction, w waiting, m Message) {
+	inner, p := f.open(d, w)
+	if p == nil {
+		m.Key = Key{Secret: trafficSecrets[d.phase][d.side].name}
+		if now := d.keys[d.phase]; now != nil {
+			m.Key = now.key
+		}
+		f.closed(m)
+		return
+	}
+	m.Key = p.key
+	content, t, _, err := tlswire.InnerPlaintext(inner)
+	if err != nil {
+		m.Err = err
+		f.closed(m)
+		return
+	}
+	m.Type = t
+	f.content(d, content, m)
+}
+
+// open opens a record with the key of its phase, or with one of a later phase:
+// a side leaves the early phase without a word when the server rejects early
+// data, and the message that ends the handshake may be missing or closed. It
+// returns what opened it, or nil.
+func (f *flow) open(d *direction, w waiting) ([]byte, *protection) {
+	if d.phase == plain {
+		f.noSecret(d, w.rec.Offset, "")
+		return nil, nil
+	}
+	for p := d.phase; p < phases && !w.hole; p++ {
+		key, err := f.protection(d, p, w.rec)
+		if err != nil {
+			f.problem(d.side, w.rec.Offset, err.Error())
+			return nil, nil
+		}
+		if key == nil {
+			continue
+		}
+		if inner, ok := key.tries(f.plaintext[:0], w.rec); ok {
+			f.plaintext = inner[:0]
+			d.phase = p
+			return inner, key
+		}
+	}
+	now, _ := f.protection(d, d.phase, w.rec)
+	switch {
+	case now != nil && d.phase != early:
+		now.seq++
+		if !w.hole {
+			f.problem(d.side, w.rec.Offset, fmt.Sprintf("a record does not open with %s: it was changed on the way, or the key log is of another connection", now.key.Secret))
+		}
+	case now == nil && !w.hole:
+		f.noSecret(d, w.rec.Offset, trafficSecrets[d.phase][d.side].label)
+	}
+	return nil, nil
+}
+
+// protection returns the key of a phase, nil when its secret is not known. The
+// suite of early data is that of an earlier connection, which the server has
+// not named yet: it is the one that opens the first record.
+func (f *flow) protection(d *direction, p phase, rec tlswire.Record) (*protection, error) {
+	if d.keys[p] != nil {
+		return d.keys[p], nil
+	}
+	secret := f.trafficSecret(d, p)
+	if secret == nil {
+		return nil, nil
+	}
+	key := Key{Secret: trafficSecrets[p][d.side].name}
+	if p != early {
+		if f.hs.version == 0 {
+			return nil, nil
+		}
+		made, err := newTLS13(f.hs.suite, secret, key)
+		if err == nil {
+			d.keys[p] = made
+			if p == handshaking {
+				f.hs.secrets[d.side] = secret
+			}
+		}
+		return made, err
+	}
+	if f.hs.hello == nil {
+		return nil, nil
+	}
+	for _, suite := range f.hs.hello.CipherSuites {
+		h := hashOf(suite.Info())
+		if !suite.Info().TLS13 || h == nil || h().Size() != len(secret) {
+			continue
+		}
+		made, err := newTLS13(suite, secret, key)
+		if err != nil {
+			continue
+		}
+		if _, err := made.cipher.open(nil, 0, rec); err == nil {
+			d.keys[p] = made
+			return made, nil
+		}
+	}
+	return nil, nil
+}
+
+// updateKey takes a side to its next generation of keys (RFC 8446 7.2).
+func (f *flow) updateKey(d *direction) {
+	now := d.keys[application]
+	h := hashOf(f.hs.suite.Info())
+	if d.phase != application || now == nil || h == nil {
+		return
+	}
+	key := Key{Secret: now.key.Secret, Generation: now.key.Generation + 1}
+	if next, err := newTLS13(f.hs.suite, nextTrafficSecret(h, now.secret), key); err == nil {
+		d.keys[application] = next
+	}
+}
+
+var errNoSecret = errors.New("the master secret is not known")
+
+// readTLS12 opens a record that follows a ChangeCipherSpec of TLS 1.2 or before.
+func (f *flow) readTLS12(d *direction, w waiting, m Message) {
+	hs := d.encrypting
+	m.Key = Key{Secret: "master_secret", Generation: hs.generation}
+	if d.current == nil && d.failed == nil {
+		if f.findMaster(hs) {
+			d.current, d.failed = hs.keys(d.side)
+		} else {
+			d.failed = errNoSecret
+			f.noSecretTLS12(d, w.rec.Offset)
+		}
+	}
+	if d.failed != nil {
+		if d.failed != errNoSecret {
+			f.problem(tlswire.SideUnknown, -1, d.failed.Error())
+		}
+		f.closed(m)
+		return
+	}
+	content, err := d.current.open(f.plaintext[:0], w.rec)
+	if err != nil {
+		if !w.hole {
+			f.problem(d.side, w.rec.Offset, "a record does not open with the keys of master_secret: it was changed on the way, or the key log is of another connection")
+		}
+		f.closed(m)
+		return
+	}
+	f.plaintext = content[:0]
+	f.content(d, content, m)
+}
+
+func (f *flow) noSecretTLS12(d *direction, offset int64) {
+	if d.encrypting.resumed && f.hs.clientRandom != nil && !f.anySecret() {
+		f.problem(tlswire.SideUnknown, -1, "no secret for this client random in the key log: the session was resumed, and its secret is that of an earlier connection, which has to be in the capture too")
+		return
+	}
+	f.noSecret(d, offset, keylog.LabelClientRandom)
+}

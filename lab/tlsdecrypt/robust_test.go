@@ -1,0 +1,440 @@
+package tlsdecrypt
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/binary"
+	"encoding/json"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// flows are recorded connections of both versions, with client authentication and tickets.
+func flows(t testing.TB) map[string]*recording {
+	all := map[string]*recording{}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		server, client := serverConfig(), clientConfig()
+		server.MaxVersion = version
+		client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+		all[tls.VersionName(version)] = record(t, server, client)
+	}
+	return all
+}
+
+func summary(c *Connection) (all []string) {
+	for _, m := range c.Messages {
+		all = append(all, describe(m))
+	}
+	return all
+}
+
+// change gives the recording with each event as f would have it.
+func (r *recording) change(f func(wiretap.Event) []wiretap.Event) *recording {
+	changed := &recording{}
+	for _, e := range r.events {
+		changed.events = append(changed.events, f(e)...)
+	}
+	return changed
+}
+
+func TestAnyCutReadsTheSame(t *testing.T) {
+	for name, r := range flows(t) {
+		whole := r.dissect(t, Options{})
+		for _, size := range []int{1, 2, 5, 7, 100} {
+			cut := r.change(func(e wiretap.Event) (all []wiretap.Event) {
+				if e.Kind != wiretap.Data {
+					return []wiretap.Event{e}
+				}
+				for piece := range slices.Chunk(e.Data, size) {
+					e.Data = piece
+					all = append(all, e)
+				}
+				return all
+			}).dissect(t, Options{})
+			if !slices.Equal(summary(cut), summary(whole)) || len(cut.Problems) > 0 {
+				t.Errorf("%s in pieces of %d bytes: %q, problems %v", name, size, summary(cut), cut.Problems)
+			}
+			for i, m := range cut.Messages {
+				if !slices.Equal(m.Records, whole.Messages[i].Records) {
+					t.Errorf("%s in pieces of %d bytes: %s has records %v, not %v", name, size, describe(m), m.Records, whole.Messages[i].Records)
+				}
+			}
+			allHold(t, cut, 6)
+		}
+	}
+}
+
+// Secrets that come late, from the events or from the store, open what waits for them, in the right order.
+func TestSecretsThatComeLate(t *testing.T) {
+	for name, r := range flows(t) {
+		whole := r.dissect(t, Options{})
+		var secrets []wiretap.Event
+		late := r.change(func(e wiretap.Event) []wiretap.Event {
+			switch e.Kind {
+			case wiretap.Secret:
+				secrets = append(secrets, e)
+				return nil
+			case wiretap.Close:
+				return append(secrets, e)
+			}
+			return []wiretap.Event{e}
+		})
+		if c := late.dissect(t, Options{}); !slices.Equal(summary(c), summary(whole)) || len(c.Problems) > 0 {
+			t.Errorf("%s: %q, problems %v", name, summary(c), c.Problems)
+		}
+		store := &keylog.Store{}
+		for _, e := range secrets {
+			store.AddPassing(must(keylog.ParseLine(bytes.TrimSpace(e.Data))))
+		}
+		bare := r.change(func(e wiretap.Event) []wiretap.Event {
+			if e.Kind == wiretap.Secret {
+				return nil
+			}
+			return []wiretap.Event{e}
+		})
+		if c := bare.dissect(t, Options{Secrets: store}); !slices.Equal(summary(c), summary(whole)) || len(c.Problems) > 0 {
+			t.Errorf("%s from the store: %q, problems %v", name, summary(c), c.Problems)
+		}
+
+		c := bare.dissect(t, Options{})
+		if len(c.Problems) != 1 || !strings.HasPrefix(c.Problems[0].Text, "no secret for this client random in the key log: was SSLKEYLOGFILE set") {
+			t.Errorf("%s without secrets: problems %v", name, c.Problems)
+		}
+		if c.Version == 0 || c.ServerName != "localhost" || !slices.ContainsFunc(c.Messages, func(m *Message) bool { return m.Encrypted }) {
+			t.Errorf("%s without secrets: %q, %+v", name, summary(c), c.Negotiated)
+		}
+	}
+}
+
+func TestSecretsOfAnotherConnection(t *testing.T) {
+	r := flows(t)["TLS 1.3"]
+	wrong := r.change(func(e wiretap.Event) []wiretap.Event {
+		if e.Kind == wiretap.Secret {
+			e.Data = bytes.Clone(e.Data)
+			copy(e.Data[len(e.Data)-9:], "00000000")
+		}
+		return []wiretap.Event{e}
+	})
+	c := wrong.dissect(t, Options{})
+	if len(c.Problems) == 0 || !strings.Contains(c.Problems[0].Text, "does not open with server_handshake_traffic_secret") {
+		t.Errorf("problems %v", c.Problems)
+	}
+}
+
+// Only the application's secrets: the handshake stays closed, what follows does not.
+func TestApplicationSecretsOnly(t *testing.T) {
+	c := flows(t)["TLS 1.3"].change(func(e wiretap.Event) []wiretap.Event {
+		if e.Kind == wiretap.Secret && bytes.Contains(e.Data, []byte("HANDSHAKE")) {
+			return nil
+		}
+		return []wiretap.Event{e}
+	}).dissect(t, Options{})
+	text := strings.Join(summary(c), "\n")
+	for _, want := range []string{"server encrypted application_data [server_handshake_traffic_secret]", "GET /hello HTTP/1.1 [client_application_traffic_secret]", "HTTP/1.1 200 OK [server_application_traffic_secret]"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+func TestNotTLS(t *testing.T) {
+	for said, want := range map[string]string{
+		"GET / HTTP/1.1\r\n\r\n":                     "the client does not speak TLS: this is HTTP that is not encrypted",
+		"\x80\x2e\x01\x00\x02\x00\x15\x00\x00":       "the client does not speak TLS: this is an SSL 2.0 ClientHello (RFC 5246 E.2)",
+		"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n": "the client does not speak TLS: 83 is not a content type",
+		"\x16\x03\x01\x02\x00\x01\x00\x01":           "the bytes of the client end within a record: only 8 bytes of it are there",
+	} {
+		r := &recording{events: []wiretap.Event{
+			{Kind: wiretap.Open, Exchange: 7, Time: time.Now()},
+			{Kind: wiretap.Data, Time: time.Now(), From: wiretap.Client, Data: []byte(said)},
+			{Kind: wiretap.Verdict, Data: []byte("a comment")},
+			{Kind: wiretap.Reset, From: wiretap.Server},
+		}}
+		c := r.dissect(t, Options{})
+		if len(c.Problems) != 1 || c.Problems[0].Text != want || c.Problems[0].From != tlswire.SideClient {
+			t.Errorf("%q: problems %+v", said, c.Problems)
+		}
+		if c.End != ServerReset || c.Number != 7 || !slices.Equal(c.Comments, []string{"a comment"}) {
+			t.Errorf("%q: connection %+v", said, c)
+		}
+	}
+}
+
+func TestCapturedAfterTheHandshake(t *testing.T) {
+	for name, r := range flows(t) {
+		skipped := [2]int{}
+		c := r.change(func(e wiretap.Event) []wiretap.Event {
+			switch {
+			case e.Kind == wiretap.Open:
+				return []wiretap.Event{e, {Kind: wiretap.Gap, From: wiretap.Client, Missing: -1}, {Kind: wiretap.Gap, From: wiretap.Server, Missing: -1}}
+			case e.Kind == wiretap.Data && skipped[e.From] < map[wiretap.Side]int{wiretap.Client: 2, wiretap.Server: 1}[e.From]:
+				skipped[e.From]++
+				return nil
+			}
+			return []wiretap.Event{e}
+		}).dissect(t, Options{})
+		if len(c.Problems) == 0 || !strings.HasPrefix(c.Problems[0].Text, "captured after the handshake began: ") {
+			t.Errorf("%s: problems %+v, %q", name, c.Problems, summary(c))
+		}
+		if last := c.Messages[len(c.Messages)-1]; !last.Encrypted || len(c.Problems) > 1 {
+			t.Errorf("%s: %q, problems %+v", name, summary(c), c.Problems)
+		}
+		c.Check(trust())
+	}
+}
+
+// Bytes missing within a record cost that record alone; more of them, the rest of that side.
+func TestGaps(t *testing.T) {
+	for name, r := range flows(t) {
+		gap := func(missing int) *Connection {
+			return r.change(func(e wiretap.Event) []wiretap.Event {
+				i := bytes.LastIndex(e.Data, []byte("\x17\x03\x03"))
+				if e.Kind == wiretap.Data && e.From == wiretap.Client && i >= 0 && len(e.Data)-i > 40 && missing > 0 {
+					before, after, lost := e, e, e
+					before.Data, after.Data = e.Data[:i+10], e.Data[i+10+missing:]
+					lost.Kind, lost.Data, lost.Missing = wiretap.Gap, nil, int64(missing)
+					missing = 0
+					return []wiretap.Event{before, lost, after}
+				}
+				return []wiretap.Event{e}
+			}).dissect(t, Options{})
+		}
+		whole := gap(0)
+		c := gap(20)
+		if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "bytes of a record are missing") {
+			t.Errorf("%s: problems %+v", name, c.Problems)
+		}
+		if closed := slices.IndexFunc(c.Messages, func(m *Message) bool { return m.Encrypted }); closed < 0 || len(c.Messages) != len(whole.Messages) || describe(c.Messages[len(c.Messages)-1]) != describe(whole.Messages[len(whole.Messages)-1]) {
+			t.Errorf("%s: %q", name, summary(c))
+		}
+		c.Check(trust())
+		for _, s := range results(c) {
+			if strings.HasSuffix(s, string(Fails)) {
+				t.Errorf("%s: %s, but only bytes are missing", name, s)
+			}
+		}
+	}
+	// In the clear, a record that is not whole takes the checks with it, but fails none.
+	first := true
+	c := flows(t)["TLS 1.2"].change(func(e wiretap.Event) []wiretap.Event {
+		if e.Kind == wiretap.Data && e.From == wiretap.Server && first {
+			first = false
+			before, after := e, e
+			before.Data, after.Data = e.Data[:len(e.Data)-60], e.Data[len(e.Data)-50:]
+			return []wiretap.Event{before, {Kind: wiretap.Gap, From: wiretap.Server, Missing: 10}, after}
+		}
+		return []wiretap.Event{e}
+	}).dissect(t, Options{})
+	c.Check(trust())
+	if got := results(c); len(c.Problems) == 0 || slices.ContainsFunc(got, func(s string) bool { return strings.HasSuffix(s, string(Fails)) }) {
+		t.Errorf("problems %+v, checks %q", c.Problems, got)
+	}
+
+	r := flows(t)["TLS 1.3"]
+	c = r.change(func(e wiretap.Event) []wiretap.Event {
+		if e.Kind == wiretap.Data && e.From == wiretap.Server {
+			return []wiretap.Event{e, {Kind: wiretap.Gap, From: wiretap.Server, Missing: 5000}}
+		}
+		return []wiretap.Event{e}
+	}).dissect(t, Options{})
+	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "5000 bytes of the server are missing in the capture") {
+		t.Errorf("problems %+v", c.Problems)
+	}
+}
+
+// Without its ServerHello a connection stays closed.
+func TestServerHelloIsMissing(t *testing.T) {
+	for name, r := range flows(t) {
+		first := true
+		c := r.change(func(e wiretap.Event) []wiretap.Event {
+			if e.Kind == wiretap.Data && e.From == wiretap.Server && first {
+				first = false
+				return []wiretap.Event{{Kind: wiretap.Data, From: wiretap.Server, Data: e.Data[:20]}, {Kind: wiretap.Gap, From: wiretap.Server, Missing: 3000}}
+			}
+			return []wiretap.Event{e}
+		}).dissect(t, Options{})
+		var texts []string
+		for _, p := range c.Problems {
+			texts = append(texts, p.Text)
+		}
+		if len(texts) != 2 || !strings.HasPrefix(texts[1], "no ServerHello was seen") {
+			t.Errorf("%s: problems %q, messages %q", name, texts, summary(c))
+		}
+	}
+}
+
+// A session of TLS 1.2 is resumed whose first connection is not in the capture.
+func TestResumedSessionIsUnknown(t *testing.T) {
+	server, client := serverConfig(), clientConfig()
+	server.MaxVersion = tls.VersionTLS12
+	server.SetSessionTicketKeys([][32]byte{{1}})
+	client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	record(t, server, client)
+	c := record(t, server, client).dissect(t, Options{})
+	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "its secret is that of an earlier connection") || c.Resumption != ByTicket {
+		t.Errorf("problems %v, resumption %q", c.Problems, c.Resumption)
+	}
+}
+
+// A long body is counted, not held.
+func TestMemoryIsBounded(t *testing.T) {
+	r := flows(t)["TLS 1.3"]
+	var done *Connection
+	d := New(Options{Done: func(c *Connection) { done = c }})
+	handle := d.Open(r.events[0])
+	for _, e := range r.events[1:3] {
+		handle(e)
+	}
+	record := append([]byte{23, 3, 3, 0x40, 0}, make([]byte, 0x4000)...)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range 20000 { // 320 MiB each way
+		for _, from := range []wiretap.Side{wiretap.Client, wiretap.Server} {
+			handle(wiretap.Event{Kind: wiretap.Data, From: from, Data: record})
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 4<<20 {
+		t.Errorf("the connection holds %d bytes", grown)
+	}
+	handle(wiretap.Event{Kind: wiretap.Close})
+	if len(done.Messages) > maxMessages || done.Omitted == 0 {
+		t.Errorf("%d messages, %d omitted", len(done.Messages), done.Omitted)
+	}
+}
+
+// Handshake messages without end are not held either.
+func TestMemoryOfHandshakesIsBounded(t *testing.T) {
+	hello := flows(t)["TLS 1.2"].dissect(t, Options{}).Messages[0].Handshake.Raw
+	padded := append(bytes.Clone(hello), make([]byte, 1<<16)...) // does not parse, and is kept as it came
+	n := len(padded) - tlswire.HandshakeHeaderLen
+	padded[1], padded[2], padded[3] = byte(n>>16), byte(n>>8), byte(n)
+	var stream []byte
+	for piece := range slices.Chunk(padded, tlswire.MaxPlaintext) {
+		stream = append(stream, tlswire.Record{Type: tlswire.ContentTypeHandshake, Version: tlswire.VersionTLS12, Fragment: piece}.Marshal()...)
+	}
+	r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}}}
+	for range 200 {
+		r.events = append(r.events, wiretap.Event{Kind: wiretap.Data, Data: stream})
+	}
+	c := r.dissect(t, Options{})
+	if len(c.Messages) > maxBytes/len(padded) || c.Omitted < 100 || len(c.Messages) == 0 {
+		t.Errorf("%d messages, %d omitted", len(c.Messages), c.Omitted)
+	}
+}
+
+// No secret gets into the JSON.
+func TestJSON(t *testing.T) {
+	for name, r := range flows(t) {
+		c := r.dissect(t, Options{})
+		c.Check(trust())
+		b, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range r.events {
+			if e.Kind == wiretap.Secret {
+				secret := strings.Fields(string(e.Data))[2]
+				if bytes.Contains(b, []byte(secret[:16])) {
+					t.Errorf("%s: the JSON has a secret", name)
+				}
+			}
+		}
+		var got struct {
+			Connection int
+			TLS        struct {
+				Version    string
+				ClientAuth bool   `json:"client_auth"`
+				ServerName string `json:"server_name"`
+			}
+			Messages []struct {
+				From      string
+				Key       struct{ Secret string }
+				Handshake struct {
+					Name   string
+					Fields []struct {
+						Name           string
+						Offset, Length int
+					}
+				}
+				HTTP   struct{ Line string }
+				Checks []struct{ Subject, Result, Text string }
+			}
+		}
+		if err := json.Unmarshal(b, &got); err != nil {
+			t.Fatal(err)
+		}
+		first := got.Messages[0]
+		if got.Connection != 1 || got.TLS.Version != name || !got.TLS.ClientAuth || got.TLS.ServerName != "localhost" ||
+			first.From != "client" || first.Handshake.Name != "ClientHello" || len(first.Handshake.Fields) < 5 || len(got.Messages) != len(c.Messages) {
+			t.Errorf("%s: %.500s", name, b)
+		}
+	}
+}
+
+// FuzzDissect feeds pieces of recorded connections, changed: 1 byte of kind and side, 2 of length, then the data.
+func FuzzDissect(f *testing.F) {
+	for _, r := range flows(f) {
+		var script []byte
+		for _, e := range r.events[1:] {
+			script = append(script, byte(e.Kind)<<1|byte(e.From))
+			script = binary.BigEndian.AppendUint16(script, uint16(len(e.Data)))
+			script = append(script, e.Data...)
+		}
+		f.Add(script)
+	}
+	f.Fuzz(func(t *testing.T, script []byte) {
+		var done *Connection
+		d := New(Options{Secrets: &keylog.Store{}, Done: func(c *Connection) { done = c }})
+		handle := d.Open(wiretap.Event{})
+		for len(script) >= 3 {
+			e := wiretap.Event{Kind: wiretap.Kind(script[0] >> 1), From: wiretap.Side(script[0] & 1)}
+			n := min(int(binary.BigEndian.Uint16(script[1:])), len(script)-3)
+			e.Data, e.Missing = script[3:3+n], int64(n)-1
+			script = script[3+n:]
+			handle(e)
+		}
+		d.Close()
+		if done == nil {
+			t.Fatal("the connection did not end")
+		}
+		done.Check(trust())
+		if _, err := json.Marshal(done); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Connections of many goroutines at once do not disturb each other.
+func TestConcurrent(t *testing.T) {
+	all := flows(t)
+	done := make(chan *Connection, 200)
+	d := New(Options{Done: func(c *Connection) { done <- c }})
+	for range 20 {
+		for _, r := range all {
+			go func() {
+				time.Sleep(time.Duration(rand.IntN(1000)))
+				r.replay(d)
+			}()
+		}
+	}
+	shared := trust()
+	for range 20 * len(all) {
+		c := <-done
+		c.Check(shared)
+		if len(c.Problems) > 0 || c.End != Closed {
+			t.Errorf("problems %v, end %q", c.Problems, c.End)
+		}
+	}
+	d.Close()
+}

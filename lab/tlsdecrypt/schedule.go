@@ -1,0 +1,122 @@
+package tlsdecrypt
+
+import (
+	"crypto"
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"hash"
+
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// hashOf is the hash of a suite's PRF or HKDF, and nil when it is not known here.
+func hashOf(suite tlswire.SuiteInfo) func() hash.Hash {
+	switch suite.Hash {
+	case "SHA256":
+		return sha256.New
+	case "SHA384":
+		return sha512.New384
+	}
+	return nil
+}
+
+// hkdfExpandLabel is HKDF-Expand-Label (RFC 8446 7.1). TLS never asks for more
+// than one output of the hash, which is one HMAC (RFC 5869 2.3).
+func hkdfExpandLabel(h func() hash.Hash, secret []byte, label string, context []byte, length int) []byte {
+	info := make([]byte, 0, 128)
+	info = append(info, byte(length>>8), byte(length), byte(len("tls13 ")+len(label)))
+	info = append(info, "tls13 "...)
+	info = append(info, label...)
+	info = append(info, byte(len(context)))
+	info = append(info, context...)
+	info = append(info, 1)
+	mac := hmac.New(h, secret)
+	mac.Write(info)
+	return mac.Sum(nil)[:length:length]
+}
+
+// nextTrafficSecret is application_traffic_secret_N+1 (RFC 8446 7.2).
+func nextTrafficSecret(h func() hash.Hash, secret []byte) []byte {
+	return hkdfExpandLabel(h, secret, "traffic upd", nil, len(secret))
+}
+
+// finishedTLS13 is verify_data over the hash of the transcript (RFC 8446 4.4.4).
+func finishedTLS13(h func() hash.Hash, baseKey, transcriptHash []byte) []byte {
+	mac := hmac.New(h, hkdfExpandLabel(h, baseKey, "finished", nil, h().Size()))
+	mac.Write(transcriptHash)
+	return mac.Sum(nil)
+}
+
+// prf is the pseudorandom function of a version (RFC 5246 5, RFC 2246 5).
+type prf func(out, secret []byte, label string, seed []byte)
+
+// prfOf is nil when the suite's hash is not known here.
+func prfOf(v tlswire.Version, suite tlswire.SuiteInfo) prf {
+	if v < tlswire.VersionTLS12 {
+		return prfTLS10
+	}
+	h := hashOf(suite)
+	if h == nil {
+		return nil
+	}
+	return func(out, secret []byte, label string, seed []byte) {
+		pHash(h, out, secret, append([]byte(label), seed...))
+	}
+}
+
+// pHash is P_hash (RFC 5246 5).
+func pHash(h func() hash.Hash, out, secret, seed []byte) {
+	mac := hmac.New(h, secret)
+	mac.Write(seed)
+	a := mac.Sum(nil)
+	for len(out) > 0 {
+		mac.Reset()
+		mac.Write(a)
+		mac.Write(seed)
+		out = out[copy(out, mac.Sum(nil)):]
+		mac.Reset()
+		mac.Write(a)
+		a = mac.Sum(a[:0])
+	}
+}
+
+// prfTLS10 is the PRF of TLS 1.0 and 1.1: MD5 with one half of the secret,
+// SHA-1 with the other (RFC 2246 5).
+func prfTLS10(out, secret []byte, label string, seed []byte) {
+	seed = append([]byte(label), seed...)
+	half := (len(secret) + 1) / 2
+	pHash(md5.New, out, secret[:half], seed)
+	other := make([]byte, len(out))
+	pHash(sha1.New, other, secret[len(secret)-half:], seed)
+	for i := range out {
+		out[i] ^= other[i]
+	}
+}
+
+// masterLen is the length of a master_secret (RFC 5246 8.1).
+const masterLen = 48
+
+// finishedTLS12 is verify_data over the hash of the handshake (RFC 5246 7.4.9).
+func finishedTLS12(p prf, master []byte, sender tlswire.Side, handshakeHash []byte) []byte {
+	out := make([]byte, 12)
+	p(out, master, sender.String()+" finished", handshakeHash)
+	return out
+}
+
+// handshakeHash is the hash that Finished of TLS 1.2 and before takes, and the
+// session_hash of RFC 7627 3.
+func handshakeHash(v tlswire.Version, suite tlswire.SuiteInfo, messages []byte) []byte {
+	if v < tlswire.VersionTLS12 {
+		m, s := md5.Sum(messages), sha1.Sum(messages)
+		return append(m[:], s[:]...)
+	}
+	h := hashOf(suite)()
+	h.Write(messages)
+	return h.Sum(nil)
+}
+
+// cryptoHashes are the hashes of signatures, by the first byte of a SignatureScheme of TLS 1.2.
+var cryptoHashes = map[byte]crypto.Hash{1: crypto.MD5, 2: crypto.SHA1, 3: crypto.SHA224, 4: crypto.SHA256, 5: crypto.SHA384, 6: crypto.SHA512}

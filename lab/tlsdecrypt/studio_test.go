@@ -1,0 +1,289 @@
+package tlsdecrypt_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// patience bounds everything that is waited for.
+const patience = 20 * time.Second
+
+// need skips the test if a program is missing, or fails it where CI has to have them all.
+func need(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err == nil {
+			continue
+		}
+		if os.Getenv("CI") != "" {
+			t.Fatalf("%s is not installed", p)
+		}
+		t.Skipf("%s is not installed", p)
+	}
+}
+
+// studio records the connections of all cases into one file, as if each came from a port of its own to port 443.
+type studio struct {
+	dir      string // with certificates and key logs
+	recorder *capture.Writer
+	tap      *wiretap.Tap
+	relays   sync.WaitGroup
+
+	mu    sync.Mutex
+	cases []string       // by number of connection: which case it belongs to
+	open  map[string]int // by case: its connections that have not ended
+}
+
+// stage is where one case plays.
+type stage struct {
+	*studio
+	name string
+}
+
+func newStudio(t *testing.T) *studio {
+	t.Helper()
+	s := &studio{dir: t.TempDir(), open: map[string]int{}}
+	manifest, err := certgen.Parse("peers", []byte(peersManifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := certgen.Generate(t.Context(), manifest, s.dir, certgen.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if s.recorder, err = capture.Create(s.capture(), capture.Options{Notice: func(err error) { t.Error(err) }}); err != nil {
+		t.Fatal(err)
+	}
+	s.tap = wiretap.New(renumbered{s.recorder})
+	return s
+}
+
+const peersManifest = `subject: CN=ca
+---
+subject: CN=ecdsa
+issuer: CN=ca
+sans: [DNS:localhost, DNS:public.example, IP:127.0.0.1]
+---
+subject: CN=rsa
+issuer: CN=ca
+key_type: RSA
+key_usages: [DigitalSignature, KeyEncipherment]
+sans: [DNS:localhost, IP:127.0.0.1]
+---
+subject: CN=ed25519
+issuer: CN=ca
+key_type: ED25519
+sans: [DNS:localhost, IP:127.0.0.1]
+---
+subject: CN=expired
+issuer: CN=ca
+sans: [DNS:localhost, IP:127.0.0.1]
+not_before: 2020-01-01T00:00:00Z
+not_after: 2020-02-01T00:00:00Z
+---
+subject: CN=stranger
+`
+
+func (s *studio) capture() string { return filepath.Join(s.dir, "peers.pcapng") }
+
+// cert and key are the files of a certificate of peersManifest.
+func (s *studio) cert(name string) string { return filepath.Join(s.dir, name+".pem") }
+func (s *studio) key(name string) string  { return filepath.Join(s.dir, name+"-key.pem") }
+
+// keyLog is the key log of the case.
+func (s stage) keyLog() string {
+	return filepath.Join(s.dir, strings.NewReplacer(" ", "-", "/", "-").Replace(s.name)+".keys")
+}
+
+// sslKeyLog is the environment of a program that is to log its keys.
+func (s stage) sslKeyLog() []string { return []string{"SSLKEYLOGFILE=" + s.keyLog()} }
+
+// firstPort is the port of the first connection's client in the capture.
+const firstPort = 10000
+
+// renumbered gives each connection addresses of its own.
+type renumbered struct{ wiretap.Sink }
+
+func (r renumbered) Open(e wiretap.Event) wiretap.Handler {
+	local := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	e.Client = netip.AddrPortFrom(local, uint16(firstPort+e.Exchange))
+	e.Server = netip.AddrPortFrom(local, 443)
+	return r.Sink.Open(e)
+}
+
+// relay returns an address whose connections are recorded and passed on to target.
+func (s stage) relay(t *testing.T, target string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			number := s.opened()
+			s.relays.Go(func() {
+				pass(s.tap.Server(client, number), target)
+				s.ended()
+			})
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func (s stage) opened() (number int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cases = append(s.cases, s.name)
+	s.open[s.name]++
+	return len(s.cases) - 1
+}
+
+func (s stage) ended() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[s.name]--
+}
+
+// quiet tells whether all connections of the case have ended. Only what ends earlier stands earlier in the recording.
+func (s stage) quiet() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open[s.name] == 0
+}
+
+// pass copies both ways until both sides have ended.
+func pass(client *wiretap.Conn, target string) {
+	defer client.Close()
+	server, err := net.Dial("tcp", target)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	deadline := time.Now().Add(patience)
+	client.SetDeadline(deadline)
+	server.SetDeadline(deadline)
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		io.Copy(struct{ io.Writer }{client}, server)
+		client.CloseWrite()
+	}()
+	io.Copy(server, struct{ io.Reader }{client})
+	server.(*net.TCPConn).CloseWrite()
+	<-answered
+}
+
+// program is a peer that runs while its output is read.
+type program struct {
+	cmd   *exec.Cmd
+	input io.WriteCloser
+
+	mu     sync.Mutex
+	output bytes.Buffer
+	read   int // bytes of output that await has passed
+}
+
+func (p *program) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.output.Write(b)
+}
+
+// start runs a program until the test ends.
+func start(t *testing.T, env []string, name string, args ...string) *program {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &program{cmd: exec.CommandContext(ctx, name, args...)}
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stdout, p.cmd.Stderr = p, p
+	p.cmd.WaitDelay = time.Second
+	var err error
+	if p.input, err = p.cmd.StdinPipe(); err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); p.cmd.Wait() })
+	return p
+}
+
+// await waits until the program has written text, and returns the rest of its line.
+func (p *program) await(t *testing.T, text string) string {
+	t.Helper()
+	var line string
+	eventually(t, fmt.Sprintf("%q of %v", text, p.cmd.Args), func() (said bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		_, rest, _ := strings.Cut(p.output.String()[p.read:], text)
+		if line, _, said = strings.Cut(rest, "\n"); said {
+			p.read = p.output.Len() - len(rest)
+		}
+		return said
+	})
+	return strings.TrimSpace(line)
+}
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !so(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func (p *program) say(t *testing.T, text string) {
+	t.Helper()
+	if _, err := io.WriteString(p.input, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run runs a program to its end.
+func run(t *testing.T, env []string, input string, name string, args ...string) (output string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdin = strings.NewReader(input)
+	cmd.WaitDelay = time.Second
+	b, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		err = errors.Join(err, ctx.Err())
+	}
+	return string(b), err
+}
+
+// succeed runs a program that must exit with 0.
+func succeed(t *testing.T, env []string, input string, name string, args ...string) string {
+	t.Helper()
+	output, err := run(t, env, input, name, args...)
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, output)
+	}
+	return output
+}

@@ -1,0 +1,63 @@
+package lab
+
+import (
+	"time"
+
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// wireTimeout is how long an exchange whose verdict is known waits for the end
+// of its connection: one that is kept alive is told of before.
+const wireTimeout = time.Second
+
+// Dissection is a sink for the tap of a journal's exchanges. It reads them
+// beside their connections, and hands each to the journal when it has ended.
+type Dissection struct {
+	*wiretap.Beside
+	dissector *tlsdecrypt.Dissector
+}
+
+// Dissect has every exchange dissected, and told of with what was said on the
+// wire, in Exchange.Wire. It is called before the first exchange. The caller
+// closes the Dissection after the last, and before Wait.
+func (j *Journal) Dissect() *Dissection {
+	d := tlsdecrypt.New(tlsdecrypt.Options{Done: j.onWire})
+	j.dissection = &Dissection{wiretap.NewBeside(d), d}
+	return j.dissection
+}
+
+// Close ends the dissection of connections that are still open.
+func (d *Dissection) Close() {
+	d.Beside.Close()
+	d.dissector.Close()
+}
+
+// onWire takes what was said in an exchange that has ended.
+func (j *Journal) onWire(c *tlsdecrypt.Connection) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	k := key(c.Client.String(), c.Server.String())
+	e := j.open[k]
+	if e == nil || e.Number != c.Number {
+		return
+	}
+	e.Wire = c
+	if e.isJudged() {
+		j.settle(k, e)
+	}
+}
+
+// awaitWire waits, within bounds, for what was said in an exchange of which
+// both sides have told. mu is held.
+func (j *Journal) awaitWire(k string, e *entry) {
+	e.late = time.AfterFunc(wireTimeout, func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if j.open[k] != e {
+			return
+		}
+		e.Wire = j.dissection.dissector.Peek(e.Number)
+		j.settle(k, e)
+	})
+}

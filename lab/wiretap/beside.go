@@ -1,0 +1,149 @@
+package wiretap
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// What Beside keeps at most of what it has not handed on, in bytes of data: of one connection in all, and of all
+// connections at a time.
+const (
+	besideConnection = 4 << 20
+	besideAll        = 32 << 20
+)
+
+// besideDelay is how long an event waits at most before it is handed on.
+const besideDelay = 100 * time.Millisecond
+
+// Beside is a sink that hands events on to another in a goroutine of its own: whatever is done with them there, it
+// does not hold the connections up. The events of a connection keep their order. They are handed on when it closes,
+// and within 100 ms while it is open.
+//
+// Nothing is left out in silence: data beyond the first 4 MiB of a connection, or beyond 32 MiB that wait because
+// the other sink is slow, is handed on as a Gap.
+type Beside struct {
+	sink    Sink
+	waiting atomic.Int64 // bytes of data
+
+	mu      sync.Mutex
+	pending []*aside // connections with events that wait
+	wake    chan struct{}
+	ended   chan struct{} // closed when run has returned
+	closed  bool
+}
+
+// NewBeside returns a sink that hands events on to sink. The caller closes it.
+func NewBeside(sink Sink) *Beside {
+	b := &Beside{sink: sink, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	go b.run()
+	return b
+}
+
+// aside is one connection.
+type aside struct {
+	beside *Beside
+	handle Handler // of the sink
+
+	mu    sync.Mutex
+	batch *batch // nil when nothing waits
+	taken int64  // bytes of data so far
+}
+
+// Open implements Sink.
+func (b *Beside) Open(e Event) Handler {
+	a := &aside{beside: b, handle: b.sink.Open(e)}
+	return a.add
+}
+
+// add keeps an event, with a copy of its data.
+func (a *aside) add(e Event) {
+	a.mu.Lock()
+	first := a.batch == nil
+	if first {
+		a.batch = batches.Get().(*batch)
+	}
+	if e.Kind == Data && !a.admit(len(e.Data)) {
+		a.batch.miss(e)
+	} else {
+		a.batch.add(e)
+	}
+	a.mu.Unlock()
+	if first {
+		a.beside.later(a)
+	}
+	if e.Kind == Close {
+		a.beside.now()
+	}
+}
+
+// admit tells whether n more bytes of data may wait, and counts them.
+func (a *aside) admit(n int) bool {
+	if a.taken += int64(n); a.taken > besideConnection {
+		return false
+	}
+	if a.beside.waiting.Add(int64(n)) > besideAll {
+		a.beside.waiting.Add(-int64(n))
+		return false
+	}
+	return true
+}
+
+// later has the events of a handed on within besideDelay.
+func (b *Beside) later(a *aside) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pending = append(b.pending, a); len(b.pending) == 1 {
+		time.AfterFunc(besideDelay, b.now)
+	}
+}
+
+// now has everything handed on that waits.
+func (b *Beside) now() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (b *Beside) run() {
+	defer close(b.ended)
+	for range b.wake {
+		b.mu.Lock()
+		pending, closed := b.pending, b.closed
+		b.pending = nil
+		b.mu.Unlock()
+		for _, a := range pending {
+			a.handOn()
+		}
+		if closed {
+			return
+		}
+	}
+}
+
+// handOn hands on what waits.
+func (a *aside) handOn() {
+	a.mu.Lock()
+	b := a.batch
+	a.batch = nil
+	a.mu.Unlock()
+	var size int64
+	for _, e := range b.events {
+		if e.Kind == Data {
+			size += int64(len(e.Data))
+		}
+		a.handle(e)
+	}
+	a.beside.waiting.Add(-size)
+	b.free()
+}
+
+// Close hands on what waits, and returns when the sink has taken it. Events after it are lost.
+func (b *Beside) Close() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.now()
+	<-b.ended
+}

@@ -1,0 +1,107 @@
+package wiretap
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// until waits for a condition, which other goroutines bring about.
+func until(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within 10 seconds", what)
+		}
+	}
+}
+
+// TestBesideKeepsOrder has many connections at once, each of which must be told whole and in order.
+func TestBesideKeepsOrder(t *testing.T) {
+	const connections, messages = 50, 200
+	var mu sync.Mutex
+	got := make(map[int]string)
+	closed := 0
+	b := NewBeside(sinkFunc(func(open Event) Handler {
+		return func(e Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			got[open.Exchange] += string(e.Data)
+			if e.Kind == Close {
+				closed++
+			}
+		}
+	}))
+	var all sync.WaitGroup
+	for n := range connections {
+		all.Go(func() {
+			handle := b.Open(Event{Kind: Open, Exchange: n})
+			buffer := make([]byte, 0, 16) // used again, as a caller may
+			for i := range messages {
+				buffer = fmt.Appendf(buffer[:0], "%d.", i)
+				handle(Event{Kind: Data, Data: buffer})
+			}
+			handle(Event{Kind: Close})
+		})
+	}
+	all.Wait()
+	b.Close()
+	var want strings.Builder
+	for i := range messages {
+		fmt.Fprintf(&want, "%d.", i)
+	}
+	for n := range connections {
+		if got[n] != want.String() {
+			t.Errorf("connection %d was told as %q", n, got[n])
+		}
+	}
+	if closed != connections {
+		t.Errorf("%d of %d connections were told to close", closed, connections)
+	}
+}
+
+// TestBesideOpen: a connection that stays open is told of too.
+func TestBesideOpen(t *testing.T) {
+	r := &recorder{}
+	b := NewBeside(r)
+	defer b.Close()
+	b.Open(Event{Kind: Open})(Event{Kind: Data, Data: []byte("hello")})
+	until(t, "the data of an open connection", func() bool { return len(r.story()) == 2 })
+}
+
+// TestBesideHoldsNobodyUp: a sink that blocks does not block the connections, and what it misses is a Gap.
+func TestBesideHoldsNobodyUp(t *testing.T) {
+	release := make(chan struct{})
+	var data, missing int64
+	var last Event
+	b := NewBeside(sinkFunc(func(Event) Handler {
+		return func(e Event) {
+			<-release
+			data, missing, last = data+int64(len(e.Data)), missing+e.Missing, e
+		}
+	}))
+	chunk := bytes.Repeat([]byte("x"), 1<<20)
+	const connections, chunks = 20, 5
+	for range connections {
+		handle := b.Open(Event{Kind: Open})
+		for range chunks {
+			handle(Event{Kind: Data, Data: chunk})
+		}
+		handle(Event{Kind: Close})
+	}
+	close(release)
+	b.Close()
+	if data > besideAll || data+missing != connections*chunks<<20 {
+		t.Errorf("%d bytes were told and %d were missing, of %d", data, missing, connections*chunks<<20)
+	}
+	if last.Kind != Close {
+		t.Errorf("the last event is %v", last.Kind)
+	}
+}
+
+type sinkFunc func(Event) Handler
+
+func (f sinkFunc) Open(e Event) Handler { return f(e) }
