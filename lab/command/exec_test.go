@@ -286,7 +286,7 @@ func TestExecPrograms(t *testing.T) {
 			"-CAfile", "certs/server-ca.pem", "-verify_return_error", "-cert", "certs/client.pem", "-key", "certs/client-key.pem")
 		l.wantWhole(t, "s_client", 1)
 	})
-	for mode, handshakes := range map[string]int{"once": 1, "threads": 50, "forks": 32, "closed": 1, "dropped": 1} {
+	for mode, handshakes := range map[string]int{"once": 1, "threads": 50, "forks": 32, "closed": 1, "dropped": 1, "default": 50} {
 		program("bare-"+mode, handshakes, func(t *testing.T) {
 			needPeer(t, "python3", "-c", "import ssl")
 			l.run(t, "bare-"+mode, "", "python3", filepath.Join(peers, "bare.py"), l.port, "certs", mode)
