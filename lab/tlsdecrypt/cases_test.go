@@ -43,12 +43,12 @@ var cases = map[string]part{
 	"openssl rejections":     {opensslRejections, "", []string{"server alert 2 116 protected", "server alert 2 40", "server alert 2 45", "client alert 2 45", "client alert 2 48", "server alert 2 70"}},
 	"openssl retry":          {opensslRetry, "", []string{"server handshake hello_retry_request", "client tls.handshake.extensions.cookie "}},
 	"curl":                   {curl, "curl", []string{"client http GET /curl HTTP/1.1", "client http GET /curl HTTP/2", "server alert 2 116 protected", "server alert 2 40", "server alert 2 45", "client alert 2 48"}},
-	"GnuTLS":                 {gnutls, "gnutls-cli gnutls-serv", []string{"client http GET /gnutls HTTP/1.1", "server handshake new_session_ticket protected"}},
+	"GnuTLS":                 {gnutls, "gnutls-cli gnutls-serv", []string{"client http GET /gnutls HTTP/1.1", "server handshake new_session_ticket protected", "client handshake client_hello protected"}},
 	"Python":                 {python, "python3", []string{"server handshake certificate_request protected", "server alert 2 116 protected"}},
 	"Go":                     {golang, "", []string{"server handshake hello_retry_request", "server tls.handshake.extensions_key_share_group 4588", "server http HTTP/2 200"}},
 	"ECH":                    {ech, "", []string{"client tls.handshake.extension.type 65037", "client unread application_data", "client alert 2 121 protected"}},
 	"Chromium":               {chromium, "chromium certutil pk12util", []string{"client http GET /browser HTTP/2", "client handshake certificate_verify protected"}},
-	"Firefox":                {firefox, "firefox-esr certutil pk12util", []string{"client http GET /browser HTTP/2", "client handshake certificate_verify protected"}},
+	"Firefox":                {firefox, "firefox certutil pk12util", []string{"client http GET /browser HTTP/2", "client handshake certificate_verify protected"}},
 }
 
 // goServer runs a server of crypto/tls that answers every request, and returns the relay to it.
@@ -157,6 +157,7 @@ func gnutls(t *testing.T, s stage) {
 	for _, version := range []string{"NORMAL", "NORMAL:-VERS-TLS1.3", "NORMAL:-VERS-TLS1.3:%NO_TICKETS"} {
 		cli(gnutlsServer, version, "--resume", "--waitresumption")
 	}
+	cli(gnutlsServer, "NORMAL:-VERS-TLS1.3", "--rehandshake")
 }
 
 // gnutlsServ runs gnutls-serv, which has to be given a port.
