@@ -5,7 +5,6 @@ import (
 	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -80,18 +79,6 @@ func (s stage) goServer(t *testing.T, change func(*tls.Config)) string {
 	go server.ServeTLS(listener, "", "")
 	t.Cleanup(func() { server.Close(); keys.Close() })
 	return s.relay(t, listener.Addr().String())
-}
-
-// roots holds the CA.
-func (s *studio) roots(t *testing.T) *x509.CertPool {
-	t.Helper()
-	chain, err := certgen.LoadCertificates(s.dir, "ca")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(chain[0])
-	return pool
 }
 
 func port(addr string) string {
