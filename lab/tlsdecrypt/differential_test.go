@@ -60,7 +60,7 @@ func TestDifferential(t *testing.T) {
 // verdict gathers what agrees.
 type verdict struct {
 	trust *tlsdecrypt.Trust
-	shown map[string]bool // "case side line", of all lines
+	shown map[string]bool // "case side line" of all lines, and "case resumed by way"
 	tally map[string]int
 }
 
@@ -72,6 +72,7 @@ func (v *verdict) judge(t *testing.T, name, what string, c *tlsdecrypt.Connectio
 		t.Errorf("%s: negotiated\n%+v\nwant\n%+v", what, got, want)
 	}
 	v.sound(t, what, c)
+	v.shown[name+" resumed by "+string(c.Resumption)] = true
 	for _, from := range []tlswire.Side{tlswire.SideClient, tlswire.SideServer} {
 		for _, e := range slices.Concat(ours.said[from], ours.http[from]) {
 			for _, line := range append(e.fields, e.head) {

@@ -130,7 +130,7 @@ func (s *studio) trust(t *testing.T) *tlsdecrypt.Trust {
 
 // keyLog is the key log of the case.
 func (s stage) keyLog() string {
-	return filepath.Join(s.dir, strings.NewReplacer(" ", "-", "/", "-").Replace(s.name)+".keys")
+	return filepath.Join(s.dir, strings.ReplaceAll(s.name, " ", "-")+".keys")
 }
 
 // sslKeyLog is the environment of a program that is to log its keys.
@@ -208,10 +208,10 @@ func pass(client *wiretap.Conn, target string) {
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
-		io.Copy(struct{ io.Writer }{client}, server)
+		io.Copy(client, server)
 		client.CloseWrite()
 	}()
-	io.Copy(server, struct{ io.Reader }{client})
+	io.Copy(server, client)
 	server.(*net.TCPConn).CloseWrite()
 	<-answered
 }
