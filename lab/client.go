@@ -222,7 +222,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 // tell tells the journal how it went.
 func (x *clientExchange) tell(view half, state tls.ConnectionState, response *Response) {
 	err := view.err
-	annotate(x.Conn, judge(nil, &view))
+	annotate(x.Conn, func() Verdict { return judge(nil, &view) })
 	x.settings.Journal.end(ClientSide, x.client, x.server, view, func(e *Exchange) {
 		if e.TLS.CipherSuite == "" {
 			e.TLS = describeTLS(state)

@@ -32,7 +32,8 @@ type entry struct {
 	opened   time.Time
 	expected map[Side]bool
 	halves   map[Side]*half
-	late     *time.Timer // awaits what was said; nil while a side has not told
+	changed  chan struct{} // closed when a half was added
+	late     *time.Timer   // awaits what was said; nil while a side has not told
 }
 
 // isJudged tells whether all sides have told what they saw.
@@ -52,7 +53,7 @@ func (j *Journal) begin(side Side, clientAddr, serverAddr string) int {
 			j.settle(k, e)
 		}
 		j.number++
-		e = &entry{opened: time.Now(), expected: make(map[Side]bool), halves: make(map[Side]*half)}
+		e = &entry{opened: time.Now(), expected: make(map[Side]bool), halves: make(map[Side]*half), changed: make(chan struct{})}
 		e.Exchange = Exchange{Number: j.number, Time: e.opened.UTC(), ClientAddr: clientAddr, ServerAddr: serverAddr}
 		if j.open == nil {
 			j.open = make(map[string]*entry)
@@ -76,6 +77,8 @@ func (j *Journal) end(side Side, clientAddr, serverAddr string, h half, fill fun
 		return
 	}
 	e.halves[side] = &h
+	close(e.changed)
+	e.changed = make(chan struct{})
 	fill(&e.Exchange)
 	if !e.isJudged() {
 		return
@@ -86,6 +89,32 @@ func (j *Journal) end(side Side, clientAddr, serverAddr string, h half, fill fun
 		return
 	}
 	j.settle(k, e)
+}
+
+// otherView is how long a side that was rejected waits for the other to say why.
+const otherView = 200 * time.Millisecond
+
+// judge is the verdict as far as it can be known when side has ended. A side
+// that was told of its rejection waits a moment for the other's reason, if that
+// is of the same journal.
+func (j *Journal) judge(side Side, clientAddr, serverAddr string, h half) Verdict {
+	views := map[Side]*half{side: &h}
+	j.mu.Lock()
+	e := j.open[key(clientAddr, serverAddr)]
+	if e != nil && j.Paired && h.err != nil && !h.refused {
+		if e.halves[side.Other()] == nil {
+			changed := e.changed
+			j.mu.Unlock()
+			select {
+			case <-changed:
+			case <-time.After(otherView):
+			}
+			j.mu.Lock()
+		}
+		views[side.Other()] = e.halves[side.Other()]
+	}
+	j.mu.Unlock()
+	return judge(views[ServerSide], views[ClientSide])
 }
 
 // forget drops an exchange that was broken off because the lab ends.

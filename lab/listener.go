@@ -132,7 +132,7 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	}
 	view := newHalf(ServerSide, err, state.Version, &c.alerts)
 	view.got = stateOf(state, http != nil)
-	annotate(c.Conn, judge(&view, nil))
+	annotate(c.Conn, func() Verdict { return c.listener.journal.judge(ServerSide, c.client, c.server, view) })
 	c.listener.journal.end(ServerSide, c.client, c.server, view, func(x *Exchange) {
 		x.TLS = describeTLS(state)
 		x.Client.Certificate = cmp.Or(presented(err, state), x.Client.Certificate)

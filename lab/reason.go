@@ -203,25 +203,27 @@ func explainFromAfar(witness *half, v Verdict) reason {
 		}
 		return reason{Closed, "the " + by + " broke off the connection without an alert"}
 	}
-	why := reason{Other, "the " + by + " sent " + v.Alert.Name + "; its own log knows why"}
-	if code, ok := alertCodes[tlswire.AlertDescription(v.Alert.Code)]; ok {
-		why.code = code
+	why, ok := alertReasons[tlswire.AlertDescription(v.Alert.Code)]
+	if !ok {
+		why = reason{Other, "only its own log knows why"}
 	}
+	why.text = "the " + by + " sent " + v.Alert.Name + ": " + strings.ReplaceAll(why.text, "{other}", string(v.RejectedBy.Other()))
 	return why
 }
 
-// alertCodes are what can be told from an alert alone.
-var alertCodes = map[tlswire.AlertDescription]Code{
-	tlswire.AlertBadCertificate:         RefusedByCertificate,
-	tlswire.AlertUnsupportedCertificate: RefusedByCertificate,
-	tlswire.AlertCertificateUnknown:     RefusedByCertificate,
-	tlswire.AlertCertificateRevoked:     Revoked,
-	tlswire.AlertCertificateExpired:     Expired,
-	tlswire.AlertUnknownCA:              UnknownCA,
-	tlswire.AlertDecryptError:           BadSignature,
-	tlswire.AlertProtocolVersion:        NoCommonVersion,
-	tlswire.AlertCertificateRequired:    NoClientCertificate,
-	tlswire.AlertNoApplicationProtocol:  NoCommonALPN,
+// alertReasons are what can be told from an alert alone, of whoever sent it.
+var alertReasons = map[tlswire.AlertDescription]reason{
+	tlswire.AlertBadCertificate:         {RefusedByCertificate, "it refuses the {other}'s certificate, and only its own log knows why"},
+	tlswire.AlertUnsupportedCertificate: {RefusedByCertificate, "the {other}'s certificate is of a kind, or for a purpose, that it does not take"},
+	tlswire.AlertCertificateUnknown:     {RefusedByCertificate, "it refuses the {other}'s certificate, and only its own log knows why"},
+	tlswire.AlertCertificateRevoked:     {Revoked, "to it the {other}'s certificate has been revoked"},
+	tlswire.AlertCertificateExpired:     {Expired, "to it the {other}'s certificate has expired, or is not valid yet"},
+	tlswire.AlertUnknownCA:              {UnknownCA, "it does not trust the CA of the {other}'s certificate"},
+	tlswire.AlertDecryptError:           {BadSignature, "a signature or checksum of the {other}'s is wrong"},
+	tlswire.AlertProtocolVersion:        {NoCommonVersion, "it does not speak the {other}'s version of TLS"},
+	tlswire.AlertCertificateRequired:    {NoClientCertificate, "it wants a certificate, and got none"},
+	tlswire.AlertNoApplicationProtocol:  {NoCommonALPN, "it speaks no protocol that the {other} offers"},
+	tlswire.AlertHandshakeFailure:       {Other, "it found nothing that both can do, or wants a certificate and got none"},
 }
 
 // fix says what to change. by is the side that rejected.

@@ -31,9 +31,13 @@ func alsoLog(config *tls.Config, w io.Writer) *tls.Config {
 	return config
 }
 
-// annotate tells the tap of a connection why it was rejected.
-func annotate(c net.Conn, v Verdict) {
-	if tapped, ok := wiretap.Of(c); ok && v.Outcome == Rejected {
+// annotate tells the tap of a connection, if there is one, why it was rejected.
+func annotate(c net.Conn, verdict func() Verdict) {
+	tapped, ok := wiretap.Of(c)
+	if !ok {
+		return
+	}
+	if v := verdict(); v.Outcome == Rejected {
 		tapped.Annotate("rejected by the " + string(v.RejectedBy) + ": " + v.Reason)
 	}
 }

@@ -3,8 +3,10 @@
 package browser
 
 import (
+	"context"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 )
 
@@ -17,3 +19,9 @@ func endGroup(first *os.Process) error { return syscall.Kill(-first.Pid, syscall
 
 // killGroup ends those that are left.
 func killGroup(first *os.Process) { _ = syscall.Kill(-first.Pid, syscall.SIGKILL) }
+
+// untilHangup ends with the terminal, whose signal does not reach a process
+// group that is not in its foreground.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
+}

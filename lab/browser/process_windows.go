@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"strconv"
@@ -16,3 +17,8 @@ func endGroup(first *os.Process) error {
 
 // killGroup has nothing to do: no child of a browser outlives it.
 func killGroup(*os.Process) {}
+
+// untilHangup is until ctx ends: a console that is closed ends the browser too.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithCancel(ctx)
+}

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 )
 
@@ -91,6 +90,7 @@ user_pref("security.OCSP.enabled", 0);
 user_pref("browser.shell.checkDefaultBrowser", false);
 user_pref("browser.aboutwelcome.enabled", false);
 user_pref("browser.startup.page", 0);
+user_pref("browser.warnOnQuit", false);
 user_pref("browser.newtabpage.enabled", false);
 user_pref("startup.homepage_welcome_url", "");
 user_pref("termsofuse.bypassNotification", true);
@@ -178,27 +178,4 @@ func (p *profile) remove() error {
 			return err
 		}
 	}
-}
-
-// commandLine is how the browser is started: headless if there is a file for
-// the screenshot.
-func (b *Browser) commandLine(p *profile, o Options, screenshot string) []string {
-	var args []string
-	if b.Family == Firefox {
-		args = []string{"--no-remote", "--profile", p.folder()}
-		if screenshot != "" {
-			args = append(args, "--headless", "--screenshot", screenshot, "--window-size=800,450")
-		}
-		return append(args, o.URL.String())
-	}
-	args = strings.Fields("--no-first-run --no-default-browser-check --password-store=basic --disable-sync " +
-		"--disable-background-networking --disable-component-update")
-	args = append(args, "--user-data-dir="+p.folder())
-	if os.Geteuid() == 0 {
-		args = append(args, "--no-sandbox") // Chromium refuses to run as root with it
-	}
-	if screenshot != "" {
-		args = append(args, "--headless", "--disable-gpu", "--hide-scrollbars", "--window-size=800,450", "--screenshot="+screenshot)
-	}
-	return append(args, o.URL.String())
 }

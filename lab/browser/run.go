@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -17,9 +18,11 @@ const (
 	endTimeout        = 5 * time.Second
 )
 
-// Open shows the URL in a window, until that is closed or ctx ends, which is
-// not an error.
+// Open shows the URL in a window, until that is closed, the terminal is, or ctx
+// ends, none of which is an error.
 func (b *Browser) Open(ctx context.Context, o Options) (err error) {
+	ctx, stop := untilHangup(ctx)
+	defer stop()
 	p, err := b.makeProfile(ctx, o)
 	if err == nil {
 		defer func() { err = errors.Join(err, p.remove()) }()
@@ -70,10 +73,33 @@ func (b *Browser) run(ctx context.Context, p *profile, o Options, screenshot str
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) { // a child that was slower to end
 		return &ExitError{Program: b.Path, Err: err, Output: string(last.bytes)}
 	}
 	return nil
+}
+
+// commandLine is how the browser is started: headless if there is a file for
+// the screenshot.
+func (b *Browser) commandLine(p *profile, o Options, screenshot string) []string {
+	var args []string
+	if b.Family == Firefox {
+		args = []string{"--no-remote", "--profile", p.folder()}
+		if screenshot != "" {
+			args = append(args, "--headless", "--screenshot", screenshot, "--window-size=800,450")
+		}
+		return append(args, o.URL.String())
+	}
+	args = strings.Fields("--no-first-run --no-default-browser-check --password-store=basic --disable-sync " +
+		"--disable-background-networking --disable-component-update")
+	args = append(args, "--user-data-dir="+p.folder())
+	if os.Geteuid() == 0 {
+		args = append(args, "--no-sandbox") // Chromium refuses to run as root with it
+	}
+	if screenshot != "" {
+		args = append(args, "--headless", "--disable-gpu", "--hide-scrollbars", "--window-size=800,450", "--screenshot="+screenshot)
+	}
+	return append(args, o.URL.String())
 }
 
 // tail keeps the end of what is written to it.

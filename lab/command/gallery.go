@@ -44,9 +44,11 @@ func (p *Program) newGallery(c *cli.Context) (*gallery, error) {
 	if err != nil {
 		return nil, err
 	}
+	options := p.ladderOptions(c)
+	options.Stream = true
 	return &gallery{
 		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), stream: c.Int("stream"),
-		trust: trust, options: p.ladderOptions(c), ready: make(map[int]*frame),
+		trust: trust, options: options, ready: make(map[int]*frame),
 	}, nil
 }
 

@@ -71,7 +71,8 @@ lab browser --headless --screenshot lab.png  a picture, without a window
 lab browser https://localhost:9443/tls       another URL`
 
 	scenarioListExamples = `lab scenario list
-lab scenario list --json   for a program to read`
+lab scenario list unknown_ca   those that end with an alert, or have a word
+lab scenario list --json       for a program to read`
 
 	scenarioShowExamples = `lab scenario show expired-client                    read it
 lab scenario show expired-client >mine.yaml         change it

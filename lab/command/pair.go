@@ -56,6 +56,11 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 		if a.scenario, err = scenario.Find(name); err != nil {
 			return nil, err
 		}
+		for _, flag := range []string{"cert", "ca", "client-ca", "server-name", "resume"} {
+			if c.IsSet(flag) {
+				return nil, &usageError{command: commandName(c), problem: "--scenario says what --" + flag + " would: leave one of them out"}
+			}
+		}
 	}
 	a.settings = lab.Settings{Version: version, HTTP2: http2, CRL: crl}
 	a.settings.Credentials.Dir = a.folder.certs()

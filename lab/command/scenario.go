@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/urfave/cli/v2"
@@ -20,10 +22,11 @@ func (p *Program) scenarioCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name:        "list",
-				Usage:       "all scenarios, by side and topic",
+				Usage:       "all scenarios, by side and topic, or those with all of some words",
+				ArgsUsage:   "[WORD...]",
 				Description: scenarioListExamples,
 				Flags:       []cli.Flag{jsonFlag()},
-				Action:      noArguments(p.scenarioList),
+				Action:      p.scenarioList,
 			},
 			{
 				Name:         "show",
@@ -61,6 +64,10 @@ func (p *Program) scenarioList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	all = slices.DeleteFunc(all, func(s *scenario.Scenario) bool { return !hasWords(s, c.Args().Slice()) })
+	if len(all) == 0 {
+		return &noScenarioError{words: c.Args().Slice()}
+	}
 	if c.Bool("json") {
 		for _, s := range all {
 			p.printScenarioJSON(s)
@@ -69,6 +76,21 @@ func (p *Program) scenarioList(c *cli.Context) error {
 	}
 	p.printScenarios(all)
 	return nil
+}
+
+// hasWords tells whether every word stands in the scenario's document, be it
+// part of a title, an alert or an RFC.
+func hasWords(s *scenario.Scenario, words []string) bool {
+	text := strings.ToLower(strings.Join(strings.Fields(string(s.Text)), " "))
+	missing := func(word string) bool { return !strings.Contains(text, strings.ToLower(word)) }
+	return !slices.ContainsFunc(words, missing)
+}
+
+// noScenarioError is a list that comes out empty.
+type noScenarioError struct{ words []string }
+
+func (e *noScenarioError) Error() string {
+	return fmt.Sprintf("no scenario has %q in it", strings.Join(e.words, " "))
 }
 
 func (p *Program) scenarioShow(c *cli.Context) error {
@@ -113,13 +135,12 @@ func (p *Program) scenarioRun(c *cli.Context) error {
 			p.printRuns(runs)
 		}
 	})
-	if err != nil {
+	switch {
+	case c.Context.Err() != nil || err == nil && !asExpected:
+		return silentError{}
+	default:
 		return err
 	}
-	if !asExpected {
-		return silentError{}
-	}
-	return nil
 }
 
 // chosenScenarios are those named as arguments, or all.

@@ -14,6 +14,7 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/browser"
+	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/keyshim"
 	"mtlslab.example/lab/lab/scenario"
@@ -80,7 +81,11 @@ func hint(err error) string {
 		noPage   *browser.NoPageError
 		notLog   *keylog.NotKeyLogError
 		network  *net.OpError
+		format   *capture.FormatError
+		nothing  *nothingError
+		rsaKey   *rsaKeyError
 		lesson   *scenario.UnknownError
+		lessons  *noScenarioError
 		start    *startError
 		unsafe   *keyshim.UnsafeError
 	)
@@ -103,6 +108,8 @@ func hint(err error) string {
 		return "lab certs list shows all"
 	case errors.As(err, &lesson) && len(lesson.Nearest) > 0:
 		return "did you mean " + strings.Join(lesson.Nearest, " or ") + "? lab scenario list shows all"
+	case errors.As(err, &lessons):
+		return "lab scenario list shows all; words may be those of an alert, such as unknown_ca"
 	case errors.As(err, &lesson):
 		return "lab scenario list shows all; a file of your own is written ./mine.yaml"
 	case errors.As(err, &issue), errors.As(err, &unlike):
@@ -127,6 +134,12 @@ func hint(err error) string {
 		return "keys go only where nobody else can read them: name another file with --keylog (or $SSLKEYLOGFILE)"
 	case errors.As(err, &start):
 		return start.hint()
+	case errors.As(err, &format):
+		return "lab explain reads what lab, Wireshark, dumpcap and tcpdump -w have recorded"
+	case errors.As(err, &nothing) && nothing.streams > 0:
+		return "lab explain --list FILE shows all that there is"
+	case errors.As(err, &rsaKey):
+		return "it takes the private key of the server's RSA certificate, such as certs/server-key.pem"
 	case errors.Is(err, errAddrInUse):
 		return "another program listens there: end it, or choose another port with --addr 127.0.0.1:9443"
 	case errors.As(err, &network) && network.Op == "listen":

@@ -16,6 +16,7 @@ type Options struct {
 	Color   bool // with ANSI escape sequences
 	ASCII   bool // with ASCII characters alone
 	Verbose bool // each message opened into its fields
+	Stream  bool // the connection's number is that of a TCP stream in a file
 }
 
 // The widths that are drawn. Longer lines are hard to read.

@@ -227,7 +227,7 @@ func (p *page) problem(it item) {
 // head writes who talks to whom, what they agreed on, and how to read it.
 func (p *page) head(s *story) {
 	c := s.c
-	p.text(bold, title(c))
+	p.text(bold, title(c, p.Stream))
 	p.text(normal, agreed(c))
 	p.line()
 	for _, l := range legend(s, p.Verbose) {

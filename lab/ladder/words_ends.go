@@ -11,11 +11,15 @@ import (
 // What stands above and below a ladder.
 
 // title says which connection it is, and when.
-func title(c *tlsdecrypt.Connection) string {
-	if at := opened(c); !at.IsZero() {
-		return fmt.Sprintf("Exchange %d, %s", c.Number, at.UTC().Format("2 January 2006, 15:04:05 UTC"))
+func title(c *tlsdecrypt.Connection, stream bool) string {
+	which := fmt.Sprintf("Exchange %d", c.Number)
+	if stream {
+		which = fmt.Sprintf("TCP stream %d", c.Number)
 	}
-	return fmt.Sprintf("Exchange %d", c.Number)
+	if at := opened(c); !at.IsZero() {
+		which += at.UTC().Format(", 2 January 2006, 15:04:05 UTC")
+	}
+	return which
 }
 
 // opened is the time that all others are counted from.

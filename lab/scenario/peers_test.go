@@ -12,15 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mtlslab.example/lab/lab"
-	"mtlslab.example/lab/lab/tlswire"
 )
 
 var update = flag.Bool("update", false, "write ALERTS.md anew")
@@ -80,7 +77,7 @@ func TestPeers(t *testing.T) {
 // programs have too.
 func appliesToPeers(s *Scenario) bool {
 	return (s.Side == "server rejects client" || s.Side == "client rejects server" || s.Side == "no common ground") &&
-		s.Calls == 1 && s.Server.Version == "" && s.Client.Version == "" && s.Server.Signatures == nil
+		s.Calls == 1 && s.Server.Signatures == nil
 }
 
 // peerRow is a line of the table: the alert that each pair came to.
@@ -176,9 +173,20 @@ func trustOf(h Half, byDefault string) []string {
 	return h.Trust
 }
 
+// versionOf is the one that a side speaks.
+func (r *peerRow) versionOf(h Half) uint16 {
+	if h.Version == "older" {
+		return older(r.version)
+	}
+	return r.version
+}
+
 // opensslFlags are those of s_server and s_client for the settings of a side.
 func (r *peerRow) opensslFlags(h Half) []string {
-	flags := []string{map[uint16]string{tls.VersionTLS12: "-tls1_2", tls.VersionTLS13: "-tls1_3"}[r.version]}
+	flags := []string{map[uint16]string{tls.VersionTLS11: "-tls1_1", tls.VersionTLS12: "-tls1_2", tls.VersionTLS13: "-tls1_3"}[r.versionOf(h)]}
+	if r.versionOf(h) == tls.VersionTLS11 {
+		flags = append(flags, "-cipher", "DEFAULT@SECLEVEL=0")
+	}
 	if h.CipherSuites != nil {
 		flags = append(flags, "-cipher", map[uint16]string{
 			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384:       "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -329,7 +337,7 @@ func (r *peerRow) callCurl(t *testing.T, o Options, host, port string) string {
 	s := r.scenario
 	args := []string{"-sS", "-o", os.DevNull, "--cacert", r.trustFile(t, o, trustOf(s.Client, "server-ca"), false),
 		"--resolve", "localhost:" + port + ":127.0.0.1", "--noproxy", "*", "https://" + net.JoinHostPort(host, port) + "/"}
-	version := map[uint16]string{tls.VersionTLS12: "1.2", tls.VersionTLS13: "1.3"}[r.version]
+	version := strings.TrimPrefix(tls.VersionName(r.versionOf(s.Client)), "TLS ")
 	args = append(args, "--tlsv"+version, "--tls-max", version)
 	if name := orDefault(s.Client.Certificate, "client"); name != "none" {
 		args = append(args, "--cert", r.chainFile(t, o, name, s.Client.Chain), "--key", file(s, o, name+"-key.pem"))
@@ -355,79 +363,57 @@ func (r *peerRow) callCurl(t *testing.T, o Options, host, port string) string {
 	return ""
 }
 
-// alertTable writes the rows, TLS 1.2 and 1.3 in one where they agree.
-func alertTable(t *testing.T, rows []*peerRow) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Alerts: who says what\n\nMeasured by `go test ./lab/scenario -run Peers -update`, with\n\n- %s\n- %s\n\n", programVersion(t, "openssl", "version"), programVersion(t, "curl", "--version"))
-	b.WriteString("In each column one side is the lab's, and so Go's crypto/tls; the scenario says which of the two is at fault. Servers that are not\nthe lab's look at CRLs only in the scenarios about revocation (`-crl_check_all`).\n")
-	for _, side := range Sides {
-		var of []*peerRow
-		for _, r := range rows {
-			if r.scenario.Side == side {
-				of = append(of, r)
-			}
-		}
-		if len(of) == 0 {
-			continue
-		}
-		fmt.Fprintf(&b, "\n## %s\n\n| scenario | TLS | lab and lab | `s_server`, called by the lab | `s_client` calls the lab | `curl` calls the lab |\n|---|---|---|---|---|---|\n", side)
-		for i, r := range of {
-			cells := func(r *peerRow) []string { return []string{r.goGo, r.sServer, r.sClient, r.curl} }
-			version := strings.TrimPrefix(tls.VersionName(r.version), "TLS ")
-			if i+1 < len(of) && of[i+1].scenario == r.scenario && slices.Equal(cells(r), cells(of[i+1])) {
-				version = "both"
-			}
-			if i > 0 && of[i-1].scenario == r.scenario && slices.Equal(cells(r), cells(of[i-1])) {
-				continue
-			}
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", r.scenario.Name, version, strings.Join(numbered(cells(r)), " | "))
-		}
-	}
-	return b.String()
-}
-
-// numbered adds their numbers to alerts.
-func numbered(cells []string) []string {
-	for i, cell := range cells {
-		name, rest, _ := strings.Cut(cell, ",")
-		for code := range tlswire.AlertDescription(255) {
-			if code.String() == name {
-				cells[i] = name + " (" + strconv.Itoa(int(code)) + ")"
-				if rest != "" {
-					cells[i] += "," + rest
-				}
-			}
-		}
-	}
-	return cells
-}
-
-func programVersion(t *testing.T, program string, flag string) string {
-	out, err := exec.Command(program, flag).Output()
+// A session of s_client that was begun before the revocation is of no use after
+// it, and the server knows that it was a resumed one.
+func TestRevocationReachesSessionsOfOpenSSL(t *testing.T) {
+	need(t, "openssl")
+	s, err := Find("resumed-after-revocation")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Join(strings.Fields(string(out))[:2], " ")
-}
-
-// versions is the part of the table that names the programs.
-func versions(table string) string {
-	return strings.Join(regexp.MustCompile(`(?m)^- .*$`).FindAllString(table, -1), " ")
-}
-
-// difference is the lines that are in one text alone.
-func difference(want, got string) string {
-	var b strings.Builder
-	wanted, gotten := strings.Split(want, "\n"), strings.Split(got, "\n")
-	for _, line := range wanted {
-		if !slices.Contains(gotten, line) {
-			b.WriteString("- " + line + "\n")
+	for _, version := range s.Versions() {
+		o := Options{Manifest: baseManifest(t), Dir: t.TempDir()}
+		if err := s.Prepare(t.Context(), o.Manifest, o.certs()); err != nil {
+			t.Fatal(err)
 		}
-	}
-	for _, line := range gotten {
-		if !slices.Contains(wanted, line) {
-			b.WriteString("+ " + line + "\n")
+		told := make(chan *lab.Exchange, 2)
+		settings, err := s.ServerSettings(o.certs(), version)
+		if err != nil {
+			t.Fatal(err)
 		}
+		settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) { told <- x }}
+		server, err := lab.Listen(t.Context(), "127.0.0.1:0", settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = server.Serve(ctx) })
+
+		session := filepath.Join(t.TempDir(), "session.pem")
+		call := func(how string) *lab.Exchange {
+			cmd := exec.Command("openssl", "s_client", "-connect", server.Addr().String(), "-ign_eof", how, session,
+				"-CAfile", file(s, o, "server-ca.pem"), "-cert", file(s, o, "client.pem"), "-key", file(s, o, "client-key.pem"))
+			cmd.Stdin = strings.NewReader("GET / HTTP/1.0\r\n\r\n")
+			_, _ = cmd.CombinedOutput()
+			select {
+			case x := <-told:
+				return x
+			case <-time.After(settleTimeout):
+				t.Fatal("no exchange was told of")
+				return nil
+			}
+		}
+		first := call("-sess_out")
+		r := &runner{scenario: s, options: o}
+		if err := r.change(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		second := call("-sess_in")
+		if first.Outcome != lab.Accepted || first.TLS.Resumed || second.Code != lab.Revoked || !second.TLS.Resumed {
+			t.Errorf("%s: %+v, then %+v", tls.VersionName(version), first.Verdict, second.Verdict)
+		}
+		stop()
+		serving.Wait()
 	}
-	return b.String()
 }

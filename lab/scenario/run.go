@@ -20,9 +20,10 @@ import (
 type Options struct {
 	Manifest []byte // of the certificates that scenarios add to
 	Dir      string // the folder that holds certs and captures
-	// Watch sees the bytes and secrets of the exchanges, beside the capture: the
-	// place for what draws them.
-	Watch []wiretap.Sink
+	// Watch returns what sees the bytes and secrets of a run beside its capture:
+	// the place for what draws them. It may be called by several runs at a time.
+	// nil: nobody watches.
+	Watch func(s *Scenario, version uint16) wiretap.Sink
 }
 
 // certs is the folder of the PKI.
@@ -57,7 +58,11 @@ func (s *Scenario) Run(ctx context.Context, version uint16, o Options) (*Result,
 	defer recording.Close()
 	r := &runner{scenario: s, version: version, options: o, told: make(chan *lab.Exchange, s.Calls)}
 	r.journal = &lab.Journal{Paired: true, Each: func(x *lab.Exchange) { r.told <- x }}
-	exchanges, err := r.run(ctx, wiretap.New(append([]wiretap.Sink{onWiresharkPort{recording}}, o.Watch...)...))
+	sinks := []wiretap.Sink{onWiresharkPort{recording}}
+	if o.Watch != nil {
+		sinks = append(sinks, o.Watch(s, version))
+	}
+	exchanges, err := r.run(ctx, wiretap.New(sinks...))
 	if err != nil {
 		return nil, err
 	}

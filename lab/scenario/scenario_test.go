@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -115,13 +116,27 @@ func checkSides(t *testing.T, r *Result) {
 type stream struct {
 	alerts map[lab.Side][]string // fatal ones, by number
 	status string                // of the HTTP response
+	types  []string              // of the handshake messages, in order
 }
 
-// checkWire reads all captures at once, which is what their names allow: each
-// connection has a client port of its own.
+// onTheWire are the handshake messages (RFC 8446 section 4) by which a scenario
+// can be told on the wire: in its last exchange they stand in this order, with
+// others between them or not.
+var onTheWire = map[string]string{
+	"mtls-tls12":                "1,2,11,12,13,14,11,16,15", // 4 and 20 are encrypted, or not told
+	"mtls-tls13":                "1,2,8,13,11,15,20,11,15,20",
+	"no-client-cert-tls13":      "1,2,8,13,11,15,20,11,20",
+	"hello-retry-request-tls13": "1,2,1,2,8",
+	"key-update-tls13":          "20,11,15,20,24",
+	"resumption-psk-tls13":      "1,2,8,20,4,20",
+	"static-rsa-tls12":          "1,2,11,13,14,11,16,15",
+}
+
+// checkWire reads all captures at once, one after the other in one file, since
+// it takes tshark longer to start than to read.
 func checkWire(t *testing.T, runs [][]*Result) {
 	merged := filepath.Join(t.TempDir(), "all.pcapng")
-	args := []string{"-w", merged}
+	args := []string{"-a", "-I", "none", "-w", merged} // each keeps its interface, numbered from 0
 	for _, of := range runs {
 		for _, r := range of {
 			args = append(args, r.Capture)
@@ -130,15 +145,16 @@ func checkWire(t *testing.T, runs [][]*Result) {
 	if out, err := exec.Command("mergecap", args...).CombinedOutput(); err != nil {
 		t.Fatalf("mergecap: %v: %s", err, out)
 	}
-	streams := dissect(t, merged)
+	streams, number := dissect(t, merged), -1
 	for _, of := range runs {
 		for _, r := range of {
+			number++
 			_, port, err := net.SplitHostPort(r.Exchange.ClientAddr)
 			if err != nil {
 				t.Fatal(err)
 			}
 			name := r.Scenario.Name + " in " + tls.VersionName(r.Version)
-			got := streams[port]
+			got := streams[fmt.Sprint(number)+" "+port]
 			if got == nil {
 				t.Errorf("%s: not in the capture", name)
 				continue
@@ -157,27 +173,33 @@ func checkStream(t *testing.T, name string, r *Result, got *stream) {
 	if fmt.Sprint(got.alerts) != fmt.Sprint(want) {
 		t.Errorf("%s: tshark reads the alerts %v, and the verdict says %v", name, got.alerts, want)
 	}
+	if types := onTheWire[r.Scenario.Name+"-"+shortVersion(r.Version)]; !strings.Contains(strings.Join(got.types, ","), types) {
+		t.Errorf("%s: tshark reads the messages %v, not %s", name, got.types, types)
+	}
 	// tshark 4.0 does not decrypt Encrypted ClientHello.
 	if x := r.Exchange; x.HTTP != nil && r.Scenario.ECH == "" && got.status != strconv.Itoa(x.HTTP.Status) {
 		t.Errorf("%s: tshark reads status %q, and the server answered %d", name, got.status, x.HTTP.Status)
 	}
 }
 
-// dissect runs tshark and returns the streams by the port of the client.
+// dissect runs tshark and returns the streams by interface and port of the
+// client.
 func dissect(t *testing.T, file string) map[string]*stream {
 	t.Helper()
-	out, err := exec.Command("tshark", "-r", file, "-T", "fields", "-e", "tcp.srcport", "-e", "tcp.dstport",
-		"-e", "tls.alert_message.level", "-e", "tls.alert_message.desc", "-e", "http.response.code", "-e", "http2.headers.status").Output()
+	out, err := exec.Command("tshark", "-r", file, "-T", "fields", "-e", "frame.interface_id", "-e", "tcp.srcport", "-e", "tcp.dstport",
+		"-e", "tls.alert_message.level", "-e", "tls.alert_message.desc", "-e", "http.response.code", "-e", "http2.headers.status", "-e", "tls.handshake.type").Output()
 	if err != nil {
 		t.Fatalf("tshark: %v", err)
 	}
 	streams := map[string]*stream{}
 	for line := range strings.Lines(string(out)) {
-		f := strings.Split(strings.TrimRight(line, "\n"), "\t")
+		number, rest, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t")
+		f := strings.Split(rest, "\t")
 		side, client := lab.ClientSide, f[0]
 		if f[0] == strconv.Itoa(wiresharkPort) {
 			side, client = lab.ServerSide, f[1]
 		}
+		client = number + " " + client
 		s := streams[client]
 		if s == nil {
 			s = &stream{alerts: map[lab.Side][]string{}}
@@ -187,6 +209,9 @@ func dissect(t *testing.T, file string) map[string]*stream {
 			s.alerts[side] = append(s.alerts[side], f[3])
 		}
 		s.status = cmp.Or(s.status, f[4], f[5])
+		if f[6] != "" {
+			s.types = append(s.types, f[6])
+		}
 	}
 	return streams
 }
@@ -209,6 +234,50 @@ func TestBasePKIIsLeftAlone(t *testing.T) {
 	leaf, err := certgen.LoadCertificates(s.Certs(o.certs()), "client")
 	if err != nil || leaf[0].NotAfter.Year() != 2021 {
 		t.Errorf("%v", err)
+	}
+}
+
+// Why the client rejects is told in the capture too, although it is the
+// server's end that is recorded.
+func TestCommentHasTheReason(t *testing.T) {
+	s, err := Find("wrong-host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range Versions {
+		r, err := s.Run(t.Context(), version, Options{Manifest: baseManifest(t), Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorded, err := os.ReadFile(r.Capture)
+		if want := "rejected by the client: the server's certificate is not for localhost"; err != nil || !strings.Contains(string(recorded), want) {
+			t.Errorf("%s: %q is not in the capture (%v)", tls.VersionName(version), want, err)
+		}
+	}
+}
+
+// With Encrypted ClientHello the host that is called crosses the wire nowhere,
+// and the public name does.
+func TestECHHidesTheName(t *testing.T) {
+	s, err := Find("ech")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Manifest: baseManifest(t), Dir: t.TempDir()}
+	r, err := s.Run(t.Context(), tls.VersionTLS13, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded, err := os.ReadFile(r.Capture)
+	if err != nil || strings.Contains(string(recorded), "localhost") || !strings.Contains(string(recorded), "public.example") {
+		t.Errorf("the name is not hidden (%v)", err)
+	}
+	if r.Exchange.TLS.ServerName != "localhost" {
+		t.Errorf("the server heard %q", r.Exchange.TLS.ServerName)
+	}
+	info, err := os.Stat(s.echFile(o.certs()))
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("the key is open to others: %v, %v", info.Mode(), err)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash"
 	"slices"
+	"strings"
+	"unicode"
 
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -43,8 +45,15 @@ type checker struct {
 	shown      [3]*shownIdentity // by tlswire.Side: whose certificate was shown
 }
 
+// note adds a check. Its text may hold names that a peer made up, which must not harm a terminal.
 func note(m *Message, subject string, r Result, format string, args ...any) {
-	m.Checks = append(m.Checks, Check{Subject: subject, Result: r, Text: fmt.Sprintf(format, args...)})
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, fmt.Sprintf(format, args...))
+	m.Checks = append(m.Checks, Check{Subject: subject, Result: r, Text: text})
 }
 
 // partial notes that a claim cannot be checked, if so.

@@ -162,6 +162,17 @@ func TestServerNameIsChecked(t *testing.T) {
 	if !slices.Contains(results(c), "server Certificate: chain fails") {
 		t.Errorf("%q", results(c))
 	}
+
+	c = record(t, serverConfig(), client).dissect(t, Options{}) // a name that would colour a terminal
+	c.handshakes[0].serverName = "\x1b[31mred"
+	c.Check(trust())
+	for _, m := range c.Messages {
+		for _, k := range m.Checks {
+			if strings.Contains(k.Text, "\x1b") {
+				t.Errorf("%q", k.Text)
+			}
+		}
+	}
 }
 
 var _ wiretap.Sink = (*Dissector)(nil)

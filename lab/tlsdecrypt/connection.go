@@ -18,7 +18,7 @@ type Connection struct {
 	End    End       // how
 
 	Messages []*Message // in the order they were sent; at most maxMessages, see Omitted
-	Omitted  int        // messages of application data that are only counted
+	Omitted  int        // messages that are only counted
 	Comments []string   // what the capture says of it: the verdict, in words
 
 	ClientRandom []byte // of the (last) ClientHello; nil before there is one
@@ -88,7 +88,7 @@ type Message struct {
 	Inner     *tlswire.Handshake // the Certificate in a CompressedCertificate (RFC 8879)
 	Alert     *tlswire.Alert
 	HTTP      *httpwire.Message // head of a request or response in application data
-	Data      []byte            // the first bytes of other application data, at most maxData
+	Data      []byte            // the first bytes of other application data, or of what does not parse, at most maxData
 	Length    int64             // bytes of plaintext: of the message or, of application data, of all in a row
 
 	Encrypted bool    // it could not be opened: Records is all that is known

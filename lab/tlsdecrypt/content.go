@@ -15,7 +15,7 @@ import (
 // one message.
 func (f *flow) closed(m Message) {
 	m.Encrypted = true
-	if d := f.sides[m.From-tlswire.SideClient]; d.phase == handshaking || d.encrypting == f.hs && !f.hs.finished[d.side] {
+	if d := f.sides[m.From-tlswire.SideClient]; m.Type == tlswire.ContentTypeHandshake || d.phase == handshaking || d.encrypting == f.hs && !f.hs.finished[d.side] {
 		f.hs.miss() // it may have been a handshake message
 	}
 	if last := f.last(m); last != nil && last.Encrypted && m.Type == tlswire.ContentTypeApplicationData {
@@ -81,18 +81,16 @@ func clip(b []byte) []byte { return slices.Clone(b[:min(len(b), maxData)]) }
 func (f *flow) changeCipherSpec(d *direction) {
 	hs := f.hs
 	if hs.version == 0 {
-		d.blind = hs.hello == nil || f.cut()
+		d.blind = hs.hello == nil || f.cut() || f.sides[1].dead
 		return
 	}
 	if hs.tls13() {
 		return
 	}
-	if !hs.done && d.side == tlswire.SideServer {
+	if d.side == tlswire.SideServer && !hs.done && !hs.partial {
 		f.resumedTLS12(hs)
 	}
-	if hs.resumed || hs.done {
-		d.encrypting, d.current, d.failed = hs, nil, nil
-	}
+	d.encrypting, d.current, d.failed = hs, nil, nil
 }
 
 // handshakeData takes the content of a handshake record.
@@ -104,7 +102,7 @@ func (f *flow) handshakeData(d *direction, content []byte, m Message) {
 		if err != nil {
 			f.problem(d.side, m.Records[0].Offset, fmt.Sprintf("the handshake messages of the %v cannot be told apart: %v", d.side, err))
 			d.reader = tlswire.HandshakeReader{}
-			raw = nil
+			f.hs.partial = true
 		}
 		if raw == nil {
 			break

@@ -14,7 +14,7 @@ const (
 	maxTranscript = 100       // messages of one handshake
 	maxPosts      = 16        // authentications after the handshake
 	maxHandshakes = 16        // renegotiations that are checked
-	maxBytes      = 4 << 20   // of handshake messages
+	maxBytes      = 4 << 20   // of handshake messages and headers of HTTP
 	maxWaiting    = 128 << 10 // bytes of records that wait for their secret
 	maxData       = 256       // in Message.Data
 	maxSpans      = 64        // in Message.Records; the last one covers the rest

@@ -4,6 +4,8 @@
 // what it can: signatures, Finished, chains.
 //
 // Live and from files it is fed the same way, with the events of
-// [mtlslab.example/lab/lab/wiretap]. What it makes of a connection, a
-// [Connection], is what the ladder, the JSON and the live view are drawn from.
+// [mtlslab.example/lab/lab/wiretap]: a [Dissector] is a sink of them. What it
+// makes of a connection, a [Connection], is what the ladder, the JSON and the
+// live view are drawn from. A Connection holds secrets, which Check needs and
+// its JSON leaves out.
 package tlsdecrypt

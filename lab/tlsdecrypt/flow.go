@@ -144,7 +144,7 @@ func (f *flow) problem(from tlswire.Side, offset int64, text string) {
 func (f *flow) learnSecret(line []byte) {
 	entry, err := keylog.ParseLine(bytes.TrimRight(line, "\r\n"))
 	if err != nil {
-		return // of another connection's trouble, or a comment: it opens nothing
+		return // a comment, say: it opens nothing
 	}
 	if f.own == nil {
 		f.own = &keylog.Store{}
@@ -189,7 +189,7 @@ func (f *flow) take(w waiting) {
 	}
 }
 
-func (f *flow) waits(w waiting) bool { return f.patient && !w.hole && f.lacksSecret(w.from, w.rec) }
+func (f *flow) waits(w waiting) bool { return f.patient && f.lacksSecret(w.from, w.rec) }
 
 // retry reads queued records as far as their secrets are known now.
 func (f *flow) retry() {
@@ -208,19 +208,22 @@ func (f *flow) giveUp() {
 	f.queue = nil
 }
 
-// add appends a message, unless there are too many.
-func (f *flow) add(m *Message) {
-	if len(f.c.Messages) >= maxMessages {
-		f.c.Omitted++
-		return
-	}
+// add appends a message, unless there are too many. It tells whether it did.
+func (f *flow) add(m *Message) bool {
 	if m.Handshake != nil {
-		if f.held += len(m.Handshake.Raw); f.held > maxBytes {
-			f.c.Omitted++
-			return
+		f.held += len(m.Handshake.Raw)
+	}
+	if m.HTTP != nil {
+		for _, h := range m.HTTP.Headers {
+			f.held += len(h.Name) + len(h.Value)
 		}
 	}
+	if len(f.c.Messages) >= maxMessages || f.held > maxBytes {
+		f.c.Omitted++
+		return false
+	}
 	f.c.Messages = append(f.c.Messages, m)
+	return true
 }
 
 // noSecret says why encrypted records stay closed.
@@ -228,6 +231,8 @@ func (f *flow) noSecret(d *direction, offset int64, what string) {
 	switch {
 	case f.hs.clientRandom == nil || f.hs.version == 0 && f.cut():
 		f.problem(tlswire.SideUnknown, -1, "captured after the handshake began: its start is needed to decrypt what follows; start the capture before the connection")
+	case f.hs.version == 0 && d.phase == plain:
+		f.problem(d.side, offset, "no ServerHello was seen: it is needed to decrypt what follows")
 	case !f.anySecret():
 		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("no secret for this client random in the key log: was SSLKEYLOGFILE set for one of the two programs? (client random %x…)", f.hs.clientRandom[:4]))
 	case d.phase == early:

@@ -13,11 +13,15 @@ func (f *flow) handshakeMessage(d *direction, raw []byte, m Message) {
 	if packed, ok := h.Body.(*tlswire.CompressedCertificate); ok {
 		m.Inner, m.Err = unpack(packed, h.Context)
 	}
-	f.add(&m)
+	added := f.add(&m)
 	if body, ok := h.Body.(*tlswire.ClientHello); ok {
 		f.clientHello(d, body)
 	}
-	f.hs.join(&m)
+	if added {
+		f.hs.join(&m)
+	} else {
+		f.hs.partial = true
+	}
 	f.learn(d, h.Body)
 }
 

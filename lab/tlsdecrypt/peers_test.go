@@ -309,18 +309,39 @@ func TestOpensslUnsupportedCipher(t *testing.T) {
 	}
 }
 
-// The private key of the server opens what was agreed on with RSA, and nothing else.
-func TestOpensslRSAKey(t *testing.T) {
+// The private key of the server opens what was agreed on with RSA, with the extended master secret (OpenSSL) and
+// without (GnuTLS); so does the premaster secret in the client's key log.
+func TestRSAKeyExchange(t *testing.T) {
 	t.Parallel()
+	need(t, "gnutls-cli")
 	server, client := mutual(t, "rsa")
 	both := []string{"-tls1_2", "-cipher", "AES128-GCM-SHA256"}
 	o := newOpenssl(t, append(server, both...)...)
-	o.client(t, []string{"", get}, append(append(client, both...), "-ign_eof")...)
-	o.client(t, []string{"", get}, append(append(client, both...), "-ign_eof", "-no_ems")...)
+	clientKeys := filepath.Join(t.TempDir(), "client.log")
+	o.client(t, []string{"", get}, append(append(client, both...), "-ign_eof", "-keylogfile", clientKeys)...)
+	stdin, _, wait := start(t, "gnutls-cli", "--no-ca-verification", "--x509certfile", client[1], "--x509keyfile", client[3], "--sni-hostname", "localhost",
+		"--priority", "NORMAL:-KX-ALL:+RSA:-VERS-ALL:+VERS-TLS1.2:%NO_SESSION_HASH", "--crlf", "--port", o.relay.port, "127.0.0.1")
+	io.WriteString(stdin, "GET / HTTP/1.0\n\n")
+	wait()
+
 	key := testPKI().server["rsa"].PrivateKey.(*rsa.PrivateKey)
-	for _, c := range o.relay.dissect(t, Options{RSAKeys: []*rsa.PrivateKey{key}}) {
-		readsWell(t, c, 5)
+	all := o.relay.dissect(t, Options{RSAKeys: []*rsa.PrivateKey{key}})
+	if len(all) != 2 || !all[0].handshakes[0].extendedMaster || all[1].handshakes[0].extendedMaster {
+		t.Fatalf("%d connections, not one with and one without extended_master_secret", len(all))
 	}
+	readsWell(t, all[0], 5)
+	expectSome(t, all[1], "server HTTP/1.0 200 ok [master_secret]") // which comes after the request's first line
+	allHold(t, all[1], 5)
+	premasters := &keylog.Store{}
+	file := must(os.Open(clientKeys))
+	defer file.Close()
+	keylog.Read(file, func(e keylog.Entry) {
+		if e.Label == keylog.LabelRSA {
+			premasters.Add(e)
+		}
+	})
+	readsWell(t, o.relay.dissect(t, Options{Secrets: premasters})[0], 5)
+
 	c := o.relay.dissect(t, Options{})[0]
 	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "was SSLKEYLOGFILE set for one of the two programs?") {
 		t.Errorf("without any key: problems %+v", c.Problems)
@@ -581,4 +602,19 @@ func TestPythonPostHandshakeAuthentication(t *testing.T) {
 		"client Certificate [client_application_traffic_secret]", "client CertificateVerify [client_application_traffic_secret]",
 		"client Finished [client_application_traffic_secret]")
 	allHold(t, c, 7)
+}
+
+// curl rejects the server of TLS 1.3 with an alert in the clear, though its keys are agreed on.
+func TestCurlRejectsInTheClear(t *testing.T) {
+	t.Parallel()
+	need(t, "curl")
+	cert, key := write(t, "server", testPKI().server["ecdsa"])
+	o := newOpenssl(t, "-cert", cert, "-key", key, "-www")
+	_, _, wait := start(t, "curl", "-s", "--tlsv1.3", "https://127.0.0.1:"+o.relay.port+"/")
+	wait()
+	c := o.relay.dissect(t, Options{Secrets: secretsFrom(t, o.keys)})[0]
+	expect(t, c, "client ClientHello", "server ServerHello", "server change_cipher_spec",
+		"server EncryptedExtensions [server_handshake_traffic_secret]", "server Certificate [server_handshake_traffic_secret]",
+		"server CertificateVerify [server_handshake_traffic_secret]", "server Finished [server_handshake_traffic_secret]",
+		"client unknown_ca")
 }

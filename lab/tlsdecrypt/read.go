@@ -88,12 +88,12 @@ func (f *flow) readTLS13(d *direction, w waiting, m Message) {
 	}
 	m.Key = p.key
 	content, t, _, err := tlswire.InnerPlaintext(inner)
-	m.Type = t
 	if err != nil {
 		m.Err = err
 		f.closed(m)
 		return
 	}
+	m.Type = t
 	f.content(d, content, m)
 }
 
@@ -192,6 +192,8 @@ func (f *flow) updateKey(d *direction) {
 	}
 }
 
+var errNoSecret = errors.New("the master secret is not known")
+
 // readTLS12 opens a record that follows a ChangeCipherSpec of TLS 1.2 or before.
 func (f *flow) readTLS12(d *direction, w waiting, m Message) {
 	hs := d.encrypting
@@ -200,13 +202,13 @@ func (f *flow) readTLS12(d *direction, w waiting, m Message) {
 		if f.findMaster(hs) {
 			d.current, d.failed = hs.keys(d.side)
 		} else {
-			d.failed = errors.New("")
+			d.failed = errNoSecret
 			f.noSecretTLS12(d, w.rec.Offset)
 		}
 	}
 	if d.failed != nil {
-		if text := d.failed.Error(); text != "" {
-			f.problem(tlswire.SideUnknown, -1, text)
+		if d.failed != errNoSecret {
+			f.problem(tlswire.SideUnknown, -1, d.failed.Error())
 		}
 		f.closed(m)
 		return

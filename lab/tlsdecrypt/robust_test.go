@@ -222,8 +222,24 @@ func TestGaps(t *testing.T) {
 			}
 		}
 	}
+	// In the clear, a record that is not whole takes the checks with it, but fails none.
+	first := true
+	c := flows(t)["TLS 1.2"].change(func(e wiretap.Event) []wiretap.Event {
+		if e.Kind == wiretap.Data && e.From == wiretap.Server && first {
+			first = false
+			before, after := e, e
+			before.Data, after.Data = e.Data[:len(e.Data)-60], e.Data[len(e.Data)-50:]
+			return []wiretap.Event{before, {Kind: wiretap.Gap, From: wiretap.Server, Missing: 10}, after}
+		}
+		return []wiretap.Event{e}
+	}).dissect(t, Options{})
+	c.Check(trust())
+	if got := results(c); len(c.Problems) == 0 || slices.ContainsFunc(got, func(s string) bool { return strings.HasSuffix(s, string(Fails)) }) {
+		t.Errorf("problems %+v, checks %q", c.Problems, got)
+	}
+
 	r := flows(t)["TLS 1.3"]
-	c := r.change(func(e wiretap.Event) []wiretap.Event {
+	c = r.change(func(e wiretap.Event) []wiretap.Event {
 		if e.Kind == wiretap.Data && e.From == wiretap.Server {
 			return []wiretap.Event{e, {Kind: wiretap.Gap, From: wiretap.Server, Missing: 5000}}
 		}
@@ -231,6 +247,40 @@ func TestGaps(t *testing.T) {
 	}).dissect(t, Options{})
 	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "5000 bytes of the server are missing in the capture") {
 		t.Errorf("problems %+v", c.Problems)
+	}
+}
+
+// Without its ServerHello a connection stays closed.
+func TestServerHelloIsMissing(t *testing.T) {
+	for name, r := range flows(t) {
+		first := true
+		c := r.change(func(e wiretap.Event) []wiretap.Event {
+			if e.Kind == wiretap.Data && e.From == wiretap.Server && first {
+				first = false
+				return []wiretap.Event{{Kind: wiretap.Data, From: wiretap.Server, Data: e.Data[:20]}, {Kind: wiretap.Gap, From: wiretap.Server, Missing: 3000}}
+			}
+			return []wiretap.Event{e}
+		}).dissect(t, Options{})
+		var texts []string
+		for _, p := range c.Problems {
+			texts = append(texts, p.Text)
+		}
+		if len(texts) != 2 || !strings.HasPrefix(texts[1], "no ServerHello was seen") {
+			t.Errorf("%s: problems %q, messages %q", name, texts, summary(c))
+		}
+	}
+}
+
+// A session of TLS 1.2 is resumed whose first connection is not in the capture.
+func TestResumedSessionIsUnknown(t *testing.T) {
+	server, client := serverConfig(), clientConfig()
+	server.MaxVersion = tls.VersionTLS12
+	server.SetSessionTicketKeys([][32]byte{{1}})
+	client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	record(t, server, client)
+	c := record(t, server, client).dissect(t, Options{})
+	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "its secret is that of an earlier connection") || c.Resumption != ByTicket {
+		t.Errorf("problems %v, resumption %q", c.Problems, c.Resumption)
 	}
 }
 
@@ -260,6 +310,26 @@ func TestMemoryIsBounded(t *testing.T) {
 	handle(wiretap.Event{Kind: wiretap.Close})
 	if len(done.Messages) > maxMessages || done.Omitted == 0 {
 		t.Errorf("%d messages, %d omitted", len(done.Messages), done.Omitted)
+	}
+}
+
+// Handshake messages without end are not held either.
+func TestMemoryOfHandshakesIsBounded(t *testing.T) {
+	hello := flows(t)["TLS 1.2"].dissect(t, Options{}).Messages[0].Handshake.Raw
+	padded := append(bytes.Clone(hello), make([]byte, 1<<16)...) // does not parse, and is kept as it came
+	n := len(padded) - tlswire.HandshakeHeaderLen
+	padded[1], padded[2], padded[3] = byte(n>>16), byte(n>>8), byte(n)
+	var stream []byte
+	for piece := range slices.Chunk(padded, tlswire.MaxPlaintext) {
+		stream = append(stream, tlswire.Record{Type: tlswire.ContentTypeHandshake, Version: tlswire.VersionTLS12, Fragment: piece}.Marshal()...)
+	}
+	r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}}}
+	for range 200 {
+		r.events = append(r.events, wiretap.Event{Kind: wiretap.Data, Data: stream})
+	}
+	c := r.dissect(t, Options{})
+	if len(c.Messages) > maxBytes/len(padded) || c.Omitted < 100 || len(c.Messages) == 0 {
+		t.Errorf("%d messages, %d omitted", len(c.Messages), c.Omitted)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -281,8 +280,7 @@ func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC")
 // subject names whom a certificate is for.
 func subject(c *x509.Certificate) string {
 	if s := c.Subject.String(); s != "" {
-		quoted := strconv.QuoteToGraphic(s) // it must not harm a terminal
-		return quoted[1 : len(quoted)-1]
+		return s
 	}
 	return "a certificate without subject"
 }
