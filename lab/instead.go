@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Instead is what a side speaks in place of TLS.
@@ -99,7 +101,7 @@ func (h *hangUp) Read(b []byte) (int, error) {
 
 // Write drops the alert that crypto/tls sends about the end.
 func (h *hangUp) Write(b []byte) (int, error) {
-	if len(b) > 0 && b[0] == 21 {
+	if len(b) > 0 && b[0] == byte(tlswire.ContentTypeAlert) {
 		return len(b), nil
 	}
 	return h.Conn.Write(b)
