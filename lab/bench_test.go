@@ -13,11 +13,14 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 const (
@@ -38,7 +41,48 @@ const (
 func BenchmarkHandshakes(b *testing.B) {
 	dir := benchPKI(b)
 	client := benchClientConfig(b, dir)
-	ours, bare := benchLabServer(b, dir), benchBareServer(b, dir)
+	ours, bare := benchLabServer(b, dir, nil), benchBareServer(b, dir)
+	benchPair(b, client, ours, bare)
+}
+
+// BenchmarkDissect compares the lab's server with capture and dissection, as
+// lab up has them, with the same server that only captures.
+//
+//	go test -run '^$' -bench Dissect -benchtime 60x ./lab
+func BenchmarkDissect(b *testing.B) {
+	dir := benchPKI(b)
+	client := benchClientConfig(b, dir)
+	var told atomic.Int64
+	recorded := func(dissect bool) string {
+		return benchLabServer(b, dir, func(s *Settings) {
+			w, err := capture.Create(filepath.Join(b.TempDir(), "lab.pcapng"), capture.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { w.Close() })
+			if !dissect {
+				s.Tap = wiretap.New(w)
+				return
+			}
+			s.Journal.Each = func(x *Exchange) {
+				if x.Wire != nil && len(x.Wire.Messages) > 10 {
+					told.Add(1)
+				}
+			}
+			d := s.Journal.Dissect()
+			b.Cleanup(d.Close)
+			s.Tap = wiretap.New(w, d)
+		})
+	}
+	benchPair(b, client, recorded(true), recorded(false))
+	if want := int64(b.N+1) * benchSlice; told.Load() < want*99/100 {
+		b.Errorf("%d of %d exchanges were told with what was said", told.Load(), want)
+	}
+}
+
+// benchPair calls two servers in turn, and reports their rates and the median
+// of the ratio between them.
+func benchPair(b *testing.B, client *tls.Config, ours, bare string) {
 	benchHandshakes(b, ours, client) // warm up
 	benchHandshakes(b, bare, client)
 
@@ -105,18 +149,22 @@ func benchCall(addr string, config *tls.Config) error {
 	return nil
 }
 
-func benchLabServer(b *testing.B, dir string) (addr string) {
+func benchLabServer(b *testing.B, dir string, change func(*Settings)) (addr string) {
 	b.Helper()
 	keys, err := keylog.Open(filepath.Join(b.TempDir(), "keys.log"), func(err error) { b.Error(err) })
 	if err != nil {
 		b.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	s, err := Listen(ctx, "127.0.0.1:0", Settings{
+	settings := Settings{
 		Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"},
 		KeyLog:      keys,
 		Journal:     &Journal{Each: func(*Exchange) {}},
-	})
+	}
+	if change != nil {
+		change(&settings)
+	}
+	s, err := Listen(ctx, "127.0.0.1:0", settings)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -138,6 +138,7 @@ func (c *connection) deliver(s *segment, from int) {
 		d.next++
 		if closes = c.directions[1-from].finished; !closes {
 			c.emit(wiretap.Event{Kind: wiretap.HalfClose, From: c.side(from), Time: s.time})
+			c.table.lingering = append(c.table.lingering, c)
 		}
 	}
 	c.comment(s, from)

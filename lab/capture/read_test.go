@@ -262,3 +262,48 @@ func TestManyOpenConnections(t *testing.T) {
 		t.Errorf("notices are %q, want %q", notices, want)
 	}
 }
+
+// open is a sink that counts the connections that are open at the same time.
+type open struct{ now, most int }
+
+func (o *open) Open(wiretap.Event) wiretap.Handler {
+	o.now++
+	o.most = max(o.most, o.now)
+	return func(e wiretap.Event) {
+		if e.Kind == wiretap.Close {
+			o.now--
+		}
+	}
+}
+
+// TestOneFIN: connections with one FIN, as a host records them that closes before its peer does, do not stay open until
+// the file ends.
+func TestOneFIN(t *testing.T) {
+	const connections = 1 << 14
+	first := []raw{
+		seg{wiretap.Client, "S", 0, 0, "", 0}.packet(t, 0),
+		seg{wiretap.Server, "SA", 0, 1, "", 0}.packet(t, 0),
+		seg{wiretap.Client, "A", 1, 1, "request", 0}.packet(t, 0),
+		seg{wiretap.Server, "FA", 1, 8, "response", 0}.packet(t, 0),
+		seg{wiretap.Client, "A", 8, 10, "", 0}.packet(t, 0),
+	}
+	var packets []raw
+	for i := range connections {
+		for _, p := range first {
+			p.data = bytes.Clone(p.data)
+			address := 12 // the source's
+			if p.data[15] != first[0].data[15] {
+				address = 16
+			}
+			bigEndian.PutUint32(p.data[address:], uint32(i))
+			packets = append(packets, p)
+		}
+	}
+	var o open
+	if err := capture.Read(bytes.NewReader(pcapFile(littleEndian, 0xa1b2c3d4, 101, packets)), capture.ReadOptions{Sink: &o}); err != nil {
+		t.Fatal(err)
+	}
+	if o.now != 0 || o.most > connections/8 {
+		t.Errorf("%d connections are open at the end, and %d were at the same time", o.now, o.most)
+	}
+}

@@ -14,6 +14,7 @@ const (
 	maxConnections = 1 << 16  // that are followed at the same time; past it the half that is idle longest is let go
 	maxEnded       = 1 << 12  // that have ended and are remembered, for the packets that come late
 	maxWaiting     = 64 << 20 // bytes of segments that wait for others, of all connections
+	maxLingering   = 1 << 12  // packets of others after which a connection with one FIN is taken to have ended
 )
 
 // table has the connections of a file by their endpoints.
@@ -22,6 +23,7 @@ type table struct {
 	connections map[pair]*connection
 	ended       []*connection // a ring
 	oldest      int           // index in ended, once that is full
+	lingering   []*connection // with one FIN, and perhaps ended since, in the order of that
 	streams     int           // connections so far
 	packets     int64         // so far
 	waiting     int           // bytes of segments in connections
@@ -51,11 +53,30 @@ func (t *table) segment(s *segment) {
 		c = t.begin(key, s)
 	}
 	c.lastPacket = t.packets
-	if c.ended {
+	if !c.ended {
+		if c.segment(s, from); c.ended {
+			t.remember(c)
+		}
+	}
+	t.expire()
+}
+
+// expire ends the connection that has its one FIN for longest, if nothing came after that for long. Its other FIN is not in
+// the file: a host that has closed its socket does not hear of it.
+func (t *table) expire() {
+	if len(t.lingering) == 0 {
 		return
 	}
-	if c.segment(s, from); c.ended {
+	c := t.lingering[0]
+	switch idle := t.packets - c.lastPacket; {
+	case c.ended:
+		t.lingering = t.lingering[1:]
+	case idle >= maxLingering:
+		t.lingering = t.lingering[1:]
+		c.flush()
 		t.remember(c)
+	case idle == 0: // it goes on
+		t.lingering = append(t.lingering[1:], c)
 	}
 }
 
