@@ -22,6 +22,7 @@ func TestDifferential(t *testing.T) {
 		t.Skip("runs other programs")
 	}
 	need(t, "tshark", "openssl")
+	t.Parallel()
 	s := newStudio(t)
 	s.makeDSA(t)
 	t.Run("record", func(t *testing.T) {
@@ -202,6 +203,11 @@ func (v *verdict) sound(t *testing.T, what string, c *tlsdecrypt.Connection) {
 		if m.Err != nil {
 			t.Errorf("%s: %v", what, m.Err)
 		}
+		for _, e := range extensionsOf(m) {
+			if e.Err != nil {
+				t.Errorf("%s: %v: %v", what, e.Type, e.Err)
+			}
+		}
 		for _, check := range m.Checks {
 			switch {
 			case check.Result == tlsdecrypt.Holds:
@@ -219,4 +225,27 @@ func (v *verdict) sound(t *testing.T, what string, c *tlsdecrypt.Connection) {
 // untrusted tells whether the text is of a certificate that is not to be trusted.
 func untrusted(text string) bool {
 	return strings.Contains(text, "CN=expired") || strings.Contains(text, "CN=stranger") || strings.Contains(text, "CN=dsa")
+}
+
+func extensionsOf(m *tlsdecrypt.Message) (all []tlswire.Extension) {
+	if m.Handshake == nil {
+		return nil
+	}
+	switch body := m.Handshake.Body.(type) {
+	case *tlswire.ClientHello:
+		return body.Extensions
+	case *tlswire.ServerHello:
+		return body.Extensions
+	case *tlswire.EncryptedExtensions:
+		return body.Extensions
+	case *tlswire.CertificateRequest:
+		return body.Extensions
+	case *tlswire.NewSessionTicket:
+		return body.Extensions
+	case *tlswire.Certificate:
+		for _, entry := range body.Entries {
+			all = append(all, entry.Extensions...)
+		}
+	}
+	return all
 }
