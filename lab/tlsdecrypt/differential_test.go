@@ -83,11 +83,11 @@ func (v *verdict) judge(t *testing.T, name, what string, c *tlsdecrypt.Connectio
 		what := what + ", " + from.String()
 		if n, why := excusedFrom(c, from, ours.said[from], theirs.said[from]); why != "" {
 			v.tally["excused: "+why]++
-			v.compare(t, what, firstOf(ours.said[from], n), firstOf(theirs.said[from], n))
+			v.compare(t, what, c.CipherSuite, firstOf(ours.said[from], n), firstOf(theirs.said[from], n))
 			continue
 		}
-		v.compare(t, what, ours.said[from], theirs.said[from])
-		v.compare(t, what, ours.http[from], theirs.http[from])
+		v.compare(t, what, c.CipherSuite, ours.said[from], theirs.said[from])
+		v.compare(t, what, c.CipherSuite, ours.http[from], theirs.http[from])
 	}
 }
 
@@ -156,7 +156,7 @@ func dissect(t *testing.T, name, keys string) map[int]*tlsdecrypt.Connection {
 }
 
 // compare reports the first message in which two accounts differ, and counts what agrees.
-func (v *verdict) compare(t *testing.T, what string, ours, theirs []entry) {
+func (v *verdict) compare(t *testing.T, what string, suite tlswire.CipherSuite, ours, theirs []entry) {
 	t.Helper()
 	for i := range max(len(ours), len(theirs)) {
 		if i >= len(ours) || i >= len(theirs) {
@@ -172,7 +172,7 @@ func (v *verdict) compare(t *testing.T, what string, ours, theirs []entry) {
 			}
 		}
 		if ours[i].head != theirs[i].head || !slices.Equal(ours[i].fields, theirs[i].fields) {
-			if name := excused(ours[i], theirs[i]); name != "" {
+			if name := excused(suite, ours[i], theirs[i]); name != "" {
 				v.tally["excused: "+name]++
 				continue
 			}
