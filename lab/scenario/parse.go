@@ -82,15 +82,20 @@ func (h *Half) clientFields(r reader) map[string]setter {
 func (s *Scenario) readExpectation(r reader, version uint16) setter {
 	return func(n *yaml.Node) error {
 		var e Expectation
-		learns := map[string]lab.Learned{"handshake": lab.LearnedInHandshake, "first read": lab.LearnedAtFirstRead}
-		err := r.object(n, map[string]setter{
-			"rejected_by": choice(r, &e.RejectedBy, named(lab.ServerSide, lab.ClientSide)), "alert": choice(r, &e.Alert, alerts()),
-			"code": r.text((*string)(&e.Code)), "status": r.number(&e.Status), "resumed": r.boolean(&e.Resumed),
-			"server_learns": choice(r, &e.ServerLearns, learns), "client_learns": choice(r, &e.ClientLearns, learns),
-			"cipher_suite": r.text(&e.CipherSuite), "group": r.text(&e.Group), "alpn": r.text(&e.ALPN), "server": r.text(&e.Server),
-		})
+		err := r.object(n, e.fields(r))
 		s.Expect[version] = e
 		return err
+	}
+}
+
+// fields are those of a verdict.
+func (e *Expectation) fields(r reader) map[string]setter {
+	learns := map[string]lab.Learned{"handshake": lab.LearnedInHandshake, "first read": lab.LearnedAtFirstRead}
+	return map[string]setter{
+		"rejected_by": choice(r, &e.RejectedBy, named(lab.ServerSide, lab.ClientSide)), "alert": choice(r, &e.Alert, alerts()),
+		"code": r.text((*string)(&e.Code)), "status": r.number(&e.Status), "resumed": r.boolean(&e.Resumed),
+		"server_learns": choice(r, &e.ServerLearns, learns), "client_learns": choice(r, &e.ClientLearns, learns),
+		"cipher_suite": r.text(&e.CipherSuite), "group": r.text(&e.Group), "alpn": r.text(&e.ALPN), "server": r.text(&e.Server),
 	}
 }
 
