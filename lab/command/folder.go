@@ -113,12 +113,9 @@ func (p *Program) generate(ctx context.Context, m *certgen.Manifest, f folder, o
 	return certgen.Generate(ctx, m, f.certs(), o)
 }
 
-// trustOf is what chains are checked under: the CAs in the folder's PKI, or
+// trustOf is what chains are checked under: the CAs in the folder of a PKI, or
 // none where there is no PKI.
-func trustOf(f folder) (*tlsdecrypt.Trust, error) { return trustIn(f.certs()) }
-
-// trustIn is trustOf for the folder of a PKI.
-func trustIn(certs string) (*tlsdecrypt.Trust, error) {
+func trustOf(certs string) (*tlsdecrypt.Trust, error) {
 	files, err := filepath.Glob(filepath.Join(certs, "*.pem"))
 	if err != nil {
 		return nil, err

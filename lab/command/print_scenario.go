@@ -154,7 +154,7 @@ func (p *Program) drawRuns(runs []*scenario.Result, f folder, o ladder.Options) 
 		if wire == nil {
 			continue
 		}
-		if trust, err := trustIn(r.Scenario.Certs(f.certs())); err == nil {
+		if trust, err := trustOf(r.Scenario.Certs(f.certs())); err == nil {
 			wire.Check(trust)
 		}
 		_ = ladder.Draw(p.Stdout, wire, o)
