@@ -41,6 +41,7 @@ func newHalf(side Side, err error, version uint16, seen *alertWatch) half {
 	}
 	var instead *InsteadError
 	if errors.As(err, &instead) {
+		h.refused = instead.Spoke == InsteadHangUp
 		if code := seen.received.Load(); code != nil {
 			h.alert = newAlert(*code, side.Other())
 		}
