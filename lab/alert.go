@@ -37,7 +37,9 @@ func receivedAlert(err error) (d tlswire.AlertDescription, ok bool) {
 
 // alertWatch remembers the last alerts that crossed a connection in plain text:
 // all of TLS 1.2's handshake, and those from before there were keys.
-type alertWatch struct{ sent, received atomic.Pointer[tlswire.AlertDescription] }
+type alertWatch struct {
+	sent, received atomic.Pointer[tlswire.AlertDescription]
+}
 
 // sending looks at what is written, which is one record or several.
 func (a *alertWatch) sending(b []byte) { watch(&a.sent, b) }

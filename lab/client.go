@@ -158,6 +158,9 @@ func (x *clientExchange) Read(b []byte) (int, error) {
 
 func (x *clientExchange) Write(b []byte) (int, error) {
 	x.alerts.sending(b)
+	if len(x.settings.Offer) > 0 {
+		b = offering(x.settings.Offer, b)
+	}
 	if x.rekey == nil {
 		return x.Conn.Write(b)
 	}

@@ -41,6 +41,7 @@ func newHalf(side Side, err error, version uint16, seen *alertWatch) half {
 	}
 	var instead *InsteadError
 	if errors.As(err, &instead) {
+		h.refused = instead.Spoke == InsteadHangUp
 		if alert := seen.received.Load(); alert != nil {
 			h.alert = newAlert(*alert, side.Other())
 		}

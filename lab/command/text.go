@@ -232,7 +232,11 @@ func (a *pair) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 
 // sayServer tells what lab server asks for.
 func (a *pair) sayServer(addr net.Addr, certificate, clientCA string) {
-	a.say("server on https://%s shows %s and lets in clients of %s, until Ctrl-C", addr, certificate, clientCA)
+	what := fmt.Sprintf("shows %s and lets in clients of %s", certificate, clientCA)
+	if a.scenario != nil {
+		what = "does as in the scenario"
+	}
+	a.say("server on https://%s %s, until Ctrl-C", addr, what)
 	a.sayKeys(addr)
 	a.sayCapture(portOf(addr))
 }
