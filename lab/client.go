@@ -189,7 +189,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	config = withSecrets(x.watchCertificate(config), config.KeyLogWriter, x.Conn)
 	if x.settings.Rekey {
 		x.rekey = &rekeyer{}
-		config = alsoLog(config, x.rekey)
+		config.KeyLogWriter = both(config.KeyLogWriter, x.rekey)
 	}
 	conn := tls.Client(x, config)
 	handshake, cancel := context.WithTimeout(ctx, x.settings.timeout())
