@@ -159,5 +159,5 @@ func (c *serverConn) speakInstead(ctx context.Context, what Instead, config *tls
 		return
 	}
 	c.finish(err, tls.ConnectionState{}, nil)
-	_ = drain(c.Conn)
+	_ = c.listener.drain(c.Conn)
 }
