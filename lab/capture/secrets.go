@@ -1,6 +1,10 @@
 package capture
 
-import "bytes"
+import (
+	"bytes"
+
+	"mtlslab.example/lab/lab/keylog"
+)
 
 // secrets gathers the key log lines of one connection.
 type secrets struct {
@@ -11,7 +15,7 @@ type secrets struct {
 // master returns the master secret of TLS 1.2 in hexadecimal, or "".
 func (s *secrets) master() string {
 	for line := range bytes.Lines(s.lines) {
-		if fields := bytes.Fields(line); len(fields) == 3 && string(fields[0]) == "CLIENT_RANDOM" {
+		if fields := bytes.Fields(line); len(fields) == 3 && string(fields[0]) == keylog.LabelClientRandom {
 			return string(fields[2])
 		}
 	}
@@ -33,11 +37,11 @@ const (
 
 // labels are those of RFC 9850, section 3. The others of that section decrypt nothing that is recorded before them.
 var labels = map[string]secretSet{
-	"CLIENT_HANDSHAKE_TRAFFIC_SECRET": clientHandshakeTraffic,
-	"SERVER_HANDSHAKE_TRAFFIC_SECRET": serverHandshakeTraffic,
-	"CLIENT_TRAFFIC_SECRET_0":         clientTraffic0,
-	"SERVER_TRAFFIC_SECRET_0":         serverTraffic0,
-	"CLIENT_RANDOM":                   masterSecret,
+	keylog.LabelClientHandshakeTraffic: clientHandshakeTraffic,
+	keylog.LabelServerHandshakeTraffic: serverHandshakeTraffic,
+	keylog.LabelClientTraffic0:         clientTraffic0,
+	keylog.LabelServerTraffic0:         serverTraffic0,
+	keylog.LabelClientRandom:           masterSecret,
 }
 
 // add adds a line and returns it as it stands among lines, newline included, or nil if it is there already.
