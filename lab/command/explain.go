@@ -67,7 +67,10 @@ func (p *Program) explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	bar := newProgress(p.Stderr, "reading "+file)
+	bar := &progress{}
+	if !isTerminal(p.Stdout) || c.Int("stream") >= 0 { // else what is shown is progress enough
+		bar = newProgress(p.Stderr, "reading "+file)
+	}
 	defer bar.stop()
 	dissector := tlsdecrypt.New(tlsdecrypt.Options{Secrets: secrets, RSAKeys: rsaKeys, Done: gallery.add})
 	spread := wiretap.NewSpread(dissector, runtime.GOMAXPROCS(0))
@@ -127,8 +130,8 @@ func (p *Program) loadSecrets(c *cli.Context) (*keylog.Store, error) {
 		return secrets, nil
 	}
 	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) && !named {
-		return secrets, nil
+	if errors.Is(err, fs.ErrNotExist) && (!named || name == os.Getenv("SSLKEYLOGFILE")) {
+		return secrets, nil // nobody has logged yet
 	}
 	if err != nil {
 		return nil, err
