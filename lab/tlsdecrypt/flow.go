@@ -208,8 +208,9 @@ func (f *flow) giveUp() {
 	f.queue = nil
 }
 
-// add appends a message, unless there are too many. It tells whether it did.
-func (f *flow) add(m *Message) bool {
+// add appends a message, and returns it where it is kept: nil when there are
+// too many.
+func (f *flow) add(m Message) *Message {
 	if m.Handshake != nil {
 		f.held += len(m.Handshake.Raw)
 	}
@@ -220,10 +221,12 @@ func (f *flow) add(m *Message) bool {
 	}
 	if len(f.c.Messages) >= maxMessages || f.held > maxBytes {
 		f.c.Omitted++
-		return false
+		return nil
 	}
-	f.c.Messages = append(f.c.Messages, m)
-	return true
+	kept := new(Message)
+	*kept = m
+	f.c.Messages = append(f.c.Messages, kept)
+	return kept
 }
 
 // noSecret says why encrypted records stay closed.
