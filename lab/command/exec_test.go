@@ -49,6 +49,7 @@ func newExecLab(t *testing.T) *execLab {
 	if runtime.GOOS != "linux" {
 		t.Skip("the shim is for Linux")
 	}
+	needPeer(t, "cc")
 	l := &execLab{dir: t.TempDir(), program: labCommand(t)}
 	m, err := certgen.Read(defaultManifest(t))
 	if err != nil {
@@ -239,6 +240,7 @@ func (l *execLab) requests(t *testing.T, names ...string) map[string]int {
 // TestExecPrograms runs programs under lab exec, and has tshark decrypt what
 // they have said with the keys that each has logged.
 func TestExecPrograms(t *testing.T) {
+	t.Parallel()
 	l := newExecLab(t)
 	combined := []byte{}
 	for _, name := range []string{"client.pem", "client-key.pem"} {
@@ -284,7 +286,7 @@ func TestExecPrograms(t *testing.T) {
 			"-CAfile", "certs/server-ca.pem", "-verify_return_error", "-cert", "certs/client.pem", "-key", "certs/client-key.pem")
 		l.wantWhole(t, "s_client", 1)
 	})
-	for mode, handshakes := range map[string]int{"once": 1, "threads": 50, "forks": 32, "closed": 1, "dropped": 1} {
+	for mode, handshakes := range map[string]int{"once": 1, "threads": 50, "forks": 32, "closed": 1, "dropped": 1, "default": 50} {
 		program("bare-"+mode, handshakes, func(t *testing.T) {
 			needPeer(t, "python3", "-c", "import ssl")
 			l.run(t, "bare-"+mode, "", "python3", filepath.Join(peers, "bare.py"), l.port, "certs", mode)
@@ -384,8 +386,8 @@ uwsgi_temp_path %[2]s/uwsgi; scgi_temp_path %[2]s/scgi; %s
 
 // TestExecOwnCallback runs a program that has key log callbacks of its own.
 func TestExecOwnCallback(t *testing.T) {
+	t.Parallel()
 	l := newExecLab(t)
-	needPeer(t, "cc")
 	source, err := filepath.Abs("testdata/peer/owncallback.c")
 	if err != nil {
 		t.Fatal(err)

@@ -113,17 +113,17 @@ func (p *Program) generate(ctx context.Context, m *certgen.Manifest, f folder, o
 	return certgen.Generate(ctx, m, f.certs(), o)
 }
 
-// trustOf is what chains are checked under: the CAs in the folder's PKI, or
+// trustOf is what chains are checked under: the CAs in the folder of a PKI, or
 // none where there is no PKI.
-func trustOf(f folder) (*tlsdecrypt.Trust, error) {
-	files, err := filepath.Glob(filepath.Join(f.certs(), "*.pem"))
+func trustOf(certs string) (*tlsdecrypt.Trust, error) {
+	files, err := filepath.Glob(filepath.Join(certs, "*.pem"))
 	if err != nil {
 		return nil, err
 	}
 	trust := &tlsdecrypt.Trust{}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".pem")
-		certificates, err := certgen.LoadCertificates(f.certs(), name)
+		certificates, err := certgen.LoadCertificates(certs, name)
 		if err == nil && certificates[0].IsCA { // else a key or a CRL, for one
 			trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: name, Certificate: certificates[0]})
 		}

@@ -40,7 +40,7 @@ type frame struct {
 
 // newGallery reads the flags of lab explain.
 func (p *Program) newGallery(c *cli.Context) (*gallery, error) {
-	trust, err := trustOf(folderOf(c))
+	trust, err := trustOf(folderOf(c).certs())
 	if err != nil {
 		return nil, err
 	}

@@ -64,12 +64,20 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 	}
 	a.settings = lab.Settings{Version: version, HTTP2: http2, CRL: crl}
 	a.settings.Credentials.Dir = a.folder.certs()
-	a.report = report{Program: p, folder: a.folder, json: c.Bool("json"), options: p.ladderOptions(c)}
+	a.report = report{Program: p, certs: a.certs(), json: c.Bool("json"), options: p.ladderOptions(c)}
 	a.settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) {
 		a.count(x)
 		a.report.exchange(x)
 	}}
 	return a, nil
+}
+
+// certs is the folder of the PKI in use: the scenario's own, if there is one.
+func (a *pair) certs() string {
+	if a.scenario != nil {
+		return a.scenario.Certs(a.folder.certs())
+	}
+	return a.folder.certs()
 }
 
 // record opens the key log and the capture, in a folder that is there. The

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/scenario"
 )
 
@@ -144,6 +145,21 @@ func (p *Program) printRuns(runs []*scenario.Result) {
 		p.printWrong(r)
 	}
 	fmt.Fprintln(p.Stdout)
+}
+
+// drawRuns draws what was said in each version.
+func (p *Program) drawRuns(runs []*scenario.Result, f folder, o ladder.Options) {
+	for _, r := range runs {
+		wire := r.Exchange.Wire
+		if wire == nil {
+			continue
+		}
+		if trust, err := trustOf(r.Scenario.Certs(f.certs())); err == nil {
+			wire.Check(trust)
+		}
+		_ = ladder.Draw(p.Stdout, wire, o)
+		fmt.Fprintln(p.Stdout)
+	}
 }
 
 func (p *Program) printNamed(name, value string) {

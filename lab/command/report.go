@@ -12,7 +12,7 @@ import (
 // each kind as a ladder, too.
 type report struct {
 	*Program
-	folder  folder
+	certs   string // folder of the PKI that chains are checked under
 	json    bool
 	options ladder.Options
 	drawn   kinds
@@ -46,9 +46,9 @@ func (r *report) draw(c *tlsdecrypt.Connection) {
 	fmt.Fprintln(r.Stdout)
 }
 
-// check checks the connection under the CAs that the folder has by now.
+// check checks the connection under the CAs that there are by now.
 func (r *report) check(c *tlsdecrypt.Connection) {
-	if trust, err := trustOf(r.folder); err == nil {
+	if trust, err := trustOf(r.certs); err == nil {
 		c.Check(trust)
 	}
 }

@@ -43,7 +43,10 @@ func (p *Program) scenarioCommand() *cli.Command {
 				Description: scenarioRunExamples,
 				Flags: []cli.Flag{dirFlag(), jsonFlag(),
 					&cli.BoolFlag{Name: "all", Usage: "run every scenario"},
-					&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"}},
+					&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},
+					&cli.BoolFlag{Name: "brief", Usage: "do not draw the exchanges"},
+					&cli.BoolFlag{Name: "verbose", Usage: "draw each message with its fields and bytes"},
+					asciiFlag()},
 				Action:       p.scenarioRun,
 				BashComplete: p.completeScenarios,
 			},
@@ -119,7 +122,7 @@ func (p *Program) scenarioRun(c *cli.Context) error {
 		return err
 	}
 	o := scenario.Options{Manifest: p.Manifest, Dir: string(f)}
-	asExpected, brief := true, c.Bool("all")
+	asExpected := true
 	err = runScenarios(c.Context, chosen, only, o, func(runs []*scenario.Result) {
 		for _, r := range runs {
 			asExpected = asExpected && len(r.Wrong) == 0
@@ -129,9 +132,12 @@ func (p *Program) scenarioRun(c *cli.Context) error {
 		}
 		switch {
 		case c.Bool("json"):
-		case brief:
+		case c.Bool("all"):
 			p.printBrief(runs)
 		default:
+			if !c.Bool("brief") {
+				p.drawRuns(runs, f, p.ladderOptions(c))
+			}
 			p.printRuns(runs)
 		}
 	})

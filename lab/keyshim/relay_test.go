@@ -3,6 +3,7 @@ package keyshim
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -85,8 +86,8 @@ func TestRelayRecords(t *testing.T) {
 		"SOCKS5, TLS 1.2": {tls.VersionTLS12, throughProxy("socks5")},
 		"forward": {tls.VersionTLS13, func(r *Relay, transport *http.Transport) error {
 			addr, err := r.forward("127.0.0.1:0", serverAddr)
-			transport.Dial = func(network, _ string) (net.Conn, error) {
-				c, err := net.Dial(network, addr.String())
+			transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+				c, err := new(net.Dialer).DialContext(ctx, network, addr.String())
 				if err == nil {
 					dialed = c.LocalAddr().String()
 				}

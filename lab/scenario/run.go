@@ -20,10 +20,6 @@ import (
 type Options struct {
 	Manifest []byte // of the certificates that scenarios add to
 	Dir      string // the folder that holds certs and captures
-	// Watch returns what sees the bytes and secrets of a run beside its capture:
-	// the place for what draws them. It may be called by several runs at a time.
-	// nil: nobody watches.
-	Watch func(s *Scenario, version uint16) wiretap.Sink
 }
 
 // certs is the folder of the PKI.
@@ -45,6 +41,7 @@ const settleTimeout = 15 * time.Second
 // Run carries out the scenario with one of its versions: it makes the
 // certificates, lets the lab's own server and client meet in this process, and
 // records them in a capture of its own, which replaces that of an earlier run.
+// The exchanges come with what was said on the wire.
 // The versions of one scenario share their certificates and must not be run at
 // the same time.
 func (s *Scenario) Run(ctx context.Context, version uint16, o Options) (*Result, error) {
@@ -58,11 +55,9 @@ func (s *Scenario) Run(ctx context.Context, version uint16, o Options) (*Result,
 	defer recording.Close()
 	r := &runner{scenario: s, version: version, options: o, told: make(chan *lab.Exchange, s.Calls)}
 	r.journal = &lab.Journal{Paired: true, Each: func(x *lab.Exchange) { r.told <- x }}
-	sinks := []wiretap.Sink{onWiresharkPort{recording}}
-	if o.Watch != nil {
-		sinks = append(sinks, o.Watch(s, version))
-	}
-	exchanges, err := r.run(ctx, wiretap.New(sinks...))
+	dissection := r.journal.Dissect()
+	defer dissection.Close()
+	exchanges, err := r.run(ctx, wiretap.New(onWiresharkPort{recording}, dissection))
 	if err != nil {
 		return nil, err
 	}

@@ -12,8 +12,8 @@ const (
 	pskInHex    = "0123456789abcdef0123456789abcdef"
 )
 
-// sServer runs openssl s_server with a certificate of each name, at most two, and returns it and the relay to it.
-func (s stage) sServer(t *testing.T, certs string, args ...string) (*program, string) {
+// sServer runs openssl s_server with a certificate of each name, at most two, and returns the relay to it.
+func (s stage) sServer(t *testing.T, certs string, args ...string) string {
 	t.Helper()
 	args = append([]string{"s_server", "-accept", "127.0.0.1:0", "-keylogfile", s.keyLog(), "-CAfile", s.cert("ca")}, args...)
 	for i, name := range strings.Fields(certs) {
@@ -23,8 +23,7 @@ func (s stage) sServer(t *testing.T, certs string, args ...string) (*program, st
 	if certs == "" {
 		args = append(args, "-nocert")
 	}
-	server := start(t, nil, "openssl", args...)
-	return server, s.relay(t, "127.0.0.1:"+server.await(t, "ACCEPT 127.0.0.1:"))
+	return s.relay(t, "127.0.0.1:"+start(t, nil, "openssl", args...).await(t, "ACCEPT 127.0.0.1:"))
 }
 
 func (s stage) clientArgs(addr string, args ...string) []string {
@@ -40,8 +39,8 @@ func (s stage) sClient(t *testing.T, addr string, args ...string) string {
 func opensslSuitesTLS12(t *testing.T, s stage) {
 	const every = "ALL:eNULL:@SECLEVEL=0"
 	suites := strings.Split(strings.TrimSpace(succeed(t, nil, "", "openssl", "ciphers", "-s", "-tls1_2", "-psk", every)), ":")
-	_, addr := s.sServer(t, "rsa ecdsa", "-cipher", every, "-psk", pskInHex, "-www")
-	_, dsa := s.sServer(t, "dsa", "-cipher", every, "-www")
+	addr := s.sServer(t, "rsa ecdsa", "-cipher", every, "-psk", pskInHex, "-www")
+	dsa := s.sServer(t, "dsa", "-cipher", every, "-www")
 	for _, suite := range suites {
 		to := addr
 		if strings.Contains(suite, "-DSS-") {
@@ -68,7 +67,7 @@ func (s *studio) makeDSA(t *testing.T) {
 func opensslSuitesTLS13(t *testing.T, s stage) {
 	const every = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_128_CCM_SHA256:TLS_AES_128_CCM_8_SHA256"
 	for _, cert := range []string{"rsa", "ecdsa", "ed25519"} {
-		_, addr := s.sServer(t, cert, "-ciphersuites", every, "-cipher", "ALL:@SECLEVEL=0", "-www", "-Verify", "1", "-verify_return_error")
+		addr := s.sServer(t, cert, "-ciphersuites", every, "-cipher", "ALL:@SECLEVEL=0", "-www", "-Verify", "1", "-verify_return_error")
 		for suite := range strings.SplitSeq(every, ":") {
 			s.sClient(t, addr, "-ciphersuites", suite, "-cipher", "ALL:@SECLEVEL=0", "-cert", s.cert(cert), "-key", s.key(cert))
 		}
@@ -76,7 +75,7 @@ func opensslSuitesTLS13(t *testing.T, s stage) {
 }
 
 func opensslLegacy(t *testing.T, s stage) {
-	_, addr := s.sServer(t, "rsa ecdsa", "-cipher", "ALL:@SECLEVEL=0", "-www", "-verify", "1")
+	addr := s.sServer(t, "rsa ecdsa", "-cipher", "ALL:@SECLEVEL=0", "-www", "-verify", "1")
 	for _, version := range []string{"-tls1", "-tls1_1", "-tls1_2"} {
 		for _, suite := range []string{"AES128-SHA", "ECDHE-RSA-AES256-SHA", "ECDHE-ECDSA-AES128-SHA", "DHE-RSA-CAMELLIA128-SHA"} {
 			args := []string{version, "-cipher", suite + ":@SECLEVEL=0", "-cert", s.cert("rsa"), "-key", s.key("rsa")}
@@ -87,7 +86,7 @@ func opensslLegacy(t *testing.T, s stage) {
 }
 
 func opensslResumption(t *testing.T, s stage) {
-	_, addr := s.sServer(t, "ecdsa", "-www")
+	addr := s.sServer(t, "ecdsa", "-www")
 	for _, args := range [][]string{{"-tls1_2", "-reconnect"}, {"-tls1_2", "-reconnect", "-no_ticket"}} {
 		s.sClient(t, addr, args...)
 	}
@@ -97,7 +96,7 @@ func opensslResumption(t *testing.T, s stage) {
 }
 
 func opensslExternalPSK(t *testing.T, s stage) {
-	_, addr := s.sServer(t, "", "-tls1_3", "-psk", pskInHex, "-www")
+	addr := s.sServer(t, "", "-tls1_3", "-psk", pskInHex, "-www")
 	s.sClient(t, addr, "-tls1_3", "-psk", pskInHex)
 }
 
@@ -107,26 +106,21 @@ func opensslEarlyData(t *testing.T, s stage) {
 	if err := os.WriteFile(early, []byte("GET /early HTTP/1.1\r\nHost: localhost\r\n\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, addr := s.sServer(t, "ecdsa", "-tls1_3", "-early_data", "-max_early_data", "4096")
-	client := start(t, nil, "openssl", s.clientArgs(addr, "-tls1_3", "-sess_out", session)...)
+	args := []string{"-tls1_3", "-early_data", "-max_early_data", "4096"}
+	accepts, knowsNothing := s.sServer(t, "ecdsa", args...), s.sServer(t, "ecdsa", args...)
+	client := start(t, nil, "openssl", s.clientArgs(accepts, "-tls1_3", "-sess_out", session)...)
 	eventually(t, "the ticket", func() bool { stat, err := os.Stat(session); return err == nil && stat.Size() > 0 })
 	client.say(t, "Q\n")
-	for _, address := range []string{addr, s.refusing(t)} {
-		client = start(t, nil, "openssl", s.clientArgs(address, "-tls1_3", "-sess_in", session, "-early_data", early)...)
+	for _, addr := range []string{accepts, knowsNothing} {
+		client = start(t, nil, "openssl", s.clientArgs(addr, "-tls1_3", "-sess_in", session, "-early_data", early)...)
 		client.await(t, "Early data was ")
 		client.say(t, "hello\n")
 		client.say(t, "Q\n")
 	}
 }
 
-// refusing is a server that knows nothing of earlier sessions.
-func (s stage) refusing(t *testing.T) string {
-	_, addr := s.sServer(t, "ecdsa", "-tls1_3", "-early_data", "-max_early_data", "4096")
-	return addr
-}
-
 func opensslKeyUpdate(t *testing.T, s stage) {
-	_, addr := s.sServer(t, "ecdsa", "-tls1_3", "-rev")
+	addr := s.sServer(t, "ecdsa", "-tls1_3", "-rev")
 	client := start(t, nil, "openssl", s.clientArgs(addr)...)
 	client.await(t, "Verify return code")
 	for i, command := range []string{"k\n", "K\n", "K\n"} {
@@ -139,7 +133,7 @@ func opensslKeyUpdate(t *testing.T, s stage) {
 }
 
 func opensslRenegotiation(t *testing.T, s stage) {
-	_, addr := s.sServer(t, "ecdsa", "-tls1_2", "-client_renegotiation", "-rev", "-verify", "1")
+	addr := s.sServer(t, "ecdsa", "-tls1_2", "-client_renegotiation", "-rev", "-verify", "1")
 	for _, args := range [][]string{{}, {"-cipher", "AES128-SHA256:ECDHE-ECDSA-AES128-SHA256"}} {
 		client := start(t, nil, "openssl", s.clientArgs(addr, append(args, "-cert", s.cert("rsa"), "-key", s.key("rsa"))...)...)
 		client.await(t, "Verify return code")
@@ -161,14 +155,14 @@ func opensslOCSP(t *testing.T, s stage) {
 	}
 	succeed(t, nil, "", "openssl", "ocsp", "-index", index, "-CA", s.cert("ca"), "-rsigner", s.cert("ca"), "-rkey", s.key("ca"),
 		"-issuer", s.cert("ca"), "-cert", s.cert("ecdsa"), "-respout", response)
-	_, addr := s.sServer(t, "ecdsa", "-status_file", response, "-www")
+	addr := s.sServer(t, "ecdsa", "-status_file", response, "-www")
 	s.sClient(t, addr, "-tls1_2", "-status")
 	s.sClient(t, addr, "-tls1_3", "-status")
 }
 
 func opensslRejections(t *testing.T, s stage) {
 	for _, version := range []string{"-tls1_2", "-tls1_3"} {
-		_, addr := s.sServer(t, "ecdsa", "-www", "-Verify", "1", "-verify_return_error")
+		addr := s.sServer(t, "ecdsa", "-www", "-Verify", "1", "-verify_return_error")
 		for _, cert := range []string{"", "expired", "stranger"} {
 			args := []string{version, "-ign_eof"}
 			if cert != "" {
@@ -179,21 +173,21 @@ func opensslRejections(t *testing.T, s stage) {
 			}
 		}
 		for _, cert := range []string{"expired", "stranger"} {
-			_, addr := s.sServer(t, cert, "-www")
+			addr := s.sServer(t, cert, "-www")
 			if out, err := run(t, nil, httpRequest, "openssl", s.clientArgs(addr, version, "-verify_return_error")...); err == nil {
 				t.Errorf("%s: server certificate %q was accepted\n%s", version, cert, out)
 			}
 		}
 	}
-	_, addr := s.sServer(t, "ecdsa", "-tls1_3")
+	addr := s.sServer(t, "ecdsa", "-tls1_3")
 	if out, err := run(t, nil, "", "openssl", s.clientArgs(addr, "-tls1_2")...); err == nil {
 		t.Errorf("TLS 1.2 was accepted\n%s", out)
 	}
 }
 
 func opensslRetry(t *testing.T, s stage) {
-	_, addr := s.sServer(t, "ecdsa", "-www", "-groups", "P-384")
+	addr := s.sServer(t, "ecdsa", "-www", "-groups", "P-384")
 	s.sClient(t, addr, "-tls1_3", "-groups", "X25519:P-384")
-	_, addr = s.sServer(t, "ecdsa", "-stateless") // with a cookie; it stumbles over ChangeCipherSpec
+	addr = s.sServer(t, "ecdsa", "-stateless") // with a cookie; it stumbles over ChangeCipherSpec
 	succeed(t, nil, "Q\n", "openssl", s.clientArgs(addr, "-tls1_3", "-no_middlebox")...)
 }

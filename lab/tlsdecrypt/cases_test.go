@@ -5,7 +5,6 @@ import (
 	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +22,7 @@ import (
 	"mtlslab.example/lab/lab/browser"
 )
 
-// part is what a case plays, and what the recording must show of it: the side and the beginning of a message.
+// part is what a case plays, and what the recording must show of it: the side and the beginning of a line.
 type part struct {
 	play  func(*testing.T, stage)
 	needs string // programs besides openssl and tshark
@@ -34,8 +33,8 @@ var cases = map[string]part{
 	"openssl suites TLS 1.2": {opensslSuitesTLS12, "", []string{"client handshake finished protected", "server http HTTP/1.0 200 ok"}},
 	"openssl suites TLS 1.3": {opensslSuitesTLS13, "", []string{"client handshake certificate_verify protected", "server http HTTP/1.0 200 ok"}},
 	"openssl legacy":         {opensslLegacy, "", []string{"client handshake certificate_verify", "server http HTTP/1.0 200 ok"}},
-	"openssl resumption":     {opensslResumption, "", []string{"server handshake new_session_ticket"}},
-	"openssl external PSK":   {opensslExternalPSK, "", []string{"server handshake finished protected"}},
+	"openssl resumption":     {opensslResumption, "", []string{"resumed by ticket", "resumed by session id", "resumed by psk"}},
+	"openssl external PSK":   {opensslExternalPSK, "", []string{"resumed by psk"}},
 	"openssl early data":     {opensslEarlyData, "", []string{"client handshake end_of_early_data protected", "client http GET /early HTTP/1.1"}},
 	"openssl key update":     {opensslKeyUpdate, "", []string{"client handshake key_update protected", "server handshake key_update protected"}},
 	"openssl renegotiation":  {opensslRenegotiation, "", []string{"client handshake client_hello protected", "client change_cipher_spec"}},
@@ -43,12 +42,12 @@ var cases = map[string]part{
 	"openssl rejections":     {opensslRejections, "", []string{"server alert 2 116 protected", "server alert 2 40", "server alert 2 45", "client alert 2 45", "client alert 2 48", "server alert 2 70"}},
 	"openssl retry":          {opensslRetry, "", []string{"server handshake hello_retry_request", "client tls.handshake.extensions.cookie "}},
 	"curl":                   {curl, "curl", []string{"client http GET /curl HTTP/1.1", "client http GET /curl HTTP/2", "server alert 2 116 protected", "server alert 2 40", "server alert 2 45", "client alert 2 48"}},
-	"GnuTLS":                 {gnutls, "gnutls-cli gnutls-serv", []string{"client http GET /gnutls HTTP/1.1", "server handshake new_session_ticket protected"}},
+	"GnuTLS":                 {gnutls, "gnutls-cli gnutls-serv", []string{"client http GET /gnutls HTTP/1.1", "server handshake new_session_ticket protected", "client handshake client_hello protected", "resumed by ticket", "resumed by session id", "resumed by psk"}},
 	"Python":                 {python, "python3", []string{"server handshake certificate_request protected", "server alert 2 116 protected"}},
-	"Go":                     {golang, "", []string{"server handshake hello_retry_request", "server tls.handshake.extensions_key_share_group 4588", "server http HTTP/2 200"}},
+	"Go":                     {golang, "", []string{"server handshake hello_retry_request", "server tls.handshake.extensions_key_share_group 4588", "server http HTTP/2 200", "resumed by ticket", "resumed by psk"}},
 	"ECH":                    {ech, "", []string{"client tls.handshake.extension.type 65037", "client unread application_data", "client alert 2 121 protected"}},
 	"Chromium":               {chromium, "chromium certutil pk12util", []string{"client http GET /browser HTTP/2", "client handshake certificate_verify protected"}},
-	"Firefox":                {firefox, "firefox-esr certutil pk12util", []string{"client http GET /browser HTTP/2", "client handshake certificate_verify protected"}},
+	"Firefox":                {firefox, "firefox certutil pk12util", []string{"client http GET /browser HTTP/2", "client handshake certificate_verify protected"}},
 }
 
 // goServer runs a server of crypto/tls that answers every request, and returns the relay to it.
@@ -80,18 +79,6 @@ func (s stage) goServer(t *testing.T, change func(*tls.Config)) string {
 	go server.ServeTLS(listener, "", "")
 	t.Cleanup(func() { server.Close(); keys.Close() })
 	return s.relay(t, listener.Addr().String())
-}
-
-// roots holds the CA.
-func (s *studio) roots(t *testing.T) *x509.CertPool {
-	t.Helper()
-	chain, err := certgen.LoadCertificates(s.dir, "ca")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(chain[0])
-	return pool
 }
 
 func port(addr string) string {
@@ -157,6 +144,7 @@ func gnutls(t *testing.T, s stage) {
 	for _, version := range []string{"NORMAL", "NORMAL:-VERS-TLS1.3", "NORMAL:-VERS-TLS1.3:%NO_TICKETS"} {
 		cli(gnutlsServer, version, "--resume", "--waitresumption")
 	}
+	cli(gnutlsServer, "NORMAL:-VERS-TLS1.3", "--rehandshake")
 }
 
 // gnutlsServ runs gnutls-serv, which has to be given a port.

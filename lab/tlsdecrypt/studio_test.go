@@ -3,6 +3,7 @@ package tlsdecrypt_test
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -105,9 +107,30 @@ func (s *studio) capture() string { return filepath.Join(s.dir, "peers.pcapng") 
 func (s *studio) cert(name string) string { return filepath.Join(s.dir, name+".pem") }
 func (s *studio) key(name string) string  { return filepath.Join(s.dir, name+"-key.pem") }
 
+func (s *studio) ca(t *testing.T) *x509.Certificate {
+	t.Helper()
+	chain, err := certgen.LoadCertificates(s.dir, "ca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return chain[0]
+}
+
+func (s *studio) roots(t *testing.T) *x509.CertPool {
+	t.Helper()
+	pool := x509.NewCertPool()
+	pool.AddCert(s.ca(t))
+	return pool
+}
+
+func (s *studio) trust(t *testing.T) *tlsdecrypt.Trust {
+	t.Helper()
+	return &tlsdecrypt.Trust{CAs: []tlsdecrypt.NamedCA{{Name: "ca", Certificate: s.ca(t)}}}
+}
+
 // keyLog is the key log of the case.
 func (s stage) keyLog() string {
-	return filepath.Join(s.dir, strings.NewReplacer(" ", "-", "/", "-").Replace(s.name)+".keys")
+	return filepath.Join(s.dir, strings.ReplaceAll(s.name, " ", "-")+".keys")
 }
 
 // sslKeyLog is the environment of a program that is to log its keys.
@@ -185,10 +208,10 @@ func pass(client *wiretap.Conn, target string) {
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
-		io.Copy(struct{ io.Writer }{client}, server)
+		io.Copy(client, server)
 		client.CloseWrite()
 	}()
-	io.Copy(server, struct{ io.Reader }{client})
+	io.Copy(server, client)
 	server.(*net.TCPConn).CloseWrite()
 	<-answered
 }

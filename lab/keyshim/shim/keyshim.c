@@ -88,13 +88,18 @@ static void append(int fd, const char *line)
 		;
 }
 
-/* logged_since tells whether line has been written to the log after its first size bytes. */
-static int logged_since(int fd, off_t size, const char *line)
+/* logged_since tells whether line has been written to the log from the offset at on. */
+static int logged_since(int fd, off_t at, const char *line)
 {
-	char tail[8192];
-	ssize_t n = pread(fd, tail, sizeof tail, size);
+	char part[8192];
+	ssize_t n, length = (ssize_t)strlen(line);
 
-	return n > 0 && memmem(tail, (size_t)n, line, strlen(line)) != NULL;
+	while ((n = pread(fd, part, sizeof part, at)) >= length) {
+		if (memmem(part, (size_t)n, line, (size_t)length) != NULL)
+			return 1;
+		at += n - length + 1; /* the line may begin in this part and end in the next */
+	}
+	return 0;
 }
 
 /* The program's own callbacks. */

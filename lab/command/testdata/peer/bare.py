@@ -1,8 +1,9 @@
-"""Mutual-TLS clients that do not log keys: bare.py PORT CERTS MODE
+"""Mutual-TLS clients that do not log keys, but for one: bare.py PORT CERTS MODE
 
 MODE says how often and how GET /bare-MODE is called: once, with 50 threads or
 in 32 forks, all with the same SSLContext; or once, with all files closed or
-privileges dropped that the process had.
+privileges dropped that the process had. "default" is threads, with a context
+that does log keys.
 """
 
 import os
@@ -14,7 +15,10 @@ import threading
 
 port, certs, mode = int(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
 
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+if mode == "default":
+    context = ssl.create_default_context()
+else:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 context.load_cert_chain(certs / "client.pem", certs / "client-key.pem")
 context.load_verify_locations(certs / "server-ca.pem")
 failures = []
@@ -31,7 +35,7 @@ def call():
         failures.append(error)
 
 
-if mode == "threads":
+if mode in ("threads", "default"):
     threads = [threading.Thread(target=call) for _ in range(50)]
     for thread in threads:
         thread.start()
