@@ -24,8 +24,8 @@ type flow struct {
 	held  int           // bytes of handshake messages in c
 	ended bool
 
-	own     *keylog.Store // secrets that came with the events; nil without
-	patient bool          // records wait for their secret
+	own     []keylog.Entry // secrets that came with the events, at most maxSecrets
+	patient bool           // records wait for their secret
 	queue   []waiting
 	queued  int // bytes in queue
 
@@ -146,10 +146,9 @@ func (f *flow) learnSecret(line []byte) {
 	if err != nil {
 		return // a comment, say: it opens nothing
 	}
-	if f.own == nil {
-		f.own = &keylog.Store{}
+	if len(f.own) < maxSecrets {
+		f.own = append(f.own, entry)
 	}
-	f.own.Add(entry)
 	f.retry()
 }
 
@@ -158,9 +157,9 @@ func (f *flow) secret(label string, clientRandom []byte) []byte {
 	if clientRandom == nil {
 		return nil
 	}
-	if f.own != nil {
-		if s := f.own.Secret(label, clientRandom); s != nil {
-			return s
+	for _, e := range f.own {
+		if e.Label == label && bytes.Equal(e.ClientRandom, clientRandom) {
+			return e.Secret
 		}
 	}
 	if f.d.options.Secrets != nil {
@@ -172,7 +171,15 @@ func (f *flow) secret(label string, clientRandom []byte) []byte {
 // anySecret tells whether any secret of the connection is known.
 func (f *flow) anySecret() bool {
 	random := f.hs.clientRandom
-	return random != nil && (f.own != nil && f.own.Has(random) || f.d.options.Secrets != nil && f.d.options.Secrets.Has(random))
+	if random == nil {
+		return false
+	}
+	for _, e := range f.own {
+		if bytes.Equal(e.ClientRandom, random) {
+			return true
+		}
+	}
+	return f.d.options.Secrets != nil && f.d.options.Secrets.Has(random)
 }
 
 // take reads a record, or queues it when its secret, or that of one before it,
