@@ -62,7 +62,7 @@ func (p *Program) explain(c *cli.Context) error {
 	defer in.Close()
 	defer context.AfterFunc(c.Context, func() { in.Close() })() // ends a read from a pipe
 
-	debug.SetGCPercent(100) // a file is long: little memory counts for more than little collecting
+	debug.SetGCPercent(200) // less than main's: a file may hold many connections that are open at a time
 	gallery, err := p.newGallery(c)
 	if err != nil {
 		return err

@@ -240,7 +240,7 @@ func (p *party) show(chain [][]byte) {
 		return
 	}
 	p.subject = "the certificate's owner"
-	if cert, err := x509.ParseCertificate(chain[0]); err == nil {
+	if cert, err := tlswire.ParseCertificate(chain[0]); err == nil {
 		p.leaf, p.subject = cert, subjectOf(cert)
 	}
 }

@@ -15,8 +15,8 @@ import (
 )
 
 // Trust is what chains are checked under. One Trust serves many connections,
-// from several goroutines at once, and remembers certificates it has seen. Its
-// fields are set before its first use.
+// from several goroutines at once, and remembers chains it has seen. Its fields
+// are set before its first use.
 type Trust struct {
 	// CAs are the authorities, roots and others. Those that sign themselves are
 	// trusted; where there are none, all are.
@@ -28,7 +28,6 @@ type Trust struct {
 	once          sync.Once
 	roots         *x509.CertPool
 	mu            sync.Mutex
-	certificates  map[[32]byte]*x509.Certificate // nil when it does not parse
 	verifications map[[32]byte]verification
 }
 
@@ -44,31 +43,13 @@ type verification struct {
 	before, after time.Time
 }
 
-// maxCached bounds each of Trust's caches.
+// maxCached bounds Trust's verifications.
 const maxCached = 4096
 
 // shownIdentity is the certificate, or bare key, that a side showed.
 type shownIdentity struct {
 	name string
 	key  crypto.PublicKey // nil when it cannot be read; a delegated credential's, if there is one
-}
-
-func (t *Trust) parse(der []byte) *x509.Certificate {
-	sum := sha256.Sum256(der)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if cert, ok := t.certificates[sum]; ok {
-		return cert
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		cert = nil
-	}
-	if t.certificates == nil || len(t.certificates) >= maxCached {
-		t.certificates = make(map[[32]byte]*x509.Certificate)
-	}
-	t.certificates[sum] = cert
-	return cert
 }
 
 func (t *Trust) pool() *x509.CertPool {
@@ -128,8 +109,8 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	if len(ders) == 0 {
 		return
 	}
-	leaf := k.trust.parse(ders[0])
-	if leaf == nil {
+	leaf, err := tlswire.ParseCertificate(ders[0])
+	if err != nil {
 		k.shown[m.From] = &shownIdentity{name: "its certificate"}
 		note(m, "chain", Unknown, "Cannot be checked: the certificate does not parse.")
 		return
@@ -197,10 +178,13 @@ func (t *Trust) verify(q question, at time.Time) (under string, err error) {
 	if ok && !at.Before(known.before) && !at.After(known.after) {
 		return known.under, nil
 	}
-	leaf := t.parse(q.ders[0])
+	leaf, err := tlswire.ParseCertificate(q.ders[0])
+	if err != nil {
+		return "", err
+	}
 	between := x509.NewCertPool()
 	for _, der := range q.ders[1:] {
-		if cert := t.parse(der); cert != nil {
+		if cert, err := tlswire.ParseCertificate(der); err == nil {
 			between.AddCert(cert)
 		}
 	}
