@@ -130,10 +130,10 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 		return nil, errors.Join(ctx.Err(), x.Conn.Close())
 	}
 	if err != nil {
-		_ = drain(x.Conn)
+		_ = drain(x.Conn, time.Now().Add(drainTimeout))
 		return nil, &RejectedError{Err: err}
 	}
-	return response, drain(x.Conn) // the server's close_notify would else be answered with RST
+	return response, drain(x.Conn, time.Now().Add(drainTimeout)) // the server's close_notify would else be answered with RST
 }
 
 // clientExchange is the client's end of a connection, below TLS. The HTTP
@@ -189,7 +189,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	config = withSecrets(x.watchCertificate(config), config.KeyLogWriter, x.Conn)
 	if x.settings.Rekey {
 		x.rekey = &rekeyer{}
-		config = alsoLog(config, x.rekey)
+		config.KeyLogWriter = both(config.KeyLogWriter, x.rekey)
 	}
 	conn := tls.Client(x, config)
 	handshake, cancel := context.WithTimeout(ctx, x.settings.timeout())

@@ -3,6 +3,8 @@ package lab
 import (
 	"bytes"
 	"encoding/binary"
+
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // offering returns what a client writes with suites in place of the cipher
@@ -13,11 +15,8 @@ import (
 // messages: it is for suites that crypto/tls does not have, and that the server
 // refuses before that matters.
 func offering(suites []uint16, record []byte) []byte {
-	const (
-		handshake, clientHello = 22, 1
-		sessionID              = 5 + 4 + 2 + 32 // after record header, message header, version and random (RFC 8446 section 4.1.2)
-	)
-	if len(record) <= sessionID || record[0] != handshake || record[5] != clientHello {
+	const sessionID = tlswire.RecordHeaderLen + tlswire.HandshakeHeaderLen + 2 + 32 // after version and random (RFC 8446 section 4.1.2)
+	if len(record) <= sessionID || record[0] != byte(tlswire.ContentTypeHandshake) || record[tlswire.RecordHeaderLen] != byte(tlswire.TypeClientHello) {
 		return record
 	}
 	start := sessionID + 1 + int(record[sessionID])

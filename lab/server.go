@@ -80,7 +80,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
-		s.listener.stopping.Store(true)
+		ends := time.Now().Add(shutdownTimeout)
+		s.listener.ends.Store(&ends)
 		grace, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 		defer cancel()
 		if s.http.Shutdown(grace) != nil {

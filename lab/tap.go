@@ -13,22 +13,18 @@ import (
 func withSecrets(config *tls.Config, keyLog io.Writer, c net.Conn) *tls.Config {
 	config = config.Clone()
 	config.KeyLogWriter = keyLog
-	if tapped, ok := wiretap.Of(c); ok && keyLog != nil {
-		config.KeyLogWriter = io.MultiWriter(keyLog, tapped.Secrets())
-	} else if ok {
-		config.KeyLogWriter = tapped.Secrets()
+	if tapped, ok := wiretap.Of(c); ok {
+		config.KeyLogWriter = both(keyLog, tapped.Secrets())
 	}
 	return config
 }
 
-// alsoLog returns a configuration whose secrets w is told as well.
-func alsoLog(config *tls.Config, w io.Writer) *tls.Config {
-	if config.KeyLogWriter != nil {
-		w = io.MultiWriter(config.KeyLogWriter, w)
+// both writes to a, which may be nil, and to b.
+func both(a, b io.Writer) io.Writer {
+	if a == nil {
+		return b
 	}
-	config = config.Clone()
-	config.KeyLogWriter = w
-	return config
+	return io.MultiWriter(a, b)
 }
 
 // annotate tells the tap of a connection, if there is one, why it was rejected.

@@ -49,31 +49,19 @@ func (p *Program) readManifest(f folder, look bool) (*certgen.Manifest, error) {
 	return certgen.Read(f.manifest())
 }
 
-// writeManifest writes the default manifest, whole or not at all, and never
-// over one that another process has written in the meantime.
+// writeManifest writes the default manifest where there is none.
 func (p *Program) writeManifest(f folder) error {
 	if err := os.MkdirAll(string(f), 0o755); err != nil {
 		return err
 	}
-	whole, err := os.CreateTemp(string(f), ".certs.yaml.*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(whole.Name())
-	_, err = whole.Write(p.Manifest)
-	if err = errors.Join(err, whole.Chmod(0o644), whole.Close()); err != nil {
-		return err
-	}
-	switch err := os.Link(whole.Name(), f.manifest()); { // fails where a rename would replace
-	case errors.Is(err, fs.ErrExist):
+	err := certgen.WriteNew(f.manifest(), p.Manifest, 0o644)
+	if errors.Is(err, fs.ErrExist) {
 		return nil
-	case err != nil: // a file system without hard links
-		if err := os.Rename(whole.Name(), f.manifest()); err != nil {
-			return err
-		}
 	}
-	p.say("wrote %s: read it, edit it", f.manifest())
-	return nil
+	if err == nil {
+		p.say("wrote %s: read it, edit it", f.manifest())
+	}
+	return err
 }
 
 // preparePKI makes what is missing or out of date, and says what.
