@@ -1,6 +1,9 @@
 package capture
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // The record layer (RFC 8446, section 5.1).
 const (
@@ -103,7 +106,7 @@ func (r *records) begin() {
 
 // gather keeps a part of a handshake message.
 func (r *records) gather(p []byte) {
-	if r.clear = append(r.clear, p...); len(r.clear) > maxClear {
+	if r.clear = append(slices.Grow(r.clear, len(p)+r.left), p...); len(r.clear) > maxClear {
 		r.forget()
 	}
 }

@@ -49,14 +49,27 @@ var labels = map[string]secretSet{
 // add adds a line and returns it as it stands among lines, newline included, or nil if it is there already.
 func (s *secrets) add(line []byte) []byte {
 	line = bytes.TrimRight(line, "\r\n")
-	if len(line) == 0 || bytes.Contains(s.lines, append(line[:len(line):len(line)], '\n')) {
+	if len(line) == 0 || s.has(line) {
 		return nil
+	}
+	if s.lines == nil {
+		s.lines = make([]byte, 0, 1<<10) // those of a TLS 1.3 handshake
 	}
 	start := len(s.lines)
 	s.lines = append(append(s.lines, line...), '\n')
 	label, _, _ := bytes.Cut(line, []byte{' '})
 	s.known |= labels[string(label)]
 	return s.lines[start:]
+}
+
+// has reports whether a line, without its newline, is among lines.
+func (s *secrets) has(line []byte) bool {
+	for known := range bytes.Lines(s.lines) {
+		if bytes.Equal(known[:len(known)-1], line) {
+			return true
+		}
+	}
+	return false
 }
 
 // complete reports whether all packets can be decrypted: with the master secret of TLS 1.2, or with the handshake and
