@@ -101,6 +101,28 @@ func (p *Program) generate(ctx context.Context, m *certgen.Manifest, f folder, o
 	return certgen.Generate(ctx, m, f.certs(), o)
 }
 
+// certsOf is the folder of the PKI that a capture was made with: that of the
+// scenario by whose name it goes, or else the one of every day, or f itself
+// where that is a PKI.
+func (f folder) certsOf(capture string) string {
+	name := filepath.Base(capture)
+	for _, end := range []string{"-tls12.pcapng", "-tls13.pcapng"} {
+		certs := filepath.Join(f.certs(), "scenarios", strings.TrimSuffix(name, end))
+		if strings.HasSuffix(name, end) && isDirectory(certs) {
+			return certs
+		}
+	}
+	if !isDirectory(f.certs()) {
+		return string(f)
+	}
+	return f.certs()
+}
+
+func isDirectory(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
 // trustOf is what chains are checked under: the CAs in the folder of a PKI, or
 // none where there is no PKI.
 func trustOf(certs string) (*tlsdecrypt.Trust, error) {
