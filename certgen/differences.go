@@ -36,11 +36,11 @@ func (c *Certificate) differences(leaf *x509.Certificate) []string {
 		{"key_usages", leaf.KeyUsage == c.KeyUsage},
 		{"ext_key_usages", slices.Equal(leaf.ExtKeyUsage, c.ExtKeyUsage) && len(leaf.UnknownExtKeyUsage) == 0},
 		{"issuer", bytes.Equal(leaf.RawIssuer, issuer.rawSubject)},
-		{"ca", leaf.IsCA == c.CA || c.overridesCA()},
+		{"ca", leaf.IsCA == c.CA || c.extends(oidBasicConstraints)},
 		{"serial", c.Serial == nil || leaf.SerialNumber.Cmp(c.Serial) == 0},
 		{"crl_distribution_points", slices.Equal(leaf.CRLDistributionPoints, c.CRLDistributionPoints)},
 		{"ocsp", slices.Equal(leaf.OCSPServer, c.OCSP)},
-		{"extensions", c.hasExtensions(leaf.Extensions)},
+		{"extensions", c.sameExtensions(leaf)},
 	} {
 		if !check.same {
 			fields = append(fields, check.field)

@@ -2,7 +2,9 @@ package certgen
 
 import (
 	"bytes"
+	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"slices"
 
 	"go.yaml.in/yaml/v4"
@@ -89,23 +91,35 @@ func (m *Manifest) Revoke(name string) error {
 	return err
 }
 
-// oidBasicConstraints is the extension that says what is a CA (RFC 5280 section
-// 4.2.1.9).
-var oidBasicConstraints = []int{2, 5, 29, 19}
+// The extensions that say what is a CA, with how many below it, and for which
+// names (RFC 5280 sections 4.2.1.9 and 4.2.1.10).
+var (
+	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
+	oidNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
+)
 
-// overridesCA tells whether an extension of its own says if c is a CA.
-func (c *Certificate) overridesCA() bool {
-	return slices.ContainsFunc(c.extensions, func(e pkix.Extension) bool { return e.Id.Equal(oidBasicConstraints) })
+// extends tells whether the extension of that name is one of c's own.
+func (c *Certificate) extends(id asn1.ObjectIdentifier) bool {
+	return slices.ContainsFunc(c.extensions, func(e pkix.Extension) bool { return e.Id.Equal(id) })
 }
 
-// hasExtensions tells whether all that were asked for are among those of a
-// certificate.
-func (c *Certificate) hasExtensions(found []pkix.Extension) bool {
+// sameExtensions tells whether a certificate has those that were asked for, and
+// is no more constrained than by them.
+func (c *Certificate) sameExtensions(leaf *x509.Certificate) bool {
+	has := func(want pkix.Extension) bool {
+		return slices.ContainsFunc(leaf.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(want.Id) && bytes.Equal(e.Value, want.Value) })
+	}
 	for _, want := range c.extensions {
-		same := func(e pkix.Extension) bool { return e.Id.Equal(want.Id) && bytes.Equal(e.Value, want.Value) }
-		if !slices.ContainsFunc(found, same) {
+		if !has(want) {
 			return false
 		}
+	}
+	constrainsNames := func(e pkix.Extension) bool { return e.Id.Equal(oidNameConstraints) }
+	switch {
+	case !c.extends(oidBasicConstraints) && (leaf.MaxPathLen > 0 || leaf.MaxPathLenZero):
+		return false
+	case !c.extends(oidNameConstraints) && slices.ContainsFunc(leaf.Extensions, constrainsNames):
+		return false
 	}
 	return true
 }

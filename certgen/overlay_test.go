@@ -53,8 +53,9 @@ func TestOverlayFaultsHaveTheirPlace(t *testing.T) {
 // the next run finds nothing to do.
 func TestExtend(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "certs")
+	const manifest = "subject: CN=ca\n---\nsubject: CN=sub\nissuer: CN=ca\nca: true\n---\nsubject: CN=leaf\nissuer: CN=sub\n"
 	notCA := pkix.Extension{Id: oidBasicConstraints, Critical: true, Value: []byte{0x30, 0}}
-	m, err := Parse("certs.yaml", []byte("subject: CN=ca\n---\nsubject: CN=sub\nissuer: CN=ca\nca: true\n---\nsubject: CN=leaf\nissuer: CN=sub\n"))
+	m, err := Parse("certs.yaml", []byte(manifest))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +75,32 @@ func TestExtend(t *testing.T) {
 	var unknown *UnknownNameError
 	if err := m.Extend("sbu", notCA); !errors.As(err, &unknown) || !slices.Contains(unknown.Nearest, "sub") {
 		t.Errorf("%v", err)
+	}
+}
+
+// An extension that is not asked for any more goes.
+func TestExtensionsGo(t *testing.T) {
+	for name, extension := range map[string]pkix.Extension{
+		"path length":      {Id: oidBasicConstraints, Critical: true, Value: []byte{0x30, 6, 1, 1, 0xff, 2, 1, 0}},
+		"name constraints": {Id: oidNameConstraints, Critical: true, Value: []byte{0x30, 7, 0xa0, 5, 0x30, 3, 0x82, 1, 'x'}},
+	} {
+		dir := filepath.Join(t.TempDir(), "certs")
+		for i, want := range []int{1, 1, 0} {
+			m, err := Parse("certs.yaml", []byte("subject: CN=ca\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i == 0 {
+				err = m.Extend("ca", extension)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan, err := Generate(t.Context(), m, dir, Options{})
+			if err != nil || len(plan.Steps) != want {
+				t.Fatalf("%s, run %d: %v, %v, not %d steps", name, i, plan, err, want)
+			}
+		}
 	}
 }
 

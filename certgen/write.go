@@ -50,16 +50,35 @@ func WriteFile(file string, data []byte) error {
 	if err := checkRegular(file); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), temporaryPrefix+"*")
+	return writeWhole(file, data, keyMode, os.Rename)
+}
+
+// WriteNew writes a file that is not one of the PKI's, whole or not at all,
+// where there is none. If there is one, which another process may have made a
+// moment ago, it stays, and errors.Is(err, fs.ErrExist).
+func WriteNew(file string, data []byte, mode fs.FileMode) error {
+	return writeWhole(file, data, mode, func(whole, file string) error {
+		err := os.Link(whole, file) // fails where a rename would replace
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		return os.Rename(whole, file) // a file system without hard links
+	})
+}
+
+// writeWhole writes data beside a file, under a name that removeTemporaries
+// leaves alone, and has place put it there.
+func writeWhole(file string, data []byte, mode fs.FileMode, place func(whole, file string) error) error {
+	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*") // mode 0600
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // fails once it is renamed
 	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(err, f.Chmod(mode), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), file)
+	return place(f.Name(), file)
 }
 
 // removeTemporaries removes what was staged and not committed, by this run or

@@ -130,10 +130,10 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 		return nil, errors.Join(ctx.Err(), x.Conn.Close())
 	}
 	if err != nil {
-		_ = drain(x.Conn)
+		_ = drain(x.Conn, time.Now().Add(drainTimeout))
 		return nil, &RejectedError{Err: err}
 	}
-	return response, drain(x.Conn) // the server's close_notify would else be answered with RST
+	return response, drain(x.Conn, time.Now().Add(drainTimeout)) // the server's close_notify would else be answered with RST
 }
 
 // clientExchange is the client's end of a connection, below TLS. The HTTP
@@ -158,6 +158,9 @@ func (x *clientExchange) Read(b []byte) (int, error) {
 
 func (x *clientExchange) Write(b []byte) (int, error) {
 	x.alerts.sending(b)
+	if len(x.settings.Offer) > 0 {
+		b = offering(x.settings.Offer, b)
+	}
 	if x.rekey == nil {
 		return x.Conn.Write(b)
 	}
@@ -184,9 +187,12 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 		return nil, x.speakInstead(ctx, config, url)
 	}
 	config = withSecrets(x.watchCertificate(config), config.KeyLogWriter, x.Conn)
+	if x.settings.Journal.Paired {
+		config.KeyLogWriter = both(config.KeyLogWriter, masterSecrets{x.settings.Journal, x.client, x.server})
+	}
 	if x.settings.Rekey {
 		x.rekey = &rekeyer{}
-		config = alsoLog(config, x.rekey)
+		config.KeyLogWriter = both(config.KeyLogWriter, x.rekey)
 	}
 	conn := tls.Client(x, config)
 	handshake, cancel := context.WithTimeout(ctx, x.settings.timeout())

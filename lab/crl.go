@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -56,7 +55,13 @@ func (e *CRLError) Error() string {
 type revocations struct {
 	policy CRLPolicy
 	lists  []*x509.RevocationList
-	signed sync.Map // of [2]string, a CRL and a CA: whether it is that CA's
+	signed sync.Map // by signedBy: whether it is
+}
+
+// signedBy is the question whether a CRL was signed by the owner of a public key.
+type signedBy struct {
+	crl    *x509.RevocationList
+	public string // SubjectPublicKeyInfo
 }
 
 // loadRevocations reads every CRL in dir. One that cannot be read counts as
@@ -155,7 +160,7 @@ func (r *revocations) find(issuer *x509.Certificate) *x509.RevocationList {
 // isSigned tells whether issuer's key signed a CRL. A signature takes longer
 // to check than all the rest, so it is checked once.
 func (r *revocations) isSigned(crl *x509.RevocationList, issuer *x509.Certificate) bool {
-	key := [2]string{string(crl.Raw), string(issuer.RawSubjectPublicKeyInfo)}
+	key := signedBy{crl, string(issuer.RawSubjectPublicKeyInfo)}
 	if known, ok := r.signed.Load(key); ok {
 		return known.(bool)
 	}
@@ -164,10 +169,5 @@ func (r *revocations) isSigned(crl *x509.RevocationList, issuer *x509.Certificat
 	return ok
 }
 
-// CRLPolicies are the names of the policies.
-func CRLPolicies() []string {
-	return []string{string(CRLSoft), string(CRLRequire), string(CRLOff)}
-}
-
 // Valid tells whether p is one of the policies.
-func (p CRLPolicy) Valid() bool { return slices.Contains(CRLPolicies(), string(p)) }
+func (p CRLPolicy) Valid() bool { return p == CRLSoft || p == CRLRequire || p == CRLOff }

@@ -11,9 +11,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/crypto/cryptobyte"
+
+	"mtlslab.example/lab/certgen"
 )
 
 // echPEM is the type of the PEM block that holds an ECHConfigList.
@@ -26,10 +27,13 @@ const echPEM = "ECHCONFIG"
 func LoadECH(file, publicName string) ([]tls.EncryptedClientHelloKey, []byte, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := writeECH(file, publicName); err != nil {
+		if text, err = newECH(publicName); err != nil {
 			return nil, nil, err
 		}
-		text, err = os.ReadFile(file)
+		if err := certgen.WriteNew(file, text, 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, nil, err
+		}
+		text, err = os.ReadFile(file) // perhaps another process's
 	}
 	if err != nil {
 		return nil, nil, err
@@ -48,27 +52,6 @@ func LoadECH(file, publicName string) ([]tls.EncryptedClientHelloKey, []byte, er
 		return nil, nil, fmt.Errorf("%s: the key is not of X25519", file)
 	}
 	return []tls.EncryptedClientHelloKey{{Config: list.Bytes[2:], PrivateKey: key.Bytes(), SendAsRetry: true}}, list.Bytes, nil
-}
-
-// writeECH makes the file, whole, unless another process has made it meanwhile.
-func writeECH(file, publicName string) error {
-	text, err := newECH(publicName)
-	if err != nil {
-		return err
-	}
-	whole, err := os.CreateTemp(filepath.Dir(file), ".ech-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(whole.Name())
-	_, err = whole.Write(text)
-	if err := errors.Join(err, whole.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(whole.Name(), file); !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return nil
 }
 
 // newECH makes a key and an ECHConfigList of one ECHConfig (RFC 9849 section 4).

@@ -5,12 +5,10 @@ package lab
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
-	"slices"
-	"sync"
 	"time"
 
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Side is one end of a connection.
@@ -134,48 +132,17 @@ type HTTP struct {
 // describeTLS reads what a connection negotiated, which is complete only after
 // its handshake.
 func describeTLS(state tls.ConnectionState) TLS {
-	t := TLS{ALPN: state.NegotiatedProtocol, ServerName: state.ServerName, Resumed: state.DidResume, Group: groupName(state.CurveID)}
+	t := TLS{ALPN: state.NegotiatedProtocol, ServerName: state.ServerName, Resumed: state.DidResume}
 	if state.Version != 0 {
-		t.Version = tls.VersionName(state.Version)
+		t.Version = tlswire.Version(state.Version).String()
 	}
 	if state.CipherSuite != 0 {
-		t.CipherSuite = cipherSuiteName(state.CipherSuite)
+		t.CipherSuite = tlswire.CipherSuite(state.CipherSuite).String()
+	}
+	if state.CurveID != 0 {
+		t.Group = tlswire.NamedGroup(state.CurveID).String()
 	}
 	return t
-}
-
-// suiteNames has what tls.CipherSuiteName makes anew for every call.
-var suiteNames = sync.OnceValue(func() map[uint16]string {
-	names := make(map[uint16]string)
-	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
-		names[suite.ID] = suite.Name
-	}
-	return names
-})
-
-func cipherSuiteName(id uint16) string {
-	if name, ok := suiteNames()[id]; ok {
-		return name
-	}
-	return fmt.Sprintf("0x%04X", id)
-}
-
-// groupName returns IANA's name of a supported group. Go's own names for the
-// NIST curves are not those of the registry.
-func groupName(id tls.CurveID) string {
-	switch id {
-	case 0:
-		return ""
-	case tls.CurveP256:
-		return "secp256r1"
-	case tls.CurveP384:
-		return "secp384r1"
-	case tls.CurveP521:
-		return "secp521r1"
-	case tls.X25519:
-		return "x25519"
-	}
-	return id.String()
 }
 
 // subject names the first certificate of a chain, or nothing.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Instead is what a side speaks in place of TLS.
@@ -99,7 +101,7 @@ func (h *hangUp) Read(b []byte) (int, error) {
 
 // Write drops the alert that crypto/tls sends about the end.
 func (h *hangUp) Write(b []byte) (int, error) {
-	if len(b) > 0 && b[0] == 21 {
+	if len(b) > 0 && b[0] == byte(tlswire.ContentTypeAlert) {
 		return len(b), nil
 	}
 	return h.Conn.Write(b)
@@ -107,16 +109,27 @@ func (h *hangUp) Write(b []byte) (int, error) {
 
 // speakInstead is run for a client that does not speak TLS.
 func (x *clientExchange) speakInstead(ctx context.Context, config *tls.Config, url *url.URL) error {
-	_ = x.SetDeadline(time.Now().Add(x.settings.timeout()))
+	defer limit(ctx, x.Conn, x.settings.timeout())()
 	err := x.settings.Instead.perform(ctx, ClientSide, x, withSecrets(config, config.KeyLogWriter, x.Conn), url.Host)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
 	x.tell(newHalf(ClientSide, err, 0, &x.alerts), tls.ConnectionState{}, nil)
 	return err
+}
+
+// limit has reads and writes of c fail after timeout, or as soon as ctx ends.
+// stop ends that, and is false if ctx has ended before.
+func limit(ctx context.Context, c net.Conn, timeout time.Duration) (stop func() bool) {
+	_ = c.SetDeadline(time.Now().Add(timeout))
+	return context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(0, 1)) })
 }
 
 // serveInstead is Serve for a server that does not speak TLS.
 func (s *Server) serveInstead(ctx context.Context) error {
 	var open sync.WaitGroup
 	defer open.Wait()
+	defer s.listener.Close()
 	defer context.AfterFunc(ctx, func() { s.listener.Close() })()
 	for {
 		raw, err := s.listener.Listener.Accept()
@@ -138,9 +151,13 @@ func (s *Server) serveInstead(ctx context.Context) error {
 
 // speakInstead carries out one exchange of a server that does not speak TLS.
 func (c *serverConn) speakInstead(ctx context.Context, what Instead, config *tls.Config, timeout time.Duration) {
-	defer context.AfterFunc(ctx, func() { c.Conn.Close() })()
-	_ = c.SetDeadline(time.Now().Add(timeout))
+	stop := limit(ctx, c.Conn, timeout)
 	err := what.perform(ctx, ServerSide, c, withSecrets(config, config.KeyLogWriter, c.Conn), "")
+	if !stop() { // the lab ends, and this is nobody's verdict
+		c.listener.journal.forget(c.client, c.server)
+		c.Conn.Close()
+		return
+	}
 	c.finish(err, tls.ConnectionState{}, nil)
-	_ = drain(c.Conn)
+	_ = c.listener.drain(c.Conn)
 }

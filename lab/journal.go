@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 // Journal numbers the exchanges of a server, a client, or both, joins what the
@@ -33,6 +35,7 @@ type entry struct {
 	expected map[Side]bool
 	halves   map[Side]*half
 	changed  chan struct{} // closed when a half was added
+	server   *wiretap.Conn // the server's end; nil when it is not tapped
 	late     *time.Timer   // awaits what was said; nil while a side has not told
 }
 

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/url"
@@ -227,4 +228,61 @@ func TestDrainIsBounded(t *testing.T) {
 	if err != nil || !strings.Contains(string(answer), "HTTPS server") {
 		t.Errorf("%q, %v", answer, err)
 	}
+}
+
+// What ends with the lab is nobody's verdict, and does not wait for its timeout.
+func TestSilenceEndsWithTheLab(t *testing.T) {
+	dir := newPKI(t)
+	silent := func(certificate, trust string, j *Journal) Settings {
+		return Settings{Credentials: Credentials{Dir: dir, Certificate: certificate, Trust: trust},
+			Journal: j, Instead: InsteadSilence, Timeout: time.Minute}
+	}
+	told := make(chan *Exchange, 10)
+	j := &Journal{Each: func(x *Exchange) { told <- x }}
+	server, err := Listen(t.Context(), "127.0.0.1:0", silent("server", "client-ca", j))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &url.URL{Scheme: "https", Host: "localhost", Path: "/"}
+	client, err := NewClient(ClientOptions{URL: u, Addr: server.Addr().String()}, silent("client", "server-ca", j))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 2)
+	go func() { ended <- server.Serve(ctx) }()
+	go func() {
+		_, err := client.Call(ctx)
+		ended <- err
+	}()
+	for deadline := time.Now().Add(20 * time.Second); !j.hasBoth(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the two have not met")
+		}
+	}
+	stop()
+	for range 2 {
+		select {
+		case err := <-ended:
+			if err != nil && !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("it goes on")
+		}
+	}
+	j.Wait(t.Context())
+	if len(told) > 0 {
+		t.Errorf("%+v", <-told)
+	}
+}
+
+// hasBoth tells whether an exchange has been begun by both sides.
+func (j *Journal) hasBoth() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range j.open {
+		return len(e.expected) == 2
+	}
+	return false
 }

@@ -24,10 +24,20 @@ const (
 // handshake of each in a goroutine of its own: a slow one holds nobody else up.
 type listener struct {
 	net.Listener
-	config   func() (*tls.Config, *identity, error)
-	journal  *Journal
-	tap      *wiretap.Tap
-	stopping atomic.Bool // the server closes what is open
+	config  func() (*tls.Config, *identity, error)
+	journal *Journal
+	tap     *wiretap.Tap
+	ends    atomic.Pointer[time.Time] // of the server, which closes what is open; nil: it goes on
+}
+
+// drain drains c, all connections together when the server stops: net/http then
+// closes one after the other.
+func (l *listener) drain(c net.Conn) error {
+	until := time.Now().Add(drainTimeout)
+	if ends := l.ends.Load(); ends != nil && ends.Before(until) {
+		until = *ends
+	}
+	return drain(c, until)
 }
 
 // Accept returns the next connection, a *tls.Conn above a *serverConn.
@@ -54,7 +64,9 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) open(raw net.Conn) *serverConn {
 	c := &serverConn{Conn: raw, listener: l, client: raw.RemoteAddr().String(), server: raw.LocalAddr().String()}
 	if number := l.journal.begin(ServerSide, c.client, c.server); l.tap != nil {
-		c.Conn = l.tap.Server(raw, number)
+		tapped := l.tap.Server(raw, number)
+		l.journal.tapped(c.client, c.server, tapped)
+		c.Conn = tapped
 	}
 	return c
 }
@@ -62,10 +74,10 @@ func (l *listener) open(raw net.Conn) *serverConn {
 // drain closes c in a way that lets what was written arrive. A close with
 // unread data makes the kernel answer RST, on which the peer's kernel throws
 // away what it has received, alert included: so it says that nothing more will
-// be sent, reads until the peer closes too, and closes then.
-func drain(c net.Conn) error {
+// be sent, reads until the peer closes too or the time is up, and closes then.
+func drain(c net.Conn, until time.Time) error {
 	if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		_ = c.SetReadDeadline(time.Now().Add(drainTimeout))
+		_ = c.SetReadDeadline(until)
 		_, _ = io.Copy(io.Discard, c)
 	}
 	return c.Close()
@@ -103,14 +115,14 @@ func (c *serverConn) Close() error {
 	if c.told.Load() {
 		return c.hangUp()
 	}
-	if c.listener.stopping.Load() {
+	if c.listener.ends.Load() != nil {
 		c.listener.journal.forget(c.client, c.server)
 		return c.Conn.Close()
 	}
 	err := c.tls.Handshake() // is over: this is how it ended
 	c.finish(err, c.tls.ConnectionState(), nil)
 	if err != nil {
-		return drain(c.Conn)
+		return c.listener.drain(c.Conn)
 	}
 	return c.hangUp()
 }
@@ -120,7 +132,7 @@ func (c *serverConn) Close() error {
 // would be seen on the wire.
 func (c *serverConn) hangUp() error {
 	if c.listener.tap != nil {
-		return drain(c.Conn)
+		return c.listener.drain(c.Conn)
 	}
 	return c.Conn.Close()
 }

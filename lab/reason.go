@@ -185,7 +185,10 @@ func explainOwnCheck(err error, side Side) (reason, bool) {
 func explainNotTLS(err error, side Side) (reason, bool) {
 	other := string(side.Other())
 	var notTLS tls.RecordHeaderError
+	var instead *InsteadError
 	switch {
+	case errors.As(err, &instead):
+		return reason{Closed, "the " + string(side) + " closed the connection during the handshake, without an alert"}, true
 	case errors.As(err, &notTLS):
 		return reason{NotTLS, "the " + other + " did not speak TLS"}, true
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):

@@ -9,13 +9,15 @@ import (
 	"crypto/sha512"
 	"crypto/tls"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
-	"strings"
 	"sync"
 
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // rekeyer has a TLS 1.3 client change its keys, which crypto/tls does only when
@@ -31,14 +33,13 @@ type rekeyer struct {
 
 // Write takes the lines of a key log.
 func (r *rekeyer) Write(line []byte) (int, error) {
-	fields := strings.Fields(string(line))
-	if len(fields) == 3 && fields[0] == "CLIENT_TRAFFIC_SECRET_0" {
-		secret, err := hex.DecodeString(fields[2])
-		if err != nil {
-			return 0, err
-		}
+	entry, err := keylog.ParseLine(bytes.TrimSuffix(line, []byte{'\n'}))
+	if err != nil {
+		return 0, err
+	}
+	if entry.Label == keylog.LabelClientTraffic0 {
 		r.mu.Lock()
-		r.secret = secret
+		r.secret = entry.Secret
 		r.mu.Unlock()
 	}
 	return len(line), nil
@@ -71,27 +72,25 @@ func (r *rekeyer) records(b []byte) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	if !r.updated {
-		// update_not_requested, and its content type: handshake.
-		out.Write(r.old.seal(0, []byte{24, 0, 0, 1, 0, 22}))
+		update := []byte{byte(tlswire.TypeKeyUpdate), 0, 0, 1, 0} // update_not_requested
+		out.Write(r.old.seal(0, append(update, byte(tlswire.ContentTypeHandshake))))
 		r.old.sequence = 0 // that of the record which this one pushes aside
 		r.updated = true
 	}
 	for len(b) > 0 {
-		if len(b) < recordHeader || len(b) < recordHeader+int(binary.BigEndian.Uint16(b[3:])) {
-			return nil, errors.New("crypto/tls has written a part of a record")
+		_, rest, err := tlswire.ReadRecord(b, 0)
+		if err != nil {
+			return nil, fmt.Errorf("crypto/tls has not written whole records: %w", err)
 		}
-		end := recordHeader + int(binary.BigEndian.Uint16(b[3:]))
-		content, err := r.old.open(b[:end])
+		content, err := r.old.open(b[:len(b)-len(rest)])
 		if err != nil {
 			return nil, err
 		}
 		out.Write(r.new.seal(r.new.sequence, content))
-		b = b[end:]
+		b = rest
 	}
 	return out.Bytes(), nil
 }
-
-const recordHeader = 5 // bytes: type, version, length
 
 // recordKeys protect the records of one direction (RFC 8446 section 5.2).
 type recordKeys struct {
@@ -137,7 +136,7 @@ func (k *recordKeys) nonce(sequence uint64) []byte {
 
 // open decrypts the next record.
 func (k *recordKeys) open(record []byte) ([]byte, error) {
-	content, err := k.aead.Open(nil, k.nonce(k.sequence), record[recordHeader:], record[:recordHeader])
+	content, err := k.aead.Open(nil, k.nonce(k.sequence), record[tlswire.RecordHeaderLen:], record[:tlswire.RecordHeaderLen])
 	k.sequence++
 	return content, err
 }
@@ -145,7 +144,7 @@ func (k *recordKeys) open(record []byte) ([]byte, error) {
 // seal makes a record of content, which ends with its type.
 func (k *recordKeys) seal(sequence uint64, content []byte) []byte {
 	k.sequence = sequence + 1
-	record := []byte{23, 3, 3, 0, 0}
+	record := []byte{byte(tlswire.ContentTypeApplicationData), 3, 3, 0, 0}
 	binary.BigEndian.PutUint16(record[3:], uint16(len(content)+k.aead.Overhead()))
 	return k.aead.Seal(record, k.nonce(sequence), content, record)
 }

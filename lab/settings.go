@@ -37,6 +37,7 @@ type Settings struct {
 	Withhold  bool              // show no certificate when the server does not name its issuer, as programs commonly do
 	ECHConfig []byte            // ECHConfigList of the server, which turns Encrypted ClientHello on; nil: off
 	Header    map[string]string // of the request, besides HTTP's own
+	Offer     []uint16          // cipher suites in ClientHello in place of Go's, which Go lacks; nil: Go's
 	Rekey     bool              // send KeyUpdate before the request (TLS 1.3)
 }
 

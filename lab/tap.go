@@ -1,10 +1,12 @@
 package lab
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"net"
 
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -13,22 +15,47 @@ import (
 func withSecrets(config *tls.Config, keyLog io.Writer, c net.Conn) *tls.Config {
 	config = config.Clone()
 	config.KeyLogWriter = keyLog
-	if tapped, ok := wiretap.Of(c); ok && keyLog != nil {
-		config.KeyLogWriter = io.MultiWriter(keyLog, tapped.Secrets())
-	} else if ok {
-		config.KeyLogWriter = tapped.Secrets()
+	if tapped, ok := wiretap.Of(c); ok {
+		config.KeyLogWriter = both(keyLog, tapped.Secrets())
 	}
 	return config
 }
 
-// alsoLog returns a configuration whose secrets w is told as well.
-func alsoLog(config *tls.Config, w io.Writer) *tls.Config {
-	if config.KeyLogWriter != nil {
-		w = io.MultiWriter(config.KeyLogWriter, w)
+// both writes to a, which may be nil, and to b.
+func both(a, b io.Writer) io.Writer {
+	if a == nil {
+		return b
 	}
-	config = config.Clone()
-	config.KeyLogWriter = w
-	return config
+	return io.MultiWriter(a, b)
+}
+
+// tapped takes note of the server's end of an exchange.
+func (j *Journal) tapped(clientAddr, serverAddr string, server *wiretap.Conn) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e := j.open[key(clientAddr, serverAddr)]; e != nil {
+		e.server = server
+	}
+}
+
+// masterSecrets gives the secret of TLS 1.2 that a client logs to the tap of
+// the server that it talks to: a server that refuses a certificate has none yet.
+type masterSecrets struct {
+	journal        *Journal
+	client, server string // addresses
+}
+
+func (m masterSecrets) Write(line []byte) (int, error) {
+	if !bytes.HasPrefix(line, []byte(keylog.LabelClientRandom+" ")) {
+		return len(line), nil
+	}
+	m.journal.mu.Lock()
+	e := m.journal.open[key(m.client, m.server)]
+	m.journal.mu.Unlock()
+	if e != nil && e.server != nil {
+		_, _ = e.server.Secrets().Write(line)
+	}
+	return len(line), nil
 }
 
 // annotate tells the tap of a connection, if there is one, why it was rejected.

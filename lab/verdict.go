@@ -41,23 +41,24 @@ func newHalf(side Side, err error, version uint16, seen *alertWatch) half {
 	}
 	var instead *InsteadError
 	if errors.As(err, &instead) {
-		if code := seen.received.Load(); code != nil {
-			h.alert = newAlert(*code, side.Other())
+		h.refused = instead.Spoke == InsteadHangUp
+		if alert := seen.received.Load(); alert != nil {
+			h.alert = newAlert(*alert, side.Other())
 		}
 		return h
 	}
-	if code, ok := receivedAlert(err); ok {
-		h.alert = newAlert(code, side.Other())
-	} else if code := seen.received.Load(); code != nil && isRecordError(err) {
+	if alert, ok := receivedAlert(err); ok {
+		h.alert = newAlert(alert, side.Other())
+	} else if alert := seen.received.Load(); alert != nil && isRecordError(err) {
 		// Some clients (OpenSSL, curl) send an alert about the server's TLS 1.3
 		// certificate in plain text, which crypto/tls tries to decrypt.
-		h.alert = newAlert(*code, side.Other())
+		h.alert = newAlert(*alert, side.Other())
 	} else {
 		h.refused = !isLoss(err)
-		if code := seen.sent.Load(); code != nil {
-			h.alert = newAlert(*code, side)
-		} else if code, ok := alertFor(err, side, version); ok {
-			h.alert = newAlert(code, side)
+		if alert := seen.sent.Load(); alert != nil {
+			h.alert = newAlert(*alert, side)
+		} else if alert, ok := alertFor(err, side, version); ok {
+			h.alert = newAlert(alert, side)
 		}
 	}
 	return h
@@ -111,7 +112,7 @@ func (v *Verdict) witness(c *tlsdecrypt.Connection) {
 		if m.Alert == nil || m.Alert.Level == tlswire.AlertWarning || m.From.String() != string(v.RejectedBy) {
 			continue
 		}
-		seen := newAlert(uint8(m.Alert.Description), v.RejectedBy)
+		seen := newAlert(m.Alert.Description, v.RejectedBy)
 		if v.Alert != nil {
 			seen.Arrived = v.Alert.Arrived
 		}
@@ -150,22 +151,22 @@ func isLoss(err error) bool {
 
 // alertFor tells which alert crypto/tls sends for an error of its own when it
 // leaves encrypted and cannot be seen. ok is false where that is not certain.
-func alertFor(err error, side Side, version uint16) (code uint8, ok bool) {
+func alertFor(err error, side Side, version uint16) (alert tlswire.AlertDescription, ok bool) {
 	var verification *tls.CertificateVerificationError
 	if errors.As(err, &verification) {
 		return alertForCertificate(verification, side), true
 	}
 	if isOwnCheck(err) {
-		return 42, true // whatever VerifyConnection returns
+		return tlswire.AlertBadCertificate, true // whatever VerifyConnection returns
 	}
 	switch text := err.Error(); {
 	case strings.Contains(text, "client didn't provide a certificate"):
 		if version == tls.VersionTLS13 {
-			return 116, true
+			return tlswire.AlertCertificateRequired, true
 		}
-		return 40, true
+		return tlswire.AlertHandshakeFailure, true
 	case strings.Contains(text, "invalid signature by the"):
-		return 51, true
+		return tlswire.AlertDecryptError, true
 	}
 	return 0, false
 }
@@ -182,16 +183,16 @@ func isOwnCheck(err error) bool {
 }
 
 // alertForCertificate: a Go client says bad_certificate whatever is wrong.
-func alertForCertificate(err *tls.CertificateVerificationError, side Side) uint8 {
+func alertForCertificate(err *tls.CertificateVerificationError, side Side) tlswire.AlertDescription {
 	var authority x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	switch {
 	case side == ClientSide:
-		return 42
+		return tlswire.AlertBadCertificate
 	case errors.As(err, &authority):
-		return 48
+		return tlswire.AlertUnknownCA
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return 45
+		return tlswire.AlertCertificateExpired
 	}
-	return 42
+	return tlswire.AlertBadCertificate
 }

@@ -4,7 +4,7 @@
 // # Secrets first
 //
 // Wireshark decrypts a packet only with secrets that stand before it in the file. A connection's packets are
-// therefore held back until its secrets are known, it ends, or 1 MiB or 2 seconds are reached. Then they are written
+// therefore held back until its secrets are known, it ends, or 1 MiB or 5 seconds are reached. Then they are written
 // in order; nothing is dropped. Secrets that come after the bound are written when they come, before later packets.
 // For the same reason packets of different connections may stand out of the order of their times in the file.
 //

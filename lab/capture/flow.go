@@ -99,6 +99,13 @@ func (f *flow) data(from wiretap.Side, p []byte) {
 
 // secret records a line of the key log.
 func (f *flow) secret(line []byte) {
+	if visible := f.underVisibleRandom(line); visible != nil {
+		f.addSecret(visible)
+	}
+	f.addSecret(line)
+}
+
+func (f *flow) addSecret(line []byte) {
 	line = f.secrets.add(line)
 	if line == nil {
 		return

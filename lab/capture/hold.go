@@ -8,7 +8,7 @@ import (
 // What is held back of a connection at most; see the package's comment.
 const (
 	maxHeldBytes = 1 << 20
-	maxHeldTime  = 2 * time.Second
+	maxHeldTime  = 5 * time.Second
 )
 
 // hold keeps packets, with copies of their payloads, in the order they came.

@@ -1,6 +1,12 @@
 package capture
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+
+	"mtlslab.example/lab/lab/wiretap"
+)
 
 // secrets gathers the key log lines of one connection.
 type secrets struct {
@@ -70,4 +76,21 @@ func (s *secrets) has(line []byte) bool {
 // traffic secrets of TLS 1.3, from which those after a KeyUpdate are derived (RFC 8446, section 7.2).
 func (s *secrets) complete() bool {
 	return s.known&masterSecret != 0 || s.known&tls13 == tls13
+}
+
+// underVisibleRandom returns a line of TLS 1.3 as it reads under the random of the ClientHello that can be seen, or nil if
+// it does already. If the server took Encrypted ClientHello (RFC 9849), the line goes by the hidden one, and Wireshark
+// looks secrets up by the other.
+func (f *flow) underVisibleRandom(line []byte) []byte {
+	const random, end = 6, 6 + 32 // in a handshake message: type, length, legacy_version, random
+	hello := f.records[wiretap.Client].clear
+	fields := bytes.Fields(line)
+	if len(hello) < end || hello[0] != messageClientHello || len(fields) != 3 || string(fields[0]) == "CLIENT_RANDOM" {
+		return nil
+	}
+	visible := hex.EncodeToString(hello[random:end])
+	if string(fields[1]) == visible {
+		return nil
+	}
+	return fmt.Appendf(nil, "%s %s %s\n", fields[0], visible, fields[2])
 }

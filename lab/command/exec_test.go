@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"mtlslab.example/lab/certgen"
@@ -29,17 +30,25 @@ type execLab struct {
 	port         string // of the server
 	ports        []string
 	capture      *capture.Writer
+	wire         *keyless
 	tap          *wiretap.Tap
 }
 
 // keyless is a sink that is not told of secrets.
-type keyless struct{ wiretap.Sink }
+type keyless struct {
+	wiretap.Sink
+	open atomic.Int64 // connections
+}
 
-func (k keyless) Open(e wiretap.Event) wiretap.Handler {
+func (k *keyless) Open(e wiretap.Event) wiretap.Handler {
+	k.open.Add(1)
 	handle := k.Sink.Open(e)
 	return func(e wiretap.Event) {
 		if e.Kind != wiretap.Secret {
 			handle(e)
+		}
+		if e.Kind == wiretap.Close {
+			k.open.Add(-1)
 		}
 	}
 }
@@ -64,7 +73,8 @@ func newExecLab(t *testing.T) *execLab {
 	if l.capture, err = capture.Create(l.path("wire.pcapng"), capture.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	l.tap = wiretap.New(keyless{l.capture})
+	l.wire = &keyless{Sink: l.capture}
+	l.tap = wiretap.New(l.wire)
 	server, err := lab.Listen(t.Context(), "127.0.0.1:0", lab.Settings{
 		Credentials: lab.Credentials{Dir: l.path("certs"), Certificate: "server", Trust: "client-ca"},
 		Journal:     &lab.Journal{}, Tap: l.tap,
@@ -338,6 +348,14 @@ func TestExecPrograms(t *testing.T) {
 		}
 	})
 
+	if err := poll(func() error {
+		if n := l.wire.open.Load(); n > 0 {
+			return fmt.Errorf("%d connections are still open", n)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
 	if err := l.capture.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -49,31 +49,19 @@ func (p *Program) readManifest(f folder, look bool) (*certgen.Manifest, error) {
 	return certgen.Read(f.manifest())
 }
 
-// writeManifest writes the default manifest, whole or not at all, and never
-// over one that another process has written in the meantime.
+// writeManifest writes the default manifest where there is none.
 func (p *Program) writeManifest(f folder) error {
 	if err := os.MkdirAll(string(f), 0o755); err != nil {
 		return err
 	}
-	whole, err := os.CreateTemp(string(f), ".certs.yaml.*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(whole.Name())
-	_, err = whole.Write(p.Manifest)
-	if err = errors.Join(err, whole.Chmod(0o644), whole.Close()); err != nil {
-		return err
-	}
-	switch err := os.Link(whole.Name(), f.manifest()); { // fails where a rename would replace
-	case errors.Is(err, fs.ErrExist):
+	err := certgen.WriteNew(f.manifest(), p.Manifest, 0o644)
+	if errors.Is(err, fs.ErrExist) {
 		return nil
-	case err != nil: // a file system without hard links
-		if err := os.Rename(whole.Name(), f.manifest()); err != nil {
-			return err
-		}
 	}
-	p.say("wrote %s: read it, edit it", f.manifest())
-	return nil
+	if err == nil {
+		p.say("wrote %s: read it, edit it", f.manifest())
+	}
+	return err
 }
 
 // preparePKI makes what is missing or out of date, and says what.
@@ -111,6 +99,28 @@ func (p *Program) generate(ctx context.Context, m *certgen.Manifest, f folder, o
 	o.Progress = bar.update
 	o.Waiting = func() { p.say("waiting for another lab that writes to %s", f.certs()) }
 	return certgen.Generate(ctx, m, f.certs(), o)
+}
+
+// certsOf is the folder of the PKI that a capture was made with: that of the
+// scenario by whose name it goes, or else the one of every day, or f itself
+// where that is a PKI.
+func (f folder) certsOf(capture string) string {
+	name := filepath.Base(capture)
+	for _, end := range []string{"-tls12.pcapng", "-tls13.pcapng"} {
+		certs := filepath.Join(f.certs(), "scenarios", strings.TrimSuffix(name, end))
+		if strings.HasSuffix(name, end) && isDirectory(certs) {
+			return certs
+		}
+	}
+	if !isDirectory(f.certs()) {
+		return string(f)
+	}
+	return f.certs()
+}
+
+func isDirectory(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
 }
 
 // trustOf is what chains are checked under: the CAs in the folder of a PKI, or

@@ -14,6 +14,7 @@ type report struct {
 	*Program
 	certs   string // folder of the PKI that chains are checked under
 	json    bool
+	brief   bool // no ladders
 	options ladder.Options
 	drawn   kinds
 }
@@ -37,7 +38,7 @@ func (r *report) exchange(x *lab.Exchange) {
 
 // draw draws what was said, if it is the first of its kind.
 func (r *report) draw(c *tlsdecrypt.Connection) {
-	if c == nil || !r.drawn.isNew(c) && !r.options.Verbose {
+	if c == nil || r.brief || !r.drawn.isNew(c) && !r.options.Verbose {
 		return
 	}
 	r.check(c)

@@ -120,6 +120,9 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 	case hasTicket && len(ticket.Ticket) > 0:
 		text.WriteString(" Brings a ticket of an earlier session, to take it up again.")
 	}
+	if tlswire.Has(hello.Extensions, tlswire.ExtensionEncryptedClientHello) {
+		text.WriteString(" Another ClientHello, with the true name, may be encrypted in this one (ECH).")
+	}
 	if tlswire.Has(hello.Extensions, tlswire.ExtensionEarlyData) {
 		text.WriteString(" Sends its first data at once, before any answer.")
 	}

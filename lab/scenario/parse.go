@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"crypto/x509/pkix"
 	"regexp"
+	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 
@@ -74,6 +76,7 @@ func (h *Half) serverFields(r reader) map[string]setter {
 func (h *Half) clientFields(r reader) map[string]setter {
 	fields := h.fields(r)
 	fields["url"], fields["server_name"], fields["header"] = r.text(&h.URL), r.text(&h.ServerName), r.header(&h.Header)
+	fields["offer_cipher_suites"] = choices(r, &h.Offer, registeredSuites())
 	fields["withhold"], fields["resume"], fields["key_update"] = r.boolean(&h.Withhold), r.boolean(&h.Resume), r.boolean(&h.Rekey)
 	return fields
 }
@@ -82,17 +85,33 @@ func (h *Half) clientFields(r reader) map[string]setter {
 func (s *Scenario) readExpectation(r reader, version uint16) setter {
 	return func(n *yaml.Node) error {
 		var e Expectation
-		learns := map[string]lab.Learned{"handshake": lab.LearnedInHandshake, "first read": lab.LearnedAtFirstRead}
-		err := r.object(n, map[string]setter{
-			"rejected_by": choice(r, &e.RejectedBy, named(lab.ServerSide, lab.ClientSide)), "alert": choice(r, &e.Alert, alerts()),
-			"code": r.text((*string)(&e.Code)), "status": r.number(&e.Status), "resumed": r.boolean(&e.Resumed),
-			"server_learns": choice(r, &e.ServerLearns, learns), "client_learns": choice(r, &e.ClientLearns, learns),
-			"cipher_suite": r.text(&e.CipherSuite), "group": r.text(&e.Group), "alpn": r.text(&e.ALPN), "server": r.text(&e.Server),
-		})
+		err := r.object(n, e.fields(r))
 		s.Expect[version] = e
 		return err
 	}
 }
+
+// fields are those of a verdict.
+func (e *Expectation) fields(r reader) map[string]setter {
+	learns := map[string]lab.Learned{"handshake": lab.LearnedInHandshake, "first read": lab.LearnedAtFirstRead}
+	return map[string]setter{
+		"rejected_by": choice(r, &e.RejectedBy, named(lab.ServerSide, lab.ClientSide)), "alert": choice(r, &e.Alert, alerts()),
+		"code": r.text((*string)(&e.Code)), "status": r.number(&e.Status), "resumed": r.boolean(&e.Resumed),
+		"server_learns": choice(r, &e.ServerLearns, learns), "client_learns": choice(r, &e.ClientLearns, learns),
+		"cipher_suite": r.text(&e.CipherSuite), "group": r.text(&e.Group), "alpn": r.text(&e.ALPN), "server": r.text(&e.Server),
+	}
+}
+
+// registeredSuites are all of IANA's registry, by their names.
+var registeredSuites = sync.OnceValue(func() map[string]uint16 {
+	names := map[string]uint16{}
+	for id := range tlswire.CipherSuite(0xffff) {
+		if name := id.String(); strings.HasPrefix(name, "TLS_") {
+			names[name] = uint16(id)
+		}
+	}
+	return names
+})
 
 // signatures are the algorithms that scenarios need, by their names in RFC 8446
 // section 4.2.3.

@@ -189,9 +189,11 @@ func (r *peerRow) opensslFlags(h Half) []string {
 	}
 	if h.CipherSuites != nil {
 		flags = append(flags, "-cipher", map[uint16]string{
-			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384:       "ECDHE-ECDSA-AES256-GCM-SHA384",
-			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: "ECDHE-ECDSA-CHACHA20-POLY1305",
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384: "ECDHE-ECDSA-AES256-GCM-SHA384",
 		}[h.CipherSuites[0]])
+	}
+	if h.Offer != nil {
+		flags = append(flags, "-cipher", "ECDHE-ECDSA-AES128-CCM", "-ciphersuites", "TLS_AES_128_CCM_SHA256")
 	}
 	if h.Groups != nil {
 		flags = append(flags, "-groups", map[tls.CurveID]string{tls.X25519: "X25519", tls.CurveP521: "P-521"}[h.Groups[0]])
@@ -350,6 +352,8 @@ func (r *peerRow) callCurl(t *testing.T, o Options, host, port string) string {
 		switch f {
 		case "-cipher":
 			args = append(args, "--ciphers", flags[i+1])
+		case "-ciphersuites":
+			args = append(args, "--tls13-ciphers", flags[i+1])
 		case "-groups":
 			args = append(args, "--curves", flags[i+1])
 		}

@@ -78,6 +78,7 @@ type Half struct {
 
 	URL        string // from here on, client alone; host without port
 	ServerName string
+	Offer      []uint16
 	Withhold   bool
 	Resume     bool
 	Rekey      bool

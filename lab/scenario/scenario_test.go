@@ -206,8 +206,7 @@ func checkStream(t *testing.T, name string, r *Result, got *stream) {
 	if types := onTheWire[r.Scenario.Name+"-"+shortVersion(r.Version)]; !strings.Contains(strings.Join(got.types, ","), types) {
 		t.Errorf("%s: tshark reads the messages %v, not %s", name, got.types, types)
 	}
-	// tshark 4.0 does not decrypt Encrypted ClientHello.
-	if x := r.Exchange; x.HTTP != nil && r.Scenario.ECH == "" && got.status != strconv.Itoa(x.HTTP.Status) {
+	if x := r.Exchange; x.HTTP != nil && got.status != strconv.Itoa(x.HTTP.Status) {
 		t.Errorf("%s: tshark reads status %q, and the server answered %d", name, got.status, x.HTTP.Status)
 	}
 }
@@ -386,6 +385,29 @@ func TestFaultsHaveAPlace(t *testing.T) {
 	}
 }
 
+// What a server can speak in place of TLS. The catalogue has clients for the rest.
+func TestServersWithoutTLS(t *testing.T) {
+	for instead, want := range map[string]Expectation{
+		"http":    {RejectedBy: lab.ClientSide, Code: lab.NotTLS},
+		"garbage": {RejectedBy: lab.ClientSide, Code: lab.NotTLS},
+		"silence": {RejectedBy: lab.ClientSide, Code: lab.TooSlow},
+		"hang-up": {RejectedBy: lab.ServerSide, Code: lab.Closed},
+	} {
+		s, err := Parse("mine.yaml", []byte("name: mine\ntitle: Mine\nside: not even TLS\ntopic: t\nteaches: a\nreason: b\n"+
+			"server: {instead_of_tls: "+instead+"}\nclient: {timeout: 200ms}\nexpect: {TLS 1.2: {}, TLS 1.3: {}}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, version := range Versions {
+			s.Expect[version] = want
+			r, err := s.Run(t.Context(), version, Options{Manifest: baseManifest(t), Dir: t.TempDir()})
+			if err != nil || len(r.Wrong) > 0 {
+				t.Errorf("%s in %s: %v, %v", instead, tls.VersionName(version), err, r.Wrong)
+			}
+		}
+	}
+}
+
 // A run that does not end as the document says is told apart.
 func TestUnexpected(t *testing.T) {
 	s, err := Find("mtls")
@@ -420,4 +442,19 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%T: %v", err, err)
 		}
 	})
+}
+
+// Every field that a document may have is explained in the README.
+func TestFieldsAreInTheREADME(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fields := range []map[string]setter{(&Scenario{}).fields(reader{}), new(Half).serverFields(reader{}), new(Half).clientFields(reader{}), new(Expectation).fields(reader{})} {
+		for field := range fields {
+			if !strings.Contains(string(readme), "`"+field+"`") {
+				t.Errorf("%s is not in the README", field)
+			}
+		}
+	}
 }

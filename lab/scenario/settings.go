@@ -25,6 +25,7 @@ func (s *Scenario) ServerSettings(certs string, version uint16) (lab.Settings, e
 func (s *Scenario) ClientSettings(certs string, version uint16) (lab.Settings, error) {
 	settings := s.Client.settings(s.Certs(certs), "client", "server-ca", version)
 	settings.Withhold, settings.Header, settings.Rekey = s.Client.Withhold, s.Client.Header, s.Client.Rekey
+	settings.Offer = s.Client.Offer
 	if s.ECH != "" {
 		var err error
 		_, settings.ECHConfig, err = lab.LoadECH(s.echFile(certs), s.ECH)

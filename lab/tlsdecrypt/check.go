@@ -78,6 +78,7 @@ func (k *checker) tls13() {
 			k.transcript = messageHash(h, k.transcript) // RFC 8446 4.4.1
 		}
 	}
+	k.excuseECH()
 	whole := k.transcript
 	for _, p := range k.hs.posts {
 		k.transcript = slices.Clip(whole) // RFC 8446 4.4: the handshake, then this exchange alone

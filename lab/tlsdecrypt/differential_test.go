@@ -22,6 +22,7 @@ func TestDifferential(t *testing.T) {
 		t.Skip("runs other programs")
 	}
 	need(t, "tshark", "openssl")
+	t.Parallel()
 	s := newStudio(t)
 	s.makeDSA(t)
 	t.Run("record", func(t *testing.T) {
@@ -82,11 +83,11 @@ func (v *verdict) judge(t *testing.T, name, what string, c *tlsdecrypt.Connectio
 		what := what + ", " + from.String()
 		if n, why := excusedFrom(c, from, ours.said[from], theirs.said[from]); why != "" {
 			v.tally["excused: "+why]++
-			v.compare(t, what, firstOf(ours.said[from], n), firstOf(theirs.said[from], n))
+			v.compare(t, what, c.CipherSuite, firstOf(ours.said[from], n), firstOf(theirs.said[from], n))
 			continue
 		}
-		v.compare(t, what, ours.said[from], theirs.said[from])
-		v.compare(t, what, ours.http[from], theirs.http[from])
+		v.compare(t, what, c.CipherSuite, ours.said[from], theirs.said[from])
+		v.compare(t, what, c.CipherSuite, ours.http[from], theirs.http[from])
 	}
 }
 
@@ -155,7 +156,7 @@ func dissect(t *testing.T, name, keys string) map[int]*tlsdecrypt.Connection {
 }
 
 // compare reports the first message in which two accounts differ, and counts what agrees.
-func (v *verdict) compare(t *testing.T, what string, ours, theirs []entry) {
+func (v *verdict) compare(t *testing.T, what string, suite tlswire.CipherSuite, ours, theirs []entry) {
 	t.Helper()
 	for i := range max(len(ours), len(theirs)) {
 		if i >= len(ours) || i >= len(theirs) {
@@ -171,7 +172,7 @@ func (v *verdict) compare(t *testing.T, what string, ours, theirs []entry) {
 			}
 		}
 		if ours[i].head != theirs[i].head || !slices.Equal(ours[i].fields, theirs[i].fields) {
-			if name := excused(ours[i], theirs[i]); name != "" {
+			if name := excused(suite, ours[i], theirs[i]); name != "" {
 				v.tally["excused: "+name]++
 				continue
 			}
@@ -202,6 +203,11 @@ func (v *verdict) sound(t *testing.T, what string, c *tlsdecrypt.Connection) {
 		if m.Err != nil {
 			t.Errorf("%s: %v", what, m.Err)
 		}
+		for _, e := range extensionsOf(m) {
+			if e.Err != nil {
+				t.Errorf("%s: %v: %v", what, e.Type, e.Err)
+			}
+		}
 		for _, check := range m.Checks {
 			switch {
 			case check.Result == tlsdecrypt.Holds:
@@ -219,4 +225,27 @@ func (v *verdict) sound(t *testing.T, what string, c *tlsdecrypt.Connection) {
 // untrusted tells whether the text is of a certificate that is not to be trusted.
 func untrusted(text string) bool {
 	return strings.Contains(text, "CN=expired") || strings.Contains(text, "CN=stranger") || strings.Contains(text, "CN=dsa")
+}
+
+func extensionsOf(m *tlsdecrypt.Message) (all []tlswire.Extension) {
+	if m.Handshake == nil {
+		return nil
+	}
+	switch body := m.Handshake.Body.(type) {
+	case *tlswire.ClientHello:
+		return body.Extensions
+	case *tlswire.ServerHello:
+		return body.Extensions
+	case *tlswire.EncryptedExtensions:
+		return body.Extensions
+	case *tlswire.CertificateRequest:
+		return body.Extensions
+	case *tlswire.NewSessionTicket:
+		return body.Extensions
+	case *tlswire.Certificate:
+		for _, entry := range body.Entries {
+			all = append(all, entry.Extensions...)
+		}
+	}
+	return all
 }

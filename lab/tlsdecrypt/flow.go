@@ -146,6 +146,9 @@ func (f *flow) learnSecret(line []byte) {
 	if err != nil {
 		return // a comment, say: it opens nothing
 	}
+	if offersECH(f.hs.hello) {
+		entry.ClientRandom = f.hs.clientRandom // it may go by the random of the ClientHello that is encrypted in this one
+	}
 	if len(f.own) < maxSecrets {
 		f.own = append(f.own, entry)
 	}
@@ -243,6 +246,8 @@ func (f *flow) noSecret(d *direction, offset int64, what string) {
 		f.problem(tlswire.SideUnknown, -1, "captured after the handshake began: its start is needed to decrypt what follows; start the capture before the connection")
 	case f.hs.version == 0 && d.phase == plain:
 		f.problem(d.side, offset, "no ServerHello was seen: it is needed to decrypt what follows")
+	case !f.anySecret() && offersECH(f.hs.hello):
+		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("no secret for this client random in the key log: was SSLKEYLOGFILE set for one of the two programs? If the server took Encrypted ClientHello, the log goes by the random of the ClientHello that is hidden (client random %x…)", f.hs.clientRandom[:4]))
 	case !f.anySecret():
 		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("no secret for this client random in the key log: was SSLKEYLOGFILE set for one of the two programs? (client random %x…)", f.hs.clientRandom[:4]))
 	case d.phase == early:

@@ -193,7 +193,7 @@ func recordTo(t testing.TB, sink wiretap.Sink, server, client *tls.Config) {
 		if err != nil {
 			return
 		}
-		raw.SetDeadline(time.Now().Add(10 * time.Second))
+		raw.SetDeadline(time.Now().Add(30 * time.Second))
 		c := tls.Client(raw, client)
 		defer c.Close()
 		if _, err := c.Write([]byte(request)); err != nil {
@@ -209,7 +209,7 @@ func recordTo(t testing.TB, sink wiretap.Sink, server, client *tls.Config) {
 		}
 	}()
 	raw := must(listener.Accept())
-	raw.SetDeadline(time.Now().Add(10 * time.Second))
+	raw.SetDeadline(time.Now().Add(30 * time.Second))
 	tapped := wiretap.New(sink).Server(raw, 1)
 	config := server.Clone()
 	config.KeyLogWriter = tapped.Secrets()

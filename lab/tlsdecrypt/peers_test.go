@@ -50,7 +50,7 @@ func (o *output) String() string {
 // await waits until the program has written a text n times.
 func (o *output) await(t *testing.T, text string, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); strings.Count(o.String(), text) < n; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); strings.Count(o.String(), text) < n; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no %q (%d times) in:\n%s", text, n, o)
 		}
@@ -74,7 +74,7 @@ func start(t *testing.T, program string, args ...string) (stdin io.WriteCloser, 
 		t.Helper()
 		select {
 		case <-done:
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatalf("%s %q does not end:\n%s", program, args, out)
 		}
 	}
@@ -133,7 +133,7 @@ func (r *relay) pass(client net.Conn, to string) {
 		return
 	}
 	defer server.Close()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	client.SetDeadline(deadline)
 	server.SetDeadline(deadline)
 	done := make(chan struct{})

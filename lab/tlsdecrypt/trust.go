@@ -122,6 +122,9 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		return
 	}
 	q := question{ders: ders, usage: x509.ExtKeyUsageServerAuth, host: k.hs.serverName, role: "a server"}
+	if offersECH(k.hs.hello) && leaf.VerifyHostname(q.host) != nil {
+		q.host = "" // the true name may be in the hidden ClientHello
+	}
 	if m.From == tlswire.SideClient {
 		q.usage, q.host, q.role = x509.ExtKeyUsageClientAuth, "", "a client"
 	}
