@@ -88,6 +88,9 @@ func (f *flow) data(from wiretap.Side, p []byte) {
 		f.segments.data(from, p[:n], keep, n == len(p) && r.endInAlert())
 		p = p[n:]
 	}
+	if r.hidden > 0 {
+		f.records[from.Peer()].answered()
+	}
 	if r.changed && !r.blind && from == wiretap.Server {
 		f.resume()
 	}
@@ -99,6 +102,13 @@ func (f *flow) data(from wiretap.Side, p []byte) {
 
 // secret records a line of the key log.
 func (f *flow) secret(line []byte) {
+	if visible := f.underVisibleRandom(line); visible != nil {
+		f.addSecret(visible)
+	}
+	f.addSecret(line)
+}
+
+func (f *flow) addSecret(line []byte) {
 	line = f.secrets.add(line)
 	if line == nil {
 		return

@@ -2,8 +2,12 @@ package capture
 
 import (
 	"bytes"
+	"encoding/hex"
+	"fmt"
 
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 // secrets gathers the key log lines of one connection.
@@ -47,8 +51,11 @@ var labels = map[string]secretSet{
 // add adds a line and returns it as it stands among lines, newline included, or nil if it is there already.
 func (s *secrets) add(line []byte) []byte {
 	line = bytes.TrimRight(line, "\r\n")
-	if len(line) == 0 || bytes.Contains(s.lines, append(line[:len(line):len(line)], '\n')) {
+	if len(line) == 0 || s.has(line) {
 		return nil
+	}
+	if s.lines == nil {
+		s.lines = make([]byte, 0, 1<<10) // those of a TLS 1.3 handshake
 	}
 	start := len(s.lines)
 	s.lines = append(append(s.lines, line...), '\n')
@@ -57,8 +64,35 @@ func (s *secrets) add(line []byte) []byte {
 	return s.lines[start:]
 }
 
+// has reports whether a line, without its newline, is among lines.
+func (s *secrets) has(line []byte) bool {
+	for known := range bytes.Lines(s.lines) {
+		if bytes.Equal(known[:len(known)-1], line) {
+			return true
+		}
+	}
+	return false
+}
+
 // complete reports whether all packets can be decrypted: with the master secret of TLS 1.2, or with the handshake and
 // traffic secrets of TLS 1.3, from which those after a KeyUpdate are derived (RFC 8446, section 7.2).
 func (s *secrets) complete() bool {
 	return s.known&masterSecret != 0 || s.known&tls13 == tls13
+}
+
+// underVisibleRandom returns a line of TLS 1.3 as it reads under the random of the ClientHello that can be seen, or nil if
+// it does already. If the server took Encrypted ClientHello (RFC 9849), the line goes by the hidden one, and Wireshark
+// looks secrets up by the other.
+func (f *flow) underVisibleRandom(line []byte) []byte {
+	const random, end = tlswire.HandshakeHeaderLen + 2, tlswire.HandshakeHeaderLen + 2 + 32 // after legacy_version
+	hello := f.records[wiretap.Client].clear
+	fields := bytes.Fields(line)
+	if len(hello) < end || hello[0] != byte(tlswire.TypeClientHello) || len(fields) != 3 || string(fields[0]) == keylog.LabelClientRandom {
+		return nil
+	}
+	visible := hex.EncodeToString(hello[random:end])
+	if string(fields[1]) == visible {
+		return nil
+	}
+	return fmt.Appendf(nil, "%s %s %s\n", fields[0], visible, fields[2])
 }

@@ -57,7 +57,7 @@ func pairFlags(count int, keylog, capture string) []cli.Flag {
 		&cli.StringFlag{Name: "scenario", Usage: "do as in scenario `NAME`: lab scenario list"},
 		&cli.StringFlag{Name: "crl", Value: string(lab.CRLSoft), Usage: "check revocation lists: `POLICY` require, soft or off"},
 		&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: keylog, Usage: "append the TLS secrets to `FILE`, or off"},
-		&cli.StringFlag{Name: "capture", DefaultText: capture, Usage: "record the traffic, decrypted, to `FILE`, - for stdout, or off"},
+		&cli.StringFlag{Name: "capture", DefaultText: capture, Usage: "record the traffic, with its keys, to `FILE`, - for stdout, or off"},
 		&cli.StringFlag{Name: "capture-limit", Usage: "end the recording at `SIZE`, such as 100M"},
 		&cli.IntFlag{Name: "snaplen", Usage: "record only `N` bytes of each packet's application data"},
 		jsonFlag(),

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
 
@@ -33,18 +34,22 @@ func (p *Program) server(c *cli.Context) error {
 	if err := a.prepare(c.Context, p.preparePKIOnce); err != nil {
 		return err
 	}
-	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
+	listener, err := lab.Bind(c.Context, c.String("addr"))
+	if err != nil {
 		return err
+	}
+	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	defer a.close()
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()
 	a.stopAfter(c.Int("count"), stop)
-	server, wait, err := a.listen(ctx, c.String("addr"), c.String("cert"), c.String("client-ca"))
+	server, wait, err := a.serve(ctx, listener, c.String("cert"), c.String("client-ca"))
 	if err != nil {
 		return err
 	}
-	a.sayServer(server.Addr(), c.String("cert"), c.String("client-ca"))
+	a.sayServer(server.Addr(), c.String("cert"), c.String("client-ca"), c.Int("count"))
 	err = wait()
 	a.wire.Close() // every connection has ended: what was said comes with the verdicts
 	a.join(ctx)

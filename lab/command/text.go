@@ -138,10 +138,12 @@ func hint(err error) string {
 		return start.hint()
 	case errors.As(err, &format):
 		return "lab explain reads what lab, Wireshark, dumpcap and tcpdump -w have recorded"
-	case errors.As(err, &nothing) && nothing.streams > 0:
+	case errors.As(err, &nothing) && nothing.stream >= 0:
 		return "lab explain --list FILE shows all that there is"
 	case errors.As(err, &rsaKey):
 		return "it takes the private key of the server's RSA certificate, such as certs/server-key.pem"
+	case errors.Is(err, errCaptureOnTerminal):
+		return "lab up --capture - | wireshark -k -i -, or | lab explain -"
 	case errors.Is(err, errAddrInUse):
 		return "another program listens there: end it, or choose another port with --addr 127.0.0.1:9443"
 	case errors.As(err, &network) && network.Op == "listen":
@@ -181,6 +183,9 @@ func (p *Program) sayBrowser(b *browser.Browser, o browser.Options, certificate 
 	}
 }
 
+// errCaptureOnTerminal is a capture on a stdout that a person reads.
+var errCaptureOnTerminal = errors.New("--capture - writes the capture to stdout, which is a terminal")
+
 // counted is "1 certificate", "2 certificates".
 func counted(n int, noun string) string {
 	if n != 1 {
@@ -203,13 +208,26 @@ func (p *Program) sayMade(plan *certgen.Plan, f folder) {
 	}
 	const few = 8
 	var names []string
-	for _, step := range plan.Steps[:min(few, len(plan.Steps))] {
-		names = append(names, step.Name)
+	certificates := 0
+	for i, step := range plan.Steps {
+		name := step.Name
+		if step.Kind == certgen.KindCertificate {
+			certificates++
+		} else {
+			name = fmt.Sprintf("the %s of %s", step.Kind, step.Name)
+		}
+		if i < few {
+			names = append(names, name)
+		}
 	}
 	if len(plan.Steps) > few {
 		names = append(names, "...")
 	}
-	p.say("made %s in %s: %s", counted(len(plan.Steps), "certificate"), f.certs(), strings.Join(names, ", "))
+	what := "made"
+	if certificates == len(plan.Steps) {
+		what = "made " + counted(certificates, "certificate")
+	}
+	p.say("%s in %s: %s", what, f.certs(), strings.Join(names, ", "))
 }
 
 // sayReachable warns of an address that other machines can reach.
@@ -230,8 +248,16 @@ func (a *pair) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 	a.sayCapture(portOf(addr))
 }
 
+// untilWhen tells when a server ends.
+func untilWhen(count int) string {
+	if count > 0 {
+		return "until it has seen " + counted(count, "exchange")
+	}
+	return "until Ctrl-C"
+}
+
 // sayServer tells what lab server asks for.
-func (a *pair) sayServer(addr net.Addr, certificate, clientCA string) {
+func (a *pair) sayServer(addr net.Addr, certificate, clientCA string, count int) {
 	what := fmt.Sprintf("shows %s and lets in clients of %s", certificate, clientCA)
 	if a.scenario != nil {
 		what = "does as in the scenario"

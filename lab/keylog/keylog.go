@@ -64,23 +64,26 @@ var errNotThreeFields = errors.New("want LABEL CLIENT_RANDOM SECRET")
 
 // ParseLine reads one line, without its line end. The entry owns its bytes.
 func ParseLine(line []byte) (Entry, error) {
-	fields := bytes.Split(line, []byte{' '})
-	if len(fields) != 3 || len(fields[0]) == 0 {
+	label, rest, _ := bytes.Cut(line, []byte{' '})
+	random, secret, found := bytes.Cut(rest, []byte{' '})
+	if !found || len(label) == 0 || bytes.IndexByte(secret, ' ') >= 0 {
 		return Entry{}, errNotThreeFields
 	}
-	for _, c := range fields[0] {
+	for _, c := range label {
 		if c != '_' && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
 			return Entry{}, errors.New("a label has only capital letters, digits and underscores")
 		}
 	}
-	entry := Entry{Label: string(fields[0])}
-	var err error
-	if entry.ClientRandom, err = hex.AppendDecode(nil, fields[1]); err != nil {
+	entry := Entry{Label: string(label)}
+	owned, err := hex.AppendDecode(make([]byte, 0, (len(random)+len(secret))/2), random)
+	if err != nil {
 		return Entry{}, errors.New("the client random is not hexadecimal")
 	}
-	if entry.Secret, err = hex.AppendDecode(nil, fields[2]); err != nil || len(entry.Secret) == 0 {
+	n := len(owned)
+	if owned, err = hex.AppendDecode(owned, secret); err != nil || len(owned) == n {
 		return Entry{}, errors.New("the secret is not hexadecimal")
 	}
+	entry.ClientRandom, entry.Secret = owned[:n:n], owned[n:]
 	want := 32
 	if entry.Label == LabelRSA {
 		want = 8

@@ -206,8 +206,7 @@ func checkStream(t *testing.T, name string, r *Result, got *stream) {
 	if types := onTheWire[r.Scenario.Name+"-"+shortVersion(r.Version)]; !strings.Contains(strings.Join(got.types, ","), types) {
 		t.Errorf("%s: tshark reads the messages %v, not %s", name, got.types, types)
 	}
-	// tshark 4.0 does not decrypt Encrypted ClientHello.
-	if x := r.Exchange; x.HTTP != nil && r.Scenario.ECH == "" && got.status != strconv.Itoa(x.HTTP.Status) {
+	if x := r.Exchange; x.HTTP != nil && got.status != strconv.Itoa(x.HTTP.Status) {
 		t.Errorf("%s: tshark reads status %q, and the server answered %d", name, got.status, x.HTTP.Status)
 	}
 }

@@ -23,7 +23,7 @@ func (f *flow) closed(m Message) {
 		last.Records = extend(last.Records, m.Records[0])
 		return
 	}
-	f.add(&m)
+	f.add(m)
 }
 
 // last returns the last message if it is of the same side, type and key as m, or nil.
@@ -60,16 +60,16 @@ func (f *flow) content(d *direction, content []byte, m Message) {
 		} else {
 			m.Alert = &alert
 		}
-		f.add(&m)
+		f.add(m)
 	case tlswire.ContentTypeChangeCipherSpec:
 		m.Err = tlswire.ParseChangeCipherSpec(content)
-		f.add(&m)
+		f.add(m)
 		f.changeCipherSpec(d)
 	case tlswire.ContentTypeApplicationData:
 		f.applicationData(content, m)
 	default:
 		m.Data = clip(content)
-		f.add(&m)
+		f.add(m)
 	}
 }
 
@@ -96,7 +96,11 @@ func (f *flow) changeCipherSpec(d *direction) {
 // handshakeData takes the content of a handshake record.
 func (f *flow) handshakeData(d *direction, content []byte, m Message) {
 	d.reader.Write(content)
-	d.spans = extend(d.spans, m.Records[0])
+	if d.spans == nil {
+		d.spans = m.Records // which several messages may share
+	} else {
+		d.spans = extend(d.spans, m.Records[0])
+	}
 	for {
 		raw, err := d.reader.Next()
 		if err != nil {
@@ -110,7 +114,7 @@ func (f *flow) handshakeData(d *direction, content []byte, m Message) {
 		own := m
 		own.Records = d.spans
 		own.Length = int64(len(raw))
-		d.spans = []Span{m.Records[0]}
+		d.spans = m.Records
 		f.handshakeMessage(d, raw, own)
 	}
 	if d.reader.Pending() == 0 {
@@ -137,7 +141,7 @@ func (f *flow) applicationData(content []byte, m Message) {
 		if i > 0 {
 			own.Length = 0 // the record's bytes are counted with the first
 		}
-		f.add(&own)
+		f.add(own)
 	}
 	switch {
 	case len(heads) > 0:
@@ -146,7 +150,7 @@ func (f *flow) applicationData(content []byte, m Message) {
 		last.Err = errors.Join(last.Err, err)
 	case len(content) > 0:
 		m.Data, m.Err = clip(content), err
-		f.add(&m)
+		f.add(m)
 	}
 }
 

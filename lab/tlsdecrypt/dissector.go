@@ -18,6 +18,7 @@ const (
 	maxWaiting    = 128 << 10 // bytes of records that wait for their secret
 	maxData       = 256       // in Message.Data
 	maxSpans      = 64        // in Message.Records; the last one covers the rest
+	maxSecrets    = 128       // that come with the events
 	maxProblems   = 32        // in Connection.Problems
 )
 

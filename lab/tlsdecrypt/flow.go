@@ -24,8 +24,8 @@ type flow struct {
 	held  int           // bytes of handshake messages in c
 	ended bool
 
-	own     *keylog.Store // secrets that came with the events; nil without
-	patient bool          // records wait for their secret
+	own     []keylog.Entry // secrets that came with the events, at most maxSecrets
+	patient bool           // records wait for their secret
 	queue   []waiting
 	queued  int // bytes in queue
 
@@ -146,10 +146,12 @@ func (f *flow) learnSecret(line []byte) {
 	if err != nil {
 		return // a comment, say: it opens nothing
 	}
-	if f.own == nil {
-		f.own = &keylog.Store{}
+	if offersECH(f.hs.hello) {
+		entry.ClientRandom = f.hs.clientRandom // it may go by the random of the ClientHello that is encrypted in this one
 	}
-	f.own.Add(entry)
+	if len(f.own) < maxSecrets {
+		f.own = append(f.own, entry)
+	}
 	f.retry()
 }
 
@@ -158,9 +160,9 @@ func (f *flow) secret(label string, clientRandom []byte) []byte {
 	if clientRandom == nil {
 		return nil
 	}
-	if f.own != nil {
-		if s := f.own.Secret(label, clientRandom); s != nil {
-			return s
+	for _, e := range f.own {
+		if e.Label == label && bytes.Equal(e.ClientRandom, clientRandom) {
+			return e.Secret
 		}
 	}
 	if f.d.options.Secrets != nil {
@@ -172,7 +174,15 @@ func (f *flow) secret(label string, clientRandom []byte) []byte {
 // anySecret tells whether any secret of the connection is known.
 func (f *flow) anySecret() bool {
 	random := f.hs.clientRandom
-	return random != nil && (f.own != nil && f.own.Has(random) || f.d.options.Secrets != nil && f.d.options.Secrets.Has(random))
+	if random == nil {
+		return false
+	}
+	for _, e := range f.own {
+		if bytes.Equal(e.ClientRandom, random) {
+			return true
+		}
+	}
+	return f.d.options.Secrets != nil && f.d.options.Secrets.Has(random)
 }
 
 // take reads a record, or queues it when its secret, or that of one before it,
@@ -208,8 +218,9 @@ func (f *flow) giveUp() {
 	f.queue = nil
 }
 
-// add appends a message, unless there are too many. It tells whether it did.
-func (f *flow) add(m *Message) bool {
+// add appends a message, and returns it where it is kept: nil when there are
+// too many.
+func (f *flow) add(m Message) *Message {
 	if m.Handshake != nil {
 		f.held += len(m.Handshake.Raw)
 	}
@@ -220,10 +231,12 @@ func (f *flow) add(m *Message) bool {
 	}
 	if len(f.c.Messages) >= maxMessages || f.held > maxBytes {
 		f.c.Omitted++
-		return false
+		return nil
 	}
-	f.c.Messages = append(f.c.Messages, m)
-	return true
+	kept := new(Message)
+	*kept = m
+	f.c.Messages = append(f.c.Messages, kept)
+	return kept
 }
 
 // noSecret says why encrypted records stay closed.
@@ -233,6 +246,8 @@ func (f *flow) noSecret(d *direction, offset int64, what string) {
 		f.problem(tlswire.SideUnknown, -1, "captured after the handshake began: its start is needed to decrypt what follows; start the capture before the connection")
 	case f.hs.version == 0 && d.phase == plain:
 		f.problem(d.side, offset, "no ServerHello was seen: it is needed to decrypt what follows")
+	case !f.anySecret() && offersECH(f.hs.hello):
+		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("no secret for this client random in the key log: was SSLKEYLOGFILE set for one of the two programs? If the server took Encrypted ClientHello, the log goes by the random of the ClientHello that is hidden (client random %x…)", f.hs.clientRandom[:4]))
 	case !f.anySecret():
 		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("no secret for this client random in the key log: was SSLKEYLOGFILE set for one of the two programs? (client random %x…)", f.hs.clientRandom[:4]))
 	case d.phase == early:

@@ -13,12 +13,12 @@ func (f *flow) handshakeMessage(d *direction, raw []byte, m Message) {
 	if packed, ok := h.Body.(*tlswire.CompressedCertificate); ok {
 		m.Inner, m.Err = unpack(packed, h.Context)
 	}
-	added := f.add(&m)
+	added := f.add(m)
 	if body, ok := h.Body.(*tlswire.ClientHello); ok {
 		f.clientHello(d, body)
 	}
-	if added {
-		f.hs.join(&m)
+	if added != nil {
+		f.hs.join(added)
 	} else {
 		f.hs.partial = true
 	}

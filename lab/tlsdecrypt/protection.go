@@ -3,6 +3,7 @@ package tlsdecrypt
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"encoding/binary"
 	"fmt"
 
@@ -84,8 +85,10 @@ func newAEAD(suite tlswire.CipherSuite, key []byte) (opener, error) {
 
 // aeadTLS13 is the record protection of TLS 1.3 (RFC 8446 5.2, 5.3).
 type aeadTLS13 struct {
-	aead opener
-	iv   []byte
+	aead       opener
+	iv         []byte
+	nonce      [12]byte // of the record that is opened, as is additional
+	additional [tlswire.RecordHeaderLen]byte
 }
 
 // newTLS13 derives the key of a traffic secret (RFC 8446 7.3).
@@ -95,24 +98,24 @@ func newTLS13(suite tlswire.CipherSuite, secret []byte, key Key) (*protection, e
 	if h == nil || !info.TLS13 {
 		return nil, unsupportedError{suite}
 	}
-	if len(secret) != h().Size() {
+	mac := hmac.New(h, secret)
+	if len(secret) != mac.Size() {
 		return nil, fmt.Errorf("%s in the key log has %d bytes, which is not the length for %v: it is of another connection",
 			key.Secret, len(secret), suite)
 	}
-	aead, err := newAEAD(suite, hkdfExpandLabel(h, secret, "key", nil, info.KeyLen))
+	aead, err := newAEAD(suite, expandLabel(mac, "key", nil, info.KeyLen))
 	if err != nil {
 		return nil, err
 	}
-	iv := hkdfExpandLabel(h, secret, "iv", nil, info.FixedIVLen)
-	return &protection{key: key, secret: secret, cipher: aeadTLS13{aead, iv}}, nil
+	iv := expandLabel(mac, "iv", nil, info.FixedIVLen)
+	return &protection{key: key, secret: secret, cipher: &aeadTLS13{aead: aead, iv: iv}}, nil
 }
 
-func (a aeadTLS13) open(dst []byte, seq uint64, rec tlswire.Record) ([]byte, error) {
-	var nonce [12]byte
-	xorNonce(nonce[:], a.iv, seq)
-	additional := [tlswire.RecordHeaderLen]byte{byte(rec.Type), byte(rec.Version >> 8), byte(rec.Version),
+func (a *aeadTLS13) open(dst []byte, seq uint64, rec tlswire.Record) ([]byte, error) {
+	xorNonce(a.nonce[:], a.iv, seq)
+	a.additional = [...]byte{byte(rec.Type), byte(rec.Version >> 8), byte(rec.Version),
 		byte(len(rec.Fragment) >> 8), byte(len(rec.Fragment))}
-	return a.aead(dst, nonce[:], rec.Fragment, additional[:])
+	return a.aead(dst, a.nonce[:], rec.Fragment, a.additional[:])
 }
 
 // xorNonce is the per-record nonce of RFC 8446 5.3 and RFC 7905 2.

@@ -10,7 +10,7 @@ import (
 
 // trafficSecrets are the RFC's names of the secrets of TLS 1.3 and their
 // labels in the key log, by phase and side (RFC 8446 7.1, RFC 9850 2).
-var trafficSecrets = [phases]map[tlswire.Side]struct{ name, label string }{
+var trafficSecrets = [phases][3]struct{ name, label string }{
 	early: {
 		tlswire.SideClient: {"client_early_traffic_secret", keylog.LabelClientEarlyTraffic},
 	},

@@ -23,9 +23,15 @@ func hashOf(suite tlswire.SuiteInfo) func() hash.Hash {
 	return nil
 }
 
-// hkdfExpandLabel is HKDF-Expand-Label (RFC 8446 7.1). TLS never asks for more
-// than one output of the hash, which is one HMAC (RFC 5869 2.3).
+// hkdfExpandLabel is HKDF-Expand-Label (RFC 8446 7.1).
 func hkdfExpandLabel(h func() hash.Hash, secret []byte, label string, context []byte, length int) []byte {
+	return expandLabel(hmac.New(h, secret), label, context, length)
+}
+
+// expandLabel is hkdfExpandLabel with the HMAC of a secret, which may be used
+// again. TLS never asks for more than one output of the hash, which is one HMAC
+// (RFC 5869 2.3).
+func expandLabel(mac hash.Hash, label string, context []byte, length int) []byte {
 	info := make([]byte, 0, 128)
 	info = append(info, byte(length>>8), byte(length), byte(len("tls13 ")+len(label)))
 	info = append(info, "tls13 "...)
@@ -33,7 +39,7 @@ func hkdfExpandLabel(h func() hash.Hash, secret []byte, label string, context []
 	info = append(info, byte(len(context)))
 	info = append(info, context...)
 	info = append(info, 1)
-	mac := hmac.New(h, secret)
+	mac.Reset()
 	mac.Write(info)
 	return mac.Sum(nil)[:length:length]
 }

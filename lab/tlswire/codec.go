@@ -38,11 +38,26 @@ type codec struct {
 // decode reads all of b into l. The bytes start at the given offset of their message.
 func decode(b []byte, offset int, l layout) error {
 	c := &codec{reading: true, in: b, end: offset + len(b)}
+	return c.whole(l)
+}
+
+// whole reads all there is into l.
+func (c *codec) whole(l layout) error {
 	l.wire(c)
 	if c.err == nil && len(c.in) > 0 {
 		c.fail("end of message", fmt.Sprintf("%d bytes too many", len(c.in)))
 	}
 	return c.err
+}
+
+// again reads all of b, which has just been read, into l. Its error does not
+// end the reading of what is around b.
+func (c *codec) again(b []byte, l layout) error {
+	outer := *c
+	c.in, c.end = b, c.end-len(c.in)
+	err := c.whole(l)
+	*c = outer
+	return err
 }
 
 func (c *codec) fail(field, reason string) {
@@ -229,13 +244,21 @@ func (c *codec) close(name string, at, size int) {
 
 // list is a vector of items. It is read as non-nil: present, if empty.
 func list[T any](c *codec, size int, name string, v *[]T, note string, each func(*T)) {
+	counted(c, size, name, v, note, func([]byte) int { return 1 }, each)
+}
+
+// counted is a list whose bytes tell about how many items they are.
+func counted[T any](c *codec, size int, name string, v *[]T, note string, count func([]byte) int, each func(*T)) {
 	c.vector(size, name, note, func() {
 		if c.reading {
 			*v = []T{}
+			if len(c.in) > 0 {
+				*v = make([]T, 0, count(c.in))
+			}
 			for c.err == nil && len(c.in) > 0 {
-				var item T
-				each(&item)
-				*v = append(*v, item)
+				var empty T
+				*v = append(*v, empty)
+				each(&(*v)[len(*v)-1])
 			}
 			return
 		}
@@ -248,5 +271,5 @@ func list[T any](c *codec, size int, name string, v *[]T, note string, each func
 
 // numbers is a list of integers of width bytes each.
 func numbers[T ~uint8 | ~uint16 | ~uint32](c *codec, size, width int, name, item string, v *[]T, note string) {
-	list(c, size, name, v, note, func(x *T) { number(c, width, item, x, "") })
+	counted(c, size, name, v, note, func(b []byte) int { return len(b) / width }, func(x *T) { number(c, width, item, x, "") })
 }

@@ -41,13 +41,22 @@ func Has(extensions []Extension, t ExtensionType) bool {
 
 // extensions is the block of extensions of message in.
 func extensions(c *codec, v *[]Extension, in HandshakeType, note string) {
-	list(c, 2, "extensions", v, note, func(e *Extension) { e.wire(c, in) })
+	counted(c, 2, "extensions", v, note, countExtensions, func(e *Extension) { e.wire(c, in) })
 	c.valued(func() string {
 		if len(*v) > 0 {
 			return ""
 		}
 		return "(none)"
 	})
+}
+
+// countExtensions counts those that begin in b.
+func countExtensions(b []byte) (n int) {
+	const header = 4
+	for ; len(b) >= header; n++ {
+		b = b[min(len(b), header+int(bigEndian(b[2:header]))):]
+	}
+	return n
 }
 
 // wire reads an extension whose data does not have the layout it should as
@@ -59,7 +68,7 @@ func (e *Extension) wire(c *codec, in HandshakeType) {
 		if c.err == nil {
 			e.Body = extensionBody(e.Type, in)
 			if e.Body != nil {
-				e.Err = decode(e.Data, c.end-len(c.in)-len(e.Data), e.Body)
+				e.Err = c.again(e.Data, e.Body)
 			}
 			if e.Err != nil {
 				e.Body = nil

@@ -8,11 +8,48 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
+
+// maxRemembered bounds the certificates that ParseCertificate remembers, and
+// their size in bytes.
+const (
+	maxRemembered     = 128
+	maxRememberedSize = 8 << 10
+)
+
+// remembered are certificates that were read, by their DER.
+var remembered struct {
+	sync.Mutex
+	certificates map[string]*x509.Certificate
+}
+
+// ParseCertificate reads an X.509 certificate. Connections show the same few
+// over and over: those it has read lately it only looks up. What it returns is
+// others' too, and not to be changed.
+func ParseCertificate(der []byte) (*x509.Certificate, error) {
+	remembered.Lock()
+	cert := remembered.certificates[string(der)]
+	remembered.Unlock()
+	if cert != nil {
+		return cert, nil
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil || len(der) > maxRememberedSize {
+		return cert, err
+	}
+	remembered.Lock()
+	defer remembered.Unlock()
+	if remembered.certificates == nil || len(remembered.certificates) >= maxRemembered {
+		remembered.certificates = make(map[string]*x509.Certificate)
+	}
+	remembered.certificates[string(der)] = cert
+	return cert, nil
+}
 
 // certData is a certificate; its fields are those of RFC 5280 that decide whether it is trusted.
 func certData(c *codec, name string, der *[]byte) {
@@ -27,7 +64,7 @@ func certData(c *codec, name string, der *[]byte) {
 
 // certSubject names whom a certificate is for.
 func certSubject(der []byte) string {
-	cert, err := x509.ParseCertificate(der)
+	cert, err := ParseCertificate(der)
 	if err != nil {
 		return short(der)
 	}
@@ -62,7 +99,7 @@ func (r *derReader) next() (at, length int, inner derReader) {
 // certFields lists the parts of a certificate that starts at the given offset
 // of its message (RFC 5280 4.1). Certificates that do not parse have none.
 func certFields(der []byte, offset int) []Field {
-	cert, err := x509.ParseCertificate(der)
+	cert, err := ParseCertificate(der)
 	if err != nil {
 		return nil
 	}
