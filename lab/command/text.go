@@ -262,7 +262,7 @@ func (a *pair) sayServer(addr net.Addr, certificate, clientCA string, count int)
 	if a.scenario != nil {
 		what = "does as in the scenario"
 	}
-	a.say("server on https://%s %s, until Ctrl-C", addr, what)
+	a.say("server on https://%s %s, %s", addr, what, untilWhen(count))
 	a.sayKeys(addr)
 	a.sayCapture(portOf(addr))
 }
