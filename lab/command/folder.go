@@ -3,6 +3,7 @@ package command
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"io/fs"
 	"os"
@@ -123,20 +124,38 @@ func isDirectory(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-// trustOf is what chains are checked under: the CAs in the folder of a PKI, or
-// none where there is no PKI.
-func trustOf(certs string) (*tlsdecrypt.Trust, error) {
+// trusts are the names of the CAs that each side trusts; nil where that is not
+// known, of another program for one.
+type trusts struct{ server, client []string }
+
+// trustOf is what chains are checked under: the CAs and CRLs in the folder of a
+// PKI, none where there is no PKI.
+func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 	files, err := filepath.Glob(filepath.Join(certs, "*.pem"))
 	if err != nil {
 		return nil, err
 	}
-	trust := &tlsdecrypt.Trust{}
+	trust := &tlsdecrypt.Trust{ServerTrusts: authorities(certs, by.server), ClientTrusts: authorities(certs, by.client)}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".pem")
 		certificates, err := certgen.LoadCertificates(certs, name)
-		if err == nil && certificates[0].IsCA { // else a key or a CRL, for one
-			trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: name, Certificate: certificates[0]})
+		if err != nil || !certificates[0].IsCA { // a key or a CRL, for one
+			continue
+		}
+		trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: name, Certificate: certificates[0]})
+		if crl, err := certgen.LoadCRL(certs, name); err == nil {
+			trust.CRLs = append(trust.CRLs, crl)
 		}
 	}
 	return trust, nil
+}
+
+// authorities are the certificates of those names that are there.
+func authorities(certs string, names []string) (all []*x509.Certificate) {
+	for _, name := range names {
+		if certificates, err := certgen.LoadCertificates(certs, name); err == nil {
+			all = append(all, certificates[0])
+		}
+	}
+	return all
 }

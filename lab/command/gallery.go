@@ -94,7 +94,7 @@ func (g *gallery) trust() *tlsdecrypt.Trust {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.trusted == nil || len(g.trusted.CAs) == 0 {
-		g.trusted, _ = trustOf(g.folder.certsOf(g.file))
+		g.trusted, _ = trustOf(g.folder.certsOf(g.file), trusts{})
 	}
 	return g.trusted
 }
