@@ -95,11 +95,11 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	case errThen == nil && errNow == nil:
 		note(m, "chain", Holds, "The chain holds: %s leads to the CA %s, and is good%s.", name, chain.under, purpose)
 	case errThen == nil:
-		note(m, "chain", Holds, "The chain held at the time of the connection: %s led to the CA %s, and was good%s. It does not any more: %s.", name, chain.under, purpose, k.trust.reason(leaf, errNow))
+		note(m, "chain", Holds, "The chain held at the time of the connection: %s led to the CA %s, and was good%s. It does not any more: %s.", name, chain.under, purpose, k.trust.reason(leaf, errNow, q.role))
 	case errNow == nil:
-		note(m, "chain", Fails, "The chain did not hold at the time of the connection: %s. Now %s leads to the CA %s.", k.trust.reason(leaf, errThen), name, later.under)
+		note(m, "chain", Fails, "The chain did not hold at the time of the connection: %s. Now %s leads to the CA %s.", k.trust.reason(leaf, errThen, q.role), name, later.under)
 	default:
-		note(m, "chain", Fails, "The chain fails: %s is not good%s: %s.", name, purpose, k.trust.reason(leaf, errThen))
+		note(m, "chain", Fails, "The chain of %s fails: %s.", name, k.trust.reason(leaf, errThen, q.role))
 	}
 }
 

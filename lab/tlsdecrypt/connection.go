@@ -23,8 +23,10 @@ type Connection struct {
 
 	ClientRandom []byte // of the (last) ClientHello; nil before there is one
 	Negotiated
-	Problems []Problem // what cannot be seen, and why
+	NotTLSFrom tlswire.Side // whose bytes are something else from the first on; SideUnknown: nobody's
+	Problems   []Problem    // what cannot be seen, and why
 
+	lacking    bool         // bytes of it are not in the capture
 	handshakes []*handshake // for Check
 	checked    bool
 }
@@ -71,7 +73,7 @@ const (
 type Problem struct {
 	From   tlswire.Side // whose bytes; SideUnknown: both
 	Offset int64        // in that side's stream of bytes; -1 when it is not about a place
-	Text   string       // a sentence in words, with what to do about it where there is something to do
+	Text   string       // in words, in short up to the first colon, and with what to do about it where there is something to do
 }
 
 // Message is one thing that one side said: a handshake message, an alert, a

@@ -209,8 +209,8 @@ func (t *Trust) nameOf(cert *x509.Certificate) string {
 	return subject(cert)
 }
 
-// reason says why a chain does not verify.
-func (t *Trust) reason(leaf *x509.Certificate, err error) string {
+// reason says why a chain does not verify for a role.
+func (t *Trust) reason(leaf *x509.Certificate, err error, role string) string {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var host x509.HostnameError
@@ -223,7 +223,7 @@ func (t *Trust) reason(leaf *x509.Certificate, err error) string {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
 		return fmt.Sprintf("%s is valid from %s to %s only", subject(invalid.Cert), date(invalid.Cert.NotBefore), date(invalid.Cert.NotAfter))
 	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
-		return "its extKeyUsage does not allow that"
+		return fmt.Sprintf("the extKeyUsage of %s does not allow to be %s", subject(leaf), role)
 	case errors.As(err, &host):
 		return strings.TrimPrefix(host.Error(), "x509: ")
 	}
