@@ -164,18 +164,18 @@ func TestHostilePeers(t *testing.T) {
 // What a person has to find in the drawing of each kind of connection.
 func TestLaddersSayIt(t *testing.T) {
 	for name, want := range map[string][]string{
-		"tls13-mutual": {`Wants to talk to "localhost"`, "X25519MLKEM768 and x25519", `"Show me a certificate that CN=client-ca vouches for."`,
+		"tls13-mutual": {`Wants to talk to "localhost"`, "X25519MLKEM768 (a key agreement that also resists quantum computers) and x25519", `"Show me a certificate that CN=client-ca vouches for."`,
 			"CN=server, for localhost and 127.0.0.1, vouched for by CN=server-ca, valid until 2027-11-24.",
 			"the client now knows that the server holds the key of CN=server", "the client is done and may send.",
-			"the server now knows who the client is: CN=client", "GET / HTTP/1.1", "HTTP/1.1 200 OK", "good order (FIN)"},
-		"tls12-mutual":           {"both sides now have the keys", "the server now knows who the client is: CN=client", "the handshake is done"},
-		"tls13-resumed":          {"an earlier session resumed (psk)", "Brings a key that both sides have from before", "no certificates this time"},
+			"by now the server knows the client as CN=client", "GET / HTTP/1.1", "HTTP/1.1 200 OK", "good order (FIN)"},
+		"tls12-mutual":           {"both sides now have the keys", "by now the server knows the client as CN=client", "the handshake is done"},
+		"tls13-resumed":          {"an earlier session resumed (ticket)", "Brings the ticket of an earlier session, and a proof (the binder)", "no certificates this time", "Who they are was settled then"},
 		"tls12-resumed":          {"an earlier session resumed (ticket)", "Brings a ticket", "made from the earlier session's secret"},
-		"tls13-retry":            {"HelloRetryRequest", "asks for one of secp384r1", "now with the key share that was asked for: secp384r1"},
+		"tls13-retry":            {"HelloRetryRequest", "asks for one for secp384r1", "now with the key share that was asked for: secp384r1"},
 		"tls13-one-sided":        {"this is not mutual TLS", "the server does not know who the client is"},
 		"tls13-no-certificate":   {"Empty: the client has no certificate", "it wants a client certificate, and got none. The client was already done", "certificate_required (alert 116)"},
 		"tls12-no-certificate":   {"it wants a client certificate, and got none.", "handshake_failure (alert 40)"},
-		"tls13-expired-client":   {"EXPIRED on 2025-06-01", "✗ The chain fails: CN=client is not good for a client", "the certificate of CN=client has expired", "certificate_expired (alert 45)"},
+		"tls13-expired-client":   {"EXPIRED on 2025-06-01", "✗ The chain of CN=client fails: CN=client is valid from 2020-01-01", "the certificate of CN=client has expired", "certificate_expired (alert 45)"},
 		"tls13-http2":            {"HTTP/2 begins", "GET / HTTP/2", "HTTP: the request to localhost:8443, by Go-http-client/2.0", "HTTP/2 200", "HTTP: the answer, 23 bytes of text/plain."},
 		"tls13-hostile-names":    {"CN=eve?[31m? ?evil?mmm", "mmm…, vouched for by CN=client-ca"},
 		"tls13-untrusted-server": {"it refuses the certificate of CN=server, and does not tell why", "the client ended the connection with bad_certificate (alert 42)"},
@@ -188,7 +188,7 @@ func TestLaddersSayIt(t *testing.T) {
 		}
 	}
 	got := sentences(draw(t, replay(t, "tls13-mutual", false), Options{}))
-	for _, w := range []string{"! no secret for this client random", "key not known", "Whether the handshake succeeded cannot be seen"} {
+	for _, w := range []string{"! no keys: name a key log with --keylog", "key not known", "Whether the handshake succeeded cannot be seen"} {
 		if !strings.Contains(got, w) {
 			t.Errorf("without keys it does not say %q: %s", w, got)
 		}
@@ -237,7 +237,7 @@ func TestBrokenOff(t *testing.T) {
 
 func TestLinesHaveColumns(t *testing.T) {
 	all := strings.Split(strings.TrimSpace(lines(t)), "\n")
-	if !strings.Contains(all[0], "accepted  CN=client     1.3  X25519MLKEM768  GET / 200") {
+	if !strings.Contains(all[0], "accepted  CN=client     1.3  X25519MLKEM768  GET / 200           localhost") {
 		t.Errorf("%q", all[0])
 	}
 	for _, want := range []string{"rejected  -             1.3  X25519MLKEM768  server: certificate_required", "accepted  (resumed)", "unknown  "} {
@@ -273,7 +273,7 @@ func TestKind(t *testing.T) {
 // What only other peers than Go's do.
 func TestRareHandshakesSayIt(t *testing.T) {
 	for name, want := range map[string]string{
-		"openssl-tls13-post-handshake": "the server now knows who the client is: CN=client",
+		"openssl-tls13-post-handshake": "by now the server knows the client as CN=client",
 		"openssl-tls12-renegotiation":  "A new handshake on the same connection.",
 		"openssl-tls12-rsa":            "the server holds the key of CN=rsa: it could read the secret",
 		"openssl-tls12-anonymous":      "Nobody signs it: the client cannot tell who the server is.",

@@ -19,7 +19,7 @@ func (s *story) words(m *tlsdecrypt.Message) (name, text string, alarm bool) {
 	case m.Handshake != nil:
 		name, text = m.Handshake.Name(), s.handshake(m)
 	case m.Alert != nil:
-		return "Alert: " + m.Alert.Description.String(), s.alert(m), m == s.fatal
+		return "Alert: " + m.Alert.Description.String(), s.alert(m), m == s.verdict.Alert
 	case m.HTTP != nil:
 		name, text = m.HTTP.Line, httpHead(m.HTTP)
 	case m.Type == tlswire.ContentTypeChangeCipherSpec:
@@ -49,16 +49,17 @@ func (s *story) applicationData(m *tlsdecrypt.Message) (name, text string) {
 }
 
 // sealed names a row of records that could not be opened.
-func sealed(row []*tlsdecrypt.Message) string {
+func sealed(row []*tlsdecrypt.Message, tls13 bool) string {
 	records := 0
 	for _, m := range row {
 		records += len(m.Records)
 	}
 	name := counted(records, "encrypted record")
-	if t := row[0].Type; t != tlswire.ContentTypeApplicationData {
-		name += ": " + t.String()
+	t := row[0].Type
+	if t == tlswire.ContentTypeApplicationData && tls13 {
+		return name // which says so whatever is in it
 	}
-	return name
+	return name + ": " + strings.ReplaceAll(t.String(), "_", " ")
 }
 
 // keyWords names a key: "client handshake key".
@@ -84,7 +85,7 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 	if d == tlswire.AlertCloseNotify {
 		return fmt.Sprintf("The %s has nothing more to say.", m.From)
 	}
-	if m != s.fatal {
+	if m != s.verdict.Alert {
 		return plain(d.Note())
 	}
 	other := &s.server
@@ -110,6 +111,8 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 		text += whose + " was revoked."
 	case tlswire.AlertUnknownCA:
 		text += whose + " does not lead to an authority that it trusts."
+	case tlswire.AlertProtocolVersion:
+		text += s.refusedVersion(m.From)
 	case tlswire.AlertUnsupportedCertificate:
 		text += whose + " is not made for this purpose."
 	default:
@@ -120,6 +123,21 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 		text += " The client was already done: to its program the connection looked fine until it read this."
 	}
 	return text
+}
+
+// refusedVersion is what a side says with protocol_version.
+func (s *story) refusedVersion(from tlswire.Side) string {
+	if s.hello == nil {
+		return "it refuses the other side's version of TLS."
+	}
+	offered := versionsOf(s.hello)
+	switch {
+	case from == tlswire.SideClient && s.c.Version != 0:
+		return fmt.Sprintf("it refuses %s, which the server chose.", s.c.Version)
+	case len(offered) == 1:
+		return fmt.Sprintf("it refuses %s, the only version that the client offers.", offered[0])
+	}
+	return fmt.Sprintf("it refuses all versions that the client offers: %s.", listed(offered))
 }
 
 // late tells the trap of TLS 1.3: a rejection after the client was done.
@@ -201,7 +219,24 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 	}
 }
 
+// refuses tells whether a side breaks off because of the other's certificate.
+func (s *story) refuses(side tlswire.Side) bool {
+	m := s.verdict.Alert
+	if m == nil || m.From != side {
+		return false
+	}
+	switch m.Alert.Description {
+	case tlswire.AlertBadCertificate, tlswire.AlertUnsupportedCertificate, tlswire.AlertCertificateRevoked, tlswire.AlertCertificateExpired,
+		tlswire.AlertCertificateUnknown, tlswire.AlertUnknownCA, tlswire.AlertAccessDenied, tlswire.AlertDecryptError, tlswire.AlertBadCertificateStatusResponse:
+		return true
+	}
+	return false
+}
+
 func (s *story) serverProven() {
+	if s.refuses(tlswire.SideClient) {
+		return
+	}
 	switch s.server.proof {
 	case tlsdecrypt.Holds:
 		s.across("the client now knows that the server holds the key of %s", s.server.subject)
@@ -211,7 +246,7 @@ func (s *story) serverProven() {
 }
 
 func (s *story) finished(from tlswire.Side) {
-	if from == tlswire.SideServer && s.c.CipherSuite.Info().KeyExchange == tlswire.KeyExchangeRSA && s.server.subject != "" {
+	if from == tlswire.SideServer && s.c.CipherSuite.Info().KeyExchange == tlswire.KeyExchangeRSA && s.server.subject != "" && !s.refuses(tlswire.SideClient) {
 		s.across("the client now knows that the server holds the key of %s: it could read the secret", s.server.subject)
 	}
 	switch {
@@ -229,7 +264,7 @@ func (s *story) finished(from tlswire.Side) {
 // nowKnowsClient is the line across when the server goes on.
 func nowKnowsClient(subject string) string {
 	if subject == "" {
-		return "the server goes on without knowing who the client is"
+		return "by now the server goes on without knowing who the client is"
 	}
-	return "the server now knows who the client is: " + subject
+	return "by now the server knows the client as " + subject
 }
