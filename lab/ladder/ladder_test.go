@@ -16,6 +16,7 @@ import (
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 var update = flag.Bool("update", false, "write the golden files in testdata anew")
@@ -191,6 +192,110 @@ func TestLaddersSayIt(t *testing.T) {
 	for _, w := range []string{"! no keys: name a key log with --keylog", "key not known", "Whether the handshake succeeded cannot be seen"} {
 		if !strings.Contains(got, w) {
 			t.Errorf("without keys it does not say %q: %s", w, got)
+		}
+	}
+}
+
+// What is not in a capture has not failed for that.
+func TestIncompleteCapturesSayIt(t *testing.T) {
+	data := 0
+	whole := func(e wiretap.Event) []wiretap.Event { return []wiretap.Event{e} }
+	gap := func(from wiretap.Side, missing int) wiretap.Event {
+		return wiretap.Event{Kind: wiretap.Gap, From: from, Missing: int64(missing)}
+	}
+	noServerHello := func(e wiretap.Event) []wiretap.Event {
+		if data++; data == 3 {
+			return []wiretap.Event{gap(e.From, len(e.Data))}
+		}
+		return []wiretap.Event{e}
+	}
+	late := func(e wiretap.Event) []wiretap.Event {
+		switch data++; {
+		case data == 1:
+			return []wiretap.Event{gap(wiretap.Client, -1), gap(wiretap.Server, -1)}
+		case data < 5:
+			return nil
+		}
+		return []wiretap.Event{e}
+	}
+	early := func(e wiretap.Event) []wiretap.Event {
+		if data++; data > 2 {
+			return nil
+		}
+		return []wiretap.Event{e}
+	}
+	ofData := func(seen func(wiretap.Event) []wiretap.Event, end bool) func(wiretap.Event) []wiretap.Event {
+		return func(e wiretap.Event) []wiretap.Event {
+			switch {
+			case e.Kind == wiretap.Data:
+				return seen(e)
+			case end && e.Kind != wiretap.Secret:
+				return nil
+			}
+			return []wiretap.Event{e}
+		}
+	}
+	for name, test := range map[string]struct {
+		flow string
+		keys bool
+		seen func(wiretap.Event) []wiretap.Event
+		want []string
+		line string
+	}{
+		"no ServerHello": {"tls13-mutual", true, ofData(noServerHello, false), []string{"The version cannot be seen: ServerHello is not in the capture.",
+			"! a packet is missing here: it had ServerHello", "How the handshake ended is not in the capture."}, "cut off   -             -    -               a packet is missing here"},
+		"begun late": {"tls13-mutual", true, ofData(late, false), []string{"The version cannot be seen: the handshake came before the capture began.",
+			"! starts mid-connection:"}, "cut off   -             -    -               starts mid-connection"},
+		"ended early": {"tls13-mutual", false, ofData(early, true), []string{"The version cannot be seen: the capture ends before ServerHello.",
+			"What came after this was not recorded."}, "cut off   -             -    -               -"},
+		"TLS 1.2 without keys": {"tls12-mutual", false, whole, []string{"1 encrypted record: application data", "1 encrypted record: handshake",
+			"The handshake very probably succeeded: after both Finished application data went both ways."}, "unknown   CN=client     1.2  x25519          no keys"},
+	} {
+		data = 0
+		c := replaySome(t, test.flow, test.keys, test.seen)
+		got := sentences(draw(t, c, Options{}))
+		for _, want := range test.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s does not say %q: %s", name, want, got)
+			}
+		}
+		if line := Line(c); !strings.Contains(line, test.line) {
+			t.Errorf("%s: %q, want %q", name, line, test.line)
+		}
+	}
+}
+
+func TestNotTLS(t *testing.T) {
+	c := &tlsdecrypt.Connection{End: tlsdecrypt.Closed, NotTLSFrom: tlswire.SideClient,
+		Problems: []tlsdecrypt.Problem{{From: tlswire.SideClient, Text: "the client does not speak TLS: it sent HTTP that is not encrypted: GET / HTTP/1.1"}}}
+	got := sentences(draw(t, c, Options{}))
+	for _, want := range []string{"No TLS: the client began with something else.", "GET / HTTP/1.1", "There was no handshake: the client did not speak TLS."} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q: %s", want, got)
+		}
+	}
+	if line := Line(c); line != "   0  not TLS   -             -    -               the client does not speak TLS" {
+		t.Errorf("%q", line)
+	}
+}
+
+// The number that the lab gave a connection stands in the title, the verdict below.
+func TestComments(t *testing.T) {
+	c := replay(t, "tls13-mutual", true)
+	c.Comments = []string{"exchange 7", "rejected by the server: why not"}
+	got := draw(t, c, Options{Stream: true})
+	if !strings.HasPrefix(got, "TCP stream 1 (exchange 7 of the lab), ") || strings.Count(got, "The lab says: ") != 1 || !strings.Contains(got, "The lab says: rejected by the server: why not.\n") {
+		t.Error(got)
+	}
+}
+
+func TestHeading(t *testing.T) {
+	heading := Heading()
+	fits(t, "heading", heading, 80, false)
+	line := Line(replay(t, "tls13-mutual", true))
+	for name, value := range map[string]string{"outcome": "accepted", "client": "CN=client", "TLS": "1.3", "key agreement": "X25519", "what came": "GET / 200"} {
+		if strings.Index(heading, name) != strings.Index(line, value) {
+			t.Errorf("%q is not below %q:\n%s\n%s", value, name, heading, line)
 		}
 	}
 }

@@ -32,6 +32,7 @@ type party struct {
 	subject  string
 	leaf     *x509.Certificate
 	proof    tlsdecrypt.Result // of the signature made with the certificate's key
+	ciphered bool              // it has sent ChangeCipherSpec
 	finished bool
 	http     bool // it has sent the head of an HTTP message
 }
@@ -66,7 +67,10 @@ func tell(c *tlsdecrypt.Connection) *story {
 		s.learn(m)
 		it.name, it.text, it.alarm = s.words(m)
 		if m.Encrypted {
-			it.name, it.text, it.key = sealed(s.row(i), s.tls13()), "", "key not known"
+			it.name, it.text, it.key = sealed(s.row(i), s.c.Version), "", "key not known"
+			if it.encrypted = !s.hollow(m); !it.encrypted {
+				it.name, it.key = m.Type.String(), "bytes missing"
+			}
 		}
 		s.items = append(s.items, it)
 		s.turningPoint(m)
@@ -129,6 +133,11 @@ func (s *story) across(format string, args ...any) {
 	s.items = append(s.items, item{name: fmt.Sprintf(format, args...)})
 }
 
+// hollow tells a record that was not encrypted and that bytes are missing of.
+func (s *story) hollow(m *tlsdecrypt.Message) bool {
+	return m.Encrypted && m.Type != tlswire.ContentTypeApplicationData && m.Key == (tlsdecrypt.Key{}) && !s.party(m.From).ciphered
+}
+
 // joins tells whether a message is a further one of a row that cannot be read,
 // and is drawn with the first.
 func (s *story) joins(i int) bool {
@@ -170,6 +179,7 @@ func (s *story) size(i int) string {
 // remember keeps what a message tells of its sender.
 func (s *story) remember(m *tlsdecrypt.Message) {
 	p := s.party(m.From)
+	p.ciphered = p.ciphered || m.Type == tlswire.ContentTypeChangeCipherSpec
 	p.http = p.http || m.HTTP != nil
 	s.goodbyes[m.From] = s.goodbyes[m.From] || m.Alert != nil && m.Alert.Description == tlswire.AlertCloseNotify
 	if m.Handshake == nil {

@@ -49,15 +49,15 @@ func (s *story) applicationData(m *tlsdecrypt.Message) (name, text string) {
 }
 
 // sealed names a row of records that could not be opened.
-func sealed(row []*tlsdecrypt.Message, tls13 bool) string {
+func sealed(row []*tlsdecrypt.Message, v tlswire.Version) string {
 	records := 0
 	for _, m := range row {
 		records += len(m.Records)
 	}
 	name := counted(records, "encrypted record")
 	t := row[0].Type
-	if t == tlswire.ContentTypeApplicationData && tls13 {
-		return name // which says so whatever is in it
+	if t == tlswire.ContentTypeApplicationData && (v == 0 || v >= tlswire.VersionTLS13) {
+		return name // TLS 1.3 says so whatever is in it
 	}
 	return name + ": " + strings.ReplaceAll(t.String(), "_", " ")
 }

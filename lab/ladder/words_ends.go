@@ -76,7 +76,8 @@ func (s *story) agreed() string {
 
 // versionless says why there is no version.
 func (s *story) versionless() string {
-	encrypted := slices.ContainsFunc(s.c.Messages, func(m *tlsdecrypt.Message) bool { return m.Encrypted })
+	first := slices.IndexFunc(s.c.Messages, func(m *tlsdecrypt.Message) bool { return m.Encrypted })
+	encrypted := first >= 0
 	switch {
 	case s.verdict.Outcome == tlsdecrypt.NotTLS && s.c.NotTLSFrom == tlswire.SideServer:
 		return "No TLS: the server answered with something else."
@@ -86,6 +87,8 @@ func (s *story) versionless() string {
 		return "No version of TLS is agreed on yet."
 	case s.verdict.Outcome != tlsdecrypt.Incomplete:
 		return "No version of TLS was agreed on."
+	case s.hello == nil && encrypted && s.c.Messages[first].Type == tlswire.ContentTypeHandshake:
+		return "The version cannot be seen: bytes of the handshake are missing."
 	case s.hello == nil && encrypted:
 		return "The version cannot be seen: the handshake came before the capture began."
 	case encrypted || s.c.End != tlsdecrypt.CutOff:
@@ -128,7 +131,7 @@ func (s *story) ending() []string {
 		if isExchange.MatchString(comment) {
 			continue // the title has it
 		}
-		paragraphs = append(paragraphs, "The lab says: "+comment)
+		paragraphs = append(paragraphs, "The lab says: "+strings.TrimSuffix(comment, ".")+".")
 	}
 	return paragraphs
 }

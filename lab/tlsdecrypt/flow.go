@@ -264,21 +264,21 @@ func (f *flow) noSecret(d *direction, offset int64, what string) {
 	}
 }
 
-// noKeys says that there is no secret of the connection, and why, if not for
-// one of the common reasons.
+// noKeys says that there is no secret of the connection; why is "" for the
+// common reasons.
 func (f *flow) noKeys(why string) {
-	random := fmt.Sprintf("client random %x…", f.hs.clientRandom[:4])
 	store := f.d.options.Secrets
+	text := "no keys: " + why
 	switch {
-	case why == "" && len(f.own) == 0 && (store == nil || store.Empty()):
-		f.problem(tlswire.SideUnknown, -1, "no keys: name a key log with --keylog, or set SSLKEYLOGFILE for one of the two programs before it starts ("+random+")")
-		return
-	case why == "" && offersECH(f.hs.hello):
-		why = "those that are there are of other connections, or go by a ClientHello that is hidden in this one (ECH)"
-	case why == "":
-		why = "those that are there are of other connections; was SSLKEYLOGFILE set for one of the two programs before it started?"
+	case why != "":
+	case len(f.own) == 0 && (store == nil || store.Empty()):
+		text += "name a key log with --keylog, or set SSLKEYLOGFILE for one of the two programs before it starts"
+	case offersECH(f.hs.hello):
+		text = "no keys of this connection: those that are there are of other connections, or go by a ClientHello that is hidden in this one (ECH)"
+	default:
+		text = "no keys of this connection: those that are there are of other connections; was SSLKEYLOGFILE set for one of the two programs before it started?"
 	}
-	f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("no keys of this connection: %s (%s)", why, random))
+	f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("%s (client random %x…)", text, f.hs.clientRandom[:4]))
 }
 
 // cut tells whether a side's first bytes are missing.

@@ -217,7 +217,7 @@ func TestGaps(t *testing.T) {
 		}
 		whole := gap(0)
 		c := gap(20)
-		if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "a packet is missing here: the record") {
+		if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "bytes are missing here: the record") {
 			t.Errorf("%s: problems %+v", name, c.Problems)
 		}
 		if closed := slices.IndexFunc(c.Messages, func(m *Message) bool { return m.Encrypted }); closed < 0 || len(c.Messages) != len(whole.Messages) || describe(c.Messages[len(c.Messages)-1]) != describe(whole.Messages[len(whole.Messages)-1]) {
@@ -253,7 +253,7 @@ func TestGaps(t *testing.T) {
 		}
 		return []wiretap.Event{e}
 	}).dissect(t, Options{})
-	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "a packet is missing here (5000 bytes): what the server sent after it cannot be read") {
+	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "bytes are missing here: 5000 of the server's, and what it sent after them cannot be read") {
 		t.Errorf("problems %+v", c.Problems)
 	}
 }

@@ -3,6 +3,7 @@ package tlsdecrypt
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"time"
 
 	"mtlslab.example/lab/lab/tlswire"
@@ -116,6 +117,9 @@ func other(b []byte, err *tlswire.RecordError) string {
 	if guessed(b) {
 		return fmt.Sprintf("it sent HTTP that is not encrypted: %s", line)
 	}
+	if start := strings.ToLower(string(line)); strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html") {
+		return fmt.Sprintf("it sent a web page that is not encrypted: %s", line)
+	}
 	return fmt.Sprintf("it sent text: %s", line)
 }
 
@@ -136,22 +140,22 @@ func (f *flow) gap(d *direction, missing int64, t time.Time) {
 	if missing > 0 && len(d.buf) >= headerLen {
 		need := headerLen + int(d.buf[3])<<8 + int(d.buf[4]) - len(d.buf)
 		if missing <= int64(need) {
-			f.problem(d.side, d.offset, "a packet is missing here: the record that it is part of cannot be decrypted")
+			f.problem(d.side, d.offset, "bytes are missing here: the record that they are part of cannot be read")
 			d.hole = true
 			f.data(d, make([]byte, missing), t)
 			return
 		}
-	}
-	size := ""
-	if missing > 0 {
-		size = fmt.Sprintf(" (%d bytes)", missing)
 	}
 	if f.hs.version == 0 && d.offset == 0 && len(d.buf) == 0 { // records may still be found, if closed ones
 		d.cut = true
 		d.offset = max(missing, 0)
 		return
 	}
-	f.problem(d.side, at, fmt.Sprintf("a packet is missing here%s: what the %v sent after it cannot be read", size, d.side))
+	size := ""
+	if missing > 0 {
+		size = fmt.Sprintf("%d ", missing)
+	}
+	f.problem(d.side, at, fmt.Sprintf("bytes are missing here: %sof the %v's, and what it sent after them cannot be read", size, d.side))
 	d.dead, d.buf = true, nil
 	d.offset = at + max(missing, 0)
 }
