@@ -40,12 +40,40 @@ func (s *story) applicationData(m *tlsdecrypt.Message) (name, text string) {
 	switch {
 	case strings.HasPrefix(string(m.Data), "PRI * HTTP/2.0"):
 		return "HTTP/2 preface", "HTTP/2 begins: the client greets the server and tells its settings."
+	case len(m.Frames) > 0:
+		return framesWords(m.Frames)
 	case s.c.ALPN == "h2":
 		return "HTTP/2 frames", "What keeps HTTP/2 going: settings, acknowledgements, or more of a body."
 	case s.party(m.From).http:
 		return "HTTP body", "More of the body."
 	}
 	return "application data", fmt.Sprintf("%s: %s.", bytesCounted(m.Length), excerpt(m.Data))
+}
+
+// frameWords says what frames of HTTP/2 are for (RFC 9113 6).
+var frameWords = map[string]string{
+	"SETTINGS":       "how the sender wants to be spoken to",
+	"SETTINGS (ACK)": "the other side's settings are taken",
+	"WINDOW_UPDATE":  "leave to send more",
+	"DATA":           "more of a body",
+	"PING":           "are you there?",
+	"PING (ACK)":     "yes, still there",
+	"GOAWAY":         "no new requests on this connection",
+	"RST_STREAM":     "a request is given up",
+}
+
+func framesWords(frames []string) (name, text string) {
+	if what := frameWords[frames[0]]; len(frames) == 1 && what != "" {
+		return "HTTP/2 " + frames[0], "What keeps HTTP/2 going: " + what + "."
+	}
+	var words []string
+	for _, f := range frames {
+		if what := frameWords[f]; what != "" {
+			f += ": " + what
+		}
+		words = append(words, f)
+	}
+	return "HTTP/2 frames", "What keeps HTTP/2 going. " + strings.Join(words, "; ") + "."
 }
 
 // sealed names a row of records that could not be opened.

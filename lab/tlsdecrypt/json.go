@@ -106,12 +106,13 @@ func (m *Message) MarshalJSON() ([]byte, error) {
 		Inner     *jsonHandshake `json:"decompressed,omitempty"`
 		Alert     *jsonAlert     `json:"alert,omitempty"`
 		HTTP      *jsonHTTP      `json:"http,omitempty"`
+		Frames    []string       `json:"http2_frames,omitempty"`
 		Data      string         `json:"data_hex,omitempty"`
 		Err       string         `json:"error,omitempty"`
 		Checks    []jsonCheck    `json:"checks,omitempty"`
 	}{
 		From: m.From.String(), Time: jsonTime(m.Time), Type: m.Type.String(), Records: []jsonSpan{}, Length: m.Length, Encrypted: m.Encrypted,
-		Handshake: newJSONHandshake(m.Handshake), Inner: newJSONHandshake(m.Inner), HTTP: newJSONHTTP(m.HTTP), Data: hex.EncodeToString(m.Data),
+		Handshake: newJSONHandshake(m.Handshake), Inner: newJSONHandshake(m.Inner), HTTP: newJSONHTTP(m.HTTP), Frames: m.Frames, Data: hex.EncodeToString(m.Data),
 	}
 	if m.Key.Secret != "" {
 		v.Key = &jsonKey{m.Key.Secret, m.Key.Generation}
