@@ -250,15 +250,7 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 // refuses tells whether a side breaks off because of the other's certificate.
 func (s *story) refuses(side tlswire.Side) bool {
 	m := s.verdict.Alert
-	if m == nil || m.From != side {
-		return false
-	}
-	switch m.Alert.Description {
-	case tlswire.AlertBadCertificate, tlswire.AlertUnsupportedCertificate, tlswire.AlertCertificateRevoked, tlswire.AlertCertificateExpired,
-		tlswire.AlertCertificateUnknown, tlswire.AlertUnknownCA, tlswire.AlertAccessDenied, tlswire.AlertDecryptError, tlswire.AlertBadCertificateStatusResponse:
-		return true
-	}
-	return false
+	return m != nil && m.From == side && (m.Alert.Description.RefusesCertificate() || m.Alert.Description == tlswire.AlertDecryptError)
 }
 
 func (s *story) serverProven() {

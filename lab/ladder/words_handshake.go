@@ -317,6 +317,9 @@ func lasting(s tlswire.Seconds) string {
 
 func (s *story) changeCipherSpec(m *tlsdecrypt.Message) string {
 	if s.tls13() || s.c.Version == 0 {
+		if s.client.ciphered && s.server.ciphered {
+			return "Means nothing here either."
+		}
 		return "Means nothing; old firewalls and the like on the way expect to see it."
 	}
 	return fmt.Sprintf("All that the %s sends after this is encrypted.", m.From)

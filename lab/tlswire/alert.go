@@ -113,6 +113,12 @@ func (d AlertDescription) Note() string {
 	return "An alert that has no name here."
 }
 
+// RefusesCertificate tells whether the sender of the alert refuses the other
+// side's certificate.
+func (d AlertDescription) RefusesCertificate() bool {
+	return d >= AlertBadCertificate && d <= AlertCertificateUnknown || d == AlertUnknownCA || d == AlertBadCertificateStatusResponse
+}
+
 // Alert is one message of the alert protocol (RFC 8446 6, RFC 5246 7.2).
 type Alert struct {
 	Level       AlertLevel
