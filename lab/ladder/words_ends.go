@@ -103,7 +103,7 @@ func legend(s *story, verbose bool) []string {
 		"time: since the connection was made    size: bytes of the TLS records"}
 	for _, it := range s.items {
 		if len(it.checks) > 0 {
-			lines = append(lines, "✓: checked, and right    ✗: checked, and wrong    ?: cannot be checked")
+			lines = append(lines, "✓: checked, and right    ✗: checked, and wrong    ?: cannot be told")
 			break
 		}
 	}

@@ -103,16 +103,19 @@ type revokedError struct {
 	at     time.Time
 }
 
-func (e *revokedError) Error() string {
-	return fmt.Sprintf("%s was revoked by %s on %s (serial %x)", subject(e.cert), e.by, e.at.UTC().Format(time.DateOnly), e.serial)
+func (e *revokedError) Error() string { return subject(e.cert) + " was revoked " + e.how() }
+
+// how is by whom, when, and under which number.
+func (e *revokedError) how() string {
+	return fmt.Sprintf("by %s on %s (serial %x)", e.by, e.at.UTC().Format(time.DateOnly), e.serial.Bytes())
 }
 
 // sentence says it of leaf, or of an authority above leaf.
 func (e *revokedError) sentence(leaf *x509.Certificate) string {
 	if e.cert == leaf {
-		return strings.Replace(e.Error(), subject(leaf)+" was revoked", "Revoked", 1)
+		return "Revoked " + e.how()
 	}
-	return subject(leaf) + " leads nowhere: " + e.Error()
+	return fmt.Sprintf("%s leads through %s, which was revoked %s", subject(leaf), subject(e.cert), e.how())
 }
 
 // judge tells where a chain leads at a time, or why it does not hold.
