@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"net"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -89,6 +87,7 @@ func hint(err error) string {
 		lesson   *scenario.UnknownError
 		lessons  *noScenarioError
 		start    *startError
+		taps     *tapError
 		unsafe   *keyshim.UnsafeError
 	)
 	switch {
@@ -144,6 +143,8 @@ func hint(err error) string {
 		return "it takes the private key of the server's RSA certificate, such as certs/server-key.pem"
 	case errors.Is(err, errCaptureOnTerminal):
 		return "lab up --capture - | wireshark -k -i -, or | lab explain -"
+	case errors.As(err, &taps):
+		return "--tap LISTEN=TARGET: LISTEN is an address of this machine, where neither the program itself nor another one listens"
 	case errors.Is(err, errAddrInUse):
 		return "another program listens there: end it, or choose another port with --addr 127.0.0.1:9443"
 	case errors.As(err, &network) && network.Op == "listen":
@@ -269,6 +270,11 @@ func (a *pair) sayServer(addr net.Addr, certificate, clientCA string, count int)
 
 // sayCapture prints the command that opens the capture of those ports.
 func (a *pair) sayCapture(ports ...string) {
+	a.sayCaptureOf("with its keys, so that it opens decrypted", ports...)
+}
+
+// sayCaptureOf does so, and says what the capture has of keys.
+func (a *pair) sayCaptureOf(keys string, ports ...string) {
 	if a.capture == nil || a.captured == "-" {
 		return
 	}
@@ -281,7 +287,7 @@ func (a *pair) sayCapture(ports ...string) {
 			line += "-d tcp.port==" + port + ",tls "
 		}
 	}
-	a.say("capture in %s, with its keys, so that it opens decrypted:\n  %s%s", a.captured, line, a.captured)
+	a.say("capture in %s, %s:\n  %s%s", a.captured, keys, line, a.captured)
 }
 
 // sayKeys prints the command that shows the traffic decrypted.
@@ -299,54 +305,6 @@ func (a *pair) sayKeys(addr net.Addr) {
 		line += " -d tcp.port==" + port + ",tls"
 	}
 	a.say("keys in %s; to see the traffic decrypted:\n  %s", a.keys.Name(), line)
-}
-
-// sayObstacles tells before a program runs why its keys cannot be had, and
-// what can be done instead. failed is why there is no shim, or nil.
-func (p *Program) sayObstacles(path string, failed error) {
-	var compiler *keyshim.NoCompilerError
-	switch {
-	case errors.As(failed, &compiler):
-		p.say("%v: only programs that log their keys by themselves do so now; install a C compiler for the others", failed)
-	case failed != nil:
-		p.say("%v: only programs that log their keys by themselves do so now", failed)
-	}
-	const otherEnd = "the program at the other end of its connections has the same keys"
-	obstacle, file := keyshim.Inspect(path)
-	switch obstacle {
-	case keyshim.Go:
-		p.say("%s is a Go program: its keys are logged only if it sets KeyLogWriter in its tls.Config; %s", file, otherEnd)
-	case keyshim.Static:
-		p.say("%s is statically linked: its keys are logged only if it does that by itself; %s", file, otherEnd)
-	case keyshim.Privileged:
-		p.say("%s gains privileges when it starts (setuid), so that nothing is loaded into it: become that user first, as in sudo lab exec -- COMMAND", file)
-	case keyshim.Foreign:
-		p.say("%s is for another processor than the shim: its keys are logged only if it does that by itself; %s", file, otherEnd)
-	}
-}
-
-// sayRecorded tells what is in the capture, and what is missing.
-func (a *pair) sayRecorded(r keyshim.Recorded) {
-	if r.Connections == 0 {
-		a.say("nothing was recorded: the program made no connection through the proxy that lab exec was for it; --tap LISTEN=TARGET records any that you send to LISTEN")
-		return
-	}
-	if r.Keyless > 0 {
-		a.say("the program logged no keys for %d of %s: %s cannot be decrypted", r.Keyless, counted(r.Connections, "connection"), a.captured)
-	}
-	var ports []string
-	for _, port := range slices.Sorted(maps.Keys(r.Ports)) {
-		ports = append(ports, strconv.Itoa(int(port)))
-	}
-	a.sayCapture(ports...)
-}
-
-// hint says what to type after a program could not be started.
-func (e *startError) hint() string {
-	if e.notFound() {
-		return "is it installed, and spelt right? lab exec looks for it as the shell does, but knows no aliases and no built-ins: lab exec -- sh -c '...' runs those"
-	}
-	return "is it a program that you may run? chmod +x " + e.program + " makes a script one, if its first line says #!/bin/sh"
 }
 
 // loopback is the name of the loopback interface for Wireshark.
