@@ -208,6 +208,12 @@ func TestRelayPassesEndsOn(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				if _, err := client.Write([]byte("x")); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := server.Read(make([]byte, 1)); err != nil { // now the relay has both
+					t.Fatal(err)
+				}
 				ends := [2]net.Conn{client, server}
 				test.end(ends[ending].(*net.TCPConn))
 				other := ends[ending.Peer()]
