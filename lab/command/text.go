@@ -99,7 +99,7 @@ func hint(err error) string {
 	case errors.As(err, &manifest):
 		return manifest.Hint
 	case errors.As(err, &way):
-		return fmt.Sprintf("lab overwrites only what it wrote itself: move %s away, then lab certs generate", way.File)
+		return fmt.Sprintf("lab overwrites only what it wrote itself: move %s away, then try again", way.File)
 	case errors.As(err, &missing), errors.As(err, &damaged), errors.As(err, &mismatch):
 		return "lab certs generate makes it, if certs.yaml has it; lab certs list shows what there is"
 	case errors.As(err, &unknown):
@@ -150,7 +150,7 @@ func hint(err error) string {
 	case errors.As(err, &network) && network.Op == "listen":
 		return "choose an address of this machine and a port over 1023, such as --addr 127.0.0.1:9443"
 	case errors.Is(err, fs.ErrPermission):
-		return "choose a folder that you may write to with --dir"
+		return "it belongs to somebody else, or is closed to you: change that, or work in another folder with --dir DIR"
 	}
 	return ""
 }
