@@ -155,10 +155,11 @@ func hint(err error) string {
 	return ""
 }
 
-// environmentUse is how the exported variables are used.
-const environmentUse = `# curl --cacert "$LAB_CA" --cert "$LAB_CERT" --key "$LAB_KEY" https://localhost:8443/
-# wget -qO- --ca-certificate="$LAB_CA" --certificate="$LAB_CERT" --private-key="$LAB_KEY" https://localhost:8443/
-# openssl s_client -CAfile "$LAB_CA" -cert "$LAB_CERT" -key "$LAB_KEY" -connect localhost:8443
+// environmentUse is how the exported variables are used, with PORT for the
+// server's.
+const environmentUse = `# curl --cacert "$LAB_CA" --cert "$LAB_CERT" --key "$LAB_KEY" https://localhost:PORT/
+# wget -qO- --ca-certificate="$LAB_CA" --certificate="$LAB_CERT" --private-key="$LAB_KEY" https://localhost:PORT/
+# openssl s_client -CAfile "$LAB_CA" -cert "$LAB_CERT" -key "$LAB_KEY" -connect localhost:PORT
 `
 
 // browserHint names what to install.
