@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 )
@@ -18,9 +19,12 @@ const (
 	maxHiddenKeyUpdate  = 4 + 1 + 1 + 16
 )
 
-// handshakeBytes is how much of a direction's encrypted records may be a TLS 1.3 handshake: crypto/tls takes a Certificate
-// message of up to 256 KiB, and a flight has other messages around it.
-const handshakeBytes = 320 << 10
+// How much of a direction's encrypted records may be a TLS 1.3 handshake: crypto/tls takes a Certificate message of up to
+// 256 KiB, and a flight has other messages around it. What comes after the other side has answered the flight is tickets.
+const (
+	handshakeBytes = 320 << 10
+	ticketBytes    = 16 << 10
+)
 
 // maxClear bounds the handshake messages that are kept of a direction, in bytes.
 const maxClear = 64 << 10
@@ -34,6 +38,7 @@ type records struct {
 	short   bool // the record may be shortened
 	alert   bool // the record may be an alert
 	hidden  int  // bytes of application data records seen
+	limit   int  // of hidden, up to which records may be of the handshake; 0: handshakeBytes
 	foreign bool // these are no TLS records
 
 	clear   []byte // handshake messages before encryption, until forget
@@ -43,6 +48,13 @@ type records struct {
 
 // forget ends the gathering of messages.
 func (r *records) forget() { r.clear, r.blind = nil, true }
+
+// answered says that the other side has answered what came so far in encrypted records, if anything did.
+func (r *records) answered() {
+	if r.limit == 0 && r.hidden > 0 {
+		r.limit = min(r.hidden+ticketBytes, handshakeBytes)
+	}
+}
 
 // run takes the longest part of p, at least a byte, that is captured whole. If p begins with what may be shortened, and
 // shorten says to, it takes that up to the end of a record and reports true.
@@ -99,7 +111,7 @@ func (r *records) begin() {
 	r.short, r.alert = false, kind == typeAlert
 	if kind == typeApplicationData {
 		r.hidden += recordHeader + length
-		r.short = r.hidden > handshakeBytes && length > maxHiddenKeyUpdate
+		r.short = r.hidden > cmp.Or(r.limit, handshakeBytes) && length > maxHiddenKeyUpdate
 		r.alert = length <= maxHiddenAlert
 	}
 }

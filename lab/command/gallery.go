@@ -21,8 +21,9 @@ import (
 type gallery struct {
 	*Program
 	list, json, verbose bool
-	stream              int    // the only one that is shown; -1: all
-	certs               string // folder of the PKI that chains are checked under
+	stream              int // the only one that is shown; -1: all
+	file                string
+	folder              folder
 	options             ladder.Options
 
 	mu    sync.Mutex
@@ -42,12 +43,12 @@ type frame struct {
 }
 
 // newGallery reads the flags of lab explain.
-func (p *Program) newGallery(c *cli.Context) *gallery {
+func (p *Program) newGallery(c *cli.Context, file string) *gallery {
 	options := p.ladderOptions(c)
 	options.Stream = true
 	return &gallery{
 		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), stream: c.Int("stream"),
-		certs: folderOf(c).certs(), options: options, ready: make(map[int]*frame),
+		file: file, folder: folderOf(c), options: options, ready: make(map[int]*frame),
 	}
 }
 
@@ -93,7 +94,7 @@ func (g *gallery) trust() *tlsdecrypt.Trust {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.trusted == nil || len(g.trusted.CAs) == 0 {
-		g.trusted, _ = trustOf(g.certs)
+		g.trusted, _ = trustOf(g.folder.certsOf(g.file), trusts{})
 	}
 	return g.trusted
 }
