@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -198,9 +199,10 @@ func (e *tapError) Unwrap() error { return e.err }
 func readTaps(c *cli.Context) ([]tap, error) {
 	var taps []tap
 	for _, text := range c.StringSlice("tap") {
-		listen, target, ok := strings.Cut(text, "=")
-		if !ok || !isAddr(listen) || !isAddr(target) {
-			return nil, &usageError{command: commandName(c), problem: fmt.Sprintf("--tap is %q, and must be like 127.0.0.1:9443=127.0.0.1:8443", text)}
+		const example = "127.0.0.1:9443=127.0.0.1:8443"
+		listen, target, _ := strings.Cut(text, "=")
+		if problem := cmp.Or(addrProblem(listen, example), addrProblem(target, example)); problem != "" {
+			return nil, &usageError{command: commandName(c), problem: fmt.Sprintf("--tap is %q, and %s", text, problem)}
 		}
 		taps = append(taps, tap{listen, target})
 	}
@@ -221,11 +223,6 @@ func listen(taps []tap) ([]net.Listener, error) {
 		listeners = append(listeners, l)
 	}
 	return listeners, nil
-}
-
-func isAddr(s string) bool {
-	_, _, err := net.SplitHostPort(s)
-	return err == nil
 }
 
 // run runs a program to its end, with lab's own streams.

@@ -154,9 +154,9 @@ func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 
 // ownURL is that of the lab's own server at --addr, by the name of localhost.
 func ownURL(c *cli.Context) (string, error) {
-	_, port, err := net.SplitHostPort(c.String("addr"))
-	if err != nil {
-		return "", checkAddr(c)
+	if err := checkAddr(c); err != nil {
+		return "", err
 	}
+	_, port, _ := net.SplitHostPort(c.String("addr"))
 	return "https://localhost:" + port + "/", nil
 }

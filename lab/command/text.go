@@ -92,14 +92,16 @@ func hint(err error) string {
 	)
 	switch {
 	case errors.As(err, &usage):
-		if usage.nearest != "" {
-			return fmt.Sprintf("did you mean %s? %s --help shows all", usage.nearest, usage.command)
+		if len(usage.nearest) > 0 {
+			return fmt.Sprintf("did you mean %s? %s --help shows all", strings.Join(usage.nearest, " or "), usage.command)
 		}
 		return usage.command + " --help"
 	case errors.As(err, &manifest):
 		return manifest.Hint
 	case errors.As(err, &way):
 		return fmt.Sprintf("lab overwrites only what it wrote itself: move %s away, then try again", way.File)
+	case errors.As(err, &missing) && len(nearestOf(missing)) > 0:
+		return "did you mean " + strings.Join(nearestOf(missing), " or ") + "? lab certs list shows what there is"
 	case errors.As(err, &missing), errors.As(err, &damaged), errors.As(err, &mismatch):
 		return "lab certs generate makes it, if certs.yaml has it; lab certs list shows what there is"
 	case errors.As(err, &unknown):
@@ -120,7 +122,7 @@ func hint(err error) string {
 	case errors.As(err, &noAnchor):
 		return "lab certs list shows who issued whom"
 	case errors.As(err, &dial):
-		return fmt.Sprintf("does a server run there? lab server --addr HOST:PORT starts one; %s is where lab client looked", dial.Addr)
+		return dialHint(dial)
 	case errors.As(err, &nobody):
 		return browserHint(nobody)
 	case errors.As(err, &noTool):
@@ -239,13 +241,21 @@ func (p *Program) sayReachable(addr net.Addr, clientCA string) {
 	}
 }
 
+// typedURL is the URL of a server to type: one on every address is localhost.
+func typedURL(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return "https://localhost:" + portOf(addr)
+	}
+	return "https://" + addr.String()
+}
+
 // sayUp tells where lab up is and how to look inside.
 func (a *pair) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 	how := fmt.Sprintf("a call every %v, until Ctrl-C", interval)
 	if count > 0 {
 		how = counted(count, "call")
 	}
-	a.say("server and client on https://%s: %s", addr, how)
+	a.say("server and client on %s: %s", typedURL(addr), how)
 	a.sayKeys(addr)
 	a.sayCapture(portOf(addr))
 }
@@ -264,7 +274,7 @@ func (a *pair) sayServer(addr net.Addr, certificate, clientCA string, count int)
 	if a.scenario != nil {
 		what = "does as in the scenario"
 	}
-	a.say("server on https://%s %s, until Ctrl-C", addr, what)
+	a.say("server on %s %s, until Ctrl-C", typedURL(addr), what)
 	a.sayKeys(addr)
 	a.sayCapture(portOf(addr))
 }
