@@ -52,7 +52,7 @@ func (p *Program) server(c *cli.Context) error {
 	a.sayServer(server.Addr(), c.String("cert"), c.String("client-ca"), c.Int("count"))
 	err = wait()
 	a.join(ctx)
-	a.sayCounts()
+	a.sayCounts(c.Context)
 	return err
 }
 
@@ -127,7 +127,7 @@ func (p *Program) client(c *cli.Context) error {
 	}
 	a.join(c.Context)
 	if c.Int("count") != 1 {
-		a.sayCounts()
+		a.sayCounts(c.Context)
 	}
 	if c.Context.Err() != nil {
 		return nil
