@@ -14,7 +14,7 @@ import (
 func (p *Program) browserCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "browser",
-		Usage:       "open a browser that has the client certificate and logs its keys",
+		Usage:       "open a browser with the client certificate and a key log",
 		ArgsUsage:   "[URL]",
 		Description: browserExamples,
 		Flags: []cli.Flag{

@@ -96,7 +96,7 @@ func (p *Program) app() *cli.App {
 	eachCommand(app.Commands, func(c *cli.Command) {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
-		c.CustomHelpTemplate = commandHelp
+		c.CustomHelpTemplate = helpTemplate(c)
 		if len(c.Subcommands) > 0 {
 			c.Action = chooseCommand
 			c.CustomHelpTemplate = ""
