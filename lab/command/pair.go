@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"sync/atomic"
@@ -155,8 +156,11 @@ func (a *pair) close() {
 	}
 }
 
-// sayCounts sums up.
-func (a *pair) sayCounts() {
+// sayCounts sums up, below the ^C that a terminal shows when ctx has ended.
+func (a *pair) sayCounts(ctx context.Context) {
+	if ctx.Err() != nil && isTerminal(a.Stderr) {
+		fmt.Fprintln(a.Stderr)
+	}
 	accepted, rejected := a.counts.accepted.Load(), a.counts.rejected.Load()
 	a.say("%s: %d accepted, %d rejected", counted(int(accepted+rejected), "exchange"), accepted, rejected)
 }
