@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"sync/atomic"
@@ -29,7 +30,7 @@ type pair struct {
 	tap      *wiretap.Tap
 	wire     *lab.Dissection
 	report   report
-	counts   struct{ accepted, rejected atomic.Int64 }
+	counts   struct{ accepted, rejected, refused atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
 }
 
 // newPair reads the shared flags.
@@ -137,6 +138,9 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 func (a *pair) count(x *lab.Exchange) {
 	if x.Outcome == lab.Accepted {
 		a.counts.accepted.Add(1)
+		if x.Code == lab.RefusedInHTTP {
+			a.counts.refused.Add(1)
+		}
 	} else {
 		a.counts.rejected.Add(1)
 	}
@@ -157,8 +161,11 @@ func (a *pair) close() {
 
 // sayCounts sums up.
 func (a *pair) sayCounts() {
-	accepted, rejected := a.counts.accepted.Load(), a.counts.rejected.Load()
-	a.say("%s: %d accepted, %d rejected", counted(int(accepted+rejected), "exchange"), accepted, rejected)
+	accepted, rejected, inHTTP := a.counts.accepted.Load(), a.counts.rejected.Load(), ""
+	if refused := a.counts.refused.Load(); refused > 0 {
+		inHTTP = fmt.Sprintf(" (%d then refused in HTTP)", refused)
+	}
+	a.say("%s: %d accepted%s, %d rejected", counted(int(accepted+rejected), "exchange"), accepted, inHTTP, rejected)
 }
 
 // serve starts the server with the given names on l, which it closes, and says
@@ -204,9 +211,10 @@ func (a *pair) call(ctx context.Context, c *lab.Client, count int, interval time
 	}
 }
 
-// failed is the exit status of a client: every exchange should have been accepted.
+// failed is the exit status of a client: every exchange should have been
+// accepted, and none refused in HTTP.
 func (a *pair) failed() error {
-	if a.counts.rejected.Load() > 0 {
+	if a.counts.rejected.Load()+a.counts.refused.Load() > 0 {
 		return silentError{}
 	}
 	return nil

@@ -70,6 +70,7 @@ func (h *Half) fields(r reader) map[string]setter {
 func (h *Half) serverFields(r reader) map[string]setter {
 	fields := h.fields(r)
 	fields["also_show"], fields["allow"] = r.texts(&h.AlsoShow), r.texts(&h.Allow)
+	fields["refuse_in_http"] = r.boolean(&h.RefuseInHTTP)
 	return fields
 }
 

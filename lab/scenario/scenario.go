@@ -74,7 +74,8 @@ type Half struct {
 	Timeout      time.Duration
 	Instead      lab.Instead
 
-	Allow []string // server alone
+	Allow        []string // server alone
+	RefuseInHTTP bool
 
 	URL        string // from here on, client alone; host without port
 	ServerName string
