@@ -228,7 +228,7 @@ func explainFromAfar(witness *half, v Verdict) reason {
 			closed.text = "the " + by + " closed the connection during the handshake, without an alert"
 		}
 		if v.RejectedBy == ClientSide && witness != nil && witness.got == StateHandshake { // and so was asked for a certificate
-			closed.text += ", as a browser does that fetches its certificate first and then calls again"
+			closed.text += ", as a browser does that fetches its certificate first and then calls again, or a program (Node, Java) that refuses the server's"
 		}
 		return closed
 	}

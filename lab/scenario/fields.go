@@ -92,6 +92,19 @@ func (r reader) header(to *map[string]string) setter {
 	}
 }
 
+// lists takes a list for every name.
+func (r reader) lists(to *map[string][]string) setter {
+	return func(n *yaml.Node) error {
+		*to = map[string][]string{}
+		return r.each(n, func(key, value *yaml.Node) error {
+			var list []string
+			err := r.texts(&list)(value)
+			(*to)[key.Value] = list
+			return err
+		})
+	}
+}
+
 func (r reader) boolean(to *bool) setter {
 	return func(n *yaml.Node) error {
 		if n.Value != "true" && n.Value != "false" {

@@ -33,7 +33,7 @@ func Parse(file string, text []byte) (*Scenario, error) {
 func (s *Scenario) fields(r reader) map[string]setter {
 	return map[string]setter{
 		"name": r.text(&s.Name), "title": r.text(&s.Title), "topic": r.text(&s.Topic), "side": choice(r, &s.Side, named(Sides...)),
-		"teaches": r.text(&s.Teaches), "reason": r.text(&s.Reason), "fix": r.text(&s.Fix), "rfc": r.text(&s.RFC), "openssl": r.text(&s.OpenSSL),
+		"teaches": r.text(&s.Teaches), "reason": r.text(&s.Reason), "fix": r.text(&s.Fix), "rfc": r.text(&s.RFC), "openssl": r.text(&s.OpenSSL), "says": r.lists(&s.Says),
 		"age": r.duration(&s.Age), "ech": r.text(&s.ECH), "calls": r.number(&s.Calls),
 		"extensions": s.readExtensions(r),
 		"server":     func(n *yaml.Node) error { return r.object(n, s.Server.serverFields(r)) },

@@ -34,10 +34,11 @@ type Scenario struct {
 	Side    string // one of Sides
 	Topic   string // one word
 	Teaches string
-	Reason  string // why it ends as it does
-	Fix     string // what to change; empty where nothing is wrong
-	RFC     string // where it is laid down
-	OpenSSL string // what OpenSSL does differently; empty for nothing
+	Reason  string              // why it ends as it does
+	Fix     string              // what to change; empty where nothing is wrong
+	RFC     string              // where it is laid down
+	OpenSSL string              // what OpenSSL does differently; empty for nothing
+	Says    map[string][]string // messages, by the program that prints them; Go's are the lab's own
 
 	Age        time.Duration               // how long ago the certificates and CRLs were made
 	Extensions map[string][]pkix.Extension // of certificates, by their names

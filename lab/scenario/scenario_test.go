@@ -70,6 +70,7 @@ func TestCatalogue(t *testing.T) {
 					checkSides(t, r)
 					runs[i] = append(runs[i], r)
 				}
+				checkSays(t, s, runs[i])
 			})
 		}
 	})
@@ -110,6 +111,28 @@ func checkSides(t *testing.T, r *Result) {
 	}
 	if x.Alert.Arrived == nil || !*x.Alert.Arrived {
 		t.Error("the alert did not arrive")
+	}
+}
+
+// checkSays compares the messages that the document has of Go, to be found by,
+// with those of the run: each was heard, and that of the side that rejects is
+// among them.
+func checkSays(t *testing.T, s *Scenario, runs []*Result) {
+	t.Helper()
+	said := func(p lab.Party) bool {
+		return slices.ContainsFunc(s.Says["Go"], func(message string) bool { return strings.Contains(p.Error, message) })
+	}
+	for _, r := range runs {
+		if x := r.Exchange; x.Outcome == lab.Rejected && !said(x.Server) && !said(x.Client) {
+			t.Errorf("neither %q nor %q is in says", x.Server.Error, x.Client.Error)
+		}
+	}
+	for _, message := range s.Says["Go"] {
+		if !slices.ContainsFunc(runs, func(r *Result) bool {
+			return strings.Contains(r.Exchange.Server.Error, message) || strings.Contains(r.Exchange.Client.Error, message)
+		}) {
+			t.Errorf("nobody says %q", message)
+		}
 	}
 }
 
