@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -259,6 +261,9 @@ var alertReasons = map[tlswire.AlertDescription]reason{
 func (r reason) fix(by Side) string {
 	return strings.NewReplacer("{by}", string(by), "{other}", string(by.Other())).Replace(fixes[r.code])
 }
+
+// Codes returns all codes.
+func Codes() []Code { return slices.Sorted(maps.Keys(fixes)) }
 
 // fixes are what to change, in words: {by} has rejected {other}.
 var fixes = map[Code]string{

@@ -52,6 +52,8 @@ type Scenario struct {
 
 	File string // where it was read
 	Text []byte // as read
+
+	references []reference // to certificates
 }
 
 // Half is what one side does. Fields that are zero are those of the default
@@ -102,7 +104,7 @@ type Expectation struct {
 	Code         lab.Code
 	ServerLearns lab.Learned
 	ClientLearns lab.Learned
-	Status       int // of HTTP
+	Status       int // of HTTP; 0 of an exchange that is accepted: 200
 	CipherSuite  string
 	Group        string
 	ALPN         string
