@@ -24,6 +24,7 @@ type pair struct {
 	folder   folder
 	settings lab.Settings
 	scenario *scenario.Scenario // nil: none
+	written  string             // its name or file, as written
 	keys     *keylog.Writer     // nil when off
 	capture  *capture.Writer    // nil when off
 	captured string             // its file
@@ -55,6 +56,7 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 	}
 	a := &pair{Program: p, folder: folderOf(c)}
 	if name := c.String("scenario"); name != "" {
+		a.written = name
 		if a.scenario, err = scenario.Find(name); err != nil {
 			return nil, err
 		}
@@ -179,7 +181,9 @@ func (a *pair) serve(ctx context.Context, l net.Listener, certificate, clientCA 
 	if err != nil {
 		return nil, nil, err
 	}
-	a.sayReachable(s.Addr(), clientCA)
+	if a.scenario == nil || a.scenario.Server.Instead == "" {
+		a.sayReachable(s.Addr(), clientCA)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
 	return s, func() error { return <-ended }, nil
