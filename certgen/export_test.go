@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+
 	"software.sslmate.com/src/go-pkcs12"
 )
 

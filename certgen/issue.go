@@ -1,16 +1,15 @@
 package certgen
 
 import (
-	"io/fs"
-	"os"
-	"path/filepath"
-
 	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io/fs"
 	"math/big"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 

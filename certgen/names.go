@@ -2,14 +2,13 @@ package certgen
 
 import (
 	"cmp"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
 	"unicode"
-
-	"crypto/x509/pkix"
 
 	"github.com/tsaarni/x500dn"
 	"golang.org/x/net/idna"

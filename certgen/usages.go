@@ -1,10 +1,9 @@
 package certgen
 
 import (
+	"crypto/x509"
 	"maps"
 	"slices"
-
-	"crypto/x509"
 )
 
 // KeyUsages returns the names of the key usages, in the order of their bits.

@@ -23,10 +23,25 @@ type Server struct {
 	instead  Instead
 }
 
-// Listen binds addr, from which on clients can connect, and loads the
-// credentials. The server answers once Serve is called; one of Serve and Close
-// must be.
+// Listen makes a server that listens on addr.
 func Listen(ctx context.Context, addr string, s Settings) (*Server, error) {
+	l, err := Bind(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	return NewServer(l, s)
+}
+
+// Bind binds addr for a server to be made. No TCP keep-alive: the server's
+// timeouts end a connection before its probes would.
+func Bind(ctx context.Context, addr string) (net.Listener, error) {
+	return (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", addr)
+}
+
+// NewServer loads the credentials and makes a server of l, which it closes if
+// it fails. The server answers once Serve is called; one of Serve and Close
+// must be.
+func NewServer(l net.Listener, s Settings) (*Server, error) {
 	// Sessions outlive a change of the files: what was true of a client then is
 	// judged anew when it comes back.
 	var ticketKey [32]byte
@@ -44,12 +59,7 @@ func Listen(ctx context.Context, addr string, s Settings) (*Server, error) {
 		return c
 	}}
 	if _, _, err := w.current(); err != nil {
-		return nil, err
-	}
-	// No TCP keep-alive: the timeouts below end a connection before its probes would.
-	l, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, l.Close())
 	}
 	return &Server{
 		listener: &listener{Listener: l, config: w.current, journal: s.Journal, tap: s.Tap},

@@ -8,13 +8,13 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/browser"
-	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/keyshim"
 )
 
 func (p *Program) browserCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "browser",
-		Usage:       "open a browser that has the client certificate and logs its keys",
+		Usage:       "open a browser with the client certificate and a key log",
 		ArgsUsage:   "[URL]",
 		Description: browserExamples,
 		Flags: []cli.Flag{
@@ -59,6 +59,9 @@ func (p *Program) browser(c *cli.Context) error {
 		return err
 	}
 	if name := c.String("cert"); name != "none" {
+		if _, err := certgen.Load(f.certs(), name); err != nil {
+			return err
+		}
 		o.PKCS12 = func(password string) ([]byte, error) { return certgen.PKCS12(f.certs(), name, password) }
 	}
 	if o.KeyLog, err = prepareKeyLog(c, f); err != nil {
@@ -107,8 +110,7 @@ func browserURL(c *cli.Context) (*url.URL, error) {
 	return httpsURL(c, "URL", target)
 }
 
-// prepareKeyLog makes sure that the key log is there, for nobody but its
-// owner, and returns its absolute path; empty is none.
+// prepareKeyLog readies the key log and returns its path; empty is none.
 func prepareKeyLog(c *cli.Context, f folder) (string, error) {
 	file := c.String("keylog")
 	switch file {
@@ -117,12 +119,5 @@ func prepareKeyLog(c *cli.Context, f folder) (string, error) {
 	case "":
 		file = f.keylog()
 	}
-	w, err := keylog.Open(file, nil)
-	if err != nil {
-		return "", err
-	}
-	if err := w.Close(); err != nil {
-		return "", err
-	}
-	return filepath.Abs(file)
+	return keyshim.PrepareLog(file)
 }

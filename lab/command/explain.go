@@ -47,10 +47,11 @@ func (p *Program) explain(c *cli.Context) error {
 		return &usageError{command: commandName(c), problem: "lab explain takes one FILE, or - for stdin"}
 	}
 	file := c.Args().First()
-	secrets, err := p.loadSecrets(c)
+	secrets, closeLog, err := p.loadSecrets(c)
 	if err != nil {
 		return err
 	}
+	defer closeLog()
 	rsaKeys, err := loadRSAKeys(c.String("rsa-key"))
 	if err != nil {
 		return err
@@ -63,12 +64,10 @@ func (p *Program) explain(c *cli.Context) error {
 	defer context.AfterFunc(c.Context, func() { in.Close() })() // ends a read from a pipe
 
 	debug.SetGCPercent(200) // less than main's: a file may hold many connections that are open at a time
-	gallery, err := p.newGallery(c)
-	if err != nil {
-		return err
-	}
+	terminal := isTerminal(p.Stdout)
+	gallery := p.newGallery(c, file, terminal || size == 0)
 	bar := &progress{}
-	if !isTerminal(p.Stdout) || c.Int("stream") >= 0 { // else what is shown is progress enough
+	if !terminal || c.Int("stream") >= 0 { // else what is shown is progress enough
 		bar = newProgress(p.Stderr, "reading "+file)
 	}
 	defer bar.stop()
@@ -99,7 +98,12 @@ type captureError struct {
 	err  error
 }
 
-func (e *captureError) Error() string { return e.file + " is " + e.err.Error() }
+func (e *captureError) Error() string {
+	if e.file == "-" {
+		return "stdin is " + e.err.Error()
+	}
+	return e.file + " is " + e.err.Error()
+}
 func (e *captureError) Unwrap() error { return e.err }
 
 // openCaptured opens a file and tells its size, 0 where that is not known.
@@ -118,29 +122,30 @@ func openCaptured(file string) (io.ReadCloser, int64, error) {
 	return f, info.Size(), nil
 }
 
-// loadSecrets reads the key log that is named, or else the folder's own.
-func (p *Program) loadSecrets(c *cli.Context) (*keylog.Store, error) {
-	secrets := &keylog.Store{}
+// loadSecrets reads the key log that is named, or else the folder's own, and
+// what comes to it while it is asked for secrets. close is called in the end.
+func (p *Program) loadSecrets(c *cli.Context) (secrets *keylog.Store, close func(), err error) {
+	secrets, close = &keylog.Store{}, func() {}
 	name := c.String("keylog")
 	named := name != ""
 	if !named {
 		name = folderOf(c).keylog()
 	}
 	if name == "off" {
-		return secrets, nil
+		return secrets, close, nil
 	}
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) && (!named || name == os.Getenv("SSLKEYLOGFILE")) {
-		return secrets, nil // nobody has logged yet
+		return secrets, close, nil // nobody has logged yet
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer f.Close()
-	if err := keylog.Read(f, secrets.Add); err != nil {
-		return nil, &keylog.NotKeyLogError{Path: name, Err: err}
+	if err := secrets.Follow(f); err != nil {
+		f.Close()
+		return nil, nil, &keylog.NotKeyLogError{Path: name, Err: err}
 	}
-	return secrets, nil
+	return secrets, func() { f.Close() }, nil
 }
 
 // addLines stores the secrets of a block of the capture. Lines that cannot be

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -22,14 +23,20 @@ type gallery struct {
 	*Program
 	list, json, verbose bool
 	stream              int // the only one that is shown; -1: all
-	trust               *tlsdecrypt.Trust
+	file                string
+	folder              folder
 	options             ladder.Options
+	live                bool // somebody waits for each connection
 
 	mu    sync.Mutex
+	out   *bufio.Writer  // to stdout
 	ends  []int          // the streams that have ended, in order, and were not shown yet
 	ready map[int]*frame // what was added, by stream
 	hung  kinds
 	count struct{ all, tls int }
+	found bool // the stream that is asked for
+
+	trusted *tlsdecrypt.Trust
 }
 
 // frame is a connection that is ready to be shown.
@@ -38,18 +45,16 @@ type frame struct {
 	text       []byte // as JSON or as a line
 }
 
-// newGallery reads the flags of lab explain.
-func (p *Program) newGallery(c *cli.Context) (*gallery, error) {
-	trust, err := trustOf(folderOf(c).certs())
-	if err != nil {
-		return nil, err
-	}
+// newGallery reads the flags of lab explain. live says that each connection is
+// to be written when it ends, not some together.
+func (p *Program) newGallery(c *cli.Context, file string, live bool) *gallery {
 	options := p.ladderOptions(c)
 	options.Stream = true
 	return &gallery{
 		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), stream: c.Int("stream"),
-		trust: trust, options: options, ready: make(map[int]*frame),
-	}, nil
+		file: file, folder: folderOf(c), options: options, live: live,
+		out: bufio.NewWriterSize(p.Stdout, 1<<16), ready: make(map[int]*frame),
+	}
 }
 
 // watch is a sink that takes note of the order in which connections end, and
@@ -86,12 +91,26 @@ func (g *gallery) add(c *tlsdecrypt.Connection) {
 		g.show(g.ends[0])
 		g.ends = g.ends[1:]
 	}
+	if g.live {
+		_ = g.out.Flush()
+	}
+}
+
+// trust is what chains are checked under. The CAs may be made after lab explain
+// has begun to wait for a capture.
+func (g *gallery) trust() *tlsdecrypt.Trust {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.trusted == nil || len(g.trusted.CAs) == 0 {
+		g.trusted, _ = trustOf(g.folder.certsOf(g.file), trusts{})
+	}
+	return g.trusted
 }
 
 // prepare does the part of the work for which the order does not matter.
 func (g *gallery) prepare(c *tlsdecrypt.Connection) []byte {
 	if !g.list {
-		c.Check(g.trust)
+		c.Check(g.trust())
 	}
 	if !g.json {
 		return []byte(ladder.Line(c) + "\n")
@@ -108,6 +127,7 @@ func (g *gallery) show(stream int) {
 	f := g.ready[stream]
 	delete(g.ready, stream)
 	c := f.connection
+	g.found = g.found || c.Number == g.stream
 	g.count.all++
 	if isTLS(c) {
 		g.count.tls++
@@ -116,14 +136,14 @@ func (g *gallery) show(stream int) {
 	case f.text == nil:
 		return
 	case g.list, g.json:
-		_, _ = g.Stdout.Write(f.text)
+		_, _ = g.out.Write(f.text)
 	case !isTLS(c) && g.stream < 0:
 		return // finish tells how many
 	case g.hung.isNew(c) || g.verbose || g.stream >= 0:
-		_ = ladder.Draw(g.Stdout, c, g.options)
-		fmt.Fprintln(g.Stdout)
+		_ = ladder.Draw(g.out, c, g.options)
+		fmt.Fprintln(g.out)
 	default:
-		_, _ = g.Stdout.Write(f.text)
+		_, _ = g.out.Write(f.text)
 	}
 }
 
@@ -134,11 +154,12 @@ func (g *gallery) finish(file string) error {
 	for _, stream := range slices.Sorted(maps.Keys(g.ready)) {
 		g.show(stream)
 	}
+	_ = g.out.Flush()
 	switch other := g.count.all - g.count.tls; {
 	case g.count.all == 0:
-		return &nothingError{file: file}
-	case g.stream >= g.count.all:
-		return &nothingError{file: file, stream: g.stream, streams: g.count.all}
+		return &nothingError{file: file, stream: -1}
+	case g.stream >= 0 && !g.found:
+		return &nothingError{file: file, stream: g.stream}
 	case g.stream < 0 && other > 0 && !g.list && !g.json:
 		g.say("%s without TLS: --list shows them", counted(other, "connection"))
 	}
@@ -147,15 +168,15 @@ func (g *gallery) finish(file string) error {
 
 // nothingError is a capture without what was looked for.
 type nothingError struct {
-	file            string
-	stream, streams int // asked for, and there are; 0 and 0: all
+	file   string
+	stream int // that was asked for; -1: any
 }
 
 func (e *nothingError) Error() string {
-	if e.streams == 0 {
+	if e.stream < 0 {
 		return "there is no TCP connection in " + e.file
 	}
-	return fmt.Sprintf("there is no stream %d in %s: they are numbered from 0 to %d", e.stream, e.file, e.streams-1)
+	return fmt.Sprintf("there is no stream %d in %s, or it carries nothing", e.stream, e.file)
 }
 
 // isTLS tells whether there was any TLS on a connection.

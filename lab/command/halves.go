@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
 
@@ -33,21 +34,26 @@ func (p *Program) server(c *cli.Context) error {
 	if err := a.prepare(c.Context, p.preparePKIOnce); err != nil {
 		return err
 	}
-	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
+	listener, err := lab.Bind(c.Context, c.String("addr"))
+	if err != nil {
 		return err
+	}
+	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	defer a.close()
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()
 	a.stopAfter(c.Int("count"), stop)
-	server, wait, err := a.listen(ctx, c.String("addr"), c.String("cert"), c.String("client-ca"))
+	server, wait, err := a.serve(ctx, listener, c.String("cert"), c.String("client-ca"))
 	if err != nil {
 		return err
 	}
-	a.sayServer(server.Addr(), c.String("cert"), c.String("client-ca"))
+	a.sayServer(server.Addr(), c.String("cert"), c.String("client-ca"), c.Int("count"))
 	err = wait()
+	a.wire.Close() // every connection has ended: what was said comes with the verdicts
 	a.join(ctx)
-	a.sayCounts()
+	a.sayCounts(c.Context)
 	return err
 }
 
@@ -122,7 +128,7 @@ func (p *Program) client(c *cli.Context) error {
 	}
 	a.join(c.Context)
 	if c.Int("count") != 1 {
-		a.sayCounts()
+		a.sayCounts(c.Context)
 	}
 	if c.Context.Err() != nil {
 		return nil
@@ -149,9 +155,9 @@ func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 
 // ownURL is that of the lab's own server at --addr, by the name of localhost.
 func ownURL(c *cli.Context) (string, error) {
-	_, port, err := net.SplitHostPort(c.String("addr"))
-	if err != nil {
-		return "", checkAddr(c)
+	if err := checkAddr(c); err != nil {
+		return "", err
 	}
+	_, port, _ := net.SplitHostPort(c.String("addr"))
 	return "https://localhost:" + port + "/", nil
 }

@@ -3,6 +3,8 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -120,6 +122,10 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 	case "":
 		a.captured = byDefault
 	case "-":
+		if isTerminal(a.Stdout) {
+			return errCaptureOnTerminal
+		}
+		a.report.brief = true // what reads the capture draws it
 		a.Program = &Program{Manifest: a.Manifest, Stdout: a.Stderr, Stderr: a.Stderr}
 		a.report.Program, a.report.options = a.Program, a.ladderOptions(c)
 	}
@@ -150,20 +156,23 @@ func (a *pair) close() {
 	}
 }
 
-// sayCounts sums up.
-func (a *pair) sayCounts() {
+// sayCounts sums up, below the ^C that a terminal shows when ctx has ended.
+func (a *pair) sayCounts(ctx context.Context) {
+	if ctx.Err() != nil && isTerminal(a.Stderr) {
+		fmt.Fprintln(a.Stderr)
+	}
 	accepted, rejected := a.counts.accepted.Load(), a.counts.rejected.Load()
 	a.say("%s: %d accepted, %d rejected", counted(int(accepted+rejected), "exchange"), accepted, rejected)
 }
 
-// listen starts the server with the given names and says where it is. It ends
-// with ctx; wait returns when it has ended.
-func (a *pair) listen(ctx context.Context, addr, certificate, clientCA string) (s *lab.Server, wait func() error, err error) {
+// serve starts the server with the given names on l, which it closes, and says
+// where it is. It ends with ctx; wait returns when it has ended.
+func (a *pair) serve(ctx context.Context, l net.Listener, certificate, clientCA string) (s *lab.Server, wait func() error, err error) {
 	settings, err := a.serverSettings(certificate, clientCA)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(err, l.Close())
 	}
-	s, err = lab.Listen(ctx, addr, settings)
+	s, err = lab.NewServer(l, settings)
 	if err != nil {
 		return nil, nil, err
 	}

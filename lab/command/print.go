@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -283,7 +284,6 @@ func (p *Program) printCertificate(info certgen.Info, f folder) {
 	if d.NotBefore != "" {
 		valid = d.NotBefore + " to " + d.NotAfter
 	}
-	certs := folder(f).certs()
 	for _, line := range []struct{ name, value string }{
 		{"name", fmt.Sprintf("%s (line %d of %s)", d.Name, info.Line, f.manifest())},
 		{"state", d.State},
@@ -297,8 +297,8 @@ func (p *Program) printCertificate(info certgen.Info, f folder) {
 		{"valid", valid},
 		{"serial", d.Serial},
 		{"SHA-256", d.Fingerprint},
-		{"certificate", certs + "/" + info.CertificateFile()},
-		{"private key", certs + "/" + info.KeyFile()},
+		{"certificate", filepath.Join(f.certs(), info.CertificateFile())},
+		{"private key", filepath.Join(f.certs(), info.KeyFile())},
 	} {
 		if line.value != "" {
 			fmt.Fprintf(p.Stdout, "%-16s%s\n", line.name, fold(line.value, width-16, "\n"+strings.Repeat(" ", 16)))
@@ -306,14 +306,24 @@ func (p *Program) printCertificate(info certgen.Info, f folder) {
 	}
 }
 
-// printVerified says that a certificate is what the manifest says.
-func (p *Program) printVerified(c *certgen.Certificate, asJSON bool) {
+// printVerified says that a certificate is what the manifest says, and how it
+// is if that is anything but ok.
+func (p *Program) printVerified(info certgen.Info, asJSON bool) {
 	if asJSON {
 		p.printJSON(struct {
-			Name string `json:"name"`
-			OK   bool   `json:"ok"`
-		}{c.Name, true})
+			Name  string `json:"name"`
+			OK    bool   `json:"ok"`
+			State string `json:"state"`
+		}{info.Name, true, info.State})
 		return
 	}
-	fmt.Fprintf(p.Stdout, "ok  %s\n", c.Name)
+	line := "ok  " + info.Name
+	switch info.State {
+	case "ok":
+	case "revoked", "expired", "not valid yet":
+		line += fmt.Sprintf("  (%s, as certs.yaml wants it)", info.State)
+	default:
+		line += fmt.Sprintf("  (%s)", info.State)
+	}
+	fmt.Fprintln(p.Stdout, line)
 }

@@ -13,7 +13,9 @@ import (
 type report struct {
 	*Program
 	certs   string // folder of the PKI that chains are checked under
+	trusts  trusts
 	json    bool
+	brief   bool // no ladders
 	options ladder.Options
 	drawn   kinds
 }
@@ -37,7 +39,7 @@ func (r *report) exchange(x *lab.Exchange) {
 
 // draw draws what was said, if it is the first of its kind.
 func (r *report) draw(c *tlsdecrypt.Connection) {
-	if c == nil || !r.drawn.isNew(c) && !r.options.Verbose {
+	if c == nil || r.brief || !r.drawn.isNew(c) && !r.options.Verbose {
 		return
 	}
 	r.check(c)
@@ -48,7 +50,7 @@ func (r *report) draw(c *tlsdecrypt.Connection) {
 
 // check checks the connection under the CAs that there are by now.
 func (r *report) check(c *tlsdecrypt.Connection) {
-	if trust, err := trustOf(r.certs); err == nil {
+	if trust, err := trustOf(r.certs, r.trusts); err == nil {
 		c.Check(trust)
 	}
 }

@@ -22,7 +22,7 @@ func (p *Program) scenarioCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name:        "list",
-				Usage:       "all scenarios, by side and topic, or those with all of some words",
+				Usage:       "all scenarios, or those that have all of some words",
 				ArgsUsage:   "[WORD...]",
 				Description: scenarioListExamples,
 				Flags:       []cli.Flag{jsonFlag()},

@@ -42,14 +42,18 @@ func (p *Program) up(c *cli.Context) (err error) {
 	if err := a.prepare(c.Context, p.preparePKI); err != nil {
 		return err
 	}
-	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
+	listener, err := lab.Bind(c.Context, c.String("addr")) // first: a busy port must not cost a recording
+	if err != nil {
 		return err
+	}
+	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	defer a.close()
 	a.settings.Journal.Paired = true
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()
-	server, wait, err := a.listen(ctx, c.String("addr"), serverName, clientCA)
+	server, wait, err := a.serve(ctx, listener, serverName, clientCA)
 	if err != nil {
 		return err
 	}
@@ -62,7 +66,7 @@ func (p *Program) up(c *cli.Context) (err error) {
 	a.join(ctx)
 	stop()
 	err = errors.Join(err, wait())
-	a.sayCounts()
+	a.sayCounts(c.Context)
 	if err != nil || c.Context.Err() != nil {
 		return err
 	}

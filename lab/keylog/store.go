@@ -17,6 +17,7 @@ type Store struct {
 	mu      sync.RWMutex
 	secrets map[storeKey][]byte // by connection: a byte of flags, then (label's code, length, secret) for each
 	ended   []storeKey          // a ring
+	more    *follower           // where secrets may still come from; nil: nowhere
 	next    int                 // index in ended of the oldest, once it is full
 }
 
@@ -86,6 +87,13 @@ func (s *Store) Secret(label string, clientRandom []byte) []byte {
 	}
 	var key storeKey
 	copy(key[:], clientRandom)
+	if secret := s.lookUp(key, code); secret != nil || !s.readMore() {
+		return secret
+	}
+	return s.lookUp(key, code)
+}
+
+func (s *Store) lookUp(key storeKey, code int) []byte {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if stored := s.secrets[key]; stored != nil {
@@ -98,6 +106,10 @@ func (s *Store) Secret(label string, clientRandom []byte) []byte {
 func (s *Store) Has(clientRandom []byte) bool {
 	var key storeKey
 	copy(key[:], clientRandom)
+	return s.has(key) || s.readMore() && s.has(key)
+}
+
+func (s *Store) has(key storeKey) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.secrets[key] != nil

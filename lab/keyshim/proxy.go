@@ -43,7 +43,7 @@ func (r *Relay) proxy(client *net.TCPConn) {
 	if err != nil {
 		return
 	}
-	server, err := dial(target)
+	server, err := r.dial(target)
 	if answer(err) != nil || err != nil {
 		return
 	}

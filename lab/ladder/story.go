@@ -29,8 +29,8 @@ type party struct {
 	shown    bool              // there was a Certificate, empty or not
 	chain    tlsdecrypt.Result // of that Certificate
 	bare     bool              // it is a public key alone (RFC 7250)
-	subject  string
-	leaf     *x509.Certificate
+	odd      bool              // it cannot be read
+	leaf     *x509.Certificate // it, otherwise
 	proof    tlsdecrypt.Result // of the signature made with the certificate's key
 	ciphered bool              // it has sent ChangeCipherSpec
 	finished bool
@@ -41,6 +41,7 @@ type party struct {
 // before.
 type story struct {
 	c         *tlsdecrypt.Connection
+	brief     bool // items are not wanted
 	items     []item
 	client    party
 	server    party
@@ -83,7 +84,7 @@ func tell(c *tlsdecrypt.Connection) *story {
 
 // sum is the story without its items.
 func sum(c *tlsdecrypt.Connection) *story {
-	s := &story{c: c, verdict: c.Verdict()}
+	s := &story{c: c, verdict: c.Verdict(), brief: true}
 	for _, m := range c.Messages {
 		s.learn(m)
 	}
@@ -92,8 +93,8 @@ func sum(c *tlsdecrypt.Connection) *story {
 
 // learn takes in what a message tells, by what it says and by when.
 func (s *story) learn(m *tlsdecrypt.Message) {
-	if slices.Contains(s.verdict.Judgements, m) && s.c.ClientAuth && s.client.shown && m != s.verdict.Alert {
-		s.across("%s", nowKnowsClient(s.client.subject))
+	if !s.brief && slices.Contains(s.verdict.Judgements, m) && s.c.ClientAuth && s.client.shown && m != s.verdict.Alert {
+		s.across("%s", nowKnowsClient(s.client.subject()))
 	}
 	s.remember(m)
 }
@@ -197,10 +198,10 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 	case *tlswire.NewSessionTicket, *tlswire.NewSessionTicketTLS12:
 		s.tickets++
 	case *tlswire.RawPublicKeyTLS12:
-		p.shown, p.bare, p.subject = true, true, "a bare public key"
+		p.shown, p.bare = true, true
 	case *tlswire.Certificate:
 		if p.bare = body.CertificateType == tlswire.CertificateTypeRawPublicKey; p.bare {
-			p.shown, p.subject = true, "a bare public key"
+			p.shown = true
 			return
 		}
 		var chain [][]byte
@@ -232,14 +233,25 @@ func bodyOf(m *tlsdecrypt.Message) tlswire.Body {
 }
 
 func (p *party) show(chain [][]byte) {
-	p.shown, p.leaf, p.subject = true, nil, ""
+	p.shown, p.bare, p.odd, p.leaf = true, false, false, nil
 	if len(chain) == 0 {
 		return
 	}
-	p.subject = "the certificate's owner"
-	if cert, err := tlswire.ParseCertificate(chain[0]); err == nil {
-		p.leaf, p.subject = cert, subjectOf(cert)
+	cert, err := tlswire.ParseCertificate(chain[0])
+	p.leaf, p.odd = cert, err != nil
+}
+
+// subject names whom a party showed itself to be, and is empty when it did not.
+func (p *party) subject() string {
+	switch {
+	case p.bare:
+		return "a bare public key"
+	case p.odd:
+		return "the certificate's owner"
+	case p.leaf != nil:
+		return subjectOf(p.leaf)
 	}
+	return ""
 }
 
 // resultOf is how a check of a message came out.

@@ -1,0 +1,85 @@
+package keylog
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestFollow: what comes to a key log after it was first read is found when it
+// is asked for, a line that is written in two pieces too.
+func TestFollow(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "keys.log")
+	first, second, third := strings.Repeat("01", 32), strings.Repeat("02", 32), strings.Repeat("03", 32)
+	if err := os.WriteFile(name, []byte("# a comment\n\nCLIENT_RANDOM "+first+" aa\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var s Store
+	if err := s.Follow(r); err != nil {
+		t.Fatal(err)
+	}
+	w, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	check := func(b byte, want string) {
+		t.Helper()
+		if got := s.Secret(LabelClientRandom, bytes.Repeat([]byte{b}, 32)); string(got) != want {
+			t.Errorf("the secret of %d is %x, want %x", b, got, want)
+		}
+	}
+	check(1, "\xaa")
+	check(2, "")
+	write := func(text string) {
+		t.Helper()
+		if _, err := w.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("CLIENT_RANDOM " + second + " bb\nCLIENT_RANDOM " + third[:10])
+	check(2, "\xbb")
+	check(3, "")
+	write(third[10:] + " cc\n")
+	check(3, "\xcc")
+	if s.Has(bytes.Repeat([]byte{4}, 32)) {
+		t.Error("there is a secret that nobody has written")
+	}
+
+	var syntax *SyntaxError
+	if err := new(Store).Follow(strings.NewReader("CLIENT_RANDOM " + first + " aa\nnonsense\n")); !errors.As(err, &syntax) || syntax.Line != 2 {
+		t.Errorf("a file that is no key log: %v", err)
+	}
+	if err := new(Store).Follow(strings.NewReader(strings.Repeat("x", 100000))); err == nil {
+		t.Error("a line without end is read as a key log")
+	}
+}
+
+// TestFollowLastLine: a key log need not end in a line feed, as one that people
+// have cut out of another does not.
+func TestFollowLastLine(t *testing.T) {
+	random := strings.Repeat("01", 32)
+	for text, want := range map[string]int{
+		"CLIENT_RANDOM " + random + " " + strings.Repeat("ab", 48):           48,
+		"CLIENT_RANDOM " + random + " " + strings.Repeat("ab", 32):           0, // not all of it
+		"CLIENT_TRAFFIC_SECRET_0 " + random + " " + strings.Repeat("ab", 32): 32,
+		"CLIENT_TRAFFIC_SECRET_0 " + random + " " + strings.Repeat("ab", 31): 0,
+	} {
+		var s Store
+		if err := s.Follow(strings.NewReader(text)); err != nil {
+			t.Error(err)
+		}
+		label, _, _ := strings.Cut(text, " ")
+		if got := s.Secret(label, bytes.Repeat([]byte{1}, 32)); len(got) != want {
+			t.Errorf("%s: %d bytes of secret, want %d", text, len(got), want)
+		}
+	}
+}
