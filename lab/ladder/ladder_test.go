@@ -265,6 +265,51 @@ func TestIncompleteCapturesSayIt(t *testing.T) {
 	}
 }
 
+// Who refuses a certificate has not learned from it who the other side is.
+func TestRefusalsTellNothing(t *testing.T) {
+	for _, name := range []string{"tls13-untrusted-server", "tls13-expired-client"} {
+		got := sentences(draw(t, replay(t, name, true), Options{}))
+		learned := map[string]string{"tls13-untrusted-server": "the client now knows", "tls13-expired-client": "by now the server"}[name]
+		if strings.Contains(got, learned) || !strings.Contains(got, "Rejected: ") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+func TestRefusedVersion(t *testing.T) {
+	for name, want := range map[string]string{
+		"tls12-mutual": "The server breaks off: it refuses TLS 1.2, the only version that the client offers.",
+		"tls13-mutual": "The server breaks off: it refuses all versions that the client offers: TLS 1.3 and 1.2.",
+	} {
+		c := replay(t, name, true)
+		c.Messages = []*tlsdecrypt.Message{c.Messages[0], {From: tlswire.SideServer, Type: tlswire.ContentTypeAlert,
+			Alert: &tlswire.Alert{Level: tlswire.AlertFatal, Description: tlswire.AlertProtocolVersion}}}
+		c.Negotiated = tlsdecrypt.Negotiated{}
+		if got := sentences(draw(t, c, Options{})); !strings.Contains(got, want) {
+			t.Errorf("%s: no %q: %s", name, want, got)
+		}
+	}
+}
+
+func TestResets(t *testing.T) {
+	c := replay(t, "tls13-mutual", true)
+	c.End = tlsdecrypt.ClientReset
+	if got := sentences(draw(t, c, Options{})); !strings.Contains(got, "(RST) after 2.70 ms: harmless here, as both had said goodbye (close_notify).") {
+		t.Error(got)
+	}
+	c.Messages = c.Messages[:len(c.Messages)-1]
+	if got := sentences(draw(t, c, Options{})); !strings.Contains(got, "what the server had not read by then may be lost.") {
+		t.Error(got)
+	}
+}
+
+func TestNobodySpoke(t *testing.T) {
+	got := sentences(draw(t, &tlsdecrypt.Connection{End: tlsdecrypt.Closed}, Options{}))
+	if !strings.Contains(got, "Nobody said anything.") || !strings.Contains(got, "The handshake did not begin.") {
+		t.Error(got)
+	}
+}
+
 func TestNotTLS(t *testing.T) {
 	c := &tlsdecrypt.Connection{End: tlsdecrypt.Closed, NotTLSFrom: tlswire.SideClient,
 		Problems: []tlsdecrypt.Problem{{From: tlswire.SideClient, Text: "the client does not speak TLS: it sent HTTP that is not encrypted: GET / HTTP/1.1"}}}

@@ -116,7 +116,7 @@ func (s *story) problemsBefore(m *tlsdecrypt.Message) {
 		if p.Offset >= 0 && p.From == m.From && len(m.Records) > 0 {
 			here = m.Records[0].Offset >= p.Offset
 		} else if p.Offset >= 0 {
-			here = false
+			here = p.From == tlswire.SideClient && s.c.NotTLSFrom == p.From // what came of it is the answer
 		}
 		if here {
 			s.problem(p)

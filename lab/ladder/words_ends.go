@@ -83,6 +83,8 @@ func (s *story) versionless() string {
 		return "No TLS: the server answered with something else."
 	case s.verdict.Outcome == tlsdecrypt.NotTLS:
 		return "No TLS: the client began with something else."
+	case s.silent():
+		return "Nobody said anything."
 	case s.verdict.Outcome == tlsdecrypt.Unended:
 		return "No version of TLS is agreed on yet."
 	case s.verdict.Outcome != tlsdecrypt.Incomplete:
@@ -95,6 +97,11 @@ func (s *story) versionless() string {
 		return "The version cannot be seen: ServerHello is not in the capture."
 	}
 	return "The version cannot be seen: the capture ends before ServerHello."
+}
+
+// silent tells a connection that ended without a word.
+func (s *story) silent() bool {
+	return s.verdict.Outcome == tlsdecrypt.Aborted && len(s.c.Messages) == 0 && len(s.c.Problems) == 0
 }
 
 // legend says how to read the drawing.
@@ -156,6 +163,9 @@ func (s *story) outcome() string {
 		return "How the handshake ended is not in the capture."
 	case tlsdecrypt.NotTLS:
 		return fmt.Sprintf("There was no handshake: the %s did not speak TLS.", s.c.NotTLSFrom)
+	}
+	if s.silent() {
+		return "The handshake did not begin."
 	}
 	return "The handshake did not come to its end."
 }

@@ -84,7 +84,7 @@ func ReadRecord(b []byte, offset int64) (rec Record, rest []byte, err error) {
 	n := int(bigEndian(b[3:5]))
 	if n > MaxCiphertextTLS12 {
 		return Record{}, b, &RecordError{Offset: offset,
-			Reason: fmt.Sprintf("its length of %d bytes is above the limit of %d", n, MaxCiphertextTLS12)}
+			Reason: fmt.Sprintf("a record of %d bytes would be above the limit of %d", n, MaxCiphertextTLS12)}
 	}
 	if missing := RecordHeaderLen + n - len(b); missing > 0 {
 		return Record{}, b, ShortError{Need: missing}
