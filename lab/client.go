@@ -189,6 +189,9 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 		return nil, x.speakInstead(ctx, config, url)
 	}
 	config = withSecrets(x.watchCertificate(config), config.KeyLogWriter, x.Conn)
+	if x.settings.Journal.Paired {
+		config.KeyLogWriter = both(config.KeyLogWriter, masterSecrets{x.settings.Journal, x.client, x.server})
+	}
 	if x.settings.Rekey {
 		x.rekey = &rekeyer{}
 		config.KeyLogWriter = both(config.KeyLogWriter, x.rekey)

@@ -46,13 +46,14 @@ func (c Credentials) certificates() []string {
 	return append([]string{c.Certificate}, c.AlsoShow...)
 }
 
-func (c Credentials) authorities() []string { return append([]string{c.Trust}, c.AlsoTrust...) }
+// Authorities are the names of all CAs that are trusted.
+func (c Credentials) Authorities() []string { return append([]string{c.Trust}, c.AlsoTrust...) }
 
 // files are those that the credentials are made from. The folder is one of
 // them: it tells of CRLs that come and go.
 func (c Credentials) files() []string {
 	files := append(crlFiles(c.Dir), c.Dir)
-	for _, name := range c.authorities() {
+	for _, name := range c.Authorities() {
 		files = append(files, filepath.Join(c.Dir, name+".pem"))
 	}
 	for _, name := range c.certificates() {
@@ -128,7 +129,7 @@ func (w *wallet) current() (*tls.Config, *identity, error) {
 
 func (w *wallet) load() (*identity, error) {
 	loaded := &identity{trust: x509.NewCertPool(), revoked: loadRevocations(w.Dir, w.crl)}
-	for _, name := range w.authorities() {
+	for _, name := range w.Authorities() {
 		trusted, err := certgen.LoadCertificates(w.Dir, name)
 		if err != nil {
 			return nil, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 // Journal numbers the exchanges of a server, a client, or both, joins what the
@@ -29,15 +31,33 @@ type Journal struct {
 // entry is an exchange that goes on.
 type entry struct {
 	Exchange
-	opened   time.Time
-	expected map[Side]bool
-	halves   map[Side]*half
-	changed  chan struct{} // closed when a half was added
-	late     *time.Timer   // awaits what was said; nil while a side has not told
+	opened  time.Time
+	views   views
+	changed chan struct{} // closed when a half was added; nil while nobody waits for one
+	server  *wiretap.Conn // the server's end; nil when it is not tapped
+	late    *time.Timer   // awaits what was said; nil while a side has not told
 }
 
+// views are an exchange as its two sides see it.
+type views struct{ client, server view }
+
+// view is one of them.
+type view struct {
+	expected bool
+	half     *half // nil until the side has told what it saw
+}
+
+func (v *views) of(side Side) *view {
+	if side == ClientSide {
+		return &v.client
+	}
+	return &v.server
+}
+
+func (v *view) isOwed() bool { return v.expected && v.half == nil }
+
 // isJudged tells whether all sides have told what they saw.
-func (e *entry) isJudged() bool { return len(e.halves) == len(e.expected) }
+func (e *entry) isJudged() bool { return !e.views.client.isOwed() && !e.views.server.isOwed() }
 
 func key(clientAddr, serverAddr string) string { return clientAddr + " " + serverAddr }
 
@@ -48,21 +68,21 @@ func (j *Journal) begin(side Side, clientAddr, serverAddr string) int {
 	defer j.mu.Unlock()
 	k := key(clientAddr, serverAddr)
 	e := j.open[k]
-	if e == nil || e.expected[side] && (e.halves[side] != nil || side == ClientSide) { // an address that is used again
+	if e == nil || e.views.of(side).expected && (side == ClientSide || e.views.server.half != nil) { // an address that is used again
 		if e != nil {
 			j.settle(k, e)
 		}
 		j.number++
-		e = &entry{opened: time.Now(), expected: make(map[Side]bool), halves: make(map[Side]*half), changed: make(chan struct{})}
+		e = &entry{opened: time.Now()}
 		e.Exchange = Exchange{Number: j.number, Time: e.opened.UTC(), ClientAddr: clientAddr, ServerAddr: serverAddr}
 		if j.open == nil {
 			j.open = make(map[string]*entry)
 		}
 		j.open[k] = e
 	}
-	e.expected[side] = true
+	e.views.of(side).expected = true
 	if j.Paired && side == ClientSide {
-		e.expected[ServerSide] = true
+		e.views.server.expected = true
 	}
 	return e.Number
 }
@@ -73,12 +93,14 @@ func (j *Journal) end(side Side, clientAddr, serverAddr string, h half, fill fun
 	defer j.mu.Unlock()
 	k := key(clientAddr, serverAddr)
 	e := j.open[k]
-	if e == nil || e.halves[side] != nil {
+	if e == nil || e.views.of(side).half != nil {
 		return
 	}
-	e.halves[side] = &h
-	close(e.changed)
-	e.changed = make(chan struct{})
+	e.views.of(side).half = &h
+	if e.changed != nil {
+		close(e.changed)
+		e.changed = nil
+	}
 	fill(&e.Exchange)
 	if !e.isJudged() {
 		return
@@ -98,11 +120,15 @@ const otherView = 200 * time.Millisecond
 // that was told of its rejection waits a moment for the other's reason, if that
 // is of the same journal.
 func (j *Journal) judge(side Side, clientAddr, serverAddr string, h half) Verdict {
-	views := map[Side]*half{side: &h}
+	var v views
+	v.of(side).half = &h
 	j.mu.Lock()
 	e := j.open[key(clientAddr, serverAddr)]
 	if e != nil && j.Paired && h.err != nil && !h.refused {
-		if e.halves[side.Other()] == nil {
+		if e.views.of(side.Other()).half == nil {
+			if e.changed == nil {
+				e.changed = make(chan struct{})
+			}
 			changed := e.changed
 			j.mu.Unlock()
 			select {
@@ -111,10 +137,10 @@ func (j *Journal) judge(side Side, clientAddr, serverAddr string, h half) Verdic
 			}
 			j.mu.Lock()
 		}
-		views[side.Other()] = e.halves[side.Other()]
+		v.of(side.Other()).half = e.views.of(side.Other()).half
 	}
 	j.mu.Unlock()
-	return judge(views[ServerSide], views[ClientSide])
+	return judge(v.server.half, v.client.half)
 }
 
 // forget drops an exchange that was broken off because the lab ends.
@@ -131,13 +157,10 @@ func (j *Journal) settle(k string, e *entry) {
 	if e.late != nil {
 		e.late.Stop()
 	}
-	if len(e.halves) > 0 {
-		e.Verdict = judge(e.halves[ServerSide], e.halves[ClientSide])
-		for side, party := range map[Side]*Party{ServerSide: &e.Server, ClientSide: &e.Client} {
-			if h := e.halves[side]; h != nil {
-				party.State, party.Learned = h.got, h.learned()
-			}
-		}
+	if server, client := e.views.server.half, e.views.client.half; server != nil || client != nil {
+		e.Verdict = judge(server, client)
+		e.Server.tells(server)
+		e.Client.tells(client)
 		e.Verdict.admission(e.HTTP)
 		e.Verdict.witness(e.Wire)
 		if e.DurationMS == 0 {
@@ -148,6 +171,13 @@ func (j *Journal) settle(k string, e *entry) {
 	if !j.handing {
 		j.handing = true
 		go j.handOn()
+	}
+}
+
+// tells adds what a party saw of itself, if it told.
+func (p *Party) tells(h *half) {
+	if h != nil {
+		p.State, p.Learned = h.got, h.learned()
 	}
 }
 

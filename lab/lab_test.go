@@ -282,7 +282,7 @@ func (j *Journal) hasBoth() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, e := range j.open {
-		return len(e.expected) == 2
+		return e.views.client.expected && e.views.server.expected
 	}
 	return false
 }

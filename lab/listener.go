@@ -64,7 +64,9 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) open(raw net.Conn) *serverConn {
 	c := &serverConn{Conn: raw, listener: l, client: raw.RemoteAddr().String(), server: raw.LocalAddr().String()}
 	if number := l.journal.begin(ServerSide, c.client, c.server); l.tap != nil {
-		c.Conn = l.tap.Server(raw, number)
+		tapped := l.tap.Server(raw, number)
+		l.journal.tapped(c.client, c.server, tapped)
+		c.Conn = tapped
 	}
 	return c
 }

@@ -1,10 +1,12 @@
 package lab
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"net"
 
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -25,6 +27,42 @@ func both(a, b io.Writer) io.Writer {
 		return b
 	}
 	return io.MultiWriter(a, b)
+}
+
+// tapped takes note of the server's end of an exchange.
+func (j *Journal) tapped(clientAddr, serverAddr string, server *wiretap.Conn) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e := j.open[key(clientAddr, serverAddr)]; e != nil {
+		e.server = server
+	}
+}
+
+// serverTap is the server's end of an exchange, nil while there is none.
+func (j *Journal) serverTap(clientAddr, serverAddr string) *wiretap.Conn {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e := j.open[key(clientAddr, serverAddr)]; e != nil {
+		return e.server
+	}
+	return nil
+}
+
+// masterSecrets gives the secret of TLS 1.2 that a client logs to the tap of
+// the server that it talks to: a server that refuses a certificate has none yet.
+type masterSecrets struct {
+	journal        *Journal
+	client, server string // addresses
+}
+
+func (m masterSecrets) Write(line []byte) (int, error) {
+	if !bytes.HasPrefix(line, []byte(keylog.LabelClientRandom+" ")) {
+		return len(line), nil
+	}
+	if server := m.journal.serverTap(m.client, m.server); server != nil {
+		_, _ = server.Secrets().Write(line)
+	}
+	return len(line), nil
 }
 
 // annotate tells the tap of a connection, if there is one, why it was rejected.

@@ -88,6 +88,9 @@ func (f *flow) data(from wiretap.Side, p []byte) {
 		f.segments.data(from, p[:n], keep, n == len(p) && r.endInAlert())
 		p = p[n:]
 	}
+	if r.hidden > 0 {
+		f.records[from.Peer()].answered()
+	}
 	if r.changed && !r.blind && from == wiretap.Server {
 		f.resume()
 	}

@@ -267,6 +267,28 @@ func TestSnaplenKeepsHandshakes(t *testing.T) {
 	}
 }
 
+// TestSnaplenAfterTheHandshake: once the client has answered the server's flight, no more than tickets are kept whole.
+func TestSnaplenAfterTheHandshake(t *testing.T) {
+	w, m := newWriter(t, capture.Options{Snaplen: 64})
+	s := play(w)
+	s.server(tlsRecord(handshake, 100) + tlsRecord(changeCipher, 1) + tlsRecord(application, 3000))
+	s.client(tlsRecord(changeCipher, 1) + tlsRecord(application, 2000))
+	for range 10 {
+		s.server(tlsRecord(application, 1<<14))
+	}
+	s.close()
+	w.Close()
+	whole := 0
+	for _, b := range blocks(t, m.Bytes()) {
+		if b.kind == packetBlock && binary.LittleEndian.Uint32(b.body[12:]) == binary.LittleEndian.Uint32(b.body[16:]) {
+			whole += int(binary.LittleEndian.Uint32(b.body[12:])) - 40
+		}
+	}
+	if whole < 5100 || whole > 24<<10 {
+		t.Errorf("%d bytes of packets are whole", whole)
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	for _, c := range [][2]string{
 		{"127.0.0.1:1", "127.0.0.1:8443"}, {"[::1]:1", "[::1]:8443"}, {"[fe80::1%lo]:1", "[fe80::2%lo]:8443"},

@@ -3,6 +3,7 @@ package command
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"io/fs"
 	"os"
@@ -101,20 +102,60 @@ func (p *Program) generate(ctx context.Context, m *certgen.Manifest, f folder, o
 	return certgen.Generate(ctx, m, f.certs(), o)
 }
 
-// trustOf is what chains are checked under: the CAs in the folder of a PKI, or
-// none where there is no PKI.
-func trustOf(certs string) (*tlsdecrypt.Trust, error) {
+// certsOf is the folder of the PKI that a capture was made with: that of the
+// scenario by whose name it goes, or else the one of every day, or f itself
+// where that is a PKI.
+func (f folder) certsOf(capture string) string {
+	name := filepath.Base(capture)
+	for _, end := range []string{"-tls12.pcapng", "-tls13.pcapng"} {
+		certs := filepath.Join(f.certs(), "scenarios", strings.TrimSuffix(name, end))
+		if strings.HasSuffix(name, end) && isDirectory(certs) {
+			return certs
+		}
+	}
+	if !isDirectory(f.certs()) {
+		return string(f)
+	}
+	return f.certs()
+}
+
+func isDirectory(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
+// trusts are the names of the CAs that each side trusts; nil where that is not
+// known, of another program for one.
+type trusts struct{ server, client []string }
+
+// trustOf is what chains are checked under: the CAs and CRLs in the folder of a
+// PKI, none where there is no PKI.
+func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 	files, err := filepath.Glob(filepath.Join(certs, "*.pem"))
 	if err != nil {
 		return nil, err
 	}
-	trust := &tlsdecrypt.Trust{}
+	trust := &tlsdecrypt.Trust{ServerTrusts: authorities(certs, by.server), ClientTrusts: authorities(certs, by.client)}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".pem")
 		certificates, err := certgen.LoadCertificates(certs, name)
-		if err == nil && certificates[0].IsCA { // else a key or a CRL, for one
-			trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: name, Certificate: certificates[0]})
+		if err != nil || !certificates[0].IsCA { // a key or a CRL, for one
+			continue
+		}
+		trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: name, Certificate: certificates[0]})
+		if crl, err := certgen.LoadCRL(certs, name); err == nil {
+			trust.CRLs = append(trust.CRLs, crl)
 		}
 	}
 	return trust, nil
+}
+
+// authorities are the certificates of those names that are there.
+func authorities(certs string, names []string) (all []*x509.Certificate) {
+	for _, name := range names {
+		if certificates, err := certgen.LoadCertificates(certs, name); err == nil {
+			all = append(all, certificates[0])
+		}
+	}
+	return all
 }

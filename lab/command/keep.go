@@ -67,12 +67,16 @@ func (a *pair) sayScenarioServer(addr net.Addr, count int) {
 
 // serverSettings are the scenario's, or those with the names given.
 func (a *pair) serverSettings(certificate, clientCA string) (lab.Settings, error) {
-	return a.sideSettings((*scenario.Scenario).ServerSettings, certificate, clientCA)
+	settings, err := a.sideSettings((*scenario.Scenario).ServerSettings, certificate, clientCA)
+	a.report.trusts.server = settings.Authorities()
+	return settings, err
 }
 
 // clientSettings are the scenario's, or those with the names given.
 func (a *pair) clientSettings(certificate, serverCA string) (lab.Settings, error) {
-	return a.sideSettings((*scenario.Scenario).ClientSettings, certificate, serverCA)
+	settings, err := a.sideSettings((*scenario.Scenario).ClientSettings, certificate, serverCA)
+	a.report.trusts.client = settings.Authorities()
+	return settings, err
 }
 
 // sideSettings joins what a scenario says with what the flags do.

@@ -227,7 +227,14 @@ func (p *Program) drawRuns(runs []*scenario.Result, f folder, o ladder.Options) 
 		if wire == nil {
 			continue
 		}
-		if trust, err := trustOf(r.Scenario.Certs(f.certs())); err == nil {
+		var by trusts
+		if server, err := r.Scenario.ServerSettings(f.certs(), r.Version); err == nil {
+			by.server = server.Authorities()
+		}
+		if client, err := r.Scenario.ClientSettings(f.certs(), r.Version); err == nil {
+			by.client = client.Authorities()
+		}
+		if trust, err := trustOf(r.Scenario.Certs(f.certs()), by); err == nil {
 			wire.Check(trust)
 		}
 		_ = ladder.Draw(p.Stdout, wire, o)

@@ -13,6 +13,7 @@ import (
 type report struct {
 	*Program
 	certs   string // folder of the PKI that chains are checked under
+	trusts  trusts
 	json    bool
 	brief   bool // no ladders
 	options ladder.Options
@@ -49,7 +50,7 @@ func (r *report) draw(c *tlsdecrypt.Connection) {
 
 // check checks the connection under the CAs that there are by now.
 func (r *report) check(c *tlsdecrypt.Connection) {
-	if trust, err := trustOf(r.certs); err == nil {
+	if trust, err := trustOf(r.certs, r.trusts); err == nil {
 		c.Check(trust)
 	}
 }

@@ -175,7 +175,7 @@ func TestLaddersSayIt(t *testing.T) {
 		"tls13-one-sided":        {"this is not mutual TLS", "the server does not know who the client is"},
 		"tls13-no-certificate":   {"Empty: the client has no certificate", "it wants a client certificate, and got none. The client was already done", "certificate_required (alert 116)"},
 		"tls12-no-certificate":   {"it wants a client certificate, and got none.", "handshake_failure (alert 40)"},
-		"tls13-expired-client":   {"EXPIRED on 2025-06-01", "✗ The chain fails", "the certificate of CN=client has expired", "certificate_expired (alert 45)"},
+		"tls13-expired-client":   {"EXPIRED on 2025-06-01", "✗ The chain fails: CN=client is not good for a client", "the certificate of CN=client has expired", "certificate_expired (alert 45)"},
 		"tls13-http2":            {"HTTP/2 begins", "GET / HTTP/2", "HTTP: the request to localhost:8443, by Go-http-client/2.0", "HTTP/2 200", "HTTP: the answer, 23 bytes of text/plain."},
 		"tls13-hostile-names":    {"CN=eve?[31m? ?evil?mmm", "mmm…, vouched for by CN=client-ca"},
 		"tls13-untrusted-server": {"it refuses the certificate of CN=server, and does not tell why", "the client ended the connection with bad_certificate (alert 42)"},

@@ -15,7 +15,7 @@ import (
 // many connections have their columns below each other.
 func Line(c *tlsdecrypt.Connection) string {
 	s := sum(c)
-	subject := s.client.subject
+	subject := s.client.subject()
 	if subject == "" && c.Resumption != tlsdecrypt.FullHandshake {
 		subject = "(resumed)"
 	}

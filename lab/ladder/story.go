@@ -26,10 +26,10 @@ type item struct {
 
 // party is what is known of one side.
 type party struct {
-	shown    bool // there was a Certificate, empty or not
-	bare     bool // it is a public key alone (RFC 7250)
-	subject  string
-	leaf     *x509.Certificate
+	shown    bool              // there was a Certificate, empty or not
+	bare     bool              // it is a public key alone (RFC 7250)
+	odd      bool              // it cannot be read
+	leaf     *x509.Certificate // it, otherwise
 	proof    tlsdecrypt.Result // of the signature made with the certificate's key
 	finished bool
 	http     bool // it has sent the head of an HTTP message
@@ -39,6 +39,7 @@ type party struct {
 // before.
 type story struct {
 	c         *tlsdecrypt.Connection
+	brief     bool // items are not wanted
 	items     []item
 	client    party
 	server    party
@@ -78,7 +79,7 @@ func tell(c *tlsdecrypt.Connection) *story {
 
 // sum is the story without its items.
 func sum(c *tlsdecrypt.Connection) *story {
-	s := &story{c: c}
+	s := &story{c: c, brief: true}
 	for _, m := range c.Messages {
 		s.learn(m)
 	}
@@ -196,10 +197,10 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 	case *tlswire.NewSessionTicket, *tlswire.NewSessionTicketTLS12:
 		s.tickets++
 	case *tlswire.RawPublicKeyTLS12:
-		p.shown, p.bare, p.subject = true, true, "a bare public key"
+		p.shown, p.bare = true, true
 	case *tlswire.Certificate:
 		if p.bare = body.CertificateType == tlswire.CertificateTypeRawPublicKey; p.bare {
-			p.shown, p.subject = true, "a bare public key"
+			p.shown = true
 			return
 		}
 		var chain [][]byte
@@ -235,14 +236,25 @@ func (s *story) begin() {
 }
 
 func (p *party) show(chain [][]byte) {
-	p.shown, p.leaf, p.subject = true, nil, ""
+	p.shown, p.bare, p.odd, p.leaf = true, false, false, nil
 	if len(chain) == 0 {
 		return
 	}
-	p.subject = "the certificate's owner"
-	if cert, err := tlswire.ParseCertificate(chain[0]); err == nil {
-		p.leaf, p.subject = cert, subjectOf(cert)
+	cert, err := tlswire.ParseCertificate(chain[0])
+	p.leaf, p.odd = cert, err != nil
+}
+
+// subject names whom a party showed itself to be, and is empty when it did not.
+func (p *party) subject() string {
+	switch {
+	case p.bare:
+		return "a bare public key"
+	case p.odd:
+		return "the certificate's owner"
+	case p.leaf != nil:
+		return subjectOf(p.leaf)
 	}
+	return ""
 }
 
 // resultOf is how a check of a message came out.
@@ -262,8 +274,8 @@ func (s *story) judge(m *tlsdecrypt.Message) {
 		return
 	}
 	s.judged = true
-	if s.c.ClientAuth && s.client.shown && !s.breaksOff(m) {
-		s.across("%s", nowKnowsClient(s.client.subject))
+	if !s.brief && s.c.ClientAuth && s.client.shown && !s.breaksOff(m) {
+		s.across("%s", nowKnowsClient(s.client.subject()))
 	}
 }
 

@@ -92,11 +92,11 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 		other = &s.client
 	}
 	whose := "the other side's certificate"
-	if other.subject != "" {
-		whose = "the certificate of " + other.subject
+	if other.subject() != "" {
+		whose = "the certificate of " + other.subject()
 	}
 	text := fmt.Sprintf("The %s breaks off: ", m.From)
-	if d == tlswire.AlertHandshakeFailure && other.shown && other.subject == "" {
+	if d == tlswire.AlertHandshakeFailure && other.shown && other.subject() == "" {
 		d = tlswire.AlertCertificateRequired // which TLS 1.2 does not have (RFC 5246 7.4.6)
 	}
 	switch d {
@@ -193,7 +193,7 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 	case *tlswire.ClientKeyExchange:
 		s.across("both sides now have the keys")
 	case *tlswire.CertificateVerify, *tlswire.ServerKeyExchange:
-		if m.From == tlswire.SideServer && s.server.subject != "" {
+		if m.From == tlswire.SideServer && s.server.subject() != "" {
 			s.serverProven()
 		}
 	case *tlswire.Finished:
@@ -204,20 +204,20 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 func (s *story) serverProven() {
 	switch s.server.proof {
 	case tlsdecrypt.Holds:
-		s.across("the client now knows that the server holds the key of %s", s.server.subject)
+		s.across("the client now knows that the server holds the key of %s", s.server.subject())
 	case tlsdecrypt.Unknown:
-		s.across("the client can now tell whether the server holds the key of %s", s.server.subject)
+		s.across("the client can now tell whether the server holds the key of %s", s.server.subject())
 	}
 }
 
 func (s *story) finished(from tlswire.Side) {
-	if from == tlswire.SideServer && s.c.CipherSuite.Info().KeyExchange == tlswire.KeyExchangeRSA && s.server.subject != "" {
-		s.across("the client now knows that the server holds the key of %s: it could read the secret", s.server.subject)
+	if from == tlswire.SideServer && s.c.CipherSuite.Info().KeyExchange == tlswire.KeyExchangeRSA && s.server.subject() != "" {
+		s.across("the client now knows that the server holds the key of %s: it could read the secret", s.server.subject())
 	}
 	switch {
 	case from == tlswire.SideServer && s.tls13() && !s.c.ClientAuth && s.server.shown && !s.client.finished:
 		s.across("the server has not asked who the client is: this is not mutual TLS")
-	case from == tlswire.SideClient && s.tls13() && s.client.shown && s.client.subject == "":
+	case from == tlswire.SideClient && s.tls13() && s.client.shown && s.client.subject() == "":
 		s.across("the client is done and may send. Only now does the server see that it has no certificate: a rejection would come after this")
 	case from == tlswire.SideClient && s.tls13() && s.client.shown:
 		s.across("the client is done and may send. Only now does the server judge its certificate: a rejection would come after this")

@@ -68,10 +68,10 @@ func legend(s *story, verbose bool) []string {
 
 // called names a party at the head of its line.
 func (p party) called(role string) string {
-	if p.subject == "" {
+	if p.subject() == "" {
 		return role
 	}
-	return role + " " + p.subject
+	return role + " " + p.subject()
 }
 
 // ending says in a few paragraphs how the connection ended.
@@ -132,10 +132,10 @@ func (s *story) success() string {
 	switch {
 	case s.c.Resumption != tlsdecrypt.FullHandshake:
 		return "Accepted: client and server took up an earlier session, and know each other from then."
-	case s.client.subject != "" && s.server.subject != "":
-		return fmt.Sprintf("Accepted: the client knows that it talks to %s, and the server that it talks to %s.", s.server.subject, s.client.subject)
-	case s.server.subject != "":
-		return fmt.Sprintf("Accepted: the client knows that it talks to %s; the server does not know who the client is.", s.server.subject)
+	case s.client.subject() != "" && s.server.subject() != "":
+		return fmt.Sprintf("Accepted: the client knows that it talks to %s, and the server that it talks to %s.", s.server.subject(), s.client.subject())
+	case s.server.subject() != "":
+		return fmt.Sprintf("Accepted: the client knows that it talks to %s; the server does not know who the client is.", s.server.subject())
 	}
 	return "Accepted: both sides have the same keys."
 }

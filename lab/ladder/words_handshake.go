@@ -41,7 +41,7 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 	case *tlswire.RawPublicKeyTLS12:
 		return bareKey
 	case *tlswire.CertificateVerify:
-		return fmt.Sprintf("Signs all of the above with the private key of %s%s. %s", p.subject, by(body.DigitallySigned), proof)
+		return fmt.Sprintf("Signs all of the above with the private key of %s%s. %s", p.subject(), by(body.DigitallySigned), proof)
 	case *tlswire.ServerKeyExchange:
 		return s.serverKeyExchange(body)
 	case *tlswire.ClientKeyExchange:
@@ -181,7 +181,7 @@ func certificate(p *party, m *tlsdecrypt.Message, n int) string {
 	if p.leaf == nil {
 		return "A certificate that cannot be read."
 	}
-	text := p.subject
+	text := p.subject()
 	if names := altNames(p.leaf); len(names) > 0 {
 		text += ", for " + listed(names)
 	}
@@ -239,7 +239,7 @@ func (s *story) serverKeyExchange(body *tlswire.ServerKeyExchange) string {
 	case body.Signed == nil:
 		return what + ". It is not signed: the key that both sides have from before vouches for it."
 	}
-	return fmt.Sprintf("%s, signed with the private key of %s%s. %s", what, s.server.subject, by(*body.Signed), proof)
+	return fmt.Sprintf("%s, signed with the private key of %s%s. %s", what, s.server.subject(), by(*body.Signed), proof)
 }
 
 // proof is what a signature is good for.

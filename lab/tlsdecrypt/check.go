@@ -43,6 +43,7 @@ type checker struct {
 	transcript []byte            // the messages so far
 	messages   int               // in it
 	shown      [3]*shownIdentity // by tlswire.Side: whose certificate was shown
+	asked      [3]authorities    // by tlswire.Side: of whom the other one wants a certificate
 }
 
 // note adds a check. Its text may hold names that a peer made up, which must not harm a terminal.
@@ -113,6 +114,7 @@ func (k *checker) message(h func() hash.Hash, m *Message, baseKey []byte, baseNa
 	if m.Inner != nil {
 		body = m.Inner.Body
 	}
+	k.ask(m.From, body)
 	switch body := body.(type) {
 	case *tlswire.ClientHello:
 		if psk, ok := tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey); ok && len(psk.Binders) > 0 {
@@ -157,6 +159,7 @@ func (k *checker) verifyData(m *Message, got, want, sum []byte, key string) {
 // tls12 checks a handshake of TLS 1.2 or before.
 func (k *checker) tls12() {
 	for _, m := range k.hs.transcript {
+		k.ask(m.From, m.Handshake.Body)
 		switch body := m.Handshake.Body.(type) {
 		case *tlswire.CertificateTLS12:
 			k.chain(m, body.Certificates)

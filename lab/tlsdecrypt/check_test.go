@@ -106,8 +106,8 @@ func TestChainSaysWhy(t *testing.T) {
 	}{
 		"expired":       {p.clientCA.issue("client", "ecdsa", yesterday, x509.ExtKeyUsageClientAuth), "CN=client is valid from "},
 		"wrong usage":   {p.clientCA.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageServerAuth), "extKeyUsage"},
-		"look-alike CA": {other.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "not signed with the key of client-ca of the PKI"},
-		"stranger":      {stranger.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "its issuer CN=stranger-ca is no CA of the PKI"},
+		"look-alike CA": {other.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "not signed with the key of the CA client-ca"},
+		"stranger":      {stranger.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "its issuer CN=stranger-ca is none of the CAs that are known here"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := clientConfig()

@@ -2,11 +2,12 @@ package tlsdecrypt
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/big"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,12 +22,18 @@ type Trust struct {
 	// CAs are the authorities, roots and others. Those that sign themselves are
 	// trusted; where there are none, all are.
 	CAs []NamedCA
+	// ClientTrusts are the CAs whose servers the client takes, ServerTrusts those
+	// whose clients the server takes, where that is known; nil: any of CAs.
+	ClientTrusts, ServerTrusts []*x509.Certificate
+	// CRLs are lists of revoked certificates. Those that none of CAs has signed count nothing.
+	CRLs []*x509.RevocationList
 	// Now is the time besides that of the connection for which chains are
 	// judged; zero: time.Now.
 	Now time.Time
 
 	once          sync.Once
 	roots         *x509.CertPool
+	revoked       map[string]revokedError // by issuer and serial number
 	mu            sync.Mutex
 	verifications map[[32]byte]verification
 }
@@ -37,118 +44,94 @@ type NamedCA struct {
 	Certificate *x509.Certificate
 }
 
-// verification is a chain that verified, and from when until when it does.
+// verification is a certificate whose chain verified, and from when until when it does.
 type verification struct {
-	under         string
+	under         string              // the name of the root
+	authorities   []*x509.Certificate // of all its chains; the last one is that root
 	before, after time.Time
+}
+
+func (v verification) has(wanted func(*x509.Certificate) bool) bool {
+	return slices.ContainsFunc(v.authorities, wanted)
+}
+
+// trustedBy are the CAs that a side trusts, nil if that is not known.
+func (t *Trust) trustedBy(side tlswire.Side) []*x509.Certificate {
+	if side == tlswire.SideClient {
+		return t.ClientTrusts
+	}
+	return t.ServerTrusts
 }
 
 // maxCached bounds Trust's verifications.
 const maxCached = 4096
 
-// shownIdentity is the certificate, or bare key, that a side showed.
-type shownIdentity struct {
-	name string
-	key  crypto.PublicKey // nil when it cannot be read; a delegated credential's, if there is one
-}
-
-func (t *Trust) pool() *x509.CertPool {
-	t.once.Do(func() {
-		t.roots = x509.NewCertPool()
-		selfSigned := false
-		for _, ca := range t.CAs {
-			selfSigned = selfSigned || isRoot(ca.Certificate)
+// prepare makes what is looked up from the lists of Trust.
+func (t *Trust) prepare() {
+	t.roots = x509.NewCertPool()
+	selfSigned := false
+	for _, ca := range t.CAs {
+		selfSigned = selfSigned || isRoot(ca.Certificate)
+	}
+	for _, ca := range t.CAs {
+		if !selfSigned || isRoot(ca.Certificate) {
+			t.roots.AddCert(ca.Certificate)
 		}
+	}
+	for _, ca := range slices.Concat(t.ClientTrusts, t.ServerTrusts) {
+		t.roots.AddCert(ca)
+	}
+	t.revoked = make(map[string]revokedError)
+	for _, crl := range t.CRLs {
 		for _, ca := range t.CAs {
-			if !selfSigned || isRoot(ca.Certificate) {
-				t.roots.AddCert(ca.Certificate)
+			if bytes.Equal(crl.RawIssuer, ca.Certificate.RawSubject) && crl.CheckSignatureFrom(ca.Certificate) == nil {
+				for _, e := range crl.RevokedCertificateEntries {
+					t.revoked[revokedKey(crl.RawIssuer, e.SerialNumber)] = revokedError{by: subject(ca.Certificate), serial: e.SerialNumber, at: e.RevocationTime}
+				}
 			}
 		}
-	})
-	return t.roots
+	}
+}
+
+func revokedKey(issuer []byte, serial *big.Int) string { return string(issuer) + serial.String() }
+
+// revokedError is a certificate that its issuer has revoked (RFC 5280 5).
+type revokedError struct {
+	cert   *x509.Certificate
+	by     string
+	serial *big.Int
+	at     time.Time
+}
+
+func (e *revokedError) Error() string {
+	return fmt.Sprintf("%s was revoked by %s on %s (serial %x)", subject(e.cert), e.by, e.at.UTC().Format(time.DateOnly), e.serial)
+}
+
+// sentence says it of leaf, or of an authority above leaf.
+func (e *revokedError) sentence(leaf *x509.Certificate) string {
+	if e.cert == leaf {
+		return strings.Replace(e.Error(), subject(leaf)+" was revoked", "Revoked", 1)
+	}
+	return subject(leaf) + " leads nowhere: " + e.Error()
+}
+
+// judge tells where a chain leads at a time, or why it does not hold.
+func (t *Trust) judge(q question, leaf *x509.Certificate, at time.Time) (verification, error) {
+	t.once.Do(t.prepare)
+	v, err := t.verify(q, at)
+	if err != nil {
+		return v, err
+	}
+	for _, cert := range append([]*x509.Certificate{leaf}, v.authorities...) {
+		if e, ok := t.revoked[revokedKey(cert.RawIssuer, cert.SerialNumber)]; ok && !at.Before(e.at) {
+			e.cert = cert
+			return v, &e
+		}
+	}
+	return v, nil
 }
 
 func isRoot(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
-
-// certificate checks a Certificate of TLS 1.3.
-func (k *checker) certificate(m *Message, body *tlswire.Certificate) {
-	if len(body.Entries) == 0 {
-		return
-	}
-	if body.CertificateType == tlswire.CertificateTypeRawPublicKey {
-		k.bareKey(m, body.Entries[0].Data)
-		return
-	}
-	ders := make([][]byte, len(body.Entries))
-	for i, e := range body.Entries {
-		ders[i] = e.Data
-	}
-	k.chain(m, ders)
-	if dc, ok := tlswire.Lookup[*tlswire.DelegatedCredential](body.Entries[0].Extensions, tlswire.ExtensionDelegatedCredential); ok {
-		key, _ := x509.ParsePKIXPublicKey(dc.PublicKeyInfo)
-		k.shown[m.From] = &shownIdentity{name: "the delegated credential of " + k.shown[m.From].name, key: key}
-	}
-}
-
-// bareKey takes a public key in place of a certificate (RFC 7250).
-func (k *checker) bareKey(m *Message, spki []byte) {
-	key, _ := x509.ParsePKIXPublicKey(spki)
-	k.shown[m.From] = &shownIdentity{name: "the raw public key", key: key}
-	note(m, "chain", Unknown, "There is no chain to check: this is a bare public key (RFC 7250), which the %v must know beforehand.", peer(m.From))
-}
-
-func peer(s tlswire.Side) tlswire.Side {
-	if s == tlswire.SideClient {
-		return tlswire.SideServer
-	}
-	return tlswire.SideClient
-}
-
-// chain checks whether a side's certificates lead to a CA.
-func (k *checker) chain(m *Message, ders [][]byte) {
-	if len(ders) == 0 {
-		return
-	}
-	leaf, err := tlswire.ParseCertificate(ders[0])
-	if err != nil {
-		k.shown[m.From] = &shownIdentity{name: "its certificate"}
-		note(m, "chain", Unknown, "Cannot be checked: the certificate does not parse.")
-		return
-	}
-	name := subject(leaf)
-	k.shown[m.From] = &shownIdentity{name: name, key: leaf.PublicKey}
-	if len(k.trust.CAs) == 0 {
-		note(m, "chain", Unknown, "Cannot be checked: no CA is given to check it under.")
-		return
-	}
-	q := question{ders: ders, usage: x509.ExtKeyUsageServerAuth, host: k.hs.serverName, role: "a server"}
-	if offersECH(k.hs.hello) && leaf.VerifyHostname(q.host) != nil {
-		q.host = "" // the true name may be in the hidden ClientHello
-	}
-	if m.From == tlswire.SideClient {
-		q.usage, q.host, q.role = x509.ExtKeyUsageClientAuth, "", "a client"
-	}
-	then, now := m.Time, k.trust.Now
-	if now.IsZero() {
-		now = time.Now()
-	}
-	purpose := " as " + q.role
-	if q.host != "" {
-		purpose += " named " + q.host
-	}
-	underThen, errThen := k.trust.verify(q, then)
-	underNow, errNow := k.trust.verify(q, now)
-	switch {
-	case errThen == nil && errNow == nil:
-		note(m, "chain", Holds, "The chain holds: %s verifies under %s of the PKI,%s.", name, underThen, purpose)
-	case errThen == nil:
-		note(m, "chain", Holds, "The chain held at the time of the connection: %s verified under %s of the PKI,%s. It does not any more: %s.", name, underThen, purpose, k.trust.reason(leaf, errNow))
-	case errNow == nil:
-		note(m, "chain", Fails, "The chain did not hold at the time of the connection: %s. Now %s verifies under %s of the PKI.", k.trust.reason(leaf, errThen), name, underNow)
-	default:
-		note(m, "chain", Fails, "The chain fails: %s does not verify%s: %s.", name, purpose, k.trust.reason(leaf, errThen))
-	}
-}
 
 // question is what a chain has to be good for.
 type question struct {
@@ -170,17 +153,17 @@ func (q question) key() (sum [32]byte) {
 }
 
 // verify tells under which CA a chain verifies at a time, or why not.
-func (t *Trust) verify(q question, at time.Time) (under string, err error) {
+func (t *Trust) verify(q question, at time.Time) (verification, error) {
 	key := q.key()
 	t.mu.Lock()
 	known, ok := t.verifications[key]
 	t.mu.Unlock()
 	if ok && !at.Before(known.before) && !at.After(known.after) {
-		return known.under, nil
+		return known, nil
 	}
 	leaf, err := tlswire.ParseCertificate(q.ders[0])
 	if err != nil {
-		return "", err
+		return verification{}, err
 	}
 	between := x509.NewCertPool()
 	for _, der := range q.ders[1:] {
@@ -189,18 +172,17 @@ func (t *Trust) verify(q question, at time.Time) (under string, err error) {
 		}
 	}
 	chains, err := leaf.Verify(x509.VerifyOptions{
-		Roots: t.pool(), Intermediates: between, CurrentTime: at, DNSName: q.host, KeyUsages: []x509.ExtKeyUsage{q.usage},
+		Roots: t.roots, Intermediates: between, CurrentTime: at, DNSName: q.host, KeyUsages: []x509.ExtKeyUsage{q.usage},
 	})
 	if err != nil {
-		return "", err
+		return verification{}, err
 	}
-	longest := chains[0]
-	for _, c := range chains {
-		if len(c) > len(longest) {
-			longest = c
-		}
-	}
+	slices.SortStableFunc(chains, func(a, b []*x509.Certificate) int { return len(a) - len(b) })
+	longest := chains[len(chains)-1]
 	v := verification{under: t.nameOf(longest[len(longest)-1]), before: leaf.NotBefore, after: leaf.NotAfter}
+	for _, c := range chains {
+		v.authorities = append(v.authorities, c[min(1, len(c)-1):]...)
+	}
 	for _, c := range longest {
 		if c.NotBefore.After(v.before) {
 			v.before = c.NotBefore
@@ -215,7 +197,7 @@ func (t *Trust) verify(q question, at time.Time) (under string, err error) {
 		t.verifications = make(map[[32]byte]verification)
 	}
 	t.verifications[key] = v
-	return v.under, nil
+	return v, nil
 }
 
 func (t *Trust) nameOf(cert *x509.Certificate) string {
@@ -232,7 +214,10 @@ func (t *Trust) reason(leaf *x509.Certificate, err error) string {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var host x509.HostnameError
+	var revoked *revokedError
 	switch {
+	case errors.As(err, &revoked):
+		return revoked.Error()
 	case errors.As(err, &unknown):
 		return t.unknownAuthority(leaf)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
@@ -252,14 +237,14 @@ func (t *Trust) unknownAuthority(leaf *x509.Certificate) string {
 			continue
 		}
 		if leaf.CheckSignatureFrom(ca.Certificate) != nil {
-			return fmt.Sprintf("its issuer calls itself %s, but it is not signed with the key of %s of the PKI", issuer, ca.Name)
+			return fmt.Sprintf("its issuer calls itself %s, but it is not signed with the key of the CA %s", issuer, ca.Name)
 		}
-		return fmt.Sprintf("it was issued by %s of the PKI, which is no root, and what leads from there to a root was not sent along", ca.Name)
+		return fmt.Sprintf("it was issued by the CA %s, which is no root, and what leads from there to a root was not sent along", ca.Name)
 	}
 	if isRoot(leaf) {
-		return "it is signed by itself, and is no CA of the PKI"
+		return "it is signed by itself, and is none of the CAs that are known here"
 	}
-	return fmt.Sprintf("its issuer %s is no CA of the PKI", issuer)
+	return fmt.Sprintf("its issuer %s is none of the CAs that are known here", issuer)
 }
 
 func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -92,7 +92,6 @@ func NewHandshake(body Body, ctx Context) Handshake {
 func newBody(t HandshakeType, ctx Context) Body {
 	tls13 := ctx.Version >= VersionTLS13
 	legacy := ctx.Version != 0 && ctx.Version < VersionTLS12
-	kx := ctx.CipherSuite.Info().KeyExchange
 	switch t {
 	case TypeHelloRequest:
 		return &HelloRequest{}
@@ -118,7 +117,7 @@ func newBody(t HandshakeType, ctx Context) Body {
 		}
 		return &CertificateTLS12{}
 	case TypeServerKeyExchange:
-		if kx.serverParams() {
+		if kx := ctx.CipherSuite.Info().KeyExchange; kx.serverParams() {
 			return &ServerKeyExchange{KeyExchange: kx, Signed: kx.signed(legacy)}
 		}
 	case TypeCertificateRequest:
@@ -131,7 +130,7 @@ func newBody(t HandshakeType, ctx Context) Body {
 	case TypeCertificateVerify:
 		return &CertificateVerify{DigitallySigned{Legacy: legacy}}
 	case TypeClientKeyExchange:
-		if kx.clientParams() {
+		if kx := ctx.CipherSuite.Info().KeyExchange; kx.clientParams() {
 			return &ClientKeyExchange{KeyExchange: kx}
 		}
 	case TypeFinished:

@@ -102,7 +102,7 @@ func notTLS(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
-	if _, known := contentTypeNames[ContentType(b[0])]; !known {
+	if t := ContentType(b[0]); t < ContentTypeChangeCipherSpec || t > ContentTypeHeartbeat {
 		for _, method := range []string{"GET ", "HEAD ", "POST ", "PUT ", "HTTP/", "PRI * ", "CONNECT ", "OPTIONS ", "DELETE ", "PATCH "} {
 			if bytes.HasPrefix(b, []byte(method)) {
 				return "this is HTTP that is not encrypted"

@@ -15,10 +15,10 @@ const (
 
 // besideDelay is how long events wait for more. It costs a processor less to do the same thing for several connections
 // in a row than to turn to each in the middle of something else.
-const besideDelay = 10 * time.Millisecond
+const besideDelay = 20 * time.Millisecond
 
-// Beside is a sink that hands events on to another in a goroutine of its own, 10 ms later: whatever is done with them
-// there, it does not hold the connections up. The events of a connection keep their order.
+// Beside is a sink that hands events on to another in a goroutine of its own, at most 20 ms later: whatever is done with
+// them there, it does not hold the connections up. The events of a connection keep their order.
 //
 // Nothing is left out in silence: data beyond the first 4 MiB of a connection, or beyond 32 MiB that wait because
 // the other sink is slow, is handed on as a Gap.
@@ -29,7 +29,8 @@ type Beside struct {
 	handing sync.Mutex // held while events are handed on; taken before mu
 
 	mu      sync.Mutex
-	pending []*aside // connections with events that wait
+	pending []*aside  // connections with events that wait
+	last    time.Time // something was handed on
 	closed  bool
 }
 
@@ -68,6 +69,9 @@ func (a *aside) add(e Event) {
 	if first {
 		a.beside.later(a)
 	}
+	if e.Kind == Close && a.beside.isIdle() {
+		go a.beside.handOn()
+	}
 }
 
 // admit tells whether n more bytes of data may wait, and counts them.
@@ -94,13 +98,20 @@ func (b *Beside) later(a *aside) {
 	}
 }
 
+// isIdle tells whether nothing was handed on lately: then there is nothing to wait for.
+func (b *Beside) isIdle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return time.Since(b.last) > besideDelay
+}
+
 // handOn hands on what waits.
 func (b *Beside) handOn() {
 	b.handing.Lock()
 	defer b.handing.Unlock()
 	b.mu.Lock()
 	pending := b.pending
-	b.pending = nil
+	b.pending, b.last = nil, time.Now()
 	b.mu.Unlock()
 	for _, a := range pending {
 		a.handOn()
