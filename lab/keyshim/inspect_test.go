@@ -63,7 +63,10 @@ func TestInspect(t *testing.T) {
 	}
 	sh, err := exec.LookPath("sh")
 	if err != nil {
-		t.Fatal(err)
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skipf("needs sh: %v", err)
 	}
 	program, err := os.ReadFile(sh)
 	if err != nil {

@@ -44,7 +44,10 @@ func (r *Relay) proxy(client *net.TCPConn) {
 		return
 	}
 	server, err := r.dial(target)
-	if answer(err) != nil || err != nil {
+	if refused := answer(err); err != nil {
+		return
+	} else if refused != nil {
+		server.Close()
 		return
 	}
 	_ = client.SetDeadline(time.Time{})
