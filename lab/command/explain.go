@@ -83,6 +83,7 @@ func (p *Program) explain(c *cli.Context) error {
 	select {
 	case err = <-read:
 	case <-c.Context.Done():
+		gallery.flush()
 		return nil // with a read under way, which a pipe may hold up for ever
 	}
 	spread.Close()
