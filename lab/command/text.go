@@ -243,7 +243,11 @@ func (a *pair) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 	if count > 0 {
 		how = counted(count, "call")
 	}
-	a.say("server and client on https://%s: %s", addr, how)
+	scheme := "https://"
+	if a.scenario != nil && a.scenario.Server.Instead != "" {
+		scheme = ""
+	}
+	a.say("server and client on %s%s: %s", scheme, addr, how)
 	a.sayKeys(addr)
 	a.sayCapture(portOf(addr))
 }
