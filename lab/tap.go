@@ -71,7 +71,10 @@ func annotate(c net.Conn, verdict func() Verdict) {
 	if !ok {
 		return
 	}
-	if v := verdict(); v.Outcome == Rejected {
+	switch v := verdict(); {
+	case v.Outcome == Rejected:
 		tapped.Annotate("rejected by the " + string(v.RejectedBy) + ": " + v.Reason)
+	case v.Code == RefusedInHTTP:
+		tapped.Annotate(v.Reason)
 	}
 }

@@ -80,11 +80,12 @@ lab browser --headless --screenshot lab.png  a picture, without a window
 lab browser https://localhost:9443/tls       another URL`
 
 	scenarioListExamples = `lab scenario list
-lab scenario list unknown_ca   those that end with an alert, or have a word
+lab scenario list 'curl: (60) SSL certificate problem: certificate has expired'
+lab scenario list unknown_ca   those that end with an alert; alert 48 is the same
 lab scenario list --json       for a program to read`
 
 	scenarioShowExamples = `lab scenario show expired-client                    read it
-lab scenario show expired-client >mine.yaml         change it
+lab scenario show expired-client >mine.yaml         change it, its name first
 lab scenario run ./mine.yaml                        and run it`
 
 	scenarioRunExamples = `lab scenario run expired-client           both sides, in TLS 1.2 and 1.3

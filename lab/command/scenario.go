@@ -88,28 +88,6 @@ func (p *Program) scenarioList(c *cli.Context) error {
 	return nil
 }
 
-// noScenarioError is a list that comes out empty.
-type noScenarioError struct {
-	words   []string
-	nearest []*scenario.Scenario
-}
-
-// hint names what comes closest.
-func (e *noScenarioError) hint() string {
-	if len(e.nearest) == 0 {
-		return "lab scenario list shows all; words may be those of an error message, or an alert such as unknown_ca"
-	}
-	var names []string
-	for _, s := range e.nearest {
-		names = append(names, s.Name)
-	}
-	return "did you mean " + strings.Join(names, " or ") + "? lab scenario list shows all"
-}
-
-func (e *noScenarioError) Error() string {
-	return fmt.Sprintf("no scenario has %q in it", strings.Join(e.words, " "))
-}
-
 func (p *Program) scenarioShow(c *cli.Context) error {
 	if c.Args().Len() != 1 {
 		return &usageError{command: commandName(c), problem: "lab scenario show takes one NAME or FILE"}

@@ -255,7 +255,11 @@ func (a *pair) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 	if count > 0 {
 		how = counted(count, "call")
 	}
-	a.say("server and client on %s: %s", typedURL(addr), how)
+	where := typedURL(addr)
+	if a.scenario != nil && a.scenario.Server.Instead != "" {
+		where = addr.String()
+	}
+	a.say("server and client on %s: %s", where, how)
 	a.sayKeys(addr)
 	a.sayCapture(portOf(addr))
 }

@@ -1,0 +1,147 @@
+package scenario
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mtlslab.example/lab/certgen"
+)
+
+// A fault in a document has its line and column; so has one in its
+// certificates.
+func TestFaultsHaveAPlace(t *testing.T) {
+	good := "name: mine\ntitle: Mine\nside: works\ntopic: basics\nteaches: a\nreason: b\nexpect:\n  TLS 1.3: {status: 200}\n"
+	if _, err := Parse("mine.yaml", []byte(good)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ text, want string }{
+		{strings.Replace(good, "title", "tilte", 1), `mine.yaml:2:1: unknown field "tilte"`},
+		{good + "server: {groups: [x25519, x448]}\n", `mine.yaml:9:27: unknown value "x448"`},
+		{good + "client: {resume: maybe}\n", `mine.yaml:9:18: "maybe" is neither true nor false`},
+		{good + "client: {allow: [CN=x]}\n", `mine.yaml:9:10: unknown field "allow"`},
+		{good + "age: 30d\n", `mine.yaml:9:6: "30d" is not a duration`},
+		{good + "age: 1h\nage: 2h\n", `mine.yaml:10:1: field age is given twice`},
+		{strings.Replace(good, "status: 200", "alert: bad", 1), `mine.yaml:8:20: unknown value "bad"`},
+		{strings.Replace(good, "status: 200", "code: unknown-ca", 1), `mine.yaml:8:19: unknown value "unknown-ca"`},
+		{strings.Replace(good, "name: mine", "name: ../mine", 1), `mine.yaml:1:7: the name "../mine" is not one for a folder`},
+		{strings.Replace(good, "name: mine", "name: mtls", 1), `mine.yaml:1:7: the built-in scenario is called mtls too`},
+		{strings.Replace(good, "name: mine\n", "", 1), `mine.yaml:1:1: the scenario has no name`},
+		{good + "client: {url: \"https://localhost/\"}\n", `mine.yaml:9:15: "https://localhost/" is not a host`},
+		{good + "calls: 0\n", `mine.yaml:9:8: 0 is too many, or too few`},
+		{good + "calls: 1000000\n", `mine.yaml:9:8: 1000000 is too many, or too few`},
+		{"name: [", `mine.yaml:1:8: not YAML`},
+		{"", `mine.yaml:1:1: the manifest is empty`},
+	} {
+		_, err := Parse("mine.yaml", []byte(c.text))
+		var fault *certgen.ManifestError
+		if !errors.As(err, &fault) || !strings.HasPrefix(err.Error(), c.want) || fault.Hint == "" {
+			t.Errorf("%q: %v, not %s", c.text, err, c.want)
+		}
+	}
+	for _, c := range []struct{ text, want string }{
+		{good + "---\nsubject: CN=client\nissuer: CN=nobody\n", `mine.yaml:11:9: the issuer "CN=nobody" is not in the manifest`},
+		{good + "---\nsubject: CN=client\nexpires: soon\n", `mine.yaml:11:10: "soon" is not a duration`},
+		{good + "extensions: {nobody: {path_length: 1}}\n", `mine.yaml:9:14: no certificate is called "nobody"`},
+		{good + "then: {revoke: [nobody]}\n", `mine.yaml:9:17: no certificate is called "nobody"`},
+		{good + "client: {certificate: nobody}\n", `mine.yaml:9:23: no certificate is called "nobody"`},
+		{good + "client: {key: nobody}\n", `mine.yaml:9:15: no certificate is called "nobody"`},
+		{good + "server: {trust: [client-ca, nobody]}\n", `mine.yaml:9:29: no certificate is called "nobody"`},
+	} {
+		s, err := Parse("mine.yaml", []byte(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Run(t.Context(), tls.VersionTLS13, Options{Manifest: baseManifest(t), Dir: t.TempDir()})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, not %s", c.text, err, c.want)
+		}
+	}
+}
+
+// An exchange that is accepted is one that was answered with 200, unless the
+// document says otherwise.
+func TestAcceptedMeans200(t *testing.T) {
+	s, err := Parse("mine.yaml", []byte("name: mine\nserver: {allow: [CN=admin]}\nexpect: {TLS 1.3: {}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Run(t.Context(), tls.VersionTLS13, Options{Manifest: baseManifest(t), Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"HTTP status should be 200, and is 403"}; fmt.Sprint(r.Wrong) != fmt.Sprint(want) {
+		t.Errorf("%q", r.Wrong)
+	}
+}
+
+// A value that is wrong is answered with the nearest, and quoted.
+func TestHints(t *testing.T) {
+	for text, want := range map[string]string{
+		"expect: {TLS 1.3: {alert: bad_certifcate}}": `did you mean "bad_certificate"?`,
+		"expect: {TLS 1.3: {code: unknown-ca}}":      `did you mean "unknown_ca"?`,
+		"side: fails":                                `write one of "client rejects server", "in, but not allowed", "no common ground", "not even TLS", "server rejects client", "works"`,
+		"client: {groups: [x448]}":                   `write one of "X25519MLKEM768", "secp256r1", "secp384r1", "secp521r1", "x25519"`,
+	} {
+		_, err := Parse("mine.yaml", []byte("name: mine\n"+text+"\n"))
+		var fault *certgen.ManifestError
+		if !errors.As(err, &fault) || fault.Hint != want {
+			t.Errorf("%s: %v, hint %q", text, err, fault.Hint)
+		}
+	}
+}
+
+// Each of the catalogue tells all that a lesson can.
+func TestCatalogueIsComplete(t *testing.T) {
+	all, err := All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		for field, value := range map[string]string{"title": s.Title, "side": s.Side, "topic": s.Topic, "teaches": s.Teaches, "reason": s.Reason, "rfc": s.RFC} {
+			if value == "" {
+				t.Errorf("%s has no %s", s.Name, field)
+			}
+		}
+		if s.Side != "works" && (s.Fix == "" || len(s.Says) == 0) {
+			t.Errorf("%s has no fix or nothing that is said", s.Name)
+		}
+	}
+}
+
+// FuzzParse looks for documents that cannot be refused in words.
+func FuzzParse(f *testing.F) {
+	all, err := All()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range all {
+		f.Add(s.Text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		_, err := Parse("fuzz.yaml", text)
+		var fault *certgen.ManifestError
+		if err != nil && !errors.As(err, &fault) {
+			t.Errorf("%T: %v", err, err)
+		}
+	})
+}
+
+// Every field that a document may have is explained in the README.
+func TestFieldsAreInTheREADME(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fields := range []map[string]setter{(&Scenario{}).fields(reader{}), (&Scenario{}).serverFields(reader{}), (&Scenario{}).clientFields(reader{}), new(Expectation).fields(reader{})} {
+		for field := range fields {
+			if !strings.Contains(string(readme), "`"+field+"`") {
+				t.Errorf("%s is not in the README", field)
+			}
+		}
+	}
+}
