@@ -38,6 +38,16 @@ func (j *Journal) tapped(clientAddr, serverAddr string, server *wiretap.Conn) {
 	}
 }
 
+// serverTap is the server's end of an exchange, nil while there is none.
+func (j *Journal) serverTap(clientAddr, serverAddr string) *wiretap.Conn {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e := j.open[key(clientAddr, serverAddr)]; e != nil {
+		return e.server
+	}
+	return nil
+}
+
 // masterSecrets gives the secret of TLS 1.2 that a client logs to the tap of
 // the server that it talks to: a server that refuses a certificate has none yet.
 type masterSecrets struct {
@@ -49,11 +59,8 @@ func (m masterSecrets) Write(line []byte) (int, error) {
 	if !bytes.HasPrefix(line, []byte(keylog.LabelClientRandom+" ")) {
 		return len(line), nil
 	}
-	m.journal.mu.Lock()
-	e := m.journal.open[key(m.client, m.server)]
-	m.journal.mu.Unlock()
-	if e != nil && e.server != nil {
-		_, _ = e.server.Secrets().Write(line)
+	if server := m.journal.serverTap(m.client, m.server); server != nil {
+		_, _ = server.Secrets().Write(line)
 	}
 	return len(line), nil
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -214,13 +215,13 @@ func (c *connection) guessClient() int {
 	for from := range c.directions {
 		for i := range c.directions[from].queue {
 			p := c.directions[from].queue[i].payload
-			if len(p) <= recordHeader || p[0] != typeHandshake || p[1] != 3 {
+			if len(p) <= tlswire.RecordHeaderLen || tlswire.ContentType(p[0]) != tlswire.ContentTypeHandshake || p[1] != 3 {
 				continue
 			}
-			switch p[recordHeader] {
-			case messageClientHello:
+			switch tlswire.HandshakeType(p[tlswire.RecordHeaderLen]) {
+			case tlswire.TypeClientHello:
 				return from
-			case messageServerHello:
+			case tlswire.TypeServerHello:
 				return 1 - from
 			}
 		}

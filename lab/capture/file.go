@@ -24,7 +24,8 @@ func openFile(name string) (file io.WriteCloser, kept string, err error) {
 	case err != nil:
 		return nil, "", err
 	case info.Mode().Type() == fs.ModeNamedPipe:
-		return newFIFO(name), "", nil
+		file, err = newFIFO(name)
+		return file, "", err
 	case info.Mode().Type()&fs.ModeDevice != 0:
 		file, err = os.OpenFile(name, os.O_WRONLY, 0)
 		return file, "", err

@@ -18,9 +18,9 @@ func (stdout) Close() error                { return nil }
 // fifo is a named pipe; there are none in the file system here, so it is opened like a file.
 type fifo struct{ *os.File }
 
-func newFIFO(name string) *fifo {
-	file, _ := os.OpenFile(name, os.O_WRONLY, 0)
-	return &fifo{file}
+func newFIFO(name string) (*fifo, error) {
+	file, err := os.OpenFile(name, os.O_WRONLY, 0)
+	return &fifo{file}, err
 }
 
 func (f *fifo) hasReader() bool { return true }

@@ -19,8 +19,11 @@ func openStdout() (io.WriteCloser, error) {
 		return nil, os.NewSyscallError("dup", err)
 	}
 	syscall.CloseOnExec(fd)
-	return os.NewFile(uintptr(fd), "standard output"), nil
+	return stdout{os.NewFile(uintptr(fd), "standard output")}, nil
 }
+
+// stdout hides Truncate: what was in a file before the lab was told to append to it (>>) is not the lab's to cut.
+type stdout struct{ io.WriteCloser }
 
 // readerPoll is how often a FIFO without a reader is looked at.
 const readerPoll = 50 * time.Millisecond
@@ -34,7 +37,9 @@ type fifo struct {
 	file *os.File
 }
 
-func newFIFO(name string) *fifo { return &fifo{name: name, closed: make(chan struct{})} }
+func newFIFO(name string) (*fifo, error) {
+	return &fifo{name: name, closed: make(chan struct{})}, nil
+}
 
 // hasReader opens the FIFO if somebody reads it, and reports whether somebody does. An error counts as a reader: the
 // next write meets it.

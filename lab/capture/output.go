@@ -198,7 +198,7 @@ func (o *output) end(err error) {
 }
 
 // cut shortens the file to its whole blocks after only n bytes of chunk could be written. What cannot be shortened,
-// a pipe say, keeps the part of a block.
+// a pipe or standard output say, keeps the part of a block.
 func (o *output) cut(chunk []byte, n int) {
 	if f, ok := o.file.(interface{ Truncate(int64) error }); ok {
 		f.Truncate(o.written + int64(wholeBlocks(chunk[:n])))

@@ -4,19 +4,14 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+
+	"mtlslab.example/lab/lab/tlswire"
 )
 
-// The record layer (RFC 8446, section 5.1).
+// The fragments of TLS 1.3 records that are known by their length: message, inner type and AEAD tag, in bytes.
 const (
-	recordHeader        = 5
-	typeChangeCipher    = 20
-	typeAlert           = 21
-	typeHandshake       = 22
-	typeApplicationData = 23
-	typeHeartbeat       = 24
-	maxRecord           = 1<<14 + 2048 // bytes of TLSCiphertext.fragment that TLS 1.2 allows; TLS 1.3 allows fewer
-	maxHiddenAlert      = 2 + 1 + 16   // bytes of a TLS 1.3 alert, its inner type and an AEAD tag
-	maxHiddenKeyUpdate  = 4 + 1 + 1 + 16
+	maxHiddenAlert     = 2 + 1 + 16
+	maxHiddenKeyUpdate = tlswire.HandshakeHeaderLen + 1 + 1 + 16
 )
 
 // How much of a direction's encrypted records may be a TLS 1.3 handshake: crypto/tls takes a Certificate message of up to
@@ -31,15 +26,15 @@ const maxClear = 64 << 10
 
 // records follows the records of one direction through data that is cut anywhere.
 type records struct {
-	header  [recordHeader]byte
-	have    int  // bytes of header seen, of a record whose header is not whole
-	left    int  // bytes of the record to come
-	kind    byte // of the record
-	short   bool // the record may be shortened
-	alert   bool // the record may be an alert
-	hidden  int  // bytes of application data records seen
-	limit   int  // of hidden, up to which records may be of the handshake; 0: handshakeBytes
-	foreign bool // these are no TLS records
+	header  [tlswire.RecordHeaderLen]byte
+	have    int                 // bytes of header seen, of a record whose header is not whole
+	left    int                 // bytes of the record to come
+	kind    tlswire.ContentType // of the record
+	short   bool                // the record may be shortened
+	alert   bool                // the record may be an alert
+	hidden  int                 // bytes of application data records seen
+	limit   int                 // of hidden, up to which records may be of the handshake; 0: handshakeBytes
+	foreign bool                // these are no TLS records
 
 	clear   []byte // handshake messages before encryption, until forget
 	changed bool   // there was a ChangeCipherSpec, or an encrypted record without one
@@ -82,7 +77,7 @@ func (r *records) step(p []byte) (n int, short bool) {
 	}
 	if r.left == 0 {
 		n = copy(r.header[r.have:], p)
-		if r.have += n; r.have < recordHeader {
+		if r.have += n; r.have < len(r.header) {
 			return n, false
 		}
 		r.have = 0
@@ -93,7 +88,7 @@ func (r *records) step(p []byte) (n int, short bool) {
 	}
 	body := min(r.left, len(p)-n)
 	r.left -= body
-	if r.kind == typeHandshake && !r.changed && !r.blind {
+	if r.kind == tlswire.ContentTypeHandshake && !r.changed && !r.blind {
 		r.gather(p[n : n+body])
 	}
 	return n + body, r.short
@@ -101,16 +96,16 @@ func (r *records) step(p []byte) (n int, short bool) {
 
 // begin looks at the header of a record.
 func (r *records) begin() {
-	kind, length := r.header[0], int(binary.BigEndian.Uint16(r.header[3:]))
-	if kind < typeChangeCipher || kind > typeHeartbeat || r.header[1] != 3 || length > maxRecord {
+	kind, length := tlswire.ContentType(r.header[0]), int(binary.BigEndian.Uint16(r.header[3:]))
+	if kind < tlswire.ContentTypeChangeCipherSpec || kind > tlswire.ContentTypeHeartbeat || r.header[1] != 3 || length > tlswire.MaxCiphertextTLS12 {
 		r.foreign = true
 		return
 	}
 	r.left, r.kind = length, kind
-	r.changed = r.changed || kind == typeChangeCipher || kind == typeApplicationData
-	r.short, r.alert = false, kind == typeAlert
-	if kind == typeApplicationData {
-		r.hidden += recordHeader + length
+	r.changed = r.changed || kind == tlswire.ContentTypeChangeCipherSpec || kind == tlswire.ContentTypeApplicationData
+	r.short, r.alert = false, kind == tlswire.ContentTypeAlert
+	if kind == tlswire.ContentTypeApplicationData {
+		r.hidden += len(r.header) + length
 		r.short = r.hidden > cmp.Or(r.limit, handshakeBytes) && length > maxHiddenKeyUpdate
 		r.alert = length <= maxHiddenAlert
 	}

@@ -5,22 +5,13 @@ import (
 	"encoding/hex"
 	"sync"
 
-	"golang.org/x/crypto/cryptobyte"
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // crypto/tls logs no secret for a session that TLS 1.2 resumes: it is the master secret of the session's first
 // connection. Wireshark remembers that one by its ticket, but loses it where the server renews the ticket, as crypto/tls
 // always does. So it is remembered here, and logged for the connection that presents the ticket.
-
-// Handshake messages and extensions (RFC 5246, section 7.4; RFC 5077; RFC 8446, section 4).
-const (
-	messageClientHello      = 1
-	messageServerHello      = 2
-	messageNewSessionTicket = 4
-	messageServerHelloDone  = 14
-	extSessionTicket        = 35
-	extSupportedVersions    = 43
-)
 
 // maxTickets bounds the tickets that are remembered, a hundred bytes or two each. The oldest are forgotten first.
 const maxTickets = 1024
@@ -57,7 +48,7 @@ func (t *tickets) recall(ticket []byte) string {
 	return t.secrets[sha256.Sum256(ticket)]
 }
 
-// session is what the unencrypted part of a TLS 1.2 handshake says of a session ticket.
+// session is what the unencrypted part of a TLS 1.2 handshake says of a session ticket (RFC 5077).
 type session struct {
 	random  []byte // of ClientHello
 	resumed bool   // the server took presented
@@ -65,58 +56,49 @@ type session struct {
 	presented, issued []byte
 }
 
-// readSession reads the messages that each side has sent before its ChangeCipherSpec. It reports false if they are not
-// of TLS 1.2, or are not whole.
+// readSession reads the messages that each side has sent before its ChangeCipherSpec. It reports false if they are of
+// TLS 1.3, or are not whole.
 func readSession(client, server []byte) (session, bool) {
 	var s session
-	var hello cryptobyte.String
-	var kind uint8
-	messages := cryptobyte.String(client)
-	if !messages.ReadUint8(&kind) || kind != messageClientHello || !messages.ReadUint24LengthPrefixed(&hello) ||
-		!hello.Skip(2) || !hello.ReadBytes(&s.random, 32) {
+	var version tlswire.Version
+	full := false // a handshake that resumes nothing
+	whole := readMessages(server, func(body tlswire.Body) {
+		switch body := body.(type) {
+		case *tlswire.ServerHello:
+			version = body.Version()
+		case *tlswire.ServerHelloDone:
+			full = true
+		case *tlswire.NewSessionTicketTLS12:
+			s.issued = body.Ticket
+		}
+	})
+	if !whole || version == 0 || version >= tlswire.VersionTLS13 {
 		return s, false
 	}
-	var id, suites, compressions cryptobyte.String
-	if !hello.ReadUint8LengthPrefixed(&id) || !hello.ReadUint16LengthPrefixed(&suites) || !hello.ReadUint8LengthPrefixed(&compressions) {
-		return s, false
-	}
-	s.presented = extension(hello, extSessionTicket)
-
-	s.resumed = len(s.presented) > 0
-	for messages = server; !messages.Empty(); {
-		var body cryptobyte.String
-		if !messages.ReadUint8(&kind) || !messages.ReadUint24LengthPrefixed(&body) {
-			return s, false
-		}
-		switch kind {
-		case messageServerHello:
-			if !body.Skip(2+32) || !body.ReadUint8LengthPrefixed(&id) || !body.Skip(2+1) || extension(body, extSupportedVersions) != nil {
-				return s, false
+	whole = readMessages(client, func(body tlswire.Body) {
+		if hello, ok := body.(*tlswire.ClientHello); ok {
+			s.random = hello.Random[:]
+			if t, ok := tlswire.Lookup[*tlswire.SessionTicket](hello.Extensions, tlswire.ExtensionSessionTicket); ok {
+				s.presented = t.Ticket
 			}
-		case messageServerHelloDone:
-			s.resumed = false
-		case messageNewSessionTicket:
-			var ticket cryptobyte.String
-			if !body.Skip(4) || !body.ReadUint16LengthPrefixed(&ticket) {
-				return s, false
-			}
-			s.issued = ticket
 		}
-	}
-	return s, true
+	})
+	s.resumed = len(s.presented) > 0 && !full
+	return s, whole && s.random != nil
 }
 
-// extension returns the content of an extension of a hello message whose remaining bytes are its extensions, or nil.
-func extension(hello cryptobyte.String, want uint16) []byte {
-	var extensions, content cryptobyte.String
-	var kind uint16
-	hello.ReadUint16LengthPrefixed(&extensions)
-	for extensions.ReadUint16(&kind) && extensions.ReadUint16LengthPrefixed(&content) {
-		if kind == want {
-			return content
+// readMessages hands on the handshake messages in b. It reports false if the last one is not whole.
+func readMessages(b []byte, each func(tlswire.Body)) bool {
+	var messages tlswire.HandshakeReader
+	messages.Write(b)
+	for {
+		raw, err := messages.Next()
+		if raw == nil {
+			return err == nil && messages.Pending() == 0
 		}
+		message, _ := tlswire.ParseHandshake(raw, tlswire.Context{}) // what does not parse is nothing to go by
+		each(message.Body)
 	}
-	return nil
 }
 
 // resume looks at the session when the server has changed to encryption: it logs the secret of a session that is
@@ -130,7 +112,7 @@ func (f *flow) resume() {
 		return
 	}
 	if secret := f.w.tickets.recall(s.presented); s.resumed && secret != "" {
-		f.secret([]byte("CLIENT_RANDOM " + hex.EncodeToString(s.random) + " " + secret))
+		f.secret([]byte(keylog.LabelClientRandom + " " + hex.EncodeToString(s.random) + " " + secret))
 	}
 	if secret := f.secrets.master(); s.issued != nil && secret != "" {
 		f.w.tickets.remember(s.issued, secret)

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -17,7 +19,7 @@ type secrets struct {
 // master returns the master secret of TLS 1.2 in hexadecimal, or "".
 func (s *secrets) master() string {
 	for line := range bytes.Lines(s.lines) {
-		if fields := bytes.Fields(line); len(fields) == 3 && string(fields[0]) == "CLIENT_RANDOM" {
+		if fields := bytes.Fields(line); len(fields) == 3 && string(fields[0]) == keylog.LabelClientRandom {
 			return string(fields[2])
 		}
 	}
@@ -39,11 +41,11 @@ const (
 
 // labels are those of RFC 9850, section 3. The others of that section decrypt nothing that is recorded before them.
 var labels = map[string]secretSet{
-	"CLIENT_HANDSHAKE_TRAFFIC_SECRET": clientHandshakeTraffic,
-	"SERVER_HANDSHAKE_TRAFFIC_SECRET": serverHandshakeTraffic,
-	"CLIENT_TRAFFIC_SECRET_0":         clientTraffic0,
-	"SERVER_TRAFFIC_SECRET_0":         serverTraffic0,
-	"CLIENT_RANDOM":                   masterSecret,
+	keylog.LabelClientHandshakeTraffic: clientHandshakeTraffic,
+	keylog.LabelServerHandshakeTraffic: serverHandshakeTraffic,
+	keylog.LabelClientTraffic0:         clientTraffic0,
+	keylog.LabelServerTraffic0:         serverTraffic0,
+	keylog.LabelClientRandom:           masterSecret,
 }
 
 // add adds a line and returns it as it stands among lines, newline included, or nil if it is there already.
@@ -82,10 +84,10 @@ func (s *secrets) complete() bool {
 // it does already. If the server took Encrypted ClientHello (RFC 9849), the line goes by the hidden one, and Wireshark
 // looks secrets up by the other.
 func (f *flow) underVisibleRandom(line []byte) []byte {
-	const random, end = 6, 6 + 32 // in a handshake message: type, length, legacy_version, random
+	const random, end = tlswire.HandshakeHeaderLen + 2, tlswire.HandshakeHeaderLen + 2 + 32 // after legacy_version
 	hello := f.records[wiretap.Client].clear
 	fields := bytes.Fields(line)
-	if len(hello) < end || hello[0] != messageClientHello || len(fields) != 3 || string(fields[0]) == "CLIENT_RANDOM" {
+	if len(hello) < end || hello[0] != byte(tlswire.TypeClientHello) || len(fields) != 3 || string(fields[0]) == keylog.LabelClientRandom {
 		return nil
 	}
 	visible := hex.EncodeToString(hello[random:end])

@@ -8,7 +8,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/browser"
-	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/keyshim"
 )
 
 func (p *Program) browserCommand() *cli.Command {
@@ -110,8 +110,7 @@ func browserURL(c *cli.Context) (*url.URL, error) {
 	return httpsURL(c, "URL", target)
 }
 
-// prepareKeyLog makes sure that the key log is there, for nobody but its
-// owner, and returns its absolute path; empty is none.
+// prepareKeyLog readies the key log and returns its path; empty is none.
 func prepareKeyLog(c *cli.Context, f folder) (string, error) {
 	file := c.String("keylog")
 	switch file {
@@ -120,12 +119,5 @@ func prepareKeyLog(c *cli.Context, f folder) (string, error) {
 	case "":
 		file = f.keylog()
 	}
-	w, err := keylog.Open(file, nil)
-	if err != nil {
-		return "", err
-	}
-	if err := w.Close(); err != nil {
-		return "", err
-	}
-	return filepath.Abs(file)
+	return keyshim.PrepareLog(file)
 }

@@ -34,6 +34,7 @@ func TestCookbook(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the lines are of a Unix shell")
 	}
+	need(t, "sh")
 	book, k := readCookbook(t), newKitchen(t)
 	k.write("Get.java", strings.ReplaceAll(book.java, "8443", k.port))
 	manifest, err := os.ReadFile(defaultManifest(t))
@@ -171,6 +172,12 @@ func needPeers(t *testing.T, command string) {
 		}
 		peers = []string{browser, "pk12util"}
 	}
+	need(t, peers...)
+}
+
+// need skips without the programs, and fails where CI is set.
+func need(t *testing.T, peers ...string) {
+	t.Helper()
 	for _, peer := range peers {
 		if err := findPeer(peer); err != nil {
 			if os.Getenv("CI") != "" {

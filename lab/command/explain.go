@@ -64,9 +64,10 @@ func (p *Program) explain(c *cli.Context) error {
 	defer context.AfterFunc(c.Context, func() { in.Close() })() // ends a read from a pipe
 
 	debug.SetGCPercent(200) // less than main's: a file may hold many connections that are open at a time
-	gallery := p.newGallery(c, file)
+	terminal := isTerminal(p.Stdout)
+	gallery := p.newGallery(c, file, terminal || size == 0)
 	bar := &progress{}
-	if !isTerminal(p.Stdout) || c.Int("stream") >= 0 { // else what is shown is progress enough
+	if !terminal || c.Int("stream") >= 0 { // else what is shown is progress enough
 		bar = newProgress(p.Stderr, "reading "+file)
 	}
 	defer bar.stop()

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -25,8 +26,10 @@ type gallery struct {
 	file                string
 	folder              folder
 	options             ladder.Options
+	live                bool // somebody waits for each connection
 
 	mu    sync.Mutex
+	out   *bufio.Writer  // to stdout
 	ends  []int          // the streams that have ended, in order, and were not shown yet
 	ready map[int]*frame // what was added, by stream
 	hung  kinds
@@ -42,13 +45,15 @@ type frame struct {
 	text       []byte // as JSON or as a line
 }
 
-// newGallery reads the flags of lab explain.
-func (p *Program) newGallery(c *cli.Context, file string) *gallery {
+// newGallery reads the flags of lab explain. live says that each connection is
+// to be written when it ends, not some together.
+func (p *Program) newGallery(c *cli.Context, file string, live bool) *gallery {
 	options := p.ladderOptions(c)
 	options.Stream = true
 	return &gallery{
 		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), stream: c.Int("stream"),
-		file: file, folder: folderOf(c), options: options, ready: make(map[int]*frame),
+		file: file, folder: folderOf(c), options: options, live: live,
+		out: bufio.NewWriterSize(p.Stdout, 1<<16), ready: make(map[int]*frame),
 	}
 }
 
@@ -85,6 +90,9 @@ func (g *gallery) add(c *tlsdecrypt.Connection) {
 	for len(g.ends) > 0 && g.ready[g.ends[0]] != nil {
 		g.show(g.ends[0])
 		g.ends = g.ends[1:]
+	}
+	if g.live {
+		_ = g.out.Flush()
 	}
 }
 
@@ -128,14 +136,14 @@ func (g *gallery) show(stream int) {
 	case f.text == nil:
 		return
 	case g.list, g.json:
-		_, _ = g.Stdout.Write(f.text)
+		_, _ = g.out.Write(f.text)
 	case !isTLS(c) && g.stream < 0:
 		return // finish tells how many
 	case g.hung.isNew(c) || g.verbose || g.stream >= 0:
-		_ = ladder.Draw(g.Stdout, c, g.options)
-		fmt.Fprintln(g.Stdout)
+		_ = ladder.Draw(g.out, c, g.options)
+		fmt.Fprintln(g.out)
 	default:
-		_, _ = g.Stdout.Write(f.text)
+		_, _ = g.out.Write(f.text)
 	}
 }
 
@@ -146,6 +154,7 @@ func (g *gallery) finish(file string) error {
 	for _, stream := range slices.Sorted(maps.Keys(g.ready)) {
 		g.show(stream)
 	}
+	_ = g.out.Flush()
 	switch other := g.count.all - g.count.tls; {
 	case g.count.all == 0:
 		return &nothingError{file: file, stream: -1}

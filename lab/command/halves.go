@@ -51,6 +51,7 @@ func (p *Program) server(c *cli.Context) error {
 	}
 	a.sayServer(server.Addr(), c.String("cert"), c.String("client-ca"), c.Int("count"))
 	err = wait()
+	a.wire.Close() // every connection has ended: what was said comes with the verdicts
 	a.join(ctx)
 	a.sayCounts(c.Context)
 	return err

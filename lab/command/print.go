@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -283,7 +284,6 @@ func (p *Program) printCertificate(info certgen.Info, f folder) {
 	if d.NotBefore != "" {
 		valid = d.NotBefore + " to " + d.NotAfter
 	}
-	certs := folder(f).certs()
 	for _, line := range []struct{ name, value string }{
 		{"name", fmt.Sprintf("%s (line %d of %s)", d.Name, info.Line, f.manifest())},
 		{"state", d.State},
@@ -297,8 +297,8 @@ func (p *Program) printCertificate(info certgen.Info, f folder) {
 		{"valid", valid},
 		{"serial", d.Serial},
 		{"SHA-256", d.Fingerprint},
-		{"certificate", certs + "/" + info.CertificateFile()},
-		{"private key", certs + "/" + info.KeyFile()},
+		{"certificate", filepath.Join(f.certs(), info.CertificateFile())},
+		{"private key", filepath.Join(f.certs(), info.KeyFile())},
 	} {
 		if line.value != "" {
 			fmt.Fprintf(p.Stdout, "%-16s%s\n", line.name, fold(line.value, width-16, "\n"+strings.Repeat(" ", 16)))

@@ -19,6 +19,7 @@ func TestREADME(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the transcripts are of a Unix shell")
 	}
+	need(t, "sh")
 	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
 		t.Fatal(err)

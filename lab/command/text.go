@@ -274,7 +274,7 @@ func (a *pair) sayServer(addr net.Addr, certificate, clientCA string, count int)
 	if a.scenario != nil {
 		what = "does as in the scenario"
 	}
-	a.say("server on %s %s, until Ctrl-C", typedURL(addr), what)
+	a.say("server on %s %s, %s", typedURL(addr), what, untilWhen(count))
 	a.sayKeys(addr)
 	a.sayCapture(portOf(addr))
 }

@@ -206,6 +206,9 @@ func (s *side1) readHeader(line string) error {
 	if !found || !isToken(name) {
 		return fmt.Errorf("not HTTP/1: %.40q is not a header", line)
 	}
+	if headers == nil {
+		headers = make([]Header, 0, 8)
+	}
 	s.head.Headers = append(headers, Header{Name: name, Value: strings.Trim(value, " \t")})
 	return nil
 }

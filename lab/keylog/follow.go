@@ -31,6 +31,12 @@ func (s *Store) Follow(r io.Reader) error {
 		s.Add(entry)
 		return nil
 	})
+	// A last line without its end is the whole one if its secret is as long as
+	// those of TLS are: 48 bytes, or in TLS 1.3 as many as the hash has.
+	last, err := ParseLine(bytes.TrimRight(f.rest, "\r"))
+	if n := len(last.Secret); err == nil && (n == 48 || n == 32 && last.Label != LabelClientRandom) {
+		s.Add(last)
+	}
 	s.more = f
 	return problem
 }

@@ -62,3 +62,24 @@ func TestFollow(t *testing.T) {
 		t.Error("a line without end is read as a key log")
 	}
 }
+
+// TestFollowLastLine: a key log need not end in a line feed, as one that people
+// have cut out of another does not.
+func TestFollowLastLine(t *testing.T) {
+	random := strings.Repeat("01", 32)
+	for text, want := range map[string]int{
+		"CLIENT_RANDOM " + random + " " + strings.Repeat("ab", 48):           48,
+		"CLIENT_RANDOM " + random + " " + strings.Repeat("ab", 32):           0, // not all of it
+		"CLIENT_TRAFFIC_SECRET_0 " + random + " " + strings.Repeat("ab", 32): 32,
+		"CLIENT_TRAFFIC_SECRET_0 " + random + " " + strings.Repeat("ab", 31): 0,
+	} {
+		var s Store
+		if err := s.Follow(strings.NewReader(text)); err != nil {
+			t.Error(err)
+		}
+		label, _, _ := strings.Cut(text, " ")
+		if got := s.Secret(label, bytes.Repeat([]byte{1}, 32)); len(got) != want {
+			t.Errorf("%s: %d bytes of secret, want %d", text, len(got), want)
+		}
+	}
+}

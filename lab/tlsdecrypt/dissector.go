@@ -22,6 +22,9 @@ const (
 	maxProblems   = 32        // in Connection.Problems
 )
 
+// usualMessages is how many messages a connection has that answers one request.
+const usualMessages = 16
+
 // Options are what a Dissector goes by.
 type Options struct {
 	// Secrets is where secrets are looked up, besides those that come with the

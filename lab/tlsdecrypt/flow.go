@@ -149,6 +149,9 @@ func (f *flow) learnSecret(line []byte) {
 	if offersECH(f.hs.hello) {
 		entry.ClientRandom = f.hs.clientRandom // it may go by the random of the ClientHello that is encrypted in this one
 	}
+	if f.own == nil {
+		f.own = make([]keylog.Entry, 0, 5) // as TLS 1.3 has them
+	}
 	if len(f.own) < maxSecrets {
 		f.own = append(f.own, entry)
 	}
@@ -232,6 +235,9 @@ func (f *flow) add(m Message) *Message {
 	if len(f.c.Messages) >= maxMessages || f.held > maxBytes {
 		f.c.Omitted++
 		return nil
+	}
+	if f.c.Messages == nil {
+		f.c.Messages = make([]*Message, 0, usualMessages)
 	}
 	kept := new(Message)
 	*kept = m

@@ -58,6 +58,9 @@ func (hs *handshake) join(m *Message) {
 	case len(hs.transcript) >= maxTranscript:
 		hs.miss()
 	default:
+		if hs.transcript == nil {
+			hs.transcript = make([]*Message, 0, usualMessages)
+		}
 		hs.transcript = append(hs.transcript, m)
 	}
 	if m.Handshake.Type == tlswire.TypeFinished {

@@ -32,7 +32,7 @@ func hkdfExpandLabel(h func() hash.Hash, secret []byte, label string, context []
 // again. TLS never asks for more than one output of the hash, which is one HMAC
 // (RFC 5869 2.3).
 func expandLabel(mac hash.Hash, label string, context []byte, length int) []byte {
-	info := make([]byte, 0, 128)
+	info := make([]byte, 0, len("tls13 ")+len(label)+len(context)+5)
 	info = append(info, byte(length>>8), byte(length), byte(len("tls13 ")+len(label)))
 	info = append(info, "tls13 "...)
 	info = append(info, label...)

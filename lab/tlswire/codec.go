@@ -2,6 +2,7 @@ package tlswire
 
 import (
 	"fmt"
+	"sync"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -37,9 +38,16 @@ type codec struct {
 
 // decode reads all of b into l. The bytes start at the given offset of their message.
 func decode(b []byte, offset int, l layout) error {
-	c := &codec{reading: true, in: b, end: offset + len(b)}
-	return c.whole(l)
+	c := codecs.Get().(*codec)
+	defer codecs.Put(c)
+	*c = codec{reading: true, in: b, end: offset + len(b)}
+	err := c.whole(l)
+	*c = codec{}
+	return err
 }
+
+// codecs are not in use.
+var codecs = sync.Pool{New: func() any { return new(codec) }}
 
 // whole reads all there is into l.
 func (c *codec) whole(l layout) error {

@@ -15,9 +15,9 @@ const (
 
 // besideDelay is how long events wait for more. It costs a processor less to do the same thing for several connections
 // in a row than to turn to each in the middle of something else.
-const besideDelay = 10 * time.Millisecond
+const besideDelay = 20 * time.Millisecond
 
-// Beside is a sink that hands events on to another in a goroutine of its own, at most 10 ms later: whatever is done with
+// Beside is a sink that hands events on to another in a goroutine of its own, at most 20 ms later: whatever is done with
 // them there, it does not hold the connections up. The events of a connection keep their order.
 //
 // Nothing is left out in silence: data beyond the first 4 MiB of a connection, or beyond 32 MiB that wait because
