@@ -147,7 +147,9 @@ type clientExchange struct {
 	sent           atomic.Bool // the request
 	rekey          *rekeyer    // nil: keys stay
 	own            string      // subject of the certificate
+	asked          bool        // the server asked for a certificate
 	shown          string      // own, once the server has asked for it
+	unnamed        bool        // shown, although the server names other CAs
 }
 
 func (x *clientExchange) Read(b []byte) (int, error) {
@@ -221,6 +223,9 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	}
 	view := newHalf(ClientSide, err, state.Version, &x.alerts)
 	view.got = got
+	if response != nil {
+		view.inHTTP = x.refusedInHTTP(response)
+	}
 	x.tell(view, state, response)
 	return response, err
 }
@@ -251,7 +256,11 @@ func (x *clientExchange) tell(view half, state tls.ConnectionState, response *Re
 func (x *clientExchange) watchCertificate(config *tls.Config) *tls.Config {
 	config = config.Clone()
 	config.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		if len(config.Certificates) == 0 || x.settings.Withhold && asked.SupportsCertificate(&config.Certificates[0]) != nil {
+		x.asked = true
+		if len(config.Certificates) == 0 {
+			return &tls.Certificate{}, nil
+		}
+		if x.unnamed = asked.SupportsCertificate(&config.Certificates[0]) != nil; x.unnamed && x.settings.Withhold {
 			return &tls.Certificate{}, nil
 		}
 		x.shown = x.own

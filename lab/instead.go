@@ -42,6 +42,20 @@ func (e *InsteadError) Error() string {
 	return text
 }
 
+// reason is why the exchange of a side that did so ended.
+func (e *InsteadError) reason(side Side) reason {
+	who := "the " + string(side)
+	switch e.Spoke {
+	case InsteadHTTP:
+		return reason{NotTLS, who + " did not speak TLS, but plain HTTP"}
+	case InsteadGarbage:
+		return reason{NotTLS, who + " did not speak TLS"}
+	case InsteadSilence:
+		return reason{TooSlow, who + " was silent for too long"}
+	}
+	return reason{Closed, who + " closed the connection during the handshake, without an alert"}
+}
+
 // garbage begins with a type that no TLS record has (RFC 8446 section 5.1).
 var garbage = []byte("\x00\x01\x02\x03 this is not TLS, nor anything else that a server knows\r\n")
 

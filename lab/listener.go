@@ -93,6 +93,7 @@ type serverConn struct {
 	keys           keylog.Batch
 	alerts         alertWatch
 	told           atomic.Bool
+	refusal        atomic.Pointer[error] // with which HTTP refuses the client's certificate
 }
 
 func (c *serverConn) Read(b []byte) (int, error) {
@@ -144,6 +145,9 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	}
 	view := newHalf(ServerSide, err, state.Version, &c.alerts)
 	view.got = stateOf(state, http != nil)
+	if refusal := c.refusal.Load(); refusal != nil && http != nil {
+		view.inHTTP = inHTTP(http.Status, explain(*refusal, ServerSide).text)
+	}
 	annotate(c.Conn, func() Verdict { return c.listener.journal.judge(ServerSide, c.client, c.server, view) })
 	c.listener.journal.end(ServerSide, c.client, c.server, view, func(x *Exchange) {
 		x.TLS = describeTLS(state)

@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +49,7 @@ const (
 	TooSlow              Code = "too_slow"
 	Closed               Code = "closed" // without an alert
 	NotAuthorised        Code = "not_authorised"
+	RefusedInHTTP        Code = "refused_in_http"     // after a handshake in which any certificate was accepted, or none
 	RefusedByCertificate Code = "certificate_refused" // only the other side knows what is wrong with it
 	Other                Code = "other"
 )
@@ -121,7 +124,24 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, side Side
 	case strings.Contains(text, "candidate authority certificate"):
 		return reason{LookAlikeCA, whose + "names a CA that the " + string(side) + " trusts, " + issuerOf(authority.Cert) + ", but another key has signed it"}
 	}
-	return reason{UnknownCA, whose + "is not signed by a CA that the " + string(side) + " trusts"}
+	return reason{UnknownCA, whose + "is not signed by a CA that the " + string(side) + " trusts" + missingIssuer(authority.Cert, verification, side)}
+}
+
+// missingIssuer names the CA at which a chain ended: last is the last
+// certificate of it. Whether that CA is a root, or one between that should have
+// been sent along, cannot be told without its certificate.
+func missingIssuer(last *x509.Certificate, verification *tls.CertificateVerificationError, side Side) string {
+	if last == nil || verification == nil {
+		return ""
+	}
+	if last.Subject.String() == last.Issuer.String() {
+		return ": the chain ends with " + last.Subject.String()
+	}
+	issued := "it"
+	if !last.Equal(verification.UnverifiedCertificates[0]) {
+		issued = last.Subject.String() + " above it"
+	}
+	return ": " + issued + " was issued by " + last.Issuer.String() + ", which was not sent along and which the " + string(side) + " does not have"
 }
 
 func issuerOf(c *x509.Certificate) string {
@@ -188,7 +208,7 @@ func explainNotTLS(err error, side Side) (reason, bool) {
 	var instead *InsteadError
 	switch {
 	case errors.As(err, &instead):
-		return reason{Closed, "the " + string(side) + " closed the connection during the handshake, without an alert"}, true
+		return instead.reason(side), true
 	case errors.As(err, &notTLS):
 		return reason{NotTLS, "the " + other + " did not speak TLS"}, true
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
@@ -200,11 +220,19 @@ func explainNotTLS(err error, side Side) (reason, bool) {
 // explainFromAfar says why the other side rejected, from what arrived here.
 func explainFromAfar(witness *half, v Verdict) reason {
 	by := string(v.RejectedBy)
-	if v.Alert == nil {
+	var instead *InsteadError
+	switch {
+	case witness != nil && errors.As(witness.err, &instead): // no wonder
+		return instead.reason(v.RejectedBy.Other())
+	case v.Alert == nil:
+		closed := reason{Closed, "the " + by + " broke off the connection without an alert"}
 		if witness != nil && errors.Is(witness.err, io.EOF) {
-			return reason{Closed, "the " + by + " closed the connection during the handshake, without an alert"}
+			closed.text = "the " + by + " closed the connection during the handshake, without an alert"
 		}
-		return reason{Closed, "the " + by + " broke off the connection without an alert"}
+		if v.RejectedBy == ClientSide && witness != nil && witness.got == StateHandshake { // and so was asked for a certificate
+			closed.text += ", as a browser does that fetches its certificate first and then calls again, or a program (Node, Java) that refuses the server's"
+		}
+		return closed
 	}
 	why, ok := alertReasons[tlswire.AlertDescription(v.Alert.Code)]
 	if !ok {
@@ -234,6 +262,9 @@ func (r reason) fix(by Side) string {
 	return strings.NewReplacer("{by}", string(by), "{other}", string(by.Other())).Replace(fixes[r.code])
 }
 
+// Codes returns all codes.
+func Codes() []Code { return slices.Sorted(maps.Keys(fixes)) }
+
 // fixes are what to change, in words: {by} has rejected {other}.
 var fixes = map[Code]string{
 	NoClientCertificate:  "give the client a certificate and its key, of a CA that the server names: many send none of another",
@@ -256,7 +287,7 @@ var fixes = map[Code]string{
 	WeakKey:              "issue the certificate with a key of at least 2048 bits RSA, or an EC key",
 	BadSignature:         "give the {other} the private key that belongs to its certificate: the files have been mixed up",
 	NoCommonVersion:      "have the older side speak a newer version of TLS",
-	NoCommonCipherSuite:  "allow one cipher suite on both sides; in TLS 1.2 it must also fit the type of the server's key",
+	NoCommonCipherSuite:  "allow one cipher suite on both sides; in TLS 1.2 it must also fit the type of the server's key, and the two sides need a group in common",
 	NoCommonGroup:        "allow one group on both sides, x25519 for example",
 	NoCommonALPN:         "offer a protocol that the other side speaks, such as http/1.1",
 	NoCommonSignature:    "give the server a certificate with a type of key that the client takes",
@@ -264,6 +295,7 @@ var fixes = map[Code]string{
 	TooSlow:              "find out what holds the {other} up: a proxy, a firewall, or a program that waits for the other to speak first",
 	Closed:               "look into the log of the {by}; or something between the two has cut the connection",
 	NotAuthorised:        "ask the server's owner to allow the name in the client's certificate, or use another certificate",
+	RefusedInHTTP:        "give the client a certificate and its key, of a CA that the server trusts; its log knows more (nginx: ssl_verify_client)",
 	RefusedByCertificate: "look into the log of the {by}: only it knows what is wrong with the certificate",
 	Other:                "look into the log of the {by}",
 }

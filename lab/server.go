@@ -51,6 +51,9 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 		c.Certificates, c.EncryptedClientHelloKeys = own.certificates, s.ECHKeys
 		c.ClientCAs, c.ClientAuth = own.trust, tls.RequireAndVerifyClientCert
 		c.VerifyConnection = s.verifier(own.revoked)
+		if s.RefuseInHTTP {
+			c.ClientAuth, c.VerifyConnection = tls.RequestClientCert, nil
+		}
 		if s.HTTP2 && s.ALPN == nil {
 			c.NextProtos = []string{"h2", "http/1.1"}
 		}
@@ -61,11 +64,15 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 	if _, _, err := w.current(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	handler := admit(s.Allow, pages())
+	if s.RefuseInHTTP {
+		handler = refuseInHTTP(s.verifyClient, handler)
+	}
 	return &Server{
 		listener: &listener{Listener: l, config: w.current, journal: s.Journal, tap: s.Tap},
 		instead:  s.Instead,
 		http: &http.Server{
-			Handler:           told(admit(s.Allow, pages())),
+			Handler:           told(handler),
 			ReadHeaderTimeout: s.timeout(), // and of the handshake
 			ReadTimeout:       30 * time.Second,
 			WriteTimeout:      30 * time.Second,

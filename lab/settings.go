@@ -30,8 +30,9 @@ type Settings struct {
 	Tap     *wiretap.Tap // sees the bytes of every exchange; nil: nobody does
 
 	// Of a server alone.
-	Allow   []string                      // subjects or URIs that are let in, others get HTTP 403; nil: everybody with a certificate
-	ECHKeys []tls.EncryptedClientHelloKey // for Encrypted ClientHello (RFC 9849); nil: off
+	RefuseInHTTP bool                          // let every handshake succeed, and answer a client without a good certificate with HTTP 400, as nginx does
+	Allow        []string                      // subjects or URIs that are let in, others get HTTP 403; nil: everybody with a certificate
+	ECHKeys      []tls.EncryptedClientHelloKey // for Encrypted ClientHello (RFC 9849); nil: off
 
 	// Of a client alone.
 	Withhold  bool              // show no certificate when the server does not name its issuer, as programs commonly do

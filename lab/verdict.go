@@ -15,10 +15,11 @@ import (
 
 // half is one side's view of an exchange.
 type half struct {
-	err     error  // that ended it; nil: accepted
-	alert   *Alert // that this side sent or received, if it is known
-	refused bool   // this side rejected the other, rather than heard of it or lost the connection
-	got     State  // how far it got
+	err     error   // that ended it; nil: accepted
+	alert   *Alert  // that this side sent or received, if it is known
+	refused bool    // this side rejected the other, rather than heard of it or lost the connection
+	got     State   // how far it got
+	inHTTP  *reason // why the server refused the client in HTTP; nil: it did not
 }
 
 // learned tells when this side knew of the rejection.
@@ -68,7 +69,7 @@ func newHalf(side Side, err error, version uint16, seen *alertWatch) half {
 // program's), into a verdict.
 func judge(server, client *half) Verdict {
 	if (server == nil || server.err == nil) && (client == nil || client.err == nil) {
-		return Verdict{Outcome: Accepted}
+		return accepted(server, client)
 	}
 	v := Verdict{Outcome: Rejected}
 	halves := map[Side]*half{ServerSide: server, ClientSide: client}
@@ -90,15 +91,37 @@ func judge(server, client *half) Verdict {
 	} else {
 		why = explainFromAfar(other, v)
 	}
-	v.Code, v.Reason, v.Fix = why.code, why.text, why.fix(v.RejectedBy)
+	v.explained(why, v.RejectedBy)
 	return v
 }
 
-// admission adds that an accepted client was not allowed to do what it asked.
+// accepted is the verdict on a handshake that both sides were content with. A
+// server knows better than its client why it refuses in HTTP.
+func accepted(server, client *half) Verdict {
+	v := Verdict{Outcome: Accepted}
+	for _, h := range []*half{server, client} {
+		if h != nil && h.inHTTP != nil {
+			v.explained(*h.inHTTP, ServerSide)
+			return v
+		}
+	}
+	return v
+}
+
+// explained gives the verdict its reason. by is the side that refused.
+func (v *Verdict) explained(why reason, by Side) {
+	v.Code, v.Reason, v.Fix = why.code, why.text, why.fix(by)
+}
+
+// admission adds what became of an accepted client's request: it was not
+// allowed, or there was none.
 func (v *Verdict) admission(http *HTTP) {
-	if v.Outcome == Accepted && http != nil && http.Status == 403 {
-		why := reason{code: NotAuthorised, text: "the client was authenticated, but is not allowed what it asked for: the server answered 403"}
-		v.Code, v.Reason, v.Fix = why.code, why.text, why.fix(ServerSide)
+	switch {
+	case v.Outcome != Accepted || v.Code != "":
+	case http == nil:
+		v.Reason = "handshake complete, then the client closed without a request: one that compares the host name afterwards (curl) and refuses looks like this; a browser's spare connection and a health check too"
+	case http.Status == 403:
+		v.explained(reason{NotAuthorised, "the client was authenticated, but is not allowed what it asked for: the server answered 403"}, ServerSide)
 	}
 }
 

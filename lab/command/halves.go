@@ -112,6 +112,9 @@ func (p *Program) client(c *cli.Context) error {
 	if a.scenario != nil && c.String("url") == "" {
 		target = a.scenario.ClientOptions(c.String("addr"))
 	}
+	if a.scenario != nil && a.scenario.Fault() != lab.ClientSide {
+		a.sayOtherPart(lab.ClientSide, target.Port())
+	}
 	client, err := lab.NewClient(target, settings)
 	if err != nil {
 		return err

@@ -24,13 +24,14 @@ type pair struct {
 	folder   folder
 	settings lab.Settings
 	scenario *scenario.Scenario // nil: none
+	written  string             // its name or file, as written
 	keys     *keylog.Writer     // nil when off
 	capture  *capture.Writer    // nil when off
 	captured string             // its file
 	tap      *wiretap.Tap
 	wire     *lab.Dissection
 	report   report
-	counts   struct{ accepted, rejected atomic.Int64 }
+	counts   struct{ accepted, rejected, refused atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
 }
 
 // newPair reads the shared flags.
@@ -55,6 +56,7 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 	}
 	a := &pair{Program: p, folder: folderOf(c)}
 	if name := c.String("scenario"); name != "" {
+		a.written = name
 		if a.scenario, err = scenario.Find(name); err != nil {
 			return nil, err
 		}
@@ -138,6 +140,9 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 func (a *pair) count(x *lab.Exchange) {
 	if x.Outcome == lab.Accepted {
 		a.counts.accepted.Add(1)
+		if x.Code == lab.RefusedInHTTP {
+			a.counts.refused.Add(1)
+		}
 	} else {
 		a.counts.rejected.Add(1)
 	}
@@ -161,8 +166,11 @@ func (a *pair) sayCounts(ctx context.Context) {
 	if ctx.Err() != nil && isTerminal(a.Stderr) {
 		fmt.Fprintln(a.Stderr)
 	}
-	accepted, rejected := a.counts.accepted.Load(), a.counts.rejected.Load()
-	a.say("%s: %d accepted, %d rejected", counted(int(accepted+rejected), "exchange"), accepted, rejected)
+	accepted, rejected, inHTTP := a.counts.accepted.Load(), a.counts.rejected.Load(), ""
+	if refused := a.counts.refused.Load(); refused > 0 {
+		inHTTP = fmt.Sprintf(" (%d then refused in HTTP)", refused)
+	}
+	a.say("%s: %d accepted%s, %d rejected", counted(int(accepted+rejected), "exchange"), accepted, inHTTP, rejected)
 }
 
 // serve starts the server with the given names on l, which it closes, and says
@@ -176,7 +184,9 @@ func (a *pair) serve(ctx context.Context, l net.Listener, certificate, clientCA 
 	if err != nil {
 		return nil, nil, err
 	}
-	a.sayReachable(s.Addr(), clientCA)
+	if a.scenario == nil || a.scenario.Server.Instead == "" {
+		a.sayReachable(s.Addr(), clientCA)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
 	return s, func() error { return <-ended }, nil
@@ -208,9 +218,10 @@ func (a *pair) call(ctx context.Context, c *lab.Client, count int, interval time
 	}
 }
 
-// failed is the exit status of a client: every exchange should have been accepted.
+// failed is the exit status of a client: every exchange should have been
+// accepted, and none refused in HTTP.
 func (a *pair) failed() error {
-	if a.counts.rejected.Load() > 0 {
+	if a.counts.rejected.Load()+a.counts.refused.Load() > 0 {
 		return silentError{}
 	}
 	return nil

@@ -38,7 +38,7 @@ func (p *Program) printExchange(x *lab.Exchange, verbose bool) {
 		verdict := fmt.Sprintf("rejected by the %s: %s", x.RejectedBy, printable(x.Reason))
 		fmt.Fprintf(p.Stdout, "%4d  %s\n", x.Number, fold(verdict, width-6, "\n      "))
 	}
-	if x.Outcome == lab.Rejected || verbose {
+	if x.Outcome == lab.Rejected || x.Reason != "" || verbose {
 		p.printDetails(x)
 	}
 }
@@ -53,7 +53,12 @@ func (p *Program) printDetails(x *lab.Exchange) {
 	if x.Alert != nil {
 		alert = describeAlert(x.Alert)
 	}
+	but := ""
+	if x.Outcome == lab.Accepted {
+		but = x.Reason
+	}
 	for _, line := range []struct{ name, value string }{
+		{"but", but},
 		{"fix", x.Fix},
 		{"alert", alert},
 		{"server", saidBy(x.Server)},
@@ -90,6 +95,7 @@ func saidBy(p lab.Party) string {
 
 // printable takes out what a peer could do to a terminal.
 func printable(s string) string {
+	s = strings.ReplaceAll(s, "\r\n", "\n") // HTTP's line ends
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) || r == '\n' || r == '\t' {
 			return r
@@ -131,7 +137,7 @@ func fold(s string, n int, newline string) string {
 
 // printBody writes a response, ended by a line feed.
 func (p *Program) printBody(body []byte) {
-	fmt.Fprintf(p.Stdout, "\n%s\n", printable(strings.TrimRight(string(body), "\n")))
+	fmt.Fprintf(p.Stdout, "\n%s\n", printable(strings.TrimRight(string(body), "\r\n")))
 }
 
 // printPlan writes what is to be made, or was, and why.

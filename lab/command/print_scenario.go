@@ -3,11 +3,14 @@ package command
 import (
 	"crypto/tls"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // printScenarios writes the table of scenarios.
@@ -23,6 +26,7 @@ func (p *Program) printScenarios(all []*scenario.Scenario) {
 		p.printSide(all[i:n])
 		i = n
 	}
+	p.printEnds()
 }
 
 // printSide writes the scenarios of one side, by topic.
@@ -32,7 +36,7 @@ func (p *Program) printSide(side []*scenario.Scenario) {
 	for _, s := range side {
 		topics, names = max(topics, len(s.Topic)), max(names, len(s.Name))
 	}
-	indent := strings.Repeat(" ", 2+topics+2+names+2)
+	indent := strings.Repeat(" ", 2+topics+2+names+2+ends+2)
 	topic := ""
 	for _, s := range side {
 		shown := s.Topic
@@ -40,14 +44,68 @@ func (p *Program) printSide(side []*scenario.Scenario) {
 			shown = ""
 		}
 		topic = s.Topic
-		fmt.Fprintf(p.Stdout, "  %-*s  %-*s  %s\n", topics, shown, names, s.Name, fold(s.Title, width-len(indent), "\n"+indent))
+		fmt.Fprintf(p.Stdout, "  %-*s  %-*s  %-*s  %s\n", topics, shown, names, s.Name, ends, end(s), fold(s.Title, width-len(indent), "\n"+indent))
 	}
 }
 
+// printFound writes what a search has found, best first.
+func (p *Program) printFound(found []*scenario.Scenario) {
+	names := 0
+	for _, s := range found {
+		names = max(names, len(s.Name))
+	}
+	indent := strings.Repeat(" ", names+2+ends+2)
+	for _, s := range found {
+		fmt.Fprintf(p.Stdout, "%-*s  %-*s  %s\n", names, s.Name, ends, end(s), fold(s.Title, width-len(indent), "\n"+indent))
+	}
+	p.printEnds()
+}
+
+const ends = 3 // the width of end
+
+// end is how a scenario ends in its newest version: with the number of an
+// alert or an HTTP status, or without an alert.
+func end(s *scenario.Scenario) string {
+	versions := s.Versions()
+	e := s.Expect[versions[len(versions)-1]]
+	switch {
+	case e.RejectedBy == "" && e.Status >= 400:
+		return strconv.Itoa(e.Status)
+	case e.RejectedBy == "":
+		return "ok"
+	}
+	for code := range tlswire.AlertDescription(255) {
+		if code.String() == e.Alert {
+			return strconv.Itoa(int(code))
+		}
+	}
+	return "-"
+}
+
+// printEnds explains them.
+func (p *Program) printEnds() {
+	fmt.Fprintln(p.Stdout, "\nThe number is that of the alert in TLS 1.3, or of the HTTP status;\n- is an end without an alert. lab scenario run NAME lets it happen.")
+}
+
 func (p *Program) printScenarioJSON(s *scenario.Scenario) {
+	type expectation struct {
+		RejectedBy lab.Side `json:"rejected_by,omitempty"`
+		Alert      string   `json:"alert,omitempty"`
+		Code       lab.Code `json:"code,omitempty"`
+		Status     int      `json:"status,omitempty"`
+	}
 	var versions []string
+	expect, codes, alerts := map[string]expectation{}, []lab.Code{}, []int{}
 	for _, v := range s.Versions() {
+		e := s.Expect[v]
 		versions = append(versions, tls.VersionName(v))
+		expect[tls.VersionName(v)] = expectation{e.RejectedBy, e.Alert, e.Code, e.Status}
+		if e.Code != "" && !slices.Contains(codes, e.Code) {
+			codes = append(codes, e.Code)
+		}
+	}
+	for _, code := range s.Alerts() {
+		alerts = append(alerts, int(code))
 	}
 	p.printJSON(struct {
 		Name     string   `json:"name"`
@@ -55,7 +113,11 @@ func (p *Program) printScenarioJSON(s *scenario.Scenario) {
 		Side     string   `json:"side"`
 		Topic    string   `json:"topic"`
 		Versions []string `json:"versions"`
-	}{s.Name, s.Title, s.Side, s.Topic, versions})
+
+		Expect map[string]expectation `json:"expect"` // by version
+		Codes  []lab.Code             `json:"codes"`
+		Alerts []int                  `json:"alerts"` // numbers, also of what other programs send
+	}{s.Name, s.Title, s.Side, s.Topic, versions, expect, codes, alerts})
 }
 
 func (p *Program) printRunJSON(r *scenario.Result) {
@@ -83,9 +145,20 @@ func (p *Program) printBrief(runs []*scenario.Result) {
 		if i == 0 && len(runs) == 2 && outcome(r.Exchange) == outcome(runs[1].Exchange) {
 			version = "both"
 		}
-		fmt.Fprintf(p.Stdout, "%-33s %-8s %s\n", name, version, outcome(r.Exchange))
+		fmt.Fprintf(p.Stdout, "%-32s %-7s %s\n", name, version, briefly(r.Exchange))
 		p.printWrong(r)
 	}
+}
+
+// briefly is a verdict in fewer words than outcome's.
+func briefly(x *lab.Exchange) string {
+	switch {
+	case x.Outcome == lab.Accepted:
+		return outcome(x)
+	case x.Alert == nil:
+		return fmt.Sprintf("by the %s, no alert", x.RejectedBy)
+	}
+	return fmt.Sprintf("by the %s: %s", x.RejectedBy, x.Alert.Name)
 }
 
 func (p *Program) printWrong(r *scenario.Result) {
@@ -114,7 +187,7 @@ func (p *Program) printRuns(runs []*scenario.Result) {
 		return
 	}
 	s := runs[0].Scenario
-	fmt.Fprintf(p.Stdout, "%s: %s\n", s.Name, printable(s.Title))
+	fmt.Fprintln(p.Stdout, fold(printable(s.Name+": "+s.Title), width, "\n  "))
 	columns := make([][2]string, len(runs))
 	for i, r := range runs {
 		columns[i] = [2]string{words(&r.Exchange.Server), words(&r.Exchange.Client)}

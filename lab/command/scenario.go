@@ -3,6 +3,7 @@ package command
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"runtime"
@@ -22,7 +23,7 @@ func (p *Program) scenarioCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name:        "list",
-				Usage:       "all scenarios, or those that have all of some words",
+				Usage:       "all scenarios, or those that a message or words fit",
 				ArgsUsage:   "[WORD...]",
 				Description: scenarioListExamples,
 				Flags:       []cli.Flag{jsonFlag()},
@@ -67,30 +68,43 @@ func (p *Program) scenarioList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(s *scenario.Scenario) bool { return !hasWords(s, c.Args().Slice()) })
-	if len(all) == 0 {
-		return &noScenarioError{words: c.Args().Slice()}
+	words := strings.Fields(strings.Join(c.Args().Slice(), " "))
+	if len(words) > 0 {
+		var nearest []*scenario.Scenario
+		if all, nearest = scenario.Search(all, words); len(all) == 0 {
+			return &noScenarioError{words, nearest}
+		}
 	}
-	if c.Bool("json") {
+	switch {
+	case c.Bool("json"):
 		for _, s := range all {
 			p.printScenarioJSON(s)
 		}
-		return nil
+	case len(words) > 0:
+		p.printFound(all)
+	default:
+		p.printScenarios(all)
 	}
-	p.printScenarios(all)
 	return nil
 }
 
-// hasWords tells whether every word stands in the scenario's document, be it
-// part of a title, an alert or an RFC.
-func hasWords(s *scenario.Scenario, words []string) bool {
-	text := strings.ToLower(strings.Join(strings.Fields(string(s.Text)), " "))
-	missing := func(word string) bool { return !strings.Contains(text, strings.ToLower(word)) }
-	return !slices.ContainsFunc(words, missing)
+// noScenarioError is a list that comes out empty.
+type noScenarioError struct {
+	words   []string
+	nearest []*scenario.Scenario
 }
 
-// noScenarioError is a list that comes out empty.
-type noScenarioError struct{ words []string }
+// hint names what comes closest.
+func (e *noScenarioError) hint() string {
+	if len(e.nearest) == 0 {
+		return "lab scenario list shows all; words may be those of an error message, or an alert such as unknown_ca"
+	}
+	var names []string
+	for _, s := range e.nearest {
+		names = append(names, s.Name)
+	}
+	return "did you mean " + strings.Join(names, " or ") + "? lab scenario list shows all"
+}
 
 func (e *noScenarioError) Error() string {
 	return fmt.Sprintf("no scenario has %q in it", strings.Join(e.words, " "))
@@ -116,6 +130,11 @@ func (p *Program) scenarioRun(c *cli.Context) error {
 	chosen, err := chosenScenarios(c)
 	if err != nil {
 		return err
+	}
+	for _, s := range chosen {
+		if only != 0 && !c.Bool("all") && !slices.Contains(s.Versions(), only) {
+			return &usageError{command: commandName(c), problem: s.Name + " has no " + tls.VersionName(only)}
+		}
 	}
 	f := folderOf(c)
 	if err := os.MkdirAll(string(f), 0o755); err != nil {

@@ -112,7 +112,7 @@ func hint(err error) string {
 	case errors.As(err, &lesson) && len(lesson.Nearest) > 0:
 		return "did you mean " + strings.Join(lesson.Nearest, " or ") + "? lab scenario list shows all"
 	case errors.As(err, &lessons):
-		return "lab scenario list shows all; words may be those of an alert, such as unknown_ca"
+		return lessons.hint()
 	case errors.As(err, &lesson):
 		return "lab scenario list shows all; a file of your own is written ./mine.yaml"
 	case errors.As(err, &issue), errors.As(err, &unlike):
@@ -270,11 +270,11 @@ func untilWhen(count int) string {
 
 // sayServer tells what lab server asks for.
 func (a *pair) sayServer(addr net.Addr, certificate, clientCA string, count int) {
-	what := fmt.Sprintf("shows %s and lets in clients of %s", certificate, clientCA)
 	if a.scenario != nil {
-		what = "does as in the scenario"
+		a.sayScenarioServer(addr, count)
+	} else {
+		a.say("server on %s shows %s and lets in clients of %s, %s", typedURL(addr), certificate, clientCA, untilWhen(count))
 	}
-	a.say("server on %s %s, %s", typedURL(addr), what, untilWhen(count))
 	a.sayKeys(addr)
 	a.sayCapture(portOf(addr))
 }

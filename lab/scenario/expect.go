@@ -1,7 +1,9 @@
 package scenario
 
 import (
+	"cmp"
 	"fmt"
+	"net/http"
 
 	"mtlslab.example/lab/lab"
 )
@@ -19,6 +21,9 @@ func (e Expectation) differences(x *lab.Exchange) (wrong []string) {
 		alert = x.Alert.Name
 	}
 	differ("alert", e.Alert, alert)
+	if e.RejectedBy == "" {
+		e.Status = cmp.Or(e.Status, http.StatusOK)
+	}
 	status := 0
 	if x.HTTP != nil {
 		status = x.HTTP.Status

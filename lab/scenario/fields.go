@@ -1,7 +1,9 @@
 package scenario
 
 import (
+	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,6 +94,19 @@ func (r reader) header(to *map[string]string) setter {
 	}
 }
 
+// lists takes a list for every name.
+func (r reader) lists(to *map[string][]string) setter {
+	return func(n *yaml.Node) error {
+		*to = map[string][]string{}
+		return r.each(n, func(key, value *yaml.Node) error {
+			var list []string
+			err := r.texts(&list)(value)
+			(*to)[key.Value] = list
+			return err
+		})
+	}
+}
+
 func (r reader) boolean(to *bool) setter {
 	return func(n *yaml.Node) error {
 		if n.Value != "true" && n.Value != "false" {
@@ -111,6 +126,29 @@ func (r reader) number(to *int) setter {
 	}
 }
 
+// between takes a number with bounds.
+func (r reader) between(to *int, least, most int) setter {
+	return func(n *yaml.Node) error {
+		if err := r.number(to)(n); err != nil {
+			return err
+		}
+		if *to < least || *to > most {
+			return r.ErrorAt(n, fmt.Sprintf("write a number from %d to %d", least, most), "%s is too many, or too few", n.Value)
+		}
+		return nil
+	}
+}
+
+// host takes the host of a URL.
+func (r reader) host(to *string) setter {
+	return func(n *yaml.Node) error {
+		if strings.ContainsAny(n.Value, "/:@?# ") && net.ParseIP(n.Value) == nil {
+			return r.ErrorAt(n, "write the host alone, such as localhost or 127.0.0.1: the rest is the server's", "%q is not a host", n.Value)
+		}
+		return r.text(to)(n)
+	}
+}
+
 func (r reader) duration(to *time.Duration) setter {
 	return func(n *yaml.Node) (err error) {
 		if *to, err = time.ParseDuration(n.Value); err != nil || *to < 0 {
@@ -125,11 +163,28 @@ func choice[T any](r reader, to *T, values map[string]T) setter {
 	return func(n *yaml.Node) error {
 		value, ok := values[n.Value]
 		if !ok || n.Kind != yaml.ScalarNode {
-			return r.ErrorAt(n, "write one of "+strings.Join(slices.Sorted(maps.Keys(values)), ", "), "unknown value %q", n.Value)
+			return r.ErrorAt(n, oneOf(n.Value, slices.Sorted(maps.Keys(values))), "unknown value %q", n.Value)
 		}
 		*to = value
 		return nil
 	}
+}
+
+// oneOf is a hint at the values there are: what looks like the one written, or
+// else all of them, or some of many.
+func oneOf(written string, values []string) string {
+	const few = 12
+	nearest := certgen.Nearest(written, values)
+	for i, value := range values {
+		values[i] = strconv.Quote(value)
+	}
+	switch {
+	case len(nearest) > 0:
+		return "did you mean " + strconv.Quote(nearest[0]) + "?"
+	case len(values) > few:
+		return "write one of " + strings.Join(values[:few], ", ") + " and so on"
+	}
+	return "write one of " + strings.Join(values, ", ")
 }
 
 // choices takes a list of them.

@@ -1,9 +1,8 @@
 package scenario
 
 import (
+	"cmp"
 	"crypto/tls"
-	"crypto/x509/pkix"
-	"regexp"
 	"strings"
 	"sync"
 
@@ -32,15 +31,15 @@ func Parse(file string, text []byte) (*Scenario, error) {
 // fields are those of a scenario.
 func (s *Scenario) fields(r reader) map[string]setter {
 	return map[string]setter{
-		"name": r.text(&s.Name), "title": r.text(&s.Title), "topic": r.text(&s.Topic), "side": choice(r, &s.Side, named(Sides...)),
-		"teaches": r.text(&s.Teaches), "reason": r.text(&s.Reason), "fix": r.text(&s.Fix), "rfc": r.text(&s.RFC), "openssl": r.text(&s.OpenSSL),
-		"age": r.duration(&s.Age), "ech": r.text(&s.ECH), "calls": r.number(&s.Calls),
+		"name": s.readName(r), "title": r.text(&s.Title), "topic": r.text(&s.Topic), "side": choice(r, &s.Side, named(Sides...)),
+		"teaches": r.text(&s.Teaches), "reason": r.text(&s.Reason), "fix": r.text(&s.Fix), "rfc": r.text(&s.RFC), "openssl": r.text(&s.OpenSSL), "says": r.lists(&s.Says),
+		"age": r.duration(&s.Age), "ech": r.text(&s.ECH), "calls": r.between(&s.Calls, 1, 100),
 		"extensions": s.readExtensions(r),
-		"server":     func(n *yaml.Node) error { return r.object(n, s.Server.serverFields(r)) },
-		"client":     func(n *yaml.Node) error { return r.object(n, s.Client.clientFields(r)) },
+		"server":     func(n *yaml.Node) error { return r.object(n, s.serverFields(r)) },
+		"client":     func(n *yaml.Node) error { return r.object(n, s.clientFields(r)) },
 		"then": func(n *yaml.Node) error {
 			s.Then = &Then{}
-			return r.object(n, map[string]setter{"revoke": r.texts(&s.Then.Revoke), "renew": r.texts(&s.Then.Renew), "client": r.text(&s.Then.Client)})
+			return r.object(n, map[string]setter{"revoke": s.certificates(r, &s.Then.Revoke), "renew": s.certificates(r, &s.Then.Renew), "client": s.certificate(r, &s.Then.Client)})
 		},
 		"expect": func(n *yaml.Node) error {
 			return r.object(n, map[string]setter{"TLS 1.2": s.readExpectation(r, tls.VersionTLS12), "TLS 1.3": s.readExpectation(r, tls.VersionTLS13)})
@@ -48,14 +47,14 @@ func (s *Scenario) fields(r reader) map[string]setter {
 	}
 }
 
-// fields are those that both sides have.
-func (h *Half) fields(r reader) map[string]setter {
+// sideFields are those that both sides have.
+func (s *Scenario) sideFields(r reader, h *Half) map[string]setter {
 	suites := map[string]uint16{}
-	for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
-		suites[s.Name] = s.ID
+	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		suites[suite.Name] = suite.ID
 	}
 	return map[string]setter{
-		"certificate": r.text(&h.Certificate), "key": r.text(&h.Key), "trust": r.texts(&h.Trust),
+		"certificate": s.certificate(r, &h.Certificate), "key": s.certificate(r, &h.Key), "trust": s.certificates(r, &h.Trust),
 		"chain":                choice(r, &h.Chain, named(lab.ChainLeaf, lab.ChainReversed)),
 		"signature_algorithms": choices(r, &h.Signatures, signatures),
 		"crl":                  choice(r, &h.CRL, named(lab.CRLSoft, lab.CRLRequire, lab.CRLOff)),
@@ -67,15 +66,18 @@ func (h *Half) fields(r reader) map[string]setter {
 	}
 }
 
-func (h *Half) serverFields(r reader) map[string]setter {
-	fields := h.fields(r)
-	fields["also_show"], fields["allow"] = r.texts(&h.AlsoShow), r.texts(&h.Allow)
+func (s *Scenario) serverFields(r reader) map[string]setter {
+	h := &s.Server
+	fields := s.sideFields(r, h)
+	fields["also_show"], fields["allow"] = s.certificates(r, &h.AlsoShow), r.texts(&h.Allow)
+	fields["refuse_in_http"] = r.boolean(&h.RefuseInHTTP)
 	return fields
 }
 
-func (h *Half) clientFields(r reader) map[string]setter {
-	fields := h.fields(r)
-	fields["url"], fields["server_name"], fields["header"] = r.text(&h.URL), r.text(&h.ServerName), r.header(&h.Header)
+func (s *Scenario) clientFields(r reader) map[string]setter {
+	h := &s.Client
+	fields := s.sideFields(r, h)
+	fields["url"], fields["server_name"], fields["header"] = r.host(&h.URL), r.text(&h.ServerName), r.header(&h.Header)
 	fields["offer_cipher_suites"] = choices(r, &h.Offer, registeredSuites())
 	fields["withhold"], fields["resume"], fields["key_update"] = r.boolean(&h.Withhold), r.boolean(&h.Resume), r.boolean(&h.Rekey)
 	return fields
@@ -96,7 +98,7 @@ func (e *Expectation) fields(r reader) map[string]setter {
 	learns := map[string]lab.Learned{"handshake": lab.LearnedInHandshake, "first read": lab.LearnedAtFirstRead}
 	return map[string]setter{
 		"rejected_by": choice(r, &e.RejectedBy, named(lab.ServerSide, lab.ClientSide)), "alert": choice(r, &e.Alert, alerts()),
-		"code": r.text((*string)(&e.Code)), "status": r.number(&e.Status), "resumed": r.boolean(&e.Resumed),
+		"code": choice(r, &e.Code, named(lab.Codes()...)), "status": r.number(&e.Status), "resumed": r.boolean(&e.Resumed),
 		"server_learns": choice(r, &e.ServerLearns, learns), "client_learns": choice(r, &e.ClientLearns, learns),
 		"cipher_suite": r.text(&e.CipherSuite), "group": r.text(&e.Group), "alpn": r.text(&e.ALPN), "server": r.text(&e.Server),
 	}
@@ -134,45 +136,17 @@ func alerts() map[string]string {
 	return names
 }
 
-var goodName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
-
-// check refuses a scenario that cannot be told or run.
+// check refuses a scenario that cannot be run.
 func (s *Scenario) check(r reader) error {
-	root := r.Node()
-	for _, text := range []struct{ field, value string }{{"name", s.Name}, {"title", s.Title}, {"side", s.Side}, {"topic", s.Topic}, {"teaches", s.Teaches}, {"reason", s.Reason}} {
-		if text.value == "" {
-			return r.ErrorAt(root, "add a line such as "+text.field+": …", "the scenario has no %s", text.field)
-		}
-	}
 	switch {
-	case !goodName.MatchString(s.Name):
-		return r.ErrorAt(root, "write small letters, digits and hyphens", "the name %q is not one for a folder", s.Name)
+	case s.Name == "":
+		return r.ErrorAt(r.Node(), "add a line such as name: mine", "the scenario has no name")
 	case len(s.Expect) == 0:
-		return r.ErrorAt(root, "add expect: with TLS 1.2: or TLS 1.3: in it", "the scenario expects nothing")
-	case s.Calls < 1:
-		return r.ErrorAt(root, "write calls: 1 or more", "the scenario has no calls")
+		return r.ErrorAt(r.Node(), "add expect: with TLS 1.2: or TLS 1.3: in it", "the scenario expects nothing")
 	}
+	s.Title = cmp.Or(s.Title, s.Name)
 	if s.Calls == 1 && (s.Then != nil || s.Client.Resume) {
 		s.Calls = 2
 	}
 	return nil
-}
-
-// readExtensions takes what the manifest has no fields for, by certificate.
-func (s *Scenario) readExtensions(r reader) setter {
-	return func(n *yaml.Node) error {
-		s.Extensions = map[string][]pkix.Extension{}
-		return r.each(n, func(key, value *yaml.Node) error {
-			var x extensions
-			if err := x.read(r, value); err != nil {
-				return err
-			}
-			der, err := x.marshal()
-			if err != nil {
-				return r.ErrorAt(value, "write path_length, ca: false, or permitted and excluded host names", "these cannot be encoded: %v", err)
-			}
-			s.Extensions[key.Value] = der
-			return nil
-		})
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -68,6 +69,11 @@ func TestPeers(t *testing.T) {
 	if versions(string(golden)) != versions(table) {
 		t.Skipf("%s was measured with other versions:%s", alertsFile, versions(string(golden)))
 	}
+	for _, row := range rows {
+		for _, unsaid := range row.unsaid {
+			t.Error(unsaid)
+		}
+	}
 	if string(golden) != table {
 		t.Errorf("%s is not what was measured now; go test ./lab/scenario -run Peers -update writes it\n%s", alertsFile, difference(string(golden), table))
 	}
@@ -86,6 +92,8 @@ type peerRow struct {
 	version  uint16
 
 	goGo, sServer, sClient, curl string
+
+	unsaid []string // messages of curl and OpenSSL that the document has otherwise
 }
 
 func (r *peerRow) measure(t *testing.T, o Options) {
@@ -330,7 +338,8 @@ func (r *peerRow) openssl(t *testing.T, o Options, host, port string) string {
 	args = append(args, r.opensslFlags(s.Client)...)
 	cmd := exec.Command("openssl", args...)
 	cmd.Stdin = strings.NewReader("GET / HTTP/1.0\r\n\r\n")
-	_, _ = cmd.CombinedOutput() // its exit status says little
+	out, _ := cmd.CombinedOutput() // its exit status says little
+	r.compare("OpenSSL", string(out))
 	return ""
 }
 
@@ -359,12 +368,23 @@ func (r *peerRow) callCurl(t *testing.T, o Options, host, port string) string {
 		}
 	}
 	var exit *exec.ExitError
-	if err := exec.Command("curl", args...).Run(); errors.As(err, &exit) {
+	out, err := exec.Command("curl", args...).CombinedOutput()
+	r.compare("curl", string(out))
+	if errors.As(err, &exit) {
 		return fmt.Sprintf(", exit %d", exit.ExitCode())
 	} else if err != nil {
 		t.Fatal(err)
 	}
 	return ""
+}
+
+// compare looks for one of the messages that the document has of a program that
+// rejects the server.
+func (r *peerRow) compare(program, said string) {
+	known := r.scenario.Says[program]
+	if r.scenario.Side == "client rejects server" && len(known) > 0 && !slices.ContainsFunc(known, func(message string) bool { return strings.Contains(said, message) }) {
+		r.unsaid = append(r.unsaid, fmt.Sprintf("%s: %s says %q, not %q", r.scenario.Name, program, said, known))
+	}
 }
 
 // A session of s_client that was begun before the revocation is of no use after

@@ -96,6 +96,9 @@ func (s *Scenario) manifest(base []byte) (*certgen.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkReferences(m); err != nil {
+		return nil, err
+	}
 	for name, extensions := range s.Extensions {
 		if err := m.Extend(name, extensions...); err != nil {
 			return nil, err

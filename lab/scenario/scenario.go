@@ -34,10 +34,11 @@ type Scenario struct {
 	Side    string // one of Sides
 	Topic   string // one word
 	Teaches string
-	Reason  string // why it ends as it does
-	Fix     string // what to change; empty where nothing is wrong
-	RFC     string // where it is laid down
-	OpenSSL string // what OpenSSL does differently; empty for nothing
+	Reason  string              // why it ends as it does
+	Fix     string              // what to change; empty where nothing is wrong
+	RFC     string              // where it is laid down
+	OpenSSL string              // what OpenSSL does differently; empty for nothing
+	Says    map[string][]string // messages, by the program that prints them; Go's are the lab's own
 
 	Age        time.Duration               // how long ago the certificates and CRLs were made
 	Extensions map[string][]pkix.Extension // of certificates, by their names
@@ -51,6 +52,8 @@ type Scenario struct {
 
 	File string // where it was read
 	Text []byte // as read
+
+	references []reference // to certificates
 }
 
 // Half is what one side does. Fields that are zero are those of the default
@@ -74,7 +77,8 @@ type Half struct {
 	Timeout      time.Duration
 	Instead      lab.Instead
 
-	Allow []string // server alone
+	Allow        []string // server alone
+	RefuseInHTTP bool
 
 	URL        string // from here on, client alone; host without port
 	ServerName string
@@ -100,7 +104,7 @@ type Expectation struct {
 	Code         lab.Code
 	ServerLearns lab.Learned
 	ClientLearns lab.Learned
-	Status       int // of HTTP
+	Status       int // of HTTP; 0 of an exchange that is accepted: 200
 	CipherSuite  string
 	Group        string
 	ALPN         string

@@ -70,6 +70,7 @@ func TestCatalogue(t *testing.T) {
 					checkSides(t, r)
 					runs[i] = append(runs[i], r)
 				}
+				checkSays(t, s, runs[i])
 			})
 		}
 	})
@@ -110,6 +111,28 @@ func checkSides(t *testing.T, r *Result) {
 	}
 	if x.Alert.Arrived == nil || !*x.Alert.Arrived {
 		t.Error("the alert did not arrive")
+	}
+}
+
+// checkSays compares the messages that the document has of Go, to be found by,
+// with those of the run: each was heard, and that of the side that rejects is
+// among them.
+func checkSays(t *testing.T, s *Scenario, runs []*Result) {
+	t.Helper()
+	said := func(p lab.Party) bool {
+		return slices.ContainsFunc(s.Says["Go"], func(message string) bool { return strings.Contains(p.Error, message) })
+	}
+	for _, r := range runs {
+		if x := r.Exchange; x.Outcome == lab.Rejected && !said(x.Server) && !said(x.Client) {
+			t.Errorf("neither %q nor %q is in says", x.Server.Error, x.Client.Error)
+		}
+	}
+	for _, message := range s.Says["Go"] {
+		if !slices.ContainsFunc(runs, func(r *Result) bool {
+			return strings.Contains(r.Exchange.Server.Error, message) || strings.Contains(r.Exchange.Client.Error, message)
+		}) {
+			t.Errorf("nobody says %q", message)
+		}
 	}
 }
 
@@ -356,8 +379,13 @@ func TestFaultsHaveAPlace(t *testing.T) {
 		{good + "age: 30d\n", `mine.yaml:9:6: "30d" is not a duration`},
 		{good + "age: 1h\nage: 2h\n", `mine.yaml:10:1: field age is given twice`},
 		{strings.Replace(good, "status: 200", "alert: bad", 1), `mine.yaml:8:20: unknown value "bad"`},
-		{strings.Replace(good, "name: mine", "name: ../mine", 1), `mine.yaml:1:1: the name "../mine" is not one for a folder`},
-		{strings.Replace(good, "reason: b\n", "", 1), `mine.yaml:1:1: the scenario has no reason`},
+		{strings.Replace(good, "status: 200", "code: unknown-ca", 1), `mine.yaml:8:19: unknown value "unknown-ca"`},
+		{strings.Replace(good, "name: mine", "name: ../mine", 1), `mine.yaml:1:7: the name "../mine" is not one for a folder`},
+		{strings.Replace(good, "name: mine", "name: mtls", 1), `mine.yaml:1:7: the built-in scenario is called mtls too`},
+		{strings.Replace(good, "name: mine\n", "", 1), `mine.yaml:1:1: the scenario has no name`},
+		{good + "client: {url: \"https://localhost/\"}\n", `mine.yaml:9:15: "https://localhost/" is not a host`},
+		{good + "calls: 0\n", `mine.yaml:9:8: 0 is too many, or too few`},
+		{good + "calls: 1000000\n", `mine.yaml:9:8: 1000000 is too many, or too few`},
 		{"name: [", `mine.yaml:1:8: not YAML`},
 		{"", `mine.yaml:1:1: the manifest is empty`},
 	} {
@@ -370,9 +398,11 @@ func TestFaultsHaveAPlace(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{good + "---\nsubject: CN=client\nissuer: CN=nobody\n", `mine.yaml:11:9: the issuer "CN=nobody" is not in the manifest`},
 		{good + "---\nsubject: CN=client\nexpires: soon\n", `mine.yaml:11:10: "soon" is not a duration`},
-		{good + "extensions: {nobody: {path_length: 1}}\n", `no certificate is called "nobody"`},
-		{good + "then: {revoke: [nobody]}\n", `no certificate is called "nobody"`},
-		{good + "client: {certificate: nobody}\n", `is missing`},
+		{good + "extensions: {nobody: {path_length: 1}}\n", `mine.yaml:9:14: no certificate is called "nobody"`},
+		{good + "then: {revoke: [nobody]}\n", `mine.yaml:9:17: no certificate is called "nobody"`},
+		{good + "client: {certificate: nobody}\n", `mine.yaml:9:23: no certificate is called "nobody"`},
+		{good + "client: {key: nobody}\n", `mine.yaml:9:15: no certificate is called "nobody"`},
+		{good + "server: {trust: [client-ca, nobody]}\n", `mine.yaml:9:29: no certificate is called "nobody"`},
 	} {
 		s, err := Parse("mine.yaml", []byte(c.text))
 		if err != nil {
@@ -426,6 +456,56 @@ func TestUnexpected(t *testing.T) {
 	}
 }
 
+// An exchange that is accepted is one that was answered with 200, unless the
+// document says otherwise.
+func TestAcceptedMeans200(t *testing.T) {
+	s, err := Parse("mine.yaml", []byte("name: mine\nserver: {allow: [CN=admin]}\nexpect: {TLS 1.3: {}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Run(t.Context(), tls.VersionTLS13, Options{Manifest: baseManifest(t), Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"HTTP status should be 200, and is 403"}; fmt.Sprint(r.Wrong) != fmt.Sprint(want) {
+		t.Errorf("%q", r.Wrong)
+	}
+}
+
+// A value that is wrong is answered with the nearest, and quoted.
+func TestHints(t *testing.T) {
+	for text, want := range map[string]string{
+		"expect: {TLS 1.3: {alert: bad_certifcate}}": `did you mean "bad_certificate"?`,
+		"expect: {TLS 1.3: {code: unknown-ca}}":      `did you mean "unknown_ca"?`,
+		"side: fails":                                `write one of "client rejects server", "in, but not allowed", "no common ground", "not even TLS", "server rejects client", "works"`,
+		"client: {groups: [x448]}":                   `write one of "X25519MLKEM768", "secp256r1", "secp384r1", "secp521r1", "x25519"`,
+	} {
+		_, err := Parse("mine.yaml", []byte("name: mine\n"+text+"\n"))
+		var fault *certgen.ManifestError
+		if !errors.As(err, &fault) || fault.Hint != want {
+			t.Errorf("%s: %v, hint %q", text, err, fault.Hint)
+		}
+	}
+}
+
+// Each of the catalogue tells all that a lesson can.
+func TestCatalogueIsComplete(t *testing.T) {
+	all, err := All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		for field, value := range map[string]string{"title": s.Title, "side": s.Side, "topic": s.Topic, "teaches": s.Teaches, "reason": s.Reason, "rfc": s.RFC} {
+			if value == "" {
+				t.Errorf("%s has no %s", s.Name, field)
+			}
+		}
+		if s.Side != "works" && (s.Fix == "" || len(s.Says) == 0) {
+			t.Errorf("%s has no fix or nothing that is said", s.Name)
+		}
+	}
+}
+
 // FuzzParse looks for documents that cannot be refused in words.
 func FuzzParse(f *testing.F) {
 	all, err := All()
@@ -450,7 +530,7 @@ func TestFieldsAreInTheREADME(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, fields := range []map[string]setter{(&Scenario{}).fields(reader{}), new(Half).serverFields(reader{}), new(Half).clientFields(reader{}), new(Expectation).fields(reader{})} {
+	for _, fields := range []map[string]setter{(&Scenario{}).fields(reader{}), (&Scenario{}).serverFields(reader{}), (&Scenario{}).clientFields(reader{}), new(Expectation).fields(reader{})} {
 		for field := range fields {
 			if !strings.Contains(string(readme), "`"+field+"`") {
 				t.Errorf("%s is not in the README", field)

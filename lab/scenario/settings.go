@@ -12,7 +12,7 @@ import (
 // adds Journal, and Tap and KeyLog if there are any.
 func (s *Scenario) ServerSettings(certs string, version uint16) (lab.Settings, error) {
 	settings := s.Server.settings(s.Certs(certs), "server", "client-ca", version)
-	settings.Allow = s.Server.Allow
+	settings.Allow, settings.RefuseInHTTP = s.Server.Allow, s.Server.RefuseInHTTP
 	if s.ECH != "" {
 		var err error
 		settings.ECHKeys, _, err = lab.LoadECH(s.echFile(certs), s.ECH)

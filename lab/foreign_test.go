@@ -1,0 +1,206 @@
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/certgen"
+)
+
+// startNginx runs nginx with a server that asks for certificates of client-ca,
+// and returns its address.
+func startNginx(t *testing.T, pki string) string {
+	t.Helper()
+	nginx, err := exec.LookPath("nginx")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("needs nginx")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, dir := l.Addr().String(), t.TempDir()
+	l.Close()
+	temporary := ""
+	for _, what := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		temporary += fmt.Sprintf("%s_temp_path %s/%s; ", what, dir, what)
+	}
+	config := fmt.Sprintf(`daemon off; pid %[1]s/nginx.pid; error_log stderr; master_process off;
+events {}
+http { access_log off; %[2]s
+  server { listen %[3]s ssl; ssl_certificate %[4]s/server.pem; ssl_certificate_key %[4]s/server-key.pem;
+    ssl_client_certificate %[4]s/client-ca.pem; ssl_verify_client on; ssl_protocols TLSv1.2 TLSv1.3; location / { return 200 "let in"; } } }`, dir, temporary, addr, pki)
+	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), nginx, "-p", dir, "-c", "nginx.conf")
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+			return addr
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nginx does not listen: %s", &said)
+		}
+	}
+}
+
+// callAs makes one call with the given changes and returns its exchange.
+func callAs(t *testing.T, dir, addr string, change func(*Settings)) *Exchange {
+	t.Helper()
+	told := make(chan *Exchange, 1)
+	s := Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"},
+		Journal: &Journal{Each: func(x *Exchange) { told <- x }}}
+	change(&s)
+	c, err := NewClient(ClientOptions{URL: &url.URL{Scheme: "https", Host: "localhost", Path: "/"}, Addr: addr}, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rejected *RejectedError
+	if _, err := c.Call(t.Context()); err != nil && !errors.As(err, &rejected) {
+		t.Fatal(err)
+	}
+	return next(t, told)
+}
+
+// expiredClient makes, in dir, a certificate of client-ca that has expired.
+func expiredClient(t *testing.T, dir string) {
+	t.Helper()
+	base, err := certgen.ReadDocuments("certs.yaml", must(os.ReadFile(filepath.Join("..", "certs.yaml"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := certgen.ReadDocuments("more.yaml", []byte("subject: CN=expired\nissuer: CN=client-ca\nnot_before: 2020-01-01T00:00:00Z\nnot_after: 2021-01-01T00:00:00Z\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := certgen.Overlay("more.yaml", base, more)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := certgen.Generate(t.Context(), m, dir, certgen.Options{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func must(b []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// nginx lets every handshake succeed and refuses in HTTP. So does the lab's own
+// server if it is told to, and knows why.
+func TestRefusedInHTTP(t *testing.T) {
+	dir := newPKI(t)
+	expiredClient(t, dir)
+	own, err := Listen(t.Context(), "127.0.0.1:0", Settings{RefuseInHTTP: true, Journal: &Journal{},
+		Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go own.Serve(t.Context())
+	t.Run("lab", func(t *testing.T) { tryRefusals(t, dir, own.Addr().String()) })
+	t.Run("nginx", func(t *testing.T) { tryRefusals(t, dir, startNginx(t, dir)) })
+}
+
+func tryRefusals(t *testing.T, dir, addr string) {
+	const refuses = "the server asked for a certificate, and refuses in HTTP with 400: "
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for certificate, want := range map[string]string{
+			"":        refuses + "the client sent none",
+			"server":  refuses + "the one that the client sent is not of a CA that it names",
+			"expired": refuses + "it does not take the one that the client sent, and only its own log knows why",
+			"client":  "",
+		} {
+			x := callAs(t, dir, addr, func(s *Settings) { s.Certificate, s.Version = certificate, version })
+			code, status := RefusedInHTTP, 400
+			if want == "" {
+				code, status = "", 200
+			}
+			if x.Outcome != Accepted || x.Code != code || x.Reason != want || x.HTTP == nil || x.HTTP.Status != status {
+				t.Errorf("%s, certificate %q: %+v, %+v", tls.VersionName(version), certificate, x.Verdict, x.HTTP)
+			}
+		}
+	}
+}
+
+// A side that knows what it did itself does not ask the other's log.
+func TestOwnFaultAgainstForeignServer(t *testing.T) {
+	addr := startNginx(t, newPKI(t))
+	dir := newPKI(t)
+	for instead, want := range map[Instead]Code{InsteadHTTP: NotTLS, InsteadGarbage: NotTLS, InsteadHangUp: Closed, InsteadSilence: TooSlow} {
+		x := callAs(t, dir, addr, func(s *Settings) { s.Instead, s.Timeout = instead, 300*time.Millisecond })
+		if x.Code != want || !strings.HasPrefix(x.Reason, "the client ") {
+			t.Errorf("%s: %+v", instead, x.Verdict)
+		}
+	}
+}
+
+// What a server sees of clients that go away at different times.
+func TestClientsThatGoAway(t *testing.T) {
+	addr, told := serve(t, newPKI(t))
+	config := &tls.Config{InsecureSkipVerify: true}
+	visit := func(c net.Conn) *Exchange {
+		_ = tls.Client(c, config).Handshake()
+		c.Close()
+		return next(t, told)
+	}
+	browser := visit(&quitsAfterHello{hangUp{dial(t, addr)}})
+	if browser.Code != Closed || !strings.Contains(browser.Reason, "as a browser does that fetches its certificate first") {
+		t.Errorf("%+v", browser.Verdict)
+	}
+
+	dir := newPKI(t)
+	addr, told = serve(t, dir)
+	certificate, err := certgen.Load(dir, "client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Certificates = []tls.Certificate{certificate}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	c := tls.Client(dial(t, addr), config)
+	if err := c.HandshakeContext(ctx); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if x := next(t, told); x.Outcome != Accepted || !strings.Contains(x.Reason, "closed without a request") || x.Code != "" {
+		t.Errorf("%+v", x.Verdict)
+	}
+}
+
+func dial(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// quitsAfterHello closes in good order: it has read all of the server's flight.
+type quitsAfterHello struct{ hangUp }
+
+func (q *quitsAfterHello) Read([]byte) (int, error) { return q.hangUp.Read(make([]byte, 64<<10)) }

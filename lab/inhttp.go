@@ -1,0 +1,81 @@
+package lab
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Some servers leave it to HTTP to refuse a certificate, nginx among them: they
+// ask for one, let the handshake succeed whatever comes, and answer 400.
+
+// errNoCertificate is in the words of crypto/tls.
+var errNoCertificate = errors.New("tls: client didn't provide a certificate")
+
+// refuseInHTTP passes on the requests of clients whose certificate judge finds
+// good, and answers those of others with 400.
+func refuseInHTTP(judge func(c *serverConn, state tls.ConnectionState) error, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := r.Context().Value(connKey{}).(*tls.Conn).NetConn().(*serverConn)
+		err := judge(c, *r.TLS)
+		switch {
+		case err == nil:
+			next.ServeHTTP(w, r)
+			return
+		case errors.Is(err, errNoCertificate):
+			http.Error(w, "No required SSL certificate was sent", http.StatusBadRequest) // as nginx says it
+		default:
+			http.Error(w, "The SSL certificate error", http.StatusBadRequest)
+		}
+		c.refusal.Store(&err)
+	})
+}
+
+// verifyClient does what crypto/tls leaves undone with RequestClientCert.
+func (s Settings) verifyClient(c *serverConn, state tls.ConnectionState) error {
+	if len(state.PeerCertificates) == 0 {
+		return errNoCertificate
+	}
+	between := x509.NewCertPool()
+	for _, certificate := range state.PeerCertificates[1:] {
+		between.AddCert(certificate)
+	}
+	var err error
+	state.VerifiedChains, err = state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: c.own.trust, Intermediates: between,
+		CurrentTime: time.Now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
+	}
+	return s.verifier(c.own.revoked)(state)
+}
+
+// inHTTP is the reason of a refusal in HTTP.
+func inHTTP(status int, why string) *reason {
+	return &reason{RefusedInHTTP, "the server asked for a certificate, and refuses in HTTP with " + strconv.Itoa(status) + ": " + why}
+}
+
+// refusedInHTTP tells whether a response refuses the client's certificate, as
+// far as a client can tell: one was asked for, and none was sent, or one of a
+// CA that the server does not name; or the server says so, as nginx does.
+func (x *clientExchange) refusedInHTTP(r *Response) *reason {
+	switch r.Status {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, 495, 496: // the last two are nginx's own
+	default:
+		return nil
+	}
+	switch {
+	case !x.asked:
+		return nil
+	case x.shown == "":
+		return inHTTP(r.Status, "the client sent none")
+	case x.unnamed:
+		return inHTTP(r.Status, "the one that the client sent is not of a CA that it names")
+	case r.Status == http.StatusBadRequest && strings.Contains(string(r.Body), "SSL certificate"):
+		return inHTTP(r.Status, "it does not take the one that the client sent, and only its own log knows why")
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package scenario
+
+import (
+	"cmp"
+	"crypto/tls"
+	"net"
+	"path/filepath"
+	"reflect"
+
+	"mtlslab.example/lab/lab"
+)
+
+// Fault is the side at which something is wrong, or "" where that cannot be
+// said of one alone.
+func (s *Scenario) Fault() lab.Side {
+	server, client := !reflect.ValueOf(s.Server).IsZero(), !reflect.ValueOf(s.Client).IsZero()
+	switch {
+	case s.Side == Sides[0]:
+		return ""
+	case s.Side == "server rejects client":
+		return lab.ClientSide
+	case s.Side == "client rejects server" || server && !client:
+		return lab.ServerSide
+	case client && !server:
+		return lab.ClientSide
+	}
+	return ""
+}
+
+// Curl is the arguments of a curl that does the client's part against the
+// server on port, with the certificates below certs. ok is false where curl
+// cannot do it.
+func (s *Scenario) Curl(certs, port string) (args []string, ok bool) {
+	simple := Half{Certificate: s.Client.Certificate, URL: s.Client.URL, HTTP2: s.Client.HTTP2, CRL: s.Client.CRL}
+	if !reflect.DeepEqual(s.Client, simple) || s.ECH != "" || s.Calls > 1 {
+		return nil, false
+	}
+	file := func(name string) string { return filepath.Join(s.Certs(certs), name) }
+	args = []string{"curl", "--cacert", file("server-ca.pem")}
+	if name := cmp.Or(s.Client.Certificate, "client"); name != "none" {
+		args = append(args, "--cert", file(name+".pem"), "--key", file(name+"-key.pem"))
+	}
+	if versions := s.Versions(); len(versions) == 1 && versions[0] == tls.VersionTLS12 {
+		args = append(args, "--tls-max", "1.2")
+	} else if len(versions) == 1 {
+		args = append(args, "--tlsv1.3")
+	}
+	return append(args, "https://"+net.JoinHostPort(cmp.Or(s.Client.URL, "localhost"), port)+"/"), true
+}

@@ -1,0 +1,101 @@
+package scenario
+
+import (
+	"bytes"
+	"crypto/x509/pkix"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"mtlslab.example/lab/certgen"
+)
+
+var goodName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+
+// readName takes the name, which is not that of another scenario: their
+// certificates and captures would be in the same place.
+func (s *Scenario) readName(r reader) setter {
+	return func(n *yaml.Node) error {
+		if err := r.text(&s.Name)(n); err != nil {
+			return err
+		}
+		if !goodName.MatchString(s.Name) {
+			return r.ErrorAt(n, "write small letters, digits and hyphens", "the name %q is not one for a folder", s.Name)
+		}
+		builtIn, err := embedded.ReadFile("scenarios/" + s.Name + ".yaml")
+		if err == nil && !bytes.Equal(builtIn, s.Text) {
+			return r.ErrorAt(n, "give yours a name of its own, such as my-"+s.Name,
+				"the built-in scenario is called %s too, and its certificates and captures would be overwritten", s.Name)
+		}
+		return nil
+	}
+}
+
+// reference is a place where a document names a certificate.
+type reference struct {
+	r    reader
+	node *yaml.Node
+}
+
+// certificate takes the name of one.
+func (s *Scenario) certificate(r reader, to *string) setter {
+	return func(n *yaml.Node) error {
+		err := r.text(to)(n)
+		if *to != "none" {
+			s.references = append(s.references, reference{r, n})
+		}
+		return err
+	}
+}
+
+// certificates takes a list of names.
+func (s *Scenario) certificates(r reader, to *[]string) setter {
+	return func(n *yaml.Node) error {
+		err := r.texts(to)(n)
+		for _, item := range n.Content {
+			s.references = append(s.references, reference{r, item})
+		}
+		return err
+	}
+}
+
+// checkReferences finds names that no certificate has.
+func (s *Scenario) checkReferences(m *certgen.Manifest) error {
+	var names []string
+	for _, c := range m.Certificates {
+		names = append(names, c.Name)
+	}
+	for _, ref := range s.references {
+		if slices.Contains(names, ref.node.Value) {
+			continue
+		}
+		hint := "the certificates are " + strings.Join(names, ", ") + "; add a document for another"
+		if nearest := certgen.Nearest(ref.node.Value, names); len(nearest) > 0 {
+			hint = "did you mean " + strings.Join(nearest, " or ") + "?"
+		}
+		return ref.r.ErrorAt(ref.node, hint, "no certificate is called %q", ref.node.Value)
+	}
+	return nil
+}
+
+// readExtensions takes what the manifest has no fields for, by certificate.
+func (s *Scenario) readExtensions(r reader) setter {
+	return func(n *yaml.Node) error {
+		s.Extensions = map[string][]pkix.Extension{}
+		return r.each(n, func(key, value *yaml.Node) error {
+			var x extensions
+			if err := x.read(r, value); err != nil {
+				return err
+			}
+			der, err := x.marshal()
+			if err != nil {
+				return r.ErrorAt(value, "write path_length, ca: false, or permitted and excluded host names", "these cannot be encoded: %v", err)
+			}
+			s.Extensions[key.Value] = der
+			s.references = append(s.references, reference{r, key})
+			return nil
+		})
+	}
+}

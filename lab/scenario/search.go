@@ -1,0 +1,232 @@
+package scenario
+
+import (
+	"cmp"
+	"crypto/tls"
+	_ "embed"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+//go:embed ALERTS.md
+var measured string
+
+// Search returns the scenarios that have most of the words in them, best first.
+// The words may be a message as a program printed it: what is known of no
+// scenario (names, dates, addresses) does not count, and a number counts as that
+// of an alert or an HTTP status. If no scenario has enough of them, nearest are
+// those that come closest, and there may be none.
+func Search(all []*Scenario, words []string) (found, nearest []*Scenario) {
+	texts := make(map[*Scenario]*text, len(all))
+	for _, s := range all {
+		texts[s] = s.text()
+	}
+	terms := termsOf(words, texts)
+	if alike := likeNamed(all, words); len(words) == 1 && len(alike) > 0 && len(terms) != 1 {
+		return nil, alike // a slip of the finger
+	}
+	scores, possible := map[*Scenario]float64{}, 0.0
+	for _, t := range terms {
+		weight := t.weight(texts)
+		possible += weight
+		for _, s := range all {
+			if texts[s].has(t) {
+				scores[s] += weight
+			}
+		}
+	}
+	message := normal(strings.Join(words, " "))
+	for _, s := range all {
+		if texts[s].says(message) { // it stands there as it is
+			scores[s] += possible
+		}
+	}
+	ranked := slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool { return scores[s] == 0 })
+	slices.SortStableFunc(ranked, func(a, b *Scenario) int { return cmp.Compare(scores[b], scores[a]) })
+	if len(ranked) == 0 {
+		return nil, likeNamed(all, words)
+	}
+	const enough = 0.6 // of what is possible, and of the best
+	if best := scores[ranked[0]]; best >= enough*possible {
+		return slices.DeleteFunc(ranked, func(s *Scenario) bool { return scores[s] < enough*best }), nil
+	}
+	return nil, ranked[:min(3, len(ranked))]
+}
+
+// likeNamed are the scenarios whose names look like one of the words.
+func likeNamed(all []*Scenario, words []string) (alike []*Scenario) {
+	for _, word := range words {
+		for _, name := range certgen.Nearest(strings.ToLower(word), names()) {
+			i := slices.IndexFunc(all, func(s *Scenario) bool { return s.Name == name })
+			if i >= 0 && !slices.Contains(alike, all[i]) {
+				alike = append(alike, all[i])
+			}
+		}
+	}
+	return alike[:min(3, len(alike))]
+}
+
+// text is what can be found of a scenario, in normal form.
+type text struct {
+	all      string
+	messages []string
+	numbers  []string // of alerts and HTTP statuses
+}
+
+func (s *Scenario) text() *text {
+	t := &text{all: normal(string(s.Text))}
+	for _, messages := range s.Says {
+		for _, message := range messages {
+			t.messages = append(t.messages, normal(message))
+		}
+	}
+	for _, code := range s.Alerts() {
+		t.numbers = append(t.numbers, strconv.Itoa(int(code)))
+		t.all += normal(alertWords(code))
+	}
+	for _, e := range s.Expect {
+		t.numbers = append(t.numbers, strconv.Itoa(e.Status))
+	}
+	return t
+}
+
+// has tells whether a term stands there, of which a long word may be the beginning.
+func (t *text) has(term term) bool {
+	switch {
+	case term.isNumber():
+		return slices.Contains(t.numbers, strings.TrimSpace(string(term)))
+	case len(term) >= len(" word "):
+		return strings.Contains(t.all, strings.TrimRight(string(term), " "))
+	}
+	return strings.Contains(t.all, string(term))
+}
+
+// says tells whether a message of more than a word is part of what is said, or
+// the other way round.
+func (t *text) says(message string) bool {
+	return strings.Count(message, " ") > 2 && slices.ContainsFunc(t.messages, func(known string) bool {
+		return strings.Contains(known, message) || strings.Count(known, " ") > 3 && strings.Contains(message, known)
+	})
+}
+
+// term is a word that is looked for, or several that belong together, such as
+// CERTIFICATE_VERIFY_FAILED, in normal form.
+type term string
+
+// isNumber tells whether a term is as short as the number of an alert, or an
+// HTTP status; an RFC's is longer.
+func (t term) isNumber() bool {
+	return len(t) <= len(" 999 ") && !strings.ContainsFunc(strings.TrimSpace(string(t)), notDigit)
+}
+
+func notDigit(r rune) bool { return r < '0' || r > '9' }
+
+// weight is the greater the fewer texts have the term: the words that are in
+// every message hardly count.
+func (t term) weight(texts map[*Scenario]*text) float64 {
+	n := 0
+	for _, text := range texts {
+		if text.has(t) {
+			n++
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	return math.Pow(math.Log(float64(len(texts)+1)/float64(n)), 2)
+}
+
+// notWords are dates, times, addresses and places in source code, whose numbers
+// mean no alert.
+var notWords = regexp.MustCompile(`\S*\d[:./]\d\S*|\d+-\d+-\S*|\(\w+\.c:\d+\)|\d+\.\.\d+`)
+
+// fillers are in every sentence, or in every Java program.
+var fillers = strings.Fields("javax net exception a an and are as at be but by for from has i in is it its my not of on or so that the this to was we when why with you")
+
+// termsOf are the terms of what was typed. One of several words that nobody
+// says is taken apart.
+func termsOf(words []string, texts map[*Scenario]*text) (terms []term) {
+	known := func(t term) bool { return t.weight(texts) > 0 }
+	add := func(word string) {
+		t := term(normal(word))
+		if len(t) > 2 && !slices.Contains(fillers, strings.TrimSpace(string(t))) && !slices.Contains(terms, t) {
+			terms = append(terms, t)
+		}
+	}
+	for _, word := range strings.Fields(notWords.ReplaceAllString(strings.Join(words, " "), " ")) {
+		if known(term(normal(word))) {
+			add(word)
+			continue
+		}
+		for _, part := range strings.Fields(normal(word)) {
+			add(part)
+		}
+	}
+	return terms
+}
+
+// normal is s in small letters, with nothing but single blanks between its
+// words, and at its ends.
+func normal(s string) string {
+	words := strings.FieldsFunc(strings.ToLower(strings.ReplaceAll(s, "'", "")), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return " " + strings.Join(words, " ") + " "
+}
+
+// Alerts are the numbers of those that end the scenario, sent by the lab or, as
+// ALERTS.md has it, by other programs.
+func (s *Scenario) Alerts() []tlswire.AlertDescription {
+	codes := map[tlswire.AlertDescription]bool{}
+	for code := range tlswire.AlertDescription(255) {
+		for _, e := range s.Expect {
+			if e.Alert == code.String() {
+				codes[code] = true
+			}
+		}
+	}
+	for line := range strings.Lines(measured) {
+		if !strings.HasPrefix(line, "| "+s.Name+" |") {
+			continue
+		}
+		for _, number := range regexp.MustCompile(`\((\d+)\)`).FindAllStringSubmatch(line, -1) {
+			if code, err := strconv.ParseUint(number[1], 10, 8); err == nil {
+				codes[tlswire.AlertDescription(code)] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(codes))
+}
+
+// alertWords is an alert in the words of Go, OpenSSL, Java, GnuTLS and Firefox.
+func alertWords(code tlswire.AlertDescription) string {
+	name := code.String()
+	library := "tlsv1 "
+	switch {
+	case code >= tlswire.AlertCertificateRequired && code != tlswire.AlertNoApplicationProtocol:
+		library = "tlsv13 "
+	case code < tlswire.AlertUnknownCA:
+		library = "sslv3 "
+	}
+	return strings.Join([]string{"remote error", tls.AlertError(code).Error(), library + "alert " + name, "ssl tls alert " + name,
+		"ssl alert number", "tls alert", "received fatal alert " + name, others[code]}, " . ")
+}
+
+// others are the words of GnuTLS and Firefox (NSS).
+var others = map[tlswire.AlertDescription]string{
+	tlswire.AlertHandshakeFailure:       "Handshake failed . SSL_ERROR_HANDSHAKE_FAILURE_ALERT",
+	tlswire.AlertBadCertificate:         "Certificate is bad . SSL_ERROR_BAD_CERT_ALERT",
+	tlswire.AlertCertificateRevoked:     "Certificate was revoked . SSL_ERROR_REVOKED_CERT_ALERT",
+	tlswire.AlertCertificateExpired:     "Certificate is expired . SSL_ERROR_EXPIRED_CERT_ALERT",
+	tlswire.AlertCertificateUnknown:     "SSL_ERROR_CERTIFICATE_UNKNOWN_ALERT",
+	tlswire.AlertUnknownCA:              "CA is unknown . SSL_ERROR_UNKNOWN_CA_ALERT",
+	tlswire.AlertProtocolVersion:        "SSL_ERROR_PROTOCOL_VERSION_ALERT",
+	tlswire.AlertCertificateRequired:    "Certificate is required . SSL_ERROR_RX_CERTIFICATE_REQUIRED_ALERT . ERR_BAD_SSL_CLIENT_AUTH_CERT",
+	tlswire.AlertUnsupportedCertificate: "SSL_ERROR_UNSUPPORTED_CERTIFICATE_TYPE",
+}
