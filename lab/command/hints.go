@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -18,8 +17,7 @@ func nearestOf(missing *certgen.MissingError) []string {
 	files, _ := filepath.Glob(filepath.Join(filepath.Dir(missing.File), "*.pem")) // none, in a folder with odd characters
 	var names []string
 	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".pem")
-		if _, err := os.Stat(filepath.Join(filepath.Dir(file), name+"-key.pem")); err == nil && name != missing.Name {
+		if name := strings.TrimSuffix(filepath.Base(file), ".pem"); !strings.HasSuffix(name, "-key") && !strings.HasSuffix(name, "-crl") {
 			names = append(names, name)
 		}
 	}
