@@ -12,8 +12,8 @@ import (
 
 const (
 	dialTimeout = 10 * time.Second
-	keysTimeout = 250 * time.Millisecond // for the keys of a connection that has ended
-	restTimeout = time.Second            // for what is on its way when the program has ended
+	keysTimeout = time.Second // for the keys of a connection that has ended
+	restTimeout = time.Second // for what is on its way when the program has ended
 )
 
 // Relay passes the connections of a program on and taps them. It takes them as a proxy, or as a plain TCP forward. What
