@@ -36,6 +36,7 @@ type folder struct {
 
 	revoked    [][]*Certificate // of each CA, the certificates that its CRL must list
 	crlReasons [][]Reason       // of each CA, to make its CRL
+	listed     []bool           // on the CRL of its issuer
 }
 
 // examine reads dir and finds the reasons to make things anew, of which renew
@@ -49,7 +50,7 @@ func examine(ctx context.Context, m *Manifest, dir string, now time.Time, renew 
 	f := &folder{dir: dir, now: now, manifest: m, listing: files,
 		holdings: make([]*holding, n), reasons: make([][]Reason, n),
 		verified: make([]bool, n), wideKeys: make([]bool, n),
-		revoked: make([][]*Certificate, n), crlReasons: make([][]Reason, n)}
+		revoked: make([][]*Certificate, n), crlReasons: make([][]Reason, n), listed: make([]bool, n)}
 
 	err = inParallel(ctx, n, func(i int) error {
 		if renew[i] {

@@ -83,7 +83,7 @@ func (f *folder) listReasons(ca *Certificate, crl *x509.RevocationList) []Reason
 		}
 		serial := f.holdings[c.index].leaf.SerialNumber.String()
 		wanted[serial] = true
-		if !listed[serial] {
+		if f.listed[c.index] = listed[serial]; !listed[serial] {
 			absent = append(absent, c.Name)
 		}
 	}

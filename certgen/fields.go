@@ -2,6 +2,7 @@ package certgen
 
 import (
 	"crypto/x509"
+	"errors"
 	"maps"
 	"math/big"
 	"net"
@@ -115,6 +116,9 @@ func dateField(field func(*document) *time.Time) func(*document, *yaml.Node) err
 			return err
 		}
 		date, err := time.Parse(time.RFC3339, text)
+		if err != nil && isNoDay(text) {
+			return d.faultAt(n, "write a day of the calendar, in RFC 3339, for example 2030-01-31T12:00:00Z", "%s is not a date: there is no such day", quoted(text))
+		}
 		if err != nil {
 			return d.faultAt(n, hint, "%s is not a date", quoted(text))
 		}
@@ -125,6 +129,14 @@ func dateField(field func(*document) *time.Time) func(*document, *yaml.Node) err
 		*field(d) = date
 		return nil
 	}
+}
+
+// isNoDay tells whether text begins like a date whose day or month is not in
+// the calendar.
+func isNoDay(text string) bool {
+	_, err := time.Parse(time.DateOnly, text[:min(len(time.DateOnly), len(text))])
+	var parse *time.ParseError
+	return errors.As(err, &parse) && strings.HasSuffix(parse.Message, "out of range")
 }
 
 func (d *document) setExpires(n *yaml.Node) error {

@@ -12,16 +12,16 @@ import (
 // the files are there, say what the manifest says, are valid, private where
 // they must be, and that the chain up to the root holds; for a CA also its CRL.
 // Each comes with nil or a *LieError. An error that keeps Verify from looking
-// at all comes alone, with a nil certificate.
-func Verify(m *Manifest, dir string, now time.Time) iter.Seq2[*Certificate, error] {
-	return func(yield func(*Certificate, error) bool) {
+// at all comes alone, with a zero Info.
+func Verify(m *Manifest, dir string, now time.Time) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
 		f, err := examine(context.Background(), m, dir, now, nil)
 		if err != nil {
-			yield(nil, err)
+			yield(Info{}, err)
 			return
 		}
 		for _, c := range m.Certificates {
-			if !yield(c, f.lie(c)) {
+			if !yield(f.describe(c), f.lie(c)) {
 				return
 			}
 		}
@@ -63,7 +63,7 @@ type Info struct {
 	*Certificate
 	Depth   int               // of issuers above it; 0: self-signed
 	Leaf    *x509.Certificate // nil when missing or damaged
-	State   string            // in words: "ok", "missing", "changed: sans", "expires in 3 days", "revoked"
+	State   string            // in words: "ok", "missing", "changed: sans", "expires in 3 days", "revoked", "expired"
 	Reasons []Reason          // to make it anew; empty when it stays
 }
 
@@ -102,6 +102,8 @@ func (f *folder) describe(c *Certificate) Info {
 		info.State = joinReasons(reasons)
 	case f.wideKeys[c.index]:
 		info.State = wideKey.Text
+	case c.Revoked && !f.listed[c.index]:
+		info.State = "revoked: not on the CRL yet"
 	case c.Revoked:
 		info.State = "revoked"
 	case f.now.After(leaf.NotAfter):

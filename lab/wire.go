@@ -52,12 +52,13 @@ func (j *Journal) onWire(c *tlsdecrypt.Connection) {
 // both sides have told. mu is held.
 func (j *Journal) awaitWire(k string, e *entry) {
 	e.late = time.AfterFunc(wireTimeout, func() {
+		sofar := j.dissection.dissector.Peek(e.Number) // before mu is taken: onWire is called with the dissector's locks held
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		if j.open[k] != e {
 			return
 		}
-		e.Wire = j.dissection.dissector.Peek(e.Number)
+		e.Wire = sofar
 		j.settle(k, e)
 	})
 }

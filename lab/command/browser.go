@@ -14,7 +14,7 @@ import (
 func (p *Program) browserCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "browser",
-		Usage:       "open a browser that has the client certificate and logs its keys",
+		Usage:       "open a browser with the client certificate and a key log",
 		ArgsUsage:   "[URL]",
 		Description: browserExamples,
 		Flags: []cli.Flag{
@@ -59,6 +59,9 @@ func (p *Program) browser(c *cli.Context) error {
 		return err
 	}
 	if name := c.String("cert"); name != "none" {
+		if _, err := certgen.Load(f.certs(), name); err != nil {
+			return err
+		}
 		o.PKCS12 = func(password string) ([]byte, error) { return certgen.PKCS12(f.certs(), name, password) }
 	}
 	if o.KeyLog, err = prepareKeyLog(c, f); err != nil {

@@ -94,7 +94,7 @@ func (p *Program) certsRegenerate(c *cli.Context) error {
 
 func (p *Program) certsList(c *cli.Context) error {
 	f := folderOf(c)
-	m, err := p.readManifest(f, false)
+	m, err := p.readManifest(f, true)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (p *Program) certsShow(c *cli.Context) error {
 		return &usageError{command: commandName(c), problem: "lab certs show takes one NAME"}
 	}
 	f, name := folderOf(c), c.Args().First()
-	m, err := p.readManifest(f, false)
+	m, err := p.readManifest(f, true)
 	if err != nil {
 		return err
 	}
@@ -142,15 +142,15 @@ func (p *Program) certsShow(c *cli.Context) error {
 
 func (p *Program) certsVerify(c *cli.Context) error {
 	f := folderOf(c)
-	m, err := p.readManifest(f, false)
+	m, err := p.readManifest(f, true)
 	if err != nil {
 		return err
 	}
-	for certificate, lie := range certgen.Verify(m, f.certs(), time.Now()) {
+	for info, lie := range certgen.Verify(m, f.certs(), time.Now()) {
 		if lie != nil {
 			return lie
 		}
-		p.printVerified(certificate, c.Bool("json"))
+		p.printVerified(info, c.Bool("json"))
 	}
 	return nil
 }

@@ -6,10 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/certgen"
 )
 
 // Exit statuses.
@@ -65,7 +69,7 @@ func (silentError) Error() string { return "failed" }
 type usageError struct {
 	command string // with the program's name: "lab certs show"
 	problem string
-	nearest string // what was perhaps meant, or empty
+	nearest []string // what was perhaps meant, best first; may be empty
 }
 
 func (e *usageError) Error() string { return e.problem }
@@ -92,7 +96,7 @@ func (p *Program) app() *cli.App {
 	eachCommand(app.Commands, func(c *cli.Command) {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
-		c.CustomHelpTemplate = commandHelp
+		c.CustomHelpTemplate = helpTemplate(c)
 		if len(c.Subcommands) > 0 {
 			c.Action = chooseCommand
 			c.CustomHelpTemplate = ""
@@ -117,33 +121,61 @@ func chooseCommand(c *cli.Context) error {
 		}
 		return cli.ShowSubcommandHelp(c)
 	}
-	commands := c.Command.Subcommands
+	var names []string
+	for _, command := range c.Command.Subcommands {
+		names = append(names, command.Name)
+	}
+	if c.Command.Name == "lab" {
+		names = append(names, "--version")
+	}
 	return &usageError{
 		command: commandName(c),
 		problem: fmt.Sprintf("no command is called %q", name),
-		nearest: nearestCommand(commands, name),
+		nearest: certgen.Nearest(name, names),
 	}
 }
 
-// nearestCommand returns the name that is most like name, which the library
-// wraps in a sentence.
-func nearestCommand(commands []*cli.Command, name string) string {
-	if parts := strings.Split(cli.SuggestCommand(commands, name), `"`); len(parts) == 3 {
-		return parts[1]
-	}
-	return ""
-}
+// The words of the library for flags that it cannot read.
+var (
+	undefinedFlag = regexp.MustCompile(`^flag provided but not defined: -+(.*)$`)
+	emptyFlag     = regexp.MustCompile(`^flag needs an argument: -+(.*)$`)
+	invalidFlag   = regexp.MustCompile(`(?s)^invalid (?:boolean )?value (".*") for (?:flag )?-+([^ ]*?): .*$`)
+)
 
 // onUsageError is called by the library for flags that it cannot read.
 func onUsageError(c *cli.Context, err error, _ bool) error {
 	e := &usageError{command: commandName(c), problem: err.Error()}
-	const undefined = "flag provided but not defined: -"
-	if flag, ok := strings.CutPrefix(err.Error(), undefined); ok {
-		flag = strings.TrimLeft(flag, "-")
-		e.problem = fmt.Sprintf("no flag is called --%s", flag)
-		e.nearest = cli.SuggestFlag(c.Command.Flags, flag, true)
+	if m := undefinedFlag.FindStringSubmatch(err.Error()); m != nil {
+		e.problem = fmt.Sprintf("no flag is called --%s", m[1])
+		for _, flag := range c.Command.Flags {
+			e.nearest = append(e.nearest, flag.Names()[0])
+		}
+		e.nearest = certgen.Nearest(m[1], e.nearest)
+		for i, name := range e.nearest {
+			e.nearest[i] = "--" + name
+		}
+	} else if m := emptyFlag.FindStringSubmatch(err.Error()); m != nil {
+		e.problem = fmt.Sprintf("--%s needs a value", m[1])
+	} else if m := invalidFlag.FindStringSubmatch(err.Error()); m != nil {
+		e.problem = fmt.Sprintf("--%s is %s, and must be %s", m[2], m[1], valuesOf(c.Command.Flags, m[2]))
 	}
 	return e
+}
+
+// valuesOf says which values the flag of that name takes.
+func valuesOf(flags []cli.Flag, name string) string {
+	for _, flag := range flags {
+		if !slices.Contains(flag.Names(), name) {
+			continue
+		}
+		switch flag.(type) {
+		case *cli.DurationFlag:
+			return "like 500ms, 5s or 1m"
+		case *cli.IntFlag:
+			return "a whole number"
+		}
+	}
+	return "true or false"
 }
 
 // commandName is the whole name of the command that runs.

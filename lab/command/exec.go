@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -57,7 +58,7 @@ func (p *Program) execCommand() *cli.Command {
 			dirFlag(),
 			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log", Usage: "append the TLS secrets to `FILE`, or off with --capture"},
 			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record the program's connections, decrypted, to `FILE`"},
-			&cli.StringSliceFlag{Name: "tap", Usage: "record what comes to one address and pass it on to another, `LISTEN=TARGET`, instead of being the program's proxy"},
+			&cli.StringSliceFlag{Name: "tap", Usage: "record what comes to one address and pass it on to another, `LISTEN=TARGET`, instead of being the program's proxy; may be repeated"},
 		},
 		Action: p.exec,
 	}
@@ -86,17 +87,26 @@ func (p *Program) exec(c *cli.Context) error {
 	}
 	defer remove()
 	library, err := keyshim.Library(c.Context)
-	p.sayObstacles(path, err)
+	known := p.sayObstacles(path, err)
 	program := &exec.Cmd{Path: path, Args: args, Env: keyshim.Environment(os.Environ(), log, library)}
 	if recording {
 		return p.record(c, program, log, taps)
 	}
-	if p.Stdout == os.Stdout && p.Stderr == os.Stderr {
-		if err := keyshim.Replace(path, args, program.Env); !errors.Is(err, errors.ErrUnsupported) {
-			return &startError{args[0], err}
-		}
+	before := sizeOf(log)
+	err = p.run(program)
+	if start := (*startError)(nil); !known && !errors.As(err, &start) && sizeOf(log) <= before {
+		p.sayNoSecrets(args[0], log)
 	}
-	return p.run(program)
+	return err
+}
+
+// sizeOf is the size of a file in bytes, 0 if there is none.
+func sizeOf(file string) int64 {
+	info, err := os.Stat(file)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 // wantsCapture reads --capture, and refuses what makes no sense without it.
@@ -139,6 +149,13 @@ func prepareLog(c *cli.Context) (path string, remove func(), err error) {
 // record runs a program and records its connections: those that it makes
 // through a proxy, or those that come to the addresses of --tap.
 func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []tap) error {
+	listeners, err := listen(taps) // first: a busy port must not cost a recording
+	if err != nil {
+		return err
+	}
+	for _, l := range listeners {
+		defer l.Close() // again, but for an error
+	}
 	a := &pair{Program: p}
 	if err := a.openCapture(c, ""); err != nil {
 		return err
@@ -148,52 +165,64 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []t
 	if err != nil {
 		return err
 	}
-	err = startRelay(relay, taps, program)
-	if err == nil {
-		err = p.run(program)
+	for i, l := range listeners {
+		relay.Forward(l, taps[i].target)
 	}
-	recorded, closing := relay.Close()
-	a.sayRecorded(recorded)
-	return errors.Join(err, closing)
-}
-
-// startRelay has the relay listen for taps or, if there are none, be the
-// program's proxy.
-func startRelay(relay *keyshim.Relay, taps []tap, program *exec.Cmd) error {
-	for _, t := range taps {
-		if err := relay.Forward(t.listen, t.target); err != nil {
-			return err
+	if len(taps) == 0 {
+		proxy, err := relay.Proxy()
+		if err != nil {
+			_, closing := relay.Close()
+			return errors.Join(err, closing)
 		}
+		program.Env = keyshim.ProxyEnvironment(program.Env, proxy)
 	}
-	if len(taps) > 0 {
-		return nil
+	err = p.run(program)
+	recorded, closing := relay.Close()
+	if start := (*startError)(nil); !errors.As(err, &start) {
+		a.sayRecorded(recorded, len(taps) > 0)
 	}
-	addr, err := relay.Proxy()
-	if err != nil {
-		return err
-	}
-	program.Env = keyshim.ProxyEnvironment(program.Env, addr)
-	return nil
+	return errors.Join(err, closing)
 }
 
 // tap is one --tap.
 type tap struct{ listen, target string }
 
+// tapError is a --tap that cannot be listened for.
+type tapError struct {
+	listen string
+	err    error
+}
+
+func (e *tapError) Error() string { return fmt.Sprintf("--tap %s: %v", e.listen, e.err) }
+func (e *tapError) Unwrap() error { return e.err }
+
 func readTaps(c *cli.Context) ([]tap, error) {
 	var taps []tap
 	for _, text := range c.StringSlice("tap") {
-		listen, target, ok := strings.Cut(text, "=")
-		if !ok || !isAddr(listen) || !isAddr(target) {
-			return nil, &usageError{command: commandName(c), problem: fmt.Sprintf("--tap is %q, and must be like 127.0.0.1:9443=127.0.0.1:8443", text)}
+		const example = "127.0.0.1:9443=127.0.0.1:8443"
+		listen, target, _ := strings.Cut(text, "=")
+		if problem := cmp.Or(addrProblem(listen, example), addrProblem(target, example)); problem != "" {
+			return nil, &usageError{command: commandName(c), problem: fmt.Sprintf("--tap is %q, and %s", text, problem)}
 		}
 		taps = append(taps, tap{listen, target})
 	}
 	return taps, nil
 }
 
-func isAddr(s string) bool {
-	_, _, err := net.SplitHostPort(s)
-	return err == nil
+// listen returns a listener for each tap, which the caller closes.
+func listen(taps []tap) ([]net.Listener, error) {
+	var listeners []net.Listener
+	for _, t := range taps {
+		l, err := net.Listen("tcp", t.listen)
+		if err != nil {
+			for _, l := range listeners {
+				l.Close()
+			}
+			return nil, &tapError{t.listen, err}
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
 }
 
 // run runs a program to its end, with lab's own streams.

@@ -2,7 +2,6 @@ package command
 
 import (
 	"bytes"
-	"context"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -61,7 +60,6 @@ func (p *Program) explain(c *cli.Context) error {
 		return err
 	}
 	defer in.Close()
-	defer context.AfterFunc(c.Context, func() { in.Close() })() // ends a read from a pipe
 
 	debug.SetGCPercent(200) // less than main's: a file may hold many connections that are open at a time
 	terminal := isTerminal(p.Stdout)
@@ -73,23 +71,28 @@ func (p *Program) explain(c *cli.Context) error {
 	defer bar.stop()
 	dissector := tlsdecrypt.New(tlsdecrypt.Options{Secrets: secrets, RSAKeys: rsaKeys, Done: gallery.add})
 	spread := wiretap.NewSpread(dissector, runtime.GOMAXPROCS(0))
-	err = capture.Read(in, capture.ReadOptions{
-		Sink:     gallery.watch(spread),
-		Secrets:  func(lines []byte) { addLines(secrets, lines) },
-		Progress: func(n int64) { bar.update(int(n), int(max(size, n))) },
-		Notice:   func(text string) { p.say("%s", text) },
-	})
+	read := make(chan error, 1)
+	go func() {
+		read <- capture.Read(in, capture.ReadOptions{
+			Sink:     gallery.watch(spread),
+			Secrets:  func(lines []byte) { addLines(secrets, lines) },
+			Progress: func(n int64) { bar.update(int(n), int(max(size, n))) },
+			Notice:   func(text string) { p.say("%s", text) },
+		})
+	}()
+	select {
+	case err = <-read:
+	case <-c.Context.Done():
+		gallery.flush()
+		return nil // with a read under way, which a pipe may hold up for ever
+	}
 	spread.Close()
 	dissector.Close()
 	bar.stop()
-	switch empty := gallery.finish(file); {
-	case c.Context.Err() != nil:
-		return nil
-	case err != nil:
-		return &captureError{file, err}
-	default:
+	if empty := gallery.finish(file); err == nil {
 		return empty
 	}
+	return &captureError{file, err}
 }
 
 // captureError is a capture that could not be read to its end.

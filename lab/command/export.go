@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,21 +21,21 @@ type exportFormat struct {
 	name      string
 	suffix    string // of the file, after the certificate's name; empty: to stdout
 	encrypted bool
-	encode    func(certs, name, password, ca string) ([]byte, error)
+	encode    func(c *cli.Context, certs, name, password string) ([]byte, error)
 }
 
 var exportFormats = []exportFormat{
-	{"p12", ".p12", true, func(certs, name, password, _ string) ([]byte, error) {
+	{"p12", ".p12", true, func(_ *cli.Context, certs, name, password string) ([]byte, error) {
 		return certgen.PKCS12(certs, name, password)
 	}},
-	{"java-truststore", "-truststore.p12", true, func(certs, name, password, _ string) ([]byte, error) {
+	{"java-truststore", "-truststore.p12", true, func(_ *cli.Context, certs, name, password string) ([]byte, error) {
 		return certgen.TrustStore(certs, name, password)
 	}},
-	{"pem-bundle", "-bundle.pem", false, func(certs, name, _, _ string) ([]byte, error) {
+	{"pem-bundle", "-bundle.pem", false, func(_ *cli.Context, certs, name, _ string) ([]byte, error) {
 		return certgen.Bundle(certs, name)
 	}},
-	{"env", "", false, func(certs, name, _, ca string) ([]byte, error) {
-		return environment(certs, name, ca)
+	{"env", "", false, func(c *cli.Context, certs, name, _ string) ([]byte, error) {
+		return environment(c, certs, name)
 	}},
 }
 
@@ -47,8 +48,10 @@ func (p *Program) exportCommand() *cli.Command {
 		Flags: []cli.Flag{dirFlag(),
 			&cli.StringFlag{Name: "format", Usage: "`FORMAT` p12, java-truststore, pem-bundle or env"},
 			&cli.StringFlag{Name: "out", DefaultText: "beside NAME.pem; env: -", Usage: "`FILE` to write, or - for stdout"},
+			&cli.BoolFlag{Name: "force", Usage: "write over a FILE that is there"},
 			&cli.StringFlag{Name: "password-file", Usage: "`FILE` whose first line is the password (default: asked for, or " + defaultPassword + ")"},
 			&cli.StringFlag{Name: "ca", Value: serverCA, Usage: "env: `NAME` of the CA that peers must have"},
+			addrFlag(),
 		},
 		Action:       p.certsExport,
 		BashComplete: p.completeNames,
@@ -71,7 +74,7 @@ func (p *Program) certsExport(c *cli.Context) error {
 	if c.String("out") == "" && format.suffix != "" {
 		out = filepath.Join(f.certs(), name+format.suffix)
 	}
-	if err := f.checkForeign(c, out); err != nil {
+	if err := f.checkOut(c, out); err != nil {
 		return err
 	}
 	password := ""
@@ -81,12 +84,22 @@ func (p *Program) certsExport(c *cli.Context) error {
 			return err
 		}
 	}
-	data, err := format.encode(f.certs(), name, password, c.String("ca"))
+	data, err := format.encode(c, f.certs(), name, cmp.Or(password, defaultPassword))
 	if err != nil {
 		return err
 	}
+	if err := p.writeExport(out, data); err != nil {
+		return err
+	}
+	if format.encrypted && password == "" {
+		p.say("the password of %s is %s; --password-file sets another", out, defaultPassword)
+	}
+	return nil
+}
+
+func (p *Program) writeExport(out string, data []byte) error {
 	if out == "-" {
-		_, err = p.Stdout.Write(data)
+		_, err := p.Stdout.Write(data)
 		return err
 	}
 	if err := certgen.WriteFile(out, data); err != nil {
@@ -96,18 +109,39 @@ func (p *Program) certsExport(c *cli.Context) error {
 	return nil
 }
 
-// checkForeign refuses to export over the manifest and what it has made.
-func (f folder) checkForeign(c *cli.Context, out string) error {
-	info, err := os.Stat(out)
-	if err != nil {
+// checkOut refuses to export over what --out names, but for a regular file with
+// --force, and over the manifest and what it has made even so.
+func (f folder) checkOut(c *cli.Context, out string) error {
+	info, err := os.Lstat(out)
+	if out == "-" || err != nil {
 		return nil // nothing is there
 	}
-	m, err := certgen.Read(f.manifest())
-	if errors.Is(err, fs.ErrNotExist) {
+	problem := ""
+	switch own, err := f.isOwn(info); {
+	case err != nil:
+		return err
+	case own:
+		problem = "which the lab needs as it is"
+	case c.String("out") == "":
+		return nil // an older export
+	case !info.Mode().IsRegular():
+		problem = "which is not a regular file; --out - writes to stdout"
+	case !c.Bool("force"):
+		problem = "which is there already; --force writes over it"
+	default:
 		return nil
 	}
+	return &usageError{command: commandName(c), problem: fmt.Sprintf("--out is %s, %s", out, problem)}
+}
+
+// isOwn tells whether a file is the manifest or of what it has made.
+func (f folder) isOwn(info fs.FileInfo) (bool, error) {
+	m, err := certgen.Read(f.manifest())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	own := []string{f.manifest()}
 	for _, certificate := range m.Certificates {
@@ -117,15 +151,20 @@ func (f folder) checkForeign(c *cli.Context, out string) error {
 	}
 	for _, file := range own {
 		if other, err := os.Stat(file); err == nil && os.SameFile(info, other) {
-			return &usageError{command: commandName(c), problem: fmt.Sprintf("--out is %s, which the lab needs as it is", out)}
+			return true, nil
 		}
 	}
-	return nil
+	return false, nil
 }
 
-// environment is shell lines that name the files of a certificate and the CA
-// that its peers must have.
-func environment(certs, name, ca string) ([]byte, error) {
+// environment is shell lines that name the files of a certificate and of --ca,
+// and how they are used with the server at --addr.
+func environment(c *cli.Context, certs, name string) ([]byte, error) {
+	if err := checkAddr(c); err != nil {
+		return nil, err
+	}
+	ca := c.String("ca")
+	_, port, _ := net.SplitHostPort(c.String("addr"))
 	if _, err := certgen.Load(certs, name); err != nil {
 		return nil, err
 	}
@@ -140,7 +179,7 @@ func environment(certs, name, ca string) ([]byte, error) {
 	for _, v := range [][2]string{{"LAB_CERT", name + ".pem"}, {"LAB_KEY", name + "-key.pem"}, {"LAB_CA", ca + ".pem"}} {
 		fmt.Fprintf(&b, "export %s=%s\n", v[0], shellQuoted(filepath.Join(dir, v[1])))
 	}
-	b.WriteString(environmentUse)
+	b.WriteString(strings.ReplaceAll(environmentUse, "PORT", port))
 	return []byte(b.String()), nil
 }
 

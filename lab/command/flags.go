@@ -2,6 +2,7 @@ package command
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -122,11 +123,27 @@ func checkCount(c *cli.Context) error {
 
 // checkAddr refuses what is not an address to listen on or connect to.
 func checkAddr(c *cli.Context) error {
-	_, port, err := net.SplitHostPort(c.String("addr"))
-	if _, badPort := strconv.ParseUint(port, 10, 16); err != nil || badPort != nil {
-		return &usageError{command: commandName(c), problem: fmt.Sprintf("--addr is %q, and must be like 127.0.0.1:8443", c.String("addr"))}
+	addr := c.String("addr")
+	problem := addrProblem(addr, "127.0.0.1:8443")
+	if problem == "" {
+		return nil
 	}
-	return nil
+	return &usageError{command: commandName(c), problem: fmt.Sprintf("--addr is %q, and %s", addr, problem)}
+}
+
+// addrProblem is why a TCP address is none that one can have, or "".
+func addrProblem(addr, example string) string {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "must be like " + example
+	}
+	switch _, err = strconv.ParseUint(port, 10, 16); {
+	case errors.Is(err, strconv.ErrRange):
+		return "ports end at 65535"
+	case err != nil:
+		return "must be like " + example
+	}
+	return ""
 }
 
 // captureLimit reads --capture-limit, in bytes; 0 is none.

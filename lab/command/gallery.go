@@ -28,13 +28,14 @@ type gallery struct {
 	options             ladder.Options
 	live                bool // somebody waits for each connection
 
-	mu    sync.Mutex
-	out   *bufio.Writer  // to stdout
-	ends  []int          // the streams that have ended, in order, and were not shown yet
-	ready map[int]*frame // what was added, by stream
-	hung  kinds
-	count struct{ all, tls int }
-	found bool // the stream that is asked for
+	mu     sync.Mutex
+	out    *bufio.Writer  // to stdout
+	ends   []int          // the streams that have ended, in order, and were not shown yet
+	ready  map[int]*frame // what was added, by stream
+	hung   kinds
+	count  struct{ all, tls int }
+	found  bool // the stream that is asked for
+	headed bool // the list has its heading
 
 	trusted *tlsdecrypt.Trust
 }
@@ -135,6 +136,10 @@ func (g *gallery) show(stream int) {
 	switch {
 	case f.text == nil:
 		return
+	case g.list && !g.json && !g.headed:
+		g.headed = true
+		fmt.Fprintln(g.out, ladder.Heading())
+		fallthrough
 	case g.list, g.json:
 		_, _ = g.out.Write(f.text)
 	case !isTLS(c) && g.stream < 0:
@@ -145,6 +150,13 @@ func (g *gallery) show(stream int) {
 	default:
 		_, _ = g.out.Write(f.text)
 	}
+}
+
+// flush writes what has been shown.
+func (g *gallery) flush() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_ = g.out.Flush()
 }
 
 // finish shows what did not end, and says what was not shown.
@@ -180,7 +192,9 @@ func (e *nothingError) Error() string {
 }
 
 // isTLS tells whether there was any TLS on a connection.
-func isTLS(c *tlsdecrypt.Connection) bool { return len(c.Messages) > 0 }
+func isTLS(c *tlsdecrypt.Connection) bool {
+	return len(c.Messages) > 0 && c.Verdict().Outcome != tlsdecrypt.NotTLS
+}
 
 // kinds remembers which kinds of connections were drawn in full.
 type kinds struct{ drawn map[string]bool }

@@ -53,7 +53,7 @@ func (p *Program) server(c *cli.Context) error {
 	err = wait()
 	a.wire.Close() // every connection has ended: what was said comes with the verdicts
 	a.join(ctx)
-	a.sayCounts()
+	a.sayCounts(c.Context)
 	return err
 }
 
@@ -131,7 +131,7 @@ func (p *Program) client(c *cli.Context) error {
 	}
 	a.join(c.Context)
 	if c.Int("count") != 1 {
-		a.sayCounts()
+		a.sayCounts(c.Context)
 	}
 	if c.Context.Err() != nil {
 		return nil
@@ -158,9 +158,9 @@ func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 
 // ownURL is that of the lab's own server at --addr, by the name of localhost.
 func ownURL(c *cli.Context) (string, error) {
-	_, port, err := net.SplitHostPort(c.String("addr"))
-	if err != nil {
-		return "", checkAddr(c)
+	if err := checkAddr(c); err != nil {
+		return "", err
 	}
+	_, port, _ := net.SplitHostPort(c.String("addr"))
 	return "https://localhost:" + port + "/", nil
 }

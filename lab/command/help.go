@@ -1,5 +1,13 @@
 package command
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
 // The examples that --help ends with.
 const (
 	appExamples = `In an empty folder, lab up makes certificates from certs.yaml, starts a
@@ -19,9 +27,9 @@ lab up --tls 1.2 --http 2         only TLS 1.2, and HTTP/2
 lab up --addr 127.0.0.1:9443      on another port
 SSLKEYLOGFILE=~/keys.log lab up   secrets into another file`
 
-	serverExamples = `lab server                              on 127.0.0.1:8443, for clients of client-ca
-lab server --client-ca server-ca        for clients of another CA
-lab server --addr 0.0.0.0:8443          for other machines too
+	serverExamples = `lab server                        on 127.0.0.1:8443, for clients of client-ca
+lab server --client-ca server-ca  for clients of another CA
+lab server --addr 0.0.0.0:8443    for other machines too
 curl --cacert certs/server-ca.pem --cert certs/client.pem \
   --key certs/client-key.pem https://localhost:8443/`
 
@@ -43,7 +51,8 @@ lab exec --keylog app.log -- ./app.py       in another file
 lab exec --capture x.pcapng -- curl --cacert certs/server-ca.pem \
   --cert certs/client.pem --key certs/client-key.pem https://localhost:8443/
 lab exec --capture x.pcapng --tap 127.0.0.1:9443=127.0.0.1:8443 -- \
-  openssl s_server -accept 8443 -cert certs/server.pem -key certs/server-key.pem`
+  openssl s_server -accept 8443 -cert certs/server.pem \
+  -key certs/server-key.pem`
 
 	generateExamples = `lab certs generate              make what certs.yaml asks for
 lab certs generate --dry-run    what would be made, and why`
@@ -59,10 +68,10 @@ lab certs list --json   for a program to read`
 
 	verifyExamples = `lab certs verify   exit status 1, and why, at the first lie`
 
-	exportExamples = `lab certs export client --format p12                  certs/client.p12, for browsers and Java
-lab certs export server-ca --format java-truststore   certs/server-ca-truststore.p12
-lab certs export client --format pem-bundle           certs/client-bundle.pem
-eval "$(lab certs export client --format env)"        $LAB_CERT, $LAB_KEY, $LAB_CA`
+	exportExamples = `lab certs export client --format p12             for browsers and Java
+lab certs export server-ca --format java-truststore
+lab certs export client --format pem-bundle      in one PEM file
+eval "$(lab certs export client --format env)"   $LAB_CERT, $LAB_KEY, $LAB_CA`
 
 	browserExamples = `lab browser                                  the lab's own page, as client
 lab browser --firefox                        with Firefox
@@ -84,7 +93,7 @@ lab scenario run no-client-cert --tls 1.3
 lab scenario run no-client-cert --brief   without drawing the exchanges
 lab scenario run --all                    a line for each
 lab scenario run ./mine.yaml              your own
-lab server --scenario expired-server      keep one running, for your own client`
+lab server --scenario expired-server      keep one running, for any client`
 
 	completionExamples = `source <(lab completion bash)                    bash
 lab completion zsh > "${fpath[1]}/_lab"           zsh
@@ -92,15 +101,41 @@ lab completion fish | source                     fish
 lab completion powershell | Out-String | iex     PowerShell`
 )
 
-// commandHelp is the library's template with the description as examples.
+// helpWidth is how many characters a line of help has at most.
+const helpWidth = 80
+
+// helpTemplate is the library's template for the help of a command, with its
+// flags set within helpWidth and its description as examples.
+func helpTemplate(c *cli.Command) string {
+	return strings.Replace(commandHelp, "FLAGS", flagsHelp(append(slices.Clone(c.Flags), cli.HelpFlag)), 1)
+}
+
+// flagsHelp sets flags in two columns, a name and what it is for.
+func flagsHelp(flags []cli.Flag) string {
+	names, uses := make([]string, len(flags)), make([]string, len(flags))
+	widest := 0
+	for i, flag := range flags {
+		names[i], uses[i], _ = strings.Cut(flag.String(), "\t")
+		names[i], _, _ = strings.Cut(names[i], " [ ") // how often is in the use
+		uses[i] = strings.Replace(uses[i], " (default: false)", "", 1)
+		widest = max(widest, len(names[i]))
+	}
+	var b strings.Builder
+	for i, name := range names {
+		column := fmt.Sprintf("   %-*s", widest+3, name)
+		b.WriteString(column + fold(uses[i], helpWidth-len(column), "\n"+strings.Repeat(" ", len(column))) + "\n")
+	}
+	return b.String()
+}
+
 const commandHelp = `NAME:
    {{template "helpNameTemplate" .}}
 
 USAGE:
    {{.HelpName}}{{if .VisibleFlags}} [options]{{end}}{{if .ArgsUsage}} {{.ArgsUsage}}{{end}}
-{{if .VisibleFlags}}
-OPTIONS:{{template "visibleFlagTemplate" .}}
-{{end}}{{if .Description}}
+
+OPTIONS:
+FLAGS{{if .Description}}
 EXAMPLES:
    {{template "descriptionTemplate" .}}
 {{end}}`

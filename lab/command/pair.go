@@ -161,8 +161,11 @@ func (a *pair) close() {
 	}
 }
 
-// sayCounts sums up.
-func (a *pair) sayCounts() {
+// sayCounts sums up, below the ^C that a terminal shows when ctx has ended.
+func (a *pair) sayCounts(ctx context.Context) {
+	if ctx.Err() != nil && isTerminal(a.Stderr) {
+		fmt.Fprintln(a.Stderr)
+	}
 	accepted, rejected, inHTTP := a.counts.accepted.Load(), a.counts.rejected.Load(), ""
 	if refused := a.counts.refused.Load(); refused > 0 {
 		inHTTP = fmt.Sprintf(" (%d then refused in HTTP)", refused)

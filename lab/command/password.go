@@ -14,7 +14,7 @@ import (
 const defaultPassword = "changeit"
 
 // password is that for a file to be written: from --password-file, or else
-// asked for on a terminal, or else the default.
+// asked for on a terminal; empty where there is none.
 func (p *Program) password(c *cli.Context, out string) (string, error) {
 	if file := c.String("password-file"); file != "" {
 		data, err := os.ReadFile(file)
@@ -22,13 +22,16 @@ func (p *Program) password(c *cli.Context, out string) (string, error) {
 			return "", err
 		}
 		line, _, _ := strings.Cut(string(data), "\n")
-		return strings.TrimSuffix(line, "\r"), nil
+		line = strings.TrimSuffix(line, "\r")
+		if line == "" {
+			return "", &usageError{command: commandName(c), problem: fmt.Sprintf("--password-file is %s, whose first line is empty", file)}
+		}
+		return line, nil
 	}
 	if stdin := int(os.Stdin.Fd()); term.IsTerminal(stdin) {
 		return p.askPassword(c, stdin, out)
 	}
-	p.say("the password of %s is %s; --password-file sets another", out, defaultPassword)
-	return defaultPassword, nil
+	return "", nil
 }
 
 // askPassword reads a line that the terminal does not show. Ctrl-C ends it and
@@ -51,9 +54,6 @@ func (p *Program) askPassword(c *cli.Context, terminal int, out string) (string,
 	select {
 	case a := <-answered:
 		fmt.Fprintln(p.Stderr)
-		if len(a.line) == 0 && a.err == nil {
-			return defaultPassword, nil
-		}
 		return string(a.line), a.err
 	case <-c.Context.Done():
 		fmt.Fprintln(p.Stderr)

@@ -313,14 +313,24 @@ func (p *Program) printCertificate(info certgen.Info, f folder) {
 	}
 }
 
-// printVerified says that a certificate is what the manifest says.
-func (p *Program) printVerified(c *certgen.Certificate, asJSON bool) {
+// printVerified says that a certificate is what the manifest says, and how it
+// is if that is anything but ok.
+func (p *Program) printVerified(info certgen.Info, asJSON bool) {
 	if asJSON {
 		p.printJSON(struct {
-			Name string `json:"name"`
-			OK   bool   `json:"ok"`
-		}{c.Name, true})
+			Name  string `json:"name"`
+			OK    bool   `json:"ok"`
+			State string `json:"state"`
+		}{info.Name, true, info.State})
 		return
 	}
-	fmt.Fprintf(p.Stdout, "ok  %s\n", c.Name)
+	line := "ok  " + info.Name
+	switch info.State {
+	case "ok":
+	case "revoked", "expired", "not valid yet":
+		line += fmt.Sprintf("  (%s, as certs.yaml wants it)", info.State)
+	default:
+		line += fmt.Sprintf("  (%s)", info.State)
+	}
+	fmt.Fprintln(p.Stdout, line)
 }

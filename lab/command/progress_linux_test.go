@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -97,4 +98,17 @@ func TestProgress(t *testing.T) {
 	if n, _ := quickScreen.Read(make([]byte, 1024)); n > 0 {
 		t.Errorf("work that was done at once showed %d bytes", n)
 	}
+}
+
+// What is said after Ctrl-C does not follow the terminal's ^C on its line.
+func TestCountsAfterInterrupt(t *testing.T) {
+	screen, terminal := openTerminal(t)
+	a := &pair{Program: &Program{Stderr: terminal}}
+	interrupted, interrupt := context.WithCancel(t.Context())
+	a.sayCounts(interrupted)
+	readUntil(t, screen, "lab: 0 exchanges: 0 accepted, 0 rejected\r\n")
+	interrupt()
+	fmt.Fprint(terminal, "^C")
+	a.sayCounts(interrupted)
+	readUntil(t, screen, "^C\r\nlab: 0 exchanges")
 }

@@ -43,6 +43,7 @@ func (r *report) draw(c *tlsdecrypt.Connection) {
 		return
 	}
 	r.check(c)
+	c.Comments = nil // the verdict stands above
 	fmt.Fprintln(r.Stdout)
 	_ = ladder.Draw(r.Stdout, c, r.options)
 	fmt.Fprintln(r.Stdout)

@@ -23,7 +23,7 @@ func (p *Program) scenarioCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name:        "list",
-				Usage:       "all scenarios, by side and topic, or those that an error message or some words fit",
+				Usage:       "all scenarios, or those that a message or words fit",
 				ArgsUsage:   "[WORD...]",
 				Description: scenarioListExamples,
 				Flags:       []cli.Flag{jsonFlag()},

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"net"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -89,18 +87,21 @@ func hint(err error) string {
 		lesson   *scenario.UnknownError
 		lessons  *noScenarioError
 		start    *startError
+		taps     *tapError
 		unsafe   *keyshim.UnsafeError
 	)
 	switch {
 	case errors.As(err, &usage):
-		if usage.nearest != "" {
-			return fmt.Sprintf("did you mean %s? %s --help shows all", usage.nearest, usage.command)
+		if len(usage.nearest) > 0 {
+			return fmt.Sprintf("did you mean %s? %s --help shows all", strings.Join(usage.nearest, " or "), usage.command)
 		}
 		return usage.command + " --help"
 	case errors.As(err, &manifest):
 		return manifest.Hint
 	case errors.As(err, &way):
-		return fmt.Sprintf("lab overwrites only what it wrote itself: move %s away, then lab certs generate", way.File)
+		return fmt.Sprintf("lab overwrites only what it wrote itself: move %s away, then try again", way.File)
+	case errors.As(err, &missing) && len(nearestOf(missing)) > 0:
+		return "did you mean " + strings.Join(nearestOf(missing), " or ") + "? lab certs list shows what there is"
 	case errors.As(err, &missing), errors.As(err, &damaged), errors.As(err, &mismatch):
 		return "lab certs generate makes it, if certs.yaml has it; lab certs list shows what there is"
 	case errors.As(err, &unknown):
@@ -121,7 +122,7 @@ func hint(err error) string {
 	case errors.As(err, &noAnchor):
 		return "lab certs list shows who issued whom"
 	case errors.As(err, &dial):
-		return fmt.Sprintf("does a server run there? lab server --addr HOST:PORT starts one; %s is where lab client looked", dial.Addr)
+		return dialHint(dial)
 	case errors.As(err, &nobody):
 		return browserHint(nobody)
 	case errors.As(err, &noTool):
@@ -144,20 +145,23 @@ func hint(err error) string {
 		return "it takes the private key of the server's RSA certificate, such as certs/server-key.pem"
 	case errors.Is(err, errCaptureOnTerminal):
 		return "lab up --capture - | wireshark -k -i -, or | lab explain -"
+	case errors.As(err, &taps):
+		return "--tap LISTEN=TARGET: LISTEN is an address of this machine, where neither the program itself nor another one listens"
 	case errors.Is(err, errAddrInUse):
 		return "another program listens there: end it, or choose another port with --addr 127.0.0.1:9443"
 	case errors.As(err, &network) && network.Op == "listen":
 		return "choose an address of this machine and a port over 1023, such as --addr 127.0.0.1:9443"
 	case errors.Is(err, fs.ErrPermission):
-		return "choose a folder that you may write to with --dir"
+		return "it belongs to somebody else, or is closed to you: change that, or work in another folder with --dir DIR"
 	}
 	return ""
 }
 
-// environmentUse is how the exported variables are used.
-const environmentUse = `# curl --cacert "$LAB_CA" --cert "$LAB_CERT" --key "$LAB_KEY" https://localhost:8443/
-# wget -qO- --ca-certificate="$LAB_CA" --certificate="$LAB_CERT" --private-key="$LAB_KEY" https://localhost:8443/
-# openssl s_client -CAfile "$LAB_CA" -cert "$LAB_CERT" -key "$LAB_KEY" -connect localhost:8443
+// environmentUse is how the exported variables are used, with PORT for the
+// server's.
+const environmentUse = `# curl --cacert "$LAB_CA" --cert "$LAB_CERT" --key "$LAB_KEY" https://localhost:PORT/
+# wget -qO- --ca-certificate="$LAB_CA" --certificate="$LAB_CERT" --private-key="$LAB_KEY" https://localhost:PORT/
+# openssl s_client -CAfile "$LAB_CA" -cert "$LAB_CERT" -key "$LAB_KEY" -connect localhost:PORT
 `
 
 // browserHint names what to install.
@@ -237,17 +241,25 @@ func (p *Program) sayReachable(addr net.Addr, clientCA string) {
 	}
 }
 
+// typedURL is the URL of a server to type: one on every address is localhost.
+func typedURL(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return "https://localhost:" + portOf(addr)
+	}
+	return "https://" + addr.String()
+}
+
 // sayUp tells where lab up is and how to look inside.
 func (a *pair) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 	how := fmt.Sprintf("a call every %v, until Ctrl-C", interval)
 	if count > 0 {
 		how = counted(count, "call")
 	}
-	scheme := "https://"
+	where := typedURL(addr)
 	if a.scenario != nil && a.scenario.Server.Instead != "" {
-		scheme = ""
+		where = addr.String()
 	}
-	a.say("server and client on %s%s: %s", scheme, addr, how)
+	a.say("server and client on %s: %s", where, how)
 	a.sayKeys(addr)
 	a.sayCapture(portOf(addr))
 }
@@ -265,7 +277,7 @@ func (a *pair) sayServer(addr net.Addr, certificate, clientCA string, count int)
 	if a.scenario != nil {
 		a.sayScenarioServer(addr, count)
 	} else {
-		a.say("server on https://%s shows %s and lets in clients of %s, %s", addr, certificate, clientCA, untilWhen(count))
+		a.say("server on %s shows %s and lets in clients of %s, %s", typedURL(addr), certificate, clientCA, untilWhen(count))
 	}
 	a.sayKeys(addr)
 	a.sayCapture(portOf(addr))
@@ -273,6 +285,11 @@ func (a *pair) sayServer(addr net.Addr, certificate, clientCA string, count int)
 
 // sayCapture prints the command that opens the capture of those ports.
 func (a *pair) sayCapture(ports ...string) {
+	a.sayCaptureOf("with its keys, so that it opens decrypted", ports...)
+}
+
+// sayCaptureOf does so, and says what the capture has of keys.
+func (a *pair) sayCaptureOf(keys string, ports ...string) {
 	if a.capture == nil || a.captured == "-" {
 		return
 	}
@@ -285,7 +302,7 @@ func (a *pair) sayCapture(ports ...string) {
 			line += "-d tcp.port==" + port + ",tls "
 		}
 	}
-	a.say("capture in %s, with its keys, so that it opens decrypted:\n  %s%s", a.captured, line, a.captured)
+	a.say("capture in %s, %s:\n  %s%s", a.captured, keys, line, a.captured)
 }
 
 // sayKeys prints the command that shows the traffic decrypted.
@@ -303,54 +320,6 @@ func (a *pair) sayKeys(addr net.Addr) {
 		line += " -d tcp.port==" + port + ",tls"
 	}
 	a.say("keys in %s; to see the traffic decrypted:\n  %s", a.keys.Name(), line)
-}
-
-// sayObstacles tells before a program runs why its keys cannot be had, and
-// what can be done instead. failed is why there is no shim, or nil.
-func (p *Program) sayObstacles(path string, failed error) {
-	var compiler *keyshim.NoCompilerError
-	switch {
-	case errors.As(failed, &compiler):
-		p.say("%v: only programs that log their keys by themselves do so now; install a C compiler for the others", failed)
-	case failed != nil:
-		p.say("%v: only programs that log their keys by themselves do so now", failed)
-	}
-	const otherEnd = "the program at the other end of its connections has the same keys"
-	obstacle, file := keyshim.Inspect(path)
-	switch obstacle {
-	case keyshim.Go:
-		p.say("%s is a Go program: its keys are logged only if it sets KeyLogWriter in its tls.Config; %s", file, otherEnd)
-	case keyshim.Static:
-		p.say("%s is statically linked: its keys are logged only if it does that by itself; %s", file, otherEnd)
-	case keyshim.Privileged:
-		p.say("%s gains privileges when it starts (setuid), so that nothing is loaded into it: become that user first, as in sudo lab exec -- COMMAND", file)
-	case keyshim.Foreign:
-		p.say("%s is for another processor than the shim: its keys are logged only if it does that by itself; %s", file, otherEnd)
-	}
-}
-
-// sayRecorded tells what is in the capture, and what is missing.
-func (a *pair) sayRecorded(r keyshim.Recorded) {
-	if r.Connections == 0 {
-		a.say("nothing was recorded: the program made no connection through the proxy that lab exec was for it; --tap LISTEN=TARGET records any that you send to LISTEN")
-		return
-	}
-	if r.Keyless > 0 {
-		a.say("the program logged no keys for %d of %s: %s cannot be decrypted", r.Keyless, counted(r.Connections, "connection"), a.captured)
-	}
-	var ports []string
-	for _, port := range slices.Sorted(maps.Keys(r.Ports)) {
-		ports = append(ports, strconv.Itoa(int(port)))
-	}
-	a.sayCapture(ports...)
-}
-
-// hint says what to type after a program could not be started.
-func (e *startError) hint() string {
-	if e.notFound() {
-		return "is it installed, and spelt right? lab exec looks for it as the shell does, but knows no aliases and no built-ins: lab exec -- sh -c '...' runs those"
-	}
-	return "is it a program that you may run? chmod +x " + e.program + " makes a script one, if its first line says #!/bin/sh"
 }
 
 // loopback is the name of the loopback interface for Wireshark.

@@ -67,7 +67,7 @@ func (a *pair) sayScenarioServer(addr net.Addr, count int) {
 	if does := instead[a.scenario.Server.Instead]; does != "" {
 		a.say("server on %s %s, %s", addr, does, untilWhen(count))
 	} else {
-		a.say("server on https://%s does as in the scenario, %s", addr, untilWhen(count))
+		a.say("server on %s does as in the scenario, %s", typedURL(addr), untilWhen(count))
 	}
 	a.sayOtherPart(lab.ServerSide, portOf(addr))
 }

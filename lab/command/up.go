@@ -66,7 +66,7 @@ func (p *Program) up(c *cli.Context) (err error) {
 	a.join(ctx)
 	stop()
 	err = errors.Join(err, wait())
-	a.sayCounts()
+	a.sayCounts(c.Context)
 	if err != nil || c.Context.Err() != nil {
 		return err
 	}

@@ -20,8 +20,9 @@ type Conn struct {
 	proto  protocol // nil until the first bytes have told which HTTP it is
 	held   []byte   // of the client, while they do not tell yet
 	heads  []*Message
-	err    error // why nothing more is read
-	passed bool  // the rest is not HTTP, as agreed
+	frames []string // of HTTP/2, that began since the last call of Frames
+	err    error    // why nothing more is read
+	passed bool     // the rest is not HTTP, as agreed
 }
 
 // protocol is a version of HTTP. It hands each head it completes to Conn.add.
@@ -66,6 +67,14 @@ func (c *Conn) Write(fromServer bool, b []byte) ([]*Message, error) {
 		c.passed, c.proto, c.held = true, nil, nil
 	}
 	return heads, c.err
+}
+
+// Frames names the frames of HTTP/2 that have begun since it was last called
+// and carry no head, each kind once (RFC 9113 6): "SETTINGS", "SETTINGS (ACK)", "DATA".
+func (c *Conn) Frames() []string {
+	frames := c.frames
+	c.frames = nil
+	return frames
 }
 
 // Passed tells whether bytes are passed over unread, because they are not HTTP.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"golang.org/x/net/http2"
@@ -143,6 +144,7 @@ func (h *http2conn) frameStarted(s *side2, f http2.FrameHeader) (int, error) {
 	if s.block.open != (f.Type == http2.FrameContinuation) || s.block.open && f.StreamID != s.block.stream {
 		return 0, errors.New("not HTTP/2: a header block and its CONTINUATION frames do not follow each other (RFC 9113 6.10)")
 	}
+	h.note(f)
 	switch f.Type {
 	case http2.FrameHeaders, http2.FrameContinuation, http2.FramePushPromise:
 		if s.block.size+int(f.Length) > maxHead {
@@ -155,6 +157,21 @@ func (h *http2conn) frameStarted(s *side2, f http2.FrameHeader) (int, error) {
 		}
 	}
 	return 0, nil
+}
+
+// note adds a frame to those that Conn.Frames names.
+func (h *http2conn) note(f http2.FrameHeader) {
+	name := f.Type.String()
+	switch {
+	case f.Type == http2.FrameHeaders, f.Type == http2.FrameContinuation, f.Type == http2.FramePushPromise:
+		return
+	case f.Type == http2.FrameSettings && f.Flags.Has(http2.FlagSettingsAck), f.Type == http2.FramePing && f.Flags.Has(http2.FlagPingAck):
+		name += " (ACK)"
+	}
+	const few = 16
+	if len(h.conn.frames) < few && !slices.Contains(h.conn.frames, name) {
+		h.conn.frames = append(h.conn.frames, name)
+	}
 }
 
 // frameRead takes a frame in: its header and the payload that was wanted.

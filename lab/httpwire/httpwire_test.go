@@ -225,6 +225,21 @@ func TestHTTP2Frames(t *testing.T) {
 		"GET /pushed HTTP/2 (0 bytes)", "HTTP/2 200 (4 bytes)"}
 	everyCut(t, "h2", []write{{false, client}, {true, server}}, want)
 	everyCut(t, "", []write{{false, client}, {true, server}}, want)
+	c := New("h2")
+	for _, test := range []struct {
+		write
+		want []string
+	}{
+		{write{false, client}, []string{"SETTINGS", "DATA", "UNKNOWN_FRAME_TYPE_254", "RST_STREAM"}},
+		{write{true, server}, []string{"SETTINGS", "SETTINGS (ACK)", "DATA", "PING", "GOAWAY"}},
+	} {
+		if _, err := c.Write(test.fromServer, test.b); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Frames(); !slices.Equal(got, test.want) {
+			t.Errorf("frames %q, want %q", got, test.want)
+		}
+	}
 	// A server's SETTINGS may come first.
 	everyCut(t, "", []write{{true, server}, {false, client}}, append(want[2:5:5], want[:2]...))
 }

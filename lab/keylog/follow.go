@@ -37,6 +37,9 @@ func (s *Store) Follow(r io.Reader) error {
 	if n := len(last.Secret); err == nil && (n == 48 || n == 32 && last.Label != LabelClientRandom) {
 		s.Add(last)
 	}
+	if err != nil && number == 0 && len(f.rest) > 0 && problem == nil {
+		problem = &SyntaxError{Line: 1, Problem: err.Error()}
+	}
 	s.more = f
 	return problem
 }

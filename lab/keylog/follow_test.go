@@ -58,6 +58,9 @@ func TestFollow(t *testing.T) {
 	if err := new(Store).Follow(strings.NewReader("CLIENT_RANDOM " + first + " aa\nnonsense\n")); !errors.As(err, &syntax) || syntax.Line != 2 {
 		t.Errorf("a file that is no key log: %v", err)
 	}
+	if err := new(Store).Follow(strings.NewReader("nonsense without an end")); err == nil {
+		t.Error("half a line of something else is read as a key log")
+	}
 	if err := new(Store).Follow(strings.NewReader(strings.Repeat("x", 100000))); err == nil {
 		t.Error("a line without end is read as a key log")
 	}

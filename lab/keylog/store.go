@@ -115,6 +115,13 @@ func (s *Store) has(key storeKey) bool {
 	return s.secrets[key] != nil
 }
 
+// Empty tells whether there is no secret at all.
+func (s *Store) Empty() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.secrets) == 0
+}
+
 // Forget says that a connection has ended. Its secrets that came by AddPassing
 // are dropped when some more have ended.
 func (s *Store) Forget(clientRandom []byte) {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"debug/buildinfo"
 	"debug/elf"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,8 +20,9 @@ type Obstacle uint8
 const (
 	Nothing    Obstacle = iota
 	Go                  // its TLS is Go's own, which logs keys only for tls.Config.KeyLogWriter
+	Java                // its TLS is Java's own, which logs no keys
 	Static              // it is statically linked: nothing can be loaded into it
-	Privileged          // it gains privileges (setuid, setgid, capabilities): the loader ignores what is preloaded
+	Privileged          // it gains privileges here (setuid, setgid, capabilities): the loader ignores what is preloaded
 	Foreign             // it is for another processor than the shim
 )
 
@@ -43,9 +43,11 @@ func Inspect(path string) (Obstacle, string) {
 }
 
 func inspect(path string) Obstacle {
-	if info, err := os.Stat(path); err == nil && runtime.GOOS == "linux" &&
-		(info.Mode()&(fs.ModeSetuid|fs.ModeSetgid) != 0 || hasCapabilities(path)) {
+	if gainsPrivileges(path) {
 		return Privileged
+	}
+	if name := strings.TrimSuffix(filepath.Base(path), ".exe"); name == "java" || name == "javaw" {
+		return Java
 	}
 	if _, err := buildinfo.ReadFile(path); err == nil {
 		return Go

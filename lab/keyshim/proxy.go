@@ -43,8 +43,11 @@ func (r *Relay) proxy(client *net.TCPConn) {
 	if err != nil {
 		return
 	}
-	server, err := dial(target)
-	if answer(err) != nil || err != nil {
+	server, err := r.dial(target)
+	if refused := answer(err); err != nil {
+		return
+	} else if refused != nil {
+		server.Close()
 		return
 	}
 	_ = client.SetDeadline(time.Time{})

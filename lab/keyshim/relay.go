@@ -35,6 +35,7 @@ type Recorded struct {
 	Connections int
 	Keyless     int             // those with a ClientHello for which the program has logged no key
 	Ports       map[uint16]bool // of the servers
+	Unreached   *UnreachedError // the first server that could not be connected to; nil: none
 }
 
 // NewRelay returns a relay that reads keys from the key log at path, from its present end on. The caller closes it.
@@ -49,18 +50,18 @@ func NewRelay(keylog string, sink wiretap.Sink) (*Relay, error) {
 
 // Proxy starts a proxy on the loopback interface that speaks HTTP CONNECT and SOCKS5, and returns its address.
 func (r *Relay) Proxy() (net.Addr, error) {
-	return r.listen("127.0.0.1:0", r.proxy)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	r.serve(l, r.proxy)
+	return l.Addr(), nil
 }
 
-// Forward passes what connects to the address listen on to the address target.
-func (r *Relay) Forward(listen, target string) error {
-	_, err := r.forward(listen, target)
-	return err
-}
-
-func (r *Relay) forward(listen, target string) (net.Addr, error) {
-	return r.listen(listen, func(client *net.TCPConn) {
-		server, err := dial(target)
+// Forward passes what connects to l, a TCP listener, on to the address target. The relay closes l.
+func (r *Relay) Forward(l net.Listener, target string) {
+	r.serve(l, func(client *net.TCPConn) {
+		server, err := r.dial(target)
 		if err != nil {
 			reset(client)
 			return
@@ -69,12 +70,8 @@ func (r *Relay) forward(listen, target string) (net.Addr, error) {
 	})
 }
 
-// listen hands every connection to serve, which closes it.
-func (r *Relay) listen(addr string, serve func(*net.TCPConn)) (net.Addr, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
+// serve hands every connection to one, which need not close it.
+func (r *Relay) serve(l net.Listener, one func(*net.TCPConn)) {
 	r.start(l, func() {
 		for {
 			client, err := l.Accept()
@@ -85,10 +82,9 @@ func (r *Relay) listen(addr string, serve func(*net.TCPConn)) (net.Addr, error) 
 				time.Sleep(10 * time.Millisecond)
 				continue
 			}
-			r.start(client, func() { serve(client.(*net.TCPConn)) })
+			r.start(client, func() { one(client.(*net.TCPConn)) })
 		}
 	})
-	return l.Addr(), nil
 }
 
 // start runs f until it is done, or Close closes c.
@@ -138,9 +134,15 @@ func (r *Relay) Close() (Recorded, error) {
 	return r.recorded, r.keys.close()
 }
 
-func dial(target string) (*net.TCPConn, error) {
+// dial connects to a server, and records it if that fails.
+func (r *Relay) dial(target string) (*net.TCPConn, error) {
 	c, err := (&net.Dialer{Timeout: dialTimeout}).Dial("tcp", target)
 	if err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.recorded.Unreached == nil {
+			r.recorded.Unreached = &UnreachedError{Target: target, Err: err}
+		}
 		return nil, err
 	}
 	return c.(*net.TCPConn), nil

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -71,6 +72,17 @@ func newRelay(t *testing.T) (*Relay, *os.File, *events) {
 	return relay, log, sink
 }
 
+// forward has the relay pass what comes to the address that it returns on to
+// target.
+func forward(r *Relay, target string) (net.Addr, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	r.Forward(l, target)
+	return l.Addr(), nil
+}
+
 func TestRelayRecords(t *testing.T) {
 	seen := make(chan string, 1) // the client's address, as the server sees it
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { seen <- r.RemoteAddr }))
@@ -85,7 +97,7 @@ func TestRelayRecords(t *testing.T) {
 		"SOCKS5":          {tls.VersionTLS13, throughProxy("socks5")},
 		"SOCKS5, TLS 1.2": {tls.VersionTLS12, throughProxy("socks5")},
 		"forward": {tls.VersionTLS13, func(r *Relay, transport *http.Transport) error {
-			addr, err := r.forward("127.0.0.1:0", serverAddr)
+			addr, err := forward(r, serverAddr)
 			transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 				c, err := new(net.Dialer).DialContext(ctx, network, addr.String())
 				if err == nil {
@@ -158,6 +170,9 @@ func TestProxyTellsThatNobodyIsThere(t *testing.T) {
 		_, err := (&http.Client{Transport: transport}).Get("https://" + nobody)
 		t.Log(err)
 		recorded, closing := relay.Close()
+		if recorded.Unreached == nil || recorded.Unreached.Error() != nobody+" could not be reached: connection refused" && runtime.GOOS != "windows" {
+			t.Errorf("unreached: %v", recorded.Unreached)
+		}
 		if err == nil || closing != nil || recorded.Connections != 0 || len(sink.all) != 0 {
 			t.Errorf("%s: %v, %+v, %v", scheme, err, recorded, closing)
 		}
@@ -181,7 +196,7 @@ func TestRelayPassesEndsOn(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer l.Close()
-				addr, err := relay.forward("127.0.0.1:0", l.Addr().String())
+				addr, err := forward(relay, l.Addr().String())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -191,6 +206,12 @@ func TestRelayPassesEndsOn(t *testing.T) {
 				}
 				server, err := l.Accept()
 				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := client.Write([]byte("x")); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := server.Read(make([]byte, 1)); err != nil { // now the relay has both
 					t.Fatal(err)
 				}
 				ends := [2]net.Conn{client, server}
@@ -221,7 +242,7 @@ func TestRelayClosesWhatStaysOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	addr, err := relay.forward("127.0.0.1:0", l.Addr().String())
+	addr, err := forward(relay, l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 )
+
+// ignored are the signals that were ignored when this process began, as under nohup: the program ignores them too.
+var ignored = slices.DeleteFunc(slices.Clone(handedOn), func(s os.Signal) bool { return !signal.Ignored(s) })
 
 // Run runs a program to its end and returns its exit status; of one that a signal has killed it is 128 and the
 // signal's number, as in a shell. Signals that reach lab are the program's: they are handed on, but for those from the
@@ -13,7 +17,9 @@ import (
 func Run(program *exec.Cmd) (status int, err error) {
 	signals := make(chan os.Signal, 16)
 	for _, s := range handedOn {
-		if !signal.Ignored(s) { // or it would not be ignored by the program
+		if slices.Contains(ignored, s) {
+			signal.Reset(s) // what is handled here is not ignored by the program
+		} else {
 			signal.Notify(signals, s)
 		}
 	}

@@ -2,15 +2,9 @@
 
 package keyshim
 
-import (
-	"errors"
-	"os"
-)
+import "os"
 
 var handedOn = []os.Signal{os.Interrupt}
-
-// Replace fails: there is no way to put another program in the place of this process.
-func Replace(path string, args, env []string) error { return errors.ErrUnsupported }
 
 func exitStatus(p *os.ProcessState) int { return p.ExitCode() }
 

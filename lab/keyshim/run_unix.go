@@ -4,7 +4,6 @@ package keyshim
 
 import (
 	"os"
-	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -12,13 +11,6 @@ import (
 
 var handedOn = []os.Signal{
 	syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM,
-}
-
-// Replace puts the program at path in the place of this process, which so becomes the program in every respect. It
-// returns only if that fails. args has the program's name first.
-func Replace(path string, args, env []string) error {
-	signal.Reset() // what was ignored when this process began is ignored again
-	return os.NewSyscallError("exec", syscall.Exec(path, args, env))
 }
 
 func exitStatus(p *os.ProcessState) int {

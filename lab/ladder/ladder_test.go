@@ -16,6 +16,7 @@ import (
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 var update = flag.Bool("update", false, "write the golden files in testdata anew")
@@ -164,18 +165,18 @@ func TestHostilePeers(t *testing.T) {
 // What a person has to find in the drawing of each kind of connection.
 func TestLaddersSayIt(t *testing.T) {
 	for name, want := range map[string][]string{
-		"tls13-mutual": {`Wants to talk to "localhost"`, "X25519MLKEM768 and x25519", `"Show me a certificate that CN=client-ca vouches for."`,
+		"tls13-mutual": {`Wants to talk to "localhost"`, "X25519MLKEM768 (a key agreement that also resists quantum computers) and x25519", `"Show me a certificate that CN=client-ca vouches for."`,
 			"CN=server, for localhost and 127.0.0.1, vouched for by CN=server-ca, valid until 2027-11-24.",
 			"the client now knows that the server holds the key of CN=server", "the client is done and may send.",
-			"the server now knows who the client is: CN=client", "GET / HTTP/1.1", "HTTP/1.1 200 OK", "good order (FIN)"},
-		"tls12-mutual":           {"both sides now have the keys", "the server now knows who the client is: CN=client", "the handshake is done"},
-		"tls13-resumed":          {"an earlier session resumed (psk)", "Brings a key that both sides have from before", "no certificates this time"},
+			"by now the server knows the client as CN=client", "GET / HTTP/1.1", "HTTP/1.1 200 OK", "good order (FIN)"},
+		"tls12-mutual":           {"both sides now have the keys", "by now the server knows the client as CN=client", "the handshake is done"},
+		"tls13-resumed":          {"an earlier session resumed (ticket)", "Brings the ticket of an earlier session, and a proof (the binder)", "no certificates this time", "Who they are was settled then"},
 		"tls12-resumed":          {"an earlier session resumed (ticket)", "Brings a ticket", "made from the earlier session's secret"},
-		"tls13-retry":            {"HelloRetryRequest", "asks for one of secp384r1", "now with the key share that was asked for: secp384r1"},
+		"tls13-retry":            {"HelloRetryRequest", "asks for one for secp384r1", "now with the key share that was asked for: secp384r1"},
 		"tls13-one-sided":        {"this is not mutual TLS", "the server does not know who the client is"},
 		"tls13-no-certificate":   {"Empty: the client has no certificate", "it wants a client certificate, and got none. The client was already done", "certificate_required (alert 116)"},
 		"tls12-no-certificate":   {"it wants a client certificate, and got none.", "handshake_failure (alert 40)"},
-		"tls13-expired-client":   {"EXPIRED on 2025-06-01", "✗ The chain fails: CN=client is not good for a client", "the certificate of CN=client has expired", "certificate_expired (alert 45)"},
+		"tls13-expired-client":   {"EXPIRED on 2025-06-01", "✗ The chain of CN=client fails: CN=client is valid from 2020-01-01", "the certificate of CN=client has expired", "certificate_expired (alert 45)"},
 		"tls13-http2":            {"HTTP/2 begins", "GET / HTTP/2", "HTTP: the request to localhost:8443, by Go-http-client/2.0", "HTTP/2 200", "HTTP: the answer, 23 bytes of text/plain."},
 		"tls13-hostile-names":    {"CN=eve?[31m? ?evil?mmm", "mmm…, vouched for by CN=client-ca"},
 		"tls13-untrusted-server": {"it refuses the certificate of CN=server, and does not tell why", "the client ended the connection with bad_certificate (alert 42)"},
@@ -188,9 +189,158 @@ func TestLaddersSayIt(t *testing.T) {
 		}
 	}
 	got := sentences(draw(t, replay(t, "tls13-mutual", false), Options{}))
-	for _, w := range []string{"! no secret for this client random", "key not known", "Whether the handshake succeeded cannot be seen"} {
+	for _, w := range []string{"! no keys: name a key log with --keylog", "key not known", "Whether the handshake succeeded cannot be seen"} {
 		if !strings.Contains(got, w) {
 			t.Errorf("without keys it does not say %q: %s", w, got)
+		}
+	}
+}
+
+// What is not in a capture has not failed for that.
+func TestIncompleteCapturesSayIt(t *testing.T) {
+	data := 0
+	whole := func(e wiretap.Event) []wiretap.Event { return []wiretap.Event{e} }
+	gap := func(from wiretap.Side, missing int) wiretap.Event {
+		return wiretap.Event{Kind: wiretap.Gap, From: from, Missing: int64(missing)}
+	}
+	noServerHello := func(e wiretap.Event) []wiretap.Event {
+		if data++; data == 3 {
+			return []wiretap.Event{gap(e.From, len(e.Data))}
+		}
+		return []wiretap.Event{e}
+	}
+	late := func(e wiretap.Event) []wiretap.Event {
+		switch data++; {
+		case data == 1:
+			return []wiretap.Event{gap(wiretap.Client, -1), gap(wiretap.Server, -1)}
+		case data < 5:
+			return nil
+		}
+		return []wiretap.Event{e}
+	}
+	early := func(e wiretap.Event) []wiretap.Event {
+		if data++; data > 2 {
+			return nil
+		}
+		return []wiretap.Event{e}
+	}
+	ofData := func(seen func(wiretap.Event) []wiretap.Event, end bool) func(wiretap.Event) []wiretap.Event {
+		return func(e wiretap.Event) []wiretap.Event {
+			switch {
+			case e.Kind == wiretap.Data:
+				return seen(e)
+			case end && e.Kind != wiretap.Secret:
+				return nil
+			}
+			return []wiretap.Event{e}
+		}
+	}
+	for name, test := range map[string]struct {
+		flow string
+		keys bool
+		seen func(wiretap.Event) []wiretap.Event
+		want []string
+		line string
+	}{
+		"no ServerHello": {"tls13-mutual", true, ofData(noServerHello, false), []string{"The version cannot be seen: ServerHello is not in the capture.",
+			"! a packet is missing here: it had ServerHello", "How the handshake ended is not in the capture."}, "cut off   -             -    -               a packet is missing here"},
+		"begun late": {"tls13-mutual", true, ofData(late, false), []string{"The version cannot be seen: the handshake came before the capture began.",
+			"! starts mid-connection:"}, "cut off   -             -    -               starts mid-connection"},
+		"ended early": {"tls13-mutual", false, ofData(early, true), []string{"The version cannot be seen: the capture ends before ServerHello.",
+			"What came after this was not recorded."}, "cut off   -             -    -               -"},
+		"TLS 1.2 without keys": {"tls12-mutual", false, whole, []string{"1 encrypted record: application data", "1 encrypted record: handshake",
+			"The handshake very probably succeeded: after both Finished application data went both ways."}, "unknown   CN=client     1.2  x25519          no keys"},
+	} {
+		data = 0
+		c := replaySome(t, test.flow, test.keys, test.seen)
+		got := sentences(draw(t, c, Options{}))
+		for _, want := range test.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s does not say %q: %s", name, want, got)
+			}
+		}
+		if line := Line(c); !strings.Contains(line, test.line) {
+			t.Errorf("%s: %q, want %q", name, line, test.line)
+		}
+	}
+}
+
+// Who refuses a certificate has not learned from it who the other side is.
+func TestRefusalsTellNothing(t *testing.T) {
+	for _, name := range []string{"tls13-untrusted-server", "tls13-expired-client"} {
+		got := sentences(draw(t, replay(t, name, true), Options{}))
+		learned := map[string]string{"tls13-untrusted-server": "the client now knows", "tls13-expired-client": "by now the server"}[name]
+		if strings.Contains(got, learned) || !strings.Contains(got, "Rejected: ") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+func TestRefusedVersion(t *testing.T) {
+	for name, want := range map[string]string{
+		"tls12-mutual": "The server breaks off: it refuses TLS 1.2, the only version that the client offers.",
+		"tls13-mutual": "The server breaks off: it refuses all versions that the client offers: TLS 1.3 and 1.2.",
+	} {
+		c := replay(t, name, true)
+		c.Messages = []*tlsdecrypt.Message{c.Messages[0], {From: tlswire.SideServer, Type: tlswire.ContentTypeAlert,
+			Alert: &tlswire.Alert{Level: tlswire.AlertFatal, Description: tlswire.AlertProtocolVersion}}}
+		c.Negotiated = tlsdecrypt.Negotiated{}
+		if got := sentences(draw(t, c, Options{})); !strings.Contains(got, want) {
+			t.Errorf("%s: no %q: %s", name, want, got)
+		}
+	}
+}
+
+func TestResets(t *testing.T) {
+	c := replay(t, "tls13-mutual", true)
+	c.End = tlsdecrypt.ClientReset
+	if got := sentences(draw(t, c, Options{})); !strings.Contains(got, "(RST) after 2.70 ms: harmless here, as both had said goodbye (close_notify).") {
+		t.Error(got)
+	}
+	c.Messages = c.Messages[:len(c.Messages)-1]
+	if got := sentences(draw(t, c, Options{})); !strings.Contains(got, "what the server had not read by then may be lost.") {
+		t.Error(got)
+	}
+}
+
+func TestNobodySpoke(t *testing.T) {
+	got := sentences(draw(t, &tlsdecrypt.Connection{End: tlsdecrypt.Closed}, Options{}))
+	if !strings.Contains(got, "Nobody said anything.") || !strings.Contains(got, "The handshake did not begin.") {
+		t.Error(got)
+	}
+}
+
+func TestNotTLS(t *testing.T) {
+	c := &tlsdecrypt.Connection{End: tlsdecrypt.Closed, NotTLSFrom: tlswire.SideClient,
+		Problems: []tlsdecrypt.Problem{{From: tlswire.SideClient, Text: "the client does not speak TLS: it sent HTTP that is not encrypted: GET / HTTP/1.1"}}}
+	got := sentences(draw(t, c, Options{}))
+	for _, want := range []string{"No TLS: the client began with something else.", "GET / HTTP/1.1", "There was no handshake: the client did not speak TLS."} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q: %s", want, got)
+		}
+	}
+	if line := Line(c); line != "   0  not TLS   -             -    -               the client does not speak TLS" {
+		t.Errorf("%q", line)
+	}
+}
+
+// The number that the lab gave a connection stands in the title, the verdict below.
+func TestComments(t *testing.T) {
+	c := replay(t, "tls13-mutual", true)
+	c.Comments = []string{"exchange 7", "rejected by the server: why not"}
+	got := draw(t, c, Options{Stream: true})
+	if !strings.HasPrefix(got, "TCP stream 1 (exchange 7 of the lab), ") || strings.Count(got, "The lab says: ") != 1 || !strings.Contains(got, "The lab says: rejected by the server: why not.\n") {
+		t.Error(got)
+	}
+}
+
+func TestHeading(t *testing.T) {
+	heading := Heading()
+	fits(t, "heading", heading, 80, false)
+	line := Line(replay(t, "tls13-mutual", true))
+	for name, value := range map[string]string{"outcome": "accepted", "client": "CN=client", "TLS": "1.3", "key agreement": "X25519", "what came": "GET / 200"} {
+		if strings.Index(heading, name) != strings.Index(line, value) {
+			t.Errorf("%q is not below %q:\n%s\n%s", value, name, heading, line)
 		}
 	}
 }
@@ -237,7 +387,7 @@ func TestBrokenOff(t *testing.T) {
 
 func TestLinesHaveColumns(t *testing.T) {
 	all := strings.Split(strings.TrimSpace(lines(t)), "\n")
-	if !strings.Contains(all[0], "accepted  CN=client     1.3  X25519MLKEM768  GET / 200") {
+	if !strings.Contains(all[0], "accepted  CN=client     1.3  X25519MLKEM768  GET / 200           localhost") {
 		t.Errorf("%q", all[0])
 	}
 	for _, want := range []string{"rejected  -             1.3  X25519MLKEM768  server: certificate_required", "accepted  (resumed)", "unknown  "} {
@@ -273,7 +423,7 @@ func TestKind(t *testing.T) {
 // What only other peers than Go's do.
 func TestRareHandshakesSayIt(t *testing.T) {
 	for name, want := range map[string]string{
-		"openssl-tls13-post-handshake": "the server now knows who the client is: CN=client",
+		"openssl-tls13-post-handshake": "by now the server knows the client as CN=client",
 		"openssl-tls12-renegotiation":  "A new handshake on the same connection.",
 		"openssl-tls12-rsa":            "the server holds the key of CN=rsa: it could read the secret",
 		"openssl-tls12-anonymous":      "Nobody signs it: the client cannot tell who the server is.",

@@ -228,7 +228,7 @@ func (p *page) problem(it item) {
 func (p *page) head(s *story) {
 	c := s.c
 	p.text(bold, title(c, p.Stream))
-	p.text(normal, agreed(c))
+	p.text(normal, s.agreed())
 	p.line()
 	for _, l := range legend(s, p.Verbose) {
 		p.line(span{dim, p.glyphs(l)})
@@ -262,7 +262,7 @@ func (p *page) foot(s *story) {
 	p.rung()
 	p.posts("┴", strings.Repeat(" ", leftMargin), "")
 	st := normal
-	if s.fatal != nil {
+	if s.verdict.Alert != nil {
 		st = red
 	}
 	for i, paragraph := range s.ending() {

@@ -3,22 +3,52 @@ package ladder
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
+// The widths of the columns of a line.
+const (
+	outcomeWidth = 8
+	subjectWidth = 12
+	versionWidth = 3
+	groupWidth   = 14
+)
+
+// Heading names the columns of [Line].
+func Heading() string {
+	return row("#", "outcome", "client", "TLS", "key agreement", "what came of it", "server")
+}
+
 // Line tells of a connection in one line of at most 80 columns, without a line
-// feed: number, outcome, the client's certificate, version, group, and the
-// first request with its status or the alert with who sent it. The lines of
-// many connections have their columns below each other.
+// feed: number, outcome, the client's certificate, version, group, the first
+// request with its status or the alert with who sent it, and, where there is
+// room, the server's name or port. The lines of many connections have their
+// columns below each other.
 func Line(c *tlsdecrypt.Connection) string {
 	s := sum(c)
 	subject := s.client.subject()
 	if subject == "" && c.Resumption != tlsdecrypt.FullHandshake {
 		subject = "(resumed)"
 	}
+	version, group, server := "", "", c.ServerName
+	if c.Version != 0 {
+		version = strings.TrimPrefix(c.Version.String(), "TLS ")
+	}
+	if c.Group != 0 {
+		group = c.Group.String()
+	}
+	if server == "" && c.Server.IsValid() {
+		server = fmt.Sprintf(":%d", c.Server.Port())
+	}
+	return row(strconv.Itoa(c.Number), string(s.verdict.Outcome), subject, version, group, s.result(), server)
+}
+
+// row lays out a line.
+func row(number, outcome, subject, version, group, result, server string) string {
 	column := func(text string, n int) string {
 		if text == "" {
 			text = "-"
@@ -26,21 +56,19 @@ func Line(c *tlsdecrypt.Connection) string {
 		text = cut(clean(text, false), n, false)
 		return text + strings.Repeat(" ", n-width(text))
 	}
-	version, group := "", ""
-	if c.Version != 0 {
-		version = strings.TrimPrefix(c.Version.String(), "TLS ")
+	line := fmt.Sprintf("%4s  %s  %s  %s  %s  ", number, column(outcome, outcomeWidth), column(subject, subjectWidth), column(version, versionWidth), column(group, groupWidth))
+	line += strings.TrimRight(column(result, minWidth-width(line)), " ")
+	server = clean(server, false)
+	if gap := minWidth - width(line) - width(server); gap >= 2 && server != "" {
+		line += strings.Repeat(" ", gap) + server
 	}
-	if c.Group != 0 {
-		group = c.Group.String()
-	}
-	line := fmt.Sprintf("%4d  %s  %s  %s  %s  ", c.Number, column(string(s.outcome()), 8), column(subject, 12), column(version, 3), column(group, 14))
-	return line + strings.TrimRight(column(s.result(), minWidth-width(line)), " ")
+	return line
 }
 
 // result is what came of a connection, for the end of a line.
 func (s *story) result() string {
-	if s.fatal != nil {
-		return fmt.Sprintf("%s: %s", s.fatal.From, s.fatal.Alert.Description)
+	if m := s.verdict.Alert; m != nil && s.verdict.Outcome != tlsdecrypt.NotTLS {
+		return fmt.Sprintf("%s: %s", m.From, m.Alert.Description)
 	}
 	text := ""
 	for _, m := range s.c.Messages {
@@ -54,7 +82,7 @@ func (s *story) result() string {
 		}
 	}
 	if text == "" && len(s.c.Problems) > 0 {
-		return s.c.Problems[0].Text
+		text, _, _ = strings.Cut(s.c.Problems[0].Text, ":")
 	}
 	return text
 }
@@ -75,7 +103,8 @@ func Kind(c *tlsdecrypt.Connection) string {
 	parts := []string{c.Version.String(), c.CipherSuite.String(), c.Group.String(), c.ALPN, string(c.Resumption),
 		strings.Join(said[tlswire.SideClient], " "), strings.Join(said[tlswire.SideServer], " ")}
 	for _, p := range c.Problems {
-		parts = append(parts, p.Text)
+		short, _, _ := strings.Cut(p.Text, ":")
+		parts = append(parts, short)
 	}
 	return strings.Join(parts, "; ")
 }

@@ -39,6 +39,12 @@ func flowFile(name string) string { return filepath.Join("testdata", name+".flow
 // Times and addresses are made up: each event comes 300 µs after the one before.
 func replay(t testing.TB, name string, withKeys bool) *tlsdecrypt.Connection {
 	t.Helper()
+	return replaySome(t, name, withKeys, func(e wiretap.Event) []wiretap.Event { return []wiretap.Event{e} })
+}
+
+// replaySome replays what seen makes of each event.
+func replaySome(t testing.TB, name string, withKeys bool, seen func(wiretap.Event) []wiretap.Event) *tlsdecrypt.Connection {
+	t.Helper()
 	text, err := os.ReadFile(flowFile(name))
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +81,9 @@ func replay(t testing.TB, name string, withKeys bool) *tlsdecrypt.Connection {
 			at = at.Add(300 * time.Microsecond)
 		}
 		e.Time = at
-		handle(e)
+		for _, e := range seen(e) {
+			handle(e)
+		}
 	}
 	d.Close()
 	if got == nil {

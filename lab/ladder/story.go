@@ -27,10 +27,12 @@ type item struct {
 // party is what is known of one side.
 type party struct {
 	shown    bool              // there was a Certificate, empty or not
+	chain    tlsdecrypt.Result // of that Certificate
 	bare     bool              // it is a public key alone (RFC 7250)
 	odd      bool              // it cannot be read
 	leaf     *x509.Certificate // it, otherwise
 	proof    tlsdecrypt.Result // of the signature made with the certificate's key
+	ciphered bool              // it has sent ChangeCipherSpec
 	finished bool
 	http     bool // it has sent the head of an HTTP message
 }
@@ -43,19 +45,19 @@ type story struct {
 	items     []item
 	client    party
 	server    party
-	hellos    int  // ClientHellos so far
-	judged    bool // the server went on after the client's Finished, or broke off
-	succeeded bool // before a later handshake on the connection, or a fatal alert
-	again     bool // this is a renegotiation (RFC 5246 7.4.1.2)
+	verdict   tlsdecrypt.Verdict
+	hello     *tlswire.ClientHello // the last one
+	hellos    int                  // ClientHellos so far
+	again     bool                 // this is a renegotiation (RFC 5246 7.4.1.2)
 	tickets   int
-	fatal     *tlsdecrypt.Message
-	unseen    bool // there is something that could not be decrypted
+	goodbyes  [3]bool // by tlswire.Side: it sent close_notify
+	explained bool    // what the group with the long name is
 	problems  []tlsdecrypt.Problem
 }
 
 // tell makes the story of a connection.
 func tell(c *tlsdecrypt.Connection) *story {
-	s := &story{c: c, problems: slices.Clone(c.Problems)}
+	s := &story{c: c, verdict: c.Verdict(), problems: slices.Clone(c.Problems)}
 	for i, m := range c.Messages {
 		s.problemsBefore(m)
 		if s.joins(i) {
@@ -66,7 +68,10 @@ func tell(c *tlsdecrypt.Connection) *story {
 		s.learn(m)
 		it.name, it.text, it.alarm = s.words(m)
 		if m.Encrypted {
-			it.name, it.text, it.key = sealed(s.row(i)), "", "key not known"
+			it.name, it.text, it.key = sealed(s.row(i), s.c.Version), "", "key not known"
+			if it.encrypted = !s.hollow(m); !it.encrypted {
+				it.name, it.key = m.Type.String(), "bytes missing"
+			}
 		}
 		s.items = append(s.items, it)
 		s.turningPoint(m)
@@ -79,7 +84,7 @@ func tell(c *tlsdecrypt.Connection) *story {
 
 // sum is the story without its items.
 func sum(c *tlsdecrypt.Connection) *story {
-	s := &story{c: c, brief: true}
+	s := &story{c: c, verdict: c.Verdict(), brief: true}
 	for _, m := range c.Messages {
 		s.learn(m)
 	}
@@ -88,19 +93,10 @@ func sum(c *tlsdecrypt.Connection) *story {
 
 // learn takes in what a message tells, by what it says and by when.
 func (s *story) learn(m *tlsdecrypt.Message) {
-	s.unseen = s.unseen || m.Encrypted
-	if s.fatal == nil && s.breaksOff(m) {
-		s.succeeded = s.succeeded || s.outcome() == accepted
-		s.fatal = m
+	if !s.brief && slices.Contains(s.verdict.Judgements, m) && s.c.ClientAuth && s.client.shown && m != s.verdict.Alert {
+		s.across("%s", nowKnowsClient(s.client.subject()))
 	}
-	s.judge(m)
 	s.remember(m)
-}
-
-// breaksOff tells alerts that end the connection, and not in good order.
-func (s *story) breaksOff(m *tlsdecrypt.Message) bool {
-	a := m.Alert
-	return a != nil && a.Closes(s.c.Version) && a.Description != tlswire.AlertCloseNotify
 }
 
 func (s *story) tls13() bool { return s.c.Version >= tlswire.VersionTLS13 }
@@ -120,7 +116,7 @@ func (s *story) problemsBefore(m *tlsdecrypt.Message) {
 		if p.Offset >= 0 && p.From == m.From && len(m.Records) > 0 {
 			here = m.Records[0].Offset >= p.Offset
 		} else if p.Offset >= 0 {
-			here = false
+			here = p.From == tlswire.SideClient && s.c.NotTLSFrom == p.From // what came of it is the answer
 		}
 		if here {
 			s.problem(p)
@@ -136,6 +132,11 @@ func (s *story) problem(p tlsdecrypt.Problem) {
 // across adds a line across.
 func (s *story) across(format string, args ...any) {
 	s.items = append(s.items, item{name: fmt.Sprintf(format, args...)})
+}
+
+// hollow tells a record that was not encrypted and that bytes are missing of.
+func (s *story) hollow(m *tlsdecrypt.Message) bool {
+	return m.Encrypted && m.Type != tlswire.ContentTypeApplicationData && m.Key == (tlsdecrypt.Key{}) && !s.party(m.From).ciphered
 }
 
 // joins tells whether a message is a further one of a row that cannot be read,
@@ -179,21 +180,21 @@ func (s *story) size(i int) string {
 // remember keeps what a message tells of its sender.
 func (s *story) remember(m *tlsdecrypt.Message) {
 	p := s.party(m.From)
+	p.ciphered = p.ciphered || m.Type == tlswire.ContentTypeChangeCipherSpec
 	p.http = p.http || m.HTTP != nil
+	s.goodbyes[m.From] = s.goodbyes[m.From] || m.Alert != nil && m.Alert.Description == tlswire.AlertCloseNotify
 	if m.Handshake == nil {
 		return
 	}
 	switch body := bodyOf(m).(type) {
 	case *tlswire.ClientHello:
+		s.hello = body
 		s.hellos++
 		if s.client.finished && s.server.finished {
-			s.begin()
-			s.again, s.server.finished = true, false
+			s.again, s.client.finished, s.server.finished = true, false, false
 		}
 	case *tlswire.CertificateRequest:
-		if s.client.finished { // RFC 8446 4.6.2
-			s.begin()
-		}
+		s.client.finished = false // it is asked once more (RFC 8446 4.6.2)
 	case *tlswire.NewSessionTicket, *tlswire.NewSessionTicketTLS12:
 		s.tickets++
 	case *tlswire.RawPublicKeyTLS12:
@@ -208,8 +209,10 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 			chain = append(chain, e.Data)
 		}
 		p.show(chain)
+		p.chain = resultOf(m, "chain")
 	case *tlswire.CertificateTLS12:
 		p.show(body.Certificates)
+		p.chain = resultOf(m, "chain")
 	case *tlswire.CertificateVerify:
 		p.proof = resultOf(m, "signature")
 	case *tlswire.ServerKeyExchange:
@@ -227,12 +230,6 @@ func bodyOf(m *tlsdecrypt.Message) tlswire.Body {
 		return m.Inner.Body
 	}
 	return m.Handshake.Body
-}
-
-// begin makes ready for one more handshake or authentication on the connection.
-func (s *story) begin() {
-	s.succeeded = s.succeeded || s.outcome() == accepted
-	s.client.finished, s.judged = false, false
 }
 
 func (p *party) show(chain [][]byte) {
@@ -265,46 +262,4 @@ func resultOf(m *tlsdecrypt.Message, subject string) tlsdecrypt.Result {
 		}
 	}
 	return tlsdecrypt.Unknown
-}
-
-// judge finds the server's first word after the client's Finished: it shows
-// what the server thinks of the client's certificate.
-func (s *story) judge(m *tlsdecrypt.Message) {
-	if s.judged || !s.client.finished || m.From != tlswire.SideServer || m.Encrypted {
-		return
-	}
-	s.judged = true
-	if !s.brief && s.c.ClientAuth && s.client.shown && !s.breaksOff(m) {
-		s.across("%s", nowKnowsClient(s.client.subject()))
-	}
-}
-
-// outcome is what became of a connection.
-type outcome string
-
-const (
-	accepted outcome = "accepted" // the handshake succeeded
-	rejected outcome = "rejected" // an alert ended it
-	broken   outcome = "broken"   // it succeeded, and an alert ended the connection later
-	unknown  outcome = "unknown"  // it cannot be seen
-	unended  outcome = "open"     // it goes on
-	aborted  outcome = "aborted"  // the connection ended without it
-)
-
-// outcome is what became of the connection, as far as can be seen.
-func (s *story) outcome() outcome {
-	done := s.client.finished && s.server.finished && (s.judged || !s.tls13() || !s.c.ClientAuth)
-	switch {
-	case s.fatal != nil && s.succeeded:
-		return broken
-	case s.fatal != nil:
-		return rejected
-	case s.succeeded, done:
-		return accepted
-	case s.unseen:
-		return unknown
-	case s.c.End == tlsdecrypt.StillOpen:
-		return unended
-	}
-	return aborted
 }

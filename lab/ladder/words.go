@@ -19,7 +19,7 @@ func (s *story) words(m *tlsdecrypt.Message) (name, text string, alarm bool) {
 	case m.Handshake != nil:
 		name, text = m.Handshake.Name(), s.handshake(m)
 	case m.Alert != nil:
-		return "Alert: " + m.Alert.Description.String(), s.alert(m), m == s.fatal
+		return "Alert: " + m.Alert.Description.String(), s.alert(m), m == s.verdict.Alert
 	case m.HTTP != nil:
 		name, text = m.HTTP.Line, httpHead(m.HTTP)
 	case m.Type == tlswire.ContentTypeChangeCipherSpec:
@@ -40,6 +40,8 @@ func (s *story) applicationData(m *tlsdecrypt.Message) (name, text string) {
 	switch {
 	case strings.HasPrefix(string(m.Data), "PRI * HTTP/2.0"):
 		return "HTTP/2 preface", "HTTP/2 begins: the client greets the server and tells its settings."
+	case len(m.Frames) > 0:
+		return framesWords(m.Frames)
 	case s.c.ALPN == "h2":
 		return "HTTP/2 frames", "What keeps HTTP/2 going: settings, acknowledgements, or more of a body."
 	case s.party(m.From).http:
@@ -48,17 +50,44 @@ func (s *story) applicationData(m *tlsdecrypt.Message) (name, text string) {
 	return "application data", fmt.Sprintf("%s: %s.", bytesCounted(m.Length), excerpt(m.Data))
 }
 
+// frameWords says what frames of HTTP/2 are for (RFC 9113 6).
+var frameWords = map[string]string{
+	"SETTINGS":       "how the sender wants to be spoken to",
+	"SETTINGS (ACK)": "the other side's settings are taken",
+	"WINDOW_UPDATE":  "leave to send more",
+	"DATA":           "more of a body",
+	"PING":           "are you there?",
+	"PING (ACK)":     "yes, still there",
+	"GOAWAY":         "no new requests on this connection",
+	"RST_STREAM":     "a request is given up",
+}
+
+func framesWords(frames []string) (name, text string) {
+	if what := frameWords[frames[0]]; len(frames) == 1 && what != "" {
+		return "HTTP/2 " + frames[0], "What keeps HTTP/2 going: " + what + "."
+	}
+	var words []string
+	for _, f := range frames {
+		if what := frameWords[f]; what != "" {
+			f += ": " + what
+		}
+		words = append(words, f)
+	}
+	return "HTTP/2 frames", "What keeps HTTP/2 going. " + strings.Join(words, "; ") + "."
+}
+
 // sealed names a row of records that could not be opened.
-func sealed(row []*tlsdecrypt.Message) string {
+func sealed(row []*tlsdecrypt.Message, v tlswire.Version) string {
 	records := 0
 	for _, m := range row {
 		records += len(m.Records)
 	}
 	name := counted(records, "encrypted record")
-	if t := row[0].Type; t != tlswire.ContentTypeApplicationData {
-		name += ": " + t.String()
+	t := row[0].Type
+	if t == tlswire.ContentTypeApplicationData && (v == 0 || v >= tlswire.VersionTLS13) {
+		return name // TLS 1.3 says so whatever is in it
 	}
-	return name
+	return name + ": " + strings.ReplaceAll(t.String(), "_", " ")
 }
 
 // keyWords names a key: "client handshake key".
@@ -84,7 +113,7 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 	if d == tlswire.AlertCloseNotify {
 		return fmt.Sprintf("The %s has nothing more to say.", m.From)
 	}
-	if m != s.fatal {
+	if m != s.verdict.Alert {
 		return plain(d.Note())
 	}
 	other := &s.server
@@ -110,6 +139,8 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 		text += whose + " was revoked."
 	case tlswire.AlertUnknownCA:
 		text += whose + " does not lead to an authority that it trusts."
+	case tlswire.AlertProtocolVersion:
+		text += s.refusedVersion(m.From)
 	case tlswire.AlertUnsupportedCertificate:
 		text += whose + " is not made for this purpose."
 	default:
@@ -120,6 +151,21 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 		text += " The client was already done: to its program the connection looked fine until it read this."
 	}
 	return text
+}
+
+// refusedVersion is what a side says with protocol_version.
+func (s *story) refusedVersion(from tlswire.Side) string {
+	if s.hello == nil {
+		return "it refuses the other side's version of TLS."
+	}
+	offered := versionsOf(s.hello)
+	switch {
+	case from == tlswire.SideClient && s.c.Version != 0:
+		return fmt.Sprintf("it refuses %s, which the server chose.", s.c.Version)
+	case len(offered) == 1:
+		return fmt.Sprintf("it refuses %s, the only version that the client offers.", offered[0])
+	}
+	return fmt.Sprintf("it refuses all versions that the client offers: %s.", listed(offered))
 }
 
 // late tells the trap of TLS 1.3: a rejection after the client was done.
@@ -201,7 +247,16 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 	}
 }
 
+// refuses tells whether a side breaks off because of the other's certificate.
+func (s *story) refuses(side tlswire.Side) bool {
+	m := s.verdict.Alert
+	return m != nil && m.From == side && (m.Alert.Description.RefusesCertificate() || m.Alert.Description == tlswire.AlertDecryptError)
+}
+
 func (s *story) serverProven() {
+	if s.refuses(tlswire.SideClient) {
+		return
+	}
 	switch s.server.proof {
 	case tlsdecrypt.Holds:
 		s.across("the client now knows that the server holds the key of %s", s.server.subject())
@@ -211,7 +266,7 @@ func (s *story) serverProven() {
 }
 
 func (s *story) finished(from tlswire.Side) {
-	if from == tlswire.SideServer && s.c.CipherSuite.Info().KeyExchange == tlswire.KeyExchangeRSA && s.server.subject() != "" {
+	if from == tlswire.SideServer && s.c.CipherSuite.Info().KeyExchange == tlswire.KeyExchangeRSA && s.server.subject() != "" && !s.refuses(tlswire.SideClient) {
 		s.across("the client now knows that the server holds the key of %s: it could read the secret", s.server.subject())
 	}
 	switch {
@@ -229,7 +284,7 @@ func (s *story) finished(from tlswire.Side) {
 // nowKnowsClient is the line across when the server goes on.
 func nowKnowsClient(subject string) string {
 	if subject == "" {
-		return "the server goes on without knowing who the client is"
+		return "by now the server goes on without knowing who the client is"
 	}
-	return "the server now knows who the client is: " + subject
+	return "by now the server knows the client as " + subject
 }

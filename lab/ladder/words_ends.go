@@ -2,10 +2,13 @@ package ladder
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // What stands above and below a ladder.
@@ -16,11 +19,26 @@ func title(c *tlsdecrypt.Connection, stream bool) string {
 	if stream {
 		which = fmt.Sprintf("TCP stream %d", c.Number)
 	}
+	if n, ok := exchange(c); ok && stream {
+		which += fmt.Sprintf(" (exchange %s of the lab)", n)
+	}
 	if at := opened(c); !at.IsZero() {
 		which += at.UTC().Format(", 2 January 2006, 15:04:05 UTC")
 	}
 	return which
 }
+
+// exchange is the number that the lab gave the connection, as a comment of the capture has it.
+func exchange(c *tlsdecrypt.Connection) (number string, ok bool) {
+	for _, comment := range c.Comments {
+		if isExchange.MatchString(comment) {
+			return strings.TrimPrefix(comment, "exchange "), true
+		}
+	}
+	return "", false
+}
+
+var isExchange = regexp.MustCompile(`^exchange \d+$`)
 
 // opened is the time that all others are counted from.
 func opened(c *tlsdecrypt.Connection) time.Time {
@@ -31,9 +49,10 @@ func opened(c *tlsdecrypt.Connection) time.Time {
 }
 
 // agreed says what the two sides agreed on.
-func agreed(c *tlsdecrypt.Connection) string {
+func (s *story) agreed() string {
+	c := s.c
 	if c.Version == 0 {
-		return "No version of TLS was agreed on."
+		return s.versionless()
 	}
 	parts := []string{c.Version.String(), c.CipherSuite.String()}
 	if c.Group != 0 {
@@ -43,6 +62,10 @@ func agreed(c *tlsdecrypt.Connection) string {
 		parts = append(parts, protocol(c.ALPN))
 	}
 	switch {
+	case !s.byTicket():
+		parts = append(parts, "by a key that both sides were given (PSK)")
+	case c.Resumption == tlsdecrypt.ByPSK:
+		parts = append(parts, "an earlier session resumed (ticket)")
 	case c.Resumption != tlsdecrypt.FullHandshake:
 		parts = append(parts, fmt.Sprintf("an earlier session resumed (%s)", c.Resumption))
 	case c.ClientAuth:
@@ -51,12 +74,43 @@ func agreed(c *tlsdecrypt.Connection) string {
 	return strings.Join(parts, ", ")
 }
 
+// versionless says why there is no version.
+func (s *story) versionless() string {
+	first := slices.IndexFunc(s.c.Messages, func(m *tlsdecrypt.Message) bool { return m.Encrypted })
+	encrypted := first >= 0
+	switch {
+	case s.verdict.Outcome == tlsdecrypt.NotTLS && s.c.NotTLSFrom == tlswire.SideServer:
+		return "No TLS: the server answered with something else."
+	case s.verdict.Outcome == tlsdecrypt.NotTLS:
+		return "No TLS: the client began with something else."
+	case s.silent():
+		return "Nobody said anything."
+	case s.verdict.Outcome == tlsdecrypt.Unended:
+		return "No version of TLS is agreed on yet."
+	case s.verdict.Outcome != tlsdecrypt.Incomplete:
+		return "No version of TLS was agreed on."
+	case s.hello == nil && encrypted && s.c.Messages[first].Type == tlswire.ContentTypeHandshake:
+		return "The version cannot be seen: bytes of the handshake are missing."
+	case s.hello == nil && encrypted:
+		return "The version cannot be seen: the handshake came before the capture began."
+	case encrypted || s.c.End != tlsdecrypt.CutOff:
+		return "The version cannot be seen: ServerHello is not in the capture."
+	}
+	return "The version cannot be seen: the capture ends before ServerHello."
+}
+
+// silent tells a connection that ended without a word.
+func (s *story) silent() bool {
+	return s.verdict.Outcome == tlsdecrypt.Aborted && len(s.c.Messages) == 0 && len(s.c.Problems) == 0
+}
+
 // legend says how to read the drawing.
 func legend(s *story, verbose bool) []string {
-	lines := []string{"───► anybody on the way can read it    ═══► encrypted, with the key named on it"}
+	lines := []string{"───► anybody on the way can read it    ═══► encrypted, with the key named on it",
+		"time: since the connection was made    size: bytes of the TLS records"}
 	for _, it := range s.items {
 		if len(it.checks) > 0 {
-			lines = append(lines, "✓: checked, and right    ✗: checked, and wrong    ?: cannot be checked")
+			lines = append(lines, "✓: checked, and right    ✗: checked, and wrong    ?: cannot be told")
 			break
 		}
 	}
@@ -76,36 +130,65 @@ func (p party) called(role string) string {
 
 // ending says in a few paragraphs how the connection ended.
 func (s *story) ending() []string {
-	paragraphs := []string{s.verdict(), s.closing()}
+	paragraphs := []string{s.outcome(), s.closing()}
 	if n := s.c.Omitted; n > 0 {
 		paragraphs = append(paragraphs, fmt.Sprintf("%s of application data %s not shown.", counted(n, "further message"), are(int64(n))))
 	}
 	for _, comment := range s.c.Comments {
-		paragraphs = append(paragraphs, "The lab says: "+comment)
+		if isExchange.MatchString(comment) {
+			continue // the title has it
+		}
+		paragraphs = append(paragraphs, "The lab says: "+strings.TrimSuffix(comment, ".")+".")
 	}
 	return paragraphs
 }
 
-// verdict is the outcome in a sentence.
-func (s *story) verdict() string {
-	switch s.outcome() {
-	case rejected:
+// outcome is the verdict in a sentence.
+func (s *story) outcome() string {
+	switch s.verdict.Outcome {
+	case tlsdecrypt.Rejected:
 		return "Rejected: " + s.breaking()
-	case broken:
+	case tlsdecrypt.Broken:
 		return "Broken off after the handshake had succeeded: " + s.breaking()
-	case accepted:
+	case tlsdecrypt.Accepted:
 		return s.success()
-	case unknown:
+	case tlsdecrypt.Unreadable:
+		if s.likely() {
+			return "The handshake very probably succeeded: after both Finished application data went both ways."
+		}
 		return "Whether the handshake succeeded cannot be seen: what would tell is encrypted."
-	case unended:
+	case tlsdecrypt.Unended:
 		return "The handshake is not done yet."
+	case tlsdecrypt.Incomplete:
+		return "How the handshake ended is not in the capture."
+	case tlsdecrypt.NotTLS:
+		return fmt.Sprintf("There was no handshake: the %s did not speak TLS.", s.c.NotTLSFrom)
+	}
+	if s.silent() {
+		return "The handshake did not begin."
 	}
 	return "The handshake did not come to its end."
 }
 
+// likely tells that both sides went on after their Finished, which is all that
+// TLS 1.2 shows of it without keys.
+func (s *story) likely() bool {
+	var finished, data [3]bool // by tlswire.Side
+	for _, m := range s.c.Messages {
+		switch {
+		case s.tls13() || !m.Encrypted:
+		case m.Type == tlswire.ContentTypeHandshake:
+			finished[m.From] = true
+		case m.Type == tlswire.ContentTypeApplicationData:
+			data[m.From] = finished[tlswire.SideClient] && finished[tlswire.SideServer]
+		}
+	}
+	return data[tlswire.SideClient] && data[tlswire.SideServer]
+}
+
 func (s *story) breaking() string {
-	d := s.fatal.Alert.Description
-	return fmt.Sprintf("the %s ended the connection with %s (alert %d).", s.fatal.From, d, uint8(d))
+	m := s.verdict.Alert
+	return fmt.Sprintf("the %s ended the connection with %s (alert %d).", m.From, m.Alert.Description, uint8(m.Alert.Description))
 }
 
 // closing says how the TCP connection ended.
@@ -119,19 +202,32 @@ func (s *story) closing() string {
 	case tlsdecrypt.Closed:
 		return fmt.Sprintf("Both sides closed the TCP connection in good order (FIN)%s.", after)
 	case tlsdecrypt.ClientReset:
-		return fmt.Sprintf("The client tore the TCP connection down (RST)%s: what the server had not read by then may be lost.", after)
+		return s.torn(tlswire.SideClient, tlswire.SideServer, after)
 	case tlsdecrypt.ServerReset:
-		return fmt.Sprintf("The server tore the TCP connection down (RST)%s: what the client had not read by then may be lost.", after)
+		return s.torn(tlswire.SideServer, tlswire.SideClient, after)
 	case tlsdecrypt.CutOff:
 		return "What came after this was not recorded."
 	}
 	return "The TCP connection is still open."
 }
 
+// torn says that a side ended the connection without the other.
+func (s *story) torn(by, other tlswire.Side, after string) string {
+	text := fmt.Sprintf("The %s tore the TCP connection down (RST)%s: ", by, after)
+	if s.goodbyes[by] && s.goodbyes[other] {
+		return text + "harmless here, as both had said goodbye (close_notify)."
+	}
+	return text + fmt.Sprintf("what the %s had not read by then may be lost.", other)
+}
+
 func (s *story) success() string {
 	switch {
+	case !s.byTicket():
+		return "Accepted: client and server have shown each other that they have the key that both were given."
 	case s.c.Resumption != tlsdecrypt.FullHandshake:
-		return "Accepted: client and server took up an earlier session, and know each other from then."
+		return "Accepted: client and server took up an earlier session. Who they are was settled then, and is not shown again."
+	case s.client.chain == tlsdecrypt.Fails || s.server.chain == tlsdecrypt.Fails:
+		return "Accepted, although a certificate fails above: who was shown it checks less, or trusts other CAs."
 	case s.client.subject() != "" && s.server.subject() != "":
 		return fmt.Sprintf("Accepted: the client knows that it talks to %s, and the server that it talks to %s.", s.server.subject(), s.client.subject())
 	case s.server.subject() != "":

@@ -23,7 +23,10 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 		return s.serverHello(body)
 	case *tlswire.EncryptedExtensions:
 		if alpn, ok := tlswire.Lookup[*tlswire.ProtocolNameList](body.Extensions, tlswire.ExtensionALPN); ok && len(alpn.Protocols) == 1 {
-			return fmt.Sprintf("Picks %s of what the client would speak.", protocol(alpn.Protocols[0]))
+			return fmt.Sprintf("Chooses %s from the client's offers.", protocol(alpn.Protocols[0]))
+		}
+		if len(body.Extensions) == 0 {
+			return "Empty: nothing more to agree on."
 		}
 		return "Answers the client's other wishes."
 	case *tlswire.CertificateRequest:
@@ -46,7 +49,7 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 		return s.serverKeyExchange(body)
 	case *tlswire.ClientKeyExchange:
 		if body.KeyExchange == tlswire.KeyExchangeRSA {
-			return "A secret, encrypted for the server's public key: who has the private key, now or later, can read all of this."
+			return "A secret, encrypted with the server's public key: whoever has the private key, now or later, can read all of this."
 		}
 		return "The client's half of the key agreement. From the two halves each side computes the same secret, and nobody else can."
 	case *tlswire.ServerHelloDone:
@@ -78,15 +81,8 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 	if s.hellos > 1 && s.c.Retried && !s.server.finished {
 		return fmt.Sprintf("The same offer once more, now with the key share that was asked for: %s.", listed(shares))
 	}
-	versions := []string{hello.LegacyVersion.String()}
-	if x, ok := tlswire.Lookup[*tlswire.SupportedVersions](hello.Extensions, tlswire.ExtensionSupportedVersions); ok {
-		versions = nil
-		for _, v := range x.Versions {
-			versions = appendKnown(versions, v.String())
-		}
-	}
-	for i := range versions[min(1, len(versions)):] {
-		versions[i+1] = strings.TrimPrefix(versions[i+1], "TLS ")
+	if len(shares) > 0 {
+		shares[0] = s.explain(shares[0])
 	}
 	suites := 0
 	for _, suite := range hello.CipherSuites {
@@ -101,7 +97,7 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 	if x, ok := tlswire.Lookup[*tlswire.ServerNameList](hello.Extensions, tlswire.ExtensionServerName); ok && len(x.Names) > 0 {
 		fmt.Fprintf(&text, "Wants to talk to %q. ", short(x.Names[0].Name))
 	}
-	fmt.Fprintf(&text, "Offers %s, with %s", listed(versions), counted(suites, "cipher suite"))
+	fmt.Fprintf(&text, "Offers %s, with %s", listed(versionsOf(hello)), counted(suites, "cipher suite"))
 	if len(shares) > 0 {
 		fmt.Fprintf(&text, ", and %s for %s", plural(len(shares), "a key share", "key shares"), listed(shares))
 	}
@@ -113,10 +109,13 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 		fmt.Fprintf(&text, "; would speak %s", strings.Join(protocols[:min(4, len(protocols))], " or "))
 	}
 	text.WriteString(".")
+	psk, hasPSK := tlswire.Lookup[*tlswire.OfferedPSKs](hello.Extensions, tlswire.ExtensionPreSharedKey)
 	ticket, hasTicket := tlswire.Lookup[*tlswire.SessionTicket](hello.Extensions, tlswire.ExtensionSessionTicket)
 	switch {
-	case tlswire.Has(hello.Extensions, tlswire.ExtensionPreSharedKey):
-		text.WriteString(" Brings a key that both sides have from before, as from an earlier session.")
+	case hasPSK && isTicket(psk):
+		text.WriteString(" Brings the ticket of an earlier session, and a proof (the binder) that it has the secret that goes with it.")
+	case hasPSK:
+		text.WriteString(" Names a key that both sides were given beforehand (PSK), with a proof (the binder) that it has it.")
 	case hasTicket && len(ticket.Ticket) > 0:
 		text.WriteString(" Brings a ticket of an earlier session, to take it up again.")
 	}
@@ -129,9 +128,48 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 	return text.String()
 }
 
+// versionsOf lists the versions that a client offers: "TLS 1.3", "1.2".
+func versionsOf(hello *tlswire.ClientHello) []string {
+	versions := []string{hello.LegacyVersion.String()}
+	if x, ok := tlswire.Lookup[*tlswire.SupportedVersions](hello.Extensions, tlswire.ExtensionSupportedVersions); ok {
+		versions = nil
+		for _, v := range x.Versions {
+			versions = appendKnown(versions, v.String())
+		}
+	}
+	for i := range versions[min(1, len(versions)):] {
+		versions[i+1] = strings.TrimPrefix(versions[i+1], "TLS ")
+	}
+	return versions
+}
+
+// isTicket tells a ticket from a key that was agreed on by other means, which
+// has no age (RFC 8446 4.2.11).
+func isTicket(psk *tlswire.OfferedPSKs) bool {
+	return len(psk.Identities) > 0 && psk.Identities[0].ObfuscatedTicketAge != 0
+}
+
+// byTicket tells whether a key from before is that of an earlier session.
+func (s *story) byTicket() bool {
+	if s.c.Resumption != tlsdecrypt.ByPSK || s.hello == nil {
+		return true
+	}
+	psk, ok := tlswire.Lookup[*tlswire.OfferedPSKs](s.hello.Extensions, tlswire.ExtensionPreSharedKey)
+	return !ok || isTicket(psk)
+}
+
+// explain says once what a group is that has a long name.
+func (s *story) explain(group string) string {
+	if !strings.HasSuffix(group, "MLKEM768") || s.explained {
+		return group
+	}
+	s.explained = true
+	return group + " (a key agreement that also resists quantum computers)"
+}
+
 func helloRetryRequest(hello *tlswire.ServerHello) string {
 	if x, ok := tlswire.Lookup[*tlswire.KeyShareHelloRetryRequest](hello.Extensions, tlswire.ExtensionKeyShare); ok {
-		return fmt.Sprintf("Can use none of these key shares: asks for one of %s.", x.SelectedGroup)
+		return fmt.Sprintf("Can use none of these key shares: asks for one for %s.", x.SelectedGroup)
 	}
 	return "Asks the client to say hello once more, with the cookie it is given here."
 }
@@ -139,16 +177,19 @@ func helloRetryRequest(hello *tlswire.ServerHello) string {
 func (s *story) serverHello(hello *tlswire.ServerHello) string {
 	text := fmt.Sprintf("Picks %s, %s", hello.Version(), hello.CipherSuite)
 	if x, ok := tlswire.Lookup[*tlswire.KeyShareServerHello](hello.Extensions, tlswire.ExtensionKeyShare); ok {
-		text += fmt.Sprintf(" and %s, and sends its own key share", x.Share.Group)
+		text += fmt.Sprintf(" and %s, and sends its own key share", s.explain(x.Share.Group.String()))
 	}
 	if x, ok := tlswire.Lookup[*tlswire.ProtocolNameList](hello.Extensions, tlswire.ExtensionALPN); ok && len(x.Protocols) == 1 {
 		text += ". Will speak " + protocol(x.Protocols[0])
 	}
 	text += "."
 	if s.tls13() {
-		text += " All that follows is encrypted."
+		text += " From here on everything but ChangeCipherSpec is encrypted."
 	}
-	if s.c.Resumption != tlsdecrypt.FullHandshake {
+	switch {
+	case !s.byTicket():
+		text += " Takes the key that both sides were given: no certificates."
+	case s.c.Resumption != tlsdecrypt.FullHandshake:
 		text += " Takes up the earlier session: no certificates this time."
 	}
 	return text
@@ -276,7 +317,10 @@ func lasting(s tlswire.Seconds) string {
 
 func (s *story) changeCipherSpec(m *tlsdecrypt.Message) string {
 	if s.tls13() || s.c.Version == 0 {
-		return "Means nothing; old middleboxes expect to see it."
+		if s.client.ciphered && s.server.ciphered {
+			return "Means nothing here either."
+		}
+		return "Means nothing; old firewalls and the like on the way expect to see it."
 	}
 	return fmt.Sprintf("All that the %s sends after this is encrypted.", m.From)
 }

@@ -91,22 +91,29 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	switch {
 	case errors.As(errThen, &revoked):
 		note(m, "chain", Fails, "%s.", revoked.sentence(leaf))
-	case errThen == nil && k.refused(m, name, chain):
+	case errThen == nil && k.unwanted(m, name, chain):
+	case errThen == nil && k.refused(m.From):
+		note(m, "chain", Unknown, "%s leads to the CA %s, and is good%s; yet the %v refuses it with %v.", name, chain.under, purpose, peer(m.From), k.alert.Alert.Description)
 	case errThen == nil && errNow == nil:
 		note(m, "chain", Holds, "The chain holds: %s leads to the CA %s, and is good%s.", name, chain.under, purpose)
 	case errThen == nil:
-		note(m, "chain", Holds, "The chain held at the time of the connection: %s led to the CA %s, and was good%s. It does not any more: %s.", name, chain.under, purpose, k.trust.reason(leaf, errNow))
+		note(m, "chain", Holds, "The chain held at the time of the connection: %s led to the CA %s, and was good%s. It does not any more: %s.", name, chain.under, purpose, k.trust.reason(leaf, errNow, q.role))
 	case errNow == nil:
-		note(m, "chain", Fails, "The chain did not hold at the time of the connection: %s. Now %s leads to the CA %s.", k.trust.reason(leaf, errThen), name, later.under)
+		note(m, "chain", Fails, "The chain did not hold at the time of the connection: %s. Now %s leads to the CA %s.", k.trust.reason(leaf, errThen, q.role), name, later.under)
 	default:
-		note(m, "chain", Fails, "The chain fails: %s is not good%s: %s.", name, purpose, k.trust.reason(leaf, errThen))
+		note(m, "chain", Fails, "The chain of %s fails: %s.", name, k.trust.reason(leaf, errThen, q.role))
 	}
 }
 
-// refused notes that a chain that holds is none of those that the other side
-// takes, by what it asked for (RFC 8446 4.2.4, RFC 5246 7.4.4) and by what the
-// lab knows that it trusts.
-func (k *checker) refused(m *Message, name string, chain verification) bool {
+// refused tells whether a side's certificate is refused later.
+func (k *checker) refused(side tlswire.Side) bool {
+	return k.alert != nil && k.alert.From == peer(side) && k.alert.Alert.Description.RefusesCertificate()
+}
+
+// unwanted notes that a chain that holds is none of those that the other side
+// takes, by what it asked for (RFC 8446 4.2.4, RFC 5246 7.4.4), by what is known
+// of its trust, and by its alert.
+func (k *checker) unwanted(m *Message, name string, chain verification) bool {
 	top := subject(chain.authorities[len(chain.authorities)-1])
 	if asked := k.asked[m.From]; len(asked) > 0 && !chain.has(func(ca *x509.Certificate) bool { return asked.names(ca) }) {
 		note(m, "chain", Fails, "%s leads to %s; the %v asked for a certificate of %s.", name, top, peer(m.From), asked)
@@ -119,6 +126,10 @@ func (k *checker) refused(m *Message, name string, chain verification) bool {
 			names = append(names, subject(ca))
 		}
 		note(m, "chain", Fails, "%s leads to %s; the %v trusts %s alone.", name, top, peer(m.From), alternatives(names, "and"))
+		return true
+	}
+	if k.refused(m.From) && k.alert.Alert.Description == tlswire.AlertUnknownCA {
+		note(m, "chain", Fails, "%s leads to %s, which the %v does not trust: it sends unknown_ca.", name, top, peer(m.From))
 		return true
 	}
 	return false

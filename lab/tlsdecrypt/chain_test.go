@@ -57,6 +57,16 @@ func TestChainIsJudgedAsTheOtherSideDoes(t *testing.T) {
 	}
 }
 
+// What holds here, and is refused there all the same, gets no ✓.
+func TestRefusedChain(t *testing.T) {
+	client := clientConfig()
+	client.RootCAs = testPKI().clientPool
+	server, _ := chains(t, tls.VersionTLS13, client, trust())
+	if server.Result != Unknown || !strings.HasSuffix(server.Text, "and is good for a server named localhost; yet the client refuses it with bad_certificate.") {
+		t.Errorf("%s: %q", server.Result, server.Text)
+	}
+}
+
 func TestRevoked(t *testing.T) {
 	p := testPKI()
 	client := p.client["ecdsa"]

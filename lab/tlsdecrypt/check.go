@@ -25,8 +25,9 @@ func (c *Connection) Check(t *Trust) {
 	if t == nil {
 		t = &Trust{}
 	}
+	alert := c.Verdict().Alert
 	for _, hs := range c.handshakes {
-		k := checker{c: c, hs: hs, trust: t}
+		k := checker{c: c, hs: hs, trust: t, alert: alert}
 		if hs.tls13() {
 			k.tls13()
 		} else if hs.version != 0 {
@@ -40,6 +41,7 @@ type checker struct {
 	c          *Connection
 	hs         *handshake
 	trust      *Trust
+	alert      *Message          // that ended the connection, or nil
 	transcript []byte            // the messages so far
 	messages   int               // in it
 	shown      [3]*shownIdentity // by tlswire.Side: whose certificate was shown
@@ -118,7 +120,7 @@ func (k *checker) message(h func() hash.Hash, m *Message, baseKey []byte, baseNa
 	switch body := body.(type) {
 	case *tlswire.ClientHello:
 		if psk, ok := tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey); ok && len(psk.Binders) > 0 {
-			note(m, "binder", Unknown, "Cannot be checked: the binder is a MAC under the pre-shared key, and key logs do not have that (RFC 8446 4.2.11.2).")
+			note(m, "binder", Unknown, "Cannot be checked: the binder is a checksum under a secret that key logs do not have (RFC 8446 4.2.11.2).")
 		}
 	case *tlswire.Certificate:
 		k.certificate(m, body)
@@ -149,10 +151,10 @@ func signedTLS13(sender tlswire.Side, transcriptHash []byte) []byte {
 
 func (k *checker) verifyData(m *Message, got, want, sum []byte, key string) {
 	if hmac.Equal(got, want) {
-		note(m, "verify_data", Holds, "The MAC holds: computed anew over the transcript hash %x… with %s, it is the same %x….", sum[:4], key, want[:4])
+		note(m, "verify_data", Holds, "The checksum holds: computed anew over the transcript hash %x… with %s, it is the same %x….", sum[:4], key, want[:4])
 		return
 	}
-	note(m, "verify_data", Fails, "The MAC fails: over the transcript hash %x… with %s it is %x…, and not %x…: some message of the handshake is not what was sent.",
+	note(m, "verify_data", Fails, "The checksum fails: over the transcript hash %x… with %s it is %x…, and not %x…: some message of the handshake is not what was sent.",
 		sum[:4], key, want[:4], got[:min(4, len(got))])
 }
 

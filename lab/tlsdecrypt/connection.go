@@ -23,8 +23,10 @@ type Connection struct {
 
 	ClientRandom []byte // of the (last) ClientHello; nil before there is one
 	Negotiated
-	Problems []Problem // what cannot be seen, and why
+	NotTLSFrom tlswire.Side // whose bytes are something else from the first on; SideUnknown: nobody's
+	Problems   []Problem    // what cannot be seen, and why
 
+	lacking    bool         // bytes of it are not in the capture
 	handshakes []*handshake // for Check
 	checked    bool
 }
@@ -71,7 +73,7 @@ const (
 type Problem struct {
 	From   tlswire.Side // whose bytes; SideUnknown: both
 	Offset int64        // in that side's stream of bytes; -1 when it is not about a place
-	Text   string       // a sentence in words, with what to do about it where there is something to do
+	Text   string       // in words, in short up to the first colon, and with what to do about it where there is something to do
 }
 
 // Message is one thing that one side said: a handshake message, an alert, a
@@ -89,6 +91,7 @@ type Message struct {
 	Alert     *tlswire.Alert
 	HTTP      *httpwire.Message // head of a request or response in application data
 	Data      []byte            // the first bytes of other application data, or of what does not parse, at most maxData
+	Frames    []string          // names of HTTP/2's frames in other application data, each once
 	Length    int64             // bytes of plaintext: of the message or, of application data, of all in a row
 
 	Encrypted bool    // it could not be opened: Records is all that is known

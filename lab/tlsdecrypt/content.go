@@ -126,6 +126,9 @@ func (f *flow) handshakeData(d *direction, content []byte, m Message) {
 // Without the head of an HTTP message in it, it goes on with the last message.
 func (f *flow) applicationData(content []byte, m Message) {
 	heads, err := f.httpHeads(content, m.From)
+	if f.http != nil {
+		m.Frames = f.http.Frames()
+	}
 	last := f.last(m)
 	if last != nil && last.Encrypted {
 		last = nil
@@ -137,7 +140,7 @@ func (f *flow) applicationData(content []byte, m Message) {
 			continue
 		}
 		own := m
-		own.HTTP, own.Records = head, slices.Clone(m.Records)
+		own.HTTP, own.Records, own.Frames = head, slices.Clone(m.Records), nil
 		if i > 0 {
 			own.Length = 0 // the record's bytes are counted with the first
 		}
@@ -159,7 +162,15 @@ func (f *flow) prolong(last *Message, content []byte, m Message) {
 	last.Time = m.Time
 	last.Length += m.Length
 	last.Records = extend(last.Records, m.Records[0])
-	if last.HTTP == nil && len(last.Data) < maxData {
+	if last.HTTP != nil {
+		return
+	}
+	for _, frame := range m.Frames {
+		if !slices.Contains(last.Frames, frame) {
+			last.Frames = append(last.Frames, frame)
+		}
+	}
+	if len(last.Data) < maxData {
 		last.Data = append(last.Data, content[:min(len(content), maxData-len(last.Data))]...)
 	}
 }

@@ -119,12 +119,17 @@ func (f *flow) end(t time.Time) {
 
 // finish says what is left over of a side's bytes at the end.
 func (f *flow) finish(d *direction) {
+	what, size := "", 0
 	switch {
 	case d.dead:
 	case len(d.buf) > 0:
-		f.problem(d.side, d.offset, fmt.Sprintf("the bytes of the %v end within a record: only %d bytes of it are there", d.side, len(d.buf)))
+		what, size = "record", len(d.buf)
 	case d.reader.Pending() > 0:
-		f.problem(d.side, d.offset, fmt.Sprintf("the bytes of the %v end within a handshake message: only %d bytes of it are there", d.side, d.reader.Pending()))
+		what, size = "handshake message", d.reader.Pending()
+	}
+	if what != "" {
+		f.c.lacking = true
+		f.problem(d.side, d.offset, fmt.Sprintf("ends within a %s: only %d bytes of that of the %v are there", what, size, d.side))
 	}
 }
 
@@ -248,19 +253,38 @@ func (f *flow) add(m Message) *Message {
 // noSecret says why encrypted records stay closed.
 func (f *flow) noSecret(d *direction, offset int64, what string) {
 	switch {
-	case f.hs.clientRandom == nil || f.hs.version == 0 && f.cut():
-		f.problem(tlswire.SideUnknown, -1, "captured after the handshake began: its start is needed to decrypt what follows; start the capture before the connection")
+	case f.hs.clientRandom == nil && f.hs.version == 0:
+		f.problem(tlswire.SideUnknown, -1, "starts mid-connection: the handshake came before, and is needed to decrypt what follows; start the capture before the connection")
+	case f.hs.clientRandom == nil:
+		f.problem(tlswire.SideUnknown, -1, "a packet is missing here: it had ClientHello, without which nothing can be decrypted")
+	case f.hs.version == 0 && f.cut():
+		f.problem(tlswire.SideUnknown, -1, "a packet is missing here: it had ServerHello, without which what follows cannot be decrypted")
 	case f.hs.version == 0 && d.phase == plain:
-		f.problem(d.side, offset, "no ServerHello was seen: it is needed to decrypt what follows")
-	case !f.anySecret() && offersECH(f.hs.hello):
-		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("no secret for this client random in the key log: was SSLKEYLOGFILE set for one of the two programs? If the server took Encrypted ClientHello, the log goes by the random of the ClientHello that is hidden (client random %x…)", f.hs.clientRandom[:4]))
+		f.problem(d.side, offset, "no ServerHello: without it what follows cannot be decrypted")
 	case !f.anySecret():
-		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("no secret for this client random in the key log: was SSLKEYLOGFILE set for one of the two programs? (client random %x…)", f.hs.clientRandom[:4]))
+		f.noKeys("")
 	case d.phase == early:
 		f.problem(d.side, offset, "early data stays closed: only the client logs CLIENT_EARLY_TRAFFIC_SECRET when the server does not accept it")
 	default:
-		f.problem(d.side, offset, fmt.Sprintf("the key log has secrets of this connection, but no %s: it was cut short, or is still being written", what))
+		f.problem(d.side, offset, fmt.Sprintf("keys are missing: the key log has secrets of this connection, but no %s; it was cut short, or is still being written", what))
 	}
+}
+
+// noKeys says that there is no secret of the connection; why is "" for the
+// common reasons.
+func (f *flow) noKeys(why string) {
+	store := f.d.options.Secrets
+	text := "no keys: " + why
+	switch {
+	case why != "":
+	case len(f.own) == 0 && (store == nil || store.Empty()):
+		text += "name a key log with --keylog, or set SSLKEYLOGFILE for one of the two programs before it starts"
+	case offersECH(f.hs.hello):
+		text = "no keys of this connection: those that are there are of other connections, or go by a ClientHello that is hidden in this one (ECH)"
+	default:
+		text = "no keys of this connection: those that are there are of other connections; was SSLKEYLOGFILE set for one of the two programs before it started?"
+	}
+	f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("%s (client random %x…)", text, f.hs.clientRandom[:4]))
 }
 
 // cut tells whether a side's first bytes are missing.

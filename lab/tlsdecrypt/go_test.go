@@ -2,6 +2,7 @@ package tlsdecrypt
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -174,6 +175,17 @@ func TestRejections(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("%s: no alert %s", tls.VersionName(version), want)
+		}
+		var told struct {
+			Outcome    string `json:"outcome"`
+			RejectedBy string `json:"rejected_by"`
+			Alert      struct {
+				Name   string `json:"name"`
+				SentBy string `json:"sent_by"`
+			} `json:"alert"`
+		}
+		if err := json.Unmarshal(must(json.Marshal(c)), &told); err != nil || told.Outcome != "rejected" || told.RejectedBy != "server" || told.Alert.Name != want || told.Alert.SentBy != "server" {
+			t.Errorf("%s: %+v, %v", tls.VersionName(version), told, err)
 		}
 	}
 	client := clientConfig()

@@ -20,6 +20,9 @@ func (c *Connection) MarshalJSON() ([]byte, error) {
 		Opened       string          `json:"time"`
 		Ended        string          `json:"ended,omitempty"`
 		End          End             `json:"end,omitempty"`
+		Outcome      Outcome         `json:"outcome"`
+		RejectedBy   string          `json:"rejected_by,omitempty"`
+		Alert        *jsonEndAlert   `json:"alert,omitempty"`
 		ClientRandom string          `json:"client_random,omitempty"`
 		TLS          *jsonNegotiated `json:"tls,omitempty"`
 		Messages     []*Message      `json:"messages"`
@@ -29,6 +32,14 @@ func (c *Connection) MarshalJSON() ([]byte, error) {
 	}{
 		Number: c.Number, Client: jsonAddr(c.Client), Server: jsonAddr(c.Server), Opened: jsonTime(c.Opened), Ended: jsonTime(c.Ended),
 		End: c.End, ClientRandom: hex.EncodeToString(c.ClientRandom), Messages: c.Messages, Omitted: c.Omitted, Comments: c.Comments,
+	}
+	verdict := c.Verdict()
+	v.Outcome = verdict.Outcome
+	if m := verdict.Alert; m != nil {
+		v.Alert = &jsonEndAlert{int(m.Alert.Description), m.Alert.Description.String(), m.From.String()}
+		if v.Outcome == Rejected {
+			v.RejectedBy = m.From.String()
+		}
 	}
 	if v.Messages == nil {
 		v.Messages = []*Message{}
@@ -53,6 +64,13 @@ func (c *Connection) MarshalJSON() ([]byte, error) {
 		v.Problems = append(v.Problems, j)
 	}
 	return json.Marshal(v)
+}
+
+// jsonEndAlert is the alert that ended the connection.
+type jsonEndAlert struct {
+	Code   int    `json:"code"`
+	Name   string `json:"name"`
+	SentBy string `json:"sent_by"`
 }
 
 type jsonNegotiated struct {
@@ -88,12 +106,13 @@ func (m *Message) MarshalJSON() ([]byte, error) {
 		Inner     *jsonHandshake `json:"decompressed,omitempty"`
 		Alert     *jsonAlert     `json:"alert,omitempty"`
 		HTTP      *jsonHTTP      `json:"http,omitempty"`
+		Frames    []string       `json:"http2_frames,omitempty"`
 		Data      string         `json:"data_hex,omitempty"`
 		Err       string         `json:"error,omitempty"`
 		Checks    []jsonCheck    `json:"checks,omitempty"`
 	}{
 		From: m.From.String(), Time: jsonTime(m.Time), Type: m.Type.String(), Records: []jsonSpan{}, Length: m.Length, Encrypted: m.Encrypted,
-		Handshake: newJSONHandshake(m.Handshake), Inner: newJSONHandshake(m.Inner), HTTP: newJSONHTTP(m.HTTP), Data: hex.EncodeToString(m.Data),
+		Handshake: newJSONHandshake(m.Handshake), Inner: newJSONHandshake(m.Inner), HTTP: newJSONHTTP(m.HTTP), Frames: m.Frames, Data: hex.EncodeToString(m.Data),
 	}
 	if m.Key.Secret != "" {
 		v.Key = &jsonKey{m.Key.Secret, m.Key.Generation}

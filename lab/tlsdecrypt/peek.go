@@ -1,5 +1,7 @@
 package tlsdecrypt
 
+import "slices"
+
 // Peek returns a copy of a connection that is still open, as far as it was
 // followed, or nil if none is open under that number.
 func (d *Dissector) Peek(number int) *Connection {
@@ -27,6 +29,7 @@ func (c *Connection) clone() *Connection {
 		for i, m := range list {
 			if copied[m] == nil {
 				one := *m
+				one.Records = slices.Clone(m.Records)
 				if m.HTTP != nil {
 					head := *m.HTTP
 					one.HTTP = &head

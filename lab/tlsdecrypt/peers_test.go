@@ -343,7 +343,7 @@ func TestRSAKeyExchange(t *testing.T) {
 	readsWell(t, o.relay.dissect(t, Options{Secrets: premasters})[0], 5)
 
 	c := o.relay.dissect(t, Options{})[0]
-	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "was SSLKEYLOGFILE set for one of the two programs?") {
+	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "set SSLKEYLOGFILE for one of the two programs") {
 		t.Errorf("without any key: problems %+v", c.Problems)
 	}
 }

@@ -227,7 +227,7 @@ func (f *flow) readTLS12(d *direction, w waiting, m Message) {
 
 func (f *flow) noSecretTLS12(d *direction, offset int64) {
 	if d.encrypting.resumed && f.hs.clientRandom != nil && !f.anySecret() {
-		f.problem(tlswire.SideUnknown, -1, "no secret for this client random in the key log: the session was resumed, and its secret is that of an earlier connection, which has to be in the capture too")
+		f.noKeys("the session was resumed, and its secret is that of an earlier connection, which has to be in the capture too")
 		return
 	}
 	f.noSecret(d, offset, keylog.LabelClientRandom)

@@ -104,8 +104,13 @@ func TestSecretsThatComeLate(t *testing.T) {
 			t.Errorf("%s from the store: %q, problems %v", name, summary(c), c.Problems)
 		}
 
+		others := &keylog.Store{}
+		others.Add(keylog.Entry{Label: keylog.LabelClientRandom, ClientRandom: make([]byte, 32), Secret: make([]byte, 48)})
+		if c := bare.dissect(t, Options{Secrets: others}); len(c.Problems) != 1 || !strings.HasPrefix(c.Problems[0].Text, "no keys of this connection: those that are there are of other connections") {
+			t.Errorf("%s with secrets of others: problems %v", name, c.Problems)
+		}
 		c := bare.dissect(t, Options{})
-		if len(c.Problems) != 1 || !strings.HasPrefix(c.Problems[0].Text, "no secret for this client random in the key log: was SSLKEYLOGFILE set") {
+		if len(c.Problems) != 1 || !strings.HasPrefix(c.Problems[0].Text, "no keys: name a key log with --keylog, or set SSLKEYLOGFILE") {
 			t.Errorf("%s without secrets: problems %v", name, c.Problems)
 		}
 		if c.Version == 0 || c.ServerName != "localhost" || !slices.ContainsFunc(c.Messages, func(m *Message) bool { return m.Encrypted }) {
@@ -147,10 +152,10 @@ func TestApplicationSecretsOnly(t *testing.T) {
 
 func TestNotTLS(t *testing.T) {
 	for said, want := range map[string]string{
-		"GET / HTTP/1.1\r\n\r\n":                     "the client does not speak TLS: this is HTTP that is not encrypted",
+		"GET / HTTP/1.1\r\n\r\n":                     "the client does not speak TLS: it sent HTTP that is not encrypted: GET / HTTP/1.1",
 		"\x80\x2e\x01\x00\x02\x00\x15\x00\x00":       "the client does not speak TLS: this is an SSL 2.0 ClientHello (RFC 5246 E.2)",
-		"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n": "the client does not speak TLS: 83 is not a content type",
-		"\x16\x03\x01\x02\x00\x01\x00\x01":           "the bytes of the client end within a record: only 8 bytes of it are there",
+		"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n": "the client does not speak TLS: it sent text: SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3",
+		"\x16\x03\x01\x02\x00\x01\x00\x01":           "ends within a record: only 8 bytes of that of the client are there",
 	} {
 		r := &recording{events: []wiretap.Event{
 			{Kind: wiretap.Open, Exchange: 7, Time: time.Now()},
@@ -181,8 +186,11 @@ func TestCapturedAfterTheHandshake(t *testing.T) {
 			}
 			return []wiretap.Event{e}
 		}).dissect(t, Options{})
-		if len(c.Problems) == 0 || !strings.HasPrefix(c.Problems[0].Text, "captured after the handshake began: ") {
+		if len(c.Problems) == 0 || !strings.HasPrefix(c.Problems[0].Text, "starts mid-connection: ") {
 			t.Errorf("%s: problems %+v, %q", name, c.Problems, summary(c))
+		}
+		if got := c.Verdict().Outcome; got != Incomplete {
+			t.Errorf("%s: %s", name, got)
 		}
 		if last := c.Messages[len(c.Messages)-1]; !last.Encrypted || len(c.Problems) > 1 {
 			t.Errorf("%s: %q, problems %+v", name, summary(c), c.Problems)
@@ -209,7 +217,7 @@ func TestGaps(t *testing.T) {
 		}
 		whole := gap(0)
 		c := gap(20)
-		if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "bytes of a record are missing") {
+		if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "bytes are missing here: the record") {
 			t.Errorf("%s: problems %+v", name, c.Problems)
 		}
 		if closed := slices.IndexFunc(c.Messages, func(m *Message) bool { return m.Encrypted }); closed < 0 || len(c.Messages) != len(whole.Messages) || describe(c.Messages[len(c.Messages)-1]) != describe(whole.Messages[len(whole.Messages)-1]) {
@@ -245,7 +253,7 @@ func TestGaps(t *testing.T) {
 		}
 		return []wiretap.Event{e}
 	}).dissect(t, Options{})
-	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "5000 bytes of the server are missing in the capture") {
+	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "bytes are missing here: 5000 of the server's, and what it sent after them cannot be read") {
 		t.Errorf("problems %+v", c.Problems)
 	}
 }
@@ -265,8 +273,46 @@ func TestServerHelloIsMissing(t *testing.T) {
 		for _, p := range c.Problems {
 			texts = append(texts, p.Text)
 		}
-		if len(texts) != 2 || !strings.HasPrefix(texts[1], "no ServerHello was seen") {
+		if len(texts) != 2 || !strings.HasPrefix(texts[1], "no ServerHello: ") {
 			t.Errorf("%s: problems %q, messages %q", name, texts, summary(c))
+		}
+
+		first = true
+		c = r.change(func(e wiretap.Event) []wiretap.Event {
+			if e.Kind == wiretap.Data && e.From == wiretap.Server && first {
+				first = false
+				return []wiretap.Event{{Kind: wiretap.Gap, From: wiretap.Server, Missing: int64(len(e.Data))}}
+			}
+			return []wiretap.Event{e}
+		}).dissect(t, Options{})
+		if len(c.Problems) != 1 || !strings.HasPrefix(c.Problems[0].Text, "a packet is missing here: it had ServerHello") || c.Verdict().Outcome != Incomplete {
+			t.Errorf("%s without its packet: %s, problems %+v", name, c.Verdict().Outcome, c.Problems)
+		}
+	}
+}
+
+// A client that speaks HTTP in the clear gets an answer in kind, and one of
+// TLS may meet a server that has none.
+func TestOneSideHasNoTLS(t *testing.T) {
+	hello := flows(t)["TLS 1.3"].events[1]
+	for _, test := range []struct {
+		client []byte
+		want   string
+		from   tlswire.Side
+	}{
+		{[]byte("GET / HTTP/1.1\r\n\r\n"), "the server answered without TLS, too: it sent HTTP that is not encrypted: HTTP/1.0 400 Bad Request", tlswire.SideClient},
+		{hello.Data, "the server does not speak TLS: it sent HTTP that is not encrypted: HTTP/1.0 400 Bad Request", tlswire.SideServer},
+	} {
+		r := &recording{events: []wiretap.Event{
+			{Kind: wiretap.Open},
+			{Kind: wiretap.Data, From: wiretap.Client, Data: test.client},
+			{Kind: wiretap.Data, From: wiretap.Server, Data: []byte("HTTP/1.0 400 Bad Request\r\n\r\nno")},
+			{Kind: wiretap.Close},
+		}}
+		c := r.dissect(t, Options{})
+		said := slices.ContainsFunc(c.Problems, func(p Problem) bool { return p.Text == test.want })
+		if !said || c.NotTLSFrom != test.from || c.Verdict().Outcome != NotTLS {
+			t.Errorf("%s, not TLS from the %v, problems %+v", c.Verdict().Outcome, c.NotTLSFrom, c.Problems)
 		}
 	}
 }

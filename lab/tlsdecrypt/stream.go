@@ -1,7 +1,9 @@
 package tlsdecrypt
 
 import (
+	"bytes"
 	"fmt"
+	"strings"
 	"time"
 
 	"mtlslab.example/lab/lab/tlswire"
@@ -73,7 +75,7 @@ func (f *flow) records(d *direction, b []byte, t time.Time) (rest []byte) {
 		case tlswire.ShortError:
 			return b
 		case *tlswire.RecordError:
-			f.notTLS(d, err)
+			f.notTLS(d, err, b)
 			return b
 		}
 		d.offset += int64(len(b) - len(after))
@@ -85,17 +87,40 @@ func (f *flow) records(d *direction, b []byte, t time.Time) (rest []byte) {
 	return nil
 }
 
-// notTLS ends the following of a side.
-func (f *flow) notTLS(d *direction, err *tlswire.RecordError) {
+// notTLS ends the following of a side, whose bytes go on with b.
+func (f *flow) notTLS(d *direction, err *tlswire.RecordError, b []byte) {
 	d.dead = true
 	switch {
 	case d.cut:
-		f.problem(d.side, err.Offset, fmt.Sprintf("bytes of the %v are missing before this point, and where the next record begins cannot be told", d.side))
-	case err.Offset == 0:
-		f.problem(d.side, 0, fmt.Sprintf("the %v does not speak TLS: %s", d.side, err.Reason))
-	default:
-		f.problem(d.side, err.Offset, fmt.Sprintf("what the %v sends from here on is not TLS: %s", d.side, err.Reason))
+		f.problem(d.side, err.Offset, fmt.Sprintf("bytes of the %v are missing: where the next record begins cannot be told", d.side))
+		return
+	case err.Offset > 0:
+		f.problem(d.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", other(b, err)))
+		return
+	case f.c.NotTLSFrom != tlswire.SideUnknown:
+		f.problem(d.side, 0, fmt.Sprintf("the %v answered without TLS, too: %s", d.side, other(b, err)))
+		return
 	}
+	f.c.NotTLSFrom = d.side
+	f.problem(d.side, 0, fmt.Sprintf("the %v does not speak TLS: %s", d.side, other(b, err)))
+}
+
+// other says what bytes are that are no TLS: their first line, if it is text.
+func other(b []byte, err *tlswire.RecordError) string {
+	line := b[:min(len(b), 60)]
+	if end := bytes.IndexAny(line, "\r\n"); end >= 0 {
+		line = line[:end]
+	}
+	if len(line) < 4 || bytes.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return err.Reason
+	}
+	if guessed(b) {
+		return fmt.Sprintf("it sent HTTP that is not encrypted: %s", line)
+	}
+	if start := strings.ToLower(string(line)); strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html") {
+		return fmt.Sprintf("it sent a web page that is not encrypted: %s", line)
+	}
+	return fmt.Sprintf("it sent text: %s", line)
 }
 
 // gap takes note of bytes that are missing. Within one record they cost that
@@ -105,6 +130,7 @@ func (f *flow) gap(d *direction, missing int64, t time.Time) {
 	if d.dead {
 		return
 	}
+	f.c.lacking = true
 	at := d.offset + int64(len(d.buf))
 	if at == 0 && missing <= 0 {
 		d.cut = true
@@ -114,22 +140,22 @@ func (f *flow) gap(d *direction, missing int64, t time.Time) {
 	if missing > 0 && len(d.buf) >= headerLen {
 		need := headerLen + int(d.buf[3])<<8 + int(d.buf[4]) - len(d.buf)
 		if missing <= int64(need) {
-			f.problem(d.side, d.offset, "bytes of a record are missing in the capture: it cannot be decrypted")
+			f.problem(d.side, d.offset, "bytes are missing here: the record that they are part of cannot be read")
 			d.hole = true
 			f.data(d, make([]byte, missing), t)
 			return
 		}
-	}
-	size := "an unknown number of"
-	if missing > 0 {
-		size = fmt.Sprint(missing)
 	}
 	if f.hs.version == 0 && d.offset == 0 && len(d.buf) == 0 { // records may still be found, if closed ones
 		d.cut = true
 		d.offset = max(missing, 0)
 		return
 	}
-	f.problem(d.side, at, fmt.Sprintf("%s bytes of the %v are missing in the capture: what it sent after them cannot be read", size, d.side))
+	size := ""
+	if missing > 0 {
+		size = fmt.Sprintf("%d ", missing)
+	}
+	f.problem(d.side, at, fmt.Sprintf("bytes are missing here: %sof the %v's, and what it sent after them cannot be read", size, d.side))
 	d.dead, d.buf = true, nil
 	d.offset = at + max(missing, 0)
 }

@@ -103,16 +103,19 @@ type revokedError struct {
 	at     time.Time
 }
 
-func (e *revokedError) Error() string {
-	return fmt.Sprintf("%s was revoked by %s on %s (serial %x)", subject(e.cert), e.by, e.at.UTC().Format(time.DateOnly), e.serial)
+func (e *revokedError) Error() string { return subject(e.cert) + " was revoked " + e.how() }
+
+// how is by whom, when, and under which number.
+func (e *revokedError) how() string {
+	return fmt.Sprintf("by %s on %s (serial %x)", e.by, e.at.UTC().Format(time.DateOnly), e.serial.Bytes())
 }
 
 // sentence says it of leaf, or of an authority above leaf.
 func (e *revokedError) sentence(leaf *x509.Certificate) string {
 	if e.cert == leaf {
-		return strings.Replace(e.Error(), subject(leaf)+" was revoked", "Revoked", 1)
+		return "Revoked " + e.how()
 	}
-	return subject(leaf) + " leads nowhere: " + e.Error()
+	return fmt.Sprintf("%s leads through %s, which was revoked %s", subject(leaf), subject(e.cert), e.how())
 }
 
 // judge tells where a chain leads at a time, or why it does not hold.
@@ -209,8 +212,8 @@ func (t *Trust) nameOf(cert *x509.Certificate) string {
 	return subject(cert)
 }
 
-// reason says why a chain does not verify.
-func (t *Trust) reason(leaf *x509.Certificate, err error) string {
+// reason says why a chain does not verify for a role.
+func (t *Trust) reason(leaf *x509.Certificate, err error, role string) string {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var host x509.HostnameError
@@ -223,7 +226,7 @@ func (t *Trust) reason(leaf *x509.Certificate, err error) string {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
 		return fmt.Sprintf("%s is valid from %s to %s only", subject(invalid.Cert), date(invalid.Cert.NotBefore), date(invalid.Cert.NotAfter))
 	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
-		return "its extKeyUsage does not allow that"
+		return fmt.Sprintf("the extKeyUsage of %s does not allow to be %s", subject(leaf), role)
 	case errors.As(err, &host):
 		return strings.TrimPrefix(host.Error(), "x509: ")
 	}

@@ -81,7 +81,7 @@ var alerts = map[AlertDescription]struct{ iana, note string }{
 	AlertExportRestriction:            {"export_restriction_RESERVED", "Broken against the export rules of the 1990s; no longer sent (RFC 5246 7.2.2)."},
 	AlertProtocolVersion:              {"protocol_version", "The version of TLS that the other side wants is known and refused: too old, as a rule (RFC 8446 6.2)."},
 	AlertInsufficientSecurity:         {"insufficient_security", "The other side's ciphers or keys are too weak for the sender (RFC 8446 6.2)."},
-	AlertInternalError:                {"internal_error", "Something went wrong within the sender that has nothing to do with the other side (RFC 8446 6.2)."},
+	AlertInternalError:                {"internal_error", "Something went wrong in the sender itself (RFC 8446 6.2)."},
 	AlertInappropriateFallback:        {"inappropriate_fallback", "The client came back with a lower version though the server can do a higher one: somebody may be forcing it down (RFC 7507)."},
 	AlertUserCanceled:                 {"user_canceled", "The sender breaks off for a reason that is not an error (RFC 8446 6.1)."},
 	AlertNoRenegotiation:              {"no_renegotiation", "The sender will not shake hands anew on this connection (RFC 5246 7.2.2)."},
@@ -111,6 +111,12 @@ func (d AlertDescription) Note() string {
 		return info.note
 	}
 	return "An alert that has no name here."
+}
+
+// RefusesCertificate tells whether the sender of the alert refuses the other
+// side's certificate.
+func (d AlertDescription) RefusesCertificate() bool {
+	return d >= AlertBadCertificate && d <= AlertCertificateUnknown || d == AlertUnknownCA || d == AlertBadCertificateStatusResponse
 }
 
 // Alert is one message of the alert protocol (RFC 8446 6, RFC 5246 7.2).

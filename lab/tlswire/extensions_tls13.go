@@ -104,7 +104,7 @@ func (x *OfferedPSKs) wire(c *codec) {
 		})
 		c.valued(func() string { return short(id.Identity) })
 	})
-	list(c, 2, "binders", &x.Binders, "One for each identity: a MAC of this ClientHello up to here, proof that the client has the key (RFC 8446 4.2.11.2).", func(b *[]byte) {
+	list(c, 2, "binders", &x.Binders, "One for each identity: a checksum (MAC) of this ClientHello up to here under the key, proof that the client has the key (RFC 8446 4.2.11.2).", func(b *[]byte) {
 		opaque(c, 1, "PskBinderEntry", b, "")
 	})
 }

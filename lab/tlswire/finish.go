@@ -9,7 +9,7 @@ type Finished struct {
 func (*Finished) Type() HandshakeType { return TypeFinished }
 
 func (m *Finished) wire(c *codec) {
-	c.rest("verify_data", &m.VerifyData, "A MAC over all handshake messages before this one (RFC 8446 4.4.4, RFC 5246 7.4.9).")
+	c.rest("verify_data", &m.VerifyData, "A checksum (MAC) with a key over all handshake messages before this one (RFC 8446 4.4.4, RFC 5246 7.4.9).")
 }
 
 // KeyUpdate changes the sender's keys (RFC 8446 4.6.3).

@@ -14,9 +14,9 @@ type ClientHello struct {
 func (*ClientHello) Type() HandshakeType { return TypeClientHello }
 
 func (m *ClientHello) wire(c *codec) {
-	number(c, 2, "legacy_version", &m.LegacyVersion, "The highest version of the client's that is not above TLS 1.2; newer ones are in supported_versions (RFC 8446 4.1.2).")
+	number(c, 2, "legacy_version", &m.LegacyVersion, "The client's highest version up to TLS 1.2; newer ones are in supported_versions (RFC 8446 4.1.2).")
 	c.fixed("random", m.Random[:], "Random bytes that make this handshake unlike any other; key logs use them to name it (RFC 8446 4.1.2).")
-	opaque(c, 1, "legacy_session_id", &m.LegacySessionID, "In TLS 1.2 the session to take up again; in TLS 1.3 only there to look familiar to middleboxes (RFC 8446 4.1.2, D.4).")
+	opaque(c, 1, "legacy_session_id", &m.LegacySessionID, "In TLS 1.2 the session to take up again; in TLS 1.3 only there to look familiar to firewalls and the like on the way (RFC 8446 4.1.2, D.4).")
 	numbers(c, 2, 2, "cipher_suites", "CipherSuite", &m.CipherSuites, "The combinations of ciphers and hashes the client can do, the ones it likes best first (RFC 8446 4.1.2).")
 	numbers(c, 1, 1, "legacy_compression_methods", "CompressionMethod", &m.LegacyCompressionMethods, "Compression leaks secrets, so null is the only one left (RFC 8446 4.1.2).")
 	if c.has(m.Extensions != nil) {

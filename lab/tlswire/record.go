@@ -84,7 +84,7 @@ func ReadRecord(b []byte, offset int64) (rec Record, rest []byte, err error) {
 	n := int(bigEndian(b[3:5]))
 	if n > MaxCiphertextTLS12 {
 		return Record{}, b, &RecordError{Offset: offset,
-			Reason: fmt.Sprintf("its length of %d bytes is above the limit of %d", n, MaxCiphertextTLS12)}
+			Reason: fmt.Sprintf("a record of %d bytes would be above the limit of %d", n, MaxCiphertextTLS12)}
 	}
 	if missing := RecordHeaderLen + n - len(b); missing > 0 {
 		return Record{}, b, ShortError{Need: missing}
@@ -135,7 +135,7 @@ func (r Record) Marshal() []byte {
 func (r Record) Fields() []Field {
 	c := &codec{tracing: true}
 	number(c, 1, "type", &r.Type, "What the record carries; once TLS 1.3 encrypts, all records say application_data (RFC 8446 5.1, 5.2).")
-	number(c, 2, "legacy_record_version", &r.Version, "A version kept for old middleboxes, to be ignored; TLS 1.3 always says TLS 1.2 here, save in a first ClientHello (RFC 8446 5.1).")
+	number(c, 2, "legacy_record_version", &r.Version, "A version kept for old firewalls and the like on the way, to be ignored; TLS 1.3 always says TLS 1.2 here, save in a first ClientHello (RFC 8446 5.1).")
 	opaque(c, 2, "fragment", &r.Fragment, "The bytes carried, encrypted or not (RFC 8446 5.1, 5.2).")
 	return c.fields
 }

@@ -47,7 +47,7 @@ func TestReadRecordRefusesWhatIsNotTLS(t *testing.T) {
 		{"\x80\x2e\x01\x03\x01", "this is an SSL 2.0 ClientHello (RFC 5246 E.2)"},
 		{"\x16\x02", "the version bytes 02 are not those of TLS"},
 		{"\x16\x03\x09\x00\x01", "the version bytes 0309 are not those of TLS"},
-		{"\x17\x03\x03\x48\x01", "its length of 18433 bytes is above the limit of 18432"},
+		{"\x17\x03\x03\x48\x01", "a record of 18433 bytes would be above the limit of 18432"},
 	} {
 		_, _, err := ReadRecord([]byte(test.in), 7)
 		var not *RecordError

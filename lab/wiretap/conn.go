@@ -74,10 +74,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 
-	c.order.Lock()
-	c.sending = true
-	c.order.Unlock()
-
+	c.hold()
 	start := time.Now()
 	n, err := c.Conn.Write(p)
 
@@ -104,14 +101,26 @@ func (c *Conn) CloseWrite() error {
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	now := time.Now()
-	if err := half.CloseWrite(); err != nil {
-		return err
-	}
+
+	c.hold()
+	start := time.Now()
+	err := half.CloseWrite()
+
 	c.order.Lock()
 	defer c.order.Unlock()
-	c.record(Event{Kind: HalfClose, Time: now, From: c.local})
-	return nil
+	c.sending = false
+	if err == nil {
+		c.emit(Event{Kind: HalfClose, Time: start, From: c.local})
+	}
+	c.emitLate()
+	return err
+}
+
+// hold has what comes in wait for the event of what is about to be sent: the peer may answer it at once.
+func (c *Conn) hold() {
+	c.order.Lock()
+	defer c.order.Unlock()
+	c.sending = true
 }
 
 // SetLinger sets what Close does with data not yet sent, see net.TCPConn.SetLinger: with 0 seconds it resets the

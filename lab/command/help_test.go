@@ -1,0 +1,32 @@
+package command
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+)
+
+// TestHelpFits looks for lines that a terminal would break.
+func TestHelpFits(t *testing.T) {
+	var look func(path []string, commands []*cli.Command)
+	look = func(path []string, commands []*cli.Command) {
+		var out bytes.Buffer
+		p := Program{Stdout: &out, Stderr: &out}
+		if status := p.Run(t.Context(), append(slices.Clone(path), "--help")); status != 0 || out.Len() == 0 {
+			t.Errorf("%q: exit status %d, %d bytes", path, status, out.Len())
+		}
+		for line := range strings.Lines(out.String()) {
+			if len([]rune(line)) > helpWidth+1 { // with its line feed
+				t.Errorf("%q: %s", path, line)
+			}
+		}
+		for _, c := range commands {
+			look(append(slices.Clone(path), c.Name), c.Subcommands)
+		}
+	}
+	p := &Program{}
+	look([]string{"lab"}, p.app().Commands)
+}

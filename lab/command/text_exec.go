@@ -1,0 +1,86 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+
+	"mtlslab.example/lab/lab/keyshim"
+)
+
+// otherEnd is what can be done where a program's keys cannot be had.
+const otherEnd = "the program at the other end of its connections has the same keys"
+
+// sayObstacles tells before a program runs why its keys cannot be had, and
+// what can be done instead. failed is why there is no shim, or nil. It reports
+// whether the program is one that logs no keys.
+func (p *Program) sayObstacles(path string, failed error) bool {
+	var compiler *keyshim.NoCompilerError
+	switch {
+	case errors.As(failed, &compiler):
+		p.say("%v: only programs that log their keys by themselves do so now; install a C compiler for the others", failed)
+	case failed != nil:
+		p.say("%v: only programs that log their keys by themselves do so now", failed)
+	}
+	obstacle, file := keyshim.Inspect(path)
+	switch obstacle {
+	case keyshim.Go:
+		p.say("%s is a Go program: its keys are logged only if it sets KeyLogWriter in its tls.Config; %s", file, otherEnd)
+	case keyshim.Java:
+		p.say("%s has a TLS of its own, which logs no keys; %s", file, otherEnd)
+	case keyshim.Static:
+		p.say("%s is statically linked: its keys are logged only if it does that by itself; %s", file, otherEnd)
+	case keyshim.Privileged:
+		p.say("%s gains privileges when it starts (setuid), so that nothing is loaded into it: become that user first, as in sudo lab exec -- COMMAND", file)
+	case keyshim.Foreign:
+		p.say("%s is for another processor than the shim: its keys are logged only if it does that by itself; %s", file, otherEnd)
+	}
+	return obstacle != keyshim.Nothing
+}
+
+// sayNoSecrets tells that a program has ended without a line in the key log.
+func (p *Program) sayNoSecrets(program, log string) {
+	p.say("no TLS secrets came to %s: if %s spoke TLS, its keys cannot be had in this way; %s", log, program, otherEnd)
+}
+
+// sayRecorded tells what is in the capture, and what is missing. tapped is
+// whether there was --tap.
+func (a *pair) sayRecorded(r keyshim.Recorded, tapped bool) {
+	switch {
+	case r.Connections == 0 && r.Unreached != nil:
+		a.say("nothing was recorded: %v", r.Unreached)
+		return
+	case r.Connections == 0 && tapped:
+		a.say("nothing was recorded: nobody connected to the address of --tap")
+		return
+	case r.Connections == 0:
+		a.say("nothing was recorded: the program made no connection through the proxy that lab exec was for it; --tap LISTEN=TARGET records any that you send to LISTEN")
+		return
+	case r.Unreached != nil:
+		a.say("%v", r.Unreached)
+	}
+	var ports []string
+	for _, port := range slices.Sorted(maps.Keys(r.Ports)) {
+		ports = append(ports, strconv.Itoa(int(port)))
+	}
+	if r.Keyless == 0 {
+		a.sayCapture(ports...)
+		return
+	}
+	a.sayCaptureOf(fmt.Sprintf("but the program logged no keys for %d of %s, which cannot be decrypted", r.Keyless, counted(r.Connections, "connection")), ports...)
+}
+
+// hint says what to type after a program could not be started.
+func (e *startError) hint() string {
+	info, err := os.Stat(e.program)
+	switch {
+	case e.notFound():
+		return "is it installed, and spelt right? lab exec looks for it as the shell does, but knows no aliases and no built-ins: lab exec -- sh -c '...' runs those"
+	case err == nil && info.IsDir():
+		return "it is a folder: name a program in it"
+	}
+	return "is it a program that you may run? chmod +x " + e.program + " makes a script one, if its first line says #!/bin/sh"
+}

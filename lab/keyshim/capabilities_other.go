@@ -1,5 +1,0 @@
-//go:build !linux
-
-package keyshim
-
-func hasCapabilities(string) bool { return false }

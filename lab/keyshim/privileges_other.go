@@ -1,0 +1,5 @@
+//go:build !linux
+
+package keyshim
+
+func gainsPrivileges(string) bool { return false }
