@@ -80,8 +80,8 @@ lab browser --headless --screenshot lab.png  a picture, without a window
 lab browser https://localhost:9443/tls       another URL`
 
 	scenarioListExamples = `lab scenario list
-lab scenario list 'curl: (60) SSL certificate problem: certificate has expired'
-lab scenario list unknown_ca   those that end with an alert; alert 48 is the same
+lab scenario list 'SSL certificate problem: certificate has expired'
+lab scenario list unknown_ca   those with that alert; so does alert 48
 lab scenario list --json       for a program to read`
 
 	scenarioShowExamples = `lab scenario show expired-client                    read it
