@@ -113,7 +113,11 @@ func (p *Program) client(c *cli.Context) error {
 		target = a.scenario.ClientOptions(c.String("addr"))
 	}
 	if a.scenario != nil && a.scenario.Fault() != lab.ClientSide {
-		a.sayOtherPart(lab.ClientSide, target.Port())
+		port := target.Port()
+		if c.IsSet("url") { // on whatever machine
+			port = wiresharkPort
+		}
+		a.sayOtherPart(lab.ClientSide, port)
 	}
 	client, err := lab.NewClient(target, settings)
 	if err != nil {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -33,7 +34,7 @@ func (p *Program) printExchange(x *lab.Exchange, verbose bool) {
 			status = fmt.Sprint(x.HTTP.Status)
 		}
 		fmt.Fprintf(p.Stdout, "%4d  accepted  %s  %s  %s  %s  %.1f ms\n",
-			x.Number, printable(x.Client.Certificate), x.TLS.Version, x.TLS.Group, status, x.DurationMS)
+			x.Number, printable(cmp.Or(x.Client.Certificate, "no certificate")), x.TLS.Version, x.TLS.Group, status, x.DurationMS)
 	default:
 		verdict := fmt.Sprintf("rejected by the %s: %s", x.RejectedBy, printable(x.Reason))
 		fmt.Fprintf(p.Stdout, "%4d  %s\n", x.Number, fold(verdict, width-6, "\n      "))

@@ -31,7 +31,11 @@ func (r reader) object(n *yaml.Node, setters map[string]setter) error {
 		set, known := setters[key.Value]
 		switch {
 		case !known || key.Kind != yaml.ScalarNode:
-			return r.ErrorAt(key, "the fields are "+strings.Join(slices.Sorted(maps.Keys(setters)), ", "), "unknown field %q", key.Value)
+			hint := "the fields are " + strings.Join(slices.Sorted(maps.Keys(setters)), ", ")
+			if nearest := certgen.Nearest(key.Value, slices.Sorted(maps.Keys(setters))); len(nearest) > 0 {
+				hint = "did you mean " + nearest[0] + "?"
+			}
+			return r.ErrorAt(key, hint, "unknown field %q", key.Value)
 		case seen[key.Value]:
 			return r.ErrorAt(key, "keep one of them", "field %s is given twice", key.Value)
 		}

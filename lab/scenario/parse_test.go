@@ -84,6 +84,7 @@ func TestHints(t *testing.T) {
 	for text, want := range map[string]string{
 		"expect: {TLS 1.3: {alert: bad_certifcate}}": `did you mean "bad_certificate"?`,
 		"expect: {TLS 1.3: {code: unknown-ca}}":      `did you mean "unknown_ca"?`,
+		"tilte: Mine":                                `did you mean title?`,
 		"side: fails":                                `write one of "client rejects server", "in, but not allowed", "no common ground", "not even TLS", "server rejects client", "works"`,
 		"client: {groups: [x448]}":                   `write one of "X25519MLKEM768", "secp256r1", "secp384r1", "secp521r1", "x25519"`,
 	} {

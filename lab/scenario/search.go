@@ -90,7 +90,10 @@ func (s *Scenario) text() *text {
 	}
 	for _, code := range s.Alerts() {
 		t.numbers = append(t.numbers, strconv.Itoa(int(code)))
-		t.all += normal(alertWords(code))
+		for _, message := range alertMessages(code) {
+			t.messages = append(t.messages, normal(message))
+		}
+		t.all += normal("remote error . SSL alert number . TLS alert") + strings.Join(t.messages, "")
 	}
 	for _, e := range s.Expect {
 		t.numbers = append(t.numbers, strconv.Itoa(e.Status))
@@ -204,8 +207,9 @@ func (s *Scenario) Alerts() []tlswire.AlertDescription {
 	return slices.Sorted(maps.Keys(codes))
 }
 
-// alertWords is an alert in the words of Go, OpenSSL, Java, GnuTLS and Firefox.
-func alertWords(code tlswire.AlertDescription) string {
+// alertMessages is an alert in the words of Go, OpenSSL, Java, GnuTLS and
+// Firefox.
+func alertMessages(code tlswire.AlertDescription) []string {
 	name := code.String()
 	library := "tlsv1 "
 	switch {
@@ -214,19 +218,18 @@ func alertWords(code tlswire.AlertDescription) string {
 	case code < tlswire.AlertUnknownCA:
 		library = "sslv3 "
 	}
-	return strings.Join([]string{"remote error", tls.AlertError(code).Error(), library + "alert " + name, "ssl tls alert " + name,
-		"ssl alert number", "tls alert", "received fatal alert " + name, others[code]}, " . ")
+	return append([]string{tls.AlertError(code).Error(), library + "alert " + name, "ssl tls alert " + name, "received fatal alert " + name}, others[code]...)
 }
 
 // others are the words of GnuTLS and Firefox (NSS).
-var others = map[tlswire.AlertDescription]string{
-	tlswire.AlertHandshakeFailure:       "Handshake failed . SSL_ERROR_HANDSHAKE_FAILURE_ALERT",
-	tlswire.AlertBadCertificate:         "Certificate is bad . SSL_ERROR_BAD_CERT_ALERT",
-	tlswire.AlertCertificateRevoked:     "Certificate was revoked . SSL_ERROR_REVOKED_CERT_ALERT",
-	tlswire.AlertCertificateExpired:     "Certificate is expired . SSL_ERROR_EXPIRED_CERT_ALERT",
-	tlswire.AlertCertificateUnknown:     "SSL_ERROR_CERTIFICATE_UNKNOWN_ALERT",
-	tlswire.AlertUnknownCA:              "CA is unknown . SSL_ERROR_UNKNOWN_CA_ALERT",
-	tlswire.AlertProtocolVersion:        "SSL_ERROR_PROTOCOL_VERSION_ALERT",
-	tlswire.AlertCertificateRequired:    "Certificate is required . SSL_ERROR_RX_CERTIFICATE_REQUIRED_ALERT . ERR_BAD_SSL_CLIENT_AUTH_CERT",
-	tlswire.AlertUnsupportedCertificate: "SSL_ERROR_UNSUPPORTED_CERTIFICATE_TYPE",
+var others = map[tlswire.AlertDescription][]string{
+	tlswire.AlertHandshakeFailure:       {"Handshake failed", "SSL_ERROR_HANDSHAKE_FAILURE_ALERT"},
+	tlswire.AlertBadCertificate:         {"Certificate is bad", "SSL_ERROR_BAD_CERT_ALERT"},
+	tlswire.AlertCertificateRevoked:     {"Certificate was revoked", "SSL_ERROR_REVOKED_CERT_ALERT"},
+	tlswire.AlertCertificateExpired:     {"Certificate is expired", "SSL_ERROR_EXPIRED_CERT_ALERT"},
+	tlswire.AlertCertificateUnknown:     {"SSL_ERROR_CERTIFICATE_UNKNOWN_ALERT"},
+	tlswire.AlertUnknownCA:              {"CA is unknown", "SSL_ERROR_UNKNOWN_CA_ALERT"},
+	tlswire.AlertProtocolVersion:        {"SSL_ERROR_PROTOCOL_VERSION_ALERT"},
+	tlswire.AlertCertificateRequired:    {"Certificate is required", "SSL_ERROR_RX_CERTIFICATE_REQUIRED_ALERT", "ERR_BAD_SSL_CLIENT_AUTH_CERT"},
+	tlswire.AlertUnsupportedCertificate: {"SSL_ERROR_UNSUPPORTED_CERTIFICATE_TYPE"},
 }
