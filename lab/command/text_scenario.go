@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"fmt"
 	"net"
 	"strings"
@@ -39,7 +38,7 @@ func (e *noScenarioError) Error() string {
 func (a *pair) sayOtherPart(own lab.Side, port string) {
 	s := a.scenario
 	other := own.Other()
-	line := "lab " + string(other) + " --scenario " + cmp.Or(a.written, s.Name)
+	line := "lab " + string(other) + " --scenario " + a.written
 	if port != wiresharkPort {
 		line += " --addr 127.0.0.1:" + port
 	}

@@ -387,6 +387,43 @@ func (r *peerRow) compare(program, said string) {
 	}
 }
 
+// The line that is printed for curl does the client's part.
+func TestCurl(t *testing.T) {
+	need(t, "curl")
+	o := Options{Manifest: baseManifest(t), Dir: t.TempDir()}
+	for name, want := range map[string]string{
+		"expired-client": "certificate_expired, exit 56", "no-client-cert": "certificate_required, exit 56",
+		"expired-server": "certificate_expired, exit 60", "refused-in-http": "accepted", "mtls": "accepted",
+		"client-key-mismatch": "",
+	} {
+		s, err := Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Prepare(t.Context(), o.Manifest, o.certs()); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := s.Curl(o.certs(), "8443"); ok != (want != "") {
+			t.Errorf("%s: that curl can do it is %v", name, ok)
+		}
+		if want == "" {
+			continue
+		}
+		row := &peerRow{scenario: s, version: tls.VersionTLS13}
+		got := row.againstClient(t, o, func(t *testing.T, o Options, host, port string) string {
+			args, _ := s.Curl(o.certs(), port)
+			var exit *exec.ExitError
+			if errors.As(exec.Command(args[0], append(args[1:], "-sS", "-o", os.DevNull, "--noproxy", "*", "--resolve", "localhost:"+port+":127.0.0.1")...).Run(), &exit) {
+				return fmt.Sprintf(", exit %d", exit.ExitCode())
+			}
+			return ""
+		})
+		if got != want {
+			t.Errorf("%s: %s, not %s", name, got, want)
+		}
+	}
+}
+
 // A session of s_client that was begun before the revocation is of no use after
 // it, and the server knows that it was a resumed one.
 func TestRevocationReachesSessionsOfOpenSSL(t *testing.T) {
