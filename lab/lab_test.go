@@ -220,7 +220,7 @@ func TestDrainIsBounded(t *testing.T) {
 	if _, err := io.WriteString(c, "GET / HTTP/1.0\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	if x := next(t, told); x.Reason != "the client did not speak TLS" {
+	if x := next(t, told); x.Reason != "the client did not speak TLS, but plain HTTP" {
 		t.Errorf("%+v", x.Verdict)
 	}
 	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
