@@ -286,3 +286,13 @@ func (j *Journal) hasBoth() bool {
 	}
 	return false
 }
+
+// What a server would have chosen is agreed on with nobody before ServerHello.
+func TestNothingIsAgreedOnBeforeServerHello(t *testing.T) {
+	dir := newPKI(t)
+	addr, told := serve(t, dir)
+	callAs(t, dir, addr, func(s *Settings) { s.ALPN = []string{"smtp"} })
+	if x := next(t, told); x.Code != NoCommonALPN || x.TLS.Version != "" || x.TLS.CipherSuite != "" || x.Server.State != StateConnected || x.Server.Certificate != "" {
+		t.Errorf("%+v", x)
+	}
+}
