@@ -52,6 +52,9 @@ func (a *pair) sayOtherPart(own lab.Side, port string) {
 	}
 	if args, ok := s.Curl(a.folder.certs(), port); ok && own == lab.ServerSide {
 		a.say("or\n  %s", strings.Join(args, " "))
+		if s.OpenSSL != "" {
+			a.say("%s", fold("OpenSSL, and so curl: "+printable(s.OpenSSL), width-len("lab: "), "\n  "))
+		}
 	}
 }
 

@@ -15,7 +15,9 @@ func (e Expectation) differences(x *lab.Exchange) (wrong []string) {
 			wrong = append(wrong, fmt.Sprintf("%s should be %s, and is %s", what, orNone(want), orNone(got)))
 		}
 	}
-	differ("rejected by", e.RejectedBy, x.RejectedBy)
+	if e.RejectedBy != x.RejectedBy {
+		wrong = append(wrong, fmt.Sprintf("should be %s, and was %s", ending(e.RejectedBy), ending(x.RejectedBy)))
+	}
 	alert := ""
 	if x.Alert != nil {
 		alert = x.Alert.Name
@@ -48,6 +50,14 @@ func (e Expectation) differences(x *lab.Exchange) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// ending is how an exchange ends in which by, if anybody, rejects the other.
+func ending(by lab.Side) string {
+	if by == "" {
+		return "accepted"
+	}
+	return "rejected by the " + string(by)
 }
 
 func orNone(v any) string {

@@ -1,9 +1,11 @@
 package scenario
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,7 +139,7 @@ func (r reader) between(to *int, least, most int) setter {
 			return err
 		}
 		if *to < least || *to > most {
-			return r.ErrorAt(n, fmt.Sprintf("write a number from %d to %d", least, most), "%s is too many, or too few", n.Value)
+			return r.ErrorAt(n, fmt.Sprintf("write a number from %d to %d", least, most), "%s is too much, or too little", n.Value)
 		}
 		return nil
 	}
@@ -174,21 +176,49 @@ func choice[T any](r reader, to *T, values map[string]T) setter {
 	}
 }
 
-// oneOf is a hint at the values there are: what looks like the one written, or
-// else all of them, or some of many.
+// oneOf is a hint at the values there are: those that look like the one
+// written, or else all of them, or of many those that have a word of it.
 func oneOf(written string, values []string) string {
 	const few = 12
 	nearest := certgen.Nearest(written, values)
-	for i, value := range values {
-		values[i] = strconv.Quote(value)
+	if len(nearest) == 0 && len(values) > few {
+		nearest = akin(written, values)
 	}
 	switch {
 	case len(nearest) > 0:
-		return "did you mean " + strconv.Quote(nearest[0]) + "?"
+		return "did you mean " + strings.Join(quoted(nearest), " or ") + "?"
 	case len(values) > few:
-		return "write one of " + strings.Join(values[:few], ", ") + " and so on"
+		return "none of the " + strconv.Itoa(len(values)) + " names there are looks like it; one is " + strconv.Quote(values[0])
 	}
-	return "write one of " + strings.Join(values, ", ")
+	return "write one of " + strings.Join(quoted(values), ", ")
+}
+
+// akin are the three values that have the most of the words in the one written,
+// or fewer; each has one at least.
+func akin(written string, values []string) []string {
+	words := wordOrNumber.FindAllString(strings.ToLower(written), -1)
+	shared := map[string]int{}
+	for _, value := range values {
+		for _, word := range words {
+			if strings.Contains(normal(value), " "+word) {
+				shared[value]++
+			}
+		}
+	}
+	best := slices.SortedFunc(maps.Keys(shared), func(a, b string) int {
+		return cmp.Or(cmp.Compare(shared[b], shared[a]), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
+	return best[:min(3, len(best))]
+}
+
+var wordOrNumber = regexp.MustCompile(`[a-z]+|[0-9]+`)
+
+func quoted(values []string) []string {
+	quoted := make([]string, len(values))
+	for i, value := range values {
+		quoted[i] = strconv.Quote(value)
+	}
+	return quoted
 }
 
 // choices takes a list of them.

@@ -1,8 +1,10 @@
 package scenario
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/tls"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -16,6 +18,10 @@ import (
 // Parse reads a scenario: its first YAML document is the lesson, all others are
 // certificates in the manifest's syntax. Errors are *certgen.ManifestError.
 func Parse(file string, text []byte) (*Scenario, error) {
+	if len(bytes.TrimSpace(comments.ReplaceAll(text, nil))) == 0 {
+		return nil, &certgen.ManifestError{File: file, Line: 1, Column: 1, Problem: "the file is empty",
+			Hint: "write at least name: mine and expect: {TLS 1.3: {status: 200}}; lab scenario show mtls is an example"}
+	}
 	documents, err := certgen.ReadDocuments(file, text)
 	if err != nil {
 		return nil, err
@@ -27,6 +33,9 @@ func Parse(file string, text []byte) (*Scenario, error) {
 	}
 	return s, s.check(r)
 }
+
+// comments are lines that hold nothing else, or part two documents.
+var comments = regexp.MustCompile(`(?m)^(\s*#.*|---\s*)$`)
 
 // fields are those of a scenario.
 func (s *Scenario) fields(r reader) map[string]setter {
@@ -54,7 +63,7 @@ func (s *Scenario) sideFields(r reader, h *Half) map[string]setter {
 		suites[suite.Name] = suite.ID
 	}
 	return map[string]setter{
-		"certificate": s.certificate(r, &h.Certificate), "key": s.certificate(r, &h.Key), "trust": s.certificates(r, &h.Trust),
+		"certificate": s.certificate(r, &h.Certificate), "key": s.certificate(r, &h.Key), "trust": s.authorities(r, &h.Trust),
 		"chain":                choice(r, &h.Chain, named(lab.ChainLeaf, lab.ChainReversed)),
 		"signature_algorithms": choices(r, &h.Signatures, signatures),
 		"crl":                  choice(r, &h.CRL, named(lab.CRLSoft, lab.CRLRequire, lab.CRLOff)),
@@ -98,7 +107,7 @@ func (e *Expectation) fields(r reader) map[string]setter {
 	learns := map[string]lab.Learned{"handshake": lab.LearnedInHandshake, "first read": lab.LearnedAtFirstRead}
 	return map[string]setter{
 		"rejected_by": choice(r, &e.RejectedBy, named(lab.ServerSide, lab.ClientSide)), "alert": choice(r, &e.Alert, alerts()),
-		"code": choice(r, &e.Code, named(lab.Codes()...)), "status": r.number(&e.Status), "resumed": r.boolean(&e.Resumed),
+		"code": choice(r, &e.Code, named(lab.Codes()...)), "status": r.between(&e.Status, 100, 599), "resumed": r.boolean(&e.Resumed),
 		"server_learns": choice(r, &e.ServerLearns, learns), "client_learns": choice(r, &e.ClientLearns, learns),
 		"cipher_suite": r.text(&e.CipherSuite), "group": r.text(&e.Group), "alpn": r.text(&e.ALPN), "server": r.text(&e.Server),
 	}

@@ -32,10 +32,12 @@ func TestFaultsHaveAPlace(t *testing.T) {
 		{strings.Replace(good, "name: mine", "name: mtls", 1), `mine.yaml:1:7: the built-in scenario is called mtls too`},
 		{strings.Replace(good, "name: mine\n", "", 1), `mine.yaml:1:1: the scenario has no name`},
 		{good + "client: {url: \"https://localhost/\"}\n", `mine.yaml:9:15: "https://localhost/" is not a host`},
-		{good + "calls: 0\n", `mine.yaml:9:8: 0 is too many, or too few`},
-		{good + "calls: 1000000\n", `mine.yaml:9:8: 1000000 is too many, or too few`},
+		{good + "calls: 0\n", `mine.yaml:9:8: 0 is too much, or too little`},
+		{good + "calls: 1000000\n", `mine.yaml:9:8: 1000000 is too much, or too little`},
 		{"name: [", `mine.yaml:1:8: not YAML`},
-		{"", `mine.yaml:1:1: the manifest is empty`},
+		{strings.Replace(good, "200", "700", 1), `mine.yaml:8:21: 700 is too much, or too little`},
+		{"", `mine.yaml:1:1: the file is empty`},
+		{"# mine\n---\n", `mine.yaml:1:1: the file is empty`},
 	} {
 		_, err := Parse("mine.yaml", []byte(c.text))
 		var fault *certgen.ManifestError
@@ -51,6 +53,7 @@ func TestFaultsHaveAPlace(t *testing.T) {
 		{good + "client: {certificate: nobody}\n", `mine.yaml:9:23: no certificate is called "nobody"`},
 		{good + "client: {key: nobody}\n", `mine.yaml:9:15: no certificate is called "nobody"`},
 		{good + "server: {trust: [client-ca, nobody]}\n", `mine.yaml:9:29: no certificate is called "nobody"`},
+		{good + "server: {trust: [client-ca, client]}\n", `mine.yaml:9:29: client is not a CA`},
 	} {
 		s, err := Parse("mine.yaml", []byte(c.text))
 		if err != nil {
@@ -82,11 +85,15 @@ func TestAcceptedMeans200(t *testing.T) {
 // A value that is wrong is answered with the nearest, and quoted.
 func TestHints(t *testing.T) {
 	for text, want := range map[string]string{
-		"expect: {TLS 1.3: {alert: bad_certifcate}}": `did you mean "bad_certificate"?`,
-		"expect: {TLS 1.3: {code: unknown-ca}}":      `did you mean "unknown_ca"?`,
-		"tilte: Mine":                                `did you mean title?`,
-		"side: fails":                                `write one of "client rejects server", "in, but not allowed", "no common ground", "not even TLS", "server rejects client", "works"`,
-		"client: {groups: [x448]}":                   `write one of "X25519MLKEM768", "secp256r1", "secp384r1", "secp521r1", "x25519"`,
+		"expect: {TLS 1.3: {alert: bad_certifcate}}":      `did you mean "bad_certificate"?`,
+		"expect: {TLS 1.3: {code: unknown-ca}}":           `did you mean "unknown_ca"?`,
+		"expect: {TLS 1.3: {alert: certificate_too_old}}": `did you mean "certificate_expired" or "certificate_revoked" or "certificate_unknown"?`,
+		"expect: {TLS 1.3: {code: certificate_too_old}}":  `did you mean "certificate_refused"?`,
+		"client: {cipher_suites: [AES256-GCM]}":           `did you mean "TLS_AES_256_GCM_SHA384" or "TLS_RSA_WITH_AES_256_GCM_SHA384" or "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"?`,
+		"client: {offer_cipher_suites: [xyzzy]}":          `none of the 341 names there are looks like it; one is "TLS_AES_128_CCM_8_SHA256"`,
+		"tilte: Mine":                                     `did you mean title?`,
+		"side: fails":                                     `write one of "client rejects server", "in, but not allowed", "no common ground", "not even TLS", "server rejects client", "works"`,
+		"client: {groups: [x448]}":                        `write one of "X25519MLKEM768", "secp256r1", "secp384r1", "secp521r1", "x25519"`,
 	} {
 		_, err := Parse("mine.yaml", []byte("name: mine\n"+text+"\n"))
 		var fault *certgen.ManifestError

@@ -15,8 +15,12 @@ import (
 func (s *Scenario) Fault() lab.Side {
 	server, client := !reflect.ValueOf(s.Server).IsZero(), !reflect.ValueOf(s.Client).IsZero()
 	switch {
-	case s.Side == Sides[0]:
+	case s.Side == "works", s.Side == "in, but not allowed":
 		return ""
+	case s.Server.Instead != "":
+		return lab.ServerSide
+	case s.Client.Instead != "":
+		return lab.ClientSide
 	case s.Side == "server rejects client":
 		return lab.ClientSide
 	case s.Side == "client rejects server" || server && !client:

@@ -37,6 +37,7 @@ func (s *Scenario) readName(r reader) setter {
 type reference struct {
 	r    reader
 	node *yaml.Node
+	ca   bool // it must be a CA, or be signed by itself
 }
 
 // certificate takes the name of one.
@@ -44,7 +45,7 @@ func (s *Scenario) certificate(r reader, to *string) setter {
 	return func(n *yaml.Node) error {
 		err := r.text(to)(n)
 		if *to != "none" {
-			s.references = append(s.references, reference{r, n})
+			s.references = append(s.references, reference{r: r, node: n})
 		}
 		return err
 	}
@@ -55,27 +56,46 @@ func (s *Scenario) certificates(r reader, to *[]string) setter {
 	return func(n *yaml.Node) error {
 		err := r.texts(to)(n)
 		for _, item := range n.Content {
-			s.references = append(s.references, reference{r, item})
+			s.references = append(s.references, reference{r: r, node: item})
 		}
 		return err
 	}
 }
 
-// checkReferences finds names that no certificate has.
+// authorities takes a list of CAs.
+func (s *Scenario) authorities(r reader, to *[]string) setter {
+	return func(n *yaml.Node) error {
+		before := len(s.references)
+		err := s.certificates(r, to)(n)
+		for i := range s.references[before:] {
+			s.references[before+i].ca = true
+		}
+		return err
+	}
+}
+
+// checkReferences finds names that no certificate has, and CAs that are none.
 func (s *Scenario) checkReferences(m *certgen.Manifest) error {
-	var names []string
+	var names, authorities []string
 	for _, c := range m.Certificates {
 		names = append(names, c.Name)
+		if c.CA || c.Issuer == nil {
+			authorities = append(authorities, c.Name)
+		}
 	}
 	for _, ref := range s.references {
-		if slices.Contains(names, ref.node.Value) {
+		name := ref.node.Value
+		switch {
+		case slices.Contains(names, name) && (!ref.ca || slices.Contains(authorities, name)):
 			continue
+		case slices.Contains(names, name):
+			return ref.r.ErrorAt(ref.node, "the CAs are "+strings.Join(authorities, ", "), "%s is not a CA", name)
 		}
 		hint := "the certificates are " + strings.Join(names, ", ") + "; add a document for another"
-		if nearest := certgen.Nearest(ref.node.Value, names); len(nearest) > 0 {
+		if nearest := certgen.Nearest(name, names); len(nearest) > 0 {
 			hint = "did you mean " + strings.Join(nearest, " or ") + "?"
 		}
-		return ref.r.ErrorAt(ref.node, hint, "no certificate is called %q", ref.node.Value)
+		return ref.r.ErrorAt(ref.node, hint, "no certificate is called %q", name)
 	}
 	return nil
 }
@@ -94,7 +114,7 @@ func (s *Scenario) readExtensions(r reader) setter {
 				return r.ErrorAt(value, "write path_length, ca: false, or permitted and excluded host names", "these cannot be encoded: %v", err)
 			}
 			s.Extensions[key.Value] = der
-			s.references = append(s.references, reference{r, key})
+			s.references = append(s.references, reference{r: r, node: key})
 			return nil
 		})
 	}

@@ -397,7 +397,7 @@ func TestUnexpected(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"rejected by should be server, and is none", "alert should be unknown_ca, and is none",
+	want := []string{"should be rejected by the server, and was accepted", "alert should be unknown_ca, and is none",
 		"HTTP status should be 403, and is 200", "resumed should be true, and is false"}
 	if fmt.Sprint(r.Wrong) != fmt.Sprint(want) {
 		t.Errorf("%q", r.Wrong)

@@ -101,7 +101,7 @@ func (s *Scenario) text() *text {
 	t := &text{all: normal(string(s.Text))}
 	for _, messages := range s.Says {
 		for _, message := range messages {
-			t.messages = append(t.messages, normal(message))
+			t.messages = append(t.messages, normal(withoutSurroundings(message)))
 		}
 	}
 	for _, code := range s.Alerts() {

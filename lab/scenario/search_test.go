@@ -84,6 +84,7 @@ func TestSearchKnowsWhoseLogItIs(t *testing.T) {
 		{nginx("SSL_read() failed (SSL: error:0A00045C:SSL routines::tlsv13 alert certificate required:SSL alert number 116)", reading), "no-client-cert", nil, append(serverFaults, "untrusted-client-forced")},
 		{`2026/11/24 12:42:48 [info] 4242#4242: *17 SSL_do_handshake() failed (SSL: error:0A000418:SSL routines::tlsv1 alert unknown ca:SSL alert number 48) while SSL handshaking, client: 10.0.0.42, server: 0.0.0.0:443`, "untrusted-server", nil, clientFaults},
 		{nginx("client SSL certificate verify error: (10:certificate has expired)", " while reading client request headers"), "expired-client", nil, serverFaults},
+		{"client SSL certificate verify error: (21:unable to verify the first certificate)", "untrusted-client-forced", nil, serverFaults},
 		{nginx("client sent no required SSL certificate", " while reading client request headers"), "no-client-cert", []string{"refused-in-http"}, serverFaults},
 		{`2026/11/24 12:42:48 [info] 4242#4242: *17 client sent plain HTTP request to HTTPS port while reading client request headers, client: 10.0.0.42, server: , request: "GET / HTTP/1.1", host: "localhost:8443"`, "plain-http-to-tls", nil, append(serverFaults, "no-client-cert")},
 		{`Get "https://localhost:8443/": net/http: TLS handshake timeout`, "slow-server", nil, []string{"slow-client"}},
