@@ -61,6 +61,7 @@ func TestSearchKnowsWhoseLogItIs(t *testing.T) {
 	const toUpstream, reading = " while SSL handshaking to upstream", " while reading response header from upstream"
 	testSearch(t, []pasted{
 		{`Get "https://localhost:8443/": remote error: tls: bad certificate`, "client-wrong-eku", []string{"revoked-client"}, serverFaults},
+		{"Get https://localhost:8443/: remote error: tls: bad certificate", "client-wrong-eku", nil, serverFaults}, // the shell took the quotes
 		{`Post "https://wrong.host.example/expired": remote error: tls: unknown certificate authority`, "untrusted-client-forced", nil, serverFaults},
 		{`Get "https://localhost:8443/": remote error: tls: certificate required`, "no-client-cert", nil, serverFaults},
 		{`Get "https://localhost:8443/": remote error: tls: expired certificate`, "expired-client", nil, serverFaults},

@@ -5,7 +5,7 @@ import "regexp"
 // Programs that log TLS, by the side that they are when they say so. nginx is a
 // server to its clients and a client to its upstreams.
 var (
-	clientLog = regexp.MustCompile(`(Get|Head|Post|Put|Patch|Delete|Options) "https?://|\bcurl: \(|HTTPSConnectionPool\(|\bupstream\b`)
+	clientLog = regexp.MustCompile(`(Get|Head|Post|Put|Patch|Delete|Options) "?https?://|\bcurl: \(|HTTPSConnectionPool\(|\bupstream\b`)
 	serverLog = regexp.MustCompile(`http: TLS handshake error from |while SSL handshaking, client: |client SSL certificate `)
 )
 
