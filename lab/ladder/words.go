@@ -286,7 +286,7 @@ func (s *story) nowKnowsClient() string {
 	switch subject := s.client.subject(); {
 	case subject == "":
 		return "by now the server goes on without knowing who the client is"
-	case s.verdict.Refusal != nil || s.client.chain == tlsdecrypt.Fails:
+	case s.doubted() || s.client.chain == tlsdecrypt.Fails:
 		return "by now the server goes on, whatever it thinks of the certificate of " + subject
 	case s.client.chain == tlsdecrypt.Holds:
 		return "by now the server knows the client as " + subject

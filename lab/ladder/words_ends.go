@@ -256,11 +256,17 @@ func (p party) known(role string) string {
 func (s *story) refusal() string {
 	status := s.verdict.Refusal.HTTP.Status
 	text := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		text += " (whose certificate is good may still not be allowed everything)"
-	default:
+	switch {
+	case s.doubted():
 		text += " (nginx refuses certificates so)"
+	case s.client.chain == tlsdecrypt.Holds:
+		text += " (whose certificate is good may still not be allowed everything)"
 	}
 	return "The handshake succeeded, and then the server refused in HTTP: " + text + "."
+}
+
+// doubted tells a refusal that is about who the client is, and not about what it may do.
+func (s *story) doubted() bool {
+	m := s.verdict.Refusal
+	return m != nil && m.HTTP.Status != http.StatusUnauthorized && m.HTTP.Status != http.StatusForbidden
 }
