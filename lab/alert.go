@@ -39,10 +39,16 @@ func receivedAlert(err error) (d tlswire.AlertDescription, ok bool) {
 // all of TLS 1.2's handshake, and those from before there were keys.
 type alertWatch struct {
 	sent, received atomic.Pointer[tlswire.AlertDescription]
+	spoke          atomic.Bool // something of the handshake was sent
 }
 
 // sending looks at what is written, which is one record or several.
-func (a *alertWatch) sending(b []byte) { watch(&a.sent, b) }
+func (a *alertWatch) sending(b []byte) {
+	watch(&a.sent, b)
+	if len(b) > 0 && b[0] == byte(tlswire.ContentTypeHandshake) {
+		a.spoke.Store(true)
+	}
+}
 
 // receiving looks at what was read. An alert is the last that a peer sends.
 func (a *alertWatch) receiving(b []byte) { watch(&a.received, b) }

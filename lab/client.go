@@ -148,6 +148,7 @@ type clientExchange struct {
 	rekey          *rekeyer    // nil: keys stay
 	own            string      // subject of the certificate
 	asked          bool        // the server asked for a certificate
+	sentOwn        bool        // and the client sent one
 	shown          string      // own, once the server has asked for it
 	unnamed        bool        // shown, although the server names other CAs
 }
@@ -222,7 +223,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 		return nil, ctx.Err()
 	}
 	view := newHalf(ClientSide, err, state.Version, &x.alerts)
-	view.got = got
+	view.got, view.none = got, x.asked && !x.sentOwn
 	if response != nil {
 		view.inHTTP = x.refusedInHTTP(response)
 	}
@@ -263,7 +264,7 @@ func (x *clientExchange) watchCertificate(config *tls.Config) *tls.Config {
 		if x.unnamed = asked.SupportsCertificate(&config.Certificates[0]) != nil; x.unnamed && x.settings.Withhold {
 			return &tls.Certificate{}, nil
 		}
-		x.shown = x.own
+		x.shown, x.sentOwn = x.own, true
 		return &config.Certificates[0], nil
 	}
 	return config

@@ -5,7 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -204,3 +207,69 @@ func dial(t *testing.T, addr string) net.Conn {
 type quitsAfterHello struct{ hangUp }
 
 func (q *quitsAfterHello) Read([]byte) (int, error) { return q.hangUp.Read(make([]byte, 64<<10)) }
+
+// A client knows better than a server's alert that it was asked and sent
+// nothing: Java says bad_certificate, and TLS 1.2 has handshake_failure alone.
+func TestNoCertificateForForeignServer(t *testing.T) {
+	dir := newPKI(t)
+	for version, alerts := range map[uint16][]string{
+		tls.VersionTLS12: {"bad_certificate", "handshake_failure"},
+		tls.VersionTLS13: {"bad_certificate", "certificate_required"},
+	} {
+		for _, alert := range alerts {
+			addr := startRefusing(t, dir, alert)
+			for certificate, want := range map[string]Code{"": NoClientCertificate, "client": RefusedByCertificate} {
+				if certificate != "" && alert != "bad_certificate" {
+					continue
+				}
+				x := callAs(t, dir, addr, func(s *Settings) { s.Certificate, s.Version = certificate, version })
+				if x.Code != want || x.Alert == nil || x.Alert.Name != alert {
+					t.Errorf("%s, %s, certificate %q: %+v", tls.VersionName(version), alert, certificate, x.Verdict)
+				}
+			}
+		}
+	}
+}
+
+// startRefusing runs a server that asks for a certificate and refuses any, or,
+// with another alert than bad_certificate, none.
+func startRefusing(t *testing.T, dir, alert string) string {
+	t.Helper()
+	certificate, err := certgen.Load(dir, "server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAnyClientCert}
+	if alert == "bad_certificate" {
+		config.ClientAuth = tls.RequestClientCert
+		config.VerifyConnection = func(tls.ConnectionState) error { return errors.New("refused") }
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.(*tls.Conn).Handshake()
+			_ = c.(*tls.Conn).NetConn().(*net.TCPConn).CloseWrite()
+			_, _ = io.Copy(io.Discard, c.(*tls.Conn).NetConn()) // lest the alert be lost to a reset
+			c.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// A server that answers in plain HTTP is what must change, or its port.
+func TestPlainHTTPServer(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	x := callAs(t, newPKI(t), server.Listener.Addr().String(), func(*Settings) {})
+	if x.Reason != "the server did not speak TLS, but plain HTTP" || !strings.HasPrefix(x.Fix, "find the port where the server speaks TLS") {
+		t.Errorf("%+v", x.Verdict)
+	}
+}

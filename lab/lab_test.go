@@ -220,7 +220,7 @@ func TestDrainIsBounded(t *testing.T) {
 	if _, err := io.WriteString(c, "GET / HTTP/1.0\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	if x := next(t, told); x.Reason != "the client did not speak TLS" {
+	if x := next(t, told); x.Reason != "the client did not speak TLS, but plain HTTP" {
 		t.Errorf("%+v", x.Verdict)
 	}
 	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -285,4 +285,14 @@ func (j *Journal) hasBoth() bool {
 		return e.views.client.expected && e.views.server.expected
 	}
 	return false
+}
+
+// What a server would have chosen is agreed on with nobody before ServerHello.
+func TestNothingIsAgreedOnBeforeServerHello(t *testing.T) {
+	dir := newPKI(t)
+	addr, told := serve(t, dir)
+	callAs(t, dir, addr, func(s *Settings) { s.ALPN = []string{"smtp"} })
+	if x := next(t, told); x.Code != NoCommonALPN || x.TLS.Version != "" || x.TLS.CipherSuite != "" || x.Server.State != StateConnected || x.Server.Certificate != "" {
+		t.Errorf("%+v", x)
+	}
 }

@@ -143,6 +143,9 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	if c.told.Swap(true) {
 		return
 	}
+	if !c.alerts.spoke.Load() { // what crypto/tls chose in its mind was agreed on with nobody
+		state.Version, state.CipherSuite, state.CurveID = 0, 0, 0
+	}
 	view := newHalf(ServerSide, err, state.Version, &c.alerts)
 	view.got = stateOf(state, http != nil)
 	if refusal := c.refusal.Load(); refusal != nil && http != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -210,12 +211,20 @@ func explainNotTLS(err error, side Side) (reason, bool) {
 	case errors.As(err, &instead):
 		return instead.reason(side), true
 	case errors.As(err, &notTLS):
-		return reason{NotTLS, "the " + other + " did not speak TLS"}, true
+		text := "the " + other + " did not speak TLS"
+		if plainHTTP.Match(notTLS.RecordHeader[:]) {
+			text += ", but plain HTTP"
+		}
+		return reason{NotTLS, text}, true
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return reason{TooSlow, "the " + other + " was silent for too long"}, true
 	}
 	return reason{}, false
 }
+
+// plainHTTP is how a response begins, or a request, in as many bytes as a TLS
+// record has in its header.
+var plainHTTP = regexp.MustCompile(`^(HTTP/|GET /|HEAD |POST |PUT /|DELET|OPTIO|PATCH)`)
 
 // explainFromAfar says why the other side rejected, from what arrived here.
 func explainFromAfar(witness *half, v Verdict) reason {
@@ -238,6 +247,9 @@ func explainFromAfar(witness *half, v Verdict) reason {
 	if !ok {
 		why = reason{Other, "only its own log knows why"}
 	}
+	if witness != nil && witness.none && (why.code == RefusedByCertificate || v.Alert.Code == uint8(tlswire.AlertHandshakeFailure)) {
+		why = reason{NoClientCertificate, "it asked for a certificate, and the client sent none"} // Java says 42, TLS 1.2 has 40
+	}
 	why.text = "the " + by + " sent " + v.Alert.Name + ": " + strings.ReplaceAll(why.text, "{other}", string(v.RejectedBy.Other()))
 	return why
 }
@@ -259,6 +271,9 @@ var alertReasons = map[tlswire.AlertDescription]reason{
 
 // fix says what to change. by is the side that rejected.
 func (r reason) fix(by Side) string {
+	if r.code == NotTLS && by == ClientSide {
+		return "find the port where the server speaks TLS, or switch TLS on there"
+	}
 	return strings.NewReplacer("{by}", string(by), "{other}", string(by.Other())).Replace(fixes[r.code])
 }
 
@@ -291,7 +306,7 @@ var fixes = map[Code]string{
 	NoCommonGroup:        "allow one group on both sides, x25519 for example",
 	NoCommonALPN:         "offer a protocol that the other side speaks, such as http/1.1",
 	NoCommonSignature:    "give the server a certificate with a type of key that the client takes",
-	NotTLS:               "speak https to this port, or find the port where TLS is spoken",
+	NotTLS:               "have the client speak TLS to this port (https:// in its URL), or find the port where its protocol is spoken",
 	TooSlow:              "find out what holds the {other} up: a proxy, a firewall, or a program that waits for the other to speak first",
 	Closed:               "look into the log of the {by}; or something between the two has cut the connection",
 	NotAuthorised:        "ask the server's owner to allow the name in the client's certificate, or use another certificate",

@@ -20,6 +20,7 @@ type half struct {
 	refused bool    // this side rejected the other, rather than heard of it or lost the connection
 	got     State   // how far it got
 	inHTTP  *reason // why the server refused the client in HTTP; nil: it did not
+	none    bool    // this side was asked for a certificate, and sent none
 }
 
 // learned tells when this side knew of the rejection.

@@ -25,12 +25,17 @@ var measured string
 // of an alert or an HTTP status. If no scenario has enough of them, nearest are
 // those that come closest, and there may be none.
 func Search(all []*Scenario, words []string) (found, nearest []*Scenario) {
+	typed := strings.Join(words, " ")
+	if not := impossible(typed); not != "" {
+		all = slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool { return s.Side == not })
+	}
+	message := withoutSurroundings(typed)
 	texts := make(map[*Scenario]*text, len(all))
 	for _, s := range all {
 		texts[s] = s.text()
 	}
-	terms := termsOf(words, texts)
-	if alike := likeNamed(all, words); len(words) == 1 && len(alike) > 0 && len(terms) != 1 {
+	terms := termsOf(message, texts)
+	if alike := likeNamed(all, typed); len(words) == 1 && len(alike) > 0 && len(terms) != 1 {
 		return nil, alike // a slip of the finger
 	}
 	scores, possible := map[*Scenario]float64{}, 0.0
@@ -43,16 +48,18 @@ func Search(all []*Scenario, words []string) (found, nearest []*Scenario) {
 			}
 		}
 	}
-	message := normal(strings.Join(words, " "))
+	said := normal(message)
 	for _, s := range all {
-		if texts[s].says(message) { // it stands there as it is
+		if texts[s].says(said) { // it stands there as it is
 			scores[s] += possible
 		}
 	}
-	ranked := slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool { return scores[s] == 0 })
+	ranked := slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool {
+		return scores[s] == 0 || !texts[s].says(said) && !texts[s].overlaps(terms)
+	})
 	slices.SortStableFunc(ranked, func(a, b *Scenario) int { return cmp.Compare(scores[b], scores[a]) })
 	if len(ranked) == 0 {
-		return nil, likeNamed(all, words)
+		return nil, likeNamed(all, typed)
 	}
 	const enough = 0.6 // of what is possible, and of the best
 	if best := scores[ranked[0]]; best >= enough*possible {
@@ -61,17 +68,26 @@ func Search(all []*Scenario, words []string) (found, nearest []*Scenario) {
 	return nil, ranked[:min(3, len(ranked))]
 }
 
-// likeNamed are the scenarios whose names look like one of the words.
-func likeNamed(all []*Scenario, words []string) (alike []*Scenario) {
-	for _, word := range words {
-		for _, name := range certgen.Nearest(strings.ToLower(word), names()) {
-			i := slices.IndexFunc(all, func(s *Scenario) bool { return s.Name == name })
-			if i >= 0 && !slices.Contains(alike, all[i]) {
-				alike = append(alike, all[i])
-			}
+// overlaps tells whether at least half of the terms stand there, and more than
+// one of several.
+func (t *text) overlaps(terms []term) bool {
+	n := 0
+	for _, term := range terms {
+		if t.has(term) {
+			n++
 		}
 	}
-	return alike[:min(3, len(alike))]
+	return n >= min(2, len(terms)) && 2*n >= len(terms)
+}
+
+// likeNamed are the scenarios whose names look like what was typed.
+func likeNamed(all []*Scenario, typed string) (alike []*Scenario) {
+	for _, name := range certgen.Nearest(strings.ReplaceAll(strings.ToLower(typed), " ", "-"), names()) {
+		if i := slices.IndexFunc(all, func(s *Scenario) bool { return s.Name == name }); i >= 0 {
+			alike = append(alike, all[i])
+		}
+	}
+	return alike
 }
 
 // text is what can be found of a scenario, in normal form.
@@ -147,16 +163,12 @@ func (t term) weight(texts map[*Scenario]*text) float64 {
 	return math.Pow(math.Log(float64(len(texts)+1)/float64(n)), 2)
 }
 
-// notWords are dates, times, addresses and places in source code, whose numbers
-// mean no alert.
-var notWords = regexp.MustCompile(`\S*\d[:./]\d\S*|\d+-\d+-\S*|\(\w+\.c:\d+\)|\d+\.\.\d+`)
-
 // fillers are in every sentence, or in every Java program.
 var fillers = strings.Fields("javax net exception a an and are as at be but by for from has i in is it its my not of on or so that the this to was we when why with you")
 
 // termsOf are the terms of what was typed. One of several words that nobody
 // says is taken apart.
-func termsOf(words []string, texts map[*Scenario]*text) (terms []term) {
+func termsOf(message string, texts map[*Scenario]*text) (terms []term) {
 	known := func(t term) bool { return t.weight(texts) > 0 }
 	add := func(word string) {
 		t := term(normal(word))
@@ -164,7 +176,7 @@ func termsOf(words []string, texts map[*Scenario]*text) (terms []term) {
 			terms = append(terms, t)
 		}
 	}
-	for _, word := range strings.Fields(notWords.ReplaceAllString(strings.Join(words, " "), " ")) {
+	for _, word := range strings.Fields(message) {
 		if known(term(normal(word))) {
 			add(word)
 			continue
@@ -184,7 +196,8 @@ func normal(s string) string {
 }
 
 // Alerts are the numbers of those that end the scenario, sent by the lab or, as
-// ALERTS.md has it, by other programs.
+// ALERTS.md has it, by other programs. Java sends certificate_unknown where it
+// finds no path to a CA.
 func (s *Scenario) Alerts() []tlswire.AlertDescription {
 	codes := map[tlswire.AlertDescription]bool{}
 	for code := range tlswire.AlertDescription(255) {
@@ -203,6 +216,9 @@ func (s *Scenario) Alerts() []tlswire.AlertDescription {
 				codes[tlswire.AlertDescription(code)] = true
 			}
 		}
+	}
+	if strings.Contains(strings.Join(s.Says["Java"], " "), "PKIX path building failed") {
+		codes[tlswire.AlertCertificateUnknown] = true
 	}
 	return slices.Sorted(maps.Keys(codes))
 }

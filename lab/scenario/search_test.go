@@ -6,18 +6,17 @@ import (
 	"testing"
 )
 
+// pasted is what somebody types, and what it finds.
+type pasted struct {
+	typed string
+	first string   // found
+	also  []string // found too
+	not   []string
+}
+
 // What people paste finds what it is about.
 func TestSearch(t *testing.T) {
-	all, err := All()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		typed string
-		first string
-		also  []string // found too
-		not   []string
-	}{
+	testSearch(t, []pasted{
 		{"x509: certificate signed by unknown authority", "untrusted-server", []string{"server-missing-intermediate", "self-signed-client"}, []string{"expired-server"}},
 		{`2026/11/24 12:42:48 http: TLS handshake error from 10.0.0.1:48116: tls: first record does not look like a TLS handshake`, "plain-http-to-tls", []string{"tls-to-plain-http"}, []string{"no-client-cert"}},
 		{"curl: (60) SSL certificate problem: unable to get local issuer certificate", "server-missing-intermediate", []string{"untrusted-server"}, []string{"wrong-host"}},
@@ -49,7 +48,74 @@ func TestSearch(t *testing.T) {
 		{"revoc", "revoked-client", nil, []string{"wrong-host"}},
 		{"certificate_expired", "expired-client", nil, []string{"wrong-host"}},
 		{"unknown_ca", "untrusted-client-forced", nil, []string{"expired-client"}},
-	} {
+	})
+}
+
+// It depends on whose log it is in which side a message is about; and what a
+// log puts around a message changes nothing.
+func TestSearchKnowsWhoseLogItIs(t *testing.T) {
+	serverFaults, clientFaults := []string{"untrusted-server", "wrong-host", "expired-server"}, []string{"untrusted-client-forced", "no-client-cert", "expired-client", "client-wrong-eku"}
+	nginx := func(message, tail string) string {
+		return "2026/11/24 12:42:48 [error] 4242#4242: *17 " + message + tail + `, client: 10.0.0.42, server: expired.example, request: "GET /revoked?x=48 HTTP/1.1", upstream: "https://10.0.0.3:8443/unknown", host: "localhost:8443"`
+	}
+	const toUpstream, reading = " while SSL handshaking to upstream", " while reading response header from upstream"
+	testSearch(t, []pasted{
+		{`Get "https://localhost:8443/": remote error: tls: bad certificate`, "client-wrong-eku", []string{"revoked-client"}, serverFaults},
+		{`Post "https://wrong.host.example/expired": remote error: tls: unknown certificate authority`, "untrusted-client-forced", nil, serverFaults},
+		{`Get "https://localhost:8443/": remote error: tls: certificate required`, "no-client-cert", nil, serverFaults},
+		{`Get "https://localhost:8443/": remote error: tls: expired certificate`, "expired-client", nil, serverFaults},
+		{`Get "https://localhost:8443/": tls: failed to verify certificate: x509: certificate signed by unknown authority`, "untrusted-server", nil, clientFaults},
+		{"curl: (56) OpenSSL SSL_read: error:0A000412:SSL routines::sslv3 alert bad certificate, errno 0", "client-wrong-eku", nil, serverFaults},
+		{"curl: (35) error:14094418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca", "untrusted-client-forced", nil, serverFaults},
+		{"curl: (56) error:0A00045C:SSL routines::tlsv13 alert certificate required:../ssl/record/rec_layer_s3.c:1605:SSL alert number 116", "no-client-cert", nil, serverFaults},
+		{"curl: (60) SSL certificate problem: certificate has expired", "expired-server", nil, clientFaults},
+		{"curl: (60) SSL: no alternative certificate subject name matches target host name 'expired.example'", "wrong-host", nil, clientFaults},
+		{"http: TLS handshake error from 10.0.0.1:48116: remote error: tls: bad certificate", "untrusted-server", []string{"wrong-host", "expired-server"}, clientFaults},
+		{"http: TLS handshake error from [::1]:48116: remote error: tls: unknown certificate authority", "untrusted-server", []string{"self-signed-server"}, clientFaults},
+		{"http: TLS handshake error from 10.0.0.1:48116: tls: failed to verify certificate: x509: certificate signed by unknown authority", "untrusted-client-forced", []string{"self-signed-client"}, serverFaults},
+		{"http: TLS handshake error from 10.0.0.1:48116: tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-11-24T12:42:48Z is after 2021-01-02T00:00:00Z", "expired-client", nil, serverFaults},
+		{nginx("upstream SSL certificate verify error: (20:unable to get local issuer certificate)", toUpstream), "untrusted-server", []string{"server-missing-intermediate"}, append(clientFaults, "wrong-host")},
+		{nginx("upstream SSL certificate verify error: (10:certificate has expired)", toUpstream), "expired-server", nil, append(clientFaults, "wrong-host")},
+		{nginx("upstream SSL certificate verify error: (18:self-signed certificate)", toUpstream), "self-signed-server", nil, append(clientFaults, "wrong-host")},
+		{nginx(`upstream SSL certificate does not match "foo"`, toUpstream), "wrong-host", nil, append(clientFaults, "expired-server")},
+		{nginx(`upstream SSL certificate does not match "revoked.foo.example"`, toUpstream), "wrong-host", nil, append(clientFaults, "revoked-server")},
+		{nginx("SSL_read() failed (SSL: error:0A000412:SSL routines::sslv3 alert bad certificate:SSL alert number 42)", reading), "client-wrong-eku", nil, serverFaults},
+		{nginx("SSL_do_handshake() failed (SSL: error:0A000418:SSL routines::tlsv1 alert unknown ca:SSL alert number 48)", toUpstream), "untrusted-client-forced", nil, serverFaults},
+		{nginx("SSL_read() failed (SSL: error:0A00045C:SSL routines::tlsv13 alert certificate required:SSL alert number 116)", reading), "no-client-cert", nil, append(serverFaults, "untrusted-client-forced")},
+		{`2026/11/24 12:42:48 [info] 4242#4242: *17 SSL_do_handshake() failed (SSL: error:0A000418:SSL routines::tlsv1 alert unknown ca:SSL alert number 48) while SSL handshaking, client: 10.0.0.42, server: 0.0.0.0:443`, "untrusted-server", nil, clientFaults},
+		{nginx("client SSL certificate verify error: (10:certificate has expired)", " while reading client request headers"), "expired-client", nil, serverFaults},
+		{nginx("client sent no required SSL certificate", " while reading client request headers"), "no-client-cert", []string{"refused-in-http"}, serverFaults},
+		{`2026/11/24 12:42:48 [info] 4242#4242: *17 client sent plain HTTP request to HTTPS port while reading client request headers, client: 10.0.0.42, server: , request: "GET / HTTP/1.1", host: "localhost:8443"`, "plain-http-to-tls", nil, append(serverFaults, "no-client-cert")},
+		{`Get "https://localhost:8443/": net/http: TLS handshake timeout`, "slow-server", nil, []string{"slow-client"}},
+		{"curl: (28) SSL connection timeout", "slow-server", nil, []string{"slow-client"}},
+		{"certificate_unknown", "untrusted-client-forced", []string{"untrusted-server"}, []string{"no-client-cert"}},
+		{"alert 46", "untrusted-client-forced", []string{"untrusted-server"}, []string{"no-client-cert"}},
+		{"javax.net.ssl.SSLHandshakeException: Received fatal alert: certificate_unknown", "untrusted-server", []string{"untrusted-client-forced"}, []string{"no-client-cert"}},
+	})
+}
+
+// What fits nothing is not met with what is merely there.
+func TestSearchNearest(t *testing.T) {
+	all, err := All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for typed, want := range map[string]string{"gibberish xyzzy": "", "PEM routines::no start line": "", "connection refused": "",
+		"dial tcp 127.0.0.1:8443: connect: connection refused": "", "expierd-client": "expired-client"} {
+		found, nearest := Search(all, strings.Fields(typed))
+		if len(found) > 0 || (want == "") != (len(nearest) == 0) || want != "" && nearest[0].Name != want {
+			t.Errorf("%q finds %d, and nearest are %v", typed, len(found), nearest)
+		}
+	}
+}
+
+func testSearch(t *testing.T, cases []pasted) {
+	t.Helper()
+	all, err := All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
 		found, _ := Search(all, strings.Fields(c.typed))
 		var names []string
 		for _, s := range found {
@@ -67,12 +133,6 @@ func TestSearch(t *testing.T) {
 			if slices.Contains(names, name) {
 				t.Errorf("%q finds %s", c.typed, name)
 			}
-		}
-	}
-	for typed, want := range map[string]string{"gibberish xyzzy": "", "expierd-client": "expired-client"} {
-		found, nearest := Search(all, strings.Fields(typed))
-		if len(found) > 0 || (want == "") != (len(nearest) == 0) || want != "" && nearest[0].Name != want {
-			t.Errorf("%q finds %d, and nearest are %v", typed, len(found), nearest)
 		}
 	}
 }
