@@ -21,7 +21,7 @@ type NoAnchorError struct {
 }
 
 func (e *NoAnchorError) Error() string {
-	return fmt.Sprintf("%s is not a CA: a trust store needs the CA that issued it, %s", e.Name, e.Issuer)
+	return fmt.Sprintf("%s is not a CA: to trust it, name the CA that issued it, %s", e.Name, e.Issuer)
 }
 
 // PKCS12 returns the certificate called name, its intermediates and its key as

@@ -92,7 +92,7 @@ func (p *Program) certsExport(c *cli.Context) error {
 		return err
 	}
 	if format.encrypted && password == "" {
-		p.say("the password of %s is %s; --password-file sets another", out, defaultPassword)
+		p.say("the password is %s; --password-file sets another", defaultPassword)
 	}
 	return nil
 }

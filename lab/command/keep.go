@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/scenario"
 )
@@ -43,7 +44,12 @@ func (a *pair) clientSettings(certificate, serverCA string) (lab.Settings, error
 func (a *pair) sideSettings(of func(*scenario.Scenario, string, uint16) (lab.Settings, error), certificate, trust string) (lab.Settings, error) {
 	settings := a.settings
 	settings.Certificate, settings.Trust = certificate, trust
-	if a.scenario != nil {
+	if a.scenario == nil {
+		anchor, err := certgen.LoadCertificates(a.folder.certs(), trust)
+		if err == nil && !anchor[0].IsCA {
+			return settings, &certgen.NoAnchorError{Name: trust, Issuer: anchor[0].Issuer.String()}
+		}
+	} else {
 		version := a.settings.Version
 		if possible := a.scenario.Versions(); version == 0 && len(possible) == 1 {
 			version = possible[0]

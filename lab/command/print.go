@@ -33,8 +33,12 @@ func (p *Program) printExchange(x *lab.Exchange, verbose bool) {
 		if x.HTTP != nil {
 			status = fmt.Sprint(x.HTTP.Status)
 		}
-		fmt.Fprintf(p.Stdout, "%4d  accepted  %s  %s  %s  %s  %.1f ms\n",
-			x.Number, printable(cmp.Or(x.Client.Certificate, "no certificate")), x.TLS.Version, x.TLS.Group, status, x.DurationMS)
+		resumed := ""
+		if x.TLS.Resumed {
+			resumed = "resumed"
+		}
+		what := filled(printable(cmp.Or(x.Client.Certificate, "no certificate")), x.TLS.Version, x.TLS.Group, resumed, status)
+		fmt.Fprintf(p.Stdout, "%4d  accepted  %s  %.1f ms\n", x.Number, strings.Join(what, "  "), x.DurationMS)
 	default:
 		verdict := fmt.Sprintf("rejected by the %s: %s", x.RejectedBy, printable(x.Reason))
 		fmt.Fprintf(p.Stdout, "%4d  %s\n", x.Number, fold(verdict, width-6, "\n      "))

@@ -26,13 +26,26 @@ import (
 
 // say writes one line of talk.
 func (p *Program) say(format string, args ...any) {
-	fmt.Fprintf(p.Stderr, "lab: "+format+"\n", args...)
+	talk(p.Stderr, "lab: "+fmt.Sprintf(format, args...))
+}
+
+// talk writes a paragraph, and below it the commands it may end with, a line
+// each. On a terminal the paragraph is broken between words.
+func talk(w io.Writer, text string) {
+	paragraph, commands, _ := strings.Cut(text, "\n")
+	if isTerminal(w) {
+		paragraph = fold(paragraph, width-5, "\n     ")
+	}
+	fmt.Fprintln(w, paragraph)
+	if commands != "" {
+		fmt.Fprintln(w, commands)
+	}
 }
 
 // printError writes an error, the line of the manifest that it is about, and
 // a hint.
 func printError(w io.Writer, err error) {
-	fmt.Fprintf(w, "lab: error: %v\n", err)
+	talk(w, "lab: error: "+err.Error())
 	var manifest *certgen.ManifestError
 	if errors.As(err, &manifest) && manifest.Source != "" {
 		number := strconv.Itoa(manifest.Line)
@@ -40,7 +53,7 @@ func printError(w io.Writer, err error) {
 		fmt.Fprintf(w, "%6s | %s^\n", "", blanks(manifest.Source, manifest.Column-1))
 	}
 	if h := hint(err); h != "" {
-		fmt.Fprintf(w, "lab: hint: %s\n", h)
+		talk(w, "lab: hint: "+h)
 	}
 }
 

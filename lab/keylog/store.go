@@ -1,7 +1,6 @@
 package keylog
 
 import (
-	"bytes"
 	"slices"
 	"sync"
 )
@@ -14,12 +13,24 @@ const maxEnded = 1024
 // Store holds secrets in memory, by the client random of their connection. The
 // zero value is ready, and safe for concurrent use.
 type Store struct {
-	mu      sync.RWMutex
-	secrets map[storeKey][]byte // by connection: a byte of flags, then (label's code, length, secret) for each
-	ended   []storeKey          // a ring
-	more    *follower           // where secrets may still come from; nil: nowhere
-	next    int                 // index in ended of the oldest, once it is full
+	shards [shardCount]shard
+	more   *follower // where secrets may still come from; nil: nowhere
+
+	mu    sync.Mutex
+	ended []storeKey // a ring
+	next  int        // index in ended of the oldest, once it is full
 }
+
+// shardCount is into how many parts a Store is divided, so that those who look
+// up secrets and those who add some seldom wait for each other.
+const shardCount = 32
+
+type shard struct {
+	mu      sync.Mutex
+	secrets map[storeKey][]byte // by connection: a byte of flags, then (label's code, length, secret) for each
+}
+
+func (s *Store) shard(key *storeKey) *shard { return &s.shards[key[0]%shardCount] }
 
 // storeKey is a client random, or the 8 bytes that LabelRSA goes by.
 type storeKey [32]byte
@@ -49,12 +60,13 @@ func (s *Store) add(e Entry, flags byte) {
 	var key storeKey
 	copy(key[:], e.ClientRandom)
 
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stored := s.secrets[key]
+	in := s.shard(&key)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	stored := in.secrets[key]
 	if stored == nil {
-		if s.secrets == nil {
-			s.secrets = make(map[storeKey][]byte)
+		if in.secrets == nil {
+			in.secrets = make(map[storeKey][]byte)
 		}
 		stored = []byte{flags}
 	}
@@ -63,7 +75,7 @@ func (s *Store) add(e Entry, flags byte) {
 		stored = append(stored, byte(code), byte(len(e.Secret)))
 		stored = append(stored, e.Secret...)
 	}
-	s.secrets[key] = stored
+	in.secrets[key] = stored
 }
 
 // find returns the secret with the label's code, or nil.
@@ -94,9 +106,10 @@ func (s *Store) Secret(label string, clientRandom []byte) []byte {
 }
 
 func (s *Store) lookUp(key storeKey, code int) []byte {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if stored := s.secrets[key]; stored != nil {
+	in := s.shard(&key)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if stored := in.secrets[key]; stored != nil {
 		return find(stored, code)
 	}
 	return nil
@@ -110,16 +123,24 @@ func (s *Store) Has(clientRandom []byte) bool {
 }
 
 func (s *Store) has(key storeKey) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.secrets[key] != nil
+	in := s.shard(&key)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.secrets[key] != nil
 }
 
 // Empty tells whether there is no secret at all.
 func (s *Store) Empty() bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return len(s.secrets) == 0
+	for i := range s.shards {
+		in := &s.shards[i]
+		in.mu.Lock()
+		n := len(in.secrets)
+		in.mu.Unlock()
+		if n > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Forget says that a connection has ended. Its secrets that came by AddPassing
@@ -127,19 +148,30 @@ func (s *Store) Empty() bool {
 func (s *Store) Forget(clientRandom []byte) {
 	var key storeKey
 	copy(key[:], clientRandom)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if stored := s.secrets[key]; stored == nil || stored[0]&passing == 0 {
+	if !s.isPassing(key) {
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.ended) < maxEnded {
 		s.ended = append(s.ended, key)
 		return
 	}
-	oldest := s.ended[s.next]
-	if stored := s.secrets[oldest]; stored != nil && stored[0]&passing != 0 && !bytes.Equal(oldest[:], key[:]) {
-		delete(s.secrets, oldest)
+	if oldest := s.ended[s.next]; oldest != key && s.isPassing(oldest) {
+		in := s.shard(&oldest)
+		in.mu.Lock()
+		delete(in.secrets, oldest)
+		in.mu.Unlock()
 	}
 	s.ended[s.next] = key
 	s.next = (s.next + 1) % maxEnded
+}
+
+// isPassing tells whether there are secrets of a connection that may be dropped.
+func (s *Store) isPassing(key storeKey) bool {
+	in := s.shard(&key)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	stored := in.secrets[key]
+	return stored != nil && stored[0]&passing != 0
 }

@@ -390,6 +390,11 @@ func TestLinesHaveColumns(t *testing.T) {
 	if !strings.Contains(all[0], "accepted  CN=client     1.3  X25519MLKEM768  GET / 200           localhost") {
 		t.Errorf("%q", all[0])
 	}
+	static := messagesOf(t, "../tlswire/testdata/openssl-tls12-rsa.flow") // which agrees on no group
+	static.ServerName = "localhost"
+	if line := Line(static); strings.Index(line, "localhost") != strings.Index(Line(replay(t, "tls13-mutual", true)), "localhost") || !strings.Contains(line, "1.2  -               ") {
+		t.Errorf("%q", line)
+	}
 	for _, want := range []string{"rejected  -             1.3  X25519MLKEM768  server: certificate_required", "accepted  (resumed)", "unknown  "} {
 		if !strings.Contains(strings.Join(all, "\n"), want) {
 			t.Errorf("%q is not in\n%s", want, strings.Join(all, "\n"))
@@ -423,7 +428,7 @@ func TestKind(t *testing.T) {
 // What only other peers than Go's do.
 func TestRareHandshakesSayIt(t *testing.T) {
 	for name, want := range map[string]string{
-		"openssl-tls13-post-handshake": "by now the server knows the client as CN=client",
+		"openssl-tls13-post-handshake": "by now the server goes on, and was shown CN=client",
 		"openssl-tls12-renegotiation":  "A new handshake on the same connection.",
 		"openssl-tls12-rsa":            "the server holds the key of CN=rsa: it could read the secret",
 		"openssl-tls12-anonymous":      "Nobody signs it: the client cannot tell who the server is.",

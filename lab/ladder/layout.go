@@ -262,7 +262,7 @@ func (p *page) foot(s *story) {
 	p.rung()
 	p.posts("┴", strings.Repeat(" ", leftMargin), "")
 	st := normal
-	if s.verdict.Alert != nil {
+	if s.verdict.Alert != nil || s.verdict.Refusal != nil {
 		st = red
 	}
 	for i, paragraph := range s.ending() {

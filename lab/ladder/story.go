@@ -94,7 +94,7 @@ func sum(c *tlsdecrypt.Connection) *story {
 // learn takes in what a message tells, by what it says and by when.
 func (s *story) learn(m *tlsdecrypt.Message) {
 	if !s.brief && slices.Contains(s.verdict.Judgements, m) && s.c.ClientAuth && s.client.shown && m != s.verdict.Alert {
-		s.across("%s", nowKnowsClient(s.client.subject()))
+		s.across("%s", s.nowKnowsClient())
 	}
 	s.remember(m)
 }

@@ -32,7 +32,7 @@ func (s *story) words(m *tlsdecrypt.Message) (name, text string, alarm bool) {
 	if m.Err != nil {
 		return name, text + " It does not parse: " + m.Err.Error() + ".", true
 	}
-	return name, text, false
+	return name, text, m == s.verdict.Refusal
 }
 
 // applicationData is about what is no head of an HTTP message.
@@ -282,9 +282,15 @@ func (s *story) finished(from tlswire.Side) {
 }
 
 // nowKnowsClient is the line across when the server goes on.
-func nowKnowsClient(subject string) string {
-	if subject == "" {
+func (s *story) nowKnowsClient() string {
+	switch subject := s.client.subject(); {
+	case subject == "":
 		return "by now the server goes on without knowing who the client is"
+	case s.doubted() || s.client.chain == tlsdecrypt.Fails:
+		return "by now the server goes on, whatever it thinks of the certificate of " + subject
+	case s.client.chain == tlsdecrypt.Holds:
+		return "by now the server knows the client as " + subject
+	default:
+		return "by now the server goes on, and was shown " + subject
 	}
-	return "by now the server knows the client as " + subject
 }

@@ -2,6 +2,7 @@ package ladder
 
 import (
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -68,6 +69,8 @@ func (s *story) agreed() string {
 		parts = append(parts, "an earlier session resumed (ticket)")
 	case c.Resumption != tlsdecrypt.FullHandshake:
 		parts = append(parts, fmt.Sprintf("an earlier session resumed (%s)", c.Resumption))
+	case s.client.shown && s.client.subject() == "":
+		parts = append(parts, "not mutual")
 	case c.ClientAuth:
 		parts = append(parts, "mutual")
 	}
@@ -222,16 +225,48 @@ func (s *story) torn(by, other tlswire.Side, after string) string {
 
 func (s *story) success() string {
 	switch {
+	case s.verdict.Refusal != nil:
+		return s.refusal()
 	case !s.byTicket():
 		return "Accepted: client and server have shown each other that they have the key that both were given."
 	case s.c.Resumption != tlsdecrypt.FullHandshake:
 		return "Accepted: client and server took up an earlier session. Who they are was settled then, and is not shown again."
 	case s.client.chain == tlsdecrypt.Fails || s.server.chain == tlsdecrypt.Fails:
 		return "Accepted, although a certificate fails above: who was shown it checks less, or trusts other CAs."
-	case s.client.subject() != "" && s.server.subject() != "":
+	case s.client.subject() == "" && s.server.subject() == "":
+		return "Accepted: both sides have the same keys."
+	case s.client.chain == tlsdecrypt.Holds && s.server.chain == tlsdecrypt.Holds:
 		return fmt.Sprintf("Accepted: the client knows that it talks to %s, and the server that it talks to %s.", s.server.subject(), s.client.subject())
-	case s.server.subject() != "":
-		return fmt.Sprintf("Accepted: the client knows that it talks to %s; the server does not know who the client is.", s.server.subject())
 	}
-	return "Accepted: both sides have the same keys."
+	return fmt.Sprintf("Accepted: the client %s; the server %s.", s.server.known("server"), s.client.known("client"))
+}
+
+// known is what the other side has learned of a party.
+func (p party) known(role string) string {
+	switch {
+	case p.subject() == "":
+		return "does not know who the " + role + " is"
+	case p.chain == tlsdecrypt.Holds:
+		return "knows that it talks to " + p.subject()
+	}
+	return "was shown " + p.subject()
+}
+
+// refusal says that HTTP undid what TLS had let pass.
+func (s *story) refusal() string {
+	status := s.verdict.Refusal.HTTP.Status
+	text := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
+	switch {
+	case s.doubted():
+		text += " (nginx refuses certificates so)"
+	case s.client.chain == tlsdecrypt.Holds:
+		text += " (whose certificate is good may still not be allowed everything)"
+	}
+	return "The handshake succeeded, and then the server refused in HTTP: " + text + "."
+}
+
+// doubted tells a refusal that is about who the client is, and not about what it may do.
+func (s *story) doubted() bool {
+	m := s.verdict.Refusal
+	return m != nil && m.HTTP.Status != http.StatusUnauthorized && m.HTTP.Status != http.StatusForbidden
 }

@@ -121,6 +121,11 @@ func (k *checker) unwanted(m *Message, name string, chain verification) bool {
 	}
 	trusted := k.trust.trustedBy(peer(m.From))
 	if len(trusted) > 0 && !chain.has(func(ca *x509.Certificate) bool { return slices.ContainsFunc(trusted, ca.Equal) }) {
+		if i := slices.IndexFunc(chain.authorities, func(ca *x509.Certificate) bool { return looksLike(ca, trusted) }); i >= 0 {
+			note(m, "chain", Fails, "%s leads to another CA that also calls itself %s: the names are the same, the keys are not, and the %v trusts the other one.",
+				name, subject(chain.authorities[i]), peer(m.From))
+			return true
+		}
 		var names []string
 		for _, ca := range trusted {
 			names = append(names, subject(ca))
@@ -133,6 +138,13 @@ func (k *checker) unwanted(m *Message, name string, chain verification) bool {
 		return true
 	}
 	return false
+}
+
+// looksLike tells whether a CA has the name of one of others, and another key.
+func looksLike(ca *x509.Certificate, others []*x509.Certificate) bool {
+	return slices.ContainsFunc(others, func(other *x509.Certificate) bool {
+		return bytes.Equal(ca.RawSubject, other.RawSubject) && !bytes.Equal(ca.RawSubjectPublicKeyInfo, other.RawSubjectPublicKeyInfo)
+	})
 }
 
 // authorities are names of CAs that a side asks for.

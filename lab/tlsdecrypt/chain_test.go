@@ -57,6 +57,19 @@ func TestChainIsJudgedAsTheOtherSideDoes(t *testing.T) {
 	}
 }
 
+// A CA with the name of the one that is trusted is another CA all the same.
+func TestLookAlike(t *testing.T) {
+	knowing := trust()
+	knowing.ServerTrusts = []*x509.Certificate{newAuthority("client-ca").cert}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		_, shown := chains(t, version, clientConfig(), knowing)
+		const want = "CN=client leads to another CA that also calls itself CN=client-ca: the names are the same, the keys are not, and the server trusts the other one."
+		if shown.Result != Fails || shown.Text != want {
+			t.Errorf("%x: %s: %q, want %q", version, shown.Result, shown.Text, want)
+		}
+	}
+}
+
 // What holds here, and is refused there all the same, gets no ✓.
 func TestRefusedChain(t *testing.T) {
 	client := clientConfig()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"crypto/sha256"
+	"slices"
 	"sync"
 
 	"mtlslab.example/lab/lab/keylog"
@@ -96,6 +97,23 @@ func (hs *handshake) joinPost(m *Message) {
 			return
 		}
 	}
+}
+
+// flightSeen tells whether all was seen that the server says before the client
+// answers: what it does not ask for there, it does not ask for in this handshake.
+func (hs *handshake) flightSeen() bool {
+	seen := hs.transcript
+	if hs.partial {
+		seen = seen[:hs.wholeUpTo]
+	}
+	return hs.resumed || slices.ContainsFunc(seen, func(m *Message) bool {
+		return m.Handshake.Type == tlswire.TypeServerHelloDone || m.Handshake.Type == tlswire.TypeFinished && m.From == tlswire.SideServer
+	})
+}
+
+// flightsSeen tells the same of all handshakes.
+func (c *Connection) flightsSeen() bool {
+	return len(c.handshakes) > 0 && !slices.ContainsFunc(c.handshakes, func(hs *handshake) bool { return !hs.flightSeen() })
 }
 
 // bytesUpTo is the messages of the transcript up to and with the last of a type.

@@ -3,12 +3,15 @@ package tlsdecrypt
 import (
 	"bytes"
 	"crypto/tls"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
@@ -23,48 +26,55 @@ func (w storeWriter) Write(line []byte) (int, error) {
 	return len(line), err
 }
 
+// dissectHTTP follows net/http on one connection on which a client makes calls.
+func dissectHTTP(t *testing.T, protocol string, config *tls.Config, handler http.HandlerFunc, calls func(client *http.Client, url string)) *Connection {
+	t.Helper()
+	var all []*Connection
+	store := &keylog.Store{}
+	d := New(Options{Secrets: store, Done: func(c *Connection) { all = append(all, c) }})
+	config.NextProtos, config.KeyLogWriter = []string{protocol}, storeWriter{store}
+	server := &http.Server{TLSConfig: config, Handler: handler}
+	if protocol == "http/1.1" {
+		server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
+	}
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		server.ServeTLS(wiretap.New(d).Listener(listener), "", "")
+	}()
+	transport := &http.Transport{TLSClientConfig: clientConfig(), ForceAttemptHTTP2: protocol == "h2"}
+	transport.TLSClientConfig.NextProtos = []string{protocol}
+	calls(&http.Client{Transport: transport, Timeout: 30 * time.Second}, "https://"+listener.Addr().String())
+	transport.CloseIdleConnections()
+	server.Close()
+	<-served
+	d.Close()
+	if len(all) != 1 {
+		t.Fatalf("%d connections", len(all))
+	}
+	return all[0]
+}
+
 // Requests and responses of net/http, with a body of a megabyte each way.
 func TestHTTP(t *testing.T) {
 	const size = 1 << 20
 	for _, protocol := range []string{"http/1.1", "h2"} {
 		t.Run(protocol, func(t *testing.T) {
-			var all []*Connection
-			store := &keylog.Store{}
-			d := New(Options{Secrets: store, Done: func(c *Connection) { all = append(all, c) }})
-			config := serverConfig()
-			config.NextProtos, config.KeyLogWriter = []string{protocol}, storeWriter{store}
-			server := &http.Server{TLSConfig: config, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			echo := func(w http.ResponseWriter, r *http.Request) {
 				io.Copy(io.Discard, r.Body)
 				w.Write(make([]byte, size))
-			})}
-			if protocol == "http/1.1" {
-				server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
 			}
-			listener := must(net.Listen("tcp", "127.0.0.1:0"))
-			served := make(chan struct{})
-			go func() {
-				defer close(served)
-				server.ServeTLS(wiretap.New(d).Listener(listener), "", "")
-			}()
-			transport := &http.Transport{TLSClientConfig: clientConfig(), ForceAttemptHTTP2: protocol == "h2"}
-			transport.TLSClientConfig.NextProtos = []string{protocol}
-			client := &http.Client{Transport: transport}
-			for range 2 {
-				response, err := client.Post("https://"+listener.Addr().String()+"/upload", "text/plain", bytes.NewReader(make([]byte, size)))
-				if err != nil {
-					t.Fatal(err)
+			c := dissectHTTP(t, protocol, serverConfig(), echo, func(client *http.Client, url string) {
+				for range 2 {
+					response, err := client.Post(url+"/upload", "text/plain", bytes.NewReader(make([]byte, size)))
+					if err != nil {
+						t.Fatal(err)
+					}
+					io.Copy(io.Discard, response.Body)
+					response.Body.Close()
 				}
-				io.Copy(io.Discard, response.Body)
-				response.Body.Close()
-			}
-			transport.CloseIdleConnections()
-			server.Close()
-			<-served
-			d.Close()
-			if len(all) != 1 {
-				t.Fatalf("%d connections", len(all))
-			}
-			c := all[0]
+			})
 			var lines []string
 			for _, m := range c.Messages {
 				if m.HTTP != nil {
@@ -86,5 +96,46 @@ func TestHTTP(t *testing.T) {
 				t.Errorf("%d messages", len(c.Messages))
 			}
 		})
+	}
+}
+
+// A server that asks for a certificate may refuse the one it gets in its first answer, and in no other.
+func TestRefusedInHTTP(t *testing.T) {
+	for _, test := range []struct {
+		protocol string
+		asks     bool
+		statuses []int // of one answer after the other
+		refused  bool
+	}{
+		{"http/1.1", true, []int{400}, true},
+		{"h2", true, []int{403, 200}, true},
+		{"http/1.1", true, []int{200, 400}, false},
+		{"http/1.1", true, []int{404}, false},
+		{"http/1.1", false, []int{400}, false},
+	} {
+		config, answers := serverConfig(), 0
+		if config.ClientAuth = tls.NoClientCert; test.asks {
+			config.ClientAuth = tls.RequestClientCert
+		}
+		answer := func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(test.statuses[answers])
+			answers++
+		}
+		c := dissectHTTP(t, test.protocol, config, answer, func(client *http.Client, url string) {
+			for range test.statuses {
+				response, err := client.Get(url)
+				if err != nil {
+					t.Fatal(err)
+				}
+				response.Body.Close()
+			}
+		})
+		if refusal := c.Verdict().Refusal; test.refused != (refusal != nil) || refusal != nil && refusal.HTTP.Status != test.statuses[0] {
+			t.Errorf("%+v: %+v", test, refusal)
+		}
+		inJSON := fmt.Sprintf(`"outcome":"accepted","http_refused":%d,`, test.statuses[0])
+		if text := string(must(json.Marshal(c))); test.refused != strings.Contains(text, inJSON) || !strings.Contains(text, `"outcome":"accepted",`) {
+			t.Errorf("%+v: %.500s", test, text)
+		}
 	}
 }

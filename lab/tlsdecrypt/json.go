@@ -23,6 +23,7 @@ func (c *Connection) MarshalJSON() ([]byte, error) {
 		Outcome      Outcome         `json:"outcome"`
 		RejectedBy   string          `json:"rejected_by,omitempty"`
 		Alert        *jsonEndAlert   `json:"alert,omitempty"`
+		HTTPRefused  int             `json:"http_refused,omitempty"`
 		ClientRandom string          `json:"client_random,omitempty"`
 		TLS          *jsonNegotiated `json:"tls,omitempty"`
 		Messages     []*Message      `json:"messages"`
@@ -41,13 +42,22 @@ func (c *Connection) MarshalJSON() ([]byte, error) {
 			v.RejectedBy = m.From.String()
 		}
 	}
+	if m := verdict.Refusal; m != nil {
+		v.HTTPRefused = m.HTTP.Status
+	}
 	if v.Messages == nil {
 		v.Messages = []*Message{}
 	}
 	if c.Version != 0 {
 		v.TLS = &jsonNegotiated{
 			Version: c.Version.String(), CipherSuite: c.CipherSuite.String(), ALPN: c.ALPN, ServerName: c.ServerName,
-			Resumed: c.Resumption != FullHandshake, Resumption: c.Resumption, EarlyData: c.EarlyData, Retried: c.Retried, ClientAuth: c.ClientAuth,
+			Resumed: c.Resumption != FullHandshake, Resumption: c.Resumption, Retried: c.Retried,
+		}
+		if c.ClientAuth || c.flightsSeen() {
+			v.TLS.ClientAuth = &c.ClientAuth
+		}
+		if c.EarlyData || c.flightsSeen() {
+			v.TLS.EarlyData = &c.EarlyData
 		}
 		if c.Group != 0 {
 			v.TLS.Group = c.Group.String()
@@ -81,9 +91,9 @@ type jsonNegotiated struct {
 	ServerName  string     `json:"server_name,omitempty"`
 	Resumed     bool       `json:"resumed"`
 	Resumption  Resumption `json:"resumption,omitempty"`
-	EarlyData   bool       `json:"early_data"`
+	EarlyData   *bool      `json:"early_data,omitempty"` // nil when that cannot be known
 	Retried     bool       `json:"hello_retry_request"`
-	ClientAuth  bool       `json:"client_auth"`
+	ClientAuth  *bool      `json:"client_auth,omitempty"` // the same
 }
 
 type jsonProblem struct {

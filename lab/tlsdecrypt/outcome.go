@@ -1,6 +1,8 @@
 package tlsdecrypt
 
 import (
+	"slices"
+
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -28,13 +30,20 @@ type Verdict struct {
 	// show what it thinks of the client's certificate. There is more than one when
 	// there was another handshake or authentication on the connection.
 	Judgements []*Message
+	// Refusal is the server's answer to the first request when it asked for a
+	// certificate and that answer may be what it says to the one it got: 400, 401,
+	// 403, or nginx's own 495 and 496; nil otherwise.
+	Refusal *Message
 }
+
+// refusals are the HTTP status codes of servers that refuse a client.
+var refusals = []int{400, 401, 403, 495, 496}
 
 // Verdict judges by the messages that can be read.
 func (c *Connection) Verdict() Verdict {
 	var v Verdict
 	var client, server, judged bool // is Finished, is Finished, has judged the client
-	succeeded, closed := false, false
+	succeeded, closed, answered := false, false, false
 	done := func() bool {
 		return client && server && (judged || c.Version < tlswire.VersionTLS13 || !c.ClientAuth)
 	}
@@ -51,6 +60,12 @@ func (c *Connection) Verdict() Verdict {
 		if client && !judged && m.From == tlswire.SideServer && !m.Encrypted {
 			judged = true
 			v.Judgements = append(v.Judgements, m)
+		}
+		if !answered && m.HTTP != nil && !m.HTTP.Request && m.HTTP.Status >= 200 {
+			answered = true
+			if c.ClientAuth && slices.Contains(refusals, m.HTTP.Status) {
+				v.Refusal = m
+			}
 		}
 		if m.Handshake == nil {
 			continue

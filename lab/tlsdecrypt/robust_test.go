@@ -428,6 +428,44 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// What cannot be seen without keys is left out of the JSON: it is not false.
+func TestJSONOfWhatIsNotKnown(t *testing.T) {
+	for _, test := range []struct {
+		version           uint16
+		asks, keys        bool
+		asked, earlyTaken string // as the JSON has them; "" is for left out
+	}{
+		{tls.VersionTLS13, true, true, "true", "false"},
+		{tls.VersionTLS13, false, true, "false", "false"},
+		{tls.VersionTLS13, true, false, "", ""},
+		{tls.VersionTLS13, false, false, "", ""},
+		{tls.VersionTLS12, true, false, "true", "false"},
+		{tls.VersionTLS12, false, false, "false", "false"},
+	} {
+		server := serverConfig()
+		server.MaxVersion = test.version
+		if !test.asks {
+			server.ClientAuth = tls.NoClientCert
+		}
+		r := record(t, server, clientConfig())
+		if !test.keys {
+			r = r.change(func(e wiretap.Event) []wiretap.Event {
+				if e.Kind == wiretap.Secret {
+					return nil
+				}
+				return []wiretap.Event{e}
+			})
+		}
+		var got struct{ TLS map[string]json.RawMessage }
+		if err := json.Unmarshal(must(json.Marshal(r.dissect(t, Options{}))), &got); err != nil {
+			t.Fatal(err)
+		}
+		if asked, early := string(got.TLS["client_auth"]), string(got.TLS["early_data"]); asked != test.asked || early != test.earlyTaken {
+			t.Errorf("%+v: client_auth %q, early_data %q", test, asked, early)
+		}
+	}
+}
+
 // FuzzDissect feeds pieces of recorded connections, changed: 1 byte of kind and side, 2 of length, then the data.
 func FuzzDissect(f *testing.F) {
 	for _, r := range flows(f) {

@@ -1,0 +1,104 @@
+package ladder
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// refusedInHTTP is a connection on which the server answers with a status.
+func refusedInHTTP(t *testing.T, status int, line string) *tlsdecrypt.Connection {
+	t.Helper()
+	c := replay(t, "tls13-mutual", true)
+	for _, m := range c.Messages {
+		if m.HTTP != nil && !m.HTTP.Request {
+			m.HTTP.Status, m.HTTP.Line = status, line
+		}
+	}
+	return c
+}
+
+// emptied is the same without the client's certificate.
+func emptied(c *tlsdecrypt.Connection) *tlsdecrypt.Connection {
+	c.Messages = slices.DeleteFunc(c.Messages, func(m *tlsdecrypt.Message) bool {
+		return m.From == tlswire.SideClient && m.Handshake != nil && m.Handshake.Type == tlswire.TypeCertificateVerify
+	})
+	for _, m := range c.Messages {
+		if m.From == tlswire.SideClient && m.Handshake != nil && m.Handshake.Type == tlswire.TypeCertificate {
+			m.Handshake.Body, m.Checks = &tlswire.Certificate{}, nil
+		}
+	}
+	return c
+}
+
+// A server that asks for a certificate may let the handshake succeed and refuse in HTTP.
+func TestRefusedInHTTP(t *testing.T) {
+	const nginx = "HTTP/1.1 400 Bad Request"
+	golden(t, "tls13-refused-in-http", draw(t, refusedInHTTP(t, 400, nginx), Options{}))
+	for name, test := range map[string]struct {
+		c            *tlsdecrypt.Connection
+		want, absent []string
+	}{
+		"a certificate": {refusedInHTTP(t, 400, nginx), []string{"HTTP/1.1, mutual ", "by now the server goes on, whatever it thinks of the certificate of CN=client",
+			"The handshake succeeded, and then the server refused in HTTP: 400 Bad Request (nginx refuses certificates so)."}, []string{"Accepted", "knows the client as"}},
+		"no certificate": {emptied(refusedInHTTP(t, 400, nginx)), []string{"HTTP/1.1, not mutual ", "by now the server goes on without knowing who the client is",
+			"refused in HTTP: 400 Bad Request (nginx refuses certificates so)."}, []string{"Accepted", "knows the client as"}},
+		"HTTP/2":              {refusedInHTTP(t, 403, "HTTP/2 403"), []string{"by now the server knows the client as CN=client", "refused in HTTP: 403 Forbidden (whose certificate is good may still not be allowed everything)."}, []string{"Accepted", "nginx"}},
+		"nginx's own":         {refusedInHTTP(t, 495, "HTTP/1.1 495"), []string{"refused in HTTP: 495 (nginx refuses certificates so)."}, []string{"Accepted"}},
+		"forbidden to nobody": {emptied(refusedInHTTP(t, 403, "HTTP/1.1 403 Forbidden")), []string{"refused in HTTP: 403 Forbidden."}, []string{"Accepted"}},
+		"not found":           {refusedInHTTP(t, 404, "HTTP/1.1 404 Not Found"), []string{"Accepted: the client knows that it talks to CN=server, and the server that it talks to CN=client."}, []string{"refused"}},
+		"none needed":         {emptied(refusedInHTTP(t, 200, "HTTP/1.1 200 OK")), []string{"HTTP/1.1, not mutual ", "Accepted: the client knows that it talks to CN=server; the server does not know who the client is."}, nil},
+	} {
+		got := sentences(draw(t, test.c, Options{}))
+		for _, want := range test.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: no %q: %s", name, want, got)
+			}
+		}
+		for _, absent := range test.absent {
+			if strings.Contains(got, absent) {
+				t.Errorf("%s: %q: %s", name, absent, got)
+			}
+		}
+	}
+	if line := Line(refusedInHTTP(t, 400, nginx)); !strings.Contains(line, "accepted  CN=client ") || !strings.Contains(line, "GET / 400") {
+		t.Errorf("%q", line)
+	}
+	c := replay(t, "tls13-one-sided", true)
+	for _, m := range c.Messages {
+		if m.HTTP != nil && !m.HTTP.Request {
+			m.HTTP.Status = 400
+		}
+	}
+	if got := sentences(draw(t, c, Options{})); !strings.Contains(got, "Accepted: ") {
+		t.Errorf("a server that asks for no certificate refuses none: %s", got)
+	}
+}
+
+// Who could not check a chain cannot say what the other side knows by it.
+func TestUncheckedChainsSayIt(t *testing.T) {
+	unknown := func(sides ...tlswire.Side) string {
+		c := replay(t, "tls13-mutual", true)
+		for _, m := range c.Messages {
+			for i := range m.Checks {
+				if m.Checks[i].Subject == "chain" && slices.Contains(sides, m.From) {
+					m.Checks[i].Result = tlsdecrypt.Unknown
+				}
+			}
+		}
+		return sentences(draw(t, c, Options{}))
+	}
+	for want, got := range map[string]string{
+		"Accepted: the client was shown CN=server; the server was shown CN=client.":              unknown(tlswire.SideClient, tlswire.SideServer),
+		"Accepted: the client was shown CN=server; the server knows that it talks to CN=client.": unknown(tlswire.SideServer),
+		"Accepted: the client knows that it talks to CN=server; the server was shown CN=client.": unknown(tlswire.SideClient),
+		"by now the server goes on, and was shown CN=client":                                     unknown(tlswire.SideClient),
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q: %s", want, got)
+		}
+	}
+}
