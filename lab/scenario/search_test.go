@@ -70,6 +70,9 @@ func TestSearchKnowsWhoseLogItIs(t *testing.T) {
 		{"curl: (35) error:14094418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca", "untrusted-client-forced", nil, serverFaults},
 		{"curl: (56) error:0A00045C:SSL routines::tlsv13 alert certificate required:../ssl/record/rec_layer_s3.c:1605:SSL alert number 116", "no-client-cert", nil, serverFaults},
 		{"curl: (60) SSL certificate problem: certificate has expired", "expired-server", nil, clientFaults},
+		{"Error: write EPROTO 40:error:0A000412:SSL routines:ssl3_read_bytes:sslv3 alert bad certificate:../deps/openssl/ssl/record/rec_layer_s3.c:1605:SSL alert number 42", "client-wrong-eku", nil, serverFaults},
+		{"curl: (58) could not load PEM client certificate, OpenSSL error error:0A00018F:SSL routines::ee key too small", "weak-client-key", nil, nil},
+		{`Get "https://localhost:8443/": EOF`, "closed-mid-handshake", nil, serverFaults},
 		{"curl: (60) SSL: no alternative certificate subject name matches target host name 'expired.example'", "wrong-host", nil, clientFaults},
 		{"http: TLS handshake error from 10.0.0.1:48116: remote error: tls: bad certificate", "untrusted-server", []string{"wrong-host", "expired-server"}, clientFaults},
 		{"http: TLS handshake error from [::1]:48116: remote error: tls: unknown certificate authority", "untrusted-server", []string{"self-signed-server"}, clientFaults},
@@ -102,7 +105,8 @@ func TestSearchNearest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for typed, want := range map[string]string{"gibberish xyzzy": "", "PEM routines::no start line": "", "connection refused": "",
+	for typed, want := range map[string]string{"gibberish xyzzy": "", "PEM routines::no start line": "", "curl: (58) could not load PEM client certificate, OpenSSL error error:0909006C:PEM routines:get_name:no start line, (no key found, wrong pass phrase, or wrong file format?)": "",
+		"connection refused": "",
 		"dial tcp 127.0.0.1:8443: connect: connection refused": "", "expierd-client": "expired-client"} {
 		found, nearest := Search(all, strings.Fields(typed))
 		if len(found) > 0 || (want == "") != (len(nearest) == 0) || want != "" && nearest[0].Name != want {

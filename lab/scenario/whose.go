@@ -2,10 +2,13 @@ package scenario
 
 import "regexp"
 
+// goClient is how Go's HTTP client begins what it says.
+const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) "?https?://\S*`
+
 // Programs that log TLS, by the side that they are when they say so. nginx is a
 // server to its clients and a client to its upstreams.
 var (
-	clientLog = regexp.MustCompile(`(Get|Head|Post|Put|Patch|Delete|Options) "?https?://|\bcurl: \(|HTTPSConnectionPool\(|\bupstream\b`)
+	clientLog = regexp.MustCompile(goClient + `|\bwrite EPROTO |\bcurl: \(|HTTPSConnectionPool\(|\bupstream\b`)
 	serverLog = regexp.MustCompile(`http: TLS handshake error from |while SSL handshaking, client: |client SSL certificate `)
 )
 
@@ -45,8 +48,9 @@ var nginxTail = regexp.MustCompile(`, client: .*?(, host: "[^"]*"|$)`)
 // surroundings are what a log puts around a message: when, who and where.
 var surroundings = []*regexp.Regexp{
 	nginxTail,
-	regexp.MustCompile(`\[\w+\] \d+#\d+:( \*\d+)?`),      // its level and process
-	regexp.MustCompile(`"?\bhttps?://\S*`),               // also the end of Get "https://…":
+	regexp.MustCompile(`\[\w+\] \d+#\d+:( \*\d+)?`), // its level and process
+	regexp.MustCompile(goClient),
+	regexp.MustCompile(`\bhttps?://\S*`),
 	regexp.MustCompile(`\bwhile \w[\w ]*\w to upstream`), // what it did just then
 	regexp.MustCompile(`\bwhile (reading|sending|SSL handshaking|waiting|processing|proxying|connecting)[\w ]*`),
 	regexp.MustCompile(`from \S+:\d+:`),                                         // Go's servers
