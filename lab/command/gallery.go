@@ -32,7 +32,7 @@ type gallery struct {
 	out    *bufio.Writer  // to stdout
 	ends   []int          // the streams that have ended, in order, and were not shown yet
 	ready  map[int]*frame // what was added, by stream
-	hung   kinds
+	drawn  kinds
 	count  struct{ all, tls int }
 	found  bool // the stream that is asked for
 	headed bool // the list has its heading
@@ -144,7 +144,7 @@ func (g *gallery) show(stream int) {
 		_, _ = g.out.Write(f.text)
 	case !isTLS(c) && g.stream < 0:
 		return // finish tells how many
-	case g.hung.isNew(c) || g.verbose || g.stream >= 0:
+	case g.drawn.isNew(c) || g.verbose || g.stream >= 0:
 		_ = ladder.Draw(g.out, c, g.options)
 		fmt.Fprintln(g.out)
 	default:

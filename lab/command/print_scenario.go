@@ -234,9 +234,7 @@ func (p *Program) drawRuns(runs []*scenario.Result, f folder, o ladder.Options) 
 		if client, err := r.Scenario.ClientSettings(f.certs(), r.Version); err == nil {
 			by.client = client.Authorities()
 		}
-		if trust, err := trustOf(r.Scenario.Certs(f.certs()), by); err == nil {
-			wire.Check(trust)
-		}
+		(&report{certs: r.Scenario.Certs(f.certs()), trusts: by}).check(wire)
 		_ = ladder.Draw(p.Stdout, wire, o)
 		fmt.Fprintln(p.Stdout)
 	}
