@@ -88,6 +88,9 @@ func (f *flow) data(from wiretap.Side, p []byte) {
 		f.segments.data(from, p[:n], keep, n == len(p) && r.endInAlert())
 		p = p[n:]
 	}
+	if from == wiretap.Client {
+		f.secrets.see(r.clear)
+	}
 	if r.hidden > 0 {
 		f.records[from.Peer()].answered()
 	}
@@ -102,7 +105,7 @@ func (f *flow) data(from wiretap.Side, p []byte) {
 
 // secret records a line of the key log.
 func (f *flow) secret(line []byte) {
-	if visible := f.underVisibleRandom(line); visible != nil {
+	if visible := f.secrets.underVisibleRandom(line); visible != nil {
 		f.addSecret(visible)
 	}
 	f.addSecret(line)

@@ -126,6 +126,39 @@ func TestSecretsComeFirst(t *testing.T) {
 	}
 }
 
+// TestHiddenClientHello: with Encrypted ClientHello secrets go by a random that cannot be seen. They are written under
+// the visible one too, whichever end is tapped: a client logs them after it has read the server's flight.
+func TestHiddenClientHello(t *testing.T) {
+	hello := []byte(tlsRecord(handshake, 100))
+	copy(hello[5:], []byte{1, 0, 0, 96, 3, 3})
+	visible, hidden := strings.Repeat("a", 64), strings.Repeat("b", 64)
+	for i := range 32 {
+		hello[11+i] = 0xaa
+	}
+	flight := tlsRecord(handshake, 100) + tlsRecord(changeCipher, 1) + tlsRecord(application, 1000)
+	for _, tapped := range []string{"server", "client"} {
+		w, m := newWriter(t, capture.Options{})
+		s := play(w)
+		s.client(string(hello))
+		if tapped == "client" {
+			s.server(flight)
+		}
+		for _, label := range []string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET"} {
+			s.event(wiretap.Secret, wiretap.Client, label+" "+hidden+" 11\n")
+		}
+		if tapped == "server" {
+			s.server(flight)
+		}
+		s.close()
+		w.Close()
+		for _, random := range []string{visible, hidden} {
+			if line := "SERVER_HANDSHAKE_TRAFFIC_SECRET " + random + " 11\n"; !strings.Contains(m.String(), line) {
+				t.Errorf("%s tapped: no line %q", tapped, line)
+			}
+		}
+	}
+}
+
 // TestHeldForFiveSeconds: what waits for secrets that never come is written all the same.
 func TestHeldForFiveSeconds(t *testing.T) {
 	if testing.Short() {

@@ -7,6 +7,7 @@ import (
 
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 // crypto/tls logs no secret for a session that TLS 1.2 resumes: it is the master secret of the session's first
@@ -104,10 +105,13 @@ func readMessages(b []byte, each func(tlswire.Body)) bool {
 // resume looks at the session when the server has changed to encryption: it logs the secret of a session that is
 // resumed, and remembers it by the ticket that was issued.
 func (f *flow) resume() {
-	client, server := &f.records[0], &f.records[1]
+	client, server := &f.records[wiretap.Client], &f.records[wiretap.Server]
+	defer client.forget()
+	defer server.forget()
+	if f.secrets.known&tls13 != 0 {
+		return
+	}
 	s, ok := readSession(client.clear, server.clear)
-	client.forget()
-	server.forget()
 	if !ok {
 		return
 	}

@@ -7,14 +7,16 @@ import (
 
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
-	"mtlslab.example/lab/lab/wiretap"
 )
 
 // secrets gathers the key log lines of one connection.
 type secrets struct {
-	lines []byte // all of them
-	known secretSet
+	lines   []byte // all of them
+	known   secretSet
+	visible *[randomLen]byte // the random of the ClientHello as it can be seen; nil until it was
 }
+
+const randomLen = 32 // bytes
 
 // master returns the master secret of TLS 1.2 in hexadecimal, or "".
 func (s *secrets) master() string {
@@ -83,16 +85,25 @@ func (s *secrets) complete() bool {
 // underVisibleRandom returns a line of TLS 1.3 as it reads under the random of the ClientHello that can be seen, or nil if
 // it does already. If the server took Encrypted ClientHello (RFC 9849), the line goes by the hidden one, and Wireshark
 // looks secrets up by the other.
-func (f *flow) underVisibleRandom(line []byte) []byte {
-	const random, end = tlswire.HandshakeHeaderLen + 2, tlswire.HandshakeHeaderLen + 2 + 32 // after legacy_version
-	hello := f.records[wiretap.Client].clear
-	fields := bytes.Fields(line)
-	if len(hello) < end || hello[0] != byte(tlswire.TypeClientHello) || len(fields) != 3 || string(fields[0]) == keylog.LabelClientRandom {
+func (s *secrets) underVisibleRandom(line []byte) []byte {
+	label, rest, _ := bytes.Cut(line, []byte{' '})
+	random, secret, _ := bytes.Cut(rest, []byte{' '})
+	if s.visible == nil || len(random) != hex.EncodedLen(randomLen) || string(label) == keylog.LabelClientRandom {
 		return nil
 	}
-	visible := hex.EncodeToString(hello[random:end])
-	if string(fields[1]) == visible {
+	var own [randomLen]byte
+	if _, err := hex.Decode(own[:], random); err != nil || own == *s.visible {
 		return nil
 	}
-	return fmt.Appendf(nil, "%s %s %s\n", fields[0], visible, fields[2])
+	return fmt.Appendf(nil, "%s %x %s", label, s.visible[:], secret)
+}
+
+// see learns the visible random from the handshake messages that the client has sent so far.
+func (s *secrets) see(messages []byte) {
+	const start = tlswire.HandshakeHeaderLen + 2 // after legacy_version
+	if s.visible != nil || len(messages) < start+randomLen || messages[0] != byte(tlswire.TypeClientHello) {
+		return
+	}
+	s.visible = new([randomLen]byte)
+	copy(s.visible[:], messages[start:])
 }

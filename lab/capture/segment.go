@@ -17,7 +17,10 @@ const (
 	ackEvery    = 64 << 10 // bytes received after which a side acknowledges if it has nothing to send
 	windowScale = 7        // RFC 7323, section 2.2: a window of 8 MiB
 	hopLimit    = 64
-	maxHeader   = 40 + 20 + 8 // bytes of an IPv6 header and a TCP header with SYN's options
+
+	ip4Header = 20                 // bytes
+	tcpHeader = 20                 // without options
+	maxHeader = 40 + tcpHeader + 8 // of an IPv6 header and a TCP header with SYN's options
 )
 
 // packet is a frame of link type LINKTYPE_RAW: an IP header, a TCP header and a payload.
@@ -35,34 +38,43 @@ type packet struct {
 // captured returns the number of bytes of the frame that are recorded.
 func (p *packet) captured() int { return p.headerLength + len(p.payload) }
 
+// The control bits of a TCP header (RFC 9293, section 3.1).
+const (
+	flagFIN = 1 << iota
+	flagSYN
+	flagRST
+	flagPSH
+	flagACK
+)
+
 // segmenter makes the packets of one connection: TCP (RFC 9293) without loss, between two ends that agree.
 type segmenter struct {
 	deliver func(*packet)
 	time    int64  // of the packets to come, nanoseconds since 1970
 	ends    [2]end // by wiretap.Side
 	reset   bool
-	buffer  gopacket.SerializeBuffer
 	packet  packet // the one being delivered
 }
 
 // end is one end of a connection.
 type end struct {
-	tcp       layers.TCP
-	ip4       layers.IPv4
-	ip6       layers.IPv6
-	pseudo    uint32 // sum of the pseudo-header's addresses and protocol
-	next      uint32 // SND.NXT: sequence number of the next byte it sends, modulo 2^32
-	acked     uint32 // the last acknowledgement number it sent
-	finished  bool   // it has sent FIN
-	connected bool   // its acknowledgement numbers mean something
+	header    [60]byte // IP and TCP headers of a segment without options; stamp fills in what differs
+	ip        int      // bytes of the IP header
+	tcp       int      // bytes of both
+	pseudo    uint16   // sum of the pseudo-header's addresses and protocol
+	id        uint16   // identification of its last IPv4 packet
+	next      uint32   // SND.NXT: sequence number of the next byte it sends, modulo 2^32
+	acked     uint32   // the last acknowledgement number it sent
+	finished  bool     // it has sent FIN
+	connected bool     // its acknowledgement numbers mean something
 }
 
 // newSegmenter returns the segmenter of a connection between two TCP endpoints, which begins with isn's sequence
 // numbers. Addresses of mixed families are written as IPv6; an invalid one as the unspecified one.
 func newSegmenter(client, server netip.AddrPort, isn [2]uint32, deliver func(*packet)) *segmenter {
-	s := &segmenter{deliver: deliver, buffer: gopacket.NewSerializeBufferExpectedSize(maxHeader, 0)}
 	from, to := client.Addr().Unmap(), server.Addr().Unmap()
 	is4 := !from.Is6() && !to.Is6()
+	s := &segmenter{deliver: deliver}
 	s.ends[wiretap.Client] = newEnd(from, to, client.Port(), server.Port(), is4)
 	s.ends[wiretap.Server] = newEnd(to, from, server.Port(), client.Port(), is4)
 	for side := range s.ends {
@@ -72,20 +84,28 @@ func newSegmenter(client, server netip.AddrPort, isn [2]uint32, deliver func(*pa
 }
 
 func newEnd(from, to netip.Addr, fromPort, toPort uint16, is4 bool) end {
-	e := end{tcp: layers.TCP{SrcPort: layers.TCPPort(fromPort), DstPort: layers.TCPPort(toPort), Window: 0xffff}}
+	e := end{id: uint16(rand.Uint32())}
 	src, dst := address(from, is4), address(to, is4)
+	tcp := &layers.TCP{SrcPort: layers.TCPPort(fromPort), DstPort: layers.TCPPort(toPort), Window: 0xffff}
+	var ip gopacket.SerializableLayer
 	if is4 {
-		e.ip4 = layers.IPv4{
-			Version: 4, IHL: 5, Id: uint16(rand.Uint32()), Flags: layers.IPv4DontFragment, TTL: hopLimit,
+		ip = &layers.IPv4{
+			Version: 4, IHL: 5, Flags: layers.IPv4DontFragment, TTL: hopLimit,
 			Protocol: layers.IPProtocolTCP, SrcIP: src, DstIP: dst,
 		}
 	} else {
-		e.ip6 = layers.IPv6{
+		ip = &layers.IPv6{
 			Version: 6, FlowLabel: rand.Uint32() & 0xfffff, HopLimit: hopLimit,
 			NextHeader: layers.IPProtocolTCP, SrcIP: src, DstIP: dst,
 		}
 	}
-	e.pseudo = gopacket.ComputeChecksum(dst, gopacket.ComputeChecksum(src, uint32(layers.IPProtocolTCP)))
+	headers := gopacket.NewSerializeBufferExpectedSize(len(e.header), 0)
+	if err := gopacket.SerializeLayers(headers, gopacket.SerializeOptions{}, ip, tcp); err != nil {
+		panic(err) // only addresses of wrong length fail, and address makes none
+	}
+	e.tcp = copy(e.header[:], headers.Bytes())
+	e.ip = e.tcp - tcpHeader
+	e.pseudo = sum(sum16(src), sum16(dst), uint16(layers.IPProtocolTCP))
 	return e
 }
 
@@ -104,31 +124,25 @@ func address(a netip.Addr, is4 bool) []byte {
 }
 
 // synOptions are what a SYN offers (RFC 9293, section 3.7.1, and RFC 7323, section 2.2), padded to 32 bits.
-var synOptions = []layers.TCPOption{
-	{OptionType: layers.TCPOptionKindMSS, OptionLength: 4, OptionData: binary.BigEndian.AppendUint16(nil, 65495)},
-	{OptionType: layers.TCPOptionKindNop, OptionLength: 1},
-	{OptionType: layers.TCPOptionKindWindowScale, OptionLength: 3, OptionData: []byte{windowScale}},
+var synOptions = []byte{
+	layers.TCPOptionKindMSS, 4, 65495 >> 8, 65495 & 0xff,
+	layers.TCPOptionKindNop,
+	layers.TCPOptionKindWindowScale, 3, windowScale,
 }
 
 // open makes the three-way handshake. The first packet carries note.
 func (s *segmenter) open(note string) {
 	client, server := &s.ends[wiretap.Client], &s.ends[wiretap.Server]
-	client.tcp.Options, server.tcp.Options = synOptions, synOptions
-
-	client.tcp.SYN = true
 	s.packet.comment = note
-	s.send(wiretap.Client, nil, 0, false)
-	client.tcp.SYN = false
+	s.send(wiretap.Client, flagSYN, nil, 0, false)
 	client.next++
 
-	server.tcp.SYN, server.connected = true, true
-	s.send(wiretap.Server, nil, 0, false)
-	server.tcp.SYN = false
+	server.connected = true
+	s.send(wiretap.Server, flagSYN, nil, 0, false)
 	server.next++
 
-	client.tcp.Options, server.tcp.Options = nil, nil
 	client.connected = true
-	s.send(wiretap.Client, nil, 0, false)
+	s.send(wiretap.Client, 0, nil, 0, false)
 }
 
 // data makes the segments of p, of which keep bytes of each are captured at most; a negative keep captures all.
@@ -142,12 +156,14 @@ func (s *segmenter) data(from wiretap.Side, p []byte, keep int, lastWords bool) 
 		if keep >= 0 && keep < len(segment) {
 			captured = segment[:keep]
 		}
-		sender.tcp.PSH = len(p) == 0
-		s.send(from, captured, len(segment), lastWords && len(p) == 0)
-		sender.tcp.PSH = false
+		flags := byte(0)
+		if len(p) == 0 {
+			flags = flagPSH
+		}
+		s.send(from, flags, captured, len(segment), lastWords && len(p) == 0)
 		sender.next += uint32(len(segment))
 		if sender.next-receiver.acked >= ackEvery {
-			s.send(from.Peer(), nil, 0, false)
+			s.send(from.Peer(), 0, nil, 0, false)
 		}
 	}
 }
@@ -159,11 +175,9 @@ func (s *segmenter) fin(from wiretap.Side) {
 		return
 	}
 	e.finished = true
-	e.tcp.FIN = true
-	s.send(from, nil, 0, true)
-	e.tcp.FIN = false
+	s.send(from, flagFIN, nil, 0, true)
 	e.next++
-	s.send(from.Peer(), nil, 0, false)
+	s.send(from.Peer(), 0, nil, 0, false)
 }
 
 // rst makes an RST, unless the connection is reset.
@@ -172,56 +186,63 @@ func (s *segmenter) rst(from wiretap.Side) {
 		return
 	}
 	s.reset = true
-	s.ends[from].tcp.RST = true
-	s.send(from, nil, 0, true)
+	s.send(from, flagRST, nil, 0, true)
 }
 
-// send delivers a segment whose payload has length bytes, of which payload is captured.
-func (s *segmenter) send(from wiretap.Side, payload []byte, length int, lastWords bool) {
+// send delivers a segment with these flags, and ACK where that can be. Its payload has length bytes, of which payload
+// is captured.
+func (s *segmenter) send(from wiretap.Side, flags byte, payload []byte, length int, lastWords bool) {
 	e, p := &s.ends[from], &s.packet
-	e.tcp.Seq = e.next
 	if e.connected {
+		flags |= flagACK
 		e.acked = s.ends[from.Peer()].next
-		e.tcp.ACK, e.tcp.Ack = true, e.acked
 	}
-	header, err := s.serialize(e, payload, length)
-	if err != nil {
-		return // only addresses of wrong length fail, and newEnd makes none
-	}
-	p.headerLength = copy(p.header[:], header)
+	p.headerLength = e.stamp(&p.header, flags, payload, length)
 	p.time, p.from, p.lastWords = s.time, from, lastWords
 	p.payload, p.length = payload, p.headerLength+length
 	s.deliver(p)
 	p.comment = ""
 }
 
-// serialize returns the headers of a segment, valid until the next call. A payload that is not captured whole gets
-// no TCP checksum, because nobody could verify it.
-func (s *segmenter) serialize(e *end, payload []byte, length int) ([]byte, error) {
-	e.tcp.DataOffset = 5
-	if len(e.tcp.Options) > 0 {
-		e.tcp.DataOffset = 7
+// stamp writes the headers of e's next segment and returns their length. They are e.header with the fields filled in
+// that differ: to have gopacket serialise them costs five times as much, for every packet. A payload that is not
+// captured whole gets no TCP checksum, because nobody could verify it.
+func (e *end) stamp(header *[maxHeader]byte, flags byte, payload []byte, length int) int {
+	n := copy(header[:], e.header[:e.tcp])
+	if flags&flagSYN != 0 {
+		n += copy(header[n:], synOptions)
 	}
-	if err := s.buffer.Clear(); err != nil {
-		return nil, err
-	}
-	if err := e.tcp.SerializeTo(s.buffer, gopacket.SerializeOptions{}); err != nil {
-		return nil, err
-	}
-	tcp := s.buffer.Bytes()
+	be := binary.BigEndian
+	ip, tcp := header[:e.ip], header[e.ip:n]
+
+	be.PutUint32(tcp[4:], e.next)
+	be.PutUint32(tcp[8:], e.acked)
+	tcp[12] = byte(len(tcp)/4) << 4
+	tcp[13] = flags
 	if len(payload) == length {
-		sum := gopacket.ComputeChecksum(tcp, e.pseudo+uint32(len(tcp)+length)+uint32(sum16(payload)))
-		binary.BigEndian.PutUint16(tcp[16:], gopacket.FoldChecksum(sum))
+		be.PutUint16(tcp[16:], ^sum(e.pseudo, uint16(len(tcp)+length), sum16(tcp), sum16(payload)))
 	}
-	if e.ip4.Version != 0 {
-		e.ip4.Id++
-		e.ip4.Length = uint16(20 + len(tcp) + length)
-		err := e.ip4.SerializeTo(s.buffer, gopacket.SerializeOptions{ComputeChecksums: true})
-		return s.buffer.Bytes(), err
+	if len(ip) == ip4Header {
+		e.id++
+		be.PutUint16(ip[2:], uint16(n+length))
+		be.PutUint16(ip[4:], e.id)
+		be.PutUint16(ip[10:], ^sum16(ip))
+	} else {
+		be.PutUint16(ip[4:], uint16(len(tcp)+length))
 	}
-	e.ip6.Length = uint16(len(tcp) + length)
-	err := e.ip6.SerializeTo(s.buffer, gopacket.SerializeOptions{})
-	return s.buffer.Bytes(), err
+	return n
+}
+
+// sum returns the one's complement sum of 16-bit words (RFC 1071).
+func sum(words ...uint16) uint16 {
+	total := uint32(0)
+	for _, w := range words {
+		total += uint32(w)
+	}
+	for total > 0xffff {
+		total = total>>16 + total&0xffff
+	}
+	return uint16(total)
 }
 
 // sum16 returns the one's complement sum of p's 16-bit big-endian words, the last one padded with zero (RFC 1071). It

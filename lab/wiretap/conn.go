@@ -48,7 +48,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	n, err := c.Conn.Read(p)
-	if n > 0 || err != nil {
+	if n > 0 || err != nil && !isTimeout(err) {
 		c.received(p[:n], err)
 	}
 	return n, err
@@ -232,4 +232,11 @@ func (c *Conn) emit(e Event) {
 	c.last = e.Time
 	e.Exchange = c.exchange
 	c.handle(e)
+}
+
+// isTimeout reports whether err is a deadline's. It saves the search for other errors in it: net/http ends the read
+// that watches for a client's departure with a deadline, for every request.
+func isTimeout(err error) bool {
+	e, ok := err.(net.Error)
+	return ok && e.Timeout()
 }
