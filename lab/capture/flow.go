@@ -116,6 +116,10 @@ func (f *flow) addSecret(line []byte) {
 	if line == nil {
 		return
 	}
+	if f.secrets.known&tls13 != 0 { // there is no session to resume by a secret
+		f.records[wiretap.Client].forget()
+		f.records[wiretap.Server].forget()
+	}
 	if !f.awaits {
 		f.w.out.writeSecrets(line)
 		return

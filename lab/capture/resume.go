@@ -106,12 +106,9 @@ func readMessages(b []byte, each func(tlswire.Body)) bool {
 // resumed, and remembers it by the ticket that was issued.
 func (f *flow) resume() {
 	client, server := &f.records[wiretap.Client], &f.records[wiretap.Server]
-	defer client.forget()
-	defer server.forget()
-	if f.secrets.known&tls13 != 0 {
-		return
-	}
 	s, ok := readSession(client.clear, server.clear)
+	client.forget()
+	server.forget()
 	if !ok {
 		return
 	}

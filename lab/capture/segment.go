@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"math/rand/v2"
+	"net"
 	"net/netip"
+	"sync"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
@@ -18,9 +20,10 @@ const (
 	windowScale = 7        // RFC 7323, section 2.2: a window of 8 MiB
 	hopLimit    = 64
 
-	ip4Header = 20                 // bytes
-	tcpHeader = 20                 // without options
-	maxHeader = 40 + tcpHeader + 8 // of an IPv6 header and a TCP header with SYN's options
+	ip4Header = 20 // bytes
+	ip6Header = 40
+	tcpHeader = 20                        // without options
+	maxHeader = ip6Header + tcpHeader + 8 // with SYN's options
 )
 
 // packet is a frame of link type LINKTYPE_RAW: an IP header, a TCP header and a payload.
@@ -58,15 +61,15 @@ type segmenter struct {
 
 // end is one end of a connection.
 type end struct {
-	header    [60]byte // IP and TCP headers of a segment without options; stamp fills in what differs
-	ip        int      // bytes of the IP header
-	tcp       int      // bytes of both
-	pseudo    uint16   // sum of the pseudo-header's addresses and protocol
-	id        uint16   // identification of its last IPv4 packet
-	next      uint32   // SND.NXT: sequence number of the next byte it sends, modulo 2^32
-	acked     uint32   // the last acknowledgement number it sent
-	finished  bool     // it has sent FIN
-	connected bool     // its acknowledgement numbers mean something
+	header    [ip6Header + tcpHeader]byte // IP and TCP headers of a segment without options; stamp fills in what differs
+	ip        int                         // bytes of the IP header
+	tcp       int                         // bytes of both
+	pseudo    uint16                      // sum of the pseudo-header's addresses and protocol
+	id        uint16                      // identification of its last IPv4 packet
+	next      uint32                      // SND.NXT: sequence number of the next byte it sends, modulo 2^32
+	acked     uint32                      // the last acknowledgement number it sent
+	finished  bool                        // it has sent FIN
+	connected bool                        // its acknowledgement numbers mean something
 }
 
 // newSegmenter returns the segmenter of a connection between two TCP endpoints, which begins with isn's sequence
@@ -83,44 +86,51 @@ func newSegmenter(client, server netip.AddrPort, isn [2]uint32, deliver func(*pa
 	return s
 }
 
-func newEnd(from, to netip.Addr, fromPort, toPort uint16, is4 bool) end {
-	e := end{id: uint16(rand.Uint32())}
-	src, dst := address(from, is4), address(to, is4)
-	tcp := &layers.TCP{SrcPort: layers.TCPPort(fromPort), DstPort: layers.TCPPort(toPort), Window: 0xffff}
-	var ip gopacket.SerializableLayer
-	if is4 {
-		ip = &layers.IPv4{
-			Version: 4, IHL: 5, Flags: layers.IPv4DontFragment, TTL: hopLimit,
-			Protocol: layers.IPProtocolTCP, SrcIP: src, DstIP: dst,
-		}
-	} else {
-		ip = &layers.IPv6{
-			Version: 6, FlowLabel: rand.Uint32() & 0xfffff, HopLimit: hopLimit,
-			NextHeader: layers.IPProtocolTCP, SrcIP: src, DstIP: dst,
-		}
+// ip4Headers and ip6Headers are the headers of a segment from nowhere to nowhere.
+var (
+	ip4Headers = sync.OnceValue(func() []byte {
+		return headers(&layers.IPv4{
+			Version: 4, IHL: ip4Header / 4, Flags: layers.IPv4DontFragment, TTL: hopLimit,
+			Protocol: layers.IPProtocolTCP, SrcIP: net.IPv4zero, DstIP: net.IPv4zero,
+		})
+	})
+	ip6Headers = sync.OnceValue(func() []byte {
+		return headers(&layers.IPv6{
+			Version: 6, HopLimit: hopLimit,
+			NextHeader: layers.IPProtocolTCP, SrcIP: net.IPv6zero, DstIP: net.IPv6zero,
+		})
+	})
+)
+
+func headers(ip gopacket.SerializableLayer) []byte {
+	b := gopacket.NewSerializeBuffer()
+	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{}, ip, &layers.TCP{Window: 0xffff}); err != nil {
+		panic(err) // only addresses of wrong length fail
 	}
-	headers := gopacket.NewSerializeBufferExpectedSize(len(e.header), 0)
-	if err := gopacket.SerializeLayers(headers, gopacket.SerializeOptions{}, ip, tcp); err != nil {
-		panic(err) // only addresses of wrong length fail, and address makes none
-	}
-	e.tcp = copy(e.header[:], headers.Bytes())
-	e.ip = e.tcp - tcpHeader
-	e.pseudo = sum(sum16(src), sum16(dst), uint16(layers.IPProtocolTCP))
-	return e
+	return b.Bytes()
 }
 
-// address returns a's 4 or 16 bytes.
-func address(a netip.Addr, is4 bool) []byte {
-	switch {
-	case is4 && !a.Is4():
-		return netip.IPv4Unspecified().AsSlice()
-	case is4:
-		return a.AsSlice()
-	case !a.IsValid():
-		return netip.IPv6Unspecified().AsSlice()
+func newEnd(from, to netip.Addr, fromPort, toPort uint16, is4 bool) end {
+	e := end{id: uint16(rand.Uint32())}
+	addresses, size := 8, 16 // where they are in the IP header, and the bytes of one
+	if is4 {
+		addresses, size = 12, 4
+		e.tcp = copy(e.header[:], ip4Headers())
+	} else {
+		e.tcp = copy(e.header[:], ip6Headers())
+		binary.BigEndian.PutUint32(e.header[:], 6<<28|rand.Uint32()&0xfffff) // version and flow label
 	}
-	b := a.As16()
-	return b[:]
+	e.ip = e.tcp - tcpHeader
+	for i, a := range []netip.Addr{from, to} {
+		if a.IsValid() {
+			mapped := a.As16()
+			copy(e.header[addresses+i*size:], mapped[16-size:])
+		}
+	}
+	binary.BigEndian.PutUint16(e.header[e.ip:], fromPort)
+	binary.BigEndian.PutUint16(e.header[e.ip+2:], toPort)
+	e.pseudo = sum(sum16(e.header[addresses:e.ip]), uint16(layers.IPProtocolTCP))
+	return e
 }
 
 // synOptions are what a SYN offers (RFC 9293, section 3.7.1, and RFC 7323, section 2.2), padded to 32 bits.
