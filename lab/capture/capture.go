@@ -44,9 +44,10 @@ const (
 // Options of a recording. The zero value records everything.
 type Options struct {
 	// Snaplen shortens the payload of application data to at most this many bytes a segment; 0 keeps all of it.
-	// Handshake and alert messages are kept whole: records of their types are, and, because TLS 1.3 hides its
-	// types, the encrypted records of each direction until the other side answers them, 16 KiB after that for session
-	// tickets, 320 KiB in all at most, and any small enough for an alert or a KeyUpdate. A shortened record cannot be decrypted, nor can the records after it in its direction.
+	// Handshake and alert messages are kept whole: records of their types are, and, because TLS 1.3 hides its types,
+	// the encrypted records of each direction until the other side answers them, 16 KiB after that for session tickets,
+	// 320 KiB in all at most, and any small enough for an alert or a KeyUpdate. A shortened record cannot be decrypted,
+	// nor can the records after it in its direction.
 	Snaplen int
 
 	// Limit ends the recording before it is larger than this many bytes; 0 is no limit.
