@@ -197,7 +197,7 @@ func (w *Writer) forget(f *flow) {
 
 // arm makes sure that tick runs within flushInterval.
 func (w *Writer) arm() {
-	if !w.armed.Swap(true) {
+	if !w.armed.Load() && !w.armed.Swap(true) { // most find it armed, and a read keeps it in every core's cache
 		w.ticker.Reset(flushInterval)
 	}
 }
