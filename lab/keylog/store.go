@@ -14,7 +14,7 @@ const maxEnded = 1024
 // zero value is ready, and safe for concurrent use.
 type Store struct {
 	shards [shardCount]shard
-	more   *follower // where secrets may still come from; nil: nowhere
+	more   *Tail // where secrets may still come from; nil: nowhere
 
 	mu    sync.Mutex
 	ended []storeKey // a ring

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"io"
 	"os"
+	"strings"
 	"sync"
 )
 
@@ -100,15 +101,14 @@ func (w *Writer) adoptContent(path string, size int64) error {
 	return err
 }
 
-// checkStart reads the first lines of a key log. A last line that was cut off
-// by a crash is not held against the file.
+// checkStart reads the first line of a key log that is no comment. One that was
+// cut off by a crash later in the file is not held against it.
 func checkStart(r io.Reader) error {
-	found := 0
-	err := Read(io.LimitReader(r, 2*MaxLine), func(Entry) { found++ })
-	if found > 0 {
-		return nil
+	start := io.MultiReader(io.LimitReader(r, 2*MaxLine), strings.NewReader("\n")) // the first line may lack its end
+	for _, err := range NewTail(start).Entries() {
+		return err
 	}
-	return err
+	return nil
 }
 
 // Write appends lines, each of which ends in a line feed, but for those that
