@@ -23,9 +23,8 @@ type Writer struct {
 	file   *os.File
 	seed   maphash.Seed
 	seen   map[uint64]bool // the hashes of lines: two that are equal in 2^64 are taken for one
-	recent []uint64        // ring of what is in seen, oldest at next once it is full
-	next   int
-	fresh  []byte // memory of the lines being written
+	recent ring[uint64]    // what is in seen
+	fresh  []byte          // memory of the lines being written
 	failed func(error)
 	broken bool
 }
@@ -141,13 +140,9 @@ func (w *Writer) Write(lines []byte) (int, error) {
 // remember forgets the oldest line for a new one once there are recentLines.
 func (w *Writer) remember(hash uint64) {
 	w.seen[hash] = true
-	if len(w.recent) < recentLines {
-		w.recent = append(w.recent, hash)
-		return
+	if oldest, full := w.recent.push(hash, recentLines); full {
+		delete(w.seen, oldest)
 	}
-	delete(w.seen, w.recent[w.next])
-	w.recent[w.next] = hash
-	w.next = (w.next + 1) % recentLines
 }
 
 // Close closes the file.
