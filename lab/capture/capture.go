@@ -33,6 +33,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -82,10 +83,10 @@ func (e *WriteError) Unwrap() error { return e.Err }
 
 // Writer records connections to a pcapng file. It is a wiretap.Sink and safe for use by several goroutines.
 type Writer struct {
-	options Options
-	out     *output
-	tickets tickets
-	kept    string
+	options  Options
+	out      *output
+	sessions keylog.Sessions
+	kept     string
 
 	mu     sync.Mutex
 	flows  map[*flow]struct{} // the open connections

@@ -143,8 +143,11 @@ func (l *execLab) lines(t *testing.T, name string) map[string]int {
 	}
 	defer file.Close()
 	counts := make(map[string]int)
-	if err := keylog.Read(file, func(e keylog.Entry) { counts[string(e.ClientRandom)]++ }); err != nil {
-		t.Errorf("%s: %v", file.Name(), err)
+	for e, err := range keylog.NewTail(file).Entries() {
+		if err != nil {
+			t.Fatalf("%s: %v", file.Name(), err)
+		}
+		counts[string(e.ClientRandom)]++
 	}
 	return counts
 }

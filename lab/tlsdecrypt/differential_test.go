@@ -136,8 +136,11 @@ func dissect(t *testing.T, name, keys string) map[int]*tlsdecrypt.Connection {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	if err := keylog.Read(log, secrets.Add); err != nil {
-		t.Fatal(err)
+	for entry, err := range keylog.NewTail(log).Entries() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets.Add(entry)
 	}
 	file, err := os.Open(name)
 	if err != nil {

@@ -156,8 +156,11 @@ func secretsFrom(t *testing.T, path string) *keylog.Store {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := keylog.Read(file, s.Add); err != nil {
-		t.Fatal(err)
+	for entry, err := range keylog.NewTail(file).Entries() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Add(entry)
 	}
 	return s
 }
@@ -335,11 +338,11 @@ func TestRSAKeyExchange(t *testing.T) {
 	premasters := &keylog.Store{}
 	file := must(os.Open(clientKeys))
 	defer file.Close()
-	keylog.Read(file, func(e keylog.Entry) {
+	for e := range keylog.NewTail(file).Entries() {
 		if e.Label == keylog.LabelRSA {
 			premasters.Add(e)
 		}
-	})
+	}
 	readsWell(t, o.relay.dissect(t, Options{Secrets: premasters})[0], 5)
 
 	c := o.relay.dissect(t, Options{})[0]
@@ -485,11 +488,11 @@ func TestOpensslEarlyDataRejectedByHelloRetryRequest(t *testing.T) {
 	secrets := &keylog.Store{}
 	file := must(os.Open(o.keys))
 	defer file.Close()
-	keylog.Read(file, func(e keylog.Entry) {
+	for e := range keylog.NewTail(file).Entries() {
 		if e.Label != keylog.LabelClientEarlyTraffic {
 			secrets.Add(e)
 		}
-	})
+	}
 	c = o.relay.dissect(t, Options{Secrets: secrets})[1]
 	closed := 0
 	for _, m := range c.Messages {
