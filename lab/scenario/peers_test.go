@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/internal/peertest"
 	"mtlslab.example/lab/lab"
 )
 
@@ -29,7 +30,7 @@ const alertsFile = "ALERTS.md"
 // it is the table in ALERTS.md; it depends on their versions, which stand in
 // its first lines.
 func TestPeers(t *testing.T) {
-	need(t, "openssl", "curl")
+	peertest.Need(t, "openssl", "curl")
 	all, err := All()
 	if err != nil {
 		t.Fatal(err)
@@ -389,7 +390,7 @@ func (r *peerRow) compare(program, said string) {
 
 // The line that is printed for curl does the client's part.
 func TestCurl(t *testing.T) {
-	need(t, "curl")
+	peertest.Need(t, "curl")
 	o := Options{Manifest: baseManifest(t), Dir: t.TempDir()}
 	for name, want := range map[string]string{
 		"expired-client": "certificate_expired, exit 56", "no-client-cert": "certificate_required, exit 56",
@@ -427,7 +428,7 @@ func TestCurl(t *testing.T) {
 // A session of s_client that was begun before the revocation is of no use after
 // it, and the server knows that it was a resumed one.
 func TestRevocationReachesSessionsOfOpenSSL(t *testing.T) {
-	need(t, "openssl")
+	peertest.Need(t, "openssl")
 	s, err := Find("resumed-after-revocation")
 	if err != nil {
 		t.Fatal(err)
