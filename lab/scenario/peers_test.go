@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -226,31 +225,7 @@ func (r *peerRow) againstServer(t *testing.T, o Options) string {
 	if crl {
 		args = append(args, "-crl_check_all")
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	cmd := exec.CommandContext(ctx, "openssl", args...)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Wait()
-	defer stop()
-	lines := bufio.NewScanner(out)
-	addr := ""
-	for addr == "" && lines.Scan() {
-		if rest, ok := strings.CutPrefix(lines.Text(), "ACCEPT "); ok {
-			addr = rest
-		}
-	}
-	if addr == "" {
-		stop()
-		t.Fatalf("s_server: %s", &stderr)
-	}
+	addr := peertest.Start(t, exec.Command("openssl", args...)).Await(t, "^ACCEPT ")
 	told := make(chan *lab.Exchange, 1)
 	settings, err := s.ClientSettings(o.certs(), r.version)
 	if err != nil {
@@ -262,7 +237,7 @@ func (r *peerRow) againstServer(t *testing.T, o Options) string {
 		t.Fatal(err)
 	}
 	var rejected *lab.RejectedError
-	if _, err := client.Call(ctx); err != nil && !errors.As(err, &rejected) {
+	if _, err := client.Call(t.Context()); err != nil && !errors.As(err, &rejected) {
 		t.Fatal(err)
 	}
 	return verdictOf(t, settings.Journal, told)
