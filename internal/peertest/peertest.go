@@ -4,7 +4,6 @@
 package peertest
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -51,10 +50,10 @@ func FreePort(t testing.TB) string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
-// Poll tries every few milliseconds until try returns nil. When Patience is
-// over, it returns the last error.
+// Poll tries every 20 milliseconds until try returns nil. When Patience is over,
+// it returns the last error. It is for what is slow to look at, such as a file.
 func Poll(try func() error) error {
-	for deadline := time.Now().Add(Patience); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(Patience); ; time.Sleep(20 * time.Millisecond) {
 		err := try()
 		if err == nil || time.Now().After(deadline) {
 			return err
@@ -62,18 +61,14 @@ func Poll(try func() error) error {
 	}
 }
 
-// Eventually waits until something is so, which is named by what, and fails the
-// test if it is not so within Patience.
+// Eventually waits until something is so, which is named by what and asked for
+// every 2 milliseconds. If it is not so within Patience, the test fails.
 func Eventually(t testing.TB, what string, so func() bool) {
 	t.Helper()
-	err := Poll(func() error {
-		if so() {
-			return nil
+	for deadline := time.Now().Add(Patience); !so(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain for " + what)
 		}
-		return errors.New("waited in vain for " + what)
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
