@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"mtlslab.example/lab/internal/peertest"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -21,7 +22,7 @@ func TestDifferential(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs other programs")
 	}
-	need(t, "tshark", "openssl")
+	peertest.Need(t, "tshark", "openssl")
 	t.Parallel()
 	s := newStudio(t)
 	s.makeDSA(t)
@@ -29,7 +30,7 @@ func TestDifferential(t *testing.T) {
 		for name, part := range cases {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				need(t, strings.Fields(part.needs)...)
+				peertest.Need(t, strings.Fields(part.needs)...)
 				part.play(t, stage{s, name})
 			})
 		}
