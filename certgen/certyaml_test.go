@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"mtlslab.example/lab/internal/peertest"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // buildCertyaml builds the certyaml command in a module of its own. Where that

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"mtlslab.example/lab/internal/peertest"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // A test binary with this in its environment is not a test: it generates

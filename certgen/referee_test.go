@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtlslab.example/lab/internal/peertest"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // referee returns a function that runs a program not written here, to judge

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
-	"mtlslab.example/lab/internal/peertest"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // startNginx runs nginx with a server that asks for certificates of client-ca,

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
-	"mtlslab.example/lab/internal/peertest"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // newPKI makes the certificates of the default manifest and returns their folder.

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"mtlslab.example/lab/internal/peertest"
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
 

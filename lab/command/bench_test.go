@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"mtlslab.example/lab/internal/peertest"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // BenchmarkUp measures lab up --count 1 from exec to exit: with the PKI ready,

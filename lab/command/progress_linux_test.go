@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"mtlslab.example/lab/internal/peertest"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // openTerminal returns both ends of a pseudo-terminal: what a program writes to

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtlslab.example/lab/internal/peertest"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // TestREADME runs every transcript of the README ("console" blocks), one after

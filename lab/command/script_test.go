@@ -16,8 +16,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"mtlslab.example/lab/internal/peertest"
 	"mtlslab.example/lab/lab/command"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // TestMain lets this test binary stand in for lab, in scripts and elsewhere.

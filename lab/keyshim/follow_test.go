@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"mtlslab.example/lab/internal/peertest"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // lineOf is a line of the key log for the connection of that number.

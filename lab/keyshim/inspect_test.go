@@ -9,8 +9,8 @@ import (
 	"slices"
 	"testing"
 
-	"mtlslab.example/lab/internal/peertest"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 func TestInspect(t *testing.T) {

@@ -20,8 +20,8 @@ import (
 	"testing"
 	"time"
 
-	"mtlslab.example/lab/internal/peertest"
 	"mtlslab.example/lab/lab/keyshim"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // library builds the shim in a cache folder of the test's own.

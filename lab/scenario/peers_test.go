@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"mtlslab.example/lab/internal/peertest"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 var update = flag.Bool("update", false, "write ALERTS.md anew")

@@ -15,8 +15,8 @@ import (
 	"testing"
 
 	"mtlslab.example/lab/certgen"
-	"mtlslab.example/lab/internal/peertest"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 func baseManifest(t testing.TB) []byte {

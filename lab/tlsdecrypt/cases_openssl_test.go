@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtlslab.example/lab/internal/peertest"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 const (

@@ -20,8 +20,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 
 	"mtlslab.example/lab/certgen"
-	"mtlslab.example/lab/internal/peertest"
 	"mtlslab.example/lab/lab/browser"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // part is what a case plays, and what the recording must show of it: the side and the beginning of a line.

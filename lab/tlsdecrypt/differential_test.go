@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"mtlslab.example/lab/internal/peertest"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
-	"mtlslab.example/lab/internal/peertest"
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/wiretap"
 )

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtlslab.example/lab/internal/peertest"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 func TestNames(t *testing.T) {

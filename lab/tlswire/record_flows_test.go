@@ -27,7 +27,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
-	"mtlslab.example/lab/internal/peertest"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 var update = flag.Bool("update", false, "record testdata/*.flow anew: needs openssl, curl, gnutls-cli, gnutls-serv and tstclnt")

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"mtlslab.example/lab/internal/peertest"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // TestBesideKeepsOrder has many connections at once, each of which must be told whole and in order.
