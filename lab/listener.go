@@ -76,7 +76,8 @@ func (l *listener) open(raw net.Conn) *serverConn {
 // away what it has received, alert included: so it says that nothing more will
 // be sent, reads until the peer closes too or the time is up, and closes then.
 func drain(c net.Conn, until time.Time) error {
-	if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // fails where the peer has gone: how it went is there to be read
 		_ = c.SetReadDeadline(until)
 		_, _ = io.Copy(io.Discard, c)
 	}

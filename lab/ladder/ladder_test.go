@@ -294,7 +294,7 @@ func TestRefusedVersion(t *testing.T) {
 func TestResets(t *testing.T) {
 	c := replay(t, "tls13-mutual", true)
 	c.End = tlsdecrypt.ClientReset
-	if got := sentences(draw(t, c, Options{})); !strings.Contains(got, "(RST) after 2.70 ms: harmless here, as both had said goodbye (close_notify).") {
+	if got := sentences(draw(t, c, Options{})); !strings.Contains(got, "(RST) after 3.00 ms: harmless here, as both had said goodbye (close_notify).") {
 		t.Error(got)
 	}
 	c.Messages = c.Messages[:len(c.Messages)-1]

@@ -204,6 +204,10 @@ func (s *story) closing() string {
 	switch c.End {
 	case tlsdecrypt.Closed:
 		return fmt.Sprintf("Both sides closed the TCP connection in good order (FIN)%s.", after)
+	case tlsdecrypt.ClientClosed:
+		return hungUp(tlswire.SideClient, tlswire.SideServer, after)
+	case tlsdecrypt.ServerClosed:
+		return hungUp(tlswire.SideServer, tlswire.SideClient, after)
 	case tlsdecrypt.ClientReset:
 		return s.torn(tlswire.SideClient, tlswire.SideServer, after)
 	case tlsdecrypt.ServerReset:
@@ -212,6 +216,11 @@ func (s *story) closing() string {
 		return "What came after this was not recorded."
 	}
 	return "The TCP connection is still open."
+}
+
+// hungUp says that a side has closed the connection, and that no more is known.
+func hungUp(by, other tlswire.Side, after string) string {
+	return fmt.Sprintf("The %s closed the TCP connection (FIN)%s; how the %s ended it was not seen.", by, after, other)
 }
 
 // torn says that a side ended the connection without the other.

@@ -61,11 +61,13 @@ type End string
 
 // The ends.
 const (
-	StillOpen   End = ""
-	Closed      End = "closed"          // FIN from both sides
-	ClientReset End = "reset by client" // RST
-	ServerReset End = "reset by server"
-	CutOff      End = "cut off" // the file or the lab ended first
+	StillOpen    End = ""
+	Closed       End = "closed"           // FIN from both sides
+	ClientClosed End = "closed by client" // its FIN; no end of the server's was seen
+	ServerClosed End = "closed by server"
+	ClientReset  End = "reset by client" // RST
+	ServerReset  End = "reset by server"
+	CutOff       End = "cut off" // the file or the lab ended first
 )
 
 // Problem is something that could not be seen, and why: a missing secret, a

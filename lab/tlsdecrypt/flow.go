@@ -72,13 +72,15 @@ func (f *flow) handle(e wiretap.Event) {
 	case wiretap.HalfClose:
 		from.closed = true
 	case wiretap.Reset:
-		f.c.End = ServerReset
-		if e.From == wiretap.Client {
-			f.c.End = ClientReset
-		}
+		f.c.End = [...]End{wiretap.Client: ClientReset, wiretap.Server: ServerReset}[e.From]
 	case wiretap.Close:
-		if f.c.End == StillOpen {
+		from.closed = true
+		switch {
+		case f.c.End != StillOpen:
+		case f.sides[e.From.Peer()].closed:
 			f.c.End = Closed
+		default:
+			f.c.End = [...]End{wiretap.Client: ClientClosed, wiretap.Server: ServerClosed}[e.From]
 		}
 		f.end(e.Time)
 	}
@@ -128,7 +130,11 @@ func (f *flow) finish(d *direction) {
 		what, size = "handshake message", d.reader.Pending()
 	}
 	if what != "" {
-		f.c.lacking = true
+		switch f.c.End {
+		case Closed, ClientReset, ServerReset: // there never was more
+		default:
+			f.c.lacking = true
+		}
 		f.problem(d.side, d.offset, fmt.Sprintf("ends within a %s: only %d bytes of that of the %v are there", what, size, d.side))
 	}
 }

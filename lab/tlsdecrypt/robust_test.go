@@ -167,6 +167,9 @@ func TestNotTLS(t *testing.T) {
 		if len(c.Problems) != 1 || c.Problems[0].Text != want || c.Problems[0].From != tlswire.SideClient {
 			t.Errorf("%q: problems %+v", said, c.Problems)
 		}
+		if outcome := c.Verdict().Outcome; outcome != NotTLS && outcome != Aborted {
+			t.Errorf("%q: %s", said, outcome)
+		}
 		if c.End != ServerReset || c.Number != 7 || !slices.Equal(c.Comments, []string{"a comment"}) {
 			t.Errorf("%q: connection %+v", said, c)
 		}
@@ -313,6 +316,26 @@ func TestOneSideHasNoTLS(t *testing.T) {
 		said := slices.ContainsFunc(c.Problems, func(p Problem) bool { return p.Text == test.want })
 		if !said || c.NotTLSFrom != test.from || c.Verdict().Outcome != NotTLS {
 			t.Errorf("%s, not TLS from the %v, problems %+v", c.Verdict().Outcome, c.NotTLSFrom, c.Problems)
+		}
+	}
+}
+
+// Who ended the connection is told as far as it was seen.
+func TestEnds(t *testing.T) {
+	for _, test := range []struct {
+		events []wiretap.Event
+		want   End
+	}{
+		{[]wiretap.Event{{Kind: wiretap.HalfClose, From: wiretap.Client}, {Kind: wiretap.Close, From: wiretap.Server}}, Closed},
+		{[]wiretap.Event{{Kind: wiretap.HalfClose, From: wiretap.Server}, {Kind: wiretap.Close, From: wiretap.Server}}, ServerClosed},
+		{[]wiretap.Event{{Kind: wiretap.Close, From: wiretap.Server}}, ServerClosed},
+		{[]wiretap.Event{{Kind: wiretap.Close, From: wiretap.Client}}, ClientClosed},
+		{[]wiretap.Event{{Kind: wiretap.Reset, From: wiretap.Client}, {Kind: wiretap.Close, From: wiretap.Server}}, ClientReset},
+		{nil, CutOff},
+	} {
+		r := &recording{events: append([]wiretap.Event{{Kind: wiretap.Open}}, test.events...)}
+		if c := r.dissect(t, Options{}); c.End != test.want {
+			t.Errorf("%v: %q, want %q", test.events, c.End, test.want)
 		}
 	}
 }
