@@ -306,9 +306,6 @@ func (a *pair) sayCaptureOf(keys string, ports ...string) {
 	if a.capture == nil || a.captured == "-" {
 		return
 	}
-	if kept := a.capture.Kept(); kept != "" {
-		a.say("the capture that was there is now %s", kept)
-	}
 	line := "wireshark "
 	for _, port := range ports {
 		if port != wiresharkPort {
