@@ -30,22 +30,24 @@ func (p *Program) say(format string, args ...any) {
 }
 
 // talk writes a paragraph, and below it the commands it may end with, a line
-// each. On a terminal the paragraph is broken between words.
+// each, whole, so that they can be copied.
 func talk(w io.Writer, text string) {
 	paragraph, commands, _ := strings.Cut(text, "\n")
-	if isTerminal(w) {
-		paragraph = fold(paragraph, width-5, "\n     ")
-	}
-	fmt.Fprintln(w, paragraph)
+	fmt.Fprintln(w, fold(paragraph, width, "\n     "))
 	if commands != "" {
 		fmt.Fprintln(w, commands)
 	}
 }
 
 // printError writes an error, the line of the manifest that it is about, and
-// a hint.
+// a hint. Where no terminal is, a program may look for the error, so that it
+// stays whole.
 func printError(w io.Writer, err error) {
-	talk(w, "lab: error: "+err.Error())
+	if line := "lab: error: " + err.Error(); isTerminal(w) {
+		talk(w, line)
+	} else {
+		fmt.Fprintln(w, line)
+	}
 	var manifest *certgen.ManifestError
 	if errors.As(err, &manifest) && manifest.Source != "" {
 		number := strconv.Itoa(manifest.Line)
