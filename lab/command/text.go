@@ -26,14 +26,15 @@ import (
 
 // say writes one line of talk.
 func (p *Program) say(format string, args ...any) {
-	talk(p.Stderr, "lab: "+fmt.Sprintf(format, args...))
+	talk(p.Stderr, fmt.Sprintf(format, args...))
 }
 
 // talk writes a paragraph, and below it the commands it may end with, a line
 // each, whole, so that they can be copied.
 func talk(w io.Writer, text string) {
 	paragraph, commands, _ := strings.Cut(text, "\n")
-	fmt.Fprintln(w, fold(paragraph, width, "\n     "))
+	const lab = "lab: "
+	fmt.Fprintln(w, lab+fold(paragraph, width-len(lab), "\n     "))
 	if commands != "" {
 		fmt.Fprintln(w, commands)
 	}
@@ -43,10 +44,10 @@ func talk(w io.Writer, text string) {
 // a hint. Where no terminal is, a program may look for the error, so that it
 // stays whole.
 func printError(w io.Writer, err error) {
-	if line := "lab: error: " + err.Error(); isTerminal(w) {
-		talk(w, line)
+	if isTerminal(w) {
+		talk(w, "error: "+err.Error())
 	} else {
-		fmt.Fprintln(w, line)
+		fmt.Fprintln(w, "lab: error:", err)
 	}
 	var manifest *certgen.ManifestError
 	if errors.As(err, &manifest) && manifest.Source != "" {
@@ -55,7 +56,7 @@ func printError(w io.Writer, err error) {
 		fmt.Fprintf(w, "%6s | %s^\n", "", blanks(manifest.Source, manifest.Column-1))
 	}
 	if h := hint(err); h != "" {
-		talk(w, "lab: hint: "+h)
+		talk(w, "hint: "+h)
 	}
 }
 
