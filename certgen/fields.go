@@ -76,17 +76,14 @@ func textField(field func(*document) *string) func(*document, *yaml.Node) error 
 
 func listField(field func(*document) *[]string) func(*document, *yaml.Node) error {
 	return func(d *document, n *yaml.Node) error {
-		items, texts, err := d.list(n)
-		if err != nil {
-			return err
-		}
-		for i, text := range texts {
+		to := field(d)
+		return d.each(n, func(item *yaml.Node, text string) error {
 			if text == "" || !isASCII(text) {
-				return d.faultAt(items[i], "write a URL, for example http://ca.example.com/crl", "%s is not a URL", quoted(text))
+				return d.faultAt(item, "write a URL, for example http://ca.example.com/crl", "%s is not a URL", quoted(text))
 			}
-		}
-		*field(d) = texts
-		return nil
+			*to = append(*to, text)
+			return nil
+		})
 	}
 }
 
@@ -214,47 +211,28 @@ func (d *document) setSerial(n *yaml.Node) error {
 }
 
 func (d *document) setKeyUsages(n *yaml.Node) error {
-	items, texts, err := d.list(n)
-	if err != nil {
-		return err
-	}
-	for i, text := range texts {
+	return d.each(n, func(item *yaml.Node, text string) error {
 		usage, ok := keyUsages[text]
 		if !ok {
-			return d.faultAt(items[i], choiceHint(text, slices.Sorted(maps.Keys(keyUsages))), "unknown key usage %s", quoted(text))
+			return d.faultAt(item, choiceHint(text, slices.Sorted(maps.Keys(keyUsages))), "unknown key usage %s", quoted(text))
 		}
 		d.certificate.KeyUsage |= usage
-	}
-	return nil
+		return nil
+	})
 }
 
 func (d *document) setExtKeyUsages(n *yaml.Node) error {
-	items, texts, err := d.list(n)
-	if err != nil {
-		return err
-	}
-	for i, text := range texts {
+	return d.each(n, func(item *yaml.Node, text string) error {
 		usage, ok := extKeyUsages[text]
 		if !ok {
-			return d.faultAt(items[i], choiceHint(text, slices.Sorted(maps.Keys(extKeyUsages))), "unknown extended key usage %s", quoted(text))
+			return d.faultAt(item, choiceHint(text, slices.Sorted(maps.Keys(extKeyUsages))), "unknown extended key usage %s", quoted(text))
 		}
 		d.certificate.ExtKeyUsage = append(d.certificate.ExtKeyUsage, usage)
-	}
-	return nil
+		return nil
+	})
 }
 
-func (d *document) setSANs(n *yaml.Node) error {
-	items, texts, err := d.list(n)
-	if err != nil {
-		return err
-	}
-	for i, text := range texts {
-		if err := d.addSAN(items[i], text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (d *document) setSANs(n *yaml.Node) error { return d.each(n, d.addSAN) }
 
 // addSAN adds one subject alternative name, RFC 5280 section 4.2.1.6.
 func (d *document) addSAN(n *yaml.Node, text string) error {

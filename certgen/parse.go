@@ -246,21 +246,24 @@ func (d *document) text(n *yaml.Node) (string, error) {
 	return target.Value, nil
 }
 
-// list returns the items of a value that must be a list of texts. Aliases are
-// followed one step and no list may hold another, so nothing can multiply.
-func (d *document) list(n *yaml.Node) ([]*yaml.Node, []string, error) {
+// each does something with each item of a value that must be a list of texts.
+// Aliases are followed one step and no list may hold another, so nothing can
+// multiply.
+func (d *document) each(n *yaml.Node, do func(item *yaml.Node, text string) error) error {
 	target := resolve(n)
 	if target.Kind != yaml.SequenceNode {
-		return nil, nil, d.faultAt(n, "write a list: one item a line, each after \"- \"", "expected a list, not %s", describe(target))
+		return d.faultAt(n, "write a list: one item a line, each after \"- \"", "expected a list, not %s", describe(target))
 	}
-	texts := make([]string, len(target.Content))
-	for i, item := range target.Content {
-		var err error
-		if texts[i], err = d.text(item); err != nil {
-			return nil, nil, err
+	for _, item := range target.Content {
+		text, err := d.text(item)
+		if err != nil {
+			return err
+		}
+		if err := do(item, text); err != nil {
+			return err
 		}
 	}
-	return target.Content, texts, nil
+	return nil
 }
 
 // resolve returns what an alias stands for, and any other node itself.

@@ -1,7 +1,6 @@
 package certgen
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // A test binary with this in its environment is not a test: it generates
@@ -116,20 +117,9 @@ func TestKilled(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "certs")
 			process := generateProcess(t, writeManifest(t, revocation), dir)
 			process.Env = append(process.Env, certgenHang+"="+change)
-			stdout, err := process.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := process.Start(); err != nil {
-				t.Fatal(err)
-			}
-			if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "hanging\n" {
-				t.Errorf("got %q, %v", line, err)
-			}
-			if err := process.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			process.Wait()
+			killed := peertest.Start(t, process)
+			killed.Await(t, "^hanging$")
+			killed.Kill()
 			generate(t, m, dir, Options{})
 			wantSteps(t, generate(t, m, dir, Options{}))
 			verifyAll(t, m, dir, time.Now())

@@ -18,25 +18,16 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // startNginx runs nginx with a server that asks for certificates of client-ca,
 // and returns its address.
 func startNginx(t *testing.T, pki string) string {
 	t.Helper()
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("needs nginx")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr, dir := l.Addr().String(), t.TempDir()
-	l.Close()
+	peertest.Need(t, "nginx")
+	port, dir := peertest.FreePort(t), t.TempDir()
+	addr := "127.0.0.1:" + port
 	temporary := ""
 	for _, what := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		temporary += fmt.Sprintf("%s_temp_path %s/%s; ", what, dir, what)
@@ -49,23 +40,11 @@ http { access_log off; %[2]s
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), nginx, "-p", dir, "-c", "nginx.conf")
-	var said strings.Builder
-	cmd.Stderr = &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	nginx := peertest.Start(t, exec.Command("nginx", "-p", dir, "-c", "nginx.conf"))
+	if err := peertest.AwaitListener(port); err != nil {
+		t.Fatalf("%v: nginx says %s", err, &nginx.Output)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			c.Close()
-			return addr
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("nginx does not listen: %s", &said)
-		}
-	}
+	return addr
 }
 
 // callAs makes one call with the given changes and returns its exchange.

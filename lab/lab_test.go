@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // newPKI makes the certificates of the default manifest and returns their folder.
@@ -82,17 +82,11 @@ func next(t testing.TB, told chan *Exchange) *Exchange {
 // A connection that is rejected with a request already on its way used to be
 // reset by the kernel, and the alert was lost in about a quarter of the runs.
 func TestAlertArrivesAtCurl(t *testing.T) {
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("needs curl")
-	}
+	peertest.Need(t, "curl")
 	dir := newPKI(t)
 	addr, _ := serve(t, dir)
 	for i := range 15 {
-		out, err := exec.Command(curl, "-sS", "--cacert", filepath.Join(dir, "server-ca.pem"),
+		out, err := exec.Command("curl", "-sS", "--cacert", filepath.Join(dir, "server-ca.pem"),
 			"--data", strings.Repeat("x", 10000), "https://"+addr).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "alert") {
 			t.Errorf("run %d: %v: %s", i, err, out)
@@ -255,11 +249,7 @@ func TestSilenceEndsWithTheLab(t *testing.T) {
 		_, err := client.Call(ctx)
 		ended <- err
 	}()
-	for deadline := time.Now().Add(20 * time.Second); !j.hasBoth(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the two have not met")
-		}
-	}
+	peertest.Eventually(t, "the two to meet", j.hasBoth)
 	stop()
 	for range 2 {
 		select {

@@ -4,19 +4,15 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
-	"crypto/sha512"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"sync"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -46,7 +42,8 @@ func (r *rekeyer) Write(line []byte) (int, error) {
 }
 
 // start is called when the handshake is complete.
-func (r *rekeyer) start(suite uint16) (err error) {
+func (r *rekeyer) start(id uint16) (err error) {
+	suite := tlswire.CipherSuite(id)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.secret == nil {
@@ -55,11 +52,7 @@ func (r *rekeyer) start(suite uint16) (err error) {
 	if r.old, err = newRecordKeys(suite, r.secret); err != nil {
 		return err
 	}
-	next, err := expandLabel(suite, r.secret, "traffic upd", len(r.secret))
-	if err != nil {
-		return err
-	}
-	r.new, err = newRecordKeys(suite, next)
+	r.new, err = newRecordKeys(suite, tlsdecrypt.ExpandLabel(suite, r.secret, "traffic upd", len(r.secret)))
 	return err
 }
 
@@ -100,29 +93,21 @@ type recordKeys struct {
 }
 
 // newRecordKeys derives them from a traffic secret (RFC 8446 section 7.3).
-func newRecordKeys(suite uint16, secret []byte) (*recordKeys, error) {
-	size := map[uint16]int{tls.TLS_AES_128_GCM_SHA256: 16}[suite]
-	if size == 0 {
-		size = 32
-	}
-	key, err := expandLabel(suite, secret, "key", size)
-	if err != nil {
-		return nil, err
-	}
-	iv, err := expandLabel(suite, secret, "iv", 12)
-	if err != nil {
-		return nil, err
-	}
-	if suite == tls.TLS_CHACHA20_POLY1305_SHA256 {
-		aead, err := chacha20poly1305.New(key)
-		return &recordKeys{aead: aead, iv: iv}, err
+func newRecordKeys(suite tlswire.CipherSuite, secret []byte) (*recordKeys, error) {
+	info := suite.Info()
+	key := tlsdecrypt.ExpandLabel(suite, secret, "key", info.KeyLen)
+	keys := &recordKeys{iv: tlsdecrypt.ExpandLabel(suite, secret, "iv", info.FixedIVLen)}
+	var err error
+	if info.Cipher == "CHACHA20_POLY1305" {
+		keys.aead, err = chacha20poly1305.New(key)
+		return keys, err
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
 	}
-	aead, err := cipher.NewGCM(block)
-	return &recordKeys{aead: aead, iv: iv}, err
+	keys.aead, err = cipher.NewGCM(block)
+	return keys, err
 }
 
 // nonce is that of a record (RFC 8446 section 5.3).
@@ -147,18 +132,4 @@ func (k *recordKeys) seal(sequence uint64, content []byte) []byte {
 	record := []byte{byte(tlswire.ContentTypeApplicationData), 3, 3, 0, 0}
 	binary.BigEndian.PutUint16(record[3:], uint16(len(content)+k.aead.Overhead()))
 	return k.aead.Seal(record, k.nonce(sequence), content, record)
-}
-
-// expandLabel is HKDF-Expand-Label with an empty context (RFC 8446 section 7.1).
-func expandLabel(suite uint16, secret []byte, label string, size int) ([]byte, error) {
-	var info bytes.Buffer
-	_ = binary.Write(&info, binary.BigEndian, uint16(size)) // never fails
-	info.WriteByte(byte(len("tls13 ") + len(label)))
-	info.WriteString("tls13 " + label)
-	info.WriteByte(0)
-	h := func() hash.Hash { return sha256.New() }
-	if suite == tls.TLS_AES_256_GCM_SHA384 {
-		h = func() hash.Hash { return sha512.New384() }
-	}
-	return hkdf.Expand(h, secret, info.String(), size)
 }

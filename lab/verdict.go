@@ -180,7 +180,7 @@ func alertFor(err error, side Side, version uint16) (alert tlswire.AlertDescript
 	if errors.As(err, &verification) {
 		return alertForCertificate(verification, side), true
 	}
-	if isOwnCheck(err) {
+	if _, own := explainOwnCheck(err, side); own {
 		return tlswire.AlertBadCertificate, true // whatever VerifyConnection returns
 	}
 	switch text := err.Error(); {
@@ -193,17 +193,6 @@ func alertFor(err error, side Side, version uint16) (alert tlswire.AlertDescript
 		return tlswire.AlertDecryptError, true
 	}
 	return 0, false
-}
-
-// isOwnCheck tells whether err is of the lab's own checks, beyond crypto/tls's.
-func isOwnCheck(err error) bool {
-	var (
-		revoked *RevokedError
-		crl     *CRLError
-		usage   *KeyUsageError
-		weak    *WeakKeyError
-	)
-	return errors.As(err, &revoked) || errors.As(err, &crl) || errors.As(err, &usage) || errors.As(err, &weak)
 }
 
 // alertForCertificate: a Go client says bad_certificate whatever is wrong.

@@ -33,6 +33,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -44,9 +45,10 @@ const (
 // Options of a recording. The zero value records everything.
 type Options struct {
 	// Snaplen shortens the payload of application data to at most this many bytes a segment; 0 keeps all of it.
-	// Handshake and alert messages are kept whole: records of their types are, and, because TLS 1.3 hides its
-	// types, the encrypted records of each direction until the other side answers them, 16 KiB after that for session
-	// tickets, 320 KiB in all at most, and any small enough for an alert or a KeyUpdate. A shortened record cannot be decrypted, nor can the records after it in its direction.
+	// Handshake and alert messages are kept whole: records of their types are, and, because TLS 1.3 hides its types,
+	// the encrypted records of each direction until the other side answers them, 16 KiB after that for session tickets,
+	// 320 KiB in all at most, and any small enough for an alert or a KeyUpdate. A shortened record cannot be decrypted,
+	// nor can the records after it in its direction.
 	Snaplen int
 
 	// Limit ends the recording before it is larger than this many bytes; 0 is no limit.
@@ -85,9 +87,9 @@ func (e *WriteError) Unwrap() error { return e.Err }
 
 // Writer records connections to a pcapng file. It is a wiretap.Sink and safe for use by several goroutines.
 type Writer struct {
-	options Options
-	out     *output
-	tickets tickets
+	options  Options
+	out      *output
+	sessions keylog.Sessions
 
 	mu     sync.Mutex
 	flows  map[*flow]struct{} // the open connections
@@ -200,7 +202,7 @@ func (w *Writer) forget(f *flow) {
 
 // arm makes sure that tick runs within flushInterval.
 func (w *Writer) arm() {
-	if !w.armed.Swap(true) {
+	if !w.armed.Load() && !w.armed.Swap(true) { // most find it armed, and a read keeps it in every core's cache
 		w.ticker.Reset(flushInterval)
 	}
 }

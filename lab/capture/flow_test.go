@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -169,7 +170,7 @@ func TestHeldForFiveSeconds(t *testing.T) {
 	s := play(r.Writer)
 	s.client(tlsRecord(handshake, 100))
 	start := time.Now()
-	eventually(t, func() bool {
+	peertest.Eventually(t, "the ClientHello in the file", func() bool {
 		file, err := os.ReadFile(r.name)
 		return err == nil && outline(t, file) == "P"
 	})

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -47,7 +48,7 @@ func child(name string) int {
 	fmt.Fprintln(os.Stderr, "port", port)
 	for n := 1; n <= count; n++ {
 		l.get(t, "/status/200")
-		eventually(t, func() bool { return l.ended.Load() >= int64(n) })
+		peertest.Eventually(t, "the end of an exchange", func() bool { return l.ended.Load() >= int64(n) })
 		fmt.Fprintln(os.Stderr, "finished", n)
 	}
 	w.Close()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -30,7 +31,7 @@ func TestReadLab(t *testing.T) {
 	}
 	wait.Wait()
 	l.stop()
-	eventually(t, func() bool { return told.open.Load() == 0 })
+	peertest.Eventually(t, "the end of all connections", func() bool { return told.open.Load() == 0 })
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +93,7 @@ func TestReadDumpcap(t *testing.T) {
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	name := filepath.Join(t.TempDir(), "lo.pcapng")
 	dumpcap := exec.Command("dumpcap", "-q", "-B", "32", "-i", "lo", "-f", "tcp port "+port, "-w", name)
-	var says lockedBuffer
+	var says peertest.Buffer
 	dumpcap.Stderr = &says
 	if err := dumpcap.Start(); err != nil {
 		t.Fatal(err)
@@ -100,7 +101,7 @@ func TestReadDumpcap(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- dumpcap.Wait() }()
 	defer dumpcap.Process.Kill()
-	eventually(t, func() bool {
+	peertest.Eventually(t, "dumpcap to capture", func() bool {
 		select {
 		case err := <-ended:
 			t.Skipf("dumpcap cannot capture on lo: %v, %s", err, says.String())

@@ -1,10 +1,6 @@
 package capture
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"sync"
-
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
@@ -13,41 +9,6 @@ import (
 // crypto/tls logs no secret for a session that TLS 1.2 resumes: it is the master secret of the session's first
 // connection. Wireshark remembers that one by its ticket, but loses it where the server renews the ticket, as crypto/tls
 // always does. So it is remembered here, and logged for the connection that presents the ticket.
-
-// maxTickets bounds the tickets that are remembered, a hundred bytes or two each. The oldest are forgotten first.
-const maxTickets = 1024
-
-// tickets remembers master secrets by the ticket that resumes their session.
-type tickets struct {
-	mu      sync.Mutex
-	secrets map[[sha256.Size]byte]string // in hexadecimal
-	order   [][sha256.Size]byte          // a ring of the keys
-	next    int                          // index in order of the oldest, once it is full
-}
-
-func (t *tickets) remember(ticket []byte, secret string) {
-	key := sha256.Sum256(ticket)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.secrets == nil {
-		t.secrets = make(map[[sha256.Size]byte]string)
-	}
-	if len(t.order) < maxTickets {
-		t.order = append(t.order, key)
-	} else {
-		delete(t.secrets, t.order[t.next])
-		t.order[t.next] = key
-		t.next = (t.next + 1) % maxTickets
-	}
-	t.secrets[key] = secret
-}
-
-// recall returns the master secret of the session that ticket resumes, or "".
-func (t *tickets) recall(ticket []byte) string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.secrets[sha256.Sum256(ticket)]
-}
 
 // session is what the unencrypted part of a TLS 1.2 handshake says of a session ticket (RFC 5077).
 type session struct {
@@ -112,10 +73,9 @@ func (f *flow) resume() {
 	if !ok {
 		return
 	}
-	if secret := f.w.tickets.recall(s.presented); s.resumed && secret != "" {
-		f.secret([]byte(keylog.LabelClientRandom + " " + hex.EncodeToString(s.random) + " " + secret))
+	if master := f.w.sessions.Recall(s.presented); s.resumed && master != nil {
+		line, _ := keylog.Entry{Label: keylog.LabelClientRandom, ClientRandom: s.random, Secret: master}.AppendText(nil)
+		f.secret(line)
 	}
-	if secret := f.secrets.master(); s.issued != nil && secret != "" {
-		f.w.tickets.remember(s.issued, secret)
-	}
+	f.w.sessions.Remember(s.issued, f.secrets.master())
 }

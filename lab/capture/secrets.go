@@ -18,14 +18,14 @@ type secrets struct {
 
 const randomLen = 32 // bytes
 
-// master returns the master secret of TLS 1.2 in hexadecimal, or "".
-func (s *secrets) master() string {
+// master returns the master secret of TLS 1.2, or nil.
+func (s *secrets) master() []byte {
 	for line := range bytes.Lines(s.lines) {
-		if fields := bytes.Fields(line); len(fields) == 3 && string(fields[0]) == keylog.LabelClientRandom {
-			return string(fields[2])
+		if entry, err := keylog.ParseLine(line[:len(line)-1]); err == nil && entry.Label == keylog.LabelClientRandom {
+			return entry.Secret
 		}
 	}
-	return ""
+	return nil
 }
 
 // secretSet is a set of secrets that packets are decrypted with.

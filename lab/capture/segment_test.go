@@ -117,19 +117,6 @@ func TestSum16(t *testing.T) {
 	}
 }
 
-func TestTickets(t *testing.T) {
-	var known tickets
-	for i := range 3 * maxTickets {
-		known.remember([]byte{byte(i >> 8), byte(i)}, "secret")
-	}
-	if len(known.secrets) != maxTickets || len(known.order) != maxTickets {
-		t.Errorf("%d tickets are remembered", len(known.secrets))
-	}
-	if known.recall([]byte{0, 0}) != "" || known.recall([]byte{byte((3*maxTickets - 1) >> 8), 255}) != "secret" {
-		t.Error("not the newest are remembered")
-	}
-}
-
 // FuzzSession: what is no handshake is no session, and does no harm.
 func FuzzSession(f *testing.F) {
 	f.Add([]byte{1, 0, 0, 0}, []byte{2, 0, 0, 0})

@@ -1,7 +1,6 @@
 package capture_test
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"maps"
@@ -20,21 +19,14 @@ import (
 	"crypto/tls"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// need skips the test if a program is missing, or fails it where CI has to have them all.
+// need skips the test if a program is missing, or no other program shall run; where CI is set, none may be missing.
 func need(t *testing.T, programs ...string) {
 	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err == nil {
-			continue
-		}
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is not installed", p)
-		}
-		t.Skipf("%s is not installed", p)
-	}
+	peertest.Need(t, programs...)
 	if testing.Short() {
 		t.Skip("runs other programs")
 	}
@@ -336,7 +328,7 @@ func only13(c *tls.Config)    { c.MinVersion = tls.VersionTLS13 }
 // finishWhen waits until n connections have ended.
 func (r *recording) finishWhen(t *testing.T, l *lab, n int) []frame {
 	t.Helper()
-	eventually(t, func() bool { return l.ended.Load() >= int64(n) })
+	peertest.Eventually(t, fmt.Sprintf("the end of %d connections", n), func() bool { return l.ended.Load() >= int64(n) })
 	return r.finish(t, l)
 }
 
@@ -454,7 +446,7 @@ func TestFollower(t *testing.T) {
 		t.Fatal(err)
 	}
 	tshark.Stdin = pipe
-	var seen lockedBuffer
+	var seen peertest.Buffer
 	tshark.Stdout = &seen
 	for _, c := range []*exec.Cmd{tail, tshark} {
 		if err := c.Start(); err != nil {
@@ -467,38 +459,6 @@ func TestFollower(t *testing.T) {
 	for status := 200; status < 204; status++ {
 		l.get(t, "/status/"+strconv.Itoa(status))
 		fmt.Fprintln(&want, status)
-		eventually(t, func() bool { return seen.String() == want.String() })
+		peertest.Eventually(t, "the status "+strconv.Itoa(status), func() bool { return seen.String() == want.String() })
 	}
-}
-
-// eventually polls until ok, for 10 seconds at most.
-func eventually(t testing.TB, ok func() bool) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("it did not happen within 10 seconds")
-		}
-	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

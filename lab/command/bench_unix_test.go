@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -33,12 +34,7 @@ const (
 // terms of tshark's. x-linear is the time of a connection among 50,000 in terms
 // of that among 5,000, and x-flat the same of the most memory.
 func BenchmarkExplain(b *testing.B) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil && os.Getenv("CI") != "" {
-		b.Fatal(err)
-	} else if err != nil {
-		b.Skip(err)
-	}
+	peertest.Need(b, "tshark")
 	program, dir := benchBuild(b), b.TempDir()
 	some, many := filepath.Join(dir, "some.pcapng"), filepath.Join(dir, "many.pcapng")
 	up := exec.Command(program, "up", "--count", "5000", "--interval", "0s", "--addr", "127.0.0.1:0",
@@ -51,7 +47,7 @@ func BenchmarkExplain(b *testing.B) {
 	turns := []func() benchRun{
 		func() benchRun { return benchExplain(b, program, some, benchConnections) },
 		func() benchRun { return benchExplain(b, program, many, benchConnections*benchCopies) },
-		func() benchRun { return benchProcess(b, exec.Command(tshark, "-r", some, "-Y", "http")) },
+		func() benchRun { return benchProcess(b, exec.Command("tshark", "-r", some, "-Y", "http")) },
 	}
 	times, memory := make([][]time.Duration, len(turns)), make([]int64, len(turns))
 	for round := 0; b.Loop(); round++ {

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // cookbook is what the README says of other programs.
@@ -176,14 +178,11 @@ func needPeers(t *testing.T, command string) {
 }
 
 // need skips without the programs, and fails where CI is set.
-func need(t *testing.T, peers ...string) {
+func need(t testing.TB, peers ...string) {
 	t.Helper()
 	for _, peer := range peers {
 		if err := findPeer(peer); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatal(err)
-			}
-			t.Skip(err)
+			peertest.Missing(t, "needs %s: %v", peer, err)
 		}
 	}
 }
@@ -210,7 +209,7 @@ type kitchen struct {
 }
 
 func newKitchen(t *testing.T) *kitchen {
-	return &kitchen{t: t, dir: t.TempDir(), bin: filepath.Dir(labCommand(t)), port: freePort(t)}
+	return &kitchen{t: t, dir: t.TempDir(), bin: filepath.Dir(labCommand(t)), port: peertest.FreePort(t)}
 }
 
 func (k *kitchen) write(name, text string) {
@@ -233,15 +232,8 @@ func (k *kitchen) command(ctx context.Context, line string) *exec.Cmd {
 // startServer runs lab server until the test and its parallel parts have ended.
 func (k *kitchen) startServer() {
 	k.t.Helper()
-	server := k.command(context.Background(), "exec lab server --capture off --keylog off")
-	if err := server.Start(); err != nil {
-		k.t.Fatal(err)
-	}
-	k.t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	if err := awaitListener(k.port); err != nil {
+	peertest.Start(k.t, k.command(context.Background(), "exec lab server --capture off --keylog off"))
+	if err := peertest.AwaitListener(k.port); err != nil {
 		k.t.Fatal(err)
 	}
 }
@@ -249,7 +241,7 @@ func (k *kitchen) startServer() {
 // cook runs a line and returns its exit status and all its output.
 func (k *kitchen) cook(t *testing.T, line string) (status int, output string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*patience) // Java and browsers, all at once
+	ctx, cancel := context.WithTimeout(context.Background(), 3*peertest.Patience) // Java and browsers, all at once
 	defer cancel()
 	text, err := k.command(ctx, line).CombinedOutput()
 	var exit *exec.ExitError

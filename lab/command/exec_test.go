@@ -1,7 +1,6 @@
 package command_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -20,6 +19,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -58,7 +58,7 @@ func newExecLab(t *testing.T) *execLab {
 	if runtime.GOOS != "linux" {
 		t.Skip("the shim is for Linux")
 	}
-	needPeer(t, "cc")
+	need(t, "cc")
 	l := &execLab{dir: t.TempDir(), program: labCommand(t)}
 	m, err := certgen.Read(defaultManifest(t))
 	if err != nil {
@@ -106,25 +106,10 @@ func (l *execLab) command(t testing.TB, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// needPeer skips, or where CI is set fails, a test whose program is not here.
-func needPeer(t testing.TB, program string, args ...string) {
-	t.Helper()
-	_, err := exec.LookPath(program)
-	if err == nil && args != nil {
-		err = exec.Command(program, args...).Run()
-	}
-	switch {
-	case err != nil && os.Getenv("CI") != "":
-		t.Fatalf("needs %s: %v", program, err)
-	case err != nil:
-		t.Skipf("needs %s: %v", program, err)
-	}
-}
-
 // run runs a client under lab exec, and returns what it has printed.
 func (l *execLab) run(t *testing.T, name, stdin string, args ...string) string {
 	t.Helper()
-	needPeer(t, args[0])
+	need(t, args[0])
 	cmd := l.command(t, name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
@@ -143,8 +128,11 @@ func (l *execLab) lines(t *testing.T, name string) map[string]int {
 	}
 	defer file.Close()
 	counts := make(map[string]int)
-	if err := keylog.Read(file, func(e keylog.Entry) { counts[string(e.ClientRandom)]++ }); err != nil {
-		t.Errorf("%s: %v", file.Name(), err)
+	for e, err := range keylog.NewTail(file).Entries() {
+		if err != nil {
+			t.Fatalf("%s: %v", file.Name(), err)
+		}
+		counts[string(e.ClientRandom)]++
 	}
 	return counts
 }
@@ -170,22 +158,17 @@ func (l *execLab) wantWhole(t *testing.T, name string, handshakes int) {
 // serve runs a server under lab exec, calls it once it listens, and ends it.
 func (l *execLab) serve(t *testing.T, name, port string, args []string, call func()) {
 	t.Helper()
-	needPeer(t, args[0])
+	need(t, args[0])
 	l.ports = append(l.ports, port)
 	cmd := l.command(t, name, args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	server := peertest.Start(t, cmd)
 	defer func() {
 		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait() // with the status of an interrupted server
-		if t.Failed() {
-			t.Logf("%s", &out)
+		if out := server.Wait(t); t.Failed() {
+			t.Logf("%s", out)
 		}
 	}()
-	if err := awaitListener(port); err != nil {
+	if err := peertest.AwaitListener(port); err != nil {
 		t.Error(err)
 		return
 	}
@@ -298,7 +281,7 @@ func TestExecPrograms(t *testing.T) {
 	})
 	for mode, handshakes := range map[string]int{"once": 1, "threads": 50, "forks": 32, "closed": 1, "dropped": 1, "default": 50} {
 		program("bare-"+mode, handshakes, func(t *testing.T) {
-			needPeer(t, "python3", "-c", "import ssl")
+			need(t, "python3")
 			l.run(t, "bare-"+mode, "", "python3", filepath.Join(peers, "bare.py"), l.port, "certs", mode)
 			l.wantWhole(t, "bare-"+mode, handshakes)
 		})
@@ -312,12 +295,12 @@ func TestExecPrograms(t *testing.T) {
 		l.wantWhole(t, "socat", 1)
 	})
 	program("perl", 1, func(t *testing.T) {
-		needPeer(t, "perl", "-MIO::Socket::SSL", "-e", "1")
+		need(t, "perl")
 		l.run(t, "perl", "", "perl", filepath.Join(peers, "call.pl"), l.port, "certs")
 		l.wantWhole(t, "perl", 1)
 	})
 	program("wget", 1, func(t *testing.T) {
-		needPeer(t, "wget")
+		need(t, "wget")
 		out, _ := l.command(t, "wget", "wget", "-q", "-O", "-", "--ca-certificate=certs/server-ca.pem", "--certificate=certs/client.pem",
 			"--private-key=certs/client-key.pem", url+"wget").CombinedOutput() // fails: there is no such page
 		if len(l.lines(t, "wget")) != 1 {
@@ -327,14 +310,14 @@ func TestExecPrograms(t *testing.T) {
 	program("node", 1, func(t *testing.T) {
 		l.run(t, "node", "", "node", filepath.Join(peers, "call.js"), l.port, "certs")
 	})
-	port := freePort(t)
+	port := peertest.FreePort(t)
 	program("s_server", 1, func(t *testing.T) {
 		l.serve(t, "s_server", port, []string{"openssl", "s_server", "-accept", port, "-cert", "certs/server.pem", "-key", "certs/server-key.pem", "-WWW"},
 			func() { l.get(t, port, "localhost", "/s_server") })
 		l.wantWhole(t, "s_server", 1)
 	})
 	t.Run("nginx", func(t *testing.T) {
-		port := freePort(t)
+		port := peertest.FreePort(t)
 		l.writeNginx(t, port)
 		l.serve(t, "nginx", port, []string{"nginx", "-p", l.dir, "-c", "nginx.conf"}, func() {
 			l.get(t, port, "localhost", "/nginx-first")
@@ -348,7 +331,7 @@ func TestExecPrograms(t *testing.T) {
 		}
 	})
 
-	if err := poll(func() error {
+	if err := peertest.Poll(func() error {
 		if n := l.wire.open.Load(); n > 0 {
 			return fmt.Errorf("%d connections are still open", n)
 		}
@@ -359,7 +342,7 @@ func TestExecPrograms(t *testing.T) {
 	if err := l.capture.Close(); err != nil {
 		t.Fatal(err)
 	}
-	needPeer(t, "tshark")
+	need(t, "tshark")
 	if seen := l.requests(t); len(seen) > 0 {
 		t.Errorf("without keys tshark sees %v", seen)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"mtlslab.example/lab/lab/command"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // rareStates is a PKI in which much is not as usual.
@@ -56,7 +57,7 @@ type printer struct {
 
 func newPrinter(t *testing.T) printer {
 	t.Helper()
-	t.Setenv("LAB_ADDR", "127.0.0.1:"+freePort(t))
+	t.Setenv("LAB_ADDR", "127.0.0.1:"+peertest.FreePort(t))
 	manifest, err := os.ReadFile(defaultManifest(t))
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +155,7 @@ func TestTalkFits(t *testing.T) {
 	ended, end := context.WithCancel(ctx)
 	end()
 	p.lab(ended, "server")
-	p.lab(ended, "server --count 6 --addr 0.0.0.0:"+freePort(t))
+	p.lab(ended, "server --count 6 --addr 0.0.0.0:"+peertest.FreePort(t))
 }
 
 func TestScenariosFit(t *testing.T) {

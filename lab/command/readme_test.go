@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // TestREADME runs every transcript of the README ("console" blocks), one after
@@ -81,7 +83,7 @@ func shell(t *testing.T, dir, port, typed string) string {
 	cmd.Stdout, cmd.Stderr = out, out
 	_ = cmd.Run() // a status other than 0 is part of what some lines show
 	if strings.HasSuffix(typed, "&") {
-		if err := awaitListener(port); err != nil {
+		if err := peertest.AwaitListener(port); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -5,25 +5,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mtlslab.example/lab/lab/command"
+	"mtlslab.example/lab/lab/peertest"
 )
-
-// patience is how long a test waits for what is about to happen.
-const patience = 20 * time.Second
 
 // TestMain lets this test binary stand in for lab, in scripts and elsewhere.
 func TestMain(m *testing.M) {
@@ -63,10 +58,10 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PEER", peers)
 			env.Setenv("SSLKEYLOGFILE", "")
 			env.Setenv("PYENV_VERSION", os.Getenv("PYENV_VERSION"))
-			port := freePort(t)
+			port := peertest.FreePort(t)
 			env.Setenv("PORT", port)
 			env.Setenv("LAB_ADDR", "127.0.0.1:"+port)
-			env.Setenv("TAP", freePort(t))
+			env.Setenv("TAP", peertest.FreePort(t))
 			return nil
 		},
 		Condition: condition,
@@ -95,7 +90,8 @@ func condition(name string) (bool, error) {
 	return err != nil, nil
 }
 
-// findPeer looks for a program; "capture" is a tshark that may record loopback.
+// findPeer looks for a program, for Python and Perl with TLS; "capture" is a
+// tshark that may record loopback.
 func findPeer(peer string) error {
 	program, args := peer, []string(nil)
 	switch peer {
@@ -106,6 +102,8 @@ func findPeer(peer string) error {
 		program, args = "tshark", []string{"-i", "lo", "-a", "duration:1", "-c", "1", "-f", "port 1"}
 	case "python3":
 		args = []string{"-c", "import ssl"}
+	case "perl":
+		args = []string{"-MIO::Socket::SSL", "-e", "1"}
 	}
 	path, err := exec.LookPath(program)
 	if err != nil || args == nil {
@@ -114,59 +112,9 @@ func findPeer(peer string) error {
 	return exec.Command(path, args...).Run()
 }
 
-// freePort is a port that was free a moment ago.
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
-}
-
-// poll tries until it succeeds or patience ends.
-func poll(try func() error) error {
-	deadline, tick := time.After(patience), time.NewTicker(20*time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := try()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-deadline:
-			return err
-		case <-tick.C:
-		}
-	}
-}
-
-// awaitListener waits until something listens on the port, without connecting
-// to it: that would be an exchange.
-func awaitListener(port string) error {
-	return poll(func() error {
-		if table, err := os.ReadFile("/proc/net/tcp"); err == nil {
-			six, _ := os.ReadFile("/proc/net/tcp6")
-			number, _ := strconv.Atoi(port)
-			listens := regexp.MustCompile(fmt.Sprintf(`:%04X 0+:0000 0A`, number))
-			if listens.Match(table) || listens.Match(six) {
-				return nil
-			}
-			return fmt.Errorf("nobody listens on port %s", port)
-		}
-		l, err := net.Listen("tcp", "127.0.0.1:"+port)
-		if err != nil {
-			return nil
-		}
-		l.Close()
-		return fmt.Errorf("nobody listens on port %s", port)
-	})
-}
-
 // listening PORT
 func listening(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(awaitListener(args[0]))
+	ts.Check(peertest.AwaitListener(args[0]))
 }
 
 // status NUMBER PROGRAM ARGUMENT...: runs it and looks at the exit status.
@@ -212,7 +160,7 @@ func checkSays(ts *testscript.TestScript, not bool, args []string) {
 // eventually FILE PATTERN: waits until the file matches.
 func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	pattern := regexp.MustCompile("(?m)" + args[1])
-	ts.Check(poll(func() error {
+	ts.Check(peertest.Poll(func() error {
 		data, err := os.ReadFile(ts.MkAbs(args[0]))
 		if err != nil {
 			return err

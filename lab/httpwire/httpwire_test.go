@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -16,6 +15,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // write is what one side sent at once.
@@ -383,16 +384,10 @@ func TestGoPeers(t *testing.T) {
 }
 
 func TestCurl(t *testing.T) {
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	peertest.Need(t, "curl")
 	for flag, version := range map[string]string{"--http2-prior-knowledge": "2", "--http1.1": "1.1", "--http1.0": "1.0"} {
 		url, recorded := serve(t)
-		if out, err := exec.Command(curl, "-sS", flag, "-m", "10", "-d", "12345", url+"/chunked").CombinedOutput(); err != nil {
+		if out, err := exec.Command("curl", "-sS", flag, "-m", "10", "-d", "12345", url+"/chunked").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		got := heads(t, "", recorded())

@@ -1,47 +1,87 @@
 package keylog
 
 import (
+	"bufio"
 	"bytes"
-	"errors"
 	"io"
+	"iter"
 	"sync"
 )
 
-// follower reads the lines of a key log that grows.
-type follower struct {
+// Tail reads the entries of a key log, those that are there and later those
+// that have come since: a program may still be writing it. It is safe for
+// concurrent use.
+type Tail struct {
 	mu     sync.Mutex
-	from   io.Reader
+	from   *bufio.Reader
 	rest   []byte // of a line that is not whole yet
-	buffer [32 << 10]byte
+	number int    // of lines so far
+}
+
+// NewTail returns a Tail that reads r from where it stands. The caller closes r
+// once the Tail is no longer used.
+func NewTail(r io.Reader) *Tail { return &Tail{from: bufio.NewReaderSize(r, 32<<10)} }
+
+// Entries gives the entry of each line up to the present end of the key log, in
+// order, and goes on from there when it is ranged over again. Empty lines and
+// comments (#) are passed over. A line that cannot be read gives a
+// *SyntaxError, and what follows can be read all the same; any other error is
+// that of reading, and the last. A line whose end is not there yet waits.
+func (t *Tail) Entries() iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		for {
+			part, err := t.from.ReadSlice('\n')
+			t.rest = append(t.rest, part...)
+			line := bytes.TrimRight(t.rest, "\r\n")
+			if err != nil && len(line) <= MaxLine {
+				if err != io.EOF {
+					yield(Entry{}, err)
+				}
+				return
+			}
+			t.rest = t.rest[:0]
+			t.number++
+			if len(bytes.TrimSpace(line)) == 0 || line[0] == '#' {
+				continue
+			}
+			entry, err := ParseLine(line)
+			if err != nil {
+				err = &SyntaxError{Line: t.number, Problem: err.Error()}
+			}
+			if !yield(entry, err) {
+				return
+			}
+		}
+	}
 }
 
 // Follow stores the entries of a key log, those that are there and, when a
-// secret is asked for that is not, those that have come since: a program may
-// still be writing it. r stays in use as long as the store; the caller closes
-// it after that. The error is that of Read, for what is there.
+// secret is asked for that is not, those that have come since. r stays in use
+// as long as the store; the caller closes it after that. The error is the first
+// that [Tail.Entries] gives of what is there, which is then not read further.
 func (s *Store) Follow(r io.Reader) error {
-	f := &follower{from: r}
-	number := 0
-	problem := f.read(func(line []byte) error {
-		number++
-		entry, err := ParseLine(line)
+	s.more = NewTail(r)
+	for entry, err := range s.more.Entries() {
 		if err != nil {
-			return &SyntaxError{Line: number, Problem: err.Error()}
+			return err
 		}
 		s.Add(entry)
+	}
+	if len(s.more.rest) == 0 {
 		return nil
-	})
+	}
 	// A last line without its end is the whole one if its secret is as long as
 	// those of TLS are: 48 bytes, or in TLS 1.3 as many as the hash has.
-	last, err := ParseLine(bytes.TrimRight(f.rest, "\r"))
-	if n := len(last.Secret); err == nil && (n == 48 || n == 32 && last.Label != LabelClientRandom) {
+	last, err := ParseLine(bytes.TrimRight(s.more.rest, "\r"))
+	if err != nil && s.more.number == 0 {
+		return &SyntaxError{Line: 1, Problem: err.Error()}
+	}
+	if n := len(last.Secret); n == 48 || n == 32 && last.Label != LabelClientRandom {
 		s.Add(last)
 	}
-	if err != nil && number == 0 && len(f.rest) > 0 && problem == nil {
-		problem = &SyntaxError{Line: 1, Problem: err.Error()}
-	}
-	s.more = f
-	return problem
+	return nil
 }
 
 // readMore reads what has come to the key log, if one is followed.
@@ -49,46 +89,10 @@ func (s *Store) readMore() (followed bool) {
 	if s.more == nil {
 		return false
 	}
-	_ = s.more.read(func(line []byte) error {
-		if entry, err := ParseLine(line); err == nil {
+	for entry, err := range s.more.Entries() {
+		if err == nil {
 			s.Add(entry)
 		}
-		return nil
-	})
-	return true
-}
-
-// read hands on each whole line up to the present end of the key log, but for
-// empty ones and comments.
-func (f *follower) read(each func(line []byte) error) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for {
-		n, err := f.from.Read(f.buffer[:])
-		f.rest = append(f.rest, f.buffer[:n]...)
-		for {
-			line, rest, whole := bytes.Cut(f.rest, []byte{'\n'})
-			if !whole {
-				break
-			}
-			f.rest = rest
-			line = bytes.TrimRight(line, "\r")
-			if len(bytes.TrimSpace(line)) == 0 || line[0] == '#' {
-				continue
-			}
-			if err := each(line); err != nil {
-				return err
-			}
-		}
-		if len(f.rest) > MaxLine {
-			f.rest = nil // no key log; what follows is not its start
-			return errors.New("a line is longer than a key log's")
-		}
-		if err != nil {
-			if err == io.EOF {
-				return nil
-			}
-			return err
-		}
 	}
+	return true
 }

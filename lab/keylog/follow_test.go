@@ -66,6 +66,30 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestTailReadsPastErrors: what is no line of a key log is told of, and not
+// kept, however long it is; entries are found after it.
+func TestTailReadsPastErrors(t *testing.T) {
+	var log bytes.Buffer
+	tail := NewTail(&log)
+	for _, text := range []string{"nonsense\n" + line + "\n", strings.Repeat("x", 1<<17), "\n" + line + "\n" + line[:10]} {
+		log.WriteString(text)
+		problems, entries := 0, 0
+		for _, err := range tail.Entries() {
+			if err != nil {
+				problems++
+			} else {
+				entries++
+			}
+		}
+		if want := strings.Count(text, line); entries != want || problems == 0 && entries == 0 {
+			t.Errorf("%.20q…: %d entries, want %d, and %d problems", text, entries, want, problems)
+		}
+		if len(tail.rest) > MaxLine {
+			t.Errorf("%.20q…: %d bytes are kept", text, len(tail.rest))
+		}
+	}
+}
+
 // TestFollowLastLine: a key log need not end in a line feed, as one that people
 // have cut out of another does not.
 func TestFollowLastLine(t *testing.T) {

@@ -4,12 +4,10 @@
 package keylog
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // Labels of RFC 9850, and the NSS labels that came before it. A label that is
@@ -64,6 +62,9 @@ var errNotThreeFields = errors.New("want LABEL CLIENT_RANDOM SECRET")
 
 // ParseLine reads one line, without its line end. The entry owns its bytes.
 func ParseLine(line []byte) (Entry, error) {
+	if len(line) > MaxLine {
+		return Entry{}, fmt.Errorf("longer than %d bytes", MaxLine)
+	}
 	label, rest, _ := bytes.Cut(line, []byte{' '})
 	random, secret, found := bytes.Cut(rest, []byte{' '})
 	if !found || len(label) == 0 || bytes.IndexByte(secret, ' ') >= 0 {
@@ -92,29 +93,4 @@ func ParseLine(line []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("the client random has %d bytes, not %d", len(entry.ClientRandom), want)
 	}
 	return entry, nil
-}
-
-// Read hands every entry of a key log to each, in order. Empty lines and
-// comments (#) are passed over. A line that cannot be read ends it with a
-// *SyntaxError; what came before it has been handed on.
-func Read(r io.Reader, each func(Entry)) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, MaxLine), MaxLine+2)
-	number := 0
-	for lines.Scan() {
-		number++
-		line := lines.Bytes()
-		if len(bytes.TrimSpace(line)) == 0 || line[0] == '#' {
-			continue
-		}
-		entry, err := ParseLine(line)
-		if err != nil {
-			return &SyntaxError{Line: number, Problem: err.Error()}
-		}
-		each(entry)
-	}
-	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return &SyntaxError{Line: number + 1, Problem: fmt.Sprintf("longer than %d bytes", MaxLine)}
-	}
-	return lines.Err()
 }

@@ -1,10 +1,10 @@
 package keylog
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -17,32 +17,42 @@ const (
 	line   = "CLIENT_TRAFFIC_SECRET_0 " + random + " " + secret
 )
 
-func TestRead(t *testing.T) {
-	log := "# a comment\r\n\n" + line + "\r\nNEW_LABEL_7 " + random + " ff\nRSA 0011223344556677 " + secret + "\n"
-	var labels []string
-	err := Read(strings.NewReader(log), func(e Entry) { labels = append(labels, e.Label) })
+// read reads a key log up to the first line that cannot be read.
+func read(log string) (entries []Entry, err error) {
+	for entry, err := range NewTail(strings.NewReader(log)).Entries() {
+		if err != nil {
+			return entries, err
+		}
+		entries = append(entries, entry)
+	}
+	return entries, nil
+}
+
+func TestEntries(t *testing.T) {
+	entries, err := read("# a comment\r\n\n" + line + "\r\nNEW_LABEL_7 " + random + " ff\nRSA 0011223344556677 " + secret + "\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(labels, " "); got != "CLIENT_TRAFFIC_SECRET_0 NEW_LABEL_7 RSA" {
-		t.Errorf("labels %s", got)
+	if len(entries) != 3 || entries[0].Label != "CLIENT_TRAFFIC_SECRET_0" || entries[1].Label != "NEW_LABEL_7" || entries[2].Label != "RSA" {
+		t.Errorf("read %v", entries)
 	}
 }
 
-func TestReadRefuses(t *testing.T) {
+func TestEntriesRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ log, problem string }{
-		"two fields":    {line + "\nCLIENT_RANDOM " + random, "key log line 2: want LABEL CLIENT_RANDOM SECRET"},
-		"no label":      {" " + random + " " + secret, "want LABEL"},
-		"odd secret":    {"CLIENT_RANDOM " + random + " abc", "the secret is not hexadecimal"},
-		"no secret":     {"CLIENT_RANDOM " + random + " ", "the secret is not hexadecimal"},
-		"bad random":    {"CLIENT_RANDOM zz " + secret, "the client random is not hexadecimal"},
-		"short random":  {"CLIENT_RANDOM 00 " + secret, "has 1 bytes, not 32"},
-		"a certificate": {"-----BEGIN CERTIFICATE-----\n", "want LABEL"},
-		"lower case":    {"client_random " + random + " " + secret, "capital letters"},
-		"a long line":   {line + "\n" + strings.Repeat("A", 3*MaxLine), "key log line 2: longer than"},
+		"two fields":      {line + "\nCLIENT_RANDOM " + random + "\n", "key log line 2: want LABEL CLIENT_RANDOM SECRET"},
+		"after a comment": {"# a comment\n\n" + line + "\nnonsense\n", "key log line 4: want LABEL"},
+		"no label":        {" " + random + " " + secret + "\n", "want LABEL"},
+		"odd secret":      {"CLIENT_RANDOM " + random + " abc\n", "the secret is not hexadecimal"},
+		"no secret":       {"CLIENT_RANDOM " + random + " \n", "the secret is not hexadecimal"},
+		"bad random":      {"CLIENT_RANDOM zz " + secret + "\n", "the client random is not hexadecimal"},
+		"short random":    {"CLIENT_RANDOM 00 " + secret + "\n", "has 1 bytes, not 32"},
+		"a certificate":   {"-----BEGIN CERTIFICATE-----\n", "want LABEL"},
+		"lower case":      {"client_random " + random + " " + secret + "\n", "capital letters"},
+		"a long line":     {line + "\n" + strings.Repeat("A", 3*MaxLine), "key log line 2: longer than"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := Read(strings.NewReader(c.log), func(Entry) {})
+			_, err := read(c.log)
 			var syntax *SyntaxError
 			if !errors.As(err, &syntax) || !strings.Contains(err.Error(), c.problem) {
 				t.Errorf("got %v, want %q", err, c.problem)
@@ -82,9 +92,8 @@ func TestWriterWritesEverySecretOnce(t *testing.T) {
 		})
 	}
 	both.Wait()
-	n := 0
-	if err := Read(strings.NewReader(content(t, path)), func(Entry) { n++ }); err != nil || n != 100 {
-		t.Errorf("%d entries, error %v; want 100", n, err)
+	if entries, err := read(content(t, path)); err != nil || len(entries) != 100 {
+		t.Errorf("%d entries, error %v; want 100", len(entries), err)
 	}
 	if info, _ := os.Stat(path); runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v", info.Mode())
@@ -178,25 +187,18 @@ func TestFullDiskDoesNotBreakTheHandshake(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add([]byte(line + "\n"))
-	f.Add([]byte("# comment\r\n\nRSA 0011223344556677 " + secret))
-	f.Add([]byte("CLIENT_RANDOM " + random + " "))
-	f.Fuzz(func(t *testing.T, log []byte) {
+	f.Add(line + "\n")
+	f.Add("# comment\r\n\nRSA 0011223344556677 " + secret + "\n")
+	f.Add("CLIENT_RANDOM " + random + " \n")
+	f.Fuzz(func(t *testing.T, log string) {
+		first, _ := read(log)
 		var text []byte
-		var first []Entry
-		_ = Read(bytes.NewReader(log), func(e Entry) {
-			first = append(first, e)
+		for _, e := range first {
 			text, _ = e.AppendText(text)
-		})
-		i := 0
-		err := Read(bytes.NewReader(text), func(e Entry) {
-			if e.Label != first[i].Label || !bytes.Equal(e.Secret, first[i].Secret) || !bytes.Equal(e.ClientRandom, first[i].ClientRandom) {
-				t.Errorf("entry %d changed on its way", i)
-			}
-			i++
-		})
-		if err != nil || i != len(first) {
-			t.Errorf("%d of %d entries came back: %v", i, len(first), err)
+		}
+		again, err := read(string(text))
+		if err != nil || !reflect.DeepEqual(first, again) {
+			t.Errorf("%v came back as %v: %v", first, again, err)
 		}
 	})
 }

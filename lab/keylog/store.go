@@ -14,11 +14,10 @@ const maxEnded = 1024
 // zero value is ready, and safe for concurrent use.
 type Store struct {
 	shards [shardCount]shard
-	more   *follower // where secrets may still come from; nil: nowhere
+	more   *Tail // where secrets may still come from; nil: nowhere
 
 	mu    sync.Mutex
-	ended []storeKey // a ring
-	next  int        // index in ended of the oldest, once it is full
+	ended ring[storeKey]
 }
 
 // shardCount is into how many parts a Store is divided, so that those who look
@@ -153,18 +152,12 @@ func (s *Store) Forget(clientRandom []byte) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.ended) < maxEnded {
-		s.ended = append(s.ended, key)
-		return
-	}
-	if oldest := s.ended[s.next]; oldest != key && s.isPassing(oldest) {
+	if oldest, full := s.ended.push(key, maxEnded); full && oldest != key && s.isPassing(oldest) {
 		in := s.shard(&oldest)
 		in.mu.Lock()
 		delete(in.secrets, oldest)
 		in.mu.Unlock()
 	}
-	s.ended[s.next] = key
-	s.next = (s.next + 1) % maxEnded
 }
 
 // isPassing tells whether there are secrets of a connection that may be dropped.

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"io"
 	"os"
+	"strings"
 	"sync"
 )
 
@@ -22,9 +23,8 @@ type Writer struct {
 	file   *os.File
 	seed   maphash.Seed
 	seen   map[uint64]bool // the hashes of lines: two that are equal in 2^64 are taken for one
-	recent []uint64        // ring of what is in seen, oldest at next once it is full
-	next   int
-	fresh  []byte // memory of the lines being written
+	recent ring[uint64]    // what is in seen
+	fresh  []byte          // memory of the lines being written
 	failed func(error)
 	broken bool
 }
@@ -100,15 +100,14 @@ func (w *Writer) adoptContent(path string, size int64) error {
 	return err
 }
 
-// checkStart reads the first lines of a key log. A last line that was cut off
-// by a crash is not held against the file.
+// checkStart reads the first line of a key log that is no comment. One that was
+// cut off by a crash later in the file is not held against it.
 func checkStart(r io.Reader) error {
-	found := 0
-	err := Read(io.LimitReader(r, 2*MaxLine), func(Entry) { found++ })
-	if found > 0 {
-		return nil
+	start := io.MultiReader(io.LimitReader(r, 2*MaxLine), strings.NewReader("\n")) // the first line may lack its end
+	for _, err := range NewTail(start).Entries() {
+		return err
 	}
-	return err
+	return nil
 }
 
 // Write appends lines, each of which ends in a line feed, but for those that
@@ -141,13 +140,9 @@ func (w *Writer) Write(lines []byte) (int, error) {
 // remember forgets the oldest line for a new one once there are recentLines.
 func (w *Writer) remember(hash uint64) {
 	w.seen[hash] = true
-	if len(w.recent) < recentLines {
-		w.recent = append(w.recent, hash)
-		return
+	if oldest, full := w.recent.push(hash, recentLines); full {
+		delete(w.seen, oldest)
 	}
-	delete(w.seen, w.recent[w.next])
-	w.recent[w.next] = hash
-	w.next = (w.next + 1) % recentLines
 }
 
 // Close closes the file.

@@ -13,30 +13,24 @@ import (
 
 const (
 	followInterval = 5 * time.Millisecond
-	// recentLines bounds what is kept for connections whose ClientHello has not been seen: a program may log a secret
+	// maxRecent bounds what is kept for connections whose ClientHello has not been seen: a program may log a secret
 	// before it sends that, and others log to the same file.
-	recentLines = 4096
+	maxRecent = 4096
 )
 
 // clientRandom is what a key log tells connections apart by.
 type clientRandom [32]byte
 
-// follower reads the lines that are appended to a key log and hands them to the connections that expect them.
+// follower reads the entries that are appended to a key log and hands them to the connections that expect them.
 type follower struct {
 	file *os.File
+	tail *keylog.Tail // of file
 	stop chan struct{}
 	done chan struct{}
 
-	mu      sync.Mutex
-	partial []byte // a line whose end is not there yet
-	recent  []keyLine
-	conns   map[clientRandom]*connKeys
-}
-
-type keyLine struct {
-	random clientRandom
-	label  string
-	text   []byte // with its line feed
+	mu     sync.Mutex
+	recent []keylog.Entry
+	conns  map[clientRandom]*connKeys
 }
 
 // follow follows the key log at path from its present end on. The caller closes the follower.
@@ -48,7 +42,8 @@ func follow(path string) (*follower, error) {
 	if _, err := file.Seek(0, io.SeekEnd); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	f := &follower{file: file, stop: make(chan struct{}), done: make(chan struct{}), conns: make(map[clientRandom]*connKeys)}
+	f := &follower{file: file, tail: keylog.NewTail(file), stop: make(chan struct{}), done: make(chan struct{}),
+		conns: make(map[clientRandom]*connKeys)}
 	go f.run()
 	return f, nil
 }
@@ -73,56 +68,33 @@ func (f *follower) close() error {
 	return f.file.Close()
 }
 
-// read takes what was appended since.
+// read keeps the entries that were appended since and hands them on. What is no line of a key log is passed over.
 func (f *follower) read() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var buffer [4096]byte
-	for {
-		n, err := f.file.Read(buffer[:])
-		f.partial = append(f.partial, buffer[:n]...)
-		for {
-			line, rest, whole := bytes.Cut(f.partial, []byte{'\n'})
-			if !whole {
-				break
-			}
-			f.take(line)
-			f.partial = rest
+	for entry, err := range f.tail.Entries() {
+		if err != nil || len(entry.ClientRandom) != len(clientRandom{}) {
+			continue
 		}
-		if len(f.partial) > keylog.MaxLine {
-			f.partial = nil
+		if len(f.recent) == maxRecent {
+			f.recent = append(f.recent[:0], f.recent[maxRecent/2:]...)
 		}
-		if err != nil {
-			return
+		f.recent = append(f.recent, entry)
+		if keys := f.conns[clientRandom(entry.ClientRandom)]; keys != nil {
+			keys.take(entry)
 		}
 	}
 }
 
-// take keeps a line and hands it on. What is no line of a key log is passed over.
-func (f *follower) take(text []byte) {
-	entry, err := keylog.ParseLine(bytes.TrimSuffix(text, []byte{'\r'}))
-	if err != nil || len(entry.ClientRandom) != len(clientRandom{}) {
-		return
-	}
-	line := keyLine{clientRandom(entry.ClientRandom), entry.Label, append(bytes.Clone(text), '\n')}
-	if len(f.recent) == recentLines {
-		f.recent = append(f.recent[:0], f.recent[recentLines/2:]...)
-	}
-	f.recent = append(f.recent, line)
-	if keys := f.conns[line.random]; keys != nil {
-		keys.take(line)
-	}
-}
-
-// expect has the lines with that random handed to keys, those that are there already at once.
+// expect has the entries with that random handed to keys, those that are there already at once.
 func (f *follower) expect(random clientRandom, keys *connKeys) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	keys.random, keys.expected = random, true
 	f.conns[random] = keys
-	for _, line := range f.recent {
-		if line.random == random {
-			keys.take(line)
+	for _, entry := range f.recent {
+		if bytes.Equal(entry.ClientRandom, random[:]) {
+			keys.take(entry)
 		}
 	}
 }
@@ -156,13 +128,14 @@ func newConnKeys(to io.Writer) *connKeys {
 	return &connKeys{to: to, labels: make(map[string]bool), complete: make(chan struct{})}
 }
 
-func (k *connKeys) take(line keyLine) {
-	_, _ = k.to.Write(line.text) // a tap's never fails
-	if k.labels[line.label] {
+func (k *connKeys) take(entry keylog.Entry) {
+	line, _ := entry.AppendText(nil)
+	_, _ = k.to.Write(line) // a tap's never fails
+	if k.labels[entry.Label] {
 		return
 	}
 	wasComplete := k.isComplete()
-	k.labels[line.label] = true
+	k.labels[entry.Label] = true
 	if !wasComplete && k.isComplete() {
 		close(k.complete)
 	}

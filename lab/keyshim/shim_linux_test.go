@@ -21,24 +21,13 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/keyshim"
+	"mtlslab.example/lab/lab/peertest"
 )
-
-// need skips, or where CI is set fails, a test whose program is not here.
-func need(t testing.TB, program string) {
-	t.Helper()
-	_, err := exec.LookPath(program)
-	switch {
-	case err != nil && os.Getenv("CI") != "":
-		t.Fatalf("needs %s: %v", program, err)
-	case err != nil:
-		t.Skipf("needs %s: %v", program, err)
-	}
-}
 
 // library builds the shim in a cache folder of the test's own.
 func library(t testing.TB) string {
 	t.Helper()
-	need(t, "cc")
+	peertest.Need(t, "cc")
 	cache := t.TempDir()
 	if err := os.Chmod(cache, 0o700); err != nil {
 		t.Fatal(err)
@@ -91,7 +80,7 @@ func answer(c net.Conn) {
 // handshake has openssl do one with the shim and that key log.
 func handshake(t *testing.T, addr, log, library string) {
 	t.Helper()
-	need(t, "openssl")
+	peertest.Need(t, "openssl")
 	client := exec.CommandContext(t.Context(), "openssl", "s_client", "-quiet", "-connect", addr)
 	client.Stdin = strings.NewReader("GET / HTTP/1.0\r\n\r\n")
 	client.Env = keyshim.Environment(os.Environ(), log, library)
@@ -168,7 +157,7 @@ func TestLibraryIsBuiltOnce(t *testing.T) {
 // server's, of a handshake with the shim in terms of one without, as medians
 // over the rounds. On a busy machine only the second means much.
 func BenchmarkHandshake(b *testing.B) {
-	need(b, "openssl")
+	peertest.Need(b, "openssl")
 	shim, addr := library(b), httpsServer(b)
 	log := filepath.Join(b.TempDir(), "keys.log")
 	with := keyshim.Environment(os.Environ(), log, shim)

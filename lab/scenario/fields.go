@@ -73,14 +73,17 @@ func (r reader) text(to *string) setter {
 	}
 }
 
-func (r reader) texts(to *[]string) setter {
+func (r reader) texts(to *[]string) setter { return list(r, to, r.text) }
+
+// list takes a list, whose items are taken by what item returns.
+func list[T any](r reader, to *[]T, item func(*T) setter) setter {
 	return func(n *yaml.Node) error {
 		if n.Kind != yaml.SequenceNode {
 			return r.ErrorAt(n, "write a list: [one, two]", "expected a list here")
 		}
-		*to = make([]string, len(n.Content))
-		for i, item := range n.Content {
-			if err := r.text(&(*to)[i])(item); err != nil {
+		*to = make([]T, len(n.Content))
+		for i, content := range n.Content {
+			if err := item(&(*to)[i])(content); err != nil {
 				return err
 			}
 		}
@@ -223,18 +226,7 @@ func quoted(values []string) []string {
 
 // choices takes a list of them.
 func choices[T any](r reader, to *[]T, values map[string]T) setter {
-	return func(n *yaml.Node) error {
-		if n.Kind != yaml.SequenceNode {
-			return r.ErrorAt(n, "write a list: [one, two]", "expected a list here")
-		}
-		*to = make([]T, len(n.Content))
-		for i, item := range n.Content {
-			if err := choice(r, &(*to)[i], values)(item); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	return list(r, to, func(to *T) setter { return choice(r, to, values) })
 }
 
 // named maps values to themselves, by their names.

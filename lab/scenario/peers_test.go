@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 var update = flag.Bool("update", false, "write ALERTS.md anew")
@@ -29,7 +29,7 @@ const alertsFile = "ALERTS.md"
 // it is the table in ALERTS.md; it depends on their versions, which stand in
 // its first lines.
 func TestPeers(t *testing.T) {
-	need(t, "openssl", "curl")
+	peertest.Need(t, "openssl", "curl")
 	all, err := All()
 	if err != nil {
 		t.Fatal(err)
@@ -225,31 +225,7 @@ func (r *peerRow) againstServer(t *testing.T, o Options) string {
 	if crl {
 		args = append(args, "-crl_check_all")
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	cmd := exec.CommandContext(ctx, "openssl", args...)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Wait()
-	defer stop()
-	lines := bufio.NewScanner(out)
-	addr := ""
-	for addr == "" && lines.Scan() {
-		if rest, ok := strings.CutPrefix(lines.Text(), "ACCEPT "); ok {
-			addr = rest
-		}
-	}
-	if addr == "" {
-		stop()
-		t.Fatalf("s_server: %s", &stderr)
-	}
+	addr := peertest.Start(t, exec.Command("openssl", args...)).Await(t, "^ACCEPT ")
 	told := make(chan *lab.Exchange, 1)
 	settings, err := s.ClientSettings(o.certs(), r.version)
 	if err != nil {
@@ -261,7 +237,7 @@ func (r *peerRow) againstServer(t *testing.T, o Options) string {
 		t.Fatal(err)
 	}
 	var rejected *lab.RejectedError
-	if _, err := client.Call(ctx); err != nil && !errors.As(err, &rejected) {
+	if _, err := client.Call(t.Context()); err != nil && !errors.As(err, &rejected) {
 		t.Fatal(err)
 	}
 	return verdictOf(t, settings.Journal, told)
@@ -389,7 +365,7 @@ func (r *peerRow) compare(program, said string) {
 
 // The line that is printed for curl does the client's part.
 func TestCurl(t *testing.T) {
-	need(t, "curl")
+	peertest.Need(t, "curl")
 	o := Options{Manifest: baseManifest(t), Dir: t.TempDir()}
 	for name, want := range map[string]string{
 		"expired-client": "certificate_expired, exit 56", "no-client-cert": "certificate_required, exit 56",
@@ -427,7 +403,7 @@ func TestCurl(t *testing.T) {
 // A session of s_client that was begun before the revocation is of no use after
 // it, and the server knows that it was a resumed one.
 func TestRevocationReachesSessionsOfOpenSSL(t *testing.T) {
-	need(t, "openssl")
+	peertest.Need(t, "openssl")
 	s, err := Find("resumed-after-revocation")
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 func baseManifest(t testing.TB) []byte {
@@ -25,20 +26,6 @@ func baseManifest(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	return text
-}
-
-// need skips the test where a program is missing, and fails it where CI is set.
-func need(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err == nil {
-			continue
-		}
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is not installed", p)
-		}
-		t.Skipf("%s is not installed", p)
-	}
 }
 
 // Every scenario ends as it says, in every version that it has, and the three
@@ -77,7 +64,7 @@ func TestCatalogue(t *testing.T) {
 		return
 	}
 	t.Run("tshark", func(t *testing.T) {
-		need(t, "tshark", "mergecap")
+		peertest.Need(t, "tshark", "mergecap")
 		checkWire(t, runs)
 	})
 }

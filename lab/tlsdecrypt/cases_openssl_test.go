@@ -2,9 +2,12 @@ package tlsdecrypt_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mtlslab.example/lab/lab/peertest"
 )
 
 const (
@@ -23,7 +26,7 @@ func (s stage) sServer(t *testing.T, certs string, args ...string) string {
 	if certs == "" {
 		args = append(args, "-nocert")
 	}
-	return s.relay(t, "127.0.0.1:"+start(t, nil, "openssl", args...).await(t, "ACCEPT 127.0.0.1:"))
+	return s.relay(t, "127.0.0.1:"+peertest.Start(t, exec.Command("openssl", args...)).Await(t, "ACCEPT 127.0.0.1:"))
 }
 
 func (s stage) clientArgs(addr string, args ...string) []string {
@@ -108,42 +111,42 @@ func opensslEarlyData(t *testing.T, s stage) {
 	}
 	args := []string{"-tls1_3", "-early_data", "-max_early_data", "4096"}
 	accepts, knowsNothing := s.sServer(t, "ecdsa", args...), s.sServer(t, "ecdsa", args...)
-	client := start(t, nil, "openssl", s.clientArgs(accepts, "-tls1_3", "-sess_out", session)...)
-	eventually(t, "the ticket", func() bool { stat, err := os.Stat(session); return err == nil && stat.Size() > 0 })
-	client.say(t, "Q\n")
+	client := peertest.Start(t, exec.Command("openssl", s.clientArgs(accepts, "-tls1_3", "-sess_out", session)...))
+	peertest.Eventually(t, "the ticket", func() bool { stat, err := os.Stat(session); return err == nil && stat.Size() > 0 })
+	client.Say("Q\n")
 	for _, addr := range []string{accepts, knowsNothing} {
-		client = start(t, nil, "openssl", s.clientArgs(addr, "-tls1_3", "-sess_in", session, "-early_data", early)...)
-		client.await(t, "Early data was ")
-		client.say(t, "hello\n")
-		client.say(t, "Q\n")
+		client = peertest.Start(t, exec.Command("openssl", s.clientArgs(addr, "-tls1_3", "-sess_in", session, "-early_data", early)...))
+		client.Await(t, "Early data was ")
+		client.Say("hello\n")
+		client.Say("Q\n")
 	}
 }
 
 func opensslKeyUpdate(t *testing.T, s stage) {
 	addr := s.sServer(t, "ecdsa", "-tls1_3", "-rev")
-	client := start(t, nil, "openssl", s.clientArgs(addr)...)
-	client.await(t, "Verify return code")
+	client := peertest.Start(t, exec.Command("openssl", s.clientArgs(addr)...))
+	client.Await(t, "Verify return code")
 	for i, command := range []string{"k\n", "K\n", "K\n"} {
-		client.say(t, command)
-		client.await(t, "KEYUPDATE")
-		client.say(t, strings.Repeat("a", i+1)+"b\n")
-		client.await(t, "b"+strings.Repeat("a", i+1))
+		client.Say(command)
+		client.Await(t, "KEYUPDATE")
+		client.Say(strings.Repeat("a", i+1) + "b\n")
+		client.Await(t, "b"+strings.Repeat("a", i+1))
 	}
-	client.say(t, "Q\n")
+	client.Say("Q\n")
 }
 
 func opensslRenegotiation(t *testing.T, s stage) {
 	addr := s.sServer(t, "ecdsa", "-tls1_2", "-client_renegotiation", "-rev", "-verify", "1")
 	for _, args := range [][]string{{}, {"-cipher", "AES128-SHA256:ECDHE-ECDSA-AES128-SHA256"}} {
-		client := start(t, nil, "openssl", s.clientArgs(addr, append(args, "-cert", s.cert("rsa"), "-key", s.key("rsa"))...)...)
-		client.await(t, "Verify return code")
-		client.say(t, "ab\n")
-		client.await(t, "ba")
-		client.say(t, "R\n")
-		client.await(t, "RENEGOTIATING")
-		client.say(t, "abc\n")
-		client.await(t, "cba")
-		client.say(t, "Q\n")
+		client := peertest.Start(t, exec.Command("openssl", s.clientArgs(addr, append(args, "-cert", s.cert("rsa"), "-key", s.key("rsa"))...)...))
+		client.Await(t, "Verify return code")
+		client.Say("ab\n")
+		client.Await(t, "ba")
+		client.Say("R\n")
+		client.Await(t, "RENEGOTIATING")
+		client.Say("abc\n")
+		client.Await(t, "cba")
+		client.Say("Q\n")
 	}
 }
 

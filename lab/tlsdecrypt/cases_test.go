@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -20,6 +21,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/browser"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // part is what a case plays, and what the recording must show of it: the side and the beginning of a line.
@@ -150,22 +152,15 @@ func gnutls(t *testing.T, s stage) {
 // gnutlsServ runs gnutls-serv, which has to be given a port.
 func (s stage) gnutlsServ(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	port := peertest.FreePort(t)
+	serv := exec.Command("gnutls-serv", "--http", "--port", port, "--x509cafile", s.cert("ca"), "--x509certfile", s.cert("rsa"),
+		"--x509keyfile", s.key("rsa"), "--priority", "NORMAL:+AES-128-CCM:+AES-256-CBC")
+	serv.Env = append(os.Environ(), s.sslKeyLog()...)
+	peertest.Start(t, serv)
+	if err := peertest.AwaitListener(port); err != nil {
 		t.Fatal(err)
 	}
-	listener.Close()
-	addr := listener.Addr().String()
-	start(t, s.sslKeyLog(), "gnutls-serv", "--http", "--port", port(addr), "--x509cafile", s.cert("ca"), "--x509certfile", s.cert("rsa"),
-		"--x509keyfile", s.key("rsa"), "--priority", "NORMAL:+AES-128-CCM:+AES-256-CBC")
-	eventually(t, "gnutls-serv", func() bool {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
-	return s.relay(t, addr)
+	return s.relay(t, "127.0.0.1:"+port)
 }
 
 // pythonServer asks for the client's certificate after the handshake.
@@ -205,8 +200,8 @@ with c.wrap_socket(socket.create_connection(('127.0.0.1', int(sys.argv[2]))), se
 `
 
 func python(t *testing.T, s stage) {
-	server := start(t, nil, "python3", "-c", pythonServer, s.cert("ecdsa"), s.key("ecdsa"), s.cert("ca"), s.keyLog())
-	addr := s.relay(t, "127.0.0.1:"+server.await(t, "listening"))
+	server := peertest.Start(t, exec.Command("python3", "-c", pythonServer, s.cert("ecdsa"), s.key("ecdsa"), s.cert("ca"), s.keyLog()))
+	addr := s.relay(t, "127.0.0.1:"+server.Await(t, "listening"))
 	for _, cert := range []string{"ecdsa", "rsa"} {
 		out := succeed(t, nil, "", "python3", "-c", pythonClient, s.cert("ca"), port(addr), s.cert(cert), s.key(cert))
 		if !strings.Contains(out, "200 You are") {
@@ -229,7 +224,7 @@ func (s stage) get(t *testing.T, addr string, times int, change func(*tls.Config
 	if change != nil {
 		change(config)
 	}
-	client := http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true,
+	client := http.Client{Timeout: peertest.Patience, Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, addr)
 		}}}
@@ -241,7 +236,7 @@ func (s stage) get(t *testing.T, addr string, times int, change func(*tls.Config
 		io.Copy(io.Discard, response.Body)
 		response.Body.Close()
 		client.CloseIdleConnections()
-		eventually(t, "the connection's end", s.quiet)
+		peertest.Eventually(t, "the connection's end", s.quiet)
 	}
 	return nil
 }
@@ -310,7 +305,7 @@ func (s stage) browse(t *testing.T, family browser.Family) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*peertest.Patience)
 	defer cancel()
 	page := &url.URL{Scheme: "https", Host: "localhost:" + port(s.goServer(t, nil)), Path: "/browser"}
 	_, err = b.Screenshot(ctx, browser.Options{

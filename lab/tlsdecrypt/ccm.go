@@ -14,8 +14,8 @@ type ccm struct {
 	tagLen int
 }
 
-// open checks and decrypts sealed, and appends the plaintext to dst.
-func (c ccm) open(dst, nonce, sealed, additional []byte) ([]byte, error) {
+// Open checks and decrypts sealed, and appends the plaintext to dst.
+func (c ccm) Open(dst, nonce, sealed, additional []byte) ([]byte, error) {
 	n := len(sealed) - c.tagLen
 	if n < 0 || n >= 1<<24 || len(nonce) != 12 {
 		return nil, errOpen

@@ -11,6 +11,7 @@ import (
 
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -21,7 +22,7 @@ func TestDifferential(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs other programs")
 	}
-	need(t, "tshark", "openssl")
+	peertest.Need(t, "tshark", "openssl")
 	t.Parallel()
 	s := newStudio(t)
 	s.makeDSA(t)
@@ -29,7 +30,7 @@ func TestDifferential(t *testing.T) {
 		for name, part := range cases {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				need(t, strings.Fields(part.needs)...)
+				peertest.Need(t, strings.Fields(part.needs)...)
 				part.play(t, stage{s, name})
 			})
 		}
@@ -136,8 +137,11 @@ func dissect(t *testing.T, name, keys string) map[int]*tlsdecrypt.Connection {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	if err := keylog.Read(log, secrets.Add); err != nil {
-		t.Fatal(err)
+	for entry, err := range keylog.NewTail(log).Entries() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets.Add(entry)
 	}
 	file, err := os.Open(name)
 	if err != nil {

@@ -41,7 +41,7 @@ type Options struct {
 // Dissector follows connections. It is a [wiretap.Sink].
 type Dissector struct {
 	options  Options
-	sessions sessions
+	sessions keylog.Sessions
 
 	mu    sync.Mutex
 	flows map[*flow]struct{} // that are open

@@ -3,9 +3,7 @@ package tlsdecrypt
 import (
 	"bytes"
 	"crypto/rsa"
-	"crypto/sha256"
 	"slices"
-	"sync"
 
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
@@ -201,7 +199,7 @@ func (f *flow) findMaster(hs *handshake) bool {
 	} else if s := f.premaster(hs); s != nil {
 		hs.master = hs.masterFromPremaster(s)
 	} else if hs.resumed {
-		hs.master = f.d.sessions.recall(hs)
+		hs.master = f.resumedMaster(hs)
 	}
 	return hs.master != nil
 }
@@ -225,58 +223,16 @@ func (f *flow) premaster(hs *handshake) []byte {
 	return nil
 }
 
-// maxSessions bounds the sessions of TLS 1.2 that are remembered.
-const maxSessions = 4096
-
-// sessions remembers master secrets by what resumes their session, a ticket or
-// a session id: crypto/tls logs none for a resumed connection.
-type sessions struct {
-	mu      sync.Mutex
-	masters map[[16]byte][]byte
-	order   [][16]byte // a ring of the keys
-	next    int        // index in order of the oldest, once it is full
-}
-
-// sessionKey is short for a ticket or a session id.
-func sessionKey(name []byte) (key [16]byte) {
-	sum := sha256.Sum256(name)
-	copy(key[:], sum[:])
-	return key
-}
-
-func (s *sessions) remember(name, master []byte) {
-	if len(name) == 0 || master == nil {
-		return
-	}
-	key := sessionKey(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.masters == nil {
-		s.masters = make(map[[16]byte][]byte)
-	}
-	if _, known := s.masters[key]; !known {
-		if len(s.order) < maxSessions {
-			s.order = append(s.order, key)
-		} else {
-			delete(s.masters, s.order[s.next])
-			s.order[s.next] = key
-			s.next = (s.next + 1) % maxSessions
-		}
-	}
-	s.masters[key] = master
-}
-
-// recall returns the master secret of the session that a handshake resumed, or nil.
-func (s *sessions) recall(hs *handshake) []byte {
+// resumedMaster is the master secret of the session that a handshake resumed,
+// by its ticket or else by its session id, or nil.
+func (f *flow) resumedMaster(hs *handshake) []byte {
 	if hs.hello == nil {
 		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if t, ok := tlswire.Lookup[*tlswire.SessionTicket](hs.hello.Extensions, tlswire.ExtensionSessionTicket); ok && len(t.Ticket) > 0 {
-		if master := s.masters[sessionKey(t.Ticket)]; master != nil {
+	if t, ok := tlswire.Lookup[*tlswire.SessionTicket](hs.hello.Extensions, tlswire.ExtensionSessionTicket); ok {
+		if master := f.d.sessions.Recall(t.Ticket); master != nil {
 			return master
 		}
 	}
-	return s.masters[sessionKey(hs.sessionID)]
+	return f.d.sessions.Recall(hs.sessionID)
 }

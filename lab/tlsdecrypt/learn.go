@@ -48,7 +48,7 @@ func (f *flow) learn(d *direction, body tlswire.Body) {
 		hs.done = true
 	case *tlswire.NewSessionTicketTLS12:
 		if hs.done && f.findMaster(hs) {
-			f.d.sessions.remember(body.Ticket, hs.master)
+			f.d.sessions.Remember(body.Ticket, hs.master)
 		}
 	case *tlswire.EndOfEarlyData:
 		d.phase = handshaking
@@ -147,7 +147,7 @@ func (f *flow) finished(d *direction) {
 		return
 	}
 	if d.side == tlswire.SideServer && hs.done && hs.master != nil {
-		f.d.sessions.remember(hs.sessionID, hs.master)
+		f.d.sessions.Remember(hs.sessionID, hs.master)
 	}
 }
 
@@ -162,6 +162,6 @@ func (f *flow) resumedTLS12(hs *handshake) {
 		}
 	}
 	if issued, ok := find[*tlswire.NewSessionTicketTLS12](hs); ok && f.findMaster(hs) {
-		f.d.sessions.remember(issued.Ticket, hs.master)
+		f.d.sessions.Remember(issued.Ticket, hs.master)
 	}
 }

@@ -1,7 +1,6 @@
 package tlsdecrypt
 
 import (
-	"bytes"
 	"crypto/rsa"
 	"io"
 	"net"
@@ -15,78 +14,9 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
-
-// need skips the test if a program is missing, or fails it where CI has to have them all.
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("no %s here, and CI is set", program)
-		}
-		t.Skipf("no %s here", program)
-	}
-}
-
-// output collects what a program writes.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
-// await waits until the program has written a text n times.
-func (o *output) await(t *testing.T, text string, n int) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); strings.Count(o.String(), text) < n; time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("no %q (%d times) in:\n%s", text, n, o)
-		}
-	}
-}
-
-// start runs a program until the test ends.
-func start(t *testing.T, program string, args ...string) (stdin io.WriteCloser, out *output, wait func()) {
-	t.Helper()
-	cmd := exec.Command(program, args...)
-	out = &output{}
-	cmd.Stdout, cmd.Stderr = out, out
-	stdin = must(cmd.StdinPipe())
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() { cmd.Wait(); close(done) }()
-	t.Cleanup(func() { cmd.Process.Kill(); <-done })
-	return stdin, out, func() {
-		t.Helper()
-		select {
-		case <-done:
-		case <-time.After(30 * time.Second):
-			t.Fatalf("%s %q does not end:\n%s", program, args, out)
-		}
-	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l := must(net.Listen("tcp", "127.0.0.1:0"))
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
 
 // sessions is what passed a relay, a recording for each connection.
 type relay struct {
@@ -156,8 +86,11 @@ func secretsFrom(t *testing.T, path string) *keylog.Store {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := keylog.Read(file, s.Add); err != nil {
-		t.Fatal(err)
+	for entry, err := range keylog.NewTail(file).Entries() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Add(entry)
 	}
 	return s
 }
@@ -177,38 +110,34 @@ func (r *relay) dissect(t *testing.T, o Options) (all []*Connection) {
 
 // openssl runs s_server and then s_client through a relay.
 type openssl struct {
-	relay       *relay
-	keys        string
-	serverStdin io.WriteCloser
-	server      *output
+	relay  *relay
+	keys   string
+	server *peertest.Program
 }
 
 func newOpenssl(t *testing.T, args ...string) *openssl {
 	t.Helper()
-	need(t, "openssl")
+	peertest.Need(t, "openssl")
 	o := &openssl{keys: filepath.Join(t.TempDir(), "keys.log")}
-	port := freePort(t)
-	args = append([]string{"s_server", "-accept", "127.0.0.1:" + port, "-keylogfile", o.keys}, args...)
-	o.serverStdin, o.server, _ = start(t, "openssl", args...)
-	o.server.await(t, "ACCEPT", 1)
-	o.relay = newRelay(t, port)
+	args = append([]string{"s_server", "-accept", "127.0.0.1:0", "-keylogfile", o.keys}, args...)
+	o.server = peertest.Start(t, exec.Command("openssl", args...))
+	o.relay = newRelay(t, o.server.Await(t, "^ACCEPT 127.0.0.1:"))
 	return o
 }
 
 // client runs s_client with input until the server closes; steps are lines to type, each when
 // the text before it has been written.
-func (o *openssl) client(t *testing.T, steps []string, args ...string) *output {
+func (o *openssl) client(t *testing.T, steps []string, args ...string) {
 	t.Helper()
 	args = append([]string{"s_client", "-connect", "127.0.0.1:" + o.relay.port}, args...)
-	stdin, out, wait := start(t, "openssl", args...)
+	client := peertest.Start(t, exec.Command("openssl", args...))
 	for i := 0; i+1 < len(steps); i += 2 {
 		if steps[i] != "" {
-			out.await(t, steps[i], 1)
+			client.Await(t, steps[i])
 		}
-		io.WriteString(stdin, steps[i+1])
+		client.Say(steps[i+1])
 	}
-	wait()
-	return out
+	client.Wait(t)
 }
 
 const get = "GET / HTTP/1.0\r\n\r\n"
@@ -313,16 +242,16 @@ func TestOpensslUnsupportedCipher(t *testing.T) {
 // without (GnuTLS); so does the premaster secret in the client's key log.
 func TestRSAKeyExchange(t *testing.T) {
 	t.Parallel()
-	need(t, "gnutls-cli")
+	peertest.Need(t, "gnutls-cli")
 	server, client := mutual(t, "rsa")
 	both := []string{"-tls1_2", "-cipher", "AES128-GCM-SHA256"}
 	o := newOpenssl(t, append(server, both...)...)
 	clientKeys := filepath.Join(t.TempDir(), "client.log")
 	o.client(t, []string{"", get}, append(append(client, both...), "-ign_eof", "-keylogfile", clientKeys)...)
-	stdin, _, wait := start(t, "gnutls-cli", "--no-ca-verification", "--x509certfile", client[1], "--x509keyfile", client[3], "--sni-hostname", "localhost",
-		"--priority", "NORMAL:-KX-ALL:+RSA:-VERS-ALL:+VERS-TLS1.2:%NO_SESSION_HASH", "--crlf", "--port", o.relay.port, "127.0.0.1")
-	io.WriteString(stdin, "GET / HTTP/1.0\n\n")
-	wait()
+	gnutls := peertest.Start(t, exec.Command("gnutls-cli", "--no-ca-verification", "--x509certfile", client[1], "--x509keyfile", client[3], "--sni-hostname", "localhost",
+		"--priority", "NORMAL:-KX-ALL:+RSA:-VERS-ALL:+VERS-TLS1.2:%NO_SESSION_HASH", "--crlf", "--port", o.relay.port, "127.0.0.1"))
+	gnutls.Say("GET / HTTP/1.0\n\n")
+	gnutls.Wait(t)
 
 	key := testPKI().server["rsa"].PrivateKey.(*rsa.PrivateKey)
 	all := o.relay.dissect(t, Options{RSAKeys: []*rsa.PrivateKey{key}})
@@ -335,11 +264,11 @@ func TestRSAKeyExchange(t *testing.T) {
 	premasters := &keylog.Store{}
 	file := must(os.Open(clientKeys))
 	defer file.Close()
-	keylog.Read(file, func(e keylog.Entry) {
+	for e := range keylog.NewTail(file).Entries() {
 		if e.Label == keylog.LabelRSA {
 			premasters.Add(e)
 		}
-	})
+	}
 	readsWell(t, o.relay.dissect(t, Options{Secrets: premasters})[0], 5)
 
 	c := o.relay.dissect(t, Options{})[0]
@@ -426,25 +355,26 @@ func earlyData(t *testing.T, o *openssl, options ...string) []*Connection {
 	if err := os.WriteFile(early, []byte("GET /early HTTP/1.0\r\n\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o.talk(t, 1, "-tls1_3", "-sess_out", session, "-servername", "localhost")
-	for i, option := range options {
-		o.talk(t, 2+i, append([]string{"-tls1_3", "-sess_in", session, "-early_data", early, "-servername", "localhost"}, strings.Fields(option)...)...)
+	o.talk(t, "-tls1_3", "-sess_out", session, "-servername", "localhost")
+	for _, option := range options {
+		o.talk(t, append([]string{"-tls1_3", "-sess_in", session, "-early_data", early, "-servername", "localhost"}, strings.Fields(option)...)...)
 	}
 	return o.relay.dissect(t, Options{Secrets: secretsFrom(t, o.keys)})[1:]
 }
 
-// talk is the n-th connection of a server without -www: both sides say something. When the client has heard
+// talk is a connection of a server without -www: both sides say something. When the client has heard
 // it, it has the tickets too.
-func (o *openssl) talk(t *testing.T, n int, args ...string) {
+func (o *openssl) talk(t *testing.T, args ...string) {
 	t.Helper()
-	stdin, out, wait := start(t, "openssl", append([]string{"s_client", "-connect", "127.0.0.1:" + o.relay.port, "-keylogfile", o.keys}, args...)...)
-	out.await(t, "Verify return code", 1)
-	io.WriteString(stdin, "GET / HTTP/1.0\n\n")
-	o.server.await(t, "GET / HTTP/1.0", n)
-	io.WriteString(o.serverStdin, "welcome\n")
-	out.await(t, "welcome", 1)
-	stdin.Close()
-	wait()
+	args = append([]string{"s_client", "-connect", "127.0.0.1:" + o.relay.port, "-keylogfile", o.keys}, args...)
+	client := peertest.Start(t, exec.Command("openssl", args...))
+	client.Await(t, "Verify return code")
+	client.Say("GET / HTTP/1.0\n\n")
+	o.server.Await(t, "GET / HTTP/1.0")
+	o.server.Say("welcome\n")
+	client.Await(t, "welcome")
+	client.Stdin.Close()
+	client.Wait(t)
 }
 
 func TestOpensslEarlyData(t *testing.T) {
@@ -485,11 +415,11 @@ func TestOpensslEarlyDataRejectedByHelloRetryRequest(t *testing.T) {
 	secrets := &keylog.Store{}
 	file := must(os.Open(o.keys))
 	defer file.Close()
-	keylog.Read(file, func(e keylog.Entry) {
+	for e := range keylog.NewTail(file).Entries() {
 		if e.Label != keylog.LabelClientEarlyTraffic {
 			secrets.Add(e)
 		}
-	})
+	}
 	c = o.relay.dissect(t, Options{Secrets: secrets})[1]
 	closed := 0
 	for _, m := range c.Messages {
@@ -583,19 +513,19 @@ thread.join()
 
 func TestPythonPostHandshakeAuthentication(t *testing.T) {
 	t.Parallel()
-	need(t, "python3")
+	peertest.Need(t, "python3")
 	p := testPKI()
 	serverCert, serverKey := write(t, "server", p.server["ecdsa"])
 	clientCert, clientKey := write(t, "client", p.client["ecdsa"])
 	dir := t.TempDir()
 	ca, keys := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "keys.log")
 	writePEM(t, ca, "CERTIFICATE", p.clientCA.cert.Raw)
-	port := freePort(t)
-	stdin, out, wait := start(t, "python3", "-c", postHandshakeAuth, port, keys, serverCert, serverKey, ca, clientCert, clientKey)
-	out.await(t, "LISTENING", 1)
+	port := peertest.FreePort(t)
+	python := peertest.Start(t, exec.Command("python3", "-c", postHandshakeAuth, port, keys, serverCert, serverKey, ca, clientCert, clientKey))
+	python.Await(t, "LISTENING")
 	r := newRelay(t, port)
-	io.WriteString(stdin, r.port+"\n")
-	wait()
+	python.Say(r.port + "\n")
+	python.Wait(t)
 	c := r.dissect(t, Options{Secrets: secretsFrom(t, keys)})[0]
 	expectSome(t, c, "client Finished [client_handshake_traffic_secret]", "client GET / HTTP/1.0 [client_application_traffic_secret]",
 		"server CertificateRequest [server_application_traffic_secret]",
@@ -607,11 +537,10 @@ func TestPythonPostHandshakeAuthentication(t *testing.T) {
 // curl rejects the server of TLS 1.3 with an alert in the clear, though its keys are agreed on.
 func TestCurlRejectsInTheClear(t *testing.T) {
 	t.Parallel()
-	need(t, "curl")
+	peertest.Need(t, "curl")
 	cert, key := write(t, "server", testPKI().server["ecdsa"])
 	o := newOpenssl(t, "-cert", cert, "-key", key, "-www")
-	_, _, wait := start(t, "curl", "-s", "--tlsv1.3", "https://127.0.0.1:"+o.relay.port+"/")
-	wait()
+	peertest.Start(t, exec.Command("curl", "-s", "--tlsv1.3", "https://127.0.0.1:"+o.relay.port+"/")).Wait(t)
 	c := o.relay.dissect(t, Options{Secrets: secretsFrom(t, o.keys)})[0]
 	expect(t, c, "client ClientHello", "server ServerHello", "server change_cipher_spec",
 		"server EncryptedExtensions [server_handshake_traffic_secret]", "server Certificate [server_handshake_traffic_secret]",

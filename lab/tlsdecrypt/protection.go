@@ -51,34 +51,28 @@ func (e unsupportedError) Error() string {
 }
 
 // opener is the part of an AEAD that is needed.
-type opener func(dst, nonce, sealed, additional []byte) ([]byte, error)
+type opener interface {
+	Open(dst, nonce, sealed, additional []byte) ([]byte, error)
+}
 
 // newAEAD makes the AEAD of a suite.
 func newAEAD(suite tlswire.CipherSuite, key []byte) (opener, error) {
 	info := suite.Info()
 	switch info.Cipher {
 	case "CHACHA20_POLY1305":
-		aead, err := chacha20poly1305.New(key)
-		if err != nil {
-			return nil, err
-		}
-		return aead.Open, nil
+		return chacha20poly1305.New(key)
 	case "AES_128_GCM", "AES_256_GCM":
 		block, err := aes.NewCipher(key)
 		if err != nil {
 			return nil, err
 		}
-		aead, err := cipher.NewGCM(block)
-		if err != nil {
-			return nil, err
-		}
-		return aead.Open, nil
+		return cipher.NewGCM(block)
 	case "AES_128_CCM", "AES_256_CCM", "AES_128_CCM_8", "AES_256_CCM_8":
 		block, err := aes.NewCipher(key)
 		if err != nil {
 			return nil, err
 		}
-		return ccm{block, info.TagLen}.open, nil
+		return ccm{block, info.TagLen}, nil
 	}
 	return nil, unsupportedError{suite}
 }
@@ -115,7 +109,7 @@ func (a *aeadTLS13) open(dst []byte, seq uint64, rec tlswire.Record) ([]byte, er
 	xorNonce(a.nonce[:], a.iv, seq)
 	a.additional = [...]byte{byte(rec.Type), byte(rec.Version >> 8), byte(rec.Version),
 		byte(len(rec.Fragment) >> 8), byte(len(rec.Fragment))}
-	return a.aead(dst, a.nonce[:], rec.Fragment, a.additional[:])
+	return a.aead.Open(dst, a.nonce[:], rec.Fragment, a.additional[:])
 }
 
 // xorNonce is the per-record nonce of RFC 8446 5.3 and RFC 7905 2.
@@ -145,7 +139,7 @@ func (a aeadTLS12) open(dst []byte, seq uint64, rec tlswire.Record) ([]byte, err
 	} else {
 		xorNonce(nonce[:], a.iv, seq)
 	}
-	return a.aead(dst, nonce[:], rec.Fragment[a.record:], macHeader(seq, rec, n))
+	return a.aead.Open(dst, nonce[:], rec.Fragment[a.record:], macHeader(seq, rec, n))
 }
 
 // macHeader is what MACs and AEADs of TLS 1.2 cover besides the plaintext of n bytes (RFC 5246 6.2.3.1).

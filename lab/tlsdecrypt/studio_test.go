@@ -1,11 +1,9 @@
 package tlsdecrypt_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -19,26 +17,10 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/wiretap"
 )
-
-// patience bounds everything that is waited for.
-const patience = 20 * time.Second
-
-// need skips the test if a program is missing, or fails it where CI has to have them all.
-func need(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err == nil {
-			continue
-		}
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is not installed", p)
-		}
-		t.Skipf("%s is not installed", p)
-	}
-}
 
 // studio records the connections of all cases into one file, as if each came from a port of its own to port 443.
 type studio struct {
@@ -202,7 +184,7 @@ func pass(client *wiretap.Conn, target string) {
 		return
 	}
 	defer server.Close()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(peertest.Patience)
 	client.SetDeadline(deadline)
 	server.SetDeadline(deadline)
 	answered := make(chan struct{})
@@ -216,79 +198,10 @@ func pass(client *wiretap.Conn, target string) {
 	<-answered
 }
 
-// program is a peer that runs while its output is read.
-type program struct {
-	cmd   *exec.Cmd
-	input io.WriteCloser
-
-	mu     sync.Mutex
-	output bytes.Buffer
-	read   int // bytes of output that await has passed
-}
-
-func (p *program) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.output.Write(b)
-}
-
-// start runs a program until the test ends.
-func start(t *testing.T, env []string, name string, args ...string) *program {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	p := &program{cmd: exec.CommandContext(ctx, name, args...)}
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = p, p
-	p.cmd.WaitDelay = time.Second
-	var err error
-	if p.input, err = p.cmd.StdinPipe(); err == nil {
-		err = p.cmd.Start()
-	}
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cancel(); p.cmd.Wait() })
-	return p
-}
-
-// await waits until the program has written text, and returns the rest of its line.
-func (p *program) await(t *testing.T, text string) string {
-	t.Helper()
-	var line string
-	eventually(t, fmt.Sprintf("%q of %v", text, p.cmd.Args), func() (said bool) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		_, rest, _ := strings.Cut(p.output.String()[p.read:], text)
-		if line, _, said = strings.Cut(rest, "\n"); said {
-			p.read = p.output.Len() - len(rest)
-		}
-		return said
-	})
-	return strings.TrimSpace(line)
-}
-
-// eventually waits until something is so.
-func eventually(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !so(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
-func (p *program) say(t *testing.T, text string) {
-	t.Helper()
-	if _, err := io.WriteString(p.input, text); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // run runs a program to its end.
 func run(t *testing.T, env []string, input string, name string, args ...string) (output string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), peertest.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), env...)

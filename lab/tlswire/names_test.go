@@ -2,12 +2,13 @@ package tlswire
 
 import (
 	"crypto/tls"
-	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"mtlslab.example/lab/lab/peertest"
 )
 
 func TestNames(t *testing.T) {
@@ -119,20 +120,9 @@ func TestCipherSuiteInfo(t *testing.T) {
 	}
 }
 
-// referee skips a test whose program is missing, and fails it instead in CI.
-func referee(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("no %s here, and CI is set", program)
-		}
-		t.Skipf("no %s here", program)
-	}
-}
-
 // openssl lists each suite with its number, IANA name and parameters.
 func TestCipherSuitesAgreeWithOpenSSL(t *testing.T) {
-	referee(t, "openssl")
+	peertest.Need(t, "openssl")
 	out, err := exec.Command("openssl", "ciphers", "-V", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0").Output()
 	if err != nil {
 		t.Fatal(err)

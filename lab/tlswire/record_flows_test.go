@@ -26,6 +26,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ocsp"
+
+	"mtlslab.example/lab/lab/peertest"
 )
 
 var update = flag.Bool("update", false, "record testdata/*.flow anew: needs openssl, curl, gnutls-cli, gnutls-serv and tstclnt")
@@ -282,12 +284,7 @@ func recordRawPublicKey(t *testing.T, dir string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	const priority = "NORMAL:-VERS-ALL:+VERS-TLS1.2:-CTYPE-ALL:+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK"
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	free.Close()
+	port := peertest.FreePort(t)
 	server := start(ctx, t, dir, "gnutls-serv --http --require-client-cert --priority "+priority+" --rawpkfile server-pub.pem --rawpkkeyfile server-key.pem -p "+port)
 	server.await(t, `listening`)
 	var streams [2]bytes.Buffer

@@ -6,18 +6,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
-)
 
-// until waits for a condition, which other goroutines bring about.
-func until(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 10 seconds", what)
-		}
-	}
-}
+	"mtlslab.example/lab/lab/peertest"
+)
 
 // TestBesideKeepsOrder has many connections at once, each of which must be told whole and in order.
 func TestBesideKeepsOrder(t *testing.T) {
@@ -69,7 +60,7 @@ func TestBesideOpen(t *testing.T) {
 	b := NewBeside(r)
 	defer b.Close()
 	b.Open(Event{Kind: Open})(Event{Kind: Data, Data: []byte("hello")})
-	until(t, "the data of an open connection", func() bool { return len(r.story()) == 2 })
+	peertest.Eventually(t, "the data of an open connection", func() bool { return len(r.story()) == 2 })
 }
 
 // TestBesideHoldsNobodyUp: a sink that blocks does not block the connections, and what it misses is a Gap.
