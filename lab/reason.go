@@ -243,12 +243,13 @@ func explainFromAfar(witness *half, v Verdict) reason {
 		}
 		return closed
 	}
-	why, ok := alertReasons[tlswire.AlertDescription(v.Alert.Code)]
+	description := tlswire.AlertDescription(v.Alert.Code)
+	if witness != nil && witness.none && description.WantsCertificate() {
+		description = tlswire.AlertCertificateRequired
+	}
+	why, ok := alertReasons[description]
 	if !ok {
 		why = reason{Other, "only its own log knows why"}
-	}
-	if witness != nil && witness.none && (why.code == RefusedByCertificate || v.Alert.Code == uint8(tlswire.AlertHandshakeFailure)) {
-		why = reason{NoClientCertificate, "it asked for a certificate, and the client sent none"} // Java says 42, TLS 1.2 has 40
 	}
 	why.text = "the " + by + " sent " + v.Alert.Name + ": " + strings.ReplaceAll(why.text, "{other}", string(v.RejectedBy.Other()))
 	return why

@@ -16,9 +16,9 @@
 //
 // # What is on disk when
 //
-// The file always ends with a whole block. All of a connection is handed to the operating system before the call that
-// closes the connection returns, everything else within 100 ms. If the file is a pipe whose reader is slow, the
-// connections wait for it.
+// There is no file before the first connection. It always ends with a whole block. All of a connection is handed to
+// the operating system before the call that closes the connection returns, everything else within 100 ms. If the file
+// is a pipe whose reader is slow, the connections wait for it.
 //
 // # Reading
 //
@@ -54,6 +54,10 @@ type Options struct {
 	// Limit ends the recording before it is larger than this many bytes; 0 is no limit.
 	Limit int64
 
+	// Kept is told, when the first connection opens, under which name the file that was there is kept. It must not
+	// call the Writer.
+	Kept func(name string)
+
 	// Notice is told what ends the recording early: a *LimitError or a *WriteError, once. Connections go on without
 	// being recorded. It must not call the Writer.
 	Notice func(error)
@@ -86,7 +90,6 @@ type Writer struct {
 	options  Options
 	out      *output
 	sessions keylog.Sessions
-	kept     string
 
 	mu     sync.Mutex
 	flows  map[*flow]struct{} // the open connections
@@ -95,11 +98,15 @@ type Writer struct {
 	armed  atomic.Bool // the ticker is running
 }
 
-// Create begins a recording in the file of that name, mode 0600, or on standard output if the name is "-". A file
-// that is there already is kept: see Kept. A FIFO, or a device, is written to; a FIFO that nobody reads yet makes
+// Create begins a recording in the file of that name, or on standard output if the name is "-". A regular file is
+// created, mode 0600, when the first connection opens, and one that is there already is then kept, see Options.Kept;
+// that this will be possible is checked at once. A FIFO, or a device, is written to; a FIFO that nobody reads yet makes
 // the connections wait for its reader. The caller closes the Writer.
 func Create(name string, o Options) (*Writer, error) {
-	file, kept, err := openFile(name)
+	if o.Kept == nil {
+		o.Kept = func(string) {}
+	}
+	file, err := openFile(name, o.Kept)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +117,6 @@ func Create(name string, o Options) (*Writer, error) {
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	w.kept = kept
 	return w, nil
 }
 
@@ -130,9 +136,6 @@ func newWriter(f io.WriteCloser, name string, o Options) (*Writer, error) {
 	return w, nil
 }
 
-// Kept returns the name under which Create has kept the file that was there, or "" if there was none.
-func (w *Writer) Kept() string { return w.kept }
-
 // Open begins the recording of a connection: see wiretap.Sink.
 func (w *Writer) Open(e wiretap.Event) wiretap.Handler {
 	f := newFlow(w, e)
@@ -141,6 +144,7 @@ func (w *Writer) Open(e wiretap.Event) wiretap.Handler {
 	if w.closed {
 		return func(wiretap.Event) {}
 	}
+	w.out.begin()
 	w.flows[f] = struct{}{}
 	w.arm()
 	return f.handle

@@ -11,37 +11,64 @@ import (
 	"strings"
 )
 
-// openFile opens the destination of a recording. A regular file is created, mode 0600, after the one there was has been
-// kept as kept. The caller closes the result.
-func openFile(name string) (file io.WriteCloser, kept string, err error) {
+// openFile opens the destination of a recording. A regular file is late, and kept is told what became of the one there
+// was. The caller closes the result.
+func openFile(name string, kept func(string)) (io.WriteCloser, error) {
 	if name == "-" {
-		file, err = openStdout()
-		return file, "", err
+		return openStdout()
 	}
 	info, err := os.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return nil, "", err
+		return nil, err
 	case info.Mode().Type() == fs.ModeNamedPipe:
-		file, err = newFIFO(name)
-		return file, "", err
+		return newFIFO(name)
 	case info.Mode().Type()&fs.ModeDevice != 0:
-		file, err = os.OpenFile(name, os.O_WRONLY, 0)
-		return file, "", err
+		return os.OpenFile(name, os.O_WRONLY, 0)
 	case !info.Mode().IsRegular():
-		return nil, "", fmt.Errorf("%s is not a file that can be written (%s)", name, info.Mode())
-	case info.Size() > 0:
-		if kept, err = keep(name); err != nil {
-			return nil, "", err
+		return nil, fmt.Errorf("%s is not a file that can be written (%s)", name, info.Mode())
+	}
+	return &late{name, kept}, probe(name)
+}
+
+// probe tells whether a file of that name can be created, or replaced, and leaves everything as it was.
+func probe(name string) error {
+	file, err := os.CreateTemp(filepath.Dir(name), ".lab-")
+	if err != nil {
+		var failure *fs.PathError
+		if errors.As(err, &failure) {
+			failure.Path = name // not that of the probe
 		}
-	default:
-		if err := os.Remove(name); err != nil {
-			return nil, "", err
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
+// late is a regular file that the first connection creates, so that a run without one leaves the file of the last run
+// where it was. Nothing is written to it before.
+type late struct {
+	name string
+	kept func(string)
+}
+
+func (*late) Write([]byte) (int, error) { return 0, os.ErrClosed }
+func (*late) Close() error              { return nil }
+
+// create creates the file, mode 0600, after the one there was has been kept. The caller closes the result.
+func (l *late) create() (*os.File, error) {
+	if info, err := os.Stat(l.name); err == nil && info.Size() > 0 {
+		kept, err := keep(l.name)
+		if err != nil {
+			return nil, err
+		}
+		l.kept(kept)
+	} else if err == nil {
+		if err := os.Remove(l.name); err != nil {
+			return nil, err
 		}
 	}
-	file, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	return file, kept, err
+	return os.OpenFile(l.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
 // keep renames a file to the next name of its series, lab.pcapng to lab.1.pcapng, lab.2.pcapng and so on: the one with

@@ -1,6 +1,7 @@
 package capture_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,9 +15,13 @@ import (
 	"mtlslab.example/lab/lab/capture"
 )
 
-// TestHeader: the file says what it is before there is a packet.
+// TestHeader: the file says what it is when the first connection opens.
 func TestHeader(t *testing.T) {
 	r := record(t, capture.Options{})
+	play(r.Writer)
+	if err := r.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	f, err := os.Open(r.name)
 	if err != nil {
 		t.Fatal(err)
@@ -49,12 +54,15 @@ func TestOldFilesAreKept(t *testing.T) {
 	name := filepath.Join(dir, "lab.pcapng")
 	create := func() string {
 		t.Helper()
-		w, err := capture.Create(name, capture.Options{})
+		kept := "none"
+		w, err := capture.Create(name, capture.Options{Kept: func(name string) { kept = filepath.Base(name) }})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer w.Close()
-		return filepath.Base(w.Kept())
+		play(w)
+		play(w)
+		return kept
 	}
 	got := []string{create(), create(), create()}
 	for _, other := range []string{"lab.9.pcapng", "lab.010.pcapng", "lab.x.pcapng", "lab.11.pcap", "lab.-12.pcapng", "lab.13"} {
@@ -67,16 +75,65 @@ func TestOldFilesAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	got = append(got, create())
-	if want := []string{".", "lab.1.pcapng", "lab.2.pcapng", "lab.10.pcapng", "."}; !slices.Equal(got, want) {
+	if want := []string{"none", "lab.1.pcapng", "lab.2.pcapng", "lab.10.pcapng", "none"}; !slices.Equal(got, want) {
 		t.Errorf("kept as %q, want %q", got, want)
+	}
+}
+
+// TestNoConnection: a recording of nothing leaves the folder as it was, whatever was there.
+func TestNoConnection(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "lab.pcapng")
+	for _, before := range []string{"", "an old recording"} {
+		if before != "" {
+			if err := os.WriteFile(name, []byte(before), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w, err := capture.Create(name, capture.Options{Kept: func(name string) { t.Errorf("kept as %s", name) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(w.Flush(), w.Close()); err != nil {
+			t.Error(err)
+		}
+		after, _ := os.ReadFile(name)
+		entries, err := os.ReadDir(filepath.Dir(name))
+		if err != nil || string(after) != before || len(entries) > 1 {
+			t.Errorf("%q became %q, beside %v, %v", before, after, entries, err)
+		}
+	}
+}
+
+// TestFileGoesWrongLater: what cannot be created after all ends the recording, is told once, and harms no connection.
+func TestFileGoesWrongLater(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "folder")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var notices []error
+	w, err := capture.Create(filepath.Join(dir, "lab.pcapng"), capture.Options{Notice: func(err error) { notices = append(notices, err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s := play(w)
+		s.client("hello")
+		s.close()
+	}
+	var failure *capture.WriteError
+	if err := w.Close(); !errors.As(err, &failure) || len(notices) != 1 {
+		t.Errorf("Close says %v, after the notices %v", err, notices)
 	}
 }
 
 func TestCreateFails(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{dir, filepath.Join(dir, "none", "lab.pcapng")} {
-		if _, err := capture.Create(name, capture.Options{}); err == nil {
-			t.Errorf("%s was created", name)
+		if _, err := capture.Create(name, capture.Options{}); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), ".lab-") {
+			t.Errorf("creating %s says %v", name, err)
 		}
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {

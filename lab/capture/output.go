@@ -36,7 +36,7 @@ type output struct {
 	over atomic.Bool // ended is set
 }
 
-// newOutput writes the section header and the interface description to f.
+// newOutput writes the section header and the interface description to f, or, if it is late, has them ready.
 func newOutput(f io.WriteCloser, name string, limit int64, notice func(error)) (*output, error) {
 	if notice == nil {
 		notice = func(error) {}
@@ -64,6 +64,22 @@ func newOutput(f io.WriteCloser, name string, limit int64, notice func(error)) (
 	}
 	o.notice = notice
 	return o, nil
+}
+
+// begin creates the file, if it is late.
+func (o *output) begin() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l, isLate := o.file.(*late)
+	if !isLate || o.ended != nil {
+		return
+	}
+	file, err := l.create()
+	if err != nil {
+		o.end(&WriteError{o.name, err})
+		return
+	}
+	o.file = file
 }
 
 // sectionInfo tells a reader of the file what it is.
@@ -167,11 +183,15 @@ func (o *output) writeChunk() {
 	o.end(&WriteError{o.name, err})
 }
 
-// flush returns when all blocks so far are in the file, or with the error that has ended the recording. The
-// connections' goroutines do their own writing here: waking another would cost more than the write.
+// flush returns when all blocks so far are in the file, or with the error that has ended the recording. A file that is
+// still late gets nothing. The connections' goroutines do their own writing here: waking another would cost more than
+// the write.
 func (o *output) flush() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if _, isLate := o.file.(*late); isLate {
+		return o.ended
+	}
 	for goal := o.size; o.written < goal && !o.broken; {
 		if o.writing {
 			o.changed.Wait()

@@ -132,7 +132,9 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 		a.report.Program, a.report.options = a.Program, a.ladderOptions(c)
 	}
 	a.capture, err = capture.Create(a.captured, capture.Options{
-		Snaplen: c.Int("snaplen"), Limit: limit, Notice: func(err error) { a.say("%v", err) },
+		Snaplen: c.Int("snaplen"), Limit: limit,
+		Kept:   func(name string) { a.say("the capture that was there is now %s", name) },
+		Notice: func(err error) { a.say("%v", err) },
 	})
 	return err
 }

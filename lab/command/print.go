@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -151,7 +150,11 @@ func (p *Program) printPlan(plan *certgen.Plan, dry, asJSON bool) {
 	if dry {
 		verb = "would make"
 	}
-	table := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
+	var rows [][]string
+	kinds := 0
+	for _, step := range plan.Steps {
+		kinds = max(kinds, len(verb+" "+string(step.Kind)))
+	}
 	for _, step := range plan.Steps {
 		var reasons []string
 		for _, r := range step.Reasons {
@@ -166,9 +169,10 @@ func (p *Program) printPlan(plan *certgen.Plan, dry, asJSON bool) {
 			}{step.Name, step.Kind, !dry, reasons})
 			continue
 		}
-		fmt.Fprintf(table, "%s %s\t%s\t%s\n", verb, step.Kind, step.Name, strings.Join(reasons, "; "))
+		what := fmt.Sprintf("%-*s  %s", kinds, verb+" "+string(step.Kind), step.Name)
+		rows = append(rows, []string{what, strings.Join(reasons, "; ")})
 	}
-	table.Flush()
+	table(p.Stdout, rows, 0, 24)
 	if !asJSON {
 		fmt.Fprintf(p.Stdout, "%s unchanged\n", counted(plan.Unchanged, "certificate"))
 	}
@@ -176,33 +180,15 @@ func (p *Program) printPlan(plan *certgen.Plan, dry, asJSON bool) {
 
 // printTree writes the certificates, each below its issuer.
 func (p *Program) printTree(infos []certgen.Info) {
-	rows := make([][4]string, 0, len(infos)+1)
-	rows = append(rows, [4]string{"NAME", "KEY", "VALID UNTIL", "STATE"})
+	rows := [][]string{{"NAME", "KEY", "VALID UNTIL", "STATE", "NAMES"}}
 	for i, info := range infos {
 		until := ""
 		if info.Leaf != nil {
 			until = info.Leaf.NotAfter.Format(time.DateOnly)
 		}
-		rows = append(rows, [4]string{branch(infos, i) + info.Name, info.Key(), until, info.State})
+		rows = append(rows, []string{branch(infos, i) + info.Name, info.Key(), until, info.State, strings.Join(namesOf(info), ", ")})
 	}
-	var widths [4]int
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], len([]rune(cell)))
-		}
-	}
-	for i, row := range rows {
-		names := "NAMES"
-		if i > 0 {
-			names = strings.Join(namesOf(infos[i-1]), ", ")
-		}
-		indent := 0
-		for j, cell := range row {
-			fmt.Fprint(p.Stdout, cell, strings.Repeat(" ", widths[j]-len([]rune(cell))+2))
-			indent += widths[j] + 2
-		}
-		fmt.Fprintln(p.Stdout, fold(names, max(width-indent, 20), "\n"+strings.Repeat(" ", indent)))
-	}
+	table(p.Stdout, rows, 0, 0, 0, 16, 18)
 }
 
 // branch draws the lines of the tree that stand before the name of infos[i].
@@ -328,13 +314,13 @@ func (p *Program) printVerified(info certgen.Info, asJSON bool) {
 		}{info.Name, true, info.State})
 		return
 	}
-	line := "ok  " + info.Name
+	state := ""
 	switch info.State {
 	case "ok":
 	case "revoked", "expired", "not valid yet":
-		line += fmt.Sprintf("  (%s, as certs.yaml wants it)", info.State)
+		state = fmt.Sprintf("(%s, as certs.yaml wants it)", info.State)
 	default:
-		line += fmt.Sprintf("  (%s)", info.State)
+		state = fmt.Sprintf("(%s)", info.State)
 	}
-	fmt.Fprintln(p.Stdout, line)
+	table(p.Stdout, [][]string{{"ok  " + info.Name, state}}, 0, 32)
 }

@@ -163,7 +163,8 @@ func briefly(x *lab.Exchange) string {
 
 func (p *Program) printWrong(r *scenario.Result) {
 	for _, wrong := range r.Wrong {
-		fmt.Fprintf(p.Stdout, "  not as expected in %s: %s\n", tls.VersionName(r.Version), fold(printable(wrong), width-6, "\n      "))
+		said := fmt.Sprintf("not as expected in %s: %s", tls.VersionName(r.Version), printable(wrong))
+		fmt.Fprintf(p.Stdout, "  %s\n", fold(said, width-6, "\n      "))
 	}
 }
 

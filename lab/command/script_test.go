@@ -71,6 +71,7 @@ func TestScripts(t *testing.T) {
 			"mode":       checkMode,
 			"lines":      checkLines,
 			"eventually": eventually,
+			"says":       checkSays,
 		},
 	})
 }
@@ -145,6 +146,14 @@ func checkMode(ts *testscript.TestScript, _ bool, args []string) {
 func checkLines(ts *testscript.TestScript, _ bool, args []string) {
 	if got := fmt.Sprint(strings.Count(ts.ReadFile(args[0]), "\n")); got != args[1] {
 		ts.Fatalf("%s has %s lines, not %s", args[0], got, args[1])
+	}
+}
+
+// says PATTERN: stderr matches, once its paragraphs are not wrapped any more.
+func checkSays(ts *testscript.TestScript, not bool, args []string) {
+	said := strings.ReplaceAll(ts.ReadFile("stderr"), "\n     ", " ")
+	if regexp.MustCompile("(?m)"+args[0]).MatchString(said) == not {
+		ts.Fatalf("stderr says %q: %v\n%s", args[0], not, said)
 	}
 }
 

@@ -26,26 +26,29 @@ import (
 
 // say writes one line of talk.
 func (p *Program) say(format string, args ...any) {
-	talk(p.Stderr, "lab: "+fmt.Sprintf(format, args...))
+	talk(p.Stderr, fmt.Sprintf(format, args...))
 }
 
 // talk writes a paragraph, and below it the commands it may end with, a line
-// each. On a terminal the paragraph is broken between words.
+// each, whole, so that they can be copied.
 func talk(w io.Writer, text string) {
 	paragraph, commands, _ := strings.Cut(text, "\n")
-	if isTerminal(w) {
-		paragraph = fold(paragraph, width-5, "\n     ")
-	}
-	fmt.Fprintln(w, paragraph)
+	const lab = "lab: "
+	fmt.Fprintln(w, lab+fold(paragraph, width-len(lab), "\n     "))
 	if commands != "" {
 		fmt.Fprintln(w, commands)
 	}
 }
 
 // printError writes an error, the line of the manifest that it is about, and
-// a hint.
+// a hint. Where no terminal is, a program may look for the error, so that it
+// stays whole.
 func printError(w io.Writer, err error) {
-	talk(w, "lab: error: "+err.Error())
+	if isTerminal(w) {
+		talk(w, "error: "+err.Error())
+	} else {
+		fmt.Fprintln(w, "lab: error:", err)
+	}
 	var manifest *certgen.ManifestError
 	if errors.As(err, &manifest) && manifest.Source != "" {
 		number := strconv.Itoa(manifest.Line)
@@ -53,7 +56,7 @@ func printError(w io.Writer, err error) {
 		fmt.Fprintf(w, "%6s | %s^\n", "", blanks(manifest.Source, manifest.Column-1))
 	}
 	if h := hint(err); h != "" {
-		talk(w, "lab: hint: "+h)
+		talk(w, "hint: "+h)
 	}
 }
 
@@ -305,9 +308,6 @@ func (a *pair) sayCapture(ports ...string) {
 func (a *pair) sayCaptureOf(keys string, ports ...string) {
 	if a.capture == nil || a.captured == "-" {
 		return
-	}
-	if kept := a.capture.Kept(); kept != "" {
-		a.say("the capture that was there is now %s", kept)
 	}
 	line := "wireshark "
 	for _, port := range ports {

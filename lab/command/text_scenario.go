@@ -46,14 +46,14 @@ func (a *pair) sayOtherPart(own lab.Side, port string) {
 		line += " --dir " + string(a.folder)
 	}
 	if s.Fault() == other {
-		a.say("in this scenario the fault is the %s's: %s", other, line)
+		a.say("in this scenario the fault is the %s's:\n  %s", other, line)
 	} else {
-		a.say("the %s's part: %s", other, line)
+		a.say("the %s's part:\n  %s", other, line)
 	}
 	if args, ok := s.Curl(a.folder.certs(), port); ok && own == lab.ServerSide {
 		a.say("or\n  %s", strings.Join(args, " "))
 		if s.OpenSSL != "" {
-			a.say("%s", fold("OpenSSL, and so curl: "+printable(s.OpenSSL), width-len("lab: "), "\n  "))
+			a.say("OpenSSL, and so curl: %s", strings.Join(strings.Fields(printable(s.OpenSSL)), " "))
 		}
 	}
 }

@@ -241,6 +241,9 @@ func (p *party) show(chain [][]byte) {
 	p.leaf, p.odd = cert, err != nil
 }
 
+// empty tells that a party had no certificate to show, and said so.
+func (p *party) empty() bool { return p.shown && p.subject() == "" }
+
 // subject names whom a party showed itself to be, and is empty when it did not.
 func (p *party) subject() string {
 	switch {

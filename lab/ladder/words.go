@@ -116,21 +116,21 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 	if m != s.verdict.Alert {
 		return plain(d.Note())
 	}
-	other := &s.server
+	side, other := tlswire.SideServer, &s.server
 	if m.From == tlswire.SideServer {
-		other = &s.client
+		side, other = tlswire.SideClient, &s.client
 	}
 	whose := "the other side's certificate"
 	if other.subject() != "" {
 		whose = "the certificate of " + other.subject()
 	}
 	text := fmt.Sprintf("The %s breaks off: ", m.From)
-	if d == tlswire.AlertHandshakeFailure && other.shown && other.subject() == "" {
-		d = tlswire.AlertCertificateRequired // which TLS 1.2 does not have (RFC 5246 7.4.6)
+	if other.empty() && d.WantsCertificate() {
+		d = tlswire.AlertCertificateRequired
 	}
 	switch d {
 	case tlswire.AlertCertificateRequired:
-		text += "it wants a client certificate, and got none."
+		text += fmt.Sprintf("it wants a %s certificate, and got none.", side)
 	case tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown:
 		text += fmt.Sprintf("it refuses %s, and does not tell why; its own log knows.", whose)
 	case tlswire.AlertCertificateExpired:
@@ -272,7 +272,7 @@ func (s *story) finished(from tlswire.Side) {
 	switch {
 	case from == tlswire.SideServer && s.tls13() && !s.c.ClientAuth && s.server.shown && !s.client.finished:
 		s.across("the server has not asked who the client is: this is not mutual TLS")
-	case from == tlswire.SideClient && s.tls13() && s.client.shown && s.client.subject() == "":
+	case from == tlswire.SideClient && s.tls13() && s.client.empty():
 		s.across("the client is done and may send. Only now does the server see that it has no certificate: a rejection would come after this")
 	case from == tlswire.SideClient && s.tls13() && s.client.shown:
 		s.across("the client is done and may send. Only now does the server judge its certificate: a rejection would come after this")

@@ -69,7 +69,7 @@ func (s *story) agreed() string {
 		parts = append(parts, "an earlier session resumed (ticket)")
 	case c.Resumption != tlsdecrypt.FullHandshake:
 		parts = append(parts, fmt.Sprintf("an earlier session resumed (%s)", c.Resumption))
-	case s.client.shown && s.client.subject() == "":
+	case s.client.empty():
 		parts = append(parts, "not mutual")
 	case c.ClientAuth:
 		parts = append(parts, "mutual")
@@ -266,6 +266,8 @@ func (s *story) refusal() string {
 	status := s.verdict.Refusal.HTTP.Status
 	text := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 	switch {
+	case s.doubted() && s.client.empty():
+		text += " (nginx says so that it wants a certificate)"
 	case s.doubted():
 		text += " (nginx refuses certificates so)"
 	case s.client.chain == tlsdecrypt.Holds:

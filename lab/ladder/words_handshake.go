@@ -197,7 +197,7 @@ func (s *story) serverHello(hello *tlswire.ServerHello) string {
 
 func certificateRequest(names []tlswire.DistinguishedName) string {
 	if len(names) == 0 {
-		return "\"Show me your certificate.\" This makes TLS mutual. The server does not say whose certificates it takes."
+		return "\"Show me your certificate.\" If the client shows one, TLS is mutual. The server does not say whose certificates it takes."
 	}
 	var cas []string
 	for _, n := range names[:min(len(names), 3)] {
@@ -206,7 +206,7 @@ func certificateRequest(names []tlswire.DistinguishedName) string {
 	if more := len(names) - len(cas); more > 0 {
 		cas = append(cas, fmt.Sprintf("%d more", more))
 	}
-	return fmt.Sprintf("\"Show me a certificate that %s vouches for.\" This makes TLS mutual.", joined(cas, "or"))
+	return fmt.Sprintf("\"Show me a certificate that %s vouches for.\" If the client shows one, TLS is mutual.", joined(cas, "or"))
 }
 
 const bareKey = "A bare public key, which the other side must know beforehand; nobody vouches for it."

@@ -67,7 +67,7 @@ var alerts = map[AlertDescription]struct{ iana, note string }{
 	AlertDecompressionFailure:         {"decompression_failure", "A record could not be unpacked; gone with compression (RFC 5246 7.2.2)."},
 	AlertHandshakeFailure:             {"handshake_failure", "The two sides found nothing they both can do, or, in TLS 1.2, the client showed no certificate though it had to (RFC 8446 6.2, RFC 5246 7.4.6)."},
 	AlertNoCertificate:                {"no_certificate_RESERVED", "The client has no certificate; only SSL 3.0 said so by an alert (RFC 5246 7.2.2)."},
-	AlertBadCertificate:               {"bad_certificate", "The other side's certificate is broken, its signature is wrong, or the sender refuses it for a reason it does not tell (RFC 8446 6.2)."},
+	AlertBadCertificate:               {"bad_certificate", "The other side's certificate is broken, its signature is wrong, or the sender refuses it for a reason it does not tell; some mean that there was none (RFC 8446 6.2)."},
 	AlertUnsupportedCertificate:       {"unsupported_certificate", "The other side's certificate is of a kind, or for a purpose, that will not do here (RFC 8446 6.2)."},
 	AlertCertificateRevoked:           {"certificate_revoked", "The other side's certificate was revoked by its issuer (RFC 8446 6.2)."},
 	AlertCertificateExpired:           {"certificate_expired", "The other side's certificate has expired or is not valid yet (RFC 8446 6.2)."},
@@ -117,6 +117,13 @@ func (d AlertDescription) Note() string {
 // side's certificate.
 func (d AlertDescription) RefusesCertificate() bool {
 	return d >= AlertBadCertificate && d <= AlertCertificateUnknown || d == AlertUnknownCA || d == AlertBadCertificateStatusResponse
+}
+
+// WantsCertificate tells whether the sender of the alert, having been shown an
+// empty Certificate, misses one: TLS 1.2 has no alert for that but
+// handshake_failure (RFC 5246 7.4.6), and Java has bad_certificate in all versions.
+func (d AlertDescription) WantsCertificate() bool {
+	return d == AlertCertificateRequired || d == AlertHandshakeFailure || d == AlertAccessDenied || d.RefusesCertificate()
 }
 
 // Alert is one message of the alert protocol (RFC 8446 6, RFC 5246 7.2).

@@ -49,7 +49,7 @@ var handshakeTypes = map[HandshakeType]struct{ iana, message, purpose string }{
 	TypeServerKeyExchange: {"server_key_exchange", "ServerKeyExchange",
 		"The server sends its half of the key agreement, signed so that nobody can swap it (RFC 5246 7.4.3)."},
 	TypeCertificateRequest: {"certificate_request", "CertificateRequest",
-		"The server asks the client for a certificate and says which kinds and authorities it takes: this makes TLS mutual (RFC 8446 4.3.2, RFC 5246 7.4.4)."},
+		"The server asks the client for a certificate and says which kinds and authorities it takes: TLS is mutual if it shows one (RFC 8446 4.3.2, RFC 5246 7.4.4)."},
 	TypeServerHelloDone: {"server_hello_done", "ServerHelloDone",
 		"The server has said its part and waits for the client (RFC 5246 7.4.5)."},
 	TypeCertificateVerify: {"certificate_verify", "CertificateVerify",
