@@ -16,9 +16,9 @@
 //
 // # What is on disk when
 //
-// There is no file before the first connection. It always ends with a whole block. All of a connection is handed to
-// the operating system before the call that closes the connection returns, everything else within 100 ms. If the file
-// is a pipe whose reader is slow, the connections wait for it.
+// The file always ends with a whole block. All of a connection is handed to the operating system before the call that
+// closes the connection returns, everything else within 100 ms. If the file is a pipe whose reader is slow, the
+// connections wait for it.
 //
 // # Reading
 //
@@ -37,10 +37,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-const (
-	flushInterval = 100 * time.Millisecond // of what no connection's end has flushed
-	closeTimeout  = 2 * time.Second        // for the reader of a pipe to take the rest
-)
+// flushInterval is that of what no connection's end has flushed.
+const flushInterval = 100 * time.Millisecond
 
 // Options of a recording. The zero value records everything.
 type Options struct {
@@ -54,12 +52,8 @@ type Options struct {
 	// Limit ends the recording before it is larger than this many bytes; 0 is no limit.
 	Limit int64
 
-	// Kept is told, when the first connection opens, under which name the file that was there is kept. It must not
-	// call the Writer.
-	Kept func(name string)
-
 	// Notice is told what ends the recording early: a *LimitError or a *WriteError, once. Connections go on without
-	// being recorded. It must not call the Writer.
+	// being recorded. A *StallError may come before it, once, and ends nothing. It must not call the Writer.
 	Notice func(error)
 }
 
@@ -85,28 +79,40 @@ func (e *WriteError) Error() string {
 
 func (e *WriteError) Unwrap() error { return e.Err }
 
+// StallError says that a recording waits, and its connections with it, for the reader of a pipe.
+type StallError struct {
+	Name string // of the pipe
+}
+
+func (e *StallError) Error() string {
+	return fmt.Sprintf("recording to %s waits, and the connections with it: nobody reads it", e.Name)
+}
+
 // Writer records connections to a pcapng file. It is a wiretap.Sink and safe for use by several goroutines.
 type Writer struct {
 	options  Options
 	out      *output
 	sessions keylog.Sessions
+	kept     string
 
 	mu     sync.Mutex
 	flows  map[*flow]struct{} // the open connections
+	any    bool               // connection was recorded
 	closed bool
-	ticker *time.Timer
-	armed  atomic.Bool // the ticker is running
+
+	closing  sync.Once
+	closeErr error // of Close
+
+	ticker  *time.Timer
+	armed   atomic.Bool // the ticker is running
+	ticking sync.Mutex  // held by tick, which a pipe may hold up
 }
 
-// Create begins a recording in the file of that name, or on standard output if the name is "-". A regular file is
-// created, mode 0600, when the first connection opens, and one that is there already is then kept, see Options.Kept;
-// that this will be possible is checked at once. A FIFO, or a device, is written to; a FIFO that nobody reads yet makes
+// Create begins a recording in the file of that name, mode 0600, or on standard output if the name is "-". A file
+// that is there already is kept: see Kept. A FIFO, or a device, is written to; a FIFO that nobody reads yet makes
 // the connections wait for its reader. The caller closes the Writer.
 func Create(name string, o Options) (*Writer, error) {
-	if o.Kept == nil {
-		o.Kept = func(string) {}
-	}
-	file, err := openFile(name, o.Kept)
+	file, kept, err := openFile(name)
 	if err != nil {
 		return nil, err
 	}
@@ -115,8 +121,9 @@ func Create(name string, o Options) (*Writer, error) {
 	}
 	w, err := newWriter(file, name, o)
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, errors.Join(err, file.Close(), undo(file, kept))
 	}
+	w.kept = kept
 	return w, nil
 }
 
@@ -131,10 +138,15 @@ func newWriter(f io.WriteCloser, name string, o Options) (*Writer, error) {
 		return nil, err
 	}
 	w := &Writer{options: o, out: out, flows: make(map[*flow]struct{})}
-	w.ticker = time.AfterFunc(flushInterval, w.tick)
+	w.mu.Lock() // tick begins by taking it
+	defer w.mu.Unlock()
 	w.armed.Store(true)
+	w.ticker = time.AfterFunc(flushInterval, w.tick)
 	return w, nil
 }
+
+// Kept returns the name under which Create has kept the file that was there, or "" if there was none.
+func (w *Writer) Kept() string { return w.kept }
 
 // Open begins the recording of a connection: see wiretap.Sink.
 func (w *Writer) Open(e wiretap.Event) wiretap.Handler {
@@ -144,7 +156,7 @@ func (w *Writer) Open(e wiretap.Event) wiretap.Handler {
 	if w.closed {
 		return func(wiretap.Event) {}
 	}
-	w.out.begin()
+	w.any = true
 	w.flows[f] = struct{}{}
 	w.arm()
 	return f.handle
@@ -154,31 +166,33 @@ func (w *Writer) Open(e wiretap.Event) wiretap.Handler {
 func (w *Writer) Flush() error { return w.out.flush() }
 
 // Close ends the recording: what was held back is written and the file closed. Connections that are still open go on
-// without being recorded. It returns what has ended the recording early, if anything has. The reader of a pipe that
-// takes nothing for 2 seconds is given up.
+// without being recorded. It returns what has ended the recording early, if anything has, which Notice was told. The
+// reader of a pipe that takes nothing for 2 seconds is given up. If there was no connection, a file that Create made is
+// removed, and the one that it has kept is there again.
 func (w *Writer) Close() error {
+	w.closing.Do(func() { w.closeErr = w.close() })
+	return w.closeErr
+}
+
+func (w *Writer) close() error {
 	w.mu.Lock()
-	if w.closed {
-		w.mu.Unlock()
-		return nil
-	}
 	w.closed = true
 	w.mu.Unlock()
 	w.ticker.Stop()
 
-	flushed := make(chan error, 1)
+	flushed := make(chan struct{})
 	go func() {
+		defer close(flushed)
 		for _, f := range w.open() {
 			f.finish()
 		}
-		flushed <- w.out.flush()
+		w.out.flush()
 	}()
-	select {
-	case err := <-flushed:
-		return errors.Join(err, w.out.close())
-	case <-time.After(closeTimeout):
-		return errors.Join(fmt.Errorf("recording to %s ends: its reader takes nothing", w.out.name), w.out.close())
+	err := w.out.close(w.out.await(flushed))
+	if !w.any {
+		err = errors.Join(err, undo(w.out.file, w.kept))
 	}
+	return err
 }
 
 // open returns the connections that are open.
@@ -207,11 +221,18 @@ func (w *Writer) arm() {
 	}
 }
 
-// tick releases what was held too long and flushes what was released.
+// tick releases what was held too long and flushes what was released. While a pipe holds one tick up, others leave it
+// to that one.
 func (w *Writer) tick() {
 	w.armed.Store(false)
+	flows := w.open()
+	if !w.ticking.TryLock() {
+		w.arm()
+		return
+	}
+	defer w.ticking.Unlock()
 	now := time.Now()
-	for _, f := range w.open() {
+	for _, f := range flows {
 		if f.expire(now) {
 			w.arm()
 		}

@@ -11,64 +11,59 @@ import (
 	"strings"
 )
 
-// openFile opens the destination of a recording. A regular file is late, and kept is told what became of the one there
-// was. The caller closes the result.
-func openFile(name string, kept func(string)) (io.WriteCloser, error) {
+// openFile opens the destination of a recording. A regular file is created, mode 0600, after the one there was has been
+// kept as kept. The caller closes the result.
+func openFile(name string) (file io.WriteCloser, kept string, err error) {
 	if name == "-" {
-		return openStdout()
+		file, err = openStdout()
+		return file, "", err
 	}
 	info, err := os.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Lstat(name); err == nil {
+			return nil, "", fmt.Errorf("%s is a symbolic link that leads nowhere", name)
+		}
 	case err != nil:
-		return nil, err
+		return nil, "", err
 	case info.Mode().Type() == fs.ModeNamedPipe:
-		return newFIFO(name)
+		file, err = newFIFO(name)
+		return file, "", err
 	case info.Mode().Type()&fs.ModeDevice != 0:
-		return os.OpenFile(name, os.O_WRONLY, 0)
+		file, err = os.OpenFile(name, os.O_WRONLY, 0)
+		return file, "", err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a file that can be written (%s)", name, info.Mode())
-	}
-	return &late{name, kept}, probe(name)
-}
-
-// probe tells whether a file of that name can be created, or replaced, and leaves everything as it was.
-func probe(name string) error {
-	file, err := os.CreateTemp(filepath.Dir(name), ".lab-")
-	if err != nil {
-		var failure *fs.PathError
-		if errors.As(err, &failure) {
-			failure.Path = name // not that of the probe
+		return nil, "", fmt.Errorf("%s is not a file that can be written (%s)", name, info.Mode())
+	default:
+		if name, err = filepath.EvalSymlinks(name); err != nil { // the file is kept, and not a link to it
+			return nil, "", err
 		}
-		return err
-	}
-	return errors.Join(file.Close(), os.Remove(file.Name()))
-}
-
-// late is a regular file that the first connection creates, so that a run without one leaves the file of the last run
-// where it was. Nothing is written to it before.
-type late struct {
-	name string
-	kept func(string)
-}
-
-func (*late) Write([]byte) (int, error) { return 0, os.ErrClosed }
-func (*late) Close() error              { return nil }
-
-// create creates the file, mode 0600, after the one there was has been kept. The caller closes the result.
-func (l *late) create() (*os.File, error) {
-	if info, err := os.Stat(l.name); err == nil && info.Size() > 0 {
-		kept, err := keep(l.name)
+		if info.Size() == 0 {
+			err = os.Remove(name)
+		} else {
+			kept, err = keep(name)
+		}
 		if err != nil {
-			return nil, err
-		}
-		l.kept(kept)
-	} else if err == nil {
-		if err := os.Remove(l.name); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	return os.OpenFile(l.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return file, kept, err
+}
+
+// undo removes the file that openFile has created, and puts the kept one back.
+func undo(file io.WriteCloser, kept string) error {
+	created, ok := file.(*os.File)
+	if !ok {
+		return nil
+	}
+	if info, err := os.Stat(created.Name()); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	if kept != "" {
+		return os.Rename(kept, created.Name())
+	}
+	return os.Remove(created.Name())
 }
 
 // keep renames a file to the next name of its series, lab.pcapng to lab.1.pcapng, lab.2.pcapng and so on: the one with

@@ -98,7 +98,7 @@ func (f *flow) data(from wiretap.Side, p []byte) {
 		f.resume()
 	}
 	if r.foreign && f.awaits {
-		f.awaits = false
+		f.knowSecrets()
 		f.release()
 	}
 }

@@ -92,6 +92,12 @@ func TestSecretsComeFirst(t *testing.T) {
 			s.secret("EXPORTER_SECRET")
 			s.close()
 		}, "DPDP"},
+		"no TLS after all": {func(s *script) {
+			s.client(hello)
+			s.secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET")
+			s.server("HTTP/1.0 400 Bad Request\r\n\r\n")
+			s.close()
+		}, "DP"},
 		"no secret": {func(s *script) { s.client(hello); s.close() }, "P"},
 		"some secrets": {func(s *script) {
 			s.client(hello)
@@ -466,20 +472,44 @@ func TestSlowFile(t *testing.T) {
 
 func TestStuckReader(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes 2 seconds")
+		t.Skip("takes 4 seconds")
 	}
 	t.Parallel()
 	r, pipe := io.Pipe()
-	go r.Read(make([]byte, 1<<16))
-	w, err := capture.NewWriter(pipe, capture.Options{})
+	go r.Read(make([]byte, 1<<16)) // the headers
+	notices := make(chan error, 10)
+	w, err := capture.NewWriter(pipe, capture.Options{Notice: func(err error) { notices <- err }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	go play(w).close()
-	start := time.Now()
-	if err := w.Close(); err == nil || time.Since(start) > 5*time.Second {
-		t.Errorf("Close says %v after %v", err, time.Since(start))
+	over := make(chan struct{})
+	go func() {
+		play(w).close()
+		close(over)
+	}()
+	var stall *capture.StallError
+	if err := await(t, notices); !errors.As(err, &stall) {
+		t.Errorf("the first notice is %v", err)
 	}
+	var failure *capture.WriteError
+	if err := w.Close(); !errors.As(err, &failure) || !errors.As(await(t, notices), &failure) {
+		t.Errorf("Close says %v", err)
+	}
+	await(t, over)
+	if len(notices) > 0 {
+		t.Errorf("one more notice: %v", <-notices)
+	}
+}
+
+// await receives from c before long.
+func await[T any](t *testing.T, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(peertest.Patience):
+		t.Fatal("nothing came")
+	}
+	return v
 }
 
 func TestCloseWritesOpenConnections(t *testing.T) {

@@ -1,10 +1,15 @@
 package capture
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
@@ -33,15 +38,27 @@ type output struct {
 	ended   error // why nothing more is recorded
 	broken  bool  // a write has failed
 
-	over atomic.Bool // ended is set
+	over    atomic.Bool   // ended is set
+	taken   atomic.Int64  // bytes that the reader of a pipe has taken
+	stalled sync.Once     // told
+	done    chan struct{} // is closed when nobody waits for a write any more
 }
 
-// newOutput writes the section header and the interface description to f, or, if it is late, has them ready.
+// pieceSize is how much of a chunk a pipe gets at a time, in bytes.
+const pieceSize = 16 << 10
+
+// patience is how long a pipe may take nothing before that is told, and, when the recording is to end, before its
+// reader is given up.
+const patience = 2 * time.Second
+
+var errUnread = errors.New("nobody reads it")
+
+// newOutput writes the section header and the interface description to f.
 func newOutput(f io.WriteCloser, name string, limit int64, notice func(error)) (*output, error) {
 	if notice == nil {
 		notice = func(error) {}
 	}
-	o := &output{name: name, limit: limit, notice: notice, file: f}
+	o := &output{name: name, limit: limit, notice: notice, file: f, done: make(chan struct{})}
 	o.changed.L = &o.mu
 	ng, err := pcapgo.NewNgWriterInterface((*filler)(o), networkInterface, pcapgo.NgWriterOptions{SectionInfo: sectionInfo})
 	if err != nil {
@@ -64,22 +81,6 @@ func newOutput(f io.WriteCloser, name string, limit int64, notice func(error)) (
 	}
 	o.notice = notice
 	return o, nil
-}
-
-// begin creates the file, if it is late.
-func (o *output) begin() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	l, isLate := o.file.(*late)
-	if !isLate || o.ended != nil {
-		return
-	}
-	file, err := l.create()
-	if err != nil {
-		o.end(&WriteError{o.name, err})
-		return
-	}
-	o.file = file
 }
 
 // sectionInfo tells a reader of the file what it is.
@@ -170,7 +171,7 @@ func (o *output) writeChunk() {
 	o.fill, o.spare = o.spare[:0], nil
 	o.changed.Broadcast()
 	o.mu.Unlock()
-	n, err := o.file.Write(chunk)
+	n, err := o.write(chunk)
 	o.mu.Lock()
 	o.spare = chunk[:0]
 	if err == nil {
@@ -183,15 +184,47 @@ func (o *output) writeChunk() {
 	o.end(&WriteError{o.name, err})
 }
 
-// flush returns when all blocks so far are in the file, or with the error that has ended the recording. A file that is
-// still late gets nothing. The connections' goroutines do their own writing here: waking another would cost more than
-// the write.
+// write writes to the file. A pipe may keep it waiting until its reader takes something, or until close.
+func (o *output) write(chunk []byte) (int, error) {
+	if f, ok := o.file.(*os.File); ok {
+		return f.Write(chunk)
+	}
+	written := make(chan error, 1)
+	start := o.taken.Load()
+	go func() { written <- o.pour(chunk) }()
+	stall := time.NewTicker(patience)
+	defer stall.Stop()
+	for before := start; ; before = o.taken.Load() {
+		select {
+		case err := <-written:
+			return int(o.taken.Load() - start), err
+		case <-stall.C:
+			if o.taken.Load() == before {
+				o.stalled.Do(func() { o.notice(&StallError{o.name}) })
+			}
+		case <-o.done:
+			return 0, errUnread
+		}
+	}
+}
+
+// pour writes to a pipe, piece by piece.
+func (o *output) pour(chunk []byte) error {
+	for piece := range slices.Chunk(chunk, pieceSize) {
+		n, err := o.file.Write(piece)
+		o.taken.Add(int64(n))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flush returns when all blocks so far are in the file, or with the error that has ended the recording. The
+// connections' goroutines do their own writing here: waking another would cost more than the write.
 func (o *output) flush() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, isLate := o.file.(*late); isLate {
-		return o.ended
-	}
 	for goal := o.size; o.written < goal && !o.broken; {
 		if o.writing {
 			o.changed.Wait()
@@ -225,14 +258,36 @@ func (o *output) cut(chunk []byte, n int) {
 	}
 }
 
-// close closes the file and ends the recording of connections that are still open.
-func (o *output) close() error {
-	o.mu.Lock()
-	o.notice = func(error) {}
-	o.end(fmt.Errorf("recording to %s is closed", o.name))
-	o.mu.Unlock()
-	if err := o.file.Close(); err != nil {
-		return &WriteError{o.name, err}
+// await returns when flushed is closed, or with an error when a pipe has been patient with its reader for nothing.
+func (o *output) await(flushed <-chan struct{}) error {
+	for {
+		before := o.taken.Load()
+		select {
+		case <-flushed:
+			return nil
+		case <-time.After(patience):
+			if _, isFile := o.file.(*os.File); !isFile && o.taken.Load() == before {
+				return errUnread
+			}
+		}
 	}
-	return nil
+}
+
+// close closes the file and ends the recording of connections that are still open. It returns what has ended the
+// recording early: what did before, or else err, or what goes wrong here.
+func (o *output) close(err error) error {
+	o.mu.Lock()
+	before := o.ended
+	o.ended = cmp.Or(o.ended, fmt.Errorf("recording to %s is closed", o.name))
+	o.over.Store(true)
+	o.changed.Broadcast()
+	o.mu.Unlock()
+	close(o.done)
+	err = cmp.Or(err, o.file.Close())
+	if before != nil || err == nil {
+		return before
+	}
+	err = &WriteError{o.name, err}
+	o.notice(err)
+	return err
 }

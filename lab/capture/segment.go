@@ -70,6 +70,7 @@ type end struct {
 	acked     uint32                      // the last acknowledgement number it sent
 	finished  bool                        // it has sent FIN
 	connected bool                        // its acknowledgement numbers mean something
+	scaled    bool                        // its window is 8 MiB: that in a SYN is 64 KiB (RFC 7323, section 2.2)
 }
 
 // newSegmenter returns the segmenter of a connection between two TCP endpoints, which begins with isn's sequence
@@ -172,7 +173,8 @@ func (s *segmenter) data(from wiretap.Side, p []byte, keep int, lastWords bool) 
 		}
 		s.send(from, flags, captured, len(segment), lastWords && len(p) == 0)
 		sender.next += uint32(len(segment))
-		if sender.next-receiver.acked >= ackEvery {
+		unacknowledged := sender.next - receiver.acked
+		if unacknowledged >= ackEvery || !receiver.scaled && unacknowledged >= ackEvery/4 {
 			s.send(from.Peer(), 0, nil, 0, false)
 		}
 	}
@@ -207,6 +209,7 @@ func (s *segmenter) send(from wiretap.Side, flags byte, payload []byte, length i
 		flags |= flagACK
 		e.acked = s.ends[from.Peer()].next
 	}
+	e.scaled = flags&flagSYN == 0
 	p.headerLength = e.stamp(&p.header, flags, payload, length)
 	p.time, p.from, p.lastWords = s.time, from, lastWords
 	p.payload, p.length = payload, p.headerLength+length

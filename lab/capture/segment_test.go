@@ -94,6 +94,38 @@ func TestSegmentSizes(t *testing.T) {
 	}
 }
 
+// TestWindow: less is under way than the window that the receiver last gave, that of its SYN at first.
+func TestWindow(t *testing.T) {
+	for _, from := range []wiretap.Side{wiretap.Client, wiretap.Server} {
+		window, scale, underWay := 0, 0, 0
+		for _, s := range segmented(t, [2]uint32{}, func(s *segmenter) {
+			for range 100 {
+				s.data(from, make([]byte, 20_000), -1, false)
+			}
+		}) {
+			switch {
+			case s.from == from:
+				underWay += len(s.payload)
+			case s.SYN:
+				for _, o := range s.Options {
+					if o.OptionType == layers.TCPOptionKindWindowScale {
+						scale = int(o.OptionData[0])
+					}
+				}
+				window = int(s.Window)
+			default:
+				window, underWay = int(s.Window)<<scale, 0
+			}
+			if underWay > 0 && underWay >= window {
+				t.Fatalf("the %v has %d bytes under way in a window of %d", from, underWay, window)
+			}
+		}
+		if window != 0xffff<<windowScale {
+			t.Errorf("the window for the %v ends as %d", from, window)
+		}
+	}
+}
+
 func TestShortenedSegment(t *testing.T) {
 	got := segmented(t, [2]uint32{}, func(s *segmenter) { s.data(wiretap.Client, make([]byte, 1000), 10, false) })
 	if s := got[3]; len(s.payload) != 10 || s.length != 1040 {

@@ -439,7 +439,7 @@ func TestFollower(t *testing.T) {
 	r := record(t, capture.Options{})
 	l := setup{tapServer: r.tap}.start(t)
 	_, port, _ := net.SplitHostPort(l.addr)
-	tail := exec.Command("tail", "-c", "+1", "-F", r.name) // -F: waits for it
+	tail := exec.Command("tail", "-c", "+1", "-f", r.name)
 	tshark := exec.Command("tshark", "-l", "-r", "-", "-d", "tcp.port=="+port+",tls", "-Y", "http.response", "-T", "fields", "-e", "http.response.code")
 	pipe, err := tail.StdoutPipe()
 	if err != nil {

@@ -539,7 +539,7 @@ func TestConcurrent(t *testing.T) {
 	for range 20 * len(all) {
 		c := <-done
 		c.Check(shared)
-		if len(c.Problems) > 0 || c.End != Closed {
+		if len(c.Problems) > 0 || c.End != ServerClosed {
 			t.Errorf("problems %v, end %q", c.Problems, c.End)
 		}
 	}
