@@ -110,11 +110,11 @@ type Writer struct {
 
 // Create begins a recording in the file of that name, mode 0600, or on standard output if the name is "-". A file
 // that is there already is kept: see Kept. A FIFO, or a device, is written to; a FIFO that nobody reads yet makes
-// the connections wait for its reader. The caller closes the Writer.
+// the connections wait for its reader. A file that cannot be written is a *WriteError. The caller closes the Writer.
 func Create(name string, o Options) (*Writer, error) {
 	file, kept, err := openFile(name)
 	if err != nil {
-		return nil, err
+		return nil, &WriteError{name, err}
 	}
 	if name == "-" {
 		name = "standard output"
@@ -145,8 +145,13 @@ func newWriter(f io.WriteCloser, name string, o Options) (*Writer, error) {
 	return w, nil
 }
 
-// Kept returns the name under which Create has kept the file that was there, or "" if there was none.
-func (w *Writer) Kept() string { return w.kept }
+// Kept returns the name under which Create has kept the file that was there, or "" if there was none, or if Close has
+// put it back.
+func (w *Writer) Kept() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.kept
+}
 
 // Open begins the recording of a connection: see wiretap.Sink.
 func (w *Writer) Open(e wiretap.Event) wiretap.Handler {
@@ -189,8 +194,11 @@ func (w *Writer) close() error {
 		w.out.flush()
 	}()
 	err := w.out.close(w.out.await(flushed))
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !w.any {
 		err = errors.Join(err, undo(w.out.file, w.kept))
+		w.kept = ""
 	}
 	return err
 }

@@ -60,7 +60,7 @@ func pairFlags(count int, keylog, capture string) []cli.Flag {
 		&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: keylog, Usage: "append the TLS secrets to `FILE`, or off"},
 		&cli.StringFlag{Name: "capture", DefaultText: capture, Usage: "record the traffic, with its keys, to `FILE`, - for stdout, or off"},
 		&cli.StringFlag{Name: "capture-limit", Usage: "end the recording at `SIZE`, such as 100M"},
-		&cli.IntFlag{Name: "snaplen", Usage: "record only `N` bytes of each packet's application data"},
+		&cli.IntFlag{Name: "snaplen", Usage: "record only `N` bytes of each packet's application data; 0 is all"},
 		jsonFlag(),
 		&cli.BoolFlag{Name: "verbose", Usage: "draw every exchange, each message with its fields and bytes"},
 		asciiFlag(),

@@ -98,7 +98,11 @@ func (a *pair) record(c *cli.Context, keylogDefault, captureDefault string) (err
 		}
 		a.settings.KeyLog = a.keys
 	}
-	if err := a.openCapture(c, captureDefault); err != nil {
+	err = a.openCapture(c, captureDefault)
+	var unwritable *capture.WriteError
+	if errors.As(err, &unwritable) { // the lab is more than its recording
+		a.say("%v", err)
+	} else if err != nil {
 		return err
 	}
 	a.wire = a.settings.Journal.Dissect()
@@ -117,13 +121,18 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 	if err != nil {
 		return err
 	}
+	snaplen := c.Int("snaplen")
+	if snaplen < 0 {
+		return &usageError{command: commandName(c), problem: fmt.Sprintf("--snaplen is %d, and must be 0 or more", snaplen)}
+	}
 	a.captured = c.String("capture")
 	switch a.captured {
 	case "off":
 		return nil
 	case "":
 		a.captured = byDefault
-	case "-":
+	case "-", "/dev/stdout":
+		a.captured = "-"
 		if isTerminal(a.Stdout) {
 			return errCaptureOnTerminal
 		}
@@ -131,13 +140,25 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 		a.Program = &Program{Manifest: a.Manifest, Stdout: a.Stderr, Stderr: a.Stderr}
 		a.report.Program, a.report.options = a.Program, a.ladderOptions(c)
 	}
-	a.capture, err = capture.Create(a.captured, capture.Options{
-		Snaplen: c.Int("snaplen"), Limit: limit,
-		Kept:   func(name string) { a.say("the capture that was there is now %s", name) },
-		Notice: func(err error) { a.say("%v", err) },
+	w, err := capture.Create(a.captured, capture.Options{
+		Snaplen: snaplen, Limit: limit, Notice: func(err error) { a.say("%v", err) },
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	a.capture = w
+	if kept := w.Kept(); kept != "" {
+		a.say("the capture that was there is now %s", kept)
+	}
+	context.AfterFunc(c.Context, func() {
+		time.Sleep(recordingGrace)
+		w.Close() // a pipe that nobody reads may hold up the end
+	})
+	return nil
 }
+
+// recordingGrace is how long connections that end with the lab are recorded.
+const recordingGrace = time.Second
 
 func (a *pair) count(x *lab.Exchange) {
 	if x.Outcome == lab.Accepted {
@@ -159,7 +180,11 @@ func (a *pair) close() {
 		a.keys.Close()
 	}
 	if a.capture != nil {
+		kept := a.capture.Kept()
 		a.capture.Close() // what went wrong has been told by its notice
+		if kept != a.capture.Kept() {
+			a.say("nothing was recorded: %s is still the capture that was there", a.captured)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -306,7 +307,11 @@ func (a *pair) sayCapture(ports ...string) {
 
 // sayCaptureOf does so, and says what the capture has of keys.
 func (a *pair) sayCaptureOf(keys string, ports ...string) {
-	if a.capture == nil || a.captured == "-" {
+	if a.capture == nil {
+		return
+	}
+	if a.captured == "-" {
+		a.say("capture on stdout, %s", keys)
 		return
 	}
 	line := "wireshark "
@@ -314,6 +319,9 @@ func (a *pair) sayCaptureOf(keys string, ports ...string) {
 		if port != wiresharkPort {
 			line += "-d tcp.port==" + port + ",tls "
 		}
+	}
+	if info, err := os.Stat(a.captured); err == nil && info.Mode().Type() == fs.ModeNamedPipe {
+		line += "-k -i "
 	}
 	a.say("capture in %s, %s:\n  %s%s", a.captured, keys, line, a.captured)
 }
