@@ -149,41 +149,61 @@ func BenchmarkBody(b *testing.B) {
 			}
 			b.Cleanup(func() { w.Close() })
 			tapped := setup{tapServer: wiretap.New(w), keyLog: keys}.start(b)
+			end := int64(0)
 			pair(b, 11, func() { get(bare) }, func() {
 				get(tapped)
 				w.Flush()
+				info, err := os.Stat(name)
+				if err != nil || o.Snaplen == 0 && info.Size()-end < gibibyte {
+					b.Fatalf("from byte %d on the capture is not whole: %v, %v", end, info, err)
+				}
+				end = info.Size() // where the writer goes on, in a file that is cut meanwhile
 			}, func() { os.Truncate(name, 0) })
 		})
 	}
 }
 
-// BenchmarkMemory: the heap and the resident size after 1,000 and after 100,000 exchanges of made-up events.
+// BenchmarkMemory: what is taken from the operating system after 1,000 and after 100,000 exchanges of made-up events. It
+// fails if it grows by more than 20 MiB.
 func BenchmarkMemory(b *testing.B) {
 	for range b.N {
 		w, err := capture.Create(os.DevNull, capture.Options{})
 		if err != nil {
 			b.Fatal(err)
 		}
-		few := memoryAfter(w, 1000)
-		many := memoryAfter(w, 99000)
+		few := memoryAfter(w, 0, 1000)
+		many := memoryAfter(w, 1000, 100_000)
 		w.Close()
+		if many > few+20<<20 {
+			b.Errorf("%d bytes grew to %d", few, many)
+		}
 		b.ReportMetric(float64(few)/(1<<20), "MiB-at-1000")
 		b.ReportMetric(float64(many)/(1<<20), "MiB-at-100000")
 	}
 }
 
-// memoryAfter records n more exchanges and returns how much memory is taken from the operating system.
-func memoryAfter(w *capture.Writer, n int) uint64 {
-	for i := range n {
+// memoryAfter records exchanges that look like TLS 1.2 and returns how much memory is
+// taken from the operating system.
+func memoryAfter(w *capture.Writer, from, to int) uint64 {
+	for i := from; i < to; i++ {
+		now := time.Now()
 		handle := w.Open(wiretap.Event{
-			Kind: wiretap.Open, Exchange: i, Time: time.Now(),
+			Kind: wiretap.Open, Exchange: i, Time: now,
 			Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(i)),
 			Server: netip.MustParseAddrPort("127.0.0.1:8443"),
 		})
-		for _, from := range []wiretap.Side{wiretap.Client, wiretap.Server, wiretap.Client, wiretap.Server} {
-			handle(wiretap.Event{Kind: wiretap.Data, Time: time.Now(), From: from, Data: make([]byte, 1000)})
+		event := func(kind wiretap.Kind, from wiretap.Side, data string) {
+			handle(wiretap.Event{Kind: kind, Time: now, From: from, Data: []byte(data)})
 		}
-		handle(wiretap.Event{Kind: wiretap.Close, Time: time.Now(), From: wiretap.Server})
+		event(wiretap.Data, wiretap.Client, tlsRecord(handshake, 500))
+		event(wiretap.Data, wiretap.Server, tlsRecord(handshake, 1000))
+		event(wiretap.Secret, wiretap.Server, fmt.Sprintf("CLIENT_RANDOM %064x %096x\n", i, i))
+		event(wiretap.Data, wiretap.Client, tlsRecord(changeCipher, 1)+tlsRecord(handshake, 40))
+		event(wiretap.Data, wiretap.Server, tlsRecord(changeCipher, 1)+tlsRecord(handshake, 40))
+		for _, from := range []wiretap.Side{wiretap.Client, wiretap.Server} {
+			event(wiretap.Data, from, tlsRecord(application, 1000))
+		}
+		event(wiretap.Close, wiretap.Server, "")
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -16,6 +16,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/peertest"
 )
 
@@ -290,6 +291,22 @@ func TestCommentHasTheReason(t *testing.T) {
 		if want := "rejected by the client: the server's certificate is not for localhost"; err != nil || !strings.Contains(string(recorded), want) {
 			t.Errorf("%s: %q is not in the capture (%v)", tls.VersionName(version), want, err)
 		}
+	}
+}
+
+// A server of TLS 1.2 that refuses a client logs no key of the connection, and
+// the capture has it all the same.
+func TestRefusedTLS12OpensDecrypted(t *testing.T) {
+	s, err := Find("expired-client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Run(t.Context(), tls.VersionTLS12, Options{Manifest: baseManifest(t), Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if recorded, err := os.ReadFile(r.Capture); err != nil || !strings.Contains(string(recorded), keylog.LabelClientRandom+" ") {
+		t.Errorf("the capture has no master secret (%v)", err)
 	}
 }
 

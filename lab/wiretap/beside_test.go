@@ -88,6 +88,9 @@ func TestBesideHoldsNobodyUp(t *testing.T) {
 	if data > besideAll || data+missing != connections*chunks<<20 {
 		t.Errorf("%d bytes were told and %d were missing, of %d", data, missing, connections*chunks<<20)
 	}
+	if n := b.waiting.Load(); n != 0 {
+		t.Errorf("%d bytes count as waiting for ever", n)
+	}
 	if last.Kind != Close {
 		t.Errorf("the last event is %v", last.Kind)
 	}
