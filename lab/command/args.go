@@ -42,6 +42,9 @@ func arrange(app *cli.App, args []string) []string {
 			words = append(words, arg)
 		}
 	}
+	if len(commands) == 0 && (slices.Contains(flags, "--help") || slices.Contains(flags, "-h")) {
+		words = nil // one of them may be a command's name: the library would help with that
+	}
 	return slices.Concat(args[:min(1, len(args))], path, flags, words, last)
 }
 

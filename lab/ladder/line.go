@@ -42,7 +42,7 @@ func Line(c *tlsdecrypt.Connection) string {
 		group = c.Group.String()
 	}
 	if server == "" && c.Server.IsValid() {
-		server = fmt.Sprintf(":%d", c.Server.Port())
+		server = c.Server.String()
 	}
 	return row(strconv.Itoa(c.Number), string(s.verdict.Outcome), subject, version, group, s.result(), server)
 }

@@ -92,7 +92,7 @@ func TestHTTP(t *testing.T) {
 			if want := []string{request, response, request, response}; !slices.Equal(lines, want) || c.ALPN != protocol || len(c.Problems) > 0 {
 				t.Errorf("%q, want %q; ALPN %q, problems %v", lines, want, c.ALPN, c.Problems)
 			}
-			if len(c.Messages) > 200 {
+			if protocol == "http/1.1" && len(c.Messages) > 200 { // HTTP/2 puts WINDOW_UPDATEs between, as many as it likes
 				t.Errorf("%d messages", len(c.Messages))
 			}
 		})
