@@ -26,9 +26,12 @@
 package capture
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,9 +96,10 @@ type Writer struct {
 	options  Options
 	out      *output
 	sessions keylog.Sessions
-	kept     string
+	made     fs.FileInfo // the file, if Create has created one
 
 	mu     sync.Mutex
+	kept   string             // the file that was there
 	flows  map[*flow]struct{} // the open connections
 	any    bool               // connection was recorded
 	closed bool
@@ -121,9 +125,14 @@ func Create(name string, o Options) (*Writer, error) {
 	}
 	w, err := newWriter(file, name, o)
 	if err != nil {
-		return nil, errors.Join(err, file.Close(), undo(file, kept))
+		return nil, errors.Join(err, file.Close())
 	}
 	w.kept = kept
+	if f, ok := file.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			w.made = info
+		}
+	}
 	return w, nil
 }
 
@@ -138,8 +147,8 @@ func newWriter(f io.WriteCloser, name string, o Options) (*Writer, error) {
 		return nil, err
 	}
 	w := &Writer{options: o, out: out, flows: make(map[*flow]struct{})}
-	w.mu.Lock() // tick begins by taking it
-	defer w.mu.Unlock()
+	w.ticking.Lock() // until ticker is set
+	defer w.ticking.Unlock()
 	w.armed.Store(true)
 	w.ticker = time.AfterFunc(flushInterval, w.tick)
 	return w, nil
@@ -196,11 +205,17 @@ func (w *Writer) close() error {
 	err := w.out.close(w.out.await(flushed))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.any {
-		err = errors.Join(err, undo(w.out.file, w.kept))
+	if w.made == nil || w.any {
+		return err
+	}
+	undone, failed := undo(w.out.file.(*os.File).Name(), w.made, w.kept)
+	if undone {
 		w.kept = ""
 	}
-	return err
+	if failed != nil {
+		w.out.tell(failed)
+	}
+	return cmp.Or(err, failed)
 }
 
 // open returns the connections that are open.
@@ -233,14 +248,13 @@ func (w *Writer) arm() {
 // to that one.
 func (w *Writer) tick() {
 	w.armed.Store(false)
-	flows := w.open()
 	if !w.ticking.TryLock() {
 		w.arm()
 		return
 	}
 	defer w.ticking.Unlock()
 	now := time.Now()
-	for _, f := range flows {
+	for _, f := range w.open() {
 		if f.expire(now) {
 			w.arm()
 		}

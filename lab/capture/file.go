@@ -35,15 +35,7 @@ func openFile(name string) (file io.WriteCloser, kept string, err error) {
 	case !info.Mode().IsRegular():
 		return nil, "", fmt.Errorf("%s is not a file that can be written (%s)", name, info.Mode())
 	default:
-		if name, err = filepath.EvalSymlinks(name); err != nil { // the file is kept, and not a link to it
-			return nil, "", err
-		}
-		if info.Size() == 0 {
-			err = os.Remove(name)
-		} else {
-			kept, err = keep(name)
-		}
-		if err != nil {
+		if name, kept, err = makeWay(name, info.Size()); err != nil {
 			return nil, "", err
 		}
 	}
@@ -51,19 +43,34 @@ func openFile(name string) (file io.WriteCloser, kept string, err error) {
 	return file, kept, err
 }
 
-// undo removes the file that openFile has created, and puts the kept one back.
-func undo(file io.WriteCloser, kept string) error {
-	created, ok := file.(*os.File)
-	if !ok {
-		return nil
+// makeWay keeps the file of that name, if there is anything in it, and returns the name for the new one: that of the file
+// itself where name is a link to it.
+func makeWay(name string, size int64) (file, kept string, err error) {
+	if info, err := os.Lstat(name); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if name, err = filepath.EvalSymlinks(name); err != nil {
+			return "", "", err
+		}
 	}
-	if info, err := os.Stat(created.Name()); err != nil || !info.Mode().IsRegular() {
-		return nil
+	if size == 0 {
+		return name, "", os.Remove(name)
+	}
+	kept, err = keep(name)
+	return name, kept, err
+}
+
+// undo removes the file that openFile has created, made, and puts the kept one back. It reports whether it did: a file
+// that is in its place by now is left alone.
+func undo(name string, made fs.FileInfo, kept string) (bool, error) {
+	now, err := os.Lstat(name)
+	if err != nil || !os.SameFile(made, now) {
+		return false, nil
 	}
 	if kept != "" {
-		return os.Rename(kept, created.Name())
+		err = os.Rename(kept, name)
+	} else {
+		err = os.Remove(name)
 	}
-	return os.Remove(created.Name())
+	return err == nil, err
 }
 
 // keep renames a file to the next name of its series, lab.pcapng to lab.1.pcapng, lab.2.pcapng and so on: the one with

@@ -98,6 +98,54 @@ func TestNoConnection(t *testing.T) {
 	}
 }
 
+// TestNoConnectionBesideAnother: a recording of nothing leaves alone what another one has put in its place meanwhile.
+func TestNoConnectionBesideAnother(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "lab.pcapng")
+	if err := os.WriteFile(name, []byte("an old recording"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var all []*capture.Writer
+	for range 2 {
+		w, err := capture.Create(name, capture.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, w)
+	}
+	play(all[1]).client("hello")
+	for _, w := range []*capture.Writer{all[1], all[0]} {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	recorded, err := os.ReadFile(name)
+	if err != nil || !strings.Contains(string(recorded), "hello") {
+		t.Errorf("the other recording is gone (%v)", err)
+	}
+	if kept := all[0].Kept(); filepath.Base(kept) != "lab.1.pcapng" {
+		t.Errorf("what was there is said to be %q", kept)
+	}
+}
+
+// TestNoWayBack: that the file that was there cannot be put back is told.
+func TestNoWayBack(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "lab.pcapng")
+	if err := os.WriteFile(name, []byte("an old recording"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var notices []error
+	w, err := capture.Create(name, capture.Options{Notice: func(err error) { notices = append(notices, err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(w.Kept()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err == nil || len(notices) != 1 || w.Kept() == "" {
+		t.Errorf("Close says %v, after the notices %v", err, notices)
+	}
+}
+
 // TestSymbolicLink: what is kept is the file and not the link to it.
 func TestSymbolicLink(t *testing.T) {
 	dir := t.TempDir()

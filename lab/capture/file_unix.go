@@ -65,7 +65,8 @@ func (f *fifo) open() (*os.File, error) {
 		return nil, err
 	}
 	f.file = file
-	return file, nil
+	// Go polls a FIFO on Linux alone: elsewhere a full one would be an error.
+	return file, os.NewSyscallError("fcntl", syscall.SetNonblock(int(file.Fd()), false))
 }
 
 func (f *fifo) Write(p []byte) (int, error) {

@@ -37,15 +37,15 @@ type output struct {
 	written int64 // of these, in the file
 	ended   error // why nothing more is recorded
 	broken  bool  // a write has failed
+	stalled bool  // that a pipe waits has been told
 
-	over    atomic.Bool   // ended is set
-	taken   atomic.Int64  // bytes that the reader of a pipe has taken
-	stalled sync.Once     // told
-	done    chan struct{} // is closed when nobody waits for a write any more
+	over  atomic.Bool   // ended is set
+	taken atomic.Int64  // bytes that the reader of a pipe has taken
+	done  chan struct{} // is closed when nobody waits for a write any more
 }
 
 // pieceSize is how much of a chunk a pipe gets at a time, in bytes.
-const pieceSize = 16 << 10
+const pieceSize = 4 << 10
 
 // patience is how long a pipe may take nothing before that is told, and, when the recording is to end, before its
 // reader is given up.
@@ -200,11 +200,21 @@ func (o *output) write(chunk []byte) (int, error) {
 			return int(o.taken.Load() - start), err
 		case <-stall.C:
 			if o.taken.Load() == before {
-				o.stalled.Do(func() { o.notice(&StallError{o.name}) })
+				o.stall()
 			}
 		case <-o.done:
 			return 0, errUnread
 		}
+	}
+}
+
+// stall tells that a pipe waits, once, unless the recording has ended.
+func (o *output) stall() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended == nil && !o.stalled {
+		o.stalled = true
+		o.notice(&StallError{o.name})
 	}
 }
 
@@ -288,6 +298,13 @@ func (o *output) close(err error) error {
 		return before
 	}
 	err = &WriteError{o.name, err}
-	o.notice(err)
+	o.tell(err)
 	return err
+}
+
+// tell gives notice of what goes wrong when the recording has ended.
+func (o *output) tell(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.notice(err)
 }

@@ -113,7 +113,7 @@ func sizeOf(file string) int64 {
 func wantsCapture(c *cli.Context) (bool, error) {
 	problem := ""
 	switch file := c.String("capture"); {
-	case file == "-":
+	case file == "-", file == "/dev/stdout":
 		problem = "stdout is the program's own: --capture takes a FILE here"
 	case file != "" && file != "off":
 		return true, nil
@@ -177,6 +177,7 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []t
 		program.Env = keyshim.ProxyEnvironment(program.Env, proxy)
 	}
 	err = p.run(program)
+	a.hurry()
 	recorded, closing := relay.Close()
 	if start := (*startError)(nil); !errors.As(err, &start) {
 		a.sayRecorded(recorded, len(taps) > 0)

@@ -27,6 +27,7 @@ type pair struct {
 	written  string             // its name or file, as written
 	keys     *keylog.Writer     // nil when off
 	capture  *capture.Writer    // nil when off
+	kept     string             // the file that was there
 	captured string             // its file
 	tap      *wiretap.Tap
 	wire     *lab.Dissection
@@ -105,6 +106,7 @@ func (a *pair) record(c *cli.Context, keylogDefault, captureDefault string) (err
 	} else if err != nil {
 		return err
 	}
+	context.AfterFunc(c.Context, a.hurry)
 	a.wire = a.settings.Journal.Dissect()
 	if a.capture == nil {
 		a.tap = wiretap.New(a.wire)
@@ -147,18 +149,22 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 		return err
 	}
 	a.capture = w
-	if kept := w.Kept(); kept != "" {
-		a.say("the capture that was there is now %s", kept)
+	if a.kept = w.Kept(); a.kept != "" {
+		a.say("the capture that was there is now %s", a.kept)
 	}
-	context.AfterFunc(c.Context, func() {
-		time.Sleep(recordingGrace)
-		w.Close() // a pipe that nobody reads may hold up the end
-	})
 	return nil
 }
 
-// recordingGrace is how long connections that end with the lab are recorded.
-const recordingGrace = time.Second
+// recordingGrace is how long what is ending is recorded.
+const recordingGrace = 2 * time.Second
+
+// hurry ends the recording before long: a pipe that nobody reads may hold up
+// what is ending.
+func (a *pair) hurry() {
+	if a.capture != nil {
+		time.AfterFunc(recordingGrace, func() { a.capture.Close() })
+	}
+}
 
 func (a *pair) count(x *lab.Exchange) {
 	if x.Outcome == lab.Accepted {
@@ -180,9 +186,8 @@ func (a *pair) close() {
 		a.keys.Close()
 	}
 	if a.capture != nil {
-		kept := a.capture.Kept()
 		a.capture.Close() // what went wrong has been told by its notice
-		if kept != a.capture.Kept() {
+		if a.kept != a.capture.Kept() {
 			a.say("nothing was recorded: %s is still the capture that was there", a.captured)
 		}
 	}

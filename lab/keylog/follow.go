@@ -33,14 +33,19 @@ func (t *Tail) Entries() iter.Seq2[Entry, error] {
 		defer t.mu.Unlock()
 		for {
 			part, err := t.from.ReadSlice('\n')
-			t.rest = append(t.rest, part...)
-			line := bytes.TrimRight(t.rest, "\r\n")
-			if err != nil && len(line) <= MaxLine {
+			if len(t.rest) <= MaxLine { // beyond that it is too long, and need not be known
+				t.rest = append(t.rest, part...)
+			}
+			if err == bufio.ErrBufferFull {
+				continue
+			}
+			if err != nil {
 				if err != io.EOF {
 					yield(Entry{}, err)
 				}
 				return
 			}
+			line := bytes.TrimRight(t.rest, "\r\n")
 			t.rest = t.rest[:0]
 			t.number++
 			if len(bytes.TrimSpace(line)) == 0 || line[0] == '#' {
@@ -69,7 +74,7 @@ func (s *Store) Follow(r io.Reader) error {
 		}
 		s.Add(entry)
 	}
-	if len(s.more.rest) == 0 {
+	if rest := bytes.TrimSpace(s.more.rest); len(rest) == 0 || rest[0] == '#' {
 		return nil
 	}
 	// A last line without its end is the whole one if its secret is as long as

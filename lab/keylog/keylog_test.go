@@ -49,7 +49,7 @@ func TestEntriesRefuses(t *testing.T) {
 		"short random":    {"CLIENT_RANDOM 00 " + secret + "\n", "has 1 bytes, not 32"},
 		"a certificate":   {"-----BEGIN CERTIFICATE-----\n", "want LABEL"},
 		"lower case":      {"client_random " + random + " " + secret + "\n", "capital letters"},
-		"a long line":     {line + "\n" + strings.Repeat("A", 3*MaxLine), "key log line 2: longer than"},
+		"a long line":     {line + "\n" + strings.Repeat("A", 3*MaxLine) + "\n", "key log line 2: longer than"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := read(c.log)
