@@ -27,7 +27,6 @@ package capture
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -123,16 +122,21 @@ func Create(name string, o Options) (*Writer, error) {
 	if name == "-" {
 		name = "standard output"
 	}
-	w, err := newWriter(file, name, o)
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	w.kept = kept
+	var made fs.FileInfo
 	if f, ok := file.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			w.made = info
+			made = info
 		}
 	}
+	w, err := newWriter(file, name, o)
+	if err != nil {
+		file.Close()
+		if made != nil {
+			_, _ = undo(file.(*os.File).Name(), made, kept)
+		}
+		return nil, err
+	}
+	w.kept, w.made = kept, made
 	return w, nil
 }
 

@@ -42,8 +42,13 @@ func arrange(app *cli.App, args []string) []string {
 			words = append(words, arg)
 		}
 	}
-	if len(commands) == 0 && (slices.Contains(flags, "--help") || slices.Contains(flags, "-h")) {
+	isHelp := func(flag string) bool { return flag == "--help" || flag == "-h" }
+	switch {
+	case len(words) == 0 || !slices.ContainsFunc(flags, isHelp):
+	case len(commands) == 0:
 		words = nil // one of them may be a command's name: the library would help with that
+	default:
+		flags = slices.DeleteFunc(flags, isHelp) // there is no such command to help with
 	}
 	return slices.Concat(args[:min(1, len(args))], path, flags, words, last)
 }

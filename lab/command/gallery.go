@@ -173,7 +173,7 @@ func (g *gallery) finish(file string) error {
 	case g.stream >= 0 && !g.found:
 		return &nothingError{file: file, stream: g.stream}
 	case g.stream < 0 && other > 0 && !g.list && !g.json:
-		g.say("%s on which no TLS was spoken: --list shows them", counted(other, "connection"))
+		g.say("%s without a whole TLS message: --list shows them", counted(other, "connection"))
 	}
 	return nil
 }

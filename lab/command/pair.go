@@ -101,7 +101,8 @@ func (a *pair) record(c *cli.Context, keylogDefault, captureDefault string) (err
 	}
 	err = a.openCapture(c, captureDefault)
 	var unwritable *capture.WriteError
-	if errors.As(err, &unwritable) { // the lab is more than its recording
+	var small *capture.LimitError
+	if errors.As(err, &unwritable) || errors.As(err, &small) { // the lab is more than its recording
 		a.say("%v", err)
 	} else if err != nil {
 		return err
@@ -219,6 +220,7 @@ func (a *pair) serve(ctx context.Context, l net.Listener, certificate, clientCA 
 	if a.scenario == nil || a.scenario.Server.Instead == "" {
 		a.sayReachable(s.Addr(), clientCA)
 	}
+	context.AfterFunc(ctx, a.hurry)
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
 	return s, func() error { return <-ended }, nil

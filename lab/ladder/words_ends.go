@@ -71,7 +71,7 @@ func (s *story) agreed() string {
 		parts = append(parts, fmt.Sprintf("an earlier session resumed (%s)", c.Resumption))
 	case s.client.empty():
 		parts = append(parts, "not mutual")
-	case c.ClientAuth:
+	case c.ClientAuth && s.client.shown:
 		parts = append(parts, "mutual")
 	}
 	return strings.Join(parts, ", ")
@@ -203,7 +203,11 @@ func (s *story) closing() string {
 	}
 	switch c.End {
 	case tlsdecrypt.Closed:
-		return fmt.Sprintf("Both sides closed the TCP connection in good order (FIN)%s.", after)
+		order := " in good order"
+		if s.verdict.Outcome == tlsdecrypt.Aborted {
+			order = ""
+		}
+		return fmt.Sprintf("Both sides closed the TCP connection%s (FIN)%s.", order, after)
 	case tlsdecrypt.ClientClosed:
 		return hungUp(tlswire.SideClient, tlswire.SideServer, after)
 	case tlsdecrypt.ServerClosed:
