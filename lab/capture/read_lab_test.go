@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -12,7 +13,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/peertest"
@@ -143,23 +143,22 @@ func TestReadDumpcap(t *testing.T) {
 
 	// The file is read while dumpcap still writes it.
 	var got *turns
-	deadline := time.Now().Add(5 * time.Second)
-	for {
+	peertest.Poll(func() error {
 		file, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got = newTurns()
 		capture.Read(bytes.NewReader(file), capture.ReadOptions{Sink: got})
-		whole := true
+		whole := len(got.said) > 0
 		for _, b := range got.said {
-			whole = strings.HasSuffix(b.String(), "server close")
+			whole = whole && strings.HasSuffix(b.String(), "server close")
 		}
-		if whole && len(got.said) > 0 || time.Now().After(deadline) {
-			break
+		if !whole {
+			return errors.New("dumpcap has not seen all yet")
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return nil
+	})
 	dumpcap.Process.Signal(os.Interrupt)
 	got.same(t, seen)
 }
