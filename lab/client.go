@@ -189,7 +189,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	if x.settings.Instead != "" {
 		return nil, x.speakInstead(ctx, config, url)
 	}
-	config = withSecrets(x.watchCertificate(config), config.KeyLogWriter, x.Conn)
+	config = withSecrets(x.watchCertificate(config), x.Conn)
 	if x.settings.Journal.Paired {
 		config.KeyLogWriter = both(config.KeyLogWriter, masterSecrets{x.settings.Journal, x.client, x.server})
 	}

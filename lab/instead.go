@@ -124,7 +124,7 @@ func (h *hangUp) Write(b []byte) (int, error) {
 // speakInstead is run for a client that does not speak TLS.
 func (x *clientExchange) speakInstead(ctx context.Context, config *tls.Config, url *url.URL) error {
 	defer limit(ctx, x.Conn, x.settings.timeout())()
-	err := x.settings.Instead.perform(ctx, ClientSide, x, withSecrets(config, config.KeyLogWriter, x.Conn), url.Host)
+	err := x.settings.Instead.perform(ctx, ClientSide, x, withSecrets(config, x.Conn), url.Host)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()
 	}
@@ -166,7 +166,7 @@ func (s *Server) serveInstead(ctx context.Context) error {
 // speakInstead carries out one exchange of a server that does not speak TLS.
 func (c *serverConn) speakInstead(ctx context.Context, what Instead, config *tls.Config, timeout time.Duration) {
 	stop := limit(ctx, c.Conn, timeout)
-	err := what.perform(ctx, ServerSide, c, withSecrets(config, config.KeyLogWriter, c.Conn), "")
+	err := what.perform(ctx, ServerSide, c, withSecrets(config, c.Conn), "")
 	if !stop() { // the lab ends, and this is nobody's verdict
 		c.listener.journal.forget(c.client, c.server)
 		c.Conn.Close()

@@ -52,11 +52,11 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	c := l.open(raw)
 	c.own = own
-	var keyLog io.Writer
+	config = withSecrets(config, c.Conn)
 	if c.keys.To = config.KeyLogWriter; c.keys.To != nil {
-		keyLog = &c.keys
+		config.KeyLogWriter = &c.keys
 	}
-	c.tls = tls.Server(c, withSecrets(config, keyLog, c.Conn))
+	c.tls = tls.Server(c, config)
 	return c.tls, nil
 }
 

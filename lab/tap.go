@@ -10,13 +10,12 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// withSecrets returns config for one connection, whose secrets go to keyLog,
-// which may be nil, and to the connection's tap if it has one.
-func withSecrets(config *tls.Config, keyLog io.Writer, c net.Conn) *tls.Config {
+// withSecrets returns config for one connection, whose secrets go to the
+// connection's tap too, if it has one.
+func withSecrets(config *tls.Config, c net.Conn) *tls.Config {
 	config = config.Clone()
-	config.KeyLogWriter = keyLog
 	if tapped, ok := wiretap.Of(c); ok {
-		config.KeyLogWriter = both(keyLog, tapped.Secrets())
+		config.KeyLogWriter = both(config.KeyLogWriter, tapped.Secrets())
 	}
 	return config
 }

@@ -17,8 +17,9 @@
 // # What is on disk when
 //
 // The file always ends with a whole block. All of a connection is handed to the operating system before the call that
-// closes the connection returns, everything else within 100 ms. If the file is a pipe whose reader is slow, the
-// connections wait for it.
+// closes the connection returns, or, if another one was within the 5 ms before, 5 ms later: many that end at once are
+// written at once. Everything else is there within 100 ms, and Flush returns when all is. If the file is a pipe whose
+// reader is slow, the connections wait for it.
 //
 // # Reading
 //
@@ -41,6 +42,12 @@ import (
 
 // flushInterval is that of what no connection's end has flushed.
 const flushInterval = 100 * time.Millisecond
+
+// How long a connection that has ended may wait for others to be written with it, and how many may wait.
+const (
+	gatherInterval = 5 * time.Millisecond
+	maxGathered    = 64
+)
 
 // Options of a recording. The zero value records everything.
 type Options struct {
@@ -100,8 +107,12 @@ type Writer struct {
 	mu     sync.Mutex
 	kept   string             // the file that was there
 	flows  map[*flow]struct{} // the open connections
+	ended  []*flow            // those that are not flushed yet
+	last   time.Time          // of a Flush
 	any    bool               // connection was recorded
 	closed bool
+
+	flushing sync.Mutex // taken before mu, and held while a pipe's reader is waited for
 
 	closing  sync.Once
 	closeErr error // of Close
@@ -180,8 +191,27 @@ func (w *Writer) Open(e wiretap.Event) wiretap.Handler {
 	return f.handle
 }
 
-// Flush hands what was recorded, but not what is held back, to the operating system.
-func (w *Writer) Flush() error { return w.out.flush() }
+// Flush returns when all of the connections that have ended, and what was packed of others, is handed to the operating
+// system, or with the error that has ended the recording.
+func (w *Writer) Flush() error {
+	w.flushing.Lock()
+	defer w.flushing.Unlock()
+	w.mu.Lock()
+	ended := w.ended
+	w.ended, w.last = nil, time.Now()
+	w.mu.Unlock()
+	for _, f := range ended {
+		f.finish()
+	}
+	return w.out.flush()
+}
+
+// FlushFile is Flush for whoever must not wait for the reader of a pipe: for a pipe it does nothing.
+func (w *Writer) FlushFile() {
+	if _, isFile := w.out.file.(*os.File); isFile {
+		w.Flush()
+	}
+}
 
 // Close ends the recording: what was held back is written and the file closed. Connections that are still open go on
 // without being recorded. It returns what has ended the recording early, if anything has, which Notice was told. The
@@ -204,7 +234,7 @@ func (w *Writer) close() error {
 		for _, f := range w.open() {
 			f.finish()
 		}
-		w.out.flush()
+		w.Flush()
 	}()
 	err := w.out.close(w.out.await(flushed))
 	w.mu.Lock()
@@ -233,12 +263,23 @@ func (w *Writer) open() []*flow {
 	return flows
 }
 
-// forget ends the recording of f's connection, so that Close returns to its caller with all of it on disk.
+// forget ends the recording of f's connection, and flushes it or leaves it to a flush that is due.
 func (w *Writer) forget(f *flow) {
 	w.mu.Lock()
 	delete(w.flows, f)
+	if w.closed {
+		w.mu.Unlock()
+		return
+	}
+	w.ended = append(w.ended, f)
+	n, idle := len(w.ended), time.Since(w.last) > gatherInterval
 	w.mu.Unlock()
-	w.out.flush()
+	switch {
+	case n >= maxGathered, n == 1 && idle:
+		w.Flush()
+	case n == 1:
+		time.AfterFunc(gatherInterval, func() { w.Flush() })
+	}
 }
 
 // arm makes sure that tick runs within flushInterval.
@@ -263,5 +304,5 @@ func (w *Writer) tick() {
 			w.arm()
 		}
 	}
-	w.out.flush()
+	w.Flush()
 }

@@ -1,8 +1,10 @@
 package capture
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +18,7 @@ type flow struct {
 	w *Writer
 
 	mu       sync.Mutex
+	batch    *wiretap.Batch // the first events, until they are packed; then nil
 	segments *segmenter
 	records  [2]records // by wiretap.Side
 	secrets  secrets
@@ -27,19 +30,19 @@ type flow struct {
 	ended  bool
 }
 
+// maxBatch is what waits to be packed of a connection at most, in bytes of data.
+const maxBatch = 16 << 10
+
 func newFlow(w *Writer, e wiretap.Event) *flow {
-	f := &flow{w: w, awaits: true, last: -1}
-	isn := [2]uint32{rand.Uint32(), rand.Uint32()}
-	f.segments = newSegmenter(e.Client, e.Server, isn, f.deliver)
-	f.segments.time = e.Time.UnixNano()
-	f.segments.open(fmt.Sprintf("exchange %d", e.Exchange))
+	f := &flow{w: w, batch: wiretap.NewBatch(), awaits: true, last: -1}
+	f.batch.Add(e)
 	return f
 }
 
 // handle takes an event of the connection.
 func (f *flow) handle(e wiretap.Event) {
 	if !f.w.out.over.Load() {
-		f.record(e)
+		f.add(e)
 		f.w.arm()
 	}
 	if e.Kind == wiretap.Close {
@@ -47,9 +50,46 @@ func (f *flow) handle(e wiretap.Event) {
 	}
 }
 
-func (f *flow) record(e wiretap.Event) {
+// add keeps an event to be packed later, if the connection is young. One at a time, each between the connection's own
+// work, packing costs three times as much: nothing of it is in the processor's cache.
+func (f *flow) add(e wiretap.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	switch {
+	case f.batch == nil:
+		f.record(e)
+	case f.batch.Size()+len(e.Data) > maxBatch, f.isTLS12(e):
+		f.pack()
+		f.record(e)
+	default:
+		f.batch.Add(e)
+	}
+}
+
+// isTLS12 reports whether e shows that this is no TLS 1.3, where a server has secrets before it has said anything. Then
+// a session ticket is remembered as soon as it was issued: another connection may present it.
+func (f *flow) isTLS12(e wiretap.Event) bool {
+	return e.Kind == wiretap.Data && e.From == wiretap.Server &&
+		!slices.ContainsFunc(f.batch.Events, func(e wiretap.Event) bool { return e.Kind == wiretap.Secret })
+}
+
+// pack makes packets of the events that wait. Later ones are packed as they come.
+func (f *flow) pack() {
+	if f.batch == nil {
+		return
+	}
+	for _, e := range f.batch.Events {
+		f.record(e)
+	}
+	f.batch.Free()
+	f.batch = nil
+}
+
+func (f *flow) record(e wiretap.Event) {
+	if e.Kind == wiretap.Open {
+		f.open(e)
+		return
+	}
 	if f.ended || e.From > wiretap.Server {
 		return
 	}
@@ -58,7 +98,9 @@ func (f *flow) record(e wiretap.Event) {
 	case wiretap.Data:
 		f.data(e.From, e.Data)
 	case wiretap.Secret:
-		f.secret(e.Data)
+		for line := range bytes.Lines(e.Data) {
+			f.secret(line)
+		}
 	case wiretap.Verdict:
 		f.verdict(string(e.Data))
 	case wiretap.HalfClose:
@@ -70,6 +112,13 @@ func (f *flow) record(e wiretap.Event) {
 		f.releaseAll()
 		f.ended = true
 	}
+}
+
+func (f *flow) open(e wiretap.Event) {
+	isn := [2]uint32{rand.Uint32(), rand.Uint32()}
+	f.segments = newSegmenter(e.Client, e.Server, isn, f.deliver)
+	f.segments.time = e.Time.UnixNano()
+	f.segments.open(fmt.Sprintf("exchange %d", e.Exchange))
 }
 
 // data records bytes in runs that are captured whole or may be shortened.
@@ -204,20 +253,23 @@ func (f *flow) releaseAll() {
 	f.release()
 }
 
-// expire releases what was held too long by now. It reports whether anything is still held back.
+// expire packs what there is, and releases what was held too long by now. It reports whether anything is still held
+// back.
 func (f *flow) expire(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.pack()
 	if f.held != nil && now.Sub(f.held.since) > maxHeldTime {
 		f.releaseAll()
 	}
 	return f.held != nil
 }
 
-// finish ends the recording of a connection that is still open.
+// finish packs all there is and ends the recording of the connection, which may still be open.
 func (f *flow) finish() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.pack()
 	f.releaseAll()
 	f.ended = true
 }

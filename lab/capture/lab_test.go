@@ -232,7 +232,12 @@ func (s setup) dialer(config *tls.Config) wiretap.DialFunc {
 		if err != nil {
 			return nil, err
 		}
-		conn := tls.Client(raw, withSecrets(config, raw))
+		config := config
+		if tapped, ok := wiretap.Of(raw); ok {
+			config = config.Clone()
+			config.KeyLogWriter = tapped.Secrets()
+		}
+		conn := tls.Client(raw, config)
 		if err := conn.HandshakeContext(ctx); err != nil {
 			if tapped, ok := wiretap.Of(raw); ok {
 				tapped.Annotate("client: " + err.Error())
@@ -257,7 +262,13 @@ func listenTLS(l net.Listener, config *tls.Config, rejected func()) *tlsListener
 	// By way of GetConfigForClient all connections share config's session ticket keys.
 	explained := config.Clone()
 	explained.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		return withSecrets(config, hello.Conn), nil
+		l, ok := hello.Conn.(*logged)
+		if !ok {
+			return config, nil
+		}
+		c := config.Clone()
+		c.KeyLogWriter = &l.keys
+		return c, nil
 	}
 	go func() {
 		var handshakes sync.WaitGroup
@@ -268,8 +279,8 @@ func listenTLS(l net.Listener, config *tls.Config, rejected func()) *tlsListener
 				return
 			}
 			conn := raw
-			if config.KeyLogWriter != nil {
-				conn = &logged{Conn: raw, keys: keylog.Batch{To: config.KeyLogWriter}}
+			if secrets := secretsOf(config, raw); secrets != nil {
+				conn = &logged{Conn: raw, keys: keylog.Batch{To: secrets}}
 			}
 			handshakes.Go(func() { t.handshake(raw, tls.Server(conn, explained)) })
 		}
@@ -318,22 +329,16 @@ func (c *logged) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// withSecrets returns config with a key log that goes to the tap of conn too.
-func withSecrets(config *tls.Config, conn net.Conn) *tls.Config {
-	tapped, ok := wiretap.Of(conn)
-	if !ok {
-		return config
+// secretsOf returns what takes the secrets of raw: config's key log, its tap, both, or nil.
+func secretsOf(config *tls.Config, raw net.Conn) io.Writer {
+	tapped, ok := wiretap.Of(raw)
+	switch {
+	case !ok:
+		return config.KeyLogWriter
+	case config.KeyLogWriter == nil:
+		return tapped.Secrets()
 	}
-	c := config.Clone()
-	c.KeyLogWriter = tapped.Secrets()
-	if config.KeyLogWriter != nil {
-		keyLog := config.KeyLogWriter
-		if l, ok := conn.(*logged); ok {
-			keyLog = &l.keys
-		}
-		c.KeyLogWriter = io.MultiWriter(keyLog, tapped.Secrets())
-	}
-	return c
+	return io.MultiWriter(config.KeyLogWriter, tapped.Secrets())
 }
 
 // writeClient writes the client's certificate to dir/c.pem and its key to dir/k.pem.

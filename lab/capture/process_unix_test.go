@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 }
 
 // child records exchanges to the file of that name until it is killed or has made $CAPTURE_COUNT of them. It says on
-// stderr on which port it listens, the number of each finished exchange, and what ends the recording.
+// stderr on which port it listens, the number of each finished exchange when it is in the file, and what ends the recording.
 func child(name string) int {
 	count := 1 << 30
 	fmt.Sscan(os.Getenv("CAPTURE_COUNT"), &count)
@@ -49,6 +49,7 @@ func child(name string) int {
 	for n := 1; n <= count; n++ {
 		l.get(t, "/status/200")
 		peertest.Eventually(t, "the end of an exchange", func() bool { return l.ended.Load() >= int64(n) })
+		w.Flush() // as the real lab does before it tells of an exchange
 		fmt.Fprintln(os.Stderr, "finished", n)
 	}
 	w.Close()

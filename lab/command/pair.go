@@ -71,6 +71,9 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 	a.settings.Credentials.Dir = a.folder.certs()
 	a.report = report{Program: p, certs: a.certs(), json: c.Bool("json"), options: p.ladderOptions(c)}
 	a.settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) {
+		if a.capture != nil {
+			a.capture.FlushFile() // what is told of is in the file, whatever happens next
+		}
 		a.count(x)
 		a.report.exchange(x)
 	}}

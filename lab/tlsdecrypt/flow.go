@@ -66,7 +66,9 @@ func (f *flow) handle(e wiretap.Event) {
 	case wiretap.Gap:
 		f.gap(from, e.Missing, e.Time)
 	case wiretap.Secret:
-		f.learnSecret(e.Data)
+		for line := range bytes.Lines(e.Data) {
+			f.learnSecret(line)
+		}
 	case wiretap.Verdict:
 		f.c.Comments = append(f.c.Comments, string(e.Data))
 	case wiretap.HalfClose:

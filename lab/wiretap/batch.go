@@ -2,43 +2,51 @@ package wiretap
 
 import "sync"
 
-// batch is a run of events and the memory of their data.
-type batch struct {
-	events []Event
+// Batch is a run of events of one connection with copies of their data, for a sink that looks at them later. It is for
+// one goroutine at a time.
+type Batch struct {
+	Events []Event // their data is valid until Free
 	data   []byte
 }
 
 // batches are empty ones: most connections fit one, and are gone in a moment.
 var batches = sync.Pool{New: func() any {
-	return &batch{events: make([]Event, 0, 32), data: make([]byte, 0, 8<<10)}
+	return &Batch{Events: make([]Event, 0, 32), data: make([]byte, 0, 8<<10)}
 }}
 
-func (b *batch) add(e Event) {
+// NewBatch returns an empty batch. The caller frees it.
+func NewBatch() *Batch { return batches.Get().(*Batch) }
+
+// Add appends an event with a copy of its data.
+func (b *Batch) Add(e Event) {
 	start := len(b.data)
 	b.data = append(b.data, e.Data...)
 	e.Data = b.data[start:len(b.data):len(b.data)]
-	b.events = append(b.events, e)
+	b.Events = append(b.Events, e)
 }
 
+// Size returns the length of all data, in bytes.
+func (b *Batch) Size() int { return len(b.data) }
+
 // miss notes that the data of e is left out.
-func (b *batch) miss(e Event) {
-	if i := len(b.events) - 1; i >= 0 && b.events[i].Kind == Gap && b.events[i].From == e.From {
-		b.events[i].Missing += int64(len(e.Data))
+func (b *Batch) miss(e Event) {
+	if i := len(b.Events) - 1; i >= 0 && b.Events[i].Kind == Gap && b.Events[i].From == e.From {
+		b.Events[i].Missing += int64(len(e.Data))
 		return
 	}
 	e.Kind, e.Missing, e.Data = Gap, int64(len(e.Data)), nil
-	b.events = append(b.events, e)
+	b.Events = append(b.Events, e)
 }
 
 // maxPooled is the memory up to which a batch is used again, in bytes.
 const maxPooled = 2 * spreadBatch
 
-// free empties b, whose memory another connection may use from now on.
-func (b *batch) free() {
+// Free empties b, whose memory another connection may use from now on.
+func (b *Batch) Free() {
 	if cap(b.data) > maxPooled {
 		return
 	}
-	clear(b.events)
-	*b = batch{events: b.events[:0], data: b.data[:0]}
+	clear(b.Events)
+	*b = Batch{Events: b.Events[:0], data: b.data[:0]}
 	batches.Put(b)
 }

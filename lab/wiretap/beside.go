@@ -43,7 +43,7 @@ type aside struct {
 	handle Handler // of the sink
 
 	mu    sync.Mutex
-	batch *batch // nil when nothing waits
+	batch *Batch // nil when nothing waits
 	taken int64  // bytes of data so far
 }
 
@@ -58,12 +58,12 @@ func (a *aside) add(e Event) {
 	a.mu.Lock()
 	first := a.batch == nil
 	if first {
-		a.batch = batches.Get().(*batch)
+		a.batch = NewBatch()
 	}
 	if e.Kind == Data && !a.admit(len(e.Data)) {
 		a.batch.miss(e)
 	} else {
-		a.batch.add(e)
+		a.batch.Add(e)
 	}
 	a.mu.Unlock()
 	if first {
@@ -124,14 +124,14 @@ func (a *aside) handOn() {
 	a.batch = nil
 	a.mu.Unlock()
 	var size int64
-	for _, e := range b.events {
+	for _, e := range b.Events {
 		if e.Kind == Data {
 			size += int64(len(e.Data))
 		}
 		a.handle(e)
 	}
 	a.beside.waiting.Add(-size)
-	b.free()
+	b.Free()
 }
 
 // Close hands on what waits, and returns when the sink has taken it. Events after it are lost.

@@ -167,15 +167,15 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// Secrets returns a writer for the lines of the connection's key log, one whole line to a Write, as
-// tls.Config.KeyLogWriter gets them. It never fails. Give it to a tls.Config of this connection alone.
+// Secrets returns a writer for the lines of the connection's key log, whole lines to a Write, as tls.Config.KeyLogWriter
+// gets them. It never fails. Give it to a tls.Config of this connection alone.
 func (c *Conn) Secrets() io.Writer { return secrets{c} }
 
 type secrets struct{ c *Conn }
 
-func (s secrets) Write(line []byte) (int, error) {
-	s.c.note(Secret, line)
-	return len(line), nil
+func (s secrets) Write(lines []byte) (int, error) {
+	s.c.note(Secret, lines)
+	return len(lines), nil
 }
 
 // Annotate tells what became of the exchange, in words, for people who read the recording. Call it as soon as the

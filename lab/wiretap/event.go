@@ -41,7 +41,7 @@ type Kind uint8
 const (
 	Open      Kind = iota // the three-way handshake has completed
 	Data                  // From sent Data
-	Secret                // Data is one line of the key log (RFC 9850), newline included
+	Secret                // Data is lines of the key log (RFC 9850), newlines included
 	Verdict               // Data says, in words, what became of the exchange
 	HalfClose             // From sends no more: its FIN
 	Reset                 // From aborted the connection: its RST

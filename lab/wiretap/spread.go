@@ -22,12 +22,12 @@ type Spread struct {
 type spreading struct {
 	handle Handler // of the sink
 	queue  chan job
-	batch  *batch // nil when nothing waits
+	batch  *Batch // nil when nothing waits
 }
 
 type job struct {
 	handle Handler
-	*batch
+	*Batch
 }
 
 // NewSpread returns a sink that hands events on to sink in n goroutines. The caller closes it after the last event.
@@ -38,10 +38,10 @@ func NewSpread(sink Sink, n int) *Spread {
 		s.queues[i] = queue
 		s.workers.Go(func() {
 			for j := range queue {
-				for _, e := range j.events {
+				for _, e := range j.Events {
 					j.handle(e)
 				}
-				j.free()
+				j.Free()
 			}
 		})
 	}
@@ -55,13 +55,13 @@ func (s *Spread) Open(e Event) Handler {
 	s.open[c] = struct{}{}
 	return func(e Event) {
 		if c.batch == nil {
-			c.batch = batches.Get().(*batch)
+			c.batch = NewBatch()
 		}
-		c.batch.add(e)
+		c.batch.Add(e)
 		if e.Kind == Close {
 			delete(s.open, c)
 		}
-		if e.Kind == Close || len(c.batch.data) > spreadBatch {
+		if e.Kind == Close || c.batch.Size() > spreadBatch {
 			c.handOn()
 		}
 	}
