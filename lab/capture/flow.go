@@ -138,7 +138,7 @@ func (f *flow) data(from wiretap.Side, p []byte) {
 		p = p[n:]
 	}
 	if from == wiretap.Client {
-		f.secrets.see(r.clear)
+		f.secrets.see(r.clear.bytes())
 	}
 	if r.hidden > 0 {
 		f.records[from.Peer()].answered()
@@ -182,8 +182,8 @@ func (f *flow) addSecret(line []byte) {
 // knowSecrets writes the secrets there are. Later ones are written when they come.
 func (f *flow) knowSecrets() {
 	f.awaits = false
-	if len(f.secrets.lines) > 0 {
-		f.w.out.writeSecrets(f.secrets.lines)
+	if lines := f.secrets.lines.bytes(); len(lines) > 0 {
+		f.w.out.writeSecrets(lines)
 	}
 }
 
@@ -272,4 +272,8 @@ func (f *flow) finish() {
 	f.pack()
 	f.releaseAll()
 	f.ended = true
+	f.secrets.lines.free()
+	f.secrets.lines = nil
+	f.records[wiretap.Client].forget()
+	f.records[wiretap.Server].forget()
 }

@@ -3,7 +3,6 @@ package capture
 import (
 	"cmp"
 	"encoding/binary"
-	"slices"
 
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -36,13 +35,16 @@ type records struct {
 	limit   int                 // of hidden, up to which records may be of the handshake; 0: handshakeBytes
 	foreign bool                // these are no TLS records
 
-	clear   []byte // handshake messages before encryption, until forget
-	changed bool   // there was a ChangeCipherSpec, or an encrypted record without one
-	blind   bool   // clear is not gathered
+	clear   *note // handshake messages before encryption, until forget
+	changed bool  // there was a ChangeCipherSpec, or an encrypted record without one
+	blind   bool  // clear is not gathered
 }
 
 // forget ends the gathering of messages.
-func (r *records) forget() { r.clear, r.blind = nil, true }
+func (r *records) forget() {
+	r.clear.free()
+	r.clear, r.blind = nil, true
+}
 
 // answered says that the other side has answered what came so far in encrypted records, if anything did.
 func (r *records) answered() {
@@ -113,7 +115,7 @@ func (r *records) begin() {
 
 // gather keeps a part of a handshake message.
 func (r *records) gather(p []byte) {
-	if r.clear = append(slices.Grow(r.clear, len(p)+r.left), p...); len(r.clear) > maxClear {
+	if r.clear = r.clear.add(p); len(r.clear.bytes()) > maxClear {
 		r.forget()
 	}
 }

@@ -67,9 +67,9 @@ func readMessages(b []byte, each func(tlswire.Body)) bool {
 // resumed, and remembers it by the ticket that was issued.
 func (f *flow) resume() {
 	client, server := &f.records[wiretap.Client], &f.records[wiretap.Server]
-	s, ok := readSession(client.clear, server.clear)
-	client.forget()
-	server.forget()
+	defer client.forget()
+	defer server.forget()
+	s, ok := readSession(client.clear.bytes(), server.clear.bytes())
 	if !ok {
 		return
 	}

@@ -11,7 +11,7 @@ import (
 
 // secrets gathers the key log lines of one connection.
 type secrets struct {
-	lines   []byte // all of them
+	lines   *note // all of them
 	known   secretSet
 	visible *[randomLen]byte // the random of the ClientHello as it can be seen; nil until it was
 }
@@ -20,7 +20,7 @@ const randomLen = 32 // bytes
 
 // master returns the master secret of TLS 1.2, or nil.
 func (s *secrets) master() []byte {
-	for line := range bytes.Lines(s.lines) {
+	for line := range bytes.Lines(s.lines.bytes()) {
 		if entry, err := keylog.ParseLine(line[:len(line)-1]); err == nil && entry.Label == keylog.LabelClientRandom {
 			return entry.Secret
 		}
@@ -56,19 +56,16 @@ func (s *secrets) add(line []byte) []byte {
 	if len(line) == 0 || s.has(line) {
 		return nil
 	}
-	if s.lines == nil {
-		s.lines = make([]byte, 0, 1<<10) // those of a TLS 1.3 handshake
-	}
-	start := len(s.lines)
-	s.lines = append(append(s.lines, line...), '\n')
+	start := len(s.lines.bytes())
+	s.lines = s.lines.add(line).add([]byte{'\n'})
 	label, _, _ := bytes.Cut(line, []byte{' '})
 	s.known |= labels[string(label)]
-	return s.lines[start:]
+	return s.lines.bytes()[start:]
 }
 
 // has reports whether a line, without its newline, is among lines.
 func (s *secrets) has(line []byte) bool {
-	for known := range bytes.Lines(s.lines) {
+	for known := range bytes.Lines(s.lines.bytes()) {
 		if bytes.Equal(known[:len(known)-1], line) {
 			return true
 		}

@@ -16,17 +16,23 @@ type Batch struct {
 	To io.Writer // gets whole lines
 
 	mu    sync.Mutex
-	lines []byte
+	lines *[]byte // nil while there are none
 }
+
+// batches is memory for lines: a connection soon needs it no more.
+var batches = sync.Pool{New: func() any {
+	lines := make([]byte, 0, 1024) // room for the four
+	return &lines
+}}
 
 // Write keeps a line until the next Flush. It never fails.
 func (b *Batch) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.lines == nil {
-		b.lines = make([]byte, 0, 1024) // room for the four
+		b.lines = batches.Get().(*[]byte)
 	}
-	b.lines = append(b.lines, line...)
+	*b.lines = append(*b.lines, line...)
 	return len(line), nil
 }
 
@@ -34,10 +40,12 @@ func (b *Batch) Write(line []byte) (int, error) {
 func (b *Batch) Flush() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.lines) == 0 {
+	if b.lines == nil {
 		return nil
 	}
-	_, err := b.To.Write(b.lines)
+	_, err := b.To.Write(*b.lines)
+	*b.lines = (*b.lines)[:0]
+	batches.Put(b.lines)
 	b.lines = nil
 	return err
 }
