@@ -2,9 +2,9 @@ package capture
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +28,8 @@ type flow struct {
 	last   int   // index in held of the packet with the last words so far; -1 if there is none
 	held   *hold // nil if nothing is held back
 	ended  bool
+
+	unjudged bool // no verdict will come
 }
 
 // maxBatch is what waits to be packed of a connection at most, in bytes of data.
@@ -78,11 +80,29 @@ func (f *flow) pack() {
 	if f.batch == nil {
 		return
 	}
+	f.foresee(f.batch.Events)
 	for _, e := range f.batch.Events {
 		f.record(e)
 	}
 	f.batch.Free()
 	f.batch = nil
+}
+
+// foresee takes from events what their packets would otherwise be held back for: the secrets of TLS 1.3, and that no
+// verdict comes.
+func (f *flow) foresee(events []wiretap.Event) {
+	has := func(k wiretap.Kind) bool {
+		return slices.ContainsFunc(events, func(e wiretap.Event) bool { return e.Kind == k })
+	}
+	f.unjudged = events[len(events)-1].Kind == wiretap.Close && !has(wiretap.Verdict)
+	for _, e := range events {
+		switch {
+		case e.Kind == wiretap.Data && e.From == wiretap.Client && f.secrets.visible == nil:
+			f.secrets.seeRecord(e.Data)
+		case e.Kind == wiretap.Secret && f.secrets.visible != nil:
+			f.learn(e.Data)
+		}
+	}
 }
 
 func (f *flow) record(e wiretap.Event) {
@@ -98,9 +118,7 @@ func (f *flow) record(e wiretap.Event) {
 	case wiretap.Data:
 		f.data(e.From, e.Data)
 	case wiretap.Secret:
-		for line := range bytes.Lines(e.Data) {
-			f.secret(line)
-		}
+		f.learn(e.Data)
 	case wiretap.Verdict:
 		f.verdict(string(e.Data))
 	case wiretap.HalfClose:
@@ -118,7 +136,7 @@ func (f *flow) open(e wiretap.Event) {
 	isn := [2]uint32{rand.Uint32(), rand.Uint32()}
 	f.segments = newSegmenter(e.Client, e.Server, isn, f.deliver)
 	f.segments.time = e.Time.UnixNano()
-	f.segments.open(fmt.Sprintf("exchange %d", e.Exchange))
+	f.segments.open("exchange " + strconv.Itoa(e.Exchange))
 }
 
 // data records bytes in runs that are captured whole or may be shortened.
@@ -149,6 +167,13 @@ func (f *flow) data(from wiretap.Side, p []byte) {
 	if r.foreign && f.awaits {
 		f.knowSecrets()
 		f.release()
+	}
+}
+
+// learn records lines of the key log.
+func (f *flow) learn(lines []byte) {
+	for line := range bytes.Lines(lines) {
+		f.secret(line)
 	}
 }
 
@@ -207,7 +232,7 @@ func (f *flow) deliver(p *packet) {
 	if f.unasked != "" {
 		p.comment, f.unasked = joinComments(p.comment, f.unasked), ""
 	}
-	if p.lastWords && f.last < 0 {
+	if p.lastWords && f.last < 0 && !f.unjudged {
 		f.last = f.countHeld()
 	}
 	if !f.holds() {

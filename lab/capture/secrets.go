@@ -13,7 +13,7 @@ import (
 type secrets struct {
 	lines   *note // all of them
 	known   secretSet
-	visible *[randomLen]byte // the random of the ClientHello as it can be seen; nil until it was
+	visible []byte // the random of the ClientHello as it can be seen, in hexadecimal; nil until it was
 }
 
 const randomLen = 32 // bytes
@@ -85,14 +85,10 @@ func (s *secrets) complete() bool {
 func (s *secrets) underVisibleRandom(line []byte) []byte {
 	label, rest, _ := bytes.Cut(line, []byte{' '})
 	random, secret, _ := bytes.Cut(rest, []byte{' '})
-	if s.visible == nil || len(random) != hex.EncodedLen(randomLen) || string(label) == keylog.LabelClientRandom {
+	if len(random) != len(s.visible) || bytes.Equal(random, s.visible) || bytes.EqualFold(random, s.visible) || string(label) == keylog.LabelClientRandom {
 		return nil
 	}
-	var own [randomLen]byte
-	if _, err := hex.Decode(own[:], random); err != nil || own == *s.visible {
-		return nil
-	}
-	return fmt.Appendf(nil, "%s %x %s", label, s.visible[:], secret)
+	return fmt.Appendf(nil, "%s %s %s", label, s.visible, secret)
 }
 
 // see learns the visible random from the handshake messages that the client has sent so far.
@@ -101,6 +97,12 @@ func (s *secrets) see(messages []byte) {
 	if s.visible != nil || len(messages) < start+randomLen || messages[0] != byte(tlswire.TypeClientHello) {
 		return
 	}
-	s.visible = new([randomLen]byte)
-	copy(s.visible[:], messages[start:])
+	s.visible = hex.AppendEncode(nil, messages[start:start+randomLen])
+}
+
+// seeRecord is see for the first bytes that the client has sent, if they are enough of a record.
+func (s *secrets) seeRecord(p []byte) {
+	if len(p) > tlswire.RecordHeaderLen && p[0] == byte(tlswire.ContentTypeHandshake) {
+		s.see(p[tlswire.RecordHeaderLen:])
+	}
 }
