@@ -122,7 +122,7 @@ func BenchmarkHandshakes(b *testing.B) {
 	})
 }
 
-// BenchmarkRequests: requests on a connection that is kept alive.
+// BenchmarkRequests: requests on a connection that is kept alive, another one for each turn.
 func BenchmarkRequests(b *testing.B) {
 	bare := setup{}.start(b)
 	tapped := setup{tapServer: wiretap.New(benchWriter(b)), keyLog: keyLogFile(b)}.start(b)
@@ -133,7 +133,13 @@ func BenchmarkRequests(b *testing.B) {
 			}
 		}
 	}
-	pair(b, 201, run(bare), run(tapped))
+	reconnect := func() {
+		for _, l := range []*lab{bare, tapped} {
+			l.client.CloseIdleConnections()
+			l.get(b, "/")
+		}
+	}
+	pair(b, 201, run(bare), run(tapped), reconnect)
 }
 
 const gibibyte = 1 << 30
