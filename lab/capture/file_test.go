@@ -1,6 +1,7 @@
 package capture_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // TestHeader: the file says what it is before there is a packet.
@@ -182,4 +184,32 @@ func TestCreateFails(t *testing.T) {
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
 		t.Errorf("left behind: %v, %v", entries, err)
 	}
+}
+
+// TestEndsAreInTheFile: a connection that ends alone is in the file when it has ended, those that end together soon
+// after, and none waits for Close.
+func TestEndsAreInTheFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "lab.pcapng")
+	w, err := capture.Create(name, capture.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	recorded := func() int {
+		file, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks(t, file)
+		return bytes.Count(file, []byte("exchange 3"))
+	}
+	play(w).close()
+	if n := recorded(); n != 1 {
+		t.Errorf("a connection has ended, and %d are there", n)
+	}
+	const more = 200
+	for range more {
+		play(w).close()
+	}
+	peertest.Eventually(t, "all in the file", func() bool { return recorded() == 1+more })
 }
