@@ -8,7 +8,7 @@ import (
 func BenchmarkLine(b *testing.B) {
 	c := replay(b, "tls13-mutual", true)
 	for b.Loop() {
-		Line(c)
+		Line(c, Options{})
 	}
 }
 

@@ -65,7 +65,7 @@ func TestRefusedInHTTP(t *testing.T) {
 			}
 		}
 	}
-	if line := Line(refusedInHTTP(t, 400, nginx)); !strings.Contains(line, "accepted  CN=client ") || !strings.Contains(line, "GET / 400") {
+	if line := Line(refusedInHTTP(t, 400, nginx), Options{}); !strings.Contains(line, "accepted  CN=client ") || !strings.Contains(line, "GET / 400") {
 		t.Errorf("%q", line)
 	}
 	c := replay(t, "tls13-one-sided", true)

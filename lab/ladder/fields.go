@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -15,10 +16,10 @@ func (p *page) fields(m *tlsdecrypt.Message) {
 	const few = 3
 	for i, r := range m.Records {
 		if i == few {
-			p.open(dim, "", "", counted(len(m.Records)-few, "more record"), 0)
+			p.open(dim, "", "", text.Counted(len(m.Records)-few, "more record"), 0)
 			break
 		}
-		p.open(dim, "", "", fmt.Sprintf("A record of %s, from byte %s of what the %s sent.", bytesCounted(int64(r.Length)), grouped(r.Offset), m.From), 0)
+		p.open(dim, "", "", fmt.Sprintf("A record of %s, from byte %s of what the %s sent.", bytesCounted(int64(r.Length)), text.Grouped(r.Offset), m.From), 0)
 	}
 	switch {
 	case m.Handshake != nil:
@@ -40,11 +41,11 @@ func (p *page) fields(m *tlsdecrypt.Message) {
 // say in many lines, and what it is for is told once.
 func (p *page) tree(fields []tlswire.Field, raw []byte, depth int) {
 	for _, f := range fields {
-		text := f.Name
-		if f.Value != "" && (len(f.Fields) == 0 || width(f.Name+": "+f.Value) <= p.inside(depth)) {
-			text += ": " + f.Value
+		said := f.Name
+		if f.Value != "" && (len(f.Fields) == 0 || text.Width(p.words(f.Name+": "+f.Value)) <= p.inside(depth)) {
+			said += ": " + f.Value
 		}
-		p.open(normal, fmt.Sprint(f.Offset), p.firstBytes(f, raw), text, depth)
+		p.open(normal, fmt.Sprint(f.Offset), p.firstBytes(f, raw), said, depth)
 		if !p.told[f.Note] {
 			p.open(dim, "", "", f.Note, depth+1)
 			p.told[f.Note] = true
@@ -54,7 +55,7 @@ func (p *page) tree(fields []tlswire.Field, raw []byte, depth int) {
 }
 
 // shownBytes is how many bytes of a field are written out.
-func (p *page) shownBytes() int { return min(4+(p.Width-minWidth)/8, 8) }
+func (p *page) shownBytes() int { return min(4+(p.Width-text.Usual)/8, 8) }
 
 func (p *page) firstBytes(f tlswire.Field, raw []byte) string {
 	if f.Offset < 0 || f.Length < 0 || f.Offset+f.Length > len(raw) {
@@ -68,22 +69,22 @@ func (p *page) firstBytes(f tlswire.Field, raw []byte) string {
 
 // open writes a line of a message's inside, for which the server's vertical
 // line makes room.
-func (p *page) open(s style, offset, bytes, text string, depth int) {
+func (p *page) open(s style, offset, bytes, said string, depth int) {
 	column := p.indent(depth)
-	for i, line := range fold(p.words(text), p.inside(depth)) {
+	for i, line := range text.Fold(p.words(said), p.inside(depth)) {
 		if i > 0 {
 			offset, bytes = "", ""
 		}
 		bytes = p.words(bytes)
 		p.line(span{dim, fmt.Sprintf("%*s ", leftMargin-1, offset)}, span{clientColor, p.glyphs("│")},
-			span{dim, " " + bytes + strings.Repeat(" ", column-width(bytes))}, span{s, line})
+			span{dim, " " + bytes + strings.Repeat(" ", column-text.Width(bytes))}, span{s, line})
 	}
 }
 
 // indent is how far from its vertical line a message's inside stands, past the bytes.
 func (p *page) indent(depth int) int {
 	const deepest = 8
-	return 2*p.shownBytes() + width(p.words("…")) + 1 + 2*min(depth, deepest)
+	return 2*p.shownBytes() + text.Width(p.words("…")) + 1 + 2*min(depth, deepest)
 }
 
 // inside is how many columns that leaves.

@@ -6,29 +6,29 @@ package ladder
 import (
 	"io"
 
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Options say how to draw. The zero value is 80 columns without colour.
 type Options struct {
-	Width   int  // columns of the terminal; less than 80 is taken as 80, more than 120 as 120
+	Width   int  // columns of the terminal; 0 is 80, less than 60 is taken as 60, more than 120 as 120
 	Color   bool // with ANSI escape sequences
 	ASCII   bool // with ASCII characters alone
 	Verbose bool // each message opened into its fields
 	Stream  bool // the connection's number is that of a TCP stream in a file
 }
 
-// The widths that are drawn. Longer lines are hard to read.
-const (
-	minWidth = 80
-	maxWidth = 120
-)
+// width is how many columns lines have at most.
+func (o Options) width() int { return text.Printer{Columns: o.Width}.Width() }
+
+func (o Options) charset() text.Charset { return text.Charset(o.ASCII) }
 
 // Draw writes the ladder of a connection. No line is wider than o.Width, and
 // what the peers sent as text cannot harm a terminal. The error is w's.
 func Draw(w io.Writer, c *tlsdecrypt.Connection, o Options) error {
-	o.Width = min(max(o.Width, minWidth), maxWidth)
+	o.Width = o.width()
 	s := tell(c)
 	p := &page{Options: o, opened: opened(c), told: map[string]bool{}}
 	p.head(s)

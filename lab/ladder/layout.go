@@ -2,9 +2,11 @@ package ladder
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -61,26 +63,19 @@ type page struct {
 // lane is how many columns there are between the two vertical lines.
 func (p *page) lane() int { return p.Width - leftMargin - rightMargin - 2 }
 
-// drawn are the characters of the drawing and their stand-ins in ASCII, which
-// are of the same width or, for marks, stand alone.
-var drawn = strings.NewReplacer("│", "|", "─", "-", "═", "=", "┄", ".", "►", ">", "◄", "<", "├", "+", "┤", "+",
-	"┬", "+", "┴", "+", "✓", "ok", "✗", "FAILS", "…", "...")
+// asciiMarks are the marks of checks in ASCII.
+var asciiMarks = strings.NewReplacer("✓", "ok", "✗", "FAILS")
 
 // glyphs are characters of the drawing, not of a peer.
 func (p *page) glyphs(s string) string {
 	if p.ASCII {
-		return drawn.Replace(s)
+		s = asciiMarks.Replace(s)
 	}
-	return s
+	return p.words(s)
 }
 
 // words are text that may hold what a peer sent.
-func (p *page) words(s string) string {
-	if p.ASCII {
-		s = strings.ReplaceAll(s, "…", "...")
-	}
-	return clean(s, p.ASCII)
-}
+func (p *page) words(s string) string { return p.charset().Clean(s) }
 
 // line writes spans, and no spaces at the end.
 func (p *page) line(spans ...span) {
@@ -104,7 +99,7 @@ func (p *page) line(spans ...span) {
 func (p *page) between(time string, size string, spans ...span) {
 	used := 0
 	for _, s := range spans {
-		used += width(s.text)
+		used += text.Width(s.text)
 	}
 	bar := p.glyphs("│")
 	all := []span{{dim, fmt.Sprintf("%*s ", leftMargin-1, time)}, {clientColor, bar}}
@@ -141,12 +136,10 @@ func (p *page) arrow(it item) {
 		stroke = "═"
 	}
 	stroke = p.glyphs(stroke)
-	key := it.key
-	if key != "" {
-		key = " " + key + " "
-	}
-	name := cut(p.words(it.name), p.lane()-width(key)-8, p.ASCII)
-	fill := p.lane() - width(name) - width(key) - 4 // a space at each end, one beside the name, the head
+	name := p.words(it.name)
+	key := p.keyBeside(name, it.key)
+	name = p.charset().Cut(name, p.lane()-text.Width(key)-8)
+	fill := p.lane() - text.Width(name) - text.Width(key) - 4 // a space at each end, one beside the name, the head
 	nameStyle := colorOf(it.from)
 	if it.alarm {
 		nameStyle = red
@@ -171,25 +164,46 @@ func (p *page) arrow(it item) {
 	p.between(at, p.words(it.size), spans...)
 }
 
+// keyBeside is the name of a key as far as there is room for it beside that of
+// its message.
+func (p *page) keyBeside(name, key string) string {
+	const much = 24 // of the name
+	_, short, _ := strings.Cut(key, " ")
+	for _, words := range []string{key, short} {
+		if words = " " + words + " "; p.lane()-text.Width(words)-8 >= min(text.Width(name), much) && words != "  " {
+			return words
+		}
+	}
+	return ""
+}
+
 // paragraph writes a sentence under a message, on its sender's side, behind a mark.
-func (p *page) paragraph(from tlswire.Side, s style, mark, text string) {
+func (p *page) paragraph(from tlswire.Side, s style, mark, said string) {
 	indent := textIndent
 	if from == tlswire.SideServer {
 		indent += textShift
 	}
 	hang := 0
 	if mark != "" {
-		hang = width(mark) + 1
+		hang = text.Width(mark) + 1
 	}
 	most := p.lane() - textIndent - textShift - 1 - hang
-	for i, line := range fold(p.words(text), most) {
+	for i, line := range text.Fold(p.words(said), most) {
 		lead := strings.Repeat(" ", indent)
-		if i > 0 || mark == "" {
+		if i > 0 && mark == "" && p.isMark(line) { // it stands further in than a mark does
+			p.between("", "", span{normal, lead + " "}, span{s, line})
+		} else if i > 0 || mark == "" {
 			p.between("", "", span{normal, lead + strings.Repeat(" ", hang)}, span{s, line})
 		} else {
 			p.between("", "", span{normal, lead}, span{s, mark}, span{normal, " "}, span{s, line})
 		}
 	}
+}
+
+// isMark reports whether a line begins like that of a check.
+func (p *page) isMark(line string) bool {
+	first, _, _ := strings.Cut(line, " ")
+	return slices.Contains([]string{p.glyphs("✓"), p.glyphs("✗"), "?"}, first)
 }
 
 func (p *page) check(from tlswire.Side, c tlsdecrypt.Check) {
@@ -204,18 +218,20 @@ func (p *page) check(from tlswire.Side, c tlsdecrypt.Check) {
 }
 
 // across draws a turning point: a text between the two vertical lines.
-func (p *page) across(text string) {
-	dots := p.glyphs("┄")
-	for _, line := range balanced(p.words(text), p.lane()-8) {
-		left := (p.lane() - width(line) - 2) / 2
-		right := p.lane() - width(line) - 2 - left
-		p.line(span{normal, strings.Repeat(" ", leftMargin)}, span{clientColor, p.glyphs("├")}, span{dim, strings.Repeat(dots, left)},
-			span{normal, " "}, span{bold, line}, span{normal, " "}, span{dim, strings.Repeat(dots, right)}, span{serverColor, p.glyphs("┤")})
+func (p *page) across(said string) {
+	client, fill, server := "├", "┄", "┤"
+	for _, line := range text.Balanced(p.words(said), p.lane()-8) {
+		left := (p.lane() - text.Width(line) - 2) / 2
+		right := p.lane() - text.Width(line) - 2 - left
+		dots := func(n int) span { return span{dim, strings.Repeat(p.glyphs(fill), n)} }
+		p.line(span{normal, strings.Repeat(" ", leftMargin)}, span{clientColor, p.glyphs(client)}, dots(left),
+			span{normal, " "}, span{bold, line}, span{normal, " "}, dots(right), span{serverColor, p.glyphs(server)})
+		client, fill, server = "│", " ", "│" // further lines cannot be taken for a turning point of their own
 	}
 }
 
 func (p *page) problem(it item) {
-	for i, line := range fold(p.words(it.text), p.lane()-6) {
+	for i, line := range text.Fold(p.words(it.text), p.lane()-6) {
 		mark := "!"
 		if i > 0 {
 			mark = " "
@@ -231,7 +247,7 @@ func (p *page) head(s *story) {
 	p.text(normal, s.agreed())
 	p.line()
 	for _, l := range legend(s, p.Verbose) {
-		p.line(span{dim, p.glyphs(l)})
+		p.legend(l)
 	}
 	p.line()
 	client, server := p.words(s.client.called("client")), p.words(s.server.called("server"))
@@ -240,6 +256,17 @@ func (p *page) head(s *story) {
 		p.ends(c.Client.String(), c.Server.String(), dim, dim)
 	}
 	p.posts("┬", fmt.Sprintf("%*s ", leftMargin-1, "time"), " size")
+}
+
+// legend writes explanations beside each other, or each on a line of its own.
+func (p *page) legend(all []string) {
+	if together := p.glyphs(strings.Join(all, "    ")); text.Width(together) <= p.Width {
+		p.line(span{dim, together})
+		return
+	}
+	for _, l := range all {
+		p.text(dim, l)
+	}
 }
 
 // posts writes the ends of the two vertical lines.
@@ -251,9 +278,9 @@ func (p *page) posts(end, left, right string) {
 // ends writes a line with something over each vertical line.
 func (p *page) ends(client, server string, left, right style) {
 	room := p.lane() + 2
-	client = cut(client, room/2-1, p.ASCII)
-	server = cut(server, room/2-1, p.ASCII)
-	gap := strings.Repeat(" ", room-width(client)-width(server))
+	client = p.charset().Cut(client, room/2-1)
+	server = p.charset().Cut(server, room/2-1)
+	gap := strings.Repeat(" ", room-text.Width(client)-text.Width(server))
 	p.line(span{normal, strings.Repeat(" ", leftMargin)}, span{left, client}, span{normal, gap}, span{right, server})
 }
 
@@ -273,9 +300,14 @@ func (p *page) foot(s *story) {
 	}
 }
 
-// text writes a paragraph over the whole width.
-func (p *page) text(s style, text string) {
-	for _, line := range fold(p.words(text), p.Width) {
+// text writes a paragraph over the whole width. Only its first line begins at
+// the edge, so that no name in it can pass for a paragraph.
+func (p *page) text(s style, said string) {
+	const hang = 2
+	for i, line := range text.Fold(p.glyphs(said), p.Width-hang) {
+		if i > 0 {
+			line = strings.Repeat(" ", hang) + line
+		}
 		p.line(span{s, line})
 	}
 }

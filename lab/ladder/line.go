@@ -3,32 +3,35 @@ package ladder
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// The widths of the columns of a line.
+// The widths of the columns of a line. The server's, and at the end what came
+// of the connection, share the rest.
 const (
+	numberWidth  = 4
 	outcomeWidth = 8
 	subjectWidth = 12
 	versionWidth = 3
 	groupWidth   = 14
+	resultWidth  = 29 // of "server: certificate_required" and most others
 )
 
 // Heading names the columns of [Line].
-func Heading() string {
-	return row("#", "outcome", "client", "TLS", "key agreement", "what came of it", "server")
+func Heading(o Options) string {
+	return o.row("   #", "outcome", "client", "TLS", "key agreement", "server", "what came of it")
 }
 
-// Line tells of a connection in one line of at most 80 columns, without a line
-// feed: number, outcome, the client's certificate, version, group, the first
-// request with its status or the alert with who sent it, and, where there is
-// room, the server's name or port. The lines of many connections have their
-// columns below each other.
-func Line(c *tlsdecrypt.Connection) string {
+// Line tells of a connection in one line of at most o.Width columns, without a
+// line feed: number, outcome, the client's certificate, version, the server's
+// name or address, and the first request with its status or the alert with who
+// sent it. From 96 columns up there is the group, too; under 80 there is no
+// version. The lines of many connections have their columns below each other.
+func Line(c *tlsdecrypt.Connection, o Options) string {
 	s := sum(c)
 	subject := s.client.subject()
 	if subject == "" && c.Resumption != tlsdecrypt.FullHandshake {
@@ -44,25 +47,34 @@ func Line(c *tlsdecrypt.Connection) string {
 	if server == "" && c.Server.IsValid() {
 		server = c.Server.String()
 	}
-	return row(strconv.Itoa(c.Number), string(s.verdict.Outcome), subject, version, group, s.result(), server)
+	return o.row(fmt.Sprintf("%*d", numberWidth, c.Number), string(s.verdict.Outcome), subject, version, group, server, s.result())
 }
 
 // row lays out a line.
-func row(number, outcome, subject, version, group, result, server string) string {
-	column := func(text string, n int) string {
-		if text == "" {
-			text = "-"
+func (o Options) row(number, outcome, subject, version, group, server, result string) string {
+	rest := o.width()
+	line := ""
+	column := func(said string, n int) {
+		if said == "" {
+			said = "-"
 		}
-		text = cut(clean(text, false), n, false)
-		return text + strings.Repeat(" ", n-width(text))
+		line += text.Pad(o.charset().Cut(o.charset().Clean(said), n), n) + "  "
+		rest -= n + 2
 	}
-	line := fmt.Sprintf("%4s  %s  %s  %s  %s  ", number, column(outcome, outcomeWidth), column(subject, subjectWidth), column(version, versionWidth), column(group, groupWidth))
-	line += strings.TrimRight(column(result, minWidth-width(line)), " ")
-	server = clean(server, false)
-	if gap := minWidth - width(line) - width(server); gap >= 2 && server != "" {
-		line += strings.Repeat(" ", gap) + server
+	column(number, max(numberWidth, len(number)))
+	column(outcome, outcomeWidth)
+	if o.width() < text.Usual {
+		column(subject, subjectWidth-3)
+	} else {
+		column(subject, subjectWidth)
+		column(version, versionWidth)
 	}
-	return line
+	if o.width() >= 96 {
+		column(group, groupWidth)
+	}
+	column(server, min(max(rest-2-resultWidth, 10), 24))
+	column(result, rest)
+	return strings.TrimRight(line, " ")
 }
 
 // result is what came of a connection, for the end of a line.
@@ -70,21 +82,21 @@ func (s *story) result() string {
 	if m := s.verdict.Alert; m != nil && s.verdict.Outcome != tlsdecrypt.NotTLS {
 		return fmt.Sprintf("%s: %s", m.From, m.Alert.Description)
 	}
-	text := ""
+	said := ""
 	for _, m := range s.c.Messages {
 		switch {
 		case m.HTTP == nil:
-		case m.HTTP.Request && text == "":
-			text = m.HTTP.Method + " " + m.HTTP.Target
+		case m.HTTP.Request && said == "":
+			said = m.HTTP.Method + " " + m.HTTP.Target
 		case !m.HTTP.Request && m.HTTP.Status >= 200:
 			status := fmt.Sprintf(" %d", m.HTTP.Status)
-			return cut(clean(text, false), 28-len(status), false) + status
+			return text.Unicode.Cut(text.Clean(said), resultWidth-1-len(status)) + status
 		}
 	}
-	if text == "" && len(s.c.Problems) > 0 {
-		text, _, _ = strings.Cut(s.c.Problems[0].Text, ":")
+	if said == "" && len(s.c.Problems) > 0 {
+		said, _, _ = strings.Cut(s.c.Problems[0].Text, ":")
 	}
-	return text
+	return said
 }
 
 // Kind is the same for connections that went the same way: version, suite,

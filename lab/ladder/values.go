@@ -6,12 +6,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // This file turns values into words.
 
 // short bounds what a peer can make a sentence say.
-func short(s string) string { return cut(clean(s, false), 60, false) }
+func short(s string) string { return text.Unicode.Cut(text.Clean(s), 60) }
 
 // subjectOf names whom a certificate is for.
 func subjectOf(cert *x509.Certificate) string {
@@ -43,19 +45,7 @@ func appendKnown(list []string, name string) []string {
 	return append(list, name)
 }
 
-func listed(items []string) string { return joined(items, "and") }
-
-// joined is "a", "a and b", "a, b and c".
-func joined(items []string, and string) string {
-	if len(items) == 0 {
-		return "none"
-	}
-	last := len(items) - 1
-	if last == 0 {
-		return items[0]
-	}
-	return strings.Join(items[:last], ", ") + " " + and + " " + items[last]
-}
+func listed(items []string) string { return text.Joined(items, "and") }
 
 func plural(n int, one, many string) string {
 	if n == 1 {
@@ -64,9 +54,6 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-// counted is "1 day", "2 days".
-func counted(n int, noun string) string { return grouped(int64(n)) + " " + plural(n, noun, noun+"s") }
-
 func are(n int64) string {
 	if n == 1 {
 		return "is"
@@ -74,20 +61,11 @@ func are(n int64) string {
 	return "are"
 }
 
-// grouped is a number with its thousands apart: "16,406".
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
 func bytesCounted(n int64) string {
 	if n == 1 {
 		return "1 byte"
 	}
-	return grouped(n) + " bytes"
+	return text.Grouped(n) + " bytes"
 }
 
 // bytesOnWire is a size for the margin, at most nine columns.
@@ -96,7 +74,7 @@ func bytesOnWire(n int) string {
 	case n == 0:
 		return ""
 	case n < 1_000_000:
-		return grouped(int64(n)) + " B"
+		return text.Grouped(int64(n)) + " B"
 	}
 	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
 }

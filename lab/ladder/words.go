@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -14,29 +15,29 @@ import (
 // never seen TLS: short, in the present, with the values of the connection.
 
 // words gives the name of a message, what it is for, and whether it is bad news.
-func (s *story) words(m *tlsdecrypt.Message) (name, text string, alarm bool) {
+func (s *story) words(m *tlsdecrypt.Message) (name, said string, alarm bool) {
 	switch {
 	case m.Handshake != nil:
-		name, text = m.Handshake.Name(), s.handshake(m)
+		name, said = m.Handshake.Name(), s.handshake(m)
 	case m.Alert != nil:
 		return "Alert: " + m.Alert.Description.String(), s.alert(m), m == s.verdict.Alert
 	case m.HTTP != nil:
-		name, text = m.HTTP.Line, httpHead(m.HTTP)
+		name, said = m.HTTP.Line, httpHead(m.HTTP)
 	case m.Type == tlswire.ContentTypeChangeCipherSpec:
-		name, text = "ChangeCipherSpec", s.changeCipherSpec(m)
+		name, said = "ChangeCipherSpec", s.changeCipherSpec(m)
 	case m.Type == tlswire.ContentTypeApplicationData:
-		name, text = s.applicationData(m)
+		name, said = s.applicationData(m)
 	default:
-		name, text = m.Type.String(), bytesCounted(m.Length)+"."
+		name, said = m.Type.String(), bytesCounted(m.Length)+"."
 	}
 	if m.Err != nil {
-		return name, text + " It does not parse: " + m.Err.Error() + ".", true
+		return name, said + " It does not parse: " + m.Err.Error() + ".", true
 	}
-	return name, text, m == s.verdict.Refusal
+	return name, said, m == s.verdict.Refusal
 }
 
 // applicationData is about what is no head of an HTTP message.
-func (s *story) applicationData(m *tlsdecrypt.Message) (name, text string) {
+func (s *story) applicationData(m *tlsdecrypt.Message) (name, said string) {
 	switch {
 	case strings.HasPrefix(string(m.Data), "PRI * HTTP/2.0"):
 		return "HTTP/2 preface", "HTTP/2 begins: the client greets the server and tells its settings."
@@ -62,7 +63,7 @@ var frameWords = map[string]string{
 	"RST_STREAM":     "a request is given up",
 }
 
-func framesWords(frames []string) (name, text string) {
+func framesWords(frames []string) (name, said string) {
 	if what := frameWords[frames[0]]; len(frames) == 1 && what != "" {
 		return "HTTP/2 " + frames[0], "What keeps HTTP/2 going: " + what + "."
 	}
@@ -82,7 +83,7 @@ func sealed(row []*tlsdecrypt.Message, v tlswire.Version) string {
 	for _, m := range row {
 		records += len(m.Records)
 	}
-	name := counted(records, "encrypted record")
+	name := text.Counted(records, "encrypted record")
 	t := row[0].Type
 	if t == tlswire.ContentTypeApplicationData && (v == 0 || v >= tlswire.VersionTLS13) {
 		return name // TLS 1.3 says so whatever is in it
@@ -124,33 +125,33 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 	if other.subject() != "" {
 		whose = "the certificate of " + other.subject()
 	}
-	text := fmt.Sprintf("The %s breaks off: ", m.From)
+	said := fmt.Sprintf("The %s breaks off: ", m.From)
 	if other.empty() && d.WantsCertificate() {
 		d = tlswire.AlertCertificateRequired
 	}
 	switch d {
 	case tlswire.AlertCertificateRequired:
-		text += fmt.Sprintf("it wants a %s certificate, and got none.", side)
+		said += fmt.Sprintf("it wants a %s certificate, and got none.", side)
 	case tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown:
-		text += fmt.Sprintf("it refuses %s, and does not tell why; its own log knows.", whose)
+		said += fmt.Sprintf("it refuses %s, and does not tell why; its own log knows.", whose)
 	case tlswire.AlertCertificateExpired:
-		text += whose + " has expired or is not valid yet."
+		said += whose + " has expired or is not valid yet."
 	case tlswire.AlertCertificateRevoked:
-		text += whose + " was revoked."
+		said += whose + " was revoked."
 	case tlswire.AlertUnknownCA:
-		text += whose + " does not lead to an authority that it trusts."
+		said += whose + " does not lead to an authority that it trusts."
 	case tlswire.AlertProtocolVersion:
-		text += s.refusedVersion(m.From)
+		said += s.refusedVersion(m.From)
 	case tlswire.AlertUnsupportedCertificate:
-		text += whose + " is not made for this purpose."
+		said += whose + " is not made for this purpose."
 	default:
 		note := plain(d.Note())
-		text += strings.ToLower(note[:1]) + note[1:]
+		said += strings.ToLower(note[:1]) + note[1:]
 	}
 	if s.late(m) {
-		text += " The client was already done: to its program the connection looked fine until it read this."
+		said += " The client was already done: to its program the connection looked fine until it read this."
 	}
-	return text
+	return said
 }
 
 // refusedVersion is what a side says with protocol_version.
@@ -189,37 +190,37 @@ func httpHead(m *httpwire.Message) string {
 		}
 		return ""
 	}
-	var text string
+	var said string
 	if m.Request {
-		text = "HTTP: the request"
+		said = "HTTP: the request"
 		if host := header("host", ":authority"); host != "" {
-			text += " to " + host
+			said += " to " + host
 		}
 		if agent := header("user-agent"); agent != "" {
-			text += ", by " + agent
+			said += ", by " + agent
 		}
 		if m.Body > 0 {
-			text += ", with " + bytesCounted(m.Body)
+			said += ", with " + bytesCounted(m.Body)
 		}
-		return text + "."
+		return said + "."
 	}
-	text = "HTTP: the answer"
+	said = "HTTP: the answer"
 	if m.Body > 0 {
-		text += ", " + bytesCounted(m.Body)
+		said += ", " + bytesCounted(m.Body)
 		if kind, _, _ := strings.Cut(header("content-type"), ";"); kind != "" {
-			text += " of " + kind
+			said += " of " + kind
 		}
 	}
-	return text + "."
+	return said + "."
 }
 
 // checked is a check in words. What holds needs no proof but in full detail.
 func checked(c tlsdecrypt.Check, verbose bool) string {
 	if c.Result == tlsdecrypt.Holds && c.Subject != "chain" && !verbose {
-		text, _, _ := strings.Cut(c.Text, ":")
-		return strings.TrimSuffix(text, ".") + "."
+		said, _, _ := strings.Cut(c.Text, ":")
+		return strings.TrimSuffix(said, ".") + "."
 	}
-	return cut(clean(c.Text, false), 400, false)
+	return text.Unicode.Cut(text.Clean(c.Text), 400)
 }
 
 // turningPoint adds the line across that a message calls for.

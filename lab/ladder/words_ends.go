@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -108,17 +109,17 @@ func (s *story) silent() bool {
 }
 
 // legend says how to read the drawing.
-func legend(s *story, verbose bool) []string {
-	lines := []string{"───► anybody on the way can read it    ═══► encrypted, with the key named on it",
-		"time: since the connection was made    size: bytes of the TLS records"}
+func legend(s *story, verbose bool) [][]string {
+	lines := [][]string{{"───► anybody on the way can read it", "═══► encrypted, with the key named on it"},
+		{"time: since the connection was made", "size: bytes of the TLS records"}}
 	for _, it := range s.items {
 		if len(it.checks) > 0 {
-			lines = append(lines, "✓: checked, and right    ✗: checked, and wrong    ?: cannot be told")
+			lines = append(lines, []string{"✓: checked, and right", "✗: checked, and wrong", "?: cannot be told"})
 			break
 		}
 	}
 	if verbose {
-		lines = append(lines, "Inside a message: offset, first bytes, name and value of each field, its purpose")
+		lines = append(lines, []string{"Inside a message: offset, first bytes, name and value of each field, its purpose"})
 	}
 	return lines
 }
@@ -135,7 +136,7 @@ func (p party) called(role string) string {
 func (s *story) ending() []string {
 	paragraphs := []string{s.outcome(), s.closing()}
 	if n := s.c.Omitted; n > 0 {
-		paragraphs = append(paragraphs, fmt.Sprintf("%s of application data %s not shown.", counted(n, "further message"), are(int64(n))))
+		paragraphs = append(paragraphs, fmt.Sprintf("%s of application data %s not shown.", text.Counted(n, "further message"), are(int64(n))))
 	}
 	for _, comment := range s.c.Comments {
 		if isExchange.MatchString(comment) {
@@ -229,11 +230,11 @@ func hungUp(by, other tlswire.Side, after string) string {
 
 // torn says that a side ended the connection without the other.
 func (s *story) torn(by, other tlswire.Side, after string) string {
-	text := fmt.Sprintf("The %s tore the TCP connection down (RST)%s: ", by, after)
+	said := fmt.Sprintf("The %s tore the TCP connection down (RST)%s: ", by, after)
 	if s.goodbyes[by] && s.goodbyes[other] {
-		return text + "harmless here, as both had said goodbye (close_notify)."
+		return said + "harmless here, as both had said goodbye (close_notify)."
 	}
-	return text + fmt.Sprintf("what the %s had not read by then may be lost.", other)
+	return said + fmt.Sprintf("what the %s had not read by then may be lost.", other)
 }
 
 func (s *story) success() string {
@@ -268,16 +269,16 @@ func (p party) known(role string) string {
 // refusal says that HTTP undid what TLS had let pass.
 func (s *story) refusal() string {
 	status := s.verdict.Refusal.HTTP.Status
-	text := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
+	said := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 	switch {
 	case s.doubted() && s.client.empty():
-		text += " (nginx says so that it wants a certificate)"
+		said += " (nginx says so that it wants a certificate)"
 	case s.doubted():
-		text += " (nginx refuses certificates so)"
+		said += " (nginx refuses certificates so)"
 	case s.client.chain == tlsdecrypt.Holds:
-		text += " (whose certificate is good may still not be allowed everything)"
+		said += " (whose certificate is good may still not be allowed everything)"
 	}
-	return "The handshake succeeded, and then the server refused in HTTP: " + text + "."
+	return "The handshake succeeded, and then the server refused in HTTP: " + said + "."
 }
 
 // doubted tells a refusal that is about who the client is, and not about what it may do.

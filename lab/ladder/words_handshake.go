@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -90,42 +91,42 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 			suites++
 		}
 	}
-	var text strings.Builder
+	var said strings.Builder
 	if s.again {
-		text.WriteString("A new handshake on the same connection. ")
+		said.WriteString("A new handshake on the same connection. ")
 	}
 	if x, ok := tlswire.Lookup[*tlswire.ServerNameList](hello.Extensions, tlswire.ExtensionServerName); ok && len(x.Names) > 0 {
-		fmt.Fprintf(&text, "Wants to talk to %q. ", short(x.Names[0].Name))
+		fmt.Fprintf(&said, "Wants to talk to %q. ", short(x.Names[0].Name))
 	}
-	fmt.Fprintf(&text, "Offers %s, with %s", listed(versionsOf(hello)), counted(suites, "cipher suite"))
+	fmt.Fprintf(&said, "Offers %s, with %s", listed(versionsOf(hello)), text.Counted(suites, "cipher suite"))
 	if len(shares) > 0 {
-		fmt.Fprintf(&text, ", and %s for %s", plural(len(shares), "a key share", "key shares"), listed(shares))
+		fmt.Fprintf(&said, ", and %s for %s", plural(len(shares), "a key share", "key shares"), listed(shares))
 	}
 	if x, ok := tlswire.Lookup[*tlswire.ProtocolNameList](hello.Extensions, tlswire.ExtensionALPN); ok {
 		var protocols []string
 		for _, p := range x.Protocols {
 			protocols = append(protocols, protocol(p))
 		}
-		fmt.Fprintf(&text, "; would speak %s", strings.Join(protocols[:min(4, len(protocols))], " or "))
+		fmt.Fprintf(&said, "; would speak %s", strings.Join(protocols[:min(4, len(protocols))], " or "))
 	}
-	text.WriteString(".")
+	said.WriteString(".")
 	psk, hasPSK := tlswire.Lookup[*tlswire.OfferedPSKs](hello.Extensions, tlswire.ExtensionPreSharedKey)
 	ticket, hasTicket := tlswire.Lookup[*tlswire.SessionTicket](hello.Extensions, tlswire.ExtensionSessionTicket)
 	switch {
 	case hasPSK && isTicket(psk):
-		text.WriteString(" Brings the ticket of an earlier session, and a proof (the binder) that it has the secret that goes with it.")
+		said.WriteString(" Brings the ticket of an earlier session, and a proof (the binder) that it has the secret that goes with it.")
 	case hasPSK:
-		text.WriteString(" Names a key that both sides were given beforehand (PSK), with a proof (the binder) that it has it.")
+		said.WriteString(" Names a key that both sides were given beforehand (PSK), with a proof (the binder) that it has it.")
 	case hasTicket && len(ticket.Ticket) > 0:
-		text.WriteString(" Brings a ticket of an earlier session, to take it up again.")
+		said.WriteString(" Brings a ticket of an earlier session, to take it up again.")
 	}
 	if tlswire.Has(hello.Extensions, tlswire.ExtensionEncryptedClientHello) {
-		text.WriteString(" Another ClientHello, with the true name, may be encrypted in this one (ECH).")
+		said.WriteString(" Another ClientHello, with the true name, may be encrypted in this one (ECH).")
 	}
 	if tlswire.Has(hello.Extensions, tlswire.ExtensionEarlyData) {
-		text.WriteString(" Sends its first data at once, before any answer.")
+		said.WriteString(" Sends its first data at once, before any answer.")
 	}
-	return text.String()
+	return said.String()
 }
 
 // versionsOf lists the versions that a client offers: "TLS 1.3", "1.2".
@@ -175,24 +176,24 @@ func helloRetryRequest(hello *tlswire.ServerHello) string {
 }
 
 func (s *story) serverHello(hello *tlswire.ServerHello) string {
-	text := fmt.Sprintf("Picks %s, %s", hello.Version(), hello.CipherSuite)
+	said := fmt.Sprintf("Picks %s, %s", hello.Version(), hello.CipherSuite)
 	if x, ok := tlswire.Lookup[*tlswire.KeyShareServerHello](hello.Extensions, tlswire.ExtensionKeyShare); ok {
-		text += fmt.Sprintf(" and %s, and sends its own key share", s.explain(x.Share.Group.String()))
+		said += fmt.Sprintf(" and %s, and sends its own key share", s.explain(x.Share.Group.String()))
 	}
 	if x, ok := tlswire.Lookup[*tlswire.ProtocolNameList](hello.Extensions, tlswire.ExtensionALPN); ok && len(x.Protocols) == 1 {
-		text += ". Will speak " + protocol(x.Protocols[0])
+		said += ". Will speak " + protocol(x.Protocols[0])
 	}
-	text += "."
+	said += "."
 	if s.tls13() {
-		text += " From here on everything but ChangeCipherSpec is encrypted."
+		said += " From here on everything but ChangeCipherSpec is encrypted."
 	}
 	switch {
 	case !s.byTicket():
-		text += " Takes the key that both sides were given: no certificates."
+		said += " Takes the key that both sides were given: no certificates."
 	case s.c.Resumption != tlsdecrypt.FullHandshake:
-		text += " Takes up the earlier session: no certificates this time."
+		said += " Takes up the earlier session: no certificates this time."
 	}
-	return text
+	return said
 }
 
 func certificateRequest(names []tlswire.DistinguishedName) string {
@@ -206,7 +207,7 @@ func certificateRequest(names []tlswire.DistinguishedName) string {
 	if more := len(names) - len(cas); more > 0 {
 		cas = append(cas, fmt.Sprintf("%d more", more))
 	}
-	return fmt.Sprintf("\"Show me a certificate that %s vouches for.\" If the client shows one, TLS is mutual.", joined(cas, "or"))
+	return fmt.Sprintf("\"Show me a certificate that %s vouches for.\" If the client shows one, TLS is mutual.", text.Joined(cas, "or"))
 }
 
 const bareKey = "A bare public key, which the other side must know beforehand; nobody vouches for it."
@@ -222,9 +223,9 @@ func certificate(p *party, m *tlsdecrypt.Message, n int) string {
 	if p.leaf == nil {
 		return "A certificate that cannot be read."
 	}
-	text := p.subject()
+	said := p.subject()
 	if names := altNames(p.leaf); len(names) > 0 {
-		text += ", for " + listed(names)
+		said += ", for " + listed(names)
 	}
 	issuer := short(p.leaf.Issuer.String())
 	switch {
@@ -233,19 +234,19 @@ func certificate(p *party, m *tlsdecrypt.Message, n int) string {
 	case p.leaf.Issuer.String() == p.leaf.Subject.String():
 		issuer = "itself"
 	}
-	text += ", vouched for by " + issuer
+	said += ", vouched for by " + issuer
 	switch {
 	case m.Time.After(p.leaf.NotAfter):
-		text += ", EXPIRED on " + p.leaf.NotAfter.UTC().Format(time.DateOnly)
+		said += ", EXPIRED on " + p.leaf.NotAfter.UTC().Format(time.DateOnly)
 	case m.Time.Before(p.leaf.NotBefore):
-		text += ", NOT VALID before " + p.leaf.NotBefore.UTC().Format(time.DateOnly)
+		said += ", NOT VALID before " + p.leaf.NotBefore.UTC().Format(time.DateOnly)
 	default:
-		text += ", valid until " + p.leaf.NotAfter.UTC().Format(time.DateOnly)
+		said += ", valid until " + p.leaf.NotAfter.UTC().Format(time.DateOnly)
 	}
 	if n > 1 {
-		text += fmt.Sprintf("; with %s above it", counted(n-1, "certificate"))
+		said += fmt.Sprintf("; with %s above it", text.Counted(n-1, "certificate"))
 	}
-	return text + "."
+	return said + "."
 }
 
 func altNames(cert *x509.Certificate) []string {
@@ -306,13 +307,13 @@ func (s *story) ticket(lifetime tlswire.Seconds) string {
 func lasting(s tlswire.Seconds) string {
 	switch {
 	case s%86400 == 0:
-		return counted(int(s/86400), "day")
+		return text.Counted(int(s/86400), "day")
 	case s%3600 == 0:
-		return counted(int(s/3600), "hour")
+		return text.Counted(int(s/3600), "hour")
 	case s%60 == 0:
-		return counted(int(s/60), "minute")
+		return text.Counted(int(s/60), "minute")
 	}
-	return counted(int(s), "second")
+	return text.Counted(int(s), "second")
 }
 
 func (s *story) changeCipherSpec(m *tlsdecrypt.Message) string {

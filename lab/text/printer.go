@@ -1,0 +1,86 @@
+package text
+
+import (
+	"io"
+	"strings"
+)
+
+// The widths that are drawn for. Longer lines than those of Widest are hard to read.
+const (
+	Narrowest = 60
+	Usual     = 80 // where it is not known
+	Widest    = 120
+)
+
+// Printer writes lines. All that it is given it cleans first: only the calls
+// themselves make lines, and what a line is continued with stands further in
+// than it, so that no text can pass for another line.
+type Printer struct {
+	W       io.Writer
+	Columns int // of the terminal that W is; 0: W is no terminal
+	Charset
+}
+
+// Width is how many columns lines have at most.
+func (p Printer) Width() int {
+	if p.Columns == 0 {
+		return Usual
+	}
+	return min(max(p.Columns, Narrowest), Widest)
+}
+
+// Line writes one line, however long.
+func (p Printer) Line(s string) { p.write(p.Clean(s)) }
+
+// write writes a clean line, in one piece.
+func (p Printer) write(line string) {
+	_, _ = io.WriteString(p.W, strings.TrimRight(line, " ")+"\n")
+}
+
+// Paragraph writes parts, one after the other, behind lead. Further lines stand
+// hang columns in.
+func (p Printer) Paragraph(lead string, hang int, parts ...string) {
+	lead = p.Clean(lead)
+	lines := p.fold(p.joined(parts), p.Width()-max(hang, Width(lead)))
+	for i, line := range lines {
+		if i == 0 {
+			p.write(lead + line)
+		} else {
+			p.write(strings.Repeat(" ", hang) + line)
+		}
+	}
+	if len(lines) == 0 {
+		p.write(lead)
+	}
+}
+
+func (p Printer) joined(parts []string) string {
+	var whole strings.Builder
+	for _, part := range parts {
+		whole.WriteString(p.Clean(part))
+	}
+	return whole.String()
+}
+
+// fold breaks a clean text into lines. Where no terminal is, words stay whole:
+// a program may look for them.
+func (p Printer) fold(s string, n int) []string {
+	if p.Columns == 0 {
+		return FoldWhole(s, n)
+	}
+	return Fold(s, n)
+}
+
+// Quoted writes a text of several lines, with a mark before each that no other
+// line begins with.
+func (p Printer) Quoted(s string) {
+	const mark = "> "
+	for _, line := range p.Lines(s) {
+		rest := line
+		for p.Columns != 0 && Width(rest) > p.Width()-len(mark) {
+			line, rest = split(rest, p.Width()-len(mark))
+			p.write(mark + line)
+		}
+		p.write(mark + rest)
+	}
+}

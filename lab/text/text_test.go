@@ -1,0 +1,193 @@
+package text
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+func TestFold(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		n    int
+		want []string
+	}{
+		{"", 10, nil},
+		{"one two three", 10, []string{"one two", "three"}},
+		{"a " + strings.Repeat("x", 25) + " b", 10, []string{"a", "xxxxxxxxxx", "xxxxxxxxxx", "xxxxx b"}},
+		{"DNS:server.127-0-0-1.nip.io", 18, []string{"DNS:server.127-0-", "0-1.nip.io"}},
+		{"漢字漢字漢字", 8, []string{"漢字漢字", "漢字"}},
+		{"which suite (RFC 8446 4.1.2). Then", 20, []string{"which suite", "(RFC 8446 4.1.2).", "Then"}},
+	} {
+		if got := Fold(test.text, test.n); !slices.Equal(got, test.want) {
+			t.Errorf("Fold(%q, %d) = %q, want %q", test.text, test.n, got, test.want)
+		}
+	}
+	if got := Balanced("one two three four five six", 16); !slices.Equal(got, []string{"one two three", "four five six"}) {
+		t.Errorf("Balanced: %q", got)
+	}
+	if got := FoldWhole("see /a/very/long/path there", 8); !slices.Equal(got, []string{"see", "/a/very/long/path", "there"}) {
+		t.Errorf("FoldWhole: %q", got)
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, test := range []struct {
+		text    string
+		n       int
+		charset Charset
+		want    string
+	}{
+		{"short", 5, Unicode, "short"},
+		{"longer", 5, Unicode, "long…"},
+		{"longer", 5, ASCII, "lo..."},
+		{"漢字漢", 5, Unicode, "漢字…"},
+	} {
+		if got := test.charset.Cut(test.text, test.n); got != test.want {
+			t.Errorf("Cut(%q, %d) = %q, want %q", test.text, test.n, got, test.want)
+		}
+	}
+}
+
+func TestClean(t *testing.T) {
+	for name, test := range map[string]struct{ text, want, ascii string }{
+		"plain":             {"CN=client, O=Lab", "CN=client, O=Lab", "CN=client, O=Lab"},
+		"other scripts":     {"CN=日本語 é", "CN=日本語 é", "CN=??? ?"},
+		"combining":         {"e\u0301", "e\u0301", "e?"},
+		"drawn":             {"└─ …", "└─ …", "`- ..."},
+		"line feed":         {"a\nlab: b\tc", "a lab: b c", "a lab: b c"},
+		"escape sequences":  {"\x1b[2J\x07\r\x7f", "\ufffd[2J\ufffd\ufffd\ufffd", "?[2J???"},
+		"C1":                {"\u0085\u009b2J", "\ufffd\ufffd2J", "??2J"},
+		"directions":        {"a\u202eb\u2066\u200f", "a\ufffdb\ufffd\ufffd", "a?b??"},
+		"no width":          {"a\u200bb\ufeff\u00ad\u3164", "a\ufffdb\ufffd\ufffd\ufffd", "a?b???"},
+		"tags":              {"a\U000e0041", "a\ufffd", "a?"},
+		"separators":        {"a\u2028b\u2029c", "a\ufffdb\ufffdc", "a?b?c"},
+		"odd spaces":        {"a\u00a0b\u3000c", "a b c", "a b c"},
+		"private":           {"\ue000\U000f0000", "\ufffd\ufffd", "??"},
+		"not UTF-8":         {"a\xffb\xc3", "a\ufffdb\ufffd", "a?b?"},
+		"heap of marks":     {"z" + strings.Repeat("\u0301", 300) + "a", "z" + strings.Repeat("\u0301", 4) + "\ufffda", "z?????a"},
+		"mark without base": {"\u0301a \u0301b", "\ufffda \ufffdb", "?a ?b"},
+		"too long":          {strings.Repeat("a", 40_000), strings.Repeat("a", 334) + "… (39,500 characters left out) …" + strings.Repeat("a", 166), ""},
+	} {
+		if got := Unicode.Clean(test.text); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+		if got := ASCII.Clean(test.text); test.ascii != "" && got != test.ascii {
+			t.Errorf("%s in ASCII: %q, want %q", name, got, test.ascii)
+		}
+	}
+}
+
+// TestJSON: what is escaped has the same value.
+func TestJSON(t *testing.T) {
+	const value = "é \u0085\u009b\x7f\u202e\u2066\U000e0041\u200b\ue000\"\\<z\u0301\u0301\u0301\u0301\u0301\u0301\U0001f600"
+	encoded, err := json.Marshal(map[string]string{"a": value})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []Charset{Unicode, ASCII} {
+		escaped := c.JSON(encoded)
+		for _, r := range string(escaped) {
+			if hidden(r) || c == ASCII && r > unicode.MaxASCII {
+				t.Errorf("%U in %s", r, escaped)
+			}
+		}
+		var got map[string]string
+		if err := json.Unmarshal(escaped, &got); err != nil || got["a"] != value {
+			t.Errorf("%q, %v", got["a"], err)
+		}
+	}
+	if got := string(Unicode.JSON([]byte(`"é😀"`))); got != `"é😀"` {
+		t.Error(got)
+	}
+}
+
+// printed is what a printer writes.
+func printed(columns int, charset Charset, write func(Printer)) string {
+	var b strings.Builder
+	write(Printer{&b, columns, charset})
+	return b.String()
+}
+
+// TestNothingMakesALine: what a printer is given stays within the lines that
+// were asked for.
+func TestNothingMakesALine(t *testing.T) {
+	const evil = "mallory\nlab: error: forged\r\nlab: hint: forged lab: \u2028lab: forged"
+	for name, write := range map[string]func(Printer){
+		"Line":      func(p Printer) { p.Line(evil) },
+		"Paragraph": func(p Printer) { p.Paragraph("", 2, evil, evil) },
+		"lead":      func(p Printer) { p.Paragraph("- "+evil, 2, evil) },
+		"Table":     func(p Printer) { p.Table([][]string{{"- " + evil, evil, evil}, {"a", "b", "c"}}, 0, 8, 8) },
+		"Quoted":    func(p Printer) { p.Quoted(evil + "\n\n" + strings.Repeat("x", 58) + "lab: error: forged") },
+	} {
+		for _, columns := range []int{0, 60, 80} {
+			for i, line := range strings.Split(printed(columns, Unicode, write), "\n") {
+				if strings.HasPrefix(line, "lab: ") || columns > 0 && Width(line) > columns && name != "Line" && name != "lead" || i > 0 && name == "Paragraph" && line != "" && line[:2] != "  " {
+					t.Errorf("%s at %d columns: %q", name, columns, line)
+				}
+			}
+		}
+	}
+}
+
+func TestTable(t *testing.T) {
+	got := printed(0, Unicode, func(p Printer) {
+		p.Table([][]string{{"NAME", "KEY", "STATE"}, {"└─ 日本語", "EC 256", "ok"}, {"e\u0301a", "RSA 2048", "missing"}}, 0, 0, 8)
+	})
+	want := "NAME       KEY       STATE\n└─ 日本語  EC 256    ok\ne\u0301a         RSA 2048  missing\n"
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	long := printed(60, ASCII, func(p Printer) {
+		p.Table([][]string{{"a", "b " + strings.Repeat("word ", 30)}, {strings.Repeat("n", 150), "c"}}, 0, 8)
+	})
+	for line := range strings.Lines(long) {
+		if len(line) > 61 {
+			t.Errorf("%q", line)
+		}
+	}
+}
+
+func TestLists(t *testing.T) {
+	names := []string{"a", "b", "c", "d"}
+	for _, test := range [][2]string{
+		{Few(names, 4), "a, b, c, d"}, {Few(names, 2), "a, b and 2 more"}, {Few(nil, 2), ""},
+		{Joined(names, "or"), "a, b, c or d"}, {Joined(names[:1], "or"), "a"}, {Joined(nil, "or"), "none"},
+		{Counted(1, "name"), "1 name"}, {Counted(40_000, "name"), "40,000 names"},
+	} {
+		if test[0] != test[1] {
+			t.Errorf("%q, want %q", test[0], test[1])
+		}
+	}
+}
+
+// FuzzClean: whatever a peer sends, what is left cannot harm a terminal, is
+// clean, and its folded lines fit.
+func FuzzClean(f *testing.F) {
+	f.Add("\x1b]0;owned\x07\x1b[2J\r\n\u202e\u2066\u200f\u200bx\u0301\u0301\xff\u00a0漢字", 20)
+	f.Add("eve\x1b[31m\r\n\u202eevil\u200b"+strings.Repeat("m", 300), 8)
+	f.Add("👨‍👩‍👧 e\u0301 \u202e", 9)
+	f.Fuzz(func(t *testing.T, s string, n int) {
+		for _, c := range []Charset{Unicode, ASCII} {
+			cleaned := c.Clean(s)
+			if c.Clean(cleaned) != cleaned {
+				t.Errorf("%q is not clean", cleaned)
+			}
+			for _, line := range Fold(cleaned, n) {
+				if Width(line) > max(n, narrowest) || strings.HasSuffix(line, " ") {
+					t.Errorf("%d columns: %q", Width(line), line)
+				}
+				for _, r := range line {
+					if hidden(r) || r != ' ' && unicode.Is(unicode.Zs, r) || c == ASCII && r > unicode.MaxASCII {
+						t.Errorf("%U in %q", r, line)
+					}
+				}
+			}
+			if encoded, err := json.Marshal(s); err == nil && !json.Valid(c.JSON(encoded)) {
+				t.Errorf("%q", c.JSON(encoded))
+			}
+		}
+	})
+}

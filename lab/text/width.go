@@ -1,0 +1,118 @@
+package text
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
+)
+
+// Width is how many columns of a terminal a clean text takes.
+func Width(s string) int {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return uniseg.StringWidth(s)
+		}
+	}
+	return len(s)
+}
+
+// Pad fills a clean text with blanks up to n columns.
+func Pad(s string, n int) string { return s + strings.Repeat(" ", max(n-Width(s), 0)) }
+
+// Cut shortens a clean text to at most n columns.
+func (c Charset) Cut(s string, n int) string {
+	if Width(s) <= n {
+		return s
+	}
+	dots := c.Clean("…")
+	head, _ := split(s, max(n-Width(dots), 0))
+	return head + dots
+}
+
+// split takes as many characters from the front of s as fit into n columns.
+func split(s string, n int) (head, rest string) {
+	rest = s
+	state := -1
+	for rest != "" {
+		_, after, w, next := uniseg.FirstGraphemeClusterInString(rest, state)
+		if w > n {
+			break
+		}
+		n -= w
+		rest, state = after, next
+	}
+	return s[:len(s)-len(rest)], rest
+}
+
+// Fold breaks a clean text between words, and words that are too long, into
+// lines of at most n columns.
+func Fold(s string, n int) []string { return fold(s, max(n, narrowest), true) }
+
+// FoldWhole breaks a clean text between words alone, so that a long name or
+// path stays whole.
+func FoldWhole(s string, n int) []string { return fold(s, n, false) }
+
+const narrowest = 8 // columns of folded text
+
+func fold(s string, n int, breakWords bool) []string {
+	var lines []string
+	line := ""
+	for _, word := range unbroken(strings.Fields(s)) {
+		if line != "" && Width(line)+1+Width(word) <= n {
+			line += " " + word
+			continue
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+		for breakWords && Width(word) > n {
+			var head string
+			head, word = breakWord(word, n)
+			lines = append(lines, head)
+		}
+		line = word
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// breakWord breaks a word that is longer than n columns, behind punctuation if
+// there is some in the second half of what fits.
+func breakWord(word string, n int) (head, rest string) {
+	head, rest = split(word, n)
+	if i := strings.LastIndexAny(head, "./\\-_:,;=?&@"); i+1 > len(head)/2 {
+		return head[:i+1], head[i+1:] + rest
+	}
+	return head, rest
+}
+
+// Balanced folds a text so that its lines are about equally long.
+func Balanced(s string, n int) []string {
+	lines := Fold(s, n)
+	for len(lines) > 1 && n > narrowest && len(Fold(s, n-1)) == len(lines) {
+		n--
+	}
+	return Fold(s, n)
+}
+
+// unbroken joins the words of a reference, as in "(RFC 8446 4.1.2)".
+func unbroken(words []string) []string {
+	var joined []string
+	digit := func(i int) bool { return i < len(words) && words[i][0] >= '0' && words[i][0] <= '9' }
+	for i := 0; i < len(words); i++ {
+		word := words[i]
+		if strings.TrimLeft(word, "(") == "RFC" {
+			for range 2 {
+				if digit(i + 1) {
+					i++
+					word += " " + words[i]
+				}
+			}
+		}
+		joined = append(joined, word)
+	}
+	return joined
+}
