@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/text"
 )
 
 // Exit statuses.
@@ -28,29 +29,47 @@ type Program struct {
 	Manifest []byte    // written as certs.yaml where there is none
 	Stdout   io.Writer // results
 	Stderr   io.Writer // talk
+	Columns  int       // of a terminal that both are; 0: those of the terminal that each is, if it is one
+
+	results, talk *output // of a run, to Stdout and Stderr
+	charset       text.Charset
 }
 
 // Run carries out args, whose first is the program's name, until it is done or
 // ctx ends, and returns the exit status: 0 done, 1 failed, 2 wrong usage, or
-// under lab exec the program's own.
+// under lab exec the program's own. Output that cannot be written is a failure
+// and ends it, too; a closed pipe does so without a word.
 func (p *Program) Run(ctx context.Context, args []string) int {
-	app := p.app()
-	err := app.RunContext(ctx, arrange(app, args))
+	run := *p
+	ctx, stop := run.open(ctx)
+	defer stop()
+	app := run.app()
+	return run.status(app.RunContext(ctx, arrange(app, args)))
+}
+
+// status tells of an error and returns the exit status.
+func (p *Program) status(err error) int {
 	var (
 		silent silentError
 		ended  programStatus
 		start  *startError
 		usage  *usageError
 	)
+	unwritten, unwritable, failed := p.unwritten()
 	switch {
+	case errors.As(err, &ended):
+		return int(ended)
+	case failed && unwritable == nil:
+		return unwritten
+	case failed:
+		p.printError(unwritable)
+		return unwritten
 	case err == nil:
 		return exitDone
 	case errors.As(err, &silent):
 		return exitFailed
-	case errors.As(err, &ended):
-		return int(ended)
 	}
-	printError(p.Stderr, err)
+	p.printError(err)
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
@@ -81,8 +100,8 @@ func (p *Program) app() *cli.App {
 		UsageText:            "lab command [options] [arguments]",
 		Description:          appExamples,
 		Version:              version(),
-		Writer:               p.Stdout,
-		ErrWriter:            p.Stderr,
+		Writer:               &helpWriter{Printer: p.stdout()},
+		ErrWriter:            p.talk,
 		ExitErrHandler:       func(*cli.Context, error) {}, // only main exits
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
@@ -93,10 +112,17 @@ func (p *Program) app() *cli.App {
 	}
 	app.Action = chooseCommand
 	app.OnUsageError = onUsageError
+	width := p.stdout().Width()
+	app.Description = fitExamples(app.Description, width-3)
 	eachCommand(app.Commands, func(c *cli.Command) {
+		if len(c.Subcommands) == 0 && c.Name != "completion" {
+			c.Flags = append(c.Flags, asciiFlag())
+		}
+		c.Before = p.fit
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
-		c.CustomHelpTemplate = helpTemplate(c)
+		c.CustomHelpTemplate = helpTemplate(c, width)
+		c.Description = fitExamples(c.Description, width-3)
 		if len(c.Subcommands) > 0 {
 			c.Action = chooseCommand
 			c.CustomHelpTemplate = ""

@@ -1,7 +1,7 @@
 package command
 
 import (
-	"fmt"
+	"io"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,10 +19,17 @@ func (p *Program) completionCommand() *cli.Command {
 			if !ok || c.Args().Len() != 1 {
 				return &usageError{command: commandName(c), problem: "lab completion takes one of bash, zsh, fish, powershell"}
 			}
-			_, err := fmt.Fprint(p.Stdout, script)
+			_, err := io.WriteString(p.results, script)
 			return err
 		},
-		BashComplete: func(*cli.Context) { fmt.Fprintln(p.Stdout, "bash\nzsh\nfish\npowershell") },
+		BashComplete: func(*cli.Context) { p.complete("bash", "zsh", "fish", "powershell") },
+	}
+}
+
+// complete offers words to the shell.
+func (p *Program) complete(words ...string) {
+	for _, word := range words {
+		p.stdout().Line(word)
 	}
 }
 
@@ -35,7 +42,7 @@ func (p *Program) completeNames(c *cli.Context) {
 		return
 	}
 	for _, certificate := range m.Certificates {
-		fmt.Fprintln(p.Stdout, certificate.Name)
+		p.complete(certificate.Name)
 	}
 }
 

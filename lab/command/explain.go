@@ -35,7 +35,6 @@ func (p *Program) explainCommand() *cli.Command {
 			&cli.BoolFlag{Name: "list", Usage: "one line a connection"},
 			jsonFlag(),
 			&cli.BoolFlag{Name: "verbose", Usage: "draw every connection, each message with its fields and bytes"},
-			asciiFlag(),
 		},
 		Action: p.explain,
 	}
@@ -77,7 +76,7 @@ func (p *Program) explain(c *cli.Context) error {
 			Sink:     gallery.watch(spread),
 			Secrets:  func(lines []byte) { addLines(secrets, lines) },
 			Progress: func(n int64) { bar.update(int(n), int(max(size, n))) },
-			Notice:   func(text string) { p.say("%s", text) },
+			Notice:   func(notice string) { p.say("%s", notice) },
 		})
 	}()
 	select {

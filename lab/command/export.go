@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/text"
 )
 
 // exportFormat is a form in which other programs take a certificate.
@@ -99,7 +100,7 @@ func (p *Program) certsExport(c *cli.Context) error {
 
 func (p *Program) writeExport(out string, data []byte) error {
 	if out == "-" {
-		_, err := p.Stdout.Write(data)
+		_, err := p.results.Write(data)
 		return err
 	}
 	if err := certgen.WriteFile(out, data); err != nil {
@@ -183,7 +184,15 @@ func environment(c *cli.Context, certs, name string) ([]byte, error) {
 	return []byte(b.String()), nil
 }
 
-// shellQuoted is s as one word of a POSIX shell.
+// shellQuoted is s as one word of a POSIX shell, without what a terminal would
+// take for commands.
 func shellQuoted(s string) string {
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	if text.IsClean(s) {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		fmt.Fprintf(&b, `\%03o`, c)
+	}
+	return `"$(printf '` + b.String() + `')"`
 }

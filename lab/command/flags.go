@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/text"
 )
 
 // The flags that several commands share. A function each, since the library
@@ -37,11 +37,21 @@ func asciiFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "ascii", Usage: "draw with ASCII characters alone"}
 }
 
+// fit takes note of --ascii, and says so where the terminal is too narrow.
+func (p *Program) fit(c *cli.Context) error {
+	if c.Bool("ascii") {
+		p.charset = text.ASCII
+	}
+	if columns := p.columns(p.Stdout); columns > 0 && columns < text.Narrowest && len(c.Command.Subcommands) == 0 && !c.Bool("json") {
+		p.say("this terminal has %d columns, and lab needs %d: lines will break", columns, text.Narrowest)
+	}
+	return nil
+}
+
 // ladderOptions fits drawings to where they go.
 func (p *Program) ladderOptions(c *cli.Context) ladder.Options {
-	o := ladder.Options{ASCII: c.Bool("ascii"), Verbose: c.Bool("verbose")}
+	o := ladder.Options{Width: p.columns(p.Stdout), ASCII: bool(p.charset), Verbose: c.Bool("verbose")}
 	if isTerminal(p.Stdout) {
-		o.Width, _, _ = term.GetSize(int(p.Stdout.(*os.File).Fd()))
 		o.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	}
 	return o
@@ -63,7 +73,6 @@ func pairFlags(count int, keylog, capture string) []cli.Flag {
 		&cli.IntFlag{Name: "snaplen", Usage: "record only `N` bytes of each packet's application data; 0 is all"},
 		jsonFlag(),
 		&cli.BoolFlag{Name: "verbose", Usage: "draw every exchange, each message with its fields and bytes"},
-		asciiFlag(),
 	}
 }
 

@@ -2,8 +2,6 @@ package command
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -54,7 +53,7 @@ func (p *Program) newGallery(c *cli.Context, file string, live bool) *gallery {
 	return &gallery{
 		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), stream: c.Int("stream"),
 		file: file, folder: folderOf(c), options: options, live: live,
-		out: bufio.NewWriterSize(p.Stdout, 1<<16), ready: make(map[int]*frame),
+		out: bufio.NewWriterSize(p.results, 1<<16), ready: make(map[int]*frame),
 	}
 }
 
@@ -114,13 +113,9 @@ func (g *gallery) prepare(c *tlsdecrypt.Connection) []byte {
 		c.Check(g.trust())
 	}
 	if !g.json {
-		return []byte(ladder.Line(c) + "\n")
+		return []byte(ladder.Line(c, g.options) + "\n")
 	}
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(c)
-	return text.Bytes()
+	return g.encoded(c)
 }
 
 // show writes a connection that is ready. mu is held.
@@ -138,7 +133,7 @@ func (g *gallery) show(stream int) {
 		return
 	case g.list && !g.json && !g.headed:
 		g.headed = true
-		fmt.Fprintln(g.out, ladder.Heading())
+		fmt.Fprintln(g.out, ladder.Heading(g.options))
 		fallthrough
 	case g.list, g.json:
 		_, _ = g.out.Write(f.text)
@@ -173,7 +168,7 @@ func (g *gallery) finish(file string) error {
 	case g.stream >= 0 && !g.found:
 		return &nothingError{file: file, stream: g.stream}
 	case g.stream < 0 && other > 0 && !g.list && !g.json:
-		g.say("%s without a whole TLS message: --list shows them", counted(other, "connection"))
+		g.say("%s without a whole TLS message: --list shows them", text.Counted(other, "connection"))
 	}
 	return nil
 }

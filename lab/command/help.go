@@ -1,11 +1,15 @@
 package command
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // The examples that --help ends with.
@@ -101,17 +105,66 @@ lab completion fish | source                     fish
 lab completion powershell | Out-String | iex     PowerShell`
 )
 
-// helpWidth is how many characters a line of help has at most.
-const helpWidth = 80
-
 // helpTemplate is the library's template for the help of a command, with its
-// flags set within helpWidth and its description as examples.
-func helpTemplate(c *cli.Command) string {
-	return strings.Replace(commandHelp, "FLAGS", flagsHelp(append(slices.Clone(c.Flags), cli.HelpFlag)), 1)
+// flags set within a width and its description as examples.
+func helpTemplate(c *cli.Command, width int) string {
+	return strings.Replace(commandHelp, "FLAGS", flagsHelp(append(slices.Clone(c.Flags), cli.HelpFlag), width), 1)
 }
 
-// flagsHelp sets flags in two columns, a name and what it is for.
-func flagsHelp(flags []cli.Flag) string {
+// helpWriter breaks the lines of the library's help that are too wide.
+type helpWriter struct {
+	text.Printer
+	begun []byte // a line that has no end yet
+}
+
+func (w *helpWriter) Write(data []byte) (int, error) {
+	w.begun = append(w.begun, data...)
+	whole := string(w.begun[:bytes.LastIndexByte(w.begun, '\n')+1])
+	w.begun = w.begun[len(whole):]
+	var help strings.Builder
+	for line := range strings.Lines(whole) {
+		left := strings.TrimLeft(line, " ")
+		for indent := len(line) - len(left); len(line) > w.Width()+1; { // with its line feed
+			at := strings.LastIndex(line[:w.Width()+1], " ")
+			if at <= indent+2 {
+				break
+			}
+			help.WriteString(line[:at] + "\n")
+			line = strings.Repeat(" ", indent+2) + line[at+1:]
+		}
+		help.WriteString(line)
+	}
+	_, err := io.WriteString(w.W, help.String())
+	return len(data), err
+}
+
+// fitExamples breaks the lines of examples that are too wide: a comment stands
+// below its command, and a command goes on behind a backslash.
+func fitExamples(examples string, width int) string {
+	var lines []string
+	for line := range strings.SplitSeq(examples, "\n") {
+		command, comment, _ := strings.Cut(line, "   ")
+		switch {
+		case len(line) <= width:
+			lines = append(lines, line)
+			continue
+		case strings.TrimSpace(command) == "":
+			command, comment = "", line
+		case strings.HasPrefix(command, "lab "):
+			lines = append(lines, strings.Join(text.FoldWhole(command, width-2), " \\\n  "))
+		default:
+			lines = append(lines, text.FoldWhole(command, width)...)
+		}
+		for _, part := range text.FoldWhole(comment, width-4) {
+			lines = append(lines, "    "+part)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// flagsHelp sets flags in two columns, a name and what it is for; where there
+// is no room for two, one below the other.
+func flagsHelp(flags []cli.Flag, width int) string {
 	names, uses := make([]string, len(flags)), make([]string, len(flags))
 	widest := 0
 	for i, flag := range flags {
@@ -123,7 +176,11 @@ func flagsHelp(flags []cli.Flag) string {
 	var b strings.Builder
 	for i, name := range names {
 		column := fmt.Sprintf("   %-*s", widest+3, name)
-		b.WriteString(column + fold(uses[i], helpWidth-len(column), "\n"+strings.Repeat(" ", len(column))) + "\n")
+		if width < text.Usual {
+			b.WriteString("   " + name + "\n")
+			column = strings.Repeat(" ", 8)
+		}
+		b.WriteString(column + strings.Join(text.FoldWhole(uses[i], width-len(column)), "\n"+strings.Repeat(" ", len(column))) + "\n")
 	}
 	return b.String()
 }

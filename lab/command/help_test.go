@@ -7,20 +7,28 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // TestHelpFits looks for lines that a terminal would break.
 func TestHelpFits(t *testing.T) {
+	for _, columns := range []int{60, 70, 80, 120} {
+		helpFits(t, columns)
+	}
+}
+
+func helpFits(t *testing.T, columns int) {
 	var look func(path []string, commands []*cli.Command)
 	look = func(path []string, commands []*cli.Command) {
 		var out bytes.Buffer
-		p := Program{Stdout: &out, Stderr: &out}
+		p := Program{Stdout: &out, Stderr: &out, Columns: columns}
 		if status := p.Run(t.Context(), append(slices.Clone(path), "--help")); status != 0 || out.Len() == 0 {
 			t.Errorf("%q: exit status %d, %d bytes", path, status, out.Len())
 		}
 		for line := range strings.Lines(out.String()) {
-			if len([]rune(line)) > helpWidth+1 { // with its line feed
-				t.Errorf("%q: %s", path, line)
+			if text.Width(line) > columns+1 { // with its line feed
+				t.Errorf("%q at %d columns: %s", path, columns, line)
 			}
 		}
 		for _, c := range commands {

@@ -15,6 +15,7 @@ import (
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -143,7 +144,9 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 			return errCaptureOnTerminal
 		}
 		a.report.brief = true // what reads the capture draws it
-		a.Program = &Program{Manifest: a.Manifest, Stdout: a.Stderr, Stderr: a.Stderr}
+		beside := *a.Program
+		beside.Stdout, beside.results = a.Stderr, &output{w: a.Stderr, failed: a.results.failed}
+		a.Program = &beside
 		a.report.Program, a.report.options = a.Program, a.ladderOptions(c)
 	}
 	w, err := capture.Create(a.captured, capture.Options{
@@ -200,13 +203,13 @@ func (a *pair) close() {
 // sayCounts sums up, below the ^C that a terminal shows when ctx has ended.
 func (a *pair) sayCounts(ctx context.Context) {
 	if ctx.Err() != nil && isTerminal(a.Stderr) {
-		fmt.Fprintln(a.Stderr)
+		a.stderr().Line()
 	}
 	accepted, rejected, inHTTP := a.counts.accepted.Load(), a.counts.rejected.Load(), ""
 	if refused := a.counts.refused.Load(); refused > 0 {
 		inHTTP = fmt.Sprintf(" (%d then refused in HTTP)", refused)
 	}
-	a.say("%s: %d accepted%s, %d rejected", counted(int(accepted+rejected), "exchange"), accepted, inHTTP, rejected)
+	a.say("%s: %d accepted%s, %d rejected", text.Counted(int(accepted+rejected), "exchange"), accepted, inHTTP, rejected)
 }
 
 // serve starts the server with the given names on l, which it closes, and says

@@ -41,7 +41,7 @@ func (p *Program) askPassword(c *cli.Context, terminal int, out string) (string,
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(p.Stderr, "lab: password for %s (Enter: %s): ", out, defaultPassword)
+	_, _ = fmt.Fprintf(p.talk, "lab: password for %s (Enter: %s): ", p.charset.Clean(out), defaultPassword)
 	type answer struct {
 		line []byte
 		err  error
@@ -53,10 +53,10 @@ func (p *Program) askPassword(c *cli.Context, terminal int, out string) (string,
 	}()
 	select {
 	case a := <-answered:
-		fmt.Fprintln(p.Stderr)
+		p.stderr().Line()
 		return string(a.line), a.err
 	case <-c.Context.Done():
-		fmt.Fprintln(p.Stderr)
+		p.stderr().Line()
 		_ = term.Restore(terminal, before)
 		return "", c.Context.Err()
 	}

@@ -3,49 +3,46 @@ package command
 import (
 	"cmp"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/text"
 )
-
-// width is that of a terminal, in columns, which results keep to.
-const width = 80
-
-// printJSON writes v on a line of its own.
-func (p *Program) printJSON(v any) {
-	encoder := json.NewEncoder(p.Stdout)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(v)
-}
 
 // printExchange writes what became of an exchange.
 func (p *Program) printExchange(x *lab.Exchange, verbose bool) {
-	switch {
-	case x.Outcome == lab.Accepted:
-		status := "no request"
-		if x.HTTP != nil {
-			status = fmt.Sprint(x.HTTP.Status)
-		}
-		resumed := ""
-		if x.TLS.Resumed {
-			resumed = "resumed"
-		}
-		what := filled(printable(cmp.Or(x.Client.Certificate, "no certificate")), x.TLS.Version, x.TLS.Group, resumed, status)
-		fmt.Fprintf(p.Stdout, "%4d  accepted  %s  %.1f ms\n", x.Number, strings.Join(what, "  "), x.DurationMS)
-	default:
-		verdict := fmt.Sprintf("rejected by the %s: %s", x.RejectedBy, printable(x.Reason))
-		fmt.Fprintf(p.Stdout, "%4d  %s\n", x.Number, fold(verdict, width-6, "\n      "))
+	out, number := p.stdout(), fmt.Sprintf("%4d  ", x.Number)
+	if x.Outcome == lab.Accepted {
+		out.Pieces(number, detailIndent+2, p.accepted(x)...)
+	} else {
+		out.Paragraph(number, detailIndent+2, fmt.Sprintf("rejected by the %s: ", x.RejectedBy), x.Reason)
 	}
 	if x.Outcome == lab.Rejected || x.Reason != "" || verbose {
 		p.printDetails(x)
 	}
 }
+
+// accepted is an accepted exchange in a few pieces.
+func (p *Program) accepted(x *lab.Exchange) []string {
+	status := "no request"
+	if x.HTTP != nil {
+		status = fmt.Sprint(x.HTTP.Status)
+	}
+	resumed := ""
+	if x.TLS.Resumed {
+		resumed = "resumed"
+	}
+	return filled("accepted", cmp.Or(x.Client.Certificate, "no certificate"), x.TLS.Version, x.TLS.Group, resumed, status, fmt.Sprintf("%.1f ms", x.DurationMS))
+}
+
+// detailIndent is how far in the details of an exchange stand. What its line is
+// continued with stands further in.
+const detailIndent = 6
 
 // printDetails writes a line for each thing that is known of an exchange.
 func (p *Program) printDetails(x *lab.Exchange) {
@@ -70,8 +67,8 @@ func (p *Program) printDetails(x *lab.Exchange) {
 		{"tls", strings.Join(filled(x.TLS.Version, x.TLS.CipherSuite, x.TLS.Group, x.TLS.ALPN), ", ") + resumed},
 		{"from", x.ClientAddr + " to " + x.ServerAddr},
 	} {
-		if value := printable(line.value); value != "" {
-			fmt.Fprintf(p.Stdout, "      %-8s%s\n", line.name, fold(value, width-14, "\n"+strings.Repeat(" ", 14)))
+		if line.value != "" {
+			p.stdout().Paragraph(fmt.Sprintf("%*s%-8s", detailIndent, "", line.name), detailIndent+8, line.value)
 		}
 	}
 }
@@ -97,17 +94,6 @@ func saidBy(p lab.Party) string {
 	return said
 }
 
-// printable takes out what a peer could do to a terminal.
-func printable(s string) string {
-	s = strings.ReplaceAll(s, "\r\n", "\n") // HTTP's line ends
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) || r == '\n' || r == '\t' {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
-}
-
 // filled leaves out what is empty.
 func filled(values ...string) (full []string) {
 	for _, v := range values {
@@ -118,30 +104,10 @@ func filled(values ...string) (full []string) {
 	return full
 }
 
-// fold breaks s between words so that its lines have at most n columns.
-func fold(s string, n int, newline string) string {
-	var b strings.Builder
-	column := 0
-	for i, word := range strings.Fields(s) {
-		length := len([]rune(word))
-		switch {
-		case i == 0:
-		case column+1+length > n:
-			b.WriteString(newline)
-			column = 0
-		default:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += length
-	}
-	return b.String()
-}
-
-// printBody writes a response, ended by a line feed.
+// printBody writes a response, set apart from the lab's own lines.
 func (p *Program) printBody(body []byte) {
-	fmt.Fprintf(p.Stdout, "\n%s\n", printable(strings.TrimRight(string(body), "\r\n")))
+	p.stdout().Line()
+	p.stdout().Quoted(string(body))
 }
 
 // printPlan writes what is to be made, or was, and why.
@@ -172,11 +138,14 @@ func (p *Program) printPlan(plan *certgen.Plan, dry, asJSON bool) {
 		what := fmt.Sprintf("%-*s  %s", kinds, verb+" "+string(step.Kind), step.Name)
 		rows = append(rows, []string{what, strings.Join(reasons, "; ")})
 	}
-	table(p.Stdout, rows, 0, 24)
 	if !asJSON {
-		fmt.Fprintf(p.Stdout, "%s unchanged\n", counted(plan.Unchanged, "certificate"))
+		p.stdout().Table(rows, 0, 24)
+		p.stdout().Line(text.Counted(plan.Unchanged, "certificate"), " unchanged")
 	}
 }
+
+// fewNames is how many names of a certificate stand in a table.
+const fewNames = 8
 
 // printTree writes the certificates, each below its issuer.
 func (p *Program) printTree(infos []certgen.Info) {
@@ -186,41 +155,40 @@ func (p *Program) printTree(infos []certgen.Info) {
 		if info.Leaf != nil {
 			until = info.Leaf.NotAfter.Format(time.DateOnly)
 		}
-		rows = append(rows, []string{branch(infos, i) + info.Name, info.Key(), until, info.State, strings.Join(namesOf(info), ", ")})
+		rows = append(rows, []string{branch(infos, i) + info.Name, info.Key(), until, info.State, text.Few(namesOf(info), fewNames)})
 	}
-	table(p.Stdout, rows, 0, 0, 0, 16, 18)
+	p.stdout().Table(rows, 0, 0, 0, 10, 16)
 }
 
-// branch draws the lines of the tree that stand before the name of infos[i].
+// branch draws the lines of the tree that stand before the name of infos[i]:
+// one of each level on which more is to come below.
 func branch(infos []certgen.Info, i int) string {
 	depth := infos[i].Depth
-	if depth == 0 {
-		return ""
-	}
-	drawing := make([]string, depth)
-	for level := range drawing {
-		drawing[level] = "   "
-		if level == depth-1 {
-			drawing[level] = "└─ "
-		}
-	}
+	goesOn := make([]bool, depth+1)
+	least := depth + 1 // of the levels below i
 	for _, later := range infos[i+1:] {
-		if later.Depth == 0 {
+		if later.Depth < least {
+			least = later.Depth
+			goesOn[least] = true
+		}
+		if least == 0 {
 			break
 		}
-		if later.Depth <= depth { // a sibling at its level: the line goes on
-			if later.Depth == depth {
-				drawing[depth-1] = "├─ "
-			} else {
-				drawing[later.Depth-1] = "│  "
-			}
-			depth = later.Depth - 1
-			if depth == 0 {
-				break
-			}
+	}
+	drawing := ""
+	for level := 1; level <= depth; level++ {
+		switch {
+		case level == depth && goesOn[level]:
+			drawing += "├─ "
+		case level == depth:
+			drawing += "└─ "
+		case goesOn[level]:
+			drawing += "│  "
+		default:
+			drawing += "   "
 		}
 	}
-	return strings.Join(drawing, "")
+	return drawing
 }
 
 // namesOf is what a peer looks at: the subject alternative names, or else the
@@ -281,26 +249,38 @@ func (p *Program) printCertificate(info certgen.Info, f folder) {
 	if d.NotBefore != "" {
 		valid = d.NotBefore + " to " + d.NotAfter
 	}
-	for _, line := range []struct{ name, value string }{
-		{"name", fmt.Sprintf("%s (line %d of %s)", d.Name, info.Line, f.manifest())},
-		{"state", d.State},
-		{"subject", d.Subject},
-		{"issued by", issuer},
-		{"sans", strings.Join(d.SANs, ", ")},
-		{"CA", role},
-		{"key", d.Key},
-		{"key usages", strings.Join(d.KeyUsages, ", ")},
-		{"ext key usages", strings.Join(d.ExtUsages, ", ")},
-		{"valid", valid},
-		{"serial", d.Serial},
-		{"SHA-256", d.Fingerprint},
-		{"certificate", filepath.Join(f.certs(), info.CertificateFile())},
-		{"private key", filepath.Join(f.certs(), info.KeyFile())},
+	for _, line := range []struct {
+		name   string
+		values []string
+	}{
+		{"name", []string{fmt.Sprintf("%s (line %d of %s)", d.Name, info.Line, f.manifest())}},
+		{"state", []string{d.State}},
+		{"subject", []string{d.Subject}},
+		{"issued by", []string{issuer}},
+		{"sans", d.SANs},
+		{"CA", []string{role}},
+		{"key", []string{d.Key}},
+		{"key usages", d.KeyUsages},
+		{"ext key usages", d.ExtUsages},
+		{"valid", filled(valid)},
+		{"serial", filled(d.Serial)},
+		{"SHA-256", filled(d.Fingerprint)},
+		{"certificate", []string{filepath.Join(f.certs(), info.CertificateFile())}},
+		{"private key", []string{filepath.Join(f.certs(), info.KeyFile())}},
 	} {
-		if line.value != "" {
-			fmt.Fprintf(p.Stdout, "%-16s%s\n", line.name, fold(line.value, width-16, "\n"+strings.Repeat(" ", 16)))
+		if len(line.values) > 0 {
+			p.stdout().Paragraph(fmt.Sprintf("%-16s", line.name), 16, between(", ", line.values)...)
 		}
 	}
+}
+
+// between puts a separator behind all parts but the last.
+func between(separator string, parts []string) []string {
+	parts = slices.Clone(parts)
+	for i := range len(parts) - 1 {
+		parts[i] += separator
+	}
+	return parts
 }
 
 // printVerified says that a certificate is what the manifest says, and how it
@@ -322,5 +302,5 @@ func (p *Program) printVerified(info certgen.Info, asJSON bool) {
 	default:
 		state = fmt.Sprintf("(%s)", info.State)
 	}
-	table(p.Stdout, [][]string{{"ok  " + info.Name, state}}, 0, 32)
+	p.stdout().Table([][]string{{"ok  " + info.Name, state}}, 0, 32)
 }

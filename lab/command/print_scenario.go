@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"slices"
@@ -10,58 +11,62 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// printScenarios writes the table of scenarios.
+// printDocument writes a document as it is, so that it can be kept; a terminal
+// gets it clean.
+func (p *Program) printDocument(document []byte, ascii bool) {
+	if p.stdout().Columns == 0 && !ascii {
+		_, _ = p.results.Write(document)
+		return
+	}
+	for _, line := range p.charset.Lines(string(document)) {
+		p.stdout().Line(line)
+	}
+}
+
+// printScenarios writes a table of scenarios for each side, by topic.
 func (p *Program) printScenarios(all []*scenario.Scenario) {
-	for i := 0; i < len(all); {
-		n := i
-		for n < len(all) && all[n].Side == all[i].Side {
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].Side == all[0].Side {
 			n++
 		}
-		if i > 0 {
-			fmt.Fprintln(p.Stdout)
-		}
-		p.printSide(all[i:n])
-		i = n
+		p.printSide(all[:n])
+		p.stdout().Line()
+		all = all[n:]
 	}
 	p.printEnds()
 }
 
 // printSide writes the scenarios of one side, by topic.
 func (p *Program) printSide(side []*scenario.Scenario) {
-	fmt.Fprintln(p.Stdout, side[0].Side)
-	topics, names := 0, 0
-	for _, s := range side {
-		topics, names = max(topics, len(s.Topic)), max(names, len(s.Name))
-	}
-	indent := strings.Repeat(" ", 2+topics+2+names+2+ends+2)
+	p.stdout().Line(side[0].Side)
+	rows := [][]string{{"  TOPIC", "NAME", "END", "WHAT HAPPENS"}}
 	topic := ""
 	for _, s := range side {
-		shown := s.Topic
-		if shown == topic {
+		shown := "  " + s.Topic
+		if s.Topic == topic {
 			shown = ""
 		}
 		topic = s.Topic
-		fmt.Fprintf(p.Stdout, "  %-*s  %-*s  %-*s  %s\n", topics, shown, names, s.Name, ends, end(s), fold(s.Title, width-len(indent), "\n"+indent))
+		rows = append(rows, []string{shown, s.Name, end(s), s.Title})
 	}
+	p.stdout().Table(rows, 0, 0, 0, 16)
 }
 
 // printFound writes what a search has found, best first.
 func (p *Program) printFound(found []*scenario.Scenario) {
-	names := 0
+	rows := [][]string{{"NAME", "END", "WHAT HAPPENS"}}
 	for _, s := range found {
-		names = max(names, len(s.Name))
+		rows = append(rows, []string{s.Name, end(s), s.Title})
 	}
-	indent := strings.Repeat(" ", names+2+ends+2)
-	for _, s := range found {
-		fmt.Fprintf(p.Stdout, "%-*s  %-*s  %s\n", names, s.Name, ends, end(s), fold(s.Title, width-len(indent), "\n"+indent))
-	}
+	p.stdout().Table(rows, 0, 0, 16)
+	p.stdout().Line()
 	p.printEnds()
 }
-
-const ends = 3 // the width of end
 
 // end is how a scenario ends in its newest version: with the number of an
 // alert or an HTTP status, or without an alert.
@@ -84,7 +89,7 @@ func end(s *scenario.Scenario) string {
 
 // printEnds explains them.
 func (p *Program) printEnds() {
-	fmt.Fprintln(p.Stdout, "\nThe number is that of the alert in TLS 1.3, or of the HTTP status;\n- is an end without an alert. lab scenario run NAME lets it happen.")
+	p.stdout().Paragraph("END  ", 5, "the number of the alert in TLS 1.3, or of the HTTP status; - is an end without an alert. lab scenario run NAME lets it happen.")
 }
 
 func (p *Program) printScenarioJSON(s *scenario.Scenario) {
@@ -145,9 +150,24 @@ func (p *Program) printBrief(runs []*scenario.Result) {
 		if i == 0 && len(runs) == 2 && outcome(r.Exchange) == outcome(runs[1].Exchange) {
 			version = "both"
 		}
-		fmt.Fprintf(p.Stdout, "%-32s %-7s %s\n", name, version, briefly(r.Exchange))
+		p.printOutcome(name, version, briefly(r.Exchange))
 		p.printWrong(r)
 	}
+}
+
+// printOutcome writes a line in columns, or two where there is no room for it.
+func (p *Program) printOutcome(name, version, ended string) {
+	const widest = 32
+	out := p.stdout()
+	if widest+len(version)+len(ended)+4 > out.Width() && name != "" {
+		out.Line(name)
+		name = ""
+	}
+	indent := widest
+	if out.Width() < text.Usual {
+		indent = 8
+	}
+	out.Paragraph(fmt.Sprintf("%s %-7s ", text.Pad(p.charset.Clean(name), indent), version), indent+10, ended)
 }
 
 // briefly is a verdict in fewer words than outcome's.
@@ -163,8 +183,7 @@ func briefly(x *lab.Exchange) string {
 
 func (p *Program) printWrong(r *scenario.Result) {
 	for _, wrong := range r.Wrong {
-		said := fmt.Sprintf("not as expected in %s: %s", tls.VersionName(r.Version), printable(wrong))
-		fmt.Fprintf(p.Stdout, "  %s\n", fold(said, width-6, "\n      "))
+		p.stdout().Paragraph("  ", 6, fmt.Sprintf("not as expected in %s: ", tls.VersionName(r.Version)), wrong)
 	}
 }
 
@@ -188,7 +207,7 @@ func (p *Program) printRuns(runs []*scenario.Result) {
 		return
 	}
 	s := runs[0].Scenario
-	fmt.Fprintln(p.Stdout, fold(printable(s.Name+": "+s.Title), width, "\n  "))
+	p.stdout().Paragraph("", 2, s.Name, ": ", s.Title)
 	columns := make([][2]string, len(runs))
 	for i, r := range runs {
 		columns[i] = [2]string{words(&r.Exchange.Server), words(&r.Exchange.Client)}
@@ -204,10 +223,11 @@ func (p *Program) printRuns(runs []*scenario.Result) {
 		if i == 0 && len(runs) == 2 && same(1) {
 			version = "TLS 1.2 and TLS 1.3"
 		}
-		fmt.Fprintf(p.Stdout, "\n%s\n", fold(version+": "+withAlert(r.Exchange), width, "\n  "))
+		p.stdout().Line()
+		p.stdout().Paragraph("", 2, version+": "+withAlert(r.Exchange))
 		p.printColumns(columns[i])
 	}
-	fmt.Fprintln(p.Stdout)
+	p.stdout().Line()
 	last := runs[len(runs)-1].Exchange
 	for _, line := range []struct{ name, value string }{
 		{"verdict", last.Reason}, {"reason", s.Reason}, {"fix", s.Fix}, {"teaches", s.Teaches}, {"OpenSSL", s.OpenSSL}, {"see", s.RFC},
@@ -218,7 +238,7 @@ func (p *Program) printRuns(runs []*scenario.Result) {
 		p.printNamed("capture", "wireshark "+r.Capture)
 		p.printWrong(r)
 	}
-	fmt.Fprintln(p.Stdout)
+	p.stdout().Line()
 }
 
 // drawRuns draws what was said in each version.
@@ -236,14 +256,14 @@ func (p *Program) drawRuns(runs []*scenario.Result, f folder, o ladder.Options) 
 			by.client = client.Authorities()
 		}
 		(&report{certs: r.Scenario.Certs(f.certs()), trusts: by}).check(wire)
-		_ = ladder.Draw(p.Stdout, wire, o)
-		fmt.Fprintln(p.Stdout)
+		_ = ladder.Draw(p.results, wire, o)
+		p.stdout().Line()
 	}
 }
 
 func (p *Program) printNamed(name, value string) {
 	if value != "" {
-		fmt.Fprintf(p.Stdout, "%-9s%s\n", name, fold(printable(value), width-9, "\n"+strings.Repeat(" ", 9)))
+		p.stdout().Paragraph(fmt.Sprintf("%-9s", name), 9, value)
 	}
 }
 
@@ -255,40 +275,43 @@ func withAlert(x *lab.Exchange) string {
 	return outcome(x)
 }
 
-// words are what a side says of its end.
+// words are what a side says of its end, a paragraph each.
 func words(p *lab.Party) string {
-	said := p.Error
-	if said == "" {
-		said = "nothing is wrong"
-	}
+	said := []string{cmp.Or(text.Clean(p.Error), "nothing is wrong")}
 	if p.State != "" {
-		said += "\nGot as far as: " + string(p.State) + "."
+		said = append(said, "Got as far as: "+string(p.State)+".")
 	}
 	if p.Learned != "" {
-		said += "\nLearned of it " + string(p.Learned) + "."
+		said = append(said, "Learned of it "+string(p.Learned)+".")
 	}
-	return printable(said)
+	return strings.Join(said, "\n")
 }
 
 // printColumns writes what the two sides say next to each other.
 func (p *Program) printColumns(said [2]string) {
-	const column = (width - 4) / 2
-	var lines [2][]string
+	const indent, hang = 2, 2
+	out := p.stdout()
+	column := (out.Width() - indent - 2) / 2
+	var sides [2][]string
 	for i, heading := range []string{"the server says", "the client says"} {
-		lines[i] = []string{heading, strings.Repeat("─", len(heading))}
-		for _, part := range strings.Split(said[i], "\n") {
-			lines[i] = append(lines[i], strings.Split(fold(part, column, "\n"), "\n")...)
+		sides[i] = []string{heading, strings.Repeat("─", len(heading))}
+		for paragraph := range strings.SplitSeq(said[i], "\n") {
+			for n, line := range text.Fold(p.charset.Clean(paragraph), column-hang) {
+				if n > 0 {
+					line = strings.Repeat(" ", hang) + line
+				}
+				sides[i] = append(sides[i], line)
+			}
 		}
 	}
-	for i := range max(len(lines[0]), len(lines[1])) {
+	for i := range max(len(sides[0]), len(sides[1])) {
 		var left, right string
-		if i < len(lines[0]) {
-			left = lines[0][i]
+		if i < len(sides[0]) {
+			left = sides[0][i]
 		}
-		if i < len(lines[1]) {
-			right = lines[1][i]
+		if i < len(sides[1]) {
+			right = sides[1][i]
 		}
-		pad := max(column-len([]rune(left)), 0)
-		fmt.Fprintln(p.Stdout, strings.TrimRight("  "+left+strings.Repeat(" ", pad)+"  "+right, " "))
+		out.Line(strings.Repeat(" ", indent), text.Pad(left, column), "  ", right)
 	}
 }

@@ -2,12 +2,12 @@ package command
 
 import (
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // progressDelay is how long work takes before its progress is shown.
@@ -22,6 +22,8 @@ type progress struct {
 }
 
 func newProgress(w io.Writer, what string) *progress {
+	const most = 24 // columns beside the bar
+	what = text.Unicode.Cut(text.Clean(what), most)
 	p := &progress{}
 	if !isTerminal(w) {
 		return p
@@ -34,7 +36,7 @@ func newProgress(w io.Writer, what string) *progress {
 		}
 		p.bar = progressbar.NewOptions(max(p.total, 1),
 			progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
-			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(30))
+			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(12))
 		_ = p.bar.Set(p.done)
 	})
 	return p
@@ -63,10 +65,4 @@ func (p *progress) stop() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
-}
-
-// isTerminal tells whether a person watches w.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

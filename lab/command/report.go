@@ -1,8 +1,6 @@
 package command
 
 import (
-	"fmt"
-
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -44,9 +42,9 @@ func (r *report) draw(c *tlsdecrypt.Connection) {
 	}
 	r.check(c)
 	c.Comments = nil // the verdict stands above
-	fmt.Fprintln(r.Stdout)
-	_ = ladder.Draw(r.Stdout, c, r.options)
-	fmt.Fprintln(r.Stdout)
+	r.stdout().Line()
+	_ = ladder.Draw(r.results, c, r.options)
+	r.stdout().Line()
 }
 
 // check checks the connection under the CAs that there are by now.

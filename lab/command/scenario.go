@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"fmt"
 	"os"
 	"runtime"
 	"slices"
@@ -46,8 +45,7 @@ func (p *Program) scenarioCommand() *cli.Command {
 					&cli.BoolFlag{Name: "all", Usage: "run every scenario"},
 					&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},
 					&cli.BoolFlag{Name: "brief", Usage: "do not draw the exchanges"},
-					&cli.BoolFlag{Name: "verbose", Usage: "draw each message with its fields and bytes"},
-					asciiFlag()},
+					&cli.BoolFlag{Name: "verbose", Usage: "draw each message with its fields and bytes"}},
 				Action:       p.scenarioRun,
 				BashComplete: p.completeScenarios,
 			},
@@ -59,7 +57,7 @@ func (p *Program) completeScenarios(c *cli.Context) {
 	cli.DefaultCompleteWithFlags(c.Command)(c)
 	all, _ := scenario.All()
 	for _, s := range all {
-		fmt.Fprintln(p.Stdout, s.Name)
+		p.complete(s.Name)
 	}
 }
 
@@ -96,8 +94,8 @@ func (p *Program) scenarioShow(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.Stdout.Write(s.Text)
-	return err
+	p.printDocument(s.Text, c.Bool("ascii"))
+	return nil
 }
 
 func (p *Program) scenarioRun(c *cli.Context) error {

@@ -3,6 +3,7 @@
 package command
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -11,3 +12,6 @@ import (
 var Interrupts = []os.Signal{os.Interrupt, syscall.SIGTERM}
 
 const errAddrInUse = syscall.EADDRINUSE
+
+// isClosedPipe reports whether err is that of a pipe whose reader has gone.
+func isClosedPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }

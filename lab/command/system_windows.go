@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -9,3 +10,9 @@ import (
 var Interrupts = []os.Signal{os.Interrupt, syscall.SIGTERM}
 
 const errAddrInUse = syscall.Errno(10048) // WSAEADDRINUSE
+
+// isClosedPipe reports whether err is that of a pipe whose reader has gone:
+// ERROR_BROKEN_PIPE or ERROR_NO_DATA.
+func isClosedPipe(err error) bool {
+	return errors.Is(err, syscall.ERROR_BROKEN_PIPE) || errors.Is(err, syscall.Errno(232))
+}

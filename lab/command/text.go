@@ -3,7 +3,6 @@ package command
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -19,63 +18,12 @@ import (
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/keyshim"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/text"
 )
 
 // This file has what lab says to people besides results and help: talk, errors
 // and hints. Lower case, no full stop; an error says what is wrong, and the
 // hint what to type.
-
-// say writes one line of talk.
-func (p *Program) say(format string, args ...any) {
-	talk(p.Stderr, fmt.Sprintf(format, args...))
-}
-
-// talk writes a paragraph, and below it the commands it may end with, a line
-// each, whole, so that they can be copied.
-func talk(w io.Writer, text string) {
-	paragraph, commands, _ := strings.Cut(text, "\n")
-	const lab = "lab: "
-	fmt.Fprintln(w, lab+fold(paragraph, width-len(lab), "\n     "))
-	if commands != "" {
-		fmt.Fprintln(w, commands)
-	}
-}
-
-// printError writes an error, the line of the manifest that it is about, and
-// a hint. Where no terminal is, a program may look for the error, so that it
-// stays whole.
-func printError(w io.Writer, err error) {
-	if isTerminal(w) {
-		talk(w, "error: "+err.Error())
-	} else {
-		fmt.Fprintln(w, "lab: error:", err)
-	}
-	var manifest *certgen.ManifestError
-	if errors.As(err, &manifest) && manifest.Source != "" {
-		number := strconv.Itoa(manifest.Line)
-		fmt.Fprintf(w, "%6s | %s\n", number, manifest.Source)
-		fmt.Fprintf(w, "%6s | %s^\n", "", blanks(manifest.Source, manifest.Column-1))
-	}
-	if h := hint(err); h != "" {
-		talk(w, "hint: "+h)
-	}
-}
-
-// blanks is as wide as the first n characters of line.
-func blanks(line string, n int) string {
-	var b strings.Builder
-	for _, r := range line {
-		if n--; n < 0 {
-			break
-		}
-		if r == '\t' {
-			b.WriteRune(r)
-		} else {
-			b.WriteByte(' ')
-		}
-	}
-	return b.String()
-}
 
 // hint says what to type after an error, or nothing.
 func hint(err error) string {
@@ -207,14 +155,6 @@ func (p *Program) sayBrowser(b *browser.Browser, o browser.Options, certificate 
 // errCaptureOnTerminal is a capture on a stdout that a person reads.
 var errCaptureOnTerminal = errors.New("--capture - writes the capture to stdout, which is a terminal")
 
-// counted is "1 certificate", "2 certificates".
-func counted(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
-}
-
 // wiresharkPort is the port that Wireshark takes for TLS by itself, as it does
 // 443; all others it must be told of.
 const wiresharkPort = "8443"
@@ -246,7 +186,7 @@ func (p *Program) sayMade(plan *certgen.Plan, f folder) {
 	}
 	what := "made"
 	if certificates == len(plan.Steps) {
-		what = "made " + counted(certificates, "certificate")
+		what = "made " + text.Counted(certificates, "certificate")
 	}
 	p.say("%s in %s: %s", what, f.certs(), strings.Join(names, ", "))
 }
@@ -270,7 +210,7 @@ func typedURL(addr net.Addr) string {
 func (a *pair) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 	how := fmt.Sprintf("a call every %v, until Ctrl-C", interval)
 	if count > 0 {
-		how = counted(count, "call")
+		how = text.Counted(count, "call")
 	}
 	where := typedURL(addr)
 	if a.scenario != nil && a.scenario.Server.Instead != "" {
@@ -284,7 +224,7 @@ func (a *pair) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 // untilWhen tells when a server ends.
 func untilWhen(count int) string {
 	if count > 0 {
-		return "until it has seen " + counted(count, "exchange")
+		return "until it has seen " + text.Counted(count, "exchange")
 	}
 	return "until Ctrl-C"
 }

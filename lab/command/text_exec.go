@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"mtlslab.example/lab/lab/keyshim"
+	"mtlslab.example/lab/lab/text"
 )
 
 // otherEnd is what can be done where a program's keys cannot be had.
@@ -70,7 +71,7 @@ func (a *pair) sayRecorded(r keyshim.Recorded, tapped bool) {
 		a.sayCapture(ports...)
 		return
 	}
-	a.sayCaptureOf(fmt.Sprintf("but the program logged no keys for %d of %s, which cannot be decrypted", r.Keyless, counted(r.Connections, "connection")), ports...)
+	a.sayCaptureOf(fmt.Sprintf("but the program logged no keys for %d of %s, which cannot be decrypted", r.Keyless, text.Counted(r.Connections, "connection")), ports...)
 }
 
 // hint says what to type after a program could not be started.

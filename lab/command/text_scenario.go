@@ -53,7 +53,7 @@ func (a *pair) sayOtherPart(own lab.Side, port string) {
 	if args, ok := s.Curl(a.folder.certs(), port); ok && own == lab.ServerSide {
 		a.say("or\n  %s", strings.Join(args, " "))
 		if s.OpenSSL != "" {
-			a.say("OpenSSL, and so curl: %s", strings.Join(strings.Fields(printable(s.OpenSSL)), " "))
+			a.say("OpenSSL, and so curl: %s", strings.Join(strings.Fields(s.OpenSSL), " "))
 		}
 	}
 }

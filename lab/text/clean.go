@@ -4,6 +4,7 @@
 package text
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode"
@@ -100,7 +101,7 @@ func Clean(s string) string { return Unicode.Clean(s) }
 func IsClean(s string) bool { return Clean(s) == s }
 
 // isPlain reports whether s is printable ASCII.
-func isPlain(s string) bool {
+func isPlain[T ~string | ~[]byte](s T) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] >= 0x7f {
 			return false
@@ -148,7 +149,7 @@ func (c Charset) Lines(s string) []string {
 // JSON escapes in encoded JSON what Clean would replace, and in ASCII all that
 // is not: its value stays the same.
 func (c Charset) JSON(encoded []byte) []byte {
-	if isPlain(strings.TrimRight(string(encoded), "\n")) {
+	if isPlain(bytes.TrimRight(encoded, "\n")) {
 		return encoded
 	}
 	b := make([]byte, 0, len(encoded)+64)

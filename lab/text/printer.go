@@ -29,8 +29,8 @@ func (p Printer) Width() int {
 	return min(max(p.Columns, Narrowest), Widest)
 }
 
-// Line writes one line, however long.
-func (p Printer) Line(s string) { p.write(p.Clean(s)) }
+// Line writes parts, one after the other, as one line, however long.
+func (p Printer) Line(parts ...string) { p.write(p.joined(parts)) }
 
 // write writes a clean line, in one piece.
 func (p Printer) write(line string) {
@@ -52,6 +52,30 @@ func (p Printer) Paragraph(lead string, hang int, parts ...string) {
 	if len(lines) == 0 {
 		p.write(lead)
 	}
+}
+
+// Pieces writes pieces two columns apart behind lead, in as many lines as it
+// takes. Further lines stand hang columns in.
+func (p Printer) Pieces(lead string, hang int, pieces ...string) {
+	line := p.Clean(lead)
+	for i, piece := range pieces {
+		piece = p.Clean(piece)
+		if i > 0 && Width(line)+gap+Width(piece) > p.Width() {
+			p.write(line)
+			line = strings.Repeat(" ", hang)
+		} else if i > 0 {
+			line += strings.Repeat(" ", gap)
+		}
+		if parts := p.fold(piece, p.Width()-hang); len(parts) > 1 { // it is longer than a line
+			for _, part := range parts[:len(parts)-1] {
+				p.write(line + part)
+				line = strings.Repeat(" ", hang)
+			}
+			piece = parts[len(parts)-1]
+		}
+		line += piece
+	}
+	p.write(line)
 }
 
 func (p Printer) joined(parts []string) string {
@@ -78,7 +102,7 @@ func (p Printer) Quoted(s string) {
 	for _, line := range p.Lines(s) {
 		rest := line
 		for p.Columns != 0 && Width(rest) > p.Width()-len(mark) {
-			line, rest = split(rest, p.Width()-len(mark))
+			line, rest = Split(rest, p.Width()-len(mark))
 			p.write(mark + line)
 		}
 		p.write(mark + rest)

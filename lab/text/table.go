@@ -29,7 +29,7 @@ func (p Printer) Table(rows [][]string, least ...int) {
 func (p Printer) alone(cell string) {
 	line := ""
 	for p.Columns != 0 && Width(cell) > p.Width() {
-		line, cell = split(cell, p.Width())
+		line, cell = Split(cell, p.Width())
 		p.write(line)
 		cell = strings.Repeat(" ", gap) + cell
 	}

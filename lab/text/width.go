@@ -26,12 +26,12 @@ func (c Charset) Cut(s string, n int) string {
 		return s
 	}
 	dots := c.Clean("…")
-	head, _ := split(s, max(n-Width(dots), 0))
+	head, _ := Split(s, max(n-Width(dots), 0))
 	return head + dots
 }
 
-// split takes as many characters from the front of s as fit into n columns.
-func split(s string, n int) (head, rest string) {
+// Split takes as many characters from the front of s as fit into n columns.
+func Split(s string, n int) (head, rest string) {
 	rest = s
 	state := -1
 	for rest != "" {
@@ -82,7 +82,7 @@ func fold(s string, n int, breakWords bool) []string {
 // breakWord breaks a word that is longer than n columns, behind punctuation if
 // there is some in the second half of what fits.
 func breakWord(word string, n int) (head, rest string) {
-	head, rest = split(word, n)
+	head, rest = Split(word, n)
 	if i := strings.LastIndexAny(head, "./\\-_:,;=?&@"); i+1 > len(head)/2 {
 		return head[:i+1], head[i+1:] + rest
 	}
