@@ -78,7 +78,7 @@ func listField(field func(*document) *[]string) func(*document, *yaml.Node) erro
 	return func(d *document, n *yaml.Node) error {
 		to := field(d)
 		return d.each(n, func(item *yaml.Node, text string) error {
-			if text == "" || !isASCII(text) {
+			if text == "" || !isPrintableASCII(text) {
 				return d.faultAt(item, "write a URL, for example http://ca.example.com/crl", "%s is not a URL", quoted(text))
 			}
 			*to = append(*to, text)
@@ -262,7 +262,7 @@ func (d *document) addSAN(n *yaml.Node, text string) error {
 		}
 		names.uris = append(names.uris, uri)
 	case "email":
-		if !isASCII(value) {
+		if !isPrintableASCII(value) {
 			return d.faultAt(n, "certificates hold ASCII addresses only, for example email:joe@example.com", "%s is not an ASCII address", quoted(value))
 		}
 		names.emails = append(names.emails, value)

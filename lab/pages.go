@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // pages is what the server has to say: GET / in text and GET /tls in JSON, both
@@ -17,18 +19,19 @@ func pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		leaf, negotiated := r.TLS.PeerCertificates[0], describeTLS(*r.TLS)
-		client := leaf.Subject.String()
+		client := text.Clean(leaf.Subject.String())
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, "Hello "+client+
 			"\n\nclient        "+client+
-			"\nissued by     "+leaf.Issuer.String()+
+			"\nissued by     "+text.Clean(leaf.Issuer.String())+
 			"\nTLS version   "+negotiated.Version+
 			"\ncipher suite  "+negotiated.CipherSuite+
 			"\ngroup         "+negotiated.Group+"\n")
 	})
 	mux.HandleFunc("GET /tls", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(acquaint(r.TLS))
+		known, _ := json.Marshal(acquaint(r.TLS))
+		_, _ = w.Write(text.Unicode.JSON(append(known, '\n')))
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "There is nothing here. Try / or /tls.", http.StatusNotFound)
@@ -56,7 +59,7 @@ func admit(allow []string, next http.Handler) http.Handler {
 				return
 			}
 		}
-		http.Error(w, "You are "+strings.Join(names, ", ")+", and not allowed here.", http.StatusForbidden)
+		http.Error(w, "You are "+text.Clean(strings.Join(names, ", "))+", and not allowed here.", http.StatusForbidden)
 	})
 }
 

@@ -2,15 +2,15 @@ package capture
 
 import (
 	"encoding/binary"
-	"strings"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 const (
-	blockTypePacket  = 6    // Enhanced Packet Block
-	optComment       = 1    // opt_comment
-	maxComment       = 8192 // bytes of an opt_comment that are written
-	packetBlockFixed = 32   // bytes of an Enhanced Packet Block around packet data and options
-	optionsFixed     = 8    // bytes of an option's header and of opt_endofopt
+	blockTypePacket  = 6  // Enhanced Packet Block
+	optComment       = 1  // opt_comment
+	packetBlockFixed = 32 // bytes of an Enhanced Packet Block around packet data and options
+	optionsFixed     = 8  // bytes of an option's header and of opt_endofopt
 )
 
 func padded(n int) int { return (n + 3) &^ 3 }
@@ -83,14 +83,8 @@ func appendPadding(b []byte, n int) []byte {
 	return append(b, make([]byte, padded(n)-n)...)
 }
 
-// comment makes text fit for an opt_comment: UTF-8 of at most maxComment bytes.
-func comment(text string) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	if len(text) > maxComment {
-		text = strings.ToValidUTF8(text[:maxComment], "")
-	}
-	return text
-}
+// comment makes a text fit for an opt_comment: one line of UTF-8 that whoever prints the capture can print.
+func comment(s string) string { return text.Clean(s) }
 
 // wholeBlocks returns the number of bytes of the whole blocks that b, made of blocks and perhaps a part of one, begins
 // with.

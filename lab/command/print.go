@@ -157,7 +157,12 @@ func (p *Program) printTree(infos []certgen.Info) {
 		}
 		rows = append(rows, []string{branch(infos, i) + info.Name, info.Key(), until, info.State, text.Few(namesOf(info), fewNames)})
 	}
-	p.stdout().Table(rows, 0, 0, 0, 10, 16)
+	out := p.stdout()
+	state, names := 16, 18
+	if out.Width() < text.Usual {
+		state, names = 10, 14
+	}
+	out.Table(rows, 0, 0, 0, state, names)
 }
 
 // branch draws the lines of the tree that stand before the name of infos[i]:

@@ -104,6 +104,8 @@ func TestProgress(t *testing.T) {
 func TestCountsAfterInterrupt(t *testing.T) {
 	screen, terminal := openTerminal(t)
 	a := &pair{Program: &Program{Stderr: terminal}}
+	_, done := a.open(t.Context())
+	defer done()
 	interrupted, interrupt := context.WithCancel(t.Context())
 	a.sayCounts(interrupted)
 	readUntil(t, screen, "lab: 0 exchanges: 0 accepted, 0 rejected\r\n")

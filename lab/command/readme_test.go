@@ -73,7 +73,7 @@ func shell(t *testing.T, dir, port, typed string) string {
 	cmd := exec.Command("sh", "-c", typed)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "LAB_ADDR=127.0.0.1:"+port,
-		"LAB_TEST_MANIFEST="+defaultManifest(t), "SSLKEYLOGFILE=", "LC_ALL=C",
+		"LAB_TEST_MANIFEST="+defaultManifest(t), "SSLKEYLOGFILE=", "LC_ALL=C.UTF-8",
 		"XDG_CACHE_HOME="+filepath.Join(dir, ".cache"))
 	out, err := os.CreateTemp(t.TempDir(), "out")
 	if err != nil {

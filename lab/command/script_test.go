@@ -22,6 +22,9 @@ import (
 
 // TestMain lets this test binary stand in for lab, in scripts and elsewhere.
 func TestMain(m *testing.M) {
+	if os.Getenv("LAB_TEST_MANIFEST") == "" { // these are the tests, not lab
+		os.Setenv("LC_ALL", "C.UTF-8")
+	}
 	testscript.Main(m, map[string]func(){"lab": runLab})
 }
 
@@ -57,6 +60,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("LAB_TEST_MANIFEST", defaultManifest(t))
 			env.Setenv("PEER", peers)
 			env.Setenv("SSLKEYLOGFILE", "")
+			env.Setenv("LC_ALL", "C.UTF-8")
 			env.Setenv("PYENV_VERSION", os.Getenv("PYENV_VERSION"))
 			port := peertest.FreePort(t)
 			env.Setenv("PORT", port)

@@ -4,34 +4,59 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/tls"
+	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Parse reads a scenario: its first YAML document is the lesson, all others are
 // certificates in the manifest's syntax. Errors are *certgen.ManifestError.
-func Parse(file string, text []byte) (*Scenario, error) {
-	if len(bytes.TrimSpace(comments.ReplaceAll(text, nil))) == 0 {
+func Parse(file string, document []byte) (*Scenario, error) {
+	if len(bytes.TrimSpace(comments.ReplaceAll(document, nil))) == 0 {
 		return nil, &certgen.ManifestError{File: file, Line: 1, Column: 1, Problem: "the file is empty",
 			Hint: "write at least name: mine and expect: {TLS 1.3: {status: 200}}; lab scenario show mtls is an example"}
 	}
-	documents, err := certgen.ReadDocuments(file, text)
+	if err := checkVisible(file, string(document)); err != nil {
+		return nil, err
+	}
+	documents, err := certgen.ReadDocuments(file, document)
 	if err != nil {
 		return nil, err
 	}
-	s := &Scenario{File: file, Text: text, Calls: 1, Expect: map[uint16]Expectation{}}
+	s := &Scenario{File: file, Text: document, Calls: 1, Expect: map[uint16]Expectation{}}
 	r := reader{documents[0]}
 	if err := r.object(r.Node(), s.fields(r)); err != nil {
 		return nil, err
 	}
 	return s, s.check(r)
+}
+
+// checkVisible refuses a document with characters that people cannot see, or
+// that show it in another order than it has. One is printed as it is, so that
+// it can be kept.
+func checkVisible(file, document string) error {
+	document = strings.TrimPrefix(document, "\ufeff") // a byte order mark
+	number := 0
+	for line := range strings.Lines(document) {
+		number++
+		for i, r := range line {
+			if text.Hidden(r) && !strings.ContainsRune("\t\r\n", r) {
+				return &certgen.ManifestError{File: file, Line: number, Column: 1 + utf8.RuneCountInString(line[:i]),
+					Problem: fmt.Sprintf("the character %U cannot be seen", r), Hint: "remove it, or write it in double quotes as " + strings.Trim(strconv.QuoteToASCII(string(r)), `"`)}
+			}
+		}
+	}
+	return nil
 }
 
 // comments are lines that hold nothing else, or part two documents.

@@ -66,6 +66,21 @@ func TestFaultsHaveAPlace(t *testing.T) {
 	}
 }
 
+// A document is printed as it is, so that it has nothing that a terminal would
+// not show.
+func TestInvisibleCharacters(t *testing.T) {
+	const document = "name: mine\ntitle: a%sb # %s\nexpect: {TLS 1.3: {status: 200}}\n"
+	for _, r := range []string{"\u202e", "\u200b", "\u00ad", "\U000e0041", "\u2028"} {
+		_, err := Parse("mine.yaml", fmt.Appendf(nil, document, r, ""))
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("mine.yaml:2:9: the character %U cannot be seen", []rune(r)[0])) {
+			t.Errorf("%q: %v", r, err)
+		}
+	}
+	if _, err := Parse("mine.yaml", fmt.Appendf([]byte("\ufeff"), document, "漢é", "ok")); err != nil {
+		t.Error(err)
+	}
+}
+
 // An exchange that is accepted is one that was answered with 200, unless the
 // document says otherwise.
 func TestAcceptedMeans200(t *testing.T) {

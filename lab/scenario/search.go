@@ -30,9 +30,9 @@ func Search(all []*Scenario, words []string) (found, nearest []*Scenario) {
 		all = slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool { return s.Side == not })
 	}
 	message := withoutSurroundings(typed)
-	texts := make(map[*Scenario]*text, len(all))
+	texts := make(map[*Scenario]*contents, len(all))
 	for _, s := range all {
-		texts[s] = s.text()
+		texts[s] = s.contents()
 	}
 	terms := termsOf(message, texts)
 	if alike := likeNamed(all, typed); len(words) == 1 && len(alike) > 0 && len(terms) != 1 {
@@ -70,7 +70,7 @@ func Search(all []*Scenario, words []string) (found, nearest []*Scenario) {
 
 // overlaps tells whether at least half of the terms stand there, and more than
 // one of several.
-func (t *text) overlaps(terms []term) bool {
+func (t *contents) overlaps(terms []term) bool {
 	n := 0
 	for _, term := range terms {
 		if t.has(term) {
@@ -90,15 +90,15 @@ func likeNamed(all []*Scenario, typed string) (alike []*Scenario) {
 	return alike
 }
 
-// text is what can be found of a scenario, in normal form.
-type text struct {
+// contents is what can be found of a scenario, in normal form.
+type contents struct {
 	all      string
 	messages []string
 	numbers  []string // of alerts and HTTP statuses
 }
 
-func (s *Scenario) text() *text {
-	t := &text{all: normal(string(s.Text))}
+func (s *Scenario) contents() *contents {
+	t := &contents{all: normal(string(s.Text))}
 	for _, messages := range s.Says {
 		for _, message := range messages {
 			t.messages = append(t.messages, normal(withoutSurroundings(message)))
@@ -118,7 +118,7 @@ func (s *Scenario) text() *text {
 }
 
 // has tells whether a term stands there, of which a long word may be the beginning.
-func (t *text) has(term term) bool {
+func (t *contents) has(term term) bool {
 	switch {
 	case term.isNumber():
 		return slices.Contains(t.numbers, strings.TrimSpace(string(term)))
@@ -130,7 +130,7 @@ func (t *text) has(term term) bool {
 
 // says tells whether a message of more than a word is part of what is said, or
 // the other way round.
-func (t *text) says(message string) bool {
+func (t *contents) says(message string) bool {
 	return strings.Count(message, " ") > 2 && slices.ContainsFunc(t.messages, func(known string) bool {
 		return strings.Contains(known, message) || strings.Count(known, " ") > 3 && strings.Contains(message, known)
 	})
@@ -150,7 +150,7 @@ func notDigit(r rune) bool { return r < '0' || r > '9' }
 
 // weight is the greater the fewer texts have the term: the words that are in
 // every message hardly count.
-func (t term) weight(texts map[*Scenario]*text) float64 {
+func (t term) weight(texts map[*Scenario]*contents) float64 {
 	n := 0
 	for _, text := range texts {
 		if text.has(t) {
@@ -168,7 +168,7 @@ var fillers = strings.Fields("javax net exception a an and are as at be but by f
 
 // termsOf are the terms of what was typed. One of several words that nobody
 // says is taken apart.
-func termsOf(message string, texts map[*Scenario]*text) (terms []term) {
+func termsOf(message string, texts map[*Scenario]*contents) (terms []term) {
 	known := func(t term) bool { return t.weight(texts) > 0 }
 	add := func(word string) {
 		t := term(normal(word))

@@ -28,11 +28,11 @@ const (
 	maxMarks = 4   // combining characters on one base; UAX #15 finds none with more in any language's everyday writing
 )
 
-// hidden reports whether a terminal could take r for a command, show nothing
+// Hidden reports whether a terminal could take r for a command, show nothing
 // for it, or turn the line round: control (Cc), format (Cf, with tags and
 // direction marks), private and unassigned characters, and line separators.
 // Other spaces than U+0020 and combining characters are seen to elsewhere.
-func hidden(r rune) bool {
+func Hidden(r rune) bool {
 	return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
@@ -49,7 +49,7 @@ func (c Charset) clean(s string) string {
 		switch {
 		case r == '\n', r == '\t', unicode.Is(unicode.Zs, r):
 			return ' '
-		case hidden(r):
+		case Hidden(r):
 			return utf8.RuneError
 		}
 		return r
@@ -163,7 +163,7 @@ func (c Charset) JSON(encoded []byte) []byte {
 		switch {
 		case r < 0x7f:
 			b = append(b, byte(r))
-		case c == ASCII, hidden(r), marks > maxMarks, unicode.Is(unicode.Zs, r):
+		case c == ASCII, Hidden(r), marks > maxMarks, unicode.Is(unicode.Zs, r):
 			b = appendEscaped(b, r)
 		default:
 			b = utf8.AppendRune(b, r)

@@ -90,7 +90,7 @@ func TestJSON(t *testing.T) {
 	for _, c := range []Charset{Unicode, ASCII} {
 		escaped := c.JSON(encoded)
 		for _, r := range string(escaped) {
-			if hidden(r) || c == ASCII && r > unicode.MaxASCII {
+			if Hidden(r) || c == ASCII && r > unicode.MaxASCII {
 				t.Errorf("%U in %s", r, escaped)
 			}
 		}
@@ -180,7 +180,7 @@ func FuzzClean(f *testing.F) {
 					t.Errorf("%d columns: %q", Width(line), line)
 				}
 				for _, r := range line {
-					if hidden(r) || r != ' ' && unicode.Is(unicode.Zs, r) || c == ASCII && r > unicode.MaxASCII {
+					if Hidden(r) || r != ' ' && unicode.Is(unicode.Zs, r) || c == ASCII && r > unicode.MaxASCII {
 						t.Errorf("%U in %q", r, line)
 					}
 				}

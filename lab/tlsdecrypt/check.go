@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"hash"
 	"slices"
-	"strings"
-	"unicode"
 
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -50,13 +49,7 @@ type checker struct {
 
 // note adds a check. Its text may hold names that a peer made up, which must not harm a terminal.
 func note(m *Message, subject string, r Result, format string, args ...any) {
-	text := strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, fmt.Sprintf(format, args...))
-	m.Checks = append(m.Checks, Check{Subject: subject, Result: r, Text: text})
+	m.Checks = append(m.Checks, Check{Subject: subject, Result: r, Text: text.Clean(fmt.Sprintf(format, args...))})
 }
 
 // partial notes that a claim cannot be checked, if so.
