@@ -133,7 +133,7 @@ func (g *gallery) show(stream int) {
 		return
 	case g.list && !g.json && !g.headed:
 		g.headed = true
-		fmt.Fprintln(g.out, ladder.Heading(g.options))
+		_, _ = g.out.WriteString(ladder.Heading(g.options) + "\n")
 		fallthrough
 	case g.list, g.json:
 		_, _ = g.out.Write(f.text)
@@ -141,7 +141,7 @@ func (g *gallery) show(stream int) {
 		return // finish tells how many
 	case g.drawn.isNew(c) || g.verbose || g.stream >= 0:
 		_ = ladder.Draw(g.out, c, g.options)
-		fmt.Fprintln(g.out)
+		_ = g.out.WriteByte('\n')
 	default:
 		_, _ = g.out.Write(f.text)
 	}

@@ -29,8 +29,9 @@ type output struct {
 	w      io.Writer
 	failed func(error)
 
-	mu  sync.Mutex
-	err error
+	mu   sync.Mutex
+	err  error
+	told bool // the user knows
 }
 
 func (o *output) Write(data []byte) (int, error) {
@@ -45,6 +46,13 @@ func (o *output) Write(data []byte) (int, error) {
 		o.failed(err)
 	}
 	return n, err
+}
+
+// lose takes note of output that something else could not write, and has told of.
+func (o *output) lose(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.err, o.told = err, true
 }
 
 // error is the first error of a write.
@@ -98,6 +106,8 @@ func (p *Program) unwritten() (status int, say error, ok bool) {
 	switch {
 	case err != nil && isClosedPipe(err), isClosedPipe(p.talk.error()):
 		return exitClosedPipe, nil, true
+	case p.results.told:
+		return exitFailed, nil, true
 	case err != nil:
 		return exitFailed, &unwritableError{err}, true
 	}

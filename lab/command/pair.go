@@ -30,6 +30,7 @@ type pair struct {
 	capture  *capture.Writer    // nil when off
 	kept     string             // the file that was there
 	captured string             // its file
+	lost     *output            // stdout, when the capture has it
 	tap      *wiretap.Tap
 	wire     *lab.Dissection
 	report   report
@@ -107,7 +108,7 @@ func (a *pair) record(c *cli.Context, keylogDefault, captureDefault string) (err
 	var unwritable *capture.WriteError
 	var small *capture.LimitError
 	if errors.As(err, &unwritable) || errors.As(err, &small) { // the lab is more than its recording
-		a.say("%v", err)
+		a.sayUnrecorded(err)
 	} else if err != nil {
 		return err
 	}
@@ -144,13 +145,14 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 			return errCaptureOnTerminal
 		}
 		a.report.brief = true // what reads the capture draws it
+		a.lost = a.results
 		beside := *a.Program
 		beside.Stdout, beside.results = a.Stderr, &output{w: a.Stderr, failed: a.results.failed}
 		a.Program = &beside
 		a.report.Program, a.report.options = a.Program, a.ladderOptions(c)
 	}
 	w, err := capture.Create(a.captured, capture.Options{
-		Snaplen: snaplen, Limit: limit, Notice: func(err error) { a.say("%v", err) },
+		Snaplen: snaplen, Limit: limit, Notice: func(err error) { a.sayUnrecorded(err) },
 	})
 	if err != nil {
 		return err
@@ -160,6 +162,16 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 		a.say("the capture that was there is now %s", a.kept)
 	}
 	return nil
+}
+
+// sayUnrecorded tells why the recording has ended. One to stdout that ends for
+// another reason than that its reader has gone is output that is lost.
+func (a *pair) sayUnrecorded(err error) {
+	a.say("%v", err)
+	var write *capture.WriteError
+	if a.captured == "-" && errors.As(err, &write) && !isClosedPipe(err) {
+		a.lost.lose(err)
+	}
 }
 
 // recordingGrace is how long what is ending is recorded.
@@ -207,9 +219,9 @@ func (a *pair) sayCounts(ctx context.Context) {
 	}
 	accepted, rejected, inHTTP := a.counts.accepted.Load(), a.counts.rejected.Load(), ""
 	if refused := a.counts.refused.Load(); refused > 0 {
-		inHTTP = fmt.Sprintf(" (%d then refused in HTTP)", refused)
+		inHTTP = fmt.Sprintf(" (%s then refused in HTTP)", text.Grouped(refused))
 	}
-	a.say("%s: %d accepted%s, %d rejected", text.Counted(int(accepted+rejected), "exchange"), accepted, inHTTP, rejected)
+	a.say("%s: %s accepted%s, %s rejected", text.Counted(int(accepted+rejected), "exchange"), text.Grouped(accepted), inHTTP, text.Grouped(rejected))
 }
 
 // serve starts the server with the given names on l, which it closes, and says

@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -41,7 +42,7 @@ func (p *Program) askPassword(c *cli.Context, terminal int, out string) (string,
 	if err != nil {
 		return "", err
 	}
-	_, _ = fmt.Fprintf(p.talk, "lab: password for %s (Enter: %s): ", p.charset.Clean(out), defaultPassword)
+	_, _ = io.WriteString(p.talk, p.charset.Clean(fmt.Sprintf("lab: password for %s (Enter: %s): ", out, defaultPassword)))
 	type answer struct {
 		line []byte
 		err  error
