@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"mtlslab.example/lab/lab/command"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/text"
 )
 
 // rareStates is a PKI in which much is not as usual.
@@ -52,10 +54,17 @@ issuer: CN=an-intermediate-with-a-long-name
 type printer struct {
 	*testing.T
 	manifest []byte
-	dir      string
+	columns  int // of the terminal; 0: there is none
 }
 
-func newPrinter(t *testing.T) printer {
+// atWidths runs a test on terminals of several widths, and without one.
+func atWidths(t *testing.T, test func(printer)) {
+	for _, columns := range []int{0, 60, 73, 120} {
+		t.Run(fmt.Sprint(columns), func(t *testing.T) { test(newPrinter(t, columns)) })
+	}
+}
+
+func newPrinter(t *testing.T, columns int) printer {
 	t.Helper()
 	t.Setenv("LAB_ADDR", "127.0.0.1:"+peertest.FreePort(t))
 	manifest, err := os.ReadFile(defaultManifest(t))
@@ -63,38 +72,42 @@ func newPrinter(t *testing.T) printer {
 		t.Fatal(err)
 	}
 	t.Chdir(t.TempDir())
-	return printer{t, manifest, "."}
+	return printer{t, manifest, columns}
 }
 
 // lab runs a command to its end, or to that of ctx, and returns what it prints.
 func (p printer) lab(ctx context.Context, args string) string {
 	p.Helper()
 	var out bytes.Buffer
-	program := command.Program{Manifest: p.manifest, Stdout: &out, Stderr: &out}
+	program := command.Program{Manifest: p.manifest, Stdout: &out, Stderr: &out, Columns: p.columns}
 	program.Run(ctx, append([]string{"lab"}, strings.Fields(args)...))
 	for line := range strings.Lines(out.String()) {
-		if tooWide(strings.TrimRight(line, "\n")) {
-			p.Errorf("lab %s prints a line of %d columns:\n%s", args, len([]rune(line))-1, line)
+		if p.tooWide(strings.TrimRight(line, "\n")) {
+			p.Errorf("lab %s prints a line of %d columns:\n%s", args, text.Width(line)-1, line)
 		}
 	}
 	return out.String()
 }
 
-// tooWide tells a line that a terminal would break and lab could have broken.
-// A long name or path at its end, an error that goes to no terminal, and a
-// command to copy stay whole.
-func tooWide(line string) bool {
-	if strings.HasPrefix(line, "lab: error: ") || strings.HasPrefix(line, "  wireshark ") || strings.HasPrefix(line, "  lab ") || strings.HasPrefix(line, "  curl ") {
+// tooWide tells a line that a terminal would break. A command to copy stays
+// whole, and so does, where there is no terminal, an error and a long name or
+// path at the end of a line.
+func (p printer) tooWide(line string) bool {
+	if strings.HasPrefix(line, "  wireshark ") || strings.HasPrefix(line, "  lab ") || strings.HasPrefix(line, "  curl ") {
 		return false
+	}
+	if p.columns > 0 {
+		return text.Width(line) > p.columns
 	}
 	const long = 24
 	last := line[strings.LastIndex(line, " ")+1:]
-	return len([]rune(line)) > 80 && len([]rune(last)) <= long
+	return !strings.HasPrefix(line, "lab: error: ") && text.Width(line) > 80 && text.Width(last) <= long
 }
 
-func TestCertificatesFit(t *testing.T) {
-	p := newPrinter(t)
-	ctx := t.Context()
+func TestCertificatesFit(t *testing.T) { atWidths(t, certificatesFit) }
+
+func certificatesFit(p printer) {
+	t, ctx := p.T, p.Context()
 	p.lab(ctx, "certs list") // of nothing but the default manifest
 	if err := os.WriteFile("certs.yaml", []byte(rareStates), 0o644); err != nil {
 		t.Fatal(err)
@@ -116,7 +129,7 @@ func TestCertificatesFit(t *testing.T) {
 	}
 	list := p.lab(ctx, "certs list")
 	for _, state := range []string{"revoked", "expired", "not valid yet", "changed: sans", "key and", "missing"} {
-		if !strings.Contains(list, state) {
+		if p.columns == 0 && !strings.Contains(list, state) {
 			t.Errorf("nothing is %s:\n%s", state, list)
 		}
 	}
@@ -130,10 +143,11 @@ func TestCertificatesFit(t *testing.T) {
 	p.lab(ctx, "up --count 1")
 }
 
-func TestTalkFits(t *testing.T) {
-	p := newPrinter(t)
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	ctx := t.Context()
+func TestTalkFits(t *testing.T) { atWidths(t, talkFits) }
+
+func talkFits(p printer) {
+	p.Setenv("XDG_CACHE_HOME", p.TempDir())
+	ctx := p.Context()
 	p.lab(ctx, "client")
 	p.lab(ctx, "client --url https://nobody.invalid/")
 	p.lab(ctx, "client --cert nobody")
@@ -155,18 +169,23 @@ func TestTalkFits(t *testing.T) {
 	ended, end := context.WithCancel(ctx)
 	end()
 	p.lab(ended, "server")
-	p.lab(ended, "server --count 6 --addr 0.0.0.0:"+peertest.FreePort(t))
+	p.lab(ended, "server --count 6 --addr 0.0.0.0:"+peertest.FreePort(p))
 }
 
 func TestScenariosFit(t *testing.T) {
-	p := newPrinter(t)
-	ctx := t.Context()
+	for _, columns := range []int{0, 60} {
+		t.Run(fmt.Sprint(columns), func(t *testing.T) { scenariosFit(newPrinter(t, columns)) })
+	}
+}
+
+func scenariosFit(p printer) {
+	t, ctx := p.T, p.Context()
 	list := p.lab(ctx, "scenario list")
 	p.lab(ctx, "scenario list unknown_ca")
 	p.lab(ctx, "scenario run --all")
 	p.lab(ctx, "scenario run no-client-cert static-rsa")
 	captures, err := filepath.Glob(filepath.Join("captures", "*.pcapng"))
-	if err != nil || len(captures) < strings.Count(list, "\n")/4 {
+	if err != nil || len(captures) < strings.Count(list, "\n")/6 {
 		t.Fatalf("%d captures, %v", len(captures), err)
 	}
 	for _, capture := range captures {
@@ -179,5 +198,60 @@ func TestScenariosFit(t *testing.T) {
 		p.lab(ended, "server --scenario "+name)
 		p.lab(ctx, "up --count 1 --scenario "+name)
 		p.lab(ctx, "client --scenario "+name)
+	}
+}
+
+// The tree shows who issued whom, on every level, and its columns stand below
+// each other whatever the names are written in.
+func TestTree(t *testing.T) {
+	p := newPrinter(t, 0)
+	var manifest []string
+	for _, c := range [][2]string{{"root", ""}, {"a", "root"}, {"a1", "a"}, {"a1x", "a1"}, {"a2", "a"}, {"日本語", "root"}, {"é", "日本語"}, {"z", "root"}, {"other", ""}, {"last", "other"}, {"leaf", "last"}} {
+		document := "subject: CN=" + c[0] + "\nca: true\nnot_after: 2040-01-01T00:00:00Z\n"
+		if c[1] != "" {
+			document += "issuer: CN=" + c[1] + "\n"
+		}
+		manifest = append(manifest, document)
+	}
+	if err := os.WriteFile("certs.yaml", []byte(strings.Join(manifest, "---\n")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	made := p.lab(t.Context(), "certs generate")
+	if !strings.Contains(made, "made certificate  日本語  missing\n") || !strings.Contains(made, "made certificate  a1x     missing\n") {
+		t.Error(made)
+	}
+	const want = `NAME          KEY     VALID UNTIL  STATE  NAMES
+root          EC 256  2040-01-01   ok     CN=root (CA)
+├─ a          EC 256  2040-01-01   ok     CN=a (CA)
+│  ├─ a1      EC 256  2040-01-01   ok     CN=a1 (CA)
+│  │  └─ a1x  EC 256  2040-01-01   ok     CN=a1x (CA)
+│  └─ a2      EC 256  2040-01-01   ok     CN=a2 (CA)
+├─ 日本語     EC 256  2040-01-01   ok     CN=日本語 (CA)
+│  └─ é       EC 256  2040-01-01   ok     CN=é (CA)
+└─ z          EC 256  2040-01-01   ok     CN=z (CA)
+other         EC 256  2040-01-01   ok     CN=other (CA)
+└─ last       EC 256  2040-01-01   ok     CN=last (CA)
+   └─ leaf    EC 256  2040-01-01   ok     CN=leaf (CA)
+`
+	if got := p.lab(t.Context(), "certs list"); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	ascii := strings.NewReplacer("├", "+", "│", "|", "─", "-", "└", "`", "日本語   ", "???      ", "日本語", "???", "é", "?")
+	if got := p.lab(t.Context(), "certs list --ascii"); len(strings.Split(got, "\n")) != 13 || !strings.Contains(got, ascii.Replace("│  │  └─ a1x  EC")) {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+// A terminal that is too narrow is told of, once.
+func TestNarrow(t *testing.T) {
+	p := newPrinter(t, 59)
+	const said = "lab: this terminal has 59 columns, and lab needs 60: lines"
+	for args, want := range map[string]int{"scenario list": 1, "up --count 1": 1, "explain lab.pcapng": 1, "scenario list --json": 0, "help": 0} {
+		var out bytes.Buffer
+		program := command.Program{Manifest: p.manifest, Stdout: &out, Stderr: &out, Columns: p.columns}
+		program.Run(t.Context(), append([]string{"lab"}, strings.Fields(args)...))
+		if strings.Count(out.String(), said) != want {
+			t.Errorf("lab %s:\n%s", args, out.String())
+		}
 	}
 }

@@ -150,12 +150,13 @@ const fewNames = 8
 // printTree writes the certificates, each below its issuer.
 func (p *Program) printTree(infos []certgen.Info) {
 	rows := [][]string{{"NAME", "KEY", "VALID UNTIL", "STATE", "NAMES"}}
+	drawn := branches(infos)
 	for i, info := range infos {
 		until := ""
 		if info.Leaf != nil {
 			until = info.Leaf.NotAfter.Format(time.DateOnly)
 		}
-		rows = append(rows, []string{branch(infos, i) + info.Name, info.Key(), until, info.State, text.Few(namesOf(info), fewNames)})
+		rows = append(rows, []string{drawn[i] + info.Name, info.Key(), until, info.State, text.Few(namesOf(info), fewNames)})
 	}
 	out := p.stdout()
 	state, names := 16, 18
@@ -165,35 +166,32 @@ func (p *Program) printTree(infos []certgen.Info) {
 	out.Table(rows, 0, 0, 0, state, names)
 }
 
-// branch draws the lines of the tree that stand before the name of infos[i]:
-// one of each level on which more is to come below.
-func branch(infos []certgen.Info, i int) string {
-	depth := infos[i].Depth
-	goesOn := make([]bool, depth+1)
-	least := depth + 1 // of the levels below i
-	for _, later := range infos[i+1:] {
-		if later.Depth < least {
-			least = later.Depth
-			goesOn[least] = true
+// branches draws the lines of the tree that stand before each name: one for
+// each level on which more is to come below.
+func branches(infos []certgen.Info) []string {
+	drawn := make([]string, len(infos))
+	var more []bool // by level: another certificate of the same issuer follows
+	for i := len(infos) - 1; i >= 0; i-- {
+		depth := infos[i].Depth
+		for len(more) <= depth {
+			more = append(more, false)
 		}
-		if least == 0 {
-			break
+		more = more[:depth+1]
+		for level := 1; level <= depth; level++ {
+			switch {
+			case level == depth && more[level]:
+				drawn[i] += "├─ "
+			case level == depth:
+				drawn[i] += "└─ "
+			case more[level]:
+				drawn[i] += "│  "
+			default:
+				drawn[i] += "   "
+			}
 		}
+		more[depth] = true
 	}
-	drawing := ""
-	for level := 1; level <= depth; level++ {
-		switch {
-		case level == depth && goesOn[level]:
-			drawing += "├─ "
-		case level == depth:
-			drawing += "└─ "
-		case goesOn[level]:
-			drawing += "│  "
-		default:
-			drawing += "   "
-		}
-	}
-	return drawing
+	return drawn
 }
 
 // namesOf is what a peer looks at: the subject alternative names, or else the
