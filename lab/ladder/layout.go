@@ -246,7 +246,7 @@ func (p *page) head(s *story) {
 	p.text(bold, title(c, p.Stream))
 	p.text(normal, s.agreed())
 	p.line()
-	for _, l := range legend(s, p.Verbose) {
+	for _, l := range legend(s, p.Options) {
 		p.legend(l)
 	}
 	p.line()

@@ -109,8 +109,12 @@ func (s *story) silent() bool {
 }
 
 // legend says how to read the drawing.
-func legend(s *story, verbose bool) [][]string {
-	lines := [][]string{{"───► anybody on the way can read it", "═══► encrypted, with the key named on it"},
+func legend(s *story, o Options) [][]string {
+	encrypted := "═══► encrypted, with the key named on it"
+	if o.Width < text.Usual {
+		encrypted = "═══► encrypted, the key named where there is room"
+	}
+	lines := [][]string{{"───► anybody on the way can read it", encrypted},
 		{"time: since the connection was made", "size: bytes of the TLS records"}}
 	for _, it := range s.items {
 		if len(it.checks) > 0 {
@@ -118,7 +122,7 @@ func legend(s *story, verbose bool) [][]string {
 			break
 		}
 	}
-	if verbose {
+	if o.Verbose {
 		lines = append(lines, []string{"Inside a message: offset, first bytes, name and value of each field, its purpose"})
 	}
 	return lines
