@@ -37,6 +37,10 @@ func asciiFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "ascii", Usage: "draw with ASCII characters alone"}
 }
 
+func forceFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "force", Usage: "replace what lab did not make, too, and keep it in certs/replaced"}
+}
+
 // ladderOptions fits drawings to where they go.
 func (p *Program) ladderOptions(c *cli.Context) ladder.Options {
 	o := ladder.Options{ASCII: c.Bool("ascii"), Verbose: c.Bool("verbose")}

@@ -31,7 +31,8 @@ func (p *Program) server(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.prepare(c.Context, p.preparePKIOnce); err != nil {
+	pki := func() error { return p.preparePKIOnce(c.Context, a.folder) }
+	if err := a.prepare(c.Context, pki); err != nil {
 		return err
 	}
 	listener, err := lab.Bind(c.Context, c.String("addr"))
@@ -94,7 +95,8 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.prepare(c.Context, p.preparePKIOnce); err != nil {
+	pki := func() error { return p.preparePKIOnce(c.Context, a.folder) }
+	if err := a.prepare(c.Context, pki); err != nil {
 		return err
 	}
 	if err := a.record(c, "off", a.folder.clientCapture()); err != nil {

@@ -10,10 +10,10 @@ import (
 )
 
 // prepare makes what a pair needs before it starts: the scenario's own
-// certificates, or those of certs.yaml, by preparePKI or preparePKIOnce.
-func (a *pair) prepare(ctx context.Context, pki func(context.Context, folder) error) error {
+// certificates, or those of certs.yaml, by pki.
+func (a *pair) prepare(ctx context.Context, pki func() error) error {
 	if a.scenario == nil {
-		return pki(ctx, a.folder)
+		return pki()
 	}
 	if err := a.scenario.Prepare(ctx, a.Manifest, a.folder.certs()); err != nil {
 		return err

@@ -29,7 +29,7 @@ func (p *Program) upCommand() *cli.Command {
 		Name:        "up",
 		Usage:       "make the PKI, start a server, and call it with a client",
 		Description: upExamples,
-		Flags:       slices.Concat([]cli.Flag{addrFlag()}, pairFlags(0, "keys.log", "lab.pcapng"), callFlags()),
+		Flags:       slices.Concat([]cli.Flag{addrFlag(), forceFlag()}, pairFlags(0, "keys.log", "lab.pcapng"), callFlags()),
 		Action:      noArguments(p.up),
 	}
 }
@@ -39,7 +39,8 @@ func (p *Program) up(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := a.prepare(c.Context, p.preparePKI); err != nil {
+	pki := func() error { return p.preparePKI(c.Context, a.folder, c.Bool("force")) }
+	if err := a.prepare(c.Context, pki); err != nil {
 		return err
 	}
 	listener, err := lab.Bind(c.Context, c.String("addr")) // first: a busy port must not cost a recording
