@@ -126,7 +126,7 @@ func (r *record) checkReplaceable(path string) error {
 	case isBlank(data), r.has(data):
 		return nil
 	}
-	if types := typesOf(path); len(decodeBlocks(data, types)) == 0 && !beginsAsPEM(data, types) {
+	if types := typesOf(path); types != nil && len(decodeBlocks(data, types)) == 0 && !beginsAsPEM(data, types) {
 		return &InTheWayError{File: path, Is: "not PEM of type " + types[0]}
 	}
 	return &ForeignError{Files: []string{path}}
@@ -181,9 +181,12 @@ func (f *folder) isOwn(file string) (bool, error) {
 // leaves.
 func isBlank(data []byte) bool { return len(bytes.Trim(data, "\x00")) == 0 }
 
-// typesOf returns the PEM types that a file of the PKI has, by its name.
+// typesOf returns the PEM types that a file of the PKI has, by its name; nil for
+// one that is not PEM.
 func typesOf(path string) []string {
 	switch {
+	case filepath.Ext(path) != ".pem":
+		return nil
 	case strings.HasSuffix(path, keyFile("")):
 		return keyTypes
 	case strings.HasSuffix(path, crlFile("")):

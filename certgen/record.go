@@ -18,7 +18,7 @@ import (
 // replaces what somebody else put there. A line has the SHA-256 of the DER of a
 // file's first PEM block, which is the fingerprint of a certificate, then two
 // spaces and the file's base name. Without it nothing in the folder is known to
-// be the lab's.
+// be the lab's. Of an export it has the SHA-256 of the whole file.
 const recordFile = ".made.sha256"
 
 // maxRecord is the size in bytes beyond which a record is not read: more than
@@ -43,9 +43,13 @@ func (r *record) add(file string, d digest) {
 	r.known[d] = true
 }
 
-// has reports whether the lab wrote all that is in a file: every PEM block is
-// one of its own, under this name or another one, and there is nothing else.
+// has reports whether the lab wrote all that is in a file, under this name or
+// another one: it is an export, or every PEM block is one of its own and there
+// is nothing else.
 func (r *record) has(data []byte) bool {
+	if r.known[sha256.Sum256(data)] {
+		return true
+	}
 	begin := []byte("-----BEGIN ")
 	for blocks := 0; ; blocks++ {
 		data = bytes.TrimSpace(data)

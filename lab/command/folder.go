@@ -3,7 +3,6 @@ package command
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"io/fs"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
@@ -115,10 +116,17 @@ func (p *Program) generate(ctx context.Context, f folder, o certgen.Options) (*c
 	o.Progress = bar.update
 	o.Waiting = func() { p.say("waiting for another lab that writes to %s", f.certs()) }
 	plan, err := certgen.Generate(ctx, m, f.certs(), o)
-	if plan != nil && plan.Kept != "" {
-		p.say("what lab did not make is now in %s", plan.Kept)
+	if plan != nil {
+		p.sayKept(plan.Kept)
 	}
 	return plan, err
+}
+
+// sayKept tells where the files are that --force has replaced, if there were any.
+func (p *Program) sayKept(folder string) {
+	if folder != "" {
+		p.say("what lab did not make is now in %s", folder)
+	}
 }
 
 // certsOf is the folder of the PKI that a capture was made with: that of the
@@ -143,9 +151,10 @@ func isDirectory(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-// trusts are the names of the CAs that each side trusts; nil where that is not
-// known, of another program for one.
-type trusts struct{ server, client []string }
+// trusts are the credentials of each side, of which the CAs count. Without
+// Trust they are not known, as those of another program. also are certificates
+// that chains may lead over, trusted or not.
+type trusts struct{ server, client, also lab.Credentials }
 
 // trustOf is what chains are checked under: the CAs and CRLs in the folder of a
 // PKI, none where there is no PKI.
@@ -154,7 +163,18 @@ func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	trust := &tlsdecrypt.Trust{ServerTrusts: authorities(certs, by.server), ClientTrusts: authorities(certs, by.client)}
+	trust := &tlsdecrypt.Trust{ServerTrusts: authorities(by.server), ClientTrusts: authorities(by.client)}
+	for _, o := range []lab.Credentials{by.server, by.client, by.also} {
+		if !certfile.IsFile(o.Trust) {
+			continue // the folder has it
+		}
+		certificates, _ := o.LoadChain(o.Trust)
+		for _, ca := range certificates {
+			if ca.IsCA {
+				trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: ca.Subject.String(), Certificate: ca})
+			}
+		}
+	}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".pem")
 		certificates, err := certgen.LoadCertificates(certs, name)
@@ -167,14 +187,4 @@ func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 		}
 	}
 	return trust, nil
-}
-
-// authorities are the certificates of those names that are there.
-func authorities(certs string, names []string) (all []*x509.Certificate) {
-	for _, name := range names {
-		if certificates, err := certgen.LoadCertificates(certs, name); err == nil {
-			all = append(all, certificates[0])
-		}
-	}
-	return all
 }

@@ -16,6 +16,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/browser"
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/keyshim"
 	"mtlslab.example/lab/lab/scenario"
@@ -85,6 +86,9 @@ func hint(err error) string {
 		way      *certgen.InTheWayError
 		foreign  *certgen.ForeignError
 		survey   *certgen.SurveyError
+		file     *certfile.FileError
+		pair     *certfile.MismatchError
+		unnamed  *unnamedError
 		missing  *certgen.MissingError
 		damaged  *certgen.DamagedError
 		mismatch *certgen.KeyMismatchError
@@ -122,11 +126,19 @@ func hint(err error) string {
 	case errors.As(err, &foreign) && foreign.Manifest != "":
 		return "work in another folder with --dir DIR, or write a " + foreign.Manifest + " for what is there; --force replaces it and keeps it in certs/replaced"
 	case errors.As(err, &foreign):
-		return "move it away, or add --force: lab up, lab certs generate and regenerate then keep it in certs/replaced"
+		return "move it away, or add --force (lab up, lab certs), which keeps it in certs/replaced"
+	case errors.As(err, &file):
+		return file.Next
+	case errors.As(err, &unnamed):
+		return unnamed.hint()
 	case errors.As(err, &survey):
 		return "get the right file from where it came from; lab certs list shows what there is"
 	case errors.As(err, &missing) && len(nearestOf(missing)) > 0:
 		return "did you mean " + strings.Join(nearestOf(missing), " or ") + "? lab certs list shows what there is"
+	case errors.As(err, &pair) && pair.Position > 0:
+		return "programs want their own certificate first, then the CAs above it: put it at the beginning of " + pair.CertificateFile
+	case errors.As(err, &pair):
+		return "openssl x509 -noout -pubkey -in CERTIFICATE and openssl pkey -pubout -in KEY print the same when they belong together"
 	case errors.As(err, &missing), errors.As(err, &damaged), errors.As(err, &mismatch):
 		return "lab certs list shows what there is; lab certs generate makes what certs.yaml asks for"
 	case errors.As(err, &unknown):
