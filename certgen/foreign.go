@@ -2,6 +2,7 @@ package certgen
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,34 +39,32 @@ func (e *ForeignError) Error() string {
 // those that are not the lab's if o.Force is set; else they are an error,
 // *InTheWayError or *ForeignError.
 func (f *folder) inTheWay(o Options) ([]string, error) {
-	foreign := &ForeignError{}
-	if o.Default {
-		foreign.Manifest = f.manifest.File
-	}
-	var first error
+	var files []string
+	var way *InTheWayError // the first
 	for _, file := range f.replaced() {
-		path := filepath.Join(f.dir, file)
 		err := f.checkReplaceable(file, o)
-		var way *InTheWayError
-		switch e := (*ForeignError)(nil); {
+		var foreign *ForeignError
+		var other *InTheWayError
+		switch {
 		case err == nil:
 			continue
-		case errors.As(err, &e), errors.As(err, &way):
-			foreign.Files = append(foreign.Files, path)
+		case errors.As(err, &foreign):
+		case errors.As(err, &other):
+			way = cmp.Or(way, other)
 		default:
 			return nil, err
 		}
-		if way != nil && first == nil {
-			first = way
-		}
+		files = append(files, filepath.Join(f.dir, file))
 	}
 	switch {
-	case o.Force, len(foreign.Files) == 0:
-		return foreign.Files, nil
-	case first != nil:
-		return nil, first
+	case o.Force, len(files) == 0:
+		return files, nil
+	case way != nil:
+		return nil, way
+	case o.Default:
+		return nil, &ForeignError{Files: files, Manifest: f.manifest.File}
 	}
-	return nil, foreign
+	return nil, &ForeignError{Files: files}
 }
 
 // replaced returns the base names of the files that are there and would be
