@@ -67,6 +67,18 @@ type Info struct {
 	Reasons []Reason          // to make it anew; empty when it stays
 }
 
+// IssuerName returns the name of the issuer, its subject where it has no name
+// here, or "" for a certificate that signed itself.
+func (i Info) IssuerName() string {
+	switch {
+	case i.Issuer != nil:
+		return i.Issuer.Name
+	case i.Leaf != nil && !isSelfIssued(i.Leaf):
+		return i.Leaf.Issuer.String()
+	}
+	return ""
+}
+
 // List describes every certificate of the manifest in dir as a tree: each
 // stands below its issuer, in the order of the manifest among its siblings.
 func List(m *Manifest, dir string, now time.Time) ([]Info, error) {

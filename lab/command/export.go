@@ -89,7 +89,7 @@ func (p *Program) certsExport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.writeExport(out, data); err != nil {
+	if err := p.writeExport(c, f, out, data); err != nil {
 		return err
 	}
 	if format.encrypted && password == "" {
@@ -98,20 +98,29 @@ func (p *Program) certsExport(c *cli.Context) error {
 	return nil
 }
 
-func (p *Program) writeExport(out string, data []byte) error {
-	if out == "-" {
+func (p *Program) writeExport(c *cli.Context, f folder, out string, data []byte) error {
+	switch {
+	case out == "-":
 		_, err := p.results.Write(data)
 		return err
-	}
-	if err := certgen.WriteFile(out, data); err != nil {
-		return err
+	case c.String("out") == "":
+		kept, err := certgen.WriteExport(c.Context, f.certs(), filepath.Base(out), data, c.Bool("force"))
+		if err != nil {
+			return err
+		}
+		p.sayKept(kept)
+	default:
+		if err := certgen.WriteFile(out, data); err != nil {
+			return err
+		}
 	}
 	p.say("wrote %s", out)
 	return nil
 }
 
 // checkOut refuses to export over what --out names, but for a regular file with
-// --force, and over the manifest and what it has made even so.
+// --force, and over the manifest and what it has made even so. Without --out
+// only an earlier export is replaced.
 func (f folder) checkOut(c *cli.Context, out string) error {
 	info, err := os.Lstat(out)
 	if out == "-" || err != nil {
@@ -123,8 +132,10 @@ func (f folder) checkOut(c *cli.Context, out string) error {
 		return err
 	case own:
 		problem = "which the lab needs as it is"
+	case c.String("out") == "" && c.Bool("force"):
+		return nil
 	case c.String("out") == "":
-		return nil // an older export
+		return certgen.CheckExport(f.certs(), filepath.Base(out))
 	case !info.Mode().IsRegular():
 		problem = "which is not a regular file; --out - writes to stdout"
 	case !c.Bool("force"):

@@ -48,6 +48,10 @@ func (p *Program) fit(c *cli.Context) error {
 	return nil
 }
 
+func forceFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "force", Usage: "replace what lab did not make, too, and keep it in certs/replaced"}
+}
+
 // ladderOptions fits drawings to where they go.
 func (p *Program) ladderOptions(c *cli.Context) ladder.Options {
 	o := ladder.Options{Width: p.columns(p.Stdout), ASCII: bool(p.charset), Verbose: c.Bool("verbose")}

@@ -18,8 +18,8 @@ func (p *Program) serverCommand() *cli.Command {
 		Description: serverExamples,
 		Flags: slices.Concat([]cli.Flag{
 			addrFlag(),
-			&cli.StringFlag{Name: "cert", Value: serverName, Usage: "`NAME` of the certificate to show"},
-			&cli.StringFlag{Name: "client-ca", Value: clientCA, Usage: "`NAME` of the CA that clients must have"},
+			certFlag("cert", serverName, "to show"), keyFlag("key", "cert"),
+			caFlag("client-ca", clientCA, "that clients must have"), passwordFileFlag(),
 		}, pairFlags(0, "keys.log", "lab.pcapng")),
 		Action:       noArguments(p.server),
 		BashComplete: p.completeNames,
@@ -31,21 +31,28 @@ func (p *Program) server(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.prepare(c.Context, p.preparePKIOnce); err != nil {
+	pki := func() error { return p.preparePKIOnce(c.Context, a.folder) }
+	if err := a.prepare(c, pki); err != nil {
 		return err
+	}
+	var own lab.Credentials
+	if a.scenario == nil {
+		if own, err = a.folder.credentials(c, c.String("cert"), "cert", "key", "client-ca"); err != nil {
+			return err
+		}
 	}
 	listener, err := lab.Bind(c.Context, c.String("addr"))
 	if err != nil {
 		return err
 	}
-	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
+	if err := a.record(c, a.folder.keylog(), a.folder.capture(), false); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	defer a.close()
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()
 	a.stopAfter(c.Int("count"), stop)
-	server, wait, err := a.serve(ctx, listener, c.String("cert"), c.String("client-ca"))
+	server, wait, err := a.serve(ctx, listener, own)
 	if err != nil {
 		return err
 	}
@@ -77,8 +84,8 @@ func (p *Program) clientCommand() *cli.Command {
 			&cli.StringFlag{Name: "url", DefaultText: "https://localhost:8443/", Usage: "`URL` to call, instead of --addr"},
 			addrFlag(),
 			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
-			&cli.StringFlag{Name: "ca", Value: serverCA, Usage: "`NAME` of the CA that the server must have"},
-			&cli.StringFlag{Name: "cert", Value: clientName, Usage: "`NAME` of the certificate to show, or none"},
+			caFlag("ca", serverCA, "that the server must have"),
+			certFlag("cert", clientName, "to show, or none"), keyFlag("key", "cert"), passwordFileFlag(),
 		}, pairFlags(1, "off", "client.pcapng"), callFlags()),
 		Action:       noArguments(p.client),
 		BashComplete: p.completeNames,
@@ -94,18 +101,21 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.prepare(c.Context, p.preparePKIOnce); err != nil {
+	pki := func() error { return p.preparePKIOnce(c.Context, a.folder) }
+	if err := a.prepare(c, pki); err != nil {
 		return err
 	}
-	if err := a.record(c, "off", a.folder.clientCapture()); err != nil {
+	var own lab.Credentials
+	if a.scenario == nil {
+		if own, err = a.folder.credentials(c, c.String("cert"), "cert", "key", "ca"); err != nil {
+			return err
+		}
+	}
+	if err := a.record(c, "off", a.folder.clientCapture(), true); err != nil {
 		return err
 	}
 	defer a.close()
-	certificate := c.String("cert")
-	if certificate == "none" {
-		certificate = ""
-	}
-	settings, err := a.clientSettings(certificate, c.String("ca"))
+	settings, err := a.clientSettings(own)
 	if err != nil {
 		return err
 	}
@@ -123,7 +133,9 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a.sayCapture(target.Port())
+	if a.port = target.Port(); a.capture != nil {
+		a.sayCapture(a.port)
+	}
 	err = a.call(c.Context, client, c.Int("count"), c.Duration("interval"), func(r *lab.Response) {
 		if !c.Bool("json") {
 			a.join(c.Context) // its verdict comes first

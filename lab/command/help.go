@@ -33,6 +33,8 @@ SSLKEYLOGFILE=~/keys.log lab up   secrets into another file`
 
 	serverExamples = `lab server                        on 127.0.0.1:8443, for clients of client-ca
 lab server --client-ca server-ca  for clients of another CA
+lab server --cert api.pem --key api.key --client-ca ca.pem
+                                  with your own certificates
 lab server --addr 0.0.0.0:8443    for other machines too
 curl --cacert certs/server-ca.pem --cert certs/client.pem \
   --key certs/client-key.pem https://localhost:8443/`
@@ -40,6 +42,8 @@ curl --cacert certs/server-ca.pem --cert certs/client.pem \
 	clientExamples = `lab client                              one call to https://localhost:8443/
 lab client --cert none                  without a certificate
 lab client --cert server                with one that is not for clients
+lab client --cert me.pem --key me.key --ca ca.pem --url https://api.test/
+                                        with your own certificates
 lab client --url https://127.0.0.1:8443/tls --server-name localhost
 lab client --count 0 --interval 1s      again and again, until Ctrl-C`
 

@@ -15,6 +15,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/browser"
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/keyshim"
 	"mtlslab.example/lab/lab/scenario"
@@ -31,6 +32,11 @@ func hint(err error) string {
 		usage    *usageError
 		manifest *certgen.ManifestError
 		way      *certgen.InTheWayError
+		foreign  *certgen.ForeignError
+		survey   *certgen.SurveyError
+		file     *certfile.FileError
+		pair     *certfile.MismatchError
+		unnamed  *unnamedError
 		missing  *certgen.MissingError
 		damaged  *certgen.DamagedError
 		mismatch *certgen.KeyMismatchError
@@ -65,10 +71,24 @@ func hint(err error) string {
 		return manifest.Hint
 	case errors.As(err, &way):
 		return fmt.Sprintf("lab overwrites only what it wrote itself: move %s away, then try again", way.File)
+	case errors.As(err, &foreign) && foreign.Manifest != "":
+		return "work in another folder with --dir DIR, or write a " + foreign.Manifest + " for what is there; --force replaces it and keeps it in certs/replaced"
+	case errors.As(err, &foreign):
+		return "move it away, or add --force (lab up, lab certs), which keeps it in certs/replaced"
+	case errors.As(err, &file):
+		return file.Next
+	case errors.As(err, &unnamed):
+		return unnamed.hint()
+	case errors.As(err, &survey):
+		return "get the right file from where it came from; lab certs list shows what there is"
 	case errors.As(err, &missing) && len(nearestOf(missing)) > 0:
 		return "did you mean " + strings.Join(nearestOf(missing), " or ") + "? lab certs list shows what there is"
+	case errors.As(err, &pair) && pair.Position > 0:
+		return "programs want their own certificate first, then the CAs above it: put it at the beginning of " + pair.CertificateFile
+	case errors.As(err, &pair):
+		return "openssl x509 -noout -pubkey -in CERTIFICATE and openssl pkey -pubout -in KEY print the same when they belong together"
 	case errors.As(err, &missing), errors.As(err, &damaged), errors.As(err, &mismatch):
-		return "lab certs generate makes it, if certs.yaml has it; lab certs list shows what there is"
+		return "lab certs list shows what there is; lab certs generate makes what certs.yaml asks for"
 	case errors.As(err, &unknown):
 		if len(unknown.Nearest) > 0 {
 			return "did you mean " + strings.Join(unknown.Nearest, " or ") + "? lab certs list shows all"
