@@ -114,3 +114,17 @@ func TestCountsAfterInterrupt(t *testing.T) {
 	a.sayCounts(interrupted)
 	readUntil(t, screen, "^C\r\nlab: 0 exchanges")
 }
+
+// The width is the terminal's own, as it is at the time.
+func TestTerminalWidth(t *testing.T) {
+	_, terminal := openTerminal(t)
+	p := &Program{Stdout: terminal}
+	for _, columns := range []uint16{60, 97} {
+		if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.stdout().Width(); got != int(columns) {
+			t.Errorf("%d, not %d", got, columns)
+		}
+	}
+}
