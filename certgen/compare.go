@@ -73,6 +73,7 @@ func examine(ctx context.Context, m *Manifest, dir string, now time.Time, renew 
 	if err != nil {
 		return nil, err
 	}
+	f.examineSerials()
 	if err := inParallel(ctx, n, func(i int) error { f.verify(m.Certificates[i]); return nil }); err != nil {
 		return nil, err
 	}
