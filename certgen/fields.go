@@ -257,7 +257,7 @@ func (d *document) addSAN(n *yaml.Node, text string) error {
 		names.ips = append(names.ips, ip)
 	case "URI":
 		uri, err := url.Parse(value)
-		if err != nil || !isASCII(value) || !validURIHost(uri.Host) {
+		if err != nil || !isASCII(uri.String()) || !validURIHost(uri.Host) {
 			return d.faultAt(n, "write a URI in ASCII, for example URI:spiffe://example.org/server", "%s is not a URI", quoted(value))
 		}
 		names.uris = append(names.uris, uri)

@@ -266,12 +266,13 @@ func (d *document) fault(field, hint, format string, args ...any) error {
 }
 
 // text returns a value that must be a scalar, as it was written: 123 is "123".
+// The line feed that ends a block is not a part of it.
 func (d *document) text(n *yaml.Node) (string, error) {
 	target := resolve(n)
 	if target.Kind != yaml.ScalarNode {
 		return "", d.faultAt(n, "write one value here", "expected a text, not %s", describe(target))
 	}
-	return target.Value, nil
+	return strings.TrimSuffix(target.Value, "\n"), nil
 }
 
 // each does something with each item of a value that must be a list of texts.

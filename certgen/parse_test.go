@@ -200,6 +200,7 @@ func TestParseTakes(t *testing.T) {
 		"key type in lower case": {"subject: CN=a\nkey_type: rsa\nkey_size: 2048.0\n", func(m *Manifest) bool { return m.Find("a").Key() == "RSA 2048" }},
 		"file name alone":        {"filename: a\nsans: [DNS:a]\n", func(m *Manifest) bool { return m.Find("a").Subject == "" && m.Find("a").CA }},
 		"merge keys":             {"subject: CN=a\n<<: [{ca: false}, &x {expires: 1h}]\n", func(m *Manifest) bool { return !m.Find("a").CA && m.Find("a").Expires == time.Hour }},
+		"block of text":          {"subject: |\n  CN=a\nsans:\n- >\n  URI:http://x/ü\n", func(m *Manifest) bool { return m.Find("a").sans.uris[0].String() == "http://x/%C3%BC" }},
 		"alias of nothing":       {"subject: CN=a\nocsp: &n\nsans: *n\n", func(m *Manifest) bool { return m.Find("a").SANs == nil }},
 		"CN given twice":         {"subject: CN=a,CN=b\n", func(m *Manifest) bool { return m.Find("b") != nil }},
 		"aliases of texts":       {"subject: CN=a\nsans: [&n 'DNS:a']\nocsp: [*n]\n", func(m *Manifest) bool { return m.Find("a").OCSP[0] == "DNS:a" }},
