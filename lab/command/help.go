@@ -72,7 +72,10 @@ lab certs list --json   for a program to read`
 
 	verifyExamples = `lab certs verify   exit status 1, and why, at the first lie`
 
-	exportExamples = `lab certs export client --format p12             for browsers and Java
+	exportExamples = `lab certs export client --format p12             for browsers, Java, Windows
+lab certs export client --format p12-legacy      for the keychain of macOS and
+                                                 iOS, and Java or Windows of
+                                                 before 2018
 lab certs export server-ca --format java-truststore
 lab certs export client --format pem-bundle      in one PEM file
 eval "$(lab certs export client --format env)"   $LAB_CERT, $LAB_KEY, $LAB_CA`

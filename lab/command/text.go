@@ -115,6 +115,9 @@ func hint(err error) string {
 	)
 	switch {
 	case errors.As(err, &usage):
+		if usage.hint != "" {
+			return usage.hint
+		}
 		if len(usage.nearest) > 0 {
 			return fmt.Sprintf("did you mean %s? %s --help shows all", strings.Join(usage.nearest, " or "), usage.command)
 		}
@@ -138,8 +141,10 @@ func hint(err error) string {
 	case errors.As(err, &pair) && pair.Position > 0:
 		return "programs want their own certificate first, then the CAs above it: put it at the beginning of " + pair.CertificateFile
 	case errors.As(err, &pair):
-		return "openssl x509 -noout -pubkey -in CERTIFICATE and openssl pkey -pubout -in KEY print the same when they belong together"
-	case errors.As(err, &missing), errors.As(err, &damaged), errors.As(err, &mismatch):
+		return pairHint(pair.CertificateFile, pair.KeyFile)
+	case errors.As(err, &mismatch):
+		return pairHint(mismatch.CertificateFile, mismatch.KeyFile)
+	case errors.As(err, &missing), errors.As(err, &damaged):
 		return "lab certs list shows what there is; lab certs generate makes what certs.yaml asks for"
 	case errors.As(err, &unknown):
 		if len(unknown.Nearest) > 0 {
@@ -165,7 +170,7 @@ func hint(err error) string {
 	case errors.As(err, &noTool):
 		return "install libnss3-tools (Debian, Ubuntu), nss-tools (Fedora), mozilla-nss-tools (openSUSE) or nss (Arch, brew, MSYS2)"
 	case errors.As(err, &noStore):
-		return "lab browser --firefox, or lab certs export client --format p12 and import it yourself"
+		return "lab browser --firefox, or lab certs export client --format p12-legacy and import it yourself"
 	case errors.As(err, &noPage):
 		return "the server's log may know why; without --screenshot the browser's window says it too"
 	case errors.As(err, &notLog):
