@@ -36,6 +36,7 @@ func arrange(app *cli.App, args []string) []string {
 		case slices.Equal(path, []string{"exec"}):
 			words = append(append(words, "--"), args[i:]...)
 			i = len(args)
+		case isCommand && arg == "help" && args[len(args)-1] == completionFlag: // what can follow it is what can follow without it
 		default:
 			isCommand = false
 			words = append(words, arg)
