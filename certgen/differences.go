@@ -35,7 +35,7 @@ func (c *Certificate) differences(leaf *x509.Certificate) []string {
 		{"not_after", c.NotAfter.IsZero() || leaf.NotAfter.Equal(c.NotAfter)},
 		{"key_usages", leaf.KeyUsage == c.KeyUsage},
 		{"ext_key_usages", slices.Equal(leaf.ExtKeyUsage, c.ExtKeyUsage) && len(leaf.UnknownExtKeyUsage) == 0},
-		{"issuer", bytes.Equal(leaf.RawIssuer, issuer.subject.der)},
+		{"issuer", bytes.Equal(leaf.RawIssuer, issuer.subject.der) || bytes.Equal(leaf.RawIssuer, issuer.subject.issued)},
 		{"ca", leaf.IsCA == c.CA || c.extends(oidBasicConstraints)},
 		{"serial", c.Serial == nil || leaf.SerialNumber.Cmp(c.Serial) == 0},
 		{"crl_distribution_points", slices.Equal(leaf.CRLDistributionPoints, c.CRLDistributionPoints)},

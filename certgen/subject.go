@@ -1,6 +1,7 @@
 package certgen
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -77,6 +78,7 @@ type subject struct {
 	commonName string // the last one; may be empty
 	der        []byte // of the RDNSequence, RFC 5280 section 4.1.2.4
 	issuable   string // what certyaml can write of it, in its own syntax
+	issued     []byte // DER of what certyaml makes of it; der itself if that is all
 }
 
 // parseSubject reads a distinguished name in the syntax of RFC 4514. As with
@@ -95,6 +97,7 @@ func parseSubject(text string) (subject, error) {
 	}
 	var name pkix.Name
 	name.FillFromRDNSequence(&pkix.RDNSequence{attributes})
+	issued := name // as certyaml has it, which leaves out what pkix.Name has no field for
 	for _, a := range attributes {
 		ia5 := a.Type.Equal(attributeTypes["dc"]) || a.Type.Equal(attributeTypes["e"])
 		twice := count[a.Type.String()] > 1 && (a.Type.Equal(attributeTypes["cn"]) || a.Type.Equal(attributeTypes["serialnumber"]))
@@ -103,13 +106,21 @@ func parseSubject(text string) (subject, error) {
 			return subject{}, errors.New("DC and emailAddress are ASCII")
 		case ia5:
 			a.Value = asn1.RawValue{Tag: asn1.TagIA5String, Bytes: []byte(a.Value.(string))}
-		case written && !twice: // pkix.Name has a field for it
+			issued.ExtraNames = append(issued.ExtraNames, a)
+		case written && !twice:
 			continue
 		}
 		name.ExtraNames = append(name.ExtraNames, a)
 	}
-	der, err := asn1.Marshal(name.ToRDNSequence())
-	return subject{name.CommonName, der, issuableText(attributes)}, err
+	s := subject{commonName: name.CommonName, issuable: issuableText(attributes)}
+	if s.der, err = asn1.Marshal(name.ToRDNSequence()); err != nil {
+		return subject{}, err
+	}
+	s.issued = s.der
+	if len(issued.ExtraNames) < len(name.ExtraNames) {
+		s.issued, err = asn1.Marshal(issued.ToRDNSequence())
+	}
+	return s, err
 }
 
 // issuableText writes the attributes that certyaml can write, each byte of a
@@ -265,4 +276,11 @@ func (c *Certificate) signAgain(request *certyaml.Certificate, leaf *x509.Certif
 	}
 	request.GeneratedCert.Certificate[0] = der
 	return x509.ParseCertificate(der)
+}
+
+// isCertyamls reports whether a certificate that the lab did not write has the
+// subject that certyaml gives it, which is short of what the manifest says. It
+// is good enough not to be replaced.
+func (f *folder) isCertyamls(c *Certificate, leaf *x509.Certificate) bool {
+	return bytes.Equal(leaf.RawSubject, c.subject.issued) && !f.isIntact(c.CertificateFile())
 }

@@ -61,4 +61,6 @@ func TestSubjectIsCompared(t *testing.T) {
 	generate(t, parse(t, "subject: CN=a,uid=x\n"), dir, Options{})
 	wantSteps(t, generate(t, parse(t, "subject: CN=a,uid=y\n"), dir, Options{}), "a: certificate: changed: subject, issuer")
 	wantSteps(t, generate(t, parse(t, "subject: UID=y + cn=a\n"), dir, Options{}))
+	generate(t, parse(t, "subject: CN=a\n"), dir, Options{})
+	wantSteps(t, generate(t, parse(t, "subject: CN=a,uid=z\n"), dir, Options{}), "a: certificate: changed: subject")
 }
