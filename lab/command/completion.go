@@ -89,7 +89,8 @@ func takesValue(command *cli.Command, name string) bool {
 }
 
 // flagValues are the values that a flag of the command has in the folder f, as
-// far as they can be listed.
+// far as they can be listed. What does not begin like one of them, shells take
+// for a file.
 func flagValues(command, flag string, f folder) []string {
 	switch flag {
 	case "format":
@@ -104,9 +105,9 @@ func flagValues(command, flag string, f folder) []string {
 		return scenarioNames()
 	case "ca", "client-ca":
 		return f.certificateNames(func(isCA bool) bool { return isCA })
-	case "cert":
+	case "cert", "client-cert", "key", "client-key":
 		names := f.certificateNames(func(bool) bool { return true })
-		if command != "server" {
+		if isClients := command == "client" || command == "browser"; flag == "client-cert" || flag == "cert" && isClients {
 			names = append(names, "none")
 		}
 		return names

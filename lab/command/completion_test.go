@@ -75,6 +75,9 @@ _lab
 		"lab server --client-ca ":                 "my-ca",
 		"lab client --cert web":                   `web\ server web-client`,
 		"lab client --cert no":                    "none",
+		"lab up --client-cert n":                  "none",
+		"lab up --key web-":                       "web-client",
+		"lab client --cert ./":                    "", // a file
 		"lab server --cert no":                    "",
 		"lab server --cert $":                     `\$\(touch\ pwned\)`,
 		"lab server --dir elsewhere --client-ca ": "",
