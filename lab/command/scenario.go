@@ -104,6 +104,9 @@ func (p *Program) scenarioRun(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := checkDetail(c); err != nil {
+		return err
+	}
 	chosen, err := chosenScenarios(c)
 	if err != nil {
 		return err
