@@ -73,6 +73,7 @@ func examine(ctx context.Context, m *Manifest, dir string, now time.Time, renew 
 	if err != nil {
 		return nil, err
 	}
+	f.examineSerials()
 	if err := inParallel(ctx, n, func(i int) error { f.verify(m.Certificates[i]); return nil }); err != nil {
 		return nil, err
 	}
@@ -107,7 +108,11 @@ func (f *folder) examineHolding(c *Certificate) error {
 		return err
 	}
 	if h.leaf != nil {
-		if fields := c.differences(h.leaf); len(fields) > 0 {
+		fields := c.differences(h.leaf)
+		if slices.Contains(fields, "subject") && f.isCertyamls(c, h.leaf) {
+			fields = slices.DeleteFunc(fields, func(field string) bool { return field == "subject" })
+		}
+		if len(fields) > 0 {
 			reasons = append(reasons, reasonf(ReasonChanged, "changed: %s", strings.Join(fields, ", ")))
 		}
 		if c.datesFollowNow() {

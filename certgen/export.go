@@ -27,9 +27,25 @@ func (e *NoAnchorError) Error() string {
 	return fmt.Sprintf("%s is not a CA: to trust it, name the CA that issued it, %s", e.Name, e.Issuer)
 }
 
+// legacyEncoder writes the profile that the keychain of macOS and iOS wants,
+// which refuses a MAC of SHA-256, and that Java and Windows read that are too old
+// for the other one: 3DES for key and certificates, and a MAC with SHA-1.
+var legacyEncoder = pkcs12.LegacyDES
+
 // PKCS12 returns the certificate called name, its intermediates and its key as
 // a PKCS#12 file (RFC 7292), encrypted with password. Errors are those of Load.
 func PKCS12(dir, name, password string) ([]byte, error) {
+	return encodePKCS12(encoder, dir, name, password)
+}
+
+// LegacyPKCS12 is PKCS12 for programs that refuse what that writes. Its
+// protection is weak: the password is all that counts, and it should be a long
+// one, or the file gone soon.
+func LegacyPKCS12(dir, name, password string) ([]byte, error) {
+	return encodePKCS12(legacyEncoder, dir, name, password)
+}
+
+func encodePKCS12(encoder *pkcs12.Encoder, dir, name, password string) ([]byte, error) {
 	c, err := Load(dir, name)
 	if err != nil {
 		return nil, err

@@ -1,13 +1,12 @@
 package certgen
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io/fs"
-	"math/big"
 	"os"
 	"path/filepath"
 	"sync"
@@ -217,6 +216,11 @@ func issue(c *Certificate, request *certyaml.Certificate) error {
 	if err != nil {
 		return &IssueError{Name: c.Name, Err: err}
 	}
+	if !bytes.Equal(leaf.RawSubject, c.subject.der) {
+		if leaf, err = c.signAgain(request, leaf); err != nil {
+			return &IssueError{Name: c.Name, Err: err}
+		}
+	}
 	if fields := c.differences(leaf); len(fields) > 0 {
 		return &UnfaithfulError{Name: c.Name, Fields: fields}
 	}
@@ -228,10 +232,10 @@ func (w *workshop) request(c *Certificate) *certyaml.Certificate {
 	notBefore, notAfter := c.validity(w.now)
 	serial := c.Serial
 	if serial == nil {
-		serial = randomSerial()
+		serial = w.manifest.newSerial(c)
 	}
 	request := &certyaml.Certificate{
-		Subject: c.Subject, SubjectAltNames: c.SANs,
+		Subject: c.subject.issuable, SubjectAltNames: c.SANs,
 		KeyType: certyamlKeyTypes[c.KeyType], KeySize: c.KeySize,
 		NotBefore: &notBefore, NotAfter: &notAfter,
 		KeyUsage: c.KeyUsage, ExtKeyUsage: c.ExtKeyUsage, IsCA: &c.CA, SerialNumber: serial,
@@ -261,13 +265,4 @@ func (c *Certificate) validity(now time.Time) (notBefore, notAfter time.Time) {
 		notAfter = notBefore.Add(c.Expires).Truncate(time.Second)
 	}
 	return notBefore, notAfter
-}
-
-// randomSerial returns 127 random bits: positive, and unique among all that
-// will ever be made (RFC 5280 section 4.1.2.2).
-func randomSerial() *big.Int {
-	var octets [16]byte
-	rand.Read(octets[:]) // never fails
-	octets[0] &= 0x7f
-	return new(big.Int).SetBytes(octets[:])
 }

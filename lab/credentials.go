@@ -120,13 +120,13 @@ type identity struct {
 func (i *identity) subject(serverName string) string {
 	for _, c := range i.certificates {
 		if serverName != "" && c.Leaf.VerifyHostname(serverName) == nil {
-			return c.Leaf.Subject.String()
+			return nameOf(c.Leaf)
 		}
 	}
 	if len(i.certificates) == 0 {
 		return ""
 	}
-	return i.certificates[0].Leaf.Subject.String()
+	return nameOf(i.certificates[0].Leaf)
 }
 
 // freshness is for how long files that were looked at are not looked at again:

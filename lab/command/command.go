@@ -44,6 +44,9 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 	ctx, stop := run.open(ctx)
 	defer stop()
 	app := run.app()
+	if len(args) > 1 && args[len(args)-1] == completionFlag && run.completeValue(app, args[1:len(args)-1]) {
+		return run.status(nil)
+	}
 	return run.status(app.RunContext(ctx, arrange(app, args)))
 }
 
@@ -89,6 +92,7 @@ type usageError struct {
 	command string // with the program's name: "lab certs show"
 	problem string
 	nearest []string // what was perhaps meant, best first; may be empty
+	hint    string   // what to type, if it is more than that
 }
 
 func (e *usageError) Error() string { return e.problem }
@@ -110,7 +114,7 @@ func (p *Program) app() *cli.App {
 			p.execCommand(), p.browserCommand(), p.certsCommand(), p.completionCommand(),
 		},
 	}
-	app.Action = chooseCommand
+	app.Action = p.chooseCommand
 	app.OnUsageError = onUsageError
 	width := p.stdout().Width()
 	app.Description = fitExamples(app.Description, width-3)
@@ -124,7 +128,7 @@ func (p *Program) app() *cli.App {
 		c.CustomHelpTemplate = helpTemplate(c, width)
 		c.Description = fitExamples(c.Description, width-3)
 		if len(c.Subcommands) > 0 {
-			c.Action = chooseCommand
+			c.Action = p.chooseCommand
 			c.CustomHelpTemplate = ""
 		}
 	})
@@ -139,23 +143,44 @@ func eachCommand(commands []*cli.Command, f func(*cli.Command)) {
 }
 
 // chooseCommand is the action of what only has commands below it.
-func chooseCommand(c *cli.Context) error {
+func (p *Program) chooseCommand(c *cli.Context) error {
 	name := c.Args().First()
+	if name == "help" && c.NArg() > 1 {
+		return p.help(c, c.Args().Tail())
+	}
 	if name == "" || name == "help" {
 		if c.Command.Name == "lab" {
 			return cli.ShowAppHelp(c)
 		}
 		return cli.ShowSubcommandHelp(c)
 	}
-	var names []string
-	for _, command := range c.Command.Subcommands {
+	return noCommand(c.Command.Subcommands, commandName(c), name)
+}
+
+// help shows the help of the command that words name below c, as --help does.
+func (p *Program) help(c *cli.Context, words []string) error {
+	commands, path := c.Command.Subcommands, commandName(c)
+	for _, word := range words {
+		found := findCommand(commands, word)
+		if found == nil {
+			return noCommand(commands, path, word)
+		}
+		commands, path = found.Subcommands, path+" "+found.Name
+	}
+	return p.app().RunContext(c.Context, append(strings.Fields(path), "--help"))
+}
+
+// noCommand says that below path there is no command of that name.
+func noCommand(commands []*cli.Command, path, name string) error {
+	names := []string{}
+	for _, command := range commands {
 		names = append(names, command.Name)
 	}
-	if c.Command.Name == "lab" {
-		names = append(names, "--version")
+	if path == "lab" {
+		names = append(names, "--version", "help")
 	}
 	return &usageError{
-		command: commandName(c),
+		command: path,
 		problem: fmt.Sprintf("no command is called %q", name),
 		nearest: certgen.Nearest(name, names),
 	}

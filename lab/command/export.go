@@ -29,6 +29,9 @@ var exportFormats = []exportFormat{
 	{"p12", ".p12", true, func(_ *cli.Context, certs, name, password string) ([]byte, error) {
 		return certgen.PKCS12(certs, name, password)
 	}},
+	{"p12-legacy", "-legacy.p12", true, func(_ *cli.Context, certs, name, password string) ([]byte, error) {
+		return certgen.LegacyPKCS12(certs, name, password)
+	}},
 	{"java-truststore", "-truststore.p12", true, func(_ *cli.Context, certs, name, password string) ([]byte, error) {
 		return certgen.TrustStore(certs, name, password)
 	}},
@@ -40,6 +43,14 @@ var exportFormats = []exportFormat{
 	}},
 }
 
+// formatNames are the names of the formats, in that order.
+func formatNames() (names []string) {
+	for _, f := range exportFormats {
+		names = append(names, f.name)
+	}
+	return names
+}
+
 func (p *Program) exportCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "export",
@@ -47,7 +58,7 @@ func (p *Program) exportCommand() *cli.Command {
 		ArgsUsage:   "NAME",
 		Description: exportExamples,
 		Flags: []cli.Flag{dirFlag(),
-			&cli.StringFlag{Name: "format", Usage: "`FORMAT` p12, java-truststore, pem-bundle or env"},
+			&cli.StringFlag{Name: "format", Usage: "`FORMAT` " + anyOf(formatNames())},
 			&cli.StringFlag{Name: "out", DefaultText: "beside NAME.pem; env: -", Usage: "`FILE` to write, or - for stdout"},
 			&cli.BoolFlag{Name: "force", Usage: "write over a FILE that is there"},
 			&cli.StringFlag{Name: "password-file", Usage: "`FILE` whose first line is the password (default: asked for, or " + defaultPassword + ")"},
@@ -65,7 +76,7 @@ func (p *Program) certsExport(c *cli.Context) error {
 	}
 	i := slices.IndexFunc(exportFormats, func(f exportFormat) bool { return f.name == c.String("format") })
 	if i < 0 {
-		return &usageError{command: commandName(c), problem: fmt.Sprintf("--format is %q, and must be p12, java-truststore, pem-bundle or env", c.String("format"))}
+		return &usageError{command: commandName(c), problem: fmt.Sprintf("--format is %q, and must be %s", c.String("format"), anyOf(formatNames()))}
 	}
 	format, f, name := exportFormats[i], folderOf(c), c.Args().First()
 	if err := p.preparePKIOnce(c.Context, f); err != nil {
@@ -193,6 +204,20 @@ func environment(c *cli.Context, certs, name string) ([]byte, error) {
 	}
 	b.WriteString(strings.ReplaceAll(environmentUse, "PORT", port))
 	return []byte(b.String()), nil
+}
+
+// anyOf is "a, b or c".
+func anyOf(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// shellWord is s as a person would type it in a POSIX shell: quoted if need be.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789./_-+:@=") == "" {
+		return s
+	}
+	return shellQuoted(s)
 }
 
 // shellQuoted is s as one word of a POSIX shell, without what a terminal would

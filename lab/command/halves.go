@@ -20,9 +20,9 @@ func (p *Program) serverCommand() *cli.Command {
 			addrFlag(),
 			certFlag("cert", serverName, "to show"), keyFlag("key", "cert"),
 			caFlag("client-ca", clientCA, "that clients must have"), passwordFileFlag(),
+			&cli.BoolFlag{Name: "blind", Usage: "with --scenario: say nothing of what happens"},
 		}, pairFlags(0, "keys.log", "lab.pcapng")),
-		Action:       noArguments(p.server),
-		BashComplete: p.completeNames,
+		Action: noArguments(p.server),
 	}
 }
 
@@ -81,14 +81,13 @@ func (p *Program) clientCommand() *cli.Command {
 		Usage:       "the client alone, against any server",
 		Description: clientExamples,
 		Flags: slices.Concat([]cli.Flag{
-			&cli.StringFlag{Name: "url", DefaultText: "https://localhost:8443/", Usage: "`URL` to call, instead of --addr"},
+			&cli.StringFlag{Name: "url", DefaultText: "https://localhost:8443/", Usage: "`URL` to call; with --addr: there, by the URL's name"},
 			addrFlag(),
 			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
 			caFlag("ca", serverCA, "that the server must have"),
 			certFlag("cert", clientName, "to show, or none"), keyFlag("key", "cert"), passwordFileFlag(),
 		}, pairFlags(1, "off", "client.pcapng"), callFlags()),
-		Action:       noArguments(p.client),
-		BashComplete: p.completeNames,
+		Action: noArguments(p.client),
 	}
 }
 
@@ -137,7 +136,7 @@ func (p *Program) client(c *cli.Context) error {
 		a.sayCapture(a.port)
 	}
 	err = a.call(c.Context, client, c.Int("count"), c.Duration("interval"), func(r *lab.Response) {
-		if !c.Bool("json") {
+		if !c.Bool("json") && !c.Bool("brief") {
 			a.join(c.Context) // its verdict comes first
 			a.printBody(r.Body)
 		}
@@ -155,8 +154,9 @@ func (p *Program) client(c *cli.Context) error {
 	return a.failed()
 }
 
-// clientTarget reads whom to call: a URL, or the lab's own server at --addr, by
-// the name of localhost.
+// clientTarget reads whom to call: a URL, at its own address or at --addr, or
+// the lab's own server at --addr, by the name of localhost. $LAB_ADDR is where
+// the lab's own server is, and says nothing of another URL.
 func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 	o := lab.ClientOptions{ServerName: c.String("server-name"), Resume: c.Bool("resume")}
 	target := c.String("url")
@@ -166,6 +166,8 @@ func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 		if target, err = ownURL(c); err != nil {
 			return o, err
 		}
+	} else if c.IsSet("addr") {
+		o.Addr = c.String("addr")
 	}
 	u, err := httpsURL(c, "--url", target)
 	o.URL = u

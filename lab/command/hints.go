@@ -9,6 +9,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/certfile"
 )
 
 // nearestOf are the names of certificates in the folder that look like that of
@@ -35,4 +36,20 @@ func dialHint(err *lab.DialError) string {
 		return fmt.Sprintf("does a server run there? lab server --addr HOST:PORT starts one; %s is where lab client looked", err.Addr)
 	}
 	return "does a server run there, and may this machine reach it? curl -v https://" + err.Addr + "/ asks the same"
+}
+
+// hintCommands are what to type, a line each, below a hint that ends with a colon.
+func hintCommands(err error) []string {
+	var pair *certfile.MismatchError
+	var mismatch *certgen.KeyMismatchError
+	certificate, key := "", ""
+	switch {
+	case errors.As(err, &pair) && pair.Position == 0:
+		certificate, key = pair.CertificateFile, pair.KeyFile
+	case errors.As(err, &mismatch):
+		certificate, key = mismatch.CertificateFile, mismatch.KeyFile
+	default:
+		return nil
+	}
+	return []string{"openssl x509 -noout -pubkey -in " + shellWord(certificate), "openssl pkey -pubout -in " + shellWord(key)}
 }

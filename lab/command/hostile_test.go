@@ -141,6 +141,11 @@ func TestHostileArguments(t *testing.T) {
 	for _, flag := range []string{"keylog", "rsa-key", "stream", "dir"} {
 		s.lab(ctx, "explain", "certs.yaml", "--"+flag, evil)
 	}
+	for _, flag := range []string{"cert", "key", "ca"} { // files, too
+		s.lab(ctx, "client", "--"+flag, "./"+evil+".pem")
+		s.lab(ctx, "client", "--cert", "certs/client.pem", "--"+flag, "./"+evil+".pem", "--brief")
+	}
+	s.lab(ctx, "help", evil)
 	s.lab(ctx, "client", "--url", "https://localhost/"+evil)
 	s.lab(ctx, "client", "--url", "https://"+evil+"/")
 	t.Setenv("SSLKEYLOGFILE", evilText)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"cmp"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,6 +22,10 @@ func (a *pair) prepare(c *cli.Context, pki func() error) error {
 	}
 	if err := a.scenario.Prepare(c.Context, a.Manifest, a.folder.certs()); err != nil {
 		return err
+	}
+	if a.blind {
+		a.say("a scenario, blind: which one is to be found out; its certificates are in %s, in the folder of its name", filepath.Join(a.folder.certs(), scenario.Folder))
+		return nil
 	}
 	a.say("scenario %s: %s", a.scenario.Name, a.scenario.Title)
 	a.say("its certificates are in %s", a.scenario.Certs(a.folder.certs()))

@@ -173,8 +173,13 @@ func (p *Program) say(format string, args ...any) {
 	paragraph, commands, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
 	p.tell(paragraph)
 	for line := range strings.Lines(commands) {
-		p.stderr().Line(strings.SplitAfter(strings.TrimSuffix(line, "\n"), " ")...)
+		p.tellCommand(strings.TrimSuffix(line, "\n"))
 	}
+}
+
+// tellCommand writes a command to copy, on a line of its own.
+func (p *Program) tellCommand(line string) {
+	p.stderr().Line(strings.SplitAfter(line, " ")...)
 }
 
 // tell writes a paragraph of talk that is clean.
@@ -199,6 +204,9 @@ func (p *Program) printError(err error) {
 	}
 	if h := hint(err); h != "" {
 		p.tell("hint: " + p.charset.Clean(h))
+		for _, command := range hintCommands(err) {
+			p.tellCommand("  " + command)
+		}
 	}
 }
 

@@ -29,6 +29,7 @@ type pair struct {
 	settings lab.Settings
 	scenario *scenario.Scenario // nil: none
 	written  string             // its name or file, as written
+	blind    bool               // nothing is said of what it is
 	keys     *keylog.Writer     // nil when off
 	capture  *capture.Writer    // nil when off
 	kept     string             // the file that was there
@@ -55,7 +56,10 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkCount(c); err != nil {
+	if err := errors.Join(checkCount(c), checkDetail(c)); err != nil {
+		return nil, err
+	}
+	if _, err := captureLimit(c); err != nil {
 		return nil, err
 	}
 	if err := checkAddr(c); err != nil {
@@ -73,9 +77,12 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 			}
 		}
 	}
+	if err := a.goBlind(c); err != nil {
+		return nil, err
+	}
 	a.settings = lab.Settings{Version: version, HTTP2: http2, CRL: crl}
 	a.settings.Credentials.Dir = a.folder.certs()
-	a.report = report{Program: p, certs: a.certs(), json: c.Bool("json"), options: p.ladderOptions(c)}
+	a.report = report{Program: p, certs: a.certs(), json: c.Bool("json"), brief: c.Bool("brief"), blind: a.blind, options: p.ladderOptions(c)}
 	a.settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) {
 		if a.capture != nil {
 			a.capture.FlushFile() // what is told of is in the file, whatever happens next
@@ -124,7 +131,7 @@ func (a *pair) record(c *cli.Context, keylogDefault, captureDefault string, late
 		}
 		a.tap = wiretap.New(a.wire)
 		if a.capture != nil {
-			a.tap = wiretap.New(a.capture, a.wire)
+			a.tap = wiretap.New(a.recorder(), a.wire)
 		}
 	}
 	return nil
@@ -146,7 +153,7 @@ func (a *pair) captureOptions(c *cli.Context, byDefault string) (o capture.Optio
 		if isTerminal(a.Stdout) {
 			return o, errCaptureOnTerminal
 		}
-		a.report.brief = true // what reads the capture draws it
+		a.report.undrawn = true // what reads the capture draws it
 		a.lost = a.results
 		beside := *a.Program
 		beside.Stdout, beside.results = a.Stderr, &output{w: a.Stderr, failed: a.results.failed}
@@ -209,7 +216,7 @@ func (a *pair) recordLate(c *cli.Context, o capture.Options) wiretap.Sink {
 		return nil
 	}
 	a.sayCapture(a.port)
-	return a.capture
+	return a.recorder()
 }
 
 // lateSink is a sink that is made when the first connection opens.
@@ -272,6 +279,10 @@ func (a *pair) sayCounts(ctx context.Context) {
 	if ctx.Err() != nil && isTerminal(a.Stderr) {
 		a.stderr().Line()
 	}
+	if a.blind {
+		a.say("%s", text.Counted(int(a.counts.accepted.Load()+a.counts.rejected.Load()), "exchange"))
+		return
+	}
 	accepted, rejected, inHTTP := a.counts.accepted.Load(), a.counts.rejected.Load(), ""
 	if refused := a.counts.refused.Load(); refused > 0 {
 		inHTTP = fmt.Sprintf(" (%s then refused in HTTP)", text.Grouped(refused))
@@ -290,7 +301,9 @@ func (a *pair) serve(ctx context.Context, l net.Listener, o lab.Credentials) (s 
 	if err != nil {
 		return nil, nil, err
 	}
-	if a.scenario == nil || a.scenario.Server.Instead == "" {
+	if a.blind {
+		a.sayBlindReachable(s.Addr())
+	} else if a.scenario == nil || a.scenario.Server.Instead == "" {
 		a.sayReachable(s.Addr(), settings.Trust)
 	}
 	if a.capture != nil {

@@ -1,6 +1,9 @@
 package command
 
 import (
+	"fmt"
+	"strings"
+
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -13,7 +16,9 @@ type report struct {
 	certs   string // folder of the PKI that chains are checked under
 	trusts  trusts
 	json    bool
-	brief   bool // no ladders
+	brief   bool // one line an exchange
+	undrawn bool // no ladders
+	blind   bool // no verdict
 	options ladder.Options
 	drawn   kinds
 }
@@ -21,6 +26,8 @@ type report struct {
 // exchange tells of one.
 func (r *report) exchange(x *lab.Exchange) {
 	switch {
+	case r.blind:
+		r.printBlind(x)
 	case r.json && r.options.Verbose && x.Wire != nil:
 		r.check(x.Wire)
 		r.printJSON(struct {
@@ -29,15 +36,28 @@ func (r *report) exchange(x *lab.Exchange) {
 		}{x, x.Wire})
 	case r.json:
 		r.printJSON(x)
+	case r.brief:
+		r.printBriefly(x)
 	default:
 		r.printExchange(x, r.options.Verbose)
 		r.draw(x.Wire)
 	}
 }
 
+// printBriefly writes an exchange on one line: a rejected one by whom, with which
+// alert, and as much of why as there is room for.
+func (r *report) printBriefly(x *lab.Exchange) {
+	said := outcome(x) + ": " + x.Reason
+	if x.Outcome == lab.Accepted && x.Reason == "" {
+		said = strings.Join(r.accepted(x), "  ")
+	}
+	out := r.stdout()
+	out.Line(out.Cut(fmt.Sprintf("%4d  %s", x.Number, out.Clean(said)), out.Width()))
+}
+
 // draw draws what was said, if it is the first of its kind.
 func (r *report) draw(c *tlsdecrypt.Connection) {
-	if c == nil || r.brief || !r.drawn.isNew(c) && !r.options.Verbose {
+	if c == nil || r.undrawn || !r.drawn.isNew(c) && !r.options.Verbose {
 		return
 	}
 	r.check(c)

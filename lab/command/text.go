@@ -63,6 +63,9 @@ func hint(err error) string {
 	)
 	switch {
 	case errors.As(err, &usage):
+		if usage.hint != "" {
+			return usage.hint
+		}
 		if len(usage.nearest) > 0 {
 			return fmt.Sprintf("did you mean %s? %s --help shows all", strings.Join(usage.nearest, " or "), usage.command)
 		}
@@ -85,9 +88,9 @@ func hint(err error) string {
 		return "did you mean " + strings.Join(nearestOf(missing), " or ") + "? lab certs list shows what there is"
 	case errors.As(err, &pair) && pair.Position > 0:
 		return "programs want their own certificate first, then the CAs above it: put it at the beginning of " + pair.CertificateFile
-	case errors.As(err, &pair):
-		return "openssl x509 -noout -pubkey -in CERTIFICATE and openssl pkey -pubout -in KEY print the same when they belong together"
-	case errors.As(err, &missing), errors.As(err, &damaged), errors.As(err, &mismatch):
+	case errors.As(err, &pair), errors.As(err, &mismatch):
+		return "a key belongs to a certificate when these two print the same:"
+	case errors.As(err, &missing), errors.As(err, &damaged):
 		return "lab certs list shows what there is; lab certs generate makes what certs.yaml asks for"
 	case errors.As(err, &unknown):
 		if len(unknown.Nearest) > 0 {
@@ -113,7 +116,7 @@ func hint(err error) string {
 	case errors.As(err, &noTool):
 		return "install libnss3-tools (Debian, Ubuntu), nss-tools (Fedora), mozilla-nss-tools (openSUSE) or nss (Arch, brew, MSYS2)"
 	case errors.As(err, &noStore):
-		return "lab browser --firefox, or lab certs export client --format p12 and import it yourself"
+		return "lab browser --firefox, or lab certs export client --format p12-legacy and import it yourself"
 	case errors.As(err, &noPage):
 		return "the server's log may know why; without --screenshot the browser's window says it too"
 	case errors.As(err, &notLog):
