@@ -100,13 +100,6 @@ func (o *outside) packets() (all []string) {
 	}
 }
 
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestNothingUnasked runs every command, and looks whether it connects to
 // anything beyond loopback, or makes a DNS query. lab browser is left out: a
 // browser calls its maker.
