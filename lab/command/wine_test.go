@@ -14,11 +14,13 @@ import (
 // What else they start is of this machine.
 func TestWindows(t *testing.T) {
 	program := peertest.Wine(t, peertest.Build(t, "windows"))
-	params := scripts(t)
-	params.Dir = filepath.Join("testdata", "windows")
-	for _, name := range []string{"certs", "crash", "interrupt", "peers_gnutls", "peers_openssl", "peers_python", "reload", "together"} {
-		params.Files = append(params.Files, filepath.Join("testdata", "script", name+".txtar"))
+	files, err := filepath.Glob(filepath.Join("testdata", "windows", "*.txtar"))
+	check(t, err)
+	for _, name := range []string{"certs", "crash", "foreign", "interrupt", "ownfiles", "peers_gnutls", "peers_openssl", "peers_python", "reload", "together"} {
+		files = append(files, filepath.Join("testdata", "script", name+".txtar"))
 	}
+	params := scripts(t)
+	params.Dir, params.Files = "", files
 	setup := params.Setup
 	params.Setup = func(env *testscript.Env) error {
 		env.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+env.Getenv("PATH"))
