@@ -112,13 +112,13 @@ func (f *flow) end(t time.Time) {
 	for _, d := range f.sides {
 		f.finish(d)
 	}
-	f.d.forget(f)
 	if f.d.options.Secrets != nil && f.c.ClientRandom != nil {
 		f.d.options.Secrets.Forget(f.c.ClientRandom)
 	}
 	if f.d.options.Done != nil {
 		f.d.options.Done(f.c)
 	}
+	f.d.forget(f) // last, so that Close waits for Done
 }
 
 // finish says what is left over of a side's bytes at the end.

@@ -26,11 +26,12 @@ type handshake struct {
 	resumed        bool // TLS 1.2
 
 	// transcript has the messages that the transcript hash takes, in order
-	// (RFC 8446 4.4.1, RFC 5246 7.4.9); when partial is set, some that come after
-	// the first wholeUpTo of them are not there.
+	// (RFC 8446 4.4.1, RFC 5246 7.4.9). missed says why some that come after the
+	// first wholeUpTo of them may not be there.
 	transcript []*Message
-	partial    bool
+	missed     string
 	wholeUpTo  int
+	headless   bool // the connection's first bytes were not seen
 	finished   [3]bool // by tlswire.Side: its Finished was seen
 	posts      []*postHandshake
 
@@ -44,6 +45,12 @@ type postHandshake struct {
 	context  []byte
 	messages []*Message
 	secret   []byte // the client's application_traffic_secret at its Finished
+	missed   string // why some of its messages may not be there
+}
+
+// ended reports whether the client's answer is there.
+func (p *postHandshake) ended() bool {
+	return p.messages[len(p.messages)-1].Handshake.Type == tlswire.TypeFinished
 }
 
 func (hs *handshake) tls13() bool { return hs.version >= tlswire.VersionTLS13 }
@@ -55,7 +62,7 @@ func (hs *handshake) join(m *Message) {
 	case hs.tls13() && hs.finished[tlswire.SideClient] && hs.finished[tlswire.SideServer]:
 		hs.joinPost(m)
 	case len(hs.transcript) >= maxTranscript:
-		hs.miss()
+		hs.miss("the handshake has more messages before this one than are kept")
 	default:
 		if hs.transcript == nil {
 			hs.transcript = make([]*Message, 0, usualMessages)
@@ -64,13 +71,6 @@ func (hs *handshake) join(m *Message) {
 	}
 	if m.Handshake.Type == tlswire.TypeFinished {
 		hs.finished[m.From] = true
-	}
-}
-
-// miss notes that a message of the transcript is missing.
-func (hs *handshake) miss() {
-	if !hs.partial {
-		hs.partial, hs.wholeUpTo = true, len(hs.transcript)
 	}
 }
 
@@ -89,8 +89,8 @@ func (hs *handshake) joinPost(m *Message) {
 		}
 		return
 	}
-	for _, p := range hs.posts {
-		if len(p.messages) > 1 && p.messages[len(p.messages)-1].Handshake.Type != tlswire.TypeFinished {
+	for _, p := range slices.Backward(hs.posts) {
+		if len(p.messages) > 1 && !p.ended() {
 			p.messages = append(p.messages, m)
 			return
 		}
@@ -101,7 +101,7 @@ func (hs *handshake) joinPost(m *Message) {
 // answers: what it does not ask for there, it does not ask for in this handshake.
 func (hs *handshake) flightSeen() bool {
 	seen := hs.transcript
-	if hs.partial {
+	if hs.missed != "" {
 		seen = seen[:hs.wholeUpTo]
 	}
 	return hs.resumed || slices.ContainsFunc(seen, func(m *Message) bool {
@@ -176,7 +176,7 @@ func (hs *handshake) keys(side tlswire.Side) (*protection, error) {
 		return own
 	}
 	macKey, key, iv := take(info.MACLen), take(info.KeyLen), take(ivLen)
-	prot := &protection{key: Key{Secret: "master_secret", Generation: hs.generation}}
+	prot := &protection{key: Key{Secret: masterSecret, Generation: hs.generation}}
 	var err error
 	if info.AEAD {
 		var aead opener

@@ -20,7 +20,7 @@ func (f *flow) handshakeMessage(d *direction, raw []byte, m Message) {
 	if added != nil {
 		f.hs.join(added)
 	} else {
-		f.hs.partial = true
+		f.hs.miss("the handshake has more messages before this one than are kept")
 	}
 	f.learn(d, h.Body)
 }
@@ -67,7 +67,11 @@ func (f *flow) clientHello(d *direction, hello *tlswire.ClientHello) {
 		if f.hs.hello != nil && f.hs.version != 0 {
 			generation = f.hs.generation + 1
 		}
-		f.hs = &handshake{generation: generation}
+		missed := ""
+		if f.hs.hello == nil {
+			missed = f.hs.missed // before the first ClientHello
+		}
+		f.hs = &handshake{generation: generation, missed: missed}
 		if len(f.c.handshakes) < maxHandshakes {
 			f.c.handshakes = append(f.c.handshakes, f.hs)
 		}
@@ -96,6 +100,7 @@ func (f *flow) serverHello(hello *tlswire.ServerHello) {
 	if hs.version != 0 {
 		return // a second one changes nothing: no client would take it
 	}
+	hs.headless = f.cut() && hs.generation == 0
 	hs.version, hs.suite, hs.serverRandom = hello.Version(), hello.CipherSuite, hello.Random[:]
 	f.c.Version, f.c.CipherSuite = hs.version, hs.suite
 	f.c.Resumption = FullHandshake
@@ -139,7 +144,7 @@ func (f *flow) finished(d *direction) {
 			d.phase = application
 		} else if n := len(hs.posts); n > 0 && d.keys[application] != nil {
 			for _, p := range hs.posts {
-				if last := p.messages[len(p.messages)-1]; p.secret == nil && last.Handshake.Type == tlswire.TypeFinished {
+				if p.secret == nil && p.ended() {
 					p.secret = d.keys[application].secret
 				}
 			}

@@ -192,12 +192,15 @@ func (f *flow) updateKey(d *direction) {
 	}
 }
 
+// masterSecret is the name of the secret of TLS 1.2 that all keys come from (RFC 5246 8.1).
+const masterSecret = "master_secret"
+
 var errNoSecret = errors.New("the master secret is not known")
 
 // readTLS12 opens a record that follows a ChangeCipherSpec of TLS 1.2 or before.
 func (f *flow) readTLS12(d *direction, w waiting, m Message) {
 	hs := d.encrypting
-	m.Key = Key{Secret: "master_secret", Generation: hs.generation}
+	m.Key = Key{Secret: masterSecret, Generation: hs.generation}
 	if d.current == nil && d.failed == nil {
 		if f.findMaster(hs) {
 			d.current, d.failed = hs.keys(d.side)

@@ -142,6 +142,7 @@ func (f *flow) gap(d *direction, missing int64, t time.Time) {
 		if missing <= int64(need) {
 			f.problem(d.side, d.offset, "bytes are missing here: the record that they are part of cannot be read")
 			d.hole = true
+			f.hs.miss(lost(d.side))
 			f.data(d, make([]byte, missing), t)
 			return
 		}
@@ -151,6 +152,7 @@ func (f *flow) gap(d *direction, missing int64, t time.Time) {
 		d.offset = max(missing, 0)
 		return
 	}
+	f.hs.miss(lost(d.side))
 	size := ""
 	if missing > 0 {
 		size = fmt.Sprintf("%d ", missing)
