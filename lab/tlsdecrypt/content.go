@@ -82,7 +82,7 @@ func clip(b []byte) []byte { return slices.Clone(b[:min(len(b), maxData)]) }
 func (f *flow) changeCipherSpec(d *direction) {
 	hs := f.hs
 	if hs.version == 0 {
-		d.blind = hs.hello == nil || f.cut() || f.sides[1].dead
+		d.blind = hs.hello == nil || (f.cut() || f.sides[1].dead) && !f.c.Retried
 		return
 	}
 	if hs.tls13() {

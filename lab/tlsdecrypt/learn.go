@@ -68,8 +68,11 @@ func (f *flow) clientHello(d *direction, hello *tlswire.ClientHello) {
 			generation = f.hs.generation + 1
 		}
 		missed := ""
-		if f.hs.hello == nil {
-			missed = f.hs.missed // before the first ClientHello
+		if f.hs.version == 0 {
+			missed = f.hs.missed
+			if f.hs.hello != nil {
+				missed = "there was another ClientHello before this one, and what the server said to it was not seen"
+			}
 		}
 		f.hs = &handshake{generation: generation, missed: missed}
 		if len(f.c.handshakes) < maxHandshakes {
