@@ -239,8 +239,11 @@ func (t *Trust) unknownAuthority(leaf *x509.Certificate) string {
 		if !bytes.Equal(ca.Certificate.RawSubject, leaf.RawIssuer) {
 			continue
 		}
-		if leaf.CheckSignatureFrom(ca.Certificate) != nil {
+		if certified(leaf, ca.Certificate) == errSignature {
 			return fmt.Sprintf("its issuer calls itself %s, but it is not signed with the key of the CA %s", issuer, ca.Name)
+		}
+		if usage := ca.Certificate.KeyUsage; usage != 0 && usage&x509.KeyUsageCertSign == 0 {
+			return fmt.Sprintf("it was issued by the CA %s, whose keyUsage does not allow to sign certificates", ca.Name)
 		}
 		return fmt.Sprintf("it was issued by the CA %s, which is no root, and what leads from there to a root was not sent along", ca.Name)
 	}
