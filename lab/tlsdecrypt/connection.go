@@ -25,6 +25,7 @@ type Connection struct {
 	Negotiated
 	NotTLSFrom tlswire.Side // whose bytes are something else from the first on; SideUnknown: nobody's
 	Problems   []Problem    // what cannot be seen, and why
+	RSAKey     RSAKeyUse    // what a server's private key did for it
 
 	lacking    bool         // bytes of it are not in the capture
 	handshakes []*handshake // for Check

@@ -2,7 +2,7 @@ package tlsdecrypt
 
 import (
 	"bytes"
-	"crypto/rsa"
+	"crypto/x509"
 	"slices"
 
 	"mtlslab.example/lab/lab/keylog"
@@ -31,12 +31,14 @@ type handshake struct {
 	transcript []*Message
 	missed     string
 	wholeUpTo  int
-	headless   bool // the connection's first bytes were not seen
+	headless   bool    // the connection's first bytes were not seen
 	finished   [3]bool // by tlswire.Side: its Finished was seen
 	posts      []*postHandshake
 
-	master  []byte    // of TLS 1.2, once it is known
-	secrets [3][]byte // of TLS 1.3, by side: its handshake_traffic_secret
+	master   []byte    // of TLS 1.2, once it is known
+	byRSAKey bool      // an RSA key opened it
+	derived  bool      // from the messages of the handshake
+	secrets  [3][]byte // of TLS 1.3, by side: its handshake_traffic_secret
 }
 
 // postHandshake is an authentication after the handshake (RFC 8446 4.6.2): the
@@ -138,6 +140,17 @@ func find[B tlswire.Body](hs *handshake) (body B, ok bool) {
 	return body, false
 }
 
+// serverLeaf is the server's certificate in TLS 1.2, if it was seen and parses.
+func (hs *handshake) serverLeaf() (*x509.Certificate, bool) {
+	for _, m := range hs.transcript {
+		if body, ok := m.Handshake.Body.(*tlswire.CertificateTLS12); ok && m.From == tlswire.SideServer && len(body.Certificates) > 0 {
+			leaf, err := tlswire.ParseCertificate(body.Certificates[0])
+			return leaf, err == nil
+		}
+	}
+	return nil, false
+}
+
 // masterFromPremaster is RFC 5246 8.1 and RFC 7627 4.
 func (hs *handshake) masterFromPremaster(premaster []byte) []byte {
 	info := hs.suite.Info()
@@ -158,6 +171,9 @@ func (hs *handshake) masterFromPremaster(premaster []byte) []byte {
 func (hs *handshake) keys(side tlswire.Side) (*protection, error) {
 	info := hs.suite.Info()
 	p := prfOf(hs.version, info)
+	if hs.version == tlswire.VersionSSL30 {
+		return nil, errSSL30
+	}
 	if p == nil || info.Cipher == "" {
 		return nil, unsupportedError{hs.suite}
 	}
@@ -197,6 +213,7 @@ func (f *flow) findMaster(hs *handshake) bool {
 	if s := f.secret(keylog.LabelClientRandom, hs.clientRandom); len(s) == masterLen {
 		hs.master = s
 	} else if s := f.premaster(hs); s != nil {
+		hs.derived = true
 		hs.master = hs.masterFromPremaster(s)
 	} else if hs.resumed {
 		hs.master = f.resumedMaster(hs)
@@ -213,10 +230,13 @@ func (f *flow) premaster(hs *handshake) []byte {
 	if s := f.secret(keylog.LabelRSA, cke.EncryptedPreMasterSecret[:8]); len(s) == masterLen {
 		return s
 	}
+	leaf, shown := hs.serverLeaf()
 	for _, key := range f.d.options.RSAKeys {
-		//lint:ignore SA1019 it is what TLS 1.2 did, and nobody learns here whether it failed
-		s, err := rsa.DecryptPKCS1v15(nil, key, cke.EncryptedPreMasterSecret)
-		if err == nil && len(s) == masterLen && s[0] == 3 {
+		if shown && !key.PublicKey.Equal(leaf.PublicKey) {
+			continue
+		}
+		if s := decryptPremaster(key, cke.EncryptedPreMasterSecret); s != nil {
+			hs.byRSAKey = true
 			return s
 		}
 	}

@@ -17,9 +17,11 @@ func handshakes(t testing.TB) map[string]*recording {
 	p := testPKI()
 	all := map[string]*recording{}
 	for name, change := range map[string]func(server, client *tls.Config){
-		"TLS 1.0":     func(s, c *tls.Config) { c.MaxVersion = tls.VersionTLS10 },
-		"TLS 1.1 RSA": func(s, c *tls.Config) { c.MaxVersion, c.CipherSuites = tls.VersionTLS11, []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA} },
-		"TLS 1.2":     func(s, c *tls.Config) { c.MaxVersion = tls.VersionTLS12 },
+		"TLS 1.0": func(s, c *tls.Config) { c.MaxVersion = tls.VersionTLS10 },
+		"TLS 1.1 RSA": func(s, c *tls.Config) {
+			c.MaxVersion, c.CipherSuites = tls.VersionTLS11, []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
+		},
+		"TLS 1.2": func(s, c *tls.Config) { c.MaxVersion = tls.VersionTLS12 },
 		"TLS 1.2 RSA": func(s, c *tls.Config) {
 			c.MaxVersion, c.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}
 		},

@@ -11,14 +11,15 @@ import (
 
 // direction is what one side sends.
 type direction struct {
-	side   tlswire.Side
-	buf    []byte // the start of a record, the rest of which is still to come
-	hole   bool   // zeros in buf stand for bytes that are missing
-	offset int64  // of buf's first byte in the side's stream
-	cut    bool   // its first bytes are missing
-	blind  bool   // it encrypts, and the hellos were not seen
-	dead   bool   // it cannot be followed any further
-	closed bool   // FIN
+	side       tlswire.Side
+	buf        []byte // the start of a record, the rest of which is still to come
+	hole       bool   // zeros in buf stand for bytes that are missing
+	incomplete bool   // there was such a record
+	offset     int64  // of buf's first byte in the side's stream
+	cut        bool   // its first bytes are missing
+	blind      bool   // it encrypts, and the hellos were not seen
+	dead       bool   // it cannot be followed any further
+	closed     bool   // FIN
 
 	reader tlswire.HandshakeReader
 	spans  []Span // the records of the message that is not complete in reader
@@ -141,7 +142,7 @@ func (f *flow) gap(d *direction, missing int64, t time.Time) {
 		need := headerLen + int(d.buf[3])<<8 + int(d.buf[4]) - len(d.buf)
 		if missing <= int64(need) {
 			f.problem(d.side, d.offset, "bytes are missing here: the record that they are part of cannot be read")
-			d.hole = true
+			d.hole, d.incomplete = true, true
 			f.hs.miss(lost(d.side))
 			f.data(d, make([]byte, missing), t)
 			return

@@ -131,7 +131,7 @@ func newBody(t HandshakeType, ctx Context) Body {
 		return &CertificateVerify{DigitallySigned{Legacy: legacy}}
 	case TypeClientKeyExchange:
 		if kx := ctx.CipherSuite.Info().KeyExchange; kx.clientParams() {
-			return &ClientKeyExchange{KeyExchange: kx}
+			return &ClientKeyExchange{KeyExchange: kx, SSL30: ctx.Version == VersionSSL30}
 		}
 	case TypeFinished:
 		return &Finished{}
