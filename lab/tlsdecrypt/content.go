@@ -91,7 +91,7 @@ func (f *flow) changeCipherSpec(d *direction) {
 	if d.side == tlswire.SideServer && !hs.done && hs.missed == "" {
 		f.resumedTLS12(hs)
 	}
-	d.encrypting, d.current, d.failed = hs, nil, nil
+	d.encrypting, d.current, d.failed, d.inflater = hs, nil, nil, inflater{}
 }
 
 // handshakeData takes the content of a handshake record.

@@ -19,6 +19,7 @@ type handshake struct {
 	suite          tlswire.CipherSuite
 	generation     int // counts renegotiations
 	serverName     string
+	compression    tlswire.CompressionMethod
 	encryptThenMAC bool // RFC 7366
 	extendedMaster bool // RFC 7627
 	sessionID      []byte

@@ -60,6 +60,9 @@ func (k *checker) chainDoubt(m *Message, q question, leaf *x509.Certificate, err
 	if known || k.refused(m.From) {
 		return ""
 	}
+	if !errors.As(err, &invalid) {
+		return fmt.Sprintf("a certificate of its chain has a critical extension that is not known here; the %v may know it", peer(m.From))
+	}
 	return fmt.Sprintf("%s; but the %v may trust other CAs than those that are known here", k.trust.reason(leaf, err, q.role), peer(m.From))
 }
 

@@ -13,6 +13,12 @@ func (f *flow) handshakeMessage(d *direction, raw []byte, m Message) {
 	if packed, ok := h.Body.(*tlswire.CompressedCertificate); ok {
 		m.Inner, m.Err = unpack(packed, h.Context)
 	}
+	f.parsed(d, m)
+}
+
+// parsed takes a handshake message that was read.
+func (f *flow) parsed(d *direction, m Message) {
+	h := m.Handshake
 	added := f.add(m)
 	if body, ok := h.Body.(*tlswire.ClientHello); ok {
 		f.clientHello(d, body)
@@ -112,6 +118,7 @@ func (f *flow) serverHello(hello *tlswire.ServerHello) {
 		hs.encryptThenMAC = tlswire.Has(hello.Extensions, tlswire.ExtensionEncryptThenMAC)
 		hs.extendedMaster = tlswire.Has(hello.Extensions, tlswire.ExtensionExtendedMasterSecret)
 		hs.sessionID = hello.LegacySessionIDEcho
+		hs.compression = hello.LegacyCompressionMethod
 		return
 	}
 	if share, ok := tlswire.Lookup[*tlswire.KeyShareServerHello](hello.Extensions, tlswire.ExtensionKeyShare); ok {

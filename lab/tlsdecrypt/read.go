@@ -210,6 +210,8 @@ func (f *flow) readTLS12(d *direction, w waiting, m Message) {
 			d.failed = errSSL30
 		} else if f.findMaster(hs) {
 			d.current, d.failed = hs.keys(d.side)
+		} else if info := hs.suite.Info(); info.Cipher == "NULL" {
+			d.current = &protection{cipher: unencrypted{info.MACLen}}
 		} else {
 			d.failed = errNoSecret
 			f.noSecretTLS12(d, w.rec.Offset)
@@ -227,10 +229,28 @@ func (f *flow) readTLS12(d *direction, w waiting, m Message) {
 		if !w.hole {
 			f.problem(d.side, w.rec.Offset, hs.unopened(d))
 		}
+		d.inflater.lose()
 		f.closed(m)
 		return
 	}
 	f.plaintext = content[:0]
+	if hs.suite.Info().Cipher == "NULL" {
+		m.Key = d.current.key // none when the checksums could not be checked
+		f.warnUnencrypted(d, w.rec.Offset)
+	}
+	switch hs.compression {
+	case tlswire.CompressionNull:
+	case tlswire.CompressionDeflate:
+		if content, err = d.inflater.inflate(content); err != nil {
+			f.problem(d.side, w.rec.Offset, err.Error())
+			f.closed(m)
+			return
+		}
+	default:
+		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("the records are compressed with %v, which cannot be decompressed here", hs.compression))
+		f.closed(m)
+		return
+	}
 	f.content(d, content, m)
 }
 

@@ -3,7 +3,6 @@ package tlsdecrypt
 import (
 	"bytes"
 	"crypto/tls"
-	"encoding/binary"
 	"encoding/json"
 	"math/rand/v2"
 	"runtime"
@@ -487,39 +486,6 @@ func TestJSONOfWhatIsNotKnown(t *testing.T) {
 			t.Errorf("%+v: client_auth %q, early_data %q", test, asked, early)
 		}
 	}
-}
-
-// FuzzDissect feeds pieces of recorded connections, changed: 1 byte of kind and side, 2 of length, then the data.
-func FuzzDissect(f *testing.F) {
-	for _, r := range flows(f) {
-		var script []byte
-		for _, e := range r.events[1:] {
-			script = append(script, byte(e.Kind)<<1|byte(e.From))
-			script = binary.BigEndian.AppendUint16(script, uint16(len(e.Data)))
-			script = append(script, e.Data...)
-		}
-		f.Add(script)
-	}
-	f.Fuzz(func(t *testing.T, script []byte) {
-		var done *Connection
-		d := New(Options{Secrets: &keylog.Store{}, Done: func(c *Connection) { done = c }})
-		handle := d.Open(wiretap.Event{})
-		for len(script) >= 3 {
-			e := wiretap.Event{Kind: wiretap.Kind(script[0] >> 1), From: wiretap.Side(script[0] & 1)}
-			n := min(int(binary.BigEndian.Uint16(script[1:])), len(script)-3)
-			e.Data, e.Missing = script[3:3+n], int64(n)-1
-			script = script[3+n:]
-			handle(e)
-		}
-		d.Close()
-		if done == nil {
-			t.Fatal("the connection did not end")
-		}
-		done.Check(trust())
-		if _, err := json.Marshal(done); err != nil {
-			t.Fatal(err)
-		}
-	})
 }
 
 // Connections of many goroutines at once do not disturb each other.

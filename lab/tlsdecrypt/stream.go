@@ -16,6 +16,7 @@ type direction struct {
 	hole       bool   // zeros in buf stand for bytes that are missing
 	incomplete bool   // there was such a record
 	offset     int64  // of buf's first byte in the side's stream
+	begun      bool   // a record was read
 	cut        bool   // its first bytes are missing
 	blind      bool   // it encrypts, and the hellos were not seen
 	dead       bool   // it cannot be followed any further
@@ -34,6 +35,7 @@ type direction struct {
 	encrypting *handshake  // since ChangeCipherSpec: whose keys are used
 	current    *protection // made when it is first needed
 	failed     error       // why it cannot be made
+	inflater   inflater    // of compressed records
 }
 
 // phase is which of its keys a side uses in TLS 1.3.
@@ -70,6 +72,18 @@ func (f *flow) data(d *direction, b []byte, t time.Time) {
 
 // records reads all whole records, and returns what is left.
 func (f *flow) records(d *direction, b []byte, t time.Time) (rest []byte) {
+	if d.side == tlswire.SideClient && d.offset == 0 && !d.cut && len(b) > 0 {
+		h, after, ok, err := tlswire.ReadClientHelloV2(b)
+		if err != nil {
+			return b
+		}
+		if ok {
+			n := len(b) - len(after)
+			m := Message{From: d.side, Time: t, Type: tlswire.ContentTypeHandshake, Records: []Span{{Length: n}}, Length: int64(len(h.Raw)), Handshake: &h}
+			d.offset, d.begun, b = int64(n), true, after
+			f.parsed(d, m)
+		}
+	}
 	for len(b) > 0 {
 		rec, after, err := tlswire.ReadRecord(b, d.offset)
 		switch err := err.(type) {
@@ -80,6 +94,7 @@ func (f *flow) records(d *direction, b []byte, t time.Time) (rest []byte) {
 			return b
 		}
 		d.offset += int64(len(b) - len(after))
+		d.begun = true
 		hole := d.hole
 		d.hole = false
 		b = after
@@ -91,19 +106,30 @@ func (f *flow) records(d *direction, b []byte, t time.Time) (rest []byte) {
 // notTLS ends the following of a side, whose bytes go on with b.
 func (f *flow) notTLS(d *direction, err *tlswire.RecordError, b []byte) {
 	d.dead = true
+	first := err.Offset == 0 || d.cut && !d.begun && saysWhat(b)
 	switch {
-	case d.cut:
+	case d.cut && !d.begun && f.c.NotTLSFrom != tlswire.SideUnknown:
+		return // the other side does not speak TLS either
+	case d.cut && !first:
 		f.problem(d.side, err.Offset, fmt.Sprintf("bytes of the %v are missing: where the next record begins cannot be told", d.side))
 		return
-	case err.Offset > 0:
+	case !first:
 		f.problem(d.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", other(b, err)))
 		return
 	case f.c.NotTLSFrom != tlswire.SideUnknown:
-		f.problem(d.side, 0, fmt.Sprintf("the %v answered without TLS, too: %s", d.side, other(b, err)))
+		f.problem(d.side, err.Offset, fmt.Sprintf("the %v answered without TLS, too: %s", d.side, other(b, err)))
 		return
 	}
 	f.c.NotTLSFrom = d.side
-	f.problem(d.side, 0, fmt.Sprintf("the %v does not speak TLS: %s", d.side, other(b, err)))
+	f.problem(d.side, err.Offset, fmt.Sprintf("the %v does not speak TLS: %s", d.side, other(b, err)))
+}
+
+// saysWhat reports whether the first bytes that were seen of a side are HTTP or text, and not the middle of a record: so
+// many characters in a row are no chance.
+func saysWhat(b []byte) bool {
+	const enough = 12
+	line := b[:min(len(b), enough)]
+	return len(b) >= 4 && guessed(b) || len(line) >= enough && !bytes.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // other says what bytes are that are no TLS: their first line, if it is text.
