@@ -88,16 +88,20 @@ func (t *Trust) unverifiable(q question) string {
 			if !bytes.Equal(cert.RawIssuer, issuer.RawSubject) {
 				continue
 			}
-			switch certified(cert, issuer) {
-			case errScheme:
-				return fmt.Sprintf("the signature on %s is of a kind (%v) that is not checked here", subject(cert), cert.SignatureAlgorithm)
-			case errRefused:
+			switch err := certified(cert, issuer); {
+			case cert.Equal(issuer): // a root, whose own signature does not count
+			case err == errScheme, err == nil && isOutdated(cert.SignatureAlgorithm):
+				return fmt.Sprintf("the signature on %s is of a kind (%v) that is not taken here", subject(cert), cert.SignatureAlgorithm)
+			case err == errRefused:
 				return fmt.Sprintf("the key of %s is one that is not computed with here", subject(issuer))
 			}
 		}
 	}
 	return ""
 }
+
+// isOutdated reports whether crypto/x509 takes no certificates with such signatures, although it can check them.
+func isOutdated(a x509.SignatureAlgorithm) bool { return a == x509.SHA1WithRSA || a == x509.ECDSAWithSHA1 }
 
 // leadsElsewhere says where a chain leads that leads to none of the CAs.
 func (t *Trust) leadsElsewhere(q question, leaf *x509.Certificate) string {
