@@ -101,7 +101,9 @@ func (t *Trust) unverifiable(q question) string {
 }
 
 // isOutdated reports whether crypto/x509 takes no certificates with such signatures, although it can check them.
-func isOutdated(a x509.SignatureAlgorithm) bool { return a == x509.SHA1WithRSA || a == x509.ECDSAWithSHA1 }
+func isOutdated(a x509.SignatureAlgorithm) bool {
+	return a == x509.SHA1WithRSA || a == x509.ECDSAWithSHA1
+}
 
 // leadsElsewhere says where a chain leads that leads to none of the CAs.
 func (t *Trust) leadsElsewhere(q question, leaf *x509.Certificate) string {

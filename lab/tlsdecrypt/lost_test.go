@@ -1,13 +1,17 @@
 package tlsdecrypt
 
 import (
+	"bytes"
 	"crypto/tls"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -192,4 +196,82 @@ func TestWhatVerifiesHolds(t *testing.T) {
 			t.Errorf("%s: %d checks hold, want %d", name, got, want)
 		}
 	}
+}
+
+// buffer is a capture in memory.
+type buffer struct{ bytes.Buffer }
+
+func (*buffer) Close() error { return nil }
+
+// The same with packets that are missing from a file, or out of place in it, as a reader of files tells of them.
+func TestNothingFailsForPacketsThatAreMissing(t *testing.T) {
+	for name, whole := range handshakes(t) {
+		file := &buffer{}
+		w := must(capture.NewWriter(file, capture.Options{}))
+		whole.packets(0).replay(w)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		blocks, packets := blocksOf(file.Bytes())
+		if held := noneFailsIn(t, name, blocks); held == 0 || len(packets) < 10 {
+			t.Fatalf("%s: %d checks hold in %d packets", name, held, len(packets))
+		}
+		for n, i := range packets {
+			noneFailsIn(t, fmt.Sprintf("%s from packet %d on", name, n), slices.Delete(slices.Clone(blocks), packets[0], i))
+			noneFailsIn(t, fmt.Sprintf("%s without packet %d", name, n), slices.Delete(slices.Clone(blocks), i, i+1))
+			for _, further := range []int{1, 2, 5} {
+				if n+further >= len(packets) {
+					continue
+				}
+				j := packets[n+further]
+				lacking := slices.Delete(slices.Delete(slices.Clone(blocks), j, j+1), i, i+1)
+				noneFailsIn(t, fmt.Sprintf("%s without packets %d and %d", name, n, n+further), lacking)
+				moved := slices.Insert(slices.Delete(slices.Clone(blocks), i, i+1), j, blocks[i])
+				noneFailsIn(t, fmt.Sprintf("%s with packet %d behind packet %d", name, n, n+further), moved)
+				noneFailsIn(t, fmt.Sprintf("%s without packets %d to %d", name, n, n+further), slices.Delete(slices.Clone(blocks), i, j+1))
+			}
+		}
+	}
+}
+
+// blocksOf are the blocks of a pcapng file, and which of them are packets (pcapng 4.3).
+func blocksOf(file []byte) (blocks [][]byte, packets []int) {
+	for len(file) >= 12 {
+		n := int(binary.LittleEndian.Uint32(file[4:]))
+		if binary.LittleEndian.Uint32(file) == 6 {
+			packets = append(packets, len(blocks))
+		}
+		blocks, file = append(blocks, file[:n]), file[n:]
+	}
+	return blocks, packets
+}
+
+func noneFailsIn(t *testing.T, what string, blocks [][]byte) (held int) {
+	t.Helper()
+	store := &keylog.Store{}
+	d := New(Options{Secrets: store, Done: func(c *Connection) {
+		c.Check(trust())
+		for _, m := range c.Messages {
+			for _, k := range m.Checks {
+				switch k.Result {
+				case Fails:
+					t.Errorf("%s: %s: %s", what, describe(m), k.Text)
+				case Holds:
+					held++
+				}
+			}
+		}
+	}})
+	err := capture.Read(bytes.NewReader(bytes.Join(blocks, nil)), capture.ReadOptions{Sink: d, Secrets: func(lines []byte) {
+		for line := range bytes.Lines(lines) {
+			if entry, err := keylog.ParseLine(bytes.TrimSpace(line)); err == nil {
+				store.Add(entry)
+			}
+		}
+	}})
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+	d.Close()
+	return held
 }
