@@ -56,7 +56,7 @@ func FuzzFiles(f *testing.F) {
 		}
 		for range Verify(m, dir, now) {
 		}
-		if plan, err := Compare(m, dir, now); err == nil && plan == nil {
+		if plan, err := Compare(m, dir, Options{Now: func() time.Time { return now }}); err == nil && plan == nil {
 			t.Error("no comparison, and no error")
 		}
 		if list, err := List(m, dir, now); err == nil && len(list) != len(m.Certificates) {
