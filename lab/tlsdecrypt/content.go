@@ -82,7 +82,8 @@ func clip(b []byte) []byte { return slices.Clone(b[:min(len(b), maxData)]) }
 func (f *flow) changeCipherSpec(d *direction) {
 	hs := f.hs
 	if hs.version == 0 {
-		d.blind = hs.hello == nil || (f.cut() || f.sides[1].dead) && !f.c.Retried
+		answered := f.c.Retried || d.phase == early // it comes before ServerHello then
+		d.blind = hs.hello == nil || (f.cut() || f.sides[1].dead) && !answered
 		return
 	}
 	if hs.tls13() {

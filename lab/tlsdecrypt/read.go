@@ -70,6 +70,9 @@ func (f *flow) read(w waiting) {
 		f.readTLS13(d, w, m)
 	case w.hole:
 		f.closed(m)
+		if rec.Type == tlswire.ContentTypeChangeCipherSpec { // its one byte says no more than its type
+			f.changeCipherSpec(d)
+		}
 	default:
 		f.content(d, rec.Fragment, m)
 	}
