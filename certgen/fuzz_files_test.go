@@ -6,13 +6,14 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
 
 // FuzzFiles has no content of a certificate's files make anything panic that reads a PKI, and what is loaded be whole: a
-// key that fits its certificate. Its input is a short list of changes to the files in testdata/files, so that go test
-// spends its time on new inputs and not on making them shorter. To run it:
+// key that fits its certificate. Its input is two changes to the files in testdata/files, in numbers: go test does not spend
+// its time on making these shorter. To run it:
 //
 //	go test -fuzz FuzzFiles -fuzztime 1m ./certgen
 func FuzzFiles(f *testing.F) {
@@ -26,7 +27,9 @@ func FuzzFiles(f *testing.F) {
 			f.Fatal(err)
 		}
 		for kind := range byte(kindsOfChange) {
-			f.Add([]byte{kind, byte(i), 0, 9, 2, 0x30, 0x82})
+			for _, at := range []uint16{0, 3, 9, 100} {
+				f.Add(kind, byte(i), at, uint16(0x3082), byte(kindsOfChange), byte(0), at, uint16(0))
+			}
 		}
 	}
 	ca, err := LoadCertificates(filepath.Join("testdata", "files"), "ca")
@@ -34,8 +37,11 @@ func FuzzFiles(f *testing.F) {
 		f.Fatal(err)
 	}
 	now, dir := ca[0].NotBefore.Add(time.Hour), f.TempDir() // the same however late it is run
-	f.Fuzz(func(t *testing.T, changes []byte) {
-		for i, data := range changedFiles(intact, changes) {
+	f.Fuzz(func(t *testing.T, kind1, file1 byte, at1, given1 uint16, kind2, file2 byte, at2, given2 uint16) {
+		files := slices.Clone(intact)
+		change(files, kind1, file1, at1, given1)
+		change(files, kind2, file2, at2, given2)
+		for i, data := range files {
 			if err := os.WriteFile(filepath.Join(dir, names[i]), data, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -65,47 +71,41 @@ func FuzzFiles(f *testing.F) {
 	})
 }
 
+// kindsOfChange are those of change; one more is none.
 const kindsOfChange = 7
 
-// changedFiles is the content of files with changes: for each 1 byte of kind, 1 of which file, 2 of where in it, 1 of how
-// many bytes follow, and these.
-func changedFiles(intact [][]byte, changes []byte) [][]byte {
-	var files [][]byte
-	for _, data := range intact {
-		files = append(files, bytes.Clone(data))
+// change replaces one of the files by a changed one: of which kind, where in it, and a number for it.
+func change(files [][]byte, kind, which byte, at, given uint16) {
+	file := &files[int(which)%len(files)]
+	text, number := bytes.Clone(*file), []byte{byte(given >> 8), byte(given)}
+	place := min(int(at), len(text))
+	switch kind % (kindsOfChange + 1) {
+	case 0: // other text
+		copy(text[place:], number)
+	case 1: // another file's content behind it
+		text = append(text, files[int(at)%len(files)]...)
+	case 2: // another file's content in its place
+		text = files[int(at)%len(files)]
+	case kindsOfChange:
+		return
+	default:
+		block, rest := pem.Decode(text)
+		if block == nil {
+			return
+		}
+		place = min(int(at), len(block.Bytes))
+		switch kind % (kindsOfChange + 1) {
+		case 3: // other bytes in the first block
+			copy(block.Bytes[place:], number)
+		case 4: // more
+			block.Bytes = slices.Insert(block.Bytes, place, bytes.Repeat(number, 1+int(given)%100)...)
+		case 5: // fewer
+			block.Bytes = block.Bytes[:place]
+		case 6: // of another type
+			types := []string{"CERTIFICATE", "PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY", "X509 CRL", "TRUSTED CERTIFICATE"}
+			block.Type = types[int(at)%len(types)]
+		}
+		text = append(pem.EncodeToMemory(block), rest...)
 	}
-	for len(changes) >= 5 {
-		kind, file, at := changes[0]%kindsOfChange, &files[int(changes[1])%len(files)], int(changes[2])<<8|int(changes[3])
-		n := min(int(changes[4]), len(changes)-5)
-		given := changes[5 : 5+n]
-		changes = changes[5+n:]
-		block, rest := pem.Decode(*file)
-		if block == nil && kind < 4 {
-			continue
-		}
-		switch kind {
-		case 0: // other bytes in the first block
-			copy(block.Bytes[min(at, len(block.Bytes)):], given)
-		case 1: // more
-			at = min(at, len(block.Bytes))
-			block.Bytes = bytes.Join([][]byte{block.Bytes[:at], block.Bytes[at:]}, given)
-		case 2: // fewer
-			block.Bytes = block.Bytes[:min(at, len(block.Bytes))]
-		case 3: // of another type
-			block.Type = []string{"CERTIFICATE", "PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY", "X509 CRL", "TRUSTED CERTIFICATE"}[at%6]
-		case 4: // other text
-			copy((*file)[min(at, len(*file)):], given)
-		case 5: // another file's content behind it
-			*file = append(*file, files[at%len(files)]...)
-		case 6: // another file's content in its place
-			*file = bytes.Clone(files[at%len(files)])
-		}
-		if kind < 4 {
-			*file = append(pem.EncodeToMemory(block), rest...)
-		}
-		if len(*file) > 1<<16 {
-			return files
-		}
-	}
-	return files
+	*file = text
 }

@@ -17,9 +17,9 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// FuzzDissect changes recorded connections: no change makes a panic, and what is made of it can be checked and written as
-// JSON. Its input is a short list of changes to one of testdata/flows, so that go test spends its time on new inputs and
-// not on making them shorter. To run it:
+// FuzzDissect changes recorded connections: no change makes a panic, what is made of it can be checked and written as JSON,
+// and where bytes are missing, and nothing else is wrong, no check fails. Its input is one of testdata/flows and three
+// changes to it, in numbers: go test does not spend its time on making these shorter. To run it:
 //
 //	go test -fuzz FuzzDissect -fuzztime 1m ./lab/tlsdecrypt
 func FuzzDissect(f *testing.F) {
@@ -28,23 +28,91 @@ func FuzzDissect(f *testing.F) {
 	for i, name := range slices.Sorted(maps.Keys(recorded)) {
 		flows = append(flows, recorded[name])
 		for kind := range byte(kindsOfChange) {
-			f.Add(byte(i), []byte{kind, byte(3 * i), 0, 7, 2, 0xff, 0x16})
+			for _, at := range []uint16{0, 5, 60, 600} {
+				f.Add(byte(i), kind, byte(3*i), at, uint16(0x1603), byte(3), byte(5), at/2, uint16(0), byte(3), byte(9), at*2, uint16(0))
+			}
 		}
 	}
 	shared := trust()
-	f.Fuzz(func(t *testing.T, flow byte, changes []byte) {
-		r := &recording{events: append([]wiretap.Event{{}}, changed(flows[int(flow)%len(flows)], changes)...)}
+	f.Fuzz(func(t *testing.T, flow, kind1, event1 byte, at1, given1 uint16, kind2, event2 byte, at2, given2 uint16, kind3, event3 byte, at3, given3 uint16) {
+		changes := []change{{kind1, event1, at1, given1}, {kind2, event2, at2, given2}, {kind3, event3, at3, given3}}
+		events := flows[int(flow)%len(flows)]
+		onlyMissing := true
+		for _, c := range changes {
+			events = c.of(events)
+			onlyMissing = onlyMissing && (c.kind%kindsOfChange == changeCut || c.kind%kindsOfChange == changeMissing)
+		}
+		r := &recording{events: append([]wiretap.Event{{}}, events...)}
 		c := r.dissect(t, Options{Secrets: &keylog.Store{}})
 		c.Check(shared)
 		if _, err := json.Marshal(c); err != nil {
 			t.Fatal(err)
 		}
 		for _, result := range results(c) {
-			if onlyMissing(changes) && strings.HasSuffix(result, string(Fails)) {
+			if onlyMissing && strings.HasSuffix(result, string(Fails)) {
 				t.Fatalf("%s, and bytes are missing, which is all", result)
 			}
 		}
 	})
+}
+
+// change is one to the events of a connection: of which kind, to which event, where in its data, and a number for it.
+type change struct {
+	kind, event byte
+	at, given   uint16
+}
+
+// The kinds of changes.
+const (
+	changeBytes   byte = iota // other bytes
+	changeMore                // more bytes
+	changeFewer               // the rest is not there
+	changeCut                 // in two pieces
+	changeMissing             // missing, and said to be
+	changeGone                // not there
+	changeLater               // in another place
+	changeKind                // of another kind and side
+	kindsOfChange
+)
+
+// of returns events with the change. It leaves those that it is given as they are.
+func (c change) of(events []wiretap.Event) []wiretap.Event {
+	if len(events) == 0 {
+		return events
+	}
+	events = slices.Clone(events)
+	i := int(c.event) % len(events)
+	e := &events[i]
+	at := min(int(c.at), len(e.Data))
+	before, after := e.Data[:at:at], e.Data[at:]
+	given := []byte{byte(c.given >> 8), byte(c.given)}
+	switch c.kind % kindsOfChange {
+	case changeBytes:
+		e.Data = bytes.Clone(e.Data)
+		copy(e.Data[at:], given)
+	case changeMore:
+		e.Data = slices.Concat(before, bytes.Repeat(given, 1+int(c.given)%500), after)
+	case changeFewer:
+		e.Data = before
+	case changeCut:
+		if e.Kind == wiretap.Data {
+			second := *e
+			e.Data, second.Data = before, after
+			events = slices.Insert(events, i+1, second)
+		}
+	case changeMissing:
+		if e.Kind == wiretap.Data {
+			*e = wiretap.Event{Kind: wiretap.Gap, From: e.From, Missing: int64(len(e.Data))}
+		}
+	case changeGone:
+		events = slices.Delete(events, i, i+1)
+	case changeLater:
+		j := int(c.given) % len(events)
+		events[i], events[j] = events[j], events[i]
+	case changeKind:
+		e.Kind, e.From, e.Missing = wiretap.Kind(given[0]), wiretap.Side(given[1]), int64(at)-1
+	}
+	return events
 }
 
 // recordedFlows are the connections in testdata/flows, by name. The tests of other programs write them: see -seeds.
@@ -75,59 +143,6 @@ func events(script []byte) (all []wiretap.Event) {
 		all = append(all, e)
 	}
 	return all
-}
-
-const kindsOfChange = 8
-
-// onlyMissing reports whether changes leave out data, and say so, and change nothing else.
-func onlyMissing(changes []byte) bool {
-	for len(changes) >= 5 {
-		if kind := changes[0] % kindsOfChange; kind != 3 && kind != 4 {
-			return false
-		}
-		changes = changes[5+min(int(changes[4]), len(changes)-5):]
-	}
-	return true
-}
-
-// changed is a flow with changes: for each 1 byte of kind, 1 of which event, 2 of where in it, 1 of how many bytes follow, and these.
-func changed(flow []wiretap.Event, changes []byte) []wiretap.Event {
-	flow = append([]wiretap.Event(nil), flow...)
-	for len(changes) >= 5 && len(flow) > 0 && len(flow) < 1000 {
-		kind, i, at := changes[0]%kindsOfChange, int(changes[1])%len(flow), int(binary.BigEndian.Uint16(changes[2:]))
-		n := min(int(changes[4]), len(changes)-5)
-		given := changes[5 : 5+n]
-		changes = changes[5+n:]
-		e := &flow[i]
-		at = min(at, len(e.Data))
-		before, after := e.Data[:at:at], e.Data[at:]
-		switch kind {
-		case 0: // other bytes
-			e.Data = bytes.Clone(e.Data)
-			copy(e.Data[at:], given)
-		case 1: // more bytes
-			e.Data = append(append(before, given...), after...)
-		case 2: // fewer
-			e.Data = before
-		case 3: // in two pieces
-			second := *e
-			e.Data, second.Data = before, after
-			flow = append(flow[:i+1:i+1], append([]wiretap.Event{second}, flow[i+1:]...)...)
-		case 4: // missing
-			e.Missing, e.Kind, e.Data = int64(len(e.Data)), wiretap.Gap, nil
-		case 5: // not there
-			flow = append(flow[:i:i], flow[i+1:]...)
-		case 6: // later
-			if j := i + 1 + n; j < len(flow) {
-				flow[i], flow[j] = flow[j], flow[i]
-			}
-		case 7: // of another kind and side
-			if n > 0 {
-				e.Kind, e.From, e.Missing = wiretap.Kind(given[0]>>1), wiretap.Side(given[0]&1), int64(at)-1
-			}
-		}
-	}
-	return flow
 }
 
 var compressions = []tlswire.CertificateCompressionAlgorithm{tlswire.CompressionZlib, tlswire.CompressionBrotli, tlswire.CompressionZstd}
