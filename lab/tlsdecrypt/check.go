@@ -226,17 +226,17 @@ func (k *checker) signature(m *Message, s *tlswire.DigitallySigned, content []by
 	}
 	weak := ""
 	if key, ok := id.key.(*rsa.PublicKey); ok && key.N.BitLen() < minRSABits {
-		weak = fmt.Sprintf("; yet its key has %d bits alone, which others can break", key.N.BitLen())
+		weak = fmt.Sprintf(", although its key has %d bits alone, which others can break", key.N.BitLen())
 	}
 	switch err := verifySignature(id.key, s, content); err {
 	case nil:
-		note(m, "signature", Holds, "The signature holds: the private key of %s signed %s with %s%s.", id.name, what, scheme, weak)
+		note(m, "signature", Holds, "The signature holds%s: the private key of %s signed %s with %s.", weak, id.name, what, scheme)
 	case errScheme:
 		unknown(m, "signature", "signatures with %s, or by keys like that of %s, are not known here", scheme, id.name)
 	case errEncoding:
 		unknown(m, "signature", "it is not a signature in DER (RFC 5480 2.2, RFC 8446 4.2.3)")
 	case errRefused:
-		unknown(m, "signature", "the key of %s is one that is not computed with here%s", id.name, weak)
+		unknown(m, "signature", "the key of %s is one that is not computed with here: it is too short, or odd in another way", id.name)
 	default:
 		k.fails(m, "signature", "The signature fails: it is not one by the private key of %s over %s with %s.", id.name, what, scheme)
 	}

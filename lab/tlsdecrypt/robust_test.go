@@ -511,3 +511,29 @@ func TestConcurrent(t *testing.T) {
 	}
 	d.Close()
 }
+
+// A capture that begins in the middle of a connection without TLS says so; the middle of a record is none of that.
+func TestCapturedInTheMiddleOfSomethingElse(t *testing.T) {
+	hello := flows(t)["TLS 1.3"].events[1]
+	for _, test := range []struct {
+		client, server string
+		outcome        Outcome
+		want           string
+	}{
+		{"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", NotTLS, "the client does not speak TLS: it sent HTTP that is not encrypted: GET /a HTTP/1.1"},
+		{"", "HTTP/1.1 200 OK\r\n\r\n", NotTLS, "the server does not speak TLS: it sent HTTP that is not encrypted: HTTP/1.1 200 OK"},
+		{"a004 SELECT INBOX\r\n", "\x8a\x01\xff\x17", NotTLS, "the client does not speak TLS: it sent text: a004 SELECT INBOX"},
+		{"\x8a\x01\xff\x17\x99", "\x92\xb7\x00\x00", Incomplete, "bytes of the client are missing: where the next record begins cannot be told"},
+		{string(hello.Data), "http://crl.example/ca.crl\x30\x82\x01", Incomplete, "bytes of the server are missing: where the next record begins cannot be told"},
+	} {
+		r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}, {Kind: wiretap.Gap, From: wiretap.Client, Missing: -1}, {Kind: wiretap.Gap, From: wiretap.Server, Missing: -1}}}
+		if test.client != "" {
+			r.events = append(r.events, wiretap.Event{Kind: wiretap.Data, From: wiretap.Client, Data: []byte(test.client)})
+		}
+		r.events = append(r.events, wiretap.Event{Kind: wiretap.Data, From: wiretap.Server, Data: []byte(test.server)})
+		c := r.dissect(t, Options{})
+		if len(c.Problems) == 0 || c.Problems[0].Text != test.want || c.Verdict().Outcome != test.outcome {
+			t.Errorf("%q, %q: %s, problems %+v", test.client, test.server, c.Verdict().Outcome, c.Problems)
+		}
+	}
+}

@@ -106,7 +106,7 @@ func (f *flow) records(d *direction, b []byte, t time.Time) (rest []byte) {
 // notTLS ends the following of a side, whose bytes go on with b.
 func (f *flow) notTLS(d *direction, err *tlswire.RecordError, b []byte) {
 	d.dead = true
-	first := err.Offset == 0 || d.cut && !d.begun && saysWhat(b)
+	first := err.Offset == 0 && !d.cut || d.cut && !d.begun && f.hs.hello == nil && isText(b)
 	switch {
 	case d.cut && !d.begun && f.c.NotTLSFrom != tlswire.SideUnknown:
 		return // the other side does not speak TLS either
@@ -124,12 +124,16 @@ func (f *flow) notTLS(d *direction, err *tlswire.RecordError, b []byte) {
 	f.problem(d.side, err.Offset, fmt.Sprintf("the %v does not speak TLS: %s", d.side, other(b, err)))
 }
 
-// saysWhat reports whether the first bytes that were seen of a side are HTTP or text, and not the middle of a record: so
-// many characters in a row are no chance.
-func saysWhat(b []byte) bool {
-	const enough = 12
-	line := b[:min(len(b), enough)]
-	return len(b) >= 4 && guessed(b) || len(line) >= enough && !bytes.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' })
+// isText reports whether the first bytes that were seen of a side are HTTP or text, and not the middle of a record.
+// Certificates have text in them, but not this much in a row.
+func isText(b []byte) bool {
+	const least, most = 12, 200
+	if len(b) >= 4 && guessed(b) {
+		return true
+	}
+	return len(b) >= least && !bytes.ContainsFunc(b[:min(len(b), most)], func(r rune) bool {
+		return r > '~' || r < ' ' && r != '\t' && r != '\r' && r != '\n'
+	})
 }
 
 // other says what bytes are that are no TLS: their first line, if it is text.
