@@ -236,7 +236,7 @@ func (k *checker) signature(m *Message, s *tlswire.DigitallySigned, content []by
 	case errEncoding:
 		unknown(m, "signature", "it is not a signature in DER (RFC 5480 2.2, RFC 8446 4.2.3)")
 	case errRefused:
-		unknown(m, "signature", "the key of %s is one that is not computed with here: it is too short, or odd in another way", id.name)
+		unknown(m, "signature", "the RSA key of %s is not one that is taken here%s", id.name, weak)
 	default:
 		k.fails(m, "signature", "The signature fails: it is not one by the private key of %s over %s with %s.", id.name, what, scheme)
 	}

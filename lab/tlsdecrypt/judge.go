@@ -93,7 +93,7 @@ func (t *Trust) unverifiable(q question) string {
 			case err == errScheme, err == nil && isOutdated(cert.SignatureAlgorithm):
 				return fmt.Sprintf("the signature on %s is of a kind (%v) that is not taken here", subject(cert), cert.SignatureAlgorithm)
 			case err == errRefused:
-				return fmt.Sprintf("the key of %s is one that is not computed with here", subject(issuer))
+				return fmt.Sprintf("the RSA key of %s is not one that is taken here", subject(issuer))
 			}
 		}
 	}

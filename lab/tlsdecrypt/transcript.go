@@ -71,7 +71,7 @@ func (k *checker) doubt() string {
 	case n > k.ordered:
 		return "the messages before this are not in the order in which they are sent: packets are missing from the capture, or it has mixed them up"
 	case hs.tls13() && offersECH(hs.hello):
-		return "the server took the ClientHello that is encrypted in the one above, and the transcript begins with that (RFC 9849 7.2)"
+		return "the server may have taken the ClientHello that is encrypted in the one above, and the transcript would begin with that (RFC 9849 7.2)"
 	}
 	return ""
 }

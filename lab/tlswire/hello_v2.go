@@ -41,6 +41,9 @@ func ReadClientHelloV2(b []byte) (h Handshake, rest []byte, ok bool, err error) 
 		return Handshake{}, b, false, nil
 	}
 	n := headerLenV2 + int(b[0]&0x7f)<<8 + int(b[1])
+	if n < start {
+		return Handshake{}, b, false, nil
+	}
 	if n > len(b) {
 		return Handshake{}, b, true, ShortError{Need: n - len(b)}
 	}
