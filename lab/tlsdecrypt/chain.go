@@ -100,7 +100,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	case errThen == nil && errNow == nil:
 		note(m, "chain", Holds, "The chain holds: %s leads to the CA %s, and is good%s.", name, chain.under, purpose)
 	case errThen == nil:
-		note(m, "chain", Holds, "The chain held at the time of the connection: %s led to the CA %s, and was good%s. It does not any more: %s.", name, chain.under, purpose, k.trust.reason(leaf, errNow, q.role))
+		note(m, "chain", Holds, "The chain held at the time of the connection: %s led to the CA %s, and was good%s. It does not any more: %s.", name, chain.under, purpose, k.trust.reason(leaf, errNow, q))
 	case errNow == nil:
 		k.chainFails(m, q, leaf, errThen, "The chain did not hold at the time of the connection: ", fmt.Sprintf(" Now %s leads to the CA %s.", name, later.under))
 	default:

@@ -210,6 +210,25 @@ func TestChainThatIsNotChecked(t *testing.T) {
 	}
 }
 
+// An authority between may restrict what those below it are for, which not everybody looks at.
+func TestUsageOfAnAuthorityBetween(t *testing.T) {
+	p := testPKI()
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	template := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "between"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	between := authority{must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, p.clientCA.cert, key.Public(), p.clientCA.key)))), key}
+	shown := between.issue("client", "ecdsa", time.Now().Add(time.Hour), x509.ExtKeyUsageClientAuth)
+	shown.Certificate = append(shown.Certificate, between.cert.Raw)
+	reason := "the extKeyUsage of a CA above CN=client does not allow it to be a client"
+	want := "Cannot be checked: " + reason + "; but the server may trust other CAs than those that are known here."
+	if got := shownTo(t, lenient(), shown, trust()); got.Result != Unknown || got.Text != want {
+		t.Errorf("%s: %q, want %q", got.Result, got.Text, want)
+	}
+	if got := shownTo(t, serverConfig(), shown, trust()); got.Result != Fails || !strings.Contains(got.Text, reason) {
+		t.Errorf("refused: %s: %q", got.Result, got.Text)
+	}
+}
+
 // A server may name some CAs and take certificates of others, too.
 func TestNotAskedForAndTakenAllTheSame(t *testing.T) {
 	p := testPKI()

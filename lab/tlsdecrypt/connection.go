@@ -132,6 +132,6 @@ type Result string
 // The results.
 const (
 	Holds   Result = "holds"
-	Fails   Result = "fails"
-	Unknown Result = "unknown" // something that is needed was not seen
+	Fails   Result = "fails"   // proven: the verification said no, and what it covers was seen whole
+	Unknown Result = "unknown" // it cannot be told: the text says why
 )

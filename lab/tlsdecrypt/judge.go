@@ -17,7 +17,7 @@ import (
 // chainFails notes that a chain does not verify: that it fails, or why it is not known whether it does. end is what to
 // add when it fails.
 func (k *checker) chainFails(m *Message, q question, leaf *x509.Certificate, err error, text, end string) {
-	reason := k.trust.reason(leaf, err, q.role)
+	reason := k.trust.reason(leaf, err, q)
 	switch doubt := k.chainDoubt(m, q, leaf, err); doubt {
 	case "":
 		note(m, "chain", Fails, "%s%s.%s", text, reason, end)
@@ -49,7 +49,7 @@ func (k *checker) chainDoubt(m *Message, q question, leaf *x509.Certificate, err
 			return ""
 		}
 	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
-		if !slices.Contains(leaf.ExtKeyUsage, q.usage) {
+		if forbids(leaf, q.usage) {
 			return "" // its own extension says so
 		}
 	case errors.As(err, &host):
@@ -63,7 +63,7 @@ func (k *checker) chainDoubt(m *Message, q question, leaf *x509.Certificate, err
 	if !errors.As(err, &invalid) {
 		return fmt.Sprintf("a certificate of its chain has a critical extension that is not known here; the %v may know it", peer(m.From))
 	}
-	return fmt.Sprintf("%s; but the %v may trust other CAs than those that are known here", k.trust.reason(leaf, err, q.role), peer(m.From))
+	return fmt.Sprintf("%s; but the %v may trust other CAs than those that are known here", k.trust.reason(leaf, err, q), peer(m.From))
 }
 
 // hasTime reports whether the capture says when a message was sent.
@@ -98,6 +98,12 @@ func (t *Trust) unverifiable(q question) string {
 		}
 	}
 	return ""
+}
+
+// forbids reports whether a certificate's own extKeyUsage leaves out a usage (RFC 5280 4.2.1.12).
+func forbids(cert *x509.Certificate, usage x509.ExtKeyUsage) bool {
+	return len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) > 0 &&
+		!slices.Contains(cert.ExtKeyUsage, usage) && !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
 // isOutdated reports whether crypto/x509 takes no certificates with such signatures, although it can check them.

@@ -212,8 +212,8 @@ func (t *Trust) nameOf(cert *x509.Certificate) string {
 	return subject(cert)
 }
 
-// reason says why a chain does not verify for a role.
-func (t *Trust) reason(leaf *x509.Certificate, err error, role string) string {
+// reason says why a chain is not good for what is asked of it.
+func (t *Trust) reason(leaf *x509.Certificate, err error, q question) string {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var host x509.HostnameError
@@ -225,8 +225,10 @@ func (t *Trust) reason(leaf *x509.Certificate, err error, role string) string {
 		return t.unknownAuthority(leaf)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
 		return fmt.Sprintf("%s is valid from %s to %s only", subject(invalid.Cert), date(invalid.Cert.NotBefore), date(invalid.Cert.NotAfter))
+	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage && !forbids(leaf, q.usage):
+		return fmt.Sprintf("the extKeyUsage of a CA above %s does not allow it to be %s", subject(leaf), q.role)
 	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
-		return fmt.Sprintf("the extKeyUsage of %s does not allow to be %s", subject(leaf), role)
+		return fmt.Sprintf("the extKeyUsage of %s does not allow to be %s", subject(leaf), q.role)
 	case errors.As(err, &host):
 		return strings.TrimPrefix(host.Error(), "x509: ")
 	}
