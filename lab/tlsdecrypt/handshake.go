@@ -225,7 +225,7 @@ func (f *flow) findMaster(hs *handshake) bool {
 // premaster is the premaster secret of an RSA key exchange (RFC 5246 7.4.7.1), or nil.
 func (f *flow) premaster(hs *handshake) []byte {
 	cke, ok := find[*tlswire.ClientKeyExchange](hs)
-	if !ok || cke.KeyExchange != tlswire.KeyExchangeRSA || len(cke.EncryptedPreMasterSecret) < 8 {
+	if !ok || hs.clientRandom == nil || cke.KeyExchange != tlswire.KeyExchangeRSA || len(cke.EncryptedPreMasterSecret) < 8 {
 		return nil
 	}
 	if s := f.secret(keylog.LabelRSA, cke.EncryptedPreMasterSecret[:8]); len(s) == masterLen {

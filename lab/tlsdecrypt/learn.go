@@ -111,6 +111,9 @@ func (f *flow) serverHello(hello *tlswire.ServerHello) {
 	}
 	hs.headless = f.cut() && hs.generation == 0
 	hs.version, hs.suite, hs.serverRandom = hello.Version(), hello.CipherSuite, hello.Random[:]
+	if hs.hello == nil { // what does not depend on it can be checked all the same
+		f.c.handshakes = append(f.c.handshakes, hs)
+	}
 	f.c.Version, f.c.CipherSuite = hs.version, hs.suite
 	f.c.Resumption = FullHandshake
 	f.extensions(hello.Extensions)

@@ -236,6 +236,7 @@ func TestWhyAnRSAKeyDoesNotHelp(t *testing.T) {
 		"resumed": {flow(resumes), right, RSAResumed, "the RSA key does not help: the session was resumed, and its secret is that of an earlier connection"},
 		"no ClientKeyExchange": {lacking(t, static, tlswire.TypeClientKeyExchange), right, RSANotSeen,
 			"the RSA key does not help: ClientKeyExchange, which has the secret, is not in the capture"},
+		"no ClientHello": {firstLost(static), right, RSANotSeen, "a packet is missing here: it had ClientHello, without which nothing can be decrypted"},
 		"not whole": {lacking(t, static, tlswire.TypeCertificate), right, RSAKeyOpened,
 			"the keys cannot be derived: extended_master_secret covers the whole handshake (RFC 7627 4), and bytes that the server sent before this are not in the capture"},
 	} {
@@ -243,10 +244,40 @@ func TestWhyAnRSAKeyDoesNotHelp(t *testing.T) {
 		said := test.want == "" && len(c.Problems) == 0 || slices.ContainsFunc(c.Problems, func(p Problem) bool {
 			return test.want != "" && strings.HasPrefix(p.Text, test.want)
 		})
+		c.Check(trust())
+		for _, result := range results(c) {
+			if strings.HasSuffix(result, string(Fails)) {
+				t.Errorf("%s: %s", name, result)
+			}
+		}
+		if name == "no ClientHello" && !slices.Contains(results(c), "server Certificate: chain holds") {
+			t.Errorf("%s: %q", name, results(c))
+		}
 		if c.RSAKey != test.use || !said {
 			t.Errorf("%s: %q, problems %v", name, c.RSAKey, c.Problems)
 		}
 	}
+}
+
+// firstLost is the recording without what the client sent first.
+func firstLost(r *recording) *recording {
+	var lost int64
+	answered := false
+	return r.change(func(e wiretap.Event) []wiretap.Event {
+		switch {
+		case e.Kind != wiretap.Data || answered && lost == 0:
+		case e.From == wiretap.Client && !answered:
+			lost += int64(len(e.Data))
+			return nil
+		case !answered:
+			answered = true
+		case e.From == wiretap.Client:
+			gap := wiretap.Event{Kind: wiretap.Gap, From: e.From, Missing: lost}
+			lost = 0
+			return []wiretap.Event{gap, e}
+		}
+		return []wiretap.Event{e}
+	})
 }
 
 // lacking is the recording without the last bytes of a plaintext handshake message, the first of its type.

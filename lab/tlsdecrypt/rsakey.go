@@ -27,7 +27,12 @@ const (
 
 // rsaKeyUse says what the RSA keys do for a handshake, and in words why they do not open it.
 func (f *flow) rsaKeyUse(hs *handshake) (use RSAKeyUse, why string) {
-	if len(f.d.options.RSAKeys) == 0 || hs.version == 0 {
+	switch {
+	case len(f.d.options.RSAKeys) == 0:
+		return RSAKeyUnused, ""
+	case hs.version == 0 && slices.ContainsFunc(f.c.Messages, func(m *Message) bool { return m.Encrypted }):
+		return RSANotSeen, "the handshake is not in the capture"
+	case hs.version == 0:
 		return RSAKeyUnused, ""
 	}
 	kx := hs.suite.Info().KeyExchange
@@ -48,6 +53,8 @@ func (f *flow) rsaKeyUse(hs *handshake) (use RSAKeyUse, why string) {
 		return RSAForward, fmt.Sprintf("%v has forward secrecy (%s): only a key log opens it", hs.suite, kx)
 	case kx != tlswire.KeyExchangeRSA:
 		return RSAUnsupported, fmt.Sprintf("the key exchange of %v is not RSA", hs.suite)
+	case hs.clientRandom == nil:
+		return RSANotSeen, "ClientHello, whose random is needed, is not in the capture"
 	case shown && !f.hasKeyOf(leaf):
 		return RSAOtherKey, fmt.Sprintf("it is not the key of the server's certificate (%s)", subject(leaf))
 	case !exchanged:
