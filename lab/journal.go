@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -163,6 +164,9 @@ func (j *Journal) settle(k string, e *entry) {
 		e.Client.tells(client)
 		e.Verdict.admission(e.HTTP)
 		e.Verdict.witness(e.Wire)
+		if e.Wire != nil { // crypto/tls has no server_name of a ClientHello that it refuses at once
+			e.TLS.ServerName = cmp.Or(e.TLS.ServerName, e.Wire.ServerName)
+		}
 		if e.DurationMS == 0 {
 			e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
 		}

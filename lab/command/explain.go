@@ -2,11 +2,7 @@ package command
 
 import (
 	"bytes"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -31,7 +27,7 @@ func (p *Program) explainCommand() *cli.Command {
 		Flags: []cli.Flag{
 			dirFlag(),
 			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log, where there is one", Usage: "read TLS secrets from `FILE`, besides those in the capture, or off"},
-			&cli.StringFlag{Name: "rsa-key", Usage: "open TLS 1.2 connections without forward secrecy with the server's private key in `FILE`"},
+			&cli.StringFlag{Name: "rsa-key", Usage: "open TLS 1.2 connections without forward secrecy with the server's private key in `FILE`, a PEM that may have certificates too"},
 			caFlag("ca", "", "that servers must have: chains are checked under it"),
 			caFlag("client-ca", "", "that clients must have, likewise"),
 			certFlag("cert", "", "that one side has: chains may lead over those in it"),
@@ -73,6 +69,9 @@ func (p *Program) explain(c *cli.Context) error {
 	terminal := isTerminal(p.Stdout)
 	gallery := p.newGallery(c, file, terminal || size == 0)
 	gallery.trusts = by
+	if len(rsaKeys) > 0 {
+		gallery.uses = rsaKeyUses{}
+	}
 	bar := &progress{}
 	if !terminal || c.Int("stream") >= 0 { // else what is shown is progress enough
 		bar = newProgress(p.Stderr, "reading "+file)
@@ -200,40 +199,4 @@ func addLines(secrets *keylog.Store, lines []byte) {
 			secrets.AddPassing(entry)
 		}
 	}
-}
-
-// loadRSAKeys reads a server's private key, PKCS#8 or PKCS#1 in PEM.
-func loadRSAKeys(file string) ([]*rsa.PrivateKey, error) {
-	if file == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, &rsaKeyError{file, errors.New("it is not PEM")}
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
-		return []*rsa.PrivateKey{key}, nil
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, &rsaKeyError{file, err}
-	}
-	if key, ok := key.(*rsa.PrivateKey); ok {
-		return []*rsa.PrivateKey{key}, nil
-	}
-	return nil, &rsaKeyError{file, fmt.Errorf("it is a key of another kind (%T)", key)}
-}
-
-// rsaKeyError is a file that holds no RSA private key.
-type rsaKeyError struct {
-	file string
-	err  error
-}
-
-func (e *rsaKeyError) Error() string {
-	return fmt.Sprintf("%s is no RSA private key: %v", e.file, e.err)
 }

@@ -34,8 +34,9 @@ type gallery struct {
 	ready  map[int]*frame // what was added, by stream
 	drawn  kinds
 	count  struct{ all, tls int }
-	found  bool // the stream that is asked for
-	headed bool // the list has its heading
+	found  bool       // the stream that is asked for
+	headed bool       // the list has its heading
+	uses   rsaKeyUses // nil without --rsa-key
 
 	trusted *tlsdecrypt.Trust
 }
@@ -88,6 +89,9 @@ func (g *gallery) add(c *tlsdecrypt.Connection) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.ready[c.Number] = f
+	if g.uses != nil && (g.stream < 0 || g.stream == c.Number) {
+		g.uses[c.RSAKey]++
+	}
 	for len(g.ends) > 0 && g.ready[g.ends[0]] != nil {
 		g.show(g.ends[0])
 		g.ends = g.ends[1:]
@@ -163,6 +167,9 @@ func (g *gallery) finish(file string) error {
 		g.show(stream)
 	}
 	_ = g.out.Flush()
+	if g.uses != nil {
+		g.say("%v", g.uses)
+	}
 	switch other := g.count.all - g.count.tls; {
 	case g.count.all == 0:
 		return &nothingError{file: file, stream: -1}

@@ -130,7 +130,7 @@ func hint(err error) string {
 	case errors.As(err, &nothing) && nothing.stream >= 0:
 		return "lab explain --list FILE shows all that there is"
 	case errors.As(err, &rsaKey):
-		return "it takes the private key of the server's RSA certificate, such as certs/server-key.pem"
+		return rsaKey.hint()
 	case errors.Is(err, errCaptureOnTerminal):
 		return "lab up --capture - | wireshark -k -i -, or | lab explain -"
 	case errors.As(err, &taps):

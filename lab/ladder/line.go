@@ -39,7 +39,7 @@ func Line(c *tlsdecrypt.Connection, o Options) string {
 	}
 	version, group, server := "", "", c.ServerName
 	if c.Version != 0 {
-		version = strings.TrimPrefix(c.Version.String(), "TLS ")
+		version = strings.TrimSuffix(strings.TrimPrefix(c.Version.String(), "TLS "), " 3.0") // SSL 3.0 is the only SSL that is read
 	}
 	if c.Group != 0 {
 		group = c.Group.String()

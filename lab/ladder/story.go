@@ -64,7 +64,7 @@ func tell(c *tlsdecrypt.Connection) *story {
 			continue
 		}
 		it := item{from: m.From, time: m.Time, size: s.size(i), message: m, checks: m.Checks,
-			key: keyWords(m.Key, m.From), encrypted: m.Encrypted || m.Key != (tlsdecrypt.Key{})}
+			key: keyWords(m.Key, m.From), encrypted: m.Encrypted || m.Key != (tlsdecrypt.Key{}) && c.CipherSuite.Info().Cipher != "NULL"}
 		s.learn(m)
 		it.name, it.text, it.alarm = s.words(m)
 		if m.Encrypted {

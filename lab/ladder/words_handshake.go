@@ -45,7 +45,7 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 	case *tlswire.RawPublicKeyTLS12:
 		return bareKey
 	case *tlswire.CertificateVerify:
-		return fmt.Sprintf("Signs all of the above with the private key of %s%s. %s", p.subject(), by(body.DigitallySigned), proof)
+		return fmt.Sprintf("Signs all of the above with the private key of %s%s. %s", p.signer(), by(body.DigitallySigned), proof)
 	case *tlswire.ServerKeyExchange:
 		return s.serverKeyExchange(body)
 	case *tlswire.ClientKeyExchange:
@@ -236,6 +236,8 @@ func certificate(p *party, m *tlsdecrypt.Message, n int) string {
 	}
 	said += ", vouched for by " + issuer
 	switch {
+	case m.Time.Unix() <= 0: // the capture does not say when it was made
+		text += ", valid until " + p.leaf.NotAfter.UTC().Format(time.DateOnly)
 	case m.Time.After(p.leaf.NotAfter):
 		said += ", EXPIRED on " + p.leaf.NotAfter.UTC().Format(time.DateOnly)
 	case m.Time.Before(p.leaf.NotBefore):
@@ -281,7 +283,15 @@ func (s *story) serverKeyExchange(body *tlswire.ServerKeyExchange) string {
 	case body.Signed == nil:
 		return what + ". It is not signed: the key that both sides have from before vouches for it."
 	}
-	return fmt.Sprintf("%s, signed with the private key of %s%s. %s", what, s.server.subject(), by(*body.Signed), proof)
+	return fmt.Sprintf("%s, signed with the private key of %s%s. %s", what, s.server.signer(), by(*body.Signed), proof)
+}
+
+// signer names whose key made a signature.
+func (p party) signer() string {
+	if subject := p.subject(); subject != "" {
+		return subject
+	}
+	return "a certificate that was not seen"
 }
 
 // proof is what a signature is good for.
@@ -317,11 +327,17 @@ func lasting(s tlswire.Seconds) string {
 }
 
 func (s *story) changeCipherSpec(m *tlsdecrypt.Message) string {
+	if s.c.Version == 0 && !s.c.Retried {
+		return fmt.Sprintf("If this is TLS 1.2 or before, all that the %s sends after this is encrypted; in TLS 1.3 it means nothing. ServerHello, which would tell, was not seen.", m.From)
+	}
 	if s.tls13() || s.c.Version == 0 {
 		if s.client.ciphered && s.server.ciphered {
 			return "Means nothing here either."
 		}
 		return "Means nothing; old firewalls and the like on the way expect to see it."
+	}
+	if s.c.CipherSuite.Info().Cipher == "NULL" {
+		return fmt.Sprintf("All that the %s sends after this has a checksum, and is not encrypted.", m.From)
 	}
 	return fmt.Sprintf("All that the %s sends after this is encrypted.", m.From)
 }

@@ -81,6 +81,9 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	if now.IsZero() {
 		now = time.Now()
 	}
+	if !hasTime(m) {
+		then = now
+	}
 	purpose := " for " + q.role
 	if q.host != "" {
 		purpose += " named " + q.host
@@ -97,11 +100,11 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	case errThen == nil && errNow == nil:
 		note(m, "chain", Holds, "The chain holds: %s leads to the CA %s, and is good%s.", name, chain.under, purpose)
 	case errThen == nil:
-		note(m, "chain", Holds, "The chain held at the time of the connection: %s led to the CA %s, and was good%s. It does not any more: %s.", name, chain.under, purpose, k.trust.reason(leaf, errNow, q.role))
+		note(m, "chain", Holds, "The chain held at the time of the connection: %s led to the CA %s, and was good%s. It does not any more: %s.", name, chain.under, purpose, k.trust.reason(leaf, errNow, q))
 	case errNow == nil:
-		note(m, "chain", Fails, "The chain did not hold at the time of the connection: %s. Now %s leads to the CA %s.", k.trust.reason(leaf, errThen, q.role), name, later.under)
+		k.chainFails(m, q, leaf, errThen, "The chain did not hold at the time of the connection: ", fmt.Sprintf(" Now %s leads to the CA %s.", name, later.under))
 	default:
-		note(m, "chain", Fails, "The chain of %s fails: %s.", name, k.trust.reason(leaf, errThen, q.role))
+		k.chainFails(m, q, leaf, errThen, fmt.Sprintf("The chain of %s fails: ", name), "")
 	}
 }
 
@@ -116,8 +119,14 @@ func (k *checker) refused(side tlswire.Side) bool {
 func (k *checker) unwanted(m *Message, name string, chain verification) bool {
 	top := subject(chain.authorities[len(chain.authorities)-1])
 	if asked := k.asked[m.From]; len(asked) > 0 && !chain.has(func(ca *x509.Certificate) bool { return asked.names(ca) }) {
-		note(m, "chain", Fails, "%s leads to %s; the %v asked for a certificate of %s.", name, top, peer(m.From), asked)
-		return true
+		if k.refused(m.From) {
+			note(m, "chain", Fails, "%s leads to %s; the %v asked for a certificate of %s.", name, top, peer(m.From), asked)
+			return true
+		}
+		if len(k.trust.trustedBy(peer(m.From))) == 0 { // it may take others than those that it names
+			note(m, "chain", Unknown, "%s leads to %s; the %v asked for a certificate of %s, and may take this one all the same.", name, top, peer(m.From), asked)
+			return true
+		}
 	}
 	trusted := k.trust.trustedBy(peer(m.From))
 	if len(trusted) > 0 && !chain.has(func(ca *x509.Certificate) bool { return slices.ContainsFunc(trusted, ca.Equal) }) {

@@ -1,15 +1,20 @@
 package tlsdecrypt
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 // chains records mutual TLS in a version, checks it under t, and returns the
@@ -108,5 +113,164 @@ func TestRevoked(t *testing.T) {
 		if _, shown := chains(t, tls.VersionTLS13, clientConfig(), trust); shown.Result != test.result || !strings.Contains(shown.Text, test.want) {
 			t.Errorf("%s: %s: %q, want %q", name, shown.Result, shown.Text, test.want)
 		}
+	}
+}
+
+// lenient is a server that takes any client certificate.
+func lenient() *tls.Config {
+	server := serverConfig()
+	server.ClientAuth = tls.RequireAnyClientCert
+	return server
+}
+
+// shownTo records a client that shows a certificate to a server, and returns the check of its chain under t.
+func shownTo(t *testing.T, server *tls.Config, shown tls.Certificate, trust *Trust) (check Check) {
+	t.Helper()
+	client := clientConfig()
+	client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil }
+	c := record(t, server, client).dissect(t, Options{})
+	c.Check(trust)
+	for _, m := range c.Messages {
+		for _, k := range m.Checks {
+			if k.Subject == "chain" && m.From == tlswire.SideClient {
+				check = k
+			}
+		}
+	}
+	return check
+}
+
+// The CAs of a folder may have nothing to do with a capture. A chain that leads to none of them is wrong only where it is
+// known what the other side trusts, or where that says so; what the certificate itself says is known at any rate.
+func TestChainOfAnotherPKI(t *testing.T) {
+	p := testPKI()
+	tomorrow := time.Now().Add(24 * time.Hour)
+	elsewhere, again := newAuthority("stranger-ca"), newAuthority("client-ca")
+	stranger := elsewhere.issue("stranger", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth)
+	for name, test := range map[string]struct {
+		shown tls.Certificate
+		want  string // where it is not known what the server trusts
+	}{
+		"elsewhere": {stranger, "Cannot be checked: CN=stranger leads to CN=stranger-ca, which is none of the CAs that are known here."},
+		"made anew": {again.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "Cannot be checked: CN=client leads to a CA that calls itself CN=client-ca, and not to the CA client-ca that is known here: the names are the same, the keys are not."},
+		"by itself": {tls.Certificate{Certificate: [][]byte{elsewhere.cert.Raw}, PrivateKey: elsewhere.key}, "Cannot be checked: CN=stranger-ca is signed by itself, and is none of the CAs that are known here."},
+		"does not parse": {tls.Certificate{Certificate: append(slices.Clone(stranger.Certificate), []byte{0x30, 0}), PrivateKey: stranger.PrivateKey},
+			"Cannot be checked: a certificate of its chain does not parse: malformed tbs certificate."},
+	} {
+		if got := shownTo(t, lenient(), test.shown, trust()); got.Result != Unknown || got.Text != test.want {
+			t.Errorf("%s, taken: %s: %q, want %q", name, got.Result, got.Text, test.want)
+		}
+		if name == "does not parse" {
+			continue
+		}
+		knowing := trust()
+		knowing.ServerTrusts = []*x509.Certificate{p.clientCA.cert}
+		if got := shownTo(t, lenient(), test.shown, knowing); got.Result != Fails {
+			t.Errorf("%s, trust known: %s: %q", name, got.Result, got.Text)
+		}
+		if got := shownTo(t, serverConfig(), test.shown, trust()); got.Result != Fails {
+			t.Errorf("%s, refused: %s: %q", name, got.Result, got.Text)
+		}
+	}
+	for name, test := range map[string]struct {
+		shown tls.Certificate
+		want  string
+	}{
+		"expired": {elsewhere.issue("client", "ecdsa", time.Now().Add(-time.Hour), x509.ExtKeyUsageClientAuth), "The chain of CN=client fails: CN=client is valid from "},
+		"usage":   {p.clientCA.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageServerAuth), "The chain of CN=client fails: the extKeyUsage of CN=client does not allow"},
+	} {
+		if got := shownTo(t, lenient(), test.shown, trust()); got.Result != Fails || !strings.HasPrefix(got.Text, test.want) {
+			t.Errorf("%s: %s: %q", name, got.Result, got.Text)
+		}
+	}
+}
+
+// What crypto/x509 refuses to look at is not known to be wrong.
+func TestChainThatIsNotChecked(t *testing.T) {
+	p := testPKI()
+	issue := func(change func(*x509.Certificate)) tls.Certificate {
+		key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+		template := &x509.Certificate{SerialNumber: big.NewInt(5), Subject: pkix.Name{CommonName: "client"}, NotBefore: time.Now().Add(-time.Hour),
+			NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+		change(template)
+		der := must(x509.CreateCertificate(rand.Reader, template, p.clientCA.cert, key.Public(), p.clientCA.key))
+		return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	}
+	for want, change := range map[string]func(*x509.Certificate){
+		"Cannot be checked: the signature on CN=client is of a kind (ECDSA-SHA1) that is not taken here.": func(c *x509.Certificate) {
+			c.SignatureAlgorithm = x509.ECDSAWithSHA1
+		},
+		"Cannot be checked: a certificate of its chain has a critical extension that is not known here; the server may know it.": func(c *x509.Certificate) {
+			c.ExtraExtensions = []pkix.Extension{{Id: []int{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}}
+		},
+	} {
+		if got := shownTo(t, lenient(), issue(change), trust()); got.Result != Unknown || got.Text != want {
+			t.Errorf("%s: %q, want %q", got.Result, got.Text, want)
+		}
+	}
+}
+
+// An authority between may restrict what those below it are for, which not everybody looks at.
+func TestUsageOfAnAuthorityBetween(t *testing.T) {
+	p := testPKI()
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	template := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "between"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	between := authority{must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, p.clientCA.cert, key.Public(), p.clientCA.key)))), key}
+	shown := between.issue("client", "ecdsa", time.Now().Add(time.Hour), x509.ExtKeyUsageClientAuth)
+	shown.Certificate = append(shown.Certificate, between.cert.Raw)
+	reason := "the extKeyUsage of a CA above CN=client does not allow it to be a client"
+	want := "Cannot be checked: " + reason + "; but the server may trust other CAs than those that are known here."
+	if got := shownTo(t, lenient(), shown, trust()); got.Result != Unknown || got.Text != want {
+		t.Errorf("%s: %q, want %q", got.Result, got.Text, want)
+	}
+	if got := shownTo(t, serverConfig(), shown, trust()); got.Result != Fails || !strings.Contains(got.Text, reason) {
+		t.Errorf("refused: %s: %q", got.Result, got.Text)
+	}
+}
+
+// A server may name some CAs and take certificates of others, too.
+func TestNotAskedForAndTakenAllTheSame(t *testing.T) {
+	p := testPKI()
+	of := p.serverCA.issue("guest", "ecdsa", time.Now().Add(time.Hour), x509.ExtKeyUsageClientAuth)
+	want := "CN=guest leads to CN=server-ca; the server asked for a certificate of CN=client-ca, and may take this one all the same."
+	if got := shownTo(t, lenient(), of, trust()); got.Result != Unknown || got.Text != want {
+		t.Errorf("%s: %q, want %q", got.Result, got.Text, want)
+	}
+}
+
+// Old clients take a name in the subject alone, and captures may have no times.
+func TestNamesAndTimesThatCannotBeJudged(t *testing.T) {
+	p := testPKI()
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	for want, names := range map[string][]string{
+		"Cannot be checked: CN=localhost has the name localhost in its subject alone, which older clients take and newer ones do not (RFC 9525 6.3).": nil,
+		"Cannot be checked: CN=localhost is for l*.example, a wildcard that some clients take and others do not (RFC 9525 6.3).":                      {"l*.example"},
+	} {
+		template := &x509.Certificate{SerialNumber: big.NewInt(6), Subject: pkix.Name{CommonName: "localhost"}, NotBefore: time.Now().Add(-time.Hour),
+			NotAfter: time.Now().Add(time.Hour), DNSNames: names}
+		der := must(x509.CreateCertificate(rand.Reader, template, p.serverCA.cert, key.Public(), p.serverCA.key))
+		server, client := serverConfig(), clientConfig()
+		server.Certificates = []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
+		client.InsecureSkipVerify = true
+		c := record(t, server, client).dissect(t, Options{})
+		c.Check(trust())
+		found := slices.ContainsFunc(c.Messages, func(m *Message) bool {
+			return slices.ContainsFunc(m.Checks, func(k Check) bool { return k.Result == Unknown && k.Text == want })
+		})
+		if !found {
+			t.Errorf("%q, want %q", results(c), want)
+		}
+	}
+	expired := p.clientCA.issue("client", "ecdsa", time.Now().Add(-time.Hour), x509.ExtKeyUsageClientAuth)
+	client := clientConfig()
+	client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &expired, nil }
+	c := record(t, lenient(), client).change(func(e wiretap.Event) []wiretap.Event {
+		e.Time = time.Time{}
+		return []wiretap.Event{e}
+	}).dissect(t, Options{})
+	c.Check(trust())
+	if got := results(c); !slices.Contains(got, "client Certificate: chain unknown") {
+		t.Errorf("a capture without times: %q", got)
 	}
 }

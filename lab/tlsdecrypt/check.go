@@ -3,6 +3,7 @@ package tlsdecrypt
 import (
 	"bytes"
 	"crypto/hmac"
+	"crypto/rsa"
 	"fmt"
 	"hash"
 	"slices"
@@ -26,7 +27,7 @@ func (c *Connection) Check(t *Trust) {
 	}
 	alert := c.Verdict().Alert
 	for _, hs := range c.handshakes {
-		k := checker{c: c, hs: hs, trust: t, alert: alert}
+		k := checker{c: c, hs: hs, trust: t, alert: alert, ordered: hs.ordered()}
 		if hs.tls13() {
 			k.tls13()
 		} else if hs.version != 0 {
@@ -42,7 +43,9 @@ type checker struct {
 	trust      *Trust
 	alert      *Message          // that ended the connection, or nil
 	transcript []byte            // the messages so far
+	post       *postHandshake    // that is checked after the handshake, or nil
 	messages   int               // in it
+	ordered    int               // the first messages of the handshake that are in order
 	shown      [3]*shownIdentity // by tlswire.Side: whose certificate was shown
 	asked      [3]authorities    // by tlswire.Side: of whom the other one wants a certificate
 }
@@ -52,36 +55,55 @@ func note(m *Message, subject string, r Result, format string, args ...any) {
 	m.Checks = append(m.Checks, Check{Subject: subject, Result: r, Text: text.Clean(fmt.Sprintf(format, args...))})
 }
 
-// partial notes that a claim cannot be checked, if so.
-func (k *checker) partial(m *Message, subject string) bool {
-	partial := k.hs.partial && k.messages >= k.hs.wholeUpTo
-	if partial {
-		note(m, subject, Unknown, "Cannot be checked: some message of the handshake before this one was not seen.")
+// unknown notes that a claim cannot be checked, and why.
+func unknown(m *Message, subject, why string, args ...any) {
+	note(m, subject, Unknown, "Cannot be checked: "+why+".", args...)
+}
+
+// fails notes that a claim did not verify: it is wrong, or what it covers was not seen as the two sides did.
+func (k *checker) fails(m *Message, subject, format string, args ...any) {
+	if why := k.doubt(); why != "" {
+		unknown(m, subject, "%s", why)
+		return
 	}
-	return partial
+	note(m, subject, Fails, format, args...)
 }
 
 // tls13 checks a handshake of TLS 1.3 and the authentications after it.
 func (k *checker) tls13() {
 	h := hashOf(k.hs.suite.Info())
-	if h == nil {
-		return
-	}
 	for i, m := range k.hs.transcript {
+		if h == nil {
+			unknownHash(m, k.hs.suite)
+			continue
+		}
 		k.message(h, m, k.hs.secrets[m.From], m.From.String()+"_handshake_traffic_secret")
 		k.join(m)
-		if i == 0 && len(k.hs.transcript) > 1 && k.hs.transcript[1].Handshake.IsHelloRetryRequest() {
+		if i == 0 && k.hs.retried() {
 			k.transcript = messageHash(h, k.transcript) // RFC 8446 4.4.1
 		}
 	}
-	k.excuseECH()
+	if h == nil {
+		return
+	}
 	whole := k.transcript
 	for _, p := range k.hs.posts {
+		k.post = p
 		k.transcript = slices.Clip(whole) // RFC 8446 4.4: the handshake, then this exchange alone
 		for _, m := range p.messages {
 			k.message(h, m, p.secret, "client_application_traffic_secret")
 			k.join(m)
 		}
+	}
+}
+
+// unknownHash notes that the claims of a message cannot be checked for want of a hash.
+func unknownHash(m *Message, suite tlswire.CipherSuite) {
+	switch m.Handshake.Body.(type) {
+	case *tlswire.CertificateVerify:
+		unknown(m, "signature", "the hash of %v is not known here", suite)
+	case *tlswire.Finished:
+		unknown(m, "verify_data", "the hash of %v is not known here", suite)
 	}
 }
 
@@ -113,21 +135,16 @@ func (k *checker) message(h func() hash.Hash, m *Message, baseKey []byte, baseNa
 	switch body := body.(type) {
 	case *tlswire.ClientHello:
 		if psk, ok := tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey); ok && len(psk.Binders) > 0 {
-			note(m, "binder", Unknown, "Cannot be checked: the binder is a checksum under a secret that key logs do not have (RFC 8446 4.2.11.2).")
+			unknown(m, "binder", "the binder is a checksum under a secret that key logs do not have (RFC 8446 4.2.11.2)")
 		}
 	case *tlswire.Certificate:
 		k.certificate(m, body)
 	case *tlswire.CertificateVerify:
-		if !k.partial(m, "signature") {
-			sum := digest(h, k.transcript)
-			k.signature(m, &body.DigitallySigned, signedTLS13(m.From, sum), fmt.Sprintf("the transcript hash %x…", sum[:4]))
-		}
+		sum := digest(h, k.transcript)
+		k.signature(m, &body.DigitallySigned, signedTLS13(m.From, sum), fmt.Sprintf("the transcript hash %x…", sum[:4]))
 	case *tlswire.Finished:
-		if k.partial(m, "verify_data") {
-			return
-		}
-		if baseKey == nil {
-			note(m, "verify_data", Unknown, "Cannot be checked: %s is not known.", baseName)
+		if baseKey == nil || m.Key.Secret != baseName { // which opened the record, and so is right
+			unknown(m, "verify_data", "%s is not known", baseName)
 			return
 		}
 		sum := digest(h, k.transcript)
@@ -147,7 +164,7 @@ func (k *checker) verifyData(m *Message, got, want, sum []byte, key string) {
 		note(m, "verify_data", Holds, "The checksum holds: computed anew over the transcript hash %x… with %s, it is the same %x….", sum[:4], key, want[:4])
 		return
 	}
-	note(m, "verify_data", Fails, "The checksum fails: over the transcript hash %x… with %s it is %x…, and not %x…: some message of the handshake is not what was sent.",
+	k.fails(m, "verify_data", "The checksum fails: over the transcript hash %x… with %s it is %x…, and not %x…: some message of the handshake is not what was sent.",
 		sum[:4], key, want[:4], got[:min(4, len(got))])
 }
 
@@ -166,9 +183,7 @@ func (k *checker) tls12() {
 				k.signature(m, body.Signed, append(signed, body.Params...), "both randoms and the parameters of the key agreement")
 			}
 		case *tlswire.CertificateVerify:
-			if !k.partial(m, "signature") {
-				k.signature(m, &body.DigitallySigned, k.transcript, fmt.Sprintf("the %d bytes of handshake before it", len(k.transcript)))
-			}
+			k.signature(m, &body.DigitallySigned, k.transcript, fmt.Sprintf("the %d bytes of handshake before it", len(k.transcript)))
 		case *tlswire.Finished:
 			k.finishedTLS12(m, body)
 		}
@@ -179,14 +194,12 @@ func (k *checker) tls12() {
 func (k *checker) finishedTLS12(m *Message, body *tlswire.Finished) {
 	info := k.hs.suite.Info()
 	p := prfOf(k.hs.version, info)
-	switch {
-	case k.partial(m, "verify_data"):
-	case k.hs.master == nil || p == nil:
-		note(m, "verify_data", Unknown, "Cannot be checked: master_secret is not known.")
-	default:
-		sum := handshakeHash(k.hs.version, info, k.transcript)
-		k.verifyData(m, body.VerifyData, finishedTLS12(p, k.hs.master, m.From, sum), sum, "the PRF under master_secret")
+	if k.hs.master == nil || p == nil || m.Key.Secret != masterSecret { // which opened the record, and so is right
+		unknown(m, "verify_data", "master_secret is not known")
+		return
 	}
+	sum := handshakeHash(k.hs.version, info, k.transcript)
+	k.verifyData(m, body.VerifyData, finishedTLS12(p, k.hs.master, m.From, sum), sum, "the PRF under master_secret")
 }
 
 // signature checks that a side signed content with the key of its certificate.
@@ -198,19 +211,26 @@ func (k *checker) signature(m *Message, s *tlswire.DigitallySigned, content []by
 	}
 	switch {
 	case id == nil:
-		note(m, "signature", Unknown, "Cannot be checked: the certificate of the %v was not seen.", m.From)
+		unknown(m, "signature", "the certificate of the %v was not seen", m.From)
 		return
 	case id.key == nil:
-		note(m, "signature", Unknown, "Cannot be checked: the public key of %s cannot be read here.", id.name)
+		unknown(m, "signature", "the public key of %s cannot be read here", id.name)
 		return
 	}
-	err := verifySignature(id.key, s, content)
-	switch {
-	case err == nil:
-		note(m, "signature", Holds, "The signature holds: the private key of %s signed %s with %s.", id.name, what, scheme)
-	case err == errScheme:
-		note(m, "signature", Unknown, "Cannot be checked: signatures with %s, or by keys like that of %s, are not known here.", scheme, id.name)
+	weak := ""
+	if key, ok := id.key.(*rsa.PublicKey); ok && key.N.BitLen() < minRSABits {
+		weak = fmt.Sprintf(", although its key has %d bits alone, which others can break", key.N.BitLen())
+	}
+	switch err := verifySignature(id.key, s, content); err {
+	case nil:
+		note(m, "signature", Holds, "The signature holds%s: the private key of %s signed %s with %s.", weak, id.name, what, scheme)
+	case errScheme:
+		unknown(m, "signature", "signatures with %s, or by keys like that of %s, are not known here", scheme, id.name)
+	case errEncoding:
+		unknown(m, "signature", "it is not a signature in DER (RFC 5480 2.2, RFC 8446 4.2.3)")
+	case errRefused:
+		unknown(m, "signature", "the RSA key of %s is not one that is taken here%s", id.name, weak)
 	default:
-		note(m, "signature", Fails, "The signature fails: it is not one by the private key of %s over %s with %s.", id.name, what, scheme)
+		k.fails(m, "signature", "The signature fails: it is not one by the private key of %s over %s with %s.", id.name, what, scheme)
 	}
 }

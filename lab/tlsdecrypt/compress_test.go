@@ -20,7 +20,7 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-func pack(t *testing.T, a tlswire.CertificateCompressionAlgorithm, b []byte) []byte {
+func pack(t testing.TB, a tlswire.CertificateCompressionAlgorithm, b []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	switch a {

@@ -25,6 +25,7 @@ type Connection struct {
 	Negotiated
 	NotTLSFrom tlswire.Side // whose bytes are something else from the first on; SideUnknown: nobody's
 	Problems   []Problem    // what cannot be seen, and why
+	RSAKey     RSAKeyUse    // what a server's private key did for it
 
 	lacking    bool         // bytes of it are not in the capture
 	handshakes []*handshake // for Check
@@ -131,6 +132,6 @@ type Result string
 // The results.
 const (
 	Holds   Result = "holds"
-	Fails   Result = "fails"
-	Unknown Result = "unknown" // something that is needed was not seen
+	Fails   Result = "fails"   // proven: the verification said no, and what it covers was seen whole
+	Unknown Result = "unknown" // it cannot be told: the text says why
 )

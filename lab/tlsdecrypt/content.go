@@ -16,7 +16,8 @@ import (
 func (f *flow) closed(m Message) {
 	m.Encrypted = true
 	if d := f.sides[m.From-tlswire.SideClient]; m.Type == tlswire.ContentTypeHandshake || d.phase == handshaking || d.encrypting == f.hs && !f.hs.finished[d.side] {
-		f.hs.miss() // it may have been a handshake message
+		f.hs.miss("a record before this could not be read, which may have been part of the handshake")
+		d.reader, d.spans = tlswire.HandshakeReader{}, nil
 	}
 	if last := f.last(m); last != nil && last.Encrypted && m.Type == tlswire.ContentTypeApplicationData {
 		last.Time = m.Time
@@ -81,16 +82,17 @@ func clip(b []byte) []byte { return slices.Clone(b[:min(len(b), maxData)]) }
 func (f *flow) changeCipherSpec(d *direction) {
 	hs := f.hs
 	if hs.version == 0 {
-		d.blind = hs.hello == nil || f.cut() || f.sides[1].dead
+		answered := f.c.Retried || d.phase == early // it comes before ServerHello then
+		d.blind = hs.hello == nil || (f.cut() || f.sides[1].dead) && !answered
 		return
 	}
 	if hs.tls13() {
 		return
 	}
-	if d.side == tlswire.SideServer && !hs.done && !hs.partial {
+	if d.side == tlswire.SideServer && !hs.done && hs.missed == "" {
 		f.resumedTLS12(hs)
 	}
-	d.encrypting, d.current, d.failed = hs, nil, nil
+	d.encrypting, d.current, d.failed, d.inflater = hs, nil, nil, inflater{}
 }
 
 // handshakeData takes the content of a handshake record.
@@ -106,7 +108,7 @@ func (f *flow) handshakeData(d *direction, content []byte, m Message) {
 		if err != nil {
 			f.problem(d.side, m.Records[0].Offset, fmt.Sprintf("the handshake messages of the %v cannot be told apart: %v", d.side, err))
 			d.reader = tlswire.HandshakeReader{}
-			f.hs.partial = true
+			f.hs.miss(fmt.Sprintf("the handshake messages of the %v cannot be told apart", d.side))
 		}
 		if raw == nil {
 			break

@@ -112,13 +112,14 @@ func (f *flow) end(t time.Time) {
 	for _, d := range f.sides {
 		f.finish(d)
 	}
-	f.d.forget(f)
+	f.c.RSAKey, _ = f.rsaKeyUse(f.hs)
 	if f.d.options.Secrets != nil && f.c.ClientRandom != nil {
 		f.d.options.Secrets.Forget(f.c.ClientRandom)
 	}
 	if f.d.options.Done != nil {
 		f.d.options.Done(f.c)
 	}
+	f.d.forget(f) // last, so that Close waits for Done
 }
 
 // finish says what is left over of a side's bytes at the end.
@@ -281,6 +282,10 @@ func (f *flow) noSecret(d *direction, offset int64, what string) {
 // noKeys says that there is no secret of the connection; why is "" for the
 // common reasons.
 func (f *flow) noKeys(why string) {
+	if _, not := f.rsaKeyUse(f.hs); not != "" {
+		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("the RSA key does not help: %s (client random %x…)", not, f.hs.clientRandom[:4]))
+		return
+	}
 	store := f.d.options.Secrets
 	text := "no keys: " + why
 	switch {

@@ -2,7 +2,7 @@ package tlsdecrypt
 
 import (
 	"bytes"
-	"crypto/rsa"
+	"crypto/x509"
 	"slices"
 
 	"mtlslab.example/lab/lab/keylog"
@@ -19,6 +19,7 @@ type handshake struct {
 	suite          tlswire.CipherSuite
 	generation     int // counts renegotiations
 	serverName     string
+	compression    tlswire.CompressionMethod
 	encryptThenMAC bool // RFC 7366
 	extendedMaster bool // RFC 7627
 	sessionID      []byte
@@ -26,16 +27,19 @@ type handshake struct {
 	resumed        bool // TLS 1.2
 
 	// transcript has the messages that the transcript hash takes, in order
-	// (RFC 8446 4.4.1, RFC 5246 7.4.9); when partial is set, some that come after
-	// the first wholeUpTo of them are not there.
+	// (RFC 8446 4.4.1, RFC 5246 7.4.9). missed says why some that come after the
+	// first wholeUpTo of them may not be there.
 	transcript []*Message
-	partial    bool
+	missed     string
 	wholeUpTo  int
+	headless   bool    // the connection's first bytes were not seen
 	finished   [3]bool // by tlswire.Side: its Finished was seen
 	posts      []*postHandshake
 
-	master  []byte    // of TLS 1.2, once it is known
-	secrets [3][]byte // of TLS 1.3, by side: its handshake_traffic_secret
+	master   []byte    // of TLS 1.2, once it is known
+	byRSAKey bool      // an RSA key opened it
+	derived  bool      // from the messages of the handshake
+	secrets  [3][]byte // of TLS 1.3, by side: its handshake_traffic_secret
 }
 
 // postHandshake is an authentication after the handshake (RFC 8446 4.6.2): the
@@ -44,6 +48,12 @@ type postHandshake struct {
 	context  []byte
 	messages []*Message
 	secret   []byte // the client's application_traffic_secret at its Finished
+	missed   string // why some of its messages may not be there
+}
+
+// ended reports whether the client's answer is there.
+func (p *postHandshake) ended() bool {
+	return p.messages[len(p.messages)-1].Handshake.Type == tlswire.TypeFinished
 }
 
 func (hs *handshake) tls13() bool { return hs.version >= tlswire.VersionTLS13 }
@@ -55,7 +65,7 @@ func (hs *handshake) join(m *Message) {
 	case hs.tls13() && hs.finished[tlswire.SideClient] && hs.finished[tlswire.SideServer]:
 		hs.joinPost(m)
 	case len(hs.transcript) >= maxTranscript:
-		hs.miss()
+		hs.miss("the handshake has more messages before this one than are kept")
 	default:
 		if hs.transcript == nil {
 			hs.transcript = make([]*Message, 0, usualMessages)
@@ -64,13 +74,6 @@ func (hs *handshake) join(m *Message) {
 	}
 	if m.Handshake.Type == tlswire.TypeFinished {
 		hs.finished[m.From] = true
-	}
-}
-
-// miss notes that a message of the transcript is missing.
-func (hs *handshake) miss() {
-	if !hs.partial {
-		hs.partial, hs.wholeUpTo = true, len(hs.transcript)
 	}
 }
 
@@ -89,8 +92,8 @@ func (hs *handshake) joinPost(m *Message) {
 		}
 		return
 	}
-	for _, p := range hs.posts {
-		if len(p.messages) > 1 && p.messages[len(p.messages)-1].Handshake.Type != tlswire.TypeFinished {
+	for _, p := range slices.Backward(hs.posts) {
+		if len(p.messages) > 1 && !p.ended() {
 			p.messages = append(p.messages, m)
 			return
 		}
@@ -101,7 +104,7 @@ func (hs *handshake) joinPost(m *Message) {
 // answers: what it does not ask for there, it does not ask for in this handshake.
 func (hs *handshake) flightSeen() bool {
 	seen := hs.transcript
-	if hs.partial {
+	if hs.missed != "" {
 		seen = seen[:hs.wholeUpTo]
 	}
 	return hs.resumed || slices.ContainsFunc(seen, func(m *Message) bool {
@@ -138,6 +141,17 @@ func find[B tlswire.Body](hs *handshake) (body B, ok bool) {
 	return body, false
 }
 
+// serverLeaf is the server's certificate in TLS 1.2, if it was seen and parses.
+func (hs *handshake) serverLeaf() (*x509.Certificate, bool) {
+	for _, m := range hs.transcript {
+		if body, ok := m.Handshake.Body.(*tlswire.CertificateTLS12); ok && m.From == tlswire.SideServer && len(body.Certificates) > 0 {
+			leaf, err := tlswire.ParseCertificate(body.Certificates[0])
+			return leaf, err == nil
+		}
+	}
+	return nil, false
+}
+
 // masterFromPremaster is RFC 5246 8.1 and RFC 7627 4.
 func (hs *handshake) masterFromPremaster(premaster []byte) []byte {
 	info := hs.suite.Info()
@@ -158,6 +172,9 @@ func (hs *handshake) masterFromPremaster(premaster []byte) []byte {
 func (hs *handshake) keys(side tlswire.Side) (*protection, error) {
 	info := hs.suite.Info()
 	p := prfOf(hs.version, info)
+	if hs.version == tlswire.VersionSSL30 {
+		return nil, errSSL30
+	}
 	if p == nil || info.Cipher == "" {
 		return nil, unsupportedError{hs.suite}
 	}
@@ -176,7 +193,7 @@ func (hs *handshake) keys(side tlswire.Side) (*protection, error) {
 		return own
 	}
 	macKey, key, iv := take(info.MACLen), take(info.KeyLen), take(ivLen)
-	prot := &protection{key: Key{Secret: "master_secret", Generation: hs.generation}}
+	prot := &protection{key: Key{Secret: masterSecret, Generation: hs.generation}}
 	var err error
 	if info.AEAD {
 		var aead opener
@@ -197,6 +214,7 @@ func (f *flow) findMaster(hs *handshake) bool {
 	if s := f.secret(keylog.LabelClientRandom, hs.clientRandom); len(s) == masterLen {
 		hs.master = s
 	} else if s := f.premaster(hs); s != nil {
+		hs.derived = true
 		hs.master = hs.masterFromPremaster(s)
 	} else if hs.resumed {
 		hs.master = f.resumedMaster(hs)
@@ -207,16 +225,19 @@ func (f *flow) findMaster(hs *handshake) bool {
 // premaster is the premaster secret of an RSA key exchange (RFC 5246 7.4.7.1), or nil.
 func (f *flow) premaster(hs *handshake) []byte {
 	cke, ok := find[*tlswire.ClientKeyExchange](hs)
-	if !ok || cke.KeyExchange != tlswire.KeyExchangeRSA || len(cke.EncryptedPreMasterSecret) < 8 {
+	if !ok || hs.clientRandom == nil || cke.KeyExchange != tlswire.KeyExchangeRSA || len(cke.EncryptedPreMasterSecret) < 8 {
 		return nil
 	}
 	if s := f.secret(keylog.LabelRSA, cke.EncryptedPreMasterSecret[:8]); len(s) == masterLen {
 		return s
 	}
+	leaf, shown := hs.serverLeaf()
 	for _, key := range f.d.options.RSAKeys {
-		//lint:ignore SA1019 it is what TLS 1.2 did, and nobody learns here whether it failed
-		s, err := rsa.DecryptPKCS1v15(nil, key, cke.EncryptedPreMasterSecret)
-		if err == nil && len(s) == masterLen && s[0] == 3 {
+		if shown && !key.PublicKey.Equal(leaf.PublicKey) {
+			continue
+		}
+		if s := decryptPremaster(key, cke.EncryptedPreMasterSecret); s != nil {
+			hs.byRSAKey = true
 			return s
 		}
 	}

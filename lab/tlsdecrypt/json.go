@@ -48,11 +48,15 @@ func (c *Connection) MarshalJSON() ([]byte, error) {
 	if v.Messages == nil {
 		v.Messages = []*Message{}
 	}
-	if c.Version != 0 {
-		v.TLS = &jsonNegotiated{
-			Version: c.Version.String(), CipherSuite: c.CipherSuite.String(), ALPN: c.ALPN, ServerName: c.ServerName,
-			Resumed: c.Resumption != FullHandshake, Resumption: c.Resumption, Retried: c.Retried,
+	if hello := c.offered(); c.Version != 0 || hello != nil {
+		v.TLS = &jsonNegotiated{ALPN: c.ALPN, ServerName: c.ServerName, Resumption: c.Resumption, Retried: c.Retried}
+		if hello != nil {
+			v.TLS.Offered = newJSONOffer(hello)
 		}
+	}
+	if c.Version != 0 {
+		resumed := c.Resumption != FullHandshake
+		v.TLS.Version, v.TLS.CipherSuite, v.TLS.Resumed = c.Version.String(), c.CipherSuite.String(), &resumed
 		if c.ClientAuth || c.flightsSeen() {
 			v.TLS.ClientAuth = &c.ClientAuth
 		}
@@ -84,16 +88,17 @@ type jsonEndAlert struct {
 }
 
 type jsonNegotiated struct {
-	Version     string     `json:"version"`
-	CipherSuite string     `json:"cipher_suite"`
+	Version     string     `json:"version,omitempty"` // this and the next are left out without a ServerHello
+	CipherSuite string     `json:"cipher_suite,omitempty"`
 	Group       string     `json:"group,omitempty"`
 	ALPN        string     `json:"alpn,omitempty"`
 	ServerName  string     `json:"server_name,omitempty"`
-	Resumed     bool       `json:"resumed"`
+	Resumed     *bool      `json:"resumed,omitempty"` // nil without a ServerHello
 	Resumption  Resumption `json:"resumption,omitempty"`
 	EarlyData   *bool      `json:"early_data,omitempty"` // nil when that cannot be known
 	Retried     bool       `json:"hello_retry_request"`
 	ClientAuth  *bool      `json:"client_auth,omitempty"` // the same
+	Offered     *jsonOffer `json:"offered,omitempty"`     // nil when ClientHello was not seen
 }
 
 type jsonProblem struct {

@@ -13,6 +13,12 @@ func (f *flow) handshakeMessage(d *direction, raw []byte, m Message) {
 	if packed, ok := h.Body.(*tlswire.CompressedCertificate); ok {
 		m.Inner, m.Err = unpack(packed, h.Context)
 	}
+	f.parsed(d, m)
+}
+
+// parsed takes a handshake message that was read.
+func (f *flow) parsed(d *direction, m Message) {
+	h := m.Handshake
 	added := f.add(m)
 	if body, ok := h.Body.(*tlswire.ClientHello); ok {
 		f.clientHello(d, body)
@@ -20,7 +26,7 @@ func (f *flow) handshakeMessage(d *direction, raw []byte, m Message) {
 	if added != nil {
 		f.hs.join(added)
 	} else {
-		f.hs.partial = true
+		f.hs.miss("the handshake has more messages before this one than are kept")
 	}
 	f.learn(d, h.Body)
 }
@@ -67,7 +73,14 @@ func (f *flow) clientHello(d *direction, hello *tlswire.ClientHello) {
 		if f.hs.hello != nil && f.hs.version != 0 {
 			generation = f.hs.generation + 1
 		}
-		f.hs = &handshake{generation: generation}
+		missed := ""
+		if f.hs.version == 0 {
+			missed = f.hs.missed
+			if f.hs.hello != nil {
+				missed = "there was another ClientHello before this one, and what the server said to it was not seen"
+			}
+		}
+		f.hs = &handshake{generation: generation, missed: missed}
 		if len(f.c.handshakes) < maxHandshakes {
 			f.c.handshakes = append(f.c.handshakes, f.hs)
 		}
@@ -96,7 +109,11 @@ func (f *flow) serverHello(hello *tlswire.ServerHello) {
 	if hs.version != 0 {
 		return // a second one changes nothing: no client would take it
 	}
+	hs.headless = f.cut() && hs.generation == 0
 	hs.version, hs.suite, hs.serverRandom = hello.Version(), hello.CipherSuite, hello.Random[:]
+	if hs.hello == nil { // what does not depend on it can be checked all the same
+		f.c.handshakes = append(f.c.handshakes, hs)
+	}
 	f.c.Version, f.c.CipherSuite = hs.version, hs.suite
 	f.c.Resumption = FullHandshake
 	f.extensions(hello.Extensions)
@@ -104,6 +121,7 @@ func (f *flow) serverHello(hello *tlswire.ServerHello) {
 		hs.encryptThenMAC = tlswire.Has(hello.Extensions, tlswire.ExtensionEncryptThenMAC)
 		hs.extendedMaster = tlswire.Has(hello.Extensions, tlswire.ExtensionExtendedMasterSecret)
 		hs.sessionID = hello.LegacySessionIDEcho
+		hs.compression = hello.LegacyCompressionMethod
 		return
 	}
 	if share, ok := tlswire.Lookup[*tlswire.KeyShareServerHello](hello.Extensions, tlswire.ExtensionKeyShare); ok {
@@ -139,7 +157,7 @@ func (f *flow) finished(d *direction) {
 			d.phase = application
 		} else if n := len(hs.posts); n > 0 && d.keys[application] != nil {
 			for _, p := range hs.posts {
-				if last := p.messages[len(p.messages)-1]; p.secret == nil && last.Handshake.Type == tlswire.TypeFinished {
+				if p.secret == nil && p.ended() {
 					p.secret = d.keys[application].secret
 				}
 			}

@@ -218,6 +218,9 @@ func TestOpensslSuites(t *testing.T) {
 			if len(all) != 1 {
 				t.Fatalf("%d connections", len(all))
 			}
+			if strings.HasPrefix(c.suite, "NULL-") { // which is said
+				all[0].Problems = slices.DeleteFunc(all[0].Problems, func(p Problem) bool { return strings.HasPrefix(p.Text, "nothing is encrypted: ") })
+			}
 			readsWell(t, all[0], 5)
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"crypto/hmac"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -76,6 +77,9 @@ func newAEAD(suite tlswire.CipherSuite, key []byte) (opener, error) {
 	}
 	return nil, unsupportedError{suite}
 }
+
+// errSSL30 is a version whose keys and MACs are made in a way of its own (RFC 6101 6.2.2, 5.2.3.1).
+var errSSL30 = errors.New("SSL 3.0 cannot be decrypted here; Wireshark may be able to")
 
 // aeadTLS13 is the record protection of TLS 1.3 (RFC 8446 5.2, 5.3).
 type aeadTLS13 struct {

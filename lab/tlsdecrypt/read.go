@@ -32,7 +32,7 @@ func (f *flow) trafficSecret(d *direction, p phase) []byte {
 // lacksSecret tells whether a record cannot be read for want of a secret.
 func (f *flow) lacksSecret(d *direction, rec tlswire.Record) bool {
 	if d.encrypting != nil {
-		return d.current == nil && d.failed == nil && !plainAlert(rec) && !f.findMaster(d.encrypting)
+		return d.current == nil && d.failed == nil && !plainAlert(rec) && d.encrypting.version != tlswire.VersionSSL30 && !f.findMaster(d.encrypting)
 	}
 	if rec.Type != tlswire.ContentTypeApplicationData || d.keys[d.phase] != nil {
 		return false
@@ -70,6 +70,9 @@ func (f *flow) read(w waiting) {
 		f.readTLS13(d, w, m)
 	case w.hole:
 		f.closed(m)
+		if rec.Type == tlswire.ContentTypeChangeCipherSpec { // its one byte says no more than its type
+			f.changeCipherSpec(d)
+		}
 	default:
 		f.content(d, rec.Fragment, m)
 	}
@@ -126,7 +129,11 @@ func (f *flow) open(d *direction, w waiting) ([]byte, *protection) {
 	case now != nil && d.phase != early:
 		now.seq++
 		if !w.hole {
-			f.problem(d.side, w.rec.Offset, fmt.Sprintf("a record does not open with %s: it was changed on the way, or the key log is of another connection", now.key.Secret))
+			why := "it was changed on the way, or the key log is of another connection"
+			if d.incomplete {
+				why = "a record before it, which may have changed the key, has bytes missing"
+			}
+			f.problem(d.side, w.rec.Offset, fmt.Sprintf("a record does not open with %s: %s", now.key.Secret, why))
 		}
 	case now == nil && !w.hole:
 		f.noSecret(d, w.rec.Offset, trafficSecrets[d.phase][d.side].label)
@@ -192,15 +199,22 @@ func (f *flow) updateKey(d *direction) {
 	}
 }
 
+// masterSecret is the name of the secret of TLS 1.2 that all keys come from (RFC 5246 8.1).
+const masterSecret = "master_secret"
+
 var errNoSecret = errors.New("the master secret is not known")
 
 // readTLS12 opens a record that follows a ChangeCipherSpec of TLS 1.2 or before.
 func (f *flow) readTLS12(d *direction, w waiting, m Message) {
 	hs := d.encrypting
-	m.Key = Key{Secret: "master_secret", Generation: hs.generation}
+	m.Key = Key{Secret: masterSecret, Generation: hs.generation}
 	if d.current == nil && d.failed == nil {
-		if f.findMaster(hs) {
+		if hs.version == tlswire.VersionSSL30 {
+			d.failed = errSSL30
+		} else if f.findMaster(hs) {
 			d.current, d.failed = hs.keys(d.side)
+		} else if info := hs.suite.Info(); info.Cipher == "NULL" {
+			d.current = &protection{cipher: unencrypted{info.MACLen}}
 		} else {
 			d.failed = errNoSecret
 			f.noSecretTLS12(d, w.rec.Offset)
@@ -216,13 +230,44 @@ func (f *flow) readTLS12(d *direction, w waiting, m Message) {
 	content, err := d.current.open(f.plaintext[:0], w.rec)
 	if err != nil {
 		if !w.hole {
-			f.problem(d.side, w.rec.Offset, "a record does not open with the keys of master_secret: it was changed on the way, or the key log is of another connection")
+			f.problem(d.side, w.rec.Offset, hs.unopened(d))
 		}
+		d.inflater.lose()
 		f.closed(m)
 		return
 	}
 	f.plaintext = content[:0]
+	if hs.suite.Info().Cipher == "NULL" {
+		m.Key = d.current.key // none when the checksums could not be checked
+		f.warnUnencrypted(d, w.rec.Offset)
+	}
+	switch hs.compression {
+	case tlswire.CompressionNull:
+	case tlswire.CompressionDeflate:
+		if content, err = d.inflater.inflate(content); err != nil {
+			f.problem(d.side, w.rec.Offset, err.Error())
+			f.closed(m)
+			return
+		}
+	default:
+		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("the records are compressed with %v, which cannot be decompressed here", hs.compression))
+		f.closed(m)
+		return
+	}
 	f.content(d, content, m)
+}
+
+// unopened says why a record does not open although there is a master secret.
+func (hs *handshake) unopened(d *direction) string {
+	switch {
+	case hs.derived && hs.extendedMaster && hs.missed != "":
+		return "the keys cannot be derived: extended_master_secret covers the whole handshake (RFC 7627 4), and " + hs.missed
+	case d.incomplete && hs.suite.Info().Cipher == "RC4_128", d.incomplete && hs.suite.Info().CBC && hs.version < tlswire.VersionTLS11:
+		return "a record does not open: bytes of the one before it are missing, without which it cannot be decrypted"
+	case hs.derived:
+		return "a record does not open with the keys of master_secret: it was changed on the way, or the secret is of another connection"
+	}
+	return "a record does not open with the keys of master_secret: it was changed on the way, or the key log is of another connection"
 }
 
 func (f *flow) noSecretTLS12(d *direction, offset int64) {

@@ -3,7 +3,6 @@ package tlsdecrypt
 import (
 	"bytes"
 	"crypto/tls"
-	"encoding/binary"
 	"encoding/json"
 	"math/rand/v2"
 	"runtime"
@@ -489,39 +488,6 @@ func TestJSONOfWhatIsNotKnown(t *testing.T) {
 	}
 }
 
-// FuzzDissect feeds pieces of recorded connections, changed: 1 byte of kind and side, 2 of length, then the data.
-func FuzzDissect(f *testing.F) {
-	for _, r := range flows(f) {
-		var script []byte
-		for _, e := range r.events[1:] {
-			script = append(script, byte(e.Kind)<<1|byte(e.From))
-			script = binary.BigEndian.AppendUint16(script, uint16(len(e.Data)))
-			script = append(script, e.Data...)
-		}
-		f.Add(script)
-	}
-	f.Fuzz(func(t *testing.T, script []byte) {
-		var done *Connection
-		d := New(Options{Secrets: &keylog.Store{}, Done: func(c *Connection) { done = c }})
-		handle := d.Open(wiretap.Event{})
-		for len(script) >= 3 {
-			e := wiretap.Event{Kind: wiretap.Kind(script[0] >> 1), From: wiretap.Side(script[0] & 1)}
-			n := min(int(binary.BigEndian.Uint16(script[1:])), len(script)-3)
-			e.Data, e.Missing = script[3:3+n], int64(n)-1
-			script = script[3+n:]
-			handle(e)
-		}
-		d.Close()
-		if done == nil {
-			t.Fatal("the connection did not end")
-		}
-		done.Check(trust())
-		if _, err := json.Marshal(done); err != nil {
-			t.Fatal(err)
-		}
-	})
-}
-
 // Connections of many goroutines at once do not disturb each other.
 func TestConcurrent(t *testing.T) {
 	all := flows(t)
@@ -544,4 +510,30 @@ func TestConcurrent(t *testing.T) {
 		}
 	}
 	d.Close()
+}
+
+// A capture that begins in the middle of a connection without TLS says so; the middle of a record is none of that.
+func TestCapturedInTheMiddleOfSomethingElse(t *testing.T) {
+	hello := flows(t)["TLS 1.3"].events[1]
+	for _, test := range []struct {
+		client, server string
+		outcome        Outcome
+		want           string
+	}{
+		{"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", NotTLS, "the client does not speak TLS: it sent HTTP that is not encrypted: GET /a HTTP/1.1"},
+		{"", "HTTP/1.1 200 OK\r\n\r\n", NotTLS, "the server does not speak TLS: it sent HTTP that is not encrypted: HTTP/1.1 200 OK"},
+		{"a004 SELECT INBOX\r\n", "\x8a\x01\xff\x17", NotTLS, "the client does not speak TLS: it sent text: a004 SELECT INBOX"},
+		{"\x8a\x01\xff\x17\x99", "\x92\xb7\x00\x00", Incomplete, "bytes of the client are missing: where the next record begins cannot be told"},
+		{string(hello.Data), "http://crl.example/ca.crl\x30\x82\x01", Incomplete, "bytes of the server are missing: where the next record begins cannot be told"},
+	} {
+		r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}, {Kind: wiretap.Gap, From: wiretap.Client, Missing: -1}, {Kind: wiretap.Gap, From: wiretap.Server, Missing: -1}}}
+		if test.client != "" {
+			r.events = append(r.events, wiretap.Event{Kind: wiretap.Data, From: wiretap.Client, Data: []byte(test.client)})
+		}
+		r.events = append(r.events, wiretap.Event{Kind: wiretap.Data, From: wiretap.Server, Data: []byte(test.server)})
+		c := r.dissect(t, Options{})
+		if len(c.Problems) == 0 || c.Problems[0].Text != test.want || c.Verdict().Outcome != test.outcome {
+			t.Errorf("%q, %q: %s, problems %+v", test.client, test.server, c.Verdict().Outcome, c.Problems)
+		}
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,9 +15,9 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-var seeds = flag.Bool("seeds", false, "write a recorded connection of each case to testdata, as a seed of FuzzDissect")
+var seeds = flag.Bool("seeds", false, "write a recorded connection of each case to testdata/flows, which FuzzDissect changes")
 
-// maxSeed is the most bytes of a connection that becomes a seed.
+// maxSeed is the most bytes of a connection that is kept.
 const maxSeed = 6000
 
 // writeSeeds writes the longest connection of each case that is no longer than maxSeed.
@@ -46,8 +45,8 @@ func (s *studio) writeSeeds(t *testing.T, connections map[int]*tlsdecrypt.Connec
 		}
 	}
 	for name, script := range longest {
-		name := filepath.Join("testdata", "fuzz", "FuzzDissect", strings.ReplaceAll(name, " ", "-"))
-		if err := os.WriteFile(name, fmt.Appendf(nil, "go test fuzz v1\n[]byte(%q)\n", script), 0o644); err != nil {
+		name := filepath.Join("testdata", "flows", strings.ReplaceAll(name, " ", "-"))
+		if err := os.WriteFile(name, script, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -65,7 +64,7 @@ func secretsOf(random, log []byte) (script []byte) {
 	return script
 }
 
-// scripts is a sink that keeps events as FuzzDissect takes them, by the port of the client.
+// scripts is a sink that keeps events as testdata/flows has them, by the port of the client.
 type scripts map[int]*[]byte
 
 func (s scripts) Open(e wiretap.Event) wiretap.Handler {

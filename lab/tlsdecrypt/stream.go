@@ -11,14 +11,16 @@ import (
 
 // direction is what one side sends.
 type direction struct {
-	side   tlswire.Side
-	buf    []byte // the start of a record, the rest of which is still to come
-	hole   bool   // zeros in buf stand for bytes that are missing
-	offset int64  // of buf's first byte in the side's stream
-	cut    bool   // its first bytes are missing
-	blind  bool   // it encrypts, and the hellos were not seen
-	dead   bool   // it cannot be followed any further
-	closed bool   // FIN
+	side       tlswire.Side
+	buf        []byte // the start of a record, the rest of which is still to come
+	hole       bool   // zeros in buf stand for bytes that are missing
+	incomplete bool   // there was such a record
+	offset     int64  // of buf's first byte in the side's stream
+	begun      bool   // a record was read
+	cut        bool   // its first bytes are missing
+	blind      bool   // it encrypts, and the hellos were not seen
+	dead       bool   // it cannot be followed any further
+	closed     bool   // FIN
 
 	reader tlswire.HandshakeReader
 	spans  []Span // the records of the message that is not complete in reader
@@ -33,6 +35,7 @@ type direction struct {
 	encrypting *handshake  // since ChangeCipherSpec: whose keys are used
 	current    *protection // made when it is first needed
 	failed     error       // why it cannot be made
+	inflater   inflater    // of compressed records
 }
 
 // phase is which of its keys a side uses in TLS 1.3.
@@ -69,6 +72,18 @@ func (f *flow) data(d *direction, b []byte, t time.Time) {
 
 // records reads all whole records, and returns what is left.
 func (f *flow) records(d *direction, b []byte, t time.Time) (rest []byte) {
+	if d.side == tlswire.SideClient && d.offset == 0 && !d.cut && len(b) > 0 {
+		h, after, ok, err := tlswire.ReadClientHelloV2(b)
+		if err != nil {
+			return b
+		}
+		if ok {
+			n := len(b) - len(after)
+			m := Message{From: d.side, Time: t, Type: tlswire.ContentTypeHandshake, Records: []Span{{Length: n}}, Length: int64(len(h.Raw)), Handshake: &h}
+			d.offset, d.begun, b = int64(n), true, after
+			f.parsed(d, m)
+		}
+	}
 	for len(b) > 0 {
 		rec, after, err := tlswire.ReadRecord(b, d.offset)
 		switch err := err.(type) {
@@ -79,6 +94,7 @@ func (f *flow) records(d *direction, b []byte, t time.Time) (rest []byte) {
 			return b
 		}
 		d.offset += int64(len(b) - len(after))
+		d.begun = true
 		hole := d.hole
 		d.hole = false
 		b = after
@@ -90,19 +106,34 @@ func (f *flow) records(d *direction, b []byte, t time.Time) (rest []byte) {
 // notTLS ends the following of a side, whose bytes go on with b.
 func (f *flow) notTLS(d *direction, err *tlswire.RecordError, b []byte) {
 	d.dead = true
+	first := err.Offset == 0 && !d.cut || d.cut && !d.begun && f.hs.hello == nil && isText(b)
 	switch {
-	case d.cut:
+	case d.cut && !d.begun && f.c.NotTLSFrom != tlswire.SideUnknown:
+		return // the other side does not speak TLS either
+	case d.cut && !first:
 		f.problem(d.side, err.Offset, fmt.Sprintf("bytes of the %v are missing: where the next record begins cannot be told", d.side))
 		return
-	case err.Offset > 0:
+	case !first:
 		f.problem(d.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", other(b, err)))
 		return
 	case f.c.NotTLSFrom != tlswire.SideUnknown:
-		f.problem(d.side, 0, fmt.Sprintf("the %v answered without TLS, too: %s", d.side, other(b, err)))
+		f.problem(d.side, err.Offset, fmt.Sprintf("the %v answered without TLS, too: %s", d.side, other(b, err)))
 		return
 	}
 	f.c.NotTLSFrom = d.side
-	f.problem(d.side, 0, fmt.Sprintf("the %v does not speak TLS: %s", d.side, other(b, err)))
+	f.problem(d.side, err.Offset, fmt.Sprintf("the %v does not speak TLS: %s", d.side, other(b, err)))
+}
+
+// isText reports whether the first bytes that were seen of a side are HTTP or text, and not the middle of a record.
+// Certificates have text in them, but not this much in a row.
+func isText(b []byte) bool {
+	const least, most = 12, 200
+	if len(b) >= 4 && guessed(b) {
+		return true
+	}
+	return len(b) >= least && !bytes.ContainsFunc(b[:min(len(b), most)], func(r rune) bool {
+		return r > '~' || r < ' ' && r != '\t' && r != '\r' && r != '\n'
+	})
 }
 
 // other says what bytes are that are no TLS: their first line, if it is text.
@@ -141,7 +172,8 @@ func (f *flow) gap(d *direction, missing int64, t time.Time) {
 		need := headerLen + int(d.buf[3])<<8 + int(d.buf[4]) - len(d.buf)
 		if missing <= int64(need) {
 			f.problem(d.side, d.offset, "bytes are missing here: the record that they are part of cannot be read")
-			d.hole = true
+			d.hole, d.incomplete = true, true
+			f.hs.miss(lost(d.side))
 			f.data(d, make([]byte, missing), t)
 			return
 		}
@@ -151,6 +183,7 @@ func (f *flow) gap(d *direction, missing int64, t time.Time) {
 		d.offset = max(missing, 0)
 		return
 	}
+	f.hs.miss(lost(d.side))
 	size := ""
 	if missing > 0 {
 		size = fmt.Sprintf("%d ", missing)

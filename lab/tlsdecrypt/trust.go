@@ -212,8 +212,8 @@ func (t *Trust) nameOf(cert *x509.Certificate) string {
 	return subject(cert)
 }
 
-// reason says why a chain does not verify for a role.
-func (t *Trust) reason(leaf *x509.Certificate, err error, role string) string {
+// reason says why a chain is not good for what is asked of it.
+func (t *Trust) reason(leaf *x509.Certificate, err error, q question) string {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var host x509.HostnameError
@@ -225,8 +225,10 @@ func (t *Trust) reason(leaf *x509.Certificate, err error, role string) string {
 		return t.unknownAuthority(leaf)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
 		return fmt.Sprintf("%s is valid from %s to %s only", subject(invalid.Cert), date(invalid.Cert.NotBefore), date(invalid.Cert.NotAfter))
+	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage && !forbids(leaf, q.usage):
+		return fmt.Sprintf("the extKeyUsage of a CA above %s does not allow it to be %s", subject(leaf), q.role)
 	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
-		return fmt.Sprintf("the extKeyUsage of %s does not allow to be %s", subject(leaf), role)
+		return fmt.Sprintf("the extKeyUsage of %s does not allow to be %s", subject(leaf), q.role)
 	case errors.As(err, &host):
 		return strings.TrimPrefix(host.Error(), "x509: ")
 	}
@@ -239,8 +241,11 @@ func (t *Trust) unknownAuthority(leaf *x509.Certificate) string {
 		if !bytes.Equal(ca.Certificate.RawSubject, leaf.RawIssuer) {
 			continue
 		}
-		if leaf.CheckSignatureFrom(ca.Certificate) != nil {
+		if certified(leaf, ca.Certificate) == errSignature {
 			return fmt.Sprintf("its issuer calls itself %s, but it is not signed with the key of the CA %s", issuer, ca.Name)
+		}
+		if usage := ca.Certificate.KeyUsage; usage != 0 && usage&x509.KeyUsageCertSign == 0 {
+			return fmt.Sprintf("it was issued by the CA %s, whose keyUsage does not allow to sign certificates", ca.Name)
 		}
 		return fmt.Sprintf("it was issued by the CA %s, which is no root, and what leads from there to a root was not sent along", ca.Name)
 	}

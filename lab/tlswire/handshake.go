@@ -131,7 +131,7 @@ func newBody(t HandshakeType, ctx Context) Body {
 		return &CertificateVerify{DigitallySigned{Legacy: legacy}}
 	case TypeClientKeyExchange:
 		if kx := ctx.CipherSuite.Info().KeyExchange; kx.clientParams() {
-			return &ClientKeyExchange{KeyExchange: kx}
+			return &ClientKeyExchange{KeyExchange: kx, SSL30: ctx.Version == VersionSSL30}
 		}
 	case TypeFinished:
 		return &Finished{}
@@ -155,6 +155,10 @@ func newBody(t HandshakeType, ctx Context) Body {
 
 func (h Handshake) walk(tracing bool) *codec {
 	c := &codec{tracing: tracing}
+	if hello, ok := h.Body.(*ClientHello); ok && hello.V2 != nil {
+		hello.wireV2(c)
+		return c
+	}
 	number(c, 1, "msg_type", &h.Type, "Which handshake message this is (RFC 8446 4).")
 	at := c.open(3)
 	if tracing {
@@ -179,7 +183,9 @@ func (h Handshake) Marshal() []byte {
 // Fields lists the parts of the message, its header first.
 func (h Handshake) Fields() []Field {
 	c := h.walk(true)
-	c.fields[1].Value = fmt.Sprint(len(c.out) - HandshakeHeaderLen)
+	if hello, ok := h.Body.(*ClientHello); !ok || hello.V2 == nil {
+		c.fields[1].Value = fmt.Sprint(len(c.out) - HandshakeHeaderLen)
+	}
 	return c.fields
 }
 

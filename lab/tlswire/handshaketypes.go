@@ -82,6 +82,12 @@ func (t HandshakeType) String() string {
 	return name("handshake_type(%d)", nil, t)
 }
 
+// Known reports whether this is a message of IANA's registry.
+func (t HandshakeType) Known() bool {
+	_, ok := handshakeTypes[t]
+	return ok
+}
+
 // MessageName returns the RFC's name of the message, as in "ClientHello".
 func (t HandshakeType) MessageName() string {
 	if info, ok := handshakeTypes[t]; ok {

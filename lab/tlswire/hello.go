@@ -8,6 +8,8 @@ type ClientHello struct {
 	CipherSuites             []CipherSuite
 	LegacyCompressionMethods []CompressionMethod
 	Extensions               []Extension // nil when the block is absent, as TLS 1.2 allows
+
+	V2 *ClientHelloV2 // of one in the form of SSL 2.0, which the other fields are made from; nil otherwise
 }
 
 // Type is client_hello.

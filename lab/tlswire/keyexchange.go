@@ -18,6 +18,10 @@ func (kx KeyExchange) ecdh() bool {
 	return kx == KeyExchangeECDHE || kx == KeyExchangeECDHanon || kx == KeyExchangeECDHEPSK
 }
 
+// ForwardSecret reports whether the secret comes from keys that both sides make for one connection alone (RFC 5246 F.1.1.3):
+// no key of a certificate opens it later.
+func (kx KeyExchange) ForwardSecret() bool { return kx.dh() || kx.ecdh() }
+
 func (kx KeyExchange) psk() bool {
 	return kx == KeyExchangePSK || kx == KeyExchangeDHEPSK || kx == KeyExchangeECDHEPSK || kx == KeyExchangeRSAPSK
 }
@@ -113,6 +117,7 @@ type ClientKeyExchange struct {
 	PSKIdentity              []byte // with a pre-shared key
 	Public                   []byte // dh_Yc or ecdh_Yc; nil when the client's certificate holds it
 	EncryptedPreMasterSecret []byte // with RSA
+	SSL30                    bool   // it is all of the message (RFC 6101 5.6.7)
 }
 
 // Type is client_key_exchange.
@@ -124,6 +129,8 @@ func (m *ClientKeyExchange) wire(c *codec) {
 		opaque(c, 2, "psk_identity", &m.PSKIdentity, "Says which pre-shared key the client uses (RFC 4279 2).")
 	}
 	switch {
+	case kx.rsa() && m.SSL30:
+		c.rest("EncryptedPreMasterSecret", &m.EncryptedPreMasterSecret, "A secret of the client's under the server's RSA key: who gets hold of that key later can read this connection (RFC 6101 5.6.7.1).")
 	case kx.rsa():
 		opaque(c, 2, "EncryptedPreMasterSecret", &m.EncryptedPreMasterSecret, "A secret of the client's under the server's RSA key: who gets hold of that key later can read this connection (RFC 5246 7.4.7.1).")
 	case kx.dh():

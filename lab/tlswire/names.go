@@ -158,6 +158,12 @@ func (t ClientCertificateType) String() string {
 // CompressionMethod is a way to compress records; all but null are gone (RFC 8446 4.1.2).
 type CompressionMethod uint8
 
+// The ways to compress records (RFC 3749 2).
+const (
+	CompressionNull    CompressionMethod = 0
+	CompressionDeflate CompressionMethod = 1
+)
+
 func (m CompressionMethod) String() string {
 	return name("compression_method(%d)", map[CompressionMethod]string{0: "null", 1: "DEFLATE", 64: "LZS"}, m)
 }

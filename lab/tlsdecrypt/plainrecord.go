@@ -1,0 +1,77 @@
+package tlsdecrypt
+
+import (
+	"bytes"
+	"compress/flate"
+	"errors"
+	"fmt"
+	"io"
+
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// What a record of TLS 1.2 or before holds besides its encryption: nothing at all with the NULL ciphers, and compressed
+// content where ServerHello has chosen a compression.
+
+// unencrypted is a protection without encryption whose MACs cannot be checked for want of a secret (RFC 5246 6.2.3.1).
+type unencrypted struct{ macLen int }
+
+func (c unencrypted) open(dst []byte, _ uint64, rec tlswire.Record) ([]byte, error) {
+	n := len(rec.Fragment) - c.macLen
+	if n < 0 {
+		return nil, errOpen
+	}
+	return append(dst, rec.Fragment[:n]...), nil
+}
+
+// warnUnencrypted says that a suite encrypts nothing.
+func (f *flow) warnUnencrypted(d *direction, offset int64) {
+	for _, p := range f.c.Problems {
+		if p.Text == nothingEncrypted(f.hs.suite) {
+			return
+		}
+	}
+	f.problem(d.side, offset, nothingEncrypted(f.hs.suite))
+}
+
+func nothingEncrypted(suite tlswire.CipherSuite) string {
+	return fmt.Sprintf("nothing is encrypted: %v has checksums alone, and everybody on the way can read this connection", suite)
+}
+
+// maxWindow is how far back compressed data refers (RFC 1951 2).
+const maxWindow = 32 << 10
+
+// inflater decompresses the records of one side, which are one zlib stream (RFC 3749 2.1). Each record ends where a byte
+// does, as the compressor is flushed at its end.
+type inflater struct {
+	begun  bool
+	window []byte // what came before, at most maxWindow
+	failed error
+}
+
+var errDeflate = errors.New("the records are compressed (DEFLATE), and one before this could not be read or decompressed")
+
+// lose notes that a record is missing: what follows refers to it.
+func (z *inflater) lose() { z.failed = errDeflate }
+
+// inflate returns the content of a record, at most [tlswire.MaxPlaintext] bytes.
+func (z *inflater) inflate(record []byte) ([]byte, error) {
+	if z.failed != nil || len(record) == 0 {
+		return nil, z.failed
+	}
+	z.failed = errDeflate // until it is known to be right
+	if !z.begun {
+		if len(record) < 2 || record[0]&0x0f != 8 || (int(record[0])<<8+int(record[1]))%31 != 0 { // RFC 1950 2.2
+			return nil, z.failed
+		}
+		z.begun, record = true, record[2:]
+	}
+	content, err := io.ReadAll(io.LimitReader(flate.NewReaderDict(bytes.NewReader(record), z.window), tlswire.MaxPlaintext+1))
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) || len(content) > tlswire.MaxPlaintext { // the stream goes on
+		return nil, z.failed
+	}
+	z.failed = nil
+	z.window = append(z.window, content...)
+	z.window = bytes.Clone(z.window[max(0, len(z.window)-maxWindow):])
+	return content, nil
+}

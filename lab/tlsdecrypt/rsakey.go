@@ -1,0 +1,102 @@
+package tlsdecrypt
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+	"math/big"
+	"slices"
+
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// RSAKeyUse says what the private keys of [Options] did for a connection.
+type RSAKeyUse string
+
+// What they did, or why they could not help.
+const (
+	RSAKeyUnused   RSAKeyUse = "" // there was none, or nothing to decrypt, or the key log had the secret
+	RSAKeyOpened   RSAKeyUse = "opened"
+	RSAForward     RSAKeyUse = "forward secrecy"
+	RSAResumed     RSAKeyUse = "a resumed session"
+	RSAOtherKey    RSAKeyUse = "the certificate of another key"
+	RSANotSeen     RSAKeyUse = "messages that are missing"
+	RSAUnsupported RSAKeyUse = "a key exchange or version that is not supported"
+)
+
+// rsaKeyUse says what the RSA keys do for a handshake, and in words why they do not open it.
+func (f *flow) rsaKeyUse(hs *handshake) (use RSAKeyUse, why string) {
+	switch {
+	case len(f.d.options.RSAKeys) == 0:
+		return RSAKeyUnused, ""
+	case hs.version == 0 && slices.ContainsFunc(f.c.Messages, func(m *Message) bool { return m.Encrypted }):
+		return RSANotSeen, "the handshake is not in the capture"
+	case hs.version == 0:
+		return RSAKeyUnused, ""
+	}
+	kx := hs.suite.Info().KeyExchange
+	_, exchanged := find[*tlswire.ClientKeyExchange](hs)
+	leaf, shown := hs.serverLeaf()
+	switch {
+	case hs.byRSAKey:
+		return RSAKeyOpened, ""
+	case hs.master != nil || f.anySecret():
+		return RSAKeyUnused, ""
+	case hs.tls13():
+		return RSAForward, "TLS 1.3 always has forward secrecy: only a key log opens it"
+	case hs.resumed:
+		return RSAResumed, "the session was resumed, and its secret is that of an earlier connection, which has to be in the capture too"
+	case hs.version == tlswire.VersionSSL30:
+		return RSAUnsupported, errSSL30.Error()
+	case kx != tlswire.KeyExchangeRSA && kx.ForwardSecret():
+		return RSAForward, fmt.Sprintf("%v has forward secrecy (%s): only a key log opens it", hs.suite, kx)
+	case kx != tlswire.KeyExchangeRSA:
+		return RSAUnsupported, fmt.Sprintf("the key exchange of %v is not RSA", hs.suite)
+	case hs.clientRandom == nil:
+		return RSANotSeen, "ClientHello, whose random is needed, is not in the capture"
+	case shown && !f.hasKeyOf(leaf):
+		return RSAOtherKey, fmt.Sprintf("it is not the key of the server's certificate (%s)", subject(leaf))
+	case !exchanged:
+		return RSANotSeen, "ClientKeyExchange, which has the secret, is not in the capture"
+	case !shown:
+		return RSAOtherKey, "it does not decrypt the secret in ClientKeyExchange: it may be the key of another server"
+	}
+	return RSAUnsupported, "the secret in ClientKeyExchange does not decrypt with it, although it is the key of the server's certificate"
+}
+
+// hasKeyOf reports whether one of the RSA keys is that of a certificate.
+func (f *flow) hasKeyOf(leaf *x509.Certificate) bool {
+	return slices.ContainsFunc(f.d.options.RSAKeys, func(key *rsa.PrivateKey) bool { return key.PublicKey.Equal(leaf.PublicKey) })
+}
+
+// decryptPremaster opens an EncryptedPreMasterSecret (RFC 5246 7.4.7.1), and returns nil when that is not one for the key.
+func decryptPremaster(key *rsa.PrivateKey, encrypted []byte) []byte {
+	var secret []byte
+	if key.N.BitLen() < minRSABits {
+		secret = decryptShortRSA(key, encrypted)
+	} else {
+		//lint:ignore SA1019 it is what TLS 1.2 did, and nobody learns here whether it failed
+		secret, _ = rsa.DecryptPKCS1v15(nil, key, encrypted)
+	}
+	if len(secret) != masterLen || secret[0] != 3 {
+		return nil
+	}
+	return secret
+}
+
+// decryptShortRSA is RSAES-PKCS1-v1_5 (RFC 8017 7.2.2) for keys that crypto/rsa refuses because they are too short.
+func decryptShortRSA(key *rsa.PrivateKey, encrypted []byte) []byte {
+	c := new(big.Int).SetBytes(encrypted)
+	if key.D == nil || key.N.Sign() <= 0 || c.Cmp(key.N) >= 0 {
+		return nil
+	}
+	padded := c.Exp(c, key.D, key.N).FillBytes(make([]byte, key.Size()))
+	if len(padded) < 2 || padded[0] != 0 || padded[1] != 2 {
+		return nil
+	}
+	if end := bytes.IndexByte(padded[2:], 0); end >= 8 {
+		return padded[2+end+1:]
+	}
+	return nil
+}
