@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
@@ -143,9 +144,9 @@ func (u rsaKeyUses) String() string {
 			why = append(why, fmt.Sprintf("%d with %s", u[use], use))
 		}
 	}
-	text := "the RSA key opened " + counted(u[tlsdecrypt.RSAKeyOpened], "connection")
+	said := "the RSA key opened " + text.Counted(u[tlsdecrypt.RSAKeyOpened], "connection")
 	if len(why) > 0 {
-		text += "; it cannot open " + strings.Join(why, ", ")
+		said += "; it cannot open " + strings.Join(why, ", ")
 	}
-	return text
+	return said
 }

@@ -237,7 +237,7 @@ func certificate(p *party, m *tlsdecrypt.Message, n int) string {
 	said += ", vouched for by " + issuer
 	switch {
 	case m.Time.Unix() <= 0: // the capture does not say when it was made
-		text += ", valid until " + p.leaf.NotAfter.UTC().Format(time.DateOnly)
+		said += ", valid until " + p.leaf.NotAfter.UTC().Format(time.DateOnly)
 	case m.Time.After(p.leaf.NotAfter):
 		said += ", EXPIRED on " + p.leaf.NotAfter.UTC().Format(time.DateOnly)
 	case m.Time.Before(p.leaf.NotBefore):
