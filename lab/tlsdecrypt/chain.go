@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -77,16 +76,13 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	if m.From == tlswire.SideClient {
 		q.usage, q.host, q.role = x509.ExtKeyUsageClientAuth, "", "a client"
 	}
-	then, now := m.Time, k.trust.Now
-	if now.IsZero() {
-		now = time.Now()
-	}
+	then, now := m.Time, k.trust.now()
 	purpose := " for " + q.role
 	if q.host != "" {
 		purpose += " named " + q.host
 	}
-	chain, errThen := k.trust.judge(q, leaf, then)
-	later, errNow := k.trust.judge(q, leaf, now)
+	chain, errThen := k.trust.judge(q, then)
+	later, errNow := k.trust.judge(q, now)
 	var revoked *revokedError
 	switch {
 	case errors.As(errThen, &revoked):
