@@ -18,6 +18,9 @@ const (
 	handshakeTimeout = 10 * time.Second
 	// drainTimeout bounds how long a rejected connection waits for its peer.
 	drainTimeout = 500 * time.Millisecond
+	// drainLimit bounds what it reads of it meanwhile, in bytes: whatever is read
+	// is recorded and dissected, and the peer may be anybody.
+	drainLimit = 64 << 10
 )
 
 // listener makes TLS of the connections that it accepts. net/http does the
@@ -75,11 +78,16 @@ func (l *listener) open(raw net.Conn) *serverConn {
 // unread data makes the kernel answer RST, on which the peer's kernel throws
 // away what it has received, alert included: so it says that nothing more will
 // be sent, reads until the peer closes too or the time is up, and closes then.
+// Beyond drainLimit it waits without reading: a peer that sends as much hears
+// the alert if it listens.
 func drain(c net.Conn, until time.Time) error {
 	if half, ok := c.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite() // fails where the peer has gone: how it went is there to be read
 		_ = c.SetReadDeadline(until)
-		_, _ = io.Copy(io.Discard, c)
+		if _, err := io.CopyN(io.Discard, c, drainLimit); err == nil {
+			noteUnread(c)
+			time.Sleep(time.Until(until))
+		}
 	}
 	return c.Close()
 }

@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 
@@ -75,5 +76,13 @@ func annotate(c net.Conn, verdict func() Verdict) {
 		tapped.Annotate("rejected by the " + string(v.RejectedBy) + ": " + v.Reason)
 	case v.Code == RefusedInHTTP:
 		tapped.Annotate(v.Reason)
+	}
+}
+
+// noteUnread tells the tap of a connection, if there is one, that drain has read
+// as much as it reads.
+func noteUnread(c net.Conn) {
+	if tapped, ok := wiretap.Of(c); ok {
+		tapped.Annotate(fmt.Sprintf("not all is recorded: after its end was closed here, %d KiB more were read, and what came then was not", drainLimit>>10))
 	}
 }
