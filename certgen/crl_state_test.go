@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"maps"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 )
@@ -82,12 +83,18 @@ func TestRevokedState(t *testing.T) {
 	}
 }
 
-// TestDeltaInPlace has Verify say that a delta CRL is not the CRL of a CA, which
-// Generate makes.
+// TestDeltaInPlace has Verify say that a delta CRL is not the CRL of a CA.
 func TestDeltaInPlace(t *testing.T) {
 	dir, m := t.TempDir(), parse(t, revocation)
 	generate(t, m, dir, at(morning))
 	overwrite(t, dir, "ca-crl.pem", signCRL(t, dir, "ca", morning.Add(-time.Minute), true, "a", "sub"))
-	wantSteps(t, generate(t, m, dir, at(morning)), "ca: CRL: not complete: it is a delta CRL")
-	wantListed(t, dir, "ca", "a", "sub")
+	var lies []string
+	for _, err := range Verify(m, dir, morning) {
+		if err != nil {
+			lies = append(lies, err.Error())
+		}
+	}
+	if want := []string{"ca: CRL: not complete: it is a delta CRL"}; !slices.Equal(lies, want) {
+		t.Errorf("%q, not %q", lies, want)
+	}
 }
