@@ -95,6 +95,11 @@ func (f *flow) changeCipherSpec(d *direction) {
 
 // handshakeData takes the content of a handshake record.
 func (f *flow) handshakeData(d *direction, content []byte, m Message) {
+	if f.unopened > maxUnopened && m.Key == (Key{}) { // no handshake has that many
+		f.c.Omitted++
+		f.hs.partial = true
+		return
+	}
 	d.reader.Write(content)
 	if d.spans == nil {
 		d.spans = m.Records // which several messages may share
