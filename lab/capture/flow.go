@@ -29,7 +29,7 @@ type flow struct {
 	held   *hold // nil if nothing is held back
 	ended  bool
 
-	unjudged bool // no verdict will come
+	unjudged bool // no verdict will come, or none more that matters
 }
 
 // maxBatch is what waits to be packed of a connection at most, in bytes of data.
@@ -221,6 +221,7 @@ func (f *flow) verdict(text string) {
 		f.held.packets[f.last].comment = joinComments(f.held.packets[f.last].comment, text)
 		f.last = -1
 	}
+	f.unjudged = true
 	f.records[wiretap.Client].forget()
 	f.records[wiretap.Server].forget()
 	if f.awaits {

@@ -95,11 +95,6 @@ func (f *flow) changeCipherSpec(d *direction) {
 
 // handshakeData takes the content of a handshake record.
 func (f *flow) handshakeData(d *direction, content []byte, m Message) {
-	if f.unopened > maxUnopened && m.Key == (Key{}) { // no handshake has that many
-		f.c.Omitted++
-		f.hs.partial = true
-		return
-	}
 	d.reader.Write(content)
 	if d.spans == nil {
 		d.spans = m.Records // which several messages may share
@@ -107,6 +102,12 @@ func (f *flow) handshakeData(d *direction, content []byte, m Message) {
 		d.spans = extend(d.spans, m.Records[0])
 	}
 	for {
+		if f.unopened > maxUnopened && m.Key == (Key{}) { // no handshake has that many
+			d.reader = tlswire.HandshakeReader{}
+			f.c.Omitted++
+			f.hs.partial = true
+			break
+		}
 		raw, err := d.reader.Next()
 		if err != nil {
 			f.problem(d.side, m.Records[0].Offset, fmt.Sprintf("the handshake messages of the %v cannot be told apart: %v", d.side, err))
