@@ -5,7 +5,7 @@ import "unsafe"
 // maxBacklog bounds the memory, in bytes, of exchanges that wait until a reader
 // of results takes them: a terminal may be stopped, and a pager left open. Half
 // of it at most is of what was said on the wire.
-const maxBacklog = 32 << 20
+const maxBacklog = 16 << 20
 
 // backlog are exchanges that have ended and were not handed on yet.
 type backlog struct {

@@ -16,7 +16,7 @@ type Journal struct {
 	Paired bool
 	// Each is called once for every exchange, one at a time, when its verdict is
 	// known: after the first response, or when the connection has ended. While it
-	// does not return, what comes after waits in at most 32 MiB, and is left out
+	// does not return, what comes after waits in at most 16 MiB, and is left out
 	// beyond that: see Exchange.WireLeftOut and Exchange.NotShown.
 	Each func(*Exchange)
 
@@ -168,7 +168,8 @@ func (j *Journal) settle(k string, e *entry) {
 		if e.DurationMS == 0 {
 			e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
 		}
-		j.ended.add(&e.Exchange)
+		x := e.Exchange // alone: the connection behind e may go
+		j.ended.add(&x)
 	}
 	if !j.handing {
 		j.handing = true

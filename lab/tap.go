@@ -80,9 +80,9 @@ func annotate(c net.Conn, verdict func() Verdict) {
 }
 
 // noteUnread tells the tap of a connection, if there is one, that drain has read
-// as much as it reads.
-func noteUnread(c net.Conn) {
+// n bytes, and no more of what came.
+func noteUnread(c net.Conn, n int64) {
 	if tapped, ok := wiretap.Of(c); ok {
-		tapped.Annotate(fmt.Sprintf("not all is recorded: after its end was closed here, %d KiB more were read, and what came then was not", drainLimit>>10))
+		tapped.Annotate(fmt.Sprintf("not all is recorded: after its end was closed here, %d bytes more were read, and what came then was not", n))
 	}
 }

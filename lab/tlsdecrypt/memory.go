@@ -19,7 +19,10 @@ func (c *Connection) Size() int {
 	for _, m := range c.Messages {
 		size += m.size()
 	}
-	return size
+	for _, p := range c.Problems {
+		size += int(unsafe.Sizeof(p)) + len(p.Text)
+	}
+	return size + len(c.handshakes)*int(unsafe.Sizeof(handshake{}))
 }
 
 func (m *Message) size() int {
