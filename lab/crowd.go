@@ -2,7 +2,7 @@ package lab
 
 import (
 	"crypto/tls"
-	"errors"
+	"fmt"
 	"sync/atomic"
 )
 
@@ -17,7 +17,7 @@ const (
 )
 
 // errCrowded ends the reading of a peer that has sent more than its share.
-var errCrowded = errors.New("the server has read too much of clients that are not authenticated, and most of all of this one")
+var errCrowded = fmt.Errorf("the server has read too much of clients that are not authenticated, and more than %d KiB of this one", crowdShare>>10)
 
 // crowd counts what is read of peers that are not authenticated.
 type crowd struct{ read atomic.Int64 }
