@@ -106,7 +106,7 @@ func (r *revocations) checkLink(certificate, issuer *x509.Certificate, isCA bool
 	case status.Entry != nil:
 		return &RevokedError{Subject: certificate.Subject.String(), Serial: fmt.Sprintf("%x", certificate.SerialNumber),
 			Issuer: issuer.Subject.String(), Date: status.Entry.RevocationTime, CA: isCA}
-	case r.policy != CRLRequire, !isCA && revocation.IsNotPublished(certificate):
+	case r.policy != CRLRequire, revocation.IsNotPublished(certificate):
 		return nil
 	case crl == nil:
 		return &CRLError{Issuer: issuer.Subject.String(), Unfit: status.Unfit}

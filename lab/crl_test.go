@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net/url"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/revocation"
 )
 
 // manifest is a PKI whose clients come from an intermediate CA.
@@ -290,6 +292,34 @@ func TestRequiredCRLThatDoesNotCount(t *testing.T) {
 		_, _ = client.Call(t.Context())
 		if x := next(t, told); x.Reason != want || x.Outcome != Rejected {
 			t.Errorf("%q, not %q", x.Reason, want)
+		}
+	}
+}
+
+// A CRL that does not say when it is out of date is not current.
+func TestRequiredCRLWithoutNextUpdate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "certs")
+	generate(t, dir, time.Now())
+	list(t, dir, "sub-ca", "sub-ca-crl.pem", time.Now().Add(-time.Hour), nil)
+	crl, err := certgen.LoadCRL(dir, "sub-ca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	crl.NextUpdate = time.Time{}
+	var chain []*x509.Certificate
+	for _, name := range []string{"client", "sub-ca"} {
+		certificates, err := certgen.LoadCertificates(dir, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain = append(chain, certificates[0])
+	}
+	for policy, want := range map[CRLPolicy]string{CRLSoft: "",
+		CRLRequire: "there is no complete CRL of CN=sub-ca: the one that there is does not say when it is out of date (NextUpdate)"} {
+		r := &revocations{policy: policy, lists: revocation.New([]*x509.RevocationList{crl})}
+		err := r.check([][]*x509.Certificate{chain}, time.Now())
+		if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
+			t.Errorf("%s: %q, not %q", policy, got, want)
 		}
 	}
 }

@@ -3,6 +3,9 @@ package lab
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -155,6 +158,46 @@ func TestCrowd(t *testing.T) {
 	r.stop()
 	if left := r.listener.crowd.read.Load(); left != maxCrowd {
 		t.Errorf("%d bytes are counted of clients that have gone", left-maxCrowd)
+	}
+}
+
+// Who is authenticated is of no crowd: its upload is read. Who has a certificate
+// that is good, and not the key to it, is.
+func TestAuthenticatedAreOfNoCrowd(t *testing.T) {
+	dir := newPKI(t)
+	for _, key := range []string{"", "server"} {
+		r := serveRecorded(t, dir)
+		r.listener.crowd.read.Add(maxCrowd)
+		certificate, err := Credentials{Dir: dir, Key: key}.loadCertificate("client")
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer, err := net.Dial("tcp", r.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer peer.Close()
+		c := tls.Client(peer, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13})
+		const upload = 256 << 10
+		_, _ = fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", upload) // fails where the server has hung up
+		_, _ = c.Write(make([]byte, upload))
+		answer := make([]byte, 12)
+		_, _ = io.ReadFull(c, answer)
+		peer.Close()
+		x := next(t, r.told)
+		if key == "" {
+			if x.Outcome != Accepted || !strings.HasPrefix(string(answer), "HTTP/1.1 ") {
+				t.Errorf("with its key: %+v, %q", x.Verdict, answer)
+			}
+			continue
+		}
+		var read int
+		for _, comment := range x.Wire.Comments {
+			_, _ = fmt.Sscanf(comment, "not all is recorded: after its end was closed here, %d bytes", &read)
+		}
+		if x.Code != BadSignature || read == 0 || read > 2*crowdShare {
+			t.Errorf("with another key: %+v, %d bytes were read afterwards", x.Verdict, read)
+		}
 	}
 }
 

@@ -153,6 +153,7 @@ var rules = map[string]struct {
 	"delta, lists, older":              {[]crl{{number: 5}, {age: time.Hour, extensions: []pkix.Extension{delta}, lists: []int64{client}}}, revoked, ""},
 	"delta, ends the hold of":          {[]crl{{age: time.Hour, lists: []int64{client}, reason: 6}, {number: 5, extensions: []pkix.Extension{delta}, lists: []int64{client}, reason: 8}}, revoked, revoked},
 	"delta, ends a hold":               {[]crl{{age: time.Hour}, {number: 5, extensions: []pkix.Extension{delta}, lists: []int64{client}, reason: 8}}, good, good},
+	"ends a hold, and is no delta":     {[]crl{{lists: []int64{client}, reason: 8}}, revoked, ""}, // which RFC 5280 forbids
 	"delta, newer than another":        {[]crl{{}, {age: time.Hour, extensions: []pkix.Extension{delta}, lists: []int64{client}}, {extensions: []pkix.Extension{delta}}}, revoked, ""},
 	"delta, alone":                     {[]crl{{extensions: []pkix.Extension{delta}}}, none, none},
 	"delta indicator, not critical":    {[]crl{{extensions: []pkix.Extension{{Id: delta.Id, Value: delta.Value}}}}, none, ""},

@@ -14,8 +14,6 @@ import (
 // memory, and a connection that takes little goes on waiting.
 func TestHeldOfAll(t *testing.T) {
 	r := record(t, capture.Options{})
-	patient := play(r.Writer)
-	patient.client(tlsRecord(handshake, 100) + "")
 	const connections, each = 80, 800 << 10
 	var open []*script
 	for range connections {
@@ -25,6 +23,8 @@ func TestHeldOfAll(t *testing.T) {
 		}
 		open = append(open, s)
 	}
+	patient := play(r.Writer)
+	patient.client(tlsRecord(handshake, 100) + tlsRecord(handshake, 1<<14) + tlsRecord(handshake, 1<<14))
 	if err := r.Flush(); err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +44,19 @@ func TestHeldOfAll(t *testing.T) {
 	for _, s := range open {
 		s.close()
 	}
+	next := play(r.Writer)
+	marked := tlsRecord(handshake, 1<<14-6)
+	next.client(strings.Repeat(marked, 8))
+	if err := r.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if file, err = os.ReadFile(r.name); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(file, []byte(marked[:5])) {
+		t.Error("when all have ended, a connection is not held back any more")
+	}
+	next.close()
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}

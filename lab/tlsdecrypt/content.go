@@ -102,12 +102,6 @@ func (f *flow) handshakeData(d *direction, content []byte, m Message) {
 		d.spans = extend(d.spans, m.Records[0])
 	}
 	for {
-		if f.unopened > maxUnopened && m.Key == (Key{}) { // no handshake has that many
-			d.reader = tlswire.HandshakeReader{}
-			f.c.Omitted++
-			f.hs.partial = true
-			break
-		}
 		raw, err := d.reader.Next()
 		if err != nil {
 			f.problem(d.side, m.Records[0].Offset, fmt.Sprintf("the handshake messages of the %v cannot be told apart: %v", d.side, err))
@@ -116,6 +110,11 @@ func (f *flow) handshakeData(d *direction, content []byte, m Message) {
 		}
 		if raw == nil {
 			break
+		}
+		if f.unopened > maxUnopened && m.Key == (Key{}) { // no handshake has that many
+			f.c.Omitted++
+			f.hs.partial = true
+			continue
 		}
 		own := m
 		own.Records = d.spans

@@ -15,8 +15,8 @@ func handshakeRecords(n int) []byte {
 	return bytes.Repeat(append([]byte{byte(tlswire.ContentTypeHandshake), 3, 3, 0x40, 0}, make([]byte, 0x4000)...), n)
 }
 
-// No handshake has thousands of messages: of what claims to be one, few are kept
-// and none is read after that.
+// No handshake has thousands of messages: of what claims to be one, few are kept,
+// and the others are counted.
 func TestMessagesThatAreNoHandshake(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"handshake messages": handshakeRecords(20),
@@ -30,6 +30,16 @@ func TestMessagesThatAreNoHandshake(t *testing.T) {
 		if len(c.Messages) > 2*maxUnopened+1 || c.Omitted == 0 || c.Size() > 512<<10 {
 			t.Errorf("%s: %d messages, %d omitted, %d KiB", name, len(c.Messages), c.Omitted, c.Size()>>10)
 		}
+	}
+}
+
+// To count them takes no memory.
+func TestMessagesThatAreOnlyCounted(t *testing.T) {
+	r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}, {Kind: wiretap.Data, From: wiretap.Client, Data: handshakeRecords(20)}, {Kind: wiretap.Close, From: wiretap.Server}}}
+	var c *Connection
+	allocations := testing.AllocsPerRun(1, func() { c = r.dissect(t, Options{}) })
+	if all := 20 * 0x4000 / 4; len(c.Messages)+c.Omitted != all || allocations > float64(all)/10 {
+		t.Errorf("%d messages and %d omitted, of %d, with %.0f allocations", len(c.Messages), c.Omitted, all, allocations)
 	}
 }
 
