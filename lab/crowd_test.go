@@ -1,12 +1,14 @@
 package lab
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -178,16 +180,23 @@ func TestAuthenticatedAreOfNoCrowd(t *testing.T) {
 		}
 		defer peer.Close()
 		c := tls.Client(peer, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13})
-		const upload = 256 << 10
-		_, _ = fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", upload) // fails where the server has hung up
-		_, _ = c.Write(make([]byte, upload))
-		answer := make([]byte, 12)
-		_, _ = io.ReadFull(c, answer)
+		answered := 0
+		answers := bufio.NewReader(c)
+		for range 2 {
+			_, _ = fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", 100<<10) // fails where the server has hung up
+			_, _ = c.Write(make([]byte, 100<<10))
+			answer, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				break
+			}
+			_, _ = io.Copy(io.Discard, answer.Body)
+			answered++
+		}
 		peer.Close()
 		x := next(t, r.told)
 		if key == "" {
-			if x.Outcome != Accepted || !strings.HasPrefix(string(answer), "HTTP/1.1 ") {
-				t.Errorf("with its key: %+v, %q", x.Verdict, answer)
+			if x.Outcome != Accepted || answered != 2 {
+				t.Errorf("with its key: %+v, %d answers", x.Verdict, answered)
 			}
 			continue
 		}
