@@ -19,6 +19,10 @@ import (
 	"time"
 )
 
+// clockSkew is how far in the future a list may be all the same: the clocks of
+// the CA and of this machine may differ.
+const clockSkew = 10 * time.Second
+
 // Lists are the CRLs at hand, of any number of issuers. They are safe for
 // concurrent use.
 type Lists struct {
@@ -50,8 +54,8 @@ type Status struct {
 	// Entry is the one that revokes the certificate, nil if none does. A
 	// certificate that is on hold (RFC 5280 section 5.3.1) is revoked.
 	Entry *x509.RevocationListEntry
-	// Since is from when on the certificate is revoked: the date of its entry, or
-	// that of the list if that is earlier.
+	// Since is from when on the certificate is revoked: the date of its entry, that
+	// of the list, or the time that was asked for, whichever is the earliest.
 	Since time.Time
 	// Complete is the list that says that a certificate is good, if it does not
 	// list it; nil if there is none. It may be out of date, see [IsCurrent].
@@ -68,7 +72,7 @@ func (l *Lists) Of(certificate, issuer *x509.Certificate, at time.Time) (s Statu
 		switch {
 		case !l.isSigned(one, issuer):
 			s.Unfit = "is not signed by it"
-		case one.ThisUpdate.After(at):
+		case one.ThisUpdate.After(at.Add(clockSkew)):
 			s.Unfit = "is from the future (" + one.ThisUpdate.UTC().Format(time.DateOnly) + ")"
 		default:
 			known = append(known, one)
@@ -86,8 +90,10 @@ func (l *Lists) Of(certificate, issuer *x509.Certificate, at time.Time) (s Statu
 		}
 		if entry, ok := one.revoked[serial]; ok && s.Entry == nil {
 			s.Entry, s.Since = entry, entry.RevocationTime
-			if one.ThisUpdate.Before(s.Since) {
-				s.Since = one.ThisUpdate
+			for _, earlier := range []time.Time{one.ThisUpdate, at} {
+				if earlier.Before(s.Since) {
+					s.Since = earlier
+				}
 			}
 		}
 	}

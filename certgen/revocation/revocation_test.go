@@ -143,9 +143,10 @@ var rules = map[string]struct {
 	"out of date, and lists":         {[]crl{{age: 7 * time.Hour, lists: []int64{client}}}, revoked, ""},
 
 	// Not from the future.
-	"from the future, clears":  {[]crl{{lists: []int64{client}}, {age: -time.Hour}}, revoked, revoked},
-	"from the future, revokes": {[]crl{{}, {age: -time.Hour, lists: []int64{client}}}, good, good},
-	"from the future, alone":   {[]crl{{age: -time.Hour}}, none, none},
+	"from the future, clears":    {[]crl{{lists: []int64{client}}, {age: -time.Hour}}, revoked, revoked},
+	"from a clock that is ahead": {[]crl{{lists: []int64{client}}, {age: -5 * time.Second}}, good, ""},
+	"from the future, revokes":   {[]crl{{}, {age: -time.Hour, lists: []int64{client}}}, good, good},
+	"from the future, alone":     {[]crl{{age: -time.Hour}}, none, none},
 
 	// Lists of a part never clear, and may revoke.
 	"delta":                            {[]crl{{age: time.Hour, lists: []int64{client}}, {number: 5, extensions: []pkix.Extension{delta}}}, revoked, revoked},
@@ -320,11 +321,20 @@ func TestUnfit(t *testing.T) {
 func TestSince(t *testing.T) {
 	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
 	list := crl{age: time.Hour, lists: []int64{client}}.sign(ca)
-	for date, want := range map[time.Duration]time.Duration{-2 * time.Hour: -2 * time.Hour, 2 * time.Hour: -time.Hour} {
+	for date, want := range map[time.Duration]time.Duration{-2 * time.Hour: -2 * time.Hour, 2 * time.Hour: -time.Hour, -time.Hour: -time.Hour} {
 		list.RevokedCertificateEntries[0].RevocationTime = now.Add(date)
 		if s := revocation.New([]*x509.RevocationList{list}).Of(ca.issue(client), ca.cert, now); !s.Since.Equal(now.Add(want)) {
 			t.Errorf("%v: since %v", date, s.Since.Sub(now))
 		}
+	}
+}
+
+// A list of a clock that is ahead revokes at once.
+func TestSinceNow(t *testing.T) {
+	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
+	list := crl{age: -5 * time.Second, lists: []int64{client}}.sign(ca)
+	if s := revocation.New([]*x509.RevocationList{list}).Of(ca.issue(client), ca.cert, now); s.Entry == nil || !s.Since.Equal(now) {
+		t.Errorf("%v, since %v", s.Entry, s.Since.Sub(now))
 	}
 }
 
