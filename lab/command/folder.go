@@ -163,7 +163,7 @@ func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	trust := &tlsdecrypt.Trust{ServerTrusts: authorities(by.server), ClientTrusts: authorities(by.client)}
+	trust := &tlsdecrypt.Trust{ServerTrusts: authorities(by.server), ClientTrusts: authorities(by.client), CRLs: certgen.LoadCRLs(certs)}
 	for _, o := range []lab.Credentials{by.server, by.client, by.also} {
 		if !certfile.IsFile(o.Trust) {
 			continue // the folder has it
@@ -182,9 +182,6 @@ func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 			continue
 		}
 		trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: name, Certificate: certificates[0]})
-		if crl, err := certgen.LoadCRL(certs, name); err == nil {
-			trust.CRLs = append(trust.CRLs, crl)
-		}
 	}
 	return trust, nil
 }

@@ -69,7 +69,7 @@ func (a *pair) stopAfter(count int, stop func()) {
 	each, left := a.settings.Journal.Each, count
 	a.settings.Journal.Each = func(x *lab.Exchange) {
 		each(x)
-		if left--; left == 0 {
+		if left -= 1 + x.NotShown.Len(); count > 0 && left <= 0 {
 			stop()
 		}
 	}

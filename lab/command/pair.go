@@ -37,7 +37,7 @@ type pair struct {
 	tap      *wiretap.Tap
 	wire     *lab.Dissection
 	report   report
-	counts   struct{ accepted, rejected, refused atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
+	counts   struct{ accepted, rejected, refused, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
 }
 
 // newPair reads the shared flags.
@@ -241,6 +241,11 @@ func (a *pair) count(x *lab.Exchange) {
 	} else {
 		a.counts.rejected.Add(1)
 	}
+	if more := x.NotShown; more != nil {
+		a.counts.accepted.Add(int64(more.Accepted))
+		a.counts.rejected.Add(int64(more.Rejected))
+		a.counts.notShown.Add(int64(more.Len()))
+	}
 }
 
 // close ends the dissection, the key log and the capture.
@@ -272,7 +277,11 @@ func (a *pair) sayCounts(ctx context.Context) {
 	if refused := a.counts.refused.Load(); refused > 0 {
 		inHTTP = fmt.Sprintf(" (%d then refused in HTTP)", refused)
 	}
-	a.say("%s: %d accepted%s, %d rejected", counted(int(accepted+rejected), "exchange"), accepted, inHTTP, rejected)
+	notShown := ""
+	if n := a.counts.notShown.Load(); n > 0 {
+		notShown = fmt.Sprintf("; %d of them not shown: results were read too slowly", n)
+	}
+	a.say("%s: %d accepted%s, %d rejected%s", counted(int(accepted+rejected), "exchange"), accepted, inHTTP, rejected, notShown)
 }
 
 // serve starts the server with the given credentials on l, which it closes, and says

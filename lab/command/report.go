@@ -34,6 +34,11 @@ func (r *report) exchange(x *lab.Exchange) {
 			*lab.Exchange
 			Wire *tlsdecrypt.Connection `json:"wire"`
 		}{x, x.Wire})
+	case r.json && r.options.Verbose && x.WireLeftOut:
+		r.printJSON(struct {
+			*lab.Exchange
+			LeftOut bool `json:"wire_left_out"`
+		}{x, true})
 	case r.json:
 		r.printJSON(x)
 	case r.brief:
@@ -41,6 +46,18 @@ func (r *report) exchange(x *lab.Exchange) {
 	default:
 		r.printExchange(x, r.options.Verbose)
 		r.draw(x.Wire)
+		r.printLeftOut(x)
+	}
+}
+
+// printLeftOut says what is not shown because results were read too slowly.
+func (r *report) printLeftOut(x *lab.Exchange) {
+	if x.WireLeftOut && r.options.Verbose && !r.brief {
+		fmt.Fprintln(r.Stdout, "      not drawn: results were read too slowly")
+	}
+	if more := x.NotShown; more != nil {
+		fmt.Fprintf(r.Stdout, "      and %s, not shown: %d accepted, %d rejected;\n      results were read too slowly\n",
+			counted(more.Len(), "more exchange"), more.Accepted, more.Rejected)
 	}
 }
 
