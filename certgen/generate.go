@@ -39,10 +39,10 @@ const lockPoll = 20 * time.Millisecond
 
 // Generate makes in dir, the folder of the PKI, what [Compare] finds lacking,
 // and returns what was made. With nothing to make it writes nothing, not even
-// a lock. Everything is made and staged in temporary files first: an error in
-// that, a full disk included, leaves the folder as it was. An error or a crash
-// while the files are then put in place leaves it so that the next call
-// completes it.
+// a lock, but removes what a killed run has left. Everything is made and staged
+// in temporary files first: an error in that, a full disk included, leaves the
+// folder as it was. An error or a crash while the files are then put in place
+// leaves it so that the next call completes it.
 //
 // Errors are *InTheWayError, *UnknownNameError, *IssueError, *UnfaithfulError,
 // those of the file system and that of ctx.
@@ -62,6 +62,7 @@ func Generate(ctx context.Context, m *Manifest, dir string, o Options) (*Plan, e
 		return nil, err
 	}
 	if plan := f.plan(); len(plan.Steps) == 0 {
+		tidy(dir)
 		return plan, nil
 	}
 	unlock, err := lock(ctx, dir, o.Waiting)

@@ -1,11 +1,16 @@
 package certgen
 
 import (
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/gofrs/flock"
+
+	"mtlslab.example/lab/lab/private"
 )
 
 // The modes of what is written, set at creation and narrowed by the umask.
@@ -31,6 +36,9 @@ func temporary(dir, file string) string { return filepath.Join(dir, temporaryPre
 // the next run, which makes it anew; waiting would take most of the time of
 // a large PKI.
 func stage(dir, file string, data []byte, mode fs.FileMode) error {
+	if mode == keyMode {
+		return private.WriteFile(temporary(dir, file), data)
+	}
 	f, err := os.OpenFile(temporary(dir, file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
@@ -69,7 +77,7 @@ func WriteNew(file string, data []byte, mode fs.FileMode) error {
 // writeWhole writes data beside a file, under a name that removeTemporaries
 // leaves alone, and has place put it there.
 func writeWhole(file string, data []byte, mode fs.FileMode, place func(whole, file string) error) error {
-	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*") // mode 0600
+	f, err := createBeside(file, mode)
 	if err != nil {
 		return err
 	}
@@ -81,19 +89,52 @@ func writeWhole(file string, data []byte, mode fs.FileMode, place func(whole, fi
 	return place(f.Name(), file)
 }
 
+// createBeside makes a new file of mode 0600 beside another, on Windows for the
+// user alone if mode says so.
+func createBeside(file string, mode fs.FileMode) (*os.File, error) {
+	dir, prefix := filepath.Dir(file), "."+filepath.Base(file)+"."
+	if mode != keyMode {
+		return os.CreateTemp(dir, prefix+"*")
+	}
+	return private.OpenFile(filepath.Join(dir, prefix+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+}
+
+// tidy removes what a killed run has staged, unless another process is at
+// writing. With nothing to remove it does not even lock. What cannot be removed
+// stays.
+func tidy(dir string) {
+	if left, err := temporaries(dir); err != nil || len(left) == 0 {
+		return
+	}
+	path := filepath.Join(dir, lockFile)
+	if checkRegular(path) != nil {
+		return
+	}
+	l := flock.New(path, flock.SetPermissions(lockMode))
+	if locked, err := l.TryLock(); err == nil && locked {
+		_ = errors.Join(removeTemporaries(dir), l.Unlock())
+	}
+}
+
 // removeTemporaries removes what was staged and not committed, by this run or
 // one that was killed. The lock must be held.
 func removeTemporaries(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), temporaryPrefix) && entry.Type().IsRegular() {
-			if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
-				return err
-			}
+	left, err := temporaries(dir)
+	for _, file := range left {
+		if err := os.Remove(filepath.Join(dir, file)); err != nil {
+			return err
 		}
 	}
-	return nil
+	return err
+}
+
+// temporaries are the names of the files that are staged.
+func temporaries(dir string) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), temporaryPrefix) && entry.Type().IsRegular() {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, err
 }

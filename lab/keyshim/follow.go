@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/private"
 )
 
 const (
@@ -35,7 +36,7 @@ type follower struct {
 
 // follow follows the key log at path from its present end on. The caller closes the follower.
 func follow(path string) (*follower, error) {
-	file, err := os.Open(path)
+	file, err := private.OpenFile(path, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/private"
 )
 
 func TestInspect(t *testing.T) {
@@ -135,7 +136,7 @@ func TestPrepareLog(t *testing.T) {
 	if _, err := PrepareLog("text"); !errors.As(err, &notLog) {
 		t.Errorf("a text: %v", err)
 	}
-	var unsafe *UnsafeError
+	var unsafe *private.UnsafeError
 	if _, err := PrepareLog(os.DevNull); runtime.GOOS != "windows" && !errors.As(err, &unsafe) {
 		t.Errorf("a device: %v", err)
 	}

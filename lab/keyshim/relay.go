@@ -48,16 +48,6 @@ func NewRelay(keylog string, sink wiretap.Sink) (*Relay, error) {
 		recorded: Recorded{Ports: make(map[uint16]bool)}}, nil
 }
 
-// Proxy starts a proxy on the loopback interface that speaks HTTP CONNECT and SOCKS5, and returns its address.
-func (r *Relay) Proxy() (net.Addr, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	r.serve(l, r.proxy)
-	return l.Addr(), nil
-}
-
 // Forward passes what connects to l, a TCP listener, on to the address target. The relay closes l.
 func (r *Relay) Forward(l net.Listener, target string) {
 	r.serve(l, func(client *net.TCPConn) {
@@ -103,6 +93,19 @@ func (r *Relay) start(c io.Closer, f func()) {
 		defer r.mu.Unlock()
 		delete(r.open, c)
 	})
+}
+
+// endWith has Close close c too, until the function that it returns is called. A server may keep open what the client
+// has ended.
+func (r *Relay) endWith(c io.Closer) (forget func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open[c] = struct{}{}
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.open, c)
+	}
 }
 
 // Close ends the listeners at once, and the connections after a second in which what is on its way can arrive. The
@@ -152,6 +155,7 @@ func (r *Relay) dial(target string) (*net.TCPConn, error) {
 // from in. clientAddr is the client's address for the record.
 func (r *Relay) carry(client *net.TCPConn, in io.Reader, server *net.TCPConn, clientAddr net.Addr) {
 	tapped := r.tap.Client(&namedConn{server, clientAddr}, r.count(server))
+	defer r.endWith(server)()
 	keys := newConnKeys(tapped.Secrets())
 	hello := &helloFinder{found: func(random clientRandom) { r.keys.expect(random, keys) }}
 

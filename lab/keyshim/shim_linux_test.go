@@ -33,10 +33,11 @@ func library(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_CACHE_HOME", cache)
-	path, err := keyshim.Library(t.Context())
+	path, remove, err := keyshim.Library(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(remove)
 	return path
 }
 
@@ -135,7 +136,7 @@ func TestLibraryIsBuiltOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := keyshim.Library(t.Context()); err != nil || again != path {
+	if again, _, err := keyshim.Library(t.Context()); err != nil || again != path {
 		t.Errorf("%s, then %s: %v", path, again, err)
 	}
 	after, err := os.Stat(path)
