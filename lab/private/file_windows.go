@@ -120,12 +120,7 @@ func narrow(file *os.File) error {
 	if err != nil {
 		return err
 	}
-	list, _, err := acl.DACL()
-	if err != nil {
-		return err
-	}
-	return windows.SetSecurityInfo(handle, windows.SE_FILE_OBJECT,
-		windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, list, nil)
+	return windows.SetKernelObjectSecurity(handle, windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, acl)
 }
 
 // hasAccessLists reports whether the file system has them, which FAT has not.
