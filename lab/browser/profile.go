@@ -161,7 +161,6 @@ func (p *profile) environment(keyLog string) []string {
 		set("XAUTHORITY", filepath.Join(os.Getenv("HOME"), ".Xauthority"))
 	}
 	set("HOME", p.dir)
-	set("TMPDIR", p.dir) // what a browser leaves there goes with the profile
 	for name, folder := range map[string]string{"XDG_CONFIG_HOME": ".config", "XDG_CACHE_HOME": ".cache", "XDG_DATA_HOME": ".local/share"} {
 		set(name, filepath.Join(p.dir, folder))
 	}

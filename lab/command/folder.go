@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
@@ -32,6 +33,18 @@ func (f folder) capture() string  { return filepath.Join(string(f), "lab.pcapng"
 // clientCapture is a file of its own, since a client often runs in the folder
 // of its server, which records the same exchanges.
 func (f folder) clientCapture() string { return filepath.Join(string(f), "client.pcapng") }
+
+// warnOfFolder tells of a PKI that is not the user's alone.
+func (p *Program) warnOfFolder(c *cli.Context) error {
+	f := folderOf(c)
+	for _, dir := range []string{f.certs(), string(f)} {
+		if problem := private.Exposed(dir); problem != "" {
+			p.say("warning: %s %s, who could replace the certificates and keys in it", dir, problem)
+			break
+		}
+	}
+	return nil
+}
 
 // readManifest reads certs.yaml, and first writes the default one where there
 // is none, unless only looking.

@@ -123,6 +123,7 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	a.sayUnusedProxy(target.URL)
 	a.sayCapture(target.Port())
 	err = a.call(c.Context, client, c.Int("count"), c.Duration("interval"), func(r *lab.Response) {
 		if !c.Bool("json") {

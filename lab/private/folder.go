@@ -39,6 +39,16 @@ func CheckFolder(dir string) (string, error) {
 	}
 }
 
+// Exposed says why others can put other files in the place of those in a folder, in a verb with what follows it, or
+// nothing. The user's own group is not others. On Windows it says nothing.
+func Exposed(dir string) string {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return ""
+	}
+	return exposure(info)
+}
+
 // TempDir is a folder of mode 0700 for one run. It is locked as long as it is in use, so that the next run can tell when
 // one was killed, and remove what that has left.
 type TempDir struct {

@@ -5,19 +5,32 @@ package private
 import (
 	"io/fs"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// folderProblem says what somebody else could do to what is in a folder, or nothing.
+const isWritable = "can be written to by others"
+
+// folderProblem says why somebody else could replace what is in a folder, or nothing.
 func folderProblem(info fs.FileInfo) string {
 	switch {
 	case !trusted(ownerOf(info)):
 		return isForeign
 	case info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0:
-		return "can be written to by others"
+		return isWritable
 	}
 	return ""
+}
+
+// exposure is folderProblem, but that the user's own group may write: on many systems it has no other members, and the
+// umask lets it.
+func exposure(info fs.FileInfo) string {
+	problem := folderProblem(info)
+	if problem == isWritable && info.Mode().Perm()&0o002 == 0 && int(info.Sys().(*syscall.Stat_t).Gid) == os.Getegid() {
+		return ""
+	}
+	return problem
 }
 
 // isOwn reports whether a file is the user's.
