@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -157,11 +158,12 @@ func (r *Relay) carry(client *net.TCPConn, in io.Reader, server *net.TCPConn, cl
 	tapped := r.tap.Client(&namedConn{server, clientAddr}, r.count(server))
 	defer r.endWith(server)()
 	keys := newConnKeys(tapped.Secrets())
-	hello := &helloFinder{found: func(random clientRandom) { r.keys.expect(random, keys) }}
+	hello := &helloFinder{found: func(hello *tlswire.ClientHello) { r.keys.expect(hello.Random, offersECH(hello), keys) }}
+	sealed := &sealedFinder{found: func(s sealedRecord) { r.keys.seal(keys, s) }}
 
 	ways := make(chan error, 2)
 	go func() { ways <- pass(tapped, io.TeeReader(in, hello)) }()
-	go func() { ways <- pass(client, tapped) }()
+	go func() { ways <- pass(client, io.TeeReader(tapped, sealed)) }()
 	for range 2 {
 		if err := <-ways; err != nil { // one side has aborted: so does the other
 			_ = tapped.SetLinger(0)

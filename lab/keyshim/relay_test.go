@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -281,5 +283,55 @@ func TestRelayClosesWhatStaysOpen(t *testing.T) {
 				t.Errorf("events %v", sink.all)
 			}
 		})
+	}
+}
+
+// TestRelayFindsHiddenKeys: where the server takes Encrypted ClientHello, keys are logged under a random that cannot be
+// seen. Each of several connections at a time gets its own.
+func TestRelayFindsHiddenKeys(t *testing.T) {
+	keys, configs, err := lab.LoadECH(filepath.Join(t.TempDir(), "ech.pem"), "public.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.TLS = &tls.Config{EncryptedClientHelloKeys: keys}
+	server.StartTLS()
+	defer server.Close()
+	relay, log, sink := newRelay(t)
+	proxy, err := relay.Proxy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	const connections = 5
+	var calls sync.WaitGroup
+	for range connections {
+		calls.Go(func() {
+			transport := &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{
+				RootCAs: roots, ServerName: "example.com", EncryptedClientHelloConfigList: configs, KeyLogWriter: log}}
+			response, err := (&http.Client{Transport: transport}).Get(server.URL)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if !response.TLS.ECHAccepted {
+				t.Error("the server did not take the encrypted ClientHello")
+			}
+			response.Body.Close()
+			transport.CloseIdleConnections()
+		})
+	}
+	calls.Wait()
+	recorded, err := relay.Close()
+	if err != nil || recorded.Connections != connections || recorded.Keyless != 0 {
+		t.Errorf("%+v, %v", recorded, err)
+	}
+	lines := make(map[string]int)
+	for _, e := range sink.of(wiretap.Secret) {
+		lines[string(e.Data)]++
+	}
+	if len(lines) != 4*connections {
+		t.Errorf("%d different secrets", len(lines))
 	}
 }
