@@ -120,7 +120,7 @@ func BenchmarkCompare5000(b *testing.B) {
 	m, dir := parse(b, leaves(5000)), b.TempDir()
 	generate(b, m, dir, Options{})
 	for b.Loop() {
-		plan, err := Compare(m, dir, time.Now())
+		plan, err := Compare(m, dir, Options{})
 		if err != nil || len(plan.Steps) != 0 {
 			b.Fatal(plan, err)
 		}

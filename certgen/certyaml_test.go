@@ -58,6 +58,11 @@ sans: [URI:spiffe://a/b, DNS:x, IP:::1, 'email:a@b']
 key_usages: [DigitalSignature]
 ext_key_usages: [ClientAuth]
 ---
+subject: CN=uids,uid=ca
+---
+subject: uid=admin,CN=foo,CN=admin,OU=system
+issuer: CN=uids,uid=ca
+---
 subject: CN=fixed
 not_before: 2020-01-01T09:00:00Z
 not_after: 2020-02-01T10:10:10Z
@@ -77,6 +82,11 @@ key_type: ED25519
 		t.Fatalf("%v\n%s", err, out)
 	}
 	m := parse(t, manifest)
+	wantSteps(t, generate(t, m, dir, Options{}))
+	verifyAll(t, m, dir, time.Now())
+	// A certificate that the lab adds has the issuer's name as that has it.
+	m = parse(t, manifest+"---\nsubject: CN=new,uid=new\nissuer: CN=uids,uid=ca\n")
+	wantSteps(t, generate(t, m, dir, Options{}), "new: certificate: missing")
 	wantSteps(t, generate(t, m, dir, Options{}))
 	verifyAll(t, m, dir, time.Now())
 }

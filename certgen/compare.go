@@ -5,20 +5,29 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
 // Compare says what [Generate] would make in dir, the folder of the PKI, and
-// why. It writes nothing. An *InTheWayError reports a file that would have to
-// be overwritten and is not the lab's.
-func Compare(m *Manifest, dir string, now time.Time) (*Plan, error) {
-	f, err := examine(context.Background(), m, dir, now, nil)
+// why. It writes nothing. Errors are those of Generate: a *ForeignError or
+// *InTheWayError where Generate would refuse to replace something.
+func Compare(m *Manifest, dir string, o Options) (*Plan, error) {
+	renew, err := o.renewals(m)
 	if err != nil {
 		return nil, err
 	}
-	return f.plan(), nil
+	f, err := examine(context.Background(), m, dir, o.now(), renew)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.inTheWay(o); err != nil {
+		return nil, err
+	}
+	return f.plan()
 }
 
 // folder is the folder of a PKI as it was found, next to what the manifest asks
@@ -37,6 +46,8 @@ type folder struct {
 	revoked    [][]*Certificate // of each CA, the certificates that its CRL must list
 	crlReasons [][]Reason       // of each CA, to make its CRL
 	listed     []bool           // on the CRL of its issuer
+
+	record func() (*record, error) // what the lab wrote, read when first asked for
 }
 
 // examine reads dir and finds the reasons to make things anew, of which renew
@@ -51,6 +62,7 @@ func examine(ctx context.Context, m *Manifest, dir string, now time.Time, renew 
 		holdings: make([]*holding, n), reasons: make([][]Reason, n),
 		verified: make([]bool, n), wideKeys: make([]bool, n),
 		revoked: make([][]*Certificate, n), crlReasons: make([][]Reason, n), listed: make([]bool, n)}
+	f.record = sync.OnceValues(func() (*record, error) { return readRecord(dir) })
 
 	err = inParallel(ctx, n, func(i int) error {
 		if renew[i] {
@@ -61,6 +73,7 @@ func examine(ctx context.Context, m *Manifest, dir string, now time.Time, renew 
 	if err != nil {
 		return nil, err
 	}
+	f.examineSerials()
 	if err := inParallel(ctx, n, func(i int) error { f.verify(m.Certificates[i]); return nil }); err != nil {
 		return nil, err
 	}
@@ -69,10 +82,7 @@ func examine(ctx context.Context, m *Manifest, dir string, now time.Time, renew 
 			f.follow(c)
 		}
 	}
-	if err := f.examineCRLs(ctx); err != nil {
-		return nil, err
-	}
-	return f, f.checkWay()
+	return f, f.examineCRLs(ctx)
 }
 
 // levels returns the certificates by their distance from the root: issuers
@@ -98,7 +108,11 @@ func (f *folder) examineHolding(c *Certificate) error {
 		return err
 	}
 	if h.leaf != nil {
-		if fields := c.differences(h.leaf); len(fields) > 0 {
+		fields := c.differences(h.leaf)
+		if slices.Contains(fields, "subject") && f.isCertyamls(c, h.leaf) {
+			fields = slices.DeleteFunc(fields, func(field string) bool { return field == "subject" })
+		}
+		if len(fields) > 0 {
 			reasons = append(reasons, reasonf(ReasonChanged, "changed: %s", strings.Join(fields, ", ")))
 		}
 		if c.datesFollowNow() {
@@ -110,8 +124,8 @@ func (f *folder) examineHolding(c *Certificate) error {
 	return nil
 }
 
-// faults returns what is missing, damaged or mismatched, and as an error what
-// is in the way or cannot be read.
+// faults returns what is missing, damaged, mismatched or no file of a PKI, and
+// as an error what cannot be read.
 func (h *holding) faults() ([]Reason, error) {
 	var reasons []Reason
 	var missing []string
@@ -121,7 +135,10 @@ func (h *holding) faults() ([]Reason, error) {
 	}{{"certificate", h.certificateErr}, {"key", h.keyErr}} {
 		var absent *MissingError
 		var damaged *DamagedError
+		var way *InTheWayError
 		switch {
+		case errors.As(part.err, &way):
+			reasons = append(reasons, reasonf(ReasonInTheWay, "%s is %s", filepath.Base(way.File), way.Is))
 		case errors.As(part.err, &absent):
 			missing = append(missing, part.name)
 		case errors.As(part.err, &damaged):
@@ -213,8 +230,9 @@ func (f *folder) intermediates(c *Certificate) [][]byte {
 // isPlanned tells whether a certificate will be made.
 func (f *folder) isPlanned(c *Certificate) bool { return len(f.reasons[c.index]) > 0 }
 
-// plan returns the steps that the reasons ask for.
-func (f *folder) plan() *Plan {
+// plan returns the steps that the reasons ask for. Errors are those of reading
+// the record.
+func (f *folder) plan() (*Plan, error) {
 	p := &Plan{}
 	for i, c := range f.manifest.Certificates {
 		if f.isPlanned(c) {
@@ -222,7 +240,12 @@ func (f *folder) plan() *Plan {
 			continue
 		}
 		p.Unchanged++
-		if f.wideKeys[i] {
+		if !f.wideKeys[i] {
+			continue
+		}
+		if own, err := f.isOwn(c.KeyFile()); err != nil {
+			return nil, err
+		} else if own {
 			p.Steps = append(p.Steps, Step{c.Name, KindKeyMode, []Reason{wideKey}})
 		}
 	}
@@ -231,7 +254,7 @@ func (f *folder) plan() *Plan {
 			p.Steps = append(p.Steps, Step{c.Name, KindCRL, f.crlReasons[i]})
 		}
 	}
-	return p
+	return p, nil
 }
 
 var wideKey = Reason{ReasonMode, "the key can be read by others"}

@@ -33,18 +33,23 @@ func (f *folder) examineCRLs(ctx context.Context) error {
 }
 
 // examineCRL returns the reasons to make the CRL of ca. One that revokes
-// nothing is made only in place of one that is there.
+// nothing is made only in place of one of the lab's own.
 func (f *folder) examineCRL(ca *Certificate) ([]Reason, error) {
-	if !f.listing.mayHave(ca.CRLFile()) && len(f.revoked[ca.index]) == 0 {
-		return nil, nil
+	if len(f.revoked[ca.index]) == 0 {
+		if !f.listing.mayHave(ca.CRLFile()) {
+			return nil, nil
+		}
+		if own, err := f.isOwn(ca.CRLFile()); err != nil || !own {
+			return nil, err
+		}
 	}
 	crl, err := LoadCRL(f.dir, ca.Name)
 	var missing *MissingError
 	var inTheWay *InTheWayError
 	var damaged *DamagedError
 	switch {
-	case len(f.revoked[ca.index]) == 0 && (errors.As(err, &missing) || errors.As(err, &inTheWay)):
-		return nil, nil
+	case errors.As(err, &inTheWay):
+		return []Reason{reasonf(ReasonInTheWay, "%s is %s", ca.CRLFile(), inTheWay.Is)}, nil
 	case errors.As(err, &missing):
 		return []Reason{{ReasonMissing, "missing"}}, nil
 	case errors.As(err, &damaged):

@@ -26,7 +26,7 @@ func (c *Certificate) differences(leaf *x509.Certificate) []string {
 		field string
 		same  bool
 	}{
-		{"subject", bytes.Equal(leaf.RawSubject, c.rawSubject)},
+		{"subject", bytes.Equal(leaf.RawSubject, c.subject.der)},
 		{"sans", c.sans.equal(leaf)},
 		{"key_type", keyType == c.KeyType},
 		{"key_size", keyType != c.KeyType || keySize == c.KeySize},
@@ -35,7 +35,7 @@ func (c *Certificate) differences(leaf *x509.Certificate) []string {
 		{"not_after", c.NotAfter.IsZero() || leaf.NotAfter.Equal(c.NotAfter)},
 		{"key_usages", leaf.KeyUsage == c.KeyUsage},
 		{"ext_key_usages", slices.Equal(leaf.ExtKeyUsage, c.ExtKeyUsage) && len(leaf.UnknownExtKeyUsage) == 0},
-		{"issuer", bytes.Equal(leaf.RawIssuer, issuer.rawSubject)},
+		{"issuer", bytes.Equal(leaf.RawIssuer, issuer.subject.der) || bytes.Equal(leaf.RawIssuer, issuer.subject.issued)},
 		{"ca", leaf.IsCA == c.CA || c.extends(oidBasicConstraints)},
 		{"serial", c.Serial == nil || leaf.SerialNumber.Cmp(c.Serial) == 0},
 		{"crl_distribution_points", slices.Equal(leaf.CRLDistributionPoints, c.CRLDistributionPoints)},

@@ -92,8 +92,11 @@ type LieError struct {
 	Name    string // of the certificate, or of the CA whose CRL it is
 	Kind    Kind
 	Reasons []Reason // at least one
+	Err     error    // *KeyMismatchError, if that is a reason; else nil
 }
 
 func (e *LieError) Error() string {
 	return fmt.Sprintf("%s: %s: %s", e.Name, e.Kind, joinReasons(e.Reasons))
 }
+
+func (e *LieError) Unwrap() error { return e.Err }

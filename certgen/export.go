@@ -2,8 +2,11 @@ package certgen
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -24,9 +27,25 @@ func (e *NoAnchorError) Error() string {
 	return fmt.Sprintf("%s is not a CA: to trust it, name the CA that issued it, %s", e.Name, e.Issuer)
 }
 
+// legacyEncoder writes the profile that the keychain of macOS and iOS wants,
+// which refuses a MAC of SHA-256, and that Java and Windows read that are too old
+// for the other one: 3DES for key and certificates, and a MAC with SHA-1.
+var legacyEncoder = pkcs12.LegacyDES
+
 // PKCS12 returns the certificate called name, its intermediates and its key as
 // a PKCS#12 file (RFC 7292), encrypted with password. Errors are those of Load.
 func PKCS12(dir, name, password string) ([]byte, error) {
+	return encodePKCS12(encoder, dir, name, password)
+}
+
+// LegacyPKCS12 is PKCS12 for programs that refuse what that writes. Its
+// protection is weak: the password is all that counts, and it should be a long
+// one, or the file gone soon.
+func LegacyPKCS12(dir, name, password string) ([]byte, error) {
+	return encodePKCS12(legacyEncoder, dir, name, password)
+}
+
+func encodePKCS12(encoder *pkcs12.Encoder, dir, name, password string) ([]byte, error) {
 	c, err := Load(dir, name)
 	if err != nil {
 		return nil, err
@@ -69,4 +88,45 @@ func Bundle(dir, name string) ([]byte, error) {
 		bundle = append(bundle, pem.EncodeToMemory(&pem.Block{Type: certificateTypes[0], Bytes: der})...)
 	}
 	return append(bundle, pem.EncodeToMemory(&pem.Block{Type: keyTypes[0], Bytes: key})...), nil
+}
+
+// CheckExport returns the error with which WriteExport would refuse to write a
+// file in dir without force, or nil.
+func CheckExport(dir, file string) error {
+	made, err := readRecord(dir)
+	if err != nil {
+		return err
+	}
+	return made.checkReplaceable(filepath.Join(dir, file))
+}
+
+// WriteExport writes what was made of a certificate to a file in dir, the
+// folder of the PKI, whole or not at all and with mode 0600, in place of an
+// earlier export or of nothing. Anything else that is there is a *ForeignError
+// or *InTheWayError; with force it is moved first, and kept is the folder that
+// it is in now.
+func WriteExport(ctx context.Context, dir, file string, data []byte, force bool) (kept string, err error) {
+	unlock, err := lock(ctx, dir, nil)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	made, err := readRecord(dir)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, file)
+	if err := made.checkReplaceable(path); err != nil {
+		if !force {
+			return "", err
+		}
+		if kept, err = putAside(dir, []string{path}); err != nil {
+			return kept, err
+		}
+	}
+	made.add(file, sha256.Sum256(data))
+	if err := WriteFile(filepath.Join(dir, recordFile), made.text()); err != nil {
+		return kept, err
+	}
+	return kept, WriteFile(path, data)
 }

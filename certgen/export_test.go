@@ -41,16 +41,21 @@ func TestExport(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p12, err := PKCS12(dir, name, "pass")
-		if err != nil {
-			t.Fatal(err)
-		}
-		key, leaf, intermediates, err := pkcs12.DecodeChain(p12, "pass")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if signer, ok := key.(crypto.Signer); !ok || !matches(want.Leaf, signer) || !leaf.Equal(want.Leaf) || len(intermediates) != 1 {
-			t.Errorf("%s: PKCS#12 has %T, %v and %d intermediates", name, key, leaf.Subject, len(intermediates))
+		for profile, export := range map[string]func(dir, name, password string) ([]byte, error){"modern": PKCS12, "legacy": LegacyPKCS12} {
+			p12, err := export(dir, name, "pass")
+			if err != nil {
+				t.Fatal(err)
+			}
+			key, leaf, intermediates, err := pkcs12.DecodeChain(p12, "pass")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if signer, ok := key.(crypto.Signer); !ok || !matches(want.Leaf, signer) || !leaf.Equal(want.Leaf) || len(intermediates) != 1 {
+				t.Errorf("%s: PKCS#12, %s, has %T, %v and %d intermediates", name, profile, key, leaf.Subject, len(intermediates))
+			}
+			if _, _, _, err := pkcs12.DecodeChain(p12, "other"); err == nil {
+				t.Errorf("%s: any password opens it", profile)
+			}
 		}
 		bundle, err := Bundle(dir, name)
 		if err != nil {

@@ -4,7 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"maps"
-	"math/big"
+	"math"
 	"net"
 	"net/url"
 	"slices"
@@ -167,7 +167,7 @@ func (d *document) setKeyType(n *yaml.Node) error {
 	if err != nil || text == "" {
 		return err
 	}
-	switch kind := KeyType(text); kind {
+	switch kind := KeyType(strings.ToUpper(text)); kind { // in any case: real manifests have rsa
 	case EC, RSA, Ed25519:
 		d.certificate.KeyType = kind
 		return nil
@@ -180,11 +180,11 @@ func (d *document) setKeySize(n *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	size, err := strconv.ParseInt(text, 0, 32)
-	if err != nil || size < 0 {
+	size, ok := wholeNumber(text)
+	if !ok || size.Sign() < 0 || !size.IsInt64() {
 		return d.faultAt(n, "write a number of bits, for example 256", "%s is not a key size", quoted(text))
 	}
-	d.certificate.KeySize = int(size)
+	d.certificate.KeySize = int(min(size.Int64(), math.MaxInt32))
 	return nil
 }
 
@@ -193,16 +193,16 @@ func (d *document) setSerial(n *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	const hint = "write a whole number from 0 to 2^159-1"
+	const hint = "write a whole number from 1 to 2^159-1"
 	if len(text) > 200 {
 		return d.faultAt(n, hint, "the serial number is longer than 20 octets")
 	}
-	serial, ok := new(big.Int).SetString(text, 0)
+	serial, ok := wholeNumber(text)
 	switch {
 	case !ok:
 		return d.faultAt(n, hint, "%s is not a serial number", quoted(text))
-	case serial.Sign() < 0:
-		return d.faultAt(n, hint, "the serial number %s is negative", text)
+	case serial.Sign() <= 0:
+		return d.faultAt(n, hint, "the serial number %s is not positive", text)
 	case serial.BitLen() > 159: // RFC 5280 section 4.1.2.2: 20 octets, positive
 		return d.faultAt(n, hint, "the serial number is longer than 20 octets")
 	}
@@ -257,7 +257,7 @@ func (d *document) addSAN(n *yaml.Node, text string) error {
 		names.ips = append(names.ips, ip)
 	case "URI":
 		uri, err := url.Parse(value)
-		if err != nil || !isASCII(value) || !validURIHost(uri.Host) {
+		if err != nil || !isASCII(uri.String()) || !validURIHost(uri.Host) {
 			return d.faultAt(n, "write a URI in ASCII, for example URI:spiffe://example.org/server", "%s is not a URI", quoted(value))
 		}
 		names.uris = append(names.uris, uri)

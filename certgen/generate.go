@@ -18,6 +18,12 @@ type Options struct {
 	Renew []string
 	// All makes every certificate anew.
 	All bool
+	// Default says that the manifest is the built-in one, in a folder that has
+	// none of its own: no file that is there counts as the lab's.
+	Default bool
+	// Force replaces what the lab did not make, too. It is moved to a new folder
+	// below [ReplacedFolder] first: see Plan.Kept.
+	Force bool
 	// Progress is called after each certificate and CRL made, one call at a
 	// time, from any goroutine. No file is replaced before done equals total.
 	Progress func(done, total int)
@@ -39,17 +45,15 @@ const lockPoll = 20 * time.Millisecond
 
 // Generate makes in dir, the folder of the PKI, what [Compare] finds lacking,
 // and returns what was made. With nothing to make it writes nothing, not even
-// a lock, but removes what a killed run has left. Everything is made and staged
-// in temporary files first: an error in that, a full disk included, leaves the
-// folder as it was. An error or a crash while the files are then put in place
-// leaves it so that the next call completes it.
+// a lock. Everything is made and staged first: an error in that, a full disk
+// included, leaves the folder as it was. What a crash interrupts after that is
+// completed by the next call.
 //
-// Errors are *InTheWayError, *UnknownNameError, *IssueError, *UnfaithfulError,
-// those of the file system and that of ctx.
+// What the lab did not make is not replaced, unless o.Force is set: the error
+// is *ForeignError, or *InTheWayError for what is not a file of a PKI at all.
+// Other errors are *UnknownNameError, *IssueError, *UnfaithfulError, those of
+// the file system and that of ctx.
 func Generate(ctx context.Context, m *Manifest, dir string, o Options) (*Plan, error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	if o.beforeChange == nil {
 		o.beforeChange = func(string, string) error { return nil }
 	}
@@ -57,13 +61,18 @@ func Generate(ctx context.Context, m *Manifest, dir string, o Options) (*Plan, e
 	if err != nil {
 		return nil, err
 	}
-	f, err := examine(ctx, m, dir, o.Now(), renew)
+	f, err := examine(ctx, m, dir, o.now(), renew)
 	if err != nil {
 		return nil, err
 	}
-	if plan := f.plan(); len(plan.Steps) == 0 {
-		tidy(dir)
-		return plan, nil
+	if !f.listing.interrupted() {
+		plan, err := f.plan()
+		if err != nil || len(plan.Steps) == 0 {
+			return plan, err
+		}
+		if _, err := f.inTheWay(o); err != nil { // before there is a lock file
+			return nil, err
+		}
 	}
 	unlock, err := lock(ctx, dir, o.Waiting)
 	if err != nil {
@@ -76,21 +85,39 @@ func Generate(ctx context.Context, m *Manifest, dir string, o Options) (*Plan, e
 // generateLocked is Generate with the lock held. It looks again, and at the
 // clock too: another process may have made everything in the meantime.
 func generateLocked(ctx context.Context, m *Manifest, dir string, o Options, renew map[int]bool) (*Plan, error) {
-	if err := removeTemporaries(dir); err != nil {
+	if err := recoverInterrupted(dir); err != nil {
 		return nil, err
 	}
-	f, err := examine(ctx, m, dir, o.Now(), renew)
+	f, err := examine(ctx, m, dir, o.now(), renew)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := f.plan()
+	if err != nil {
+		return nil, err
+	}
+	way, err := f.inTheWay(o)
 	if err != nil {
 		return nil, err
 	}
 	w := f.workshop(o)
-	if err := w.makeAll(ctx); err != nil {
-		return nil, errors.Join(err, removeTemporaries(dir))
+	if f.count() > 0 {
+		if err := w.stageAll(ctx); err != nil {
+			return nil, errors.Join(err, removeStaged(dir))
+		}
+		if plan.Kept, err = putAside(dir, way); err != nil {
+			return nil, errors.Join(err, removeStaged(dir))
+		}
 	}
-	if err := w.commitAll(); err != nil {
-		return nil, errors.Join(err, removeTemporaries(dir))
+	return plan, w.commitAll()
+}
+
+// now is the time by the clock.
+func (o *Options) now() time.Time {
+	if o.Now == nil {
+		return time.Now()
 	}
-	return f.plan(), nil
+	return o.Now()
 }
 
 // renewals returns the indices of the certificates to make anew in any case.

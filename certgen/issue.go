@@ -1,13 +1,12 @@
 package certgen
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io/fs"
-	"math/big"
 	"os"
 	"path/filepath"
 	"sync"
@@ -31,12 +30,13 @@ type workshop struct {
 	// A folder takes one new file at a time; threads that want to add more only
 	// spin in the kernel. Goroutines that wait here leave the core to another.
 	staging sync.Mutex
+	staged  *record // what is in the staging folder; guarded by staging
 }
 
 func (f *folder) workshop(o Options) *workshop {
 	return &workshop{
 		folder: f, issued: make([]*certyaml.Certificate, len(f.manifest.Certificates)),
-		done: counter(f.count(), o.Progress), beforeChange: o.beforeChange,
+		done: counter(f.count(), o.Progress), beforeChange: o.beforeChange, staged: newRecord(),
 	}
 }
 
@@ -57,10 +57,36 @@ func (w *workshop) makeAll(ctx context.Context) error {
 	})
 }
 
+// stageAll makes and stages everything that is planned, and the record of it.
+func (w *workshop) stageAll(ctx context.Context) error {
+	if err := os.Mkdir(filepath.Join(w.dir, stagingFolder), folderMode); err != nil {
+		return err
+	}
+	if err := w.makeAll(ctx); err != nil {
+		return err
+	}
+	made, err := w.record()
+	if err != nil {
+		return err
+	}
+	for file, d := range made.byFile { // of files that stay
+		if _, isNew := w.staged.byFile[file]; !isNew && w.listing.mayHave(file) {
+			w.staged.add(file, d)
+		}
+	}
+	return stage(w.dir, recordFile, w.staged.text(), keyMode)
+}
+
 // commitAll puts what was staged in place: issuers before what they issued,
-// each key before its certificate, CRLs last. Cut short anywhere, it leaves
-// files that do not match or do not verify, which the next run makes anew.
+// each key before its certificate, then CRLs. Whoever reads in between sees
+// files that do not match or do not verify; cut short, the next run goes on.
 func (w *workshop) commitAll() error {
+	if len(w.staged.byFile) > 0 {
+		err := os.Rename(filepath.Join(w.dir, stagingFolder), filepath.Join(w.dir, readyFolder))
+		if err != nil {
+			return errors.Join(err, removeStaged(w.dir))
+		}
+	}
 	for _, level := range w.manifest.levels() {
 		for _, c := range level {
 			if err := w.commitCertificate(c); err != nil {
@@ -75,7 +101,10 @@ func (w *workshop) commitAll() error {
 			}
 		}
 	}
-	return nil
+	if len(w.staged.byFile) == 0 { // keys were closed to others, no more
+		return nil
+	}
+	return finish(w.dir)
 }
 
 // commitCertificate puts a certificate and its key in place, or closes to
@@ -88,6 +117,10 @@ func (w *workshop) commitCertificate(c *Certificate) error {
 		}
 		return w.commit(c.CertificateFile())
 	case w.wideKeys[c.index]:
+		own, err := w.isOwn(c.KeyFile())
+		if err != nil || !own {
+			return err
+		}
 		return os.Chmod(filepath.Join(w.dir, c.KeyFile()), keyMode)
 	}
 	return nil
@@ -99,6 +132,7 @@ func (w *workshop) stage(file string, data []byte, mode fs.FileMode) error {
 	if err := w.beforeChange("stage", file); err != nil {
 		return err
 	}
+	w.staged.wrote(file, data)
 	return stage(w.dir, file, data, mode)
 }
 
@@ -182,6 +216,11 @@ func issue(c *Certificate, request *certyaml.Certificate) error {
 	if err != nil {
 		return &IssueError{Name: c.Name, Err: err}
 	}
+	if !bytes.Equal(leaf.RawSubject, c.subject.der) {
+		if leaf, err = c.signAgain(request, leaf); err != nil {
+			return &IssueError{Name: c.Name, Err: err}
+		}
+	}
 	if fields := c.differences(leaf); len(fields) > 0 {
 		return &UnfaithfulError{Name: c.Name, Fields: fields}
 	}
@@ -193,10 +232,10 @@ func (w *workshop) request(c *Certificate) *certyaml.Certificate {
 	notBefore, notAfter := c.validity(w.now)
 	serial := c.Serial
 	if serial == nil {
-		serial = randomSerial()
+		serial = w.manifest.newSerial(c)
 	}
 	request := &certyaml.Certificate{
-		Subject: c.Subject, SubjectAltNames: c.SANs,
+		Subject: c.subject.issuable, SubjectAltNames: c.SANs,
 		KeyType: certyamlKeyTypes[c.KeyType], KeySize: c.KeySize,
 		NotBefore: &notBefore, NotAfter: &notAfter,
 		KeyUsage: c.KeyUsage, ExtKeyUsage: c.ExtKeyUsage, IsCA: &c.CA, SerialNumber: serial,
@@ -226,13 +265,4 @@ func (c *Certificate) validity(now time.Time) (notBefore, notAfter time.Time) {
 		notAfter = notBefore.Add(c.Expires).Truncate(time.Second)
 	}
 	return notBefore, notAfter
-}
-
-// randomSerial returns 127 random bits: positive, and unique among all that
-// will ever be made (RFC 5280 section 4.1.2.2).
-func randomSerial() *big.Int {
-	var octets [16]byte
-	rand.Read(octets[:]) // never fails
-	octets[0] &= 0x7f
-	return new(big.Int).SetBytes(octets[:])
 }

@@ -44,29 +44,6 @@ func (f *folder) readHolding(c *Certificate) *holding {
 	}
 }
 
-// checkWay refuses to write over what is not a regular file. That the contents
-// are the lab's was seen when they were read.
-func (f *folder) checkWay() error {
-	for i, c := range f.manifest.Certificates {
-		var files []string
-		if f.isPlanned(c) {
-			files = append(files, c.KeyFile(), c.CertificateFile())
-		}
-		if len(f.crlReasons[i]) > 0 {
-			files = append(files, c.CRLFile())
-		}
-		for _, file := range files {
-			if !f.listing.mayHave(file) {
-				continue
-			}
-			if err := checkRegular(filepath.Join(f.dir, file)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // checkRegular returns *InTheWayError if there is anything but a regular file.
 func checkRegular(path string) error {
 	info, err := os.Lstat(path)

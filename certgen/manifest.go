@@ -36,7 +36,8 @@ type Manifest struct {
 	File         string         // as given to Parse, for messages
 	Certificates []*Certificate // in the order of the manifest
 
-	byName map[string]*Certificate
+	byName  map[string]*Certificate
+	serials map[serialOf]*Certificate // given by the manifest
 }
 
 // Certificate is what the manifest asks for in one document, with its defaults
@@ -68,7 +69,7 @@ type Certificate struct {
 	extensions []pkix.Extension // see Extend
 	index      int              // in Manifest.Certificates
 	depth      int              // of issuers above it; 0: self-signed
-	rawSubject []byte           // DER of the RDNSequence, RFC 5280 section 4.1.2.6
+	subject    subject          // as parsed; empty when the manifest gives none
 	sans       alternativeNames
 }
 

@@ -2,15 +2,10 @@ package certgen
 
 import (
 	"cmp"
-	"crypto/x509/pkix"
-	"encoding/asn1"
-	"encoding/hex"
-	"errors"
 	"slices"
 	"strings"
 	"unicode"
 
-	"github.com/tsaarni/x500dn"
 	"golang.org/x/net/idna"
 )
 
@@ -21,77 +16,6 @@ const maxName = 200
 func certificateFile(name string) string { return name + ".pem" }
 func keyFile(name string) string         { return name + "-key.pem" }
 func crlFile(name string) string         { return name + "-crl.pem" }
-
-// parseSubject parses a distinguished name as certyaml does and returns its
-// common name and the DER of its RDNSequence.
-func parseSubject(text string) (commonName string, der []byte, err error) {
-	if err := checkEncodedValues(text); err != nil {
-		return "", nil, err
-	}
-	name, err := x500dn.ParseDN(text)
-	if err != nil {
-		return "", nil, err
-	}
-	sequence := name.ToRDNSequence()
-	if !sameAttributes(name.Names, sequence) {
-		return "", nil, errors.New("an attribute is empty, given twice, or of a type that certificates made here do not carry")
-	}
-	if der, err = asn1.Marshal(sequence); err != nil {
-		return "", nil, err
-	}
-	for _, a := range name.ExtraNames {
-		if value, ok := a.Value.(asn1.RawValue); ok && !isASCII(string(value.Bytes)) {
-			return "", nil, errors.New("DC and emailAddress are ASCII")
-		}
-	}
-	return name.CommonName, der, nil
-}
-
-// sameAttributes tells whether the attributes parsed from a name are those
-// that will be written: pkix.Name holds one common name and few types.
-func sameAttributes(parsed []pkix.AttributeTypeAndValue, written pkix.RDNSequence) bool {
-	count := map[string]int{}
-	for _, a := range parsed {
-		if len(a.Type) > 0 { // x500dn leaves an empty attribute at each comma
-			count[a.Type.String()]++
-		}
-	}
-	for _, set := range written {
-		for _, a := range set {
-			count[a.Type.String()]--
-		}
-	}
-	for _, n := range count {
-		if n != 0 {
-			return false
-		}
-	}
-	return len(written) > 0
-}
-
-// checkEncodedValues refuses "#" values (RFC 4514 section 2.4) that are not
-// one primitive DER element: the BER parser behind x500dn trusts the lengths
-// it is told and recurses as deep as it is told.
-func checkEncodedValues(text string) error {
-	for rest := text; ; {
-		_, value, found := strings.Cut(rest, "=#")
-		if !found {
-			return nil
-		}
-		rest = value
-		if end := strings.IndexAny(value, ",+"); end >= 0 {
-			value = value[:end]
-		}
-		der, err := hex.DecodeString(value)
-		if err != nil {
-			return err
-		}
-		var element asn1.RawValue
-		if trailing, err := asn1.Unmarshal(der, &element); err != nil || len(trailing) > 0 || element.IsCompound {
-			return errors.New("the value after # is not one encoded string")
-		}
-	}
-}
 
 // checkName returns why name cannot be the base name of files, or "".
 func checkName(name string) string {

@@ -64,6 +64,9 @@ func assemble(file string, documents []*document) (*Manifest, error) {
 	if err := linkIssuers(documents); err != nil {
 		return nil, err
 	}
+	if m.serials, err = claimSerials(documents); err != nil {
+		return nil, err
+	}
 	return m, nil
 }
 
@@ -199,18 +202,43 @@ func (d *document) decodeField(key, value *yaml.Node) error {
 	name := strings.ToLower(key.Value)
 	set, known := fieldSetters[name]
 	switch {
-	case key.Kind == yaml.ScalarNode && key.Value == "<<":
-		return d.errorAt(key.Line, key.Column, "write the fields out in this document", "merge keys are not taken here")
+	case key.Kind == yaml.ScalarNode && key.ShortTag() == "!!merge":
+		return d.merge(value)
 	case key.Kind != yaml.ScalarNode || !known:
 		return d.errorAt(key.Line, key.Column, fieldHint(name), "unknown field %s", quoted(key.Value))
 	case d.fields[name] != nil:
 		return d.errorAt(key.Line, key.Column, "keep one of them", "field %s is given twice, first on line %d", name, d.before+d.fields[name].Line)
 	}
 	d.fields[name] = value
-	if isNull(value) {
+	if isNull(resolve(value)) {
 		return nil
 	}
 	return set(d, value)
+}
+
+// merge sets the fields of the mapping, or of the list of them, that a merge key
+// has. Those may not merge others in turn, so that nothing can multiply.
+func (d *document) merge(value *yaml.Node) error {
+	mappings := []*yaml.Node{value}
+	if target := resolve(value); target.Kind == yaml.SequenceNode {
+		mappings = target.Content
+	}
+	for _, n := range mappings {
+		mapping := resolve(n)
+		if mapping.Kind != yaml.MappingNode {
+			return d.faultAt(n, "write the fields out in this document", "expected a mapping to merge, not %s", describe(mapping))
+		}
+		for i := 0; i+1 < len(mapping.Content); i += 2 {
+			key := mapping.Content[i]
+			if key.ShortTag() == "!!merge" {
+				return d.faultAt(key, "write the fields out in this document", "a mapping that is merged cannot merge another")
+			}
+			if err := d.decodeField(key, mapping.Content[i+1]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // fieldHint names the field that was probably meant, or all of them.
@@ -238,12 +266,13 @@ func (d *document) fault(field, hint, format string, args ...any) error {
 }
 
 // text returns a value that must be a scalar, as it was written: 123 is "123".
+// The line feed that ends a block is not a part of it.
 func (d *document) text(n *yaml.Node) (string, error) {
 	target := resolve(n)
 	if target.Kind != yaml.ScalarNode {
 		return "", d.faultAt(n, "write one value here", "expected a text, not %s", describe(target))
 	}
-	return target.Value, nil
+	return strings.TrimSuffix(target.Value, "\n"), nil
 }
 
 // each does something with each item of a value that must be a list of texts.
@@ -255,6 +284,9 @@ func (d *document) each(n *yaml.Node, do func(item *yaml.Node, text string) erro
 		return d.faultAt(n, "write a list: one item a line, each after \"- \"", "expected a list, not %s", describe(target))
 	}
 	for _, item := range target.Content {
+		if isNull(resolve(item)) {
+			return d.faultAt(item, "write a value, or remove the item", "an item of the list is empty")
+		}
 		text, err := d.text(item)
 		if err != nil {
 			return err

@@ -1,7 +1,6 @@
 package certgen
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
@@ -168,7 +167,7 @@ func readBlocks(name, file string, types []string) ([][]byte, fs.FileMode, error
 	switch {
 	case len(blocks) > 0:
 		return blocks, mode, nil
-	case len(bytes.Trim(data, "\x00")) == 0: // NULs are what a power cut leaves of a file
+	case isBlank(data):
 		return nil, mode, &DamagedError{Name: name, File: file, Err: errEmpty}
 	case beginsAsPEM(data, types):
 		return nil, mode, &DamagedError{Name: name, File: file, Err: errTruncated}

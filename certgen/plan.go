@@ -11,6 +11,7 @@ import (
 type Plan struct {
 	Steps     []Step // certificates in the order of the manifest, then CRLs likewise
 	Unchanged int    // certificates that stay as they are
+	Kept      string // the folder that what was replaced by force is now in; empty: nothing was
 }
 
 // Step is one thing to make and why.
@@ -55,6 +56,7 @@ const (
 	ReasonAsked        ReasonKind = "asked"         // made anew on request
 	ReasonMissing      ReasonKind = "missing"       // a file is missing
 	ReasonDamaged      ReasonKind = "damaged"       // a file is empty, truncated or altered
+	ReasonInTheWay     ReasonKind = "in-the-way"    // what is there is no file of a PKI
 	ReasonKeyMismatch  ReasonKind = "key-mismatch"  // key and certificate do not belong together
 	ReasonChanged      ReasonKind = "changed"       // the manifest asks for something else
 	ReasonExpired      ReasonKind = "expired"       // no longer valid

@@ -19,25 +19,26 @@ func (d *document) complete() error {
 	return nil
 }
 
+const subjectHint = `write for example CN=server,O=Company, with \ before any of , + " \ < > ; in a value; ` +
+	`types are CN, O, OU, C, L, ST, STREET, postalCode, serialNumber, DC, UID, emailAddress and the others of RFC 4519, or an OID such as 2.5.4.97`
+
 // completeNames parses the subject and settles the file name.
 func (d *document) completeNames() error {
 	c := d.certificate
-	if c.Subject == "" {
+	if c.Subject == "" && c.Name == "" {
 		return d.fault("subject", "write for example subject: CN=server", "the certificate has no subject")
 	}
-	commonName, der, err := parseSubject(c.Subject)
-	if err != nil {
-		return d.fault("subject", `write for example CN=server,O=Company, with \ before any of , + = ; in a value; types are CN, O, OU, C, L, ST, STREET, postalCode, serialNumber, DC, emailAddress`,
-			"%s is not a distinguished name: %v", quoted(c.Subject), err)
+	var err error
+	if c.subject, err = parseSubject(c.Subject); err != nil {
+		return d.fault("subject", subjectHint, "%s is not a distinguished name: %v", quoted(c.Subject), err)
 	}
-	c.rawSubject = der
 	if c.Name != "" {
 		if problem := checkName(c.Name); problem != "" {
 			return d.fault("filename", "write a name only: files are always in the PKI's own folder", "the file name %s %s", quoted(c.Name), problem)
 		}
 		return nil
 	}
-	c.Name = commonName
+	c.Name = c.subject.commonName
 	if c.Name == "" {
 		return d.fault("subject", "add CN= to the subject, or a line such as filename: server", "the subject has no CN to name the files after")
 	}
@@ -144,10 +145,10 @@ func linkIssuers(documents []*document) error {
 	bySubject := make(map[string]*namesakes, len(documents))
 	for _, d := range documents {
 		c := d.certificate
-		same := bySubject[string(c.rawSubject)]
+		same := bySubject[string(c.subject.der)]
 		if same == nil {
 			same = new(namesakes)
-			bySubject[string(c.rawSubject)] = same
+			bySubject[string(c.subject.der)] = same
 		}
 		same.all = append(same.all, c)
 		if c.CA {
@@ -170,11 +171,11 @@ func (d *document) linkIssuer(byText, bySubject map[string]*namesakes, documents
 	}
 	same := byText[d.issuer]
 	if same == nil {
-		_, der, err := parseSubject(d.issuer)
+		issuer, err := parseSubject(d.issuer)
 		if err != nil {
 			return d.fault("issuer", "write the subject of the issuing certificate, for example CN=my-ca", "%s is not a distinguished name: %v", quoted(d.issuer), err)
 		}
-		if same = bySubject[string(der)]; same == nil {
+		if same = bySubject[string(issuer.der)]; same == nil {
 			return d.fault("issuer", issuerHint(d.issuer, documents), "the issuer %s is not in the manifest", quoted(d.issuer))
 		}
 		byText[d.issuer] = same

@@ -32,16 +32,16 @@ func Verify(m *Manifest, dir string, now time.Time) iter.Seq2[Info, error] {
 func (f *folder) lie(c *Certificate) error {
 	isTrue := func(r Reason) bool { return !r.Kind.isLie() }
 	if lies := slices.DeleteFunc(slices.Clone(f.reasons[c.index]), isTrue); len(lies) > 0 {
-		return &LieError{c.Name, KindCertificate, lies}
+		return &LieError{c.Name, KindCertificate, lies, f.holdings[c.index].matchErr}
 	}
 	if err := f.checkLink(c); err != nil {
-		return &LieError{c.Name, KindCertificate, []Reason{reasonf(ReasonUnverifiable, "does not verify against %s: %v", c.Issuer.Name, err)}}
+		return &LieError{c.Name, KindCertificate, []Reason{reasonf(ReasonUnverifiable, "does not verify against %s: %v", c.Issuer.Name, err)}, nil}
 	}
 	if f.wideKeys[c.index] {
-		return &LieError{c.Name, KindKeyMode, []Reason{wideKey}}
+		return &LieError{c.Name, KindKeyMode, []Reason{wideKey}, nil}
 	}
 	if lies := slices.DeleteFunc(slices.Clone(f.crlReasons[c.index]), isTrue); len(lies) > 0 {
-		return &LieError{c.Name, KindCRL, lies}
+		return &LieError{c.Name, KindCRL, lies, nil}
 	}
 	return nil
 }
@@ -65,6 +65,18 @@ type Info struct {
 	Leaf    *x509.Certificate // nil when missing or damaged
 	State   string            // in words: "ok", "missing", "changed: sans", "expires in 3 days", "revoked", "expired"
 	Reasons []Reason          // to make it anew; empty when it stays
+}
+
+// IssuerName returns the name of the issuer, its subject where it has no name
+// here, or "" for a certificate that signed itself.
+func (i Info) IssuerName() string {
+	switch {
+	case i.Issuer != nil:
+		return i.Issuer.Name
+	case i.Leaf != nil && !isSelfIssued(i.Leaf):
+		return i.Leaf.Issuer.String()
+	}
+	return ""
 }
 
 // List describes every certificate of the manifest in dir as a tree: each

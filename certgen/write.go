@@ -6,9 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-
-	"github.com/gofrs/flock"
 
 	"mtlslab.example/lab/lab/private"
 )
@@ -21,25 +18,27 @@ const (
 	lockMode        fs.FileMode = 0o600
 )
 
-// temporaryPrefix begins the names of files being written. No certificate's
-// files begin with a dot.
-const temporaryPrefix = ".certgen-"
+// New files are written into the staging folder. When all are there, it is
+// renamed to the ready folder, and that decides: from then on the files are put
+// in place one by one, by this run or, after a crash, by the next one. Before,
+// nothing in the PKI's folder has changed.
+const (
+	stagingFolder = ".certgen-staging"
+	readyFolder   = ".certgen-ready"
+)
 
-// temporary returns where the new contents of a file are until they replace the
-// old.
-func temporary(dir, file string) string { return filepath.Join(dir, temporaryPrefix+file) }
-
-// stage writes the new contents of a file beside it. The lock must be held and
-// earlier temporary files be gone.
+// stage writes the new contents of a file into the staging folder. The lock
+// must be held.
 //
 // It does not wait for the disk (fsync). What a power cut damages is found by
 // the next run, which makes it anew; waiting would take most of the time of
 // a large PKI.
 func stage(dir, file string, data []byte, mode fs.FileMode) error {
+	path := filepath.Join(dir, stagingFolder, file)
 	if mode == keyMode {
-		return private.WriteFile(temporary(dir, file), data)
+		return private.WriteFile(path, data)
 	}
-	f, err := os.OpenFile(temporary(dir, file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
@@ -47,10 +46,86 @@ func stage(dir, file string, data []byte, mode fs.FileMode) error {
 	return errors.Join(err, f.Close())
 }
 
-// commit replaces a file with what was staged, whole or not at all.
+// commit puts a ready file in place, whole or not at all. One that is in place
+// already is passed over.
 func commit(dir, file string) error {
-	return os.Rename(temporary(dir, file), filepath.Join(dir, file))
+	err := os.Rename(filepath.Join(dir, readyFolder, file), filepath.Join(dir, file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
+
+// recoverInterrupted completes what a killed run had ready, and removes what it
+// had only staged. The lock must be held. Where somebody has put another file
+// in the meantime, it is not replaced: the error is *ForeignError or
+// *InTheWayError.
+func recoverInterrupted(dir string) error {
+	if err := removeStaged(dir); err != nil {
+		return err
+	}
+	there, err := isFolder(filepath.Join(dir, readyFolder))
+	if err != nil || !there {
+		return err
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, readyFolder))
+	if err != nil {
+		return err
+	}
+	made, err := readRecord(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.Name() == recordFile {
+			continue // the last
+		}
+		if err := made.checkReplaceable(filepath.Join(dir, entry.Name())); err != nil {
+			return err
+		}
+		if err := commit(dir, entry.Name()); err != nil {
+			return err
+		}
+	}
+	return finish(dir)
+}
+
+// finish puts the record in place, which says that everything is.
+func finish(dir string) error {
+	if err := commit(dir, recordFile); err != nil {
+		return err
+	}
+	return os.Remove(filepath.Join(dir, readyFolder))
+}
+
+// removeStaged removes what was staged and is not ready. The lock must be held.
+func removeStaged(dir string) error {
+	staging := filepath.Join(dir, stagingFolder)
+	there, err := isFolder(staging)
+	if err != nil || !there {
+		return err
+	}
+	return os.RemoveAll(staging)
+}
+
+// isFolder reports whether there is a folder. Anything else of that name is an
+// *InTheWayError.
+func isFolder(path string) (bool, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case !info.IsDir():
+		return false, &InTheWayError{File: path, Is: describeMode(info.Mode())}
+	}
+	return true, nil
+}
+
+// interrupted reports whether a run that was killed has left something for the
+// next one to complete or remove.
+func (l listing) interrupted() bool { return l[stagingFolder] || l[readyFolder] }
 
 // WriteFile writes a file that is not one of the PKI's, whole or not at all and
 // with mode 0600, over a regular file or none; else the error is *InTheWayError.
@@ -74,8 +149,7 @@ func WriteNew(file string, data []byte, mode fs.FileMode) error {
 	})
 }
 
-// writeWhole writes data beside a file, under a name that removeTemporaries
-// leaves alone, and has place put it there.
+// writeWhole writes data beside a file and has place put it there.
 func writeWhole(file string, data []byte, mode fs.FileMode, place func(whole, file string) error) error {
 	f, err := createBeside(file, mode)
 	if err != nil {
@@ -97,44 +171,4 @@ func createBeside(file string, mode fs.FileMode) (*os.File, error) {
 		return os.CreateTemp(dir, prefix+"*")
 	}
 	return private.OpenFile(filepath.Join(dir, prefix+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL)
-}
-
-// tidy removes what a killed run has staged, unless another process is at
-// writing. With nothing to remove it does not even lock. What cannot be removed
-// stays.
-func tidy(dir string) {
-	if left, err := temporaries(dir); err != nil || len(left) == 0 {
-		return
-	}
-	path := filepath.Join(dir, lockFile)
-	if checkRegular(path) != nil {
-		return
-	}
-	l := flock.New(path, flock.SetPermissions(lockMode))
-	if locked, err := l.TryLock(); err == nil && locked {
-		_ = errors.Join(removeTemporaries(dir), l.Unlock())
-	}
-}
-
-// removeTemporaries removes what was staged and not committed, by this run or
-// one that was killed. The lock must be held.
-func removeTemporaries(dir string) error {
-	left, err := temporaries(dir)
-	for _, file := range left {
-		if err := os.Remove(filepath.Join(dir, file)); err != nil {
-			return err
-		}
-	}
-	return err
-}
-
-// temporaries are the names of the files that are staged.
-func temporaries(dir string) (names []string, err error) {
-	entries, err := os.ReadDir(dir)
-	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), temporaryPrefix) && entry.Type().IsRegular() {
-			names = append(names, entry.Name())
-		}
-	}
-	return names, err
 }

@@ -12,15 +12,18 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/certfile"
 )
 
-// Credentials name what one side shows and whom it trusts, by their names in
-// the manifest.
+// Credentials name what one side shows and whom it trusts: by names in the
+// manifest, or by files (see certfile.IsFile).
 type Credentials struct {
 	Dir         string   // the folder of the PKI
 	Certificate string   // empty: none is shown
+	KeyFile     string   // the private key, where Certificate is a file
+	Password    string   // of PKCS#12 files
 	AlsoShow    []string // further certificates of a server, chosen by the client's server_name
-	Trust       string   // the CA that the peer's certificate must lead to
+	Trust       string   // the CA that the peer's certificate must lead to, or a file of several
 	AlsoTrust   []string // further CAs
 
 	// Faults of the certificates shown.
@@ -53,13 +56,56 @@ func (c Credentials) Authorities() []string { return append([]string{c.Trust}, c
 // them: it tells of CRLs that come and go.
 func (c Credentials) files() []string {
 	files := append(crlFiles(c.Dir), c.Dir)
+	add := func(name, file string) {
+		if certfile.IsFile(name) {
+			file = name
+		}
+		files = append(files, file)
+	}
 	for _, name := range c.Authorities() {
-		files = append(files, filepath.Join(c.Dir, name+".pem"))
+		add(name, filepath.Join(c.Dir, name+".pem"))
 	}
 	for _, name := range c.certificates() {
-		files = append(files, filepath.Join(c.Dir, name+".pem"), filepath.Join(c.Dir, name+"-key.pem"))
+		add(name, filepath.Join(c.Dir, name+".pem"))
+		if certfile.IsFile(name) {
+			add(c.KeyFile, c.KeyFile)
+		} else {
+			files = append(files, filepath.Join(c.Dir, name+"-key.pem"))
+		}
 	}
 	return files
+}
+
+// Check loads everything that the credentials name. Errors are those of
+// certgen.Load and of package certfile.
+func (c Credentials) Check() error {
+	_, err := (&wallet{Credentials: c, crl: CRLOff}).load()
+	return err
+}
+
+// LoadAuthorities returns the certificates of CAs that are trusted by a name of
+// the manifest, or by a file.
+func (c Credentials) LoadAuthorities(name string) ([]*x509.Certificate, error) {
+	if certfile.IsFile(name) {
+		return certfile.LoadCAs(name, c.Password)
+	}
+	trusted, err := c.LoadChain(name)
+	if err != nil {
+		return nil, err
+	}
+	return trusted[:1], nil
+}
+
+// LoadChain returns the certificates, at least one, of a name of the manifest
+// or of a file; of "" none.
+func (c Credentials) LoadChain(name string) ([]*x509.Certificate, error) {
+	switch {
+	case name == "":
+		return nil, nil
+	case certfile.IsFile(name):
+		return certfile.Load(name, c.Password)
+	}
+	return certgen.LoadCertificates(c.Dir, name)
 }
 
 // identity is what was loaded from the files.
@@ -74,13 +120,13 @@ type identity struct {
 func (i *identity) subject(serverName string) string {
 	for _, c := range i.certificates {
 		if serverName != "" && c.Leaf.VerifyHostname(serverName) == nil {
-			return c.Leaf.Subject.String()
+			return nameOf(c.Leaf)
 		}
 	}
 	if len(i.certificates) == 0 {
 		return ""
 	}
-	return i.certificates[0].Leaf.Subject.String()
+	return nameOf(i.certificates[0].Leaf)
 }
 
 // freshness is for how long files that were looked at are not looked at again:
@@ -130,11 +176,13 @@ func (w *wallet) current() (*tls.Config, *identity, error) {
 func (w *wallet) load() (*identity, error) {
 	loaded := &identity{trust: x509.NewCertPool(), revoked: loadRevocations(w.Dir, w.crl)}
 	for _, name := range w.Authorities() {
-		trusted, err := certgen.LoadCertificates(w.Dir, name)
+		trusted, err := w.LoadAuthorities(name)
 		if err != nil {
 			return nil, err
 		}
-		loaded.trust.AddCert(trusted[0])
+		for _, ca := range trusted {
+			loaded.trust.AddCert(ca)
+		}
 	}
 	for _, name := range w.certificates() {
 		certificate, err := w.loadCertificate(name)
@@ -148,7 +196,7 @@ func (w *wallet) load() (*identity, error) {
 
 // loadCertificate loads a certificate and gives it the faults asked for.
 func (c Credentials) loadCertificate(name string) (tls.Certificate, error) {
-	certificate, err := certgen.Load(c.Dir, name)
+	certificate, err := c.loadPair(name)
 	if err != nil {
 		return certificate, err
 	}
@@ -167,6 +215,14 @@ func (c Credentials) loadCertificate(name string) (tls.Certificate, error) {
 		certificate.PrivateKey = impostor{certificate.Leaf.PublicKey, other.PrivateKey.(crypto.Signer)}
 	}
 	return certificate, nil
+}
+
+// loadPair loads a certificate and its key, by name or from files.
+func (c Credentials) loadPair(name string) (tls.Certificate, error) {
+	if certfile.IsFile(name) {
+		return certfile.LoadPair(name, c.KeyFile, c.Password)
+	}
+	return certgen.Load(c.Dir, name)
 }
 
 // impostor signs with a key that is not the one it claims to have: crypto/tls
@@ -195,6 +251,9 @@ func stat(files []string) []os.FileInfo {
 func unchanged(before, now []os.FileInfo) bool {
 	for i := range now {
 		a, b := before[i], now[i]
+		if a == nil && b == nil {
+			continue
+		}
 		if a == nil || b == nil || !a.ModTime().Equal(b.ModTime()) || a.Size() != b.Size() || !os.SameFile(a, b) {
 			return false
 		}

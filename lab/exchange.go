@@ -5,6 +5,7 @@ package lab
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"time"
 
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -150,5 +151,30 @@ func subject(chain []*x509.Certificate) string {
 	if len(chain) == 0 {
 		return ""
 	}
-	return chain[0].Subject.String()
+	return nameOf(chain[0])
+}
+
+// nameOf names whom a certificate is for: its subject or, if that is empty, the
+// first of its alternative names. It is never empty.
+func nameOf(c *x509.Certificate) string {
+	if s := c.Subject.String(); s != "" {
+		return s
+	}
+	for _, names := range []struct {
+		kind  string
+		first []string
+	}{{"DNS", c.DNSNames}, {"IP", texts(c.IPAddresses)}, {"URI", texts(c.URIs)}, {"email", c.EmailAddresses}} {
+		if len(names.first) > 0 {
+			return "(no subject) " + names.kind + ":" + names.first[0]
+		}
+	}
+	return "(no subject)"
+}
+
+// texts are the values as they are written.
+func texts[T fmt.Stringer](values []T) (written []string) {
+	for _, v := range values {
+		written = append(written, v.String())
+	}
+	return written
 }

@@ -17,7 +17,7 @@ func pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		leaf, negotiated := r.TLS.PeerCertificates[0], describeTLS(*r.TLS)
-		client := leaf.Subject.String()
+		client := nameOf(leaf)
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, "Hello "+client+
 			"\n\nclient        "+client+

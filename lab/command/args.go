@@ -11,7 +11,6 @@ import (
 // that people may write them on either side. What follows "--" stays as it is,
 // as does a program of lab exec with what follows it.
 func arrange(app *cli.App, args []string) []string {
-	const completion = "--generate-bash-completion" // the library wants it last
 	values := valueFlags(app)
 	commands, isCommand := app.Commands, true
 	var path, flags, words, last []string
@@ -23,7 +22,7 @@ func arrange(app *cli.App, args []string) []string {
 		case arg == "--":
 			words = append(append(words, "--"), args[i+1:]...)
 			i = len(args)
-		case arg == completion:
+		case arg == completionFlag: // the library wants it last
 			last = []string{arg}
 		case len(arg) > 1 && arg[0] == '-':
 			flags = append(flags, arg)
@@ -37,6 +36,7 @@ func arrange(app *cli.App, args []string) []string {
 		case slices.Equal(path, []string{"exec"}):
 			words = append(append(words, "--"), args[i:]...)
 			i = len(args)
+		case isCommand && arg == "help" && args[len(args)-1] == completionFlag: // what can follow it is what can follow without it
 		default:
 			isCommand = false
 			words = append(words, arg)

@@ -28,8 +28,7 @@ func (p *Program) browserCommand() *cli.Command {
 			&cli.StringFlag{Name: "screenshot", Usage: "write a picture of the page to `FILE`, as PNG; implies --headless"},
 			dirFlag(),
 		},
-		Action:       p.browser,
-		BashComplete: p.completeNames,
+		Action: p.browser,
 	}
 }
 

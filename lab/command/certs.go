@@ -17,7 +17,7 @@ func (p *Program) certsCommand() *cli.Command {
 				Name:        "generate",
 				Usage:       "make what is missing, changed, expired or broken",
 				Description: generateExamples,
-				Flags: []cli.Flag{dirFlag(), jsonFlag(),
+				Flags: []cli.Flag{dirFlag(), jsonFlag(), forceFlag(),
 					&cli.BoolFlag{Name: "dry-run", Usage: "only say what would be made, and why"}},
 				Action: noArguments(p.certsGenerate),
 			},
@@ -26,7 +26,7 @@ func (p *Program) certsCommand() *cli.Command {
 				Usage:        "make certificates anew, and all that they issued",
 				ArgsUsage:    "[NAME...]",
 				Description:  regenerateExamples,
-				Flags:        []cli.Flag{dirFlag(), jsonFlag()},
+				Flags:        []cli.Flag{dirFlag(), jsonFlag(), forceFlag()},
 				Action:       p.certsRegenerate,
 				BashComplete: p.completeNames,
 			},
@@ -60,15 +60,12 @@ func (p *Program) certsCommand() *cli.Command {
 
 func (p *Program) certsGenerate(c *cli.Context) error {
 	f, dry := folderOf(c), c.Bool("dry-run")
-	m, err := p.readManifest(f, dry)
-	if err != nil {
-		return err
-	}
-	var plan *certgen.Plan
+	o := certgen.Options{Force: c.Bool("force")}
+	plan, err := (*certgen.Plan)(nil), error(nil)
 	if dry {
-		plan, err = certgen.Compare(m, f.certs(), time.Now())
+		plan, err = p.compare(f, o)
 	} else {
-		plan, err = p.generate(c.Context, m, f, certgen.Options{})
+		plan, err = p.generate(c.Context, f, o)
 	}
 	if err != nil {
 		return err
@@ -77,14 +74,24 @@ func (p *Program) certsGenerate(c *cli.Context) error {
 	return nil
 }
 
-func (p *Program) certsRegenerate(c *cli.Context) error {
-	f := folderOf(c)
-	m, err := p.readManifest(f, false)
+// compare says what generate would make.
+func (p *Program) compare(f folder, o certgen.Options) (*certgen.Plan, error) {
+	m, builtIn, err := p.readManifest(f)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	o.Default = builtIn
+	plan, err := certgen.Compare(m, f.certs(), o)
+	if err == nil && builtIn {
+		p.say("there is no %s: the built-in one would be written", f.manifest())
+	}
+	return plan, err
+}
+
+func (p *Program) certsRegenerate(c *cli.Context) error {
 	names := c.Args().Slice()
-	plan, err := p.generate(c.Context, m, f, certgen.Options{Renew: names, All: len(names) == 0})
+	o := certgen.Options{Renew: names, All: len(names) == 0, Force: c.Bool("force")}
+	plan, err := p.generate(c.Context, folderOf(c), o)
 	if err != nil {
 		return err
 	}
@@ -92,13 +99,30 @@ func (p *Program) certsRegenerate(c *cli.Context) error {
 	return nil
 }
 
-func (p *Program) certsList(c *cli.Context) error {
-	f := folderOf(c)
-	m, err := p.readManifest(f, true)
+// listing is what a folder holds beside what certs.yaml asks for. In a folder
+// without a certs.yaml that has certificates, it is those.
+func (p *Program) listing(f folder) (infos []certgen.Info, lookup func(string) error, err error) {
+	m, builtIn, err := p.readManifest(f)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	infos, err := certgen.List(m, f.certs(), time.Now())
+	if builtIn {
+		infos, err := certgen.Survey(f.certs(), time.Now())
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(infos) > 0 {
+			p.say("there is no %s: this is what %s holds", f.manifest(), f.certs())
+			return infos, certgen.LookupAmong(infos), nil
+		}
+		p.say("there is no %s: the built-in one would be written", f.manifest())
+	}
+	infos, err = certgen.List(m, f.certs(), time.Now())
+	return infos, func(name string) error { _, err := m.Lookup(name); return err }, err
+}
+
+func (p *Program) certsList(c *cli.Context) error {
+	infos, _, err := p.listing(folderOf(c))
 	if err != nil {
 		return err
 	}
@@ -117,11 +141,7 @@ func (p *Program) certsShow(c *cli.Context) error {
 		return &usageError{command: commandName(c), problem: "lab certs show takes one NAME"}
 	}
 	f, name := folderOf(c), c.Args().First()
-	m, err := p.readManifest(f, true)
-	if err != nil {
-		return err
-	}
-	infos, err := certgen.List(m, f.certs(), time.Now())
+	infos, lookup, err := p.listing(f)
 	if err != nil {
 		return err
 	}
@@ -136,17 +156,27 @@ func (p *Program) certsShow(c *cli.Context) error {
 		}
 		return nil
 	}
-	_, err = m.Lookup(name)
-	return err
+	return lookup(name)
 }
 
 func (p *Program) certsVerify(c *cli.Context) error {
 	f := folderOf(c)
-	m, err := p.readManifest(f, true)
+	m, builtIn, err := p.readManifest(f)
 	if err != nil {
 		return err
 	}
-	for info, lie := range certgen.Verify(m, f.certs(), time.Now()) {
+	verify := certgen.Verify(m, f.certs(), time.Now())
+	if builtIn {
+		infos, err := certgen.Survey(f.certs(), time.Now())
+		if err != nil {
+			return err
+		}
+		if len(infos) > 0 {
+			p.say("there is no %s: the certificates in %s are checked by themselves", f.manifest(), f.certs())
+			verify = certgen.VerifySurvey(infos)
+		}
+	}
+	for info, lie := range verify {
 		if lie != nil {
 			return lie
 		}

@@ -35,6 +35,9 @@ type Program struct {
 // under lab exec the program's own.
 func (p *Program) Run(ctx context.Context, args []string) int {
 	app := p.app()
+	if len(args) > 1 && args[len(args)-1] == completionFlag && p.completeValue(app, args[1:len(args)-1]) {
+		return exitDone
+	}
 	err := app.RunContext(ctx, arrange(app, args))
 	var (
 		silent silentError
@@ -70,6 +73,7 @@ type usageError struct {
 	command string // with the program's name: "lab certs show"
 	problem string
 	nearest []string // what was perhaps meant, best first; may be empty
+	hint    string   // what to type, if it is more than that
 }
 
 func (e *usageError) Error() string { return e.problem }
@@ -91,7 +95,7 @@ func (p *Program) app() *cli.App {
 			p.execCommand(), p.browserCommand(), p.certsCommand(), p.completionCommand(),
 		},
 	}
-	app.Action = chooseCommand
+	app.Action = p.chooseCommand
 	app.OnUsageError = onUsageError
 	eachCommand(app.Commands, func(c *cli.Command) {
 		c.OnUsageError = onUsageError
@@ -101,7 +105,7 @@ func (p *Program) app() *cli.App {
 			c.Before = p.warnOfFolder
 		}
 		if len(c.Subcommands) > 0 {
-			c.Action = chooseCommand
+			c.Action = p.chooseCommand
 			c.CustomHelpTemplate = ""
 		}
 	})
@@ -116,23 +120,44 @@ func eachCommand(commands []*cli.Command, f func(*cli.Command)) {
 }
 
 // chooseCommand is the action of what only has commands below it.
-func chooseCommand(c *cli.Context) error {
+func (p *Program) chooseCommand(c *cli.Context) error {
 	name := c.Args().First()
+	if name == "help" && c.NArg() > 1 {
+		return p.help(c, c.Args().Tail())
+	}
 	if name == "" || name == "help" {
 		if c.Command.Name == "lab" {
 			return cli.ShowAppHelp(c)
 		}
 		return cli.ShowSubcommandHelp(c)
 	}
-	var names []string
-	for _, command := range c.Command.Subcommands {
+	return noCommand(c.Command.Subcommands, commandName(c), name)
+}
+
+// help shows the help of the command that words name below c, as --help does.
+func (p *Program) help(c *cli.Context, words []string) error {
+	commands, path := c.Command.Subcommands, commandName(c)
+	for _, word := range words {
+		found := findCommand(commands, word)
+		if found == nil {
+			return noCommand(commands, path, word)
+		}
+		commands, path = found.Subcommands, path+" "+found.Name
+	}
+	return p.app().RunContext(c.Context, append(strings.Fields(path), "--help"))
+}
+
+// noCommand says that below path there is no command of that name.
+func noCommand(commands []*cli.Command, path, name string) error {
+	names := []string{}
+	for _, command := range commands {
 		names = append(names, command.Name)
 	}
-	if c.Command.Name == "lab" {
-		names = append(names, "--version")
+	if path == "lab" {
+		names = append(names, "--version", "help")
 	}
 	return &usageError{
-		command: commandName(c),
+		command: path,
 		problem: fmt.Sprintf("no command is called %q", name),
 		nearest: certgen.Nearest(name, names),
 	}

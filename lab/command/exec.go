@@ -164,7 +164,11 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []t
 		defer l.Close() // again, but for an error
 	}
 	a := &pair{Program: p}
-	if err := a.openCapture(c, ""); err != nil {
+	o, err := a.captureOptions(c, "")
+	if err != nil {
+		return err
+	}
+	if err := a.openCapture(o); err != nil {
 		return err
 	}
 	defer a.close()
@@ -184,7 +188,7 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []t
 		program.Env = keyshim.ProxyEnvironment(program.Env, proxy)
 	}
 	err = p.run(program)
-	a.hurry()
+	hurry(a.capture)
 	recorded, closing := relay.Close()
 	if start := (*startError)(nil); !errors.As(err, &start) {
 		a.sayRecorded(recorded, len(taps) > 0)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -31,6 +32,10 @@ func (p *Program) explainCommand() *cli.Command {
 			dirFlag(),
 			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log, where there is one", Usage: "read TLS secrets from `FILE`, besides those in the capture, or off"},
 			&cli.StringFlag{Name: "rsa-key", Usage: "open TLS 1.2 connections without forward secrecy with the server's private key in `FILE`"},
+			caFlag("ca", "", "that servers must have: chains are checked under it"),
+			caFlag("client-ca", "", "that clients must have, likewise"),
+			certFlag("cert", "", "that one side has: chains may lead over those in it"),
+			&cli.StringFlag{Name: "key", Usage: "the same as --rsa-key, or `NAME` of the certificate whose key it is"}, passwordFileFlag(),
 			&cli.IntFlag{Name: "stream", Value: -1, DefaultText: "all", Usage: "only TCP stream `N`, counted from 0 as Wireshark does"},
 			&cli.BoolFlag{Name: "list", Usage: "one line a connection"},
 			jsonFlag(),
@@ -51,7 +56,11 @@ func (p *Program) explain(c *cli.Context) error {
 		return err
 	}
 	defer closeLog()
-	rsaKeys, err := loadRSAKeys(c.String("rsa-key"))
+	rsaKeys, err := loadRSAKeys(rsaKeyFile(c))
+	if err != nil {
+		return err
+	}
+	by, err := explainTrusts(c)
 	if err != nil {
 		return err
 	}
@@ -64,6 +73,7 @@ func (p *Program) explain(c *cli.Context) error {
 	debug.SetGCPercent(200) // less than main's: a file may hold many connections that are open at a time
 	terminal := isTerminal(p.Stdout)
 	gallery := p.newGallery(c, file, terminal || size == 0)
+	gallery.trusts = by
 	bar := &progress{}
 	if !terminal || c.Int("stream") >= 0 { // else what is shown is progress enough
 		bar = newProgress(p.Stderr, "reading "+file)
@@ -93,6 +103,38 @@ func (p *Program) explain(c *cli.Context) error {
 		return empty
 	}
 	return &captureError{file, err}
+}
+
+// rsaKeyFile is the file that --rsa-key or --key names.
+func rsaKeyFile(c *cli.Context) string {
+	if key := c.String("key"); key != "" && c.String("rsa-key") == "" {
+		return folderOf(c).file(key, "-key.pem")
+	}
+	return c.String("rsa-key")
+}
+
+// explainTrusts reads the CAs of each side, and what else chains may lead over.
+func explainTrusts(c *cli.Context) (by trusts, err error) {
+	f := folderOf(c)
+	password, err := passwordIn(c)
+	if err != nil {
+		return by, err
+	}
+	of := func(flag string) lab.Credentials {
+		return lab.Credentials{Dir: f.certs(), Trust: c.String(flag), Password: password}
+	}
+	by = trusts{server: of("client-ca"), client: of("ca"), also: of("cert")}
+	for _, o := range []lab.Credentials{by.server, by.client} {
+		if o.Trust != "" {
+			if err := o.Check(); err != nil {
+				return by, err
+			}
+		}
+	}
+	if by.also.Trust != "" {
+		_, err = by.also.LoadChain(by.also.Trust)
+	}
+	return by, err
 }
 
 // captureError is a capture that could not be read to its end.

@@ -28,6 +28,9 @@ var exportFormats = []exportFormat{
 	{"p12", ".p12", true, func(_ *cli.Context, certs, name, password string) ([]byte, error) {
 		return certgen.PKCS12(certs, name, password)
 	}},
+	{"p12-legacy", "-legacy.p12", true, func(_ *cli.Context, certs, name, password string) ([]byte, error) {
+		return certgen.LegacyPKCS12(certs, name, password)
+	}},
 	{"java-truststore", "-truststore.p12", true, func(_ *cli.Context, certs, name, password string) ([]byte, error) {
 		return certgen.TrustStore(certs, name, password)
 	}},
@@ -39,6 +42,14 @@ var exportFormats = []exportFormat{
 	}},
 }
 
+// formatNames are the names of the formats, in that order.
+func formatNames() (names []string) {
+	for _, f := range exportFormats {
+		names = append(names, f.name)
+	}
+	return names
+}
+
 func (p *Program) exportCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "export",
@@ -46,7 +57,7 @@ func (p *Program) exportCommand() *cli.Command {
 		ArgsUsage:   "NAME",
 		Description: exportExamples,
 		Flags: []cli.Flag{dirFlag(),
-			&cli.StringFlag{Name: "format", Usage: "`FORMAT` p12, java-truststore, pem-bundle or env"},
+			&cli.StringFlag{Name: "format", Usage: "`FORMAT` " + anyOf(formatNames())},
 			&cli.StringFlag{Name: "out", DefaultText: "beside NAME.pem; env: -", Usage: "`FILE` to write, or - for stdout"},
 			&cli.BoolFlag{Name: "force", Usage: "write over a FILE that is there"},
 			&cli.StringFlag{Name: "password-file", Usage: "`FILE` whose first line is the password (default: asked for, or " + defaultPassword + ")"},
@@ -64,7 +75,7 @@ func (p *Program) certsExport(c *cli.Context) error {
 	}
 	i := slices.IndexFunc(exportFormats, func(f exportFormat) bool { return f.name == c.String("format") })
 	if i < 0 {
-		return &usageError{command: commandName(c), problem: fmt.Sprintf("--format is %q, and must be p12, java-truststore, pem-bundle or env", c.String("format"))}
+		return &usageError{command: commandName(c), problem: fmt.Sprintf("--format is %q, and must be %s", c.String("format"), anyOf(formatNames()))}
 	}
 	format, f, name := exportFormats[i], folderOf(c), c.Args().First()
 	if err := p.preparePKIOnce(c.Context, f); err != nil {
@@ -88,7 +99,7 @@ func (p *Program) certsExport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.writeExport(out, data); err != nil {
+	if err := p.writeExport(c, f, out, data); err != nil {
 		return err
 	}
 	if format.encrypted && password == "" {
@@ -97,20 +108,29 @@ func (p *Program) certsExport(c *cli.Context) error {
 	return nil
 }
 
-func (p *Program) writeExport(out string, data []byte) error {
-	if out == "-" {
+func (p *Program) writeExport(c *cli.Context, f folder, out string, data []byte) error {
+	switch {
+	case out == "-":
 		_, err := p.Stdout.Write(data)
 		return err
-	}
-	if err := certgen.WriteFile(out, data); err != nil {
-		return err
+	case c.String("out") == "":
+		kept, err := certgen.WriteExport(c.Context, f.certs(), filepath.Base(out), data, c.Bool("force"))
+		if err != nil {
+			return err
+		}
+		p.sayKept(kept)
+	default:
+		if err := certgen.WriteFile(out, data); err != nil {
+			return err
+		}
 	}
 	p.say("wrote %s", out)
 	return nil
 }
 
 // checkOut refuses to export over what --out names, but for a regular file with
-// --force, and over the manifest and what it has made even so.
+// --force, and over the manifest and what it has made even so. Without --out
+// only an earlier export is replaced.
 func (f folder) checkOut(c *cli.Context, out string) error {
 	info, err := os.Lstat(out)
 	if out == "-" || err != nil {
@@ -122,8 +142,10 @@ func (f folder) checkOut(c *cli.Context, out string) error {
 		return err
 	case own:
 		problem = "which the lab needs as it is"
+	case c.String("out") == "" && c.Bool("force"):
+		return nil
 	case c.String("out") == "":
-		return nil // an older export
+		return certgen.CheckExport(f.certs(), filepath.Base(out))
 	case !info.Mode().IsRegular():
 		problem = "which is not a regular file; --out - writes to stdout"
 	case !c.Bool("force"):
@@ -181,6 +203,20 @@ func environment(c *cli.Context, certs, name string) ([]byte, error) {
 	}
 	b.WriteString(strings.ReplaceAll(environmentUse, "PORT", port))
 	return []byte(b.String()), nil
+}
+
+// anyOf is "a, b or c".
+func anyOf(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// shellWord is s as a person would type it in a POSIX shell: quoted if need be.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789./_-+:@=") == "" {
+		return s
+	}
+	return shellQuoted(s)
 }
 
 // shellQuoted is s as one word of a POSIX shell.

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -29,12 +30,19 @@ func jsonFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "json", Usage: "one JSON object a line"}
 }
 
+// addrFlag reads $LAB_ADDR by itself: IsSet then says that --addr was typed.
 func addrFlag() cli.Flag {
-	return &cli.StringFlag{Name: "addr", Value: "127.0.0.1:8443", EnvVars: []string{"LAB_ADDR"}, Usage: "`HOST:PORT` of the server"}
+	const byDefault = "127.0.0.1:8443"
+	return &cli.StringFlag{Name: "addr", Value: cmp.Or(os.Getenv("LAB_ADDR"), byDefault), DefaultText: byDefault,
+		Usage: "`HOST:PORT` of the server, or $LAB_ADDR"}
 }
 
 func asciiFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "ascii", Usage: "draw with ASCII characters alone"}
+}
+
+func forceFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "force", Usage: "replace what lab did not make, too, and keep it in certs/replaced"}
 }
 
 // ladderOptions fits drawings to where they go.
@@ -62,6 +70,7 @@ func pairFlags(count int, keylog, capture string) []cli.Flag {
 		&cli.StringFlag{Name: "capture-limit", Usage: "end the recording at `SIZE`, such as 100M"},
 		&cli.IntFlag{Name: "snaplen", Usage: "record only `N` bytes of each packet's application data; 0 is all"},
 		jsonFlag(),
+		&cli.BoolFlag{Name: "brief", Usage: "one line an exchange, and no drawing"},
 		&cli.BoolFlag{Name: "verbose", Usage: "draw every exchange, each message with its fields and bytes"},
 		asciiFlag(),
 	}
@@ -110,6 +119,19 @@ func wantsHTTP2(c *cli.Context) (bool, error) {
 	}
 }
 
+// checkDetail refuses to say both less and more of an exchange.
+func checkDetail(c *cli.Context) error {
+	if !c.Bool("verbose") {
+		return nil
+	}
+	for _, flag := range []string{"brief", "blind"} {
+		if c.Bool(flag) {
+			return &usageError{command: commandName(c), problem: "--" + flag + " shows less, and --verbose more: leave one of them out"}
+		}
+	}
+	return nil
+}
+
 // checkCount refuses numbers that cannot be counted to.
 func checkCount(c *cli.Context) error {
 	if n := c.Int("count"); n < 0 {
@@ -146,13 +168,17 @@ func addrProblem(addr, example string) string {
 	return ""
 }
 
+// leastCapture is the smallest --capture-limit in bytes: room for one exchange,
+// which takes about half of it.
+const leastCapture = 16 << 10
+
 // captureLimit reads --capture-limit, in bytes; 0 is none.
 func captureLimit(c *cli.Context) (int64, error) {
-	text := strings.ToUpper(c.String("capture-limit"))
-	if text == "" {
+	given := c.String("capture-limit")
+	if given == "" {
 		return 0, nil
 	}
-	shift := 0
+	text, shift := strings.ToUpper(given), 0
 	digits := strings.TrimRight(text, "KMGT")
 	if unit := text[len(digits):]; len(unit) == 1 {
 		shift = 10 * (strings.Index("KMGT", unit) + 1)
@@ -161,7 +187,14 @@ func captureLimit(c *cli.Context) (int64, error) {
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n <= 0 || n > math.MaxInt64>>shift {
-		return 0, &usageError{command: commandName(c), problem: fmt.Sprintf("--capture-limit is %q, and must be like 500K, 100M or 2G", c.String("capture-limit"))}
+		return 0, &usageError{command: commandName(c), problem: fmt.Sprintf("--capture-limit is %q, and must be like 500K, 100M or 2G", given)}
+	}
+	if n<<shift < leastCapture {
+		e := &usageError{command: commandName(c), problem: fmt.Sprintf("--capture-limit is %q, and must be 16K or more: %s", given, counted(int(n<<shift), "byte")+" cannot hold one exchange")}
+		if shift == 0 {
+			e.hint = fmt.Sprintf("did you mean %dM?", n)
+		}
+		return 0, e
 	}
 	return n << shift, nil
 }

@@ -3,7 +3,6 @@ package command
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"io/fs"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -46,16 +47,30 @@ func (p *Program) warnOfFolder(c *cli.Context) error {
 	return nil
 }
 
-// readManifest reads certs.yaml, and first writes the default one where there
-// is none, unless only looking.
-func (p *Program) readManifest(f folder, look bool) (*certgen.Manifest, error) {
-	m, err := certgen.Read(f.manifest())
+// readManifest reads certs.yaml. Where there is none it is the built-in one, of
+// which nothing is written.
+func (p *Program) readManifest(f folder) (m *certgen.Manifest, builtIn bool, err error) {
+	m, err = certgen.Read(f.manifest())
 	if !errors.Is(err, fs.ErrNotExist) {
+		return m, false, err
+	}
+	m, err = certgen.Parse(f.manifest(), p.Manifest)
+	return m, true, err
+}
+
+// adoptManifest reads certs.yaml, and writes the built-in one where there is
+// none, unless the PKI of o would then replace a file that is there already.
+func (p *Program) adoptManifest(f folder, o certgen.Options) (*certgen.Manifest, error) {
+	m, builtIn, err := p.readManifest(f)
+	if err != nil || !builtIn {
 		return m, err
 	}
-	if look {
-		p.say("there is no %s: the built-in one would be written", f.manifest())
-		return certgen.Parse(f.manifest(), p.Manifest)
+	o.Default = true
+	if _, err := certgen.Compare(m, f.certs(), o); err != nil {
+		if m, builtIn, e := p.readManifest(f); e == nil && !builtIn {
+			return m, nil // another lab wrote it in the meantime, and is at work
+		}
+		return nil, err
 	}
 	if err := p.writeManifest(f); err != nil {
 		return nil, err
@@ -78,13 +93,10 @@ func (p *Program) writeManifest(f folder) error {
 	return err
 }
 
-// preparePKI makes what is missing or out of date, and says what.
-func (p *Program) preparePKI(ctx context.Context, f folder) error {
-	m, err := p.readManifest(f, false)
-	if err != nil {
-		return err
-	}
-	plan, err := p.generate(ctx, m, f, certgen.Options{})
+// preparePKI makes what is missing or out of date, and says what. With force it
+// also replaces what the lab did not make.
+func (p *Program) preparePKI(ctx context.Context, f folder, force bool) error {
+	plan, err := p.generate(ctx, f, certgen.Options{Force: force})
 	if err != nil {
 		return err
 	}
@@ -103,16 +115,31 @@ func (p *Program) preparePKIOnce(ctx context.Context, f folder) error {
 	if slices.ContainsFunc(entries, isPKI) {
 		return nil
 	}
-	return p.preparePKI(ctx, f)
+	return p.preparePKI(ctx, f, false)
 }
 
-// generate runs certgen with a progress bar and word of a lock.
-func (p *Program) generate(ctx context.Context, m *certgen.Manifest, f folder, o certgen.Options) (*certgen.Plan, error) {
+// generate makes the PKI of a folder, with a progress bar and word of a lock.
+func (p *Program) generate(ctx context.Context, f folder, o certgen.Options) (*certgen.Plan, error) {
+	m, err := p.adoptManifest(f, o)
+	if err != nil {
+		return nil, err
+	}
 	bar := newProgress(p.Stderr, "making certificates")
 	defer bar.stop()
 	o.Progress = bar.update
 	o.Waiting = func() { p.say("waiting for another lab that writes to %s", f.certs()) }
-	return certgen.Generate(ctx, m, f.certs(), o)
+	plan, err := certgen.Generate(ctx, m, f.certs(), o)
+	if plan != nil {
+		p.sayKept(plan.Kept)
+	}
+	return plan, err
+}
+
+// sayKept tells where the files are that --force has replaced, if there were any.
+func (p *Program) sayKept(folder string) {
+	if folder != "" {
+		p.say("what lab did not make is now in %s", folder)
+	}
 }
 
 // certsOf is the folder of the PKI that a capture was made with: that of the
@@ -137,9 +164,10 @@ func isDirectory(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-// trusts are the names of the CAs that each side trusts; nil where that is not
-// known, of another program for one.
-type trusts struct{ server, client []string }
+// trusts are the credentials of each side, of which the CAs count. Without
+// Trust they are not known, as those of another program. also are certificates
+// that chains may lead over, trusted or not.
+type trusts struct{ server, client, also lab.Credentials }
 
 // trustOf is what chains are checked under: the CAs and CRLs in the folder of a
 // PKI, none where there is no PKI.
@@ -148,7 +176,18 @@ func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	trust := &tlsdecrypt.Trust{ServerTrusts: authorities(certs, by.server), ClientTrusts: authorities(certs, by.client)}
+	trust := &tlsdecrypt.Trust{ServerTrusts: authorities(by.server), ClientTrusts: authorities(by.client)}
+	for _, o := range []lab.Credentials{by.server, by.client, by.also} {
+		if !certfile.IsFile(o.Trust) {
+			continue // the folder has it
+		}
+		certificates, _ := o.LoadChain(o.Trust)
+		for _, ca := range certificates {
+			if ca.IsCA {
+				trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: ca.Subject.String(), Certificate: ca})
+			}
+		}
+	}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".pem")
 		certificates, err := certgen.LoadCertificates(certs, name)
@@ -161,14 +200,4 @@ func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 		}
 	}
 	return trust, nil
-}
-
-// authorities are the certificates of those names that are there.
-func authorities(certs string, names []string) (all []*x509.Certificate) {
-	for _, name := range names {
-		if certificates, err := certgen.LoadCertificates(certs, name); err == nil {
-			all = append(all, certificates[0])
-		}
-	}
-	return all
 }

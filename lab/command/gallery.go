@@ -25,6 +25,7 @@ type gallery struct {
 	stream              int // the only one that is shown; -1: all
 	file                string
 	folder              folder
+	trusts              trusts
 	options             ladder.Options
 	live                bool // somebody waits for each connection
 
@@ -103,7 +104,7 @@ func (g *gallery) trust() *tlsdecrypt.Trust {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.trusted == nil || len(g.trusted.CAs) == 0 {
-		g.trusted, _ = trustOf(g.folder.certsOf(g.file), trusts{})
+		g.trusted, _ = trustOf(g.folder.certsOf(g.file), g.trusts)
 	}
 	return g.trusted
 }

@@ -18,11 +18,11 @@ func (p *Program) serverCommand() *cli.Command {
 		Description: serverExamples,
 		Flags: slices.Concat([]cli.Flag{
 			addrFlag(),
-			&cli.StringFlag{Name: "cert", Value: serverName, Usage: "`NAME` of the certificate to show"},
-			&cli.StringFlag{Name: "client-ca", Value: clientCA, Usage: "`NAME` of the CA that clients must have"},
+			certFlag("cert", serverName, "to show"), keyFlag("key", "cert"),
+			caFlag("client-ca", clientCA, "that clients must have"), passwordFileFlag(),
+			&cli.BoolFlag{Name: "blind", Usage: "with --scenario: say nothing of what happens"},
 		}, pairFlags(0, "keys.log", "lab.pcapng")),
-		Action:       noArguments(p.server),
-		BashComplete: p.completeNames,
+		Action: noArguments(p.server),
 	}
 }
 
@@ -31,21 +31,28 @@ func (p *Program) server(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.prepare(c.Context, p.preparePKIOnce); err != nil {
+	pki := func() error { return p.preparePKIOnce(c.Context, a.folder) }
+	if err := a.prepare(c, pki); err != nil {
 		return err
+	}
+	var own lab.Credentials
+	if a.scenario == nil {
+		if own, err = a.folder.credentials(c, c.String("cert"), "cert", "key", "client-ca"); err != nil {
+			return err
+		}
 	}
 	listener, err := lab.Bind(c.Context, c.String("addr"))
 	if err != nil {
 		return err
 	}
-	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
+	if err := a.record(c, a.folder.keylog(), a.folder.capture(), false); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	defer a.close()
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()
 	a.stopAfter(c.Int("count"), stop)
-	server, wait, err := a.serve(ctx, listener, c.String("cert"), c.String("client-ca"))
+	server, wait, err := a.serve(ctx, listener, own)
 	if err != nil {
 		return err
 	}
@@ -74,14 +81,13 @@ func (p *Program) clientCommand() *cli.Command {
 		Usage:       "the client alone, against any server",
 		Description: clientExamples,
 		Flags: slices.Concat([]cli.Flag{
-			&cli.StringFlag{Name: "url", DefaultText: "https://localhost:8443/", Usage: "`URL` to call, instead of --addr"},
+			&cli.StringFlag{Name: "url", DefaultText: "https://localhost:8443/", Usage: "`URL` to call; with --addr: there, by the URL's name"},
 			addrFlag(),
 			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
-			&cli.StringFlag{Name: "ca", Value: serverCA, Usage: "`NAME` of the CA that the server must have"},
-			&cli.StringFlag{Name: "cert", Value: clientName, Usage: "`NAME` of the certificate to show, or none"},
+			caFlag("ca", serverCA, "that the server must have"),
+			certFlag("cert", clientName, "to show, or none"), keyFlag("key", "cert"), passwordFileFlag(),
 		}, pairFlags(1, "off", "client.pcapng"), callFlags()),
-		Action:       noArguments(p.client),
-		BashComplete: p.completeNames,
+		Action: noArguments(p.client),
 	}
 }
 
@@ -94,18 +100,21 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.prepare(c.Context, p.preparePKIOnce); err != nil {
+	pki := func() error { return p.preparePKIOnce(c.Context, a.folder) }
+	if err := a.prepare(c, pki); err != nil {
 		return err
 	}
-	if err := a.record(c, "off", a.folder.clientCapture()); err != nil {
+	var own lab.Credentials
+	if a.scenario == nil {
+		if own, err = a.folder.credentials(c, c.String("cert"), "cert", "key", "ca"); err != nil {
+			return err
+		}
+	}
+	if err := a.record(c, "off", a.folder.clientCapture(), true); err != nil {
 		return err
 	}
 	defer a.close()
-	certificate := c.String("cert")
-	if certificate == "none" {
-		certificate = ""
-	}
-	settings, err := a.clientSettings(certificate, c.String("ca"))
+	settings, err := a.clientSettings(own)
 	if err != nil {
 		return err
 	}
@@ -124,9 +133,11 @@ func (p *Program) client(c *cli.Context) error {
 		return err
 	}
 	a.sayUnusedProxy(target.URL)
-	a.sayCapture(target.Port())
+	if a.port = target.Port(); a.capture != nil {
+		a.sayCapture(a.port)
+	}
 	err = a.call(c.Context, client, c.Int("count"), c.Duration("interval"), func(r *lab.Response) {
-		if !c.Bool("json") {
+		if !c.Bool("json") && !c.Bool("brief") {
 			a.join(c.Context) // its verdict comes first
 			a.printBody(r.Body)
 		}
@@ -144,8 +155,9 @@ func (p *Program) client(c *cli.Context) error {
 	return a.failed()
 }
 
-// clientTarget reads whom to call: a URL, or the lab's own server at --addr, by
-// the name of localhost.
+// clientTarget reads whom to call: a URL, at its own address or at --addr, or
+// the lab's own server at --addr, by the name of localhost. $LAB_ADDR is where
+// the lab's own server is, and says nothing of another URL.
 func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 	o := lab.ClientOptions{ServerName: c.String("server-name"), Resume: c.Bool("resume")}
 	target := c.String("url")
@@ -155,6 +167,8 @@ func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 		if target, err = ownURL(c); err != nil {
 			return o, err
 		}
+	} else if c.IsSet("addr") {
+		o.Addr = c.String("addr")
 	}
 	u, err := httpsURL(c, "--url", target)
 	o.URL = u

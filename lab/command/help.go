@@ -19,24 +19,33 @@ lab certs list             the certificates
 lab client --cert none     be refused
 lab explain lab.pcapng     what was said, message by message
 lab scenario list          every way to be refused
-lab COMMAND --help         more of a command`
+lab help COMMAND           more of a command`
 
 	upExamples = `lab up                            a call every 5 seconds, until Ctrl-C
 lab up --count 3 --json           three exchanges, for a program to read
 lab up --tls 1.2 --http 2         only TLS 1.2, and HTTP/2
+lab up --brief                    one line an exchange
 lab up --addr 127.0.0.1:9443      on another port
 SSLKEYLOGFILE=~/keys.log lab up   secrets into another file`
 
 	serverExamples = `lab server                        on 127.0.0.1:8443, for clients of client-ca
 lab server --client-ca server-ca  for clients of another CA
+lab server --cert api.pem --key api.key --client-ca ca.pem
+                                  with your own certificates
 lab server --addr 0.0.0.0:8443    for other machines too
+lab server --scenario NAME --blind
+                                  a riddle: nothing tells what is wrong
 curl --cacert certs/server-ca.pem --cert certs/client.pem \
   --key certs/client-key.pem https://localhost:8443/`
 
 	clientExamples = `lab client                              one call to https://localhost:8443/
 lab client --cert none                  without a certificate
 lab client --cert server                with one that is not for clients
+lab client --cert me.pem --key me.key --ca ca.pem --url https://api.test/
+                                        with your own certificates
 lab client --url https://127.0.0.1:8443/tls --server-name localhost
+lab client --url https://example.org/ --addr 127.0.0.1:8443
+                                        there, by the name of example.org
 lab client --count 0 --interval 1s      again and again, until Ctrl-C`
 
 	explainExamples = `lab explain lab.pcapng                 every kind of connection as a ladder
@@ -68,10 +77,17 @@ lab certs list --json   for a program to read`
 
 	verifyExamples = `lab certs verify   exit status 1, and why, at the first lie`
 
-	exportExamples = `lab certs export client --format p12             for browsers and Java
+	exportExamples = `lab certs export client --format p12           for browsers and Java
+lab certs export client --format p12-legacy    for the keychain of macOS and
+                                               iOS, and for old programs
 lab certs export server-ca --format java-truststore
 lab certs export client --format pem-bundle      in one PEM file
-eval "$(lab certs export client --format env)"   $LAB_CERT, $LAB_KEY, $LAB_CA`
+eval "$(lab certs export client --format env)"   $LAB_CERT, $LAB_KEY, $LAB_CA
+
+p12 has AES and a MAC with SHA-256: for Firefox, Chromium on Linux, Java
+from 12, OpenSSL from 1.1.1, Windows from 10 (1809) and Server 2019. macOS
+and iOS refuse it ("wrong password"), as do older Java and Windows. All of
+them take p12-legacy, which has 3DES and a MAC with SHA-1, and protects less.`
 
 	browserExamples = `lab browser                                  the lab's own page, as client
 lab browser --firefox                        with Firefox

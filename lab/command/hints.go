@@ -36,3 +36,10 @@ func dialHint(err *lab.DialError) string {
 	}
 	return "does a server run there, and may this machine reach it? curl -v https://" + err.Addr + "/ asks the same"
 }
+
+// pairHint says how to find out which key is that of a certificate.
+func pairHint(certificateFile, keyFile string) string {
+	return "a key belongs to a certificate when these two print the same:\n" +
+		"  openssl x509 -noout -pubkey -in " + shellWord(certificateFile) + "\n" +
+		"  openssl pkey -pubout -in " + shellWord(keyFile)
+}

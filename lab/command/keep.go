@@ -2,21 +2,30 @@ package command
 
 import (
 	"cmp"
-	"context"
+	"path/filepath"
 
-	"mtlslab.example/lab/certgen"
+	"github.com/urfave/cli/v2"
+
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/scenario"
 )
 
 // prepare makes what a pair needs before it starts: the scenario's own
-// certificates, or those of certs.yaml, by preparePKI or preparePKIOnce.
-func (a *pair) prepare(ctx context.Context, pki func(context.Context, folder) error) error {
-	if a.scenario == nil {
-		return pki(ctx, a.folder)
+// certificates, or those of certs.yaml, by pki. Where the user names files,
+// nothing is made.
+func (a *pair) prepare(c *cli.Context, pki func() error) error {
+	switch {
+	case a.scenario == nil && namesFiles(c):
+		return nil
+	case a.scenario == nil:
+		return pki()
 	}
-	if err := a.scenario.Prepare(ctx, a.Manifest, a.folder.certs()); err != nil {
+	if err := a.scenario.Prepare(c.Context, a.Manifest, a.folder.certs()); err != nil {
 		return err
+	}
+	if a.blind {
+		a.say("a scenario, blind: which one is to be found out; its certificates are in %s, in the folder of its name", filepath.Join(a.folder.certs(), scenario.Folder))
+		return nil
 	}
 	a.say("scenario %s: %s", a.scenario.Name, a.scenario.Title)
 	a.say("its certificates are in %s", a.scenario.Certs(a.folder.certs()))
@@ -26,30 +35,25 @@ func (a *pair) prepare(ctx context.Context, pki func(context.Context, folder) er
 	return nil
 }
 
-// serverSettings are the scenario's, or those with the names given.
-func (a *pair) serverSettings(certificate, clientCA string) (lab.Settings, error) {
-	settings, err := a.sideSettings((*scenario.Scenario).ServerSettings, certificate, clientCA)
-	a.report.trusts.server = settings.Authorities()
+// serverSettings are the scenario's, or those with the credentials given.
+func (a *pair) serverSettings(o lab.Credentials) (lab.Settings, error) {
+	settings, err := a.sideSettings((*scenario.Scenario).ServerSettings, o)
+	a.report.trusts.server = settings.Credentials
 	return settings, err
 }
 
-// clientSettings are the scenario's, or those with the names given.
-func (a *pair) clientSettings(certificate, serverCA string) (lab.Settings, error) {
-	settings, err := a.sideSettings((*scenario.Scenario).ClientSettings, certificate, serverCA)
-	a.report.trusts.client = settings.Authorities()
+// clientSettings are the scenario's, or those with the credentials given.
+func (a *pair) clientSettings(o lab.Credentials) (lab.Settings, error) {
+	settings, err := a.sideSettings((*scenario.Scenario).ClientSettings, o)
+	a.report.trusts.client = settings.Credentials
 	return settings, err
 }
 
 // sideSettings joins what a scenario says with what the flags do.
-func (a *pair) sideSettings(of func(*scenario.Scenario, string, uint16) (lab.Settings, error), certificate, trust string) (lab.Settings, error) {
+func (a *pair) sideSettings(of func(*scenario.Scenario, string, uint16) (lab.Settings, error), o lab.Credentials) (lab.Settings, error) {
 	settings := a.settings
-	settings.Certificate, settings.Trust = certificate, trust
-	if a.scenario == nil {
-		anchor, err := certgen.LoadCertificates(a.folder.certs(), trust)
-		if err == nil && !anchor[0].IsCA {
-			return settings, &certgen.NoAnchorError{Name: trust, Issuer: anchor[0].Issuer.String()}
-		}
-	} else {
+	settings.Credentials = o
+	if a.scenario != nil {
 		version := a.settings.Version
 		if possible := a.scenario.Versions(); version == 0 && len(possible) == 1 {
 			version = possible[0]

@@ -1,11 +1,14 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,10 +28,12 @@ type pair struct {
 	settings lab.Settings
 	scenario *scenario.Scenario // nil: none
 	written  string             // its name or file, as written
+	blind    bool               // nothing is said of what it is
 	keys     *keylog.Writer     // nil when off
 	capture  *capture.Writer    // nil when off
 	kept     string             // the file that was there
-	captured string             // its file
+	captured string             // its file, "-" for stdout or "off"
+	port     string             // of the server that a client calls
 	tap      *wiretap.Tap
 	wire     *lab.Dissection
 	report   report
@@ -49,7 +54,10 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkCount(c); err != nil {
+	if err := errors.Join(checkCount(c), checkDetail(c)); err != nil {
+		return nil, err
+	}
+	if _, err := captureLimit(c); err != nil {
 		return nil, err
 	}
 	if err := checkAddr(c); err != nil {
@@ -61,15 +69,18 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 		if a.scenario, err = scenario.Find(name); err != nil {
 			return nil, err
 		}
-		for _, flag := range []string{"cert", "ca", "client-ca", "server-name", "resume"} {
+		for _, flag := range append([]string{"server-name", "resume"}, credentialFlags...) {
 			if c.IsSet(flag) {
 				return nil, &usageError{command: commandName(c), problem: "--scenario says what --" + flag + " would: leave one of them out"}
 			}
 		}
 	}
+	if err := a.goBlind(c); err != nil {
+		return nil, err
+	}
 	a.settings = lab.Settings{Version: version, HTTP2: http2, CRL: crl}
 	a.settings.Credentials.Dir = a.folder.certs()
-	a.report = report{Program: p, certs: a.certs(), json: c.Bool("json"), options: p.ladderOptions(c)}
+	a.report = report{Program: p, certs: a.certs(), json: c.Bool("json"), brief: c.Bool("brief"), blind: a.blind, options: p.ladderOptions(c)}
 	a.settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) {
 		if a.capture != nil {
 			a.capture.FlushFile() // what is told of is in the file, whatever happens next
@@ -88,9 +99,9 @@ func (a *pair) certs() string {
 	return a.folder.certs()
 }
 
-// record opens the key log and the capture, in a folder that is there. The
-// caller closes the pair.
-func (a *pair) record(c *cli.Context, keylogDefault, captureDefault string) (err error) {
+// record opens the key log and the capture, in a folder that is there; late
+// ones with the first connection. The caller closes the pair.
+func (a *pair) record(c *cli.Context, keylogDefault, captureDefault string, late bool) (err error) {
 	path := c.String("keylog")
 	if path == "" {
 		path = keylogDefault
@@ -102,53 +113,73 @@ func (a *pair) record(c *cli.Context, keylogDefault, captureDefault string) (err
 		}
 		a.settings.KeyLog = a.keys
 	}
-	err = a.openCapture(c, captureDefault)
-	var unwritable *capture.WriteError
-	var small *capture.LimitError
-	if errors.As(err, &unwritable) || errors.As(err, &small) { // the lab is more than its recording
-		a.say("%v", err)
-	} else if err != nil {
+	o, err := a.captureOptions(c, captureDefault)
+	if err != nil {
 		return err
 	}
-	context.AfterFunc(c.Context, a.hurry)
 	a.wire = a.settings.Journal.Dissect()
-	if a.capture == nil {
+	switch {
+	case a.captured == "off":
 		a.tap = wiretap.New(a.wire)
-	} else {
-		a.tap = wiretap.New(a.capture, a.wire)
+	case late && !isSpecial(a.captured):
+		a.tap = wiretap.New(&lateSink{open: func() wiretap.Sink { return a.recordLate(c, o) }}, a.wire)
+	default:
+		if err := a.createCapture(c, o); err != nil {
+			return err
+		}
+		a.tap = wiretap.New(a.wire)
+		if a.capture != nil {
+			a.tap = wiretap.New(a.recorder(), a.wire)
+		}
 	}
 	return nil
 }
 
-// openCapture begins the recording. On stdout it is alone: results go where
-// the talk goes.
-func (a *pair) openCapture(c *cli.Context, byDefault string) error {
-	limit, err := captureLimit(c)
-	if err != nil {
-		return err
+// captureOptions reads the flags of the recording. On stdout it is alone:
+// results go where the talk goes.
+func (a *pair) captureOptions(c *cli.Context, byDefault string) (o capture.Options, err error) {
+	o.Notice = func(err error) { a.say("%v", err) }
+	if o.Limit, err = captureLimit(c); err != nil {
+		return o, err
 	}
-	snaplen := c.Int("snaplen")
-	if snaplen < 0 {
-		return &usageError{command: commandName(c), problem: fmt.Sprintf("--snaplen is %d, and must be 0 or more", snaplen)}
+	if o.Snaplen = c.Int("snaplen"); o.Snaplen < 0 {
+		return o, &usageError{command: commandName(c), problem: fmt.Sprintf("--snaplen is %d, and must be 0 or more", o.Snaplen)}
 	}
-	a.captured = c.String("capture")
-	switch a.captured {
-	case "off":
-		return nil
-	case "":
-		a.captured = byDefault
-	case "-", "/dev/stdout":
+	a.captured = cmp.Or(c.String("capture"), byDefault, "off")
+	if a.captured == "-" || a.captured == "/dev/stdout" {
 		a.captured = "-"
 		if isTerminal(a.Stdout) {
-			return errCaptureOnTerminal
+			return o, errCaptureOnTerminal
 		}
-		a.report.brief = true // what reads the capture draws it
+		a.report.undrawn = true // what reads the capture draws it
 		a.Program = &Program{Manifest: a.Manifest, Stdout: a.Stderr, Stderr: a.Stderr}
 		a.report.Program, a.report.options = a.Program, a.ladderOptions(c)
 	}
-	w, err := capture.Create(a.captured, capture.Options{
-		Snaplen: snaplen, Limit: limit, Notice: func(err error) { a.say("%v", err) },
-	})
+	return o, nil
+}
+
+// createCapture begins the recording. One that cannot be written is no reason
+// to stop: the lab is more than its recording.
+func (a *pair) createCapture(c *cli.Context, o capture.Options) error {
+	err := a.openCapture(o)
+	if w := a.capture; w != nil {
+		context.AfterFunc(c.Context, func() { hurry(w) })
+	}
+	var unwritable *capture.WriteError
+	var small *capture.LimitError
+	if errors.As(err, &unwritable) || errors.As(err, &small) {
+		a.say("%v", err)
+		return nil
+	}
+	return err
+}
+
+// openCapture begins the recording, if there is to be one.
+func (a *pair) openCapture(o capture.Options) error {
+	if a.captured == "off" {
+		return nil
+	}
+	w, err := capture.Create(a.captured, o)
 	if err != nil {
 		return err
 	}
@@ -159,16 +190,47 @@ func (a *pair) openCapture(c *cli.Context, byDefault string) error {
 	return nil
 }
 
+// recordLate begins the recording with the first connection, so that a client
+// that reaches nobody leaves the capture that was there in its place. It
+// returns nil if nothing can be recorded.
+func (a *pair) recordLate(c *cli.Context, o capture.Options) wiretap.Sink {
+	if err := a.createCapture(c, o); err != nil {
+		a.say("nothing is recorded: %v", err)
+	}
+	if a.capture == nil {
+		return nil
+	}
+	a.sayCapture(a.port)
+	return a.recorder()
+}
+
+// lateSink is a sink that is made when the first connection opens.
+type lateSink struct {
+	once sync.Once
+	open func() wiretap.Sink // nil: events go nowhere
+	sink wiretap.Sink
+}
+
+func (s *lateSink) Open(e wiretap.Event) wiretap.Handler {
+	s.once.Do(func() { s.sink = s.open() })
+	if s.sink == nil {
+		return func(wiretap.Event) {}
+	}
+	return s.sink.Open(e)
+}
+
+// isSpecial reports whether somebody may wait for the other end of a file.
+func isSpecial(file string) bool {
+	info, err := os.Stat(file)
+	return file == "-" || err == nil && !info.Mode().IsRegular()
+}
+
 // recordingGrace is how long what is ending is recorded.
 const recordingGrace = 2 * time.Second
 
-// hurry ends the recording before long: a pipe that nobody reads may hold up
-// what is ending.
-func (a *pair) hurry() {
-	if a.capture != nil {
-		time.AfterFunc(recordingGrace, func() { a.capture.Close() })
-	}
-}
+// hurry ends a recording before long: a pipe that nobody reads may hold up what
+// is ending.
+func hurry(w *capture.Writer) { time.AfterFunc(recordingGrace, func() { w.Close() }) }
 
 func (a *pair) count(x *lab.Exchange) {
 	if x.Outcome == lab.Accepted {
@@ -202,6 +264,10 @@ func (a *pair) sayCounts(ctx context.Context) {
 	if ctx.Err() != nil && isTerminal(a.Stderr) {
 		fmt.Fprintln(a.Stderr)
 	}
+	if a.blind {
+		a.say("%s", counted(int(a.counts.accepted.Load()+a.counts.rejected.Load()), "exchange"))
+		return
+	}
 	accepted, rejected, inHTTP := a.counts.accepted.Load(), a.counts.rejected.Load(), ""
 	if refused := a.counts.refused.Load(); refused > 0 {
 		inHTTP = fmt.Sprintf(" (%d then refused in HTTP)", refused)
@@ -209,10 +275,10 @@ func (a *pair) sayCounts(ctx context.Context) {
 	a.say("%s: %d accepted%s, %d rejected", counted(int(accepted+rejected), "exchange"), accepted, inHTTP, rejected)
 }
 
-// serve starts the server with the given names on l, which it closes, and says
+// serve starts the server with the given credentials on l, which it closes, and says
 // where it is. It ends with ctx; wait returns when it has ended.
-func (a *pair) serve(ctx context.Context, l net.Listener, certificate, clientCA string) (s *lab.Server, wait func() error, err error) {
-	settings, err := a.serverSettings(certificate, clientCA)
+func (a *pair) serve(ctx context.Context, l net.Listener, o lab.Credentials) (s *lab.Server, wait func() error, err error) {
+	settings, err := a.serverSettings(o)
 	if err != nil {
 		return nil, nil, errors.Join(err, l.Close())
 	}
@@ -220,10 +286,14 @@ func (a *pair) serve(ctx context.Context, l net.Listener, certificate, clientCA 
 	if err != nil {
 		return nil, nil, err
 	}
-	if a.scenario == nil || a.scenario.Server.Instead == "" {
-		a.sayReachable(s.Addr(), clientCA)
+	if a.blind {
+		a.sayBlindReachable(s.Addr())
+	} else if a.scenario == nil || a.scenario.Server.Instead == "" {
+		a.sayReachable(s.Addr(), settings.Trust)
 	}
-	context.AfterFunc(ctx, a.hurry)
+	if a.capture != nil {
+		context.AfterFunc(ctx, func() { hurry(a.capture) })
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
 	return s, func() error { return <-ended }, nil

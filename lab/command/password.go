@@ -16,22 +16,31 @@ const defaultPassword = "changeit"
 // password is that for a file to be written: from --password-file, or else
 // asked for on a terminal; empty where there is none.
 func (p *Program) password(c *cli.Context, out string) (string, error) {
-	if file := c.String("password-file"); file != "" {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return "", err
-		}
-		line, _, _ := strings.Cut(string(data), "\n")
-		line = strings.TrimSuffix(line, "\r")
-		if line == "" {
-			return "", &usageError{command: commandName(c), problem: fmt.Sprintf("--password-file is %s, whose first line is empty", file)}
-		}
-		return line, nil
+	if c.String("password-file") != "" {
+		return passwordIn(c)
 	}
 	if stdin := int(os.Stdin.Fd()); term.IsTerminal(stdin) {
 		return p.askPassword(c, stdin, out)
 	}
 	return "", nil
+}
+
+// passwordIn is the first line of --password-file, "" where there is none.
+func passwordIn(c *cli.Context) (string, error) {
+	file := c.String("password-file")
+	if file == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := strings.Cut(string(data), "\n")
+	line = strings.TrimSuffix(line, "\r")
+	if line == "" {
+		return "", &usageError{command: commandName(c), problem: fmt.Sprintf("--password-file is %s, whose first line is empty", file)}
+	}
+	return line, nil
 }
 
 // askPassword reads a line that the terminal does not show. Ctrl-C ends it and

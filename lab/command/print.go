@@ -255,9 +255,7 @@ type description struct {
 func describe(info certgen.Info) description {
 	d := description{Name: info.Name, Subject: info.Subject, Issuer: info.Name, CA: info.CA, SANs: append([]string{}, info.SANs...),
 		Key: info.Key(), KeyUsages: info.KeyUsages(), ExtUsages: info.ExtKeyUsages(), State: info.State}
-	if info.Issuer != nil {
-		d.Issuer = info.Issuer.Name
-	}
+	d.Issuer = cmp.Or(info.IssuerName(), info.Name)
 	if leaf := info.Leaf; leaf != nil {
 		d.Serial = fmt.Sprintf("%x", leaf.SerialNumber)
 		d.NotBefore, d.NotAfter = leaf.NotBefore.Format(time.RFC3339), leaf.NotAfter.Format(time.RFC3339)
@@ -269,9 +267,10 @@ func describe(info certgen.Info) description {
 // printCertificate writes everything about one certificate.
 func (p *Program) printCertificate(info certgen.Info, f folder) {
 	d := describe(info)
-	issuer := d.Issuer
-	if info.Issuer == nil {
-		issuer = "itself (self-signed)"
+	issuer := cmp.Or(info.IssuerName(), "itself (self-signed)")
+	name := d.Name
+	if info.Line > 0 {
+		name = fmt.Sprintf("%s (line %d of %s)", d.Name, info.Line, f.manifest())
 	}
 	role := "no"
 	if d.CA {
@@ -282,7 +281,7 @@ func (p *Program) printCertificate(info certgen.Info, f folder) {
 		valid = d.NotBefore + " to " + d.NotAfter
 	}
 	for _, line := range []struct{ name, value string }{
-		{"name", fmt.Sprintf("%s (line %d of %s)", d.Name, info.Line, f.manifest())},
+		{"name", name},
 		{"state", d.State},
 		{"subject", d.Subject},
 		{"issued by", issuer},

@@ -230,10 +230,10 @@ func (p *Program) drawRuns(runs []*scenario.Result, f folder, o ladder.Options) 
 		}
 		var by trusts
 		if server, err := r.Scenario.ServerSettings(f.certs(), r.Version); err == nil {
-			by.server = server.Authorities()
+			by.server = server.Credentials
 		}
 		if client, err := r.Scenario.ClientSettings(f.certs(), r.Version); err == nil {
-			by.client = client.Authorities()
+			by.client = client.Credentials
 		}
 		(&report{certs: r.Scenario.Certs(f.certs()), trusts: by}).check(wire)
 		_ = ladder.Draw(p.Stdout, wire, o)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"strings"
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/ladder"
@@ -15,7 +16,9 @@ type report struct {
 	certs   string // folder of the PKI that chains are checked under
 	trusts  trusts
 	json    bool
-	brief   bool // no ladders
+	brief   bool // one line an exchange
+	undrawn bool // no ladders
+	blind   bool // no verdict
 	options ladder.Options
 	drawn   kinds
 }
@@ -23,6 +26,8 @@ type report struct {
 // exchange tells of one.
 func (r *report) exchange(x *lab.Exchange) {
 	switch {
+	case r.blind:
+		r.printBlind(x)
 	case r.json && r.options.Verbose && x.Wire != nil:
 		r.check(x.Wire)
 		r.printJSON(struct {
@@ -31,15 +36,31 @@ func (r *report) exchange(x *lab.Exchange) {
 		}{x, x.Wire})
 	case r.json:
 		r.printJSON(x)
+	case r.brief:
+		r.printBriefly(x)
 	default:
 		r.printExchange(x, r.options.Verbose)
 		r.draw(x.Wire)
 	}
 }
 
+// printBriefly writes an exchange on one line: a rejected one by whom, with which
+// alert, and as much of why as there is room for.
+func (r *report) printBriefly(x *lab.Exchange) {
+	if x.Outcome == lab.Accepted && x.Reason == "" {
+		r.printExchange(x, false)
+		return
+	}
+	line := []rune(fmt.Sprintf("%4d  %s", x.Number, strings.Join(strings.Fields(printable(outcome(x)+": "+x.Reason)), " ")))
+	if len(line) > width {
+		line = append(line[:width-3], []rune("...")...)
+	}
+	fmt.Fprintln(r.Stdout, string(line))
+}
+
 // draw draws what was said, if it is the first of its kind.
 func (r *report) draw(c *tlsdecrypt.Connection) {
-	if c == nil || r.brief || !r.drawn.isNew(c) && !r.options.Verbose {
+	if c == nil || r.undrawn || !r.drawn.isNew(c) && !r.options.Verbose {
 		return
 	}
 	r.check(c)

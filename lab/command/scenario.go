@@ -57,9 +57,8 @@ func (p *Program) scenarioCommand() *cli.Command {
 
 func (p *Program) completeScenarios(c *cli.Context) {
 	cli.DefaultCompleteWithFlags(c.Command)(c)
-	all, _ := scenario.All()
-	for _, s := range all {
-		fmt.Fprintln(p.Stdout, s.Name)
+	for _, name := range scenarioNames() {
+		fmt.Fprintln(p.Stdout, name)
 	}
 }
 
@@ -103,6 +102,9 @@ func (p *Program) scenarioShow(c *cli.Context) error {
 func (p *Program) scenarioRun(c *cli.Context) error {
 	only, err := tlsVersion(c)
 	if err != nil {
+		return err
+	}
+	if err := checkDetail(c); err != nil {
 		return err
 	}
 	chosen, err := chosenScenarios(c)

@@ -16,6 +16,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/browser"
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/scenario"
@@ -83,6 +84,11 @@ func hint(err error) string {
 		usage    *usageError
 		manifest *certgen.ManifestError
 		way      *certgen.InTheWayError
+		foreign  *certgen.ForeignError
+		survey   *certgen.SurveyError
+		file     *certfile.FileError
+		pair     *certfile.MismatchError
+		unnamed  *unnamedError
 		missing  *certgen.MissingError
 		damaged  *certgen.DamagedError
 		mismatch *certgen.KeyMismatchError
@@ -110,6 +116,9 @@ func hint(err error) string {
 	)
 	switch {
 	case errors.As(err, &usage):
+		if usage.hint != "" {
+			return usage.hint
+		}
 		if len(usage.nearest) > 0 {
 			return fmt.Sprintf("did you mean %s? %s --help shows all", strings.Join(usage.nearest, " or "), usage.command)
 		}
@@ -118,10 +127,26 @@ func hint(err error) string {
 		return manifest.Hint
 	case errors.As(err, &way):
 		return fmt.Sprintf("lab overwrites only what it wrote itself: move %s away, then try again", way.File)
+	case errors.As(err, &foreign) && foreign.Manifest != "":
+		return "work in another folder with --dir DIR, or write a " + foreign.Manifest + " for what is there; --force replaces it and keeps it in certs/replaced"
+	case errors.As(err, &foreign):
+		return "move it away, or add --force (lab up, lab certs), which keeps it in certs/replaced"
+	case errors.As(err, &file):
+		return file.Next
+	case errors.As(err, &unnamed):
+		return unnamed.hint()
+	case errors.As(err, &survey):
+		return "get the right file from where it came from; lab certs list shows what there is"
 	case errors.As(err, &missing) && len(nearestOf(missing)) > 0:
 		return "did you mean " + strings.Join(nearestOf(missing), " or ") + "? lab certs list shows what there is"
-	case errors.As(err, &missing), errors.As(err, &damaged), errors.As(err, &mismatch):
-		return "lab certs generate makes it, if certs.yaml has it; lab certs list shows what there is"
+	case errors.As(err, &pair) && pair.Position > 0:
+		return "programs want their own certificate first, then the CAs above it: put it at the beginning of " + pair.CertificateFile
+	case errors.As(err, &pair):
+		return pairHint(pair.CertificateFile, pair.KeyFile)
+	case errors.As(err, &mismatch):
+		return pairHint(mismatch.CertificateFile, mismatch.KeyFile)
+	case errors.As(err, &missing), errors.As(err, &damaged):
+		return "lab certs list shows what there is; lab certs generate makes what certs.yaml asks for"
 	case errors.As(err, &unknown):
 		if len(unknown.Nearest) > 0 {
 			return "did you mean " + strings.Join(unknown.Nearest, " or ") + "? lab certs list shows all"
@@ -146,7 +171,7 @@ func hint(err error) string {
 	case errors.As(err, &noTool):
 		return "install libnss3-tools (Debian, Ubuntu), nss-tools (Fedora), mozilla-nss-tools (openSUSE) or nss (Arch, brew, MSYS2)"
 	case errors.As(err, &noStore):
-		return "lab browser --firefox, or lab certs export client --format p12 and import it yourself"
+		return "lab browser --firefox, or lab certs export client --format p12-legacy and import it yourself"
 	case errors.As(err, &noPage):
 		return "the server's log may know why; without --screenshot the browser's window says it too"
 	case errors.As(err, &notLog):

@@ -66,6 +66,10 @@ var instead = map[lab.Instead]string{
 
 // sayScenarioServer tells what the server of a scenario does.
 func (a *pair) sayScenarioServer(addr net.Addr, count int) {
+	if a.blind {
+		a.say("server on %s, %s", typedURL(addr), untilWhen(count))
+		return
+	}
 	if does := instead[a.scenario.Server.Instead]; does != "" {
 		a.say("server on %s %s, %s", addr, does, untilWhen(count))
 	} else {

@@ -29,8 +29,15 @@ func (p *Program) upCommand() *cli.Command {
 		Name:        "up",
 		Usage:       "make the PKI, start a server, and call it with a client",
 		Description: upExamples,
-		Flags:       slices.Concat([]cli.Flag{addrFlag()}, pairFlags(0, "keys.log", "lab.pcapng"), callFlags()),
-		Action:      noArguments(p.up),
+		Flags: slices.Concat([]cli.Flag{
+			addrFlag(),
+			certFlag("cert", serverName, "that the server shows"), keyFlag("key", "cert"),
+			caFlag("client-ca", clientCA, "that clients must have"),
+			certFlag("client-cert", clientName, "that the client shows, or none"), keyFlag("client-key", "client-cert"),
+			caFlag("ca", serverCA, "that the server must have"),
+			passwordFileFlag(), forceFlag(),
+		}, pairFlags(0, "keys.log", "lab.pcapng"), callFlags()),
+		Action: noArguments(p.up),
 	}
 }
 
@@ -39,25 +46,30 @@ func (p *Program) up(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := a.prepare(c.Context, p.preparePKI); err != nil {
+	pki := func() error { return p.preparePKI(c.Context, a.folder, c.Bool("force")) }
+	if err := a.prepare(c, pki); err != nil {
+		return err
+	}
+	own, calling, err := a.upCredentials(c)
+	if err != nil {
 		return err
 	}
 	listener, err := lab.Bind(c.Context, c.String("addr")) // first: a busy port must not cost a recording
 	if err != nil {
 		return err
 	}
-	if err := a.record(c, a.folder.keylog(), a.folder.capture()); err != nil {
+	if err := a.record(c, a.folder.keylog(), a.folder.capture(), false); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	defer a.close()
 	a.settings.Journal.Paired = true
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()
-	server, wait, err := a.serve(ctx, listener, serverName, clientCA)
+	server, wait, err := a.serve(ctx, listener, own)
 	if err != nil {
 		return err
 	}
-	client, err := a.newUpClient(server.Addr(), c.Bool("resume"))
+	client, err := a.newUpClient(server.Addr(), own, calling, c.Bool("resume"))
 	if err != nil {
 		return err
 	}
@@ -80,10 +92,26 @@ func (a *pair) join(ctx context.Context) {
 	a.settings.Journal.Wait(joined)
 }
 
+// upCredentials reads what each side shows and trusts. A scenario has its own.
+func (a *pair) upCredentials(c *cli.Context) (server, client lab.Credentials, err error) {
+	if a.scenario != nil {
+		return server, client, nil
+	}
+	if server, err = a.folder.credentials(c, c.String("cert"), "cert", "key", "client-ca"); err != nil {
+		return server, client, err
+	}
+	shown, err := a.upClient(c, a.folder)
+	if err != nil {
+		return server, client, err
+	}
+	client, err = a.folder.credentials(c, shown, "client-cert", "client-key", "ca")
+	return server, client, err
+}
+
 // newUpClient makes the client that calls addr. It names the server as people
 // do, localhost, while that is what the certificate is for.
-func (a *pair) newUpClient(addr net.Addr, resume bool) (*lab.Client, error) {
-	settings, err := a.clientSettings(clientName, serverCA)
+func (a *pair) newUpClient(addr net.Addr, server, own lab.Credentials, resume bool) (*lab.Client, error) {
+	settings, err := a.clientSettings(own)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +125,10 @@ func (a *pair) newUpClient(addr net.Addr, resume bool) (*lab.Client, error) {
 	if a.scenario != nil {
 		return lab.NewClient(a.scenario.ClientOptions(to), settings)
 	}
-	u := &url.URL{Scheme: "https", Host: net.JoinHostPort("localhost", port), Path: "/"}
+	leaf, err := serverLeaf(server)
+	if err != nil {
+		return nil, err
+	}
+	u := &url.URL{Scheme: "https", Host: net.JoinHostPort(hostOf(leaf), port), Path: "/"}
 	return lab.NewClient(lab.ClientOptions{URL: u, Addr: to, Resume: resume}, settings)
 }

@@ -1,0 +1,71 @@
+package command
+
+import (
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// This file has what lab server --blind does: a scenario for people who are to
+// find out by themselves what it is, from their side and from the capture.
+
+// goBlind reads --blind.
+func (a *pair) goBlind(c *cli.Context) error {
+	switch {
+	case !c.Bool("blind"):
+		return nil
+	case a.scenario == nil:
+		return &usageError{command: commandName(c), problem: "--blind hides a scenario, and there is none",
+			hint: "lab server --scenario NAME --blind; lab scenario list shows all"}
+	}
+	a.blind = true
+	return nil
+}
+
+// printBlind tells that there was an exchange.
+func (r *report) printBlind(x *lab.Exchange) {
+	if r.json {
+		r.printJSON(struct {
+			Exchange   int       `json:"exchange"`
+			Time       time.Time `json:"time"`
+			ClientAddr string    `json:"client_addr"`
+			ServerAddr string    `json:"server_addr"`
+		}{x.Number, x.Time, x.ClientAddr, x.ServerAddr})
+		return
+	}
+	fmt.Fprintf(r.Stdout, "%4d  from %s\n", x.Number, x.ClientAddr)
+}
+
+// sayBlindReachable warns of an address that other machines can reach, whoever
+// gets in.
+func (a *pair) sayBlindReachable(addr net.Addr) {
+	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		a.say("warning: %s can be reached from other machines", addr)
+	}
+}
+
+// recorder is the capture, which in a blind scenario gets no verdicts to write
+// into its comments.
+func (a *pair) recorder() wiretap.Sink {
+	if a.blind {
+		return withoutVerdicts{a.capture}
+	}
+	return a.capture
+}
+
+// withoutVerdicts passes on all events but verdicts.
+type withoutVerdicts struct{ wiretap.Sink }
+
+func (s withoutVerdicts) Open(e wiretap.Event) wiretap.Handler {
+	handle := s.Sink.Open(e)
+	return func(e wiretap.Event) {
+		if e.Kind != wiretap.Verdict {
+			handle(e)
+		}
+	}
+}

@@ -1,0 +1,216 @@
+package command
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/certfile"
+)
+
+// The flags that name certificates, keys and CAs. Each takes the name of a
+// certificate of certs.yaml, or a file: see certfile.IsFile.
+
+func certFlag(name, value, usage string) cli.Flag {
+	return &cli.StringFlag{Name: name, Value: value, Usage: "`NAME|FILE` of the certificate " + usage}
+}
+
+func keyFlag(name, of string) cli.Flag {
+	return &cli.StringFlag{Name: name, DefaultText: "in the FILE of --" + of + ", or beside it", Usage: "`NAME|FILE` of its private key"}
+}
+
+func caFlag(name, value, usage string) cli.Flag {
+	return &cli.StringFlag{Name: name, Value: value, Usage: "`NAME|FILE` of the CA " + usage}
+}
+
+func passwordFileFlag() cli.Flag {
+	return &cli.StringFlag{Name: "password-file", Usage: "`FILE` whose first line is the password of .p12 files"}
+}
+
+// credentialFlags are all of them that a command may have.
+var credentialFlags = []string{"cert", "key", "ca", "client-ca", "client-cert", "client-key", "password-file"}
+
+// namesFiles reports whether any of the flags names a file, so that no PKI is
+// made.
+func namesFiles(c *cli.Context) bool {
+	return slices.ContainsFunc(credentialFlags, func(flag string) bool {
+		return c.IsSet(flag) && certfile.IsFile(c.String(flag))
+	})
+}
+
+// credentials reads the flags of one side, which shows a certificate or "none",
+// and loads what they name, so that what is wrong is found before anything is
+// written.
+func (f folder) credentials(c *cli.Context, shown, cert, key, trust string) (lab.Credentials, error) {
+	o := lab.Credentials{Dir: f.certs(), Certificate: shown, Trust: c.String(trust)}
+	if o.Certificate == "none" {
+		o.Certificate = ""
+	}
+	var err error
+	if o.Password, err = passwordIn(c); err != nil {
+		return o, err
+	}
+	if c.String(key) != "" {
+		if o.Certificate == "" {
+			return o, &usageError{command: commandName(c), problem: fmt.Sprintf("--%s needs a --%s that it is the key of", key, cert)}
+		}
+		o.Certificate, o.KeyFile = f.file(o.Certificate, ".pem"), f.file(c.String(key), "-key.pem")
+	} else if certfile.IsFile(o.Certificate) {
+		if o.KeyFile, err = certfile.KeyFile(o.Certificate, o.Password); err != nil {
+			return o, err
+		}
+	}
+	return o, f.checkCredentials(c, o, cert, trust)
+}
+
+// file is the file that a value names: itself, or that of a name of the PKI.
+func (f folder) file(value, suffix string) string {
+	if certfile.IsFile(value) {
+		return value
+	}
+	return filepath.Join(f.certs(), value+suffix)
+}
+
+// checkCredentials loads them. Beside files, a name that nobody has typed and
+// that is not there is one that the user has yet to give.
+func (f folder) checkCredentials(c *cli.Context, o lab.Credentials, cert, trust string) error {
+	err := o.Check()
+	if err == nil && !certfile.IsFile(o.Trust) {
+		if anchor, err := o.LoadAuthorities(o.Trust); err == nil && !anchor[0].IsCA {
+			return &certgen.NoAnchorError{Name: o.Trust, Issuer: anchor[0].Issuer.String()}
+		}
+	}
+	var missing *certgen.MissingError
+	if !errors.As(err, &missing) || !namesFiles(c) {
+		return err
+	}
+	for _, flag := range []struct{ name, value, what string }{
+		{trust, o.Trust, "the CA that the other side must have"},
+		{cert, o.Certificate, "the certificate to show"},
+	} {
+		if missing.Name == flag.value && !c.IsSet(flag.name) {
+			return &unnamedError{flag: flag.name, what: flag.what, optional: flag.name == cert && o.Certificate == clientName}
+		}
+	}
+	return err
+}
+
+// unnamedError is a flag that is needed beside those that name files.
+type unnamedError struct {
+	flag, what string
+	optional   bool // none will do
+}
+
+func (e *unnamedError) Error() string {
+	return "beside files of your own, name " + e.what
+}
+
+func (e *unnamedError) hint() string {
+	if e.optional {
+		return fmt.Sprintf("--%s FILE, or --%s none", e.flag, e.flag)
+	}
+	return fmt.Sprintf("--%s FILE", e.flag)
+}
+
+// authorities are the CAs that a side trusts, as far as they can be loaded.
+func authorities(o lab.Credentials) (all []*x509.Certificate) {
+	if o.Trust == "" {
+		return nil
+	}
+	for _, name := range o.Authorities() {
+		if certificates, err := o.LoadAuthorities(name); err == nil {
+			all = append(all, certificates...)
+		}
+	}
+	return all
+}
+
+// upClient is the certificate that the client of lab up shows: --client-cert,
+// or else one of certs.yaml that leads to --client-ca.
+func (p *Program) upClient(c *cli.Context, f folder) (string, error) {
+	ca := c.String("client-ca")
+	switch {
+	case c.IsSet("client-cert"):
+		return c.String("client-cert"), nil
+	case ca == clientCA:
+		return clientName, nil
+	case namesFiles(c):
+		return "", &unnamedError{flag: "client-cert", what: "the certificate that the client shows", optional: true}
+	}
+	m, err := certgen.Read(f.manifest())
+	if err != nil {
+		return "", err
+	}
+	if _, err := m.Lookup(ca); err != nil {
+		return "", err
+	}
+	var fit []string
+	for _, certificate := range m.Certificates {
+		if leadsTo(certificate, ca) && mayBeClient(certificate) {
+			fit = append(fit, certificate.Name)
+		}
+	}
+	if len(fit) > 1 && fit[0] == c.String("cert") { // the server's own
+		fit = fit[1:]
+	}
+	if len(fit) == 0 {
+		return "", &usageError{command: commandName(c), problem: fmt.Sprintf("%s has no client certificate that leads to %s: name one with --client-cert, or none", f.manifest(), ca)}
+	}
+	p.say("the client shows %s; --client-cert names another", fit[0])
+	return fit[0], nil
+}
+
+// leadsTo reports whether a CA of that name stands above a certificate.
+func leadsTo(certificate *certgen.Certificate, ca string) bool {
+	for c := certificate.Issuer; c != nil; c = c.Issuer {
+		if c.Name == ca {
+			return true
+		}
+	}
+	return false
+}
+
+// mayBeClient reports whether a server that does everything right lets a
+// certificate in.
+func mayBeClient(c *certgen.Certificate) bool {
+	for _, usage := range []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageAny} {
+		if slices.Contains(c.ExtKeyUsage, usage) {
+			return !c.CA && !c.Revoked
+		}
+	}
+	return len(c.ExtKeyUsage) == 0 && !c.CA && !c.Revoked
+}
+
+// hostOf is the name under which a client calls the server that shows a
+// certificate: localhost, if that is what it is for, or else its first name.
+func hostOf(leaf *x509.Certificate) string {
+	if leaf.VerifyHostname("localhost") == nil {
+		return "localhost"
+	}
+	for _, name := range leaf.DNSNames {
+		if name = strings.Replace(name, "*", "www", 1); leaf.VerifyHostname(name) == nil {
+			return name
+		}
+	}
+	for _, ip := range leaf.IPAddresses {
+		return ip.String()
+	}
+	return "localhost"
+}
+
+// serverLeaf is the certificate that a server with these credentials shows.
+func serverLeaf(o lab.Credentials) (*x509.Certificate, error) {
+	if certfile.IsFile(o.Certificate) {
+		pair, err := certfile.LoadPair(o.Certificate, o.KeyFile, o.Password)
+		return pair.Leaf, err
+	}
+	pair, err := certgen.Load(o.Dir, o.Certificate)
+	return pair.Leaf, err
+}
