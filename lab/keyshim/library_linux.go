@@ -59,11 +59,8 @@ func cacheFolder() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, "lab")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	if dir, err = private.CheckFolder(dir); err != nil {
+	dir, err := private.MkdirAll(filepath.Join(cache, "lab"))
+	if err != nil {
 		return "", err
 	}
 	return dir, checkReadable(dir)

@@ -39,6 +39,24 @@ func CheckFolder(dir string) (string, error) {
 	}
 }
 
+// MkdirAll makes a folder of mode 0700, and those above it, where there are none, but only where CheckFolder lets it. It
+// returns what that does.
+func MkdirAll(dir string) (string, error) {
+	real, err := CheckFolder(dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return real, err
+	}
+	parent, err := MkdirAll(filepath.Dir(dir))
+	if err != nil {
+		return "", err
+	}
+	real = filepath.Join(parent, filepath.Base(dir))
+	if err := os.Mkdir(real, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	return CheckFolder(real)
+}
+
 // Exposed says why others can put other files in the place of those in a folder, in a verb with what follows it, or
 // nothing. The user's own group is not others. On Windows it says nothing.
 func Exposed(dir string) string {

@@ -199,6 +199,21 @@ func TestCheckFolder(t *testing.T) {
 	}
 	check(filepath.Join(base, "link-own"), "")
 	check(filepath.Join(base, "link-open"), open)
+	if dir, err := private.MkdirAll(filepath.Join(base, "link-own", "new", "deep")); err != nil || dir != filepath.Join(base, "own", "new", "deep") {
+		t.Errorf("making folders: %s, %v", dir, err)
+	}
+	if _, err := private.MkdirAll(filepath.Join(base, "link-open", "new", "deep")); err == nil {
+		t.Error("folders were made where others can write")
+	}
+	if _, err := os.Lstat(filepath.Join(open, "new")); err == nil {
+		t.Error("a folder was made where others can write")
+	}
+	if err := os.Symlink("nowhere", filepath.Join(base, "dangling")); err != nil {
+		t.Fatal(err)
+	}
+	if dir, err := private.MkdirAll(filepath.Join(base, "dangling", "new")); err == nil {
+		t.Errorf("made through a link that leads nowhere: %s", dir)
+	}
 	if os.Geteuid() != 0 {
 		t.Skip("the rest needs root, to have folders of others")
 	}
