@@ -30,7 +30,7 @@ func buildCertyaml(t testing.TB) string {
 	}
 	build := exec.Command("go", "build", "-o", program, "github.com/tsaarni/certyaml/cmd/certyaml")
 	build.Dir = dir
-	build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+	build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		peertest.Missing(t, "the certyaml command cannot be built here: %v\n%s", err, out)
 	}

@@ -116,7 +116,7 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := (&net.Dialer{Timeout: handshakeTimeout}).DialContext(call, "tcp", c.addr)
+	raw, err := connect(call, c.addr)
 	if err != nil {
 		return nil, &DialError{Addr: c.addr, Err: err}
 	}

@@ -33,9 +33,9 @@ func Listen(ctx context.Context, addr string, s Settings) (*Server, error) {
 }
 
 // Bind binds addr for a server to be made. No TCP keep-alive: the server's
-// timeouts end a connection before its probes would.
+// timeouts end a connection before its probes would. localhost is 127.0.0.1.
 func Bind(ctx context.Context, addr string) (net.Listener, error) {
-	return (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", addr)
+	return (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", addresses(addr)[0])
 }
 
 // NewServer loads the credentials and makes a server of l, which it closes if

@@ -24,7 +24,7 @@ import (
 // of an empty folder in terms of a ready one, both as medians over the rounds.
 func BenchmarkUp(b *testing.B) {
 	python := benchPython(b)
-	program := benchBuild(b)
+	program := peertest.Build(b, runtime.GOOS)
 	ready := b.TempDir()
 	benchUp(b, program, ready) // makes the PKI
 	certs := filepath.Join(ready, "certs")
@@ -99,19 +99,6 @@ func benchPair(b *testing.B, python, certs string) time.Duration {
 		b.Fatalf("%v: %v\n%s", client, err, out)
 	}
 	return took
-}
-
-// benchBuild builds lab as people install it.
-func benchBuild(b *testing.B) string {
-	b.Helper()
-	program := filepath.Join(b.TempDir(), "lab")
-	if runtime.GOOS == "windows" {
-		program += ".exe"
-	}
-	if out, err := exec.Command("go", "build", "-o", program, "mtlslab.example/lab").CombinedOutput(); err != nil {
-		b.Fatalf("go build: %v\n%s", err, out)
-	}
-	return program
 }
 
 // benchPython finds the interpreter itself: python3 in PATH may be a script of

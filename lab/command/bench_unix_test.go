@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,7 +36,7 @@ const (
 // of that among 5,000, and x-flat the same of the most memory.
 func BenchmarkExplain(b *testing.B) {
 	peertest.Need(b, "tshark")
-	program, dir := benchBuild(b), b.TempDir()
+	program, dir := peertest.Build(b, runtime.GOOS), b.TempDir()
 	some, many := filepath.Join(dir, "some.pcapng"), filepath.Join(dir, "many.pcapng")
 	up := exec.Command(program, "up", "--count", "5000", "--interval", "0s", "--addr", "127.0.0.1:0",
 		"--keylog", "off", "--capture", some, "--dir", b.TempDir())

@@ -47,11 +47,17 @@ func defaultManifest(t testing.TB) string {
 }
 
 func TestScripts(t *testing.T) {
+	testscript.Run(t, scripts(t))
+}
+
+// scripts are those of testdata/script, and what they can do.
+func scripts(t *testing.T) testscript.Params {
+	t.Helper()
 	peers, err := filepath.Abs(filepath.Join("testdata", "peer"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
+	return testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("LAB_TEST_MANIFEST", defaultManifest(t))
@@ -73,7 +79,7 @@ func TestScripts(t *testing.T) {
 			"eventually": eventually,
 			"says":       checkSays,
 		},
-	})
+	}
 }
 
 // condition is true for missing:PROGRAM when a peer is not here, on which a
