@@ -101,6 +101,9 @@ func (p *Program) app() *cli.App {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
 		c.CustomHelpTemplate = helpTemplate(c)
+		if c.Name != "exec" && slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "dir") }) {
+			c.Before = p.warnOfFolder
+		}
 		if len(c.Subcommands) > 0 {
 			c.Action = p.chooseCommand
 			c.CustomHelpTemplate = ""

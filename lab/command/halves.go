@@ -132,6 +132,7 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	a.sayUnusedProxy(target.URL)
 	if a.port = target.Port(); a.capture != nil {
 		a.sayCapture(a.port)
 	}
