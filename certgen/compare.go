@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	crls "mtlslab.example/lab/certgen/revocation"
 )
 
 // Compare says what [Generate] would make in dir, the folder of the PKI, and
@@ -45,7 +47,7 @@ type folder struct {
 
 	revoked    [][]*Certificate // of each CA, the certificates that its CRL must list
 	crlReasons [][]Reason       // of each CA, to make its CRL
-	listed     []bool           // on the CRL of its issuer
+	lists      *crls.Lists      // all CRLs of the folder
 
 	record func() (*record, error) // what the lab wrote, read when first asked for
 }
@@ -61,7 +63,7 @@ func examine(ctx context.Context, m *Manifest, dir string, now time.Time, renew 
 	f := &folder{dir: dir, now: now, manifest: m, listing: files,
 		holdings: make([]*holding, n), reasons: make([][]Reason, n),
 		verified: make([]bool, n), wideKeys: make([]bool, n),
-		revoked: make([][]*Certificate, n), crlReasons: make([][]Reason, n), listed: make([]bool, n)}
+		revoked: make([][]*Certificate, n), crlReasons: make([][]Reason, n)}
 	f.record = sync.OnceValues(func() (*record, error) { return readRecord(dir) })
 
 	err = inParallel(ctx, n, func(i int) error {

@@ -5,11 +5,14 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/tsaarni/certyaml"
+
+	crls "mtlslab.example/lab/certgen/revocation"
 )
 
 // crlLifetime is from ThisUpdate to NextUpdate of a CRL.
@@ -23,6 +26,7 @@ func (f *folder) examineCRLs(ctx context.Context) error {
 			f.revoked[c.Issuer.index] = append(f.revoked[c.Issuer.index], c)
 		}
 	}
+	f.lists = crls.New(LoadCRLs(f.dir))
 	return inParallel(ctx, len(f.manifest.Certificates), func(i int) (err error) {
 		// A CA that may not sign CRLs has nothing revoked; Parse saw to that.
 		if c := f.manifest.Certificates[i]; c.CA && c.KeyUsage&x509.KeyUsageCRLSign != 0 {
@@ -70,6 +74,9 @@ func (f *folder) crlFaults(ca *Certificate, crl *x509.RevocationList) []Reason {
 	if !bytes.Equal(crl.RawIssuer, leaf.RawSubject) || crl.CheckSignatureFrom(leaf) != nil {
 		return []Reason{reasonf(ReasonUnverifiable, "issuer %s was made anew", ca.Name)}
 	}
+	if part := crls.Part(crl); part != "" {
+		return append([]Reason{reasonf(ReasonList, "not complete: it %s", part)}, validity...)
+	}
 	return append(f.listReasons(ca, crl), validity...)
 }
 
@@ -88,7 +95,7 @@ func (f *folder) listReasons(ca *Certificate, crl *x509.RevocationList) []Reason
 		}
 		serial := f.holdings[c.index].leaf.SerialNumber.String()
 		wanted[serial] = true
-		if f.listed[c.index] = listed[serial]; !listed[serial] {
+		if !listed[serial] {
 			absent = append(absent, c.Name)
 		}
 	}
@@ -108,19 +115,57 @@ func (f *folder) listReasons(ca *Certificate, crl *x509.RevocationList) []Reason
 	return reasons
 }
 
-// LoadCRL returns the CRL of the CA called name from the folder dir. Errors are
-// *MissingError, *DamagedError, *InTheWayError or *fs.PathError.
+// isListed reports whether those who look up c in the CRLs of the folder find it
+// revoked.
+func (f *folder) isListed(c *Certificate) bool {
+	leaf, issuer := f.holdings[c.index].leaf, f.issuerLeaf(c)
+	return c.Issuer != nil && leaf != nil && issuer != nil && f.lists.Of(leaf, issuer, f.now).Entry != nil
+}
+
+// LoadCRL returns the first CRL in the file of the CA called name, in the folder
+// dir. Errors are *MissingError, *DamagedError, *InTheWayError or *fs.PathError.
 func LoadCRL(dir, name string) (*x509.RevocationList, error) {
-	file := filepath.Join(dir, crlFile(name))
-	blocks, _, err := readBlocks(name, file, crlTypes)
-	if err != nil {
+	crls, err := loadCRLs(filepath.Join(dir, crlFile(name)), name)
+	if len(crls) == 0 {
 		return nil, err
 	}
-	crl, err := x509.ParseRevocationList(blocks[0])
-	if err != nil {
-		return nil, &DamagedError{Name: name, File: file, Err: err}
+	return crls[0], nil
+}
+
+// LoadCRLs returns the CRLs in all of [CRLFiles]. What cannot be read is left
+// out.
+func LoadCRLs(dir string) (all []*x509.RevocationList) {
+	for _, file := range CRLFiles(dir) {
+		crls, _ := loadCRLs(file, filepath.Base(file))
+		all = append(all, crls...)
 	}
-	return crl, nil
+	return all
+}
+
+// CRLFiles returns the paths of the files NAME-crl.pem in dir, in their order.
+func CRLFiles(dir string) (files []string) {
+	entries, _ := os.ReadDir(dir) // a folder that cannot be read has none
+	for _, entry := range entries {
+		if name := entry.Name(); strings.HasSuffix(name, crlFile("")) && !strings.HasPrefix(name, ".") {
+			files = append(files, filepath.Join(dir, name))
+		}
+	}
+	return files
+}
+
+// loadCRLs returns the CRLs in a file, several if it is made for programs that
+// want those of all CAs in one. With an error come those that can be read.
+func loadCRLs(file, name string) (crls []*x509.RevocationList, err error) {
+	blocks, _, err := readBlocks(name, file, crlTypes)
+	for _, block := range blocks {
+		crl, e := x509.ParseRevocationList(block)
+		if e != nil {
+			err = &DamagedError{Name: name, File: file, Err: e}
+			continue
+		}
+		crls = append(crls, crl)
+	}
+	return crls, err
 }
 
 // makeCRL makes and stages the CRL of ca, which lists every certificate that

@@ -114,8 +114,10 @@ func (f *folder) describe(c *Certificate) Info {
 		info.State = joinReasons(reasons)
 	case f.wideKeys[c.index]:
 		info.State = wideKey.Text
-	case c.Revoked && !f.listed[c.index]:
+	case c.Revoked && !f.isListed(c):
 		info.State = "revoked: not on the CRL yet"
+	case !c.Revoked && f.isListed(c):
+		info.State = "revoked: on a CRL, and not in the manifest"
 	case c.Revoked:
 		info.State = "revoked"
 	case f.now.After(leaf.NotAfter):

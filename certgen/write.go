@@ -1,10 +1,13 @@
 package certgen
 
 import (
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"mtlslab.example/lab/lab/private"
 )
 
 // The modes of what is written, set at creation and narrowed by the umask.
@@ -31,7 +34,11 @@ const (
 // the next run, which makes it anew; waiting would take most of the time of
 // a large PKI.
 func stage(dir, file string, data []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(filepath.Join(dir, stagingFolder, file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	path := filepath.Join(dir, stagingFolder, file)
+	if mode == keyMode {
+		return private.WriteFile(path, data)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
@@ -144,7 +151,7 @@ func WriteNew(file string, data []byte, mode fs.FileMode) error {
 
 // writeWhole writes data beside a file and has place put it there.
 func writeWhole(file string, data []byte, mode fs.FileMode, place func(whole, file string) error) error {
-	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*") // mode 0600
+	f, err := createBeside(file, mode)
 	if err != nil {
 		return err
 	}
@@ -154,4 +161,14 @@ func writeWhole(file string, data []byte, mode fs.FileMode, place func(whole, fi
 		return err
 	}
 	return place(f.Name(), file)
+}
+
+// createBeside makes a new file of mode 0600 beside another, on Windows for the
+// user alone if mode says so.
+func createBeside(file string, mode fs.FileMode) (*os.File, error) {
+	dir, prefix := filepath.Dir(file), "."+filepath.Base(file)+"."
+	if mode != keyMode {
+		return os.CreateTemp(dir, prefix+"*")
+	}
+	return private.OpenFile(filepath.Join(dir, prefix+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 }

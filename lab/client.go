@@ -130,10 +130,10 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 		return nil, errors.Join(ctx.Err(), x.Conn.Close())
 	}
 	if err != nil {
-		_ = drain(x.Conn, time.Now().Add(drainTimeout))
+		_ = drain(x.Conn, x.Conn, time.Now().Add(drainTimeout))
 		return nil, &RejectedError{Err: err}
 	}
-	return response, drain(x.Conn, time.Now().Add(drainTimeout)) // the server's close_notify would else be answered with RST
+	return response, drain(x.Conn, x.Conn, time.Now().Add(drainTimeout)) // the server's close_notify would else be answered with RST
 }
 
 // clientExchange is the client's end of a connection, below TLS. The HTTP

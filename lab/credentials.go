@@ -55,7 +55,7 @@ func (c Credentials) Authorities() []string { return append([]string{c.Trust}, c
 // files are those that the credentials are made from. The folder is one of
 // them: it tells of CRLs that come and go.
 func (c Credentials) files() []string {
-	files := append(crlFiles(c.Dir), c.Dir)
+	files := append(certgen.CRLFiles(c.Dir), c.Dir)
 	add := func(name, file string) {
 		if certfile.IsFile(name) {
 			file = name

@@ -1,7 +1,15 @@
 package lab
 
 import (
+	"crypto"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"fmt"
+	"math/big"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -10,6 +18,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/revocation"
 )
 
 // manifest is a PKI whose clients come from an intermediate CA.
@@ -183,5 +192,200 @@ func TestRevokedServer(t *testing.T) {
 		if x := next(t, told); x.Code != want || want != "" && x.RejectedBy != ClientSide {
 			t.Errorf("%s: %+v", policy, x.Verdict)
 		}
+	}
+}
+
+// list writes a CRL of a CA into the folder of its PKI, as file.
+func list(t *testing.T, dir, ca, file string, thisUpdate time.Time, extensions []pkix.Extension, serials ...*big.Int) {
+	t.Helper()
+	by, err := certgen.Load(dir, ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: thisUpdate, NextUpdate: thisUpdate.Add(24 * time.Hour), ExtraExtensions: extensions}
+	for _, serial := range serials {
+		template.RevokedCertificateEntries = append(template.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: serial, RevocationTime: thisUpdate})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, template, by.Leaf, by.PrivateKey.(crypto.Signer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, file), pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Beside a CRL that lists the client, no list but a newer complete one lets it
+// in; beside one that does not, each keeps it out.
+func TestOneRuleForAllCRLs(t *testing.T) {
+	const delta, distributionPoint = 27, 28
+	critical := func(arc int, value ...byte) []pkix.Extension {
+		return []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, arc}, Critical: true, Value: value}}
+	}
+	now := time.Now()
+	for name, second := range map[string]struct {
+		thisUpdate   time.Time
+		extensions   []pkix.Extension
+		clears, adds bool
+	}{
+		"complete":      {now, nil, true, true},
+		"delta":         {now, critical(delta, 2, 1, 1), false, true},
+		"partitioned":   {now, critical(distributionPoint, 0x30, 3, 0x85, 1, 0xff), false, true},
+		"unknown":       {now, critical(99, 5, 0), false, true},
+		"in the future": {now.AddDate(10, 0, 0), nil, false, false},
+	} {
+		for _, policy := range []CRLPolicy{CRLSoft, CRLRequire} {
+			for _, listed := range []bool{true, false} {
+				dir := filepath.Join(t.TempDir(), "certs")
+				generate(t, dir, now)
+				client, err := certgen.LoadCertificates(dir, "client")
+				if err != nil {
+					t.Fatal(err)
+				}
+				list(t, dir, "client-ca", "client-ca-crl.pem", now.Add(-time.Hour), nil)
+				first, after := []*big.Int{client[0].SerialNumber}, []*big.Int(nil)
+				want := Revoked
+				if second.clears {
+					want = ""
+				}
+				if !listed {
+					first, after, want = nil, first, ""
+					if second.adds {
+						want = Revoked
+					}
+				}
+				list(t, dir, "sub-ca", "sub-ca-crl.pem", now.Add(-time.Hour), nil, first...)
+				list(t, dir, "sub-ca", "second-crl.pem", second.thisUpdate, second.extensions, after...)
+				caller, told := couple(t,
+					Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, CRL: policy},
+					Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}}, ClientOptions{})
+				_, _ = caller.Call(t.Context())
+				if x := next(t, told); x.Code != want {
+					t.Errorf("%s, listed on the first %v, %s: %q, %s, not %q", name, listed, policy, x.Code, x.Reason, want)
+				}
+			}
+		}
+	}
+}
+
+// A CRL that does not count is none where one is required, and the reason says
+// why it does not.
+func TestRequiredCRLThatDoesNotCount(t *testing.T) {
+	now := time.Now()
+	for want, thisUpdate := range map[string]time.Time{
+		"the server has no complete CRL of CN=sub-ca, and requires one: the one that it has is a delta CRL": now,
+		"the server has no complete CRL of CN=sub-ca, and requires one: the one that it has is from the future (" +
+			now.AddDate(1, 0, 0).UTC().Format(time.DateOnly) + ")": now.AddDate(1, 0, 0),
+		"the server's CRL of CN=sub-ca is out of date since " + now.AddDate(-1, 0, 1).UTC().Format(time.DateOnly): now.AddDate(-1, 0, 0),
+	} {
+		dir := filepath.Join(t.TempDir(), "certs")
+		generate(t, dir, now)
+		var extensions []pkix.Extension
+		if strings.Contains(want, "delta") {
+			extensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 27}, Critical: true, Value: []byte{2, 1, 1}}}
+		}
+		list(t, dir, "client-ca", "client-ca-crl.pem", now.Add(-time.Hour), nil)
+		list(t, dir, "sub-ca", "sub-ca-crl.pem", thisUpdate, extensions)
+		client, told := couple(t,
+			Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, CRL: CRLRequire},
+			Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}}, ClientOptions{})
+		_, _ = client.Call(t.Context())
+		if x := next(t, told); x.Reason != want || x.Outcome != Rejected {
+			t.Errorf("%q, not %q", x.Reason, want)
+		}
+	}
+}
+
+// A CRL that does not say when it is out of date is not current.
+func TestRequiredCRLWithoutNextUpdate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "certs")
+	generate(t, dir, time.Now())
+	list(t, dir, "sub-ca", "sub-ca-crl.pem", time.Now().Add(-time.Hour), nil)
+	crl, err := certgen.LoadCRL(dir, "sub-ca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	crl.NextUpdate = time.Time{}
+	var chain []*x509.Certificate
+	for _, name := range []string{"client", "sub-ca"} {
+		certificates, err := certgen.LoadCertificates(dir, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain = append(chain, certificates[0])
+	}
+	for policy, want := range map[CRLPolicy]string{CRLSoft: "",
+		CRLRequire: "there is no complete CRL of CN=sub-ca: the one that there is does not say when it is out of date (NextUpdate)"} {
+		r := &revocations{policy: policy, lists: revocation.New([]*x509.RevocationList{crl})}
+		err := r.check([][]*x509.Certificate{chain}, time.Now())
+		if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
+			t.Errorf("%s: %q, not %q", policy, got, want)
+		}
+	}
+}
+
+// A certificate that says that nothing is published about it needs no CRL of its
+// issuer; the CAs above it do, and a list that has it all the same counts
+// (RFC 9608).
+func TestNoRevAvail(t *testing.T) {
+	now := time.Now()
+	for _, test := range []struct {
+		extension, lists bool
+		want             Code
+	}{{true, false, ""}, {false, false, CRLMissing}, {true, true, Revoked}} {
+		dir := filepath.Join(t.TempDir(), "certs")
+		generate(t, dir, now)
+		serial := big.NewInt(4711)
+		issueAnew(t, dir, serial, test.extension)
+		if test.lists {
+			list(t, dir, "sub-ca", "sub-ca-crl.pem", now.Add(-time.Hour), nil, serial)
+		}
+		for _, above := range []bool{true, false} {
+			want := test.want
+			if above {
+				list(t, dir, "client-ca", "client-ca-crl.pem", now.Add(-time.Hour), nil)
+			} else if err := os.Remove(filepath.Join(dir, "client-ca-crl.pem")); err != nil {
+				t.Fatal(err)
+			} else {
+				want = CRLMissing
+			}
+			client, told := couple(t,
+				Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, CRL: CRLRequire},
+				Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}}, ClientOptions{})
+			_, _ = client.Call(t.Context())
+			if x := next(t, told); x.Code != want {
+				t.Errorf("%+v, with a CRL for the CA %v: %q, %s", test, above, x.Code, x.Reason)
+			}
+		}
+	}
+}
+
+// issueAnew replaces the client's certificate by one for the same key, with
+// noRevAvail if wanted.
+func issueAnew(t *testing.T, dir string, serial *big.Int, noRevAvail bool) {
+	t.Helper()
+	old, err := certgen.Load(dir, "client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	by, err := certgen.Load(dir, "sub-ca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := *old.Leaf
+	template.SerialNumber, template.ExtraExtensions = serial, nil
+	if noRevAvail {
+		template.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 56}, Value: []byte{5, 0}}}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &template, by.Leaf, old.Leaf.PublicKey, by.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var chain []byte
+	for _, der := range append([][]byte{der}, old.Certificate[1:]...) {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "client.pem"), chain, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }

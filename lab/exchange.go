@@ -53,9 +53,15 @@ type Exchange struct {
 	HTTP       *HTTP   `json:"http,omitempty"` // nil when no request was answered
 	DurationMS float64 `json:"duration_ms"`
 
+	// NotShown are the exchanges that ended after this one and are only counted,
+	// because [Journal.Each] was too slow; nil: none.
+	NotShown *Unshown `json:"not_shown,omitempty"`
+
 	// Wire is what was said, as far as it could be read, if the journal has it
 	// dissected. It belongs to whoever is told of the exchange.
 	Wire *tlsdecrypt.Connection `json:"-"`
+	// WireLeftOut says that there is no Wire because Each was too slow.
+	WireLeftOut bool `json:"-"`
 }
 
 // Verdict is what became of an exchange.

@@ -165,6 +165,7 @@ func (s *Server) serveInstead(ctx context.Context) error {
 
 // speakInstead carries out one exchange of a server that does not speak TLS.
 func (c *serverConn) speakInstead(ctx context.Context, what Instead, config *tls.Config, timeout time.Duration) {
+	defer c.member.leave()
 	stop := limit(ctx, c.Conn, timeout)
 	err := what.perform(ctx, ServerSide, c, withSecrets(config, c.Conn), "")
 	if !stop() { // the lab ends, and this is nobody's verdict
@@ -173,5 +174,5 @@ func (c *serverConn) speakInstead(ctx context.Context, what Instead, config *tls
 		return
 	}
 	c.finish(err, tls.ConnectionState{}, nil)
-	_ = c.listener.drain(c.Conn)
+	_ = c.drain()
 }

@@ -16,7 +16,9 @@ type Journal struct {
 	// other: an exchange that a client opened ends when both sides have.
 	Paired bool
 	// Each is called once for every exchange, one at a time, when its verdict is
-	// known: after the first response, or when the connection has ended.
+	// known: after the first response, or when the connection has ended. While it
+	// does not return, what comes after waits in at most 16 MiB, and is left out
+	// beyond that: see Exchange.WireLeftOut and Exchange.NotShown.
 	Each func(*Exchange)
 
 	dissection *Dissection // nil when nobody wants to know what was said
@@ -24,9 +26,9 @@ type Journal struct {
 	mu      sync.Mutex
 	number  int
 	open    map[string]*entry // by addresses
-	ended   []*Exchange       // not handed on yet
-	handing bool              // a goroutine calls Each
-	waiting []chan struct{}   // closed when nothing is open or ended
+	ended   backlog
+	handing bool            // a goroutine calls Each
+	waiting []chan struct{} // closed when nothing is open or ended
 }
 
 // entry is an exchange that goes on.
@@ -170,7 +172,8 @@ func (j *Journal) settle(k string, e *entry) {
 		if e.DurationMS == 0 {
 			e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
 		}
-		j.ended = append(j.ended, &e.Exchange)
+		x := e.Exchange // alone: the connection behind e may go
+		j.ended.add(&x)
 	}
 	if !j.handing {
 		j.handing = true
@@ -190,9 +193,8 @@ func (p *Party) tells(h *half) {
 func (j *Journal) handOn() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for len(j.ended) > 0 {
-		x := j.ended[0]
-		j.ended = j.ended[1:]
+	for len(j.ended.waiting) > 0 {
+		x := j.ended.next()
 		if j.Each != nil {
 			j.mu.Unlock()
 			j.Each(x)

@@ -18,6 +18,9 @@ const (
 	handshakeTimeout = 10 * time.Second
 	// drainTimeout bounds how long a rejected connection waits for its peer.
 	drainTimeout = 500 * time.Millisecond
+	// drainLimit bounds what it reads of it meanwhile, in bytes: whatever is read
+	// is recorded and dissected, and the peer may be anybody.
+	drainLimit = 64 << 10
 )
 
 // listener makes TLS of the connections that it accepts. net/http does the
@@ -27,17 +30,8 @@ type listener struct {
 	config  func() (*tls.Config, *identity, error)
 	journal *Journal
 	tap     *wiretap.Tap
+	crowd   crowd
 	ends    atomic.Pointer[time.Time] // of the server, which closes what is open; nil: it goes on
-}
-
-// drain drains c, all connections together when the server stops: net/http then
-// closes one after the other.
-func (l *listener) drain(c net.Conn) error {
-	until := time.Now().Add(drainTimeout)
-	if ends := l.ends.Load(); ends != nil && ends.Before(until) {
-		until = *ends
-	}
-	return drain(c, until)
 }
 
 // Accept returns the next connection, a *tls.Conn above a *serverConn.
@@ -53,6 +47,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	c := l.open(raw)
 	c.own = own
 	config = withSecrets(config, c.Conn)
+	c.member.watch(config)
 	if c.keys.To = config.KeyLogWriter; c.keys.To != nil {
 		config.KeyLogWriter = &c.keys
 	}
@@ -63,6 +58,7 @@ func (l *listener) Accept() (net.Conn, error) {
 // open begins the exchange of a connection that was accepted.
 func (l *listener) open(raw net.Conn) *serverConn {
 	c := &serverConn{Conn: raw, listener: l, client: raw.RemoteAddr().String(), server: raw.LocalAddr().String()}
+	c.member.crowd = &l.crowd
 	if number := l.journal.begin(ServerSide, c.client, c.server); l.tap != nil {
 		tapped := l.tap.Server(raw, number)
 		l.journal.tapped(c.client, c.server, tapped)
@@ -74,12 +70,18 @@ func (l *listener) open(raw net.Conn) *serverConn {
 // drain closes c in a way that lets what was written arrive. A close with
 // unread data makes the kernel answer RST, on which the peer's kernel throws
 // away what it has received, alert included: so it says that nothing more will
-// be sent, reads until the peer closes too or the time is up, and closes then.
-func drain(c net.Conn, until time.Time) error {
+// be sent, reads from r until the peer closes too or the time is up, and closes
+// then. Beyond drainLimit, or an error of r's own, it waits without reading: a
+// peer that sends as much hears the alert if it listens.
+func drain(c net.Conn, r io.Reader, until time.Time) error {
 	if half, ok := c.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite() // fails where the peer has gone: how it went is there to be read
 		_ = c.SetReadDeadline(until)
-		_, _ = io.Copy(io.Discard, c)
+		n, err := io.CopyN(io.Discard, r, drainLimit)
+		if err == nil || errors.Is(err, errCrowded) {
+			noteUnread(c, n)
+			time.Sleep(time.Until(until))
+		}
 	}
 	return c.Close()
 }
@@ -95,12 +97,16 @@ type serverConn struct {
 	alerts         alertWatch
 	told           atomic.Bool
 	refusal        atomic.Pointer[error] // with which HTTP refuses the client's certificate
+	member         member                // until the client is authenticated
 }
 
 func (c *serverConn) Read(b []byte) (int, error) {
 	_ = c.keys.Flush()
 	n, err := c.Conn.Read(b)
 	c.alerts.receiving(b[:n])
+	if !c.member.admit(n) {
+		return 0, errCrowded
+	}
 	return n, err
 }
 
@@ -114,6 +120,7 @@ func (c *serverConn) Write(b []byte) (int, error) {
 // verdict. net/http calls it when the handshake has failed, and when all is
 // said; only a server that stops does so while the handshake goes on.
 func (c *serverConn) Close() error {
+	defer c.member.leave()
 	if c.told.Load() {
 		return c.hangUp()
 	}
@@ -124,9 +131,20 @@ func (c *serverConn) Close() error {
 	err := c.tls.Handshake() // is over: this is how it ended
 	c.finish(err, c.tls.ConnectionState(), nil)
 	if err != nil {
-		return c.listener.drain(c.Conn)
+		c.member.rejoin()
+		return c.drain()
 	}
 	return c.hangUp()
+}
+
+// drain drains the connection, all together when the server stops: net/http
+// then closes one after the other.
+func (c *serverConn) drain() error {
+	until := time.Now().Add(drainTimeout)
+	if ends := c.listener.ends.Load(); ends != nil && ends.Before(until) {
+		until = *ends
+	}
+	return drain(c.Conn, c, until)
 }
 
 // hangUp closes the connection after a handshake that succeeded. One that is
@@ -134,7 +152,7 @@ func (c *serverConn) Close() error {
 // would be seen on the wire.
 func (c *serverConn) hangUp() error {
 	if c.listener.tap != nil {
-		return c.listener.drain(c.Conn)
+		return c.drain()
 	}
 	return c.Conn.Close()
 }

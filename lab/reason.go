@@ -188,6 +188,8 @@ func explainOwnCheck(err error, side Side) (reason, bool) {
 			return reason{IssuerRevoked, whose + "comes from a CA that is revoked: " + revoked.Subject + on}, true
 		}
 		return reason{Revoked, whose + revoked.Subject + on}, true
+	case errors.As(err, &crl) && crl.Unfit != "":
+		return reason{CRLMissing, "the " + string(side) + " has no complete CRL of " + crl.Issuer + ", and requires one: the one that it has " + crl.Unfit}, true
 	case errors.As(err, &crl) && crl.NextUpdate.IsZero():
 		return reason{CRLMissing, "the " + string(side) + " has no CRL of " + crl.Issuer + ", and requires one"}, true
 	case errors.As(err, &crl):

@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 
@@ -75,5 +76,13 @@ func annotate(c net.Conn, verdict func() Verdict) {
 		tapped.Annotate("rejected by the " + string(v.RejectedBy) + ": " + v.Reason)
 	case v.Code == RefusedInHTTP:
 		tapped.Annotate(v.Reason)
+	}
+}
+
+// noteUnread tells the tap of a connection, if there is one, that drain has read
+// n bytes, and no more of what came.
+func noteUnread(c net.Conn, n int64) {
+	if tapped, ok := wiretap.Of(c); ok {
+		tapped.Annotate(fmt.Sprintf("not all is recorded: after its end was closed here, %d bytes more were read, and what came then was not", n))
 	}
 }

@@ -11,6 +11,9 @@ import (
 // of its connection: one that is kept alive is told of before.
 const wireTimeout = time.Second
 
+// maxDissected bounds what is kept of connections that are open, in bytes.
+const maxDissected = 32 << 20
+
 // Dissection is a sink for the tap of a journal's exchanges. It reads them
 // beside their connections, and hands each to the journal when it has ended.
 type Dissection struct {
@@ -22,7 +25,7 @@ type Dissection struct {
 // wire, in Exchange.Wire. It is called before the first exchange. The caller
 // closes the Dissection after the last, and before Wait.
 func (j *Journal) Dissect() *Dissection {
-	d := tlsdecrypt.New(tlsdecrypt.Options{Done: j.onWire})
+	d := tlsdecrypt.New(tlsdecrypt.Options{Memory: maxDissected, Done: j.onWire})
 	j.dissection = &Dissection{wiretap.NewBeside(d), d}
 	return j.dissection
 }

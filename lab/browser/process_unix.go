@@ -11,8 +11,12 @@ import (
 )
 
 // startGroup makes the command the first of a process group, to which its
-// children will belong.
-func startGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+// children will belong. It holds the lock of its profile, so that no other run
+// removes that while the browser goes on, were lab killed.
+func startGroup(cmd *exec.Cmd, lock *os.File) {
+	cmd.SysProcAttr = endWithParent(&syscall.SysProcAttr{Setpgid: true})
+	cmd.ExtraFiles = append(cmd.ExtraFiles, lock)
+}
 
 // endGroup asks the processes of the group to end.
 func endGroup(first *os.Process) error { return syscall.Kill(-first.Pid, syscall.SIGTERM) }

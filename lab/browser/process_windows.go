@@ -8,7 +8,7 @@ import (
 )
 
 // startGroup has nothing to do: Windows knows the children of a process.
-func startGroup(*exec.Cmd) {}
+func startGroup(*exec.Cmd, *os.File) {}
 
 // endGroup ends a process and its children.
 func endGroup(first *os.Process) error {

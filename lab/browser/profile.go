@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"mtlslab.example/lab/lab/private"
 )
 
 // Options are what a browser is given.
@@ -24,26 +26,28 @@ type Options struct {
 
 // profile is the folder of one run of a browser.
 type profile struct {
-	dir string // the browser's home; of mode 0700
+	dir    string // the browser's home; of mode 0700
+	folder *private.TempDir
 }
 
-func (p *profile) folder() string { return filepath.Join(p.dir, "profile") }
+// path is the folder that the browser is told to keep its profile in.
+func (p *profile) path() string { return filepath.Join(p.dir, "profile") }
 
 // makeProfile fills a new folder. The caller removes it.
 func (b *Browser) makeProfile(ctx context.Context, o Options) (p *profile, err error) {
-	dir, err := os.MkdirTemp("", "lab-browser-*")
+	dir, err := private.MkdirTemp("", "browser")
 	if err != nil {
 		return nil, err
 	}
-	p = &profile{dir: dir}
+	p = &profile{dir: dir.Path, folder: dir}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.remove())
 		}
 	}()
-	store := p.folder()
+	store := p.path()
 	if b.Family == Chromium {
-		store = filepath.Join(dir, ".pki", "nssdb")
+		store = filepath.Join(p.dir, ".pki", "nssdb")
 		err = p.writeChromium(o.URL)
 	} else {
 		err = p.write("user.js", firefoxPreferences)
@@ -59,11 +63,11 @@ func (b *Browser) makeProfile(ctx context.Context, o Options) (p *profile, err e
 
 // write makes a file in the profile.
 func (p *profile) write(name, text string) error {
-	file := filepath.Join(p.folder(), name)
+	file := filepath.Join(p.path(), name)
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(file, []byte(text), 0o600)
+	return private.WriteFile(file, []byte(text))
 }
 
 // writeChromium has Chromium send whatever certificate it has to the server of
@@ -127,7 +131,7 @@ func (t nssTools) fill(ctx context.Context, store string, o Options) error {
 	file, passwordFile := filepath.Join(store, "client.p12"), filepath.Join(store, "password")
 	defer os.Remove(file)
 	defer os.Remove(passwordFile)
-	if err := errors.Join(os.WriteFile(file, p12, 0o600), os.WriteFile(passwordFile, []byte(password), 0o600)); err != nil {
+	if err := errors.Join(private.WriteFile(file, p12), private.WriteFile(passwordFile, []byte(password))); err != nil {
 		return err
 	}
 	return run(ctx, t.pk12util, "-i", file, "-d", database, "-w", passwordFile)
@@ -170,7 +174,7 @@ const removal = 3 * time.Second
 // writing to.
 func (p *profile) remove() error {
 	for deadline := time.Now().Add(removal); ; time.Sleep(50 * time.Millisecond) {
-		err := os.RemoveAll(p.dir)
+		err := p.folder.Remove()
 		if _, gone := os.Lstat(p.dir); errors.Is(gone, fs.ErrNotExist) {
 			return nil
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -65,7 +66,9 @@ func (b *Browser) run(ctx context.Context, p *profile, o Options, screenshot str
 	cmd.Stdout, cmd.Stderr = last, last
 	cmd.Cancel = func() error { return endGroup(cmd.Process) }
 	cmd.WaitDelay = endTimeout
-	startGroup(cmd)
+	startGroup(cmd, p.folder.Lock)
+	runtime.LockOSThread() // on Linux the browser ends with the thread that has started it
+	defer runtime.UnlockOSThread()
 	err := cmd.Run()
 	if cmd.Process != nil {
 		killGroup(cmd.Process)
@@ -84,7 +87,7 @@ func (b *Browser) run(ctx context.Context, p *profile, o Options, screenshot str
 func (b *Browser) commandLine(p *profile, o Options, screenshot string) []string {
 	var args []string
 	if b.Family == Firefox {
-		args = []string{"--no-remote", "--profile", p.folder()}
+		args = []string{"--no-remote", "--profile", p.path()}
 		if screenshot != "" {
 			args = append(args, "--headless", "--screenshot", screenshot, "--window-size=800,450")
 		}
@@ -92,7 +95,7 @@ func (b *Browser) commandLine(p *profile, o Options, screenshot string) []string
 	}
 	args = strings.Fields("--no-first-run --no-default-browser-check --password-store=basic --disable-sync " +
 		"--disable-background-networking --disable-component-update")
-	args = append(args, "--user-data-dir="+p.folder())
+	args = append(args, "--user-data-dir="+p.path())
 	if os.Geteuid() == 0 {
 		args = append(args, "--no-sandbox") // Chromium refuses to run as root with it
 	}

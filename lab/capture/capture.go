@@ -4,9 +4,10 @@
 // # Secrets first
 //
 // Wireshark decrypts a packet only with secrets that stand before it in the file. A connection's packets are
-// therefore held back until its secrets are known, it ends, or 1 MiB or 5 seconds are reached. Then they are written
-// in order; nothing is dropped. Secrets that come after the bound are written when they come, before later packets.
-// For the same reason packets of different connections may stand out of the order of their times in the file.
+// therefore held back until its secrets are known, it ends, or 1 MiB or 5 seconds are reached; where 32 MiB of all
+// connections are held back, 64 KiB. Then they are written in order; nothing is dropped. Secrets that come after the
+// bound are written when they come, before later packets. For the same reason packets of different connections may
+// stand out of the order of their times in the file.
 //
 // # Verdicts
 //
@@ -104,7 +105,8 @@ type Writer struct {
 	options  Options
 	out      *output
 	sessions keylog.Sessions
-	made     fs.FileInfo // the file, if Create has created one
+	made     fs.FileInfo  // the file, if Create has created one
+	held     atomic.Int64 // bytes that flows hold back
 
 	mu     sync.Mutex
 	kept   string             // the file that was there

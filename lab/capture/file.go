@@ -9,53 +9,54 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"mtlslab.example/lab/lab/private"
 )
 
-// openFile opens the destination of a recording. A regular file is created, mode 0600, after the one there was has been
-// kept as kept. The caller closes the result.
+// openFile opens the destination of a recording. A regular file is created, for the user alone, after the one there was
+// has been kept as kept. A symbolic link is refused, as is the FIFO of somebody else. The caller closes the result.
 func openFile(name string) (file io.WriteCloser, kept string, err error) {
 	if name == "-" {
 		file, err = openStdout()
 		return file, "", err
 	}
-	info, err := os.Stat(name)
+	if _, ok := private.Descriptor(name); ok {
+		opened, err := private.OpenFile(name, os.O_WRONLY)
+		return stream{opened}, "", err
+	}
+	info, err := os.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := os.Lstat(name); err == nil {
-			return nil, "", fmt.Errorf("%s is a symbolic link that leads nowhere", name)
-		}
 	case err != nil:
 		return nil, "", err
 	case info.Mode().Type() == fs.ModeNamedPipe:
 		file, err = newFIFO(name)
 		return file, "", err
 	case info.Mode().Type()&fs.ModeDevice != 0:
-		file, err = os.OpenFile(name, os.O_WRONLY, 0)
+		file, err = private.OpenFile(name, os.O_WRONLY)
 		return file, "", err
+	case info.Mode().Type() == fs.ModeSymlink:
+		return nil, "", &private.UnsafeError{Path: name, Problem: "is a symbolic link"}
 	case !info.Mode().IsRegular():
 		return nil, "", fmt.Errorf("%s is not a file that can be written (%s)", name, info.Mode())
 	default:
-		if name, kept, err = makeWay(name, info.Size()); err != nil {
+		if kept, err = makeWay(name, info.Size()); err != nil {
 			return nil, "", err
 		}
 	}
-	file, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err = private.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	return file, kept, err
 }
 
-// makeWay keeps the file of that name, if there is anything in it, and returns the name for the new one: that of the file
-// itself where name is a link to it.
-func makeWay(name string, size int64) (file, kept string, err error) {
-	if info, err := os.Lstat(name); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		if name, err = filepath.EvalSymlinks(name); err != nil {
-			return "", "", err
-		}
-	}
+// stream hides Truncate: what was in a file before the lab was told to append to it (>>) is not the lab's to cut.
+type stream struct{ io.WriteCloser }
+
+// makeWay keeps the file of that name, if there is anything in it.
+func makeWay(name string, size int64) (kept string, err error) {
 	if size == 0 {
-		return name, "", os.Remove(name)
+		return "", os.Remove(name)
 	}
-	kept, err = keep(name)
-	return name, kept, err
+	return keep(name)
 }
 
 // undo removes the file that openFile has created, made, and puts the kept one back. It reports whether it did: a file

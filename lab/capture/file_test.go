@@ -3,6 +3,7 @@ package capture_test
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,6 +16,7 @@ import (
 
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/private"
 )
 
 // TestHeader: the file says what it is before there is a packet.
@@ -148,29 +150,33 @@ func TestNoWayBack(t *testing.T) {
 	}
 }
 
-// TestSymbolicLink: what is kept is the file and not the link to it.
+// TestSymbolicLink: what a link leads to is neither renamed nor written, nor made. Who wants that names the file itself.
 func TestSymbolicLink(t *testing.T) {
 	dir := t.TempDir()
 	link, file := filepath.Join(dir, "link.pcapng"), filepath.Join(dir, "file.pcapng")
 	if err := os.Symlink("file.pcapng", link); err != nil {
 		t.Skip(err)
 	}
-	if _, err := capture.Create(link, capture.Options{}); err == nil || !strings.Contains(err.Error(), "leads nowhere") {
-		t.Errorf("a link to nothing: %v", err)
+	refused := func(what string) {
+		t.Helper()
+		var unsafe *private.UnsafeError
+		if _, err := capture.Create(link, capture.Options{}); !errors.As(err, &unsafe) || !strings.Contains(err.Error(), "is a symbolic link") {
+			t.Errorf("a link to %s: %v", what, err)
+		}
 	}
-	if err := os.WriteFile(file, []byte("an old recording"), 0o600); err != nil {
+	refused("nothing")
+	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it was made through the link: %v", err)
+	}
+	const before = "an old recording"
+	if err := os.WriteFile(file, []byte(before), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w, err := capture.Create(link, capture.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	play(w)
-	if err := w.Close(); err != nil || filepath.Base(w.Kept()) != "file.1.pcapng" {
-		t.Errorf("kept as %s, %v", w.Kept(), err)
-	}
-	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
-		t.Errorf("the link is %v, %v", info, err)
+	refused("a file")
+	after, err := os.ReadFile(file)
+	entries, _ := os.ReadDir(dir)
+	if err != nil || string(after) != before || len(entries) != 2 {
+		t.Errorf("%q, %v, beside %v", after, err, entries)
 	}
 }
 

@@ -5,10 +5,13 @@ package capture
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 	"syscall"
 	"time"
+
+	"mtlslab.example/lab/lab/private"
 )
 
 // openStdout duplicates standard output. On the descriptor itself Go answers a closed pipe by raising SIGPIPE, which
@@ -19,11 +22,8 @@ func openStdout() (io.WriteCloser, error) {
 		return nil, os.NewSyscallError("dup", err)
 	}
 	syscall.CloseOnExec(fd)
-	return stdout{os.NewFile(uintptr(fd), "standard output")}, nil
+	return stream{os.NewFile(uintptr(fd), "standard output")}, nil
 }
-
-// stdout hides Truncate: what was in a file before the lab was told to append to it (>>) is not the lab's to cut.
-type stdout struct{ io.WriteCloser }
 
 // readerPoll is how often a FIFO without a reader is looked at.
 const readerPoll = 50 * time.Millisecond
@@ -59,10 +59,12 @@ func (f *fifo) open() (*os.File, error) {
 		return nil, os.ErrClosed
 	default:
 	}
-	// O_NONBLOCK: an open without it cannot be ended, and fails with ENXIO with it.
-	file, err := os.OpenFile(f.name, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	file, err := private.OpenFile(f.name, os.O_WRONLY) // ENXIO without a reader
 	if err != nil {
 		return nil, err
+	}
+	if info, err := file.Stat(); err != nil || info.Mode().Type() != fs.ModeNamedPipe { // it was one when it was named
+		return nil, errors.Join(&private.UnsafeError{Path: f.name, Problem: "is no FIFO any more"}, err, file.Close())
 	}
 	f.file = file
 	// Go polls a FIFO on Linux alone: elsewhere a full one would be an error.

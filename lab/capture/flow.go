@@ -29,7 +29,7 @@ type flow struct {
 	held   *hold // nil if nothing is held back
 	ended  bool
 
-	unjudged bool // no verdict will come
+	unjudged bool // no verdict will come, or none more that matters
 }
 
 // maxBatch is what waits to be packed of a connection at most, in bytes of data.
@@ -213,13 +213,20 @@ func (f *flow) knowSecrets() {
 }
 
 // verdict comments on the packet with the last words, or else on the next one.
+// Secrets that are not known when the handshake has failed do not come.
 func (f *flow) verdict(text string) {
 	if f.last < 0 {
 		f.unasked = joinComments(f.unasked, text)
-		return
+	} else {
+		f.held.packets[f.last].comment = joinComments(f.held.packets[f.last].comment, text)
+		f.last = -1
 	}
-	f.held.packets[f.last].comment = joinComments(f.held.packets[f.last].comment, text)
-	f.last = -1
+	f.unjudged = true
+	f.records[wiretap.Client].forget()
+	f.records[wiretap.Server].forget()
+	if f.awaits {
+		f.knowSecrets()
+	}
 	f.release()
 }
 
@@ -242,7 +249,9 @@ func (f *flow) deliver(p *packet) {
 	if f.held == nil {
 		f.held = holds.Get().(*hold)
 	}
-	if f.held.add(p); f.held.full() {
+	f.held.add(p)
+	all := f.w.held.Add(int64(packetBlockLength(p)))
+	if f.held.full() || all > maxHeldByAll && f.held.size > fairShare {
 		f.releaseAll()
 	}
 }
@@ -265,6 +274,7 @@ func (f *flow) release() {
 	for i := range f.held.packets {
 		f.w.out.writePacket(&f.held.packets[i])
 	}
+	f.w.held.Add(int64(-f.held.size))
 	f.held.free()
 	f.held = nil
 }

@@ -11,6 +11,13 @@ const (
 	maxHeldTime  = 5 * time.Second
 )
 
+// What is held back of all connections, in bytes: when it is more, a connection
+// with more than its share is not held back any longer.
+const (
+	maxHeldByAll = 32 << 20
+	fairShare    = 64 << 10
+)
+
 // hold keeps packets, with copies of their payloads, in the order they came.
 type hold struct {
 	packets  []packet

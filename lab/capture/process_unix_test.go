@@ -20,6 +20,7 @@ import (
 
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -233,5 +234,28 @@ func TestFIFOWithoutReader(t *testing.T) {
 	start := time.Now()
 	if err := w.Close(); err == nil || time.Since(start) > 5*time.Second {
 		t.Errorf("Close says %v after %v", err, time.Since(start))
+	}
+}
+
+// TestFIFOOfSomebodyElse: whoever has put a FIFO there gets no secrets.
+func TestFIFOOfSomebodyElse(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to have files of others")
+	}
+	name := filepath.Join(t.TempDir(), "lab.pcapng")
+	if err := errors.Join(syscall.Mkfifo(name, 0o666), os.Chown(name, 65534, 65534)); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	var unsafe *private.UnsafeError
+	if _, err := capture.Create(name, capture.Options{}); !errors.As(err, &unsafe) {
+		t.Errorf("got %v", err)
+	}
+	if n, _ := reader.Read(make([]byte, 1)); n > 0 {
+		t.Error("something was written")
 	}
 }

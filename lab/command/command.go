@@ -127,6 +127,9 @@ func (p *Program) app() *cli.App {
 		c.HideHelpCommand = true
 		c.CustomHelpTemplate = helpTemplate(c, width)
 		c.Description = fitExamples(c.Description, width-3)
+		if c.Name != "exec" && slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "dir") }) {
+			c.Before = func(c *cli.Context) error { return errors.Join(p.fit(c), p.warnOfFolder(c)) }
+		}
 		if len(c.Subcommands) > 0 {
 			c.Action = p.chooseCommand
 			c.CustomHelpTemplate = ""

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/lab/keyshim"
+	"mtlslab.example/lab/lab/private"
 )
 
 // Exit statuses of lab exec where there is none of the program's, as in a shell.
@@ -81,12 +82,16 @@ func (p *Program) exec(c *cli.Context) error {
 	if err != nil && !errors.Is(err, exec.ErrDot) {
 		return &startError{args[0], errors.Unwrap(err)}
 	}
+	private.Tidy() // what an earlier run has left
 	log, remove, err := prepareLog(c)
 	if err != nil {
 		return err
 	}
 	defer remove()
-	library, err := keyshim.Library(c.Context)
+	library, removeLibrary, err := keyshim.Library(c.Context)
+	if err == nil {
+		defer removeLibrary()
+	}
 	known := p.sayObstacles(path, err)
 	program := &exec.Cmd{Path: path, Args: args, Env: keyshim.Environment(os.Environ(), log, library)}
 	if recording {
@@ -136,13 +141,15 @@ func prepareLog(c *cli.Context) (path string, remove func(), err error) {
 	case "":
 		path = folderOf(c).keylog()
 	case "off":
-		dir, err := os.MkdirTemp("", "lab-exec-")
+		dir, err := private.MkdirTemp("", "exec")
 		if err != nil {
 			return "", nil, err
 		}
-		path, remove = filepath.Join(dir, "keys.log"), func() { os.RemoveAll(dir) }
+		path, remove = filepath.Join(dir.Path, "keys.log"), func() { _ = dir.Remove() }
 	}
-	path, err = keyshim.PrepareLog(path)
+	if path, err = keyshim.PrepareLog(path); err != nil {
+		remove()
+	}
 	return path, remove, err
 }
 

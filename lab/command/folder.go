@@ -15,6 +15,7 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
@@ -33,6 +34,18 @@ func (f folder) capture() string  { return filepath.Join(string(f), "lab.pcapng"
 // clientCapture is a file of its own, since a client often runs in the folder
 // of its server, which records the same exchanges.
 func (f folder) clientCapture() string { return filepath.Join(string(f), "client.pcapng") }
+
+// warnOfFolder tells of a PKI that is not the user's alone.
+func (p *Program) warnOfFolder(c *cli.Context) error {
+	f := folderOf(c)
+	for _, dir := range []string{f.certs(), string(f)} {
+		if problem := private.Exposed(dir); problem != "" {
+			p.say("warning: %s %s, who could replace the certificates and keys in it", dir, problem)
+			break
+		}
+	}
+	return nil
+}
 
 // readManifest reads certs.yaml. Where there is none it is the built-in one, of
 // which nothing is written.
@@ -163,7 +176,7 @@ func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	trust := &tlsdecrypt.Trust{ServerTrusts: authorities(by.server), ClientTrusts: authorities(by.client)}
+	trust := &tlsdecrypt.Trust{ServerTrusts: authorities(by.server), ClientTrusts: authorities(by.client), CRLs: certgen.LoadCRLs(certs)}
 	for _, o := range []lab.Credentials{by.server, by.client, by.also} {
 		if !certfile.IsFile(o.Trust) {
 			continue // the folder has it
@@ -182,9 +195,6 @@ func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 			continue
 		}
 		trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: name, Certificate: certificates[0]})
-		if crl, err := certgen.LoadCRL(certs, name); err == nil {
-			trust.CRLs = append(trust.CRLs, crl)
-		}
 	}
 	return trust, nil
 }

@@ -69,7 +69,7 @@ func (a *pair) stopAfter(count int, stop func()) {
 	each, left := a.settings.Journal.Each, count
 	a.settings.Journal.Each = func(x *lab.Exchange) {
 		each(x)
-		if left--; left == 0 {
+		if left -= 1 + x.NotShown.Len(); count > 0 && left <= 0 {
 			stop()
 		}
 	}
@@ -132,6 +132,7 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	a.sayUnusedProxy(target.URL)
 	if a.port = target.Port(); a.capture != nil {
 		a.sayCapture(a.port)
 	}

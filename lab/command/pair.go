@@ -39,7 +39,7 @@ type pair struct {
 	tap      *wiretap.Tap
 	wire     *lab.Dissection
 	report   report
-	counts   struct{ accepted, rejected, refused atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
+	counts   struct{ accepted, rejected, refused, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
 }
 
 // newPair reads the shared flags.
@@ -256,6 +256,11 @@ func (a *pair) count(x *lab.Exchange) {
 	} else {
 		a.counts.rejected.Add(1)
 	}
+	if more := x.NotShown; more != nil {
+		a.counts.accepted.Add(int64(more.Accepted))
+		a.counts.rejected.Add(int64(more.Rejected))
+		a.counts.notShown.Add(int64(more.Len()))
+	}
 }
 
 // close ends the dissection, the key log and the capture.
@@ -287,7 +292,11 @@ func (a *pair) sayCounts(ctx context.Context) {
 	if refused := a.counts.refused.Load(); refused > 0 {
 		inHTTP = fmt.Sprintf(" (%s then refused in HTTP)", text.Grouped(refused))
 	}
-	a.say("%s: %s accepted%s, %s rejected", text.Counted(int(accepted+rejected), "exchange"), text.Grouped(accepted), inHTTP, text.Grouped(rejected))
+	notShown := ""
+	if n := a.counts.notShown.Load(); n > 0 {
+		notShown = fmt.Sprintf("; %s of them not shown: results were read too slowly", text.Grouped(n))
+	}
+	a.say("%s: %s accepted%s, %s rejected%s", text.Counted(int(accepted+rejected), "exchange"), text.Grouped(accepted), inHTTP, text.Grouped(rejected), notShown)
 }
 
 // serve starts the server with the given credentials on l, which it closes, and says

@@ -6,6 +6,7 @@ import (
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
@@ -34,6 +35,11 @@ func (r *report) exchange(x *lab.Exchange) {
 			*lab.Exchange
 			Wire *tlsdecrypt.Connection `json:"wire"`
 		}{x, x.Wire})
+	case r.json && r.options.Verbose && x.WireLeftOut:
+		r.printJSON(struct {
+			*lab.Exchange
+			LeftOut bool `json:"wire_left_out"`
+		}{x, true})
 	case r.json:
 		r.printJSON(x)
 	case r.brief:
@@ -41,6 +47,18 @@ func (r *report) exchange(x *lab.Exchange) {
 	default:
 		r.printExchange(x, r.options.Verbose)
 		r.draw(x.Wire)
+		r.printLeftOut(x)
+	}
+}
+
+// printLeftOut says what is not shown because results were read too slowly.
+func (r *report) printLeftOut(x *lab.Exchange) {
+	if x.WireLeftOut && r.options.Verbose && !r.brief {
+		r.stdout().Line("      not drawn: results were read too slowly")
+	}
+	if more := x.NotShown; more != nil {
+		r.stdout().Paragraph("      ", 6, fmt.Sprintf("and %s, not shown: %s accepted, %s rejected; results were read too slowly",
+			text.Counted(more.Len(), "more exchange"), text.Grouped(int64(more.Accepted)), text.Grouped(int64(more.Rejected))))
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/keylog"
-	"mtlslab.example/lab/lab/keyshim"
+	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/text"
 )
@@ -59,7 +59,8 @@ func hint(err error) string {
 		lessons  *noScenarioError
 		start    *startError
 		taps     *tapError
-		unsafe   *keyshim.UnsafeError
+		unsafe   *private.UnsafeError
+		record   *capture.WriteError
 	)
 	switch {
 	case errors.As(err, &usage):
@@ -121,8 +122,12 @@ func hint(err error) string {
 		return "the server's log may know why; without --screenshot the browser's window says it too"
 	case errors.As(err, &notLog):
 		return "name another file with --keylog (or $SSLKEYLOGFILE), or --keylog off"
+	case errors.As(err, &unsafe) && unsafe.Folder:
+		return "others could get at the keys there: set $TMPDIR to a folder that only you can write to"
+	case errors.As(err, &unsafe) && errors.As(err, &record):
+		return "keys go only where nobody else can read them: name another file with --capture, or remove " + unsafe.Path
 	case errors.As(err, &unsafe):
-		return "keys go only where nobody else can read them: name another file with --keylog (or $SSLKEYLOGFILE)"
+		return "keys go only where nobody else can read them: name another file with --keylog (or $SSLKEYLOGFILE), or remove " + unsafe.Path
 	case errors.As(err, &start):
 		return start.hint()
 	case errors.As(err, &format):

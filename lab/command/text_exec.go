@@ -1,12 +1,17 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
+
+	"golang.org/x/net/http/httpproxy"
 
 	"mtlslab.example/lab/lab/keyshim"
 	"mtlslab.example/lab/lab/text"
@@ -55,10 +60,10 @@ func (a *pair) sayRecorded(r keyshim.Recorded, tapped bool) {
 		a.say("nothing was recorded: %v", r.Unreached)
 		return
 	case r.Connections == 0 && tapped:
-		a.say("nothing was recorded: nobody connected to the address of --tap")
+		a.say("nothing was recorded: nobody connected to the address of --tap; the program may have failed before it connected, or listened")
 		return
 	case r.Connections == 0:
-		a.say("nothing was recorded: the program made no connection through the proxy that lab exec was for it; --tap LISTEN=TARGET records any that you send to LISTEN")
+		a.say("nothing was recorded: the program made no connection through the proxy that lab exec was for it; it may have failed before it connected, or know no proxies: --tap LISTEN=TARGET records any connection that you send to LISTEN")
 		return
 	case r.Unreached != nil:
 		a.say("%v", r.Unreached)
@@ -72,6 +77,41 @@ func (a *pair) sayRecorded(r keyshim.Recorded, tapped bool) {
 		return
 	}
 	a.sayCaptureOf(fmt.Sprintf("but the program logged no keys for %d of %s, which cannot be decrypted", r.Keyless, text.Counted(r.Connections, "connection")), ports...)
+}
+
+// sayUnusedProxy names a proxy that other programs would use for a URL: lab
+// client connects by itself.
+func (p *Program) sayUnusedProxy(u *url.URL) {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
+		if value := os.Getenv(name); value != "" && usesProxy(value, u) {
+			p.say("$%s is not used: lab client connects to the server by itself", name)
+			return
+		}
+	}
+}
+
+// usesProxy tells whether programs would use the proxy that a variable names
+// for a URL. For one on this machine they only do so if the proxy is there too.
+func usesProxy(proxy string, u *url.URL) bool {
+	except := cmp.Or(os.Getenv("NO_PROXY"), os.Getenv("no_proxy"))
+	find := func(except, host string) *url.URL {
+		config := httpproxy.Config{HTTPSProxy: proxy, NoProxy: except}
+		found, err := config.ProxyFunc()(&url.URL{Scheme: "https", Host: host})
+		if err != nil {
+			return nil
+		}
+		return found
+	}
+	if !isLoopback(u.Hostname()) {
+		return find(except, u.Host) != nil
+	}
+	found := find("", "any.invalid")
+	return except == "" && found != nil && isLoopback(found.Hostname())
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // hint says what to type after a program could not be started.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"mtlslab.example/lab/lab/private"
 )
 
 const (
@@ -163,6 +165,33 @@ func TestOpenRefusesOtherFiles(t *testing.T) {
 	}
 	if info, _ := os.Stat(path); runtime.GOOS != "windows" && info.Mode().Perm() != 0o644 {
 		t.Errorf("mode %v", info.Mode())
+	}
+}
+
+// TestOpenRefusesLinks: secrets go to no file that somebody else could have chosen.
+func TestOpenRefusesLinks(t *testing.T) {
+	dir := t.TempDir()
+	link, target := filepath.Join(dir, "keys.log"), filepath.Join(dir, "target")
+	if err := os.Symlink(target, link); err != nil {
+		t.Skipf("no symbolic links: %v", err)
+	}
+	if _, err := os.Lstat(link); err != nil {
+		t.Skipf("symbolic links that are none: %v", err)
+	}
+	for _, there := range []bool{false, true} {
+		if there {
+			if err := os.WriteFile(target, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var unsafe *private.UnsafeError
+		if _, err := Open(link, nil); !errors.As(err, &unsafe) {
+			t.Errorf("got %v", err)
+		}
+		info, err := os.Lstat(target)
+		if there && (err != nil || info.Mode() != 0o644) || !there && err == nil {
+			t.Errorf("what the link leads to: %v, %v", info, err)
+		}
 	}
 }
 

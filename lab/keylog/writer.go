@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+
+	"mtlslab.example/lab/lab/private"
 )
 
 // recentLines bounds what a Writer remembers in order to write a secret once:
@@ -40,62 +42,49 @@ func (e *NotKeyLogError) Error() string {
 }
 func (e *NotKeyLogError) Unwrap() error { return e.Err }
 
-// Open opens the key log at path for appending, and makes it, with mode 0600,
-// where there is none. A file that holds something else is refused unchanged.
+// Open opens the key log at path for appending, and makes it where there is
+// none, for the user alone: see [private.OpenFile], whose *private.UnsafeError
+// it returns. A file that holds something else is refused with a
+// *NotKeyLogError, its content unchanged.
 //
 // When a later write fails (a full disk), failed is told once, the keys after
 // it are dropped, and the connections go on. The caller closes the Writer.
 func Open(path string, failed func(error)) (*Writer, error) {
-	if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeNamedPipe != 0 {
-		return nil, &NotKeyLogError{Path: path, Err: errors.New("it is a FIFO, which would hold up every handshake")}
-	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	file, err := private.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR)
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{file: file, seed: maphash.MakeSeed(), seen: make(map[uint64]bool), failed: failed}
-	if err := w.adopt(path); err != nil {
+	if err = adopt(file, path); err == nil {
+		err = private.Narrow(file)
+	}
+	if err != nil {
 		file.Close()
 		return nil, err
 	}
-	return w, nil
+	return &Writer{file: file, seed: maphash.MakeSeed(), seen: make(map[uint64]bool), failed: failed}, nil
 }
 
 // adopt makes sure that what is in the file stays readable: that it is a key
-// log, ends in a whole line, and that nobody else can read it.
-func (w *Writer) adopt(path string) error {
-	info, err := w.file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return err // a terminal or a FIFO has nothing to adopt
-	}
-	if info.Size() > 0 {
-		if err := w.adoptContent(path, info.Size()); err != nil {
-			return err
-		}
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		if err := w.file.Chmod(0o600); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *Writer) adoptContent(path string, size int64) error {
-	old, err := os.Open(path)
-	if err != nil {
+// log and ends in a whole line.
+func adopt(file *os.File, path string) error {
+	info, err := file.Stat()
+	switch _, isDescriptor := private.Descriptor(path); {
+	case err != nil:
 		return err
+	case info.Mode()&os.ModeNamedPipe != 0:
+		return &NotKeyLogError{Path: path, Err: errors.New("it is a FIFO, which would hold up every handshake")}
+	case info.Size() == 0, !info.Mode().IsRegular(), isDescriptor:
+		return nil // a terminal has nothing to adopt, and a descriptor may be for writing only
 	}
-	defer old.Close()
-	if err := checkStart(old); err != nil {
+	if err := checkStart(io.NewSectionReader(file, 0, info.Size())); err != nil {
 		return &NotKeyLogError{Path: path, Err: err}
 	}
 	last := make([]byte, 1)
-	if _, err := old.ReadAt(last, size-1); err != nil {
+	if _, err := file.ReadAt(last, info.Size()-1); err != nil {
 		return err
 	}
 	if last[0] != '\n' {
-		_, err = w.file.Write([]byte{'\n'})
+		_, err = file.Write([]byte{'\n'})
 	}
 	return err
 }

@@ -19,14 +19,6 @@ func (e *NoCompilerError) Error() string {
 
 func (e *NoCompilerError) Unwrap() error { return e.Err }
 
-// UnsafeError is a file or folder that keys or code must not be entrusted to.
-type UnsafeError struct {
-	Path    string
-	Problem string // a verb with what follows it, about Path
-}
-
-func (e *UnsafeError) Error() string { return e.Path + " " + e.Problem }
-
 // UnreachedError is a server that a relay could not connect to.
 type UnreachedError struct {
 	Target string // as the program or the forward named it

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/private"
 )
 
 const (
@@ -35,7 +36,7 @@ type follower struct {
 
 // follow follows the key log at path from its present end on. The caller closes the follower.
 func follow(path string) (*follower, error) {
-	file, err := os.Open(path)
+	file, err := private.OpenFile(path, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
@@ -82,16 +83,26 @@ func (f *follower) read() {
 		f.recent = append(f.recent, entry)
 		if keys := f.conns[clientRandom(entry.ClientRandom)]; keys != nil {
 			keys.take(entry)
+			continue
+		}
+		for _, keys := range f.conns {
+			f.match(keys, entry)
 		}
 	}
 }
 
-// expect has the entries with that random handed to keys, those that are there already at once.
-func (f *follower) expect(random clientRandom, keys *connKeys) {
+// expect has the entries with that random handed to keys, those that are there already at once. hides says that another
+// ClientHello may be hidden in that with the random.
+func (f *follower) expect(random clientRandom, hides bool, keys *connKeys) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	keys.random, keys.expected = random, true
+	keys.random, keys.hides, keys.expected = random, hides, true
 	f.conns[random] = keys
+	f.handOver(keys, random)
+}
+
+// handOver hands keys the entries with that random that are there already.
+func (f *follower) handOver(keys *connKeys, random clientRandom) {
 	for _, entry := range f.recent {
 		if bytes.Equal(entry.ClientRandom, random[:]) {
 			keys.take(entry)
@@ -112,6 +123,7 @@ func (f *follower) await(keys *connKeys, timeout time.Duration) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.conns, keys.random)
+	delete(f.conns, keys.hidden)
 	return len(keys.labels) > 0
 }
 
@@ -120,6 +132,9 @@ type connKeys struct {
 	to       io.Writer
 	expected bool // its random is known
 	random   clientRandom
+	hides    bool          // a ClientHello may be hidden in the one with random
+	hidden   clientRandom  // that of the hidden one, once it is known
+	sealed   *sealedRecord // nil until the server has sent it
 	labels   map[string]bool
 	complete chan struct{} // closed once everything can be decrypted
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // lineOf is a line of the key log for the connection of that number.
@@ -50,9 +51,9 @@ func TestFollow(t *testing.T) {
 	write(want[100:])
 	f.read()
 	keys := newConnKeys(first)
-	f.expect(randomOf(1), keys)
+	f.expect(randomOf(1), false, keys)
 	other := newConnKeys(second)
-	f.expect(randomOf(2), other)
+	f.expect(randomOf(2), false, other)
 	if !f.await(other, time.Hour) || second.String() != lineOf("CLIENT_RANDOM", 2) {
 		t.Errorf("the second connection got %q", second)
 	}
@@ -70,14 +71,14 @@ func TestFollow(t *testing.T) {
 	}
 
 	// None at all, and none needed.
-	if f.expect(randomOf(3), newConnKeys(third)); third.String() != "" {
+	if f.expect(randomOf(3), false, newConnKeys(third)); third.String() != "" {
 		t.Errorf("the third connection got %q", third)
 	}
 	if !f.await(newConnKeys(third), time.Hour) {
 		t.Error("keys are missed where there was no ClientHello")
 	}
 	without := newConnKeys(third)
-	f.expect(randomOf(4), without)
+	f.expect(randomOf(4), false, without)
 	if f.await(without, time.Millisecond) {
 		t.Error("keys are not missed")
 	}
@@ -119,7 +120,7 @@ func TestHelloFinder(t *testing.T) {
 			}
 		}
 		var found []clientRandom
-		finder := &helloFinder{found: func(r clientRandom) { found = append(found, r) }}
+		finder := &helloFinder{found: func(hello *tlswire.ClientHello) { found = append(found, hello.Random) }}
 		for _, p := range writes {
 			_, _ = finder.Write(p)
 		}
@@ -136,7 +137,7 @@ func FuzzHelloFinder(f *testing.F) {
 	f.Add([]byte{22, 3, 3, 0, 0, 22, 3, 3, 0, 4, 1, 0xff, 0xff, 0xff}, 1)
 	f.Fuzz(func(t *testing.T, stream []byte, size int) {
 		found := 0
-		finder := &helloFinder{found: func(clientRandom) { found++ }}
+		finder := &helloFinder{found: func(*tlswire.ClientHello) { found++ }}
 		for size = max(size, 1); len(stream) > 0; {
 			n := min(size, len(stream))
 			_, _ = finder.Write(stream[:n])

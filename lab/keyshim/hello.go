@@ -10,9 +10,9 @@ import (
 // helloFinder looks for the ClientHello in what a client writes. A program may speak in plain text before it starts
 // TLS, in which case the ClientHello begins with a Write.
 type helloFinder struct {
-	found   func(clientRandom) // is called once
-	records []byte             // not whole yet
-	message []byte             // of the handshake, so far
+	found   func(*tlswire.ClientHello) // is called once
+	records []byte                     // not whole yet
+	message []byte                     // of the handshake, so far
 	done    bool
 }
 
@@ -52,7 +52,7 @@ func (h *helloFinder) look() bool {
 	message, err := tlswire.ParseHandshake(h.message[:min(length, len(h.message))], tlswire.Context{})
 	h.records, h.message = nil, nil
 	if hello, ok := message.Body.(*tlswire.ClientHello); ok && err == nil {
-		h.found(hello.Random)
+		h.found(hello)
 	}
 	return true
 }

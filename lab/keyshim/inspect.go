@@ -19,9 +19,9 @@ type Obstacle uint8
 // The obstacles.
 const (
 	Nothing    Obstacle = iota
-	Go                  // its TLS is Go's own, which logs keys only for tls.Config.KeyLogWriter
+	Go                  // its TLS is Go's own, which logs keys only for tls.Config.KeyLogWriter; and it names no variable for them
 	Java                // its TLS is Java's own, which logs no keys
-	Static              // it is statically linked: nothing can be loaded into it
+	Static              // it is statically linked: nothing can be loaded into it; and it names no variable for its keys
 	Privileged          // it gains privileges here (setuid, setgid, capabilities): the loader ignores what is preloaded
 	Foreign             // it is for another processor than the shim
 )
@@ -50,6 +50,9 @@ func inspect(path string) Obstacle {
 		return Java
 	}
 	if _, err := buildinfo.ReadFile(path); err == nil {
+		if readsEnvironment(path) {
+			return Nothing
+		}
 		return Go
 	}
 	file, err := elf.Open(path)
@@ -59,12 +62,36 @@ func inspect(path string) Obstacle {
 	defer file.Close()
 	loaded := slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 	switch machine, known := machines[runtime.GOARCH]; {
+	case !loaded && readsEnvironment(path):
+		return Nothing
 	case !loaded:
 		return Static
 	case known && machine != file.Machine:
 		return Foreign
 	}
 	return Nothing
+}
+
+// readsEnvironment reports whether the program at path has the name of the variable in it that says where to log keys, so
+// that it probably does. lab is such a program.
+func readsEnvironment(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	name := []byte("SSLKEYLOGFILE")
+	part, kept := make([]byte, 1<<20), 0 // from the part before: the name may begin there
+	for {
+		n, err := file.Read(part[kept:])
+		if bytes.Contains(part[:kept+n], name) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		kept = copy(part, part[max(0, kept+n-len(name)+1):kept+n])
+	}
 }
 
 // machines are the processors that people have; of others it is not said that a program is Foreign.

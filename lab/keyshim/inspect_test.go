@@ -11,6 +11,7 @@ import (
 
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/private"
 )
 
 func TestInspect(t *testing.T) {
@@ -18,8 +19,15 @@ func TestInspect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if obstacle, file := Inspect(self); obstacle != Go || file != self {
-		t.Errorf("%s, a Go program: %v", file, obstacle)
+	if obstacle, file := Inspect(self); obstacle != Nothing || file != self {
+		t.Errorf("%s, a Go program that names $SSLKEYLOGFILE: %v", file, obstacle)
+	}
+	goCommand, err := exec.LookPath("go")
+	if err != nil {
+		peertest.Missing(t, "needs go: %v", err)
+	}
+	if obstacle, file := Inspect(goCommand); obstacle != Go || file != goCommand {
+		t.Errorf("%s, another Go program: %v", file, obstacle)
 	}
 	if runtime.GOOS != "linux" {
 		t.Skip("the rest is about Linux")
@@ -33,7 +41,7 @@ func TestInspect(t *testing.T) {
 		return path
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	if err := os.Symlink(self, filepath.Join(dir, "selfmade")); err != nil {
+	if err := os.Symlink(goCommand, filepath.Join(dir, "selfmade")); err != nil {
 		t.Fatal(err)
 	}
 	write("loop", "#!"+filepath.Join(dir, "loop")+"\n")
@@ -45,18 +53,19 @@ func TestInspect(t *testing.T) {
 		text     string
 		obstacle Obstacle
 	}{
-		"direct":      {"#!" + self + "\n", Go},
-		"arguments":   {"#! " + self + " -x\n", Go},
+		"direct":      {"#!" + goCommand + "\n", Go},
+		"arguments":   {"#! " + goCommand + " -x\n", Go},
 		"env":         {"#!/usr/bin/env selfmade\n", Go},
 		"env -S":      {"#!/usr/bin/env -S A=b selfmade -x\n", Go},
-		"nested":      {"#!" + write("inner", "#!"+self+"\n") + "\n", Go},
+		"nested":      {"#!" + write("inner", "#!"+goCommand+"\n") + "\n", Go},
 		"shell":       {"#!/bin/sh\n", Nothing},
 		"loops":       {"#!" + filepath.Join(dir, "loop") + "\n", Nothing},
-		"no line end": {"#!" + self, Go},
+		"no line end": {"#!" + goCommand, Go},
 		"empty":       {"", Nothing},
 		"bare":        {"#!\n", Nothing},
 		"text":        {"hello\n", Nothing},
 		"static":      {string(foreign), Static},
+		"own log":     {string(foreign) + string(make([]byte, 1<<20-70)) + "SSLKEYLOGFILE", Nothing},
 	} {
 		if got, file := Inspect(write("script", want.text)); got != want.obstacle {
 			t.Errorf("%s: %d of %s, not %d", name, got, file, want.obstacle)
@@ -135,7 +144,7 @@ func TestPrepareLog(t *testing.T) {
 	if _, err := PrepareLog("text"); !errors.As(err, &notLog) {
 		t.Errorf("a text: %v", err)
 	}
-	var unsafe *UnsafeError
+	var unsafe *private.UnsafeError
 	if _, err := PrepareLog(os.DevNull); runtime.GOOS != "windows" && !errors.As(err, &unsafe) {
 		t.Errorf("a device: %v", err)
 	}

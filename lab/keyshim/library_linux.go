@@ -8,90 +8,135 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
+
+	"mtlslab.example/lab/lab/private"
 )
 
 //go:embed shim/keyshim.c
 var source []byte
 
-// Library returns the path of the shim and, on first use, builds it with $CC or cc in the user's cache folder. Its
-// name there has a hash of its source and the machine, so that a shim that is there is the right one. It fails with a
-// *NoCompilerError, or an *UnsafeError if somebody else could replace what is in that folder.
+// Library returns the path of the shim. On first use it is built with $CC or cc and kept in the user's cache folder. If
+// somebody else could write there, or the loader cannot read its path, the shim is built in a folder for temporary files,
+// for this run alone. remove is to be called when no program needs it any more.
+//
+// It fails with a *NoCompilerError, or a *private.UnsafeError if there is no safe folder at all.
 //
 // On other systems than Linux there is no shim, and the path is "".
-func Library(ctx context.Context) (string, error) {
+func Library(ctx context.Context) (path string, remove func(), err error) {
+	if dir, err := cacheFolder(); err == nil {
+		if path, err = cached(ctx, dir); err == nil {
+			return path, func() {}, nil
+		}
+		if noCompiler := (*NoCompilerError)(nil); errors.As(err, &noCompiler) {
+			return "", nil, err
+		}
+	}
+	dir, err := private.MkdirTemp("", "shim")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { _ = dir.Remove() }
+	if err := checkReadable(dir.Path); err != nil {
+		remove()
+		return "", nil, err
+	}
+	path = filepath.Join(dir.Path, "keyshim.so")
+	if err := build(ctx, path); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return path, remove, nil
+}
+
+// cacheFolder makes the folder that shims are kept in, and returns its path if nobody else can write there.
+func cacheFolder() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, "lab")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	for _, d := range []string{dir, cache} {
-		if err := checkOwn(d); err != nil {
-			return "", err
-		}
-	}
-	if strings.ContainsAny(dir, " :") {
-		return "", fmt.Errorf("the loader cannot read a path with a space or a colon: %s", dir)
-	}
-	path := filepath.Join(dir, fmt.Sprintf("keyshim-%.8x-%s.so", sha256.Sum256(source), runtime.GOARCH))
-	if _, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		err = build(ctx, path)
-	}
+	dir, err := private.MkdirAll(filepath.Join(cache, "lab"))
 	if err != nil {
 		return "", err
 	}
-	return path, nil
+	return dir, checkReadable(dir)
 }
 
-// build compiles the shim under a temporary name, so that path is whole whenever it is there.
+// checkReadable refuses a path that $LD_PRELOAD cannot hold.
+func checkReadable(dir string) error {
+	if strings.ContainsAny(dir, " :") {
+		return fmt.Errorf("the loader cannot read a path with a space or a colon: %s", dir)
+	}
+	return nil
+}
+
+// cached returns the path of the shim in dir, and builds it where there is none that is whole. Its name there has a hash
+// of its source, the machine, and a hash of its content.
+func cached(ctx context.Context, dir string) (string, error) {
+	stem := fmt.Sprintf("keyshim-%.8x-%s-", sha256.Sum256(source), runtime.GOARCH)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), stem) {
+			continue
+		}
+		path := filepath.Join(dir, entry.Name())
+		if sum, err := hashOf(path); err == nil && entry.Name() == stem+sum+".so" {
+			return path, nil
+		}
+		_ = os.Remove(path) // damaged, or somebody else's
+	}
+	building, err := private.MkdirTemp(dir, "build")
+	if err != nil {
+		return "", err
+	}
+	defer building.Remove()
+	whole := filepath.Join(building.Path, "keyshim.so")
+	if err := build(ctx, whole); err != nil {
+		return "", err
+	}
+	sum, err := hashOf(whole)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, stem+sum+".so")
+	return path, os.Rename(whole, path)
+}
+
+// hashOf returns a hash, in hexadecimal, of a library that only the user can have written.
+func hashOf(path string) (string, error) {
+	if info, err := os.Lstat(path); err != nil || info.Mode().Perm()&0o022 != 0 {
+		return "", &private.UnsafeError{Path: path, Problem: "can be written to by others"}
+	}
+	file, err := private.OpenFile(path, os.O_RDONLY)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	content := sha256.New()
+	if _, err := file.WriteTo(content); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%.16x", content.Sum(nil)), nil
+}
+
+// build compiles the shim to path.
 func build(ctx context.Context, path string) error {
 	compiler := cmp.Or(os.Getenv("CC"), "cc")
 	if _, err := exec.LookPath(compiler); err != nil {
 		return &NoCompilerError{Compiler: compiler, Err: errors.Unwrap(err)}
 	}
-	whole, err := os.CreateTemp(filepath.Dir(path), ".keyshim-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(whole.Name()) // nothing is there after the rename
-	if err := whole.Close(); err != nil {
-		return err
-	}
 	cc := exec.CommandContext(ctx, compiler, "-O2", "-shared", "-fPIC", "-fvisibility=hidden",
-		"-o", whole.Name(), "-x", "c", "-", "-x", "none", "-ldl")
+		"-o", path, "-x", "c", "-", "-x", "none", "-ldl")
 	cc.Stdin = bytes.NewReader(source)
 	if out, err := cc.CombinedOutput(); err != nil {
 		return &NoCompilerError{Compiler: compiler, Err: fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))}
 	}
-	if err := os.Chmod(whole.Name(), 0o700); err != nil {
-		return err
-	}
-	return os.Rename(whole.Name(), path)
-}
-
-// checkOwn makes sure that dir is a folder of the user that nobody else can write to.
-func checkOwn(dir string) error {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return err
-	}
-	if stat := info.Sys().(*syscall.Stat_t); int(stat.Uid) != os.Geteuid() {
-		return &UnsafeError{dir, "belongs to somebody else"}
-	}
-	if !info.IsDir() {
-		return &UnsafeError{dir, "is not a folder"}
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return &UnsafeError{dir, "can be written to by others"}
-	}
-	return nil
+	return os.Chmod(path, 0o700)
 }

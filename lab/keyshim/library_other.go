@@ -5,4 +5,4 @@ package keyshim
 import "context"
 
 // Library returns "": the shim is for Linux only.
-func Library(context.Context) (string, error) { return "", nil }
+func Library(context.Context) (path string, remove func(), err error) { return "", func() {}, nil }

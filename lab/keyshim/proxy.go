@@ -2,152 +2,154 @@ package keyshim
 
 import (
 	"bufio"
-	"encoding/binary"
-	"errors"
-	"fmt"
+	"crypto/rand"
+	"crypto/subtle"
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
-	"strconv"
+	"net/url"
+	"slices"
+	"sync"
 	"time"
 )
 
-// helloTimeout bounds how long a client may take to say where to.
-const helloTimeout = 10 * time.Second
+// What a client of the proxy may take before it is known.
+const (
+	askTimeout = 10 * time.Second // to say who it is and where to
+	maxAsk     = 64 << 10         // bytes of its request
+	maxAsking  = 64               // clients at a time; the oldest makes way
+)
 
-// ProxyEnvironment returns environ with what makes programs use the proxy at addr for everything.
-func ProxyEnvironment(environ []string, addr net.Addr) []string {
-	env := set(environ, "HTTPS_PROXY", "http://"+addr.String())
-	env = set(env, "https_proxy", "http://"+addr.String())
-	env = set(env, "ALL_PROXY", "socks5h://"+addr.String())
-	env = set(env, "all_proxy", "socks5h://"+addr.String())
+// proxyUser is the user that goes with the password of a proxy.
+const proxyUser = "lab"
+
+// proxy lets a program connect to wherever it wants, by HTTP CONNECT and SOCKS5. It serves those who know its password,
+// and on Linux every program of the user's: browsers take no password from the environment.
+type proxy struct {
+	relay    *Relay
+	password string
+	asking   queue
+}
+
+// Proxy starts a proxy on the loopback interface that speaks HTTP CONNECT and SOCKS5, and returns its URL as an HTTP
+// proxy, with a user and a password that are made up for it.
+func (r *Relay) Proxy() (*url.URL, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &proxy{relay: r, password: rand.Text()}
+	r.serve(l, p.serve)
+	return &url.URL{Scheme: "http", User: url.UserPassword(proxyUser, p.password), Host: l.Addr().String()}, nil
+}
+
+// ProxyEnvironment returns environ with what makes programs use a proxy for everything. proxy is what Relay.Proxy has
+// returned.
+func ProxyEnvironment(environ []string, proxy *url.URL) []string {
+	socks := *proxy
+	socks.Scheme = "socks5h"
+	env := set(environ, "HTTPS_PROXY", proxy.String())
+	env = set(env, "https_proxy", proxy.String())
+	env = set(env, "ALL_PROXY", socks.String())
+	env = set(env, "all_proxy", socks.String())
 	env = set(env, "NO_PROXY", "")
 	env = set(env, "no_proxy", "")
 	return set(env, "NODE_USE_ENV_PROXY", "1") // Node.js 24
 }
 
-// proxy serves one connection of the proxy.
-func (r *Relay) proxy(client *net.TCPConn) {
-	_ = client.SetDeadline(time.Now().Add(helloTimeout))
-	in := bufio.NewReader(client)
-	first, err := in.Peek(1)
+// serve serves one connection.
+func (p *proxy) serve(client *net.TCPConn) {
+	p.asking.add(client)
+	defer p.asking.remove(client)
+	_ = client.SetDeadline(time.Now().Add(askTimeout))
+	from := &limitedReader{Reader: client, left: maxAsk}
+	in := bufio.NewReader(from)
+	admits := func(user, password string) bool {
+		return user == proxyUser && subtle.ConstantTimeCompare([]byte(password), []byte(p.password)) == 1 || isOwnPeer(client)
+	}
+	target, answer, err := ask(in, client, admits)
 	if err != nil {
+		linger(client)
 		return
 	}
-	ask := askHTTP
-	if first[0] == socksVersion {
-		ask = askSOCKS
-	}
-	target, answer, err := ask(in, client)
-	if err != nil {
-		return
-	}
-	server, err := r.dial(target)
+	p.asking.remove(client)
+	_ = client.SetDeadline(time.Time{})
+	from.left = -1
+	server, err := p.relay.dial(target)
 	if refused := answer(err); err != nil {
 		return
 	} else if refused != nil {
 		server.Close()
 		return
 	}
-	_ = client.SetDeadline(time.Time{})
-	r.carry(client, in, server, server.LocalAddr())
+	p.relay.carry(client, in, server, server.LocalAddr())
 }
 
-// askHTTP reads a CONNECT request (RFC 9110, section 9.3.6). answer tells the client how the dial went.
-func askHTTP(in *bufio.Reader, out io.Writer) (target string, answer func(error) error, err error) {
-	request, err := http.ReadRequest(in)
+// ask reads who a client is, which admits decides on, and where it wants to. It tells the client why it refuses it.
+// answer tells it how the dial went.
+func ask(in *bufio.Reader, out io.Writer, admits func(user, password string) bool) (target string, answer func(error) error, err error) {
+	first, err := in.Peek(1)
 	if err != nil {
 		return "", nil, err
 	}
-	say := func(status int, why string) error {
-		_, err := fmt.Fprintf(out, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", status, http.StatusText(status), len(why), why)
-		return err
+	if first[0] == socksVersion {
+		return askSOCKS(in, out, admits)
 	}
-	if request.Method != http.MethodConnect {
-		return "", nil, errors.Join(errors.New("no CONNECT"), say(http.StatusNotImplemented, "this proxy only does CONNECT\n"))
-	}
-	return request.Host, func(dialed error) error {
-		if dialed != nil {
-			return say(http.StatusBadGateway, dialed.Error()+"\n")
-		}
-		_, err := io.WriteString(out, "HTTP/1.1 200 Connection established\r\n\r\n")
-		return err
-	}, nil
+	return askHTTP(in, out, admits)
 }
 
-// SOCKS5 (RFC 1928).
-const (
-	socksVersion     = 5
-	socksNoAuth      = 0
-	socksConnect     = 1
-	socksIPv4        = 1
-	socksName        = 3
-	socksIPv6        = 4
-	socksRefused     = 5 // replies
-	socksUnsupported = 7
-)
-
-// askSOCKS reads the greeting and the request of SOCKS5.
-func askSOCKS(in *bufio.Reader, out io.Writer) (target string, answer func(error) error, err error) {
-	var greeting [2]byte // version, number of methods
-	if _, err := io.ReadFull(in, greeting[:]); err != nil {
-		return "", nil, err
-	}
-	if _, err := in.Discard(int(greeting[1])); err != nil {
-		return "", nil, err
-	}
-	if _, err := out.Write([]byte{socksVersion, socksNoAuth}); err != nil {
-		return "", nil, err
-	}
-	reply := func(code byte) error {
-		_, err := out.Write([]byte{socksVersion, code, 0, socksIPv4, 0, 0, 0, 0, 0, 0})
-		return err
-	}
-	var request [4]byte // version, command, reserved, address type
-	if _, err := io.ReadFull(in, request[:]); err != nil {
-		return "", nil, err
-	}
-	host, err := socksHost(in, request[3])
-	if err != nil {
-		return "", nil, err
-	}
-	var port [2]byte
-	if _, err := io.ReadFull(in, port[:]); err != nil {
-		return "", nil, err
-	}
-	if request[1] != socksConnect {
-		return "", nil, errors.Join(errors.New("no CONNECT"), reply(socksUnsupported))
-	}
-	target = net.JoinHostPort(host, strconv.Itoa(int(binary.BigEndian.Uint16(port[:]))))
-	return target, func(dialed error) error {
-		if dialed != nil {
-			return reply(socksRefused)
-		}
-		return reply(0)
-	}, nil
+// linger ends a connection so that the client reads what it was told even if it has sent more than was read.
+func linger(client *net.TCPConn) {
+	_ = client.CloseWrite()
+	_ = client.SetReadDeadline(time.Now().Add(restTimeout / 2))
+	_, _ = io.CopyN(io.Discard, client, maxAsk)
 }
 
-// socksHost reads an address of that type.
-func socksHost(in *bufio.Reader, kind byte) (string, error) {
-	length := map[byte]int{socksIPv4: 4, socksIPv6: 16}[kind]
-	if kind == socksName {
-		n, err := in.ReadByte()
-		if err != nil {
-			return "", err
-		}
-		length = int(n)
+// limitedReader fails with errTooLong after as many bytes as are left; less than 0 is no limit.
+type limitedReader struct {
+	io.Reader
+	left int
+}
+
+func (r *limitedReader) Read(p []byte) (int, error) {
+	if r.left < 0 {
+		return r.Reader.Read(p)
 	}
-	address := make([]byte, length)
-	if _, err := io.ReadFull(in, address); err != nil {
-		return "", err
+	if r.left == 0 {
+		return 0, errTooLong
 	}
-	if kind == socksName {
-		return string(address), nil
+	n, err := r.Reader.Read(p[:min(len(p), r.left)])
+	r.left -= n
+	return n, err
+}
+
+// queue holds connections, the oldest first, maxAsking at most.
+type queue struct {
+	mu    sync.Mutex
+	conns []*net.TCPConn
+}
+
+// add closes the oldest connection if there are too many.
+func (q *queue) add(c *net.TCPConn) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.conns = append(q.conns, c); len(q.conns) > maxAsking {
+		q.conns[0].Close()
+		q.conns = slices.Delete(q.conns, 0, 1)
 	}
-	ip, ok := netip.AddrFromSlice(address)
-	if !ok {
-		return "", fmt.Errorf("SOCKS5 address type %d is not known", kind)
+}
+
+func (q *queue) remove(c *net.TCPConn) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if i := slices.Index(q.conns, c); i >= 0 {
+		q.conns = slices.Delete(q.conns, i, i+1)
 	}
-	return ip.String(), nil
+}
+
+// basicAuth returns what Proxy-Authorization says (RFC 7617), or nothing.
+func basicAuth(request *http.Request) (user, password string) {
+	request.Header.Set("Authorization", request.Header.Get("Proxy-Authorization"))
+	user, password, _ = request.BasicAuth()
+	return user, password
 }

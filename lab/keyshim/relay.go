@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -46,16 +47,6 @@ func NewRelay(keylog string, sink wiretap.Sink) (*Relay, error) {
 	}
 	return &Relay{tap: wiretap.New(sink), keys: keys, open: make(map[io.Closer]struct{}),
 		recorded: Recorded{Ports: make(map[uint16]bool)}}, nil
-}
-
-// Proxy starts a proxy on the loopback interface that speaks HTTP CONNECT and SOCKS5, and returns its address.
-func (r *Relay) Proxy() (net.Addr, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	r.serve(l, r.proxy)
-	return l.Addr(), nil
 }
 
 // Forward passes what connects to l, a TCP listener, on to the address target. The relay closes l.
@@ -105,6 +96,19 @@ func (r *Relay) start(c io.Closer, f func()) {
 	})
 }
 
+// endWith has Close close c too, until the function that it returns is called. A server may keep open what the client
+// has ended.
+func (r *Relay) endWith(c io.Closer) (forget func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open[c] = struct{}{}
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.open, c)
+	}
+}
+
 // Close ends the listeners at once, and the connections after a second in which what is on its way can arrive. The
 // sink has all events when it returns.
 func (r *Relay) Close() (Recorded, error) {
@@ -152,12 +156,14 @@ func (r *Relay) dial(target string) (*net.TCPConn, error) {
 // from in. clientAddr is the client's address for the record.
 func (r *Relay) carry(client *net.TCPConn, in io.Reader, server *net.TCPConn, clientAddr net.Addr) {
 	tapped := r.tap.Client(&namedConn{server, clientAddr}, r.count(server))
+	defer r.endWith(server)()
 	keys := newConnKeys(tapped.Secrets())
-	hello := &helloFinder{found: func(random clientRandom) { r.keys.expect(random, keys) }}
+	hello := &helloFinder{found: func(hello *tlswire.ClientHello) { r.keys.expect(hello.Random, offersECH(hello), keys) }}
+	sealed := &sealedFinder{found: func(s sealedRecord) { r.keys.seal(keys, s) }}
 
 	ways := make(chan error, 2)
 	go func() { ways <- pass(tapped, io.TeeReader(in, hello)) }()
-	go func() { ways <- pass(client, tapped) }()
+	go func() { ways <- pass(client, io.TeeReader(tapped, sealed)) }()
 	for range 2 {
 		if err := <-ways; err != nil { // one side has aborted: so does the other
 			_ = tapped.SetLinger(0)

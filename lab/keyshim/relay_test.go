@@ -5,13 +5,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -146,9 +148,10 @@ func TestRelayRecords(t *testing.T) {
 
 func throughProxy(scheme string) func(*Relay, *http.Transport) error {
 	return func(r *Relay, transport *http.Transport) error {
-		addr, err := r.Proxy()
+		proxy, err := r.Proxy()
 		if err == nil {
-			transport.Proxy = http.ProxyURL(&url.URL{Scheme: scheme, Host: addr.String()})
+			proxy.Scheme = scheme
+			transport.Proxy = http.ProxyURL(proxy)
 		}
 		return err
 	}
@@ -235,32 +238,100 @@ func TestRelayPassesEndsOn(t *testing.T) {
 	}
 }
 
+// TestRelayClosesWhatStaysOpen: neither end holds the relay up, nor a server that does not answer the end of its client.
 func TestRelayClosesWhatStaysOpen(t *testing.T) {
-	relay, _, sink := newRelay(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	for name, end := range map[string]func(*net.TCPConn){
+		"both":             func(*net.TCPConn) {},
+		"the server alone": func(client *net.TCPConn) { client.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			relay, _, sink := newRelay(t)
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			addr, err := forward(relay, l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, err := net.Dial("tcp", addr.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			server, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer server.Close()
+			end(client.(*net.TCPConn))
+			closed := make(chan error, 1)
+			go func() {
+				_, err := relay.Close()
+				closed <- err
+			}()
+			select {
+			case err := <-closed:
+				if err != nil {
+					t.Error(err)
+				}
+			case <-time.After(peertest.Patience):
+				t.Fatal("the relay does not end")
+			}
+			if len(sink.of(wiretap.Close)) != 1 {
+				t.Errorf("events %v", sink.all)
+			}
+		})
+	}
+}
+
+// TestRelayFindsHiddenKeys: where the server takes Encrypted ClientHello, keys are logged under a random that cannot be
+// seen. Each of several connections at a time gets its own.
+func TestRelayFindsHiddenKeys(t *testing.T) {
+	keys, configs, err := lab.LoadECH(filepath.Join(t.TempDir(), "ech.pem"), "public.example")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	addr, err := forward(relay, l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := net.Dial("tcp", addr.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	server, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.TLS = &tls.Config{EncryptedClientHelloKeys: keys}
+	server.StartTLS()
 	defer server.Close()
-	start := time.Now()
-	if _, err := relay.Close(); err != nil || time.Since(start) > 10*time.Second {
-		t.Errorf("closing took %v: %v", time.Since(start), err)
+	relay, log, sink := newRelay(t)
+	proxy, err := relay.Proxy()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(sink.of(wiretap.Close)) != 1 {
-		t.Errorf("events %v", sink.all)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	const connections = 5
+	var calls sync.WaitGroup
+	for range connections {
+		calls.Go(func() {
+			transport := &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{
+				RootCAs: roots, ServerName: "example.com", EncryptedClientHelloConfigList: configs, KeyLogWriter: log}}
+			response, err := (&http.Client{Transport: transport}).Get(server.URL)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if !response.TLS.ECHAccepted {
+				t.Error("the server did not take the encrypted ClientHello")
+			}
+			response.Body.Close()
+			transport.CloseIdleConnections()
+		})
+	}
+	calls.Wait()
+	recorded, err := relay.Close()
+	if err != nil || recorded.Connections != connections || recorded.Keyless != 0 {
+		t.Errorf("%+v, %v", recorded, err)
+	}
+	lines := make(map[string]int)
+	for _, e := range sink.of(wiretap.Secret) {
+		lines[string(e.Data)]++
+	}
+	if len(lines) != 4*connections {
+		t.Errorf("%d different secrets", len(lines))
 	}
 }

@@ -2,11 +2,13 @@ package keyshim_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -33,10 +35,11 @@ func library(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_CACHE_HOME", cache)
-	path, err := keyshim.Library(t.Context())
+	path, remove, err := keyshim.Library(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(remove)
 	return path
 }
 
@@ -135,7 +138,7 @@ func TestLibraryIsBuiltOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := keyshim.Library(t.Context()); err != nil || again != path {
+	if again, _, err := keyshim.Library(t.Context()); err != nil || again != path {
 		t.Errorf("%s, then %s: %v", path, again, err)
 	}
 	after, err := os.Stat(path)
@@ -145,6 +148,62 @@ func TestLibraryIsBuiltOnce(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(entries) != 1 {
 		t.Errorf("besides it there is %v: %v", entries, err)
+	}
+}
+
+// TestLibraryIsChecked: nothing is loaded that somebody else can have put there, and what is damaged is built again.
+func TestLibraryIsChecked(t *testing.T) {
+	path := library(t)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache := filepath.Dir(filepath.Dir(path))
+	evil := filepath.Join(t.TempDir(), "evil.so")
+	if err := os.WriteFile(evil, good, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		change func() error
+		cached bool // what is in the cache folder is used
+	}{
+		"empty":             {func() error { return os.Truncate(path, 0) }, true},
+		"changed":           {func() error { return os.WriteFile(path, append([]byte("evil"), good...), 0o700) }, true},
+		"writable":          {func() error { return os.Chmod(path, 0o777) }, true},
+		"a link":            {func() error { return errors.Join(os.Remove(path), os.Symlink(evil, path)) }, true},
+		"a hard link":       {func() error { return errors.Join(os.Remove(path), os.Link(evil, path)) }, true},
+		"it is of another":  {func() error { return os.Chown(path, 65534, 65534) }, true},
+		"its folder":        {func() error { return os.Chmod(filepath.Dir(path), 0o777) }, false},
+		"the cache":         {func() error { return os.Chmod(cache, 0o777) }, false},
+		"above the cache":   {func() error { return os.Chmod(filepath.Dir(cache), 0o777) }, false},
+		"folder of another": {func() error { return os.Chown(filepath.Dir(path), 65534, 65534) }, false},
+	} {
+		if os.Geteuid() != 0 && strings.Contains(name, " of ") {
+			continue
+		}
+		if err := test.change(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got, remove, err := keyshim.Library(t.Context())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		info, err := os.Lstat(got)
+		if err != nil || info.Mode() != 0o700 || (got == path) != test.cached {
+			t.Errorf("%s: %s, %v, %v", name, got, info, err)
+		}
+		if content, err := os.ReadFile(got); err != nil || !bytes.Equal(content, good) {
+			t.Errorf("%s: it is not what was built: %v", name, err)
+		}
+		remove()
+		if _, err := os.Lstat(got); (err == nil) != test.cached {
+			t.Errorf("%s: afterwards: %v", name, err)
+		}
+		for _, dir := range []string{filepath.Dir(cache), cache, filepath.Dir(path)} {
+			if err := errors.Join(os.Chmod(dir, 0o700), os.Chown(dir, os.Geteuid(), os.Getegid())); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -77,10 +76,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	if m.From == tlswire.SideClient {
 		q.usage, q.host, q.role = x509.ExtKeyUsageClientAuth, "", "a client"
 	}
-	then, now := m.Time, k.trust.Now
-	if now.IsZero() {
-		now = time.Now()
-	}
+	then, now := m.Time, k.trust.now()
 	if !hasTime(m) {
 		then = now
 	}
@@ -88,8 +84,8 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	if q.host != "" {
 		purpose += " named " + q.host
 	}
-	chain, errThen := k.trust.judge(q, leaf, then)
-	later, errNow := k.trust.judge(q, leaf, now)
+	chain, errThen := k.trust.judge(q, then)
+	later, errNow := k.trust.judge(q, now)
 	var revoked *revokedError
 	switch {
 	case errors.As(errThen, &revoked):

@@ -113,6 +113,11 @@ func (f *flow) handshakeData(d *direction, content []byte, m Message) {
 		if raw == nil {
 			break
 		}
+		if f.unopened > maxUnopened && m.Key == (Key{}) { // no handshake has that many
+			f.c.Omitted++
+			f.hs.miss("there are more messages than are kept")
+			continue
+		}
 		own := m
 		own.Records = d.spans
 		own.Length = int64(len(raw))

@@ -3,6 +3,7 @@ package tlsdecrypt
 import (
 	"crypto/rsa"
 	"sync"
+	"sync/atomic"
 
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
@@ -11,6 +12,7 @@ import (
 // The bounds on what is held of one connection.
 const (
 	maxMessages   = 2000      // in Connection.Messages
+	maxUnopened   = 200       // of these, that no key has opened, application data apart
 	maxTranscript = 100       // messages of one handshake
 	maxPosts      = 16        // authentications after the handshake
 	maxHandshakes = 16        // renegotiations that are checked
@@ -33,6 +35,10 @@ type Options struct {
 	// RSAKeys are private keys of servers: they open the connections of TLS 1.2
 	// that used RSA as key exchange.
 	RSAKeys []*rsa.PrivateKey
+	// Memory is what the connections that are open may take, in bytes; 0: any
+	// amount. When they take more, those that take over 64 KiB are not read any
+	// further, which is one of their Problems then.
+	Memory int64
 	// Done takes each connection once, when it has ended. It is called from
 	// where the connection's last event came from, and the Connection is its to keep.
 	Done func(*Connection)
@@ -42,6 +48,7 @@ type Options struct {
 type Dissector struct {
 	options  Options
 	sessions keylog.Sessions
+	taken    atomic.Int64 // by flows, in bytes
 
 	mu    sync.Mutex
 	flows map[*flow]struct{} // that are open

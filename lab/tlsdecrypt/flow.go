@@ -17,12 +17,16 @@ import (
 type flow struct {
 	d *Dissector
 
-	mu    sync.Mutex // against Dissector.Close
-	c     *Connection
-	sides [2]*direction // by wiretap.Side
-	hs    *handshake    // the latest
-	held  int           // bytes of handshake messages in c
-	ended bool
+	mu       sync.Mutex // against Dissector.Close
+	c        *Connection
+	sides    [2]*direction // by wiretap.Side
+	hs       *handshake    // the latest
+	held     int           // bytes of handshake messages in c
+	unopened int           // messages, in c and not, that maxUnopened counts
+	kept     int           // bytes that all messages in c take
+	ended    bool
+
+	counted int // bytes of d.taken
 
 	own     []keylog.Entry // secrets that came with the events, at most maxSecrets
 	patient bool           // records wait for their secret
@@ -58,6 +62,7 @@ func (f *flow) handle(e wiretap.Event) {
 	if f.ended || e.From > wiretap.Server {
 		return
 	}
+	defer f.account()
 	from := f.sides[e.From]
 	switch e.Kind {
 	case wiretap.Data:
@@ -113,6 +118,7 @@ func (f *flow) end(t time.Time) {
 		f.finish(d)
 	}
 	f.c.RSAKey, _ = f.rsaKeyUse(f.hs)
+	f.d.taken.Add(int64(-f.counted))
 	if f.d.options.Secrets != nil && f.c.ClientRandom != nil {
 		f.d.options.Secrets.Forget(f.c.ClientRandom)
 	}
@@ -246,7 +252,11 @@ func (f *flow) add(m Message) *Message {
 			f.held += len(h.Name) + len(h.Value)
 		}
 	}
-	if len(f.c.Messages) >= maxMessages || f.held > maxBytes {
+	unopened := m.Type != tlswire.ContentTypeApplicationData && (m.Encrypted || m.Key == Key{})
+	if unopened {
+		f.unopened++
+	}
+	if len(f.c.Messages) >= maxMessages || unopened && f.unopened > maxUnopened || f.held > maxBytes {
 		f.c.Omitted++
 		return nil
 	}
@@ -256,6 +266,7 @@ func (f *flow) add(m Message) *Message {
 	kept := new(Message)
 	*kept = m
 	f.c.Messages = append(f.c.Messages, kept)
+	f.kept += kept.size()
 	return kept
 }
 

@@ -2,6 +2,7 @@ package tlsdecrypt
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"mtlslab.example/lab/certgen/revocation"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -25,7 +27,7 @@ type Trust struct {
 	// ClientTrusts are the CAs whose servers the client takes, ServerTrusts those
 	// whose clients the server takes, where that is known; nil: any of CAs.
 	ClientTrusts, ServerTrusts []*x509.Certificate
-	// CRLs are lists of revoked certificates. Those that none of CAs has signed count nothing.
+	// CRLs are lists of revoked certificates. Package revocation says which count.
 	CRLs []*x509.RevocationList
 	// Now is the time besides that of the connection for which chains are
 	// judged; zero: time.Now.
@@ -33,7 +35,7 @@ type Trust struct {
 
 	once          sync.Once
 	roots         *x509.CertPool
-	revoked       map[string]revokedError // by issuer and serial number
+	lists         *revocation.Lists
 	mu            sync.Mutex
 	verifications map[[32]byte]verification
 }
@@ -46,7 +48,8 @@ type NamedCA struct {
 
 // verification is a certificate whose chain verified, and from when until when it does.
 type verification struct {
-	under         string              // the name of the root
+	under         string // the name of the root
+	chains        [][]*x509.Certificate
 	authorities   []*x509.Certificate // of all its chains; the last one is that root
 	before, after time.Time
 }
@@ -81,19 +84,8 @@ func (t *Trust) prepare() {
 	for _, ca := range slices.Concat(t.ClientTrusts, t.ServerTrusts) {
 		t.roots.AddCert(ca)
 	}
-	t.revoked = make(map[string]revokedError)
-	for _, crl := range t.CRLs {
-		for _, ca := range t.CAs {
-			if bytes.Equal(crl.RawIssuer, ca.Certificate.RawSubject) && crl.CheckSignatureFrom(ca.Certificate) == nil {
-				for _, e := range crl.RevokedCertificateEntries {
-					t.revoked[revokedKey(crl.RawIssuer, e.SerialNumber)] = revokedError{by: subject(ca.Certificate), serial: e.SerialNumber, at: e.RevocationTime}
-				}
-			}
-		}
-	}
+	t.lists = revocation.New(t.CRLs)
 }
-
-func revokedKey(issuer []byte, serial *big.Int) string { return string(issuer) + serial.String() }
 
 // revokedError is a certificate that its issuer has revoked (RFC 5280 5).
 type revokedError struct {
@@ -119,19 +111,41 @@ func (e *revokedError) sentence(leaf *x509.Certificate) string {
 }
 
 // judge tells where a chain leads at a time, or why it does not hold.
-func (t *Trust) judge(q question, leaf *x509.Certificate, at time.Time) (verification, error) {
+func (t *Trust) judge(q question, at time.Time) (verification, error) {
 	t.once.Do(t.prepare)
 	v, err := t.verify(q, at)
 	if err != nil {
 		return v, err
 	}
-	for _, cert := range append([]*x509.Certificate{leaf}, v.authorities...) {
-		if e, ok := t.revoked[revokedKey(cert.RawIssuer, cert.SerialNumber)]; ok && !at.Before(e.at) {
-			e.cert = cert
-			return v, &e
+	for _, chain := range v.chains {
+		e := t.revoked(chain, at)
+		if e == nil {
+			return v, nil
+		}
+		err = cmp.Or(err, error(e))
+	}
+	return v, err
+}
+
+// revoked returns what is revoked of a chain at a time, as it was known then or
+// is known by now, or nil. The CA nearest the root comes first.
+func (t *Trust) revoked(chain []*x509.Certificate, at time.Time) *revokedError {
+	for i := len(chain) - 2; i >= 0; i-- {
+		for _, known := range []time.Time{at, t.now()} {
+			if s := t.lists.Of(chain[i], chain[i+1], known); s.Entry != nil && !at.Before(s.Since) {
+				return &revokedError{cert: chain[i], by: subject(chain[i+1]), serial: s.Entry.SerialNumber, at: s.Entry.RevocationTime}
+			}
 		}
 	}
-	return v, nil
+	return nil
+}
+
+// now is the time for which chains are judged besides that of the connection.
+func (t *Trust) now() time.Time {
+	if t.Now.IsZero() {
+		return time.Now()
+	}
+	return t.Now
 }
 
 func isRoot(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
@@ -182,7 +196,7 @@ func (t *Trust) verify(q question, at time.Time) (verification, error) {
 	}
 	slices.SortStableFunc(chains, func(a, b []*x509.Certificate) int { return len(a) - len(b) })
 	longest := chains[len(chains)-1]
-	v := verification{under: t.nameOf(longest[len(longest)-1]), before: leaf.NotBefore, after: leaf.NotAfter}
+	v := verification{under: t.nameOf(longest[len(longest)-1]), chains: chains, before: leaf.NotBefore, after: leaf.NotAfter}
 	for _, c := range chains {
 		v.authorities = append(v.authorities, c[min(1, len(c)-1):]...)
 	}

@@ -1,0 +1,140 @@
+package revocation
+
+import (
+	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"math/big"
+
+	"golang.org/x/crypto/cryptobyte"
+	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+type extension = pkix.Extension
+
+// The extensions that are understood: of lists (RFC 5280 section 5.2), of their
+// entries (section 5.3), and of certificates (RFC 9608).
+var (
+	cRLNumber                = asn1.ObjectIdentifier{2, 5, 29, 20}
+	deltaCRLIndicator        = asn1.ObjectIdentifier{2, 5, 29, 27}
+	issuingDistributionPoint = asn1.ObjectIdentifier{2, 5, 29, 28}
+	authorityKeyIdentifier   = asn1.ObjectIdentifier{2, 5, 29, 35}
+
+	reasonCode        = asn1.ObjectIdentifier{2, 5, 29, 21}
+	invalidityDate    = asn1.ObjectIdentifier{2, 5, 29, 24}
+	certificateIssuer = asn1.ObjectIdentifier{2, 5, 29, 29}
+
+	noRevAvail = asn1.ObjectIdentifier{2, 5, 29, 56}
+)
+
+// removeFromCRL is the reasonCode that ends a hold (RFC 5280 section 5.3.1).
+const removeFromCRL = 8
+
+// list is one CRL.
+type list struct {
+	*x509.RevocationList
+	part    string                               // what makes it one of a part; "" if it is complete
+	scope   string                               // its issuingDistributionPoint as it is encoded; "" if it has none
+	whole   bool                                 // it is complete within its scope
+	revoked map[string]*x509.RevocationListEntry // by serial number: certificates of its own issuer
+}
+
+func newList(crl *x509.RevocationList) *list {
+	l := &list{RevocationList: crl, whole: true, revoked: make(map[string]*x509.RevocationListEntry)}
+	isDelta := false
+	for _, e := range crl.Extensions {
+		switch {
+		case e.Id.Equal(deltaCRLIndicator):
+			l.part, l.whole, isDelta = "is a delta CRL", false, true
+		case e.Id.Equal(issuingDistributionPoint):
+			l.scope = string(e.Value)
+			if l.part == "" {
+				l.part = "is a partitioned one (issuingDistributionPoint)"
+			}
+		case e.Id.Equal(cRLNumber), e.Id.Equal(authorityKeyIdentifier):
+		case e.Critical:
+			l.notUnderstood(e)
+		}
+	}
+	l.read(isDelta)
+	return l
+}
+
+// notUnderstood takes note of a critical extension, of the list or of one of its
+// entries, because of which the list must not be used to find a certificate good
+// (RFC 5280 sections 5.2 and 5.3).
+func (l *list) notUnderstood(e extension) {
+	l.part, l.whole = "has a critical extension that is not understood ("+e.Id.String()+")", false
+}
+
+// read fills revoked. Each entry counts, whichever certificates the list says
+// that it is of: its issuer has signed it.
+func (l *list) read(isDelta bool) {
+	own := true // the entry is of the list's issuer
+	for i := range l.RevokedCertificateEntries {
+		entry := &l.RevokedCertificateEntries[i]
+		for _, e := range entry.Extensions {
+			switch {
+			case e.Id.Equal(certificateIssuer): // of this entry and those that follow (RFC 5280 section 5.3.3)
+				own = names(e.Value, l.RawIssuer)
+			case e.Id.Equal(reasonCode), e.Id.Equal(invalidityDate):
+			case e.Critical:
+				l.notUnderstood(e)
+			}
+		}
+		if own && !(isDelta && entry.ReasonCode == removeFromCRL) {
+			l.revoked[string(entry.SerialNumber.Bytes())] = entry
+		}
+	}
+}
+
+// names reports whether GeneralNames have the directoryName that is encoded as name.
+func names(generalNames, name []byte) bool {
+	var sequence cryptobyte.String
+	in := cryptobyte.String(generalNames)
+	if !in.ReadASN1(&sequence, cryptobyte_asn1.SEQUENCE) {
+		return false
+	}
+	for !sequence.Empty() {
+		var one cryptobyte.String
+		var tag cryptobyte_asn1.Tag
+		if !sequence.ReadAnyASN1(&one, &tag) {
+			return false
+		}
+		if tag == cryptobyte_asn1.Tag(4).ContextSpecific().Constructed() && bytes.Equal(one, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// isSupersededBy reports whether another list of the same issuer takes the place
+// of l: one that is newer, and of the same scope. A delta is not: it
+// says what has changed since a list that may be older than what is at hand.
+//
+// ThisUpdate decides, and the CRL number where that is the same. For a CA that
+// keeps to RFC 5280 section 5.2.3 the two say the same; ThisUpdate is in every
+// list, the number is not, and some CAs, certyaml's among them, never count it up.
+// OpenSSL goes by ThisUpdate, too.
+func (l *list) isSupersededBy(other *list) bool {
+	if !l.whole || !other.whole || l.scope != other.scope {
+		return false
+	}
+	if c := other.ThisUpdate.Compare(l.ThisUpdate); c != 0 {
+		return c > 0
+	}
+	return number(other).Cmp(number(l)) > 0
+}
+
+func number(l *list) *big.Int {
+	if l.Number == nil {
+		return new(big.Int)
+	}
+	return l.Number
+}
+
+// Part says what makes a CRL one of a part of its issuer's certificates, or one
+// that must not be used to find any of them good, as in "is a delta CRL". It is
+// empty for a complete one.
+func Part(crl *x509.RevocationList) string { return newList(crl).part }

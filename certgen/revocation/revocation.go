@@ -1,0 +1,133 @@
+// Package revocation reads what certificate revocation lists say of a
+// certificate (RFC 5280 sections 5 and 6.3.3, RFC 9608, RFC 10007).
+//
+// Of the complete lists of an issuer the newest one that is not from the future
+// decides. A list may also be of a part: a delta CRL, a partitioned one (with an
+// issuingDistributionPoint), or one with a critical extension that is not
+// understood here. Such a list can add revocations, and never clears one: a
+// certificate that it does not list is not good for that.
+//
+// The issuer of a certificate must have signed the list itself. What another
+// CRL issuer says of it (cRLIssuer, RFC 5280 section 4.2.1.13) does not count.
+package revocation
+
+import (
+	"bytes"
+	"crypto/x509"
+	"slices"
+	"sync"
+	"time"
+)
+
+// clockSkew is how far in the future a list may be all the same: the clocks of
+// the CA and of this machine may differ.
+const clockSkew = 10 * time.Second
+
+// Lists are the CRLs at hand, of any number of issuers. They are safe for
+// concurrent use.
+type Lists struct {
+	lists  map[string][]*list // by issuer
+	signed sync.Map           // by signedBy: whether it is
+}
+
+// signedBy is the question whether a CRL was signed by the owner of a public key.
+type signedBy struct {
+	*list
+	public string // SubjectPublicKeyInfo
+}
+
+// New returns Lists of crls, which must not be changed any more.
+func New(crls []*x509.RevocationList) *Lists {
+	l := &Lists{lists: make(map[string][]*list)}
+	for _, crl := range crls {
+		issuer := string(crl.RawIssuer)
+		l.lists[issuer] = append(l.lists[issuer], newList(crl))
+	}
+	return l
+}
+
+// Empty reports whether there is no CRL.
+func (l *Lists) Empty() bool { return len(l.lists) == 0 }
+
+// Status is what the CRLs of an issuer say of one of its certificates.
+type Status struct {
+	// Entry is the one that revokes the certificate, nil if none does. A
+	// certificate that is on hold (RFC 5280 section 5.3.1) is revoked.
+	Entry *x509.RevocationListEntry
+	// Since is from when on the certificate is revoked: the date of its entry, that
+	// of the list, or the time that was asked for, whichever is the earliest.
+	Since time.Time
+	// Complete is the list that says that a certificate is good, if it does not
+	// list it; nil if there is none. It may be out of date, see [IsCurrent].
+	Complete *x509.RevocationList
+	// Unfit says of a list of the issuer what keeps it from being Complete, as in
+	// "is a delta CRL". It is empty if there is none.
+	Unfit string
+}
+
+// Of returns what is known at a time of a certificate that issuer has signed.
+func (l *Lists) Of(certificate, issuer *x509.Certificate, at time.Time) (s Status) {
+	var known []*list
+	for _, one := range l.lists[string(issuer.RawSubject)] {
+		switch {
+		case !l.isSigned(one, issuer):
+			s.Unfit = "is not signed by it"
+		case one.ThisUpdate.After(at.Add(clockSkew)):
+			s.Unfit = "is from the future (" + one.ThisUpdate.UTC().Format(time.DateOnly) + ")"
+		default:
+			known = append(known, one)
+		}
+	}
+	serial := string(certificate.SerialNumber.Bytes())
+	for _, one := range known {
+		if slices.ContainsFunc(known, one.isSupersededBy) {
+			continue
+		}
+		if one.part != "" {
+			s.Unfit = one.part
+		} else {
+			s.Complete = one.RevocationList
+		}
+		if entry, ok := one.revoked[serial]; ok && s.Entry == nil {
+			s.Entry, s.Since = entry, entry.RevocationTime
+			for _, earlier := range []time.Time{one.ThisUpdate, at} {
+				if earlier.Before(s.Since) {
+					s.Since = earlier
+				}
+			}
+		}
+	}
+	return s
+}
+
+// isSigned reports whether a list was signed by issuer, which must be a CA, and
+// whose keyUsage, if it has one, must allow cRLSign (RFC 10007). The key tells
+// two CAs of one name apart. A signature takes longer to check than all the
+// rest, so it is checked once.
+func (l *Lists) isSigned(one *list, issuer *x509.Certificate) bool {
+	key := signedBy{one, string(issuer.RawSubjectPublicKeyInfo)}
+	known, ok := l.signed.Load(key)
+	if !ok {
+		known = issuer.CheckSignature(one.SignatureAlgorithm, one.RawTBSRevocationList, one.Signature) == nil
+		l.signed.Store(key, known)
+	}
+	return known.(bool) && maySign(issuer)
+}
+
+func maySign(issuer *x509.Certificate) bool {
+	return (issuer.Version < 3 || issuer.IsCA) && (issuer.KeyUsage == 0 || issuer.KeyUsage&x509.KeyUsageCRLSign != 0)
+}
+
+// IsCurrent reports whether a CRL is not out of date. One that does not say when
+// the next one comes may have been followed by any number: RFC 5280 section
+// 5.1.2.5 wants NextUpdate, and without it nothing is current.
+func IsCurrent(crl *x509.RevocationList, at time.Time) bool { return !crl.NextUpdate.Before(at) }
+
+// IsNotPublished reports whether an issuer has said in the certificate that
+// there is no CRL for it to look up (noRevAvail, RFC 9608). It may not say so of
+// a CA.
+func IsNotPublished(certificate *x509.Certificate) bool {
+	return !certificate.IsCA && slices.ContainsFunc(certificate.Extensions, func(e extension) bool {
+		return e.Id.Equal(noRevAvail) && bytes.Equal(e.Value, []byte{5, 0}) // NULL
+	})
+}

@@ -1,0 +1,77 @@
+package lab
+
+import "unsafe"
+
+// maxBacklog bounds the memory, in bytes, of exchanges that wait until a reader
+// of results takes them: a terminal may be stopped, and a pager left open. Half
+// of it at most is of what was said on the wire.
+const maxBacklog = 16 << 20
+
+// backlog are exchanges that have ended and were not handed on yet.
+type backlog struct {
+	waiting []*Exchange
+	size    int // bytes that they take
+	lines   int // of these, without Wire
+}
+
+// Unshown counts exchanges that are not told of one by one.
+type Unshown struct {
+	Accepted int `json:"accepted"`
+	Rejected int `json:"rejected"`
+}
+
+// Len is how many they are.
+func (u *Unshown) Len() int {
+	if u == nil {
+		return 0
+	}
+	return u.Accepted + u.Rejected
+}
+
+// add adds an exchange: without its Wire where that is too much, and where the
+// exchange is too much itself, only its number, to that of the last one.
+func (b *backlog) add(x *Exchange) {
+	line, wire := x.size(), 0
+	if x.Wire != nil {
+		wire = x.Wire.Size()
+	}
+	if wire > 0 && len(b.waiting) > 0 && b.size-b.lines+wire > maxBacklog/2 {
+		x.Wire, x.WireLeftOut, wire = nil, true, 0
+	}
+	if len(b.waiting) > 0 && b.lines+line > maxBacklog/2 {
+		last := b.waiting[len(b.waiting)-1]
+		if last.NotShown == nil {
+			last.NotShown = &Unshown{}
+		}
+		if x.Outcome == Accepted {
+			last.NotShown.Accepted++
+		} else {
+			last.NotShown.Rejected++
+		}
+		return
+	}
+	b.waiting = append(b.waiting, x)
+	b.size, b.lines = b.size+line+wire, b.lines+line
+}
+
+// next removes the first exchange and returns it.
+func (b *backlog) next() *Exchange {
+	x := b.waiting[0]
+	b.waiting[0] = nil
+	b.waiting = b.waiting[1:]
+	line := x.size()
+	b.size, b.lines = b.size-line, b.lines-line
+	if x.Wire != nil {
+		b.size -= x.Wire.Size()
+	}
+	return x
+}
+
+// size is about how much memory an exchange takes without its Wire, in bytes.
+func (x *Exchange) size() int {
+	size := 2 * int(unsafe.Sizeof(*x))
+	for _, s := range []string{x.Reason, x.Fix, x.TLS.ALPN, x.TLS.ServerName, x.Client.Certificate, x.Client.Error, x.Server.Certificate, x.Server.Error} {
+		size += len(s)
+	}
+	return size
+}

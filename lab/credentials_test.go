@@ -1,0 +1,49 @@
+package lab
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// While another lab is at writing the folder, what is there may not belong
+// together: the credentials from before stay in use until it has ended.
+func TestCredentialsThatAreBeingWritten(t *testing.T) {
+	dir, other := newPKI(t), newPKI(t)
+	client := newClient(t, dir, "localhost:1")
+	before := client.wallet.identity
+	use := func() *identity {
+		t.Helper()
+		client.wallet.checked = time.Time{} // not fresh any more
+		_, now, err := client.wallet.current()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return now
+	}
+	lock := flock.New(filepath.Join(dir, ".lock"))
+	if err := lock.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"server-ca.pem", "client.pem", "client-key.pem"} {
+		content, err := os.ReadFile(filepath.Join(other, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if use() != before {
+			t.Errorf("%s is used while the folder is locked", file)
+		}
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if use() == before {
+		t.Error("the new credentials are not used")
+	}
+}

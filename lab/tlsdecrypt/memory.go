@@ -1,0 +1,72 @@
+package tlsdecrypt
+
+import (
+	"unsafe"
+
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// fairShare is what an open connection may take whatever the others take, in
+// bytes: far more than a handshake and a request do.
+const fairShare = 64 << 10
+
+// parsed is how many times the length of a handshake message its fields take.
+const parsed = 4
+
+// Size is about how much memory a connection takes, in bytes.
+func (c *Connection) Size() int {
+	size := int(unsafe.Sizeof(*c))
+	for _, m := range c.Messages {
+		size += m.size()
+	}
+	for _, p := range c.Problems {
+		size += int(unsafe.Sizeof(p)) + len(p.Text)
+	}
+	return size + len(c.handshakes)*int(unsafe.Sizeof(handshake{}))
+}
+
+func (m *Message) size() int {
+	size := int(unsafe.Sizeof(*m)) + len(m.Records)*int(unsafe.Sizeof(Span{})) + len(m.Data)
+	if m.Handshake != nil {
+		size += int(unsafe.Sizeof(*m.Handshake)) + parsed*len(m.Handshake.Raw)
+	}
+	if m.Inner != nil {
+		size += int(unsafe.Sizeof(*m.Inner)) + parsed*len(m.Inner.Raw)
+	}
+	if m.HTTP != nil {
+		for _, h := range m.HTTP.Headers {
+			size += int(unsafe.Sizeof(h)) + len(h.Name) + len(h.Value)
+		}
+	}
+	return size
+}
+
+// account counts what f takes, and ends the reading of a connection that takes
+// more than its share when all take too much.
+func (f *flow) account() {
+	if f.d.options.Memory == 0 || f.ended {
+		return
+	}
+	size := f.kept + f.queued
+	for _, d := range f.sides {
+		size += len(d.buf) + d.reader.Pending()
+	}
+	all := f.d.taken.Add(int64(size - f.counted))
+	f.counted = size
+	if all > f.d.options.Memory && size > fairShare {
+		f.abandon()
+	}
+}
+
+// abandon reads no more of a connection.
+func (f *flow) abandon() {
+	if f.sides[0].dead && f.sides[1].dead {
+		return
+	}
+	for _, d := range f.sides {
+		d.dead, d.buf, d.spans = true, nil, nil
+		d.reader = tlswire.HandshakeReader{}
+	}
+	f.queue, f.queued = nil, 0
+	f.problem(tlswire.SideUnknown, -1, "not read any further: the connections that are open at this time take too much memory")
+}
