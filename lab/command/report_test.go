@@ -25,8 +25,11 @@ func TestLeftOutIsTold(t *testing.T) {
 		{true, true, []string{`"not_shown":{"accepted":2,"rejected":3}`, `"wire_left_out":true`}, "\x00"},
 	} {
 		var out bytes.Buffer
-		r := report{Program: &Program{Stdout: &out}, json: test.json, options: ladder.Options{Verbose: test.verbose}}
+		p := &Program{Stdout: &out, Stderr: &out}
+		_, end := p.open(t.Context())
+		r := report{Program: p, json: test.json, options: ladder.Options{Verbose: test.verbose}}
 		r.exchange(&x)
+		end()
 		for _, want := range test.want {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%+v: there is no %s in\n%s", test, want, out.String())
