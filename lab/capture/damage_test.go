@@ -174,7 +174,7 @@ func TestReadPacked(t *testing.T) {
 	}
 }
 
-// TestReadSecrets: secrets come before the packets behind them, and Progress and Notice tell of the rest.
+// TestReadSecrets: secrets come before the packets behind them, and Progress and Unread tell of the rest.
 func TestReadSecrets(t *testing.T) {
 	w, m := newWriter(t, capture.Options{})
 	s := play(w)
@@ -190,7 +190,7 @@ func TestReadSecrets(t *testing.T) {
 		Sink:     &l,
 		Secrets:  func(lines []byte) { l.lines = append(l.lines, string(lines)) },
 		Progress: func(n int64) { read = n },
-		Notice:   func(text string) { l.lines = append(l.lines, text) },
+		Unread:   func(u capture.Unread) { l.lines = append(l.lines, u.String()) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +200,7 @@ func TestReadSecrets(t *testing.T) {
 	}
 	equal(t, l.lines, "CLIENT_RANDOM 00 11\n", fmt.Sprintf("0: open %v %v", clientAddr, serverAddr), "0: says exchange 3",
 		"0: client question", "EXPORTER_SECRET 00 11\n", "0: server half-close", "0: server close",
-		"packets passed over, of link type 147, in which TCP is not looked for: 2")
+		"2 link type 147 packets")
 }
 
 // FuzzRead: anything is read without a panic, and every connection's events keep the rules of wiretap.

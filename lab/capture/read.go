@@ -28,8 +28,12 @@ type ReadOptions struct {
 	// Progress is told from time to time how many bytes of the file, packed if it is packed, were read.
 	Progress func(bytes int64)
 
-	// Notice is told at the end, in words, what was in the file but not handed on.
+	// Notice is told at the end, in words, which connections were not handed on or not to their end.
 	Notice func(text string)
+
+	// Unread takes at the end, one after the other, what kinds of packets Read has found no TCP in: first those that TLS
+	// may be in, then those that there are most of.
+	Unread func(Unread)
 }
 
 // Read reads a pcap or pcapng file, or one that gzip has packed, and hands the TCP connections in it to o.Sink. It
@@ -49,21 +53,25 @@ func Read(r io.Reader, o ReadOptions) error {
 		return damaged(0, err)
 	case binary.BigEndian.Uint32(magic) == blockTypeSection:
 		err = readPcapng(s, f.frame, o.Secrets)
-		return finish(err, t, f, o.Notice)
+		return finish(err, t, f, o)
 	case isPcap(magic):
 		err = readPcap(s, f.frame)
-		return finish(err, t, f, o.Notice)
+		return finish(err, t, f, o)
 	default:
 		return &FormatError{bytes.Clone(magic)}
 	}
 }
 
 // finish hands on what still waits at the end of the file, and what is to be said of the rest.
-func finish(err error, t *table, f *frames, notice func(string)) error {
+func finish(err error, t *table, f *frames, o ReadOptions) error {
 	t.finish()
-	if notice != nil {
-		f.notice(notice)
-		t.notice(notice)
+	if o.Notice != nil {
+		t.notice(o.Notice)
+	}
+	if o.Unread != nil {
+		for _, kind := range f.unread.report(f.fragments.count()) {
+			o.Unread(kind)
+		}
 	}
 	if err == io.EOF {
 		return nil

@@ -86,6 +86,7 @@ func (p *Program) explain(c *cli.Context) error {
 			Secrets:  func(lines []byte) { addLines(secrets, lines) },
 			Progress: func(n int64) { bar.update(int(n), int(max(size, n))) },
 			Notice:   func(notice string) { p.say("%s", notice) },
+			Unread:   gallery.passOver,
 		})
 	}()
 	select {
