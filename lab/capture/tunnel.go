@@ -91,7 +91,7 @@ func tunnel(p protocol, b []byte) (protocol, []byte) {
 		if len(b) > 0 && b[0]>>4 == 4 {
 			return ipv4, b
 		}
-		return after(ipv4, b, 4)
+		return after(anyIP, b, 4)
 	}
 	return notRead, nil
 }
@@ -149,6 +149,9 @@ func routing(b []byte) (protocol, []byte) {
 		p = erspan3
 	case p == etherType|0x883e:
 		p = wccp
+	case p == etherType|0x8909: // here the EtherType is in front of the metadata
+		p, _ = typed(b, length)
+		length += 8
 	}
 	return after(p, b, length)
 }

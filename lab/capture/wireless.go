@@ -117,12 +117,13 @@ func (f *frames) capwap(b []byte) (protocol, []byte) {
 	return p, payload
 }
 
-// nativeWLAN reads an 802.11 frame in CAPWAP. Many devices swap the two bytes of its frame control; as it comes from or
-// goes to an access point, no flags look like the type of a data frame.
+// nativeWLAN reads an 802.11 frame in CAPWAP. Many devices swap the bytes of its frame control and of its sequence control.
+// As the frame comes from or goes to an access point, no flags look like the type of a data frame.
 func (f *frames) nativeWLAN(b []byte) (protocol, []byte) {
-	if len(b) >= 2 && b[1]&0x0f == 0x08 {
+	if len(b) >= 24 && b[1]&0x0f == 0x08 {
 		b = bytes.Clone(b)
 		b[0], b[1] = b[1], b[0]
+		b[22], b[23] = b[23], b[22]
 	}
 	return f.wlan(b, false)
 }
