@@ -21,6 +21,9 @@ type direction struct {
 	next     uint32     // sequence number of the byte that is handed on next
 	first    uint32     // sequence number of its SYN
 	syn      bool       // first is known
+	others   []uint32   // sequence numbers of further SYNs
+	base     uint32     // what Wireshark takes first to be, which may be a guess
+	based    bool       // base is known
 	acked    uint32     // the last acknowledgement number it sent
 	acks     bool       // it has sent one
 	finished bool       // FIN was handed on
@@ -55,6 +58,9 @@ func (c *connection) isNext(s *segment, d, peer *direction) bool {
 // wait queues a copy of s, in the order of sequence numbers.
 func (c *connection) wait(s *segment, d *direction) {
 	if d.begun && before(s.seq+uint32(s.length), d.next) {
+		if d.syn && before(s.seq+uint32(s.length), d.first) {
+			c.stray(int64(s.length))
+		}
 		return // sent again, all of it
 	}
 	w := &waiting{*s, c.arrivals}

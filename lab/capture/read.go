@@ -18,8 +18,13 @@ import (
 type ReadOptions struct {
 	// Sink takes the connections, from Read's goroutine. An event's Exchange is the number of the TCP stream: from 0, in
 	// the order of first packets, which is tshark's tcp.stream. Its From, if it is a Verdict, is the sender of the
-	// packet that it was the comment of. A connection whose end is not in the file gets no Close.
+	// packet that it was the comment of. A connection whose end is not in the file ends in CutOff, and so does the one
+	// that is idle longest when more than 8,192 are open.
 	Sink wiretap.Sink
+
+	// Live says that somebody waits for what r still gets: a connection that is reset ends at once. Otherwise it ends
+	// with what was under way to the side that has reset it, at most a second later.
+	Live bool
 
 	// Secrets takes the content of each Decryption Secrets Block with TLS keys, before any packet behind it: lines of a
 	// key log (RFC 9850). It is borrowed until Secrets returns. If Secrets is nil, they are passed over.
@@ -44,7 +49,7 @@ func Read(r io.Reader, o ReadOptions) error {
 	if err != nil {
 		return err
 	}
-	t := newTable(o.Sink)
+	t := newTable(o.Sink, o.Live)
 	f := newFrames(t.segment)
 	switch magic, err := s.r.Peek(4); {
 	case err == io.EOF:

@@ -29,6 +29,8 @@ func (l *eventLog) Open(e wiretap.Event) wiretap.Handler {
 			l.add(e, fmt.Sprintf("says %s", e.Data))
 		case wiretap.Data:
 			l.add(e, fmt.Sprintf("%v %s", e.From, e.Data))
+		case wiretap.CutOff:
+			l.add(e, "cut off")
 		default:
 			l.add(e, fmt.Sprintf("%v %v", e.From, e.Kind))
 		}
@@ -114,14 +116,14 @@ func TestReadConnections(t *testing.T) {
 	handshake := []seg{{from: c, flags: "S"}, {from: s, flags: "SA", ack: 1}, {from: c, flags: "A", seq: 1, ack: 1}}
 	hello := string([]byte{22, 3, 1, 0, 1, 1})
 	serverHello := string([]byte{22, 3, 3, 0, 1, 2})
-	open := "0: open 192.0.2.1:40000 192.0.2.2:8443"
+	open, cut := "0: open 192.0.2.1:40000 192.0.2.2:8443", "0: cut off"
 	turned := "0: open 192.0.2.2:8443 192.0.2.1:40000"
 	cases := map[string]struct {
 		bare     bool // there is no handshake
 		segments []seg
 		want     []string
 	}{
-		"nothing said": {want: []string{open}},
+		"nothing said": {want: []string{open, cut}},
 		"closed": {segments: []seg{{c, "FA", 1, 1, "question", 0}, {s, "FA", 1, 10, "answer", 0}, {c, "A", 10, 8, "", 0}},
 			want: []string{open, "0: client question", "0: client half-close", "0: server answer", "0: server close"}},
 		"closed by one": {segments: []seg{{s, "FA", 1, 1, "", 0}},
@@ -131,37 +133,37 @@ func TestReadConnections(t *testing.T) {
 		"reset with words": {segments: []seg{{s, "RA", 1, 1, "go away", 0}},
 			want: []string{open, "0: server reset", "0: client close"}},
 		"the answer before the question": {segments: []seg{{s, "A", 1, 9, "answer", 0}, {c, "A", 1, 1, "question", 0}},
-			want: []string{open, "0: client question", "0: server answer"}},
+			want: []string{open, "0: client question", "0: server answer", cut}},
 		"a FIN before the last data": {segments: []seg{{c, "FA", 9, 1, "", 0}, {c, "A", 1, 1, "question", 0}},
 			want: []string{open, "0: client question", "0: client half-close", "0: client close"}},
 		"lost on its way": {segments: []seg{{c, "A", 4, 1, "d", 0}, {c, "A", 2, 1, "bc", 0}, {c, "A", 1, 1, "a", 0}},
-			want: []string{open, "0: client a", "0: client bc", "0: client d"}},
+			want: []string{open, "0: client a", "0: client bc", "0: client d", cut}},
 		"lost in the capture": {segments: []seg{{s, "A", 1, 9, "answer", 0}, {c, "A", 9, 7, "more", 0}},
-			want: []string{open, "0: client gap 8", "0: server answer", "0: client more"}},
+			want: []string{open, "0: client gap 8", "0: server answer", "0: client more", cut}},
 		"lost from the middle": {segments: []seg{{c, "A", 1, 1, "ab", 0}, {c, "A", 5, 1, "ef", 0}, {s, "A", 1, 7, "answer", 0}},
-			want: []string{open, "0: client ab", "0: client gap 2", "0: client ef", "0: server answer"}},
+			want: []string{open, "0: client ab", "0: client gap 2", "0: client ef", "0: server answer", cut}},
 		"sent again, with a later acknowledgement": {segments: []seg{{s, "A", 1, 3, "answer", 0}, {c, "A", 1, 7, "ab", 0}},
-			want: []string{open, "0: server answer", "0: client ab"}},
+			want: []string{open, "0: server answer", "0: client ab", cut}},
 		"cut by the snapshot length": {segments: []seg{{c, "A", 1, 1, "question", 3}, {c, "A", 9, 1, "more", 0}},
-			want: []string{open, "0: client quest", "0: client gap 3", "0: client more"}},
+			want: []string{open, "0: client quest", "0: client gap 3", "0: client more", cut}},
 		"a keep-alive": {segments: []seg{{c, "A", 0, 1, "x", 0}, {c, "A", 1, 1, "a", 0}, {c, "A", 1, 1, "x", 0}, {c, "A", 1, 1, "", 0}},
-			want: []string{open, "0: client a"}},
+			want: []string{open, "0: client a", cut}},
 		"a SYN again": {segments: []seg{{c, "S", 0, 0, "", 0}, {s, "SA", 0, 1, "", 0}, {c, "A", 1, 1, "a", 0}},
-			want: []string{open, "0: client a"}},
+			want: []string{open, "0: client a", cut}},
 		"the port is used again": {segments: []seg{{c, "A", 1, 1, "a", 0}, {c, "S", 1000, 0, "", 0}, {s, "SA", 5000, 1001, "", 0}, {s, "A", 5001, 1001, "b", 0}},
-			want: []string{open, "0: client a", "1" + open[1:], "1: server b"}},
+			want: []string{open, "0: client a", cut, "1" + open[1:], "1: server b", "1: cut off"}},
 		"data in the SYN": {bare: true, segments: []seg{{c, "S", 0, 0, "early", 0}, {s, "SA", 0, 6, "", 0}, {c, "A", 6, 1, "late", 0}},
-			want: []string{open, "0: client early", "0: client late"}},
+			want: []string{open, "0: client early", "0: client late", cut}},
 		"no SYN-ACK": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {c, "A", 1, 1, "question", 0}, {s, "A", 1, 9, "answer", 0}},
-			want: []string{open, "0: client question", "0: server gap -1", "0: server answer"}},
+			want: []string{open, "0: client question", "0: server gap -1", "0: server answer", cut}},
 		"no SYN": {bare: true, segments: []seg{{s, "A", 50, 20, "answer", 0}, {c, "A", 20, 56, "question", 0}},
-			want: []string{open, "0: server gap -1", "0: server answer", "0: client gap -1", "0: client question"}},
+			want: []string{open, "0: server gap -1", "0: server answer", "0: client gap -1", "0: client question", cut}},
 		"no SYN but ClientHello, to the higher port": {bare: true, segments: []seg{{s, "A", 50, 20, hello, 0}, {c, "A", 20, 56, "answer", 0}},
-			want: []string{turned, "0: client gap -1", "0: client " + hello, "0: server gap -1", "0: server answer"}},
+			want: []string{turned, "0: client gap -1", "0: client " + hello, "0: server gap -1", "0: server answer", cut}},
 		"no SYN but ServerHello": {bare: true, segments: []seg{{c, "A", 50, 20, serverHello, 0}},
-			want: []string{turned, "0: server gap -1", "0: server " + serverHello}},
+			want: []string{turned, "0: server gap -1", "0: server " + serverHello, cut}},
 		"no SYN but a keep-alive": {bare: true, segments: []seg{{s, "A", 50, 21, "", 0}, {c, "A", 20, 50, "x", 0}, {c, "A", 21, 50, "question", 0}},
-			want: []string{open, "0: client gap -1", "0: client question"}},
+			want: []string{open, "0: client gap -1", "0: client question", cut}},
 		"refused":        {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "RA", -isn, 1, "", 0}}},
 		"never answered": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {c, "S", 0, 0, "", 0}}},
 		"scanned":        {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "SA", 0, 1, "", 0}, {c, "R", 1, 0, "", 0}}},

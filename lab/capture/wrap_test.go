@@ -54,7 +54,7 @@ func over6(next byte, payload []byte) []byte {
 }
 
 func datagram(port int, payload []byte) []byte {
-	return cat(u16(50000), u16(port), u16(8+len(payload)), u16(0), payload)
+	return cat(u16(50000+port%1000), u16(port), u16(8+len(payload)), u16(0), payload) // tshark remembers ports
 }
 
 // overUDP makes a frame with a datagram to a port.

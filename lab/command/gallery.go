@@ -74,7 +74,7 @@ type watcher struct {
 func (w watcher) Open(e wiretap.Event) wiretap.Handler {
 	handle := w.sink.Open(e)
 	return func(e wiretap.Event) {
-		if e.Kind == wiretap.Close {
+		if e.Kind == wiretap.Close || e.Kind == wiretap.CutOff {
 			w.mu.Lock()
 			w.ends = append(w.ends, e.Exchange)
 			w.mu.Unlock()
