@@ -54,13 +54,19 @@ func (c *connection) isOther(s *segment, from int) bool {
 // number takes from a segment what isOther goes by.
 func (c *connection) number(s *segment, from int) {
 	d, peer := &c.directions[from], &c.directions[1-from]
+	if s.syn && s.acks && d.based {
+		d.base = s.seq
+	}
+	if s.quoted {
+		return
+	}
 	if !d.based {
 		d.based, d.base = true, s.seq
 		if !s.syn {
 			d.base--
 		}
 	}
-	if !peer.based && s.acks {
+	if s.acks && !peer.based {
 		peer.based, peer.base = true, s.ack-1
 	}
 }

@@ -249,7 +249,7 @@ func (r rules) Open(e wiretap.Event) wiretap.Handler {
 		case e.Kind == wiretap.Gap && e.Missing == 0:
 			r.t.Error("nothing is missing")
 		}
-		last, closed = e.Time, e.Kind == wiretap.Close
+		last, closed = e.Time, e.Kind == wiretap.Close || e.Kind == wiretap.CutOff
 		finished[e.From] = finished[e.From] || e.Kind == wiretap.HalfClose
 	}
 }

@@ -218,9 +218,10 @@ func (f *frames) icmp(p protocol, b []byte) (protocol, []byte) {
 	return taken, nil
 }
 
-// tcp delivers a segment (RFC 9293, section 3.1). If it was cut when it was captured, its length says how long it was.
+// tcp delivers a segment (RFC 9293, section 3.1). If it was cut when it was captured, or quoted, its length says how long it
+// was; what counts is in the first 16 bytes.
 func (f *frames) tcp(b []byte) (protocol, []byte) {
-	if len(b) < 20 {
+	if len(b) < 16 {
 		return malformed, nil
 	}
 	header := int(b[12]>>4) * 4

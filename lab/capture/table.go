@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxConnections = 1 << 16     // that are remembered, so that a late packet finds its stream
+	maxConnections = 1 << 15     // that are remembered, so that a late packet finds its stream
 	maxOpen        = 1 << 13     // that are open for the sink; past it the half that is idle longest is let go
 	maxEnded       = 1 << 12     // that have ended and are remembered, for the packets that come late
 	maxWaiting     = 64 << 20    // bytes of segments that wait for others, of all connections
@@ -63,19 +63,22 @@ func (t *table) segment(s *segment) {
 	switch {
 	case c == nil:
 		c = t.begin(key, s)
-	case s.syn && !s.acks && c.isOther(s, from) && c.isReused(s, from):
-		c.flush()
-		c = t.begin(key, s)
-	case s.syn && !s.acks && c.isOther(s, from):
-		c.renumber()
-	case s.syn && c.ended && c.handle == nil:
+	case !s.syn:
+	case !s.acks && c.isOther(s, from):
+		if !s.quoted && c.isReused(s, from) {
+			c.flush()
+			c = t.begin(key, s)
+		} else {
+			c.renumber()
+		}
+	case c.ended && c.handle == nil && !s.quoted:
 		t.silent--
 		c.again()
 	}
 	c.lastPacket = t.packets
 	c.number(s, from)
 	switch {
-	case s.quoted:
+	case s.quoted: // it was sent before, if not here
 	case c.ended:
 		c.late(s, from)
 	default:
@@ -199,7 +202,7 @@ func (t *table) notice(say func(string)) {
 		say(fmt.Sprintf("connections passed over, refused or never answered: %d", t.silent))
 	}
 	if t.idle > 0 {
-		say(fmt.Sprintf("connections let go before their end, as more than %d were open: %d", maxOpen, t.idle))
+		say(fmt.Sprintf("connections let go before their end, as too many were open at the same time: %d", t.idle))
 	}
 	if t.stray.bytes > 0 {
 		say(fmt.Sprintf("bytes passed over that came after the end of their connection or do not fit its sequence numbers: %d, the first in stream %d", t.stray.bytes, t.stray.stream))
