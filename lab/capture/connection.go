@@ -90,9 +90,10 @@ func (c *connection) again() {
 
 // late takes a segment of a connection that has ended.
 func (c *connection) late(s *segment, from int) {
-	d := &c.directions[from]
-	if fresh := int64(int32(s.seq + uint32(s.length) - d.next)); d.begun && fresh > 0 && !c.abandoned && !s.rst {
-		c.stray(min(fresh, int64(s.length)))
+	d, end := &c.directions[from], s.seq+uint32(s.length)
+	if d.begun && before(d.next, end) && !c.abandoned && !s.rst {
+		c.stray(min(int64(end-d.next), int64(s.length)))
+		d.next = end
 	}
 }
 
@@ -123,6 +124,10 @@ func (c *connection) segment(s *segment, from int) {
 	}
 	if s.rst {
 		s.payload, s.length = nil, 0 // words, not of the stream (RFC 9293, section 3.10.7.4)
+	}
+	if d.syn && s.length > 0 && before(s.seq+uint32(s.length), d.first) {
+		c.stray(int64(s.length))
+		return
 	}
 	if c.isQuiet(s, d, peer) {
 		c.quiet(s, from)

@@ -58,9 +58,6 @@ func (c *connection) isNext(s *segment, d, peer *direction) bool {
 // wait queues a copy of s, in the order of sequence numbers.
 func (c *connection) wait(s *segment, d *direction) {
 	if d.begun && before(s.seq+uint32(s.length), d.next) {
-		if d.syn && before(s.seq+uint32(s.length), d.first) {
-			c.stray(int64(s.length))
-		}
 		return // sent again, all of it
 	}
 	w := &waiting{*s, c.arrivals}

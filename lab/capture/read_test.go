@@ -130,6 +130,10 @@ func TestReadConnections(t *testing.T) {
 			want: []string{open, "0: server half-close", "0: server close"}},
 		"reset": {segments: []seg{{c, "A", 1, 1, "question", 0}, {s, "R", 1, 0, "", 0}, {s, "R", 1, 0, "", 0}},
 			want: []string{open, "0: client question", "0: server reset", "0: client close"}},
+		"under way when it was reset": {segments: []seg{{c, "A", 1, 1, "question", 0}, {c, "R", 9, 0, "", 0}, {s, "A", 1, 9, "ans", 0}, {c, "R", 9, 0, "", 0}, {s, "FA", 4, 9, "wer", 0}},
+			want: []string{open, "0: client question", "0: client reset", "0: server ans", "0: server wer", "0: server half-close", "0: server close"}},
+		"reset, but it goes on": {segments: []seg{{s, "R", 1, 0, "", 0}, {c, "FA", 1, 1, "question", 0}, {s, "FA", 1, 10, "answer", 0}},
+			want: []string{open, "0: server reset", "0: client question", "0: client half-close", "0: server answer", "0: server close"}},
 		"reset with words": {segments: []seg{{s, "RA", 1, 1, "go away", 0}},
 			want: []string{open, "0: server reset", "0: client close"}},
 		"the answer before the question": {segments: []seg{{s, "A", 1, 9, "answer", 0}, {c, "A", 1, 1, "question", 0}},
@@ -154,6 +158,14 @@ func TestReadConnections(t *testing.T) {
 			want: []string{open, "0: client a", cut, "1" + open[1:], "1: server b", "1: cut off"}},
 		"data in the SYN": {bare: true, segments: []seg{{c, "S", 0, 0, "early", 0}, {s, "SA", 0, 6, "", 0}, {c, "A", 6, 1, "late", 0}},
 			want: []string{open, "0: client early", "0: client late", cut}},
+		"several SYN-ACKs": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "SA", 0, 1, "", 0}, {s, "SA", 9000, 1, "", 0}, {s, "SA", 5000, 1, "", 0},
+			{c, "A", 1, 5001, "question", 0}, {s, "A", 5001, 9, "answer", 0}}, want: []string{open, "0: client question", "0: server answer", cut}},
+		"several SYN-ACKs, the first counts": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "SA", 0, 1, "", 0}, {s, "SA", 9000, 1, "", 0},
+			{s, "A", 1, 1, "answer", 0}, {c, "A", 1, 7, "question", 0}}, want: []string{open, "0: server answer", "0: client question", cut}},
+		"refused, and the same SYN again": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "RA", -isn, 1, "", 0}, {c, "S", 0, 0, "", 0}, {s, "SA", 700, 1, "", 0},
+			{c, "A", 1, 701, "question", 0}, {s, "A", 701, 9, "answer", 0}}, want: []string{open, "0: client question", "0: server answer", cut}},
+		"refused, and another SYN": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "RA", -isn, 1, "", 0}, {c, "S", 300, 0, "", 0}, {s, "SA", 0, 301, "", 0},
+			{c, "A", 301, 1, "question", 0}}, want: []string{"1" + open[1:], "1: client question", "1: cut off"}},
 		"no SYN-ACK": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {c, "A", 1, 1, "question", 0}, {s, "A", 1, 9, "answer", 0}},
 			want: []string{open, "0: client question", "0: server gap -1", "0: server answer", cut}},
 		"no SYN": {bare: true, segments: []seg{{s, "A", 50, 20, "answer", 0}, {c, "A", 20, 56, "question", 0}},
@@ -179,6 +191,45 @@ func TestReadConnections(t *testing.T) {
 				packets = append(packets, s.packet(t, at))
 			}
 			equal(t, readBack(t, pcapFile(littleEndian, 0xa1b23c4d, 101, packets)), test.want...)
+		})
+	}
+}
+
+// TestLateBytes: bytes that come after the end of their connection, or are not of its sequence, are counted.
+func TestLateBytes(t *testing.T) {
+	const c, s = wiretap.Client, wiretap.Server
+	handshake := []seg{{from: c, flags: "S"}, {from: s, flags: "SA", ack: 1}, {from: c, flags: "A", seq: 1, ack: 1}}
+	for name, test := range map[string]struct {
+		live     bool
+		segments []seg
+		bytes    int
+	}{
+		"sent again": {segments: []seg{{c, "FA", 1, 1, "question", 0}, {s, "FA", 1, 10, "answer", 0}, {s, "FA", 1, 10, "answer", 0}}},
+		"after both FINs": {segments: []seg{{c, "FA", 1, 1, "question", 0}, {s, "FA", 1, 10, "answer", 0}, {s, "A", 8, 10, "more", 0}},
+			bytes: len("more")},
+		"after a reset that somebody waits for": {live: true, segments: []seg{{c, "R", 1, 0, "", 0}, {s, "A", 1, 1, "answer", 0}, {s, "A", 1, 1, "answer", 0}},
+			bytes: len("answer")},
+		"before the SYN": {segments: []seg{{s, "A", -9000, 1, "answer", 0}}, bytes: len("answer")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var packets []raw
+			for at, s := range append(slices.Clone(handshake), test.segments...) {
+				packets = append(packets, s.packet(t, at))
+			}
+			var notices []string
+			err := capture.Read(bytes.NewReader(pcapFile(littleEndian, 0xa1b23c4d, 101, packets)), capture.ReadOptions{
+				Sink: &discard{}, Live: test.live, Notice: func(text string) { notices = append(notices, text) },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			if test.bytes > 0 {
+				want = []string{fmt.Sprintf("bytes passed over that came after the end of their connection or do not fit its sequence numbers: %d, the first in stream 0", test.bytes)}
+			}
+			if !slices.Equal(notices, want) {
+				t.Errorf("notices are %q, want %q", notices, want)
+			}
 		})
 	}
 }
