@@ -20,20 +20,29 @@ func (f *frames) udp(b []byte) (protocol, []byte) {
 		}
 	}
 	if !s.quoted {
-		f.unread.datagram(datagram(payload), s.from, s.to)
+		f.unread.datagram(f.datagram(payload), s.from, s.to)
 	}
 	return taken, nil
 }
 
-// datagram tells what the payload of a UDP datagram is: quic, dtls or udp.
-func datagram(b []byte) protocol {
+// datagram tells what the payload of a UDP datagram is; udp if its looks do not say.
+func (f *frames) datagram(b []byte) protocol {
+	const portNAT, portWireGuard = 4500, 51820
 	switch {
 	case isDTLS(b):
 		return dtls
 	case isQUIC(b):
 		return quic
+	case f.hasPort(portNAT) && len(b) >= 8 && binary.BigEndian.Uint32(b) != 0: // RFC 3948, section 2
+		return esp
+	case f.hasPort(portWireGuard) && len(b) >= 32 && b[0] >= 1 && b[0] <= 4 && b[1]|b[2]|b[3] == 0:
+		return wireGuard
 	}
 	return udp
+}
+
+func (f *frames) hasPort(port uint16) bool {
+	return f.segment.from.port == port || f.segment.to.port == port
 }
 
 // isDTLS reports whether b begins with a record of DTLS (RFC 6347, section 4.1, and RFC 9147, section 4: but for those of

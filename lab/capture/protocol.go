@@ -28,6 +28,7 @@ const (
 	udp      = ipProtocol | protocol(layers.IPProtocolUDP)
 	icmp4    = ipProtocol | protocol(layers.IPProtocolICMPv4)
 	icmp6    = ipProtocol | protocol(layers.IPProtocolICMPv6)
+	esp      = ipProtocol | protocol(layers.IPProtocolESP)
 	gre      = ipProtocol | protocol(layers.IPProtocolGRE)
 )
 
@@ -63,6 +64,7 @@ const (
 	wlanFragment
 	quic
 	dtls
+	wireGuard
 )
 
 // link looks at what a frame of a link type begins with.

@@ -13,7 +13,7 @@ import (
 
 const (
 	maxConnections = 1 << 15     // that are remembered, so that a late packet finds its stream
-	maxOpen        = 1 << 13     // that are open for the sink; past it the half that is idle longest is let go
+	maxOpen        = 1 << 13     // that are open for the sink; past it those that are idle longest are let go
 	maxEnded       = 1 << 12     // that have ended and are remembered, for the packets that come late
 	maxWaiting     = 64 << 20    // bytes of segments that wait for others, of all connections
 	maxLingering   = 1 << 12     // packets of others after which a connection with one FIN or a RST is taken to have ended
@@ -150,15 +150,18 @@ func (t *table) forget(c *connection) {
 	}
 }
 
-// forgetIdle forgets the half of the connections that had no packet for longest.
+// forgetIdle forgets the connections that had no packet for longest. The others go to a new map: one with many deletions grows.
 func (t *table) forgetIdle() {
 	for _, c := range t.idlest(func(*connection) bool { return true }) {
 		t.letGo(c)
 		t.forget(c)
 	}
+	kept := make(map[pair]*connection, maxConnections)
+	maps.Copy(kept, t.connections)
+	t.connections = kept
 }
 
-// letGoIdle ends the half of the open connections that had no packet for longest.
+// letGoIdle ends the open connections that had no packet for longest.
 func (t *table) letGoIdle() {
 	for _, c := range t.idlest(func(c *connection) bool { return c.handle != nil && !c.ended }) {
 		t.letGo(c)
@@ -176,7 +179,7 @@ func (t *table) letGo(c *connection) {
 	}
 }
 
-// idlest returns the half of some connections that had no packet for longest.
+// idlest returns the eighth of some connections that had no packet for longest.
 func (t *table) idlest(some func(*connection) bool) []*connection {
 	var all []*connection
 	for _, c := range t.connections {
@@ -185,7 +188,7 @@ func (t *table) idlest(some func(*connection) bool) []*connection {
 		}
 	}
 	slices.SortFunc(all, func(a, b *connection) int { return cmp.Compare(a.lastPacket, b.lastPacket) })
-	return all[:len(all)/2]
+	return all[:len(all)/8]
 }
 
 // finish hands on all that waits.

@@ -243,13 +243,13 @@ func labelled(b []byte) (protocol, []byte) {
 	return pseudowire, b
 }
 
-// looksIP reports whether b may be a whole IP packet.
+// looksIP reports whether b may be an IP packet: a whole one, or one with a valid checksum.
 func looksIP(b []byte) bool {
 	be := binary.BigEndian
 	switch {
 	case len(b) >= 20 && b[0]>>4 == 4:
-		length := int(be.Uint16(b[2:]))
-		return b[0]&15 >= 5 && length >= 20 && length <= len(b)
+		header, length := int(b[0]&15)*4, int(be.Uint16(b[2:]))
+		return header >= 20 && length >= header && (length <= len(b) || header <= len(b) && sum16(b[:header]) == 0xffff)
 	case len(b) >= 40 && b[0]>>4 == 6:
 		return 40+int(be.Uint16(b[4:])) <= len(b)
 	}

@@ -107,7 +107,7 @@ func (u *unread) inFlow(outer, p protocol, from, to endpoint) bool {
 // isTelling reports whether there may be TLS in packets of protocol p, so that it matters whose they are.
 func isTelling(p protocol) bool {
 	switch p {
-	case quic, dtls, ipProtocol | 50, ipProtocol | 108, ipProtocol | 115, ipProtocol | 132, capwapDTLS:
+	case quic, dtls, wireGuard, esp, ipProtocol | 108, ipProtocol | 115, ipProtocol | 132, capwapDTLS:
 		return true
 	}
 	return false
@@ -218,7 +218,7 @@ var names = map[protocol]string{
 	ipProtocol | 2:   "IGMP",
 	ipProtocol | 33:  "DCCP",
 	ipProtocol | 46:  "RSVP",
-	ipProtocol | 50:  "encrypted IPsec (ESP)",
+	esp:              "encrypted IPsec (ESP)",
 	ipProtocol | 55:  "Mobile IP",
 	ipProtocol | 59:  "empty IPv6",
 	ipProtocol | 88:  "EIGRP",
@@ -261,4 +261,5 @@ var names = map[protocol]string{
 	wlanFragment:    "fragmented 802.11",
 	quic:            "QUIC",
 	dtls:            "DTLS",
+	wireGuard:       "WireGuard",
 }

@@ -5,7 +5,7 @@ import "sync"
 const (
 	spreadBatch = 64 << 10 // bytes of data of a connection that are handed on at once
 	spreadQueue = 32       // batches that wait for each goroutine
-	spreadOpen  = 512      // connections that have a batch; past it all are handed on
+	spreadOpen  = 256      // connections that have a batch; past it all are handed on
 )
 
 // Spread is a sink that hands events on to another in several goroutines, the events of one connection in one of them
