@@ -91,6 +91,8 @@ func link(number uint32, b []byte) (protocol, []byte) {
 		return typed(b, 3)
 	case 107: // Frame Relay
 		return frameRelay(b)
+	case 6: // Token Ring
+		return tokenRing(b)
 	case 10: // FDDI
 		return after(llc, b, 13)
 	case 100: // RFC 1483
@@ -115,12 +117,16 @@ func link(number uint32, b []byte) (protocol, []byte) {
 		if len(b) >= 8 {
 			return after(linkType|protocol(b[4])|protocol(b[5])<<8, b, int(binary.LittleEndian.Uint16(b[2:])))
 		}
+	case 138: // IP over IEEE 1394, as Apple has it
+		return typed(b, 16)
 	case 219:
 		return mpls, b
 	case 239:
 		return nflog(b)
-	case 240: // netANALYZER
-		return after(ethernet, b, 4)
+	case 240, 241: // netANALYZER, and with the preamble
+		return after(ethernet, b, 4+8*int(number-240))
+	case 274: // Ethernet with its preamble
+		return after(ethernet, b, 8)
 	case 149, 258: // PKTAP; 149 is its number on Apple's systems
 		return pktap(b)
 	default:
@@ -156,6 +162,8 @@ func ether(number protocol, b []byte) (protocol, []byte) {
 		return pppoe(b)
 	case 0x880b:
 		return ppp, b
+	case 0x894f:
+		return serviceHeader(b)
 	}
 	if number < 0x600 && number > 0 {
 		return llc, b[:min(int(number), len(b))]
@@ -192,6 +200,15 @@ func logicalLink(b []byte) (protocol, []byte) {
 		return anyIP, b[3:]
 	}
 	return notRead, nil
+}
+
+// tokenRing passes over the header of IEEE 802.5, which may have routing information.
+func tokenRing(b []byte) (protocol, []byte) {
+	length := 14
+	if len(b) > 14 && b[8]&0x80 != 0 {
+		length += int(b[14] & 0x1f)
+	}
+	return after(llc, b, length)
 }
 
 // pointToPoint reads the header of a PPP frame (RFC 1661, section 2, and RFC 1662, section 3.1), whose fields may be

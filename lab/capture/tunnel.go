@@ -67,11 +67,7 @@ func tunnel(p protocol, b []byte) (protocol, []byte) {
 	case vxlan:
 		return after(ethernet, b, 8)
 	case vxlanGPE: // draft-ietf-nvo3-vxlan-gpe
-		next := map[byte]protocol{1: ipv4, 2: ipv6, 3: ethernet, 5: mpls}[b[3]]
-		if next == 0 {
-			return notRead, nil
-		}
-		return next, b[8:]
+		return service(b[3], b, 8)
 	case geneve: // RFC 8926, section 3.4
 		return after(etherType|protocol(be.Uint16(b[2:])), b, 8+int(b[0]&0x3f)*4)
 	case gtp:
@@ -92,6 +88,29 @@ func tunnel(p protocol, b []byte) (protocol, []byte) {
 			return ipv4, b
 		}
 		return after(anyIP, b, 4)
+	}
+	return notRead, nil
+}
+
+// serviceHeader reads a Network Service Header (RFC 8300, section 2.2).
+func serviceHeader(b []byte) (protocol, []byte) {
+	if len(b) < 8 {
+		return malformed, nil
+	}
+	return service(b[3], b, int(b[1]&0x3f)*4)
+}
+
+// service returns what is behind the first n bytes of b by the number that NSH and VXLAN-GPE have for it.
+func service(next byte, b []byte, n int) (protocol, []byte) {
+	switch next {
+	case 1, 2:
+		return after(anyIP, b, n)
+	case 3:
+		return after(ethernet, b, n)
+	case 4:
+		return after(etherType|0x894f, b, n)
+	case 5:
+		return after(mpls, b, n)
 	}
 	return notRead, nil
 }

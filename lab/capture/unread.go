@@ -170,7 +170,6 @@ func (p protocol) String() string {
 
 // names are those of protocols that captures often have, and of what can be read no further.
 var names = map[protocol]string{
-	linkType | 6:   "Token Ring",
 	linkType | 7:   "ARCNET",
 	linkType | 143: "DOCSIS",
 	linkType | 187: "Bluetooth",

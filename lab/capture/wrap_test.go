@@ -244,6 +244,12 @@ var encapsulations = []encapsulation{
 	{"VXLAN on Linux's port", 1, func(ip []byte) []byte {
 		return overUDP(8472, cat([]byte{8, 0, 0, 0, 0, 0, 7, 0}, etherIP(ip)))
 	}, "it does not know the port"},
+	{"NSH", 1, func(ip []byte) []byte {
+		return ether(0x894f, cat([]byte{0, 6, 1, 3, 0, 0, 7, 255}, make([]byte, 16), etherIP(ip)))
+	}, ""},
+	{"NSH in VXLAN-GPE", 1, func(ip []byte) []byte {
+		return overUDP(4790, cat([]byte{0x0c, 0, 0, 4, 0, 0, 7, 0}, []byte{0, 2, 2, map[bool]byte{false: 1, true: 2}[isSix(ip)], 0, 0, 7, 255}, ip))
+	}, ""},
 	{"VXLAN-GPE", 1, func(ip []byte) []byte {
 		return overUDP(4790, cat([]byte{0x0c, 0, 0, map[bool]byte{false: 1, true: 2}[isSix(ip)], 0, 0, 7, 0}, ip))
 	}, ""},
@@ -307,6 +313,14 @@ var encapsulations = []encapsulation{
 	{"Frame Relay", 107, func(ip []byte) []byte {
 		return cat([]byte{0x18, 0x41, 3, map[bool]byte{false: 0xcc, true: 0x8e}[isSix(ip)]}, ip)
 	}, "it wants to be told how frames are encapsulated"},
+	{"Token Ring", 6, func(ip []byte) []byte {
+		return cat([]byte{0x10, 0x40}, lowMACs[:6], []byte{0x82, 0, 0, 0, 0, 1}, []byte{6, 0, 0, 1, 0, 2}, snap(ip))
+	}, ""},
+	{"IP over IEEE 1394", 138, func(ip []byte) []byte { return cat(make([]byte, 16), u16(kindOf(ip)), ip) }, ""},
+	{"netANALYZER", 240, func(ip []byte) []byte { return cat(make([]byte, 4), etherIP(ip), make([]byte, 4)) }, "it wants a version in the header"},
+	{"Ethernet with its preamble", 274, func(ip []byte) []byte {
+		return cat([]byte{0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0xd5}, etherIP(ip), make([]byte, 4))
+	}, ""},
 	{"FDDI", 10, func(ip []byte) []byte { return cat([]byte{0x50}, lowMACs, snap(ip)) }, ""},
 	{"ATM, RFC 1483", 100, snap, ""},
 	{"MPLS as link type", 219, func(ip []byte) []byte { return cat(mplsLabels(100), ip) }, "it does not know the link type"},
