@@ -320,7 +320,7 @@ var encapsulations = []encapsulation{
 	{"netANALYZER", 240, func(ip []byte) []byte { return cat(make([]byte, 4), etherIP(ip), make([]byte, 4)) }, "it wants a version in the header"},
 	{"Ethernet with its preamble", 274, func(ip []byte) []byte {
 		return cat([]byte{0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0xd5}, etherIP(ip), make([]byte, 4))
-	}, ""},
+	}, "it wants the frame's checksum to be right"},
 	{"FDDI", 10, func(ip []byte) []byte { return cat([]byte{0x50}, lowMACs, snap(ip)) }, ""},
 	{"ATM, RFC 1483", 100, snap, ""},
 	{"MPLS as link type", 219, func(ip []byte) []byte { return cat(mplsLabels(100), ip) }, "it does not know the link type"},
