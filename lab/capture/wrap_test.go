@@ -3,6 +3,7 @@ package capture_test
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/crc32"
 	"slices"
 )
 
@@ -319,8 +320,8 @@ var encapsulations = []encapsulation{
 	{"IP over IEEE 1394", 138, func(ip []byte) []byte { return cat(make([]byte, 16), u16(kindOf(ip)), ip) }, ""},
 	{"netANALYZER", 240, func(ip []byte) []byte { return cat(make([]byte, 4), etherIP(ip), make([]byte, 4)) }, "it wants a version in the header"},
 	{"Ethernet with its preamble", 274, func(ip []byte) []byte {
-		return cat([]byte{0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0xd5}, etherIP(ip), make([]byte, 4))
-	}, "it wants the frame's checksum to be right"},
+		return cat([]byte{0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0xd5}, etherIP(ip), littleEndian.AppendUint32(nil, crc32.ChecksumIEEE(etherIP(ip))))
+	}, ""},
 	{"FDDI", 10, func(ip []byte) []byte { return cat([]byte{0x50}, lowMACs, snap(ip)) }, ""},
 	{"ATM, RFC 1483", 100, snap, ""},
 	{"MPLS as link type", 219, func(ip []byte) []byte { return cat(mplsLabels(100), ip) }, "it does not know the link type"},
