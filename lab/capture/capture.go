@@ -24,7 +24,8 @@
 //
 // # Reading
 //
-// [Read] does the reverse, with any pcap or pcapng file: it hands on the events of the TCP connections in it.
+// [Read] does the reverse, with any pcap or pcapng file: it hands on the events of the TCP connections in it, whatever they
+// are tunnelled in, and names what it passes over.
 package capture
 
 import (
@@ -141,7 +142,7 @@ func Create(name string, o Options) (*Writer, error) {
 	var made fs.FileInfo
 	if f, ok := file.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			made = info
+			made, name = info, f.Name()
 		}
 	}
 	w, err := newWriter(file, name, o)
@@ -181,6 +182,10 @@ func (w *Writer) Kept() string {
 	defer w.mu.Unlock()
 	return w.kept
 }
+
+// Name returns the name of the file that Create records to. It is another one than Create was told where a file of that
+// name could not be moved: then it is the next one of those that Kept gives.
+func (w *Writer) Name() string { return w.out.name }
 
 // Open begins the recording of a connection: see wiretap.Sink.
 func (w *Writer) Open(e wiretap.Event) wiretap.Handler {

@@ -2,13 +2,17 @@ package capture
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-const maxComments = 16 // that are kept of a connection before it opens
+const (
+	maxComments = 16 // that are kept of a connection before it opens
+	maxOthers   = 8  // sequence numbers of further SYNs that are kept
+)
 
 // connection puts the segments of one connection in order. It hands on what was sent first: a side's bytes in the order
 // of their sequence numbers, and no segment before what it acknowledges. Segments wait for those that should come before
@@ -16,13 +20,16 @@ const maxComments = 16 // that are kept of a connection before it opens
 type connection struct {
 	table      *table
 	key        pair
-	number     int // of the TCP stream
+	stream     int // its number
 	lastPacket int64
 	began      time.Time // its first packet
 	last       time.Time // its last event
 	handle     wiretap.Handler
 	client     int // index in directions of the client's; known once it is open or knowsClient
 	ended      bool
+	abandoned  bool // before it has ended
+	reset      bool // there was a RST
+	closer     int  // index of the direction whose side a RST was sent to
 
 	knowsClient bool
 	directions  [2]direction // of the lower endpoint and of the higher one
@@ -37,6 +44,68 @@ func (c *connection) isReused(s *segment, from int) bool {
 	return c.ended || d.finished || d.syn && d.first != s.seq || !d.syn && d.begun
 }
 
+// isOther reports whether a SYN begins another stream between the same endpoints: it does if its sequence number is not
+// the one that the stream's direction has begun with, as far as that is known. This is Wireshark's rule.
+func (c *connection) isOther(s *segment, from int) bool {
+	d := &c.directions[from]
+	return d.based && d.base != s.seq
+}
+
+// number takes from a segment what isOther goes by.
+func (c *connection) number(s *segment, from int) {
+	d, peer := &c.directions[from], &c.directions[1-from]
+	if s.syn && s.acks && d.based {
+		d.base = s.seq
+	}
+	if s.quoted {
+		return
+	}
+	if !d.based {
+		d.based, d.base = true, s.seq
+		if !s.syn {
+			d.base--
+		}
+	}
+	if s.acks && !peer.based {
+		peer.based, peer.base = true, s.ack-1
+	}
+}
+
+// renumber takes another stream number for a connection whose SYN came after later packets. It keeps the one that the sink
+// knows.
+func (c *connection) renumber() {
+	if c.handle == nil {
+		c.stream = c.table.streams
+	}
+	c.table.streams++
+	c.directions[0].based, c.directions[1].based = false, false
+}
+
+// again begins a connection anew that was refused, or never opened: its SYN was sent again.
+func (c *connection) again() {
+	a, b := &c.directions[0], &c.directions[1]
+	*a, *b = direction{based: a.based, base: a.base}, direction{based: b.based, base: b.base}
+	c.ended, c.knowsClient = false, false
+}
+
+// late takes a segment of a connection that has ended.
+func (c *connection) late(s *segment, from int) {
+	d, end := &c.directions[from], s.seq+uint32(s.length)
+	if d.begun && before(d.next, end) && !c.abandoned && !s.rst {
+		c.stray(min(int64(end-d.next), int64(s.length)))
+		d.next = end
+	}
+}
+
+// stray counts bytes that are not handed on.
+func (c *connection) stray(bytes int64) {
+	t := &c.table.stray
+	if t.bytes == 0 {
+		t.stream = c.stream
+	}
+	t.bytes += bytes
+}
+
 // segment takes a segment of the direction from.
 func (c *connection) segment(s *segment, from int) {
 	d, peer := &c.directions[from], &c.directions[1-from]
@@ -44,11 +113,21 @@ func (c *connection) segment(s *segment, from int) {
 		c.synchronise(s, from)
 		s.seq++
 	}
+	if !s.syn {
+		d.settle(s.seq)
+		if s.acks {
+			peer.settle(s.ack)
+		}
+	}
 	if s.acks && (!d.acks || before(d.acked, s.ack)) {
 		d.acked, d.acks = s.ack, true
 	}
 	if s.rst {
 		s.payload, s.length = nil, 0 // words, not of the stream (RFC 9293, section 3.10.7.4)
+	}
+	if d.syn && s.length > 0 && before(s.seq+uint32(s.length), d.first) {
+		c.stray(int64(s.length))
+		return
 	}
 	if c.isQuiet(s, d, peer) {
 		c.quiet(s, from)
@@ -80,12 +159,25 @@ func (c *connection) synchronise(s *segment, from int) {
 	}
 }
 
+// synchronise takes a SYN's sequence number. There may be several, from a server that does not remember the first: the
+// client's answer tells which one counts.
 func (d *direction) synchronise(seq uint32) {
-	if !d.syn {
+	switch {
+	case !d.syn:
 		d.syn, d.first = true, seq
+	case d.first != seq && len(d.others) < maxOthers:
+		d.others = append(d.others, seq)
 	}
 	if !d.begun {
 		d.begun, d.next = true, seq+1
+	}
+}
+
+// settle takes a sequence number that was used or acknowledged after the SYNs: the connection goes on from the one before
+// it, if that was one of theirs.
+func (d *direction) settle(next uint32) {
+	if len(d.others) > 0 && d.next == d.first+1 && slices.Contains(d.others, next-1) {
+		d.first, d.next, d.others = next-1, next, nil
 	}
 }
 
@@ -131,9 +223,14 @@ func (c *connection) deliver(s *segment, from int) {
 	}
 	closes := false
 	switch {
-	case s.rst:
+	case s.rst && !c.reset:
+		c.reset = true
 		c.emit(wiretap.Event{Kind: wiretap.Reset, From: c.side(from), Time: s.time})
-		closes, from = true, 1-from
+		if closes = c.table.live; !closes {
+			c.closer = 1 - from
+			c.table.aborted = append(c.table.aborted, c) // what is under way comes after it
+		}
+		from = 1 - from
 	case s.fin && !d.finished && d.next == s.seq+uint32(s.length):
 		d.finished = true
 		d.next++
@@ -160,7 +257,8 @@ func (c *connection) comment(s *segment, from int) {
 	}
 }
 
-// flush hands on what waits, whatever it waits for. A connection that one side has finished with was closed by it.
+// flush hands on what waits, whatever it waits for, and ends the connection: one that a side has finished with was closed by
+// it, and of another the end was not seen.
 func (c *connection) flush() {
 	for !c.ended && c.waiting > 0 {
 		if from := c.ready(); from >= 0 {
@@ -172,10 +270,16 @@ func (c *connection) flush() {
 	if c.ended {
 		return
 	}
-	for from := range c.directions {
-		if c.directions[from].finished {
-			c.emit(wiretap.Event{Kind: wiretap.Close, From: c.side(from), Time: c.last})
-		}
+	switch {
+	case c.handle == nil:
+	case c.reset:
+		c.emit(wiretap.Event{Kind: wiretap.Close, From: c.side(c.closer), Time: c.last})
+	case c.directions[0].finished:
+		c.emit(wiretap.Event{Kind: wiretap.Close, From: c.side(0), Time: c.last})
+	case c.directions[1].finished:
+		c.emit(wiretap.Event{Kind: wiretap.Close, From: c.side(1), Time: c.last})
+	default:
+		c.emit(wiretap.Event{Kind: wiretap.CutOff, Time: c.last})
 	}
 	c.end()
 }
@@ -186,24 +290,32 @@ func (c *connection) end() {
 	if c.handle == nil {
 		c.table.silent++
 	} else {
-		c.handle = func(wiretap.Event) {} // frees what the sink made for it
+		c.table.open--
+		c.handle = nobody // frees what the sink made for it
 	}
 	c.addWaiting(-c.waiting)
 	c.directions[0].queue, c.directions[1].queue, c.comments = nil, nil, nil
 }
+
+// nobody takes the events of connections that have ended.
+var nobody wiretap.Handler = func(wiretap.Event) {}
 
 // open hands the connection to the sink, if that is not done.
 func (c *connection) open() {
 	if c.handle != nil {
 		return
 	}
+	if c.table.open >= maxOpen {
+		c.table.letGoIdle()
+	}
+	c.table.open++
 	if !c.knowsClient {
 		c.client = c.guessClient()
 	}
 	client, server := c.key[c.client].addrPort(), c.key[1-c.client].addrPort()
 	c.last = c.began
 	c.handle = c.table.sink.Open(wiretap.Event{
-		Kind: wiretap.Open, Exchange: c.number, Time: c.began, From: wiretap.Client, Client: client, Server: server,
+		Kind: wiretap.Open, Exchange: c.stream, Time: c.began, From: wiretap.Client, Client: client, Server: server,
 	})
 	c.comment(&segment{time: c.began, comments: c.comments}, c.client)
 	c.comments = nil
@@ -249,6 +361,6 @@ func (c *connection) emit(e wiretap.Event) {
 		e.Time = c.last
 	}
 	c.last = e.Time
-	e.Exchange = c.number
+	e.Exchange = c.stream
 	c.handle(e)
 }

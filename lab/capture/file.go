@@ -40,7 +40,7 @@ func openFile(name string) (file io.WriteCloser, kept string, err error) {
 	case !info.Mode().IsRegular():
 		return nil, "", fmt.Errorf("%s is not a file that can be written (%s)", name, info.Mode())
 	default:
-		if kept, err = makeWay(name, info.Size()); err != nil {
+		if name, kept, err = makeWay(name, info.Size()); err != nil {
 			return nil, "", err
 		}
 	}
@@ -51,13 +51,24 @@ func openFile(name string) (file io.WriteCloser, kept string, err error) {
 // stream hides Truncate: what was in a file before the lab was told to append to it (>>) is not the lab's to cut.
 type stream struct{ io.WriteCloser }
 
-// makeWay keeps the file of that name, if there is anything in it.
-func makeWay(name string, size int64) (kept string, err error) {
-	if size == 0 {
-		return "", os.Remove(name)
+// makeWay keeps the file of that name, if there is anything in it, and returns the name for the new one: the next one of
+// its series where it cannot be moved, as on Windows while a program has it open.
+func makeWay(name string, size int64) (file, kept string, err error) {
+	if size == 0 && os.Remove(name) == nil {
+		return name, "", nil
 	}
-	return keep(name)
+	kept, err = reserve(name)
+	if err != nil {
+		return "", "", err
+	}
+	if rename(name, kept) != nil {
+		return kept, "", os.Remove(kept)
+	}
+	return name, kept, nil
 }
+
+// rename is os.Rename, but for tests.
+var rename = os.Rename
 
 // undo removes the file that openFile has created, made, and puts the kept one back. It reports whether it did: a file
 // that is in its place by now is left alone.
@@ -74,35 +85,49 @@ func undo(name string, made fs.FileInfo, kept string) (bool, error) {
 	return err == nil, err
 }
 
-// keep renames a file to the next name of its series, lab.pcapng to lab.1.pcapng, lab.2.pcapng and so on: the one with
-// the highest number is the newest, a gap is not filled, and a name once given stays.
-func keep(name string) (string, error) {
+// reserve makes an empty file of the next name in the series of name, which is lab.1.pcapng, lab.2.pcapng and so on for
+// lab.pcapng: the one with the highest number is the newest, a gap is not filled, and a name once given stays. As the file
+// was not there before, nothing is lost when another is renamed to it.
+func reserve(name string) (string, error) {
 	number, err := highest(name)
 	if err != nil {
 		return "", err
 	}
-	kept := numbered(name, number+1)
-	return kept, os.Rename(name, kept)
+	for {
+		number++
+		next := numbered(name, number)
+		file, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err == nil {
+			return next, file.Close()
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return "", err
+		}
+	}
 }
 
 // numbered puts number before the extension of name.
-func numbered(name string, number int) string {
+func numbered(name string, number int64) string {
 	ext := filepath.Ext(name)
 	return fmt.Sprintf("%s.%d%s", strings.TrimSuffix(name, ext), number, ext)
 }
 
+// maxNumber is what the lab counts up to at most: a name with a higher number is not one that it has given.
+const maxNumber = 1e15
+
 // highest returns the highest number in the series of name, 0 if it is empty.
-func highest(name string) (int, error) {
+func highest(name string) (int64, error) {
 	entries, err := os.ReadDir(filepath.Dir(name))
 	if err != nil {
 		return 0, err
 	}
 	ext := filepath.Ext(name)
 	stem := strings.TrimSuffix(filepath.Base(name), ext) + "."
-	high := 0
+	high := int64(0)
 	for _, entry := range entries {
 		middle, ok := strings.CutPrefix(strings.TrimSuffix(entry.Name(), ext), stem)
-		if n, err := strconv.Atoi(middle); ok && err == nil && entry.Name() == filepath.Base(numbered(name, n)) {
+		n, err := strconv.ParseInt(middle, 10, 64)
+		if ok && err == nil && n <= maxNumber && entry.Name() == filepath.Base(numbered(name, n)) {
 			high = max(high, n)
 		}
 	}

@@ -3,6 +3,7 @@ package capture_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -75,6 +76,80 @@ func TestOldFilesAreKept(t *testing.T) {
 	got = append(got, create())
 	if want := []string{".", "lab.1.pcapng", "lab.2.pcapng", "lab.10.pcapng", "."}; !slices.Equal(got, want) {
 		t.Errorf("kept as %q, want %q", got, want)
+	}
+}
+
+// TestNothingIsReplaced: whatever numbers there are, each recording is kept under a name of its own.
+func TestNothingIsReplaced(t *testing.T) {
+	for _, others := range [][]string{
+		{"lab.9223372036854775807.pcapng"},
+		{"lab.9223372036854775806.pcapng"},
+		{"lab.-9223372036854775808.pcapng", "lab.-1.pcapng", "lab.+1.pcapng", "lab.0.pcapng"},
+		{"lab.99999999999999999999.pcapng", "lab.18446744073709551615.pcapng"},
+		{"lab.00000000000000000001.pcapng", "lab.01.pcapng", "lab.1e3.pcapng", "lab. 1.pcapng"},
+		{"lab.1000000000000000.pcapng", "lab.1000000000000001.pcapng", "lab.1000000000000002.pcapng"},
+		{"lab." + strings.Repeat("9", 240) + ".pcapng"},
+		{"lab.4294967295.pcapng", "lab.2147483647.pcapng"},
+	} {
+		dir := t.TempDir()
+		all := map[string]string{}
+		for _, name := range others {
+			all[name] = "other people's " + name
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(all[name]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		name := filepath.Join(dir, "lab.pcapng")
+		for n := range 4 {
+			w, err := capture.Create(name, capture.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			play(w).client(fmt.Sprint("recording ", n))
+			w.Close()
+			if n > 0 && all[filepath.Base(w.Kept())] != "" {
+				t.Errorf("%q: kept as %s, which was there", others, w.Kept())
+			}
+			all[filepath.Base(w.Kept())] = fmt.Sprint("recording ", n-1)
+		}
+		all["lab.pcapng"] = "recording 3"
+		delete(all, ".")
+		for name, want := range all {
+			if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.Contains(string(got), want) {
+				t.Errorf("%q: %s is %.30q, %v, want %q", others, name, got, err, want)
+			}
+		}
+	}
+}
+
+// TestCannotBeRenamed: where the recording that is there cannot be renamed, as on Windows while another lab writes it, it
+// stays, and the new one has the next name.
+func TestCannotBeRenamed(t *testing.T) {
+	defer capture.SetRename(func(string, string) error { return os.ErrPermission })()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "lab.pcapng")
+	var all []*capture.Writer
+	for range 3 {
+		w, err := capture.Create(name, capture.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, w)
+	}
+	for i, want := range []string{"lab.pcapng", "lab.1.pcapng", "lab.2.pcapng"} {
+		if i < 2 { // the last one records nothing
+			play(all[i]).client(want)
+		}
+		if err := all[i].Close(); err != nil || all[i].Kept() != "" || all[i].Name() != filepath.Join(dir, want) {
+			t.Errorf("recording %d is %s, kept %q, %v, want %s", i, all[i].Name(), all[i].Kept(), err, want)
+		}
+		got, err := os.ReadFile(all[i].Name())
+		if i < 2 && (err != nil || !strings.Contains(string(got), want)) {
+			t.Errorf("%s holds %.30q, %v", want, got, err)
+		}
+		if i == 2 && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is left: %v", want, err)
+		}
 	}
 }
 

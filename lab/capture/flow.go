@@ -47,7 +47,7 @@ func (f *flow) handle(e wiretap.Event) {
 		f.add(e)
 		f.w.arm()
 	}
-	if e.Kind == wiretap.Close {
+	if e.Kind == wiretap.Close || e.Kind == wiretap.CutOff {
 		f.w.forget(f)
 	}
 }
@@ -106,7 +106,7 @@ func (f *flow) foresee(events []wiretap.Event) {
 }
 
 func (f *flow) record(e wiretap.Event) {
-	if e.Kind == wiretap.Open {
+	if f.segments == nil {
 		f.open(e)
 		return
 	}
@@ -127,6 +127,9 @@ func (f *flow) record(e wiretap.Event) {
 		f.segments.rst(e.From)
 	case wiretap.Close:
 		f.segments.fin(e.From)
+		f.releaseAll()
+		f.ended = true
+	case wiretap.CutOff:
 		f.releaseAll()
 		f.ended = true
 	}

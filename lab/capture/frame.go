@@ -1,27 +1,12 @@
 package capture
 
 import (
-	"bytes"
-	"fmt"
-	"maps"
-	"slices"
+	"encoding/binary"
 	"time"
-
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/ip4defrag"
-	"github.com/gopacket/gopacket/ip6defrag"
-	"github.com/gopacket/gopacket/layers"
 )
 
-// Link types (the LINKTYPE_ registry) that have several numbers.
-const (
-	linkRawDLT     = 12 // DLT_RAW of most systems, where files should say 101
-	linkRawOpenBSD = 14
-	linkRaw        = 101
-)
-
-// maxFragments bounds the fragments that wait for others, in bytes. Past it all of them are forgotten.
-const maxFragments = 16 << 20
+// maxHeaders bounds the headers of a frame that are looked behind: encapsulations may be nested.
+const maxHeaders = 64
 
 // segment is a TCP segment of a capture file. Its slices are borrowed.
 type segment struct {
@@ -30,6 +15,7 @@ type segment struct {
 	seq, ack      uint32
 	syn, fin, rst bool
 	acks          bool   // ack means something
+	quoted        bool   // an ICMP error quotes it
 	payload       []byte // as much of it as was captured
 	length        int    // of the payload, in bytes
 	comments      []string
@@ -41,151 +27,120 @@ type endpoint struct {
 	port uint16
 }
 
-// frames finds TCP segments in frames.
+// frames finds TCP segments in frames, whatever they are wrapped in.
+//
+// The headers are taken apart here and not by gopacket's layers: those know no CAPWAP, Cisco metadata, Teredo or NFLOG,
+// guess what MPLS carries, take the last bytes of each 802.11 frame for its checksum, give up a TCP header that was cut
+// within its options, and do not say what they stop at.
 type frames struct {
-	deliver func(*segment)
-	foreign map[uint32]int // frames of link types that are not known
-	segment segment
+	deliver   func(*segment)
+	unread    *unread
+	fragments fragments
 
-	eth       layers.Ethernet
-	vlan      layers.Dot1Q
-	cooked    layers.LinuxSLL
-	cooked2   layers.LinuxSLL2
-	ip4       layers.IPv4
-	ip6       layers.IPv6
-	extension layers.IPv6ExtensionSkipper
-	fragment  layers.IPv6Fragment
-	tcp       layers.TCP
-
-	ip        gopacket.LayerType // of ip4 and ip6, the one that was decoded last
-	known     gopacket.DecodingLayerContainer
-	decoders  map[gopacket.LayerType]gopacket.DecodingLayerFunc
-	decoded   []gopacket.LayerType
-	defrag4   *ip4defrag.IPv4Defragmenter
-	defrag6   *ip6defrag.IPv6Defragmenter
-	fragments int // bytes that wait in both
+	segment segment // its endpoints are those of the innermost header so far
+	cut     int     // bytes of the innermost IP packet that were not captured
+	depth   int     // headers so far
 }
 
 func newFrames(deliver func(*segment)) *frames {
-	f := &frames{
-		deliver:  deliver,
-		foreign:  make(map[uint32]int),
-		decoders: make(map[gopacket.LayerType]gopacket.DecodingLayerFunc),
-	}
-	f.forgetFragments()
-	f.known = gopacket.DecodingLayerArray(nil)
-	for _, l := range []gopacket.DecodingLayer{
-		&f.eth, &f.vlan, &f.cooked, &f.cooked2, &f.ip4, &f.ip6,
-		&f.extension, &f.fragment, // in this order: the first would pass over a fragment header
-		&f.tcp,
-	} {
-		f.known = f.known.Put(l)
-	}
-	return f
+	return &frames{deliver: deliver, unread: newUnread()}
 }
 
-// frame delivers the segment in a frame, if there is one.
+// frame delivers the segments in a frame.
 func (f *frames) frame(p *frame) {
-	first, data := payload(p.link, p.data)
-	if first == gopacket.LayerTypeZero {
-		f.foreign[p.link]++
-		return
-	}
-	f.segment.time, f.segment.comments = p.time, p.comments
-	f.decode(first, data)
+	s := &f.segment
+	s.time, s.comments, s.quoted = p.time, p.comments, false
+	s.from, s.to = endpoint{}, endpoint{}
+	f.cut, f.depth = 0, 0
+	f.decode(linkType|protocol(p.link), p.data)
 }
 
-// payload returns what is in a frame of a link type, with the type of its first header: LayerTypeZero if the link type is
-// not known.
-func payload(link uint32, b []byte) (gopacket.LayerType, []byte) {
-	switch link {
-	case uint32(layers.LinkTypeEthernet):
-		return layers.LayerTypeEthernet, b
-	case uint32(layers.LinkTypeLinuxSLL):
-		return layers.LayerTypeLinuxSLL, b
-	case uint32(layers.LinkTypeLinuxSLL2):
-		return layers.LayerTypeLinuxSLL2, b
-	case uint32(layers.LinkTypeNull), uint32(layers.LinkTypeLoop):
-		return ipPayload(b[min(4, len(b)):]) // behind a number of the address family, which each system chooses for itself
-	case uint32(layers.LinkTypePPP):
-		return ipPayload(pppPayload(b))
-	case linkRaw, linkRawDLT, linkRawOpenBSD, uint32(layers.LinkTypeIPv4), uint32(layers.LinkTypeIPv6):
-		return ipPayload(b)
-	}
-	return gopacket.LayerTypeZero, nil
-}
-
-// ipPayload returns an IP packet with the type of its header.
-func ipPayload(b []byte) (gopacket.LayerType, []byte) {
-	if len(b) > 0 && b[0]>>4 == 6 {
-		return layers.LayerTypeIPv6, b
-	}
-	return layers.LayerTypeIPv4, b
-}
-
-// pppPayload returns the IP packet in a PPP frame (RFC 1661, section 2, and RFC 1662, section 3.1), nil if it is none.
-func pppPayload(b []byte) []byte {
-	b = bytes.TrimPrefix(b, []byte{0xff, 3})
-	b = bytes.TrimPrefix(b, []byte{0}) // the protocol may be compressed
-	if len(b) > 0 && (b[0] == 0x21 || b[0] == 0x57) {
-		return b[1:]
-	}
-	return nil
-}
-
-// decode takes data apart from layer first on. What ends in no TCP segment, or does not parse, is passed over.
-func (f *frames) decode(first gopacket.LayerType, data []byte) {
-	decode, ok := f.decoders[first]
-	if !ok {
-		decode = f.known.LayersDecoder(first, gopacket.NilDecodeFeedback)
-		f.decoders[first] = decode
-	}
-	f.decoded = f.decoded[:0]
-	decode(data, &f.decoded)
-	for _, l := range f.decoded {
-		switch l {
-		case layers.LayerTypeIPv4, layers.LayerTypeIPv6:
-			f.ip = l
-		case layers.LayerTypeTCP:
-			f.found()
+// decode takes b apart, whose first header is of protocol p.
+func (f *frames) decode(p protocol, b []byte) {
+	for ; f.depth < maxHeaders; f.depth++ {
+		next, rest := f.header(p, b)
+		switch next {
+		case taken:
+			return
+		case notRead:
+			f.pass(p)
+			return
+		case malformed:
+			f.pass(malformed)
 			return
 		}
+		p, b = next, rest
 	}
-	if len(f.decoded) == 0 {
-		return
-	}
-	switch f.decoded[len(f.decoded)-1] {
-	case layers.LayerTypeIPv4:
-		if f.ip4.NextLayerType() == gopacket.LayerTypeFragment {
-			f.fragment4()
-		}
-	case layers.LayerTypeIPv6Fragment:
-		f.fragment6()
+	f.pass(nested)
+}
+
+// pass counts a packet that ends in protocol p, unless it is one that was counted as the ICMP error that quotes it.
+func (f *frames) pass(p protocol) {
+	if !f.segment.quoted {
+		f.unread.add(p, f.segment.from, f.segment.to)
 	}
 }
 
-// found delivers the segment that was decoded. A packet whose length says that it is longer than what there is was cut
-// when it was captured.
-func (f *frames) found() {
-	s := &f.segment
-	cut := 0
-	switch f.ip {
-	case layers.LayerTypeIPv4:
-		s.from.addr, s.to.addr = mapped(f.ip4.SrcIP), mapped(f.ip4.DstIP)
-		cut = int(f.ip4.Length) - len(f.ip4.Contents) - len(f.ip4.Payload)
-	case layers.LayerTypeIPv6:
-		s.from.addr, s.to.addr = [16]byte(f.ip6.SrcIP), [16]byte(f.ip6.DstIP)
-		cut = int(f.ip6.Length) - len(f.ip6.Payload)
-		if f.ip6.HopByHop != nil {
-			cut -= f.ip6.HopByHop.ActualLength
-		}
+// header looks at the first header of b, which is of protocol p, and returns what is behind it: taken if nothing needs
+// to be, notRead if p is not known.
+func (f *frames) header(p protocol, b []byte) (protocol, []byte) {
+	switch p {
+	case ethernet, etherType | 0x6558:
+		return typed(b, 12)
+	case ipv4, ipProtocol | 4:
+		return f.ip4(b)
+	case ipv6, ipProtocol | 41:
+		return f.ip6(b)
+	case tcp:
+		return f.tcp(b)
+	case udp:
+		return f.udp(b)
+	case icmp4, icmp6:
+		return f.icmp(p, b)
+	case ipProtocol | 0, ipProtocol | 43, ipProtocol | 60, ipProtocol | 135, ipProtocol | 139, ipProtocol | 140:
+		return extension(b, 1, 8)
+	case ipProtocol | 51: // AH
+		return extension(b, 2, 4)
+	case ipProtocol | 44:
+		return f.fragment6(b)
+	case wlan, wlanPadded:
+		return f.wlan(b, p == wlanPadded)
+	case wlanInCAPWAP:
+		return f.nativeWLAN(b)
+	case capwap:
+		return f.capwap(b)
 	}
-	s.from.port, s.to.port = uint16(f.tcp.SrcPort), uint16(f.tcp.DstPort)
-	s.seq, s.ack, s.acks = f.tcp.Seq, f.tcp.Ack, f.tcp.ACK
-	s.syn, s.fin, s.rst = f.tcp.SYN, f.tcp.FIN, f.tcp.RST
-	s.payload = f.tcp.Payload
-	s.length = len(s.payload) + max(cut, 0)
-	f.deliver(s)
+	switch p &^ 0xffff {
+	case linkType:
+		return link(uint32(p&0xffff), b)
+	case etherType:
+		return ether(p&0xffff, b)
+	}
+	return tunnel(p, b)
+}
+
+// ip4 looks at an IPv4 header (RFC 791).
+func (f *frames) ip4(b []byte) (protocol, []byte) {
+	if len(b) < 20 || b[0]>>4 != 4 {
+		return malformed, nil
+	}
+	be := binary.BigEndian
+	header, length := int(b[0]&15)*4, int(be.Uint16(b[2:]))
+	if length == 0 {
+		length = len(b) // the sender's network card was to cut it into segments
+	}
+	if header < 20 || length < header || len(b) < header {
+		return malformed, nil
+	}
+	f.cut = max(length-len(b), 0)
+	s := &f.segment
+	s.from, s.to = endpoint{addr: mapped(b[12:16])}, endpoint{addr: mapped(b[16:20])}
+	p, payload := ipProtocol|protocol(b[9]), b[header:min(length, len(b))]
+	place := be.Uint16(b[6:])
+	if place&0x3fff == 0 {
+		return p, payload
+	}
+	return f.fragment(p, uint32(be.Uint16(b[4:])), int(place&0x1fff)*8, place&0x2000 != 0, payload)
 }
 
 // mapped returns an IPv4 address as IPv6 (RFC 4291, section 2.5.5.2).
@@ -195,61 +150,100 @@ func mapped(ip4 []byte) [16]byte {
 	return a
 }
 
-// fragment4 keeps the fragment that was decoded and delivers the segment that it completes.
-func (f *frames) fragment4() {
-	kept := &layers.IPv4{}
-	packet := slices.Concat(f.ip4.Contents, f.ip4.Payload)
-	if kept.DecodeFromBytes(packet, gopacket.NilDecodeFeedback) != nil {
-		return
+// ip6 looks at an IPv6 header (RFC 8200, section 3).
+func (f *frames) ip6(b []byte) (protocol, []byte) {
+	if len(b) < 40 || b[0]>>4 != 6 {
+		return malformed, nil
 	}
-	f.keepFragment(len(packet))
-	whole, err := f.defrag4.DefragIPv4WithTimestamp(kept, f.segment.time)
-	if err != nil || whole == nil {
-		return
+	length := 40 + int(binary.BigEndian.Uint16(b[4:]))
+	if length == 40 {
+		length = len(b) // a jumbogram, or one that the network card was to cut
 	}
-	f.ip4 = *whole
-	f.ip4.Contents = nil
-	f.ip4.Length = uint16(len(whole.Payload))
-	f.whole(whole.NextLayerType(), whole.Payload)
+	f.cut = max(length-len(b), 0)
+	s := &f.segment
+	s.from, s.to = endpoint{addr: [16]byte(b[8:24])}, endpoint{addr: [16]byte(b[24:40])}
+	return ipProtocol | protocol(b[6]), b[40:min(length, len(b))]
 }
 
-// fragment6 is fragment4 for IPv6.
-func (f *frames) fragment6() {
-	ip, fragment := f.ip6, f.fragment
-	ip.SrcIP, ip.DstIP = slices.Clone(ip.SrcIP), slices.Clone(ip.DstIP)
-	fragment.Payload = slices.Clone(fragment.Payload)
-	f.keepFragment(len(fragment.Payload))
-	whole := f.defrag6.DefragIPv6(&ip, &fragment)
+// extension looks at a header that has its length in its second byte, in units, of which it counts more than it says: an
+// IPv6 extension header (RFC 8200, section 4), or AH (RFC 4302, section 2).
+func extension(b []byte, more, unit int) (protocol, []byte) {
+	if len(b) < 2 {
+		return malformed, nil
+	}
+	return after(ipProtocol|protocol(b[0]), b, (int(b[1])+more)*unit)
+}
+
+// fragment6 looks at an IPv6 fragment header (RFC 8200, section 4.5).
+func (f *frames) fragment6(b []byte) (protocol, []byte) {
+	if len(b) < 8 {
+		return malformed, nil
+	}
+	be := binary.BigEndian
+	p, place := ipProtocol|protocol(b[0]), be.Uint16(b[2:])
+	if place&^6 == 0 {
+		return p, b[8:]
+	}
+	return f.fragment(p, be.Uint32(b[4:]), int(place&^7), place&1 != 0, b[8:])
+}
+
+// fragment keeps a fragment of a packet and decodes the packet that it completes. Of a packet whose first fragment was
+// not captured whole, that is all that can be read.
+func (f *frames) fragment(p protocol, id uint32, offset int, more bool, payload []byte) (protocol, []byte) {
+	if f.cut > 0 || f.segment.quoted {
+		if offset == 0 {
+			return p, payload
+		}
+		return fragmented, nil
+	}
+	key := fragmentKey{f.segment.from.addr, f.segment.to.addr, id, p}
+	whole := f.fragments.add(key, fragment{offset, payload}, more, f.segment.time)
 	if whole == nil {
-		return
+		return taken, nil
 	}
-	f.ip6 = *whole
-	f.ip6.Length = uint16(len(whole.Payload))
-	f.whole(whole.NextLayerType(), whole.Payload)
+	return p, whole
 }
 
-// keepFragment counts a fragment of size bytes.
-func (f *frames) keepFragment(size int) {
-	if f.fragments += size; f.fragments > maxFragments {
-		f.forgetFragments()
+// icmp looks at an ICMP message (RFC 792, RFC 4443). An error quotes the packet that it is about.
+func (f *frames) icmp(p protocol, b []byte) (protocol, []byte) {
+	f.pass(p)
+	if f.segment.quoted || len(b) < 8 {
+		return taken, nil
 	}
+	f.segment.quoted = true
+	switch kind := b[0]; {
+	case p == icmp4 && (kind >= 3 && kind <= 5 || kind == 11 || kind == 12), p == icmp6 && kind >= 1 && kind <= 4:
+		return anyIP, b[8:]
+	}
+	return taken, nil
 }
 
-func (f *frames) forgetFragments() {
-	f.defrag4, f.defrag6, f.fragments = ip4defrag.NewIPv4Defragmenter(), ip6defrag.NewIPv6Defragmenter(), 0
+// tcp delivers a segment (RFC 9293, section 3.1). If it was cut when it was captured, or quoted, its length says how long it
+// was; what counts is in the first 16 bytes.
+func (f *frames) tcp(b []byte) (protocol, []byte) {
+	if len(b) < 16 {
+		return malformed, nil
+	}
+	header := int(b[12]>>4) * 4
+	if header < 20 || header > len(b)+f.cut {
+		return malformed, nil
+	}
+	be := binary.BigEndian
+	s := &f.segment
+	s.from.port, s.to.port = be.Uint16(b), be.Uint16(b[2:])
+	s.seq, s.ack = be.Uint32(b[4:]), be.Uint32(b[8:])
+	flags := b[13]
+	s.syn, s.fin, s.rst, s.acks = flags&flagSYN != 0, flags&flagFIN != 0, flags&flagRST != 0, flags&flagACK != 0
+	s.payload = b[min(header, len(b)):]
+	s.length = len(b) + f.cut - header
+	f.deliver(s)
+	return taken, nil
 }
 
-// whole delivers the segment in the payload, which begins with a header of type first, of a packet that was put together.
-func (f *frames) whole(first gopacket.LayerType, payload []byte) {
-	f.fragments = max(f.fragments-len(payload), 0)
-	if first == layers.LayerTypeTCP || layers.LayerClassIPv6Extension.Contains(first) {
-		f.decode(first, payload)
+// after is what is behind the first n bytes of b.
+func after(p protocol, b []byte, n int) (protocol, []byte) {
+	if len(b) < n {
+		return malformed, nil
 	}
-}
-
-// notice says how many frames were of a link type that is not known.
-func (f *frames) notice(say func(string)) {
-	for _, link := range slices.Sorted(maps.Keys(f.foreign)) {
-		say(fmt.Sprintf("packets passed over, of link type %d, in which TCP is not looked for: %d", link, f.foreign[link]))
-	}
+	return p, b[n:]
 }

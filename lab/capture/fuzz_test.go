@@ -13,6 +13,10 @@ import (
 // or RST came before them.
 //
 // Each operation is three bytes: kind and side, length, and how it looks.
+//
+//	go test -run '^$' -fuzz FuzzEvents -fuzzminimizetime 20x ./lab/capture
+//
+// By default new inputs are made smaller for up to a minute each, and most of the time goes there.
 func FuzzEvents(f *testing.F) {
 	data, secret, verdict := byte(wiretap.Data), byte(wiretap.Secret), byte(wiretap.Verdict)
 	half, reset, end := byte(wiretap.HalfClose), byte(wiretap.Reset), byte(wiretap.Close)
@@ -20,6 +24,7 @@ func FuzzEvents(f *testing.F) {
 	f.Add(uint32(1), []byte{data, 100, 22, data | server, 200, 22, secret, 5, 0, data, 9, 23, half, 0, 0, end | server, 0, 0})
 	f.Add(uint32(0xffffff00), []byte{data | server, 255, 22, secret | server, 1, 1, reset, 0, 0, verdict, 9, 9, data, 1, 1, end, 0, 0})
 	f.Add(uint32(7), []byte{data, 255, 0, data, 255, 255, half, 0, 0, half, 0, 0, data, 3, 3, end, 0, 0, end, 0, 0, data, 1, 1})
+	f.Add(uint32(59), []byte{byte(wiretap.Open), '0', '0', data, 9, 22, byte(wiretap.Open) | server, 0, 0, data | server, 9, 22, end, 0, 0})
 	f.Add(uint32(0), []byte{verdict, 200, 1, data, 3, 21, data, 2, 21, data, 2, 21, verdict, 2, 2})
 	f.Fuzz(func(t *testing.T, seed uint32, operations []byte) {
 		if len(operations) > 300 {
@@ -47,6 +52,8 @@ func FuzzEvents(f *testing.F) {
 				rst = true
 			case kind == wiretap.Close:
 				fin[from], closed = true, true
+			case kind == wiretap.CutOff:
+				closed = true
 			}
 		}
 		if err := w.Close(); err != nil {

@@ -162,12 +162,16 @@ func appendBlock(order binary.AppendByteOrder, b []byte, kind uint32, body []byt
 	return order.AppendUint32(b, uint32(len(body)+12))
 }
 
-// pcapngFile makes a pcapng file whose packets are in blocks of that type.
-func pcapngFile(order binary.AppendByteOrder, kind, link uint32, packets []raw) []byte {
+func sectionBlock(order binary.AppendByteOrder) []byte {
 	section := order.AppendUint32(nil, 0x1a2b3c4d)
 	section = order.AppendUint16(section, 1)
 	section = append(section, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255)
-	b := appendBlock(order, nil, sectionHeader, section)
+	return appendBlock(order, nil, sectionHeader, section)
+}
+
+// pcapngFile makes a pcapng file whose packets are in blocks of that type.
+func pcapngFile(order binary.AppendByteOrder, kind, link uint32, packets []raw) []byte {
+	b := sectionBlock(order)
 	// An interface that no packet is of, and the packets' own: its time is counted in 2^-20 s.
 	if kind != 3 {
 		b = appendBlock(order, b, interfaceBlock, append(order.AppendUint16(nil, 147), 0, 0, 0, 0, 0, 0))

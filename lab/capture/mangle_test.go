@@ -35,67 +35,6 @@ func TestReadFormats(t *testing.T) {
 	}
 }
 
-func TestReadLinkTypes(t *testing.T) {
-	ethernet := func(kind uint16, p raw) []byte {
-		header := bigEndian.AppendUint16(make([]byte, 12), kind)
-		frame := append(header, p.data...)
-		return append(frame, make([]byte, max(0, 60-len(frame)))...)
-	}
-	kind := func(p raw) uint16 {
-		if p.data[0]>>4 == 6 {
-			return 0x86dd
-		}
-		return 0x800
-	}
-	family := func(p raw) byte {
-		if p.data[0]>>4 == 6 {
-			return 23 // Windows; others have other numbers
-		}
-		return 2
-	}
-	tagged := func(p raw) []byte { return append(bigEndian.AppendUint16([]byte{0, 7}, kind(p)), p.data...) }
-	cases := map[string]struct {
-		link  uint32
-		frame func(raw) []byte
-	}{
-		"Ethernet": {1, func(p raw) []byte { return ethernet(kind(p), p) }},
-		"VLAN":     {1, func(p raw) []byte { return ethernet(0x8100, raw{data: tagged(p)}) }},
-		"QinQ": {1, func(p raw) []byte {
-			return ethernet(0x88a8, raw{data: append([]byte{0, 1, 0x81, 0}, tagged(p)...)})
-		}},
-		"null":             {0, func(p raw) []byte { return append([]byte{family(p), 0, 0, 0}, p.data...) }},
-		"null, big endian": {0, func(p raw) []byte { return append([]byte{0, 0, 0, family(p)}, p.data...) }},
-		"loop":             {108, func(p raw) []byte { return append([]byte{0, 0, 0, family(p)}, p.data...) }},
-		"raw":              {101, func(p raw) []byte { return p.data }},
-		"Linux cooked":     {113, func(p raw) []byte { return append(bigEndian.AppendUint16([]byte{13: 0}, kind(p)), p.data...) }},
-		"Linux cooked 2": {276, func(p raw) []byte {
-			return append(append(bigEndian.AppendUint16(nil, kind(p)), make([]byte, 18)...), p.data...)
-		}},
-		"PPP":               {9, func(p raw) []byte { return append([]byte{0xff, 3, 0, ppp(p)}, p.data...) }},
-		"PPP, compressed":   {9, func(p raw) []byte { return append([]byte{ppp(p)}, p.data...) }},
-		"Ethernet with FCS": {1, func(p raw) []byte { return append(ethernet(kind(p), p), 1, 2, 3, 4) }},
-	}
-	for version, addrs := range map[string][2]netip.Addr{"IPv4": v4, "IPv6": v6} {
-		packets, want := dialogues(t, random(), addrs[0], addrs[1])
-		for name, c := range cases {
-			t.Run(version+" in "+name, func(t *testing.T) {
-				framed := make([]raw, len(packets))
-				for i, p := range packets {
-					framed[i] = raw{p.time, c.frame(p)}
-				}
-				readTurns(t, pcapFile(littleEndian, 0xa1b2c3d4, c.link, framed)).same(t, want)
-			})
-		}
-	}
-}
-
-func ppp(p raw) byte {
-	if p.data[0]>>4 == 6 {
-		return 0x57
-	}
-	return 0x21
-}
-
 // rebuilt takes a packet apart and makes others of its kind, with other sequence numbers and payloads.
 func rebuilt(t testing.TB, p raw, change func(tcp *layers.TCP, payload []byte, add func(layers.TCP, []byte))) []raw {
 	t.Helper()

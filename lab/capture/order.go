@@ -21,6 +21,9 @@ type direction struct {
 	next     uint32     // sequence number of the byte that is handed on next
 	first    uint32     // sequence number of its SYN
 	syn      bool       // first is known
+	others   []uint32   // sequence numbers of further SYNs
+	base     uint32     // what Wireshark takes first to be, which may be a guess
+	based    bool       // base is known
 	acked    uint32     // the last acknowledgement number it sent
 	acks     bool       // it has sent one
 	finished bool       // FIN was handed on

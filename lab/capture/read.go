@@ -18,8 +18,13 @@ import (
 type ReadOptions struct {
 	// Sink takes the connections, from Read's goroutine. An event's Exchange is the number of the TCP stream: from 0, in
 	// the order of first packets, which is tshark's tcp.stream. Its From, if it is a Verdict, is the sender of the
-	// packet that it was the comment of. A connection whose end is not in the file gets no Close.
+	// packet that it was the comment of. A connection whose end is not in the file ends in CutOff, and so does the one
+	// that is idle longest when more than 8,192 are open.
 	Sink wiretap.Sink
+
+	// Live says that somebody waits for what r still gets: a connection that is reset ends at once. Otherwise it ends
+	// with what was under way to the side that has reset it, at most a second later.
+	Live bool
 
 	// Secrets takes the content of each Decryption Secrets Block with TLS keys, before any packet behind it: lines of a
 	// key log (RFC 9850). It is borrowed until Secrets returns. If Secrets is nil, they are passed over.
@@ -28,8 +33,12 @@ type ReadOptions struct {
 	// Progress is told from time to time how many bytes of the file, packed if it is packed, were read.
 	Progress func(bytes int64)
 
-	// Notice is told at the end, in words, what was in the file but not handed on.
+	// Notice is told at the end, in words, which connections were not handed on or not to their end.
 	Notice func(text string)
+
+	// Unread takes at the end, one after the other, what kinds of packets Read has found no TCP in: first those that TLS
+	// may be in, then those that there are most of.
+	Unread func(Unread)
 }
 
 // Read reads a pcap or pcapng file, or one that gzip has packed, and hands the TCP connections in it to o.Sink. It
@@ -40,7 +49,7 @@ func Read(r io.Reader, o ReadOptions) error {
 	if err != nil {
 		return err
 	}
-	t := newTable(o.Sink)
+	t := newTable(o.Sink, o.Live)
 	f := newFrames(t.segment)
 	switch magic, err := s.r.Peek(4); {
 	case err == io.EOF:
@@ -49,21 +58,25 @@ func Read(r io.Reader, o ReadOptions) error {
 		return damaged(0, err)
 	case binary.BigEndian.Uint32(magic) == blockTypeSection:
 		err = readPcapng(s, f.frame, o.Secrets)
-		return finish(err, t, f, o.Notice)
+		return finish(err, t, f, o)
 	case isPcap(magic):
 		err = readPcap(s, f.frame)
-		return finish(err, t, f, o.Notice)
+		return finish(err, t, f, o)
 	default:
 		return &FormatError{bytes.Clone(magic)}
 	}
 }
 
 // finish hands on what still waits at the end of the file, and what is to be said of the rest.
-func finish(err error, t *table, f *frames, notice func(string)) error {
+func finish(err error, t *table, f *frames, o ReadOptions) error {
 	t.finish()
-	if notice != nil {
-		f.notice(notice)
-		t.notice(notice)
+	if o.Notice != nil {
+		t.notice(o.Notice)
+	}
+	if o.Unread != nil {
+		for _, kind := range f.unread.report(f.fragments.count()) {
+			o.Unread(kind)
+		}
 	}
 	if err == io.EOF {
 		return nil

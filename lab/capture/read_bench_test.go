@@ -80,7 +80,11 @@ func TestReadMemory(t *testing.T) {
 
 // readMemory returns the bytes in use when a file has been read but for its last bytes.
 func readMemory(t *testing.T, connections int) int64 {
-	file := handshakes(t, connections)
+	return heapAtEnd(t, handshakes(t, connections), &discard{})
+}
+
+// heapAtEnd returns the bytes in use when a file has been read, but has not ended yet.
+func heapAtEnd(t *testing.T, file []byte, sink wiretap.Sink) int64 {
 	var before, after runtime.MemStats
 	r := &watched{Reader: bytes.NewReader(file), atEnd: func() {
 		runtime.GC()
@@ -88,7 +92,7 @@ func readMemory(t *testing.T, connections int) int64 {
 	}}
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	if err := capture.Read(r, capture.ReadOptions{Sink: &discard{}}); err != nil {
+	if err := capture.Read(r, capture.ReadOptions{Sink: sink}); err != nil {
 		t.Fatal(err)
 	}
 	runtime.KeepAlive(file)

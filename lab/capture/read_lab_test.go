@@ -92,23 +92,7 @@ func TestReadDumpcap(t *testing.T) {
 	tapped := wiretap.New(seen).Listener(ln)
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	name := filepath.Join(t.TempDir(), "lo.pcapng")
-	dumpcap := exec.Command("dumpcap", "-q", "-B", "32", "-i", "lo", "-f", "tcp port "+port, "-w", name)
-	var says peertest.Buffer
-	dumpcap.Stderr = &says
-	if err := dumpcap.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- dumpcap.Wait() }()
-	defer dumpcap.Process.Kill()
-	peertest.Eventually(t, "dumpcap to capture", func() bool {
-		select {
-		case err := <-ended:
-			t.Skipf("dumpcap cannot capture on lo: %v, %s", err, says.String())
-		default:
-		}
-		return strings.Contains(says.String(), "File: ")
-	})
+	stop := startDumpcap(t, "dumpcap", "-q", "-B", "32", "-i", "lo", "-f", "tcp port "+port, "-w", name)
 
 	served := make(chan struct{})
 	go func() {
@@ -159,6 +143,32 @@ func TestReadDumpcap(t *testing.T) {
 		}
 		return nil
 	})
-	dumpcap.Process.Signal(os.Interrupt)
+	stop()
 	got.same(t, seen)
+}
+
+// startDumpcap runs dumpcap and returns what ends it. It skips the test if dumpcap may not capture.
+func startDumpcap(t *testing.T, command ...string) (stop func()) {
+	t.Helper()
+	dumpcap := exec.Command(command[0], command[1:]...)
+	var says peertest.Buffer
+	dumpcap.Stderr = &says
+	if err := dumpcap.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- dumpcap.Wait() }()
+	t.Cleanup(func() { dumpcap.Process.Kill() })
+	peertest.Eventually(t, "dumpcap to capture", func() bool {
+		select {
+		case err := <-ended:
+			t.Skipf("dumpcap cannot capture: %v, %s", err, says.String())
+		default:
+		}
+		return strings.Contains(says.String(), "File: ")
+	})
+	return func() {
+		dumpcap.Process.Signal(os.Interrupt)
+		<-ended
+	}
 }

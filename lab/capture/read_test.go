@@ -29,6 +29,8 @@ func (l *eventLog) Open(e wiretap.Event) wiretap.Handler {
 			l.add(e, fmt.Sprintf("says %s", e.Data))
 		case wiretap.Data:
 			l.add(e, fmt.Sprintf("%v %s", e.From, e.Data))
+		case wiretap.CutOff:
+			l.add(e, "cut off")
 		default:
 			l.add(e, fmt.Sprintf("%v %v", e.From, e.Kind))
 		}
@@ -114,54 +116,66 @@ func TestReadConnections(t *testing.T) {
 	handshake := []seg{{from: c, flags: "S"}, {from: s, flags: "SA", ack: 1}, {from: c, flags: "A", seq: 1, ack: 1}}
 	hello := string([]byte{22, 3, 1, 0, 1, 1})
 	serverHello := string([]byte{22, 3, 3, 0, 1, 2})
-	open := "0: open 192.0.2.1:40000 192.0.2.2:8443"
+	open, cut := "0: open 192.0.2.1:40000 192.0.2.2:8443", "0: cut off"
 	turned := "0: open 192.0.2.2:8443 192.0.2.1:40000"
 	cases := map[string]struct {
 		bare     bool // there is no handshake
 		segments []seg
 		want     []string
 	}{
-		"nothing said": {want: []string{open}},
+		"nothing said": {want: []string{open, cut}},
 		"closed": {segments: []seg{{c, "FA", 1, 1, "question", 0}, {s, "FA", 1, 10, "answer", 0}, {c, "A", 10, 8, "", 0}},
 			want: []string{open, "0: client question", "0: client half-close", "0: server answer", "0: server close"}},
 		"closed by one": {segments: []seg{{s, "FA", 1, 1, "", 0}},
 			want: []string{open, "0: server half-close", "0: server close"}},
 		"reset": {segments: []seg{{c, "A", 1, 1, "question", 0}, {s, "R", 1, 0, "", 0}, {s, "R", 1, 0, "", 0}},
 			want: []string{open, "0: client question", "0: server reset", "0: client close"}},
+		"under way when it was reset": {segments: []seg{{c, "A", 1, 1, "question", 0}, {c, "R", 9, 0, "", 0}, {s, "A", 1, 9, "ans", 0}, {c, "R", 9, 0, "", 0}, {s, "FA", 4, 9, "wer", 0}},
+			want: []string{open, "0: client question", "0: client reset", "0: server ans", "0: server wer", "0: server half-close", "0: server close"}},
+		"reset, but it goes on": {segments: []seg{{s, "R", 1, 0, "", 0}, {c, "FA", 1, 1, "question", 0}, {s, "FA", 1, 10, "answer", 0}},
+			want: []string{open, "0: server reset", "0: client question", "0: client half-close", "0: server answer", "0: server close"}},
 		"reset with words": {segments: []seg{{s, "RA", 1, 1, "go away", 0}},
 			want: []string{open, "0: server reset", "0: client close"}},
 		"the answer before the question": {segments: []seg{{s, "A", 1, 9, "answer", 0}, {c, "A", 1, 1, "question", 0}},
-			want: []string{open, "0: client question", "0: server answer"}},
+			want: []string{open, "0: client question", "0: server answer", cut}},
 		"a FIN before the last data": {segments: []seg{{c, "FA", 9, 1, "", 0}, {c, "A", 1, 1, "question", 0}},
 			want: []string{open, "0: client question", "0: client half-close", "0: client close"}},
 		"lost on its way": {segments: []seg{{c, "A", 4, 1, "d", 0}, {c, "A", 2, 1, "bc", 0}, {c, "A", 1, 1, "a", 0}},
-			want: []string{open, "0: client a", "0: client bc", "0: client d"}},
+			want: []string{open, "0: client a", "0: client bc", "0: client d", cut}},
 		"lost in the capture": {segments: []seg{{s, "A", 1, 9, "answer", 0}, {c, "A", 9, 7, "more", 0}},
-			want: []string{open, "0: client gap 8", "0: server answer", "0: client more"}},
+			want: []string{open, "0: client gap 8", "0: server answer", "0: client more", cut}},
 		"lost from the middle": {segments: []seg{{c, "A", 1, 1, "ab", 0}, {c, "A", 5, 1, "ef", 0}, {s, "A", 1, 7, "answer", 0}},
-			want: []string{open, "0: client ab", "0: client gap 2", "0: client ef", "0: server answer"}},
+			want: []string{open, "0: client ab", "0: client gap 2", "0: client ef", "0: server answer", cut}},
 		"sent again, with a later acknowledgement": {segments: []seg{{s, "A", 1, 3, "answer", 0}, {c, "A", 1, 7, "ab", 0}},
-			want: []string{open, "0: server answer", "0: client ab"}},
+			want: []string{open, "0: server answer", "0: client ab", cut}},
 		"cut by the snapshot length": {segments: []seg{{c, "A", 1, 1, "question", 3}, {c, "A", 9, 1, "more", 0}},
-			want: []string{open, "0: client quest", "0: client gap 3", "0: client more"}},
+			want: []string{open, "0: client quest", "0: client gap 3", "0: client more", cut}},
 		"a keep-alive": {segments: []seg{{c, "A", 0, 1, "x", 0}, {c, "A", 1, 1, "a", 0}, {c, "A", 1, 1, "x", 0}, {c, "A", 1, 1, "", 0}},
-			want: []string{open, "0: client a"}},
+			want: []string{open, "0: client a", cut}},
 		"a SYN again": {segments: []seg{{c, "S", 0, 0, "", 0}, {s, "SA", 0, 1, "", 0}, {c, "A", 1, 1, "a", 0}},
-			want: []string{open, "0: client a"}},
+			want: []string{open, "0: client a", cut}},
 		"the port is used again": {segments: []seg{{c, "A", 1, 1, "a", 0}, {c, "S", 1000, 0, "", 0}, {s, "SA", 5000, 1001, "", 0}, {s, "A", 5001, 1001, "b", 0}},
-			want: []string{open, "0: client a", "1" + open[1:], "1: server b"}},
+			want: []string{open, "0: client a", cut, "1" + open[1:], "1: server b", "1: cut off"}},
 		"data in the SYN": {bare: true, segments: []seg{{c, "S", 0, 0, "early", 0}, {s, "SA", 0, 6, "", 0}, {c, "A", 6, 1, "late", 0}},
-			want: []string{open, "0: client early", "0: client late"}},
+			want: []string{open, "0: client early", "0: client late", cut}},
+		"several SYN-ACKs": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "SA", 0, 1, "", 0}, {s, "SA", 9000, 1, "", 0}, {s, "SA", 5000, 1, "", 0},
+			{c, "A", 1, 5001, "question", 0}, {s, "A", 5001, 9, "answer", 0}}, want: []string{open, "0: client question", "0: server answer", cut}},
+		"several SYN-ACKs, the first counts": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "SA", 0, 1, "", 0}, {s, "SA", 9000, 1, "", 0},
+			{s, "A", 1, 1, "answer", 0}, {c, "A", 1, 7, "question", 0}}, want: []string{open, "0: server answer", "0: client question", cut}},
+		"refused, and the same SYN again": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "RA", -isn, 1, "", 0}, {c, "S", 0, 0, "", 0}, {s, "SA", 700, 1, "", 0},
+			{c, "A", 1, 701, "question", 0}, {s, "A", 701, 9, "answer", 0}}, want: []string{open, "0: client question", "0: server answer", cut}},
+		"refused, and another SYN": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "RA", -isn, 1, "", 0}, {c, "S", 300, 0, "", 0}, {s, "SA", 0, 301, "", 0},
+			{c, "A", 301, 1, "question", 0}}, want: []string{"1" + open[1:], "1: client question", "1: cut off"}},
 		"no SYN-ACK": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {c, "A", 1, 1, "question", 0}, {s, "A", 1, 9, "answer", 0}},
-			want: []string{open, "0: client question", "0: server gap -1", "0: server answer"}},
+			want: []string{open, "0: client question", "0: server gap -1", "0: server answer", cut}},
 		"no SYN": {bare: true, segments: []seg{{s, "A", 50, 20, "answer", 0}, {c, "A", 20, 56, "question", 0}},
-			want: []string{open, "0: server gap -1", "0: server answer", "0: client gap -1", "0: client question"}},
+			want: []string{open, "0: server gap -1", "0: server answer", "0: client gap -1", "0: client question", cut}},
 		"no SYN but ClientHello, to the higher port": {bare: true, segments: []seg{{s, "A", 50, 20, hello, 0}, {c, "A", 20, 56, "answer", 0}},
-			want: []string{turned, "0: client gap -1", "0: client " + hello, "0: server gap -1", "0: server answer"}},
+			want: []string{turned, "0: client gap -1", "0: client " + hello, "0: server gap -1", "0: server answer", cut}},
 		"no SYN but ServerHello": {bare: true, segments: []seg{{c, "A", 50, 20, serverHello, 0}},
-			want: []string{turned, "0: server gap -1", "0: server " + serverHello}},
+			want: []string{turned, "0: server gap -1", "0: server " + serverHello, cut}},
 		"no SYN but a keep-alive": {bare: true, segments: []seg{{s, "A", 50, 21, "", 0}, {c, "A", 20, 50, "x", 0}, {c, "A", 21, 50, "question", 0}},
-			want: []string{open, "0: client gap -1", "0: client question"}},
+			want: []string{open, "0: client gap -1", "0: client question", cut}},
 		"refused":        {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "RA", -isn, 1, "", 0}}},
 		"never answered": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {c, "S", 0, 0, "", 0}}},
 		"scanned":        {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "SA", 0, 1, "", 0}, {c, "R", 1, 0, "", 0}}},
@@ -177,6 +191,45 @@ func TestReadConnections(t *testing.T) {
 				packets = append(packets, s.packet(t, at))
 			}
 			equal(t, readBack(t, pcapFile(littleEndian, 0xa1b23c4d, 101, packets)), test.want...)
+		})
+	}
+}
+
+// TestLateBytes: bytes that come after the end of their connection, or are not of its sequence, are counted.
+func TestLateBytes(t *testing.T) {
+	const c, s = wiretap.Client, wiretap.Server
+	handshake := []seg{{from: c, flags: "S"}, {from: s, flags: "SA", ack: 1}, {from: c, flags: "A", seq: 1, ack: 1}}
+	for name, test := range map[string]struct {
+		live     bool
+		segments []seg
+		bytes    int
+	}{
+		"sent again": {segments: []seg{{c, "FA", 1, 1, "question", 0}, {s, "FA", 1, 10, "answer", 0}, {s, "FA", 1, 10, "answer", 0}}},
+		"after both FINs": {segments: []seg{{c, "FA", 1, 1, "question", 0}, {s, "FA", 1, 10, "answer", 0}, {s, "A", 8, 10, "more", 0}},
+			bytes: len("more")},
+		"after a reset that somebody waits for": {live: true, segments: []seg{{c, "R", 1, 0, "", 0}, {s, "A", 1, 1, "answer", 0}, {s, "A", 1, 1, "answer", 0}},
+			bytes: len("answer")},
+		"before the SYN": {segments: []seg{{s, "A", -9000, 1, "answer", 0}}, bytes: len("answer")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var packets []raw
+			for at, s := range append(slices.Clone(handshake), test.segments...) {
+				packets = append(packets, s.packet(t, at))
+			}
+			var notices []string
+			err := capture.Read(bytes.NewReader(pcapFile(littleEndian, 0xa1b23c4d, 101, packets)), capture.ReadOptions{
+				Sink: &discard{}, Live: test.live, Notice: func(text string) { notices = append(notices, text) },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			if test.bytes > 0 {
+				want = []string{fmt.Sprintf("bytes passed over that came after the end of their connection or do not fit its sequence numbers: %d, the first in stream 0", test.bytes)}
+			}
+			if !slices.Equal(notices, want) {
+				t.Errorf("notices are %q, want %q", notices, want)
+			}
 		})
 	}
 }
@@ -235,75 +288,5 @@ func (k kinds) Open(wiretap.Event) wiretap.Handler {
 			text += fmt.Sprintf(" %d", e.Missing)
 		}
 		k <- text
-	}
-}
-
-// TestManyOpenConnections: of more connections than are followed at the same time, those that are idle longest are let go.
-func TestManyOpenConnections(t *testing.T) {
-	const connections = 1<<16 + 10
-	syn := seg{wiretap.Client, "S", 0, 0, "early", 0}.packet(t, 0)
-	packets := make([]raw, connections)
-	for i := range packets {
-		packets[i] = raw{syn.time, bytes.Clone(syn.data)}
-		bigEndian.PutUint32(packets[i].data[12:], uint32(i)) // the source address
-	}
-	var d discard
-	var notices []string
-	err := capture.Read(bytes.NewReader(pcapFile(littleEndian, 0xa1b2c3d4, 101, packets)), capture.ReadOptions{
-		Sink: &d, Notice: func(text string) { notices = append(notices, text) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d.connections != connections || d.bytes != connections*len("early") {
-		t.Errorf("%d connections with %d bytes, want %d with %d", d.connections, d.bytes, connections, connections*len("early"))
-	}
-	if want := []string{"connections let go before their end, as more than 65536 were open: 32768"}; !slices.Equal(notices, want) {
-		t.Errorf("notices are %q, want %q", notices, want)
-	}
-}
-
-// open is a sink that counts the connections that are open at the same time.
-type open struct{ now, most int }
-
-func (o *open) Open(wiretap.Event) wiretap.Handler {
-	o.now++
-	o.most = max(o.most, o.now)
-	return func(e wiretap.Event) {
-		if e.Kind == wiretap.Close {
-			o.now--
-		}
-	}
-}
-
-// TestOneFIN: connections with one FIN, as a host records them that closes before its peer does, do not stay open until
-// the file ends.
-func TestOneFIN(t *testing.T) {
-	const connections = 1 << 14
-	first := []raw{
-		seg{wiretap.Client, "S", 0, 0, "", 0}.packet(t, 0),
-		seg{wiretap.Server, "SA", 0, 1, "", 0}.packet(t, 0),
-		seg{wiretap.Client, "A", 1, 1, "request", 0}.packet(t, 0),
-		seg{wiretap.Server, "FA", 1, 8, "response", 0}.packet(t, 0),
-		seg{wiretap.Client, "A", 8, 10, "", 0}.packet(t, 0),
-	}
-	var packets []raw
-	for i := range connections {
-		for _, p := range first {
-			p.data = bytes.Clone(p.data)
-			address := 12 // the source's
-			if p.data[15] != first[0].data[15] {
-				address = 16
-			}
-			bigEndian.PutUint32(p.data[address:], uint32(i))
-			packets = append(packets, p)
-		}
-	}
-	var o open
-	if err := capture.Read(bytes.NewReader(pcapFile(littleEndian, 0xa1b2c3d4, 101, packets)), capture.ReadOptions{Sink: &o}); err != nil {
-		t.Fatal(err)
-	}
-	if o.now != 0 || o.most > connections/8 {
-		t.Errorf("%d connections are open at the end, and %d were at the same time", o.now, o.most)
 	}
 }

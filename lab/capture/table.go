@@ -6,36 +6,50 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"mtlslab.example/lab/lab/wiretap"
 )
 
 const (
-	maxConnections = 1 << 16  // that are followed at the same time; past it the half that is idle longest is let go
-	maxEnded       = 1 << 12  // that have ended and are remembered, for the packets that come late
-	maxWaiting     = 64 << 20 // bytes of segments that wait for others, of all connections
-	maxLingering   = 1 << 12  // packets of others after which a connection with one FIN is taken to have ended
+	maxConnections = 1 << 15     // that are remembered, so that a late packet finds its stream
+	maxOpen        = 1 << 13     // that are open for the sink; past it those that are idle longest are let go
+	maxEnded       = 1 << 12     // that have ended and are remembered, for the packets that come late
+	maxWaiting     = 64 << 20    // bytes of segments that wait for others, of all connections
+	maxLingering   = 1 << 12     // packets of others after which a connection with one FIN or a RST is taken to have ended
+	maxAfterReset  = time.Second // after which one with a RST is
 )
 
 // table has the connections of a file by their endpoints.
 type table struct {
 	sink        wiretap.Sink
+	live        bool // somebody waits for what was read
 	connections map[pair]*connection
 	ended       []*connection // a ring
 	oldest      int           // index in ended, once that is full
 	lingering   []*connection // with one FIN, and perhaps ended since, in the order of that
+	aborted     []*connection // with a RST, likewise
 	streams     int           // connections so far
 	packets     int64         // so far
+	open        int           // connections that are open for the sink
 	waiting     int           // bytes of segments in connections
-	silent      int           // connections that were begun but not opened
-	idle        int           // connections that were let go
+
+	silent int   // connections that were begun but not opened
+	idle   int   // connections that were let go
+	stray  stray // bytes that are of no connection's sequence
+}
+
+// stray are bytes that were not handed on.
+type stray struct {
+	bytes  int64
+	stream int // of the first ones
 }
 
 // pair is both ends of a connection, the lower one first.
 type pair [2]endpoint
 
-func newTable(sink wiretap.Sink) *table {
-	return &table{sink: sink, connections: make(map[pair]*connection)}
+func newTable(sink wiretap.Sink, live bool) *table {
+	return &table{sink: sink, live: live, connections: make(map[pair]*connection)}
 }
 
 // segment adds a segment to its connection.
@@ -46,38 +60,59 @@ func (t *table) segment(s *segment) {
 		key, from = pair{s.to, s.from}, 1
 	}
 	c := t.connections[key]
-	if c == nil || s.syn && !s.acks && c.isReused(s, from) {
-		if c != nil {
-			c.flush()
-		}
+	switch {
+	case c == nil:
 		c = t.begin(key, s)
+	case !s.syn:
+	case !s.acks && c.isOther(s, from):
+		if !s.quoted && c.isReused(s, from) {
+			c.flush()
+			c = t.begin(key, s)
+		} else {
+			c.renumber()
+		}
+	case c.ended && c.handle == nil && !s.quoted:
+		t.silent--
+		c.again()
 	}
 	c.lastPacket = t.packets
-	if !c.ended {
+	c.number(s, from)
+	switch {
+	case s.quoted: // it was sent before, if not here
+	case c.ended:
+		c.late(s, from)
+	default:
 		if c.segment(s, from); c.ended {
 			t.remember(c)
 		}
 	}
-	t.expire()
+	t.expire(s.time)
 }
 
-// expire ends the connection that has its one FIN for longest, if nothing came after that for long. Its other FIN is not in
-// the file: a host that has closed its socket does not hear of it.
-func (t *table) expire() {
-	if len(t.lingering) == 0 {
-		return
+// expire ends connections whose end is not in the file: a host that has closed its socket does not hear of the other FIN,
+// and a RST is the end if nothing comes after it.
+func (t *table) expire(now time.Time) {
+	t.lingering = t.expireFirst(t.lingering, func(c *connection) bool { return false })
+	t.aborted = t.expireFirst(t.aborted, func(c *connection) bool { return now.Sub(c.last) > maxAfterReset })
+}
+
+// expireFirst ends the first of list, if nothing came after that for long, and returns the rest.
+func (t *table) expireFirst(list []*connection, isOld func(*connection) bool) []*connection {
+	if len(list) == 0 {
+		return list
 	}
-	c := t.lingering[0]
+	c := list[0]
 	switch idle := t.packets - c.lastPacket; {
 	case c.ended:
-		t.lingering = t.lingering[1:]
-	case idle >= maxLingering:
-		t.lingering = t.lingering[1:]
+		return list[1:]
+	case idle >= maxLingering || isOld(c):
 		c.flush()
 		t.remember(c)
+		return list[1:]
 	case idle == 0: // it goes on
-		t.lingering = append(t.lingering[1:], c)
+		return append(list[1:], c)
 	}
+	return list
 }
 
 func (e *endpoint) compare(other *endpoint) int {
@@ -89,9 +124,9 @@ func (e *endpoint) compare(other *endpoint) int {
 
 func (t *table) begin(key pair, s *segment) *connection {
 	if len(t.connections) >= maxConnections {
-		t.letGo()
+		t.forgetIdle()
 	}
-	c := &connection{table: t, key: key, number: t.streams, began: s.time}
+	c := &connection{table: t, key: key, stream: t.streams, began: s.time}
 	t.streams++
 	t.connections[key] = c
 	return c
@@ -115,27 +150,53 @@ func (t *table) forget(c *connection) {
 	}
 }
 
-// letGo forgets the half of the connections that had no packet for longest.
-func (t *table) letGo() {
-	byAge := t.sorted(func(a, b *connection) int { return cmp.Compare(a.lastPacket, b.lastPacket) })
-	for _, c := range byAge[:len(byAge)/2] {
-		if c.handle != nil && !c.ended {
-			t.idle++
-		}
-		c.flush()
+// forgetIdle forgets the connections that had no packet for longest. The others go to a new map: one with many deletions grows.
+func (t *table) forgetIdle() {
+	for _, c := range t.idlest(func(*connection) bool { return true }) {
+		t.letGo(c)
 		t.forget(c)
 	}
+	kept := make(map[pair]*connection, maxConnections)
+	maps.Copy(kept, t.connections)
+	t.connections = kept
+}
+
+// letGoIdle ends the open connections that had no packet for longest.
+func (t *table) letGoIdle() {
+	for _, c := range t.idlest(func(c *connection) bool { return c.handle != nil && !c.ended }) {
+		t.letGo(c)
+	}
+}
+
+// letGo ends a connection that goes on, perhaps.
+func (t *table) letGo(c *connection) {
+	if c.ended {
+		return
+	}
+	if c.flush(); c.handle != nil {
+		c.abandoned = true
+		t.idle++
+	}
+}
+
+// idlest returns the eighth of some connections that had no packet for longest.
+func (t *table) idlest(some func(*connection) bool) []*connection {
+	var all []*connection
+	for _, c := range t.connections {
+		if some(c) {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(a, b *connection) int { return cmp.Compare(a.lastPacket, b.lastPacket) })
+	return all[:len(all)/8]
 }
 
 // finish hands on all that waits.
 func (t *table) finish() {
-	for _, c := range t.sorted(func(a, b *connection) int { return cmp.Compare(a.number, b.number) }) {
+	byStream := func(a, b *connection) int { return cmp.Compare(a.stream, b.stream) }
+	for _, c := range slices.SortedFunc(maps.Values(t.connections), byStream) {
 		c.flush()
 	}
-}
-
-func (t *table) sorted(order func(a, b *connection) int) []*connection {
-	return slices.SortedFunc(maps.Values(t.connections), order)
 }
 
 // notice says what was not followed.
@@ -144,6 +205,9 @@ func (t *table) notice(say func(string)) {
 		say(fmt.Sprintf("connections passed over, refused or never answered: %d", t.silent))
 	}
 	if t.idle > 0 {
-		say(fmt.Sprintf("connections let go before their end, as more than %d were open: %d", maxConnections, t.idle))
+		say(fmt.Sprintf("connections let go before their end, as too many were open at the same time: %d", t.idle))
+	}
+	if t.stray.bytes > 0 {
+		say(fmt.Sprintf("bytes passed over that came after the end of their connection or do not fit its sequence numbers: %d, the first in stream %d", t.stray.bytes, t.stray.stream))
 	}
 }

@@ -83,9 +83,11 @@ func (p *Program) explain(c *cli.Context) error {
 	go func() {
 		read <- capture.Read(in, capture.ReadOptions{
 			Sink:     gallery.watch(spread),
+			Live:     size == 0,
 			Secrets:  func(lines []byte) { addLines(secrets, lines) },
 			Progress: func(n int64) { bar.update(int(n), int(max(size, n))) },
 			Notice:   func(notice string) { p.say("%s", notice) },
+			Unread:   gallery.passOver,
 		})
 	}()
 	select {

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/urfave/cli/v2"
 
+	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -37,6 +39,7 @@ type gallery struct {
 	found  bool       // the stream that is asked for
 	headed bool       // the list has its heading
 	uses   rsaKeyUses // nil without --rsa-key
+	unread []string   // what is in the file besides TCP
 
 	trusted *tlsdecrypt.Trust
 }
@@ -71,7 +74,7 @@ type watcher struct {
 func (w watcher) Open(e wiretap.Event) wiretap.Handler {
 	handle := w.sink.Open(e)
 	return func(e wiretap.Event) {
-		if e.Kind == wiretap.Close {
+		if e.Kind == wiretap.Close || e.Kind == wiretap.CutOff {
 			w.mu.Lock()
 			w.ends = append(w.ends, e.Exchange)
 			w.mu.Unlock()
@@ -152,6 +155,13 @@ func (g *gallery) show(stream int) {
 	}
 }
 
+// passOver takes note of what is in the file besides TCP.
+func (g *gallery) passOver(u capture.Unread) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unread = append(g.unread, u.String())
+}
+
 // flush writes what has been shown.
 func (g *gallery) flush() {
 	g.mu.Lock()
@@ -170,9 +180,13 @@ func (g *gallery) finish(file string) error {
 	if g.uses != nil {
 		g.say("%v", g.uses)
 	}
+	if g.count.all == 0 {
+		return &nothingError{file: file, stream: -1, unread: g.unread}
+	}
+	if len(g.unread) > 0 {
+		g.say("passed over: %s", strings.Join(g.unread, ", "))
+	}
 	switch other := g.count.all - g.count.tls; {
-	case g.count.all == 0:
-		return &nothingError{file: file, stream: -1}
 	case g.stream >= 0 && !g.found:
 		return &nothingError{file: file, stream: g.stream}
 	case g.stream < 0 && other > 0 && !g.list && !g.json:
@@ -184,12 +198,16 @@ func (g *gallery) finish(file string) error {
 // nothingError is a capture without what was looked for.
 type nothingError struct {
 	file   string
-	stream int // that was asked for; -1: any
+	stream int      // that was asked for; -1: any
+	unread []string // what is there instead, if the stream is -1
 }
 
 func (e *nothingError) Error() string {
-	if e.stream < 0 {
+	switch {
+	case e.stream < 0 && len(e.unread) == 0:
 		return "there is no TCP connection in " + e.file
+	case e.stream < 0:
+		return fmt.Sprintf("there is no TCP connection in %s: %s", e.file, strings.Join(e.unread, ", "))
 	}
 	return fmt.Sprintf("there is no stream %d in %s, or it carries nothing", e.stream, e.file)
 }

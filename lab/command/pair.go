@@ -192,6 +192,10 @@ func (a *pair) openCapture(o capture.Options) error {
 	if a.kept = w.Kept(); a.kept != "" {
 		a.say("the capture that was there is now %s", a.kept)
 	}
+	if a.captured != "-" && a.kept == "" && w.Name() != a.captured {
+		a.say("%s cannot be renamed, perhaps because another program has it open: it stays, and this run is in %s", a.captured, w.Name())
+		a.captured = w.Name()
+	}
 	return nil
 }
 

@@ -134,6 +134,8 @@ func hint(err error) string {
 		return "lab explain reads what lab, Wireshark, dumpcap and tcpdump -w have recorded"
 	case errors.As(err, &nothing) && nothing.stream >= 0:
 		return "lab explain --list FILE shows all that there is"
+	case errors.As(err, &nothing) && len(nothing.unread) > 0:
+		return "lab explain reads TLS over TCP, in a tunnel or not; what is named here it does not look into"
 	case errors.As(err, &rsaKey):
 		return rsaKey.hint()
 	case errors.Is(err, errCaptureOnTerminal):

@@ -77,7 +77,9 @@ func (d *Dissector) Close() {
 	}
 	d.mu.Unlock()
 	for _, f := range open {
+		f.mu.Lock()
 		f.cutOff()
+		f.mu.Unlock()
 	}
 }
 

@@ -90,13 +90,13 @@ func (f *flow) handle(e wiretap.Event) {
 			f.c.End = [...]End{wiretap.Client: ClientClosed, wiretap.Server: ServerClosed}[e.From]
 		}
 		f.end(e.Time)
+	case wiretap.CutOff:
+		f.cutOff()
 	}
 }
 
-// cutOff ends a connection whose last event did not come.
+// cutOff ends a connection whose end was not seen.
 func (f *flow) cutOff() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if f.ended {
 		return
 	}

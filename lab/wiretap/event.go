@@ -36,8 +36,8 @@ func (s Side) String() string {
 // Kind tells the events apart.
 type Kind uint8
 
-// The events of a connection. The first is Open, the last is Close, and each of the two happens once. A capture that
-// began after the connection did is read as an Open, then a Gap for each side whose first bytes are not there.
+// The events of a connection. The first is Open, the last is Close or CutOff, and each of them happens once at most. A
+// capture that began after the connection did is read as an Open, then a Gap for each side whose first bytes are not there.
 const (
 	Open      Kind = iota // the three-way handshake has completed
 	Data                  // From sent Data
@@ -47,10 +47,11 @@ const (
 	Reset                 // From aborted the connection: its RST
 	Close                 // From, the tapped side, closed its socket; its FIN too, unless it has sent FIN or RST before
 	Gap                   // Missing bytes that From sent were not seen; said by readers of capture files and by Beside
+	CutOff                // the rest, and the end, were not seen; said by readers of capture files
 )
 
 func (k Kind) String() string {
-	names := [...]string{"open", "data", "secret", "verdict", "half-close", "reset", "close", "gap"}
+	names := [...]string{"open", "data", "secret", "verdict", "half-close", "reset", "close", "gap", "cut off"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -62,7 +63,7 @@ type Event struct {
 	Kind     Kind
 	Exchange int            // number of the connection, from 1
 	Time     time.Time      // never before that of the connection's previous event
-	From     Side           // who did it; for Secret and Verdict the tapped side
+	From     Side           // who did it; for Secret and Verdict the tapped side; of CutOff nobody
 	Data     []byte         // of Data, Secret and Verdict; borrowed: valid until the handler returns
 	Client   netip.AddrPort // of Open: IPv4-mapped addresses are unmapped; invalid if the connection is not TCP
 	Server   netip.AddrPort // of Open, likewise
