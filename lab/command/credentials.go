@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,6 +44,28 @@ func namesFiles(c *cli.Context) bool {
 	return slices.ContainsFunc(credentialFlags, func(flag string) bool {
 		return c.IsSet(flag) && certfile.IsFile(c.String(flag))
 	})
+}
+
+// checkNames refuses names that are neither in the manifest nor in the folder,
+// before a PKI is made for them.
+func (a *pair) checkNames(c *cli.Context) error {
+	m, _, err := a.readManifest(a.folder)
+	if err != nil {
+		return nil // told of by whoever needs it
+	}
+	for _, flag := range credentialFlags {
+		name := c.String(flag)
+		if !c.IsSet(flag) || flag == "password-file" || name == "" || name == "none" {
+			continue
+		}
+		if _, err := os.Stat(a.folder.file(name, ".pem")); err == nil {
+			continue
+		}
+		if _, err := m.Lookup(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // credentials reads the flags of one side, which shows a certificate or "none",
@@ -88,19 +111,32 @@ func (f folder) checkCredentials(c *cli.Context, o lab.Credentials, cert, trust 
 		}
 	}
 	var missing *certgen.MissingError
-	if !errors.As(err, &missing) || !namesFiles(c) {
+	if !errors.As(err, &missing) {
 		return err
 	}
 	for _, flag := range []struct{ name, value, what string }{
 		{trust, o.Trust, "the CA that the other side must have"},
 		{cert, o.Certificate, "the certificate to show"},
 	} {
-		if missing.Name == flag.value && !c.IsSet(flag.name) {
+		switch {
+		case missing.Name != flag.value || c.IsSet(flag.name):
+		case !namesFiles(c):
+			return &defaultNameError{missing, flag.name}
+		default:
 			return &unnamedError{flag: flag.name, what: flag.what, optional: flag.name == cert && o.Certificate == clientName}
 		}
 	}
 	return err
 }
+
+// defaultNameError is a certificate that is missing and that nobody has named:
+// the manifest may have others.
+type defaultNameError struct {
+	*certgen.MissingError
+	flag string
+}
+
+func (e *defaultNameError) Unwrap() error { return e.MissingError }
 
 // unnamedError is a flag that is needed beside those that name files.
 type unnamedError struct {

@@ -18,6 +18,9 @@ func (a *pair) prepare(c *cli.Context, pki func() error) error {
 	case a.scenario == nil && namesFiles(c):
 		return nil
 	case a.scenario == nil:
+		if err := a.checkNames(c); err != nil {
+			return err
+		}
 		return pki()
 	}
 	if err := a.scenario.Prepare(c.Context, a.Manifest, a.folder.certs()); err != nil {

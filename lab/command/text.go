@@ -37,6 +37,7 @@ func hint(err error) string {
 		file     *certfile.FileError
 		pair     *certfile.MismatchError
 		unnamed  *unnamedError
+		byName   *defaultNameError
 		missing  *certgen.MissingError
 		damaged  *certgen.DamagedError
 		mismatch *certgen.KeyMismatchError
@@ -81,6 +82,8 @@ func hint(err error) string {
 		return "move it away, or add --force (lab up, lab certs), which keeps it in certs/replaced"
 	case errors.As(err, &file):
 		return file.Next
+	case errors.As(err, &byName):
+		return fmt.Sprintf("lab certs list shows what there is; --%s NAME names another certificate of certs.yaml, or a file", byName.flag)
 	case errors.As(err, &unnamed):
 		return unnamed.hint()
 	case errors.As(err, &survey):
