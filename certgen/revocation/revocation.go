@@ -78,7 +78,7 @@ func (l *Lists) Of(certificate, issuer *x509.Certificate, at time.Time) (s Statu
 			known = append(known, one)
 		}
 	}
-	serial := string(certificate.SerialNumber.Bytes())
+	serial := certificate.SerialNumber.Bytes()
 	for _, one := range known {
 		if slices.ContainsFunc(known, one.isSupersededBy) {
 			continue
@@ -88,7 +88,7 @@ func (l *Lists) Of(certificate, issuer *x509.Certificate, at time.Time) (s Statu
 		} else {
 			s.Complete = one.RevocationList
 		}
-		if entry, ok := one.revoked[serial]; ok && s.Entry == nil {
+		if entry, ok := one.revoked[string(serial)]; ok && s.Entry == nil {
 			s.Entry, s.Since = entry, entry.RevocationTime
 			for _, earlier := range []time.Time{one.ThisUpdate, at} {
 				if earlier.Before(s.Since) {

@@ -97,7 +97,7 @@ func (f *frames) header(p protocol, b []byte) (protocol, []byte) {
 		return f.udp(b)
 	case icmp4, icmp6:
 		return f.icmp(p, b)
-	case ipProtocol | 0, ipProtocol | 43, ipProtocol | 60, ipProtocol | 135, ipProtocol | 139, ipProtocol | 140:
+	case ipProtocol, ipProtocol | 43, ipProtocol | 60, ipProtocol | 135, ipProtocol | 139, ipProtocol | 140:
 		return extension(b, 1, 8)
 	case ipProtocol | 51: // AH
 		return extension(b, 2, 4)

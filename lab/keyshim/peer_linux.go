@@ -22,7 +22,10 @@ func isOwnPeer(c *net.TCPConn) bool {
 		owner, ok := ownerOfSocket(client, server)
 		return ok && owner == os.Geteuid() && owner != overflowUID
 	}
-	return own() && own() // twice: a socket that is just being closed may be shown as root's, once
+	if !own() {
+		return false
+	}
+	return own() // again: a socket that is just being closed may be shown as root's, once
 }
 
 // ownerOfSocket returns the user of an open TCP socket of this machine, and whether there is one. A program may use an

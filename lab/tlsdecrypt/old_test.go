@@ -174,6 +174,7 @@ func TestSignatureOfAShortKey(t *testing.T) {
 		legacy := must(rsa.SignPKCS1v15(nil, key, crypto.MD5SHA1, both))
 		sha256 := must(rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum(crypto.SHA256, content)))
 		secret := append([]byte{3, 1}, bytes.Repeat([]byte{9}, masterLen-2)...)
+		//lint:ignore SA1019 it is what a client of TLS 1.2 does
 		encrypted := must(rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, secret))
 		t.Setenv("GODEBUG", "")
 		for _, s := range []*tlswire.DigitallySigned{{Legacy: true, Signature: legacy}, {Algorithm: tlswire.SchemeRSAPKCS1SHA256, Signature: sha256}} {
