@@ -213,9 +213,8 @@ func TestLoad(t *testing.T) {
 	if _, err := Load(dir, "other"); !errors.As(err, &damaged) {
 		t.Errorf("got %v", err)
 	}
-	var inTheWay *InTheWayError
 	overwrite(t, dir, "other.pem", "hello")
-	if _, err := Load(dir, "other"); !errors.As(err, &inTheWay) {
+	if _, err := Load(dir, "other"); !errors.As(err, &damaged) || !strings.Contains(err.Error(), "it is not PEM of type CERTIFICATE") {
 		t.Errorf("got %v", err)
 	}
 }

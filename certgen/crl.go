@@ -3,8 +3,10 @@ package certgen
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,20 +84,13 @@ func (f *folder) crlFaults(ca *Certificate, crl *x509.RevocationList) []Reason {
 
 // listReasons compares the serial numbers in a CRL with those to be revoked.
 func (f *folder) listReasons(ca *Certificate, crl *x509.RevocationList) []Reason {
-	listed := make(map[string]bool, len(crl.RevokedCertificateEntries))
-	for _, entry := range crl.RevokedCertificateEntries {
-		listed[entry.SerialNumber.String()] = true
-	}
+	listed := serialsOf(crl)
 	var absent, anew []string
-	wanted := map[string]bool{}
 	for _, c := range f.revoked[ca.index] {
-		if f.isPlanned(c) {
+		switch {
+		case f.isPlanned(c):
 			anew = append(anew, c.Name)
-			continue
-		}
-		serial := f.holdings[c.index].leaf.SerialNumber.String()
-		wanted[serial] = true
-		if !listed[serial] {
+		case !listed[f.holdings[c.index].leaf.SerialNumber.String()]:
 			absent = append(absent, c.Name)
 		}
 	}
@@ -106,13 +101,76 @@ func (f *folder) listReasons(ca *Certificate, crl *x509.RevocationList) []Reason
 	if len(absent) > 0 {
 		reasons = append(reasons, reasonf(ReasonList, "does not list %s", strings.Join(absent, ", ")))
 	}
-	for serial := range listed {
-		// The serial number of a certificate about to be replaced is unknown here.
-		if !wanted[serial] && len(anew) == 0 {
+	for _, serial := range f.goodSerials(ca) {
+		if listed[serial] {
 			return append(reasons, Reason{ReasonList, "lists what is not revoked"})
 		}
 	}
 	return reasons
+}
+
+// lasting returns the serial numbers that the CRL of ca goes on listing: of
+// revoked certificates that were made anew, or that the manifest no longer has.
+// Whoever kept a copy of such a certificate must stay out. A CA made anew has
+// none, since nobody takes what its old key has signed.
+func (f *folder) lasting(ca *Certificate) []*big.Int {
+	leaf := f.holdings[ca.index].leaf
+	if f.isPlanned(ca) || leaf == nil {
+		return nil
+	}
+	var serials []*big.Int
+	seen := map[string]bool{}
+	for _, serial := range f.goodSerials(ca) {
+		seen[serial] = true
+	}
+	for _, c := range f.revoked[ca.index] { // listed anyhow
+		if c.Serial != nil {
+			seen[c.Serial.String()] = true
+		}
+		old := f.holdings[c.index].leaf
+		if old == nil || seen[old.SerialNumber.String()] {
+			continue
+		}
+		seen[old.SerialNumber.String()] = true
+		if f.isPlanned(c) && isSignedBy(old, leaf, true) {
+			serials = append(serials, old.SerialNumber)
+		}
+	}
+	crl, err := LoadCRL(f.dir, ca.Name)
+	if err != nil || crl.CheckSignatureFrom(leaf) != nil {
+		return serials
+	}
+	for _, entry := range crl.RevokedCertificateEntries {
+		if serial := entry.SerialNumber.String(); !seen[serial] {
+			seen[serial] = true
+			serials = append(serials, entry.SerialNumber)
+		}
+	}
+	return serials
+}
+
+// goodSerials returns the serial numbers of the certificates of ca that are not
+// revoked, as far as they are known: those that stay, and those that are given.
+func (f *folder) goodSerials(ca *Certificate) (serials []string) {
+	for _, c := range f.manifest.Certificates {
+		switch {
+		case c.Issuer != ca || c.Revoked:
+		case c.Serial != nil:
+			serials = append(serials, c.Serial.String())
+		case !f.isPlanned(c):
+			serials = append(serials, f.holdings[c.index].leaf.SerialNumber.String())
+		}
+	}
+	return serials
+}
+
+// serialsOf returns the serial numbers that a CRL lists.
+func serialsOf(crl *x509.RevocationList) map[string]bool {
+	listed := make(map[string]bool, len(crl.RevokedCertificateEntries))
+	for _, entry := range crl.RevokedCertificateEntries {
+		listed[entry.SerialNumber.String()] = true
+	}
+	return listed
 }
 
 // isListed reports whether those who look up c in the CRLs of the folder find it
@@ -176,6 +234,13 @@ func (w *workshop) makeCRL(ca *Certificate) error {
 	crl := certyaml.CRL{Issuer: w.issued[ca.index], ThisUpdate: &thisUpdate, NextUpdate: &nextUpdate}
 	for _, c := range w.revoked[ca.index] {
 		if err := crl.Add(w.issued[c.index]); err != nil {
+			return &IssueError{Name: ca.Name, Err: err}
+		}
+	}
+	for _, serial := range w.lasting(ca) {
+		// All that certyaml takes of a certificate here is its number.
+		gone := &certyaml.Certificate{SerialNumber: serial, Issuer: w.issued[ca.index], GeneratedCert: &tls.Certificate{}}
+		if err := crl.Add(gone); err != nil {
 			return &IssueError{Name: ca.Name, Err: err}
 		}
 	}

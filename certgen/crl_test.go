@@ -13,23 +13,36 @@ import (
 // names and no others.
 func wantListed(t *testing.T, dir, ca string, names ...string) {
 	t.Helper()
+	var want []string
+	for _, name := range names {
+		want = append(want, serialIn(t, dir, name))
+	}
+	wantSerials(t, dir, ca, want)
+}
+
+// serialIn returns the serial number of a certificate.
+func serialIn(t *testing.T, dir, name string) string {
+	t.Helper()
+	certificates, err := LoadCertificates(dir, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificates[0].SerialNumber.String()
+}
+
+// wantSerials checks that the CRL of a CA lists these serial numbers.
+func wantSerials(t *testing.T, dir, ca string, want []string) {
+	t.Helper()
 	crl, err := LoadCRL(dir, ca)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got, want []string
+	var got []string
 	for _, entry := range crl.RevokedCertificateEntries {
 		got = append(got, entry.SerialNumber.String())
 	}
-	for _, name := range names {
-		certificates, err := LoadCertificates(dir, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want = append(want, certificates[0].SerialNumber.String())
-	}
+	want = slices.Sorted(slices.Values(want))
 	slices.Sort(got)
-	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("the CRL of %s lists %v, want %v", ca, got, want)
 	}
@@ -87,15 +100,29 @@ func TestCRL(t *testing.T) {
 		"one more": {manifest: strings.Replace(revocation, "CN=b\n", "CN=b\nrevoked: true\n", 1), want: []string{"ca: CRL: does not list b"},
 			listed: map[string][]string{"ca": {"a", "b", "sub"}, "sub": {"c"}}},
 		"revoked one made anew": {spoil: func(t *testing.T, dir string) { remove(t, dir, "a.pem", "a-key.pem") },
-			want: []string{"a: certificate: missing", "ca: CRL: revoked and made anew: a"}},
+			want:   []string{"a: certificate: missing", "ca: CRL: revoked and made anew: a"},
+			listed: map[string][]string{"ca": {"a", "sub", "was a"}, "sub": {"c"}}},
+		"revoked one asked for": {options: Options{Renew: []string{"a"}}, want: []string{"a: certificate: asked for", "ca: CRL: revoked and made anew: a"},
+			listed: map[string][]string{"ca": {"a", "sub", "was a"}, "sub": {"c"}}},
+		"revoked one asked for, and its CRL lost": {options: Options{Renew: []string{"a"}}, spoil: func(t *testing.T, dir string) { remove(t, dir, "ca-crl.pem") },
+			want: []string{"a: certificate: asked for", "ca: CRL: missing"}, listed: map[string][]string{"ca": {"a", "sub", "was a"}, "sub": {"c"}}},
+		"revoked one no longer in the manifest": {manifest: strings.Replace(revocation, "---\nsubject: CN=a\nissuer: CN=ca\nrevoked: true\n", "", 1), after: 8 * day,
+			want: []string{"ca: CRL: expired 1 day ago", "sub: CRL: expired 1 day ago"}, listed: map[string][]string{"ca": {"sub", "was a"}, "sub": {"c"}}},
+		"CA made anew": {options: Options{Renew: []string{"ca"}}, want: []string{"ca: certificate: asked for", "a: certificate: issuer ca is made anew",
+			"b: certificate: issuer ca is made anew", "sub: certificate: issuer ca is made anew", "c: certificate: issuer sub is made anew",
+			"ca: CRL: issuer ca is made anew", "sub: CRL: issuer sub is made anew"}, listed: map[string][]string{"ca": {"a", "sub"}, "sub": {"c"}}},
 		"issuer made anew": {options: Options{Renew: []string{"sub"}}, want: []string{"sub: certificate: asked for", "c: certificate: issuer sub is made anew",
-			"ca: CRL: revoked and made anew: sub", "sub: CRL: issuer sub is made anew"}},
+			"ca: CRL: revoked and made anew: sub", "sub: CRL: issuer sub is made anew"}, listed: map[string][]string{"ca": {"a", "sub", "was sub"}, "sub": {"c"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			generate(t, parse(t, revocation), dir, at(morning))
 			wantListed(t, dir, "ca", "a", "sub")
 			wantListed(t, dir, "sub", "c")
+			serials := map[string]string{}
+			for _, name := range []string{"a", "sub", "c"} {
+				serials["was "+name] = serialIn(t, dir, name)
+			}
 			if test.spoil != nil {
 				test.spoil(t, dir)
 			}
@@ -112,7 +139,15 @@ func TestCRL(t *testing.T) {
 				test.listed = map[string][]string{"ca": {"a", "sub"}, "sub": {"c"}}
 			}
 			for ca, names := range test.listed {
-				wantListed(t, dir, ca, names...)
+				var want []string
+				for _, name := range names {
+					serial := serials[name]
+					if serial == "" {
+						serial = serialIn(t, dir, name)
+					}
+					want = append(want, serial)
+				}
+				wantSerials(t, dir, ca, want)
 			}
 		})
 	}

@@ -202,7 +202,20 @@ func TestSurvey(t *testing.T) {
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	remove(t, dir, "root.pem")
+	if err := os.Rename(filepath.Join(dir, "leaf-key.pem"), filepath.Join(dir, "leaf.key")); err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, dir, "leaf.pem", "garbage")
+	copyFile(t, dir, "leaf.key", "alone-key.pem")
+	broken := map[string]bool{}
+	infos, err = Survey(dir, morning)
+	for info, err := range VerifySurvey(infos) {
+		broken[info.Name] = err != nil
+	}
+	if err != nil || !broken["leaf"] || !broken["alone"] || broken["root"] {
+		t.Errorf("broken are %v, %v", broken, err)
+	}
+	remove(t, dir, "root.pem", "leaf.pem", "alone-key.pem")
 	if infos, err = Survey(dir, morning); err != nil || infos[0].Name != "mid" || infos[0].IssuerName() != "CN=root" {
 		t.Errorf("%v, %v", infos[0].IssuerName(), err)
 	}

@@ -90,8 +90,12 @@ const (
 	Ed25519 KeyType = "ED25519"
 )
 
-// Key returns the algorithm and size in words, such as "EC 256".
+// Key returns the algorithm and size in words, such as "EC 256"; "" if they are
+// not known.
 func (c *Certificate) Key() string {
+	if c.KeyType == "" {
+		return ""
+	}
 	return fmt.Sprintf("%s %d", c.KeyType, c.KeySize)
 }
 

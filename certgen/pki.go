@@ -30,13 +30,14 @@ var (
 )
 
 // Load returns the certificate called name with its intermediates, key and
-// Leaf, from the folder dir. Errors are *MissingError, *DamagedError,
-// *InTheWayError, *KeyMismatchError, or *fs.PathError. While another process
-// is between writing the key and the certificate, the two do not match.
+// Leaf, from the folder dir. The key is NAME-key.pem or, if there is no such
+// file, NAME.key. Errors are *MissingError, *DamagedError, *KeyMismatchError, or
+// *fs.PathError. While another process is between writing the key and the
+// certificate, the two do not match.
 func Load(dir, name string) (tls.Certificate, error) {
-	h := readHolding(dir, name)
+	h := readOwnHolding(dir, name)
 	if err := h.err(); err != nil {
-		return tls.Certificate{}, err
+		return tls.Certificate{}, unusable(name, err)
 	}
 	return tls.Certificate{Certificate: h.chain, PrivateKey: h.key, Leaf: h.leaf}, nil
 }
@@ -48,7 +49,7 @@ func LoadCertificates(dir, name string) ([]*x509.Certificate, error) {
 	file := filepath.Join(dir, certificateFile(name))
 	blocks, _, err := readBlocks(name, file, certificateTypes)
 	if err != nil {
-		return nil, err
+		return nil, unusable(name, err)
 	}
 	certificates := make([]*x509.Certificate, len(blocks))
 	for i, der := range blocks {
@@ -68,6 +69,35 @@ type holding struct {
 	certificateErr error // why chain and leaf are nil
 	keyErr         error // why key is nil
 	matchErr       error // *KeyMismatchError
+}
+
+// unusable is what is in the way of the lab's writing, to who only reads it.
+func unusable(name string, err error) error {
+	var way *InTheWayError
+	if errors.As(err, &way) {
+		return &DamagedError{Name: name, File: way.File, Err: errors.New("it is " + way.Is)}
+	}
+	return err
+}
+
+// readOwnHolding is readHolding for who uses the files and does not write them:
+// the key may also be called NAME.key, as other programs do.
+func readOwnHolding(dir, name string) *holding {
+	h := readHolding(dir, name)
+	var missing *MissingError
+	if !errors.As(h.keyErr, &missing) {
+		return h
+	}
+	path := filepath.Join(dir, name+".key")
+	key, mode, err := readKey(name, path)
+	if errors.As(err, &missing) {
+		return h // by its first name
+	}
+	h.key, h.keyFileMode, h.keyErr = key, mode, err
+	if h.leaf != nil && h.key != nil && !matches(h.leaf, h.key) {
+		h.matchErr = &KeyMismatchError{Name: name, CertificateFile: filepath.Join(dir, certificateFile(name)), KeyFile: path}
+	}
+	return h
 }
 
 // readHolding reads the certificate and key called name. What is wrong with

@@ -14,24 +14,35 @@ import (
 )
 
 // Survey describes the certificates in dir, a folder without a manifest such as
-// somebody was handed: every file NAME.pem with its key NAME-key.pem if that is
-// there, as a tree. It reads only, and is empty where there is no certificate.
+// somebody was handed: every file NAME.pem with its key NAME-key.pem or NAME.key
+// if that is there, as a tree. A key alone is shown too. It reads only, and is
+// empty where there is no such file.
 func Survey(dir string, now time.Time) ([]Info, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	s := &survey{dir: dir, now: now}
+	seen := map[string]bool{}
 	for _, entry := range entries {
 		name, isPEM := strings.CutSuffix(entry.Name(), ".pem")
-		if !isPEM || entry.IsDir() || strings.HasSuffix(entry.Name(), keyFile("")) || strings.HasSuffix(entry.Name(), crlFile("")) {
+		if !isPEM || entry.IsDir() || strings.HasSuffix(entry.Name(), crlFile("")) {
 			continue
 		}
-		if h := readHolding(dir, name); h.leaf != nil {
+		name = strings.TrimSuffix(name, "-key")
+		if h := readOwnHolding(dir, name); !seen[name] && h.isCertificate() {
+			seen[name] = true
 			s.infos = append(s.infos, s.describe(name, h))
 		}
 	}
 	return s.tree(), nil
+}
+
+// isCertificate reports whether the files are those of a certificate, whole or
+// not, and not some other PEM.
+func (h *holding) isCertificate() bool {
+	var way *InTheWayError
+	return h.leaf != nil || h.key != nil || !errors.As(h.certificateErr, &way)
 }
 
 // survey is what was found in a folder so far.
@@ -44,6 +55,11 @@ type survey struct {
 // describe returns what a certificate is, in the manifest's terms.
 func (s *survey) describe(name string, h *holding) Info {
 	leaf := h.leaf
+	if leaf == nil {
+		c := &Certificate{Name: name}
+		return Info{Certificate: c, State: "certificate is missing or cannot be read",
+			Reasons: []Reason{{ReasonDamaged, "certificate is missing or cannot be read"}}}
+	}
 	c := &Certificate{Name: name, Subject: leaf.Subject.String(), CA: leaf.IsCA,
 		KeyUsage: leaf.KeyUsage, ExtKeyUsage: leaf.ExtKeyUsage}
 	c.KeyType, c.KeySize = keyOf(leaf)
@@ -81,7 +97,7 @@ func (s *survey) tree() []Info {
 		info := &s.infos[i]
 		for j := range s.infos {
 			other := &s.infos[j]
-			if i != j && !isSelfIssued(info.Leaf) && bytes.Equal(info.Leaf.RawIssuer, other.Leaf.RawSubject) && isSignedBy(info.Leaf, other.Leaf, true) {
+			if i != j && info.Leaf != nil && other.Leaf != nil && !isSelfIssued(info.Leaf) && bytes.Equal(info.Leaf.RawIssuer, other.Leaf.RawSubject) && isSignedBy(info.Leaf, other.Leaf, true) {
 				info.Issuer = other.Certificate
 				break
 			}

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +40,8 @@ func openFile(name string) (file io.WriteCloser, kept string, err error) {
 		return nil, "", &private.UnsafeError{Path: name, Problem: "is a symbolic link"}
 	case !info.Mode().IsRegular():
 		return nil, "", fmt.Errorf("%s is not a file that can be written (%s)", name, info.Mode())
+	case info.Size() > 0 && !looksLikeCapture(name):
+		return nil, "", &NotCaptureError{name}
 	default:
 		if name, kept, err = makeWay(name, info.Size()); err != nil {
 			return nil, "", err
@@ -46,6 +49,30 @@ func openFile(name string) (file io.WriteCloser, kept string, err error) {
 	}
 	file, err = private.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	return file, kept, err
+}
+
+// NotCaptureError reports a file that is no recording, by its name and contents, where one is to be written.
+type NotCaptureError struct{ Name string }
+
+func (e *NotCaptureError) Error() string {
+	return e.Name + " is there already, and is no capture: name another file"
+}
+
+// looksLikeCapture reports whether the file of that name is a recording that may be put aside: it is called so, or begins
+// so.
+func looksLikeCapture(name string) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".pcapng", ".pcap", ".cap", ".gz":
+		return true
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	magic := make([]byte, 4)
+	_, err = io.ReadFull(f, magic)
+	return err == nil && (isPcap(magic) || binary.BigEndian.Uint32(magic) == blockTypeSection)
 }
 
 // stream hides Truncate: what was in a file before the lab was told to append to it (>>) is not the lab's to cut.

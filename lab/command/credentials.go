@@ -73,7 +73,13 @@ func (a *pair) checkNames(c *cli.Context) error {
 // written.
 func (f folder) credentials(c *cli.Context, shown, cert, key, trust string) (lab.Credentials, error) {
 	o := lab.Credentials{Dir: f.certs(), Certificate: shown, Trust: c.String(trust)}
-	if o.Certificate == "none" {
+	switch {
+	case shown == "":
+		return o, &usageError{command: commandName(c), problem: fmt.Sprintf("--%s is empty: it takes a name, a file, or none for a client without a certificate", cert)}
+	case shown != "none":
+	case trust == "client-ca":
+		return o, &usageError{command: commandName(c), problem: fmt.Sprintf("--%s is none, and a server always shows a certificate", cert)}
+	default:
 		o.Certificate = ""
 	}
 	var err error

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -251,6 +252,10 @@ func (p *Program) printCertificate(info certgen.Info, f folder) {
 	if d.NotBefore != "" {
 		valid = d.NotBefore + " to " + d.NotAfter
 	}
+	keyPath := filepath.Join(f.certs(), info.KeyFile())
+	if _, err := os.Stat(keyPath); err != nil && info.Line == 0 {
+		keyPath = "" // a manifest asks for one; files from elsewhere need not have it
+	}
 	for _, line := range []struct {
 		name   string
 		values []string
@@ -268,7 +273,7 @@ func (p *Program) printCertificate(info certgen.Info, f folder) {
 		{"serial", filled(d.Serial)},
 		{"SHA-256", filled(d.Fingerprint)},
 		{"certificate", []string{filepath.Join(f.certs(), info.CertificateFile())}},
-		{"private key", []string{filepath.Join(f.certs(), info.KeyFile())}},
+		{"private key", filled(keyPath)},
 	} {
 		if len(line.values) > 0 {
 			p.stdout().Paragraph(fmt.Sprintf("%-16s", line.name), 16, between(", ", line.values)...)
