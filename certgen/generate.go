@@ -162,6 +162,12 @@ func lock(ctx context.Context, dir string, waiting func()) (unlock func() error,
 	return l.Unlock, nil
 }
 
+// IsPKI reports whether the lab has written a PKI into dir.
+func IsPKI(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, lockFile))
+	return err == nil
+}
+
 // Busy tells whether a process is at writing in dir, so that its certificates
 // may not belong together yet.
 func Busy(dir string) bool {

@@ -152,6 +152,10 @@ func WriteNew(file string, data []byte, mode fs.FileMode) error {
 // writeWhole writes data beside a file and has place put it there.
 func writeWhole(file string, data []byte, mode fs.FileMode, place func(whole, file string) error) error {
 	f, err := createBeside(file, mode)
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return &fs.PathError{Op: path.Op, Path: file, Err: path.Err} // not by the name of a temporary file
+	}
 	if err != nil {
 		return err
 	}

@@ -153,6 +153,11 @@ func (c *contents) readDER(data []byte) error {
 // store.
 func (c *contents) readPKCS12(data []byte, password string) error {
 	key, leaf, chain, err := pkcs12.DecodeChain(data, password)
+	if err != nil && password != "" { // that of another file, perhaps
+		if k, l, c, e := pkcs12.DecodeChain(data, ""); e == nil {
+			key, leaf, chain, err = k, l, c, nil
+		}
+	}
 	if err == nil {
 		c.certificates = append([]*x509.Certificate{leaf}, chain...)
 		c.keys = []privateKey{asPrivateKey(key)}

@@ -148,7 +148,7 @@ func eachCommand(commands []*cli.Command, f func(*cli.Command)) {
 // chooseCommand is the action of what only has commands below it.
 func (p *Program) chooseCommand(c *cli.Context) error {
 	name := c.Args().First()
-	if name == "help" && c.NArg() > 1 {
+	if name == "help" && c.NArg() > 1 && c.Args().Get(1) != "help" {
 		return p.help(c, c.Args().Tail())
 	}
 	if name == "" || name == "help" {

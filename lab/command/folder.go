@@ -153,7 +153,7 @@ func (f folder) certsOf(capture string) string {
 			return certs
 		}
 	}
-	if !isDirectory(f.certs()) {
+	if !isDirectory(f.certs()) && certgen.IsPKI(string(f)) {
 		return string(f)
 	}
 	return f.certs()

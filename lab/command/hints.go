@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mtlslab.example/lab/certgen"
@@ -22,7 +23,9 @@ func nearestOf(missing *certgen.MissingError) []string {
 			names = append(names, name)
 		}
 	}
-	return certgen.Nearest(missing.Name, names)
+	name := strings.TrimSuffix(missing.Name, ".pem")
+	names = slices.DeleteFunc(names, func(n string) bool { return n == missing.Name })
+	return certgen.Nearest(name, names)
 }
 
 // dialHint says what to do about a server that cannot be reached.

@@ -63,14 +63,18 @@ func (r *report) printLeftOut(x *lab.Exchange) {
 }
 
 // printBriefly writes an exchange on one line: a rejected one by whom, with which
-// alert, and as much of why as there is room for.
+// alert, and as much of why as a terminal has room for.
 func (r *report) printBriefly(x *lab.Exchange) {
 	said := outcome(x) + ": " + x.Reason
 	if x.Outcome == lab.Accepted && x.Reason == "" {
 		said = strings.Join(r.accepted(x), "  ")
 	}
 	out := r.stdout()
-	out.Line(out.Cut(fmt.Sprintf("%4d  %s", x.Number, out.Clean(said)), out.Width()))
+	line := fmt.Sprintf("%4d  %s", x.Number, out.Clean(said))
+	if out.Columns > 0 { // in a file all of it can be read
+		line = out.Cut(line, out.Width())
+	}
+	out.Line(line)
 }
 
 // draw draws what was said, if it is the first of its kind.

@@ -75,7 +75,7 @@ func hint(err error) string {
 	case errors.As(err, &manifest):
 		return manifest.Hint
 	case errors.As(err, &way):
-		return fmt.Sprintf("lab overwrites only what it wrote itself: move %s away, then try again", way.File)
+		return fmt.Sprintf("lab overwrites only what it wrote itself: move %s away, or add --force (lab up, lab certs), which keeps it in certs/replaced", way.File)
 	case errors.As(err, &foreign) && foreign.Manifest != "":
 		return "work in another folder with --dir DIR, or write a " + foreign.Manifest + " for what is there; --force replaces it and keeps it in certs/replaced"
 	case errors.As(err, &foreign):
@@ -110,7 +110,7 @@ func hint(err error) string {
 	case errors.As(err, &issue), errors.As(err, &unlike):
 		return "change it in certs.yaml, then lab certs generate"
 	case errors.As(err, &lie):
-		return "lab certs generate makes it right"
+		return "lab certs generate makes it right, unless it is not the lab's: then it says so"
 	case errors.As(err, &noAnchor):
 		return "lab certs list shows who issued whom"
 	case errors.As(err, &dial):
