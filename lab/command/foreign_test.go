@@ -34,7 +34,6 @@ func TestNothingOfOthersIsLost(t *testing.T) {
 	strangers := newStrangers(t)
 	for i := range folders() {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			t.Parallel()
 			w := &world{t: t, Rand: rand.New(rand.NewPCG(1, uint64(i))), dir: t.TempDir(), manifest: manifest, strangers: strangers}
 			w.furnish()
 			before := w.snapshot()

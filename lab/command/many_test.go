@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/text"
 )
 
 // TestManyClients has many clients call one server at once: all are answered,
@@ -56,7 +57,7 @@ func TestManyClients(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	if said, want := server.Wait(t), fmt.Sprintf("lab: %d exchanges: %d accepted, 0 rejected", count, count); !strings.Contains(said, want) {
+	if said, want := server.Wait(t), fmt.Sprintf("lab: %[1]s exchanges: %[1]s accepted, 0 rejected", text.Grouped(int64(count))); !strings.Contains(said, want) {
 		t.Errorf("no %q in the last of %s", want, said[max(0, len(said)-1000):])
 	}
 	list, err := lab("explain", "lab.pcapng", "--list").Output()
