@@ -19,6 +19,9 @@ func main() {
 	// The heap is small and short-lived: collecting it less often is what makes
 	// large manifests fast.
 	debug.SetGCPercent(400)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(384 << 20) // more often again, where it is not small
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), command.Interrupts...)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	program := command.Program{Manifest: manifest, Stdout: os.Stdout, Stderr: os.Stderr}

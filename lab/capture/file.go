@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gopacket/gopacket/pcapgo"
+
 	"mtlslab.example/lab/lab/private"
 )
 
@@ -73,6 +75,24 @@ func looksLikeCapture(name string) bool {
 	magic := make([]byte, 4)
 	_, err = io.ReadFull(f, magic)
 	return err == nil && (isPcap(magic) || binary.BigEndian.Uint32(magic) == blockTypeSection)
+}
+
+// application is what the lab calls itself in its recordings.
+const application = "lab, the mutual-TLS lab"
+
+// IsOwn reports whether a regular file is a recording of the lab's own: its first block names the lab.
+func IsOwn(name string) bool {
+	info, err := os.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	ng, err := pcapgo.NewNgReader(f, pcapgo.DefaultNgReaderOptions)
+	return err == nil && ng.SectionInfo().Application == application
 }
 
 // stream hides Truncate: what was in a file before the lab was told to append to it (>>) is not the lab's to cut.

@@ -85,7 +85,7 @@ func newOutput(f io.WriteCloser, name string, limit int64, notice func(error)) (
 
 // sectionInfo tells a reader of the file what it is.
 var sectionInfo = pcapgo.NgSectionInfo{
-	Application: "lab, the mutual-TLS lab",
+	Application: application,
 	Comment: "TLS connections as the lab's own sockets saw them. The IP and TCP headers were synthesised in user space: " +
 		"addresses, ports, bytes, their order and their times are real; sequence numbers, acknowledgements and " +
 		"segment boundaries are not. THIS FILE CONTAINS THE KEYS that decrypt it: share it only where you would share those.",

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -32,7 +33,7 @@ func IsFile(value string) bool {
 type FileError struct {
 	File    string // as it was named
 	Problem string // what is wrong: "has no certificate"
-	Next    string // what to do; may be empty
+	Next    string // what to do; may be empty; $FILE stands for File, to be quoted for a shell
 	Err     error  // the cause; may be nil
 }
 
@@ -110,7 +111,7 @@ func (c *contents) readPEM(data []byte) error {
 			c.certificates = append(c.certificates, certificate)
 		default:
 			if isKeyType(block.Type) {
-				c.keys = append(c.keys, readKey(c.file, block))
+				c.keys = append(c.keys, readKey(block))
 			} else {
 				c.others = append(c.others, block.Type)
 			}
@@ -118,7 +119,7 @@ func (c *contents) readPEM(data []byte) error {
 	}
 	if len(c.certificates)+len(c.keys)+len(c.others) == 0 {
 		return &FileError{File: c.file, Problem: "begins as PEM and is cut short or damaged",
-			Next: "copy it again: openssl x509 -text -noout -in " + c.file + " must be able to read it"}
+			Next: "copy it again: openssl x509 -text -noout -in $FILE must be able to read it"}
 	}
 	return nil
 }
@@ -152,6 +153,9 @@ func (c *contents) readDER(data []byte) error {
 // readPKCS12 reads a PFX (RFC 7292): a key with its chain, or else a trust
 // store.
 func (c *contents) readPKCS12(data []byte, password string) error {
+	if n := iterations(data); n > maxIterations {
+		return &FileError{File: c.file, Problem: fmt.Sprintf("is PKCS#12 that would take hours to open: it hashes the password %d times", n)}
+	}
 	key, leaf, chain, err := pkcs12.DecodeChain(data, password)
 	if err != nil && password != "" { // that of another file, perhaps
 		if k, l, c, e := pkcs12.DecodeChain(data, ""); e == nil {
@@ -175,7 +179,7 @@ func (c *contents) readPKCS12(data []byte, password string) error {
 		return &FileError{File: c.file, Problem: problem, Err: err, Next: "write its password into a file, and name that with --password-file FILE"}
 	}
 	return &FileError{File: c.file, Problem: "is PKCS#12 that cannot be read: " + err.Error(), Err: err,
-		Next: "openssl pkcs12 -nodes -out both.pem -in " + c.file + " turns it into PEM"}
+		Next: "openssl pkcs12 -nodes -out both.pem -in $FILE turns it into PEM"}
 }
 
 // what names what a file holds, for messages: "a certificate signing request".

@@ -6,6 +6,8 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
+	"math"
+	"math/big"
 	"path/filepath"
 	"strings"
 )
@@ -22,10 +24,10 @@ type privateKey struct {
 func isKeyType(t string) bool { return strings.HasSuffix(t, "PRIVATE KEY") }
 
 // readKey reads a private key in PKCS#8, SEC 1 or PKCS#1.
-func readKey(file string, block *pem.Block) privateKey {
+func readKey(block *pem.Block) privateKey {
 	if block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
 		return privateKey{problem: "has a private key that is encrypted with a password",
-			next: "openssl pkey -out plain.key -in " + file + " decrypts it: keep that file to yourself"}
+			next: "openssl pkey -out plain.key -in $FILE decrypts it: keep that file to yourself"}
 	}
 	key, err := parseKey(block.Bytes)
 	if err != nil {
@@ -77,6 +79,38 @@ func isPKCS12(data []byte) bool {
 func hasPKCS12Name(file string) bool {
 	ext := strings.ToLower(filepath.Ext(file))
 	return ext == ".p12" || ext == ".pfx"
+}
+
+// maxIterations is how often a password may be hashed: OpenSSL does it 2,048
+// times, and others up to some 600,000.
+const maxIterations = 10_000_000
+
+// iterations returns the highest iteration count in a PFX: an INTEGER behind the
+// OCTET STRING of a salt, as in MacData (RFC 7292 section 4), pkcs-12PbeParams
+// (appendix C) and PBKDF2-params (RFC 8018 appendix A.2). It is 0 for what is
+// not DER.
+func iterations(der []byte) (most int64) {
+	afterOctets := false
+	for len(der) > 0 {
+		var element asn1.RawValue
+		rest, err := asn1.Unmarshal(der, &element)
+		if err != nil {
+			return most
+		}
+		isOctets := element.Class == asn1.ClassUniversal && element.Tag == asn1.TagOctetString
+		var n *big.Int
+		switch {
+		case element.IsCompound, isOctets: // an OCTET STRING may hold more DER
+			most = max(most, iterations(element.Bytes))
+		case afterOctets && element.Class == asn1.ClassUniversal && element.Tag == asn1.TagInteger:
+			if _, err := asn1.Unmarshal(element.FullBytes, &n); err != nil || !n.IsInt64() {
+				return math.MaxInt64
+			}
+			most = max(most, n.Int64())
+		}
+		afterOctets, der = isOctets, rest
+	}
+	return most
 }
 
 // elementLength returns the length in bytes of the first element of DER, 0 if

@@ -26,6 +26,7 @@ func (p *Program) browserCommand() *cli.Command {
 			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log", Usage: "append the TLS secrets to `FILE`, or off"},
 			&cli.BoolFlag{Name: "headless", Usage: "no window; needs --screenshot"},
 			&cli.StringFlag{Name: "screenshot", Usage: "write a picture of the page to `FILE`, as PNG; implies --headless"},
+			&cli.BoolFlag{Name: "force", Usage: "write over the FILE of --screenshot"},
 			dirFlag(),
 		},
 		Action: p.browser,
@@ -62,6 +63,9 @@ func (p *Program) browser(c *cli.Context) error {
 			return err
 		}
 		o.PKCS12 = func(password string) ([]byte, error) { return certgen.PKCS12(f.certs(), name, password) }
+	}
+	if err := f.checkNew(c, "screenshot", picture, ""); err != nil {
+		return err
 	}
 	if o.KeyLog, err = prepareKeyLog(c, f); err != nil {
 		return err

@@ -137,24 +137,38 @@ func (f folder) checkOut(c *cli.Context, out string) error {
 	if out == "-" || err != nil {
 		return nil // nothing is there
 	}
+	switch own, err := f.isOwn(info); {
+	case err != nil:
+		return err
+	case own || c.String("out") != "":
+		return f.checkNew(c, "out", out, "; --out - writes to stdout")
+	case c.Bool("force"):
+		return nil
+	}
+	return certgen.CheckExport(f.certs(), filepath.Base(out))
+}
+
+// checkNew refuses to write over a file that a flag names, but for a regular
+// file with --force, and over the manifest and what it has made even so.
+func (f folder) checkNew(c *cli.Context, flag, file, instead string) error {
+	info, err := os.Lstat(file)
+	if err != nil {
+		return nil // nothing is there
+	}
 	problem := ""
 	switch own, err := f.isOwn(info); {
 	case err != nil:
 		return err
 	case own:
 		problem = "which the lab needs as it is"
-	case c.String("out") == "" && c.Bool("force"):
-		return nil
-	case c.String("out") == "":
-		return certgen.CheckExport(f.certs(), filepath.Base(out))
 	case !info.Mode().IsRegular():
-		problem = "which is not a regular file; --out - writes to stdout"
+		problem = "which is not a regular file" + instead
 	case !c.Bool("force"):
 		problem = "which is there already; --force writes over it"
 	default:
 		return nil
 	}
-	return &usageError{command: commandName(c), problem: fmt.Sprintf("--out is %s, %s", out, problem)}
+	return &usageError{command: commandName(c), problem: fmt.Sprintf("--%s is %s, %s", flag, file, problem)}
 }
 
 // isOwn tells whether a file is the manifest or of what it has made.

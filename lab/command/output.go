@@ -29,20 +29,24 @@ type output struct {
 	w      io.Writer
 	failed func(error)
 
-	mu   sync.Mutex
+	writing sync.Mutex // held while w takes what it is given, which may be for ever
+
+	mu   sync.Mutex // guards the fields below
 	err  error
 	told bool // the user knows
 }
 
 func (o *output) Write(data []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.err != nil {
-		return 0, o.err
+	o.writing.Lock()
+	defer o.writing.Unlock()
+	if err := o.error(); err != nil {
+		return 0, err
 	}
 	n, err := o.w.Write(data)
 	if err != nil {
+		o.mu.Lock()
 		o.err = err
+		o.mu.Unlock()
 		o.failed(err)
 	}
 	return n, err

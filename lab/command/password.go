@@ -26,13 +26,21 @@ func (p *Program) password(c *cli.Context, out string) (string, error) {
 	return "", nil
 }
 
+// maxPassword is how many bytes of --password-file are read.
+const maxPassword = 4096
+
 // passwordIn is the first line of --password-file, "" where there is none.
 func passwordIn(c *cli.Context) (string, error) {
 	file := c.String("password-file")
 	if file == "" {
 		return "", nil
 	}
-	data, err := os.ReadFile(file)
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxPassword))
 	if err != nil {
 		return "", err
 	}

@@ -235,7 +235,7 @@ func (p *Program) printRuns(runs []*scenario.Result) {
 		p.printNamed(line.name, line.value)
 	}
 	for _, r := range runs {
-		p.printNamed("capture", "wireshark "+r.Capture)
+		p.printNamed("capture", "wireshark "+commandWord(r.Capture))
 		p.printWrong(r)
 	}
 	p.stdout().Line()

@@ -81,7 +81,7 @@ func hint(err error) string {
 	case errors.As(err, &foreign):
 		return "move it away, or add --force (lab up, lab certs), which keeps it in certs/replaced"
 	case errors.As(err, &file):
-		return file.Next
+		return strings.ReplaceAll(file.Next, "$FILE", commandWord(file.File))
 	case errors.As(err, &byName):
 		return fmt.Sprintf("lab certs list shows what there is; --%s NAME names another certificate of certs.yaml, or a file", byName.flag)
 	case errors.As(err, &unnamed):
@@ -296,7 +296,7 @@ func (a *pair) sayCaptureOf(keys string, ports ...string) {
 	if info, err := os.Stat(a.captured); err == nil && info.Mode().Type() == fs.ModeNamedPipe {
 		line += "-k -i "
 	}
-	a.say("capture in %s, %s:\n  %s%s", a.captured, keys, line, a.captured)
+	a.say("capture in %s, %s:\n  %s%s", a.captured, keys, line, commandWord(a.captured))
 }
 
 // sayKeys prints the command that shows the traffic decrypted.
@@ -309,11 +309,27 @@ func (a *pair) sayKeys(addr net.Addr) {
 		path = a.keys.Name()
 	}
 	port := portOf(addr)
-	line := fmt.Sprintf(`wireshark -k -i %s -f "tcp port %s" -o "tls.keylog_file:%s"`, loopback(), port, path)
+	option := `"tls.keylog_file:` + path + `"`
+	if commandWord(path) != path {
+		option = commandWord("tls.keylog_file:" + path)
+	}
+	line := fmt.Sprintf(`wireshark -k -i %s -f "tcp port %s" -o %s`, loopback(), port, option)
 	if port != wiresharkPort {
 		line += " -d tcp.port==" + port + ",tls"
 	}
 	a.say("keys in %s; to see the traffic decrypted:\n  %s", a.keys.Name(), line)
+}
+
+// commandWord is s as one word of a command line to copy: a folder's name must
+// not be a command of its own.
+func commandWord(s string) string {
+	if runtime.GOOS == "windows" { // of cmd and PowerShell alike, in which file names have no double quotes
+		if strings.ContainsAny(s, " &|<>^%$`'();,") {
+			return `"` + s + `"`
+		}
+		return s
+	}
+	return shellWord(s)
 }
 
 // loopback is the name of the loopback interface for Wireshark.

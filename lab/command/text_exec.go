@@ -123,5 +123,5 @@ func (e *startError) hint() string {
 	case err == nil && info.IsDir():
 		return "it is a folder: name a program in it"
 	}
-	return "is it a program that you may run? chmod +x " + e.program + " makes a script one, if its first line says #!/bin/sh"
+	return "is it a program that you may run? chmod +x " + commandWord(e.program) + " makes a script one, if its first line says #!/bin/sh"
 }

@@ -113,8 +113,10 @@ func (s *Scenario) record(version uint16, o Options) (*capture.Writer, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, err
 	}
-	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+	if capture.IsOwn(file) { // of an earlier run; another file is kept beside it
+		if err := os.Remove(file); err != nil {
+			return nil, err
+		}
 	}
 	return capture.Create(file, capture.Options{})
 }

@@ -12,6 +12,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -151,7 +152,7 @@ func All() ([]*Scenario, error) {
 // *fs.PathError.
 func Find(name string) (*Scenario, error) {
 	if strings.ContainsAny(name, `./\`) {
-		text, err := os.ReadFile(name)
+		text, err := readDocument(name)
 		if err != nil {
 			return nil, err
 		}
@@ -165,6 +166,19 @@ func Find(name string) (*Scenario, error) {
 		return nil, err
 	}
 	return Parse(name+".yaml", text)
+}
+
+// maxDocument is the size in bytes beyond which a file is not read on; Parse
+// refuses one that long.
+const maxDocument = 16<<20 + 1
+
+func readDocument(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxDocument))
 }
 
 // names are those of the built-in scenarios.
