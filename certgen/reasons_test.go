@@ -209,13 +209,13 @@ func TestKeyModeKeepsTime(t *testing.T) {
 	if err := errors.Join(os.Chmod(key, 0o644), os.Chtimes(key, morning, morning)); err != nil {
 		t.Fatal(err)
 	}
-	var lie *LieError
+	var fault *FaultError
 	for _, err := range Verify(m, dir, morning) {
-		if err != nil && (!errors.As(err, &lie) || lie.Name != "leaf" || lie.Kind != KindKeyMode) {
+		if err != nil && (!errors.As(err, &fault) || fault.Name != "leaf" || fault.Kind != KindKeyMode) {
 			t.Error(err)
 		}
 	}
-	if lie == nil {
+	if fault == nil {
 		t.Error("Verify saw nothing")
 	}
 	generate(t, m, dir, at(morning))
@@ -323,14 +323,14 @@ func TestManyFollowTheirCA(t *testing.T) {
 		swapped = "B"
 	}
 	overwrite(t, dir, "leaf-7.pem", good[:end]+swapped+good[end+1:])
-	var lies []string
+	var faults []string
 	for c, err := range Verify(m, dir, time.Now()) {
 		if err != nil {
-			lies = append(lies, c.Name)
+			faults = append(faults, c.Name)
 		}
 	}
-	if len(lies) != 1 || lies[0] != "leaf-7" {
-		t.Errorf("lies about %q", lies)
+	if len(faults) != 1 || faults[0] != "leaf-7" {
+		t.Errorf("faults of %q", faults)
 	}
 
 	overwrite(t, dir, "leaf-7.pem", good)

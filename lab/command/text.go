@@ -44,7 +44,7 @@ func hint(err error) string {
 		unknown  *certgen.UnknownNameError
 		issue    *certgen.IssueError
 		unlike   *certgen.UnfaithfulError
-		lie      *certgen.LieError
+		fault    *certgen.FaultError
 		noAnchor *certgen.NoAnchorError
 		dial     *lab.DialError
 		nobody   *browser.NotFoundError
@@ -109,7 +109,7 @@ func hint(err error) string {
 		return "lab scenario list shows all; a file of your own is written ./mine.yaml"
 	case errors.As(err, &issue), errors.As(err, &unlike):
 		return "change it in certs.yaml, then lab certs generate"
-	case errors.As(err, &lie):
+	case errors.As(err, &fault):
 		return "lab certs generate makes it right, unless it is not the lab's: then it says so"
 	case errors.As(err, &noAnchor):
 		return "lab certs list shows who issued whom"
