@@ -35,7 +35,7 @@ func (f folder) capture() string  { return filepath.Join(string(f), "lab.pcapng"
 // of its server, which records the same exchanges.
 func (f folder) clientCapture() string { return filepath.Join(string(f), "client.pcapng") }
 
-// warnOfFolder tells of a PKI that is not the user's alone.
+// warnOfFolder warns of a PKI that others can replace.
 func (p *Program) warnOfFolder(c *cli.Context) error {
 	f := folderOf(c)
 	for _, dir := range []string{f.certs(), string(f)} {
