@@ -88,13 +88,13 @@ func TestDeltaInPlace(t *testing.T) {
 	dir, m := t.TempDir(), parse(t, revocation)
 	generate(t, m, dir, at(morning))
 	overwrite(t, dir, "ca-crl.pem", signCRL(t, dir, "ca", morning.Add(-time.Minute), true, "a", "sub"))
-	var lies []string
+	var faults []string
 	for _, err := range Verify(m, dir, morning) {
 		if err != nil {
-			lies = append(lies, err.Error())
+			faults = append(faults, err.Error())
 		}
 	}
-	if want := []string{"ca: CRL: not complete: it is a delta CRL"}; !slices.Equal(lies, want) {
-		t.Errorf("%q, not %q", lies, want)
+	if want := []string{"ca: CRL: not complete: it is a delta CRL"}; !slices.Equal(faults, want) {
+		t.Errorf("%q, not %q", faults, want)
 	}
 }

@@ -172,7 +172,7 @@ func TestLies(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil func(t *testing.T, dir string)
 		after time.Duration
-		want  string // of the first lie; empty: none
+		want  string // of the first fault; empty: none
 	}{
 		"truth":               {},
 		"due, not yet untrue": {after: DefaultLifetime*9/10 + time.Hour, want: "ca: CRL: expired"},
@@ -196,7 +196,7 @@ func TestLies(t *testing.T) {
 				}
 			}
 			if (test.want == "") != (first == "") || !strings.HasPrefix(first, test.want) {
-				t.Errorf("the first lie is %q, want %q", first, test.want)
+				t.Errorf("the first fault is %q, want %q", first, test.want)
 			}
 		})
 	}
@@ -209,13 +209,13 @@ func TestNoRightToSign(t *testing.T) {
 	m := parse(t, "subject: CN=ca\nkey_usages: [CRLSign]\n---\nsubject: CN=a\nissuer: CN=ca\n")
 	generate(t, m, dir, Options{})
 	wantSteps(t, generate(t, m, dir, Options{}))
-	var lies []string
+	var faults []string
 	for c, err := range Verify(m, dir, time.Now()) {
 		if err != nil {
-			lies = append(lies, c.Name)
+			faults = append(faults, c.Name)
 		}
 	}
-	if !slices.Equal(lies, []string{"a"}) {
-		t.Errorf("lies about %q", lies)
+	if !slices.Equal(faults, []string{"a"}) {
+		t.Errorf("faults of %q", faults)
 	}
 }

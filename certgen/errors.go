@@ -87,16 +87,16 @@ func (e *IssueError) Error() string { return fmt.Sprintf("%s: cannot be issued: 
 
 func (e *IssueError) Unwrap() error { return e.Err }
 
-// LieError reports a file that is not what the manifest says it is.
-type LieError struct {
+// FaultError reports a file that is not what the manifest says it is.
+type FaultError struct {
 	Name    string // of the certificate, or of the CA whose CRL it is
 	Kind    Kind
 	Reasons []Reason // at least one
 	Err     error    // *KeyMismatchError, if that is a reason; else nil
 }
 
-func (e *LieError) Error() string {
+func (e *FaultError) Error() string {
 	return fmt.Sprintf("%s: %s: %s", e.Name, e.Kind, joinReasons(e.Reasons))
 }
 
-func (e *LieError) Unwrap() error { return e.Err }
+func (e *FaultError) Unwrap() error { return e.Err }

@@ -111,6 +111,9 @@ func WriteExport(ctx context.Context, dir, file string, data []byte, force bool)
 		return "", err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	if err := recoverInterrupted(dir); err != nil { // it would put an older record in place of this one
+		return "", err
+	}
 	made, err := readRecord(dir)
 	if err != nil {
 		return "", err

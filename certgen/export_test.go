@@ -50,7 +50,7 @@ func TestExport(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if signer, ok := key.(crypto.Signer); !ok || !matches(want.Leaf, signer) || !leaf.Equal(want.Leaf) || len(intermediates) != 1 {
+			if signer, ok := key.(crypto.Signer); !ok || !IsKeyOf(want.Leaf, signer) || !leaf.Equal(want.Leaf) || len(intermediates) != 1 {
 				t.Errorf("%s: PKCS#12, %s, has %T, %v and %d intermediates", name, profile, key, leaf.Subject, len(intermediates))
 			}
 			if _, _, _, err := pkcs12.DecodeChain(p12, "other"); err == nil {

@@ -107,7 +107,7 @@ func (f *folder) checkReplaceable(file string, o Options) error {
 }
 
 // checkReplaceable returns nil if there is no such file, if it is empty, or if
-// the lab wrote it.
+// the lab wrote it. NULs are what a power cut leaves of a file.
 func (r *record) checkReplaceable(path string) error {
 	if err := checkRegular(path); err != nil {
 		return err
@@ -122,19 +122,20 @@ func (r *record) checkReplaceable(path string) error {
 		return &InTheWayError{File: path, Is: describeMode(mode)}
 	case len(data) > maxPEM:
 		return &InTheWayError{File: path, Is: "larger than any file of a PKI"}
-	case isBlank(data), r.has(data):
+	case len(data) == 0, r.has(data), isBlank(data) && r.wroteFile(filepath.Base(path)):
 		return nil
 	}
-	if types := typesOf(path); types != nil && len(decodeBlocks(data, types)) == 0 && !beginsAsPEM(data, types) {
+	if types := typesOf(path); types != nil && !isBlank(data) && len(decodeBlocks(data, types)) == 0 && !beginsAsPEM(data, types) {
 		return &InTheWayError{File: path, Is: "not PEM of type " + types[0]}
 	}
 	return &ForeignError{Files: []string{path}}
 }
 
-// isDamagedHalf reports whether the lab wrote a file of this name, whose PEM is
-// damaged now, and what belongs to it is still as the lab wrote it: of a key
-// the certificate, of a certificate the key, of a CRL the CA. What is left of
-// the file is of use to nobody.
+// isDamagedHalf reports whether the lab wrote a file of this name, of which only
+// the beginning is left, and what belongs to it is still as the lab wrote it: of
+// a key the certificate, of a certificate the key, of a CRL the CA. What is left
+// of the file is of use to nobody. A whole block that cannot be parsed here is no
+// such file: others may be able to use a key of a kind that crypto/x509 lacks.
 func (f *folder) isDamagedHalf(file string) bool {
 	made, err := f.record()
 	if _, wrote := made.byFile[file]; err != nil || !wrote {
@@ -142,15 +143,14 @@ func (f *folder) isDamagedHalf(file string) bool {
 	}
 	for _, c := range f.manifest.Certificates {
 		h := f.holdings[c.index]
-		var damaged *DamagedError
 		switch file {
 		case c.KeyFile():
-			return errors.As(h.keyErr, &damaged) && f.isIntact(c.CertificateFile())
+			return errors.Is(h.keyErr, errTruncated) && f.isIntact(c.CertificateFile())
 		case c.CertificateFile():
-			return errors.As(h.certificateErr, &damaged) && f.isIntact(c.KeyFile())
+			return errors.Is(h.certificateErr, errTruncated) && f.isIntact(c.KeyFile())
 		case c.CRLFile():
 			_, err := LoadCRL(f.dir, c.Name)
-			return errors.As(err, &damaged) && f.isIntact(c.CertificateFile())
+			return errors.Is(err, errTruncated) && f.isIntact(c.CertificateFile())
 		}
 	}
 	return false
@@ -176,8 +176,7 @@ func (f *folder) isOwn(file string) (bool, error) {
 	return err == nil && mode.IsRegular() && made.has(data), nil
 }
 
-// isBlank reports whether nothing is left of a file: NULs are what a power cut
-// leaves.
+// isBlank reports whether a file has nothing but NULs.
 func isBlank(data []byte) bool { return len(bytes.Trim(data, "\x00")) == 0 }
 
 // typesOf returns the PEM types that a file of the PKI has, by its name; nil for
@@ -217,7 +216,7 @@ func putAside(dir string, files []string) (string, error) {
 	}
 	for _, file := range files {
 		if err := os.Rename(file, filepath.Join(folder, filepath.Base(file))); err != nil {
-			return folder, err
+			return folder, fmt.Errorf("%w; what was moved before is in %s", err, folder)
 		}
 	}
 	return folder, nil

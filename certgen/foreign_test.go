@@ -79,6 +79,15 @@ func TestForeign(t *testing.T) {
 		"no record, nothing to do":     {manifest: family, spoil: func(t *testing.T, dir string) { remove(t, dir, recordFile) }},
 		"no manifest, all of it":       {manifest: family, options: Options{Default: true}},
 		"no manifest, another is made": {manifest: changed, options: Options{Default: true}, foreign: []string{"leaf.pem", "leaf-key.pem"}},
+		"a whole block that does not parse": {manifest: family, spoil: func(t *testing.T, dir string) {
+			overwrite(t, dir, "other.pem", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")
+		}, foreign: []string{"other.pem"}},
+		"a key of a kind that is not known": {manifest: family, spoil: func(t *testing.T, dir string) { // X25519, which cannot sign
+			overwrite(t, dir, "leaf-key.pem", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VuBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n-----END PRIVATE KEY-----\n")
+		}, foreign: []string{"leaf-key.pem"}},
+		"nothing but NULs, where the lab wrote": {manifest: family, spoil: func(t *testing.T, dir string) { overwrite(t, dir, "leaf.pem", "\x00\x00") }},
+		"nothing but NULs, where it did not": {manifest: family + "---\nsubject: CN=new\n", spoil: func(t *testing.T, dir string) { overwrite(t, dir, "new-key.pem", "\x00\x00") },
+			foreign: []string{"new-key.pem"}},
 		"a damaged half": {manifest: family, spoil: func(t *testing.T, dir string) {
 			overwrite(t, dir, "leaf-key.pem", read(t, dir, "leaf-key.pem")[:60])
 		}},

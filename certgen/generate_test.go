@@ -71,7 +71,7 @@ func snapshot(t testing.TB, dir string) map[string]string {
 	return files
 }
 
-// verifyAll fails the test on the first lie.
+// verifyAll fails the test on the first fault.
 func verifyAll(t testing.TB, m *Manifest, dir string, now time.Time) {
 	t.Helper()
 	for c, err := range Verify(m, dir, now) {

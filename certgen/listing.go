@@ -30,6 +30,25 @@ func list(dir string) (listing, error) {
 	return files, err
 }
 
+// Names returns the names of the certificates that may be in dir, in their order:
+// NAME for each file NAME.pem that is neither a key nor a CRL by its name. A
+// folder that does not exist has none.
+func Names(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		file := entry.Name()
+		name, isPEM := strings.CutSuffix(file, ".pem")
+		if isPEM && name != "" && !entry.IsDir() && !strings.HasSuffix(file, keyFile("")) && !strings.HasSuffix(file, crlFile("")) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
 // mayHave tells whether the folder may have a file.
 func (l listing) mayHave(file string) bool { return l[strings.ToLower(file)] }
 

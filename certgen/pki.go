@@ -94,7 +94,7 @@ func readOwnHolding(dir, name string) *holding {
 		return h // by its first name
 	}
 	h.key, h.keyFileMode, h.keyErr = key, mode, err
-	if h.leaf != nil && h.key != nil && !matches(h.leaf, h.key) {
+	if h.leaf != nil && h.key != nil && !IsKeyOf(h.leaf, h.key) {
 		h.matchErr = &KeyMismatchError{Name: name, CertificateFile: filepath.Join(dir, certificateFile(name)), KeyFile: path}
 	}
 	return h
@@ -114,7 +114,7 @@ func readHolding(dir, name string) *holding {
 		}
 	}
 	h.key, h.keyFileMode, h.keyErr = readKey(name, keyPath)
-	if h.leaf != nil && h.key != nil && !matches(h.leaf, h.key) {
+	if h.leaf != nil && h.key != nil && !IsKeyOf(h.leaf, h.key) {
 		h.matchErr = &KeyMismatchError{Name: name, CertificateFile: certificatePath, KeyFile: keyPath}
 	}
 	return h
@@ -140,8 +140,8 @@ func (h *holding) err() error {
 	return nil
 }
 
-// matches tells whether key is the private key of certificate.
-func matches(certificate *x509.Certificate, key crypto.Signer) bool {
+// IsKeyOf reports whether key is the private key of certificate.
+func IsKeyOf(certificate *x509.Certificate, key crypto.Signer) bool {
 	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
 	return ok && public.Equal(certificate.PublicKey)
 }
@@ -152,14 +152,16 @@ func readKey(name, file string) (crypto.Signer, fs.FileMode, error) {
 	if err != nil {
 		return nil, mode, err
 	}
-	key, err := parseKey(blocks[0])
+	key, err := ParseKey(blocks[0])
 	if err != nil {
 		return nil, mode, &DamagedError{Name: name, File: file, Err: err}
 	}
 	return key, mode, nil
 }
 
-func parseKey(der []byte) (crypto.Signer, error) {
+// ParseKey parses the DER of a private key: PKCS#8 (RFC 5208), SEC 1 (RFC 5915)
+// or PKCS#1 (RFC 8017 appendix A.1.2). One that cannot sign is an error.
+func ParseKey(der []byte) (crypto.Signer, error) {
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
 		if ec, e := x509.ParseECPrivateKey(der); e == nil {

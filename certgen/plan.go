@@ -69,9 +69,9 @@ const (
 	ReasonFollows      ReasonKind = "follows"       // another step makes it necessary
 )
 
-// isLie tells whether a folder with such a fault is not what the manifest says.
-// What is merely due, or follows from another step, is no lie.
-func (k ReasonKind) isLie() bool {
+// isFault reports whether a folder with such a reason is not what the manifest
+// says. What is due, or follows from another step, is no fault.
+func (k ReasonKind) isFault() bool {
 	return k != ReasonExpiring && k != ReasonFollows && k != ReasonAsked
 }
 

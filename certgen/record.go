@@ -43,6 +43,12 @@ func (r *record) add(file string, d digest) {
 	r.known[d] = true
 }
 
+// wroteFile reports whether the lab wrote a file of this name.
+func (r *record) wroteFile(file string) bool {
+	_, wrote := r.byFile[file]
+	return wrote
+}
+
 // has reports whether the lab wrote all that is in a file, under this name or
 // another one: it is an export, or every PEM block is one of its own and there
 // is nothing else.

@@ -11,7 +11,7 @@ import (
 // Verify checks every certificate of the manifest in dir, in its order: that
 // the files are there, say what the manifest says, are valid, private where
 // they must be, and that the chain up to the root holds; for a CA also its CRL.
-// Each comes with nil or a *LieError. An error that keeps Verify from looking
+// Each comes with nil or a *FaultError. An error that keeps Verify from looking
 // at all comes alone, with a zero Info.
 func Verify(m *Manifest, dir string, now time.Time) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
@@ -21,27 +21,27 @@ func Verify(m *Manifest, dir string, now time.Time) iter.Seq2[Info, error] {
 			return
 		}
 		for _, c := range m.Certificates {
-			if !yield(f.describe(c), f.lie(c)) {
+			if !yield(f.describe(c), f.fault(c)) {
 				return
 			}
 		}
 	}
 }
 
-// lie returns what is wrong with a certificate or its CRL, or nil.
-func (f *folder) lie(c *Certificate) error {
-	isTrue := func(r Reason) bool { return !r.Kind.isLie() }
-	if lies := slices.DeleteFunc(slices.Clone(f.reasons[c.index]), isTrue); len(lies) > 0 {
-		return &LieError{c.Name, KindCertificate, lies, f.holdings[c.index].matchErr}
+// fault returns what is wrong with a certificate or its CRL, or nil.
+func (f *folder) fault(c *Certificate) error {
+	isDue := func(r Reason) bool { return !r.Kind.isFault() }
+	if faults := slices.DeleteFunc(slices.Clone(f.reasons[c.index]), isDue); len(faults) > 0 {
+		return &FaultError{c.Name, KindCertificate, faults, f.holdings[c.index].matchErr}
 	}
 	if err := f.checkLink(c); err != nil {
-		return &LieError{c.Name, KindCertificate, []Reason{reasonf(ReasonUnverifiable, "does not verify against %s: %v", c.Issuer.Name, err)}, nil}
+		return &FaultError{c.Name, KindCertificate, []Reason{reasonf(ReasonUnverifiable, "does not verify against %s: %v", c.Issuer.Name, err)}, nil}
 	}
 	if f.wideKeys[c.index] {
-		return &LieError{c.Name, KindKeyMode, []Reason{wideKey}, nil}
+		return &FaultError{c.Name, KindKeyMode, []Reason{wideKey}, nil}
 	}
-	if lies := slices.DeleteFunc(slices.Clone(f.crlReasons[c.index]), isTrue); len(lies) > 0 {
-		return &LieError{c.Name, KindCRL, lies, nil}
+	if faults := slices.DeleteFunc(slices.Clone(f.crlReasons[c.index]), isDue); len(faults) > 0 {
+		return &FaultError{c.Name, KindCRL, faults, nil}
 	}
 	return nil
 }
@@ -53,7 +53,7 @@ func (f *folder) lie(c *Certificate) error {
 func (f *folder) checkLink(c *Certificate) error {
 	leaf, issuer := f.holdings[c.index].leaf, f.issuerLeaf(c)
 	if c.Issuer == nil || leaf == nil || issuer == nil {
-		return nil // what is missing is a lie of its own
+		return nil // what is missing is a fault of its own
 	}
 	return leaf.CheckSignatureFrom(issuer)
 }

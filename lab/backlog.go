@@ -14,7 +14,7 @@ type backlog struct {
 	lines   int // of these, without Wire
 }
 
-// Unshown counts exchanges that are not told of one by one.
+// Unshown counts exchanges that are not handed on one by one.
 type Unshown struct {
 	Accepted int `json:"accepted"`
 	Rejected int `json:"rejected"`

@@ -53,7 +53,7 @@ func (c Credentials) certificates() []string {
 func (c Credentials) Authorities() []string { return append([]string{c.Trust}, c.AlsoTrust...) }
 
 // files are those that the credentials are made from. The folder is one of
-// them: it tells of CRLs that come and go.
+// them: it changes when a CRL comes or goes.
 func (c Credentials) files() []string {
 	files := append(certgen.CRLFiles(c.Dir), c.Dir)
 	add := func(name, file string) {

@@ -1,5 +1,5 @@
 // Package lab pairs a mutual-TLS HTTP server with a client that calls it, and
-// tells of every exchange between them how it ended, as each side saw it.
+// reports how every exchange between them ended, as each side saw it.
 package lab
 
 import (
@@ -58,7 +58,7 @@ type Exchange struct {
 	NotShown *Unshown `json:"not_shown,omitempty"`
 
 	// Wire is what was said, as far as it could be read, if the journal has it
-	// dissected. It belongs to whoever is told of the exchange.
+	// dissected. It belongs to whoever gets the exchange.
 	Wire *tlsdecrypt.Connection `json:"-"`
 	// WireLeftOut says that there is no Wire because Each was too slow.
 	WireLeftOut bool `json:"-"`

@@ -8,7 +8,7 @@ import (
 )
 
 // wireTimeout is how long an exchange whose verdict is known waits for the end
-// of its connection: one that is kept alive is told of before.
+// of its connection: an exchange of one that is kept alive is handed on before.
 const wireTimeout = time.Second
 
 // maxDissected bounds what is kept of connections that are open, in bytes.
@@ -21,8 +21,8 @@ type Dissection struct {
 	dissector *tlsdecrypt.Dissector
 }
 
-// Dissect has every exchange dissected, and told of with what was said on the
-// wire, in Exchange.Wire. It is called before the first exchange. The caller
+// Dissect has every exchange dissected: Exchange.Wire is then what was said on
+// the wire. It is called before the first exchange. The caller
 // closes the Dissection after the last, and before Wait.
 func (j *Journal) Dissect() *Dissection {
 	d := tlsdecrypt.New(tlsdecrypt.Options{Memory: maxDissected, Done: j.onWire})

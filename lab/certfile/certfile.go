@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"software.sslmate.com/src/go-pkcs12"
+
+	"mtlslab.example/lab/certgen"
 )
 
 // maxFile is the size in bytes beyond which a file is not read. The CAs of
@@ -143,7 +145,7 @@ func (c *contents) readDER(data []byte) error {
 		c.certificates = certificates
 		return nil
 	}
-	if key, keyErr := parseKey(data); keyErr == nil {
+	if key, keyErr := certgen.ParseKey(data); keyErr == nil {
 		c.keys = []privateKey{{signer: key}}
 		return nil
 	}

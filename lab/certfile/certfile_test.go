@@ -151,7 +151,7 @@ func TestPairs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if pair.Leaf.Subject.CommonName != "leaf" || len(pair.Certificate) != test.chain || !fits(pair.Leaf, pair.PrivateKey.(crypto.Signer)) {
+			if pair.Leaf.Subject.CommonName != "leaf" || len(pair.Certificate) != test.chain || !certgen.IsKeyOf(pair.Leaf, pair.PrivateKey.(crypto.Signer)) {
 				t.Errorf("%s with %d certificates", pair.Leaf.Subject, len(pair.Certificate))
 			}
 		})

@@ -2,7 +2,6 @@ package certfile
 
 import (
 	"crypto"
-	"crypto/x509"
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"math/big"
 	"path/filepath"
 	"strings"
+
+	"mtlslab.example/lab/certgen"
 )
 
 // privateKey is a key of a file, or why it cannot be used.
@@ -29,29 +30,11 @@ func readKey(block *pem.Block) privateKey {
 		return privateKey{problem: "has a private key that is encrypted with a password",
 			next: "openssl pkey -out plain.key -in $FILE decrypts it: keep that file to yourself"}
 	}
-	key, err := parseKey(block.Bytes)
+	key, err := certgen.ParseKey(block.Bytes)
 	if err != nil {
 		return privateKey{problem: "has a private key that cannot be read: " + err.Error(), err: err}
 	}
 	return privateKey{signer: key}
-}
-
-func parseKey(der []byte) (crypto.Signer, error) {
-	key, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		if ec, e := x509.ParseECPrivateKey(der); e == nil {
-			return ec, nil
-		}
-		if rsa, e := x509.ParsePKCS1PrivateKey(der); e == nil {
-			return rsa, nil
-		}
-		return nil, err
-	}
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("a key of type %T cannot sign", key)
-	}
-	return signer, nil
 }
 
 // asPrivateKey takes what PKCS#12 had.

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"mtlslab.example/lab/certgen"
 )
 
 // KeyFile returns the file that has the private key for the certificate in
@@ -58,7 +60,7 @@ func LoadPair(certFile, keyFile, password string) (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	if !fits(c.certificates[0], key) {
+	if !certgen.IsKeyOf(c.certificates[0], key) {
 		return tls.Certificate{}, mismatch(c, keyFile, key)
 	}
 	pair := tls.Certificate{PrivateKey: key, Leaf: c.certificates[0]}
@@ -74,7 +76,7 @@ func (c *contents) key(certificate *x509.Certificate) (crypto.Signer, error) {
 		return nil, &FileError{File: c.file, Problem: "has no private key: it has " + c.what(), Next: "--cert names the certificate, --key the private key"}
 	}
 	for _, key := range c.keys {
-		if key.signer != nil && fits(certificate, key.signer) {
+		if key.signer != nil && certgen.IsKeyOf(certificate, key.signer) {
 			return key.signer, nil
 		}
 	}
@@ -105,17 +107,11 @@ func (e *MismatchError) Error() string {
 func mismatch(c *contents, keyFile string, key crypto.Signer) error {
 	e := &MismatchError{CertificateFile: c.file, KeyFile: keyFile, Leaf: c.certificates[0].Subject.String()}
 	for i, certificate := range c.certificates {
-		if fits(certificate, key) {
+		if certgen.IsKeyOf(certificate, key) {
 			e.Position, e.Owner = i+1, certificate.Subject.String()
 		}
 	}
 	return e
-}
-
-// fits reports whether key is the private key of certificate.
-func fits(certificate *x509.Certificate, key crypto.Signer) bool {
-	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
-	return ok && public.Equal(certificate.PublicKey)
 }
 
 // LoadCAs reads the certificates of a bundle of CAs, at least one. password

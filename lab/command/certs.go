@@ -176,9 +176,9 @@ func (p *Program) certsVerify(c *cli.Context) error {
 			verify = certgen.VerifySurvey(infos)
 		}
 	}
-	for info, lie := range verify {
-		if lie != nil {
-			return lie
+	for info, fault := range verify {
+		if fault != nil {
+			return fault
 		}
 		p.printVerified(info, c.Bool("json"))
 	}

@@ -50,7 +50,7 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 	return run.status(app.RunContext(ctx, arrange(app, args)))
 }
 
-// status tells of an error and returns the exit status.
+// status prints an error and returns the exit status.
 func (p *Program) status(err error) int {
 	var (
 		silent silentError

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -141,9 +140,8 @@ func (f folder) certificateNames(wanted func(isCA bool) bool) (names []string) {
 		}
 		return names
 	}
-	files, _ := filepath.Glob(filepath.Join(f.certs(), "*.pem"))
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".pem")
+	files, _ := certgen.Names(f.certs())
+	for _, name := range files {
 		if c, err := certgen.LoadCertificates(f.certs(), name); err == nil && wanted(c[0].IsCA) {
 			names = append(names, name)
 		}

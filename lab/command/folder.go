@@ -35,7 +35,7 @@ func (f folder) capture() string  { return filepath.Join(string(f), "lab.pcapng"
 // of its server, which records the same exchanges.
 func (f folder) clientCapture() string { return filepath.Join(string(f), "client.pcapng") }
 
-// warnOfFolder tells of a PKI that is not the user's alone.
+// warnOfFolder warns of a PKI that others can replace.
 func (p *Program) warnOfFolder(c *cli.Context) error {
 	f := folderOf(c)
 	for _, dir := range []string{f.certs(), string(f)} {
@@ -172,7 +172,7 @@ type trusts struct{ server, client, also lab.Credentials }
 // trustOf is what chains are checked under: the CAs and CRLs in the folder of a
 // PKI, none where there is no PKI.
 func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
-	files, err := filepath.Glob(filepath.Join(certs, "*.pem"))
+	names, err := certgen.Names(certs)
 	if err != nil {
 		return nil, err
 	}
@@ -188,10 +188,9 @@ func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 			}
 		}
 	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".pem")
+	for _, name := range names {
 		certificates, err := certgen.LoadCertificates(certs, name)
-		if err != nil || !certificates[0].IsCA { // a key or a CRL, for one
+		if err != nil || !certificates[0].IsCA { // a certificate of somebody else's, for one
 			continue
 		}
 		trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: name, Certificate: certificates[0]})

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/command"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // TestNothingOfOthersIsLost fills the folder of a PKI with all kinds of things
@@ -51,7 +52,7 @@ func TestNothingOfOthersIsLost(t *testing.T) {
 // folders is how many are tried: more where there is time.
 func folders() int {
 	switch {
-	case os.Getenv("LAB_FULL") != "":
+	case peertest.Full():
 		return 2000
 	case os.Getenv("CI") != "":
 		return 200
@@ -172,7 +173,7 @@ func (w *world) command() []string {
 		{"certs", "export", name, "--format", "pem-bundle"},
 		{"server", "--count", "1", "--cert", "nobody"},
 		{"client", "--addr", "127.0.0.1:1"},
-		{"scenario", "run", "happy", "--brief"},
+		{"scenario", "run", "mtls", "--brief"},
 	})
 }
 

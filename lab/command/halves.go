@@ -64,7 +64,7 @@ func (p *Program) server(c *cli.Context) error {
 	return err
 }
 
-// stopAfter calls stop when count exchanges have been told of.
+// stopAfter calls stop when count exchanges have been reported.
 func (a *pair) stopAfter(count int, stop func()) {
 	each, left := a.settings.Journal.Each, count
 	a.settings.Journal.Each = func(x *lab.Exchange) {

@@ -79,7 +79,7 @@ lab certs list --json   for a program to read`
 
 	showExamples = `lab certs show server`
 
-	verifyExamples = `lab certs verify   exit status 1, and why, at the first lie`
+	verifyExamples = `lab certs verify   exit status 1, and why, at the first fault`
 
 	exportExamples = `lab certs export client --format p12           for browsers and Java
 lab certs export client --format p12-legacy    for the keychain of macOS and

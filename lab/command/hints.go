@@ -16,13 +16,7 @@ import (
 // nearestOf are the names of certificates in the folder that look like that of
 // a certificate that is missing.
 func nearestOf(missing *certgen.MissingError) []string {
-	files, _ := filepath.Glob(filepath.Join(filepath.Dir(missing.File), "*.pem")) // none, in a folder with odd characters
-	var names []string
-	for _, file := range files {
-		if name := strings.TrimSuffix(filepath.Base(file), ".pem"); !strings.HasSuffix(name, "-key") && !strings.HasSuffix(name, "-crl") {
-			names = append(names, name)
-		}
-	}
+	names, _ := certgen.Names(filepath.Dir(missing.File)) // without them there is no such hint
 	name := strings.TrimSuffix(missing.Name, ".pem")
 	names = slices.DeleteFunc(names, func(n string) bool { return n == missing.Name })
 	return certgen.Nearest(name, names)

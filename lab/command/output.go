@@ -24,16 +24,16 @@ import (
 // it, and what cannot be written is noticed.
 
 // output is stdout or stderr of one run. It remembers the first error of a
-// write, after which nothing more is written, and tells of it once.
+// write, after which nothing more is written, and reports it once.
 type output struct {
 	w      io.Writer
 	failed func(error)
 
 	writing sync.Mutex // held while w takes what it is given, which may be for ever
 
-	mu   sync.Mutex // guards the fields below
-	err  error
-	told bool // the user knows
+	mu       sync.Mutex // guards the fields below
+	err      error
+	reported bool // by something else
 }
 
 func (o *output) Write(data []byte) (int, error) {
@@ -52,11 +52,11 @@ func (o *output) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// lose takes note of output that something else could not write, and has told of.
+// lose notes output that something else could not write, and has reported.
 func (o *output) lose(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.err, o.told = err, true
+	o.err, o.reported = err, true
 }
 
 // error is the first error of a write.
@@ -110,7 +110,7 @@ func (p *Program) unwritten() (status int, say error, ok bool) {
 	switch {
 	case err != nil && isClosedPipe(err), isClosedPipe(p.talk.error()):
 		return exitClosedPipe, nil, true
-	case p.results.told:
+	case p.results.reported:
 		return exitFailed, nil, true
 	case err != nil:
 		return exitFailed, &unwritableError{err}, true

@@ -85,7 +85,7 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 	a.report = report{Program: p, certs: a.certs(), json: c.Bool("json"), brief: c.Bool("brief"), blind: a.blind, options: p.ladderOptions(c)}
 	a.settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) {
 		if a.capture != nil {
-			a.capture.FlushFile() // what is told of is in the file, whatever happens next
+			a.capture.FlushFile() // what is printed is in the file, whatever happens next
 		}
 		a.count(x)
 		a.report.exchange(x)
@@ -276,7 +276,7 @@ func (a *pair) close() {
 		a.keys.Close()
 	}
 	if a.capture != nil {
-		a.capture.Close() // what went wrong has been told by its notice
+		a.capture.Close() // its notice has said what went wrong
 		if a.kept != a.capture.Kept() {
 			a.say("nothing was recorded: %s is still the capture that was there", a.captured)
 		}

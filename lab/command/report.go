@@ -10,7 +10,7 @@ import (
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
-// report tells of exchanges while they happen: each in a line, and the first of
+// report prints exchanges while they happen: each in a line, and the first of
 // each kind as a ladder, too.
 type report struct {
 	*Program
@@ -24,7 +24,7 @@ type report struct {
 	drawn   kinds
 }
 
-// exchange tells of one.
+// exchange prints one.
 func (r *report) exchange(x *lab.Exchange) {
 	switch {
 	case r.blind:

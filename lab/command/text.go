@@ -44,7 +44,7 @@ func hint(err error) string {
 		unknown  *certgen.UnknownNameError
 		issue    *certgen.IssueError
 		unlike   *certgen.UnfaithfulError
-		lie      *certgen.LieError
+		fault    *certgen.FaultError
 		noAnchor *certgen.NoAnchorError
 		dial     *lab.DialError
 		nobody   *browser.NotFoundError
@@ -109,7 +109,7 @@ func hint(err error) string {
 		return "lab scenario list shows all; a file of your own is written ./mine.yaml"
 	case errors.As(err, &issue), errors.As(err, &unlike):
 		return "change it in certs.yaml, then lab certs generate"
-	case errors.As(err, &lie):
+	case errors.As(err, &fault):
 		return "lab certs generate makes it right, unless it is not the lab's: then it says so"
 	case errors.As(err, &noAnchor):
 		return "lab certs list shows who issued whom"
@@ -188,8 +188,8 @@ func (p *Program) sayBrowser(b *browser.Browser, o browser.Options, certificate 
 // errCaptureOnTerminal is a capture on a stdout that a person reads.
 var errCaptureOnTerminal = errors.New("--capture - writes the capture to stdout, which is a terminal")
 
-// wiresharkPort is the port that Wireshark takes for TLS by itself, as it does
-// 443; all others it must be told of.
+// wiresharkPort is a port that Wireshark takes for TLS by itself, as it does 443.
+// Others need -d.
 const wiresharkPort = "8443"
 
 // portOf is the port of a TCP address.

@@ -26,7 +26,7 @@ func Heading(o Options) string {
 	return o.row("   #", "outcome", "client", "TLS", "key agreement", "server", "what came of it")
 }
 
-// Line tells of a connection in one line of at most o.Width columns, without a
+// Line describes a connection in one line of at most o.Width columns, without a
 // line feed: number, outcome, the client's certificate, version, the server's
 // name or address, and the first request with its status or the alert with who
 // sent it. From 96 columns up there is the group, too; under 80 there is no

@@ -42,6 +42,10 @@ func CheckFolder(dir string) (string, error) {
 // MkdirAll makes a folder of mode 0700, and those above it, where there are none, but only where CheckFolder lets it. It
 // returns what that does.
 func MkdirAll(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil { // the working folder is gone
+		return "", err
+	}
 	real, err := CheckFolder(dir)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return real, err

@@ -30,7 +30,7 @@ const usualMessages = 16
 // Options are what a Dissector goes by.
 type Options struct {
 	// Secrets is where secrets are looked up, besides those that come with the
-	// events; may be nil. It is told of connections that have ended.
+	// events; may be nil. Its Forget is called for each connection that has ended.
 	Secrets *keylog.Store
 	// RSAKeys are private keys of servers: they open the connections of TLS 1.2
 	// that used RSA as key exchange.
