@@ -70,30 +70,41 @@ func read(file, password string) (*contents, error) {
 	return c, c.readDER(data)
 }
 
-// readAll returns what is in a file, which may be a pipe.
+// readAll returns what is in a regular file. A pipe could be read only once, and
+// credentials are read again when they may have changed.
 func readAll(file string) ([]byte, error) {
-	f, err := os.Open(file)
+	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &FileError{File: file, Problem: "does not exist", Err: err,
 			Next: "a value with a / or an extension is a file; a certificate of certs.yaml is named without, such as server"}
-	case errors.Is(err, fs.ErrPermission):
-		return nil, &FileError{File: file, Problem: "cannot be read by you", Err: err, Next: "ask its owner, or use a copy of your own"}
 	case err != nil:
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, unreadable(file, err)
+	case info.IsDir():
 		return nil, &FileError{File: file, Problem: "is a folder", Next: "name a file in it"}
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, &FileError{File: file, Problem: "cannot be read: " + err.Error(), Err: err}
-	}
-	if len(data) > maxFile {
+	case !info.Mode().IsRegular():
+		return nil, &FileError{File: file, Problem: "is a pipe or a device, and would have to be read more than once", Next: "write what comes out of it into a file"}
+	case info.Size() > maxFile:
 		return nil, &FileError{File: file, Problem: "is larger than any file of certificates"}
 	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, unreadable(file, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return nil, unreadable(file, err)
+	}
 	return data, nil
+}
+
+// unreadable is the error of a file that is there.
+func unreadable(file string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &FileError{File: file, Problem: "cannot be read by you", Err: err, Next: "ask its owner, or use a copy of your own"}
+	}
+	return &FileError{File: file, Problem: "cannot be read: " + err.Error(), Err: err}
 }
 
 // readPEM reads the blocks of a PEM file (RFC 7468). Text between them, such as

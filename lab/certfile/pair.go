@@ -114,6 +114,27 @@ func mismatch(c *contents, keyFile string, key crypto.Signer) error {
 	return e
 }
 
+// LoadKeys reads the private keys in a file that can be used, at least one.
+// password opens PKCS#12. The error is a *FileError.
+func LoadKeys(file, password string) (keys []crypto.Signer, err error) {
+	c, err := read(file, password)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range c.keys {
+		if key.signer != nil {
+			keys = append(keys, key.signer)
+		}
+	}
+	switch {
+	case len(keys) > 0:
+		return keys, nil
+	case len(c.keys) > 0:
+		return nil, &FileError{File: file, Problem: c.keys[0].problem, Next: c.keys[0].next, Err: c.keys[0].err}
+	}
+	return nil, &FileError{File: file, Problem: "has no private key: it has " + c.what()}
+}
+
 // LoadCAs reads the certificates of a bundle of CAs, at least one. password
 // opens PKCS#12. Errors are *FileError, also where none of them can be trusted
 // as a CA.

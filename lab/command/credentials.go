@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,6 +83,11 @@ func (f folder) credentials(c *cli.Context, shown, cert, key, trust string) (lab
 	default:
 		o.Certificate = ""
 	}
+	for _, value := range []string{o.Certificate, c.String(key), o.Trust} {
+		if err := f.checkDotted(value); err != nil {
+			return o, err
+		}
+	}
 	var err error
 	if o.Password, err = passwordIn(c); err != nil {
 		return o, err
@@ -97,6 +103,23 @@ func (f folder) credentials(c *cli.Context, shown, cert, key, trust string) (lab
 		}
 	}
 	return o, f.checkCredentials(c, o, cert, trust)
+}
+
+// checkDotted refuses a value that is a file by its dot, when there is no such
+// file but a certificate of that name.
+func (f folder) checkDotted(value string) error {
+	if !certfile.IsFile(value) || value != filepath.Base(value) {
+		return nil
+	}
+	inFolder := filepath.Join(f.certs(), value+".pem")
+	if _, err := os.Stat(value); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if _, err := os.Stat(inFolder); err != nil {
+		return nil
+	}
+	return &certfile.FileError{File: value, Problem: "does not exist, and a name with a dot is taken for a file",
+		Next: "the certificate of that name is " + commandWord(inFolder)}
 }
 
 // file is the file that a value names: itself, or that of a name of the PKI.

@@ -51,11 +51,18 @@ func (p *Program) explain(c *cli.Context) error {
 		return err
 	}
 	defer closeLog()
-	rsaKeys, err := loadRSAKeys(rsaKeyFile(c))
+	if c.String("key") != "" && c.String("rsa-key") != "" {
+		return &usageError{command: commandName(c), problem: "--key and --rsa-key are the same: leave one of them out"}
+	}
+	password, err := passwordIn(c)
 	if err != nil {
 		return err
 	}
-	by, err := explainTrusts(c)
+	rsaKeys, err := loadRSAKeys(rsaKeyFile(c), password)
+	if err != nil {
+		return err
+	}
+	by, err := explainTrusts(c, password)
 	if err != nil {
 		return err
 	}
@@ -107,19 +114,15 @@ func (p *Program) explain(c *cli.Context) error {
 
 // rsaKeyFile is the file that --rsa-key or --key names.
 func rsaKeyFile(c *cli.Context) string {
-	if key := c.String("key"); key != "" && c.String("rsa-key") == "" {
+	if key := c.String("key"); key != "" {
 		return folderOf(c).file(key, "-key.pem")
 	}
 	return c.String("rsa-key")
 }
 
 // explainTrusts reads the CAs of each side, and what else chains may lead over.
-func explainTrusts(c *cli.Context) (by trusts, err error) {
+func explainTrusts(c *cli.Context, password string) (by trusts, err error) {
 	f := folderOf(c)
-	password, err := passwordIn(c)
-	if err != nil {
-		return by, err
-	}
 	of := func(flag string) lab.Credentials {
 		return lab.Credentials{Dir: f.certs(), Trust: c.String(flag), Password: password}
 	}

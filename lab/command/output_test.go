@@ -3,16 +3,19 @@ package command_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -239,5 +242,51 @@ func TestNothingElsePrints(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// stuck is a reader that has stopped: a write to it waits for ever.
+type stuck struct {
+	once         sync.Once
+	begun, never chan struct{}
+}
+
+func (s *stuck) Write([]byte) (int, error) {
+	s.once.Do(func() { close(s.begun) })
+	<-s.never
+	return 0, nil
+}
+
+// TestStoppedReaderHoldsUpNoEnd ends a server whose results nobody reads.
+func TestStoppedReaderHoldsUpNoEnd(t *testing.T) {
+	manifest, err := os.ReadFile(defaultManifest(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, out, port := t.TempDir(), &stuck{begun: make(chan struct{}), never: make(chan struct{})}, peertest.FreePort(t)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan int)
+	go func() {
+		p := command.Program{Manifest: manifest, Stdout: out, Stderr: io.Discard}
+		ended <- p.Run(ctx, []string{"lab", "server", "--dir", dir, "--addr", "127.0.0.1:" + port})
+	}()
+	if err := peertest.AwaitListener(port); err != nil {
+		t.Fatal(err)
+	}
+	client, err := tls.Dial("tcp", "127.0.0.1:"+port, &tls.Config{InsecureSkipVerify: true})
+	if err == nil {
+		_, _ = client.Read(make([]byte, 1)) // refused, without a certificate
+		client.Close()
+	}
+	select {
+	case <-out.begun:
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing is printed")
+	}
+	stop()
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Error("the server goes on")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
@@ -17,8 +18,9 @@ import (
 // maxKeyFile is the most that is read of a file of keys, in bytes.
 const maxKeyFile = 1 << 20
 
-// loadRSAKeys reads the RSA private keys of a PEM file, which may have certificates and other blocks besides, in any order.
-func loadRSAKeys(file string) ([]*rsa.PrivateKey, error) {
+// loadRSAKeys reads the RSA private keys of a PEM file, which may have certificates and other blocks besides, in any order,
+// or those of a file in DER or PKCS#12, which password opens.
+func loadRSAKeys(file, password string) ([]*rsa.PrivateKey, error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -32,8 +34,28 @@ func loadRSAKeys(file string) ([]*rsa.PrivateKey, error) {
 		return nil, err
 	}
 	keys, err := rsaKeys(text)
-	if err != nil {
+	if err == errNoPEM {
+		keys, err = rsaKeysOf(file, password)
+	}
+	if wrong := (*certfile.FileError)(nil); err != nil && !errors.As(err, &wrong) {
 		return nil, &rsaKeyError{file, err}
+	}
+	return keys, err
+}
+
+// rsaKeysOf are the RSA private keys of a file that is not PEM.
+func rsaKeysOf(file, password string) (keys []*rsa.PrivateKey, err error) {
+	all, err := certfile.LoadKeys(file, password)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range all {
+		if own, ok := key.(*rsa.PrivateKey); ok {
+			keys = append(keys, own)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, otherKeyError{keyKind(all[0])}
 	}
 	return keys, nil
 }

@@ -83,7 +83,7 @@ func TestRSAKeysOfAFile(t *testing.T) {
 		if err := os.WriteFile(file, test.text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := loadRSAKeys(file)
+		_, err := loadRSAKeys(file, "")
 		if err == nil || !strings.HasSuffix(err.Error(), "key.pem has no RSA private key: "+test.want) || !strings.HasPrefix(hint(err), test.hint) {
 			t.Errorf("%s: %v, hint %q", name, err, hint(err))
 		}
