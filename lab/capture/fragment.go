@@ -1,7 +1,7 @@
 package capture
 
 import (
-	"bytes"
+	"maps"
 	"slices"
 	"time"
 )
@@ -10,6 +10,13 @@ const (
 	maxFragments    = 16 << 20         // bytes of fragments that wait for others; past it all of them are forgotten
 	maxFragmentTime = 30 * time.Second // after which an identification is taken to be used again
 	maxWhole        = 1 << 16          // bytes of a packet in fragments
+	fragmentUnit    = 8                // bytes; offsets are multiples of it
+)
+
+// About the memory of these, in bytes, without the data.
+const (
+	piecesSize   = 256
+	fragmentSize = 64
 )
 
 // fragments are packets of which some part has not come yet.
@@ -26,16 +33,19 @@ type fragmentKey struct {
 	protocol protocol // that the packet is of
 }
 
-// pieces are the fragments of a packet, by offset.
+// pieces are the fragments of a packet. Those that bring no data are only counted, so that work and memory do not grow
+// with them.
 type pieces struct {
-	fragments []fragment
-	length    int // of the packet in bytes; 0 while it is not known
-	have      int // bytes in fragments
-	last      time.Time
+	data   map[int][]byte // the longest at each offset
+	size   int            // about the memory, in bytes
+	count  int            // of fragments
+	length int            // of the packet in bytes; 0 while it is not known
+	have   int            // bytes from the packet's beginning on that are there without a gap
+	last   time.Time
 }
 
 type fragment struct {
-	offset int // in bytes
+	offset int // in bytes, a multiple of fragmentUnit
 	data   []byte
 }
 
@@ -48,22 +58,23 @@ func (f *fragments) add(key fragmentKey, part fragment, more bool, now time.Time
 	p := f.packets[key]
 	if p == nil || now.Sub(p.last) > maxFragmentTime {
 		f.drop(key)
-		p = &pieces{}
+		p = &pieces{data: make(map[int][]byte), size: piecesSize}
 		if f.packets == nil {
 			f.packets = make(map[fragmentKey]*pieces)
 		}
 		f.packets[key] = p
+		f.bytes += p.size
 	}
 	p.last = now
 	if !more {
 		p.length = part.offset + len(part.data)
 	}
-	part.data = bytes.Clone(part.data)
+	before := p.size
 	p.insert(part)
-	f.bytes += part.size()
-	if whole := p.whole(); whole != nil {
+	f.bytes += p.size - before
+	if p.length > 0 && p.have >= p.length {
 		f.take(key)
-		return whole
+		return p.whole()
 	}
 	if f.bytes > maxFragments {
 		for key := range f.packets {
@@ -73,20 +84,15 @@ func (f *fragments) add(key fragmentKey, part fragment, more bool, now time.Time
 	return nil
 }
 
-// size is about the memory of a fragment, in bytes.
-func (f *fragment) size() int { return 64 + len(f.data) }
-
 // take forgets the fragments of a packet and returns how many there were.
 func (f *fragments) take(key fragmentKey) int {
 	p := f.packets[key]
 	if p == nil {
 		return 0
 	}
-	for i := range p.fragments {
-		f.bytes -= p.fragments[i].size()
-	}
+	f.bytes -= p.size
 	delete(f.packets, key)
-	return len(p.fragments)
+	return p.count
 }
 
 func (f *fragments) drop(key fragmentKey) { f.lost += f.take(key) }
@@ -95,34 +101,43 @@ func (f *fragments) drop(key fragmentKey) { f.lost += f.take(key) }
 func (f *fragments) count() int {
 	n := f.lost
 	for _, p := range f.packets {
-		n += len(p.fragments)
+		n += p.count
 	}
 	return n
 }
 
+// insert keeps a copy of the data that the fragment at its offset did not have.
 func (p *pieces) insert(part fragment) {
-	i, _ := slices.BinarySearchFunc(p.fragments, part.offset+1, func(f fragment, at int) int { return f.offset - at })
-	p.fragments = slices.Insert(p.fragments, i, part)
-	p.have += len(part.data)
+	p.count++
+	known, ok := p.data[part.offset]
+	if len(part.data) <= len(known) {
+		return
+	}
+	if !ok {
+		p.size += fragmentSize
+	}
+	p.size += len(part.data) - len(known)
+	p.data[part.offset] = append(known, part.data[len(known):]...)
+	if part.offset > p.have {
+		return
+	}
+	next := p.have + fragmentUnit - p.have%fragmentUnit // what began before has been counted
+	p.have = max(p.have, part.offset+len(part.data))
+	for ; next <= p.have; next += fragmentUnit {
+		p.have = max(p.have, next+len(p.data[next]))
+	}
 }
 
-// whole returns the packet if all of it is there. Of bytes that came twice the first in the packet count.
+// whole returns the packet, all of which is there. Of bytes that came twice those of the fragment that begins first count.
 func (p *pieces) whole() []byte {
-	if p.length == 0 || p.have < p.length {
-		return nil
-	}
 	whole := make([]byte, 0, p.length)
-	for _, part := range p.fragments {
-		old := len(whole) - part.offset
-		if old < 0 {
-			return nil
+	for _, offset := range slices.Sorted(maps.Keys(p.data)) {
+		if offset >= p.length {
+			break
 		}
-		if old < len(part.data) {
-			whole = append(whole, part.data[old:]...)
+		if old := len(whole) - offset; old < len(p.data[offset]) {
+			whole = append(whole, p.data[offset][old:]...)
 		}
-	}
-	if len(whole) < p.length {
-		return nil
 	}
 	return whole[:p.length]
 }

@@ -1,14 +1,20 @@
 package keyshim
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
@@ -102,6 +108,52 @@ func TestProxyKnowsItsUser(t *testing.T) {
 	}
 }
 
+// TestProxyServesItsUserFirst: clients of another user make way for each other, not for them the user's own.
+func TestProxyServesItsUserFirst(t *testing.T) {
+	const nobody = 65534
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to become another user")
+	}
+	peertest.Need(t, "bash")
+	relay, proxy, _ := newProxy(t)
+	inner := greeter(t)
+	oldest := dialProxy(t, proxy)
+	const flood = `exec 3<>/dev/tcp/${0%:*}/${0#*:} || exit
+		for ((i = 0; i < $1; i++)); do exec {fd}<>/dev/tcp/${0%:*}/${0#*:} || exit; done
+		read -t 20 -u 3; (($? <= 128)) && echo the first has ended
+		read # until the test is done`
+	shell := exec.CommandContext(t.Context(), "bash", "-c", flood, proxy.Host, strconv.Itoa(3*maxAsking))
+	shell.Dir = "/"
+	shell.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	until, err := shell.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := shell.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "the first has ended\n" {
+		t.Errorf("the other user: %q, %v", line, err)
+	}
+	newest := dialProxy(t, proxy)
+	for name, c := range map[string]net.Conn{"newest": newest, "oldest": oldest} {
+		fmt.Fprintf(c, "CONNECT %s HTTP/1.1\r\n\r\n", inner)
+		if got, err := io.ReadAll(c); !strings.Contains(string(got), "inner service") {
+			t.Errorf("the %s of the user is answered %q, %v", name, got, err)
+		}
+		c.Close()
+	}
+	until.Close()
+	_ = shell.Wait()
+	if recorded, err := relay.Close(); err != nil || recorded.Connections != 2 {
+		t.Errorf("%+v, %v", recorded, err)
+	}
+}
+
 // TestOwnerOfSocket: only an open socket has an owner, by whatever protocol its program has named the address.
 func TestOwnerOfSocket(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -109,7 +161,24 @@ func TestOwnerOfSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	own := func(c net.Conn) bool { return isOwnPeer(c.(*net.TCPConn)) }
+	addrs := func(c net.Conn) (client, server netip.AddrPort) {
+		return c.RemoteAddr().(*net.TCPAddr).AddrPort(), c.LocalAddr().(*net.TCPAddr).AddrPort()
+	}
+	own := map[string]func(net.Conn) bool{
+		"check": func(c net.Conn) bool { return isOwnPeer(c.(*net.TCPConn)) },
+		"sock_diag": func(c net.Conn) bool {
+			uid, ok, err := diagnoseSocket(addrs(c))
+			if err != nil && err != unix.ENOENT {
+				t.Logf("no sock_diag: %v", err)
+				uid, ok = searchSocket(addrs(c))
+			}
+			return ok && uid == os.Geteuid()
+		},
+		"table": func(c net.Conn) bool {
+			uid, ok := searchSocket(addrs(c))
+			return ok && uid == os.Geteuid()
+		},
+	}
 	fd, err := syscall.Socket(syscall.AF_INET6, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Skipf("no IPv6: %v", err)
@@ -124,11 +193,15 @@ func TestOwnerOfSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	if !own(server) {
-		t.Error("an IPv6 socket has no owner")
+	for name, own := range own {
+		if !own(server) {
+			t.Errorf("%s: an IPv6 socket has no owner", name)
+		}
 	}
 	syscall.Close(fd)
-	if own(server) {
-		t.Error("a socket that is closed has an owner")
+	for name, own := range own {
+		if own(server) {
+			t.Errorf("%s: a socket that is closed has an owner", name)
+		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 const (
 	askTimeout = 10 * time.Second // to say who it is and where to
 	maxAsk     = 64 << 10         // bytes of its request
-	maxAsking  = 64               // clients at a time; the oldest makes way
+	maxAsking  = 64               // clients at a time; the oldest of other users' makes way, or else the oldest
 )
 
 // proxyUser is the user that goes with the password of a proxy.
@@ -39,7 +39,7 @@ func (r *Relay) Proxy() (*url.URL, error) {
 		return nil, err
 	}
 	p := &proxy{relay: r, password: rand.Text()}
-	r.serve(l, p.serve)
+	r.serve(l, p.take)
 	return &url.URL{Scheme: "http", User: url.UserPassword(proxyUser, p.password), Host: l.Addr().String()}, nil
 }
 
@@ -57,15 +57,21 @@ func ProxyEnvironment(environ []string, proxy *url.URL) []string {
 	return set(env, "NODE_USE_ENV_PROXY", "1") // Node.js 24
 }
 
-// serve serves one connection.
-func (p *proxy) serve(client *net.TCPConn) {
-	p.asking.add(client)
+// take queues a connection and returns what serves it.
+func (p *proxy) take(client *net.TCPConn) (serve func()) {
+	own := isOwnPeer(client)
+	p.asking.add(client, own)
+	return func() { p.serve(client, own) }
+}
+
+// serve serves one connection, which is the user's own or is not known to be.
+func (p *proxy) serve(client *net.TCPConn, own bool) {
 	defer p.asking.remove(client)
 	_ = client.SetDeadline(time.Now().Add(askTimeout))
 	from := &limitedReader{Reader: client, left: maxAsk}
 	in := bufio.NewReader(from)
 	admits := func(user, password string) bool {
-		return user == proxyUser && subtle.ConstantTimeCompare([]byte(password), []byte(p.password)) == 1 || isOwnPeer(client)
+		return user == proxyUser && subtle.ConstantTimeCompare([]byte(password), []byte(p.password)) == 1 || own
 	}
 	target, answer, err := ask(in, client, admits)
 	if err != nil {
@@ -123,28 +129,34 @@ func (r *limitedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// queue holds connections, the oldest first, maxAsking at most.
+// queue holds clients, the oldest first, maxAsking at most.
 type queue struct {
-	mu    sync.Mutex
-	conns []*net.TCPConn
+	mu      sync.Mutex
+	clients []asking
 }
 
-// add closes the oldest connection if there are too many.
-func (q *queue) add(c *net.TCPConn) {
+// asking is a client that has not said yet what it wants.
+type asking struct {
+	conn *net.TCPConn
+	own  bool // a program of the user's
+}
+
+// add ends the oldest connection that is not the user's own if there are too many, or the oldest if all are. Other users
+// cannot keep the user's programs from being served so.
+func (q *queue) add(c *net.TCPConn, own bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.conns = append(q.conns, c); len(q.conns) > maxAsking {
-		q.conns[0].Close()
-		q.conns = slices.Delete(q.conns, 0, 1)
+	if q.clients = append(q.clients, asking{c, own}); len(q.clients) > maxAsking {
+		i := max(0, slices.IndexFunc(q.clients, func(a asking) bool { return !a.own }))
+		reset(q.clients[i].conn) // so that nothing is left of it, as there may be thousands
+		q.clients = slices.Delete(q.clients, i, i+1)
 	}
 }
 
 func (q *queue) remove(c *net.TCPConn) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if i := slices.Index(q.conns, c); i >= 0 {
-		q.conns = slices.Delete(q.conns, i, i+1)
-	}
+	q.clients = slices.DeleteFunc(q.clients, func(a asking) bool { return a.conn == c })
 }
 
 // basicAuth returns what Proxy-Authorization says (RFC 7617), or nothing.

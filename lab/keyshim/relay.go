@@ -51,18 +51,20 @@ func NewRelay(keylog string, sink wiretap.Sink) (*Relay, error) {
 
 // Forward passes what connects to l, a TCP listener, on to the address target. The relay closes l.
 func (r *Relay) Forward(l net.Listener, target string) {
-	r.serve(l, func(client *net.TCPConn) {
-		server, err := r.dial(target)
-		if err != nil {
-			reset(client)
-			return
+	r.serve(l, func(client *net.TCPConn) func() {
+		return func() {
+			server, err := r.dial(target)
+			if err != nil {
+				reset(client)
+				return
+			}
+			r.carry(client, client, server, client.RemoteAddr())
 		}
-		r.carry(client, client, server, client.RemoteAddr())
 	})
 }
 
-// serve hands every connection to one, which need not close it.
-func (r *Relay) serve(l net.Listener, one func(*net.TCPConn)) {
+// serve hands every connection to one, after the other, and runs what that returns on its own. Neither need close it.
+func (r *Relay) serve(l net.Listener, one func(*net.TCPConn) func()) {
 	r.start(l, func() {
 		for {
 			client, err := l.Accept()
@@ -73,7 +75,7 @@ func (r *Relay) serve(l net.Listener, one func(*net.TCPConn)) {
 				time.Sleep(10 * time.Millisecond)
 				continue
 			}
-			r.start(client, func() { one(client.(*net.TCPConn)) })
+			r.start(client, one(client.(*net.TCPConn)))
 		}
 	})
 }
