@@ -1,0 +1,31 @@
+package revocation
+
+import (
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// normalized returns what is the same for two encoded names that RFC 5280
+// section 7.1 takes for one: the type of a string, its case, and the amount of
+// space in it do not count. It may be the same for others, too: who has signed
+// a list is told by the key.
+func normalized(name []byte) string {
+	var sequence pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(name, &sequence); err != nil || len(rest) > 0 {
+		return string(name)
+	}
+	var all strings.Builder
+	for _, set := range sequence {
+		var attributes []string
+		for _, a := range set {
+			value := strings.Join(strings.Fields(strings.ToLower(fmt.Sprint(a.Value))), " ")
+			attributes = append(attributes, fmt.Sprintf("%v=%q", a.Type, value))
+		}
+		slices.Sort(attributes) // a SET has no order
+		fmt.Fprintln(&all, attributes)
+	}
+	return all.String()
+}
