@@ -99,7 +99,7 @@ func (l *list) read(isDelta, isIndirect bool) {
 	}
 }
 
-func (l *list) isIssuer(name []byte) bool { return normalized(name) == normalized(l.RawIssuer) }
+func (l *list) isIssuer(name []byte) bool { return IsSameName(name, l.RawIssuer) }
 
 // indirect reports whether an issuingDistributionPoint sets indirectCRL, without
 // which the entries of a list are all of its issuer (RFC 5280 section 5.2.5).

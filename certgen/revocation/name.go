@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// IsSameName reports whether two encoded names are the same (RFC 5280 section 7.1).
+func IsSameName(a, b []byte) bool { return normalized(a) == normalized(b) }
+
 // normalized returns what is the same for two encoded names that RFC 5280
 // section 7.1 takes for one: the type of a string, its case, and the amount of
 // space in it do not count. It may be the same for others, too: who has signed

@@ -49,3 +49,13 @@ func asVersion2(fields, signature []byte) ([]byte, error) {
 	})
 	return b.Bytes()
 }
+
+// IsVerifiable reports whether crypto/x509 checks signatures of the algorithm of
+// a CRL. It takes none with MD5, and only the usual parameters of RSA-PSS.
+func IsVerifiable(crl *x509.RevocationList) bool {
+	switch crl.SignatureAlgorithm {
+	case x509.UnknownSignatureAlgorithm, x509.MD2WithRSA, x509.MD5WithRSA, x509.DSAWithSHA1, x509.DSAWithSHA256:
+		return false
+	}
+	return true
+}
