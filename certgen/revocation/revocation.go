@@ -69,6 +69,9 @@ type Status struct {
 
 // Of returns what is known at a time of a certificate that issuer has signed.
 func (l *Lists) Of(certificate, issuer *x509.Certificate, at time.Time) (s Status) {
+	if l.Empty() {
+		return s
+	}
 	var present, future []*list
 	for _, one := range l.lists[normalized(issuer.RawSubject)] {
 		switch {
