@@ -222,8 +222,8 @@ func TestNoRightToSign(t *testing.T) {
 	}
 }
 
-// What OpenSSL takes for a CRL counts here, too, whether PEM or DER, and what is
-// left out is told of.
+// CRLs are read as PEM and as DER, and those that are left out are reported with
+// the reason.
 func TestUnusedCRLs(t *testing.T) {
 	dir := t.TempDir()
 	generate(t, parse(t, revocation), dir, Options{})

@@ -47,7 +47,7 @@ func (p *Program) warnOfFolder(c *cli.Context) error {
 	return nil
 }
 
-// warnOfCRLs tells of CRLs that are not used: what they revoke is let in.
+// warnOfCRLs warns of CRLs that are not used: what they revoke is let in.
 func (p *Program) warnOfCRLs(f folder) {
 	for _, unused := range certgen.UnusedCRLs(f.certs()) {
 		if unused.Some {
