@@ -6,9 +6,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +75,7 @@ func (f *folder) crlFaults(ca *Certificate, crl *x509.RevocationList) []Reason {
 		return append([]Reason{reasonf(ReasonFollows, "issuer %s is made anew", ca.Name)}, validity...)
 	}
 	leaf := f.holdings[ca.index].leaf
-	if !bytes.Equal(crl.RawIssuer, leaf.RawSubject) || crl.CheckSignatureFrom(leaf) != nil {
+	if !crls.IsSameName(crl.RawIssuer, leaf.RawSubject) || crl.CheckSignatureFrom(leaf) != nil {
 		return []Reason{reasonf(ReasonUnverifiable, "issuer %s was made anew", ca.Name)}
 	}
 	if part := crls.Part(crl); part != "" {
@@ -183,21 +185,72 @@ func (f *folder) isListed(c *Certificate) bool {
 // LoadCRL returns the first CRL in the file of the CA called name, in the folder
 // dir. Errors are *MissingError, *DamagedError, *InTheWayError or *fs.PathError.
 func LoadCRL(dir, name string) (*x509.RevocationList, error) {
-	crls, err := loadCRLs(filepath.Join(dir, crlFile(name)), name)
-	if len(crls) == 0 {
+	loaded, err := loadCRLs(filepath.Join(dir, crlFile(name)), name)
+	if len(loaded) == 0 {
 		return nil, err
 	}
-	return crls[0], nil
+	return loaded[0], nil
 }
 
 // LoadCRLs returns the CRLs in all of [CRLFiles]. What cannot be read is left
-// out.
+// out; [UnusedCRLs] says why.
 func LoadCRLs(dir string) (all []*x509.RevocationList) {
 	for _, file := range CRLFiles(dir) {
-		crls, _ := loadCRLs(file, filepath.Base(file))
-		all = append(all, crls...)
+		loaded, _ := loadCRLs(file, filepath.Base(file))
+		all = append(all, loaded...)
 	}
 	return all
+}
+
+// UnusedCRL is a file of CRLs, one of which at least cannot be read, or its
+// signature not be checked: what it revokes is let in.
+type UnusedCRL struct {
+	File   string // path
+	Some   bool   // other CRLs in the file are used
+	Reason string // as in "it is truncated"
+}
+
+// UnusedCRLs returns those of [CRLFiles] that are not used, or not all of them.
+func UnusedCRLs(dir string) (unused []UnusedCRL) {
+	for _, file := range CRLFiles(dir) {
+		loaded, err := loadCRLs(file, filepath.Base(file))
+		usable := slices.DeleteFunc(slices.Clone(loaded), func(crl *x509.RevocationList) bool { return !crls.IsVerifiable(crl) })
+		switch {
+		case err == nil && len(loaded) < begun(file):
+			unused = append(unused, UnusedCRL{file, len(usable) > 0, "one of them is damaged"})
+		case err != nil:
+			unused = append(unused, UnusedCRL{file, len(usable) > 0, whyUnread(err)})
+		case len(usable) < len(loaded):
+			unused = append(unused, UnusedCRL{file, len(usable) > 0, "it is signed with an algorithm that lab does not check"})
+		}
+	}
+	return unused
+}
+
+// begun returns how many CRLs in PEM begin in a file. One that cannot be decoded
+// is left out by readBlocks.
+func begun(file string) int {
+	data, _, _ := readFile(file)
+	return bytes.Count(data, []byte("-----BEGIN "+crlTypes[0]+"-----"))
+}
+
+// whyUnread is an error of loadCRLs without the name of the file.
+func whyUnread(err error) string {
+	var inTheWay *InTheWayError
+	var damaged *DamagedError
+	var path *fs.PathError
+	var missing *MissingError
+	switch {
+	case errors.As(err, &missing):
+		return "there is no such file" // a link to nowhere
+	case errors.As(err, &inTheWay):
+		return "it is " + inTheWay.Is
+	case errors.As(err, &damaged):
+		return damaged.Err.Error()
+	case errors.As(err, &path):
+		return path.Err.Error()
+	}
+	return err.Error()
 }
 
 // CRLFiles returns the paths of the files NAME-crl.pem in dir, in their order.
@@ -212,18 +265,38 @@ func CRLFiles(dir string) (files []string) {
 }
 
 // loadCRLs returns the CRLs in a file, several if it is made for programs that
-// want those of all CAs in one. With an error come those that can be read.
-func loadCRLs(file, name string) (crls []*x509.RevocationList, err error) {
+// want those of all CAs in one. It may be DER, too. With an error come those that
+// can be read.
+func loadCRLs(file, name string) (loaded []*x509.RevocationList, err error) {
 	blocks, _, err := readBlocks(name, file, crlTypes)
+	var inTheWay *InTheWayError
+	if errors.As(err, &inTheWay) {
+		if crl := loadDER(file); crl != nil {
+			return []*x509.RevocationList{crl}, nil
+		}
+	}
 	for _, block := range blocks {
-		crl, e := x509.ParseRevocationList(block)
+		crl, e := crls.Parse(block)
 		if e != nil {
 			err = &DamagedError{Name: name, File: file, Err: e}
 			continue
 		}
-		crls = append(crls, crl)
+		loaded = append(loaded, crl)
 	}
-	return crls, err
+	return loaded, err
+}
+
+// loadDER returns the CRL in a file that is no PEM, or nil.
+func loadDER(file string) *x509.RevocationList {
+	data, mode, err := readFile(file)
+	if err != nil || !mode.IsRegular() || len(data) > maxPEM {
+		return nil
+	}
+	crl, err := crls.Parse(data)
+	if err != nil {
+		return nil
+	}
+	return crl
 }
 
 // makeCRL makes and stages the CRL of ca, which lists every certificate that

@@ -1,6 +1,8 @@
 package certgen
 
 import (
+	"bytes"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"slices"
@@ -217,5 +219,56 @@ func TestNoRightToSign(t *testing.T) {
 	}
 	if !slices.Equal(faults, []string{"a"}) {
 		t.Errorf("faults of %q", faults)
+	}
+}
+
+// CRLs are read as PEM and as DER, and those that are left out are reported with
+// the reason.
+func TestUnusedCRLs(t *testing.T) {
+	dir := t.TempDir()
+	generate(t, parse(t, revocation), dir, Options{})
+	file := filepath.Join(dir, "ca-crl.pem")
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(good)
+	unknown := bytes.ReplaceAll(block.Bytes, []byte("\x2a\x86\x48\xce\x3d\x04\x03"), []byte("\x2a\x86\x48\xce\x3d\x04\x09")) // ecdsa-with-SHA2
+	broken := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: []byte{0x30, 0}})
+	for name, test := range map[string]struct {
+		content string
+		crls    int
+		want    []UnusedCRL
+	}{
+		"PEM":               {string(good), 1, nil},
+		"PEM, two":          {string(good) + string(good), 2, nil},
+		"DER":               {string(block.Bytes), 1, nil},
+		"text before it":    {"Certificate Revocation List (CRL):\n" + string(good), 1, nil},
+		"DER cut off":       {string(block.Bytes[:99]), 0, []UnusedCRL{{Reason: "it is not PEM of type X509 CRL"}}},
+		"empty":             {"", 0, []UnusedCRL{{Reason: "it is empty"}}},
+		"cut off":           {string(good[:99]), 0, []UnusedCRL{{Reason: "it is truncated"}}},
+		"another type":      {strings.ReplaceAll(string(good), "X509 CRL", "CRL"), 0, []UnusedCRL{{Reason: "it is not PEM of type X509 CRL"}}},
+		"not a CRL":         {string(broken), 0, []UnusedCRL{{Reason: "it is not a CRL"}}},
+		"not a CRL, first":  {string(broken) + string(good), 1, []UnusedCRL{{Some: true, Reason: "it is not a CRL"}}},
+		"second one cut":    {string(good) + string(good[:99]), 1, []UnusedCRL{{Some: true, Reason: "one of them is damaged"}}},
+		"unknown algorithm": {string(unknown), 1, []UnusedCRL{{Reason: "it is signed with an algorithm that lab does not check"}}},
+	} {
+		overwrite(t, dir, "ca-crl.pem", test.content)
+		for i := range test.want {
+			test.want[i].File = file
+		}
+		if got := UnusedCRLs(dir); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %+v, not %+v", name, got, test.want)
+		}
+		if got := len(LoadCRLs(dir)); got != test.crls+1 { // and that of sub
+			t.Errorf("%s: %d CRLs", name, got)
+		}
+	}
+	remove(t, dir, "ca-crl.pem")
+	if err := os.Mkdir(file, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := UnusedCRLs(dir); len(got) != 1 || got[0].Reason != "it is a directory" {
+		t.Errorf("%+v", got)
 	}
 }

@@ -59,7 +59,7 @@ type revocations struct {
 }
 
 // loadRevocations reads every CRL in dir. One that cannot be read counts as
-// missing.
+// missing; certgen.UnusedCRLs reports it.
 func loadRevocations(dir string, policy CRLPolicy) *revocations {
 	r := &revocations{policy: policy}
 	if policy != CRLOff {

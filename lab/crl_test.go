@@ -232,7 +232,7 @@ func TestOneRuleForAllCRLs(t *testing.T) {
 		"delta":         {now, critical(delta, 2, 1, 1), false, true},
 		"partitioned":   {now, critical(distributionPoint, 0x30, 3, 0x85, 1, 0xff), false, true},
 		"unknown":       {now, critical(99, 5, 0), false, true},
-		"in the future": {now.AddDate(10, 0, 0), nil, false, false},
+		"in the future": {now.AddDate(10, 0, 0), nil, false, true},
 	} {
 		for _, policy := range []CRLPolicy{CRLSoft, CRLRequire} {
 			for _, listed := range []bool{true, false} {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"math/big"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -42,13 +43,14 @@ type list struct {
 
 func newList(crl *x509.RevocationList) *list {
 	l := &list{RevocationList: crl, whole: true, revoked: make(map[string]*x509.RevocationListEntry)}
-	isDelta := false
+	isDelta, isIndirect := false, false
 	for _, e := range crl.Extensions {
 		switch {
 		case e.Id.Equal(deltaCRLIndicator):
 			l.part, l.whole, isDelta = "is a delta CRL", false, true
 		case e.Id.Equal(issuingDistributionPoint):
 			l.scope = string(e.Value)
+			isIndirect = indirect(e.Value)
 			if l.part == "" {
 				l.part = "is a partitioned one (issuingDistributionPoint)"
 			}
@@ -57,27 +59,35 @@ func newList(crl *x509.RevocationList) *list {
 			l.notUnderstood(e)
 		}
 	}
-	l.read(isDelta)
+	l.read(isDelta, isIndirect)
 	return l
 }
 
-// notUnderstood takes note of a critical extension, of the list or of one of its
+// notUnderstood takes note of an extension, of the list or of one of its
 // entries, because of which the list must not be used to find a certificate good
 // (RFC 5280 sections 5.2 and 5.3).
 func (l *list) notUnderstood(e extension) {
-	l.part, l.whole = "has a critical extension that is not understood ("+e.Id.String()+")", false
+	kind := "an"
+	if e.Critical {
+		kind = "a critical"
+	}
+	l.part, l.whole = "has "+kind+" extension that is not understood ("+e.Id.String()+")", false
 }
 
 // read fills revoked. Each entry counts, whichever certificates the list says
 // that it is of: its issuer has signed it.
-func (l *list) read(isDelta bool) {
+func (l *list) read(isDelta, isIndirect bool) {
 	own := true // the entry is of the list's issuer
 	for i := range l.RevokedCertificateEntries {
 		entry := &l.RevokedCertificateEntries[i]
 		for _, e := range entry.Extensions {
 			switch {
 			case e.Id.Equal(certificateIssuer): // of this entry and those that follow (RFC 5280 section 5.3.3)
-				own = names(e.Value, l.RawIssuer)
+				names, ok := directoryNames(e.Value)
+				own = !ok || !isIndirect || slices.ContainsFunc(names, l.isIssuer)
+				if !ok || !isIndirect && !slices.ContainsFunc(names, l.isIssuer) {
+					l.notUnderstood(e)
+				}
 			case e.Id.Equal(reasonCode), e.Id.Equal(invalidityDate):
 			case e.Critical:
 				l.notUnderstood(e)
@@ -89,24 +99,48 @@ func (l *list) read(isDelta bool) {
 	}
 }
 
-// names reports whether GeneralNames have the directoryName that is encoded as name.
-func names(generalNames, name []byte) bool {
+func (l *list) isIssuer(name []byte) bool { return IsSameName(name, l.RawIssuer) }
+
+// indirect reports whether an issuingDistributionPoint sets indirectCRL, without
+// which the entries of a list are all of its issuer (RFC 5280 section 5.2.5).
+func indirect(point []byte) bool {
 	var sequence cryptobyte.String
-	in := cryptobyte.String(generalNames)
+	in := cryptobyte.String(point)
 	if !in.ReadASN1(&sequence, cryptobyte_asn1.SEQUENCE) {
 		return false
 	}
 	for !sequence.Empty() {
-		var one cryptobyte.String
+		var field cryptobyte.String
 		var tag cryptobyte_asn1.Tag
-		if !sequence.ReadAnyASN1(&one, &tag) {
+		if !sequence.ReadAnyASN1(&field, &tag) {
 			return false
 		}
-		if tag == cryptobyte_asn1.Tag(4).ContextSpecific().Constructed() && bytes.Equal(one, name) {
-			return true
+		if tag == cryptobyte_asn1.Tag(4).ContextSpecific() {
+			return bytes.Equal(field, []byte{0xff})
 		}
 	}
 	return false
+}
+
+// directoryNames returns the directoryNames in GeneralNames as they are encoded.
+// It is not ok if there is none, or something else than GeneralNames.
+func directoryNames(generalNames []byte) (names [][]byte, ok bool) {
+	var sequence cryptobyte.String
+	in := cryptobyte.String(generalNames)
+	if !in.ReadASN1(&sequence, cryptobyte_asn1.SEQUENCE) || !in.Empty() {
+		return nil, false
+	}
+	for !sequence.Empty() {
+		var name cryptobyte.String
+		var tag cryptobyte_asn1.Tag
+		if !sequence.ReadAnyASN1(&name, &tag) {
+			return nil, false
+		}
+		if tag == cryptobyte_asn1.Tag(4).ContextSpecific().Constructed() {
+			names = append(names, name)
+		}
+	}
+	return names, len(names) > 0
 }
 
 // isSupersededBy reports whether another list of the same issuer takes the place

@@ -2,10 +2,11 @@
 // certificate (RFC 5280 sections 5 and 6.3.3, RFC 9608, RFC 10007).
 //
 // Of the complete lists of an issuer the newest one that is not from the future
-// decides. A list may also be of a part: a delta CRL, a partitioned one (with an
-// issuingDistributionPoint), or one with a critical extension that is not
-// understood here. Such a list can add revocations, and never clears one: a
-// certificate that it does not list is not good for that.
+// decides. All others can add revocations, and never clear one: a certificate
+// that they do not list is not good for that. These are delta CRLs, partitioned
+// ones (with an issuingDistributionPoint), those with an extension that is not
+// understood here, those from the future, and those of a CA whose keyUsage does
+// not allow cRLSign.
 //
 // The issuer of a certificate must have signed the list itself. What another
 // CRL issuer says of it (cRLIssuer, RFC 5280 section 4.2.1.13) does not count.
@@ -26,7 +27,7 @@ const clockSkew = 10 * time.Second
 // Lists are the CRLs at hand, of any number of issuers. They are safe for
 // concurrent use.
 type Lists struct {
-	lists  map[string][]*list // by issuer
+	lists  map[string][]*list // by the normalized name of the issuer
 	signed sync.Map           // by signedBy: whether it is
 }
 
@@ -40,7 +41,7 @@ type signedBy struct {
 func New(crls []*x509.RevocationList) *Lists {
 	l := &Lists{lists: make(map[string][]*list)}
 	for _, crl := range crls {
-		issuer := string(crl.RawIssuer)
+		issuer := normalized(crl.RawIssuer)
 		l.lists[issuer] = append(l.lists[issuer], newList(crl))
 	}
 	return l
@@ -55,7 +56,8 @@ type Status struct {
 	// certificate that is on hold (RFC 5280 section 5.3.1) is revoked.
 	Entry *x509.RevocationListEntry
 	// Since is from when on the certificate is revoked: the date of its entry, that
-	// of the list, or the time that was asked for, whichever is the earliest.
+	// of the list, or, if the list is not from the future, the time that was asked
+	// for, whichever is the earliest.
 	Since time.Time
 	// Complete is the list that says that a certificate is good, if it does not
 	// list it; nil if there is none. It may be out of date, see [IsCurrent].
@@ -67,20 +69,30 @@ type Status struct {
 
 // Of returns what is known at a time of a certificate that issuer has signed.
 func (l *Lists) Of(certificate, issuer *x509.Certificate, at time.Time) (s Status) {
-	var known []*list
-	for _, one := range l.lists[string(issuer.RawSubject)] {
+	if l.Empty() {
+		return s
+	}
+	var present, future []*list
+	for _, one := range l.lists[normalized(issuer.RawSubject)] {
 		switch {
 		case !l.isSigned(one, issuer):
 			s.Unfit = "is not signed by it"
 		case one.ThisUpdate.After(at.Add(clockSkew)):
 			s.Unfit = "is from the future (" + one.ThisUpdate.UTC().Format(time.DateOnly) + ")"
+			future = append(future, one)
 		default:
-			known = append(known, one)
+			present = append(present, one)
 		}
 	}
-	serial := certificate.SerialNumber.Bytes()
-	for _, one := range known {
-		if slices.ContainsFunc(known, one.isSupersededBy) {
+	if !maySign(issuer) {
+		for _, one := range slices.Concat(present, future) {
+			s.Unfit = "is of a CA whose keyUsage does not allow to sign CRLs"
+			s.revokedBy(one, certificate, at)
+		}
+		return s
+	}
+	for _, one := range present {
+		if slices.ContainsFunc(present, one.isSupersededBy) {
 			continue
 		}
 		if one.part != "" {
@@ -88,22 +100,35 @@ func (l *Lists) Of(certificate, issuer *x509.Certificate, at time.Time) (s Statu
 		} else {
 			s.Complete = one.RevocationList
 		}
-		if entry, ok := one.revoked[string(serial)]; ok && s.Entry == nil {
-			s.Entry, s.Since = entry, entry.RevocationTime
-			for _, earlier := range []time.Time{one.ThisUpdate, at} {
-				if earlier.Before(s.Since) {
-					s.Since = earlier
-				}
-			}
-		}
+		s.revokedBy(one, certificate, at)
+	}
+	for _, one := range future {
+		s.revokedBy(one, certificate, one.ThisUpdate)
 	}
 	return s
 }
 
-// isSigned reports whether a list was signed by issuer, which must be a CA, and
-// whose keyUsage, if it has one, must allow cRLSign (RFC 10007). The key tells
-// two CAs of one name apart. A signature takes longer to check than all the
-// rest, so it is checked once.
+// revokedBy takes over the entry of a list for a certificate, if there is one, and
+// it is the earliest.
+func (s *Status) revokedBy(one *list, certificate *x509.Certificate, at time.Time) {
+	entry, ok := one.revoked[string(certificate.SerialNumber.Bytes())]
+	if !ok {
+		return
+	}
+	since := entry.RevocationTime
+	for _, earlier := range []time.Time{one.ThisUpdate, at} {
+		if earlier.Before(since) {
+			since = earlier
+		}
+	}
+	if s.Entry == nil || since.Before(s.Since) {
+		s.Entry, s.Since = entry, since
+	}
+}
+
+// isSigned reports whether a list was signed with the key of issuer. The key
+// tells two CAs of one name apart. A signature takes longer to check than all
+// the rest, so it is checked once.
 func (l *Lists) isSigned(one *list, issuer *x509.Certificate) bool {
 	key := signedBy{one, string(issuer.RawSubjectPublicKeyInfo)}
 	known, ok := l.signed.Load(key)
@@ -111,9 +136,13 @@ func (l *Lists) isSigned(one *list, issuer *x509.Certificate) bool {
 		known = issuer.CheckSignature(one.SignatureAlgorithm, one.RawTBSRevocationList, one.Signature) == nil
 		l.signed.Store(key, known)
 	}
-	return known.(bool) && maySign(issuer)
+	return known.(bool)
 }
 
+// maySign reports whether a list of issuer can be complete: it must be a CA, and
+// its keyUsage, if it has one, must allow cRLSign (RFC 10007). What its key has
+// signed revokes all the same: a client chooses which of several certificates of
+// its issuer it sends.
 func maySign(issuer *x509.Certificate) bool {
 	return (issuer.Version < 3 || issuer.IsCA) && (issuer.KeyUsage == 0 || issuer.KeyUsage&x509.KeyUsageCRLSign != 0)
 }

@@ -145,7 +145,9 @@ var rules = map[string]struct {
 	// Not from the future.
 	"from the future, clears":    {[]crl{{lists: []int64{client}}, {age: -time.Hour}}, revoked, revoked},
 	"from a clock that is ahead": {[]crl{{lists: []int64{client}}, {age: -5 * time.Second}}, good, ""},
-	"from the future, revokes":   {[]crl{{}, {age: -time.Hour, lists: []int64{client}}}, good, good},
+	"from the future, revokes":   {[]crl{{}, {age: -time.Hour, lists: []int64{client}}}, revoked, ""},
+	"from the future, and lists": {[]crl{{age: -24 * time.Hour, lists: []int64{client}}}, revoked, ""},
+	"two from the future":        {[]crl{{age: -time.Hour, lists: []int64{client}}, {age: -2 * time.Hour}}, revoked, ""},
 	"from the future, alone":     {[]crl{{age: -time.Hour}}, none, none},
 
 	// Lists of a part never clear, and may revoke.
@@ -214,6 +216,23 @@ func TestOpenSSLSaysTheSame(t *testing.T) {
 	peertest.Need(t, "openssl")
 	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
 	leaf := ca.issue(client)
+	for name, rule := range rules {
+		if rule.openssl == "" {
+			continue
+		}
+		var lists [][]byte
+		for _, c := range rule.lists {
+			lists = append(lists, c.sign(ca).Raw)
+		}
+		if got := openssl(t, ca.cert, leaf, lists...); got != rule.openssl {
+			t.Errorf("%s: %s, not %s", name, got, rule.openssl)
+		}
+	}
+}
+
+// openssl is what OpenSSL says of a certificate of ca with some lists.
+func openssl(t *testing.T, ca, leaf *x509.Certificate, lists ...[]byte) string {
+	t.Helper()
 	dir := t.TempDir()
 	write := func(name, kind string, der []byte) string {
 		file := filepath.Join(dir, name)
@@ -222,29 +241,23 @@ func TestOpenSSLSaysTheSame(t *testing.T) {
 		}
 		return file
 	}
-	for name, rule := range rules {
-		if rule.openssl == "" {
-			continue
-		}
-		arguments := []string{"verify", "-crl_check", "-extended_crl", "-CAfile", write("ca.pem", "CERTIFICATE", ca.cert.Raw)}
-		for i, c := range rule.lists {
-			arguments = append(arguments, "-CRLfile", write(fmt.Sprint(i), "X509 CRL", c.sign(ca).Raw))
-		}
-		out, _ := exec.Command("openssl", append(arguments, write("leaf.pem", "CERTIFICATE", leaf.Raw))...).CombinedOutput()
-		got := none
-		switch text := string(out); {
-		case strings.Contains(text, ": OK"):
-			got = good
-		case strings.Contains(text, "certificate revoked"):
-			got = revoked
-		}
-		if got != rule.openssl {
-			t.Errorf("%s: %s, not %s:\n%s", name, got, rule.openssl, out)
-		}
+	arguments := []string{"verify", "-crl_check", "-extended_crl", "-CAfile", write("ca.pem", "CERTIFICATE", ca.Raw)}
+	for i, list := range lists {
+		arguments = append(arguments, "-CRLfile", write(fmt.Sprint(i), "X509 CRL", list))
 	}
+	out, _ := exec.Command("openssl", append(arguments, write("leaf.pem", "CERTIFICATE", leaf.Raw))...).CombinedOutput()
+	switch text := string(out); {
+	case strings.Contains(text, ": OK"):
+		return good
+	case strings.Contains(text, "certificate revoked"):
+		return revoked
+	}
+	return none
 }
 
-// The key tells CAs of one name apart, and only a CA that may sign CRLs does.
+// The key tells CAs of one name apart. A CA that may not sign CRLs has no complete
+// list; what its key has signed revokes, since the client chooses which of several
+// certificates of its issuer it sends.
 func TestSigner(t *testing.T) {
 	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
 	namesake := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
@@ -257,7 +270,8 @@ func TestSigner(t *testing.T) {
 	}{
 		"the other of two of one name":   {ca, crl{by: namesake, lists: []int64{client}}, none},
 		"without keyUsage":               {silent, crl{lists: []int64{client}}, revoked},
-		"with keyUsage, without cRLSign": {forbidden, crl{lists: []int64{client}}, none},
+		"with keyUsage, without cRLSign": {forbidden, crl{}, none},
+		"without cRLSign, lists":         {forbidden, crl{lists: []int64{client}}, revoked},
 	} {
 		lists := revocation.New([]*x509.RevocationList{test.list.sign(test.ca)})
 		for range 2 { // the second time the signature is known
@@ -282,20 +296,132 @@ func TestSigner(t *testing.T) {
 
 // An entry of an indirect CRL may be of another issuer's certificate, and so are
 // those after it, up to one that names an issuer again (RFC 5280 section 5.3.3).
+// Where the issuer cannot be read, or the list is not indirect, the entry is one
+// of the list's own issuer, and the list not complete.
 func TestCertificateIssuer(t *testing.T) {
 	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
 	another := newAuthority(t, "another", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
 	entry := func(serial int64, extensions ...pkix.Extension) x509.RevocationListEntry {
 		return x509.RevocationListEntry{SerialNumber: big.NewInt(serial), RevocationTime: now, ExtraExtensions: extensions}
 	}
-	template := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: now, NextUpdate: now.Add(time.Hour), ExtraExtensions: []pkix.Extension{indirect},
-		RevokedCertificateEntries: []x509.RevocationListEntry{
-			entry(1), entry(2, belongsTo(another)), entry(3), entry(4, belongsTo(ca)), entry(5), entry(6, critical(29, []byte{0x30, 0})), entry(7, critical(29, nil)),
-		}}
-	lists := revocation.New([]*x509.RevocationList{must(x509.ParseRevocationList(must(x509.CreateRevocationList(rand.Reader, template, ca.cert, ca.key))))})
-	for serial, want := range map[int64]string{1: revoked, 2: none, 3: none, 4: revoked, 5: revoked, 6: none, 7: none} {
+	read := func(extensions []pkix.Extension, entries ...x509.RevocationListEntry) *revocation.Lists {
+		template := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: now, NextUpdate: now.Add(time.Hour), ExtraExtensions: extensions,
+			RevokedCertificateEntries: entries}
+		return revocation.New([]*x509.RevocationList{must(x509.ParseRevocationList(must(x509.CreateRevocationList(rand.Reader, template, ca.cert, ca.key))))})
+	}
+	lists := read([]pkix.Extension{indirect}, entry(1), entry(2, belongsTo(another)), entry(3), entry(4, belongsTo(ca)), entry(5))
+	for serial, want := range map[int64]string{1: revoked, 2: none, 3: none, 4: revoked, 5: revoked} {
 		if got := verdict(lists.Of(ca.issue(serial), ca.cert, now)); got != want {
 			t.Errorf("%d: %s, not %s", serial, got, want)
+		}
+	}
+	for name, value := range map[string][]byte{"nothing": nil, "no names": {0x30, 0}, "cut off": {0x30, 0x7f}, "a name cut off": {0x30, 2, 0xa4, 0x7f},
+		"no directoryName": {0x30, 3, 0x82, 1, 'a'}, "something behind": append(belongsTo(another).Value, 0)} {
+		for _, critical := range []bool{true, false} {
+			unreadable := pkix.Extension{Id: belongsTo(ca).Id, Critical: critical, Value: value}
+			lists := read([]pkix.Extension{indirect}, entry(2, belongsTo(another)), entry(3, unreadable), entry(4))
+			for serial, want := range map[int64]string{2: none, 3: revoked, 4: revoked, 5: none} {
+				if got := verdict(lists.Of(ca.issue(serial), ca.cert, now)); got != want {
+					t.Errorf("%s, critical %v: %d: %s, not %s", name, critical, serial, got, want)
+				}
+			}
+		}
+	}
+	notIndirect := critical(28, []byte{0x30, 3, 0x84, 1, 0})
+	for name, extensions := range map[string][]pkix.Extension{"complete": nil, "of a part": {userCerts}, "indirectCRL FALSE": {notIndirect}} {
+		lists := read(extensions, entry(2, belongsTo(another)), entry(3))
+		for serial, want := range map[int64]string{2: revoked, 3: revoked, 4: none} {
+			if got := verdict(lists.Of(ca.issue(serial), ca.cert, now)); got != want {
+				t.Errorf("%s: %d: %s, not %s", name, serial, got, want)
+			}
+		}
+	}
+	if got := verdict(read(nil, entry(2, belongsTo(ca))).Of(ca.issue(client), ca.cert, now)); got != good {
+		t.Errorf("names its own issuer, is not indirect: %s", got)
+	}
+}
+
+// The same name may be encoded in several ways (RFC 5280 section 7.1).
+func TestNameOfIssuer(t *testing.T) {
+	ca := newAuthority(t, "An Authority", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
+	leaf := ca.issue(client)
+	for _, test := range []struct {
+		tag  int
+		name string
+		want string
+	}{
+		{asn1.TagPrintableString, "An Authority", revoked}, {asn1.TagUTF8String, "An Authority", revoked},
+		{asn1.TagPrintableString, "AN AUTHORITY", revoked}, {asn1.TagUTF8String, " an   authority ", revoked},
+		{asn1.TagBMPString, "\x00A\x00n\x00 \x00A\x00u\x00t\x00h\x00o\x00r\x00i\x00t\x00y", revoked},
+		{asn1.TagUTF8String, "Another", none},
+	} {
+		alias := *ca.cert
+		alias.RawSubject = must(asn1.Marshal([][]asn1Attribute{{{asn1.ObjectIdentifier{2, 5, 4, 3}, asn1.RawValue{Tag: test.tag, Bytes: []byte(test.name)}}}}))
+		alias.RawSubject[2] = 0x31 // a SET
+		list := crl{lists: []int64{client}}.sign(authority{&alias, ca.key})
+		if got := verdict(revocation.New([]*x509.RevocationList{list}).Of(leaf, ca.cert, now)); got != test.want {
+			t.Errorf("%d %q: %s, not %s", test.tag, test.name, got, test.want)
+		}
+		t.Run("OpenSSL says the same", func(t *testing.T) {
+			peertest.Need(t, "openssl")
+			if got := openssl(t, ca.cert, leaf, list.Raw); got != test.want {
+				t.Errorf("%d %q: %s, not %s", test.tag, test.name, got, test.want)
+			}
+		})
+	}
+}
+
+type asn1Attribute struct {
+	Type  asn1.ObjectIdentifier
+	Value asn1.RawValue
+}
+
+// A version 1 CRL, without version, number and extensions, counts like any other.
+func TestVersion1(t *testing.T) {
+	peertest.Need(t, "openssl")
+	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
+	leaf := ca.issue(client)
+	for want, entry := range map[string]string{revoked: "R\t350101000000Z\t250101000000Z\t07\tunknown\t/CN=client\n", good: ""} {
+		dir := t.TempDir()
+		for name, content := range map[string]string{"index": entry,
+			"conf":    "[ca]\ndefault_ca=d\n[d]\ndatabase=" + filepath.ToSlash(dir) + "/index\ndefault_md=sha256\ndefault_crl_days=7\n",
+			"ca.pem":  string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw})),
+			"key.pem": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(ca.key))}))} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		make := exec.Command("openssl", "ca", "-config", "conf", "-gencrl", "-cert", "ca.pem", "-keyfile", "key.pem", "-out", "crl.pem")
+		make.Dir = dir
+		if out, err := make.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		block, _ := pem.Decode(must(os.ReadFile(filepath.Join(dir, "crl.pem"))))
+		if _, err := x509.ParseRevocationList(block.Bytes); err == nil {
+			t.Fatal("openssl made no version 1 CRL")
+		}
+		list, err := revocation.Parse(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := verdict(revocation.New([]*x509.RevocationList{list}).Of(leaf, ca.cert, now.Add(time.Minute))); got != want {
+			t.Errorf("%s, not %s", got, want)
+		}
+		if got := openssl(t, ca.cert, leaf, list.Raw); got != want {
+			t.Errorf("openssl says %s, not %s", got, want)
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
+	der := crl{lists: []int64{client}}.sign(ca).Raw
+	if list, err := revocation.Parse(der); err != nil || len(list.RevokedCertificateEntries) != 1 {
+		t.Errorf("%v, %v", list, err)
+	}
+	for _, wrong := range [][]byte{nil, {0x30, 0}, {0x30, 2, 0x30, 0}, der[:len(der)-1], ca.cert.Raw} {
+		if _, err := revocation.Parse(wrong); err == nil {
+			t.Errorf("%x is a CRL", wrong)
 		}
 	}
 }
@@ -335,6 +461,21 @@ func TestSinceNow(t *testing.T) {
 	list := crl{age: -5 * time.Second, lists: []int64{client}}.sign(ca)
 	if s := revocation.New([]*x509.RevocationList{list}).Of(ca.issue(client), ca.cert, now); s.Entry == nil || !s.Since.Equal(now) {
 		t.Errorf("%v, since %v", s.Entry, s.Since.Sub(now))
+	}
+}
+
+// At a time before a list was made it says nothing of what it revokes later, and
+// an older one is not hidden by it.
+func TestSinceOfAListToCome(t *testing.T) {
+	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
+	later, earlier := crl{age: -time.Hour, lists: []int64{client}}.sign(ca), crl{age: time.Hour, lists: []int64{client}}.sign(ca)
+	if s := revocation.New([]*x509.RevocationList{later}).Of(ca.issue(client), ca.cert, now); s.Entry == nil || !s.Since.Equal(now.Add(time.Hour)) {
+		t.Errorf("%v, since %v", s.Entry, s.Since.Sub(now))
+	}
+	for _, lists := range [][]*x509.RevocationList{{earlier, later}, {later, earlier}} {
+		if s := revocation.New(lists).Of(ca.issue(client), ca.cert, now); s.Entry == nil || !s.Since.Equal(now.Add(-time.Hour)) {
+			t.Errorf("%v, since %v", s.Entry, s.Since.Sub(now))
+		}
 	}
 }
 

@@ -126,6 +126,7 @@ func (p *Program) certsList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	p.warnOfCRLs(folderOf(c))
 	if c.Bool("json") {
 		for _, info := range infos {
 			p.printJSON(describe(info))
@@ -165,6 +166,7 @@ func (p *Program) certsVerify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	p.warnOfCRLs(f)
 	verify := certgen.Verify(m, f.certs(), time.Now())
 	if builtIn {
 		infos, err := certgen.Survey(f.certs(), time.Now())

@@ -47,6 +47,17 @@ func (p *Program) warnOfFolder(c *cli.Context) error {
 	return nil
 }
 
+// warnOfCRLs warns of CRLs that are not used: what they revoke is let in.
+func (p *Program) warnOfCRLs(f folder) {
+	for _, unused := range certgen.UnusedCRLs(f.certs()) {
+		if unused.Some {
+			p.say("warning: not all CRLs in %s are used: %s", unused.File, unused.Reason)
+		} else {
+			p.say("warning: %s is not used: %s", unused.File, unused.Reason)
+		}
+	}
+}
+
 // readManifest reads certs.yaml. Where there is none it is the built-in one, of
 // which nothing is written.
 func (p *Program) readManifest(f folder) (m *certgen.Manifest, builtIn bool, err error) {

@@ -16,12 +16,17 @@ import (
 func (a *pair) prepare(c *cli.Context, pki func() error) error {
 	switch {
 	case a.scenario == nil && namesFiles(c):
+		a.warnOfCRLs()
 		return nil
 	case a.scenario == nil:
 		if err := a.checkNames(c); err != nil {
 			return err
 		}
-		return pki()
+		if err := pki(); err != nil {
+			return err
+		}
+		a.warnOfCRLs()
+		return nil
 	}
 	if err := a.scenario.Prepare(c.Context, a.Manifest, a.folder.certs()); err != nil {
 		return err
@@ -36,6 +41,12 @@ func (a *pair) prepare(c *cli.Context, pki func() error) error {
 		a.say("what happens before its last call (then) is left out: only lab scenario run %s does it", a.scenario.Name)
 	}
 	return nil
+}
+
+func (a *pair) warnOfCRLs() {
+	if a.settings.CRL != lab.CRLOff {
+		a.Program.warnOfCRLs(a.folder)
+	}
 }
 
 // serverSettings are the scenario's, or those with the credentials given.

@@ -128,11 +128,13 @@ func (t *Trust) judge(q question, at time.Time) (verification, error) {
 }
 
 // revoked returns what is revoked of a chain at a time, as it was known then or
-// is known by now, or nil. The CA nearest the root comes first.
+// is known by now, or nil. The CA nearest the root comes first. What a list from
+// the future revokes is revoked whenever it is asked for: so a server has it.
 func (t *Trust) revoked(chain []*x509.Certificate, at time.Time) *revokedError {
+	now := t.now()
 	for i := len(chain) - 2; i >= 0; i-- {
-		for _, known := range []time.Time{at, t.now()} {
-			if s := t.lists.Of(chain[i], chain[i+1], known); s.Entry != nil && !at.Before(s.Since) {
+		for _, known := range []time.Time{at, now} {
+			if s := t.lists.Of(chain[i], chain[i+1], known); s.Entry != nil && (!at.Before(s.Since) || s.Since.After(now)) {
 				return &revokedError{cert: chain[i], by: subject(chain[i+1]), serial: s.Entry.SerialNumber, at: s.Entry.RevocationTime}
 			}
 		}
