@@ -31,6 +31,9 @@ func IsFile(value string) bool {
 	return strings.ContainsRune(value, '/') || strings.ContainsRune(value, filepath.Separator) || filepath.Ext(value) != ""
 }
 
+// ErrFormat is the cause where a file is of no format that is known.
+var ErrFormat = errors.New("no certificate and no key")
+
 // FileError reports a file that does not hold what it should.
 type FileError struct {
 	File    string // as it was named
@@ -160,7 +163,7 @@ func (c *contents) readDER(data []byte) error {
 		c.keys = []privateKey{{signer: key}}
 		return nil
 	}
-	return &FileError{File: c.file, Problem: "is no certificate and no key in PEM, DER or PKCS#12", Err: err}
+	return &FileError{File: c.file, Problem: "is no certificate and no key in PEM, DER or PKCS#12", Err: ErrFormat}
 }
 
 // readPKCS12 reads a PFX (RFC 7292): a key with its chain, or else a trust

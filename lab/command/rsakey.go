@@ -46,6 +46,9 @@ func loadRSAKeys(file, password string) ([]*rsa.PrivateKey, error) {
 // rsaKeysOf are the RSA private keys of a file that is not PEM.
 func rsaKeysOf(file, password string) (keys []*rsa.PrivateKey, err error) {
 	all, err := certfile.LoadKeys(file, password)
+	if errors.Is(err, certfile.ErrFormat) {
+		return nil, errNoPEM
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +65,7 @@ func rsaKeysOf(file, password string) (keys []*rsa.PrivateKey, err error) {
 
 // Why a file has no RSA private key that can be read.
 var (
-	errNoPEM        = errors.New("it is not PEM")
+	errNoPEM        = errors.New("it is not PEM, DER or PKCS#12")
 	errEncryptedKey = errors.New("the key is encrypted")
 	errNoKey        = errors.New("it has other things alone, such as certificates")
 )

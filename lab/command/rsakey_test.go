@@ -76,7 +76,7 @@ func TestRSAKeysOfAFile(t *testing.T) {
 		"elliptic":          {join(other, certificate), "the key is EC", "only RSA keys open anything"},
 		"Ed25519":           {block("PRIVATE KEY", ed25519Key), "the key is Ed25519", "only RSA keys open anything"},
 		"certificate":       {certificate, "it has other things alone, such as certificates", "it takes the private key"},
-		"no PEM":            {[]byte("hello"), "it is not PEM", "it takes the private key"},
+		"no key at all":     {[]byte("hello"), "it is not PEM, DER or PKCS#12", "it takes the private key"},
 		"damaged":           {block("PRIVATE KEY", []byte{0x30, 0}), "the key does not parse", "it takes the private key"},
 	} {
 		file := filepath.Join(t.TempDir(), "key.pem")

@@ -24,7 +24,8 @@ const (
 )
 
 const (
-	longest  = 500 // characters of a text that are shown
+	longest  = 500 // characters that are shown of a text that is too long
+	whole    = 560 // characters of one that is not: what is shown of another, and the words for what is left out
 	maxMarks = 4   // combining characters on one base; UAX #15 finds none with more in any language's everyday writing
 )
 
@@ -113,11 +114,11 @@ func isPlain[T ~string | ~[]byte](s T) bool {
 // shortened leaves out the middle of a long text, and says how much: its end
 // may be what an error is about.
 func shortened(s string) string {
-	if len(s) <= longest {
+	if len(s) <= whole {
 		return s
 	}
 	n := utf8.RuneCountInString(s)
-	if n <= longest {
+	if n <= whole {
 		return s
 	}
 	const tail = longest / 3
