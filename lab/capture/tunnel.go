@@ -252,7 +252,14 @@ func labelled(b []byte) (protocol, []byte) {
 		return malformed, nil
 	case looksIP(b):
 		return anyIP, b
-	case b[0]>>4 == 0 && len(b) > 4 && looksEthernet(b[4:]): // behind a control word (RFC 4385, section 3)
+	}
+	worded := b[0]>>4 == 0 && len(b) > 4 // there may be a control word (RFC 4385, section 3)
+	switch {
+	case worded && carriesIP(b[4:]):
+		return ethernet, b[4:]
+	case carriesIP(b):
+		return ethernet, b
+	case worded && looksEthernet(b[4:]):
 		return ethernet, b[4:]
 	case looksEthernet(b):
 		return ethernet, b
@@ -273,6 +280,15 @@ func looksIP(b []byte) bool {
 		return 40+int(be.Uint16(b[4:])) <= len(b)
 	}
 	return false
+}
+
+// carriesIP reports whether b is an Ethernet frame with an IP packet in it.
+func carriesIP(b []byte) bool {
+	if len(b) < 14 {
+		return false
+	}
+	kind := binary.BigEndian.Uint16(b[12:])
+	return (kind == 0x0800 || kind == 0x86dd) && looksIP(b[14:])
 }
 
 // looksEthernet reports whether b may be an Ethernet frame.
