@@ -235,13 +235,14 @@ func (w *Writer) Close() error {
 func (w *Writer) close() error {
 	w.mu.Lock()
 	w.closed = true
+	open := w.openLocked() // now: one that ends from here on is not in ended
 	w.mu.Unlock()
 	w.ticker.Stop()
 
 	flushed := make(chan struct{})
 	go func() {
 		defer close(flushed)
-		for _, f := range w.open() {
+		for _, f := range open {
 			f.finish()
 		}
 		w.Flush()
@@ -266,6 +267,11 @@ func (w *Writer) close() error {
 func (w *Writer) open() []*flow {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.openLocked()
+}
+
+// openLocked is open with mu held.
+func (w *Writer) openLocked() []*flow {
 	flows := make([]*flow, 0, len(w.flows))
 	for f := range w.flows {
 		flows = append(flows, f)
