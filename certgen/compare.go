@@ -45,9 +45,9 @@ type folder struct {
 	verified []bool     // signed by the issuer's present key
 	wideKeys []bool     // the key file is open to others
 
-	revoked    [][]*Certificate // of each CA, the certificates that its CRL must list
-	crlReasons [][]Reason       // of each CA, to make its CRL
-	lists      *crls.Lists      // all CRLs of the folder
+	revoked    [][]*Certificate   // of each CA, the certificates that its CRL must list
+	crlReasons [][]Reason         // of each CA, to make its CRL
+	lists      func() *crls.Lists // the CRLs in the folder, read when first asked for
 
 	record func() (*record, error) // what the lab wrote, read when first asked for
 }
@@ -64,6 +64,7 @@ func examine(ctx context.Context, m *Manifest, dir string, now time.Time, renew 
 		holdings: make([]*holding, n), reasons: make([][]Reason, n),
 		verified: make([]bool, n), wideKeys: make([]bool, n),
 		revoked: make([][]*Certificate, n), crlReasons: make([][]Reason, n)}
+	f.lists = sync.OnceValue(func() *crls.Lists { return crls.New(LoadCRLs(dir)) })
 	f.record = sync.OnceValues(func() (*record, error) { return readRecord(dir) })
 
 	err = inParallel(ctx, n, func(i int) error {

@@ -30,7 +30,6 @@ func (f *folder) examineCRLs(ctx context.Context) error {
 			f.revoked[c.Issuer.index] = append(f.revoked[c.Issuer.index], c)
 		}
 	}
-	f.lists = crls.New(LoadCRLs(f.dir))
 	return inParallel(ctx, len(f.manifest.Certificates), func(i int) (err error) {
 		// A CA that may not sign CRLs has nothing revoked; Parse saw to that.
 		if c := f.manifest.Certificates[i]; c.CA && c.KeyUsage&x509.KeyUsageCRLSign != 0 {
@@ -179,7 +178,7 @@ func serialsOf(crl *x509.RevocationList) map[string]bool {
 // revoked.
 func (f *folder) isListed(c *Certificate) bool {
 	leaf, issuer := f.holdings[c.index].leaf, f.issuerLeaf(c)
-	return c.Issuer != nil && leaf != nil && issuer != nil && f.lists.Of(leaf, issuer, f.now).Entry != nil
+	return c.Issuer != nil && leaf != nil && issuer != nil && f.lists().Of(leaf, issuer, f.now).Entry != nil
 }
 
 // LoadCRL returns the first CRL in the file of the CA called name, in the folder
