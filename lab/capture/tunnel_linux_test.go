@@ -74,7 +74,11 @@ func throughTunnel(t *testing.T, kind string) {
 	defer ln.Close()
 	name := filepath.Join(t.TempDir(), "under.pcapng")
 	stop := startDumpcap(t, "ip", "netns", "exec", hosts[0], "dumpcap", "-q", "-i", "under", "-w", name)
-	go answer(wiretap.New(seen).Listener(ln))
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		answer(wiretap.New(seen).Listener(ln))
+	}()
 	var conn net.Conn
 	inside(t, hosts[0], func() (err error) {
 		conn, err = net.Dial("tcp", "10.0.0.2:8443")
@@ -98,6 +102,7 @@ func throughTunnel(t *testing.T, kind string) {
 		return errors.New("dumpcap has not seen all yet")
 	})
 	stop()
+	<-answered
 	got.words().same(t, seen.words())
 	out, err := exec.Command("tshark", "-r", name, "-T", "fields", "-e", "tcp.stream", "-Y", "tls.handshake.type == 1").Output()
 	if err != nil || strings.TrimSpace(string(out)) != "0" {
