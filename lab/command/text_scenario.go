@@ -39,7 +39,7 @@ func (e *noScenarioError) Error() string {
 func (a *pair) sayOtherPart(own endpoint.Side, port string) {
 	s := a.scenario
 	other := own.Other()
-	line := "lab " + string(other) + " --scenario " + a.written
+	line := "lab " + other.String() + " --scenario " + a.written
 	if port != wiresharkPort {
 		line += " --addr 127.0.0.1:" + port
 	}
