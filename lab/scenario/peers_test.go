@@ -21,6 +21,7 @@ import (
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/verdict"
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 var update = flag.Bool("update", false, "write ALERTS.md anew")
@@ -234,6 +235,7 @@ func (r *peerRow) againstServer(t *testing.T, o Options) string {
 		t.Fatal(err)
 	}
 	settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) { told <- x }}
+	settings.Tap = wiretap.New(settings.Journal.Dissect())
 	client, err := lab.NewClient(s.ClientOptions(addr), settings)
 	if err != nil {
 		t.Fatal(err)
@@ -278,6 +280,7 @@ func (r *peerRow) againstClient(t *testing.T, o Options, call func(t *testing.T,
 		t.Fatal(err)
 	}
 	settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) { told <- x }}
+	settings.Tap = wiretap.New(settings.Journal.Dissect())
 	server, err := lab.Listen(t.Context(), "127.0.0.1:0", settings)
 	if err != nil {
 		t.Fatal(err)
