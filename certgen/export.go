@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"mtlslab.example/lab/certgen/atomicfile"
 	"software.sslmate.com/src/go-pkcs12"
 )
 
@@ -128,8 +129,8 @@ func WriteExport(ctx context.Context, dir, file string, data []byte, force bool)
 		}
 	}
 	made.add(file, sha256.Sum256(data))
-	if err := WriteFile(filepath.Join(dir, recordFile), made.text()); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, recordFile), made.text(), keyMode); err != nil {
 		return kept, err
 	}
-	return kept, WriteFile(path, data)
+	return kept, atomicfile.Write(path, data, keyMode)
 }

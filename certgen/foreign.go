@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"mtlslab.example/lab/certgen/atomicfile"
 )
 
 // ReplacedFolder is the folder below that of the PKI to which Options.Force
@@ -119,7 +121,7 @@ func (r *record) checkReplaceable(path string) error {
 	case err != nil:
 		return err
 	case !mode.IsRegular():
-		return &InTheWayError{File: path, Is: describeMode(mode)}
+		return &InTheWayError{File: path, Is: atomicfile.Kind(mode)}
 	case len(data) > maxPEM:
 		return &InTheWayError{File: path, Is: "larger than any file of a PKI"}
 	case len(data) == 0, r.has(data), isBlank(data) && r.wroteFile(filepath.Base(path)):

@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tsaarni/x500dn"
 	"go.yaml.in/yaml/v4"
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
 // FuzzParse has no manifest panic or take more than its size in memory, every
@@ -48,15 +50,18 @@ func FuzzParse(f *testing.F) {
 
 // checkFault checks that an error points at a line that exists and helps.
 func checkFault(t *testing.T, data []byte, err error) {
-	var bad *ManifestError
+	var bad *yamldoc.Error
 	if !errors.As(err, &bad) {
 		t.Fatalf("%T: %v", err, err)
 	}
-	lines := len((&source{text: string(data)}).lines())
+	lines := 1 + len(lineBreak.FindAll(data, -1))
 	if bad.Line < 1 || bad.Line > lines || bad.Column < 1 || bad.Problem == "" || bad.Hint == "" {
 		t.Fatalf("%v (hint %q) of %d lines", err, bad.Hint, lines)
 	}
 }
+
+// lineBreak ends a line in YAML 1.1 section 5.4.
+var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 
 // checkParsed checks one certificate of a manifest that was taken.
 func checkParsed(t *testing.T, m *Manifest, c *Certificate) {

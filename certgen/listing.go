@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"mtlslab.example/lab/certgen/atomicfile"
 )
 
 // listing has the names in a folder, in lower case, because some file systems
@@ -65,27 +67,12 @@ func (f *folder) readHolding(c *Certificate) *holding {
 
 // checkRegular returns *InTheWayError if there is anything but a regular file.
 func checkRegular(path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
-		return &InTheWayError{File: path, Is: describeMode(info.Mode())}
+	err := atomicfile.CheckRegular(path)
+	var irregular *atomicfile.NotRegularError
+	if errors.As(err, &irregular) {
+		return &InTheWayError{File: path, Is: irregular.Is}
 	}
-	return nil
-}
-
-// describeMode names what is not a regular file.
-func describeMode(mode fs.FileMode) string {
-	switch {
-	case mode.IsDir():
-		return "a directory"
-	case mode&fs.ModeSymlink != 0:
-		return "a symbolic link"
-	}
-	return "not a regular file"
+	return err
 }
 
 // isWide tells whether a key file of this mode is open to others than its

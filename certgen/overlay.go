@@ -7,66 +7,27 @@ import (
 	"encoding/asn1"
 	"slices"
 
-	"go.yaml.in/yaml/v4"
+	"mtlslab.example/lab/certgen/yamldoc"
 )
-
-// Document is one YAML document of a file that holds certificates in the
-// manifest's syntax among others: see ReadDocuments.
-type Document struct{ *document }
-
-// ReadDocuments splits a file into its YAML documents. Errors are
-// *ManifestError.
-func ReadDocuments(file string, data []byte) ([]Document, error) {
-	src, err := newSource(file, data)
-	if err != nil {
-		return nil, err
-	}
-	read, err := readDocuments(src)
-	if err != nil {
-		return nil, err
-	}
-	documents := make([]Document, len(read))
-	for i, d := range read {
-		documents[i] = Document{d}
-	}
-	return documents, nil
-}
-
-// Node returns the root of the document.
-func (d Document) Node() *yaml.Node { return d.node }
-
-// ErrorAt returns the fault at a node of the document.
-func (d Document) ErrorAt(n *yaml.Node, hint, format string, args ...any) *ManifestError {
-	return d.errorAt(n.Line, n.Column, hint, format, args...)
-}
 
 // Overlay makes a manifest of documents that hold a certificate each: those of
 // overlay come after those of base, and replace any with the same file name.
-// The documents belong to the manifest from then on. The file name is used in
-// messages only. Errors are *ManifestError.
-func Overlay(file string, base, overlay []Document) (*Manifest, error) {
-	replaced := map[string]bool{}
-	for _, d := range slices.Concat(overlay, base) {
-		if err := d.decode(0); err != nil {
-			return nil, err
-		}
+// The file name is used in messages only. Errors are *yamldoc.Error.
+func Overlay(file string, base, overlay []yamldoc.Document) (*Manifest, error) {
+	over, err := decodeAll(overlay)
+	if err != nil {
+		return nil, err
 	}
-	for _, d := range overlay {
+	under, err := decodeAll(base)
+	if err != nil {
+		return nil, err
+	}
+	replaced := map[string]bool{}
+	for _, d := range over {
 		replaced[d.certificate.Name] = true
 	}
-	var documents []*document
-	for _, d := range base {
-		if !replaced[d.certificate.Name] {
-			documents = append(documents, d.document)
-		}
-	}
-	for _, d := range overlay {
-		documents = append(documents, d.document)
-	}
-	for i, d := range documents {
-		d.certificate.index = i
-	}
-	return assemble(file, documents)
+	under = slices.DeleteFunc(under, func(d *document) bool { return replaced[d.certificate.Name] })
+	return assemble(file, append(under, over...))
 }
 
 // Extend adds extensions to the certificate called name, in place of those

@@ -8,13 +8,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
 const overlaidBase = "subject: CN=ca\n---\nsubject: CN=a\nissuer: CN=ca\n---\nsubject: CN=b\nissuer: CN=ca\n"
 
-func documentsOf(t *testing.T, file, text string) []Document {
+func documentsOf(t *testing.T, file, text string) []yamldoc.Document {
 	t.Helper()
-	documents, err := ReadDocuments(file, []byte(text))
+	documents, err := yamldoc.Read(file, []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"mtlslab.example/lab/certgen/atomicfile"
 )
 
 // maxPEM is the size in bytes beyond which a file is not one of the PKI's.
@@ -191,7 +193,7 @@ func readBlocks(name, file string, types []string) ([][]byte, fs.FileMode, error
 	case err != nil:
 		return nil, mode, err
 	case !mode.IsRegular():
-		return nil, mode, &InTheWayError{File: file, Is: describeMode(mode)}
+		return nil, mode, &InTheWayError{File: file, Is: atomicfile.Kind(mode)}
 	case len(data) > maxPEM:
 		return nil, mode, &InTheWayError{File: file, Is: "larger than any file of a PKI"}
 	}

@@ -6,6 +6,8 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
 // serialOf is a serial number of one issuer, which may give it once only
@@ -37,9 +39,9 @@ func claimSerials(documents []*document) (map[serialOf]*Certificate, error) {
 		key := c.withSerial(c.Serial)
 		if other := claimed[key]; other != nil {
 			return nil, d.fault("serial", "write another number, or leave serial out to have a random one",
-				"the issuer %s would give the serial number %s twice: %s on line %d has it too", quoted(key.issuer.Name), key.serial, quoted(other.Name), lines[key])
+				"the issuer %s would give the serial number %s twice: %s on line %d has it too", yamldoc.Quoted(key.issuer.Name), key.serial, yamldoc.Quoted(other.Name), lines[key])
 		}
-		claimed[key], lines[key] = c, d.before+d.fields["serial"].Line
+		claimed[key], lines[key] = c, d.Line(d.fields["serial"])
 	}
 	return claimed, nil
 }

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tsaarni/certyaml"
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
 // attributeTypes are the attribute types that have a name, in lower case: those
@@ -180,12 +181,12 @@ func attributeType(name string) (asn1.ObjectIdentifier, error) {
 	for part := range strings.SplitSeq(dotted, ".") {
 		arc, err := strconv.ParseUint(part, 10, 31)
 		if err != nil {
-			return nil, fmt.Errorf("no attribute type is called %s", quoted(name))
+			return nil, fmt.Errorf("no attribute type is called %s", yamldoc.Quoted(name))
 		}
 		oid = append(oid, int(arc))
 	}
 	if _, err := asn1.Marshal(oid); err != nil || oid.String() != dotted {
-		return nil, fmt.Errorf("%s is not an object identifier", quoted(name))
+		return nil, fmt.Errorf("%s is not an object identifier", yamldoc.Quoted(name))
 	}
 	return oid, nil
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mtlslab.example/lab/certgen/spell"
 )
 
 // Survey describes the certificates in dir, a folder without a manifest such as
@@ -180,6 +182,6 @@ func LookupAmong(infos []Info) func(name string) error {
 			}
 			names = append(names, info.Name)
 		}
-		return &UnknownNameError{Name: name, Nearest: Nearest(name, names)}
+		return &UnknownNameError{Name: name, Nearest: spell.Nearest(name, names)}
 	}
 }
