@@ -36,7 +36,7 @@ func (c *Certificate) differences(leaf *x509.Certificate) []string {
 		{"key_usages", leaf.KeyUsage == c.KeyUsage},
 		{"ext_key_usages", slices.Equal(leaf.ExtKeyUsage, c.ExtKeyUsage) && len(leaf.UnknownExtKeyUsage) == 0},
 		{"issuer", bytes.Equal(leaf.RawIssuer, issuer.subject.der) || bytes.Equal(leaf.RawIssuer, issuer.subject.issued)},
-		{"ca", leaf.IsCA == c.CA || c.extends(oidBasicConstraints)},
+		{"ca", leaf.IsCA == c.CA || c.extends(OIDBasicConstraints)},
 		{"serial", c.Serial == nil || leaf.SerialNumber.Cmp(c.Serial) == 0},
 		{"crl_distribution_points", slices.Equal(leaf.CRLDistributionPoints, c.CRLDistributionPoints)},
 		{"ocsp", slices.Equal(leaf.OCSPServer, c.OCSP)},

@@ -10,8 +10,9 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"mtlslab.example/lab/certgen/atomicfile"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"mtlslab.example/lab/certgen/atomicfile"
 )
 
 // encoder writes the profile that NSS, OpenSSL, curl, Java and Node.js all

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tsaarni/x500dn"
 	"go.yaml.in/yaml/v4"
+
 	"mtlslab.example/lab/certgen/yamldoc"
 )
 

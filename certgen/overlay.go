@@ -55,8 +55,8 @@ func (m *Manifest) Revoke(name string) error {
 // The extensions that say what is a CA, with how many below it, and for which
 // names (RFC 5280 sections 4.2.1.9 and 4.2.1.10).
 var (
-	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
-	oidNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
+	OIDBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
+	OIDNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
 )
 
 // extends tells whether the extension of that name is one of c's own.
@@ -75,11 +75,11 @@ func (c *Certificate) sameExtensions(leaf *x509.Certificate) bool {
 			return false
 		}
 	}
-	constrainsNames := func(e pkix.Extension) bool { return e.Id.Equal(oidNameConstraints) }
+	constrainsNames := func(e pkix.Extension) bool { return e.Id.Equal(OIDNameConstraints) }
 	switch {
-	case !c.extends(oidBasicConstraints) && (leaf.MaxPathLen > 0 || leaf.MaxPathLenZero):
+	case !c.extends(OIDBasicConstraints) && (leaf.MaxPathLen > 0 || leaf.MaxPathLenZero):
 		return false
-	case !c.extends(oidNameConstraints) && slices.ContainsFunc(leaf.Extensions, constrainsNames):
+	case !c.extends(OIDNameConstraints) && slices.ContainsFunc(leaf.Extensions, constrainsNames):
 		return false
 	}
 	return true

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tsaarni/certyaml"
+
 	"mtlslab.example/lab/certgen/yamldoc"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
 // A fault in a document has its line and column; so has one in its
@@ -40,7 +40,7 @@ func TestFaultsHaveAPlace(t *testing.T) {
 		{"# mine\n---\n", `mine.yaml:1:1: the file is empty`},
 	} {
 		_, err := Parse("mine.yaml", []byte(c.text))
-		var fault *certgen.ManifestError
+		var fault *yamldoc.Error
 		if !errors.As(err, &fault) || !strings.HasPrefix(err.Error(), c.want) || fault.Hint == "" {
 			t.Errorf("%q: %v, not %s", c.text, err, c.want)
 		}
@@ -111,7 +111,7 @@ func TestHints(t *testing.T) {
 		"client: {groups: [x448]}":                        `write one of "X25519MLKEM768", "secp256r1", "secp384r1", "secp521r1", "x25519"`,
 	} {
 		_, err := Parse("mine.yaml", []byte("name: mine\n"+text+"\n"))
-		var fault *certgen.ManifestError
+		var fault *yamldoc.Error
 		if !errors.As(err, &fault) || fault.Hint != want {
 			t.Errorf("%s: %v, hint %q", text, err, fault.Hint)
 		}
@@ -147,7 +147,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		_, err := Parse("fuzz.yaml", text)
-		var fault *certgen.ManifestError
+		var fault *yamldoc.Error
 		if err != nil && !errors.As(err, &fault) {
 			t.Errorf("%T: %v", err, err)
 		}

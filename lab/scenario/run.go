@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/wiretap"
@@ -84,11 +85,11 @@ func (s *Scenario) generate(ctx context.Context, m *certgen.Manifest, certs stri
 
 // manifest is the base manifest with the scenario's certificates.
 func (s *Scenario) manifest(base []byte) (*certgen.Manifest, error) {
-	basic, err := certgen.ReadDocuments("certs.yaml", base)
+	basic, err := yamldoc.Read("certs.yaml", base)
 	if err != nil {
 		return nil, err
 	}
-	own, err := certgen.ReadDocuments(s.File, s.Text)
+	own, err := yamldoc.Read(s.File, s.Text)
 	if err != nil {
 		return nil, err
 	}

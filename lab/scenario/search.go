@@ -12,7 +12,7 @@ import (
 	"strings"
 	"unicode"
 
-	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -82,7 +82,7 @@ func (t *contents) overlaps(terms []term) bool {
 
 // likeNamed are the scenarios whose names look like what was typed.
 func likeNamed(all []*Scenario, typed string) (alike []*Scenario) {
-	for _, name := range certgen.Nearest(strings.ReplaceAll(strings.ToLower(typed), " ", "-"), names()) {
+	for _, name := range spell.Nearest(strings.ReplaceAll(strings.ToLower(typed), " ", "-"), names()) {
 		if i := slices.IndexFunc(all, func(s *Scenario) bool { return s.Name == name }); i >= 0 {
 			alike = append(alike, all[i])
 		}
