@@ -49,13 +49,13 @@ func (c *Certificate) differences(leaf *x509.Certificate) []string {
 	return fields
 }
 
-// sameLifetime tells whether a certificate is valid for as long as asked.
+// sameLifetime reports whether a certificate is valid for as long as asked.
 // Both its dates were rounded down to seconds, maybe from fractions.
 func (c *Certificate) sameLifetime(leaf *x509.Certificate) bool {
 	return (leaf.NotAfter.Sub(leaf.NotBefore) - c.Expires).Abs() < time.Second
 }
 
-// equal tells whether a certificate has these names. Their order counts among
+// equal reports whether a certificate has these names. Their order counts among
 // names of one type only: certificates are written type by type.
 func (n *alternativeNames) equal(leaf *x509.Certificate) bool {
 	sameURI := func(a, b *url.URL) bool { return a.String() == b.String() }

@@ -121,7 +121,7 @@ func dateField(field func(*document) *time.Time) fieldSetter {
 	}
 }
 
-// isNoDay tells whether text begins like a date whose day or month is not in
+// isNoDay reports whether text begins like a date whose day or month is not in
 // the calendar.
 func isNoDay(text string) bool {
 	_, err := time.Parse(time.DateOnly, text[:min(len(time.DateOnly), len(text))])
@@ -256,7 +256,7 @@ func (d *document) addSAN(n *yaml.Node, text string) error {
 	return nil
 }
 
-// validURIHost tells whether crypto/x509 will read the host of a URI back: no
+// validURIHost reports whether crypto/x509 will read the host of a URI back: no
 // empty label, and no trailing dot.
 func validURIHost(host string) bool {
 	if strings.ContainsFunc(host, func(r rune) bool { return r < 33 || r > 126 }) {

@@ -32,9 +32,9 @@ func list(dir string) (listing, error) {
 	return files, err
 }
 
-// Names returns the names of the certificates that may be in dir, in their order:
-// NAME for each file NAME.pem that is neither a key nor a CRL by its name. A
-// folder that does not exist has none.
+// Names returns the names of the certificates that may be in dir, in their
+// order: NAME for each file NAME.pem that is neither a key nor a CRL by its
+// name. A folder that does not exist has none.
 func Names(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -51,7 +51,7 @@ func Names(dir string) ([]string, error) {
 	return names, nil
 }
 
-// mayHave tells whether the folder may have a file.
+// mayHave reports whether the folder may have a file.
 func (l listing) mayHave(file string) bool { return l[strings.ToLower(file)] }
 
 // readHolding reads the files of c if there may be any.
@@ -75,7 +75,7 @@ func checkRegular(path string) error {
 	return err
 }
 
-// isWide tells whether a key file of this mode is open to others than its
+// isWide reports whether a key file of this mode is open to others than its
 // owner. Windows has no such modes.
 func isWide(mode fs.FileMode) bool {
 	return runtime.GOOS != "windows" && mode.Perm()&^keyMode != 0

@@ -98,8 +98,8 @@ func (c *Certificate) KeyFile() string { return keyFile(c.Name) }
 // CRLFile returns the base name of the file that holds the CRL of a CA.
 func (c *Certificate) CRLFile() string { return crlFile(c.Name) }
 
-// datesFollowNow tells whether the validity depends on when the certificate is
-// made. If not, dates in the past are there by intent.
+// datesFollowNow reports whether the validity depends on when the certificate
+// is made. If not, dates in the past are there by intent.
 func (c *Certificate) datesFollowNow() bool {
 	return c.NotBefore.IsZero() && c.NotAfter.IsZero()
 }

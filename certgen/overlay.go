@@ -42,8 +42,8 @@ func (m *Manifest) Extend(name string, extensions ...pkix.Extension) error {
 	return nil
 }
 
-// Revoke has the certificate called name revoked, as revoked: true does. The
-// error is *UnknownNameError.
+// Revoke revokes the certificate called name, as revoked: true does. The error
+// is *UnknownNameError.
 func (m *Manifest) Revoke(name string) error {
 	c, err := m.Lookup(name)
 	if err == nil {
@@ -52,20 +52,20 @@ func (m *Manifest) Revoke(name string) error {
 	return err
 }
 
-// The extensions that say what is a CA, with how many below it, and for which
-// names (RFC 5280 sections 4.2.1.9 and 4.2.1.10).
+// The object identifiers of the extensions basicConstraints and nameConstraints
+// (RFC 5280 sections 4.2.1.9 and 4.2.1.10).
 var (
 	OIDBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
 	OIDNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
 )
 
-// extends tells whether the extension of that name is one of c's own.
+// extends reports whether c was given an extension with that identifier.
 func (c *Certificate) extends(id asn1.ObjectIdentifier) bool {
 	return slices.ContainsFunc(c.extensions, func(e pkix.Extension) bool { return e.Id.Equal(id) })
 }
 
-// sameExtensions tells whether a certificate has those that were asked for, and
-// is no more constrained than by them.
+// sameExtensions reports whether a certificate has the extensions that c was
+// given, and no other constraints.
 func (c *Certificate) sameExtensions(leaf *x509.Certificate) bool {
 	has := func(want pkix.Extension) bool {
 		return slices.ContainsFunc(leaf.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(want.Id) && bytes.Equal(e.Value, want.Value) })

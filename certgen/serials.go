@@ -27,7 +27,8 @@ func (c *Certificate) withSerial(serial *big.Int) serialOf {
 }
 
 // claimSerials returns the certificates whose serial number the manifest gives,
-// and refuses one that an issuer would give twice. Issuers must have been linked.
+// and refuses one that an issuer would give twice. Issuers must have been
+// linked.
 func claimSerials(documents []*document) (map[serialOf]*Certificate, error) {
 	claimed := map[serialOf]*Certificate{}
 	lines := map[serialOf]int{}
@@ -47,8 +48,8 @@ func claimSerials(documents []*document) (map[serialOf]*Certificate, error) {
 }
 
 // examineSerials finds certificates whose serial number another one of their
-// issuer has: given by the manifest, or as random as theirs. To revoke one would
-// be to revoke the other.
+// issuer has: given by the manifest, or as random as theirs. To revoke one
+// would be to revoke the other.
 func (f *folder) examineSerials() {
 	seen := map[serialOf]bool{}
 	for i, c := range f.manifest.Certificates {
@@ -65,8 +66,8 @@ func (f *folder) examineSerials() {
 }
 
 // newSerial returns a random serial number for c that the manifest gives to no
-// other certificate of its issuer: 127 bits, positive, and unique among all that
-// will ever be made.
+// other certificate of its issuer: 127 bits, positive, and unique among all
+// that will ever be made.
 func (m *Manifest) newSerial(c *Certificate) *big.Int {
 	for {
 		var octets [16]byte

@@ -281,8 +281,8 @@ func (c *Certificate) signAgain(request *certyaml.Certificate, leaf *x509.Certif
 }
 
 // isCertyamls reports whether a certificate that the lab did not write has the
-// subject that certyaml gives it, which is short of what the manifest says. It
-// is good enough not to be replaced.
+// subject that certyaml gives it, which leaves out a part of the manifest's. It
+// is not replaced for that.
 func (f *folder) isCertyamls(c *Certificate, leaf *x509.Certificate) bool {
 	return bytes.Equal(leaf.RawSubject, c.subject.issued) && !f.isIntact(c.CertificateFile())
 }

@@ -10,7 +10,8 @@ import (
 // scenarios.
 const Folder = "scenarios"
 
-// Certs returns the folder of the scenario's certificates below that of the PKI.
+// Certs returns the folder of the scenario's certificates below that of the
+// PKI.
 func (s *Scenario) Certs(certs string) string { return filepath.Join(certs, Folder, s.Name) }
 
 // Capture returns the file of a run's capture in the folder dir:

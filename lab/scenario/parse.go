@@ -42,9 +42,8 @@ func Parse(file string, document []byte) (*Scenario, error) {
 	return s, s.check(r)
 }
 
-// checkVisible refuses a document with characters that people cannot see, or
-// that show it in another order than it has. One is printed as it is, so that
-// it can be kept.
+// checkVisible refuses a document with characters that are invisible, or change
+// the order of the text. lab scenario show prints a document as it is.
 func checkVisible(file, document string) error {
 	document = strings.TrimPrefix(document, "\ufeff") // a byte order mark
 	number := 0
@@ -147,8 +146,8 @@ var registeredSuites = sync.OnceValue(func() map[string]uint16 {
 	return names
 })
 
-// signatures are the algorithms that scenarios need, by their names in RFC 8446
-// section 4.2.3.
+// signatures are the algorithms that scenarios need, by their names in RFC 9846
+// section 4.3.3.
 var signatures = map[string]tls.SignatureScheme{
 	"ecdsa_sha1": tls.ECDSAWithSHA1, "ecdsa_secp256r1_sha256": tls.ECDSAWithP256AndSHA256, "ecdsa_secp384r1_sha384": tls.ECDSAWithP384AndSHA384,
 	"rsa_pkcs1_sha1": tls.PKCS1WithSHA1, "rsa_pkcs1_sha256": tls.PKCS1WithSHA256, "rsa_pss_rsae_sha256": tls.PSSWithSHA256, "ed25519": tls.Ed25519,

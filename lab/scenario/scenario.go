@@ -32,7 +32,7 @@ type Scenario struct {
 	Teaches string
 	Reason  string              // why it ends as it does
 	Fix     string              // what to change; empty where nothing is wrong
-	RFC     string              // where it is laid down
+	RFC     string              // the sections that it is about
 	OpenSSL string              // what OpenSSL does differently; empty for nothing
 	Says    map[string][]string // messages, by the program that prints them; Go's are the lab's own
 
@@ -163,8 +163,8 @@ func Find(name string) (*Scenario, error) {
 	return Parse(name+".yaml", text)
 }
 
-// readDocument reads a file, or of one that Parse will refuse for its size as
-// much as shows it.
+// readDocument reads a file. Of one that is too large it reads enough for Parse
+// to refuse it.
 func readDocument(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -174,7 +174,7 @@ func readDocument(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, yamldoc.MaxSize+1))
 }
 
-// names are those of the built-in scenarios.
+// names returns the names of the built-in scenarios.
 func names() []string {
 	files, _ := fs.Glob(embedded, "scenarios/*.yaml") // the pattern is good
 	for i, file := range files {
