@@ -169,7 +169,8 @@ func TestNoCRL(t *testing.T) {
 	}
 }
 
-// TestMismatches has Verify name what is wrong, and what is only due pass.
+// TestMismatches checks that Verify names what is wrong, and passes what is only
+// due.
 func TestMismatches(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil func(t *testing.T, dir string)

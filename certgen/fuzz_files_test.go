@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// FuzzFiles has no content of a certificate's files make anything panic that
-// reads a PKI, and what is loaded be whole: a key that fits its certificate.
+// FuzzFiles checks that nothing that reads a PKI panics, whatever is in the files
+// of a certificate, and that what is loaded is whole: a key and its certificate.
 // Its input is two changes to the files in testdata/files, in numbers: go test
 // does not spend its time on making these shorter. To run it:
 //
