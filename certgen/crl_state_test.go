@@ -83,7 +83,8 @@ func TestRevokedState(t *testing.T) {
 	}
 }
 
-// TestDeltaInPlace checks that Verify reports a delta CRL in place of a CA's CRL.
+// TestDeltaInPlace checks that Verify reports a delta CRL in place of a CA's
+// CRL.
 func TestDeltaInPlace(t *testing.T) {
 	dir, m := t.TempDir(), parse(t, revocation)
 	generate(t, m, dir, at(morning))

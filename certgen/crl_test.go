@@ -169,8 +169,8 @@ func TestNoCRL(t *testing.T) {
 	}
 }
 
-// TestMismatches checks that Verify names what is wrong, and passes what is only
-// due.
+// TestMismatches checks that Verify names what is wrong, and passes what is
+// only due.
 func TestMismatches(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil func(t *testing.T, dir string)

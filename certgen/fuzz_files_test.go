@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// FuzzFiles checks that nothing that reads a PKI panics, whatever is in the files
-// of a certificate, and that what is loaded is whole: a key and its certificate.
-// Its input is two changes to the files in testdata/files, in numbers: go test
-// does not spend its time on making these shorter. To run it:
+// FuzzFiles checks that nothing that reads a PKI panics, whatever is in the
+// files of a certificate, and that what is loaded is whole: a key and its
+// certificate. Its input is two changes to the files in testdata/files, in
+// numbers: go test does not spend its time on making these shorter. To run it:
 //
 //	go test -fuzz FuzzFiles -fuzztime 1m ./certgen
 func FuzzFiles(f *testing.F) {

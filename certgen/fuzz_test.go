@@ -17,8 +17,8 @@ import (
 	"mtlslab.example/lab/certgen/yamldoc"
 )
 
-// FuzzParse checks that no manifest panics, that every fault points into the text,
-// and that certyaml takes what is taken.
+// FuzzParse checks that no manifest panics, that every fault points into the
+// text, and that certyaml takes what is taken.
 func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.yaml")
 	if err != nil {
@@ -81,8 +81,8 @@ func checkParsed(t *testing.T, m *Manifest, c *Certificate) {
 	}
 }
 
-// FuzzSubject checks that every distinguished name that certyaml takes is taken,
-// with the same attributes.
+// FuzzSubject checks that every distinguished name that certyaml takes is
+// taken, with the same attributes.
 func FuzzSubject(f *testing.F) {
 	for _, seed := range []string{"CN=a", "cn = a b , O=x+ou=y\\,z", `CN=\ a\20\c3\bc ,DC=b,E=c@d`, "CN=#0c0161,uid=b", "CN=a,O=", "CN=\"a\";<b>", `CN=a\`} {
 		f.Add(seed)
@@ -115,8 +115,8 @@ func FuzzSubject(f *testing.F) {
 	})
 }
 
-// FuzzIssue checks that certyaml issues what is taken as asked, or that the error
-// names the certificate.
+// FuzzIssue checks that certyaml issues what is taken as asked, or that the
+// error names the certificate.
 func FuzzIssue(f *testing.F) {
 	f.Add("CN=a", "DNS:a", "http://a/", int64(0), "1h")
 	f.Add("CN=a,O=b,DC=c,E=d@e", "URI:https://a:1/b?c#d", "x", int64(255), "500ms")

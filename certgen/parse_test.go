@@ -311,8 +311,8 @@ func TestParseLinear(t *testing.T) {
 	}
 }
 
-// TestParsePieces checks that a fault in the last piece of a manifest that is read
-// in pieces has its place in the whole.
+// TestParsePieces checks that a fault in the last piece of a manifest that is
+// read in pieces has its place in the whole.
 func TestParsePieces(t *testing.T) {
 	text := leaves(1000)
 	lines := strings.Count(text, "\n")
