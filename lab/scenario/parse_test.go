@@ -63,6 +63,7 @@ func TestFaultsHaveAPlace(t *testing.T) {
 		{good + "client: {key: nobody}\n", `mine.yaml:9:15: no certificate is called "nobody"`},
 		{good + "server: {trust: [client-ca, nobody]}\n", `mine.yaml:9:29: no certificate is called "nobody"`},
 		{good + "server: {trust: [client-ca, client]}\n", `mine.yaml:9:29: client is not a CA`},
+		{good + "server: {key: &n server, certificate: *n, trust: [*n]}\n", `mine.yaml:9:51: server is not a CA`}, // through an alias
 	} {
 		s, err := Parse("mine.yaml", []byte(c.text))
 		if err != nil {
