@@ -28,6 +28,9 @@ import (
 	"time"
 )
 
+// work is the folder with the certificates and settings of the programs.
+var work string
+
 func main() {
 	log.SetFlags(0)
 	verbose := flag.Bool("v", false, "show what the programs say")
@@ -37,7 +40,7 @@ func main() {
 	peers := filepath.Join(out, "record")
 	_, err = os.Stat(filepath.Join(peers, "server.js"))
 	check(err) // else this is not the folder
-	work, err := os.MkdirTemp("", "record")
+	work, err = os.MkdirTemp("", "record")
 	check(err)
 	defer os.RemoveAll(work)
 	check(os.Chdir(work))
@@ -64,7 +67,7 @@ func wanted(name string) bool {
 		if ok, err := path.Match(pattern, name); ok {
 			return true
 		} else if err != nil {
-			log.Fatal(err)
+			fail("%v", err)
 		}
 	}
 	return flag.NArg() == 0
@@ -83,7 +86,7 @@ func (c *connection) record(out, peers string) []byte {
 	}
 	if !await(listening) {
 		stopServer()
-		log.Fatalf("%s: the server does not listen: %s", c.name(), &serverSays)
+		fail("%s: the server does not listen: %s", c.name(), &serverSays)
 	}
 	file := filepath.Join(out, c.name())
 	_ = os.Remove(file + ".pcap")
@@ -103,13 +106,16 @@ func (c *connection) record(out, peers string) []byte {
 	stop := time.AfterFunc(20*time.Second, func() { _ = client.Process.Kill() })
 	_ = client.Wait()
 	if !stop.Stop() {
-		log.Fatalf("%s: the client does not end: %s", c.name(), &clientSays)
+		fail("%s: the client does not end: %s", c.name(), &clientSays)
 	}
 	time.Sleep(400 * time.Millisecond) // what is under way is recorded as well
 	check(dumpcap.Process.Signal(syscall.SIGINT))
 	for lines.Scan() {
 	}
 	check(dumpcap.Wait())
+	if info, err := os.Stat(file + ".pcap"); err != nil || info.Size() < 300 {
+		fail("%s: nothing was recorded: %v %s", c.name(), err, &clientSays)
+	}
 	stopServer()
 	check(os.Chmod(file+".pcap", 0o644))
 	keys, err := os.ReadFile("keys")
@@ -147,12 +153,17 @@ func await(so func() bool) bool {
 
 func run(name string, args ...string) {
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		log.Fatalf("%s: %v\n%s", name, err, out)
+		fail("%s: %v\n%s", name, err, out)
 	}
 }
 
 func check(err error) {
 	if err != nil {
-		log.Fatal(err)
+		fail("%v", err)
 	}
+}
+
+func fail(format string, args ...any) {
+	_ = os.RemoveAll(work)
+	log.Fatalf(format, args...)
 }
