@@ -2,6 +2,7 @@ package command_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -31,7 +32,8 @@ type foreignCapture struct {
 	Cause       string
 	Alert       string
 	WithKeys    rightAnswer  `yaml:"with_keys"`
-	WithoutKeys *rightAnswer `yaml:"without_keys"`
+	WithoutKeys *rightAnswer `yaml:"without_keys"` // nil: the same
+	WithCAs     *rightAnswer `yaml:"with_cas"`     // nil: the same
 }
 
 type rightAnswer struct {
@@ -67,27 +69,28 @@ func foreignCaptures(t *testing.T) []foreignCapture {
 	return all
 }
 
-// Of each capture, with its keys and without, lab explain names the right side
-// and cause, or says that it cannot be known.
+// Of each capture, with its keys, without, and with the CAs of the two sides,
+// lab explain names the right side and cause, or says that it cannot be known.
 func TestExplainForeign(t *testing.T) {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	wrong, best, all := 0, 0, 0
+	empty := t.TempDir()
 	for _, c := range foreignCaptures(t) {
 		file := filepath.Join(foreignDir, c.Capture)
-		without := c.WithoutKeys
-		if without == nil {
-			without = &c.WithKeys
-		}
 		for _, try := range []struct {
-			keys string
-			want *rightAnswer
-		}{{file + ".keys", &c.WithKeys}, {"off", without}} {
+			with, keys, dir string
+			want            *rightAnswer
+		}{
+			{"keys", file + ".keys", empty, &c.WithKeys},
+			{"no keys", "off", empty, cmp.Or(c.WithoutKeys, &c.WithKeys)},
+			{"CAs", file + ".keys", foreignDir, cmp.Or(c.WithCAs, &c.WithKeys)},
+		} {
 			all++
-			got := explainForeign(t, file+".pcap", try.keys)
+			got := explainForeign(t, file+".pcap", "--dir", try.dir, "--keylog", try.keys)
 			if complaint := try.want.compare(got, c.Cause); complaint != "" {
 				wrong++
-				fmt.Fprintf(w, "%s\t%s\t%s\n", c.Capture, map[bool]string{true: "no keys"}[try.keys == "off"], complaint)
+				fmt.Fprintf(w, "%s\t%s\t%s\n", c.Capture, try.with, complaint)
 			} else if is(try.want.Code, got.Code) == 0 && is(try.want.Outcome, got.Outcome) == 0 {
 				best++
 			}
@@ -106,11 +109,11 @@ func TestExplainForeign(t *testing.T) {
 }
 
 // explainForeign returns what lab explain says of a capture of one connection.
-func explainForeign(t *testing.T, capture, keys string) (x explained) {
+func explainForeign(t *testing.T, capture string, flags ...string) (x explained) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	p := command.Program{Stdout: &out, Stderr: &errs}
-	if status := p.Run(t.Context(), []string{"lab", "explain", "--json", "--dir", t.TempDir(), "--keylog", keys, capture}); status != 0 {
+	if status := p.Run(t.Context(), append([]string{"lab", "explain", "--json", capture}, flags...)); status != 0 {
 		t.Fatalf("%s: exit status %d: %s", capture, status, &errs)
 	}
 	if lines := bytes.Count(out.Bytes(), []byte("\n")); lines != 1 {

@@ -45,6 +45,9 @@ func main() {
 	defer os.RemoveAll(work)
 	check(os.Chdir(work))
 	writePKI(".")
+	if flag.NArg() == 0 {
+		publish(filepath.Join(out, "certs"))
+	}
 	check(os.WriteFile("index.html", []byte("hello\n"), 0o600))
 	run("ip", "link", "set", "lo", "up")
 	// No port that Wireshark knows as another protocol's.
@@ -58,6 +61,17 @@ func main() {
 		if *verbose {
 			fmt.Printf("=== %s\n%s", c.name(), said)
 		}
+	}
+}
+
+// publish copies to dir what a person has who runs such programs: the CAs, but
+// not the others', and the CRL.
+func publish(dir string) {
+	check(os.MkdirAll(dir, 0o755))
+	for to, from := range map[string]string{"root.pem": "root.pem", "server-ca.pem": "server-ca.pem", "client-ca.pem": "client-ca.pem", "client-ca-crl.pem": "client-ca.crl.pem"} {
+		data, err := os.ReadFile(from)
+		check(err)
+		check(os.WriteFile(filepath.Join(dir, to), data, 0o644))
 	}
 }
 
