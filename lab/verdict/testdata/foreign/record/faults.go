@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -24,7 +25,11 @@ type party struct {
 	suite    string // the only cipher suite; empty: the program's default
 	name     string // of the server that the client wants
 	plain    bool   // speak HTTP without TLS
-	optional bool   // do not require a client certificate (nginx)
+	ask      string // for a client certificate: on, optional or off
+	group    string // the only one for the key exchange; empty: the program's default
+	alpn     string // the only protocol; empty: the program's default
+	silent   bool   // never answer
+	strict   bool   // refuse names of servers that it does not know
 	status   string // of the server's answer
 	http2    bool
 }
@@ -42,7 +47,8 @@ func (c *connection) name() string {
 var faults = map[string]func(*connection){
 	"none":                          func(c *connection) {},
 	"client-certificate-none":       func(c *connection) { c.client.pair = "" },
-	"client-certificate-optional":   func(c *connection) { c.client.pair, c.server.optional = "", true },
+	"client-certificate-optional":   func(c *connection) { c.client.pair, c.server.ask = "", "optional" },
+	"client-certificate-unasked":    func(c *connection) { c.server.ask, c.server.status = "off", "403" },
 	"client-ca-unknown":             func(c *connection) { c.client.pair = "client-partner" },
 	"client-ca-look-alike":          func(c *connection) { c.client.pair = "client-look-alike" },
 	"client-self-signed":            func(c *connection) { c.client.pair = "client-self" },
@@ -52,6 +58,7 @@ var faults = map[string]func(*connection){
 	"client-intermediate-missing":   func(c *connection) { c.client.pair = "client-alone" },
 	"client-revoked":                func(c *connection) { c.client.pair, c.server.crl = "client-revoked", true },
 	"client-key-wrong":              func(c *connection) { c.client.key = "client-mixed" },
+	"client-key-file-wrong":         func(c *connection) { c.client.key, c.version = "client-self", "" }, // curl does not load such a pair
 	"client-not-authorised":         func(c *connection) { c.server.status = "403" },
 	"server-ca-unknown":             func(c *connection) { c.server.pair = "server-partner" },
 	"server-ca-look-alike":          func(c *connection) { c.server.pair = "server-look-alike" },
@@ -61,8 +68,12 @@ var faults = map[string]func(*connection){
 	"server-usage-client":           func(c *connection) { c.server.pair = "server-usage" },
 	"server-intermediate-missing":   func(c *connection) { c.server.pair = "server-alone" },
 	"server-host-wrong":             func(c *connection) { c.client.name = otherName },
+	"server-name-unknown":           func(c *connection) { c.client.name, c.server.strict = otherName, true },
+	"server-silent":                 func(c *connection) { c.server.silent, c.version = true, "" },
 	"server-key-wrong":              func(c *connection) { c.server.key = "server-mixed" },
 	"no-common-version":             func(c *connection) { c.server.versions = map[string]string{"1.2": "1.3", "1.3": "1.2"}[c.version] },
+	"no-common-alpn":                func(c *connection) { c.client.alpn = "imap" },
+	"no-common-group":               func(c *connection) { c.client.group, c.server.group = "X25519", "secp384r1" },
 	"no-common-cipher-suite":        noCommonSuite,
 	"plain-http-to-tls":             func(c *connection) { c.client.plain, c.version = true, "" },
 	"tls-to-plain-http":             func(c *connection) { c.server.plain, c.version = true, "" },
@@ -82,7 +93,7 @@ func noCommonSuite(c *connection) {
 }
 
 // pairs of server and client.
-var pairs = [][2]string{{"nginx", "curl"}, {"java", "openssl"}, {"node", "python"}, {"gnutls", "gnutls"}, {"openssl", "java"}}
+var pairs = [][2]string{{"nginx", "curl"}, {"java", "openssl"}, {"node", "python"}, {"gnutls", "gnutls"}, {"openssl", "java"}, {"nginx", "openssl"}}
 
 // instead are programs that take another's place: gnutls-serv refuses to load a
 // pair that does not match, and not all speak without TLS.
@@ -97,22 +108,32 @@ var instead = []struct {
 	{"plain-http-to-tls gnutls-gnutls", func(c *connection) { c.client.program = "curl" }},
 }
 
-// only are faults for some pairs alone: others have no such setting, or their
-// answer is no other than with the fault beside it.
+// usual are the pairs for all faults but those in only: others have no such
+// setting, or answer as they do to a fault beside it.
+const usual = "nginx-curl java-openssl node-python gnutls-gnutls openssl-java"
+
 var only = map[string]string{
-	"client-certificate-optional": "nginx-curl", "client-certificate-none-http2": "nginx-curl", "client-expired-http2": "nginx-curl",
-	"client-not-authorised": "nginx-curl java-openssl node-python",
+	"client-certificate-optional":   "nginx-curl",
+	"client-certificate-unasked":    "nginx-curl node-python",
+	"client-certificate-none-http2": "nginx-curl",
+	"client-expired-http2":          "nginx-curl",
+	"client-key-file-wrong":         "nginx-curl",
+	"client-not-authorised":         "nginx-curl java-openssl node-python",
+	"server-name-unknown":           "nginx-curl",
+	"server-silent":                 "node-python",
+	"no-common-alpn":                "nginx-openssl",
+	"no-common-group":               "nginx-openssl",
 }
 
 func cases() (all []*connection) {
 	for _, pair := range pairs {
 		for _, fault := range slices.Sorted(maps.Keys(faults)) {
-			if where, ok := only[fault]; ok && !strings.Contains(where, pair[0]+"-"+pair[1]) {
+			if !strings.Contains(cmp.Or(only[fault], usual), pair[0]+"-"+pair[1]) {
 				continue
 			}
 			for _, version := range []string{"1.2", "1.3"} {
 				c := &connection{fault: fault, version: version,
-					server: party{program: pair[0], pair: "server", versions: "1.2 1.3", status: "200"},
+					server: party{program: pair[0], pair: "server", versions: "1.2 1.3", status: "200", ask: "on"},
 					client: party{program: pair[1], pair: "client", versions: version, name: serverName}}
 				faults[fault](c)
 				for _, i := range instead {

@@ -92,12 +92,15 @@ func (p *party) curl() *exec.Cmd {
 // withEnv passes the settings in the environment.
 func (p *party) withEnv(cmd *exec.Cmd) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "SSLKEYLOGFILE=keys", "CHAIN="+p.chainFile(), "KEY="+p.keyFile(), "CA=root.pem",
-		"VERSIONS="+p.versions, "SUITE="+p.suite, "NAME="+p.name, "STATUS="+p.status)
+		"VERSIONS="+p.versions, "SUITE="+p.suite, "NAME="+p.name, "STATUS="+p.status, "ASK="+p.ask)
 	if p.crl {
 		cmd.Env = append(cmd.Env, "CRL=client-ca.crl.pem")
 	}
 	if p.plain {
 		cmd.Env = append(cmd.Env, "PLAIN=1")
+	}
+	if p.silent {
+		cmd.Env = append(cmd.Env, "SILENT=1")
 	}
 	return cmd
 }
@@ -120,6 +123,12 @@ func opensslLimits(p *party) []string {
 	args := []string{}
 	if v := p.versions; v == "1.2" || v == "1.3" {
 		args = append(args, "-tls"+strings.ReplaceAll(v, ".", "_"))
+	}
+	if p.group != "" {
+		args = append(args, "-groups", p.group)
+	}
+	if p.alpn != "" {
+		args = append(args, "-alpn", p.alpn)
 	}
 	switch {
 	case strings.Contains(p.suite, "_WITH_"):
@@ -159,12 +168,10 @@ func (p *party) configureNginx() {
 		set("ssl_protocols%s", versions)
 		set("ssl_client_certificate root.pem")
 		set("ssl_verify_depth 3")
-		verify := "on"
-		if p.optional {
-			verify = "optional"
+		if p.ask != "on" {
 			settings += "  if ($ssl_client_verify != SUCCESS) { return 403; }\n"
 		}
-		set("ssl_verify_client %s", verify)
+		set("ssl_verify_client %s", p.ask)
 	}
 	if p.http2 {
 		listen += " http2"
@@ -179,14 +186,22 @@ func (p *party) configureNginx() {
 	case p.suite != "":
 		set("ssl_conf_command Ciphersuites %s", p.suite)
 	}
+	if p.group != "" {
+		set("ssl_ecdh_curve %s", p.group)
+	}
+	others := ""
+	if p.strict {
+		set("server_name %s", serverName)
+		others = "server { listen 127.0.0.1:443 ssl default_server; ssl_protocols TLSv1.2 TLSv1.3; ssl_reject_handshake on; }"
+	}
 	temporary := ""
 	for _, what := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		temporary += what + "_temp_path temp; "
 	}
 	check(os.WriteFile("nginx.conf", fmt.Appendf(nil, `daemon off; master_process off; user root; pid nginx.pid; error_log error.log info;
 events {}
-http { access_log off; %s
+http { access_log off; %s %s
  server {
 %s  location / { return %s "hello\n"; } } }
-`, temporary, settings, p.status), 0o600))
+`, temporary, others, settings, p.status), 0o600))
 }

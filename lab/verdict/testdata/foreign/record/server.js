@@ -5,13 +5,15 @@ const answer = (request, response) => {
   response.writeHead(Number(env.STATUS), { Connection: 'close' });
   response.end('hello\n');
 };
-if (env.PLAIN) {
+if (env.SILENT) {
+  require('net').createServer(() => {}).listen(443, '127.0.0.1');
+} else if (env.PLAIN) {
   require('http').createServer(answer).listen(443, '127.0.0.1');
 } else {
   const versions = env.VERSIONS.split(' ').map((v) => 'TLSv' + v);
   const options = {
     cert: fs.readFileSync(env.CHAIN), key: fs.readFileSync(env.KEY), ca: fs.readFileSync(env.CA),
-    requestCert: true, rejectUnauthorized: true,
+    requestCert: env.ASK === 'on', rejectUnauthorized: true,
     minVersion: versions[0], maxVersion: versions[versions.length - 1],
   };
   if (env.CRL) options.crl = fs.readFileSync(env.CRL);
