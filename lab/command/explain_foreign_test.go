@@ -66,6 +66,10 @@ func foreignCaptures(t *testing.T) []foreignCapture {
 	if err := yaml.Load(data, &all, yaml.WithKnownFields()); err != nil {
 		t.Fatal(err)
 	}
+	files, err := filepath.Glob(filepath.Join(foreignDir, "*.pcap"))
+	if err != nil || len(files) != len(all) {
+		t.Fatalf("%d captures, %d in expect.yaml, %v", len(files), len(all), err)
+	}
 	return all
 }
 
