@@ -24,7 +24,7 @@ import (
 var foreignDir = filepath.Join("..", "verdict", "testdata", "foreign")
 
 // pending is why wrong answers are only shown. Without it they fail the test.
-const pending = "lab explain --json has no code yet"
+const pending = "lab explain does not know all of this yet"
 
 // foreignCapture is an entry of expect.yaml, which says what its fields mean.
 type foreignCapture struct {
@@ -40,7 +40,7 @@ type rightAnswer struct {
 	Outcome    string
 	RejectedBy string `yaml:"rejected_by"`
 	Code       string
-	Possible   []string
+	Causes     []string
 	Sentence   string
 	Says       []string
 }
@@ -51,9 +51,9 @@ type explained struct {
 	RejectedBy string `json:"rejected_by"`
 	Code       string `json:"code"`
 	Reason     string `json:"reason"`
-	Possible   []struct {
+	Causes     []struct {
 		Code string `json:"code"`
-	} `json:"possible"`
+	} `json:"causes"`
 }
 
 func foreignCaptures(t *testing.T) []foreignCapture {
@@ -135,9 +135,9 @@ func (want *rightAnswer) compare(got explained, cause string) string {
 	complain := func(what, got, want string) {
 		wrong = append(wrong, fmt.Sprintf("%s %s, want %s", what, got, want))
 	}
-	var possible []string
-	for _, p := range got.Possible {
-		possible = append(possible, p.Code)
+	var causes []string
+	for _, c := range got.Causes {
+		causes = append(causes, c.Code)
 	}
 	for _, f := range []struct{ what, got, want string }{
 		{"outcome", got.Outcome, want.Outcome}, {"by", got.RejectedBy, want.RejectedBy}, {"code", got.Code, want.Code},
@@ -146,11 +146,11 @@ func (want *rightAnswer) compare(got explained, cause string) string {
 			complain(f.what, orNone(f.got), f.want)
 		}
 	}
-	if len(want.Possible) > 0 && got.Code != cause {
-		if !slices.Contains(possible, cause) {
-			complain("possible", orNone(strings.Join(possible, ",")), cause)
-		} else if !inOrder(possible, want.Possible) {
-			complain("possible", strings.Join(possible, ","), strings.Join(want.Possible, ","))
+	if len(want.Causes) > 0 && got.Code != cause {
+		if !slices.Contains(causes, cause) {
+			complain("causes", orNone(strings.Join(causes, ",")), cause)
+		} else if !inOrder(causes, want.Causes) {
+			complain("causes", strings.Join(causes, ","), strings.Join(want.Causes, ","))
 		}
 	}
 	if is(want.Code, got.Code) == 0 && got.Reason != "" {
