@@ -25,7 +25,7 @@ type party struct {
 	suite    string // the only cipher suite; empty: the program's default
 	name     string // of the server that the client wants
 	plain    bool   // speak HTTP without TLS
-	ask      string // for a client certificate: on, optional or off
+	ask      string // for a client certificate: on, optional, optional_no_ca (of any CA) or off
 	group    string // the only one for the key exchange; empty: the program's default
 	alpn     string // the only protocol; empty: the program's default
 	silent   bool   // never answer
@@ -45,40 +45,43 @@ func (c *connection) name() string {
 
 // faults are all that can be wrong: each changes what a good connection is.
 var faults = map[string]func(*connection){
-	"none":                          func(c *connection) {},
-	"client-certificate-none":       func(c *connection) { c.client.pair = "" },
-	"client-certificate-optional":   func(c *connection) { c.client.pair, c.server.ask = "", "optional" },
-	"client-certificate-unasked":    func(c *connection) { c.server.ask, c.server.status = "off", "403" },
-	"client-ca-unknown":             func(c *connection) { c.client.pair = "client-partner" },
-	"client-ca-look-alike":          func(c *connection) { c.client.pair = "client-look-alike" },
-	"client-self-signed":            func(c *connection) { c.client.pair = "client-self" },
-	"client-expired":                func(c *connection) { c.client.pair = "client-expired" },
-	"client-not-yet-valid":          func(c *connection) { c.client.pair = "client-early" },
-	"client-usage-server":           func(c *connection) { c.client.pair = "client-usage" },
-	"client-intermediate-missing":   func(c *connection) { c.client.pair = "client-alone" },
-	"client-revoked":                func(c *connection) { c.client.pair, c.server.crl = "client-revoked", true },
-	"client-key-wrong":              func(c *connection) { c.client.key = "client-mixed" },
-	"client-key-file-wrong":         func(c *connection) { c.client.key, c.version = "client-self", "" }, // curl does not load such a pair
-	"client-not-authorised":         func(c *connection) { c.server.status = "403" },
-	"server-ca-unknown":             func(c *connection) { c.server.pair = "server-partner" },
-	"server-ca-look-alike":          func(c *connection) { c.server.pair = "server-look-alike" },
-	"server-self-signed":            func(c *connection) { c.server.pair = "server-self" },
-	"server-expired":                func(c *connection) { c.server.pair = "server-expired" },
-	"server-not-yet-valid":          func(c *connection) { c.server.pair = "server-early" },
-	"server-usage-client":           func(c *connection) { c.server.pair = "server-usage" },
-	"server-intermediate-missing":   func(c *connection) { c.server.pair = "server-alone" },
-	"server-host-wrong":             func(c *connection) { c.client.name = otherName },
-	"server-name-unknown":           func(c *connection) { c.client.name, c.server.strict = otherName, true },
-	"server-silent":                 func(c *connection) { c.server.silent, c.version = true, "" },
-	"server-key-wrong":              func(c *connection) { c.server.key = "server-mixed" },
-	"no-common-version":             func(c *connection) { c.server.versions = map[string]string{"1.2": "1.3", "1.3": "1.2"}[c.version] },
-	"no-common-alpn":                func(c *connection) { c.client.alpn = "imap" },
-	"no-common-group":               func(c *connection) { c.client.group, c.server.group = "X25519", "secp384r1" },
-	"no-common-cipher-suite":        noCommonSuite,
-	"plain-http-to-tls":             func(c *connection) { c.client.plain, c.version = true, "" },
-	"tls-to-plain-http":             func(c *connection) { c.server.plain, c.version = true, "" },
-	"client-certificate-none-http2": func(c *connection) { c.client.pair, c.server.http2, c.client.http2 = "", true, true },
-	"client-expired-http2":          func(c *connection) { c.client.pair, c.server.http2, c.client.http2 = "client-expired", true, true },
+	"none":                             func(c *connection) {},
+	"client-certificate-none":          func(c *connection) { c.client.pair = "" },
+	"client-certificate-optional":      func(c *connection) { c.client.pair, c.server.ask = "", "optional" },
+	"client-certificate-none-accepted": func(c *connection) { c.client.pair, c.server.ask = "", "optional_no_ca" },
+	"client-ca-unknown-accepted":       func(c *connection) { c.client.pair, c.server.ask = "client-partner", "optional_no_ca" },
+	"request-bad":                      func(c *connection) { c.server.status = "400" },
+	"client-certificate-unasked":       func(c *connection) { c.server.ask, c.server.status = "off", "403" },
+	"client-ca-unknown":                func(c *connection) { c.client.pair = "client-partner" },
+	"client-ca-look-alike":             func(c *connection) { c.client.pair = "client-look-alike" },
+	"client-self-signed":               func(c *connection) { c.client.pair = "client-self" },
+	"client-expired":                   func(c *connection) { c.client.pair = "client-expired" },
+	"client-not-yet-valid":             func(c *connection) { c.client.pair = "client-early" },
+	"client-usage-server":              func(c *connection) { c.client.pair = "client-usage" },
+	"client-intermediate-missing":      func(c *connection) { c.client.pair = "client-alone" },
+	"client-revoked":                   func(c *connection) { c.client.pair, c.server.crl = "client-revoked", true },
+	"client-key-wrong":                 func(c *connection) { c.client.key = "client-mixed" },
+	"client-key-file-wrong":            func(c *connection) { c.client.key, c.version = "client-self", "" }, // curl does not load such a pair
+	"client-not-authorised":            func(c *connection) { c.server.status = "403" },
+	"server-ca-unknown":                func(c *connection) { c.server.pair = "server-partner" },
+	"server-ca-look-alike":             func(c *connection) { c.server.pair = "server-look-alike" },
+	"server-self-signed":               func(c *connection) { c.server.pair = "server-self" },
+	"server-expired":                   func(c *connection) { c.server.pair = "server-expired" },
+	"server-not-yet-valid":             func(c *connection) { c.server.pair = "server-early" },
+	"server-usage-client":              func(c *connection) { c.server.pair = "server-usage" },
+	"server-intermediate-missing":      func(c *connection) { c.server.pair = "server-alone" },
+	"server-host-wrong":                func(c *connection) { c.client.name = otherName },
+	"server-name-unknown":              func(c *connection) { c.client.name, c.server.strict = otherName, true },
+	"server-silent":                    func(c *connection) { c.server.silent, c.version = true, "" },
+	"server-key-wrong":                 func(c *connection) { c.server.key = "server-mixed" },
+	"no-common-version":                func(c *connection) { c.server.versions = map[string]string{"1.2": "1.3", "1.3": "1.2"}[c.version] },
+	"no-common-alpn":                   func(c *connection) { c.client.alpn = "imap" },
+	"no-common-group":                  func(c *connection) { c.client.group, c.server.group = "X25519", "secp384r1" },
+	"no-common-cipher-suite":           noCommonSuite,
+	"plain-http-to-tls":                func(c *connection) { c.client.plain, c.version = true, "" },
+	"tls-to-plain-http":                func(c *connection) { c.server.plain, c.version = true, "" },
+	"client-certificate-none-http2":    func(c *connection) { c.client.pair, c.server.http2, c.client.http2 = "", true, true },
+	"client-expired-http2":             func(c *connection) { c.client.pair, c.server.http2, c.client.http2 = "client-expired", true, true },
 }
 
 func noCommonSuite(c *connection) {
@@ -113,16 +116,19 @@ var instead = []struct {
 const usual = "nginx-curl java-openssl node-python gnutls-gnutls openssl-java"
 
 var only = map[string]string{
-	"client-certificate-optional":   "nginx-curl",
-	"client-certificate-unasked":    "nginx-curl node-python",
-	"client-certificate-none-http2": "nginx-curl",
-	"client-expired-http2":          "nginx-curl",
-	"client-key-file-wrong":         "nginx-curl",
-	"client-not-authorised":         "nginx-curl java-openssl node-python",
-	"server-name-unknown":           "nginx-curl",
-	"server-silent":                 "node-python",
-	"no-common-alpn":                "nginx-openssl",
-	"no-common-group":               "nginx-openssl",
+	"client-certificate-optional":      "nginx-curl",
+	"client-certificate-unasked":       "nginx-curl node-python",
+	"client-certificate-none-http2":    "nginx-curl",
+	"client-expired-http2":             "nginx-curl",
+	"client-key-file-wrong":            "nginx-curl",
+	"client-certificate-none-accepted": "nginx-curl",
+	"client-ca-unknown-accepted":       "nginx-curl",
+	"request-bad":                      "nginx-curl",
+	"client-not-authorised":            "nginx-curl java-openssl node-python",
+	"server-name-unknown":              "nginx-curl",
+	"server-silent":                    "node-python",
+	"no-common-alpn":                   "nginx-openssl",
+	"no-common-group":                  "nginx-openssl",
 }
 
 func cases() (all []*connection) {

@@ -168,7 +168,7 @@ func (p *party) configureNginx() {
 		set("ssl_protocols%s", versions)
 		set("ssl_client_certificate root.pem")
 		set("ssl_verify_depth 3")
-		if p.ask != "on" {
+		if p.ask == "optional" || p.ask == "off" {
 			settings += "  if ($ssl_client_verify != SUCCESS) { return 403; }\n"
 		}
 		set("ssl_verify_client %s", p.ask)
