@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -24,14 +25,12 @@ func (c unencrypted) open(dst []byte, _ uint64, rec tlswire.Record) ([]byte, err
 	return append(dst, rec.Fragment[:n]...), nil
 }
 
-// warnUnencrypted says that a suite encrypts nothing.
-func (f *flow) warnUnencrypted(d *direction, offset int64) {
-	for _, p := range f.c.Problems {
-		if p.Text == nothingEncrypted(f.hs.suite) {
-			return
-		}
+// warnUnencrypted says, once, that a suite encrypts nothing.
+func (d *decrypter) warnUnencrypted(rec tlsRecord) {
+	text := nothingEncrypted(d.next.hs.suite)
+	if !slices.ContainsFunc(d.conn.Problems, func(p Problem) bool { return p.Text == text }) {
+		d.conn.problem(rec.from, rec.Offset, text)
 	}
-	f.problem(d.side, offset, nothingEncrypted(f.hs.suite))
 }
 
 func nothingEncrypted(suite tlswire.CipherSuite) string {

@@ -26,11 +26,11 @@ const (
 )
 
 // rsaKeyUse says what the RSA keys do for a handshake, and in words why they do not open it.
-func (f *flow) rsaKeyUse(hs *handshake) (use RSAKeyUse, why string) {
+func (s *secrets) rsaKeyUse(hs *handshake, c *Connection) (use RSAKeyUse, why string) {
 	switch {
-	case len(f.d.options.RSAKeys) == 0:
+	case len(s.shared.options.RSAKeys) == 0:
 		return RSAKeyUnused, ""
-	case hs.version == 0 && slices.ContainsFunc(f.c.Messages, func(m *Message) bool { return m.Encrypted }):
+	case hs.version == 0 && slices.ContainsFunc(c.Messages, func(m *Message) bool { return m.Encrypted }):
 		return RSANotSeen, "the handshake is not in the capture"
 	case hs.version == 0:
 		return RSAKeyUnused, ""
@@ -41,7 +41,7 @@ func (f *flow) rsaKeyUse(hs *handshake) (use RSAKeyUse, why string) {
 	switch {
 	case hs.byRSAKey:
 		return RSAKeyOpened, ""
-	case hs.master != nil || f.anySecret():
+	case hs.master != nil || s.any(hs):
 		return RSAKeyUnused, ""
 	case hs.tls13():
 		return RSAForward, "TLS 1.3 always has forward secrecy: only a key log opens it"
@@ -55,7 +55,7 @@ func (f *flow) rsaKeyUse(hs *handshake) (use RSAKeyUse, why string) {
 		return RSAUnsupported, fmt.Sprintf("the key exchange of %v is not RSA", hs.suite)
 	case hs.clientRandom == nil:
 		return RSANotSeen, "ClientHello, whose random is needed, is not in the capture"
-	case shown && !f.hasKeyOf(leaf):
+	case shown && !s.hasKeyOf(leaf):
 		return RSAOtherKey, fmt.Sprintf("it is not the key of the server's certificate (%s)", subject(leaf))
 	case !exchanged:
 		return RSANotSeen, "ClientKeyExchange, which has the secret, is not in the capture"
@@ -66,8 +66,8 @@ func (f *flow) rsaKeyUse(hs *handshake) (use RSAKeyUse, why string) {
 }
 
 // hasKeyOf reports whether one of the RSA keys is that of a certificate.
-func (f *flow) hasKeyOf(leaf *x509.Certificate) bool {
-	return slices.ContainsFunc(f.d.options.RSAKeys, func(key *rsa.PrivateKey) bool { return key.PublicKey.Equal(leaf.PublicKey) })
+func (s *secrets) hasKeyOf(leaf *x509.Certificate) bool {
+	return slices.ContainsFunc(s.shared.options.RSAKeys, func(key *rsa.PrivateKey) bool { return key.PublicKey.Equal(leaf.PublicKey) })
 }
 
 // decryptPremaster opens an EncryptedPreMasterSecret (RFC 5246 7.4.7.1), and returns nil when that is not one for the key.

@@ -1,0 +1,137 @@
+package tlsdecrypt
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// masterSecret is the name of the secret of TLS 1.2 that all keys come from (RFC 5246 section 8.1).
+const masterSecret = "master_secret"
+
+var errNoSecret = errors.New("the master secret is not known")
+
+// openTLS12 opens a record that follows a ChangeCipherSpec of TLS 1.2 or before.
+func (d *decrypter) openTLS12(w *writeState, rec tlsRecord, m Message) {
+	hs := w.encrypting
+	m.Key = Key{Secret: masterSecret, Generation: hs.generation}
+	if w.current == nil && w.failed == nil {
+		w.current, w.failed = d.protectionTLS12(hs, rec)
+	}
+	if w.failed != nil {
+		if w.failed != errNoSecret {
+			d.conn.problem(endpoint.Unknown, -1, w.failed.Error())
+		}
+		d.closed(m)
+		return
+	}
+	content, err := w.current.open(d.scratch[:0], rec.Record)
+	if err != nil {
+		if !rec.hole {
+			d.conn.problem(rec.from, rec.Offset, unopenedTLS12(w))
+		}
+		w.inflater.lose()
+		d.closed(m)
+		return
+	}
+	d.scratch = content[:0]
+	if hs.suite.Info().Cipher == "NULL" {
+		m.Key = w.current.key // none if the checksums could not be checked
+		d.warnUnencrypted(rec)
+	}
+	if content, ok := d.decompress(w, rec, content); ok {
+		d.next.content(content, m)
+	} else {
+		d.closed(m)
+	}
+}
+
+// protectionTLS12 returns the key that a side uses since its ChangeCipherSpec, or why there is none.
+func (d *decrypter) protectionTLS12(hs *handshake, rec tlsRecord) (*protection, error) {
+	info := hs.suite.Info()
+	switch {
+	case hs.version == tlswire.VersionSSL30:
+		return nil, errSSL30
+	case d.secrets.findMaster(hs):
+		return hs.protection(rec.from)
+	case info.Cipher == "NULL":
+		return &protection{cipher: unencrypted{info.MACLen}}, nil
+	}
+	d.noMasterSecret(hs, rec)
+	return nil, errNoSecret
+}
+
+// decompress returns the content of a record, and false if it cannot be decompressed.
+func (d *decrypter) decompress(w *writeState, rec tlsRecord, content []byte) ([]byte, bool) {
+	switch method := w.encrypting.compression; method {
+	case tlswire.CompressionNull:
+	case tlswire.CompressionDeflate:
+		inflated, err := w.inflater.inflate(content)
+		if err != nil {
+			d.conn.problem(rec.from, rec.Offset, err.Error())
+			return nil, false
+		}
+		content = inflated
+	default:
+		d.conn.problem(endpoint.Unknown, -1, fmt.Sprintf("the records are compressed with %v, which cannot be decompressed here", method))
+		return nil, false
+	}
+	return content, true
+}
+
+// masterFromPremaster returns the master secret (RFC 5246 section 8.1, RFC 7627 section 4), and nil
+// if the hash of the suite is not known.
+func (hs *handshake) masterFromPremaster(premaster []byte) []byte {
+	info := hs.suite.Info()
+	p := prfOf(hs.version, info)
+	if p == nil {
+		return nil
+	}
+	master := make([]byte, masterLen)
+	if hs.extendedMaster {
+		p(master, premaster, "extended master secret", handshakeHash(hs.version, info, hs.bytesUpTo(tlswire.TypeClientKeyExchange)))
+	} else {
+		p(master, premaster, "master secret", append(bytes.Clone(hs.clientRandom), hs.serverRandom...))
+	}
+	return master
+}
+
+// protection derives what protects the records of a side in TLS 1.2 (RFC 5246 section 6.3).
+func (hs *handshake) protection(side endpoint.Side) (*protection, error) {
+	info := hs.suite.Info()
+	p := prfOf(hs.version, info)
+	if hs.version == tlswire.VersionSSL30 {
+		return nil, errSSL30
+	}
+	if p == nil || info.Cipher == "" {
+		return nil, unsupportedError{hs.suite}
+	}
+	ivLen := info.FixedIVLen
+	if info.CBC && hs.version < tlswire.VersionTLS11 {
+		ivLen = info.BlockLen
+	}
+	block := make([]byte, 2*(info.MACLen+info.KeyLen+ivLen))
+	p(block, hs.master, "key expansion", append(bytes.Clone(hs.serverRandom), hs.clientRandom...))
+	take := func(n int) (own []byte) { // the client's comes first
+		own = block[:n]
+		if side == endpoint.Server {
+			own = block[n : 2*n]
+		}
+		block = block[2*n:]
+		return own
+	}
+	macKey, key, iv := take(info.MACLen), take(info.KeyLen), take(ivLen)
+	prot := &protection{key: Key{Secret: masterSecret, Generation: hs.generation}}
+	var err error
+	if info.AEAD {
+		var aead opener
+		aead, err = newAEAD(hs.suite, key)
+		prot.cipher = aeadTLS12{aead: aead, iv: iv, record: info.RecordIVLen, tag: info.TagLen}
+	} else {
+		prot.cipher, err = newMACThenCipher(hs, macKey, key, iv)
+	}
+	return prot, err
+}
