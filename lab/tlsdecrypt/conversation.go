@@ -41,7 +41,12 @@ func (c *conversation) content(content []byte, m Message) {
 	m.Length = int64(len(content))
 	switch m.Type {
 	case tlswire.ContentTypeHandshake:
-		c.handshakeData(content, m)
+		if m.Handshake == nil {
+			c.handshakeData(content, m)
+			return
+		}
+		m.Length = int64(len(m.Handshake.Raw)) // in the form of SSL 2.0
+		c.parsed(m)
 	case tlswire.ContentTypeAlert:
 		alert, err := tlswire.ParseAlert(content)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -64,6 +65,15 @@ func (d *decrypter) protectionTLS12(hs *handshake, rec tlsRecord) (*protection, 
 	return nil, errNoSecret
 }
 
+// noMasterSecret says that a record stays encrypted because the master secret is not known.
+func (d *decrypter) noMasterSecret(hs *handshake, rec tlsRecord) {
+	if latest := d.next.hs; hs.resumed && latest.clientRandom != nil && !d.secrets.any(latest) {
+		d.noKeys("the session was resumed, and its secret is that of an earlier connection, which has to be in the capture too")
+		return
+	}
+	d.noSecret(rec, keylog.LabelClientRandom)
+}
+
 // decompress returns the content of a record, and false if it cannot be decompressed.
 func (d *decrypter) decompress(w *writeState, rec tlsRecord, content []byte) ([]byte, bool) {
 	switch method := w.encrypting.compression; method {
@@ -82,21 +92,18 @@ func (d *decrypter) decompress(w *writeState, rec tlsRecord, content []byte) ([]
 	return content, true
 }
 
-// masterFromPremaster returns the master secret (RFC 5246 section 8.1, RFC 7627 section 4), and nil
-// if the hash of the suite is not known.
-func (hs *handshake) masterFromPremaster(premaster []byte) []byte {
-	info := hs.suite.Info()
-	p := prfOf(hs.version, info)
-	if p == nil {
-		return nil
+// unopenedTLS12 says why a record does not open although the master secret is known.
+func unopenedTLS12(w *writeState) string {
+	hs := w.encrypting
+	switch info := hs.suite.Info(); {
+	case hs.derived && hs.extendedMaster && hs.missed != "":
+		return "the keys cannot be derived: extended_master_secret covers the whole handshake (RFC 7627 4), and " + hs.missed
+	case w.incomplete && info.Cipher == "RC4_128", w.incomplete && info.CBC && hs.version < tlswire.VersionTLS11:
+		return "a record does not open: bytes of the one before it are missing, without which it cannot be decrypted"
+	case hs.derived:
+		return "a record does not open with the keys of master_secret: it was changed on the way, or the secret is of another connection"
 	}
-	master := make([]byte, masterLen)
-	if hs.extendedMaster {
-		p(master, premaster, "extended master secret", handshakeHash(hs.version, info, hs.bytesUpTo(tlswire.TypeClientKeyExchange)))
-	} else {
-		p(master, premaster, "master secret", append(bytes.Clone(hs.clientRandom), hs.serverRandom...))
-	}
-	return master
+	return "a record does not open with the keys of master_secret: it was changed on the way, or the key log is of another connection"
 }
 
 // protection derives what protects the records of a side in TLS 1.2 (RFC 5246 section 6.3).

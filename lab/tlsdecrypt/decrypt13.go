@@ -1,6 +1,8 @@
 package tlsdecrypt
 
 import (
+	"fmt"
+
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
@@ -23,11 +25,6 @@ var trafficSecrets = [epochs]endpoint.Pair[secretName]{
 		Client: secretName{"client_application_traffic_secret", keylog.LabelClientTraffic0},
 		Server: secretName{"server_application_traffic_secret", keylog.LabelServerTraffic0},
 	},
-}
-
-// trafficSecret is the first secret of a side in an epoch, or nil.
-func (d *decrypter) trafficSecret(side endpoint.Side, e epoch) []byte {
-	return d.secrets.find(trafficSecrets[e].Of(side).label, d.next.hs.clientRandom)
 }
 
 // openTLS13 opens a record of TLS 1.3 (RFC 9846 section 5.2).
@@ -93,7 +90,7 @@ func (d *decrypter) protection(w *writeState, e epoch, rec tlsRecord) (*protecti
 	if w.keys[e] != nil {
 		return w.keys[e], nil
 	}
-	secret := d.trafficSecret(rec.from, e)
+	secret := d.trafficSecret(rec, e)
 	if secret == nil {
 		return nil, nil
 	}
@@ -137,4 +134,13 @@ func (d *decrypter) earlyProtection(secret []byte, key Key, first tlsRecord) *pr
 		}
 	}
 	return nil
+}
+
+// unopenedTLS13 says why a record does not open with a key although its secret is known.
+func unopenedTLS13(w *writeState, p *protection) string {
+	why := "it was changed on the way, or the key log is of another connection"
+	if w.incomplete {
+		why = "a record before it, which may have changed the key, has bytes missing"
+	}
+	return fmt.Sprintf("a record does not open with %s: %s", p.key.Secret, why)
 }

@@ -26,6 +26,7 @@ type decrypter struct {
 
 // take opens a record, or queues it if its secret, or that of one before it, is still to come.
 func (d *decrypter) take(rec tlsRecord) {
+	d.retry()
 	if len(d.queue) == 0 && !d.waits(rec) {
 		d.open(rec)
 		return
@@ -94,11 +95,16 @@ func (d *decrypter) lacksSecret(rec tlsRecord) bool {
 	case early:
 		return !d.secrets.any(d.next.hs)
 	case handshaking:
-		return d.trafficSecret(rec.from, handshaking) == nil && d.trafficSecret(rec.from, application) == nil
+		return d.trafficSecret(rec, handshaking) == nil && d.trafficSecret(rec, application) == nil
 	case application:
-		return d.trafficSecret(rec.from, application) == nil
+		return d.trafficSecret(rec, application) == nil
 	}
 	return false
+}
+
+// trafficSecret is the first secret that the sender of a record uses in an epoch of TLS 1.3, or nil.
+func (d *decrypter) trafficSecret(rec tlsRecord, e epoch) []byte {
+	return d.secrets.find(trafficSecrets[e].Of(rec.from).label, d.next.hs.clientRandom)
 }
 
 // isPlainAlert reports whether a record is an alert that is not encrypted: encrypted ones are longer.
@@ -112,11 +118,8 @@ func (d *decrypter) open(rec tlsRecord) {
 	if rec.hole {
 		w.incomplete = true
 	}
-	m := Message{From: rec.from, Time: rec.time, Type: rec.Type, Records: []Span{rec.span}}
+	m := Message{From: rec.from, Time: rec.time, Type: rec.Type, Records: []Span{rec.span}, Handshake: rec.hello}
 	switch {
-	case rec.hello != nil:
-		m.Handshake, m.Length = rec.hello, int64(len(rec.hello.Raw))
-		d.next.parsed(m)
 	case w.blind && !isPlainAlert(rec):
 		d.noSecret(rec, "")
 		d.closed(m)

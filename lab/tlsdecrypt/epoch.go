@@ -1,10 +1,6 @@
 package tlsdecrypt
 
-import (
-	"mtlslab.example/lab/lab/endpoint"
-)
-
-// What the conversation learns of keys: the only way back from it to the decrypter.
+import "mtlslab.example/lab/lab/endpoint"
 
 // epoch is which of its keys a side uses in TLS 1.3 (DTLS 1.3 counts them so, RFC 9147 section 6.1).
 type epoch int
@@ -34,27 +30,49 @@ type writeState struct {
 	inflater   inflater    // of compressed records
 }
 
-// enter is called when a side uses the keys of another epoch.
-func (d *decrypter) enter(side endpoint.Side, e epoch) { d.sides.Of(side).epoch = e }
+// keyChange is what in a conversation makes a side use other keys.
+type keyChange int
 
-// epoch is the one that a side is in.
-func (d *decrypter) epoch(side endpoint.Side) epoch { return d.sides.Of(side).epoch }
+const (
+	helloSent         keyChange = iota // ClientHello without early data
+	earlyDataOffered                   // ClientHello with early data
+	serverHelloSent                    // ServerHello of TLS 1.3
+	earlyDataEnded                     // EndOfEarlyData
+	handshakeFinished                  // Finished of TLS 1.3, also that after the handshake
+	keyUpdated                         // KeyUpdate
+	cipherSpecChanged                  // ChangeCipherSpec, unless the version is TLS 1.3
+)
 
-// encrypt is called when a side begins to encrypt in TLS 1.2, or may do so: the version may not be
-// known.
-func (d *decrypter) encrypt(side endpoint.Side) {
-	w, hs := d.sides.Of(side), d.next.hs
-	if hs.version == 0 {
-		answered := d.conn.Retried || w.epoch == early // it comes before ServerHello then
-		w.blind = hs.hello == nil || (d.next.headless || d.sides.Server.stopped) && !answered
-		return
+// changeKeys is the way back from the conversation: a side uses other keys from its next record on.
+func (d *decrypter) changeKeys(side endpoint.Side, change keyChange) {
+	w := d.sides.Of(side)
+	switch change {
+	case helloSent:
+		w.epoch = plain
+	case earlyDataOffered:
+		w.epoch = early
+	case serverHelloSent:
+		w.epoch = handshaking
+		if client := &d.sides.Client; client.epoch != early { // which EndOfEarlyData ends
+			client.epoch = handshaking
+		}
+	case earlyDataEnded:
+		w.epoch = handshaking
+	case handshakeFinished:
+		if w.epoch == handshaking {
+			w.epoch = application
+		} else if now := w.keys[application]; now != nil {
+			d.next.hs.endPosts(now.secret)
+		}
+	case keyUpdated:
+		d.updateKey(w)
+	case cipherSpecChanged:
+		d.encrypt(w)
 	}
-	w.encrypting, w.current, w.failed, w.inflater = hs, nil, nil, inflater{}
 }
 
 // updateKey takes a side to its next generation of keys (RFC 9846 section 7.2).
-func (d *decrypter) updateKey(side endpoint.Side) {
-	w := d.sides.Of(side)
+func (d *decrypter) updateKey(w *writeState) {
 	now, suite := w.keys[application], d.next.hs.suite
 	h := hashOf(suite.Info())
 	if w.epoch != application || now == nil || h == nil {
@@ -66,10 +84,13 @@ func (d *decrypter) updateKey(side endpoint.Side) {
 	}
 }
 
-// applicationSecret is the traffic secret that a side uses after its handshake, or nil.
-func (d *decrypter) applicationSecret(side endpoint.Side) []byte {
-	if now := d.sides.Of(side).keys[application]; now != nil {
-		return now.secret
+// encrypt takes a side to the keys of the latest handshake. It may do so before the version is known.
+func (d *decrypter) encrypt(w *writeState) {
+	hs := d.next.hs
+	if hs.version == 0 {
+		answered := d.conn.Retried || w.epoch == early // it comes before ServerHello then
+		w.blind = hs.hello == nil || (d.next.headless || d.sides.Server.stopped) && !answered
+		return
 	}
-	return nil
+	w.encrypting, w.current, w.failed, w.inflater = hs, nil, nil, inflater{}
 }

@@ -47,10 +47,13 @@ func (f *flow) handle(e wiretap.Event) {
 	if f.ended || e.From > endpoint.Server {
 		return
 	}
-	defer f.account()
+	f.take(e)
+	f.account()
+}
+
+func (f *flow) take(e wiretap.Event) {
 	switch e.Kind {
 	case wiretap.Data:
-		f.decrypter.retry()
 		f.readers.Of(e.From).data(e.Data, e.Time)
 	case wiretap.Gap:
 		f.readers.Of(e.From).gap(e.Missing, e.Time)

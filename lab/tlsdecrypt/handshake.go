@@ -2,33 +2,23 @@ package tlsdecrypt
 
 import (
 	"bytes"
-	"crypto/x509"
+	"fmt"
 	"slices"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// handshake is what one handshake agreed on, and its messages. A connection
-// has one, or in TLS 1.2 one more for each renegotiation.
+// handshake is what one handshake agreed on, and its messages. A connection has one, or in TLS 1.2
+// one more for each renegotiation.
 type handshake struct {
-	hello          *tlswire.ClientHello // nil when it was not seen
-	clientRandom   []byte
-	serverRandom   []byte
-	version        tlswire.Version // 0 before ServerHello
-	suite          tlswire.CipherSuite
-	generation     int // counts renegotiations
-	serverName     string
-	compression    tlswire.CompressionMethod
-	encryptThenMAC bool // RFC 7366
-	extendedMaster bool // RFC 7627
-	sessionID      []byte
-	done           bool // ServerHelloDone was seen: it is a full handshake
-	resumed        bool // TLS 1.2
+	parameters
+	generation int  // counts renegotiations
+	done       bool // ServerHelloDone was seen: it is a full handshake
 
-	// transcript has the messages that the transcript hash takes, in order
-	// (RFC 8446 4.4.1, RFC 5246 7.4.9). missed says why some that come after the
-	// first wholeUpTo of them may not be there.
+	// transcript has the messages that the transcript hash takes, in order (RFC 9846 section 4.1, RFC
+	// 5246 section 7.4.9). missed says why some that come after the first wholeUpTo of them may not be
+	// there.
 	transcript []*Message
 	missed     string
 	wholeUpTo  int
@@ -38,8 +28,23 @@ type handshake struct {
 
 	master   []byte                // of TLS 1.2, once it is known
 	byRSAKey bool                  // an RSA key opened it
-	derived  bool                  // from the messages of the handshake
+	derived  bool                  // master comes from the messages of the handshake
 	secrets  endpoint.Pair[[]byte] // of TLS 1.3: its handshake_traffic_secret
+}
+
+// parameters are what the hellos of a handshake say.
+type parameters struct {
+	hello          *tlswire.ClientHello // nil when it was not seen
+	clientRandom   []byte
+	serverRandom   []byte
+	version        tlswire.Version // 0 before ServerHello
+	suite          tlswire.CipherSuite
+	serverName     string
+	compression    tlswire.CompressionMethod
+	encryptThenMAC bool // RFC 7366
+	extendedMaster bool // RFC 7627
+	sessionID      []byte
+	resumed        bool // TLS 1.2
 }
 
 // postHandshake is an authentication after the handshake (RFC 8446 4.6.2): the
@@ -110,6 +115,23 @@ func (hs *handshake) joinPost(m *Message) {
 	}
 }
 
+// miss notes that messages may be missing from what follows, and why.
+func (hs *handshake) miss(why string) {
+	if hs.missed == "" {
+		hs.missed, hs.wholeUpTo = why, len(hs.transcript)
+	}
+	for _, p := range hs.posts {
+		if p.missed == "" && !p.ended() {
+			p.missed = why
+		}
+	}
+}
+
+// lost says that bytes of a side are not there.
+func lost(side endpoint.Side) string {
+	return fmt.Sprintf("bytes that the %v sent before this are not in the capture", side)
+}
+
 // serverFlightSeen reports whether the server's first flight was seen whole, so that a missing
 // CertificateRequest means that it asked for none.
 func (hs *handshake) serverFlightSeen() bool {
@@ -149,15 +171,4 @@ func find[B tlswire.Body](hs *handshake) (body B, ok bool) {
 		}
 	}
 	return body, false
-}
-
-// serverLeaf is the server's certificate in TLS 1.2, if it was seen and parses.
-func (hs *handshake) serverLeaf() (*x509.Certificate, bool) {
-	for _, m := range hs.transcript {
-		if body, ok := m.Handshake.Body.(*tlswire.CertificateTLS12); ok && m.From == endpoint.Server && len(body.Certificates) > 0 {
-			leaf, err := tlswire.ParseCertificate(body.Certificates[0])
-			return leaf, err == nil
-		}
-	}
-	return nil, false
 }

@@ -8,6 +8,8 @@ import (
 	"math/big"
 	"slices"
 
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -65,9 +67,42 @@ func (s *secrets) rsaKeyUse(hs *handshake, c *Connection) (use RSAKeyUse, why st
 	return RSAUnsupported, "the secret in ClientKeyExchange does not decrypt with it, although it is the key of the server's certificate"
 }
 
+// serverLeaf is the server's certificate in TLS 1.2, if it was seen and parses.
+func (hs *handshake) serverLeaf() (*x509.Certificate, bool) {
+	for _, m := range hs.transcript {
+		if body, ok := m.Handshake.Body.(*tlswire.CertificateTLS12); ok && m.From == endpoint.Server && len(body.Certificates) > 0 {
+			leaf, err := tlswire.ParseCertificate(body.Certificates[0])
+			return leaf, err == nil
+		}
+	}
+	return nil, false
+}
+
 // hasKeyOf reports whether one of the RSA keys is that of a certificate.
 func (s *secrets) hasKeyOf(leaf *x509.Certificate) bool {
 	return slices.ContainsFunc(s.shared.options.RSAKeys, func(key *rsa.PrivateKey) bool { return key.PublicKey.Equal(leaf.PublicKey) })
+}
+
+// premaster returns the premaster secret of an RSA key exchange (RFC 5246 section 7.4.7.1), or nil.
+func (s *secrets) premaster(hs *handshake) []byte {
+	cke, ok := find[*tlswire.ClientKeyExchange](hs)
+	if !ok || hs.clientRandom == nil || cke.KeyExchange != tlswire.KeyExchangeRSA || len(cke.EncryptedPreMasterSecret) < 8 {
+		return nil
+	}
+	if found := s.find(keylog.LabelRSA, cke.EncryptedPreMasterSecret[:8]); len(found) == masterLen {
+		return found
+	}
+	leaf, shown := hs.serverLeaf()
+	for _, key := range s.shared.options.RSAKeys {
+		if shown && !key.PublicKey.Equal(leaf.PublicKey) {
+			continue
+		}
+		if found := decryptPremaster(key, cke.EncryptedPreMasterSecret); found != nil {
+			hs.byRSAKey = true
+			return found
+		}
+	}
+	return nil
 }
 
 // decryptPremaster opens an EncryptedPreMasterSecret (RFC 5246 7.4.7.1), and returns nil when that is not one for the key.

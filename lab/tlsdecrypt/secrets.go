@@ -78,26 +78,21 @@ func (s *secrets) findMaster(hs *handshake) bool {
 	return hs.master != nil
 }
 
-// premaster returns the premaster secret of an RSA key exchange (RFC 5246 section 7.4.7.1), or nil.
-func (s *secrets) premaster(hs *handshake) []byte {
-	cke, ok := find[*tlswire.ClientKeyExchange](hs)
-	if !ok || hs.clientRandom == nil || cke.KeyExchange != tlswire.KeyExchangeRSA || len(cke.EncryptedPreMasterSecret) < 8 {
+// masterFromPremaster returns the master secret (RFC 5246 section 8.1, RFC 7627 section 4), and nil
+// if the hash of the suite is not known.
+func (hs *handshake) masterFromPremaster(premaster []byte) []byte {
+	info := hs.suite.Info()
+	p := prfOf(hs.version, info)
+	if p == nil {
 		return nil
 	}
-	if found := s.find(keylog.LabelRSA, cke.EncryptedPreMasterSecret[:8]); len(found) == masterLen {
-		return found
+	master := make([]byte, masterLen)
+	if hs.extendedMaster {
+		p(master, premaster, "extended master secret", handshakeHash(hs.version, info, hs.bytesUpTo(tlswire.TypeClientKeyExchange)))
+	} else {
+		p(master, premaster, "master secret", append(bytes.Clone(hs.clientRandom), hs.serverRandom...))
 	}
-	leaf, shown := hs.serverLeaf()
-	for _, key := range s.shared.options.RSAKeys {
-		if shown && !key.PublicKey.Equal(leaf.PublicKey) {
-			continue
-		}
-		if found := decryptPremaster(key, cke.EncryptedPreMasterSecret); found != nil {
-			hs.byRSAKey = true
-			return found
-		}
-	}
-	return nil
+	return master
 }
 
 // resumedMaster returns the master secret of the session that a handshake resumed, by its ticket or

@@ -21,11 +21,11 @@ func (c *conversation) clientHello(from endpoint.Side, hello *tlswire.ClientHell
 		c.hs.serverName = names.Names[0].Name
 		c.conn.ServerName = c.hs.serverName
 	}
+	change := helloSent
 	if tlswire.Has(hello.Extensions, tlswire.ExtensionEarlyData) {
-		c.decrypter.enter(from, early)
-	} else {
-		c.decrypter.enter(from, plain)
+		change = earlyDataOffered
 	}
+	c.decrypter.changeKeys(from, change)
 }
 
 // following returns the handshake that a ClientHello after hs begins.
@@ -67,9 +67,9 @@ func (c *conversation) update(from endpoint.Side, body tlswire.Body) {
 			c.decrypter.secrets.remember(body.Ticket, hs)
 		}
 	case *tlswire.EndOfEarlyData:
-		c.decrypter.enter(from, handshaking)
+		c.decrypter.changeKeys(from, earlyDataEnded)
 	case *tlswire.KeyUpdate:
-		c.decrypter.updateKey(from)
+		c.decrypter.changeKeys(from, keyUpdated)
 	case *tlswire.Finished:
 		c.finished(from)
 	}
@@ -107,10 +107,7 @@ func (c *conversation) serverHello(hello *tlswire.ServerHello) {
 	if tlswire.Has(hello.Extensions, tlswire.ExtensionPreSharedKey) {
 		conn.Resumption = ByPSK
 	}
-	c.decrypter.enter(endpoint.Server, handshaking)
-	if c.decrypter.epoch(endpoint.Client) != early { // which EndOfEarlyData ends
-		c.decrypter.enter(endpoint.Client, handshaking)
-	}
+	c.decrypter.changeKeys(endpoint.Server, serverHelloSent)
 }
 
 // extensions takes the server's answers, which are in ServerHello or in EncryptedExtensions.
@@ -128,16 +125,10 @@ func (c *conversation) extensions(all []tlswire.Extension) {
 
 // finished takes the end of a side's handshake.
 func (c *conversation) finished(from endpoint.Side) {
-	hs := c.hs
-	switch {
-	case !hs.tls13():
-		if from == endpoint.Server && hs.done && hs.master != nil {
-			c.decrypter.secrets.remember(hs.sessionID, hs)
-		}
-	case c.decrypter.epoch(from) == handshaking:
-		c.decrypter.enter(from, application)
-	default:
-		hs.endPosts(c.decrypter.applicationSecret(from))
+	if hs := c.hs; hs.tls13() {
+		c.decrypter.changeKeys(from, handshakeFinished)
+	} else if from == endpoint.Server && hs.done && hs.master != nil {
+		c.decrypter.secrets.remember(hs.sessionID, hs)
 	}
 }
 
@@ -151,7 +142,7 @@ func (c *conversation) changeCipherSpec(from endpoint.Side) {
 	if hs.version != 0 && from == endpoint.Server && !hs.done && hs.missed == "" {
 		c.resumedTLS12()
 	}
-	c.decrypter.encrypt(from)
+	c.decrypter.changeKeys(from, cipherSpecChanged)
 }
 
 // resumedTLS12 is called if the server changes to encryption without a ServerHelloDone: it resumed a

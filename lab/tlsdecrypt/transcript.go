@@ -3,29 +3,11 @@ package tlsdecrypt
 import (
 	"fmt"
 
-	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
 // A signature or a checksum that does not verify is wrong only if the transcript that it covers is the one the two
 // sides had. This file says whether that is proven.
-
-// miss notes that messages may be missing from what follows, and why.
-func (hs *handshake) miss(why string) {
-	if hs.missed == "" {
-		hs.missed, hs.wholeUpTo = why, len(hs.transcript)
-	}
-	for _, p := range hs.posts {
-		if p.missed == "" && !p.ended() {
-			p.missed = why
-		}
-	}
-}
-
-// lost says that bytes of a side are not there.
-func lost(side endpoint.Side) string {
-	return fmt.Sprintf("bytes that the %v sent before this are not in the capture", side)
-}
 
 // ordered counts the messages at the start of the transcript that are in an order in which they can have been sent: the
 // client begins, and each side speaks until its flight ends.
