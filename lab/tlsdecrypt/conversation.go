@@ -14,6 +14,7 @@ import (
 type conversation struct {
 	conn      *Connection
 	decrypter *decrypter
+	secrets   *secrets
 
 	hs       *handshake // the latest
 	sides    endpoint.Pair[speech]

@@ -16,7 +16,7 @@ const masterSecret = "master_secret"
 var errNoSecret = errors.New("the master secret is not known")
 
 // openTLS12 opens a record that follows a ChangeCipherSpec of TLS 1.2 or before.
-func (d *decrypter) openTLS12(w *writeState, rec tlsRecord, m Message) {
+func (d *decrypter) openTLS12(w *writeState, rec tlsRecord, m *Message) ([]byte, bool) {
 	hs := w.encrypting
 	m.Key = Key{Secret: masterSecret, Generation: hs.generation}
 	if w.current == nil && w.failed == nil {
@@ -26,8 +26,7 @@ func (d *decrypter) openTLS12(w *writeState, rec tlsRecord, m Message) {
 		if w.failed != errNoSecret {
 			d.conn.problem(endpoint.Unknown, -1, w.failed.Error())
 		}
-		d.closed(m)
-		return
+		return nil, false
 	}
 	content, err := w.current.open(d.scratch[:0], rec.Record)
 	if err != nil {
@@ -35,19 +34,14 @@ func (d *decrypter) openTLS12(w *writeState, rec tlsRecord, m Message) {
 			d.conn.problem(rec.from, rec.Offset, unopenedTLS12(w))
 		}
 		w.inflater.lose()
-		d.closed(m)
-		return
+		return nil, false
 	}
 	d.scratch = content[:0]
 	if hs.suite.Info().Cipher == "NULL" {
 		m.Key = w.current.key // none if the checksums could not be checked
 		d.warnUnencrypted(rec)
 	}
-	if content, ok := d.decompress(w, rec, content); ok {
-		d.next.content(content, m)
-	} else {
-		d.closed(m)
-	}
+	return d.decompress(w, rec, content)
 }
 
 // protectionTLS12 returns the key that a side uses since its ChangeCipherSpec, or why there is none.

@@ -28,25 +28,23 @@ var trafficSecrets = [epochs]endpoint.Pair[secretName]{
 }
 
 // openTLS13 opens a record of TLS 1.3 (RFC 9846 section 5.2).
-func (d *decrypter) openTLS13(w *writeState, rec tlsRecord, m Message) {
+func (d *decrypter) openTLS13(w *writeState, rec tlsRecord, m *Message) ([]byte, bool) {
 	inner, p := d.unprotect(w, rec)
 	if p == nil {
 		m.Key = Key{Secret: trafficSecrets[w.epoch].Of(rec.from).name}
 		if now := w.keys[w.epoch]; now != nil {
 			m.Key = now.key
 		}
-		d.closed(m)
-		return
+		return nil, false
 	}
 	m.Key = p.key
 	content, t, _, err := tlswire.InnerPlaintext(inner)
 	if err != nil {
 		m.Err = err
-		d.closed(m)
-		return
+		return nil, false
 	}
 	m.Type = t
-	d.next.content(content, m)
+	return content, true
 }
 
 // unprotect opens a record with the key of its side's epoch, or with that of a later one: a side

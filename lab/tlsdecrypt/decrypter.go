@@ -12,11 +12,11 @@ import (
 // them on to the conversation. A record whose secret is still to come waits, and so do all that come
 // after it, of both sides. The conversation calls it back when a side changes its keys: see epoch.go.
 type decrypter struct {
-	conn *Connection
-	next *conversation
+	conn    *Connection
+	next    *conversation
+	secrets *secrets
 
-	secrets secrets
-	sides   endpoint.Pair[writeState]
+	sides endpoint.Pair[writeState]
 
 	queue   []tlsRecord // that wait
 	queued  int         // bytes in queue
@@ -24,11 +24,11 @@ type decrypter struct {
 	scratch []byte      // for plaintext
 }
 
-// take opens a record, or queues it if its secret, or that of one before it, is still to come.
+// take passes a record on, or queues it if its secret, or that of one before it, is still to come.
 func (d *decrypter) take(rec tlsRecord) {
 	d.retry()
 	if len(d.queue) == 0 && !d.waits(rec) {
-		d.open(rec)
+		d.pass(rec)
 		return
 	}
 	rec.Fragment = bytes.Clone(rec.Fragment)
@@ -38,17 +38,17 @@ func (d *decrypter) take(rec tlsRecord) {
 	}
 }
 
-// retry opens queued records as far as their secrets are known now.
+// retry passes queued records on as far as their secrets are known now.
 func (d *decrypter) retry() {
 	for len(d.queue) > 0 && !d.waits(d.queue[0]) {
 		rec := d.queue[0]
 		d.queue = d.queue[1:]
 		d.queued -= len(rec.Fragment)
-		d.open(rec)
+		d.pass(rec)
 	}
 }
 
-// giveUp hands on all that is queued, and waits no more.
+// giveUp passes on all that is queued, and waits no more.
 func (d *decrypter) giveUp() {
 	d.hasty = true
 	d.retry()
@@ -112,35 +112,37 @@ func isPlainAlert(rec tlsRecord) bool {
 	return rec.Type == tlswire.ContentTypeAlert && len(rec.Fragment) == 2
 }
 
-// open opens a record and hands it on.
-func (d *decrypter) open(rec tlsRecord) {
-	w := d.sides.Of(rec.from)
-	if rec.hole {
-		w.incomplete = true
-	}
+// pass hands a record on, opened or not.
+func (d *decrypter) pass(rec tlsRecord) {
+	w, hs := d.sides.Of(rec.from), d.next.hs
 	m := Message{From: rec.from, Time: rec.time, Type: rec.Type, Records: []Span{rec.span}, Handshake: rec.hello}
-	switch {
-	case w.blind && !isPlainAlert(rec):
-		d.noSecret(rec, "")
-		d.closed(m)
-	case w.encrypting != nil && !isPlainAlert(rec):
-		d.openTLS12(w, rec, m)
-	case rec.Type == tlswire.ContentTypeApplicationData:
-		d.openTLS13(w, rec, m)
-	case rec.hole:
-		d.closed(m)
-		if rec.Type == tlswire.ContentTypeChangeCipherSpec { // its one byte says no more than its type
-			d.next.changeCipherSpec(rec.from)
-		}
-	default:
-		d.next.content(rec.Fragment, m)
+	if content, ok := d.open(w, rec, &m); ok {
+		d.next.content(content, m)
+		return
+	}
+	ofHandshake := m.Type == tlswire.ContentTypeHandshake || w.epoch == handshaking ||
+		w.encrypting == hs && !*hs.finished.Of(m.From)
+	changes := m.Type == tlswire.ContentTypeChangeCipherSpec && !w.encrypts() // its one byte says no more than its type
+	d.next.closed(m, ofHandshake)
+	if changes {
+		d.next.changeCipherSpec(m.From)
 	}
 }
 
-// closed hands on a record that could not be opened.
-func (d *decrypter) closed(m Message) {
-	w, hs := d.sides.Of(m.From), d.next.hs
-	ofHandshake := m.Type == tlswire.ContentTypeHandshake || w.epoch == handshaking ||
-		w.encrypting == hs && !*hs.finished.Of(m.From)
-	d.next.closed(m, ofHandshake)
+// open returns what is in a record, or false, and completes m, the message that the record makes.
+// The content is valid until the next record.
+func (d *decrypter) open(w *writeState, rec tlsRecord, m *Message) ([]byte, bool) {
+	if rec.hole {
+		w.incomplete = true
+	}
+	switch {
+	case w.blind && !isPlainAlert(rec):
+		d.noSecret(rec, "")
+		return nil, false
+	case w.encrypting != nil && !isPlainAlert(rec):
+		return d.openTLS12(w, rec, m)
+	case rec.Type == tlswire.ContentTypeApplicationData:
+		return d.openTLS13(w, rec, m)
+	}
+	return rec.Fragment, !rec.hole
 }

@@ -30,6 +30,9 @@ type writeState struct {
 	inflater   inflater    // of compressed records
 }
 
+// encrypts reports whether the side's records are encrypted, other than those of TLS 1.3.
+func (w *writeState) encrypts() bool { return w.blind || w.encrypting != nil }
+
 // keyChange is what in a conversation makes a side use other keys.
 type keyChange int
 

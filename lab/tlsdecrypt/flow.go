@@ -21,6 +21,7 @@ type flow struct {
 	readers      endpoint.Pair[reader]
 	decrypter    decrypter
 	conversation conversation
+	secrets      secrets
 
 	closed  endpoint.Pair[bool] // FIN
 	ended   bool
@@ -35,8 +36,9 @@ func newFlow(d *Dissector, e wiretap.Event) *flow {
 	for side, r := range f.readers.All() {
 		*r = reader{side: side, conn: f.conn, next: &f.decrypter}
 	}
-	f.decrypter = decrypter{conn: f.conn, next: &f.conversation, secrets: secrets{shared: d}}
-	f.conversation = conversation{conn: f.conn, decrypter: &f.decrypter, hs: &handshake{}}
+	f.secrets = secrets{shared: d}
+	f.decrypter = decrypter{conn: f.conn, next: &f.conversation, secrets: &f.secrets}
+	f.conversation = conversation{conn: f.conn, decrypter: &f.decrypter, secrets: &f.secrets, hs: &handshake{}}
 	return f
 }
 
@@ -104,7 +106,7 @@ func (f *flow) end(t time.Time) {
 	for side, r := range f.readers.All() {
 		f.noteRest(side, r)
 	}
-	f.conn.RSAKey, _ = f.decrypter.secrets.rsaKeyUse(f.conversation.hs, f.conn)
+	f.conn.RSAKey, _ = f.secrets.rsaKeyUse(f.conversation.hs, f.conn)
 	f.d.taken.Add(int64(-f.counted))
 	if f.d.options.Secrets != nil && f.conn.ClientRandom != nil {
 		f.d.options.Secrets.Forget(f.conn.ClientRandom)

@@ -64,7 +64,7 @@ func (c *conversation) update(from endpoint.Side, body tlswire.Body) {
 		hs.done = true
 	case *tlswire.NewSessionTicketTLS12:
 		if hs.done {
-			c.decrypter.secrets.remember(body.Ticket, hs)
+			c.secrets.remember(body.Ticket, hs)
 		}
 	case *tlswire.EndOfEarlyData:
 		c.decrypter.changeKeys(from, earlyDataEnded)
@@ -128,7 +128,7 @@ func (c *conversation) finished(from endpoint.Side) {
 	if hs := c.hs; hs.tls13() {
 		c.decrypter.changeKeys(from, handshakeFinished)
 	} else if from == endpoint.Server && hs.done && hs.master != nil {
-		c.decrypter.secrets.remember(hs.sessionID, hs)
+		c.secrets.remember(hs.sessionID, hs)
 	}
 }
 
@@ -157,6 +157,6 @@ func (c *conversation) resumedTLS12() {
 		}
 	}
 	if issued, ok := find[*tlswire.NewSessionTicketTLS12](hs); ok {
-		c.decrypter.secrets.remember(issued.Ticket, hs)
+		c.secrets.remember(issued.Ticket, hs)
 	}
 }
