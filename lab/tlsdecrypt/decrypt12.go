@@ -44,7 +44,8 @@ func (d *decrypter) openTLS12(w *writeState, rec tlsRecord, m *Message) ([]byte,
 	return d.decompress(w, rec, content)
 }
 
-// protectionTLS12 returns the key that a side uses since its ChangeCipherSpec, or why there is none.
+// protectionTLS12 returns the key that a side uses since its ChangeCipherSpec, or why there is
+// none.
 func (d *decrypter) protectionTLS12(hs *handshake, rec tlsRecord) (*protection, error) {
 	info := hs.suite.Info()
 	switch {
@@ -91,7 +92,7 @@ func unopenedTLS12(w *writeState) string {
 	hs := w.encrypting
 	switch info := hs.suite.Info(); {
 	case hs.derived && hs.extendedMaster && hs.missed != "":
-		return "the keys cannot be derived: extended_master_secret covers the whole handshake (RFC 7627 4), and " + hs.missed
+		return "the keys cannot be derived: extended_master_secret covers the whole handshake (RFC 7627 section 4), and " + hs.missed
 	case w.incomplete && info.Cipher == "RC4_128", w.incomplete && info.CBC && hs.version < tlswire.VersionTLS11:
 		return "a record does not open: bytes of the one before it are missing, without which it cannot be decrypted"
 	case hs.derived:

@@ -9,8 +9,9 @@ import (
 )
 
 // decrypter opens the records of both sides as far as their secrets are known, and hands what is in
-// them on to the conversation. A record whose secret is still to come waits, and so do all that come
-// after it, of both sides. The conversation calls it back when a side changes its keys: see epoch.go.
+// them on to the conversation. A record whose secret is still to come waits, and so do all that
+// come after it, of both sides. The conversation calls it back when a side changes its keys: see
+// epoch.go.
 type decrypter struct {
 	conn    *Connection
 	next    *conversation
@@ -102,12 +103,14 @@ func (d *decrypter) lacksSecret(rec tlsRecord) bool {
 	return false
 }
 
-// trafficSecret is the first secret that the sender of a record uses in an epoch of TLS 1.3, or nil.
+// trafficSecret is the first secret that the sender of a record uses in an epoch of TLS 1.3, or
+// nil.
 func (d *decrypter) trafficSecret(rec tlsRecord, e epoch) []byte {
 	return d.secrets.find(trafficSecrets[e].Of(rec.from).label, d.next.hs.clientRandom)
 }
 
-// isPlainAlert reports whether a record is an alert that is not encrypted: encrypted ones are longer.
+// isPlainAlert reports whether a record is an alert that is not encrypted: encrypted ones are
+// longer.
 func isPlainAlert(rec tlsRecord) bool {
 	return rec.Type == tlswire.ContentTypeAlert && len(rec.Fragment) == 2
 }

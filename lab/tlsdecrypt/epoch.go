@@ -2,7 +2,8 @@ package tlsdecrypt
 
 import "mtlslab.example/lab/lab/endpoint"
 
-// epoch is which of its keys a side uses in TLS 1.3 (DTLS 1.3 counts them so, RFC 9147 section 6.1).
+// epoch is which of its keys a side uses in TLS 1.3 (DTLS 1.3 counts them so, RFC 9147 section
+// 6.1).
 type epoch int
 
 const (
@@ -87,7 +88,8 @@ func (d *decrypter) updateKey(w *writeState) {
 	}
 }
 
-// encrypt takes a side to the keys of the latest handshake. It may do so before the version is known.
+// encrypt takes a side to the keys of the latest handshake. It may do so before the version is
+// known.
 func (d *decrypter) encrypt(w *writeState) {
 	hs := d.next.hs
 	if hs.version == 0 {

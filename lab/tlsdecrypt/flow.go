@@ -10,8 +10,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// flow follows one connection. Its bytes go through a chain: a reader for each side makes records of
-// them, the decrypter opens these, and the conversation makes messages of what is in them.
+// flow follows one connection. Its bytes go through a chain: a reader for each side makes records
+// of them, the decrypter opens these, and the conversation makes messages of what is in them.
 type flow struct {
 	d *Dissector
 

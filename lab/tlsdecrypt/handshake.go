@@ -16,9 +16,9 @@ type handshake struct {
 	generation int  // counts renegotiations
 	done       bool // ServerHelloDone was seen: it is a full handshake
 
-	// transcript has the messages that the transcript hash takes, in order (RFC 9846 section 4.1, RFC
-	// 5246 section 7.4.9). missed says why some that come after the first wholeUpTo of them may not be
-	// there.
+	// transcript has the messages that the transcript hash takes, in order (RFC 9846 section 4.1,
+	// RFC 5246 section 7.4.9). missed says why some that come after the first wholeUpTo of them may
+	// not be there.
 	transcript []*Message
 	missed     string
 	wholeUpTo  int
@@ -47,7 +47,7 @@ type parameters struct {
 	resumed        bool // TLS 1.2
 }
 
-// postHandshake is an authentication after the handshake (RFC 8446 4.6.2): the
+// postHandshake is an authentication after the handshake (RFC 9846 section 4.7.2): the
 // CertificateRequest and the client's answer to it.
 type postHandshake struct {
 	context  []byte

@@ -105,7 +105,8 @@ func (s *secrets) premaster(hs *handshake) []byte {
 	return nil
 }
 
-// decryptPremaster opens an EncryptedPreMasterSecret (RFC 5246 7.4.7.1), and returns nil when that is not one for the key.
+// decryptPremaster opens an EncryptedPreMasterSecret (RFC 5246 section 7.4.7.1), and returns nil
+// when that is not one for the key.
 func decryptPremaster(key *rsa.PrivateKey, encrypted []byte) []byte {
 	var secret []byte
 	if key.N.BitLen() < minRSABits {
@@ -120,7 +121,8 @@ func decryptPremaster(key *rsa.PrivateKey, encrypted []byte) []byte {
 	return secret
 }
 
-// decryptShortRSA is RSAES-PKCS1-v1_5 (RFC 8017 7.2.2) for keys that crypto/rsa refuses because they are too short.
+// decryptShortRSA is RSAES-PKCS1-v1_5 (RFC 8017 section 7.2.2) for keys that crypto/rsa refuses
+// because they are too short.
 func decryptShortRSA(key *rsa.PrivateKey, encrypted []byte) []byte {
 	c := new(big.Int).SetBytes(encrypted)
 	if key.D == nil || key.N.Sign() <= 0 || c.Cmp(key.N) >= 0 {

@@ -61,8 +61,8 @@ func (s *secrets) empty() bool {
 	return len(s.own) == 0 && (store == nil || store.Empty())
 }
 
-// findMaster looks for the master secret of a handshake of TLS 1.2 everywhere it may be, and reports
-// whether it is known.
+// findMaster looks for the master secret of a handshake of TLS 1.2 everywhere it may be, and
+// reports whether it is known.
 func (s *secrets) findMaster(hs *handshake) bool {
 	if hs.master != nil {
 		return true

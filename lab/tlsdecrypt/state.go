@@ -132,8 +132,8 @@ func (c *conversation) finished(from endpoint.Side) {
 	}
 }
 
-// changeCipherSpec begins a side's encryption in TLS 1.2 (RFC 5246 section 7.1). In TLS 1.3 it means
-// nothing (RFC 9846 appendix E.4).
+// changeCipherSpec begins a side's encryption in TLS 1.2 (RFC 5246 section 7.1). In TLS 1.3 it
+// means nothing (RFC 9846 appendix E.4).
 func (c *conversation) changeCipherSpec(from endpoint.Side) {
 	hs := c.hs
 	if hs.tls13() {
@@ -145,8 +145,8 @@ func (c *conversation) changeCipherSpec(from endpoint.Side) {
 	c.decrypter.changeKeys(from, cipherSpecChanged)
 }
 
-// resumedTLS12 is called if the server changes to encryption without a ServerHelloDone: it resumed a
-// session (RFC 5246 section 7.3, RFC 5077 section 3.4).
+// resumedTLS12 is called if the server changes to encryption without a ServerHelloDone: it resumed
+// a session (RFC 5246 section 7.3, RFC 5077 section 3.4).
 func (c *conversation) resumedTLS12() {
 	hs := c.hs
 	hs.resumed = true
