@@ -9,6 +9,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // An address that is used again is another exchange, although what was said in
@@ -23,7 +24,7 @@ func TestReusedAddressIsAnotherExchange(t *testing.T) {
 				t.Errorf("%s: connection %d is exchange %d", side, number, got)
 			}
 			if number == 2 {
-				if x := next(t, told); x.Number != 1 || x.Outcome != Accepted {
+				if x := next(t, told); x.Number != 1 || x.Outcome != verdict.Accepted {
 					t.Errorf("%s: %d, %s", side, x.Number, x.Outcome)
 				}
 			}

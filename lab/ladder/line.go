@@ -9,6 +9,7 @@ import (
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // The widths of the columns of a line. The server's, and at the end what came
@@ -19,21 +20,21 @@ const (
 	subjectWidth = 12
 	versionWidth = 3
 	groupWidth   = 14
-	resultWidth  = 29 // of "server: certificate_required" and most others
+	resultWidth  = 33 // of "server: no_client_certificate 116" and most others
 )
 
 // Heading names the columns of [Line].
 func Heading(o Options) string {
-	return o.row("   #", "outcome", "client", "TLS", "key agreement", "server", "what came of it")
+	return o.row("   #", "outcome", "client", "TLS", "key agreement", "server", "why, and the alert; or request")
 }
 
 // Line describes a connection in one line of at most o.Width columns, without a
 // line feed: number, outcome, the client's certificate, version, the server's
-// name or address, and the first request with its status or the alert with who
-// sent it. From 96 columns up there is the group, too; under 80 there is no
+// name or address, and the first request with its status or who rejected the
+// other, the code of the reason and the number of the alert. From 96 columns up there is the group, too; under 80 there is no
 // version. The lines of many connections have their columns below each other.
-func Line(c *tlsdecrypt.Connection, o Options) string {
-	s := sum(c)
+func Line(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) string {
+	s := sum(c, v)
 	subject := s.client.subject()
 	if subject == "" && c.Resumption != tlsdecrypt.FullHandshake {
 		subject = "(resumed)"
@@ -80,8 +81,14 @@ func (o Options) row(number, outcome, subject, version, group, server, result st
 
 // result is what came of a connection, for the end of a line.
 func (s *story) result() string {
-	if m := s.verdict.Alert; m != nil && s.verdict.Outcome != tlsdecrypt.NotTLS {
-		return fmt.Sprintf("%s: %s", m.From, m.Alert.Description)
+	v := s.verdict
+	switch by := v.RejectedBy; {
+	case v.Alert != nil && v.Code != "" && by == endpoint.Unknown:
+		return fmt.Sprintf("%s: %s %d", v.Alert.SentBy, v.Code, v.Alert.Code)
+	case v.Alert != nil && v.Code != "":
+		return fmt.Sprintf("%s: %s %d", by, v.Code, v.Alert.Code)
+	case by != endpoint.Unknown:
+		return fmt.Sprintf("%s: %s", by, v.Code)
 	}
 	said := ""
 	for _, m := range s.c.Messages {

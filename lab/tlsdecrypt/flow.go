@@ -54,6 +54,9 @@ func (f *flow) handle(e wiretap.Event) {
 }
 
 func (f *flow) take(e wiretap.Event) {
+	if ends := e.Kind == wiretap.HalfClose || e.Kind == wiretap.Reset || e.Kind == wiretap.Close; ends && f.conn.EndedBy == endpoint.Unknown {
+		f.conn.EndedBy = e.From
+	}
 	switch e.Kind {
 	case wiretap.Data:
 		f.readers.Of(e.From).data(e.Data, e.Time)
