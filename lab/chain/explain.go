@@ -17,7 +17,7 @@ import (
 func (t *Trust) Explain(err error, q Question) Fault {
 	sent := q.Chain()
 	if len(sent) == 0 {
-		return Fault{Code: Invalid, Text: strings.TrimPrefix(err.Error(), "x509: ")}
+		return Fault{Code: Invalid, Text: strings.TrimPrefix(err.Error(), "x509: "), Alone: true}
 	}
 	var authority x509.UnknownAuthorityError
 	if errors.As(err, &authority) {
@@ -35,17 +35,17 @@ func (t *Trust) explainAuthority(leaf *x509.Certificate) Fault {
 			continue
 		}
 		if certified(leaf, ca.Certificate) == errSignature {
-			return Fault{LookAlikeCA, leaf, fmt.Sprintf("names %s as its issuer, but it is not signed with the key of the CA %s", leaf.Issuer, ca.Name)}
+			return Fault{Code: LookAlikeCA, Cert: leaf, Text: fmt.Sprintf("names %s as its issuer, but it is not signed with the key of the CA %s", leaf.Issuer, ca.Name)}
 		}
 		if usage := ca.Certificate.KeyUsage; usage != 0 && usage&x509.KeyUsageCertSign == 0 {
-			return Fault{NotACA, leaf, fmt.Sprintf("was issued by the CA %s, whose keyUsage does not allow to sign certificates", ca.Name)}
+			return Fault{Code: NotACA, Cert: leaf, Text: fmt.Sprintf("was issued by the CA %s, whose keyUsage does not allow to sign certificates", ca.Name)}
 		}
-		return Fault{UnknownCA, leaf, fmt.Sprintf("was issued by the CA %s, which is no root, and what leads from there to a root was not sent along", ca.Name)}
+		return Fault{Code: UnknownCA, Cert: leaf, Text: fmt.Sprintf("was issued by the CA %s, which is no root, and what leads from there to a root was not sent along", ca.Name)}
 	}
 	if IsSelfIssued(leaf) {
-		return Fault{SelfSigned, leaf, "is signed by itself, and is none of the CAs that are known here"}
+		return Fault{Code: SelfSigned, Cert: leaf, Text: "is signed by itself, and is none of the CAs that are known here"}
 	}
-	return Fault{UnknownCA, leaf, fmt.Sprintf("was issued by %s, which is none of the CAs that are known here", leaf.Issuer)}
+	return Fault{Code: UnknownCA, Cert: leaf, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here", leaf.Issuer)}
 }
 
 // Unverifiable says which signature or certificate of a chain cannot be judged
@@ -144,9 +144,9 @@ func Evident(q Question, at time.Time) *Fault {
 	switch {
 	case at.Unix() <= 0: // the capture has no time
 	case at.Before(leaf.NotBefore):
-		return &Fault{NotYetValid, leaf, "is not valid yet: it is valid from " + date(leaf.NotBefore)}
+		return &Fault{Code: NotYetValid, Cert: leaf, Text: "is not valid yet: it is valid from " + date(leaf.NotBefore)}
 	case at.After(leaf.NotAfter):
-		return &Fault{Expired, leaf, "has expired: it was valid until " + date(leaf.NotAfter)}
+		return &Fault{Code: Expired, Cert: leaf, Text: "has expired: it was valid until " + date(leaf.NotAfter)}
 	}
 	if Forbids(leaf, q.usage()) {
 		f := wrongUsage(leaf, q.Of)

@@ -42,9 +42,11 @@ const (
 type Fault struct {
 	Code Code
 	// Cert is the certificate that Text is about: the first of the chain, or one
-	// above it; nil when it is not about a certificate.
+	// above it; nil if that is not known, or is no certificate.
 	Cert *x509.Certificate
-	Text string // what follows the certificate's name in a sentence; a clause of its own without Cert
+	Text string // what follows the certificate's name in a sentence, or a clause of its own
+	// Alone says that Text is a clause of its own, about something else.
+	Alone bool
 }
 
 // Of is the fault in a sentence about the first certificate of a chain, which
@@ -52,7 +54,7 @@ type Fault struct {
 // sentence has no full stop.
 func (f *Fault) Of(name string, leaf *x509.Certificate) string {
 	switch {
-	case f.Cert == nil && f.Text != "":
+	case f.Alone:
 		return f.Text
 	case f.Cert == nil || leaf == nil || f.Cert.Equal(leaf):
 		return name + " " + f.Text
@@ -84,7 +86,7 @@ func Explain(err error, sent []*x509.Certificate, by endpoint.Side) (f Fault, ok
 	case errors.As(err, &invalid):
 		return explainInvalid(invalid, leaf, by), true
 	case errors.As(err, &unhandled):
-		return Fault{Invalid, leaf, "has a critical extension that the " + by.String() + " does not know"}, true
+		return Fault{Code: Invalid, Cert: leaf, Text: "has a critical extension that the " + by.String() + " does not know"}, true
 	}
 	return explainOwn(err, leaf, by)
 }
@@ -97,13 +99,13 @@ func explainHost(err x509.HostnameError) Fault {
 		names = append(names, ip.String())
 	}
 	if len(names) == 0 {
-		return Fault{NoSAN, leaf, "is not for " + err.Host + ": it has no subject alternative name"}
+		return Fault{Code: NoSAN, Cert: leaf, Text: "is not for " + err.Host + ": it has no subject alternative name"}
 	}
 	const few = 3
 	if more := len(names) - few; more > 0 {
 		names = append(names[:few:few], fmt.Sprintf("%d more", more))
 	}
-	return Fault{WrongHost, leaf, "is not for " + err.Host + ": it is for " + strings.Join(names, ", ")}
+	return Fault{Code: WrongHost, Cert: leaf, Text: "is not for " + err.Host + ": it is for " + strings.Join(names, ", ")}
 }
 
 // explainAuthority tells apart why a chain does not lead to a trusted CA.
@@ -114,15 +116,15 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x
 		leaf = sent[0]
 	}
 	if leaf != nil && IsSelfIssued(leaf) {
-		return Fault{SelfSigned, leaf, "is signed by itself, and the " + by.String() + " does not trust it"}
+		return Fault{Code: SelfSigned, Cert: leaf, Text: "is signed by itself, and the " + by.String() + " does not trust it"}
 	}
 	switch text := err.Error(); { // hints that crypto/x509 has no types for
 	case strings.Contains(text, "parent certificate cannot sign"):
-		return Fault{NotACA, leaf, "was issued by a certificate that is not a CA: " + issuerOf(last)}
+		return Fault{Code: NotACA, Cert: leaf, Text: "was issued by a certificate that is not a CA: " + issuerOf(last)}
 	case strings.Contains(text, "candidate authority certificate"):
-		return Fault{LookAlikeCA, leaf, "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it"}
+		return Fault{Code: LookAlikeCA, Cert: leaf, Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it"}
 	}
-	return Fault{UnknownCA, leaf, "is not signed by a CA that the " + by.String() + " trusts" + missingIssuer(last, leaf, by)}
+	return Fault{Code: UnknownCA, Cert: leaf, Text: "is not signed by a CA that the " + by.String() + " trusts" + missingIssuer(last, leaf, by)}
 }
 
 // missingIssuer names the CA at which a chain ended. Whether that CA is a root,
@@ -161,13 +163,13 @@ func explainInvalid(err x509.CertificateInvalidError, leaf *x509.Certificate, by
 	case x509.IncompatibleUsage:
 		return wrongUsage(leaf, by.Other())
 	case x509.NotAuthorizedToSign:
-		return Fault{NotACA, leaf, "was issued by a certificate that is not a CA"}
+		return Fault{Code: NotACA, Cert: leaf, Text: "was issued by a certificate that is not a CA"}
 	case x509.TooManyIntermediates:
-		return Fault{PathTooLong, leaf, "has more CAs above it than one of them allows (path length)"}
+		return Fault{Code: PathTooLong, Cert: leaf, Text: "has more CAs above it than one of them allows (path length)"}
 	case x509.CANotAuthorizedForThisName:
-		return Fault{NameConstraint, leaf, "has a name that a CA above it may not vouch for (name constraints)"}
+		return Fault{Code: NameConstraint, Cert: leaf, Text: "has a name that a CA above it may not vouch for (name constraints)"}
 	}
-	return Fault{Invalid, leaf, "is not valid: " + strings.TrimPrefix(err.Error(), "x509: ")}
+	return Fault{Code: Invalid, Cert: leaf, Text: "is not valid: " + strings.TrimPrefix(err.Error(), "x509: ")}
 }
 
 // outOfDate says which of its two dates a certificate is beyond. detail is
@@ -175,11 +177,11 @@ func explainInvalid(err x509.CertificateInvalidError, leaf *x509.Certificate, by
 func outOfDate(cert *x509.Certificate, detail string) Fault {
 	switch {
 	case cert == nil:
-		return Fault{Expired, nil, "a certificate of the chain has expired or is not valid yet"}
+		return Fault{Code: Expired, Text: "has expired, or is not valid yet"}
 	case strings.Contains(detail, "is before") || detail == "" && cert.NotBefore.After(time.Now()):
-		return Fault{NotYetValid, cert, "is not valid yet: it is valid from " + date(cert.NotBefore)}
+		return Fault{Code: NotYetValid, Cert: cert, Text: "is not valid yet: it is valid from " + date(cert.NotBefore)}
 	}
-	return Fault{Expired, cert, "has expired: it was valid until " + date(cert.NotAfter)}
+	return Fault{Code: Expired, Cert: cert, Text: "has expired: it was valid until " + date(cert.NotAfter)}
 }
 
 // wrongUsage: RFC 5280 section 4.2.1.12. Without cert it may be that of a CA.
@@ -189,9 +191,9 @@ func wrongUsage(cert *x509.Certificate, role endpoint.Side) Fault {
 		usage = x509.ExtKeyUsageClientAuth
 	}
 	if cert != nil && !Forbids(cert, usage) {
-		return Fault{WrongUsage, cert, "has a CA above it that is not for authenticating a " + role.String() + " (extended key usage)"}
+		return Fault{Code: WrongUsage, Cert: cert, Text: "has a CA above it that is not for authenticating a " + role.String() + " (extended key usage)"}
 	}
-	return Fault{WrongUsage, cert, "is not for authenticating a " + role.String() + " (extended key usage)"}
+	return Fault{Code: WrongUsage, Cert: cert, Text: "is not for authenticating a " + role.String() + " (extended key usage)"}
 }
 
 // explainOwn knows what the lab looks at beyond crypto/tls.
@@ -204,21 +206,21 @@ func explainOwn(err error, leaf *x509.Certificate, by endpoint.Side) (Fault, boo
 	)
 	switch {
 	case errors.As(err, &revoked) && revoked.CA:
-		return Fault{IssuerRevoked, leaf, "comes from a CA that is revoked: " + revoked.Subject + " " + revoked.how()}, true
+		return Fault{Code: IssuerRevoked, Cert: leaf, Text: "comes from a CA that is revoked: " + revoked.Subject + " " + revoked.how()}, true
 	case errors.As(err, &revoked):
-		return Fault{Revoked, leaf, revoked.how()}, true
+		return Fault{Code: Revoked, Cert: leaf, Text: revoked.how()}, true
 	case errors.As(err, &crl) && crl.Unfit != "":
-		return Fault{CRLMissing, nil, "the " + by.String() + " has no complete CRL of " + crl.Issuer + ", and requires one: the one that it has " + crl.Unfit}, true
+		return Fault{Code: CRLMissing, Text: "the " + by.String() + " has no complete CRL of " + crl.Issuer + ", and requires one: the one that it has " + crl.Unfit, Alone: true}, true
 	case errors.As(err, &crl) && crl.NextUpdate.IsZero():
-		return Fault{CRLMissing, nil, "the " + by.String() + " has no CRL of " + crl.Issuer + ", and requires one"}, true
+		return Fault{Code: CRLMissing, Text: "the " + by.String() + " has no CRL of " + crl.Issuer + ", and requires one", Alone: true}, true
 	case errors.As(err, &crl):
-		return Fault{CRLStale, nil, "the " + by.String() + "'s CRL of " + crl.Issuer + " is out of date since " + crl.NextUpdate.Format(time.DateOnly)}, true
+		return Fault{Code: CRLStale, Text: "the " + by.String() + "'s CRL of " + crl.Issuer + " is out of date since " + crl.NextUpdate.Format(time.DateOnly), Alone: true}, true
 	case errors.As(err, &usage) && usage.CA:
-		return Fault{WrongKeyUsage, leaf, "is that of a CA, which is for issuing certificates and not for signing in (key usage)"}, true
+		return Fault{Code: WrongKeyUsage, Cert: leaf, Text: "is that of a CA, which is for issuing certificates and not for signing in (key usage)"}, true
 	case errors.As(err, &usage):
-		return Fault{WrongKeyUsage, leaf, "is not for signatures (key usage)"}, true
+		return Fault{Code: WrongKeyUsage, Cert: leaf, Text: "is not for signatures (key usage)"}, true
 	case errors.As(err, &weak):
-		return Fault{WeakKey, leaf, "has too weak a key: " + strings.TrimPrefix(weak.Error(), "RSA key of ")}, true
+		return Fault{Code: WeakKey, Cert: leaf, Text: "has too weak a key: " + strings.TrimPrefix(weak.Error(), "RSA key of ")}, true
 	}
 	return Fault{}, false
 }

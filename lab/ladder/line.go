@@ -16,16 +16,16 @@ import (
 // of the connection, share the rest.
 const (
 	numberWidth  = 4
-	outcomeWidth = 8
+	outcomeWidth = 9
 	subjectWidth = 12
 	versionWidth = 3
 	groupWidth   = 14
-	resultWidth  = 33 // of "server: no_client_certificate 116" and most others
+	resultWidth  = 29 // of "server: no_client_certificate" and most others
 )
 
 // Heading names the columns of [Line].
 func Heading(o Options) string {
-	return o.row("   #", "outcome", "client", "TLS", "key agreement", "server", "why, and the alert; or request")
+	return o.row("   #", "outcome", "client", "TLS", "key agreement", "server", "why, or what came of it")
 }
 
 // Line describes a connection in one line of at most o.Width columns, without a
@@ -49,7 +49,7 @@ func Line(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) string {
 	if server == "" && c.Server.IsValid() {
 		server = c.Server.String()
 	}
-	return o.row(fmt.Sprintf("%*d", numberWidth, c.Number), string(s.verdict.Outcome), subject, version, group, server, s.result())
+	return o.row(fmt.Sprintf("%*d", numberWidth, c.Number), outcomeOf(s.verdict), subject, version, group, server, s.result())
 }
 
 // row lays out a line.
@@ -81,14 +81,8 @@ func (o Options) row(number, outcome, subject, version, group, server, result st
 
 // result is what came of a connection, for the end of a line.
 func (s *story) result() string {
-	v := s.verdict
-	switch by := v.RejectedBy; {
-	case v.Alert != nil && v.Code != "" && by == endpoint.Unknown:
-		return fmt.Sprintf("%s: %s %d", v.Alert.SentBy, v.Code, v.Alert.Code)
-	case v.Alert != nil && v.Code != "":
-		return fmt.Sprintf("%s: %s %d", by, v.Code, v.Alert.Code)
-	case by != endpoint.Unknown:
-		return fmt.Sprintf("%s: %s", by, v.Code)
+	if why := reasonOf(s.verdict); why != "" {
+		return why
 	}
 	said := ""
 	for _, m := range s.c.Messages {
@@ -105,6 +99,39 @@ func (s *story) result() string {
 		said, _, _ = strings.Cut(s.c.Problems[0].Text, ":")
 	}
 	return said
+}
+
+// reasonOf is who ended a connection, and why, in short: the code, or the alert
+// where the code says less. It is empty if nobody did.
+func reasonOf(v *verdict.Verdict) string {
+	by := v.RejectedBy
+	if by == endpoint.Unknown && v.Alert != nil {
+		by = v.Alert.SentBy
+	}
+	switch {
+	case by == endpoint.Unknown:
+		return ""
+	case v.Alert == nil:
+		return fmt.Sprintf("%s: %s", by, v.Code)
+	case v.IsVague() || v.Code == verdict.Other:
+		return fmt.Sprintf("%s: %s", by, v.Alert.Name)
+	}
+	why := fmt.Sprintf("%s: %s", by, v.Code)
+	if whole := fmt.Sprintf("%s (%d)", why, v.Alert.Code); len(whole) <= resultWidth {
+		return whole
+	}
+	return why
+}
+
+// outcomeOf is the outcome in a word, with ? if it is only very probable.
+func outcomeOf(v *verdict.Verdict) string {
+	switch {
+	case v.How == verdict.Probably:
+		return string(v.Outcome) + "?"
+	case v.Outcome == verdict.Unknown && v.How != "":
+		return string(v.How)
+	}
+	return string(v.Outcome)
 }
 
 // Kind is the same for connections that went the same way: version, suite,

@@ -107,7 +107,7 @@ func (s *story) versionless() string {
 
 // silent tells a connection that ended without a word.
 func (s *story) silent() bool {
-	return s.c.EndedBy != endpoint.Unknown && s.verdict.How != verdict.CutOff && len(s.c.Messages) == 0 && len(s.c.Problems) == 0
+	return s.verdict.How == verdict.Aborted && len(s.c.Messages) == 0 && len(s.c.Problems) == 0
 }
 
 // legend says how to read the drawing.
@@ -271,8 +271,8 @@ func (s *story) torn(by, other endpoint.Side, after string) string {
 
 func (s *story) success() string {
 	switch {
-	case s.verdict.Code == verdict.RefusedInHTTP:
-		return "The handshake succeeded, and then the server refused in HTTP: " + strings.TrimPrefix(s.verdict.Reason, "the server ") + "."
+	case s.verdict.Code == verdict.RefusedInHTTP, s.verdict.Code == verdict.NotAuthorised:
+		return "The handshake succeeded; " + s.verdict.Reason + "."
 	case s.progress.Refusal != nil:
 		return s.refusal()
 	case !s.byTicket():
@@ -305,8 +305,6 @@ func (s *story) refusal() string {
 	status := s.progress.Refusal.HTTP.Status
 	said := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 	switch {
-	case s.doubted() && s.client.empty():
-		said += " (nginx says so that it wants a certificate)"
 	case s.doubted():
 		said += " (nginx refuses certificates so)"
 	case s.client.chain == tlsdecrypt.Holds:

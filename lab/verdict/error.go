@@ -39,6 +39,10 @@ type Misbehaviour interface {
 func explain(err error, side endpoint.Side) Reason {
 	whose := "the " + side.Other().String() + "'s certificate"
 	if fault, ok := chain.Explain(err, nil, side); ok {
+		var revoked *chain.RevokedError
+		if errors.As(err, &revoked) && !revoked.CA {
+			whose += " " + revoked.Subject
+		}
 		return Reason{Code: fault.Code, Text: fault.Of(whose, leafIn(err))}
 	}
 	if why, ok := explainNotTLS(err, side); ok {

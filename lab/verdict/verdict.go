@@ -64,21 +64,21 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 	if server == nil && client == nil {
 		return seen
 	}
-	v := judgeViews(server, client)
+	v, known := judgeViews(server, client)
 	v.addStatus(status)
 	if wire != nil {
-		v.addWire(seen)
+		v.addWire(seen, known)
 	}
 	return v
 }
 
 // judgeViews joins what the two sides saw, one of which may be nil: another
-// program's.
-func judgeViews(server, client *View) Verdict {
+// program's. known says that the reason comes from the side that rejected.
+func judgeViews(server, client *View) (v Verdict, known bool) {
 	if (server == nil || server.Err == nil) && (client == nil || client.Err == nil) {
-		return acceptedBy(server, client)
+		return acceptedBy(server, client), false
 	}
-	v := Verdict{Outcome: Rejected, RejectedBy: rejecter(server, client)}
+	v = Verdict{Outcome: Rejected, RejectedBy: rejecter(server, client)}
 	own, other := server, client
 	if v.RejectedBy == endpoint.Client {
 		own, other = client, server
@@ -93,7 +93,8 @@ func judgeViews(server, client *View) Verdict {
 			}
 		}
 	}
-	if own != nil && own.Refused {
+	known = own != nil && own.Refused
+	if known {
 		v.because(explain(own.Err, v.RejectedBy))
 	} else {
 		v.because(explainFromAfar(other, v))
@@ -104,7 +105,7 @@ func judgeViews(server, client *View) Verdict {
 	case Closed, TooSlow:
 		v.How = Aborted
 	}
-	return v
+	return v, known
 }
 
 // acceptedBy is the verdict on a handshake that both sides were content with. A
@@ -168,7 +169,7 @@ var notAuthorised = Reason{Code: NotAuthorised, Text: "the client was authentica
 
 // addWire adds what only the wire shows: the alert that was sent, how the
 // connection ended, and why, where the sides do not know.
-func (v *Verdict) addWire(seen Verdict) {
+func (v *Verdict) addWire(seen Verdict, known bool) {
 	switch {
 	case v.Outcome == Accepted && seen.Outcome == Broken:
 		*v = seen
@@ -185,7 +186,7 @@ func (v *Verdict) addWire(seen Verdict) {
 		v.Alert = &alert
 	}
 	switch {
-	case !isVague(v.Code) || seen.Code == "":
+	case known || !isVague(v.Code) || seen.Code == "":
 	case !isVague(seen.Code), v.Code == "":
 		v.Code, v.Reason, v.Fix, v.Causes = seen.Code, seen.Reason, seen.Fix, seen.Causes
 	case v.Code == seen.Code:

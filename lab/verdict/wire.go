@@ -136,24 +136,38 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 // else. The other side refuses that, unless it speaks the same.
 func (w *wire) notTLS() Verdict {
 	from := w.NotTLSFrom
-	said, answer := *w.Plain.Of(from), *w.Plain.Of(from.Other())
-	if answer.Line != "" && !(answer.HTTP && isBadRequest(answer.Line)) {
-		what := "this is something else"
-		if said.HTTP && answer.HTTP {
-			what = "this is plain HTTP"
+	by := from.Other()
+	said, answer := *w.Plain.Of(from), *w.Plain.Of(by)
+	if !w.refusesPlain(by, answer) {
+		reason := fmt.Sprintf("the %v does not speak TLS", from)
+		if said.HTTP {
+			reason = "this is plain HTTP"
 		}
-		return Verdict{Outcome: Unknown, How: NotTLS, Reason: "neither side speaks TLS: " + what}
+		return Verdict{Outcome: Unknown, How: NotTLS, Reason: reason}
 	}
-	v := Verdict{Outcome: Rejected, How: NotTLS, RejectedBy: from.Other()}
-	why := spokeNoTLS(from, said.HTTP)
-	if answer.Line != "" {
-		why.Text += "; the answer was " + answer.Line
-	}
-	v.because(why)
-	if m := w.Alert; m != nil && m.From == v.RejectedBy {
-		v.Alert = newAlert(m.Alert.Description, m.From)
+	v := Verdict{Outcome: Rejected, How: NotTLS, RejectedBy: by}
+	v.because(spokeNoTLS(from, said.HTTP))
+	if m := w.Alert; m != nil && m.From == by {
+		v.Alert = newAlert(m.Alert.Description, by)
 	}
 	return v
+}
+
+// refusesPlain reports whether a side cannot take that the other does not speak
+// TLS: it does so itself, says 400, or closes without an answer.
+func (w *wire) refusesPlain(by endpoint.Side, answer tlsdecrypt.Plain) bool {
+	for _, m := range w.Messages {
+		if m.From == by {
+			return true
+		}
+	}
+	switch {
+	case w.Lacking || by == endpoint.Client:
+		return false
+	case answer.Line != "":
+		return answer.HTTP && isBadRequest(answer.Line)
+	}
+	return w.EndedBy == by
 }
 
 // isBadRequest reports whether a response's first line says 400, with which
