@@ -33,9 +33,8 @@ func newFlow(d *Dissector, e wiretap.Event) *flow {
 		d:    d,
 		conn: &Connection{Number: e.Exchange, Client: e.Client, Server: e.Server, Opened: e.Time},
 	}
-	for side, r := range f.readers.All() {
-		*r = reader{side: side, conn: f.conn, next: &f.decrypter}
-	}
+	f.readers.Client = reader{side: endpoint.Client, conn: f.conn, next: &f.decrypter}
+	f.readers.Server = reader{side: endpoint.Server, conn: f.conn, next: &f.decrypter}
 	f.secrets = secrets{shared: d}
 	f.decrypter = decrypter{conn: f.conn, next: &f.conversation, secrets: &f.secrets}
 	f.conversation = conversation{conn: f.conn, decrypter: &f.decrypter, secrets: &f.secrets, hs: &handshake{}}

@@ -34,16 +34,16 @@ type handshake struct {
 
 // parameters are what the hellos of a handshake say.
 type parameters struct {
-	hello          *tlswire.ClientHello // nil when it was not seen
+	hello          *tlswire.ClientHello // nil if it was not seen
 	clientRandom   []byte
 	serverRandom   []byte
+	serverName     string
+	sessionID      []byte
 	version        tlswire.Version // 0 before ServerHello
 	suite          tlswire.CipherSuite
-	serverName     string
 	compression    tlswire.CompressionMethod
 	encryptThenMAC bool // RFC 7366
 	extendedMaster bool // RFC 7627
-	sessionID      []byte
 	resumed        bool // TLS 1.2
 }
 
