@@ -8,7 +8,7 @@ func (d *Dissector) Peek(number int) *Connection {
 	d.mu.Lock()
 	var found *flow
 	for f := range d.flows {
-		if f.c.Number == number {
+		if f.conn.Number == number {
 			found = f
 		}
 	}
@@ -18,7 +18,7 @@ func (d *Dissector) Peek(number int) *Connection {
 	}
 	found.mu.Lock()
 	defer found.mu.Unlock()
-	return found.c.clone()
+	return found.conn.clone()
 }
 
 // clone copies what changes while the connection goes on.
