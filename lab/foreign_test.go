@@ -19,6 +19,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/certgen/yamldoc"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/verdict"
 )
@@ -119,9 +120,9 @@ func tryRefusals(t *testing.T, dir, addr string) {
 			"client":  "",
 		} {
 			x := callAs(t, dir, addr, func(s *Settings) { s.Certificate, s.Version = certificate, version })
-			code, status := verdict.RefusedInHTTP, 400
+			code, status := map[string]verdict.Code{"": verdict.NoClientCertificate, "server": chain.UnknownCA, "expired": verdict.RefusedInHTTP}[certificate], 400
 			if want == "" {
-				code, status = "", 200
+				status = 200
 			}
 			if x.Outcome != verdict.Accepted || x.Code != code || x.Reason != want || x.HTTP == nil || x.HTTP.Status != status {
 				t.Errorf("%s, certificate %q: %+v, %+v", tls.VersionName(version), certificate, x.Verdict, x.HTTP)

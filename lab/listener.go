@@ -170,7 +170,7 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	view := verdict.NewView(endpoint.Server, err, c.alerts.seen())
 	view.State = verdict.StateOf(state, http != nil)
 	if refusal := c.refusal.Load(); refusal != nil && http != nil {
-		view.InHTTP = verdict.InHTTP(http.Status, verdict.Explain(*refusal, endpoint.Server))
+		view.InHTTP = verdict.RefuseInHTTP(http.Status, verdict.Explain(*refusal, endpoint.Server))
 	}
 	annotate(c.Conn, func() verdict.Verdict {
 		return c.listener.journal.judge(endpoint.Server, c.client, c.server, view, http.status())

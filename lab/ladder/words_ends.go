@@ -271,7 +271,7 @@ func (s *story) torn(by, other endpoint.Side, after string) string {
 
 func (s *story) success() string {
 	switch {
-	case s.verdict.Code == verdict.RefusedInHTTP, s.verdict.Code == verdict.NotAuthorised:
+	case s.verdict.How == verdict.InHTTP, s.verdict.Code == verdict.NotAuthorised:
 		return "The handshake succeeded; " + s.verdict.Reason + "."
 	case s.progress.Refusal != nil:
 		return s.refusal()
