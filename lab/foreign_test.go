@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/peertest"
 )
 
@@ -132,9 +133,9 @@ func tryRefusals(t *testing.T, dir, addr string) {
 func TestOwnFaultAgainstForeignServer(t *testing.T) {
 	addr := startNginx(t, newPKI(t))
 	dir := newPKI(t)
-	for instead, want := range map[Instead]Code{InsteadHTTP: NotTLS, InsteadGarbage: NotTLS, InsteadHangUp: Closed, InsteadSilence: TooSlow} {
-		x := callAs(t, dir, addr, func(s *Settings) { s.Instead, s.Timeout = instead, 300*time.Millisecond })
-		if x.Code != want || !strings.HasPrefix(x.Reason, "the client ") {
+	for instead, want := range map[fault.NotTLS]Code{fault.PlainHTTP: NotTLS, fault.Garbage: NotTLS, fault.HangUp: Closed, fault.Silence: TooSlow} {
+		x := callAs(t, dir, addr, func(s *Settings) { s.Wrap, s.Timeout = instead.Client, 300*time.Millisecond })
+		if x.Code != want || !strings.HasPrefix(x.Reason, "the client ") || instead != fault.HangUp && x.TLS != (TLS{}) {
 			t.Errorf("%s: %+v", instead, x.Verdict)
 		}
 	}
@@ -149,7 +150,7 @@ func TestClientsThatGoAway(t *testing.T) {
 		c.Close()
 		return next(t, told)
 	}
-	browser := visit(&quitsAfterHello{hangUp{dial(t, addr)}})
+	browser := visit(quitsAfterHello{dial(t, addr)})
 	if browser.Code != Closed || !strings.Contains(browser.Reason, "as a browser does that fetches its certificate first") {
 		t.Errorf("%+v", browser.Verdict)
 	}
@@ -183,9 +184,12 @@ func dial(t *testing.T, addr string) net.Conn {
 }
 
 // quitsAfterHello closes in good order: it has read all of the server's flight.
-type quitsAfterHello struct{ hangUp }
+type quitsAfterHello struct{ net.Conn }
 
-func (q *quitsAfterHello) Read([]byte) (int, error) { return q.hangUp.Read(make([]byte, 64<<10)) }
+func (q quitsAfterHello) Read([]byte) (int, error) {
+	_, err := q.Conn.Read(make([]byte, 64<<10))
+	return 0, errors.Join(errors.New("quits"), err)
+}
 
 // A client knows better than a server's alert that it was asked and sent
 // nothing: Java says bad_certificate, and TLS 1.2 has handshake_failure alone.

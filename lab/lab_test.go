@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/peertest"
 )
 
@@ -227,18 +228,18 @@ func TestDrainIsBounded(t *testing.T) {
 // What ends with the lab is nobody's verdict, and does not wait for its timeout.
 func TestSilenceEndsWithTheLab(t *testing.T) {
 	dir := newPKI(t)
-	silent := func(certificate, trust string, j *Journal) Settings {
+	silent := func(certificate, trust string, j *Journal, wrap fault.Fault) Settings {
 		return Settings{Credentials: Credentials{Dir: dir, Certificate: certificate, Trust: trust},
-			Journal: j, Instead: InsteadSilence, Timeout: time.Minute}
+			Journal: j, Wrap: wrap, Timeout: time.Minute}
 	}
 	told := make(chan *Exchange, 10)
 	j := &Journal{Each: func(x *Exchange) { told <- x }}
-	server, err := Listen(t.Context(), "127.0.0.1:0", silent("server", "client-ca", j))
+	server, err := Listen(t.Context(), "127.0.0.1:0", silent("server", "client-ca", j, fault.Silence.Server))
 	if err != nil {
 		t.Fatal(err)
 	}
 	u := &url.URL{Scheme: "https", Host: "localhost", Path: "/"}
-	client, err := NewClient(ClientOptions{URL: u, Addr: server.Addr().String()}, silent("client", "server-ca", j))
+	client, err := NewClient(ClientOptions{URL: u, Addr: server.Addr().String()}, silent("client", "server-ca", j, fault.Silence.Client))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,11 +30,13 @@ type listener struct {
 	config  func() (*tls.Config, *identity, error)
 	journal *Journal
 	tap     *wiretap.Tap
+	wrap    func(net.Conn, *tls.Config) net.Conn // see Settings.Wrap
 	crowd   crowd
 	ends    atomic.Pointer[time.Time] // of the server, which closes what is open; nil: it goes on
 }
 
-// Accept returns the next connection, a *tls.Conn above a *serverConn.
+// Accept returns the next connection, a *tls.Conn above a *serverConn: see
+// serverConnOf.
 func (l *listener) Accept() (net.Conn, error) {
 	raw, err := l.Listener.Accept()
 	if err != nil {
@@ -47,11 +49,15 @@ func (l *listener) Accept() (net.Conn, error) {
 	c := l.open(raw)
 	c.own = own
 	config = withSecrets(config, c.Conn)
+	below := net.Conn(c)
+	if l.wrap != nil {
+		below = l.wrap(c, config)
+	}
 	c.member.watch(config)
 	if c.keys.To = config.KeyLogWriter; c.keys.To != nil {
 		config.KeyLogWriter = &c.keys
 	}
-	c.tls = tls.Server(c, config)
+	c.tls = tls.Server(below, config)
 	return c.tls, nil
 }
 
@@ -98,6 +104,16 @@ type serverConn struct {
 	told           atomic.Bool
 	refusal        atomic.Pointer[error] // with which HTTP refuses the client's certificate
 	member         member                // until the client is authenticated
+}
+
+// serverConnOf returns the serverConn below a connection that Accept returned.
+func serverConnOf(c net.Conn) *serverConn {
+	for {
+		if below, ok := c.(*serverConn); ok {
+			return below
+		}
+		c = c.(interface{ NetConn() net.Conn }).NetConn()
+	}
 }
 
 func (c *serverConn) Read(b []byte) (int, error) {

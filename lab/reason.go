@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // Code is why one side rejected the other, for programs. The words for people
@@ -208,10 +209,10 @@ func explainOwnCheck(err error, side Side) (reason, bool) {
 func explainNotTLS(err error, side Side) (reason, bool) {
 	other := string(side.Other())
 	var notTLS tls.RecordHeaderError
-	var instead *InsteadError
+	var own *verdict.FaultError
 	switch {
-	case errors.As(err, &instead):
-		return instead.reason(side), true
+	case errors.As(err, &own):
+		return ownFault(own, side), true
 	case errors.As(err, &notTLS):
 		text := "the " + other + " did not speak TLS"
 		if plainHTTP.Match(notTLS.RecordHeader[:]) {
@@ -224,6 +225,11 @@ func explainNotTLS(err error, side Side) (reason, bool) {
 	return reason{}, false
 }
 
+// ownFault says why an exchange failed in which side broke the protocol.
+func ownFault(err *verdict.FaultError, side Side) reason {
+	return reason{Code(err.Code), "the " + string(side) + " " + err.Reason}
+}
+
 // plainHTTP is how a response begins, or a request, in as many bytes as a TLS
 // record has in its header.
 var plainHTTP = regexp.MustCompile(`^(HTTP/|GET /|HEAD |POST |PUT /|DELET|OPTIO|PATCH)`)
@@ -231,10 +237,10 @@ var plainHTTP = regexp.MustCompile(`^(HTTP/|GET /|HEAD |POST |PUT /|DELET|OPTIO|
 // explainFromAfar says why the other side rejected, from what arrived here.
 func explainFromAfar(witness *half, v Verdict) reason {
 	by := string(v.RejectedBy)
-	var instead *InsteadError
+	var own *verdict.FaultError
 	switch {
-	case witness != nil && errors.As(witness.err, &instead): // no wonder
-		return instead.reason(v.RejectedBy.Other())
+	case witness != nil && errors.As(witness.err, &own): // this side caused it itself
+		return ownFault(own, v.RejectedBy.Other())
 	case v.Alert == nil:
 		closed := reason{Closed, "the " + by + " broke off the connection without an alert"}
 		if witness != nil && errors.Is(witness.err, io.EOF) {

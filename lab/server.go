@@ -20,7 +20,6 @@ const shutdownTimeout = drainTimeout
 type Server struct {
 	listener *listener
 	http     *http.Server
-	instead  Instead
 }
 
 // Listen makes a server that listens on addr.
@@ -48,7 +47,7 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 	_, _ = rand.Read(ticketKey[:]) // never fails
 	w := &wallet{Credentials: s.Credentials, crl: s.CRL, configure: func(own *identity) *tls.Config {
 		c := s.config()
-		c.Certificates, c.EncryptedClientHelloKeys = own.certificates, s.ECHKeys
+		c.Certificates = own.certificates
 		c.ClientCAs, c.ClientAuth = own.trust, tls.RequireAndVerifyClientCert
 		c.VerifyConnection = s.verifier(own.revoked)
 		if s.RefuseInHTTP {
@@ -69,8 +68,7 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 		handler = refuseInHTTP(s.verifyClient, handler)
 	}
 	return &Server{
-		listener: &listener{Listener: l, config: w.current, journal: s.Journal, tap: s.Tap},
-		instead:  s.Instead,
+		listener: &listener{Listener: l, config: w.current, journal: s.Journal, tap: s.Tap, wrap: s.Wrap},
 		http: &http.Server{
 			Handler:           told(handler),
 			ReadHeaderTimeout: s.timeout(), // and of the handshake
@@ -91,9 +89,6 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Serve answers until ctx ends, then within half a second closes what is open.
 func (s *Server) Serve(ctx context.Context) error {
-	if s.instead != "" {
-		return s.serveInstead(ctx)
-	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)

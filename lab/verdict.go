@@ -11,6 +11,7 @@ import (
 
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // half is one side's view of an exchange.
@@ -41,9 +42,9 @@ func newHalf(side Side, err error, version uint16, seen *alertWatch) half {
 	if err == nil {
 		return h
 	}
-	var instead *InsteadError
-	if errors.As(err, &instead) {
-		h.refused = instead.Spoke == InsteadHangUp
+	var own *verdict.FaultError
+	if errors.As(err, &own) {
+		h.refused = own.Quit
 		if alert := seen.received.Load(); alert != nil {
 			h.alert = newAlert(*alert, side.Other())
 		}

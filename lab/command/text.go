@@ -246,7 +246,7 @@ func (a *pair) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 		how = text.Counted(count, "call")
 	}
 	where := typedURL(addr)
-	if a.scenario != nil && a.scenario.Server.Instead != "" {
+	if a.scenario != nil && a.scenario.Server.NotTLS != "" {
 		where = addr.String()
 	}
 	a.say("server and client on %s: %s", where, how)

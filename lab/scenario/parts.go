@@ -17,9 +17,9 @@ func (s *Scenario) Fault() lab.Side {
 	switch {
 	case s.Side == "works", s.Side == "in, but not allowed":
 		return ""
-	case s.Server.Instead != "":
+	case s.Server.NotTLS != "":
 		return lab.ServerSide
-	case s.Client.Instead != "":
+	case s.Client.NotTLS != "":
 		return lab.ClientSide
 	case s.Side == "server rejects client":
 		return lab.ClientSide

@@ -23,6 +23,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/fault"
 )
 
 //go:embed scenarios/*.yaml
@@ -62,7 +63,7 @@ type Scenario struct {
 type Half struct {
 	Certificate string // "none" for none
 	AlsoShow    []string
-	Chain       lab.Chain
+	Chain       fault.Chain
 	Key         string
 	Signatures  []tls.SignatureScheme
 	Trust       []string
@@ -76,7 +77,7 @@ type Half struct {
 	ALPN         []string
 	HTTP2        bool
 	Timeout      time.Duration
-	Instead      lab.Instead
+	NotTLS       fault.NotTLS
 
 	Allow        []string // server alone
 	RefuseInHTTP bool
@@ -86,7 +87,7 @@ type Half struct {
 	Offer      []uint16
 	Withhold   bool
 	Resume     bool
-	Rekey      bool
+	KeyUpdate  bool
 	Header     map[string]string
 }
 
