@@ -168,7 +168,6 @@ func TestPairedVerdicts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer s.Close()
 			go s.Serve(t.Context())
 			caller, err := NewClient(ClientOptions{URL: &url.URL{Scheme: "https", Host: "localhost"}, Addr: s.Addr().String()}, client)
 			if err != nil {

@@ -38,8 +38,7 @@ func Bind(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 // NewServer loads the credentials and makes a server of l, which it closes if
-// it fails. The server answers once Serve is called; one of Serve and Close
-// must be.
+// it fails. The server answers once Serve is called, which closes l when it ends.
 func NewServer(l net.Listener, s Settings) (*Server, error) {
 	// Sessions outlive a change of the files: what was true of a client then is
 	// judged anew when it comes back.
@@ -107,6 +106,3 @@ func (s *Server) Serve(ctx context.Context) error {
 	<-stopped
 	return nil
 }
-
-// Close frees the address of a server that does not serve.
-func (s *Server) Close() error { return s.listener.Close() }
