@@ -52,17 +52,17 @@ func (f *flow) handle(e wiretap.Event) {
 	}
 }
 
-// add keeps an event to be packed later, if the connection is young. One at a time, each between the connection's own
-// work, packing costs three times as much: nothing of it is in the processor's cache.
+// add batches the first events of a connection: packing them one by one, between the connection's other work, costs three
+// times as much in cache misses.
 func (f *flow) add(e wiretap.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
 	case f.batch == nil:
-		f.record(e)
+		f.write(e)
 	case f.batch.Size()+len(e.Data) > maxBatch, f.isTLS12(e):
 		f.pack()
-		f.record(e)
+		f.write(e)
 	default:
 		f.batch.Add(e)
 	}
@@ -75,14 +75,14 @@ func (f *flow) isTLS12(e wiretap.Event) bool {
 		!slices.ContainsFunc(f.batch.Events, func(e wiretap.Event) bool { return e.Kind == wiretap.Secret })
 }
 
-// pack makes packets of the events that wait. Later ones are packed as they come.
+// pack makes the packets of the batch. Those of later events are made as they come.
 func (f *flow) pack() {
 	if f.batch == nil {
 		return
 	}
 	f.foresee(f.batch.Events)
 	for _, e := range f.batch.Events {
-		f.record(e)
+		f.write(e)
 	}
 	f.batch.Free()
 	f.batch = nil
@@ -105,7 +105,8 @@ func (f *flow) foresee(events []wiretap.Event) {
 	}
 }
 
-func (f *flow) record(e wiretap.Event) {
+// write makes the packets of an event.
+func (f *flow) write(e wiretap.Event) {
 	if f.segments == nil {
 		f.open(e)
 		return
