@@ -3,7 +3,6 @@ package capture
 import (
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
-	"mtlslab.example/lab/lab/wiretap"
 )
 
 // crypto/tls logs no secret for a session that TLS 1.2 resumes: the master secret is that of the session's first
@@ -66,7 +65,7 @@ func readMessages(b []byte, each func(tlswire.Body)) bool {
 // resume is called when the server begins to encrypt. It logs the master secret of a session that was resumed, and
 // remembers the connection's master secret under the ticket that the server has issued.
 func (f *flow) resume() {
-	client, server := &f.records[wiretap.Client], &f.records[wiretap.Server]
+	client, server := &f.records.Client, &f.records.Server
 	defer client.forget()
 	defer server.forget()
 	s, ok := readSession(client.clear.bytes(), server.clear.bytes())

@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // Tap wraps connections and hands their events to its sink. It is safe for use by several goroutines.
@@ -17,21 +19,21 @@ func New(sinks ...Sink) *Tap {
 // Server wraps c, whose local end is the server, as the exchange of that number. The caller closes the returned
 // connection in place of c.
 func (t *Tap) Server(c net.Conn, exchange int) *Conn {
-	return t.open(c, Server, exchange, c.RemoteAddr(), c.LocalAddr())
+	return t.open(c, endpoint.Server, exchange, c.RemoteAddr(), c.LocalAddr())
 }
 
 // Client wraps c, whose local end is the client, as the exchange of that number. The caller closes the returned
 // connection in place of c.
 func (t *Tap) Client(c net.Conn, exchange int) *Conn {
-	return t.open(c, Client, exchange, c.LocalAddr(), c.RemoteAddr())
+	return t.open(c, endpoint.Client, exchange, c.LocalAddr(), c.RemoteAddr())
 }
 
-func (t *Tap) open(c net.Conn, local Side, exchange int, client, server net.Addr) *Conn {
+func (t *Tap) open(c net.Conn, local endpoint.Side, exchange int, client, server net.Addr) *Conn {
 	opened := Event{
 		Kind:     Open,
 		Exchange: exchange,
 		Time:     time.Now(),
-		From:     Client,
+		From:     endpoint.Client,
 		Client:   addrPort(client),
 		Server:   addrPort(server),
 	}
