@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -141,7 +140,7 @@ func (f *flow) open(e wiretap.Event) {
 	isn := endpoint.Pair[uint32]{Client: rand.Uint32(), Server: rand.Uint32()}
 	f.segments = newSegmenter(e.Client, e.Server, isn, f.deliver)
 	f.segments.time = e.Time.UnixNano()
-	f.segments.open("exchange " + strconv.Itoa(e.Exchange))
+	f.segments.open(exchangeComment(e.Exchange))
 }
 
 // data records bytes in runs that are captured whole or may be shortened.
@@ -195,7 +194,7 @@ func (f *flow) addSecret(line []byte) {
 	if line == nil {
 		return
 	}
-	if f.secrets.known&tls13 != 0 { // there is no session to resume by a secret
+	if f.secrets.known.IsTLS13() { // there is no session to resume by a secret
 		f.records.Client.forget()
 		f.records.Server.forget()
 	}
@@ -203,7 +202,7 @@ func (f *flow) addSecret(line []byte) {
 		f.w.out.writeSecrets(line)
 		return
 	}
-	if f.secrets.complete() {
+	if f.secrets.known.IsComplete() {
 		f.knowSecrets()
 		f.release()
 	}

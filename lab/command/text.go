@@ -188,9 +188,8 @@ func (p *Program) sayBrowser(b *browser.Browser, o browser.Options, certificate 
 // errCaptureOnTerminal is a capture on a stdout that a person reads.
 var errCaptureOnTerminal = errors.New("--capture - writes the capture to stdout, which is a terminal")
 
-// wiresharkPort is a port that Wireshark takes for TLS by itself, as it does 443.
-// Others need -d.
-const wiresharkPort = "8443"
+// wiresharkPort needs no -d in Wireshark; others do.
+var wiresharkPort = strconv.Itoa(capture.WiresharkPort)
 
 // portOf is the port of a TCP address.
 func portOf(addr net.Addr) string { return strconv.Itoa(addr.(*net.TCPAddr).Port) }

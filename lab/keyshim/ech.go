@@ -85,7 +85,7 @@ func (f *follower) seal(keys *connKeys, sealed sealedRecord) {
 // match hands a connection with a hidden ClientHello the secrets that an entry begins, if it proves that they are its own.
 func (f *follower) match(keys *connKeys, entry keylog.Entry) {
 	random := clientRandom(entry.ClientRandom)
-	if !keys.hides || keys.sealed == nil || len(keys.labels) > 0 || entry.Label != keylog.LabelServerHandshakeTraffic || f.conns[random] != nil {
+	if !keys.hides || keys.sealed == nil || keys.labels != 0 || entry.Label != keylog.LabelServerHandshakeTraffic || f.conns[random] != nil {
 		return
 	}
 	if !keys.sealed.opensWith(entry.Secret) {
