@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"compress/zlib"
 	"crypto"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
 	"slices"
@@ -43,13 +41,8 @@ func pack(t testing.TB, a tlswire.CertificateCompressionAlgorithm, b []byte) []b
 
 // seal makes the first record under a traffic secret of a suite with AES-128-GCM.
 func seal(secret []byte, content []byte) []byte {
-	key := hkdfExpandLabel(sha256.New, secret, "key", nil, 16)
-	iv := hkdfExpandLabel(sha256.New, secret, "iv", nil, 12)
-	aead := must(cipher.NewGCM(must(aes.NewCipher(key))))
-	inner := append(bytes.Clone(content), byte(tlswire.ContentTypeHandshake), 0, 0, 0) // padded
-	n := len(inner) + aead.Overhead()
-	header := []byte{byte(tlswire.ContentTypeApplicationData), 3, 3, byte(n >> 8), byte(n)}
-	return aead.Seal(header, iv, inner, header)
+	padded := append(bytes.Clone(content), byte(tlswire.ContentTypeHandshake), 0, 0, 0)
+	return must(NewTrafficKeys(tlswire.TLS_AES_128_GCM_SHA256, secret)).Seal(nil, padded)
 }
 
 // A server's flight with its Certificate packed, as browsers are sent it, made from a recorded one.

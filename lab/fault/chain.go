@@ -1,9 +1,7 @@
 package fault
 
 import (
-	"crypto"
 	"crypto/tls"
-	"io"
 	"slices"
 )
 
@@ -25,22 +23,4 @@ func (c Chain) Apply(certificate *tls.Certificate) {
 	case ChainReversed:
 		slices.Reverse(certificate.Certificate)
 	}
-}
-
-// Impostor returns a key that claims to be the one of a certificate, with the
-// public key claimed, and signs with another: crypto/tls then sends a
-// CertificateVerify that does not fit the certificate.
-func Impostor(claimed crypto.PublicKey, signer crypto.Signer) crypto.Signer {
-	return impostor{claimed, signer}
-}
-
-type impostor struct {
-	claimed crypto.PublicKey
-	signer  crypto.Signer
-}
-
-func (i impostor) Public() crypto.PublicKey { return i.claimed }
-
-func (i impostor) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
-	return i.signer.Sign(random, digest, o)
 }
