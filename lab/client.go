@@ -167,11 +167,6 @@ func (x *clientExchange) Write(b []byte) (int, error) {
 
 func (x *clientExchange) Close() error { return x.SetDeadline(time.Now().Add(lastWords)) }
 
-// CloseWrite lets crypto/tls end its own direction.
-func (x *clientExchange) CloseWrite() error {
-	return x.Conn.(interface{ CloseWrite() error }).CloseWrite()
-}
-
 // run does the handshake and the HTTP, and tells the journal.
 func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.URL) (*Response, error) {
 	below, config := net.Conn(x), config.Clone()
