@@ -167,13 +167,14 @@ func (x *clientExchange) Write(b []byte) (int, error) {
 
 func (x *clientExchange) Close() error { return x.SetDeadline(time.Now().Add(lastWords)) }
 
-// run does the handshake and the HTTP, and tells the journal.
+// run does the handshake and the HTTP, and reports to the journal.
 func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.URL) (*Response, error) {
-	below, config := net.Conn(x), config.Clone()
+	config = withSecrets(config, x.Conn)
+	below := net.Conn(x)
 	if x.settings.Wrap != nil {
 		below = x.settings.Wrap(x, config)
 	}
-	config = withSecrets(x.watchCertificate(config), x.Conn)
+	x.watchCertificate(config)
 	if x.settings.Journal.Paired {
 		config.KeyLogWriter = both(config.KeyLogWriter, masterSecrets{x.settings.Journal, x.client, x.server})
 	}
@@ -234,12 +235,11 @@ func (x *clientExchange) tell(view half, state tls.ConnectionState, response *Re
 	})
 }
 
-// watchCertificate returns a configuration that always shows the certificate,
-// unless Settings.Wrap has chosen one. By itself crypto/tls would show none when
-// the server does not name its issuer, and the lesson of the server's refusal
-// would be lost.
-func (x *clientExchange) watchCertificate(config *tls.Config) *tls.Config {
-	config = config.Clone()
+// watchCertificate makes config, which is for this connection alone, always show
+// the certificate, unless Settings.Wrap has made it choose. By itself crypto/tls
+// shows none if the server does not name its issuer, and the lesson of the
+// server's refusal would be lost.
+func (x *clientExchange) watchCertificate(config *tls.Config) {
 	choose := config.GetClientCertificate
 	config.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		x.asked = true
@@ -259,7 +259,6 @@ func (x *clientExchange) watchCertificate(config *tls.Config) *tls.Config {
 		}
 		return certificate, nil
 	}
-	return config
 }
 
 // get sends one request over conn, by the HTTP version that ALPN chose.

@@ -136,7 +136,7 @@ type wallet struct {
 
 // current returns the configuration for the next handshake, which must not be
 // changed, and what it was made from. While files are missing, or another lab
-// is at writing them, the one before stays in use.
+// writes them, it returns the previous configuration.
 func (w *wallet) current() (*tls.Config, *identity, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -154,8 +154,8 @@ func (c *serverConn) Close() error {
 	return c.hangUp()
 }
 
-// drain drains the connection, all together when the server stops: net/http
-// then closes one after the other.
+// drain drains the connection. Once the server stops, all connections share one
+// deadline, since net/http closes them one by one.
 func (c *serverConn) drain() error {
 	until := time.Now().Add(drainTimeout)
 	if ends := c.listener.ends.Load(); ends != nil && ends.Before(until) {
@@ -179,7 +179,7 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	if c.told.Swap(true) {
 		return
 	}
-	if !c.alerts.spoke.Load() { // what crypto/tls chose in its mind was agreed on with nobody
+	if !c.alerts.spoke.Load() { // crypto/tls had chosen parameters, but not sent them
 		state.Version, state.CipherSuite, state.CurveID = 0, 0, 0
 	}
 	view := newHalf(endpoint.Server, err, state.Version, &c.alerts)

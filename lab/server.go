@@ -40,8 +40,8 @@ func Bind(ctx context.Context, addr string) (net.Listener, error) {
 // NewServer loads the credentials and makes a server of l, which it closes if
 // it fails. The server answers once Serve is called, which closes l when it ends.
 func NewServer(l net.Listener, s Settings) (*Server, error) {
-	// Sessions outlive a change of the files: what was true of a client then is
-	// judged anew when it comes back.
+	// One ticket key for the server's life, so that sessions survive a change of
+	// the files; VerifyConnection checks the client of a resumed session again.
 	var ticketKey [32]byte
 	_, _ = rand.Read(ticketKey[:]) // never fails
 	w := &wallet{Credentials: s.Credentials, crl: s.CRL, configure: func(own *identity) *tls.Config {
