@@ -282,8 +282,15 @@ func (j *Journal) hasBoth() bool {
 func TestNothingIsAgreedOnBeforeServerHello(t *testing.T) {
 	dir := newPKI(t)
 	addr, told := serve(t, dir)
-	callAs(t, dir, addr, func(s *Settings) { s.ALPN = []string{"smtp"} })
-	if x := next(t, told); x.Code != NoCommonALPN || x.TLS.Version != "" || x.TLS.CipherSuite != "" || x.Server.State != StateConnected || x.Server.Certificate != "" {
-		t.Errorf("%+v", x)
+	for code, set := range map[Code]func(*Settings){
+		NoCommonALPN:        func(s *Settings) { s.ALPN = []string{"smtp"} },
+		NoCommonCipherSuite: func(s *Settings) { s.Wrap, s.Version = fault.Offer([]uint16{0xc0ac}), tls.VersionTLS12 },
+	} {
+		callAs(t, dir, addr, set)
+		x := next(t, told)
+		x.TLS.ServerName = "" // is the client's alone
+		if x.Code != code || x.TLS != (TLS{}) || x.Server.State != StateConnected || x.Server.Certificate != "" {
+			t.Errorf("%+v", x)
+		}
 	}
 }

@@ -180,7 +180,7 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 		return
 	}
 	if !c.alerts.spoke.Load() { // crypto/tls had chosen parameters, but not sent them
-		state.Version, state.CipherSuite, state.CurveID = 0, 0, 0
+		state = tls.ConnectionState{ServerName: state.ServerName}
 	}
 	view := newHalf(endpoint.Server, err, state.Version, &c.alerts)
 	view.got = stateOf(state, http != nil)
