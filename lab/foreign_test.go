@@ -141,6 +141,22 @@ func TestOwnFaultAgainstForeignServer(t *testing.T) {
 	}
 }
 
+// A client that withholds its certificate has shown none, and knows it.
+func TestWithheldCertificate(t *testing.T) {
+	dir := newPKI(t)
+	addr, told := serve(t, dir)
+	for certificate, want := range map[string]struct {
+		code  Code
+		shown string
+	}{"client": {"", "CN=client"}, "server": {NoClientCertificate, ""}} {
+		x := callAs(t, dir, addr, func(s *Settings) { s.Certificate, s.Wrap = certificate, fault.Withhold })
+		if x.Code != want.code || x.Client.Certificate != want.shown {
+			t.Errorf("%s: %+v, %+v", certificate, x.Verdict, x.Client)
+		}
+		next(t, told)
+	}
+}
+
 // What a server sees of clients that go away at different times.
 func TestClientsThatGoAway(t *testing.T) {
 	addr, told := serve(t, newPKI(t))

@@ -82,7 +82,9 @@ func (r *recorder) Write(b []byte) (int, error) {
 func TestKeyUpdate(t *testing.T) {
 	below, server := pair(t)
 	sent, keys := &recorder{Conn: below}, new(peertest.Buffer)
-	config := &tls.Config{InsecureSkipVerify: true, KeyLogWriter: keys}
+	verified := false
+	config := &tls.Config{InsecureSkipVerify: true, KeyLogWriter: keys,
+		VerifyConnection: func(tls.ConnectionState) error { verified = true; return nil }}
 	client := tls.Client(KeyUpdate(sent, config), config)
 	got := make(chan string, 1)
 	go func() {
@@ -95,6 +97,9 @@ func TestKeyUpdate(t *testing.T) {
 		}
 	}
 	client.Close()
+	if !verified {
+		t.Error("the client's own VerifyConnection was not called")
+	}
 	if text := <-got; text != "one"+strings.Repeat("two", 10_000)+"three" {
 		t.Errorf("the server has read %d bytes", len(text))
 	}
@@ -180,10 +185,12 @@ func TestClientWithoutTLS(t *testing.T) {
 	}
 }
 
-// What a server says in place of a ServerHello, after its client has spoken.
+// What a server says in place of a ServerHello, after its client has spoken: on
+// this connection one cannot write before the other reads.
 func TestServerWithoutTLS(t *testing.T) {
 	for fault, want := range map[NotTLS]string{PlainHTTP: badRequest, Garbage: garbage, Silence: "", HangUp: ""} {
-		client, server := pair(t)
+		client, server := net.Pipe()
+		_ = client.SetDeadline(time.Now().Add(5 * time.Second))
 		ended := make(chan error, 1)
 		go func() {
 			config := &tls.Config{Certificates: []tls.Certificate{newCertificate(t, "server")}}
@@ -193,8 +200,9 @@ func TestServerWithoutTLS(t *testing.T) {
 		if _, err := io.WriteString(client, "\x16\x03\x01\x00\x00"); err != nil {
 			t.Fatal(err)
 		}
-		_ = client.(*net.TCPConn).CloseWrite()
-		said, _ := io.ReadAll(client)
+		said := make([]byte, len(want))
+		_, _ = io.ReadFull(client, said)
+		client.Close()
 		var own *verdict.FaultError
 		if err := <-ended; !errors.As(err, &own) || string(said) != want {
 			t.Errorf("%s: the server says %q, and its handshake ends with %v", fault, said, err)
