@@ -20,6 +20,7 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // startNginx runs nginx with a server that asks for certificates of client-ca,
@@ -118,11 +119,11 @@ func tryRefusals(t *testing.T, dir, addr string) {
 			"client":  "",
 		} {
 			x := callAs(t, dir, addr, func(s *Settings) { s.Certificate, s.Version = certificate, version })
-			code, status := RefusedInHTTP, 400
+			code, status := verdict.RefusedInHTTP, 400
 			if want == "" {
 				code, status = "", 200
 			}
-			if x.Outcome != Accepted || x.Code != code || x.Reason != want || x.HTTP == nil || x.HTTP.Status != status {
+			if x.Outcome != verdict.Accepted || x.Code != code || x.Reason != want || x.HTTP == nil || x.HTTP.Status != status {
 				t.Errorf("%s, certificate %q: %+v, %+v", tls.VersionName(version), certificate, x.Verdict, x.HTTP)
 			}
 		}
@@ -133,7 +134,7 @@ func tryRefusals(t *testing.T, dir, addr string) {
 func TestOwnFaultAgainstForeignServer(t *testing.T) {
 	addr := startNginx(t, newPKI(t))
 	dir := newPKI(t)
-	for instead, want := range map[fault.NotTLS]Code{fault.PlainHTTP: NotTLS, fault.Garbage: NotTLS, fault.HangUp: Closed, fault.Silence: TooSlow} {
+	for instead, want := range map[fault.NotTLS]verdict.Code{fault.PlainHTTP: verdict.SpokeNoTLS, fault.Garbage: verdict.SpokeNoTLS, fault.HangUp: verdict.Closed, fault.Silence: verdict.TooSlow} {
 		x := callAs(t, dir, addr, func(s *Settings) { s.Wrap, s.Timeout = instead.Client, 300*time.Millisecond })
 		if x.Code != want || !strings.HasPrefix(x.Reason, "the client ") || instead != fault.HangUp && x.TLS != (TLS{}) {
 			t.Errorf("%s: %+v", instead, x.Verdict)
@@ -146,9 +147,9 @@ func TestWithheldCertificate(t *testing.T) {
 	dir := newPKI(t)
 	addr, told := serve(t, dir)
 	for certificate, want := range map[string]struct {
-		code  Code
+		code  verdict.Code
 		shown string
-	}{"client": {"", "CN=client"}, "server": {NoClientCertificate, ""}} {
+	}{"client": {"", "CN=client"}, "server": {verdict.NoClientCertificate, ""}} {
 		x := callAs(t, dir, addr, func(s *Settings) { s.Certificate, s.Wrap = certificate, fault.Withhold })
 		if x.Code != want.code || x.Client.Certificate != want.shown {
 			t.Errorf("%s: %+v, %+v", certificate, x.Verdict, x.Client)
@@ -167,7 +168,7 @@ func TestClientsThatGoAway(t *testing.T) {
 		return next(t, told)
 	}
 	browser := visit(quitsAfterHello{dial(t, addr)})
-	if browser.Code != Closed || !strings.Contains(browser.Reason, "as a browser does that fetches its certificate first") {
+	if browser.Code != verdict.Closed || !strings.Contains(browser.Reason, "as a browser does that fetches its certificate first") {
 		t.Errorf("%+v", browser.Verdict)
 	}
 
@@ -185,7 +186,7 @@ func TestClientsThatGoAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	if x := next(t, told); x.Outcome != Accepted || !strings.Contains(x.Reason, "closed without a request") || x.Code != "" {
+	if x := next(t, told); x.Outcome != verdict.Accepted || !strings.Contains(x.Reason, "closed without a request") || x.Code != "" {
 		t.Errorf("%+v", x.Verdict)
 	}
 }
@@ -217,7 +218,7 @@ func TestNoCertificateForForeignServer(t *testing.T) {
 	} {
 		for _, alert := range alerts {
 			addr := startRefusing(t, dir, alert)
-			for certificate, want := range map[string]Code{"": NoClientCertificate, "client": RefusedByCertificate} {
+			for certificate, want := range map[string]verdict.Code{"": verdict.NoClientCertificate, "client": verdict.RefusedByCertificate} {
 				if certificate != "" && alert != "bad_certificate" {
 					continue
 				}

@@ -17,6 +17,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // newPKI makes the certificates of the default manifest and returns their folder.
@@ -109,7 +110,7 @@ func TestSilentConnectionHoldsNobodyUp(t *testing.T) {
 	if _, err := newClient(t, dir, addr).Call(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if x := next(t, told); x.Outcome != Accepted {
+	if x := next(t, told); x.Outcome != verdict.Accepted {
 		t.Errorf("%+v", x)
 	}
 }
@@ -282,14 +283,14 @@ func (j *Journal) hasBoth() bool {
 func TestNothingIsAgreedOnBeforeServerHello(t *testing.T) {
 	dir := newPKI(t)
 	addr, told := serve(t, dir)
-	for code, set := range map[Code]func(*Settings){
-		NoCommonALPN:        func(s *Settings) { s.ALPN = []string{"smtp"} },
-		NoCommonCipherSuite: func(s *Settings) { s.Wrap, s.Version = fault.Offer([]uint16{0xc0ac}), tls.VersionTLS12 },
+	for code, set := range map[verdict.Code]func(*Settings){
+		verdict.NoCommonALPN:        func(s *Settings) { s.ALPN = []string{"smtp"} },
+		verdict.NoCommonCipherSuite: func(s *Settings) { s.Wrap, s.Version = fault.Offer([]uint16{0xc0ac}), tls.VersionTLS12 },
 	} {
 		callAs(t, dir, addr, set)
 		x := next(t, told)
 		x.TLS.ServerName = "" // is the client's alone
-		if x.Code != code || x.TLS != (TLS{}) || x.Server.State != StateConnected || x.Server.Certificate != "" {
+		if x.Code != code || x.TLS != (TLS{}) || x.Server.State != verdict.StateConnected || x.Server.Certificate != "" {
 			t.Errorf("%+v", x)
 		}
 	}

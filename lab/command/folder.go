@@ -15,9 +15,9 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/scenario"
-	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
 // folder is the folder that a command works in.
@@ -182,12 +182,12 @@ type trusts struct{ server, client, also lab.Credentials }
 
 // trustOf is what chains are checked under: the CAs and CRLs in the folder of a
 // PKI, none where there is no PKI.
-func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
+func trustOf(certs string, by trusts) (*chain.Trust, error) {
 	names, err := certgen.Names(certs)
 	if err != nil {
 		return nil, err
 	}
-	trust := &tlsdecrypt.Trust{ServerTrusts: authorities(by.server), ClientTrusts: authorities(by.client), CRLs: certgen.LoadCRLs(certs)}
+	trust := &chain.Trust{ServerTrusts: authorities(by.server), ClientTrusts: authorities(by.client), CRLs: certgen.LoadCRLs(certs)}
 	for _, o := range []lab.Credentials{by.server, by.client, by.also} {
 		if !certfile.IsFile(o.Trust) {
 			continue // the folder has it
@@ -195,7 +195,7 @@ func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 		certificates, _ := o.LoadChain(o.Trust)
 		for _, ca := range certificates {
 			if ca.IsCA {
-				trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: ca.Subject.String(), Certificate: ca})
+				trust.CAs = append(trust.CAs, chain.NamedCA{Name: ca.Subject.String(), Certificate: ca})
 			}
 		}
 	}
@@ -204,7 +204,7 @@ func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 		if err != nil || !certificates[0].IsCA { // a certificate of somebody else's, for one
 			continue
 		}
-		trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: name, Certificate: certificates[0]})
+		trust.CAs = append(trust.CAs, chain.NamedCA{Name: name, Certificate: certificates[0]})
 	}
 	return trust, nil
 }

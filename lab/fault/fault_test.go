@@ -175,8 +175,8 @@ func TestClientWithoutTLS(t *testing.T) {
 		}()
 		config := &tls.Config{ServerName: "example"}
 		err := tls.Client(fault.Client(client, config), config).Handshake()
-		var own *verdict.FaultError
-		if !errors.As(err, &own) || own.Did != want.did || own.Quit != want.quits || own.Code == "" || own.Reason == "" {
+		var own verdict.Misbehaviour
+		if !errors.As(err, &own) || own.Error() != want.did || own.HungUp() != want.quits {
 			t.Errorf("%s: the handshake ends with %+v", fault, err)
 		}
 		if got := <-said; !strings.HasPrefix(got, want.says) || want.says == "" && got != "" {
@@ -203,7 +203,7 @@ func TestServerWithoutTLS(t *testing.T) {
 		said := make([]byte, len(want))
 		_, _ = io.ReadFull(client, said)
 		client.Close()
-		var own *verdict.FaultError
+		var own verdict.Misbehaviour
 		if err := <-ended; !errors.As(err, &own) || string(said) != want {
 			t.Errorf("%s: the server says %q, and its handshake ends with %v", fault, said, err)
 		}

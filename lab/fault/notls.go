@@ -6,12 +6,13 @@ import (
 	"net"
 	"strings"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/verdict"
 )
 
 // NotTLS is what a side speaks in place of TLS. The handshake of that side ends
-// with a *verdict.FaultError.
+// with a *NotTLSError.
 type NotTLS string
 
 // What can be spoken.
@@ -21,6 +22,41 @@ const (
 	Silence   NotTLS = "silence" // nothing, on an open connection
 	HangUp    NotTLS = "hang-up" // TLS until the other side answers, then the end
 )
+
+// NotTLSError is how the handshake ends for a side that did not speak TLS. It is
+// a verdict.Misbehaviour.
+type NotTLSError struct {
+	Spoke  NotTLS
+	Answer string // the first line that came back, if it was plain HTTP
+}
+
+func (e *NotTLSError) Error() string {
+	text := map[NotTLS]string{
+		PlainHTTP: "sent plain HTTP", Garbage: "sent bytes that are not TLS",
+		Silence: "said nothing", HangUp: "hung up during the handshake",
+	}[e.Spoke]
+	if e.Answer != "" {
+		text += "; the answer was " + e.Answer
+	}
+	return text
+}
+
+// Why returns why the exchange of a side that did so ended.
+func (e *NotTLSError) Why(side endpoint.Side) (verdict.Code, string) {
+	who := "the " + side.String()
+	switch e.Spoke {
+	case PlainHTTP:
+		return verdict.SpokeNoTLS, who + " did not speak TLS, but plain HTTP"
+	case Garbage:
+		return verdict.SpokeNoTLS, who + " did not speak TLS"
+	case Silence:
+		return verdict.TooSlow, who + " was silent for too long"
+	}
+	return verdict.Closed, who + " closed the connection during the handshake, without an alert"
+}
+
+// HungUp reports whether this side ended the exchange.
+func (e *NotTLSError) HungUp() bool { return e.Spoke == HangUp }
 
 // garbage begins with a type that no TLS record has (RFC 8446 section 5.1).
 const garbage = "\x00\x01\x02\x03 this is not TLS, nor anything else that a server knows\r\n"
@@ -80,25 +116,7 @@ func (s *speaker) Read([]byte) (int, error) {
 		_, _ = io.WriteString(s.Conn, s.says)
 	}
 	answer, _ := io.ReadAll(io.LimitReader(s.Conn, maxAnswer))
-	err := s.fault.err()
-	if line := firstLine(answer); line != "" {
-		err.Did += "; the answer was " + line
-	}
-	return 0, err
-}
-
-// err is how an exchange ends for the side that has the fault.
-func (n NotTLS) err() *verdict.FaultError {
-	switch n {
-	case PlainHTTP:
-		return &verdict.FaultError{Did: "sent plain HTTP", Code: "not_tls", Reason: "did not speak TLS, but plain HTTP"}
-	case Garbage:
-		return &verdict.FaultError{Did: "sent bytes that are not TLS", Code: "not_tls", Reason: "did not speak TLS"}
-	case Silence:
-		return &verdict.FaultError{Did: "said nothing", Code: "too_slow", Reason: "was silent for too long"}
-	}
-	return &verdict.FaultError{Did: "hung up during the handshake", Code: "closed", Quit: true,
-		Reason: "closed the connection during the handshake, without an alert"}
+	return 0, &NotTLSError{Spoke: s.fault, Answer: firstLine(answer)}
 }
 
 // firstLine returns the first line of a response in plain HTTP, "" of any other
@@ -118,7 +136,7 @@ func (h hangUp) Read(b []byte) (int, error) {
 	if _, err := h.Conn.Read(b); err != nil {
 		return 0, err
 	}
-	return 0, HangUp.err()
+	return 0, &NotTLSError{Spoke: HangUp}
 }
 
 // Write drops the alert that crypto/tls sends about the end.

@@ -19,6 +19,7 @@ import (
 	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // Parse reads a scenario: its first YAML document is the lesson, all others are
@@ -131,10 +132,10 @@ func (s *Scenario) readExpectation(r reader, version uint16) setter {
 
 // fields are those of a verdict.
 func (e *Expectation) fields(r reader) map[string]setter {
-	learns := map[string]lab.Learned{"handshake": lab.LearnedInHandshake, "first read": lab.LearnedAtFirstRead}
+	learns := map[string]verdict.Learned{"handshake": verdict.LearnedInHandshake, "first read": verdict.LearnedAtFirstRead}
 	return map[string]setter{
 		"rejected_by": choice(r, &e.RejectedBy, map[string]endpoint.Side{"server": endpoint.Server, "client": endpoint.Client}), "alert": choice(r, &e.Alert, alerts()),
-		"code": choice(r, &e.Code, named(lab.Codes()...)), "status": r.between(&e.Status, 100, 599), "resumed": r.boolean(&e.Resumed),
+		"code": choice(r, &e.Code, named(verdict.Codes()...)), "status": r.between(&e.Status, 100, 599), "resumed": r.boolean(&e.Resumed),
 		"server_learns": choice(r, &e.ServerLearns, learns), "client_learns": choice(r, &e.ClientLearns, learns),
 		"cipher_suite": r.text(&e.CipherSuite), "group": r.text(&e.Group), "alpn": r.text(&e.ALPN), "server": r.text(&e.Server),
 	}

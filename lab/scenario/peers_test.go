@@ -18,8 +18,10 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 var update = flag.Bool("update", false, "write ALERTS.md anew")
@@ -256,7 +258,7 @@ func verdictOf(t *testing.T, journal *lab.Journal, told chan *lab.Exchange) stri
 	select {
 	case x := <-told:
 		switch {
-		case x.Outcome == lab.Accepted:
+		case x.Outcome == verdict.Accepted:
 			return "accepted"
 		case x.Alert == nil:
 			return noHandshake // it connects, and then finds its own key too weak
@@ -448,7 +450,7 @@ func TestRevocationReachesSessionsOfOpenSSL(t *testing.T) {
 			t.Fatal(err)
 		}
 		second := call("-sess_in")
-		if first.Outcome != lab.Accepted || first.TLS.Resumed || second.Code != lab.Revoked || !second.TLS.Resumed {
+		if first.Outcome != verdict.Accepted || first.TLS.Resumed || second.Code != chain.Revoked || !second.TLS.Resumed {
 			t.Errorf("%s: %+v, then %+v", tls.VersionName(version), first.Verdict, second.Verdict)
 		}
 		stop()

@@ -25,6 +25,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/fault"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 //go:embed scenarios/*.yaml
@@ -104,9 +105,9 @@ type Then struct {
 type Expectation struct {
 	RejectedBy   endpoint.Side // "": accepted
 	Alert        string        // its name; "": none
-	Code         lab.Code
-	ServerLearns lab.Learned
-	ClientLearns lab.Learned
+	Code         verdict.Code
+	ServerLearns verdict.Learned
+	ClientLearns verdict.Learned
 	Status       int // of HTTP; 0 of an exchange that is accepted: 200
 	CipherSuite  string
 	Group        string
