@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/verdict"
@@ -70,11 +71,11 @@ func callAs(t *testing.T, dir, addr string, change func(*Settings)) *Exchange {
 // expiredClient makes, in dir, a certificate of client-ca that has expired.
 func expiredClient(t *testing.T, dir string) {
 	t.Helper()
-	base, err := certgen.ReadDocuments("certs.yaml", must(os.ReadFile(filepath.Join("..", "certs.yaml"))))
+	base, err := yamldoc.Read("certs.yaml", must(os.ReadFile(filepath.Join("..", "certs.yaml"))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	more, err := certgen.ReadDocuments("more.yaml", []byte("subject: CN=expired\nissuer: CN=client-ca\nnot_before: 2020-01-01T00:00:00Z\nnot_after: 2021-01-01T00:00:00Z\n"))
+	more, err := yamldoc.Read("more.yaml", []byte("subject: CN=expired\nissuer: CN=client-ca\nnot_before: 2020-01-01T00:00:00Z\nnot_after: 2021-01-01T00:00:00Z\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/atomicfile"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/chain"
@@ -94,7 +94,7 @@ func (p *Program) writeManifest(f folder) error {
 	if err := os.MkdirAll(string(f), 0o755); err != nil {
 		return err
 	}
-	err := certgen.WriteNew(f.manifest(), p.Manifest, 0o644)
+	err := atomicfile.WriteNew(f.manifest(), p.Manifest, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
@@ -153,16 +153,12 @@ func (p *Program) sayKept(folder string) {
 	}
 }
 
-// certsOf is the folder of the PKI that a capture was made with: that of the
-// scenario by whose name it goes, or else the one of every day, or f itself
-// where that is a PKI.
+// certsOf guesses the PKI of a capture: for SCENARIO-tls12.pcapng the folder
+// certs/scenarios/SCENARIO, if it is there; otherwise certs; and f itself if it
+// is a PKI without certs.
 func (f folder) certsOf(capture string) string {
-	name := filepath.Base(capture)
-	for _, end := range []string{"-tls12.pcapng", "-tls13.pcapng"} {
-		certs := filepath.Join(f.certs(), "scenarios", strings.TrimSuffix(name, end))
-		if strings.HasSuffix(name, end) && isDirectory(certs) {
-			return certs
-		}
+	if certs := scenario.CertsOf(f.certs(), capture); certs != "" && isDirectory(certs) {
+		return certs
 	}
 	if !isDirectory(f.certs()) && certgen.IsPKI(string(f)) {
 		return string(f)

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
-	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/atomicfile"
 )
 
 // echPEM is the type of the PEM block that holds an ECHConfigList.
@@ -49,7 +49,7 @@ func LoadECH(file, publicName string) (*ECH, error) {
 		if text, err = newECH(publicName); err != nil {
 			return nil, err
 		}
-		if err := certgen.WriteNew(file, text, 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := atomicfile.WriteNew(file, text, 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 		text, err = os.ReadFile(file) // perhaps another process's

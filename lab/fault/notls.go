@@ -58,7 +58,7 @@ func (e *NotTLSError) Why(side endpoint.Side) (verdict.Code, string) {
 // HungUp reports whether this side ended the exchange.
 func (e *NotTLSError) HungUp() bool { return e.Spoke == HangUp }
 
-// garbage begins with a type that no TLS record has (RFC 8446 section 5.1).
+// garbage begins with a type that no TLS record has (RFC 9846 section 5.1).
 const garbage = "\x00\x01\x02\x03 this is not TLS, nor anything else that a server knows\r\n"
 
 // badRequest is how a server answers a ClientHello that it takes for HTTP.

@@ -1,9 +1,3 @@
-// Package scenario holds the lessons of the lab: one YAML document for each way
-// that mutual TLS works or fails, and what runs them.
-//
-// A scenario says which certificates there are besides the default ones, what
-// each side does, and the verdict expected of TLS 1.2 and of TLS 1.3. Its
-// fields are explained in the README.
 package scenario
 
 import (
@@ -16,12 +10,12 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/spell"
+	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/fault"
@@ -40,7 +34,7 @@ type Scenario struct {
 	Teaches string
 	Reason  string              // why it ends as it does
 	Fix     string              // what to change; empty where nothing is wrong
-	RFC     string              // where it is laid down
+	RFC     string              // the sections that it is about
 	OpenSSL string              // what OpenSSL does differently; empty for nothing
 	Says    map[string][]string // messages, by the program that prints them; Go's are the lab's own
 
@@ -151,7 +145,7 @@ func All() ([]*Scenario, error) {
 }
 
 // Find returns the built-in scenario of that name, or reads a file if name has
-// a dot or a slash in it. Errors are *UnknownError, *certgen.ManifestError or
+// a dot or a slash in it. Errors are *UnknownError, *yamldoc.Error or
 // *fs.PathError.
 func Find(name string) (*Scenario, error) {
 	if strings.ContainsAny(name, `./\`) {
@@ -163,7 +157,7 @@ func Find(name string) (*Scenario, error) {
 	}
 	text, err := embedded.ReadFile("scenarios/" + name + ".yaml")
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &UnknownError{Name: name, Nearest: certgen.Nearest(name, names())}
+		return nil, &UnknownError{Name: name, Nearest: spell.Nearest(name, names())}
 	}
 	if err != nil {
 		return nil, err
@@ -171,20 +165,18 @@ func Find(name string) (*Scenario, error) {
 	return Parse(name+".yaml", text)
 }
 
-// maxDocument is the size in bytes beyond which a file is not read on; Parse
-// refuses one that long.
-const maxDocument = 16<<20 + 1
-
+// readDocument reads a file. Of one that is too large it reads enough for Parse
+// to refuse it.
 func readDocument(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxDocument))
+	return io.ReadAll(io.LimitReader(f, yamldoc.MaxSize+1))
 }
 
-// names are those of the built-in scenarios.
+// names returns the names of the built-in scenarios.
 func names() []string {
 	files, _ := fs.Glob(embedded, "scenarios/*.yaml") // the pattern is good
 	for i, file := range files {
@@ -196,20 +188,4 @@ func names() []string {
 // Versions returns the versions that the scenario has an expectation for.
 func (s *Scenario) Versions() []uint16 {
 	return slices.DeleteFunc(slices.Clone(Versions), func(v uint16) bool { _, ok := s.Expect[v]; return !ok })
-}
-
-// Folder is the one in that of the PKI that holds the scenarios' certificates.
-const Folder = "scenarios"
-
-// Certs is the folder of the scenario's certificates below that of the PKI.
-func (s *Scenario) Certs(certs string) string { return filepath.Join(certs, Folder, s.Name) }
-
-// Capture is the file of a run's recording in the folder dir.
-func (s *Scenario) Capture(dir string, version uint16) string {
-	return filepath.Join(dir, "captures", s.Name+"-"+shortVersion(version)+".pcapng")
-}
-
-// shortVersion is "tls12" for TLS 1.2.
-func shortVersion(v uint16) string {
-	return strings.ToLower(strings.NewReplacer(" ", "", ".", "").Replace(tls.VersionName(v)))
 }

@@ -133,11 +133,11 @@ type stream struct {
 	types  []string                   // of the handshake messages, in order
 }
 
-// onTheWire are the handshake messages (RFC 8446 section 4) by which a scenario
+// onTheWire are the handshake messages (RFC 9846 section 4) by which a scenario
 // can be told on the wire: in its last exchange they stand in this order, with
 // others between them or not.
 var onTheWire = map[string]string{
-	"mtls-tls12":                "1,2,11,12,13,14,11,16,15", // 4 and 20 are encrypted, or not told
+	"mtls-tls12":                "1,2,11,12,13,14,11,16,15", // 20 is encrypted
 	"mtls-tls13":                "1,2,8,13,11,15,20,11,15,20",
 	"no-client-cert-tls13":      "1,2,8,13,11,15,20,11,20",
 	"hello-retry-request-tls13": "1,2,1,2,8",
@@ -278,7 +278,7 @@ func TestBasePKIIsLeftAlone(t *testing.T) {
 	}
 }
 
-// Why the client rejects is told in the capture too, although it is the
+// Why the client rejects is in the capture too, although it is the
 // server's end that is recorded.
 func TestCommentHasTheReason(t *testing.T) {
 	s, err := Find("wrong-host")
@@ -370,7 +370,8 @@ func TestRotationShowsTheNewCertificate(t *testing.T) {
 	}
 }
 
-// What a server can speak in place of TLS. The catalogue has clients for the rest.
+// What a server can speak in place of TLS. The catalogue has clients for the
+// rest.
 func TestServersWithoutTLS(t *testing.T) {
 	for instead, want := range map[string]Expectation{
 		"http":    {RejectedBy: endpoint.Client, Code: verdict.SpokeNoTLS},
@@ -393,7 +394,7 @@ func TestServersWithoutTLS(t *testing.T) {
 	}
 }
 
-// A run that does not end as the document says is told apart.
+// A run that does not end as the document says is reported.
 func TestUnexpected(t *testing.T) {
 	s, err := Find("mtls")
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 // TrafficKeys protect the records that one side of a TLS 1.3 connection sends
-// under one traffic secret (RFC 8446 5.2). They count the records, from 0, and
+// under one traffic secret (RFC 9846 section 5.2). They count the records, from 0, and
 // are for one goroutine.
 type TrafficKeys struct {
 	suite      tlswire.CipherSuite
@@ -15,7 +15,7 @@ type TrafficKeys struct {
 	scratch    [12]byte // a nonce
 }
 
-// NewTrafficKeys derives the keys of a traffic secret (RFC 8446 7.3).
+// NewTrafficKeys derives the keys of a traffic secret (RFC 9846 section 7.3).
 func NewTrafficKeys(suite tlswire.CipherSuite, secret []byte) (*TrafficKeys, error) {
 	p, err := newTLS13(suite, secret, Key{Secret: "traffic secret"})
 	if err != nil {
@@ -24,7 +24,7 @@ func NewTrafficKeys(suite tlswire.CipherSuite, secret []byte) (*TrafficKeys, err
 	return &TrafficKeys{suite: suite, protection: p}, nil
 }
 
-// Next returns the keys after a KeyUpdate (RFC 8446 7.2).
+// Next returns the keys after a KeyUpdate (RFC 9846 section 7.2).
 func (k *TrafficKeys) Next() (*TrafficKeys, error) {
 	return NewTrafficKeys(k.suite, nextTrafficSecret(hashOf(k.suite.Info()), k.protection.secret))
 }
