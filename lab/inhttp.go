@@ -23,7 +23,7 @@ var errNoCertificate = errors.New("tls: client didn't provide a certificate")
 // good, and answers those of others with 400.
 func refuseInHTTP(judge func(c *serverConn, state tls.ConnectionState) error, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := r.Context().Value(connKey{}).(*tls.Conn).NetConn().(*serverConn)
+		c := serverConnOf(r.Context().Value(connKey{}).(*tls.Conn))
 		err := judge(c, *r.TLS)
 		switch {
 		case err == nil:

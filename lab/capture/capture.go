@@ -157,11 +157,7 @@ func Create(name string, o Options) (*Writer, error) {
 	return w, nil
 }
 
-// NewWriter begins a recording on f and writes its headers. Closing the Writer closes f.
-func NewWriter(f io.WriteCloser, o Options) (*Writer, error) {
-	return newWriter(f, "capture", o)
-}
-
+// newWriter begins a recording on f, which goes by name, and writes its headers. Closing the Writer closes f.
 func newWriter(f io.WriteCloser, name string, o Options) (*Writer, error) {
 	out, err := newOutput(f, name, o.Limit, o.Notice)
 	if err != nil {

@@ -85,7 +85,7 @@ func (p *Program) explain(c *cli.Context) error {
 	}
 	defer bar.stop()
 	dissector := tlsdecrypt.New(tlsdecrypt.Options{Secrets: secrets, RSAKeys: rsaKeys, Done: gallery.add})
-	spread := wiretap.NewSpread(dissector, runtime.GOMAXPROCS(0))
+	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
 	read := make(chan error, 1)
 	go func() {
 		read <- capture.Read(in, capture.ReadOptions{

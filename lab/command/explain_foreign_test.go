@@ -23,7 +23,6 @@ import (
 // foreignDir has captures of connections between programs that are not ours.
 var foreignDir = filepath.Join("..", "verdict", "testdata", "foreign")
 
-
 // foreignCapture is an entry of expect.yaml, which says what its fields mean.
 type foreignCapture struct {
 	Capture     string

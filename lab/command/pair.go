@@ -317,7 +317,7 @@ func (a *pair) serve(ctx context.Context, l net.Listener, o lab.Credentials) (s 
 	}
 	if a.blind {
 		a.sayBlindReachable(s.Addr())
-	} else if a.scenario == nil || a.scenario.Server.Instead == "" {
+	} else if a.scenario == nil || a.scenario.Server.NotTLS == "" {
 		a.sayReachable(s.Addr(), settings.Trust)
 	}
 	if a.capture != nil {

@@ -189,9 +189,8 @@ func (p *Program) sayBrowser(b *browser.Browser, o browser.Options, certificate 
 // errCaptureOnTerminal is a capture on a stdout that a person reads.
 var errCaptureOnTerminal = errors.New("--capture - writes the capture to stdout, which is a terminal")
 
-// wiresharkPort is a port that Wireshark takes for TLS by itself, as it does 443.
-// Others need -d.
-const wiresharkPort = "8443"
+// wiresharkPort needs no -d in Wireshark; others do.
+var wiresharkPort = strconv.Itoa(capture.WiresharkPort)
 
 // portOf is the port of a TCP address.
 func portOf(addr net.Addr) string { return strconv.Itoa(addr.(*net.TCPAddr).Port) }
@@ -247,7 +246,7 @@ func (a *pair) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 		how = text.Counted(count, "call")
 	}
 	where := typedURL(addr)
-	if a.scenario != nil && a.scenario.Server.Instead != "" {
+	if a.scenario != nil && a.scenario.Server.NotTLS != "" {
 		where = addr.String()
 	}
 	a.say("server and client on %s: %s", where, how)

@@ -5,8 +5,8 @@ import (
 	"net"
 	"strings"
 
-	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/scenario"
 )
 
@@ -59,10 +59,10 @@ func (a *pair) sayOtherPart(own endpoint.Side, port string) {
 	}
 }
 
-// instead is what a server of a scenario does in place of TLS.
-var instead = map[lab.Instead]string{
-	lab.InsteadHTTP: "speaks plain HTTP and no TLS", lab.InsteadGarbage: "sends bytes that are no TLS",
-	lab.InsteadSilence: "says nothing", lab.InsteadHangUp: "hangs up in mid-handshake",
+// notTLS is what a server of a scenario does in place of TLS.
+var notTLS = map[fault.NotTLS]string{
+	fault.PlainHTTP: "speaks plain HTTP and no TLS", fault.Garbage: "sends bytes that are no TLS",
+	fault.Silence: "says nothing", fault.HangUp: "hangs up in mid-handshake",
 }
 
 // sayScenarioServer tells what the server of a scenario does.
@@ -71,7 +71,7 @@ func (a *pair) sayScenarioServer(addr net.Addr, count int) {
 		a.say("server on %s, %s", typedURL(addr), untilWhen(count))
 		return
 	}
-	if does := instead[a.scenario.Server.Instead]; does != "" {
+	if does := notTLS[a.scenario.Server.NotTLS]; does != "" {
 		a.say("server on %s %s, %s", addr, does, untilWhen(count))
 	} else {
 		a.say("server on %s does as in the scenario, %s", typedURL(addr), untilWhen(count))

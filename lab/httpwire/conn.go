@@ -50,7 +50,7 @@ func New(alpn string) *Conn {
 // heads they complete. The messages stay the caller's; their Body goes on
 // growing with later writes. Bytes that cannot be HTTP are an error, which is
 // returned once: what follows is passed over, as it is after an Upgrade or a
-// CONNECT (RFC 9110 7.8, 9.3.6), see Passed.
+// CONNECT (RFC 9110 7.8, 9.3.6).
 func (c *Conn) Write(fromServer bool, b []byte) ([]*Message, error) {
 	if c.passed || len(b) == 0 {
 		return nil, nil
@@ -76,9 +76,6 @@ func (c *Conn) Frames() []string {
 	c.frames = nil
 	return frames
 }
-
-// Passed tells whether bytes are passed over unread, because they are not HTTP.
-func (c *Conn) Passed() bool { return c.passed }
 
 func (c *Conn) add(m *Message) { c.heads = append(c.heads, m) }
 

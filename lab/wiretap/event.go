@@ -26,7 +26,7 @@ const (
 	HalfClose             // From sends no more: its FIN
 	Reset                 // From aborted the connection: its RST
 	Close                 // From, the tapped side, closed its socket; its FIN too, unless it has sent FIN or RST before
-	Gap                   // Missing bytes that From sent were not seen; said by readers of capture files and by Beside
+	Gap                   // Missing bytes that From sent were not seen; said by readers of capture files and by Async
 	CutOff                // the rest, and the end, were not seen; said by readers of capture files
 )
 

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// TestSpreadKeepsOrder: connections that are interleaved, some of which never close, are each told whole, in order, and
-// by one goroutine at a time.
-func TestSpreadKeepsOrder(t *testing.T) {
+// TestParallelKeepsOrder: connections that are interleaved, some of which never close, are each handed on whole, in
+// order, and by one goroutine at a time.
+func TestParallelKeepsOrder(t *testing.T) {
 	const connections, messages = 40, 300
 	var mu sync.Mutex
 	got := make(map[int]*strings.Builder)
-	s := NewSpread(sinkFunc(func(open Event) Handler {
+	s := NewParallel(sinkFunc(func(open Event) Handler {
 		told := &strings.Builder{}
 		mu.Lock()
 		got[open.Exchange] = told
@@ -44,7 +44,7 @@ func TestSpreadKeepsOrder(t *testing.T) {
 	}
 	for n := range connections {
 		if got[n].String() != want.String() {
-			t.Errorf("connection %d was told %d bytes, other ones or in another order", n, got[n].Len())
+			t.Errorf("connection %d got %d bytes, other ones or in another order", n, got[n].Len())
 		}
 	}
 }

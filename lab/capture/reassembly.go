@@ -76,7 +76,7 @@ func (c *connection) addWaiting(bytes int) {
 	c.table.waiting += bytes
 }
 
-// advance hands on the waiting segments that have nothing more to wait for.
+// advance hands on every waiting segment that is next.
 func (c *connection) advance() {
 	for !c.ended {
 		switch from := c.ready(); {
@@ -111,8 +111,9 @@ func (c *connection) shift(from int) {
 	c.deliver(&w.segment, from)
 }
 
-// waitedEnough reports whether what the segments wait for will not come. A sender repeats a segment that was lost on its way,
-// perhaps after a whole window of others. One that was acknowledged has only lost its place in the file, if it is there.
+// waitedEnough reports whether the segments that are missing will not come any more. A sender repeats a segment that was
+// lost, perhaps after a whole window of others. A missing segment that was acknowledged can only be out of place in the
+// file, or not in it.
 func (c *connection) waitedEnough() bool {
 	if c.waiting > maxConnectionWaiting || c.table.waiting > maxWaiting {
 		return true
@@ -135,7 +136,7 @@ func (c *connection) isStuck(from int) bool {
 	return len(d.queue) > 0 && d.begun && !before(d.next, d.queue[0].seq)
 }
 
-// force makes a segment wait no longer.
+// force gives up waiting for what the first segment needs.
 func (c *connection) force() {
 	from := c.earliest()
 	switch {
@@ -174,7 +175,7 @@ func (c *connection) missAcknowledged(from int) {
 	c.miss(1-from, until, s.time)
 }
 
-// miss passes over the bytes of a direction that come before until.
+// miss skips the bytes of a direction that come before until, with a Gap.
 func (c *connection) miss(from int, until uint32, at time.Time) {
 	d := &c.directions[from]
 	missing := int64(-1)

@@ -5,20 +5,20 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// crypto/tls logs no secret for a session that TLS 1.2 resumes: it is the master secret of the session's first
-// connection. Wireshark remembers that one by its ticket, but loses it where the server renews the ticket, as crypto/tls
-// always does. So it is remembered here, and logged for the connection that presents the ticket.
+// crypto/tls logs no secret for a session that TLS 1.2 resumes: the master secret is that of the session's first
+// connection. Wireshark finds that one by the ticket, but not if the server has renewed the ticket, as crypto/tls always
+// does. So the recording remembers the master secret of each ticket, and logs it for the connection that presents it.
 
-// session is what the unencrypted part of a TLS 1.2 handshake says of a session ticket (RFC 5077).
+// session is what the unencrypted part of a TLS 1.2 handshake shows of session tickets (RFC 5077).
 type session struct {
 	random  []byte // of ClientHello
-	resumed bool   // the server took presented
+	resumed bool   // the server accepted presented
 	// The ticket in ClientHello and the one in NewSessionTicket, or nil.
 	presented, issued []byte
 }
 
-// readSession reads the messages that each side has sent before its ChangeCipherSpec. It reports false if they are of
-// TLS 1.3, or are not whole.
+// readSession reads the messages that each side has sent before its ChangeCipherSpec. It reports whether they are whole,
+// and of TLS 1.2 or before.
 func readSession(client, server []byte) (session, bool) {
 	var s session
 	var version tlswire.Version
@@ -48,7 +48,7 @@ func readSession(client, server []byte) (session, bool) {
 	return s, whole && s.random != nil
 }
 
-// readMessages hands on the handshake messages in b. It reports false if the last one is not whole.
+// readMessages calls each with the handshake messages in b. It reports whether the last one is whole.
 func readMessages(b []byte, each func(tlswire.Body)) bool {
 	var messages tlswire.HandshakeReader
 	messages.Write(b)
@@ -57,13 +57,13 @@ func readMessages(b []byte, each func(tlswire.Body)) bool {
 		if raw == nil {
 			return err == nil && messages.Pending() == 0
 		}
-		message, _ := tlswire.ParseHandshake(raw, tlswire.Context{}) // what does not parse is nothing to go by
+		message, _ := tlswire.ParseHandshake(raw, tlswire.Context{}) // one that does not parse says nothing of sessions
 		each(message.Body)
 	}
 }
 
-// resume looks at the session when the server has changed to encryption: it logs the secret of a session that is
-// resumed, and remembers it by the ticket that was issued.
+// resume is called when the server begins to encrypt. It logs the master secret of a session that was resumed, and
+// remembers the connection's master secret under the ticket that the server has issued.
 func (f *flow) resume() {
 	client, server := &f.records.Client, &f.records.Server
 	defer client.forget()

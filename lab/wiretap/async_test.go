@@ -10,13 +10,13 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// TestBesideKeepsOrder has many connections at once, each of which must be told whole and in order.
-func TestBesideKeepsOrder(t *testing.T) {
+// TestAsyncKeepsOrder has many connections at once, each of which must be handed on whole and in order.
+func TestAsyncKeepsOrder(t *testing.T) {
 	const connections, messages = 50, 200
 	var mu sync.Mutex
 	got := make(map[int]string)
 	closed := 0
-	b := NewBeside(sinkFunc(func(open Event) Handler {
+	b := NewAsync(sinkFunc(func(open Event) Handler {
 		return func(e Event) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -54,21 +54,21 @@ func TestBesideKeepsOrder(t *testing.T) {
 	}
 }
 
-// TestBesideOpen: a connection that stays open is told of too.
-func TestBesideOpen(t *testing.T) {
+// TestAsyncOpen: the events of a connection that stays open are handed on too.
+func TestAsyncOpen(t *testing.T) {
 	r := &recorder{}
-	b := NewBeside(r)
+	b := NewAsync(r)
 	defer b.Close()
 	b.Open(Event{Kind: Open})(Event{Kind: Data, Data: []byte("hello")})
 	peertest.Eventually(t, "the data of an open connection", func() bool { return len(r.story()) == 2 })
 }
 
-// TestBesideHoldsNobodyUp: a sink that blocks does not block the connections, and what it misses is a Gap.
-func TestBesideHoldsNobodyUp(t *testing.T) {
+// TestAsyncDoesNotBlock: a sink that blocks does not block the connections, and what it misses is a Gap.
+func TestAsyncDoesNotBlock(t *testing.T) {
 	release := make(chan struct{})
 	var data, missing int64
 	var last Event
-	b := NewBeside(sinkFunc(func(Event) Handler {
+	b := NewAsync(sinkFunc(func(Event) Handler {
 		return func(e Event) {
 			<-release
 			data, missing, last = data+int64(len(e.Data)), missing+e.Missing, e
@@ -85,7 +85,7 @@ func TestBesideHoldsNobodyUp(t *testing.T) {
 	}
 	close(release)
 	b.Close()
-	if data > besideAll || data+missing != connections*chunks<<20 {
+	if data > asyncWaiting || data+missing != connections*chunks<<20 {
 		t.Errorf("%d bytes were told and %d were missing, of %d", data, missing, connections*chunks<<20)
 	}
 	if n := b.waiting.Load(); n != 0 {

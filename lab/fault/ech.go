@@ -1,4 +1,4 @@
-package lab
+package fault
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -20,38 +21,56 @@ import (
 // echPEM is the type of the PEM block that holds an ECHConfigList.
 const echPEM = "ECHCONFIG"
 
-// LoadECH reads the keys of a server that speaks Encrypted ClientHello (RFC
-// 9849), and the ECHConfigList for its clients, from a file: a private key and
-// the list, in PEM. A file that is not there is made, with publicName as the
-// name that onlookers see.
-func LoadECH(file, publicName string) ([]tls.EncryptedClientHelloKey, []byte, error) {
+// ECH are the keys of Encrypted ClientHello (RFC 9849) of a server, and the
+// ECHConfigList for its clients.
+type ECH struct {
+	keys []tls.EncryptedClientHelloKey
+	list []byte
+}
+
+// Server has a server accept Encrypted ClientHello.
+func (e *ECH) Server(conn net.Conn, config *tls.Config) net.Conn {
+	config.EncryptedClientHelloKeys = e.keys
+	return conn
+}
+
+// Client has a client send Encrypted ClientHello.
+func (e *ECH) Client(conn net.Conn, config *tls.Config) net.Conn {
+	config.EncryptedClientHelloConfigList = e.list
+	return conn
+}
+
+// LoadECH reads a private key and its ECHConfigList, both in PEM, from a file. A
+// file that is not there is made, with publicName as the name that onlookers
+// see.
+func LoadECH(file, publicName string) (*ECH, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		if text, err = newECH(publicName); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if err := atomicfile.WriteNew(file, text, 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, nil, err
+			return nil, err
 		}
 		text, err = os.ReadFile(file) // perhaps another process's
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	private, rest := pem.Decode(text)
 	list, _ := pem.Decode(rest)
 	if private == nil || list == nil || list.Type != echPEM || len(list.Bytes) < 2 {
-		return nil, nil, fmt.Errorf("%s is not a key and an ECHConfigList in PEM: remove it", file)
+		return nil, fmt.Errorf("%s is not a key and an ECHConfigList in PEM: remove it", file)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(private.Bytes)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	key, ok := parsed.(*ecdh.PrivateKey)
 	if !ok {
-		return nil, nil, fmt.Errorf("%s: the key is not of X25519", file)
+		return nil, fmt.Errorf("%s: the key is not of X25519", file)
 	}
-	return []tls.EncryptedClientHelloKey{{Config: list.Bytes[2:], PrivateKey: key.Bytes(), SendAsRetry: true}}, list.Bytes, nil
+	return &ECH{[]tls.EncryptedClientHelloKey{{Config: list.Bytes[2:], PrivateKey: key.Bytes(), SendAsRetry: true}}, list.Bytes}, nil
 }
 
 // newECH makes a key and an ECHConfigList of one ECHConfig (RFC 9849 section 4).

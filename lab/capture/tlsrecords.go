@@ -40,21 +40,21 @@ type records struct {
 	blind   bool  // clear is not gathered
 }
 
-// forget ends the gathering of messages.
+// forget frees the messages gathered and gathers no more.
 func (r *records) forget() {
 	r.clear.free()
 	r.clear, r.blind = nil, true
 }
 
-// answered says that the other side has answered what came so far in encrypted records, if anything did.
+// answered is called when the other side has answered the encrypted records so far, if there are any.
 func (r *records) answered() {
 	if r.limit == 0 && r.hidden > 0 {
 		r.limit = min(r.hidden+ticketBytes, handshakeBytes)
 	}
 }
 
-// run takes the longest part of p, at least a byte, that is captured whole. If p begins with what may be shortened, and
-// shorten says to, it takes that up to the end of a record and reports true.
+// run consumes the longest part of p, at least a byte, that is captured whole. If shorten is set and p begins with a part
+// that may be shortened, run consumes that part up to the end of its record and returns true.
 func (r *records) run(p []byte, shorten bool) (n int, short bool) {
 	for n < len(p) {
 		ahead := *r
@@ -71,7 +71,7 @@ func (r *records) run(p []byte, shorten bool) (n int, short bool) {
 	return n, false
 }
 
-// step takes a part of p: up to the end of a record at most, and at least a byte. It returns the part's length and
+// step consumes a part of p: at least a byte, and at most up to the end of a record. It returns the part's length and
 // whether it may be shortened.
 func (r *records) step(p []byte) (n int, short bool) {
 	if r.foreign {
@@ -96,7 +96,7 @@ func (r *records) step(p []byte) (n int, short bool) {
 	return n + body, r.short
 }
 
-// begin looks at the header of a record.
+// begin reads the header of a record.
 func (r *records) begin() {
 	kind, length := tlswire.ContentType(r.header[0]), int(binary.BigEndian.Uint16(r.header[3:]))
 	if kind < tlswire.ContentTypeChangeCipherSpec || kind > tlswire.ContentTypeHeartbeat || r.header[1] != 3 || length > tlswire.MaxCiphertextTLS12 {
@@ -113,7 +113,7 @@ func (r *records) begin() {
 	}
 }
 
-// gather keeps a part of a handshake message.
+// gather appends a part of a handshake message to clear.
 func (r *records) gather(p []byte) {
 	if r.clear = r.clear.add(p); len(r.clear.bytes()) > maxClear {
 		r.forget()
