@@ -6,18 +6,19 @@ import (
 	"reflect"
 	"sync/atomic"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Alert is a TLS alert that ended a connection (RFC 8446 section 6).
 type Alert struct {
-	Code    uint8  `json:"code"`
-	Name    string `json:"name"`
-	SentBy  Side   `json:"sent_by"`
-	Arrived *bool  `json:"arrived,omitempty"` // at the other side; nil when that side is another program's
+	Code    uint8         `json:"code"`
+	Name    string        `json:"name"`
+	SentBy  endpoint.Side `json:"sent_by"`
+	Arrived *bool         `json:"arrived,omitempty"` // at the other side; nil when that side is another program's
 }
 
-func newAlert(d tlswire.AlertDescription, sentBy Side) *Alert {
+func newAlert(d tlswire.AlertDescription, sentBy endpoint.Side) *Alert {
 	return &Alert{Code: uint8(d), Name: d.String(), SentBy: sentBy}
 }
 

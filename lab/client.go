@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 const (
@@ -121,7 +123,7 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 		return nil, &DialError{Addr: c.addr, Err: err}
 	}
 	x := &clientExchange{Conn: raw, settings: &c.settings, client: raw.LocalAddr().String(), server: raw.RemoteAddr().String(), own: own.subject("")}
-	if number := x.settings.Journal.begin(ClientSide, x.client, x.server); c.settings.Tap != nil {
+	if number := x.settings.Journal.begin(endpoint.Client, x.client, x.server); c.settings.Tap != nil {
 		x.Conn = c.settings.Tap.Client(raw, number)
 	}
 	response, err := x.run(call, config, c.url)
@@ -222,7 +224,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil, ctx.Err()
 	}
-	view := newHalf(ClientSide, err, state.Version, &x.alerts)
+	view := newHalf(endpoint.Client, err, state.Version, &x.alerts)
 	view.got, view.none = got, x.asked && !x.sentOwn
 	if response != nil {
 		view.inHTTP = x.refusedInHTTP(response)
@@ -235,7 +237,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 func (x *clientExchange) tell(view half, state tls.ConnectionState, response *Response) {
 	err := view.err
 	annotate(x.Conn, func() Verdict { return judge(nil, &view) })
-	x.settings.Journal.end(ClientSide, x.client, x.server, view, func(e *Exchange) {
+	x.settings.Journal.end(endpoint.Client, x.client, x.server, view, func(e *Exchange) {
 		if e.TLS.CipherSuite == "" {
 			e.TLS = describeTLS(state)
 		}

@@ -19,6 +19,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/certgen/revocation"
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // manifest is a PKI whose clients come from an intermediate CA.
@@ -115,7 +116,7 @@ func TestCRLPolicies(t *testing.T) {
 			if x.Code != want {
 				t.Errorf("%s, %s: %q, %s, not %q", c.name, policy, x.Code, x.Reason, want)
 			}
-			if want != "" && (x.Alert == nil || x.Alert.Name != "bad_certificate" || x.RejectedBy != ServerSide) {
+			if want != "" && (x.Alert == nil || x.Alert.Name != "bad_certificate" || x.RejectedBy != endpoint.Server) {
 				t.Errorf("%s, %s: %+v", c.name, policy, x.Verdict)
 			}
 		}
@@ -165,7 +166,7 @@ func TestRevocationReachesResumedSessions(t *testing.T) {
 		time.Sleep(freshness)
 		_, err := client.Call(t.Context())
 		x := next(t, told)
-		if err == nil || x.Code != Revoked || !x.TLS.Resumed || x.RejectedBy != ServerSide {
+		if err == nil || x.Code != Revoked || !x.TLS.Resumed || x.RejectedBy != endpoint.Server {
 			t.Errorf("%s: %v, %+v, resumed %v", tls.VersionName(version), err, x.Verdict, x.TLS.Resumed)
 		}
 		leaf, err := certgen.LoadCertificates(dir, "client")
@@ -189,7 +190,7 @@ func TestRevokedServer(t *testing.T) {
 			Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}},
 			Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}, CRL: policy}, ClientOptions{})
 		_, _ = client.Call(t.Context())
-		if x := next(t, told); x.Code != want || want != "" && x.RejectedBy != ClientSide {
+		if x := next(t, told); x.Code != want || want != "" && x.RejectedBy != endpoint.Client {
 			t.Errorf("%s: %+v", policy, x.Verdict)
 		}
 	}

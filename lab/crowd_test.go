@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -149,7 +150,7 @@ func TestCrowd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if x := next(t, r.told); x.Outcome != Rejected || x.RejectedBy != ServerSide || !strings.Contains(x.Reason, "read too much of clients that are not authenticated") {
+	if x := next(t, r.told); x.Outcome != Rejected || x.RejectedBy != endpoint.Server || !strings.Contains(x.Reason, "read too much of clients that are not authenticated") {
 		t.Errorf("%+v", x.Verdict)
 	}
 	for range 20 {

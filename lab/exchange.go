@@ -8,26 +8,10 @@ import (
 	"fmt"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
-
-// Side is one end of a connection.
-type Side string
-
-// The two ends.
-const (
-	ClientSide Side = "client"
-	ServerSide Side = "server"
-)
-
-// Other returns the opposite end.
-func (s Side) Other() Side {
-	if s == ClientSide {
-		return ServerSide
-	}
-	return ClientSide
-}
 
 // Outcome is how an exchange ended.
 type Outcome string
@@ -66,12 +50,12 @@ type Exchange struct {
 
 // Verdict is what became of an exchange.
 type Verdict struct {
-	Outcome    Outcome `json:"outcome"`
-	RejectedBy Side    `json:"rejected_by,omitempty"`
-	Reason     string  `json:"reason,omitempty"` // why, in one sentence
-	Alert      *Alert  `json:"alert,omitempty"`  // nil when none was sent, or none is known
-	Code       Code    `json:"code,omitempty"`   // why, for programs
-	Fix        string  `json:"fix,omitempty"`    // what to change, in words
+	Outcome    Outcome       `json:"outcome"`
+	RejectedBy endpoint.Side `json:"rejected_by,omitempty"`
+	Reason     string        `json:"reason,omitempty"` // why, in one sentence
+	Alert      *Alert        `json:"alert,omitempty"`  // nil when none was sent, or none is known
+	Code       Code          `json:"code,omitempty"`   // why, for programs
+	Fix        string        `json:"fix,omitempty"`    // what to change, in words
 }
 
 // TLS is what was negotiated. After a failed handshake it holds what was

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -43,8 +44,8 @@ func (e *InsteadError) Error() string {
 }
 
 // reason is why the exchange of a side that did so ended.
-func (e *InsteadError) reason(side Side) reason {
-	who := "the " + string(side)
+func (e *InsteadError) reason(side endpoint.Side) reason {
+	who := "the " + side.String()
 	switch e.Spoke {
 	case InsteadHTTP:
 		return reason{NotTLS, who + " did not speak TLS, but plain HTTP"}
@@ -60,24 +61,24 @@ func (e *InsteadError) reason(side Side) reason {
 var garbage = []byte("\x00\x01\x02\x03 this is not TLS, nor anything else that a server knows\r\n")
 
 // perform speaks on c as side and returns what came of it.
-func (i Instead) perform(ctx context.Context, side Side, c net.Conn, config *tls.Config, host string) error {
+func (i Instead) perform(ctx context.Context, side endpoint.Side, c net.Conn, config *tls.Config, host string) error {
 	switch i {
 	case InsteadHTTP:
-		if side == ServerSide {
+		if side == endpoint.Server {
 			awaitFirst(c)
 			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n400 Bad Request")
 		} else {
 			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: "+host+"\r\n\r\n")
 		}
 	case InsteadGarbage:
-		if side == ServerSide {
+		if side == endpoint.Server {
 			awaitFirst(c)
 		}
 		_, _ = c.Write(garbage)
 	case InsteadHangUp:
 		quitter := &hangUp{Conn: c}
 		conn := tls.Client(quitter, config)
-		if side == ServerSide {
+		if side == endpoint.Server {
 			conn = tls.Server(quitter, config)
 		}
 		_ = conn.HandshakeContext(ctx) // ends with the first answer
@@ -124,11 +125,11 @@ func (h *hangUp) Write(b []byte) (int, error) {
 // speakInstead is run for a client that does not speak TLS.
 func (x *clientExchange) speakInstead(ctx context.Context, config *tls.Config, url *url.URL) error {
 	defer limit(ctx, x.Conn, x.settings.timeout())()
-	err := x.settings.Instead.perform(ctx, ClientSide, x, withSecrets(config, x.Conn), url.Host)
+	err := x.settings.Instead.perform(ctx, endpoint.Client, x, withSecrets(config, x.Conn), url.Host)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()
 	}
-	x.tell(newHalf(ClientSide, err, 0, &x.alerts), tls.ConnectionState{}, nil)
+	x.tell(newHalf(endpoint.Client, err, 0, &x.alerts), tls.ConnectionState{}, nil)
 	return err
 }
 
@@ -167,7 +168,7 @@ func (s *Server) serveInstead(ctx context.Context) error {
 func (c *serverConn) speakInstead(ctx context.Context, what Instead, config *tls.Config, timeout time.Duration) {
 	defer c.member.leave()
 	stop := limit(ctx, c.Conn, timeout)
-	err := what.perform(ctx, ServerSide, c, withSecrets(config, c.Conn), "")
+	err := what.perform(ctx, endpoint.Server, c, withSecrets(config, c.Conn), "")
 	if !stop() { // the lab ends, and this is nobody's verdict
 		c.listener.journal.forget(c.client, c.server)
 		c.Conn.Close()

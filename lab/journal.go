@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -50,8 +51,8 @@ type view struct {
 	half     *half // nil until the side has told what it saw
 }
 
-func (v *views) of(side Side) *view {
-	if side == ClientSide {
+func (v *views) of(side endpoint.Side) *view {
+	if side == endpoint.Client {
 		return &v.client
 	}
 	return &v.server
@@ -66,12 +67,12 @@ func key(clientAddr, serverAddr string) string { return clientAddr + " " + serve
 
 // begin is called when side has connected, before it sends anything, and returns
 // the number of the exchange.
-func (j *Journal) begin(side Side, clientAddr, serverAddr string) int {
+func (j *Journal) begin(side endpoint.Side, clientAddr, serverAddr string) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	k := key(clientAddr, serverAddr)
 	e := j.open[k]
-	if e == nil || e.views.of(side).expected && (side == ClientSide || e.views.server.half != nil) { // an address that is used again
+	if e == nil || e.views.of(side).expected && (side == endpoint.Client || e.views.server.half != nil) { // an address that is used again
 		if e != nil {
 			j.settle(k, e)
 		}
@@ -84,14 +85,14 @@ func (j *Journal) begin(side Side, clientAddr, serverAddr string) int {
 		j.open[k] = e
 	}
 	e.views.of(side).expected = true
-	if j.Paired && side == ClientSide {
+	if j.Paired && side == endpoint.Client {
 		e.views.server.expected = true
 	}
 	return e.Number
 }
 
 // end is called when side knows its verdict. fill adds what it learned.
-func (j *Journal) end(side Side, clientAddr, serverAddr string, h half, fill func(*Exchange)) {
+func (j *Journal) end(side endpoint.Side, clientAddr, serverAddr string, h half, fill func(*Exchange)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	k := key(clientAddr, serverAddr)
@@ -122,7 +123,7 @@ const otherView = 200 * time.Millisecond
 // judge is the verdict as far as it can be known when side has ended. A side
 // that was told of its rejection waits a moment for the other's reason, if that
 // is of the same journal.
-func (j *Journal) judge(side Side, clientAddr, serverAddr string, h half) Verdict {
+func (j *Journal) judge(side endpoint.Side, clientAddr, serverAddr string, h half) Verdict {
 	var v views
 	v.of(side).half = &h
 	j.mu.Lock()

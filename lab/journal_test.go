@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -13,7 +14,7 @@ import (
 // An address that is used again is another exchange, although what was said in
 // the one before is still awaited.
 func TestReusedAddressIsAnotherExchange(t *testing.T) {
-	for _, side := range []Side{ServerSide, ClientSide} {
+	for _, side := range []endpoint.Side{endpoint.Server, endpoint.Client} {
 		told := make(chan *Exchange, 2)
 		j := &Journal{Each: func(x *Exchange) { told <- x }}
 		j.Dissect()
@@ -58,8 +59,8 @@ func stopped(t *testing.T) (j *Journal, told *[]*Exchange, resume func()) {
 // reject has an exchange rejected, in which wire was said.
 func reject(j *Journal, n int, wire *tlsdecrypt.Connection) {
 	client := fmt.Sprintf("127.0.0.1:%d", n)
-	j.begin(ServerSide, client, "127.0.0.1:8443")
-	j.end(ServerSide, client, "127.0.0.1:8443", half{err: fmt.Errorf("no: %s", strings.Repeat("x", 1000)), refused: true},
+	j.begin(endpoint.Server, client, "127.0.0.1:8443")
+	j.end(endpoint.Server, client, "127.0.0.1:8443", half{err: fmt.Errorf("no: %s", strings.Repeat("x", 1000)), refused: true},
 		func(x *Exchange) { x.Wire = wire })
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/peertest"
 )
 
@@ -121,7 +122,7 @@ func TestClientThatHangsUp(t *testing.T) {
 	}
 	c.Close()
 	x := next(t, told)
-	if x.RejectedBy != ClientSide || !strings.Contains(x.Reason, "without an alert") || x.Alert != nil {
+	if x.RejectedBy != endpoint.Client || !strings.Contains(x.Reason, "without an alert") || x.Alert != nil {
 		t.Errorf("%+v", x.Verdict)
 	}
 }
@@ -131,25 +132,25 @@ func TestPairedVerdicts(t *testing.T) {
 	dir := newPKI(t)
 	for name, c := range map[string]struct {
 		server, client func(*Settings)
-		by             Side
+		by             endpoint.Side
 		alert          string
 		reason         string
 	}{
-		"no certificate": {client: func(s *Settings) { s.Certificate = "" }, by: ServerSide,
+		"no certificate": {client: func(s *Settings) { s.Certificate = "" }, by: endpoint.Server,
 			alert: "certificate_required", reason: "the client sent no certificate"},
-		"no certificate in TLS 1.2": {client: func(s *Settings) { s.Certificate = ""; s.Version = tls.VersionTLS12 }, by: ServerSide,
+		"no certificate in TLS 1.2": {client: func(s *Settings) { s.Certificate = ""; s.Version = tls.VersionTLS12 }, by: endpoint.Server,
 			alert: "handshake_failure", reason: "the client sent no certificate"},
-		"client of another CA": {client: func(s *Settings) { s.Certificate = "server" }, by: ServerSide,
+		"client of another CA": {client: func(s *Settings) { s.Certificate = "server" }, by: endpoint.Server,
 			alert: "unknown_ca", reason: "the client's certificate is not signed by a CA that the server trusts: it was issued by CN=server-ca, which was not sent along and which the server does not have"},
-		"wrong usage": {client: func(s *Settings) { s.Certificate = "server" }, server: func(s *Settings) { s.Trust = "server-ca" }, by: ServerSide,
+		"wrong usage": {client: func(s *Settings) { s.Certificate = "server" }, server: func(s *Settings) { s.Trust = "server-ca" }, by: endpoint.Server,
 			alert: "bad_certificate", reason: "the client's certificate is not for authenticating a client (extended key usage)"},
-		"server of another CA": {client: func(s *Settings) { s.Trust = "client-ca" }, by: ClientSide,
+		"server of another CA": {client: func(s *Settings) { s.Trust = "client-ca" }, by: endpoint.Client,
 			alert: "bad_certificate", reason: "the server's certificate is not signed by a CA that the client trusts: it was issued by CN=server-ca, which was not sent along and which the client does not have"},
-		"server of another name": {server: func(s *Settings) { s.Certificate = "client" }, client: func(s *Settings) { s.Trust = "client-ca" }, by: ClientSide,
+		"server of another name": {server: func(s *Settings) { s.Certificate = "client" }, client: func(s *Settings) { s.Trust = "client-ca" }, by: endpoint.Client,
 			alert: "bad_certificate", reason: "the server's certificate is not for localhost: it has no subject alternative name"},
-		"no common version": {server: func(s *Settings) { s.Version = tls.VersionTLS13 }, client: func(s *Settings) { s.Version = tls.VersionTLS12 }, by: ServerSide,
+		"no common version": {server: func(s *Settings) { s.Version = tls.VersionTLS13 }, client: func(s *Settings) { s.Version = tls.VersionTLS12 }, by: endpoint.Server,
 			alert: "protocol_version", reason: "the two sides have no TLS version in common"},
-		"no common HTTP": {client: func(s *Settings) { s.HTTP2 = true }, by: ServerSide,
+		"no common HTTP": {client: func(s *Settings) { s.HTTP2 = true }, by: endpoint.Server,
 			alert: "no_application_protocol", reason: "the two sides have no HTTP version in common"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -59,7 +60,7 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) open(raw net.Conn) *serverConn {
 	c := &serverConn{Conn: raw, listener: l, client: raw.RemoteAddr().String(), server: raw.LocalAddr().String()}
 	c.member.crowd = &l.crowd
-	if number := l.journal.begin(ServerSide, c.client, c.server); l.tap != nil {
+	if number := l.journal.begin(endpoint.Server, c.client, c.server); l.tap != nil {
 		tapped := l.tap.Server(raw, number)
 		l.journal.tapped(c.client, c.server, tapped)
 		c.Conn = tapped
@@ -165,13 +166,13 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	if !c.alerts.spoke.Load() { // what crypto/tls chose in its mind was agreed on with nobody
 		state.Version, state.CipherSuite, state.CurveID = 0, 0, 0
 	}
-	view := newHalf(ServerSide, err, state.Version, &c.alerts)
+	view := newHalf(endpoint.Server, err, state.Version, &c.alerts)
 	view.got = stateOf(state, http != nil)
 	if refusal := c.refusal.Load(); refusal != nil && http != nil {
-		view.inHTTP = inHTTP(http.Status, explain(*refusal, ServerSide).text)
+		view.inHTTP = inHTTP(http.Status, explain(*refusal, endpoint.Server).text)
 	}
-	annotate(c.Conn, func() Verdict { return c.listener.journal.judge(ServerSide, c.client, c.server, view) })
-	c.listener.journal.end(ServerSide, c.client, c.server, view, func(x *Exchange) {
+	annotate(c.Conn, func() Verdict { return c.listener.journal.judge(endpoint.Server, c.client, c.server, view) })
+	c.listener.journal.end(endpoint.Server, c.client, c.server, view, func(x *Exchange) {
 		x.TLS = describeTLS(state)
 		x.Client.Certificate = cmp.Or(presented(err, state), x.Client.Certificate)
 		if state.CipherSuite != 0 { // it got as far as ServerHello, and so to Certificate

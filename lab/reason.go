@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -62,8 +63,8 @@ type reason struct {
 }
 
 // explain says why side rejected the other, from its own error.
-func explain(err error, side Side) reason {
-	for _, f := range []func(error, Side) (reason, bool){explainChain, explainOwnCheck, explainNotTLS} {
+func explain(err error, side endpoint.Side) reason {
+	for _, f := range []func(error, endpoint.Side) (reason, bool){explainChain, explainOwnCheck, explainNotTLS} {
 		if why, ok := f(err, side); ok {
 			return why
 		}
@@ -75,7 +76,7 @@ func explain(err error, side Side) reason {
 		reason
 	}{
 		{"client didn't provide a certificate", reason{NoClientCertificate, "the client sent no certificate"}},
-		{"invalid signature by the", reason{BadSignature, "the " + string(side.Other()) + " does not have the private key of its certificate: its signature is wrong"}},
+		{"invalid signature by the", reason{BadSignature, "the " + side.Other().String() + " does not have the private key of its certificate: its signature is wrong"}},
 		{"offered only unsupported versions", reason{NoCommonVersion, "the two sides have no TLS version in common"}},
 		{"selected unsupported protocol version", reason{NoCommonVersion, "the two sides have no TLS version in common"}},
 		{"application protocol", reason{NoCommonALPN, "the two sides have no HTTP version in common"}},
@@ -91,8 +92,8 @@ func explain(err error, side Side) reason {
 }
 
 // explainChain knows what crypto/x509 finds wrong with a certificate.
-func explainChain(err error, side Side) (reason, bool) {
-	other := string(side.Other())
+func explainChain(err error, side endpoint.Side) (reason, bool) {
+	other := side.Other().String()
 	var authority x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var host x509.HostnameError
@@ -110,28 +111,28 @@ func explainChain(err error, side Side) (reason, bool) {
 }
 
 // explainAuthority tells apart why a chain does not lead to a trusted CA.
-func explainAuthority(err error, authority x509.UnknownAuthorityError, side Side) reason {
-	whose := "the " + string(side.Other()) + "'s certificate "
+func explainAuthority(err error, authority x509.UnknownAuthorityError, side endpoint.Side) reason {
+	whose := "the " + side.Other().String() + "'s certificate "
 	var verification *tls.CertificateVerificationError
 	if errors.As(err, &verification) && len(verification.UnverifiedCertificates) > 0 {
 		leaf := verification.UnverifiedCertificates[0]
 		if leaf.Subject.String() == leaf.Issuer.String() {
-			return reason{SelfSigned, whose + "is signed by itself, and the " + string(side) + " does not trust it"}
+			return reason{SelfSigned, whose + "is signed by itself, and the " + side.String() + " does not trust it"}
 		}
 	}
 	switch text := err.Error(); { // crypto/x509's hints
 	case strings.Contains(text, "parent certificate cannot sign"):
 		return reason{NotACA, whose + "was issued by a certificate that is not a CA: " + issuerOf(authority.Cert)}
 	case strings.Contains(text, "candidate authority certificate"):
-		return reason{LookAlikeCA, whose + "names a CA that the " + string(side) + " trusts, " + issuerOf(authority.Cert) + ", but another key has signed it"}
+		return reason{LookAlikeCA, whose + "names a CA that the " + side.String() + " trusts, " + issuerOf(authority.Cert) + ", but another key has signed it"}
 	}
-	return reason{UnknownCA, whose + "is not signed by a CA that the " + string(side) + " trusts" + missingIssuer(authority.Cert, verification, side)}
+	return reason{UnknownCA, whose + "is not signed by a CA that the " + side.String() + " trusts" + missingIssuer(authority.Cert, verification, side)}
 }
 
 // missingIssuer names the CA at which a chain ended: last is the last
 // certificate of it. Whether that CA is a root, or one between that should have
 // been sent along, cannot be told without its certificate.
-func missingIssuer(last *x509.Certificate, verification *tls.CertificateVerificationError, side Side) string {
+func missingIssuer(last *x509.Certificate, verification *tls.CertificateVerificationError, side endpoint.Side) string {
 	if last == nil || verification == nil {
 		return ""
 	}
@@ -142,7 +143,7 @@ func missingIssuer(last *x509.Certificate, verification *tls.CertificateVerifica
 	if !last.Equal(verification.UnverifiedCertificates[0]) {
 		issued = last.Subject.String() + " above it"
 	}
-	return ": " + issued + " was issued by " + last.Issuer.String() + ", which was not sent along and which the " + string(side) + " does not have"
+	return ": " + issued + " was issued by " + last.Issuer.String() + ", which was not sent along and which the " + side.String() + " does not have"
 }
 
 func issuerOf(c *x509.Certificate) string {
@@ -173,8 +174,8 @@ func explainInvalid(err x509.CertificateInvalidError, other string) reason {
 }
 
 // explainOwnCheck knows what the lab looks at beyond crypto/tls.
-func explainOwnCheck(err error, side Side) (reason, bool) {
-	whose := "the " + string(side.Other()) + "'s certificate "
+func explainOwnCheck(err error, side endpoint.Side) (reason, bool) {
+	whose := "the " + side.Other().String() + "'s certificate "
 	var (
 		revoked *RevokedError
 		crl     *CRLError
@@ -189,11 +190,11 @@ func explainOwnCheck(err error, side Side) (reason, bool) {
 		}
 		return reason{Revoked, whose + revoked.Subject + on}, true
 	case errors.As(err, &crl) && crl.Unfit != "":
-		return reason{CRLMissing, "the " + string(side) + " has no complete CRL of " + crl.Issuer + ", and requires one: the one that it has " + crl.Unfit}, true
+		return reason{CRLMissing, "the " + side.String() + " has no complete CRL of " + crl.Issuer + ", and requires one: the one that it has " + crl.Unfit}, true
 	case errors.As(err, &crl) && crl.NextUpdate.IsZero():
-		return reason{CRLMissing, "the " + string(side) + " has no CRL of " + crl.Issuer + ", and requires one"}, true
+		return reason{CRLMissing, "the " + side.String() + " has no CRL of " + crl.Issuer + ", and requires one"}, true
 	case errors.As(err, &crl):
-		return reason{CRLStale, "the " + string(side) + "'s CRL of " + crl.Issuer + " is out of date since " + crl.NextUpdate.Format(time.DateOnly)}, true
+		return reason{CRLStale, "the " + side.String() + "'s CRL of " + crl.Issuer + " is out of date since " + crl.NextUpdate.Format(time.DateOnly)}, true
 	case errors.As(err, &usage) && usage.CA:
 		return reason{WrongKeyUsage, whose + "is that of a CA, which is for issuing certificates and not for signing in (key usage)"}, true
 	case errors.As(err, &usage):
@@ -205,8 +206,8 @@ func explainOwnCheck(err error, side Side) (reason, bool) {
 }
 
 // explainNotTLS knows connections on which there is no TLS to speak of.
-func explainNotTLS(err error, side Side) (reason, bool) {
-	other := string(side.Other())
+func explainNotTLS(err error, side endpoint.Side) (reason, bool) {
+	other := side.Other().String()
 	var notTLS tls.RecordHeaderError
 	var instead *InsteadError
 	switch {
@@ -230,7 +231,7 @@ var plainHTTP = regexp.MustCompile(`^(HTTP/|GET /|HEAD |POST |PUT /|DELET|OPTIO|
 
 // explainFromAfar says why the other side rejected, from what arrived here.
 func explainFromAfar(witness *half, v Verdict) reason {
-	by := string(v.RejectedBy)
+	by := v.RejectedBy.String()
 	var instead *InsteadError
 	switch {
 	case witness != nil && errors.As(witness.err, &instead): // no wonder
@@ -240,7 +241,7 @@ func explainFromAfar(witness *half, v Verdict) reason {
 		if witness != nil && errors.Is(witness.err, io.EOF) {
 			closed.text = "the " + by + " closed the connection during the handshake, without an alert"
 		}
-		if v.RejectedBy == ClientSide && witness != nil && witness.got == StateHandshake { // and so was asked for a certificate
+		if v.RejectedBy == endpoint.Client && witness != nil && witness.got == StateHandshake { // and so was asked for a certificate
 			closed.text += ", as a browser does that fetches its certificate first and then calls again, or a program (Node, Java) that refuses the server's"
 		}
 		return closed
@@ -253,7 +254,7 @@ func explainFromAfar(witness *half, v Verdict) reason {
 	if !ok {
 		why = reason{Other, "only its own log knows why"}
 	}
-	why.text = "the " + by + " sent " + v.Alert.Name + ": " + strings.ReplaceAll(why.text, "{other}", string(v.RejectedBy.Other()))
+	why.text = "the " + by + " sent " + v.Alert.Name + ": " + strings.ReplaceAll(why.text, "{other}", v.RejectedBy.Other().String())
 	return why
 }
 
@@ -273,11 +274,11 @@ var alertReasons = map[tlswire.AlertDescription]reason{
 }
 
 // fix says what to change. by is the side that rejected.
-func (r reason) fix(by Side) string {
-	if r.code == NotTLS && by == ClientSide {
+func (r reason) fix(by endpoint.Side) string {
+	if r.code == NotTLS && by == endpoint.Client {
 		return "find the port where the server speaks TLS, or switch TLS on there"
 	}
-	return strings.NewReplacer("{by}", string(by), "{other}", string(by.Other())).Replace(fixes[r.code])
+	return strings.NewReplacer("{by}", by.String(), "{other}", by.Other().String()).Replace(fixes[r.code])
 }
 
 // Codes returns all codes.

@@ -73,7 +73,7 @@ func annotate(c net.Conn, verdict func() Verdict) {
 	}
 	switch v := verdict(); {
 	case v.Outcome == Rejected:
-		tapped.Annotate("rejected by the " + string(v.RejectedBy) + ": " + v.Reason)
+		tapped.Annotate("rejected by the " + v.RejectedBy.String() + ": " + v.Reason)
 	case v.Code == RefusedInHTTP:
 		tapped.Annotate(v.Reason)
 	}

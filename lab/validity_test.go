@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // outOfDate are clients that were never, or will only later be, let in.
@@ -62,11 +63,11 @@ func TestClientCertificateOutOfDate(t *testing.T) {
 					t.Error("the server let it in")
 				}
 				x := next(t, told)
-				if x.RejectedBy != ServerSide || !strings.HasPrefix(x.Reason, reason) || x.Client.Certificate != "CN="+certificate {
+				if x.RejectedBy != endpoint.Server || !strings.HasPrefix(x.Reason, reason) || x.Client.Certificate != "CN="+certificate {
 					t.Errorf("the server tells of %+v with %s", x.Verdict, x.Client.Certificate)
 				}
-				for side, x := range map[Side]*Exchange{ServerSide: x, ClientSide: next(t, heard)} {
-					if a := x.Alert; a == nil || a.Code != 45 || a.Name != "certificate_expired" || a.SentBy != ServerSide {
+				for side, x := range map[endpoint.Side]*Exchange{endpoint.Server: x, endpoint.Client: next(t, heard)} {
+					if a := x.Alert; a == nil || a.Code != 45 || a.Name != "certificate_expired" || a.SentBy != endpoint.Server {
 						t.Errorf("the %s tells of alert %+v", side, a)
 					}
 				}

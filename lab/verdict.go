@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -36,7 +37,7 @@ func (h *half) learned() Learned {
 
 // newHalf sorts out what err says. version is the one agreed on, 0 for none
 // yet; seen are the alerts that crossed the connection in plain text.
-func newHalf(side Side, err error, version uint16, seen *alertWatch) half {
+func newHalf(side endpoint.Side, err error, version uint16, seen *alertWatch) half {
 	h := half{err: err, got: StateConnected}
 	if err == nil {
 		return h
@@ -73,7 +74,7 @@ func judge(server, client *half) Verdict {
 		return accepted(server, client)
 	}
 	v := Verdict{Outcome: Rejected}
-	halves := map[Side]*half{ServerSide: server, ClientSide: client}
+	halves := map[endpoint.Side]*half{endpoint.Server: server, endpoint.Client: client}
 	v.RejectedBy = rejecter(server, client)
 	own, other := halves[v.RejectedBy], halves[v.RejectedBy.Other()]
 	for _, h := range []*half{other, own} { // what arrived counts for more than what was sent
@@ -102,7 +103,7 @@ func accepted(server, client *half) Verdict {
 	v := Verdict{Outcome: Accepted}
 	for _, h := range []*half{server, client} {
 		if h != nil && h.inHTTP != nil {
-			v.explained(*h.inHTTP, ServerSide)
+			v.explained(*h.inHTTP, endpoint.Server)
 			return v
 		}
 	}
@@ -110,7 +111,7 @@ func accepted(server, client *half) Verdict {
 }
 
 // explained gives the verdict its reason. by is the side that refused.
-func (v *Verdict) explained(why reason, by Side) {
+func (v *Verdict) explained(why reason, by endpoint.Side) {
 	v.Code, v.Reason, v.Fix = why.code, why.text, why.fix(by)
 }
 
@@ -122,7 +123,7 @@ func (v *Verdict) admission(http *HTTP) {
 	case http == nil:
 		v.Reason = "handshake complete, then the client closed without a request: one that compares the host name afterwards (curl) and refuses looks like this; a browser's spare connection and a health check too"
 	case http.Status == 403:
-		v.explained(reason{NotAuthorised, "the client was authenticated, but is not allowed what it asked for: the server answered 403"}, ServerSide)
+		v.explained(reason{NotAuthorised, "the client was authenticated, but is not allowed what it asked for: the server answered 403"}, endpoint.Server)
 	}
 }
 
@@ -133,7 +134,7 @@ func (v *Verdict) witness(c *tlsdecrypt.Connection) {
 		return
 	}
 	for _, m := range c.Messages {
-		if m.Alert == nil || m.Alert.Level == tlswire.AlertWarning || m.From.String() != string(v.RejectedBy) {
+		if m.Alert == nil || m.Alert.Level == tlswire.AlertWarning || m.From.String() != v.RejectedBy.String() {
 			continue
 		}
 		seen := newAlert(m.Alert.Description, v.RejectedBy)
@@ -146,18 +147,18 @@ func (v *Verdict) witness(c *tlsdecrypt.Connection) {
 
 // rejecter finds out which side refused the other. That a client was told so
 // counts for more than what it says itself: it may have failed to write first.
-func rejecter(server, client *half) Side {
+func rejecter(server, client *half) endpoint.Side {
 	switch {
-	case client != nil && client.alert != nil && client.alert.SentBy == ServerSide:
-		return ServerSide
+	case client != nil && client.alert != nil && client.alert.SentBy == endpoint.Server:
+		return endpoint.Server
 	case server != nil && server.refused:
-		return ServerSide
+		return endpoint.Server
 	case client != nil && client.refused:
-		return ClientSide
+		return endpoint.Client
 	case server != nil && server.err != nil:
-		return ClientSide // it sent an alert to the server, or went away
+		return endpoint.Client // it sent an alert to the server, or went away
 	}
-	return ServerSide
+	return endpoint.Server
 }
 
 // isRecordError tells whether crypto/tls could not make sense of a record.
@@ -175,7 +176,7 @@ func isLoss(err error) bool {
 
 // alertFor tells which alert crypto/tls sends for an error of its own when it
 // leaves encrypted and cannot be seen. ok is false where that is not certain.
-func alertFor(err error, side Side, version uint16) (alert tlswire.AlertDescription, ok bool) {
+func alertFor(err error, side endpoint.Side, version uint16) (alert tlswire.AlertDescription, ok bool) {
 	var verification *tls.CertificateVerificationError
 	if errors.As(err, &verification) {
 		return alertForCertificate(verification, side), true
@@ -196,11 +197,11 @@ func alertFor(err error, side Side, version uint16) (alert tlswire.AlertDescript
 }
 
 // alertForCertificate: a Go client says bad_certificate whatever is wrong.
-func alertForCertificate(err *tls.CertificateVerificationError, side Side) tlswire.AlertDescription {
+func alertForCertificate(err *tls.CertificateVerificationError, side endpoint.Side) tlswire.AlertDescription {
 	var authority x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	switch {
-	case side == ClientSide:
+	case side == endpoint.Client:
 		return tlswire.AlertBadCertificate
 	case errors.As(err, &authority):
 		return tlswire.AlertUnknownCA

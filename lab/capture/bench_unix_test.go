@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -210,18 +211,18 @@ func memoryAfter(w *capture.Writer, from, to int) uint64 {
 			Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(i)),
 			Server: netip.MustParseAddrPort("127.0.0.1:8443"),
 		})
-		event := func(kind wiretap.Kind, from wiretap.Side, data string) {
+		event := func(kind wiretap.Kind, from endpoint.Side, data string) {
 			handle(wiretap.Event{Kind: kind, Time: now, From: from, Data: []byte(data)})
 		}
-		event(wiretap.Data, wiretap.Client, tlsRecord(handshake, 500))
-		event(wiretap.Data, wiretap.Server, tlsRecord(handshake, 1000))
-		event(wiretap.Secret, wiretap.Server, fmt.Sprintf("CLIENT_RANDOM %064x %096x\n", i, i))
-		event(wiretap.Data, wiretap.Client, tlsRecord(changeCipher, 1)+tlsRecord(handshake, 40))
-		event(wiretap.Data, wiretap.Server, tlsRecord(changeCipher, 1)+tlsRecord(handshake, 40))
-		for _, from := range []wiretap.Side{wiretap.Client, wiretap.Server} {
+		event(wiretap.Data, endpoint.Client, tlsRecord(handshake, 500))
+		event(wiretap.Data, endpoint.Server, tlsRecord(handshake, 1000))
+		event(wiretap.Secret, endpoint.Server, fmt.Sprintf("CLIENT_RANDOM %064x %096x\n", i, i))
+		event(wiretap.Data, endpoint.Client, tlsRecord(changeCipher, 1)+tlsRecord(handshake, 40))
+		event(wiretap.Data, endpoint.Server, tlsRecord(changeCipher, 1)+tlsRecord(handshake, 40))
+		for _, from := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 			event(wiretap.Data, from, tlsRecord(application, 1000))
 		}
-		event(wiretap.Close, wiretap.Server, "")
+		event(wiretap.Close, endpoint.Server, "")
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -11,8 +11,7 @@ import (
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
-
-	"mtlslab.example/lab/lab/wiretap"
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // memory is a file in memory.
@@ -76,7 +75,7 @@ type stream struct {
 }
 
 // conversation reads the packets of the one connection in a file with pcapgo, checks each, and returns both directions.
-func conversation(file []byte) (streams [2]stream, err error) {
+func conversation(file []byte) (streams endpoint.Pair[stream], err error) {
 	r, err := pcapgo.NewNgReader(bytes.NewReader(file), pcapgo.DefaultNgReaderOptions)
 	if err != nil {
 		return streams, err
@@ -101,7 +100,7 @@ func conversation(file []byte) (streams [2]stream, err error) {
 }
 
 // addFrame checks a frame and adds its payload to its direction in streams.
-func addFrame(streams *[2]stream, frame []byte, info gopacket.CaptureInfo) error {
+func addFrame(streams *endpoint.Pair[stream], frame []byte, info gopacket.CaptureInfo) error {
 	p := gopacket.NewPacket(frame, layers.LinkTypeRaw, gopacket.NoCopy)
 	tcp, ok := p.TransportLayer().(*layers.TCP)
 	if !ok || p.ErrorLayer() != nil {
@@ -116,11 +115,11 @@ func addFrame(streams *[2]stream, frame []byte, info gopacket.CaptureInfo) error
 	if failed, mismatches := p.VerifyChecksums(); failed != nil || len(mismatches) > 0 {
 		return fmt.Errorf("checksums: %v %v", failed, mismatches)
 	}
-	from := wiretap.Client
+	from := endpoint.Client
 	if tcp.SrcPort == layers.TCPPort(serverAddr.Port()) {
-		from = wiretap.Server
+		from = endpoint.Server
 	}
-	s, peer := &streams[from], &streams[from.Peer()]
+	s, peer := streams.Of(from), streams.Of(from.Other())
 	if tcp.SYN {
 		s.begun, s.next = true, tcp.Seq
 	}

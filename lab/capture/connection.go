@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -315,7 +316,7 @@ func (c *connection) open() {
 	client, server := c.key[c.client].addrPort(), c.key[1-c.client].addrPort()
 	c.last = c.began
 	c.handle = c.table.sink.Open(wiretap.Event{
-		Kind: wiretap.Open, Exchange: c.stream, Time: c.began, From: wiretap.Client, Client: client, Server: server,
+		Kind: wiretap.Open, Exchange: c.stream, Time: c.began, From: endpoint.Client, Client: client, Server: server,
 	})
 	c.comment(&segment{time: c.began, comments: c.comments}, c.client)
 	c.comments = nil
@@ -344,15 +345,15 @@ func (c *connection) guessClient() int {
 	return 0
 }
 
-func (e *endpoint) addrPort() netip.AddrPort {
+func (e *address) addrPort() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(e.addr).Unmap(), e.port)
 }
 
-func (c *connection) side(from int) wiretap.Side {
+func (c *connection) side(from int) endpoint.Side {
 	if from == c.client {
-		return wiretap.Client
+		return endpoint.Client
 	}
-	return wiretap.Server
+	return endpoint.Server
 }
 
 // emit hands on an event. Time does not run backwards in a connection, even if it does in the file.

@@ -13,6 +13,7 @@ import (
 	"testing/iotest"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -212,7 +213,7 @@ func FuzzRead(f *testing.F) {
 	s := play(w)
 	s.client("question")
 	s.secret("CLIENT_RANDOM")
-	s.event(wiretap.Verdict, wiretap.Server, "accepted")
+	s.event(wiretap.Verdict, endpoint.Server, "accepted")
 	s.close()
 	w.Close()
 	f.Add(m.Bytes())
@@ -255,7 +256,7 @@ type rules struct{ t *testing.T }
 
 func (r rules) Open(e wiretap.Event) wiretap.Handler {
 	last, closed := e.Time, false
-	var finished [2]bool
+	finished := map[endpoint.Side]bool{}
 	if e.Kind != wiretap.Open || !e.Client.IsValid() || !e.Server.IsValid() {
 		r.t.Errorf("opened by %+v", e)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -20,7 +21,7 @@ type flow struct {
 	mu       sync.Mutex
 	batch    *wiretap.Batch // the first events, until they are packed; then nil
 	segments *segmenter
-	records  [2]records // by wiretap.Side
+	records  endpoint.Pair[records]
 	secrets  secrets
 	unasked  string // a verdict that waits for a packet
 
@@ -71,7 +72,7 @@ func (f *flow) add(e wiretap.Event) {
 // isTLS12 reports whether e shows that this is no TLS 1.3, where a server has secrets before it has said anything. Then
 // a session ticket is remembered as soon as it was issued: another connection may present it.
 func (f *flow) isTLS12(e wiretap.Event) bool {
-	return e.Kind == wiretap.Data && e.From == wiretap.Server &&
+	return e.Kind == wiretap.Data && e.From == endpoint.Server &&
 		!slices.ContainsFunc(f.batch.Events, func(e wiretap.Event) bool { return e.Kind == wiretap.Secret })
 }
 
@@ -97,7 +98,7 @@ func (f *flow) foresee(events []wiretap.Event) {
 	f.unjudged = events[len(events)-1].Kind == wiretap.Close && !has(wiretap.Verdict)
 	for _, e := range events {
 		switch {
-		case e.Kind == wiretap.Data && e.From == wiretap.Client && f.secrets.visible == nil:
+		case e.Kind == wiretap.Data && e.From == endpoint.Client && f.secrets.visible == nil:
 			f.secrets.seeRecord(e.Data)
 		case e.Kind == wiretap.Secret && f.secrets.visible != nil:
 			f.learn(e.Data)
@@ -110,7 +111,7 @@ func (f *flow) record(e wiretap.Event) {
 		f.open(e)
 		return
 	}
-	if f.ended || e.From > wiretap.Server {
+	if f.ended || e.From > endpoint.Server {
 		return
 	}
 	f.segments.time = max(f.segments.time, e.Time.UnixNano())
@@ -136,19 +137,19 @@ func (f *flow) record(e wiretap.Event) {
 }
 
 func (f *flow) open(e wiretap.Event) {
-	isn := [2]uint32{rand.Uint32(), rand.Uint32()}
+	isn := endpoint.Pair[uint32]{Client: rand.Uint32(), Server: rand.Uint32()}
 	f.segments = newSegmenter(e.Client, e.Server, isn, f.deliver)
 	f.segments.time = e.Time.UnixNano()
 	f.segments.open("exchange " + strconv.Itoa(e.Exchange))
 }
 
 // data records bytes in runs that are captured whole or may be shortened.
-func (f *flow) data(from wiretap.Side, p []byte) {
+func (f *flow) data(from endpoint.Side, p []byte) {
 	if f.last >= 0 && f.held.packets[f.last].from == from {
 		f.last = -1 // those were not its last words
 		f.release()
 	}
-	r := &f.records[from]
+	r := f.records.Of(from)
 	for len(p) > 0 {
 		n, short := r.run(p, f.w.options.Snaplen > 0)
 		keep := -1
@@ -158,13 +159,13 @@ func (f *flow) data(from wiretap.Side, p []byte) {
 		f.segments.data(from, p[:n], keep, n == len(p) && r.endInAlert())
 		p = p[n:]
 	}
-	if from == wiretap.Client {
+	if from == endpoint.Client {
 		f.secrets.see(r.clear.bytes())
 	}
 	if r.hidden > 0 {
-		f.records[from.Peer()].answered()
+		f.records.Of(from.Other()).answered()
 	}
-	if r.changed && !r.blind && from == wiretap.Server {
+	if r.changed && !r.blind && from == endpoint.Server {
 		f.resume()
 	}
 	if r.foreign && f.awaits {
@@ -194,8 +195,8 @@ func (f *flow) addSecret(line []byte) {
 		return
 	}
 	if f.secrets.known&tls13 != 0 { // there is no session to resume by a secret
-		f.records[wiretap.Client].forget()
-		f.records[wiretap.Server].forget()
+		f.records.Client.forget()
+		f.records.Server.forget()
 	}
 	if !f.awaits {
 		f.w.out.writeSecrets(line)
@@ -225,8 +226,8 @@ func (f *flow) verdict(text string) {
 		f.last = -1
 	}
 	f.unjudged = true
-	f.records[wiretap.Client].forget()
-	f.records[wiretap.Server].forget()
+	f.records.Client.forget()
+	f.records.Server.forget()
 	if f.awaits {
 		f.knowSecrets()
 	}
@@ -312,6 +313,6 @@ func (f *flow) finish() {
 	f.ended = true
 	f.secrets.lines.free()
 	f.secrets.lines = nil
-	f.records[wiretap.Client].forget()
-	f.records[wiretap.Server].forget()
+	f.records.Client.forget()
+	f.records.Server.forget()
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -30,15 +31,15 @@ func play(w *capture.Writer) *script {
 	return s
 }
 
-func (s *script) event(k wiretap.Kind, from wiretap.Side, data string) {
+func (s *script) event(k wiretap.Kind, from endpoint.Side, data string) {
 	s.time = s.time.Add(time.Microsecond)
 	s.handle(wiretap.Event{Kind: k, From: from, Time: s.time, Data: []byte(data)})
 }
 
-func (s *script) client(data string)  { s.event(wiretap.Data, wiretap.Client, data) }
-func (s *script) server(data string)  { s.event(wiretap.Data, wiretap.Server, data) }
-func (s *script) secret(label string) { s.event(wiretap.Secret, wiretap.Server, label+" 00 11\n") }
-func (s *script) close()              { s.event(wiretap.Close, wiretap.Server, "") }
+func (s *script) client(data string)  { s.event(wiretap.Data, endpoint.Client, data) }
+func (s *script) server(data string)  { s.event(wiretap.Data, endpoint.Server, data) }
+func (s *script) secret(label string) { s.event(wiretap.Secret, endpoint.Server, label+" 00 11\n") }
+func (s *script) close()              { s.event(wiretap.Close, endpoint.Server, "") }
 
 // record makes a TLS record.
 func tlsRecord(kind byte, length int) string {
@@ -151,7 +152,7 @@ func TestHiddenClientHello(t *testing.T) {
 			s.server(flight)
 		}
 		for _, label := range []string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET"} {
-			s.event(wiretap.Secret, wiretap.Client, label+" "+hidden+" 11\n")
+			s.event(wiretap.Secret, endpoint.Client, label+" "+hidden+" 11\n")
 		}
 		if tapped == "server" {
 			s.server(flight)
@@ -212,15 +213,15 @@ func TestVerdictFindsItsPacket(t *testing.T) {
 	}{
 		"alert": {func(s *script) {
 			s.server(tlsRecord(alert, 2))
-			s.event(wiretap.Verdict, wiretap.Server, why)
+			s.event(wiretap.Verdict, endpoint.Server, why)
 			s.close()
 		}, []string{"exchange 3", "", "", why, "", ""}},
 		"encrypted alert, and the client goes on": {func(s *script) {
 			s.secret("CLIENT_RANDOM")
 			s.server(tlsRecord(application, 19))
 			s.client(tlsRecord(application, 500))
-			s.event(wiretap.HalfClose, wiretap.Client, "")
-			s.event(wiretap.Verdict, wiretap.Server, why)
+			s.event(wiretap.HalfClose, endpoint.Client, "")
+			s.event(wiretap.Verdict, endpoint.Server, why)
 			s.close()
 		}, []string{"exchange 3", "", "", why, "", "", "", "", ""}},
 		"what looked like an alert was not the end": {func(s *script) {
@@ -228,18 +229,18 @@ func TestVerdictFindsItsPacket(t *testing.T) {
 			s.server(tlsRecord(application, 19))
 			s.server(tlsRecord(application, 100))
 			s.server(tlsRecord(application, 19))
-			s.event(wiretap.Verdict, wiretap.Server, why)
+			s.event(wiretap.Verdict, endpoint.Server, why)
 			s.close()
 		}, []string{"exchange 3", "", "", "", "", why, "", ""}},
 		"reset": {func(s *script) {
 			s.client(tlsRecord(handshake, 100))
-			s.event(wiretap.Reset, wiretap.Client, "")
-			s.event(wiretap.Verdict, wiretap.Server, why)
+			s.event(wiretap.Reset, endpoint.Client, "")
+			s.event(wiretap.Verdict, endpoint.Server, why)
 			s.close()
 		}, []string{"exchange 3", "", "", "", why}},
 		"the next packet": {func(s *script) {
-			s.event(wiretap.Verdict, wiretap.Server, why)
-			s.event(wiretap.Verdict, wiretap.Server, "and more")
+			s.event(wiretap.Verdict, endpoint.Server, why)
+			s.event(wiretap.Verdict, endpoint.Server, "and more")
 			s.close()
 		}, []string{"exchange 3", "", "", why + "; and more", ""}},
 	}
@@ -336,12 +337,12 @@ func TestAddresses(t *testing.T) {
 	} {
 		w, m := newWriter(t, capture.Options{})
 		handle := w.Open(wiretap.Event{Time: time.Now(), Client: netip.MustParseAddrPort(c[0]), Server: netip.MustParseAddrPort(c[1])})
-		for _, from := range []wiretap.Side{wiretap.Client, wiretap.Server} {
+		for _, from := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 			handle(wiretap.Event{Kind: wiretap.Data, From: from, Time: time.Now(), Data: make([]byte, 70001)})
 		}
-		handle(wiretap.Event{Kind: wiretap.Close, From: wiretap.Server, Time: time.Now()})
+		handle(wiretap.Event{Kind: wiretap.Close, From: endpoint.Server, Time: time.Now()})
 		w.Close()
-		if streams, err := conversation(m.Bytes()); err != nil || len(streams[0].data) != 70001 || len(streams[1].data) != 70001 {
+		if streams, err := conversation(m.Bytes()); err != nil || len(streams.Client.data) != 70001 || len(streams.Server.data) != 70001 {
 			t.Errorf("%v: %v", c, err)
 		}
 	}
@@ -465,8 +466,8 @@ func TestSlowFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	streams, err := conversation(<-file)
-	if err != nil || len(streams[wiretap.Server].data) != want {
-		t.Errorf("%d bytes of %d, %v", len(streams[wiretap.Server].data), want, err)
+	if err != nil || len(streams.Server.data) != want {
+		t.Errorf("%d bytes of %d, %v", len(streams.Server.data), want, err)
 	}
 }
 

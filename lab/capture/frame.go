@@ -11,7 +11,7 @@ const maxHeaders = 64
 // segment is a TCP segment of a capture file. Its slices are borrowed.
 type segment struct {
 	time          time.Time
-	from, to      endpoint
+	from, to      address
 	seq, ack      uint32
 	syn, fin, rst bool
 	acks          bool   // ack means something
@@ -21,8 +21,8 @@ type segment struct {
 	comments      []string
 }
 
-// endpoint is an IP address, as IPv6, and a port.
-type endpoint struct {
+// address is an IP address, as IPv6, and a port.
+type address struct {
 	addr [16]byte
 	port uint16
 }
@@ -50,7 +50,7 @@ func newFrames(deliver func(*segment)) *frames {
 func (f *frames) frame(p *frame) {
 	s := &f.segment
 	s.time, s.comments, s.quoted = p.time, p.comments, false
-	s.from, s.to = endpoint{}, endpoint{}
+	s.from, s.to = address{}, address{}
 	f.cut, f.depth = 0, 0
 	f.decode(linkType|protocol(p.link), p.data)
 }
@@ -134,7 +134,7 @@ func (f *frames) ip4(b []byte) (protocol, []byte) {
 	}
 	f.cut = max(length-len(b), 0)
 	s := &f.segment
-	s.from, s.to = endpoint{addr: mapped(b[12:16])}, endpoint{addr: mapped(b[16:20])}
+	s.from, s.to = address{addr: mapped(b[12:16])}, address{addr: mapped(b[16:20])}
 	p, payload := ipProtocol|protocol(b[9]), b[header:min(length, len(b))]
 	place := be.Uint16(b[6:])
 	if place&0x3fff == 0 {
@@ -161,7 +161,7 @@ func (f *frames) ip6(b []byte) (protocol, []byte) {
 	}
 	f.cut = max(length-len(b), 0)
 	s := &f.segment
-	s.from, s.to = endpoint{addr: [16]byte(b[8:24])}, endpoint{addr: [16]byte(b[24:40])}
+	s.from, s.to = address{addr: [16]byte(b[8:24])}, address{addr: [16]byte(b[24:40])}
 	return ipProtocol | protocol(b[6]), b[40:min(length, len(b))]
 }
 

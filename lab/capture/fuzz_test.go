@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -32,11 +33,11 @@ func FuzzEvents(f *testing.F) {
 		}
 		w, m := newWriter(t, capture.Options{})
 		handle := w.Open(wiretap.Event{Exchange: int(seed), Time: time.Unix(int64(seed), 0), Client: clientAddr, Server: serverAddr})
-		var want [2][]byte
-		var fin [2]bool
+		var want endpoint.Pair[[]byte]
+		var fin endpoint.Pair[bool]
 		var rst, closed bool
 		for ; len(operations) >= 3; operations = operations[3:] {
-			kind, from := wiretap.Kind(operations[0]&0x0f), wiretap.Side(operations[0]>>7)
+			kind, from := wiretap.Kind(operations[0]&0x0f), endpoint.Client+endpoint.Side(operations[0]>>7)
 			e := wiretap.Event{Kind: kind, From: from, Time: time.Unix(int64(seed)+int64(int8(operations[2])), 0)}
 			e.Data = content(operations[1], operations[2])
 			handle(e)
@@ -44,14 +45,14 @@ func FuzzEvents(f *testing.F) {
 			e.Data = content(operations[1], operations[2])
 			switch {
 			case rst || closed:
-			case kind == wiretap.Data && !fin[from]:
-				want[from] = append(want[from], e.Data...)
+			case kind == wiretap.Data && !*fin.Of(from):
+				*want.Of(from) = append(*want.Of(from), e.Data...)
 			case kind == wiretap.HalfClose:
-				fin[from] = true
+				*fin.Of(from) = true
 			case kind == wiretap.Reset:
 				rst = true
 			case kind == wiretap.Close:
-				fin[from], closed = true, true
+				*fin.Of(from), closed = true, true
 			case kind == wiretap.CutOff:
 				closed = true
 			}
@@ -64,15 +65,16 @@ func FuzzEvents(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for side := range got {
-			if !bytes.Equal(got[side].data, want[side]) {
-				t.Errorf("%v sent %d bytes, %d are there", wiretap.Side(side), len(want[side]), len(got[side].data))
+		for side, got := range got.All() {
+			want, fin := *want.Of(side), *fin.Of(side)
+			if !bytes.Equal(got.data, want) {
+				t.Errorf("%v sent %d bytes, %d are there", side, len(want), len(got.data))
 			}
-			if got[side].fin != fin[side] {
-				t.Errorf("%v: FIN %v, want %v", wiretap.Side(side), got[side].fin, fin[side])
+			if got.fin != fin {
+				t.Errorf("%v: FIN %v, want %v", side, got.fin, fin)
 			}
 		}
-		if (got[0].rst || got[1].rst) != rst {
+		if (got.Client.rst || got.Server.rst) != rst {
 			t.Errorf("RST, want %v", rst)
 		}
 	})

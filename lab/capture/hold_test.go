@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -85,8 +86,8 @@ func TestNothingIsHeldAfterAVerdict(t *testing.T) {
 	s := play(r.Writer)
 	s.client(tlsRecord(handshake, 100))
 	s.server(tlsRecord(alert, 2))
-	s.event(wiretap.Verdict, wiretap.Server, "rejected by the server: no")
-	s.event(wiretap.HalfClose, wiretap.Server, "")
+	s.event(wiretap.Verdict, endpoint.Server, "rejected by the server: no")
+	s.event(wiretap.HalfClose, endpoint.Server, "")
 	s.client(strings.Repeat("late", 100))
 	if err := r.Flush(); err != nil {
 		t.Fatal(err)

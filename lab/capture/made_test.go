@@ -14,6 +14,7 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -34,7 +35,7 @@ func newTurns() *turns { return &turns{said: make(map[uint16]*strings.Builder)} 
 func (t *turns) Open(e wiretap.Event) wiretap.Handler {
 	b := &strings.Builder{}
 	t.said[e.Client.Port()] = b
-	last := wiretap.Side(9)
+	last := endpoint.Side(9)
 	return func(e wiretap.Event) {
 		switch e.Kind {
 		case wiretap.Data:
@@ -45,7 +46,7 @@ func (t *turns) Open(e wiretap.Event) wiretap.Handler {
 			fmt.Fprintf(b, "%x", e.Data)
 		case wiretap.Gap:
 			t.gaps++
-			last = wiretap.Side(9)
+			last = endpoint.Side(9)
 			fmt.Fprintf(b, "\n%v: gap %d", e.From, e.Missing)
 		case wiretap.HalfClose, wiretap.Reset, wiretap.Close:
 			fmt.Fprintf(b, "\n%v %v", e.From, e.Kind)
@@ -97,12 +98,12 @@ func dialogues(t testing.TB, r *rand.Rand, client, server netip.Addr) ([]raw, *t
 			for j := range data {
 				data[j] = byte(r.Uint32())
 			}
-			handle(wiretap.Event{Kind: wiretap.Data, Time: now, From: wiretap.Side((turn + i) % 2), Data: data})
+			handle(wiretap.Event{Kind: wiretap.Data, Time: now, From: endpoint.Client + endpoint.Side((turn+i)%2), Data: data})
 		}
 	}
 	for _, handle := range handlers {
-		handle(wiretap.Event{Kind: wiretap.HalfClose, Time: now, From: wiretap.Client})
-		handle(wiretap.Event{Kind: wiretap.Close, Time: now, From: wiretap.Server})
+		handle(wiretap.Event{Kind: wiretap.HalfClose, Time: now, From: endpoint.Client})
+		handle(wiretap.Event{Kind: wiretap.Close, Time: now, From: endpoint.Server})
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -13,8 +14,8 @@ import (
 // sink, with what was seen of them. A packet that comes later is of the same stream still.
 func TestManyOpenConnections(t *testing.T) {
 	const connections, most = 40_000, 1 << 13
-	syn := seg{wiretap.Client, "S", 0, 0, "early", 0}.packet(t, 0)
-	again := seg{wiretap.Client, "A", 6, 1, "later", 0}.packet(t, 0)
+	syn := seg{endpoint.Client, "S", 0, 0, "early", 0}.packet(t, 0)
+	again := seg{endpoint.Client, "A", 6, 1, "later", 0}.packet(t, 0)
 	packets := make([]raw, connections, connections+1)
 	for i := range packets {
 		packets[i] = raw{syn.time, bytes.Clone(syn.data)}
@@ -44,7 +45,7 @@ func TestManyOpenConnections(t *testing.T) {
 // TestUnfinishedMemory: the memory that unfinished connections take in a reader and in a spread sink has a bound.
 func TestUnfinishedMemory(t *testing.T) {
 	inUse := func(connections int) int64 {
-		one := seg{wiretap.Client, "S", 0, 0, "early", 0}.packet(t, 0)
+		one := seg{endpoint.Client, "S", 0, 0, "early", 0}.packet(t, 0)
 		packets := make([]raw, connections)
 		for i := range packets {
 			packets[i] = raw{one.time, bytes.Clone(one.data)}
@@ -97,11 +98,11 @@ func (o *open) Open(wiretap.Event) wiretap.Handler {
 func TestOneFIN(t *testing.T) {
 	const connections = 1 << 14
 	first := []raw{
-		seg{wiretap.Client, "S", 0, 0, "", 0}.packet(t, 0),
-		seg{wiretap.Server, "SA", 0, 1, "", 0}.packet(t, 0),
-		seg{wiretap.Client, "A", 1, 1, "request", 0}.packet(t, 0),
-		seg{wiretap.Server, "FA", 1, 8, "response", 0}.packet(t, 0),
-		seg{wiretap.Client, "A", 8, 10, "", 0}.packet(t, 0),
+		seg{endpoint.Client, "S", 0, 0, "", 0}.packet(t, 0),
+		seg{endpoint.Server, "SA", 0, 1, "", 0}.packet(t, 0),
+		seg{endpoint.Client, "A", 1, 1, "request", 0}.packet(t, 0),
+		seg{endpoint.Server, "FA", 1, 8, "response", 0}.packet(t, 0),
+		seg{endpoint.Client, "A", 8, 10, "", 0}.packet(t, 0),
 	}
 	var packets []raw
 	for i := range connections {

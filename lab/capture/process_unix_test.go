@@ -194,8 +194,8 @@ func TestFIFO(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Error(err)
 	}
-	if streams, err := conversation(<-file); err != nil || string(streams[wiretap.Client].data) != "hello" {
-		t.Errorf("read %q, %v", streams[wiretap.Client].data, err)
+	if streams, err := conversation(<-file); err != nil || string(streams.Client.data) != "hello" {
+		t.Errorf("read %q, %v", streams.Client.data, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -26,11 +27,11 @@ func (d *discard) handle(e wiretap.Event) { d.bytes += len(e.Data) }
 func handshakes(t testing.TB, connections int) []byte {
 	w, m := newWriter(t, capture.Options{})
 	flights := []struct {
-		from   wiretap.Side
+		from   endpoint.Side
 		length int
 	}{
-		{wiretap.Client, 1500}, {wiretap.Server, 1300}, {wiretap.Server, 900}, {wiretap.Client, 1900},
-		{wiretap.Server, 1100}, {wiretap.Client, 120}, {wiretap.Server, 400}, {wiretap.Client, 24},
+		{endpoint.Client, 1500}, {endpoint.Server, 1300}, {endpoint.Server, 900}, {endpoint.Client, 1900},
+		{endpoint.Server, 1100}, {endpoint.Client, 120}, {endpoint.Server, 400}, {endpoint.Client, 24},
 	}
 	data := []byte(tlsRecord(application, 2000))
 	secret := append(bytes.Repeat([]byte("CLIENT_RANDOM 0123456789abcdef"), 5), '\n')
@@ -38,12 +39,12 @@ func handshakes(t testing.TB, connections int) []byte {
 	for i := range connections {
 		client := netip.AddrPortFrom(clientAddr.Addr(), uint16(1024+i%60000))
 		handle := w.Open(wiretap.Event{Kind: wiretap.Open, Exchange: i + 1, Time: now, Client: client, Server: serverAddr})
-		handle(wiretap.Event{Kind: wiretap.Secret, From: wiretap.Server, Data: secret})
+		handle(wiretap.Event{Kind: wiretap.Secret, From: endpoint.Server, Data: secret})
 		for _, f := range flights {
 			handle(wiretap.Event{Kind: wiretap.Data, Time: now, From: f.from, Data: data[:f.length]})
 		}
-		handle(wiretap.Event{Kind: wiretap.HalfClose, Time: now, From: wiretap.Client})
-		handle(wiretap.Event{Kind: wiretap.Close, Time: now, From: wiretap.Server})
+		handle(wiretap.Event{Kind: wiretap.HalfClose, Time: now, From: endpoint.Client})
+		handle(wiretap.Event{Kind: wiretap.Close, Time: now, From: endpoint.Server})
 		now = now.Add(time.Millisecond)
 	}
 	if err := w.Close(); err != nil {

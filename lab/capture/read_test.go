@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -65,13 +67,13 @@ func TestReadBack(t *testing.T) {
 	s.client("question")
 	s.server("answer")
 	s.client("more")
-	s.event(wiretap.Verdict, wiretap.Server, "accepted")
-	s.event(wiretap.HalfClose, wiretap.Client, "")
+	s.event(wiretap.Verdict, endpoint.Server, "accepted")
+	s.event(wiretap.HalfClose, endpoint.Client, "")
 	s.close()
 	s = play(w)
 	s.secret("CLIENT_RANDOM")
 	s.client("question")
-	s.event(wiretap.Reset, wiretap.Client, "")
+	s.event(wiretap.Reset, endpoint.Client, "")
 	s.close()
 	w.Close()
 	open := fmt.Sprintf("open %v %v", clientAddr, serverAddr)
@@ -83,7 +85,7 @@ func TestReadBack(t *testing.T) {
 
 // seg is a TCP segment of a connection made by hand.
 type seg struct {
-	from     wiretap.Side
+	from     endpoint.Side
 	flags    string // of S, A, F, R
 	seq, ack int    // relative: 0 is the SYN's
 	payload  string
@@ -96,10 +98,11 @@ const isn = -5 // modulo 2^32
 // packet makes the packet of a connection from 192.0.2.1 port 40000 to 192.0.2.2 port 8443.
 func (s seg) packet(t testing.TB, at int) raw {
 	t.Helper()
-	ports := [2]layers.TCPPort{40000, 8443}
-	ip := layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: v4[s.from].AsSlice(), DstIP: v4[s.from.Peer()].AsSlice()}
+	ports := endpoint.Pair[layers.TCPPort]{Client: 40000, Server: 8443}
+	ips := endpoint.Pair[netip.Addr]{Client: v4[0], Server: v4[1]}
+	ip := layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: ips.Of(s.from).AsSlice(), DstIP: ips.Of(s.from.Other()).AsSlice()}
 	tcp := layers.TCP{
-		SrcPort: ports[s.from], DstPort: ports[s.from.Peer()], Seq: uint32(isn + s.seq), Ack: uint32(isn + s.ack), Window: 1000,
+		SrcPort: *ports.Of(s.from), DstPort: *ports.Of(s.from.Other()), Seq: uint32(isn + s.seq), Ack: uint32(isn + s.ack), Window: 1000,
 		SYN: strings.Contains(s.flags, "S"), ACK: strings.Contains(s.flags, "A"), FIN: strings.Contains(s.flags, "F"), RST: strings.Contains(s.flags, "R"),
 	}
 	tcp.SetNetworkLayerForChecksum(&ip)
@@ -112,7 +115,7 @@ func (s seg) packet(t testing.TB, at int) raw {
 }
 
 func TestReadConnections(t *testing.T) {
-	const c, s = wiretap.Client, wiretap.Server
+	const c, s = endpoint.Client, endpoint.Server
 	handshake := []seg{{from: c, flags: "S"}, {from: s, flags: "SA", ack: 1}, {from: c, flags: "A", seq: 1, ack: 1}}
 	hello := string([]byte{22, 3, 1, 0, 1, 1})
 	serverHello := string([]byte{22, 3, 3, 0, 1, 2})
@@ -197,7 +200,7 @@ func TestReadConnections(t *testing.T) {
 
 // TestLateBytes: bytes that come after the end of their connection, or are not of its sequence, are counted.
 func TestLateBytes(t *testing.T) {
-	const c, s = wiretap.Client, wiretap.Server
+	const c, s = endpoint.Client, endpoint.Server
 	handshake := []seg{{from: c, flags: "S"}, {from: s, flags: "SA", ack: 1}, {from: c, flags: "A", seq: 1, ack: 1}}
 	for name, test := range map[string]struct {
 		live     bool
@@ -237,7 +240,7 @@ func TestLateBytes(t *testing.T) {
 // TestReadGoesOn: behind bytes that the capture has missed, reading goes on before the end of the file: soon if they were
 // acknowledged, and after 8 MiB if they were not.
 func TestReadGoesOn(t *testing.T) {
-	const c, s = wiretap.Client, wiretap.Server
+	const c, s = endpoint.Client, endpoint.Server
 	for name, test := range map[string]struct {
 		acknowledged bool
 		atMost       int // segments that wait

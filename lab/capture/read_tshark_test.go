@@ -17,18 +17,19 @@ import (
 	"github.com/gopacket/gopacket/layers"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
 // streams is a sink that keeps the bytes of each direction by TCP stream.
-type streams map[int]*[2][]byte
+type streams map[int]*endpoint.Pair[[]byte]
 
 func (s streams) Open(e wiretap.Event) wiretap.Handler {
-	both := &[2][]byte{}
+	both := &endpoint.Pair[[]byte]{}
 	s[e.Exchange] = both
 	return func(e wiretap.Event) {
 		if e.Kind == wiretap.Data {
-			both[e.From] = append(both[e.From], e.Data...)
+			*both.Of(e.From) = append(*both.Of(e.From), e.Data...)
 		}
 	}
 }
@@ -45,27 +46,27 @@ func follow(t *testing.T, name string, numbers []int) streams {
 		t.Fatal(err)
 	}
 	followed := streams{}
-	var both *[2][]byte
-	first := wiretap.Client // whom tshark calls node 0: who sent the first packet
+	var both *endpoint.Pair[[]byte]
+	first := endpoint.Client // whom tshark calls node 0: who sent the first packet
 	for line := range strings.Lines(string(out)) {
 		var number int
 		if n, _ := fmt.Sscanf(line, "Filter: tcp.stream eq %d", &number); n == 1 {
-			both = &[2][]byte{}
+			both = &endpoint.Pair[[]byte]{}
 			followed[number] = both
 		}
 		if strings.HasPrefix(line, "Node 0: ") {
-			first = wiretap.Client
+			first = endpoint.Client
 			if strings.HasSuffix(line, ":8443\n") {
-				first = wiretap.Server
+				first = endpoint.Server
 			}
 		}
 		data, err := hex.DecodeString(strings.TrimSpace(line))
 		switch {
 		case err != nil || len(data) == 0:
 		case line[0] == '\t':
-			both[first.Peer()] = append(both[first.Peer()], data...)
+			*both.Of(first.Other()) = append(*both.Of(first.Other()), data...)
 		default:
-			both[first] = append(both[first], data...)
+			*both.Of(first) = append(*both.Of(first), data...)
 		}
 	}
 	return followed
@@ -122,9 +123,10 @@ func TestStreamsAsTshark(t *testing.T) {
 			t.Errorf("no stream %d", stream)
 			continue
 		}
-		for side := range want {
-			if !bytes.Equal(got[stream][side], want[side]) {
-				t.Errorf("stream %d: the %v sent %d bytes, tshark has %d", stream, wiretap.Side(side), len(got[stream][side]), len(want[side]))
+		for side, want := range want.All() {
+			got := *got[stream].Of(side)
+			if !bytes.Equal(got, *want) {
+				t.Errorf("stream %d: the %v sent %d bytes, tshark has %d", stream, side, len(got), len(*want))
 			}
 		}
 	}

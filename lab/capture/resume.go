@@ -3,7 +3,6 @@ package capture
 import (
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
-	"mtlslab.example/lab/lab/wiretap"
 )
 
 // crypto/tls logs no secret for a session that TLS 1.2 resumes: it is the master secret of the session's first
@@ -66,7 +65,7 @@ func readMessages(b []byte, each func(tlswire.Body)) bool {
 // resume looks at the session when the server has changed to encryption: it logs the secret of a session that is
 // resumed, and remembers it by the ticket that was issued.
 func (f *flow) resume() {
-	client, server := &f.records[wiretap.Client], &f.records[wiretap.Server]
+	client, server := &f.records.Client, &f.records.Server
 	defer client.forget()
 	defer server.forget()
 	s, ok := readSession(client.clear.bytes(), server.clear.bytes())

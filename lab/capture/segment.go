@@ -10,8 +10,7 @@ import (
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
-
-	"mtlslab.example/lab/lab/wiretap"
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 const (
@@ -34,7 +33,7 @@ type packet struct {
 	payload      []byte // as much as is captured of it; borrowed
 	length       int    // of the whole frame in bytes, captured or not
 	comment      string // opt_comment
-	from         wiretap.Side
+	from         endpoint.Side
 	lastWords    bool // from may have nothing to say after it: it ends in a possible alert, or is FIN or RST
 }
 
@@ -53,8 +52,8 @@ const (
 // segmenter makes the packets of one connection: TCP (RFC 9293) without loss, between two ends that agree.
 type segmenter struct {
 	deliver func(*packet)
-	time    int64  // of the packets to come, nanoseconds since 1970
-	ends    [2]end // by wiretap.Side
+	time    int64 // of the packets to come, nanoseconds since 1970
+	ends    endpoint.Pair[end]
 	reset   bool
 	packet  packet // the one being delivered
 }
@@ -75,15 +74,13 @@ type end struct {
 
 // newSegmenter returns the segmenter of a connection between two TCP endpoints, which begins with isn's sequence
 // numbers. Addresses of mixed families are written as IPv6; an invalid one as the unspecified one.
-func newSegmenter(client, server netip.AddrPort, isn [2]uint32, deliver func(*packet)) *segmenter {
+func newSegmenter(client, server netip.AddrPort, isn endpoint.Pair[uint32], deliver func(*packet)) *segmenter {
 	from, to := client.Addr().Unmap(), server.Addr().Unmap()
 	is4 := !from.Is6() && !to.Is6()
 	s := &segmenter{deliver: deliver}
-	s.ends[wiretap.Client] = newEnd(from, to, client.Port(), server.Port(), is4)
-	s.ends[wiretap.Server] = newEnd(to, from, server.Port(), client.Port(), is4)
-	for side := range s.ends {
-		s.ends[side].next = isn[side]
-	}
+	s.ends.Client = newEnd(from, to, client.Port(), server.Port(), is4)
+	s.ends.Server = newEnd(to, from, server.Port(), client.Port(), is4)
+	s.ends.Client.next, s.ends.Server.next = isn.Client, isn.Server
 	return s
 }
 
@@ -143,23 +140,23 @@ var synOptions = []byte{
 
 // open makes the three-way handshake. The first packet carries note.
 func (s *segmenter) open(note string) {
-	client, server := &s.ends[wiretap.Client], &s.ends[wiretap.Server]
+	client, server := &s.ends.Client, &s.ends.Server
 	s.packet.comment = note
-	s.send(wiretap.Client, flagSYN, nil, 0, false)
+	s.send(endpoint.Client, flagSYN, nil, 0, false)
 	client.next++
 
 	server.connected = true
-	s.send(wiretap.Server, flagSYN, nil, 0, false)
+	s.send(endpoint.Server, flagSYN, nil, 0, false)
 	server.next++
 
 	client.connected = true
-	s.send(wiretap.Client, 0, nil, 0, false)
+	s.send(endpoint.Client, 0, nil, 0, false)
 }
 
 // data makes the segments of p, of which keep bytes of each are captured at most; a negative keep captures all.
 // lastWords marks the last segment. What follows a FIN or RST is ignored: no connection carries it.
-func (s *segmenter) data(from wiretap.Side, p []byte, keep int, lastWords bool) {
-	sender, receiver := &s.ends[from], &s.ends[from.Peer()]
+func (s *segmenter) data(from endpoint.Side, p []byte, keep int, lastWords bool) {
+	sender, receiver := s.ends.Of(from), s.ends.Of(from.Other())
 	for len(p) > 0 && !sender.finished && !s.reset {
 		segment := p[:min(len(p), maxSegment)]
 		p = p[len(segment):]
@@ -175,25 +172,25 @@ func (s *segmenter) data(from wiretap.Side, p []byte, keep int, lastWords bool) 
 		sender.next += uint32(len(segment))
 		unacknowledged := sender.next - receiver.acked
 		if unacknowledged >= ackEvery || !receiver.scaled && unacknowledged >= ackEvery/4 {
-			s.send(from.Peer(), 0, nil, 0, false)
+			s.send(from.Other(), 0, nil, 0, false)
 		}
 	}
 }
 
 // fin makes a FIN, unless from has sent one or the connection is reset, and its acknowledgement.
-func (s *segmenter) fin(from wiretap.Side) {
-	e := &s.ends[from]
+func (s *segmenter) fin(from endpoint.Side) {
+	e := s.ends.Of(from)
 	if e.finished || s.reset {
 		return
 	}
 	e.finished = true
 	s.send(from, flagFIN, nil, 0, true)
 	e.next++
-	s.send(from.Peer(), 0, nil, 0, false)
+	s.send(from.Other(), 0, nil, 0, false)
 }
 
 // rst makes an RST, unless the connection is reset.
-func (s *segmenter) rst(from wiretap.Side) {
+func (s *segmenter) rst(from endpoint.Side) {
 	if s.reset {
 		return
 	}
@@ -203,11 +200,11 @@ func (s *segmenter) rst(from wiretap.Side) {
 
 // send delivers a segment with these flags, and ACK where that can be. Its payload has length bytes, of which payload
 // is captured.
-func (s *segmenter) send(from wiretap.Side, flags byte, payload []byte, length int, lastWords bool) {
-	e, p := &s.ends[from], &s.packet
+func (s *segmenter) send(from endpoint.Side, flags byte, payload []byte, length int, lastWords bool) {
+	e, p := s.ends.Of(from), &s.packet
 	if e.connected {
 		flags |= flagACK
-		e.acked = s.ends[from.Peer()].next
+		e.acked = s.ends.Of(from.Other()).next
 	}
 	e.scaled = flags&flagSYN == 0
 	p.headerLength = e.stamp(&p.header, flags, payload, length)

@@ -8,20 +8,19 @@ import (
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
-
-	"mtlslab.example/lab/lab/wiretap"
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // sent is a segment as a reader decodes it.
 type sent struct {
 	layers.TCP
-	from    wiretap.Side
+	from    endpoint.Side
 	length  int
 	payload []byte
 }
 
 // segmented returns the segments that run makes on a connection that begins with isn.
-func segmented(t *testing.T, isn [2]uint32, run func(*segmenter)) []sent {
+func segmented(t *testing.T, isn endpoint.Pair[uint32], run func(*segmenter)) []sent {
 	t.Helper()
 	var list []sent
 	s := newSegmenter(netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2"), isn, func(p *packet) {
@@ -39,7 +38,7 @@ func segmented(t *testing.T, isn [2]uint32, run func(*segmenter)) []sent {
 }
 
 func TestHandshake(t *testing.T) {
-	got := segmented(t, [2]uint32{100, 200}, func(*segmenter) {})
+	got := segmented(t, endpoint.Pair[uint32]{Client: 100, Server: 200}, func(*segmenter) {})
 	if len(got) != 3 {
 		t.Fatalf("%d segments", len(got))
 	}
@@ -58,11 +57,11 @@ func TestHandshake(t *testing.T) {
 // TestWrap: sequence numbers go round at 2^32.
 func TestWrap(t *testing.T) {
 	data := make([]byte, 200_000)
-	got := segmented(t, [2]uint32{1<<32 - 1, 1<<32 - 100_000}, func(s *segmenter) {
-		s.data(wiretap.Client, []byte("x"), -1, false)
-		s.data(wiretap.Server, data, -1, false)
-		s.fin(wiretap.Server)
-		s.fin(wiretap.Client)
+	got := segmented(t, endpoint.Pair[uint32]{Client: 1<<32 - 1, Server: 1<<32 - 100_000}, func(s *segmenter) {
+		s.data(endpoint.Client, []byte("x"), -1, false)
+		s.data(endpoint.Server, data, -1, false)
+		s.fin(endpoint.Server)
+		s.fin(endpoint.Client)
 	})
 	last := got[len(got)-1]
 	if last.Ack != 2 || last.Seq != 100_002 {
@@ -73,7 +72,7 @@ func TestWrap(t *testing.T) {
 func TestSegmentSizes(t *testing.T) {
 	data := make([]byte, 1<<20)
 	unacknowledged, total := 0, 0
-	for _, s := range segmented(t, [2]uint32{}, func(s *segmenter) { s.data(wiretap.Server, data, -1, true) }) {
+	for _, s := range segmented(t, endpoint.Pair[uint32]{}, func(s *segmenter) { s.data(endpoint.Server, data, -1, true) }) {
 		if s.length > 65535 || len(s.payload) > maxSegment {
 			t.Errorf("a segment has %d bytes", s.length)
 		}
@@ -96,9 +95,9 @@ func TestSegmentSizes(t *testing.T) {
 
 // TestWindow: less is under way than the window that the receiver last gave, that of its SYN at first.
 func TestWindow(t *testing.T) {
-	for _, from := range []wiretap.Side{wiretap.Client, wiretap.Server} {
+	for _, from := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 		window, scale, underWay := 0, 0, 0
-		for _, s := range segmented(t, [2]uint32{}, func(s *segmenter) {
+		for _, s := range segmented(t, endpoint.Pair[uint32]{}, func(s *segmenter) {
 			for range 100 {
 				s.data(from, make([]byte, 20_000), -1, false)
 			}
@@ -127,7 +126,7 @@ func TestWindow(t *testing.T) {
 }
 
 func TestShortenedSegment(t *testing.T) {
-	got := segmented(t, [2]uint32{}, func(s *segmenter) { s.data(wiretap.Client, make([]byte, 1000), 10, false) })
+	got := segmented(t, endpoint.Pair[uint32]{}, func(s *segmenter) { s.data(endpoint.Client, make([]byte, 1000), 10, false) })
 	if s := got[3]; len(s.payload) != 10 || s.length != 1040 {
 		t.Errorf("%d bytes of %d", len(s.payload), s.length)
 	}

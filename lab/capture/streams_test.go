@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -37,7 +38,7 @@ func TestStreamNumbers(t *testing.T) {
 			fmt.Fprintf(&says, "%v %s seq %d ack %d %q quoted %v (%d bytes); ", s.from, s.flags, s.seq, s.ack, s.payload, quoted, len(p.data))
 			add(p)
 		}
-		marker := seg{wiretap.Client, "S", 0, 0, "marker", 0}.packet(t, 0)
+		marker := seg{endpoint.Client, "S", 0, 0, "marker", 0}.packet(t, 0)
 		address(marker.data, uint16(n), 2)
 		markers = append(markers, len(packets))
 		told = append(told, says.String())
@@ -64,7 +65,7 @@ func TestStreamNumbers(t *testing.T) {
 
 func anySegment(r *rand.Rand) seg {
 	return seg{
-		from:    wiretap.Side(r.IntN(2)),
+		from:    endpoint.Client + endpoint.Side(r.IntN(2)),
 		flags:   []string{"S", "S", "SA", "A", "A", "R", "RA", "FA"}[r.IntN(8)],
 		seq:     []int{0, 0, 1, 8, 1000}[r.IntN(5)],
 		ack:     []int{1, 1, 8, 9, 1001}[r.IntN(5)],

@@ -46,7 +46,7 @@ type stray struct {
 }
 
 // pair is both ends of a connection, the lower one first.
-type pair [2]endpoint
+type pair [2]address
 
 func newTable(sink wiretap.Sink, live bool) *table {
 	return &table{sink: sink, live: live, connections: make(map[pair]*connection)}
@@ -115,7 +115,7 @@ func (t *table) expireFirst(list []*connection, isOld func(*connection) bool) []
 	return list
 }
 
-func (e *endpoint) compare(other *endpoint) int {
+func (e *address) compare(other *address) int {
 	if order := bytes.Compare(e.addr[:], other.addr[:]); order != 0 {
 		return order
 	}

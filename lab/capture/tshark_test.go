@@ -19,6 +19,7 @@ import (
 	"crypto/tls"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -359,11 +360,11 @@ func TestPortReuse(t *testing.T) {
 	r := record(t, capture.Options{})
 	for n := 1; n <= 3; n++ {
 		handle := r.Open(wiretap.Event{Kind: wiretap.Open, Exchange: n, Time: time.Now(), Client: clientAddr, Server: serverAddr})
-		for _, from := range []wiretap.Side{wiretap.Client, wiretap.Server} {
+		for _, from := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 			handle(wiretap.Event{Kind: wiretap.Data, Time: time.Now(), From: from, Data: []byte("hello")})
 		}
-		handle(wiretap.Event{Kind: wiretap.HalfClose, Time: time.Now(), From: wiretap.Client})
-		handle(wiretap.Event{Kind: wiretap.Close, Time: time.Now(), From: wiretap.Server})
+		handle(wiretap.Event{Kind: wiretap.HalfClose, Time: time.Now(), From: endpoint.Client})
+		handle(wiretap.Event{Kind: wiretap.Close, Time: time.Now(), From: endpoint.Server})
 	}
 	r.Close()
 	reused := 0

@@ -69,21 +69,21 @@ func newUnread() *unread {
 }
 
 // add counts a packet.
-func (u *unread) add(p protocol, from, to endpoint) {
+func (u *unread) add(p protocol, from, to address) {
 	if !isTelling(p) || !u.inFlow(p, p, from, to) {
 		u.packets[p]++
 	}
 }
 
 // datagram counts a datagram that is of protocol p by its looks: udp, if it has none. Later ones of its flow may have more.
-func (u *unread) datagram(p protocol, from, to endpoint) {
+func (u *unread) datagram(p protocol, from, to address) {
 	if !u.inFlow(udp, p, from, to) {
 		u.packets[p]++
 	}
 }
 
 // inFlow counts a packet of a flow, and reports false if there are too many of those.
-func (u *unread) inFlow(outer, p protocol, from, to endpoint) bool {
+func (u *unread) inFlow(outer, p protocol, from, to address) bool {
 	key := flowKey{outer, pair{from, to}}
 	if from.compare(&to) > 0 {
 		key.ends = pair{to, from}

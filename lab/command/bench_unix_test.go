@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -145,7 +146,7 @@ func (r *benchCopier) Open(e wiretap.Event) wiretap.Handler {
 	var hello []byte // the client's first bytes
 	return func(e wiretap.Event) {
 		const random, after = 11, 43 // where the random of a ClientHello begins in its record, and ends
-		if e.Kind != wiretap.Data || e.From != wiretap.Client || len(hello) >= after {
+		if e.Kind != wiretap.Data || e.From != endpoint.Client || len(hello) >= after {
 			handle(e)
 			return
 		}

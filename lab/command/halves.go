@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 func (p *Program) serverCommand() *cli.Command {
@@ -121,12 +122,12 @@ func (p *Program) client(c *cli.Context) error {
 	if a.scenario != nil && c.String("url") == "" {
 		target = a.scenario.ClientOptions(c.String("addr"))
 	}
-	if a.scenario != nil && a.scenario.Fault() != lab.ClientSide {
+	if a.scenario != nil && a.scenario.Fault() != endpoint.Client {
 		port := target.Port()
 		if c.IsSet("url") { // on whatever machine
 			port = wiresharkPort
 		}
-		a.sayOtherPart(lab.ClientSide, port)
+		a.sayOtherPart(endpoint.Client, port)
 	}
 	client, err := lab.NewClient(target, settings)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/text"
@@ -74,9 +75,9 @@ func end(s *scenario.Scenario) string {
 	versions := s.Versions()
 	e := s.Expect[versions[len(versions)-1]]
 	switch {
-	case e.RejectedBy == "" && e.Status >= 400:
+	case e.RejectedBy == endpoint.Unknown && e.Status >= 400:
 		return strconv.Itoa(e.Status)
-	case e.RejectedBy == "":
+	case e.RejectedBy == endpoint.Unknown:
 		return "ok"
 	}
 	for code := range tlswire.AlertDescription(255) {
@@ -94,10 +95,10 @@ func (p *Program) printEnds() {
 
 func (p *Program) printScenarioJSON(s *scenario.Scenario) {
 	type expectation struct {
-		RejectedBy lab.Side `json:"rejected_by,omitempty"`
-		Alert      string   `json:"alert,omitempty"`
-		Code       lab.Code `json:"code,omitempty"`
-		Status     int      `json:"status,omitempty"`
+		RejectedBy endpoint.Side `json:"rejected_by,omitempty"`
+		Alert      string        `json:"alert,omitempty"`
+		Code       lab.Code      `json:"code,omitempty"`
+		Status     int           `json:"status,omitempty"`
 	}
 	var versions []string
 	expect, codes, alerts := map[string]expectation{}, []lab.Code{}, []int{}
@@ -270,7 +271,7 @@ func (p *Program) printNamed(name, value string) {
 // withAlert is the outcome with the alert's number and whether it arrived.
 func withAlert(x *lab.Exchange) string {
 	if x.Outcome == lab.Rejected && x.Alert != nil {
-		return "rejected by the " + string(x.RejectedBy) + "; alert " + describeAlert(x.Alert)
+		return "rejected by the " + x.RejectedBy.String() + "; alert " + describeAlert(x.Alert)
 	}
 	return outcome(x)
 }

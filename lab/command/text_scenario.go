@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/scenario"
 )
 
@@ -35,10 +36,10 @@ func (e *noScenarioError) Error() string {
 
 // sayOtherPart tells what the other side must do for the scenario to happen.
 // port is that of the server.
-func (a *pair) sayOtherPart(own lab.Side, port string) {
+func (a *pair) sayOtherPart(own endpoint.Side, port string) {
 	s := a.scenario
 	other := own.Other()
-	line := "lab " + string(other) + " --scenario " + a.written
+	line := "lab " + other.String() + " --scenario " + a.written
 	if port != wiresharkPort {
 		line += " --addr 127.0.0.1:" + port
 	}
@@ -50,7 +51,7 @@ func (a *pair) sayOtherPart(own lab.Side, port string) {
 	} else {
 		a.say("the %s's part:\n  %s", other, line)
 	}
-	if args, ok := s.Curl(a.folder.certs(), port); ok && own == lab.ServerSide {
+	if args, ok := s.Curl(a.folder.certs(), port); ok && own == endpoint.Server {
 		a.say("or\n  %s", strings.Join(args, " "))
 		if s.OpenSSL != "" {
 			a.say("OpenSSL, and so curl: %s", strings.Join(strings.Fields(s.OpenSSL), " "))
@@ -75,5 +76,5 @@ func (a *pair) sayScenarioServer(addr net.Addr, count int) {
 	} else {
 		a.say("server on %s does as in the scenario, %s", typedURL(addr), untilWhen(count))
 	}
-	a.sayOtherPart(lab.ServerSide, portOf(addr))
+	a.sayOtherPart(endpoint.Server, portOf(addr))
 }

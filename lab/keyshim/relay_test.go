@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -191,7 +192,7 @@ func TestRelayPassesEndsOn(t *testing.T) {
 		"FIN": {func(c *net.TCPConn) { _ = c.CloseWrite() }, wiretap.HalfClose},
 		"RST": {func(c *net.TCPConn) { _ = c.SetLinger(0); c.Close() }, wiretap.Reset},
 	} {
-		for _, ending := range []wiretap.Side{wiretap.Client, wiretap.Server} {
+		for _, ending := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 			t.Run(name+" of the "+ending.String(), func(t *testing.T) {
 				relay, _, sink := newRelay(t)
 				l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -217,9 +218,9 @@ func TestRelayPassesEndsOn(t *testing.T) {
 				if _, err := server.Read(make([]byte, 1)); err != nil { // now the relay has both
 					t.Fatal(err)
 				}
-				ends := [2]net.Conn{client, server}
+				ends := map[endpoint.Side]net.Conn{endpoint.Client: client, endpoint.Server: server}
 				test.end(ends[ending].(*net.TCPConn))
-				other := ends[ending.Peer()]
+				other := ends[ending.Other()]
 				_ = other.SetReadDeadline(time.Now().Add(20 * time.Second))
 				_, err = io.ReadAll(other)
 				if timeout := (net.Error)(nil); errors.As(err, &timeout) && timeout.Timeout() || (err == nil) != (test.kind == wiretap.HalfClose) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -24,10 +25,10 @@ func refusedInHTTP(t *testing.T, status int, line string) *tlsdecrypt.Connection
 // emptied is the same without the client's certificate.
 func emptied(c *tlsdecrypt.Connection) *tlsdecrypt.Connection {
 	c.Messages = slices.DeleteFunc(c.Messages, func(m *tlsdecrypt.Message) bool {
-		return m.From == tlswire.SideClient && m.Handshake != nil && m.Handshake.Type == tlswire.TypeCertificateVerify
+		return m.From == endpoint.Client && m.Handshake != nil && m.Handshake.Type == tlswire.TypeCertificateVerify
 	})
 	for _, m := range c.Messages {
-		if m.From == tlswire.SideClient && m.Handshake != nil && m.Handshake.Type == tlswire.TypeCertificate {
+		if m.From == endpoint.Client && m.Handshake != nil && m.Handshake.Type == tlswire.TypeCertificate {
 			m.Handshake.Body, m.Checks = &tlswire.Certificate{}, nil
 		}
 	}
@@ -96,7 +97,7 @@ func TestNothingToRefuse(t *testing.T) {
 
 // Who could not check a chain cannot say what the other side knows by it.
 func TestUncheckedChainsSayIt(t *testing.T) {
-	unknown := func(sides ...tlswire.Side) string {
+	unknown := func(sides ...endpoint.Side) string {
 		c := replay(t, "tls13-mutual", true)
 		for _, m := range c.Messages {
 			for i := range m.Checks {
@@ -108,10 +109,10 @@ func TestUncheckedChainsSayIt(t *testing.T) {
 		return sentences(draw(t, c, Options{}))
 	}
 	for want, got := range map[string]string{
-		"Accepted: the client was shown CN=server; the server was shown CN=client.":              unknown(tlswire.SideClient, tlswire.SideServer),
-		"Accepted: the client was shown CN=server; the server knows that it talks to CN=client.": unknown(tlswire.SideServer),
-		"Accepted: the client knows that it talks to CN=server; the server was shown CN=client.": unknown(tlswire.SideClient),
-		"by now the server goes on, and was shown CN=client":                                     unknown(tlswire.SideClient),
+		"Accepted: the client was shown CN=server; the server was shown CN=client.":              unknown(endpoint.Client, endpoint.Server),
+		"Accepted: the client was shown CN=server; the server knows that it talks to CN=client.": unknown(endpoint.Server),
+		"Accepted: the client knows that it talks to CN=server; the server was shown CN=client.": unknown(endpoint.Client),
+		"by now the server goes on, and was shown CN=client":                                     unknown(endpoint.Client),
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q: %s", want, got)

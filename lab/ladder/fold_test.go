@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
-	"mtlslab.example/lab/lab/tlswire"
 )
 
 // However a name is folded, none of its lines looks like one of the ladder's
@@ -16,10 +16,10 @@ func TestNamesMakeNoLines(t *testing.T) {
 			p := &page{Options: o, told: map[string]bool{}}
 			padding := strings.Repeat("word ", n)
 			for _, mark := range []string{"✓", "✗", "?", "ok", "FAILS"} {
-				p.paragraph(tlswire.SideClient, normal, "", "CN="+padding+mark+" FORGED")
-				p.paragraph(tlswire.SideServer, normal, "", "CN="+padding+mark+" FORGED")
+				p.paragraph(endpoint.Client, normal, "", "CN="+padding+mark+" FORGED")
+				p.paragraph(endpoint.Server, normal, "", "CN="+padding+mark+" FORGED")
 			}
-			p.check(tlswire.SideClient, tlsdecrypt.Check{Result: tlsdecrypt.Fails, Text: padding + "lab: error: FORGED"})
+			p.check(endpoint.Client, tlsdecrypt.Check{Result: tlsdecrypt.Fails, Text: padding + "lab: error: FORGED"})
 			p.across("the server knows the client as CN=" + padding + "FORGED both sides have the keys")
 			p.text(normal, "Accepted: CN="+padding+"FORGED lab: error")
 			for i, line := range strings.Split(p.out.String(), "\n") {

@@ -6,9 +6,9 @@ package ladder
 import (
 	"io"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
-	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Options say how to draw. The zero value is 80 columns without colour.
@@ -33,7 +33,7 @@ func Draw(w io.Writer, c *tlsdecrypt.Connection, o Options) error {
 	p := &page{Options: o, opened: opened(c), told: map[string]bool{}}
 	p.head(s)
 	for i, it := range s.items {
-		if i == 0 || o.Verbose || it.from != s.items[i-1].from || it.from == tlswire.SideUnknown {
+		if i == 0 || o.Verbose || it.from != s.items[i-1].from || it.from == endpoint.Unknown {
 			p.rung()
 		}
 		p.item(it)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -198,7 +199,7 @@ func TestLaddersSayIt(t *testing.T) {
 func TestIncompleteCapturesSayIt(t *testing.T) {
 	data := 0
 	whole := func(e wiretap.Event) []wiretap.Event { return []wiretap.Event{e} }
-	gap := func(from wiretap.Side, missing int) wiretap.Event {
+	gap := func(from endpoint.Side, missing int) wiretap.Event {
 		return wiretap.Event{Kind: wiretap.Gap, From: from, Missing: int64(missing)}
 	}
 	noServerHello := func(e wiretap.Event) []wiretap.Event {
@@ -210,7 +211,7 @@ func TestIncompleteCapturesSayIt(t *testing.T) {
 	late := func(e wiretap.Event) []wiretap.Event {
 		switch data++; {
 		case data == 1:
-			return []wiretap.Event{gap(wiretap.Client, -1), gap(wiretap.Server, -1)}
+			return []wiretap.Event{gap(endpoint.Client, -1), gap(endpoint.Server, -1)}
 		case data < 5:
 			return nil
 		}
@@ -280,7 +281,7 @@ func TestRefusedVersion(t *testing.T) {
 		"tls13-mutual": "The server breaks off: it refuses all versions that the client offers: TLS 1.3 and 1.2.",
 	} {
 		c := replay(t, name, true)
-		c.Messages = []*tlsdecrypt.Message{c.Messages[0], {From: tlswire.SideServer, Type: tlswire.ContentTypeAlert,
+		c.Messages = []*tlsdecrypt.Message{c.Messages[0], {From: endpoint.Server, Type: tlswire.ContentTypeAlert,
 			Alert: &tlswire.Alert{Level: tlswire.AlertFatal, Description: tlswire.AlertProtocolVersion}}}
 		c.Negotiated = tlsdecrypt.Negotiated{}
 		if got := sentences(draw(t, c, Options{})); !strings.Contains(got, want) {
@@ -309,8 +310,8 @@ func TestNobodySpoke(t *testing.T) {
 }
 
 func TestNotTLS(t *testing.T) {
-	c := &tlsdecrypt.Connection{End: tlsdecrypt.Closed, NotTLSFrom: tlswire.SideClient,
-		Problems: []tlsdecrypt.Problem{{From: tlswire.SideClient, Text: "the client does not speak TLS: it sent HTTP that is not encrypted: GET / HTTP/1.1"}}}
+	c := &tlsdecrypt.Connection{End: tlsdecrypt.Closed, NotTLSFrom: endpoint.Client,
+		Problems: []tlsdecrypt.Problem{{From: endpoint.Client, Text: "the client does not speak TLS: it sent HTTP that is not encrypted: GET / HTTP/1.1"}}}
 	got := sentences(draw(t, c, Options{}))
 	for _, want := range []string{"No TLS: the client began with something else.", "GET / HTTP/1.1", "There was no handshake: the client did not speak TLS."} {
 		if !strings.Contains(got, want) {
@@ -472,9 +473,9 @@ func messagesOf(t *testing.T, file string) *tlsdecrypt.Connection {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := &tlsdecrypt.Message{From: tlswire.SideClient, Type: tlswire.ContentTypeHandshake}
+		m := &tlsdecrypt.Message{From: endpoint.Client, Type: tlswire.ContentTypeHandshake}
 		if words[0] == "server" {
-			m.From = tlswire.SideServer
+			m.From = endpoint.Server
 		}
 		ctx.Sender = m.From
 		if words[1] == "alert" {

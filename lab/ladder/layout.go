@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
-	"mtlslab.example/lab/lab/tlswire"
 )
 
 // The columns of a line:
@@ -35,11 +35,11 @@ const (
 	reset             = "\x1b[0m"
 )
 
-func colorOf(side tlswire.Side) style {
+func colorOf(side endpoint.Side) style {
 	switch side {
-	case tlswire.SideClient:
+	case endpoint.Client:
 		return clientColor
-	case tlswire.SideServer:
+	case endpoint.Server:
 		return serverColor
 	}
 	return normal
@@ -113,9 +113,9 @@ func (p *page) rung() { p.between("", "") }
 
 func (p *page) item(it item) {
 	switch {
-	case it.from == tlswire.SideUnknown && it.text != "":
+	case it.from == endpoint.Unknown && it.text != "":
 		p.problem(it)
-	case it.from == tlswire.SideUnknown:
+	case it.from == endpoint.Unknown:
 		p.across(it.name)
 	default:
 		p.arrow(it)
@@ -148,7 +148,7 @@ func (p *page) arrow(it item) {
 	far := strings.Repeat(stroke, max(fill-3, 0))
 	shaft := colorOf(it.from)
 	var spans []span
-	if it.from == tlswire.SideClient {
+	if it.from == endpoint.Client {
 		spans = []span{{normal, " "}, {nameStyle, name}, {normal, " "}, {shaft, far}, {dim, key}, {shaft, near + p.glyphs("►")}, {normal, " "}}
 	} else {
 		spans = []span{{normal, " "}, {shaft, p.glyphs("◄") + near}, {dim, key}, {shaft, far}, {normal, " "}, {nameStyle, name}, {normal, " "}}
@@ -178,9 +178,9 @@ func (p *page) keyBeside(name, key string) string {
 }
 
 // paragraph writes a sentence under a message, on its sender's side, behind a mark.
-func (p *page) paragraph(from tlswire.Side, s style, mark, said string) {
+func (p *page) paragraph(from endpoint.Side, s style, mark, said string) {
 	indent := textIndent
-	if from == tlswire.SideServer {
+	if from == endpoint.Server {
 		indent += textShift
 	}
 	hang := 0
@@ -206,7 +206,7 @@ func (p *page) isMark(line string) bool {
 	return slices.Contains([]string{p.glyphs("✓"), p.glyphs("✗"), "?"}, first)
 }
 
-func (p *page) check(from tlswire.Side, c tlsdecrypt.Check) {
+func (p *page) check(from endpoint.Side, c tlsdecrypt.Check) {
 	mark, s := "?", normal
 	switch c.Result {
 	case tlsdecrypt.Holds:

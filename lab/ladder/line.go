@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
@@ -105,15 +106,15 @@ func (s *story) result() string {
 // How messages of the two sides interleave is chance, and so is how often
 // tickets, data and the like repeat: neither counts.
 func Kind(c *tlsdecrypt.Connection) string {
-	said := map[tlswire.Side][]string{}
+	var said endpoint.Pair[[]string]
 	for _, m := range c.Messages {
 		what := kindOf(m)
-		if what != "" && !slices.Contains(said[m.From], what) {
-			said[m.From] = append(said[m.From], what)
+		if what != "" && !slices.Contains(*said.Of(m.From), what) {
+			*said.Of(m.From) = append(*said.Of(m.From), what)
 		}
 	}
 	parts := []string{c.Version.String(), c.CipherSuite.String(), c.Group.String(), c.ALPN, string(c.Resumption),
-		strings.Join(said[tlswire.SideClient], " "), strings.Join(said[tlswire.SideServer], " ")}
+		strings.Join(said.Client, " "), strings.Join(said.Server, " ")}
 	for _, p := range c.Problems {
 		short, _, _ := strings.Cut(p.Text, ":")
 		parts = append(parts, short)

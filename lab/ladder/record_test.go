@@ -26,6 +26,7 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -64,9 +65,9 @@ func replaySome(t testing.TB, name string, withKeys bool, seen func(wiretap.Even
 				Client: netip.MustParseAddrPort("127.0.0.1:51234"), Server: netip.MustParseAddrPort("127.0.0.1:8443")})
 			continue
 		}
-		e := wiretap.Event{Exchange: 1, From: wiretap.Client}
+		e := wiretap.Event{Exchange: 1, From: endpoint.Client}
 		if words[0] == "server" {
-			e.From = wiretap.Server
+			e.From = endpoint.Server
 		}
 		if len(words) > 2 {
 			if e.Data, err = hex.DecodeString(words[2]); err != nil {

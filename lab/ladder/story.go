@@ -6,13 +6,14 @@ import (
 	"slices"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
 // item is one thing to draw.
 type item struct {
-	from      tlswire.Side // SideUnknown: no arrow but a line across, or a problem
+	from      endpoint.Side // SideUnknown: no arrow but a line across, or a problem
 	time      time.Time
 	name      string // on the arrow, or the text of the line across
 	key       string // what protects it, in words
@@ -50,8 +51,8 @@ type story struct {
 	hellos    int                  // ClientHellos so far
 	again     bool                 // this is a renegotiation (RFC 5246 7.4.1.2)
 	tickets   int
-	goodbyes  [3]bool // by tlswire.Side: it sent close_notify
-	explained bool    // what the group with the long name is
+	goodbyes  endpoint.Pair[bool] // it sent close_notify
+	explained bool                // what the group with the long name is
 	problems  []tlsdecrypt.Problem
 }
 
@@ -101,8 +102,8 @@ func (s *story) learn(m *tlsdecrypt.Message) {
 
 func (s *story) tls13() bool { return s.c.Version >= tlswire.VersionTLS13 }
 
-func (s *story) party(side tlswire.Side) *party {
-	if side == tlswire.SideServer {
+func (s *story) party(side endpoint.Side) *party {
+	if side == endpoint.Server {
 		return &s.server
 	}
 	return &s.client
@@ -116,7 +117,7 @@ func (s *story) problemsBefore(m *tlsdecrypt.Message) {
 		if p.Offset >= 0 && p.From == m.From && len(m.Records) > 0 {
 			here = m.Records[0].Offset >= p.Offset
 		} else if p.Offset >= 0 {
-			here = p.From == tlswire.SideClient && s.c.NotTLSFrom == p.From // what came of it is the answer
+			here = p.From == endpoint.Client && s.c.NotTLSFrom == p.From // what came of it is the answer
 		}
 		if here {
 			s.problem(p)
@@ -182,7 +183,7 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 	p := s.party(m.From)
 	p.ciphered = p.ciphered || m.Type == tlswire.ContentTypeChangeCipherSpec
 	p.http = p.http || m.HTTP != nil
-	s.goodbyes[m.From] = s.goodbyes[m.From] || m.Alert != nil && m.Alert.Description == tlswire.AlertCloseNotify
+	*s.goodbyes.Of(m.From) = *s.goodbyes.Of(m.From) || m.Alert != nil && m.Alert.Description == tlswire.AlertCloseNotify
 	if m.Handshake == nil {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -92,7 +93,7 @@ func sealed(row []*tlsdecrypt.Message, v tlswire.Version) string {
 }
 
 // keyWords names a key: "client handshake key".
-func keyWords(k tlsdecrypt.Key, from tlswire.Side) string {
+func keyWords(k tlsdecrypt.Key, from endpoint.Side) string {
 	if k.Secret == "" {
 		return ""
 	}
@@ -117,9 +118,9 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 	if m != s.verdict.Alert {
 		return plain(d.Note())
 	}
-	side, other := tlswire.SideServer, &s.server
-	if m.From == tlswire.SideServer {
-		side, other = tlswire.SideClient, &s.client
+	side, other := endpoint.Server, &s.server
+	if m.From == endpoint.Server {
+		side, other = endpoint.Client, &s.client
 	}
 	whose := "the other side's certificate"
 	if other.subject() != "" {
@@ -155,13 +156,13 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 }
 
 // refusedVersion is what a side says with protocol_version.
-func (s *story) refusedVersion(from tlswire.Side) string {
+func (s *story) refusedVersion(from endpoint.Side) string {
 	if s.hello == nil {
 		return "it refuses the other side's version of TLS."
 	}
 	offered := versionsOf(s.hello)
 	switch {
-	case from == tlswire.SideClient && s.c.Version != 0:
+	case from == endpoint.Client && s.c.Version != 0:
 		return fmt.Sprintf("it refuses %s, which the server chose.", s.c.Version)
 	case len(offered) == 1:
 		return fmt.Sprintf("it refuses %s, the only version that the client offers.", offered[0])
@@ -171,7 +172,7 @@ func (s *story) refusedVersion(from tlswire.Side) string {
 
 // late tells the trap of TLS 1.3: a rejection after the client was done.
 func (s *story) late(m *tlsdecrypt.Message) bool {
-	return s.tls13() && m.From == tlswire.SideServer && s.client.finished && s.c.ClientAuth
+	return s.tls13() && m.From == endpoint.Server && s.client.finished && s.c.ClientAuth
 }
 
 var reference = regexp.MustCompile(` \((RFC|draft)[^)]*\)\.$`)
@@ -240,7 +241,7 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 	case *tlswire.ClientKeyExchange:
 		s.across("both sides now have the keys")
 	case *tlswire.CertificateVerify, *tlswire.ServerKeyExchange:
-		if m.From == tlswire.SideServer && s.server.subject() != "" {
+		if m.From == endpoint.Server && s.server.subject() != "" {
 			s.serverProven()
 		}
 	case *tlswire.Finished:
@@ -249,13 +250,13 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 }
 
 // refuses tells whether a side breaks off because of the other's certificate.
-func (s *story) refuses(side tlswire.Side) bool {
+func (s *story) refuses(side endpoint.Side) bool {
 	m := s.verdict.Alert
 	return m != nil && m.From == side && (m.Alert.Description.RefusesCertificate() || m.Alert.Description == tlswire.AlertDecryptError)
 }
 
 func (s *story) serverProven() {
-	if s.refuses(tlswire.SideClient) {
+	if s.refuses(endpoint.Client) {
 		return
 	}
 	switch s.server.proof {
@@ -266,18 +267,18 @@ func (s *story) serverProven() {
 	}
 }
 
-func (s *story) finished(from tlswire.Side) {
-	if from == tlswire.SideServer && s.c.CipherSuite.Info().KeyExchange == tlswire.KeyExchangeRSA && s.server.subject() != "" && !s.refuses(tlswire.SideClient) {
+func (s *story) finished(from endpoint.Side) {
+	if from == endpoint.Server && s.c.CipherSuite.Info().KeyExchange == tlswire.KeyExchangeRSA && s.server.subject() != "" && !s.refuses(endpoint.Client) {
 		s.across("the client now knows that the server holds the key of %s: it could read the secret", s.server.subject())
 	}
 	switch {
-	case from == tlswire.SideServer && s.tls13() && !s.c.ClientAuth && s.server.shown && !s.client.finished:
+	case from == endpoint.Server && s.tls13() && !s.c.ClientAuth && s.server.shown && !s.client.finished:
 		s.across("the server has not asked who the client is: this is not mutual TLS")
-	case from == tlswire.SideClient && s.tls13() && s.client.empty():
+	case from == endpoint.Client && s.tls13() && s.client.empty():
 		s.across("the client is done and may send. Only now does the server see that it has no certificate: a rejection would come after this")
-	case from == tlswire.SideClient && s.tls13() && s.client.shown:
+	case from == endpoint.Client && s.tls13() && s.client.shown:
 		s.across("the client is done and may send. Only now does the server judge its certificate: a rejection would come after this")
-	case from == tlswire.SideClient && s.tls13(), !s.tls13() && s.client.finished && s.server.finished:
+	case from == endpoint.Client && s.tls13(), !s.tls13() && s.client.finished && s.server.finished:
 		s.across("the handshake is done: both sides have the same keys and saw the same messages")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
@@ -83,7 +84,7 @@ func (s *story) versionless() string {
 	first := slices.IndexFunc(s.c.Messages, func(m *tlsdecrypt.Message) bool { return m.Encrypted })
 	encrypted := first >= 0
 	switch {
-	case s.verdict.Outcome == tlsdecrypt.NotTLS && s.c.NotTLSFrom == tlswire.SideServer:
+	case s.verdict.Outcome == tlsdecrypt.NotTLS && s.c.NotTLSFrom == endpoint.Server:
 		return "No TLS: the server answered with something else."
 	case s.verdict.Outcome == tlsdecrypt.NotTLS:
 		return "No TLS: the client began with something else."
@@ -181,17 +182,17 @@ func (s *story) outcome() string {
 // likely tells that both sides went on after their Finished, which is all that
 // TLS 1.2 shows of it without keys.
 func (s *story) likely() bool {
-	var finished, data [3]bool // by tlswire.Side
+	var finished, data endpoint.Pair[bool]
 	for _, m := range s.c.Messages {
 		switch {
 		case s.tls13() || !m.Encrypted:
 		case m.Type == tlswire.ContentTypeHandshake:
-			finished[m.From] = true
+			*finished.Of(m.From) = true
 		case m.Type == tlswire.ContentTypeApplicationData:
-			data[m.From] = finished[tlswire.SideClient] && finished[tlswire.SideServer]
+			*data.Of(m.From) = finished.Client && finished.Server
 		}
 	}
-	return data[tlswire.SideClient] && data[tlswire.SideServer]
+	return data.Client && data.Server
 }
 
 func (s *story) breaking() string {
@@ -214,13 +215,13 @@ func (s *story) closing() string {
 		}
 		return fmt.Sprintf("Both sides closed the TCP connection%s (FIN)%s.", order, after)
 	case tlsdecrypt.ClientClosed:
-		return hungUp(tlswire.SideClient, tlswire.SideServer, after)
+		return hungUp(endpoint.Client, endpoint.Server, after)
 	case tlsdecrypt.ServerClosed:
-		return hungUp(tlswire.SideServer, tlswire.SideClient, after)
+		return hungUp(endpoint.Server, endpoint.Client, after)
 	case tlsdecrypt.ClientReset:
-		return s.torn(tlswire.SideClient, tlswire.SideServer, after)
+		return s.torn(endpoint.Client, endpoint.Server, after)
 	case tlsdecrypt.ServerReset:
-		return s.torn(tlswire.SideServer, tlswire.SideClient, after)
+		return s.torn(endpoint.Server, endpoint.Client, after)
 	case tlsdecrypt.CutOff:
 		return "What came after this was not recorded."
 	}
@@ -228,14 +229,14 @@ func (s *story) closing() string {
 }
 
 // hungUp says that a side has closed the connection, and that no more is known.
-func hungUp(by, other tlswire.Side, after string) string {
+func hungUp(by, other endpoint.Side, after string) string {
 	return fmt.Sprintf("The %s closed the TCP connection (FIN)%s; how the %s ended it was not seen.", by, after, other)
 }
 
 // torn says that a side ended the connection without the other.
-func (s *story) torn(by, other tlswire.Side, after string) string {
+func (s *story) torn(by, other endpoint.Side, after string) string {
 	said := fmt.Sprintf("The %s tore the TCP connection down (RST)%s: ", by, after)
-	if s.goodbyes[by] && s.goodbyes[other] {
+	if s.goodbyes.Client && s.goodbyes.Server {
 		return said + "harmless here, as both had said goodbye (close_notify)."
 	}
 	return said + fmt.Sprintf("what the %s had not read by then may be lost.", other)

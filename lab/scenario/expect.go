@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // differences says in words how an exchange is not as expected.
@@ -23,7 +24,7 @@ func (e Expectation) differences(x *lab.Exchange) (wrong []string) {
 		alert = x.Alert.Name
 	}
 	differ("alert", e.Alert, alert)
-	if e.RejectedBy == "" {
+	if e.RejectedBy == endpoint.Unknown {
 		e.Status = cmp.Or(e.Status, http.StatusOK)
 	}
 	status := 0
@@ -53,11 +54,11 @@ func (e Expectation) differences(x *lab.Exchange) (wrong []string) {
 }
 
 // ending is how an exchange ends in which by, if anybody, rejects the other.
-func ending(by lab.Side) string {
-	if by == "" {
+func ending(by endpoint.Side) string {
+	if by == endpoint.Unknown {
 		return "accepted"
 	}
-	return "rejected by the " + string(by)
+	return "rejected by the " + by.String()
 }
 
 func orNone(v any) string {

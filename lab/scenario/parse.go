@@ -15,6 +15,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -131,7 +132,7 @@ func (s *Scenario) readExpectation(r reader, version uint16) setter {
 func (e *Expectation) fields(r reader) map[string]setter {
 	learns := map[string]lab.Learned{"handshake": lab.LearnedInHandshake, "first read": lab.LearnedAtFirstRead}
 	return map[string]setter{
-		"rejected_by": choice(r, &e.RejectedBy, named(lab.ServerSide, lab.ClientSide)), "alert": choice(r, &e.Alert, alerts()),
+		"rejected_by": choice(r, &e.RejectedBy, map[string]endpoint.Side{"server": endpoint.Server, "client": endpoint.Client}), "alert": choice(r, &e.Alert, alerts()),
 		"code": choice(r, &e.Code, named(lab.Codes()...)), "status": r.between(&e.Status, 100, 599), "resumed": r.boolean(&e.Resumed),
 		"server_learns": choice(r, &e.ServerLearns, learns), "client_learns": choice(r, &e.ClientLearns, learns),
 		"cipher_suite": r.text(&e.CipherSuite), "group": r.text(&e.Group), "alpn": r.text(&e.ALPN), "server": r.text(&e.Server),

@@ -7,28 +7,28 @@ import (
 	"path/filepath"
 	"reflect"
 
-	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
 )
 
-// Fault is the side at which something is wrong, or "" where that cannot be
+// Fault is the side at which something is wrong, or Unknown where that cannot be
 // said of one alone.
-func (s *Scenario) Fault() lab.Side {
+func (s *Scenario) Fault() endpoint.Side {
 	server, client := !reflect.ValueOf(s.Server).IsZero(), !reflect.ValueOf(s.Client).IsZero()
 	switch {
 	case s.Side == "works", s.Side == "in, but not allowed":
-		return ""
+		return endpoint.Unknown
 	case s.Server.Instead != "":
-		return lab.ServerSide
+		return endpoint.Server
 	case s.Client.Instead != "":
-		return lab.ClientSide
+		return endpoint.Client
 	case s.Side == "server rejects client":
-		return lab.ClientSide
+		return endpoint.Client
 	case s.Side == "client rejects server" || server && !client:
-		return lab.ServerSide
+		return endpoint.Server
 	case client && !server:
-		return lab.ClientSide
+		return endpoint.Client
 	}
-	return ""
+	return endpoint.Unknown
 }
 
 // Curl is the arguments of a curl that does the client's part against the

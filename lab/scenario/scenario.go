@@ -23,6 +23,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 //go:embed scenarios/*.yaml
@@ -100,8 +101,8 @@ type Then struct {
 // Expectation is the verdict that a version should end with. What is empty may
 // be anything, but for RejectedBy and Alert.
 type Expectation struct {
-	RejectedBy   lab.Side // "": accepted
-	Alert        string   // its name; "": none
+	RejectedBy   endpoint.Side // "": accepted
+	Alert        string        // its name; "": none
 	Code         lab.Code
 	ServerLearns lab.Learned
 	ClientLearns lab.Learned

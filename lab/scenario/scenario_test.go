@@ -16,6 +16,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/peertest"
 )
@@ -74,7 +75,7 @@ func TestCatalogue(t *testing.T) {
 func checkSides(t *testing.T, r *Result) {
 	t.Helper()
 	x := r.Exchange
-	parties := map[lab.Side]lab.Party{lab.ServerSide: x.Server, lab.ClientSide: x.Client}
+	parties := map[endpoint.Side]lab.Party{endpoint.Server: x.Server, endpoint.Client: x.Client}
 	if x.Outcome == lab.Accepted {
 		for side, p := range parties {
 			if p.Error != "" || p.State != lab.StateAnswered {
@@ -125,9 +126,9 @@ func checkSays(t *testing.T, s *Scenario, runs []*Result) {
 
 // stream is what tshark makes of a connection.
 type stream struct {
-	alerts map[lab.Side][]string // fatal ones, by number
-	status string                // of the HTTP response
-	types  []string              // of the handshake messages, in order
+	alerts map[endpoint.Side][]string // fatal ones, by number
+	status string                     // of the HTTP response
+	types  []string                   // of the handshake messages, in order
 }
 
 // onTheWire are the handshake messages (RFC 8446 section 4) by which a scenario
@@ -206,7 +207,7 @@ func checkWire(t *testing.T, runs [][]*Result) {
 
 func checkStream(t *testing.T, name string, r *Result, got *stream) {
 	t.Helper()
-	want := map[lab.Side][]string{}
+	want := map[endpoint.Side][]string{}
 	if a := r.Exchange.Alert; a != nil {
 		want[a.SentBy] = []string{strconv.Itoa(int(a.Code))}
 	}
@@ -234,13 +235,13 @@ func dissect(t *testing.T, file string) map[string]*stream {
 	streams := map[string]*stream{}
 	for line := range strings.Lines(string(out)) {
 		f := strings.Split(strings.TrimRight(line, "\n"), "\t")
-		side, client := lab.ClientSide, f[0]
+		side, client := endpoint.Client, f[0]
 		if f[0] == strconv.Itoa(wiresharkPort) {
-			side, client = lab.ServerSide, f[1]
+			side, client = endpoint.Server, f[1]
 		}
 		s := streams[client]
 		if s == nil {
-			s = &stream{alerts: map[lab.Side][]string{}}
+			s = &stream{alerts: map[endpoint.Side][]string{}}
 			streams[client] = s
 		}
 		if f[2] == "2" {
@@ -370,10 +371,10 @@ func TestRotationShowsTheNewCertificate(t *testing.T) {
 // What a server can speak in place of TLS. The catalogue has clients for the rest.
 func TestServersWithoutTLS(t *testing.T) {
 	for instead, want := range map[string]Expectation{
-		"http":    {RejectedBy: lab.ClientSide, Code: lab.NotTLS},
-		"garbage": {RejectedBy: lab.ClientSide, Code: lab.NotTLS},
-		"silence": {RejectedBy: lab.ClientSide, Code: lab.TooSlow},
-		"hang-up": {RejectedBy: lab.ServerSide, Code: lab.Closed},
+		"http":    {RejectedBy: endpoint.Client, Code: lab.NotTLS},
+		"garbage": {RejectedBy: endpoint.Client, Code: lab.NotTLS},
+		"silence": {RejectedBy: endpoint.Client, Code: lab.TooSlow},
+		"hang-up": {RejectedBy: endpoint.Server, Code: lab.Closed},
 	} {
 		s, err := Parse("mine.yaml", []byte("name: mine\ntitle: Mine\nside: not even TLS\ntopic: t\nteaches: a\nreason: b\n"+
 			"server: {instead_of_tls: "+instead+"}\nclient: {timeout: 200ms}\nexpect: {TLS 1.2: {}, TLS 1.3: {}}\n"))
@@ -396,7 +397,7 @@ func TestUnexpected(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Expect[tls.VersionTLS13] = Expectation{RejectedBy: lab.ServerSide, Alert: "unknown_ca", Status: 403, Resumed: true}
+	s.Expect[tls.VersionTLS13] = Expectation{RejectedBy: endpoint.Server, Alert: "unknown_ca", Status: 403, Resumed: true}
 	r, err := s.Run(t.Context(), tls.VersionTLS13, Options{Manifest: baseManifest(t), Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

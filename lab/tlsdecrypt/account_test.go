@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -27,26 +28,26 @@ func (e entry) from(field int) entry {
 
 func (e entry) String() string { return strings.Join(append([]string{e.head}, e.fields...), "\n\t\t") }
 
-func (a *account) say(from tlswire.Side, head string) {
+func (a *account) say(from endpoint.Side, head string) {
 	a.said[from] = append(a.said[from], entry{head: head})
 }
 
 // field adds a field to the last message.
-func (a *account) field(from tlswire.Side, field string) {
+func (a *account) field(from endpoint.Side, field string) {
 	last := &a.said[from][len(a.said[from])-1]
 	last.fields = append(last.fields, field)
 }
 
-func (a *account) message(from tlswire.Side, t tlswire.HandshakeType, protected bool) {
+func (a *account) message(from endpoint.Side, t tlswire.HandshakeType, protected bool) {
 	a.say(from, "handshake "+t.String()+lock(protected))
 }
 
-func (a *account) alert(from tlswire.Side, level, description uint64, protected bool) {
+func (a *account) alert(from endpoint.Side, level, description uint64, protected bool) {
 	a.say(from, fmt.Sprintf("alert %d %d%s", level, description, lock(protected)))
 }
 
 // closed notes a record that cannot be read, several in a row once.
-func (a *account) closed(from tlswire.Side, t tlswire.ContentType) {
+func (a *account) closed(from endpoint.Side, t tlswire.ContentType) {
 	head := "unread " + t.String()
 	if n := len(a.said[from]); n == 0 || a.said[from][n-1].head != head {
 		a.say(from, head)
@@ -89,7 +90,7 @@ func accountOf(c *tlsdecrypt.Connection) *account {
 	return a
 }
 
-func (a *account) fields(from tlswire.Side, h tlswire.Handshake, fields []tlswire.Field) {
+func (a *account) fields(from endpoint.Side, h tlswire.Handshake, fields []tlswire.Field) {
 	for _, f := range fields {
 		name, ok := fieldNames[h.Name()+"/"+f.Name]
 		if !ok {
@@ -125,12 +126,12 @@ func (e entry) value(name string) string {
 // negotiated is what c should say was agreed on, as it follows from the fields of the messages.
 func negotiated(c *tlsdecrypt.Connection, a *account) tlsdecrypt.Negotiated {
 	n := tlsdecrypt.Negotiated{Resumption: c.Resumption, EarlyData: c.EarlyData}
-	for _, e := range a.said[tlswire.SideClient] {
+	for _, e := range a.said[endpoint.Client] {
 		if name := e.value("extensions_server_name"); name != "" {
 			n.ServerName = name
 		}
 	}
-	for _, e := range a.said[tlswire.SideServer] {
+	for _, e := range a.said[endpoint.Server] {
 		set := func(name string, to func(uint64)) {
 			if value := e.value(name); value != "" {
 				to(number(value))

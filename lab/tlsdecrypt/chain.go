@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -34,22 +35,15 @@ func (k *checker) certificate(m *Message, body *tlswire.Certificate) {
 	k.chain(m, ders)
 	if dc, ok := tlswire.Lookup[*tlswire.DelegatedCredential](body.Entries[0].Extensions, tlswire.ExtensionDelegatedCredential); ok {
 		key, _ := x509.ParsePKIXPublicKey(dc.PublicKeyInfo)
-		k.shown[m.From] = &shownIdentity{name: "the delegated credential of " + k.shown[m.From].name, key: key}
+		*k.shown.Of(m.From) = &shownIdentity{name: "the delegated credential of " + (*k.shown.Of(m.From)).name, key: key}
 	}
 }
 
 // bareKey takes a public key in place of a certificate (RFC 7250).
 func (k *checker) bareKey(m *Message, spki []byte) {
 	key, _ := x509.ParsePKIXPublicKey(spki)
-	k.shown[m.From] = &shownIdentity{name: "the raw public key", key: key}
-	note(m, "chain", Unknown, "There is no chain to check: this is a bare public key (RFC 7250), which the %v must know beforehand.", peer(m.From))
-}
-
-func peer(s tlswire.Side) tlswire.Side {
-	if s == tlswire.SideClient {
-		return tlswire.SideServer
-	}
-	return tlswire.SideClient
+	*k.shown.Of(m.From) = &shownIdentity{name: "the raw public key", key: key}
+	note(m, "chain", Unknown, "There is no chain to check: this is a bare public key (RFC 7250), which the %v must know beforehand.", m.From.Other())
 }
 
 // chain checks whether a side's certificates lead to a CA.
@@ -59,13 +53,13 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	}
 	leaf, err := tlswire.ParseCertificate(ders[0])
 	if err != nil {
-		k.shown[m.From] = &shownIdentity{name: "its certificate"}
+		*k.shown.Of(m.From) = &shownIdentity{name: "its certificate"}
 		note(m, "chain", Unknown, "Cannot be checked: the certificate does not parse.")
 		return
 	}
 	name := subject(leaf)
-	k.shown[m.From] = &shownIdentity{name: name, key: leaf.PublicKey}
-	if len(k.trust.CAs) == 0 && len(k.trust.trustedBy(peer(m.From))) == 0 {
+	*k.shown.Of(m.From) = &shownIdentity{name: name, key: leaf.PublicKey}
+	if len(k.trust.CAs) == 0 && len(k.trust.trustedBy(m.From.Other())) == 0 {
 		note(m, "chain", Unknown, "Cannot be checked: no CA is given to check it under.")
 		return
 	}
@@ -73,7 +67,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	if offersECH(k.hs.hello) && leaf.VerifyHostname(q.host) != nil {
 		q.host = "" // the true name may be in the hidden ClientHello
 	}
-	if m.From == tlswire.SideClient {
+	if m.From == endpoint.Client {
 		q.usage, q.host, q.role = x509.ExtKeyUsageClientAuth, "", "a client"
 	}
 	then, now := m.Time, k.trust.now()
@@ -92,7 +86,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		note(m, "chain", Fails, "%s.", revoked.sentence(leaf))
 	case errThen == nil && k.unwanted(m, name, chain):
 	case errThen == nil && k.refused(m.From):
-		note(m, "chain", Unknown, "%s leads to the CA %s, and is good%s; yet the %v refuses it with %v.", name, chain.under, purpose, peer(m.From), k.alert.Alert.Description)
+		note(m, "chain", Unknown, "%s leads to the CA %s, and is good%s; yet the %v refuses it with %v.", name, chain.under, purpose, m.From.Other(), k.alert.Alert.Description)
 	case errThen == nil && errNow == nil:
 		note(m, "chain", Holds, "The chain holds: %s leads to the CA %s, and is good%s.", name, chain.under, purpose)
 	case errThen == nil:
@@ -105,8 +99,8 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 }
 
 // refused tells whether a side's certificate is refused later.
-func (k *checker) refused(side tlswire.Side) bool {
-	return k.alert != nil && k.alert.From == peer(side) && k.alert.Alert.Description.RefusesCertificate()
+func (k *checker) refused(side endpoint.Side) bool {
+	return k.alert != nil && k.alert.From == side.Other() && k.alert.Alert.Description.RefusesCertificate()
 }
 
 // unwanted notes that a chain that holds is none of those that the other side
@@ -114,32 +108,32 @@ func (k *checker) refused(side tlswire.Side) bool {
 // of its trust, and by its alert.
 func (k *checker) unwanted(m *Message, name string, chain verification) bool {
 	top := subject(chain.authorities[len(chain.authorities)-1])
-	if asked := k.asked[m.From]; len(asked) > 0 && !chain.has(func(ca *x509.Certificate) bool { return asked.names(ca) }) {
+	if asked := *k.asked.Of(m.From); len(asked) > 0 && !chain.has(func(ca *x509.Certificate) bool { return asked.names(ca) }) {
 		if k.refused(m.From) {
-			note(m, "chain", Fails, "%s leads to %s; the %v asked for a certificate of %s.", name, top, peer(m.From), asked)
+			note(m, "chain", Fails, "%s leads to %s; the %v asked for a certificate of %s.", name, top, m.From.Other(), asked)
 			return true
 		}
-		if len(k.trust.trustedBy(peer(m.From))) == 0 { // it may take others than those that it names
-			note(m, "chain", Unknown, "%s leads to %s; the %v asked for a certificate of %s, and may take this one all the same.", name, top, peer(m.From), asked)
+		if len(k.trust.trustedBy(m.From.Other())) == 0 { // it may take others than those that it names
+			note(m, "chain", Unknown, "%s leads to %s; the %v asked for a certificate of %s, and may take this one all the same.", name, top, m.From.Other(), asked)
 			return true
 		}
 	}
-	trusted := k.trust.trustedBy(peer(m.From))
+	trusted := k.trust.trustedBy(m.From.Other())
 	if len(trusted) > 0 && !chain.has(func(ca *x509.Certificate) bool { return slices.ContainsFunc(trusted, ca.Equal) }) {
 		if i := slices.IndexFunc(chain.authorities, func(ca *x509.Certificate) bool { return looksLike(ca, trusted) }); i >= 0 {
 			note(m, "chain", Fails, "%s leads to another CA that also calls itself %s: the names are the same, the keys are not, and the %v trusts the other one.",
-				name, subject(chain.authorities[i]), peer(m.From))
+				name, subject(chain.authorities[i]), m.From.Other())
 			return true
 		}
 		var names []string
 		for _, ca := range trusted {
 			names = append(names, subject(ca))
 		}
-		note(m, "chain", Fails, "%s leads to %s; the %v trusts %s alone.", name, top, peer(m.From), alternatives(names, "and"))
+		note(m, "chain", Fails, "%s leads to %s; the %v trusts %s alone.", name, top, m.From.Other(), alternatives(names, "and"))
 		return true
 	}
 	if k.refused(m.From) && k.alert.Alert.Description == tlswire.AlertUnknownCA {
-		note(m, "chain", Fails, "%s leads to %s, which the %v does not trust: it sends unknown_ca.", name, top, peer(m.From))
+		note(m, "chain", Fails, "%s leads to %s, which the %v does not trust: it sends unknown_ca.", name, top, m.From.Other())
 		return true
 	}
 	return false
@@ -181,11 +175,11 @@ func alternatives(names []string, or string) string {
 }
 
 // ask takes note of the CAs that a side names in a message.
-func (k *checker) ask(from tlswire.Side, body tlswire.Body) {
+func (k *checker) ask(from endpoint.Side, body tlswire.Body) {
 	var extensions []tlswire.Extension
 	switch body := body.(type) {
 	case *tlswire.CertificateRequestTLS12:
-		k.asked[peer(from)] = body.CertificateAuthorities
+		*k.asked.Of(from.Other()) = body.CertificateAuthorities
 		return
 	case *tlswire.CertificateRequest:
 		extensions = body.Extensions
@@ -194,8 +188,8 @@ func (k *checker) ask(from tlswire.Side, body tlswire.Body) {
 	default:
 		return
 	}
-	k.asked[peer(from)] = nil
+	*k.asked.Of(from.Other()) = nil
 	if cas, ok := tlswire.Lookup[*tlswire.CertificateAuthorities](extensions, tlswire.ExtensionCertificateAuthorities); ok {
-		k.asked[peer(from)] = cas.Authorities
+		*k.asked.Of(from.Other()) = cas.Authorities
 	}
 }

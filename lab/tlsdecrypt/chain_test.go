@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -27,7 +27,7 @@ func chains(t *testing.T, version uint16, client *tls.Config, trust *Trust) (ser
 	for _, m := range c.Messages {
 		for _, k := range m.Checks {
 			switch {
-			case k.Subject == "chain" && m.From == tlswire.SideServer:
+			case k.Subject == "chain" && m.From == endpoint.Server:
 				server = k
 			case k.Subject == "chain":
 				shown = k
@@ -132,7 +132,7 @@ func shownTo(t *testing.T, server *tls.Config, shown tls.Certificate, trust *Tru
 	c.Check(trust)
 	for _, m := range c.Messages {
 		for _, k := range m.Checks {
-			if k.Subject == "chain" && m.From == tlswire.SideClient {
+			if k.Subject == "chain" && m.From == endpoint.Client {
 				check = k
 			}
 		}

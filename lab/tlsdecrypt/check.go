@@ -8,6 +8,7 @@ import (
 	"hash"
 	"slices"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -41,13 +42,13 @@ type checker struct {
 	c          *Connection
 	hs         *handshake
 	trust      *Trust
-	alert      *Message          // that ended the connection, or nil
-	transcript []byte            // the messages so far
-	post       *postHandshake    // that is checked after the handshake, or nil
-	messages   int               // in it
-	ordered    int               // the first messages of the handshake that are in order
-	shown      [3]*shownIdentity // by tlswire.Side: whose certificate was shown
-	asked      [3]authorities    // by tlswire.Side: of whom the other one wants a certificate
+	alert      *Message                      // that ended the connection, or nil
+	transcript []byte                        // the messages so far
+	post       *postHandshake                // that is checked after the handshake, or nil
+	messages   int                           // in it
+	ordered    int                           // the first messages of the handshake that are in order
+	shown      endpoint.Pair[*shownIdentity] // whose certificate was shown
+	asked      endpoint.Pair[authorities]    // of whom the other one wants a certificate
 }
 
 // note adds a check. Its text may hold names that a peer made up, which must not harm a terminal.
@@ -77,7 +78,7 @@ func (k *checker) tls13() {
 			unknownHash(m, k.hs.suite)
 			continue
 		}
-		k.message(h, m, k.hs.secrets[m.From], m.From.String()+"_handshake_traffic_secret")
+		k.message(h, m, *k.hs.secrets.Of(m.From), m.From.String()+"_handshake_traffic_secret")
 		k.join(m)
 		if i == 0 && k.hs.retried() {
 			k.transcript = messageHash(h, k.transcript) // RFC 8446 4.4.1
@@ -153,7 +154,7 @@ func (k *checker) message(h func() hash.Hash, m *Message, baseKey []byte, baseNa
 }
 
 // signedTLS13 is what a CertificateVerify of TLS 1.3 signs (RFC 8446 4.4.3).
-func signedTLS13(sender tlswire.Side, transcriptHash []byte) []byte {
+func signedTLS13(sender endpoint.Side, transcriptHash []byte) []byte {
 	b := bytes.Repeat([]byte{0x20}, 64)
 	b = append(b, "TLS 1.3, "+sender.String()+" CertificateVerify\x00"...)
 	return append(b, transcriptHash...)
@@ -204,7 +205,7 @@ func (k *checker) finishedTLS12(m *Message, body *tlswire.Finished) {
 
 // signature checks that a side signed content with the key of its certificate.
 func (k *checker) signature(m *Message, s *tlswire.DigitallySigned, content []byte, what string) {
-	id := k.shown[m.From]
+	id := *k.shown.Of(m.From)
 	scheme := s.Algorithm.String()
 	if s.Legacy {
 		scheme = "the algorithm of its key"

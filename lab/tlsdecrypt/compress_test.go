@@ -15,6 +15,7 @@ import (
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
@@ -56,7 +57,7 @@ func TestCompressedCertificate(t *testing.T) {
 	r := record(t, serverConfig(), clientConfig())
 	c := r.dissect(t, Options{})
 	hs := c.handshakes[0]
-	secret := hs.secrets[tlswire.SideServer]
+	secret := hs.secrets.Server
 	certificate := hs.transcript[slices.IndexFunc(hs.transcript, func(m *Message) bool { return m.Handshake.Type == tlswire.TypeCertificate })].Handshake
 	body := certificate.Raw[tlswire.HandshakeHeaderLen:]
 
@@ -68,7 +69,7 @@ func TestCompressedCertificate(t *testing.T) {
 		}
 		send(hs.transcript[2].Handshake.Raw) // EncryptedExtensions
 		send(tlswire.NewHandshake(packed, tlswire.Context{}).Raw)
-		signed := sha256.Sum256(signedTLS13(tlswire.SideServer, digest(sha256.New, transcript)))
+		signed := sha256.Sum256(signedTLS13(endpoint.Server, digest(sha256.New, transcript)))
 		signature := must(testPKI().server["ecdsa"].PrivateKey.(crypto.Signer).Sign(rand.Reader, signed[:], crypto.SHA256))
 		send(tlswire.NewHandshake(&tlswire.CertificateVerify{DigitallySigned: tlswire.DigitallySigned{Algorithm: tlswire.SchemeECDSASecp256r1SHA256, Signature: signature}}, tlswire.Context{}).Raw)
 		send(tlswire.NewHandshake(&tlswire.Finished{VerifyData: finishedTLS13(sha256.New, secret, digest(sha256.New, transcript))}, tlswire.Context{}).Raw)
@@ -76,9 +77,9 @@ func TestCompressedCertificate(t *testing.T) {
 		made := &recording{events: []wiretap.Event{r.events[0]}}
 		for i, m := range hs.transcript[:2] {
 			rec := tlswire.Record{Type: tlswire.ContentTypeHandshake, Version: tlswire.VersionTLS12, Fragment: m.Handshake.Raw}
-			made.events = append(made.events, wiretap.Event{Kind: wiretap.Data, Time: m.Time, From: wiretap.Side(i), Data: rec.Marshal()})
+			made.events = append(made.events, wiretap.Event{Kind: wiretap.Data, Time: m.Time, From: endpoint.Client + endpoint.Side(i), Data: rec.Marshal()})
 		}
-		made.events = append(made.events, wiretap.Event{Kind: wiretap.Data, Time: c.Opened, From: wiretap.Server, Data: seal(secret, sealed)})
+		made.events = append(made.events, wiretap.Event{Kind: wiretap.Data, Time: c.Opened, From: endpoint.Server, Data: seal(secret, sealed)})
 		store := &keylog.Store{}
 		store.Add(keylog.Entry{Label: keylog.LabelServerHandshakeTraffic, ClientRandom: c.ClientRandom, Secret: secret})
 		return made.dissect(t, Options{Secrets: store})

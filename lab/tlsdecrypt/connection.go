@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -23,9 +24,9 @@ type Connection struct {
 
 	ClientRandom []byte // of the (last) ClientHello; nil before there is one
 	Negotiated
-	NotTLSFrom tlswire.Side // whose bytes are something else from the first on; SideUnknown: nobody's
-	Problems   []Problem    // what cannot be seen, and why
-	RSAKey     RSAKeyUse    // what a server's private key did for it
+	NotTLSFrom endpoint.Side // whose bytes are something else from the first on; SideUnknown: nobody's
+	Problems   []Problem     // what cannot be seen, and why
+	RSAKey     RSAKeyUse     // what a server's private key did for it
 
 	lacking    bool         // bytes of it are not in the capture
 	handshakes []*handshake // for Check
@@ -74,16 +75,16 @@ const (
 // Problem is something that could not be seen, and why: a missing secret, a
 // gap in the capture, bytes that are no TLS.
 type Problem struct {
-	From   tlswire.Side // whose bytes; SideUnknown: both
-	Offset int64        // in that side's stream of bytes; -1 when it is not about a place
-	Text   string       // in words, in short up to the first colon, and with what to do about it where there is something to do
+	From   endpoint.Side // whose bytes; SideUnknown: both
+	Offset int64         // in that side's stream of bytes; -1 when it is not about a place
+	Text   string        // in words, in short up to the first colon, and with what to do about it where there is something to do
 }
 
 // Message is one thing that one side said: a handshake message, an alert, a
 // ChangeCipherSpec, the head of an HTTP message, other application data, or a
 // record that could not be opened.
 type Message struct {
-	From    tlswire.Side
+	From    endpoint.Side
 	Time    time.Time // of the packet with its last byte
 	Type    tlswire.ContentType
 	Key     Key    // what protects it

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -15,7 +16,7 @@ import (
 // one message.
 func (f *flow) closed(m Message) {
 	m.Encrypted = true
-	if d := f.sides[m.From-tlswire.SideClient]; m.Type == tlswire.ContentTypeHandshake || d.phase == handshaking || d.encrypting == f.hs && !f.hs.finished[d.side] {
+	if d := f.sides.Of(m.From); m.Type == tlswire.ContentTypeHandshake || d.phase == handshaking || d.encrypting == f.hs && !*f.hs.finished.Of(d.side) {
 		f.hs.miss("a record before this could not be read, which may have been part of the handshake")
 		d.reader, d.spans = tlswire.HandshakeReader{}, nil
 	}
@@ -83,13 +84,13 @@ func (f *flow) changeCipherSpec(d *direction) {
 	hs := f.hs
 	if hs.version == 0 {
 		answered := f.c.Retried || d.phase == early // it comes before ServerHello then
-		d.blind = hs.hello == nil || (f.cut() || f.sides[1].dead) && !answered
+		d.blind = hs.hello == nil || (f.cut() || f.sides.Server.dead) && !answered
 		return
 	}
 	if hs.tls13() {
 		return
 	}
-	if d.side == tlswire.SideServer && !hs.done && hs.missed == "" {
+	if d.side == endpoint.Server && !hs.done && hs.missed == "" {
 		f.resumedTLS12(hs)
 	}
 	d.encrypting, d.current, d.failed, d.inflater = hs, nil, nil, inflater{}
@@ -189,7 +190,7 @@ func guessed(b []byte) bool { return isHTTP(b) || bytes.HasPrefix(b, http2Prefac
 
 // httpHeads reads application data as HTTP when that was agreed on, or the
 // first bytes look like it.
-func (f *flow) httpHeads(content []byte, from tlswire.Side) ([]*httpwire.Message, error) {
+func (f *flow) httpHeads(content []byte, from endpoint.Side) ([]*httpwire.Message, error) {
 	if f.http == nil {
 		switch f.c.ALPN {
 		case "h2", "http/1.1", "http/1.0":
@@ -201,7 +202,7 @@ func (f *flow) httpHeads(content []byte, from tlswire.Side) ([]*httpwire.Message
 			f.http = httpwire.New("")
 		}
 	}
-	heads, err := f.http.Write(from == tlswire.SideServer, content)
+	heads, err := f.http.Write(from == endpoint.Server, content)
 	if f.c.ALPN == "" {
 		err = nil // nobody said it was HTTP
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -75,7 +76,7 @@ func (v *verdict) judge(t *testing.T, name, what string, c *tlsdecrypt.Connectio
 	}
 	v.sound(t, what, c)
 	v.shown[name+" resumed by "+string(c.Resumption)] = true
-	for _, from := range []tlswire.Side{tlswire.SideClient, tlswire.SideServer} {
+	for _, from := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 		for _, e := range slices.Concat(ours.said[from], ours.http[from]) {
 			for _, line := range append(e.fields, e.head) {
 				v.shown[name+" "+from.String()+" "+line] = true

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -36,7 +37,7 @@ func excused(suite tlswire.CipherSuite, ours, theirs entry) string {
 }
 
 // excusedFrom tells from which message of a side on the two are known to differ, and why.
-func excusedFrom(c *tlsdecrypt.Connection, from tlswire.Side, ours, theirs []entry) (n int, why string) {
+func excusedFrom(c *tlsdecrypt.Connection, from endpoint.Side, ours, theirs []entry) (n int, why string) {
 	n = readable(theirs)
 	switch {
 	case foreign(c):
@@ -44,7 +45,7 @@ func excusedFrom(c *tlsdecrypt.Connection, from tlswire.Side, ours, theirs []ent
 	case n == len(theirs), n == readable(ours) && n < len(ours): // nothing that only tshark cannot read
 	case c.Resumption == tlsdecrypt.ByTicket:
 		return n, "tshark does not find the secret of a session that crypto/tls resumed"
-	case from == tlswire.SideClient && count(ours[:n], "handshake finished protected") == 2:
+	case from == endpoint.Client && count(ours[:n], "handshake finished protected") == 2:
 		return n, "tshark takes the client's Finished after the handshake for the end of the handshake"
 	}
 	return 0, ""

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
@@ -19,11 +20,11 @@ type flow struct {
 
 	mu       sync.Mutex // against Dissector.Close
 	c        *Connection
-	sides    [2]*direction // by wiretap.Side
-	hs       *handshake    // the latest
-	held     int           // bytes of handshake messages in c
-	unopened int           // messages, in c and not, that maxUnopened counts
-	kept     int           // bytes that all messages in c take
+	sides    endpoint.Pair[direction]
+	hs       *handshake // the latest
+	held     int        // bytes of handshake messages in c
+	unopened int        // messages, in c and not, that maxUnopened counts
+	kept     int        // bytes that all messages in c take
 	ended    bool
 
 	counted int // bytes of d.taken
@@ -49,7 +50,7 @@ func newFlow(d *Dissector, e wiretap.Event) *flow {
 	return &flow{
 		d:       d,
 		c:       &Connection{Number: e.Exchange, Client: e.Client, Server: e.Server, Opened: e.Time},
-		sides:   [2]*direction{{side: tlswire.SideClient}, {side: tlswire.SideServer}},
+		sides:   endpoint.Pair[direction]{Client: direction{side: endpoint.Client}, Server: direction{side: endpoint.Server}},
 		hs:      &handshake{},
 		patient: true,
 	}
@@ -59,11 +60,11 @@ func newFlow(d *Dissector, e wiretap.Event) *flow {
 func (f *flow) handle(e wiretap.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.ended || e.From > wiretap.Server {
+	if f.ended || e.From > endpoint.Server {
 		return
 	}
 	defer f.account()
-	from := f.sides[e.From]
+	from := f.sides.Of(e.From)
 	switch e.Kind {
 	case wiretap.Data:
 		f.retry()
@@ -79,15 +80,15 @@ func (f *flow) handle(e wiretap.Event) {
 	case wiretap.HalfClose:
 		from.closed = true
 	case wiretap.Reset:
-		f.c.End = [...]End{wiretap.Client: ClientReset, wiretap.Server: ServerReset}[e.From]
+		f.c.End = [...]End{endpoint.Client: ClientReset, endpoint.Server: ServerReset}[e.From]
 	case wiretap.Close:
 		from.closed = true
 		switch {
 		case f.c.End != StillOpen:
-		case f.sides[e.From.Peer()].closed:
+		case f.sides.Of(e.From.Other()).closed:
 			f.c.End = Closed
 		default:
-			f.c.End = [...]End{wiretap.Client: ClientClosed, wiretap.Server: ServerClosed}[e.From]
+			f.c.End = [...]End{endpoint.Client: ClientClosed, endpoint.Server: ServerClosed}[e.From]
 		}
 		f.end(e.Time)
 	case wiretap.CutOff:
@@ -102,7 +103,7 @@ func (f *flow) cutOff() {
 	}
 	switch {
 	case f.c.End != StillOpen:
-	case f.sides[0].closed && f.sides[1].closed:
+	case f.sides.Client.closed && f.sides.Server.closed:
 		f.c.End = Closed
 	default:
 		f.c.End = CutOff
@@ -114,7 +115,7 @@ func (f *flow) end(t time.Time) {
 	f.ended = true
 	f.c.Ended = t
 	f.giveUp()
-	for _, d := range f.sides {
+	for _, d := range f.sides.All() {
 		f.finish(d)
 	}
 	f.c.RSAKey, _ = f.rsaKeyUse(f.hs)
@@ -149,7 +150,7 @@ func (f *flow) finish(d *direction) {
 }
 
 // problem notes what cannot be seen, each once.
-func (f *flow) problem(from tlswire.Side, offset int64, text string) {
+func (f *flow) problem(from endpoint.Side, offset int64, text string) {
 	for _, p := range f.c.Problems {
 		if p.From == from && p.Text == text {
 			return
@@ -274,11 +275,11 @@ func (f *flow) add(m Message) *Message {
 func (f *flow) noSecret(d *direction, offset int64, what string) {
 	switch {
 	case f.hs.clientRandom == nil && f.hs.version == 0:
-		f.problem(tlswire.SideUnknown, -1, "starts mid-connection: the handshake came before, and is needed to decrypt what follows; start the capture before the connection")
+		f.problem(endpoint.Unknown, -1, "starts mid-connection: the handshake came before, and is needed to decrypt what follows; start the capture before the connection")
 	case f.hs.clientRandom == nil:
-		f.problem(tlswire.SideUnknown, -1, "a packet is missing here: it had ClientHello, without which nothing can be decrypted")
+		f.problem(endpoint.Unknown, -1, "a packet is missing here: it had ClientHello, without which nothing can be decrypted")
 	case f.hs.version == 0 && f.cut():
-		f.problem(tlswire.SideUnknown, -1, "a packet is missing here: it had ServerHello, without which what follows cannot be decrypted")
+		f.problem(endpoint.Unknown, -1, "a packet is missing here: it had ServerHello, without which what follows cannot be decrypted")
 	case f.hs.version == 0 && d.phase == plain:
 		f.problem(d.side, offset, "no ServerHello: without it what follows cannot be decrypted")
 	case !f.anySecret():
@@ -294,7 +295,7 @@ func (f *flow) noSecret(d *direction, offset int64, what string) {
 // common reasons.
 func (f *flow) noKeys(why string) {
 	if _, not := f.rsaKeyUse(f.hs); not != "" {
-		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("the RSA key does not help: %s (client random %x…)", not, f.hs.clientRandom[:4]))
+		f.problem(endpoint.Unknown, -1, fmt.Sprintf("the RSA key does not help: %s (client random %x…)", not, f.hs.clientRandom[:4]))
 		return
 	}
 	store := f.d.options.Secrets
@@ -308,8 +309,8 @@ func (f *flow) noKeys(why string) {
 	default:
 		text = "no keys of this connection: those that are there are of other connections; was SSLKEYLOGFILE set for one of the two programs before it started?"
 	}
-	f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("%s (client random %x…)", text, f.hs.clientRandom[:4]))
+	f.problem(endpoint.Unknown, -1, fmt.Sprintf("%s (client random %x…)", text, f.hs.clientRandom[:4]))
 }
 
 // cut tells whether a side's first bytes are missing.
-func (f *flow) cut() bool { return f.sides[0].cut || f.sides[1].cut }
+func (f *flow) cut() bool { return f.sides.Client.cut || f.sides.Server.cut }

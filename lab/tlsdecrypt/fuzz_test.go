@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
@@ -110,7 +111,7 @@ func (c change) of(events []wiretap.Event) []wiretap.Event {
 		j := int(c.given) % len(events)
 		events[i], events[j] = events[j], events[i]
 	case changeKind:
-		e.Kind, e.From, e.Missing = wiretap.Kind(given[0]), wiretap.Side(given[1]), int64(at)-1
+		e.Kind, e.From, e.Missing = wiretap.Kind(given[0]), endpoint.Side(given[1]), int64(at)-1
 	}
 	return events
 }
@@ -136,7 +137,7 @@ func recordedFlows(t testing.TB) map[string][]wiretap.Event {
 // events reads a script: for each event 1 byte of kind and side, 2 of length, then the data.
 func events(script []byte) (all []wiretap.Event) {
 	for len(script) >= 3 {
-		e := wiretap.Event{Kind: wiretap.Kind(script[0] >> 1), From: wiretap.Side(script[0] & 1)}
+		e := wiretap.Event{Kind: wiretap.Kind(script[0] >> 1), From: endpoint.Client + endpoint.Side(script[0]&1)}
 		n := min(int(binary.BigEndian.Uint16(script[1:])), len(script)-3)
 		e.Data, e.Missing = script[3:3+n], int64(n)-1
 		script = script[3+n:]

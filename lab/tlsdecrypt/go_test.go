@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // describe is a message in one line: who, what, and under which key.
@@ -171,7 +171,7 @@ func TestRejections(t *testing.T) {
 		want := map[uint16]string{tls.VersionTLS12: "handshake_failure", tls.VersionTLS13: "certificate_required"}[version]
 		found := false
 		for _, m := range c.Messages {
-			found = found || m.Alert != nil && m.Alert.Description.String() == want && m.From == tlswire.SideServer
+			found = found || m.Alert != nil && m.Alert.Description.String() == want && m.From == endpoint.Server
 		}
 		if !found {
 			t.Errorf("%s: no alert %s", tls.VersionName(version), want)

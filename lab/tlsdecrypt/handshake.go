@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"slices"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -32,14 +33,14 @@ type handshake struct {
 	transcript []*Message
 	missed     string
 	wholeUpTo  int
-	headless   bool    // the connection's first bytes were not seen
-	finished   [3]bool // by tlswire.Side: its Finished was seen
+	headless   bool                // the connection's first bytes were not seen
+	finished   endpoint.Pair[bool] // its Finished was seen
 	posts      []*postHandshake
 
-	master   []byte    // of TLS 1.2, once it is known
-	byRSAKey bool      // an RSA key opened it
-	derived  bool      // from the messages of the handshake
-	secrets  [3][]byte // of TLS 1.3, by side: its handshake_traffic_secret
+	master   []byte                // of TLS 1.2, once it is known
+	byRSAKey bool                  // an RSA key opened it
+	derived  bool                  // from the messages of the handshake
+	secrets  endpoint.Pair[[]byte] // of TLS 1.3: its handshake_traffic_secret
 }
 
 // postHandshake is an authentication after the handshake (RFC 8446 4.6.2): the
@@ -62,7 +63,7 @@ func (hs *handshake) tls13() bool { return hs.version >= tlswire.VersionTLS13 }
 func (hs *handshake) join(m *Message) {
 	switch t := m.Handshake.Type; {
 	case t == tlswire.TypeHelloRequest, t == tlswire.TypeKeyUpdate, t == tlswire.TypeNewSessionTicket && hs.tls13():
-	case hs.tls13() && hs.finished[tlswire.SideClient] && hs.finished[tlswire.SideServer]:
+	case hs.tls13() && hs.finished.Client && hs.finished.Server:
 		hs.joinPost(m)
 	case len(hs.transcript) >= maxTranscript:
 		hs.miss("the handshake has more messages before this one than are kept")
@@ -73,7 +74,7 @@ func (hs *handshake) join(m *Message) {
 		hs.transcript = append(hs.transcript, m)
 	}
 	if m.Handshake.Type == tlswire.TypeFinished {
-		hs.finished[m.From] = true
+		*hs.finished.Of(m.From) = true
 	}
 }
 
@@ -108,7 +109,7 @@ func (hs *handshake) flightSeen() bool {
 		seen = seen[:hs.wholeUpTo]
 	}
 	return hs.resumed || slices.ContainsFunc(seen, func(m *Message) bool {
-		return m.Handshake.Type == tlswire.TypeServerHelloDone || m.Handshake.Type == tlswire.TypeFinished && m.From == tlswire.SideServer
+		return m.Handshake.Type == tlswire.TypeServerHelloDone || m.Handshake.Type == tlswire.TypeFinished && m.From == endpoint.Server
 	})
 }
 
@@ -144,7 +145,7 @@ func find[B tlswire.Body](hs *handshake) (body B, ok bool) {
 // serverLeaf is the server's certificate in TLS 1.2, if it was seen and parses.
 func (hs *handshake) serverLeaf() (*x509.Certificate, bool) {
 	for _, m := range hs.transcript {
-		if body, ok := m.Handshake.Body.(*tlswire.CertificateTLS12); ok && m.From == tlswire.SideServer && len(body.Certificates) > 0 {
+		if body, ok := m.Handshake.Body.(*tlswire.CertificateTLS12); ok && m.From == endpoint.Server && len(body.Certificates) > 0 {
 			leaf, err := tlswire.ParseCertificate(body.Certificates[0])
 			return leaf, err == nil
 		}
@@ -169,7 +170,7 @@ func (hs *handshake) masterFromPremaster(premaster []byte) []byte {
 }
 
 // keys derives what protects the records of a side in TLS 1.2 (RFC 5246 6.3).
-func (hs *handshake) keys(side tlswire.Side) (*protection, error) {
+func (hs *handshake) keys(side endpoint.Side) (*protection, error) {
 	info := hs.suite.Info()
 	p := prfOf(hs.version, info)
 	if hs.version == tlswire.VersionSSL30 {
@@ -186,7 +187,7 @@ func (hs *handshake) keys(side tlswire.Side) (*protection, error) {
 	p(block, hs.master, "key expansion", append(bytes.Clone(hs.serverRandom), hs.clientRandom...))
 	take := func(n int) (own []byte) { // the client's comes first
 		own = block[:n]
-		if side == tlswire.SideServer {
+		if side == endpoint.Server {
 			own = block[n : 2*n]
 		}
 		block = block[2*n:]

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -69,7 +70,7 @@ func (c *Connection) MarshalJSON() ([]byte, error) {
 	}
 	for _, p := range c.Problems {
 		j := jsonProblem{Text: p.Text}
-		if p.From != tlswire.SideUnknown {
+		if p.From != endpoint.Unknown {
 			j.From = p.From.String()
 		}
 		if p.Offset >= 0 {

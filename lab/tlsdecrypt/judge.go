@@ -31,7 +31,7 @@ func (k *checker) chainDoubt(m *Message, q question, leaf *x509.Certificate, err
 	var authority x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var host x509.HostnameError
-	known := len(k.trust.trustedBy(peer(m.From))) > 0
+	known := len(k.trust.trustedBy(m.From.Other())) > 0
 	switch {
 	case errors.As(err, &authority):
 		if doubt := k.trust.unverifiable(q); doubt != "" {
@@ -61,9 +61,9 @@ func (k *checker) chainDoubt(m *Message, q question, leaf *x509.Certificate, err
 		return ""
 	}
 	if !errors.As(err, &invalid) {
-		return fmt.Sprintf("a certificate of its chain has a critical extension that is not known here; the %v may know it", peer(m.From))
+		return fmt.Sprintf("a certificate of its chain has a critical extension that is not known here; the %v may know it", m.From.Other())
 	}
-	return fmt.Sprintf("%s; but the %v may trust other CAs than those that are known here", k.trust.reason(leaf, err, q), peer(m.From))
+	return fmt.Sprintf("%s; but the %v may trust other CAs than those that are known here", k.trust.reason(leaf, err, q), m.From.Other())
 }
 
 // hasTime reports whether the capture says when a message was sent.

@@ -1,6 +1,7 @@
 package tlsdecrypt
 
 import (
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -38,7 +39,7 @@ func (f *flow) learn(d *direction, body tlswire.Body) {
 	case *tlswire.ServerHello:
 		f.serverHello(body)
 	case *tlswire.EncryptedExtensions:
-		if d.side == tlswire.SideServer {
+		if d.side == endpoint.Server {
 			f.extensions(body.Extensions)
 			if f.c.EarlyData = tlswire.Has(body.Extensions, tlswire.ExtensionEarlyData); !f.c.EarlyData {
 				f.http = nil // what was in early data comes again (RFC 8446 4.2.10)
@@ -100,7 +101,7 @@ func (f *flow) clientHello(d *direction, hello *tlswire.ClientHello) {
 
 // serverHello takes the server's choice.
 func (f *flow) serverHello(hello *tlswire.ServerHello) {
-	hs, client, server := f.hs, f.sides[0], f.sides[1]
+	hs, client, server := f.hs, &f.sides.Client, &f.sides.Server
 	if hello.IsHelloRetryRequest() {
 		f.c.Retried, f.c.CipherSuite = true, hello.CipherSuite
 		f.http = nil // early data is rejected (RFC 8446 4.2.10)
@@ -142,10 +143,10 @@ func (f *flow) extensions(all []tlswire.Extension) {
 		f.c.ALPN = names.Protocols[0]
 	}
 	if t, ok := tlswire.Lookup[*tlswire.SelectedCertificateType](all, tlswire.ExtensionServerCertificateType); ok {
-		f.sides[1].certificateType = t.Type
+		f.sides.Server.certificateType = t.Type
 	}
 	if t, ok := tlswire.Lookup[*tlswire.SelectedCertificateType](all, tlswire.ExtensionClientCertificateType); ok {
-		f.sides[0].certificateType = t.Type
+		f.sides.Client.certificateType = t.Type
 	}
 }
 
@@ -164,7 +165,7 @@ func (f *flow) finished(d *direction) {
 		}
 		return
 	}
-	if d.side == tlswire.SideServer && hs.done && hs.master != nil {
+	if d.side == endpoint.Server && hs.done && hs.master != nil {
 		f.d.sessions.Remember(hs.sessionID, hs.master)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
@@ -99,8 +100,8 @@ func (r *recording) packets(size int) *recording {
 // a reader of captures does, and right away if early is set.
 func (r *recording) without(lost map[int]bool, early bool) *recording {
 	changed := &recording{}
-	var missing [2]int64
-	tell := func(from wiretap.Side) {
+	missing := map[endpoint.Side]int64{}
+	tell := func(from endpoint.Side) {
 		if missing[from] > 0 {
 			changed.events = append(changed.events, wiretap.Event{Kind: wiretap.Gap, From: from, Missing: missing[from]})
 			missing[from] = 0
@@ -189,8 +190,8 @@ func TestNothingFailsForWhatIsMissing(t *testing.T) {
 					}
 					return []wiretap.Event{e}
 				})
-				cut.events = slices.Insert(cut.events, 1, wiretap.Event{Kind: wiretap.Gap, From: wiretap.Client, Missing: -1},
-					wiretap.Event{Kind: wiretap.Gap, From: wiretap.Server, Missing: -1})
+				cut.events = slices.Insert(cut.events, 1, wiretap.Event{Kind: wiretap.Gap, From: endpoint.Client, Missing: -1},
+					wiretap.Event{Kind: wiretap.Gap, From: endpoint.Server, Missing: -1})
 				noneFails(t, fmt.Sprintf("%s in pieces of %d from %d on", name, size, first), cut)
 			}
 		}
@@ -202,7 +203,7 @@ func TestWhatVerifiesHolds(t *testing.T) {
 	for name, r := range handshakes(t) {
 		cut := r.change(func(e wiretap.Event) []wiretap.Event {
 			if e.Kind == wiretap.Open { // its SYN is not in the capture
-				return []wiretap.Event{e, {Kind: wiretap.Gap, From: wiretap.Client, Missing: -1}, {Kind: wiretap.Gap, From: wiretap.Server, Missing: -1}}
+				return []wiretap.Event{e, {Kind: wiretap.Gap, From: endpoint.Client, Missing: -1}, {Kind: wiretap.Gap, From: endpoint.Server, Missing: -1}}
 			}
 			return []wiretap.Event{e}
 		})

@@ -3,6 +3,7 @@ package tlsdecrypt
 import (
 	"unsafe"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -48,7 +49,7 @@ func (f *flow) account() {
 		return
 	}
 	size := f.kept + f.queued
-	for _, d := range f.sides {
+	for _, d := range f.sides.All() {
 		size += len(d.buf) + d.reader.Pending()
 	}
 	all := f.d.taken.Add(int64(size - f.counted))
@@ -60,13 +61,13 @@ func (f *flow) account() {
 
 // abandon reads no more of a connection.
 func (f *flow) abandon() {
-	if f.sides[0].dead && f.sides[1].dead {
+	if f.sides.Client.dead && f.sides.Server.dead {
 		return
 	}
-	for _, d := range f.sides {
+	for _, d := range f.sides.All() {
 		d.dead, d.buf, d.spans = true, nil, nil
 		d.reader = tlswire.HandshakeReader{}
 	}
 	f.queue, f.queued = nil, 0
-	f.problem(tlswire.SideUnknown, -1, "not read any further: the connections that are open at this time take too much memory")
+	f.problem(endpoint.Unknown, -1, "not read any further: the connections that are open at this time take too much memory")
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -25,7 +26,7 @@ func TestMessagesThatAreNoHandshake(t *testing.T) {
 		"closed, in turns": bytes.Repeat([]byte{byte(tlswire.ContentTypeChangeCipherSpec), 3, 3, 0, 1, 1,
 			byte(tlswire.ContentTypeApplicationData), 3, 3, 0, 1, 1, byte(tlswire.ContentTypeHandshake), 3, 3, 0, 1, 1}, 20_000),
 	} {
-		r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}, {Kind: wiretap.Data, From: wiretap.Client, Data: data}, {Kind: wiretap.Close, From: wiretap.Server}}}
+		r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}, {Kind: wiretap.Data, From: endpoint.Client, Data: data}, {Kind: wiretap.Close, From: endpoint.Server}}}
 		c := r.dissect(t, Options{})
 		if len(c.Messages) > 2*maxUnopened+1 || c.Omitted == 0 || c.Size() > 512<<10 {
 			t.Errorf("%s: %d messages, %d omitted, %d KiB", name, len(c.Messages), c.Omitted, c.Size()>>10)
@@ -35,7 +36,7 @@ func TestMessagesThatAreNoHandshake(t *testing.T) {
 
 // To count them takes no memory.
 func TestMessagesThatAreOnlyCounted(t *testing.T) {
-	r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}, {Kind: wiretap.Data, From: wiretap.Client, Data: handshakeRecords(20)}, {Kind: wiretap.Close, From: wiretap.Server}}}
+	r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}, {Kind: wiretap.Data, From: endpoint.Client, Data: handshakeRecords(20)}, {Kind: wiretap.Close, From: endpoint.Server}}}
 	var c *Connection
 	allocations := testing.AllocsPerRun(1, func() { c = r.dissect(t, Options{}) })
 	if all := 20 * 0x4000 / 4; len(c.Messages)+c.Omitted != all || allocations > float64(all)/10 {

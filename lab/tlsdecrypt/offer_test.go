@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -41,9 +42,9 @@ func TestJSONOfAnOffer(t *testing.T) {
 	whole := record(t, serverConfig(), client)
 	unanswered := &recording{}
 	for _, e := range whole.events {
-		if e.Kind == wiretap.Open || e.Kind == wiretap.Data && e.From == wiretap.Client && len(unanswered.events) < 4 {
+		if e.Kind == wiretap.Open || e.Kind == wiretap.Data && e.From == endpoint.Client && len(unanswered.events) < 4 {
 			unanswered.events = append(unanswered.events, e)
-		} else if e.From == wiretap.Server && e.Kind == wiretap.Data {
+		} else if e.From == endpoint.Server && e.Kind == wiretap.Data {
 			break
 		}
 	}
@@ -64,7 +65,7 @@ func TestJSONOfAnOffer(t *testing.T) {
 // Values that are there to be ignored are not offered.
 func TestJSONOfAnOfferHasNoGREASE(t *testing.T) {
 	s := newScript(tlswire.VersionTLS12, rsaAES)
-	s.says(wiretap.Client, &tlswire.ClientHello{LegacyVersion: tlswire.VersionTLS12, LegacyCompressionMethods: []tlswire.CompressionMethod{0},
+	s.says(endpoint.Client, &tlswire.ClientHello{LegacyVersion: tlswire.VersionTLS12, LegacyCompressionMethods: []tlswire.CompressionMethod{0},
 		CipherSuites: []tlswire.CipherSuite{0x1a1a, rsaAES, tlswire.TLS_EMPTY_RENEGOTIATION_INFO_SCSV}})
 	o := offerOf(t, s.r.dissect(t, Options{})).Offered
 	if !slices.Equal(o.CipherSuites, []string{"TLS_RSA_WITH_AES_128_CBC_SHA"}) || !slices.Equal(o.Versions, []string{"TLS 1.2"}) {

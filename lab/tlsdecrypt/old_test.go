@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -26,13 +27,13 @@ func newScript(version tlswire.Version, suite tlswire.CipherSuite) *script {
 	return &script{version, suite, &recording{events: []wiretap.Event{{Kind: wiretap.Open}}}}
 }
 
-func (s *script) record(from wiretap.Side, t tlswire.ContentType, content []byte) {
+func (s *script) record(from endpoint.Side, t tlswire.ContentType, content []byte) {
 	s.r.events = append(s.r.events, wiretap.Event{Kind: wiretap.Data, From: from,
 		Data: tlswire.Record{Type: t, Version: s.version, Fragment: content}.Marshal()})
 }
 
 // says adds handshake messages of a side, in a record each.
-func (s *script) says(from wiretap.Side, bodies ...tlswire.Body) {
+func (s *script) says(from endpoint.Side, bodies ...tlswire.Body) {
 	for _, body := range bodies {
 		s.record(from, tlswire.ContentTypeHandshake, tlswire.NewHandshake(body, tlswire.Context{Version: s.version, CipherSuite: s.suite}).Raw)
 	}
@@ -40,8 +41,8 @@ func (s *script) says(from wiretap.Side, bodies ...tlswire.Body) {
 
 // hellos begins with both hellos and the server's certificate.
 func (s *script) hellos(compression tlswire.CompressionMethod, certificate []byte) {
-	s.says(wiretap.Client, &tlswire.ClientHello{LegacyVersion: s.version, CipherSuites: []tlswire.CipherSuite{s.suite}, LegacyCompressionMethods: []tlswire.CompressionMethod{1, 0}})
-	s.says(wiretap.Server, &tlswire.ServerHello{LegacyVersion: s.version, CipherSuite: s.suite, LegacyCompressionMethod: compression},
+	s.says(endpoint.Client, &tlswire.ClientHello{LegacyVersion: s.version, CipherSuites: []tlswire.CipherSuite{s.suite}, LegacyCompressionMethods: []tlswire.CompressionMethod{1, 0}})
+	s.says(endpoint.Server, &tlswire.ServerHello{LegacyVersion: s.version, CipherSuite: s.suite, LegacyCompressionMethod: compression},
 		&tlswire.CertificateTLS12{Certificates: [][]byte{certificate}}, &tlswire.ServerHelloDone{})
 }
 
@@ -55,28 +56,28 @@ func TestNothingIsEncrypted(t *testing.T) {
 	for _, compression := range []tlswire.CompressionMethod{tlswire.CompressionNull, tlswire.CompressionDeflate} {
 		s := newScript(tlswire.VersionTLS12, rsaNULL)
 		s.hellos(compression, testPKI().server["rsa"].Certificate[0])
-		s.says(wiretap.Client, &tlswire.ClientKeyExchange{KeyExchange: tlswire.KeyExchangeRSA, EncryptedPreMasterSecret: make([]byte, 256)})
+		s.says(endpoint.Client, &tlswire.ClientKeyExchange{KeyExchange: tlswire.KeyExchangeRSA, EncryptedPreMasterSecret: make([]byte, 256)})
 		finished := tlswire.NewHandshake(&tlswire.Finished{VerifyData: make([]byte, 12)}, tlswire.Context{Version: s.version}).Raw
 		body := strings.Repeat("hello, hello ", 3000)
-		var packed [2]bytes.Buffer
-		zipped := [2]*zlib.Writer{zlib.NewWriter(&packed[0]), zlib.NewWriter(&packed[1])}
-		protected := func(from wiretap.Side, kind tlswire.ContentType, content []byte) {
+		var packed endpoint.Pair[bytes.Buffer]
+		zipped := endpoint.Pair[*zlib.Writer]{Client: zlib.NewWriter(&packed.Client), Server: zlib.NewWriter(&packed.Server)}
+		protected := func(from endpoint.Side, kind tlswire.ContentType, content []byte) {
 			if compression == tlswire.CompressionDeflate { // one stream for each side, flushed with each record (RFC 3749 2.1)
-				packed[from].Reset()
-				zipped[from].Write(content)
-				zipped[from].Flush()
-				content = packed[from].Bytes()
+				packed.Of(from).Reset()
+				(*zipped.Of(from)).Write(content)
+				(*zipped.Of(from)).Flush()
+				content = packed.Of(from).Bytes()
 			}
 			s.record(from, kind, append(bytes.Clone(content), make([]byte, 32)...)) // and the MAC
 		}
-		for _, from := range []wiretap.Side{wiretap.Client, wiretap.Server} {
+		for _, from := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 			s.record(from, tlswire.ContentTypeChangeCipherSpec, []byte{1})
 			protected(from, tlswire.ContentTypeHandshake, finished)
 		}
-		protected(wiretap.Client, tlswire.ContentTypeApplicationData, []byte(request))
-		protected(wiretap.Server, tlswire.ContentTypeApplicationData, []byte("HTTP/1.1 200 OK\r\nContent-Length: 39000\r\n\r\n"))
+		protected(endpoint.Client, tlswire.ContentTypeApplicationData, []byte(request))
+		protected(endpoint.Server, tlswire.ContentTypeApplicationData, []byte("HTTP/1.1 200 OK\r\nContent-Length: 39000\r\n\r\n"))
 		for piece := range slices.Chunk([]byte(body), 10000) {
-			protected(wiretap.Server, tlswire.ContentTypeApplicationData, piece)
+			protected(endpoint.Server, tlswire.ContentTypeApplicationData, piece)
 		}
 		whole := s.r
 		c := whole.dissect(t, Options{})
@@ -121,11 +122,11 @@ func TestDecompressionIsBounded(t *testing.T) {
 func TestSSL30IsNotJudged(t *testing.T) {
 	s := newScript(tlswire.VersionSSL30, rsaAES)
 	s.hellos(tlswire.CompressionNull, testPKI().server["rsa"].Certificate[0])
-	s.says(wiretap.Client, &tlswire.CertificateTLS12{Certificates: [][]byte{testPKI().client["rsa"].Certificate[0]}},
+	s.says(endpoint.Client, &tlswire.CertificateTLS12{Certificates: [][]byte{testPKI().client["rsa"].Certificate[0]}},
 		&tlswire.ClientKeyExchange{KeyExchange: tlswire.KeyExchangeRSA, SSL30: true, EncryptedPreMasterSecret: make([]byte, 256)},
 		&tlswire.CertificateVerify{DigitallySigned: tlswire.DigitallySigned{Legacy: true, Signature: make([]byte, 256)}})
-	s.record(wiretap.Client, tlswire.ContentTypeChangeCipherSpec, []byte{1})
-	s.record(wiretap.Client, tlswire.ContentTypeHandshake, make([]byte, 64))
+	s.record(endpoint.Client, tlswire.ContentTypeChangeCipherSpec, []byte{1})
+	s.record(endpoint.Client, tlswire.ContentTypeHandshake, make([]byte, 64))
 	key := testPKI().server["rsa"].PrivateKey.(*rsa.PrivateKey)
 	c := s.r.dissect(t, Options{RSAKeys: []*rsa.PrivateKey{key}})
 	c.Check(nil)
@@ -148,7 +149,7 @@ func TestClientHelloOfSSL20(t *testing.T) {
 	s := newScript(tlswire.VersionTLS10, rsaAES)
 	s.hellos(tlswire.CompressionNull, testPKI().server["rsa"].Certificate[0])
 	s.r.events[1].Data = append([]byte{0x80, byte(len(hello))}, hello...)
-	s.says(wiretap.Client, &tlswire.ClientKeyExchange{KeyExchange: tlswire.KeyExchangeRSA, EncryptedPreMasterSecret: make([]byte, 256)})
+	s.says(endpoint.Client, &tlswire.ClientKeyExchange{KeyExchange: tlswire.KeyExchangeRSA, EncryptedPreMasterSecret: make([]byte, 256)})
 	random := append(make([]byte, 16), bytes.Repeat([]byte{7}, 16)...)
 	for _, size := range []int{1, 40, 1000} {
 		c := s.r.packets(size).dissect(t, Options{})
@@ -267,12 +268,12 @@ func firstLost(r *recording) *recording {
 	return r.change(func(e wiretap.Event) []wiretap.Event {
 		switch {
 		case e.Kind != wiretap.Data || answered && lost == 0:
-		case e.From == wiretap.Client && !answered:
+		case e.From == endpoint.Client && !answered:
 			lost += int64(len(e.Data))
 			return nil
 		case !answered:
 			answered = true
-		case e.From == wiretap.Client:
+		case e.From == endpoint.Client:
 			gap := wiretap.Event{Kind: wiretap.Gap, From: e.From, Missing: lost}
 			lost = 0
 			return []wiretap.Event{gap, e}

@@ -3,6 +3,7 @@ package tlsdecrypt
 import (
 	"slices"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -57,7 +58,7 @@ func (c *Connection) Verdict() Verdict {
 			succeeded = succeeded || done()
 			v.Alert = m
 		}
-		if client && !judged && m.From == tlswire.SideServer && !m.Encrypted {
+		if client && !judged && m.From == endpoint.Server && !m.Encrypted {
 			judged = true
 			v.Judgements = append(v.Judgements, m)
 		}
@@ -81,13 +82,13 @@ func (c *Connection) Verdict() Verdict {
 				again()
 			}
 		case *tlswire.Finished:
-			client, server = client || m.From == tlswire.SideClient, server || m.From == tlswire.SideServer
+			client, server = client || m.From == endpoint.Client, server || m.From == endpoint.Server
 		}
 	}
 	switch {
 	case v.Alert != nil && succeeded:
 		v.Outcome = Broken
-	case c.NotTLSFrom != tlswire.SideUnknown:
+	case c.NotTLSFrom != endpoint.Unknown:
 		v.Outcome = NotTLS
 	case v.Alert != nil:
 		v.Outcome = Rejected

@@ -4,29 +4,30 @@ import (
 	"errors"
 	"fmt"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
 // trafficSecrets are the RFC's names of the secrets of TLS 1.3 and their
 // labels in the key log, by phase and side (RFC 8446 7.1, RFC 9850 2).
-var trafficSecrets = [phases][3]struct{ name, label string }{
+var trafficSecrets = [phases]endpoint.Pair[struct{ name, label string }]{
 	early: {
-		tlswire.SideClient: {"client_early_traffic_secret", keylog.LabelClientEarlyTraffic},
+		Client: struct{ name, label string }{"client_early_traffic_secret", keylog.LabelClientEarlyTraffic},
 	},
 	handshaking: {
-		tlswire.SideClient: {"client_handshake_traffic_secret", keylog.LabelClientHandshakeTraffic},
-		tlswire.SideServer: {"server_handshake_traffic_secret", keylog.LabelServerHandshakeTraffic},
+		Client: struct{ name, label string }{"client_handshake_traffic_secret", keylog.LabelClientHandshakeTraffic},
+		Server: struct{ name, label string }{"server_handshake_traffic_secret", keylog.LabelServerHandshakeTraffic},
 	},
 	application: {
-		tlswire.SideClient: {"client_application_traffic_secret", keylog.LabelClientTraffic0},
-		tlswire.SideServer: {"server_application_traffic_secret", keylog.LabelServerTraffic0},
+		Client: struct{ name, label string }{"client_application_traffic_secret", keylog.LabelClientTraffic0},
+		Server: struct{ name, label string }{"server_application_traffic_secret", keylog.LabelServerTraffic0},
 	},
 }
 
 // trafficSecret is the first one of a side in a phase, or nil.
 func (f *flow) trafficSecret(d *direction, p phase) []byte {
-	return f.secret(trafficSecrets[p][d.side].label, f.hs.clientRandom)
+	return f.secret(trafficSecrets[p].Of(d.side).label, f.hs.clientRandom)
 }
 
 // lacksSecret tells whether a record cannot be read for want of a secret.
@@ -82,7 +83,7 @@ func (f *flow) read(w waiting) {
 func (f *flow) readTLS13(d *direction, w waiting, m Message) {
 	inner, p := f.open(d, w)
 	if p == nil {
-		m.Key = Key{Secret: trafficSecrets[d.phase][d.side].name}
+		m.Key = Key{Secret: trafficSecrets[d.phase].Of(d.side).name}
 		if now := d.keys[d.phase]; now != nil {
 			m.Key = now.key
 		}
@@ -136,7 +137,7 @@ func (f *flow) open(d *direction, w waiting) ([]byte, *protection) {
 			f.problem(d.side, w.rec.Offset, fmt.Sprintf("a record does not open with %s: %s", now.key.Secret, why))
 		}
 	case now == nil && !w.hole:
-		f.noSecret(d, w.rec.Offset, trafficSecrets[d.phase][d.side].label)
+		f.noSecret(d, w.rec.Offset, trafficSecrets[d.phase].Of(d.side).label)
 	}
 	return nil, nil
 }
@@ -152,7 +153,7 @@ func (f *flow) protection(d *direction, p phase, rec tlswire.Record) (*protectio
 	if secret == nil {
 		return nil, nil
 	}
-	key := Key{Secret: trafficSecrets[p][d.side].name}
+	key := Key{Secret: trafficSecrets[p].Of(d.side).name}
 	if p != early {
 		if f.hs.version == 0 {
 			return nil, nil
@@ -161,7 +162,7 @@ func (f *flow) protection(d *direction, p phase, rec tlswire.Record) (*protectio
 		if err == nil {
 			d.keys[p] = made
 			if p == handshaking {
-				f.hs.secrets[d.side] = secret
+				*f.hs.secrets.Of(d.side) = secret
 			}
 		}
 		return made, err
@@ -222,7 +223,7 @@ func (f *flow) readTLS12(d *direction, w waiting, m Message) {
 	}
 	if d.failed != nil {
 		if d.failed != errNoSecret {
-			f.problem(tlswire.SideUnknown, -1, d.failed.Error())
+			f.problem(endpoint.Unknown, -1, d.failed.Error())
 		}
 		f.closed(m)
 		return
@@ -250,7 +251,7 @@ func (f *flow) readTLS12(d *direction, w waiting, m Message) {
 			return
 		}
 	default:
-		f.problem(tlswire.SideUnknown, -1, fmt.Sprintf("the records are compressed with %v, which cannot be decompressed here", hs.compression))
+		f.problem(endpoint.Unknown, -1, fmt.Sprintf("the records are compressed with %v, which cannot be decompressed here", hs.compression))
 		f.closed(m)
 		return
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
@@ -47,7 +48,7 @@ func traces(t *testing.T) (all []*trace) {
 		case "psk":
 			all[len(all)-1].psk = must(hex.DecodeString(words[1]))
 		default:
-			e := wiretap.Event{Kind: wiretap.Data, From: map[string]wiretap.Side{"client": wiretap.Client, "server": wiretap.Server}[words[0]], Time: time.Unix(1500000000, 0)}
+			e := wiretap.Event{Kind: wiretap.Data, From: map[string]endpoint.Side{"client": endpoint.Client, "server": endpoint.Server}[words[0]], Time: time.Unix(1500000000, 0)}
 			if words[1] == "hello" {
 				e.Data = tlswire.Record{Type: tlswire.ContentTypeHandshake, Version: tlswire.VersionTLS12, Fragment: hellos[must(strconv.Atoi(words[2]))]}.Marshal()
 			} else {

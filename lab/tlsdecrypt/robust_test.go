@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
@@ -158,12 +159,12 @@ func TestNotTLS(t *testing.T) {
 	} {
 		r := &recording{events: []wiretap.Event{
 			{Kind: wiretap.Open, Exchange: 7, Time: time.Now()},
-			{Kind: wiretap.Data, Time: time.Now(), From: wiretap.Client, Data: []byte(said)},
+			{Kind: wiretap.Data, Time: time.Now(), From: endpoint.Client, Data: []byte(said)},
 			{Kind: wiretap.Verdict, Data: []byte("a comment")},
-			{Kind: wiretap.Reset, From: wiretap.Server},
+			{Kind: wiretap.Reset, From: endpoint.Server},
 		}}
 		c := r.dissect(t, Options{})
-		if len(c.Problems) != 1 || c.Problems[0].Text != want || c.Problems[0].From != tlswire.SideClient {
+		if len(c.Problems) != 1 || c.Problems[0].Text != want || c.Problems[0].From != endpoint.Client {
 			t.Errorf("%q: problems %+v", said, c.Problems)
 		}
 		if outcome := c.Verdict().Outcome; outcome != NotTLS && outcome != Aborted {
@@ -177,12 +178,12 @@ func TestNotTLS(t *testing.T) {
 
 func TestCapturedAfterTheHandshake(t *testing.T) {
 	for name, r := range flows(t) {
-		skipped := [2]int{}
+		skipped := map[endpoint.Side]int{}
 		c := r.change(func(e wiretap.Event) []wiretap.Event {
 			switch {
 			case e.Kind == wiretap.Open:
-				return []wiretap.Event{e, {Kind: wiretap.Gap, From: wiretap.Client, Missing: -1}, {Kind: wiretap.Gap, From: wiretap.Server, Missing: -1}}
-			case e.Kind == wiretap.Data && skipped[e.From] < map[wiretap.Side]int{wiretap.Client: 2, wiretap.Server: 1}[e.From]:
+				return []wiretap.Event{e, {Kind: wiretap.Gap, From: endpoint.Client, Missing: -1}, {Kind: wiretap.Gap, From: endpoint.Server, Missing: -1}}
+			case e.Kind == wiretap.Data && skipped[e.From] < map[endpoint.Side]int{endpoint.Client: 2, endpoint.Server: 1}[e.From]:
 				skipped[e.From]++
 				return nil
 			}
@@ -207,7 +208,7 @@ func TestGaps(t *testing.T) {
 		gap := func(missing int) *Connection {
 			return r.change(func(e wiretap.Event) []wiretap.Event {
 				i := bytes.LastIndex(e.Data, []byte("\x17\x03\x03"))
-				if e.Kind == wiretap.Data && e.From == wiretap.Client && i >= 0 && len(e.Data)-i > 40 && missing > 0 {
+				if e.Kind == wiretap.Data && e.From == endpoint.Client && i >= 0 && len(e.Data)-i > 40 && missing > 0 {
 					before, after, lost := e, e, e
 					before.Data, after.Data = e.Data[:i+10], e.Data[i+10+missing:]
 					lost.Kind, lost.Data, lost.Missing = wiretap.Gap, nil, int64(missing)
@@ -235,11 +236,11 @@ func TestGaps(t *testing.T) {
 	// In the clear, a record that is not whole takes the checks with it, but fails none.
 	first := true
 	c := flows(t)["TLS 1.2"].change(func(e wiretap.Event) []wiretap.Event {
-		if e.Kind == wiretap.Data && e.From == wiretap.Server && first {
+		if e.Kind == wiretap.Data && e.From == endpoint.Server && first {
 			first = false
 			before, after := e, e
 			before.Data, after.Data = e.Data[:len(e.Data)-60], e.Data[len(e.Data)-50:]
-			return []wiretap.Event{before, {Kind: wiretap.Gap, From: wiretap.Server, Missing: 10}, after}
+			return []wiretap.Event{before, {Kind: wiretap.Gap, From: endpoint.Server, Missing: 10}, after}
 		}
 		return []wiretap.Event{e}
 	}).dissect(t, Options{})
@@ -250,8 +251,8 @@ func TestGaps(t *testing.T) {
 
 	r := flows(t)["TLS 1.3"]
 	c = r.change(func(e wiretap.Event) []wiretap.Event {
-		if e.Kind == wiretap.Data && e.From == wiretap.Server {
-			return []wiretap.Event{e, {Kind: wiretap.Gap, From: wiretap.Server, Missing: 5000}}
+		if e.Kind == wiretap.Data && e.From == endpoint.Server {
+			return []wiretap.Event{e, {Kind: wiretap.Gap, From: endpoint.Server, Missing: 5000}}
 		}
 		return []wiretap.Event{e}
 	}).dissect(t, Options{})
@@ -265,9 +266,9 @@ func TestServerHelloIsMissing(t *testing.T) {
 	for name, r := range flows(t) {
 		first := true
 		c := r.change(func(e wiretap.Event) []wiretap.Event {
-			if e.Kind == wiretap.Data && e.From == wiretap.Server && first {
+			if e.Kind == wiretap.Data && e.From == endpoint.Server && first {
 				first = false
-				return []wiretap.Event{{Kind: wiretap.Data, From: wiretap.Server, Data: e.Data[:20]}, {Kind: wiretap.Gap, From: wiretap.Server, Missing: 3000}}
+				return []wiretap.Event{{Kind: wiretap.Data, From: endpoint.Server, Data: e.Data[:20]}, {Kind: wiretap.Gap, From: endpoint.Server, Missing: 3000}}
 			}
 			return []wiretap.Event{e}
 		}).dissect(t, Options{})
@@ -281,9 +282,9 @@ func TestServerHelloIsMissing(t *testing.T) {
 
 		first = true
 		c = r.change(func(e wiretap.Event) []wiretap.Event {
-			if e.Kind == wiretap.Data && e.From == wiretap.Server && first {
+			if e.Kind == wiretap.Data && e.From == endpoint.Server && first {
 				first = false
-				return []wiretap.Event{{Kind: wiretap.Gap, From: wiretap.Server, Missing: int64(len(e.Data))}}
+				return []wiretap.Event{{Kind: wiretap.Gap, From: endpoint.Server, Missing: int64(len(e.Data))}}
 			}
 			return []wiretap.Event{e}
 		}).dissect(t, Options{})
@@ -300,15 +301,15 @@ func TestOneSideHasNoTLS(t *testing.T) {
 	for _, test := range []struct {
 		client []byte
 		want   string
-		from   tlswire.Side
+		from   endpoint.Side
 	}{
-		{[]byte("GET / HTTP/1.1\r\n\r\n"), "the server answered without TLS, too: it sent HTTP that is not encrypted: HTTP/1.0 400 Bad Request", tlswire.SideClient},
-		{hello.Data, "the server does not speak TLS: it sent HTTP that is not encrypted: HTTP/1.0 400 Bad Request", tlswire.SideServer},
+		{[]byte("GET / HTTP/1.1\r\n\r\n"), "the server answered without TLS, too: it sent HTTP that is not encrypted: HTTP/1.0 400 Bad Request", endpoint.Client},
+		{hello.Data, "the server does not speak TLS: it sent HTTP that is not encrypted: HTTP/1.0 400 Bad Request", endpoint.Server},
 	} {
 		r := &recording{events: []wiretap.Event{
 			{Kind: wiretap.Open},
-			{Kind: wiretap.Data, From: wiretap.Client, Data: test.client},
-			{Kind: wiretap.Data, From: wiretap.Server, Data: []byte("HTTP/1.0 400 Bad Request\r\n\r\nno")},
+			{Kind: wiretap.Data, From: endpoint.Client, Data: test.client},
+			{Kind: wiretap.Data, From: endpoint.Server, Data: []byte("HTTP/1.0 400 Bad Request\r\n\r\nno")},
 			{Kind: wiretap.Close},
 		}}
 		c := r.dissect(t, Options{})
@@ -325,11 +326,11 @@ func TestEnds(t *testing.T) {
 		events []wiretap.Event
 		want   End
 	}{
-		{[]wiretap.Event{{Kind: wiretap.HalfClose, From: wiretap.Client}, {Kind: wiretap.Close, From: wiretap.Server}}, Closed},
-		{[]wiretap.Event{{Kind: wiretap.HalfClose, From: wiretap.Server}, {Kind: wiretap.Close, From: wiretap.Server}}, ServerClosed},
-		{[]wiretap.Event{{Kind: wiretap.Close, From: wiretap.Server}}, ServerClosed},
-		{[]wiretap.Event{{Kind: wiretap.Close, From: wiretap.Client}}, ClientClosed},
-		{[]wiretap.Event{{Kind: wiretap.Reset, From: wiretap.Client}, {Kind: wiretap.Close, From: wiretap.Server}}, ClientReset},
+		{[]wiretap.Event{{Kind: wiretap.HalfClose, From: endpoint.Client}, {Kind: wiretap.Close, From: endpoint.Server}}, Closed},
+		{[]wiretap.Event{{Kind: wiretap.HalfClose, From: endpoint.Server}, {Kind: wiretap.Close, From: endpoint.Server}}, ServerClosed},
+		{[]wiretap.Event{{Kind: wiretap.Close, From: endpoint.Server}}, ServerClosed},
+		{[]wiretap.Event{{Kind: wiretap.Close, From: endpoint.Client}}, ClientClosed},
+		{[]wiretap.Event{{Kind: wiretap.Reset, From: endpoint.Client}, {Kind: wiretap.Close, From: endpoint.Server}}, ClientReset},
 		{nil, CutOff},
 	} {
 		r := &recording{events: append([]wiretap.Event{{Kind: wiretap.Open}}, test.events...)}
@@ -366,7 +367,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for range 20000 { // 320 MiB each way
-		for _, from := range []wiretap.Side{wiretap.Client, wiretap.Server} {
+		for _, from := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 			handle(wiretap.Event{Kind: wiretap.Data, From: from, Data: record})
 		}
 	}
@@ -526,11 +527,11 @@ func TestCapturedInTheMiddleOfSomethingElse(t *testing.T) {
 		{"\x8a\x01\xff\x17\x99", "\x92\xb7\x00\x00", Incomplete, "bytes of the client are missing: where the next record begins cannot be told"},
 		{string(hello.Data), "http://crl.example/ca.crl\x30\x82\x01", Incomplete, "bytes of the server are missing: where the next record begins cannot be told"},
 	} {
-		r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}, {Kind: wiretap.Gap, From: wiretap.Client, Missing: -1}, {Kind: wiretap.Gap, From: wiretap.Server, Missing: -1}}}
+		r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}, {Kind: wiretap.Gap, From: endpoint.Client, Missing: -1}, {Kind: wiretap.Gap, From: endpoint.Server, Missing: -1}}}
 		if test.client != "" {
-			r.events = append(r.events, wiretap.Event{Kind: wiretap.Data, From: wiretap.Client, Data: []byte(test.client)})
+			r.events = append(r.events, wiretap.Event{Kind: wiretap.Data, From: endpoint.Client, Data: []byte(test.client)})
 		}
-		r.events = append(r.events, wiretap.Event{Kind: wiretap.Data, From: wiretap.Server, Data: []byte(test.server)})
+		r.events = append(r.events, wiretap.Event{Kind: wiretap.Data, From: endpoint.Server, Data: []byte(test.server)})
 		c := r.dissect(t, Options{})
 		if len(c.Problems) == 0 || c.Problems[0].Text != test.want || c.Verdict().Outcome != test.outcome {
 			t.Errorf("%q, %q: %s, problems %+v", test.client, test.server, c.Verdict().Outcome, c.Problems)

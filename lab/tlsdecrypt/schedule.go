@@ -9,6 +9,7 @@ import (
 	"crypto/sha512"
 	"hash"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -117,7 +118,7 @@ func prfTLS10(out, secret []byte, label string, seed []byte) {
 const masterLen = 48
 
 // finishedTLS12 is verify_data over the hash of the handshake (RFC 5246 7.4.9).
-func finishedTLS12(p prf, master []byte, sender tlswire.Side, handshakeHash []byte) []byte {
+func finishedTLS12(p prf, master []byte, sender endpoint.Side, handshakeHash []byte) []byte {
 	out := make([]byte, 12)
 	p(out, master, sender.String()+" finished", handshakeHash)
 	return out

@@ -6,12 +6,13 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
 // direction is what one side sends.
 type direction struct {
-	side       tlswire.Side
+	side       endpoint.Side
 	buf        []byte // the start of a record, the rest of which is still to come
 	hole       bool   // zeros in buf stand for bytes that are missing
 	incomplete bool   // there was such a record
@@ -72,7 +73,7 @@ func (f *flow) data(d *direction, b []byte, t time.Time) {
 
 // records reads all whole records, and returns what is left.
 func (f *flow) records(d *direction, b []byte, t time.Time) (rest []byte) {
-	if d.side == tlswire.SideClient && d.offset == 0 && !d.cut && len(b) > 0 {
+	if d.side == endpoint.Client && d.offset == 0 && !d.cut && len(b) > 0 {
 		h, after, ok, err := tlswire.ReadClientHelloV2(b)
 		if err != nil {
 			return b
@@ -108,7 +109,7 @@ func (f *flow) notTLS(d *direction, err *tlswire.RecordError, b []byte) {
 	d.dead = true
 	first := err.Offset == 0 && !d.cut || d.cut && !d.begun && f.hs.hello == nil && isText(b)
 	switch {
-	case d.cut && !d.begun && f.c.NotTLSFrom != tlswire.SideUnknown:
+	case d.cut && !d.begun && f.c.NotTLSFrom != endpoint.Unknown:
 		return // the other side does not speak TLS either
 	case d.cut && !first:
 		f.problem(d.side, err.Offset, fmt.Sprintf("bytes of the %v are missing: where the next record begins cannot be told", d.side))
@@ -116,7 +117,7 @@ func (f *flow) notTLS(d *direction, err *tlswire.RecordError, b []byte) {
 	case !first:
 		f.problem(d.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", other(b, err)))
 		return
-	case f.c.NotTLSFrom != tlswire.SideUnknown:
+	case f.c.NotTLSFrom != endpoint.Unknown:
 		f.problem(d.side, err.Offset, fmt.Sprintf("the %v answered without TLS, too: %s", d.side, other(b, err)))
 		return
 	}

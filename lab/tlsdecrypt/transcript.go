@@ -3,6 +3,7 @@ package tlsdecrypt
 import (
 	"fmt"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -22,7 +23,7 @@ func (hs *handshake) miss(why string) {
 }
 
 // lost says that bytes of a side are not there.
-func lost(side tlswire.Side) string {
+func lost(side endpoint.Side) string {
 	return fmt.Sprintf("bytes that the %v sent before this are not in the capture", side)
 }
 

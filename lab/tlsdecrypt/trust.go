@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen/revocation"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -59,8 +60,8 @@ func (v verification) has(wanted func(*x509.Certificate) bool) bool {
 }
 
 // trustedBy are the CAs that a side trusts, nil if that is not known.
-func (t *Trust) trustedBy(side tlswire.Side) []*x509.Certificate {
-	if side == tlswire.SideClient {
+func (t *Trust) trustedBy(side endpoint.Side) []*x509.Certificate {
+	if side == endpoint.Client {
 		return t.ClientTrusts
 	}
 	return t.ServerTrusts

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -93,9 +94,9 @@ func tshark(t *testing.T, capture, keyLog string) map[int]*account {
 		if err != nil {
 			t.Fatalf("tshark: %v, %s", err, &stderr)
 		}
-		from, port := tlswire.SideClient, packet.find("tcp.srcport")
+		from, port := endpoint.Client, packet.find("tcp.srcport")
 		if port == "443" {
-			from, port = tlswire.SideServer, packet.find("tcp.dstport")
+			from, port = endpoint.Server, packet.find("tcp.dstport")
 		}
 		number, _ := strconv.Atoi(port)
 		if connections[number] == nil {
@@ -120,7 +121,7 @@ type witness struct {
 	changed [3]bool // by side: it has sent ChangeCipherSpec
 }
 
-func (w *witness) packet(from tlswire.Side, packet node) {
+func (w *witness) packet(from endpoint.Side, packet node) {
 	packet.each(func(n node) bool {
 		switch {
 		case n.name == "tls.record":
@@ -137,7 +138,7 @@ func (w *witness) packet(from tlswire.Side, packet node) {
 	})
 }
 
-func (w *witness) record(from tlswire.Side, record node) {
+func (w *witness) record(from endpoint.Side, record node) {
 	protected := record.find("tls.record.opaque_type") != "" || w.changed[from] && !w.tls13
 	for _, n := range record.members {
 		switch n.name {
@@ -167,14 +168,14 @@ func (w *witness) record(from tlswire.Side, record node) {
 	}
 }
 
-func (w *witness) handshake(from tlswire.Side, message node, protected bool) {
+func (w *witness) handshake(from endpoint.Side, message node, protected bool) {
 	t := tlswire.HandshakeType(number(message.find("tls.handshake.type")))
 	if strings.HasPrefix(message.find("tls.handshake.random"), "cf:21:ad:74:e5:9a:61:11:be:1d:8c:02:1e:65:b8:91") { // RFC 8446 4.1.3
 		t = tlswire.TypeHelloRetryRequest
 	}
 	w.message(from, t, protected)
 	message.each(func(n node) bool {
-		if n.name == "tls.handshake.extensions.supported_version" && from == tlswire.SideServer {
+		if n.name == "tls.handshake.extensions.supported_version" && from == endpoint.Server {
 			w.tls13 = number(n.text) == uint64(tlswire.VersionTLS13)
 		}
 		if kind, ok := fieldKinds[n.name]; ok && n.text != "" {
@@ -191,7 +192,7 @@ func number(text string) uint64 {
 }
 
 // http1 notes the head of an HTTP/1 message.
-func (w *witness) http1(from tlswire.Side, n node) {
+func (w *witness) http1(from endpoint.Side, n node) {
 	var line []string
 	for _, name := range []string{"http.request.method", "http.request.uri", "http.request.version", "http.response.version", "http.response.code", "http.response.phrase"} {
 		if part := n.find(name); part != "" {
@@ -212,7 +213,7 @@ func (w *witness) http1(from tlswire.Side, n node) {
 }
 
 // http2 notes the head of an HTTP/2 message.
-func (w *witness) http2(from tlswire.Side, n node) {
+func (w *witness) http2(from endpoint.Side, n node) {
 	var e entry
 	if path := n.find("http2.headers.path"); path != "" {
 		e.head = "http " + n.find("http2.headers.method") + " " + path + " HTTP/2"

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // flowMessage is a message of a recorded flow with what its layout depends on.
@@ -42,7 +44,7 @@ func flowMessages(t testing.TB) []flowMessage {
 			if err != nil {
 				t.Fatalf("%s: %v", file, err)
 			}
-			ctx.Sender = map[string]Side{"client": SideClient, "server": SideServer}[words[0]]
+			ctx.Sender = map[string]endpoint.Side{"client": endpoint.Client, "server": endpoint.Server}[words[0]]
 			if words[1] == "stream" {
 				continue
 			}

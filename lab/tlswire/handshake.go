@@ -1,20 +1,10 @@
 package tlswire
 
-import "fmt"
+import (
+	"fmt"
 
-// Side is an end of a connection.
-type Side uint8
-
-// The two ends. The zero value is for when it is not known.
-const (
-	SideUnknown Side = iota
-	SideClient
-	SideServer
+	"mtlslab.example/lab/lab/endpoint"
 )
-
-func (s Side) String() string {
-	return name("side(%d)", map[Side]string{SideUnknown: "unknown", SideClient: "client", SideServer: "server"}, s)
-}
 
 // Context is what a message's layout and meaning depend on beyond its bytes.
 // The zero value is right for hellos.
@@ -22,7 +12,7 @@ type Context struct {
 	Version         Version         // as negotiated
 	CipherSuite     CipherSuite     // as negotiated; TLS 1.2 key exchange messages need it
 	CertificateType CertificateType // what the sender's Certificate holds (RFC 7250)
-	Sender          Side
+	Sender          endpoint.Side
 }
 
 // Handshake is one handshake message (RFC 8446 4).

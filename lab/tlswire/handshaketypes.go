@@ -1,5 +1,7 @@
 package tlswire
 
+import "mtlslab.example/lab/lab/endpoint"
+
 // HandshakeType says which handshake message this is (RFC 8446 4).
 type HandshakeType uint8
 
@@ -109,24 +111,24 @@ func (h Handshake) Name() string { return h.kind().MessageName() }
 
 // purposes says more of messages whose sender and version are known.
 var purposes = map[purpose]string{
-	{TypeServerHello, SideServer, false}:       "The server answers with its choice of version and cipher suite (RFC 5246 7.4.1.3).",
-	{TypeServerHello, SideServer, true}:        "The server answers with its choice of cipher suite and its half of the key agreement; everything after this is encrypted (RFC 8446 4.1.3).",
-	{TypeCertificate, SideServer, false}:       "The server shows its certificate and those of the authorities that vouch for it (RFC 5246 7.4.2).",
-	{TypeCertificate, SideServer, true}:        "The server shows its certificate and those of the authorities that vouch for it, encrypted so that onlookers do not see them (RFC 8446 4.4.2).",
-	{TypeCertificate, SideClient, false}:       "The client shows its certificate, as asked, in the clear; an empty list says that it has none that fits (RFC 5246 7.4.6).",
-	{TypeCertificate, SideClient, true}:        "The client shows its certificate, as asked, encrypted; an empty list says that it has none that fits (RFC 8446 4.4.2).",
-	{TypeCertificateVerify, SideServer, true}:  "The server signs the handshake so far: proof that it holds the private key of its certificate (RFC 8446 4.4.3).",
-	{TypeCertificateVerify, SideClient, true}:  "The client signs the handshake so far: proof that it holds the private key of its certificate (RFC 8446 4.4.3).",
-	{TypeCertificateVerify, SideClient, false}: "The client signs the handshake so far: proof that it holds the private key of its certificate (RFC 5246 7.4.8).",
-	{TypeFinished, SideServer, true}:           "The server's checksum over the whole handshake: proof that nobody changed a byte and that the keys agree (RFC 8446 4.4.4).",
-	{TypeFinished, SideClient, true}:           "The client's checksum over the whole handshake: proof that nobody changed a byte and that the keys agree (RFC 8446 4.4.4).",
-	{TypeFinished, SideServer, false}:          "The server's checksum over the whole handshake, its first encrypted message: proof that nobody changed a byte (RFC 5246 7.4.9).",
-	{TypeFinished, SideClient, false}:          "The client's checksum over the whole handshake, its first encrypted message: proof that nobody changed a byte (RFC 5246 7.4.9).",
+	{TypeServerHello, endpoint.Server, false}:       "The server answers with its choice of version and cipher suite (RFC 5246 7.4.1.3).",
+	{TypeServerHello, endpoint.Server, true}:        "The server answers with its choice of cipher suite and its half of the key agreement; everything after this is encrypted (RFC 8446 4.1.3).",
+	{TypeCertificate, endpoint.Server, false}:       "The server shows its certificate and those of the authorities that vouch for it (RFC 5246 7.4.2).",
+	{TypeCertificate, endpoint.Server, true}:        "The server shows its certificate and those of the authorities that vouch for it, encrypted so that onlookers do not see them (RFC 8446 4.4.2).",
+	{TypeCertificate, endpoint.Client, false}:       "The client shows its certificate, as asked, in the clear; an empty list says that it has none that fits (RFC 5246 7.4.6).",
+	{TypeCertificate, endpoint.Client, true}:        "The client shows its certificate, as asked, encrypted; an empty list says that it has none that fits (RFC 8446 4.4.2).",
+	{TypeCertificateVerify, endpoint.Server, true}:  "The server signs the handshake so far: proof that it holds the private key of its certificate (RFC 8446 4.4.3).",
+	{TypeCertificateVerify, endpoint.Client, true}:  "The client signs the handshake so far: proof that it holds the private key of its certificate (RFC 8446 4.4.3).",
+	{TypeCertificateVerify, endpoint.Client, false}: "The client signs the handshake so far: proof that it holds the private key of its certificate (RFC 5246 7.4.8).",
+	{TypeFinished, endpoint.Server, true}:           "The server's checksum over the whole handshake: proof that nobody changed a byte and that the keys agree (RFC 8446 4.4.4).",
+	{TypeFinished, endpoint.Client, true}:           "The client's checksum over the whole handshake: proof that nobody changed a byte and that the keys agree (RFC 8446 4.4.4).",
+	{TypeFinished, endpoint.Server, false}:          "The server's checksum over the whole handshake, its first encrypted message: proof that nobody changed a byte (RFC 5246 7.4.9).",
+	{TypeFinished, endpoint.Client, false}:          "The client's checksum over the whole handshake, its first encrypted message: proof that nobody changed a byte (RFC 5246 7.4.9).",
 }
 
 type purpose struct {
 	t      HandshakeType
-	sender Side
+	sender endpoint.Side
 	tls13  bool
 }
 

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // made are messages that no peer at hand sends, built from their RFCs.
@@ -13,8 +15,8 @@ var made = func() []flowMessage {
 	add := func(body Body, ctx Context) {
 		all = append(all, flowMessage{flow: "made", raw: NewHandshake(body, ctx).Raw, ctx: ctx})
 	}
-	tls13 := Context{Version: VersionTLS13, CipherSuite: TLS_AES_128_GCM_SHA256, Sender: SideServer}
-	tls12 := Context{Version: VersionTLS12, CipherSuite: 0xc02f, Sender: SideClient}
+	tls13 := Context{Version: VersionTLS13, CipherSuite: TLS_AES_128_GCM_SHA256, Sender: endpoint.Server}
+	tls12 := Context{Version: VersionTLS12, CipherSuite: 0xc02f, Sender: endpoint.Client}
 	ext := func(t ExtensionType, body ExtensionBody) Extension { return Extension{Type: t, Body: body} }
 	config := ECHConfig{Version: 0xfe0d, ConfigID: 7, KEM: 0x20, PublicKey: bytes.Repeat([]byte{9}, 32),
 		CipherSuites: []HPKESymmetricCipherSuite{{KDF: 1, AEAD: 1}, {KDF: 1, AEAD: 3}}, MaximumNameLength: 64, PublicName: "public.example",

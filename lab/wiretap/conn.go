@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // maxLate bounds, in bytes, the copies of what was read while a write was under way.
@@ -17,7 +19,7 @@ const maxLate = 256 << 10
 // event is its last.
 type Conn struct {
 	net.Conn
-	local    Side
+	local    endpoint.Side
 	exchange int
 
 	reading sync.Mutex // held from a read to its event, so that the events of two reads keep the reads' order
@@ -29,10 +31,10 @@ type Conn struct {
 	sending   bool    // a write is between its start and its event
 	late      []Event // what happened meanwhile
 	lateBytes int
-	finished  [2]bool // by Side: its FIN is recorded
-	aborted   bool    // a write met the peer's RST; what came before it may still be unread
-	reset     bool    // an RST is recorded
-	abortive  bool    // after SetLinger(0): Close sends an RST
+	finished  endpoint.Pair[bool] // its FIN is recorded
+	aborted   bool                // a write met the peer's RST; what came before it may still be unread
+	reset     bool                // an RST is recorded
+	abortive  bool                // after SetLinger(0): Close sends an RST
 	closed    bool
 }
 
@@ -59,13 +61,13 @@ func (c *Conn) received(p []byte, err error) {
 	c.order.Lock()
 	defer c.order.Unlock()
 	if len(p) > 0 {
-		c.record(Event{Kind: Data, Time: now, From: c.local.Peer(), Data: p})
+		c.record(Event{Kind: Data, Time: now, From: c.local.Other(), Data: p})
 	}
 	switch {
 	case isReset(err), errors.Is(err, io.EOF) && c.aborted:
-		c.record(Event{Kind: Reset, Time: now, From: c.local.Peer()})
+		c.record(Event{Kind: Reset, Time: now, From: c.local.Other()})
 	case errors.Is(err, io.EOF):
-		c.record(Event{Kind: HalfClose, Time: now, From: c.local.Peer()})
+		c.record(Event{Kind: HalfClose, Time: now, From: c.local.Other()})
 	}
 }
 
@@ -85,7 +87,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 		c.emit(Event{Kind: Data, Time: start, From: c.local, Data: p[:n]})
 	}
 	// Linux hands out what it received before the RST even after a write has failed: Read or Close records it.
-	if !c.finished[c.local] && (isReset(err) || isBrokenPipe(err)) {
+	if !*c.finished.Of(c.local) && (isReset(err) || isBrokenPipe(err)) {
 		c.aborted = true
 	}
 	c.emitLate()
@@ -158,7 +160,7 @@ func (c *Conn) Close() error {
 	}
 	switch {
 	case c.aborted:
-		c.emit(Event{Kind: Reset, Time: now, From: c.local.Peer()})
+		c.emit(Event{Kind: Reset, Time: now, From: c.local.Other()})
 	case unread, c.abortive:
 		c.emit(Event{Kind: Reset, Time: now, From: c.local})
 	}
@@ -216,10 +218,10 @@ func (c *Conn) emit(e Event) {
 	case c.closed:
 		return
 	case e.Kind == HalfClose:
-		if c.reset || c.finished[e.From] {
+		if c.reset || *c.finished.Of(e.From) {
 			return
 		}
-		c.finished[e.From] = true
+		*c.finished.Of(e.From) = true
 	case e.Kind == Reset:
 		if c.reset {
 			return

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // recorder is a sink that keeps the events of one connection.
@@ -267,7 +269,7 @@ func TestBlockedWriteDoesNotHoldReads(t *testing.T) {
 	c.Close()
 	recorded := 0
 	for _, e := range r.events {
-		if e.From == Server {
+		if e.From == endpoint.Server {
 			recorded += len(e.Data)
 		}
 	}
@@ -322,19 +324,19 @@ func TestBothWaysAtOnce(t *testing.T) {
 	server.CloseWrite()
 	wg.Wait()
 	server.Close()
-	var got [2][]byte
+	got := map[endpoint.Side][]byte{}
 	for _, e := range r.events {
 		if e.Kind == Data {
 			got[e.From] = append(got[e.From], e.Data...)
 		}
 	}
-	if !bytes.Equal(got[Client], up) || !bytes.Equal(got[Server], down) {
-		t.Errorf("recorded %d and %d bytes of %d and %d, or in another order", len(got[Client]), len(got[Server]), len(up), len(down))
+	if !bytes.Equal(got[endpoint.Client], up) || !bytes.Equal(got[endpoint.Server], down) {
+		t.Errorf("recorded %d and %d bytes of %d and %d, or in another order", len(got[endpoint.Client]), len(got[endpoint.Server]), len(up), len(down))
 	}
 }
 
 func TestWordsForNumbers(t *testing.T) {
-	if got := fmt.Sprint(Client.Peer(), Client, Side(9), Reset, Kind(99)); got != "server client side(9) reset kind(99)" {
+	if got := fmt.Sprint(Reset, Kind(99)); got != "reset kind(99)" {
 		t.Error(got)
 	}
 }

@@ -9,29 +9,9 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"mtlslab.example/lab/lab/endpoint"
 )
-
-// Side is an end of a connection.
-type Side uint8
-
-// The two ends. The client is the one that opened the connection (RFC 9293, section 3.5: the active open).
-const (
-	Client Side = iota
-	Server
-)
-
-// Peer returns the other end.
-func (s Side) Peer() Side { return s ^ 1 }
-
-func (s Side) String() string {
-	switch s {
-	case Client:
-		return "client"
-	case Server:
-		return "server"
-	}
-	return fmt.Sprintf("side(%d)", uint8(s))
-}
 
 // Kind tells the events apart.
 type Kind uint8
@@ -63,7 +43,7 @@ type Event struct {
 	Kind     Kind
 	Exchange int            // number of the connection, from 1
 	Time     time.Time      // never before that of the connection's previous event
-	From     Side           // who did it; for Secret and Verdict the tapped side; of CutOff nobody
+	From     endpoint.Side  // who did it; for Secret and Verdict the tapped side; of CutOff nobody
 	Data     []byte         // of Data, Secret and Verdict; borrowed: valid until the handler returns
 	Client   netip.AddrPort // of Open: IPv4-mapped addresses are unmapped; invalid if the connection is not TCP
 	Server   netip.AddrPort // of Open, likewise

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // Tap wraps connections, numbers them from 1 in the order they open, and hands their events to its sink. It is safe
@@ -59,21 +61,21 @@ func (t *Tap) next() int { return int(t.exchanges.Add(1)) }
 // Server wraps c, whose local end is the server, as the exchange of that number. The caller closes the returned
 // connection in place of c.
 func (t *Tap) Server(c net.Conn, exchange int) *Conn {
-	return t.open(c, Server, exchange, c.RemoteAddr(), c.LocalAddr())
+	return t.open(c, endpoint.Server, exchange, c.RemoteAddr(), c.LocalAddr())
 }
 
 // Client wraps c, whose local end is the client, as the exchange of that number. The caller closes the returned
 // connection in place of c.
 func (t *Tap) Client(c net.Conn, exchange int) *Conn {
-	return t.open(c, Client, exchange, c.LocalAddr(), c.RemoteAddr())
+	return t.open(c, endpoint.Client, exchange, c.LocalAddr(), c.RemoteAddr())
 }
 
-func (t *Tap) open(c net.Conn, local Side, exchange int, client, server net.Addr) *Conn {
+func (t *Tap) open(c net.Conn, local endpoint.Side, exchange int, client, server net.Addr) *Conn {
 	opened := Event{
 		Kind:     Open,
 		Exchange: exchange,
 		Time:     time.Now(),
-		From:     Client,
+		From:     endpoint.Client,
 		Client:   addrPort(client),
 		Server:   addrPort(server),
 	}
