@@ -1,4 +1,3 @@
-// Package command is the command line of lab.
 package command
 
 import (

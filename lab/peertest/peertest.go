@@ -1,6 +1,3 @@
-// Package peertest is for tests with programs that were not written here:
-// openssl, curl, tshark and others. It finds them, runs them, and waits for what
-// they do. Only tests import it.
 package peertest
 
 import (

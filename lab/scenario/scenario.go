@@ -1,9 +1,3 @@
-// Package scenario holds the lessons of the lab: one YAML document for each way
-// that mutual TLS works or fails, and what runs them.
-//
-// A scenario says which certificates there are besides the default ones, what
-// each side does, and the verdict expected of TLS 1.2 and of TLS 1.3. Its
-// fields are explained in README.md.
 package scenario
 
 import (
