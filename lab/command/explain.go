@@ -18,9 +18,17 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
+const explainExamples = `lab explain lab.pcapng                 every kind of connection as a ladder
+lab explain lab.pcapng --list          one line a connection
+lab explain lab.pcapng --stream 2 --verbose
+                                       one, with all fields and bytes
+lab explain dump.pcap --keylog k.log   of tcpdump, with keys from elsewhere
+lab up --capture - | lab explain -     while it happens`
+
 func (p *Program) explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "explain",
+		Category:    findFault,
 		Usage:       "decrypt, check and draw the TLS connections of a capture",
 		ArgsUsage:   "FILE",
 		Description: explainExamples,

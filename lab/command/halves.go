@@ -12,9 +12,20 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
+const serverExamples = `lab server                        on 127.0.0.1:8443, for clients of client-ca
+lab server --client-ca server-ca  for clients of another CA
+lab server --cert api.pem --key api.key --client-ca ca.pem
+                                  with your own certificates
+lab server --addr 0.0.0.0:8443    for other machines too
+lab server --scenario NAME --blind
+                                  a riddle: nothing tells what is wrong
+curl --cacert certs/server-ca.pem --cert certs/client.pem \
+  --key certs/client-key.pem https://localhost:8443/`
+
 func (p *Program) serverCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "server",
+		Category:    seeIt,
 		Usage:       "the server alone, for any client",
 		Description: serverExamples,
 		Flags: slices.Concat([]cli.Flag{
@@ -76,9 +87,20 @@ func (a *pair) stopAfter(count int, stop func()) {
 	}
 }
 
+const clientExamples = `lab client                              one call to https://localhost:8443/
+lab client --cert none                  without a certificate
+lab client --cert server                with one that is not for clients
+lab client --cert me.pem --key me.key --ca ca.pem --url https://api.test/
+                                        with your own certificates
+lab client --url https://127.0.0.1:8443/tls --server-name localhost
+lab client --url https://example.org/ --addr 127.0.0.1:8443
+                                        there, by the name of example.org
+lab client --count 0 --interval 1s      again and again, until Ctrl-C`
+
 func (p *Program) clientCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "client",
+		Category:    seeIt,
 		Usage:       "the client alone, against any server",
 		Description: clientExamples,
 		Flags: slices.Concat([]cli.Flag{

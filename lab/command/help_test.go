@@ -38,3 +38,23 @@ func helpFits(t *testing.T, columns int) {
 	p := &Program{}
 	look([]string{"lab"}, p.app().Commands)
 }
+
+// TestFirstScreen: the commands stand on one screen of a terminal, each in a
+// group, and each group is in one piece.
+func TestFirstScreen(t *testing.T) {
+	var out bytes.Buffer
+	p := &Program{Stdout: &out, Stderr: &out, Columns: 80}
+	if status := p.Run(t.Context(), []string{"lab"}); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if lines := strings.Count(out.String(), "\n"); lines >= 24 {
+		t.Errorf("%d lines:\n%s", lines, &out)
+	}
+	for _, c := range p.app().Commands {
+		group := "\n" + c.Category + ":\n"
+		_, below, _ := strings.Cut(out.String(), group)
+		if c.Category == "" || strings.Count(out.String(), group) != 1 || !strings.Contains(below, "   "+c.Name+" ") {
+			t.Errorf("%s is not in one group:\n%s", c.Name, &out)
+		}
+	}
+}

@@ -24,9 +24,17 @@ const (
 // joinTimeout is how long the server's view of the last exchange may take.
 const joinTimeout = 2 * time.Second
 
+const upExamples = `lab up                            a call every 5 seconds, until Ctrl-C
+lab up --count 3 --json           three exchanges, for a program to read
+lab up --tls 1.2 --http 2         only TLS 1.2, and HTTP/2
+lab up --brief                    one line an exchange
+lab up --addr 127.0.0.1:9443      on another port
+SSLKEYLOGFILE=~/keys.log lab up   secrets into another file`
+
 func (p *Program) upCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "up",
+		Category:    seeIt,
 		Usage:       "make the PKI, start a server, and call it with a client",
 		Description: upExamples,
 		Flags: slices.Concat([]cli.Flag{
