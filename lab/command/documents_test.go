@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -213,17 +214,20 @@ func (r *reader) types(t *testing.T, typed, until string) string {
 	return string(text)
 }
 
-// endServer has a server that counts its exchanges come to its end, when steps
-// that would have called it were left out.
+// endServer calls a server that counts its exchanges until it has ended, in
+// place of steps that were left out.
 func endServer(t *testing.T, port string) {
-	for range 10 {
+	err := peertest.Poll(func() error {
 		c, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err != nil {
-			return
+			return nil
 		}
 		c.Close()
+		return errors.New("a server of a document still runs")
+	})
+	if err != nil {
+		t.Error(err)
 	}
-	t.Error("a server of a document still runs")
 }
 
 // vague replaces what differs from run to run.
