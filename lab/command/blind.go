@@ -15,7 +15,7 @@ import (
 // find out by themselves what it is, from their side and from the capture.
 
 // goBlind reads --blind.
-func (a *pair) goBlind(c *cli.Context) error {
+func (a *session) goBlind(c *cli.Context) error {
 	switch {
 	case !c.Bool("blind"):
 		return nil
@@ -43,7 +43,7 @@ func (r *report) printBlind(x *lab.Exchange) {
 
 // sayBlindReachable warns of an address that other machines can reach, whoever
 // gets in.
-func (a *pair) sayBlindReachable(addr net.Addr) {
+func (a *session) sayBlindReachable(addr net.Addr) {
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		a.say("warning: %s can be reached from other machines", addr)
 	}
@@ -51,7 +51,7 @@ func (a *pair) sayBlindReachable(addr net.Addr) {
 
 // recorder is the capture, which in a blind scenario gets no verdicts to write
 // into its comments.
-func (a *pair) recorder() wiretap.Sink {
+func (a *session) recorder() wiretap.Sink {
 	if a.blind {
 		return withoutVerdicts{a.capture}
 	}

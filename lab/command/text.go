@@ -240,7 +240,7 @@ func typedURL(addr net.Addr) string {
 }
 
 // sayUp tells where lab up is and how to look inside.
-func (a *pair) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
+func (a *session) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 	how := fmt.Sprintf("a call every %v, until Ctrl-C", interval)
 	if count > 0 {
 		how = text.Counted(count, "call")
@@ -263,7 +263,7 @@ func untilWhen(count int) string {
 }
 
 // sayServer tells what lab server asks for.
-func (a *pair) sayServer(addr net.Addr, certificate, clientCA string, count int) {
+func (a *session) sayServer(addr net.Addr, certificate, clientCA string, count int) {
 	if a.scenario != nil {
 		a.sayScenarioServer(addr, count)
 	} else {
@@ -274,12 +274,12 @@ func (a *pair) sayServer(addr net.Addr, certificate, clientCA string, count int)
 }
 
 // sayCapture prints the command that opens the capture of those ports.
-func (a *pair) sayCapture(ports ...string) {
+func (a *session) sayCapture(ports ...string) {
 	a.sayCaptureOf("with its keys, so that it opens decrypted", ports...)
 }
 
 // sayCaptureOf does so, and says what the capture has of keys.
-func (a *pair) sayCaptureOf(keys string, ports ...string) {
+func (a *session) sayCaptureOf(keys string, ports ...string) {
 	if a.capture == nil {
 		return
 	}
@@ -300,7 +300,7 @@ func (a *pair) sayCaptureOf(keys string, ports ...string) {
 }
 
 // sayKeys prints the command that shows the traffic decrypted.
-func (a *pair) sayKeys(addr net.Addr) {
+func (a *session) sayKeys(addr net.Addr) {
 	if a.keys == nil {
 		return
 	}

@@ -36,7 +36,7 @@ func (e *noScenarioError) Error() string {
 
 // sayOtherPart tells what the other side must do for the scenario to happen.
 // port is that of the server.
-func (a *pair) sayOtherPart(own endpoint.Side, port string) {
+func (a *session) sayOtherPart(own endpoint.Side, port string) {
 	s := a.scenario
 	other := own.Other()
 	line := "lab " + other.String() + " --scenario " + a.written
@@ -66,7 +66,7 @@ var instead = map[lab.Instead]string{
 }
 
 // sayScenarioServer tells what the server of a scenario does.
-func (a *pair) sayScenarioServer(addr net.Addr, count int) {
+func (a *session) sayScenarioServer(addr net.Addr, count int) {
 	if a.blind {
 		a.say("server on %s, %s", typedURL(addr), untilWhen(count))
 		return
