@@ -27,7 +27,7 @@ func (a *session) goBlind(c *cli.Context) error {
 	return nil
 }
 
-// printBlind tells that there was an exchange.
+// printBlind prints that there was an exchange.
 func (r *report) printBlind(x *lab.Exchange) {
 	if r.json {
 		r.printJSON(struct {
@@ -41,8 +41,8 @@ func (r *report) printBlind(x *lab.Exchange) {
 	r.stdout().Line(fmt.Sprintf("%4d  from %s", x.Number, x.ClientAddr))
 }
 
-// sayBlindReachable warns of an address that other machines can reach, whoever
-// gets in.
+// sayBlindReachable warns of an address that other machines can reach. It
+// does not say which clients get in.
 func (a *session) sayBlindReachable(addr net.Addr) {
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		a.say("warning: %s can be reached from other machines", addr)

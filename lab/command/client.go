@@ -101,7 +101,7 @@ func (p *Program) client(c *cli.Context) error {
 	return a.failed()
 }
 
-// clientTarget reads whom to call: a URL, at its own address or at --addr, or
+// clientTarget reads which server to call: a URL, at its own address or at --addr, or
 // the lab's own server at --addr, by the name of localhost. $LAB_ADDR is where
 // the lab's own server is, and says nothing of another URL.
 func clientTarget(c *cli.Context) (lab.ClientOptions, error) {

@@ -52,7 +52,7 @@ func namesFiles(c *cli.Context) bool {
 func (a *session) checkNames(c *cli.Context) error {
 	m, _, err := a.readManifest(a.folder)
 	if err != nil {
-		return nil // told of by whoever needs it
+		return nil // the command that needs the manifest reports it
 	}
 	for _, flag := range credentialFlags {
 		name := c.String(flag)

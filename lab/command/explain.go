@@ -162,7 +162,7 @@ func (e *captureError) Error() string {
 }
 func (e *captureError) Unwrap() error { return e.err }
 
-// openCaptured opens a file and tells its size, 0 where that is not known.
+// openCaptured opens a file and returns its size, 0 if unknown.
 func openCaptured(file string) (io.ReadCloser, int64, error) {
 	if file == "-" {
 		return io.NopCloser(os.Stdin), 0, nil

@@ -146,7 +146,7 @@ func (g *gallery) show(stream int) {
 	case g.list, g.json:
 		_, _ = g.out.Write(f.text)
 	case !isTLS(c) && g.stream < 0:
-		return // finish tells how many
+		return // finish says how many
 	case g.drawn.isNew(c) || g.verbose || g.stream >= 0:
 		_ = ladder.Draw(g.out, c, g.options)
 		_ = g.out.WriteByte('\n')
@@ -212,7 +212,7 @@ func (e *nothingError) Error() string {
 	return fmt.Sprintf("there is no stream %d in %s, or it carries nothing", e.stream, e.file)
 }
 
-// isTLS tells whether there was any TLS on a connection.
+// isTLS reports whether there was any TLS on a connection.
 func isTLS(c *tlsdecrypt.Connection) bool {
 	return len(c.Messages) > 0 && c.Verdict().Outcome != tlsdecrypt.NotTLS
 }
@@ -220,7 +220,7 @@ func isTLS(c *tlsdecrypt.Connection) bool {
 // kinds remembers which kinds of connections were drawn in full.
 type kinds struct{ drawn map[string]bool }
 
-// isNew tells whether a connection is the first of its kind.
+// isNew reports whether a connection is the first of its kind.
 func (k *kinds) isNew(c *tlsdecrypt.Connection) bool {
 	kind := ladder.Kind(c)
 	if k.drawn[kind] {

@@ -183,7 +183,7 @@ func (f folder) checkNew(c *cli.Context, flag, file, instead string) error {
 	return &usageError{command: commandName(c), problem: fmt.Sprintf("--%s is %s, %s", flag, file, problem)}
 }
 
-// isOwn tells whether a file is the manifest or of what it has made.
+// isOwn reports whether a file is the manifest or of what it has made.
 func (f folder) isOwn(info fs.FileInfo) (bool, error) {
 	m, err := certgen.Read(f.manifest())
 	if errors.Is(err, fs.ErrNotExist) {

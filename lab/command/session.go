@@ -199,7 +199,7 @@ func (a *session) openCapture(o capture.Options) error {
 	return nil
 }
 
-// sayUnrecorded tells why the recording has ended. One to stdout that ends for
+// sayUnrecorded says why the recording has ended. One to stdout that ends for
 // another reason than that its reader has gone is output that is lost.
 func (a *session) sayUnrecorded(err error) {
 	a.say("%v", err)

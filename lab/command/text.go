@@ -173,7 +173,7 @@ func browserHint(err *browser.NotFoundError) string {
 	return "install chromium or firefox"
 }
 
-// sayBrowser tells what is opened, as whom, and where its keys go.
+// sayBrowser says what is opened, with which certificate, and where its keys go.
 func (p *Program) sayBrowser(b *browser.Browser, o browser.Options, certificate string) {
 	as := "with the certificate " + certificate
 	if o.PKCS12 == nil {
@@ -195,7 +195,7 @@ const wiresharkPort = "8443"
 // portOf is the port of a TCP address.
 func portOf(addr net.Addr) string { return strconv.Itoa(addr.(*net.TCPAddr).Port) }
 
-// sayMade tells what was made, by its names as long as they are few.
+// sayMade says what was made, by its names as long as they are few.
 func (p *Program) sayMade(plan *certgen.Plan, f folder) {
 	if len(plan.Steps) == 0 {
 		return
@@ -239,7 +239,7 @@ func typedURL(addr net.Addr) string {
 	return "https://" + addr.String()
 }
 
-// sayUp tells where lab up is and how to look inside.
+// sayUp says where lab up is and how to look inside.
 func (a *session) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 	how := fmt.Sprintf("a call every %v, until Ctrl-C", interval)
 	if count > 0 {
@@ -254,7 +254,7 @@ func (a *session) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 	a.sayCapture(portOf(addr))
 }
 
-// untilWhen tells when a server ends.
+// untilWhen says when a server ends.
 func untilWhen(count int) string {
 	if count > 0 {
 		return "until it has seen " + text.Counted(count, "exchange")
@@ -262,7 +262,7 @@ func untilWhen(count int) string {
 	return "until Ctrl-C"
 }
 
-// sayServer tells what lab server asks for.
+// sayServer says what lab server asks for.
 func (a *session) sayServer(addr net.Addr, certificate, clientCA string, count int) {
 	if a.scenario != nil {
 		a.sayScenarioServer(addr, count)

@@ -34,7 +34,7 @@ func (e *noScenarioError) Error() string {
 	return fmt.Sprintf("no scenario has %q in it", strings.Join(e.words, " "))
 }
 
-// sayOtherPart tells what the other side must do for the scenario to happen.
+// sayOtherPart says what the other side must do for the scenario to happen.
 // port is that of the server.
 func (a *session) sayOtherPart(own endpoint.Side, port string) {
 	s := a.scenario
@@ -65,7 +65,7 @@ var instead = map[lab.Instead]string{
 	lab.InsteadSilence: "says nothing", lab.InsteadHangUp: "hangs up in mid-handshake",
 }
 
-// sayScenarioServer tells what the server of a scenario does.
+// sayScenarioServer says what the server of a scenario does.
 func (a *session) sayScenarioServer(addr net.Addr, count int) {
 	if a.blind {
 		a.say("server on %s, %s", typedURL(addr), untilWhen(count))
