@@ -77,7 +77,7 @@ func (c *Conn) Frames() []string {
 	return frames
 }
 
-// Passed reports whether bytes are passed over unread, because they are not HTTP.
+// Passed tells whether bytes are passed over unread, because they are not HTTP.
 func (c *Conn) Passed() bool { return c.passed }
 
 func (c *Conn) add(m *Message) { c.heads = append(c.heads, m) }

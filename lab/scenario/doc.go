@@ -1,8 +1,7 @@
-// Package scenario has the lessons of the lab, and runs them. A lesson is one
-// YAML document: one way that mutual TLS works or fails.
+// Package scenario holds the lessons of the lab: one YAML document for each way
+// that mutual TLS works or fails, their runner, and the search by symptom.
 //
 // A scenario says which certificates there are besides the default ones, what
-// each side does, and which verdict TLS 1.2 and TLS 1.3 must give. README.md
-// explains its fields; ALERTS.md has the same faults measured against other
-// programs.
+// each side does, and the verdict expected of TLS 1.2 and of TLS 1.3. Its
+// fields are explained in the README.
 package scenario
