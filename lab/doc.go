@@ -16,28 +16,31 @@
 //	certgen/revocation httpwire private text tlswire wiretap
 //	endpoint peertest
 //
-// From the top: main exits the process, and nothing else does. command has the
+// From the top: main exits the process, and nothing else does. command is the
 // command line. scenario runs the lessons. lab has the paired server and client,
 // and joins what both saw. keyshim runs other programs with their keys logged;
-// ladder draws. capture writes and reads pcapng; tlsdecrypt decrypts and checks.
-// certfile reads the files that people have; certgen makes certificates from a
-// manifest. The two lowest lines know nothing of each other's work: they parse
-// TLS (tlswire) and HTTP (httpwire), tap connections (wiretap), and so on.
+// ladder draws. capture writes and reads pcapng; certfile reads the files that
+// people have; tlsdecrypt decrypts and checks. browser runs a browser; certgen
+// makes certificates from a manifest; keylog writes secrets to a file. The rest
+// parse one format or wrap one thing, such as tlswire (TLS), httpwire (HTTP) and
+// wiretap (connections).
 //
 // # The way of a byte
 //
-//	certs.yaml ── certgen ──► certs/*.pem ──► Server, Client (package lab)
-//	                                           │ bytes        │ TLS secrets
-//	                                           ▼              ▼
-//	                                          wiretap: events of a connection, in order
-//	                                           │              │
-//	    lab.pcapng ◄── capture: Writer ◄───────┘              └──► tlsdecrypt: Connection
-//	        │                                                           │
-//	        └── capture: Read ── wiretap: events ──► tlsdecrypt ──► ladder, JSON
+//	certs.yaml ─ certgen ─► certs/*.pem ─► lab.Server, lab.Client
+//	                                        │ bytes     │ TLS secrets
+//	                                        ▼           ▼
+//	                                   wiretap.Event, in order
+//	                                        │           │
+//	    lab.pcapng ◄─ capture.Writer ◄──────┘           │
+//	        │                                           ▼
+//	        └─ capture.Read ─► wiretap.Event ─► tlsdecrypt.Connection
+//	                                                    │
+//	                        ladder, JSON, lab.Exchange ◄┘
 //
-// Both ways use the same types. A recorded connection is a stream of the same
-// [mtlslab.example/lab/lab/wiretap.Event] as a live one, so what draws the one
-// draws the other.
+// Live and from a file, a connection is a stream of the same events
+// ([mtlslab.example/lab/lab/wiretap.Event]). So what draws a recorded connection
+// draws a live one.
 //
 // Live, a [Journal] joins three views of an exchange: the server's, the
 // client's, and what was said on the wire. It reports each [Exchange] once.
