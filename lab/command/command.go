@@ -113,7 +113,7 @@ func (p *Program) app() *cli.App {
 	app.Action = p.chooseCommand
 	app.OnUsageError = onUsageError
 	width := p.stdout().Width()
-	app.CustomAppHelpTemplate = firstScreen(app.Commands)
+	app.CustomAppHelpTemplate = firstScreen(app.Commands, width)
 	eachCommand(app.Commands, func(c *cli.Command) {
 		if len(c.Subcommands) == 0 && c.Name != "completion" {
 			c.Flags = append(c.Flags, asciiFlag())

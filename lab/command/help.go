@@ -20,9 +20,14 @@ const (
 	takeElsewhere = "Take it elsewhere"
 )
 
+// welcome ends the first screen.
+const welcome = "Begin with lab up in an empty folder: it makes certificates, starts a server, and calls it with a client, " +
+	"so that the two authenticate each other. Then try lab certs list, lab client --cert none, lab explain lab.pcapng and " +
+	"lab scenario list. lab help COMMAND shows more of a command, lab --version the version."
+
 // firstScreen is the help of lab itself: its commands in their groups, each
 // group in one piece, in the order given.
-func firstScreen(commands []*cli.Command) string {
+func firstScreen(commands []*cli.Command, width int) string {
 	var b strings.Builder
 	b.WriteString("lab: see and understand mutual TLS\nUsage: lab COMMAND [options] [arguments]\n\n")
 	group := ""
@@ -31,14 +36,10 @@ func firstScreen(commands []*cli.Command) string {
 			group = c.Category
 			b.WriteString(group + ":\n")
 		}
-		fmt.Fprintf(&b, "   %-10s  %s\n", c.Name, c.Usage)
+		column := fmt.Sprintf("   %-10s  ", c.Name)
+		b.WriteString(column + strings.Join(text.FoldWhole(c.Usage, width-len(column)), "\n"+strings.Repeat(" ", len(column))) + "\n")
 	}
-	return b.String() + `
-Begin with lab up in an empty folder: it makes certificates, starts a server,
-and calls it with a client, so that the two authenticate each other. Then try
-lab certs list, lab client --cert none, lab explain lab.pcapng and lab scenario
-list. lab help COMMAND shows more of a command, lab --version the version.
-`
+	return b.String() + "\n" + strings.Join(text.FoldWhole(welcome, width), "\n") + "\n"
 }
 
 // helpTemplate is the library's template for the help of a command, with its
