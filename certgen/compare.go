@@ -164,8 +164,8 @@ func (h *holding) faults() ([]Reason, error) {
 	return reasons, nil
 }
 
-// validityReasons tells whether something is expired, will be within a tenth
-// of its lifetime, or begins in the future.
+// validityReasons returns a reason if something is expired, will be within a
+// tenth of its lifetime, or begins in the future.
 func validityReasons(notBefore, notAfter, now time.Time) []Reason {
 	left := notAfter.Sub(now)
 	switch {
@@ -230,7 +230,7 @@ func (f *folder) intermediates(c *Certificate) [][]byte {
 	return chain
 }
 
-// isPlanned tells whether a certificate will be made.
+// isPlanned reports whether a certificate will be made.
 func (f *folder) isPlanned(c *Certificate) bool { return len(f.reasons[c.index]) > 0 }
 
 // plan returns the steps that the reasons ask for. Errors are those of reading

@@ -149,7 +149,8 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestWaiting has a second run wait for the first, and end when told to.
+// TestWaiting checks that a second run waits for the first, and ends with its
+// context.
 func TestWaiting(t *testing.T) {
 	dir, m := t.TempDir(), parse(t, family)
 	unlock, err := lock(context.Background(), dir, nil)

@@ -174,15 +174,15 @@ func serialsOf(crl *x509.RevocationList) map[string]bool {
 	return listed
 }
 
-// isListed reports whether those who look up c in the CRLs of the folder find it
-// revoked.
+// isListed reports whether the CRLs of the folder revoke c.
 func (f *folder) isListed(c *Certificate) bool {
 	leaf, issuer := f.holdings[c.index].leaf, f.issuerLeaf(c)
 	return c.Issuer != nil && leaf != nil && issuer != nil && f.lists().Of(leaf, issuer, f.now).Entry != nil
 }
 
-// LoadCRL returns the first CRL in the file of the CA called name, in the folder
-// dir. Errors are *MissingError, *DamagedError, *InTheWayError or *fs.PathError.
+// LoadCRL returns the first CRL in the file of the CA called name, in the
+// folder dir. Errors are *MissingError, *DamagedError, *InTheWayError or
+// *fs.PathError.
 func LoadCRL(dir, name string) (*x509.RevocationList, error) {
 	loaded, err := loadCRLs(filepath.Join(dir, crlFile(name)), name)
 	if len(loaded) == 0 {
@@ -191,8 +191,8 @@ func LoadCRL(dir, name string) (*x509.RevocationList, error) {
 	return loaded[0], nil
 }
 
-// LoadCRLs returns the CRLs in all of [CRLFiles]. What cannot be read is left
-// out; [UnusedCRLs] says why.
+// LoadCRLs returns the CRLs in all of [CRLFiles]. It leaves out what cannot be
+// read; [UnusedCRLs] returns why.
 func LoadCRLs(dir string) (all []*x509.RevocationList) {
 	for _, file := range CRLFiles(dir) {
 		loaded, _ := loadCRLs(file, filepath.Base(file))
@@ -201,8 +201,8 @@ func LoadCRLs(dir string) (all []*x509.RevocationList) {
 	return all
 }
 
-// UnusedCRL is a file of CRLs, one of which at least cannot be read, or its
-// signature not be checked: what it revokes is let in.
+// UnusedCRL is a file with a CRL that cannot be read, or whose signature cannot
+// be checked: the certificates that it revokes are accepted.
 type UnusedCRL struct {
 	File   string // path
 	Some   bool   // other CRLs in the file are used
@@ -226,14 +226,14 @@ func UnusedCRLs(dir string) (unused []UnusedCRL) {
 	return unused
 }
 
-// begun returns how many CRLs in PEM begin in a file. One that cannot be decoded
-// is left out by readBlocks.
+// begun returns how many CRLs in PEM begin in a file. One that cannot be
+// decoded is left out by readBlocks.
 func begun(file string) int {
 	data, _, _ := readFile(file)
 	return bytes.Count(data, []byte("-----BEGIN "+crlTypes[0]+"-----"))
 }
 
-// whyUnread is an error of loadCRLs without the name of the file.
+// whyUnread returns the text of an error of loadCRLs without the file's name.
 func whyUnread(err error) string {
 	var inTheWay *InTheWayError
 	var damaged *DamagedError
@@ -264,8 +264,8 @@ func CRLFiles(dir string) (files []string) {
 }
 
 // loadCRLs returns the CRLs in a file, several if it is made for programs that
-// want those of all CAs in one. It may be DER, too. With an error come those that
-// can be read.
+// want those of all CAs in one. It may be DER, too. With an error come those
+// that can be read.
 func loadCRLs(file, name string) (loaded []*x509.RevocationList, err error) {
 	blocks, _, err := readBlocks(name, file, crlTypes)
 	var inTheWay *InTheWayError

@@ -41,8 +41,8 @@ func signCRL(t *testing.T, dir, ca string, thisUpdate time.Time, delta bool, nam
 	return string(pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}))
 }
 
-// TestRevokedState has List say revoked of what a server with the same folder
-// refuses, whichever of the CRLs lists it.
+// TestRevokedState checks that List reports as revoked what a server with the
+// same folder refuses, whichever of the CRLs lists it.
 func TestRevokedState(t *testing.T) {
 	const elsewhere = "revoked: on a CRL, and not in the manifest"
 	before, after := morning.Add(-time.Hour), morning.Add(-time.Minute)
@@ -83,7 +83,8 @@ func TestRevokedState(t *testing.T) {
 	}
 }
 
-// TestDeltaInPlace has Verify say that a delta CRL is not the CRL of a CA.
+// TestDeltaInPlace checks that Verify reports a delta CRL in place of a CA's
+// CRL.
 func TestDeltaInPlace(t *testing.T) {
 	dir, m := t.TempDir(), parse(t, revocation)
 	generate(t, m, dir, at(morning))

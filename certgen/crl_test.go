@@ -169,8 +169,9 @@ func TestNoCRL(t *testing.T) {
 	}
 }
 
-// TestLies has Verify name what is wrong, and what is only due pass.
-func TestLies(t *testing.T) {
+// TestMismatches checks that Verify names what is wrong, and passes what is
+// only due.
+func TestMismatches(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil func(t *testing.T, dir string)
 		after time.Duration
@@ -222,8 +223,8 @@ func TestNoRightToSign(t *testing.T) {
 	}
 }
 
-// CRLs are read as PEM and as DER, and those that are left out are reported with
-// the reason.
+// CRLs are read as PEM and as DER, and those that are left out are reported
+// with the reason.
 func TestUnusedCRLs(t *testing.T) {
 	dir := t.TempDir()
 	generate(t, parse(t, revocation), dir, Options{})

@@ -36,7 +36,7 @@ func (c *Certificate) differences(leaf *x509.Certificate) []string {
 		{"key_usages", leaf.KeyUsage == c.KeyUsage},
 		{"ext_key_usages", slices.Equal(leaf.ExtKeyUsage, c.ExtKeyUsage) && len(leaf.UnknownExtKeyUsage) == 0},
 		{"issuer", bytes.Equal(leaf.RawIssuer, issuer.subject.der) || bytes.Equal(leaf.RawIssuer, issuer.subject.issued)},
-		{"ca", leaf.IsCA == c.CA || c.extends(oidBasicConstraints)},
+		{"ca", leaf.IsCA == c.CA || c.extends(OIDBasicConstraints)},
 		{"serial", c.Serial == nil || leaf.SerialNumber.Cmp(c.Serial) == 0},
 		{"crl_distribution_points", slices.Equal(leaf.CRLDistributionPoints, c.CRLDistributionPoints)},
 		{"ocsp", slices.Equal(leaf.OCSPServer, c.OCSP)},
@@ -49,13 +49,13 @@ func (c *Certificate) differences(leaf *x509.Certificate) []string {
 	return fields
 }
 
-// sameLifetime tells whether a certificate is valid for as long as asked.
+// sameLifetime reports whether a certificate is valid for as long as asked.
 // Both its dates were rounded down to seconds, maybe from fractions.
 func (c *Certificate) sameLifetime(leaf *x509.Certificate) bool {
 	return (leaf.NotAfter.Sub(leaf.NotBefore) - c.Expires).Abs() < time.Second
 }
 
-// equal tells whether a certificate has these names. Their order counts among
+// equal reports whether a certificate has these names. Their order counts among
 // names of one type only: certificates are written type by type.
 func (n *alternativeNames) equal(leaf *x509.Certificate) bool {
 	sameURI := func(a, b *url.URL) bool { return a.String() == b.String() }

@@ -11,13 +11,15 @@ import (
 	"path/filepath"
 
 	"software.sslmate.com/src/go-pkcs12"
+
+	"mtlslab.example/lab/certgen/atomicfile"
 )
 
 // encoder writes the profile that NSS, OpenSSL, curl, Java and Node.js all
 // read: AES-256-CBC under PBKDF2 and a MAC, both with HMAC-SHA-256.
 var encoder = pkcs12.Modern2023
 
-// NoAnchorError reports a certificate that is of no use in a trust store.
+// NoAnchorError reports a certificate that cannot be a trust anchor.
 type NoAnchorError struct {
 	Name   string
 	Issuer string // its issuer's subject
@@ -27,9 +29,9 @@ func (e *NoAnchorError) Error() string {
 	return fmt.Sprintf("%s is not a CA: to trust it, name the CA that issued it, %s", e.Name, e.Issuer)
 }
 
-// legacyEncoder writes the profile that the keychain of macOS and iOS wants,
-// which refuses a MAC of SHA-256, and that Java and Windows read that are too old
-// for the other one: 3DES for key and certificates, and a MAC with SHA-1.
+// legacyEncoder writes the profile for the keychains of macOS and iOS, which
+// refuse a MAC with SHA-256, and for versions of Java and Windows that are too
+// old for the other one: 3DES for key and certificates, and a MAC with SHA-1.
 var legacyEncoder = pkcs12.LegacyDES
 
 // PKCS12 returns the certificate called name, its intermediates and its key as
@@ -39,8 +41,7 @@ func PKCS12(dir, name, password string) ([]byte, error) {
 }
 
 // LegacyPKCS12 is PKCS12 for programs that refuse what that writes. Its
-// protection is weak: the password is all that counts, and it should be a long
-// one, or the file gone soon.
+// encryption is weak: choose a long password, or remove the file soon.
 func LegacyPKCS12(dir, name, password string) ([]byte, error) {
 	return encodePKCS12(legacyEncoder, dir, name, password)
 }
@@ -66,7 +67,7 @@ func TrustStore(dir, name, password string) ([]byte, error) {
 		return nil, err
 	}
 	anchor := certificates[0]
-	if !anchor.IsCA && !bytes.Equal(anchor.RawIssuer, anchor.RawSubject) {
+	if !anchor.IsCA && !isSelfIssued(anchor) {
 		return nil, &NoAnchorError{Name: name, Issuer: anchor.Issuer.String()}
 	}
 	return encoder.EncodeTrustStoreEntries([]pkcs12.TrustStoreEntry{{Cert: anchor, FriendlyName: name}}, password)
@@ -128,8 +129,8 @@ func WriteExport(ctx context.Context, dir, file string, data []byte, force bool)
 		}
 	}
 	made.add(file, sha256.Sum256(data))
-	if err := WriteFile(filepath.Join(dir, recordFile), made.text()); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, recordFile), made.text(), keyMode); err != nil {
 		return kept, err
 	}
-	return kept, WriteFile(path, data)
+	return kept, atomicfile.Write(path, data, keyMode)
 }

@@ -8,16 +8,20 @@ import (
 	"net"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"mtlslab.example/lab/certgen/spell"
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
-// fieldSetters are the fields of a document. Each sets its part of the
-// certificate from a value that is not null, or says what is wrong with it.
-var fieldSetters = map[string]func(*document, *yaml.Node) error{
+// fieldSetter sets a part of the certificate from a value that is not null.
+type fieldSetter func(*document, *yaml.Node) error
+
+// fieldSetters are the fields of a document.
+var fieldSetters = map[string]fieldSetter{
 	"subject":                 textField(func(d *document) *string { return &d.certificate.Subject }),
 	"filename":                textField(func(d *document) *string { return &d.certificate.Name }),
 	"issuer":                  textField(func(d *document) *string { return &d.issuer }),
@@ -67,19 +71,19 @@ var extKeyUsages = map[string]x509.ExtKeyUsage{
 	"MicrosoftKernelCodeSigning":     x509.ExtKeyUsageMicrosoftKernelCodeSigning,
 }
 
-func textField(field func(*document) *string) func(*document, *yaml.Node) error {
+func textField(field func(*document) *string) fieldSetter {
 	return func(d *document, n *yaml.Node) (err error) {
-		*field(d), err = d.text(n)
+		*field(d), err = d.Text(n)
 		return err
 	}
 }
 
-func listField(field func(*document) *[]string) func(*document, *yaml.Node) error {
+func listField(field func(*document) *[]string) fieldSetter {
 	return func(d *document, n *yaml.Node) error {
 		to := field(d)
-		return d.each(n, func(item *yaml.Node, text string) error {
+		return d.texts(n, func(item *yaml.Node, text string) error {
 			if text == "" || !isPrintableASCII(text) {
-				return d.faultAt(item, "write a URL, for example http://ca.example.com/crl", "%s is not a URL", quoted(text))
+				return d.ErrorAt(item, "write a URL, for example http://ca.example.com/crl", "%s is not a URL", yamldoc.Quoted(text))
 			}
 			*to = append(*to, text)
 			return nil
@@ -87,48 +91,37 @@ func listField(field func(*document) *[]string) func(*document, *yaml.Node) erro
 	}
 }
 
-func boolField(field func(*document) *bool) func(*document, *yaml.Node) error {
-	return func(d *document, n *yaml.Node) error {
-		text, err := d.text(n)
-		if err != nil {
-			return err
-		}
-		switch strings.ToLower(text) {
-		case "true", "yes", "on", "y":
-			*field(d) = true
-		case "false", "no", "off", "n":
-			*field(d) = false
-		default:
-			return d.faultAt(n, "write true or false", "%s is neither true nor false", quoted(text))
-		}
-		return nil
+func boolField(field func(*document) *bool) fieldSetter {
+	return func(d *document, n *yaml.Node) (err error) {
+		*field(d), err = d.Bool(n)
+		return err
 	}
 }
 
-func dateField(field func(*document) *time.Time) func(*document, *yaml.Node) error {
+func dateField(field func(*document) *time.Time) fieldSetter {
 	const hint = "write RFC 3339, for example 2030-01-31T12:00:00Z"
 	return func(d *document, n *yaml.Node) error {
-		text, err := d.text(n)
+		text, err := d.Text(n)
 		if err != nil {
 			return err
 		}
 		date, err := time.Parse(time.RFC3339, text)
 		if err != nil && isNoDay(text) {
-			return d.faultAt(n, "write a day of the calendar, in RFC 3339, for example 2030-01-31T12:00:00Z", "%s is not a date: there is no such day", quoted(text))
+			return d.ErrorAt(n, "write a day of the calendar, in RFC 3339, for example 2030-01-31T12:00:00Z", "%s is not a date: there is no such day", yamldoc.Quoted(text))
 		}
 		if err != nil {
-			return d.faultAt(n, hint, "%s is not a date", quoted(text))
+			return d.ErrorAt(n, hint, "%s is not a date", yamldoc.Quoted(text))
 		}
 		date = date.UTC().Truncate(time.Second)
 		if date.Year() < 1950 || date.Year() > 9999 {
-			return d.faultAt(n, "write a year from 1950 to 9999", "%s is out of range", quoted(text))
+			return d.ErrorAt(n, "write a year from 1950 to 9999", "%s is out of range", yamldoc.Quoted(text))
 		}
 		*field(d) = date
 		return nil
 	}
 }
 
-// isNoDay tells whether text begins like a date whose day or month is not in
+// isNoDay reports whether text begins like a date whose day or month is not in
 // the calendar.
 func isNoDay(text string) bool {
 	_, err := time.Parse(time.DateOnly, text[:min(len(time.DateOnly), len(text))])
@@ -137,33 +130,23 @@ func isNoDay(text string) bool {
 }
 
 func (d *document) setExpires(n *yaml.Node) error {
-	text, err := d.text(n)
+	text, err := d.Text(n)
 	if err != nil || text == "" {
 		return err
 	}
-	expires, err := time.ParseDuration(text)
+	expires, err := d.Duration(n)
 	if err != nil {
-		return d.faultAt(n, expiresHint(text), "%s is not a duration", quoted(text))
+		return err
 	}
 	if expires <= 0 {
-		return d.faultAt(n, "write more than zero; for an expired certificate give not_before and not_after", "the lifetime %s is not positive", quoted(text))
+		return d.ErrorAt(n, "write more than zero; for an expired certificate give not_before and not_after", "the lifetime %s is not positive", yamldoc.Quoted(text))
 	}
 	d.certificate.Expires = expires
 	return nil
 }
 
-// expiresHint turns days into the hours that Go durations are written in.
-func expiresHint(text string) string {
-	if number, ok := strings.CutSuffix(text, "d"); ok {
-		if days, err := strconv.Atoi(number); err == nil && days > 0 && days < 100_000 {
-			return "write it in hours: " + strconv.Itoa(days*24) + "h"
-		}
-	}
-	return "write hours, minutes or seconds, for example 8760h or 90m"
-}
-
 func (d *document) setKeyType(n *yaml.Node) error {
-	text, err := d.text(n)
+	text, err := d.Text(n)
 	if err != nil || text == "" {
 		return err
 	}
@@ -172,49 +155,49 @@ func (d *document) setKeyType(n *yaml.Node) error {
 		d.certificate.KeyType = kind
 		return nil
 	}
-	return d.faultAt(n, "write EC, RSA or ED25519", "unknown key type %s", quoted(text))
+	return d.ErrorAt(n, "write EC, RSA or ED25519", "unknown key type %s", yamldoc.Quoted(text))
 }
 
 func (d *document) setKeySize(n *yaml.Node) error {
-	text, err := d.text(n)
+	text, err := d.Text(n)
 	if err != nil {
 		return err
 	}
 	size, ok := wholeNumber(text)
 	if !ok || size.Sign() < 0 || !size.IsInt64() {
-		return d.faultAt(n, "write a number of bits, for example 256", "%s is not a key size", quoted(text))
+		return d.ErrorAt(n, "write a number of bits, for example 256", "%s is not a key size", yamldoc.Quoted(text))
 	}
 	d.certificate.KeySize = int(min(size.Int64(), math.MaxInt32))
 	return nil
 }
 
 func (d *document) setSerial(n *yaml.Node) error {
-	text, err := d.text(n)
+	text, err := d.Text(n)
 	if err != nil {
 		return err
 	}
 	const hint = "write a whole number from 1 to 2^159-1"
 	if len(text) > 200 {
-		return d.faultAt(n, hint, "the serial number is longer than 20 octets")
+		return d.ErrorAt(n, hint, "the serial number is longer than 20 octets")
 	}
 	serial, ok := wholeNumber(text)
 	switch {
 	case !ok:
-		return d.faultAt(n, hint, "%s is not a serial number", quoted(text))
+		return d.ErrorAt(n, hint, "%s is not a serial number", yamldoc.Quoted(text))
 	case serial.Sign() <= 0:
-		return d.faultAt(n, hint, "the serial number %s is not positive", text)
+		return d.ErrorAt(n, hint, "the serial number %s is not positive", text)
 	case serial.BitLen() > 159: // RFC 5280 section 4.1.2.2: 20 octets, positive
-		return d.faultAt(n, hint, "the serial number is longer than 20 octets")
+		return d.ErrorAt(n, hint, "the serial number is longer than 20 octets")
 	}
 	d.certificate.Serial = serial
 	return nil
 }
 
 func (d *document) setKeyUsages(n *yaml.Node) error {
-	return d.each(n, func(item *yaml.Node, text string) error {
+	return d.texts(n, func(item *yaml.Node, text string) error {
 		usage, ok := keyUsages[text]
 		if !ok {
-			return d.faultAt(item, choiceHint(text, slices.Sorted(maps.Keys(keyUsages))), "unknown key usage %s", quoted(text))
+			return d.ErrorAt(item, choiceHint(text, slices.Sorted(maps.Keys(keyUsages))), "unknown key usage %s", yamldoc.Quoted(text))
 		}
 		d.certificate.KeyUsage |= usage
 		return nil
@@ -222,58 +205,58 @@ func (d *document) setKeyUsages(n *yaml.Node) error {
 }
 
 func (d *document) setExtKeyUsages(n *yaml.Node) error {
-	return d.each(n, func(item *yaml.Node, text string) error {
+	return d.texts(n, func(item *yaml.Node, text string) error {
 		usage, ok := extKeyUsages[text]
 		if !ok {
-			return d.faultAt(item, choiceHint(text, slices.Sorted(maps.Keys(extKeyUsages))), "unknown extended key usage %s", quoted(text))
+			return d.ErrorAt(item, choiceHint(text, slices.Sorted(maps.Keys(extKeyUsages))), "unknown extended key usage %s", yamldoc.Quoted(text))
 		}
 		d.certificate.ExtKeyUsage = append(d.certificate.ExtKeyUsage, usage)
 		return nil
 	})
 }
 
-func (d *document) setSANs(n *yaml.Node) error { return d.each(n, d.addSAN) }
+func (d *document) setSANs(n *yaml.Node) error { return d.texts(n, d.addSAN) }
 
 // addSAN adds one subject alternative name, RFC 5280 section 4.2.1.6.
 func (d *document) addSAN(n *yaml.Node, text string) error {
 	names := &d.certificate.sans
 	kind, value, _ := strings.Cut(text, ":")
 	if value == "" {
-		return d.faultAt(n, sanHint(text), "%s is not a subject alternative name", quoted(text))
+		return d.ErrorAt(n, sanHint(text), "%s is not a subject alternative name", yamldoc.Quoted(text))
 	}
 	switch kind {
 	case "DNS":
 		ascii, err := toASCII(value)
 		if err != nil {
-			return d.faultAt(n, "write a host name, for example DNS:bücher.example", "%s is not a host name: %v", quoted(value), err)
+			return d.ErrorAt(n, "write a host name, for example DNS:bücher.example", "%s is not a host name: %v", yamldoc.Quoted(value), err)
 		}
 		names.dns = append(names.dns, ascii)
 		text = "DNS:" + ascii
 	case "IP":
 		ip := net.ParseIP(value)
 		if ip == nil {
-			return d.faultAt(n, "write one address, for example IP:127.0.0.1 or IP:::1", "%s is not an IP address", quoted(value))
+			return d.ErrorAt(n, "write one address, for example IP:127.0.0.1 or IP:::1", "%s is not an IP address", yamldoc.Quoted(value))
 		}
 		names.ips = append(names.ips, ip)
 	case "URI":
 		uri, err := url.Parse(value)
 		if err != nil || !isASCII(uri.String()) || !validURIHost(uri.Host) {
-			return d.faultAt(n, "write a URI in ASCII, for example URI:spiffe://example.org/server", "%s is not a URI", quoted(value))
+			return d.ErrorAt(n, "write a URI in ASCII, for example URI:spiffe://example.org/server", "%s is not a URI", yamldoc.Quoted(value))
 		}
 		names.uris = append(names.uris, uri)
 	case "email":
 		if !isPrintableASCII(value) {
-			return d.faultAt(n, "certificates hold ASCII addresses only, for example email:joe@example.com", "%s is not an ASCII address", quoted(value))
+			return d.ErrorAt(n, "certificates hold ASCII addresses only, for example email:joe@example.com", "%s is not an ASCII address", yamldoc.Quoted(value))
 		}
 		names.emails = append(names.emails, value)
 	default:
-		return d.faultAt(n, sanHint(text), "unknown type of subject alternative name in %s", quoted(text))
+		return d.ErrorAt(n, sanHint(text), "unknown type of subject alternative name in %s", yamldoc.Quoted(text))
 	}
 	d.certificate.SANs = append(d.certificate.SANs, text)
 	return nil
 }
 
-// validURIHost tells whether crypto/x509 will read the host of a URI back: no
+// validURIHost reports whether crypto/x509 will read the host of a URI back: no
 // empty label, and no trailing dot.
 func validURIHost(host string) bool {
 	if strings.ContainsFunc(host, func(r rune) bool { return r < 33 || r > 126 }) {
@@ -298,18 +281,8 @@ func sanHint(text string) string {
 
 // choiceHint names the choice that was probably meant, or all of them.
 func choiceHint(text string, choices []string) string {
-	if near := Nearest(text, choices); len(near) > 0 {
+	if near := spell.Nearest(text, choices); len(near) > 0 {
 		return "did you mean " + near[0] + "?"
 	}
 	return "write one of " + strings.Join(choices, ", ")
-}
-
-// quoted returns text in quotes, cut short to fit a message.
-func quoted(text string) string {
-	const most = 60
-	runes := []rune(text[:min(len(text), 4*most)])
-	if len(runes) > most {
-		return strconv.Quote(string(runes[:most])) + "…"
-	}
-	return strconv.Quote(text)
 }

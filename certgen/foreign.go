@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"mtlslab.example/lab/certgen/atomicfile"
 )
 
 // ReplacedFolder is the folder below that of the PKI to which Options.Force
@@ -88,8 +90,8 @@ func (f *folder) replaced() []string {
 	return files
 }
 
-// checkReplaceable returns nil if nothing of anybody's is lost when a file is
-// replaced; else *InTheWayError or *ForeignError.
+// checkReplaceable returns nil if a file can be replaced without the loss of
+// anything that the lab did not write; else *InTheWayError or *ForeignError.
 func (f *folder) checkReplaceable(file string, o Options) error {
 	made, err := f.record()
 	if err != nil {
@@ -119,7 +121,7 @@ func (r *record) checkReplaceable(path string) error {
 	case err != nil:
 		return err
 	case !mode.IsRegular():
-		return &InTheWayError{File: path, Is: describeMode(mode)}
+		return &InTheWayError{File: path, Is: atomicfile.Kind(mode)}
 	case len(data) > maxPEM:
 		return &InTheWayError{File: path, Is: "larger than any file of a PKI"}
 	case len(data) == 0, r.has(data), isBlank(data) && r.wroteFile(filepath.Base(path)):
@@ -131,11 +133,12 @@ func (r *record) checkReplaceable(path string) error {
 	return &ForeignError{Files: []string{path}}
 }
 
-// isDamagedHalf reports whether the lab wrote a file of this name, of which only
-// the beginning is left, and what belongs to it is still as the lab wrote it: of
-// a key the certificate, of a certificate the key, of a CRL the CA. What is left
-// of the file is of use to nobody. A whole block that cannot be parsed here is no
-// such file: others may be able to use a key of a kind that crypto/x509 lacks.
+// isDamagedHalf reports whether the lab wrote a file of this name, of which
+// only the beginning is left, and what belongs to it is still as the lab wrote
+// it: of a key the certificate, of a certificate the key, of a CRL the CA. What
+// is left of the file is of use to nobody. A whole block that cannot be parsed
+// here is no such file: others may be able to use a key of a kind that
+// crypto/x509 lacks.
 func (f *folder) isDamagedHalf(file string) bool {
 	made, err := f.record()
 	if _, wrote := made.byFile[file]; err != nil || !wrote {
@@ -179,8 +182,8 @@ func (f *folder) isOwn(file string) (bool, error) {
 // isBlank reports whether a file has nothing but NULs.
 func isBlank(data []byte) bool { return len(bytes.Trim(data, "\x00")) == 0 }
 
-// typesOf returns the PEM types that a file of the PKI has, by its name; nil for
-// one that is not PEM.
+// typesOf returns the PEM types that a file of the PKI has, by its name; nil
+// for one that is not PEM.
 func typesOf(path string) []string {
 	switch {
 	case filepath.Ext(path) != ".pem":
@@ -193,8 +196,8 @@ func typesOf(path string) []string {
 	return certificateTypes
 }
 
-// mostReplaced bounds the numbers of the folders below ReplacedFolder. Others
-// that may be there are none of the lab's.
+// mostReplaced is the highest number of a folder below ReplacedFolder. A higher
+// one is not the lab's.
 const mostReplaced = 1_000_000_000
 
 // putAside moves files to a new folder below ReplacedFolder, and returns that.

@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// FuzzFiles has no content of a certificate's files make anything panic that reads a PKI, and what is loaded be whole: a
-// key that fits its certificate. Its input is two changes to the files in testdata/files, in numbers: go test does not spend
-// its time on making these shorter. To run it:
+// FuzzFiles checks that nothing that reads a PKI panics, whatever is in the
+// files of a certificate, and that what is loaded is whole: a key and its
+// certificate. Its input is two changes to the files in testdata/files, in
+// numbers: go test does not spend its time on making these shorter. To run it:
 //
 //	go test -fuzz FuzzFiles -fuzztime 1m ./certgen
 func FuzzFiles(f *testing.F) {
@@ -74,7 +75,8 @@ func FuzzFiles(f *testing.F) {
 // kindsOfChange are those of change; one more is none.
 const kindsOfChange = 7
 
-// change replaces one of the files by a changed one: of which kind, where in it, and a number for it.
+// change replaces one of the files by a changed one: of which kind, where in
+// it, and a number for it.
 func change(files [][]byte, kind, which byte, at, given uint16) {
 	file := &files[int(which)%len(files)]
 	text, number := bytes.Clone(*file), []byte{byte(given >> 8), byte(given)}

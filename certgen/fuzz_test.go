@@ -6,16 +6,19 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tsaarni/x500dn"
 	"go.yaml.in/yaml/v4"
+
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
-// FuzzParse has no manifest panic or take more than its size in memory, every
-// fault point into the text, and what is taken be what certyaml takes.
+// FuzzParse checks that no manifest panics, that every fault points into the
+// text, and that certyaml takes what is taken.
 func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.yaml")
 	if err != nil {
@@ -48,15 +51,18 @@ func FuzzParse(f *testing.F) {
 
 // checkFault checks that an error points at a line that exists and helps.
 func checkFault(t *testing.T, data []byte, err error) {
-	var bad *ManifestError
+	var bad *yamldoc.Error
 	if !errors.As(err, &bad) {
 		t.Fatalf("%T: %v", err, err)
 	}
-	lines := len((&source{text: string(data)}).lines())
+	lines := 1 + len(lineBreak.FindAll(data, -1))
 	if bad.Line < 1 || bad.Line > lines || bad.Column < 1 || bad.Problem == "" || bad.Hint == "" {
 		t.Fatalf("%v (hint %q) of %d lines", err, bad.Hint, lines)
 	}
 }
+
+// lineBreak ends a line in YAML 1.1 section 5.4.
+var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 
 // checkParsed checks one certificate of a manifest that was taken.
 func checkParsed(t *testing.T, m *Manifest, c *Certificate) {
@@ -75,8 +81,8 @@ func checkParsed(t *testing.T, m *Manifest, c *Certificate) {
 	}
 }
 
-// FuzzSubject has every distinguished name that certyaml takes be taken, with the
-// same attributes.
+// FuzzSubject checks that every distinguished name that certyaml takes is
+// taken, with the same attributes.
 func FuzzSubject(f *testing.F) {
 	for _, seed := range []string{"CN=a", "cn = a b , O=x+ou=y\\,z", `CN=\ a\20\c3\bc ,DC=b,E=c@d`, "CN=#0c0161,uid=b", "CN=a,O=", "CN=\"a\";<b>", `CN=a\`} {
 		f.Add(seed)
@@ -109,8 +115,8 @@ func FuzzSubject(f *testing.F) {
 	})
 }
 
-// FuzzIssue has what is taken come out of certyaml as asked, or fail with an
-// error that names the certificate.
+// FuzzIssue checks that certyaml issues what is taken as asked, or that the
+// error names the certificate.
 func FuzzIssue(f *testing.F) {
 	f.Add("CN=a", "DNS:a", "http://a/", int64(0), "1h")
 	f.Add("CN=a,O=b,DC=c,E=d@e", "URI:https://a:1/b?c#d", "x", int64(255), "500ms")

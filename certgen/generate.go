@@ -11,8 +11,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Options are how Generate goes about its work. The zero value makes what is
-// needed and says nothing.
+// Options control Generate. The zero value makes what is needed and reports no
+// progress.
 type Options struct {
 	// Renew names certificates to make anew in any case, with all they issued.
 	Renew []string
@@ -168,8 +168,8 @@ func IsPKI(dir string) bool {
 	return err == nil
 }
 
-// Busy tells whether a process is at writing in dir, so that its certificates
-// may not belong together yet.
+// Busy reports whether a process is writing to dir: the certificates there may
+// not belong together yet.
 func Busy(dir string) bool {
 	path := filepath.Join(dir, lockFile)
 	if _, err := os.Stat(path); err != nil {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"mtlslab.example/lab/certgen/atomicfile"
 )
 
 // listing has the names in a folder, in lower case, because some file systems
@@ -30,9 +32,9 @@ func list(dir string) (listing, error) {
 	return files, err
 }
 
-// Names returns the names of the certificates that may be in dir, in their order:
-// NAME for each file NAME.pem that is neither a key nor a CRL by its name. A
-// folder that does not exist has none.
+// Names returns the names of the certificates that may be in dir, in their
+// order: NAME for each file NAME.pem that is neither a key nor a CRL by its
+// name. A folder that does not exist has none.
 func Names(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -49,7 +51,7 @@ func Names(dir string) ([]string, error) {
 	return names, nil
 }
 
-// mayHave tells whether the folder may have a file.
+// mayHave reports whether the folder may have a file.
 func (l listing) mayHave(file string) bool { return l[strings.ToLower(file)] }
 
 // readHolding reads the files of c if there may be any.
@@ -65,30 +67,15 @@ func (f *folder) readHolding(c *Certificate) *holding {
 
 // checkRegular returns *InTheWayError if there is anything but a regular file.
 func checkRegular(path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
-		return &InTheWayError{File: path, Is: describeMode(info.Mode())}
+	err := atomicfile.CheckRegular(path)
+	var irregular *atomicfile.NotRegularError
+	if errors.As(err, &irregular) {
+		return &InTheWayError{File: path, Is: irregular.Is}
 	}
-	return nil
+	return err
 }
 
-// describeMode names what is not a regular file.
-func describeMode(mode fs.FileMode) string {
-	switch {
-	case mode.IsDir():
-		return "a directory"
-	case mode&fs.ModeSymlink != 0:
-		return "a symbolic link"
-	}
-	return "not a regular file"
-}
-
-// isWide tells whether a key file of this mode is open to others than its
+// isWide reports whether a key file of this mode is open to others than its
 // owner. Windows has no such modes.
 func isWide(mode fs.FileMode) bool {
 	return runtime.GOOS != "windows" && mode.Perm()&^keyMode != 0

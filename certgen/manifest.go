@@ -1,10 +1,3 @@
-// Package certgen makes a PKI from a manifest: YAML documents in certyaml's
-// syntax, one per certificate, in; certificates, keys and CRLs as PEM files in
-// one folder out.
-//
-// The files are the only state. [Compare] reads them and says what is missing,
-// changed, expired or broken; [Generate] makes exactly that. Certificates and
-// CRLs are issued by github.com/tsaarni/certyaml.
 package certgen
 
 import (
@@ -17,14 +10,11 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"strings"
 	"time"
-	"unicode/utf8"
-)
 
-// maxManifest is the size in bytes beyond which a manifest is refused: some
-// fifty thousand certificates.
-const maxManifest = 16 << 20
+	"mtlslab.example/lab/certgen/spell"
+	"mtlslab.example/lab/certgen/yamldoc"
+)
 
 // DefaultLifetime is how long a certificate is valid when the manifest does
 // not say.
@@ -108,8 +98,8 @@ func (c *Certificate) KeyFile() string { return keyFile(c.Name) }
 // CRLFile returns the base name of the file that holds the CRL of a CA.
 func (c *Certificate) CRLFile() string { return crlFile(c.Name) }
 
-// datesFollowNow tells whether the validity depends on when the certificate is
-// made. If not, dates in the past are there by intent.
+// datesFollowNow reports whether the validity depends on when the certificate
+// is made. If not, dates in the past are there by intent.
 func (c *Certificate) datesFollowNow() bool {
 	return c.NotBefore.IsZero() && c.NotAfter.IsZero()
 }
@@ -127,88 +117,20 @@ func (m *Manifest) Lookup(name string) (*Certificate, error) {
 	for i, c := range m.Certificates {
 		names[i] = c.Name
 	}
-	return nil, &UnknownNameError{Name: name, Nearest: Nearest(name, names)}
+	return nil, &UnknownNameError{Name: name, Nearest: spell.Nearest(name, names)}
 }
 
 // Read parses the manifest in file. One over 16 MiB is refused without being
-// read to its end. Errors are *ManifestError, or *fs.PathError when the file
+// read to its end. Errors are *yamldoc.Error, or *fs.PathError when the file
 // cannot be read.
 func Read(file string) (*Manifest, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
+	data, err := io.ReadAll(io.LimitReader(f, yamldoc.MaxSize+1))
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
 	return Parse(file, data)
-}
-
-// ManifestError is one fault of a manifest and where it stands.
-type ManifestError struct {
-	File    string
-	Line    int    // from 1
-	Column  int    // in characters, from 1
-	Source  string // the line at fault; empty when it is too long to show
-	Problem string
-	Hint    string // what to write instead
-}
-
-// Error returns "FILE:LINE:COLUMN: problem".
-func (e *ManifestError) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Problem)
-}
-
-// maxSource is the length in bytes beyond which a line is not shown.
-const maxSource = 400
-
-// source is the text of a manifest, for pointing into it.
-type source struct {
-	file string
-	text string
-}
-
-// errorAt returns the fault at a line and column, both from 1. What the YAML
-// parser finds behind the end stands at the end of the last line.
-func (s *source) errorAt(line, column int, hint, format string, args ...any) *ManifestError {
-	lines := s.lines()
-	if line > len(lines) {
-		line = len(lines)
-		column = utf8.RuneCountInString(lines[line-1]) + 1
-	}
-	e := &ManifestError{File: s.file, Line: max(line, 1), Column: max(column, 1),
-		Problem: fmt.Sprintf(format, args...), Hint: hint}
-	if text := lines[e.Line-1]; len(text) <= maxSource {
-		e.Source = text
-	}
-	return e
-}
-
-// lineBreaks are the characters that end a line in YAML 1.1 section 5.4.
-const lineBreaks = "\n\r\u0085\u2028\u2029"
-
-// lines returns the lines of the text without their ends, at least one. The
-// empty one behind the last end does not count.
-func (s *source) lines() []string {
-	text := strings.ReplaceAll(s.text, "\r\n", "\n")
-	var lines []string
-	for {
-		end := strings.IndexAny(text, lineBreaks)
-		if end < 0 {
-			break
-		}
-		lines = append(lines, text[:end])
-		_, size := utf8.DecodeRuneInString(text[end:])
-		text = text[end+size:]
-	}
-	if text != "" || len(lines) == 0 {
-		lines = append(lines, text)
-	}
-	return lines
-}
-
-// countLines returns how many lines end in text.
-func countLines(text string) int {
-	return len((&source{text: text + "\n"}).lines()) - 1
 }

@@ -1,10 +1,8 @@
 package certgen
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -88,50 +86,4 @@ func isPrintableASCII(s string) bool {
 
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
-}
-
-// Nearest returns up to three of the candidates that look like name, best first.
-func Nearest(name string, candidates []string) []string {
-	type match struct {
-		candidate string
-		distance  int
-	}
-	// A longer name cannot be a slip of the finger, and would cost its square.
-	if len(name) > maxName {
-		return nil
-	}
-	var matches []match
-	for _, c := range candidates {
-		d := distance(strings.ToLower(name), strings.ToLower(c))
-		if name != "" && (d <= min(max(2, len(name)/3), len(name)-1) || strings.HasPrefix(c, name)) {
-			matches = append(matches, match{c, d})
-		}
-	}
-	slices.SortStableFunc(matches, func(a, b match) int { return cmp.Compare(a.distance, b.distance) })
-	var names []string
-	for _, m := range matches[:min(3, len(matches))] {
-		names = append(names, m.candidate)
-	}
-	return names
-}
-
-// distance returns the Levenshtein distance of a and b in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -8,13 +8,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
 const overlaidBase = "subject: CN=ca\n---\nsubject: CN=a\nissuer: CN=ca\n---\nsubject: CN=b\nissuer: CN=ca\n"
 
-func documentsOf(t *testing.T, file, text string) []Document {
+func documentsOf(t *testing.T, file, text string) []yamldoc.Document {
 	t.Helper()
-	documents, err := ReadDocuments(file, []byte(text))
+	documents, err := yamldoc.Read(file, []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +56,7 @@ func TestOverlayFaultsHaveTheirPlace(t *testing.T) {
 func TestExtend(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "certs")
 	const manifest = "subject: CN=ca\n---\nsubject: CN=sub\nissuer: CN=ca\nca: true\n---\nsubject: CN=leaf\nissuer: CN=sub\n"
-	notCA := pkix.Extension{Id: oidBasicConstraints, Critical: true, Value: []byte{0x30, 0}}
+	notCA := pkix.Extension{Id: OIDBasicConstraints, Critical: true, Value: []byte{0x30, 0}}
 	m, err := Parse("certs.yaml", []byte(manifest))
 	if err != nil {
 		t.Fatal(err)
@@ -81,8 +83,8 @@ func TestExtend(t *testing.T) {
 // An extension that is not asked for any more goes.
 func TestExtensionsGo(t *testing.T) {
 	for name, extension := range map[string]pkix.Extension{
-		"path length":      {Id: oidBasicConstraints, Critical: true, Value: []byte{0x30, 6, 1, 1, 0xff, 2, 1, 0}},
-		"name constraints": {Id: oidNameConstraints, Critical: true, Value: []byte{0x30, 7, 0xa0, 5, 0x30, 3, 0x82, 1, 'x'}},
+		"path length":      {Id: OIDBasicConstraints, Critical: true, Value: []byte{0x30, 6, 1, 1, 0xff, 2, 1, 0}},
+		"name constraints": {Id: OIDNameConstraints, Critical: true, Value: []byte{0x30, 7, 0xa0, 5, 0x30, 3, 0x82, 1, 'x'}},
 	} {
 		dir := filepath.Join(t.TempDir(), "certs")
 		for i, want := range []int{1, 1, 0} {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"mtlslab.example/lab/certgen/atomicfile"
 )
 
 // maxPEM is the size in bytes beyond which a file is not one of the PKI's.
@@ -31,8 +33,8 @@ var (
 
 // Load returns the certificate called name with its intermediates, key and
 // Leaf, from the folder dir. The key is NAME-key.pem or, if there is no such
-// file, NAME.key. Errors are *MissingError, *DamagedError, *KeyMismatchError, or
-// *fs.PathError. While another process is between writing the key and the
+// file, NAME.key. Errors are *MissingError, *DamagedError, *KeyMismatchError,
+// or *fs.PathError. While another process is between writing the key and the
 // certificate, the two do not match.
 func Load(dir, name string) (tls.Certificate, error) {
 	h := readOwnHolding(dir, name)
@@ -71,7 +73,8 @@ type holding struct {
 	matchErr       error // *KeyMismatchError
 }
 
-// unusable is what is in the way of the lab's writing, to who only reads it.
+// unusable turns an *InTheWayError, which is about writing a file, into a
+// *DamagedError for callers that only read it.
 func unusable(name string, err error) error {
 	var way *InTheWayError
 	if errors.As(err, &way) {
@@ -80,8 +83,8 @@ func unusable(name string, err error) error {
 	return err
 }
 
-// readOwnHolding is readHolding for who uses the files and does not write them:
-// the key may also be called NAME.key, as other programs do.
+// readOwnHolding is readHolding for callers that only read: the key may also be
+// called NAME.key, as other programs name it.
 func readOwnHolding(dir, name string) *holding {
 	h := readHolding(dir, name)
 	var missing *MissingError
@@ -191,7 +194,7 @@ func readBlocks(name, file string, types []string) ([][]byte, fs.FileMode, error
 	case err != nil:
 		return nil, mode, err
 	case !mode.IsRegular():
-		return nil, mode, &InTheWayError{File: file, Is: describeMode(mode)}
+		return nil, mode, &InTheWayError{File: file, Is: atomicfile.Kind(mode)}
 	case len(data) > maxPEM:
 		return nil, mode, &InTheWayError{File: file, Is: "larger than any file of a PKI"}
 	}
@@ -220,7 +223,8 @@ func decodeBlocks(data []byte, types []string) (blocks [][]byte) {
 	}
 }
 
-// beginsAsPEM tells whether data may be the beginning of a block of one of types.
+// beginsAsPEM reports whether data may be the beginning of a block of one of
+// types.
 func beginsAsPEM(data []byte, types []string) bool {
 	for _, t := range types {
 		marker := "-----BEGIN " + t + "-----"

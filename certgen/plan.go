@@ -11,7 +11,7 @@ import (
 type Plan struct {
 	Steps     []Step // certificates in the order of the manifest, then CRLs likewise
 	Unchanged int    // certificates that stay as they are
-	Kept      string // the folder that what was replaced by force is now in; empty: nothing was
+	Kept      string // the folder that now holds what Options.Force has replaced; empty: nothing was
 }
 
 // Step is one thing to make and why.
@@ -48,7 +48,7 @@ func (r Reason) String() string { return r.Text }
 // MarshalText returns the reason in words.
 func (r Reason) MarshalText() ([]byte, error) { return []byte(r.Text), nil }
 
-// ReasonKind tells reasons apart without reading their words.
+// ReasonKind classifies a reason.
 type ReasonKind string
 
 // The kinds of reasons.

@@ -12,7 +12,7 @@ import (
 // a larger one, and its mode. Of anything else it returns the mode only,
 // without waiting for the other end of a pipe.
 //
-// It takes four system calls where os.ReadFile takes eleven, which tells in a
+// It takes four system calls where os.ReadFile takes eleven, which matters in a
 // folder of thousands of small files.
 func readFile(path string) ([]byte, fs.FileMode, error) {
 	fd, err := retry(func() (int, error) {

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// family is a root, an intermediate, a leaf of it, and a leaf that stands alone.
+// family is a root, an intermediate, a leaf of it, and a leaf that stands
+// alone.
 const family = `subject: CN=root
 ---
 subject: CN=mid

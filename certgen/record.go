@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"mtlslab.example/lab/certgen/atomicfile"
 )
 
 // recordFile lists what the lab wrote into the PKI's folder, so that it never
@@ -90,7 +92,7 @@ func (r *record) read(path string) error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return &InTheWayError{File: path, Is: describeMode(info.Mode())}
+		return &InTheWayError{File: path, Is: atomicfile.Kind(info.Mode())}
 	case info.Size() > maxRecord:
 		return &InTheWayError{File: path, Is: "larger than any record of the lab"}
 	}

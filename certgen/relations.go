@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mtlslab.example/lab/certgen/spell"
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
 // complete fills in the defaults of a document and checks what depends on more
@@ -30,11 +33,11 @@ func (d *document) completeNames() error {
 	}
 	var err error
 	if c.subject, err = parseSubject(c.Subject); err != nil {
-		return d.fault("subject", subjectHint, "%s is not a distinguished name: %v", quoted(c.Subject), err)
+		return d.fault("subject", subjectHint, "%s is not a distinguished name: %v", yamldoc.Quoted(c.Subject), err)
 	}
 	if c.Name != "" {
 		if problem := checkName(c.Name); problem != "" {
-			return d.fault("filename", "write a name only: files are always in the PKI's own folder", "the file name %s %s", quoted(c.Name), problem)
+			return d.fault("filename", "write a name only: files are always in the PKI's own folder", "the file name %s %s", yamldoc.Quoted(c.Name), problem)
 		}
 		return nil
 	}
@@ -43,7 +46,7 @@ func (d *document) completeNames() error {
 		return d.fault("subject", "add CN= to the subject, or a line such as filename: server", "the subject has no CN to name the files after")
 	}
 	if problem := checkName(c.Name); problem != "" {
-		return d.fault("subject", "add a line such as filename: server", "the files cannot be called %s after the CN: it %s", quoted(c.Name), problem)
+		return d.fault("subject", "add a line such as filename: server", "the files cannot be called %s after the CN: it %s", yamldoc.Quoted(c.Name), problem)
 	}
 	return nil
 }
@@ -52,7 +55,7 @@ func (d *document) completeNames() error {
 func (d *document) completeCA() error {
 	c := d.certificate
 	selfSigned := d.issuer == ""
-	if n := d.fields["ca"]; n == nil || isNull(n) {
+	if n := d.fields["ca"]; n == nil || yamldoc.IsNull(n) {
 		c.CA = selfSigned
 	}
 	if c.KeyUsage == 0 {
@@ -121,11 +124,11 @@ func claimFiles(documents []*document) (map[string]*Certificate, error) {
 			owner := owners[strings.ToLower(file)]
 			if owner != nil {
 				field := "filename"
-				if n := d.fields[field]; n == nil || isNull(n) || n.Value == "" {
+				if n := d.fields[field]; n == nil || yamldoc.IsNull(n) || n.Value == "" {
 					field = "subject"
 				}
 				return nil, d.fault(field, fmt.Sprintf("add a line such as filename: %s-2", c.Name[:min(len(c.Name), 60)]),
-					"%s would be written twice: the certificate on line %d has it too", quoted(file), owner.Line)
+					"%s would be written twice: the certificate on line %d has it too", yamldoc.Quoted(file), owner.Line)
 			}
 			owners[strings.ToLower(file)] = c
 		}
@@ -173,10 +176,10 @@ func (d *document) linkIssuer(byText, bySubject map[string]*namesakes, documents
 	if same == nil {
 		issuer, err := parseSubject(d.issuer)
 		if err != nil {
-			return d.fault("issuer", "write the subject of the issuing certificate, for example CN=my-ca", "%s is not a distinguished name: %v", quoted(d.issuer), err)
+			return d.fault("issuer", "write the subject of the issuing certificate, for example CN=my-ca", "%s is not a distinguished name: %v", yamldoc.Quoted(d.issuer), err)
 		}
 		if same = bySubject[string(issuer.der)]; same == nil {
-			return d.fault("issuer", issuerHint(d.issuer, documents), "the issuer %s is not in the manifest", quoted(d.issuer))
+			return d.fault("issuer", issuerHint(d.issuer, documents), "the issuer %s is not in the manifest", yamldoc.Quoted(d.issuer))
 		}
 		byText[d.issuer] = same
 	}
@@ -207,7 +210,7 @@ func (n *namesakes) authorityFor(c *Certificate) *Certificate {
 func (d *document) noAuthority(same *namesakes) error {
 	for _, other := range same.all {
 		if other != d.certificate {
-			return d.fault("issuer", fmt.Sprintf("add ca: true to the certificate on line %d", other.Line), "the issuer %s is not a CA", quoted(d.issuer))
+			return d.fault("issuer", fmt.Sprintf("add ca: true to the certificate on line %d", other.Line), "the issuer %s is not a CA", yamldoc.Quoted(d.issuer))
 		}
 	}
 	return d.fault("issuer", "leave out issuer to have it sign itself", "the certificate is its own issuer")
@@ -221,7 +224,7 @@ func issuerHint(issuer string, documents []*document) string {
 			subjects = append(subjects, d.certificate.Subject)
 		}
 	}
-	if near := Nearest(issuer, subjects); len(near) > 0 {
+	if near := spell.Nearest(issuer, subjects); len(near) > 0 {
 		return "did you mean " + near[0] + "?"
 	}
 	return "write the subject of a CA of this manifest, or add a document with subject: " + issuer[:min(len(issuer), 60)]
@@ -232,7 +235,7 @@ func (d *document) checkRevocation() error {
 	c := d.certificate
 	if c.Revoked && c.Issuer.KeyUsage&x509.KeyUsageCRLSign == 0 {
 		return d.fault("revoked", fmt.Sprintf("add CRLSign to the key_usages on line %d", c.Issuer.Line),
-			"the issuer %s may not sign a CRL", quoted(c.Issuer.Name))
+			"the issuer %s may not sign a CRL", yamldoc.Quoted(c.Issuer.Name))
 	}
 	return nil
 }
@@ -265,10 +268,10 @@ func checkCycles(documents []*document) error {
 func circle(path []*Certificate, c *Certificate) string {
 	var names []string
 	for _, p := range path[slices.Index(path, c):] {
-		names = append(names, quoted(p.Name))
+		names = append(names, yamldoc.Quoted(p.Name))
 	}
 	if len(names) > 5 {
 		names = append(names[:5], "…")
 	}
-	return strings.Join(append(names, quoted(c.Name)), " < ")
+	return strings.Join(append(names, yamldoc.Quoted(c.Name)), " < ")
 }

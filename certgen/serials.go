@@ -6,6 +6,8 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
 // serialOf is a serial number of one issuer, which may give it once only
@@ -25,7 +27,8 @@ func (c *Certificate) withSerial(serial *big.Int) serialOf {
 }
 
 // claimSerials returns the certificates whose serial number the manifest gives,
-// and refuses one that an issuer would give twice. Issuers must have been linked.
+// and refuses one that an issuer would give twice. Issuers must have been
+// linked.
 func claimSerials(documents []*document) (map[serialOf]*Certificate, error) {
 	claimed := map[serialOf]*Certificate{}
 	lines := map[serialOf]int{}
@@ -37,16 +40,16 @@ func claimSerials(documents []*document) (map[serialOf]*Certificate, error) {
 		key := c.withSerial(c.Serial)
 		if other := claimed[key]; other != nil {
 			return nil, d.fault("serial", "write another number, or leave serial out to have a random one",
-				"the issuer %s would give the serial number %s twice: %s on line %d has it too", quoted(key.issuer.Name), key.serial, quoted(other.Name), lines[key])
+				"the issuer %s would give the serial number %s twice: %s on line %d has it too", yamldoc.Quoted(key.issuer.Name), key.serial, yamldoc.Quoted(other.Name), lines[key])
 		}
-		claimed[key], lines[key] = c, d.before+d.fields["serial"].Line
+		claimed[key], lines[key] = c, d.Line(d.fields["serial"])
 	}
 	return claimed, nil
 }
 
 // examineSerials finds certificates whose serial number another one of their
-// issuer has: given by the manifest, or as random as theirs. To revoke one would
-// be to revoke the other.
+// issuer has: given by the manifest, or as random as theirs. To revoke one
+// would be to revoke the other.
 func (f *folder) examineSerials() {
 	seen := map[serialOf]bool{}
 	for i, c := range f.manifest.Certificates {
@@ -63,8 +66,8 @@ func (f *folder) examineSerials() {
 }
 
 // newSerial returns a random serial number for c that the manifest gives to no
-// other certificate of its issuer: 127 bits, positive, and unique among all that
-// will ever be made.
+// other certificate of its issuer: 127 bits, positive, and unique among all
+// that will ever be made.
 func (m *Manifest) newSerial(c *Certificate) *big.Int {
 	for {
 		var octets [16]byte

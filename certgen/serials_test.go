@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestSerials has serial numbers count for one issuer each, and come out as they
-// are given.
+// TestSerials has serial numbers count for one issuer each, and come out as
+// they are given.
 func TestSerials(t *testing.T) {
 	m := parse(t, "subject: CN=a\nserial: 1\n---\nsubject: CN=b\nserial: 1\n---\nsubject: CN=c\nissuer: CN=a\nserial: 2\n---\nsubject: CN=d\nissuer: CN=b\nserial: 2\n")
 	dir := t.TempDir()
@@ -25,8 +25,8 @@ func TestSerials(t *testing.T) {
 	}
 }
 
-// TestSerialIsNotAnothers makes a certificate anew whose random serial number is
-// given to another one: to revoke either would be to revoke both.
+// TestSerialIsNotAnothers makes a certificate anew whose random serial number
+// is given to another one: to revoke either would be to revoke both.
 func TestSerialIsNotAnothers(t *testing.T) {
 	dir := t.TempDir()
 	const manifest = "subject: CN=ca\n---\nsubject: CN=a\nissuer: CN=ca\n---\nsubject: CN=b\nissuer: CN=ca\n"
@@ -78,8 +78,8 @@ func TestSerialsOfCertyaml(t *testing.T) {
 	verifyAll(t, m, dir, time.Now())
 }
 
-// TestNewSerial has random serial numbers be positive, of at most 20 octets, and
-// none that the manifest gives.
+// TestNewSerial has random serial numbers be positive, of at most 20 octets,
+// and none that the manifest gives.
 func TestNewSerial(t *testing.T) {
 	m := parse(t, "subject: CN=a\n")
 	c := m.Find("a")

@@ -15,7 +15,7 @@ import (
 // taken as evidence of who signed; Verify checks the signatures of any.
 const mostSignatures = 256
 
-// isSignedBy tells whether issuer's present key signed a certificate. Unlike
+// isSignedBy reports whether issuer's present key signed a certificate. Unlike
 // x509.Certificate.CheckSignatureFrom it does not ask whether the issuer was
 // allowed to: that is the manifest's affair.
 func isSignedBy(leaf, issuer *x509.Certificate, thorough bool) bool {
@@ -28,9 +28,9 @@ func isSignedBy(leaf, issuer *x509.Certificate, thorough bool) bool {
 	return issuer.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil
 }
 
-// identifiesKey tells whether id is a hash of the public key of a certificate,
-// by method 1 of RFC 5280 section 4.2.1.2 or of RFC 7093 section 2. Any other
-// identifier says nothing about the key.
+// identifiesKey reports whether id is a hash of the public key of a
+// certificate, by method 1 of RFC 5280 section 4.2.1.2 or of RFC 7093 section
+// 2. Any other identifier says nothing about the key.
 func identifiesKey(id []byte, certificate *x509.Certificate) bool {
 	var info struct {
 		Algorithm pkix.AlgorithmIdentifier

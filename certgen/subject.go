@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tsaarni/certyaml"
+
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
 // attributeTypes are the attribute types that have a name, in lower case: those
@@ -180,12 +182,12 @@ func attributeType(name string) (asn1.ObjectIdentifier, error) {
 	for part := range strings.SplitSeq(dotted, ".") {
 		arc, err := strconv.ParseUint(part, 10, 31)
 		if err != nil {
-			return nil, fmt.Errorf("no attribute type is called %s", quoted(name))
+			return nil, fmt.Errorf("no attribute type is called %s", yamldoc.Quoted(name))
 		}
 		oid = append(oid, int(arc))
 	}
 	if _, err := asn1.Marshal(oid); err != nil || oid.String() != dotted {
-		return nil, fmt.Errorf("%s is not an object identifier", quoted(name))
+		return nil, fmt.Errorf("%s is not an object identifier", yamldoc.Quoted(name))
 	}
 	return oid, nil
 }
@@ -279,8 +281,8 @@ func (c *Certificate) signAgain(request *certyaml.Certificate, leaf *x509.Certif
 }
 
 // isCertyamls reports whether a certificate that the lab did not write has the
-// subject that certyaml gives it, which is short of what the manifest says. It
-// is good enough not to be replaced.
+// subject that certyaml gives it, which leaves out a part of the manifest's. It
+// is not replaced for that.
 func (f *folder) isCertyamls(c *Certificate, leaf *x509.Certificate) bool {
 	return bytes.Equal(leaf.RawSubject, c.subject.issued) && !f.isIntact(c.CertificateFile())
 }

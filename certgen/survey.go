@@ -11,12 +11,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mtlslab.example/lab/certgen/spell"
 )
 
-// Survey describes the certificates in dir, a folder without a manifest such as
-// somebody was handed: every file NAME.pem with its key NAME-key.pem or NAME.key
-// if that is there, as a tree. A key alone is shown too. It reads only, and is
-// empty where there is no such file.
+// Survey describes the certificates in dir, a folder without a manifest: every
+// file NAME.pem, with its key NAME-key.pem or NAME.key if that is there, as a
+// tree. A key alone is in it too. Survey writes nothing. The result is empty if
+// there is no such file.
 func Survey(dir string, now time.Time) ([]Info, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -180,6 +182,6 @@ func LookupAmong(infos []Info) func(name string) error {
 			}
 			names = append(names, info.Name)
 		}
-		return &UnknownNameError{Name: name, Nearest: Nearest(name, names)}
+		return &UnknownNameError{Name: name, Nearest: spell.Nearest(name, names)}
 	}
 }

@@ -48,8 +48,8 @@ func (f *folder) fault(c *Certificate) error {
 
 // checkLink checks that the issuer of c signed it and had the right to (RFC
 // 5280 section 6.1.4). With the links above it, which are checked in their own
-// turn, that is the chain to the root. Dates are not looked at here: they may
-// lie in the past by intent.
+// turn, that is the chain to the root. It does not look at dates, which may be
+// in the past by intent.
 func (f *folder) checkLink(c *Certificate) error {
 	leaf, issuer := f.holdings[c.index].leaf, f.issuerLeaf(c)
 	if c.Issuer == nil || leaf == nil || issuer == nil {

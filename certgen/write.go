@@ -1,13 +1,12 @@
 package certgen
 
 import (
-	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 
-	"mtlslab.example/lab/lab/private"
+	"mtlslab.example/lab/certgen/atomicfile"
 )
 
 // The modes of what is written, set at creation and narrowed by the umask.
@@ -34,16 +33,7 @@ const (
 // the next run, which makes it anew; waiting would take most of the time of
 // a large PKI.
 func stage(dir, file string, data []byte, mode fs.FileMode) error {
-	path := filepath.Join(dir, stagingFolder, file)
-	if mode == keyMode {
-		return private.WriteFile(path, data)
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Close())
+	return atomicfile.Create(filepath.Join(dir, stagingFolder, file), data, mode)
 }
 
 // commit puts a ready file in place, whole or not at all. One that is in place
@@ -118,7 +108,7 @@ func isFolder(path string) (bool, error) {
 	case err != nil:
 		return false, err
 	case !info.IsDir():
-		return false, &InTheWayError{File: path, Is: describeMode(info.Mode())}
+		return false, &InTheWayError{File: path, Is: atomicfile.Kind(info.Mode())}
 	}
 	return true, nil
 }
@@ -126,53 +116,3 @@ func isFolder(path string) (bool, error) {
 // interrupted reports whether a run that was killed has left something for the
 // next one to complete or remove.
 func (l listing) interrupted() bool { return l[stagingFolder] || l[readyFolder] }
-
-// WriteFile writes a file that is not one of the PKI's, whole or not at all and
-// with mode 0600, over a regular file or none; else the error is *InTheWayError.
-func WriteFile(file string, data []byte) error {
-	if err := checkRegular(file); err != nil {
-		return err
-	}
-	return writeWhole(file, data, keyMode, os.Rename)
-}
-
-// WriteNew writes a file that is not one of the PKI's, whole or not at all,
-// where there is none. If there is one, which another process may have made a
-// moment ago, it stays, and errors.Is(err, fs.ErrExist).
-func WriteNew(file string, data []byte, mode fs.FileMode) error {
-	return writeWhole(file, data, mode, func(whole, file string) error {
-		err := os.Link(whole, file) // fails where a rename would replace
-		if err == nil || errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		return os.Rename(whole, file) // a file system without hard links
-	})
-}
-
-// writeWhole writes data beside a file and has place put it there.
-func writeWhole(file string, data []byte, mode fs.FileMode, place func(whole, file string) error) error {
-	f, err := createBeside(file, mode)
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return &fs.PathError{Op: path.Op, Path: file, Err: path.Err} // not by the name of a temporary file
-	}
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails once it is renamed
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(mode), f.Close()); err != nil {
-		return err
-	}
-	return place(f.Name(), file)
-}
-
-// createBeside makes a new file of mode 0600 beside another, on Windows for the
-// user alone if mode says so.
-func createBeside(file string, mode fs.FileMode) (*os.File, error) {
-	dir, prefix := filepath.Dir(file), "."+filepath.Base(file)+"."
-	if mode != keyMode {
-		return os.CreateTemp(dir, prefix+"*")
-	}
-	return private.OpenFile(filepath.Join(dir, prefix+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL)
-}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
 // These are what the certyaml command v0.11.0 gets wrong, one by one.
@@ -63,7 +65,7 @@ func TestIDNA(t *testing.T) {
 
 func TestFilesStayInTheFolder(t *testing.T) {
 	for _, manifest := range []string{"subject: CN=a\nfilename: ../escaped\n", "subject: CN=../escaped\n"} {
-		var bad *ManifestError
+		var bad *yamldoc.Error
 		if _, err := Parse("certs.yaml", []byte(manifest)); !errors.As(err, &bad) {
 			t.Errorf("%q: got %v", manifest, err)
 		}
@@ -96,7 +98,7 @@ func TestIssuerIsComparedAsName(t *testing.T) {
 }
 
 func TestSameSubject(t *testing.T) {
-	var bad *ManifestError
+	var bad *yamldoc.Error
 	_, err := Parse("certs.yaml", []byte("subject: CN=a\n---\nsubject: CN=a\n"))
 	if !errors.As(err, &bad) || bad.Line != 3 || !strings.Contains(bad.Problem, "line 1") {
 		t.Errorf("got %v", err)

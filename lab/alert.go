@@ -1,40 +1,11 @@
 package lab
 
 import (
-	"errors"
-	"net"
-	"reflect"
 	"sync/atomic"
 
-	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
-
-// Alert is a TLS alert that ended a connection (RFC 8446 section 6).
-type Alert struct {
-	Code    uint8         `json:"code"`
-	Name    string        `json:"name"`
-	SentBy  endpoint.Side `json:"sent_by"`
-	Arrived *bool         `json:"arrived,omitempty"` // at the other side; nil when that side is another program's
-}
-
-func newAlert(d tlswire.AlertDescription, sentBy endpoint.Side) *Alert {
-	return &Alert{Code: uint8(d), Name: d.String(), SentBy: sentBy}
-}
-
-// receivedAlert returns the alert that err says the peer sent. crypto/tls wraps
-// it as a number of an unexported type in a net.OpError "remote error".
-func receivedAlert(err error) (d tlswire.AlertDescription, ok bool) {
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Op != "remote error" {
-		return 0, false
-	}
-	v := reflect.ValueOf(op.Err)
-	if v.Kind() != reflect.Uint8 {
-		return 0, false
-	}
-	return tlswire.AlertDescription(v.Uint()), true
-}
 
 // alertWatch remembers the last alerts that crossed a connection in plain text:
 // all of TLS 1.2's handshake, and those from before there were keys.
@@ -65,4 +36,9 @@ func watch(last *atomic.Pointer[tlswire.AlertDescription], b []byte) {
 		d := tlswire.AlertDescription(b[6])
 		last.Store(&d)
 	}
+}
+
+// seen returns what was seen.
+func (a *alertWatch) seen() verdict.Seen {
+	return verdict.Seen{Sent: a.sent.Load(), Received: a.received.Load()}
 }

@@ -1,6 +1,10 @@
 package lab
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"mtlslab.example/lab/lab/verdict"
+)
 
 // maxBacklog bounds the memory, in bytes, of exchanges that wait until a reader
 // of results takes them: a terminal may be stopped, and a pager left open. Half
@@ -43,7 +47,7 @@ func (b *backlog) add(x *Exchange) {
 		if last.NotShown == nil {
 			last.NotShown = &Unshown{}
 		}
-		if x.Outcome == Accepted {
+		if x.Outcome == verdict.Accepted {
 			last.NotShown.Accepted++
 		} else {
 			last.NotShown.Rejected++

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 const (
@@ -106,6 +107,14 @@ type Response struct {
 	Status int
 	Proto  string // "HTTP/1.1"
 	Body   []byte // at most 1 MiB
+}
+
+// status is 0 for no response.
+func (r *Response) status() int {
+	if r == nil {
+		return 0
+	}
+	return r.Status
 }
 
 // Call makes one exchange: it connects, authenticates, sends GET for the URL
@@ -207,15 +216,15 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	if err == nil && x.rekey != nil {
 		err = x.rekey.start(state.CipherSuite)
 	}
-	got := stateOf(state, false)
+	got := verdict.StateOf(state, false)
 	var response *Response
 	if err == nil {
 		response, err = x.get(ctx, conn, url)
 		switch {
 		case err == nil:
-			got = StateAnswered
+			got = verdict.StateAnswered
 		case x.sent.Load():
-			got = StateRequestSent
+			got = verdict.StateRequestSent
 		}
 		if err != nil && ctx.Err() == nil {
 			err = lastError(conn, err)
@@ -224,19 +233,19 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil, ctx.Err()
 	}
-	view := newHalf(endpoint.Client, err, state.Version, &x.alerts)
-	view.got, view.none = got, x.asked && !x.sentOwn
+	view := verdict.NewView(endpoint.Client, err, x.alerts.seen())
+	view.State, view.NoCertificate = got, x.asked && !x.sentOwn
 	if response != nil {
-		view.inHTTP = x.refusedInHTTP(response)
+		view.InHTTP = x.refusedInHTTP(response)
 	}
 	x.tell(view, state, response)
 	return response, err
 }
 
 // tell tells the journal how it went.
-func (x *clientExchange) tell(view half, state tls.ConnectionState, response *Response) {
-	err := view.err
-	annotate(x.Conn, func() Verdict { return judge(nil, &view) })
+func (x *clientExchange) tell(view verdict.View, state tls.ConnectionState, response *Response) {
+	err := view.Err
+	annotate(x.Conn, func() verdict.Verdict { return verdict.Judge(nil, &view, response.status(), nil) })
 	x.settings.Journal.end(endpoint.Client, x.client, x.server, view, func(e *Exchange) {
 		if e.TLS.CipherSuite == "" {
 			e.TLS = describeTLS(state)
@@ -312,7 +321,7 @@ func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) 
 func lastError(conn *tls.Conn, err error) error {
 	_ = conn.SetReadDeadline(time.Now().Add(lastWords))
 	_, last := conn.Read(make([]byte, 1))
-	if _, ok := receivedAlert(last); ok {
+	if _, ok := verdict.ReceivedAlert(last); ok {
 		return last
 	}
 	return err

@@ -13,6 +13,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/chain"
 )
 
 // Credentials name what one side shows and whom it trusts: by names in the
@@ -120,13 +121,13 @@ type identity struct {
 func (i *identity) subject(serverName string) string {
 	for _, c := range i.certificates {
 		if serverName != "" && c.Leaf.VerifyHostname(serverName) == nil {
-			return nameOf(c.Leaf)
+			return chain.Name(c.Leaf)
 		}
 	}
 	if len(i.certificates) == 0 {
 		return ""
 	}
-	return nameOf(i.certificates[0].Leaf)
+	return chain.Name(i.certificates[0].Leaf)
 }
 
 // freshness is for how long files that were looked at are not looked at again:

@@ -7,6 +7,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/certgen/revocation"
+	"mtlslab.example/lab/lab/chain"
 )
 
 // CRLPolicy is what a side makes of certificate revocation lists (RFC 5280
@@ -21,36 +22,6 @@ const (
 	CRLRequire CRLPolicy = "require" // without a current CRL of every CA in the chain nobody gets in
 	CRLOff     CRLPolicy = "off"     // CRLs are not looked at
 )
-
-// RevokedError is a certificate that its issuer's CRL lists.
-type RevokedError struct {
-	Subject string // of the certificate
-	Serial  string // hexadecimal
-	Issuer  string // of the CA that revoked it
-	Date    time.Time
-	CA      bool // it is not the peer's own, but one of the CAs above it
-}
-
-func (e *RevokedError) Error() string {
-	return fmt.Sprintf("certificate %s, serial %s, was revoked by %s on %s", e.Subject, e.Serial, e.Issuer, e.Date.Format(time.DateOnly))
-}
-
-// CRLError is a CA without a CRL that can be relied on, where one is required.
-type CRLError struct {
-	Issuer     string    // the CA
-	NextUpdate time.Time // when its CRL went out of date; zero: there is none, or it does not say
-	Unfit      string    // why the CRL that is there does not count, as in "is a delta CRL"; "": there is none, or NextUpdate says it
-}
-
-func (e *CRLError) Error() string {
-	switch {
-	case !e.NextUpdate.IsZero():
-		return fmt.Sprintf("the CRL of %s is out of date since %s", e.Issuer, e.NextUpdate.UTC().Format(time.RFC3339))
-	case e.Unfit != "":
-		return "there is no complete CRL of " + e.Issuer + ": the one that there is " + e.Unfit
-	}
-	return "there is no CRL of " + e.Issuer
-}
 
 // revocations are the CRLs of a folder, and what is made of them.
 type revocations struct {
@@ -74,8 +45,8 @@ func (r *revocations) check(chains [][]*x509.Certificate, now time.Time) error {
 		return nil
 	}
 	var first error
-	for _, chain := range chains {
-		err := r.checkChain(chain, now)
+	for _, links := range chains {
+		err := r.checkChain(links, now)
 		if err == nil {
 			return nil
 		}
@@ -89,9 +60,9 @@ func (r *revocations) check(chains [][]*x509.Certificate, now time.Time) error {
 // checkChain looks up every certificate but the root, which nobody can revoke.
 // The CA nearest the root comes first: what stands below a revoked one is
 // worth nothing.
-func (r *revocations) checkChain(chain []*x509.Certificate, now time.Time) error {
-	for i := len(chain) - 2; i >= 0; i-- {
-		if err := r.checkLink(chain[i], chain[i+1], i > 0, now); err != nil {
+func (r *revocations) checkChain(links []*x509.Certificate, now time.Time) error {
+	for i := len(links) - 2; i >= 0; i-- {
+		if err := r.checkLink(links[i], links[i+1], i > 0, now); err != nil {
 			return err
 		}
 	}
@@ -104,19 +75,19 @@ func (r *revocations) checkLink(certificate, issuer *x509.Certificate, isCA bool
 	status := r.lists.Of(certificate, issuer, now)
 	switch crl := status.Complete; {
 	case status.Entry != nil:
-		return &RevokedError{Subject: certificate.Subject.String(), Serial: fmt.Sprintf("%x", certificate.SerialNumber),
+		return &chain.RevokedError{Subject: certificate.Subject.String(), Serial: fmt.Sprintf("%x", certificate.SerialNumber),
 			Issuer: issuer.Subject.String(), Date: status.Entry.RevocationTime, CA: isCA}
 	case r.policy != CRLRequire, revocation.IsNotPublished(certificate):
 		return nil
 	case crl == nil:
-		return &CRLError{Issuer: issuer.Subject.String(), Unfit: status.Unfit}
+		return &chain.CRLError{Issuer: issuer.Subject.String(), Unfit: status.Unfit}
 	case crl.NextUpdate.IsZero():
-		return &CRLError{Issuer: issuer.Subject.String(), Unfit: "does not say when it is out of date (NextUpdate)"}
+		return &chain.CRLError{Issuer: issuer.Subject.String(), Unfit: "does not say when it is out of date (NextUpdate)"}
 	case !revocation.IsCurrent(crl, now):
-		return &CRLError{Issuer: issuer.Subject.String(), NextUpdate: crl.NextUpdate}
+		return &chain.CRLError{Issuer: issuer.Subject.String(), NextUpdate: crl.NextUpdate}
 	}
 	return nil
 }
 
-// Valid tells whether p is one of the policies.
+// Valid reports whether p is one of the policies.
 func (p CRLPolicy) Valid() bool { return p == CRLSoft || p == CRLRequire || p == CRLOff }

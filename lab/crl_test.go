@@ -19,7 +19,9 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/certgen/revocation"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // manifest is a PKI whose clients come from an intermediate CA.
@@ -96,14 +98,14 @@ func TestCRLPolicies(t *testing.T) {
 		name    string
 		made    time.Time
 		revoked []string
-		want    map[CRLPolicy]Code
+		want    map[CRLPolicy]verdict.Code
 	}{
-		{"nothing revoked", now, nil, map[CRLPolicy]Code{CRLSoft: "", CRLRequire: CRLMissing, CRLOff: ""}},
-		{"another revoked", now, []string{"OTHER"}, map[CRLPolicy]Code{CRLSoft: "", CRLRequire: CRLMissing, CRLOff: ""}},
-		{"client revoked", now, []string{"CLIENT"}, map[CRLPolicy]Code{CRLSoft: Revoked, "": Revoked, CRLRequire: CRLMissing, CRLOff: ""}},
-		{"its CA revoked", now, []string{"SUB", "OTHER"}, map[CRLPolicy]Code{CRLSoft: IssuerRevoked, CRLRequire: IssuerRevoked, CRLOff: ""}},
-		{"out of date", long, []string{"OTHER"}, map[CRLPolicy]Code{CRLSoft: "", CRLRequire: CRLMissing, CRLOff: ""}},
-		{"out of date and listed", long, []string{"CLIENT"}, map[CRLPolicy]Code{CRLSoft: Revoked, CRLRequire: CRLMissing}},
+		{"nothing revoked", now, nil, map[CRLPolicy]verdict.Code{CRLSoft: "", CRLRequire: chain.CRLMissing, CRLOff: ""}},
+		{"another revoked", now, []string{"OTHER"}, map[CRLPolicy]verdict.Code{CRLSoft: "", CRLRequire: chain.CRLMissing, CRLOff: ""}},
+		{"client revoked", now, []string{"CLIENT"}, map[CRLPolicy]verdict.Code{CRLSoft: chain.Revoked, "": chain.Revoked, CRLRequire: chain.CRLMissing, CRLOff: ""}},
+		{"its CA revoked", now, []string{"SUB", "OTHER"}, map[CRLPolicy]verdict.Code{CRLSoft: chain.IssuerRevoked, CRLRequire: chain.IssuerRevoked, CRLOff: ""}},
+		{"out of date", long, []string{"OTHER"}, map[CRLPolicy]verdict.Code{CRLSoft: "", CRLRequire: chain.CRLMissing, CRLOff: ""}},
+		{"out of date and listed", long, []string{"CLIENT"}, map[CRLPolicy]verdict.Code{CRLSoft: chain.Revoked, CRLRequire: chain.CRLMissing}},
 	} {
 		dir := filepath.Join(t.TempDir(), "certs")
 		generate(t, dir, c.made, c.revoked...)
@@ -139,7 +141,7 @@ func TestCRLOfAnotherKey(t *testing.T) {
 		Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}},
 		Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}}, ClientOptions{})
 	_, _ = client.Call(t.Context())
-	if x := next(t, told); x.Outcome != Accepted {
+	if x := next(t, told); x.Outcome != verdict.Accepted {
 		t.Errorf("%+v", x.Verdict)
 	}
 }
@@ -166,7 +168,7 @@ func TestRevocationReachesResumedSessions(t *testing.T) {
 		time.Sleep(freshness)
 		_, err := client.Call(t.Context())
 		x := next(t, told)
-		if err == nil || x.Code != Revoked || !x.TLS.Resumed || x.RejectedBy != endpoint.Server {
+		if err == nil || x.Code != chain.Revoked || !x.TLS.Resumed || x.RejectedBy != endpoint.Server {
 			t.Errorf("%s: %v, %+v, resumed %v", tls.VersionName(version), err, x.Verdict, x.TLS.Resumed)
 		}
 		leaf, err := certgen.LoadCertificates(dir, "client")
@@ -185,7 +187,7 @@ func TestRevocationReachesResumedSessions(t *testing.T) {
 func TestRevokedServer(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "certs")
 	generate(t, dir, time.Now(), "OTHER")
-	for policy, want := range map[CRLPolicy]Code{CRLSoft: "", CRLRequire: CRLMissing} {
+	for policy, want := range map[CRLPolicy]verdict.Code{CRLSoft: "", CRLRequire: chain.CRLMissing} {
 		client, told := couple(t,
 			Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}},
 			Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}, CRL: policy}, ClientOptions{})
@@ -245,14 +247,14 @@ func TestOneRuleForAllCRLs(t *testing.T) {
 				}
 				list(t, dir, "client-ca", "client-ca-crl.pem", now.Add(-time.Hour), nil)
 				first, after := []*big.Int{client[0].SerialNumber}, []*big.Int(nil)
-				want := Revoked
+				want := chain.Revoked
 				if second.clears {
 					want = ""
 				}
 				if !listed {
 					first, after, want = nil, first, ""
 					if second.adds {
-						want = Revoked
+						want = chain.Revoked
 					}
 				}
 				list(t, dir, "sub-ca", "sub-ca-crl.pem", now.Add(-time.Hour), nil, first...)
@@ -291,7 +293,7 @@ func TestRequiredCRLThatDoesNotCount(t *testing.T) {
 			Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, CRL: CRLRequire},
 			Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}}, ClientOptions{})
 		_, _ = client.Call(t.Context())
-		if x := next(t, told); x.Reason != want || x.Outcome != Rejected {
+		if x := next(t, told); x.Reason != want || x.Outcome != verdict.Rejected {
 			t.Errorf("%q, not %q", x.Reason, want)
 		}
 	}
@@ -332,8 +334,8 @@ func TestNoRevAvail(t *testing.T) {
 	now := time.Now()
 	for _, test := range []struct {
 		extension, lists bool
-		want             Code
-	}{{true, false, ""}, {false, false, CRLMissing}, {true, true, Revoked}} {
+		want             verdict.Code
+	}{{true, false, ""}, {false, false, chain.CRLMissing}, {true, true, chain.Revoked}} {
 		dir := filepath.Join(t.TempDir(), "certs")
 		generate(t, dir, now)
 		serial := big.NewInt(4711)
@@ -348,7 +350,7 @@ func TestNoRevAvail(t *testing.T) {
 			} else if err := os.Remove(filepath.Join(dir, "client-ca-crl.pem")); err != nil {
 				t.Fatal(err)
 			} else {
-				want = CRLMissing
+				want = chain.CRLMissing
 			}
 			client, told := couple(t,
 				Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, CRL: CRLRequire},

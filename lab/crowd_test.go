@@ -19,6 +19,7 @@ import (
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -102,7 +103,7 @@ func TestRefusedPeersTakeLittle(t *testing.T) {
 	rejected, cut := 0, 0
 	for len(r.told) > 0 {
 		x := <-r.told
-		if x.Outcome == Accepted {
+		if x.Outcome == verdict.Accepted {
 			continue
 		}
 		rejected++
@@ -150,7 +151,7 @@ func TestCrowd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if x := next(t, r.told); x.Outcome != Rejected || x.RejectedBy != endpoint.Server || !strings.Contains(x.Reason, "read too much of clients that are not authenticated") {
+	if x := next(t, r.told); x.Outcome != verdict.Rejected || x.RejectedBy != endpoint.Server || !strings.Contains(x.Reason, "read too much of clients that are not authenticated") {
 		t.Errorf("%+v", x.Verdict)
 	}
 	for range 20 {
@@ -196,7 +197,7 @@ func TestAuthenticatedAreOfNoCrowd(t *testing.T) {
 		peer.Close()
 		x := next(t, r.told)
 		if key == "" {
-			if x.Outcome != Accepted || answered != 2 {
+			if x.Outcome != verdict.Accepted || answered != 2 {
 				t.Errorf("with its key: %+v, %d answers", x.Verdict, answered)
 			}
 			continue
@@ -205,7 +206,7 @@ func TestAuthenticatedAreOfNoCrowd(t *testing.T) {
 		for _, comment := range x.Wire.Comments {
 			_, _ = fmt.Sscanf(comment, "not all is recorded: after its end was closed here, %d bytes", &read)
 		}
-		if x.Code != BadSignature || read == 0 || read > 2*crowdShare {
+		if x.Code != verdict.BadSignature || read == 0 || read > 2*crowdShare {
 			t.Errorf("with another key: %+v, %d bytes were read afterwards", x.Verdict, read)
 		}
 	}

@@ -11,19 +11,21 @@
 //	scenario
 //	lab
 //	keyshim ladder
-//	capture certfile tlsdecrypt
-//	browser certgen keylog
-//	certgen/revocation httpwire private text tlswire wiretap
+//	verdict
+//	certfile tlsdecrypt
+//	capture certgen chain
+//	browser certgen/atomicfile certgen/yamldoc keylog
+//	certgen/revocation certgen/spell httpwire private text tlswire wiretap
 //	endpoint peertest
 //
 // From the top: main exits the process, and nothing else does. command is the
-// command line. scenario runs the lessons. lab has the paired server and client,
-// and joins what both saw. keyshim runs other programs with their keys logged;
-// ladder draws. capture writes and reads pcapng; certfile reads the files that
-// people have; tlsdecrypt decrypts and checks. browser runs a browser; certgen
-// makes certificates from a manifest; keylog writes secrets to a file. The rest
-// parse one format or wrap one thing, such as tlswire (TLS), httpwire (HTTP) and
-// wiretap (connections).
+// command line. scenario runs the lessons. lab has the paired server and client.
+// keyshim runs other programs with their keys logged; ladder draws. verdict says
+// what became of an exchange, from what each side saw and from the wire.
+// tlsdecrypt decrypts and checks; certfile reads the files that people have.
+// capture writes and reads pcapng; certgen makes certificates from a manifest;
+// chain says whether certificates hold. The rest parse one format or wrap one
+// thing, such as tlswire (TLS), httpwire (HTTP) and wiretap (connections).
 //
 // # The way of a byte
 //
@@ -36,11 +38,13 @@
 //	        │                                           ▼
 //	        └─ capture.Read ─► wiretap.Event ─► tlsdecrypt.Connection
 //	                                                    │
-//	                        ladder, JSON, lab.Exchange ◄┘
+//	            what each side saw ─────────────► verdict.Judge
+//	                                                    │
+//	                                              ladder, JSON
 //
 // Live and from a file, a connection is a stream of the same events
-// ([mtlslab.example/lab/lab/wiretap.Event]). So what draws a recorded connection
-// draws a live one.
+// ([mtlslab.example/lab/lab/wiretap.Event]). So what judges and draws a recorded
+// connection judges and draws a live one.
 //
 // Live, a [Journal] joins three views of an exchange: the server's, the
 // client's, and what was said on the wire. It reports each [Exchange] once.

@@ -45,7 +45,7 @@ func TestFloorPlan(t *testing.T) {
 			t.Errorf("%s is not on the floor plan in lab/doc.go", names[0])
 		}
 		for _, imported := range names[1:] {
-			if floors[imported] >= floors[names[0]] {
+			if floor, ok := floors[imported]; ok && floor >= floors[names[0]] {
 				t.Errorf("%s imports %s, which is not below it on the floor plan in lab/doc.go", names[0], imported)
 			}
 		}

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
-	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/atomicfile"
 )
 
 // echPEM is the type of the PEM block that holds an ECHConfigList.
@@ -30,7 +30,7 @@ func LoadECH(file, publicName string) ([]tls.EncryptedClientHelloKey, []byte, er
 		if text, err = newECH(publicName); err != nil {
 			return nil, nil, err
 		}
-		if err := certgen.WriteNew(file, text, 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := atomicfile.WriteNew(file, text, 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, nil, err
 		}
 		text, err = os.ReadFile(file) // perhaps another process's

@@ -3,22 +3,12 @@ package lab
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"time"
 
-	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
-)
-
-// Outcome is how an exchange ended.
-type Outcome string
-
-// The outcomes. An exchange is accepted when the handshake has succeeded on
-// both sides, whatever HTTP status followed.
-const (
-	Accepted Outcome = "accepted"
-	Rejected Outcome = "rejected"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // Exchange is one TCP connection: one handshake attempt and, if it succeeds,
@@ -28,7 +18,7 @@ type Exchange struct {
 	Time       time.Time `json:"time"`     // when the connection was made, UTC
 	ClientAddr string    `json:"client_addr"`
 	ServerAddr string    `json:"server_addr"`
-	Verdict
+	verdict.Verdict
 	TLS        TLS     `json:"tls"`
 	Server     Party   `json:"server"`
 	Client     Party   `json:"client"`
@@ -41,19 +31,10 @@ type Exchange struct {
 
 	// Wire is what was said, as far as it could be read, if the journal has it
 	// dissected. It belongs to whoever gets the exchange.
-	Wire *tlsdecrypt.Connection `json:"-"`
+	Wire  *tlsdecrypt.Connection `json:"-"`
+	views views
 	// WireLeftOut says that there is no Wire because Each was too slow.
 	WireLeftOut bool `json:"-"`
-}
-
-// Verdict is what became of an exchange.
-type Verdict struct {
-	Outcome    Outcome       `json:"outcome"`
-	RejectedBy endpoint.Side `json:"rejected_by,omitempty"`
-	Reason     string        `json:"reason,omitempty"` // why, in one sentence
-	Alert      *Alert        `json:"alert,omitempty"`  // nil when none was sent, or none is known
-	Code       Code          `json:"code,omitempty"`   // why, for programs
-	Fix        string        `json:"fix,omitempty"`    // what to change, in words
 }
 
 // TLS is what was negotiated. After a failed handshake it holds what was
@@ -70,53 +51,27 @@ type TLS struct {
 // Party is one end of an exchange. What is unknown, since that end is another
 // program's, is empty.
 type Party struct {
-	Certificate string  `json:"certificate"`       // subject of the one that it presented; empty for none, too
-	Error       string  `json:"error"`             // that it ended with; empty for none, too
-	State       State   `json:"state,omitempty"`   // how far it got, as it saw it itself
-	Learned     Learned `json:"learned,omitempty"` // when it knew of the rejection
+	Certificate string          `json:"certificate"`       // subject of the one that it presented; empty for none, too
+	Error       string          `json:"error"`             // that it ended with; empty for none, too
+	State       verdict.State   `json:"state,omitempty"`   // how far it got, as it saw it itself
+	Learned     verdict.Learned `json:"learned,omitempty"` // when it knew of the rejection
 }
-
-// State is how far one side got, and so what it believed when it was rejected,
-// or rejected the other.
-type State string
-
-// The states, each beyond the one before.
-const (
-	StateConnected   State = "connected" // nothing was agreed on
-	StateHandshake   State = "handshake under way"
-	StateComplete    State = "handshake complete"
-	StateRequestSent State = "handshake complete, request sent"
-	StateAnswered    State = "request answered"
-)
-
-// stateOf tells how far a connection got, apart from its requests.
-func stateOf(state tls.ConnectionState, answered bool) State {
-	switch {
-	case answered:
-		return StateAnswered
-	case state.HandshakeComplete:
-		return StateComplete
-	case state.Version != 0:
-		return StateHandshake
-	}
-	return StateConnected
-}
-
-// Learned is when one side knew that the other had been rejected, or that it
-// had been itself.
-type Learned string
-
-// A TLS 1.3 client ends its handshake before the server has looked at its
-// certificate: it believes that it is in until it reads for the first time.
-const (
-	LearnedInHandshake Learned = "in the handshake"
-	LearnedAtFirstRead Learned = "at its first read, after its handshake"
-)
 
 // HTTP is the first request of an exchange.
 type HTTP struct {
 	Status int `json:"status"` // of the response
 }
+
+// status is that of the response; 0: none.
+func (h *HTTP) status() int {
+	if h == nil {
+		return 0
+	}
+	return h.Status
+}
+
+// status is that of the first response; 0: there was none.
+func (x *Exchange) status() int { return x.HTTP.status() }
 
 // describeTLS reads what a connection negotiated, which is complete only after
 // its handshake.
@@ -135,34 +90,9 @@ func describeTLS(state tls.ConnectionState) TLS {
 }
 
 // subject names the first certificate of a chain, or nothing.
-func subject(chain []*x509.Certificate) string {
-	if len(chain) == 0 {
+func subject(certificates []*x509.Certificate) string {
+	if len(certificates) == 0 {
 		return ""
 	}
-	return nameOf(chain[0])
-}
-
-// nameOf names whom a certificate is for: its subject or, if that is empty, the
-// first of its alternative names. It is never empty.
-func nameOf(c *x509.Certificate) string {
-	if s := c.Subject.String(); s != "" {
-		return s
-	}
-	for _, names := range []struct {
-		kind  string
-		first []string
-	}{{"DNS", c.DNSNames}, {"IP", texts(c.IPAddresses)}, {"URI", texts(c.URIs)}, {"email", c.EmailAddresses}} {
-		if len(names.first) > 0 {
-			return "(no subject) " + names.kind + ":" + names.first[0]
-		}
-	}
-	return "(no subject)"
-}
-
-// texts are the values as they are written.
-func texts[T fmt.Stringer](values []T) (written []string) {
-	for _, v := range values {
-		written = append(written, v.String())
-	}
-	return written
+	return chain.Name(certificates[0])
 }

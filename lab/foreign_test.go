@@ -18,7 +18,9 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // startNginx runs nginx with a server that asks for certificates of client-ca,
@@ -68,11 +70,11 @@ func callAs(t *testing.T, dir, addr string, change func(*Settings)) *Exchange {
 // expiredClient makes, in dir, a certificate of client-ca that has expired.
 func expiredClient(t *testing.T, dir string) {
 	t.Helper()
-	base, err := certgen.ReadDocuments("certs.yaml", must(os.ReadFile(filepath.Join("..", "certs.yaml"))))
+	base, err := yamldoc.Read("certs.yaml", must(os.ReadFile(filepath.Join("..", "certs.yaml"))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	more, err := certgen.ReadDocuments("more.yaml", []byte("subject: CN=expired\nissuer: CN=client-ca\nnot_before: 2020-01-01T00:00:00Z\nnot_after: 2021-01-01T00:00:00Z\n"))
+	more, err := yamldoc.Read("more.yaml", []byte("subject: CN=expired\nissuer: CN=client-ca\nnot_before: 2020-01-01T00:00:00Z\nnot_after: 2021-01-01T00:00:00Z\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,11 +119,11 @@ func tryRefusals(t *testing.T, dir, addr string) {
 			"client":  "",
 		} {
 			x := callAs(t, dir, addr, func(s *Settings) { s.Certificate, s.Version = certificate, version })
-			code, status := RefusedInHTTP, 400
+			code, status := verdict.RefusedInHTTP, 400
 			if want == "" {
 				code, status = "", 200
 			}
-			if x.Outcome != Accepted || x.Code != code || x.Reason != want || x.HTTP == nil || x.HTTP.Status != status {
+			if x.Outcome != verdict.Accepted || x.Code != code || x.Reason != want || x.HTTP == nil || x.HTTP.Status != status {
 				t.Errorf("%s, certificate %q: %+v, %+v", tls.VersionName(version), certificate, x.Verdict, x.HTTP)
 			}
 		}
@@ -132,7 +134,7 @@ func tryRefusals(t *testing.T, dir, addr string) {
 func TestOwnFaultAgainstForeignServer(t *testing.T) {
 	addr := startNginx(t, newPKI(t))
 	dir := newPKI(t)
-	for instead, want := range map[Instead]Code{InsteadHTTP: NotTLS, InsteadGarbage: NotTLS, InsteadHangUp: Closed, InsteadSilence: TooSlow} {
+	for instead, want := range map[Instead]verdict.Code{InsteadHTTP: verdict.SpokeNoTLS, InsteadGarbage: verdict.SpokeNoTLS, InsteadHangUp: verdict.Closed, InsteadSilence: verdict.TooSlow} {
 		x := callAs(t, dir, addr, func(s *Settings) { s.Instead, s.Timeout = instead, 300*time.Millisecond })
 		if x.Code != want || !strings.HasPrefix(x.Reason, "the client ") {
 			t.Errorf("%s: %+v", instead, x.Verdict)
@@ -150,7 +152,7 @@ func TestClientsThatGoAway(t *testing.T) {
 		return next(t, told)
 	}
 	browser := visit(&quitsAfterHello{hangUp{dial(t, addr)}})
-	if browser.Code != Closed || !strings.Contains(browser.Reason, "as a browser does that fetches its certificate first") {
+	if browser.Code != verdict.Closed || !strings.Contains(browser.Reason, "as a browser does that fetches its certificate first") {
 		t.Errorf("%+v", browser.Verdict)
 	}
 
@@ -168,7 +170,7 @@ func TestClientsThatGoAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	if x := next(t, told); x.Outcome != Accepted || !strings.Contains(x.Reason, "closed without a request") || x.Code != "" {
+	if x := next(t, told); x.Outcome != verdict.Accepted || !strings.Contains(x.Reason, "closed without a request") || x.Code != "" {
 		t.Errorf("%+v", x.Verdict)
 	}
 }
@@ -197,7 +199,7 @@ func TestNoCertificateForForeignServer(t *testing.T) {
 	} {
 		for _, alert := range alerts {
 			addr := startRefusing(t, dir, alert)
-			for certificate, want := range map[string]Code{"": NoClientCertificate, "client": RefusedByCertificate} {
+			for certificate, want := range map[string]verdict.Code{"": verdict.NoClientCertificate, "client": verdict.RefusedByCertificate} {
 				if certificate != "" && alert != "bad_certificate" {
 					continue
 				}

@@ -5,9 +5,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
+
+	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // Some servers leave it to HTTP to refuse a certificate, nginx among them: they
@@ -53,29 +55,22 @@ func (s Settings) verifyClient(c *serverConn, state tls.ConnectionState) error {
 	return s.verifier(c.own.revoked)(state)
 }
 
-// inHTTP is the reason of a refusal in HTTP.
-func inHTTP(status int, why string) *reason {
-	return &reason{RefusedInHTTP, "the server asked for a certificate, and refuses in HTTP with " + strconv.Itoa(status) + ": " + why}
-}
-
-// refusedInHTTP tells whether a response refuses the client's certificate, as
+// refusedInHTTP returns why a response refuses the client's certificate, as
 // far as a client can tell: one was asked for, and none was sent, or one of a
 // CA that the server does not name; or the server says so, as nginx does.
-func (x *clientExchange) refusedInHTTP(r *Response) *reason {
-	switch r.Status {
-	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, 495, 496: // the last two are nginx's own
-	default:
+func (x *clientExchange) refusedInHTTP(r *Response) *verdict.Reason {
+	if !httpwire.MayRefuse(r.Status) {
 		return nil
 	}
 	switch {
 	case !x.asked:
 		return nil
 	case x.shown == "":
-		return inHTTP(r.Status, "the client sent none")
+		return verdict.InHTTP(r.Status, "the client sent none")
 	case x.unnamed:
-		return inHTTP(r.Status, "the one that the client sent is not of a CA that it names")
+		return verdict.InHTTP(r.Status, "the one that the client sent is not of a CA that it names")
 	case r.Status == http.StatusBadRequest && strings.Contains(string(r.Body), "SSL certificate"):
-		return inHTTP(r.Status, "it does not take the one that the client sent, and only its own log knows why")
+		return verdict.InHTTP(r.Status, "it does not take the one that the client sent, and only its own log knows why")
 	}
 	return nil
 }

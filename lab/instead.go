@@ -13,6 +13,7 @@ import (
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // Instead is what a side speaks in place of TLS.
@@ -43,19 +44,22 @@ func (e *InsteadError) Error() string {
 	return text
 }
 
-// reason is why the exchange of a side that did so ended.
-func (e *InsteadError) reason(side endpoint.Side) reason {
+// Why returns why the exchange of a side that did so ended.
+func (e *InsteadError) Why(side endpoint.Side) (verdict.Code, string) {
 	who := "the " + side.String()
 	switch e.Spoke {
 	case InsteadHTTP:
-		return reason{NotTLS, who + " did not speak TLS, but plain HTTP"}
+		return verdict.SpokeNoTLS, who + " did not speak TLS, but plain HTTP"
 	case InsteadGarbage:
-		return reason{NotTLS, who + " did not speak TLS"}
+		return verdict.SpokeNoTLS, who + " did not speak TLS"
 	case InsteadSilence:
-		return reason{TooSlow, who + " was silent for too long"}
+		return verdict.TooSlow, who + " was silent for too long"
 	}
-	return reason{Closed, who + " closed the connection during the handshake, without an alert"}
+	return verdict.Closed, who + " closed the connection during the handshake, without an alert"
 }
+
+// HungUp reports whether it was this side that ended the exchange.
+func (e *InsteadError) HungUp() bool { return e.Spoke == InsteadHangUp }
 
 // garbage begins with a type that no TLS record has (RFC 8446 section 5.1).
 var garbage = []byte("\x00\x01\x02\x03 this is not TLS, nor anything else that a server knows\r\n")
@@ -129,7 +133,7 @@ func (x *clientExchange) speakInstead(ctx context.Context, config *tls.Config, u
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()
 	}
-	x.tell(newHalf(endpoint.Client, err, 0, &x.alerts), tls.ConnectionState{}, nil)
+	x.tell(verdict.NewView(endpoint.Client, err, x.alerts.seen()), tls.ConnectionState{}, nil)
 	return err
 }
 

@@ -6,7 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -21,6 +23,10 @@ type Journal struct {
 	// does not return, what comes after waits in at most 16 MiB, and is left out
 	// beyond that: see Exchange.WireLeftOut and Exchange.NotShown.
 	Each func(*Exchange)
+
+	// Trust is what certificates are checked under where neither side knows why
+	// one was refused; nil: they are not checked. It is called before Each.
+	Trust func() *chain.Trust
 
 	dissection *Dissection // nil when nobody wants to know what was said
 
@@ -48,7 +54,7 @@ type views struct{ client, server view }
 // view is one of them.
 type view struct {
 	expected bool
-	half     *half // nil until the side has told what it saw
+	half     *verdict.View // nil until the side has reported what it saw
 }
 
 func (v *views) of(side endpoint.Side) *view {
@@ -92,7 +98,7 @@ func (j *Journal) begin(side endpoint.Side, clientAddr, serverAddr string) int {
 }
 
 // end is called when side knows its verdict. fill adds what it learned.
-func (j *Journal) end(side endpoint.Side, clientAddr, serverAddr string, h half, fill func(*Exchange)) {
+func (j *Journal) end(side endpoint.Side, clientAddr, serverAddr string, h verdict.View, fill func(*Exchange)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	k := key(clientAddr, serverAddr)
@@ -123,12 +129,12 @@ const otherView = 200 * time.Millisecond
 // judge is the verdict as far as it can be known when side has ended. A side
 // that was told of its rejection waits a moment for the other's reason, if that
 // is of the same journal.
-func (j *Journal) judge(side endpoint.Side, clientAddr, serverAddr string, h half) Verdict {
+func (j *Journal) judge(side endpoint.Side, clientAddr, serverAddr string, h verdict.View, status int) verdict.Verdict {
 	var v views
 	v.of(side).half = &h
 	j.mu.Lock()
 	e := j.open[key(clientAddr, serverAddr)]
-	if e != nil && j.Paired && h.err != nil && !h.refused {
+	if e != nil && j.Paired && h.Err != nil && !h.Refused {
 		if e.views.of(side.Other()).half == nil {
 			if e.changed == nil {
 				e.changed = make(chan struct{})
@@ -144,7 +150,7 @@ func (j *Journal) judge(side endpoint.Side, clientAddr, serverAddr string, h hal
 		v.of(side.Other()).half = e.views.of(side.Other()).half
 	}
 	j.mu.Unlock()
-	return judge(v.server.half, v.client.half)
+	return verdict.Judge(v.server.half, v.client.half, status, nil)
 }
 
 // forget drops an exchange that was broken off because the lab ends.
@@ -162,11 +168,9 @@ func (j *Journal) settle(k string, e *entry) {
 		e.late.Stop()
 	}
 	if server, client := e.views.server.half, e.views.client.half; server != nil || client != nil {
-		e.Verdict = judge(server, client)
-		e.Server.tells(server)
-		e.Client.tells(client)
-		e.Verdict.admission(e.HTTP)
-		e.Verdict.witness(e.Wire)
+		e.Verdict = verdict.Judge(server, client, e.status(), e.Wire)
+		e.Server.fill(server)
+		e.Client.fill(client)
 		if e.Wire != nil { // crypto/tls has no server_name of a ClientHello that it refuses at once
 			e.TLS.ServerName = cmp.Or(e.TLS.ServerName, e.Wire.ServerName)
 		}
@@ -174,6 +178,9 @@ func (j *Journal) settle(k string, e *entry) {
 			e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
 		}
 		x := e.Exchange // alone: the connection behind e may go
+		if x.Verdict.IsVague() && x.Wire != nil && j.Trust != nil {
+			x.views = e.views
+		}
 		j.ended.add(&x)
 	}
 	if !j.handing {
@@ -182,10 +189,10 @@ func (j *Journal) settle(k string, e *entry) {
 	}
 }
 
-// tells adds what a party saw of itself, if it told.
-func (p *Party) tells(h *half) {
-	if h != nil {
-		p.State, p.Learned = h.got, h.learned()
+// fill adds what a party saw of itself, if it has reported.
+func (p *Party) fill(v *verdict.View) {
+	if v != nil {
+		p.State, p.Learned = v.State, v.Learned()
 	}
 }
 
@@ -198,12 +205,25 @@ func (j *Journal) handOn() {
 		x := j.ended.next()
 		if j.Each != nil {
 			j.mu.Unlock()
+			j.check(x)
 			j.Each(x)
 			j.mu.Lock()
 		}
 	}
 	j.handing = false
 	j.wake()
+}
+
+// check judges an exchange again that was refused for a reason that neither side
+// knows, once the certificates are checked that were shown in it.
+func (j *Journal) check(x *Exchange) {
+	v := x.views
+	if v == (views{}) || x.Wire == nil {
+		return
+	}
+	x.views = views{}
+	x.Wire.Check(j.Trust())
+	x.Verdict = verdict.Judge(v.server.half, v.client.half, x.status(), x.Wire)
 }
 
 // wake ends Wait when there is nothing left. mu is held.

@@ -9,6 +9,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // An address that is used again is another exchange, although what was said in
@@ -23,11 +24,11 @@ func TestReusedAddressIsAnotherExchange(t *testing.T) {
 				t.Errorf("%s: connection %d is exchange %d", side, number, got)
 			}
 			if number == 2 {
-				if x := next(t, told); x.Number != 1 || x.Outcome != Accepted {
+				if x := next(t, told); x.Number != 1 || x.Outcome != verdict.Accepted {
 					t.Errorf("%s: %d, %s", side, x.Number, x.Outcome)
 				}
 			}
-			j.end(side, "127.0.0.1:40000", "127.0.0.1:8443", half{}, func(*Exchange) {})
+			j.end(side, "127.0.0.1:40000", "127.0.0.1:8443", verdict.View{}, func(*Exchange) {})
 		}
 		j.Wait(t.Context())
 		if x := next(t, told); x.Number != 2 {
@@ -60,7 +61,7 @@ func stopped(t *testing.T) (j *Journal, told *[]*Exchange, resume func()) {
 func reject(j *Journal, n int, wire *tlsdecrypt.Connection) {
 	client := fmt.Sprintf("127.0.0.1:%d", n)
 	j.begin(endpoint.Server, client, "127.0.0.1:8443")
-	j.end(endpoint.Server, client, "127.0.0.1:8443", half{err: fmt.Errorf("no: %s", strings.Repeat("x", 1000)), refused: true},
+	j.end(endpoint.Server, client, "127.0.0.1:8443", verdict.View{Err: fmt.Errorf("no: %s", strings.Repeat("x", 1000)), Refused: true},
 		func(x *Exchange) { x.Wire = wire })
 }
 

@@ -16,6 +16,7 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // newPKI makes the certificates of the default manifest and returns their folder.
@@ -108,7 +109,7 @@ func TestSilentConnectionHoldsNobodyUp(t *testing.T) {
 	if _, err := newClient(t, dir, addr).Call(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if x := next(t, told); x.Outcome != Accepted {
+	if x := next(t, told); x.Outcome != verdict.Accepted {
 		t.Errorf("%+v", x)
 	}
 }
@@ -283,7 +284,7 @@ func TestNothingIsAgreedOnBeforeServerHello(t *testing.T) {
 	dir := newPKI(t)
 	addr, told := serve(t, dir)
 	callAs(t, dir, addr, func(s *Settings) { s.ALPN = []string{"smtp"} })
-	if x := next(t, told); x.Code != NoCommonALPN || x.TLS.Version != "" || x.TLS.CipherSuite != "" || x.Server.State != StateConnected || x.Server.Certificate != "" {
+	if x := next(t, told); x.Code != verdict.NoCommonALPN || x.TLS.Version != "" || x.TLS.CipherSuite != "" || x.Server.State != verdict.StateConnected || x.Server.Certificate != "" {
 		t.Errorf("%+v", x)
 	}
 }

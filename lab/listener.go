@@ -11,6 +11,7 @@ import (
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -166,12 +167,14 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	if !c.alerts.spoke.Load() { // what crypto/tls chose in its mind was agreed on with nobody
 		state.Version, state.CipherSuite, state.CurveID = 0, 0, 0
 	}
-	view := newHalf(endpoint.Server, err, state.Version, &c.alerts)
-	view.got = stateOf(state, http != nil)
+	view := verdict.NewView(endpoint.Server, err, c.alerts.seen())
+	view.State = verdict.StateOf(state, http != nil)
 	if refusal := c.refusal.Load(); refusal != nil && http != nil {
-		view.inHTTP = inHTTP(http.Status, explain(*refusal, endpoint.Server).text)
+		view.InHTTP = verdict.InHTTP(http.Status, verdict.Explain(*refusal, endpoint.Server))
 	}
-	annotate(c.Conn, func() Verdict { return c.listener.journal.judge(endpoint.Server, c.client, c.server, view) })
+	annotate(c.Conn, func() verdict.Verdict {
+		return c.listener.journal.judge(endpoint.Server, c.client, c.server, view, http.status())
+	})
 	c.listener.journal.end(endpoint.Server, c.client, c.server, view, func(x *Exchange) {
 		x.TLS = describeTLS(state)
 		x.Client.Certificate = cmp.Or(presented(err, state), x.Client.Certificate)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -19,7 +20,7 @@ func pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		leaf, negotiated := r.TLS.PeerCertificates[0], describeTLS(*r.TLS)
-		client := text.Clean(nameOf(leaf))
+		client := text.Clean(chain.Name(leaf))
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, "Hello "+client+
 			"\n\nclient        "+client+

@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -66,15 +67,15 @@ func (m masterSecrets) Write(line []byte) (int, error) {
 }
 
 // annotate tells the tap of a connection, if there is one, why it was rejected.
-func annotate(c net.Conn, verdict func() Verdict) {
+func annotate(c net.Conn, judge func() verdict.Verdict) {
 	tapped, ok := wiretap.Of(c)
 	if !ok {
 		return
 	}
-	switch v := verdict(); {
-	case v.Outcome == Rejected:
+	switch v := judge(); {
+	case v.Outcome == verdict.Rejected:
 		tapped.Annotate("rejected by the " + v.RejectedBy.String() + ": " + v.Reason)
-	case v.Code == RefusedInHTTP:
+	case v.Code == verdict.RefusedInHTTP:
 		tapped.Annotate(v.Reason)
 	}
 }

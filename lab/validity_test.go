@@ -43,7 +43,8 @@ func TestClientCertificateOutOfDate(t *testing.T) {
 	if _, err := certgen.Generate(t.Context(), m, dir, certgen.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	addr, told := serve(t, dir)
+	r := serveRecorded(t, dir)
+	addr, told := r.Addr().String(), r.told
 	for certificate, reason := range map[string]string{
 		"expired-client": "the client's certificate has expired",
 		"early-client":   "the client's certificate is not valid yet",

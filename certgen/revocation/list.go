@@ -35,7 +35,7 @@ const removeFromCRL = 8
 // list is one CRL.
 type list struct {
 	*x509.RevocationList
-	part    string                               // what makes it one of a part; "" if it is complete
+	part    string                               // see Part
 	scope   string                               // its issuingDistributionPoint as it is encoded; "" if it has none
 	whole   bool                                 // it is complete within its scope
 	revoked map[string]*x509.RevocationListEntry // by serial number: certificates of its own issuer
@@ -63,9 +63,9 @@ func newList(crl *x509.RevocationList) *list {
 	return l
 }
 
-// notUnderstood takes note of an extension, of the list or of one of its
-// entries, because of which the list must not be used to find a certificate good
-// (RFC 5280 sections 5.2 and 5.3).
+// notUnderstood marks the list as one that must not be used to find a
+// certificate good, because of an extension of the list or of one of its
+// entries (RFC 5280 sections 5.2 and 5.3).
 func (l *list) notUnderstood(e extension) {
 	kind := "an"
 	if e.Critical {
@@ -101,8 +101,9 @@ func (l *list) read(isDelta, isIndirect bool) {
 
 func (l *list) isIssuer(name []byte) bool { return IsSameName(name, l.RawIssuer) }
 
-// indirect reports whether an issuingDistributionPoint sets indirectCRL, without
-// which the entries of a list are all of its issuer (RFC 5280 section 5.2.5).
+// indirect reports whether an issuingDistributionPoint sets indirectCRL,
+// without which the entries of a list are all of its issuer (RFC 5280 section
+// 5.2.5).
 func indirect(point []byte) bool {
 	var sequence cryptobyte.String
 	in := cryptobyte.String(point)
@@ -122,8 +123,8 @@ func indirect(point []byte) bool {
 	return false
 }
 
-// directoryNames returns the directoryNames in GeneralNames as they are encoded.
-// It is not ok if there is none, or something else than GeneralNames.
+// directoryNames returns the directoryNames in GeneralNames as they are
+// encoded. It is not ok if there is none, or something else than GeneralNames.
 func directoryNames(generalNames []byte) (names [][]byte, ok bool) {
 	var sequence cryptobyte.String
 	in := cryptobyte.String(generalNames)
@@ -143,14 +144,14 @@ func directoryNames(generalNames []byte) (names [][]byte, ok bool) {
 	return names, len(names) > 0
 }
 
-// isSupersededBy reports whether another list of the same issuer takes the place
-// of l: one that is newer, and of the same scope. A delta is not: it
-// says what has changed since a list that may be older than what is at hand.
+// isSupersededBy reports whether another list of the same issuer takes the
+// place of l: one that is newer, and of the same scope. A delta is not: it says
+// what has changed since a list that may be older than what is at hand.
 //
 // ThisUpdate decides, and the CRL number where that is the same. For a CA that
 // keeps to RFC 5280 section 5.2.3 the two say the same; ThisUpdate is in every
-// list, the number is not, and some CAs, certyaml's among them, never count it up.
-// OpenSSL goes by ThisUpdate, too.
+// list, the number is not, and some CAs, certyaml's among them, never count it
+// up. OpenSSL goes by ThisUpdate, too.
 func (l *list) isSupersededBy(other *list) bool {
 	if !l.whole || !other.whole || l.scope != other.scope {
 		return false
@@ -168,7 +169,7 @@ func number(l *list) *big.Int {
 	return l.Number
 }
 
-// Part says what makes a CRL one of a part of its issuer's certificates, or one
-// that must not be used to find any of them good, as in "is a delta CRL". It is
+// Part returns why a CRL covers only a part of its issuer's certificates, or
+// must not be used to find any of them good, such as "is a delta CRL". It is
 // empty for a complete one.
 func Part(crl *x509.RevocationList) string { return newList(crl).part }

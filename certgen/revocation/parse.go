@@ -8,9 +8,9 @@ import (
 	cryptobyte_asn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Parse reads a CRL in DER, of version 2 or 1. crypto/x509 reads version 2 only;
-// `openssl ca -gencrl` writes version 1 where its configuration does not name
-// crl_extensions.
+// Parse reads a CRL in DER, of version 2 or 1. crypto/x509 reads version 2
+// only; `openssl ca -gencrl` writes version 1 where its configuration does not
+// name crl_extensions.
 func Parse(der []byte) (*x509.RevocationList, error) {
 	var whole, outer, tbs, fields cryptobyte.String
 	in := cryptobyte.String(der)
@@ -50,8 +50,8 @@ func asVersion2(fields, signature []byte) ([]byte, error) {
 	return b.Bytes()
 }
 
-// IsVerifiable reports whether crypto/x509 checks signatures of the algorithm of
-// a CRL. It takes none with MD5, and only the usual parameters of RSA-PSS.
+// IsVerifiable reports whether crypto/x509 checks signatures of the algorithm
+// of a CRL. It takes none with MD5, and only the usual parameters of RSA-PSS.
 func IsVerifiable(crl *x509.RevocationList) bool {
 	switch crl.SignatureAlgorithm {
 	case x509.UnknownSignatureAlgorithm, x509.MD2WithRSA, x509.MD5WithRSA, x509.DSAWithSHA1, x509.DSAWithSHA256:

@@ -1,15 +1,3 @@
-// Package revocation reads what certificate revocation lists say of a
-// certificate (RFC 5280 sections 5 and 6.3.3, RFC 9608, RFC 10007).
-//
-// Of the complete lists of an issuer the newest one that is not from the future
-// decides. All others can add revocations, and never clear one: a certificate
-// that they do not list is not good for that. These are delta CRLs, partitioned
-// ones (with an issuingDistributionPoint), those with an extension that is not
-// understood here, those from the future, and those of a CA whose keyUsage does
-// not allow cRLSign.
-//
-// The issuer of a certificate must have signed the list itself. What another
-// CRL issuer says of it (cRLIssuer, RFC 5280 section 4.2.1.13) does not count.
 package revocation
 
 import (
@@ -20,18 +8,18 @@ import (
 	"time"
 )
 
-// clockSkew is how far in the future a list may be all the same: the clocks of
-// the CA and of this machine may differ.
+// clockSkew is how far in the future a list may be and still count as present:
+// the clocks of the CA and of this machine may differ.
 const clockSkew = 10 * time.Second
 
 // Lists are the CRLs at hand, of any number of issuers. They are safe for
 // concurrent use.
 type Lists struct {
 	lists  map[string][]*list // by the normalized name of the issuer
-	signed sync.Map           // by signedBy: whether it is
+	signed sync.Map           // signedBy to bool: the results of isSigned
 }
 
-// signedBy is the question whether a CRL was signed by the owner of a public key.
+// signedBy is a CRL and a public key that may have signed it.
 type signedBy struct {
 	*list
 	public string // SubjectPublicKeyInfo
@@ -55,19 +43,19 @@ type Status struct {
 	// Entry is the one that revokes the certificate, nil if none does. A
 	// certificate that is on hold (RFC 5280 section 5.3.1) is revoked.
 	Entry *x509.RevocationListEntry
-	// Since is from when on the certificate is revoked: the date of its entry, that
-	// of the list, or, if the list is not from the future, the time that was asked
-	// for, whichever is the earliest.
+	// Since is the time from which the certificate is revoked: the earliest of
+	// the dates of its entry and of the list and, if the list is not from the
+	// future, the time that Of was asked for.
 	Since time.Time
 	// Complete is the list that says that a certificate is good, if it does not
 	// list it; nil if there is none. It may be out of date, see [IsCurrent].
 	Complete *x509.RevocationList
-	// Unfit says of a list of the issuer what keeps it from being Complete, as in
-	// "is a delta CRL". It is empty if there is none.
+	// Unfit is the reason why a list of the issuer is not Complete, such as "is
+	// a delta CRL". It is empty if there is none.
 	Unfit string
 }
 
-// Of returns what is known at a time of a certificate that issuer has signed.
+// Of returns the status, at a time, of a certificate that issuer has signed.
 func (l *Lists) Of(certificate, issuer *x509.Certificate, at time.Time) (s Status) {
 	if l.Empty() {
 		return s
@@ -108,8 +96,8 @@ func (l *Lists) Of(certificate, issuer *x509.Certificate, at time.Time) (s Statu
 	return s
 }
 
-// revokedBy takes over the entry of a list for a certificate, if there is one, and
-// it is the earliest.
+// revokedBy sets Entry and Since if a list has an entry for a certificate, and
+// it revokes it earlier than any before.
 func (s *Status) revokedBy(one *list, certificate *x509.Certificate, at time.Time) {
 	entry, ok := one.revoked[string(certificate.SerialNumber.Bytes())]
 	if !ok {
@@ -126,9 +114,9 @@ func (s *Status) revokedBy(one *list, certificate *x509.Certificate, at time.Tim
 	}
 }
 
-// isSigned reports whether a list was signed with the key of issuer. The key
-// tells two CAs of one name apart. A signature takes longer to check than all
-// the rest, so it is checked once.
+// isSigned reports whether a list was signed with the key of issuer: two CAs
+// may have one name. A signature takes longer to check than all the rest, so it
+// is checked once.
 func (l *Lists) isSigned(one *list, issuer *x509.Certificate) bool {
 	key := signedBy{one, string(issuer.RawSubjectPublicKeyInfo)}
 	known, ok := l.signed.Load(key)
@@ -139,22 +127,22 @@ func (l *Lists) isSigned(one *list, issuer *x509.Certificate) bool {
 	return known.(bool)
 }
 
-// maySign reports whether a list of issuer can be complete: it must be a CA, and
-// its keyUsage, if it has one, must allow cRLSign (RFC 10007). What its key has
-// signed revokes all the same: a client chooses which of several certificates of
-// its issuer it sends.
+// maySign reports whether a list of issuer can be complete: it must be a CA,
+// and its keyUsage, if it has one, must allow cRLSign (RFC 10007). An entry
+// that its key has signed revokes even if not: a client chooses which of
+// several certificates of its issuer it sends.
 func maySign(issuer *x509.Certificate) bool {
 	return (issuer.Version < 3 || issuer.IsCA) && (issuer.KeyUsage == 0 || issuer.KeyUsage&x509.KeyUsageCRLSign != 0)
 }
 
-// IsCurrent reports whether a CRL is not out of date. One that does not say when
-// the next one comes may have been followed by any number: RFC 5280 section
-// 5.1.2.5 wants NextUpdate, and without it nothing is current.
+// IsCurrent reports whether a CRL is not out of date. One that does not say
+// when the next one comes may have been followed by any number: RFC 5280
+// section 5.1.2.5 wants NextUpdate, and without it nothing is current.
 func IsCurrent(crl *x509.RevocationList, at time.Time) bool { return !crl.NextUpdate.Before(at) }
 
 // IsNotPublished reports whether an issuer has said in the certificate that
-// there is no CRL for it to look up (noRevAvail, RFC 9608). It may not say so of
-// a CA.
+// there is no CRL for it to look up (noRevAvail, RFC 9608). It may not say so
+// of a CA.
 func IsNotPublished(certificate *x509.Certificate) bool {
 	return !certificate.IsCA && slices.ContainsFunc(certificate.Extensions, func(e extension) bool {
 		return e.Id.Equal(noRevAvail) && bytes.Equal(e.Value, []byte{5, 0}) // NULL

@@ -255,9 +255,9 @@ func openssl(t *testing.T, ca, leaf *x509.Certificate, lists ...[]byte) string {
 	return none
 }
 
-// The key tells CAs of one name apart. A CA that may not sign CRLs has no complete
-// list; what its key has signed revokes, since the client chooses which of several
-// certificates of its issuer it sends.
+// The key tells CAs of one name apart. A CA that may not sign CRLs has no
+// complete list; what its key has signed revokes, since the client chooses
+// which of several certificates of its issuer it sends.
 func TestSigner(t *testing.T) {
 	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
 	namesake := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
@@ -294,10 +294,10 @@ func TestSigner(t *testing.T) {
 	}
 }
 
-// An entry of an indirect CRL may be of another issuer's certificate, and so are
-// those after it, up to one that names an issuer again (RFC 5280 section 5.3.3).
-// Where the issuer cannot be read, or the list is not indirect, the entry is one
-// of the list's own issuer, and the list not complete.
+// An entry of an indirect CRL may be of another issuer's certificate, and so
+// are those after it, up to one that names an issuer again (RFC 5280 section
+// 5.3.3). Where the issuer cannot be read, or the list is not indirect, the
+// entry is one of the list's own issuer, and the list not complete.
 func TestCertificateIssuer(t *testing.T) {
 	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
 	another := newAuthority(t, "another", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
@@ -376,7 +376,8 @@ type asn1Attribute struct {
 	Value asn1.RawValue
 }
 
-// A version 1 CRL, without version, number and extensions, counts like any other.
+// A version 1 CRL, without version, number and extensions, counts like any
+// other.
 func TestVersion1(t *testing.T) {
 	peertest.Need(t, "openssl")
 	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
@@ -426,7 +427,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Unfit tells why there is no complete list.
+// Unfit is the reason why there is no complete list.
 func TestUnfit(t *testing.T) {
 	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
 	for want, c := range map[string]crl{
@@ -464,8 +465,8 @@ func TestSinceNow(t *testing.T) {
 	}
 }
 
-// At a time before a list was made it says nothing of what it revokes later, and
-// an older one is not hidden by it.
+// At a time before a list was made it says nothing of what it revokes later,
+// and an older one is not hidden by it.
 func TestSinceOfAListToCome(t *testing.T) {
 	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
 	later, earlier := crl{age: -time.Hour, lists: []int64{client}}.sign(ca), crl{age: time.Hour, lists: []int64{client}}.sign(ca)

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/atomicfile"
 	"mtlslab.example/lab/lab/browser"
 	"mtlslab.example/lab/lab/keyshim"
 )
@@ -85,7 +86,7 @@ func (p *Program) browser(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := certgen.WriteFile(picture, png); err != nil {
+	if err := atomicfile.Write(picture, png, 0o600); err != nil {
 		return err
 	}
 	p.say("wrote %s", picture)

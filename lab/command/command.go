@@ -12,7 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -180,7 +180,7 @@ func noCommand(commands []*cli.Command, path, name string) error {
 	return &usageError{
 		command: path,
 		problem: fmt.Sprintf("no command is called %q", name),
-		nearest: certgen.Nearest(name, names),
+		nearest: spell.Nearest(name, names),
 	}
 }
 
@@ -199,7 +199,7 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 		for _, flag := range c.Command.Flags {
 			e.nearest = append(e.nearest, flag.Names()[0])
 		}
-		e.nearest = certgen.Nearest(m[1], e.nearest)
+		e.nearest = spell.Nearest(m[1], e.nearest)
 		for i, name := range e.nearest {
 			e.nearest[i] = "--" + name
 		}

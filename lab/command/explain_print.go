@@ -11,9 +11,12 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -41,12 +44,13 @@ type gallery struct {
 	uses   rsaKeyUses // nil without --rsa-key
 	unread []string   // what is in the file besides TCP
 
-	trusted *tlsdecrypt.Trust
+	trusted *chain.Trust
 }
 
 // frame is a connection that is ready to be shown.
 type frame struct {
 	connection *tlsdecrypt.Connection
+	verdict    verdict.Verdict
 	text       []byte // as JSON or as a line
 }
 
@@ -87,7 +91,7 @@ func (w watcher) Open(e wiretap.Event) wiretap.Handler {
 func (g *gallery) add(c *tlsdecrypt.Connection) {
 	f := &frame{connection: c}
 	if g.stream < 0 || g.stream == c.Number {
-		f.text = g.prepare(c)
+		g.prepare(f)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -106,7 +110,7 @@ func (g *gallery) add(c *tlsdecrypt.Connection) {
 
 // trust is what chains are checked under. The CAs may be made after lab explain
 // has begun to wait for a capture.
-func (g *gallery) trust() *tlsdecrypt.Trust {
+func (g *gallery) trust() *chain.Trust {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.trusted == nil || len(g.trusted.CAs) == 0 {
@@ -116,14 +120,22 @@ func (g *gallery) trust() *tlsdecrypt.Trust {
 }
 
 // prepare does the part of the work for which the order does not matter.
-func (g *gallery) prepare(c *tlsdecrypt.Connection) []byte {
+func (g *gallery) prepare(f *frame) {
+	c := f.connection
 	if !g.list {
 		c.Check(g.trust())
 	}
-	if !g.json {
-		return []byte(ladder.Line(c, g.options) + "\n")
+	f.verdict = verdict.Of(c, g.trust)
+	if g.json {
+		f.text = g.encoded(verdict.Account{Connection: c, Verdict: &f.verdict, Scenario: shown(&f.verdict, c)})
+		return
 	}
-	return g.encoded(c)
+	f.text = []byte(ladder.Line(c, &f.verdict, g.options) + "\n")
+}
+
+// shown names the scenario that shows the fault of a verdict.
+func shown(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
+	return scenario.Showing(v, uint16(c.Version))
 }
 
 // show writes a connection that is ready. mu is held.
@@ -133,7 +145,7 @@ func (g *gallery) show(stream int) {
 	c := f.connection
 	g.found = g.found || c.Number == g.stream
 	g.count.all++
-	if isTLS(c) {
+	if f.isTLS() {
 		g.count.tls++
 	}
 	switch {
@@ -145,10 +157,12 @@ func (g *gallery) show(stream int) {
 		fallthrough
 	case g.list, g.json:
 		_, _ = g.out.Write(f.text)
-	case !isTLS(c) && g.stream < 0:
+	case !f.isTLS() && g.stream < 0:
 		return // finish says how many
 	case g.drawn.isNew(c) || g.verbose || g.stream >= 0:
-		_ = ladder.Draw(g.out, c, g.options)
+		options := g.options
+		options.Scenario = shown(&f.verdict, c)
+		_ = ladder.Draw(g.out, c, &f.verdict, options)
 		_ = g.out.WriteByte('\n')
 	default:
 		_, _ = g.out.Write(f.text)
@@ -213,8 +227,8 @@ func (e *nothingError) Error() string {
 }
 
 // isTLS reports whether there was any TLS on a connection.
-func isTLS(c *tlsdecrypt.Connection) bool {
-	return len(c.Messages) > 0 && c.Verdict().Outcome != tlsdecrypt.NotTLS
+func (f *frame) isTLS() bool {
+	return len(f.connection.Messages) > 0 && f.verdict.How != verdict.NotTLS
 }
 
 // kinds remembers which kinds of connections were drawn in full.

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/atomicfile"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -133,7 +134,7 @@ func (p *Program) writeExport(c *cli.Context, f folder, out string, data []byte)
 		}
 		p.sayKept(kept)
 	default:
-		if err := certgen.WriteFile(out, data); err != nil {
+		if err := atomicfile.Write(out, data, 0o600); err != nil {
 			return err
 		}
 	}

@@ -8,16 +8,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/atomicfile"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/scenario"
-	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
 // folder is the folder that a command works in.
@@ -94,7 +94,7 @@ func (p *Program) writeManifest(f folder) error {
 	if err := os.MkdirAll(string(f), 0o755); err != nil {
 		return err
 	}
-	err := certgen.WriteNew(f.manifest(), p.Manifest, 0o644)
+	err := atomicfile.WriteNew(f.manifest(), p.Manifest, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
@@ -153,16 +153,12 @@ func (p *Program) sayKept(folder string) {
 	}
 }
 
-// certsOf is the folder of the PKI that a capture was made with: that of the
-// scenario by whose name it goes, or else the one of every day, or f itself
-// where that is a PKI.
+// certsOf guesses the PKI of a capture: for SCENARIO-tls12.pcapng the folder
+// certs/scenarios/SCENARIO, if it is there; otherwise certs; and f itself if it
+// is a PKI without certs.
 func (f folder) certsOf(capture string) string {
-	name := filepath.Base(capture)
-	for _, end := range []string{"-tls12.pcapng", "-tls13.pcapng"} {
-		certs := filepath.Join(f.certs(), "scenarios", strings.TrimSuffix(name, end))
-		if strings.HasSuffix(name, end) && isDirectory(certs) {
-			return certs
-		}
+	if certs := scenario.CertsOf(f.certs(), capture); certs != "" && isDirectory(certs) {
+		return certs
 	}
 	if !isDirectory(f.certs()) && certgen.IsPKI(string(f)) {
 		return string(f)
@@ -182,12 +178,12 @@ type trusts struct{ server, client, also lab.Credentials }
 
 // trustOf is what chains are checked under: the CAs and CRLs in the folder of a
 // PKI, none where there is no PKI.
-func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
+func trustOf(certs string, by trusts) (*chain.Trust, error) {
 	names, err := certgen.Names(certs)
 	if err != nil {
 		return nil, err
 	}
-	trust := &tlsdecrypt.Trust{ServerTrusts: authorities(by.server), ClientTrusts: authorities(by.client), CRLs: certgen.LoadCRLs(certs)}
+	trust := &chain.Trust{ServerTrusts: authorities(by.server), ClientTrusts: authorities(by.client), CRLs: certgen.LoadCRLs(certs)}
 	for _, o := range []lab.Credentials{by.server, by.client, by.also} {
 		if !certfile.IsFile(o.Trust) {
 			continue // the folder has it
@@ -195,7 +191,7 @@ func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 		certificates, _ := o.LoadChain(o.Trust)
 		for _, ca := range certificates {
 			if ca.IsCA {
-				trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: ca.Subject.String(), Certificate: ca})
+				trust.CAs = append(trust.CAs, chain.NamedCA{Name: ca.Subject.String(), Certificate: ca})
 			}
 		}
 	}
@@ -204,7 +200,7 @@ func trustOf(certs string, by trusts) (*tlsdecrypt.Trust, error) {
 		if err != nil || !certificates[0].IsCA { // a certificate of somebody else's, for one
 			continue
 		}
-		trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: name, Certificate: certificates[0]})
+		trust.CAs = append(trust.CAs, chain.NamedCA{Name: name, Certificate: certificates[0]})
 	}
 	return trust, nil
 }

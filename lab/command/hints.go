@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/certfile"
 )
@@ -19,7 +20,7 @@ func nearestOf(missing *certgen.MissingError) []string {
 	names, _ := certgen.Names(filepath.Dir(missing.File)) // without them there is no such hint
 	name := strings.TrimSuffix(missing.Name, ".pem")
 	names = slices.DeleteFunc(names, func(n string) bool { return n == missing.Name })
-	return certgen.Nearest(name, names)
+	return spell.Nearest(name, names)
 }
 
 // dialHint says what to do about a server that cannot be reached.

@@ -5,9 +5,11 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // report prints exchanges while they happen: each in a line, and the first of
@@ -33,8 +35,8 @@ func (r *report) exchange(x *lab.Exchange) {
 		r.check(x.Wire)
 		r.printJSON(struct {
 			*lab.Exchange
-			Wire *tlsdecrypt.Connection `json:"wire"`
-		}{x, x.Wire})
+			Wire verdict.Account `json:"wire"`
+		}{x, verdict.Account{Connection: x.Wire, Verdict: &x.Verdict}})
 	case r.json && r.options.Verbose && x.WireLeftOut:
 		r.printJSON(struct {
 			*lab.Exchange
@@ -46,7 +48,7 @@ func (r *report) exchange(x *lab.Exchange) {
 		r.printBriefly(x)
 	default:
 		r.printExchange(x, r.options.Verbose)
-		r.draw(x.Wire)
+		r.draw(x)
 		r.printLeftOut(x)
 	}
 }
@@ -66,7 +68,7 @@ func (r *report) printLeftOut(x *lab.Exchange) {
 // the side that rejected it, the alert, and as much of why as there is room for.
 func (r *report) printBriefly(x *lab.Exchange) {
 	said := outcome(x) + ": " + x.Reason
-	if x.Outcome == lab.Accepted && x.Reason == "" {
+	if x.Outcome == verdict.Accepted && x.Reason == "" {
 		said = strings.Join(r.accepted(x), "  ")
 	}
 	out := r.stdout()
@@ -78,20 +80,28 @@ func (r *report) printBriefly(x *lab.Exchange) {
 }
 
 // draw draws what was said, if it is the first of its kind.
-func (r *report) draw(c *tlsdecrypt.Connection) {
+func (r *report) draw(x *lab.Exchange) {
+	c := x.Wire
 	if c == nil || r.undrawn || !r.drawn.isNew(c) && !r.options.Verbose {
 		return
 	}
 	r.check(c)
 	c.Comments = nil // the verdict stands above
 	r.stdout().Line()
-	_ = ladder.Draw(r.results, c, r.options)
+	options := r.options
+	options.Below = true
+	_ = ladder.Draw(r.results, c, &x.Verdict, options)
 	r.stdout().Line()
 }
 
 // check checks the connection under the CAs that there are by now.
-func (r *report) check(c *tlsdecrypt.Connection) {
-	if trust, err := trustOf(r.certs, r.trusts); err == nil {
-		c.Check(trust)
+func (r *report) check(c *tlsdecrypt.Connection) { c.Check(r.trust()) }
+
+// trust is the CAs that there are by now.
+func (r *report) trust() *chain.Trust {
+	trust, err := trustOf(r.certs, r.trusts)
+	if err != nil {
+		return &chain.Trust{}
 	}
+	return trust
 }

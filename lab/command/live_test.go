@@ -8,12 +8,13 @@ import (
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // What is not shown because results were read too slowly is told, in text and in
 // JSON, and counted.
 func TestLeftOutIsTold(t *testing.T) {
-	x := lab.Exchange{Number: 7, Verdict: lab.Verdict{Outcome: lab.Accepted}, WireLeftOut: true, NotShown: &lab.Unshown{Accepted: 2, Rejected: 3}}
+	x := lab.Exchange{Number: 7, Verdict: verdict.Verdict{Outcome: verdict.Accepted}, WireLeftOut: true, NotShown: &lab.Unshown{Accepted: 2, Rejected: 3}}
 	for _, test := range []struct {
 		json, verbose bool
 		want          []string

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/term"
 
-	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -202,7 +202,7 @@ func (p *Program) printError(err error) {
 	} else {
 		p.stderr().Line("lab: ", said)
 	}
-	var manifest *certgen.ManifestError
+	var manifest *yamldoc.Error
 	if errors.As(err, &manifest) && manifest.Source != "" {
 		p.printSource(manifest)
 	}
@@ -216,7 +216,7 @@ func (p *Program) printError(err error) {
 
 // printSource writes the line of a manifest that is wrong, or as much of it as
 // fits, and points at the place.
-func (p *Program) printSource(e *certgen.ManifestError) {
+func (p *Program) printSource(e *yamldoc.Error) {
 	const margin = "%6s | "
 	before, after := e.Source, ""
 	if at := e.Column - 1; at < utf8.RuneCountInString(before) {

@@ -13,17 +13,18 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // printExchange writes what became of an exchange.
 func (p *Program) printExchange(x *lab.Exchange, verbose bool) {
 	out, number := p.stdout(), fmt.Sprintf("%4d  ", x.Number)
-	if x.Outcome == lab.Accepted {
+	if x.Outcome == verdict.Accepted {
 		out.Pieces(number, detailIndent+2, p.accepted(x)...)
 	} else {
 		out.Paragraph(number, detailIndent+2, fmt.Sprintf("rejected by the %s: ", x.RejectedBy), x.Reason)
 	}
-	if x.Outcome == lab.Rejected || x.Reason != "" || verbose {
+	if x.Outcome == verdict.Rejected || x.Reason != "" || verbose {
 		p.printDetails(x)
 	}
 }
@@ -56,7 +57,7 @@ func (p *Program) printDetails(x *lab.Exchange) {
 		alert = describeAlert(x.Alert)
 	}
 	but := ""
-	if x.Outcome == lab.Accepted {
+	if x.Outcome == verdict.Accepted {
 		but = x.Reason
 	}
 	for _, line := range []struct{ name, value string }{
@@ -75,7 +76,7 @@ func (p *Program) printDetails(x *lab.Exchange) {
 }
 
 // describeAlert writes an alert on one line.
-func describeAlert(a *lab.Alert) string {
+func describeAlert(a *verdict.Alert) string {
 	s := fmt.Sprintf("%s (%d), sent by the %s", a.Name, a.Code, a.SentBy)
 	if a.Arrived != nil && !*a.Arrived {
 		s += ", which never arrived"
@@ -89,7 +90,7 @@ func saidBy(p lab.Party) string {
 		return p.Certificate
 	}
 	said := strings.TrimPrefix(p.Certificate+": "+p.Error, ": ")
-	if p.Learned == lab.LearnedAtFirstRead {
+	if p.Learned == verdict.LearnedAtFirstRead {
 		said += ", " + string(p.Learned)
 	}
 	return said

@@ -14,6 +14,7 @@ import (
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // printDocument writes a document as it is, so that it can be kept; a terminal
@@ -97,11 +98,11 @@ func (p *Program) printScenarioJSON(s *scenario.Scenario) {
 	type expectation struct {
 		RejectedBy endpoint.Side `json:"rejected_by,omitempty"`
 		Alert      string        `json:"alert,omitempty"`
-		Code       lab.Code      `json:"code,omitempty"`
+		Code       verdict.Code  `json:"code,omitempty"`
 		Status     int           `json:"status,omitempty"`
 	}
 	var versions []string
-	expect, codes, alerts := map[string]expectation{}, []lab.Code{}, []int{}
+	expect, codes, alerts := map[string]expectation{}, []verdict.Code{}, []int{}
 	for _, v := range s.Versions() {
 		e := s.Expect[v]
 		versions = append(versions, tls.VersionName(v))
@@ -121,7 +122,7 @@ func (p *Program) printScenarioJSON(s *scenario.Scenario) {
 		Versions []string `json:"versions"`
 
 		Expect map[string]expectation `json:"expect"` // by version
-		Codes  []lab.Code             `json:"codes"`
+		Codes  []verdict.Code         `json:"codes"`
 		Alerts []int                  `json:"alerts"` // numbers, also of what other programs send
 	}{s.Name, s.Title, s.Side, s.Topic, versions, expect, codes, alerts})
 }
@@ -174,7 +175,7 @@ func (p *Program) printOutcome(name, version, ended string) {
 // briefly is a verdict in fewer words than outcome's.
 func briefly(x *lab.Exchange) string {
 	switch {
-	case x.Outcome == lab.Accepted:
+	case x.Outcome == verdict.Accepted:
 		return outcome(x)
 	case x.Alert == nil:
 		return fmt.Sprintf("by the %s, no alert", x.RejectedBy)
@@ -191,9 +192,9 @@ func (p *Program) printWrong(r *scenario.Result) {
 // outcome is a verdict in a few words.
 func outcome(x *lab.Exchange) string {
 	switch {
-	case x.Outcome == lab.Accepted && x.HTTP != nil && x.HTTP.Status >= 400:
+	case x.Outcome == verdict.Accepted && x.HTTP != nil && x.HTTP.Status >= 400:
 		return fmt.Sprintf("accepted, then HTTP %d", x.HTTP.Status)
-	case x.Outcome == lab.Accepted:
+	case x.Outcome == verdict.Accepted:
 		return "accepted"
 	case x.Alert == nil:
 		return fmt.Sprintf("rejected by the %s, no alert", x.RejectedBy)
@@ -256,8 +257,8 @@ func (p *Program) drawRuns(runs []*scenario.Result, f folder, o ladder.Options) 
 		if client, err := r.Scenario.ClientSettings(f.certs(), r.Version); err == nil {
 			by.client = client.Credentials
 		}
-		(&report{certs: r.Scenario.Certs(f.certs()), trusts: by}).check(wire)
-		_ = ladder.Draw(p.results, wire, o)
+		(&report{Program: p, certs: r.Scenario.Certs(f.certs()), trusts: by}).check(wire)
+		_ = ladder.Draw(p.results, wire, &r.Exchange.Verdict, o)
 		p.stdout().Line()
 	}
 }
@@ -270,7 +271,7 @@ func (p *Program) printNamed(name, value string) {
 
 // withAlert is the outcome with the alert's number and whether it arrived.
 func withAlert(x *lab.Exchange) string {
-	if x.Outcome == lab.Rejected && x.Alert != nil {
+	if x.Outcome == verdict.Rejected && x.Alert != nil {
 		return "rejected by the " + x.RejectedBy.String() + "; alert " + describeAlert(x.Alert)
 	}
 	return outcome(x)

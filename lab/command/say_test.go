@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab/keyshim"
 	"mtlslab.example/lab/lab/text"
 )
@@ -50,7 +50,7 @@ func TestSource(t *testing.T) {
 		{strings.Repeat("a", 300) + "HERE" + strings.Repeat("b", 300), 301, "…" + strings.Repeat("a", 40) + "HERE" + strings.Repeat("b", 25) + "…", ""},
 	} {
 		got := talked(t, 80, func(p *Program) {
-			p.printError(&certgen.ManifestError{File: "certs.yaml", Line: 7, Column: test.column, Source: test.source, Problem: "no", Hint: "do"})
+			p.printError(&yamldoc.Error{File: "certs.yaml", Line: 7, Column: test.column, Source: test.source, Problem: "no", Hint: "do"})
 		})
 		lines := strings.Split(got, "\n")
 		if len(lines) != 5 || test.under != "" && (lines[1] != "     7 | "+test.line || lines[2] != "       | "+test.under) {

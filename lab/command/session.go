@@ -19,6 +19,7 @@ import (
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -83,7 +84,7 @@ func (p *Program) newSession(c *cli.Context) (*session, error) {
 	a.settings = lab.Settings{Version: version, HTTP2: http2, CRL: crl}
 	a.settings.Credentials.Dir = a.folder.certs()
 	a.report = report{Program: p, certs: a.certs(), json: c.Bool("json"), brief: c.Bool("brief"), blind: a.blind, options: p.ladderOptions(c)}
-	a.settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) {
+	a.settings.Journal = &lab.Journal{Trust: a.report.trust, Each: func(x *lab.Exchange) {
 		if a.capture != nil {
 			a.capture.FlushFile() // what is printed is in the file, whatever happens next
 		}
@@ -252,9 +253,9 @@ const recordingGrace = 2 * time.Second
 func hurry(w *capture.Writer) { time.AfterFunc(recordingGrace, func() { w.Close() }) }
 
 func (a *session) count(x *lab.Exchange) {
-	if x.Outcome == lab.Accepted {
+	if x.Outcome == verdict.Accepted {
 		a.counts.accepted.Add(1)
-		if x.Code == lab.RefusedInHTTP {
+		if x.Code == verdict.RefusedInHTTP {
 			a.counts.refused.Add(1)
 		}
 	} else {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/browser"
 	"mtlslab.example/lab/lab/capture"
@@ -30,7 +31,7 @@ import (
 func hint(err error) string {
 	var (
 		usage    *usageError
-		manifest *certgen.ManifestError
+		manifest *yamldoc.Error
 		way      *certgen.InTheWayError
 		foreign  *certgen.ForeignError
 		survey   *certgen.SurveyError

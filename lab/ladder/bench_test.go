@@ -8,7 +8,7 @@ import (
 func BenchmarkLine(b *testing.B) {
 	c := replay(b, "tls13-mutual", true)
 	for b.Loop() {
-		Line(c, Options{})
+		lineOf(c, Options{})
 	}
 }
 
@@ -22,7 +22,7 @@ func BenchmarkKind(b *testing.B) {
 func BenchmarkDraw(b *testing.B) {
 	c := replay(b, "tls13-mutual", true)
 	for b.Loop() {
-		if err := Draw(io.Discard, c, Options{}); err != nil {
+		if err := Draw(io.Discard, c, judged(c), Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -46,10 +46,10 @@ func TestRefusedInHTTP(t *testing.T) {
 		"a certificate": {refusedInHTTP(t, 400, nginx), []string{"HTTP/1.1, mutual ", "by now the server goes on, whatever it thinks of the certificate of CN=client",
 			"The handshake succeeded, and then the server refused in HTTP: 400 Bad Request (nginx refuses certificates so)."}, []string{"Accepted", "knows the client as"}},
 		"no certificate": {emptied(refusedInHTTP(t, 400, nginx)), []string{"HTTP/1.1, not mutual ", "by now the server goes on without knowing who the client is",
-			"refused in HTTP: 400 Bad Request (nginx says so that it wants a certificate)."}, []string{"Accepted", "knows the client as", "refuses certificates", "makes TLS mutual"}},
-		"HTTP/2":              {refusedInHTTP(t, 403, "HTTP/2 403"), []string{"by now the server knows the client as CN=client", "refused in HTTP: 403 Forbidden (whose certificate is good may still not be allowed everything)."}, []string{"Accepted", "nginx"}},
-		"nginx's own":         {refusedInHTTP(t, 495, "HTTP/1.1 495"), []string{"refused in HTTP: 495 (nginx refuses certificates so)."}, []string{"Accepted"}},
-		"forbidden to nobody": {emptied(refusedInHTTP(t, 403, "HTTP/1.1 403 Forbidden")), []string{"refused in HTTP: 403 Forbidden."}, []string{"Accepted"}},
+			"The handshake succeeded; the server asked for a certificate, and refuses in HTTP with 400: the client sent none."}, []string{"Accepted", "knows the client as", "only its own log", "makes TLS mutual"}},
+		"HTTP/2":              {refusedInHTTP(t, 403, "HTTP/2 403"), []string{"by now the server knows the client as CN=client", "The handshake succeeded; the client was authenticated, but is not allowed what it asked for: the server answered 403."}, []string{"Accepted", "nginx"}},
+		"nginx's own":         {refusedInHTTP(t, 495, "HTTP/1.1 495"), []string{"refuses in HTTP with 495: it does not take the one that the client sent"}, []string{"Accepted"}},
+		"forbidden to nobody": {emptied(refusedInHTTP(t, 403, "HTTP/1.1 403 Forbidden")), []string{"refuses in HTTP with 403: the client sent none."}, []string{"Accepted"}},
 		"not found":           {refusedInHTTP(t, 404, "HTTP/1.1 404 Not Found"), []string{"Accepted: the client knows that it talks to CN=server, and the server that it talks to CN=client."}, []string{"refused"}},
 		"none needed": {emptied(refusedInHTTP(t, 200, "HTTP/1.1 200 OK")), []string{"HTTP/1.1, not mutual ", `"Show me a certificate that CN=client-ca vouches for." If the client shows one, TLS is mutual.`,
 			"Accepted: the client knows that it talks to CN=server; the server does not know who the client is."}, []string{"makes TLS mutual"}},
@@ -66,7 +66,7 @@ func TestRefusedInHTTP(t *testing.T) {
 			}
 		}
 	}
-	if line := Line(refusedInHTTP(t, 400, nginx), Options{}); !strings.Contains(line, "accepted  CN=client ") || !strings.Contains(line, "GET / 400") {
+	if line := lineOf(refusedInHTTP(t, 400, nginx), Options{}); !strings.Contains(line, "accepted   CN=client ") || !strings.Contains(line, "GET / 400") {
 		t.Errorf("%q", line)
 	}
 	c := replay(t, "tls13-one-sided", true)
@@ -86,9 +86,9 @@ func TestNothingToRefuse(t *testing.T) {
 		for _, d := range []tlswire.AlertDescription{tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown, tlswire.AlertUnknownCA,
 			tlswire.AlertHandshakeFailure, tlswire.AlertAccessDenied, tlswire.AlertCertificateRequired} {
 			c := replay(t, name, true)
-			c.Verdict().Alert.Alert.Description = d
+			c.Progress().Alert.Alert.Description = d
 			got := sentences(draw(t, c, Options{}))
-			if !strings.Contains(got, "The server breaks off: it wants a client certificate, and got none.") || strings.Contains(got, "the other side's certificate") {
+			if !strings.Contains(got, "The server breaks off: the client sent no certificate.") || strings.Contains(got, "the other side's certificate") {
 				t.Errorf("%s, %s: %s", name, d, got)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // Options say how to draw. The zero value is 80 columns without colour.
@@ -15,6 +16,9 @@ type Options struct {
 	ASCII   bool // with ASCII characters alone
 	Verbose bool // each message opened into its fields
 	Stream  bool // the connection's number is that of a TCP stream in a file
+	Below   bool // the verdict stands above the drawing, with its reason and what to do
+	// Scenario is the scenario that shows the same fault; "": none.
+	Scenario string
 }
 
 // width is how many columns lines have at most.
@@ -22,11 +26,12 @@ func (o Options) width() int { return text.Printer{Columns: o.Width}.Width() }
 
 func (o Options) charset() text.Charset { return text.Charset(o.ASCII) }
 
-// Draw writes the ladder of a connection. No line is wider than o.Width, and
+// Draw writes the ladder of a connection, with what became of it. No line is wider than o.Width, and
 // what the peers sent as text cannot harm a terminal. The error is w's.
-func Draw(w io.Writer, c *tlsdecrypt.Connection, o Options) error {
+func Draw(w io.Writer, c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) error {
 	o.Width = o.width()
-	s := tell(c)
+	s := tell(c, v)
+	s.below, s.scenario = o.Below, o.Scenario
 	p := &page{Options: o, opened: opened(c), told: map[string]bool{}}
 	p.head(s)
 	for i, it := range s.items {

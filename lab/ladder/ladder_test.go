@@ -17,6 +17,7 @@ import (
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -25,7 +26,7 @@ var update = flag.Bool("update", false, "write the golden files in testdata anew
 func draw(t testing.TB, c *tlsdecrypt.Connection, o Options) string {
 	t.Helper()
 	var b strings.Builder
-	if err := Draw(&b, c, o); err != nil {
+	if err := Draw(&b, c, judged(c), o); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -67,9 +68,9 @@ func lines(t *testing.T) string {
 	for i, r := range recordings {
 		c := replay(t, r.name, true)
 		c.Number = i + 1
-		b.WriteString(Line(c, Options{}) + "\n")
+		b.WriteString(lineOf(c, Options{}) + "\n")
 	}
-	b.WriteString(Line(replay(t, "tls13-mutual", false), Options{}) + "\n")
+	b.WriteString(lineOf(replay(t, "tls13-mutual", false), Options{}) + "\n")
 	return b.String()
 }
 
@@ -99,7 +100,7 @@ func everyDrawing(t *testing.T, name string, c *tlsdecrypt.Connection) {
 	for _, o := range []Options{{}, {Width: 60}, {Width: 67, ASCII: true, Verbose: true}, {Width: 99, ASCII: true}, {Width: 300}, {Verbose: true}, {Width: 300, ASCII: true, Verbose: true}} {
 		plain := draw(t, c, o)
 		fits(t, name, plain, o.width(), o.ASCII)
-		fits(t, name, Line(c, o), o.width(), o.ASCII)
+		fits(t, name, lineOf(c, o), o.width(), o.ASCII)
 		o.Color = true
 		colored := draw(t, c, o)
 		if colored == plain || ansi.ReplaceAllString(colored, "") != plain {
@@ -127,7 +128,7 @@ func TestUnfinishedConnections(t *testing.T) {
 			if got := draw(t, c, Options{}); !strings.Contains(got, "still open") {
 				t.Errorf("%s after %d messages: %s", r.name, n, got)
 			}
-			fits(t, r.name, Line(c, Options{}), 80, false)
+			fits(t, r.name, lineOf(c, Options{}), 80, false)
 		}
 	}
 }
@@ -173,12 +174,12 @@ func TestLaddersSayIt(t *testing.T) {
 		"tls12-resumed":          {"an earlier session resumed (ticket)", "Brings a ticket", "made from the earlier session's secret"},
 		"tls13-retry":            {"HelloRetryRequest", "asks for one for secp384r1", "now with the key share that was asked for: secp384r1"},
 		"tls13-one-sided":        {"this is not mutual TLS", "the server does not know who the client is"},
-		"tls13-no-certificate":   {"Empty: the client has no certificate", "it wants a client certificate, and got none. The client was already done", "certificate_required (alert 116)"},
-		"tls12-no-certificate":   {"it wants a client certificate, and got none.", "handshake_failure (alert 40)"},
-		"tls13-expired-client":   {"EXPIRED on 2025-06-01", "✗ The chain of CN=client fails: CN=client is valid from 2020-01-01", "the certificate of CN=client has expired", "certificate_expired (alert 45)"},
+		"tls13-no-certificate":   {"Empty: the client has no certificate", "The server breaks off: the client sent no certificate. The client was already done", "certificate_required (alert 116)"},
+		"tls12-no-certificate":   {"Rejected by the server: the client sent no certificate.", "handshake_failure (alert 40)"},
+		"tls13-expired-client":   {"EXPIRED on 2025-06-01", "✗ The chain fails: CN=client has expired: it was valid until 2025-06-01", "the client's certificate has expired", "certificate_expired (alert 45)"},
 		"tls13-http2":            {"HTTP/2 begins", "GET / HTTP/2", "HTTP: the request to localhost:8443, by Go-http-client/2.0", "HTTP/2 200", "HTTP: the answer, 23 bytes of text/plain."},
 		"tls13-hostile-names":    {"CN=eve�[31m� �evil�mmm", "mmm…, vouched for by CN=client-ca"},
-		"tls13-untrusted-server": {"it refuses the certificate of CN=server, and does not tell why", "the client ended the connection with bad_certificate (alert 42)"},
+		"tls13-untrusted-server": {"The client breaks off: it refuses the server's certificate, and only its own log knows why", "Rejected by the client: the client sent bad_certificate"},
 	} {
 		got := sentences(draw(t, replay(t, name, true), Options{}))
 		for _, w := range want {
@@ -188,7 +189,7 @@ func TestLaddersSayIt(t *testing.T) {
 		}
 	}
 	got := sentences(draw(t, replay(t, "tls13-mutual", false), Options{}))
-	for _, w := range []string{"! no keys: name a key log with --keylog", "key not known", "Whether the handshake succeeded cannot be seen"} {
+	for _, w := range []string{"! no keys: name a key log with --keylog", "key not known", "The handshake very probably succeeded"} {
 		if !strings.Contains(got, w) {
 			t.Errorf("without keys it does not say %q: %s", w, got)
 		}
@@ -242,13 +243,13 @@ func TestIncompleteCapturesSayIt(t *testing.T) {
 		line string
 	}{
 		"no ServerHello": {"tls13-mutual", true, ofData(noServerHello, false), []string{"The version cannot be seen: ServerHello is not in the capture.",
-			"! a packet is missing here: it had ServerHello", "How the handshake ended is not in the capture."}, "cut off   -             -    localhost       a packet is missing here"},
+			"! a packet is missing here: it had ServerHello", "How the handshake ended is not in the capture."}, "cut off    -             -    localhost      a packet is missing here"},
 		"begun late": {"tls13-mutual", true, ofData(late, false), []string{"The version cannot be seen: the handshake came before the capture began.",
-			"! starts mid-connection:"}, "cut off   -             -    127.0.0.1:8443  starts mid-connection"},
+			"! starts mid-connection:"}, "cut off    -             -    127.0.0.1:84…  starts mid-connection"},
 		"ended early": {"tls13-mutual", false, ofData(early, true), []string{"The version cannot be seen: the capture ends before ServerHello.",
-			"What came after this was not recorded."}, "cut off   -             -    localhost       -"},
+			"What came after this was not recorded."}, "cut off    -             -    localhost      -"},
 		"TLS 1.2 without keys": {"tls12-mutual", false, whole, []string{"1 encrypted record: application data", "1 encrypted record: handshake",
-			"The handshake very probably succeeded: after both Finished application data went both ways."}, "unknown   CN=client     1.2  localhost       no keys"},
+			"The handshake very probably succeeded: after both Finished application data went both ways."}, "accepted?  CN=client     1.2  localhost      no keys"},
 	} {
 		data = 0
 		c := replaySome(t, test.flow, test.keys, test.seen)
@@ -258,7 +259,7 @@ func TestIncompleteCapturesSayIt(t *testing.T) {
 				t.Errorf("%s does not say %q: %s", name, want, got)
 			}
 		}
-		if line := Line(c, Options{}); !strings.Contains(line, test.line) {
+		if line := lineOf(c, Options{}); !strings.Contains(line, test.line) {
 			t.Errorf("%s: %q, want %q", name, line, test.line)
 		}
 	}
@@ -269,7 +270,7 @@ func TestRefusalsTellNothing(t *testing.T) {
 	for _, name := range []string{"tls13-untrusted-server", "tls13-expired-client"} {
 		got := sentences(draw(t, replay(t, name, true), Options{}))
 		learned := map[string]string{"tls13-untrusted-server": "the client now knows", "tls13-expired-client": "by now the server"}[name]
-		if strings.Contains(got, learned) || !strings.Contains(got, "Rejected: ") {
+		if strings.Contains(got, learned) || !strings.Contains(got, "Rejected by the ") {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -277,8 +278,8 @@ func TestRefusalsTellNothing(t *testing.T) {
 
 func TestRefusedVersion(t *testing.T) {
 	for name, want := range map[string]string{
-		"tls12-mutual": "The server breaks off: it refuses TLS 1.2, the only version that the client offers.",
-		"tls13-mutual": "The server breaks off: it refuses all versions that the client offers: TLS 1.3 and 1.2.",
+		"tls12-mutual": "The server breaks off: it does not speak the client's version of TLS, which offers TLS 1.2.",
+		"tls13-mutual": "The server breaks off: it does not speak the client's version of TLS, which offers TLS 1.3, TLS 1.2.",
 	} {
 		c := replay(t, name, true)
 		c.Messages = []*tlsdecrypt.Message{c.Messages[0], {From: endpoint.Server, Type: tlswire.ContentTypeAlert,
@@ -303,22 +304,22 @@ func TestResets(t *testing.T) {
 }
 
 func TestNobodySpoke(t *testing.T) {
-	got := sentences(draw(t, &tlsdecrypt.Connection{End: tlsdecrypt.Closed}, Options{}))
-	if !strings.Contains(got, "Nobody said anything.") || !strings.Contains(got, "The handshake did not begin.") {
+	got := sentences(draw(t, &tlsdecrypt.Connection{End: tlsdecrypt.Closed, EndedBy: endpoint.Client}, Options{}))
+	if !strings.Contains(got, "Nobody said anything.") || !strings.Contains(got, "Rejected by the client: the client closed the connection before anything was said.") {
 		t.Error(got)
 	}
 }
 
 func TestNotTLS(t *testing.T) {
-	c := &tlsdecrypt.Connection{End: tlsdecrypt.Closed, NotTLSFrom: endpoint.Client,
+	c := &tlsdecrypt.Connection{End: tlsdecrypt.Closed, EndedBy: endpoint.Server, NotTLSFrom: endpoint.Client,
 		Problems: []tlsdecrypt.Problem{{From: endpoint.Client, Text: "the client does not speak TLS: it sent HTTP that is not encrypted: GET / HTTP/1.1"}}}
 	got := sentences(draw(t, c, Options{}))
-	for _, want := range []string{"No TLS: the client began with something else.", "GET / HTTP/1.1", "There was no handshake: the client did not speak TLS."} {
+	for _, want := range []string{"No TLS: the client began with something else.", "GET / HTTP/1.1", "Rejected by the server: the client did not speak TLS."} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q: %s", want, got)
 		}
 	}
-	if line := Line(c, Options{}); line != "   0  not TLS   -             -    -               the client does not speak TLS" {
+	if line := lineOf(c, Options{}); line != "   0  rejected   -             -    -              server: not_tls" {
 		t.Errorf("%q", line)
 	}
 }
@@ -336,8 +337,8 @@ func TestComments(t *testing.T) {
 func TestHeading(t *testing.T) {
 	heading := Heading(Options{})
 	fits(t, "heading", heading, 80, false)
-	line := Line(replay(t, "tls13-mutual", true), Options{})
-	for name, value := range map[string]string{"outcome": "accepted", "client": "CN=client", "TLS": "1.3", "server": "localhost", "what came": "GET / 200"} {
+	line := lineOf(replay(t, "tls13-mutual", true), Options{})
+	for name, value := range map[string]string{"outcome": "accepted", "client": "CN=client", "TLS": "1.3", "server": "localhost", "why": "GET / 200"} {
 		if strings.Index(heading, name) != strings.Index(line, value) {
 			t.Errorf("%q is not below %q:\n%s\n%s", value, name, heading, line)
 		}
@@ -379,23 +380,23 @@ func TestBrokenOff(t *testing.T) {
 	if got := sentences(draw(t, c, Options{})); !strings.Contains(got, "Broken off after the handshake had succeeded: the server ended the connection with bad_record_mac (alert 20).") {
 		t.Error(got)
 	}
-	if got := Line(c, Options{}); !strings.Contains(got, "broken") || !strings.Contains(got, "server: bad_record_mac") {
+	if got := lineOf(c, Options{}); !strings.Contains(got, "broken") || !strings.Contains(got, "server: bad_record_mac") {
 		t.Error(got)
 	}
 }
 
 func TestLinesHaveColumns(t *testing.T) {
 	all := strings.Split(strings.TrimSpace(lines(t)), "\n")
-	if !strings.Contains(all[0], "accepted  CN=client     1.3  localhost       GET / 200") {
+	if !strings.Contains(all[0], "accepted   CN=client     1.3  localhost      GET / 200") {
 		t.Errorf("%q", all[0])
 	}
 	static := messagesOf(t, "../tlswire/testdata/openssl-tls12-rsa.flow") // which agrees on no group
 	static.ServerName = "localhost"
 	wide := Options{Width: 100}
-	if line := Line(static, wide); strings.Index(line, "localhost") != strings.Index(Line(replay(t, "tls13-mutual", true), wide), "localhost") || !strings.Contains(line, "1.2  -               ") {
+	if line := lineOf(static, wide); strings.Index(line, "localhost") != strings.Index(lineOf(replay(t, "tls13-mutual", true), wide), "localhost") || !strings.Contains(line, "1.2  -               ") {
 		t.Errorf("%q", line)
 	}
-	for _, want := range []string{"rejected  -             1.3  localhost       server: certificate_required", "accepted  (resumed)", "unknown  "} {
+	for _, want := range []string{"rejected   -             1.3  localhost      server: no_client_certificate", "accepted   (resumed)", "accepted?  "} {
 		if !strings.Contains(strings.Join(all, "\n"), want) {
 			t.Errorf("%q is not in\n%s", want, strings.Join(all, "\n"))
 		}
@@ -516,7 +517,7 @@ var errBroken = errors.New("no space left on device")
 func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
 
 func TestWriteErrors(t *testing.T) {
-	if err := Draw(brokenWriter{}, &tlsdecrypt.Connection{}, Options{}); !errors.Is(err, errBroken) {
+	if err := Draw(brokenWriter{}, &tlsdecrypt.Connection{}, &verdict.Verdict{}, Options{}); !errors.Is(err, errBroken) {
 		t.Error(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // The columns of a line:
@@ -289,7 +290,7 @@ func (p *page) foot(s *story) {
 	p.rung()
 	p.posts("┴", strings.Repeat(" ", leftMargin), "")
 	st := normal
-	if s.verdict.Alert != nil || s.verdict.Refusal != nil {
+	if s.verdict.Alert != nil || s.progress.Refusal != nil || s.verdict.Outcome == verdict.Rejected {
 		st = red
 	}
 	for i, paragraph := range s.ending() {

@@ -9,31 +9,32 @@ import (
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // The widths of the columns of a line. The server's, and at the end what came
 // of the connection, share the rest.
 const (
 	numberWidth  = 4
-	outcomeWidth = 8
+	outcomeWidth = 9
 	subjectWidth = 12
 	versionWidth = 3
 	groupWidth   = 14
-	resultWidth  = 29 // of "server: certificate_required" and most others
+	resultWidth  = 29 // of "server: no_client_certificate" and most others
 )
 
 // Heading names the columns of [Line].
 func Heading(o Options) string {
-	return o.row("   #", "outcome", "client", "TLS", "key agreement", "server", "what came of it")
+	return o.row("   #", "outcome", "client", "TLS", "key agreement", "server", "why, or what came of it")
 }
 
 // Line describes a connection in one line of at most o.Width columns, without a
 // line feed: number, outcome, the client's certificate, version, the server's
-// name or address, and the first request with its status or the alert with who
-// sent it. From 96 columns up there is the group, too; under 80 there is no
+// name or address, and the first request with its status or who rejected the
+// other, the code of the reason and the number of the alert. From 96 columns up there is the group, too; under 80 there is no
 // version. The lines of many connections have their columns below each other.
-func Line(c *tlsdecrypt.Connection, o Options) string {
-	s := sum(c)
+func Line(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) string {
+	s := sum(c, v)
 	subject := s.client.subject()
 	if subject == "" && c.Resumption != tlsdecrypt.FullHandshake {
 		subject = "(resumed)"
@@ -48,7 +49,7 @@ func Line(c *tlsdecrypt.Connection, o Options) string {
 	if server == "" && c.Server.IsValid() {
 		server = c.Server.String()
 	}
-	return o.row(fmt.Sprintf("%*d", numberWidth, c.Number), string(s.verdict.Outcome), subject, version, group, server, s.result())
+	return o.row(fmt.Sprintf("%*d", numberWidth, c.Number), outcomeOf(s.verdict), subject, version, group, server, s.result())
 }
 
 // row lays out a line.
@@ -80,8 +81,8 @@ func (o Options) row(number, outcome, subject, version, group, server, result st
 
 // result is what came of a connection, for the end of a line.
 func (s *story) result() string {
-	if m := s.verdict.Alert; m != nil && s.verdict.Outcome != tlsdecrypt.NotTLS {
-		return fmt.Sprintf("%s: %s", m.From, m.Alert.Description)
+	if why := reasonOf(s.verdict); why != "" {
+		return why
 	}
 	said := ""
 	for _, m := range s.c.Messages {
@@ -98,6 +99,39 @@ func (s *story) result() string {
 		said, _, _ = strings.Cut(s.c.Problems[0].Text, ":")
 	}
 	return said
+}
+
+// reasonOf is who ended a connection, and why, in short: the code, or the alert
+// where the code says less. It is empty if nobody did.
+func reasonOf(v *verdict.Verdict) string {
+	by := v.RejectedBy
+	if by == endpoint.Unknown && v.Alert != nil {
+		by = v.Alert.SentBy
+	}
+	switch {
+	case by == endpoint.Unknown:
+		return ""
+	case v.Alert == nil:
+		return fmt.Sprintf("%s: %s", by, v.Code)
+	case v.IsVague() || v.Code == verdict.Other:
+		return fmt.Sprintf("%s: %s", by, v.Alert.Name)
+	}
+	why := fmt.Sprintf("%s: %s", by, v.Code)
+	if whole := fmt.Sprintf("%s (%d)", why, v.Alert.Code); len(whole) <= resultWidth {
+		return whole
+	}
+	return why
+}
+
+// outcomeOf is the outcome in a word, with ? if it is only very probable.
+func outcomeOf(v *verdict.Verdict) string {
+	switch {
+	case v.How == verdict.Probably:
+		return string(v.Outcome) + "?"
+	case v.Outcome == verdict.Unknown && v.How != "":
+		return string(v.How)
+	}
+	return string(v.Outcome)
 }
 
 // Kind is the same for connections that went the same way: version, suite,

@@ -26,8 +26,10 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -97,19 +99,19 @@ func replaySome(t testing.TB, name string, withKeys bool, seen func(wiretap.Even
 // casFile holds the CAs of the recordings.
 var casFile = filepath.Join("testdata", "cas.pem")
 
-func trust(t testing.TB) *tlsdecrypt.Trust {
+func trust(t testing.TB) *chain.Trust {
 	t.Helper()
 	text, err := os.ReadFile(casFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	trust := &tlsdecrypt.Trust{Now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}
+	trust := &chain.Trust{Now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
 			t.Fatal(err)
 		}
-		trust.CAs = append(trust.CAs, tlsdecrypt.NamedCA{Name: cert.Subject.CommonName, Certificate: cert})
+		trust.CAs = append(trust.CAs, chain.NamedCA{Name: cert.Subject.CommonName, Certificate: cert})
 	}
 	return trust
 }
@@ -310,3 +312,12 @@ func callServer(t *testing.T, kept *recorder, serverConfig, clientConfig *tls.Co
 		}
 	}
 }
+
+// judged is what the messages of a connection show of it.
+func judged(c *tlsdecrypt.Connection) *verdict.Verdict {
+	v := verdict.Judge(nil, nil, 0, c)
+	return &v
+}
+
+// lineOf is the line of a connection that is judged by its messages alone.
+func lineOf(c *tlsdecrypt.Connection, o Options) string { return Line(c, judged(c), o) }

@@ -9,6 +9,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // item is one thing to draw.
@@ -46,7 +47,10 @@ type story struct {
 	items     []item
 	client    party
 	server    party
-	verdict   tlsdecrypt.Verdict
+	verdict   *verdict.Verdict
+	progress  tlsdecrypt.Progress
+	below     bool                 // the verdict stands above the drawing
+	scenario  string               // that shows the same
 	hello     *tlswire.ClientHello // the last one
 	hellos    int                  // ClientHellos so far
 	again     bool                 // this is a renegotiation (RFC 5246 7.4.1.2)
@@ -57,8 +61,8 @@ type story struct {
 }
 
 // tell makes the story of a connection.
-func tell(c *tlsdecrypt.Connection) *story {
-	s := &story{c: c, verdict: c.Verdict(), problems: slices.Clone(c.Problems)}
+func tell(c *tlsdecrypt.Connection, v *verdict.Verdict) *story {
+	s := &story{c: c, verdict: v, progress: c.Progress(), problems: slices.Clone(c.Problems)}
 	for i, m := range c.Messages {
 		s.problemsBefore(m)
 		if s.joins(i) {
@@ -84,8 +88,8 @@ func tell(c *tlsdecrypt.Connection) *story {
 }
 
 // sum is the story without its items.
-func sum(c *tlsdecrypt.Connection) *story {
-	s := &story{c: c, verdict: c.Verdict(), brief: true}
+func sum(c *tlsdecrypt.Connection, v *verdict.Verdict) *story {
+	s := &story{c: c, verdict: v, progress: c.Progress(), brief: true}
 	for _, m := range c.Messages {
 		s.learn(m)
 	}
@@ -94,7 +98,7 @@ func sum(c *tlsdecrypt.Connection) *story {
 
 // learn takes in what a message tells, by what it says and by when.
 func (s *story) learn(m *tlsdecrypt.Message) {
-	if !s.brief && slices.Contains(s.verdict.Judgements, m) && s.c.ClientAuth && s.client.shown && m != s.verdict.Alert {
+	if !s.brief && slices.Contains(s.progress.Judgements, m) && s.c.ClientAuth && s.client.shown && m != s.progress.Alert {
 		s.across("%s", s.nowKnowsClient())
 	}
 	s.remember(m)

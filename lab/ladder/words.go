@@ -21,7 +21,7 @@ func (s *story) words(m *tlsdecrypt.Message) (name, said string, alarm bool) {
 	case m.Handshake != nil:
 		name, said = m.Handshake.Name(), s.handshake(m)
 	case m.Alert != nil:
-		return "Alert: " + m.Alert.Description.String(), s.alert(m), m == s.verdict.Alert
+		return "Alert: " + m.Alert.Description.String(), s.alert(m), m == s.progress.Alert
 	case m.HTTP != nil:
 		name, said = m.HTTP.Line, httpHead(m.HTTP)
 	case m.Type == tlswire.ContentTypeChangeCipherSpec:
@@ -34,7 +34,7 @@ func (s *story) words(m *tlsdecrypt.Message) (name, said string, alarm bool) {
 	if m.Err != nil {
 		return name, said + " It does not parse: " + m.Err.Error() + ".", true
 	}
-	return name, said, m == s.verdict.Refusal
+	return name, said, m == s.progress.Refusal
 }
 
 // applicationData is about what is no head of an HTTP message.
@@ -109,65 +109,30 @@ func keyWords(k tlsdecrypt.Key, from endpoint.Side) string {
 	return words
 }
 
-// alert says what the sender means. Of an alert about a certificate it says whose.
+// alert says what the sender means. Of the one that ended the connection that is
+// the verdict's reason.
 func (s *story) alert(m *tlsdecrypt.Message) string {
 	d := m.Alert.Description
-	if d == tlswire.AlertCloseNotify {
+	switch {
+	case d == tlswire.AlertCloseNotify:
 		return fmt.Sprintf("The %s has nothing more to say.", m.From)
-	}
-	if m != s.verdict.Alert {
+	case m != s.progress.Alert:
 		return plain(d.Note())
 	}
-	side, other := endpoint.Server, &s.server
-	if m.From == endpoint.Server {
-		side, other = endpoint.Client, &s.client
-	}
-	whose := "the other side's certificate"
-	if other.subject() != "" {
-		whose = "the certificate of " + other.subject()
-	}
-	said := fmt.Sprintf("The %s breaks off: ", m.From)
-	if other.empty() && d.WantsCertificate() {
-		d = tlswire.AlertCertificateRequired
-	}
-	switch d {
-	case tlswire.AlertCertificateRequired:
-		said += fmt.Sprintf("it wants a %s certificate, and got none.", side)
-	case tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown:
-		said += fmt.Sprintf("it refuses %s, and does not tell why; its own log knows.", whose)
-	case tlswire.AlertCertificateExpired:
-		said += whose + " has expired or is not valid yet."
-	case tlswire.AlertCertificateRevoked:
-		said += whose + " was revoked."
-	case tlswire.AlertUnknownCA:
-		said += whose + " does not lead to an authority that it trusts."
-	case tlswire.AlertProtocolVersion:
-		said += s.refusedVersion(m.From)
-	case tlswire.AlertUnsupportedCertificate:
-		said += whose + " is not made for this purpose."
-	default:
-		note := plain(d.Note())
-		said += strings.ToLower(note[:1]) + note[1:]
-	}
+	said := fmt.Sprintf("The %s breaks off: %s.", m.From, s.why(m))
 	if s.late(m) {
 		said += " The client was already done: to its program the connection looked fine until it read this."
 	}
 	return said
 }
 
-// refusedVersion is what a side says with protocol_version.
-func (s *story) refusedVersion(from endpoint.Side) string {
-	if s.hello == nil {
-		return "it refuses the other side's version of TLS."
+// why is why a side ended the connection with an alert, as a clause.
+func (s *story) why(m *tlsdecrypt.Message) string {
+	if a := s.verdict.Alert; s.verdict.Reason == "" || a == nil || a.SentBy != m.From {
+		note := strings.TrimSuffix(plain(m.Alert.Description.Note()), ".")
+		return strings.ToLower(note[:1]) + note[1:]
 	}
-	offered := versionsOf(s.hello)
-	switch {
-	case from == endpoint.Client && s.c.Version != 0:
-		return fmt.Sprintf("it refuses %s, which the server chose.", s.c.Version)
-	case len(offered) == 1:
-		return fmt.Sprintf("it refuses %s, the only version that the client offers.", offered[0])
-	}
-	return fmt.Sprintf("it refuses all versions that the client offers: %s.", listed(offered))
+	return strings.TrimPrefix(s.verdict.Reason, fmt.Sprintf("the %s sent %s: ", m.From, m.Alert.Description))
 }
 
 // late tells the trap of TLS 1.3: a rejection after the client was done.
@@ -251,7 +216,7 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 
 // refuses tells whether a side breaks off because of the other's certificate.
 func (s *story) refuses(side endpoint.Side) bool {
-	m := s.verdict.Alert
+	m := s.progress.Alert
 	return m != nil && m.From == side && (m.Alert.Description.RefusesCertificate() || m.Alert.Description == tlswire.AlertDecryptError)
 }
 

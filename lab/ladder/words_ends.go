@@ -12,6 +12,7 @@ import (
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // What stands above and below a ladder.
@@ -84,15 +85,15 @@ func (s *story) versionless() string {
 	first := slices.IndexFunc(s.c.Messages, func(m *tlsdecrypt.Message) bool { return m.Encrypted })
 	encrypted := first >= 0
 	switch {
-	case s.verdict.Outcome == tlsdecrypt.NotTLS && s.c.NotTLSFrom == endpoint.Server:
+	case s.verdict.How == verdict.NotTLS && s.c.NotTLSFrom == endpoint.Server:
 		return "No TLS: the server answered with something else."
-	case s.verdict.Outcome == tlsdecrypt.NotTLS:
+	case s.verdict.How == verdict.NotTLS:
 		return "No TLS: the client began with something else."
 	case s.silent():
 		return "Nobody said anything."
-	case s.verdict.Outcome == tlsdecrypt.Unended:
+	case s.verdict.Outcome == verdict.Open:
 		return "No version of TLS is agreed on yet."
-	case s.verdict.Outcome != tlsdecrypt.Incomplete:
+	case s.verdict.How != verdict.CutOff:
 		return "No version of TLS was agreed on."
 	case s.hello == nil && encrypted && s.c.Messages[first].Type == tlswire.ContentTypeHandshake:
 		return "The version cannot be seen: bytes of the handshake are missing."
@@ -106,7 +107,7 @@ func (s *story) versionless() string {
 
 // silent tells a connection that ended without a word.
 func (s *story) silent() bool {
-	return s.verdict.Outcome == tlsdecrypt.Aborted && len(s.c.Messages) == 0 && len(s.c.Problems) == 0
+	return s.verdict.How == verdict.Aborted && len(s.c.Messages) == 0 && len(s.c.Problems) == 0
 }
 
 // legend says how to read the drawing.
@@ -139,7 +140,7 @@ func (p party) called(role string) string {
 
 // ending says in a few paragraphs how the connection ended.
 func (s *story) ending() []string {
-	paragraphs := []string{s.outcome(), s.closing()}
+	paragraphs := append([]string{s.outcome(), s.closing()}, s.advice()...)
 	if n := s.c.Omitted; n > 0 {
 		paragraphs = append(paragraphs, fmt.Sprintf("%s of application data %s not shown.", text.Counted(n, "further message"), are(int64(n))))
 	}
@@ -152,52 +153,78 @@ func (s *story) ending() []string {
 	return paragraphs
 }
 
-// outcome is the verdict in a sentence.
+// outcome is the verdict in a few sentences.
 func (s *story) outcome() string {
-	switch s.verdict.Outcome {
-	case tlsdecrypt.Rejected:
-		return "Rejected: " + s.breaking()
-	case tlsdecrypt.Broken:
+	v := s.verdict
+	switch v.Outcome {
+	case verdict.Rejected:
+		return s.rejected()
+	case verdict.Broken:
 		return "Broken off after the handshake had succeeded: " + s.breaking()
-	case tlsdecrypt.Accepted:
-		return s.success()
-	case tlsdecrypt.Unreadable:
-		if s.likely() {
-			return "The handshake very probably succeeded: after both Finished application data went both ways."
+	case verdict.Accepted:
+		if v.How == verdict.Probably {
+			return "The handshake very probably succeeded: " + v.Reason + "."
 		}
-		return "Whether the handshake succeeded cannot be seen: what would tell is encrypted."
-	case tlsdecrypt.Unended:
+		return s.success()
+	case verdict.Open:
 		return "The handshake is not done yet."
-	case tlsdecrypt.Incomplete:
+	}
+	switch v.How {
+	case verdict.CutOff:
 		return "How the handshake ended is not in the capture."
-	case tlsdecrypt.NotTLS:
-		return fmt.Sprintf("There was no handshake: the %s did not speak TLS.", s.c.NotTLSFrom)
+	case verdict.NotTLS:
+		return "There was no handshake: " + v.Reason + "."
 	}
-	if s.silent() {
-		return "The handshake did not begin."
-	}
-	return "The handshake did not come to its end."
+	return "Whether the handshake succeeded cannot be seen: " + v.Reason + "."
 }
 
-// likely tells that both sides went on after their Finished, which is all that
-// TLS 1.2 shows of it without keys.
-func (s *story) likely() bool {
-	var finished, data endpoint.Pair[bool]
-	for _, m := range s.c.Messages {
-		switch {
-		case s.tls13() || !m.Encrypted:
-		case m.Type == tlswire.ContentTypeHandshake:
-			*finished.Of(m.From) = true
-		case m.Type == tlswire.ContentTypeApplicationData:
-			*data.Of(m.From) = finished.Client && finished.Server
-		}
+// rejected says who rejected whom, and why.
+func (s *story) rejected() string {
+	v := s.verdict
+	said := fmt.Sprintf("Rejected by the %s", v.RejectedBy)
+	if v.How == verdict.Probably {
+		said = fmt.Sprintf("Very probably rejected by the %s", v.RejectedBy)
 	}
-	return data.Client && data.Server
+	if v.Reason != "" && !s.below {
+		said += ": " + v.Reason
+	}
+	said += "."
+	if s.breaksOff() && !strings.HasPrefix(v.Reason, fmt.Sprintf("the %s sent ", v.RejectedBy)) {
+		said += " The" + strings.TrimPrefix(s.breaking(), "the")
+	}
+	return said
 }
+
+// breaksOff reports whether the alert of the verdict was seen.
+func (s *story) breaksOff() bool { return s.progress.Alert != nil && s.verdict.Alert != nil }
 
 func (s *story) breaking() string {
-	m := s.verdict.Alert
+	m := s.progress.Alert
+	if m == nil {
+		return s.verdict.Reason + "."
+	}
 	return fmt.Sprintf("the %s ended the connection with %s (alert %d).", m.From, m.Alert.Description, uint8(m.Alert.Description))
+}
+
+// advice says what to do, and where to see the same.
+func (s *story) advice() (paragraphs []string) {
+	v := s.verdict
+	if s.below {
+		return nil
+	}
+	if len(v.Causes) > 0 {
+		paragraphs = append(paragraphs, "What may be behind it, the likeliest first, and what would tell:")
+		for i, cause := range v.Causes {
+			paragraphs = append(paragraphs, fmt.Sprintf("%d. %s: %s.", i+1, cause.Text, cause.Tell))
+		}
+	}
+	if v.Fix != "" {
+		paragraphs = append(paragraphs, "Fix: "+v.Fix+".")
+	}
+	if s.scenario != "" {
+		paragraphs = append(paragraphs, "To see the same happen: lab scenario run "+s.scenario)
+	}
+	return paragraphs
 }
 
 // closing says how the TCP connection ended.
@@ -210,7 +237,7 @@ func (s *story) closing() string {
 	switch c.End {
 	case tlsdecrypt.Closed:
 		order := " in good order"
-		if s.verdict.Outcome == tlsdecrypt.Aborted {
+		if s.verdict.How == verdict.Aborted {
 			order = ""
 		}
 		return fmt.Sprintf("Both sides closed the TCP connection%s (FIN)%s.", order, after)
@@ -244,7 +271,9 @@ func (s *story) torn(by, other endpoint.Side, after string) string {
 
 func (s *story) success() string {
 	switch {
-	case s.verdict.Refusal != nil:
+	case s.verdict.Code == verdict.RefusedInHTTP, s.verdict.Code == verdict.NotAuthorised:
+		return "The handshake succeeded; " + s.verdict.Reason + "."
+	case s.progress.Refusal != nil:
 		return s.refusal()
 	case !s.byTicket():
 		return "Accepted: client and server have shown each other that they have the key that both were given."
@@ -273,11 +302,9 @@ func (p party) known(role string) string {
 
 // refusal says that HTTP undid what TLS had let pass.
 func (s *story) refusal() string {
-	status := s.verdict.Refusal.HTTP.Status
+	status := s.progress.Refusal.HTTP.Status
 	said := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 	switch {
-	case s.doubted() && s.client.empty():
-		said += " (nginx says so that it wants a certificate)"
 	case s.doubted():
 		said += " (nginx refuses certificates so)"
 	case s.client.chain == tlsdecrypt.Holds:
@@ -288,6 +315,6 @@ func (s *story) refusal() string {
 
 // doubted tells a refusal that is about who the client is, and not about what it may do.
 func (s *story) doubted() bool {
-	m := s.verdict.Refusal
+	m := s.progress.Refusal
 	return m != nil && m.HTTP.Status != http.StatusUnauthorized && m.HTTP.Status != http.StatusForbidden
 }

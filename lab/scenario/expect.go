@@ -9,7 +9,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
-// differences says in words how an exchange is not as expected.
+// differences returns, in words, how an exchange is not as expected.
 func (e Expectation) differences(x *lab.Exchange) (wrong []string) {
 	differ := func(what string, want, got any) {
 		if fmt.Sprint(want) != fmt.Sprint(got) {
@@ -53,7 +53,7 @@ func (e Expectation) differences(x *lab.Exchange) (wrong []string) {
 	return wrong
 }
 
-// ending is how an exchange ends in which by, if anybody, rejects the other.
+// ending returns the outcome of an exchange, in words, by who rejects it.
 func ending(by endpoint.Side) string {
 	if by == endpoint.Unknown {
 		return "accepted"

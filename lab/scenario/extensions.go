@@ -5,13 +5,29 @@ import (
 	"encoding/asn1"
 
 	"go.yaml.in/yaml/v4"
+
+	"mtlslab.example/lab/certgen"
 )
 
-// The object identifiers of RFC 5280 section 4.2.1.
-var (
-	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
-	oidNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
-)
+// readExtensions reads the extensions of certificates, by their names.
+func (s *Scenario) readExtensions(r reader) setter {
+	return func(n *yaml.Node) error {
+		s.Extensions = map[string][]pkix.Extension{}
+		return r.Entries(n, func(key, value *yaml.Node) error {
+			var x extensions
+			if err := x.read(r, value); err != nil {
+				return err
+			}
+			der, err := x.marshal()
+			if err != nil {
+				return r.ErrorAt(value, "write path_length, ca: false, or permitted and excluded host names", "these cannot be encoded: %v", err)
+			}
+			s.Extensions[key.Value] = der
+			s.references = append(s.references, reference{reader: r, node: key, name: key.Value})
+			return nil
+		})
+	}
+}
 
 // extensions are what can be put into a certificate besides the manifest's
 // fields.
@@ -43,11 +59,11 @@ func (x *extensions) marshal() ([]pkix.Extension, error) {
 	}
 	switch {
 	case x.notCA:
-		if err := add(oidBasicConstraints, struct{}{}); err != nil {
+		if err := add(certgen.OIDBasicConstraints, struct{}{}); err != nil {
 			return nil, err
 		}
 	case x.pathLength != nil:
-		err := add(oidBasicConstraints, struct {
+		err := add(certgen.OIDBasicConstraints, struct {
 			CA     bool
 			Length int
 		}{true, *x.pathLength})
@@ -58,7 +74,7 @@ func (x *extensions) marshal() ([]pkix.Extension, error) {
 	if x.permitted == nil && x.excluded == nil {
 		return all, nil
 	}
-	err := add(oidNameConstraints, struct {
+	err := add(certgen.OIDNameConstraints, struct {
 		Permitted []subtree `asn1:"optional,omitempty,tag:0"`
 		Excluded  []subtree `asn1:"optional,omitempty,tag:1"`
 	}{subtrees(x.permitted), subtrees(x.excluded)})

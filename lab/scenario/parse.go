@@ -13,38 +13,38 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // Parse reads a scenario: its first YAML document is the lesson, all others are
-// certificates in the manifest's syntax. Errors are *certgen.ManifestError.
+// certificates in the manifest's syntax. Errors are *yamldoc.Error.
 func Parse(file string, document []byte) (*Scenario, error) {
-	if len(bytes.TrimSpace(comments.ReplaceAll(document, nil))) == 0 {
-		return nil, &certgen.ManifestError{File: file, Line: 1, Column: 1, Problem: "the file is empty",
-			Hint: "write at least name: mine and expect: {TLS 1.3: {status: 200}}; lab scenario show mtls is an example"}
-	}
 	if err := checkVisible(file, string(document)); err != nil {
 		return nil, err
 	}
-	documents, err := certgen.ReadDocuments(file, document)
+	documents, err := yamldoc.Read(file, document)
 	if err != nil {
 		return nil, err
 	}
+	if len(documents) == 0 {
+		return nil, &yamldoc.Error{File: file, Line: 1, Column: 1, Problem: "the file is empty",
+			Hint: "write at least name: mine and expect: {TLS 1.3: {status: 200}}; lab scenario show mtls is an example"}
+	}
 	s := &Scenario{File: file, Text: document, Calls: 1, Expect: map[uint16]Expectation{}}
 	r := reader{documents[0]}
-	if err := r.object(r.Node(), s.fields(r)); err != nil {
+	if err := r.object(r.Root(), s.fields(r)); err != nil {
 		return nil, err
 	}
 	return s, s.check(r)
 }
 
-// checkVisible refuses a document with characters that people cannot see, or
-// that show it in another order than it has. One is printed as it is, so that
-// it can be kept.
+// checkVisible refuses a document with characters that are invisible, or change
+// the order of the text. lab scenario show prints a document as it is.
 func checkVisible(file, document string) error {
 	document = strings.TrimPrefix(document, "\ufeff") // a byte order mark
 	number := 0
@@ -52,7 +52,7 @@ func checkVisible(file, document string) error {
 		number++
 		for i, r := range line {
 			if text.Hidden(r) && !strings.ContainsRune("\t\r\n", r) {
-				return &certgen.ManifestError{File: file, Line: number, Column: 1 + utf8.RuneCountInString(line[:i]),
+				return &yamldoc.Error{File: file, Line: number, Column: 1 + utf8.RuneCountInString(line[:i]),
 					Problem: fmt.Sprintf("the character %U cannot be seen", r), Hint: "remove it, or write it in double quotes as " + strings.Trim(strconv.QuoteToASCII(string(r)), `"`)}
 			}
 		}
@@ -60,14 +60,11 @@ func checkVisible(file, document string) error {
 	return nil
 }
 
-// comments are lines that hold nothing else, or part two documents.
-var comments = regexp.MustCompile(`(?m)^(\s*#.*|---\s*)$`)
-
 // fields are those of a scenario.
 func (s *Scenario) fields(r reader) map[string]setter {
 	return map[string]setter{
 		"name": s.readName(r), "title": r.text(&s.Title), "topic": r.text(&s.Topic), "side": choice(r, &s.Side, named(Sides...)),
-		"teaches": r.text(&s.Teaches), "reason": r.text(&s.Reason), "fix": r.text(&s.Fix), "rfc": r.text(&s.RFC), "openssl": r.text(&s.OpenSSL), "says": r.lists(&s.Says),
+		"teaches": r.text(&s.Teaches), "reason": r.text(&s.Reason), "fix": r.text(&s.Fix), "rfc": r.text(&s.RFC), "openssl": r.text(&s.OpenSSL), "says": byName(r, &s.Says, r.texts),
 		"age": r.duration(&s.Age), "ech": r.text(&s.ECH), "calls": r.between(&s.Calls, 1, 100),
 		"extensions": s.readExtensions(r),
 		"server":     func(n *yaml.Node) error { return r.object(n, s.serverFields(r)) },
@@ -112,13 +109,13 @@ func (s *Scenario) serverFields(r reader) map[string]setter {
 func (s *Scenario) clientFields(r reader) map[string]setter {
 	h := &s.Client
 	fields := s.sideFields(r, h)
-	fields["url"], fields["server_name"], fields["header"] = r.host(&h.URL), r.text(&h.ServerName), r.header(&h.Header)
+	fields["url"], fields["server_name"], fields["header"] = r.host(&h.URL), r.text(&h.ServerName), byName(r, &h.Header, r.text)
 	fields["offer_cipher_suites"] = choices(r, &h.Offer, registeredSuites())
 	fields["withhold"], fields["resume"], fields["key_update"] = r.boolean(&h.Withhold), r.boolean(&h.Resume), r.boolean(&h.Rekey)
 	return fields
 }
 
-// readExpectation takes the verdict expected of a version.
+// readExpectation reads the verdict expected of a version.
 func (s *Scenario) readExpectation(r reader, version uint16) setter {
 	return func(n *yaml.Node) error {
 		var e Expectation
@@ -130,10 +127,10 @@ func (s *Scenario) readExpectation(r reader, version uint16) setter {
 
 // fields are those of a verdict.
 func (e *Expectation) fields(r reader) map[string]setter {
-	learns := map[string]lab.Learned{"handshake": lab.LearnedInHandshake, "first read": lab.LearnedAtFirstRead}
+	learns := map[string]verdict.Learned{"handshake": verdict.LearnedInHandshake, "first read": verdict.LearnedAtFirstRead}
 	return map[string]setter{
 		"rejected_by": choice(r, &e.RejectedBy, map[string]endpoint.Side{"server": endpoint.Server, "client": endpoint.Client}), "alert": choice(r, &e.Alert, alerts()),
-		"code": choice(r, &e.Code, named(lab.Codes()...)), "status": r.between(&e.Status, 100, 599), "resumed": r.boolean(&e.Resumed),
+		"code": choice(r, &e.Code, named(verdict.Codes()...)), "status": r.between(&e.Status, 100, 599), "resumed": r.boolean(&e.Resumed),
 		"server_learns": choice(r, &e.ServerLearns, learns), "client_learns": choice(r, &e.ClientLearns, learns),
 		"cipher_suite": r.text(&e.CipherSuite), "group": r.text(&e.Group), "alpn": r.text(&e.ALPN), "server": r.text(&e.Server),
 	}
@@ -150,8 +147,8 @@ var registeredSuites = sync.OnceValue(func() map[string]uint16 {
 	return names
 })
 
-// signatures are the algorithms that scenarios need, by their names in RFC 8446
-// section 4.2.3.
+// signatures are the algorithms that scenarios need, by their names in RFC 9846
+// section 4.3.3.
 var signatures = map[string]tls.SignatureScheme{
 	"ecdsa_sha1": tls.ECDSAWithSHA1, "ecdsa_secp256r1_sha256": tls.ECDSAWithP256AndSHA256, "ecdsa_secp384r1_sha384": tls.ECDSAWithP384AndSHA384,
 	"rsa_pkcs1_sha1": tls.PKCS1WithSHA1, "rsa_pkcs1_sha256": tls.PKCS1WithSHA256, "rsa_pss_rsae_sha256": tls.PSSWithSHA256, "ed25519": tls.Ed25519,
@@ -175,13 +172,34 @@ func alerts() map[string]string {
 func (s *Scenario) check(r reader) error {
 	switch {
 	case s.Name == "":
-		return r.ErrorAt(r.Node(), "add a line such as name: mine", "the scenario has no name")
+		return r.ErrorAt(r.Root(), "add a line such as name: mine", "the scenario has no name")
 	case len(s.Expect) == 0:
-		return r.ErrorAt(r.Node(), "add expect: with TLS 1.2: or TLS 1.3: in it", "the scenario expects nothing")
+		return r.ErrorAt(r.Root(), "add expect: with TLS 1.2: or TLS 1.3: in it", "the scenario expects nothing")
 	}
 	s.Title = cmp.Or(s.Title, s.Name)
 	if s.Calls == 1 && (s.Then != nil || s.Client.Resume) {
 		s.Calls = 2
 	}
 	return nil
+}
+
+var goodName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+
+// readName reads the name, which is not that of another scenario: their
+// certificates and captures would be in the same place.
+func (s *Scenario) readName(r reader) setter {
+	return func(n *yaml.Node) error {
+		if err := r.text(&s.Name)(n); err != nil {
+			return err
+		}
+		if !goodName.MatchString(s.Name) {
+			return r.ErrorAt(n, "write small letters, digits and hyphens", "the name %q is not one for a folder", s.Name)
+		}
+		builtIn, err := embedded.ReadFile("scenarios/" + s.Name + ".yaml")
+		if err == nil && !bytes.Equal(builtIn, s.Text) {
+			return r.ErrorAt(n, "give yours a name of its own, such as my-"+s.Name,
+				"the built-in scenario is called %s too, and its certificates and captures would be overwritten", s.Name)
+		}
+		return nil
+	}
 }

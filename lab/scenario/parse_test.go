@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
 // A fault in a document has its line and column; so has one in its
@@ -24,7 +24,16 @@ func TestFaultsHaveAPlace(t *testing.T) {
 		{good + "client: {resume: maybe}\n", `mine.yaml:9:18: "maybe" is neither true nor false`},
 		{good + "client: {allow: [CN=x]}\n", `mine.yaml:9:10: unknown field "allow"`},
 		{good + "age: 30d\n", `mine.yaml:9:6: "30d" is not a duration`},
-		{good + "age: 1h\nage: 2h\n", `mine.yaml:10:1: field age is given twice`},
+		{good + "age: -1h\n", `mine.yaml:9:6: the duration -1h0m0s is negative`},
+		{good + "age: 1h\nage: 2h\n", `mine.yaml:10:1: field age is given twice, first on line 9`},
+		{good + "client:\n  header:\n    A: b\n    A: c\n", `mine.yaml:12:5: "A" is given twice, first on line 11`},
+		{good + "server:\n", `mine.yaml:9:8: expected fields, not nothing`},
+		{good + "server: [x25519]\n", `mine.yaml:9:9: expected fields, not a list`},
+		{good + "server: {trust: client-ca}\n", `mine.yaml:9:17: expected a list, not the text "client-ca"`},
+		{good + "server: {trust: [[client-ca]]}\n", `mine.yaml:9:18: expected a text, not a list`},
+		{good + "server: {groups: [x25519, ]}\nclient: {groups: [~]}\n", `mine.yaml:10:19: an item of the list is empty`},
+		{good + "server: {crl: {soft: true}}\n", `mine.yaml:9:15: expected a text, not a mapping`},
+		{good + "says: wrong\n", `mine.yaml:9:7: expected names with values, not the text "wrong"`},
 		{strings.Replace(good, "status: 200", "alert: bad", 1), `mine.yaml:8:20: unknown value "bad"`},
 		{strings.Replace(good, "status: 200", "code: unknown-ca", 1), `mine.yaml:8:19: unknown value "unknown-ca"`},
 		{strings.Replace(good, "name: mine", "name: ../mine", 1), `mine.yaml:1:7: the name "../mine" is not one for a folder`},
@@ -39,7 +48,7 @@ func TestFaultsHaveAPlace(t *testing.T) {
 		{"# mine\n---\n", `mine.yaml:1:1: the file is empty`},
 	} {
 		_, err := Parse("mine.yaml", []byte(c.text))
-		var fault *certgen.ManifestError
+		var fault *yamldoc.Error
 		if !errors.As(err, &fault) || !strings.HasPrefix(err.Error(), c.want) || fault.Hint == "" {
 			t.Errorf("%q: %v, not %s", c.text, err, c.want)
 		}
@@ -53,6 +62,7 @@ func TestFaultsHaveAPlace(t *testing.T) {
 		{good + "client: {key: nobody}\n", `mine.yaml:9:15: no certificate is called "nobody"`},
 		{good + "server: {trust: [client-ca, nobody]}\n", `mine.yaml:9:29: no certificate is called "nobody"`},
 		{good + "server: {trust: [client-ca, client]}\n", `mine.yaml:9:29: client is not a CA`},
+		{good + "server: {key: &n server, certificate: *n, trust: [*n]}\n", `mine.yaml:9:51: server is not a CA`}, // through an alias
 	} {
 		s, err := Parse("mine.yaml", []byte(c.text))
 		if err != nil {
@@ -110,14 +120,14 @@ func TestHints(t *testing.T) {
 		"client: {groups: [x448]}":                        `write one of "X25519MLKEM768", "secp256r1", "secp384r1", "secp521r1", "x25519"`,
 	} {
 		_, err := Parse("mine.yaml", []byte("name: mine\n"+text+"\n"))
-		var fault *certgen.ManifestError
+		var fault *yamldoc.Error
 		if !errors.As(err, &fault) || fault.Hint != want {
 			t.Errorf("%s: %v, hint %q", text, err, fault.Hint)
 		}
 	}
 }
 
-// Each of the catalogue tells all that a lesson can.
+// Each of the catalogue has every text of a lesson.
 func TestCatalogueIsComplete(t *testing.T) {
 	all, err := All()
 	if err != nil {
@@ -146,7 +156,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		_, err := Parse("fuzz.yaml", text)
-		var fault *certgen.ManifestError
+		var fault *yamldoc.Error
 		if err != nil && !errors.As(err, &fault) {
 			t.Errorf("%T: %v", err, err)
 		}

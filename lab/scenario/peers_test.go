@@ -18,7 +18,10 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/verdict"
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 var update = flag.Bool("update", false, "write ALERTS.md anew")
@@ -79,7 +82,7 @@ func TestPeers(t *testing.T) {
 	}
 }
 
-// appliesToPeers tells whether the faults are in files and flags that other
+// appliesToPeers reports whether the faults are in files and flags that other
 // programs have too.
 func appliesToPeers(s *Scenario) bool {
 	return (s.Side == "server rejects client" || s.Side == "client rejects server" || s.Side == "no common ground") &&
@@ -116,7 +119,8 @@ func (r *peerRow) measure(t *testing.T, o Options) {
 
 func file(s *Scenario, o Options, name string) string { return filepath.Join(s.Certs(o.certs()), name) }
 
-// trustFile holds the CAs that one side trusts, and every CRL if it looks at them.
+// trustFile holds the CAs that one side trusts, and every CRL if it looks at
+// them.
 func (r *peerRow) trustFile(t *testing.T, o Options, trust []string, crl bool) string {
 	t.Helper()
 	var all bytes.Buffer
@@ -164,7 +168,7 @@ func (r *peerRow) chainFile(t *testing.T, o Options, name string, chain lab.Chai
 	return path
 }
 
-// checksRevocation tells whether a scenario is about revocation.
+// checksRevocation reports whether a scenario is about revocation.
 func checksRevocation(s *Scenario) bool { return s.Topic == "revocation" }
 
 func orDefault(name, byDefault string) string {
@@ -226,12 +230,13 @@ func (r *peerRow) againstServer(t *testing.T, o Options) string {
 		args = append(args, "-crl_check_all")
 	}
 	addr := peertest.Start(t, exec.Command("openssl", args...)).Await(t, "^ACCEPT ")
-	told := make(chan *lab.Exchange, 1)
+	reports := make(chan *lab.Exchange, 1)
 	settings, err := s.ClientSettings(o.certs(), r.version)
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) { told <- x }}
+	settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) { reports <- x }}
+	settings.Tap = wiretap.New(settings.Journal.Dissect())
 	client, err := lab.NewClient(s.ClientOptions(addr), settings)
 	if err != nil {
 		t.Fatal(err)
@@ -240,22 +245,22 @@ func (r *peerRow) againstServer(t *testing.T, o Options) string {
 	if _, err := client.Call(t.Context()); err != nil && !errors.As(err, &rejected) {
 		t.Fatal(err)
 	}
-	return verdictOf(t, settings.Journal, told)
+	return verdictOf(t, settings.Journal, reports)
 }
 
 const noHandshake = "no handshake"
 
 // verdictOf is the alert of the one exchange that was begun, if any was, when
 // the other program has ended.
-func verdictOf(t *testing.T, journal *lab.Journal, told chan *lab.Exchange) string {
+func verdictOf(t *testing.T, journal *lab.Journal, reports chan *lab.Exchange) string {
 	t.Helper()
 	settled, cancel := context.WithTimeout(t.Context(), settleTimeout)
 	defer cancel()
 	journal.Wait(settled)
 	select {
-	case x := <-told:
+	case x := <-reports:
 		switch {
-		case x.Outcome == lab.Accepted:
+		case x.Outcome == verdict.Accepted:
 			return "accepted"
 		case x.Alert == nil:
 			return noHandshake // it connects, and then finds its own key too weak
@@ -270,12 +275,13 @@ func verdictOf(t *testing.T, journal *lab.Journal, told chan *lab.Exchange) stri
 // ended it, as one of both sides knows.
 func (r *peerRow) againstClient(t *testing.T, o Options, call func(t *testing.T, o Options, host, port string) string) string {
 	s := r.scenario
-	told := make(chan *lab.Exchange, 1)
+	reports := make(chan *lab.Exchange, 1)
 	settings, err := s.ServerSettings(o.certs(), r.version)
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) { told <- x }}
+	settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) { reports <- x }}
+	settings.Tap = wiretap.New(settings.Journal.Dissect())
 	server, err := lab.Listen(t.Context(), "127.0.0.1:0", settings)
 	if err != nil {
 		t.Fatal(err)
@@ -287,7 +293,7 @@ func (r *peerRow) againstClient(t *testing.T, o Options, call func(t *testing.T,
 	defer stop()
 	_, port, _ := net.SplitHostPort(server.Addr().String())
 	said := call(t, o, orDefault(s.Client.URL, "localhost"), port)
-	return verdictOf(t, settings.Journal, told) + said
+	return verdictOf(t, settings.Journal, reports) + said
 }
 
 // openssl calls with s_client.
@@ -413,12 +419,12 @@ func TestRevocationReachesSessionsOfOpenSSL(t *testing.T) {
 		if err := s.Prepare(t.Context(), o.Manifest, o.certs()); err != nil {
 			t.Fatal(err)
 		}
-		told := make(chan *lab.Exchange, 2)
+		reports := make(chan *lab.Exchange, 2)
 		settings, err := s.ServerSettings(o.certs(), version)
 		if err != nil {
 			t.Fatal(err)
 		}
-		settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) { told <- x }}
+		settings.Journal = &lab.Journal{Each: func(x *lab.Exchange) { reports <- x }}
 		server, err := lab.Listen(t.Context(), "127.0.0.1:0", settings)
 		if err != nil {
 			t.Fatal(err)
@@ -434,10 +440,10 @@ func TestRevocationReachesSessionsOfOpenSSL(t *testing.T) {
 			cmd.Stdin = strings.NewReader("GET / HTTP/1.0\r\n\r\n")
 			_, _ = cmd.CombinedOutput()
 			select {
-			case x := <-told:
+			case x := <-reports:
 				return x
 			case <-time.After(settleTimeout):
-				t.Fatal("no exchange was told of")
+				t.Fatal("no exchange was reported")
 				return nil
 			}
 		}
@@ -447,7 +453,7 @@ func TestRevocationReachesSessionsOfOpenSSL(t *testing.T) {
 			t.Fatal(err)
 		}
 		second := call("-sess_in")
-		if first.Outcome != lab.Accepted || first.TLS.Resumed || second.Code != lab.Revoked || !second.TLS.Resumed {
+		if first.Outcome != verdict.Accepted || first.TLS.Resumed || second.Code != chain.Revoked || !second.TLS.Resumed {
 			t.Errorf("%s: %+v, then %+v", tls.VersionName(version), first.Verdict, second.Verdict)
 		}
 		stop()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/wiretap"
@@ -22,7 +23,7 @@ type Options struct {
 	Dir      string // the folder that holds certs and captures
 }
 
-// certs is the folder of the PKI.
+// certs returns the folder of the PKI.
 func (o Options) certs() string { return filepath.Join(o.Dir, "certs") }
 
 // Result is what a run of one version came to.
@@ -35,13 +36,13 @@ type Result struct {
 	Wrong    []string // how it differs from what was expected, in words; empty: not at all
 }
 
-// settleTimeout is how long both sides' views of an exchange may take.
+// settleTimeout bounds the wait for both sides' reports.
 const settleTimeout = 15 * time.Second
 
 // Run carries out the scenario with one of its versions: it makes the
 // certificates, lets the lab's own server and client meet in this process, and
 // records them in a capture of its own, which replaces that of an earlier run.
-// The exchanges come with what was said on the wire.
+// Exchange.Wire has what was decrypted.
 // The versions of one scenario share their certificates and must not be run at
 // the same time.
 func (s *Scenario) Run(ctx context.Context, version uint16, o Options) (*Result, error) {
@@ -53,8 +54,8 @@ func (s *Scenario) Run(ctx context.Context, version uint16, o Options) (*Result,
 		return nil, err
 	}
 	defer recording.Close()
-	r := &runner{scenario: s, version: version, options: o, told: make(chan *lab.Exchange, s.Calls)}
-	r.journal = &lab.Journal{Paired: true, Each: func(x *lab.Exchange) { r.told <- x }}
+	r := &runner{scenario: s, version: version, options: o, exchanges: make(chan *lab.Exchange, s.Calls)}
+	r.journal = &lab.Journal{Paired: true, Each: func(x *lab.Exchange) { r.exchanges <- x }}
 	dissection := r.journal.Dissect()
 	defer dissection.Close()
 	exchanges, err := r.run(ctx, wiretap.New(onWiresharkPort{recording}, dissection))
@@ -82,13 +83,13 @@ func (s *Scenario) generate(ctx context.Context, m *certgen.Manifest, certs stri
 	return err
 }
 
-// manifest is the base manifest with the scenario's certificates.
+// manifest returns the base manifest with the scenario's certificates.
 func (s *Scenario) manifest(base []byte) (*certgen.Manifest, error) {
-	basic, err := certgen.ReadDocuments("certs.yaml", base)
+	basic, err := yamldoc.Read("certs.yaml", base)
 	if err != nil {
 		return nil, err
 	}
-	own, err := certgen.ReadDocuments(s.File, s.Text)
+	own, err := yamldoc.Read(s.File, s.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -124,9 +125,9 @@ func (s *Scenario) record(version uint16, o Options) (*capture.Writer, error) {
 // wiresharkPort is the port on which Wireshark expects TLS.
 const wiresharkPort = 8443
 
-// onWiresharkPort has a recording say that the server was on port 8443, where
-// Wireshark decodes TLS without being told to. The servers of scenarios that
-// run side by side are on any ports.
+// onWiresharkPort records every server as one on port 8443, where Wireshark
+// decodes TLS by itself. Scenarios that run side by side have servers on other
+// ports.
 type onWiresharkPort struct{ wiretap.Sink }
 
 func (s onWiresharkPort) Open(e wiretap.Event) wiretap.Handler {
@@ -134,13 +135,13 @@ func (s onWiresharkPort) Open(e wiretap.Event) wiretap.Handler {
 	return s.Sink.Open(e)
 }
 
-// runner is a run that goes on.
+// runner is a run in progress.
 type runner struct {
-	scenario *Scenario
-	version  uint16
-	options  Options
-	journal  *lab.Journal
-	told     chan *lab.Exchange
+	scenario  *Scenario
+	version   uint16
+	options   Options
+	journal   *lab.Journal
+	exchanges chan *lab.Exchange
 }
 
 // run makes the calls and returns their exchanges.
@@ -224,17 +225,17 @@ func (r *runner) change(ctx context.Context) error {
 	return r.scenario.generate(ctx, m, r.options.certs(), r.scenario.Then.Renew)
 }
 
-// next is the next exchange that both sides have ended.
+// next returns the next exchange that both sides have reported.
 func (r *runner) next(ctx context.Context) (*lab.Exchange, error) {
 	settled, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	select {
-	case x := <-r.told:
+	case x := <-r.exchanges:
 		return x, nil
 	case <-settled.Done():
 		r.journal.Wait(settled)
 		select {
-		case x := <-r.told: // as far as it is known
+		case x := <-r.exchanges: // what one side has reported
 			return x, nil
 		default:
 			return nil, settled.Err()
@@ -242,7 +243,7 @@ func (r *runner) next(ctx context.Context) (*lab.Exchange, error) {
 	}
 }
 
-// ClientOptions are for a client that connects to addr.
+// ClientOptions returns the options of a client that connects to addr.
 func (s *Scenario) ClientOptions(addr string) lab.ClientOptions {
 	host := s.Client.URL
 	if host == "" {

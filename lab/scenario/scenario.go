@@ -10,14 +10,15 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/spell"
+	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 //go:embed scenarios/*.yaml
@@ -32,7 +33,7 @@ type Scenario struct {
 	Teaches string
 	Reason  string              // why it ends as it does
 	Fix     string              // what to change; empty where nothing is wrong
-	RFC     string              // where it is laid down
+	RFC     string              // the sections that it is about
 	OpenSSL string              // what OpenSSL does differently; empty for nothing
 	Says    map[string][]string // messages, by the program that prints them; Go's are the lab's own
 
@@ -97,9 +98,9 @@ type Then struct {
 type Expectation struct {
 	RejectedBy   endpoint.Side // "": accepted
 	Alert        string        // its name; "": none
-	Code         lab.Code
-	ServerLearns lab.Learned
-	ClientLearns lab.Learned
+	Code         verdict.Code
+	ServerLearns verdict.Learned
+	ClientLearns verdict.Learned
 	Status       int // of HTTP; 0 of an exchange that is accepted: 200
 	CipherSuite  string
 	Group        string
@@ -143,7 +144,7 @@ func All() ([]*Scenario, error) {
 }
 
 // Find returns the built-in scenario of that name, or reads a file if name has
-// a dot or a slash in it. Errors are *UnknownError, *certgen.ManifestError or
+// a dot or a slash in it. Errors are *UnknownError, *yamldoc.Error or
 // *fs.PathError.
 func Find(name string) (*Scenario, error) {
 	if strings.ContainsAny(name, `./\`) {
@@ -155,7 +156,7 @@ func Find(name string) (*Scenario, error) {
 	}
 	text, err := embedded.ReadFile("scenarios/" + name + ".yaml")
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &UnknownError{Name: name, Nearest: certgen.Nearest(name, names())}
+		return nil, &UnknownError{Name: name, Nearest: spell.Nearest(name, names())}
 	}
 	if err != nil {
 		return nil, err
@@ -163,20 +164,18 @@ func Find(name string) (*Scenario, error) {
 	return Parse(name+".yaml", text)
 }
 
-// maxDocument is the size in bytes beyond which a file is not read on; Parse
-// refuses one that long.
-const maxDocument = 16<<20 + 1
-
+// readDocument reads a file. Of one that is too large it reads enough for Parse
+// to refuse it.
 func readDocument(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxDocument))
+	return io.ReadAll(io.LimitReader(f, yamldoc.MaxSize+1))
 }
 
-// names are those of the built-in scenarios.
+// names returns the names of the built-in scenarios.
 func names() []string {
 	files, _ := fs.Glob(embedded, "scenarios/*.yaml") // the pattern is good
 	for i, file := range files {
@@ -188,20 +187,4 @@ func names() []string {
 // Versions returns the versions that the scenario has an expectation for.
 func (s *Scenario) Versions() []uint16 {
 	return slices.DeleteFunc(slices.Clone(Versions), func(v uint16) bool { _, ok := s.Expect[v]; return !ok })
-}
-
-// Folder is the one in that of the PKI that holds the scenarios' certificates.
-const Folder = "scenarios"
-
-// Certs is the folder of the scenario's certificates below that of the PKI.
-func (s *Scenario) Certs(certs string) string { return filepath.Join(certs, Folder, s.Name) }
-
-// Capture is the file of a run's recording in the folder dir.
-func (s *Scenario) Capture(dir string, version uint16) string {
-	return filepath.Join(dir, "captures", s.Name+"-"+shortVersion(version)+".pcapng")
-}
-
-// shortVersion is "tls12" for TLS 1.2.
-func shortVersion(v uint16) string {
-	return strings.ToLower(strings.NewReplacer(" ", "", ".", "").Replace(tls.VersionName(v)))
 }

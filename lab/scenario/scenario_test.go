@@ -19,6 +19,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 func baseManifest(t testing.TB) []byte {
@@ -76,15 +77,15 @@ func checkSides(t *testing.T, r *Result) {
 	t.Helper()
 	x := r.Exchange
 	parties := map[endpoint.Side]lab.Party{endpoint.Server: x.Server, endpoint.Client: x.Client}
-	if x.Outcome == lab.Accepted {
+	if x.Outcome == verdict.Accepted {
 		for side, p := range parties {
-			if p.Error != "" || p.State != lab.StateAnswered {
+			if p.Error != "" || p.State != verdict.StateAnswered {
 				t.Errorf("accepted, but the %s says %+v", side, p)
 			}
 		}
 		return
 	}
-	if x.Reason == "" || x.Fix == "" || x.Code == lab.Other {
+	if x.Reason == "" || x.Fix == "" || x.Code == verdict.Other {
 		t.Errorf("the verdict explains nothing: %+v", x.Verdict)
 	}
 	judge, judged := parties[x.RejectedBy], parties[x.RejectedBy.Other()]
@@ -111,7 +112,7 @@ func checkSays(t *testing.T, s *Scenario, runs []*Result) {
 		return slices.ContainsFunc(s.Says["Go"], func(message string) bool { return strings.Contains(p.Error, message) })
 	}
 	for _, r := range runs {
-		if x := r.Exchange; x.Outcome == lab.Rejected && !said(x.Server) && !said(x.Client) {
+		if x := r.Exchange; x.Outcome == verdict.Rejected && !said(x.Server) && !said(x.Client) {
 			t.Errorf("neither %q nor %q is in says", x.Server.Error, x.Client.Error)
 		}
 	}
@@ -131,11 +132,11 @@ type stream struct {
 	types  []string                   // of the handshake messages, in order
 }
 
-// onTheWire are the handshake messages (RFC 8446 section 4) by which a scenario
+// onTheWire are the handshake messages (RFC 9846 section 4) by which a scenario
 // can be told on the wire: in its last exchange they stand in this order, with
 // others between them or not.
 var onTheWire = map[string]string{
-	"mtls-tls12":                "1,2,11,12,13,14,11,16,15", // 4 and 20 are encrypted, or not told
+	"mtls-tls12":                "1,2,11,12,13,14,11,16,15", // 20 is encrypted
 	"mtls-tls13":                "1,2,8,13,11,15,20,11,15,20",
 	"no-client-cert-tls13":      "1,2,8,13,11,15,20,11,20",
 	"hello-retry-request-tls13": "1,2,1,2,8",
@@ -276,7 +277,7 @@ func TestBasePKIIsLeftAlone(t *testing.T) {
 	}
 }
 
-// Why the client rejects is told in the capture too, although it is the
+// Why the client rejects is in the capture too, although it is the
 // server's end that is recorded.
 func TestCommentHasTheReason(t *testing.T) {
 	s, err := Find("wrong-host")
@@ -368,13 +369,14 @@ func TestRotationShowsTheNewCertificate(t *testing.T) {
 	}
 }
 
-// What a server can speak in place of TLS. The catalogue has clients for the rest.
+// What a server can speak in place of TLS. The catalogue has clients for the
+// rest.
 func TestServersWithoutTLS(t *testing.T) {
 	for instead, want := range map[string]Expectation{
-		"http":    {RejectedBy: endpoint.Client, Code: lab.NotTLS},
-		"garbage": {RejectedBy: endpoint.Client, Code: lab.NotTLS},
-		"silence": {RejectedBy: endpoint.Client, Code: lab.TooSlow},
-		"hang-up": {RejectedBy: endpoint.Server, Code: lab.Closed},
+		"http":    {RejectedBy: endpoint.Client, Code: verdict.SpokeNoTLS},
+		"garbage": {RejectedBy: endpoint.Client, Code: verdict.SpokeNoTLS},
+		"silence": {RejectedBy: endpoint.Client, Code: verdict.TooSlow},
+		"hang-up": {RejectedBy: endpoint.Server, Code: verdict.Closed},
 	} {
 		s, err := Parse("mine.yaml", []byte("name: mine\ntitle: Mine\nside: not even TLS\ntopic: t\nteaches: a\nreason: b\n"+
 			"server: {instead_of_tls: "+instead+"}\nclient: {timeout: 200ms}\nexpect: {TLS 1.2: {}, TLS 1.3: {}}\n"))
@@ -391,7 +393,7 @@ func TestServersWithoutTLS(t *testing.T) {
 	}
 }
 
-// A run that does not end as the document says is told apart.
+// A run that does not end as the document says is reported.
 func TestUnexpected(t *testing.T) {
 	s, err := Find("mtls")
 	if err != nil {

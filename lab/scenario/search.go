@@ -12,7 +12,7 @@ import (
 	"strings"
 	"unicode"
 
-	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -20,13 +20,13 @@ import (
 var measured string
 
 // Search returns the scenarios that have most of the words in them, best first.
-// The words may be a message as a program printed it: what is known of no
-// scenario (names, dates, addresses) does not count, and a number counts as that
-// of an alert or an HTTP status. If no scenario has enough of them, nearest are
-// those that come closest, and there may be none.
+// The words may be a message as a program printed it: words that no scenario
+// has (names, dates, addresses) do not count, and a number is that of an alert
+// or an HTTP status. If no scenario has enough of the words, nearest are those
+// that come closest, if any.
 func Search(all []*Scenario, words []string) (found, nearest []*Scenario) {
 	typed := strings.Join(words, " ")
-	if not := impossible(typed); not != "" {
+	if not := excludedSide(typed); not != "" {
 		all = slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool { return s.Side == not })
 	}
 	message := withoutSurroundings(typed)
@@ -50,7 +50,7 @@ func Search(all []*Scenario, words []string) (found, nearest []*Scenario) {
 	}
 	said := normal(message)
 	for _, s := range all {
-		if texts[s].says(said) { // it stands there as it is
+		if texts[s].says(said) { // word for word
 			scores[s] += possible
 		}
 	}
@@ -68,8 +68,8 @@ func Search(all []*Scenario, words []string) (found, nearest []*Scenario) {
 	return nil, ranked[:min(3, len(ranked))]
 }
 
-// overlaps tells whether at least half of the terms stand there, and more than
-// one of several.
+// overlaps reports whether the text has at least half of the terms, and more
+// than one of several.
 func (t *contents) overlaps(terms []term) bool {
 	n := 0
 	for _, term := range terms {
@@ -80,9 +80,9 @@ func (t *contents) overlaps(terms []term) bool {
 	return n >= min(2, len(terms)) && 2*n >= len(terms)
 }
 
-// likeNamed are the scenarios whose names look like what was typed.
+// likeNamed returns the scenarios with names that look like what was typed.
 func likeNamed(all []*Scenario, typed string) (alike []*Scenario) {
-	for _, name := range certgen.Nearest(strings.ReplaceAll(strings.ToLower(typed), " ", "-"), names()) {
+	for _, name := range spell.Nearest(strings.ReplaceAll(strings.ToLower(typed), " ", "-"), names()) {
 		if i := slices.IndexFunc(all, func(s *Scenario) bool { return s.Name == name }); i >= 0 {
 			alike = append(alike, all[i])
 		}
@@ -90,7 +90,7 @@ func likeNamed(all []*Scenario, typed string) (alike []*Scenario) {
 	return alike
 }
 
-// contents is what can be found of a scenario, in normal form.
+// contents is the text of a scenario that Search looks into, in normal form.
 type contents struct {
 	all      string
 	messages []string
@@ -117,7 +117,8 @@ func (s *Scenario) contents() *contents {
 	return t
 }
 
-// has tells whether a term stands there, of which a long word may be the beginning.
+// has reports whether the text has a term. A long term may be the beginning of
+// a word.
 func (t *contents) has(term term) bool {
 	switch {
 	case term.isNumber():
@@ -128,28 +129,27 @@ func (t *contents) has(term term) bool {
 	return strings.Contains(t.all, string(term))
 }
 
-// says tells whether a message of more than a word is part of what is said, or
-// the other way round.
+// says reports whether a message of several words is a part of a message of the
+// scenario, or the other way round.
 func (t *contents) says(message string) bool {
 	return strings.Count(message, " ") > 2 && slices.ContainsFunc(t.messages, func(known string) bool {
 		return strings.Contains(known, message) || strings.Count(known, " ") > 3 && strings.Contains(message, known)
 	})
 }
 
-// term is a word that is looked for, or several that belong together, such as
+// term is a word to look for, or several that belong together, such as
 // CERTIFICATE_VERIFY_FAILED, in normal form.
 type term string
 
-// isNumber tells whether a term is as short as the number of an alert, or an
-// HTTP status; an RFC's is longer.
+// isNumber reports whether a term is a number of up to three digits, as that of
+// an alert or an HTTP status; an RFC's is longer.
 func (t term) isNumber() bool {
 	return len(t) <= len(" 999 ") && !strings.ContainsFunc(strings.TrimSpace(string(t)), notDigit)
 }
 
 func notDigit(r rune) bool { return r < '0' || r > '9' }
 
-// weight is the greater the fewer texts have the term: the words that are in
-// every message hardly count.
+// weight returns how much a term counts: more if fewer texts have it.
 func (t term) weight(texts map[*Scenario]*contents) float64 {
 	n := 0
 	for _, text := range texts {
@@ -163,11 +163,11 @@ func (t term) weight(texts map[*Scenario]*contents) float64 {
 	return math.Pow(math.Log(float64(len(texts)+1)/float64(n)), 2)
 }
 
-// fillers are in every sentence, or in every Java program.
+// fillers are words of every sentence, or of every Java stack trace.
 var fillers = strings.Fields("javax net exception a an and are as at be but by for from has i in is it its my not of on or so that the this to was we when why with you")
 
-// termsOf are the terms of what was typed. One of several words that nobody
-// says is taken apart.
+// termsOf returns the terms of what was typed. It takes a term of several words
+// apart if no text has it.
 func termsOf(message string, texts map[*Scenario]*contents) (terms []term) {
 	known := func(t term) bool { return t.weight(texts) > 0 }
 	add := func(word string) {
@@ -188,16 +188,16 @@ func termsOf(message string, texts map[*Scenario]*contents) (terms []term) {
 	return terms
 }
 
-// normal is s in small letters, with nothing but single blanks between its
-// words, and at its ends.
+// normal returns s in lower case, with a single blank between its words and at
+// both ends.
 func normal(s string) string {
 	words := strings.FieldsFunc(strings.ToLower(strings.ReplaceAll(s, "'", "")), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	return " " + strings.Join(words, " ") + " "
 }
 
-// Alerts are the numbers of those that end the scenario, sent by the lab or, as
-// ALERTS.md has it, by other programs. Java sends certificate_unknown where it
-// finds no path to a CA.
+// Alerts returns the alerts that end the scenario, sent by the lab or, as
+// measured in ALERTS.md, by other programs. Java sends certificate_unknown if
+// it finds no path to a CA.
 func (s *Scenario) Alerts() []tlswire.AlertDescription {
 	codes := map[tlswire.AlertDescription]bool{}
 	for code := range tlswire.AlertDescription(255) {
@@ -223,8 +223,8 @@ func (s *Scenario) Alerts() []tlswire.AlertDescription {
 	return slices.Sorted(maps.Keys(codes))
 }
 
-// alertMessages is an alert in the words of Go, OpenSSL, Java, GnuTLS and
-// Firefox.
+// alertMessages returns how Go, OpenSSL, Java, GnuTLS and Firefox report an
+// alert.
 func alertMessages(code tlswire.AlertDescription) []string {
 	name := code.String()
 	library := "tlsv1 "
@@ -237,7 +237,7 @@ func alertMessages(code tlswire.AlertDescription) []string {
 	return append([]string{tls.AlertError(code).Error(), library + "alert " + name, "ssl tls alert " + name, "received fatal alert " + name}, others[code]...)
 }
 
-// others are the words of GnuTLS and Firefox (NSS).
+// others are how GnuTLS and Firefox (NSS) report alerts.
 var others = map[tlswire.AlertDescription][]string{
 	tlswire.AlertHandshakeFailure:       {"Handshake failed", "SSL_ERROR_HANDSHAKE_FAILURE_ALERT"},
 	tlswire.AlertBadCertificate:         {"Certificate is bad", "SSL_ERROR_BAD_CERT_ALERT"},

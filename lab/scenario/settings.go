@@ -7,9 +7,9 @@ import (
 	"mtlslab.example/lab/lab"
 )
 
-// ServerSettings are those of the scenario's server in one version; 0 is both,
-// for a server that is kept running. certs is the folder of the PKI. The caller
-// adds Journal, and Tap and KeyLog if there are any.
+// ServerSettings returns the settings of the scenario's server in one version;
+// 0 is both, for a server that is kept running. certs is the folder of the PKI.
+// The caller adds Journal, and Tap and KeyLog if there are any.
 func (s *Scenario) ServerSettings(certs string, version uint16) (lab.Settings, error) {
 	settings := s.Server.settings(s.Certs(certs), "server", "client-ca", version)
 	settings.Allow, settings.RefuseInHTTP = s.Server.Allow, s.Server.RefuseInHTTP
@@ -21,7 +21,7 @@ func (s *Scenario) ServerSettings(certs string, version uint16) (lab.Settings, e
 	return settings, nil
 }
 
-// ClientSettings are those of the scenario's client, as ServerSettings.
+// ClientSettings returns those of the scenario's client: see ServerSettings.
 func (s *Scenario) ClientSettings(certs string, version uint16) (lab.Settings, error) {
 	settings := s.Client.settings(s.Certs(certs), "client", "server-ca", version)
 	settings.Withhold, settings.Header, settings.Rekey = s.Client.Withhold, s.Client.Header, s.Client.Rekey
@@ -34,10 +34,11 @@ func (s *Scenario) ClientSettings(certs string, version uint16) (lab.Settings, e
 	return settings, nil
 }
 
-// echFile holds the key and configuration of Encrypted ClientHello.
+// echFile returns the file of the key and configuration of Encrypted
+// ClientHello.
 func (s *Scenario) echFile(certs string) string { return filepath.Join(s.Certs(certs), "ech.pem") }
 
-// settings are those of one side, with defaults filled in.
+// settings returns those of one side, with defaults filled in.
 func (h *Half) settings(dir, certificate, trust string, version uint16) lab.Settings {
 	switch h.Certificate {
 	case "":
@@ -62,7 +63,7 @@ func (h *Half) settings(dir, certificate, trust string, version uint16) lab.Sett
 	return settings
 }
 
-// older is the version before v, or before what both sides speak anyway.
+// older returns the version before v, or before the default ones.
 func older(v uint16) uint16 {
 	if v == 0 {
 		return tls.VersionTLS11

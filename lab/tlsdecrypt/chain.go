@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -57,89 +59,154 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		note(m, "chain", Unknown, "Cannot be checked: the certificate does not parse.")
 		return
 	}
-	name := subject(leaf)
+	name := chain.Name(leaf)
 	*k.shown.Of(m.From) = &shownIdentity{name: name, key: leaf.PublicKey}
-	if len(k.trust.CAs) == 0 && len(k.trust.trustedBy(m.From.Other())) == 0 {
-		note(m, "chain", Unknown, "Cannot be checked: no CA is given to check it under.")
-		return
+	q := chain.Question{DERs: ders, Of: m.From}
+	if m.From == endpoint.Server {
+		q.Host = k.hs.serverName
 	}
-	q := question{ders: ders, usage: x509.ExtKeyUsageServerAuth, host: k.hs.serverName, role: "a server"}
-	if offersECH(k.hs.hello) && leaf.VerifyHostname(q.host) != nil {
-		q.host = "" // the true name may be in the hidden ClientHello
+	if offersECH(k.hs.hello) && leaf.VerifyHostname(q.Host) != nil {
+		q.Host = "" // the true name may be in the hidden ClientHello
 	}
-	if m.From == endpoint.Client {
-		q.usage, q.host, q.role = x509.ExtKeyUsageClientAuth, "", "a client"
-	}
-	then, now := m.Time, k.trust.now()
+	then, now := m.Time, k.trust.Time()
 	if !hasTime(m) {
 		then = now
 	}
-	purpose := " for " + q.role
-	if q.host != "" {
-		purpose += " named " + q.host
+	if len(k.trust.CAs) == 0 && len(k.trust.TrustedBy(m.From.Other())) == 0 {
+		k.underNoCA(m, q, leaf)
+		return
 	}
-	chain, errThen := k.trust.judge(q, then)
-	later, errNow := k.trust.judge(q, now)
-	var revoked *revokedError
+	purpose := " for " + q.Role()
+	if q.Host != "" {
+		purpose += " named " + q.Host
+	}
+	found, errThen := k.trust.Verify(q, then)
+	later, errNow := k.trust.Verify(q, now)
+	var revoked *chain.RevokedError
 	switch {
 	case errors.As(errThen, &revoked):
-		note(m, "chain", Fails, "%s.", revoked.sentence(leaf))
-	case errThen == nil && k.unwanted(m, name, chain):
+		k.chainIsWrong(m, k.trust.Explain(errThen, q), leaf)
+	case errThen == nil && k.unwanted(m, leaf, found):
 	case errThen == nil && k.refused(m.From):
-		note(m, "chain", Unknown, "%s leads to the CA %s, and is good%s; yet the %v refuses it with %v.", name, chain.under, purpose, m.From.Other(), k.alert.Alert.Description)
+		note(m, "chain", Unknown, "%s leads to the CA %s, and is good%s; yet the %v refuses it with %v.", name, found.Under, purpose, m.From.Other(), k.refusal())
 	case errThen == nil && errNow == nil:
-		note(m, "chain", Holds, "The chain holds: %s leads to the CA %s, and is good%s.", name, chain.under, purpose)
+		note(m, "chain", Holds, "The chain holds: %s leads to the CA %s, and is good%s.", name, found.Under, purpose)
 	case errThen == nil:
-		note(m, "chain", Holds, "The chain held at the time of the connection: %s led to the CA %s, and was good%s. It does not any more: %s.", name, chain.under, purpose, k.trust.reason(leaf, errNow, q))
+		reason := k.trust.Explain(errNow, q)
+		note(m, "chain", Holds, "The chain held at the time of the connection: %s led to the CA %s, and was good%s. It does not any more: %s.", name, found.Under, purpose, reason.Of(name, leaf))
 	case errNow == nil:
-		k.chainFails(m, q, leaf, errThen, "The chain did not hold at the time of the connection: ", fmt.Sprintf(" Now %s leads to the CA %s.", name, later.under))
+		k.chainFails(m, q, leaf, errThen, "The chain did not hold at the time of the connection: ", fmt.Sprintf(" Now %s leads to the CA %s.", name, later.Under))
 	default:
-		k.chainFails(m, q, leaf, errThen, fmt.Sprintf("The chain of %s fails: ", name), "")
+		k.chainFails(m, q, leaf, errThen, "The chain fails: ", "")
 	}
 }
 
-// refused tells whether a side's certificate is refused later.
+// underNoCA says what a chain shows by itself, and where it leads by its names.
+func (k *checker) underNoCA(m *Message, q chain.Question, leaf *x509.Certificate) {
+	if f := chain.Evident(q, m.Time); f != nil {
+		k.chainIsWrong(m, *f, leaf)
+		return
+	}
+	if k.unnamed(m, q, leaf) {
+		return
+	}
+	note(m, "chain", Unknown, "Cannot be checked: no CA is given to check it under.")
+}
+
+// unnamed adds a failed check if the other side has refused a chain that leads,
+// by the names of its issuers, to none of the CAs that it asked for.
+func (k *checker) unnamed(m *Message, q chain.Question, leaf *x509.Certificate) bool {
+	asked := *k.asked.Of(m.From)
+	if len(asked) == 0 || !k.refused(m.From) {
+		return false
+	}
+	sent := q.Chain()
+	for _, cert := range sent {
+		if slices.ContainsFunc(asked, func(n tlswire.DistinguishedName) bool {
+			return bytes.Equal(n, cert.RawIssuer) || bytes.Equal(n, cert.RawSubject)
+		}) {
+			return false
+		}
+	}
+	f := chain.Fault{Code: chain.UnknownCA, Cert: leaf}
+	if last := sent[len(sent)-1]; chain.IsSelfIssued(last) {
+		f.Text = fmt.Sprintf("leads to %s; the %v asked for a certificate of %s", chain.Name(last), m.From.Other(), asked)
+	} else {
+		f.Text = fmt.Sprintf("leads to %s, whose certificate was not sent along; the %v asked for a certificate of %s", last.Issuer, m.From.Other(), asked)
+	}
+	k.chainIsWrong(m, f, leaf)
+	return true
+}
+
+// chainIsWrong adds the check of a chain that fails.
+func (k *checker) chainIsWrong(m *Message, f chain.Fault, leaf *x509.Certificate) {
+	k.chainIsWrongIn(m, f, f.Of(chain.Name(leaf), leaf)+".")
+}
+
+func (k *checker) chainIsWrongIn(m *Message, f chain.Fault, sentence string) {
+	note(m, "chain", Fails, "%s", sentence)
+	m.Checks[len(m.Checks)-1].Fault = &f
+}
+
+// refused reports whether the other side refuses a side's certificate later,
+// with an alert about certificates or, if it is the server, in HTTP.
 func (k *checker) refused(side endpoint.Side) bool {
-	return k.alert != nil && k.alert.From == side.Other() && k.alert.Alert.Description.RefusesCertificate()
+	alert := k.progress.Alert
+	return alert != nil && alert.From == side.Other() && alert.Alert.Description.RefusesCertificate() ||
+		side == endpoint.Client && k.refusedInHTTP()
 }
 
-// unwanted notes that a chain that holds is none of those that the other side
-// takes, by what it asked for (RFC 8446 4.2.4, RFC 5246 7.4.4), by what is known
-// of its trust, and by its alert.
-func (k *checker) unwanted(m *Message, name string, chain verification) bool {
-	top := subject(chain.authorities[len(chain.authorities)-1])
-	if asked := *k.asked.Of(m.From); len(asked) > 0 && !chain.has(func(ca *x509.Certificate) bool { return asked.names(ca) }) {
+// refusedInHTTP reports whether the server refuses the client's certificate in
+// its first response.
+func (k *checker) refusedInHTTP() bool {
+	return k.progress.Refusal != nil && k.progress.Refusal.HTTP.RefusesCertificate()
+}
+
+// refusal is what refused reports, in words.
+func (k *checker) refusal() string {
+	if k.progress.Alert != nil {
+		return k.progress.Alert.Alert.Description.String()
+	}
+	return fmt.Sprintf("HTTP status %d", k.progress.Refusal.HTTP.Status)
+}
+
+// unwanted adds a failed check if a valid chain leads to a CA that the other
+// side does not accept, by what it asked for (RFC 9846 section 4.3.4, RFC 5246
+// section 7.4.4), by what is known of its trust, and by its alert.
+func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verification) bool {
+	top, by := chain.Name(found.Authorities[len(found.Authorities)-1]), m.From.Other()
+	trusted := k.trust.TrustedBy(by)
+	wrong := func(code chain.Code, format string, args ...any) bool {
+		k.chainIsWrong(m, chain.Fault{Code: code, Cert: leaf, Text: fmt.Sprintf(format, args...)}, leaf)
+		return true
+	}
+	if asked := *k.asked.Of(m.From); len(asked) > 0 && !found.Has(asked.names) {
 		if k.refused(m.From) {
-			note(m, "chain", Fails, "%s leads to %s; the %v asked for a certificate of %s.", name, top, m.From.Other(), asked)
-			return true
+			return wrong(chain.UnknownCA, "leads to %s; the %v asked for a certificate of %s", top, by, asked)
 		}
-		if len(k.trust.trustedBy(m.From.Other())) == 0 { // it may take others than those that it names
-			note(m, "chain", Unknown, "%s leads to %s; the %v asked for a certificate of %s, and may take this one all the same.", name, top, m.From.Other(), asked)
+		if len(trusted) == 0 { // it may take others than those that it names
+			note(m, "chain", Unknown, "%s leads to %s; the %v asked for a certificate of %s, and may take this one all the same.", chain.Name(leaf), top, by, asked)
 			return true
 		}
 	}
-	trusted := k.trust.trustedBy(m.From.Other())
-	if len(trusted) > 0 && !chain.has(func(ca *x509.Certificate) bool { return slices.ContainsFunc(trusted, ca.Equal) }) {
-		if i := slices.IndexFunc(chain.authorities, func(ca *x509.Certificate) bool { return looksLike(ca, trusted) }); i >= 0 {
-			note(m, "chain", Fails, "%s leads to another CA that also calls itself %s: the names are the same, the keys are not, and the %v trusts the other one.",
-				name, subject(chain.authorities[i]), m.From.Other())
-			return true
+	if len(trusted) > 0 && !found.Has(func(ca *x509.Certificate) bool { return slices.ContainsFunc(trusted, ca.Equal) }) {
+		if i := slices.IndexFunc(found.Authorities, func(ca *x509.Certificate) bool { return looksLike(ca, trusted) }); i >= 0 {
+			return wrong(chain.LookAlikeCA, "leads to another CA that also calls itself %s: the names are the same, the keys are not, and the %v trusts the other one",
+				chain.Name(found.Authorities[i]), by)
 		}
 		var names []string
 		for _, ca := range trusted {
-			names = append(names, subject(ca))
+			names = append(names, chain.Name(ca))
 		}
-		note(m, "chain", Fails, "%s leads to %s; the %v trusts %s alone.", name, top, m.From.Other(), alternatives(names, "and"))
-		return true
+		return wrong(chain.UnknownCA, "leads to %s; the %v trusts %s alone", top, by, alternatives(names, "and"))
 	}
-	if k.refused(m.From) && k.alert.Alert.Description == tlswire.AlertUnknownCA {
-		note(m, "chain", Fails, "%s leads to %s, which the %v does not trust: it sends unknown_ca.", name, top, m.From.Other())
-		return true
+	if k.refused(m.From) && k.progress.Alert != nil && k.progress.Alert.Alert.Description == tlswire.AlertUnknownCA {
+		return wrong(chain.UnknownCA, "leads to %s, which the %v does not trust: it sends unknown_ca", top, by)
 	}
 	return false
 }
 
-// looksLike tells whether a CA has the name of one of others, and another key.
+// looksLike reports whether a CA has the name of one of others, and another key.
 func looksLike(ca *x509.Certificate, others []*x509.Certificate) bool {
 	return slices.ContainsFunc(others, func(other *x509.Certificate) bool {
 		return bytes.Equal(ca.RawSubject, other.RawSubject) && !bytes.Equal(ca.RawSubjectPublicKeyInfo, other.RawSubjectPublicKeyInfo)
@@ -192,4 +259,69 @@ func (k *checker) ask(from endpoint.Side, body tlswire.Body) {
 	if cas, ok := tlswire.Lookup[*tlswire.CertificateAuthorities](extensions, tlswire.ExtensionCertificateAuthorities); ok {
 		*k.asked.Of(from.Other()) = cas.Authorities
 	}
+}
+
+// A chain that does not verify is wrong if its own certificates show it, if what the other side trusts is known, or if
+// that side says so. The CAs of a folder are none of these: the capture may be of another PKI.
+
+// chainFails notes that a chain does not verify: that it fails, or why it is not known whether it does. end is what to
+// add when it fails.
+func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificate, err error, text, end string) {
+	if doubt := k.chainDoubt(m, q, leaf, err); doubt != "" {
+		if !k.unnamed(m, q, leaf) {
+			unknown(m, "chain", "%s", doubt)
+		}
+		return
+	}
+	f := k.trust.Explain(err, q)
+	k.chainIsWrongIn(m, f, text+f.Of(chain.Name(leaf), leaf)+"."+end)
+}
+
+// chainDoubt says why it is not proven that a chain fails, and is empty when it is.
+func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificate, err error) string {
+	var authority x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var host x509.HostnameError
+	known := len(k.trust.TrustedBy(m.From.Other())) > 0
+	switch {
+	case errors.As(err, &authority):
+		if doubt := k.trust.Unverifiable(q); doubt != "" {
+			return doubt
+		}
+		if known || k.refused(m.From) && k.sends(tlswire.AlertUnknownCA) {
+			return ""
+		}
+		return k.trust.LeadsElsewhere(q)
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		if !hasTime(m) {
+			return "the capture does not say when it was made"
+		}
+		if invalid.Cert != nil && invalid.Cert.Equal(leaf) {
+			return ""
+		}
+	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
+		if chain.Evident(chain.Question{DERs: q.DERs, Of: q.Of}, time.Time{}) != nil {
+			return "" // its own extension says so
+		}
+	case errors.As(err, &host):
+		return chain.OddNames(leaf, q.Host)
+	case !errors.As(err, &invalid) && !errors.As(err, new(x509.UnhandledCriticalExtension)):
+		return strings.TrimPrefix(err.Error(), "x509: ") // a limit, say
+	}
+	if known || k.refused(m.From) {
+		return ""
+	}
+	if !errors.As(err, &invalid) {
+		return fmt.Sprintf("a certificate of its chain has a critical extension that is not known here; the %v may know it", m.From.Other())
+	}
+	reason := k.trust.Explain(err, q)
+	return fmt.Sprintf("%s; but the %v may trust other CAs than those that are known here", reason.Of(chain.Name(leaf), leaf), m.From.Other())
+}
+
+// hasTime reports whether the capture says when a message was sent.
+func hasTime(m *Message) bool { return m.Time.Unix() > 0 }
+
+// sends reports whether an alert of that kind ended the connection.
+func (k *checker) sends(d tlswire.AlertDescription) bool {
+	return k.progress.Alert != nil && k.progress.Alert.Alert.Description == d
 }

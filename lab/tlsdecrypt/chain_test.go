@@ -13,13 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
 // chains records mutual TLS in a version, checks it under t, and returns the
 // checks of the server's and of the client's chain.
-func chains(t *testing.T, version uint16, client *tls.Config, trust *Trust) (server, shown Check) {
+func chains(t *testing.T, version uint16, client *tls.Config, trust *chain.Trust) (server, shown Check) {
 	t.Helper()
 	client.MinVersion, client.MaxVersion = version, version
 	c := record(t, serverConfig(), client).dissect(t, Options{})
@@ -105,11 +106,11 @@ func TestRevoked(t *testing.T) {
 		result Result
 		want   string
 	}{
-		"before":     {list(p.clientCA, before), time.Time{}, Fails, "Revoked by CN=client-ca on " + before.UTC().Format(time.DateOnly) + " (serial "},
-		"since":      {list(p.clientCA, time.Now().Add(time.Hour)), time.Now().Add(2 * time.Hour), Holds, "It does not any more: CN=client was revoked by CN=client-ca"},
+		"before":     {list(p.clientCA, before), time.Time{}, Fails, "was revoked by CN=client-ca on " + before.UTC().Format(time.DateOnly)},
+		"since":      {list(p.clientCA, time.Now().Add(time.Hour)), time.Now().Add(2 * time.Hour), Holds, "It does not any more: CN=client with serial "},
 		"by another": {list(newAuthority("client-ca"), before), time.Time{}, Holds, "The chain holds"},
 	} {
-		trust := &Trust{CAs: []NamedCA{{"client-ca", &issuer}, {"server-ca", p.serverCA.cert}}, CRLs: []*x509.RevocationList{test.crl}, Now: test.now}
+		trust := &chain.Trust{CAs: []chain.NamedCA{{Name: "client-ca", Certificate: &issuer}, {Name: "server-ca", Certificate: p.serverCA.cert}}, CRLs: []*x509.RevocationList{test.crl}, Now: test.now}
 		if _, shown := chains(t, tls.VersionTLS13, clientConfig(), trust); shown.Result != test.result || !strings.Contains(shown.Text, test.want) {
 			t.Errorf("%s: %s: %q, want %q", name, shown.Result, shown.Text, test.want)
 		}
@@ -124,7 +125,7 @@ func lenient() *tls.Config {
 }
 
 // shownTo records a client that shows a certificate to a server, and returns the check of its chain under t.
-func shownTo(t *testing.T, server *tls.Config, shown tls.Certificate, trust *Trust) (check Check) {
+func shownTo(t *testing.T, server *tls.Config, shown tls.Certificate, trust *chain.Trust) (check Check) {
 	t.Helper()
 	client := clientConfig()
 	client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil }
@@ -176,8 +177,8 @@ func TestChainOfAnotherPKI(t *testing.T) {
 		shown tls.Certificate
 		want  string
 	}{
-		"expired": {elsewhere.issue("client", "ecdsa", time.Now().Add(-time.Hour), x509.ExtKeyUsageClientAuth), "The chain of CN=client fails: CN=client is valid from "},
-		"usage":   {p.clientCA.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageServerAuth), "The chain of CN=client fails: the extKeyUsage of CN=client does not allow"},
+		"expired": {elsewhere.issue("client", "ecdsa", time.Now().Add(-time.Hour), x509.ExtKeyUsageClientAuth), "The chain fails: CN=client has expired: it was valid until "},
+		"usage":   {p.clientCA.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageServerAuth), "The chain fails: CN=client is not for authenticating a client (extended key usage)."},
 	} {
 		if got := shownTo(t, lenient(), test.shown, trust()); got.Result != Fails || !strings.HasPrefix(got.Text, test.want) {
 			t.Errorf("%s: %s: %q", name, got.Result, got.Text)
@@ -219,7 +220,7 @@ func TestUsageOfAnAuthorityBetween(t *testing.T) {
 	between := authority{must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, p.clientCA.cert, key.Public(), p.clientCA.key)))), key}
 	shown := between.issue("client", "ecdsa", time.Now().Add(time.Hour), x509.ExtKeyUsageClientAuth)
 	shown.Certificate = append(shown.Certificate, between.cert.Raw)
-	reason := "the extKeyUsage of a CA above CN=client does not allow it to be a client"
+	reason := "CN=client has a CA above it that is not for authenticating a client (extended key usage)"
 	want := "Cannot be checked: " + reason + "; but the server may trust other CAs than those that are known here."
 	if got := shownTo(t, lenient(), shown, trust()); got.Result != Unknown || got.Text != want {
 		t.Errorf("%s: %q, want %q", got.Result, got.Text, want)
@@ -244,8 +245,8 @@ func TestNamesAndTimesThatCannotBeJudged(t *testing.T) {
 	p := testPKI()
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	for want, names := range map[string][]string{
-		"Cannot be checked: CN=localhost has the name localhost in its subject alone, which older clients take and newer ones do not (RFC 9525 6.3).": nil,
-		"Cannot be checked: CN=localhost is for l*.example, a wildcard that some clients take and others do not (RFC 9525 6.3).":                      {"l*.example"},
+		"Cannot be checked: CN=localhost has the name localhost in its subject alone, which older clients take and newer ones do not (RFC 9525 section 6.3).": nil,
+		"Cannot be checked: CN=localhost is for l*.example, a wildcard that some clients take and others do not (RFC 9525 section 6.3).":                      {"l*.example"},
 	} {
 		template := &x509.Certificate{SerialNumber: big.NewInt(6), Subject: pkix.Name{CommonName: "localhost"}, NotBefore: time.Now().Add(-time.Hour),
 			NotAfter: time.Now().Add(time.Hour), DNSNames: names}

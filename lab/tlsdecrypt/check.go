@@ -8,6 +8,7 @@ import (
 	"hash"
 	"slices"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
@@ -18,17 +19,17 @@ import (
 // Checks of the messages that make the claims. It may be called once the
 // connection has ended; the second time it does nothing. t may be nil: then
 // chains are not checked.
-func (c *Connection) Check(t *Trust) {
+func (c *Connection) Check(t *chain.Trust) {
 	if c.checked {
 		return
 	}
 	c.checked = true
 	if t == nil {
-		t = &Trust{}
+		t = &chain.Trust{}
 	}
-	alert := c.Verdict().Alert
+	progress := c.Progress()
 	for _, hs := range c.handshakes {
-		k := checker{c: c, hs: hs, trust: t, alert: alert, ordered: hs.ordered()}
+		k := checker{c: c, hs: hs, trust: t, progress: progress, ordered: hs.ordered()}
 		if hs.tls13() {
 			k.tls13()
 		} else if hs.version != 0 {
@@ -41,8 +42,8 @@ func (c *Connection) Check(t *Trust) {
 type checker struct {
 	c          *Connection
 	hs         *handshake
-	trust      *Trust
-	alert      *Message                      // that ended the connection, or nil
+	trust      *chain.Trust
+	progress   Progress
 	transcript []byte                        // the messages so far
 	post       *postHandshake                // that is checked after the handshake, or nil
 	messages   int                           // in it

@@ -9,13 +9,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
 // trust is the PKI of the tests.
-func trust() *Trust {
+func trust() *chain.Trust {
 	p := testPKI()
-	return &Trust{CAs: []NamedCA{{"server-ca", p.serverCA.cert}, {"client-ca", p.clientCA.cert}}}
+	return &chain.Trust{CAs: []chain.NamedCA{{Name: "server-ca", Certificate: p.serverCA.cert}, {Name: "client-ca", Certificate: p.clientCA.cert}}}
 }
 
 // results lists who claimed what and whether it is so, as in "server Finished: verify_data holds".
@@ -104,10 +105,10 @@ func TestChainSaysWhy(t *testing.T) {
 		cert tls.Certificate
 		want string
 	}{
-		"expired":       {p.clientCA.issue("client", "ecdsa", yesterday, x509.ExtKeyUsageClientAuth), "CN=client is valid from "},
-		"wrong usage":   {p.clientCA.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageServerAuth), "extKeyUsage"},
+		"expired":       {p.clientCA.issue("client", "ecdsa", yesterday, x509.ExtKeyUsageClientAuth), "CN=client has expired: it was valid until "},
+		"wrong usage":   {p.clientCA.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageServerAuth), "extended key usage"},
 		"look-alike CA": {other.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "not signed with the key of the CA client-ca"},
-		"stranger":      {stranger.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "its issuer CN=stranger-ca is none of the CAs that are known here"},
+		"stranger":      {stranger.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "CN=client was issued by CN=stranger-ca, which is none of the CAs that are known here"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := clientConfig()
@@ -143,7 +144,7 @@ func TestChainOfAnOldCapture(t *testing.T) {
 		for _, k := range m.Checks {
 			if k.Subject == "chain" {
 				found = true
-				if k.Result != Holds || !strings.Contains(k.Text, "at the time of the connection") || !strings.Contains(k.Text, "is valid from") {
+				if k.Result != Holds || !strings.Contains(k.Text, "at the time of the connection") || !strings.Contains(k.Text, "it was valid until") {
 					t.Errorf("%s: %s", k.Result, k.Text)
 				}
 			}

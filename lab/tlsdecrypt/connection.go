@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlswire"
@@ -17,6 +18,9 @@ type Connection struct {
 	Opened time.Time
 	Ended  time.Time // zero while it is open
 	End    End       // how
+	// EndedBy is who was the first to close its direction, or to reset the
+	// connection; Unknown while nobody has, or where that was not seen.
+	EndedBy endpoint.Side
 
 	Messages []*Message // in the order they were sent; at most maxMessages, see Omitted
 	Omitted  int        // messages that are only counted
@@ -24,9 +28,10 @@ type Connection struct {
 
 	ClientRandom []byte // of the (last) ClientHello; nil before there is one
 	Negotiated
-	NotTLSFrom endpoint.Side // whose bytes are something else from the first on; SideUnknown: nobody's
-	Problems   []Problem     // what cannot be seen, and why
-	RSAKey     RSAKeyUse     // what a server's private key did for it
+	NotTLSFrom endpoint.Side        // whose bytes are something else from the first on; Unknown: nobody's
+	Plain      endpoint.Pair[Plain] // what a side said from its first byte on in place of TLS
+	Problems   []Problem            // what cannot be seen, and why
+	RSAKey     RSAKeyUse            // what a server's private key did for it
 
 	lacking    bool         // bytes of it are not in the capture
 	handshakes []*handshake // for Check
@@ -72,10 +77,16 @@ const (
 	CutOff       End = "cut off" // the file or the lab ended first
 )
 
+// Plain is how the bytes of a side begin that speaks something other than TLS.
+type Plain struct {
+	HTTP bool   // it is HTTP
+	Line string // the first line, at most 60 bytes, if it is text
+}
+
 // Problem is something that could not be seen, and why: a missing secret, a
 // gap in the capture, bytes that are no TLS.
 type Problem struct {
-	From   endpoint.Side // whose bytes; SideUnknown: both
+	From   endpoint.Side // whose bytes; Unknown: both
 	Offset int64         // in that side's stream of bytes; -1 when it is not about a place
 	Text   string        // in words, in short up to the first colon, and with what to do about it where there is something to do
 }
@@ -125,6 +136,8 @@ type Check struct {
 	Subject string // what was checked: "signature", "verify_data", "chain", "binder"
 	Result  Result
 	Text    string // a sentence with the values of this connection
+	// Fault is what is wrong with a chain, in parts, when that fails; else nil.
+	Fault *chain.Fault
 }
 
 // Result of a check.

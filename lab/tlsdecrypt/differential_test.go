@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/peertest"
@@ -62,7 +63,7 @@ func TestDifferential(t *testing.T) {
 
 // verdict gathers what agrees.
 type verdict struct {
-	trust *tlsdecrypt.Trust
+	trust *chain.Trust
 	shown map[string]bool // "case side line" of all lines, and "case resumed by way"
 	tally map[string]int
 }

@@ -65,6 +65,9 @@ func (f *flow) handle(e wiretap.Event) {
 	}
 	defer f.account()
 	from := f.sides.Of(e.From)
+	if ends := e.Kind == wiretap.HalfClose || e.Kind == wiretap.Reset || e.Kind == wiretap.Close; ends && f.c.EndedBy == endpoint.Unknown {
+		f.c.EndedBy = e.From
+	}
 	switch e.Kind {
 	case wiretap.Data:
 		f.retry()

@@ -130,11 +130,11 @@ func TestRefusedInHTTP(t *testing.T) {
 				response.Body.Close()
 			}
 		})
-		if refusal := c.Verdict().Refusal; test.refused != (refusal != nil) || refusal != nil && refusal.HTTP.Status != test.statuses[0] {
+		if refusal := c.Progress().Refusal; test.refused != (refusal != nil) || refusal != nil && refusal.HTTP.Status != test.statuses[0] {
 			t.Errorf("%+v: %+v", test, refusal)
 		}
-		inJSON := fmt.Sprintf(`"outcome":"accepted","http_refused":%d,`, test.statuses[0])
-		if text := string(must(json.Marshal(c))); test.refused != strings.Contains(text, inJSON) || !strings.Contains(text, `"outcome":"accepted",`) {
+		inJSON := fmt.Sprintf(`"http_refused":%d,`, test.statuses[0])
+		if text := string(must(json.Marshal(c))); test.refused != strings.Contains(text, inJSON) || !c.Progress().Succeeded {
 			t.Errorf("%+v: %.500s", test, text)
 		}
 	}

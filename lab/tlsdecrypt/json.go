@@ -6,44 +6,37 @@ import (
 	"net/netip"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// MarshalJSON writes all that is known of the connection, save its secrets:
-// what was negotiated, and each message with its fields and checks.
-func (c *Connection) MarshalJSON() ([]byte, error) {
-	v := struct {
-		Number       int             `json:"connection"`
-		Client       string          `json:"client_addr"`
-		Server       string          `json:"server_addr"`
-		Opened       string          `json:"time"`
-		Ended        string          `json:"ended,omitempty"`
-		End          End             `json:"end,omitempty"`
-		Outcome      Outcome         `json:"outcome"`
-		RejectedBy   string          `json:"rejected_by,omitempty"`
-		Alert        *jsonEndAlert   `json:"alert,omitempty"`
-		HTTPRefused  int             `json:"http_refused,omitempty"`
-		ClientRandom string          `json:"client_random,omitempty"`
-		TLS          *jsonNegotiated `json:"tls,omitempty"`
-		Messages     []*Message      `json:"messages"`
-		Omitted      int             `json:"omitted,omitempty"`
-		Comments     []string        `json:"comments,omitempty"`
-		Problems     []jsonProblem   `json:"problems,omitempty"`
-	}{
+// Description is what is known of a connection, save its secrets, for JSON: what
+// was negotiated, and each message with its fields and checks.
+type Description struct {
+	Number       int             `json:"connection"`
+	Client       string          `json:"client_addr"`
+	Server       string          `json:"server_addr"`
+	Opened       string          `json:"time"`
+	Ended        string          `json:"ended,omitempty"`
+	End          End             `json:"end,omitempty"`
+	HTTPRefused  int             `json:"http_refused,omitempty"` // the status
+	ClientRandom string          `json:"client_random,omitempty"`
+	TLS          *jsonNegotiated `json:"tls,omitempty"`
+	Messages     []*Message      `json:"messages"`
+	Omitted      int             `json:"omitted,omitempty"`
+	Comments     []string        `json:"comments,omitempty"`
+	Problems     []jsonProblem   `json:"problems,omitempty"`
+}
+
+// Describe returns the connection's description.
+func (c *Connection) Describe() Description {
+	v := Description{
 		Number: c.Number, Client: jsonAddr(c.Client), Server: jsonAddr(c.Server), Opened: jsonTime(c.Opened), Ended: jsonTime(c.Ended),
 		End: c.End, ClientRandom: hex.EncodeToString(c.ClientRandom), Messages: c.Messages, Omitted: c.Omitted, Comments: c.Comments,
 	}
-	verdict := c.Verdict()
-	v.Outcome = verdict.Outcome
-	if m := verdict.Alert; m != nil {
-		v.Alert = &jsonEndAlert{int(m.Alert.Description), m.Alert.Description.String(), m.From.String()}
-		if v.Outcome == Rejected {
-			v.RejectedBy = m.From.String()
-		}
-	}
-	if m := verdict.Refusal; m != nil {
+	if m := c.Progress().Refusal; m != nil {
 		v.HTTPRefused = m.HTTP.Status
 	}
 	if v.Messages == nil {
@@ -78,15 +71,11 @@ func (c *Connection) MarshalJSON() ([]byte, error) {
 		}
 		v.Problems = append(v.Problems, j)
 	}
-	return json.Marshal(v)
+	return v
 }
 
-// jsonEndAlert is the alert that ended the connection.
-type jsonEndAlert struct {
-	Code   int    `json:"code"`
-	Name   string `json:"name"`
-	SentBy string `json:"sent_by"`
-}
+// MarshalJSON writes the connection's description.
+func (c *Connection) MarshalJSON() ([]byte, error) { return json.Marshal(c.Describe()) }
 
 type jsonNegotiated struct {
 	Version     string     `json:"version,omitempty"` // this and the next are left out without a ServerHello
@@ -143,7 +132,7 @@ func (m *Message) MarshalJSON() ([]byte, error) {
 		v.Err = m.Err.Error()
 	}
 	for _, c := range m.Checks {
-		v.Checks = append(v.Checks, jsonCheck(c))
+		v.Checks = append(v.Checks, newJSONCheck(c))
 	}
 	return json.Marshal(v)
 }
@@ -166,9 +155,18 @@ type jsonAlert struct {
 }
 
 type jsonCheck struct {
-	Subject string `json:"subject"`
-	Result  Result `json:"result"`
-	Text    string `json:"text"`
+	Subject string     `json:"subject"`
+	Result  Result     `json:"result"`
+	Text    string     `json:"text"`
+	Code    chain.Code `json:"code,omitempty"` // of a chain that fails
+}
+
+func newJSONCheck(c Check) jsonCheck {
+	v := jsonCheck{Subject: c.Subject, Result: c.Result, Text: c.Text}
+	if c.Fault != nil {
+		v.Code = c.Fault.Code
+	}
+	return v
 }
 
 type jsonHandshake struct {

@@ -53,6 +53,20 @@ func offers[T fmt.Stringer](values []T) (names []string) {
 	return names
 }
 
+// Offers are what the client offers: versions and application protocols.
+type Offers struct{ Versions, ALPN []string }
+
+// Offers returns what the client offered in the latest handshake, by IANA's
+// names and without GREASE.
+func (c *Connection) Offers() Offers {
+	hello := c.offered()
+	if hello == nil {
+		return Offers{}
+	}
+	o := newJSONOffer(hello)
+	return Offers{o.Versions, o.ALPN}
+}
+
 // offered is the ClientHello of the connection's latest handshake, or nil.
 func (c *Connection) offered() *tlswire.ClientHello {
 	if len(c.handshakes) == 0 {

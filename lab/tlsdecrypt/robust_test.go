@@ -167,8 +167,8 @@ func TestNotTLS(t *testing.T) {
 		if len(c.Problems) != 1 || c.Problems[0].Text != want || c.Problems[0].From != endpoint.Client {
 			t.Errorf("%q: problems %+v", said, c.Problems)
 		}
-		if outcome := c.Verdict().Outcome; outcome != NotTLS && outcome != Aborted {
-			t.Errorf("%q: %s", said, outcome)
+		if c.Progress().Succeeded || c.Progress().Alert != nil || c.EndedBy != endpoint.Server {
+			t.Errorf("%q: %+v, ended by the %v", said, c.Progress(), c.EndedBy)
 		}
 		if c.End != ServerReset || c.Number != 7 || !slices.Equal(c.Comments, []string{"a comment"}) {
 			t.Errorf("%q: connection %+v", said, c)
@@ -192,8 +192,8 @@ func TestCapturedAfterTheHandshake(t *testing.T) {
 		if len(c.Problems) == 0 || !strings.HasPrefix(c.Problems[0].Text, "starts mid-connection: ") {
 			t.Errorf("%s: problems %+v, %q", name, c.Problems, summary(c))
 		}
-		if got := c.Verdict().Outcome; got != Incomplete {
-			t.Errorf("%s: %s", name, got)
+		if p := c.Progress(); p.Succeeded || !p.Lacking {
+			t.Errorf("%s: %+v", name, p)
 		}
 		if last := c.Messages[len(c.Messages)-1]; !last.Encrypted || len(c.Problems) > 1 {
 			t.Errorf("%s: %q, problems %+v", name, summary(c), c.Problems)
@@ -288,8 +288,8 @@ func TestServerHelloIsMissing(t *testing.T) {
 			}
 			return []wiretap.Event{e}
 		}).dissect(t, Options{})
-		if len(c.Problems) != 1 || !strings.HasPrefix(c.Problems[0].Text, "a packet is missing here: it had ServerHello") || c.Verdict().Outcome != Incomplete {
-			t.Errorf("%s without its packet: %s, problems %+v", name, c.Verdict().Outcome, c.Problems)
+		if len(c.Problems) != 1 || !strings.HasPrefix(c.Problems[0].Text, "a packet is missing here: it had ServerHello") || !c.Progress().Lacking {
+			t.Errorf("%s without its packet: %+v, problems %+v", name, c.Progress(), c.Problems)
 		}
 	}
 }
@@ -314,8 +314,8 @@ func TestOneSideHasNoTLS(t *testing.T) {
 		}}
 		c := r.dissect(t, Options{})
 		said := slices.ContainsFunc(c.Problems, func(p Problem) bool { return p.Text == test.want })
-		if !said || c.NotTLSFrom != test.from || c.Verdict().Outcome != NotTLS {
-			t.Errorf("%s, not TLS from the %v, problems %+v", c.Verdict().Outcome, c.NotTLSFrom, c.Problems)
+		if !said || c.NotTLSFrom != test.from || c.Plain.Server != (Plain{true, "HTTP/1.0 400 Bad Request"}) {
+			t.Errorf("%+v, not TLS from the %v, problems %+v", c.Plain, c.NotTLSFrom, c.Problems)
 		}
 	}
 }
@@ -518,14 +518,14 @@ func TestCapturedInTheMiddleOfSomethingElse(t *testing.T) {
 	hello := flows(t)["TLS 1.3"].events[1]
 	for _, test := range []struct {
 		client, server string
-		outcome        Outcome
+		from           endpoint.Side // who does not speak TLS
 		want           string
 	}{
-		{"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", NotTLS, "the client does not speak TLS: it sent HTTP that is not encrypted: GET /a HTTP/1.1"},
-		{"", "HTTP/1.1 200 OK\r\n\r\n", NotTLS, "the server does not speak TLS: it sent HTTP that is not encrypted: HTTP/1.1 200 OK"},
-		{"a004 SELECT INBOX\r\n", "\x8a\x01\xff\x17", NotTLS, "the client does not speak TLS: it sent text: a004 SELECT INBOX"},
-		{"\x8a\x01\xff\x17\x99", "\x92\xb7\x00\x00", Incomplete, "bytes of the client are missing: where the next record begins cannot be told"},
-		{string(hello.Data), "http://crl.example/ca.crl\x30\x82\x01", Incomplete, "bytes of the server are missing: where the next record begins cannot be told"},
+		{"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", endpoint.Client, "the client does not speak TLS: it sent HTTP that is not encrypted: GET /a HTTP/1.1"},
+		{"", "HTTP/1.1 200 OK\r\n\r\n", endpoint.Server, "the server does not speak TLS: it sent HTTP that is not encrypted: HTTP/1.1 200 OK"},
+		{"a004 SELECT INBOX\r\n", "\x8a\x01\xff\x17", endpoint.Client, "the client does not speak TLS: it sent text: a004 SELECT INBOX"},
+		{"\x8a\x01\xff\x17\x99", "\x92\xb7\x00\x00", endpoint.Unknown, "bytes of the client are missing: where the next record begins cannot be told"},
+		{string(hello.Data), "http://crl.example/ca.crl\x30\x82\x01", endpoint.Unknown, "bytes of the server are missing: where the next record begins cannot be told"},
 	} {
 		r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}, {Kind: wiretap.Gap, From: endpoint.Client, Missing: -1}, {Kind: wiretap.Gap, From: endpoint.Server, Missing: -1}}}
 		if test.client != "" {
@@ -533,8 +533,8 @@ func TestCapturedInTheMiddleOfSomethingElse(t *testing.T) {
 		}
 		r.events = append(r.events, wiretap.Event{Kind: wiretap.Data, From: endpoint.Server, Data: []byte(test.server)})
 		c := r.dissect(t, Options{})
-		if len(c.Problems) == 0 || c.Problems[0].Text != test.want || c.Verdict().Outcome != test.outcome {
-			t.Errorf("%q, %q: %s, problems %+v", test.client, test.server, c.Verdict().Outcome, c.Problems)
+		if len(c.Problems) == 0 || c.Problems[0].Text != test.want || c.NotTLSFrom != test.from {
+			t.Errorf("%q, %q: not TLS from the %v, problems %+v", test.client, test.server, c.NotTLSFrom, c.Problems)
 		}
 	}
 }

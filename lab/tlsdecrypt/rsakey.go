@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"slices"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -56,7 +57,7 @@ func (f *flow) rsaKeyUse(hs *handshake) (use RSAKeyUse, why string) {
 	case hs.clientRandom == nil:
 		return RSANotSeen, "ClientHello, whose random is needed, is not in the capture"
 	case shown && !f.hasKeyOf(leaf):
-		return RSAOtherKey, fmt.Sprintf("it is not the key of the server's certificate (%s)", subject(leaf))
+		return RSAOtherKey, fmt.Sprintf("it is not the key of the server's certificate (%s)", chain.Name(leaf))
 	case !exchanged:
 		return RSANotSeen, "ClientKeyExchange, which has the secret, is not in the capture"
 	case !shown:

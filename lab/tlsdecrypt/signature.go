@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
@@ -38,7 +37,7 @@ func verifySignature(key crypto.PublicKey, s *tlswire.DigitallySigned, content [
 		if scheme != tlswire.SchemeEd25519 {
 			return errScheme
 		}
-		return verdict(ed25519.Verify(key, content, s.Signature))
+		return matches(ed25519.Verify(key, content, s.Signature))
 	case *ecdsa.PublicKey:
 		if s.Legacy {
 			h = crypto.SHA1
@@ -51,7 +50,7 @@ func verifySignature(key crypto.PublicKey, s *tlswire.DigitallySigned, content [
 		if !isECDSA(s.Signature) {
 			return errEncoding
 		}
-		return verdict(ecdsa.VerifyASN1(key, sum(h, content), s.Signature))
+		return matches(ecdsa.VerifyASN1(key, sum(h, content), s.Signature))
 	case *rsa.PublicKey:
 		return verifyRSA(key, h, s, content)
 	}
@@ -78,18 +77,18 @@ func verifyRSA(key *rsa.PublicKey, h crypto.Hash, s *tlswire.DigitallySigned, co
 }
 
 func verifyPSS(key *rsa.PublicKey, h crypto.Hash, content, signature []byte) error {
-	return rsaVerdict(rsa.VerifyPSS(key, h, sum(h, content), signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}))
+	return rsaResult(rsa.VerifyPSS(key, h, sum(h, content), signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}))
 }
 
 func verifyPKCS1(key *rsa.PublicKey, h crypto.Hash, digest, signature []byte) error {
 	if key.N.BitLen() < minRSABits {
 		return verifyShortRSA(key, h, digest, signature)
 	}
-	return rsaVerdict(rsa.VerifyPKCS1v15(key, h, digest, signature))
+	return rsaResult(rsa.VerifyPKCS1v15(key, h, digest, signature))
 }
 
-// rsaVerdict tells a wrong signature from a key that crypto/rsa does not compute with.
-func rsaVerdict(err error) error {
+// rsaResult tells a wrong signature from a key that crypto/rsa does not compute with.
+func rsaResult(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -135,7 +134,7 @@ func verifyShortRSA(key *rsa.PublicKey, h crypto.Hash, digest, signature []byte)
 		return errSignature
 	}
 	got := s.Exp(s, big.NewInt(int64(key.E)), key.N).FillBytes(make([]byte, key.Size()))
-	return verdict(bytes.Equal(got, want))
+	return matches(bytes.Equal(got, want))
 }
 
 // isECDSA reports whether a signature is an Ecdsa-Sig-Value in DER (RFC 3279 2.2.3), with two positive numbers.
@@ -147,32 +146,14 @@ func isECDSA(signature []byte) bool {
 		inner.ReadASN1Integer(&r) && inner.ReadASN1Integer(&s) && inner.Empty() && r.Sign() > 0 && s.Sign() > 0
 }
 
-// certified says whether a certificate is signed with the key of issuer. The error is nil when it is, errSignature when
-// it is not, and another one when that cannot be told here.
-func certified(cert, issuer *x509.Certificate) error {
-	err := issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
-	var insecure x509.InsecureAlgorithmError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &insecure), errors.Is(err, x509.ErrUnsupportedAlgorithm):
-		return errScheme
-	}
-	if key, ok := issuer.PublicKey.(*rsa.PublicKey); ok {
-		if key.N.BitLen() < minRSABits || !errors.Is(err, rsa.ErrVerification) {
-			return errRefused
-		}
-	}
-	return errSignature
-}
-
 func sum(h crypto.Hash, content []byte) []byte {
 	d := h.New()
 	d.Write(content)
 	return d.Sum(nil)
 }
 
-func verdict(ok bool) error {
+// matches returns errSignature unless ok.
+func matches(ok bool) error {
 	if !ok {
 		return errSignature
 	}

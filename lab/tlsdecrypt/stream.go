@@ -118,10 +118,12 @@ func (f *flow) notTLS(d *direction, err *tlswire.RecordError, b []byte) {
 		f.problem(d.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", other(b, err)))
 		return
 	case f.c.NotTLSFrom != endpoint.Unknown:
+		*f.c.Plain.Of(d.side) = plainOf(b)
 		f.problem(d.side, err.Offset, fmt.Sprintf("the %v answered without TLS, too: %s", d.side, other(b, err)))
 		return
 	}
 	f.c.NotTLSFrom = d.side
+	*f.c.Plain.Of(d.side) = plainOf(b)
 	f.problem(d.side, err.Offset, fmt.Sprintf("the %v does not speak TLS: %s", d.side, other(b, err)))
 }
 
@@ -137,19 +139,29 @@ func isText(b []byte) bool {
 	})
 }
 
-// other says what bytes are that are no TLS: their first line, if it is text.
-func other(b []byte, err *tlswire.RecordError) string {
+// plainOf returns how bytes begin that are no TLS.
+func plainOf(b []byte) Plain {
 	line := b[:min(len(b), 60)]
 	if end := bytes.IndexAny(line, "\r\n"); end >= 0 {
 		line = line[:end]
 	}
 	if len(line) < 4 || bytes.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return err.Reason
+		return Plain{}
 	}
-	if guessed(b) {
+	return Plain{HTTP: guessed(b), Line: string(line)}
+}
+
+// other says what bytes are that are no TLS: their first line, if it is text.
+func other(b []byte, err *tlswire.RecordError) string {
+	p := plainOf(b)
+	line := p.Line
+	switch {
+	case line == "":
+		return err.Reason
+	case p.HTTP:
 		return fmt.Sprintf("it sent HTTP that is not encrypted: %s", line)
 	}
-	if start := strings.ToLower(string(line)); strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html") {
+	if start := strings.ToLower(line); strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html") {
 		return fmt.Sprintf("it sent a web page that is not encrypted: %s", line)
 	}
 	return fmt.Sprintf("it sent text: %s", line)

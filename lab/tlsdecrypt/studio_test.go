@@ -17,8 +17,8 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/peertest"
-	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -105,9 +105,9 @@ func (s *studio) roots(t *testing.T) *x509.CertPool {
 	return pool
 }
 
-func (s *studio) trust(t *testing.T) *tlsdecrypt.Trust {
+func (s *studio) trust(t *testing.T) *chain.Trust {
 	t.Helper()
-	return &tlsdecrypt.Trust{CAs: []tlsdecrypt.NamedCA{{Name: "ca", Certificate: s.ca(t)}}}
+	return &chain.Trust{CAs: []chain.NamedCA{{Name: "ca", Certificate: s.ca(t)}}}
 }
 
 // keyLog is the key log of the case.

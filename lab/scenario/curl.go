@@ -10,8 +10,8 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
-// Fault is the side at which something is wrong, or Unknown where that cannot be
-// said of one alone.
+// Fault returns the side that is set up wrongly, or Unknown if it is not one
+// alone.
 func (s *Scenario) Fault() endpoint.Side {
 	server, client := !reflect.ValueOf(s.Server).IsZero(), !reflect.ValueOf(s.Client).IsZero()
 	switch {
@@ -31,9 +31,9 @@ func (s *Scenario) Fault() endpoint.Side {
 	return endpoint.Unknown
 }
 
-// Curl is the arguments of a curl that does the client's part against the
-// server on port, with the certificates below certs. ok is false where curl
-// cannot do it.
+// Curl returns the arguments of a curl that takes the client's part against the
+// server on port, with the certificates below certs. ok is false if curl cannot
+// do it.
 func (s *Scenario) Curl(certs, port string) (args []string, ok bool) {
 	simple := Half{Certificate: s.Client.Certificate, URL: s.Client.URL, HTTP2: s.Client.HTTP2, CRL: s.Client.CRL}
 	if !reflect.DeepEqual(s.Client, simple) || s.ECH != "" || s.Calls > 1 {

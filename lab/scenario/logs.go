@@ -2,50 +2,43 @@ package scenario
 
 import "regexp"
 
-// goClient is how Go's HTTP client begins what it says.
+// goClient matches the beginning of an error of Go's HTTP client.
 const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) "?https?://\S*`
 
-// Programs that log TLS, by the side that they are when they say so. nginx is a
-// server to its clients and a client to its upstreams.
+// Log lines of TLS clients, and of servers. nginx is a server to its clients
+// and a client to its upstreams.
 var (
 	clientLog = regexp.MustCompile(goClient + `|\bwrite EPROTO |\bcurl: \(|HTTPSConnectionPool\(|\bupstream\b`)
 	serverLog = regexp.MustCompile(`http: TLS handshake error from |while SSL handshaking, client: |client SSL certificate `)
 )
 
-// What a side says of an alert that it received, and of a certificate that it
-// does not like itself.
+// How a side reports an alert that it received, and a certificate that it
+// refuses itself.
 var (
-	hearsAlert = regexp.MustCompile(`(?i)remote error: tls: |\balert\b`)
-	judges     = regexp.MustCompile(`(?i)verif(y|ication)|x509: |SSL certificate|certificate subject name`)
+	receivesAlert = regexp.MustCompile(`(?i)remote error: tls: |\balert\b`)
+	refuses       = regexp.MustCompile(`(?i)verif(y|ication)|x509: |SSL certificate|certificate subject name`)
 )
 
-// impossible is the side of the scenarios that a message cannot come from, by
-// the program that printed it: a client that hears an alert was refused, and a
-// server that hears one refused nobody. It is empty where that cannot be told.
-func impossible(message string) string {
+// excludedSide returns the Scenario.Side that a log line rules out, or "": a
+// client that receives an alert was refused, and a server that receives one
+// refused nobody.
+func excludedSide(message string) string {
 	message = nginxTail.ReplaceAllString(message, ", client: ")
-	const serverRejects, clientRejects = "server rejects client", "client rejects server"
-	own, other := serverRejects, clientRejects // what a server does, and is done to it
+	isClient, wasRefused := clientLog.MatchString(message), receivesAlert.MatchString(message)
 	switch {
-	case clientLog.MatchString(message):
-		own, other = clientRejects, serverRejects
-	case !serverLog.MatchString(message):
+	case !isClient && !serverLog.MatchString(message), !wasRefused && !refuses.MatchString(message):
 		return ""
+	case isClient == wasRefused:
+		return "client rejects server"
 	}
-	switch {
-	case hearsAlert.MatchString(message):
-		return own
-	case judges.MatchString(message):
-		return other
-	}
-	return ""
+	return "server rejects client"
 }
 
-// nginxTail ends each line of nginx's log, and names an upstream whatever the
-// message is about.
+// nginxTail is the end of each line of nginx's log. It names an upstream even
+// if the message is about a client.
 var nginxTail = regexp.MustCompile(`, client: .*?(, host: "[^"]*"|$)`)
 
-// surroundings are what a log puts around a message: when, who and where.
+// surroundings match what a log adds to a message: time, process, place.
 var surroundings = []*regexp.Regexp{
 	nginxTail,
 	regexp.MustCompile(`\[\w+\] \d+#\d+:( \*\d+)?`), // its level and process
@@ -59,7 +52,7 @@ var surroundings = []*regexp.Regexp{
 	regexp.MustCompile(`"[^" ]*\.[^" ]*"`),                                      // host names
 }
 
-// withoutSurroundings is what remains of a message.
+// withoutSurroundings returns a message without them.
 func withoutSurroundings(message string) string {
 	for _, around := range surroundings {
 		message = around.ReplaceAllString(message, " ")
@@ -67,6 +60,6 @@ func withoutSurroundings(message string) string {
 	return verifyError.ReplaceAllString(message, "($1")
 }
 
-// verifyError is how nginx writes an error of OpenSSL's verification, whose
-// number means no alert.
+// verifyError matches an error of OpenSSL's verification in nginx's log. Its
+// number is not that of an alert.
 var verifyError = regexp.MustCompile(`\(\d+:([a-z])`)

@@ -1,0 +1,194 @@
+package chain
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// Explain returns the fault in an error of Verify, with what the CAs of t tell
+// about it.
+func (t *Trust) Explain(err error, q Question) Fault {
+	sent := q.Chain()
+	if len(sent) == 0 {
+		return Fault{Code: Invalid, Text: strings.TrimPrefix(err.Error(), "x509: "), Alone: true}
+	}
+	var authority x509.UnknownAuthorityError
+	if errors.As(err, &authority) {
+		return t.explainAuthority(sent[0])
+	}
+	if f, ok := Explain(err, sent, q.Of.Other()); ok {
+		return f
+	}
+	return Fault{Code: Invalid, Cert: sent[0], Text: "is not taken: " + strings.TrimPrefix(err.Error(), "x509: ")}
+}
+
+func (t *Trust) explainAuthority(leaf *x509.Certificate) Fault {
+	for _, ca := range t.CAs {
+		if !bytes.Equal(ca.Certificate.RawSubject, leaf.RawIssuer) {
+			continue
+		}
+		if certified(leaf, ca.Certificate) == errSignature {
+			return Fault{Code: LookAlikeCA, Cert: leaf, Text: fmt.Sprintf("names %s as its issuer, but it is not signed with the key of the CA %s", leaf.Issuer, ca.Name)}
+		}
+		if usage := ca.Certificate.KeyUsage; usage != 0 && usage&x509.KeyUsageCertSign == 0 {
+			return Fault{Code: NotACA, Cert: leaf, Text: fmt.Sprintf("was issued by the CA %s, whose keyUsage does not allow to sign certificates", ca.Name)}
+		}
+		return Fault{Code: UnknownCA, Cert: leaf, Text: fmt.Sprintf("was issued by the CA %s, which is no root, and what leads from there to a root was not sent along", ca.Name)}
+	}
+	if IsSelfIssued(leaf) {
+		return Fault{Code: SelfSigned, Cert: leaf, Text: "is signed by itself, and is none of the CAs that are known here"}
+	}
+	return Fault{Code: UnknownCA, Cert: leaf, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here", leaf.Issuer)}
+}
+
+// Unverifiable says which signature or certificate of a chain cannot be judged
+// here; "" if there is none.
+func (t *Trust) Unverifiable(q Question) string {
+	var above []*x509.Certificate
+	for _, der := range q.DERs {
+		cert, err := tlswire.ParseCertificate(der)
+		if err != nil {
+			return "a certificate of its chain does not parse: " + strings.TrimPrefix(err.Error(), "x509: ")
+		}
+		above = append(above, cert)
+	}
+	below := above
+	for _, ca := range t.CAs {
+		above = append(above, ca.Certificate)
+	}
+	for _, cert := range below {
+		for _, issuer := range above {
+			if !bytes.Equal(cert.RawIssuer, issuer.RawSubject) {
+				continue
+			}
+			switch err := certified(cert, issuer); {
+			case cert.Equal(issuer): // a root, whose own signature does not count
+			case err == errScheme, err == nil && isOutdated(cert.SignatureAlgorithm):
+				return fmt.Sprintf("the signature on %s is of a kind (%v) that is not taken here", Name(cert), cert.SignatureAlgorithm)
+			case err == errRefused:
+				return fmt.Sprintf("the RSA key of %s is not one that is taken here", Name(issuer))
+			}
+		}
+	}
+	return ""
+}
+
+// isOutdated reports whether crypto/x509 takes no certificates with such signatures, although it can check them.
+func isOutdated(a x509.SignatureAlgorithm) bool {
+	return a == x509.SHA1WithRSA || a == x509.ECDSAWithSHA1
+}
+
+// LeadsElsewhere says where a chain leads that leads to none of the CAs.
+func (t *Trust) LeadsElsewhere(q Question) string {
+	sent := q.Chain()
+	if len(sent) == 0 {
+		return "its certificate does not parse"
+	}
+	leaf, top := sent[0], sent[0]
+	for range sent {
+		for _, cert := range sent {
+			if !IsSelfIssued(top) && bytes.Equal(cert.RawSubject, top.RawIssuer) {
+				top = cert
+			}
+		}
+	}
+	name := top.Issuer.String()
+	for _, ca := range t.CAs {
+		if !bytes.Equal(ca.Certificate.RawSubject, top.RawIssuer) {
+			continue
+		}
+		if certified(top, ca.Certificate) == nil {
+			if IsSelfIssued(ca.Certificate) {
+				return fmt.Sprintf("%s leads to the CA %s, whose certificate does not allow to sign others", Name(leaf), ca.Name)
+			}
+			return fmt.Sprintf("%s leads to the CA %s, which is no root, and what leads from there to a root was not sent along", Name(leaf), ca.Name)
+		}
+		return fmt.Sprintf("%s leads to a CA that calls itself %s, and not to the CA %s that is known here: the names are the same, the keys are not", Name(leaf), name, ca.Name)
+	}
+	if IsSelfIssued(leaf) {
+		return fmt.Sprintf("%s is signed by itself, and is none of the CAs that are known here", Name(leaf))
+	}
+	return fmt.Sprintf("%s leads to %s, which is none of the CAs that are known here", Name(leaf), name)
+}
+
+// OddNames says why it cannot be told whether a certificate has a host's name,
+// since clients differ (RFC 9525 section 6.3); "" where they do not.
+func OddNames(leaf *x509.Certificate, host string) string {
+	if len(leaf.DNSNames) == 0 && len(leaf.IPAddresses) == 0 && strings.EqualFold(leaf.Subject.CommonName, host) {
+		return fmt.Sprintf("%s has the name %s in its subject alone, which older clients take and newer ones do not (RFC 9525 section 6.3)", Name(leaf), host)
+	}
+	for _, name := range leaf.DNSNames {
+		if label, _, _ := strings.Cut(name, "."); strings.Contains(name, "*") && label != "*" {
+			return fmt.Sprintf("%s is for %s, a wildcard that some clients take and others do not (RFC 9525 section 6.3)", Name(leaf), name)
+		}
+	}
+	return ""
+}
+
+// Evident returns a fault that a chain shows by itself, whatever CAs the other
+// side trusts: its dates, at a time, what its leaf is for, and its names. nil:
+// there is none.
+func Evident(q Question, at time.Time) *Fault {
+	sent := q.Chain()
+	if len(sent) == 0 {
+		return nil
+	}
+	leaf, by := sent[0], q.Of.Other()
+	switch {
+	case at.Unix() <= 0: // the capture has no time
+	case at.Before(leaf.NotBefore):
+		return &Fault{Code: NotYetValid, Cert: leaf, Text: "is not valid yet: it is valid from " + date(leaf.NotBefore)}
+	case at.After(leaf.NotAfter):
+		return &Fault{Code: Expired, Cert: leaf, Text: "has expired: it was valid until " + date(leaf.NotAfter)}
+	}
+	if Forbids(leaf, q.usage()) {
+		f := wrongUsage(leaf, q.Of)
+		return &f
+	}
+	if q.Host != "" && OddNames(leaf, q.Host) == "" {
+		if err := leaf.VerifyHostname(q.Host); err != nil {
+			if f, ok := Explain(err, sent, by); ok {
+				return &f
+			}
+		}
+	}
+	return nil
+}
+
+// How a certificate's signature does not verify. Only errSignature says that it
+// is wrong.
+var (
+	errSignature = errors.New("the signature does not verify")
+	errScheme    = errors.New("a signature scheme that is not known here")
+	errRefused   = errors.New("a key that is refused here")
+)
+
+// minRSABits is the least size of keys that crypto/rsa takes.
+const minRSABits = 1024
+
+// certified says whether a certificate is signed with the key of issuer. The
+// error is nil when it is, errSignature when it is not, and another one when
+// that cannot be told here.
+func certified(cert, issuer *x509.Certificate) error {
+	err := issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
+	var insecure x509.InsecureAlgorithmError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &insecure), errors.Is(err, x509.ErrUnsupportedAlgorithm):
+		return errScheme
+	}
+	if key, ok := issuer.PublicKey.(*rsa.PublicKey); ok {
+		if key.N.BitLen() < minRSABits || !errors.Is(err, rsa.ErrVerification) {
+			return errRefused
+		}
+	}
+	return errSignature
+}

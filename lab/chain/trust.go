@@ -1,0 +1,223 @@
+package chain
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"mtlslab.example/lab/certgen/revocation"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// Trust is what chains are checked under. One Trust serves many connections,
+// from several goroutines at once, and remembers chains it has seen. Its fields
+// are set before its first use.
+type Trust struct {
+	// CAs are the authorities, roots and others. Those that sign themselves are
+	// trusted; where there are none, all are.
+	CAs []NamedCA
+	// ClientTrusts are the CAs whose servers the client takes, ServerTrusts those
+	// whose clients the server takes, where that is known; nil: any of CAs.
+	ClientTrusts, ServerTrusts []*x509.Certificate
+	// CRLs are lists of revoked certificates. Package revocation says which count.
+	CRLs []*x509.RevocationList
+	// Now is the time besides that of the connection for which chains are
+	// judged; zero: time.Now.
+	Now time.Time
+
+	once          sync.Once
+	roots         *x509.CertPool
+	lists         *revocation.Lists
+	mu            sync.Mutex
+	verifications map[[32]byte]Verification
+}
+
+// NamedCA is an authority with its name in the PKI.
+type NamedCA struct {
+	Name        string
+	Certificate *x509.Certificate
+}
+
+// Verification is a certificate whose chain verified, and from when until when it does.
+type Verification struct {
+	Under         string // the name of the root
+	chains        [][]*x509.Certificate
+	Authorities   []*x509.Certificate // of all its chains; the last one is that root
+	before, after time.Time
+}
+
+// Has reports whether one of its authorities is wanted.
+func (v Verification) Has(wanted func(*x509.Certificate) bool) bool {
+	return slices.ContainsFunc(v.Authorities, wanted)
+}
+
+// TrustedBy returns the CAs that a side trusts, nil if that is not known.
+func (t *Trust) TrustedBy(side endpoint.Side) []*x509.Certificate {
+	if side == endpoint.Client {
+		return t.ClientTrusts
+	}
+	return t.ServerTrusts
+}
+
+// maxCached bounds Trust's verifications.
+const maxCached = 4096
+
+// prepare makes what is looked up from the lists of Trust.
+func (t *Trust) prepare() {
+	t.roots = x509.NewCertPool()
+	selfSigned := false
+	for _, ca := range t.CAs {
+		selfSigned = selfSigned || IsSelfIssued(ca.Certificate)
+	}
+	for _, ca := range t.CAs {
+		if !selfSigned || IsSelfIssued(ca.Certificate) {
+			t.roots.AddCert(ca.Certificate)
+		}
+	}
+	for _, ca := range slices.Concat(t.ClientTrusts, t.ServerTrusts) {
+		t.roots.AddCert(ca)
+	}
+	t.lists = revocation.New(t.CRLs)
+}
+
+// Verify returns where a chain leads at a time, or why it does not hold: an
+// error of crypto/x509, or a [*RevokedError].
+func (t *Trust) Verify(q Question, at time.Time) (Verification, error) {
+	t.once.Do(t.prepare)
+	v, err := t.verify(q, at)
+	if err != nil {
+		return v, err
+	}
+	for _, chain := range v.chains {
+		e := t.revoked(chain, at)
+		if e == nil {
+			return v, nil
+		}
+		err = cmp.Or(err, error(e))
+	}
+	return v, err
+}
+
+// revoked returns what is revoked of a chain at a time, as it was known then or
+// is known by now, or nil. The CA nearest the root comes first. What a list from
+// the future revokes is revoked whenever it is asked for: so a server has it.
+func (t *Trust) revoked(chain []*x509.Certificate, at time.Time) *RevokedError {
+	now := t.Time()
+	for i := len(chain) - 2; i >= 0; i-- {
+		for _, known := range []time.Time{at, now} {
+			if s := t.lists.Of(chain[i], chain[i+1], known); s.Entry != nil && (!at.Before(s.Since) || s.Since.After(now)) {
+				return &RevokedError{Subject: Name(chain[i]), Serial: fmt.Sprintf("%x", s.Entry.SerialNumber.Bytes()),
+					Issuer: Name(chain[i+1]), Date: s.Entry.RevocationTime, CA: i > 0}
+			}
+		}
+	}
+	return nil
+}
+
+// Time returns the time for which chains are judged besides that of the connection.
+func (t *Trust) Time() time.Time {
+	if t.Now.IsZero() {
+		return time.Now()
+	}
+	return t.Now
+}
+
+// Question is what a chain has to be good for.
+type Question struct {
+	DERs [][]byte      // the chain as it was sent, its leaf first; not empty
+	Of   endpoint.Side // who showed it: it must be good for that side's part
+	Host string        // that it must be for; "": any
+}
+
+// Role returns the part that the chain is for, "a client" or "a server".
+func (q Question) Role() string { return "a " + q.Of.String() }
+
+func (q Question) usage() x509.ExtKeyUsage {
+	if q.Of == endpoint.Client {
+		return x509.ExtKeyUsageClientAuth
+	}
+	return x509.ExtKeyUsageServerAuth
+}
+
+// Chain returns the certificates of the chain that can be read, the leaf first.
+func (q Question) Chain() (chain []*x509.Certificate) {
+	for _, der := range q.DERs {
+		if cert, err := tlswire.ParseCertificate(der); err == nil {
+			chain = append(chain, cert)
+		}
+	}
+	return chain
+}
+
+func (q Question) key() (sum [32]byte) {
+	h := sha256.New()
+	for _, der := range q.DERs {
+		one := sha256.Sum256(der)
+		h.Write(one[:])
+	}
+	fmt.Fprintf(h, "%d %s", q.usage(), q.Host)
+	h.Sum(sum[:0])
+	return sum
+}
+
+// verify tells under which CA a chain verifies at a time, or why not.
+func (t *Trust) verify(q Question, at time.Time) (Verification, error) {
+	key := q.key()
+	t.mu.Lock()
+	known, ok := t.verifications[key]
+	t.mu.Unlock()
+	if ok && !at.Before(known.before) && !at.After(known.after) {
+		return known, nil
+	}
+	leaf, err := tlswire.ParseCertificate(q.DERs[0])
+	if err != nil {
+		return Verification{}, err
+	}
+	between := x509.NewCertPool()
+	for _, der := range q.DERs[1:] {
+		if cert, err := tlswire.ParseCertificate(der); err == nil {
+			between.AddCert(cert)
+		}
+	}
+	chains, err := leaf.Verify(x509.VerifyOptions{
+		Roots: t.roots, Intermediates: between, CurrentTime: at, DNSName: q.Host, KeyUsages: []x509.ExtKeyUsage{q.usage()},
+	})
+	if err != nil {
+		return Verification{}, err
+	}
+	slices.SortStableFunc(chains, func(a, b []*x509.Certificate) int { return len(a) - len(b) })
+	longest := chains[len(chains)-1]
+	v := Verification{Under: t.nameOf(longest[len(longest)-1]), chains: chains, before: leaf.NotBefore, after: leaf.NotAfter}
+	for _, c := range chains {
+		v.Authorities = append(v.Authorities, c[min(1, len(c)-1):]...)
+	}
+	for _, c := range longest {
+		if c.NotBefore.After(v.before) {
+			v.before = c.NotBefore
+		}
+		if c.NotAfter.Before(v.after) {
+			v.after = c.NotAfter
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.verifications == nil || len(t.verifications) >= maxCached {
+		t.verifications = make(map[[32]byte]Verification)
+	}
+	t.verifications[key] = v
+	return v, nil
+}
+
+func (t *Trust) nameOf(cert *x509.Certificate) string {
+	for _, ca := range t.CAs {
+		if ca.Certificate.Equal(cert) {
+			return ca.Name
+		}
+	}
+	return Name(cert)
+}

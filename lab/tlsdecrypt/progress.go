@@ -1,0 +1,79 @@
+package tlsdecrypt
+
+import (
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// Progress is how far a connection came, as far as its messages show. Package
+// verdict says what became of it.
+type Progress struct {
+	// Alert is the one that ended the connection, and not in good order; nil if
+	// there was none.
+	Alert *Message
+	// Succeeded reports that a handshake came to its end on both sides: before
+	// the alert, if there was one.
+	Succeeded bool
+	// Judgements are the server's first messages after the client's Finished:
+	// they show what it thinks of the client's certificate. There is more than
+	// one when there was another handshake or authentication on the connection.
+	Judgements []*Message
+	// Refusal is the server's answer to the first request when it asked for a
+	// certificate and that answer may be what it says to the one it got; nil
+	// otherwise. See [httpwire.MayRefuse].
+	Refusal *Message
+	// Hidden reports that there are records which could not be opened.
+	Hidden bool
+	// Lacking reports that bytes are missing in the capture.
+	Lacking bool
+}
+
+// Progress follows the messages that can be read.
+func (c *Connection) Progress() Progress {
+	p := Progress{Lacking: c.lacking}
+	var client, server, judged bool // is Finished, is Finished, has judged the client
+	answered := false
+	done := func() bool {
+		return client && server && (judged || c.Version < tlswire.VersionTLS13 || !c.ClientAuth)
+	}
+	again := func() {
+		p.Succeeded = p.Succeeded || done()
+		client, judged = false, false
+	}
+	for _, m := range c.Messages {
+		p.Hidden = p.Hidden || m.Encrypted
+		if p.Alert == nil && m.Alert != nil && m.Alert.Closes(c.Version) && m.Alert.Description != tlswire.AlertCloseNotify {
+			p.Succeeded = p.Succeeded || done()
+			p.Alert = m
+		}
+		if client && !judged && m.From == endpoint.Server && !m.Encrypted {
+			judged = true
+			p.Judgements = append(p.Judgements, m)
+		}
+		if !answered && m.HTTP != nil && !m.HTTP.Request && m.HTTP.Status >= 200 { // 1xx is no answer (RFC 9110 section 15.2)
+			answered = true
+			if c.ClientAuth && httpwire.MayRefuse(m.HTTP.Status) {
+				p.Refusal = m
+			}
+		}
+		if m.Handshake == nil {
+			continue
+		}
+		switch m.Handshake.Body.(type) {
+		case *tlswire.ClientHello:
+			if client && server { // RFC 5246 section 7.4.1.2
+				again()
+				server = false
+			}
+		case *tlswire.CertificateRequest:
+			if client { // RFC 9846 section 4.7.2
+				again()
+			}
+		case *tlswire.Finished:
+			client, server = client || m.From == endpoint.Client, server || m.From == endpoint.Server
+		}
+	}
+	p.Succeeded = p.Succeeded || p.Alert == nil && done()
+	return p
+}

@@ -1,0 +1,264 @@
+package verdict
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// Cause is something that may be behind a rejection.
+type Cause struct {
+	Code Code   `json:"code"`
+	Text string `json:"text"` // a clause
+	Tell string `json:"tell"` // what would tell it from the others
+}
+
+// why says why a side ended the handshake, by its alert, if there was one, and
+// by what the other side showed of itself.
+func (w *wire) why(by endpoint.Side) Reason {
+	other := *w.shown.Of(by.Other())
+	alert := w.alertOf(by)
+	switch {
+	case by == endpoint.Server && other.empty && (alert == nil || alert.WantsCertificate()):
+		return Reason{Code: NoClientCertificate, Text: noClientCertificate}
+	case other.signature == tlsdecrypt.Fails && (alert == nil || isAboutSignature(*alert)):
+		return Reason{Code: BadSignature, Text: badSignature(by.Other())}
+	case other.fault != nil && (alert == nil || mayMean(*alert, other.fault.Code)):
+		return Reason{Code: other.fault.Code, Text: other.fault.Of("the "+by.Other().String()+"'s certificate", other.leaf)}
+	case alert == nil:
+		return w.whyClosed(by)
+	}
+	why := meaning(*alert, by, other.empty)
+	switch {
+	case *alert == tlswire.AlertProtocolVersion && by == endpoint.Server && len(w.Offers().Versions) > 0:
+		why.Text += ", which offers " + strings.Join(w.Offers().Versions, ", ")
+	case *alert == tlswire.AlertNoApplicationProtocol && by == endpoint.Server && len(w.Offers().ALPN) > 0:
+		why.Text += ": " + strings.Join(w.Offers().ALPN, ", ")
+	case *alert == tlswire.AlertUnrecognizedName && w.ServerName != "":
+		why.Text += ": " + w.ServerName
+	case *alert == tlswire.AlertHandshakeFailure && by == endpoint.Server && !w.answered:
+		why.Text = "the server sent handshake_failure: it found nothing that both can do"
+	case *alert == tlswire.AlertDecryptError && other.signature == tlsdecrypt.Holds && other.leaf != nil:
+		why.Code, why.Text = RefusedByCertificate, fmt.Sprintf("the %v sent decrypt_error, although the %v has signed with the key of its certificate: the signature on that certificate must be wrong for it", by, by.Other())
+	}
+	if why.Code == chain.Expired && other.leaf != nil { // and its dates are right
+		why.Code, why.Text = RefusedByCertificate, why.Text+"; yet its dates are right"
+	}
+	why.Causes = w.causes(by)
+	return why
+}
+
+// alertOf is the alert with which a side ended the connection, or nil.
+func (w *wire) alertOf(by endpoint.Side) *tlswire.AlertDescription {
+	if w.Alert == nil || w.Alert.From != by {
+		return nil
+	}
+	return &w.Alert.Alert.Description
+}
+
+// isAboutSignature reports whether an alert may answer a wrong signature.
+func isAboutSignature(d tlswire.AlertDescription) bool {
+	return d.RefusesCertificate() || slices.Contains([]tlswire.AlertDescription{tlswire.AlertDecryptError, tlswire.AlertHandshakeFailure,
+		tlswire.AlertIllegalParameter, tlswire.AlertInternalError, tlswire.AlertDecodeError}, d)
+}
+
+// mayMean reports whether an alert may answer a fault of a certificate. Those
+// with a name of their own answer no other fault.
+func mayMean(d tlswire.AlertDescription, fault Code) bool {
+	switch d {
+	case tlswire.AlertCertificateExpired:
+		return fault == chain.Expired || fault == chain.NotYetValid || fault == chain.CRLStale
+	case tlswire.AlertCertificateRevoked:
+		return fault == chain.Revoked || fault == chain.IssuerRevoked
+	case tlswire.AlertUnknownCA:
+		return slices.Contains([]Code{chain.UnknownCA, chain.LookAlikeCA, chain.SelfSigned, chain.NotACA, chain.PathTooLong, chain.Invalid, chain.CRLMissing}, fault)
+	case tlswire.AlertDecryptError:
+		return fault == chain.LookAlikeCA || fault == chain.UnknownCA
+	case tlswire.AlertHandshakeFailure, tlswire.AlertAccessDenied, tlswire.AlertInternalError, tlswire.AlertInsufficientSecurity:
+		return true
+	}
+	return d.RefusesCertificate()
+}
+
+// whyClosed says what a connection shows that a side has closed without an
+// alert during the handshake.
+func (w *wire) whyClosed(by endpoint.Side) Reason {
+	reset := w.End == tlsdecrypt.ClientReset && by == endpoint.Client || w.End == tlsdecrypt.ServerReset && by == endpoint.Server
+	why := closedBy(by, reset)
+	switch {
+	case by == endpoint.Client && w.shown.Server.seen:
+		why.Text += closedAfterCertificate
+		why.Causes = w.causes(by)
+	case by == endpoint.Server && !w.answered:
+		why.Text = "the server ended the connection without an answer to ClientHello, and without an alert"
+	case by == endpoint.Server && w.shown.Client.seen:
+		why.Causes = w.causes(by)
+	}
+	return why
+}
+
+// addRefusal adds what became of the request of a client that was accepted.
+func (w *wire) addRefusal(v *Verdict) {
+	m := w.Refusal
+	client := &w.shown.Client
+	switch {
+	case m == nil && !w.data.Client && w.End != tlsdecrypt.StillOpen && w.End != tlsdecrypt.CutOff:
+		v.Reason = noRequest
+	case m == nil:
+	case client.empty:
+		why := *InHTTP(m.HTTP.Status, "the client sent none")
+		why.cause = NoClientCertificate
+		v.because(why)
+	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails:
+		v.because(notAuthorised)
+	case client.fault != nil && client.seen:
+		why := *InHTTP(m.HTTP.Status, client.fault.Of("the client's certificate", client.leaf))
+		why.cause = client.fault.Code
+		v.because(why)
+	case m.HTTP.RefusesCertificate() && client.seen:
+		why := *InHTTP(m.HTTP.Status, "it does not take the one that the client sent, and only its own log knows why")
+		why.Causes = w.causes(endpoint.Server)
+		v.because(why)
+	}
+}
+
+// causes are what may be behind the refusal of a certificate, the likeliest
+// first: without what the capture rules out.
+func (w *wire) causes(by endpoint.Side) (likely []Cause) {
+	var d tlswire.AlertDescription
+	if alert := w.alertOf(by); alert != nil {
+		d = *alert
+	}
+	for _, code := range candidates(d, by, w.answered) {
+		if w.rulesOut(code, by) {
+			continue
+		}
+		known := suspicions[code]
+		fill := strings.NewReplacer("{by}", by.String(), "{other}", by.Other().String(), "{ca}", map[endpoint.Side]string{endpoint.Server: "client-ca", endpoint.Client: "ca"}[by])
+		likely = append(likely, Cause{Code: known.code(code), Text: fill.Replace(known.text), Tell: fill.Replace(known.tell)})
+	}
+	if len(likely) == 1 && d == 0 {
+		return nil
+	}
+	return likely
+}
+
+// candidates are what programs mean by an alert, the likeliest first. OpenSSL,
+// Go and rustls tell the causes apart; Java and GnuTLS send one alert for most.
+func candidates(d tlswire.AlertDescription, by endpoint.Side, answered bool) []Code {
+	names := []Code{chain.WrongHost, chain.NoSAN}
+	if by == endpoint.Server {
+		names = nil
+	}
+	switch d {
+	case tlswire.AlertUnknownCA:
+		return []Code{chain.UnknownCA, missingIntermediate, chain.LookAlikeCA, chain.SelfSigned}
+	case tlswire.AlertUnsupportedCertificate:
+		return []Code{chain.WrongUsage, chain.WrongKeyUsage, chain.WeakKey}
+	case tlswire.AlertCertificateExpired:
+		return []Code{expiredAbove, wrongClock}
+	case tlswire.AlertDecryptError:
+		return []Code{BadSignature, chain.LookAlikeCA}
+	case tlswire.AlertHandshakeFailure:
+		if !answered {
+			return []Code{NoCommonCipherSuite, NoCommonGroup, NoCommonSignature, NoCommonVersion}
+		}
+		if by == endpoint.Server {
+			return []Code{NoClientCertificate, chain.UnknownCA, chain.WrongUsage, NoCommonSignature}
+		}
+		return []Code{chain.UnknownCA, chain.WrongUsage, NoCommonGroup}
+	case tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown, 0:
+		list := []Code{chain.UnknownCA, missingIntermediate}
+		list = append(list, names...)
+		list = append(list, chain.Expired, chain.WrongUsage, chain.SelfSigned, chain.Revoked, chain.WeakKey)
+		if by == endpoint.Server {
+			list = append(list, NoClientCertificate)
+		}
+		return list
+	}
+	return nil
+}
+
+// rulesOut reports whether the capture shows that a cause is none.
+func (w *wire) rulesOut(code Code, by endpoint.Side) bool {
+	other := *w.shown.Of(by.Other())
+	leaf := other.leaf
+	switch code {
+	case NoClientCertificate:
+		return by == endpoint.Client || other.seen && !other.empty
+	case BadSignature:
+		return other.signature == tlsdecrypt.Holds
+	case NoCommonVersion:
+		return len(w.Offers().Versions) > 1
+	}
+	if leaf == nil {
+		return false
+	}
+	usage := x509.ExtKeyUsageClientAuth
+	if by == endpoint.Client {
+		usage = x509.ExtKeyUsageServerAuth
+	}
+	switch code {
+	case chain.Expired:
+		return other.at.Unix() > 0
+	case chain.WrongUsage:
+		return !chain.Forbids(leaf, usage) && len(leaf.ExtKeyUsage) > 0
+	case chain.SelfSigned:
+		return !chain.IsSelfIssued(leaf)
+	case missingIntermediate:
+		return !other.alone || chain.IsSelfIssued(leaf)
+	case chain.WeakKey:
+		key, ok := leaf.PublicKey.(*rsa.PublicKey)
+		return !ok || key.N.BitLen() >= 2048
+	case chain.NoSAN:
+		return len(leaf.DNSNames)+len(leaf.IPAddresses) > 0
+	case chain.WrongHost:
+		return len(leaf.DNSNames)+len(leaf.IPAddresses) == 0
+	case chain.WrongKeyUsage:
+		return leaf.KeyUsage == 0 || leaf.KeyUsage&x509.KeyUsageDigitalSignature != 0
+	}
+	return false
+}
+
+// Causes that are a code's in part.
+const (
+	missingIntermediate Code = "unknown_ca "
+	expiredAbove        Code = "expired "
+	wrongClock          Code = "not_yet_valid "
+)
+
+// suspicion is a cause in words: {by} has rejected {other}, and {ca} is the flag
+// for the CAs that it trusts.
+type suspicion struct{ text, tell string }
+
+func (suspicion) code(c Code) Code { return Code(strings.TrimSuffix(string(c), " ")) }
+
+var suspicions = map[Code]suspicion{
+	chain.UnknownCA:     {"the {by} does not trust the CA of the {other}'s certificate", "lab explain --{ca} FILE, with the CAs that the {by} trusts"},
+	missingIntermediate: {"the {other} did not send the intermediate certificate between its own and the CA", "openssl verify -CAfile CA.pem CERT.pem fails, and with -untrusted INTERMEDIATE.pem it succeeds"},
+	chain.LookAlikeCA:   {"the {by} has a CA of the same name, but with another key", "compare the SHA-256 fingerprints of the CA's certificate on both sides"},
+	chain.SelfSigned:    {"the {other}'s certificate is signed by itself", "openssl x509 -noout -subject -issuer -in CERT.pem shows one name twice"},
+	chain.WrongHost:     {"the {other}'s certificate is not for the name that the {by} called", "compare the URL with the certificate's subject alternative names"},
+	chain.NoSAN:         {"the {other}'s certificate has no subject alternative name", "openssl x509 -noout -ext subjectAltName -in CERT.pem shows none"},
+	chain.Expired:       {"the {other}'s certificate has expired, or is not valid yet", "openssl x509 -noout -dates -in CERT.pem"},
+	expiredAbove:        {"a CA above the {other}'s certificate has expired", "openssl x509 -noout -dates -in CA.pem, for each CA of the chain"},
+	wrongClock:          {"the {by}'s clock is wrong", "date, on the {by}'s machine"},
+	chain.WrongUsage:    {"the {other}'s certificate, or a CA above it, is not for authenticating a {other} (extended key usage)", "openssl x509 -noout -ext extendedKeyUsage -in CERT.pem"},
+	chain.WrongKeyUsage: {"the {other}'s certificate is not for signatures (key usage)", "openssl x509 -noout -ext keyUsage -in CERT.pem"},
+	chain.WeakKey:       {"the {other}'s key is too short for the {by}", "openssl x509 -noout -text -in CERT.pem shows its size"},
+	chain.Revoked:       {"the {other}'s certificate is on a CRL that the {by} has", "openssl crl -noout -text -in CRL.pem lists its serial number"},
+	NoClientCertificate: {"the client sent no certificate", "its own log, or a capture with keys"},
+	BadSignature:        {"the {other} has signed with another key than that of its certificate", "openssl pkey -pubout -in KEY.pem and openssl x509 -noout -pubkey -in CERT.pem differ"},
+	NoCommonCipherSuite: {"the two have no cipher suite in common, or none that fits the server's key", "the server's configuration, against the suites in ClientHello"},
+	NoCommonGroup:       {"the two have no group for the key exchange in common", "the server's configuration, against supported_groups in ClientHello"},
+	NoCommonSignature:   {"the two have no signature algorithm in common", "the type of the certificates' keys, against signature_algorithms"},
+	NoCommonVersion:     {"the server does not speak the one version that the client offers", "the server's configuration"},
+}

@@ -1,0 +1,89 @@
+package verdict
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
+)
+
+// Code is why one side rejected the other, for programs. The words for people
+// are in [Verdict.Reason]. The codes of certificates are package chain's.
+type Code = chain.Code
+
+// The other codes.
+const (
+	NoClientCertificate  Code = "no_client_certificate"
+	BadSignature         Code = "bad_signature" // CertificateVerify by another key
+	NoCommonVersion      Code = "no_common_version"
+	NoCommonCipherSuite  Code = "no_common_cipher_suite"
+	NoCommonGroup        Code = "no_common_group"
+	NoCommonALPN         Code = "no_common_alpn"
+	NoCommonSignature    Code = "no_common_signature_algorithm"
+	UnrecognizedName     Code = "unrecognized_name" // the server has no host of that name
+	SpokeNoTLS           Code = "not_tls"
+	TooSlow              Code = "too_slow"
+	Closed               Code = "closed" // without an alert
+	NotAuthorised        Code = "not_authorised"
+	RefusedInHTTP        Code = "refused_in_http"     // after a handshake in which any certificate was accepted, or none
+	RefusedByCertificate Code = "certificate_refused" // only the other side knows what is wrong with it
+	Other                Code = chain.Invalid
+)
+
+// isVague reports whether a code leaves open what the cause is.
+func isVague(c Code) bool {
+	switch c {
+	case "", Closed, RefusedInHTTP, RefusedByCertificate, Other:
+		return true
+	}
+	return false
+}
+
+// Codes returns all codes.
+func Codes() []Code { return slices.Sorted(maps.Keys(fixes)) }
+
+// fix says what to change about a code. by is the side that rejected.
+func fix(c Code, by endpoint.Side) string {
+	if c == SpokeNoTLS && by == endpoint.Client {
+		return "find the port where the server speaks TLS, or switch TLS on there"
+	}
+	return strings.NewReplacer("{by}", by.String(), "{other}", by.Other().String()).Replace(fixes[c])
+}
+
+// fixes are what to change, in words: {by} has rejected {other}.
+var fixes = map[Code]string{
+	NoClientCertificate:  "give the client a certificate and its key, of a CA that the server names: many send none of another",
+	chain.UnknownCA:      "use a certificate of a CA that the {by} trusts, or have it trust that CA; certificates of intermediate CAs must be sent along",
+	chain.LookAlikeCA:    "compare the fingerprints of the two CA certificates: the CA was made anew under its old name; distribute the new one, or issue the certificate again",
+	chain.SelfSigned:     "give the {other} a certificate of a CA that the {by} trusts",
+	chain.Expired:        "renew the certificate, and look at the {by}'s clock; the expired one may be that of a CA above it",
+	chain.NotYetValid:    "look at the clocks of the {by} and of the CA; or wait",
+	chain.WrongHost:      "call the server by a name in its certificate, or add the name to the certificate's subject alternative names",
+	chain.NoSAN:          "issue the server's certificate with subject alternative names; the common name has not counted for years",
+	chain.WrongUsage:     "issue the certificate with ext_key_usages: ClientAuth for a client, ServerAuth for a server",
+	chain.WrongKeyUsage:  "issue a certificate with key_usages: DigitalSignature for the {other}; keep CA certificates for issuing",
+	chain.NotACA:         "issue the certificate by a CA (basicConstraints CA:TRUE), and no other way",
+	chain.PathTooLong:    "issue the certificate by a CA nearer to the root, or the CA again with a larger path length",
+	chain.NameConstraint: "issue the certificate by a CA that may vouch for the name, or for a name within the constraints",
+	chain.Revoked:        "issue a new certificate with a new key, and find out why this one was revoked",
+	chain.IssuerRevoked:  "issue the certificate again by a CA that is not revoked",
+	chain.CRLStale:       "fetch or issue a current CRL; somebody must do so before each NextUpdate",
+	chain.CRLMissing:     "give the {by} a CRL of that CA, even one that lists nothing; or do not require CRLs",
+	chain.WeakKey:        "issue the certificate with a key of at least 2048 bits RSA, or an EC key",
+	BadSignature:         "give the {other} the private key that belongs to its certificate: the files have been mixed up",
+	NoCommonVersion:      "have the older side speak a newer version of TLS",
+	NoCommonCipherSuite:  "allow one cipher suite on both sides; in TLS 1.2 it must also fit the type of the server's key, and the two sides need a group in common",
+	NoCommonGroup:        "allow one group on both sides, x25519 for example",
+	NoCommonALPN:         "offer a protocol that the other side speaks, such as http/1.1",
+	NoCommonSignature:    "give the server a certificate with a type of key that the client takes",
+	SpokeNoTLS:           "have the client speak TLS to this port (https:// in its URL), or find the port where its protocol is spoken",
+	UnrecognizedName:     "call the server by a name that it has (server_name, SNI), or add the name to its configuration",
+	TooSlow:              "find out what holds the {other} up: a proxy, a firewall, or a program that waits for the other to speak first",
+	Closed:               "look into the log of the {by}; or something between the two has cut the connection",
+	NotAuthorised:        "ask the server's owner to allow the name in the client's certificate, or use another certificate",
+	RefusedInHTTP:        "give the client a certificate and its key, of a CA that the server trusts; its log knows more (nginx: ssl_verify_client)",
+	RefusedByCertificate: "look into the log of the {by}: only it knows what is wrong with the certificate",
+	Other:                "look into the log of the {by}",
+}

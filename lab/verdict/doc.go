@@ -1,0 +1,18 @@
+// Package verdict says what became of an exchange: who rejected whom, why, and
+// what to do about it.
+//
+// [Judge] joins up to three witnesses: what the server saw, what the client
+// saw, and what was said on the wire. Each may be missing. lab up has all
+// three, lab explain has the wire alone. Nothing here opens a file or a
+// connection, waits, or locks: it is all a matter of values.
+//
+// Where to find what:
+//
+//	code.go    the codes, and what to do about each
+//	view.go    what one side saw, sorted out of an error of crypto/tls
+//	error.go   why, from such an error
+//	wire.go    what the messages show: outcome, rejecter, alert
+//	cause.go   why, from the messages and their checks
+//	shape.go   what the sizes of encrypted records show, where keys are missing
+//	alert.go   what an alert tells by itself, and what may be behind it
+package verdict

@@ -1,0 +1,162 @@
+package verdict
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// Reason is why an exchange ended as it did.
+type Reason struct {
+	Code   Code
+	Text   string  // a sentence without a full stop
+	Causes []Cause // what may be behind it, where Code leaves that open
+
+	cause Code // what to mend, where Code does not say; "": Code does
+}
+
+// Misbehaviour is the error of a side that did on purpose what no TLS program
+// does, and so knows why the exchange ended.
+type Misbehaviour interface {
+	error
+	// Why returns why the exchange of a side that did so ended.
+	Why(side endpoint.Side) (Code, string)
+	// HungUp reports whether it was this side that ended the exchange.
+	HungUp() bool
+}
+
+// explain says why side rejected the other, from its own error.
+func explain(err error, side endpoint.Side) Reason {
+	whose := "the " + side.Other().String() + "'s certificate"
+	if fault, ok := chain.Explain(err, nil, side); ok {
+		var revoked *chain.RevokedError
+		if errors.As(err, &revoked) && !revoked.CA {
+			whose += " " + revoked.Subject
+		}
+		return Reason{Code: fault.Code, Text: fault.Of(whose, leafIn(err))}
+	}
+	if why, ok := explainNotTLS(err, side); ok {
+		return why
+	}
+	// crypto/tls has no types for the rest.
+	text := strings.TrimPrefix(err.Error(), "tls: ")
+	for _, known := range []struct {
+		part string
+		code Code
+		text string
+	}{
+		{"client didn't provide a certificate", NoClientCertificate, noClientCertificate},
+		{"invalid signature by the", BadSignature, badSignature(side.Other())},
+		{"offered only unsupported versions", NoCommonVersion, noCommonVersion},
+		{"selected unsupported protocol version", NoCommonVersion, noCommonVersion},
+		{"application protocol", NoCommonALPN, "the two sides have no HTTP version in common"},
+		{"no cipher suite supported by both", NoCommonCipherSuite, "the two sides have no cipher suite in common"},
+		{"no key exchanges supported by both", NoCommonGroup, "the two sides have no group for the key exchange in common"},
+		{"signature algorithms", NoCommonSignature, "the client takes no signature that the key of the server's certificate can make"},
+	} {
+		if strings.Contains(text, known.part) {
+			return Reason{Code: known.code, Text: known.text}
+		}
+	}
+	return Reason{Code: Other, Text: text}
+}
+
+// Explain returns why side rejected the other, from its own error, in one
+// sentence without a full stop.
+func Explain(err error, side endpoint.Side) string { return explain(err, side).Text }
+
+const (
+	noClientCertificate = "the client sent no certificate"
+	noCommonVersion     = "the two sides have no TLS version in common"
+)
+
+func badSignature(of endpoint.Side) string {
+	return "the " + of.String() + " does not have the private key of its certificate: its signature is wrong"
+}
+
+// explainNotTLS knows connections on which there is no TLS to speak of.
+func explainNotTLS(err error, side endpoint.Side) (Reason, bool) {
+	var notTLS tls.RecordHeaderError
+	var own Misbehaviour
+	switch {
+	case errors.As(err, &own):
+		code, text := own.Why(side)
+		return Reason{Code: code, Text: text}, true
+	case errors.As(err, &notTLS):
+		return spokeNoTLS(side.Other(), plainHTTP.Match(notTLS.RecordHeader[:])), true
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return tooSlow(side.Other()), true
+	}
+	return Reason{}, false
+}
+
+func spokeNoTLS(who endpoint.Side, http bool) Reason {
+	text := "the " + who.String() + " did not speak TLS"
+	if http {
+		text += ", but plain HTTP"
+	}
+	return Reason{Code: SpokeNoTLS, Text: text}
+}
+
+func tooSlow(who endpoint.Side) Reason {
+	return Reason{Code: TooSlow, Text: "the " + who.String() + " was silent for too long"}
+}
+
+// plainHTTP is how a response begins, or a request, in as many bytes as a TLS
+// record has in its header.
+var plainHTTP = regexp.MustCompile(`^(HTTP/|GET /|HEAD |POST |PUT /|DELET|OPTIO|PATCH)`)
+
+// explainFromAfar says why the other side rejected, from what arrived at the
+// one that was rejected. witness is that side's view, nil if there is none.
+func explainFromAfar(witness *View, v Verdict) Reason {
+	by := v.RejectedBy
+	var own Misbehaviour
+	switch {
+	case witness != nil && errors.As(witness.Err, &own): // it caused this itself
+		code, text := own.Why(by.Other())
+		return Reason{Code: code, Text: text}
+	case v.Alert == nil:
+		why := closedBy(by, witness == nil || !errors.Is(witness.Err, io.EOF))
+		if by == endpoint.Client && witness != nil && witness.State == StateHandshake { // and so was asked for a certificate
+			why.Text += closedAfterCertificate
+		}
+		return why
+	}
+	return meaning(tlswire.AlertDescription(v.Alert.Code), by, witness != nil && witness.NoCertificate)
+}
+
+// closedAfterCertificate is who closes when it has seen the server's certificate.
+const closedAfterCertificate = ", as a browser does that fetches its certificate first and then calls again, or a program (Node, Java) that refuses the server's"
+
+// closedBy says that a side has ended the connection without an alert: broken
+// means in no good order.
+func closedBy(by endpoint.Side, broken bool) Reason {
+	if broken {
+		return Reason{Code: Closed, Text: "the " + by.String() + " broke off the connection without an alert"}
+	}
+	return Reason{Code: Closed, Text: "the " + by.String() + " closed the connection during the handshake, without an alert"}
+}
+
+// InHTTP returns the reason of a refusal in HTTP.
+func InHTTP(status int, why string) *Reason {
+	return &Reason{Code: RefusedInHTTP, Text: "the server asked for a certificate, and refuses in HTTP with " + strconv.Itoa(status) + ": " + why}
+}
+
+// leafIn returns the certificate that crypto/tls refused, if err has it.
+func leafIn(err error) *x509.Certificate {
+	var verification *tls.CertificateVerificationError
+	if errors.As(err, &verification) && len(verification.UnverifiedCertificates) > 0 {
+		return verification.UnverifiedCertificates[0]
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package verdict
+
+import (
+	"cmp"
+	"net/http"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+)
+
+// Outcome is what became of an exchange.
+type Outcome string
+
+// The outcomes.
+const (
+	Accepted Outcome = "accepted" // the handshake succeeded, whatever HTTP status followed
+	Rejected Outcome = "rejected" // one side ended the handshake
+	Broken   Outcome = "broken"   // the handshake succeeded, and an alert ended the connection later
+	Open     Outcome = "open"     // it goes on
+	Unknown  Outcome = "unknown"  // it cannot be told; see Verdict.Reason
+)
+
+// How refines an outcome. It is empty for what is plain.
+type How string
+
+// The refinements.
+const (
+	NotTLS   How = "not TLS"       // a side spoke something else from the first byte on
+	Aborted  How = "aborted"       // the connection ended during the handshake without an alert
+	CutOff   How = "cut off"       // what would tell is not in the capture
+	Probably How = "very probably" // the sizes of encrypted records say so, which are no proof
+)
+
+// Verdict is what became of an exchange. Its JSON form is part of the command
+// line's contract.
+type Verdict struct {
+	Outcome    Outcome       `json:"outcome"`
+	How        How           `json:"how,omitempty"`
+	RejectedBy endpoint.Side `json:"rejected_by,omitempty"` // of Rejected
+	Reason     string        `json:"reason,omitempty"`      // why, in one sentence without a full stop
+	Alert      *Alert        `json:"alert,omitempty"`       // nil when none was sent, or none is known
+	Code       Code          `json:"code,omitempty"`        // why, for programs
+	Fix        string        `json:"fix,omitempty"`         // what to change, in words
+	Causes     []Cause       `json:"causes,omitempty"`      // what may be behind it where Code does not say, the likeliest first
+}
+
+// IsVague reports whether the verdict says that a side was refused, but not why.
+func (v *Verdict) IsVague() bool {
+	return v.Outcome == Rejected && isVague(v.Code) || v.Code == RefusedInHTTP
+}
+
+// Judge joins what is known of one exchange: what each side saw, and what was
+// said on the wire. Each of the three may be nil. status is that of the first
+// response, 0 if there is none.
+//
+// What a side says of itself counts for more than what the wire shows, but for
+// alerts: crypto/tls does not say which one it has sent. Where a side was only
+// told that it was refused, the wire may know why.
+func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdict {
+	var seen Verdict
+	if wire != nil {
+		seen = judgeWire(wire)
+	}
+	if server == nil && client == nil {
+		return seen
+	}
+	v, known := judgeViews(server, client)
+	v.addStatus(status)
+	if wire != nil {
+		v.addWire(seen, known)
+	}
+	return v
+}
+
+// judgeViews joins what the two sides saw, one of which may be nil: another
+// program's. known says that the reason comes from the side that rejected.
+func judgeViews(server, client *View) (v Verdict, known bool) {
+	if (server == nil || server.Err == nil) && (client == nil || client.Err == nil) {
+		return acceptedBy(server, client), false
+	}
+	v = Verdict{Outcome: Rejected, RejectedBy: rejecter(server, client)}
+	own, other := server, client
+	if v.RejectedBy == endpoint.Client {
+		own, other = client, server
+	}
+	for _, view := range []*View{other, own} { // what arrived counts for more than what was sent
+		if v.Alert == nil && view != nil && view.Alert != nil && view.Alert.SentBy == v.RejectedBy {
+			alert := *view.Alert
+			v.Alert = &alert
+			if other != nil {
+				arrived := view == other
+				alert.Arrived = &arrived
+			}
+		}
+	}
+	known = own != nil && own.Refused
+	if known {
+		v.because(explain(own.Err, v.RejectedBy))
+	} else {
+		v.because(explainFromAfar(other, v))
+	}
+	switch v.Code {
+	case SpokeNoTLS:
+		v.How = NotTLS
+	case Closed, TooSlow:
+		v.How = Aborted
+	}
+	return v, known
+}
+
+// acceptedBy is the verdict on a handshake that both sides were content with. A
+// server knows better than its client why it refuses in HTTP.
+func acceptedBy(server, client *View) Verdict {
+	v := Verdict{Outcome: Accepted}
+	for _, view := range []*View{server, client} {
+		if view != nil && view.InHTTP != nil {
+			v.because(*view.InHTTP)
+			return v
+		}
+	}
+	return v
+}
+
+// rejecter finds out which side refused the other. That a client was told so
+// counts for more than what it says itself: it may have failed to write first.
+func rejecter(server, client *View) endpoint.Side {
+	switch {
+	case client != nil && client.Alert != nil && client.Alert.SentBy == endpoint.Server:
+		return endpoint.Server
+	case server != nil && server.Refused:
+		return endpoint.Server
+	case client != nil && client.Refused:
+		return endpoint.Client
+	case server != nil && server.Err != nil:
+		return endpoint.Client // it sent an alert to the server, or went away
+	}
+	return endpoint.Server
+}
+
+// because gives the verdict its reason, and what to do about it.
+func (v *Verdict) because(why Reason) {
+	v.Code, v.Reason, v.Fix, v.Causes = why.Code, why.Text, fix(cmp.Or(why.cause, why.Code), v.refuser()), why.Causes
+}
+
+// refuser is the side that refuses: in HTTP it is the server.
+func (v *Verdict) refuser() endpoint.Side {
+	if v.RejectedBy == endpoint.Unknown {
+		return endpoint.Server
+	}
+	return v.RejectedBy
+}
+
+// noRequest is what an accepted handshake without a request may mean.
+const noRequest = "handshake complete, then the client closed without a request: one that compares the host name afterwards (curl) and refuses looks like this; a browser's spare connection and a health check too"
+
+// addStatus adds what became of an accepted client's request: it was not
+// allowed, or there was none.
+func (v *Verdict) addStatus(status int) {
+	switch {
+	case v.Outcome != Accepted || v.Code != "":
+	case status == 0:
+		v.Reason = noRequest
+	case status == http.StatusForbidden:
+		v.because(notAuthorised)
+	}
+}
+
+var notAuthorised = Reason{Code: NotAuthorised, Text: "the client was authenticated, but is not allowed what it asked for: the server answered 403"}
+
+// addWire adds what only the wire shows: the alert that was sent, how the
+// connection ended, and why, where the sides do not know.
+func (v *Verdict) addWire(seen Verdict, known bool) {
+	switch {
+	case v.Outcome == Accepted && seen.Outcome == Broken:
+		*v = seen
+		return
+	case v.Outcome != seen.Outcome, v.RejectedBy != seen.RejectedBy:
+		return
+	}
+	v.How = seen.How
+	if seen.Alert != nil {
+		alert := *seen.Alert
+		if v.Alert != nil {
+			alert.Arrived = v.Alert.Arrived
+		}
+		v.Alert = &alert
+	}
+	switch {
+	case known || !isVague(v.Code) || seen.Code == "":
+	case !isVague(seen.Code), v.Code == "":
+		v.Code, v.Reason, v.Fix, v.Causes = seen.Code, seen.Reason, seen.Fix, seen.Causes
+	case v.Code == seen.Code:
+		v.Causes = seen.Causes
+		if v.Code == RefusedInHTTP {
+			v.Reason, v.Fix = seen.Reason, seen.Fix
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package verdict
+
+import (
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"time"
+
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// wire is what the messages of a connection show, for its verdict.
+type wire struct {
+	*tlsdecrypt.Connection
+	tlsdecrypt.Progress
+
+	shown    endpoint.Pair[certificate]
+	finished endpoint.Pair[bool] // it sent Finished, or what must be it
+	data     endpoint.Pair[bool] // it sent application data
+	answered bool                // ServerHello was seen
+	last     *tlsdecrypt.Message // the last one; nil: nobody said anything
+}
+
+// certificate is what a side showed of itself.
+type certificate struct {
+	seen      bool // there was a Certificate that can be read
+	empty     bool // there was no certificate in it
+	leaf      *x509.Certificate
+	alone     bool              // without any other certificate
+	fault     *chain.Fault      // of its chain, if that is proven to fail
+	chain     tlsdecrypt.Result // of its check; "": there was none
+	signature tlsdecrypt.Result // with its key
+	at        time.Time
+}
+
+func newWire(c *tlsdecrypt.Connection) *wire {
+	w := &wire{Connection: c, Progress: c.Progress()}
+	for _, m := range c.Messages {
+		w.take(m)
+	}
+	return w
+}
+
+func (w *wire) take(m *tlsdecrypt.Message) {
+	w.last = m
+	if m.Type == tlswire.ContentTypeApplicationData && (m.Handshake == nil && m.Alert == nil) {
+		*w.data.Of(m.From) = w.finished.Client && w.finished.Server
+	}
+	if m.Encrypted && m.Type == tlswire.ContentTypeHandshake && w.Version < tlswire.VersionTLS13 {
+		*w.finished.Of(m.From) = true
+	}
+	if m.Handshake == nil {
+		return
+	}
+	shown := w.shown.Of(m.From)
+	body := m.Handshake.Body
+	if m.Inner != nil {
+		body = m.Inner.Body
+	}
+	switch body := body.(type) {
+	case *tlswire.ServerHello:
+		w.answered = true
+	case *tlswire.Certificate:
+		var ders [][]byte
+		for _, e := range body.Entries {
+			ders = append(ders, e.Data)
+		}
+		shown.take(m, ders, body.CertificateType == tlswire.CertificateTypeRawPublicKey)
+	case *tlswire.CertificateTLS12:
+		shown.take(m, body.Certificates, false)
+	case *tlswire.RawPublicKeyTLS12:
+		shown.take(m, [][]byte{body.PublicKeyInfo}, true)
+	case *tlswire.CertificateVerify, *tlswire.ServerKeyExchange:
+		if check := checkOf(m, "signature"); check != nil {
+			shown.signature = check.Result
+		}
+	case *tlswire.Finished:
+		*w.finished.Of(m.From) = true
+	}
+}
+
+func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
+	*c = certificate{seen: true, empty: len(ders) == 0, alone: len(ders) == 1, at: m.Time}
+	if check := checkOf(m, "chain"); check != nil {
+		c.chain, c.fault = check.Result, check.Fault
+	}
+	if len(ders) > 0 && !bare {
+		c.leaf, _ = tlswire.ParseCertificate(ders[0])
+	}
+}
+
+func checkOf(m *tlsdecrypt.Message, subject string) *tlsdecrypt.Check {
+	for i := range m.Checks {
+		if m.Checks[i].Subject == subject {
+			return &m.Checks[i]
+		}
+	}
+	return nil
+}
+
+// judgeWire returns the verdict that the wire alone allows.
+func judgeWire(c *tlsdecrypt.Connection) Verdict {
+	w := newWire(c)
+	if w.NotTLSFrom != endpoint.Unknown && !w.Succeeded {
+		return w.notTLS()
+	}
+	if m := w.Alert; m != nil {
+		v := Verdict{Outcome: Rejected, RejectedBy: m.From, Alert: newAlert(m.Alert.Description, m.From)}
+		v.because(w.why(m.From))
+		if w.Succeeded {
+			v.Outcome, v.RejectedBy = Broken, endpoint.Unknown
+		}
+		return v
+	}
+	switch {
+	case w.Succeeded:
+		v := Verdict{Outcome: Accepted}
+		w.addRefusal(&v)
+		return v
+	case w.data.Client && w.data.Server:
+		return Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways"}
+	case w.Hidden && w.Version != 0 && w.ClientRandom != nil:
+		return w.hidden()
+	case w.End == tlsdecrypt.StillOpen && !w.Hidden:
+		return Verdict{Outcome: Open, Reason: "the handshake is not done yet"}
+	case w.End == tlsdecrypt.CutOff, w.Lacking, w.Hidden, w.EndedBy == endpoint.Unknown:
+		return Verdict{Outcome: Unknown, How: CutOff, Reason: "how the handshake ended is not in the capture"}
+	}
+	return w.aborted()
+}
+
+// notTLS is the verdict on a connection on which a side began with something
+// else. The other side refuses that, unless it speaks the same.
+func (w *wire) notTLS() Verdict {
+	from := w.NotTLSFrom
+	by := from.Other()
+	said, answer := *w.Plain.Of(from), *w.Plain.Of(by)
+	if !w.refusesPlain(by, answer) {
+		reason := fmt.Sprintf("the %v does not speak TLS", from)
+		if said.HTTP {
+			reason = "this is plain HTTP"
+		}
+		return Verdict{Outcome: Unknown, How: NotTLS, Reason: reason}
+	}
+	v := Verdict{Outcome: Rejected, How: NotTLS, RejectedBy: by}
+	v.because(spokeNoTLS(from, said.HTTP))
+	if m := w.Alert; m != nil && m.From == by {
+		v.Alert = newAlert(m.Alert.Description, by)
+	}
+	return v
+}
+
+// refusesPlain reports whether a side cannot take that the other does not speak
+// TLS: it does so itself, says 400, or closes without an answer.
+func (w *wire) refusesPlain(by endpoint.Side, answer tlsdecrypt.Plain) bool {
+	for _, m := range w.Messages {
+		if m.From == by {
+			return true
+		}
+	}
+	switch {
+	case w.Lacking || by == endpoint.Client:
+		return false
+	case answer.Line != "":
+		return answer.HTTP && isBadRequest(answer.Line)
+	}
+	return w.EndedBy == by
+}
+
+// isBadRequest reports whether a response's first line says 400, with which
+// servers answer plain HTTP where they want TLS.
+func isBadRequest(line string) bool {
+	_, status, _ := strings.Cut(line, " ")
+	return strings.HasPrefix(status, "400")
+}
+
+// patience is how long a side at least waits for the other that may have closed
+// because that took too long.
+const patience = 200 * time.Millisecond
+
+// aborted is the verdict on a connection that ended without an alert before the
+// handshake did.
+func (w *wire) aborted() Verdict {
+	by := w.EndedBy
+	v := Verdict{Outcome: Rejected, How: Aborted, RejectedBy: by}
+	switch {
+	case w.waitedFor(by) >= patience:
+		why := tooSlow(by.Other())
+		why.Text += fmt.Sprintf(": the %v waited %v, and closed", by, w.waitedFor(by).Round(100*time.Millisecond))
+		v.because(why)
+	case w.last == nil:
+		v.because(Reason{Code: Closed, Text: "the " + by.String() + " closed the connection before anything was said"})
+	default:
+		v.because(w.why(by))
+	}
+	return v
+}
+
+// waitedFor is how long a side had waited when the connection ended, if it was
+// the other one's turn to speak.
+func (w *wire) waitedFor(by endpoint.Side) time.Duration {
+	since, turn := w.Opened, endpoint.Client
+	if w.last != nil {
+		since, turn = w.last.Time, w.last.From.Other()
+	}
+	if by == turn || since.IsZero() || w.Ended.IsZero() {
+		return 0
+	}
+	return w.Ended.Sub(since)
+}
