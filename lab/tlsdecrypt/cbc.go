@@ -16,12 +16,12 @@ import (
 )
 
 // macThenCipher is the record protection with a MAC of its own: CBC, RC4 and
-// NULL (RFC 5246 6.2.3.1, 6.2.3.2, RFC 7366).
+// NULL (RFC 5246 sections 6.2.3.1 and 6.2.3.2, RFC 7366).
 type macThenCipher struct {
 	mac            hash.Hash
 	block          cipher.Block  // of CBC
 	stream         cipher.Stream // of RC4
-	chained        []byte        // TLS 1.0: the IV of the next record (RFC 2246 6.2.3.2)
+	chained        []byte        // TLS 1.0: the IV of the next record (RFC 2246 section 6.2.3.2)
 	encryptThenMAC bool
 }
 

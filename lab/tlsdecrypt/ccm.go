@@ -8,7 +8,8 @@ import (
 
 var errOpen = errors.New("it does not open with this key")
 
-// ccm opens AES-CCM with a nonce of 12 bytes (RFC 3610, RFC 5116 5.3, RFC 6655 6.1).
+// ccm opens AES-CCM with a nonce of 12 bytes (RFC 3610, RFC 5116 section 5.3, RFC 6655 section
+// 6.1).
 type ccm struct {
 	block  cipher.Block
 	tagLen int
@@ -21,7 +22,7 @@ func (c ccm) Open(dst, nonce, sealed, additional []byte) ([]byte, error) {
 		return nil, errOpen
 	}
 	// A counter block is flags, nonce and a counter of 3 bytes; the one of
-	// counter 0 hides the tag (RFC 3610 2.3).
+	// counter 0 hides the tag (RFC 3610 section 2.3).
 	var counter [16]byte
 	counter[0] = 2
 	copy(counter[1:], nonce)
@@ -41,7 +42,7 @@ func (c ccm) Open(dst, nonce, sealed, additional []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// tag is the CBC-MAC (RFC 3610 2.2).
+// tag is the CBC-MAC (RFC 3610 section 2.2).
 func (c ccm) tag(nonce, plain, additional []byte) (x [16]byte) {
 	x[0] = 2 | byte(c.tagLen-2)/2<<3
 	if len(additional) > 0 {

@@ -12,7 +12,7 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// unpack gives the Certificate message in a CompressedCertificate (RFC 8879 4).
+// unpack returns the Certificate message in a CompressedCertificate (RFC 8879 section 4).
 // It is nil when it cannot be unpacked or has another length than it claims.
 func unpack(packed *tlswire.CompressedCertificate, ctx tlswire.Context) (*tlswire.Handshake, error) {
 	if packed.UncompressedLength > tlswire.MaxHandshake {

@@ -27,7 +27,7 @@ const (
 // usualMessages is how many messages a connection has that answers one request.
 const usualMessages = 16
 
-// Options are what a Dissector goes by.
+// Options configure a Dissector.
 type Options struct {
 	// Secrets is where secrets are looked up, besides those that come with the
 	// events; may be nil. Its Forget is called for each connection that has ended.
@@ -83,6 +83,7 @@ func (d *Dissector) Close() {
 	}
 }
 
+// forget takes a connection that has ended off the list.
 func (d *Dissector) forget(f *flow) {
 	d.mu.Lock()
 	delete(d.flows, f)

@@ -2,34 +2,23 @@ package tlsdecrypt
 
 import (
 	"bytes"
-	"crypto/x509"
+	"fmt"
 	"slices"
 
 	"mtlslab.example/lab/lab/endpoint"
-	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// handshake is what one handshake agreed on, and its messages. A connection
-// has one, or in TLS 1.2 one more for each renegotiation.
+// handshake is what one handshake agreed on, and its messages. A connection has one, or in TLS 1.2
+// one more for each renegotiation.
 type handshake struct {
-	hello          *tlswire.ClientHello // nil when it was not seen
-	clientRandom   []byte
-	serverRandom   []byte
-	version        tlswire.Version // 0 before ServerHello
-	suite          tlswire.CipherSuite
-	generation     int // counts renegotiations
-	serverName     string
-	compression    tlswire.CompressionMethod
-	encryptThenMAC bool // RFC 7366
-	extendedMaster bool // RFC 7627
-	sessionID      []byte
-	done           bool // ServerHelloDone was seen: it is a full handshake
-	resumed        bool // TLS 1.2
+	parameters
+	generation int  // counts renegotiations
+	done       bool // ServerHelloDone was seen: it is a full handshake
 
-	// transcript has the messages that the transcript hash takes, in order
-	// (RFC 8446 4.4.1, RFC 5246 7.4.9). missed says why some that come after the
-	// first wholeUpTo of them may not be there.
+	// transcript has the messages that the transcript hash takes, in order (RFC 9846 section 4.1,
+	// RFC 5246 section 7.4.9). missed says why some that come after the first wholeUpTo of them may
+	// not be there.
 	transcript []*Message
 	missed     string
 	wholeUpTo  int
@@ -39,17 +28,41 @@ type handshake struct {
 
 	master   []byte                // of TLS 1.2, once it is known
 	byRSAKey bool                  // an RSA key opened it
-	derived  bool                  // from the messages of the handshake
+	derived  bool                  // master comes from the messages of the handshake
 	secrets  endpoint.Pair[[]byte] // of TLS 1.3: its handshake_traffic_secret
 }
 
-// postHandshake is an authentication after the handshake (RFC 8446 4.6.2): the
+// parameters are what the hellos of a handshake say.
+type parameters struct {
+	hello          *tlswire.ClientHello // nil if it was not seen
+	clientRandom   []byte
+	serverRandom   []byte
+	serverName     string
+	sessionID      []byte
+	version        tlswire.Version // 0 before ServerHello
+	suite          tlswire.CipherSuite
+	compression    tlswire.CompressionMethod
+	encryptThenMAC bool // RFC 7366
+	extendedMaster bool // RFC 7627
+	resumed        bool // TLS 1.2
+}
+
+// postHandshake is an authentication after the handshake (RFC 9846 section 4.7.2): the
 // CertificateRequest and the client's answer to it.
 type postHandshake struct {
 	context  []byte
 	messages []*Message
 	secret   []byte // the client's application_traffic_secret at its Finished
 	missed   string // why some of its messages may not be there
+}
+
+// endPosts keeps the secret under which the client answered, for the authentications that end now.
+func (hs *handshake) endPosts(secret []byte) {
+	for _, p := range hs.posts {
+		if p.secret == nil && p.ended() {
+			p.secret = secret
+		}
+	}
 }
 
 // ended reports whether the client's answer is there.
@@ -78,6 +91,7 @@ func (hs *handshake) join(m *Message) {
 	}
 }
 
+// joinPost adds a message to the authentication after the handshake that it belongs to.
 func (hs *handshake) joinPost(m *Message) {
 	switch body := m.Handshake.Body.(type) {
 	case *tlswire.CertificateRequest:
@@ -101,9 +115,26 @@ func (hs *handshake) joinPost(m *Message) {
 	}
 }
 
-// flightSeen tells whether all was seen that the server says before the client
-// answers: what it does not ask for there, it does not ask for in this handshake.
-func (hs *handshake) flightSeen() bool {
+// miss notes that messages may be missing from what follows, and why.
+func (hs *handshake) miss(why string) {
+	if hs.missed == "" {
+		hs.missed, hs.wholeUpTo = why, len(hs.transcript)
+	}
+	for _, p := range hs.posts {
+		if p.missed == "" && !p.ended() {
+			p.missed = why
+		}
+	}
+}
+
+// lost says that bytes of a side are not there.
+func lost(side endpoint.Side) string {
+	return fmt.Sprintf("bytes that the %v sent before this are not in the capture", side)
+}
+
+// serverFlightSeen reports whether the server's first flight was seen whole, so that a missing
+// CertificateRequest means that it asked for none.
+func (hs *handshake) serverFlightSeen() bool {
 	seen := hs.transcript
 	if hs.missed != "" {
 		seen = seen[:hs.wholeUpTo]
@@ -113,9 +144,9 @@ func (hs *handshake) flightSeen() bool {
 	})
 }
 
-// flightsSeen tells the same of all handshakes.
+// flightsSeen reports the same of all handshakes.
 func (c *Connection) flightsSeen() bool {
-	return len(c.handshakes) > 0 && !slices.ContainsFunc(c.handshakes, func(hs *handshake) bool { return !hs.flightSeen() })
+	return len(c.handshakes) > 0 && !slices.ContainsFunc(c.handshakes, func(hs *handshake) bool { return !hs.serverFlightSeen() })
 }
 
 // bytesUpTo is the messages of the transcript up to and with the last of a type.
@@ -140,121 +171,4 @@ func find[B tlswire.Body](hs *handshake) (body B, ok bool) {
 		}
 	}
 	return body, false
-}
-
-// serverLeaf is the server's certificate in TLS 1.2, if it was seen and parses.
-func (hs *handshake) serverLeaf() (*x509.Certificate, bool) {
-	for _, m := range hs.transcript {
-		if body, ok := m.Handshake.Body.(*tlswire.CertificateTLS12); ok && m.From == endpoint.Server && len(body.Certificates) > 0 {
-			leaf, err := tlswire.ParseCertificate(body.Certificates[0])
-			return leaf, err == nil
-		}
-	}
-	return nil, false
-}
-
-// masterFromPremaster is RFC 5246 8.1 and RFC 7627 4.
-func (hs *handshake) masterFromPremaster(premaster []byte) []byte {
-	info := hs.suite.Info()
-	p := prfOf(hs.version, info)
-	if p == nil {
-		return nil
-	}
-	master := make([]byte, masterLen)
-	if hs.extendedMaster {
-		p(master, premaster, "extended master secret", handshakeHash(hs.version, info, hs.bytesUpTo(tlswire.TypeClientKeyExchange)))
-	} else {
-		p(master, premaster, "master secret", append(bytes.Clone(hs.clientRandom), hs.serverRandom...))
-	}
-	return master
-}
-
-// keys derives what protects the records of a side in TLS 1.2 (RFC 5246 6.3).
-func (hs *handshake) keys(side endpoint.Side) (*protection, error) {
-	info := hs.suite.Info()
-	p := prfOf(hs.version, info)
-	if hs.version == tlswire.VersionSSL30 {
-		return nil, errSSL30
-	}
-	if p == nil || info.Cipher == "" {
-		return nil, unsupportedError{hs.suite}
-	}
-	ivLen := info.FixedIVLen
-	if info.CBC && hs.version < tlswire.VersionTLS11 {
-		ivLen = info.BlockLen
-	}
-	block := make([]byte, 2*(info.MACLen+info.KeyLen+ivLen))
-	p(block, hs.master, "key expansion", append(bytes.Clone(hs.serverRandom), hs.clientRandom...))
-	take := func(n int) (own []byte) { // the client's comes first
-		own = block[:n]
-		if side == endpoint.Server {
-			own = block[n : 2*n]
-		}
-		block = block[2*n:]
-		return own
-	}
-	macKey, key, iv := take(info.MACLen), take(info.KeyLen), take(ivLen)
-	prot := &protection{key: Key{Secret: masterSecret, Generation: hs.generation}}
-	var err error
-	if info.AEAD {
-		var aead opener
-		aead, err = newAEAD(hs.suite, key)
-		prot.cipher = aeadTLS12{aead: aead, iv: iv, record: info.RecordIVLen, tag: info.TagLen}
-	} else {
-		prot.cipher, err = newMACThenCipher(hs, macKey, key, iv)
-	}
-	return prot, err
-}
-
-// findMaster looks for the master secret everywhere it may be, and tells
-// whether it is known.
-func (f *flow) findMaster(hs *handshake) bool {
-	if hs.master != nil {
-		return true
-	}
-	if s := f.secret(keylog.LabelClientRandom, hs.clientRandom); len(s) == masterLen {
-		hs.master = s
-	} else if s := f.premaster(hs); s != nil {
-		hs.derived = true
-		hs.master = hs.masterFromPremaster(s)
-	} else if hs.resumed {
-		hs.master = f.resumedMaster(hs)
-	}
-	return hs.master != nil
-}
-
-// premaster is the premaster secret of an RSA key exchange (RFC 5246 7.4.7.1), or nil.
-func (f *flow) premaster(hs *handshake) []byte {
-	cke, ok := find[*tlswire.ClientKeyExchange](hs)
-	if !ok || hs.clientRandom == nil || cke.KeyExchange != tlswire.KeyExchangeRSA || len(cke.EncryptedPreMasterSecret) < 8 {
-		return nil
-	}
-	if s := f.secret(keylog.LabelRSA, cke.EncryptedPreMasterSecret[:8]); len(s) == masterLen {
-		return s
-	}
-	leaf, shown := hs.serverLeaf()
-	for _, key := range f.d.options.RSAKeys {
-		if shown && !key.PublicKey.Equal(leaf.PublicKey) {
-			continue
-		}
-		if s := decryptPremaster(key, cke.EncryptedPreMasterSecret); s != nil {
-			hs.byRSAKey = true
-			return s
-		}
-	}
-	return nil
-}
-
-// resumedMaster is the master secret of the session that a handshake resumed,
-// by its ticket or else by its session id, or nil.
-func (f *flow) resumedMaster(hs *handshake) []byte {
-	if hs.hello == nil {
-		return nil
-	}
-	if t, ok := tlswire.Lookup[*tlswire.SessionTicket](hs.hello.Extensions, tlswire.ExtensionSessionTicket); ok {
-		if master := f.d.sessions.Recall(t.Ticket); master != nil {
-			return master
-		}
-	}
-	return f.d.sessions.Recall(hs.sessionID)
 }

@@ -4,15 +4,14 @@ import (
 	"unsafe"
 
 	"mtlslab.example/lab/lab/endpoint"
-	"mtlslab.example/lab/lab/tlswire"
 )
 
 // fairShare is what an open connection may take whatever the others take, in
 // bytes: far more than a handshake and a request do.
 const fairShare = 64 << 10
 
-// parsed is how many times the length of a handshake message its fields take.
-const parsed = 4
+// parsedFactor is how many times the length of a handshake message its fields take.
+const parsedFactor = 4
 
 // Size is about how much memory a connection takes, in bytes.
 func (c *Connection) Size() int {
@@ -29,10 +28,10 @@ func (c *Connection) Size() int {
 func (m *Message) size() int {
 	size := int(unsafe.Sizeof(*m)) + len(m.Records)*int(unsafe.Sizeof(Span{})) + len(m.Data)
 	if m.Handshake != nil {
-		size += int(unsafe.Sizeof(*m.Handshake)) + parsed*len(m.Handshake.Raw)
+		size += int(unsafe.Sizeof(*m.Handshake)) + parsedFactor*len(m.Handshake.Raw)
 	}
 	if m.Inner != nil {
-		size += int(unsafe.Sizeof(*m.Inner)) + parsed*len(m.Inner.Raw)
+		size += int(unsafe.Sizeof(*m.Inner)) + parsedFactor*len(m.Inner.Raw)
 	}
 	if m.HTTP != nil {
 		for _, h := range m.HTTP.Headers {
@@ -42,15 +41,15 @@ func (m *Message) size() int {
 	return size
 }
 
-// account counts what f takes, and ends the reading of a connection that takes
-// more than its share when all take too much.
+// account counts what f takes, and ends the reading of a connection that takes more than its share
+// when all take too much.
 func (f *flow) account() {
 	if f.d.options.Memory == 0 || f.ended {
 		return
 	}
-	size := f.kept + f.queued
-	for _, d := range f.sides.All() {
-		size += len(d.buf) + d.reader.Pending()
+	size := f.conversation.kept + f.decrypter.queued
+	for side, r := range f.readers.All() {
+		size += len(r.buf) + f.conversation.sides.Of(side).pending.Pending()
 	}
 	all := f.d.taken.Add(int64(size - f.counted))
 	f.counted = size
@@ -61,13 +60,13 @@ func (f *flow) account() {
 
 // abandon reads no more of a connection.
 func (f *flow) abandon() {
-	if f.sides.Client.dead && f.sides.Server.dead {
+	if f.readers.Client.stopped && f.readers.Server.stopped {
 		return
 	}
-	for _, d := range f.sides.All() {
-		d.dead, d.buf, d.spans = true, nil, nil
-		d.reader = tlswire.HandshakeReader{}
+	for side, r := range f.readers.All() {
+		r.stop(notRead)
+		f.conversation.sides.Of(side).forget()
 	}
-	f.queue, f.queued = nil, 0
-	f.problem(endpoint.Unknown, -1, "not read any further: the connections that are open at this time take too much memory")
+	f.decrypter.drop()
+	f.conn.problem(endpoint.Unknown, -1, "not read any further: the connections that are open at this time take too much memory")
 }

@@ -7,8 +7,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// jsonOffer is what a ClientHello offers, in its order and by IANA's names. What clients send to be ignored (GREASE, RFC
-// 8701), and the suites that are signals, are not offers.
+// jsonOffer is what a ClientHello offers, in its order and by IANA's names. What clients send to be
+// ignored (GREASE, RFC 8701), and the suites that are signals, are not offers.
 type jsonOffer struct {
 	Versions         []string `json:"versions"`
 	CipherSuites     []string `json:"cipher_suites"`

@@ -240,7 +240,7 @@ func TestWhyAnRSAKeyDoesNotHelp(t *testing.T) {
 			"the RSA key does not help: ClientKeyExchange, which has the secret, is not in the capture"},
 		"no ClientHello": {firstLost(static), right, RSANotSeen, "a packet is missing here: it had ClientHello, without which nothing can be decrypted"},
 		"not whole": {lacking(t, static, tlswire.TypeCertificate), right, RSAKeyOpened,
-			"the keys cannot be derived: extended_master_secret covers the whole handshake (RFC 7627 4), and bytes that the server sent before this are not in the capture"},
+			"the keys cannot be derived: extended_master_secret covers the whole handshake (RFC 7627 section 4), and bytes that the server sent before this are not in the capture"},
 	} {
 		c := test.flow.dissect(t, Options{RSAKeys: []*rsa.PrivateKey{test.key}})
 		said := test.want == "" && len(c.Problems) == 0 || slices.ContainsFunc(c.Problems, func(p Problem) bool {

@@ -6,14 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// What a record of TLS 1.2 or before holds besides its encryption: nothing at all with the NULL ciphers, and compressed
-// content where ServerHello has chosen a compression.
+// What a record of TLS 1.2 or before holds besides its encryption: nothing at all with the NULL
+// ciphers, and compressed content where ServerHello has chosen a compression.
 
-// unencrypted is a protection without encryption whose MACs cannot be checked for want of a secret (RFC 5246 6.2.3.1).
+// unencrypted is a protection without encryption whose MACs cannot be checked for want of a secret
+// (RFC 5246 section 6.2.3.1).
 type unencrypted struct{ macLen int }
 
 func (c unencrypted) open(dst []byte, _ uint64, rec tlswire.Record) ([]byte, error) {
@@ -24,25 +26,23 @@ func (c unencrypted) open(dst []byte, _ uint64, rec tlswire.Record) ([]byte, err
 	return append(dst, rec.Fragment[:n]...), nil
 }
 
-// warnUnencrypted says that a suite encrypts nothing.
-func (f *flow) warnUnencrypted(d *direction, offset int64) {
-	for _, p := range f.c.Problems {
-		if p.Text == nothingEncrypted(f.hs.suite) {
-			return
-		}
+// warnUnencrypted says, once, that a suite encrypts nothing.
+func (d *decrypter) warnUnencrypted(rec tlsRecord) {
+	text := nothingEncrypted(d.next.hs.suite)
+	if !slices.ContainsFunc(d.conn.Problems, func(p Problem) bool { return p.Text == text }) {
+		d.conn.problem(rec.from, rec.Offset, text)
 	}
-	f.problem(d.side, offset, nothingEncrypted(f.hs.suite))
 }
 
 func nothingEncrypted(suite tlswire.CipherSuite) string {
 	return fmt.Sprintf("nothing is encrypted: %v has checksums alone, and everybody on the way can read this connection", suite)
 }
 
-// maxWindow is how far back compressed data refers (RFC 1951 2).
+// maxWindow is how far back compressed data refers (RFC 1951 section 2).
 const maxWindow = 32 << 10
 
-// inflater decompresses the records of one side, which are one zlib stream (RFC 3749 2.1). Each record ends where a byte
-// does, as the compressor is flushed at its end.
+// inflater decompresses the records of one side, which are one zlib stream (RFC 3749 section 2.1).
+// Each record ends where a byte does, as the compressor is flushed at its end.
 type inflater struct {
 	begun  bool
 	window []byte // what came before, at most maxWindow
@@ -61,7 +61,7 @@ func (z *inflater) inflate(record []byte) ([]byte, error) {
 	}
 	z.failed = errDeflate // until it is known to be right
 	if !z.begun {
-		if len(record) < 2 || record[0]&0x0f != 8 || (int(record[0])<<8+int(record[1]))%31 != 0 { // RFC 1950 2.2
+		if len(record) < 2 || record[0]&0x0f != 8 || (int(record[0])<<8+int(record[1]))%31 != 0 { // RFC 1950 section 2.2
 			return nil, z.failed
 		}
 		z.begun, record = true, record[2:]

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -27,11 +29,11 @@ const (
 )
 
 // rsaKeyUse says what the RSA keys do for a handshake, and in words why they do not open it.
-func (f *flow) rsaKeyUse(hs *handshake) (use RSAKeyUse, why string) {
+func (s *secrets) rsaKeyUse(hs *handshake, c *Connection) (use RSAKeyUse, why string) {
 	switch {
-	case len(f.d.options.RSAKeys) == 0:
+	case len(s.shared.options.RSAKeys) == 0:
 		return RSAKeyUnused, ""
-	case hs.version == 0 && slices.ContainsFunc(f.c.Messages, func(m *Message) bool { return m.Encrypted }):
+	case hs.version == 0 && slices.ContainsFunc(c.Messages, func(m *Message) bool { return m.Encrypted }):
 		return RSANotSeen, "the handshake is not in the capture"
 	case hs.version == 0:
 		return RSAKeyUnused, ""
@@ -42,7 +44,7 @@ func (f *flow) rsaKeyUse(hs *handshake) (use RSAKeyUse, why string) {
 	switch {
 	case hs.byRSAKey:
 		return RSAKeyOpened, ""
-	case hs.master != nil || f.anySecret():
+	case hs.master != nil || s.any(hs):
 		return RSAKeyUnused, ""
 	case hs.tls13():
 		return RSAForward, "TLS 1.3 always has forward secrecy: only a key log opens it"
@@ -56,7 +58,7 @@ func (f *flow) rsaKeyUse(hs *handshake) (use RSAKeyUse, why string) {
 		return RSAUnsupported, fmt.Sprintf("the key exchange of %v is not RSA", hs.suite)
 	case hs.clientRandom == nil:
 		return RSANotSeen, "ClientHello, whose random is needed, is not in the capture"
-	case shown && !f.hasKeyOf(leaf):
+	case shown && !s.hasKeyOf(leaf):
 		return RSAOtherKey, fmt.Sprintf("it is not the key of the server's certificate (%s)", chain.Name(leaf))
 	case !exchanged:
 		return RSANotSeen, "ClientKeyExchange, which has the secret, is not in the capture"
@@ -66,12 +68,46 @@ func (f *flow) rsaKeyUse(hs *handshake) (use RSAKeyUse, why string) {
 	return RSAUnsupported, "the secret in ClientKeyExchange does not decrypt with it, although it is the key of the server's certificate"
 }
 
-// hasKeyOf reports whether one of the RSA keys is that of a certificate.
-func (f *flow) hasKeyOf(leaf *x509.Certificate) bool {
-	return slices.ContainsFunc(f.d.options.RSAKeys, func(key *rsa.PrivateKey) bool { return key.PublicKey.Equal(leaf.PublicKey) })
+// serverLeaf is the server's certificate in TLS 1.2, if it was seen and parses.
+func (hs *handshake) serverLeaf() (*x509.Certificate, bool) {
+	for _, m := range hs.transcript {
+		if body, ok := m.Handshake.Body.(*tlswire.CertificateTLS12); ok && m.From == endpoint.Server && len(body.Certificates) > 0 {
+			leaf, err := tlswire.ParseCertificate(body.Certificates[0])
+			return leaf, err == nil
+		}
+	}
+	return nil, false
 }
 
-// decryptPremaster opens an EncryptedPreMasterSecret (RFC 5246 7.4.7.1), and returns nil when that is not one for the key.
+// hasKeyOf reports whether one of the RSA keys is that of a certificate.
+func (s *secrets) hasKeyOf(leaf *x509.Certificate) bool {
+	return slices.ContainsFunc(s.shared.options.RSAKeys, func(key *rsa.PrivateKey) bool { return key.PublicKey.Equal(leaf.PublicKey) })
+}
+
+// premaster returns the premaster secret of an RSA key exchange (RFC 5246 section 7.4.7.1), or nil.
+func (s *secrets) premaster(hs *handshake) []byte {
+	cke, ok := find[*tlswire.ClientKeyExchange](hs)
+	if !ok || hs.clientRandom == nil || cke.KeyExchange != tlswire.KeyExchangeRSA || len(cke.EncryptedPreMasterSecret) < 8 {
+		return nil
+	}
+	if found := s.find(keylog.LabelRSA, cke.EncryptedPreMasterSecret[:8]); len(found) == masterLen {
+		return found
+	}
+	leaf, shown := hs.serverLeaf()
+	for _, key := range s.shared.options.RSAKeys {
+		if shown && !key.PublicKey.Equal(leaf.PublicKey) {
+			continue
+		}
+		if found := decryptPremaster(key, cke.EncryptedPreMasterSecret); found != nil {
+			hs.byRSAKey = true
+			return found
+		}
+	}
+	return nil
+}
+
+// decryptPremaster opens an EncryptedPreMasterSecret (RFC 5246 section 7.4.7.1), and returns nil
+// when that is not one for the key.
 func decryptPremaster(key *rsa.PrivateKey, encrypted []byte) []byte {
 	var secret []byte
 	if key.N.BitLen() < minRSABits {
@@ -86,7 +122,8 @@ func decryptPremaster(key *rsa.PrivateKey, encrypted []byte) []byte {
 	return secret
 }
 
-// decryptShortRSA is RSAES-PKCS1-v1_5 (RFC 8017 7.2.2) for keys that crypto/rsa refuses because they are too short.
+// decryptShortRSA is RSAES-PKCS1-v1_5 (RFC 8017 section 7.2.2) for keys that crypto/rsa refuses
+// because they are too short.
 func decryptShortRSA(key *rsa.PrivateKey, encrypted []byte) []byte {
 	c := new(big.Int).SetBytes(encrypted)
 	if key.D == nil || key.N.Sign() <= 0 || c.Cmp(key.N) >= 0 {

@@ -25,7 +25,7 @@ func hashOf(suite tlswire.SuiteInfo) func() hash.Hash {
 }
 
 // ExpandLabel is HKDF-Expand-Label with an empty context and the hash of a suite
-// of TLS 1.3 (RFC 8446 7.1); of a suite that is not known here it is nil. length
+// of TLS 1.3 (RFC 9846 section 7.1); of a suite that is not known here it is nil. length
 // is in bytes, at most those of the hash.
 func ExpandLabel(suite tlswire.CipherSuite, secret []byte, label string, length int) []byte {
 	h := hashOf(suite.Info())
@@ -35,14 +35,14 @@ func ExpandLabel(suite tlswire.CipherSuite, secret []byte, label string, length 
 	return hkdfExpandLabel(h, secret, label, nil, length)
 }
 
-// hkdfExpandLabel is HKDF-Expand-Label (RFC 8446 7.1).
+// hkdfExpandLabel is HKDF-Expand-Label (RFC 9846 section 7.1).
 func hkdfExpandLabel(h func() hash.Hash, secret []byte, label string, context []byte, length int) []byte {
 	return expandLabel(hmac.New(h, secret), label, context, length)
 }
 
 // expandLabel is hkdfExpandLabel with the HMAC of a secret, which may be used
 // again. TLS never asks for more than one output of the hash, which is one HMAC
-// (RFC 5869 2.3).
+// (RFC 5869 section 2.3).
 func expandLabel(mac hash.Hash, label string, context []byte, length int) []byte {
 	info := make([]byte, 0, len("tls13 ")+len(label)+len(context)+5)
 	info = append(info, byte(length>>8), byte(length), byte(len("tls13 ")+len(label)))
@@ -56,19 +56,19 @@ func expandLabel(mac hash.Hash, label string, context []byte, length int) []byte
 	return mac.Sum(nil)[:length:length]
 }
 
-// nextTrafficSecret is application_traffic_secret_N+1 (RFC 8446 7.2).
+// nextTrafficSecret is application_traffic_secret_N+1 (RFC 9846 section 7.2).
 func nextTrafficSecret(h func() hash.Hash, secret []byte) []byte {
 	return hkdfExpandLabel(h, secret, "traffic upd", nil, len(secret))
 }
 
-// finishedTLS13 is verify_data over the hash of the transcript (RFC 8446 4.4.4).
+// finishedTLS13 is verify_data over the hash of the transcript (RFC 9846 section 4.5.3).
 func finishedTLS13(h func() hash.Hash, baseKey, transcriptHash []byte) []byte {
 	mac := hmac.New(h, hkdfExpandLabel(h, baseKey, "finished", nil, h().Size()))
 	mac.Write(transcriptHash)
 	return mac.Sum(nil)
 }
 
-// prf is the pseudorandom function of a version (RFC 5246 5, RFC 2246 5).
+// prf is the pseudorandom function of a version (RFC 5246 section 5, RFC 2246 section 5).
 type prf func(out, secret []byte, label string, seed []byte)
 
 // prfOf is nil when the suite's hash is not known here.
@@ -85,7 +85,7 @@ func prfOf(v tlswire.Version, suite tlswire.SuiteInfo) prf {
 	}
 }
 
-// pHash is P_hash (RFC 5246 5).
+// pHash is P_hash (RFC 5246 section 5).
 func pHash(h func() hash.Hash, out, secret, seed []byte) {
 	mac := hmac.New(h, secret)
 	mac.Write(seed)
@@ -102,7 +102,7 @@ func pHash(h func() hash.Hash, out, secret, seed []byte) {
 }
 
 // prfTLS10 is the PRF of TLS 1.0 and 1.1: MD5 with one half of the secret,
-// SHA-1 with the other (RFC 2246 5).
+// SHA-1 with the other (RFC 2246 section 5).
 func prfTLS10(out, secret []byte, label string, seed []byte) {
 	seed = append([]byte(label), seed...)
 	half := (len(secret) + 1) / 2
@@ -114,10 +114,10 @@ func prfTLS10(out, secret []byte, label string, seed []byte) {
 	}
 }
 
-// masterLen is the length of a master_secret (RFC 5246 8.1).
+// masterLen is the length of a master_secret (RFC 5246 section 8.1).
 const masterLen = 48
 
-// finishedTLS12 is verify_data over the hash of the handshake (RFC 5246 7.4.9).
+// finishedTLS12 is verify_data over the hash of the handshake (RFC 5246 section 7.4.9).
 func finishedTLS12(p prf, master []byte, sender endpoint.Side, handshakeHash []byte) []byte {
 	out := make([]byte, 12)
 	p(out, master, sender.String()+" finished", handshakeHash)
@@ -125,7 +125,7 @@ func finishedTLS12(p prf, master []byte, sender endpoint.Side, handshakeHash []b
 }
 
 // handshakeHash is the hash that Finished of TLS 1.2 and before takes, and the
-// session_hash of RFC 7627 3.
+// session_hash of RFC 7627 section 3.
 func handshakeHash(v tlswire.Version, suite tlswire.SuiteInfo, messages []byte) []byte {
 	if v < tlswire.VersionTLS12 {
 		m, s := md5.Sum(messages), sha1.Sum(messages)

@@ -3,32 +3,14 @@ package tlsdecrypt
 import (
 	"fmt"
 
-	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// A signature or a checksum that does not verify is wrong only if the transcript that it covers is the one the two
-// sides had. This file says whether that is proven.
+// A signature or a checksum that does not verify is wrong only if the transcript that it covers is
+// the one the two sides had. This file says whether that is proven.
 
-// miss notes that messages may be missing from what follows, and why.
-func (hs *handshake) miss(why string) {
-	if hs.missed == "" {
-		hs.missed, hs.wholeUpTo = why, len(hs.transcript)
-	}
-	for _, p := range hs.posts {
-		if p.missed == "" && !p.ended() {
-			p.missed = why
-		}
-	}
-}
-
-// lost says that bytes of a side are not there.
-func lost(side endpoint.Side) string {
-	return fmt.Sprintf("bytes that the %v sent before this are not in the capture", side)
-}
-
-// ordered counts the messages at the start of the transcript that are in an order in which they can have been sent: the
-// client begins, and each side speaks until its flight ends.
+// ordered counts the messages at the start of the transcript that are in an order in which they can
+// have been sent: the client begins, and each side speaks until its flight ends.
 func (hs *handshake) ordered() int {
 	if len(hs.transcript) == 0 || hs.transcript[0].Handshake.Type != tlswire.TypeClientHello {
 		return 0
@@ -42,7 +24,8 @@ func (hs *handshake) ordered() int {
 	return len(hs.transcript)
 }
 
-// endsFlight reports whether it is the other side's turn after a message (RFC 8446 2, RFC 5246 7.3).
+// endsFlight reports whether it is the other side's turn after a message (RFC 9846 section 2, RFC
+// 5246 section 7.3).
 func endsFlight(m *Message) bool {
 	switch m.Handshake.Type {
 	case tlswire.TypeClientHello, tlswire.TypeServerHelloDone, tlswire.TypeFinished:
@@ -51,8 +34,8 @@ func endsFlight(m *Message) bool {
 	return m.Handshake.IsHelloRetryRequest()
 }
 
-// doubt says why it is not proven that the message which is checked, and those before it, are what the two sides saw. It
-// is empty when that is proven.
+// doubt says why it is not proven that the message which is checked, and those before it, are what
+// the two sides saw. It is empty when that is proven.
 func (k *checker) doubt() string {
 	hs, n := k.hs, k.messages+1
 	if k.post != nil {
@@ -60,7 +43,7 @@ func (k *checker) doubt() string {
 	}
 	switch {
 	case hs.version == tlswire.VersionSSL30:
-		return "the signatures and checksums of SSL 3.0 also cover the master secret (RFC 6101 5.6.8, 5.6.9), which is not computed here"
+		return "the signatures and checksums of SSL 3.0 also cover the master secret (RFC 6101 sections 5.6.8 and 5.6.9), which is not computed here"
 	case hs.version < tlswire.VersionTLS10 || hs.version > tlswire.VersionTLS13:
 		return fmt.Sprintf("what signatures and checksums cover in %v is not known here", hs.version)
 	case hs.missed != "" && n > hs.wholeUpTo:
@@ -72,12 +55,13 @@ func (k *checker) doubt() string {
 	case n > k.ordered:
 		return "the messages before this are not in the order in which they are sent: packets are missing from the capture, or it has mixed them up"
 	case hs.tls13() && offersECH(hs.hello):
-		return "the server may have taken the ClientHello that is encrypted in the one above, and the transcript would begin with that (RFC 9849 7.2)"
+		return "the server may have taken the ClientHello that is encrypted in the one above, and the transcript would begin with that (RFC 9849 section 7.2)"
 	}
 	return ""
 }
 
-// retried reports whether the transcript has both ClientHellos and the HelloRetryRequest between them.
+// retried reports whether the transcript has both ClientHellos and the HelloRetryRequest between
+// them.
 func (hs *handshake) retried() bool {
 	return len(hs.transcript) > 1 && hs.transcript[1].Handshake.IsHelloRetryRequest()
 }

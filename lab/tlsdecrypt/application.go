@@ -1,0 +1,99 @@
+package tlsdecrypt
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/httpwire"
+)
+
+// applicationData takes the content of a record, of which HTTP is read.
+// Without the head of an HTTP message in it, it goes on with the last message.
+func (c *conversation) applicationData(content []byte, m Message) {
+	heads, err := c.httpHeads(content, m.From)
+	if c.http != nil {
+		m.Frames = c.http.Frames()
+	}
+	last := c.last(m)
+	if last != nil && last.Encrypted {
+		last = nil
+	}
+	for i, head := range heads {
+		if i == 0 && last != nil && last.HTTP == nil && isHTTP(last.Data) {
+			last.HTTP, last.Data = head, nil // its beginning came in a record of its own
+			last.prolong(content, m)
+			continue
+		}
+		own := m
+		own.HTTP, own.Records, own.Frames = head, slices.Clone(m.Records), nil
+		if i > 0 {
+			own.Length = 0 // the record's bytes are counted with the first
+		}
+		c.add(own)
+	}
+	switch {
+	case len(heads) > 0:
+	case last != nil:
+		last.prolong(content, m)
+		last.Err = errors.Join(last.Err, err)
+	case len(content) > 0:
+		m.Data, m.Err = clip(content), err
+		c.add(m)
+	}
+}
+
+// prolong adds a record of application data to a message.
+func (last *Message) prolong(content []byte, m Message) {
+	last.Time = m.Time
+	last.Length += m.Length
+	last.Records = extend(last.Records, m.Records[0])
+	if last.HTTP != nil {
+		return
+	}
+	for _, frame := range m.Frames {
+		if !slices.Contains(last.Frames, frame) {
+			last.Frames = append(last.Frames, frame)
+		}
+	}
+	if len(last.Data) < maxData {
+		last.Data = append(last.Data, content[:min(len(content), maxData-len(last.Data))]...)
+	}
+}
+
+// httpHeads reads application data as HTTP if that was agreed on, or the first bytes look like it.
+func (c *conversation) httpHeads(content []byte, from endpoint.Side) ([]*httpwire.Message, error) {
+	if c.http == nil {
+		switch c.conn.ALPN {
+		case "h2", "http/1.1", "http/1.0":
+			c.http = httpwire.New(c.conn.ALPN)
+		default:
+			if !looksLikeHTTP(content) {
+				return nil, nil
+			}
+			c.http = httpwire.New("")
+		}
+	}
+	heads, err := c.http.Write(from == endpoint.Server, content)
+	if c.conn.ALPN == "" {
+		err = nil // nobody said it was HTTP
+	}
+	return heads, err
+}
+
+var http2Preface = []byte("PRI * HTTP/2.0\r\n")
+
+// looksLikeHTTP reports whether bytes begin like HTTP of any version.
+func looksLikeHTTP(b []byte) bool { return isHTTP(b) || bytes.HasPrefix(b, http2Preface) }
+
+// isHTTP reports whether bytes begin like a message of HTTP/1.
+func isHTTP(b []byte) bool {
+	for _, start := range []string{"GET ", "HEAD ", "POST ", "PUT ", "PATCH ", "DELETE ", "OPTIONS ", "CONNECT ", "TRACE ", "HTTP/1."} {
+		if n := min(len(start), len(b)); n > 0 && strings.HasPrefix(start, string(b[:n])) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,151 @@
+package tlsdecrypt
+
+import (
+	"bytes"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// decrypter opens the records of both sides as far as their secrets are known, and hands what is in
+// them on to the conversation. A record whose secret is still to come waits, and so do all that
+// come after it, of both sides. The conversation calls it back when a side changes its keys: see
+// epoch.go.
+type decrypter struct {
+	conn    *Connection
+	next    *conversation
+	secrets *secrets
+
+	sides endpoint.Pair[writeState]
+
+	queue   []tlsRecord // that wait
+	queued  int         // bytes in queue
+	hasty   bool        // nothing waits any more
+	scratch []byte      // for plaintext
+}
+
+// take passes a record on, or queues it if its secret, or that of one before it, is still to come.
+func (d *decrypter) take(rec tlsRecord) {
+	d.retry()
+	if len(d.queue) == 0 && !d.waits(rec) {
+		d.pass(rec)
+		return
+	}
+	rec.Fragment = bytes.Clone(rec.Fragment)
+	d.queue = append(d.queue, rec)
+	if d.queued += len(rec.Fragment); d.queued > maxWaiting {
+		d.giveUp()
+	}
+}
+
+// retry passes queued records on as far as their secrets are known now.
+func (d *decrypter) retry() {
+	for len(d.queue) > 0 && !d.waits(d.queue[0]) {
+		rec := d.queue[0]
+		d.queue = d.queue[1:]
+		d.queued -= len(rec.Fragment)
+		d.pass(rec)
+	}
+}
+
+// giveUp passes on all that is queued, and waits no more.
+func (d *decrypter) giveUp() {
+	d.hasty = true
+	d.retry()
+	d.queue = nil
+}
+
+// drop forgets what is queued.
+func (d *decrypter) drop() { d.queue, d.queued = nil, 0 }
+
+// addSecret takes a line of the key log.
+func (d *decrypter) addSecret(line []byte) {
+	entry, err := keylog.ParseLine(bytes.TrimRight(line, "\r\n"))
+	if err != nil {
+		return // a comment, for one: it opens nothing
+	}
+	if hs := d.next.hs; offersECH(hs.hello) {
+		entry.ClientRandom = hs.clientRandom // it may be logged under the random of the encrypted ClientHello
+	}
+	d.secrets.add(entry)
+	d.retry()
+}
+
+// lose takes note of bytes of a side that are missing.
+func (d *decrypter) lose(side endpoint.Side, what loss) {
+	if what >= lostRest {
+		d.sides.Of(side).stopped = true
+	}
+	d.next.lose(side, what)
+}
+
+// waits reports whether a record has to wait for its secret.
+func (d *decrypter) waits(rec tlsRecord) bool { return !d.hasty && d.lacksSecret(rec) }
+
+// lacksSecret reports whether the secret of a record is not known so far.
+func (d *decrypter) lacksSecret(rec tlsRecord) bool {
+	w := d.sides.Of(rec.from)
+	if hs := w.encrypting; hs != nil {
+		return w.current == nil && w.failed == nil && !isPlainAlert(rec) && hs.version != tlswire.VersionSSL30 && !d.secrets.findMaster(hs)
+	}
+	if rec.Type != tlswire.ContentTypeApplicationData || w.keys[w.epoch] != nil {
+		return false
+	}
+	switch w.epoch {
+	case early:
+		return !d.secrets.any(d.next.hs)
+	case handshaking:
+		return d.trafficSecret(rec, handshaking) == nil && d.trafficSecret(rec, application) == nil
+	case application:
+		return d.trafficSecret(rec, application) == nil
+	}
+	return false
+}
+
+// trafficSecret is the first secret that the sender of a record uses in an epoch of TLS 1.3, or
+// nil.
+func (d *decrypter) trafficSecret(rec tlsRecord, e epoch) []byte {
+	return d.secrets.find(trafficSecrets[e].Of(rec.from).label, d.next.hs.clientRandom)
+}
+
+// isPlainAlert reports whether a record is an alert that is not encrypted: encrypted ones are
+// longer.
+func isPlainAlert(rec tlsRecord) bool {
+	return rec.Type == tlswire.ContentTypeAlert && len(rec.Fragment) == 2
+}
+
+// pass hands a record on, opened or not.
+func (d *decrypter) pass(rec tlsRecord) {
+	w, hs := d.sides.Of(rec.from), d.next.hs
+	m := Message{From: rec.from, Time: rec.time, Type: rec.Type, Records: []Span{rec.span}, Handshake: rec.hello}
+	if content, ok := d.open(w, rec, &m); ok {
+		d.next.content(content, m)
+		return
+	}
+	ofHandshake := m.Type == tlswire.ContentTypeHandshake || w.epoch == handshaking ||
+		w.encrypting == hs && !*hs.finished.Of(m.From)
+	changes := m.Type == tlswire.ContentTypeChangeCipherSpec && !w.encrypts() // its one byte says no more than its type
+	d.next.closed(m, ofHandshake)
+	if changes {
+		d.next.changeCipherSpec(m.From)
+	}
+}
+
+// open returns what is in a record, or false, and completes m, the message that the record makes.
+// The content is valid until the next record.
+func (d *decrypter) open(w *writeState, rec tlsRecord, m *Message) ([]byte, bool) {
+	if rec.hole {
+		w.incomplete = true
+	}
+	switch {
+	case w.blind && !isPlainAlert(rec):
+		d.noSecret(rec, "")
+		return nil, false
+	case w.encrypting != nil && !isPlainAlert(rec):
+		return d.openTLS12(w, rec, m)
+	case rec.Type == tlswire.ContentTypeApplicationData:
+		return d.openTLS13(w, rec, m)
+	}
+	return rec.Fragment, !rec.hole
+}

@@ -1,0 +1,160 @@
+package tlsdecrypt
+
+import (
+	"fmt"
+	"time"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// reader puts the records of one side together from its bytes, and knows which of them are missing.
+// It is the first of the three that a byte passes: reader, decrypter, conversation.
+type reader struct {
+	side endpoint.Side
+	conn *Connection
+	next *decrypter
+
+	buf     []byte // the start of a record, the rest of which is still to come
+	offset  int64  // of buf's first byte in the side's stream
+	hole    bool   // zeros in buf stand for bytes that are missing
+	begun   bool   // a record was read
+	cut     bool   // the side's first bytes are missing
+	stopped bool   // the side cannot be followed any further
+}
+
+// tlsRecord is one record of a side.
+type tlsRecord struct {
+	tlswire.Record
+	from  endpoint.Side
+	time  time.Time
+	span  Span
+	hole  bool               // zeros in the fragment stand for bytes that are missing
+	hello *tlswire.Handshake // in place of a fragment: a ClientHello in the form of SSL 2.0
+}
+
+// loss is how much of a side's bytes is missing, or cannot be read.
+type loss int
+
+const (
+	lostStart  loss = iota // its first bytes; records may still be found after them
+	lostWithin             // bytes of one record
+	lostRest               // bytes, and which records follow them cannot be known
+	notRead                // all from here on, although it may be there
+)
+
+// data takes the next bytes of the side, which it does not keep.
+func (r *reader) data(b []byte, t time.Time) {
+	if r.stopped {
+		r.offset += int64(len(b))
+		return
+	}
+	whole := b
+	if len(r.buf) > 0 {
+		r.buf = append(r.buf, b...)
+		whole = r.buf
+	}
+	rest := r.records(whole, t)
+	if r.stopped {
+		r.offset += int64(len(rest))
+		r.buf = nil
+		return
+	}
+	// rest is part of buf, to the front of which it moves, or of the caller's bytes.
+	r.buf = append(r.buf[:0], rest...)
+}
+
+// records hands on all whole records, and returns what is left.
+func (r *reader) records(b []byte, t time.Time) (rest []byte) {
+	if r.side == endpoint.Client && r.offset == 0 && !r.cut && len(b) > 0 {
+		after, err := r.helloV2(b, t)
+		if err != nil {
+			return b
+		}
+		b = after
+	}
+	for len(b) > 0 {
+		rec, after, err := tlswire.ReadRecord(b, r.offset)
+		switch err := err.(type) {
+		case tlswire.ShortError:
+			return b
+		case *tlswire.RecordError:
+			r.notTLS(err, b)
+			r.stop(notRead)
+			return b
+		}
+		n := len(b) - len(after)
+		span := Span{Offset: r.offset, Length: n}
+		hole := r.hole
+		r.offset, r.begun, r.hole, b = r.offset+int64(n), true, false, after
+		r.next.take(tlsRecord{Record: rec, from: r.side, time: t, span: span, hole: hole})
+	}
+	return nil
+}
+
+// helloV2 hands on a ClientHello in the form of SSL 2.0, if b starts with one, and returns what
+// follows it. The error is a [tlswire.ShortError] if more bytes are needed to know.
+func (r *reader) helloV2(b []byte, t time.Time) (rest []byte, err error) {
+	h, rest, ok, err := tlswire.ReadClientHelloV2(b)
+	if err != nil || !ok {
+		return b, err
+	}
+	n := len(b) - len(rest)
+	r.offset, r.begun = int64(n), true
+	r.next.take(tlsRecord{
+		Record: tlswire.Record{Type: tlswire.ContentTypeHandshake},
+		from:   r.side, time: t, span: Span{Length: n}, hello: &h,
+	})
+	return rest, nil
+}
+
+// gap takes note of bytes that are missing. If they are part of one record, only that record is
+// lost. Else it is not known where the next record begins and which number it has, and the side
+// cannot be followed any further. missing is how many bytes there are, and 0 or less if that is not
+// known.
+func (r *reader) gap(missing int64, t time.Time) {
+	if r.stopped {
+		return
+	}
+	r.conn.lacking = true
+	at := r.offset + int64(len(r.buf))
+	if at == 0 && missing <= 0 {
+		r.cut = true
+		r.next.lose(r.side, lostStart)
+		return
+	}
+	if missing > 0 && missing <= int64(r.needed()) {
+		r.conn.problem(r.side, r.offset, "bytes are missing here: the record that they are part of cannot be read")
+		r.hole = true
+		r.next.lose(r.side, lostWithin)
+		r.data(make([]byte, missing), t)
+		return
+	}
+	if r.conn.Version == 0 && at == 0 { // there may be records that can be found, although not decrypted
+		r.cut = true
+		r.next.lose(r.side, lostStart)
+		r.offset = max(missing, 0)
+		return
+	}
+	size := ""
+	if missing > 0 {
+		size = fmt.Sprintf("%d ", missing)
+	}
+	r.conn.problem(r.side, at, fmt.Sprintf("bytes are missing here: %sof the %v's, and what it sent after them cannot be read", size, r.side))
+	r.stop(lostRest)
+	r.offset = at + max(missing, 0)
+}
+
+// needed is how many bytes of the record in buf are still to come, and 0 if that is not known.
+func (r *reader) needed() int {
+	if len(r.buf) < tlswire.RecordHeaderLen {
+		return 0
+	}
+	return tlswire.RecordHeaderLen + int(r.buf[3])<<8 + int(r.buf[4]) - len(r.buf)
+}
+
+// stop ends the reading of the side.
+func (r *reader) stop(why loss) {
+	r.stopped, r.buf = true, nil
+	r.next.lose(r.side, why)
+}
