@@ -34,9 +34,9 @@ func (e *noScenarioError) Error() string {
 	return fmt.Sprintf("no scenario has %q in it", strings.Join(e.words, " "))
 }
 
-// sayOtherPart tells what the other side must do for the scenario to happen.
+// sayOtherPart says what the other side must do for the scenario to happen.
 // port is that of the server.
-func (a *pair) sayOtherPart(own endpoint.Side, port string) {
+func (a *session) sayOtherPart(own endpoint.Side, port string) {
 	s := a.scenario
 	other := own.Other()
 	line := "lab " + other.String() + " --scenario " + a.written
@@ -65,8 +65,8 @@ var notTLS = map[fault.NotTLS]string{
 	fault.Silence: "says nothing", fault.HangUp: "hangs up in mid-handshake",
 }
 
-// sayScenarioServer tells what the server of a scenario does.
-func (a *pair) sayScenarioServer(addr net.Addr, count int) {
+// sayScenarioServer says what the server of a scenario does.
+func (a *session) sayScenarioServer(addr net.Addr, count int) {
 	if a.blind {
 		a.say("server on %s, %s", typedURL(addr), untilWhen(count))
 		return

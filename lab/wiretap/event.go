@@ -1,8 +1,3 @@
-// Package wiretap sees the bytes of TCP connections in user space: without privileges, without a packet socket.
-//
-// A [Tap] wraps a listener or a dialled connection. Each connection it wraps hands an ordered stream of events to a
-// [Sink]: it opens, carries data, gains secrets and a verdict, is half-closed, reset and closed. The stream is what
-// a recorder on the wire could have seen: a response never precedes its request.
 package wiretap
 
 import (

@@ -158,7 +158,7 @@ func (g *gallery) show(stream int) {
 	case g.list, g.json:
 		_, _ = g.out.Write(f.text)
 	case !f.isTLS() && g.stream < 0:
-		return // finish tells how many
+		return // finish says how many
 	case g.drawn.isNew(c) || g.verbose || g.stream >= 0:
 		options := g.options
 		options.Scenario = shown(&f.verdict, c)
@@ -234,7 +234,7 @@ func (f *frame) isTLS() bool {
 // kinds remembers which kinds of connections were drawn in full.
 type kinds struct{ drawn map[string]bool }
 
-// isNew tells whether a connection is the first of its kind.
+// isNew reports whether a connection is the first of its kind.
 func (k *kinds) isNew(c *tlsdecrypt.Connection) bool {
 	kind := ladder.Kind(c)
 	if k.drawn[kind] {

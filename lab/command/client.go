@@ -1,8 +1,6 @@
 package command
 
 import (
-	"context"
-	"errors"
 	"net"
 	"slices"
 
@@ -12,73 +10,20 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
-func (p *Program) serverCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "server",
-		Usage:       "the server alone, for any client",
-		Description: serverExamples,
-		Flags: slices.Concat([]cli.Flag{
-			addrFlag(),
-			certFlag("cert", serverName, "to show"), keyFlag("key", "cert"),
-			caFlag("client-ca", clientCA, "that clients must have"), passwordFileFlag(),
-			&cli.BoolFlag{Name: "blind", Usage: "with --scenario: say nothing of what happens"},
-		}, pairFlags(0, "keys.log", "lab.pcapng")),
-		Action: noArguments(p.server),
-	}
-}
-
-func (p *Program) server(c *cli.Context) error {
-	a, err := p.newPair(c)
-	if err != nil {
-		return err
-	}
-	pki := func() error { return p.preparePKIOnce(c.Context, a.folder) }
-	if err := a.prepare(c, pki); err != nil {
-		return err
-	}
-	var own lab.Credentials
-	if a.scenario == nil {
-		if own, err = a.folder.credentials(c, c.String("cert"), "cert", "key", "client-ca"); err != nil {
-			return err
-		}
-	}
-	listener, err := lab.Bind(c.Context, c.String("addr"))
-	if err != nil {
-		return err
-	}
-	if err := a.record(c, a.folder.keylog(), a.folder.capture(), false); err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	defer a.close()
-	ctx, stop := context.WithCancel(c.Context)
-	defer stop()
-	a.stopAfter(c.Int("count"), stop)
-	server, wait, err := a.serve(ctx, listener, own)
-	if err != nil {
-		return err
-	}
-	a.sayServer(server.Addr(), c.String("cert"), c.String("client-ca"), c.Int("count"))
-	err = wait()
-	a.wire.Close() // every connection has ended: what was said comes with the verdicts
-	a.join(ctx)
-	a.sayCounts(c.Context)
-	return err
-}
-
-// stopAfter calls stop when count exchanges have been reported.
-func (a *pair) stopAfter(count int, stop func()) {
-	each, left := a.settings.Journal.Each, count
-	a.settings.Journal.Each = func(x *lab.Exchange) {
-		each(x)
-		if left -= 1 + x.NotShown.Len(); count > 0 && left <= 0 {
-			stop()
-		}
-	}
-}
+const clientExamples = `lab client                              one call to https://localhost:8443/
+lab client --cert none                  without a certificate
+lab client --cert server                with one that is not for clients
+lab client --cert me.pem --key me.key --ca ca.pem --url https://api.test/
+                                        with your own certificates
+lab client --url https://127.0.0.1:8443/tls --server-name localhost
+lab client --url https://example.org/ --addr 127.0.0.1:8443
+                                        there, by the name of example.org
+lab client --count 0 --interval 1s      again and again, until Ctrl-C`
 
 func (p *Program) clientCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "client",
+		Category:    seeIt,
 		Usage:       "the client alone, against any server",
 		Description: clientExamples,
 		Flags: slices.Concat([]cli.Flag{
@@ -87,7 +32,7 @@ func (p *Program) clientCommand() *cli.Command {
 			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
 			caFlag("ca", serverCA, "that the server must have"),
 			certFlag("cert", clientName, "to show, or none"), keyFlag("key", "cert"), passwordFileFlag(),
-		}, pairFlags(1, "off", "client.pcapng"), callFlags()),
+		}, sessionFlags(1, "off", "client.pcapng"), callFlags()),
 		Action: noArguments(p.client),
 	}
 }
@@ -97,7 +42,7 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := p.newPair(c)
+	a, err := p.newSession(c)
 	if err != nil {
 		return err
 	}
@@ -156,7 +101,7 @@ func (p *Program) client(c *cli.Context) error {
 	return a.failed()
 }
 
-// clientTarget reads whom to call: a URL, at its own address or at --addr, or
+// clientTarget reads which server to call: a URL, at its own address or at --addr, or
 // the lab's own server at --addr, by the name of localhost. $LAB_ADDR is where
 // the lab's own server is, and says nothing of another URL.
 func clientTarget(c *cli.Context) (lab.ClientOptions, error) {

@@ -23,8 +23,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// pair is what lab up, lab server and lab client have in common while they run.
-type pair struct {
+// session is what lab up, lab server and lab client have in common while they run.
+type session struct {
 	*Program
 	folder   folder
 	settings lab.Settings
@@ -43,8 +43,8 @@ type pair struct {
 	counts   struct{ accepted, rejected, refused, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
 }
 
-// newPair reads the shared flags.
-func (p *Program) newPair(c *cli.Context) (*pair, error) {
+// newSession reads the shared flags.
+func (p *Program) newSession(c *cli.Context) (*session, error) {
 	version, err := tlsVersion(c)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 	if err := checkAddr(c); err != nil {
 		return nil, err
 	}
-	a := &pair{Program: p, folder: folderOf(c)}
+	a := &session{Program: p, folder: folderOf(c)}
 	if name := c.String("scenario"); name != "" {
 		a.written = name
 		if a.scenario, err = scenario.Find(name); err != nil {
@@ -95,7 +95,7 @@ func (p *Program) newPair(c *cli.Context) (*pair, error) {
 }
 
 // certs is the folder of the PKI in use: the scenario's own, if there is one.
-func (a *pair) certs() string {
+func (a *session) certs() string {
 	if a.scenario != nil {
 		return a.scenario.Certs(a.folder.certs())
 	}
@@ -103,8 +103,8 @@ func (a *pair) certs() string {
 }
 
 // record opens the key log and the capture, in a folder that is there; late
-// ones with the first connection. The caller closes the pair.
-func (a *pair) record(c *cli.Context, keylogDefault, captureDefault string, late bool) (err error) {
+// ones with the first connection. The caller closes the session.
+func (a *session) record(c *cli.Context, keylogDefault, captureDefault string, late bool) (err error) {
 	path := c.String("keylog")
 	if path == "" {
 		path = keylogDefault
@@ -140,7 +140,7 @@ func (a *pair) record(c *cli.Context, keylogDefault, captureDefault string, late
 
 // captureOptions reads the flags of the recording. On stdout it is alone:
 // results go where the talk goes.
-func (a *pair) captureOptions(c *cli.Context, byDefault string) (o capture.Options, err error) {
+func (a *session) captureOptions(c *cli.Context, byDefault string) (o capture.Options, err error) {
 	o.Notice = a.sayUnrecorded
 	if o.Limit, err = captureLimit(c); err != nil {
 		return o, err
@@ -166,7 +166,7 @@ func (a *pair) captureOptions(c *cli.Context, byDefault string) (o capture.Optio
 
 // createCapture begins the recording. One that cannot be written is no reason
 // to stop: the lab is more than its recording.
-func (a *pair) createCapture(c *cli.Context, o capture.Options) error {
+func (a *session) createCapture(c *cli.Context, o capture.Options) error {
 	err := a.openCapture(o)
 	if w := a.capture; w != nil {
 		context.AfterFunc(c.Context, func() { hurry(w) })
@@ -181,7 +181,7 @@ func (a *pair) createCapture(c *cli.Context, o capture.Options) error {
 }
 
 // openCapture begins the recording, if there is to be one.
-func (a *pair) openCapture(o capture.Options) error {
+func (a *session) openCapture(o capture.Options) error {
 	if a.captured == "off" {
 		return nil
 	}
@@ -200,9 +200,9 @@ func (a *pair) openCapture(o capture.Options) error {
 	return nil
 }
 
-// sayUnrecorded tells why the recording has ended. One to stdout that ends for
+// sayUnrecorded says why the recording has ended. One to stdout that ends for
 // another reason than that its reader has gone is output that is lost.
-func (a *pair) sayUnrecorded(err error) {
+func (a *session) sayUnrecorded(err error) {
 	a.say("%v", err)
 	var write *capture.WriteError
 	if a.captured == "-" && errors.As(err, &write) && !isClosedPipe(err) {
@@ -213,7 +213,7 @@ func (a *pair) sayUnrecorded(err error) {
 // recordLate begins the recording with the first connection, so that a client
 // that reaches nobody leaves the capture that was there in its place. It
 // returns nil if nothing can be recorded.
-func (a *pair) recordLate(c *cli.Context, o capture.Options) wiretap.Sink {
+func (a *session) recordLate(c *cli.Context, o capture.Options) wiretap.Sink {
 	if err := a.createCapture(c, o); err != nil {
 		a.say("nothing is recorded: %v", err)
 	}
@@ -252,7 +252,7 @@ const recordingGrace = 2 * time.Second
 // is ending.
 func hurry(w *capture.Writer) { time.AfterFunc(recordingGrace, func() { w.Close() }) }
 
-func (a *pair) count(x *lab.Exchange) {
+func (a *session) count(x *lab.Exchange) {
 	if x.Outcome == verdict.Accepted {
 		a.counts.accepted.Add(1)
 		if x.Code == verdict.RefusedInHTTP {
@@ -269,7 +269,7 @@ func (a *pair) count(x *lab.Exchange) {
 }
 
 // close ends the dissection, the key log and the capture.
-func (a *pair) close() {
+func (a *session) close() {
 	if a.wire != nil {
 		a.wire.Close()
 	}
@@ -285,7 +285,7 @@ func (a *pair) close() {
 }
 
 // sayCounts sums up, below the ^C that a terminal shows when ctx has ended.
-func (a *pair) sayCounts(ctx context.Context) {
+func (a *session) sayCounts(ctx context.Context) {
 	if ctx.Err() != nil && isTerminal(a.Stderr) {
 		a.stderr().Line()
 	}
@@ -306,7 +306,7 @@ func (a *pair) sayCounts(ctx context.Context) {
 
 // serve starts the server with the given credentials on l, which it closes, and says
 // where it is. It ends with ctx; wait returns when it has ended.
-func (a *pair) serve(ctx context.Context, l net.Listener, o lab.Credentials) (s *lab.Server, wait func() error, err error) {
+func (a *session) serve(ctx context.Context, l net.Listener, o lab.Credentials) (s *lab.Server, wait func() error, err error) {
 	settings, err := a.serverSettings(o)
 	if err != nil {
 		return nil, nil, errors.Join(err, l.Close())
@@ -330,7 +330,7 @@ func (a *pair) serve(ctx context.Context, l net.Listener, o lab.Credentials) (s 
 
 // call has the client call count times, 0 for ever, until ctx ends. Exchanges in
 // which one side rejects the other do not end it.
-func (a *pair) call(ctx context.Context, c *lab.Client, count int, interval time.Duration, each func(*lab.Response)) error {
+func (a *session) call(ctx context.Context, c *lab.Client, count int, interval time.Duration, each func(*lab.Response)) error {
 	tick := time.NewTimer(interval)
 	defer tick.Stop()
 	for i := 1; ; i++ {
@@ -356,7 +356,7 @@ func (a *pair) call(ctx context.Context, c *lab.Client, count int, interval time
 
 // failed is the exit status of a client: every exchange should have been
 // accepted, and none refused in HTTP.
-func (a *pair) failed() error {
+func (a *session) failed() error {
 	if a.counts.rejected.Load()+a.counts.refused.Load() > 0 {
 		return silentError{}
 	}
