@@ -9,17 +9,18 @@
 //	main
 //	command
 //	scenario
-//	lab
+//	fault lab
 //	keyshim ladder
 //	verdict
 //	certfile tlsdecrypt
 //	capture certgen chain
-//	browser certgen/atomicfile certgen/yamldoc keylog
+//	browser certgen/atomicfile certgen/yamldoc keylog wiretap/wiretaptest
 //	certgen/revocation certgen/spell httpwire private text tlswire wiretap
 //	endpoint peertest
 //
 // From the top: main exits the process, and nothing else does. command is the
-// command line. scenario runs the lessons. lab has the paired server and client.
+// command line. scenario runs the lessons. lab has the paired server and client,
+// fault what a scenario has them do wrong.
 // keyshim runs other programs with their keys logged; ladder draws. verdict says
 // what became of an exchange, from what each side saw and from the wire.
 // tlsdecrypt decrypts and checks; certfile reads the files that people have.

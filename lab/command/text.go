@@ -13,6 +13,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/browser"
+	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/text"
 )
 
