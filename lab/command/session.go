@@ -255,7 +255,7 @@ func hurry(w *capture.Writer) { time.AfterFunc(recordingGrace, func() { w.Close(
 func (a *session) count(x *lab.Exchange) {
 	if x.Outcome == verdict.Accepted {
 		a.counts.accepted.Add(1)
-		if x.Code == verdict.RefusedInHTTP {
+		if x.How == verdict.InHTTP {
 			a.counts.refused.Add(1)
 		}
 	} else {
