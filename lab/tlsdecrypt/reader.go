@@ -15,12 +15,12 @@ type reader struct {
 	conn *Connection
 	next *decrypter
 
-	buf     []byte // the start of a record, the rest of which is still to come
-	offset  int64  // of buf's first byte in the side's stream
-	hole    bool   // zeros in buf stand for bytes that are missing
-	begun   bool   // a record was read
-	cut     bool   // the side's first bytes are missing
-	stopped bool   // the side cannot be followed any further
+	buf      []byte // the start of a record, the rest of which is still to come
+	offset   int64  // of buf's first byte in the side's stream
+	hole     bool   // zeros in buf stand for bytes that are missing
+	begun    bool   // a record was read
+	headless bool   // the side's first bytes are missing
+	stopped  bool   // the side cannot be followed any further
 }
 
 // tlsRecord is one record of a side.
@@ -66,7 +66,7 @@ func (r *reader) data(b []byte, t time.Time) {
 
 // records hands on all whole records, and returns what is left.
 func (r *reader) records(b []byte, t time.Time) (rest []byte) {
-	if r.side == endpoint.Client && r.offset == 0 && !r.cut && len(b) > 0 {
+	if r.side == endpoint.Client && r.offset == 0 && !r.headless && len(b) > 0 {
 		after, err := r.helloV2(b, t)
 		if err != nil {
 			return b
@@ -119,7 +119,7 @@ func (r *reader) gap(missing int64, t time.Time) {
 	r.conn.lacking = true
 	at := r.offset + int64(len(r.buf))
 	if at == 0 && missing <= 0 {
-		r.cut = true
+		r.headless = true
 		r.next.lose(r.side, lostStart)
 		return
 	}
@@ -131,7 +131,7 @@ func (r *reader) gap(missing int64, t time.Time) {
 		return
 	}
 	if r.conn.Version == 0 && at == 0 { // there may be records that can be found, although not decrypted
-		r.cut = true
+		r.headless = true
 		r.next.lose(r.side, lostStart)
 		r.offset = max(missing, 0)
 		return
