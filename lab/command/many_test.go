@@ -61,7 +61,7 @@ func TestManyClients(t *testing.T) {
 		t.Errorf("no %q in the last of %s", want, said[max(0, len(said)-1000):])
 	}
 	list, err := lab("explain", "lab.pcapng", "--list").Output()
-	if got := strings.Count(string(list), " accepted  CN=client "); err != nil || got != count {
+	if got := strings.Count(string(list), " accepted   CN=client "); err != nil || got != count {
 		t.Errorf("%d of %d exchanges are in the capture: %v", got, count, err)
 	}
 }

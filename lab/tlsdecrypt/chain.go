@@ -81,6 +81,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		purpose += " named " + q.Host
 	}
 	found, errThen := k.trust.Verify(q, then)
+	unnamed := errThen != nil && len(k.trust.TrustedBy(m.From.Other())) == 0 && k.unnamed(m, q, leaf)
 	later, errNow := k.trust.Verify(q, now)
 	var revoked *chain.RevokedError
 	switch {
@@ -95,19 +96,20 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		reason := k.trust.Explain(errNow, q)
 		note(m, "chain", Holds, "The chain held at the time of the connection: %s led to the CA %s, and was good%s. It does not any more: %s.", name, found.Under, purpose, reason.Of(name, leaf))
 	case errNow == nil:
-		k.chainFails(m, q, leaf, errThen, "The chain did not hold at the time of the connection: ", fmt.Sprintf(" Now %s leads to the CA %s.", name, later.Under))
+		k.chainFails(m, q, leaf, errThen, unnamed, "The chain did not hold at the time of the connection: ", fmt.Sprintf(" Now %s leads to the CA %s.", name, later.Under))
 	default:
-		k.chainFails(m, q, leaf, errThen, "The chain fails: ", "")
+		k.chainFails(m, q, leaf, errThen, unnamed, "The chain fails: ", "")
 	}
 }
 
 // underNoCA says what a chain shows by itself, and where it leads by its names.
 func (k *checker) underNoCA(m *Message, q chain.Question, leaf *x509.Certificate) {
+	unnamed := k.unnamed(m, q, leaf)
 	if f := chain.Evident(q, m.Time); f != nil {
 		k.chainIsWrong(m, *f, leaf)
 		return
 	}
-	if k.unnamed(m, q, leaf) {
+	if unnamed {
 		return
 	}
 	note(m, "chain", Unknown, "Cannot be checked: no CA is given to check it under.")
@@ -266,9 +268,9 @@ func (k *checker) ask(from endpoint.Side, body tlswire.Body) {
 
 // chainFails notes that a chain does not verify: that it fails, or why it is not known whether it does. end is what to
 // add when it fails.
-func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificate, err error, text, end string) {
+func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificate, err error, unnamed bool, text, end string) {
 	if doubt := k.chainDoubt(m, q, leaf, err); doubt != "" {
-		if !k.unnamed(m, q, leaf) {
+		if !unnamed {
 			unknown(m, "chain", "%s", doubt)
 		}
 		return

@@ -31,8 +31,11 @@ func (w *wire) why(by endpoint.Side) Reason {
 		return Reason{Code: NoClientCertificate, Text: noClientCertificate}
 	case other.signature == tlsdecrypt.Fails && (alert == nil || isAboutSignature(*alert)):
 		return Reason{Code: BadSignature, Text: badSignature(by.Other())}
-	case other.fault != nil && (alert == nil || mayMean(*alert, other.fault.Code)):
-		return Reason{Code: other.fault.Code, Text: other.fault.Of("the "+by.Other().String()+"'s certificate", other.leaf)}
+	}
+	if fault := other.faultThat(alert); fault != nil {
+		return Reason{Code: fault.Code, Text: fault.Of("the "+by.Other().String()+"'s certificate", other.leaf)}
+	}
+	switch {
 	case alert == nil:
 		return w.whyClosed(by)
 	}
@@ -54,6 +57,17 @@ func (w *wire) why(by endpoint.Side) Reason {
 	}
 	why.Causes = w.causes(by)
 	return why
+}
+
+// faultThat returns the first fault of a certificate that an alert may answer,
+// or without an alert the first; nil: there is none.
+func (c *certificate) faultThat(alert *tlswire.AlertDescription) *chain.Fault {
+	for _, f := range c.faults {
+		if alert == nil || mayMean(*alert, f.Code) {
+			return f
+		}
+	}
+	return nil
 }
 
 // alertOf is the alert with which a side ended the connection, or nil.
@@ -119,9 +133,10 @@ func (w *wire) addRefusal(v *Verdict) {
 		v.because(why)
 	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails:
 		v.because(notAuthorised)
-	case client.fault != nil && client.seen:
-		why := *InHTTP(m.HTTP.Status, client.fault.Of("the client's certificate", client.leaf))
-		why.cause = client.fault.Code
+	case client.faultThat(nil) != nil:
+		fault := client.faultThat(nil)
+		why := *InHTTP(m.HTTP.Status, fault.Of("the client's certificate", client.leaf))
+		why.cause = fault.Code
 		v.because(why)
 	case m.HTTP.RefusesCertificate() && client.seen:
 		why := *InHTTP(m.HTTP.Status, "it does not take the one that the client sent, and only its own log knows why")
@@ -221,7 +236,7 @@ func (w *wire) rulesOut(code Code, by endpoint.Side) bool {
 	case chain.NoSAN:
 		return len(leaf.DNSNames)+len(leaf.IPAddresses) > 0
 	case chain.WrongHost:
-		return len(leaf.DNSNames)+len(leaf.IPAddresses) == 0
+		return len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 || w.ServerName != "" && leaf.VerifyHostname(w.ServerName) == nil
 	case chain.WrongKeyUsage:
 		return leaf.KeyUsage == 0 || leaf.KeyUsage&x509.KeyUsageDigitalSignature != 0
 	}

@@ -30,7 +30,7 @@ type certificate struct {
 	empty     bool // there was no certificate in it
 	leaf      *x509.Certificate
 	alone     bool              // without any other certificate
-	fault     *chain.Fault      // of its chain, if that is proven to fail
+	faults    []*chain.Fault    // of its chain, that are proven, as they were found
 	chain     tlsdecrypt.Result // of its check; "": there was none
 	signature tlsdecrypt.Result // with its key
 	at        time.Time
@@ -84,8 +84,14 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 
 func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
 	*c = certificate{seen: true, empty: len(ders) == 0, alone: len(ders) == 1, at: m.Time}
-	if check := checkOf(m, "chain"); check != nil {
-		c.chain, c.fault = check.Result, check.Fault
+	for _, check := range m.Checks {
+		if check.Subject != "chain" {
+			continue
+		}
+		c.chain = check.Result
+		if check.Fault != nil {
+			c.faults = append(c.faults, check.Fault)
+		}
 	}
 	if len(ders) > 0 && !bare {
 		c.leaf, _ = tlswire.ParseCertificate(ders[0])
