@@ -94,7 +94,6 @@ func NewClient(o ClientOptions, s Settings) (*Client, error) {
 		config := s.config()
 		config.RootCAs, config.ServerName = own.trust, c.serverName
 		config.Certificates, config.ClientSessionCache = own.certificates, sessions
-		config.EncryptedClientHelloConfigList = s.ECHConfig
 		config.VerifyConnection = s.verifier(own.revoked)
 		return config
 	}}
@@ -156,7 +155,6 @@ type clientExchange struct {
 	client, server string // addresses
 	alerts         alertWatch
 	sent           atomic.Bool // the request
-	rekey          *rekeyer    // nil: keys stay
 	own            string      // subject of the certificate
 	asked          bool        // the server asked for a certificate
 	sentOwn        bool        // and the client sent one
@@ -172,49 +170,33 @@ func (x *clientExchange) Read(b []byte) (int, error) {
 
 func (x *clientExchange) Write(b []byte) (int, error) {
 	x.alerts.sending(b)
-	if len(x.settings.Offer) > 0 {
-		b = offering(x.settings.Offer, b)
-	}
-	if x.rekey == nil {
-		return x.Conn.Write(b)
-	}
-	records, err := x.rekey.records(b)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := x.Conn.Write(records); err != nil {
-		return 0, err
-	}
-	return len(b), nil
+	return x.Conn.Write(b)
 }
 
 func (x *clientExchange) Close() error { return x.SetDeadline(time.Now().Add(lastWords)) }
 
-// CloseWrite lets crypto/tls end its own direction.
-func (x *clientExchange) CloseWrite() error {
-	return x.Conn.(interface{ CloseWrite() error }).CloseWrite()
-}
-
-// run does the handshake and the HTTP, and tells the journal.
+// run does the handshake and the HTTP, and reports to the journal.
 func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.URL) (*Response, error) {
-	if x.settings.Instead != "" {
-		return nil, x.speakInstead(ctx, config, url)
+	config = withSecrets(config, x.Conn)
+	below := net.Conn(x)
+	if x.settings.Wrap != nil {
+		below = x.settings.Wrap(x, config)
 	}
-	config = withSecrets(x.watchCertificate(config), x.Conn)
+	x.watchCertificate(config)
 	if x.settings.Journal.Paired {
 		config.KeyLogWriter = both(config.KeyLogWriter, masterSecrets{x.settings.Journal, x.client, x.server})
 	}
-	if x.settings.Rekey {
-		x.rekey = &rekeyer{}
-		config.KeyLogWriter = both(config.KeyLogWriter, x.rekey)
-	}
-	conn := tls.Client(x, config)
+	conn := tls.Client(below, config)
 	handshake, cancel := context.WithTimeout(ctx, x.settings.timeout())
 	err := conn.HandshakeContext(handshake)
 	cancel()
+	var own verdict.Misbehaviour
+	if errors.As(conn.Handshake(), &own) { // even if the time was up meanwhile
+		err = own
+	}
 	state := conn.ConnectionState()
-	if err == nil && x.rekey != nil {
-		err = x.rekey.start(state.CipherSuite)
+	if !x.alerts.spoke.Load() { // no ClientHello was sent
+		state = tls.ConnectionState{}
 	}
 	got := verdict.StateOf(state, false)
 	var response *Response
@@ -261,24 +243,30 @@ func (x *clientExchange) tell(view verdict.View, state tls.ConnectionState, resp
 	})
 }
 
-// watchCertificate returns a configuration that always shows the certificate,
-// unless told to withhold it. By itself crypto/tls would show none when the
-// server does not name its issuer, and the lesson of the server's refusal would
-// be lost.
-func (x *clientExchange) watchCertificate(config *tls.Config) *tls.Config {
-	config = config.Clone()
+// watchCertificate makes config, which is for this connection alone, always show
+// the certificate, unless Settings.Wrap has made it choose. By itself crypto/tls
+// shows none if the server does not name its issuer, and the lesson of the
+// server's refusal would be lost.
+func (x *clientExchange) watchCertificate(config *tls.Config) {
+	choose := config.GetClientCertificate
 	config.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		x.asked = true
 		if len(config.Certificates) == 0 {
 			return &tls.Certificate{}, nil
 		}
-		if x.unnamed = asked.SupportsCertificate(&config.Certificates[0]) != nil; x.unnamed && x.settings.Withhold {
-			return &tls.Certificate{}, nil
+		certificate := &config.Certificates[0]
+		x.unnamed = asked.SupportsCertificate(certificate) != nil
+		if choose != nil {
+			var err error
+			if certificate, err = choose(asked); err != nil {
+				return nil, err
+			}
 		}
-		x.shown, x.sentOwn = x.own, true
-		return &config.Certificates[0], nil
+		if len(certificate.Certificate) > 0 {
+			x.shown, x.sentOwn = x.own, true
+		}
+		return certificate, nil
 	}
-	return config
 }
 
 // get sends one request over conn, by the HTTP version that ALPN chose.

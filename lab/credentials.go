@@ -1,13 +1,10 @@
 package lab
 
 import (
-	"crypto"
 	"crypto/tls"
 	"crypto/x509"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -27,21 +24,9 @@ type Credentials struct {
 	Trust       string   // the CA that the peer's certificate must lead to, or a file of several
 	AlsoTrust   []string // further CAs
 
-	// Faults of the certificates shown.
-	Chain      Chain                 // how the chain is sent
-	Key        string                // the certificate whose key signs in place of the right one; empty: the right one
-	Signatures []tls.SignatureScheme // the only ones that the key makes; nil: all it can
+	// Alter changes each certificate after it was loaded; nil: none is changed.
+	Alter func(*tls.Certificate) error
 }
-
-// Chain is which certificates are sent besides the leaf, and in which order.
-type Chain string
-
-// The chains. The zero value is right: the leaf, then the intermediates up to
-// but not including the root (RFC 8446 section 4.4.2).
-const (
-	ChainLeaf     Chain = "leaf"     // the leaf alone
-	ChainReversed Chain = "reversed" // the leaf last
-)
 
 func (c Credentials) certificates() []string {
 	if c.Certificate == "" {
@@ -152,7 +137,7 @@ type wallet struct {
 
 // current returns the configuration for the next handshake, which must not be
 // changed, and what it was made from. While files are missing, or another lab
-// is at writing them, the one before stays in use.
+// writes them, it returns the previous configuration.
 func (w *wallet) current() (*tls.Config, *identity, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -195,27 +180,13 @@ func (w *wallet) load() (*identity, error) {
 	return loaded, nil
 }
 
-// loadCertificate loads a certificate and gives it the faults asked for.
+// loadCertificate loads a certificate as it is shown.
 func (c Credentials) loadCertificate(name string) (tls.Certificate, error) {
 	certificate, err := c.loadPair(name)
-	if err != nil {
-		return certificate, err
+	if err == nil && c.Alter != nil {
+		err = c.Alter(&certificate)
 	}
-	certificate.SupportedSignatureAlgorithms = c.Signatures
-	switch c.Chain {
-	case ChainLeaf:
-		certificate.Certificate = certificate.Certificate[:1]
-	case ChainReversed:
-		slices.Reverse(certificate.Certificate)
-	}
-	if c.Key != "" {
-		other, err := certgen.Load(c.Dir, c.Key)
-		if err != nil {
-			return certificate, err
-		}
-		certificate.PrivateKey = impostor{certificate.Leaf.PublicKey, other.PrivateKey.(crypto.Signer)}
-	}
-	return certificate, nil
+	return certificate, err
 }
 
 // loadPair loads a certificate and its key, by name or from files.
@@ -224,19 +195,6 @@ func (c Credentials) loadPair(name string) (tls.Certificate, error) {
 		return certfile.LoadPair(name, c.KeyFile, c.Password)
 	}
 	return certgen.Load(c.Dir, name)
-}
-
-// impostor signs with a key that is not the one it claims to have: crypto/tls
-// sends a CertificateVerify that does not fit the certificate.
-type impostor struct {
-	claimed crypto.PublicKey
-	signer  crypto.Signer
-}
-
-func (i impostor) Public() crypto.PublicKey { return i.claimed }
-
-func (i impostor) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
-	return i.signer.Sign(random, digest, o)
 }
 
 // stat returns what identifies the present content of each file, nil for one

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -16,8 +17,10 @@ import (
 	"sync"
 	"testing"
 
+	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
@@ -169,13 +172,18 @@ func TestCrowd(t *testing.T) {
 // that is good, and not the key to it, is.
 func TestAuthenticatedAreOfNoCrowd(t *testing.T) {
 	dir := newPKI(t)
-	for _, key := range []string{"", "server"} {
+	for _, key := range []string{"client", "server"} {
 		r := serveRecorded(t, dir)
 		r.listener.crowd.read.Add(maxCrowd)
-		certificate, err := Credentials{Dir: dir, Key: key}.loadCertificate("client")
+		certificate, err := certgen.Load(dir, "client")
 		if err != nil {
 			t.Fatal(err)
 		}
+		other, err := certgen.Load(dir, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		certificate.PrivateKey = fault.Impostor(certificate.Leaf.PublicKey, other.PrivateKey.(crypto.Signer))
 		peer, err := net.Dial("tcp", r.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -196,7 +204,7 @@ func TestAuthenticatedAreOfNoCrowd(t *testing.T) {
 		}
 		peer.Close()
 		x := next(t, r.told)
-		if key == "" {
+		if key == "client" {
 			if x.Outcome != verdict.Accepted || answered != 2 {
 				t.Errorf("with its key: %+v, %d answers", x.Verdict, answered)
 			}

@@ -1,5 +1,3 @@
-// Package lab pairs a mutual-TLS HTTP server with a client that calls it, and
-// reports how every exchange between them ended, as each side saw it.
 package lab
 
 import (

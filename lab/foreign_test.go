@@ -19,6 +19,8 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/certgen/yamldoc"
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/verdict"
 )
@@ -119,9 +121,9 @@ func tryRefusals(t *testing.T, dir, addr string) {
 			"client":  "",
 		} {
 			x := callAs(t, dir, addr, func(s *Settings) { s.Certificate, s.Version = certificate, version })
-			code, status := verdict.RefusedInHTTP, 400
+			code, status := map[string]verdict.Code{"": verdict.NoClientCertificate, "server": chain.UnknownCA, "expired": verdict.RefusedInHTTP}[certificate], 400
 			if want == "" {
-				code, status = "", 200
+				status = 200
 			}
 			if x.Outcome != verdict.Accepted || x.Code != code || x.Reason != want || x.HTTP == nil || x.HTTP.Status != status {
 				t.Errorf("%s, certificate %q: %+v, %+v", tls.VersionName(version), certificate, x.Verdict, x.HTTP)
@@ -134,11 +136,27 @@ func tryRefusals(t *testing.T, dir, addr string) {
 func TestOwnFaultAgainstForeignServer(t *testing.T) {
 	addr := startNginx(t, newPKI(t))
 	dir := newPKI(t)
-	for instead, want := range map[Instead]verdict.Code{InsteadHTTP: verdict.SpokeNoTLS, InsteadGarbage: verdict.SpokeNoTLS, InsteadHangUp: verdict.Closed, InsteadSilence: verdict.TooSlow} {
-		x := callAs(t, dir, addr, func(s *Settings) { s.Instead, s.Timeout = instead, 300*time.Millisecond })
-		if x.Code != want || !strings.HasPrefix(x.Reason, "the client ") {
+	for instead, want := range map[fault.NotTLS]verdict.Code{fault.PlainHTTP: verdict.SpokeNoTLS, fault.Garbage: verdict.SpokeNoTLS, fault.HangUp: verdict.Closed, fault.Silence: verdict.TooSlow} {
+		x := callAs(t, dir, addr, func(s *Settings) { s.Wrap, s.Timeout = instead.Client, 300*time.Millisecond })
+		if x.Code != want || !strings.HasPrefix(x.Reason, "the client ") || instead != fault.HangUp && x.TLS != (TLS{}) {
 			t.Errorf("%s: %+v", instead, x.Verdict)
 		}
+	}
+}
+
+// A client that withholds its certificate has shown none, and knows it.
+func TestWithheldCertificate(t *testing.T) {
+	dir := newPKI(t)
+	addr, told := serve(t, dir)
+	for certificate, want := range map[string]struct {
+		code  verdict.Code
+		shown string
+	}{"client": {"", "CN=client"}, "server": {verdict.NoClientCertificate, ""}} {
+		x := callAs(t, dir, addr, func(s *Settings) { s.Certificate, s.Wrap = certificate, fault.Withhold })
+		if x.Code != want.code || x.Client.Certificate != want.shown {
+			t.Errorf("%s: %+v, %+v", certificate, x.Verdict, x.Client)
+		}
+		next(t, told)
 	}
 }
 
@@ -151,7 +169,7 @@ func TestClientsThatGoAway(t *testing.T) {
 		c.Close()
 		return next(t, told)
 	}
-	browser := visit(&quitsAfterHello{hangUp{dial(t, addr)}})
+	browser := visit(quitsAfterHello{dial(t, addr)})
 	if browser.Code != verdict.Closed || !strings.Contains(browser.Reason, "as a browser does that fetches its certificate first") {
 		t.Errorf("%+v", browser.Verdict)
 	}
@@ -185,9 +203,12 @@ func dial(t *testing.T, addr string) net.Conn {
 }
 
 // quitsAfterHello closes in good order: it has read all of the server's flight.
-type quitsAfterHello struct{ hangUp }
+type quitsAfterHello struct{ net.Conn }
 
-func (q *quitsAfterHello) Read([]byte) (int, error) { return q.hangUp.Read(make([]byte, 64<<10)) }
+func (q quitsAfterHello) Read([]byte) (int, error) {
+	_, err := q.Conn.Read(make([]byte, 64<<10))
+	return 0, errors.Join(errors.New("quits"), err)
+}
 
 // A client knows better than a server's alert that it was asked and sent
 // nothing: Java says bad_certificate, and TLS 1.2 has handshake_failure alone.

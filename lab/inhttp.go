@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/verdict"
 )
@@ -22,7 +23,7 @@ var errNoCertificate = errors.New("tls: client didn't provide a certificate")
 // good, and answers those of others with 400.
 func refuseInHTTP(judge func(c *serverConn, state tls.ConnectionState) error, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := r.Context().Value(connKey{}).(*tls.Conn).NetConn().(*serverConn)
+		c := serverConnOf(r.Context().Value(connKey{}).(*tls.Conn))
 		err := judge(c, *r.TLS)
 		switch {
 		case err == nil:
@@ -66,11 +67,11 @@ func (x *clientExchange) refusedInHTTP(r *Response) *verdict.Reason {
 	case !x.asked:
 		return nil
 	case x.shown == "":
-		return verdict.InHTTP(r.Status, "the client sent none")
+		return verdict.RefuseInHTTP(r.Status, verdict.Reason{Code: verdict.NoClientCertificate, Text: "the client sent none"})
 	case x.unnamed:
-		return verdict.InHTTP(r.Status, "the one that the client sent is not of a CA that it names")
+		return verdict.RefuseInHTTP(r.Status, verdict.Reason{Code: chain.UnknownCA, Text: "the one that the client sent is not of a CA that it names"})
 	case r.Status == http.StatusBadRequest && strings.Contains(string(r.Body), "SSL certificate"):
-		return verdict.InHTTP(r.Status, "it does not take the one that the client sent, and only its own log knows why")
+		return verdict.RefuseInHTTP(r.Status, verdict.Reason{Text: "it does not take the one that the client sent, and only its own log knows why"})
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/verdict"
 )
@@ -169,7 +170,6 @@ func TestPairedVerdicts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer s.Close()
 			go s.Serve(t.Context())
 			caller, err := NewClient(ClientOptions{URL: &url.URL{Scheme: "https", Host: "localhost"}, Addr: s.Addr().String()}, client)
 			if err != nil {
@@ -229,18 +229,18 @@ func TestDrainIsBounded(t *testing.T) {
 // What ends with the lab is nobody's verdict, and does not wait for its timeout.
 func TestSilenceEndsWithTheLab(t *testing.T) {
 	dir := newPKI(t)
-	silent := func(certificate, trust string, j *Journal) Settings {
+	silent := func(certificate, trust string, j *Journal, wrap fault.Fault) Settings {
 		return Settings{Credentials: Credentials{Dir: dir, Certificate: certificate, Trust: trust},
-			Journal: j, Instead: InsteadSilence, Timeout: time.Minute}
+			Journal: j, Wrap: wrap, Timeout: time.Minute}
 	}
 	told := make(chan *Exchange, 10)
 	j := &Journal{Each: func(x *Exchange) { told <- x }}
-	server, err := Listen(t.Context(), "127.0.0.1:0", silent("server", "client-ca", j))
+	server, err := Listen(t.Context(), "127.0.0.1:0", silent("server", "client-ca", j, fault.Silence.Server))
 	if err != nil {
 		t.Fatal(err)
 	}
 	u := &url.URL{Scheme: "https", Host: "localhost", Path: "/"}
-	client, err := NewClient(ClientOptions{URL: u, Addr: server.Addr().String()}, silent("client", "server-ca", j))
+	client, err := NewClient(ClientOptions{URL: u, Addr: server.Addr().String()}, silent("client", "server-ca", j, fault.Silence.Client))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,8 +283,15 @@ func (j *Journal) hasBoth() bool {
 func TestNothingIsAgreedOnBeforeServerHello(t *testing.T) {
 	dir := newPKI(t)
 	addr, told := serve(t, dir)
-	callAs(t, dir, addr, func(s *Settings) { s.ALPN = []string{"smtp"} })
-	if x := next(t, told); x.Code != verdict.NoCommonALPN || x.TLS.Version != "" || x.TLS.CipherSuite != "" || x.Server.State != verdict.StateConnected || x.Server.Certificate != "" {
-		t.Errorf("%+v", x)
+	for code, set := range map[verdict.Code]func(*Settings){
+		verdict.NoCommonALPN:        func(s *Settings) { s.ALPN = []string{"smtp"} },
+		verdict.NoCommonCipherSuite: func(s *Settings) { s.Wrap, s.Version = fault.Offer([]uint16{0xc0ac}), tls.VersionTLS12 },
+	} {
+		callAs(t, dir, addr, set)
+		x := next(t, told)
+		x.TLS.ServerName = "" // is the client's alone
+		if x.Code != code || x.TLS != (TLS{}) || x.Server.State != verdict.StateConnected || x.Server.Certificate != "" {
+			t.Errorf("%+v", x)
+		}
 	}
 }

@@ -32,11 +32,13 @@ type listener struct {
 	config  func() (*tls.Config, *identity, error)
 	journal *Journal
 	tap     *wiretap.Tap
+	wrap    func(net.Conn, *tls.Config) net.Conn // see Settings.Wrap
 	crowd   crowd
 	ends    atomic.Pointer[time.Time] // of the server, which closes what is open; nil: it goes on
 }
 
-// Accept returns the next connection, a *tls.Conn above a *serverConn.
+// Accept returns the next connection, a *tls.Conn above a *serverConn: see
+// serverConnOf.
 func (l *listener) Accept() (net.Conn, error) {
 	raw, err := l.Listener.Accept()
 	if err != nil {
@@ -49,11 +51,15 @@ func (l *listener) Accept() (net.Conn, error) {
 	c := l.open(raw)
 	c.own = own
 	config = withSecrets(config, c.Conn)
+	below := net.Conn(c)
+	if l.wrap != nil {
+		below = l.wrap(c, config)
+	}
 	c.member.watch(config)
 	if c.keys.To = config.KeyLogWriter; c.keys.To != nil {
 		config.KeyLogWriter = &c.keys
 	}
-	c.tls = tls.Server(c, config)
+	c.tls = tls.Server(below, config)
 	return c.tls, nil
 }
 
@@ -102,6 +108,16 @@ type serverConn struct {
 	member         member                // until the client is authenticated
 }
 
+// serverConnOf returns the serverConn below a connection that Accept returned.
+func serverConnOf(c net.Conn) *serverConn {
+	for {
+		if below, ok := c.(*serverConn); ok {
+			return below
+		}
+		c = c.(interface{ NetConn() net.Conn }).NetConn()
+	}
+}
+
 func (c *serverConn) Read(b []byte) (int, error) {
 	_ = c.keys.Flush()
 	n, err := c.Conn.Read(b)
@@ -139,8 +155,8 @@ func (c *serverConn) Close() error {
 	return c.hangUp()
 }
 
-// drain drains the connection, all together when the server stops: net/http
-// then closes one after the other.
+// drain drains the connection. Once the server stops, all connections share one
+// deadline, since net/http closes them one by one.
 func (c *serverConn) drain() error {
 	until := time.Now().Add(drainTimeout)
 	if ends := c.listener.ends.Load(); ends != nil && ends.Before(until) {
@@ -164,13 +180,13 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	if c.told.Swap(true) {
 		return
 	}
-	if !c.alerts.spoke.Load() { // what crypto/tls chose in its mind was agreed on with nobody
-		state.Version, state.CipherSuite, state.CurveID = 0, 0, 0
+	if !c.alerts.spoke.Load() { // crypto/tls had chosen parameters, but not sent them
+		state = tls.ConnectionState{ServerName: state.ServerName}
 	}
 	view := verdict.NewView(endpoint.Server, err, c.alerts.seen())
 	view.State = verdict.StateOf(state, http != nil)
 	if refusal := c.refusal.Load(); refusal != nil && http != nil {
-		view.InHTTP = verdict.InHTTP(http.Status, verdict.Explain(*refusal, endpoint.Server))
+		view.InHTTP = verdict.RefuseInHTTP(http.Status, verdict.Explain(*refusal, endpoint.Server))
 	}
 	annotate(c.Conn, func() verdict.Verdict {
 		return c.listener.journal.judge(endpoint.Server, c.client, c.server, view, http.status())

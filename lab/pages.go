@@ -94,7 +94,7 @@ func told(next http.Handler) http.Handler {
 		answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(answer, r)
 		if conn, ok := r.Context().Value(connKey{}).(*tls.Conn); ok {
-			c := conn.NetConn().(*serverConn)
+			c := serverConnOf(conn)
 			c.finish(nil, *r.TLS, &HTTP{Status: answer.status})
 		}
 	})

@@ -20,7 +20,6 @@ const shutdownTimeout = drainTimeout
 type Server struct {
 	listener *listener
 	http     *http.Server
-	instead  Instead
 }
 
 // Listen makes a server that listens on addr.
@@ -39,16 +38,15 @@ func Bind(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 // NewServer loads the credentials and makes a server of l, which it closes if
-// it fails. The server answers once Serve is called; one of Serve and Close
-// must be.
+// it fails. The server answers once Serve is called, which closes l when it ends.
 func NewServer(l net.Listener, s Settings) (*Server, error) {
-	// Sessions outlive a change of the files: what was true of a client then is
-	// judged anew when it comes back.
+	// One ticket key for the server's life, so that sessions survive a change of
+	// the files; VerifyConnection checks the client of a resumed session again.
 	var ticketKey [32]byte
 	_, _ = rand.Read(ticketKey[:]) // never fails
 	w := &wallet{Credentials: s.Credentials, crl: s.CRL, configure: func(own *identity) *tls.Config {
 		c := s.config()
-		c.Certificates, c.EncryptedClientHelloKeys = own.certificates, s.ECHKeys
+		c.Certificates = own.certificates
 		c.ClientCAs, c.ClientAuth = own.trust, tls.RequireAndVerifyClientCert
 		c.VerifyConnection = s.verifier(own.revoked)
 		if s.RefuseInHTTP {
@@ -69,8 +67,7 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 		handler = refuseInHTTP(s.verifyClient, handler)
 	}
 	return &Server{
-		listener: &listener{Listener: l, config: w.current, journal: s.Journal, tap: s.Tap},
-		instead:  s.Instead,
+		listener: &listener{Listener: l, config: w.current, journal: s.Journal, tap: s.Tap, wrap: s.Wrap},
 		http: &http.Server{
 			Handler:           told(handler),
 			ReadHeaderTimeout: s.timeout(), // and of the handshake
@@ -91,9 +88,6 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Serve answers until ctx ends, then within half a second closes what is open.
 func (s *Server) Serve(ctx context.Context) error {
-	if s.instead != "" {
-		return s.serveInstead(ctx)
-	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
@@ -112,6 +106,3 @@ func (s *Server) Serve(ctx context.Context) error {
 	<-stopped
 	return nil
 }
-
-// Close frees the address of a server that does not serve.
-func (s *Server) Close() error { return s.listener.Close() }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"io"
+	"net"
 	"time"
 
 	"mtlslab.example/lab/lab/wiretap"
@@ -23,23 +24,22 @@ type Settings struct {
 	HTTP2        bool          // else HTTP/1.1
 
 	Timeout time.Duration // of a handshake; 0: 10 s
-	Instead Instead       // what is spoken in place of TLS; "": TLS
+
+	// Wrap is called for every connection before its handshake. It may change
+	// config, which is that connection's own, and returns what TLS is spoken on:
+	// c, or a connection whose NetConn method returns c. nil: nothing is changed.
+	Wrap func(c net.Conn, config *tls.Config) net.Conn
 
 	KeyLog  io.Writer    // gets the secrets of every connection (RFC 9850); nil: nobody
 	Journal *Journal     // is told of every exchange; must not be nil
 	Tap     *wiretap.Tap // sees the bytes of every exchange; nil: nobody does
 
 	// Of a server alone.
-	RefuseInHTTP bool                          // let every handshake succeed, and answer a client without a good certificate with HTTP 400, as nginx does
-	Allow        []string                      // subjects or URIs that are let in, others get HTTP 403; nil: everybody with a certificate
-	ECHKeys      []tls.EncryptedClientHelloKey // for Encrypted ClientHello (RFC 9849); nil: off
+	RefuseInHTTP bool     // let every handshake succeed, and answer a client without a good certificate with HTTP 400, as nginx does
+	Allow        []string // subjects or URIs that are let in, others get HTTP 403; nil: everybody with a certificate
 
 	// Of a client alone.
-	Withhold  bool              // show no certificate when the server does not name its issuer, as programs commonly do
-	ECHConfig []byte            // ECHConfigList of the server, which turns Encrypted ClientHello on; nil: off
-	Header    map[string]string // of the request, besides HTTP's own
-	Offer     []uint16          // cipher suites in ClientHello in place of Go's, which Go lacks; nil: Go's
-	Rekey     bool              // send KeyUpdate before the request (TLS 1.3)
+	Header map[string]string // of the request, besides HTTP's own
 }
 
 // config is the part of the TLS configuration that both sides share.

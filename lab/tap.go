@@ -75,7 +75,7 @@ func annotate(c net.Conn, judge func() verdict.Verdict) {
 	switch v := judge(); {
 	case v.Outcome == verdict.Rejected:
 		tapped.Annotate("rejected by the " + v.RejectedBy.String() + ": " + v.Reason)
-	case v.Code == verdict.RefusedInHTTP:
+	case v.How == verdict.InHTTP:
 		tapped.Annotate(v.Reason)
 	}
 }

@@ -17,7 +17,7 @@ const maxDissected = 32 << 20
 // Dissection is a sink for the tap of a journal's exchanges. It reads them
 // beside their connections, and hands each to the journal when it has ended.
 type Dissection struct {
-	*wiretap.Beside
+	*wiretap.Async
 	dissector *tlsdecrypt.Dissector
 }
 
@@ -26,13 +26,13 @@ type Dissection struct {
 // closes the Dissection after the last, and before Wait.
 func (j *Journal) Dissect() *Dissection {
 	d := tlsdecrypt.New(tlsdecrypt.Options{Memory: maxDissected, Done: j.onWire})
-	j.dissection = &Dissection{wiretap.NewBeside(d), d}
+	j.dissection = &Dissection{wiretap.NewAsync(d), d}
 	return j.dissection
 }
 
 // Close ends the dissection of connections that are still open.
 func (d *Dissection) Close() {
-	d.Beside.Close()
+	d.Async.Close()
 	d.dissector.Close()
 }
 

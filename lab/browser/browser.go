@@ -1,9 +1,3 @@
-// Package browser starts an installed browser with a profile of its own, in
-// which it trusts a CA, holds a client certificate and logs its TLS keys.
-//
-// Nothing that belongs to the user is read or written: the profile is a new
-// folder of mode 0700, gone when the browser is. Certificates are put into it
-// with NSS's certutil and pk12util, which are installed apart from browsers.
 package browser
 
 import (
@@ -97,7 +91,7 @@ func Find(family Family) (*Browser, error) {
 	return nil, missing
 }
 
-// isSnap tells whether a program is a snap or a script that starts one. A snap
+// isSnap reports whether a program is a snap or a script that starts one. A snap
 // cannot see a profile outside its own folders.
 func isSnap(path string) bool {
 	resolved, err := filepath.EvalSymlinks(path)

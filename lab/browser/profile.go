@@ -30,7 +30,7 @@ type profile struct {
 	folder *private.TempDir
 }
 
-// path is the folder that the browser is told to keep its profile in.
+// path is the folder in which the browser keeps its profile.
 func (p *profile) path() string { return filepath.Join(p.dir, "profile") }
 
 // makeProfile fills a new folder. The caller removes it.

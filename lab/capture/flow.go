@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -53,17 +52,17 @@ func (f *flow) handle(e wiretap.Event) {
 	}
 }
 
-// add keeps an event to be packed later, if the connection is young. One at a time, each between the connection's own
-// work, packing costs three times as much: nothing of it is in the processor's cache.
+// add batches the first events of a connection: packing them one by one, between the connection's other work, costs three
+// times as much in cache misses.
 func (f *flow) add(e wiretap.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
 	case f.batch == nil:
-		f.record(e)
+		f.write(e)
 	case f.batch.Size()+len(e.Data) > maxBatch, f.isTLS12(e):
 		f.pack()
-		f.record(e)
+		f.write(e)
 	default:
 		f.batch.Add(e)
 	}
@@ -76,14 +75,14 @@ func (f *flow) isTLS12(e wiretap.Event) bool {
 		!slices.ContainsFunc(f.batch.Events, func(e wiretap.Event) bool { return e.Kind == wiretap.Secret })
 }
 
-// pack makes packets of the events that wait. Later ones are packed as they come.
+// pack makes the packets of the batch. Those of later events are made as they come.
 func (f *flow) pack() {
 	if f.batch == nil {
 		return
 	}
 	f.foresee(f.batch.Events)
 	for _, e := range f.batch.Events {
-		f.record(e)
+		f.write(e)
 	}
 	f.batch.Free()
 	f.batch = nil
@@ -106,7 +105,8 @@ func (f *flow) foresee(events []wiretap.Event) {
 	}
 }
 
-func (f *flow) record(e wiretap.Event) {
+// write makes the packets of an event.
+func (f *flow) write(e wiretap.Event) {
 	if f.segments == nil {
 		f.open(e)
 		return
@@ -140,7 +140,7 @@ func (f *flow) open(e wiretap.Event) {
 	isn := endpoint.Pair[uint32]{Client: rand.Uint32(), Server: rand.Uint32()}
 	f.segments = newSegmenter(e.Client, e.Server, isn, f.deliver)
 	f.segments.time = e.Time.UnixNano()
-	f.segments.open("exchange " + strconv.Itoa(e.Exchange))
+	f.segments.open(exchangeComment(e.Exchange))
 }
 
 // data records bytes in runs that are captured whole or may be shortened.
@@ -194,7 +194,7 @@ func (f *flow) addSecret(line []byte) {
 	if line == nil {
 		return
 	}
-	if f.secrets.known&tls13 != 0 { // there is no session to resume by a secret
+	if f.secrets.known.IsTLS13() { // there is no session to resume by a secret
 		f.records.Client.forget()
 		f.records.Server.forget()
 	}
@@ -202,7 +202,7 @@ func (f *flow) addSecret(line []byte) {
 		f.w.out.writeSecrets(line)
 		return
 	}
-	if f.secrets.complete() {
+	if f.secrets.known.IsComplete() {
 		f.knowSecrets()
 		f.release()
 	}

@@ -26,6 +26,7 @@ import (
 
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
+	"mtlslab.example/lab/lab/wiretap/wiretaptest"
 )
 
 // pki is a CA with a server and a client certificate.
@@ -118,7 +119,7 @@ func (s setup) start(t testing.TB) *lab {
 	}
 	l.addr = ln.Addr().String()
 	if s.tapServer != nil {
-		ln = s.tapServer.Listener(ln)
+		ln = wiretaptest.Listener(s.tapServer, ln)
 	}
 	handler := s.handler
 	if handler == nil {
@@ -222,10 +223,10 @@ func (s setup) clientConfig() *tls.Config {
 }
 
 // dialer returns a dialer of TLS connections, tapped if the client is.
-func (s setup) dialer(config *tls.Config) wiretap.DialFunc {
+func (s setup) dialer(config *tls.Config) wiretaptest.DialFunc {
 	dial := (&net.Dialer{}).DialContext
 	if s.tapClient != nil {
-		dial = s.tapClient.Dialer(dial)
+		dial = wiretaptest.Dialer(s.tapClient, dial)
 	}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		raw, err := dial(ctx, network, address)

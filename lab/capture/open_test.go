@@ -52,7 +52,7 @@ func TestUnfinishedMemory(t *testing.T) {
 			bigEndian.PutUint32(packets[i].data[12:], uint32(i))
 		}
 		file := pcapFile(littleEndian, 0xa1b2c3d4, 101, packets)
-		spread := wiretap.NewSpread(keeper{}, 1)
+		spread := wiretap.NewParallel(keeper{}, 1)
 		defer spread.Close()
 		return heapAtEnd(t, file, spread)
 	}

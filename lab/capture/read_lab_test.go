@@ -17,6 +17,7 @@ import (
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
+	"mtlslab.example/lab/lab/wiretap/wiretaptest"
 )
 
 // TestReadLab: what the lab has recorded of connections at the same time reads as the taps have seen it, with the same
@@ -89,7 +90,7 @@ func TestReadDumpcap(t *testing.T) {
 	}
 	defer ln.Close()
 	seen := newTurns()
-	tapped := wiretap.New(seen).Listener(ln)
+	tapped := wiretaptest.Listener(wiretap.New(seen), ln)
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	name := filepath.Join(t.TempDir(), "lo.pcapng")
 	stop := startDumpcap(t, "dumpcap", "-q", "-B", "32", "-i", "lo", "-f", "tcp port "+port, "-w", name)

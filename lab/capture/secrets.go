@@ -12,7 +12,7 @@ import (
 // secrets gathers the key log lines of one connection.
 type secrets struct {
 	lines   *note // all of them
-	known   secretSet
+	known   keylog.Labels
 	visible []byte // the random of the ClientHello as it can be seen, in hexadecimal; nil until it was
 }
 
@@ -28,28 +28,6 @@ func (s *secrets) master() []byte {
 	return nil
 }
 
-// secretSet is a set of secrets that packets are decrypted with.
-type secretSet uint8
-
-const (
-	clientHandshakeTraffic secretSet = 1 << iota
-	serverHandshakeTraffic
-	clientTraffic0
-	serverTraffic0
-	masterSecret
-
-	tls13 = clientHandshakeTraffic | serverHandshakeTraffic | clientTraffic0 | serverTraffic0
-)
-
-// labels are those of RFC 9850, section 3. The others of that section decrypt nothing that is recorded before them.
-var labels = map[string]secretSet{
-	keylog.LabelClientHandshakeTraffic: clientHandshakeTraffic,
-	keylog.LabelServerHandshakeTraffic: serverHandshakeTraffic,
-	keylog.LabelClientTraffic0:         clientTraffic0,
-	keylog.LabelServerTraffic0:         serverTraffic0,
-	keylog.LabelClientRandom:           masterSecret,
-}
-
 // add adds a line and returns it as it stands among lines, newline included, or nil if it is there already.
 func (s *secrets) add(line []byte) []byte {
 	line = bytes.TrimRight(line, "\r\n")
@@ -59,7 +37,7 @@ func (s *secrets) add(line []byte) []byte {
 	start := len(s.lines.bytes())
 	s.lines = s.lines.add(line).add([]byte{'\n'})
 	label, _, _ := bytes.Cut(line, []byte{' '})
-	s.known |= labels[string(label)]
+	s.known.Add(string(label))
 	return s.lines.bytes()[start:]
 }
 
@@ -71,12 +49,6 @@ func (s *secrets) has(line []byte) bool {
 		}
 	}
 	return false
-}
-
-// complete reports whether all packets can be decrypted: with the master secret of TLS 1.2, or with the handshake and
-// traffic secrets of TLS 1.3, from which those after a KeyUpdate are derived (RFC 8446, section 7.2).
-func (s *secrets) complete() bool {
-	return s.known&masterSecret != 0 || s.known&tls13 == tls13
 }
 
 // underVisibleRandom returns a line of TLS 1.3 as it reads under the random of the ClientHello that can be seen, or nil if

@@ -19,6 +19,7 @@ import (
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
+	"mtlslab.example/lab/lab/wiretap/wiretaptest"
 )
 
 // TestTunnels: what Linux puts into a tunnel, and dumpcap records below it, reads as the ends have seen it.
@@ -77,7 +78,7 @@ func throughTunnel(t *testing.T, kind string) {
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
-		answer(wiretap.New(seen).Listener(ln))
+		answer(wiretaptest.Listener(wiretap.New(seen), ln))
 	}()
 	var conn net.Conn
 	inside(t, hosts[0], func() (err error) {

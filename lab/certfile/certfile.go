@@ -1,6 +1,3 @@
-// Package certfile reads certificates and keys from files that people have:
-// PEM, DER and PKCS#12, with the key in the same file or beside it, and bundles
-// of CAs. What is wrong with a file is a *FileError that says what to do.
 package certfile
 
 import (

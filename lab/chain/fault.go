@@ -47,6 +47,8 @@ type Fault struct {
 	Text string // what follows the certificate's name in a sentence, or a clause of its own
 	// Alone says that Text is a clause of its own, about something else.
 	Alone bool
+	// Open says that the other side says so, and that what is behind it is open.
+	Open bool
 }
 
 // Of is the fault in a sentence about the first certificate of a chain, which

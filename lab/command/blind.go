@@ -15,7 +15,7 @@ import (
 // find out by themselves what it is, from their side and from the capture.
 
 // goBlind reads --blind.
-func (a *pair) goBlind(c *cli.Context) error {
+func (a *session) goBlind(c *cli.Context) error {
 	switch {
 	case !c.Bool("blind"):
 		return nil
@@ -27,7 +27,7 @@ func (a *pair) goBlind(c *cli.Context) error {
 	return nil
 }
 
-// printBlind tells that there was an exchange.
+// printBlind prints that there was an exchange.
 func (r *report) printBlind(x *lab.Exchange) {
 	if r.json {
 		r.printJSON(struct {
@@ -41,9 +41,9 @@ func (r *report) printBlind(x *lab.Exchange) {
 	r.stdout().Line(fmt.Sprintf("%4d  from %s", x.Number, x.ClientAddr))
 }
 
-// sayBlindReachable warns of an address that other machines can reach, whoever
-// gets in.
-func (a *pair) sayBlindReachable(addr net.Addr) {
+// sayBlindReachable warns of an address that other machines can reach. It
+// does not say which clients get in.
+func (a *session) sayBlindReachable(addr net.Addr) {
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		a.say("warning: %s can be reached from other machines", addr)
 	}
@@ -51,7 +51,7 @@ func (a *pair) sayBlindReachable(addr net.Addr) {
 
 // recorder is the capture, which in a blind scenario gets no verdicts to write
 // into its comments.
-func (a *pair) recorder() wiretap.Sink {
+func (a *session) recorder() wiretap.Sink {
 	if a.blind {
 		return withoutVerdicts{a.capture}
 	}

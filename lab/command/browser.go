@@ -12,9 +12,16 @@ import (
 	"mtlslab.example/lab/lab/keyshim"
 )
 
+const browserExamples = `lab browser                                  the lab's own page, as client
+lab browser --firefox                        with Firefox
+lab browser --cert none                      be refused
+lab browser --headless --screenshot lab.png  a picture, without a window
+lab browser https://localhost:9443/tls       another URL`
+
 func (p *Program) browserCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "browser",
+		Category:    takeElsewhere,
 		Usage:       "open a browser with the client certificate and a key log",
 		ArgsUsage:   "[URL]",
 		Description: browserExamples,

@@ -8,10 +8,27 @@ import (
 	"mtlslab.example/lab/certgen"
 )
 
+const (
+	generateExamples = `lab certs generate              make what certs.yaml asks for
+lab certs generate --dry-run    what would be made, and why`
+
+	regenerateExamples = `lab certs regenerate             all
+lab certs regenerate client      one
+lab certs regenerate server-ca   a CA, and so all that it issued`
+
+	listExamples = `lab certs list
+lab certs list --json   for a program to read`
+
+	showExamples = `lab certs show server`
+
+	verifyExamples = `lab certs verify   exit status 1, and why, at the first fault`
+)
+
 func (p *Program) certsCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "certs",
-		Usage: "make, look at and check the PKI",
+		Name:     "certs",
+		Category: certificates,
+		Usage:    "make, look at and check the PKI",
 		Subcommands: []*cli.Command{
 			{
 				Name:        "generate",

@@ -1,4 +1,3 @@
-// Package command is the command line of lab.
 package command
 
 import (
@@ -100,9 +99,6 @@ func (e *usageError) Error() string { return e.problem }
 func (p *Program) app() *cli.App {
 	app := &cli.App{
 		Name:                 "lab",
-		Usage:                "see and understand mutual TLS",
-		UsageText:            "lab command [options] [arguments]",
-		Description:          appExamples,
 		Version:              version(),
 		Writer:               &helpWriter{Printer: p.stdout()},
 		ErrWriter:            p.talk,
@@ -110,14 +106,14 @@ func (p *Program) app() *cli.App {
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
 		Commands: []*cli.Command{
-			p.upCommand(), p.serverCommand(), p.clientCommand(), p.explainCommand(), p.scenarioCommand(),
-			p.execCommand(), p.browserCommand(), p.certsCommand(), p.completionCommand(),
+			p.upCommand(), p.serverCommand(), p.clientCommand(), p.scenarioCommand(), // in the order of the first screen
+			p.explainCommand(), p.execCommand(), p.certsCommand(), p.browserCommand(), p.completionCommand(),
 		},
 	}
 	app.Action = p.chooseCommand
 	app.OnUsageError = onUsageError
 	width := p.stdout().Width()
-	app.Description = fitExamples(app.Description, width-3)
+	app.CustomAppHelpTemplate = firstScreen(app.Commands, width)
 	eachCommand(app.Commands, func(c *cli.Command) {
 		if len(c.Subcommands) == 0 && c.Name != "completion" {
 			c.Flags = append(c.Flags, asciiFlag())
@@ -132,7 +128,6 @@ func (p *Program) app() *cli.App {
 		}
 		if len(c.Subcommands) > 0 {
 			c.Action = p.chooseCommand
-			c.CustomHelpTemplate = ""
 		}
 	})
 	return app

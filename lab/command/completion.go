@@ -14,9 +14,15 @@ import (
 	"mtlslab.example/lab/lab/scenario"
 )
 
+const completionExamples = `source <(lab completion bash)                    bash
+lab completion zsh > "${fpath[1]}/_lab"           zsh
+lab completion fish | source                     fish
+lab completion powershell | Out-String | iex     PowerShell`
+
 func (p *Program) completionCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "completion",
+		Category:    takeElsewhere,
 		Usage:       "print a script that completes lab's commands in a shell",
 		ArgsUsage:   "bash|zsh|fish|powershell",
 		Description: completionExamples,

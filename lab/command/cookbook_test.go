@@ -15,7 +15,7 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// cookbook is what the README says of other programs.
+// cookbook is what COOKBOOK.md says of other programs.
 type cookbook struct {
 	commands []string // of a shell
 	java     string   // Get.java
@@ -30,7 +30,7 @@ type cookbookRow struct {
 	cells   []string
 }
 
-// TestCookbook runs every line of the README's cookbook, as it stands and with
+// TestCookbook runs every line of COOKBOOK.md, as it stands and with
 // the certificates of the table, against one server.
 func TestCookbook(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -83,23 +83,18 @@ func TestCookbook(t *testing.T) {
 					t.Fatalf("%q is not an exit status and `words`", row.cells[i])
 				}
 				if strconv.Itoa(status) != cell[1] || !strings.Contains(output, cell[2]) {
-					t.Errorf("%s\nexit status %d; the README says %s\n%s", withCertificate(command, name), status, row.cells[i], output)
+					t.Errorf("%s\nexit status %d; COOKBOOK.md says %s\n%s", withCertificate(command, name), status, row.cells[i], output)
 				}
 			})
 		}
 	}
 }
 
-// readCookbook takes the section apart.
+// readCookbook takes the document apart.
 func readCookbook(t *testing.T) (book cookbook) {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(readme), "\n## Cookbook\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	for _, block := range regexp.MustCompile("(?s)```(\\w+)\n(.*?)\n```").FindAllStringSubmatch(section, -1) {
+	text := readDocument(t, filepath.Join("lab", "command", "COOKBOOK.md"))
+	for _, block := range regexp.MustCompile("(?s)```(\\w+)\n(.*?)\n```").FindAllStringSubmatch(text, -1) {
 		switch block[1] {
 		case "sh":
 			book.commands = append(book.commands, strings.Split(block[2], "\n\n")...)
@@ -109,7 +104,7 @@ func readCookbook(t *testing.T) (book cookbook) {
 			book.manifest += block[2]
 		}
 	}
-	for _, line := range regexp.MustCompile(`(?m)^\|.*\|$`).FindAllString(section, -1) {
+	for _, line := range regexp.MustCompile(`(?m)^\|.*\|$`).FindAllString(text, -1) {
 		cells := strings.Split(strings.Trim(line, "|"), " | ")
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
@@ -128,7 +123,7 @@ func readCookbook(t *testing.T) (book cookbook) {
 		book.names[i] = strings.Trim(name, "`")
 	}
 	if len(book.commands) == 0 || len(book.rows) == 0 || len(book.names) == 0 {
-		t.Fatalf("the README's cookbook is not understood: %+v", book)
+		t.Fatalf("COOKBOOK.md is not understood: %+v", book)
 	}
 	return book
 }
@@ -148,7 +143,7 @@ func (book cookbook) commandOf(t *testing.T, program string) string {
 			return strings.Replace(command, name, program, 1)
 		}
 	}
-	t.Fatalf("the README has no line for %s", program)
+	t.Fatalf("COOKBOOK.md has no line for %s", program)
 	return ""
 }
 

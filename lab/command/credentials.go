@@ -49,10 +49,10 @@ func namesFiles(c *cli.Context) bool {
 
 // checkNames refuses names that are neither in the manifest nor in the folder,
 // before a PKI is made for them.
-func (a *pair) checkNames(c *cli.Context) error {
+func (a *session) checkNames(c *cli.Context) error {
 	m, _, err := a.readManifest(a.folder)
 	if err != nil {
-		return nil // told of by whoever needs it
+		return nil // the command that needs the manifest reports it
 	}
 	for _, flag := range credentialFlags {
 		name := c.String(flag)

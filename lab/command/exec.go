@@ -49,9 +49,18 @@ func (e *startError) status() int {
 	return exitNotExecutable
 }
 
+const execExamples = `lab exec -- curl https://example.com/       keys of curl in keys.log
+lab exec --keylog app.log -- ./app.py       in another file
+lab exec --capture x.pcapng -- curl --cacert certs/server-ca.pem \
+  --cert certs/client.pem --key certs/client-key.pem https://localhost:8443/
+lab exec --capture x.pcapng --tap 127.0.0.1:9443=127.0.0.1:8443 -- \
+  openssl s_server -accept 8443 -cert certs/server.pem \
+  -key certs/server-key.pem`
+
 func (p *Program) execCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "exec",
+		Category:    findFault,
 		Usage:       "run a program with its TLS keys logged",
 		ArgsUsage:   "-- COMMAND [ARGUMENT...]",
 		Description: execExamples,
@@ -163,7 +172,7 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []t
 	for _, l := range listeners {
 		defer l.Close() // again, but for an error
 	}
-	a := &pair{Program: p}
+	a := &session{Program: p}
 	o, err := a.captureOptions(c, "")
 	if err != nil {
 		return err

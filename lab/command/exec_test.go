@@ -21,6 +21,7 @@ import (
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
+	"mtlslab.example/lab/lab/wiretap/wiretaptest"
 )
 
 // execLab is what programs run against under lab exec: a PKI, a server, and a
@@ -189,7 +190,7 @@ func (l *execLab) get(t *testing.T, port, serverName, path string) {
 		t.Fatal(err)
 	}
 	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true, DialContext: l.tap.Dialer(new(net.Dialer).DialContext),
+		DisableKeepAlives: true, DialContext: wiretaptest.Dialer(l.tap, new(net.Dialer).DialContext),
 		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: serverName, Certificates: []tls.Certificate{own}},
 	}}
 	response, err := client.Get("https://127.0.0.1:" + port + path)

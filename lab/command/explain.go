@@ -18,9 +18,17 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
+const explainExamples = `lab explain lab.pcapng                 every kind of connection as a ladder
+lab explain lab.pcapng --list          one line a connection
+lab explain lab.pcapng --stream 2 --verbose
+                                       one, with all fields and bytes
+lab explain dump.pcap --keylog k.log   of tcpdump, with keys from elsewhere
+lab up --capture - | lab explain -     while it happens`
+
 func (p *Program) explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "explain",
+		Category:    findFault,
 		Usage:       "decrypt, check and draw the TLS connections of a capture",
 		ArgsUsage:   "FILE",
 		Description: explainExamples,
@@ -85,7 +93,7 @@ func (p *Program) explain(c *cli.Context) error {
 	}
 	defer bar.stop()
 	dissector := tlsdecrypt.New(tlsdecrypt.Options{Secrets: secrets, RSAKeys: rsaKeys, Done: gallery.add})
-	spread := wiretap.NewSpread(dissector, runtime.GOMAXPROCS(0))
+	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
 	read := make(chan error, 1)
 	go func() {
 		read <- capture.Read(in, capture.ReadOptions{
@@ -154,7 +162,7 @@ func (e *captureError) Error() string {
 }
 func (e *captureError) Unwrap() error { return e.err }
 
-// openCaptured opens a file and tells its size, 0 where that is not known.
+// openCaptured opens a file and returns its size, 0 if unknown.
 func openCaptured(file string) (io.ReadCloser, int64, error) {
 	if file == "-" {
 		return io.NopCloser(os.Stdin), 0, nil

@@ -52,6 +52,18 @@ func formatNames() (names []string) {
 	return names
 }
 
+const exportExamples = `lab certs export client --format p12           for browsers and Java
+lab certs export client --format p12-legacy    for the keychain of macOS and
+                                               iOS, and for old programs
+lab certs export server-ca --format java-truststore
+lab certs export client --format pem-bundle      in one PEM file
+eval "$(lab certs export client --format env)"   $LAB_CERT, $LAB_KEY, $LAB_CA
+
+p12 has AES and a MAC with SHA-256: for Firefox, Chromium on Linux, Java
+from 12, OpenSSL from 1.1.1, Windows from 10 (1809) and Server 2019. macOS
+and iOS refuse it ("wrong password"), as do older Java and Windows. All of
+them take p12-legacy, which has 3DES and a MAC with SHA-1, and protects less.`
+
 func (p *Program) exportCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "export",
@@ -172,7 +184,7 @@ func (f folder) checkNew(c *cli.Context, flag, file, instead string) error {
 	return &usageError{command: commandName(c), problem: fmt.Sprintf("--%s is %s, %s", flag, file, problem)}
 }
 
-// isOwn tells whether a file is the manifest or of what it has made.
+// isOwn reports whether a file is the manifest or of what it has made.
 func (f folder) isOwn(info fs.FileInfo) (bool, error) {
 	m, err := certgen.Read(f.manifest())
 	if errors.Is(err, fs.ErrNotExist) {

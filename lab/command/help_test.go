@@ -2,6 +2,8 @@ package command
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -37,4 +39,31 @@ func helpFits(t *testing.T, columns int) {
 	}
 	p := &Program{}
 	look([]string{"lab"}, p.app().Commands)
+}
+
+// TestFirstScreen: the commands stand on one screen of a terminal, each in a
+// group, and each group is in one piece. README.md has all of them too.
+func TestFirstScreen(t *testing.T) {
+	var out bytes.Buffer
+	p := &Program{Stdout: &out, Stderr: &out, Columns: 80}
+	if status := p.Run(t.Context(), []string{"lab"}); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if lines := strings.Count(out.String(), "\n"); lines >= 24 {
+		t.Errorf("%d lines:\n%s", lines, &out)
+	}
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range p.app().Commands {
+		if !strings.Contains(string(readme), "\n| `lab "+c.Name) {
+			t.Errorf("%s is not in README.md's table of commands", c.Name)
+		}
+		group := "\n" + c.Category + ":\n"
+		_, below, _ := strings.Cut(out.String(), group)
+		if c.Category == "" || strings.Count(out.String(), group) != 1 || !strings.Contains(below, "   "+c.Name+" ") {
+			t.Errorf("%s is not in one group:\n%s", c.Name, &out)
+		}
+	}
 }

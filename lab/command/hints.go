@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"path/filepath"
 	"slices"
@@ -10,9 +11,144 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/certgen/spell"
+	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/browser"
+	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/private"
+	"mtlslab.example/lab/lab/scenario"
 )
+
+// hint says what to type after an error, or nothing.
+func hint(err error) string {
+	var (
+		usage    *usageError
+		manifest *yamldoc.Error
+		way      *certgen.InTheWayError
+		foreign  *certgen.ForeignError
+		survey   *certgen.SurveyError
+		file     *certfile.FileError
+		pair     *certfile.MismatchError
+		unnamed  *unnamedError
+		byName   *defaultNameError
+		missing  *certgen.MissingError
+		damaged  *certgen.DamagedError
+		mismatch *certgen.KeyMismatchError
+		unknown  *certgen.UnknownNameError
+		issue    *certgen.IssueError
+		unlike   *certgen.UnfaithfulError
+		fault    *certgen.FaultError
+		noAnchor *certgen.NoAnchorError
+		dial     *lab.DialError
+		nobody   *browser.NotFoundError
+		noTool   *browser.ToolError
+		noStore  *browser.KeyStoreError
+		noPage   *browser.NoPageError
+		notLog   *keylog.NotKeyLogError
+		network  *net.OpError
+		format   *capture.FormatError
+		nothing  *nothingError
+		rsaKey   *rsaKeyError
+		lesson   *scenario.UnknownError
+		lessons  *noScenarioError
+		start    *startError
+		taps     *tapError
+		unsafe   *private.UnsafeError
+		record   *capture.WriteError
+	)
+	switch {
+	case errors.As(err, &usage):
+		if usage.hint != "" {
+			return usage.hint
+		}
+		if len(usage.nearest) > 0 {
+			return fmt.Sprintf("did you mean %s? %s --help shows all", strings.Join(usage.nearest, " or "), usage.command)
+		}
+		return usage.command + " --help"
+	case errors.As(err, &manifest):
+		return manifest.Hint
+	case errors.As(err, &way):
+		return fmt.Sprintf("lab overwrites only what it wrote itself: move %s away, or add --force (lab up, lab certs), which keeps it in certs/replaced", way.File)
+	case errors.As(err, &foreign) && foreign.Manifest != "":
+		return "work in another folder with --dir DIR, or write a " + foreign.Manifest + " for what is there; --force replaces it and keeps it in certs/replaced"
+	case errors.As(err, &foreign):
+		return "move it away, or add --force (lab up, lab certs), which keeps it in certs/replaced"
+	case errors.As(err, &file):
+		return strings.ReplaceAll(file.Next, "$FILE", commandWord(file.File))
+	case errors.As(err, &byName):
+		return fmt.Sprintf("lab certs list shows what there is; --%s NAME names another certificate of certs.yaml, or a file", byName.flag)
+	case errors.As(err, &unnamed):
+		return unnamed.hint()
+	case errors.As(err, &survey):
+		return "get the right file from where it came from; lab certs list shows what there is"
+	case errors.As(err, &missing) && len(nearestOf(missing)) > 0:
+		return "did you mean " + strings.Join(nearestOf(missing), " or ") + "? lab certs list shows what there is"
+	case errors.As(err, &pair) && pair.Position > 0:
+		return "programs want their own certificate first, then the CAs above it: put it at the beginning of " + pair.CertificateFile
+	case errors.As(err, &pair), errors.As(err, &mismatch):
+		return "a key belongs to a certificate when these two print the same:"
+	case errors.As(err, &missing), errors.As(err, &damaged):
+		return "lab certs list shows what there is; lab certs generate makes what certs.yaml asks for"
+	case errors.As(err, &unknown):
+		if len(unknown.Nearest) > 0 {
+			return "did you mean " + strings.Join(unknown.Nearest, " or ") + "? lab certs list shows all"
+		}
+		return "lab certs list shows all"
+	case errors.As(err, &lesson) && len(lesson.Nearest) > 0:
+		return "did you mean " + strings.Join(lesson.Nearest, " or ") + "? lab scenario list shows all"
+	case errors.As(err, &lessons):
+		return lessons.hint()
+	case errors.As(err, &lesson):
+		return "lab scenario list shows all; a file of your own is written ./mine.yaml"
+	case errors.As(err, &issue), errors.As(err, &unlike):
+		return "change it in certs.yaml, then lab certs generate"
+	case errors.As(err, &fault):
+		return "lab certs generate makes it right, unless it is not the lab's: then it says so"
+	case errors.As(err, &noAnchor):
+		return "lab certs list shows who issued whom"
+	case errors.As(err, &dial):
+		return dialHint(dial)
+	case errors.As(err, &nobody):
+		return browserHint(nobody)
+	case errors.As(err, &noTool):
+		return "install libnss3-tools (Debian, Ubuntu), nss-tools (Fedora), mozilla-nss-tools (openSUSE) or nss (Arch, brew, MSYS2)"
+	case errors.As(err, &noStore):
+		return "lab browser --firefox, or lab certs export client --format p12-legacy and import it yourself"
+	case errors.As(err, &noPage):
+		return "the server's log may know why; without --screenshot the browser's window says it too"
+	case errors.As(err, &notLog):
+		return "name another file with --keylog (or $SSLKEYLOGFILE), or --keylog off"
+	case errors.As(err, &unsafe) && unsafe.Folder:
+		return "others could get at the keys there: set $TMPDIR to a folder that only you can write to"
+	case errors.As(err, &unsafe) && errors.As(err, &record):
+		return "keys go only where nobody else can read them: name another file with --capture, or remove " + unsafe.Path
+	case errors.As(err, &unsafe):
+		return "keys go only where nobody else can read them: name another file with --keylog (or $SSLKEYLOGFILE), or remove " + unsafe.Path
+	case errors.As(err, &start):
+		return start.hint()
+	case errors.As(err, &format):
+		return "lab explain reads what lab, Wireshark, dumpcap and tcpdump -w have recorded"
+	case errors.As(err, &nothing) && nothing.stream >= 0:
+		return "lab explain --list FILE shows all that there is"
+	case errors.As(err, &nothing) && len(nothing.unread) > 0:
+		return "lab explain reads TLS over TCP, in a tunnel or not; what is named here it does not look into"
+	case errors.As(err, &rsaKey):
+		return rsaKey.hint()
+	case errors.Is(err, errCaptureOnTerminal):
+		return "lab up --capture - | wireshark -k -i -, or | lab explain -"
+	case errors.As(err, &taps):
+		return "--tap LISTEN=TARGET: LISTEN is an address of this machine, where neither the program itself nor another one listens"
+	case errors.Is(err, errAddrInUse):
+		return "another program listens there: end it, or choose another port with --addr 127.0.0.1:9443"
+	case errors.As(err, &network) && network.Op == "listen":
+		return "choose an address of this machine and a port over 1023, such as --addr 127.0.0.1:9443"
+	case errors.Is(err, fs.ErrPermission):
+		return "it belongs to somebody else, or is closed to you: change that, or work in another folder with --dir DIR"
+	}
+	return ""
+}
 
 // nearestOf are the names of certificates in the folder that look like that of
 // a certificate that is missing.

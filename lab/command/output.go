@@ -143,7 +143,7 @@ func (p *Program) columns(w io.Writer) int {
 	return columns
 }
 
-// isTerminal tells whether a person watches w.
+// isTerminal reports whether a person watches w.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -42,7 +42,7 @@ func newProgress(w io.Writer, what string) *progress {
 	return p
 }
 
-// update tells how many of how many are done.
+// update says how many of how many are done.
 func (p *progress) update(done, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,10 +15,29 @@ import (
 	"mtlslab.example/lab/lab/scenario"
 )
 
+const (
+	scenarioListExamples = `lab scenario list
+lab scenario list "SSL certificate problem: certificate has expired"
+lab scenario list unknown_ca   those that end with an alert, also alert 48
+lab scenario list --json       for a program to read`
+
+	scenarioShowExamples = `lab scenario show expired-client                    read it
+lab scenario show expired-client >mine.yaml         change it, its name first
+lab scenario run ./mine.yaml                        and run it`
+
+	scenarioRunExamples = `lab scenario run expired-client           both sides, in TLS 1.2 and 1.3
+lab scenario run no-client-cert --tls 1.3
+lab scenario run no-client-cert --brief   without drawing the exchanges
+lab scenario run --all                    a line for each
+lab scenario run ./mine.yaml              your own
+lab server --scenario expired-server      keep one running, for any client`
+)
+
 func (p *Program) scenarioCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "scenario",
-		Usage: "lessons: every way that mutual TLS works or fails",
+		Name:     "scenario",
+		Category: seeIt,
+		Usage:    "lessons: every way that mutual TLS works or fails",
 		Subcommands: []*cli.Command{
 			{
 				Name:        "list",

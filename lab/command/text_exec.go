@@ -20,7 +20,7 @@ import (
 // otherEnd is what can be done where a program's keys cannot be had.
 const otherEnd = "the program at the other end of its connections has the same keys"
 
-// sayObstacles tells before a program runs why its keys cannot be had, and
+// sayObstacles says before a program runs why its keys cannot be had, and
 // what can be done instead. failed is why there is no shim, or nil. It reports
 // whether the program is one that logs no keys.
 func (p *Program) sayObstacles(path string, failed error) bool {
@@ -47,14 +47,14 @@ func (p *Program) sayObstacles(path string, failed error) bool {
 	return obstacle != keyshim.Nothing
 }
 
-// sayNoSecrets tells that a program has ended without a line in the key log.
+// sayNoSecrets says that a program has ended without a line in the key log.
 func (p *Program) sayNoSecrets(program, log string) {
 	p.say("no TLS secrets came to %s: if %s spoke TLS, its keys cannot be had in this way; %s", log, program, otherEnd)
 }
 
-// sayRecorded tells what is in the capture, and what is missing. tapped is
+// sayRecorded says what is in the capture, and what is missing. tapped is
 // whether there was --tap.
-func (a *pair) sayRecorded(r keyshim.Recorded, tapped bool) {
+func (a *session) sayRecorded(r keyshim.Recorded, tapped bool) {
 	switch {
 	case r.Connections == 0 && r.Unreached != nil:
 		a.say("nothing was recorded: %v", r.Unreached)
@@ -90,7 +90,7 @@ func (p *Program) sayUnusedProxy(u *url.URL) {
 	}
 }
 
-// usesProxy tells whether programs would use the proxy that a variable names
+// usesProxy reports whether programs would use the proxy that a variable names
 // for a URL. For one on this machine they only do so if the proxy is there too.
 func usesProxy(proxy string, u *url.URL) bool {
 	except := cmp.Or(os.Getenv("NO_PROXY"), os.Getenv("no_proxy"))

@@ -5,8 +5,8 @@ import (
 	"net"
 	"strings"
 
-	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/scenario"
 )
 
@@ -34,9 +34,9 @@ func (e *noScenarioError) Error() string {
 	return fmt.Sprintf("no scenario has %q in it", strings.Join(e.words, " "))
 }
 
-// sayOtherPart tells what the other side must do for the scenario to happen.
+// sayOtherPart says what the other side must do for the scenario to happen.
 // port is that of the server.
-func (a *pair) sayOtherPart(own endpoint.Side, port string) {
+func (a *session) sayOtherPart(own endpoint.Side, port string) {
 	s := a.scenario
 	other := own.Other()
 	line := "lab " + other.String() + " --scenario " + a.written
@@ -59,19 +59,19 @@ func (a *pair) sayOtherPart(own endpoint.Side, port string) {
 	}
 }
 
-// instead is what a server of a scenario does in place of TLS.
-var instead = map[lab.Instead]string{
-	lab.InsteadHTTP: "speaks plain HTTP and no TLS", lab.InsteadGarbage: "sends bytes that are no TLS",
-	lab.InsteadSilence: "says nothing", lab.InsteadHangUp: "hangs up in mid-handshake",
+// notTLS is what a server of a scenario does in place of TLS.
+var notTLS = map[fault.NotTLS]string{
+	fault.PlainHTTP: "speaks plain HTTP and no TLS", fault.Garbage: "sends bytes that are no TLS",
+	fault.Silence: "says nothing", fault.HangUp: "hangs up in mid-handshake",
 }
 
-// sayScenarioServer tells what the server of a scenario does.
-func (a *pair) sayScenarioServer(addr net.Addr, count int) {
+// sayScenarioServer says what the server of a scenario does.
+func (a *session) sayScenarioServer(addr net.Addr, count int) {
 	if a.blind {
 		a.say("server on %s, %s", typedURL(addr), untilWhen(count))
 		return
 	}
-	if does := instead[a.scenario.Server.Instead]; does != "" {
+	if does := notTLS[a.scenario.Server.NotTLS]; does != "" {
 		a.say("server on %s %s, %s", addr, does, untilWhen(count))
 	} else {
 		a.say("server on %s does as in the scenario, %s", typedURL(addr), untilWhen(count))

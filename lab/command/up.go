@@ -24,9 +24,17 @@ const (
 // joinTimeout is how long the server's view of the last exchange may take.
 const joinTimeout = 2 * time.Second
 
+const upExamples = `lab up                            a call every 5 seconds, until Ctrl-C
+lab up --count 3 --json           three exchanges, for a program to read
+lab up --tls 1.2 --http 2         only TLS 1.2, and HTTP/2
+lab up --brief                    one line an exchange
+lab up --addr 127.0.0.1:9443      on another port
+SSLKEYLOGFILE=~/keys.log lab up   secrets into another file`
+
 func (p *Program) upCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "up",
+		Category:    seeIt,
 		Usage:       "make the PKI, start a server, and call it with a client",
 		Description: upExamples,
 		Flags: slices.Concat([]cli.Flag{
@@ -36,13 +44,13 @@ func (p *Program) upCommand() *cli.Command {
 			certFlag("client-cert", clientName, "that the client shows, or none"), keyFlag("client-key", "client-cert"),
 			caFlag("ca", serverCA, "that the server must have"),
 			passwordFileFlag(), forceFlag(),
-		}, pairFlags(0, "keys.log", "lab.pcapng"), callFlags()),
+		}, sessionFlags(0, "keys.log", "lab.pcapng"), callFlags()),
 		Action: noArguments(p.up),
 	}
 }
 
 func (p *Program) up(c *cli.Context) (err error) {
-	a, err := p.newPair(c)
+	a, err := p.newSession(c)
 	if err != nil {
 		return err
 	}
@@ -86,14 +94,14 @@ func (p *Program) up(c *cli.Context) (err error) {
 }
 
 // join waits for what the other side has to say of the last exchange.
-func (a *pair) join(ctx context.Context) {
+func (a *session) join(ctx context.Context) {
 	joined, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	a.settings.Journal.Wait(joined)
 }
 
 // upCredentials reads what each side shows and trusts. A scenario has its own.
-func (a *pair) upCredentials(c *cli.Context) (server, client lab.Credentials, err error) {
+func (a *session) upCredentials(c *cli.Context) (server, client lab.Credentials, err error) {
 	if a.scenario != nil {
 		return server, client, nil
 	}
@@ -110,7 +118,7 @@ func (a *pair) upCredentials(c *cli.Context) (server, client lab.Credentials, er
 
 // newUpClient makes the client that calls addr. It names the server as people
 // do, localhost, while that is what the certificate is for.
-func (a *pair) newUpClient(addr net.Addr, server, own lab.Credentials, resume bool) (*lab.Client, error) {
+func (a *session) newUpClient(addr net.Addr, server, own lab.Credentials, resume bool) (*lab.Client, error) {
 	settings, err := a.clientSettings(own)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,3 @@
-// Package endpoint names the two ends of a connection.
 package endpoint
 
 import (

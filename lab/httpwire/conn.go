@@ -17,8 +17,8 @@ const (
 // Conn reads both directions of one connection. It holds at most one
 // unfinished head a side. It is not for several goroutines at once.
 type Conn struct {
-	proto  protocol // nil until the first bytes have told which HTTP it is
-	held   []byte   // of the client, while they do not tell yet
+	proto  protocol // nil until the first bytes show which HTTP it is
+	held   []byte   // of the client, until that is known
 	heads  []*Message
 	frames []string // of HTTP/2, that began since the last call of Frames
 	err    error    // why nothing more is read
@@ -31,7 +31,7 @@ type protocol interface {
 }
 
 // New returns a Conn for what ALPN (RFC 7301) agreed on: "http/1.1",
-// "http/1.0" or "h2". With "", the first bytes tell.
+// "http/1.0" or "h2". With "", the first bytes decide.
 func New(alpn string) *Conn {
 	c := &Conn{}
 	switch alpn {
@@ -50,7 +50,7 @@ func New(alpn string) *Conn {
 // heads they complete. The messages stay the caller's; their Body goes on
 // growing with later writes. Bytes that cannot be HTTP are an error, which is
 // returned once: what follows is passed over, as it is after an Upgrade or a
-// CONNECT (RFC 9110 7.8, 9.3.6), see Passed.
+// CONNECT (RFC 9110 7.8, 9.3.6).
 func (c *Conn) Write(fromServer bool, b []byte) ([]*Message, error) {
 	if c.passed || len(b) == 0 {
 		return nil, nil
@@ -77,15 +77,12 @@ func (c *Conn) Frames() []string {
 	return frames
 }
 
-// Passed tells whether bytes are passed over unread, because they are not HTTP.
-func (c *Conn) Passed() bool { return c.passed }
-
 func (c *Conn) add(m *Message) { c.heads = append(c.heads, m) }
 
 // pass ends the reading without an error.
 func (c *Conn) pass() { c.passed = true }
 
-// The least that tells HTTP/2's preface (RFC 9113 3.4) from a request of HTTP/1.
+// The least that distinguishes HTTP/2's preface (RFC 9113 3.4) from a request of HTTP/1.
 var prefaceStart = []byte("PRI ")
 
 // choose finds out which HTTP it is, and returns the bytes to read first. A

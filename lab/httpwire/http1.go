@@ -119,7 +119,7 @@ func notALine(fromServer bool, line []byte) error {
 
 func isMethod(s string) bool { return len(s) <= maxMethod && isToken(s) }
 
-// isToken tells whether s is a token (RFC 9110 5.6.2), as methods and the
+// isToken reports whether s is a token (RFC 9110 5.6.2), as methods and the
 // names of headers are.
 func isToken(s string) bool {
 	for _, r := range []byte(s) {

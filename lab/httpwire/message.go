@@ -1,6 +1,3 @@
-// Package httpwire reads the heads of HTTP messages in the two byte streams of
-// a connection: HTTP/1.1 (RFC 9112) and HTTP/2 (RFC 9113). Bodies are counted
-// and passed over. It holds no keys and does no I/O.
 package httpwire
 
 // Message is the head of a request or of a response.

@@ -1,6 +1,3 @@
-// Package keylog reads and writes the SSLKEYLOGFILE format (RFC 9850): text,
-// one secret a line, "LABEL CLIENT_RANDOM SECRET" with the last two in
-// hexadecimal. A key log opens recorded connections to whoever reads it.
 package keylog
 
 import (

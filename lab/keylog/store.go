@@ -46,8 +46,8 @@ const passing = 1
 // label, that stays.
 func (s *Store) Add(e Entry) { s.add(e, 0) }
 
-// AddPassing stores the secret of an entry until its connection has ended, as
-// told by Forget, so that the secrets of a long capture need not all be held
+// AddPassing stores the secret of an entry until Forget is called when its
+// connection has ended, so that the secrets of a long capture need not all be held
 // at once.
 func (s *Store) AddPassing(e Entry) { s.add(e, passing) }
 
@@ -114,7 +114,7 @@ func (s *Store) lookUp(key storeKey, code int) []byte {
 	return nil
 }
 
-// Has tells whether there is any secret of the connection with that client random.
+// Has reports whether there is any secret of the connection with that client random.
 func (s *Store) Has(clientRandom []byte) bool {
 	var key storeKey
 	copy(key[:], clientRandom)
@@ -128,7 +128,7 @@ func (s *Store) has(key storeKey) bool {
 	return in.secrets[key] != nil
 }
 
-// Empty tells whether there is no secret at all.
+// Empty reports whether there is no secret at all.
 func (s *Store) Empty() bool {
 	for i := range s.shards {
 		in := &s.shards[i]
@@ -160,7 +160,7 @@ func (s *Store) Forget(clientRandom []byte) {
 	}
 }
 
-// isPassing tells whether there are secrets of a connection that may be dropped.
+// isPassing reports whether there are secrets of a connection that may be dropped.
 func (s *Store) isPassing(key storeKey) bool {
 	in := s.shard(&key)
 	in.mu.Lock()

@@ -47,7 +47,7 @@ func (e *NotKeyLogError) Unwrap() error { return e.Err }
 // it returns. A file that holds something else is refused with a
 // *NotKeyLogError, its content unchanged.
 //
-// When a later write fails (a full disk), failed is told once, the keys after
+// When a later write fails (a full disk), failed is called once, the keys after
 // it are dropped, and the connections go on. The caller closes the Writer.
 func Open(path string, failed func(error)) (*Writer, error) {
 	file, err := private.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR)

@@ -24,6 +24,16 @@ type sealedRecord struct {
 	record tlswire.Record
 }
 
+// opensWith reports whether a traffic secret opens the record, which proves that the secret is of that connection.
+func (s *sealedRecord) opensWith(secret []byte) bool {
+	keys, err := tlsdecrypt.NewTrafficKeys(s.suite, secret)
+	if err != nil {
+		return false
+	}
+	_, err = keys.Open(s.record)
+	return err == nil
+}
+
 // sealedFinder looks for that in what a server writes.
 type sealedFinder struct {
 	found   func(sealedRecord) // is called once at most
@@ -75,10 +85,10 @@ func (f *follower) seal(keys *connKeys, sealed sealedRecord) {
 // match hands a connection with a hidden ClientHello the secrets that an entry begins, if it proves that they are its own.
 func (f *follower) match(keys *connKeys, entry keylog.Entry) {
 	random := clientRandom(entry.ClientRandom)
-	if !keys.hides || keys.sealed == nil || len(keys.labels) > 0 || entry.Label != keylog.LabelServerHandshakeTraffic || f.conns[random] != nil {
+	if !keys.hides || keys.sealed == nil || keys.labels != 0 || entry.Label != keylog.LabelServerHandshakeTraffic || f.conns[random] != nil {
 		return
 	}
-	if !tlsdecrypt.OpensFirst(keys.sealed.suite, entry.Secret, keys.sealed.record) {
+	if !keys.sealed.opensWith(entry.Secret) {
 		return
 	}
 	keys.hidden = random

@@ -124,7 +124,7 @@ func (f *follower) await(keys *connKeys, timeout time.Duration) bool {
 	defer f.mu.Unlock()
 	delete(f.conns, keys.random)
 	delete(f.conns, keys.hidden)
-	return len(keys.labels) > 0
+	return keys.labels != 0
 }
 
 // connKeys are the keys of one connection.
@@ -135,28 +135,20 @@ type connKeys struct {
 	hides    bool          // a ClientHello may be hidden in the one with random
 	hidden   clientRandom  // that of the hidden one, once it is known
 	sealed   *sealedRecord // nil until the server has sent it
-	labels   map[string]bool
+	labels   keylog.Labels
 	complete chan struct{} // closed once everything can be decrypted
 }
 
 func newConnKeys(to io.Writer) *connKeys {
-	return &connKeys{to: to, labels: make(map[string]bool), complete: make(chan struct{})}
+	return &connKeys{to: to, complete: make(chan struct{})}
 }
 
 func (k *connKeys) take(entry keylog.Entry) {
 	line, _ := entry.AppendText(nil)
 	_, _ = k.to.Write(line) // a tap's never fails
-	if k.labels[entry.Label] {
-		return
-	}
-	wasComplete := k.isComplete()
-	k.labels[entry.Label] = true
-	if !wasComplete && k.isComplete() {
+	wasComplete := k.labels.IsComplete()
+	k.labels.Add(entry.Label)
+	if !wasComplete && k.labels.IsComplete() {
 		close(k.complete)
 	}
-}
-
-func (k *connKeys) isComplete() bool {
-	return k.labels[keylog.LabelClientRandom] || k.labels[keylog.LabelClientHandshakeTraffic] &&
-		k.labels[keylog.LabelServerHandshakeTraffic] && k.labels[keylog.LabelClientTraffic0] && k.labels[keylog.LabelServerTraffic0]
 }

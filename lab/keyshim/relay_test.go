@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -290,12 +290,13 @@ func TestRelayClosesWhatStaysOpen(t *testing.T) {
 // TestRelayFindsHiddenKeys: where the server takes Encrypted ClientHello, keys are logged under a random that cannot be
 // seen. Each of several connections at a time gets its own.
 func TestRelayFindsHiddenKeys(t *testing.T) {
-	keys, configs, err := lab.LoadECH(filepath.Join(t.TempDir(), "ech.pem"), "public.example")
+	ech, err := fault.LoadECH(filepath.Join(t.TempDir(), "ech.pem"), "public.example")
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	server.TLS = &tls.Config{EncryptedClientHelloKeys: keys}
+	server.TLS = &tls.Config{}
+	ech.Server(nil, server.TLS)
 	server.StartTLS()
 	defer server.Close()
 	relay, log, sink := newRelay(t)
@@ -309,8 +310,9 @@ func TestRelayFindsHiddenKeys(t *testing.T) {
 	var calls sync.WaitGroup
 	for range connections {
 		calls.Go(func() {
-			transport := &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{
-				RootCAs: roots, ServerName: "example.com", EncryptedClientHelloConfigList: configs, KeyLogWriter: log}}
+			config := &tls.Config{RootCAs: roots, ServerName: "example.com", KeyLogWriter: log}
+			ech.Client(nil, config)
+			transport := &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: config}
 			response, err := (&http.Client{Transport: transport}).Get(server.URL)
 			if err != nil {
 				t.Error(err)

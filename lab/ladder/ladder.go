@@ -1,6 +1,3 @@
-// Package ladder draws connections for a terminal: the client on the left, the
-// server on the right, and between them what they said, each message with a
-// sentence on what it is for. It draws what it is given, and reads no files.
 package ladder
 
 import (

@@ -31,6 +31,7 @@ import (
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
+	"mtlslab.example/lab/lab/wiretap/wiretaptest"
 )
 
 var record = flag.Bool("record", false, "record the flows in testdata anew, from Go's own client and server")
@@ -279,7 +280,7 @@ func callServer(t *testing.T, kept *recorder, serverConfig, clientConfig *tls.Co
 	server := &http.Server{TLSConfig: serverConfig, ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "Hello, over mutual TLS\n")
 	})}
-	go server.ServeTLS(wiretap.New(kept).Listener(listener), "", "")
+	go server.ServeTLS(wiretaptest.Listener(wiretap.New(kept), listener), "", "")
 	defer server.Close()
 	httpClient := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		raw, err := net.Dial(network, listener.Addr().String())

@@ -3,11 +3,11 @@ package ladder
 import (
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -24,7 +24,7 @@ func title(c *tlsdecrypt.Connection, stream bool) string {
 		which = fmt.Sprintf("TCP stream %d", c.Number)
 	}
 	if n, ok := exchange(c); ok && stream {
-		which += fmt.Sprintf(" (exchange %s of the lab)", n)
+		which += fmt.Sprintf(" (exchange %d of the lab)", n)
 	}
 	if at := opened(c); !at.IsZero() {
 		which += at.UTC().Format(", 2 January 2006, 15:04:05 UTC")
@@ -33,16 +33,14 @@ func title(c *tlsdecrypt.Connection, stream bool) string {
 }
 
 // exchange is the number that the lab gave the connection, as a comment of the capture has it.
-func exchange(c *tlsdecrypt.Connection) (number string, ok bool) {
+func exchange(c *tlsdecrypt.Connection) (number int, ok bool) {
 	for _, comment := range c.Comments {
-		if isExchange.MatchString(comment) {
-			return strings.TrimPrefix(comment, "exchange "), true
+		if number, ok := capture.ParseExchange(comment); ok {
+			return number, true
 		}
 	}
-	return "", false
+	return 0, false
 }
-
-var isExchange = regexp.MustCompile(`^exchange \d+$`)
 
 // opened is the time that all others are counted from.
 func opened(c *tlsdecrypt.Connection) time.Time {
@@ -145,7 +143,7 @@ func (s *story) ending() []string {
 		paragraphs = append(paragraphs, fmt.Sprintf("%s of application data %s not shown.", text.Counted(n, "further message"), are(int64(n))))
 	}
 	for _, comment := range s.c.Comments {
-		if isExchange.MatchString(comment) {
+		if _, ok := capture.ParseExchange(comment); ok {
 			continue // the title has it
 		}
 		paragraphs = append(paragraphs, "The lab says: "+strings.TrimSuffix(comment, ".")+".")
@@ -271,7 +269,7 @@ func (s *story) torn(by, other endpoint.Side, after string) string {
 
 func (s *story) success() string {
 	switch {
-	case s.verdict.Code == verdict.RefusedInHTTP, s.verdict.Code == verdict.NotAuthorised:
+	case s.verdict.How == verdict.InHTTP, s.verdict.Code == verdict.NotAuthorised:
 		return "The handshake succeeded; " + s.verdict.Reason + "."
 	case s.progress.Refusal != nil:
 		return s.refusal()

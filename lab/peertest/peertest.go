@@ -1,6 +1,3 @@
-// Package peertest is for tests with programs that were not written here:
-// openssl, curl, tshark and others. It finds them, runs them, and waits for what
-// they do. Only tests import it.
 package peertest
 
 import (
@@ -39,7 +36,7 @@ func Missing(t testing.TB, format string, args ...any) {
 }
 
 // FreePort returns a port of 127.0.0.1 that was free a moment ago. It is for
-// programs that do not tell which port they got.
+// programs that do not say which port they got.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,5 +1,3 @@
-// Package private opens files and folders that are the user's alone: for secrets, and for code that is loaded into
-// programs.
 package private
 
 import (

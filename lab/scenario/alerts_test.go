@@ -17,7 +17,7 @@ import (
 func alertTable(t *testing.T, rows []*peerRow) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Alerts: who says what\n\nMeasured by `go test ./lab/scenario -run Peers -update`, with\n\n- %s\n- %s\n\n", programVersion(t, "openssl", "version"), programVersion(t, "curl", "--version"))
-	b.WriteString("In each column one side is the lab's, and so Go's crypto/tls; the scenario says which of the two is at fault. Servers that are not\nthe lab's look at CRLs only in the scenarios about revocation (`-crl_check_all`).\n")
+	b.WriteString("In each column one side is the lab's, and so Go's crypto/tls; the scenario says which of the\ntwo is at fault. Servers that are not the lab's look at CRLs only in the scenarios about revocation\n(`-crl_check_all`).\n")
 	for _, side := range Sides {
 		var of []*peerRow
 		for _, r := range rows {

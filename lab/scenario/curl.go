@@ -17,9 +17,9 @@ func (s *Scenario) Fault() endpoint.Side {
 	switch {
 	case s.Side == "works", s.Side == "in, but not allowed":
 		return endpoint.Unknown
-	case s.Server.Instead != "":
+	case s.Server.NotTLS != "":
 		return endpoint.Server
-	case s.Client.Instead != "":
+	case s.Client.NotTLS != "":
 		return endpoint.Client
 	case s.Side == "server rejects client":
 		return endpoint.Client

@@ -16,6 +16,7 @@ import (
 	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/verdict"
@@ -87,14 +88,14 @@ func (s *Scenario) sideFields(r reader, h *Half) map[string]setter {
 	}
 	return map[string]setter{
 		"certificate": s.certificate(r, &h.Certificate), "key": s.certificate(r, &h.Key), "trust": s.authorities(r, &h.Trust),
-		"chain":                choice(r, &h.Chain, named(lab.ChainLeaf, lab.ChainReversed)),
+		"chain":                choice(r, &h.Chain, named(fault.ChainLeaf, fault.ChainReversed)),
 		"signature_algorithms": choices(r, &h.Signatures, signatures),
 		"crl":                  choice(r, &h.CRL, named(lab.CRLSoft, lab.CRLRequire, lab.CRLOff)),
 		"min_rsa_bits":         r.number(&h.MinRSABits), "check_key_usage": r.boolean(&h.KeyUsage),
 		"version":       choice(r, &h.Version, named("older")),
 		"cipher_suites": choices(r, &h.CipherSuites, suites), "groups": choices(r, &h.Groups, groups),
 		"alpn": r.texts(&h.ALPN), "http2": r.boolean(&h.HTTP2), "timeout": r.duration(&h.Timeout),
-		"instead_of_tls": choice(r, &h.Instead, named(lab.InsteadHTTP, lab.InsteadGarbage, lab.InsteadSilence, lab.InsteadHangUp)),
+		"instead_of_tls": choice(r, &h.NotTLS, named(fault.PlainHTTP, fault.Garbage, fault.Silence, fault.HangUp)),
 	}
 }
 
@@ -111,7 +112,7 @@ func (s *Scenario) clientFields(r reader) map[string]setter {
 	fields := s.sideFields(r, h)
 	fields["url"], fields["server_name"], fields["header"] = r.host(&h.URL), r.text(&h.ServerName), byName(r, &h.Header, r.text)
 	fields["offer_cipher_suites"] = choices(r, &h.Offer, registeredSuites())
-	fields["withhold"], fields["resume"], fields["key_update"] = r.boolean(&h.Withhold), r.boolean(&h.Resume), r.boolean(&h.Rekey)
+	fields["withhold"], fields["resume"], fields["key_update"] = r.boolean(&h.Withhold), r.boolean(&h.Resume), r.boolean(&h.KeyUpdate)
 	return fields
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -164,16 +163,16 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Every field that a document may have is explained in the README.
+// Every field that a document may have is explained in README.md.
 func TestFieldsAreInTheREADME(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, fields := range []map[string]setter{(&Scenario{}).fields(reader{}), (&Scenario{}).serverFields(reader{}), (&Scenario{}).clientFields(reader{}), new(Expectation).fields(reader{})} {
 		for field := range fields {
 			if !strings.Contains(string(readme), "`"+field+"`") {
-				t.Errorf("%s is not in the README", field)
+				t.Errorf("%s is not in lab/scenario/README.md", field)
 			}
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
@@ -102,7 +103,7 @@ type peerRow struct {
 func (r *peerRow) measure(t *testing.T, o Options) {
 	s := r.scenario
 	r.goGo = orNone(s.Expect[r.version].Alert)
-	if s.Client.Chain == lab.ChainReversed || s.Server.Chain == lab.ChainReversed {
+	if s.Client.Chain == fault.ChainReversed || s.Server.Chain == fault.ChainReversed {
 		r.sServer = "refuses to load it"
 	} else {
 		r.sServer = r.againstServer(t, o)
@@ -149,10 +150,10 @@ func (r *peerRow) trustFile(t *testing.T, o Options, trust []string, crl bool) s
 }
 
 // chainFile is the certificate of one side as the scenario has it sent.
-func (r *peerRow) chainFile(t *testing.T, o Options, name string, chain lab.Chain) string {
+func (r *peerRow) chainFile(t *testing.T, o Options, name string, chain fault.Chain) string {
 	t.Helper()
 	path := file(r.scenario, o, name+".pem")
-	if chain != lab.ChainLeaf {
+	if chain != fault.ChainLeaf {
 		return path
 	}
 	text, err := os.ReadFile(path)

@@ -122,16 +122,13 @@ func (s *Scenario) record(version uint16, o Options) (*capture.Writer, error) {
 	return capture.Create(file, capture.Options{})
 }
 
-// wiresharkPort is the port on which Wireshark expects TLS.
-const wiresharkPort = 8443
-
 // onWiresharkPort records every server as one on port 8443, where Wireshark
 // decodes TLS by itself. Scenarios that run side by side have servers on other
 // ports.
 type onWiresharkPort struct{ wiretap.Sink }
 
 func (s onWiresharkPort) Open(e wiretap.Event) wiretap.Handler {
-	e.Server = netip.AddrPortFrom(e.Server.Addr(), wiresharkPort)
+	e.Server = netip.AddrPortFrom(e.Server.Addr(), capture.WiresharkPort)
 	return s.Sink.Open(e)
 }
 

@@ -18,6 +18,7 @@ import (
 	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/verdict"
 )
 
@@ -58,7 +59,7 @@ type Scenario struct {
 type Half struct {
 	Certificate string // "none" for none
 	AlsoShow    []string
-	Chain       lab.Chain
+	Chain       fault.Chain
 	Key         string
 	Signatures  []tls.SignatureScheme
 	Trust       []string
@@ -72,7 +73,7 @@ type Half struct {
 	ALPN         []string
 	HTTP2        bool
 	Timeout      time.Duration
-	Instead      lab.Instead
+	NotTLS       fault.NotTLS
 
 	Allow        []string // server alone
 	RefuseInHTTP bool
@@ -82,7 +83,7 @@ type Half struct {
 	Offer      []uint16
 	Withhold   bool
 	Resume     bool
-	Rekey      bool
+	KeyUpdate  bool
 	Header     map[string]string
 }
 

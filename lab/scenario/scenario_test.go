@@ -16,6 +16,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/peertest"
@@ -237,7 +238,7 @@ func dissect(t *testing.T, file string) map[string]*stream {
 	for line := range strings.Lines(string(out)) {
 		f := strings.Split(strings.TrimRight(line, "\n"), "\t")
 		side, client := endpoint.Client, f[0]
-		if f[0] == strconv.Itoa(wiresharkPort) {
+		if f[0] == strconv.Itoa(capture.WiresharkPort) {
 			side, client = endpoint.Server, f[1]
 		}
 		s := streams[client]

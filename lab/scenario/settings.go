@@ -1,10 +1,13 @@
 package scenario
 
 import (
+	"crypto"
 	"crypto/tls"
 	"path/filepath"
 
+	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/fault"
 )
 
 // ServerSettings returns the settings of the scenario's server in one version;
@@ -13,24 +16,46 @@ import (
 func (s *Scenario) ServerSettings(certs string, version uint16) (lab.Settings, error) {
 	settings := s.Server.settings(s.Certs(certs), "server", "client-ca", version)
 	settings.Allow, settings.RefuseInHTTP = s.Server.Allow, s.Server.RefuseInHTTP
-	if s.ECH != "" {
-		var err error
-		settings.ECHKeys, _, err = lab.LoadECH(s.echFile(certs), s.ECH)
-		return settings, err
+	var faults []fault.Fault
+	if s.Server.NotTLS != "" {
+		faults = append(faults, s.Server.NotTLS.Server)
 	}
+	if s.ECH != "" {
+		ech, err := fault.LoadECH(s.echFile(certs), s.ECH)
+		if err != nil {
+			return settings, err
+		}
+		faults = append(faults, ech.Server)
+	}
+	settings.Wrap = fault.Join(faults...)
 	return settings, nil
 }
 
 // ClientSettings returns those of the scenario's client: see ServerSettings.
 func (s *Scenario) ClientSettings(certs string, version uint16) (lab.Settings, error) {
 	settings := s.Client.settings(s.Certs(certs), "client", "server-ca", version)
-	settings.Withhold, settings.Header, settings.Rekey = s.Client.Withhold, s.Client.Header, s.Client.Rekey
-	settings.Offer = s.Client.Offer
-	if s.ECH != "" {
-		var err error
-		_, settings.ECHConfig, err = lab.LoadECH(s.echFile(certs), s.ECH)
-		return settings, err
+	settings.Header = s.Client.Header
+	var faults []fault.Fault
+	if s.Client.NotTLS != "" {
+		faults = append(faults, s.Client.NotTLS.Client)
 	}
+	if len(s.Client.Offer) > 0 {
+		faults = append(faults, fault.Offer(s.Client.Offer))
+	}
+	if s.Client.Withhold {
+		faults = append(faults, fault.Withhold)
+	}
+	if s.Client.KeyUpdate {
+		faults = append(faults, fault.KeyUpdate)
+	}
+	if s.ECH != "" {
+		ech, err := fault.LoadECH(s.echFile(certs), s.ECH)
+		if err != nil {
+			return settings, err
+		}
+		faults = append(faults, ech.Client)
+	}
+	settings.Wrap = fault.Join(faults...)
 	return settings, nil
 }
 
@@ -49,10 +74,10 @@ func (h *Half) settings(dir, certificate, trust string, version uint16) lab.Sett
 	}
 	settings := lab.Settings{
 		Credentials: lab.Credentials{Dir: dir, Certificate: certificate, AlsoShow: h.AlsoShow, Trust: trust,
-			Chain: h.Chain, Key: h.Key, Signatures: h.Signatures},
+			Alter: func(c *tls.Certificate) error { return h.alter(c, dir) }},
 		CRL: h.CRL, Checks: lab.Checks{MinRSABits: h.MinRSABits, KeyUsage: h.KeyUsage},
 		Version: version, CipherSuites: h.CipherSuites, Groups: h.Groups, ALPN: h.ALPN, HTTP2: h.HTTP2,
-		Timeout: h.Timeout, Instead: h.Instead,
+		Timeout: h.Timeout,
 	}
 	if len(h.Trust) > 0 {
 		settings.Trust, settings.AlsoTrust = h.Trust[0], h.Trust[1:]
@@ -61,6 +86,22 @@ func (h *Half) settings(dir, certificate, trust string, version uint16) lab.Sett
 		settings.Version = older(version)
 	}
 	return settings
+}
+
+// alter gives a certificate of the side the faults that it is shown with. dir is
+// the folder of the PKI.
+func (h *Half) alter(certificate *tls.Certificate, dir string) error {
+	certificate.SupportedSignatureAlgorithms = h.Signatures
+	h.Chain.Apply(certificate)
+	if h.Key == "" {
+		return nil
+	}
+	other, err := certgen.Load(dir, h.Key)
+	if err != nil {
+		return err
+	}
+	certificate.PrivateKey = fault.Impostor(certificate.Leaf.PublicKey, other.PrivateKey.(crypto.Signer))
+	return nil
 }
 
 // older returns the version before v, or before the default ones.

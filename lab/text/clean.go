@@ -1,6 +1,3 @@
-// Package text sets text for a terminal. What is not the lab's own (names,
-// hosts, headers, file names, values of a manifest) becomes harmless here, and
-// keeps to its line; widths are those of grapheme clusters (UAX #29).
 package text
 
 import (

@@ -81,14 +81,14 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		purpose += " named " + q.Host
 	}
 	found, errThen := k.trust.Verify(q, then)
-	unnamed := errThen != nil && len(k.trust.TrustedBy(m.From.Other())) == 0 && k.unnamed(m, q, leaf)
+	unnamed := errThen != nil && k.refused(m.From) && !k.leadsToNone(m, q, leaf, errThen) && k.unnamed(m, q, leaf)
 	later, errNow := k.trust.Verify(q, now)
 	var revoked *chain.RevokedError
 	switch {
 	case errors.As(errThen, &revoked):
 		k.chainIsWrong(m, k.trust.Explain(errThen, q), leaf)
 	case errThen == nil && k.unwanted(m, leaf, found):
-	case errThen == nil && k.refused(m.From):
+	case errThen == nil && k.refused(m.From) && !k.hungUp(m.From.Other()): // who hangs up may have another reason
 		note(m, "chain", Unknown, "%s leads to the CA %s, and is good%s; yet the %v refuses it with %v.", name, found.Under, purpose, m.From.Other(), k.refusal())
 	case errThen == nil && errNow == nil:
 		note(m, "chain", Holds, "The chain holds: %s leads to the CA %s, and is good%s.", name, found.Under, purpose)
@@ -115,29 +115,73 @@ func (k *checker) underNoCA(m *Message, q chain.Question, leaf *x509.Certificate
 	note(m, "chain", Unknown, "Cannot be checked: no CA is given to check it under.")
 }
 
-// unnamed adds a failed check if the other side has refused a chain that leads,
-// by the names of its issuers, to none of the CAs that it asked for.
+// unnamed adds a check if the names in a chain show why the other side refuses
+// it, or may do so: they lead to none of the CAs that it asked for, or trusts.
+// The check fails if that side has refused it.
 func (k *checker) unnamed(m *Message, q chain.Question, leaf *x509.Certificate) bool {
-	asked := *k.asked.Of(m.From)
-	if len(asked) == 0 || !k.refused(m.From) {
+	by, asked, sent, refused := m.From.Other(), *k.asked.Of(m.From), q.Chain(), k.refused(m.From)
+	top := sent[len(sent)-1]
+	f := chain.Fault{Cert: leaf}
+	switch {
+	case refused && k.hasTwin(top):
+		f.Code, f.Text = chain.LookAlikeCA, fmt.Sprintf("names %s as its issuer, but there are two CAs of that name: their key identifiers differ", top.Issuer)
+	case len(sent) == 1 && chain.IsSelfIssued(leaf):
+		f.Code, f.Text = chain.SelfSigned, "is signed by itself"
+	case len(asked) > 0 && asked.none(sent):
+		f.Code, f.Text = chain.UnknownCA, fmt.Sprintf("%s; the %v asked for a certificate of %s", leadsTo(top), by, asked)
+	case refused && k.sends(tlswire.AlertUnknownCA):
+		f.Code, f.Text, f.Open = chain.UnknownCA, fmt.Sprintf("%s; the %v does not trust that CA, or has another one of that name: it sends unknown_ca", leadsTo(top), by), true
+	default:
 		return false
 	}
-	sent := q.Chain()
-	for _, cert := range sent {
-		if slices.ContainsFunc(asked, func(n tlswire.DistinguishedName) bool {
-			return bytes.Equal(n, cert.RawIssuer) || bytes.Equal(n, cert.RawSubject)
-		}) {
-			return false
-		}
+	if refused {
+		k.chainIsWrong(m, f, leaf)
+		return true
 	}
-	f := chain.Fault{Code: chain.UnknownCA, Cert: leaf}
-	if last := sent[len(sent)-1]; chain.IsSelfIssued(last) {
-		f.Text = fmt.Sprintf("leads to %s; the %v asked for a certificate of %s", chain.Name(last), m.From.Other(), asked)
-	} else {
-		f.Text = fmt.Sprintf("leads to %s, whose certificate was not sent along; the %v asked for a certificate of %s", last.Issuer, m.From.Other(), asked)
-	}
-	k.chainIsWrong(m, f, leaf)
+	note(m, "chain", Unknown, "%s; the %v may take it all the same.", f.Of(chain.Name(leaf), leaf), by)
+	m.Checks[len(m.Checks)-1].Fault = &f
 	return true
+}
+
+// leadsTo says where a chain leads that ends with top.
+func leadsTo(top *x509.Certificate) string {
+	if chain.IsSelfIssued(top) {
+		return "leads to " + chain.Name(top)
+	}
+	return "leads to " + top.Issuer.String() + ", whose certificate was not sent along"
+}
+
+// hasTwin reports whether another certificate of the handshake has the issuer
+// of top by name, but another key of that issuer (RFC 5280 section 4.2.1.1).
+func (k *checker) hasTwin(top *x509.Certificate) bool {
+	if chain.IsSelfIssued(top) || len(top.AuthorityKeyId) == 0 {
+		return false
+	}
+	differs := func(id []byte) bool { return len(id) > 0 && !bytes.Equal(id, top.AuthorityKeyId) }
+	return slices.ContainsFunc(k.certificates(), func(cert *x509.Certificate) bool {
+		return bytes.Equal(cert.RawIssuer, top.RawIssuer) && differs(cert.AuthorityKeyId) || bytes.Equal(cert.RawSubject, top.RawIssuer) && differs(cert.SubjectKeyId)
+	})
+}
+
+// certificates returns all that both sides show in the handshake.
+func (k *checker) certificates() (all []*x509.Certificate) {
+	for _, m := range k.hs.transcript {
+		body := m.Handshake.Body
+		if m.Inner != nil {
+			body = m.Inner.Body
+		}
+		var ders [][]byte
+		switch body := body.(type) {
+		case *tlswire.Certificate:
+			for _, e := range body.Entries {
+				ders = append(ders, e.Data)
+			}
+		case *tlswire.CertificateTLS12:
+			ders = body.Certificates
+		}
+		all = append(all, chain.Question{DERs: ders}.Chain()...)
+	}
+	return all
 }
 
 // chainIsWrong adds the check of a chain that fails.
@@ -151,11 +195,22 @@ func (k *checker) chainIsWrongIn(m *Message, f chain.Fault, sentence string) {
 }
 
 // refused reports whether the other side refuses a side's certificate later,
-// with an alert about certificates or, if it is the server, in HTTP.
+// with an alert about certificates, by ending the connection in the handshake
+// or, if it is the server, in HTTP.
 func (k *checker) refused(side endpoint.Side) bool {
-	alert := k.progress.Alert
-	return alert != nil && alert.From == side.Other() && alert.Alert.Description.RefusesCertificate() ||
-		side == endpoint.Client && k.refusedInHTTP()
+	if alert := k.progress.Alert; alert != nil {
+		return alert.From == side.Other() && alert.Alert.Description.RefusesCertificate()
+	}
+	return side == endpoint.Client && k.refusedInHTTP() || k.hungUp(side.Other())
+}
+
+// hungUp reports whether a side ended the connection before the handshake did,
+// without an alert.
+func (k *checker) hungUp(side endpoint.Side) bool {
+	if k.progress.Succeeded || k.progress.Lacking || k.progress.Alert != nil || k.c.EndedBy != side {
+		return false
+	}
+	return !slices.ContainsFunc(k.c.Messages, func(m *Message) bool { return m.Encrypted && m.From == side }) // which may be its Finished
 }
 
 // refusedInHTTP reports whether the server refuses the client's certificate in
@@ -222,6 +277,16 @@ func (a authorities) names(ca *x509.Certificate) bool {
 	return slices.ContainsFunc(a, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, ca.RawSubject) })
 }
 
+// none reports whether no certificate of a chain is, or was issued by, one of
+// the CAs.
+func (a authorities) none(sent []*x509.Certificate) bool {
+	return !slices.ContainsFunc(sent, func(cert *x509.Certificate) bool {
+		return slices.ContainsFunc(a, func(n tlswire.DistinguishedName) bool {
+			return bytes.Equal(n, cert.RawIssuer) || bytes.Equal(n, cert.RawSubject)
+		})
+	})
+}
+
 func (a authorities) String() string {
 	var names []string
 	for _, n := range a {
@@ -244,23 +309,30 @@ func alternatives(names []string, or string) string {
 }
 
 // ask takes note of the CAs that a side names in a message.
-func (k *checker) ask(from endpoint.Side, body tlswire.Body) {
+func (k *checker) ask(m *Message) {
+	if named, ok := authoritiesIn(m); ok {
+		*k.asked.Of(m.From.Other()) = named
+	}
+}
+
+// authoritiesIn returns the CAs that a message asks for. ok is false for
+// messages that ask for none or any.
+func authoritiesIn(m *Message) (named authorities, ok bool) {
 	var extensions []tlswire.Extension
-	switch body := body.(type) {
+	switch body := m.Handshake.Body.(type) {
 	case *tlswire.CertificateRequestTLS12:
-		*k.asked.Of(from.Other()) = body.CertificateAuthorities
-		return
+		return body.CertificateAuthorities, true
 	case *tlswire.CertificateRequest:
 		extensions = body.Extensions
 	case *tlswire.ClientHello:
 		extensions = body.Extensions
 	default:
-		return
+		return nil, false
 	}
-	*k.asked.Of(from.Other()) = nil
 	if cas, ok := tlswire.Lookup[*tlswire.CertificateAuthorities](extensions, tlswire.ExtensionCertificateAuthorities); ok {
-		*k.asked.Of(from.Other()) = cas.Authorities
+		return cas.Authorities, true
 	}
+	return nil, true
 }
 
 // A chain that does not verify is wrong if its own certificates show it, if what the other side trusts is known, or if
@@ -290,7 +362,7 @@ func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificat
 		if doubt := k.trust.Unverifiable(q); doubt != "" {
 			return doubt
 		}
-		if known || k.refused(m.From) && k.sends(tlswire.AlertUnknownCA) {
+		if known || k.refused(m.From) && k.isTheirPKI() {
 			return ""
 		}
 		return k.trust.LeadsElsewhere(q)
@@ -322,6 +394,32 @@ func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificat
 
 // hasTime reports whether the capture says when a message was sent.
 func hasTime(m *Message) bool { return m.Time.Unix() > 0 }
+
+// isTheirPKI reports whether the CAs that are given have to do with the
+// connection: a certificate in it names one of them as its issuer, or one of
+// them is asked for.
+func (k *checker) isTheirPKI() bool {
+	for _, ca := range k.trust.CAs {
+		for _, m := range k.hs.transcript { // whole: it is asked for after it was shown
+			if named, ok := authoritiesIn(m); ok && named.names(ca.Certificate) {
+				return true
+			}
+		}
+		for _, cert := range k.certificates() {
+			if bytes.Equal(cert.RawIssuer, ca.Certificate.RawSubject) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// leadsToNone reports whether a chain is known to lead to none of the CAs that
+// the other side trusts.
+func (k *checker) leadsToNone(m *Message, q chain.Question, leaf *x509.Certificate, err error) bool {
+	var authority x509.UnknownAuthorityError
+	return len(k.trust.TrustedBy(m.From.Other())) > 0 || errors.As(err, &authority) && k.chainDoubt(m, q, leaf, err) == ""
+}
 
 // sends reports whether an alert of that kind ended the connection.
 func (k *checker) sends(d tlswire.AlertDescription) bool {

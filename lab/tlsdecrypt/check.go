@@ -133,7 +133,7 @@ func (k *checker) message(h func() hash.Hash, m *Message, baseKey []byte, baseNa
 	if m.Inner != nil {
 		body = m.Inner.Body
 	}
-	k.ask(m.From, body)
+	k.ask(m)
 	switch body := body.(type) {
 	case *tlswire.ClientHello:
 		if psk, ok := tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey); ok && len(psk.Binders) > 0 {
@@ -173,7 +173,7 @@ func (k *checker) verifyData(m *Message, got, want, sum []byte, key string) {
 // tls12 checks a handshake of TLS 1.2 or before.
 func (k *checker) tls12() {
 	for _, m := range k.hs.transcript {
-		k.ask(m.From, m.Handshake.Body)
+		k.ask(m)
 		switch body := m.Handshake.Body.(type) {
 		case *tlswire.CertificateTLS12:
 			k.chain(m, body.Certificates)

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"compress/zlib"
 	"crypto"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
 	"slices"
@@ -41,15 +39,15 @@ func pack(t testing.TB, a tlswire.CertificateCompressionAlgorithm, b []byte) []b
 	return out.Bytes()
 }
 
+// rawHandshake is a handshake message with a body.
+func rawHandshake(body tlswire.Body, ctx tlswire.Context) []byte {
+	return tlswire.Handshake{Type: body.Type(), Body: body, Context: ctx}.Marshal()
+}
+
 // seal makes the first record under a traffic secret of a suite with AES-128-GCM.
 func seal(secret []byte, content []byte) []byte {
-	key := hkdfExpandLabel(sha256.New, secret, "key", nil, 16)
-	iv := hkdfExpandLabel(sha256.New, secret, "iv", nil, 12)
-	aead := must(cipher.NewGCM(must(aes.NewCipher(key))))
-	inner := append(bytes.Clone(content), byte(tlswire.ContentTypeHandshake), 0, 0, 0) // padded
-	n := len(inner) + aead.Overhead()
-	header := []byte{byte(tlswire.ContentTypeApplicationData), 3, 3, byte(n >> 8), byte(n)}
-	return aead.Seal(header, iv, inner, header)
+	padded := append(bytes.Clone(content), byte(tlswire.ContentTypeHandshake), 0, 0, 0)
+	return must(NewTrafficKeys(tlswire.TLS_AES_128_GCM_SHA256, secret)).Seal(nil, padded)
 }
 
 // A server's flight with its Certificate packed, as browsers are sent it, made from a recorded one.
@@ -68,11 +66,11 @@ func TestCompressedCertificate(t *testing.T) {
 			transcript = append(transcript, m.Handshake.Raw...)
 		}
 		send(hs.transcript[2].Handshake.Raw) // EncryptedExtensions
-		send(tlswire.NewHandshake(packed, tlswire.Context{}).Raw)
+		send(rawHandshake(packed, tlswire.Context{}))
 		signed := sha256.Sum256(signedTLS13(endpoint.Server, digest(sha256.New, transcript)))
 		signature := must(testPKI().server["ecdsa"].PrivateKey.(crypto.Signer).Sign(rand.Reader, signed[:], crypto.SHA256))
-		send(tlswire.NewHandshake(&tlswire.CertificateVerify{DigitallySigned: tlswire.DigitallySigned{Algorithm: tlswire.SchemeECDSASecp256r1SHA256, Signature: signature}}, tlswire.Context{}).Raw)
-		send(tlswire.NewHandshake(&tlswire.Finished{VerifyData: finishedTLS13(sha256.New, secret, digest(sha256.New, transcript))}, tlswire.Context{}).Raw)
+		send(rawHandshake(&tlswire.CertificateVerify{DigitallySigned: tlswire.DigitallySigned{Algorithm: tlswire.SchemeECDSASecp256r1SHA256, Signature: signature}}, tlswire.Context{}))
+		send(rawHandshake(&tlswire.Finished{VerifyData: finishedTLS13(sha256.New, secret, digest(sha256.New, transcript))}, tlswire.Context{}))
 
 		made := &recording{events: []wiretap.Event{r.events[0]}}
 		for i, m := range hs.transcript[:2] {

@@ -21,6 +21,7 @@ type Connection struct {
 	// EndedBy is who was the first to close its direction, or to reset the
 	// connection; Unknown while nobody has, or where that was not seen.
 	EndedBy endpoint.Side
+	EndedAt time.Time // when it did
 
 	Messages []*Message // in the order they were sent; at most maxMessages, see Omitted
 	Omitted  int        // messages that are only counted

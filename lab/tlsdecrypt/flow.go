@@ -55,7 +55,7 @@ func (f *flow) handle(e wiretap.Event) {
 // follow takes an event, with f.mu held.
 func (f *flow) follow(e wiretap.Event) {
 	if ends := e.Kind == wiretap.HalfClose || e.Kind == wiretap.Reset || e.Kind == wiretap.Close; ends && f.conn.EndedBy == endpoint.Unknown {
-		f.conn.EndedBy = e.From
+		f.conn.EndedBy, f.conn.EndedAt = e.From, e.Time
 	}
 	switch e.Kind {
 	case wiretap.Data:

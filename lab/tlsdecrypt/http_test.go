@@ -15,6 +15,7 @@ import (
 
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/wiretap"
+	"mtlslab.example/lab/lab/wiretap/wiretaptest"
 )
 
 // storeWriter is a KeyLogWriter that fills a store.
@@ -41,7 +42,7 @@ func dissectHTTP(t *testing.T, protocol string, config *tls.Config, handler http
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		server.ServeTLS(wiretap.New(d).Listener(listener), "", "")
+		server.ServeTLS(wiretaptest.Listener(wiretap.New(d), listener), "", "")
 	}()
 	transport := &http.Transport{TLSClientConfig: clientConfig(), ForceAttemptHTTP2: protocol == "h2"}
 	transport.TLSClientConfig.NextProtos = []string{protocol}

@@ -35,7 +35,7 @@ func (s *script) record(from endpoint.Side, t tlswire.ContentType, content []byt
 // says adds handshake messages of a side, in a record each.
 func (s *script) says(from endpoint.Side, bodies ...tlswire.Body) {
 	for _, body := range bodies {
-		s.record(from, tlswire.ContentTypeHandshake, tlswire.NewHandshake(body, tlswire.Context{Version: s.version, CipherSuite: s.suite}).Raw)
+		s.record(from, tlswire.ContentTypeHandshake, rawHandshake(body, tlswire.Context{Version: s.version, CipherSuite: s.suite}))
 	}
 }
 
@@ -57,7 +57,7 @@ func TestNothingIsEncrypted(t *testing.T) {
 		s := newScript(tlswire.VersionTLS12, rsaNULL)
 		s.hellos(compression, testPKI().server["rsa"].Certificate[0])
 		s.says(endpoint.Client, &tlswire.ClientKeyExchange{KeyExchange: tlswire.KeyExchangeRSA, EncryptedPreMasterSecret: make([]byte, 256)})
-		finished := tlswire.NewHandshake(&tlswire.Finished{VerifyData: make([]byte, 12)}, tlswire.Context{Version: s.version}).Raw
+		finished := rawHandshake(&tlswire.Finished{VerifyData: make([]byte, 12)}, tlswire.Context{Version: s.version})
 		body := strings.Repeat("hello, hello ", 3000)
 		var packed endpoint.Pair[bytes.Buffer]
 		zipped := endpoint.Pair[*zlib.Writer]{Client: zlib.NewWriter(&packed.Client), Server: zlib.NewWriter(&packed.Server)}

@@ -16,6 +16,7 @@ import (
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/wiretap"
+	"mtlslab.example/lab/lab/wiretap/wiretaptest"
 )
 
 // sessions is what passed a relay, a recording for each connection.
@@ -41,7 +42,7 @@ func newRelay(t *testing.T, to string) *relay {
 	t.Cleanup(func() { l.Close() })
 	r := &relay{}
 	_, r.port, _ = net.SplitHostPort(l.Addr().String())
-	tapped := wiretap.New(r).Listener(l)
+	tapped := wiretaptest.Listener(wiretap.New(r), l)
 	go func() {
 		for {
 			client, err := tapped.Accept()

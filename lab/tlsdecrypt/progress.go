@@ -10,7 +10,8 @@ import (
 // verdict says what became of it.
 type Progress struct {
 	// Alert is the one that ended the connection, and not in good order; nil if
-	// there was none.
+	// there was none. One that answers the other side's end of the connection is
+	// not its cause.
 	Alert *Message
 	// Succeeded reports that a handshake came to its end on both sides: before
 	// the alert, if there was one.
@@ -19,9 +20,10 @@ type Progress struct {
 	// they show what it thinks of the client's certificate. There is more than
 	// one when there was another handshake or authentication on the connection.
 	Judgements []*Message
-	// Refusal is the server's answer to the first request when it asked for a
-	// certificate and that answer may be what it says to the one it got; nil
-	// otherwise. See [httpwire.MayRefuse].
+	// Answer is the server's answer to the first request; nil: there was none.
+	Answer *Message
+	// Refusal is Answer when the server asked for a certificate and that may be
+	// what it says to the one it got; nil otherwise. See [httpwire.MayRefuse].
 	Refusal *Message
 	// Hidden reports that there are records which could not be opened.
 	Hidden bool
@@ -33,7 +35,6 @@ type Progress struct {
 func (c *Connection) Progress() Progress {
 	p := Progress{Lacking: c.lacking}
 	var client, server, judged bool // is Finished, is Finished, has judged the client
-	answered := false
 	done := func() bool {
 		return client && server && (judged || c.Version < tlswire.VersionTLS13 || !c.ClientAuth)
 	}
@@ -45,14 +46,16 @@ func (c *Connection) Progress() Progress {
 		p.Hidden = p.Hidden || m.Encrypted
 		if p.Alert == nil && m.Alert != nil && m.Alert.Closes(c.Version) && m.Alert.Description != tlswire.AlertCloseNotify {
 			p.Succeeded = p.Succeeded || done()
-			p.Alert = m
+			if !c.answersEnd(m) {
+				p.Alert = m
+			}
 		}
 		if client && !judged && m.From == endpoint.Server && !m.Encrypted {
 			judged = true
 			p.Judgements = append(p.Judgements, m)
 		}
-		if !answered && m.HTTP != nil && !m.HTTP.Request && m.HTTP.Status >= 200 { // 1xx is no answer (RFC 9110 section 15.2)
-			answered = true
+		if p.Answer == nil && m.HTTP != nil && !m.HTTP.Request && m.HTTP.Status >= 200 { // 1xx is no answer (RFC 9110 section 15.2)
+			p.Answer = m
 			if c.ClientAuth && httpwire.MayRefuse(m.HTTP.Status) {
 				p.Refusal = m
 			}
@@ -77,3 +80,17 @@ func (c *Connection) Progress() Progress {
 	p.Succeeded = p.Succeeded || p.Alert == nil && done()
 	return p
 }
+
+// answersEnd reports whether a message was sent after the other side had ended
+// the connection: OpenSSL says decode_error to a FIN in the handshake.
+func (c *Connection) answersEnd(m *Message) bool {
+	switch m.Alert.Description {
+	case tlswire.AlertDecodeError, tlswire.AlertUnexpectedMessage, tlswire.AlertInternalError:
+		return c.EndedBy != endpoint.Unknown && m.From != c.EndedBy && !m.Time.Before(c.EndedAt)
+	}
+	return false
+}
+
+// AskedForNone reports whether the server is known not to have asked for a
+// certificate.
+func (c *Connection) AskedForNone() bool { return !c.ClientAuth && c.Version != 0 && c.flightsSeen() }

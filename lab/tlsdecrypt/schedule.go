@@ -24,17 +24,6 @@ func hashOf(suite tlswire.SuiteInfo) func() hash.Hash {
 	return nil
 }
 
-// ExpandLabel is HKDF-Expand-Label with an empty context and the hash of a suite
-// of TLS 1.3 (RFC 9846 section 7.1); of a suite that is not known here it is nil. length
-// is in bytes, at most those of the hash.
-func ExpandLabel(suite tlswire.CipherSuite, secret []byte, label string, length int) []byte {
-	h := hashOf(suite.Info())
-	if h == nil {
-		return nil
-	}
-	return hkdfExpandLabel(h, secret, label, nil, length)
-}
-
 // hkdfExpandLabel is HKDF-Expand-Label (RFC 9846 section 7.1).
 func hkdfExpandLabel(h func() hash.Hash, secret []byte, label string, context []byte, length int) []byte {
 	return expandLabel(hmac.New(h, secret), label, context, length)

@@ -113,17 +113,18 @@ func (d AlertDescription) Note() string {
 	return "An alert that has no name here."
 }
 
-// RefusesCertificate tells whether the sender of the alert refuses the other
-// side's certificate.
+// RefusesCertificate reports whether the sender of the alert refuses the other
+// side's certificate. GnuTLS's server says access_denied of any that it has not
+// verified.
 func (d AlertDescription) RefusesCertificate() bool {
-	return d >= AlertBadCertificate && d <= AlertCertificateUnknown || d == AlertUnknownCA || d == AlertBadCertificateStatusResponse
+	return d >= AlertBadCertificate && d <= AlertCertificateUnknown || d == AlertUnknownCA || d == AlertAccessDenied || d == AlertBadCertificateStatusResponse
 }
 
 // WantsCertificate tells whether the sender of the alert, having been shown an
 // empty Certificate, misses one: TLS 1.2 has no alert for that but
 // handshake_failure (RFC 5246 7.4.6), and Java has bad_certificate in all versions.
 func (d AlertDescription) WantsCertificate() bool {
-	return d == AlertCertificateRequired || d == AlertHandshakeFailure || d == AlertAccessDenied || d.RefusesCertificate()
+	return d == AlertCertificateRequired || d == AlertHandshakeFailure || d.RefusesCertificate()
 }
 
 // Alert is one message of the alert protocol (RFC 8446 6, RFC 5246 7.2).

@@ -86,16 +86,6 @@ type OfferedPSKs struct {
 	Binders    [][]byte
 }
 
-// BindersLen is the number of bytes at the end of the ClientHello that its
-// binders' transcript leaves out: the binders with their lengths (RFC 8446 4.2.11.2).
-func (x *OfferedPSKs) BindersLen() int {
-	n := 2
-	for _, b := range x.Binders {
-		n += 1 + len(b)
-	}
-	return n
-}
-
 func (x *OfferedPSKs) wire(c *codec) {
 	list(c, 2, "identities", &x.Identities, "Names of the keys: tickets from earlier connections, or what both sides configured (RFC 8446 4.2.11).", func(id *PSKIdentity) {
 		c.group("PskIdentity", "", func() {

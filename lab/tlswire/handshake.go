@@ -70,14 +70,6 @@ func ParseHandshake(raw []byte, ctx Context) (Handshake, error) {
 	return h, err
 }
 
-// NewHandshake makes the message of a body. Raw is nil when a value does not
-// fit its length field.
-func NewHandshake(body Body, ctx Context) Handshake {
-	h := Handshake{Type: body.Type(), Body: body, Context: ctx}
-	h.Raw = h.Marshal()
-	return h
-}
-
 // newBody chooses the layout of a message.
 func newBody(t HandshakeType, ctx Context) Body {
 	tls13 := ctx.Version >= VersionTLS13

@@ -126,7 +126,7 @@ func TestHandshakeReaderAtEveryCut(t *testing.T) {
 // What a message costs in memory depends on its bytes, not on the lengths in it.
 func TestParsingIsBounded(t *testing.T) {
 	entries := bytes.Repeat([]byte{0, 0, 0, 0, 0}, 200_000) // the smallest there are
-	raw := NewHandshake(&Opaque{Of: TypeCertificate, Data: append([]byte{0, byte(len(entries) >> 16), byte(len(entries) >> 8 & 0xff), byte(len(entries) & 0xff)}, entries...)}, Context{}).Raw
+	raw := newHandshake(&Opaque{Of: TypeCertificate, Data: append([]byte{0, byte(len(entries) >> 16), byte(len(entries) >> 8 & 0xff), byte(len(entries) & 0xff)}, entries...)}, Context{}).Raw
 	result := testing.Benchmark(func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

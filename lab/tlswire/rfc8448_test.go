@@ -79,8 +79,8 @@ func TestRFC8448Values(t *testing.T) {
 	}
 	resumed := messages[8].Body.(*ClientHello)
 	psk, ok := Lookup[*OfferedPSKs](resumed.Extensions, ExtensionPreSharedKey)
-	if !ok || len(psk.Binders) != 1 || psk.BindersLen() != 35 || len(messages[8].Raw)-psk.BindersLen() != 477 {
-		t.Errorf("pre_shared_key %+v", psk) // RFC 8448 4: the prefix is 477 octets
+	if !ok || len(psk.Binders) != 1 || len(messages[8].Raw)-(2+1+len(psk.Binders[0])) != 477 {
+		t.Errorf("pre_shared_key %+v", psk) // RFC 8448 4: the prefix before the binders is 477 octets
 	}
 	if !Has(resumed.Extensions, ExtensionEarlyData) {
 		t.Error("the resumed ClientHello has no early_data")

@@ -51,7 +51,7 @@ var meanings = map[tlswire.AlertDescription]Reason{
 	tlswire.AlertCertificateRevoked:     {Code: chain.Revoked, Text: "to it the {other}'s certificate has been revoked"},
 	tlswire.AlertCertificateExpired:     {Code: chain.Expired, Text: "to it the {other}'s certificate has expired, or is not valid yet"},
 	tlswire.AlertUnknownCA:              {Code: chain.UnknownCA, Text: "it does not trust the CA of the {other}'s certificate"},
-	tlswire.AlertAccessDenied:           {Code: NotAuthorised, Text: "the {other}'s certificate is valid, but who it names is not let in"},
+	tlswire.AlertAccessDenied:           {Code: RefusedByCertificate, Text: "it does not let in who the {other}'s certificate names, or refuses the certificate (GnuTLS), and only its own log knows which"},
 	tlswire.AlertDecryptError:           {Code: BadSignature, Text: "a signature or checksum of the {other}'s is wrong"},
 	tlswire.AlertProtocolVersion:        {Code: NoCommonVersion, Text: "it does not speak the {other}'s version of TLS"},
 	tlswire.AlertInsufficientSecurity:   {Code: NoCommonCipherSuite, Text: "what the {other} offers is too weak for it"},

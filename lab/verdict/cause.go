@@ -27,13 +27,17 @@ func (w *wire) why(by endpoint.Side) Reason {
 	other := *w.shown.Of(by.Other())
 	alert := w.alertOf(by)
 	switch {
-	case by == endpoint.Server && other.empty && (alert == nil || alert.WantsCertificate()):
+	case by == endpoint.Server && other.empty && (alert == nil || alert.WantsCertificate() || *alert == tlswire.AlertDecodeError): // the last is GnuTLS in TLS 1.2
 		return Reason{Code: NoClientCertificate, Text: noClientCertificate}
 	case other.signature == tlsdecrypt.Fails && (alert == nil || isAboutSignature(*alert)):
 		return Reason{Code: BadSignature, Text: badSignature(by.Other())}
 	}
 	if fault := other.faultThat(alert); fault != nil {
-		return Reason{Code: fault.Code, Text: fault.Of("the "+by.Other().String()+"'s certificate", other.leaf)}
+		why := Reason{Code: fault.Code, Text: fault.Of("the "+by.Other().String()+"'s certificate", other.leaf)}
+		if fault.Open {
+			why.Causes = w.causes(by)
+		}
+		return why
 	}
 	switch {
 	case alert == nil:
@@ -124,25 +128,59 @@ func (w *wire) addRefusal(v *Verdict) {
 	m := w.Refusal
 	client := &w.shown.Client
 	switch {
-	case m == nil && !w.data.Client && w.End != tlsdecrypt.StillOpen && w.End != tlsdecrypt.CutOff:
+	case w.Answer == nil && w.closedUnused():
 		v.Reason = noRequest
+		if fault := w.shown.Server.faultThat(nil); fault != nil {
+			v.because(Reason{Code: fault.Code, Text: fault.Of("the server's certificate", w.shown.Server.leaf) + "; and after the handshake there was no request, as of a client that looks at that afterwards (curl)"})
+			v.Fix = fix(fault.Code, endpoint.Client)
+		}
+	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
+		v.How = InHTTP
+		v.because(Reason{Code: NotAsked, Text: fmt.Sprintf("the server refuses in HTTP with %d, and has not asked for a certificate in the handshake", w.Answer.HTTP.Status)})
 	case m == nil:
 	case client.empty:
-		why := *InHTTP(m.HTTP.Status, "the client sent none")
-		why.cause = NoClientCertificate
-		v.because(why)
+		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})
 	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails:
 		v.because(notAuthorised)
 	case client.faultThat(nil) != nil:
 		fault := client.faultThat(nil)
-		why := *InHTTP(m.HTTP.Status, fault.Of("the client's certificate", client.leaf))
-		why.cause = fault.Code
-		v.because(why)
+		v.refuseInHTTP(m, Reason{Code: fault.Code, Text: fault.Of("the client's certificate", client.leaf)})
 	case m.HTTP.RefusesCertificate() && client.seen:
-		why := *InHTTP(m.HTTP.Status, "it does not take the one that the client sent, and only its own log knows why")
-		why.Causes = w.causes(endpoint.Server)
-		v.because(why)
+		v.refuseInHTTP(m, Reason{Text: "it does not take the one that the client sent, or cannot read the request, and only its own log knows", Causes: w.causes(endpoint.Server)})
 	}
+}
+
+// reservation says what is wrong with the certificate of a client that was let in,
+// as far as can be seen without keys.
+func (w *wire) reservation() string {
+	client := &w.shown.Client
+	why := ""
+	switch all := slices.Concat(client.faults, client.doubts); {
+	case client.empty:
+		why = noClientCertificate
+	case len(all) > 0:
+		why = all[0].Of("the client's certificate", client.leaf)
+	default:
+		return ""
+	}
+	return "; yet " + why + ": whether the server then refused in HTTP is encrypted"
+}
+
+// isUnauthorised reports whether a status is about who the client is.
+func isUnauthorised(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
+// refuseInHTTP is because for a server that refuses in HTTP.
+func (v *Verdict) refuseInHTTP(m *tlsdecrypt.Message, why Reason) {
+	v.How = InHTTP
+	v.because(*RefuseInHTTP(m.HTTP.Status, why))
+}
+
+// closedUnused reports whether the connection ended after the handshake without
+// application data of the client.
+func (w *wire) closedUnused() bool {
+	return !w.data.Client && w.End != tlsdecrypt.StillOpen && w.End != tlsdecrypt.CutOff
 }
 
 // causes are what may be behind the refusal of a certificate, the likeliest
@@ -175,7 +213,10 @@ func candidates(d tlswire.AlertDescription, by endpoint.Side, answered bool) []C
 	}
 	switch d {
 	case tlswire.AlertUnknownCA:
-		return []Code{chain.UnknownCA, missingIntermediate, chain.LookAlikeCA, chain.SelfSigned}
+		if by == endpoint.Server { // the client has sent one of a CA that the server names
+			return []Code{chain.LookAlikeCA, chain.UnknownCA, chain.SelfSigned}
+		}
+		return []Code{chain.UnknownCA, chain.LookAlikeCA, chain.SelfSigned}
 	case tlswire.AlertUnsupportedCertificate:
 		return []Code{chain.WrongUsage, chain.WrongKeyUsage, chain.WeakKey}
 	case tlswire.AlertCertificateExpired:
@@ -190,14 +231,13 @@ func candidates(d tlswire.AlertDescription, by endpoint.Side, answered bool) []C
 			return []Code{NoClientCertificate, chain.UnknownCA, chain.WrongUsage, NoCommonSignature}
 		}
 		return []Code{chain.UnknownCA, chain.WrongUsage, NoCommonGroup}
-	case tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown, 0:
-		list := []Code{chain.UnknownCA, missingIntermediate}
-		list = append(list, names...)
-		list = append(list, chain.Expired, chain.WrongUsage, chain.SelfSigned, chain.Revoked, chain.WeakKey)
+	case tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown, tlswire.AlertAccessDenied, 0:
+		list := []Code{chain.UnknownCA, chain.LookAlikeCA}
 		if by == endpoint.Server {
-			list = append(list, NoClientCertificate)
+			list = []Code{NoClientCertificate, chain.LookAlikeCA, chain.UnknownCA}
 		}
-		return list
+		list = append(list, names...)
+		return append(list, chain.Expired, chain.NotYetValid, chain.WrongUsage, chain.SelfSigned, chain.Revoked, BadSignature, chain.WeakKey)
 	}
 	return nil
 }
@@ -222,14 +262,12 @@ func (w *wire) rulesOut(code Code, by endpoint.Side) bool {
 		usage = x509.ExtKeyUsageServerAuth
 	}
 	switch code {
-	case chain.Expired:
+	case chain.Expired, chain.NotYetValid:
 		return other.at.Unix() > 0
 	case chain.WrongUsage:
 		return !chain.Forbids(leaf, usage) && len(leaf.ExtKeyUsage) > 0
 	case chain.SelfSigned:
 		return !chain.IsSelfIssued(leaf)
-	case missingIntermediate:
-		return !other.alone || chain.IsSelfIssued(leaf)
 	case chain.WeakKey:
 		key, ok := leaf.PublicKey.(*rsa.PublicKey)
 		return !ok || key.N.BitLen() >= 2048
@@ -245,9 +283,8 @@ func (w *wire) rulesOut(code Code, by endpoint.Side) bool {
 
 // Causes that are a code's in part.
 const (
-	missingIntermediate Code = "unknown_ca "
-	expiredAbove        Code = "expired "
-	wrongClock          Code = "not_yet_valid "
+	expiredAbove Code = "expired "
+	wrongClock   Code = "not_yet_valid "
 )
 
 // suspicion is a cause in words: {by} has rejected {other}, and {ca} is the flag
@@ -257,13 +294,13 @@ type suspicion struct{ text, tell string }
 func (suspicion) code(c Code) Code { return Code(strings.TrimSuffix(string(c), " ")) }
 
 var suspicions = map[Code]suspicion{
-	chain.UnknownCA:     {"the {by} does not trust the CA of the {other}'s certificate", "lab explain --{ca} FILE, with the CAs that the {by} trusts"},
-	missingIntermediate: {"the {other} did not send the intermediate certificate between its own and the CA", "openssl verify -CAfile CA.pem CERT.pem fails, and with -untrusted INTERMEDIATE.pem it succeeds"},
+	chain.UnknownCA:     {"the {by} does not trust the CA of the {other}'s certificate, or an intermediate certificate was not sent along", "lab explain --{ca} FILE, with the CAs that the {by} trusts"},
 	chain.LookAlikeCA:   {"the {by} has a CA of the same name, but with another key", "compare the SHA-256 fingerprints of the CA's certificate on both sides"},
 	chain.SelfSigned:    {"the {other}'s certificate is signed by itself", "openssl x509 -noout -subject -issuer -in CERT.pem shows one name twice"},
 	chain.WrongHost:     {"the {other}'s certificate is not for the name that the {by} called", "compare the URL with the certificate's subject alternative names"},
 	chain.NoSAN:         {"the {other}'s certificate has no subject alternative name", "openssl x509 -noout -ext subjectAltName -in CERT.pem shows none"},
-	chain.Expired:       {"the {other}'s certificate has expired, or is not valid yet", "openssl x509 -noout -dates -in CERT.pem"},
+	chain.Expired:       {"the {other}'s certificate has expired", "openssl x509 -noout -dates -in CERT.pem"},
+	chain.NotYetValid:   {"the {other}'s certificate is not valid yet, or the {by}'s clock is wrong", "openssl x509 -noout -dates -in CERT.pem, and date on both machines"},
 	expiredAbove:        {"a CA above the {other}'s certificate has expired", "openssl x509 -noout -dates -in CA.pem, for each CA of the chain"},
 	wrongClock:          {"the {by}'s clock is wrong", "date, on the {by}'s machine"},
 	chain.WrongUsage:    {"the {other}'s certificate, or a CA above it, is not for authenticating a {other} (extended key usage)", "openssl x509 -noout -ext extendedKeyUsage -in CERT.pem"},

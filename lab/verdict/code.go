@@ -27,8 +27,9 @@ const (
 	TooSlow              Code = "too_slow"
 	Closed               Code = "closed" // without an alert
 	NotAuthorised        Code = "not_authorised"
-	RefusedInHTTP        Code = "refused_in_http"     // after a handshake in which any certificate was accepted, or none
-	RefusedByCertificate Code = "certificate_refused" // only the other side knows what is wrong with it
+	NotAsked             Code = "certificate_not_requested" // HTTP refuses a client that the server has not asked for a certificate
+	RefusedInHTTP        Code = "refused_in_http"           // after a handshake in which any certificate was accepted, or none; only the server's log knows why
+	RefusedByCertificate Code = "certificate_refused"       // only the other side knows what is wrong with it
 	Other                Code = chain.Invalid
 )
 
@@ -82,6 +83,7 @@ var fixes = map[Code]string{
 	UnrecognizedName:     "call the server by a name that it has (server_name, SNI), or add the name to its configuration",
 	TooSlow:              "find out what holds the {other} up: a proxy, a firewall, or a program that waits for the other to speak first",
 	Closed:               "look into the log of the {by}; or something between the two has cut the connection",
+	NotAsked:             "have the server ask for a certificate (nginx: ssl_verify_client, Node: requestCert, Java: setNeedClientAuth)",
 	NotAuthorised:        "ask the server's owner to allow the name in the client's certificate, or use another certificate",
 	RefusedInHTTP:        "give the client a certificate and its key, of a CA that the server trusts; its log knows more (nginx: ssl_verify_client)",
 	RefusedByCertificate: "look into the log of the {by}: only it knows what is wrong with the certificate",

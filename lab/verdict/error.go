@@ -21,8 +21,6 @@ type Reason struct {
 	Code   Code
 	Text   string  // a sentence without a full stop
 	Causes []Cause // what may be behind it, where Code leaves that open
-
-	cause Code // what to mend, where Code does not say; "": Code does
 }
 
 // Misbehaviour is the error of a side that did on purpose what no TLS program
@@ -71,9 +69,8 @@ func explain(err error, side endpoint.Side) Reason {
 	return Reason{Code: Other, Text: text}
 }
 
-// Explain returns why side rejected the other, from its own error, in one
-// sentence without a full stop.
-func Explain(err error, side endpoint.Side) string { return explain(err, side).Text }
+// Explain returns why side rejected the other, from its own error.
+func Explain(err error, side endpoint.Side) Reason { return explain(err, side) }
 
 const (
 	noClientCertificate = "the client sent no certificate"
@@ -147,9 +144,14 @@ func closedBy(by endpoint.Side, broken bool) Reason {
 	return Reason{Code: Closed, Text: "the " + by.String() + " closed the connection during the handshake, without an alert"}
 }
 
-// InHTTP returns the reason of a refusal in HTTP.
-func InHTTP(status int, why string) *Reason {
-	return &Reason{Code: RefusedInHTTP, Text: "the server asked for a certificate, and refuses in HTTP with " + strconv.Itoa(status) + ": " + why}
+// RefuseInHTTP returns the reason of a refusal in HTTP, with a status. The code
+// of why is its code, if that says more than that there was a refusal.
+func RefuseInHTTP(status int, why Reason) *Reason {
+	why.Text = "the server asked for a certificate, and refuses in HTTP with " + strconv.Itoa(status) + ": " + why.Text
+	if isVague(why.Code) {
+		why.Code = RefusedInHTTP
+	}
+	return &why
 }
 
 // leafIn returns the certificate that crypto/tls refused, if err has it.

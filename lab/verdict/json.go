@@ -29,7 +29,7 @@ func (a Account) MarshalJSON() ([]byte, error) {
 // trust returns, which is not called otherwise.
 func Of(c *tlsdecrypt.Connection, trust func() *chain.Trust) Verdict {
 	v := judgeWire(c)
-	if v.IsVague() || v.Alert != nil {
+	if v.IsVague() || v.Alert != nil || v.How != "" || v.Reason != "" {
 		c.Check(trust())
 		v = judgeWire(c)
 	}

@@ -1,22 +1,24 @@
 package verdict
 
 import (
-	"fmt"
 	"slices"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Without keys, all that follows ServerHello in TLS 1.3 is records whose sizes
-// can be seen (RFC 9846 section 5.2). Most programs do not pad them: an alert,
-// an empty Certificate and a Finished have sizes of their own.
+// can be seen (RFC 9846 section 5.2). An alert, an empty Certificate and a
+// Finished have sizes of their own. Most programs do not pad their records,
+// Java does by 16 bytes.
 
-// The sizes, in bytes of plaintext.
+// The sizes, in bytes of plaintext, and of Java's padding.
 const (
 	alertSize            = 2
 	emptyCertificateSize = 4 + 1 + 3 // type and length, context, list
+	javaPadding          = 16
 )
 
 // shape is the encrypted records of a TLS 1.3 connection: the lengths of their
@@ -24,58 +26,90 @@ const (
 type shape struct {
 	client, server []int // of each side's, the server's after the client's first
 	finished       int   // the size of Finished
+	padding        int   // of the server's records
 }
+
+// encrypted is why an outcome is not known.
+const encrypted = "what would tell is encrypted, and its keys are missing"
 
 // hidden is the verdict on a connection whose keys are missing.
 func (w *wire) hidden() Verdict {
-	unknown := Verdict{Outcome: Unknown, Reason: "what would tell is encrypted, and its keys are missing"}
-	if w.Version < tlswire.VersionTLS13 || w.Lacking || w.Omitted > 0 || w.Resumption != tlsdecrypt.FullHandshake {
+	unknown := Verdict{Outcome: Unknown, Reason: encrypted}
+	ended := w.End != tlsdecrypt.StillOpen && w.End != tlsdecrypt.CutOff && w.EndedBy != endpoint.Unknown
+	switch {
+	case w.Lacking || w.Omitted > 0 || !ended:
+		return unknown
+	case w.Version < tlswire.VersionTLS13:
+		switch {
+		case !*w.finished.Of(w.EndedBy):
+			return w.aborted()
+		case w.finished.Client && w.finished.Server && !w.data.Client && !w.data.Server:
+			v := Verdict{Outcome: Accepted, How: Probably}
+			w.addRefusal(&v)
+			return v
+		}
+		return unknown
+	case w.Resumption != tlsdecrypt.FullHandshake:
 		return unknown
 	}
 	s := w.shape()
-	ended := w.End != tlsdecrypt.StillOpen && w.End != tlsdecrypt.CutOff
 	switch {
-	case len(s.client) == 0 && ended && w.EndedBy == endpoint.Client:
-		v := Verdict{Outcome: Rejected, How: Aborted, RejectedBy: endpoint.Client}
-		why := closedBy(endpoint.Client, w.End == tlsdecrypt.ClientReset)
-		why.Text += " and without Finished" + closedAfterCertificate
-		why.Causes = w.causes(endpoint.Client)
-		v.because(why)
-		return v
-	case len(s.client) == 1 && s.client[0] == alertSize && ended:
-		v := Verdict{Outcome: Rejected, How: Probably, RejectedBy: endpoint.Client}
-		v.because(Reason{Code: RefusedByCertificate, Text: "in place of Finished the client sent a record of an alert's size: very probably it refuses the server's certificate",
-			Causes: w.causes(endpoint.Client)})
-		return v
-	case len(s.client) == 0 || !s.clientFinished():
+	case !s.clientFinished() && (len(s.client) > 0 || w.EndedBy == endpoint.Client):
+		return w.clientBrokeOff(s)
+	case !s.clientFinished():
 		return unknown
-	}
-	requested := s.requested()
-	silent := len(s.server) > 0 && !slices.ContainsFunc(s.server, func(n int) bool { return n != alertSize })
-	switch {
-	case silent && ended && requested:
-		return w.probablyRefused(s)
-	case requested && !silent && len(s.server) > 0:
-		return Verdict{Outcome: Accepted, How: Probably, Reason: "after the client's Finished application data went both ways, by the sizes of the records"}
+	case len(s.server) == 0 && w.EndedBy == endpoint.Server:
+		return w.probablyRefused(s, "the server closed without a record after the client's last flight")
+	case s.serverSaysAlert() && s.requested():
+		return w.probablyRefused(s, "the server answered the client's last flight with a record of an alert's size, and closed")
+	case s.requested() && len(s.server) > 0 && !s.serverSaysAlert():
+		return Verdict{Outcome: Accepted, How: Probably, Reason: "after the client's Finished application data went both ways, by the sizes of the records; what is in them is encrypted"}
+	case !s.requested() && w.EndedBy == endpoint.Client:
+		unknown.Reason += "; the client closed after its Finished without a request, as one does that compares the host name afterwards (curl)"
+		for _, cause := range w.causes(endpoint.Client) {
+			if cause.Code == chain.WrongHost {
+				unknown.Causes = append(unknown.Causes, cause)
+			}
+		}
+	case s.serverSaysAlert():
+		return w.probablyRefused(s, "the server answered the client's last flight with a record of an alert's size, and closed")
 	}
 	return unknown
 }
 
-// probablyRefused is the verdict on a client whose request the server answers
-// with a record of an alert's size alone.
-func (w *wire) probablyRefused(s shape) Verdict {
+// clientBrokeOff is the verdict on a client that sent no Finished.
+func (w *wire) clientBrokeOff(s shape) Verdict {
+	v := Verdict{Outcome: Rejected, RejectedBy: endpoint.Client}
+	why := Reason{Code: RefusedByCertificate, Text: "in place of Finished the client sent a record of an alert's size: very probably it refuses the server's certificate, which is encrypted"}
+	v.How = Probably
+	if len(s.client) == 0 {
+		v.How = Aborted
+		why = closedBy(endpoint.Client, w.End == tlsdecrypt.ClientReset)
+		why.Text += " and without Finished" + closedAfterCertificate
+	}
+	why.Causes = w.causes(endpoint.Client)
+	v.because(why)
+	return v
+}
+
+// probablyRefused is the verdict on a client that gets no answer, by how the
+// server ended the connection.
+func (w *wire) probablyRefused(s shape, how string) Verdict {
 	v := Verdict{Outcome: Rejected, How: Probably, RejectedBy: endpoint.Server}
-	why := Reason{Code: Other, Text: "the server answered the client's request with a record of an alert's size, and closed"}
 	switch s.certificate() {
 	case 0:
-		why.Text += fmt.Sprintf("; by the sizes of its records the client showed no certificate, and was not asked for one")
-	case emptyCertificateSize:
-		why.Code, why.Text = NoClientCertificate, "very probably the client sent no certificate: its Certificate has the size of an empty one, and the server answered with a record of an alert's size"
+		v.because(Reason{Code: Other, Text: how + "; by the sizes of its records the client was not asked for a certificate"})
+	case emptyCertificateSize, emptyCertificateSize + javaPadding:
+		v.because(Reason{Code: NoClientCertificate, Text: "very probably the client sent no certificate: its Certificate has the size of an empty one, and " + how})
 	default:
-		why.Code, why.Text = RefusedByCertificate, "very probably the server refuses the client's certificate: it answered the request with a record of an alert's size"
-		why.Causes = w.causes(endpoint.Server)
+		why := Reason{Code: RefusedByCertificate, Text: "very probably the server refuses the client's certificate: " + how + "; which, and why, is encrypted"}
+		for _, cause := range w.causes(endpoint.Server) {
+			if cause.Code != NoClientCertificate {
+				why.Causes = append(why.Causes, cause)
+			}
+		}
+		v.because(why)
 	}
-	v.because(why)
 	return v
 }
 
@@ -86,6 +120,7 @@ func (w *wire) shape() shape {
 	if info.Hash == "SHA384" {
 		s.finished = 4 + 48
 	}
+	last := 0 // the server's last before the client's first
 	for _, m := range w.Messages {
 		if !m.Encrypted || m.Type != tlswire.ContentTypeApplicationData {
 			continue
@@ -97,24 +132,29 @@ func (w *wire) shape() shape {
 				s.client = append(s.client, n)
 			case len(s.client) > 0:
 				s.server = append(s.server, n)
+			default:
+				last = n
 			}
 		}
+	}
+	if last == s.finished+javaPadding {
+		s.padding = javaPadding
 	}
 	return s
 }
 
-// certificate is the size of the client's Certificate with what follows it up
-// to Finished; 0: there is none.
+// certificate is the size of the client's messages before its Finished; 0: there
+// are none, so that it was not asked for a certificate.
 func (s shape) certificate() int {
 	size := 0
 	for _, n := range s.client {
-		size += n
-		if n == s.finished {
-			return size - n
-		}
-		if size == emptyCertificateSize+s.finished {
+		switch {
+		case n == s.finished || n == s.finished+javaPadding:
+			return size
+		case size == 0 && n == emptyCertificateSize+s.finished:
 			return emptyCertificateSize
 		}
+		size += n
 	}
 	return size
 }
@@ -122,20 +162,22 @@ func (s shape) certificate() int {
 // clientFinished reports whether a record of Finished's size is there, or one
 // that may hold it with other messages.
 func (s shape) clientFinished() bool {
-	for _, n := range s.client {
-		if n >= s.finished {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.client, func(n int) bool { return n >= s.finished })
 }
 
 // requested reports whether the client sent more than an alert after its
 // Finished.
 func (s shape) requested() bool {
-	after := s.client[1:]
-	if i := slices.Index(s.client, s.finished); i >= 0 {
-		after = s.client[i+1:]
+	padding := 0
+	i := slices.IndexFunc(s.client, func(n int) bool { return n == s.finished || n == s.finished+javaPadding })
+	if i >= 0 {
+		padding = s.client[i] - s.finished
 	}
-	return slices.ContainsFunc(after, func(n int) bool { return n != alertSize })
+	return slices.ContainsFunc(s.client[max(i, 0)+1:], func(n int) bool { return n != alertSize+padding })
+}
+
+// serverSaysAlert reports whether all that the server sent after the client's
+// first encrypted record has the size of an alert.
+func (s shape) serverSaysAlert() bool {
+	return len(s.server) > 0 && !slices.ContainsFunc(s.server, func(n int) bool { return n != alertSize+s.padding })
 }

@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"cmp"
 	"net/http"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -25,10 +24,11 @@ type How string
 
 // The refinements.
 const (
-	NotTLS   How = "not TLS"       // a side spoke something else from the first byte on
-	Aborted  How = "aborted"       // the connection ended during the handshake without an alert
-	CutOff   How = "cut off"       // what would tell is not in the capture
-	Probably How = "very probably" // the sizes of encrypted records say so, which are no proof
+	NotTLS   How = "not TLS"         // a side spoke something else from the first byte on
+	Aborted  How = "aborted"         // the connection ended during the handshake without an alert
+	CutOff   How = "cut off"         // what would tell is not in the capture
+	Probably How = "very probably"   // the sizes of encrypted records say so, which are no proof
+	InHTTP   How = "refused in HTTP" // by the server, after a handshake that succeeded
 )
 
 // Verdict is what became of an exchange. Its JSON form is part of the command
@@ -46,7 +46,7 @@ type Verdict struct {
 
 // IsVague reports whether the verdict says that a side was refused, but not why.
 func (v *Verdict) IsVague() bool {
-	return v.Outcome == Rejected && isVague(v.Code) || v.Code == RefusedInHTTP
+	return (v.Outcome == Rejected || v.How == InHTTP) && isVague(v.Code)
 }
 
 // Judge joins what is known of one exchange: what each side saw, and what was
@@ -114,6 +114,7 @@ func acceptedBy(server, client *View) Verdict {
 	v := Verdict{Outcome: Accepted}
 	for _, view := range []*View{server, client} {
 		if view != nil && view.InHTTP != nil {
+			v.How = InHTTP
 			v.because(*view.InHTTP)
 			return v
 		}
@@ -139,7 +140,7 @@ func rejecter(server, client *View) endpoint.Side {
 
 // because gives the verdict its reason, and what to do about it.
 func (v *Verdict) because(why Reason) {
-	v.Code, v.Reason, v.Fix, v.Causes = why.Code, why.Text, fix(cmp.Or(why.cause, why.Code), v.refuser()), why.Causes
+	v.Code, v.Reason, v.Fix, v.Causes = why.Code, why.Text, fix(why.Code, v.refuser()), why.Causes
 }
 
 // refuser is the side that refuses: in HTTP it is the server.
@@ -191,8 +192,5 @@ func (v *Verdict) addWire(seen Verdict, known bool) {
 		v.Code, v.Reason, v.Fix, v.Causes = seen.Code, seen.Reason, seen.Fix, seen.Causes
 	case v.Code == seen.Code:
 		v.Causes = seen.Causes
-		if v.Code == RefusedInHTTP {
-			v.Reason, v.Fix = seen.Reason, seen.Fix
-		}
 	}
 }

@@ -31,6 +31,7 @@ type certificate struct {
 	leaf      *x509.Certificate
 	alone     bool              // without any other certificate
 	faults    []*chain.Fault    // of its chain, that are proven, as they were found
+	doubts    []*chain.Fault    // that it may have, if the other side minds
 	chain     tlsdecrypt.Result // of its check; "": there was none
 	signature tlsdecrypt.Result // with its key
 	at        time.Time
@@ -89,8 +90,12 @@ func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
 			continue
 		}
 		c.chain = check.Result
-		if check.Fault != nil {
+		switch {
+		case check.Fault == nil:
+		case check.Result == tlsdecrypt.Fails:
 			c.faults = append(c.faults, check.Fault)
+		default:
+			c.doubts = append(c.doubts, check.Fault)
 		}
 	}
 	if len(ders) > 0 && !bare {
@@ -127,7 +132,7 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 		w.addRefusal(&v)
 		return v
 	case w.data.Client && w.data.Server:
-		return Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways"}
+		return Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways" + w.reservation()}
 	case w.Hidden && w.Version != 0 && w.ClientRandom != nil:
 		return w.hidden()
 	case w.End == tlsdecrypt.StillOpen && !w.Hidden:

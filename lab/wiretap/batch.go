@@ -9,7 +9,7 @@ type Batch struct {
 	data   []byte
 }
 
-// batches are empty ones: most connections fit one, and are gone in a moment.
+// batches is a pool of empty batches: most connections fit in one, and end in a moment.
 var batches = sync.Pool{New: func() any {
 	return &Batch{Events: make([]Event, 0, 32), data: make([]byte, 0, 8<<10)}
 }}
@@ -39,7 +39,7 @@ func (b *Batch) miss(e Event) {
 }
 
 // maxPooled is the memory up to which a batch is used again, in bytes.
-const maxPooled = 2 * spreadBatch
+const maxPooled = 2 * parallelBatch
 
 // Free empties b, whose memory another connection may use from now on.
 func (b *Batch) Free() {

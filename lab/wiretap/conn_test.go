@@ -77,13 +77,14 @@ func connect(t *testing.T, r *recorder) (client *net.TCPConn, server *Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(r).Listener(l).Accept()
+	accepted, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := New(r).Server(accepted, 1)
 	t.Cleanup(func() { c.Close(); s.Close() })
 	s.SetDeadline(time.Now().Add(10 * time.Second))
-	return c.(*net.TCPConn), s.(*Conn)
+	return c.(*net.TCPConn), s
 }
 
 func read(t *testing.T, c net.Conn, want string) {

@@ -1,8 +1,3 @@
-// Package wiretap sees the bytes of TCP connections in user space: without privileges, without a packet socket.
-//
-// A [Tap] wraps a listener or a dialled connection. Each connection it wraps hands an ordered stream of events to a
-// [Sink]: it opens, carries data, gains secrets and a verdict, is half-closed, reset and closed. The stream is what
-// a recorder on the wire could have seen: a response never precedes its request.
 package wiretap
 
 import (
@@ -26,7 +21,7 @@ const (
 	HalfClose             // From sends no more: its FIN
 	Reset                 // From aborted the connection: its RST
 	Close                 // From, the tapped side, closed its socket; its FIN too, unless it has sent FIN or RST before
-	Gap                   // Missing bytes that From sent were not seen; said by readers of capture files and by Beside
+	Gap                   // Missing bytes that From sent were not seen; said by readers of capture files and by Async
 	CutOff                // the rest, and the end, were not seen; said by readers of capture files
 )
 

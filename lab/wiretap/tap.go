@@ -1,62 +1,20 @@
 package wiretap
 
 import (
-	"context"
 	"net"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
 )
 
-// Tap wraps connections, numbers them from 1 in the order they open, and hands their events to its sink. It is safe
-// for use by several goroutines.
-type Tap struct {
-	sink      Sink
-	exchanges atomic.Int64
-}
+// Tap wraps connections and hands their events to its sink. It is safe for use by several goroutines.
+type Tap struct{ sink Sink }
 
 // New returns a tap that hands its events to sinks, to each of them in their order.
 func New(sinks ...Sink) *Tap {
 	return &Tap{sink: Fan(sinks...)}
 }
-
-// Listener returns l with each connection it accepts wrapped by Server. Closing it closes l.
-func (t *Tap) Listener(l net.Listener) net.Listener {
-	return listener{l, t}
-}
-
-type listener struct {
-	net.Listener
-	tap *Tap
-}
-
-// Accept returns a *Conn.
-func (l listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return l.tap.Server(c, l.tap.next()), nil
-}
-
-// DialFunc is the type of net.Dialer.DialContext and of http.Transport's field of that name.
-type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
-
-// Dialer returns dial with each connection it makes wrapped by Client. A dial that fails leaves no events.
-func (t *Tap) Dialer(dial DialFunc) DialFunc {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := dial(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return t.Client(c, t.next()), nil
-	}
-}
-
-// next numbers a connection of Listener or Dialer, from 1 in the order they open.
-func (t *Tap) next() int { return int(t.exchanges.Add(1)) }
 
 // Server wraps c, whose local end is the server, as the exchange of that number. The caller closes the returned
 // connection in place of c.

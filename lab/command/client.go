@@ -1,0 +1,131 @@
+package command
+
+import (
+	"net"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
+)
+
+const clientExamples = `lab client                              one call to https://localhost:8443/
+lab client --cert none                  without a certificate
+lab client --cert server                with one that is not for clients
+lab client --cert me.pem --key me.key --ca ca.pem --url https://api.test/
+                                        with your own certificates
+lab client --url https://127.0.0.1:8443/tls --server-name localhost
+lab client --url https://example.org/ --addr 127.0.0.1:8443
+                                        there, by the name of example.org
+lab client --count 0 --interval 1s      again and again, until Ctrl-C`
+
+func (p *Program) clientCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "client",
+		Category:    seeIt,
+		Usage:       "the client alone, against any server",
+		Description: clientExamples,
+		Flags: slices.Concat([]cli.Flag{
+			&cli.StringFlag{Name: "url", DefaultText: "https://localhost:8443/", Usage: "`URL` to call; with --addr: there, by the URL's name"},
+			addrFlag(),
+			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
+			caFlag("ca", serverCA, "that the server must have"),
+			certFlag("cert", clientName, "to show, or none"), keyFlag("key", "cert"), passwordFileFlag(),
+		}, sessionFlags(1, "off", "client.pcapng"), callFlags()),
+		Action: noArguments(p.client),
+	}
+}
+
+func (p *Program) client(c *cli.Context) error {
+	target, err := clientTarget(c)
+	if err != nil {
+		return err
+	}
+	a, err := p.newSession(c)
+	if err != nil {
+		return err
+	}
+	pki := func() error { return p.preparePKIOnce(c.Context, a.folder) }
+	if err := a.prepare(c, pki); err != nil {
+		return err
+	}
+	var own lab.Credentials
+	if a.scenario == nil {
+		if own, err = a.folder.credentials(c, c.String("cert"), "cert", "key", "ca"); err != nil {
+			return err
+		}
+	}
+	if err := a.record(c, "off", a.folder.clientCapture(), true); err != nil {
+		return err
+	}
+	defer a.close()
+	settings, err := a.clientSettings(own)
+	if err != nil {
+		return err
+	}
+	if a.scenario != nil && c.String("url") == "" {
+		target = a.scenario.ClientOptions(c.String("addr"))
+	}
+	if a.scenario != nil && a.scenario.Fault() != endpoint.Client {
+		port := target.Port()
+		if c.IsSet("url") { // on whatever machine
+			port = wiresharkPort
+		}
+		a.sayOtherPart(endpoint.Client, port)
+	}
+	client, err := lab.NewClient(target, settings)
+	if err != nil {
+		return err
+	}
+	a.sayUnusedProxy(target.URL)
+	if a.port = target.Port(); a.capture != nil {
+		a.sayCapture(a.port)
+	}
+	err = a.call(c.Context, client, c.Int("count"), c.Duration("interval"), func(r *lab.Response) {
+		if !c.Bool("json") && !c.Bool("brief") {
+			a.join(c.Context) // its verdict comes first
+			a.printBody(r.Body)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	a.join(c.Context)
+	if c.Int("count") != 1 {
+		a.sayCounts(c.Context)
+	}
+	if c.Context.Err() != nil {
+		return nil
+	}
+	return a.failed()
+}
+
+// clientTarget reads which server to call: a URL, at its own address or at --addr, or
+// the lab's own server at --addr, by the name of localhost. $LAB_ADDR is where
+// the lab's own server is, and says nothing of another URL.
+func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
+	o := lab.ClientOptions{ServerName: c.String("server-name"), Resume: c.Bool("resume")}
+	target := c.String("url")
+	if target == "" {
+		o.Addr = c.String("addr")
+		var err error
+		if target, err = ownURL(c); err != nil {
+			return o, err
+		}
+	} else if c.IsSet("addr") {
+		o.Addr = c.String("addr")
+	}
+	u, err := httpsURL(c, "--url", target)
+	o.URL = u
+	return o, err
+}
+
+// ownURL is that of the lab's own server at --addr, by the name of localhost.
+func ownURL(c *cli.Context) (string, error) {
+	if err := checkAddr(c); err != nil {
+		return "", err
+	}
+	_, port, _ := net.SplitHostPort(c.String("addr"))
+	return "https://localhost:" + port + "/", nil
+}

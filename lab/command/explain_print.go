@@ -1,0 +1,248 @@
+package command
+
+import (
+	"bufio"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/verdict"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// gallery shows the connections of a file in the order in which they ended: the
+// first of each kind as a ladder, later ones in a line. Connections may be added
+// from several goroutines and in any order.
+type gallery struct {
+	*Program
+	list, json, verbose bool
+	stream              int // the only one that is shown; -1: all
+	file                string
+	folder              folder
+	trusts              trusts
+	options             ladder.Options
+	live                bool // somebody waits for each connection
+
+	mu     sync.Mutex
+	out    *bufio.Writer  // to stdout
+	ends   []int          // the streams that have ended, in order, and were not shown yet
+	ready  map[int]*frame // what was added, by stream
+	drawn  kinds
+	count  struct{ all, tls int }
+	found  bool       // the stream that is asked for
+	headed bool       // the list has its heading
+	uses   rsaKeyUses // nil without --rsa-key
+	unread []string   // what is in the file besides TCP
+
+	trusted *chain.Trust
+}
+
+// frame is a connection that is ready to be shown.
+type frame struct {
+	connection *tlsdecrypt.Connection
+	verdict    verdict.Verdict
+	text       []byte // as JSON or as a line
+}
+
+// newGallery reads the flags of lab explain. live says that each connection is
+// to be written when it ends, not some together.
+func (p *Program) newGallery(c *cli.Context, file string, live bool) *gallery {
+	options := p.ladderOptions(c)
+	options.Stream = true
+	return &gallery{
+		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), stream: c.Int("stream"),
+		file: file, folder: folderOf(c), options: options, live: live,
+		out: bufio.NewWriterSize(p.results, 1<<16), ready: make(map[int]*frame),
+	}
+}
+
+// watch is a sink that takes note of the order in which connections end, and
+// hands everything on to sink.
+func (g *gallery) watch(sink wiretap.Sink) wiretap.Sink { return watcher{g, sink} }
+
+type watcher struct {
+	*gallery
+	sink wiretap.Sink
+}
+
+func (w watcher) Open(e wiretap.Event) wiretap.Handler {
+	handle := w.sink.Open(e)
+	return func(e wiretap.Event) {
+		if e.Kind == wiretap.Close || e.Kind == wiretap.CutOff {
+			w.mu.Lock()
+			w.ends = append(w.ends, e.Exchange)
+			w.mu.Unlock()
+		}
+		handle(e)
+	}
+}
+
+// add takes a connection that has ended, and shows what can be shown by now.
+func (g *gallery) add(c *tlsdecrypt.Connection) {
+	f := &frame{connection: c}
+	if g.stream < 0 || g.stream == c.Number {
+		g.prepare(f)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ready[c.Number] = f
+	if g.uses != nil && (g.stream < 0 || g.stream == c.Number) {
+		g.uses[c.RSAKey]++
+	}
+	for len(g.ends) > 0 && g.ready[g.ends[0]] != nil {
+		g.show(g.ends[0])
+		g.ends = g.ends[1:]
+	}
+	if g.live {
+		_ = g.out.Flush()
+	}
+}
+
+// trust is what chains are checked under. The CAs may be made after lab explain
+// has begun to wait for a capture.
+func (g *gallery) trust() *chain.Trust {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.trusted == nil || len(g.trusted.CAs) == 0 {
+		g.trusted, _ = trustOf(g.folder.certsOf(g.file), g.trusts)
+	}
+	return g.trusted
+}
+
+// prepare does the part of the work for which the order does not matter.
+func (g *gallery) prepare(f *frame) {
+	c := f.connection
+	if !g.list {
+		c.Check(g.trust())
+	}
+	f.verdict = verdict.Of(c, g.trust)
+	if g.json {
+		f.text = g.encoded(verdict.Account{Connection: c, Verdict: &f.verdict, Scenario: shown(&f.verdict, c)})
+		return
+	}
+	f.text = []byte(ladder.Line(c, &f.verdict, g.options) + "\n")
+}
+
+// shown names the scenario that shows the fault of a verdict.
+func shown(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
+	return scenario.Showing(v, uint16(c.Version))
+}
+
+// show writes a connection that is ready. mu is held.
+func (g *gallery) show(stream int) {
+	f := g.ready[stream]
+	delete(g.ready, stream)
+	c := f.connection
+	g.found = g.found || c.Number == g.stream
+	g.count.all++
+	if f.isTLS() {
+		g.count.tls++
+	}
+	switch {
+	case f.text == nil:
+		return
+	case g.list && !g.json && !g.headed:
+		g.headed = true
+		_, _ = g.out.WriteString(ladder.Heading(g.options) + "\n")
+		fallthrough
+	case g.list, g.json:
+		_, _ = g.out.Write(f.text)
+	case !f.isTLS() && g.stream < 0:
+		return // finish says how many
+	case g.drawn.isNew(c) || g.verbose || g.stream >= 0:
+		options := g.options
+		options.Scenario = shown(&f.verdict, c)
+		_ = ladder.Draw(g.out, c, &f.verdict, options)
+		_ = g.out.WriteByte('\n')
+	default:
+		_, _ = g.out.Write(f.text)
+	}
+}
+
+// passOver takes note of what is in the file besides TCP.
+func (g *gallery) passOver(u capture.Unread) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unread = append(g.unread, u.String())
+}
+
+// flush writes what has been shown.
+func (g *gallery) flush() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_ = g.out.Flush()
+}
+
+// finish shows what did not end, and says what was not shown.
+func (g *gallery) finish(file string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, stream := range slices.Sorted(maps.Keys(g.ready)) {
+		g.show(stream)
+	}
+	_ = g.out.Flush()
+	if g.uses != nil {
+		g.say("%v", g.uses)
+	}
+	if g.count.all == 0 {
+		return &nothingError{file: file, stream: -1, unread: g.unread}
+	}
+	if len(g.unread) > 0 {
+		g.say("passed over: %s", strings.Join(g.unread, ", "))
+	}
+	switch other := g.count.all - g.count.tls; {
+	case g.stream >= 0 && !g.found:
+		return &nothingError{file: file, stream: g.stream}
+	case g.stream < 0 && other > 0 && !g.list && !g.json:
+		g.say("%s without a whole TLS message: --list shows them", text.Counted(other, "connection"))
+	}
+	return nil
+}
+
+// nothingError is a capture without what was looked for.
+type nothingError struct {
+	file   string
+	stream int      // that was asked for; -1: any
+	unread []string // what is there instead, if the stream is -1
+}
+
+func (e *nothingError) Error() string {
+	switch {
+	case e.stream < 0 && len(e.unread) == 0:
+		return "there is no TCP connection in " + e.file
+	case e.stream < 0:
+		return fmt.Sprintf("there is no TCP connection in %s: %s", e.file, strings.Join(e.unread, ", "))
+	}
+	return fmt.Sprintf("there is no stream %d in %s, or it carries nothing", e.stream, e.file)
+}
+
+// isTLS reports whether there was any TLS on a connection.
+func (f *frame) isTLS() bool {
+	return len(f.connection.Messages) > 0 && f.verdict.How != verdict.NotTLS
+}
+
+// kinds remembers which kinds of connections were drawn in full.
+type kinds struct{ drawn map[string]bool }
+
+// isNew reports whether a connection is the first of its kind.
+func (k *kinds) isNew(c *tlsdecrypt.Connection) bool {
+	kind := ladder.Kind(c)
+	if k.drawn[kind] {
+		return false
+	}
+	if k.drawn == nil {
+		k.drawn = make(map[string]bool)
+	}
+	k.drawn[kind] = true
+	return true
+}

@@ -1,0 +1,107 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/verdict"
+)
+
+// report prints exchanges while they happen: each in a line, and the first of
+// each kind as a ladder, too.
+type report struct {
+	*Program
+	certs   string // folder of the PKI that chains are checked under
+	trusts  trusts
+	json    bool
+	brief   bool // one line an exchange
+	undrawn bool // no ladders
+	blind   bool // no verdict
+	options ladder.Options
+	drawn   kinds
+}
+
+// exchange prints one.
+func (r *report) exchange(x *lab.Exchange) {
+	switch {
+	case r.blind:
+		r.printBlind(x)
+	case r.json && r.options.Verbose && x.Wire != nil:
+		r.check(x.Wire)
+		r.printJSON(struct {
+			*lab.Exchange
+			Wire verdict.Account `json:"wire"`
+		}{x, verdict.Account{Connection: x.Wire, Verdict: &x.Verdict}})
+	case r.json && r.options.Verbose && x.WireLeftOut:
+		r.printJSON(struct {
+			*lab.Exchange
+			LeftOut bool `json:"wire_left_out"`
+		}{x, true})
+	case r.json:
+		r.printJSON(x)
+	case r.brief:
+		r.printBriefly(x)
+	default:
+		r.printExchange(x, r.options.Verbose)
+		r.draw(x)
+		r.printLeftOut(x)
+	}
+}
+
+// printLeftOut says what is not shown because results were read too slowly.
+func (r *report) printLeftOut(x *lab.Exchange) {
+	if x.WireLeftOut && r.options.Verbose && !r.brief {
+		r.stdout().Line("      not drawn: results were read too slowly")
+	}
+	if more := x.NotShown; more != nil {
+		r.stdout().Paragraph("      ", 6, fmt.Sprintf("and %s, not shown: %s accepted, %s rejected; results were read too slowly",
+			text.Counted(more.Len(), "more exchange"), text.Grouped(int64(more.Accepted)), text.Grouped(int64(more.Rejected))))
+	}
+}
+
+// printBriefly writes an exchange on one line: a rejected one with
+// the side that rejected it, the alert, and as much of why as there is room for.
+func (r *report) printBriefly(x *lab.Exchange) {
+	said := outcome(x) + ": " + x.Reason
+	if x.Outcome == verdict.Accepted && x.Reason == "" {
+		said = strings.Join(r.accepted(x), "  ")
+	}
+	out := r.stdout()
+	line := fmt.Sprintf("%4d  %s", x.Number, out.Clean(said))
+	if out.Columns > 0 { // in a file all of it can be read
+		line = out.Cut(line, out.Width())
+	}
+	out.Line(line)
+}
+
+// draw draws what was said, if it is the first of its kind.
+func (r *report) draw(x *lab.Exchange) {
+	c := x.Wire
+	if c == nil || r.undrawn || !r.drawn.isNew(c) && !r.options.Verbose {
+		return
+	}
+	r.check(c)
+	c.Comments = nil // the verdict stands above
+	r.stdout().Line()
+	options := r.options
+	options.Below = true
+	_ = ladder.Draw(r.results, c, &x.Verdict, options)
+	r.stdout().Line()
+}
+
+// check checks the connection under the CAs that there are by now.
+func (r *report) check(c *tlsdecrypt.Connection) { c.Check(r.trust()) }
+
+// trust is the CAs that there are by now.
+func (r *report) trust() *chain.Trust {
+	trust, err := trustOf(r.certs, r.trusts)
+	if err != nil {
+		return &chain.Trust{}
+	}
+	return trust
+}

@@ -1,0 +1,51 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/verdict"
+)
+
+// What is not shown because results were read too slowly is told, in text and in
+// JSON, and counted.
+func TestLeftOutIsTold(t *testing.T) {
+	x := lab.Exchange{Number: 7, Verdict: verdict.Verdict{Outcome: verdict.Accepted}, WireLeftOut: true, NotShown: &lab.Unshown{Accepted: 2, Rejected: 3}}
+	for _, test := range []struct {
+		json, verbose bool
+		want          []string
+		never         string
+	}{
+		{false, false, []string{"and 5 more exchanges, not shown: 2 accepted, 3 rejected"}, "not drawn"},
+		{false, true, []string{"and 5 more exchanges, not shown: 2 accepted, 3 rejected", "not drawn: results were read too slowly"}, "\x00"},
+		{true, false, []string{`"not_shown":{"accepted":2,"rejected":3}`}, "left_out"},
+		{true, true, []string{`"not_shown":{"accepted":2,"rejected":3}`, `"wire_left_out":true`}, "\x00"},
+	} {
+		var out bytes.Buffer
+		p := &Program{Stdout: &out, Stderr: &out}
+		_, end := p.open(t.Context())
+		r := report{Program: p, json: test.json, options: ladder.Options{Verbose: test.verbose}}
+		r.exchange(&x)
+		end()
+		for _, want := range test.want {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%+v: there is no %s in\n%s", test, want, out.String())
+			}
+		}
+		if strings.Contains(out.String(), test.never) {
+			t.Errorf("%+v:\n%s", test, out.String())
+		}
+		if test.json && !json.Valid(out.Bytes()) {
+			t.Errorf("no JSON: %s", out.String())
+		}
+	}
+	var a session
+	a.count(&x)
+	if a.counts.accepted.Load() != 3 || a.counts.rejected.Load() != 3 || a.counts.notShown.Load() != 5 {
+		t.Errorf("%d accepted, %d rejected, %d not shown", a.counts.accepted.Load(), a.counts.rejected.Load(), a.counts.notShown.Load())
+	}
+}

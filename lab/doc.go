@@ -1,0 +1,52 @@
+// Package lab pairs a mutual-TLS HTTP server with a client that calls it, and
+// reports how every exchange between them ended, as each side saw it.
+//
+// # The floor plan
+//
+// A package imports only packages on lines below its own, and none on its own
+// line. TestFloorPlan holds the code to it.
+//
+//	main
+//	command
+//	scenario
+//	fault lab
+//	keyshim ladder
+//	verdict
+//	certfile tlsdecrypt
+//	capture certgen chain
+//	browser certgen/atomicfile certgen/yamldoc keylog wiretap/wiretaptest
+//	certgen/revocation certgen/spell httpwire private text tlswire wiretap
+//	endpoint peertest
+//
+// From the top: main exits the process, and nothing else does. command is the
+// command line. scenario runs the lessons. lab has the paired server and client,
+// fault what a scenario has them do wrong.
+// keyshim runs other programs with their keys logged; ladder draws. verdict says
+// what became of an exchange, from what each side saw and from the wire.
+// tlsdecrypt decrypts and checks; certfile reads the files that people have.
+// capture writes and reads pcapng; certgen makes certificates from a manifest;
+// chain says whether certificates hold. The rest parse one format or wrap one
+// thing, such as tlswire (TLS), httpwire (HTTP) and wiretap (connections).
+//
+// # The way of a byte
+//
+//	certs.yaml ─ certgen ─► certs/*.pem ─► lab.Server, lab.Client
+//	                                        │ bytes     │ TLS secrets
+//	                                        ▼           ▼
+//	                                   wiretap.Event, in order
+//	                                        │           │
+//	    lab.pcapng ◄─ capture.Writer ◄──────┘           │
+//	        │                                           ▼
+//	        └─ capture.Read ─► wiretap.Event ─► tlsdecrypt.Connection
+//	                                                    │
+//	            what each side saw ─────────────► verdict.Judge
+//	                                                    │
+//	                                              ladder, JSON
+//
+// Live and from a file, a connection is a stream of the same events
+// ([mtlslab.example/lab/lab/wiretap.Event]). So what judges and draws a recorded
+// connection judges and draws a live one.
+//
+// Live, a [Journal] joins three views of an exchange: the server's, the
+// client's, and what was said on the wire. It reports each [Exchange] once.
+package lab

@@ -1,0 +1,2 @@
+// Package endpoint names the two ends of a connection.
+package endpoint

@@ -1,0 +1,142 @@
+package wiretap
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// What Async takes, in bytes of data: of one connection in all, and of all connections before it is handed on.
+const (
+	asyncConnection = 4 << 20
+	asyncWaiting    = 32 << 20
+)
+
+// asyncDelay is how long events wait for more. Handling several connections in a row costs less processor time than
+// handling each in the middle of something else.
+const asyncDelay = 20 * time.Millisecond
+
+// Async is a sink that hands events on to another in a goroutine of its own, at most 20 ms later, so that the other sink
+// does not block the connections. The events of a connection keep their order.
+//
+// Data beyond the first 4 MiB of a connection, and data that comes while 32 MiB wait because the other sink is slow, is
+// handed on as a Gap.
+type Async struct {
+	sink    Sink
+	waiting atomic.Int64 // bytes of data
+
+	handing sync.Mutex // held while events are handed on; taken before mu
+
+	mu      sync.Mutex
+	pending []*asyncConn // connections with events that wait
+	last    time.Time    // when something was handed on
+	closed  bool
+}
+
+// NewAsync returns a sink that hands events on to sink. The caller closes it.
+func NewAsync(sink Sink) *Async { return &Async{sink: sink} }
+
+// asyncConn is one connection.
+type asyncConn struct {
+	async  *Async
+	handle Handler // of the sink
+
+	mu    sync.Mutex
+	batch *Batch // nil when nothing waits
+	taken int64  // bytes of data so far
+}
+
+// Open implements Sink.
+func (a *Async) Open(e Event) Handler {
+	c := &asyncConn{async: a, handle: a.sink.Open(e)}
+	return c.add
+}
+
+// add keeps an event, with a copy of its data.
+func (c *asyncConn) add(e Event) {
+	c.mu.Lock()
+	first := c.batch == nil
+	if first {
+		c.batch = NewBatch()
+	}
+	if e.Kind == Data && !c.admit(len(e.Data)) {
+		c.batch.miss(e)
+	} else {
+		c.batch.Add(e)
+	}
+	c.mu.Unlock()
+	if first {
+		c.async.later(c)
+	}
+	if e.Kind == Close && c.async.isIdle() {
+		go c.async.handOn()
+	}
+}
+
+// admit reports whether n more bytes of data may wait, and counts them if so.
+func (c *asyncConn) admit(n int) bool {
+	if c.taken += int64(n); c.taken > asyncConnection {
+		return false
+	}
+	if c.async.waiting.Add(int64(n)) > asyncWaiting {
+		c.async.waiting.Add(-int64(n))
+		return false
+	}
+	return true
+}
+
+// later schedules the events of c to be handed on.
+func (a *Async) later(c *asyncConn) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return
+	}
+	if a.pending = append(a.pending, c); len(a.pending) == 1 {
+		time.AfterFunc(asyncDelay, a.handOn)
+	}
+}
+
+// isIdle reports whether nothing was handed on lately: then there is nothing to wait for.
+func (a *Async) isIdle() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return time.Since(a.last) > asyncDelay
+}
+
+// handOn hands on what waits.
+func (a *Async) handOn() {
+	a.handing.Lock()
+	defer a.handing.Unlock()
+	a.mu.Lock()
+	pending := a.pending
+	a.pending, a.last = nil, time.Now()
+	a.mu.Unlock()
+	for _, c := range pending {
+		c.handOn()
+	}
+}
+
+func (c *asyncConn) handOn() {
+	c.mu.Lock()
+	b := c.batch
+	c.batch = nil
+	c.mu.Unlock()
+	var size int64
+	for _, e := range b.Events {
+		if e.Kind == Data {
+			size += int64(len(e.Data))
+		}
+		c.handle(e)
+	}
+	c.async.waiting.Add(-size)
+	b.Free()
+}
+
+// Close hands on what waits, and returns when the sink has taken it. Events after it are lost.
+func (a *Async) Close() {
+	a.mu.Lock()
+	a.closed = true
+	a.mu.Unlock()
+	a.handOn()
+}
