@@ -46,7 +46,6 @@ const (
 // data takes the next bytes of the side, which it does not keep.
 func (r *reader) data(b []byte, t time.Time) {
 	if r.stopped {
-		r.offset += int64(len(b))
 		return
 	}
 	whole := b
@@ -56,8 +55,6 @@ func (r *reader) data(b []byte, t time.Time) {
 	}
 	rest := r.records(whole, t)
 	if r.stopped {
-		r.offset += int64(len(rest))
-		r.buf = nil
 		return
 	}
 	// rest is part of buf, to the front of which it moves, or of the caller's bytes.
@@ -142,7 +139,6 @@ func (r *reader) gap(missing int64, t time.Time) {
 	}
 	r.conn.problem(r.side, at, fmt.Sprintf("bytes are missing here: %sof the %v's, and what it sent after them cannot be read", size, r.side))
 	r.stop(lostRest)
-	r.offset = at + max(missing, 0)
 }
 
 // needed is how many bytes of the record in buf are still to come, and 0 if that is not known.
