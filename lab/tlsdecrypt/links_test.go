@@ -243,16 +243,28 @@ func TestRecordThatDoesNotOpen(t *testing.T) {
 }
 
 // The client may send data before it has the server's Finished (False Start, RFC 7918). If that is
-// not readable, the handshake is seen whole all the same.
+// not readable, the handshake was seen whole all the same.
 func TestDataBeforeTheServersFinished(t *testing.T) {
 	events := records(t, "TLS 1.2")
 	ccs := nth(t, events, endpoint.Server, tlswire.ContentTypeChangeCipherSpec, 0)
-	record := slices.Concat([]byte{byte(tlswire.ContentTypeApplicationData), 3, 3, 0, 60}, make([]byte, 20))
-	c := dissect(t, slices.Insert(slices.Clone(events), ccs, data(endpoint.Client, record), gap(endpoint.Client, 40)))
+	unreadable := slices.Concat([]byte{byte(tlswire.ContentTypeApplicationData), 3, 3, 0, 60}, make([]byte, 60))
+	c := dissect(t, slices.Insert(slices.Clone(events), ccs, data(endpoint.Client, unreadable)))
+	wantPart(t, problems(c), "a record does not open")
 	for _, hs := range c.handshakes {
-		if hs.missed != lost(endpoint.Client) {
-			t.Errorf("of the handshake is missing: %q", hs.missed)
+		if hs.missed != "" {
+			t.Errorf("missing of the handshake: %q", hs.missed)
 		}
+	}
+}
+
+// A ChangeCipherSpec says all by its type: that its byte is missing changes nothing of what follows.
+func TestChangeCipherSpecWithoutItsByte(t *testing.T) {
+	events := records(t, "TLS 1.2")
+	for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+		i := nth(t, events, side, tlswire.ContentTypeChangeCipherSpec, 0)
+		header := data(side, events[i].Data[:tlswire.RecordHeaderLen])
+		c := dissect(t, slices.Replace(slices.Clone(events), i, i+1, header, gap(side, 1)))
+		wantPart(t, summary(c), side.String()+" Finished [master_secret]")
 	}
 }
 
