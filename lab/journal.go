@@ -178,7 +178,7 @@ func (j *Journal) settle(k string, e *entry) {
 			e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
 		}
 		x := e.Exchange // alone: the connection behind e may go
-		if x.Verdict.IsVague() && x.Wire != nil && j.Trust != nil {
+		if x.Verdict.IsGuessed() && x.Wire != nil && j.Trust != nil {
 			x.views = e.views
 		}
 		j.ended.add(&x)
