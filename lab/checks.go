@@ -13,7 +13,7 @@ import (
 // OpenSSL does the like by itself.
 type Checks struct {
 	MinRSABits int  // the least size of an RSA key; 0: any
-	KeyUsage   bool // keyUsage, where there is one, must allow to sign (RFC 8446 section 4.4.2.2)
+	KeyUsage   bool // keyUsage, where there is one, must allow to sign (RFC 9846 section 4.5.1.2)
 }
 
 // verifier returns what judges a peer's certificate once its chain, dates and

@@ -91,7 +91,7 @@ func (f *frames) aggregate(b []byte) (protocol, []byte) {
 	return taken, nil
 }
 
-// capwap reads the header of a CAPWAP data packet (RFC 5415, section 4.3).
+// capwap reads the header of a CAPWAP data packet (RFC 5415 section 4.3).
 func (f *frames) capwap(b []byte) (protocol, []byte) {
 	if b[0]&15 == 1 {
 		return capwapDTLS, nil

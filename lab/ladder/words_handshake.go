@@ -145,7 +145,7 @@ func versionsOf(hello *tlswire.ClientHello) []string {
 }
 
 // isTicket tells a ticket from a key that was agreed on by other means, which
-// has no age (RFC 8446 4.2.11).
+// has no age (RFC 9846 section 4.3.11).
 func isTicket(psk *tlswire.OfferedPSKs) bool {
 	return len(psk.Identities) > 0 && psk.Identities[0].ObfuscatedTicketAge != 0
 }

@@ -168,7 +168,7 @@ func (c *codec) rest(name string, v *[]byte, note string) {
 	c.out = append(c.out, *v...)
 }
 
-// opaque is a vector of bytes behind a length of size bytes (RFC 8446 3.4).
+// opaque is a vector of bytes behind a length of size bytes (RFC 9846 section 3.4).
 func opaque[T ~[]byte | ~string](c *codec, size int, name string, v *T, note string) {
 	if c.err != nil {
 		return
