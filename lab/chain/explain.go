@@ -21,6 +21,9 @@ func (t *Trust) Explain(err error, q Question) Fault {
 	}
 	var authority x509.UnknownAuthorityError
 	if errors.As(err, &authority) {
+		if f := explainAuthority(err, authority, sent, q.Of.Other()); f.Code == NotACA {
+			return f
+		}
 		return t.explainAuthority(sent[0])
 	}
 	if f, ok := Explain(err, sent, q.Of.Other()); ok {

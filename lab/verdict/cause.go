@@ -29,7 +29,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 	switch {
 	case by == endpoint.Server && other.empty && (alert == nil || alert.WantsCertificate() || *alert == tlswire.AlertDecodeError): // the last is GnuTLS in TLS 1.2
 		return Reason{Code: NoClientCertificate, Text: noClientCertificate}
-	case other.signature == tlsdecrypt.Fails && (alert == nil || isAboutSignature(*alert)):
+	case other.signature == tlsdecrypt.Fails && (alert == nil || isAboutSignature(*alert)) && (other.faultThat(alert) == nil || alert != nil && !alert.RefusesCertificate()):
 		return Reason{Code: BadSignature, Text: badSignature(by.Other())}
 	}
 	if fault := other.faultThat(alert); fault != nil {
@@ -237,7 +237,11 @@ func candidates(d tlswire.AlertDescription, by endpoint.Side, answered bool) []C
 			list = []Code{NoClientCertificate, chain.LookAlikeCA, chain.UnknownCA}
 		}
 		list = append(list, names...)
-		return append(list, chain.Expired, chain.NotYetValid, chain.WrongUsage, chain.SelfSigned, chain.Revoked, BadSignature, chain.WeakKey)
+		list = append(list, chain.Expired, chain.NotYetValid, chain.WrongUsage, chain.SelfSigned, chain.Revoked, BadSignature, chain.WeakKey)
+		if by == endpoint.Server {
+			list = append(list, chain.CRLMissing, chain.CRLStale)
+		}
+		return list
 	}
 	return nil
 }
@@ -306,6 +310,8 @@ var suspicions = map[Code]suspicion{
 	chain.WrongUsage:    {"the {other}'s certificate, or a CA above it, is not for authenticating a {other} (extended key usage)", "openssl x509 -noout -ext extendedKeyUsage -in CERT.pem"},
 	chain.WrongKeyUsage: {"the {other}'s certificate is not for signatures (key usage)", "openssl x509 -noout -ext keyUsage -in CERT.pem"},
 	chain.WeakKey:       {"the {other}'s key is too short for the {by}", "openssl x509 -noout -text -in CERT.pem shows its size"},
+	chain.CRLMissing:    {"the {by} requires a CRL of each CA, and has none of that one", "its settings (OpenSSL: -crl_check, nginx: ssl_crl)"},
+	chain.CRLStale:      {"a CRL of the {by} is out of date", "openssl crl -noout -nextupdate -in CRL.pem"},
 	chain.Revoked:       {"the {other}'s certificate is on a CRL that the {by} has", "openssl crl -noout -text -in CRL.pem lists its serial number"},
 	NoClientCertificate: {"the client sent no certificate", "its own log, or a capture with keys"},
 	BadSignature:        {"the {other} has signed with another key than that of its certificate", "openssl pkey -pubout -in KEY.pem and openssl x509 -noout -pubkey -in CERT.pem differ"},
