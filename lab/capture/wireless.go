@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// radiotap passes over the header of LINKTYPE_IEEE802_11_RADIOTAP, and tells whether that of 802.11 behind it is padded.
+// radiotap passes over the header of LINKTYPE_IEEE802_11_RADIOTAP, and reports whether that of 802.11 behind it is padded.
 func radiotap(b []byte) (protocol, []byte) {
 	if len(b) < 8 {
 		return malformed, nil

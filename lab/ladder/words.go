@@ -214,7 +214,7 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 	}
 }
 
-// refuses tells whether a side breaks off because of the other's certificate.
+// refuses reports whether a side breaks off because of the other's certificate.
 func (s *story) refuses(side endpoint.Side) bool {
 	m := s.progress.Alert
 	return m != nil && m.From == side && (m.Alert.Description.RefusesCertificate() || m.Alert.Description == tlswire.AlertDecryptError)

@@ -150,7 +150,7 @@ func isTicket(psk *tlswire.OfferedPSKs) bool {
 	return len(psk.Identities) > 0 && psk.Identities[0].ObfuscatedTicketAge != 0
 }
 
-// byTicket tells whether a key from before is that of an earlier session.
+// byTicket reports whether a key from before is that of an earlier session.
 func (s *story) byTicket() bool {
 	if s.c.Resumption != tlsdecrypt.ByPSK || s.hello == nil {
 		return true

@@ -120,7 +120,7 @@ func (d AlertDescription) RefusesCertificate() bool {
 	return d >= AlertBadCertificate && d <= AlertCertificateUnknown || d == AlertUnknownCA || d == AlertAccessDenied || d == AlertBadCertificateStatusResponse
 }
 
-// WantsCertificate tells whether the sender of the alert, having been shown an
+// WantsCertificate reports whether the sender of the alert, having been shown an
 // empty Certificate, misses one: TLS 1.2 has no alert for that but
 // handshake_failure (RFC 5246 section 7.4.6), and Java has bad_certificate in all versions.
 func (d AlertDescription) WantsCertificate() bool {
@@ -157,7 +157,7 @@ func (a Alert) Fields() []Field {
 	return c.fields
 }
 
-// Closes tells whether the alert ends its sender's side of the connection:
+// Closes reports whether the alert ends its sender's side of the connection:
 // every alert does but, in TLS 1.2, warnings other than close_notify and, in
 // TLS 1.3, user_canceled (RFC 9846 section 6, RFC 5246 section 7.2).
 func (a Alert) Closes(v Version) bool {

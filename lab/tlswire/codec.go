@@ -99,7 +99,7 @@ func (c *codec) valued(value func() string) {
 	}
 }
 
-// has tells whether an optional last part of a structure is there: when
+// has reports whether an optional last part of a structure is there: when
 // reading, whether bytes are left for it.
 func (c *codec) has(present bool) bool {
 	if c.reading {

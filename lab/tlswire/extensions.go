@@ -29,7 +29,7 @@ func Lookup[B ExtensionBody](extensions []Extension, t ExtensionType) (body B, o
 	return body, false
 }
 
-// Has tells whether there is an extension of a type, whatever it says.
+// Has reports whether there is an extension of a type, whatever it says.
 func Has(extensions []Extension, t ExtensionType) bool {
 	for _, e := range extensions {
 		if e.Type == t {

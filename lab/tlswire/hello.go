@@ -47,7 +47,7 @@ type ServerHello struct {
 // Type is server_hello.
 func (*ServerHello) Type() HandshakeType { return TypeServerHello }
 
-// IsHelloRetryRequest tells whether this is a HelloRetryRequest (RFC 9846 section 4.2.4).
+// IsHelloRetryRequest reports whether this is a HelloRetryRequest (RFC 9846 section 4.2.4).
 func (m *ServerHello) IsHelloRetryRequest() bool { return m.Random == helloRetryRandom }
 
 // Version is the version the server chose: that of supported_versions when it

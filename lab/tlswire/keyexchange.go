@@ -1,11 +1,11 @@
 package tlswire
 
-// serverParams tells whether the layout of ServerKeyExchange is known for this key exchange.
+// serverParams reports whether the layout of ServerKeyExchange is known for this key exchange.
 func (kx KeyExchange) serverParams() bool {
 	return kx.dh() || kx.ecdh() || kx.psk()
 }
 
-// clientParams tells whether the layout of ClientKeyExchange is known for this key exchange.
+// clientParams reports whether the layout of ClientKeyExchange is known for this key exchange.
 func (kx KeyExchange) clientParams() bool {
 	return kx.serverParams() || kx == KeyExchangeRSA || kx == KeyExchangeDH || kx == KeyExchangeECDH
 }
