@@ -124,7 +124,7 @@ func (c *connection) segment(s *segment, from int) {
 		d.acked, d.acks = s.ack, true
 	}
 	if s.rst {
-		s.payload, s.length = nil, 0 // words, not of the stream (RFC 9293, section 3.10.7.4)
+		s.payload, s.length = nil, 0 // words, not of the stream (RFC 9293 section 3.10.7.4)
 	}
 	if d.syn && s.length > 0 && before(s.seq+uint32(s.length), d.first) {
 		c.stray(int64(s.length))
@@ -182,7 +182,7 @@ func (d *direction) settle(next uint32) {
 	}
 }
 
-// isQuiet reports whether a segment sends nothing: an acknowledgement, a keep-alive before anything else (RFC 9293,
+// isQuiet reports whether a segment sends nothing: an acknowledgement, a keep-alive before anything else (RFC 9293
 // section 3.8.4), or the refusal of a connection.
 func (c *connection) isQuiet(s *segment, d, peer *direction) bool {
 	switch {

@@ -143,14 +143,14 @@ func (f *frames) ip4(b []byte) (protocol, []byte) {
 	return f.fragment(p, uint32(be.Uint16(b[4:])), int(place&0x1fff)*8, place&0x2000 != 0, payload)
 }
 
-// mapped returns an IPv4 address as IPv6 (RFC 4291, section 2.5.5.2).
+// mapped returns an IPv4 address as IPv6 (RFC 4291 section 2.5.5.2).
 func mapped(ip4 []byte) [16]byte {
 	a := [16]byte{10: 0xff, 11: 0xff}
 	copy(a[12:], ip4)
 	return a
 }
 
-// ip6 looks at an IPv6 header (RFC 8200, section 3).
+// ip6 looks at an IPv6 header (RFC 8200 section 3).
 func (f *frames) ip6(b []byte) (protocol, []byte) {
 	if len(b) < 40 || b[0]>>4 != 6 {
 		return malformed, nil
@@ -166,7 +166,7 @@ func (f *frames) ip6(b []byte) (protocol, []byte) {
 }
 
 // extension looks at a header that has its length in its second byte, in units, of which it counts more than it says: an
-// IPv6 extension header (RFC 8200, section 4), or AH (RFC 4302, section 2).
+// IPv6 extension header (RFC 8200 section 4), or AH (RFC 4302 section 2).
 func extension(b []byte, more, unit int) (protocol, []byte) {
 	if len(b) < 2 {
 		return malformed, nil
@@ -174,7 +174,7 @@ func extension(b []byte, more, unit int) (protocol, []byte) {
 	return after(ipProtocol|protocol(b[0]), b, (int(b[1])+more)*unit)
 }
 
-// fragment6 looks at an IPv6 fragment header (RFC 8200, section 4.5).
+// fragment6 looks at an IPv6 fragment header (RFC 8200 section 4.5).
 func (f *frames) fragment6(b []byte) (protocol, []byte) {
 	if len(b) < 8 {
 		return malformed, nil
@@ -218,7 +218,7 @@ func (f *frames) icmp(p protocol, b []byte) (protocol, []byte) {
 	return taken, nil
 }
 
-// tcp delivers a segment (RFC 9293, section 3.1). If it was cut when it was captured, or quoted, its length says how long it
+// tcp delivers a segment (RFC 9293 section 3.1). If it was cut when it was captured, or quoted, its length says how long it
 // was; what counts is in the first 16 bytes.
 func (f *frames) tcp(b []byte) (protocol, []byte) {
 	if len(b) < 16 {

@@ -211,7 +211,7 @@ func tokenRing(b []byte) (protocol, []byte) {
 	return after(llc, b, length)
 }
 
-// pointToPoint reads the header of a PPP frame (RFC 1661, section 2, and RFC 1662, section 3.1), whose fields may be
+// pointToPoint reads the header of a PPP frame (RFC 1661 section 2, and RFC 1662 section 3.1), whose fields may be
 // compressed.
 func pointToPoint(b []byte) (protocol, []byte) {
 	b = bytes.TrimPrefix(b, []byte{0xff})
@@ -225,7 +225,7 @@ func pointToPoint(b []byte) (protocol, []byte) {
 	return malformed, nil
 }
 
-// pppoe reads the header of RFC 2516, section 4.
+// pppoe reads the header of RFC 2516 section 4.
 func pppoe(b []byte) (protocol, []byte) {
 	if len(b) < 6 || b[0] != 0x11 {
 		return malformed, nil
@@ -233,7 +233,7 @@ func pppoe(b []byte) (protocol, []byte) {
 	return ppp, b[6:min(6+int(binary.BigEndian.Uint16(b[4:])), len(b))]
 }
 
-// frameRelay reads the header of RFC 2427, section 3.
+// frameRelay reads the header of RFC 2427 section 3.
 func frameRelay(b []byte) (protocol, []byte) {
 	if len(b) < 4 || b[1]&1 == 0 || b[2] != 3 {
 		return notRead, nil

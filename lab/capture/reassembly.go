@@ -36,7 +36,7 @@ type waiting struct {
 	arrival int
 }
 
-// before compares sequence numbers modulo 2^32 (RFC 9293, section 3.4).
+// before compares sequence numbers modulo 2^32 (RFC 9293 section 3.4).
 func before(a, b uint32) bool { return int32(a-b) < 0 }
 
 // isNext reports whether s has nothing to wait for.

@@ -16,7 +16,7 @@ import (
 const (
 	maxSegment  = 32 << 10 // bytes of payload; IPv4 would allow 65,495
 	ackEvery    = 64 << 10 // bytes received after which a side acknowledges if it has nothing to send
-	windowScale = 7        // RFC 7323, section 2.2: a window of 8 MiB
+	windowScale = 7        // RFC 7323 section 2.2: a window of 8 MiB
 	hopLimit    = 64
 
 	ip4Header = 20 // bytes
@@ -40,7 +40,7 @@ type packet struct {
 // captured returns the number of bytes of the frame that are recorded.
 func (p *packet) captured() int { return p.headerLength + len(p.payload) }
 
-// The control bits of a TCP header (RFC 9293, section 3.1).
+// The control bits of a TCP header (RFC 9293 section 3.1).
 const (
 	flagFIN = 1 << iota
 	flagSYN
@@ -69,7 +69,7 @@ type end struct {
 	acked     uint32                      // the last acknowledgement number it sent
 	finished  bool                        // it has sent FIN
 	connected bool                        // its acknowledgement numbers mean something
-	scaled    bool                        // its window is 8 MiB: that in a SYN is 64 KiB (RFC 7323, section 2.2)
+	scaled    bool                        // its window is 8 MiB: that in a SYN is 64 KiB (RFC 7323 section 2.2)
 }
 
 // newSegmenter returns the segmenter of a connection between two TCP endpoints, which begins with isn's sequence
@@ -131,7 +131,7 @@ func newEnd(from, to netip.Addr, fromPort, toPort uint16, is4 bool) end {
 	return e
 }
 
-// synOptions are what a SYN offers (RFC 9293, section 3.7.1, and RFC 7323, section 2.2), padded to 32 bits.
+// synOptions are what a SYN offers (RFC 9293 section 3.7.1, and RFC 7323 section 2.2), padded to 32 bits.
 var synOptions = []byte{
 	layers.TCPOptionKindMSS, 4, 65495 >> 8, 65495 & 0xff,
 	layers.TCPOptionKindNop,

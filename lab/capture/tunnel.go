@@ -68,7 +68,7 @@ func tunnel(p protocol, b []byte) (protocol, []byte) {
 		return after(ethernet, b, 8)
 	case vxlanGPE: // draft-ietf-nvo3-vxlan-gpe
 		return service(b[3], b, 8)
-	case geneve: // RFC 8926, section 3.4
+	case geneve: // RFC 8926 section 3.4
 		return after(etherType|protocol(be.Uint16(b[2:])), b, 8+int(b[0]&0x3f)*4)
 	case gtp:
 		return gtpUser(b)
@@ -92,7 +92,7 @@ func tunnel(p protocol, b []byte) (protocol, []byte) {
 	return notRead, nil
 }
 
-// serviceHeader reads a Network Service Header (RFC 8300, section 2.2).
+// serviceHeader reads a Network Service Header (RFC 8300 section 2.2).
 func serviceHeader(b []byte) (protocol, []byte) {
 	if len(b) < 8 {
 		return malformed, nil
@@ -128,7 +128,7 @@ func internet(b []byte) (protocol, []byte) {
 	return notRead, nil
 }
 
-// routing reads a GRE header (RFC 2784, RFC 2890; of version 1 RFC 2637, section 4.1).
+// routing reads a GRE header (RFC 2784, RFC 2890; of version 1 RFC 2637 section 4.1).
 func routing(b []byte) (protocol, []byte) {
 	if len(b) < 4 {
 		return malformed, nil
@@ -202,7 +202,7 @@ func gtpUser(b []byte) (protocol, []byte) {
 	return ethernet, b
 }
 
-// l2tpData reads the header of an L2TP data message (RFC 2661, section 3.1).
+// l2tpData reads the header of an L2TP data message (RFC 2661 section 3.1).
 func l2tpData(b []byte) (protocol, []byte) {
 	const hasLength, sequence, offset = 0x40, 0x08, 0x02
 	length := 6
@@ -221,7 +221,7 @@ func l2tpData(b []byte) (protocol, []byte) {
 	return after(ppp, b, length)
 }
 
-// teredoPacket reads what may come before the IPv6 packet (RFC 4380, section 5.1.1).
+// teredoPacket reads what may come before the IPv6 packet (RFC 4380 section 5.1.1).
 func teredoPacket(b []byte) (protocol, []byte) {
 	if len(b) >= 4 && b[0] == 0 && b[1] == 1 { // authentication: client and value of these lengths, nonce, confirmation
 		length := 4 + int(b[2]) + int(b[3]) + 9
@@ -253,7 +253,7 @@ func labelled(b []byte) (protocol, []byte) {
 	case looksIP(b):
 		return anyIP, b
 	}
-	worded := b[0]>>4 == 0 && len(b) > 4 // there may be a control word (RFC 4385, section 3)
+	worded := b[0]>>4 == 0 && len(b) > 4 // there may be a control word (RFC 4385 section 3)
 	switch {
 	case worded && carriesIP(b[4:]):
 		return ethernet, b[4:]

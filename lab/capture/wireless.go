@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// radiotap passes over the header of LINKTYPE_IEEE802_11_RADIOTAP, and tells whether that of 802.11 behind it is padded.
+// radiotap passes over the header of LINKTYPE_IEEE802_11_RADIOTAP, and reports whether that of 802.11 behind it is padded.
 func radiotap(b []byte) (protocol, []byte) {
 	if len(b) < 8 {
 		return malformed, nil
@@ -91,7 +91,7 @@ func (f *frames) aggregate(b []byte) (protocol, []byte) {
 	return taken, nil
 }
 
-// capwap reads the header of a CAPWAP data packet (RFC 5415, section 4.3).
+// capwap reads the header of a CAPWAP data packet (RFC 5415 section 4.3).
 func (f *frames) capwap(b []byte) (protocol, []byte) {
 	if b[0]&15 == 1 {
 		return capwapDTLS, nil

@@ -20,7 +20,7 @@ func exitStatus(p *os.ProcessState) int {
 	return p.ExitCode()
 }
 
-// fromTerminal tells whether a signal came from the keys of a terminal. The terminal sends it to all processes of the
+// fromTerminal reports whether a signal came from the keys of a terminal. The terminal sends it to all processes of the
 // group in its foreground.
 func fromTerminal(s os.Signal) bool {
 	if s != syscall.SIGINT && s != syscall.SIGQUIT {

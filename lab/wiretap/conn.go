@@ -142,7 +142,7 @@ func (c *Conn) SetLinger(seconds int) error {
 }
 
 // Close closes the connection and records how: with FIN, or with RST if SetLinger(0) asked for it or, on Linux, if
-// something the peer sent was not read (RFC 2525, section 2.17). Reads and writes under way end first. Only the
+// something the peer sent was not read (RFC 2525 section 2.17). Reads and writes under way end first. Only the
 // first call records anything.
 func (c *Conn) Close() error {
 	unread := hasUnread(c.Conn)
