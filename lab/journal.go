@@ -197,8 +197,8 @@ func (j *Journal) settle(k string, e *entry) {
 		if e.DurationMS == 0 {
 			e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
 		}
-		x := e.Exchange // a copy, so that the connection of e can be freed
-		if x.Verdict.IsVague() && x.Wire != nil && j.Trust != nil {
+		x := e.Exchange // a copy: the connection behind e may go
+		if x.Verdict.IsGuessed() && x.Wire != nil && j.Trust != nil {
 			x.views = e.views
 		}
 		j.ended.add(&x)

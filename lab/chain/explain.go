@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ func (t *Trust) Explain(err error, q Question) Fault {
 		if f := explainAuthority(err, authority, sent, q.Of.Other()); f.Code == NotACA {
 			return f
 		}
-		return t.explainAuthority(sent[0])
+		return t.explainAuthority(sent)
 	}
 	if f, ok := Explain(err, sent, q.Of.Other()); ok {
 		return f
@@ -32,8 +33,9 @@ func (t *Trust) Explain(err error, q Question) Fault {
 	return Fault{Code: Invalid, Cert: sent[0], Text: "is not taken: " + strings.TrimPrefix(err.Error(), "x509: ")}
 }
 
-func (t *Trust) explainAuthority(leaf *x509.Certificate) Fault {
-	for _, ca := range t.CAs {
+func (t *Trust) explainAuthority(sent []*x509.Certificate) Fault {
+	leaf := sent[0]
+	for _, ca := range slices.Concat(t.CAs, t.Between) {
 		if !bytes.Equal(ca.Certificate.RawSubject, leaf.RawIssuer) {
 			continue
 		}
@@ -48,7 +50,11 @@ func (t *Trust) explainAuthority(leaf *x509.Certificate) Fault {
 	if IsSelfIssued(leaf) {
 		return Fault{Code: SelfSigned, Cert: leaf, Text: "is signed by itself, and is none of the CAs that are known here"}
 	}
-	return Fault{Code: UnknownCA, Cert: leaf, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here", leaf.Issuer)}
+	alone := ""
+	if len(sent) == 1 {
+		alone = ", and whose certificate was not sent along"
+	}
+	return Fault{Code: UnknownCA, Cert: leaf, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here%s", leaf.Issuer, alone)}
 }
 
 // Unverifiable says which signature or certificate of a chain cannot be judged
@@ -103,7 +109,7 @@ func (t *Trust) LeadsElsewhere(q Question) string {
 		}
 	}
 	name := top.Issuer.String()
-	for _, ca := range t.CAs {
+	for _, ca := range slices.Concat(t.CAs, t.Between) {
 		if !bytes.Equal(ca.Certificate.RawSubject, top.RawIssuer) {
 			continue
 		}
