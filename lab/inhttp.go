@@ -57,15 +57,18 @@ func (s Settings) verifyClient(c *serverConn, state tls.ConnectionState) error {
 }
 
 // refusedInHTTP returns why a response refuses the client's certificate, as
-// far as a client can tell: one was asked for, and none was sent, or one of a
-// CA that the server does not name; or the server says so, as nginx does.
-func (x *clientExchange) refusedInHTTP(r *Response) *verdict.Reason {
+// far as a client can tell: none was asked for; or one was, and none was sent,
+// or one of a CA that the server does not name; or the server says so, as nginx
+// does.
+func (x *clientExchange) refusedInHTTP(r *Response, resumed bool) *verdict.Reason {
 	if !httpwire.MayRefuse(r.Status) {
 		return nil
 	}
 	switch {
-	case !x.asked:
+	case !x.asked && resumed: // it knows the client from before
 		return nil
+	case !x.asked:
+		return verdict.RefuseUnasked(r.Status)
 	case x.shown == "":
 		return verdict.RefuseInHTTP(r.Status, verdict.Reason{Code: verdict.NoClientCertificate, Text: "the client sent none"})
 	case x.unnamed:

@@ -134,9 +134,13 @@ func (w *wire) addRefusal(v *Verdict) {
 			v.because(Reason{Code: fault.Code, Text: fault.Of("the server's certificate", w.shown.Server.leaf) + "; and after the handshake there was no request, as of a client that looks at that afterwards (curl)"})
 			v.Fix = fix(fault.Code, endpoint.Client)
 		}
+	case w.Answer != nil && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
+		if w.Answer.HTTP.Status == http.StatusForbidden {
+			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
+		}
 	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
 		v.How = InHTTP
-		v.because(Reason{Code: NotAsked, Text: fmt.Sprintf("the server refuses in HTTP with %d, and has not asked for a certificate in the handshake", w.Answer.HTTP.Status)})
+		v.because(*RefuseUnasked(w.Answer.HTTP.Status))
 	case m == nil:
 	case client.empty:
 		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})
