@@ -27,7 +27,10 @@ func (w *wire) why(by endpoint.Side) Reason {
 	other := *w.shown.Of(by.Other())
 	alert := w.alertOf(by)
 	switch {
-	case by == endpoint.Server && other.empty && (alert == nil || alert.WantsCertificate() || *alert == tlswire.AlertDecodeError): // the last is GnuTLS in TLS 1.2
+	case other.empty && (alert == nil || alert.WantsCertificate() || *alert == tlswire.AlertDecodeError): // the last is GnuTLS in TLS 1.2, and any client's
+		if by == endpoint.Client {
+			return Reason{Code: Other, Text: "the server sent no certificate"}
+		}
 		return Reason{Code: NoClientCertificate, Text: noClientCertificate}
 	case other.signature == tlsdecrypt.Fails && (alert == nil || isAboutSignature(*alert)):
 		return Reason{Code: BadSignature, Text: badSignature(by.Other())}
@@ -43,7 +46,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 	case alert == nil:
 		return w.whyClosed(by)
 	}
-	why := meaning(*alert, by, other.empty)
+	why := meaning(*alert, by, false)
 	switch {
 	case *alert == tlswire.AlertProtocolVersion && by == endpoint.Server && len(w.Offers().Versions) > 0:
 		why.Text += ", which offers " + strings.Join(w.Offers().Versions, ", ")
