@@ -101,9 +101,9 @@ func (p *Program) client(c *cli.Context) error {
 	return a.failed()
 }
 
-// clientTarget reads which server to call: a URL, at its own address or at --addr, or
-// the lab's own server at --addr, by the name of localhost. $LAB_ADDR is where
-// the lab's own server is, and says nothing of another URL.
+// clientTarget reads which server to call: a URL, at its own address or at
+// --addr, or the lab's own server at --addr, by the name of localhost.
+// $LAB_ADDR is where the lab's own server is, and says nothing of another URL.
 func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 	o := lab.ClientOptions{ServerName: c.String("server-name"), Resume: c.Bool("resume")}
 	target := c.String("url")

@@ -17,7 +17,8 @@ import (
 	"mtlslab.example/lab/lab/private"
 )
 
-// Exit statuses of lab exec where there is none of the program's, as in a shell.
+// Exit statuses of lab exec where there is none of the program's, as in a
+// shell.
 const (
 	exitNotExecutable = 126
 	exitNotFound      = 127

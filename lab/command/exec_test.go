@@ -355,7 +355,8 @@ func TestExecPrograms(t *testing.T) {
 	}
 }
 
-// writeNginx configures two virtual hosts, whose workers drop root's privileges.
+// writeNginx configures two virtual hosts, whose workers drop root's
+// privileges.
 func (l *execLab) writeNginx(t *testing.T, port string) {
 	t.Helper()
 	var hosts strings.Builder

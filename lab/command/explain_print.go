@@ -21,8 +21,8 @@ import (
 )
 
 // gallery shows the connections of a file in the order in which they ended: the
-// first of each kind as a ladder, later ones in a line. Connections may be added
-// from several goroutines and in any order.
+// first of each kind as a ladder, later ones in a line. Connections may be
+// added from several goroutines and in any order.
 type gallery struct {
 	*Program
 	list, json, verbose bool

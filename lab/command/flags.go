@@ -65,8 +65,8 @@ func (p *Program) ladderOptions(c *cli.Context) ladder.Options {
 	return o
 }
 
-// sessionFlags are those of lab up, lab server and lab client, with the defaults
-// that differ.
+// sessionFlags are those of lab up, lab server and lab client, with the
+// defaults that differ.
 func sessionFlags(count int, keylog, capture string) []cli.Flag {
 	return []cli.Flag{
 		dirFlag(),

@@ -146,7 +146,8 @@ func (p *Program) generate(ctx context.Context, f folder, o certgen.Options) (*c
 	return plan, err
 }
 
-// sayKept says where the files are that --force has replaced, if there were any.
+// sayKept says where the files are that --force has replaced, if there were
+// any.
 func (p *Program) sayKept(folder string) {
 	if folder != "" {
 		p.say("what lab did not make is now in %s", folder)

@@ -172,7 +172,8 @@ func dialHint(err *lab.DialError) string {
 	return "does a server run there, and may this machine reach it? curl -v https://" + err.Addr + "/ asks the same"
 }
 
-// hintCommands are what to type, a line each, below a hint that ends with a colon.
+// hintCommands are what to type, a line each, below a hint that ends with a
+// colon.
 func hintCommands(err error) []string {
 	var pair *certfile.MismatchError
 	var mismatch *certgen.KeyMismatchError

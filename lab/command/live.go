@@ -64,8 +64,8 @@ func (r *report) printLeftOut(x *lab.Exchange) {
 	}
 }
 
-// printBriefly writes an exchange on one line: a rejected one with
-// the side that rejected it, the alert, and as much of why as there is room for.
+// printBriefly writes an exchange on one line: a rejected one with the side
+// that rejected it, the alert, and as much of why as there is room for.
 func (r *report) printBriefly(x *lab.Exchange) {
 	said := outcome(x) + ": " + x.Reason
 	if x.Outcome == verdict.Accepted && x.Reason == "" {

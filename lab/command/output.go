@@ -97,7 +97,8 @@ func (p *Program) open(ctx context.Context) (_ context.Context, close func()) {
 		p.charset = text.ASCII
 	}
 	// Without this a closed pipe would end the program in the middle of what it
-	// does: with a browser open, a key log to be removed, or a capture half written.
+	// does: with a browser open, a key log to be removed, or a capture half
+	// written.
 	broken := make(chan os.Signal, 1)
 	signal.Notify(broken, syscall.SIGPIPE)
 	return ctx, func() { signal.Stop(broken); stop() }

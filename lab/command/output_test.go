@@ -24,7 +24,8 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// labIn is the lab program, to be run in a folder of its own with a PKI and a capture.
+// labIn is the lab program, to be run in a folder of its own with a PKI and a
+// capture.
 func labIn(t *testing.T) func(ctx context.Context, args string) *exec.Cmd {
 	t.Helper()
 	program, dir := labCommand(t), t.TempDir()

@@ -23,7 +23,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// session is what lab up, lab server and lab client have in common while they run.
+// session is what lab up, lab server and lab client have in common while they
+// run.
 type session struct {
 	*Program
 	folder   folder
@@ -304,8 +305,8 @@ func (a *session) sayCounts(ctx context.Context) {
 	a.say("%s: %s accepted%s, %s rejected%s", text.Counted(int(accepted+rejected), "exchange"), text.Grouped(accepted), inHTTP, text.Grouped(rejected), notShown)
 }
 
-// serve starts the server with the given credentials on l, which it closes, and says
-// where it is. It ends with ctx; wait returns when it has ended.
+// serve starts the server with the given credentials on l, which it closes, and
+// says where it is. It ends with ctx; wait returns when it has ended.
 func (a *session) serve(ctx context.Context, l net.Listener, o lab.Credentials) (s *lab.Server, wait func() error, err error) {
 	settings, err := a.serverSettings(o)
 	if err != nil {
@@ -328,8 +329,8 @@ func (a *session) serve(ctx context.Context, l net.Listener, o lab.Credentials) 
 	return s, func() error { return <-ended }, nil
 }
 
-// call has the client call count times, 0 for ever, until ctx ends. Exchanges in
-// which one side rejects the other do not end it.
+// call has the client call count times, 0 for ever, until ctx ends. Exchanges
+// in which one side rejects the other do not end it.
 func (a *session) call(ctx context.Context, c *lab.Client, count int, interval time.Duration, each func(*lab.Response)) error {
 	tick := time.NewTimer(interval)
 	defer tick.Stop()

@@ -39,7 +39,8 @@ func browserHint(err *browser.NotFoundError) string {
 	return "install chromium or firefox"
 }
 
-// sayBrowser says what is opened, with which certificate, and where its keys go.
+// sayBrowser says what is opened, with which certificate, and where its keys
+// go.
 func (p *Program) sayBrowser(b *browser.Browser, o browser.Options, certificate string) {
 	as := "with the certificate " + certificate
 	if o.PKCS12 == nil {
