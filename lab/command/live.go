@@ -53,7 +53,8 @@ func (r *report) exchange(x *lab.Exchange) {
 	}
 }
 
-// printLeftOut says what is not shown because results were read too slowly.
+// printLeftOut prints how much is not shown because results were read too
+// slowly.
 func (r *report) printLeftOut(x *lab.Exchange) {
 	if x.WireLeftOut && r.options.Verbose && !r.brief {
 		r.stdout().Line("      not drawn: results were read too slowly")
@@ -97,7 +98,7 @@ func (r *report) draw(x *lab.Exchange) {
 // check checks the connection under the CAs that there are by now.
 func (r *report) check(c *tlsdecrypt.Connection) { c.Check(r.trust()) }
 
-// trust is the CAs that there are by now.
+// trust returns the CAs that there are by now.
 func (r *report) trust() *chain.Trust {
 	trust, err := trustOf(r.certs, r.trusts)
 	if err != nil {

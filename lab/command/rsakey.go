@@ -148,7 +148,7 @@ func (e *rsaKeyError) Error() string {
 }
 func (e *rsaKeyError) Unwrap() error { return e.err }
 
-// hint says what to do about it.
+// hint returns what to do about it.
 func (e *rsaKeyError) hint() string {
 	var other otherKeyError
 	switch {
@@ -160,7 +160,8 @@ func (e *rsaKeyError) hint() string {
 	return "it takes the private key of the server's RSA certificate, such as certs/server-key.pem"
 }
 
-// rsaKeyUses counts what the RSA key did for the connections of a capture.
+// rsaKeyUses counts the connections of a capture by whether the RSA key
+// decrypted them.
 type rsaKeyUses map[tlsdecrypt.RSAKeyUse]int
 
 // String is the summary: how many connections the key opened, and why not the
