@@ -19,14 +19,14 @@
 //	endpoint peertest
 //
 // From the top: main exits the process, and nothing else does. command is the
-// command line. scenario runs the lessons. lab has the paired server and client,
-// fault what a scenario has them do wrong.
-// keyshim runs other programs with their keys logged; ladder draws. verdict says
-// what became of an exchange, from what each side saw and from the wire.
-// tlsdecrypt decrypts and checks; certfile reads the files that people have.
-// capture writes and reads pcapng; certgen makes certificates from a manifest;
-// chain says whether certificates hold. The rest parse one format or wrap one
-// thing, such as tlswire (TLS), httpwire (HTTP) and wiretap (connections).
+// command line. scenario runs the lessons. lab has the paired server and
+// client, fault what a scenario has them do wrong. keyshim runs other programs
+// with their keys logged; ladder draws. verdict says what became of an
+// exchange, from what each side saw and from the wire. tlsdecrypt decrypts and
+// checks; certfile reads the files that people have. capture writes and reads
+// pcapng; certgen makes certificates from a manifest; chain says whether
+// certificates hold. The rest parse one format or wrap one thing, such as
+// tlswire (TLS), httpwire (HTTP) and wiretap (connections).
 //
 // # The way of a byte
 //

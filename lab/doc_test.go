@@ -12,9 +12,14 @@ import (
 
 // TestFloorPlan compares the floor plan in doc.go with the imports of every
 // package: each is on the plan, and imports only those on lines below its own.
+// The layout in README.md has every package, too.
 func TestFloorPlan(t *testing.T) {
 	peertest.Need(t, "go")
 	doc, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +48,10 @@ func TestFloorPlan(t *testing.T) {
 		seen = append(seen, names[0])
 		if _, ok := floors[names[0]]; !ok {
 			t.Errorf("%s is not on the floor plan in lab/doc.go", names[0])
+		}
+		path, _, _ := strings.Cut(strings.TrimPrefix(line, "mtlslab.example/lab/"), " ")
+		if names[0] != "main" && !strings.Contains(string(readme), "`"+path+"`") {
+			t.Errorf("%s is not in the layout in lab/README.md", path)
 		}
 		for _, imported := range names[1:] {
 			if floor, ok := floors[imported]; ok && floor >= floors[names[0]] {

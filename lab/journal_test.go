@@ -12,34 +12,34 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// An address that is used again is another exchange, although what was said in
-// the one before is still awaited.
+// An address that is used again is another exchange, although the dissection of
+// the one before is not finished.
 func TestReusedAddressIsAnotherExchange(t *testing.T) {
 	for _, side := range []endpoint.Side{endpoint.Server, endpoint.Client} {
-		told := make(chan *Exchange, 2)
-		j := &Journal{Each: func(x *Exchange) { told <- x }}
+		reported := make(chan *Exchange, 2)
+		j := &Journal{Each: func(x *Exchange) { reported <- x }}
 		j.Dissect()
 		for number := 1; number <= 2; number++ {
 			if got := j.begin(side, "127.0.0.1:40000", "127.0.0.1:8443"); got != number {
 				t.Errorf("%s: connection %d is exchange %d", side, number, got)
 			}
 			if number == 2 {
-				if x := next(t, told); x.Number != 1 || x.Outcome != verdict.Accepted {
+				if x := next(t, reported); x.Number != 1 || x.Outcome != verdict.Accepted {
 					t.Errorf("%s: %d, %s", side, x.Number, x.Outcome)
 				}
 			}
 			j.end(side, "127.0.0.1:40000", "127.0.0.1:8443", verdict.View{}, func(*Exchange) {})
 		}
 		j.Wait(t.Context())
-		if x := next(t, told); x.Number != 2 {
+		if x := next(t, reported); x.Number != 2 {
 			t.Errorf("%s: exchange %d", side, x.Number)
 		}
 	}
 }
 
-// stopped is a journal whose reader of results has taken one, and no more until
-// resume is called.
-func stopped(t *testing.T) (j *Journal, told *[]*Exchange, resume func()) {
+// stopped returns a journal whose Each has been called once and returns only
+// after resume.
+func stopped(t *testing.T) (j *Journal, reported *[]*Exchange, resume func()) {
 	t.Helper()
 	taken, again := make(chan bool), make(chan bool)
 	var all []*Exchange
@@ -65,11 +65,11 @@ func reject(j *Journal, n int, wire *tlsdecrypt.Connection) {
 		func(x *Exchange) { x.Wire = wire })
 }
 
-// A reader of results that stops holds no exchange up, and what waits for it
-// takes a bounded amount of memory. Nothing is lost in silence.
+// An Each that does not return holds up no exchange, and what waits for it takes
+// a bounded amount of memory. What is left out is counted.
 func TestStoppedReader(t *testing.T) {
 	const many = 50_000
-	j, told, resume := stopped(t)
+	j, reported, resume := stopped(t)
 	before := heap()
 	for n := 1; n <= many; n++ {
 		reject(j, n, nil)
@@ -79,27 +79,27 @@ func TestStoppedReader(t *testing.T) {
 	}
 	resume()
 	shown, notShown := 0, 0
-	for _, x := range *told {
+	for _, x := range *reported {
 		shown++
 		notShown += x.NotShown.Len()
 	}
 	if shown < 1000 || notShown == 0 || shown+notShown != many+1 {
 		t.Errorf("%d shown, %d not shown, of %d", shown, notShown, many+1)
 	}
-	if last := (*told)[shown-1]; last.NotShown == nil || last.NotShown.Rejected != notShown || last.NotShown.Accepted != 0 {
+	if last := (*reported)[shown-1]; last.NotShown == nil || last.NotShown.Rejected != notShown || last.NotShown.Accepted != 0 {
 		t.Errorf("after the last one: %+v", last.NotShown)
 	}
 	reject(j, 1, nil)
 	j.Wait(t.Context())
-	if last := (*told)[len(*told)-1]; len(*told) != shown+1 || last.NotShown != nil {
-		t.Errorf("when it reads again: %d exchanges, %+v", len(*told), last.NotShown)
+	if last := (*reported)[len(*reported)-1]; len(*reported) != shown+1 || last.NotShown != nil {
+		t.Errorf("when it reads again: %d exchanges, %+v", len(*reported), last.NotShown)
 	}
 }
 
 // What was said is left out first.
 func TestStoppedReaderOfDrawings(t *testing.T) {
 	const many = 1000
-	j, told, resume := stopped(t)
+	j, reported, resume := stopped(t)
 	before := heap()
 	for n := 1; n <= many; n++ {
 		wire := &tlsdecrypt.Connection{}
@@ -113,7 +113,7 @@ func TestStoppedReaderOfDrawings(t *testing.T) {
 	}
 	resume()
 	with, without := 0, 0
-	for _, x := range (*told)[1:] {
+	for _, x := range (*reported)[1:] {
 		if x.WireLeftOut == (x.Wire != nil) {
 			t.Fatalf("exchange %d: left out %v, %v", x.Number, x.WireLeftOut, x.Wire != nil)
 		}
@@ -131,7 +131,7 @@ func TestStoppedReaderOfDrawings(t *testing.T) {
 	}
 }
 
-// heap is what is in use, in bytes.
+// heap returns the heap in use, in bytes.
 func heap() int {
 	runtime.GC()
 	runtime.GC() // what pools hold goes in the second round

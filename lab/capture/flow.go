@@ -12,8 +12,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// flow records one connection: its events become packets, which are held back while a block or a comment that must
-// come before them is not known.
+// flow records one connection: its events become packets. It holds them back
+// while a block or a comment that must come before them is not known.
 type flow struct {
 	w *Writer
 
@@ -22,17 +22,17 @@ type flow struct {
 	segments *segmenter
 	records  endpoint.Pair[records]
 	secrets  secrets
-	unasked  string // a verdict that waits for a packet
+	comment  string // a verdict that waits for a packet
 
 	awaits bool  // for secrets
-	last   int   // index in held of the packet with the last words so far; -1 if there is none
+	last   int   // index in held of the packet that may be its side's last; -1 if there is none
 	held   *hold // nil if nothing is held back
 	ended  bool
 
 	unjudged bool // no verdict will come, or none more that matters
 }
 
-// maxBatch is what waits to be packed of a connection at most, in bytes of data.
+// maxBatch is how many bytes of a connection's data wait to be packed at most.
 const maxBatch = 16 << 10
 
 func newFlow(w *Writer, e wiretap.Event) *flow {
@@ -52,8 +52,9 @@ func (f *flow) handle(e wiretap.Event) {
 	}
 }
 
-// add batches the first events of a connection: packing them one by one, between the connection's other work, costs three
-// times as much in cache misses.
+// add batches the first events of a connection: packing them one by one,
+// between the connection's other work, costs three times as much in cache
+// misses.
 func (f *flow) add(e wiretap.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -68,19 +69,21 @@ func (f *flow) add(e wiretap.Event) {
 	}
 }
 
-// isTLS12 reports whether e shows that this is no TLS 1.3, where a server has secrets before it has said anything. Then
-// a session ticket is remembered as soon as it was issued: another connection may present it.
+// isTLS12 reports whether e shows that this is no TLS 1.3, where a server has
+// secrets before it has said anything. Then a session ticket is remembered as
+// soon as it was issued: another connection may present it.
 func (f *flow) isTLS12(e wiretap.Event) bool {
 	return e.Kind == wiretap.Data && e.From == endpoint.Server &&
 		!slices.ContainsFunc(f.batch.Events, func(e wiretap.Event) bool { return e.Kind == wiretap.Secret })
 }
 
-// pack makes the packets of the batch. Those of later events are made as they come.
+// pack makes the packets of the batch. Those of later events are made as they
+// come.
 func (f *flow) pack() {
 	if f.batch == nil {
 		return
 	}
-	f.foresee(f.batch.Events)
+	f.lookAhead(f.batch.Events)
 	for _, e := range f.batch.Events {
 		f.write(e)
 	}
@@ -88,9 +91,9 @@ func (f *flow) pack() {
 	f.batch = nil
 }
 
-// foresee takes from events what their packets would otherwise be held back for: the secrets of TLS 1.3, and that no
-// verdict comes.
-func (f *flow) foresee(events []wiretap.Event) {
+// lookAhead finds in events what their packets would otherwise be held back
+// for: the secrets of TLS 1.3, and whether a verdict comes.
+func (f *flow) lookAhead(events []wiretap.Event) {
 	has := func(k wiretap.Kind) bool {
 		return slices.ContainsFunc(events, func(e wiretap.Event) bool { return e.Kind == k })
 	}
@@ -100,7 +103,7 @@ func (f *flow) foresee(events []wiretap.Event) {
 		case e.Kind == wiretap.Data && e.From == endpoint.Client && f.secrets.visible == nil:
 			f.secrets.seeRecord(e.Data)
 		case e.Kind == wiretap.Secret && f.secrets.visible != nil:
-			f.learn(e.Data)
+			f.addLines(e.Data)
 		}
 	}
 }
@@ -119,7 +122,7 @@ func (f *flow) write(e wiretap.Event) {
 	case wiretap.Data:
 		f.data(e.From, e.Data)
 	case wiretap.Secret:
-		f.learn(e.Data)
+		f.addLines(e.Data)
 	case wiretap.Verdict:
 		f.verdict(string(e.Data))
 	case wiretap.HalfClose:
@@ -146,7 +149,7 @@ func (f *flow) open(e wiretap.Event) {
 // data records bytes in runs that are captured whole or may be shortened.
 func (f *flow) data(from endpoint.Side, p []byte) {
 	if f.last >= 0 && f.held.packets[f.last].from == from {
-		f.last = -1 // those were not its last words
+		f.last = -1 // it was not the last
 		f.release()
 	}
 	r := f.records.Of(from)
@@ -169,13 +172,13 @@ func (f *flow) data(from endpoint.Side, p []byte) {
 		f.resume()
 	}
 	if r.foreign && f.awaits {
-		f.knowSecrets()
+		f.writeSecrets()
 		f.release()
 	}
 }
 
-// learn records lines of the key log.
-func (f *flow) learn(lines []byte) {
+// addLines records lines of the key log.
+func (f *flow) addLines(lines []byte) {
 	for line := range bytes.Lines(lines) {
 		f.secret(line)
 	}
@@ -203,24 +206,25 @@ func (f *flow) addSecret(line []byte) {
 		return
 	}
 	if f.secrets.known.IsComplete() {
-		f.knowSecrets()
+		f.writeSecrets()
 		f.release()
 	}
 }
 
-// knowSecrets writes the secrets there are. Later ones are written when they come.
-func (f *flow) knowSecrets() {
+// writeSecrets writes the secrets there are. Later ones are written when they
+// come.
+func (f *flow) writeSecrets() {
 	f.awaits = false
 	if lines := f.secrets.lines.bytes(); len(lines) > 0 {
 		f.w.out.writeSecrets(lines)
 	}
 }
 
-// verdict comments on the packet with the last words, or else on the next one.
-// Secrets that are not known when the handshake has failed do not come.
+// verdict comments on the packet that may be its side's last, or else on the
+// next one. After a failed handshake no more secrets come.
 func (f *flow) verdict(text string) {
 	if f.last < 0 {
-		f.unasked = joinComments(f.unasked, text)
+		f.comment = joinComments(f.comment, text)
 	} else {
 		f.held.packets[f.last].comment = joinComments(f.held.packets[f.last].comment, text)
 		f.last = -1
@@ -229,7 +233,7 @@ func (f *flow) verdict(text string) {
 	f.records.Client.forget()
 	f.records.Server.forget()
 	if f.awaits {
-		f.knowSecrets()
+		f.writeSecrets()
 	}
 	f.release()
 }
@@ -238,12 +242,13 @@ func joinComments(a, b string) string {
 	return comment(strings.TrimPrefix(a+"; "+b, "; "))
 }
 
-// deliver takes a packet from the segmenter and writes it or, with a copy of its payload, holds it back.
+// deliver takes a packet from the segmenter and writes it or, with a copy of
+// its payload, holds it back.
 func (f *flow) deliver(p *packet) {
-	if f.unasked != "" {
-		p.comment, f.unasked = joinComments(p.comment, f.unasked), ""
+	if f.comment != "" {
+		p.comment, f.comment = joinComments(p.comment, f.comment), ""
 	}
-	if p.lastWords && f.last < 0 && !f.unjudged {
+	if p.mayEnd && f.last < 0 && !f.unjudged {
 		f.last = f.countHeld()
 	}
 	if !f.holds() {
@@ -286,14 +291,14 @@ func (f *flow) release() {
 // releaseAll writes what was held back, whatever the reason was.
 func (f *flow) releaseAll() {
 	if f.awaits {
-		f.knowSecrets()
+		f.writeSecrets()
 	}
 	f.last = -1
 	f.release()
 }
 
-// expire packs what there is, and releases what was held too long by now. It reports whether anything is still held
-// back.
+// expire packs what there is, and releases what was held too long by now. It
+// reports whether anything is still held back.
 func (f *flow) expire(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -304,7 +309,8 @@ func (f *flow) expire(now time.Time) bool {
 	return f.held != nil
 }
 
-// finish packs all there is and ends the recording of the connection, which may still be open.
+// finish packs all there is and ends the recording of the connection, which may
+// still be open.
 func (f *flow) finish() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

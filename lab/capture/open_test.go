@@ -10,8 +10,9 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// TestManyOpenConnections: of more connections than are followed at the same time, those that are idle longest end for the
-// sink, with what was seen of them. A packet that comes later is of the same stream still.
+// TestManyOpenConnections: of more connections than are followed at the same
+// time, those that are idle longest end for the sink, with what was seen of
+// them. A packet that comes later is of the same stream still.
 func TestManyOpenConnections(t *testing.T) {
 	const connections, most = 40_000, 1 << 13
 	syn := seg{endpoint.Client, "S", 0, 0, "early", 0}.packet(t, 0)
@@ -42,7 +43,8 @@ func TestManyOpenConnections(t *testing.T) {
 	}
 }
 
-// TestUnfinishedMemory: the memory that unfinished connections take in a reader and in a spread sink has a bound.
+// TestUnfinishedMemory: the memory that unfinished connections take in a reader
+// and in a spread sink has a bound.
 func TestUnfinishedMemory(t *testing.T) {
 	inUse := func(connections int) int64 {
 		one := seg{endpoint.Client, "S", 0, 0, "early", 0}.packet(t, 0)
@@ -93,8 +95,8 @@ func (o *open) Open(wiretap.Event) wiretap.Handler {
 	}
 }
 
-// TestOneFIN: connections with one FIN, as a host records them that closes before its peer does, do not stay open until
-// the file ends.
+// TestOneFIN: connections with one FIN, as a host records them that closes
+// before its peer does, do not stay open until the file ends.
 func TestOneFIN(t *testing.T) {
 	const connections = 1 << 14
 	first := []raw{

@@ -36,7 +36,7 @@ type waiting struct {
 	arrival int
 }
 
-// before compares sequence numbers modulo 2^32 (RFC 9293, section 3.4).
+// before compares sequence numbers modulo 2^32 (RFC 9293 section 3.4).
 func before(a, b uint32) bool { return int32(a-b) < 0 }
 
 // isNext reports whether s has nothing to wait for.
@@ -90,7 +90,8 @@ func (c *connection) advance() {
 	}
 }
 
-// ready returns the direction whose first segment has nothing to wait for, or -1.
+// ready returns the direction whose first segment has nothing to wait for, or
+// -1.
 func (c *connection) ready() int {
 	for from := range c.directions {
 		d := &c.directions[from]
@@ -111,9 +112,10 @@ func (c *connection) shift(from int) {
 	c.deliver(&w.segment, from)
 }
 
-// waitedEnough reports whether the segments that are missing will not come any more. A sender repeats a segment that was
-// lost, perhaps after a whole window of others. A missing segment that was acknowledged can only be out of place in the
-// file, or not in it.
+// waitedEnough reports whether the segments that are missing will not come any
+// more. A sender repeats a segment that was lost, perhaps after a whole window
+// of others. A missing segment that was acknowledged can only be out of place
+// in the file, or not in it.
 func (c *connection) waitedEnough() bool {
 	if c.waiting > maxConnectionWaiting || c.table.waiting > maxWaiting {
 		return true
@@ -130,7 +132,8 @@ func (c *connection) waitedEnough() bool {
 	return c.isStuck(0) || c.isStuck(1)
 }
 
-// isStuck reports whether a direction's first segment waits only for the other side's.
+// isStuck reports whether a direction's first segment waits only for the other
+// side's.
 func (c *connection) isStuck(from int) bool {
 	d := &c.directions[from]
 	return len(d.queue) > 0 && d.begun && !before(d.next, d.queue[0].seq)
@@ -160,8 +163,8 @@ func (c *connection) earliest() int {
 	return 0
 }
 
-// missAcknowledged gives up the bytes that the first waiting segment of from acknowledges, as far as none of them is
-// there.
+// missAcknowledged gives up the bytes that the first waiting segment of from
+// acknowledges, as far as none of them is there.
 func (c *connection) missAcknowledged(from int) {
 	s, peer := c.directions[from].queue[0], &c.directions[1-from]
 	until := s.ack

@@ -14,8 +14,9 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// TestStreamNumbers: after any segments between the same two endpoints, and ICMP errors that quote them, the next
-// connection has the number that tshark gives it.
+// TestStreamNumbers: after any segments between the same two endpoints, and
+// ICMP errors that quote them, the next connection has the number that tshark
+// gives it.
 func TestStreamNumbers(t *testing.T) {
 	r := random()
 	var packets []raw

@@ -7,23 +7,28 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// The fragments of TLS 1.3 records that are known by their length: message, inner type and AEAD tag, in bytes.
+// The fragments of TLS 1.3 records that are known by their length: message,
+// inner type and AEAD tag, in bytes.
 const (
 	maxHiddenAlert     = 2 + 1 + 16
 	maxHiddenKeyUpdate = tlswire.HandshakeHeaderLen + 1 + 1 + 16
 )
 
-// How much of a direction's encrypted records may be a TLS 1.3 handshake: crypto/tls takes a Certificate message of up to
-// 256 KiB, and a flight has other messages around it. What comes after the other side has answered the flight is tickets.
+// How much of a direction's encrypted records may be a TLS 1.3 handshake:
+// crypto/tls takes a Certificate message of up to 256 KiB, and a flight has
+// other messages around it. What comes after the other side has answered the
+// flight is tickets.
 const (
 	handshakeBytes = 320 << 10
 	ticketBytes    = 16 << 10
 )
 
-// maxClear bounds the handshake messages that are kept of a direction, in bytes.
+// maxClear bounds the handshake messages that are kept of a direction, in
+// bytes.
 const maxClear = 64 << 10
 
-// records follows the records of one direction through data that is cut anywhere.
+// records follows the records of one direction through data that is cut
+// anywhere.
 type records struct {
 	header  [tlswire.RecordHeaderLen]byte
 	have    int                 // bytes of header seen, of a record whose header is not whole
@@ -46,15 +51,17 @@ func (r *records) forget() {
 	r.clear, r.blind = nil, true
 }
 
-// answered is called when the other side has answered the encrypted records so far, if there are any.
+// answered is called when the other side has answered the encrypted records so
+// far, if there are any.
 func (r *records) answered() {
 	if r.limit == 0 && r.hidden > 0 {
 		r.limit = min(r.hidden+ticketBytes, handshakeBytes)
 	}
 }
 
-// run consumes the longest part of p, at least a byte, that is captured whole. If shorten is set and p begins with a part
-// that may be shortened, run consumes that part up to the end of its record and returns true.
+// run consumes the longest part of p, at least a byte, that is captured whole.
+// If shorten is set and p begins with a part that may be shortened, run
+// consumes that part up to the end of its record and returns true.
 func (r *records) run(p []byte, shorten bool) (n int, short bool) {
 	for n < len(p) {
 		ahead := *r
@@ -71,8 +78,8 @@ func (r *records) run(p []byte, shorten bool) (n int, short bool) {
 	return n, false
 }
 
-// step consumes a part of p: at least a byte, and at most up to the end of a record. It returns the part's length and
-// whether it may be shortened.
+// step consumes a part of p: at least a byte, and at most up to the end of a
+// record. It returns the part's length and whether it may be shortened.
 func (r *records) step(p []byte) (n int, short bool) {
 	if r.foreign {
 		return len(p), true

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ func (t *Trust) Explain(err error, q Question) Fault {
 	}
 	var authority x509.UnknownAuthorityError
 	if errors.As(err, &authority) {
+		if f := explainAuthority(err, authority, sent, q.Of.Other()); f.Code == NotACA {
+			return f
+		}
 		return t.explainAuthority(sent)
 	}
 	if f, ok := Explain(err, sent, q.Of.Other()); ok {
@@ -39,7 +43,7 @@ func (t *Trust) explainAuthority(sent []*x509.Certificate) Fault {
 			}
 		}
 	}
-	for _, ca := range t.CAs {
+	for _, ca := range slices.Concat(t.CAs, t.Between) {
 		if !bytes.Equal(ca.Certificate.RawSubject, top.RawIssuer) {
 			continue
 		}
@@ -63,7 +67,11 @@ func (t *Trust) explainAuthority(sent []*x509.Certificate) Fault {
 	case IsSelfIssued(top):
 		return Fault{Code: UnknownCA, Cert: top, Text: "is none of the CAs that are known here"}
 	}
-	return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here", top.Issuer)}
+	alone := ""
+	if len(sent) == 1 {
+		alone = ", and whose certificate was not sent along"
+	}
+	return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here%s", top.Issuer, alone)}
 }
 
 // Unverifiable says which signature or certificate of a chain cannot be judged
@@ -118,7 +126,7 @@ func (t *Trust) LeadsElsewhere(q Question) string {
 		}
 	}
 	name := top.Issuer.String()
-	for _, ca := range t.CAs {
+	for _, ca := range slices.Concat(t.CAs, t.Between) {
 		if !bytes.Equal(ca.Certificate.RawSubject, top.RawIssuer) {
 			continue
 		}

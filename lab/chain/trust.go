@@ -21,6 +21,9 @@ type Trust struct {
 	// CAs are the authorities, roots and others. Those that sign themselves are
 	// trusted; where there are none, all are.
 	CAs []NamedCA
+	// Between are CAs that are known, and trusted by nobody: they explain where a
+	// chain breaks off.
+	Between []NamedCA
 	// ClientTrusts are the CAs whose servers the client takes, ServerTrusts those
 	// whose clients the server takes, where that is known; nil: any of CAs.
 	ClientTrusts, ServerTrusts []*x509.Certificate

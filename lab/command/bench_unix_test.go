@@ -41,7 +41,7 @@ func BenchmarkExplain(b *testing.B) {
 	some, many := filepath.Join(dir, "some.pcapng"), filepath.Join(dir, "many.pcapng")
 	up := exec.Command(program, "up", "--count", "5000", "--interval", "0s", "--addr", "127.0.0.1:0",
 		"--keylog", "off", "--capture", some, "--dir", b.TempDir())
-	if out, err := up.CombinedOutput(); err != nil || !strings.Contains(string(out), "5000 accepted") {
+	if out, err := up.CombinedOutput(); err != nil || !strings.Contains(string(out), "5,000 accepted") {
 		b.Fatalf("%v: %v\n%.1000s", up, err, out)
 	}
 	benchRepeat(b, some, many)

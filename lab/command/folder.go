@@ -197,7 +197,15 @@ func trustOf(certs string, by trusts) (*chain.Trust, error) {
 	}
 	for _, name := range names {
 		certificates, err := certgen.LoadCertificates(certs, name)
-		if err != nil || !certificates[0].IsCA { // a certificate of somebody else's, for one
+		if err != nil { // a certificate of somebody else's, for one
+			continue
+		}
+		for _, above := range certificates[1:] {
+			if above.IsCA && !chain.IsSelfIssued(above) {
+				trust.Between = append(trust.Between, chain.NamedCA{Name: above.Subject.String(), Certificate: above})
+			}
+		}
+		if !certificates[0].IsCA {
 			continue
 		}
 		trust.CAs = append(trust.CAs, chain.NamedCA{Name: name, Certificate: certificates[0]})

@@ -98,7 +98,7 @@ func rsaKeys(text []byte) (keys []*rsa.PrivateKey, err error) {
 // rsaKey reads a block. It returns neither a key nor an error if that is no private key.
 func rsaKey(block *pem.Block) (*rsa.PrivateKey, error) {
 	switch {
-	case block.Type == "ENCRYPTED PRIVATE KEY", strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"): // RFC 7468 11, RFC 1421 4.6.1.1
+	case block.Type == "ENCRYPTED PRIVATE KEY", strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"): // RFC 7468 section 11, RFC 1421 section 4.6.1.1
 		return nil, errEncryptedKey
 	case block.Type == "RSA PRIVATE KEY":
 		key, err := x509.ParsePKCS1PrivateKey(block.Bytes)

@@ -119,7 +119,7 @@ func notALine(fromServer bool, line []byte) error {
 
 func isMethod(s string) bool { return len(s) <= maxMethod && isToken(s) }
 
-// isToken reports whether s is a token (RFC 9110 5.6.2), as methods and the
+// isToken reports whether s is a token (RFC 9110 section 5.6.2), as methods and the
 // names of headers are.
 func isToken(s string) bool {
 	for _, r := range []byte(s) {
@@ -133,7 +133,7 @@ func isToken(s string) bool {
 func (h *http1) readLine(fromServer bool, s *side1, line string) error {
 	switch s.reading {
 	case firstLine:
-		if line == "" { // RFC 9112 2.2
+		if line == "" { // RFC 9112 section 2.2
 			return nil
 		}
 		m, err := parseFirstLine(fromServer, line)
@@ -195,7 +195,7 @@ func isVersion(s string) bool {
 
 func (s *side1) readHeader(line string) error {
 	headers := s.head.Headers
-	if line[0] == ' ' || line[0] == '\t' { // obs-fold, RFC 9112 5.2
+	if line[0] == ' ' || line[0] == '\t' { // obs-fold, RFC 9112 section 5.2
 		if len(headers) == 0 {
 			return errors.New("not HTTP/1: white space before the first header")
 		}
@@ -213,7 +213,7 @@ func (s *side1) readHeader(line string) error {
 	return nil
 }
 
-// headRead hands a head out and finds out what follows it (RFC 9112 6.3).
+// headRead hands a head out and finds out what follows it (RFC 9112 section 6.3).
 func (h *http1) headRead(fromServer bool, s *side1) error {
 	m := s.head
 	h.conn.add(m)
@@ -284,7 +284,7 @@ func (s *side1) framing(fromServer bool) error {
 	return nil
 }
 
-// values lists the members of all headers of a name (RFC 9110 5.6.1).
+// values lists the members of all headers of a name (RFC 9110 section 5.6.1).
 func (m *Message) values(name string) []string {
 	var list []string
 	for _, h := range m.Headers {

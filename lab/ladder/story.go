@@ -53,7 +53,7 @@ type story struct {
 	scenario  string               // that shows the same
 	hello     *tlswire.ClientHello // the last one
 	hellos    int                  // ClientHellos so far
-	again     bool                 // this is a renegotiation (RFC 5246 7.4.1.2)
+	again     bool                 // this is a renegotiation (RFC 5246 section 7.4.1.2)
 	tickets   int
 	goodbyes  endpoint.Pair[bool] // it sent close_notify
 	explained bool                // what the group with the long name is
@@ -144,7 +144,7 @@ func (s *story) hollow(m *tlsdecrypt.Message) bool {
 	return m.Encrypted && m.Type != tlswire.ContentTypeApplicationData && m.Key == (tlsdecrypt.Key{}) && !s.party(m.From).ciphered
 }
 
-// joins tells whether a message is a further one of a row that cannot be read,
+// joins reports whether a message is a further one of a row that cannot be read,
 // and is drawn with the first.
 func (s *story) joins(i int) bool {
 	if i == 0 {
@@ -199,7 +199,7 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 			s.again, s.client.finished, s.server.finished = true, false, false
 		}
 	case *tlswire.CertificateRequest:
-		s.client.finished = false // it is asked once more (RFC 8446 4.6.2)
+		s.client.finished = false // it is asked once more (RFC 9846 section 4.7.2)
 	case *tlswire.NewSessionTicket, *tlswire.NewSessionTicketTLS12:
 		s.tickets++
 	case *tlswire.RawPublicKeyTLS12:

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -16,15 +17,7 @@ import (
 func short(s string) string { return text.Unicode.Cut(text.Clean(s), 60) }
 
 // subjectOf names whom a certificate is for.
-func subjectOf(cert *x509.Certificate) string {
-	if s := cert.Subject.String(); s != "" {
-		return short(s)
-	}
-	if names := altNames(cert); len(names) > 0 {
-		return names[0]
-	}
-	return "a certificate without a name"
-}
+func subjectOf(cert *x509.Certificate) string { return short(chain.Name(cert)) }
 
 // protocol gives an ALPN protocol the name people know it by.
 func protocol(alpn string) string {

@@ -52,7 +52,7 @@ func (s *story) applicationData(m *tlsdecrypt.Message) (name, said string) {
 	return "application data", fmt.Sprintf("%s: %s.", bytesCounted(m.Length), excerpt(m.Data))
 }
 
-// frameWords says what frames of HTTP/2 are for (RFC 9113 6).
+// frameWords says what frames of HTTP/2 are for (RFC 9113 section 6).
 var frameWords = map[string]string{
 	"SETTINGS":       "how the sender wants to be spoken to",
 	"SETTINGS (ACK)": "the other side's settings are taken",
@@ -214,7 +214,7 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 	}
 }
 
-// refuses tells whether a side breaks off because of the other's certificate.
+// refuses reports whether a side breaks off because of the other's certificate.
 func (s *story) refuses(side endpoint.Side) bool {
 	m := s.progress.Alert
 	return m != nil && m.From == side && (m.Alert.Description.RefusesCertificate() || m.Alert.Description == tlswire.AlertDecryptError)

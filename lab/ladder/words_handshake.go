@@ -145,12 +145,12 @@ func versionsOf(hello *tlswire.ClientHello) []string {
 }
 
 // isTicket tells a ticket from a key that was agreed on by other means, which
-// has no age (RFC 8446 4.2.11).
+// has no age (RFC 9846 section 4.3.11).
 func isTicket(psk *tlswire.OfferedPSKs) bool {
 	return len(psk.Identities) > 0 && psk.Identities[0].ObfuscatedTicketAge != 0
 }
 
-// byTicket tells whether a key from before is that of an earlier session.
+// byTicket reports whether a key from before is that of an earlier session.
 func (s *story) byTicket() bool {
 	if s.c.Resumption != tlsdecrypt.ByPSK || s.hello == nil {
 		return true

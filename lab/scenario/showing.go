@@ -3,6 +3,7 @@ package scenario
 import (
 	"sync"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/verdict"
 )
 
@@ -10,16 +11,23 @@ import (
 // same reason: one with the same alert in the same version of TLS, if there is
 // one. It is empty where nothing is wrong, or where the reason is not known.
 func Showing(v *verdict.Verdict, version uint16) string {
-	if v.Code == "" || v.Code != verdict.RefusedInHTTP && v.IsVague() {
+	if v.Code == "" || v.IsVague() {
 		return ""
+	}
+	by := v.RejectedBy
+	if v.How == verdict.InHTTP {
+		by = endpoint.Server
 	}
 	best, name := 0, ""
 	for _, s := range builtIn() {
 		for of, e := range s.Expect {
-			if e.Code != v.Code || e.RejectedBy != v.RejectedBy {
+			if e.Code != v.Code || e.RejectedBy != v.RejectedBy && e.RejectedBy != by {
 				continue
 			}
 			likeness := 1
+			if e.RejectedBy == v.RejectedBy {
+				likeness += 4
+			}
 			if v.Alert != nil && e.Alert == v.Alert.Name {
 				likeness += 2
 			}

@@ -98,7 +98,7 @@ func Balanced(s string, n int) []string {
 	return Fold(s, n)
 }
 
-// unbroken joins the words of a reference, as in "(RFC 8446 4.1.2)".
+// unbroken joins the words of a reference, as in "(RFC 9846 section 4.2.2)".
 func unbroken(words []string) []string {
 	var joined []string
 	digit := func(i int) bool { return i < len(words) && words[i][0] >= '0' && words[i][0] <= '9' }

@@ -270,7 +270,7 @@ func ech(t *testing.T, s stage) {
 	}
 }
 
-// echKey makes a key of a server for Encrypted Client Hello, and the ECHConfigList that clients get of it (RFC 9849 4).
+// echKey makes a key of a server for Encrypted Client Hello, and the ECHConfigList that clients get of it (RFC 9849 section 4).
 func echKey(t *testing.T, id uint8) (key tls.EncryptedClientHelloKey, list []byte) {
 	t.Helper()
 	private, err := ecdh.X25519().GenerateKey(rand.Reader)

@@ -87,7 +87,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	switch {
 	case errors.As(errThen, &revoked):
 		k.chainIsWrong(m, k.trust.Explain(errThen, q), leaf)
-	case errThen == nil && k.unwanted(m, leaf, found):
+	case errThen == nil && (k.unwanted(m, leaf, found) || k.notForSignatures(m, leaf)):
 	case errThen == nil && k.refused(m.From) && !k.hungUp(m.From.Other()): // who hangs up may have another reason
 		note(m, "chain", Unknown, "%s leads to the CA %s, and is good%s; yet the %v refuses it with %v.", name, found.Under, purpose, m.From.Other(), k.refusal())
 	case errThen == nil && errNow == nil:
@@ -109,7 +109,7 @@ func (k *checker) underNoCA(m *Message, q chain.Question, leaf *x509.Certificate
 		k.chainIsWrong(m, *f, leaf)
 		return
 	}
-	if unnamed {
+	if unnamed || k.notForSignatures(m, leaf) {
 		return
 	}
 	note(m, "chain", Unknown, "Cannot be checked: no CA is given to check it under.")
@@ -140,6 +140,18 @@ func (k *checker) unnamed(m *Message, q chain.Question, leaf *x509.Certificate) 
 	}
 	note(m, "chain", Unknown, "%s; the %v may take it all the same.", f.Of(chain.Name(leaf), leaf), by)
 	m.Checks[len(m.Checks)-1].Fault = &f
+	return true
+}
+
+// notForSignatures adds a failed check if the other side has refused a
+// certificate whose key may not sign the handshake (RFC 9846 section 4.5.1.2).
+// Many programs do not look at that.
+func (k *checker) notForSignatures(m *Message, leaf *x509.Certificate) bool {
+	signs := m.From == endpoint.Client || k.hs.tls13()
+	if !signs || leaf.KeyUsage == 0 || leaf.KeyUsage&x509.KeyUsageDigitalSignature != 0 || !k.refused(m.From) || k.hungUp(m.From.Other()) {
+		return false
+	}
+	k.chainIsWrong(m, chain.Fault{Code: chain.WrongKeyUsage, Cert: leaf, Text: "is not for signatures (key usage)"}, leaf)
 	return true
 }
 
@@ -257,10 +269,19 @@ func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verif
 		}
 		return wrong(chain.UnknownCA, "leads to %s; the %v trusts %s alone", top, by, alternatives(names, "and"))
 	}
-	if k.refused(m.From) && k.progress.Alert != nil && k.progress.Alert.Alert.Description == tlswire.AlertUnknownCA {
+	if i := slices.IndexFunc(found.Authorities, k.hasNamesake); i >= 0 && k.refused(m.From) && !k.hungUp(by) {
+		return wrong(chain.LookAlikeCA, "leads to %s; another CA that is known here has the same name and another key, and the %v must have that one", chain.Name(found.Authorities[i]), by)
+	}
+	if k.refused(m.From) && k.sends(tlswire.AlertUnknownCA) {
 		return wrong(chain.UnknownCA, "leads to %s, which the %v does not trust: it sends unknown_ca", top, by)
 	}
 	return false
+}
+
+// hasNamesake reports whether one of the CAs that are given has the name of a CA,
+// and another key.
+func (k *checker) hasNamesake(ca *x509.Certificate) bool {
+	return slices.ContainsFunc(k.trust.CAs, func(other chain.NamedCA) bool { return looksLike(ca, []*x509.Certificate{other.Certificate}) })
 }
 
 // looksLike reports whether a CA has the name of one of others, and another key.

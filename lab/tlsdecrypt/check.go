@@ -82,7 +82,7 @@ func (k *checker) tls13() {
 		k.message(h, m, *k.hs.secrets.Of(m.From), m.From.String()+"_handshake_traffic_secret")
 		k.join(m)
 		if i == 0 && k.hs.retried() {
-			k.transcript = messageHash(h, k.transcript) // RFC 8446 4.4.1
+			k.transcript = messageHash(h, k.transcript) // RFC 9846 section 4.1
 		}
 	}
 	if h == nil {
@@ -91,7 +91,7 @@ func (k *checker) tls13() {
 	whole := k.transcript
 	for _, p := range k.hs.posts {
 		k.post = p
-		k.transcript = slices.Clip(whole) // RFC 8446 4.4: the handshake, then this exchange alone
+		k.transcript = slices.Clip(whole) // RFC 9846 section 4.5: the handshake, then this exchange alone
 		for _, m := range p.messages {
 			k.message(h, m, p.secret, "client_application_traffic_secret")
 			k.join(m)
@@ -137,7 +137,7 @@ func (k *checker) message(h func() hash.Hash, m *Message, baseKey []byte, baseNa
 	switch body := body.(type) {
 	case *tlswire.ClientHello:
 		if psk, ok := tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey); ok && len(psk.Binders) > 0 {
-			unknown(m, "binder", "the binder is a checksum under a secret that key logs do not have (RFC 8446 4.2.11.2)")
+			unknown(m, "binder", "the binder is a checksum under a secret that key logs do not have (RFC 9846 section 4.3.11.2)")
 		}
 	case *tlswire.Certificate:
 		k.certificate(m, body)
@@ -154,7 +154,7 @@ func (k *checker) message(h func() hash.Hash, m *Message, baseKey []byte, baseNa
 	}
 }
 
-// signedTLS13 is what a CertificateVerify of TLS 1.3 signs (RFC 8446 4.4.3).
+// signedTLS13 is what a CertificateVerify of TLS 1.3 signs (RFC 9846 section 4.5.2).
 func signedTLS13(sender endpoint.Side, transcriptHash []byte) []byte {
 	b := bytes.Repeat([]byte{0x20}, 64)
 	b = append(b, "TLS 1.3, "+sender.String()+" CertificateVerify\x00"...)
@@ -229,7 +229,7 @@ func (k *checker) signature(m *Message, s *tlswire.DigitallySigned, content []by
 	case errScheme:
 		unknown(m, "signature", "signatures with %s, or by keys like that of %s, are not known here", scheme, id.name)
 	case errEncoding:
-		unknown(m, "signature", "it is not a signature in DER (RFC 5480 2.2, RFC 8446 4.2.3)")
+		unknown(m, "signature", "it is not a signature in DER (RFC 5480 section 2.2, RFC 9846 section 4.3.3)")
 	case errRefused:
 		unknown(m, "signature", "the RSA key of %s is not one that is taken here%s", id.name, weak)
 	default:

@@ -59,9 +59,9 @@ type Resumption string
 // The ways of resumption.
 const (
 	FullHandshake Resumption = ""
-	ByPSK         Resumption = "psk"        // TLS 1.3 (RFC 8446 2.2)
+	ByPSK         Resumption = "psk"        // TLS 1.3 (RFC 9846 section 2.2)
 	ByTicket      Resumption = "ticket"     // TLS 1.2 (RFC 5077)
-	BySessionID   Resumption = "session id" // TLS 1.2 (RFC 5246 7.3)
+	BySessionID   Resumption = "session id" // TLS 1.2 (RFC 5246 section 7.3)
 )
 
 // End is how a TCP connection ended.
@@ -124,8 +124,8 @@ type Span struct {
 // Key names what a record is protected with. The zero Key is no protection.
 type Key struct {
 	// Secret is the RFC's name of the secret the key comes from, as in
-	// "client_handshake_traffic_secret" (RFC 8446 7.1) or "master_secret"
-	// (RFC 5246 8.1); empty for plaintext.
+	// "client_handshake_traffic_secret" (RFC 9846 section 7.1) or "master_secret"
+	// (RFC 5246 section 8.1); empty for plaintext.
 	Secret string
 	// Generation counts KeyUpdates of application traffic secrets, and
 	// renegotiations of TLS 1.2, from 0.

@@ -133,9 +133,9 @@ func (c *conversation) parsed(m Message) {
 	c.update(m.From, h.Body)
 }
 
-// closed takes a record that could not be opened; ofHandshake says that it may have been part of
+// encrypted takes a record that could not be opened; ofHandshake says that it may have been part of
 // the handshake. Application data in a row is one message.
-func (c *conversation) closed(m Message, ofHandshake bool) {
+func (c *conversation) encrypted(m Message, ofHandshake bool) {
 	m.Encrypted = true
 	if ofHandshake {
 		c.hs.miss("a record before this could not be read, which may have been part of the handshake")

@@ -21,15 +21,15 @@ type decrypter struct {
 
 	queue   []tlsRecord // that wait
 	queued  int         // bytes in queue
-	hasty   bool        // nothing waits any more
+	gaveUp  bool        // it waits for no secret any more
 	scratch []byte      // for plaintext
 }
 
-// take passes a record on, or queues it if its secret, or that of one before it, is still to come.
+// take forwards a record, or queues it if its secret, or that of one before it, is still to come.
 func (d *decrypter) take(rec tlsRecord) {
 	d.retry()
 	if len(d.queue) == 0 && !d.waits(rec) {
-		d.pass(rec)
+		d.forward(rec)
 		return
 	}
 	rec.Fragment = bytes.Clone(rec.Fragment)
@@ -39,19 +39,19 @@ func (d *decrypter) take(rec tlsRecord) {
 	}
 }
 
-// retry passes queued records on as far as their secrets are known now.
+// retry forwards queued records as far as their secrets are known now.
 func (d *decrypter) retry() {
 	for len(d.queue) > 0 && !d.waits(d.queue[0]) {
 		rec := d.queue[0]
 		d.queue = d.queue[1:]
 		d.queued -= len(rec.Fragment)
-		d.pass(rec)
+		d.forward(rec)
 	}
 }
 
-// giveUp passes on all that is queued, and waits no more.
+// giveUp forwards all that is queued, and waits no more.
 func (d *decrypter) giveUp() {
-	d.hasty = true
+	d.gaveUp = true
 	d.retry()
 	d.queue = nil
 }
@@ -81,7 +81,7 @@ func (d *decrypter) lose(side endpoint.Side, what loss) {
 }
 
 // waits reports whether a record has to wait for its secret.
-func (d *decrypter) waits(rec tlsRecord) bool { return !d.hasty && d.lacksSecret(rec) }
+func (d *decrypter) waits(rec tlsRecord) bool { return !d.gaveUp && d.lacksSecret(rec) }
 
 // lacksSecret reports whether the secret of a record is not known so far.
 func (d *decrypter) lacksSecret(rec tlsRecord) bool {
@@ -115,8 +115,8 @@ func isPlainAlert(rec tlsRecord) bool {
 	return rec.Type == tlswire.ContentTypeAlert && len(rec.Fragment) == 2
 }
 
-// pass hands a record on, opened or not.
-func (d *decrypter) pass(rec tlsRecord) {
+// forward hands a record on to the conversation, opened or not.
+func (d *decrypter) forward(rec tlsRecord) {
 	w, hs := d.sides.Of(rec.from), d.next.hs
 	m := Message{From: rec.from, Time: rec.time, Type: rec.Type, Records: []Span{rec.span}, Handshake: rec.hello}
 	if content, ok := d.open(w, rec, &m); ok {
@@ -126,7 +126,7 @@ func (d *decrypter) pass(rec tlsRecord) {
 	ofHandshake := m.Type == tlswire.ContentTypeHandshake || w.epoch == handshaking ||
 		w.encrypting == hs && !*hs.finished.Of(m.From)
 	changes := m.Type == tlswire.ContentTypeChangeCipherSpec && !w.encrypts() // its one byte says no more than its type
-	d.next.closed(m, ofHandshake)
+	d.next.encrypted(m, ofHandshake)
 	if changes {
 		d.next.changeCipherSpec(m.From)
 	}

@@ -229,7 +229,7 @@ func (v *verdict) sound(t *testing.T, what string, c *tlsdecrypt.Connection) {
 	}
 }
 
-// untrusted tells whether the text is of a certificate that is not to be trusted.
+// untrusted reports whether the text is of a certificate that is not to be trusted.
 func untrusted(text string) bool {
 	return strings.Contains(text, "CN=expired") || strings.Contains(text, "CN=stranger") || strings.Contains(text, "CN=dsa") ||
 		strings.Contains(text, "it sends unknown_ca")

@@ -16,7 +16,7 @@ import (
 // newerThanTshark are extensions whose content tshark does not list, by the names this package has.
 var newerThanTshark = map[string]bool{"encrypted_client_hello": true, "application_settings": true}
 
-// foreign tells whether a connection is protected with a cipher that this package leaves to others.
+// foreign reports whether a connection is protected with a cipher that this package leaves to others.
 func foreign(c *tlsdecrypt.Connection) bool {
 	suite := c.CipherSuite.String()
 	return strings.Contains(suite, "CAMELLIA") || strings.Contains(suite, "ARIA")

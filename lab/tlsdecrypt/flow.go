@@ -48,11 +48,12 @@ func (f *flow) handle(e wiretap.Event) {
 	if f.ended || e.From > endpoint.Server {
 		return
 	}
-	f.take(e)
+	f.follow(e)
 	f.account()
 }
 
-func (f *flow) take(e wiretap.Event) {
+// follow takes an event, with f.mu held.
+func (f *flow) follow(e wiretap.Event) {
 	if ends := e.Kind == wiretap.HalfClose || e.Kind == wiretap.Reset || e.Kind == wiretap.Close; ends && f.conn.EndedBy == endpoint.Unknown {
 		f.conn.EndedBy, f.conn.EndedAt = e.From, e.Time
 	}

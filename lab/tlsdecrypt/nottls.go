@@ -12,13 +12,13 @@ import (
 // notTLS says that a side's bytes are not TLS from b on, and what they are instead.
 func (r *reader) notTLS(err *tlswire.RecordError, b []byte) {
 	c := r.conn
-	unseen := r.cut && !r.begun // nothing of the side has been read so far
-	first := err.Offset == 0 && !r.cut || unseen && c.ClientRandom == nil && isText(b)
+	unseen := r.headless && !r.begun // nothing of the side has been read so far
+	first := err.Offset == 0 && !r.headless || unseen && c.ClientRandom == nil && isText(b)
 	is := plainOf(b)
 	switch {
 	case unseen && c.NotTLSFrom != endpoint.Unknown:
 		// the other side does not speak TLS either
-	case r.cut && !first:
+	case r.headless && !first:
 		c.problem(r.side, err.Offset, fmt.Sprintf("bytes of the %v are missing: where the next record begins cannot be told", r.side))
 	case !first:
 		c.problem(r.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", is.describe(err)))

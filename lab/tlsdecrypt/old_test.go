@@ -62,7 +62,7 @@ func TestNothingIsEncrypted(t *testing.T) {
 		var packed endpoint.Pair[bytes.Buffer]
 		zipped := endpoint.Pair[*zlib.Writer]{Client: zlib.NewWriter(&packed.Client), Server: zlib.NewWriter(&packed.Server)}
 		protected := func(from endpoint.Side, kind tlswire.ContentType, content []byte) {
-			if compression == tlswire.CompressionDeflate { // one stream for each side, flushed with each record (RFC 3749 2.1)
+			if compression == tlswire.CompressionDeflate { // one stream for each side, flushed with each record (RFC 3749 section 2.1)
 				packed.Of(from).Reset()
 				(*zipped.Of(from)).Write(content)
 				(*zipped.Of(from)).Flush()

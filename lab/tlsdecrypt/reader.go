@@ -15,12 +15,12 @@ type reader struct {
 	conn *Connection
 	next *decrypter
 
-	buf     []byte // the start of a record, the rest of which is still to come
-	offset  int64  // of buf's first byte in the side's stream
-	hole    bool   // zeros in buf stand for bytes that are missing
-	begun   bool   // a record was read
-	cut     bool   // the side's first bytes are missing
-	stopped bool   // the side cannot be followed any further
+	buf      []byte // the start of a record, the rest of which is still to come
+	offset   int64  // of buf's first byte in the side's stream
+	hole     bool   // zeros in buf stand for bytes that are missing
+	begun    bool   // a record was read
+	headless bool   // the side's first bytes are missing
+	stopped  bool   // the side cannot be followed any further
 }
 
 // tlsRecord is one record of a side.
@@ -46,7 +46,6 @@ const (
 // data takes the next bytes of the side, which it does not keep.
 func (r *reader) data(b []byte, t time.Time) {
 	if r.stopped {
-		r.offset += int64(len(b))
 		return
 	}
 	whole := b
@@ -56,8 +55,6 @@ func (r *reader) data(b []byte, t time.Time) {
 	}
 	rest := r.records(whole, t)
 	if r.stopped {
-		r.offset += int64(len(rest))
-		r.buf = nil
 		return
 	}
 	// rest is part of buf, to the front of which it moves, or of the caller's bytes.
@@ -66,7 +63,7 @@ func (r *reader) data(b []byte, t time.Time) {
 
 // records hands on all whole records, and returns what is left.
 func (r *reader) records(b []byte, t time.Time) (rest []byte) {
-	if r.side == endpoint.Client && r.offset == 0 && !r.cut && len(b) > 0 {
+	if r.side == endpoint.Client && r.offset == 0 && !r.headless && len(b) > 0 {
 		after, err := r.helloV2(b, t)
 		if err != nil {
 			return b
@@ -119,7 +116,7 @@ func (r *reader) gap(missing int64, t time.Time) {
 	r.conn.lacking = true
 	at := r.offset + int64(len(r.buf))
 	if at == 0 && missing <= 0 {
-		r.cut = true
+		r.headless = true
 		r.next.lose(r.side, lostStart)
 		return
 	}
@@ -131,7 +128,7 @@ func (r *reader) gap(missing int64, t time.Time) {
 		return
 	}
 	if r.conn.Version == 0 && at == 0 { // there may be records that can be found, although not decrypted
-		r.cut = true
+		r.headless = true
 		r.next.lose(r.side, lostStart)
 		r.offset = max(missing, 0)
 		return
@@ -142,7 +139,6 @@ func (r *reader) gap(missing int64, t time.Time) {
 	}
 	r.conn.problem(r.side, at, fmt.Sprintf("bytes are missing here: %sof the %v's, and what it sent after them cannot be read", size, r.side))
 	r.stop(lostRest)
-	r.offset = at + max(missing, 0)
 }
 
 // needed is how many bytes of the record in buf are still to come, and 0 if that is not known.

@@ -65,7 +65,7 @@ func traces(t *testing.T) (all []*trace) {
 	return all
 }
 
-// extract is HKDF-Extract, and derive Derive-Secret with the hash of the messages (RFC 8446 7.1).
+// extract is HKDF-Extract, and derive Derive-Secret with the hash of the messages (RFC 9846 section 7.1).
 func extract(salt, ikm []byte) []byte { return must(hkdf.Extract(sha256.New, ikm, salt)) }
 
 func derive(secret []byte, label string, messages []byte) []byte {

@@ -63,9 +63,7 @@ func (c *conversation) update(from endpoint.Side, body tlswire.Body) {
 	case *tlswire.ServerHelloDone:
 		hs.done = true
 	case *tlswire.NewSessionTicketTLS12:
-		if hs.done {
-			c.secrets.remember(body.Ticket, hs)
-		}
+		c.secrets.remember(body.Ticket, hs) // unless the master secret is that of an earlier session: see resumedTLS12
 	case *tlswire.EndOfEarlyData:
 		c.decrypter.changeKeys(from, earlyDataEnded)
 	case *tlswire.KeyUpdate:

@@ -169,7 +169,7 @@ func (s stage) ended() {
 	s.open[s.name]--
 }
 
-// quiet tells whether all connections of the case have ended. Only what ends earlier stands earlier in the recording.
+// quiet reports whether all connections of the case have ended. Only what ends earlier stands earlier in the recording.
 func (s stage) quiet() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -170,7 +170,7 @@ func (w *witness) record(from endpoint.Side, record node) {
 
 func (w *witness) handshake(from endpoint.Side, message node, protected bool) {
 	t := tlswire.HandshakeType(number(message.find("tls.handshake.type")))
-	if strings.HasPrefix(message.find("tls.handshake.random"), "cf:21:ad:74:e5:9a:61:11:be:1d:8c:02:1e:65:b8:91") { // RFC 8446 4.1.3
+	if strings.HasPrefix(message.find("tls.handshake.random"), "cf:21:ad:74:e5:9a:61:11:be:1d:8c:02:1e:65:b8:91") { // RFC 9846 section 4.2.3
 		t = tlswire.TypeHelloRetryRequest
 	}
 	w.message(from, t, protected)

@@ -99,7 +99,7 @@ func (c *codec) valued(value func() string) {
 	}
 }
 
-// has tells whether an optional last part of a structure is there: when
+// has reports whether an optional last part of a structure is there: when
 // reading, whether bytes are left for it.
 func (c *codec) has(present bool) bool {
 	if c.reading {
@@ -168,7 +168,7 @@ func (c *codec) rest(name string, v *[]byte, note string) {
 	c.out = append(c.out, *v...)
 }
 
-// opaque is a vector of bytes behind a length of size bytes (RFC 8446 3.4).
+// opaque is a vector of bytes behind a length of size bytes (RFC 9846 section 3.4).
 func opaque[T ~[]byte | ~string](c *codec, size int, name string, v *T, note string) {
 	if c.err != nil {
 		return

@@ -1,6 +1,6 @@
 package tlswire
 
-// Extension is one extension of a message (RFC 8446 4.2).
+// Extension is one extension of a message (RFC 9846 section 4.3).
 //
 //	+----------------+--------+-----------------+
 //	| extension_type | length | extension_data  |
@@ -29,7 +29,7 @@ func Lookup[B ExtensionBody](extensions []Extension, t ExtensionType) (body B, o
 	return body, false
 }
 
-// Has tells whether there is an extension of a type, whatever it says.
+// Has reports whether there is an extension of a type, whatever it says.
 func Has(extensions []Extension, t ExtensionType) bool {
 	for _, e := range extensions {
 		if e.Type == t {
@@ -77,12 +77,12 @@ func (e *Extension) wire(c *codec, in HandshakeType) {
 		return
 	}
 	c.group(e.Type.String(), e.Type.Note(), func() {
-		number(c, 2, "extension_type", &e.Type, "IANA's number for the extension (RFC 8446 4.2).")
+		number(c, 2, "extension_type", &e.Type, "IANA's number for the extension (RFC 9846 section 4.3).")
 		if c.tracing {
 			c.fields[len(c.fields)-1].Value = e.Type.numbered()
 		}
 		if e.Body == nil {
-			opaque(c, 2, "extension_data", &e.Data, "What the extension says (RFC 8446 4.2).")
+			opaque(c, 2, "extension_data", &e.Data, "What the extension says (RFC 9846 section 4.3).")
 			c.valued(func() string {
 				if e.Err != nil {
 					return short(e.Data) + ": " + e.Err.Error()
@@ -91,7 +91,7 @@ func (e *Extension) wire(c *codec, in HandshakeType) {
 			})
 			return
 		}
-		c.vector(2, "extension_data", "What the extension says (RFC 8446 4.2).", func() { e.Body.wire(c) })
+		c.vector(2, "extension_data", "What the extension says (RFC 9846 section 4.3).", func() { e.Body.wire(c) })
 		c.valued(func() string { return c.fields[len(c.fields)-1].inner() })
 	})
 	c.valued(func() string { return c.fields[len(c.fields)-1].last().Value })
@@ -192,13 +192,13 @@ func flagOnly(t ExtensionType, in HandshakeType) bool {
 	case ExtensionEncryptThenMAC, ExtensionExtendedMasterSecret, ExtensionPostHandshakeAuth, ExtensionTruncatedHMAC:
 		return true
 	case ExtensionServerName:
-		return !hello // the server's acknowledgement (RFC 6066 3)
+		return !hello // the server's acknowledgement (RFC 6066 section 3)
 	case ExtensionStatusRequest:
-		return in == TypeServerHello || in == TypeCertificateRequest // RFC 6066 8, RFC 8446 4.4.2.1
+		return in == TypeServerHello || in == TypeCertificateRequest // RFC 6066 section 8, RFC 9846 section 4.5.1.1
 	case ExtensionSignedCertificateTimestamp:
-		return hello || in == TypeCertificateRequest // RFC 6962 3.3.1, RFC 8446 4.4.2.1
+		return hello || in == TypeCertificateRequest // RFC 6962 section 3.3.1, RFC 9846 section 4.5.1.1
 	case ExtensionEarlyData:
-		return in != TypeNewSessionTicket // RFC 8446 4.2.10
+		return in != TypeNewSessionTicket // RFC 9846 section 4.3.10
 	case ExtensionNextProtocolNegotiation:
 		return hello
 	case ExtensionTrustAnchors:

@@ -243,7 +243,7 @@ func TestStrictPrefixesOfBodiesFail(t *testing.T) {
 			t.Fatalf("%v: %v", m, err)
 		}
 		switch h.Type {
-		case TypeFinished: // takes what there is (RFC 8446 4.4.4)
+		case TypeFinished: // takes what there is (RFC 9846 section 4.5.3)
 			continue
 		}
 		for n := HandshakeHeaderLen; n < len(m.raw); n++ {
@@ -251,7 +251,7 @@ func TestStrictPrefixesOfBodiesFail(t *testing.T) {
 			putBigEndian(cut[1:HandshakeHeaderLen], n-HandshakeHeaderLen)
 			h, err := ParseHandshake(cut, m.ctx)
 			if err == nil && extensionsOf(h) == nil && (h.Type == TypeClientHello || h.Type == TypeServerHello) {
-				continue // the extensions may be absent (RFC 5246 7.4.1.2)
+				continue // the extensions may be absent (RFC 5246 section 7.4.1.2)
 			}
 			if err == nil {
 				t.Fatalf("%v: parses when its body is cut to %d of %d bytes", m, n, len(m.raw))

@@ -44,7 +44,7 @@ func TestReadRecordRefusesWhatIsNotTLS(t *testing.T) {
 		{"GET / HTTP/1.1\r\n", "this is HTTP that is not encrypted"},
 		{"HTTP/1.0 400 Bad Request\r\n", "this is HTTP that is not encrypted"},
 		{"SSH-2.0-OpenSSH", "83 is not a content type"},
-		{"\x80\x2e\x01\x03\x01", "this is an SSL 2.0 ClientHello (RFC 5246 E.2)"},
+		{"\x80\x2e\x01\x03\x01", "this is an SSL 2.0 ClientHello (RFC 5246 appendix E.2)"},
 		{"\x16\x02", "the version bytes 02 are not those of TLS"},
 		{"\x16\x03\x09\x00\x01", "the version bytes 0309 are not those of TLS"},
 		{"\x17\x03\x03\x48\x01", "a record of 18433 bytes would be above the limit of 18432"},

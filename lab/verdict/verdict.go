@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"errors"
 	"net/http"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -42,11 +43,19 @@ type Verdict struct {
 	Code       Code          `json:"code,omitempty"`        // why, for programs
 	Fix        string        `json:"fix,omitempty"`         // what to change, in words
 	Causes     []Cause       `json:"causes,omitempty"`      // what may be behind it where Code does not say, the likeliest first
+
+	known bool // Reason comes from the side that rejected
 }
 
 // IsVague reports whether the verdict says that a side was refused, but not why.
 func (v *Verdict) IsVague() bool {
 	return (v.Outcome == Rejected || v.How == InHTTP) && isVague(v.Code)
+}
+
+// IsGuessed reports whether the reason of a refusal does not come from the side
+// that refused: the certificates that were shown may say more.
+func (v *Verdict) IsGuessed() bool {
+	return (v.Outcome == Rejected || v.How == InHTTP) && !v.known
 }
 
 // Judge joins what is known of one exchange: what each side saw, and what was
@@ -64,24 +73,25 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 	if server == nil && client == nil {
 		return seen
 	}
-	v, known := judgeViews(server, client)
+	v := judgeViews(server, client)
 	if server != nil { // it knows whether the client was authenticated
 		v.addStatus(status)
+		v.known = v.known || v.Code == NotAuthorised
 	}
 	if wire != nil {
-		v.addWire(seen, known)
+		v.addWire(seen)
 	}
 	v.addStatus(status)
 	return v
 }
 
 // judgeViews joins what the two sides saw, one of which may be nil: another
-// program's. known says that the reason comes from the side that rejected.
-func judgeViews(server, client *View) (v Verdict, known bool) {
+// program's.
+func judgeViews(server, client *View) Verdict {
 	if (server == nil || server.Err == nil) && (client == nil || client.Err == nil) {
-		return acceptedBy(server, client), false
+		return acceptedBy(server, client)
 	}
-	v = Verdict{Outcome: Rejected, RejectedBy: rejecter(server, client)}
+	v := Verdict{Outcome: Rejected, RejectedBy: rejecter(server, client)}
 	own, other := server, client
 	if v.RejectedBy == endpoint.Client {
 		own, other = client, server
@@ -96,11 +106,13 @@ func judgeViews(server, client *View) (v Verdict, known bool) {
 			}
 		}
 	}
-	known = own != nil && own.Refused
-	if known {
+	switch {
+	case own != nil && own.Refused:
 		v.because(explain(own.Err, v.RejectedBy))
-	} else {
+		v.known = true
+	default:
 		v.because(explainFromAfar(other, v))
+		v.known = other != nil && errors.As(other.Err, new(Misbehaviour)) // that side caused it itself
 	}
 	switch v.Code {
 	case SpokeNoTLS:
@@ -108,7 +120,7 @@ func judgeViews(server, client *View) (v Verdict, known bool) {
 	case Closed, TooSlow:
 		v.How = Aborted
 	}
-	return v, known
+	return v
 }
 
 // acceptedBy is the verdict on a handshake that both sides were content with. A
@@ -117,7 +129,7 @@ func acceptedBy(server, client *View) Verdict {
 	v := Verdict{Outcome: Accepted}
 	for _, view := range []*View{server, client} {
 		if view != nil && view.InHTTP != nil {
-			v.How = InHTTP
+			v.How, v.known = InHTTP, view == server
 			v.because(*view.InHTTP)
 			return v
 		}
@@ -173,7 +185,7 @@ var notAuthorised = Reason{Code: NotAuthorised, Text: "the client was authentica
 
 // addWire adds what only the wire shows: the alert that was sent, how the
 // connection ended, and why, where the sides do not know.
-func (v *Verdict) addWire(seen Verdict, known bool) {
+func (v *Verdict) addWire(seen Verdict) {
 	switch {
 	case v.Outcome == Accepted && seen.Outcome == Broken:
 		*v = seen
@@ -181,7 +193,7 @@ func (v *Verdict) addWire(seen Verdict, known bool) {
 	case v.Outcome != seen.Outcome, v.RejectedBy != seen.RejectedBy:
 		return
 	}
-	if v.Outcome != Accepted || v.Code == "" && seen.How == InHTTP { // that it was accepted, the sides know for certain
+	if v.Outcome != Accepted || !v.known && seen.How == InHTTP { // that it was accepted, the sides know for certain
 		v.How = seen.How
 	}
 	if seen.Alert != nil {
@@ -192,7 +204,7 @@ func (v *Verdict) addWire(seen Verdict, known bool) {
 		v.Alert = &alert
 	}
 	switch {
-	case known || !isVague(v.Code) || seen.Code == "":
+	case v.known || seen.Code == "":
 	case !isVague(seen.Code), v.Code == "":
 		v.Code, v.Reason, v.Fix, v.Causes = seen.Code, seen.Reason, seen.Fix, seen.Causes
 	case v.Code == seen.Code:
