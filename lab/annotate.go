@@ -22,8 +22,8 @@ func annotate(c net.Conn, judge func() verdict.Verdict) {
 	}
 }
 
-// noteUnread records that drain has read n bytes and left what came then, if the
-// connection has a tap.
+// noteUnread records that drain has read n bytes and left what came then, if
+// the connection has a tap.
 func noteUnread(c net.Conn, n int64) {
 	if tapped, ok := wiretap.Of(c); ok {
 		tapped.Annotate(fmt.Sprintf("not all is recorded: after its end was closed here, %d bytes more were read, and what came then was not", n))

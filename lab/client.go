@@ -244,10 +244,10 @@ func (x *clientExchange) finish(view verdict.View, state tls.ConnectionState, re
 	})
 }
 
-// watchCertificate makes config, which is for this connection alone, always show
-// the certificate, unless Settings.Wrap has made it choose. Otherwise crypto/tls
-// would send none if the server does not name its issuer, and nobody would see
-// the server refuse it.
+// watchCertificate makes config, which is for this connection alone, always
+// show the certificate, unless Settings.Wrap has made it choose. Otherwise
+// crypto/tls would send none if the server does not name its issuer, and nobody
+// would see the server refuse it.
 func (x *clientExchange) watchCertificate(config *tls.Config) {
 	choose := config.GetClientCertificate
 	config.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {

@@ -101,8 +101,8 @@ type identity struct {
 	revoked      *revocations
 }
 
-// subject returns the subject of the certificate that a server shows to a client
-// that asks for serverName.
+// subject returns the subject of the certificate that a server shows to a
+// client that asks for serverName.
 func (i *identity) subject(serverName string) string {
 	for _, c := range i.certificates {
 		if serverName != "" && c.Leaf.VerifyHostname(serverName) == nil {

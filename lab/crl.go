@@ -10,8 +10,9 @@ import (
 	"mtlslab.example/lab/lab/chain"
 )
 
-// CRLPolicy is how a side uses certificate revocation lists (RFC 5280 section
-// 5), which are the files NAME-crl.pem beside the certificates.
+// CRLPolicy is how a side uses certificate revocation lists
+// (RFC 5280 section 5), which are the files NAME-crl.pem beside the
+// certificates.
 type CRLPolicy string
 
 // The policies. A certificate that a CRL lists is refused under CRLSoft and
@@ -39,7 +40,8 @@ func loadRevocations(dir string, policy CRLPolicy) *revocations {
 	return r
 }
 
-// check returns nil if one of the chains, each from the leaf to its root, passes.
+// check returns nil if one of the chains, each from the leaf to its root,
+// passes.
 func (r *revocations) check(chains [][]*x509.Certificate, now time.Time) error {
 	if r.policy == CRLOff || r.lists.Empty() && r.policy != CRLRequire {
 		return nil

@@ -147,8 +147,8 @@ func TestCRLOfAnotherKey(t *testing.T) {
 	}
 }
 
-// A session from before the revocation is refused after it. The reason names the
-// revoked certificate, the CA and the date.
+// A session from before the revocation is refused after it. The reason names
+// the revoked certificate, the CA and the date.
 func TestRevocationReachesResumedSessions(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		dir := filepath.Join(t.TempDir(), "certs")
@@ -328,8 +328,8 @@ func TestRequiredCRLWithoutNextUpdate(t *testing.T) {
 	}
 }
 
-// A certificate that says that nothing is published about it needs no CRL of its
-// issuer; the CAs above it do, and a list that has it all the same counts
+// A certificate that says that nothing is published about it needs no CRL of
+// its issuer; the CAs above it do, and a list that has it all the same counts
 // (RFC 9608).
 func TestNoRevAvail(t *testing.T) {
 	now := time.Now()

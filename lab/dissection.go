@@ -15,16 +15,16 @@ const wireTimeout = time.Second
 // maxDissected bounds what is kept of connections that are open, in bytes.
 const maxDissected = 32 << 20
 
-// Dissection is a sink for the tap of a journal's exchanges. It decrypts them in
-// goroutines of its own, and gives each to the journal when it has ended.
+// Dissection is a sink for the tap of a journal's exchanges. It decrypts them
+// in goroutines of its own, and gives each to the journal when it has ended.
 type Dissection struct {
 	*wiretap.Async
 	dissector *tlsdecrypt.Dissector
 }
 
-// Dissect makes the journal dissect every exchange and report it with the result
-// in Exchange.Wire. Call it before the first exchange. The caller closes the
-// Dissection after the last one, and before Wait.
+// Dissect makes the journal dissect every exchange and report it with the
+// result in Exchange.Wire. Call it before the first exchange. The caller closes
+// the Dissection after the last one, and before Wait.
 func (j *Journal) Dissect() *Dissection {
 	d := tlsdecrypt.New(tlsdecrypt.Options{Memory: maxDissected, Done: j.onWire})
 	j.dissection = &Dissection{wiretap.NewAsync(d), d}

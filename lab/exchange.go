@@ -73,8 +73,8 @@ func (h *HTTP) status() int {
 // status returns the status of the first response; 0: there was none.
 func (x *Exchange) status() int { return x.HTTP.status() }
 
-// describeTLS returns what a connection negotiated, which is complete only after
-// its handshake.
+// describeTLS returns what a connection negotiated, which is complete only
+// after its handshake.
 func describeTLS(state tls.ConnectionState) TLS {
 	t := TLS{ALPN: state.NegotiatedProtocol, ServerName: state.ServerName, Resumed: state.DidResume}
 	if state.Version != 0 {

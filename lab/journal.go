@@ -18,15 +18,15 @@ type Journal struct {
 	// Paired says that the clients and the server of this journal talk to each
 	// other: an exchange that a client opened ends when both sides have ended it.
 	Paired bool
-	// Each is called once for every exchange, one at a time, when its verdict is
-	// known: after the first response, or when the connection has ended. Until it
-	// returns, the next ones wait in at most 16 MiB of memory. What does not fit is
-	// left out: see Exchange.WireLeftOut and Exchange.NotShown.
+	// Each is called once for every exchange, one at a time, when its verdict
+	// is known: after the first response, or when the connection has ended.
+	// Until it returns, the next ones wait in at most 16 MiB of memory. What
+	// does not fit is left out: see Exchange.WireLeftOut and Exchange.NotShown.
 	Each func(*Exchange)
 
-	// Trust returns the CAs under which to check the certificates of an exchange in
-	// which one was refused and neither side knows why; nil: they are not checked.
-	// It is called before Each.
+	// Trust returns the CAs under which to check the certificates of an
+	// exchange in which one was refused and neither side knows why; nil: they
+	// are not checked. It is called before Each.
 	Trust func() *chain.Trust
 
 	dissection *Dissection // nil without Dissect
@@ -72,8 +72,8 @@ func (e *entry) isReported() bool { return !e.views.client.isOwed() && !e.views.
 
 func key(clientAddr, serverAddr string) string { return clientAddr + " " + serverAddr }
 
-// begin is called when side has connected, before it sends anything, and returns
-// the number of the exchange.
+// begin is called when side has connected, before it sends anything, and
+// returns the number of the exchange.
 func (j *Journal) begin(side endpoint.Side, clientAddr, serverAddr string) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -124,7 +124,8 @@ func (j *Journal) end(side endpoint.Side, clientAddr, serverAddr string, h verdi
 	j.settle(k, e)
 }
 
-// otherView is how long a side that was rejected waits for the other to say why.
+// otherView is how long a side that was rejected waits for the other to say
+// why.
 const otherView = 200 * time.Millisecond
 
 // judge returns the verdict that side can give when it ends, before the other
@@ -257,9 +258,9 @@ func (j *Journal) wake() {
 	j.waiting = nil
 }
 
-// Wait waits until every exchange that was begun has been reported, or ctx ends.
-// Then exchanges that only one side has reported are judged on that alone, and
-// Each gets 100 ms more.
+// Wait waits until every exchange that was begun has been reported, or ctx
+// ends. Then exchanges that only one side has reported are judged on that
+// alone, and Each gets 100 ms more.
 func (j *Journal) Wait(ctx context.Context) {
 	j.await(ctx)
 	j.mu.Lock()

@@ -65,8 +65,8 @@ func reject(j *Journal, n int, wire *tlsdecrypt.Connection) {
 		func(x *Exchange) { x.Wire = wire })
 }
 
-// An Each that does not return holds up no exchange, and what waits for it takes
-// a bounded amount of memory. What is left out is counted.
+// An Each that does not return holds up no exchange, and what waits for it
+// takes a bounded amount of memory. What is left out is counted.
 func TestStoppedReader(t *testing.T) {
 	const many = 50_000
 	j, reported, resume := stopped(t)

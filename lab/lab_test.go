@@ -20,7 +20,8 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// newPKI makes the certificates of the default manifest and returns their folder.
+// newPKI makes the certificates of the default manifest and returns their
+// folder.
 func newPKI(t testing.TB) string {
 	t.Helper()
 	m, err := certgen.Read(filepath.Join("..", "certs.yaml"))
@@ -129,7 +130,8 @@ func TestClientThatHangsUp(t *testing.T) {
 	}
 }
 
-// Every way in which lab's own sides refuse each other, with the joined verdict.
+// Every way in which lab's own sides refuse each other, with the joined
+// verdict.
 func TestPairedVerdicts(t *testing.T) {
 	dir := newPKI(t)
 	for name, c := range map[string]struct {

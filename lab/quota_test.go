@@ -26,8 +26,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// recorded is a server whose exchanges are recorded and dissected, as lab server
-// runs it.
+// recorded is a server whose exchanges are recorded and dissected, as lab
+// server runs it.
 type recorded struct {
 	*Server
 	reported chan *Exchange
@@ -87,7 +87,8 @@ func hugeHello(t *testing.T, addr string) {
 }
 
 // Of a refused client a bounded amount is read, recorded and dissected. The
-// recording says that it is not complete, and other clients are served meanwhile.
+// recording says that it is not complete, and other clients are served
+// meanwhile.
 func TestRefusedPeersTakeLittle(t *testing.T) {
 	const peers = 20
 	dir := newPKI(t)
@@ -135,8 +136,8 @@ func TestRefusedPeersTakeLittle(t *testing.T) {
 	}
 }
 
-// Clients that are not authenticated share a quota: one that sends more than its
-// share is refused, the others are not.
+// Clients that are not authenticated share a quota: one that sends more than
+// its share is refused, the others are not.
 func TestCrowd(t *testing.T) {
 	dir := newPKI(t)
 	r := serveRecorded(t, dir)
@@ -219,7 +220,8 @@ func TestAuthenticatedAreOfNoCrowd(t *testing.T) {
 	}
 }
 
-// The counting ends with a good certificate, and resumes if its signature is bad.
+// The counting ends with a good certificate, and resumes if its signature is
+// bad.
 func TestMember(t *testing.T) {
 	c := &quotas{}
 	first, second := &quota{all: c}, &quota{all: c}

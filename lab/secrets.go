@@ -28,8 +28,8 @@ func both(a, b io.Writer) io.Writer {
 	return io.MultiWriter(a, b)
 }
 
-// masterSecrets copies the client's TLS 1.2 master secret into the server's tap:
-// a server that refuses the client's certificate has not computed it.
+// masterSecrets copies the client's TLS 1.2 master secret into the server's
+// tap: a server that refuses the client's certificate has not computed it.
 type masterSecrets struct {
 	journal        *Journal
 	client, server string // addresses

@@ -31,8 +31,8 @@ func Listen(ctx context.Context, addr string, s Settings) (*Server, error) {
 	return NewServer(l, s)
 }
 
-// Bind listens on addr, for NewServer. localhost is 127.0.0.1. TCP keep-alive is
-// off: the server's timeouts end a connection earlier.
+// Bind listens on addr, for NewServer. localhost is 127.0.0.1. TCP keep-alive
+// is off: the server's timeouts end a connection earlier.
 func Bind(ctx context.Context, addr string) (net.Listener, error) {
 	return (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", addresses(addr)[0])
 }

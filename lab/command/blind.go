@@ -11,8 +11,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// This file has what lab server --blind does: a scenario for people who are to
-// find out by themselves what it is, from their side and from the capture.
+// This file implements lab server --blind: a scenario whose fault people find
+// out by themselves, from their side and from the capture.
 
 // goBlind reads --blind.
 func (a *session) goBlind(c *cli.Context) error {
@@ -49,8 +49,8 @@ func (a *session) sayBlindReachable(addr net.Addr) {
 	}
 }
 
-// recorder is the capture, which in a blind scenario gets no verdicts to write
-// into its comments.
+// recorder returns the sink of the capture. In a blind scenario it gets no
+// verdicts, so that the comments do not have them.
 func (a *session) recorder() wiretap.Sink {
 	if a.blind {
 		return withoutVerdicts{a.capture}

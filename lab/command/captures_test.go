@@ -14,7 +14,8 @@ import (
 	"mtlslab.example/lab/lab/command"
 )
 
-// reading is what lab explain must say of one capture, as the .txt file beside it has it.
+// reading is what lab explain must say of one capture, as the .txt file beside
+// it has it.
 type reading struct {
 	flags   string
 	streams []stream
@@ -93,8 +94,8 @@ var readings = map[string]reading{
 		says: []string{"a certificate that was not seen"}, never: []string{"private key of ("}},
 }
 
-// expectedFailures are the captures that are read wrongly today, and why. An entry goes when its
-// capture is read rightly.
+// expectedFailures are the captures that are read wrongly today, and why. An
+// entry goes when its capture is read rightly.
 var expectedFailures = map[string]string{
 	"proxy-http-connect": "TLS after the CONNECT of a proxy is not looked for: the connection is taken for plain HTTP",
 	"proxy-socks5":       "TLS after the handshake of SOCKS is not looked for",
@@ -193,7 +194,8 @@ func streamsDiffer(want []stream, found string) (wrong error) {
 	return wrong
 }
 
-// readStream reads a line of JSON. The results of checks come as in stream.check.
+// readStream reads a line of JSON. The results of checks come as in
+// stream.check.
 func readStream(line string) (s stream, checks map[string]bool, err error) {
 	var c struct {
 		Connection   int

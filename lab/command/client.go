@@ -101,9 +101,10 @@ func (p *Program) client(c *cli.Context) error {
 	return a.failed()
 }
 
-// clientTarget reads which server to call: a URL, at its own address or at --addr, or
-// the lab's own server at --addr, by the name of localhost. $LAB_ADDR is where
-// the lab's own server is, and says nothing of another URL.
+// clientTarget reads which server to call: a URL, at its own address or at
+// --addr, or the lab's own server at --addr, by the name of localhost.
+// $LAB_ADDR is the address of the lab's own server, and is ignored for another
+// URL.
 func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 	o := lab.ClientOptions{ServerName: c.String("server-name"), Resume: c.Bool("resume")}
 	target := c.String("url")
@@ -121,7 +122,8 @@ func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 	return o, err
 }
 
-// ownURL is that of the lab's own server at --addr, by the name of localhost.
+// ownURL returns the URL of the lab's own server at --addr, which is called
+// localhost.
 func ownURL(c *cli.Context) (string, error) {
 	if err := checkAddr(c); err != nil {
 		return "", err

@@ -21,7 +21,7 @@ import (
 	"mtlslab.example/lab/lab/scenario"
 )
 
-// hint says what to type after an error, or nothing.
+// hint returns what to type after an error, or "".
 func hint(err error) string {
 	var (
 		usage    *usageError
@@ -159,7 +159,7 @@ func nearestOf(missing *certgen.MissingError) []string {
 	return spell.Nearest(name, names)
 }
 
-// dialHint says what to do about a server that cannot be reached.
+// dialHint returns what to do about a server that cannot be reached.
 func dialHint(err *lab.DialError) string {
 	var dns *net.DNSError
 	host, _, _ := net.SplitHostPort(err.Addr)
@@ -172,7 +172,8 @@ func dialHint(err *lab.DialError) string {
 	return "does a server run there, and may this machine reach it? curl -v https://" + err.Addr + "/ asks the same"
 }
 
-// hintCommands are what to type, a line each, below a hint that ends with a colon.
+// hintCommands are what to type, a line each, below a hint that ends with a
+// colon.
 func hintCommands(err error) []string {
 	var pair *certfile.MismatchError
 	var mismatch *certgen.KeyMismatchError

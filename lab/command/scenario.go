@@ -165,7 +165,7 @@ func (p *Program) scenarioRun(c *cli.Context) error {
 	}
 }
 
-// chosenScenarios are those named as arguments, or all.
+// chosenScenarios returns those named as arguments, or all.
 func chosenScenarios(c *cli.Context) ([]*scenario.Scenario, error) {
 	names := c.Args().Slice()
 	switch {
@@ -188,7 +188,7 @@ func chosenScenarios(c *cli.Context) ([]*scenario.Scenario, error) {
 }
 
 // runScenarios runs each scenario in its versions, or in the one that is not 0,
-// several scenarios at a time, and hands the results on in their order.
+// several scenarios at a time, and passes the results on in order.
 func runScenarios(ctx context.Context, chosen []*scenario.Scenario, only uint16, o scenario.Options, each func([]*scenario.Result)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

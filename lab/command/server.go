@@ -16,7 +16,7 @@ lab server --cert api.pem --key api.key --client-ca ca.pem
                                   with your own certificates
 lab server --addr 0.0.0.0:8443    for other machines too
 lab server --scenario NAME --blind
-                                  a riddle: nothing tells what is wrong
+                                  a riddle: nothing says what is wrong
 curl --cacert certs/server-ca.pem --cert certs/client.pem \
   --key certs/client-key.pem https://localhost:8443/`
 

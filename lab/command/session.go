@@ -23,7 +23,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// session is what lab up, lab server and lab client have in common while they run.
+// session is what lab up, lab server and lab client have in common while they
+// run.
 type session struct {
 	*Program
 	folder   folder
@@ -102,8 +103,8 @@ func (a *session) certs() string {
 	return a.folder.certs()
 }
 
-// record opens the key log and the capture, in a folder that is there; late
-// ones with the first connection. The caller closes the session.
+// record opens the key log and the capture, in a folder that exists. With late
+// it opens the capture at the first connection. The caller closes the session.
 func (a *session) record(c *cli.Context, keylogDefault, captureDefault string, late bool) (err error) {
 	path := c.String("keylog")
 	if path == "" {
@@ -138,8 +139,8 @@ func (a *session) record(c *cli.Context, keylogDefault, captureDefault string, l
 	return nil
 }
 
-// captureOptions reads the flags of the recording. On stdout it is alone:
-// results go where the talk goes.
+// captureOptions reads the flags of the recording. If that goes to stdout,
+// results go to stderr.
 func (a *session) captureOptions(c *cli.Context, byDefault string) (o capture.Options, err error) {
 	o.Notice = a.sayUnrecorded
 	if o.Limit, err = captureLimit(c); err != nil {
@@ -239,17 +240,18 @@ func (s *lateSink) Open(e wiretap.Event) wiretap.Handler {
 	return s.sink.Open(e)
 }
 
-// isSpecial reports whether somebody may wait for the other end of a file.
+// isSpecial reports whether a file may be a pipe or device, with a reader that
+// waits.
 func isSpecial(file string) bool {
 	info, err := os.Stat(file)
 	return file == "-" || err == nil && !info.Mode().IsRegular()
 }
 
-// recordingGrace is how long what is ending is recorded.
+// recordingGrace is how long connections that are ending are recorded.
 const recordingGrace = 2 * time.Second
 
-// hurry ends a recording before long: a pipe that nobody reads may hold up what
-// is ending.
+// hurry closes a recording after recordingGrace: a pipe that nobody reads would
+// hold up connections that are ending.
 func hurry(w *capture.Writer) { time.AfterFunc(recordingGrace, func() { w.Close() }) }
 
 func (a *session) count(x *lab.Exchange) {
@@ -284,7 +286,8 @@ func (a *session) close() {
 	}
 }
 
-// sayCounts sums up, below the ^C that a terminal shows when ctx has ended.
+// sayCounts prints the counts, below the ^C that a terminal shows if ctx has
+// ended.
 func (a *session) sayCounts(ctx context.Context) {
 	if ctx.Err() != nil && isTerminal(a.Stderr) {
 		a.stderr().Line()
@@ -304,8 +307,8 @@ func (a *session) sayCounts(ctx context.Context) {
 	a.say("%s: %s accepted%s, %s rejected%s", text.Counted(int(accepted+rejected), "exchange"), text.Grouped(accepted), inHTTP, text.Grouped(rejected), notShown)
 }
 
-// serve starts the server with the given credentials on l, which it closes, and says
-// where it is. It ends with ctx; wait returns when it has ended.
+// serve starts the server with the given credentials on l, which it closes, and
+// says where it is. It ends with ctx; wait returns when it has ended.
 func (a *session) serve(ctx context.Context, l net.Listener, o lab.Credentials) (s *lab.Server, wait func() error, err error) {
 	settings, err := a.serverSettings(o)
 	if err != nil {
@@ -328,8 +331,8 @@ func (a *session) serve(ctx context.Context, l net.Listener, o lab.Credentials) 
 	return s, func() error { return <-ended }, nil
 }
 
-// call has the client call count times, 0 for ever, until ctx ends. Exchanges in
-// which one side rejects the other do not end it.
+// call makes the client call count times, 0 for ever, until ctx ends. Exchanges
+// in which one side rejects the other do not end it.
 func (a *session) call(ctx context.Context, c *lab.Client, count int, interval time.Duration, each func(*lab.Response)) error {
 	tick := time.NewTimer(interval)
 	defer tick.Stop()

@@ -17,7 +17,7 @@ import (
 	"mtlslab.example/lab/lab/text"
 )
 
-// otherEnd is what can be done where a program's keys cannot be had.
+// otherEnd is the advice for programs whose keys are not available.
 const otherEnd = "the program at the other end of its connections has the same keys"
 
 // sayObstacles says before a program runs why its keys cannot be had, and

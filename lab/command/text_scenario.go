@@ -12,13 +12,13 @@ import (
 
 // This file has what lab says of scenarios, as text.go does of the rest.
 
-// noScenarioError is a list that comes out empty.
+// noScenarioError reports that no scenario was found.
 type noScenarioError struct {
 	words   []string
 	nearest []*scenario.Scenario
 }
 
-// hint names what comes closest.
+// hint names the closest ones.
 func (e *noScenarioError) hint() string {
 	if len(e.nearest) == 0 {
 		return "lab scenario list shows all; words may be those of an error message, or an alert such as unknown_ca"
@@ -34,8 +34,9 @@ func (e *noScenarioError) Error() string {
 	return fmt.Sprintf("no scenario has %q in it", strings.Join(e.words, " "))
 }
 
-// sayOtherPart says what the other side must do for the scenario to happen.
 // port is that of the server.
+
+// sayOtherPart says what the other side must do for the scenario to happen.
 func (a *session) sayOtherPart(own endpoint.Side, port string) {
 	s := a.scenario
 	other := own.Other()

@@ -93,7 +93,7 @@ func (p *Program) up(c *cli.Context) (err error) {
 	return a.failed()
 }
 
-// join waits for what the other side has to say of the last exchange.
+// join waits for the other side's report on the last exchange.
 func (a *session) join(ctx context.Context) {
 	joined, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()

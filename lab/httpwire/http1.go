@@ -119,8 +119,8 @@ func notALine(fromServer bool, line []byte) error {
 
 func isMethod(s string) bool { return len(s) <= maxMethod && isToken(s) }
 
-// isToken reports whether s is a token (RFC 9110 section 5.6.2), as methods and the
-// names of headers are.
+// isToken reports whether s is a token (RFC 9110 section 5.6.2), as methods and
+// the names of headers are.
 func isToken(s string) bool {
 	for _, r := range []byte(s) {
 		if (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(r)) {
@@ -213,7 +213,8 @@ func (s *side1) readHeader(line string) error {
 	return nil
 }
 
-// headRead hands a head out and finds out what follows it (RFC 9112 section 6.3).
+// headRead hands a head out and finds out what follows it
+// (RFC 9112 section 6.3).
 func (h *http1) headRead(fromServer bool, s *side1) error {
 	m := s.head
 	h.conn.add(m)

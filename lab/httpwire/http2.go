@@ -12,7 +12,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// frameHeaderLen is the length of the header before each frame (RFC 9113 section 4.1).
+// frameHeaderLen is the length of the header before each frame
+// (RFC 9113 section 4.1).
 const frameHeaderLen = 9
 
 // maxTable bounds the dynamic table of HPACK. A peer that allows more than
@@ -233,7 +234,8 @@ func (h *http2conn) readBlock(s *side2, b []byte) error {
 	return nil
 }
 
-// blockRead makes a message of a block. Trailers (RFC 9113 section 8.1) make none.
+// blockRead makes a message of a block. Trailers (RFC 9113 section 8.1) make
+// none.
 func (h *http2conn) blockRead(s *side2) {
 	m := &Message{StreamID: s.block.message}
 	for _, f := range s.block.fields {

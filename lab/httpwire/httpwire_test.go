@@ -74,7 +74,8 @@ func everyCut(t *testing.T, alpn string, writes []write, want []string) {
 	}
 }
 
-// said makes a conversation of texts, of which those of the server begin with "< ".
+// said makes a conversation of texts, of which those of the server begin with
+// "< ".
 func said(texts ...string) []write {
 	var writes []write
 	for _, s := range texts {

@@ -168,7 +168,8 @@ func TestOpenRefusesOtherFiles(t *testing.T) {
 	}
 }
 
-// TestOpenRefusesLinks: secrets go to no file that somebody else could have chosen.
+// TestOpenRefusesLinks: secrets go to no file that somebody else could have
+// chosen.
 func TestOpenRefusesLinks(t *testing.T) {
 	dir := t.TempDir()
 	link, target := filepath.Join(dir, "keys.log"), filepath.Join(dir, "target")

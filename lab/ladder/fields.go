@@ -81,7 +81,8 @@ func (p *page) open(s style, offset, bytes, said string, depth int) {
 	}
 }
 
-// indent is how far from its vertical line a message's inside stands, past the bytes.
+// indent is how far from its vertical line a message's inside stands, past the
+// bytes.
 func (p *page) indent(depth int) int {
 	const deepest = 8
 	return 2*p.shownBytes() + text.Width(p.words("…")) + 1 + 2*min(depth, deepest)

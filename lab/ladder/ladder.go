@@ -26,8 +26,9 @@ func (o Options) width() int { return text.Printer{Columns: o.Width}.Width() }
 
 func (o Options) charset() text.Charset { return text.Charset(o.ASCII) }
 
-// Draw writes the ladder of a connection, with what became of it. No line is wider than o.Width, and
-// what the peers sent as text cannot harm a terminal. The error is w's.
+// Draw writes the ladder of a connection, with what became of it. No line is
+// wider than o.Width, and what the peers sent as text cannot harm a terminal.
+// The error is w's.
 func Draw(w io.Writer, c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) error {
 	o.Width = o.width()
 	s := tell(c, v)

@@ -94,7 +94,8 @@ func fits(t *testing.T, name, drawing string, columns int, ascii bool) {
 	}
 }
 
-// everyDrawing draws a connection in all ways. Colour changes nothing but colours.
+// everyDrawing draws a connection in all ways. Colour changes nothing but
+// colours.
 func everyDrawing(t *testing.T, name string, c *tlsdecrypt.Connection) {
 	t.Helper()
 	for _, o := range []Options{{}, {Width: 60}, {Width: 67, ASCII: true, Verbose: true}, {Width: 99, ASCII: true}, {Width: 300}, {Verbose: true}, {Width: 300, ASCII: true, Verbose: true}} {
@@ -324,7 +325,8 @@ func TestNotTLS(t *testing.T) {
 	}
 }
 
-// The number that the lab gave a connection stands in the title, the verdict below.
+// The number that the lab gave a connection stands in the title, the verdict
+// below.
 func TestComments(t *testing.T) {
 	c := replay(t, "tls13-mutual", true)
 	c.Comments = []string{"exchange 7", "rejected by the server: why not"}

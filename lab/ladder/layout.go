@@ -178,7 +178,8 @@ func (p *page) keyBeside(name, key string) string {
 	return ""
 }
 
-// paragraph writes a sentence under a message, on its sender's side, behind a mark.
+// paragraph writes a sentence under a message, on its sender's side, behind a
+// mark.
 func (p *page) paragraph(from endpoint.Side, s style, mark, said string) {
 	indent := textIndent
 	if from == endpoint.Server {

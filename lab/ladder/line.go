@@ -31,8 +31,9 @@ func Heading(o Options) string {
 // Line describes a connection in one line of at most o.Width columns, without a
 // line feed: number, outcome, the client's certificate, version, the server's
 // name or address, and the first request with its status or who rejected the
-// other, the code of the reason and the number of the alert. From 96 columns up there is the group, too; under 80 there is no
-// version. The lines of many connections have their columns below each other.
+// other, the code of the reason and the number of the alert. From 96 columns up
+// there is the group, too; under 80 there is no version. The lines of many
+// connections have their columns below each other.
 func Line(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) string {
 	s := sum(c, v)
 	subject := s.client.subject()

@@ -144,8 +144,8 @@ func (s *story) hollow(m *tlsdecrypt.Message) bool {
 	return m.Encrypted && m.Type != tlswire.ContentTypeApplicationData && m.Key == (tlsdecrypt.Key{}) && !s.party(m.From).ciphered
 }
 
-// joins reports whether a message is a further one of a row that cannot be read,
-// and is drawn with the first.
+// joins reports whether a message is a further one of a row that cannot be
+// read, and is drawn with the first.
 func (s *story) joins(i int) bool {
 	if i == 0 {
 		return false

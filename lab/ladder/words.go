@@ -12,10 +12,12 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// This file and the words_*.go beside it have the sentences of the ladder. They are for somebody who has
-// never seen TLS: short, in the present, with the values of the connection.
+// This file and the words_*.go beside it have the sentences of the ladder. They
+// are for somebody who has never seen TLS: short, in the present, with the
+// values of the connection.
 
-// words gives the name of a message, what it is for, and whether it is bad news.
+// words gives the name of a message, what it is for, and whether it is bad
+// news.
 func (s *story) words(m *tlsdecrypt.Message) (name, said string, alarm bool) {
 	switch {
 	case m.Handshake != nil:
@@ -109,8 +111,8 @@ func keyWords(k tlsdecrypt.Key, from endpoint.Side) string {
 	return words
 }
 
-// alert says what the sender means. Of the one that ended the connection that is
-// the verdict's reason.
+// alert says what the sender means. Of the one that ended the connection that
+// is the verdict's reason.
 func (s *story) alert(m *tlsdecrypt.Message) string {
 	d := m.Alert.Description
 	switch {

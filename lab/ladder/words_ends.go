@@ -32,7 +32,8 @@ func title(c *tlsdecrypt.Connection, stream bool) string {
 	return which
 }
 
-// exchange is the number that the lab gave the connection, as a comment of the capture has it.
+// exchange is the number that the lab gave the connection, as a comment of the
+// capture has it.
 func exchange(c *tlsdecrypt.Connection) (number int, ok bool) {
 	for _, comment := range c.Comments {
 		if number, ok := capture.ParseExchange(comment); ok {
@@ -311,7 +312,8 @@ func (s *story) refusal() string {
 	return "The handshake succeeded, and then the server refused in HTTP: " + said + "."
 }
 
-// doubted tells a refusal that is about who the client is, and not about what it may do.
+// doubted tells a refusal that is about who the client is, and not about what
+// it may do.
 func (s *story) doubted() bool {
 	m := s.progress.Refusal
 	return m != nil && m.HTTP.Status != http.StatusUnauthorized && m.HTTP.Status != http.StatusForbidden

@@ -9,8 +9,9 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// conversation makes messages of what is in the records of both sides, and keeps the state of the
-// handshake: see state.go. It tells the decrypter when a side changes its keys.
+// conversation makes messages of the records' content of both sides, and keeps
+// the state of the handshake: see state.go. It calls the decrypter when a side
+// changes its keys.
 type conversation struct {
 	conn      *Connection
 	decrypter *decrypter
@@ -27,7 +28,7 @@ type conversation struct {
 	kept     int // bytes that all messages in conn take
 }
 
-// speech is what one side says.
+// speech is the state of one side's messages.
 type speech struct {
 	pending         tlswire.HandshakeReader // of messages that are not complete
 	spans           []Span                  // the records of the message that pending begins with
@@ -133,8 +134,9 @@ func (c *conversation) parsed(m Message) {
 	c.update(m.From, h.Body)
 }
 
-// encrypted takes a record that could not be opened; ofHandshake says that it may have been part of
-// the handshake. Application data in a row is one message.
+// encrypted takes a record that could not be opened; ofHandshake says that it
+// may have been part of the handshake. Application data in a row is one
+// message.
 func (c *conversation) encrypted(m Message, ofHandshake bool) {
 	m.Encrypted = true
 	if ofHandshake {
@@ -159,7 +161,8 @@ func (c *conversation) lose(side endpoint.Side, what loss) {
 	}
 }
 
-// last returns the last message if it is of the same side, type and key as m, or nil.
+// last returns the last message if it is of the same side, type and key as m,
+// or nil.
 func (c *conversation) last(m Message) *Message {
 	if len(c.conn.Messages) == 0 {
 		return nil
@@ -180,7 +183,8 @@ func extend(spans []Span, s Span) []Span {
 	return append(spans, s)
 }
 
-// add appends a message and returns it as it is kept, or nil if there are too many.
+// add appends a message and returns it as it is kept, or nil if there are too
+// many.
 func (c *conversation) add(m Message) *Message {
 	if m.Handshake != nil {
 		c.held += len(m.Handshake.Raw)

@@ -16,8 +16,8 @@ func handshakeRecords(n int) []byte {
 	return bytes.Repeat(append([]byte{byte(tlswire.ContentTypeHandshake), 3, 3, 0x40, 0}, make([]byte, 0x4000)...), n)
 }
 
-// No handshake has thousands of messages: of what claims to be one, few are kept,
-// and the others are counted.
+// No handshake has thousands of messages: of what claims to be one, few are
+// kept, and the others are counted.
 func TestMessagesThatAreNoHandshake(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"handshake messages": handshakeRecords(20),

@@ -17,7 +17,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// flows are recorded connections of both versions, with client authentication and tickets.
+// flows are recorded connections of both versions, with client authentication
+// and tickets.
 func flows(t testing.TB) map[string]*recording {
 	all := map[string]*recording{}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
@@ -72,7 +73,8 @@ func TestAnyCutReadsTheSame(t *testing.T) {
 	}
 }
 
-// Secrets that come late, from the events or from the store, open what waits for them, in the right order.
+// Secrets that come late, from the events or from the store, open what waits
+// for them, in the right order.
 func TestSecretsThatComeLate(t *testing.T) {
 	for name, r := range flows(t) {
 		whole := r.dissect(t, Options{})
@@ -134,7 +136,8 @@ func TestSecretsOfAnotherConnection(t *testing.T) {
 	}
 }
 
-// Only the application's secrets: the handshake stays closed, what follows does not.
+// Only the application's secrets: the handshake stays closed, what follows does
+// not.
 func TestApplicationSecretsOnly(t *testing.T) {
 	c := flows(t)["TLS 1.3"].change(func(e wiretap.Event) []wiretap.Event {
 		if e.Kind == wiretap.Secret && bytes.Contains(e.Data, []byte("HANDSHAKE")) {
@@ -202,7 +205,8 @@ func TestCapturedAfterTheHandshake(t *testing.T) {
 	}
 }
 
-// Bytes missing within a record cost that record alone; more of them, the rest of that side.
+// Bytes missing within a record cost that record alone; more of them, the rest
+// of that side.
 func TestGaps(t *testing.T) {
 	for name, r := range flows(t) {
 		gap := func(missing int) *Connection {
@@ -233,7 +237,8 @@ func TestGaps(t *testing.T) {
 			}
 		}
 	}
-	// In the clear, a record that is not whole takes the checks with it, but fails none.
+	// In the clear, a record that is not whole takes the checks with it, but
+	// fails none.
 	first := true
 	c := flows(t)["TLS 1.2"].change(func(e wiretap.Event) []wiretap.Event {
 		if e.Kind == wiretap.Data && e.From == endpoint.Server && first {
@@ -513,7 +518,8 @@ func TestConcurrent(t *testing.T) {
 	d.Close()
 }
 
-// A capture that begins in the middle of a connection without TLS says so; the middle of a record is none of that.
+// A capture that begins in the middle of a connection without TLS says so; the
+// middle of a record is none of that.
 func TestCapturedInTheMiddleOfSomethingElse(t *testing.T) {
 	hello := flows(t)["TLS 1.3"].events[1]
 	for _, test := range []struct {

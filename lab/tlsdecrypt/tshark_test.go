@@ -13,7 +13,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// node is a part of tshark's JSON. It is an object, whose members keep their order and may have the same name, or text.
+// node is a part of tshark's JSON. It is an object, whose members keep their
+// order and may have the same name, or text.
 type node struct {
 	name, text string
 	members    []node
@@ -49,7 +50,8 @@ func readNode(d *json.Decoder, name string) (n node, err error) {
 	return n, err
 }
 
-// each calls f for every node below n, in order, until f returns false for one: then not for those below it.
+// each calls f for every node below n, in order, until f returns false for one:
+// then not for those below it.
 func (n node) each(f func(node) bool) {
 	for _, m := range n.members {
 		if f(m) {
@@ -70,7 +72,8 @@ func (n node) find(name string) (text string) {
 	return text
 }
 
-// tshark returns what tshark says of each connection in a capture, by the port of its client.
+// tshark returns what tshark says of each connection in a capture, by the port
+// of its client.
 func tshark(t *testing.T, capture, keyLog string) map[int]*account {
 	t.Helper()
 	var stderr bytes.Buffer

@@ -1,6 +1,7 @@
 package tlswire
 
-// AlertLevel is how grave an alert is; TLS 1.3 goes by the description alone (RFC 9846 section 6).
+// AlertLevel is the severity of an alert; TLS 1.3 ignores it
+// (RFC 9846 section 6).
 type AlertLevel uint8
 
 // The levels.
@@ -13,7 +14,8 @@ func (l AlertLevel) String() string {
 	return name("alert_level(%d)", map[AlertLevel]string{AlertWarning: "warning", AlertFatal: "fatal"}, l)
 }
 
-// AlertDescription is what an alert says (RFC 9846 section 6, RFC 5246 section 7.2).
+// AlertDescription is the kind of an alert (RFC 9846 section 6,
+// RFC 5246 section 7.2).
 type AlertDescription uint8
 
 // The alerts of IANA's "TLS Alerts" registry.
@@ -105,7 +107,8 @@ func (d AlertDescription) String() string {
 	return name("alert(%d)", nil, d)
 }
 
-// Note says in one sentence what the sender of the alert means, with the RFC's section.
+// Note says in one sentence what the sender of the alert means, with the RFC's
+// section.
 func (d AlertDescription) Note() string {
 	if info, ok := alerts[d]; ok {
 		return info.note
@@ -114,20 +117,22 @@ func (d AlertDescription) Note() string {
 }
 
 // RefusesCertificate reports whether the sender of the alert refuses the other
-// side's certificate. GnuTLS's server says access_denied of any that it has not
-// verified.
+// side's certificate. GnuTLS's server sends access_denied for any that it could
+// not verify.
 func (d AlertDescription) RefusesCertificate() bool {
 	return d >= AlertBadCertificate && d <= AlertCertificateUnknown || d == AlertUnknownCA || d == AlertAccessDenied || d == AlertBadCertificateStatusResponse
 }
 
-// WantsCertificate reports whether the sender of the alert, having been shown an
-// empty Certificate, misses one: TLS 1.2 has no alert for that but
-// handshake_failure (RFC 5246 section 7.4.6), and Java has bad_certificate in all versions.
+// WantsCertificate reports whether the sender of the alert, having been shown
+// an empty Certificate, requires one: TLS 1.2 has no alert for that but
+// handshake_failure (RFC 5246 section 7.4.6), and Java sends bad_certificate in
+// all versions.
 func (d AlertDescription) WantsCertificate() bool {
 	return d == AlertCertificateRequired || d == AlertHandshakeFailure || d.RefusesCertificate()
 }
 
-// Alert is one message of the alert protocol (RFC 9846 section 6, RFC 5246 section 7.2).
+// Alert is one message of the alert protocol (RFC 9846 section 6,
+// RFC 5246 section 7.2).
 type Alert struct {
 	Level       AlertLevel
 	Description AlertDescription

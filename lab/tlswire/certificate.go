@@ -1,6 +1,7 @@
 package tlswire
 
-// CertificateEntry is one certificate of a TLS 1.3 Certificate (RFC 9846 section 4.5.1).
+// CertificateEntry is one certificate of a TLS 1.3 Certificate
+// (RFC 9846 section 4.5.1).
 type CertificateEntry struct {
 	Data       []byte // X.509 in DER, or a SubjectPublicKeyInfo (RFC 7250)
 	Extensions []Extension
@@ -45,7 +46,8 @@ func (m *CertificateTLS12) wire(c *codec) {
 	})
 }
 
-// RawPublicKeyTLS12 is a TLS 1.2 Certificate that is a bare key (RFC 7250 section 3).
+// RawPublicKeyTLS12 is a TLS 1.2 Certificate that is a bare key
+// (RFC 7250 section 3).
 type RawPublicKeyTLS12 struct {
 	PublicKeyInfo []byte
 }
@@ -107,7 +109,8 @@ func (m *CertificateRequestTLS12) wire(c *codec) {
 }
 
 // CertificateStatus is a statement about revocation: a message of TLS 1.2
-// (RFC 6066 section 8) and an extension of a TLS 1.3 CertificateEntry (RFC 9846 section 4.5.1.1).
+// (RFC 6066 section 8) and an extension of a TLS 1.3 CertificateEntry
+// (RFC 9846 section 4.5.1.1).
 type CertificateStatus struct {
 	StatusType CertificateStatusType
 	Response   []byte   // ocsp: a DER OCSPResponse
@@ -133,7 +136,7 @@ func (m *CertificateStatus) wire(c *codec) {
 	}
 }
 
-// CertificateURL says where certificates are to be had (RFC 6066 section 5).
+// CertificateURL has the URLs of certificates (RFC 6066 section 5).
 type CertificateURL struct {
 	ChainType uint8 // 0: one URL for each certificate, 1: one for all (PkiPath)
 	URLs      []URLAndHash

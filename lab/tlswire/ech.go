@@ -1,9 +1,10 @@
 package tlswire
 
-// ECHClientHelloType tells the two ClientHellos of Encrypted ClientHello apart (RFC 9849 section 5).
+// ECHClientHelloType distinguishes the two ClientHellos of Encrypted
+// ClientHello (RFC 9849 section 5).
 type ECHClientHelloType uint8
 
-// The outer ClientHello is what onlookers see; the inner is encrypted in it.
+// The outer ClientHello is visible; the inner is encrypted in it.
 const (
 	ECHOuter ECHClientHelloType = 0
 	ECHInner ECHClientHelloType = 1
@@ -27,7 +28,8 @@ func (s *HPKESymmetricCipherSuite) wire(c *codec) {
 	c.valued(func() string { return s.KDF.String() + ", " + s.AEAD.String() })
 }
 
-// ECHClientHello is encrypted_client_hello in a ClientHello (RFC 9849 section 5).
+// ECHClientHello is encrypted_client_hello in a ClientHello
+// (RFC 9849 section 5).
 type ECHClientHello struct {
 	HelloType   ECHClientHelloType
 	CipherSuite HPKESymmetricCipherSuite // outer only, and so what follows
@@ -51,7 +53,8 @@ func (x *ECHClientHello) wire(c *codec) {
 	}
 }
 
-// ECHHelloRetryRequest is encrypted_client_hello in a HelloRetryRequest (RFC 9849 section 5).
+// ECHHelloRetryRequest is encrypted_client_hello in a HelloRetryRequest
+// (RFC 9849 section 5).
 type ECHHelloRetryRequest struct {
 	Confirmation [8]byte
 }
@@ -114,7 +117,8 @@ func (e *ECHConfig) wire(c *codec) {
 	})
 }
 
-// ECHOuterExtensions is ech_outer_extensions in an encoded inner ClientHello (RFC 9849 section 5.1).
+// ECHOuterExtensions is ech_outer_extensions in an encoded inner ClientHello
+// (RFC 9849 section 5.1).
 type ECHOuterExtensions struct {
 	Types []ExtensionType
 }

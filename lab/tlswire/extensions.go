@@ -13,8 +13,9 @@ type Extension struct {
 	Err  error         // why Data does not have the layout it should
 }
 
-// ExtensionBody is what an extension says: a pointer to one of the types that
-// extensionBody chooses from. Where a layout depends on the message, each has its type.
+// ExtensionBody is the content of an extension: a pointer to one of the types
+// that extensionBody chooses from. Where a layout depends on the message, each
+// has its type.
 type ExtensionBody interface{ layout }
 
 // Lookup finds the extension of a type and body among those of a message, as
@@ -29,7 +30,7 @@ func Lookup[B ExtensionBody](extensions []Extension, t ExtensionType) (body B, o
 	return body, false
 }
 
-// Has reports whether there is an extension of a type, whatever it says.
+// Has reports whether there is an extension of a type.
 func Has(extensions []Extension, t ExtensionType) bool {
 	for _, e := range extensions {
 		if e.Type == t {
@@ -60,7 +61,8 @@ func countExtensions(b []byte) (n int) {
 }
 
 // wire reads an extension whose data does not have the layout it should as
-// bytes, with the reason: one peer's mistake must not hide the rest of its message.
+// bytes, with the reason: one peer's mistake must not hide the rest of its
+// message.
 func (e *Extension) wire(c *codec, in HandshakeType) {
 	if c.reading {
 		number(c, 2, "extension_type", &e.Type, "")
@@ -185,7 +187,7 @@ func pick(first bool, a, b ExtensionBody) ExtensionBody {
 	return b
 }
 
-// flagOnly tells the extensions that say all they have to say by being there.
+// flagOnly reports whether an extension has no content: its presence is all.
 func flagOnly(t ExtensionType, in HandshakeType) bool {
 	hello := in == TypeClientHello
 	switch t {
@@ -207,7 +209,7 @@ func flagOnly(t ExtensionType, in HandshakeType) bool {
 	return false
 }
 
-// Empty is an extension that says all by being there.
+// Empty is an extension without content.
 type Empty struct{}
 
 func (*Empty) wire(*codec) {}

@@ -6,7 +6,8 @@ type ServerName struct {
 	Name string
 }
 
-// ServerNameList is server_name: whom the client wants to talk to (RFC 6066 section 3).
+// ServerNameList is server_name: the server that the client wants
+// (RFC 6066 section 3).
 type ServerNameList struct {
 	Names []ServerName
 }
@@ -30,7 +31,8 @@ func (x *MaxFragmentLength) wire(c *codec) {
 	number(c, 1, "max_fragment_length", &x.Code, "The most bytes a record may carry (RFC 6066 section 4).")
 }
 
-// CertificateStatusRequest is status_request in a ClientHello (RFC 6066 section 8).
+// CertificateStatusRequest is status_request in a ClientHello
+// (RFC 6066 section 8).
 type CertificateStatusRequest struct {
 	StatusType        CertificateStatusType
 	ResponderIDs      [][]byte // ocsp: whose answers the client takes, in DER
@@ -69,7 +71,8 @@ func (x *ECPointFormatList) wire(c *codec) {
 }
 
 // SignatureSchemeList is signature_algorithms, signature_algorithms_cert
-// (RFC 9846 section 4.3.3) and, in hellos and requests, delegated_credential (RFC 9345 section 4.1.1).
+// (RFC 9846 section 4.3.3) and, in hellos and requests, delegated_credential
+// (RFC 9345 section 4.1.1).
 type SignatureSchemeList struct {
 	Schemes []SignatureScheme
 }
@@ -87,8 +90,8 @@ func (x *HeartbeatMode) wire(c *codec) {
 	number(c, 1, "mode", &x.Mode, "Says 1 if the peer may send heartbeats, 2 if not (RFC 6520 section 2).")
 }
 
-// ProtocolNameList is application_layer_protocol_negotiation (RFC 7301 section 3.1),
-// and the client's offer of application_settings.
+// ProtocolNameList is application_layer_protocol_negotiation
+// (RFC 7301 section 3.1), and the client's offer of application_settings.
 type ProtocolNameList struct {
 	Protocols []string
 }
@@ -105,7 +108,8 @@ func (x *ProtocolNameList) wire(c *codec) {
 	})
 }
 
-// ApplicationSettings is application_settings in EncryptedExtensions (draft-vvv-tls-alps).
+// ApplicationSettings is application_settings in EncryptedExtensions
+// (draft-vvv-tls-alps).
 type ApplicationSettings struct {
 	Settings []byte
 }
@@ -114,7 +118,8 @@ func (x *ApplicationSettings) wire(c *codec) {
 	c.rest("settings", &x.Settings, "Settings of the application protocol, such as HTTP/2's (draft-vvv-tls-alps).")
 }
 
-// SignedCertificateTimestampList is signed_certificate_timestamp (RFC 6962 section 3.3).
+// SignedCertificateTimestampList is signed_certificate_timestamp
+// (RFC 6962 section 3.3).
 type SignedCertificateTimestampList struct {
 	SCTs [][]byte
 }
@@ -125,7 +130,8 @@ func (x *SignedCertificateTimestampList) wire(c *codec) {
 	})
 }
 
-// CertificateTypeList is client_certificate_type or server_certificate_type in a ClientHello (RFC 7250 section 3).
+// CertificateTypeList is client_certificate_type or server_certificate_type in
+// a ClientHello (RFC 7250 section 3).
 type CertificateTypeList struct {
 	Types []CertificateType
 }
@@ -152,7 +158,8 @@ func (x *Padding) wire(c *codec) {
 	c.rest("padding", &x.Zeros, "Zeros, so that the message is not of a length that trips broken servers (RFC 7685 section 3).")
 }
 
-// CertificateCompressionAlgorithms is compress_certificate (RFC 8879 section 3).
+// CertificateCompressionAlgorithms is compress_certificate
+// (RFC 8879 section 3).
 type CertificateCompressionAlgorithms struct {
 	Algorithms []CertificateCompressionAlgorithm
 }
@@ -179,7 +186,8 @@ func (x *SessionTicket) wire(c *codec) {
 	c.rest("ticket", &x.Ticket, "A ticket from an earlier connection; empty says that the sender can do tickets (RFC 5077 section 3.2).")
 }
 
-// NextProtocols is the server's next_protocol_negotiation (draft-agl-tls-nextprotoneg-04).
+// NextProtocols is the server's next_protocol_negotiation
+// (draft-agl-tls-nextprotoneg-04).
 type NextProtocols struct {
 	Protocols []string
 }
@@ -202,7 +210,8 @@ func (x *RenegotiationInfo) wire(c *codec) {
 	opaque(c, 1, "renegotiated_connection", &x.RenegotiatedConnection, "Ties a new handshake to the one before it; empty in a first one (RFC 5746 section 3.2).")
 }
 
-// TrustAnchorIDs is trust_anchors in a ClientHello or EncryptedExtensions (draft-ietf-tls-trust-anchor-ids).
+// TrustAnchorIDs is trust_anchors in a ClientHello or EncryptedExtensions
+// (draft-ietf-tls-trust-anchor-ids).
 type TrustAnchorIDs struct {
 	IDs [][]byte
 }
@@ -224,7 +233,8 @@ func (x *TicketRequest) wire(c *codec) {
 	number(c, 1, "resumption_count", &x.ResumptionCount, "How many tickets the client wants after a resumption (RFC 9149 section 3).")
 }
 
-// TicketRequestHint is ticket_request in EncryptedExtensions (RFC 9149 section 3).
+// TicketRequestHint is ticket_request in EncryptedExtensions
+// (RFC 9149 section 3).
 type TicketRequestHint struct {
 	ExpectedCount uint8
 }

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// SupportedVersions is supported_versions in a ClientHello (RFC 9846 section 4.3.1).
+// SupportedVersions is supported_versions in a ClientHello
+// (RFC 9846 section 4.3.1).
 type SupportedVersions struct {
 	Versions []Version
 }
@@ -15,7 +16,8 @@ func (x *SupportedVersions) wire(c *codec) {
 	numbers(c, 1, 2, "versions", "ProtocolVersion", &x.Versions, "The versions the client can do, the ones it likes best first (RFC 9846 section 4.3.1).")
 }
 
-// SelectedVersion is supported_versions in a ServerHello or HelloRetryRequest (RFC 9846 section 4.3.1).
+// SelectedVersion is supported_versions in a ServerHello or HelloRetryRequest
+// (RFC 9846 section 4.3.1).
 type SelectedVersion struct {
 	Version Version
 }
@@ -24,7 +26,8 @@ func (x *SelectedVersion) wire(c *codec) {
 	number(c, 2, "selected_version", &x.Version, "The version the server picked: this decides (RFC 9846 section 4.3.1).")
 }
 
-// KeyShareEntry is one side's public key for one group (RFC 9846 section 4.3.8).
+// KeyShareEntry is one side's public key for one group
+// (RFC 9846 section 4.3.8).
 type KeyShareEntry struct {
 	Group       NamedGroup
 	KeyExchange []byte
@@ -65,7 +68,8 @@ type KeyShareServerHello struct {
 
 func (x *KeyShareServerHello) wire(c *codec) { x.Share.wire(c) }
 
-// KeyShareHelloRetryRequest is key_share in a HelloRetryRequest (RFC 9846 section 4.3.8).
+// KeyShareHelloRetryRequest is key_share in a HelloRetryRequest
+// (RFC 9846 section 4.3.8).
 type KeyShareHelloRetryRequest struct {
 	SelectedGroup NamedGroup
 }
@@ -80,7 +84,8 @@ type PSKIdentity struct {
 	ObfuscatedTicketAge uint32
 }
 
-// OfferedPSKs is pre_shared_key in a ClientHello, always its last extension (RFC 9846 section 4.3.11).
+// OfferedPSKs is pre_shared_key in a ClientHello, always its last extension
+// (RFC 9846 section 4.3.11).
 type OfferedPSKs struct {
 	Identities []PSKIdentity
 	Binders    [][]byte
@@ -108,7 +113,8 @@ func (x *SelectedPSK) wire(c *codec) {
 	number(c, 2, "selected_identity", &x.SelectedIdentity, "Which of the client's identities the server took, counted from 0 (RFC 9846 section 4.3.11).")
 }
 
-// MaxEarlyDataSize is early_data in a NewSessionTicket (RFC 9846 section 4.7.1).
+// MaxEarlyDataSize is early_data in a NewSessionTicket
+// (RFC 9846 section 4.7.1).
 type MaxEarlyDataSize struct {
 	Size uint32
 }
@@ -181,7 +187,8 @@ func (s Seconds) String() string {
 	return fmt.Sprintf("%d s (%v)", uint32(s), time.Duration(s)*time.Second)
 }
 
-// DelegatedCredential is delegated_credential in a CertificateEntry (RFC 9345 section 4).
+// DelegatedCredential is delegated_credential in a CertificateEntry
+// (RFC 9345 section 4).
 type DelegatedCredential struct {
 	ValidTime     Seconds
 	Algorithm     SignatureScheme // of CertificateVerify

@@ -1,6 +1,7 @@
 package tlswire
 
-// Finished proves that both sides saw the same handshake (RFC 9846 section 4.5.3, RFC 5246 section 7.4.9).
+// Finished proves that both sides saw the same handshake
+// (RFC 9846 section 4.5.3, RFC 5246 section 7.4.9).
 type Finished struct {
 	VerifyData []byte
 }
@@ -24,7 +25,8 @@ func (m *KeyUpdate) wire(c *codec) {
 	number(c, 1, "request_update", &m.RequestUpdate, "Whether the receiver is to change its own sending keys in turn (RFC 9846 section 4.7.3).")
 }
 
-// MessageHash stands in for the first ClientHello in a transcript (RFC 9846 section 4.1).
+// MessageHash stands in for the first ClientHello in a transcript
+// (RFC 9846 section 4.1).
 type MessageHash struct {
 	Hash []byte
 }

@@ -171,7 +171,8 @@ func (h Handshake) Fields() []Field {
 	return c.fields
 }
 
-// IsHelloRetryRequest reports whether the message is a ServerHello in name only (RFC 9846 section 4.2.4).
+// IsHelloRetryRequest reports whether the message is a ServerHello in name only
+// (RFC 9846 section 4.2.4).
 func (h Handshake) IsHelloRetryRequest() bool {
 	sh, ok := h.Body.(*ServerHello)
 	return ok && sh.IsHelloRetryRequest()

@@ -5,7 +5,8 @@ import "mtlslab.example/lab/lab/endpoint"
 // HandshakeType says which handshake message this is (RFC 9846 section 4).
 type HandshakeType uint8
 
-// The handshake messages of TLS 1.2 and 1.3, from IANA's "TLS HandshakeType" registry.
+// The handshake messages of TLS 1.2 and 1.3, from IANA's "TLS HandshakeType"
+// registry.
 const (
 	TypeHelloRequest          HandshakeType = 0
 	TypeClientHello           HandshakeType = 1
@@ -30,7 +31,8 @@ const (
 	TypeMessageHash           HandshakeType = 254
 )
 
-// handshakeTypes gives IANA's name, the RFC's name of the structure, and what the message is for.
+// handshakeTypes gives IANA's name, the RFC's name of the structure, and what
+// the message is for.
 var handshakeTypes = map[HandshakeType]struct{ iana, message, purpose string }{
 	TypeHelloRequest: {"hello_request", "HelloRequest",
 		"The server asks the client to shake hands anew on this connection (RFC 5246 section 7.4.1.1)."},
@@ -106,7 +108,8 @@ func (h Handshake) kind() HandshakeType {
 	return h.Type
 }
 
-// Name returns the RFC's name of the message, as in "ClientHello" or "HelloRetryRequest".
+// Name returns the RFC's name of the message, as in "ClientHello" or
+// "HelloRetryRequest".
 func (h Handshake) Name() string { return h.kind().MessageName() }
 
 // purposes says more of messages whose sender and version are known.
@@ -144,5 +147,6 @@ func Purpose(t HandshakeType, ctx Context) string {
 	return "A message whose type has no name here."
 }
 
-// Purpose says in one sentence what this message is for, with the RFC's section.
+// Purpose says in one sentence what this message is for, with the RFC's
+// section.
 func (h Handshake) Purpose() string { return Purpose(h.kind(), h.Context) }

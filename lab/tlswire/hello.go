@@ -1,6 +1,7 @@
 package tlswire
 
-// ClientHello is the client's offer (RFC 9846 section 4.2.2, RFC 5246 section 7.4.1.2).
+// ClientHello is the client's offer (RFC 9846 section 4.2.2,
+// RFC 5246 section 7.4.1.2).
 type ClientHello struct {
 	LegacyVersion            Version
 	Random                   [32]byte
@@ -33,8 +34,9 @@ var helloRetryRandom = [32]byte{
 	0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 }
 
-// ServerHello is the server's choice (RFC 9846 section 4.2.3, RFC 5246 section 7.4.1.3), or a
-// HelloRetryRequest, which has the same layout (RFC 9846 section 4.2.4).
+// ServerHello is the server's choice (RFC 9846 section 4.2.3,
+// RFC 5246 section 7.4.1.3), or a HelloRetryRequest, which has the same layout
+// (RFC 9846 section 4.2.4).
 type ServerHello struct {
 	LegacyVersion           Version
 	Random                  [32]byte
@@ -47,7 +49,8 @@ type ServerHello struct {
 // Type is server_hello.
 func (*ServerHello) Type() HandshakeType { return TypeServerHello }
 
-// IsHelloRetryRequest reports whether this is a HelloRetryRequest (RFC 9846 section 4.2.4).
+// IsHelloRetryRequest reports whether this is a HelloRetryRequest
+// (RFC 9846 section 4.2.4).
 func (m *ServerHello) IsHelloRetryRequest() bool { return m.Random == helloRetryRandom }
 
 // Version is the version the server chose: that of supported_versions when it
@@ -59,8 +62,9 @@ func (m *ServerHello) Version() Version {
 	return m.LegacyVersion
 }
 
-// Downgrade tells what the last bytes of Random say: the version that a server
-// able to do more was made to fall back to, or 0 (RFC 9846 section 4.2.3).
+// Downgrade returns the version that the last bytes of Random stand for: a
+// server that supports a later one was made to fall back to it; or 0
+// (RFC 9846 section 4.2.3).
 func (m *ServerHello) Downgrade() Version {
 	switch string(m.Random[24:]) {
 	case "DOWNGRD\x01":
@@ -95,8 +99,8 @@ func (m *ServerHello) wire(c *codec) {
 	}
 }
 
-// EncryptedExtensions is the rest of the server's answers (RFC 9846 section 4.4.1). A
-// client that does ALPS sends one too.
+// EncryptedExtensions is the rest of the server's answers
+// (RFC 9846 section 4.4.1). A client that does ALPS sends one too.
 type EncryptedExtensions struct {
 	Extensions []Extension
 }

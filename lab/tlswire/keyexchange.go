@@ -1,11 +1,13 @@
 package tlswire
 
-// serverParams reports whether the layout of ServerKeyExchange is known for this key exchange.
+// serverParams reports whether the layout of ServerKeyExchange is known for
+// this key exchange.
 func (kx KeyExchange) serverParams() bool {
 	return kx.dh() || kx.ecdh() || kx.psk()
 }
 
-// clientParams reports whether the layout of ClientKeyExchange is known for this key exchange.
+// clientParams reports whether the layout of ClientKeyExchange is known for
+// this key exchange.
 func (kx KeyExchange) clientParams() bool {
 	return kx.serverParams() || kx == KeyExchangeRSA || kx == KeyExchangeDH || kx == KeyExchangeECDH
 }
@@ -18,8 +20,9 @@ func (kx KeyExchange) ecdh() bool {
 	return kx == KeyExchangeECDHE || kx == KeyExchangeECDHanon || kx == KeyExchangeECDHEPSK
 }
 
-// ForwardSecret reports whether the secret comes from keys that both sides make for one connection alone (RFC 5246 appendix F.1.1.3):
-// no key of a certificate opens it later.
+// ForwardSecret reports whether both sides make keys for this connection alone,
+// so that the key of a certificate does not decrypt it later
+// (RFC 5246 appendix F.1.1.3).
 func (kx KeyExchange) ForwardSecret() bool { return kx.dh() || kx.ecdh() }
 
 func (kx KeyExchange) psk() bool {
@@ -28,7 +31,8 @@ func (kx KeyExchange) psk() bool {
 
 func (kx KeyExchange) rsa() bool { return kx == KeyExchangeRSA || kx == KeyExchangeRSAPSK }
 
-// signed makes room for the signature of a ServerKeyExchange where there is one.
+// signed makes room for the signature of a ServerKeyExchange where there is
+// one.
 func (kx KeyExchange) signed(legacy bool) *DigitallySigned {
 	if kx == KeyExchangeDHE || kx == KeyExchangeECDHE {
 		return &DigitallySigned{Legacy: legacy}
@@ -36,7 +40,8 @@ func (kx KeyExchange) signed(legacy bool) *DigitallySigned {
 	return nil
 }
 
-// DigitallySigned is a signature and the algorithm that made it (RFC 9846 section 4.5.2, RFC 5246 section 4.7).
+// DigitallySigned is a signature and the algorithm that made it
+// (RFC 9846 section 4.5.2, RFC 5246 section 4.7).
 type DigitallySigned struct {
 	Legacy    bool // TLS 1.0 and 1.1: the algorithm follows from the key and is not sent
 	Algorithm SignatureScheme
@@ -62,7 +67,7 @@ type ServerECDHParams struct {
 	Public    []byte
 }
 
-// ServerKeyExchange is the server's half of the key agreement in TLS 1.2
+// ServerKeyExchange is the server's part of the key agreement in TLS 1.2
 // (RFC 5246 section 7.4.3, RFC 8422 section 5.4, RFC 4279, RFC 5489).
 type ServerKeyExchange struct {
 	KeyExchange     KeyExchange
@@ -110,14 +115,14 @@ func (p *ServerECDHParams) fields(c *codec) func() {
 	}
 }
 
-// ClientKeyExchange is the client's half of the key agreement in TLS 1.2
+// ClientKeyExchange is the client's part of the key agreement in TLS 1.2
 // (RFC 5246 section 7.4.7, RFC 8422 section 5.7, RFC 4279, RFC 5489).
 type ClientKeyExchange struct {
 	KeyExchange              KeyExchange
 	PSKIdentity              []byte // with a pre-shared key
 	Public                   []byte // dh_Yc or ecdh_Yc; nil when the client's certificate holds it
 	EncryptedPreMasterSecret []byte // with RSA
-	SSL30                    bool   // it is all of the message (RFC 6101 section 5.6.7)
+	SSL30                    bool   // it has no length prefix (RFC 6101 section 5.6.7)
 }
 
 // Type is client_key_exchange.
@@ -144,7 +149,8 @@ func (m *ClientKeyExchange) wire(c *codec) {
 	}
 }
 
-// CertificateVerify proves possession of the certificate's private key (RFC 9846 section 4.5.2, RFC 5246 section 7.4.8).
+// CertificateVerify proves possession of the certificate's private key
+// (RFC 9846 section 4.5.2, RFC 5246 section 7.4.8).
 type CertificateVerify struct {
 	DigitallySigned
 }

@@ -2,8 +2,8 @@ package tlswire
 
 import "fmt"
 
-// name looks v up in a table of IANA's. Values that are not in it are GREASE
-// (RFC 8701) or keep their number.
+// name returns v's name in a table of IANA's; else GREASE (RFC 8701) or the
+// number.
 func name[T ~uint8 | ~uint16](format string, names map[T]string, v T) string {
 	if s, ok := names[v]; ok {
 		return s
@@ -14,8 +14,9 @@ func name[T ~uint8 | ~uint16](format string, names map[T]string, v T) string {
 	return fmt.Sprintf(format, uint16(v))
 }
 
-// isGREASE tells the 16-bit values that clients send so that servers keep
-// ignoring what they do not know: 0x0a0a, 0x1a1a to 0xfafa (RFC 8701 section 2).
+// isGREASE reports whether v is one of the 16-bit values that clients send so
+// that servers keep ignoring unknown ones: 0x0a0a, 0x1a1a to 0xfafa
+// (RFC 8701 section 2).
 func isGREASE(v uint32) bool { return v&0x0f0f == 0x0a0a && v>>8 == v&0xff }
 
 // Version is a protocol version (RFC 9846 section 4.3.1).
@@ -76,8 +77,8 @@ var namedGroupNames = map[NamedGroup]string{
 
 func (g NamedGroup) String() string { return name("group(%d)", namedGroupNames, g) }
 
-// SignatureScheme is an algorithm for signatures (RFC 9846 section 4.3.3); in TLS 1.2
-// a pair of hash and signature algorithm (RFC 5246 section 7.4.1.4.1).
+// SignatureScheme is an algorithm for signatures (RFC 9846 section 4.3.3); in
+// TLS 1.2 a pair of hash and signature algorithm (RFC 5246 section 7.4.1.4.1).
 type SignatureScheme uint16
 
 // The signature schemes that are in use.
@@ -103,8 +104,8 @@ const (
 	SchemeMLDSA87              SignatureScheme = 0x0906
 )
 
-// IANA's "TLS SignatureScheme" registry, and the pairs of its forerunners
-// "TLS HashAlgorithm" and "TLS SignatureAlgorithm" that TLS 1.2 peers still send.
+// IANA's "TLS SignatureScheme" registry, and the pairs of its forerunners "TLS
+// HashAlgorithm" and "TLS SignatureAlgorithm" that TLS 1.2 peers still send.
 var signatureSchemeNames = map[SignatureScheme]string{
 	0x0101: "rsa_md5",
 	0x0201: "rsa_pkcs1_sha1", 0x0202: "dsa_sha1", 0x0203: "ecdsa_sha1",
@@ -126,7 +127,8 @@ func (s SignatureScheme) String() string {
 	return name("signature_scheme(0x%04x)", signatureSchemeNames, s)
 }
 
-// CertificateType says what a Certificate holds (RFC 7250, RFC 9846 section 4.5.1).
+// CertificateType says what a Certificate holds (RFC 7250,
+// RFC 9846 section 4.5.1).
 type CertificateType uint8
 
 // The certificate types; X.509 when nothing else was agreed.
@@ -144,7 +146,8 @@ func (t CertificateType) String() string {
 	return name("certificate_type(%d)", certificateTypeNames, t)
 }
 
-// ClientCertificateType is a kind of client certificate a TLS 1.2 server takes (RFC 5246 section 7.4.4).
+// ClientCertificateType is a kind of client certificate a TLS 1.2 server takes
+// (RFC 5246 section 7.4.4).
 type ClientCertificateType uint8
 
 func (t ClientCertificateType) String() string {
@@ -155,7 +158,8 @@ func (t ClientCertificateType) String() string {
 	}, t)
 }
 
-// CompressionMethod is a way to compress records; all but null are gone (RFC 9846 section 4.2.2).
+// CompressionMethod is a way to compress records; all but null are gone
+// (RFC 9846 section 4.2.2).
 type CompressionMethod uint8
 
 // The ways to compress records (RFC 3749 section 2).
@@ -168,7 +172,8 @@ func (m CompressionMethod) String() string {
 	return name("compression_method(%d)", map[CompressionMethod]string{0: "null", 1: "DEFLATE", 64: "LZS"}, m)
 }
 
-// CertificateCompressionAlgorithm is how a CompressedCertificate is compressed (RFC 8879 section 7.3).
+// CertificateCompressionAlgorithm is how a CompressedCertificate is compressed
+// (RFC 8879 section 7.3).
 type CertificateCompressionAlgorithm uint16
 
 // The algorithms for compressed certificates.
@@ -203,7 +208,8 @@ func (t ECCurveType) String() string {
 	return name("ec_curve_type(%d)", map[ECCurveType]string{1: "explicit_prime", 2: "explicit_char2", NamedCurve: "named_curve"}, t)
 }
 
-// PSKKeyExchangeMode is how a pre-shared key may be used (RFC 9846 section 4.3.9).
+// PSKKeyExchangeMode is how a pre-shared key may be used
+// (RFC 9846 section 4.3.9).
 type PSKKeyExchangeMode uint8
 
 func (m PSKKeyExchangeMode) String() string {
@@ -213,14 +219,16 @@ func (m PSKKeyExchangeMode) String() string {
 	return name("psk_key_exchange_mode(%d)", map[PSKKeyExchangeMode]string{0: "psk_ke", 1: "psk_dhe_ke"}, m)
 }
 
-// KeyUpdateRequest says whether the peer is to change its keys too (RFC 9846 section 4.7.3).
+// KeyUpdateRequest says whether the peer is to change its keys too
+// (RFC 9846 section 4.7.3).
 type KeyUpdateRequest uint8
 
 func (r KeyUpdateRequest) String() string {
 	return name("key_update_request(%d)", map[KeyUpdateRequest]string{0: "update_not_requested", 1: "update_requested"}, r)
 }
 
-// CertificateStatusType is a way to ask about revocation (RFC 6066 section 8, RFC 6961).
+// CertificateStatusType is a way to ask about revocation (RFC 6066 section 8,
+// RFC 6961).
 type CertificateStatusType uint8
 
 func (t CertificateStatusType) String() string {
@@ -241,7 +249,8 @@ func (m MaxFragmentCode) String() string {
 	return name("max_fragment_length(%d)", map[MaxFragmentCode]string{1: "2^9", 2: "2^10", 3: "2^11", 4: "2^12"}, m)
 }
 
-// HPKEKDF and HPKEAEAD are the parts of an HPKE cipher suite (RFC 9180 section 7).
+// HPKEKDF and HPKEAEAD are the parts of an HPKE cipher suite
+// (RFC 9180 section 7).
 type (
 	HPKEKEM  uint16
 	HPKEKDF  uint16

@@ -3,7 +3,8 @@ package tlswire
 import "fmt"
 
 const (
-	// HandshakeHeaderLen is the length of msg_type and length before each body (RFC 9846 section 4).
+	// HandshakeHeaderLen is the length of msg_type and length before each body
+	// (RFC 9846 section 4).
 	HandshakeHeaderLen = 4
 	// MaxHandshake bounds the messages HandshakeReader puts together. The
 	// length field allows 16 MiB; certificates stay far below this.

@@ -5,10 +5,12 @@ import (
 	"fmt"
 )
 
-// ContentType says what a record carries (RFC 9846 section 5.1, RFC 5246 section 6.2.1).
+// ContentType says what a record carries (RFC 9846 section 5.1,
+// RFC 5246 section 6.2.1).
 type ContentType uint8
 
-// The content types of IANA's "TLS ContentType" registry that TLS over TCP uses.
+// The content types of IANA's "TLS ContentType" registry that TLS over TCP
+// uses.
 const (
 	ContentTypeChangeCipherSpec ContentType = 20
 	ContentTypeAlert            ContentType = 21
@@ -28,7 +30,8 @@ var contentTypeNames = map[ContentType]string{
 func (t ContentType) String() string { return name("content_type(%d)", contentTypeNames, t) }
 
 // The longest fragments: of plaintext (RFC 9846 section 5.1), and of what is
-// encrypted in TLS 1.3 (RFC 9846 section 5.2) and TLS 1.2 (RFC 5246 section 6.2.3).
+// encrypted in TLS 1.3 (RFC 9846 section 5.2) and TLS 1.2
+// (RFC 5246 section 6.2.3).
 const (
 	MaxPlaintext       = 1 << 14
 	MaxCiphertextTLS13 = MaxPlaintext + 256
@@ -38,7 +41,8 @@ const (
 // RecordHeaderLen is the length of the header before each fragment.
 const RecordHeaderLen = 5
 
-// Record is one TLS record: TLSPlaintext or TLSCiphertext of RFC 9846 sections 5.1 and 5.2.
+// Record is one TLS record: TLSPlaintext or TLSCiphertext of
+// RFC 9846 sections 5.1 and 5.2.
 //
 //	+------+---------+--------+------------------+
 //	| type | version | length | fragment         |
@@ -97,7 +101,7 @@ func ReadRecord(b []byte, offset int64) (rec Record, rest []byte, err error) {
 	}, b[RecordHeaderLen+n:], nil
 }
 
-// notTLS says why b cannot be the start of a record, as far as its bytes tell.
+// notTLS returns why b cannot be the start of a record, or "" if it can.
 func notTLS(b []byte) string {
 	if len(b) == 0 {
 		return ""
@@ -119,7 +123,8 @@ func notTLS(b []byte) string {
 	return ""
 }
 
-// Marshal returns the record's bytes, or nil when the fragment is too long for its length field.
+// Marshal returns the record's bytes, or nil when the fragment is too long for
+// its length field.
 func (r Record) Marshal() []byte {
 	c := &codec{}
 	number(c, 1, "type", &r.Type, "")
@@ -153,7 +158,8 @@ func InnerPlaintext(b []byte) (content []byte, t ContentType, padding int, err e
 }
 
 // ParseChangeCipherSpec checks the one message of the change_cipher_spec
-// protocol, a single byte of value 1 (RFC 5246 section 7.1, RFC 9846 section 5).
+// protocol, a single byte of value 1 (RFC 5246 section 7.1,
+// RFC 9846 section 5).
 func ParseChangeCipherSpec(fragment []byte) error {
 	if len(fragment) != 1 || fragment[0] != 1 {
 		return &Error{Field: "ChangeCipherSpec", Reason: "must be the one byte 01"}

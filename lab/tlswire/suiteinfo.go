@@ -2,13 +2,14 @@ package tlswire
 
 import "strings"
 
-// CipherSuite is the number of a cipher suite (RFC 9846 appendix B.4, RFC 5246 appendix A.5).
+// CipherSuite is the number of a cipher suite (RFC 9846 appendix B.4,
+// RFC 5246 appendix A.5).
 type CipherSuite uint16
 
 func (s CipherSuite) String() string { return name("cipher_suite(0x%04x)", cipherSuiteNames, s) }
 
-// The cipher suites of TLS 1.3 (RFC 9846 appendix B.4), and the two numbers that are
-// signals and no suites (RFC 5746 section 3.3, RFC 7507).
+// The cipher suites of TLS 1.3 (RFC 9846 appendix B.4), and the two numbers
+// that are signals and no suites (RFC 5746 section 3.3, RFC 7507).
 const (
 	TLS_AES_128_GCM_SHA256            CipherSuite = 0x1301
 	TLS_AES_256_GCM_SHA384            CipherSuite = 0x1302

@@ -22,15 +22,15 @@ const (
 	maxRememberedSize = 8 << 10
 )
 
-// remembered are certificates that were read, by their DER.
+// remembered is the cache, by DER.
 var remembered struct {
 	sync.Mutex
 	certificates map[string]*x509.Certificate
 }
 
-// ParseCertificate reads an X.509 certificate. Connections show the same few
-// over and over: those it has read lately it only looks up. What it returns is
-// others' too, and not to be changed.
+// ParseCertificate reads an X.509 certificate. It caches the results, since
+// connections show the same few certificates over and over. The result is
+// shared: do not change it.
 func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	remembered.Lock()
 	cert := remembered.certificates[string(der)]
@@ -51,7 +51,8 @@ func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	return cert, nil
 }
 
-// certData is a certificate; its fields are those of RFC 5280 that decide whether it is trusted.
+// certData is a certificate; its fields are those of RFC 5280 that decide
+// whether it is trusted.
 func certData(c *codec, name string, der *[]byte) {
 	at := len(c.out)
 	opaque(c, 3, name, der, "An X.509 certificate: a name and a public key, signed by an authority (RFC 5280 section 4.1).")
@@ -62,7 +63,7 @@ func certData(c *codec, name string, der *[]byte) {
 	}
 }
 
-// certSubject names whom a certificate is for.
+// certSubject returns the subject of a certificate.
 func certSubject(der []byte) string {
 	cert, err := ParseCertificate(der)
 	if err != nil {
@@ -74,7 +75,8 @@ func certSubject(der []byte) string {
 	return "(no subject) " + altNames(cert)
 }
 
-// derReader walks the elements of DER and knows where in the message each stands.
+// derReader walks the elements of DER and knows where in the message each
+// stands.
 type derReader struct {
 	in  cryptobyte.String
 	end int // offset in the message of the end of in
@@ -97,7 +99,8 @@ func (r *derReader) next() (at, length int, inner derReader) {
 }
 
 // certFields lists the parts of a certificate that starts at the given offset
-// of its message (RFC 5280 section 4.1). Certificates that do not parse have none.
+// of its message (RFC 5280 section 4.1). Certificates that do not parse have
+// none.
 func certFields(der []byte, offset int) []Field {
 	cert, err := ParseCertificate(der)
 	if err != nil {
@@ -234,7 +237,8 @@ func extKeyUsages(cert *x509.Certificate) string {
 	return text(strings.Join(names, ", "))
 }
 
-// DistinguishedName is the DER of a name, as in "CN=ca" (RFC 5280 section 4.1.2.4).
+// DistinguishedName is the DER of a name, as in "CN=ca"
+// (RFC 5280 section 4.1.2.4).
 type DistinguishedName []byte
 
 func (n DistinguishedName) String() string {
@@ -245,7 +249,8 @@ func (n DistinguishedName) String() string {
 	return text(rdns.String())
 }
 
-// distinguishedNames is a list of CAs (RFC 9846 section 4.3.4, RFC 5246 section 7.4.4).
+// distinguishedNames is a list of CAs (RFC 9846 section 4.3.4,
+// RFC 5246 section 7.4.4).
 func distinguishedNames(c *codec, name string, v *[]DistinguishedName, note string) {
 	list(c, 2, name, v, note, func(n *DistinguishedName) {
 		opaque(c, 2, "DistinguishedName", n, "")
