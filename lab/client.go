@@ -219,7 +219,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	view := verdict.NewView(endpoint.Client, err, x.alerts.seen())
 	view.State, view.NoCertificate = got, x.asked && !x.sentOwn
 	if response != nil {
-		view.InHTTP = x.refusedInHTTP(response)
+		view.InHTTP = x.refusedInHTTP(response, state.DidResume)
 	}
 	x.finish(view, state, response)
 	return response, err

@@ -57,17 +57,19 @@ func (s Settings) verifyClient(c *serverConn, state tls.ConnectionState) error {
 	return s.verifier(c.own.revoked)(state)
 }
 
-// refusedInHTTP returns why a response refuses the client's certificate, or
-// nil. The client knows a reason if the server asked for a certificate and it
-// sent none, or one of a CA that the server does not name, or if the response
-// says so, as nginx's does.
-func (x *clientExchange) refusedInHTTP(r *Response) *verdict.Reason {
+// refusedInHTTP returns why a response refuses the client's certificate, as
+// far as a client can tell: none was asked for; or one was, and none was sent,
+// or one of a CA that the server does not name; or the server says so, as nginx
+// does.
+func (x *clientExchange) refusedInHTTP(r *Response, resumed bool) *verdict.Reason {
 	if !httpwire.MayRefuse(r.Status) {
 		return nil
 	}
 	switch {
-	case !x.asked:
+	case !x.asked && resumed: // it knows the client from before
 		return nil
+	case !x.asked:
+		return verdict.RefuseUnasked(r.Status)
 	case x.shown == "":
 		return verdict.RefuseInHTTP(r.Status, verdict.Reason{Code: verdict.NoClientCertificate, Text: "the client sent none"})
 	case x.unnamed:

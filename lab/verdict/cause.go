@@ -18,7 +18,10 @@ func (w *wire) why(by endpoint.Side) Reason {
 	other := *w.shown.Of(by.Other())
 	alert := w.alertOf(by)
 	switch {
-	case by == endpoint.Server && other.empty && (alert == nil || alert.WantsCertificate() || *alert == tlswire.AlertDecodeError): // the last is GnuTLS in TLS 1.2
+	case other.empty && (alert == nil || alert.WantsCertificate() || *alert == tlswire.AlertDecodeError): // the last is GnuTLS in TLS 1.2, and any client's
+		if by == endpoint.Client {
+			return Reason{Code: Other, Text: "the server sent no certificate"}
+		}
 		return Reason{Code: NoClientCertificate, Text: noClientCertificate}
 	case other.signature == tlsdecrypt.Fails && (alert == nil || isAboutSignature(*alert)) && (other.faultThat(alert) == nil || alert != nil && !alert.RefusesCertificate()):
 		return Reason{Code: BadSignature, Text: badSignature(by.Other())}
@@ -34,7 +37,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 	case alert == nil:
 		return w.whyClosed(by)
 	}
-	why := meaning(*alert, by, other.empty)
+	why := meaning(*alert, by, false)
 	switch {
 	case *alert == tlswire.AlertProtocolVersion && by == endpoint.Server && len(w.Offers().Versions) > 0:
 		why.Text += ", which offers " + strings.Join(w.Offers().Versions, ", ")
@@ -125,9 +128,13 @@ func (w *wire) addRefusal(v *Verdict) {
 			v.because(Reason{Code: fault.Code, Text: fault.Of("the server's certificate", w.shown.Server.leaf) + "; and after the handshake there was no request, as of a client that looks at that afterwards (curl)"})
 			v.Fix = fix(fault.Code, endpoint.Client)
 		}
+	case w.Answer != nil && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
+		if w.Answer.HTTP.Status == http.StatusForbidden {
+			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
+		}
 	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
 		v.How = InHTTP
-		v.because(Reason{Code: NotAsked, Text: fmt.Sprintf("the server refuses in HTTP with %d, and has not asked for a certificate in the handshake", w.Answer.HTTP.Status)})
+		v.because(*RefuseUnasked(w.Answer.HTTP.Status))
 	case m == nil:
 	case client.empty:
 		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})

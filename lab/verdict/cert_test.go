@@ -16,6 +16,12 @@ import (
 // may be nil.
 func newCertificate(t *testing.T, change func(*x509.Certificate)) *x509.Certificate {
 	t.Helper()
+	cert, _ := newCertificateAndKey(t, change)
+	return cert
+}
+
+func newCertificateAndKey(t *testing.T, change func(*x509.Certificate)) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -35,5 +41,5 @@ func newCertificate(t *testing.T, change func(*x509.Certificate)) *x509.Certific
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cert
+	return cert, key
 }

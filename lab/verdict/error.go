@@ -155,6 +155,15 @@ func RefuseInHTTP(status int, why Reason) *Reason {
 	return &why
 }
 
+// RefuseUnasked returns the reason of a refusal in HTTP of a client that was not
+// asked for a certificate; nil: the status is not about who the client is.
+func RefuseUnasked(status int) *Reason {
+	if !isUnauthorised(status) {
+		return nil
+	}
+	return &Reason{Code: NotAsked, Text: "the server refuses in HTTP with " + strconv.Itoa(status) + ", and has not asked for a certificate in the handshake"}
+}
+
 // leafIn returns the certificate that crypto/tls refused, if err has it.
 func leafIn(err error) *x509.Certificate {
 	var verification *tls.CertificateVerificationError

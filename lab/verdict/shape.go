@@ -49,7 +49,7 @@ func (w *wire) hidden() Verdict {
 			return v
 		}
 		return unknown
-	case w.Resumption != tlsdecrypt.FullHandshake:
+	case w.Resumption != tlsdecrypt.FullHandshake, w.early:
 		return unknown
 	}
 	s := w.shape()

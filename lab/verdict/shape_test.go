@@ -99,6 +99,20 @@ func TestHidden(t *testing.T) {
 	}
 }
 
+// Early data, whose keys are missing too, comes before all that the client is
+// asked for: sizes prove nothing then.
+func TestHiddenEarlyData(t *testing.T) {
+	c := ended(sealedTLS13(tlswire.TLS_AES_128_GCM_SHA256, []int{30, 800, 100, sizeFinished},
+		sealed(endpoint.Client, sizeEmpty, sizeFinished, 60), sealed(endpoint.Server, sizeAlert)), endpoint.Server)
+	early := sealed(endpoint.Client, 60)
+	early.Time = start
+	c.Messages = slices.Insert(c.Messages, 1, early)
+	c.Messages[0].Handshake.Body.(*tlswire.ClientHello).Extensions = []tlswire.Extension{{Type: tlswire.ExtensionEarlyData}}
+	if v := judgeWire(c); v.Outcome != Unknown {
+		t.Errorf("%s, %q", brief(v), v.Reason)
+	}
+}
+
 // A gap may have held what would show it.
 func TestHiddenLacking(t *testing.T) {
 	w := &wire{Connection: ended(sealedTLS13(tlswire.TLS_AES_128_GCM_SHA256, []int{sizeFinished}, sealed(endpoint.Client, 900, sizeFinished), sealed(endpoint.Server, sizeAlert)), endpoint.Server)}

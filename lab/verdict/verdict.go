@@ -75,10 +75,13 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 		return seen
 	}
 	v := judgeViews(server, client)
-	v.addStatus(status)
+	if server != nil { // it knows whether the client was authenticated
+		v.addStatus(status)
+	}
 	if wire != nil {
 		v.addWire(seen)
 	}
+	v.addStatus(status)
 	return v
 }
 
@@ -191,7 +194,9 @@ func (v *Verdict) addWire(seen Verdict) {
 	case v.Outcome != seen.Outcome, v.RejectedBy != seen.RejectedBy:
 		return
 	}
-	v.How = seen.How
+	if v.Outcome != Accepted || v.Code == "" && seen.How == InHTTP { // that it was accepted, the sides know for certain
+		v.How = seen.How
+	}
 	if seen.Alert != nil {
 		alert := *seen.Alert
 		if v.Alert != nil {

@@ -245,6 +245,42 @@ func TestJudgeWithWire(t *testing.T) {
 	}
 }
 
+// That an exchange was accepted, and refused in HTTP, the sides know for certain,
+// though the wire may not show it.
+func TestJudgeAcceptedWithWire(t *testing.T) {
+	server, client := endpoint.Server, endpoint.Client
+	leaf := newCertificate(t, nil)
+	said := asked(talk(tlswire.VersionTLS13, hello(), serverHello(), shows(server, nil), finished(server), shows(client, leaf.Raw), finished(client), ticket()))
+	answered := func(status int) *tlsdecrypt.Connection { return ended(said(request(), answer(status)), server) }
+	revoked := ended(asked(talk(tlswire.VersionTLS13, hello(), serverHello(), shows(server, nil), finished(server),
+		checkedAs(shows(client, leaf.Raw), tlsdecrypt.Fails, &chain.Fault{Code: chain.Revoked, Cert: leaf, Text: "was revoked"}), finished(client)))(request(), answer(403)), server)
+	unseen := ended(talk(tlswire.VersionTLS12, hello(), serverHello())(sealed12(client), sealed12(server), sealed(client, 60), sealed(server, 60)), client)
+	refused := &View{InHTTP: RefuseInHTTP(400, Reason{Code: chain.Expired, Text: "why"})}
+	for name, test := range map[string]struct {
+		server, client *View
+		status         int
+		wire           *tlsdecrypt.Connection
+		want           string
+	}{
+		"refused in HTTP, without nginx's name": {refused, &View{}, 400, answered(400), "accepted (refused in HTTP): expired"},
+		"refused in HTTP, and no keys":          {refused, nil, 400, unseen, "accepted (refused in HTTP): expired"},
+		"accepted, and no keys":                 {&View{}, nil, 200, unseen, "accepted"},
+		"not allowed by a server that knows":    {&View{}, nil, 403, revoked, "accepted: not_authorised"},
+		"not allowed, or revoked":               {nil, &View{}, 403, revoked, "accepted (refused in HTTP): revoked"},
+		"403 to a client without a certificate": {nil, &View{}, 403, ended(asked(handshakeWithout(tlswire.VersionTLS13))(request(), answer(403)), server), "accepted (refused in HTTP): no_client_certificate"},
+		"403 that the wire does not show":       {nil, &View{}, 403, unseen, "accepted: not_authorised"},
+		"no request":                            {nil, &View{}, 0, ended(said(), client), "accepted"},
+	} {
+		v := Judge(test.server, test.client, test.status, test.wire)
+		if got := brief(v); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+		if test.status == 0 && v.Reason != noRequest {
+			t.Errorf("%s: %q", name, v.Reason)
+		}
+	}
+}
+
 // The alert of a view is the view's: a verdict has its own.
 func TestJudgeLeavesViewsAlone(t *testing.T) {
 	server, client := serverSees(errNone, tlswire.AlertBadCertificate), clientSees(remote(tlswire.AlertUnknownCA))

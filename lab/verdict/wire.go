@@ -3,6 +3,7 @@ package verdict
 import (
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type wire struct {
 	finished endpoint.Pair[bool] // it sent Finished, or what must be it
 	data     endpoint.Pair[bool] // it sent application data
 	answered bool                // ServerHello was seen
+	early    bool                // the client may have sent early data
 	last     *tlsdecrypt.Message // the last one; nil: nobody said anything
 }
 
@@ -62,6 +64,8 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 		body = m.Inner.Body
 	}
 	switch body := body.(type) {
+	case *tlswire.ClientHello:
+		w.early = w.early || slices.ContainsFunc(body.Extensions, func(e tlswire.Extension) bool { return e.Type == tlswire.ExtensionEarlyData })
 	case *tlswire.ServerHello:
 		w.answered = true
 	case *tlswire.Certificate:

@@ -375,15 +375,6 @@ func TestJudgeWireWithoutRequest(t *testing.T) {
 	}
 }
 
-// A server that refuses in HTTP a client that it has not asked for a
-// certificate. Whether it has asked is known where its first flight was seen.
-func TestJudgeWireNotAsked(t *testing.T) {
-	c := talk(tlswire.VersionTLS13, hello(), serverHello(), shows(endpoint.Server, nil), finished(endpoint.Server), finished(endpoint.Client))(request(), answer(403))
-	if v := judgeWire(ended(c, endpoint.Client)); brief(v) != "accepted" {
-		t.Errorf("where that is not known: %s", brief(v))
-	}
-}
-
 // Bytes that are missing may be an alert: nothing is said of a handshake then.
 func TestJudgeWireLacking(t *testing.T) {
 	c := read(t, sends(endpoint.Client, helloOf()), wiretap.Event{Kind: wiretap.Gap, From: endpoint.Server, Missing: 100})
