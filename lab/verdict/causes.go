@@ -33,8 +33,8 @@ func (w *wire) causes(by endpoint.Side) (likely []Cause) {
 	return likely
 }
 
-// suspects are what programs mean by an alert, the likeliest first. OpenSSL,
-// Go and rustls send different alerts; Java and GnuTLS send one for most causes.
+// suspects are what programs mean by an alert, the likeliest first. OpenSSL, Go
+// and rustls send different alerts; Java and GnuTLS send one for most causes.
 func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*suspect {
 	switch d {
 	case tlswire.AlertUnknownCA:

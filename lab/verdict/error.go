@@ -155,8 +155,8 @@ func RefuseInHTTP(status int, why Reason) *Reason {
 	return &why
 }
 
-// RefuseUnasked returns the reason of a refusal in HTTP of a client that was not
-// asked for a certificate; nil: the status is not about who the client is.
+// RefuseUnasked returns the reason of a refusal in HTTP of a client that was
+// not asked for a certificate; nil: the status is not about who the client is.
 func RefuseUnasked(status int) *Reason {
 	if !isUnauthorised(status) {
 		return nil

@@ -245,8 +245,8 @@ func TestJudgeWithWire(t *testing.T) {
 	}
 }
 
-// That an exchange was accepted, and refused in HTTP, the sides know for certain,
-// though the wire may not show it.
+// That an exchange was accepted, and refused in HTTP, the sides know for
+// certain, though the wire may not show it.
 func TestJudgeAcceptedWithWire(t *testing.T) {
 	server, client := endpoint.Server, endpoint.Client
 	leaf := newCertificate(t, nil)
