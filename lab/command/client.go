@@ -32,7 +32,7 @@ func (p *Program) clientCommand() *cli.Command {
 			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
 			caFlag("ca", serverCA, "that the server must have"),
 			certFlag("cert", clientName, "to show, or none"), keyFlag("key", "cert"), passwordFileFlag(),
-		}, sessionFlags(1, "off", "client.pcapng"), callFlags()),
+		}, labRunFlags(1, "off", "client.pcapng"), callFlags()),
 		Action: noArguments(p.client),
 	}
 }
@@ -42,7 +42,7 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := p.newSession(c)
+	a, err := p.newLabRun(c)
 	if err != nil {
 		return err
 	}

@@ -65,9 +65,9 @@ func (p *Program) ladderOptions(c *cli.Context) ladder.Options {
 	return o
 }
 
-// sessionFlags are those of lab up, lab server and lab client, with the
+// labRunFlags are those of lab up, lab server and lab client, with the
 // defaults that differ.
-func sessionFlags(count int, keylog, capture string) []cli.Flag {
+func labRunFlags(count int, keylog, capture string) []cli.Flag {
 	return []cli.Flag{
 		dirFlag(),
 		&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},

@@ -43,7 +43,7 @@ func TestLeftOutIsTold(t *testing.T) {
 			t.Errorf("no JSON: %s", out.String())
 		}
 	}
-	var a session
+	var a labRun
 	a.count(&x)
 	if a.counts.accepted.Load() != 3 || a.counts.rejected.Load() != 3 || a.counts.notShown.Load() != 5 {
 		t.Errorf("%d accepted, %d rejected, %d not shown", a.counts.accepted.Load(), a.counts.rejected.Load(), a.counts.notShown.Load())

@@ -31,13 +31,13 @@ func (p *Program) serverCommand() *cli.Command {
 			certFlag("cert", serverName, "to show"), keyFlag("key", "cert"),
 			caFlag("client-ca", clientCA, "that clients must have"), passwordFileFlag(),
 			&cli.BoolFlag{Name: "blind", Usage: "with --scenario: say nothing of what happens"},
-		}, sessionFlags(0, "keys.log", "lab.pcapng")),
+		}, labRunFlags(0, "keys.log", "lab.pcapng")),
 		Action: noArguments(p.server),
 	}
 }
 
 func (p *Program) server(c *cli.Context) error {
-	a, err := p.newSession(c)
+	a, err := p.newLabRun(c)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (p *Program) server(c *cli.Context) error {
 }
 
 // stopAfter calls stop when count exchanges have been reported.
-func (a *session) stopAfter(count int, stop func()) {
+func (a *labRun) stopAfter(count int, stop func()) {
 	each, left := a.settings.Journal.Each, count
 	a.settings.Journal.Each = func(x *lab.Exchange) {
 		each(x)
