@@ -12,8 +12,9 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// recording writes one connection to the file: its events become packets. It holds them back
-// while a block or a comment that must come before them is not known.
+// recording writes one connection to the file: its events become packets. It
+// holds them back while a block or a comment that must come before them is not
+// known.
 type recording struct {
 	w *Writer
 

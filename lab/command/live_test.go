@@ -11,8 +11,8 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// What is not shown because results were read too slowly is counted, in text and
-// in JSON, and counted.
+// What is not shown because results were read too slowly is counted, in text
+// and in JSON, and counted.
 func TestLeftOutIsTold(t *testing.T) {
 	x := lab.Exchange{Number: 7, Verdict: verdict.Verdict{Outcome: verdict.Accepted}, WireLeftOut: true, NotShown: &lab.Unshown{Accepted: 2, Rejected: 3}}
 	for _, test := range []struct {
