@@ -38,7 +38,7 @@ func (p *Program) explainCommand() *cli.Command {
 			&cli.StringFlag{Name: "rsa-key", Usage: "open TLS 1.2 connections without forward secrecy with the server's private key in `FILE`, a PEM that may have certificates too"},
 			caFlag("ca", "", "that servers must have: chains are checked under it"),
 			caFlag("client-ca", "", "that clients must have, likewise"),
-			certFlag("cert", "", "that one side has: chains may lead over those in it"),
+			certFlag("cert", "", "that chains may contain, such as an intermediate CA"),
 			&cli.StringFlag{Name: "key", Usage: "the same as --rsa-key, or `NAME` of the certificate whose key it is"}, passwordFileFlag(),
 			&cli.IntFlag{Name: "stream", Value: -1, DefaultText: "all", Usage: "only TCP stream `N`, counted from 0 as Wireshark does"},
 			&cli.BoolFlag{Name: "list", Usage: "one line a connection"},

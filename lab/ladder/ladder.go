@@ -32,9 +32,9 @@ func (o Options) charset() text.Charset { return text.Charset(o.ASCII) }
 // The error is w's.
 func Draw(w io.Writer, c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) error {
 	o.Width = o.width()
-	s := tell(c, v)
+	s := newStory(c, v)
 	s.below, s.scenario = o.Below, o.Scenario
-	p := &page{Options: o, opened: opened(c), told: map[string]bool{}}
+	p := &page{Options: o, opened: opened(c), noted: map[string]bool{}}
 	if o.Brief {
 		p.text(bold, title(c, p.Stream))
 		p.text(normal, s.agreed())

@@ -104,7 +104,7 @@ func (s *story) versionless() string {
 	return "The version cannot be seen: the capture ends before ServerHello."
 }
 
-// silent tells a connection that ended without a word.
+// silent reports whether a connection ended without a message.
 func (s *story) silent() bool {
 	return s.verdict.How == verdict.Aborted && len(s.c.Messages) == 0 && len(s.c.Problems) == 0
 }
@@ -119,7 +119,7 @@ func legend(s *story, o Options) [][]string {
 		{"time: since the connection was made", "size: bytes of the TLS records"}}
 	for _, it := range s.items {
 		if len(it.checks) > 0 {
-			lines = append(lines, []string{"✓: checked, and right", "✗: checked, and wrong", "?: cannot be told"})
+			lines = append(lines, []string{"✓: checked, and right", "✗: checked, and wrong", "?: not known"})
 			break
 		}
 	}
@@ -181,7 +181,7 @@ func (s *story) outcome() string {
 	return "Whether the handshake succeeded cannot be seen: " + v.Reason + "."
 }
 
-// rejected says who rejected whom, and why.
+// rejected says which side rejected the other, and why.
 func (s *story) rejected() string {
 	v := s.verdict
 	said := fmt.Sprintf("Rejected by the %s", v.RejectedBy)
@@ -216,7 +216,7 @@ func (s *story) advice() (paragraphs []string) {
 		return nil
 	}
 	if len(v.Causes) > 0 {
-		paragraphs = append(paragraphs, "What may be behind it, the likeliest first, and what would tell:")
+		paragraphs = append(paragraphs, "Possible causes, the likeliest first, and how to tell them apart:")
 		for i, cause := range v.Causes {
 			paragraphs = append(paragraphs, fmt.Sprintf("%d. %s: %s.", i+1, cause.Text, cause.Tell))
 		}
@@ -313,8 +313,8 @@ func (s *story) refusal() string {
 	return "The handshake succeeded, and then the server refused in HTTP: " + said + "."
 }
 
-// doubted tells a refusal that is about who the client is, and not about what
-// it may do.
+// doubted reports whether a refusal is about who the client is, and not about
+// what it may do.
 func (s *story) doubted() bool {
 	m := s.progress.Refusal
 	return m != nil && m.HTTP.Status != http.StatusUnauthorized && m.HTTP.Status != http.StatusForbidden
