@@ -33,28 +33,45 @@ func (t *Trust) Explain(err error, q Question) Fault {
 	return Fault{Code: Invalid, Cert: sent[0], Text: "is not taken: " + strings.TrimPrefix(err.Error(), "x509: ")}
 }
 
+// explainAuthority says why the last certificate of a chain leads to no root.
 func (t *Trust) explainAuthority(sent []*x509.Certificate) Fault {
-	leaf := sent[0]
+	leaf, top := sent[0], sent[0]
+	for range sent {
+		for _, cert := range sent {
+			if !IsSelfIssued(top) && bytes.Equal(cert.RawSubject, top.RawIssuer) && certified(top, cert) != errSignature {
+				top = cert
+			}
+		}
+	}
 	for _, ca := range slices.Concat(t.CAs, t.Between) {
-		if !bytes.Equal(ca.Certificate.RawSubject, leaf.RawIssuer) {
+		if !bytes.Equal(ca.Certificate.RawSubject, top.RawIssuer) {
 			continue
 		}
-		if certified(leaf, ca.Certificate) == errSignature {
-			return Fault{Code: LookAlikeCA, Cert: leaf, Text: fmt.Sprintf("names %s as its issuer, but it is not signed with the key of the CA %s", leaf.Issuer, ca.Name)}
+		switch usage, err := ca.Certificate.KeyUsage, certified(top, ca.Certificate); {
+		case err == errSignature && IsSelfIssued(top) && top != leaf:
+			return Fault{Code: LookAlikeCA, Cert: top, Text: fmt.Sprintf("has the name of the CA %s, but another key", ca.Name)}
+		case err == errSignature:
+			return Fault{Code: LookAlikeCA, Cert: top, Text: fmt.Sprintf("names %s as its issuer, but it is not signed with the key of the CA %s", top.Issuer, ca.Name)}
+		case err != nil:
+			return Fault{Code: Invalid, Cert: top, Text: fmt.Sprintf("is signed by the CA %s in a way that is not taken here: %v", ca.Name, err)}
+		case usage != 0 && usage&x509.KeyUsageCertSign == 0:
+			return Fault{Code: NotACA, Cert: top, Text: fmt.Sprintf("was issued by the CA %s, whose keyUsage does not allow to sign certificates", ca.Name)}
+		case IsSelfIssued(ca.Certificate):
+			return Fault{Code: NotACA, Cert: top, Text: fmt.Sprintf("was issued by %s, whose certificate does not allow to sign others", ca.Name)}
 		}
-		if usage := ca.Certificate.KeyUsage; usage != 0 && usage&x509.KeyUsageCertSign == 0 {
-			return Fault{Code: NotACA, Cert: leaf, Text: fmt.Sprintf("was issued by the CA %s, whose keyUsage does not allow to sign certificates", ca.Name)}
-		}
-		return Fault{Code: UnknownCA, Cert: leaf, Text: fmt.Sprintf("was issued by the CA %s, which is no root, and what leads from there to a root was not sent along", ca.Name)}
+		return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by the CA %s, which is no root, and what leads from there to a root was not sent along", ca.Name)}
 	}
-	if IsSelfIssued(leaf) {
+	switch {
+	case IsSelfIssued(leaf):
 		return Fault{Code: SelfSigned, Cert: leaf, Text: "is signed by itself, and is none of the CAs that are known here"}
+	case IsSelfIssued(top):
+		return Fault{Code: UnknownCA, Cert: top, Text: "is none of the CAs that are known here"}
 	}
 	alone := ""
 	if len(sent) == 1 {
 		alone = ", and whose certificate was not sent along"
 	}
-	return Fault{Code: UnknownCA, Cert: leaf, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here%s", leaf.Issuer, alone)}
+	return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here%s", top.Issuer, alone)}
 }
 
 // Unverifiable says which signature or certificate of a chain cannot be judged

@@ -2,6 +2,7 @@ package chain
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -122,9 +123,9 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x
 	}
 	switch text := err.Error(); { // hints that crypto/x509 has no types for
 	case strings.Contains(text, "parent certificate cannot sign"):
-		return Fault{Code: NotACA, Cert: leaf, Text: "was issued by a certificate that is not a CA: " + issuerOf(last)}
+		return Fault{Code: NotACA, Cert: cmp.Or(last, leaf), Text: "was issued by a certificate that is not a CA: " + issuerOf(last)}
 	case strings.Contains(text, "candidate authority certificate"):
-		return Fault{Code: LookAlikeCA, Cert: leaf, Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it"}
+		return Fault{Code: LookAlikeCA, Cert: cmp.Or(last, leaf), Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it"}
 	}
 	return Fault{Code: UnknownCA, Cert: leaf, Text: "is not signed by a CA that the " + by.String() + " trusts" + missingIssuer(last, leaf, by)}
 }
@@ -165,6 +166,9 @@ func explainInvalid(err x509.CertificateInvalidError, leaf *x509.Certificate, by
 	case x509.IncompatibleUsage:
 		return wrongUsage(leaf, by.Other())
 	case x509.NotAuthorizedToSign:
+		if err.Cert != nil && !err.Cert.Equal(leaf) {
+			return Fault{Code: NotACA, Cert: err.Cert, Text: "is no CA"}
+		}
 		return Fault{Code: NotACA, Cert: leaf, Text: "was issued by a certificate that is not a CA"}
 	case x509.TooManyIntermediates:
 		return Fault{Code: PathTooLong, Cert: leaf, Text: "has more CAs above it than one of them allows (path length)"}

@@ -43,6 +43,7 @@ func (p *Program) explainCommand() *cli.Command {
 			&cli.IntFlag{Name: "stream", Value: -1, DefaultText: "all", Usage: "only TCP stream `N`, counted from 0 as Wireshark does"},
 			&cli.BoolFlag{Name: "list", Usage: "one line a connection"},
 			jsonFlag(),
+			&cli.BoolFlag{Name: "brief", Usage: "what became of each connection, why, and what to do, without the drawing"},
 			&cli.BoolFlag{Name: "verbose", Usage: "draw every connection, each message with its fields and bytes"},
 		},
 		Action: p.explain,

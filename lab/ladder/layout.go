@@ -246,6 +246,9 @@ func (p *page) problem(it item) {
 func (p *page) head(s *story) {
 	c := s.c
 	p.text(bold, title(c, p.Stream))
+	if !s.below && s.verdict.Outcome != verdict.Accepted || s.verdict.Code != "" {
+		p.text(red, s.outcome())
+	}
 	p.text(normal, s.agreed())
 	p.line()
 	for _, l := range legend(s, p.Options) {
@@ -286,10 +289,15 @@ func (p *page) ends(client, server string, left, right style) {
 	p.line(span{normal, strings.Repeat(" ", leftMargin)}, span{left, client}, span{normal, gap}, span{right, server})
 }
 
-// foot writes how the connection ended.
+// foot ends the drawing.
 func (p *page) foot(s *story) {
 	p.rung()
 	p.posts("┴", strings.Repeat(" ", leftMargin), "")
+	p.end(s)
+}
+
+// end writes what became of the connection.
+func (p *page) end(s *story) {
 	st := normal
 	if s.verdict.Alert != nil || s.progress.Refusal != nil || s.verdict.Outcome == verdict.Rejected {
 		st = red

@@ -25,7 +25,7 @@ const (
 
 // Heading names the columns of [Line].
 func Heading(o Options) string {
-	return o.row("   #", "outcome", "client", "TLS", "key agreement", "server", "why, or what came of it")
+	return o.row("   #", "outcome", "client", "TLS", "key agreement", "server", "by whom: why; or request")
 }
 
 // Line describes a connection in one line of at most o.Width columns, without a
@@ -106,8 +106,14 @@ func (s *story) result() string {
 // or the alert where the code says less; "" if none did.
 func reasonOf(v *verdict.Verdict) string {
 	by := v.RejectedBy
-	if by == endpoint.Unknown && v.Alert != nil {
+	switch {
+	case by != endpoint.Unknown:
+	case v.Alert != nil:
 		by = v.Alert.SentBy
+	case v.How == verdict.InHTTP:
+		by = endpoint.Server
+	case v.Outcome == verdict.Accepted && v.Code != "" && v.Code != verdict.NotAuthorised:
+		by = endpoint.Client // which left without a request
 	}
 	switch {
 	case by == endpoint.Unknown:
@@ -131,6 +137,8 @@ func outcomeOf(v *verdict.Verdict) string {
 		return string(v.Outcome) + "?"
 	case v.Outcome == verdict.Unknown && v.How != "":
 		return string(v.How)
+	case v.How == verdict.InHTTP:
+		return "refused"
 	}
 	return string(v.Outcome)
 }

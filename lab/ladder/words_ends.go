@@ -139,7 +139,11 @@ func (p party) called(role string) string {
 
 // ending says in a few paragraphs how the connection ended.
 func (s *story) ending() []string {
-	paragraphs := append([]string{s.outcome(), s.closing()}, s.advice()...)
+	paragraphs := []string{s.outcome()}
+	if s.verdict.Fix != "" && !s.below {
+		paragraphs = append(paragraphs, "Fix: "+s.verdict.Fix+".")
+	}
+	paragraphs = append(append(paragraphs, s.closing()), s.advice()...)
 	if n := s.c.Omitted; n > 0 {
 		paragraphs = append(paragraphs, fmt.Sprintf("%s of application data %s not shown.", text.Counted(n, "further message"), are(int64(n))))
 	}
@@ -205,7 +209,7 @@ func (s *story) breaking() string {
 	return fmt.Sprintf("the %s ended the connection with %s (alert %d).", m.From, m.Alert.Description, uint8(m.Alert.Description))
 }
 
-// advice says what to do, and where to see the same.
+// advice says what may be behind it, and where to see the same.
 func (s *story) advice() (paragraphs []string) {
 	v := s.verdict
 	if s.below {
@@ -217,11 +221,8 @@ func (s *story) advice() (paragraphs []string) {
 			paragraphs = append(paragraphs, fmt.Sprintf("%d. %s: %s.", i+1, cause.Text, cause.Tell))
 		}
 	}
-	if v.Fix != "" {
-		paragraphs = append(paragraphs, "Fix: "+v.Fix+".")
-	}
 	if s.scenario != "" {
-		paragraphs = append(paragraphs, "To see the same happen: lab scenario run "+s.scenario)
+		paragraphs = append(paragraphs, "A scenario with the same fault: lab scenario run "+s.scenario)
 	}
 	return paragraphs
 }
@@ -270,7 +271,7 @@ func (s *story) torn(by, other endpoint.Side, after string) string {
 
 func (s *story) success() string {
 	switch {
-	case s.verdict.How == verdict.InHTTP, s.verdict.Code == verdict.NotAuthorised:
+	case s.verdict.Code != "":
 		return "The handshake succeeded; " + s.verdict.Reason + "."
 	case s.progress.Refusal != nil:
 		return s.refusal()

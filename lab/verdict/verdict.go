@@ -77,6 +77,7 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 	v := judgeViews(server, client)
 	if server != nil { // it knows whether the client was authenticated
 		v.addStatus(status)
+		v.known = v.known || v.Code == NotAuthorised
 	}
 	if wire != nil {
 		v.addWire(seen)
@@ -194,7 +195,7 @@ func (v *Verdict) addWire(seen Verdict) {
 	case v.Outcome != seen.Outcome, v.RejectedBy != seen.RejectedBy:
 		return
 	}
-	if v.Outcome != Accepted || v.Code == "" && seen.How == InHTTP { // that it was accepted, the sides know for certain
+	if v.Outcome != Accepted || !v.known && seen.How == InHTTP { // that it was accepted, the sides know for certain
 		v.How = seen.How
 	}
 	if seen.Alert != nil {

@@ -227,7 +227,7 @@ func TestJudgeWithWire(t *testing.T) {
 		"a known reason stays":                     {serverSees(errAuthority), nil, refuses(tlswire.AlertBadCertificate), "rejected by server: unknown_ca; server's bad_certificate"},
 		"even a vague one of the rejecter's":       {serverSees(errors.New("tls: internal error")), nil, refuses(tlswire.AlertInternalError), "rejected by server: other; server's internal_error"},
 		"the wire knows why a client was refused":  {nil, clientSees(remote(tlswire.AlertBadCertificate)), refuses(tlswire.AlertBadCertificate), "rejected by server: no_client_certificate; server's bad_certificate arrived"},
-		"what an alert says is not filled":         {nil, clientSees(remote(tlswire.AlertUnknownCA)), refuses(tlswire.AlertBadCertificate), "rejected by server: unknown_ca; server's bad_certificate arrived"},
+		"nor does a guess of another's alert":      {nil, clientSees(remote(tlswire.AlertUnknownCA)), refuses(tlswire.AlertUnknownCA), "rejected by server: no_client_certificate; server's unknown_ca arrived"},
 		"another rejecter is another story":        {serverSees(io.EOF), nil, refuses(tlswire.AlertBadCertificate), "rejected (aborted) by client: closed"},
 		"another outcome too":                      {serverSees(nil), nil, refuses(tlswire.AlertBadCertificate), "accepted"},
 		"success, and then an alert":               {serverSees(nil), clientSees(nil), ended(success(alert(client, tlswire.AlertBadRecordMAC)), client), "broken: other; client's bad_record_mac"},
