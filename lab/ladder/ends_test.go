@@ -69,7 +69,7 @@ func TestRefusedInHTTP(t *testing.T) {
 			}
 		}
 	}
-	if line := lineOf(refusedInHTTP(t, 400, nginx), Options{}); !strings.Contains(line, "accepted   CN=client ") || !strings.Contains(line, "GET / 400") {
+	if line := lineOf(refusedInHTTP(t, 400, nginx), Options{}); !strings.Contains(line, "refused    CN=client ") || !strings.Contains(line, "server: refused_in_http, 400") {
 		t.Errorf("%q", line)
 	}
 	c := replay(t, "tls13-one-sided", true)
