@@ -69,7 +69,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		q.Host = "" // the true name may be in the hidden ClientHello
 	}
 	then, now := m.Time, k.trust.Time()
-	if !hasTime(m) {
+	if !k.hasTime(m) {
 		then = now
 	}
 	if len(k.trust.CAs) == 0 && len(k.trust.TrustedBy(m.From.Other())) == 0 {
@@ -105,14 +105,23 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 // underNoCA says what a chain shows by itself, and where it leads by its names.
 func (k *checker) underNoCA(m *Message, q chain.Question, leaf *x509.Certificate) {
 	unnamed := k.unnamed(m, q, leaf)
-	if f := chain.Evident(q, m.Time); f != nil {
-		k.chainIsWrong(m, *f, leaf)
-		return
-	}
-	if unnamed || k.notForSignatures(m, leaf) {
+	if k.evident(m, q, leaf) || unnamed || k.notForSignatures(m, leaf) {
 		return
 	}
 	note(m, "chain", Unknown, "Cannot be checked: no CA is given to check it under.")
+}
+
+// evident adds a failed check if a chain shows by itself what is wrong.
+func (k *checker) evident(m *Message, q chain.Question, leaf *x509.Certificate) bool {
+	at := m.Time
+	if !k.hasTime(m) {
+		at = time.Time{}
+	}
+	f := chain.Evident(q, at)
+	if f != nil {
+		k.chainIsWrong(m, *f, leaf)
+	}
+	return f != nil
 }
 
 // unnamed adds a check if the names in a chain show why the other side refuses
@@ -363,12 +372,15 @@ func authoritiesIn(m *Message) (named authorities, ok bool) {
 // add when it fails.
 func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificate, err error, unnamed bool, text, end string) {
 	if doubt := k.chainDoubt(m, q, leaf, err); doubt != "" {
-		if !unnamed {
+		if !k.evident(m, q, leaf) && !unnamed && !k.notForSignatures(m, leaf) {
 			unknown(m, "chain", "%s", doubt)
 		}
 		return
 	}
 	f := k.trust.Explain(err, q)
+	if authority := (x509.UnknownAuthorityError{}); errors.As(err, &authority) && len(k.trust.TrustedBy(m.From.Other())) == 0 && !k.isTheirPKI(chain.Issued) {
+		f.Text, f.Open = f.Text+", if the CAs that are known here are those of this connection", true
+	}
 	k.chainIsWrongIn(m, f, text+f.Of(chain.Name(leaf), leaf)+"."+end)
 }
 
@@ -383,13 +395,13 @@ func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificat
 		if doubt := k.trust.Unverifiable(q); doubt != "" {
 			return doubt
 		}
-		if known || k.refused(m.From) && k.isTheirPKI() {
+		if known || k.refused(m.From) && k.isNamed() {
 			return ""
 		}
 		return k.trust.LeadsElsewhere(q)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		if !hasTime(m) {
-			return "the capture does not say when it was made"
+		if !k.hasTime(m) {
+			return "the capture does not say when it was made, or has a time that cannot be"
 		}
 		if invalid.Cert != nil && invalid.Cert.Equal(leaf) {
 			return ""
@@ -413,26 +425,31 @@ func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificat
 	return fmt.Sprintf("%s; but the %v may trust other CAs than those that are known here", reason.Of(chain.Name(leaf), leaf), m.From.Other())
 }
 
-// hasTime reports whether the capture says when a message was sent.
-func hasTime(m *Message) bool { return m.Time.Unix() > 0 }
+// hasTime reports whether the capture says when a message was sent: not of one
+// that is yet to come, by the clock here.
+func (k *checker) hasTime(m *Message) bool {
+	return chain.IsClock(m.Time) && !m.Time.After(k.trust.Time().Add(24*time.Hour))
+}
 
 // isTheirPKI reports whether the CAs that are given have to do with the
-// connection: a certificate in it names one of them as its issuer, or one of
-// them is asked for.
-func (k *checker) isTheirPKI() bool {
-	for _, ca := range k.trust.CAs {
-		for _, m := range k.hs.transcript { // whole: it is asked for after it was shown
-			if named, ok := authoritiesIn(m); ok && named.names(ca.Certificate) {
-				return true
-			}
-		}
-		for _, cert := range k.certificates() {
-			if bytes.Equal(cert.RawIssuer, ca.Certificate.RawSubject) {
-				return true
-			}
-		}
+// connection: one of them has issued a certificate in it. A name proves little:
+// many PKIs have CAs of the same names.
+func (k *checker) isTheirPKI(issued func(ca, cert *x509.Certificate) bool) bool {
+	shown := k.certificates()
+	return slices.ContainsFunc(k.trust.CAs, func(ca chain.NamedCA) bool {
+		return slices.ContainsFunc(shown, func(cert *x509.Certificate) bool { return issued(ca.Certificate, cert) })
+	})
+}
+
+// isNamed reports whether one of the CAs that are given is named in the
+// connection: as an issuer, or by who asks for a certificate.
+func (k *checker) isNamed() bool {
+	asked := func(m *Message) bool {
+		named, ok := authoritiesIn(m)
+		return ok && slices.ContainsFunc(k.trust.CAs, func(ca chain.NamedCA) bool { return named.names(ca.Certificate) })
 	}
-	return false
+	return slices.ContainsFunc(k.hs.transcript, asked) || // whole: it is asked for after it was shown
+		k.isTheirPKI(func(ca, cert *x509.Certificate) bool { return bytes.Equal(cert.RawIssuer, ca.RawSubject) })
 }
 
 // leadsToNone reports whether a chain is known to lead to none of the CAs that
