@@ -10,7 +10,7 @@ import (
 // same reason: one with the same alert in the same version of TLS, if there is
 // one. It is empty where nothing is wrong, or where the reason is not known.
 func Showing(v *verdict.Verdict, version uint16) string {
-	if v.Code == "" || v.Code != verdict.RefusedInHTTP && v.IsVague() {
+	if v.Code == "" || v.Outcome == verdict.Broken || v.Code != verdict.RefusedInHTTP && v.IsVague() {
 		return ""
 	}
 	best, name := 0, ""

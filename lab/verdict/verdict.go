@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"net/http"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -65,10 +66,10 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 		return seen
 	}
 	v, known := judgeViews(server, client)
-	v.addStatus(status)
 	if wire != nil {
 		v.addWire(seen, known)
 	}
+	v.addStatus(status)
 	return v
 }
 
@@ -140,7 +141,7 @@ func rejecter(server, client *View) endpoint.Side {
 
 // because gives the verdict its reason, and what to do about it.
 func (v *Verdict) because(why Reason) {
-	v.Code, v.Reason, v.Fix, v.Causes = why.Code, why.Text, fix(why.Code, v.refuser()), why.Causes
+	v.Code, v.Reason, v.Fix, v.Causes = why.Code, why.Text, cmp.Or(why.Fix, fix(why.Code, v.refuser())), why.Causes
 }
 
 // refuser is the side that refuses: in HTTP it is the server.
@@ -152,7 +153,7 @@ func (v *Verdict) refuser() endpoint.Side {
 }
 
 // noRequest is what an accepted handshake without a request may mean.
-const noRequest = "handshake complete, then the client closed without a request: one that compares the host name afterwards (curl) and refuses looks like this; a browser's spare connection and a health check too"
+const noRequest = "after the handshake the client closed without a request: one that compares the host name afterwards (curl) and refuses looks like this; a browser's spare connection and a health check too"
 
 // addStatus adds what became of an accepted client's request: it was not
 // allowed, or there was none.

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"strings"
@@ -17,17 +18,22 @@ type wire struct {
 	*tlsdecrypt.Connection
 	tlsdecrypt.Progress
 
-	shown    endpoint.Pair[certificate]
-	finished endpoint.Pair[bool] // it sent Finished, or what must be it
-	data     endpoint.Pair[bool] // it sent application data
-	answered bool                // ServerHello was seen
-	last     *tlsdecrypt.Message // the last one; nil: nobody said anything
+	shown     endpoint.Pair[certificate]
+	finished  endpoint.Pair[bool] // it sent Finished, or what must be it
+	data      endpoint.Pair[bool] // it sent application data
+	answered  bool                // ServerHello was seen
+	leaver    endpoint.Side       // it was the first to say goodbye after the handshake
+	again     bool                // there was more of handshakes after the first
+	stays     endpoint.Side       // it sent no_renegotiation
+	offersPSK bool                // in ClientHello
+	last      *tlsdecrypt.Message // the last one; nil: nobody said anything
 }
 
 // certificate is what a side showed of itself.
 type certificate struct {
 	seen      bool // there was a Certificate that can be read
 	empty     bool // there was no certificate in it
+	bare      bool // it is a public key alone (RFC 7250)
 	leaf      *x509.Certificate
 	alone     bool              // without any other certificate
 	faults    []*chain.Fault    // of its chain, that are proven, as they were found
@@ -42,16 +48,24 @@ func newWire(c *tlsdecrypt.Connection) *wire {
 	for _, m := range c.Messages {
 		w.take(m)
 	}
+	w.leaver = cmp.Or(w.leaver, c.EndedBy)
 	return w
 }
 
 func (w *wire) take(m *tlsdecrypt.Message) {
 	w.last = m
 	if m.Type == tlswire.ContentTypeApplicationData && (m.Handshake == nil && m.Alert == nil) {
-		*w.data.Of(m.From) = w.finished.Client && w.finished.Server
+		*w.data.Of(m.From) = w.finished.Client && w.finished.Server || m.Key.Secret == "client_early_traffic_secret"
 	}
 	if m.Encrypted && m.Type == tlswire.ContentTypeHandshake && w.Version < tlswire.VersionTLS13 {
+		w.again = w.again || *w.finished.Of(m.From)
 		*w.finished.Of(m.From) = true
+	}
+	if w.leaver == endpoint.Unknown && m.Type == tlswire.ContentTypeAlert && w.finished.Client && w.finished.Server {
+		w.leaver = m.From
+	}
+	if m.Alert != nil && m.Alert.Description == tlswire.AlertNoRenegotiation {
+		w.stays = m.From
 	}
 	if m.Handshake == nil {
 		return
@@ -62,6 +76,9 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 		body = m.Inner.Body
 	}
 	switch body := body.(type) {
+	case *tlswire.ClientHello:
+		w.again = w.finished.Client && w.finished.Server
+		_, w.offersPSK = tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey)
 	case *tlswire.ServerHello:
 		w.answered = true
 	case *tlswire.Certificate:
@@ -84,7 +101,7 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 }
 
 func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
-	*c = certificate{seen: true, empty: len(ders) == 0, alone: len(ders) == 1, at: m.Time}
+	*c = certificate{seen: true, empty: len(ders) == 0, bare: bare, alone: len(ders) == 1, at: m.Time}
 	for _, check := range m.Checks {
 		if check.Subject != "chain" {
 			continue
@@ -196,6 +213,9 @@ const patience = 200 * time.Millisecond
 // handshake did.
 func (w *wire) aborted() Verdict {
 	by := w.EndedBy
+	if by == endpoint.Server && w.finished.Client && w.finished.Server && w.isIdle() {
+		return Verdict{Outcome: Unknown, Reason: w.idleReason()}
+	}
 	v := Verdict{Outcome: Rejected, How: Aborted, RejectedBy: by}
 	switch {
 	case w.waitedFor(by) >= patience:
@@ -208,6 +228,35 @@ func (w *wire) aborted() Verdict {
 		v.because(w.why(by))
 	}
 	return v
+}
+
+// idle is how long a server at least waits that closes a connection because
+// nothing comes. Who refuses a client does so at once.
+const idle = time.Second
+
+// isIdle reports whether the server ended the connection long after the client's
+// last message.
+func (w *wire) isIdle() bool { return w.untilClosed() >= idle }
+
+// untilClosed is how long after the client's last message the server said, in a
+// record or by closing, that it ends the connection.
+func (w *wire) untilClosed() time.Duration {
+	var spoke time.Time
+	for _, m := range w.Messages {
+		if m.From == endpoint.Client {
+			spoke = m.Time
+		} else if !spoke.IsZero() && m == w.last {
+			return m.Time.Sub(spoke)
+		}
+	}
+	if spoke.IsZero() || w.EndedAt.IsZero() {
+		return 0
+	}
+	return w.EndedAt.Sub(spoke)
+}
+
+func (w *wire) idleReason() string {
+	return fmt.Sprintf("the server ended the connection %v after the client's last message: one that refuses the client does so at once, one that closes an idle connection waits", w.untilClosed().Round(100*time.Millisecond))
 }
 
 // waitedFor is how long a side had waited when the connection ended, if it was
