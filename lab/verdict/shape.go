@@ -27,6 +27,7 @@ type shape struct {
 	client, server []int // of each side's, the server's after the client's first
 	finished       int   // the size of Finished
 	padding        int   // of the server's records
+	exact          bool  // the server's Finished has its size, so that its records are not padded otherwise
 }
 
 // encrypted is why an outcome is not known.
@@ -54,17 +55,19 @@ func (w *wire) hidden() Verdict {
 	}
 	s := w.shape()
 	switch {
-	case !s.clientFinished() && (len(s.client) > 0 || w.EndedBy == endpoint.Client):
+	case s.clientSaysAlert() || len(s.client) == 0 && w.EndedBy == endpoint.Client:
 		return w.clientBrokeOff(s)
 	case !s.clientFinished():
 		return unknown
+	case w.isIdle() && (len(s.server) == 0 && w.EndedBy == endpoint.Server || s.serverSaysAlert()):
+		unknown.Reason = w.idleReason()
 	case len(s.server) == 0 && w.EndedBy == endpoint.Server:
 		return w.probablyRefused(s, "the server closed without a record after the client's last flight")
 	case s.serverSaysAlert() && s.requested():
 		return w.probablyRefused(s, "the server answered the client's last flight with a record of an alert's size, and closed")
-	case s.requested() && len(s.server) > 0 && !s.serverSaysAlert():
+	case s.requested() && s.serverGoesOn():
 		return Verdict{Outcome: Accepted, How: Probably, Reason: "after the client's Finished application data went both ways, by the sizes of the records; what is in them is encrypted"}
-	case !s.requested() && w.EndedBy == endpoint.Client:
+	case !s.requested() && s.finishedIn() >= 0 && w.EndedBy == endpoint.Client:
 		unknown.Reason += "; the client closed after its Finished without a request, as one does that compares the host name afterwards (curl)"
 		for _, cause := range w.causes(endpoint.Client) {
 			if cause.Code == chain.WrongHost {
@@ -96,10 +99,14 @@ func (w *wire) clientBrokeOff(s shape) Verdict {
 // server ended the connection.
 func (w *wire) probablyRefused(s shape, how string) Verdict {
 	v := Verdict{Outcome: Rejected, How: Probably, RejectedBy: endpoint.Server}
-	switch s.certificate() {
-	case 0:
+	switch size := s.certificate(); {
+	case s.finishedIn() < 0 && size != emptyCertificateSize:
+		why := Reason{Code: RefusedByCertificate, Text: "very probably the server refuses the client: " + how + "; whether the client sent a certificate is encrypted, and its records are padded or joined"}
+		why.Causes = w.causes(endpoint.Server)
+		v.because(why)
+	case size == 0:
 		v.because(Reason{Code: Other, Text: how + "; by the sizes of its records the client was not asked for a certificate"})
-	case emptyCertificateSize, emptyCertificateSize + javaPadding:
+	case size == emptyCertificateSize, size == emptyCertificateSize+javaPadding:
 		v.because(Reason{Code: NoClientCertificate, Text: "very probably the client sent no certificate: its Certificate has the size of an empty one, and " + how})
 	default:
 		why := Reason{Code: RefusedByCertificate, Text: "very probably the server refuses the client's certificate: " + how + "; which, and why, is encrypted"}
@@ -140,6 +147,7 @@ func (w *wire) shape() shape {
 	if last == s.finished+javaPadding {
 		s.padding = javaPadding
 	}
+	s.exact = last == s.finished+s.padding
 	return s
 }
 
@@ -165,11 +173,32 @@ func (s shape) clientFinished() bool {
 	return slices.ContainsFunc(s.client, func(n int) bool { return n >= s.finished })
 }
 
+// finishedIn is the place of the client's Finished in client, if that is a record
+// of its own; else -1.
+func (s shape) finishedIn() int {
+	return slices.IndexFunc(s.client, func(n int) bool { return n == s.finished || n == s.finished+javaPadding })
+}
+
+// clientSaysAlert reports whether all that the client sent has the size of an
+// alert.
+func (s shape) clientSaysAlert() bool {
+	return len(s.client) > 0 && !slices.ContainsFunc(s.client, func(n int) bool { return n != alertSize && n != alertSize+javaPadding })
+}
+
+// serverGoesOn reports whether the server sent after the client's Finished what
+// is no alert. Records that may be padded must differ: two alerts would not.
+func (s shape) serverGoesOn() bool {
+	if len(s.server) == 0 || s.exact {
+		return len(s.server) > 0 && !s.serverSaysAlert()
+	}
+	return slices.Min(s.server) != slices.Max(s.server)
+}
+
 // requested reports whether the client sent more than an alert after its
 // Finished.
 func (s shape) requested() bool {
 	padding := 0
-	i := slices.IndexFunc(s.client, func(n int) bool { return n == s.finished || n == s.finished+javaPadding })
+	i := s.finishedIn()
 	if i >= 0 {
 		padding = s.client[i] - s.finished
 	}

@@ -61,7 +61,7 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 		w.again = w.again || *w.finished.Of(m.From)
 		*w.finished.Of(m.From) = true
 	}
-	if w.leaver == endpoint.Unknown && m.Type == tlswire.ContentTypeAlert && w.finished.Client && w.finished.Server {
+	if w.leaver == endpoint.Unknown && !w.afterEnd(m) && m.Type == tlswire.ContentTypeAlert && w.finished.Client && w.finished.Server {
 		w.leaver = m.From
 	}
 	if m.Alert != nil && m.Alert.Description == tlswire.AlertNoRenegotiation {
@@ -243,7 +243,7 @@ func (w *wire) isIdle() bool { return w.untilClosed() >= idle }
 func (w *wire) untilClosed() time.Duration {
 	var spoke time.Time
 	for _, m := range w.Messages {
-		if m.From == endpoint.Client {
+		if m.From == endpoint.Client && !w.afterEnd(m) {
 			spoke = m.Time
 		} else if !spoke.IsZero() && m == w.last {
 			return m.Time.Sub(spoke)
@@ -253,6 +253,12 @@ func (w *wire) untilClosed() time.Duration {
 		return 0
 	}
 	return w.EndedAt.Sub(spoke)
+}
+
+// afterEnd reports whether a message was sent when the other side had ended the
+// connection, as OpenSSL says decode_error to a FIN.
+func (w *wire) afterEnd(m *tlsdecrypt.Message) bool {
+	return w.EndedBy == m.From.Other() && !m.Time.Before(w.EndedAt)
 }
 
 func (w *wire) idleReason() string {
