@@ -128,9 +128,25 @@ func (k *checker) evident(m *Message, q chain.Question, leaf *x509.Certificate) 
 // it, or may do so: they lead to none of the CAs that it asked for, or trusts.
 // The check fails if that side has refused it.
 func (k *checker) unnamed(m *Message, q chain.Question, leaf *x509.Certificate) bool {
+	f := k.faultByNames(m, q, leaf)
+	if f == nil {
+		return false
+	}
+	if k.refused(m.From) {
+		k.chainIsWrong(m, *f, leaf)
+		return true
+	}
+	note(m, "chain", Unknown, "%s; the %v may take it all the same.", f.Of(chain.Name(leaf), leaf), m.From.Other())
+	m.Checks[len(m.Checks)-1].Fault = f
+	return true
+}
+
+// faultByNames returns what the names in a chain show: it leads to none of the
+// CAs that the other side asked for, or trusts; nil: they show nothing.
+func (k *checker) faultByNames(m *Message, q chain.Question, leaf *x509.Certificate) *chain.Fault {
 	by, asked, sent, refused := m.From.Other(), *k.asked.Of(m.From), q.Chain(), k.refused(m.From)
 	top := sent[len(sent)-1]
-	f := chain.Fault{Cert: leaf}
+	f := &chain.Fault{Cert: leaf}
 	switch {
 	case refused && k.hasTwin(top):
 		f.Code, f.Text = chain.LookAlikeCA, fmt.Sprintf("names %s as its issuer, but there are two CAs of that name: their key identifiers differ", top.Issuer)
@@ -141,15 +157,9 @@ func (k *checker) unnamed(m *Message, q chain.Question, leaf *x509.Certificate) 
 	case refused && k.sends(tlswire.AlertUnknownCA):
 		f.Code, f.Text, f.Open = chain.UnknownCA, fmt.Sprintf("%s; the %v does not trust that CA, or has another one of that name: it sends unknown_ca", leadsTo(top), by), true
 	default:
-		return false
+		return nil
 	}
-	if refused {
-		k.chainIsWrong(m, f, leaf)
-		return true
-	}
-	note(m, "chain", Unknown, "%s; the %v may take it all the same.", f.Of(chain.Name(leaf), leaf), by)
-	m.Checks[len(m.Checks)-1].Fault = &f
-	return true
+	return f
 }
 
 // notForSignatures adds a failed check if the other side has refused a
@@ -374,11 +384,12 @@ func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificat
 	if doubt := k.chainDoubt(m, q, leaf, err); doubt != "" {
 		if !k.evident(m, q, leaf) && !unnamed && !k.notForSignatures(m, leaf) {
 			unknown(m, "chain", "%s", doubt)
+			m.Checks[len(m.Checks)-1].Fault = k.faultByNames(m, q, leaf)
 		}
 		return
 	}
 	f := k.trust.Explain(err, q)
-	if authority := (x509.UnknownAuthorityError{}); errors.As(err, &authority) && len(k.trust.TrustedBy(m.From.Other())) == 0 && !k.isTheirPKI(chain.Issued) {
+	if authority := (x509.UnknownAuthorityError{}); errors.As(err, &authority) && len(k.trust.TrustedBy(m.From.Other())) == 0 && !k.isTheirPKI(chain.Issued) { // the names alone are theirs
 		f.Text, f.Open = f.Text+", if the CAs that are known here are those of this connection", true
 	}
 	k.chainIsWrongIn(m, f, text+f.Of(chain.Name(leaf), leaf)+"."+end)

@@ -24,10 +24,11 @@ const (
 // shape is the encrypted records of a TLS 1.3 connection: the lengths of their
 // plaintext, padding counted.
 type shape struct {
-	client, server []int // of each side's, the server's after the client's first
-	finished       int   // the size of Finished
-	padding        int   // of the server's records
-	exact          bool  // the server's Finished has its size, so that its records are not padded otherwise
+	client, server []int         // of each side's, the server's after the client's first
+	finished       int           // the size of Finished
+	padding        int           // of the server's records
+	leaver         endpoint.Side // whose record of an alert's size was the first after the client's Finished
+	exact          bool          // the server's Finished has its size, so that its records are not padded otherwise
 }
 
 // encrypted is why an outcome is not known.
@@ -67,6 +68,8 @@ func (w *wire) hidden() Verdict {
 		return w.probablyRefused(s, "the server answered the client's last flight with a record of an alert's size, and closed")
 	case s.requested() && s.serverGoesOn():
 		return Verdict{Outcome: Accepted, How: Probably, Reason: "after the client's Finished application data went both ways, by the sizes of the records; what is in them is encrypted"}
+	case !s.requested() && s.leaver == endpoint.Server && !s.serverSaysAlert():
+		unknown.Reason += "; by the sizes of the records the server ended the connection before the client had sent a request"
 	case !s.requested() && s.finishedIn() >= 0 && w.EndedBy == endpoint.Client:
 		unknown.Reason += "; the client closed after its Finished without a request, as one does that compares the host name afterwards (curl)"
 		for _, cause := range w.causes(endpoint.Client) {
@@ -134,6 +137,9 @@ func (w *wire) shape() shape {
 		}
 		for _, r := range m.Records {
 			n := r.Length - tlswire.RecordHeaderLen - info.TagLen - 1 // and the content type
+			if s.leaver == endpoint.Unknown && s.finishedIn() >= 0 && isAlertSize(n) {
+				s.leaver = m.From
+			}
 			switch {
 			case m.From == endpoint.Client:
 				s.client = append(s.client, n)
@@ -182,8 +188,10 @@ func (s shape) finishedIn() int {
 // clientSaysAlert reports whether all that the client sent has the size of an
 // alert.
 func (s shape) clientSaysAlert() bool {
-	return len(s.client) > 0 && !slices.ContainsFunc(s.client, func(n int) bool { return n != alertSize && n != alertSize+javaPadding })
+	return len(s.client) > 0 && !slices.ContainsFunc(s.client, func(n int) bool { return !isAlertSize(n) })
 }
+
+func isAlertSize(n int) bool { return n == alertSize || n == alertSize+javaPadding }
 
 // serverGoesOn reports whether the server sent after the client's Finished what
 // is no alert. Records that may be padded must differ: two alerts would not.
