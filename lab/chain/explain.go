@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,12 +104,12 @@ func (t *Trust) LeadsElsewhere(q Question) string {
 		return "its certificate does not parse"
 	}
 	leaf, top := sent[0], sent[0]
-	for range sent {
-		for _, cert := range sent {
-			if !IsSelfIssued(top) && bytes.Equal(cert.RawSubject, top.RawIssuer) {
-				top = cert
-			}
+	for range min(len(sent), maxSignatures) {
+		i := slices.IndexFunc(sent, func(cert *x509.Certificate) bool { return bytes.Equal(cert.RawSubject, top.RawIssuer) })
+		if i < 0 || IsSelfIssued(top) {
+			break
 		}
+		top = sent[i]
 	}
 	name := top.Issuer.String()
 	for _, ca := range t.CAs {
