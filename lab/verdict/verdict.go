@@ -58,7 +58,7 @@ func (v *Verdict) IsVague() bool {
 // alerts: crypto/tls does not say which one it has sent. Where a side was only
 // told that it was refused, the wire may know why.
 func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdict {
-	var seen Verdict
+	seen := Verdict{Outcome: Unknown, Reason: "nothing was seen of it"}
 	if wire != nil {
 		seen = judgeWire(wire)
 	}
