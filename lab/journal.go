@@ -178,7 +178,8 @@ func (j *Journal) settle(k string, e *entry) {
 			e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
 		}
 		x := e.Exchange // alone: the connection behind e may go
-		if x.Verdict.IsVague() && x.Wire != nil && j.Trust != nil {
+		toldAlone := server == nil && x.Code != "" // another program's server, which has said so
+		if (x.Verdict.IsVague() || toldAlone) && x.Wire != nil && j.Trust != nil {
 			x.views = e.views
 		}
 		j.ended.add(&x)
@@ -215,7 +216,7 @@ func (j *Journal) handOn() {
 }
 
 // check judges an exchange again that was refused for a reason that neither side
-// knows, once the certificates are checked that were shown in it.
+// knows, or only by what the server has said, once the certificates are checked that were shown in it.
 func (j *Journal) check(x *Exchange) {
 	v := x.views
 	if v == (views{}) || x.Wire == nil {

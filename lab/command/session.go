@@ -40,7 +40,7 @@ type session struct {
 	tap      *wiretap.Tap
 	wire     *lab.Dissection
 	report   report
-	counts   struct{ accepted, rejected, refused, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
+	counts   struct{ accepted, rejected, refused, unanswered, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
 }
 
 // newSession reads the shared flags.
@@ -255,8 +255,11 @@ func hurry(w *capture.Writer) { time.AfterFunc(recordingGrace, func() { w.Close(
 func (a *session) count(x *lab.Exchange) {
 	if x.Outcome == verdict.Accepted {
 		a.counts.accepted.Add(1)
-		if x.How == verdict.InHTTP {
+		switch {
+		case x.How == verdict.InHTTP:
 			a.counts.refused.Add(1)
+		case x.HTTP == nil && x.Client.Error != "":
+			a.counts.unanswered.Add(1)
 		}
 	} else {
 		a.counts.rejected.Add(1)
@@ -357,7 +360,7 @@ func (a *session) call(ctx context.Context, c *lab.Client, count int, interval t
 // failed is the exit status of a client: every exchange should have been
 // accepted, and none refused in HTTP.
 func (a *session) failed() error {
-	if a.counts.rejected.Load()+a.counts.refused.Load() > 0 {
+	if a.counts.rejected.Load()+a.counts.refused.Load()+a.counts.unanswered.Load() > 0 {
 		return silentError{}
 	}
 	return nil

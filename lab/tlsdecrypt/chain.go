@@ -274,6 +274,7 @@ func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verif
 		}
 		if len(trusted) == 0 { // it may take others than those that it names
 			note(m, "chain", Unknown, "%s leads to %s; the %v asked for a certificate of %s, and may take this one all the same.", chain.Name(leaf), top, by, asked)
+			m.Checks[len(m.Checks)-1].Fault = &chain.Fault{Code: chain.UnknownCA, Cert: leaf, Text: fmt.Sprintf("leads to %s; the %v asked for a certificate of %s", top, by, asked)}
 			return true
 		}
 	}

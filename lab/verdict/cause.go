@@ -53,7 +53,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 		why.Text += "; the " + by.Other().String() + " showed a bare public key (RFC 7250), which the " + by.String() + " must know"
 		return why
 	case *alert == tlswire.AlertProtocolVersion && by == endpoint.Server && len(w.Offers().Versions) > 0:
-		why.Text += ", which offers " + strings.Join(w.Offers().Versions, ", ")
+		why.Text += ": it offers " + strings.Join(w.Offers().Versions, ", ")
 	case *alert == tlswire.AlertNoApplicationProtocol && by == endpoint.Server && len(w.Offers().ALPN) > 0:
 		why.Text += ": " + strings.Join(w.Offers().ALPN, ", ")
 	case *alert == tlswire.AlertUnrecognizedName && w.ServerName != "":
@@ -143,6 +143,8 @@ func (w *wire) addRefusal(v *Verdict) {
 			v.because(Reason{Code: fault.Code, Text: fault.Of("the server's certificate", w.shown.Server.leaf) + "; and after the handshake there was no request, as of a client that looks at that afterwards (curl)"})
 			v.Fix = fix(fault.Code, endpoint.Client)
 		}
+	case w.Answer == nil && w.data.Client && !w.data.Server && w.leaver == endpoint.Server:
+		v.Reason = "the server closed without an answer to what the client had sent"
 	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
 		v.How = InHTTP
 		v.because(w.unasked())

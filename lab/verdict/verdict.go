@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -69,12 +70,15 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 	if wire != nil {
 		v.addWire(seen, known)
 	}
-	v.addStatus(status)
+	if wire == nil || status != 0 { // the wire shows whether there was a request
+		v.addStatus(status)
+	}
 	return v
 }
 
 // judgeViews joins what the two sides saw, one of which may be nil: another
-// program's. known says that the reason comes from the side that rejected.
+// program's. known says that the reason comes from the side that rejected,
+// or from the one that made it do so.
 func judgeViews(server, client *View) (v Verdict, known bool) {
 	if (server == nil || server.Err == nil) && (client == nil || client.Err == nil) {
 		return acceptedBy(server, client), false
@@ -95,10 +99,12 @@ func judgeViews(server, client *View) (v Verdict, known bool) {
 		}
 	}
 	known = own != nil && own.Refused
+	var caused Misbehaviour
 	if known {
 		v.because(explain(own.Err, v.RejectedBy))
 	} else {
 		v.because(explainFromAfar(other, v))
+		known = other != nil && errors.As(other.Err, &caused)
 	}
 	switch v.Code {
 	case SpokeNoTLS:
@@ -173,7 +179,8 @@ var notAuthorised = Reason{Code: NotAuthorised, Text: "the client was authentica
 // connection ended, and why, where the sides do not know.
 func (v *Verdict) addWire(seen Verdict, known bool) {
 	switch {
-	case v.Outcome == Accepted && seen.Outcome == Broken:
+	case v.Outcome == Accepted && seen.Outcome == Broken,
+		v.Code == Closed && !known && seen.Outcome == Accepted && seen.How != Probably: // closed later than it seemed
 		*v = seen
 		return
 	case v.Outcome != seen.Outcome, v.RejectedBy != seen.RejectedBy:
@@ -188,7 +195,7 @@ func (v *Verdict) addWire(seen Verdict, known bool) {
 		v.Alert = &alert
 	}
 	switch {
-	case known || !isVague(v.Code) || seen.Code == "":
+	case known || seen.Code == "" || v.Outcome == Accepted && !isVague(v.Code):
 	case !isVague(seen.Code), v.Code == "":
 		v.Code, v.Reason, v.Fix, v.Causes = seen.Code, seen.Reason, seen.Fix, seen.Causes
 	case v.Code == seen.Code:
