@@ -390,6 +390,9 @@ func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificat
 		return
 	}
 	f := k.trust.Explain(err, q)
+	if named := k.faultByNames(m, q, leaf); f.Code == chain.UnknownCA && named != nil && named.Code == f.Code && !named.Open {
+		f = *named // says what was asked for, too
+	}
 	if authority := (x509.UnknownAuthorityError{}); errors.As(err, &authority) && len(k.trust.TrustedBy(m.From.Other())) == 0 && !k.isTheirPKI(chain.Issued) { // the names alone are theirs
 		f.Text, f.Open = f.Text+", if the CAs that are known here are those of this connection", true
 	}
