@@ -59,7 +59,7 @@ func (t *Trust) explainAuthority(sent []*x509.Certificate) Fault {
 		case IsSelfIssued(ca.Certificate):
 			return Fault{Code: NotACA, Cert: top, Text: fmt.Sprintf("was issued by %s, whose certificate does not allow to sign others", ca.Name)}
 		}
-		return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by the CA %s, which is no root, and what leads from there to a root was not sent along", ca.Name)}
+		return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by the CA %s, which is no root and was not sent along", ca.Name)}
 	}
 	switch {
 	case IsSelfIssued(leaf):
@@ -143,7 +143,7 @@ func (t *Trust) LeadsElsewhere(q Question) string {
 			if IsSelfIssued(ca.Certificate) {
 				return fmt.Sprintf("%s leads to the CA %s, whose certificate does not allow to sign others", Name(leaf), ca.Name)
 			}
-			return fmt.Sprintf("%s leads to the CA %s, which is no root, and what leads from there to a root was not sent along", Name(leaf), ca.Name)
+			return fmt.Sprintf("%s leads to the CA %s, which is no root and was not sent along", Name(leaf), ca.Name)
 		}
 		return fmt.Sprintf("%s leads to a CA that calls itself %s, and not to the CA %s that is known here: the names are the same, the keys are not", Name(leaf), name, ca.Name)
 	}

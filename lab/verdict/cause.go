@@ -28,6 +28,9 @@ func (w *wire) why(by endpoint.Side) Reason {
 	}
 	if fault := other.faultThat(alert); fault != nil {
 		why := Reason{Code: fault.Code, Text: fault.Of("the "+by.Other().String()+"'s certificate", other.leaf)}
+		if alert == nil {
+			why.Text += "; the " + by.String() + " closed without an alert"
+		}
 		if fault.Open {
 			why.Causes = w.causes(by)
 		}

@@ -89,7 +89,7 @@ func (w *wire) hidden() Verdict {
 // clientBrokeOff is the verdict on a client that sent no Finished.
 func (w *wire) clientBrokeOff(s shape) Verdict {
 	v := Verdict{Outcome: Rejected, RejectedBy: endpoint.Client}
-	why := Reason{Code: RefusedByCertificate, Text: "in place of Finished the client sent a record of an alert's size: very probably it refuses the server's certificate, which is encrypted"}
+	why := Reason{Code: RefusedByCertificate, Text: "in place of Finished the client sent a record of an alert's size: it refuses the server's certificate, which is encrypted"}
 	v.How = Probably
 	if len(s.client) == 0 {
 		v.How = Aborted
@@ -113,9 +113,9 @@ func (w *wire) probablyRefused(s shape, how string) Verdict {
 	case size == 0:
 		v.because(Reason{Code: Other, Text: how + "; by the sizes of its records the client was not asked for a certificate"})
 	case size == emptyCertificateSize, size == emptyCertificateSize+javaPadding:
-		v.because(Reason{Code: NoClientCertificate, Text: "very probably the client sent no certificate: its Certificate has the size of an empty one, and " + how})
+		v.because(Reason{Code: NoClientCertificate, Text: "the client sent no certificate: its Certificate has the size of an empty one, and " + how})
 	default:
-		why := Reason{Code: RefusedByCertificate, Text: "very probably the server refuses the client's certificate: " + how + "; which, and why, is encrypted"}
+		why := Reason{Code: RefusedByCertificate, Text: "the server refuses the client's certificate: " + how + "; why is encrypted"}
 		for _, cause := range w.causes(endpoint.Server) {
 			if cause.Code != NoClientCertificate {
 				why.Causes = append(why.Causes, cause)
