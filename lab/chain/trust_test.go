@@ -109,8 +109,8 @@ func TestVerifyRemembers(t *testing.T) {
 	}
 }
 
-// Verify finds a revocation as it was known at the time of the connection, or as
-// it is known now.
+// Verify finds a revocation as it was known at the time of the connection, or
+// as it is known now.
 func TestVerifyRevoked(t *testing.T) {
 	root := newCA(t, "root", nil)
 	between := newCA(t, "between", root)
