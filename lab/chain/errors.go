@@ -16,8 +16,8 @@ type RevokedError struct {
 	CA      bool // it is not the peer's own, but one of the CAs above it
 }
 
-// NewRevokedError returns the error of a certificate that issuer has revoked. ca
-// says that it is not the peer's own.
+// NewRevokedError returns the error of a certificate that issuer has revoked.
+// ca says that it is not the peer's own.
 func NewRevokedError(cert, issuer *x509.Certificate, at time.Time, ca bool) *RevokedError {
 	return &RevokedError{Subject: Name(cert), Serial: fmt.Sprintf("%x", cert.SerialNumber), Issuer: Name(issuer), Date: at, CA: ca}
 }

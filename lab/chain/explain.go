@@ -74,8 +74,8 @@ func (t *Trust) explainAuthority(sent []*x509.Certificate) Fault {
 	return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here%s", top.Issuer, alone)}
 }
 
-// maxSignatures bounds the signatures that are checked for one chain, as many as
-// crypto/x509 checks.
+// maxSignatures bounds the signatures that are checked for one chain, as many
+// as crypto/x509 checks.
 const maxSignatures = 100
 
 // Unverifiable says which signature or certificate of a chain cannot be judged
@@ -167,11 +167,12 @@ func OddNames(leaf *x509.Certificate, host string) string {
 	return ""
 }
 
-// firstTLS is before the first protocol that became TLS (SSL 2.0, February 1995).
+// firstTLS is before the first protocol that became TLS (SSL 2.0, February
+// 1995).
 var firstTLS = time.Date(1995, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// IsClock reports whether a capture's time can be that of a clock. Some captures
-// have none, and some count from their own beginning, or from 1970.
+// IsClock reports whether a capture's time can be that of a clock. Some
+// captures have none, and some count from their own beginning, or from 1970.
 func IsClock(at time.Time) bool { return at.After(firstTLS) }
 
 // Evident returns a fault that a chain shows by itself, whatever CAs the other

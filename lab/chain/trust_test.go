@@ -109,8 +109,8 @@ func TestVerifyRemembers(t *testing.T) {
 	}
 }
 
-// Who revoked what, when, counts at the time of the connection or, if it was
-// told later, of then.
+// Verify finds a revocation as it was known at the time of the connection, or
+// as it is known now.
 func TestVerifyRevoked(t *testing.T) {
 	root := newCA(t, "root", nil)
 	between := newCA(t, "between", root)
@@ -190,7 +190,7 @@ func TestVerifyRevoked(t *testing.T) {
 	}
 }
 
-// What the CAs of a Trust tell about a chain that leads to none of them.
+// What the CAs of a Trust show about a chain that leads to none of them.
 func TestTrustExplain(t *testing.T) {
 	root, twin, stranger := newCA(t, "root", nil), newCA(t, "root", nil), newCA(t, "stranger", nil)
 	between := newCA(t, "between", root)

@@ -28,7 +28,7 @@ func clientOf(m *tlsdecrypt.Message, d tlswire.AlertDescription, more ...*tlsdec
 	return ended(said(append(slices.Clone(more), alert(endpoint.Server, d))...), endpoint.Server)
 }
 
-// An alert and what was shown tell together why a side was refused.
+// An alert and the certificate together show why a side was refused.
 func TestWhyByCertificate(t *testing.T) {
 	leaf := newCertificate(t, nil)
 	above := newCertificate(t, func(c *x509.Certificate) { c.Subject.CommonName = "between" })

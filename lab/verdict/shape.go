@@ -182,8 +182,8 @@ func (s shape) clientFinished() bool {
 	return slices.ContainsFunc(s.client, func(n int) bool { return n >= s.finished })
 }
 
-// finishedIn is the place of the client's Finished in client, if that is a record
-// of its own; else -1.
+// finishedIn is the place of the client's Finished in client, if that is a
+// record of its own; else -1.
 func (s shape) finishedIn() int {
 	return slices.IndexFunc(s.client, func(n int) bool { return n == s.finished || n == s.finished+javaPadding })
 }
@@ -216,8 +216,8 @@ func (s shape) requested() bool {
 	return slices.ContainsFunc(s.client[max(i, 0)+1:], func(n int) bool { return n != alertSize+padding })
 }
 
-// serverSaysAlerts reports whether the server sent several records of an alert's
-// size after the client's first encrypted one, and nothing else.
+// serverSaysAlerts reports whether the server sent several records of an
+// alert's size after the client's first encrypted one, and nothing else.
 func (s shape) serverSaysAlerts() bool {
 	return len(s.server) > 1 && !slices.ContainsFunc(s.server, func(n int) bool { return n != alertSize+s.padding })
 }
