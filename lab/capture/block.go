@@ -85,8 +85,8 @@ func appendPadding(b []byte, n int) []byte {
 	return append(b, make([]byte, padded(n)-n)...)
 }
 
-// comment makes a text fit for an opt_comment: one line of UTF-8 that whoever
-// prints the capture can print.
+// comment makes a text fit for an opt_comment: one line of UTF-8 that any
+// program that prints the capture can print.
 func comment(s string) string { return text.Clean(s) }
 
 // wholeBlocks returns the number of bytes of the whole blocks that b, made of

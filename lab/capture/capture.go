@@ -90,16 +90,16 @@ type Writer struct {
 	out      *output
 	sessions keylog.Sessions
 	made     fs.FileInfo  // the file, if Create created it
-	held     atomic.Int64 // bytes that flows hold back
+	held     atomic.Int64 // bytes that recordings hold back
 
-	mu     sync.Mutex
-	kept   string             // the file that was there
-	flows  map[*flow]struct{} // the open connections
-	ended  []*flow            // those that are not flushed yet
-	last   time.Time          // when one ended
-	due    bool               // gathered is to run
-	any    bool               // connection was recorded
-	closed bool
+	mu         sync.Mutex
+	kept       string                  // the file that was there
+	recordings map[*recording]struct{} // the open connections
+	ended      []*recording            // those that are not flushed yet
+	last       time.Time               // when one ended
+	due        bool                    // gathered is to run
+	any        bool                    // connection was recorded
+	closed     bool
 
 	flushing sync.Mutex // taken before mu, and held while a pipe's reader is waited for
 
@@ -149,7 +149,7 @@ func newWriter(f io.WriteCloser, name string, o Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{options: o, out: out, flows: make(map[*flow]struct{})}
+	w := &Writer{options: o, out: out, recordings: make(map[*recording]struct{})}
 	w.ticking.Lock() // until ticker is set
 	defer w.ticking.Unlock()
 	w.armed.Store(true)
@@ -172,14 +172,14 @@ func (w *Writer) Name() string { return w.out.name }
 
 // Open begins the recording of a connection: see wiretap.Sink.
 func (w *Writer) Open(e wiretap.Event) wiretap.Handler {
-	f := newFlow(w, e)
+	f := newRecording(w, e)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
 		return func(wiretap.Event) {}
 	}
 	w.any = true
-	w.flows[f] = struct{}{}
+	w.recordings[f] = struct{}{}
 	w.arm()
 	return f.handle
 }
@@ -251,26 +251,26 @@ func (w *Writer) close() error {
 }
 
 // open returns the connections that are open.
-func (w *Writer) open() []*flow {
+func (w *Writer) open() []*recording {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.openLocked()
 }
 
 // openLocked is open with mu held.
-func (w *Writer) openLocked() []*flow {
-	flows := make([]*flow, 0, len(w.flows))
-	for f := range w.flows {
-		flows = append(flows, f)
+func (w *Writer) openLocked() []*recording {
+	open := make([]*recording, 0, len(w.recordings))
+	for f := range w.recordings {
+		open = append(open, f)
 	}
-	return flows
+	return open
 }
 
 // forget ends the recording of f's connection, and flushes it or leaves it to a
 // flush that is due.
-func (w *Writer) forget(f *flow) {
+func (w *Writer) forget(f *recording) {
 	w.mu.Lock()
-	delete(w.flows, f)
+	delete(w.recordings, f)
 	if w.closed {
 		w.mu.Unlock()
 		return

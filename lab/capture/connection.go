@@ -214,7 +214,7 @@ func (c *connection) quiet(s *segment, from int) {
 	c.comment(s, from)
 }
 
-// deliver hands on what is new in a segment.
+// deliver passes on what is new in a segment.
 func (c *connection) deliver(s *segment, from int) {
 	d := &c.directions[from]
 	c.open()
@@ -254,8 +254,8 @@ func (c *connection) deliver(s *segment, from int) {
 	}
 }
 
-// comment hands on the comments of a packet, or keeps them until the connection
-// opens.
+// comment passes on the comments of a packet, or keeps them until the
+// connection opens.
 func (c *connection) comment(s *segment, from int) {
 	for _, text := range s.comments {
 		if c.handle != nil {

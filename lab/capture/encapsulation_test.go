@@ -22,14 +22,14 @@ import (
 func recorded(t *testing.T, address string) ([]raw, *turns) {
 	t.Helper()
 	w, m := newWriter(t, capture.Options{})
-	told := &secretLines{}
-	l := setup{tapServer: wiretap.New(w, told), address: address}.start(t)
+	lines := &secretLines{}
+	l := setup{tapServer: wiretap.New(w, lines), address: address}.start(t)
 	for range 2 {
 		l.get(t, "/small")
 		l.client.CloseIdleConnections()
 	}
 	l.stop()
-	peertest.Eventually(t, "the end of all connections", func() bool { return told.open.Load() == 0 })
+	peertest.Eventually(t, "the end of all connections", func() bool { return lines.open.Load() == 0 })
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -111,8 +111,8 @@ func asTshark(t *testing.T, packets []raw) {
 	if len(lines) != len(names)*len(packets) {
 		t.Fatalf("tshark reads %d packets of %d", len(lines), len(names)*len(packets))
 	}
-	var told segments
-	if err := capture.Read(bytes.NewReader(file), capture.ReadOptions{Sink: &told}); err != nil {
+	var counted segments
+	if err := capture.Read(bytes.NewReader(file), capture.ReadOptions{Sink: &counted}); err != nil {
 		t.Fatal(err)
 	}
 	for i, line := range lines {
@@ -123,8 +123,8 @@ func asTshark(t *testing.T, packets []raw) {
 			t.Fatalf("%s: tshark reads %q, and without the encapsulation %q", names[i/len(packets)], line, lines[i%len(packets)])
 		}
 	}
-	if told.streams != 2*len(names) {
-		t.Errorf("%d streams, tshark has %d", told.streams, 2*len(names))
+	if counted.streams != 2*len(names) {
+		t.Errorf("%d streams, tshark has %d", counted.streams, 2*len(names))
 	}
 }
 

@@ -51,7 +51,7 @@ type ReadOptions struct {
 // Read reads a pcap or pcapng file, or one that gzip has packed, and hands the
 // TCP connections in it to o.Sink. It returns a *FormatError if r is no such
 // file and a *DamagedError if it is damaged or cut short, after all that could
-// be read before. Connections' events are handed on as their packets are read,
+// be read before. Connections' events are passed on as their packets are read,
 // so r may be a file that still grows.
 func Read(r io.Reader, o ReadOptions) error {
 	s, err := newSource(r, o.Progress)
@@ -76,7 +76,7 @@ func Read(r io.Reader, o ReadOptions) error {
 	}
 }
 
-// finish hands on what still waits at the end of the file, and what is to be
+// finish passes on what still waits at the end of the file, and what is to be
 // said of the rest.
 func finish(err error, t *table, f *frames, o ReadOptions) error {
 	t.finish()

@@ -24,15 +24,15 @@ import (
 // as the taps have seen it, with the same secrets.
 func TestReadLab(t *testing.T) {
 	w, m := newWriter(t, capture.Options{})
-	seen, told := newTurns(), &secretLines{} // told gets each event last
-	l := setup{tapServer: wiretap.New(w, seen, told)}.start(t)
+	seen, keys := newTurns(), &secretLines{} // keys gets each event last
+	l := setup{tapServer: wiretap.New(w, seen, keys)}.start(t)
 	var wait sync.WaitGroup
 	for range 20 {
 		wait.Go(func() { l.get(t, "/small") })
 	}
 	wait.Wait()
 	l.stop()
-	peertest.Eventually(t, "the end of all connections", func() bool { return told.open.Load() == 0 })
+	peertest.Eventually(t, "the end of all connections", func() bool { return keys.open.Load() == 0 })
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestReadLab(t *testing.T) {
 		t.Fatal(err)
 	}
 	got.words().same(t, seen.words())
-	for line := range strings.Lines(told.all.String()) {
+	for line := range strings.Lines(keys.all.String()) {
 		if strings.Count(lines, line) != 1 {
 			t.Errorf("the secret %.60s… is there %d times", line, strings.Count(lines, line))
 		}

@@ -18,7 +18,7 @@ const (
 // direction is what one side sends.
 type direction struct {
 	begun    bool       // next is known
-	next     uint32     // sequence number of the byte that is handed on next
+	next     uint32     // sequence number of the byte that is passed on next
 	first    uint32     // sequence number of its SYN
 	syn      bool       // first is known
 	others   []uint32   // sequence numbers of further SYNs
@@ -26,7 +26,7 @@ type direction struct {
 	based    bool       // base is known
 	acked    uint32     // the last acknowledgement number it sent
 	acks     bool       // it has sent one
-	finished bool       // FIN was handed on
+	finished bool       // FIN was passed on
 	queue    []*waiting // by sequence number
 }
 
@@ -76,7 +76,7 @@ func (c *connection) addWaiting(bytes int) {
 	c.table.waiting += bytes
 }
 
-// advance hands on every waiting segment that is next.
+// advance passes on every waiting segment that is next.
 func (c *connection) advance() {
 	for !c.ended {
 		switch from := c.ready(); {
@@ -102,7 +102,7 @@ func (c *connection) ready() int {
 	return -1
 }
 
-// shift hands on the first waiting segment of a direction.
+// shift passes on the first waiting segment of a direction.
 func (c *connection) shift(from int) {
 	d := &c.directions[from]
 	w := d.queue[0]

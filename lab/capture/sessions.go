@@ -70,7 +70,7 @@ func readMessages(b []byte, each func(tlswire.Body)) bool {
 // resume is called when the server begins to encrypt. It logs the master secret
 // of a session that was resumed, and remembers the connection's master secret
 // under the ticket that the server has issued.
-func (f *flow) resume() {
+func (f *recording) resume() {
 	client, server := &f.records.Client, &f.records.Server
 	defer client.forget()
 	defer server.forget()

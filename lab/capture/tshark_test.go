@@ -311,17 +311,17 @@ func TestVerdict(t *testing.T) {
 				t.Fatal("the exchange was not rejected")
 			}
 			frames := r.finishWhen(t, l, 1)
-			told := 0
+			found := 0
 			for _, f := range frames {
 				if comments := strings.Join(f["frame.comment"], ";"); strings.Contains(comments, c.verdict) {
-					told++
+					found++
 					if !slices.Equal(f["tls.alert_message.desc"], []string{c.alert}) {
 						t.Errorf("the verdict stands at frame %v", f)
 					}
 				}
 			}
-			if told != 1 {
-				t.Errorf("the verdict stands there %d times: %v", told, all(frames, "frame.comment"))
+			if found != 1 {
+				t.Errorf("the verdict stands there %d times: %v", found, all(frames, "frame.comment"))
 			}
 		})
 	}

@@ -27,14 +27,14 @@ func notRead(t *testing.T, link uint32, frames ...[]byte) []string {
 	for _, frame := range frames {
 		packets = append(packets, raw{data: frame})
 	}
-	var told []string
+	var unread []string
 	err := capture.Read(bytes.NewReader(pcapFile(littleEndian, 0xa1b2c3d4, link, packets)), capture.ReadOptions{
-		Sink: &discard{}, Unread: func(u capture.Unread) { told = append(told, u.String()) },
+		Sink: &discard{}, Unread: func(u capture.Unread) { unread = append(unread, u.String()) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return told
+	return unread
 }
 
 // TestUnread: what is passed over has a name, and is counted.

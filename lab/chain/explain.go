@@ -13,7 +13,7 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// Explain returns the fault in an error of Verify, with what the CAs of t tell
+// Explain returns the fault in an error of Verify, with what the CAs of t show
 // about it.
 func (t *Trust) Explain(err error, q Question) Fault {
 	sent := q.Chain()
@@ -106,12 +106,13 @@ func (t *Trust) Unverifiable(q Question) string {
 	return ""
 }
 
-// isOutdated reports whether crypto/x509 takes no certificates with such signatures, although it can check them.
+// isOutdated reports whether crypto/x509 takes no certificates with such
+// signatures, although it can check them.
 func isOutdated(a x509.SignatureAlgorithm) bool {
 	return a == x509.SHA1WithRSA || a == x509.ECDSAWithSHA1
 }
 
-// LeadsElsewhere says where a chain leads that leads to none of the CAs.
+// LeadsElsewhere returns where a chain leads that leads to none of the CAs.
 func (t *Trust) LeadsElsewhere(q Question) string {
 	sent := q.Chain()
 	if len(sent) == 0 {
@@ -144,8 +145,8 @@ func (t *Trust) LeadsElsewhere(q Question) string {
 	return fmt.Sprintf("%s leads to %s, which is none of the CAs that are known here", Name(leaf), name)
 }
 
-// OddNames says why it cannot be told whether a certificate has a host's name,
-// since clients differ (RFC 9525 section 6.3); "" where they do not.
+// OddNames returns why it is not known whether clients find a host's name in a
+// certificate, since they differ (RFC 9525 section 6.3); "" where they do not.
 func OddNames(leaf *x509.Certificate, host string) string {
 	if len(leaf.DNSNames) == 0 && len(leaf.IPAddresses) == 0 && strings.EqualFold(leaf.Subject.CommonName, host) {
 		return fmt.Sprintf("%s has the name %s in its subject alone, which older clients take and newer ones do not (RFC 9525 section 6.3)", Name(leaf), host)
@@ -199,9 +200,9 @@ var (
 // minRSABits is the least size of keys that crypto/rsa takes.
 const minRSABits = 1024
 
-// certified says whether a certificate is signed with the key of issuer. The
+// certified verifies that a certificate is signed with the key of issuer. The
 // error is nil when it is, errSignature when it is not, and another one when
-// that cannot be told here.
+// it cannot be known here.
 func certified(cert, issuer *x509.Certificate) error {
 	err := issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
 	var insecure x509.InsecureAlgorithmError

@@ -52,9 +52,9 @@ type Fault struct {
 	Open bool
 }
 
-// Of is the fault in a sentence about the first certificate of a chain, which
-// is called name; leaf is that certificate, or nil if it is not known. The
-// sentence has no full stop.
+// Of returns the fault in a sentence about the first certificate of a chain,
+// which is called name; leaf is that certificate, or nil if it is not known.
+// The sentence has no full stop.
 func (f *Fault) Of(name string, leaf *x509.Certificate) string {
 	switch {
 	case f.Alone:
@@ -111,7 +111,7 @@ func explainHost(err x509.HostnameError) Fault {
 	return Fault{Code: WrongHost, Cert: leaf, Text: "is not for " + err.Host + ": it is for " + strings.Join(names, ", ")}
 }
 
-// explainAuthority tells apart why a chain does not lead to a trusted CA.
+// explainAuthority explains why a chain does not lead to a trusted CA.
 func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x509.Certificate, by endpoint.Side) Fault {
 	last := authority.Cert // the last certificate of the chain that was found
 	var leaf *x509.Certificate
@@ -131,7 +131,7 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x
 }
 
 // missingIssuer names the CA at which a chain ended. Whether that CA is a root,
-// or one between that should have been sent along, cannot be told without its
+// or one between that should have been sent along, is not known without its
 // certificate.
 func missingIssuer(last, leaf *x509.Certificate, by endpoint.Side) string {
 	if last == nil || leaf == nil {
@@ -154,7 +154,7 @@ func issuerOf(c *x509.Certificate) string {
 	return c.Issuer.String()
 }
 
-// explainInvalid takes what is wrong with one certificate of a chain.
+// explainInvalid explains what is wrong with one certificate of a chain.
 func explainInvalid(err x509.CertificateInvalidError, leaf *x509.Certificate, by endpoint.Side) Fault {
 	cert := err.Cert
 	if cert == nil {
@@ -178,8 +178,8 @@ func explainInvalid(err x509.CertificateInvalidError, leaf *x509.Certificate, by
 	return Fault{Code: Invalid, Cert: leaf, Text: "is not valid: " + strings.TrimPrefix(err.Error(), "x509: ")}
 }
 
-// outOfDate says which of its two dates a certificate is beyond. detail is
-// crypto/x509's, which alone knows the time that it looked at.
+// outOfDate explains which of its two dates a certificate is beyond. detail is
+// the text of crypto/x509, which has the time that it compared.
 func outOfDate(cert *x509.Certificate, detail string) Fault {
 	switch {
 	case cert == nil:
@@ -202,7 +202,7 @@ func wrongUsage(cert *x509.Certificate, role endpoint.Side) Fault {
 	return Fault{Code: WrongUsage, Cert: cert, Text: "is not for authenticating a " + role.String() + " (extended key usage)"}
 }
 
-// explainOwn knows what the lab looks at beyond crypto/tls.
+// explainOwn explains the errors of lab's own checks.
 func explainOwn(err error, leaf *x509.Certificate, by endpoint.Side) (Fault, bool) {
 	var (
 		revoked *RevokedError

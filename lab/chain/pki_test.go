@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// now is when the certificates of these tests are looked at, in no year of ours:
-// what is looked up in the clock of the machine shows.
+// now is when the certificates of these tests are looked at, in no year of
+// ours: what is looked up in the clock of the machine shows.
 var now = time.Date(2031, 5, 1, 12, 0, 0, 0, time.UTC)
 
 var serial int64

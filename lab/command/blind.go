@@ -15,7 +15,7 @@ import (
 // out by themselves, from their side and from the capture.
 
 // goBlind reads --blind.
-func (a *session) goBlind(c *cli.Context) error {
+func (a *labRun) goBlind(c *cli.Context) error {
 	switch {
 	case !c.Bool("blind"):
 		return nil
@@ -43,7 +43,7 @@ func (r *report) printBlind(x *lab.Exchange) {
 
 // sayBlindReachable warns of an address that other machines can reach. It
 // does not say which clients get in.
-func (a *session) sayBlindReachable(addr net.Addr) {
+func (a *labRun) sayBlindReachable(addr net.Addr) {
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		a.say("warning: %s can be reached from other machines", addr)
 	}
@@ -51,7 +51,7 @@ func (a *session) sayBlindReachable(addr net.Addr) {
 
 // recorder returns the sink of the capture. In a blind scenario it gets no
 // verdicts, so that the comments do not have them.
-func (a *session) recorder() wiretap.Sink {
+func (a *labRun) recorder() wiretap.Sink {
 	if a.blind {
 		return withoutVerdicts{a.capture}
 	}

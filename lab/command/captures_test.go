@@ -81,7 +81,7 @@ var readings = map[string]reading{
 	"ssl3-rsa-keylog": {flags: "--keylog ssl3-rsa-keylog.keys", streams: []stream{{0, "", "SSL 3.0", "", "ClientHello ServerHello Certificate ServerHelloDone ClientKeyExchange", ""}},
 		says: []string{"SSL 3.0 cannot be decrypted here"}, never: []string{"changed on the way"}},
 	"tls12-deflate": {flags: "--keylog tls12-deflate.keys", streams: []stream{{0, "accepted", "TLS 1.2", "",
-		fullTLS12 + " Finished NewSessionTicket Finished GET / HTTP/1.0 HTTP/1.0 200 ok", "verify_data holds"}}, never: []string{"cannot be told apart"}},
+		fullTLS12 + " Finished NewSessionTicket Finished GET / HTTP/1.0 HTTP/1.0 200 ok", "verify_data holds"}}, never: []string{"cannot be separated"}},
 
 	"stream-number-syn-again": {streams: []stream{
 		{0, "", "TLS 1.2", "mamzon.ru", fullTLS12, "signature holds"},

@@ -49,14 +49,14 @@ func (p *Program) certsCommand() *cli.Command {
 			},
 			{
 				Name:        "list",
-				Usage:       "all certificates, issuer above issued",
+				Usage:       "list all certificates, each below its issuer",
 				Description: listExamples,
 				Flags:       []cli.Flag{dirFlag(), jsonFlag()},
 				Action:      noArguments(p.certsList),
 			},
 			{
 				Name:         "show",
-				Usage:        "everything about one certificate",
+				Usage:        "print everything about one certificate",
 				ArgsUsage:    "NAME",
 				Description:  showExamples,
 				Flags:        []cli.Flag{dirFlag(), jsonFlag()},

@@ -49,7 +49,7 @@ func namesFiles(c *cli.Context) bool {
 
 // checkNames refuses names that are neither in the manifest nor in the folder,
 // before a PKI is made for them.
-func (a *session) checkNames(c *cli.Context) error {
+func (a *labRun) checkNames(c *cli.Context) error {
 	m, _, err := a.readManifest(a.folder)
 	if err != nil {
 		return nil // the command that needs the manifest reports it

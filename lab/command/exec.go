@@ -173,7 +173,7 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []t
 	for _, l := range listeners {
 		defer l.Close() // again, but for an error
 	}
-	a := &session{Program: p}
+	a := &labRun{Program: p}
 	o, err := a.captureOptions(c, "")
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ import (
 type connectionPrinter struct {
 	*Program
 	list, json, verbose bool
+	brief               bool
 	stream              int // the only one that is shown; -1: all
 	file                string
 	folder              folder
@@ -58,9 +59,9 @@ type preparedConnection struct {
 // connection is written when it ends, and not several together.
 func (p *Program) newConnectionPrinter(c *cli.Context, file string, live bool) *connectionPrinter {
 	options := p.ladderOptions(c)
-	options.Stream = true
+	options.Stream, options.Brief = true, c.Bool("brief")
 	return &connectionPrinter{
-		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), stream: c.Int("stream"),
+		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), brief: c.Bool("brief"), stream: c.Int("stream"),
 		file: file, folder: folderOf(c), options: options, live: live,
 		out: bufio.NewWriterSize(p.results, 1<<16), ready: make(map[int]*preparedConnection),
 	}
@@ -135,7 +136,7 @@ func (g *connectionPrinter) prepare(f *preparedConnection) {
 
 // shown returns the name of the scenario that shows the fault of a verdict.
 func shown(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
-	return scenario.Showing(v, uint16(c.Version))
+	return scenario.Showing(v, c)
 }
 
 // show writes a connection that is ready. mu is held.
@@ -159,7 +160,7 @@ func (g *connectionPrinter) show(stream int) {
 		_, _ = g.out.Write(f.text)
 	case !f.isTLS() && g.stream < 0:
 		return // finish says how many
-	case g.drawn.isNew(c) || g.verbose || g.stream >= 0:
+	case g.drawn.isNew(c) || g.verbose || g.brief || g.stream >= 0:
 		options := g.options
 		options.Scenario = shown(&f.verdict, c)
 		_ = ladder.Draw(g.out, c, &f.verdict, options)
@@ -227,9 +228,9 @@ func (e *nothingError) Error() string {
 	return fmt.Sprintf("there is no stream %d in %s, or it carries nothing", e.stream, e.file)
 }
 
-// isTLS reports whether there was any TLS on a connection.
+// isTLS reports whether there was any TLS on a connection, or should have been.
 func (f *preparedConnection) isTLS() bool {
-	return len(f.connection.Messages) > 0 && f.verdict.How != verdict.NotTLS
+	return f.verdict.Code == verdict.SpokeNoTLS || len(f.connection.Messages) > 0 && f.verdict.How != verdict.NotTLS
 }
 
 // kinds remembers which kinds of connections were drawn in full.

@@ -201,7 +201,7 @@ func scenariosFit(p printer) {
 	}
 }
 
-// The tree shows who issued whom, on every level, and its columns stand below
+// The tree shows the issuer of each certificate, and its columns stand below
 // each other whatever the names are written in.
 func TestTree(t *testing.T) {
 	p := newPrinter(t, 0)

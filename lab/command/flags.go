@@ -53,7 +53,7 @@ func (p *Program) fit(c *cli.Context) error {
 }
 
 func forceFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "force", Usage: "replace what lab did not make, too, and keep it in certs/replaced"}
+	return &cli.BoolFlag{Name: "force", Usage: "also replace files that lab did not make; they are kept in certs/replaced"}
 }
 
 // ladderOptions fits drawings to where they go.
@@ -65,15 +65,15 @@ func (p *Program) ladderOptions(c *cli.Context) ladder.Options {
 	return o
 }
 
-// sessionFlags are those of lab up, lab server and lab client, with the
+// labRunFlags are those of lab up, lab server and lab client, with the
 // defaults that differ.
-func sessionFlags(count int, keylog, capture string) []cli.Flag {
+func labRunFlags(count int, keylog, capture string) []cli.Flag {
 	return []cli.Flag{
 		dirFlag(),
 		&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},
 		&cli.StringFlag{Name: "http", Value: "1.1", Usage: "HTTP `VERSION`, 1.1 or 2"},
 		&cli.IntFlag{Name: "count", Value: count, Usage: "end after `N` exchanges; 0: only with Ctrl-C"},
-		&cli.StringFlag{Name: "scenario", Usage: "do as in scenario `NAME`: lab scenario list"},
+		&cli.StringFlag{Name: "scenario", Usage: "act as in scenario `NAME`; lab scenario list has the names"},
 		&cli.StringFlag{Name: "crl", Value: string(lab.CRLSoft), Usage: "check revocation lists: `POLICY` require, soft or off"},
 		&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: keylog, Usage: "append the TLS secrets to `FILE`, or off"},
 		&cli.StringFlag{Name: "capture", DefaultText: capture, Usage: "record the traffic, with its keys, to `FILE`, - for stdout, or off"},

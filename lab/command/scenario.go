@@ -41,7 +41,7 @@ func (p *Program) scenarioCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name:        "list",
-				Usage:       "all scenarios, or those that a message or words fit",
+				Usage:       "list scenarios: all, or those that match a message or words",
 				ArgsUsage:   "[WORD...]",
 				Description: scenarioListExamples,
 				Flags:       []cli.Flag{jsonFlag()},
@@ -49,7 +49,7 @@ func (p *Program) scenarioCommand() *cli.Command {
 			},
 			{
 				Name:         "show",
-				Usage:        "the document that a scenario is",
+				Usage:        "print the document of a scenario",
 				ArgsUsage:    "NAME|FILE",
 				Description:  scenarioShowExamples,
 				Action:       p.scenarioShow,
@@ -57,7 +57,7 @@ func (p *Program) scenarioCommand() *cli.Command {
 			},
 			{
 				Name:        "run",
-				Usage:       "let it happen, and see what each side says",
+				Usage:       "run scenarios, and show what each side reports",
 				ArgsUsage:   "NAME|FILE...",
 				Description: scenarioRunExamples,
 				Flags: []cli.Flag{dirFlag(), jsonFlag(),

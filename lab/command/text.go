@@ -106,7 +106,7 @@ func typedURL(addr net.Addr) string {
 }
 
 // sayUp says where lab up is and how to look inside.
-func (a *session) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
+func (a *labRun) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 	how := fmt.Sprintf("a call every %v, until Ctrl-C", interval)
 	if count > 0 {
 		how = text.Counted(count, "call")
@@ -129,7 +129,7 @@ func untilWhen(count int) string {
 }
 
 // sayServer says what lab server asks for.
-func (a *session) sayServer(addr net.Addr, certificate, clientCA string, count int) {
+func (a *labRun) sayServer(addr net.Addr, certificate, clientCA string, count int) {
 	if a.scenario != nil {
 		a.sayScenarioServer(addr, count)
 	} else {
@@ -140,12 +140,12 @@ func (a *session) sayServer(addr net.Addr, certificate, clientCA string, count i
 }
 
 // sayCapture prints the command that opens the capture of those ports.
-func (a *session) sayCapture(ports ...string) {
+func (a *labRun) sayCapture(ports ...string) {
 	a.sayCaptureOf("with its keys, so that it opens decrypted", ports...)
 }
 
 // sayCaptureOf does so, and says which keys the capture has.
-func (a *session) sayCaptureOf(keys string, ports ...string) {
+func (a *labRun) sayCaptureOf(keys string, ports ...string) {
 	if a.capture == nil {
 		return
 	}
@@ -166,7 +166,7 @@ func (a *session) sayCaptureOf(keys string, ports ...string) {
 }
 
 // sayKeys prints the command that shows the traffic decrypted.
-func (a *session) sayKeys(addr net.Addr) {
+func (a *labRun) sayKeys(addr net.Addr) {
 	if a.keys == nil {
 		return
 	}

@@ -54,7 +54,7 @@ func (p *Program) sayNoSecrets(program, log string) {
 
 // sayRecorded says what is in the capture, and what is missing. tapped is
 // whether there was --tap.
-func (a *session) sayRecorded(r keyshim.Recorded, tapped bool) {
+func (a *labRun) sayRecorded(r keyshim.Recorded, tapped bool) {
 	switch {
 	case r.Connections == 0 && r.Unreached != nil:
 		a.say("nothing was recorded: %v", r.Unreached)

@@ -37,7 +37,7 @@ func (e *noScenarioError) Error() string {
 // port is that of the server.
 
 // sayOtherPart says what the other side must do for the scenario to happen.
-func (a *session) sayOtherPart(own endpoint.Side, port string) {
+func (a *labRun) sayOtherPart(own endpoint.Side, port string) {
 	s := a.scenario
 	other := own.Other()
 	line := "lab " + other.String() + " --scenario " + a.written
@@ -67,7 +67,7 @@ var notTLS = map[fault.NotTLS]string{
 }
 
 // sayScenarioServer says what the server of a scenario does.
-func (a *session) sayScenarioServer(addr net.Addr, count int) {
+func (a *labRun) sayScenarioServer(addr net.Addr, count int) {
 	if a.blind {
 		a.say("server on %s, %s", typedURL(addr), untilWhen(count))
 		return

@@ -259,7 +259,7 @@ func (s *side1) framing(fromServer bool) error {
 		case fromServer:
 			s.reading = untilClose
 		default:
-			return fmt.Errorf("a request whose Transfer-Encoding %.40q does not tell where its body ends", strings.Join(codings, ", "))
+			return fmt.Errorf("a request whose Transfer-Encoding %.40q does not say where its body ends", strings.Join(codings, ", "))
 		}
 		return nil
 	}
@@ -274,7 +274,7 @@ func (s *side1) framing(fromServer bool) error {
 	for _, v := range lengths {
 		n, err := strconv.ParseUint(v, 10, 63)
 		if err != nil || v != lengths[0] {
-			return fmt.Errorf("the Content-Length %.40q does not tell where the body ends", strings.Join(lengths, ", "))
+			return fmt.Errorf("the Content-Length %.40q does not say where the body ends", strings.Join(lengths, ", "))
 		}
 		s.left = int64(n)
 	}

@@ -94,7 +94,7 @@ func (p *proxy) serve(client *net.TCPConn, own bool) {
 }
 
 // ask reads who a client is, which admits decides on, and where it wants to. It
-// tells the client why it refuses it. answer tells it how the dial went.
+// answers the client why it refuses it. answer reports how the dial went.
 func ask(in *bufio.Reader, out io.Writer, admits func(user, password string) bool) (target string, answer func(error) error, err error) {
 	first, err := in.Peek(1)
 	if err != nil {
@@ -106,7 +106,7 @@ func ask(in *bufio.Reader, out io.Writer, admits func(user, password string) boo
 	return askHTTP(in, out, admits)
 }
 
-// linger ends a connection so that the client reads what it was told even if it
+// linger ends a connection so that the client reads the answer even if it
 // has sent more than was read.
 func linger(client *net.TCPConn) {
 	_ = client.CloseWrite()

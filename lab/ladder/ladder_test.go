@@ -341,7 +341,7 @@ func TestHeading(t *testing.T) {
 	heading := Heading(Options{})
 	fits(t, "heading", heading, 80, false)
 	line := lineOf(replay(t, "tls13-mutual", true), Options{})
-	for name, value := range map[string]string{"outcome": "accepted", "client": "CN=client", "TLS": "1.3", "server": "localhost", "why": "GET / 200"} {
+	for name, value := range map[string]string{"outcome": "accepted", "client": "CN=client", "TLS": "1.3", "server": "localhost", "by whom": "GET / 200"} {
 		if strings.Index(heading, name) != strings.Index(line, value) {
 			t.Errorf("%q is not below %q:\n%s\n%s", value, name, heading, line)
 		}

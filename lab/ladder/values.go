@@ -16,7 +16,7 @@ import (
 // short bounds what a peer can make a sentence say.
 func short(s string) string { return text.Unicode.Cut(text.Clean(s), 60) }
 
-// subjectOf names whom a certificate is for.
+// subjectOf returns the subject of a certificate.
 func subjectOf(cert *x509.Certificate) string { return short(chain.Name(cert)) }
 
 // protocol gives an ALPN protocol the name people know it by.

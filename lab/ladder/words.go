@@ -43,7 +43,7 @@ func (s *story) words(m *tlsdecrypt.Message) (name, said string, alarm bool) {
 func (s *story) applicationData(m *tlsdecrypt.Message) (name, said string) {
 	switch {
 	case strings.HasPrefix(string(m.Data), "PRI * HTTP/2.0"):
-		return "HTTP/2 preface", "HTTP/2 begins: the client greets the server and tells its settings."
+		return "HTTP/2 preface", "HTTP/2 begins: the client greets the server and sends its settings."
 	case len(m.Frames) > 0:
 		return framesWords(m.Frames)
 	case s.c.ALPN == "h2":
@@ -137,7 +137,8 @@ func (s *story) why(m *tlsdecrypt.Message) string {
 	return strings.TrimPrefix(s.verdict.Reason, fmt.Sprintf("the %s sent %s: ", m.From, m.Alert.Description))
 }
 
-// late tells the trap of TLS 1.3: a rejection after the client was done.
+// late reports whether the rejection came after the client had finished: the
+// trap of TLS 1.3.
 func (s *story) late(m *tlsdecrypt.Message) bool {
 	return s.tls13() && m.From == endpoint.Server && s.client.finished && s.c.ClientAuth
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // account is what was said on a connection by each side: handshake messages,
-// alerts and the like, and HTTP, which tshark tells last of a packet.
+// alerts and the like, and HTTP, which tshark lists last of a packet.
 type account struct {
 	said, http [3][]entry
 }
@@ -61,7 +61,7 @@ func lock(protected bool) string {
 	return ""
 }
 
-// accountOf tells what this package made of a connection.
+// accountOf lists what this package read of a connection.
 func accountOf(c *tlsdecrypt.Connection) *account {
 	a := &account{}
 	for _, m := range c.Messages {

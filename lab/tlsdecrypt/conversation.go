@@ -84,9 +84,9 @@ func (c *conversation) handshakeData(content []byte, m Message) {
 	for {
 		raw, err := s.pending.Next()
 		if err != nil {
-			c.conn.problem(m.From, m.Records[0].Offset, fmt.Sprintf("the handshake messages of the %v cannot be told apart: %v", m.From, err))
+			c.conn.problem(m.From, m.Records[0].Offset, fmt.Sprintf("the handshake messages of the %v cannot be separated: %v", m.From, err))
 			s.pending = tlswire.HandshakeReader{}
-			c.hs.miss(fmt.Sprintf("the handshake messages of the %v cannot be told apart", m.From))
+			c.hs.miss(fmt.Sprintf("the handshake messages of the %v cannot be separated", m.From))
 		}
 		if raw == nil {
 			break
@@ -151,7 +151,7 @@ func (c *conversation) encrypted(m Message, ofHandshake bool) {
 	c.add(m)
 }
 
-// lose takes note of bytes of a side that are missing.
+// lose notes that bytes of a side are missing.
 func (c *conversation) lose(side endpoint.Side, what loss) {
 	switch what {
 	case lostStart:

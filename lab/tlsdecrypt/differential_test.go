@@ -205,7 +205,7 @@ func (v *verdict) sound(t *testing.T, what string, c *tlsdecrypt.Connection) {
 		case foreign(c) && strings.HasPrefix(p.Text, "the cipher of "):
 		case strings.HasPrefix(what, "ECH,") && strings.HasPrefix(p.Text, "no keys of this connection: "):
 			// crypto/tls logs by the random of the hidden ClientHello, which
-			// neither side's key log tells of.
+			// is in neither side's key log.
 		default:
 			t.Errorf("%s: %v", what, p.Text)
 		}

@@ -40,7 +40,7 @@ func excused(suite tlswire.CipherSuite, ours, theirs entry) string {
 	return ""
 }
 
-// excusedFrom tells from which message of a side on the two are known to
+// excusedFrom returns from which message of a side on the two are known to
 // differ, and why.
 func excusedFrom(c *tlsdecrypt.Connection, from endpoint.Side, ours, theirs []entry) (n int, why string) {
 	n = readable(theirs)

@@ -123,7 +123,7 @@ func TestTextAfterMissingBytes(t *testing.T) {
 	hello := firstHello(t)
 	text := data(endpoint.Server, []byte("HTTP/1.1 200 OK\r\nServer: some server\r\n"))
 	c := dissect(t, []wiretap.Event{{}, hello, gap(endpoint.Server, 0), text})
-	wantPart(t, problems(c), "bytes of the server are missing: where the next record begins cannot be told")
+	wantPart(t, problems(c), "bytes of the server are missing: where the next record begins cannot be known")
 	if c.NotTLSFrom != endpoint.Unknown {
 		t.Errorf("the %v does not speak TLS", c.NotTLSFrom)
 	}

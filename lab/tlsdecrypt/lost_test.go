@@ -101,13 +101,13 @@ func (r *recording) packets(size int) *recording {
 	})
 }
 
-// without is the recording without some of its events. What is missing is told
-// before the next data of the same side, as a reader of captures does, and
-// right away if early is set.
+// without is the recording without some of its events. What is missing is
+// reported before the next data of the same side, as a reader of captures does,
+// and right away if early is set.
 func (r *recording) without(lost map[int]bool, early bool) *recording {
 	changed := &recording{}
 	missing := map[endpoint.Side]int64{}
-	tell := func(from endpoint.Side) {
+	lose := func(from endpoint.Side) {
 		if missing[from] > 0 {
 			changed.events = append(changed.events, wiretap.Event{Kind: wiretap.Gap, From: from, Missing: missing[from]})
 			missing[from] = 0
@@ -117,12 +117,12 @@ func (r *recording) without(lost map[int]bool, early bool) *recording {
 		if lost[i] {
 			missing[e.From] += int64(len(e.Data))
 			if early {
-				tell(e.From)
+				lose(e.From)
 			}
 			continue
 		}
 		if e.Kind == wiretap.Data {
-			tell(e.From)
+			lose(e.From)
 		}
 		changed.events = append(changed.events, e)
 	}
@@ -222,7 +222,7 @@ func TestWhatVerifiesHolds(t *testing.T) {
 }
 
 // The same with packets that are missing from a file, or out of place in it, as
-// a reader of files tells of them.
+// a reader of files reports them.
 func TestNothingFailsForPacketsThatAreMissing(t *testing.T) {
 	for name, whole := range handshakes(t) {
 		file := filepath.Join(t.TempDir(), "lab.pcapng")

@@ -108,7 +108,7 @@ func (r *reader) helloV2(b []byte, t time.Time) (rest []byte, err error) {
 	return rest, nil
 }
 
-// gap takes note of bytes that are missing. If they are part of one record,
+// gap notes that bytes are missing. If they are part of one record,
 // only that record is lost. Else it is not known where the next record begins
 // and which number it has, and the side cannot be followed any further. missing
 // is how many bytes there are, and 0 or less if that is not known.

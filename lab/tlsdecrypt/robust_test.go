@@ -325,7 +325,7 @@ func TestOneSideHasNoTLS(t *testing.T) {
 	}
 }
 
-// Who ended the connection is told as far as it was seen.
+// The side that ended the connection is reported as far as it was seen.
 func TestEnds(t *testing.T) {
 	for _, test := range []struct {
 		events []wiretap.Event
@@ -530,8 +530,8 @@ func TestCapturedInTheMiddleOfSomethingElse(t *testing.T) {
 		{"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", endpoint.Client, "the client does not speak TLS: it sent HTTP that is not encrypted: GET /a HTTP/1.1"},
 		{"", "HTTP/1.1 200 OK\r\n\r\n", endpoint.Server, "the server does not speak TLS: it sent HTTP that is not encrypted: HTTP/1.1 200 OK"},
 		{"a004 SELECT INBOX\r\n", "\x8a\x01\xff\x17", endpoint.Client, "the client does not speak TLS: it sent text: a004 SELECT INBOX"},
-		{"\x8a\x01\xff\x17\x99", "\x92\xb7\x00\x00", endpoint.Unknown, "bytes of the client are missing: where the next record begins cannot be told"},
-		{string(hello.Data), "http://crl.example/ca.crl\x30\x82\x01", endpoint.Unknown, "bytes of the server are missing: where the next record begins cannot be told"},
+		{"\x8a\x01\xff\x17\x99", "\x92\xb7\x00\x00", endpoint.Unknown, "bytes of the client are missing: where the next record begins cannot be known"},
+		{string(hello.Data), "http://crl.example/ca.crl\x30\x82\x01", endpoint.Unknown, "bytes of the server are missing: where the next record begins cannot be known"},
 	} {
 		r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}, {Kind: wiretap.Gap, From: endpoint.Client, Missing: -1}, {Kind: wiretap.Gap, From: endpoint.Server, Missing: -1}}}
 		if test.client != "" {

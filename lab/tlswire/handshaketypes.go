@@ -37,7 +37,7 @@ var handshakeTypes = map[HandshakeType]struct{ iana, message, purpose string }{
 	TypeHelloRequest: {"hello_request", "HelloRequest",
 		"The server asks the client to shake hands anew on this connection (RFC 5246 section 7.4.1.1)."},
 	TypeClientHello: {"client_hello", "ClientHello",
-		"The client opens the conversation: which versions, ciphers and key agreements it can do, and whom it wants to talk to (RFC 9846 section 4.2.2, RFC 5246 section 7.4.1.2)."},
+		"The client opens the conversation: which versions, ciphers and key agreements it can do, and which server it wants (RFC 9846 section 4.2.2, RFC 5246 section 7.4.1.2)."},
 	TypeServerHello: {"server_hello", "ServerHello",
 		"The server answers with its choice of version and cipher, and in TLS 1.3 its half of the key agreement (RFC 9846 section 4.2.3, RFC 5246 section 7.4.1.3)."},
 	TypeNewSessionTicket: {"new_session_ticket", "NewSessionTicket",
@@ -100,7 +100,7 @@ func (t HandshakeType) MessageName() string {
 	return t.String()
 }
 
-// kind is the type, with HelloRetryRequest told from ServerHello.
+// kind returns the type, and distinguishes HelloRetryRequest from ServerHello.
 func (h Handshake) kind() HandshakeType {
 	if h.IsHelloRetryRequest() {
 		return TypeHelloRetryRequest

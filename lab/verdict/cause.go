@@ -148,8 +148,8 @@ func (w *wire) addRefusal(v *Verdict) {
 	}
 }
 
-// reservation says what is wrong with the certificate of a client that was let in,
-// as far as can be seen without keys.
+// reservation says what is wrong with the certificate of a client that was let
+// in, as far as can be seen without keys.
 func (w *wire) reservation() string {
 	client := &w.shown.Client
 	why := ""

@@ -17,8 +17,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// serverOf and clientOf are connections on which a side shows a certificate, and
-// the other one sends an alert.
+// serverOf and clientOf are connections on which a side shows a certificate,
+// and the other one sends an alert.
 func serverOf(m *tlsdecrypt.Message, d tlswire.AlertDescription) *tlsdecrypt.Connection {
 	return ended(talk(tlswire.VersionTLS12, hello(), serverHello(), m)(alert(endpoint.Client, d)), endpoint.Client)
 }

@@ -15,11 +15,11 @@ import (
 type Cause struct {
 	Code Code   `json:"code"`
 	Text string `json:"text"` // a clause
-	Tell string `json:"tell"` // what would tell it from the others
+	Tell string `json:"tell"` // how to tell it from the others
 }
 
-// causes are what may be behind a refusal, the likeliest first, without what the
-// capture rules out.
+// causes are what may be behind a refusal, the likeliest first, without what
+// the capture rules out.
 func (w *wire) causes(by endpoint.Side) (likely []Cause) {
 	var d tlswire.AlertDescription
 	if alert := w.alertOf(by); alert != nil {
@@ -33,8 +33,8 @@ func (w *wire) causes(by endpoint.Side) (likely []Cause) {
 	return likely
 }
 
-// suspects are what programs mean by an alert, the likeliest first. OpenSSL,
-// Go and rustls tell the causes apart; Java and GnuTLS send one alert for most.
+// suspects are what programs mean by an alert, the likeliest first. OpenSSL, Go
+// and rustls send different alerts; Java and GnuTLS send one for most causes.
 func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*suspect {
 	switch d {
 	case tlswire.AlertUnknownCA:

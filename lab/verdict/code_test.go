@@ -12,7 +12,8 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
-// Every code that is declared, here or in package chain, has a fix, and no other.
+// Every code that is declared, here or in package chain, has a fix, and no
+// other.
 func TestEveryCodeHasAFix(t *testing.T) {
 	declared := slices.Concat(codesIn(t, "code.go"), codesIn(t, "../chain/fault.go"))
 	slices.Sort(declared)

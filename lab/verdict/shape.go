@@ -30,7 +30,7 @@ type shape struct {
 }
 
 // encrypted is why an outcome is not known.
-const encrypted = "what would tell is encrypted, and its keys are missing"
+const encrypted = "what would show it is encrypted, and its keys are missing"
 
 // hidden is the verdict on a connection whose keys are missing.
 func (w *wire) hidden() Verdict {
@@ -143,8 +143,8 @@ func (w *wire) shape() shape {
 	return s
 }
 
-// certificate is the size of the client's messages before its Finished; 0: there
-// are none, so that it was not asked for a certificate.
+// certificate is the size of the client's messages before its Finished; 0:
+// there are none, so that it was not asked for a certificate.
 func (s shape) certificate() int {
 	size := 0
 	for _, n := range s.client {

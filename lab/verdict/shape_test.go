@@ -20,8 +20,8 @@ const (
 	padded        = 16 // what Java adds
 )
 
-// sealedTLS13 is a connection whose keys are missing: the server's first flight,
-// and what the two sides send after it.
+// sealedTLS13 is a connection whose keys are missing: the server's first
+// flight, and what the two sides send after it.
 func sealedTLS13(suite tlswire.CipherSuite, flight []int, more ...*tlsdecrypt.Message) *tlsdecrypt.Connection {
 	c := talk(tlswire.VersionTLS13, hello(), serverHello(), sealed(endpoint.Server, flight...))(more...)
 	c.CipherSuite = suite
@@ -100,7 +100,7 @@ func TestHidden(t *testing.T) {
 }
 
 // Early data, whose keys are missing too, comes before all that the client is
-// asked for: sizes tell nothing then.
+// asked for: sizes prove nothing then.
 func TestHiddenEarlyData(t *testing.T) {
 	c := ended(sealedTLS13(tlswire.TLS_AES_128_GCM_SHA256, []int{30, 800, 100, sizeFinished},
 		sealed(endpoint.Client, sizeEmpty, sizeFinished, 60), sealed(endpoint.Server, sizeAlert)), endpoint.Server)
@@ -113,7 +113,7 @@ func TestHiddenEarlyData(t *testing.T) {
 	}
 }
 
-// A gap may have held what would tell.
+// A gap may have held what would show it.
 func TestHiddenLacking(t *testing.T) {
 	w := &wire{Connection: ended(sealedTLS13(tlswire.TLS_AES_128_GCM_SHA256, []int{sizeFinished}, sealed(endpoint.Client, 900, sizeFinished), sealed(endpoint.Server, sizeAlert)), endpoint.Server)}
 	if v := w.hidden(); v.Outcome != Rejected {

@@ -8,7 +8,7 @@ import (
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
-// Outcome is what became of an exchange.
+// Outcome is how an exchange ended.
 type Outcome string
 
 // The outcomes.
@@ -17,7 +17,7 @@ const (
 	Rejected Outcome = "rejected" // one side ended the handshake
 	Broken   Outcome = "broken"   // the handshake succeeded, and an alert ended the connection later
 	Open     Outcome = "open"     // it goes on
-	Unknown  Outcome = "unknown"  // it cannot be told; see Verdict.Reason
+	Unknown  Outcome = "unknown"  // it cannot be known; see Verdict.Reason
 )
 
 // How refines an outcome. It is empty for what is plain.
@@ -27,7 +27,7 @@ type How string
 const (
 	NotTLS   How = "not TLS"         // a side spoke something else from the first byte on
 	Aborted  How = "aborted"         // the connection ended during the handshake without an alert
-	CutOff   How = "cut off"         // what would tell is not in the capture
+	CutOff   How = "cut off"         // the capture lacks what would show it
 	Probably How = "very probably"   // the sizes of encrypted records say so, which are no proof
 	InHTTP   How = "refused in HTTP" // by the server, after a handshake that succeeded
 )
@@ -47,7 +47,8 @@ type Verdict struct {
 	known bool // Reason comes from the side that rejected
 }
 
-// IsVague reports whether the verdict says that a side was refused, but not why.
+// IsVague reports whether the verdict says that a side was refused, but not
+// why.
 func (v *Verdict) IsVague() bool {
 	return (v.Outcome == Rejected || v.How == InHTTP) && isVague(v.Code)
 }
@@ -63,8 +64,8 @@ func (v *Verdict) IsGuessed() bool {
 // response, 0 if there is none.
 //
 // What a side says of itself counts for more than what the wire shows, but for
-// alerts: crypto/tls does not say which one it has sent. Where a side was only
-// told that it was refused, the wire may know why.
+// alerts: crypto/tls does not say which one it has sent. Where a side has only
+// received the refusal, the wire may show why.
 func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdict {
 	var seen Verdict
 	if wire != nil {
@@ -123,7 +124,7 @@ func judgeViews(server, client *View) Verdict {
 	return v
 }
 
-// acceptedBy is the verdict on a handshake that both sides were content with. A
+// acceptedBy returns the verdict on a handshake that both sides completed. A
 // server knows better than its client why it refuses in HTTP.
 func acceptedBy(server, client *View) Verdict {
 	v := Verdict{Outcome: Accepted}
@@ -137,8 +138,9 @@ func acceptedBy(server, client *View) Verdict {
 	return v
 }
 
-// rejecter finds out which side refused the other. That a client was told so
-// counts for more than what it says itself: it may have failed to write first.
+// rejecter returns the side that refused the other. An alert that the client
+// received counts for more than its own error: it may have failed to write
+// first.
 func rejecter(server, client *View) endpoint.Side {
 	switch {
 	case client != nil && client.Alert != nil && client.Alert.SentBy == endpoint.Server:
@@ -158,7 +160,7 @@ func (v *Verdict) because(why Reason) {
 	v.Code, v.Reason, v.Fix, v.Causes = why.Code, why.Text, fix(why.Code, v.refuser()), why.Causes
 }
 
-// refuser is the side that refuses: in HTTP it is the server.
+// refuser returns the side that refuses: in HTTP it is the server.
 func (v *Verdict) refuser() endpoint.Side {
 	if v.RejectedBy == endpoint.Unknown {
 		return endpoint.Server
@@ -169,8 +171,8 @@ func (v *Verdict) refuser() endpoint.Side {
 // noRequest is what an accepted handshake without a request may mean.
 const noRequest = "handshake complete, then the client closed without a request: one that compares the host name afterwards (curl) and refuses looks like this; a browser's spare connection and a health check too"
 
-// addStatus adds what became of an accepted client's request: it was not
-// allowed, or there was none.
+// addStatus adds the fate of an accepted client's request: it was not allowed,
+// or there was none.
 func (v *Verdict) addStatus(status int) {
 	switch {
 	case v.Outcome != Accepted || v.Code != "":

@@ -17,7 +17,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// brief is a verdict in a line: outcome, how, by whom, code, and the alert.
+// brief is a verdict in a line: outcome, how, the rejecting side, code, and
+// alert.
 func brief(v Verdict) string {
 	s := string(v.Outcome)
 	if v.How != "" {
@@ -66,8 +67,8 @@ func (m misbehaves) Error() string                         { return string(m.cod
 func (m misbehaves) Why(side endpoint.Side) (Code, string) { return m.code, side.String() + " did it" }
 func (m misbehaves) HungUp() bool                          { return m.hungUp }
 
-// view is that of a side whose program ended with err; sent is the alert that it
-// was seen to send, 0 if none.
+// view is that of a side whose program ended with err; sent is the alert that
+// it was seen to send, 0 if none.
 func view(side endpoint.Side, err error, sent tlswire.AlertDescription) *View {
 	var seen Seen
 	if sent != 0 {
@@ -244,8 +245,8 @@ func TestJudgeWithWire(t *testing.T) {
 	}
 }
 
-// That an exchange was accepted, and refused in HTTP, the sides know for certain,
-// though the wire may not show it.
+// That an exchange was accepted, and refused in HTTP, the sides know for
+// certain, though the wire may not show it.
 func TestJudgeAcceptedWithWire(t *testing.T) {
 	server, client := endpoint.Server, endpoint.Client
 	leaf := newCertificate(t, nil)
@@ -290,8 +291,8 @@ func TestJudgeLeavesViewsAlone(t *testing.T) {
 	}
 }
 
-// The causes of a rejection are taken over from the wire where the sides know no
-// more than it does.
+// The causes of a rejection are taken over from the wire where the sides know
+// no more than it does.
 func TestJudgeTakesCauses(t *testing.T) {
 	server, client := endpoint.Server, endpoint.Client
 	wire := ended(talk(tlswire.VersionTLS13, hello(), serverHello(), shows(server, nil))(alert(client, tlswire.AlertBadCertificate)), client)

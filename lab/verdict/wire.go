@@ -147,8 +147,8 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	return w.aborted()
 }
 
-// notTLS is the verdict on a connection on which a side began with something
-// else. The other side refuses that, unless it speaks the same.
+// notTLS returns the verdict on a connection on which a side did not speak TLS
+// from the beginning. The other side refuses that, unless it speaks the same.
 func (w *wire) notTLS() Verdict {
 	from := w.NotTLSFrom
 	by := from.Other()
@@ -196,8 +196,8 @@ func isBadRequest(line string) bool {
 // because that took too long.
 const patience = 200 * time.Millisecond
 
-// aborted is the verdict on a connection that ended without an alert before the
-// handshake did.
+// aborted returns the verdict on a connection that ended without an alert
+// before the handshake did.
 func (w *wire) aborted() Verdict {
 	by := w.EndedBy
 	v := Verdict{Outcome: Rejected, How: Aborted, RejectedBy: by}
@@ -214,8 +214,8 @@ func (w *wire) aborted() Verdict {
 	return v
 }
 
-// waitedFor is how long a side had waited when the connection ended, if it was
-// the other one's turn to speak.
+// waitedFor returns how long a side had waited when the connection ended, if it
+// was the other one's turn to speak.
 func (w *wire) waitedFor(by endpoint.Side) time.Duration {
 	since, turn := w.Opened, endpoint.Client
 	if w.last != nil {

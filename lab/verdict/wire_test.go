@@ -49,8 +49,8 @@ func asked(make func(...*tlsdecrypt.Message) *tlsdecrypt.Connection) func(...*tl
 	}
 }
 
-// handshake is one that both sides come to the end of, without certificates that
-// can be parsed.
+// handshake is one that both sides come to the end of, without certificates
+// that can be parsed.
 func handshake(version tlswire.Version) func(...*tlsdecrypt.Message) *tlsdecrypt.Connection {
 	server, client := endpoint.Server, endpoint.Client
 	if version < tlswire.VersionTLS13 {
@@ -349,7 +349,8 @@ func TestJudgeWireInHTTP(t *testing.T) {
 	}
 }
 
-// A client that closes without a request may have looked at the name afterwards.
+// A client that closes without a request may have looked at the name
+// afterwards.
 func TestJudgeWireWithoutRequest(t *testing.T) {
 	server, client := endpoint.Server, endpoint.Client
 	leaf := newCertificate(t, nil)

@@ -12,15 +12,16 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// flow records one connection: its events become packets. It holds them back
-// while a block or a comment that must come before them is not known.
-type flow struct {
+// recording writes one connection to the file: its events become packets. It
+// holds them back while a block or a comment that must come before them is not
+// known.
+type recording struct {
 	w *Writer
 
 	mu       sync.Mutex
 	batch    *wiretap.Batch // the first events, until they are packed; then nil
 	segments *segmenter
-	records  endpoint.Pair[records]
+	records  endpoint.Pair[tlsRecords]
 	secrets  secrets
 	comment  string // a verdict that waits for a packet
 
@@ -35,14 +36,14 @@ type flow struct {
 // maxBatch is how many bytes of a connection's data wait to be packed at most.
 const maxBatch = 16 << 10
 
-func newFlow(w *Writer, e wiretap.Event) *flow {
-	f := &flow{w: w, batch: wiretap.NewBatch(), awaits: true, last: -1}
+func newRecording(w *Writer, e wiretap.Event) *recording {
+	f := &recording{w: w, batch: wiretap.NewBatch(), awaits: true, last: -1}
 	f.batch.Add(e)
 	return f
 }
 
 // handle takes an event of the connection.
-func (f *flow) handle(e wiretap.Event) {
+func (f *recording) handle(e wiretap.Event) {
 	if !f.w.out.over.Load() {
 		f.add(e)
 		f.w.arm()
@@ -55,7 +56,7 @@ func (f *flow) handle(e wiretap.Event) {
 // add batches the first events of a connection: packing them one by one,
 // between the connection's other work, costs three times as much in cache
 // misses.
-func (f *flow) add(e wiretap.Event) {
+func (f *recording) add(e wiretap.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
@@ -72,14 +73,14 @@ func (f *flow) add(e wiretap.Event) {
 // isTLS12 reports whether e shows that this is no TLS 1.3, where a server has
 // secrets before it has said anything. Then a session ticket is remembered as
 // soon as it was issued: another connection may present it.
-func (f *flow) isTLS12(e wiretap.Event) bool {
+func (f *recording) isTLS12(e wiretap.Event) bool {
 	return e.Kind == wiretap.Data && e.From == endpoint.Server &&
 		!slices.ContainsFunc(f.batch.Events, func(e wiretap.Event) bool { return e.Kind == wiretap.Secret })
 }
 
 // pack makes the packets of the batch. Those of later events are made as they
 // come.
-func (f *flow) pack() {
+func (f *recording) pack() {
 	if f.batch == nil {
 		return
 	}
@@ -93,7 +94,7 @@ func (f *flow) pack() {
 
 // lookAhead finds in events what their packets would otherwise be held back
 // for: the secrets of TLS 1.3, and whether a verdict comes.
-func (f *flow) lookAhead(events []wiretap.Event) {
+func (f *recording) lookAhead(events []wiretap.Event) {
 	has := func(k wiretap.Kind) bool {
 		return slices.ContainsFunc(events, func(e wiretap.Event) bool { return e.Kind == k })
 	}
@@ -109,7 +110,7 @@ func (f *flow) lookAhead(events []wiretap.Event) {
 }
 
 // write makes the packets of an event.
-func (f *flow) write(e wiretap.Event) {
+func (f *recording) write(e wiretap.Event) {
 	if f.segments == nil {
 		f.open(e)
 		return
@@ -139,7 +140,7 @@ func (f *flow) write(e wiretap.Event) {
 	}
 }
 
-func (f *flow) open(e wiretap.Event) {
+func (f *recording) open(e wiretap.Event) {
 	isn := endpoint.Pair[uint32]{Client: rand.Uint32(), Server: rand.Uint32()}
 	f.segments = newSegmenter(e.Client, e.Server, isn, f.deliver)
 	f.segments.time = e.Time.UnixNano()
@@ -147,7 +148,7 @@ func (f *flow) open(e wiretap.Event) {
 }
 
 // data records bytes in runs that are captured whole or may be shortened.
-func (f *flow) data(from endpoint.Side, p []byte) {
+func (f *recording) data(from endpoint.Side, p []byte) {
 	if f.last >= 0 && f.held.packets[f.last].from == from {
 		f.last = -1 // it was not the last
 		f.release()
@@ -178,21 +179,21 @@ func (f *flow) data(from endpoint.Side, p []byte) {
 }
 
 // addLines records lines of the key log.
-func (f *flow) addLines(lines []byte) {
+func (f *recording) addLines(lines []byte) {
 	for line := range bytes.Lines(lines) {
 		f.secret(line)
 	}
 }
 
 // secret records a line of the key log.
-func (f *flow) secret(line []byte) {
+func (f *recording) secret(line []byte) {
 	if visible := f.secrets.underVisibleRandom(line); visible != nil {
 		f.addSecret(visible)
 	}
 	f.addSecret(line)
 }
 
-func (f *flow) addSecret(line []byte) {
+func (f *recording) addSecret(line []byte) {
 	line = f.secrets.add(line)
 	if line == nil {
 		return
@@ -213,7 +214,7 @@ func (f *flow) addSecret(line []byte) {
 
 // writeSecrets writes the secrets there are. Later ones are written when they
 // come.
-func (f *flow) writeSecrets() {
+func (f *recording) writeSecrets() {
 	f.awaits = false
 	if lines := f.secrets.lines.bytes(); len(lines) > 0 {
 		f.w.out.writeSecrets(lines)
@@ -222,7 +223,7 @@ func (f *flow) writeSecrets() {
 
 // verdict comments on the packet that may be its side's last, or else on the
 // next one. After a failed handshake no more secrets come.
-func (f *flow) verdict(text string) {
+func (f *recording) verdict(text string) {
 	if f.last < 0 {
 		f.comment = joinComments(f.comment, text)
 	} else {
@@ -244,7 +245,7 @@ func joinComments(a, b string) string {
 
 // deliver takes a packet from the segmenter and writes it or, with a copy of
 // its payload, holds it back.
-func (f *flow) deliver(p *packet) {
+func (f *recording) deliver(p *packet) {
 	if f.comment != "" {
 		p.comment, f.comment = joinComments(p.comment, f.comment), ""
 	}
@@ -265,7 +266,7 @@ func (f *flow) deliver(p *packet) {
 	}
 }
 
-func (f *flow) countHeld() int {
+func (f *recording) countHeld() int {
 	if f.held == nil {
 		return 0
 	}
@@ -273,10 +274,10 @@ func (f *flow) countHeld() int {
 }
 
 // holds reports whether packets are held back.
-func (f *flow) holds() bool { return f.awaits || f.last >= 0 }
+func (f *recording) holds() bool { return f.awaits || f.last >= 0 }
 
 // release writes what was held back, unless there still is a reason to hold it.
-func (f *flow) release() {
+func (f *recording) release() {
 	if f.holds() || f.held == nil {
 		return
 	}
@@ -289,7 +290,7 @@ func (f *flow) release() {
 }
 
 // releaseAll writes what was held back, whatever the reason was.
-func (f *flow) releaseAll() {
+func (f *recording) releaseAll() {
 	if f.awaits {
 		f.writeSecrets()
 	}
@@ -299,7 +300,7 @@ func (f *flow) releaseAll() {
 
 // expire packs what there is, and releases what was held too long by now. It
 // reports whether anything is still held back.
-func (f *flow) expire(now time.Time) bool {
+func (f *recording) expire(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pack()
@@ -311,7 +312,7 @@ func (f *flow) expire(now time.Time) bool {
 
 // finish packs all there is and ends the recording of the connection, which may
 // still be open.
-func (f *flow) finish() {
+func (f *recording) finish() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pack()
