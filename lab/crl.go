@@ -2,7 +2,6 @@ package lab
 
 import (
 	"crypto/x509"
-	"fmt"
 	"time"
 
 	"mtlslab.example/lab/certgen"
@@ -77,8 +76,7 @@ func (r *revocations) checkLink(certificate, issuer *x509.Certificate, isCA bool
 	status := r.lists.Of(certificate, issuer, now)
 	switch crl := status.Complete; {
 	case status.Entry != nil:
-		return &chain.RevokedError{Subject: chain.Name(certificate), Serial: fmt.Sprintf("%x", certificate.SerialNumber),
-			Issuer: chain.Name(issuer), Date: status.Entry.RevocationTime, CA: isCA}
+		return chain.NewRevokedError(certificate, issuer, status.Entry.RevocationTime, isCA)
 	case r.policy != CRLRequire, revocation.IsNotPublished(certificate):
 		return nil
 	case crl == nil:
