@@ -65,6 +65,7 @@ func (x *clientExchange) refusedInHTTP(r *Response, resumed bool) *verdict.Reaso
 	if !httpwire.MayRefuse(r.Status) {
 		return nil
 	}
+	said := r.Status == http.StatusBadRequest && strings.Contains(string(r.Body), "SSL certificate") // as nginx says it
 	switch {
 	case !x.asked && resumed: // it knows the client from before
 		return nil
@@ -72,9 +73,9 @@ func (x *clientExchange) refusedInHTTP(r *Response, resumed bool) *verdict.Reaso
 		return verdict.RefuseUnasked(r.Status)
 	case x.shown == "":
 		return verdict.RefuseInHTTP(r.Status, verdict.Reason{Code: verdict.NoClientCertificate, Text: "the client sent none"})
-	case x.unnamed:
+	case x.unnamed && said:
 		return verdict.RefuseInHTTP(r.Status, verdict.Reason{Code: chain.UnknownCA, Text: "the one that the client sent is not of a CA that it names"})
-	case r.Status == http.StatusBadRequest && strings.Contains(string(r.Body), "SSL certificate"):
+	case said:
 		return verdict.RefuseInHTTP(r.Status, verdict.Reason{Text: "it does not take the one that the client sent, and only its own log knows why"})
 	}
 	return nil

@@ -74,6 +74,10 @@ func (t *Trust) explainAuthority(sent []*x509.Certificate) Fault {
 	return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here%s", top.Issuer, alone)}
 }
 
+// maxSignatures bounds the signatures that are checked for one chain, as many as
+// crypto/x509 checks.
+const maxSignatures = 100
+
 // Unverifiable says which signature or certificate of a chain cannot be judged
 // here; "" if there is none.
 func (t *Trust) Unverifiable(q Question) string {
@@ -89,10 +93,14 @@ func (t *Trust) Unverifiable(q Question) string {
 	for _, ca := range t.CAs {
 		above = append(above, ca.Certificate)
 	}
+	checked := 0
 	for _, cert := range below {
 		for _, issuer := range above {
 			if !bytes.Equal(cert.RawIssuer, issuer.RawSubject) {
 				continue
+			}
+			if checked++; checked > maxSignatures {
+				return "there are more signatures in its chain than are checked"
 			}
 			switch err := certified(cert, issuer); {
 			case cert.Equal(issuer): // a root, whose own signature does not count
@@ -119,12 +127,12 @@ func (t *Trust) LeadsElsewhere(q Question) string {
 		return "its certificate does not parse"
 	}
 	leaf, top := sent[0], sent[0]
-	for range sent {
-		for _, cert := range sent {
-			if !IsSelfIssued(top) && bytes.Equal(cert.RawSubject, top.RawIssuer) {
-				top = cert
-			}
+	for range min(len(sent), maxSignatures) {
+		i := slices.IndexFunc(sent, func(cert *x509.Certificate) bool { return bytes.Equal(cert.RawSubject, top.RawIssuer) })
+		if i < 0 || IsSelfIssued(top) {
+			break
 		}
+		top = sent[i]
 	}
 	name := top.Issuer.String()
 	for _, ca := range slices.Concat(t.CAs, t.Between) {
@@ -159,6 +167,13 @@ func OddNames(leaf *x509.Certificate, host string) string {
 	return ""
 }
 
+// firstTLS is before the first protocol that became TLS (SSL 2.0, February 1995).
+var firstTLS = time.Date(1995, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// IsClock reports whether a capture's time can be that of a clock. Some captures
+// have none, and some count from their own beginning, or from 1970.
+func IsClock(at time.Time) bool { return at.After(firstTLS) }
+
 // Evident returns a fault that a chain shows by itself, whatever CAs the other
 // side trusts: its dates, at a time, what its leaf is for, and its names. nil:
 // there is none.
@@ -169,7 +184,7 @@ func Evident(q Question, at time.Time) *Fault {
 	}
 	leaf, by := sent[0], q.Of.Other()
 	switch {
-	case at.Unix() <= 0: // the capture has no time
+	case !IsClock(at):
 	case at.Before(leaf.NotBefore):
 		return &Fault{Code: NotYetValid, Cert: leaf, Text: "is not valid yet: it is valid from " + date(leaf.NotBefore)}
 	case at.After(leaf.NotAfter):
@@ -199,6 +214,11 @@ var (
 
 // minRSABits is the least size of keys that crypto/rsa takes.
 const minRSABits = 1024
+
+// Issued reports whether cert is signed with the key of a CA, which it names.
+func Issued(ca, cert *x509.Certificate) bool {
+	return bytes.Equal(cert.RawIssuer, ca.RawSubject) && certified(cert, ca) == nil
+}
 
 // certified verifies that a certificate is signed with the key of issuer. The
 // error is nil when it is, errSignature when it is not, and another one when

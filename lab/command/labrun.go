@@ -41,7 +41,7 @@ type labRun struct {
 	tap      *wiretap.Tap
 	wire     *lab.Dissection
 	report   report
-	counts   struct{ accepted, rejected, refused, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
+	counts   struct{ accepted, rejected, refused, unanswered, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
 }
 
 // newLabRun reads the shared flags.
@@ -257,8 +257,11 @@ func hurry(w *capture.Writer) { time.AfterFunc(recordingGrace, func() { w.Close(
 func (a *labRun) count(x *lab.Exchange) {
 	if x.Outcome == verdict.Accepted {
 		a.counts.accepted.Add(1)
-		if x.How == verdict.InHTTP {
+		switch {
+		case x.How == verdict.InHTTP:
 			a.counts.refused.Add(1)
+		case x.HTTP == nil && x.Client.Error != "":
+			a.counts.unanswered.Add(1)
 		}
 	} else {
 		a.counts.rejected.Add(1)
@@ -360,7 +363,7 @@ func (a *labRun) call(ctx context.Context, c *lab.Client, count int, interval ti
 // failed is the exit status of a client: every exchange should have been
 // accepted, and none refused in HTTP.
 func (a *labRun) failed() error {
-	if a.counts.rejected.Load()+a.counts.refused.Load() > 0 {
+	if a.counts.rejected.Load()+a.counts.refused.Load()+a.counts.unanswered.Load() > 0 {
 		return silentError{}
 	}
 	return nil

@@ -271,7 +271,7 @@ func (s *story) torn(by, other endpoint.Side, after string) string {
 
 func (s *story) success() string {
 	switch {
-	case s.verdict.Code != "":
+	case s.verdict.Reason != "":
 		return "The handshake succeeded; " + s.verdict.Reason + "."
 	case s.progress.Refusal != nil:
 		return s.refusal()

@@ -70,7 +70,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		q.Host = "" // the true name may be in the hidden ClientHello
 	}
 	then, now := m.Time, k.trust.Time()
-	if !hasTime(m) {
+	if !k.hasTime(m) {
 		then = now
 	}
 	if len(k.trust.CAs) == 0 && len(k.trust.TrustedBy(m.From.Other())) == 0 {
@@ -107,23 +107,48 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 // its names.
 func (k *checker) underNoCA(m *Message, q chain.Question, leaf *x509.Certificate) {
 	unnamed := k.unnamed(m, q, leaf)
-	if f := chain.Evident(q, m.Time); f != nil {
-		k.chainIsWrong(m, *f, leaf)
-		return
-	}
-	if unnamed || k.notForSignatures(m, leaf) {
+	if k.evident(m, q, leaf) || unnamed || k.notForSignatures(m, leaf) {
 		return
 	}
 	note(m, "chain", Unknown, "Cannot be checked: no CA is given to check it under.")
+}
+
+// evident adds a failed check if a chain shows by itself what is wrong.
+func (k *checker) evident(m *Message, q chain.Question, leaf *x509.Certificate) bool {
+	at := m.Time
+	if !k.hasTime(m) {
+		at = time.Time{}
+	}
+	f := chain.Evident(q, at)
+	if f != nil {
+		k.chainIsWrong(m, *f, leaf)
+	}
+	return f != nil
 }
 
 // unnamed adds a check if the names in a chain show why the other side refuses
 // it, or may do so: they lead to none of the CAs that it asked for, or trusts.
 // The check fails if that side has refused it.
 func (k *checker) unnamed(m *Message, q chain.Question, leaf *x509.Certificate) bool {
+	f := k.faultByNames(m, q, leaf)
+	if f == nil {
+		return false
+	}
+	if k.refused(m.From) {
+		k.chainIsWrong(m, *f, leaf)
+		return true
+	}
+	note(m, "chain", Unknown, "%s; the %v may take it all the same.", f.Of(chain.Name(leaf), leaf), m.From.Other())
+	m.Checks[len(m.Checks)-1].Fault = f
+	return true
+}
+
+// faultByNames returns what the names in a chain show: it leads to none of the
+// CAs that the other side asked for, or trusts; nil: they show nothing.
+func (k *checker) faultByNames(m *Message, q chain.Question, leaf *x509.Certificate) *chain.Fault {
 	by, asked, sent, refused := m.From.Other(), *k.asked.Of(m.From), q.Chain(), k.refused(m.From)
 	top := sent[len(sent)-1]
-	f := chain.Fault{Cert: leaf}
+	f := &chain.Fault{Cert: leaf}
 	switch {
 	case refused && k.hasTwin(top):
 		f.Code, f.Text = chain.LookAlikeCA, fmt.Sprintf("names %s as its issuer, but there are two CAs of that name: their key identifiers differ", top.Issuer)
@@ -134,15 +159,9 @@ func (k *checker) unnamed(m *Message, q chain.Question, leaf *x509.Certificate) 
 	case refused && k.sends(tlswire.AlertUnknownCA):
 		f.Code, f.Text, f.Open = chain.UnknownCA, fmt.Sprintf("%s; the %v does not trust that CA, or has another one of that name: it sends unknown_ca", leadsTo(top), by), true
 	default:
-		return false
+		return nil
 	}
-	if refused {
-		k.chainIsWrong(m, f, leaf)
-		return true
-	}
-	note(m, "chain", Unknown, "%s; the %v may take it all the same.", f.Of(chain.Name(leaf), leaf), by)
-	m.Checks[len(m.Checks)-1].Fault = &f
-	return true
+	return f
 }
 
 // notForSignatures adds a failed check if the other side has refused a
@@ -257,6 +276,7 @@ func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verif
 		}
 		if len(trusted) == 0 { // it may take others than those that it names
 			note(m, "chain", Unknown, "%s leads to %s; the %v asked for a certificate of %s, and may take this one all the same.", chain.Name(leaf), top, by, asked)
+			m.Checks[len(m.Checks)-1].Fault = &chain.Fault{Code: chain.UnknownCA, Cert: leaf, Text: fmt.Sprintf("leads to %s; the %v asked for a certificate of %s", top, by, asked)}
 			return true
 		}
 	}
@@ -367,12 +387,19 @@ func authoritiesIn(m *Message) (named authorities, ok bool) {
 // the reason. It adds end to the text of a failure.
 func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificate, err error, unnamed bool, text, end string) {
 	if doubt := k.chainDoubt(m, q, leaf, err); doubt != "" {
-		if !unnamed {
+		if !k.evident(m, q, leaf) && !unnamed && !k.notForSignatures(m, leaf) {
 			unknown(m, "chain", "%s", doubt)
+			m.Checks[len(m.Checks)-1].Fault = k.faultByNames(m, q, leaf)
 		}
 		return
 	}
 	f := k.trust.Explain(err, q)
+	if named := k.faultByNames(m, q, leaf); f.Code == chain.UnknownCA && named != nil && named.Code == f.Code && !named.Open {
+		f = *named // says what was asked for, too
+	}
+	if authority := (x509.UnknownAuthorityError{}); errors.As(err, &authority) && len(k.trust.TrustedBy(m.From.Other())) == 0 && !k.isTheirPKI(chain.Issued) { // the names alone are theirs
+		f.Text, f.Open = f.Text+", if the CAs that are known here are those of this connection", true
+	}
 	k.chainIsWrongIn(m, f, text+f.Of(chain.Name(leaf), leaf)+"."+end)
 }
 
@@ -387,13 +414,13 @@ func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificat
 		if doubt := k.trust.Unverifiable(q); doubt != "" {
 			return doubt
 		}
-		if known || k.refused(m.From) && k.isTheirPKI() {
+		if known || k.refused(m.From) && k.isNamed() {
 			return ""
 		}
 		return k.trust.LeadsElsewhere(q)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		if !hasTime(m) {
-			return "the capture does not say when it was made"
+		if !k.hasTime(m) {
+			return "the capture does not say when it was made, or has a time that cannot be"
 		}
 		if invalid.Cert != nil && invalid.Cert.Equal(leaf) {
 			return ""
@@ -417,25 +444,31 @@ func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificat
 	return fmt.Sprintf("%s; but the %v may trust other CAs than those that are known here", reason.Of(chain.Name(leaf), leaf), m.From.Other())
 }
 
-// hasTime reports whether the capture says when a message was sent.
-func hasTime(m *Message) bool { return m.Time.Unix() > 0 }
+// hasTime reports whether the capture says when a message was sent: not of one
+// that is yet to come, by the clock here.
+func (k *checker) hasTime(m *Message) bool {
+	return chain.IsClock(m.Time) && !m.Time.After(k.trust.Time().Add(24*time.Hour))
+}
 
-// isTheirPKI reports whether the given CAs are of the connection's PKI: a
-// certificate in it names one of them as its issuer, or a side asks for one.
-func (k *checker) isTheirPKI() bool {
-	for _, ca := range k.trust.CAs {
-		for _, m := range k.hs.transcript { // whole: it is asked for after it was shown
-			if named, ok := authoritiesIn(m); ok && named.names(ca.Certificate) {
-				return true
-			}
-		}
-		for _, cert := range k.certificates() {
-			if bytes.Equal(cert.RawIssuer, ca.Certificate.RawSubject) {
-				return true
-			}
-		}
+// isTheirPKI reports whether the CAs that are given have to do with the
+// connection: one of them has issued a certificate in it. A name proves little:
+// many PKIs have CAs of the same names.
+func (k *checker) isTheirPKI(issued func(ca, cert *x509.Certificate) bool) bool {
+	shown := k.certificates()
+	return slices.ContainsFunc(k.trust.CAs, func(ca chain.NamedCA) bool {
+		return slices.ContainsFunc(shown, func(cert *x509.Certificate) bool { return issued(ca.Certificate, cert) })
+	})
+}
+
+// isNamed reports whether one of the CAs that are given is named in the
+// connection: as an issuer, or by who asks for a certificate.
+func (k *checker) isNamed() bool {
+	asked := func(m *Message) bool {
+		named, ok := authoritiesIn(m)
+		return ok && slices.ContainsFunc(k.trust.CAs, func(ca chain.NamedCA) bool { return named.names(ca.Certificate) })
 	}
-	return false
+	return slices.ContainsFunc(k.hs.transcript, asked) || // whole: it is asked for after it was shown
+		k.isTheirPKI(func(ca, cert *x509.Certificate) bool { return bytes.Equal(cert.RawIssuer, ca.RawSubject) })
 }
 
 // leadsToNone reports whether a chain is known to lead to none of the CAs that

@@ -137,7 +137,8 @@ type Check struct {
 	Subject string // what was checked: "signature", "verify_data", "chain", "binder"
 	Result  Result
 	Text    string // a sentence with the values of this connection
-	// Fault is what is wrong with a chain, in parts, when that fails; else nil.
+	// Fault is what is wrong with a chain, in parts, when that fails, or what may
+	// be wrong with it; else nil.
 	Fault *chain.Fault
 }
 

@@ -36,11 +36,18 @@ func (w *wire) why(by endpoint.Side) Reason {
 	switch {
 	case alert == nil:
 		return w.whyClosed(by)
+	case w.stays == by.Other():
+		return Reason{Code: Other, Text: fmt.Sprintf("the %v wanted to renegotiate, which the %v does not do (no_renegotiation), and so the %v sent %v", by, by.Other(), by, *alert)}
 	}
 	why := meaning(*alert, by, false)
 	switch {
+	case *alert == tlswire.AlertDecryptError && (other.empty || !other.seen && !w.Hidden), *alert == tlswire.AlertIllegalParameter && by == endpoint.Server && !w.answered && w.offersPSK:
+		return Reason{Code: Other, Text: fmt.Sprintf("the %v sent %v: a checksum of the %v's is wrong, as when the two were given different pre-shared keys (PSK)", by, *alert, by.Other())}
+	case other.bare && why.Code == RefusedByCertificate:
+		why.Text += "; the " + by.Other().String() + " showed a bare public key (RFC 7250), which the " + by.String() + " must know"
+		return why
 	case *alert == tlswire.AlertProtocolVersion && by == endpoint.Server && len(w.Offers().Versions) > 0:
-		why.Text += ", which offers " + strings.Join(w.Offers().Versions, ", ")
+		why.Text += ": it offers " + strings.Join(w.Offers().Versions, ", ")
 	case *alert == tlswire.AlertNoApplicationProtocol && by == endpoint.Server && len(w.Offers().ALPN) > 0:
 		why.Text += ": " + strings.Join(w.Offers().ALPN, ", ")
 	case *alert == tlswire.AlertUnrecognizedName && w.ServerName != "":
@@ -122,22 +129,30 @@ func (w *wire) addRefusal(v *Verdict) {
 	m := w.Refusal
 	client := &w.shown.Client
 	switch {
-	case w.Answer == nil && w.closedUnused():
+	case w.Answer == nil && w.unused() && w.leaver == endpoint.Server:
+		v.Reason = "after the handshake the server closed before the client had sent a request"
+	case w.Answer == nil && w.unused():
 		v.Reason = noRequest
 		if fault := w.shown.Server.faultThat(nil); fault != nil {
 			v.because(Reason{Code: fault.Code, Text: fault.Of("the server's certificate", w.shown.Server.leaf) + "; and after the handshake there was no request, as of a client that looks at that afterwards (curl)"})
 			v.Fix = fix(fault.Code, endpoint.Client)
 		}
-	case w.Answer != nil && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
-		if w.Answer.HTTP.Status == http.StatusForbidden {
+	case w.Answer == nil && w.data.Client && !w.data.Server && w.leaver == endpoint.Server:
+		v.Reason = "the server closed without an answer to what the client had sent"
+	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
+		switch {
+		case w.Resumption == tlsdecrypt.FullHandshake:
+			v.How = InHTTP
+			v.because(w.unasked())
+		case w.Answer.HTTP.Status == http.StatusForbidden: // it does not ask anew
 			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
 		}
-	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
-		v.How = InHTTP
-		v.because(*RefuseUnasked(w.Answer.HTTP.Status))
 	case m == nil:
 	case client.empty:
 		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})
+	case m.HTTP.Status == http.StatusForbidden && len(client.doubts) > 0 && client.chain != tlsdecrypt.Fails:
+		v.How = InHTTP
+		v.because(w.doubted(client))
 	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails:
 		v.because(notAuthorised)
 	case client.faultThat(nil) != nil:
@@ -175,8 +190,34 @@ func (v *Verdict) refuseInHTTP(m *tlsdecrypt.Message, why Reason) {
 	v.because(*RefuseInHTTP(m.HTTP.Status, why))
 }
 
-// closedUnused reports whether the connection ended after the handshake without
-// application data of the client.
-func (w *wire) closedUnused() bool {
-	return !w.data.Client && w.End != tlsdecrypt.StillOpen && w.End != tlsdecrypt.CutOff
+// unasked is why HTTP refuses a client that the server has not asked for a
+// certificate on this connection.
+func (w *wire) unasked() Reason {
+	status := w.Answer.HTTP.Status
+	for _, h := range w.Answer.HTTP.Headers {
+		if strings.EqualFold(h.Name, "WWW-Authenticate") { // RFC 9110 section 11.6.1
+			scheme, _, _ := strings.Cut(strings.TrimSpace(h.Value), " ")
+			return Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with %d, and asks for %s in place of a certificate (WWW-Authenticate)", status, scheme),
+				Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}
+		}
+	}
+	return Reason{Code: NotAsked, Text: fmt.Sprintf("the server refuses in HTTP with %d, and has not asked for a certificate in the handshake", status)}
+}
+
+// doubted is why HTTP says 403 to a client whose certificate the server may not
+// have verified (nginx: ssl_verify_client optional_no_ca).
+func (w *wire) doubted(client *certificate) Reason {
+	doubt := client.doubts[0]
+	return Reason{Code: RefusedInHTTP,
+		Text: "the server asked for a certificate, and refuses in HTTP with 403: " + doubt.Of("the client's certificate", client.leaf) + "; or it takes that, and does not allow the request",
+		Causes: []Cause{
+			{Code: doubt.Code, Text: "the server lets the handshake succeed with any certificate, and did not verify this one", Tell: "its configuration (nginx: ssl_verify_client optional_no_ca, $ssl_client_verify)"},
+			{Code: NotAuthorised, Text: "the server has verified it, and does not allow the client what it asked for", Tell: "its log, or a request for something else"},
+		}}
+}
+
+// unused reports whether the connection was closed after the handshake before a
+// side had sent anything.
+func (w *wire) unused() bool {
+	return !w.data.Client && !w.data.Server && !w.again && w.leaver != endpoint.Unknown && w.End != tlsdecrypt.StillOpen && w.End != tlsdecrypt.CutOff
 }

@@ -20,6 +20,7 @@ import (
 type Reason struct {
 	Code   Code
 	Text   string  // a sentence without a full stop
+	Fix    string  // what to change, where that is not what Code says
 	Causes []Cause // what may be behind it, where Code leaves that open
 }
 

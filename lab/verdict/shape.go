@@ -24,9 +24,11 @@ const (
 // shape is the encrypted records of a TLS 1.3 connection: the lengths of their
 // plaintext, padding counted.
 type shape struct {
-	client, server []int // of each side's, the server's after the client's first
-	finished       int   // the size of Finished
-	padding        int   // of the server's records
+	client, server []int         // of each side's, the server's after the client's first
+	finished       int           // the size of Finished
+	padding        int           // of the server's records
+	leaver         endpoint.Side // whose record of an alert's size was the first after the client's Finished
+	exact          bool          // the server's Finished has its size, so that its records are not padded otherwise
 }
 
 // encrypted is why an outcome is not known.
@@ -54,17 +56,24 @@ func (w *wire) hidden() Verdict {
 	}
 	s := w.shape()
 	switch {
-	case !s.clientFinished() && (len(s.client) > 0 || w.EndedBy == endpoint.Client):
+	case s.clientSaysAlert() || len(s.client) == 0 && w.EndedBy == endpoint.Client:
 		return w.clientBrokeOff(s)
 	case !s.clientFinished():
 		return unknown
+	case w.isIdle() && (len(s.server) == 0 && w.EndedBy == endpoint.Server || s.serverSaysAlert()):
+		unknown.Reason = w.idleReason()
 	case len(s.server) == 0 && w.EndedBy == endpoint.Server:
 		return w.probablyRefused(s, "the server closed without a record after the client's last flight")
 	case s.serverSaysAlert() && s.requested():
 		return w.probablyRefused(s, "the server answered the client's last flight with a record of an alert's size, and closed")
-	case s.requested() && len(s.server) > 0 && !s.serverSaysAlert():
+	case s.serverSaysAlerts(): // GnuTLS sends two
+		unknown.Reason += "; all that the server sent after the client's last flight has the size of alerts, or of as little data"
+		unknown.Causes = w.causes(endpoint.Server)
+	case s.requested() && s.serverGoesOn():
 		return Verdict{Outcome: Accepted, How: Probably, Reason: "after the client's Finished application data went both ways, by the sizes of the records; what is in them is encrypted"}
-	case !s.requested() && w.EndedBy == endpoint.Client:
+	case !s.requested() && s.leaver == endpoint.Server && !s.serverSaysAlert():
+		unknown.Reason += "; by the sizes of the records the server ended the connection before the client had sent a request"
+	case !s.requested() && s.finishedIn() >= 0 && w.EndedBy == endpoint.Client:
 		unknown.Reason += "; the client closed after its Finished without a request, as one does that compares the host name afterwards (curl)"
 		for _, cause := range w.causes(endpoint.Client) {
 			if cause.Code == chain.WrongHost {
@@ -96,10 +105,14 @@ func (w *wire) clientBrokeOff(s shape) Verdict {
 // server ended the connection.
 func (w *wire) probablyRefused(s shape, how string) Verdict {
 	v := Verdict{Outcome: Rejected, How: Probably, RejectedBy: endpoint.Server}
-	switch s.certificate() {
-	case 0:
+	switch size := s.certificate(); {
+	case s.finishedIn() < 0 && size != emptyCertificateSize:
+		why := Reason{Code: RefusedByCertificate, Text: "very probably the server refuses the client: " + how + "; whether the client sent a certificate is encrypted, and its records are padded or joined"}
+		why.Causes = w.causes(endpoint.Server)
+		v.because(why)
+	case size == 0:
 		v.because(Reason{Code: Other, Text: how + "; by the sizes of its records the client was not asked for a certificate"})
-	case emptyCertificateSize, emptyCertificateSize + javaPadding:
+	case size == emptyCertificateSize, size == emptyCertificateSize+javaPadding:
 		v.because(Reason{Code: NoClientCertificate, Text: "very probably the client sent no certificate: its Certificate has the size of an empty one, and " + how})
 	default:
 		why := Reason{Code: RefusedByCertificate, Text: "very probably the server refuses the client's certificate: " + how + "; which, and why, is encrypted"}
@@ -127,6 +140,9 @@ func (w *wire) shape() shape {
 		}
 		for _, r := range m.Records {
 			n := r.Length - tlswire.RecordHeaderLen - info.TagLen - 1 // and the content type
+			if s.leaver == endpoint.Unknown && s.finishedIn() >= 0 && isAlertSize(n) {
+				s.leaver = m.From
+			}
 			switch {
 			case m.From == endpoint.Client:
 				s.client = append(s.client, n)
@@ -140,6 +156,7 @@ func (w *wire) shape() shape {
 	if last == s.finished+javaPadding {
 		s.padding = javaPadding
 	}
+	s.exact = last == s.finished+s.padding
 	return s
 }
 
@@ -165,19 +182,49 @@ func (s shape) clientFinished() bool {
 	return slices.ContainsFunc(s.client, func(n int) bool { return n >= s.finished })
 }
 
+// finishedIn is the place of the client's Finished in client, if that is a record
+// of its own; else -1.
+func (s shape) finishedIn() int {
+	return slices.IndexFunc(s.client, func(n int) bool { return n == s.finished || n == s.finished+javaPadding })
+}
+
+// clientSaysAlert reports whether all that the client sent has the size of an
+// alert.
+func (s shape) clientSaysAlert() bool {
+	return len(s.client) > 0 && !slices.ContainsFunc(s.client, func(n int) bool { return !isAlertSize(n) })
+}
+
+func isAlertSize(n int) bool { return n == alertSize || n == alertSize+javaPadding }
+
+// serverGoesOn reports whether the server sent after the client's Finished what
+// is no alert. Records that may be padded must differ: two alerts would not.
+func (s shape) serverGoesOn() bool {
+	if len(s.server) == 0 || s.exact {
+		return len(s.server) > 0 && !s.serverSaysAlert()
+	}
+	return slices.Min(s.server) != slices.Max(s.server)
+}
+
 // requested reports whether the client sent more than an alert after its
 // Finished.
 func (s shape) requested() bool {
 	padding := 0
-	i := slices.IndexFunc(s.client, func(n int) bool { return n == s.finished || n == s.finished+javaPadding })
+	i := s.finishedIn()
 	if i >= 0 {
 		padding = s.client[i] - s.finished
 	}
 	return slices.ContainsFunc(s.client[max(i, 0)+1:], func(n int) bool { return n != alertSize+padding })
 }
 
-// serverSaysAlert reports whether all that the server sent after the client's
-// first encrypted record has the size of an alert.
+// serverSaysAlerts reports whether the server sent several records of an alert's
+// size after the client's first encrypted one, and nothing else.
+func (s shape) serverSaysAlerts() bool {
+	return len(s.server) > 1 && !slices.ContainsFunc(s.server, func(n int) bool { return n != alertSize+s.padding })
+}
+
+// serverSaysAlert reports whether the server sent one record after the client's
+// first encrypted one, and that has the size of an alert: nothing follows an
+// alert that refuses.
 func (s shape) serverSaysAlert() bool {
-	return len(s.server) > 0 && !slices.ContainsFunc(s.server, func(n int) bool { return n != alertSize+s.padding })
+	return len(s.server) == 1 && s.server[0] == alertSize+s.padding
 }

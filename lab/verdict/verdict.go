@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -67,7 +68,7 @@ func (v *Verdict) IsGuessed() bool {
 // alerts: crypto/tls does not say which one it has sent. Where a side has only
 // received the refusal, the wire may show why.
 func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdict {
-	var seen Verdict
+	seen := Verdict{Outcome: Unknown, Reason: "nothing was seen of it"}
 	if wire != nil {
 		seen = judgeWire(wire)
 	}
@@ -75,14 +76,16 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 		return seen
 	}
 	v := judgeViews(server, client)
-	if server != nil { // it knows whether the client was authenticated
+	if server != nil && status != 0 { // it knows whether the client was authenticated
 		v.addStatus(status)
 		v.known = v.known || v.Code == NotAuthorised
 	}
 	if wire != nil {
 		v.addWire(seen)
 	}
-	v.addStatus(status)
+	if wire == nil || status != 0 { // the wire shows whether there was a request
+		v.addStatus(status)
+	}
 	return v
 }
 
@@ -157,7 +160,7 @@ func rejecter(server, client *View) endpoint.Side {
 
 // because gives the verdict its reason, and what to do about it.
 func (v *Verdict) because(why Reason) {
-	v.Code, v.Reason, v.Fix, v.Causes = why.Code, why.Text, fix(why.Code, v.refuser()), why.Causes
+	v.Code, v.Reason, v.Fix, v.Causes = why.Code, why.Text, cmp.Or(why.Fix, fix(why.Code, v.refuser())), why.Causes
 }
 
 // refuser returns the side that refuses: in HTTP it is the server.
@@ -169,7 +172,7 @@ func (v *Verdict) refuser() endpoint.Side {
 }
 
 // noRequest is what an accepted handshake without a request may mean.
-const noRequest = "handshake complete, then the client closed without a request: one that compares the host name afterwards (curl) and refuses looks like this; a browser's spare connection and a health check too"
+const noRequest = "after the handshake the client closed without a request: one that compares the host name afterwards (curl) and refuses looks like this; a browser's spare connection and a health check too"
 
 // addStatus adds the fate of an accepted client's request: it was not allowed,
 // or there was none.
@@ -189,7 +192,8 @@ var notAuthorised = Reason{Code: NotAuthorised, Text: "the client was authentica
 // connection ended, and why, where the sides do not know.
 func (v *Verdict) addWire(seen Verdict) {
 	switch {
-	case v.Outcome == Accepted && seen.Outcome == Broken:
+	case v.Outcome == Accepted && seen.Outcome == Broken,
+		v.Code == Closed && !v.known && seen.Outcome == Accepted && seen.How != Probably: // closed later than it seemed
 		*v = seen
 		return
 	case v.Outcome != seen.Outcome, v.RejectedBy != seen.RejectedBy:
@@ -206,10 +210,13 @@ func (v *Verdict) addWire(seen Verdict) {
 		v.Alert = &alert
 	}
 	switch {
-	case v.known || seen.Code == "":
+	case v.known || seen.Code == "" || v.Outcome == Accepted && v.How == "" && !isVague(v.Code):
 	case !isVague(seen.Code), v.Code == "":
 		v.Code, v.Reason, v.Fix, v.Causes = seen.Code, seen.Reason, seen.Fix, seen.Causes
 	case v.Code == seen.Code:
 		v.Causes = seen.Causes
+	}
+	if v.Reason == "" { // whether there was a request, say
+		v.Reason = seen.Reason
 	}
 }

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -18,18 +19,23 @@ type wire struct {
 	*tlsdecrypt.Connection
 	tlsdecrypt.Progress
 
-	shown    endpoint.Pair[certificate]
-	finished endpoint.Pair[bool] // it sent Finished, or what must be it
-	data     endpoint.Pair[bool] // it sent application data
-	answered bool                // ServerHello was seen
-	early    bool                // the client may have sent early data
-	last     *tlsdecrypt.Message // the last one; nil: nobody said anything
+	shown     endpoint.Pair[certificate]
+	finished  endpoint.Pair[bool] // it sent Finished, or what must be it
+	data      endpoint.Pair[bool] // it sent application data
+	answered  bool                // ServerHello was seen
+	leaver    endpoint.Side       // it was the first to say goodbye after the handshake
+	again     bool                // there was more of handshakes after the first
+	stays     endpoint.Side       // it sent no_renegotiation
+	offersPSK bool                // in ClientHello
+	early     bool                // the client may have sent early data
+	last      *tlsdecrypt.Message // the last one; nil: nobody said anything
 }
 
 // certificate is what a side showed of itself.
 type certificate struct {
 	seen      bool // there was a Certificate that can be read
 	empty     bool // there was no certificate in it
+	bare      bool // it is a public key alone (RFC 7250)
 	leaf      *x509.Certificate
 	alone     bool              // without any other certificate
 	faults    []*chain.Fault    // of its chain, that are proven, as they were found
@@ -44,16 +50,24 @@ func newWire(c *tlsdecrypt.Connection) *wire {
 	for _, m := range c.Messages {
 		w.take(m)
 	}
+	w.leaver = cmp.Or(w.leaver, c.EndedBy)
 	return w
 }
 
 func (w *wire) take(m *tlsdecrypt.Message) {
 	w.last = m
 	if m.Type == tlswire.ContentTypeApplicationData && (m.Handshake == nil && m.Alert == nil) {
-		*w.data.Of(m.From) = w.finished.Client && w.finished.Server
+		*w.data.Of(m.From) = w.finished.Client && w.finished.Server || m.Key.Secret == "client_early_traffic_secret"
 	}
 	if m.Encrypted && m.Type == tlswire.ContentTypeHandshake && w.Version < tlswire.VersionTLS13 {
+		w.again = w.again || *w.finished.Of(m.From)
 		*w.finished.Of(m.From) = true
+	}
+	if w.leaver == endpoint.Unknown && !w.afterEnd(m) && m.Type == tlswire.ContentTypeAlert && w.finished.Client && w.finished.Server {
+		w.leaver = m.From
+	}
+	if m.Alert != nil && m.Alert.Description == tlswire.AlertNoRenegotiation {
+		w.stays = m.From
 	}
 	if m.Handshake == nil {
 		return
@@ -66,6 +80,8 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 	switch body := body.(type) {
 	case *tlswire.ClientHello:
 		w.early = w.early || slices.ContainsFunc(body.Extensions, func(e tlswire.Extension) bool { return e.Type == tlswire.ExtensionEarlyData })
+		w.again = w.finished.Client && w.finished.Server
+		_, w.offersPSK = tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey)
 	case *tlswire.ServerHello:
 		w.answered = true
 	case *tlswire.Certificate:
@@ -88,7 +104,7 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 }
 
 func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
-	*c = certificate{seen: true, empty: len(ders) == 0, alone: len(ders) == 1, at: m.Time}
+	*c = certificate{seen: true, empty: len(ders) == 0, bare: bare, alone: len(ders) == 1, at: m.Time}
 	for _, check := range m.Checks {
 		if check.Subject != "chain" {
 			continue
@@ -200,6 +216,9 @@ const patience = 200 * time.Millisecond
 // before the handshake did.
 func (w *wire) aborted() Verdict {
 	by := w.EndedBy
+	if by == endpoint.Server && w.finished.Client && w.finished.Server && w.isIdle() {
+		return Verdict{Outcome: Unknown, Reason: w.idleReason()}
+	}
 	v := Verdict{Outcome: Rejected, How: Aborted, RejectedBy: by}
 	switch {
 	case w.waitedFor(by) >= patience:
@@ -214,6 +233,41 @@ func (w *wire) aborted() Verdict {
 	return v
 }
 
+// idle is how long a server at least waits that closes a connection because
+// nothing comes. Who refuses a client does so at once.
+const idle = time.Second
+
+// isIdle reports whether the server ended the connection long after the client's
+// last message.
+func (w *wire) isIdle() bool { return w.untilClosed() >= idle }
+
+// untilClosed is how long after the client's last message the server said, in a
+// record or by closing, that it ends the connection.
+func (w *wire) untilClosed() time.Duration {
+	var spoke time.Time
+	for _, m := range w.Messages {
+		if m.From == endpoint.Client && !w.afterEnd(m) {
+			spoke = m.Time
+		} else if !spoke.IsZero() && m == w.last {
+			return m.Time.Sub(spoke)
+		}
+	}
+	if spoke.IsZero() || w.EndedAt.IsZero() {
+		return 0
+	}
+	return w.EndedAt.Sub(spoke)
+}
+
+// afterEnd reports whether a message was sent when the other side had ended the
+// connection, as OpenSSL says decode_error to a FIN.
+func (w *wire) afterEnd(m *tlsdecrypt.Message) bool {
+	return w.EndedBy == m.From.Other() && !m.Time.Before(w.EndedAt)
+}
+
+func (w *wire) idleReason() string {
+	return fmt.Sprintf("the server ended the connection %v after the client's last message: one that refuses the client does so at once, one that closes an idle connection waits", w.untilClosed().Round(100*time.Millisecond))
+}
+
 // waitedFor returns how long a side had waited when the connection ended, if it
 // was the other one's turn to speak.
 func (w *wire) waitedFor(by endpoint.Side) time.Duration {
@@ -221,8 +275,8 @@ func (w *wire) waitedFor(by endpoint.Side) time.Duration {
 	if w.last != nil {
 		since, turn = w.last.Time, w.last.From.Other()
 	}
-	if by == turn || since.IsZero() || w.Ended.IsZero() {
+	if by == turn || since.IsZero() || w.EndedAt.IsZero() {
 		return 0
 	}
-	return w.Ended.Sub(since)
+	return w.EndedAt.Sub(since)
 }

@@ -32,6 +32,9 @@ type party struct {
 	strict   bool   // refuse names of servers that it does not know
 	status   string // of the server's answer
 	http2    bool
+	quiet    bool // never ask for anything
+	padding  bool // pad records
+	password bool // ask for a password in HTTP
 }
 
 // name is that of the capture's file, without its extension.
@@ -81,7 +84,15 @@ var faults = map[string]func(*connection){
 	"plain-http-to-tls":                func(c *connection) { c.client.plain, c.version = true, "" },
 	"tls-to-plain-http":                func(c *connection) { c.server.plain, c.version = true, "" },
 	"client-certificate-none-http2":    func(c *connection) { c.client.pair, c.server.http2, c.client.http2 = "", true, true },
-	"client-expired-http2":             func(c *connection) { c.client.pair, c.server.http2, c.client.http2 = "client-expired", true, true },
+	"client-ca-unknown-forbidden": func(c *connection) {
+		c.client.pair, c.server.ask, c.server.status = "client-partner", "optional_no_ca", "403"
+	},
+	"server-closes-idle": func(c *connection) { c.client.quiet = true },
+	"server-wants-password": func(c *connection) {
+		c.client.pair, c.server.ask, c.server.status, c.server.password = "", "off", "401", true
+	},
+	"client-certificate-none-padded": func(c *connection) { c.client.pair, c.server.padding = "", true },
+	"client-expired-http2":           func(c *connection) { c.client.pair, c.server.http2, c.client.http2 = "client-expired", true, true },
 }
 
 func noCommonSuite(c *connection) {
@@ -96,7 +107,7 @@ func noCommonSuite(c *connection) {
 }
 
 // pairs of server and client.
-var pairs = [][2]string{{"nginx", "curl"}, {"java", "openssl"}, {"node", "python"}, {"gnutls", "gnutls"}, {"openssl", "java"}, {"nginx", "openssl"}}
+var pairs = [][2]string{{"nginx", "curl"}, {"java", "openssl"}, {"node", "python"}, {"gnutls", "gnutls"}, {"openssl", "java"}, {"nginx", "openssl"}, {"openssl", "curl"}}
 
 // instead are programs that take another's place: gnutls-serv refuses to load a
 // pair that does not match, and not all speak without TLS.
@@ -123,6 +134,10 @@ var only = map[string]string{
 	"client-key-file-wrong":            "nginx-curl",
 	"client-certificate-none-accepted": "nginx-curl",
 	"client-ca-unknown-accepted":       "nginx-curl",
+	"client-ca-unknown-forbidden":      "nginx-curl",
+	"client-certificate-none-padded":   "openssl-curl",
+	"server-closes-idle":               "nginx-openssl",
+	"server-wants-password":            "nginx-curl",
 	"request-bad":                      "nginx-curl",
 	"client-not-authorised":            "nginx-curl java-openssl node-python",
 	"server-name-unknown":              "nginx-curl",

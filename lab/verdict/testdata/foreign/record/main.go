@@ -116,7 +116,9 @@ func (c *connection) record(out, peers string) []byte {
 	request, err := client.StdinPipe() // stays open: openssl and gnutls-cli leave at its end
 	check(err)
 	check(client.Start())
-	_, _ = io.WriteString(request, "GET / HTTP/1.0\r\n\r\n")
+	if !c.client.quiet {
+		_, _ = io.WriteString(request, "GET / HTTP/1.0\r\n\r\n")
+	}
 	stop := time.AfterFunc(20*time.Second, func() { _ = client.Process.Kill() })
 	_ = client.Wait()
 	if !stop.Stop() {

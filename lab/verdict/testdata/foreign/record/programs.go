@@ -26,6 +26,9 @@ func (c *connection) serverCommand(peers string) *exec.Cmd {
 		if s.crl {
 			args = append(args, "-crl_check", "-CRL", "client-ca.crl.pem")
 		}
+		if s.padding {
+			args = append(args, "-record_padding", "128")
+		}
 		return exec.Command("openssl", append(args, opensslLimits(s)...)...)
 	case "gnutls":
 		args := []string{"--http", "--httpdata", "index.html", "-p", "443", "--x509cafile", "root.pem", "--x509certfile", s.chainFile(), "--x509keyfile", s.keyFile(),
@@ -168,10 +171,14 @@ func (p *party) configureNginx() {
 		set("ssl_protocols%s", versions)
 		set("ssl_client_certificate root.pem")
 		set("ssl_verify_depth 3")
-		if p.ask == "optional" || p.ask == "off" {
+		switch {
+		case p.password:
+			set(`add_header WWW-Authenticate 'Basic realm="files"' always`)
+		case p.ask == "optional" || p.ask == "off":
 			settings += "  if ($ssl_client_verify != SUCCESS) { return 403; }\n"
 		}
 		set("ssl_verify_client %s", p.ask)
+		set("client_header_timeout 1s")
 	}
 	if p.http2 {
 		listen += " http2"

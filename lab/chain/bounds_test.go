@@ -1,0 +1,57 @@
+package chain
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"testing"
+
+	"mtlslab.example/lab/lab/endpoint"
+)
+
+// crowd returns a chain of many certificates of one name, none of which has
+// issued another, as no server sends but an attacker's.
+func crowd(t *testing.T, n int) (q Question) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		template := &x509.Certificate{SerialNumber: big.NewInt(int64(i + 1)), Subject: pkix.Name{CommonName: "crowd"}}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.DERs = append(q.DERs, der)
+	}
+	q.Of = endpoint.Server
+	return q
+}
+
+// A chain of many certificates does not have each checked against each.
+func TestUnverifiableIsBounded(t *testing.T) {
+	const want = "there are more signatures in its chain than are checked"
+	if got := (&Trust{}).Unverifiable(crowd(t, 40)); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := (&Trust{}).Unverifiable(crowd(t, 10)); got != "" {
+		t.Errorf("%q", got)
+	}
+}
+
+func BenchmarkUnverifiable(b *testing.B) {
+	t := &testing.T{}
+	q := crowd(t, 2000)
+	for b.Loop() {
+		_ = (&Trust{}).Unverifiable(q)
+		_ = (&Trust{}).LeadsElsewhere(q)
+	}
+}
