@@ -259,6 +259,30 @@ func TestNotShown(t *testing.T) {
 	}
 }
 
+// What was said takes half of the memory of what waits at most, though the rest
+// is free. The first exchange keeps it in any case.
+func TestBacklogOfWires(t *testing.T) {
+	b, wire := &backlog{}, &tlsdecrypt.Connection{}
+	for range 500 {
+		wire.Messages = append(wire.Messages, &tlsdecrypt.Message{Handshake: &tlswire.Handshake{Raw: make([]byte, 100)}})
+	}
+	kept := 0
+	for range 2 * maxBacklog / wire.Size() {
+		x := &Exchange{Wire: wire}
+		if b.add(x); x.Wire != nil {
+			kept++
+		}
+	}
+	if most := maxBacklog / 2 / wire.Size(); kept != most {
+		t.Errorf("%d of %d bytes are kept, want %d", kept, wire.Size(), most)
+	}
+	huge := &tlsdecrypt.Connection{Problems: []tlsdecrypt.Problem{{Text: strings.Repeat("x", maxBacklog)}}}
+	x := &Exchange{Wire: huge}
+	if (&backlog{}).add(x); x.Wire == nil {
+		t.Error("the first exchange has lost its wire")
+	}
+}
+
 // heap returns the heap in use, in bytes.
 func heap() int {
 	runtime.GC()
