@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -114,6 +115,24 @@ func TestJournalForgets(t *testing.T) {
 	j.end(endpoint.Client, "127.0.0.1:1", "127.0.0.1:8443", verdict.View{}, func(*Exchange) { t.Error("it is filled") })
 	j.begin(endpoint.Client, "127.0.0.1:2", "127.0.0.1:8443")
 	waitNot(t, j)
+}
+
+// What was said belongs to the exchange whose number it has: an address may be
+// used again.
+func TestJournalTakesItsWire(t *testing.T) {
+	reported := make(chan *Exchange, 1)
+	j := &Journal{Each: func(x *Exchange) { reported <- x }}
+	defer j.Dissect().Close()
+	said := func(number int) *tlsdecrypt.Connection {
+		return &tlsdecrypt.Connection{Number: number, Client: netip.MustParseAddrPort("127.0.0.1:1"), Server: netip.MustParseAddrPort("127.0.0.1:8443")}
+	}
+	number := j.begin(endpoint.Server, "127.0.0.1:1", "127.0.0.1:8443")
+	j.onWire(said(number + 1))
+	j.end(endpoint.Server, "127.0.0.1:1", "127.0.0.1:8443", verdict.View{}, func(*Exchange) {})
+	j.onWire(said(number))
+	if x := next(t, reported); x.Wire == nil || x.Wire.Number != number {
+		t.Errorf("exchange %d has the wire %+v", number, x.Wire)
+	}
 }
 
 // judge gives the verdict of one side before the other has reported, with what
