@@ -60,7 +60,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 	case *alert == tlswire.AlertDecryptError && other.signature == tlsdecrypt.Holds && other.leaf != nil:
 		why.Code, why.Text = RefusedByCertificate, fmt.Sprintf("the %v sent decrypt_error, although the %v has signed with the key of its certificate: the signature on that certificate must be wrong for it", by, by.Other())
 	}
-	if why.Code == chain.Expired && other.leaf != nil { // and its dates are right
+	if why.Code == chain.Expired && other.isInDate() {
 		why.Code, why.Text = RefusedByCertificate, why.Text+"; yet its dates are right"
 	}
 	why.Causes = w.causes(by)
@@ -76,6 +76,12 @@ func (c *certificate) faultThat(alert *tlswire.AlertDescription) *chain.Fault {
 		}
 	}
 	return nil
+}
+
+// isInDate reports whether a certificate that can be read was valid when it was
+// shown, as far as the capture has times.
+func (c *certificate) isInDate() bool {
+	return c.leaf != nil && c.at.Unix() > 0 && !c.at.Before(c.leaf.NotBefore) && !c.at.After(c.leaf.NotAfter)
 }
 
 // alertOf is the alert with which a side ended the connection, or nil.

@@ -75,6 +75,34 @@ func TestWhyByCertificate(t *testing.T) {
 	}
 }
 
+// That the dates are right is said of dates that were looked at.
+func TestWhyExpired(t *testing.T) {
+	const plain = "the client sent certificate_expired: to it the server's certificate has expired, or is not valid yet"
+	shown := func(change func(*x509.Certificate)) *tlsdecrypt.Connection {
+		return serverOf(shows(endpoint.Server, newCertificate(t, change).Raw), tlswire.AlertCertificateExpired)
+	}
+	timeless := shown(nil)
+	for _, m := range timeless.Messages {
+		m.Time = time.Time{}
+	}
+	hidden := ended(talk(tlswire.VersionTLS13, hello(), serverHello())(alert(endpoint.Client, tlswire.AlertCertificateExpired)), endpoint.Client)
+	for name, test := range map[string]struct {
+		c    *tlsdecrypt.Connection
+		code Code
+		want string
+	}{
+		"in date":        {shown(nil), RefusedByCertificate, plain + "; yet its dates are right"},
+		"over":           {shown(func(c *x509.Certificate) { c.NotAfter = start.Add(-time.Minute) }), chain.Expired, plain},
+		"not begun":      {shown(func(c *x509.Certificate) { c.NotBefore = start.Add(time.Minute) }), chain.Expired, plain},
+		"without times":  {timeless, chain.Expired, plain},
+		"not to be seen": {hidden, chain.Expired, plain},
+	} {
+		if v := judgeWire(test.c); v.Code != test.code || v.Reason != test.want {
+			t.Errorf("%s: %s, %q, want %s, %q", name, v.Code, v.Reason, test.code, test.want)
+		}
+	}
+}
+
 // A fault that is open has causes, one that is proven has none.
 func TestWhyOpenFault(t *testing.T) {
 	leaf := newCertificate(t, nil)
