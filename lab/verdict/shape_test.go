@@ -113,6 +113,10 @@ func TestHiddenEarlyData(t *testing.T) {
 	if v := judgeWire(c); v.Outcome != Unknown {
 		t.Errorf("%s, %q", brief(v), v.Reason)
 	}
+	c.Messages = slices.Insert(c.Messages, 2, hello()) // to a HelloRetryRequest, without early data
+	if v := judgeWire(c); v.Outcome != Unknown {
+		t.Errorf("after a second ClientHello: %s, %q", brief(v), v.Reason)
+	}
 }
 
 // A gap may have held what would show it.
