@@ -60,9 +60,9 @@ func toASCII(name string) (string, error) {
 
 // checkHost returns an error if an ASCII DNS name has other characters than
 // hosts have (RFC 5280 section 4.2.1.6, RFC 1123 section 2.1): letters, digits,
-// hyphens and, as is common, underscores. A wildcard is a label of its own (RFC
-// 9525 section 6.3). A slash names no host either, but there are manifests with
-// one at the end that people use.
+// hyphens and, as is common, underscores. A wildcard is a label of its own
+// (RFC 9525 section 6.3). A slash names no host either, but there are manifests
+// with one at the end that people use.
 func checkHost(name string) error {
 	for label := range strings.SplitSeq(name, ".") {
 		for _, r := range label {

@@ -46,10 +46,10 @@ func (f *folder) fault(c *Certificate) error {
 	return nil
 }
 
-// checkLink checks that the issuer of c signed it and had the right to (RFC
-// 5280 section 6.1.4). With the links above it, which are checked in their own
-// turn, that is the chain to the root. It does not look at dates, which may be
-// in the past by intent.
+// checkLink checks that the issuer of c signed it and had the right to
+// (RFC 5280 section 6.1.4). With the links above it, which are checked in their
+// own turn, that is the chain to the root. It does not look at dates, which may
+// be in the past by intent.
 func (f *folder) checkLink(c *Certificate) error {
 	leaf, issuer := f.holdings[c.index].leaf, f.issuerLeaf(c)
 	if c.Issuer == nil || leaf == nil || issuer == nil {

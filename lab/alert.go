@@ -7,27 +7,27 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// alertWatch remembers the last alerts that crossed a connection in plain text:
-// all of TLS 1.2's handshake, and those from before there were keys.
-type alertWatch struct {
+// plainAlerts remembers the last alerts that crossed a connection unencrypted:
+// those of a TLS 1.2 handshake, and those sent before there were keys.
+type plainAlerts struct {
 	sent, received atomic.Pointer[tlswire.AlertDescription]
-	spoke          atomic.Bool // something of the handshake was sent
+	spoke          atomic.Bool // a handshake record was sent
 }
 
-// sending looks at what is written, which is one record or several.
-func (a *alertWatch) sending(b []byte) {
-	watch(&a.sent, b)
+// sending inspects what is written: one record or several.
+func (a *plainAlerts) sending(b []byte) {
+	storeAlert(&a.sent, b)
 	if len(b) > 0 && b[0] == byte(tlswire.ContentTypeHandshake) {
 		a.spoke.Store(true)
 	}
 }
 
-// receiving looks at what was read. An alert is the last that a peer sends.
-func (a *alertWatch) receiving(b []byte) { watch(&a.received, b) }
+// receiving inspects what was read. An alert is the last that a peer sends.
+func (a *plainAlerts) receiving(b []byte) { storeAlert(&a.received, b) }
 
-// watch takes b's end for an alert if it is the record of one: type, version,
-// length 2, level, description.
-func watch(last *atomic.Pointer[tlswire.AlertDescription], b []byte) {
+// storeAlert stores the alert that b ends with, if it ends with the record of
+// one: type, version, length 2, level, description.
+func storeAlert(last *atomic.Pointer[tlswire.AlertDescription], b []byte) {
 	const size = tlswire.RecordHeaderLen + 2
 	if len(b) < size {
 		return
@@ -38,7 +38,7 @@ func watch(last *atomic.Pointer[tlswire.AlertDescription], b []byte) {
 	}
 }
 
-// seen returns what was seen.
-func (a *alertWatch) seen() verdict.Seen {
+// seen returns the alerts for a verdict.
+func (a *plainAlerts) seen() verdict.Seen {
 	return verdict.Seen{Sent: a.sent.Load(), Received: a.received.Load()}
 }

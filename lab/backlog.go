@@ -6,25 +6,25 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// maxBacklog bounds the memory, in bytes, of exchanges that wait until a reader
-// of results takes them: a terminal may be stopped, and a pager left open. Half
-// of it at most is of what was said on the wire.
+// maxBacklog bounds the memory, in bytes, of exchanges that wait for
+// Journal.Each: a terminal may be stopped, and a pager left open. Their Wire
+// takes half of it at most.
 const maxBacklog = 16 << 20
 
-// backlog are exchanges that have ended and were not handed on yet.
+// backlog is a queue of exchanges that have ended and were not reported yet.
 type backlog struct {
 	waiting []*Exchange
 	size    int // bytes that they take
 	lines   int // of these, without Wire
 }
 
-// Unshown counts exchanges that are not handed on one by one.
+// Unshown counts exchanges that are not reported one by one.
 type Unshown struct {
 	Accepted int `json:"accepted"`
 	Rejected int `json:"rejected"`
 }
 
-// Len is how many they are.
+// Len returns the number of exchanges.
 func (u *Unshown) Len() int {
 	if u == nil {
 		return 0
@@ -32,8 +32,8 @@ func (u *Unshown) Len() int {
 	return u.Accepted + u.Rejected
 }
 
-// add adds an exchange: without its Wire where that is too much, and where the
-// exchange is too much itself, only its number, to that of the last one.
+// add adds an exchange. It drops its Wire if that does not fit. If the exchange
+// does not fit either, it is only counted, in NotShown of the last one.
 func (b *backlog) add(x *Exchange) {
 	line, wire := x.size(), 0
 	if x.Wire != nil {
@@ -71,7 +71,7 @@ func (b *backlog) next() *Exchange {
 	return x
 }
 
-// size is about how much memory an exchange takes without its Wire, in bytes.
+// size estimates the memory that an exchange takes without its Wire, in bytes.
 func (x *Exchange) size() int {
 	size := 2 * int(unsafe.Sizeof(*x))
 	for _, s := range []string{x.Reason, x.Fix, x.TLS.ALPN, x.TLS.ServerName, x.Client.Certificate, x.Client.Error, x.Server.Certificate, x.Server.Error} {

@@ -53,7 +53,7 @@ func BenchmarkHandshakes(b *testing.B) {
 func BenchmarkDissect(b *testing.B) {
 	dir := benchPKI(b)
 	client := benchClientConfig(b, dir)
-	var told atomic.Int64
+	var reported atomic.Int64
 	recorded := func(dissect bool) string {
 		return benchLabServer(b, dir, func(s *Settings) {
 			w, err := capture.Create(filepath.Join(b.TempDir(), "lab.pcapng"), capture.Options{})
@@ -67,7 +67,7 @@ func BenchmarkDissect(b *testing.B) {
 			}
 			s.Journal.Each = func(x *Exchange) {
 				if x.Wire != nil && len(x.Wire.Messages) > 10 {
-					told.Add(1)
+					reported.Add(1)
 				}
 			}
 			d := s.Journal.Dissect()
@@ -76,8 +76,8 @@ func BenchmarkDissect(b *testing.B) {
 		})
 	}
 	benchPair(b, client, recorded(true), recorded(false))
-	if want := int64(b.N+1) * benchSlice; told.Load() < want*99/100 {
-		b.Errorf("%d of %d exchanges were told with what was said", told.Load(), want)
+	if want := int64(b.N+1) * benchSlice; reported.Load() < want*99/100 {
+		b.Errorf("%d of %d exchanges were reported with their Wire", reported.Load(), want)
 	}
 }
 

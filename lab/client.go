@@ -20,9 +20,10 @@ import (
 
 const (
 	callTimeout = 30 * time.Second
-	// lastWords is how long a client waits for the alert of a server that hung up.
-	lastWords = 300 * time.Millisecond
-	maxBody   = 1 << 20 // bytes of a response that are kept
+	// alertTimeout is how long a client waits for the alert of a server that
+	// closed the connection.
+	alertTimeout = 300 * time.Millisecond
+	maxBody      = 1 << 20 // bytes of a response that are kept
 )
 
 // Client calls an HTTPS server and shows a certificate, whichever CAs the
@@ -43,13 +44,13 @@ type ClientOptions struct {
 	Resume     bool     // resume sessions instead of full handshakes
 }
 
-// Port is the port that is connected to.
+// Port returns the port that the client connects to.
 func (o ClientOptions) Port() string {
 	_, port, _ := net.SplitHostPort(o.addr())
 	return port
 }
 
-// addr is what is connected to.
+// addr returns the address that the client connects to.
 func (o ClientOptions) addr() string {
 	switch {
 	case o.Addr != "":
@@ -135,7 +136,7 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 		x.Conn = c.settings.Tap.Client(raw, number)
 	}
 	response, err := x.run(call, config, c.url)
-	if ctx.Err() != nil { // broken off by the caller, and nobody's verdict
+	if ctx.Err() != nil { // the caller broke it off: no side's verdict
 		x.settings.Journal.forget(x.client, x.server)
 		return nil, errors.Join(ctx.Err(), x.Conn.Close())
 	}
@@ -153,13 +154,13 @@ type clientExchange struct {
 	net.Conn
 	settings       *Settings
 	client, server string // addresses
-	alerts         alertWatch
+	alerts         plainAlerts
 	sent           atomic.Bool // the request
-	own            string      // subject of the certificate
+	own            string      // subject of the client's certificate
 	asked          bool        // the server asked for a certificate
 	sentOwn        bool        // and the client sent one
-	shown          string      // own, once the server has asked for it
-	unnamed        bool        // shown, although the server names other CAs
+	shown          string      // own, if it was sent
+	unnamed        bool        // the server does not name its CA
 }
 
 func (x *clientExchange) Read(b []byte) (int, error) {
@@ -173,7 +174,7 @@ func (x *clientExchange) Write(b []byte) (int, error) {
 	return x.Conn.Write(b)
 }
 
-func (x *clientExchange) Close() error { return x.SetDeadline(time.Now().Add(lastWords)) }
+func (x *clientExchange) Close() error { return x.SetDeadline(time.Now().Add(alertTimeout)) }
 
 // run does the handshake and the HTTP, and reports to the journal.
 func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.URL) (*Response, error) {
@@ -218,14 +219,14 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	view := verdict.NewView(endpoint.Client, err, x.alerts.seen())
 	view.State, view.NoCertificate = got, x.asked && !x.sentOwn
 	if response != nil {
-		view.InHTTP = x.refusedInHTTP(response)
+		view.InHTTP = x.refusedInHTTP(response, state.DidResume)
 	}
-	x.tell(view, state, response)
+	x.finish(view, state, response)
 	return response, err
 }
 
-// tell tells the journal how it went.
-func (x *clientExchange) tell(view verdict.View, state tls.ConnectionState, response *Response) {
+// finish reports to the journal how the exchange ended.
+func (x *clientExchange) finish(view verdict.View, state tls.ConnectionState, response *Response) {
 	err := view.Err
 	annotate(x.Conn, func() verdict.Verdict { return verdict.Judge(nil, &view, response.status(), nil) })
 	x.settings.Journal.end(endpoint.Client, x.client, x.server, view, func(e *Exchange) {
@@ -243,10 +244,10 @@ func (x *clientExchange) tell(view verdict.View, state tls.ConnectionState, resp
 	})
 }
 
-// watchCertificate makes config, which is for this connection alone, always show
-// the certificate, unless Settings.Wrap has made it choose. By itself crypto/tls
-// shows none if the server does not name its issuer, and the lesson of the
-// server's refusal would be lost.
+// watchCertificate makes config, which is for this connection alone, always
+// show the certificate, unless Settings.Wrap has made it choose. Otherwise
+// crypto/tls would send none if the server does not name its issuer, and nobody
+// would see the server refuse it.
 func (x *clientExchange) watchCertificate(config *tls.Config) {
 	choose := config.GetClientCertificate
 	config.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -307,7 +308,7 @@ func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) 
 // In TLS 1.3 the server judges the client when the client has long finished
 // and sent its request, so that writing may have failed first.
 func lastError(conn *tls.Conn, err error) error {
-	_ = conn.SetReadDeadline(time.Now().Add(lastWords))
+	_ = conn.SetReadDeadline(time.Now().Add(alertTimeout))
 	_, last := conn.Read(make([]byte, 1))
 	if _, ok := verdict.ReceivedAlert(last); ok {
 		return last

@@ -13,8 +13,8 @@ import (
 	"mtlslab.example/lab/lab/chain"
 )
 
-// Credentials name what one side shows and whom it trusts: by names in the
-// manifest, or by files (see certfile.IsFile).
+// Credentials are the certificate that one side shows and the CAs that it
+// trusts, by names in the manifest or by files (see certfile.IsFile).
 type Credentials struct {
 	Dir         string   // the folder of the PKI
 	Certificate string   // empty: none is shown
@@ -35,11 +35,11 @@ func (c Credentials) certificates() []string {
 	return append([]string{c.Certificate}, c.AlsoShow...)
 }
 
-// Authorities are the names of all CAs that are trusted.
+// Authorities returns the names of all trusted CAs.
 func (c Credentials) Authorities() []string { return append([]string{c.Trust}, c.AlsoTrust...) }
 
-// files are those that the credentials are made from. The folder is one of
-// them: it changes when a CRL comes or goes.
+// files returns the files that the credentials are made from. The folder is one
+// of them: it changes when a CRL is added or removed.
 func (c Credentials) files() []string {
 	files := append(certgen.CRLFiles(c.Dir), c.Dir)
 	add := func(name, file string) {
@@ -94,15 +94,15 @@ func (c Credentials) LoadChain(name string) ([]*x509.Certificate, error) {
 	return certgen.LoadCertificates(c.Dir, name)
 }
 
-// identity is what was loaded from the files.
+// identity is the content of the files.
 type identity struct {
 	certificates []tls.Certificate // the first is shown unless server_name asks for another
 	trust        *x509.CertPool
 	revoked      *revocations
 }
 
-// subject names the certificate that a server shows to a client that asks for
-// serverName.
+// subject returns the subject of the certificate that a server shows to a
+// client that asks for serverName.
 func (i *identity) subject(serverName string) string {
 	for _, c := range i.certificates {
 		if serverName != "" && c.Leaf.VerifyHostname(serverName) == nil {
@@ -115,13 +115,13 @@ func (i *identity) subject(serverName string) string {
 	return chain.Name(i.certificates[0].Leaf)
 }
 
-// freshness is for how long files that were looked at are not looked at again:
-// hundreds of handshakes a second share one look.
+// freshness is how long files are not checked again, so that hundreds of
+// handshakes a second share one check.
 const freshness = 2 * time.Millisecond
 
-// wallet makes a tls.Config from credentials and makes it anew when their files
-// have changed, so that certificates and CRLs made while the lab runs are used
-// by the next exchange.
+// wallet makes a tls.Config from credentials, and makes a new one when their
+// files have changed: the next exchange uses certificates and CRLs that were
+// made while the lab runs.
 type wallet struct {
 	Credentials
 	crl       CRLPolicy
@@ -129,7 +129,7 @@ type wallet struct {
 
 	mu       sync.Mutex
 	paths    []string
-	checked  time.Time // when the files were last looked at
+	checked  time.Time // when the files were last checked
 	seen     []os.FileInfo
 	config   *tls.Config
 	identity *identity // in config

@@ -9,8 +9,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// While another lab is at writing the folder, what is there may not belong
-// together: the credentials from before stay in use until it has ended.
+// While another lab writes the folder, its files may not belong together: the
+// previous credentials stay in use until it has finished.
 func TestCredentialsThatAreBeingWritten(t *testing.T) {
 	dir, other := newPKI(t), newPKI(t)
 	client := newClient(t, dir, "localhost:1")

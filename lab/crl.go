@@ -10,20 +10,21 @@ import (
 	"mtlslab.example/lab/lab/chain"
 )
 
-// CRLPolicy is what a side makes of certificate revocation lists (RFC 5280
-// section 5), which stand as NAME-crl.pem beside the certificates.
+// CRLPolicy is how a side uses certificate revocation lists
+// (RFC 5280 section 5), which are the files NAME-crl.pem beside the
+// certificates.
 type CRLPolicy string
 
 // The policies. A certificate that a CRL lists is refused under CRLSoft and
 // CRLRequire, its own and those of the CAs above it. Package revocation says
 // which CRLs count.
 const (
-	CRLSoft    CRLPolicy = "soft"    // a CRL that is missing, or past its NextUpdate, is nothing to refuse for
-	CRLRequire CRLPolicy = "require" // without a current CRL of every CA in the chain nobody gets in
-	CRLOff     CRLPolicy = "off"     // CRLs are not looked at
+	CRLSoft    CRLPolicy = "soft"    // a CRL that is missing, or past its NextUpdate, refuses nobody
+	CRLRequire CRLPolicy = "require" // every CA in the chain must have a current CRL
+	CRLOff     CRLPolicy = "off"     // CRLs are not read
 )
 
-// revocations are the CRLs of a folder, and what is made of them.
+// revocations are the CRLs of a folder and the policy for them.
 type revocations struct {
 	policy CRLPolicy
 	lists  *revocation.Lists
@@ -39,7 +40,8 @@ func loadRevocations(dir string, policy CRLPolicy) *revocations {
 	return r
 }
 
-// check passes when one of the chains, each from the leaf to its root, does.
+// check returns nil if one of the chains, each from the leaf to its root,
+// passes.
 func (r *revocations) check(chains [][]*x509.Certificate, now time.Time) error {
 	if r.policy == CRLOff || r.lists.Empty() && r.policy != CRLRequire {
 		return nil
@@ -57,9 +59,9 @@ func (r *revocations) check(chains [][]*x509.Certificate, now time.Time) error {
 	return first
 }
 
-// checkChain looks up every certificate but the root, which nobody can revoke.
-// The CA nearest the root comes first: what stands below a revoked one is
-// worth nothing.
+// checkChain looks up every certificate but the root, which nobody can revoke,
+// beginning with the CA nearest the root: a revoked CA makes those below it
+// worthless.
 func (r *revocations) checkChain(links []*x509.Certificate, now time.Time) error {
 	for i := len(links) - 2; i >= 0; i-- {
 		if err := r.checkLink(links[i], links[i+1], i > 0, now); err != nil {

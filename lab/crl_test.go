@@ -69,11 +69,12 @@ func generate(t testing.TB, dir string, now time.Time, revoked ...string) {
 	}
 }
 
-// couple is a server and a client of one journal.
+// couple returns a client, which calls a server of the same journal, and the
+// journal's exchanges.
 func couple(t testing.TB, server, client Settings, o ClientOptions) (*Client, chan *Exchange) {
 	t.Helper()
-	told := make(chan *Exchange, 10)
-	journal := &Journal{Paired: true, Each: func(x *Exchange) { told <- x }}
+	reported := make(chan *Exchange, 10)
+	journal := &Journal{Paired: true, Each: func(x *Exchange) { reported <- x }}
 	server.Journal, client.Journal = journal, journal
 	s, err := Listen(t.Context(), "127.0.0.1:0", server)
 	if err != nil {
@@ -88,7 +89,7 @@ func couple(t testing.TB, server, client Settings, o ClientOptions) (*Client, ch
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, told
+	return c, reported
 }
 
 func TestCRLPolicies(t *testing.T) {
@@ -110,11 +111,11 @@ func TestCRLPolicies(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "certs")
 		generate(t, dir, c.made, c.revoked...)
 		for policy, want := range c.want {
-			client, told := couple(t,
+			client, reported := couple(t,
 				Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, CRL: policy},
 				Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}}, ClientOptions{})
 			_, _ = client.Call(t.Context())
-			x := next(t, told)
+			x := next(t, reported)
 			if x.Code != want {
 				t.Errorf("%s, %s: %q, %s, not %q", c.name, policy, x.Code, x.Reason, want)
 			}
@@ -137,22 +138,22 @@ func TestCRLOfAnotherKey(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "sub-ca-crl.pem"), forged, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	client, told := couple(t,
+	client, reported := couple(t,
 		Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}},
 		Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}}, ClientOptions{})
 	_, _ = client.Call(t.Context())
-	if x := next(t, told); x.Outcome != verdict.Accepted {
+	if x := next(t, reported); x.Outcome != verdict.Accepted {
 		t.Errorf("%+v", x.Verdict)
 	}
 }
 
-// A session that was begun before the revocation is of no more use after it,
-// and the reason names what was revoked, by whom and when.
+// A session from before the revocation is refused after it. The reason names
+// the revoked certificate, the CA and the date.
 func TestRevocationReachesResumedSessions(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		dir := filepath.Join(t.TempDir(), "certs")
 		generate(t, dir, time.Now())
-		client, told := couple(t,
+		client, reported := couple(t,
 			Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}},
 			Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}, Version: version},
 			ClientOptions{Resume: true})
@@ -160,14 +161,14 @@ func TestRevocationReachesResumedSessions(t *testing.T) {
 			if _, err := client.Call(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if x := next(t, told); x.TLS.Resumed != (i == 1) {
+			if x := next(t, reported); x.TLS.Resumed != (i == 1) {
 				t.Errorf("%s: call %d: resumed %v", tls.VersionName(version), i, x.TLS.Resumed)
 			}
 		}
 		generate(t, dir, time.Now(), "CLIENT")
 		time.Sleep(freshness)
 		_, err := client.Call(t.Context())
-		x := next(t, told)
+		x := next(t, reported)
 		if err == nil || x.Code != chain.Revoked || !x.TLS.Resumed || x.RejectedBy != endpoint.Server {
 			t.Errorf("%s: %v, %+v, resumed %v", tls.VersionName(version), err, x.Verdict, x.TLS.Resumed)
 		}
@@ -183,16 +184,16 @@ func TestRevocationReachesResumedSessions(t *testing.T) {
 	}
 }
 
-// Clients look too.
+// Clients read CRLs too.
 func TestRevokedServer(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "certs")
 	generate(t, dir, time.Now(), "OTHER")
 	for policy, want := range map[CRLPolicy]verdict.Code{CRLSoft: "", CRLRequire: chain.CRLMissing} {
-		client, told := couple(t,
+		client, reported := couple(t,
 			Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}},
 			Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}, CRL: policy}, ClientOptions{})
 		_, _ = client.Call(t.Context())
-		if x := next(t, told); x.Code != want || want != "" && x.RejectedBy != endpoint.Client {
+		if x := next(t, reported); x.Code != want || want != "" && x.RejectedBy != endpoint.Client {
 			t.Errorf("%s: %+v", policy, x.Verdict)
 		}
 	}
@@ -259,11 +260,11 @@ func TestOneRuleForAllCRLs(t *testing.T) {
 				}
 				list(t, dir, "sub-ca", "sub-ca-crl.pem", now.Add(-time.Hour), nil, first...)
 				list(t, dir, "sub-ca", "second-crl.pem", second.thisUpdate, second.extensions, after...)
-				caller, told := couple(t,
+				caller, reported := couple(t,
 					Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, CRL: policy},
 					Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}}, ClientOptions{})
 				_, _ = caller.Call(t.Context())
-				if x := next(t, told); x.Code != want {
+				if x := next(t, reported); x.Code != want {
 					t.Errorf("%s, listed on the first %v, %s: %q, %s, not %q", name, listed, policy, x.Code, x.Reason, want)
 				}
 			}
@@ -289,11 +290,11 @@ func TestRequiredCRLThatDoesNotCount(t *testing.T) {
 		}
 		list(t, dir, "client-ca", "client-ca-crl.pem", now.Add(-time.Hour), nil)
 		list(t, dir, "sub-ca", "sub-ca-crl.pem", thisUpdate, extensions)
-		client, told := couple(t,
+		client, reported := couple(t,
 			Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, CRL: CRLRequire},
 			Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}}, ClientOptions{})
 		_, _ = client.Call(t.Context())
-		if x := next(t, told); x.Reason != want || x.Outcome != verdict.Rejected {
+		if x := next(t, reported); x.Reason != want || x.Outcome != verdict.Rejected {
 			t.Errorf("%q, not %q", x.Reason, want)
 		}
 	}
@@ -327,8 +328,8 @@ func TestRequiredCRLWithoutNextUpdate(t *testing.T) {
 	}
 }
 
-// A certificate that says that nothing is published about it needs no CRL of its
-// issuer; the CAs above it do, and a list that has it all the same counts
+// A certificate that says that nothing is published about it needs no CRL of
+// its issuer; the CAs above it do, and a list that has it all the same counts
 // (RFC 9608).
 func TestNoRevAvail(t *testing.T) {
 	now := time.Now()
@@ -352,11 +353,11 @@ func TestNoRevAvail(t *testing.T) {
 			} else {
 				want = chain.CRLMissing
 			}
-			client, told := couple(t,
+			client, reported := couple(t,
 				Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, CRL: CRLRequire},
 				Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}}, ClientOptions{})
 			_, _ = client.Call(t.Context())
-			if x := next(t, told); x.Code != want {
+			if x := next(t, reported); x.Code != want {
 				t.Errorf("%+v, with a CRL for the CA %v: %q, %s", test, above, x.Code, x.Reason)
 			}
 		}

@@ -44,8 +44,8 @@
 //	                                              ladder, JSON
 //
 // Live and from a file, a connection is a stream of the same events
-// ([mtlslab.example/lab/lab/wiretap.Event]). So what judges and draws a recorded
-// connection judges and draws a live one.
+// ([mtlslab.example/lab/lab/wiretap.Event]). So what judges and draws a
+// recorded connection judges and draws a live one.
 //
 // Live, a [Journal] joins three views of an exchange: the server's, the
 // client's, and what was said on the wire. It reports each [Exchange] once.

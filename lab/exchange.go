@@ -29,8 +29,8 @@ type Exchange struct {
 	// because [Journal.Each] was too slow; nil: none.
 	NotShown *Unshown `json:"not_shown,omitempty"`
 
-	// Wire is what was said, as far as it could be read, if the journal has it
-	// dissected. It belongs to whoever gets the exchange.
+	// Wire is what was said, as far as it could be read; nil if the journal does
+	// not dissect. Journal.Each owns it.
 	Wire  *tlsdecrypt.Connection `json:"-"`
 	views views
 	// WireLeftOut says that there is no Wire because Each was too slow.
@@ -53,7 +53,7 @@ type TLS struct {
 type Party struct {
 	Certificate string          `json:"certificate"`       // subject of the one that it presented; empty for none, too
 	Error       string          `json:"error"`             // that it ended with; empty for none, too
-	State       verdict.State   `json:"state,omitempty"`   // how far it got, as it saw it itself
+	State       verdict.State   `json:"state,omitempty"`   // how far it got, as it saw it
 	Learned     verdict.Learned `json:"learned,omitempty"` // when it knew of the rejection
 }
 
@@ -62,7 +62,7 @@ type HTTP struct {
 	Status int `json:"status"` // of the response
 }
 
-// status is that of the response; 0: none.
+// status returns the status of the response; 0: none.
 func (h *HTTP) status() int {
 	if h == nil {
 		return 0
@@ -70,11 +70,11 @@ func (h *HTTP) status() int {
 	return h.Status
 }
 
-// status is that of the first response; 0: there was none.
+// status returns the status of the first response; 0: there was none.
 func (x *Exchange) status() int { return x.HTTP.status() }
 
-// describeTLS reads what a connection negotiated, which is complete only after
-// its handshake.
+// describeTLS returns what a connection negotiated, which is complete only
+// after its handshake.
 func describeTLS(state tls.ConnectionState) TLS {
 	t := TLS{ALPN: state.NegotiatedProtocol, ServerName: state.ServerName, Resumed: state.DidResume}
 	if state.Version != 0 {
@@ -89,7 +89,7 @@ func describeTLS(state tls.ConnectionState) TLS {
 	return t
 }
 
-// subject names the first certificate of a chain, or nothing.
+// subject returns the subject of the first certificate of a chain, or "".
 func subject(certificates []*x509.Certificate) string {
 	if len(certificates) == 0 {
 		return ""

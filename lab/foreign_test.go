@@ -54,9 +54,9 @@ http { access_log off; %[2]s
 // callAs makes one call with the given changes and returns its exchange.
 func callAs(t *testing.T, dir, addr string, change func(*Settings)) *Exchange {
 	t.Helper()
-	told := make(chan *Exchange, 1)
+	reported := make(chan *Exchange, 1)
 	s := Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"},
-		Journal: &Journal{Each: func(x *Exchange) { told <- x }}}
+		Journal: &Journal{Each: func(x *Exchange) { reported <- x }}}
 	change(&s)
 	c, err := NewClient(ClientOptions{URL: &url.URL{Scheme: "https", Host: "localhost", Path: "/"}, Addr: addr}, s)
 	if err != nil {
@@ -66,7 +66,7 @@ func callAs(t *testing.T, dir, addr string, change func(*Settings)) *Exchange {
 	if _, err := c.Call(t.Context()); err != nil && !errors.As(err, &rejected) {
 		t.Fatal(err)
 	}
-	return next(t, told)
+	return next(t, reported)
 }
 
 // expiredClient makes, in dir, a certificate of client-ca that has expired.
@@ -97,7 +97,7 @@ func must(b []byte, err error) []byte {
 }
 
 // nginx lets every handshake succeed and refuses in HTTP. So does the lab's own
-// server if it is told to, and knows why.
+// server with RefuseInHTTP, and it knows why.
 func TestRefusedInHTTP(t *testing.T) {
 	dir := newPKI(t)
 	expiredClient(t, dir)
@@ -147,7 +147,7 @@ func TestOwnFaultAgainstForeignServer(t *testing.T) {
 // A client that withholds its certificate has shown none, and knows it.
 func TestWithheldCertificate(t *testing.T) {
 	dir := newPKI(t)
-	addr, told := serve(t, dir)
+	addr, reported := serve(t, dir)
 	for certificate, want := range map[string]struct {
 		code  verdict.Code
 		shown string
@@ -156,18 +156,18 @@ func TestWithheldCertificate(t *testing.T) {
 		if x.Code != want.code || x.Client.Certificate != want.shown {
 			t.Errorf("%s: %+v, %+v", certificate, x.Verdict, x.Client)
 		}
-		next(t, told)
+		next(t, reported)
 	}
 }
 
-// What a server sees of clients that go away at different times.
+// What a server sees of clients that close at different times.
 func TestClientsThatGoAway(t *testing.T) {
-	addr, told := serve(t, newPKI(t))
+	addr, reported := serve(t, newPKI(t))
 	config := &tls.Config{InsecureSkipVerify: true}
 	visit := func(c net.Conn) *Exchange {
 		_ = tls.Client(c, config).Handshake()
 		c.Close()
-		return next(t, told)
+		return next(t, reported)
 	}
 	browser := visit(quitsAfterHello{dial(t, addr)})
 	if browser.Code != verdict.Closed || !strings.Contains(browser.Reason, "as a browser does that fetches its certificate first") {
@@ -175,7 +175,7 @@ func TestClientsThatGoAway(t *testing.T) {
 	}
 
 	dir := newPKI(t)
-	addr, told = serve(t, dir)
+	addr, reported = serve(t, dir)
 	certificate, err := certgen.Load(dir, "client")
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +188,7 @@ func TestClientsThatGoAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	if x := next(t, told); x.Outcome != verdict.Accepted || !strings.Contains(x.Reason, "closed without a request") || x.Code != "" {
+	if x := next(t, reported); x.Outcome != verdict.Accepted || !strings.Contains(x.Reason, "closed without a request") || x.Code != "" {
 		t.Errorf("%+v", x.Verdict)
 	}
 }

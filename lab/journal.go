@@ -13,29 +13,30 @@ import (
 )
 
 // Journal numbers the exchanges of a server, a client, or both, joins what the
-// two sides saw of each, and hands it on. It is safe for concurrent use.
+// two sides saw of each, and reports it. It is safe for concurrent use.
 type Journal struct {
 	// Paired says that the clients and the server of this journal talk to each
-	// other: an exchange that a client opened ends when both sides have.
+	// other: an exchange that a client opened ends when both sides have ended it.
 	Paired bool
-	// Each is called once for every exchange, one at a time, when its verdict is
-	// known: after the first response, or when the connection has ended. While it
-	// does not return, what comes after waits in at most 16 MiB, and is left out
-	// beyond that: see Exchange.WireLeftOut and Exchange.NotShown.
+	// Each is called once for every exchange, one at a time, when its verdict
+	// is known: after the first response, or when the connection has ended.
+	// Until it returns, the next ones wait in at most 16 MiB of memory. What
+	// does not fit is left out: see Exchange.WireLeftOut and Exchange.NotShown.
 	Each func(*Exchange)
 
-	// Trust is what certificates are checked under where neither side knows why
-	// one was refused; nil: they are not checked. It is called before Each.
+	// Trust returns the CAs under which to check the certificates of an
+	// exchange in which one was refused and neither side knows why; nil: they
+	// are not checked. It is called before Each.
 	Trust func() *chain.Trust
 
-	dissection *Dissection // nil when nobody wants to know what was said
+	dissection *Dissection // nil without Dissect
 
-	mu      sync.Mutex
-	number  int
-	open    map[string]*entry // by addresses
-	ended   backlog
-	handing bool            // a goroutine calls Each
-	waiting []chan struct{} // closed when nothing is open or ended
+	mu        sync.Mutex
+	number    int
+	open      map[string]*entry // by addresses
+	ended     backlog
+	reporting bool            // a goroutine calls Each
+	waiting   []chan struct{} // closed when nothing is open or ended
 }
 
 // entry is an exchange that goes on.
@@ -43,9 +44,9 @@ type entry struct {
 	Exchange
 	opened  time.Time
 	views   views
-	changed chan struct{} // closed when a half was added; nil while nobody waits for one
+	changed chan struct{} // closed when a view was added; nil while nobody waits for one
 	server  *wiretap.Conn // the server's end; nil when it is not tapped
-	late    *time.Timer   // awaits what was said; nil while a side has not told
+	late    *time.Timer   // ends the wait for the dissection; nil while a side has not reported
 }
 
 // views are an exchange as its two sides see it.
@@ -66,13 +67,13 @@ func (v *views) of(side endpoint.Side) *view {
 
 func (v *view) isOwed() bool { return v.expected && v.half == nil }
 
-// isJudged tells whether all sides have told what they saw.
-func (e *entry) isJudged() bool { return !e.views.client.isOwed() && !e.views.server.isOwed() }
+// isReported reports whether all sides have reported what they saw.
+func (e *entry) isReported() bool { return !e.views.client.isOwed() && !e.views.server.isOwed() }
 
 func key(clientAddr, serverAddr string) string { return clientAddr + " " + serverAddr }
 
-// begin is called when side has connected, before it sends anything, and returns
-// the number of the exchange.
+// begin is called when side has connected, before it sends anything, and
+// returns the number of the exchange.
 func (j *Journal) begin(side endpoint.Side, clientAddr, serverAddr string) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -112,7 +113,7 @@ func (j *Journal) end(side endpoint.Side, clientAddr, serverAddr string, h verdi
 		e.changed = nil
 	}
 	fill(&e.Exchange)
-	if !e.isJudged() {
+	if !e.isReported() {
 		return
 	}
 	e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
@@ -123,12 +124,13 @@ func (j *Journal) end(side endpoint.Side, clientAddr, serverAddr string, h verdi
 	j.settle(k, e)
 }
 
-// otherView is how long a side that was rejected waits for the other to say why.
+// otherView is how long a side that was rejected waits for the other to say
+// why.
 const otherView = 200 * time.Millisecond
 
-// judge is the verdict as far as it can be known when side has ended. A side
-// that was told of its rejection waits a moment for the other's reason, if that
-// is of the same journal.
+// judge returns the verdict that side can give when it ends, before the other
+// side has reported. If the other side rejected it, and reports to the same
+// journal, judge waits for the reason for otherView at most.
 func (j *Journal) judge(side endpoint.Side, clientAddr, serverAddr string, h verdict.View, status int) verdict.Verdict {
 	var v views
 	v.of(side).half = &h
@@ -153,7 +155,26 @@ func (j *Journal) judge(side endpoint.Side, clientAddr, serverAddr string, h ver
 	return verdict.Judge(v.server.half, v.client.half, status, nil)
 }
 
-// forget drops an exchange that was broken off because the lab ends.
+// tapped stores the server's end of an exchange.
+func (j *Journal) tapped(clientAddr, serverAddr string, server *wiretap.Conn) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e := j.open[key(clientAddr, serverAddr)]; e != nil {
+		e.server = server
+	}
+}
+
+// serverTap returns the server's end of an exchange, nil while there is none.
+func (j *Journal) serverTap(clientAddr, serverAddr string) *wiretap.Conn {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e := j.open[key(clientAddr, serverAddr)]; e != nil {
+		return e.server
+	}
+	return nil
+}
+
+// forget drops an exchange that was broken off because the lab stops.
 func (j *Journal) forget(clientAddr, serverAddr string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -161,7 +182,7 @@ func (j *Journal) forget(clientAddr, serverAddr string) {
 	j.wake()
 }
 
-// settle judges an exchange and has it handed on. mu is held.
+// settle judges an exchange and queues it for Each. mu is held.
 func (j *Journal) settle(k string, e *entry) {
 	delete(j.open, k)
 	if e.late != nil {
@@ -177,16 +198,15 @@ func (j *Journal) settle(k string, e *entry) {
 		if e.DurationMS == 0 {
 			e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
 		}
-		x := e.Exchange // alone: the connection behind e may go
-		toldAlone := server == nil && x.Code != "" // another program's server, which has said so
-		if (x.Verdict.IsVague() || toldAlone) && x.Wire != nil && j.Trust != nil {
+		x := e.Exchange // a copy: the connection behind e may go
+		if x.Verdict.IsGuessed() && x.Wire != nil && j.Trust != nil {
 			x.views = e.views
 		}
 		j.ended.add(&x)
 	}
-	if !j.handing {
-		j.handing = true
-		go j.handOn()
+	if !j.reporting {
+		j.reporting = true
+		go j.report()
 	}
 }
 
@@ -197,9 +217,9 @@ func (p *Party) fill(v *verdict.View) {
 	}
 }
 
-// handOn calls Each for what has ended. It is a goroutine of its own, so that a
-// reader of the results who is slow holds up no connection.
-func (j *Journal) handOn() {
+// report calls Each for what has ended. It runs in a goroutine of its own, so
+// that a slow Each holds up no connection.
+func (j *Journal) report() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for len(j.ended.waiting) > 0 {
@@ -211,12 +231,12 @@ func (j *Journal) handOn() {
 			j.mu.Lock()
 		}
 	}
-	j.handing = false
+	j.reporting = false
 	j.wake()
 }
 
-// check judges an exchange again that was refused for a reason that neither side
-// knows, or only by what the server has said, once the certificates are checked that were shown in it.
+// check checks the certificates of an exchange that was refused for a reason
+// that neither side knows, and judges it again.
 func (j *Journal) check(x *Exchange) {
 	v := x.views
 	if v == (views{}) || x.Wire == nil {
@@ -227,9 +247,9 @@ func (j *Journal) check(x *Exchange) {
 	x.Verdict = verdict.Judge(v.server.half, v.client.half, x.status(), x.Wire)
 }
 
-// wake ends Wait when there is nothing left. mu is held.
+// wake ends Wait if no exchange is left. mu is held.
 func (j *Journal) wake() {
-	if len(j.open) > 0 || j.handing {
+	if len(j.open) > 0 || j.reporting {
 		return
 	}
 	for _, c := range j.waiting {
@@ -238,9 +258,9 @@ func (j *Journal) wake() {
 	j.waiting = nil
 }
 
-// Wait waits until every exchange that was begun has been handed on, or ctx
-// ends. Then those are judged of which one side alone is known, and given the
-// time of a blink to be handed on too.
+// Wait waits until every exchange that was begun has been reported, or ctx
+// ends. Then exchanges that only one side has reported are judged on that
+// alone, and Each gets 100 ms more.
 func (j *Journal) Wait(ctx context.Context) {
 	j.await(ctx)
 	j.mu.Lock()
@@ -248,9 +268,9 @@ func (j *Journal) Wait(ctx context.Context) {
 		j.settle(k, e)
 	}
 	j.mu.Unlock()
-	blink, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	grace, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	j.await(blink)
+	j.await(grace)
 }
 
 func (j *Journal) await(ctx context.Context) {

@@ -1,7 +1,10 @@
 package lab
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"strings"
 	"testing"
@@ -12,34 +15,137 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// An address that is used again is another exchange, although what was said in
-// the one before is still awaited.
+// An address that is used again is another exchange, although the dissection of
+// the one before is not finished.
 func TestReusedAddressIsAnotherExchange(t *testing.T) {
 	for _, side := range []endpoint.Side{endpoint.Server, endpoint.Client} {
-		told := make(chan *Exchange, 2)
-		j := &Journal{Each: func(x *Exchange) { told <- x }}
+		reported := make(chan *Exchange, 2)
+		j := &Journal{Each: func(x *Exchange) { reported <- x }}
 		j.Dissect()
 		for number := 1; number <= 2; number++ {
 			if got := j.begin(side, "127.0.0.1:40000", "127.0.0.1:8443"); got != number {
 				t.Errorf("%s: connection %d is exchange %d", side, number, got)
 			}
 			if number == 2 {
-				if x := next(t, told); x.Number != 1 || x.Outcome != verdict.Accepted {
+				if x := next(t, reported); x.Number != 1 || x.Outcome != verdict.Accepted {
 					t.Errorf("%s: %d, %s", side, x.Number, x.Outcome)
 				}
 			}
 			j.end(side, "127.0.0.1:40000", "127.0.0.1:8443", verdict.View{}, func(*Exchange) {})
 		}
 		j.Wait(t.Context())
-		if x := next(t, told); x.Number != 2 {
+		if x := next(t, reported); x.Number != 2 {
 			t.Errorf("%s: exchange %d", side, x.Number)
 		}
 	}
 }
 
-// stopped is a journal whose reader of results has taken one, and no more until
-// resume is called.
-func stopped(t *testing.T) (j *Journal, told *[]*Exchange, resume func()) {
+// What two sides report of an exchange is joined to one, in whatever order they
+// do, and reported once.
+func TestJournalJoins(t *testing.T) {
+	const client, server = endpoint.Client, endpoint.Server
+	alert := verdict.Alert{Code: uint8(tlswire.AlertBadCertificate), Name: "bad_certificate", SentBy: server}
+	refuses := verdict.View{Err: errors.New("tls: client didn't provide a certificate"), Refused: true, State: verdict.StateHandshake}
+	refused := verdict.View{Err: io.EOF, Alert: &alert, State: verdict.StateRequestSent}
+	lost := verdict.View{Err: io.EOF, State: verdict.StateHandshake}
+	type report struct {
+		side endpoint.Side
+		view verdict.View
+	}
+	for name, test := range map[string]struct {
+		paired  bool
+		begin   []endpoint.Side
+		reports []report
+		want    string // of each exchange: who reported, and the verdict
+	}{
+		"a server alone":             {false, []endpoint.Side{server}, []report{{server, refuses}}, "1 server: rejected by server no_client_certificate"},
+		"a client alone":             {false, []endpoint.Side{client}, []report{{client, refused}}, "1 client: rejected by server certificate_refused"},
+		"both, the server first":     {true, []endpoint.Side{client, server}, []report{{server, refuses}, {client, refused}}, "1 client server: rejected by server no_client_certificate"},
+		"both, the client first":     {true, []endpoint.Side{client, server}, []report{{client, refused}, {server, refuses}}, "1 client server: rejected by server no_client_certificate"},
+		"the server sees it first":   {true, []endpoint.Side{server, client}, []report{{client, refused}, {server, refuses}}, "1 client server: rejected by server no_client_certificate"},
+		"the server is late":         {true, []endpoint.Side{client}, []report{{client, lost}, {server, refuses}}, "1 client server: rejected by server no_client_certificate"},
+		"not paired":                 {false, []endpoint.Side{client}, []report{{client, lost}, {server, refuses}}, "1 client: rejected by server closed"},
+		"a side that reports twice":  {true, []endpoint.Side{client, server}, []report{{client, refused}, {client, lost}, {server, refuses}}, "1 client server: rejected by server no_client_certificate"},
+		"an address used again":      {false, []endpoint.Side{client, client}, []report{{client, lost}}, "2 client: rejected by server closed"},
+		"used again, after a report": {true, []endpoint.Side{client, server, client}, []report{{client, lost}}, "2 client: rejected by server closed"},
+		"both content":               {true, []endpoint.Side{client, server}, []report{{server, verdict.View{}}, {client, verdict.View{}}}, "1 client server: accepted by unknown "},
+		"the other side is silent":   {true, []endpoint.Side{client, server}, []report{{client, lost}}, "1 client: rejected by server closed"},
+	} {
+		reported := make(chan string, 10)
+		j := &Journal{Paired: test.paired, Each: func(x *Exchange) {
+			reported <- fmt.Sprintf("%d%s%s: %s by %v %s", x.Number, x.Client.Error, x.Server.Error, x.Outcome, x.RejectedBy, x.Code)
+		}}
+		for _, side := range test.begin {
+			j.begin(side, "127.0.0.1:40000", "127.0.0.1:8443")
+		}
+		for _, r := range test.reports {
+			j.end(r.side, "127.0.0.1:40000", "127.0.0.1:8443", r.view, func(x *Exchange) {
+				*map[endpoint.Side]*string{client: &x.Client.Error, server: &x.Server.Error}[r.side] = " " + r.side.String()
+			})
+		}
+		waitNot(t, j)
+		close(reported)
+		var got []string
+		for x := range reported {
+			got = append(got, x)
+		}
+		if all := strings.Join(got, "; "); all != test.want {
+			t.Errorf("%s: %s, want %s", name, all, test.want)
+		}
+	}
+}
+
+// waitNot has j judge what it has: who has not reported by now does not.
+func waitNot(t *testing.T, j *Journal) {
+	t.Helper()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	j.Wait(over)
+}
+
+// An exchange that neither side has reported when the journal ends is nobody's,
+// and neither is one that was broken off.
+func TestJournalForgets(t *testing.T) {
+	j := &Journal{Paired: true, Each: func(x *Exchange) { t.Errorf("exchange %d", x.Number) }}
+	j.begin(endpoint.Client, "127.0.0.1:1", "127.0.0.1:8443")
+	j.forget("127.0.0.1:1", "127.0.0.1:8443")
+	j.end(endpoint.Client, "127.0.0.1:1", "127.0.0.1:8443", verdict.View{}, func(*Exchange) { t.Error("it is filled") })
+	j.begin(endpoint.Client, "127.0.0.1:2", "127.0.0.1:8443")
+	waitNot(t, j)
+}
+
+// judge gives the verdict of one side before the other has reported, with what
+// that one says if it comes in time.
+func TestJournalJudge(t *testing.T) {
+	refuses := verdict.View{Err: errors.New("tls: client didn't provide a certificate"), Refused: true}
+	for name, test := range map[string]struct {
+		paired bool
+		server *verdict.View // that is reported before; nil: none is
+		client verdict.View
+		want   verdict.Code
+	}{
+		"the server says why": {true, &refuses, verdict.View{Err: io.EOF}, verdict.NoClientCertificate},
+		"of another journal":  {false, &refuses, verdict.View{Err: io.EOF}, verdict.Closed},
+		"it says nothing":     {true, nil, verdict.View{Err: io.EOF}, verdict.Closed},
+		"the client knows":    {true, nil, verdict.View{Err: errors.New("tls: no cipher suite supported by both"), Refused: true}, verdict.NoCommonCipherSuite},
+		"accepted":            {true, &refuses, verdict.View{}, ""},
+	} {
+		j := &Journal{Paired: test.paired}
+		for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+			j.begin(side, "127.0.0.1:1", "127.0.0.1:8443")
+		}
+		if test.server != nil {
+			j.end(endpoint.Server, "127.0.0.1:1", "127.0.0.1:8443", *test.server, func(*Exchange) {})
+		}
+		if v := j.judge(endpoint.Client, "127.0.0.1:1", "127.0.0.1:8443", test.client, 200); v.Code != test.want {
+			t.Errorf("%s: %q, want %q", name, v.Code, test.want)
+		}
+	}
+}
+
+// stopped returns a journal whose Each has been called once and returns only
+// after resume.
+func stopped(t *testing.T) (j *Journal, reported *[]*Exchange, resume func()) {
 	t.Helper()
 	taken, again := make(chan bool), make(chan bool)
 	var all []*Exchange
@@ -65,11 +171,11 @@ func reject(j *Journal, n int, wire *tlsdecrypt.Connection) {
 		func(x *Exchange) { x.Wire = wire })
 }
 
-// A reader of results that stops holds no exchange up, and what waits for it
-// takes a bounded amount of memory. Nothing is lost in silence.
+// An Each that does not return holds up no exchange, and what waits for it
+// takes a bounded amount of memory. What is left out is counted.
 func TestStoppedReader(t *testing.T) {
 	const many = 50_000
-	j, told, resume := stopped(t)
+	j, reported, resume := stopped(t)
 	before := heap()
 	for n := 1; n <= many; n++ {
 		reject(j, n, nil)
@@ -79,27 +185,27 @@ func TestStoppedReader(t *testing.T) {
 	}
 	resume()
 	shown, notShown := 0, 0
-	for _, x := range *told {
+	for _, x := range *reported {
 		shown++
 		notShown += x.NotShown.Len()
 	}
 	if shown < 1000 || notShown == 0 || shown+notShown != many+1 {
 		t.Errorf("%d shown, %d not shown, of %d", shown, notShown, many+1)
 	}
-	if last := (*told)[shown-1]; last.NotShown == nil || last.NotShown.Rejected != notShown || last.NotShown.Accepted != 0 {
+	if last := (*reported)[shown-1]; last.NotShown == nil || last.NotShown.Rejected != notShown || last.NotShown.Accepted != 0 {
 		t.Errorf("after the last one: %+v", last.NotShown)
 	}
 	reject(j, 1, nil)
 	j.Wait(t.Context())
-	if last := (*told)[len(*told)-1]; len(*told) != shown+1 || last.NotShown != nil {
-		t.Errorf("when it reads again: %d exchanges, %+v", len(*told), last.NotShown)
+	if last := (*reported)[len(*reported)-1]; len(*reported) != shown+1 || last.NotShown != nil {
+		t.Errorf("when it reads again: %d exchanges, %+v", len(*reported), last.NotShown)
 	}
 }
 
 // What was said is left out first.
 func TestStoppedReaderOfDrawings(t *testing.T) {
 	const many = 1000
-	j, told, resume := stopped(t)
+	j, reported, resume := stopped(t)
 	before := heap()
 	for n := 1; n <= many; n++ {
 		wire := &tlsdecrypt.Connection{}
@@ -113,7 +219,7 @@ func TestStoppedReaderOfDrawings(t *testing.T) {
 	}
 	resume()
 	with, without := 0, 0
-	for _, x := range (*told)[1:] {
+	for _, x := range (*reported)[1:] {
 		if x.WireLeftOut == (x.Wire != nil) {
 			t.Fatalf("exchange %d: left out %v, %v", x.Number, x.WireLeftOut, x.Wire != nil)
 		}
@@ -131,7 +237,7 @@ func TestStoppedReaderOfDrawings(t *testing.T) {
 	}
 }
 
-// heap is what is in use, in bytes.
+// heap returns the heap in use, in bytes.
 func heap() int {
 	runtime.GC()
 	runtime.GC() // what pools hold goes in the second round

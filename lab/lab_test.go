@@ -20,7 +20,8 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// newPKI makes the certificates of the default manifest and returns their folder.
+// newPKI makes the certificates of the default manifest and returns their
+// folder.
 func newPKI(t testing.TB) string {
 	t.Helper()
 	m, err := certgen.Read(filepath.Join("..", "certs.yaml"))
@@ -35,13 +36,13 @@ func newPKI(t testing.TB) string {
 }
 
 // serve runs a server for clients of client-ca and returns its address and
-// the exchanges that it tells of.
-func serve(t testing.TB, dir string) (addr string, told chan *Exchange) {
+// the exchanges that it reports.
+func serve(t testing.TB, dir string) (addr string, reported chan *Exchange) {
 	t.Helper()
-	told = make(chan *Exchange, 100)
+	reported = make(chan *Exchange, 100)
 	s, err := Listen(t.Context(), "127.0.0.1:0", Settings{
 		Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"},
-		Journal:     &Journal{Each: func(x *Exchange) { told <- x }},
+		Journal:     &Journal{Each: func(x *Exchange) { reported <- x }},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +56,7 @@ func serve(t testing.TB, dir string) (addr string, told chan *Exchange) {
 			t.Error(err)
 		}
 	})
-	return s.Addr().String(), told
+	return s.Addr().String(), reported
 }
 
 func newClient(t testing.TB, dir, addr string) *Client {
@@ -71,13 +72,13 @@ func newClient(t testing.TB, dir, addr string) *Client {
 	return c
 }
 
-func next(t testing.TB, told chan *Exchange) *Exchange {
+func next(t testing.TB, reported chan *Exchange) *Exchange {
 	t.Helper()
 	select {
-	case x := <-told:
+	case x := <-reported:
 		return x
 	case <-time.After(20 * time.Second):
-		t.Fatal("no exchange was told of")
+		t.Fatal("no exchange was reported")
 		return nil
 	}
 }
@@ -99,7 +100,7 @@ func TestAlertArrivesAtCurl(t *testing.T) {
 
 func TestSilentConnectionHoldsNobodyUp(t *testing.T) {
 	dir := newPKI(t)
-	addr, told := serve(t, dir)
+	addr, reported := serve(t, dir)
 	for range 20 {
 		silent, err := net.Dial("tcp", addr)
 		if err != nil {
@@ -110,26 +111,27 @@ func TestSilentConnectionHoldsNobodyUp(t *testing.T) {
 	if _, err := newClient(t, dir, addr).Call(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if x := next(t, told); x.Outcome != verdict.Accepted {
+	if x := next(t, reported); x.Outcome != verdict.Accepted {
 		t.Errorf("%+v", x)
 	}
 }
 
-// A client that goes away in the middle is not a mystery.
+// A client that closes during the handshake gets a reason.
 func TestClientThatHangsUp(t *testing.T) {
-	addr, told := serve(t, newPKI(t))
+	addr, reported := serve(t, newPKI(t))
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
-	x := next(t, told)
+	x := next(t, reported)
 	if x.RejectedBy != endpoint.Client || !strings.Contains(x.Reason, "without an alert") || x.Alert != nil {
 		t.Errorf("%+v", x.Verdict)
 	}
 }
 
-// Every way that lab's own sides refuse each other, as the joined exchange tells it.
+// Every way in which lab's own sides refuse each other, with the joined
+// verdict.
 func TestPairedVerdicts(t *testing.T) {
 	dir := newPKI(t)
 	for name, c := range map[string]struct {
@@ -156,8 +158,8 @@ func TestPairedVerdicts(t *testing.T) {
 			alert: "no_application_protocol", reason: "the two sides have no HTTP version in common"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			told := make(chan *Exchange, 10)
-			journal := &Journal{Paired: true, Each: func(x *Exchange) { told <- x }}
+			reported := make(chan *Exchange, 10)
+			journal := &Journal{Paired: true, Each: func(x *Exchange) { reported <- x }}
 			server := Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, Journal: journal}
 			client := Settings{Credentials: Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}, Journal: journal}
 			if c.server != nil {
@@ -178,7 +180,7 @@ func TestPairedVerdicts(t *testing.T) {
 			if _, err := caller.Call(t.Context()); err == nil {
 				t.Error("the call succeeded")
 			}
-			x := next(t, told)
+			x := next(t, reported)
 			if x.RejectedBy != c.by || x.Reason != c.reason || x.Alert == nil || x.Alert.Name != c.alert || x.Alert.SentBy != c.by {
 				t.Errorf("got %+v, alert %+v", x.Verdict, x.Alert)
 			}
@@ -207,7 +209,7 @@ func TestPages(t *testing.T) {
 
 // A peer that neither reads nor closes cannot keep a rejected connection.
 func TestDrainIsBounded(t *testing.T) {
-	addr, told := serve(t, newPKI(t))
+	addr, reported := serve(t, newPKI(t))
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
@@ -216,7 +218,7 @@ func TestDrainIsBounded(t *testing.T) {
 	if _, err := io.WriteString(c, "GET / HTTP/1.0\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	if x := next(t, told); x.Reason != "the client did not speak TLS, but plain HTTP" {
+	if x := next(t, reported); x.Reason != "the client did not speak TLS, but plain HTTP" {
 		t.Errorf("%+v", x.Verdict)
 	}
 	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -226,15 +228,16 @@ func TestDrainIsBounded(t *testing.T) {
 	}
 }
 
-// What ends with the lab is nobody's verdict, and does not wait for its timeout.
+// An exchange that ends because the lab stops has no verdict, and does not wait
+// for its timeout.
 func TestSilenceEndsWithTheLab(t *testing.T) {
 	dir := newPKI(t)
 	silent := func(certificate, trust string, j *Journal, wrap fault.Fault) Settings {
 		return Settings{Credentials: Credentials{Dir: dir, Certificate: certificate, Trust: trust},
 			Journal: j, Wrap: wrap, Timeout: time.Minute}
 	}
-	told := make(chan *Exchange, 10)
-	j := &Journal{Each: func(x *Exchange) { told <- x }}
+	reported := make(chan *Exchange, 10)
+	j := &Journal{Each: func(x *Exchange) { reported <- x }}
 	server, err := Listen(t.Context(), "127.0.0.1:0", silent("server", "client-ca", j, fault.Silence.Server))
 	if err != nil {
 		t.Fatal(err)
@@ -264,12 +267,12 @@ func TestSilenceEndsWithTheLab(t *testing.T) {
 		}
 	}
 	j.Wait(t.Context())
-	if len(told) > 0 {
-		t.Errorf("%+v", <-told)
+	if len(reported) > 0 {
+		t.Errorf("%+v", <-reported)
 	}
 }
 
-// hasBoth tells whether an exchange has been begun by both sides.
+// hasBoth reports whether both sides have begun an exchange.
 func (j *Journal) hasBoth() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -279,16 +282,16 @@ func (j *Journal) hasBoth() bool {
 	return false
 }
 
-// What a server would have chosen is agreed on with nobody before ServerHello.
+// What a server has chosen is not reported before it has sent ServerHello.
 func TestNothingIsAgreedOnBeforeServerHello(t *testing.T) {
 	dir := newPKI(t)
-	addr, told := serve(t, dir)
+	addr, reported := serve(t, dir)
 	for code, set := range map[verdict.Code]func(*Settings){
 		verdict.NoCommonALPN:        func(s *Settings) { s.ALPN = []string{"smtp"} },
 		verdict.NoCommonCipherSuite: func(s *Settings) { s.Wrap, s.Version = fault.Offer([]uint16{0xc0ac}), tls.VersionTLS12 },
 	} {
 		callAs(t, dir, addr, set)
-		x := next(t, told)
+		x := next(t, reported)
 		x.TLS.ServerName = "" // is the client's alone
 		if x.Code != code || x.TLS != (TLS{}) || x.Server.State != verdict.StateConnected || x.Server.Certificate != "" {
 			t.Errorf("%+v", x)

@@ -18,23 +18,23 @@ import (
 const (
 	// handshakeTimeout bounds a handshake, so that a silent peer ends.
 	handshakeTimeout = 10 * time.Second
-	// drainTimeout bounds how long a rejected connection waits for its peer.
+	// drainTimeout is how long a rejected connection waits for its peer to close.
 	drainTimeout = 500 * time.Millisecond
-	// drainLimit bounds what it reads of it meanwhile, in bytes: whatever is read
-	// is recorded and dissected, and the peer may be anybody.
+	// drainLimit is how many bytes it reads meanwhile: they are recorded and
+	// dissected, and the peer may be anybody.
 	drainLimit = 64 << 10
 )
 
-// listener makes TLS of the connections that it accepts. net/http does the
-// handshake of each in a goroutine of its own: a slow one holds nobody else up.
+// listener returns TLS connections. net/http does the handshake of each in a
+// goroutine of its own, so that a slow peer holds up no other.
 type listener struct {
 	net.Listener
-	config  func() (*tls.Config, *identity, error)
-	journal *Journal
-	tap     *wiretap.Tap
-	wrap    func(net.Conn, *tls.Config) net.Conn // see Settings.Wrap
-	crowd   crowd
-	ends    atomic.Pointer[time.Time] // of the server, which closes what is open; nil: it goes on
+	config          func() (*tls.Config, *identity, error)
+	journal         *Journal
+	tap             *wiretap.Tap
+	wrap            func(net.Conn, *tls.Config) net.Conn // see Settings.Wrap
+	unauthenticated quotas
+	ends            atomic.Pointer[time.Time] // of the server, which closes what is open; nil: it goes on
 }
 
 // Accept returns the next connection, a *tls.Conn above a *serverConn: see
@@ -55,7 +55,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if l.wrap != nil {
 		below = l.wrap(c, config)
 	}
-	c.member.watch(config)
+	c.quota.endWhenVerified(config)
 	if c.keys.To = config.KeyLogWriter; c.keys.To != nil {
 		config.KeyLogWriter = &c.keys
 	}
@@ -66,7 +66,7 @@ func (l *listener) Accept() (net.Conn, error) {
 // open begins the exchange of a connection that was accepted.
 func (l *listener) open(raw net.Conn) *serverConn {
 	c := &serverConn{Conn: raw, listener: l, client: raw.RemoteAddr().String(), server: raw.LocalAddr().String()}
-	c.member.crowd = &l.crowd
+	c.quota.all = &l.unauthenticated
 	if number := l.journal.begin(endpoint.Server, c.client, c.server); l.tap != nil {
 		tapped := l.tap.Server(raw, number)
 		l.journal.tapped(c.client, c.server, tapped)
@@ -75,18 +75,18 @@ func (l *listener) open(raw net.Conn) *serverConn {
 	return c
 }
 
-// drain closes c in a way that lets what was written arrive. A close with
-// unread data makes the kernel answer RST, on which the peer's kernel throws
-// away what it has received, alert included: so it says that nothing more will
-// be sent, reads from r until the peer closes too or the time is up, and closes
-// then. Beyond drainLimit, or an error of r's own, it waits without reading: a
-// peer that sends as much hears the alert if it listens.
+// drain closes c so that what was written arrives. If data is unread at the
+// close, the kernel sends RST, and the peer's kernel then drops what it has
+// received, the alert included. So drain closes the sending half, reads from r
+// until the peer closes too or the time is up, and then closes c. After
+// drainLimit or errQuota it waits without reading, so that the peer can still
+// receive the alert.
 func drain(c net.Conn, r io.Reader, until time.Time) error {
 	if half, ok := c.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite() // fails where the peer has gone: how it went is there to be read
+		_ = half.CloseWrite() // fails if the peer has gone; what it sent can still be read
 		_ = c.SetReadDeadline(until)
 		n, err := io.CopyN(io.Discard, r, drainLimit)
-		if err == nil || errors.Is(err, errCrowded) {
+		if err == nil || errors.Is(err, errQuota) {
 			noteUnread(c, n)
 			time.Sleep(time.Until(until))
 		}
@@ -102,10 +102,10 @@ type serverConn struct {
 	client, server string    // addresses
 	own            *identity // what the server can show
 	keys           keylog.Batch
-	alerts         alertWatch
-	told           atomic.Bool
+	alerts         plainAlerts
+	reported       atomic.Bool
 	refusal        atomic.Pointer[error] // with which HTTP refuses the client's certificate
-	member         member                // until the client is authenticated
+	quota          quota                 // until the client is authenticated
 }
 
 // serverConnOf returns the serverConn below a connection that Accept returned.
@@ -122,8 +122,8 @@ func (c *serverConn) Read(b []byte) (int, error) {
 	_ = c.keys.Flush()
 	n, err := c.Conn.Read(b)
 	c.alerts.receiving(b[:n])
-	if !c.member.admit(n) {
-		return 0, errCrowded
+	if !c.quota.take(n) {
+		return 0, errQuota
 	}
 	return n, err
 }
@@ -134,22 +134,22 @@ func (c *serverConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// Close ends an exchange, one in which no request was answered with its
-// verdict. net/http calls it when the handshake has failed, and when all is
-// said; only a server that stops does so while the handshake goes on.
+// Close ends an exchange, and reports it if no request was answered. net/http
+// calls it when the handshake has failed and when the connection is done. A
+// server that stops calls it during handshakes too.
 func (c *serverConn) Close() error {
-	defer c.member.leave()
-	if c.told.Load() {
+	defer c.quota.end()
+	if c.reported.Load() {
 		return c.hangUp()
 	}
 	if c.listener.ends.Load() != nil {
 		c.listener.journal.forget(c.client, c.server)
 		return c.Conn.Close()
 	}
-	err := c.tls.Handshake() // is over: this is how it ended
+	err := c.tls.Handshake() // returns the result: the handshake is over
 	c.finish(err, c.tls.ConnectionState(), nil)
 	if err != nil {
-		c.member.rejoin()
+		c.quota.resume()
 		return c.drain()
 	}
 	return c.hangUp()
@@ -165,9 +165,9 @@ func (c *serverConn) drain() error {
 	return drain(c.Conn, c, until)
 }
 
-// hangUp closes the connection after a handshake that succeeded. One that is
-// recorded hears the peer's last words out, its close_notify and FIN, as they
-// would be seen on the wire.
+// hangUp closes the connection after a handshake that succeeded. If it is
+// recorded, hangUp waits for the peer's close_notify and FIN, so that the
+// recording has them as the wire would.
 func (c *serverConn) hangUp() error {
 	if c.listener.tap != nil {
 		return c.drain()
@@ -175,9 +175,9 @@ func (c *serverConn) hangUp() error {
 	return c.Conn.Close()
 }
 
-// finish tells the journal, once, how it went.
+// finish reports to the journal, once, how the exchange ended.
 func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
-	if c.told.Swap(true) {
+	if c.reported.Swap(true) {
 		return
 	}
 	if !c.alerts.spoke.Load() { // crypto/tls had chosen parameters, but not sent them
@@ -204,7 +204,7 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	})
 }
 
-// presented names the certificate that the peer showed, accepted or not.
+// presented returns the subject of the peer's certificate, accepted or not.
 func presented(err error, state tls.ConnectionState) string {
 	var verification *tls.CertificateVerificationError
 	if errors.As(err, &verification) {

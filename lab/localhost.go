@@ -9,8 +9,7 @@ import (
 // The host localhost, and every name below it, is the loopback address: that
 // needs neither a hosts file nor a DNS query (RFC 6761 section 6.3).
 
-// addresses are those that a TCP address stands for as far as lab knows by
-// itself: 127.0.0.1 and ::1 for localhost, and else the address as it is.
+// addresses returns 127.0.0.1 and ::1 for localhost, and otherwise addr.
 func addresses(addr string) []string {
 	host, port, err := net.SplitHostPort(addr)
 	name := "." + strings.ToLower(strings.TrimSuffix(host, "."))
@@ -20,8 +19,8 @@ func addresses(addr string) []string {
 	return []string{net.JoinHostPort("127.0.0.1", port), net.JoinHostPort("::1", port)}
 }
 
-// connect connects to the first of the addresses that answers. The error is that
-// of the first.
+// connect connects to the first of the addresses that answers. The error is the
+// one from the first address.
 func connect(ctx context.Context, addr string) (net.Conn, error) {
 	var first error
 	for _, address := range addresses(addr) {

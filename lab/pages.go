@@ -14,8 +14,8 @@ import (
 	"mtlslab.example/lab/lab/text"
 )
 
-// pages is what the server has to say: GET / in text and GET /tls in JSON, both
-// about the connection that the request came by.
+// pages serves GET / as text and GET /tls as JSON. Both describe the connection
+// of the request.
 func pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -40,10 +40,10 @@ func pages() http.Handler {
 	return mux
 }
 
-// admit lets in only clients whose certificate has one of the names in allow,
-// as its subject or as a URI among its subject alternative names (SPIFFE); nil
-// lets in all. Who a client is comes from the handshake and nowhere else:
-// headers say whatever their sender likes.
+// admit serves only clients whose certificate has one of the names in allow, as
+// its subject or as a URI among its subject alternative names (SPIFFE); nil
+// admits all. It takes the client's name from the handshake only, since anybody
+// can write headers.
 func admit(allow []string, next http.Handler) http.Handler {
 	if allow == nil {
 		return next
@@ -88,8 +88,8 @@ func acquaint(state *tls.ConnectionState) acquaintance {
 // connKey is where a request's context holds its connection.
 type connKey struct{}
 
-// told lets the journal know of a connection's first response.
-func told(next http.Handler) http.Handler {
+// reportFirst reports a connection's first response to the journal.
+func reportFirst(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(answer, r)

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// shutdownTimeout is what requests that are being answered get when the server
-// stops, and rejected connections that are being drained.
+// shutdownTimeout is how long requests that are being answered, and rejected
+// connections that are being drained, may take when the server stops.
 const shutdownTimeout = drainTimeout
 
 // Server is an HTTP server that asks every client for a certificate.
@@ -31,14 +31,14 @@ func Listen(ctx context.Context, addr string, s Settings) (*Server, error) {
 	return NewServer(l, s)
 }
 
-// Bind binds addr for a server to be made. No TCP keep-alive: the server's
-// timeouts end a connection before its probes would. localhost is 127.0.0.1.
+// Bind listens on addr, for NewServer. localhost is 127.0.0.1. TCP keep-alive
+// is off: the server's timeouts end a connection earlier.
 func Bind(ctx context.Context, addr string) (net.Listener, error) {
 	return (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", addresses(addr)[0])
 }
 
-// NewServer loads the credentials and makes a server of l, which it closes if
-// it fails. The server answers once Serve is called, which closes l when it ends.
+// NewServer loads the credentials and returns a server that accepts from l. It
+// closes l if it fails. Serve answers, and closes l when it ends.
 func NewServer(l net.Listener, s Settings) (*Server, error) {
 	// One ticket key for the server's life, so that sessions survive a change of
 	// the files; VerifyConnection checks the client of a resumed session again.
@@ -55,7 +55,7 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 		if s.HTTP2 && s.ALPN == nil {
 			c.NextProtos = []string{"h2", "http/1.1"}
 		}
-		// The connections have clones of c, which must know each other's tickets.
+		// The connections have clones of c, which must decrypt each other's tickets.
 		c.SetSessionTicketKeys([][32]byte{ticketKey})
 		return c
 	}}
@@ -69,13 +69,13 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 	return &Server{
 		listener: &listener{Listener: l, config: w.current, journal: s.Journal, tap: s.Tap, wrap: s.Wrap},
 		http: &http.Server{
-			Handler:           told(handler),
+			Handler:           reportFirst(handler),
 			ReadHeaderTimeout: s.timeout(), // and of the handshake
 			ReadTimeout:       30 * time.Second,
 			WriteTimeout:      30 * time.Second,
 			IdleTimeout:       60 * time.Second,
 			MaxHeaderBytes:    64 << 10,
-			ErrorLog:          log.New(io.Discard, "", 0), // the journal tells it
+			ErrorLog:          log.New(io.Discard, "", 0), // the journal reports errors
 			ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 				return context.WithValue(ctx, connKey{}, c)
 			},

@@ -10,11 +10,11 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// Settings are what a server and a client have in common. All but Journal may
-// be left out: the zero value is a side that does everything right.
+// Settings are those of a server or a client. All but Journal may be left out:
+// the zero value is a side that does everything right.
 type Settings struct {
 	Credentials
-	CRL CRLPolicy // what CRLs say of the peer; "": CRLSoft
+	CRL CRLPolicy // how CRLs are used; "": CRLSoft
 	Checks
 
 	Version      uint16        // the only TLS version spoken, such as tls.VersionTLS12; 0: 1.2 and 1.3
@@ -30,9 +30,9 @@ type Settings struct {
 	// c, or a connection whose NetConn method returns c. nil: nothing is changed.
 	Wrap func(c net.Conn, config *tls.Config) net.Conn
 
-	KeyLog  io.Writer    // gets the secrets of every connection (RFC 9850); nil: nobody
-	Journal *Journal     // is told of every exchange; must not be nil
-	Tap     *wiretap.Tap // sees the bytes of every exchange; nil: nobody does
+	KeyLog  io.Writer    // gets the secrets of every connection (RFC 9850); may be nil
+	Journal *Journal     // reports every exchange; must not be nil
+	Tap     *wiretap.Tap // gets the bytes of every exchange; may be nil
 
 	// Of a server alone.
 	RefuseInHTTP bool     // let every handshake succeed, and answer a client without a good certificate with HTTP 400, as nginx does

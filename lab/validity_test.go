@@ -44,7 +44,7 @@ func TestClientCertificateOutOfDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := serveRecorded(t, dir)
-	addr, told := r.Addr().String(), r.told
+	addr, reported := r.Addr().String(), r.reported
 	for certificate, reason := range map[string]string{
 		"expired-client": "the client's certificate has expired",
 		"early-client":   "the client's certificate is not valid yet",
@@ -63,13 +63,13 @@ func TestClientCertificateOutOfDate(t *testing.T) {
 				if _, err := c.Call(t.Context()); err == nil {
 					t.Error("the server let it in")
 				}
-				x := next(t, told)
+				x := next(t, reported)
 				if x.RejectedBy != endpoint.Server || !strings.HasPrefix(x.Reason, reason) || x.Client.Certificate != "CN="+certificate {
-					t.Errorf("the server tells of %+v with %s", x.Verdict, x.Client.Certificate)
+					t.Errorf("the server reports %+v with %s", x.Verdict, x.Client.Certificate)
 				}
 				for side, x := range map[endpoint.Side]*Exchange{endpoint.Server: x, endpoint.Client: next(t, heard)} {
 					if a := x.Alert; a == nil || a.Code != 45 || a.Name != "certificate_expired" || a.SentBy != endpoint.Server {
-						t.Errorf("the %s tells of alert %+v", side, a)
+						t.Errorf("the %s reports alert %+v", side, a)
 					}
 				}
 			})

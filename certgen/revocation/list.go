@@ -102,8 +102,8 @@ func (l *list) read(isDelta, isIndirect bool) {
 func (l *list) isIssuer(name []byte) bool { return IsSameName(name, l.RawIssuer) }
 
 // indirect reports whether an issuingDistributionPoint sets indirectCRL,
-// without which the entries of a list are all of its issuer (RFC 5280 section
-// 5.2.5).
+// without which the entries of a list are all of its issuer
+// (RFC 5280 section 5.2.5).
 func indirect(point []byte) bool {
 	var sequence cryptobyte.String
 	in := cryptobyte.String(point)

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// IsSameName reports whether two encoded names are the same (RFC 5280 section
-// 7.1).
+// IsSameName reports whether two encoded names are the same
+// (RFC 5280 section 7.1).
 func IsSameName(a, b []byte) bool { return normalized(a) == normalized(b) }
 
-// normalized returns what is the same for two encoded names that RFC 5280
-// section 7.1 takes for one: the type of a string, its case, and the amount of
-// space in it do not count. Two names that differ may have it in common, too:
-// it only finds the lists whose signature is then checked.
+// normalized returns what is the same for two encoded names that
+// RFC 5280 section 7.1 takes for one: the type of a string, its case, and the
+// amount of space in it do not count. Two names that differ may have it in
+// common, too: it only finds the lists whose signature is then checked.
 func normalized(name []byte) string {
 	var sequence pkix.RDNSequence
 	if rest, err := asn1.Unmarshal(name, &sequence); err != nil || len(rest) > 0 {

@@ -136,8 +136,8 @@ func maySign(issuer *x509.Certificate) bool {
 }
 
 // IsCurrent reports whether a CRL is not out of date. One that does not say
-// when the next one comes may have been followed by any number: RFC 5280
-// section 5.1.2.5 wants NextUpdate, and without it nothing is current.
+// when the next one comes may have been followed by any number:
+// RFC 5280 section 5.1.2.5 wants NextUpdate, and without it nothing is current.
 func IsCurrent(crl *x509.RevocationList, at time.Time) bool { return !crl.NextUpdate.Before(at) }
 
 // IsNotPublished reports whether an issuer has said in the certificate that

@@ -295,9 +295,10 @@ func TestSigner(t *testing.T) {
 }
 
 // An entry of an indirect CRL may be of another issuer's certificate, and so
-// are those after it, up to one that names an issuer again (RFC 5280 section
-// 5.3.3). Where the issuer cannot be read, or the list is not indirect, the
-// entry is one of the list's own issuer, and the list not complete.
+// are those after it, up to one that names an issuer again
+// (RFC 5280 section 5.3.3). Where the issuer cannot be read, or the list is not
+// indirect, the entry is one of the list's own issuer, and the list not
+// complete.
 func TestCertificateIssuer(t *testing.T) {
 	ca := newAuthority(t, "ca", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)
 	another := newAuthority(t, "another", x509.KeyUsageCertSign|x509.KeyUsageCRLSign)

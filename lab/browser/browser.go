@@ -91,8 +91,8 @@ func Find(family Family) (*Browser, error) {
 	return nil, missing
 }
 
-// isSnap reports whether a program is a snap or a script that starts one. A snap
-// cannot see a profile outside its own folders.
+// isSnap reports whether a program is a snap or a script that starts one. A
+// snap cannot see a profile outside its own folders.
 func isSnap(path string) bool {
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {

@@ -25,7 +25,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestKilled: when lab is killed, its browser ends too, and the next run removes the profile.
+// TestKilled: when lab is killed, its browser ends too, and the next run
+// removes the profile.
 func TestKilled(t *testing.T) {
 	peertest.Need(t, "sh", "true")
 	dir := t.TempDir()

@@ -23,9 +23,10 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// pair runs two ways of doing one thing by turns, so that the machine's moods meet both, and reports the median, of all
-// rounds, of bare's time over tapped's: 1 means that the tap costs nothing. The same of processor time says what it would
-// be if the machine did nothing else.
+// pair runs two ways of doing one thing by turns, so that the machine's moods
+// meet both, and reports the median, of all rounds, of bare's time over
+// tapped's: 1 means that the tap costs nothing. The same of processor time says
+// what it would be if the machine did nothing else.
 func pair(b *testing.B, rounds int, bare, tapped func(), untimed ...func()) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as main does
 	var ratios, processorRatios []float64
@@ -74,7 +75,8 @@ func median[T cmp.Ordered](values []T) T {
 	return sorted[len(sorted)/2]
 }
 
-// benchFile returns the name of a capture, in $CAPTURE_BENCH_DIR if that is set.
+// benchFile returns the name of a capture, in $CAPTURE_BENCH_DIR if that is
+// set.
 func benchFile(b *testing.B) string {
 	dir := os.Getenv("CAPTURE_BENCH_DIR")
 	if dir == "" {
@@ -94,7 +96,8 @@ func benchWriter(b *testing.B) *capture.Writer {
 	return w
 }
 
-// keyLogFile is the key log of both sides of a comparison: the question is what the capture costs.
+// keyLogFile is the key log of both sides of a comparison: the question is what
+// the capture costs.
 func keyLogFile(b *testing.B) io.Writer {
 	f, err := os.Create(filepath.Join(b.TempDir(), "keys.log"))
 	if err != nil {
@@ -104,7 +107,8 @@ func keyLogFile(b *testing.B) io.Writer {
 	return f
 }
 
-// BenchmarkHandshakes: a mutual-TLS connection for one request. The tapped side also writes the key log.
+// BenchmarkHandshakes: a mutual-TLS connection for one request. The tapped side
+// also writes the key log.
 func BenchmarkHandshakes(b *testing.B) {
 	w := benchWriter(b)
 	bare := setup{}.start(b)
@@ -123,7 +127,8 @@ func BenchmarkHandshakes(b *testing.B) {
 	})
 }
 
-// BenchmarkRequests: requests on a connection that is kept alive, another one for each turn.
+// BenchmarkRequests: requests on a connection that is kept alive, another one
+// for each turn.
 func BenchmarkRequests(b *testing.B) {
 	bare := setup{}.start(b)
 	tapped := setup{tapServer: wiretap.New(benchWriter(b)), keyLog: keyLogFile(b)}.start(b)
@@ -182,8 +187,9 @@ func BenchmarkBody(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory: what is taken from the operating system after 1,000 and after 100,000 exchanges of made-up events. It
-// fails if it grows by more than 20 MiB.
+// BenchmarkMemory: what is taken from the operating system after 1,000 and
+// after 100,000 exchanges of made-up events. It fails if it grows by more than
+// 20 MiB.
 func BenchmarkMemory(b *testing.B) {
 	for range b.N {
 		w, err := capture.Create(os.DevNull, capture.Options{})
@@ -201,8 +207,8 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// memoryAfter records exchanges that look like TLS 1.2 and returns how much memory is
-// taken from the operating system.
+// memoryAfter records exchanges that look like TLS 1.2 and returns how much
+// memory is taken from the operating system.
 func memoryAfter(w *capture.Writer, from, to int) uint64 {
 	for i := from; i < to; i++ {
 		now := time.Now()

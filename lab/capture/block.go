@@ -23,8 +23,9 @@ func packetBlockLength(p *packet) int {
 	return n
 }
 
-// appendPacketBlock appends an Enhanced Packet Block (draft-ietf-opsawg-pcapng, section 4.3). pcapgo writes one too, but
-// wants header and payload in one piece: that is a second copy of every byte.
+// appendPacketBlock appends an Enhanced Packet Block (draft-ietf-opsawg-pcapng
+// section 4.3). pcapgo writes one too, but wants header and payload in one
+// piece: that is a second copy of every byte.
 //
 //	                        1                   2                   3
 //	    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
@@ -54,7 +55,8 @@ func packetBlockLength(p *packet) int {
 //	   |                      Block Total Length                       |
 //	   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //
-// All numbers are little endian. The options are there only if the packet has a comment.
+// All numbers are little endian. The options are there only if the packet has a
+// comment.
 func appendPacketBlock(b []byte, p *packet) []byte {
 	length := uint32(packetBlockLength(p))
 	le := binary.LittleEndian
@@ -83,11 +85,12 @@ func appendPadding(b []byte, n int) []byte {
 	return append(b, make([]byte, padded(n)-n)...)
 }
 
-// comment makes a text fit for an opt_comment: one line of UTF-8 that whoever prints the capture can print.
+// comment makes a text fit for an opt_comment: one line of UTF-8 that any
+// program that prints the capture can print.
 func comment(s string) string { return text.Clean(s) }
 
-// wholeBlocks returns the number of bytes of the whole blocks that b, made of blocks and perhaps a part of one, begins
-// with.
+// wholeBlocks returns the number of bytes of the whole blocks that b, made of
+// blocks and perhaps a part of one, begins with.
 func wholeBlocks(b []byte) int {
 	whole := 0
 	for len(b)-whole >= 8 {

@@ -51,7 +51,7 @@ func blocks(t *testing.T, file []byte) []block {
 	return list
 }
 
-// outline tells the order of a file's blocks: D for secrets, P for a packet.
+// outline returns the order of a file's blocks: D for secrets, P for a packet.
 func outline(t *testing.T, file []byte) string {
 	t.Helper()
 	var letters []byte
@@ -74,7 +74,8 @@ type stream struct {
 	begun    bool
 }
 
-// conversation reads the packets of the one connection in a file with pcapgo, checks each, and returns both directions.
+// conversation reads the packets of the one connection in a file with pcapgo,
+// checks each, and returns both directions.
 func conversation(file []byte) (streams endpoint.Pair[stream], err error) {
 	r, err := pcapgo.NewNgReader(bytes.NewReader(file), pcapgo.DefaultNgReaderOptions)
 	if err != nil {

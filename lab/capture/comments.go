@@ -7,15 +7,18 @@ import (
 
 const exchangePrefix = "exchange "
 
-// exchangeComment is the comment on the first packet of the exchange of that number.
+// exchangeComment is the comment on the first packet of the exchange of that
+// number.
 func exchangeComment(number int) string { return exchangePrefix + strconv.Itoa(number) }
 
-// ParseExchange returns the number of the exchange, from 1, that a comment of a capture names as a Writer does: "exchange
-// 3". ok is false for any other comment.
+// ParseExchange returns the number of the exchange, from 1, that a comment of a
+// capture names as a Writer does: "exchange 3". ok is false for any other
+// comment.
 func ParseExchange(comment string) (number int, ok bool) {
 	number, err := strconv.Atoi(strings.TrimPrefix(comment, exchangePrefix))
 	return number, err == nil && number > 0 && comment == exchangeComment(number)
 }
 
-// WiresharkPort is a TCP port that Wireshark takes for TLS by itself, as it does 443.
+// WiresharkPort is a TCP port that Wireshark takes for TLS by itself, as it
+// does 443.
 const WiresharkPort = 8443

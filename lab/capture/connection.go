@@ -15,9 +15,10 @@ const (
 	maxOthers   = 8  // sequence numbers of further SYNs that are kept
 )
 
-// connection puts the segments of one connection in order. It hands on what was sent first: a side's bytes in the order
-// of their sequence numbers, and no segment before what it acknowledges. Segments wait for those that should come before
-// them until it is clear that the capture has missed these.
+// connection puts the segments of one connection in order and delivers them as
+// they were sent: a side's bytes in the order of their sequence numbers, and no
+// segment before what it acknowledges. Segments wait for those that should come
+// before them until it is clear that the capture has missed these.
 type connection struct {
 	table      *table
 	key        pair
@@ -39,20 +40,22 @@ type connection struct {
 	comments    []string     // on packets before it opens
 }
 
-// isReused reports whether a SYN begins another connection between the same endpoints.
+// isReused reports whether a SYN begins another connection between the same
+// endpoints.
 func (c *connection) isReused(s *segment, from int) bool {
 	d := &c.directions[from]
 	return c.ended || d.finished || d.syn && d.first != s.seq || !d.syn && d.begun
 }
 
-// isOther reports whether a SYN begins another stream between the same endpoints: it does if its sequence number is not
-// the one that the stream's direction has begun with, as far as that is known. This is Wireshark's rule.
+// isOther reports whether a SYN begins another stream between the same
+// endpoints: it does if its sequence number is not the one that the stream's
+// direction has begun with, as far as that is known. This is Wireshark's rule.
 func (c *connection) isOther(s *segment, from int) bool {
 	d := &c.directions[from]
 	return d.based && d.base != s.seq
 }
 
-// number takes from a segment what isOther goes by.
+// number stores the sequence numbers of a segment for isOther.
 func (c *connection) number(s *segment, from int) {
 	d, peer := &c.directions[from], &c.directions[1-from]
 	if s.syn && s.acks && d.based {
@@ -72,8 +75,8 @@ func (c *connection) number(s *segment, from int) {
 	}
 }
 
-// renumber takes another stream number for a connection whose SYN came after later packets. It keeps the one that the sink
-// knows.
+// renumber takes another stream number for a connection whose SYN came after
+// later packets. It keeps the one that the sink knows.
 func (c *connection) renumber() {
 	if c.handle == nil {
 		c.stream = c.table.streams
@@ -82,7 +85,8 @@ func (c *connection) renumber() {
 	c.directions[0].based, c.directions[1].based = false, false
 }
 
-// again begins a connection anew that was refused, or never opened: its SYN was sent again.
+// again begins a connection anew that was refused, or never opened: its SYN was
+// sent again.
 func (c *connection) again() {
 	a, b := &c.directions[0], &c.directions[1]
 	*a, *b = direction{based: a.based, base: a.base}, direction{based: b.based, base: b.base}
@@ -98,7 +102,7 @@ func (c *connection) late(s *segment, from int) {
 	}
 }
 
-// stray counts bytes that are not handed on.
+// stray counts bytes that are not delivered.
 func (c *connection) stray(bytes int64) {
 	t := &c.table.stray
 	if t.bytes == 0 {
@@ -124,7 +128,7 @@ func (c *connection) segment(s *segment, from int) {
 		d.acked, d.acks = s.ack, true
 	}
 	if s.rst {
-		s.payload, s.length = nil, 0 // words, not of the stream (RFC 9293, section 3.10.7.4)
+		s.payload, s.length = nil, 0 // an error text, not data of the stream (RFC 9293 section 3.10.7.4)
 	}
 	if d.syn && s.length > 0 && before(s.seq+uint32(s.length), d.first) {
 		c.stray(int64(s.length))
@@ -146,7 +150,8 @@ func (c *connection) segment(s *segment, from int) {
 	c.advance()
 }
 
-// synchronise learns from a SYN who the client is and where the directions begin.
+// synchronise takes from a SYN which side is the client and where the
+// directions begin.
 func (c *connection) synchronise(s *segment, from int) {
 	d, peer := &c.directions[from], &c.directions[1-from]
 	client := from
@@ -160,8 +165,9 @@ func (c *connection) synchronise(s *segment, from int) {
 	}
 }
 
-// synchronise takes a SYN's sequence number. There may be several, from a server that does not remember the first: the
-// client's answer tells which one counts.
+// synchronise takes a SYN's sequence number. There may be several, from a
+// server that does not remember the first: the client's answer shows which one
+// counts.
 func (d *direction) synchronise(seq uint32) {
 	switch {
 	case !d.syn:
@@ -174,16 +180,17 @@ func (d *direction) synchronise(seq uint32) {
 	}
 }
 
-// settle takes a sequence number that was used or acknowledged after the SYNs: the connection goes on from the one before
-// it, if that was one of theirs.
+// settle takes a sequence number that was used or acknowledged after the SYNs:
+// the connection goes on from the one before it, if that was one of theirs.
 func (d *direction) settle(next uint32) {
 	if len(d.others) > 0 && d.next == d.first+1 && slices.Contains(d.others, next-1) {
 		d.first, d.next, d.others = next-1, next, nil
 	}
 }
 
-// isQuiet reports whether a segment sends nothing: an acknowledgement, a keep-alive before anything else (RFC 9293,
-// section 3.8.4), or the refusal of a connection.
+// isQuiet reports whether a segment sends nothing: an acknowledgement, a
+// keep-alive before anything else (RFC 9293 section 3.8.4), or the refusal of a
+// connection.
 func (c *connection) isQuiet(s *segment, d, peer *direction) bool {
 	switch {
 	case s.rst:
@@ -207,7 +214,7 @@ func (c *connection) quiet(s *segment, from int) {
 	c.comment(s, from)
 }
 
-// deliver hands on what is new in a segment.
+// deliver passes on what is new in a segment.
 func (c *connection) deliver(s *segment, from int) {
 	d := &c.directions[from]
 	c.open()
@@ -247,7 +254,8 @@ func (c *connection) deliver(s *segment, from int) {
 	}
 }
 
-// comment hands on the comments of a packet, or keeps them until the connection opens.
+// comment passes on the comments of a packet, or keeps them until the
+// connection opens.
 func (c *connection) comment(s *segment, from int) {
 	for _, text := range s.comments {
 		if c.handle != nil {
@@ -258,8 +266,8 @@ func (c *connection) comment(s *segment, from int) {
 	}
 }
 
-// flush hands on what waits, whatever it waits for, and ends the connection: one that a side has finished with was closed by
-// it, and of another the end was not seen.
+// flush delivers all waiting segments and ends the connection. It was closed by
+// a side that has sent FIN; without one, its end was not seen.
 func (c *connection) flush() {
 	for !c.ended && c.waiting > 0 {
 		if from := c.ready(); from >= 0 {
@@ -322,8 +330,8 @@ func (c *connection) open() {
 	c.comments = nil
 }
 
-// guessClient tells the client of a connection whose SYN is not there: it sends ClientHello, the server ServerHello, or
-// else the server has the lower port.
+// guessClient returns the client of a connection whose SYN is missing: the side
+// that sends ClientHello, or does not send ServerHello, or has the higher port.
 func (c *connection) guessClient() int {
 	for from := range c.directions {
 		for i := range c.directions[from].queue {
@@ -356,7 +364,8 @@ func (c *connection) side(from int) endpoint.Side {
 	return endpoint.Server
 }
 
-// emit hands on an event. Time does not run backwards in a connection, even if it does in the file.
+// emit delivers an event. Time does not run backwards in a connection, even if
+// it does in the file.
 func (c *connection) emit(e wiretap.Event) {
 	if e.Time.Before(c.last) {
 		e.Time = c.last

@@ -24,7 +24,8 @@ func readError(file []byte) ([]string, error) {
 	return l.lines, err
 }
 
-// TestCutShort: of a file that is cut anywhere, all whole packets before are read, and the error names the place.
+// TestCutShort: of a file that is cut anywhere, all whole packets before are
+// read, and the error names the place.
 func TestCutShort(t *testing.T) {
 	w, m := newWriter(t, capture.Options{})
 	s := play(w)
@@ -65,7 +66,8 @@ func TestCutShort(t *testing.T) {
 	}
 }
 
-// blockStarts returns where the blocks of a pcapng file, or the packets of a pcap file, begin.
+// blockStarts returns where the blocks of a pcapng file, or the packets of a
+// pcap file, begin.
 func blockStarts(t *testing.T, file []byte) []int {
 	starts := []int{0}
 	if bytes.HasPrefix(file, []byte{0x0a, 0x0d, 0x0d, 0x0a}) {
@@ -80,7 +82,8 @@ func blockStarts(t *testing.T, file []byte) []int {
 	return append(starts, len(file))
 }
 
-// TestDamaged: a file with wrong bytes is read without a panic, and mostly up to them.
+// TestDamaged: a file with wrong bytes is read without a panic, and mostly up
+// to them.
 func TestDamaged(t *testing.T) {
 	r := random()
 	packets, _ := dialogues(t, r, v4[0], v4[1])
@@ -105,7 +108,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestNoTrustInLengths: lengths of 4 GiB take neither memory nor more than the file.
+// TestNoTrustInLengths: lengths of 4 GiB take neither memory nor more than the
+// file.
 func TestNoTrustInLengths(t *testing.T) {
 	w, m := newWriter(t, capture.Options{})
 	play(w).close()
@@ -174,7 +178,8 @@ func TestReadPacked(t *testing.T) {
 	}
 }
 
-// TestReadSecrets: secrets come before the packets behind them, and Progress and Unread tell of the rest.
+// TestReadSecrets: secrets come before the packets behind them, and Progress
+// and Unread report the rest.
 func TestReadSecrets(t *testing.T) {
 	w, m := newWriter(t, capture.Options{})
 	s := play(w)
@@ -203,11 +208,13 @@ func TestReadSecrets(t *testing.T) {
 		"2 link type 147 packets")
 }
 
-// FuzzRead: anything is read without a panic, and every connection's events keep the rules of wiretap.
+// FuzzRead: anything is read without a panic, and every connection's events
+// keep the rules of wiretap.
 //
 //	go test -run '^$' -fuzz FuzzRead -fuzzminimizetime 20x ./lab/capture
 //
-// By default new inputs are made smaller for up to a minute each, and most of the time goes there.
+// By default new inputs are made smaller for up to a minute each, and most of
+// the time goes there.
 func FuzzRead(f *testing.F) {
 	w, m := newWriter(f, capture.Options{})
 	s := play(w)

@@ -2,7 +2,7 @@ package capture
 
 import "encoding/binary"
 
-// udp looks at a UDP header (RFC 768). What carries no packets is counted.
+// udp reads a UDP header (RFC 768). What carries no packets is counted.
 func (f *frames) udp(b []byte) (protocol, []byte) {
 	if len(b) < 8 {
 		return malformed, nil
@@ -25,7 +25,8 @@ func (f *frames) udp(b []byte) (protocol, []byte) {
 	return taken, nil
 }
 
-// datagram tells what the payload of a UDP datagram is; udp if its looks do not say.
+// datagram guesses the protocol of a UDP payload from its bytes and ports; udp
+// if they do not say.
 func (f *frames) datagram(b []byte) protocol {
 	const portNAT, portWireGuard = 4500, 51820
 	switch {
@@ -33,7 +34,7 @@ func (f *frames) datagram(b []byte) protocol {
 		return dtls
 	case isQUIC(b):
 		return quic
-	case f.hasPort(portNAT) && len(b) >= 8 && binary.BigEndian.Uint32(b) != 0: // RFC 3948, section 2
+	case f.hasPort(portNAT) && len(b) >= 8 && binary.BigEndian.Uint32(b) != 0: // RFC 3948 section 2
 		return esp
 	case f.hasPort(portWireGuard) && len(b) >= 32 && b[0] >= 1 && b[0] <= 4 && b[1]|b[2]|b[3] == 0:
 		return wireGuard
@@ -45,8 +46,9 @@ func (f *frames) hasPort(port uint16) bool {
 	return f.segment.from.port == port || f.segment.to.port == port
 }
 
-// isDTLS reports whether b begins with a record of DTLS (RFC 6347, section 4.1, and RFC 9147, section 4: but for those of
-// 1.3 that are encrypted, whose header says next to nothing).
+// isDTLS reports whether b begins with a record of DTLS (RFC 6347 section 4.1,
+// and RFC 9147 section 4: but for those of 1.3 that are encrypted, whose header
+// says next to nothing).
 func isDTLS(b []byte) bool {
 	if len(b) < 13 || b[0] < 20 || b[0] > 26 {
 		return false
@@ -56,7 +58,8 @@ func isDTLS(b []byte) bool {
 	return (version >= 0xfefc && version <= 0xfeff || version == 0x0100) && 13+int(be.Uint16(b[11:])) <= len(b)
 }
 
-// isQUIC reports whether b begins with a long header of QUIC (RFC 8999, section 5.1) of a version that is known.
+// isQUIC reports whether b begins with a long header of QUIC
+// (RFC 8999 section 5.1) of a version that is known.
 func isQUIC(b []byte) bool {
 	if len(b) < 7 || b[0]&0x80 == 0 {
 		return false

@@ -31,7 +31,7 @@
 //
 // # Reading
 //
-// [Read] does the reverse, with any pcap or pcapng file: it hands on the events
-// of the TCP connections in it, whatever they are tunnelled in, and names what
-// it passes over.
+// [Read] does the reverse, with any pcap or pcapng file: it passes on the
+// events of the TCP connections in it, whatever they are tunnelled in, and
+// names what it passes over.
 package capture

@@ -17,18 +17,19 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// recorded returns the packets of two exchanges of a server and its client at an address, and what was said.
+// recorded returns the packets of two exchanges of a server and its client at
+// an address, and what was said.
 func recorded(t *testing.T, address string) ([]raw, *turns) {
 	t.Helper()
 	w, m := newWriter(t, capture.Options{})
-	told := &secretLines{}
-	l := setup{tapServer: wiretap.New(w, told), address: address}.start(t)
+	lines := &secretLines{}
+	l := setup{tapServer: wiretap.New(w, lines), address: address}.start(t)
 	for range 2 {
 		l.get(t, "/small")
 		l.client.CloseIdleConnections()
 	}
 	l.stop()
-	peertest.Eventually(t, "the end of all connections", func() bool { return told.open.Load() == 0 })
+	peertest.Eventually(t, "the end of all connections", func() bool { return lines.open.Load() == 0 })
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,8 @@ func readAll(t *testing.T, file []byte) *turns {
 	return got
 }
 
-// TestEncapsulations: whatever carries the packets of the lab, they read the same, and as tshark reads them.
+// TestEncapsulations: whatever carries the packets of the lab, they read the
+// same, and as tshark reads them.
 func TestEncapsulations(t *testing.T) {
 	for version, address := range map[string]string{"IPv4": "127.0.0.1:0", "IPv6": "[::1]:0"} {
 		packets, want := recorded(t, address)
@@ -84,7 +86,8 @@ func TestEncapsulations(t *testing.T) {
 	}
 }
 
-// asTshark reads one file with the packets in each encapsulation, and compares with tshark, packet by packet.
+// asTshark reads one file with the packets in each encapsulation, and compares
+// with tshark, packet by packet.
 func asTshark(t *testing.T, packets []raw) {
 	need(t, "tshark")
 	file := sectionBlock(littleEndian)
@@ -108,8 +111,8 @@ func asTshark(t *testing.T, packets []raw) {
 	if len(lines) != len(names)*len(packets) {
 		t.Fatalf("tshark reads %d packets of %d", len(lines), len(names)*len(packets))
 	}
-	var told segments
-	if err := capture.Read(bytes.NewReader(file), capture.ReadOptions{Sink: &told}); err != nil {
+	var counted segments
+	if err := capture.Read(bytes.NewReader(file), capture.ReadOptions{Sink: &counted}); err != nil {
 		t.Fatal(err)
 	}
 	for i, line := range lines {
@@ -120,8 +123,8 @@ func asTshark(t *testing.T, packets []raw) {
 			t.Fatalf("%s: tshark reads %q, and without the encapsulation %q", names[i/len(packets)], line, lines[i%len(packets)])
 		}
 	}
-	if told.streams != 2*len(names) {
-		t.Errorf("%d streams, tshark has %d", told.streams, 2*len(names))
+	if counted.streams != 2*len(names) {
+		t.Errorf("%d streams, tshark has %d", counted.streams, 2*len(names))
 	}
 }
 
@@ -133,7 +136,8 @@ func (s *segments) Open(e wiretap.Event) wiretap.Handler {
 	return func(wiretap.Event) {}
 }
 
-// moved returns a packet between other addresses, so that its connection is another one.
+// moved returns a packet between other addresses, so that its connection is
+// another one.
 func moved(ip []byte, n byte) []byte {
 	ip = bytes.Clone(ip)
 	at := []int{14, 18}
@@ -146,7 +150,8 @@ func moved(ip []byte, n byte) []byte {
 	return ip
 }
 
-// tsharkStreams returns what tshark reads in a file, a line for each packet that begins with the number of its stream.
+// tsharkStreams returns what tshark reads in a file, a line for each packet
+// that begins with the number of its stream.
 func tsharkStreams(t *testing.T, file []byte) []string {
 	t.Helper()
 	need(t, "tshark")
@@ -165,8 +170,8 @@ func tsharkStreams(t *testing.T, file []byte) []string {
 	return strings.Split(strings.TrimRight(string(out), "\n"), "\n")
 }
 
-// TestOneDirectionWrapped: nothing is missing when only what one side sends is in a tunnel, and both directions are one
-// connection.
+// TestOneDirectionWrapped: nothing is missing when only what one side sends is
+// in a tunnel, and both directions are one connection.
 func TestOneDirectionWrapped(t *testing.T) {
 	packets, want := dialogues(t, random(), v4[0], v4[1])
 	packets = small(t, packets)

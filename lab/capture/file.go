@@ -16,8 +16,10 @@ import (
 	"mtlslab.example/lab/lab/private"
 )
 
-// openFile opens the destination of a recording. A regular file is created, for the user alone, after the one there was
-// has been kept as kept. A symbolic link is refused, as is the FIFO of somebody else. The caller closes the result.
+// openFile opens the destination of a recording. A regular file is created, for
+// the user alone, after the one there was has been kept as kept. A symbolic
+// link is refused, as is the FIFO of somebody else. The caller closes the
+// result.
 func openFile(name string) (file io.WriteCloser, kept string, err error) {
 	if name == "-" {
 		file, err = openStdout()
@@ -53,15 +55,16 @@ func openFile(name string) (file io.WriteCloser, kept string, err error) {
 	return file, kept, err
 }
 
-// NotCaptureError reports a file that is no recording, by its name and contents, where one is to be written.
+// NotCaptureError reports a file that is no recording, by its name and
+// contents, where one is to be written.
 type NotCaptureError struct{ Name string }
 
 func (e *NotCaptureError) Error() string {
 	return e.Name + " is there already, and is no capture: name another file"
 }
 
-// looksLikeCapture reports whether the file of that name is a recording that may be put aside: it is called so, or begins
-// so.
+// looksLikeCapture reports whether the file of that name is a recording that
+// may be renamed, by its extension or its first bytes.
 func looksLikeCapture(name string) bool {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".pcapng", ".pcap", ".cap", ".gz":
@@ -77,10 +80,11 @@ func looksLikeCapture(name string) bool {
 	return err == nil && (isPcap(magic) || binary.BigEndian.Uint32(magic) == blockTypeSection)
 }
 
-// application is what the lab calls itself in its recordings.
+// application is the lab's name in its recordings.
 const application = "lab, the mutual-TLS lab"
 
-// IsOwn reports whether a regular file is a recording of the lab's own: its first block names the lab.
+// IsOwn reports whether a regular file is a recording of the lab's own: its
+// first block names the lab.
 func IsOwn(name string) bool {
 	info, err := os.Lstat(name)
 	if err != nil || !info.Mode().IsRegular() {
@@ -95,11 +99,13 @@ func IsOwn(name string) bool {
 	return err == nil && ng.SectionInfo().Application == application
 }
 
-// stream hides Truncate: what was in a file before the lab was told to append to it (>>) is not the lab's to cut.
+// stream hides Truncate: the lab must not cut what was in a file that it
+// appends to (>>).
 type stream struct{ io.WriteCloser }
 
-// makeWay keeps the file of that name, if there is anything in it, and returns the name for the new one: the next one of
-// its series where it cannot be moved, as on Windows while a program has it open.
+// makeWay keeps the file of that name, if there is anything in it, and returns
+// the name for the new one: the next one of its series where it cannot be
+// moved, as on Windows while a program has it open.
 func makeWay(name string, size int64) (file, kept string, err error) {
 	if size == 0 && os.Remove(name) == nil {
 		return name, "", nil
@@ -117,8 +123,9 @@ func makeWay(name string, size int64) (file, kept string, err error) {
 // rename is os.Rename, but for tests.
 var rename = os.Rename
 
-// undo removes the file that openFile has created, made, and puts the kept one back. It reports whether it did: a file
-// that is in its place by now is left alone.
+// undo removes the file that openFile has created, made, and puts the kept one
+// back. It reports whether it did: a file that is in its place by now is left
+// alone.
 func undo(name string, made fs.FileInfo, kept string) (bool, error) {
 	now, err := os.Lstat(name)
 	if err != nil || !os.SameFile(made, now) {
@@ -132,9 +139,10 @@ func undo(name string, made fs.FileInfo, kept string) (bool, error) {
 	return err == nil, err
 }
 
-// reserve makes an empty file of the next name in the series of name, which is lab.1.pcapng, lab.2.pcapng and so on for
-// lab.pcapng: the one with the highest number is the newest, a gap is not filled, and a name once given stays. As the file
-// was not there before, nothing is lost when another is renamed to it.
+// reserve makes an empty file of the next name in the series of name, which is
+// lab.1.pcapng, lab.2.pcapng and so on for lab.pcapng: the one with the highest
+// number is the newest, a gap is not filled, and a name once given stays. As
+// the file was not there before, nothing is lost when another is renamed to it.
 func reserve(name string) (string, error) {
 	number, err := highest(name)
 	if err != nil {
@@ -159,7 +167,8 @@ func numbered(name string, number int64) string {
 	return fmt.Sprintf("%s.%d%s", strings.TrimSuffix(name, ext), number, ext)
 }
 
-// maxNumber is what the lab counts up to at most: a name with a higher number is not one that it has given.
+// maxNumber is what the lab counts up to at most: a name with a higher number
+// is not one that it has given.
 const maxNumber = 1e15
 
 // highest returns the highest number in the series of name, 0 if it is empty.

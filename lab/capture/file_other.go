@@ -15,7 +15,8 @@ type stdout struct{}
 func (stdout) Write(p []byte) (int, error) { return os.Stdout.Write(p) }
 func (stdout) Close() error                { return nil }
 
-// fifo is a named pipe; there are none in the file system here, so it is opened like a file.
+// fifo is a named pipe; there are none in the file system here, so it is opened
+// like a file.
 type fifo struct{ *os.File }
 
 func newFIFO(name string) (*fifo, error) {

@@ -79,7 +79,8 @@ func TestOldFilesAreKept(t *testing.T) {
 	}
 }
 
-// TestNothingIsReplaced: whatever numbers there are, each recording is kept under a name of its own.
+// TestNothingIsReplaced: whatever numbers there are, each recording is kept
+// under a name of its own.
 func TestNothingIsReplaced(t *testing.T) {
 	for _, others := range [][]string{
 		{"lab.9223372036854775807.pcapng"},
@@ -122,8 +123,9 @@ func TestNothingIsReplaced(t *testing.T) {
 	}
 }
 
-// TestCannotBeRenamed: where the recording that is there cannot be renamed, as on Windows while another lab writes it, it
-// stays, and the new one has the next name.
+// TestCannotBeRenamed: where the recording that is there cannot be renamed, as
+// on Windows while another lab writes it, it stays, and the new one has the
+// next name.
 func TestCannotBeRenamed(t *testing.T) {
 	defer capture.SetRename(func(string, string) error { return os.ErrPermission })()
 	dir := t.TempDir()
@@ -153,7 +155,8 @@ func TestCannotBeRenamed(t *testing.T) {
 	}
 }
 
-// TestNoConnection: a recording of nothing leaves the folder as it was, whatever was there.
+// TestNoConnection: a recording of nothing leaves the folder as it was,
+// whatever was there.
 func TestNoConnection(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lab.pcapng")
 	for _, before := range []string{"", "an old recording"} {
@@ -177,7 +180,8 @@ func TestNoConnection(t *testing.T) {
 	}
 }
 
-// TestNoConnectionBesideAnother: a recording of nothing leaves alone what another one has put in its place meanwhile.
+// TestNoConnectionBesideAnother: a recording of nothing leaves alone what
+// another one has put in its place meanwhile.
 func TestNoConnectionBesideAnother(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lab.pcapng")
 	if err := os.WriteFile(name, []byte("an old recording"), 0o600); err != nil {
@@ -206,7 +210,7 @@ func TestNoConnectionBesideAnother(t *testing.T) {
 	}
 }
 
-// TestNoWayBack: that the file that was there cannot be put back is told.
+// TestNoWayBack: it is reported if the old file cannot be put back.
 func TestNoWayBack(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lab.pcapng")
 	if err := os.WriteFile(name, []byte("an old recording"), 0o600); err != nil {
@@ -225,7 +229,8 @@ func TestNoWayBack(t *testing.T) {
 	}
 }
 
-// TestSymbolicLink: what a link leads to is neither renamed nor written, nor made. Who wants that names the file itself.
+// TestSymbolicLink: what a link leads to is neither renamed nor written, nor
+// made. To record there, name the file itself.
 func TestSymbolicLink(t *testing.T) {
 	dir := t.TempDir()
 	link, file := filepath.Join(dir, "link.pcapng"), filepath.Join(dir, "file.pcapng")
@@ -267,8 +272,8 @@ func TestCreateFails(t *testing.T) {
 	}
 }
 
-// TestEndsAreInTheFile: a connection that ends alone is in the file when it has ended, those that end together soon
-// after, and none waits for Close.
+// TestEndsAreInTheFile: a connection that ends alone is in the file when it has
+// ended, those that end together soon after, and none waits for Close.
 func TestEndsAreInTheFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lab.pcapng")
 	w, err := capture.Create(name, capture.Options{})

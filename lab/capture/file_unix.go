@@ -14,8 +14,9 @@ import (
 	"mtlslab.example/lab/lab/private"
 )
 
-// openStdout duplicates standard output. On the descriptor itself Go answers a closed pipe by raising SIGPIPE, which
-// would end the lab and not only the recording.
+// openStdout duplicates standard output. On the descriptor itself Go answers a
+// closed pipe by raising SIGPIPE, which would end the lab and not only the
+// recording.
 func openStdout() (io.WriteCloser, error) {
 	fd, err := syscall.Dup(int(os.Stdout.Fd()))
 	if err != nil {
@@ -25,10 +26,11 @@ func openStdout() (io.WriteCloser, error) {
 	return stream{os.NewFile(uintptr(fd), "standard output")}, nil
 }
 
-// readerPoll is how often a FIFO without a reader is looked at.
+// readerPoll is how often a FIFO is checked for a reader.
 const readerPoll = 50 * time.Millisecond
 
-// fifo is a named pipe, opened by the first write, which waits for a reader. Close ends the wait.
+// fifo is a named pipe, opened by the first write, which waits for a reader.
+// Close ends the wait.
 type fifo struct {
 	name   string
 	closed chan struct{}
@@ -41,8 +43,8 @@ func newFIFO(name string) (*fifo, error) {
 	return &fifo{name: name, closed: make(chan struct{})}, nil
 }
 
-// hasReader opens the FIFO if somebody reads it, and reports whether somebody does. An error counts as a reader: the
-// next write meets it.
+// hasReader opens the FIFO if somebody reads it, and reports whether somebody
+// does. An error counts as a reader: the next write meets it.
 func (f *fifo) hasReader() bool {
 	file, err := f.open()
 	return file != nil || !errors.Is(err, syscall.ENXIO)

@@ -33,8 +33,8 @@ type fragmentKey struct {
 	protocol protocol // that the packet is of
 }
 
-// pieces are the fragments of a packet. Those that bring no data are only counted, so that work and memory do not grow
-// with them.
+// pieces are the fragments of a packet. Those that bring no data are only
+// counted, so that work and memory do not grow with them.
 type pieces struct {
 	data   map[int][]byte // the longest at each offset
 	size   int            // about the memory, in bytes
@@ -49,7 +49,8 @@ type fragment struct {
 	data   []byte
 }
 
-// add keeps a copy of a fragment, behind which there are more or not, and returns the packet that it completes, or nil.
+// add keeps a copy of a fragment, behind which there are more or not, and
+// returns the packet that it completes, or nil.
 func (f *fragments) add(key fragmentKey, part fragment, more bool, now time.Time) []byte {
 	if part.offset+len(part.data) > maxWhole {
 		f.lost++
@@ -97,7 +98,8 @@ func (f *fragments) take(key fragmentKey) int {
 
 func (f *fragments) drop(key fragmentKey) { f.lost += f.take(key) }
 
-// count returns how many fragments there are and were whose packet is not whole.
+// count returns how many fragments there are and were whose packet is not
+// whole.
 func (f *fragments) count() int {
 	n := f.lost
 	for _, p := range f.packets {
@@ -128,7 +130,8 @@ func (p *pieces) insert(part fragment) {
 	}
 }
 
-// whole returns the packet, all of which is there. Of bytes that came twice those of the fragment that begins first count.
+// whole returns the packet, all of which is there. Of bytes that came twice
+// those of the fragment that begins first count.
 func (p *pieces) whole() []byte {
 	whole := make([]byte, 0, p.length)
 	for _, offset := range slices.Sorted(maps.Keys(p.data)) {

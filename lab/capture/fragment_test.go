@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// TestFragmentsInAnyOrder: a packet is put together once all of it is there, in whatever order its fragments come, and of
-// bytes that came twice those of the fragment that begins first count.
+// TestFragmentsInAnyOrder: a packet is put together once all of it is there, in
+// whatever order its fragments come, and of bytes that came twice those of the
+// fragment that begins first count.
 func TestFragmentsInAnyOrder(t *testing.T) {
 	type piece struct {
 		offset int
@@ -60,7 +61,8 @@ func TestFragmentsInAnyOrder(t *testing.T) {
 	}
 }
 
-// TestFragmentsBeyondTheEnd: fragments behind that with the end of a packet do not keep it from being read.
+// TestFragmentsBeyondTheEnd: fragments behind that with the end of a packet do
+// not keep it from being read.
 func TestFragmentsBeyondTheEnd(t *testing.T) {
 	var f fragments
 	f.add(fragmentKey{}, fragment{32, []byte("behind")}, true, time.Time{})
@@ -70,7 +72,8 @@ func TestFragmentsBeyondTheEnd(t *testing.T) {
 	}
 }
 
-// TestFragmentsBoundWork: fragments that bring nothing cost no memory, and a packet has no more pieces than offsets.
+// TestFragmentsBoundWork: fragments that bring nothing cost no memory, and a
+// packet has no more pieces than offsets.
 func TestFragmentsBoundWork(t *testing.T) {
 	const last = maxWhole - fragmentUnit
 	var f fragments
@@ -108,7 +111,8 @@ func TestFragmentsBoundWork(t *testing.T) {
 	}
 }
 
-// TestFragmentsBoundMemory: many packets of which fragments are missing are forgotten, those with no data too.
+// TestFragmentsBoundMemory: many packets of which fragments are missing are
+// forgotten, those with no data too.
 func TestFragmentsBoundMemory(t *testing.T) {
 	var f fragments
 	const sent = 2 * maxFragments / piecesSize

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// maxHeaders bounds the headers of a frame that are looked behind: encapsulations may be nested.
+// maxHeaders is how many nested headers of a frame are read.
 const maxHeaders = 64
 
 // segment is a TCP segment of a capture file. Its slices are borrowed.
@@ -29,9 +29,10 @@ type address struct {
 
 // frames finds TCP segments in frames, whatever they are wrapped in.
 //
-// The headers are taken apart here and not by gopacket's layers: those know no CAPWAP, Cisco metadata, Teredo or NFLOG,
-// guess what MPLS carries, take the last bytes of each 802.11 frame for its checksum, give up a TCP header that was cut
-// within its options, and do not say what they stop at.
+// The headers are taken apart here and not by gopacket's layers: those know no
+// CAPWAP, Cisco metadata, Teredo or NFLOG, guess what MPLS carries, take the
+// last bytes of each 802.11 frame for its checksum, give up a TCP header that
+// was cut within its options, and do not say what they stop at.
 type frames struct {
 	deliver   func(*segment)
 	unread    *unread
@@ -74,15 +75,16 @@ func (f *frames) decode(p protocol, b []byte) {
 	f.pass(nested)
 }
 
-// pass counts a packet that ends in protocol p, unless it is one that was counted as the ICMP error that quotes it.
+// pass counts a packet that ends in protocol p, unless it is one that was
+// counted as the ICMP error that quotes it.
 func (f *frames) pass(p protocol) {
 	if !f.segment.quoted {
 		f.unread.add(p, f.segment.from, f.segment.to)
 	}
 }
 
-// header looks at the first header of b, which is of protocol p, and returns what is behind it: taken if nothing needs
-// to be, notRead if p is not known.
+// header reads the first header of b, which is of protocol p, and returns what
+// follows it: taken if nothing of it has to be read, notRead if p is not known.
 func (f *frames) header(p protocol, b []byte) (protocol, []byte) {
 	switch p {
 	case ethernet, etherType | 0x6558:
@@ -119,7 +121,7 @@ func (f *frames) header(p protocol, b []byte) (protocol, []byte) {
 	return tunnel(p, b)
 }
 
-// ip4 looks at an IPv4 header (RFC 791).
+// ip4 reads an IPv4 header (RFC 791).
 func (f *frames) ip4(b []byte) (protocol, []byte) {
 	if len(b) < 20 || b[0]>>4 != 4 {
 		return malformed, nil
@@ -143,14 +145,14 @@ func (f *frames) ip4(b []byte) (protocol, []byte) {
 	return f.fragment(p, uint32(be.Uint16(b[4:])), int(place&0x1fff)*8, place&0x2000 != 0, payload)
 }
 
-// mapped returns an IPv4 address as IPv6 (RFC 4291, section 2.5.5.2).
+// mapped returns an IPv4 address as IPv6 (RFC 4291 section 2.5.5.2).
 func mapped(ip4 []byte) [16]byte {
 	a := [16]byte{10: 0xff, 11: 0xff}
 	copy(a[12:], ip4)
 	return a
 }
 
-// ip6 looks at an IPv6 header (RFC 8200, section 3).
+// ip6 reads an IPv6 header (RFC 8200 section 3).
 func (f *frames) ip6(b []byte) (protocol, []byte) {
 	if len(b) < 40 || b[0]>>4 != 6 {
 		return malformed, nil
@@ -165,8 +167,9 @@ func (f *frames) ip6(b []byte) (protocol, []byte) {
 	return ipProtocol | protocol(b[6]), b[40:min(length, len(b))]
 }
 
-// extension looks at a header that has its length in its second byte, in units, of which it counts more than it says: an
-// IPv6 extension header (RFC 8200, section 4), or AH (RFC 4302, section 2).
+// extension reads a header that has its length in its second byte, in units, of
+// which it counts more than it says: an IPv6 extension header
+// (RFC 8200 section 4), or AH (RFC 4302 section 2).
 func extension(b []byte, more, unit int) (protocol, []byte) {
 	if len(b) < 2 {
 		return malformed, nil
@@ -174,7 +177,7 @@ func extension(b []byte, more, unit int) (protocol, []byte) {
 	return after(ipProtocol|protocol(b[0]), b, (int(b[1])+more)*unit)
 }
 
-// fragment6 looks at an IPv6 fragment header (RFC 8200, section 4.5).
+// fragment6 reads an IPv6 fragment header (RFC 8200 section 4.5).
 func (f *frames) fragment6(b []byte) (protocol, []byte) {
 	if len(b) < 8 {
 		return malformed, nil
@@ -187,8 +190,9 @@ func (f *frames) fragment6(b []byte) (protocol, []byte) {
 	return f.fragment(p, be.Uint32(b[4:]), int(place&^7), place&1 != 0, b[8:])
 }
 
-// fragment keeps a fragment of a packet and decodes the packet that it completes. Of a packet whose first fragment was
-// not captured whole, that is all that can be read.
+// fragment keeps a fragment of a packet and decodes the packet that it
+// completes. Of a packet whose first fragment was not captured whole, that is
+// all that can be read.
 func (f *frames) fragment(p protocol, id uint32, offset int, more bool, payload []byte) (protocol, []byte) {
 	if f.cut > 0 || f.segment.quoted {
 		if offset == 0 {
@@ -204,7 +208,8 @@ func (f *frames) fragment(p protocol, id uint32, offset int, more bool, payload 
 	return p, whole
 }
 
-// icmp looks at an ICMP message (RFC 792, RFC 4443). An error quotes the packet that it is about.
+// icmp reads an ICMP message (RFC 792, RFC 4443). An error quotes the packet
+// that it is about.
 func (f *frames) icmp(p protocol, b []byte) (protocol, []byte) {
 	f.pass(p)
 	if f.segment.quoted || len(b) < 8 {
@@ -218,8 +223,9 @@ func (f *frames) icmp(p protocol, b []byte) (protocol, []byte) {
 	return taken, nil
 }
 
-// tcp delivers a segment (RFC 9293, section 3.1). If it was cut when it was captured, or quoted, its length says how long it
-// was; what counts is in the first 16 bytes.
+// tcp delivers a segment (RFC 9293 section 3.1). If it was cut when it was
+// captured, or quoted, its length field says how long it was; all that is
+// needed is in the first 16 bytes.
 func (f *frames) tcp(b []byte) (protocol, []byte) {
 	if len(b) < 16 {
 		return malformed, nil
@@ -240,7 +246,7 @@ func (f *frames) tcp(b []byte) (protocol, []byte) {
 	return taken, nil
 }
 
-// after is what is behind the first n bytes of b.
+// after returns b without its first n bytes.
 func after(p protocol, b []byte, n int) (protocol, []byte) {
 	if len(b) < n {
 		return malformed, nil

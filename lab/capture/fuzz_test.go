@@ -10,14 +10,15 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// FuzzEvents: any events in any order make a file whose packets show exactly the bytes of each side, as far as no FIN
-// or RST came before them.
+// FuzzEvents: any events in any order make a file whose packets show exactly
+// the bytes of each side, as far as no FIN or RST came before them.
 //
 // Each operation is three bytes: kind and side, length, and how it looks.
 //
 //	go test -run '^$' -fuzz FuzzEvents -fuzzminimizetime 20x ./lab/capture
 //
-// By default new inputs are made smaller for up to a minute each, and most of the time goes there.
+// By default new inputs are made smaller for up to a minute each, and most of
+// the time goes there.
 func FuzzEvents(f *testing.F) {
 	data, secret, verdict := byte(wiretap.Data), byte(wiretap.Secret), byte(wiretap.Verdict)
 	half, reset, end := byte(wiretap.HalfClose), byte(wiretap.Reset), byte(wiretap.Close)
@@ -80,7 +81,8 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
-// content makes data of a size that grows fast with its number, in the look of a TLS record.
+// content makes data of a size that grows fast with its number, in the look of
+// a TLS record.
 func content(size, kind byte) []byte {
 	n := int(size) * int(size)
 	return append([]byte{kind, 3, 3, byte(n >> 8), byte(n)}, bytes.Repeat([]byte{kind}, n)...)

@@ -105,7 +105,8 @@ type lab struct {
 	config *tls.Config // of the client, without key log
 }
 
-// start runs s until the test ends. The server tells the tap why a handshake failed, as the real lab does.
+// start runs s until the test ends. The server gives the tap the reason why a
+// handshake failed, as lab does.
 func (s setup) start(t testing.TB) *lab {
 	t.Helper()
 	l := &lab{}
@@ -250,8 +251,9 @@ func (s setup) dialer(config *tls.Config) wiretaptest.DialFunc {
 	}
 }
 
-// tlsListener accepts connections whose handshake has succeeded. Of the others it tells the tap why, and waits a
-// moment for the client to close first, so that its alert arrives.
+// tlsListener accepts connections whose handshake has succeeded. For the others
+// it gives the tap the reason, and waits a moment for the client to close
+// first, so that its alert arrives.
 type tlsListener struct {
 	net.Listener
 	conns    chan net.Conn
@@ -260,7 +262,8 @@ type tlsListener struct {
 
 func listenTLS(l net.Listener, config *tls.Config, rejected func()) *tlsListener {
 	t := &tlsListener{l, make(chan net.Conn), rejected}
-	// By way of GetConfigForClient all connections share config's session ticket keys.
+	// By way of GetConfigForClient all connections share config's session
+	// ticket keys.
 	explained := config.Clone()
 	explained.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		l, ok := hello.Conn.(*logged)
@@ -312,7 +315,8 @@ func (t *tlsListener) Accept() (net.Conn, error) {
 	return conn, nil
 }
 
-// logged writes the lines of its key log as the real lab does: before the next read or write.
+// logged writes the lines of its key log as the real lab does: before the next
+// read or write.
 type logged struct {
 	net.Conn
 	keys keylog.Batch
@@ -330,7 +334,8 @@ func (c *logged) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// secretsOf returns what takes the secrets of raw: config's key log, its tap, both, or nil.
+// secretsOf returns what takes the secrets of raw: config's key log, its tap,
+// both, or nil.
 func secretsOf(config *tls.Config, raw net.Conn) io.Writer {
 	tapped, ok := wiretap.Of(raw)
 	switch {
@@ -342,7 +347,8 @@ func secretsOf(config *tls.Config, raw net.Conn) io.Writer {
 	return io.MultiWriter(config.KeyLogWriter, tapped.Secrets())
 }
 
-// writeClient writes the client's certificate to dir/c.pem and its key to dir/k.pem.
+// writeClient writes the client's certificate to dir/c.pem and its key to
+// dir/k.pem.
 func writeClient(t *testing.T, dir string) {
 	t.Helper()
 	client := testPKI().client

@@ -24,7 +24,8 @@ type raw struct {
 	data []byte
 }
 
-// turns is a sink that keeps what the two sides of each connection said, in turns, by the client's port.
+// turns is a sink that keeps what the two sides of each connection said, in
+// turns, by the client's port.
 type turns struct {
 	said map[uint16]*strings.Builder
 	gaps int
@@ -78,7 +79,8 @@ func (t *turns) same(test *testing.T, want *turns) {
 	}
 }
 
-// dialogues records connections that take turns, a few interleaved, and returns the packets and what was said.
+// dialogues records connections that take turns, a few interleaved, and returns
+// the packets and what was said.
 func dialogues(t testing.TB, r *rand.Rand, client, server netip.Addr) ([]raw, *turns) {
 	t.Helper()
 	w, m := newWriter(t, capture.Options{})
@@ -173,7 +175,8 @@ func sectionBlock(order binary.AppendByteOrder) []byte {
 // pcapngFile makes a pcapng file whose packets are in blocks of that type.
 func pcapngFile(order binary.AppendByteOrder, kind, link uint32, packets []raw) []byte {
 	b := sectionBlock(order)
-	// An interface that no packet is of, and the packets' own: its time is counted in 2^-20 s.
+	// An interface that no packet is of, and the packets' own: its time is
+	// counted in 2^-20 s.
 	if kind != 3 {
 		b = appendBlock(order, b, interfaceBlock, append(order.AppendUint16(nil, 147), 0, 0, 0, 0, 0, 0))
 	}

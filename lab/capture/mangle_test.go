@@ -35,7 +35,8 @@ func TestReadFormats(t *testing.T) {
 	}
 }
 
-// rebuilt takes a packet apart and makes others of its kind, with other sequence numbers and payloads.
+// rebuilt takes a packet apart and makes others of its kind, with other
+// sequence numbers and payloads.
 func rebuilt(t testing.TB, p raw, change func(tcp *layers.TCP, payload []byte, add func(layers.TCP, []byte))) []raw {
 	t.Helper()
 	var made []raw
@@ -58,7 +59,8 @@ func rebuilt(t testing.TB, p raw, change func(tcp *layers.TCP, payload []byte, a
 	return made
 }
 
-// TestReadMangled: whatever happens to the packets on their way, what was said is the same, in the same turns.
+// TestReadMangled: whatever happens to the packets on their way, what was said
+// is the same, in the same turns.
 func TestReadMangled(t *testing.T) {
 	each := func(change func(r *rand.Rand, tcp *layers.TCP, payload []byte, add func(layers.TCP, []byte))) func(*rand.Rand, []raw) []raw {
 		return func(r *rand.Rand, packets []raw) (made []raw) {
@@ -133,7 +135,8 @@ func TestReadMangled(t *testing.T) {
 	}
 }
 
-// fragmented cuts packets into fragments of 512 bytes; those of IPv6 have a header of destination options besides.
+// fragmented cuts packets into fragments of 512 bytes; those of IPv6 have a
+// header of destination options besides.
 func fragmented(packets []raw) (made []raw) {
 	const size = 512
 	for i, p := range packets {

@@ -10,8 +10,9 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// TestManyOpenConnections: of more connections than are followed at the same time, those that are idle longest end for the
-// sink, with what was seen of them. A packet that comes later is of the same stream still.
+// TestManyOpenConnections: of more connections than are followed at the same
+// time, those that are idle longest end for the sink, with what was seen of
+// them. A packet that comes later is of the same stream still.
 func TestManyOpenConnections(t *testing.T) {
 	const connections, most = 40_000, 1 << 13
 	syn := seg{endpoint.Client, "S", 0, 0, "early", 0}.packet(t, 0)
@@ -42,7 +43,8 @@ func TestManyOpenConnections(t *testing.T) {
 	}
 }
 
-// TestUnfinishedMemory: the memory that unfinished connections take in a reader and in a spread sink has a bound.
+// TestUnfinishedMemory: the memory that unfinished connections take in a reader
+// and in a spread sink has a bound.
 func TestUnfinishedMemory(t *testing.T) {
 	inUse := func(connections int) int64 {
 		one := seg{endpoint.Client, "S", 0, 0, "early", 0}.packet(t, 0)
@@ -93,9 +95,17 @@ func (o *open) Open(wiretap.Event) wiretap.Handler {
 	}
 }
 
-// TestOneFIN: connections with one FIN, as a host records them that closes before its peer does, do not stay open until
-// the file ends.
+// TestOneFIN: connections with one FIN, as a host records them that closes
+// before its peer does, do not stay open until the file ends; nor do they if one
+// before them goes on.
 func TestOneFIN(t *testing.T) {
+	t.Run("all end", func(t *testing.T) { oneFIN(t, false) })
+	t.Run("one goes on", func(t *testing.T) { oneFIN(t, true) })
+}
+
+// oneFIN reads connections with one FIN. If goesOn, the first of them continues
+// to send while the others come and go.
+func oneFIN(t *testing.T, goesOn bool) {
 	const connections = 1 << 14
 	first := []raw{
 		seg{endpoint.Client, "S", 0, 0, "", 0}.packet(t, 0),
@@ -105,15 +115,21 @@ func TestOneFIN(t *testing.T) {
 		seg{endpoint.Client, "A", 8, 10, "", 0}.packet(t, 0),
 	}
 	var packets []raw
+	add := func(i int, p raw) {
+		p.data = bytes.Clone(p.data)
+		address := 12 // the source's
+		if p.data[15] != first[0].data[15] {
+			address = 16
+		}
+		bigEndian.PutUint32(p.data[address:], uint32(i))
+		packets = append(packets, p)
+	}
 	for i := range connections {
 		for _, p := range first {
-			p.data = bytes.Clone(p.data)
-			address := 12 // the source's
-			if p.data[15] != first[0].data[15] {
-				address = 16
-			}
-			bigEndian.PutUint32(p.data[address:], uint32(i))
-			packets = append(packets, p)
+			add(i, p)
+		}
+		if goesOn {
+			add(0, seg{endpoint.Client, "A", 8 + i, 10, "x", 0}.packet(t, 0))
 		}
 	}
 	o := open{t: t}

@@ -15,12 +15,13 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 )
 
-// chunkSize is the number of bytes after which a write begins. Memory is bounded by two chunks, each with one block
-// of at most 64 KiB over its size. Larger chunks fall out of the processor's cache between their two copies.
+// chunkSize is the number of bytes after which a write begins. Memory is
+// bounded by two chunks, each with one block of at most 64 KiB over its size.
+// Larger chunks fall out of the processor's cache between their two copies.
 const chunkSize = 128 << 10
 
-// output gathers blocks into chunks and writes one chunk while the next is filled. Whoever fills faster than the
-// file is written waits.
+// output gathers blocks into chunks and writes one chunk while the next is
+// filled. If they are filled faster than the file is written, the caller waits.
 type output struct {
 	name   string
 	limit  int64
@@ -37,7 +38,7 @@ type output struct {
 	written int64 // of these, in the file
 	ended   error // why nothing more is recorded
 	broken  bool  // a write has failed
-	stalled bool  // that a pipe waits has been told
+	stalled bool  // it was reported that a pipe waits
 
 	over  atomic.Bool   // ended is set
 	taken atomic.Int64  // bytes that the reader of a pipe has taken
@@ -47,8 +48,8 @@ type output struct {
 // pieceSize is how much of a chunk a pipe gets at a time, in bytes.
 const pieceSize = 4 << 10
 
-// patience is how long a pipe may take nothing before that is told, and, when the recording is to end, before its
-// reader is given up.
+// patience is how long a pipe may take nothing before that is reported, and,
+// when the recording ends, before lab stops waiting for its reader.
 const patience = 2 * time.Second
 
 var errUnread = errors.New("nobody reads it")
@@ -83,7 +84,7 @@ func newOutput(f io.WriteCloser, name string, limit int64, notice func(error)) (
 	return o, nil
 }
 
-// sectionInfo tells a reader of the file what it is.
+// sectionInfo is the description in the section header.
 var sectionInfo = pcapgo.NgSectionInfo{
 	Application: application,
 	Comment: "TLS connections as the lab's own sockets saw them. The IP and TCP headers were synthesised in user space: " +
@@ -91,7 +92,8 @@ var sectionInfo = pcapgo.NgSectionInfo{
 		"segment boundaries are not. THIS FILE CONTAINS THE KEYS that decrypt it: share it only where you would share those.",
 }
 
-// networkInterface is the one interface of the file. No SnapLength: a handshake is longer than Options.Snaplen.
+// networkInterface is the one interface of the file. No SnapLength: a handshake
+// is longer than Options.Snaplen.
 var networkInterface = pcapgo.NgInterface{
 	Name:        "lab",
 	Description: "user-space tap of the lab's connections, frames synthesised",
@@ -125,7 +127,8 @@ func (o *output) writePacket(p *packet) {
 	})
 }
 
-// block makes room for a block of length bytes, which add appends to fill, and starts a write if that fills a chunk.
+// block makes room for a block of length bytes, which add appends to fill, and
+// starts a write if that fills a chunk.
 func (o *output) block(length int, add func() error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -147,8 +150,9 @@ func (o *output) block(length int, add func() error) {
 	o.writeFull()
 }
 
-// writeFull starts to write what is full, unless a write is under way. It is called with mu held, after each change of
-// fill and each write that others may have waited for.
+// writeFull starts to write what is full, unless a write is under way. It is
+// called with mu held, after each change of fill and each write that others may
+// have waited for.
 func (o *output) writeFull() {
 	if len(o.fill) < chunkSize || o.writing {
 		return
@@ -165,7 +169,8 @@ func (o *output) writeFull() {
 	}()
 }
 
-// writeChunk writes all of fill. It is called with mu held and writing set, and leaves mu for the write.
+// writeChunk writes all of fill. It is called with mu held and writing set, and
+// leaves mu for the write.
 func (o *output) writeChunk() {
 	chunk := o.fill
 	o.fill, o.spare = o.spare[:0], nil
@@ -184,7 +189,8 @@ func (o *output) writeChunk() {
 	o.end(&WriteError{o.name, err})
 }
 
-// write writes to the file. A pipe may keep it waiting until its reader takes something, or until close.
+// write writes to the file. A pipe may keep it waiting until its reader takes
+// something, or until close.
 func (o *output) write(chunk []byte) (int, error) {
 	if f, ok := o.file.(*os.File); ok {
 		return f.Write(chunk)
@@ -208,7 +214,7 @@ func (o *output) write(chunk []byte) (int, error) {
 	}
 }
 
-// stall tells that a pipe waits, once, unless the recording has ended.
+// stall reports once that a pipe waits, unless the recording has ended.
 func (o *output) stall() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -230,8 +236,9 @@ func (o *output) pour(chunk []byte) error {
 	return nil
 }
 
-// flush returns when all blocks so far are in the file, or with the error that has ended the recording. The
-// connections' goroutines do their own writing here: waking another would cost more than the write.
+// flush returns when all blocks so far are in the file, or with the error that
+// has ended the recording. The connections' goroutines do their own writing
+// here: waking another would cost more than the write.
 func (o *output) flush() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -249,7 +256,8 @@ func (o *output) flush() error {
 	return o.ended
 }
 
-// end ends the recording because of err, the first time. It is called with mu held.
+// end ends the recording because of err, the first time. It is called with mu
+// held.
 func (o *output) end(err error) {
 	if o.ended != nil {
 		return
@@ -260,15 +268,17 @@ func (o *output) end(err error) {
 	o.notice(err)
 }
 
-// cut shortens the file to its whole blocks after only n bytes of chunk could be written. What cannot be shortened,
-// a pipe or standard output say, keeps the part of a block.
+// cut shortens the file to its whole blocks after only n bytes of chunk could
+// be written. What cannot be shortened, a pipe or standard output say, keeps
+// the part of a block.
 func (o *output) cut(chunk []byte, n int) {
 	if f, ok := o.file.(interface{ Truncate(int64) error }); ok {
 		f.Truncate(o.written + int64(wholeBlocks(chunk[:n])))
 	}
 }
 
-// await returns when flushed is closed, or with an error when a pipe has been patient with its reader for nothing.
+// await returns when flushed is closed, or with an error when a pipe's reader
+// has taken nothing for too long.
 func (o *output) await(flushed <-chan struct{}) error {
 	for {
 		before := o.taken.Load()
@@ -283,8 +293,9 @@ func (o *output) await(flushed <-chan struct{}) error {
 	}
 }
 
-// close closes the file and ends the recording of connections that are still open. It returns what has ended the
-// recording early: what did before, or else err, or what goes wrong here.
+// close closes the file and ends the recording of connections that are still
+// open. It returns what has ended the recording early: an earlier error, or
+// else err, or an error of its own.
 func (o *output) close(err error) error {
 	o.mu.Lock()
 	before := o.ended
@@ -298,12 +309,12 @@ func (o *output) close(err error) error {
 		return before
 	}
 	err = &WriteError{o.name, err}
-	o.tell(err)
+	o.report(err)
 	return err
 }
 
-// tell gives notice of what goes wrong when the recording has ended.
-func (o *output) tell(err error) {
+// report calls notice with what goes wrong after the recording has ended.
+func (o *output) report(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.notice(err)

@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-// Magic numbers of pcap files (draft-ietf-opsawg-pcap, section 4), and of the form of Alexey Kuznetzov's libpcap, whose
-// packet headers have 8 bytes more.
+// Magic numbers of pcap files (draft-ietf-opsawg-pcap section 4), and of the
+// form of Alexey Kuznetzov's libpcap, whose packet headers have 8 bytes more.
 const (
 	magicMicroseconds = 0xa1b2c3d4
 	magicNanoseconds  = 0xa1b23c4d
 	magicKuznetzov    = 0xa1b2cd34
 )
 
-// pcapOrder returns the byte order of a pcap file and its magic number, or nil if it is none.
+// pcapOrder returns the byte order of a pcap file and its magic number, or nil
+// if it is none.
 func pcapOrder(magic []byte) (binary.ByteOrder, uint32) {
 	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
 		switch m := order.Uint32(magic); m {

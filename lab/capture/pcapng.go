@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Block types (draft-ietf-opsawg-pcapng, section 11.1) besides blockTypePacket.
+// Block types (draft-ietf-opsawg-pcapng section 11.1) besides blockTypePacket.
 const (
 	blockTypeSection   = 0x0a0d0d0a // the same in both byte orders
 	blockTypeInterface = 1
@@ -29,8 +29,8 @@ const (
 	optTimestampOffset     = 14 // if_tsoffset
 )
 
-// pcapng reads blocks. pcapgo's NgReader would, but keeps the secrets of the Decryption Secrets Blocks to itself and
-// does not tell where in the file it is.
+// pcapng reads blocks. pcapgo's NgReader would, but does not return the secrets
+// of Decryption Secrets Blocks, nor its position in the file.
 type pcapng struct {
 	s          *source
 	deliver    func(*frame)
@@ -40,7 +40,7 @@ type pcapng struct {
 	frame      frame
 }
 
-// linkInterface is what an Interface Description Block says.
+// linkInterface is the content of an Interface Description Block.
 type linkInterface struct {
 	link    uint32
 	snaplen uint32
@@ -48,8 +48,8 @@ type linkInterface struct {
 	offset  int64  // seconds to add
 }
 
-// readPcapng hands the packets of a pcapng file to deliver, and its secrets to secrets unless that is nil, until the
-// file's end, io.EOF.
+// readPcapng hands the packets of a pcapng file to deliver, and its secrets to
+// secrets unless that is nil, until the file's end, io.EOF.
 func readPcapng(s *source, deliver func(*frame), secrets func([]byte)) error {
 	r := pcapng{s: s, deliver: deliver, secrets: secrets}
 	for {
@@ -102,7 +102,8 @@ func (r *pcapng) block() error {
 	return nil
 }
 
-// byteOrder looks ahead at the byte order of the section at offset, whose type and length were taken and are returned.
+// byteOrder peeks at the byte order of the section at offset. It returns the
+// section's type and length, which were read.
 func (r *pcapng) byteOrder(offset int64) ([]byte, error) {
 	b, err := r.s.r.Peek(12)
 	if err != nil {
@@ -119,7 +120,8 @@ func (r *pcapng) byteOrder(offset int64) ([]byte, error) {
 	return b[:8], nil
 }
 
-// bodies are the block types whose content is looked at, with the bytes that it has at least.
+// bodies are the block types whose content is read, with the least number of
+// bytes that it has.
 var bodies = [...]int{
 	blockTypeInterface: 8,
 	blockTypeOldPacket: 20,
@@ -128,8 +130,8 @@ var bodies = [...]int{
 	blockTypeSecrets:   8,
 }
 
-// minimum returns the bytes that a block of that type has at least between its lengths, or 0 if its content is not
-// looked at.
+// minimum returns the bytes that a block of that type has at least between its
+// lengths, or 0 if its content is not read.
 func minimum(kind uint32) int {
 	switch {
 	case kind == blockTypeSection:
@@ -140,7 +142,8 @@ func minimum(kind uint32) int {
 	return 0
 }
 
-// trailer compares the length at the end of a block, which it takes if it is nil, with the one at its beginning.
+// trailer compares the length at the end of a block, which it takes if it is
+// nil, with the one at its beginning.
 func (r *pcapng) trailer(offset int64, length uint32, trailer []byte) (err error) {
 	if trailer == nil {
 		if trailer, err = r.s.take(4); err != nil {
@@ -196,7 +199,8 @@ func (r *pcapng) addInterface(body []byte) error {
 	return err
 }
 
-// resolution returns the units in a second: a power of 10, or, with the highest bit set, of 2.
+// resolution returns the units in a second: a power of 10, or, with the highest
+// bit set, of 2.
 func resolution(tsresol byte) (uint64, error) {
 	exponent := tsresol & 0x7f
 	switch {
@@ -212,7 +216,8 @@ func resolution(tsresol byte) (uint64, error) {
 	return 0, fmt.Errorf("times of resolution %#x", tsresol)
 }
 
-// time returns the time of a timestamp. Those past the year 2262 are not kept apart.
+// time returns the time of a timestamp. Those past the year 2262 are not kept
+// apart.
 func (i *linkInterface) time(timestamp uint64) time.Time {
 	seconds := min(timestamp/i.units, math.MaxInt64/uint64(time.Second))
 	hi, lo := bits.Mul64(timestamp%i.units, uint64(time.Second))
@@ -220,7 +225,8 @@ func (i *linkInterface) time(timestamp uint64) time.Time {
 	return time.Unix(int64(seconds)+i.offset, int64(fraction))
 }
 
-// packet reads an Enhanced Packet Block: see appendPacketBlock. The obsolete Packet Block differs in its first word.
+// packet reads an Enhanced Packet Block: see appendPacketBlock. The obsolete
+// Packet Block differs in its first word.
 func (r *pcapng) packet(number uint32, body []byte) error {
 	i, err := r.linkInterface(number)
 	if err != nil {
@@ -245,7 +251,8 @@ func (r *pcapng) packet(number uint32, body []byte) error {
 	return nil
 }
 
-// simplePacket reads a Simple Packet Block, which has no time: that of the packet before it is taken.
+// simplePacket reads a Simple Packet Block, which has no time: that of the
+// packet before it is taken.
 func (r *pcapng) simplePacket(body []byte) error {
 	i, err := r.linkInterface(0)
 	if err != nil {
@@ -280,7 +287,8 @@ func (r *pcapng) decryptionSecrets(body []byte) error {
 	return nil
 }
 
-// options hands each option to add. Options that are damaged end them: no packet is lost for a comment.
+// options hands each option to add. Options that are damaged end them: no
+// packet is lost for a comment.
 func (r *pcapng) options(b []byte, add func(code uint16, value []byte)) {
 	for len(b) >= 4 {
 		code, length := r.order.Uint16(b), int(r.order.Uint16(b[2:]))

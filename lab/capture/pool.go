@@ -11,8 +11,8 @@ const (
 	maxHeldTime  = 5 * time.Second
 )
 
-// What is held back of all connections, in bytes: beyond maxHeldByAll, a connection with more than its share is not held
-// back any longer.
+// What is held back of all connections, in bytes: beyond maxHeldByAll, a
+// connection with more than its share is not held back any longer.
 const (
 	maxHeldByAll = 32 << 20
 	fairShare    = 64 << 10
@@ -26,7 +26,8 @@ type hold struct {
 	since    time.Time
 }
 
-// holds is a pool of empty holds: nearly every connection needs one, for its handshake.
+// holds is a pool of empty holds: nearly every connection needs one, for its
+// handshake.
 var holds = sync.Pool{New: func() any {
 	return &hold{packets: make([]packet, 0, 16), payloads: make([]byte, 0, maxPooled)}
 }}

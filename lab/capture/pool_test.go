@@ -79,8 +79,8 @@ func TestHeldOfAll(t *testing.T) {
 	}
 }
 
-// When a verdict is told, the handshake has failed: there are no more secrets to
-// wait for.
+// When there is a verdict, the handshake has failed: there are no more secrets
+// to wait for.
 func TestNothingIsHeldAfterAVerdict(t *testing.T) {
 	r := record(t, capture.Options{})
 	s := play(r.Writer)

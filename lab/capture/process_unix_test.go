@@ -32,8 +32,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child records exchanges to the file of that name until it is killed or has made $CAPTURE_COUNT of them. It says on
-// stderr on which port it listens, the number of each finished exchange when it is in the file, and what ends the recording.
+// child records exchanges to the file of that name until it is killed or has
+// made $CAPTURE_COUNT of them. It says on stderr on which port it listens, the
+// number of each finished exchange when it is in the file, and what ends the
+// recording.
 func child(name string) int {
 	count := 1 << 30
 	fmt.Sscan(os.Getenv("CAPTURE_COUNT"), &count)
@@ -50,7 +52,7 @@ func child(name string) int {
 	for n := 1; n <= count; n++ {
 		l.get(t, "/status/200")
 		peertest.Eventually(t, "the end of an exchange", func() bool { return l.ended.Load() >= int64(n) })
-		w.Flush() // as the real lab does before it tells of an exchange
+		w.Flush() // as lab does before it reports an exchange
 		fmt.Fprintln(os.Stderr, "finished", n)
 	}
 	w.Close()

@@ -7,7 +7,8 @@ import (
 	"github.com/gopacket/gopacket/layers"
 )
 
-// protocol says what a header is of: a number in its lower 16 bits, and whose number that is.
+// protocol says what a header is of: a number in its lower 16 bits, and whose
+// number that is.
 type protocol uint32
 
 const (
@@ -67,7 +68,7 @@ const (
 	wireGuard
 )
 
-// link looks at what a frame of a link type begins with.
+// link reads what a frame of a link type begins with.
 func link(number uint32, b []byte) (protocol, []byte) {
 	switch number {
 	case 0, 108: // BSD loopback: a number of the address family, which each system chooses for itself
@@ -85,7 +86,7 @@ func link(number uint32, b []byte) (protocol, []byte) {
 		return pppoe(b)
 	case 104: // Cisco HDLC
 		return typed(b, 2)
-	case 166, 204: // PPP behind a byte that tells the direction
+	case 166, 204: // PPP after a byte for the direction
 		return after(ppp, b, 1)
 	case 205: // Cisco HDLC, likewise
 		return typed(b, 3)
@@ -135,7 +136,7 @@ func link(number uint32, b []byte) (protocol, []byte) {
 	return malformed, nil
 }
 
-// typed reads the EtherType at an offset, behind which is what it tells of.
+// typed reads the EtherType at an offset, which is followed by what it names.
 func typed(b []byte, at int) (protocol, []byte) {
 	if len(b) < at+2 {
 		return malformed, nil
@@ -143,7 +144,7 @@ func typed(b []byte, at int) (protocol, []byte) {
 	return etherType | protocol(binary.BigEndian.Uint16(b[at:])), b[at+2:]
 }
 
-// ether looks at what an EtherType stands before.
+// ether reads what an EtherType stands before.
 func ether(number protocol, b []byte) (protocol, []byte) {
 	switch number {
 	case 0x8100, 0x88a8, 0x9100, 0x9200, 0x9300: // tags of IEEE 802.1Q, of 802.1ad, and of switches that came before it
@@ -171,7 +172,8 @@ func ether(number protocol, b []byte) (protocol, []byte) {
 	return notRead, nil
 }
 
-// cooked reads the header of a Linux cooked capture: the device's type and the protocol are at these offsets.
+// cooked reads the header of a Linux cooked capture: the device's type and the
+// protocol are at these offsets.
 func cooked(b []byte, device, at, length int) (protocol, []byte) {
 	if len(b) < length {
 		return malformed, nil
@@ -202,7 +204,8 @@ func logicalLink(b []byte) (protocol, []byte) {
 	return notRead, nil
 }
 
-// tokenRing passes over the header of IEEE 802.5, which may have routing information.
+// tokenRing passes over the header of IEEE 802.5, which may have routing
+// information.
 func tokenRing(b []byte) (protocol, []byte) {
 	length := 14
 	if len(b) > 14 && b[8]&0x80 != 0 {
@@ -211,8 +214,8 @@ func tokenRing(b []byte) (protocol, []byte) {
 	return after(llc, b, length)
 }
 
-// pointToPoint reads the header of a PPP frame (RFC 1661, section 2, and RFC 1662, section 3.1), whose fields may be
-// compressed.
+// pointToPoint reads the header of a PPP frame (RFC 1661 section 2, and
+// RFC 1662 section 3.1), whose fields may be compressed.
 func pointToPoint(b []byte) (protocol, []byte) {
 	b = bytes.TrimPrefix(b, []byte{0xff})
 	b = bytes.TrimPrefix(b, []byte{3})
@@ -225,7 +228,7 @@ func pointToPoint(b []byte) (protocol, []byte) {
 	return malformed, nil
 }
 
-// pppoe reads the header of RFC 2516, section 4.
+// pppoe reads the header of RFC 2516 section 4.
 func pppoe(b []byte) (protocol, []byte) {
 	if len(b) < 6 || b[0] != 0x11 {
 		return malformed, nil
@@ -233,7 +236,7 @@ func pppoe(b []byte) (protocol, []byte) {
 	return ppp, b[6:min(6+int(binary.BigEndian.Uint16(b[4:])), len(b))]
 }
 
-// frameRelay reads the header of RFC 2427, section 3.
+// frameRelay reads the header of RFC 2427 section 3.
 func frameRelay(b []byte) (protocol, []byte) {
 	if len(b) < 4 || b[1]&1 == 0 || b[2] != 3 {
 		return notRead, nil
@@ -249,7 +252,8 @@ func frameRelay(b []byte) (protocol, []byte) {
 	return notRead, nil
 }
 
-// macsec reads the SecTAG of IEEE 802.1AE, if what is behind it is not encrypted.
+// macsec reads the SecTAG of IEEE 802.1AE, if what is behind it is not
+// encrypted.
 func macsec(b []byte) (protocol, []byte) {
 	if len(b) < 6 {
 		return malformed, nil
@@ -264,8 +268,8 @@ func macsec(b []byte) (protocol, []byte) {
 	return typed(b, 6)
 }
 
-// nflog reads the header of LINKTYPE_NFLOG: attributes, one of which is the packet. Their numbers are in the byte order
-// of the host that made the file.
+// nflog reads the header of LINKTYPE_NFLOG: attributes, one of which is the
+// packet. Their numbers are in the byte order of the host that made the file.
 func nflog(b []byte) (protocol, []byte) {
 	const packet = 9
 	if len(b) < 4 {
@@ -288,7 +292,8 @@ func nflog(b []byte) (protocol, []byte) {
 	return malformed, nil
 }
 
-// pktap reads the header of LINKTYPE_PKTAP, which has its length and the link type of what is behind it.
+// pktap reads the header of LINKTYPE_PKTAP, which has its length and the link
+// type of what is behind it.
 func pktap(b []byte) (protocol, []byte) {
 	le := binary.LittleEndian
 	if len(b) < 12 {

@@ -16,34 +16,43 @@ import (
 
 // ReadOptions are where the content of a file goes. Only Sink is needed.
 type ReadOptions struct {
-	// Sink takes the connections, from Read's goroutine. An event's Exchange is the number of the TCP stream: from 0, in
-	// the order of first packets, which is tshark's tcp.stream. Its From, if it is a Verdict, is the sender of the
-	// packet that it was the comment of. A connection whose end is not in the file ends in CutOff, and so does the one
-	// that is idle longest when more than 8,192 are open.
+	// Sink takes the connections, from Read's goroutine. An event's Exchange is
+	// the number of the TCP stream: from 0, in the order of first packets,
+	// which is tshark's tcp.stream. Its From, if it is a Verdict, is the sender
+	// of the packet that it was the comment of. A connection whose end is not
+	// in the file ends in CutOff, and so does the one that is idle longest when
+	// more than 8,192 are open.
 	Sink wiretap.Sink
 
-	// Live says that somebody waits for what r still gets: a connection that is reset ends at once. Otherwise it ends
-	// with what was under way to the side that has reset it, at most a second later.
+	// Live says that somebody waits for what r still gets: a connection that is
+	// reset ends at once. Otherwise it ends with what was under way to the side
+	// that has reset it, at most a second later.
 	Live bool
 
-	// Secrets takes the content of each Decryption Secrets Block with TLS keys, before any packet behind it: lines of a
-	// key log (RFC 9850). It is borrowed until Secrets returns. If Secrets is nil, they are passed over.
+	// Secrets takes the content of each Decryption Secrets Block with TLS keys,
+	// before any packet behind it: lines of a key log (RFC 9850). It is
+	// borrowed until Secrets returns. If Secrets is nil, they are passed over.
 	Secrets func(lines []byte)
 
-	// Progress is told from time to time how many bytes of the file, packed if it is packed, were read.
+	// Progress is called from time to time with the number of bytes read,
+	// compressed if the file is.
 	Progress func(bytes int64)
 
-	// Notice is told at the end, in words, which connections were not handed on or not to their end.
+	// Notice is called at the end with a text that names the connections that
+	// were not delivered, or not to their end.
 	Notice func(text string)
 
-	// Unread takes at the end, one after the other, what kinds of packets Read has found no TCP in: first those that TLS
-	// may be in, then those that there are most of.
+	// Unread takes at the end, one after the other, what kinds of packets Read
+	// has found no TCP in: first those that TLS may be in, then those that
+	// there are most of.
 	Unread func(Unread)
 }
 
-// Read reads a pcap or pcapng file, or one that gzip has packed, and hands the TCP connections in it to o.Sink. It
-// returns a *FormatError if r is no such file and a *DamagedError if it is damaged or cut short, after all that could be
-// read before. Connections' events are handed on as their packets are read, so r may be a file that still grows.
+// Read reads a pcap or pcapng file, or one that gzip has packed, and hands the
+// TCP connections in it to o.Sink. It returns a *FormatError if r is no such
+// file and a *DamagedError if it is damaged or cut short, after all that could
+// be read before. Connections' events are passed on as their packets are read,
+// so r may be a file that still grows.
 func Read(r io.Reader, o ReadOptions) error {
 	s, err := newSource(r, o.Progress)
 	if err != nil {
@@ -67,7 +76,8 @@ func Read(r io.Reader, o ReadOptions) error {
 	}
 }
 
-// finish hands on what still waits at the end of the file, and what is to be said of the rest.
+// finish passes on what still waits at the end of the file, and what is to be
+// said of the rest.
 func finish(err error, t *table, f *frames, o ReadOptions) error {
 	t.finish()
 	if o.Notice != nil {
@@ -132,7 +142,7 @@ type source struct {
 	held   int    // bytes of r's buffer that take has given out
 }
 
-// newSource looks whether r is packed and unpacks it if so.
+// newSource uncompresses r if it is compressed.
 func newSource(r io.Reader, progress func(int64)) (*source, error) {
 	if progress != nil {
 		r = &counter{r: r, progress: progress}
@@ -148,8 +158,8 @@ func newSource(r io.Reader, progress func(int64)) (*source, error) {
 	return s, nil
 }
 
-// take returns the next n bytes, valid until the next call. It returns io.EOF if there are none, and
-// io.ErrUnexpectedEOF if there are fewer.
+// take returns the next n bytes, valid until the next call. It returns io.EOF
+// if there are none, and io.ErrUnexpectedEOF if there are fewer.
 func (s *source) take(n int) ([]byte, error) {
 	s.r.Discard(s.held)
 	s.held = 0
@@ -205,8 +215,9 @@ func unexpected(err error) error {
 	return err
 }
 
-// damaged is the error of what begins at offset and could not be read. Other errors than an early end, or those of a packed
-// file, are no damage of the file.
+// damaged is the error of what begins at offset and could not be read. Other
+// errors than an early end, or those of a packed file, are no damage of the
+// file.
 func damaged(offset int64, err error) error {
 	var corrupt flate.CorruptInputError
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.As(err, &corrupt) {
@@ -220,7 +231,7 @@ func damagedf(offset int64, format string, args ...any) error {
 	return &DamagedError{offset, fmt.Errorf(format, args...)}
 }
 
-// counter tells how much was read.
+// counter reports how much was read.
 type counter struct {
 	r        io.Reader
 	read     int64

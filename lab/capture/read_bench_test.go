@@ -22,8 +22,8 @@ func (d *discard) Open(wiretap.Event) wiretap.Handler {
 
 func (d *discard) handle(e wiretap.Event) { d.bytes += len(e.Data) }
 
-// handshakes records connections with the sizes of a TLS 1.3 handshake with client certificates, a request and its
-// response, and the secrets.
+// handshakes records connections with the sizes of a TLS 1.3 handshake with
+// client certificates, a request and its response, and the secrets.
 func handshakes(t testing.TB, connections int) []byte {
 	w, m := newWriter(t, capture.Options{})
 	flights := []struct {
@@ -71,7 +71,8 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportMetric(float64(15*connections*b.N)/b.Elapsed().Seconds(), "packets/s")
 }
 
-// TestReadMemory: the memory that reading takes does not grow with the connections that have ended.
+// TestReadMemory: the memory that reading takes does not grow with the
+// connections that have ended.
 func TestReadMemory(t *testing.T) {
 	small, large := readMemory(t, 5_000), readMemory(t, 12_000)
 	if large > small+1<<20 {
@@ -79,12 +80,14 @@ func TestReadMemory(t *testing.T) {
 	}
 }
 
-// readMemory returns the bytes in use when a file has been read but for its last bytes.
+// readMemory returns the bytes in use when a file has been read but for its
+// last bytes.
 func readMemory(t *testing.T, connections int) int64 {
 	return heapAtEnd(t, handshakes(t, connections), &discard{})
 }
 
-// heapAtEnd returns the bytes in use when a file has been read, but has not ended yet.
+// heapAtEnd returns the bytes in use when a file has been read, but has not
+// ended yet.
 func heapAtEnd(t *testing.T, file []byte, sink wiretap.Sink) int64 {
 	var before, after runtime.MemStats
 	r := &watched{Reader: bytes.NewReader(file), atEnd: func() {

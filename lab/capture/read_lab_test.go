@@ -20,19 +20,19 @@ import (
 	"mtlslab.example/lab/lab/wiretap/wiretaptest"
 )
 
-// TestReadLab: what the lab has recorded of connections at the same time reads as the taps have seen it, with the same
-// secrets.
+// TestReadLab: what the lab has recorded of connections at the same time reads
+// as the taps have seen it, with the same secrets.
 func TestReadLab(t *testing.T) {
 	w, m := newWriter(t, capture.Options{})
-	seen, told := newTurns(), &secretLines{} // told is told last
-	l := setup{tapServer: wiretap.New(w, seen, told)}.start(t)
+	seen, keys := newTurns(), &secretLines{} // keys gets each event last
+	l := setup{tapServer: wiretap.New(w, seen, keys)}.start(t)
 	var wait sync.WaitGroup
 	for range 20 {
 		wait.Go(func() { l.get(t, "/small") })
 	}
 	wait.Wait()
 	l.stop()
-	peertest.Eventually(t, "the end of all connections", func() bool { return told.open.Load() == 0 })
+	peertest.Eventually(t, "the end of all connections", func() bool { return keys.open.Load() == 0 })
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -43,14 +43,15 @@ func TestReadLab(t *testing.T) {
 		t.Fatal(err)
 	}
 	got.words().same(t, seen.words())
-	for line := range strings.Lines(told.all.String()) {
+	for line := range strings.Lines(keys.all.String()) {
 		if strings.Count(lines, line) != 1 {
 			t.Errorf("the secret %.60s… is there %d times", line, strings.Count(lines, line))
 		}
 	}
 }
 
-// words returns t without how the connections ended: who closed first and who followed look alike in the file.
+// words returns t without how the connections ended: who closed first and who
+// followed look alike in the file.
 func (t *turns) words() *turns {
 	for _, b := range t.said {
 		said, _, _ := strings.Cut(b.String(), "close")
@@ -81,7 +82,8 @@ func (s *secretLines) Open(wiretap.Event) wiretap.Handler {
 	}
 }
 
-// TestReadDumpcap: what dumpcap has captured of a connection reads as its ends have seen it.
+// TestReadDumpcap: what dumpcap has captured of a connection reads as its ends
+// have seen it.
 func TestReadDumpcap(t *testing.T) {
 	need(t, "dumpcap")
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -148,7 +150,8 @@ func TestReadDumpcap(t *testing.T) {
 	got.same(t, seen)
 }
 
-// startDumpcap runs dumpcap and returns what ends it. It skips the test if dumpcap may not capture.
+// startDumpcap runs dumpcap and returns what ends it. It skips the test if
+// dumpcap may not capture.
 func startDumpcap(t *testing.T, command ...string) (stop func()) {
 	t.Helper()
 	dumpcap := exec.Command(command[0], command[1:]...)

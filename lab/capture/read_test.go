@@ -18,7 +18,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// eventLog is a sink that writes down the events of each connection, those of Data joined.
+// eventLog is a sink that writes down the events of each connection, those of
+// Data joined.
 type eventLog struct{ lines []string }
 
 func (l *eventLog) Open(e wiretap.Event) wiretap.Handler {
@@ -95,7 +96,8 @@ type seg struct {
 // Sequence numbers begin shortly before they wrap around.
 const isn = -5 // modulo 2^32
 
-// packet makes the packet of a connection from 192.0.2.1 port 40000 to 192.0.2.2 port 8443.
+// packet makes the packet of a connection from 192.0.2.1 port 40000 to
+// 192.0.2.2 port 8443.
 func (s seg) packet(t testing.TB, at int) raw {
 	t.Helper()
 	ports := endpoint.Pair[layers.TCPPort]{Client: 40000, Server: 8443}
@@ -198,7 +200,8 @@ func TestReadConnections(t *testing.T) {
 	}
 }
 
-// TestLateBytes: bytes that come after the end of their connection, or are not of its sequence, are counted.
+// TestLateBytes: bytes that come after the end of their connection, or are not
+// of its sequence, are counted.
 func TestLateBytes(t *testing.T) {
 	const c, s = endpoint.Client, endpoint.Server
 	handshake := []seg{{from: c, flags: "S"}, {from: s, flags: "SA", ack: 1}, {from: c, flags: "A", seq: 1, ack: 1}}
@@ -237,8 +240,9 @@ func TestLateBytes(t *testing.T) {
 	}
 }
 
-// TestReadGoesOn: behind bytes that the capture has missed, reading goes on before the end of the file: soon if they were
-// acknowledged, and after 8 MiB if they were not.
+// TestReadGoesOn: behind bytes that the capture has missed, reading goes on
+// before the end of the file: soon if they were acknowledged, and after 8 MiB
+// if they were not.
 func TestReadGoesOn(t *testing.T) {
 	const c, s = endpoint.Client, endpoint.Server
 	for name, test := range map[string]struct {
@@ -280,7 +284,7 @@ func TestReadGoesOn(t *testing.T) {
 	}
 }
 
-// kinds is a sink that tells the kinds of events.
+// kinds is a sink that lists the kinds of events.
 type kinds chan string
 
 func (k kinds) Open(wiretap.Event) wiretap.Handler {

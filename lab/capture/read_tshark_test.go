@@ -47,7 +47,7 @@ func follow(t *testing.T, name string, numbers []int) streams {
 	}
 	followed := streams{}
 	var both *endpoint.Pair[[]byte]
-	first := endpoint.Client // whom tshark calls node 0: who sent the first packet
+	first := endpoint.Client // tshark's node 0: the sender of the first packet
 	for line := range strings.Lines(string(out)) {
 		var number int
 		if n, _ := fmt.Sscanf(line, "Filter: tcp.stream eq %d", &number); n == 1 {
@@ -72,8 +72,10 @@ func follow(t *testing.T, name string, numbers []int) streams {
 	return followed
 }
 
-// TestStreamsAsTshark: a file with ports that are used again, connections that are refused, never answered, or have begun
-// before the file has, has the streams that tshark finds in it, under the same numbers and with the same bytes.
+// TestStreamsAsTshark: a file with ports that are used again, connections that
+// are refused, never answered, or have begun before the file has, has the
+// streams that tshark finds in it, under the same numbers and with the same
+// bytes.
 func TestStreamsAsTshark(t *testing.T) {
 	need(t, "tshark")
 	r := random()
@@ -143,7 +145,8 @@ func duplicated(r *rand.Rand, packets []raw) (made []raw) {
 	return made
 }
 
-// attempts makes a SYN that is refused, and one that nobody answers, from packets of a connection.
+// attempts makes a SYN that is refused, and one that nobody answers, from
+// packets of a connection.
 func attempts(t *testing.T, packets []raw, port uint16) []raw {
 	syn := func(port uint16) raw {
 		return rebuilt(t, packets[0], func(tcp *layers.TCP, payload []byte, add func(layers.TCP, []byte)) {
@@ -158,7 +161,8 @@ func attempts(t *testing.T, packets []raw, port uint16) []raw {
 	return []raw{syn(port), refusal, syn(port + 1), syn(port + 1)}
 }
 
-// TestEditcap reads every form of the pcap and pcapng formats that editcap writes.
+// TestEditcap reads every form of the pcap and pcapng formats that editcap
+// writes.
 func TestEditcap(t *testing.T) {
 	need(t, "editcap")
 	packets, want := dialogues(t, random(), netip.MustParseAddr("::1"), netip.MustParseAddr("::1"))

@@ -18,7 +18,7 @@ const (
 // direction is what one side sends.
 type direction struct {
 	begun    bool       // next is known
-	next     uint32     // sequence number of the byte that is handed on next
+	next     uint32     // sequence number of the byte that is passed on next
 	first    uint32     // sequence number of its SYN
 	syn      bool       // first is known
 	others   []uint32   // sequence numbers of further SYNs
@@ -26,7 +26,7 @@ type direction struct {
 	based    bool       // base is known
 	acked    uint32     // the last acknowledgement number it sent
 	acks     bool       // it has sent one
-	finished bool       // FIN was handed on
+	finished bool       // FIN was passed on
 	queue    []*waiting // by sequence number
 }
 
@@ -36,7 +36,7 @@ type waiting struct {
 	arrival int
 }
 
-// before compares sequence numbers modulo 2^32 (RFC 9293, section 3.4).
+// before compares sequence numbers modulo 2^32 (RFC 9293 section 3.4).
 func before(a, b uint32) bool { return int32(a-b) < 0 }
 
 // isNext reports whether s has nothing to wait for.
@@ -76,7 +76,7 @@ func (c *connection) addWaiting(bytes int) {
 	c.table.waiting += bytes
 }
 
-// advance hands on every waiting segment that is next.
+// advance passes on every waiting segment that is next.
 func (c *connection) advance() {
 	for !c.ended {
 		switch from := c.ready(); {
@@ -90,7 +90,8 @@ func (c *connection) advance() {
 	}
 }
 
-// ready returns the direction whose first segment has nothing to wait for, or -1.
+// ready returns the direction whose first segment has nothing to wait for, or
+// -1.
 func (c *connection) ready() int {
 	for from := range c.directions {
 		d := &c.directions[from]
@@ -101,7 +102,7 @@ func (c *connection) ready() int {
 	return -1
 }
 
-// shift hands on the first waiting segment of a direction.
+// shift passes on the first waiting segment of a direction.
 func (c *connection) shift(from int) {
 	d := &c.directions[from]
 	w := d.queue[0]
@@ -111,9 +112,10 @@ func (c *connection) shift(from int) {
 	c.deliver(&w.segment, from)
 }
 
-// waitedEnough reports whether the segments that are missing will not come any more. A sender repeats a segment that was
-// lost, perhaps after a whole window of others. A missing segment that was acknowledged can only be out of place in the
-// file, or not in it.
+// waitedEnough reports whether the segments that are missing will not come any
+// more. A sender repeats a segment that was lost, perhaps after a whole window
+// of others. A missing segment that was acknowledged can only be out of place
+// in the file, or not in it.
 func (c *connection) waitedEnough() bool {
 	if c.waiting > maxConnectionWaiting || c.table.waiting > maxWaiting {
 		return true
@@ -130,7 +132,8 @@ func (c *connection) waitedEnough() bool {
 	return c.isStuck(0) || c.isStuck(1)
 }
 
-// isStuck reports whether a direction's first segment waits only for the other side's.
+// isStuck reports whether a direction's first segment waits only for the other
+// side's.
 func (c *connection) isStuck(from int) bool {
 	d := &c.directions[from]
 	return len(d.queue) > 0 && d.begun && !before(d.next, d.queue[0].seq)
@@ -160,8 +163,8 @@ func (c *connection) earliest() int {
 	return 0
 }
 
-// missAcknowledged gives up the bytes that the first waiting segment of from acknowledges, as far as none of them is
-// there.
+// missAcknowledged gives up the bytes that the first waiting segment of from
+// acknowledges, as far as none of them is there.
 func (c *connection) missAcknowledged(from int) {
 	s, peer := c.directions[from].queue[0], &c.directions[1-from]
 	until := s.ack

@@ -28,7 +28,8 @@ func (s *secrets) master() []byte {
 	return nil
 }
 
-// add adds a line and returns it as it stands among lines, newline included, or nil if it is there already.
+// add adds a line and returns it as it stands among lines, newline included, or
+// nil if it is there already.
 func (s *secrets) add(line []byte) []byte {
 	line = bytes.TrimRight(line, "\r\n")
 	if len(line) == 0 || s.has(line) {
@@ -51,9 +52,10 @@ func (s *secrets) has(line []byte) bool {
 	return false
 }
 
-// underVisibleRandom returns a line of TLS 1.3 as it reads under the random of the ClientHello that can be seen, or nil if
-// it does already. If the server took Encrypted ClientHello (RFC 9849), the line goes by the hidden one, and Wireshark
-// looks secrets up by the other.
+// underVisibleRandom returns a line of TLS 1.3 as it reads under the random of
+// the ClientHello that can be seen, or nil if it does already. If the server
+// took Encrypted ClientHello (RFC 9849), the line goes by the hidden one, and
+// Wireshark looks secrets up by the other.
 func (s *secrets) underVisibleRandom(line []byte) []byte {
 	label, rest, _ := bytes.Cut(line, []byte{' '})
 	random, secret, _ := bytes.Cut(rest, []byte{' '})
@@ -63,7 +65,8 @@ func (s *secrets) underVisibleRandom(line []byte) []byte {
 	return fmt.Appendf(nil, "%s %s %s", label, s.visible, secret)
 }
 
-// see learns the visible random from the handshake messages that the client has sent so far.
+// see learns the visible random from the handshake messages that the client has
+// sent so far.
 func (s *secrets) see(messages []byte) {
 	const start = tlswire.HandshakeHeaderLen + 2 // after legacy_version
 	if s.visible != nil || len(messages) < start+randomLen || messages[0] != byte(tlswire.TypeClientHello) {
@@ -72,7 +75,8 @@ func (s *secrets) see(messages []byte) {
 	s.visible = hex.AppendEncode(nil, messages[start:start+randomLen])
 }
 
-// seeRecord is see for the first bytes that the client has sent, if they are enough of a record.
+// seeRecord is see for the first bytes that the client has sent, if they are
+// enough of a record.
 func (s *secrets) seeRecord(p []byte) {
 	if len(p) > tlswire.RecordHeaderLen && p[0] == byte(tlswire.ContentTypeHandshake) {
 		s.see(p[tlswire.RecordHeaderLen:])

@@ -16,7 +16,7 @@ import (
 const (
 	maxSegment  = 32 << 10 // bytes of payload; IPv4 would allow 65,495
 	ackEvery    = 64 << 10 // bytes received after which a side acknowledges if it has nothing to send
-	windowScale = 7        // RFC 7323, section 2.2: a window of 8 MiB
+	windowScale = 7        // RFC 7323 section 2.2: a window of 8 MiB
 	hopLimit    = 64
 
 	ip4Header = 20 // bytes
@@ -25,7 +25,8 @@ const (
 	maxHeader = ip6Header + tcpHeader + 8 // with SYN's options
 )
 
-// packet is a frame of link type LINKTYPE_RAW: an IP header, a TCP header and a payload.
+// packet is a frame of link type LINKTYPE_RAW: an IP header, a TCP header and a
+// payload.
 type packet struct {
 	time         int64 // nanoseconds since 1970
 	header       [maxHeader]byte
@@ -34,13 +35,13 @@ type packet struct {
 	length       int    // of the whole frame in bytes, captured or not
 	comment      string // opt_comment
 	from         endpoint.Side
-	lastWords    bool // from may have nothing to say after it: it ends in a possible alert, or is FIN or RST
+	mayEnd       bool // it may be the last of its side: it ends in a possible alert, or is FIN or RST
 }
 
 // captured returns the number of bytes of the frame that are recorded.
 func (p *packet) captured() int { return p.headerLength + len(p.payload) }
 
-// The control bits of a TCP header (RFC 9293, section 3.1).
+// The control bits of a TCP header (RFC 9293 section 3.1).
 const (
 	flagFIN = 1 << iota
 	flagSYN
@@ -49,7 +50,8 @@ const (
 	flagACK
 )
 
-// segmenter makes the packets of one connection: TCP (RFC 9293) without loss, between two ends that agree.
+// segmenter makes the packets of one connection: TCP (RFC 9293) without loss,
+// between two ends that agree.
 type segmenter struct {
 	deliver func(*packet)
 	time    int64 // of the packets to come, nanoseconds since 1970
@@ -69,11 +71,12 @@ type end struct {
 	acked     uint32                      // the last acknowledgement number it sent
 	finished  bool                        // it has sent FIN
 	connected bool                        // its acknowledgement numbers mean something
-	scaled    bool                        // its window is 8 MiB: that in a SYN is 64 KiB (RFC 7323, section 2.2)
+	scaled    bool                        // its window is 8 MiB: that in a SYN is 64 KiB (RFC 7323 section 2.2)
 }
 
-// newSegmenter returns the segmenter of a connection between two TCP endpoints, which begins with isn's sequence
-// numbers. Addresses of mixed families are written as IPv6; an invalid one as the unspecified one.
+// newSegmenter returns the segmenter of a connection between two TCP endpoints,
+// which begins with isn's sequence numbers. Addresses of mixed families are
+// written as IPv6; an invalid one as the unspecified one.
 func newSegmenter(client, server netip.AddrPort, isn endpoint.Pair[uint32], deliver func(*packet)) *segmenter {
 	from, to := client.Addr().Unmap(), server.Addr().Unmap()
 	is4 := !from.Is6() && !to.Is6()
@@ -84,7 +87,8 @@ func newSegmenter(client, server netip.AddrPort, isn endpoint.Pair[uint32], deli
 	return s
 }
 
-// ip4Headers and ip6Headers are the headers of a segment from nowhere to nowhere.
+// ip4Headers and ip6Headers are the headers of a segment from nowhere to
+// nowhere.
 var (
 	ip4Headers = sync.OnceValue(func() []byte {
 		return headers(&layers.IPv4{
@@ -131,7 +135,8 @@ func newEnd(from, to netip.Addr, fromPort, toPort uint16, is4 bool) end {
 	return e
 }
 
-// synOptions are what a SYN offers (RFC 9293, section 3.7.1, and RFC 7323, section 2.2), padded to 32 bits.
+// synOptions are what a SYN offers (RFC 9293 section 3.7.1, and
+// RFC 7323 section 2.2), padded to 32 bits.
 var synOptions = []byte{
 	layers.TCPOptionKindMSS, 4, 65495 >> 8, 65495 & 0xff,
 	layers.TCPOptionKindNop,
@@ -153,9 +158,10 @@ func (s *segmenter) open(note string) {
 	s.send(endpoint.Client, 0, nil, 0, false)
 }
 
-// data makes the segments of p, of which keep bytes of each are captured at most; a negative keep captures all.
-// lastWords marks the last segment. What follows a FIN or RST is ignored: no connection carries it.
-func (s *segmenter) data(from endpoint.Side, p []byte, keep int, lastWords bool) {
+// data makes the segments of p, of which keep bytes of each are captured at
+// most; a negative keep captures all. mayEnd marks the last segment. What
+// follows a FIN or RST is ignored: no connection carries it.
+func (s *segmenter) data(from endpoint.Side, p []byte, keep int, mayEnd bool) {
 	sender, receiver := s.ends.Of(from), s.ends.Of(from.Other())
 	for len(p) > 0 && !sender.finished && !s.reset {
 		segment := p[:min(len(p), maxSegment)]
@@ -168,7 +174,7 @@ func (s *segmenter) data(from endpoint.Side, p []byte, keep int, lastWords bool)
 		if len(p) == 0 {
 			flags = flagPSH
 		}
-		s.send(from, flags, captured, len(segment), lastWords && len(p) == 0)
+		s.send(from, flags, captured, len(segment), mayEnd && len(p) == 0)
 		sender.next += uint32(len(segment))
 		unacknowledged := sender.next - receiver.acked
 		if unacknowledged >= ackEvery || !receiver.scaled && unacknowledged >= ackEvery/4 {
@@ -177,7 +183,8 @@ func (s *segmenter) data(from endpoint.Side, p []byte, keep int, lastWords bool)
 	}
 }
 
-// fin makes a FIN, unless from has sent one or the connection is reset, and its acknowledgement.
+// fin makes a FIN, unless from has sent one or the connection is reset, and its
+// acknowledgement.
 func (s *segmenter) fin(from endpoint.Side) {
 	e := s.ends.Of(from)
 	if e.finished || s.reset {
@@ -198,9 +205,9 @@ func (s *segmenter) rst(from endpoint.Side) {
 	s.send(from, flagRST, nil, 0, true)
 }
 
-// send delivers a segment with these flags, and ACK where that can be. Its payload has length bytes, of which payload
-// is captured.
-func (s *segmenter) send(from endpoint.Side, flags byte, payload []byte, length int, lastWords bool) {
+// send delivers a segment with these flags, and ACK where that can be. Its
+// payload has length bytes, of which payload is captured.
+func (s *segmenter) send(from endpoint.Side, flags byte, payload []byte, length int, mayEnd bool) {
 	e, p := s.ends.Of(from), &s.packet
 	if e.connected {
 		flags |= flagACK
@@ -208,15 +215,16 @@ func (s *segmenter) send(from endpoint.Side, flags byte, payload []byte, length 
 	}
 	e.scaled = flags&flagSYN == 0
 	p.headerLength = e.stamp(&p.header, flags, payload, length)
-	p.time, p.from, p.lastWords = s.time, from, lastWords
+	p.time, p.from, p.mayEnd = s.time, from, mayEnd
 	p.payload, p.length = payload, p.headerLength+length
 	s.deliver(p)
 	p.comment = ""
 }
 
-// stamp writes the headers of e's next segment and returns their length. They are e.header with the fields filled in
-// that differ: to have gopacket serialise them costs five times as much, for every packet. A payload that is not
-// captured whole gets no TCP checksum, because nobody could verify it.
+// stamp writes the headers of e's next segment and returns their length. They
+// are e.header with the fields filled in that differ: to have gopacket
+// serialise them costs five times as much, for every packet. A payload that is
+// not captured whole gets no TCP checksum, because nobody could verify it.
 func (e *end) stamp(header *[maxHeader]byte, flags byte, payload []byte, length int) int {
 	n := copy(header[:], e.header[:e.tcp])
 	if flags&flagSYN != 0 {
@@ -255,8 +263,9 @@ func sum(words ...uint16) uint16 {
 	return uint16(total)
 }
 
-// sum16 returns the one's complement sum of p's 16-bit big-endian words, the last one padded with zero (RFC 1071). It
-// adds eight bytes at a time and swaps the bytes of the result (section 2, B), six times as fast as
+// sum16 returns the one's complement sum of p's 16-bit big-endian words, the
+// last one padded with zero (RFC 1071). It adds eight bytes at a time and swaps
+// the bytes of the result (section 2, B), six times as fast as
 // gopacket.ComputeChecksum, which was a third of the cost of a recorded byte.
 func sum16(p []byte) uint16 {
 	var sum, carry uint64

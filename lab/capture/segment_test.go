@@ -19,7 +19,8 @@ type sent struct {
 	payload []byte
 }
 
-// segmented returns the segments that run makes on a connection that begins with isn.
+// segmented returns the segments that run makes on a connection that begins
+// with isn.
 func segmented(t *testing.T, isn endpoint.Pair[uint32], run func(*segmenter)) []sent {
 	t.Helper()
 	var list []sent
@@ -93,7 +94,8 @@ func TestSegmentSizes(t *testing.T) {
 	}
 }
 
-// TestWindow: less is under way than the window that the receiver last gave, that of its SYN at first.
+// TestWindow: less is under way than the window that the receiver last gave,
+// that of its SYN at first.
 func TestWindow(t *testing.T) {
 	for _, from := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 		window, scale, underWay := 0, 0, 0

@@ -5,11 +5,14 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// crypto/tls logs no secret for a session that TLS 1.2 resumes: the master secret is that of the session's first
-// connection. Wireshark finds that one by the ticket, but not if the server has renewed the ticket, as crypto/tls always
-// does. So the recording remembers the master secret of each ticket, and logs it for the connection that presents it.
+// crypto/tls logs no secret for a session that TLS 1.2 resumes: the master
+// secret is that of the session's first connection. Wireshark finds that one by
+// the ticket, but not if the server has renewed the ticket, as crypto/tls
+// always does. So the recording remembers the master secret of each ticket, and
+// logs it for the connection that presents it.
 
-// session is what the unencrypted part of a TLS 1.2 handshake shows of session tickets (RFC 5077).
+// session is what the unencrypted part of a TLS 1.2 handshake shows of session
+// tickets (RFC 5077).
 type session struct {
 	random  []byte // of ClientHello
 	resumed bool   // the server accepted presented
@@ -17,8 +20,9 @@ type session struct {
 	presented, issued []byte
 }
 
-// readSession reads the messages that each side has sent before its ChangeCipherSpec. It reports whether they are whole,
-// and of TLS 1.2 or before.
+// readSession reads the messages that each side has sent before its
+// ChangeCipherSpec. It reports whether they are whole, and of TLS 1.2 or
+// before.
 func readSession(client, server []byte) (session, bool) {
 	var s session
 	var version tlswire.Version
@@ -48,7 +52,8 @@ func readSession(client, server []byte) (session, bool) {
 	return s, whole && s.random != nil
 }
 
-// readMessages calls each with the handshake messages in b. It reports whether the last one is whole.
+// readMessages calls each with the handshake messages in b. It reports whether
+// the last one is whole.
 func readMessages(b []byte, each func(tlswire.Body)) bool {
 	var messages tlswire.HandshakeReader
 	messages.Write(b)
@@ -57,14 +62,15 @@ func readMessages(b []byte, each func(tlswire.Body)) bool {
 		if raw == nil {
 			return err == nil && messages.Pending() == 0
 		}
-		message, _ := tlswire.ParseHandshake(raw, tlswire.Context{}) // one that does not parse says nothing of sessions
+		message, _ := tlswire.ParseHandshake(raw, tlswire.Context{}) // one that does not parse has no tickets
 		each(message.Body)
 	}
 }
 
-// resume is called when the server begins to encrypt. It logs the master secret of a session that was resumed, and
-// remembers the connection's master secret under the ticket that the server has issued.
-func (f *flow) resume() {
+// resume is called when the server begins to encrypt. It logs the master secret
+// of a session that was resumed, and remembers the connection's master secret
+// under the ticket that the server has issued.
+func (f *recording) resume() {
 	client, server := &f.records.Client, &f.records.Server
 	defer client.forget()
 	defer server.forget()

@@ -14,12 +14,13 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// TestStreamNumbers: after any segments between the same two endpoints, and ICMP errors that quote them, the next
-// connection has the number that tshark gives it.
+// TestStreamNumbers: after any segments between the same two endpoints, and
+// ICMP errors that quote them, the next connection has the number that tshark
+// gives it.
 func TestStreamNumbers(t *testing.T) {
 	r := random()
 	var packets []raw
-	var told []string // what came before each marker
+	var events []string // what came before each marker
 	add := func(p raw) {
 		p.time = time.Unix(1_800_000_000, int64(len(packets))*1e6)
 		packets = append(packets, p)
@@ -41,7 +42,7 @@ func TestStreamNumbers(t *testing.T) {
 		marker := seg{endpoint.Client, "S", 0, 0, "marker", 0}.packet(t, 0)
 		address(marker.data, uint16(n), 2)
 		markers = append(markers, len(packets))
-		told = append(told, says.String())
+		events = append(events, says.String())
 		add(marker)
 	}
 	file := pcapFile(littleEndian, 0xa1b23c4d, 101, packets)
@@ -57,7 +58,7 @@ func TestStreamNumbers(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got[i]-lab != want-tshark {
-			t.Errorf("%d streams, tshark has %d: %s", got[i]-lab-1, want-tshark-1, told[i])
+			t.Errorf("%d streams, tshark has %d: %s", got[i]-lab-1, want-tshark-1, events[i])
 		}
 		lab, tshark = got[i], want
 	}

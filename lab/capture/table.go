@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxConnections = 1 << 15     // that are remembered, so that a late packet finds its stream
+	maxConnections = 1 << 15     // that are kept, so that a late packet finds its stream
 	maxOpen        = 1 << 13     // that are open for the sink; past it those that are idle longest are let go
 	maxEnded       = 1 << 12     // that have ended and are remembered, for the packets that come late
 	maxWaiting     = 64 << 20    // bytes of segments that wait for others, of all connections
@@ -23,7 +23,7 @@ const (
 // table has the connections of a file by their endpoints.
 type table struct {
 	sink        wiretap.Sink
-	live        bool // somebody waits for what was read
+	live        bool // the reader waits for the events
 	connections map[pair]*connection
 	ended       []*connection // a ring
 	oldest      int           // index in ended, once that is full
@@ -39,7 +39,7 @@ type table struct {
 	stray  stray // bytes that are of no connection's sequence
 }
 
-// stray are bytes that were not handed on.
+// stray counts bytes that were not delivered.
 type stray struct {
 	bytes  int64
 	stream int // of the first ones
@@ -89,14 +89,16 @@ func (t *table) segment(s *segment) {
 	t.expire(s.time)
 }
 
-// expire ends connections whose end is not in the file: a host that has closed its socket does not hear of the other FIN,
-// and a RST is the end if nothing comes after it.
+// expire ends connections whose end is not in the file: a host that has closed
+// its socket does not hear of the other FIN, and a RST is the end if nothing
+// comes after it.
 func (t *table) expire(now time.Time) {
 	t.lingering = t.expireFirst(t.lingering, func(c *connection) bool { return false })
 	t.aborted = t.expireFirst(t.aborted, func(c *connection) bool { return now.Sub(c.last) > maxAfterReset })
 }
 
-// expireFirst ends the first of list, if nothing came after that for long, and returns the rest.
+// expireFirst ends the first of list, if nothing came after that for long, and
+// returns the rest.
 func (t *table) expireFirst(list []*connection, isOld func(*connection) bool) []*connection {
 	if len(list) == 0 {
 		return list
@@ -132,7 +134,8 @@ func (t *table) begin(key pair, s *segment) *connection {
 	return c
 }
 
-// remember keeps a connection that has ended, in place of the one that has ended first.
+// remember keeps a connection that has ended, in place of the one that has
+// ended first.
 func (t *table) remember(c *connection) {
 	if len(t.ended) < maxEnded {
 		t.ended = append(t.ended, c)
@@ -150,7 +153,8 @@ func (t *table) forget(c *connection) {
 	}
 }
 
-// forgetIdle forgets the connections that had no packet for longest. The others go to a new map: one with many deletions grows.
+// forgetIdle forgets the connections that had no packet for longest. The others
+// go to a new map: one with many deletions grows.
 func (t *table) forgetIdle() {
 	for _, c := range t.idlest(func(*connection) bool { return true }) {
 		t.letGo(c)
@@ -191,7 +195,7 @@ func (t *table) idlest(some func(*connection) bool) []*connection {
 	return all[:len(all)/8]
 }
 
-// finish hands on all that waits.
+// finish delivers all that waits.
 func (t *table) finish() {
 	byStream := func(a, b *connection) int { return cmp.Compare(a.stream, b.stream) }
 	for _, c := range slices.SortedFunc(maps.Values(t.connections), byStream) {
@@ -199,7 +203,7 @@ func (t *table) finish() {
 	}
 }
 
-// notice says what was not followed.
+// notice describes the connections that were not followed.
 func (t *table) notice(say func(string)) {
 	if t.silent > 0 {
 		say(fmt.Sprintf("connections passed over, refused or never answered: %d", t.silent))

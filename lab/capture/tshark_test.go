@@ -24,7 +24,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// need skips the test if a program is missing, or no other program shall run; where CI is set, none may be missing.
+// need skips the test if a program is missing, or no other program shall run;
+// where CI is set, none may be missing.
 func need(t *testing.T, programs ...string) {
 	t.Helper()
 	peertest.Need(t, programs...)
@@ -42,7 +43,8 @@ var frameFields = []string{
 	"http.request.uri", "http.response.code", "http2.headers.path", "http2.headers.status", "http.content_length",
 }
 
-// dissect runs tshark on a file. Options may name the port that carries TLS; none is needed for 8443.
+// dissect runs tshark on a file. Options may name the port that carries TLS;
+// none is needed for 8443.
 func dissect(t *testing.T, name string, options ...string) []frame {
 	t.Helper()
 	args := append([]string{"-r", name, "-T", "fields", "-E", "separator=/t", "-E", "aggregator=;",
@@ -107,8 +109,8 @@ func tally(values []string) map[string]int {
 	return counts
 }
 
-// decrypted checks that the capture shows the requests in want, by path, with their statuses, each as often as it was
-// made, and nothing else.
+// decrypted checks that the capture shows the requests in want, by path, with
+// their statuses, each as often as it was made, and nothing else.
 func decrypted(t *testing.T, frames []frame, want map[string]int) {
 	t.Helper()
 	wantStatus := map[string]int{}
@@ -164,7 +166,8 @@ func (r *recording) finish(t *testing.T, l *lab) []frame {
 	return frames
 }
 
-// TestMatrix: every request and status of each kind of exchange is in the capture, once.
+// TestMatrix: every request and status of each kind of exchange is in the
+// capture, once.
 func TestMatrix(t *testing.T) {
 	need(t, "tshark", "capinfos")
 	cases := map[string]setup{}
@@ -274,7 +277,8 @@ func TestTenMegabytes(t *testing.T) {
 	}
 }
 
-// TestVerdict: the packet of the alert says why, be the alert encrypted or not, and whoever is tapped.
+// TestVerdict: the packet of the alert says why, be the alert encrypted or not,
+// and whoever is tapped.
 func TestVerdict(t *testing.T) {
 	need(t, "tshark")
 	cases := map[string]struct {
@@ -307,17 +311,17 @@ func TestVerdict(t *testing.T) {
 				t.Fatal("the exchange was not rejected")
 			}
 			frames := r.finishWhen(t, l, 1)
-			told := 0
+			found := 0
 			for _, f := range frames {
 				if comments := strings.Join(f["frame.comment"], ";"); strings.Contains(comments, c.verdict) {
-					told++
+					found++
 					if !slices.Equal(f["tls.alert_message.desc"], []string{c.alert}) {
 						t.Errorf("the verdict stands at frame %v", f)
 					}
 				}
 			}
-			if told != 1 {
-				t.Errorf("the verdict is told %d times: %v", told, all(frames, "frame.comment"))
+			if found != 1 {
+				t.Errorf("the verdict stands there %d times: %v", found, all(frames, "frame.comment"))
 			}
 		})
 	}
@@ -354,7 +358,8 @@ func TestPeerResets(t *testing.T) {
 	}
 }
 
-// TestPortReuse: a connection from a port that another has used is one of its own.
+// TestPortReuse: a connection from a port that another has used is one of its
+// own.
 func TestPortReuse(t *testing.T) {
 	need(t, "tshark")
 	r := record(t, capture.Options{})
@@ -370,7 +375,8 @@ func TestPortReuse(t *testing.T) {
 	reused := 0
 	frames := dissect(t, r.name)
 	for _, f := range frames {
-		// tshark notes that a port is used again, and would call the rest retransmissions if it saw no new connection.
+		// tshark notes that a port is used again, and would call the rest
+		// retransmissions if it saw no new connection.
 		if f["tcp.analysis.reused_ports"] != nil {
 			reused++
 			delete(f, "tcp.analysis.flags")

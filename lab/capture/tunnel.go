@@ -16,7 +16,8 @@ const (
 	portVXLANOld = 8472 // Linux's before there was one for all; also OTV's, whose header looks the same
 )
 
-// carried returns what the payload of a UDP datagram to or from a port is by its first bytes, if it carries packets.
+// carried returns what the payload of a UDP datagram to or from a port is by
+// its first bytes, if it carries packets.
 func carried(port uint16, b []byte) (protocol, bool) {
 	if len(b) < 8 {
 		return 0, false
@@ -44,7 +45,7 @@ func carried(port uint16, b []byte) (protocol, bool) {
 	return 0, false
 }
 
-// tunnel looks at a header that is there to carry others.
+// tunnel reads a header that is there to carry others.
 func tunnel(p protocol, b []byte) (protocol, []byte) {
 	be := binary.BigEndian
 	switch p {
@@ -68,7 +69,7 @@ func tunnel(p protocol, b []byte) (protocol, []byte) {
 		return after(ethernet, b, 8)
 	case vxlanGPE: // draft-ietf-nvo3-vxlan-gpe
 		return service(b[3], b, 8)
-	case geneve: // RFC 8926, section 3.4
+	case geneve: // RFC 8926 section 3.4
 		return after(etherType|protocol(be.Uint16(b[2:])), b, 8+int(b[0]&0x3f)*4)
 	case gtp:
 		return gtpUser(b)
@@ -92,7 +93,7 @@ func tunnel(p protocol, b []byte) (protocol, []byte) {
 	return notRead, nil
 }
 
-// serviceHeader reads a Network Service Header (RFC 8300, section 2.2).
+// serviceHeader reads a Network Service Header (RFC 8300 section 2.2).
 func serviceHeader(b []byte) (protocol, []byte) {
 	if len(b) < 8 {
 		return malformed, nil
@@ -100,7 +101,8 @@ func serviceHeader(b []byte) (protocol, []byte) {
 	return service(b[3], b, int(b[1]&0x3f)*4)
 }
 
-// service returns what is behind the first n bytes of b by the number that NSH and VXLAN-GPE have for it.
+// service returns what is behind the first n bytes of b by the number that NSH
+// and VXLAN-GPE have for it.
 func service(next byte, b []byte, n int) (protocol, []byte) {
 	switch next {
 	case 1, 2:
@@ -115,7 +117,7 @@ func service(next byte, b []byte, n int) (protocol, []byte) {
 	return notRead, nil
 }
 
-// internet tells the version of an IP packet.
+// internet returns the protocol of an IP packet by its version.
 func internet(b []byte) (protocol, []byte) {
 	switch {
 	case len(b) == 0:
@@ -128,7 +130,8 @@ func internet(b []byte) (protocol, []byte) {
 	return notRead, nil
 }
 
-// routing reads a GRE header (RFC 2784, RFC 2890; of version 1 RFC 2637, section 4.1).
+// routing reads a GRE header (RFC 2784, RFC 2890; of version 1
+// RFC 2637 section 4.1).
 func routing(b []byte) (protocol, []byte) {
 	if len(b) < 4 {
 		return malformed, nil
@@ -202,7 +205,7 @@ func gtpUser(b []byte) (protocol, []byte) {
 	return ethernet, b
 }
 
-// l2tpData reads the header of an L2TP data message (RFC 2661, section 3.1).
+// l2tpData reads the header of an L2TP data message (RFC 2661 section 3.1).
 func l2tpData(b []byte) (protocol, []byte) {
 	const hasLength, sequence, offset = 0x40, 0x08, 0x02
 	length := 6
@@ -221,7 +224,8 @@ func l2tpData(b []byte) (protocol, []byte) {
 	return after(ppp, b, length)
 }
 
-// teredoPacket reads what may come before the IPv6 packet (RFC 4380, section 5.1.1).
+// teredoPacket reads what may come before the IPv6 packet
+// (RFC 4380 section 5.1.1).
 func teredoPacket(b []byte) (protocol, []byte) {
 	if len(b) >= 4 && b[0] == 0 && b[1] == 1 { // authentication: client and value of these lengths, nonce, confirmation
 		length := 4 + int(b[2]) + int(b[3]) + 9
@@ -236,7 +240,8 @@ func teredoPacket(b []byte) (protocol, []byte) {
 	return ipv6, b
 }
 
-// labelled passes over an MPLS label stack (RFC 3032) and tells by its first bytes what is behind it, as no label says so.
+// labelled skips an MPLS label stack (RFC 3032) and guesses what follows from
+// its first bytes, as no label says.
 func labelled(b []byte) (protocol, []byte) {
 	for {
 		if len(b) < 4 {
@@ -253,7 +258,7 @@ func labelled(b []byte) (protocol, []byte) {
 	case looksIP(b):
 		return anyIP, b
 	}
-	worded := b[0]>>4 == 0 && len(b) > 4 // there may be a control word (RFC 4385, section 3)
+	worded := b[0]>>4 == 0 && len(b) > 4 // there may be a control word (RFC 4385 section 3)
 	switch {
 	case worded && carriesIP(b[4:]):
 		return ethernet, b[4:]
@@ -269,7 +274,8 @@ func labelled(b []byte) (protocol, []byte) {
 	return pseudowire, b
 }
 
-// looksIP reports whether b may be an IP packet: a whole one, or one with a valid checksum.
+// looksIP reports whether b may be an IP packet: a whole one, or one with a
+// valid checksum.
 func looksIP(b []byte) bool {
 	be := binary.BigEndian
 	switch {

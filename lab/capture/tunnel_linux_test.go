@@ -22,7 +22,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap/wiretaptest"
 )
 
-// TestTunnels: what Linux puts into a tunnel, and dumpcap records below it, reads as the ends have seen it.
+// TestTunnels: what Linux puts into a tunnel, and dumpcap records below it,
+// reads as the ends have seen it.
 func TestTunnels(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("network namespaces need root")

@@ -12,7 +12,7 @@ import (
 type Unread struct {
 	Kind    string // such as QUIC, ARP or link type 147
 	Packets int
-	Flows   int               // between different endpoints; 0 if they are not told apart
+	Flows   int               // between different endpoints; 0 if they are not counted apart
 	Between [2]netip.AddrPort // the endpoints of the first one; their ports are 0 where there are none
 }
 
@@ -43,7 +43,7 @@ func named(a netip.AddrPort) string {
 	return a.String()
 }
 
-// maxFlows is how many flows are told apart.
+// maxFlows is how many flows are counted apart.
 const maxFlows = 1 << 12
 
 // unread counts what is passed over.
@@ -70,19 +70,21 @@ func newUnread() *unread {
 
 // add counts a packet.
 func (u *unread) add(p protocol, from, to address) {
-	if !isTelling(p) || !u.inFlow(p, p, from, to) {
+	if !mayHaveTLS(p) || !u.inFlow(p, p, from, to) {
 		u.packets[p]++
 	}
 }
 
-// datagram counts a datagram that is of protocol p by its looks: udp, if it has none. Later ones of its flow may have more.
+// datagram counts a datagram whose bytes look like protocol p, or udp if they
+// look like none. Later ones of its flow may show which it is.
 func (u *unread) datagram(p protocol, from, to address) {
 	if !u.inFlow(udp, p, from, to) {
 		u.packets[p]++
 	}
 }
 
-// inFlow counts a packet of a flow, and reports false if there are too many of those.
+// inFlow counts a packet of a flow, and reports false if there are too many of
+// those.
 func (u *unread) inFlow(outer, p protocol, from, to address) bool {
 	key := flowKey{outer, pair{from, to}}
 	if from.compare(&to) > 0 {
@@ -104,8 +106,9 @@ func (u *unread) inFlow(outer, p protocol, from, to address) bool {
 	return true
 }
 
-// isTelling reports whether there may be TLS in packets of protocol p, so that it matters whose they are.
-func isTelling(p protocol) bool {
+// mayHaveTLS reports whether there may be TLS in packets of protocol p, so that
+// the report names their endpoints.
+func mayHaveTLS(p protocol) bool {
 	switch p {
 	case quic, dtls, wireGuard, esp, ipProtocol | 108, ipProtocol | 115, ipProtocol | 132, capwapDTLS:
 		return true
@@ -113,7 +116,8 @@ func isTelling(p protocol) bool {
 	return false
 }
 
-// report returns what was counted: first what TLS may be in, then what there is most of.
+// report returns the counts: first of protocols that TLS may be in, then of the
+// most frequent ones.
 func (u *unread) report(fragments int) []Unread {
 	kinds := make(map[protocol]*Unread)
 	add := func(p protocol, packets int) *Unread {
@@ -124,7 +128,7 @@ func (u *unread) report(fragments int) []Unread {
 		return kinds[p]
 	}
 	for _, flow := range u.order {
-		if kind := add(flow.protocol, flow.packets); isTelling(flow.protocol) {
+		if kind := add(flow.protocol, flow.packets); mayHaveTLS(flow.protocol) {
 			if kind.Flows++; kind.Flows == 1 {
 				kind.Between = flow.between
 			}
@@ -168,7 +172,8 @@ func (p protocol) String() string {
 	return fmt.Sprintf("protocol %#x", uint32(p))
 }
 
-// names are those of protocols that captures often have, and of what can be read no further.
+// names has the protocols that captures often have, and the reasons to read no
+// further.
 var names = map[protocol]string{
 	linkType | 7:   "ARCNET",
 	linkType | 143: "DOCSIS",

@@ -11,7 +11,8 @@ import (
 )
 
 var (
-	// quicInitial begins as an Initial packet of QUIC version 1 does, quicShort as a later one.
+	// quicInitial begins as an Initial packet of QUIC version 1 does, quicShort
+	// as a later one.
 	quicInitial = cat([]byte{0xc0, 0, 0, 0, 1, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0}, make([]byte, 40))
 	quicShort   = append([]byte{0x40}, make([]byte, 40)...)
 	// dtlsHello is a record of DTLS 1.2, and dtls13 one of 1.3 that is encrypted.
@@ -26,14 +27,14 @@ func notRead(t *testing.T, link uint32, frames ...[]byte) []string {
 	for _, frame := range frames {
 		packets = append(packets, raw{data: frame})
 	}
-	var told []string
+	var unread []string
 	err := capture.Read(bytes.NewReader(pcapFile(littleEndian, 0xa1b2c3d4, link, packets)), capture.ReadOptions{
-		Sink: &discard{}, Unread: func(u capture.Unread) { told = append(told, u.String()) },
+		Sink: &discard{}, Unread: func(u capture.Unread) { unread = append(unread, u.String()) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return told
+	return unread
 }
 
 // TestUnread: what is passed over has a name, and is counted.
@@ -97,8 +98,8 @@ func TestUnread(t *testing.T) {
 	}
 }
 
-// TestUnreadFlows: packets that do not say what they are count as what others of their flow are, and what TLS may be in
-// comes first.
+// TestUnreadFlows: packets that do not say what they are count as what others
+// of their flow are, and what TLS may be in comes first.
 func TestUnreadFlows(t *testing.T) {
 	answer := func(port int, payload []byte) []byte {
 		d := datagram(port, payload)
@@ -122,7 +123,7 @@ func TestUnreadFlows(t *testing.T) {
 	}
 }
 
-// cutBetween splits a kind of packets from whom they are between.
+// cutBetween splits the name of a kind of packets from their endpoints.
 func cutBetween(text string) (kind, between string, found bool) {
 	kind, between, found = strings.Cut(text, " between ")
 	if found {

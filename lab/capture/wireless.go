@@ -5,7 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// radiotap passes over the header of LINKTYPE_IEEE802_11_RADIOTAP, and tells whether that of 802.11 behind it is padded.
+// radiotap skips the header of LINKTYPE_IEEE802_11_RADIOTAP and reports whether
+// that of 802.11 behind it is padded.
 func radiotap(b []byte) (protocol, []byte) {
 	if len(b) < 8 {
 		return malformed, nil
@@ -26,7 +27,7 @@ func radiotap(b []byte) (protocol, []byte) {
 	return after(wlan, b, length)
 }
 
-// prism passes over a Prism header, or an AVS one, which has the same link type.
+// prism skips a Prism header, or an AVS one, which has the same link type.
 func prism(b []byte) (protocol, []byte) {
 	if len(b) >= 4 && binary.BigEndian.Uint32(b)&0xfffff000 == 0x80211000 {
 		return avs(b)
@@ -91,7 +92,7 @@ func (f *frames) aggregate(b []byte) (protocol, []byte) {
 	return taken, nil
 }
 
-// capwap reads the header of a CAPWAP data packet (RFC 5415, section 4.3).
+// capwap reads the header of a CAPWAP data packet (RFC 5415 section 4.3).
 func (f *frames) capwap(b []byte) (protocol, []byte) {
 	if b[0]&15 == 1 {
 		return capwapDTLS, nil
@@ -117,8 +118,9 @@ func (f *frames) capwap(b []byte) (protocol, []byte) {
 	return p, payload
 }
 
-// nativeWLAN reads an 802.11 frame in CAPWAP. Many devices swap the bytes of its frame control and of its sequence control.
-// As the frame comes from or goes to an access point, no flags look like the type of a data frame.
+// nativeWLAN reads an 802.11 frame in CAPWAP. Many devices swap the bytes of
+// its frame control and of its sequence control. As the frame comes from or
+// goes to an access point, no flags look like the type of a data frame.
 func (f *frames) nativeWLAN(b []byte) (protocol, []byte) {
 	if len(b) >= 24 && b[1]&0x0f == 0x08 {
 		b = bytes.Clone(b)

@@ -30,7 +30,8 @@ func kindOf(ip []byte) int {
 }
 
 var (
-	// Addresses with 4 and 6 in the first half byte, as an IP packet has it, and with 0, as a control word has it.
+	// Addresses with 4 and 6 in the first half byte, as an IP packet has it,
+	// and with 0, as a control word has it.
 	macs    = []byte{0x46, 0, 0, 0, 0, 2, 0x62, 0, 0, 0, 0, 1}
 	lowMACs = []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1}
 )
@@ -46,7 +47,8 @@ func over4(protocol byte, payload []byte) []byte {
 	return cat(h, payload)
 }
 
-// over6 makes an IPv6 packet between the ends of a tunnel, with extension headers and what they say comes next.
+// over6 makes an IPv6 packet between the ends of a tunnel, with extension
+// headers and what they say comes next.
 func over6(next byte, payload []byte) []byte {
 	h := make([]byte, 40)
 	h[0], h[6], h[7], h[8], h[23], h[24], h[39] = 0x60, next, 64, 0x20, 1, 0x20, 2

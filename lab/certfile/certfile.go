@@ -70,8 +70,8 @@ func read(file, password string) (*contents, error) {
 	return c, c.readDER(data)
 }
 
-// readAll returns what is in a regular file. A pipe could be read only once, and
-// credentials are read again when they may have changed.
+// readAll returns what is in a regular file. A pipe could be read only once,
+// and credentials are read again when they may have changed.
 func readAll(file string) ([]byte, error) {
 	info, err := os.Stat(file)
 	switch {

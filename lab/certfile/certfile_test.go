@@ -203,7 +203,7 @@ func TestWrongFiles(t *testing.T) {
 	}
 }
 
-// TestMismatch tells a foreign key from a chain in the wrong order.
+// TestMismatch distinguishes a foreign key from a chain in the wrong order.
 func TestMismatch(t *testing.T) {
 	dir := folder(t)
 	in := func(name string) string { return filepath.Join(dir, name) }

@@ -68,10 +68,10 @@ func hasPKCS12Name(file string) bool {
 // times, and others up to some 600,000.
 const maxIterations = 10_000_000
 
-// iterations returns the highest iteration count in a PFX: an INTEGER behind the
-// OCTET STRING of a salt, as in MacData (RFC 7292 section 4), pkcs-12PbeParams
-// (appendix C) and PBKDF2-params (RFC 8018 appendix A.2). It is 0 for what is
-// not DER.
+// iterations returns the highest iteration count in a PFX: an INTEGER behind
+// the OCTET STRING of a salt, as in MacData (RFC 7292 section 4),
+// pkcs-12PbeParams (appendix C) and PBKDF2-params (RFC 8018 appendix A.2). It
+// is 0 for what is not DER.
 func iterations(der []byte) (most int64) {
 	afterOctets := false
 	for len(der) > 0 {

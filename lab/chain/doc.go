@@ -1,5 +1,5 @@
-// Package chain says whether a chain of certificates holds, for whom, and why
-// it does not.
+// Package chain verifies chains of certificates, for a client or a server, and
+// explains why one does not hold.
 //
 // Two kinds of callers ask. A live server or client has an error of crypto/tls
 // or of its own checks: [Explain] turns that into a [Fault]. A reader of a

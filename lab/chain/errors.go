@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// RevokedError is a certificate that its issuer's CRL lists (RFC 5280 section 5).
+// RevokedError is a certificate that its issuer's CRL lists
+// (RFC 5280 section 5).
 type RevokedError struct {
 	Subject string // of the certificate
 	Serial  string // hexadecimal

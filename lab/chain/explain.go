@@ -13,7 +13,7 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// Explain returns the fault in an error of Verify, with what the CAs of t tell
+// Explain returns the fault in an error of Verify, with what the CAs of t show
 // about it.
 func (t *Trust) Explain(err error, q Question) Fault {
 	sent := q.Chain()
@@ -25,7 +25,7 @@ func (t *Trust) Explain(err error, q Question) Fault {
 		if f := explainAuthority(err, authority, sent, q.Of.Other()); f.Code == NotACA {
 			return f
 		}
-		return t.explainAuthority(sent[0])
+		return t.explainAuthority(sent)
 	}
 	if f, ok := Explain(err, sent, q.Of.Other()); ok {
 		return f
@@ -33,23 +33,45 @@ func (t *Trust) Explain(err error, q Question) Fault {
 	return Fault{Code: Invalid, Cert: sent[0], Text: "is not taken: " + strings.TrimPrefix(err.Error(), "x509: ")}
 }
 
-func (t *Trust) explainAuthority(leaf *x509.Certificate) Fault {
-	for _, ca := range t.CAs {
-		if !bytes.Equal(ca.Certificate.RawSubject, leaf.RawIssuer) {
+// explainAuthority says why the last certificate of a chain leads to no root.
+func (t *Trust) explainAuthority(sent []*x509.Certificate) Fault {
+	leaf, top := sent[0], sent[0]
+	for range sent {
+		for _, cert := range sent {
+			if !IsSelfIssued(top) && bytes.Equal(cert.RawSubject, top.RawIssuer) && certified(top, cert) != errSignature {
+				top = cert
+			}
+		}
+	}
+	for _, ca := range slices.Concat(t.CAs, t.Between) {
+		if !bytes.Equal(ca.Certificate.RawSubject, top.RawIssuer) {
 			continue
 		}
-		if certified(leaf, ca.Certificate) == errSignature {
-			return Fault{Code: LookAlikeCA, Cert: leaf, Text: fmt.Sprintf("names %s as its issuer, but it is not signed with the key of the CA %s", leaf.Issuer, ca.Name)}
+		switch usage, err := ca.Certificate.KeyUsage, certified(top, ca.Certificate); {
+		case err == errSignature && IsSelfIssued(top) && top != leaf:
+			return Fault{Code: LookAlikeCA, Cert: top, Text: fmt.Sprintf("has the name of the CA %s, but another key", ca.Name)}
+		case err == errSignature:
+			return Fault{Code: LookAlikeCA, Cert: top, Text: fmt.Sprintf("names %s as its issuer, but it is not signed with the key of the CA %s", top.Issuer, ca.Name)}
+		case err != nil:
+			return Fault{Code: Invalid, Cert: top, Text: fmt.Sprintf("is signed by the CA %s in a way that is not taken here: %v", ca.Name, err)}
+		case usage != 0 && usage&x509.KeyUsageCertSign == 0:
+			return Fault{Code: NotACA, Cert: top, Text: fmt.Sprintf("was issued by the CA %s, whose keyUsage does not allow to sign certificates", ca.Name)}
+		case IsSelfIssued(ca.Certificate):
+			return Fault{Code: NotACA, Cert: top, Text: fmt.Sprintf("was issued by %s, whose certificate does not allow to sign others", ca.Name)}
 		}
-		if usage := ca.Certificate.KeyUsage; usage != 0 && usage&x509.KeyUsageCertSign == 0 {
-			return Fault{Code: NotACA, Cert: leaf, Text: fmt.Sprintf("was issued by the CA %s, whose keyUsage does not allow to sign certificates", ca.Name)}
-		}
-		return Fault{Code: UnknownCA, Cert: leaf, Text: fmt.Sprintf("was issued by the CA %s, which is no root, and what leads from there to a root was not sent along", ca.Name)}
+		return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by the CA %s, which is no root, and what leads from there to a root was not sent along", ca.Name)}
 	}
-	if IsSelfIssued(leaf) {
+	switch {
+	case IsSelfIssued(leaf):
 		return Fault{Code: SelfSigned, Cert: leaf, Text: "is signed by itself, and is none of the CAs that are known here"}
+	case IsSelfIssued(top):
+		return Fault{Code: UnknownCA, Cert: top, Text: "is none of the CAs that are known here"}
 	}
-	return Fault{Code: UnknownCA, Cert: leaf, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here", leaf.Issuer)}
+	alone := ""
+	if len(sent) == 1 {
+		alone = ", and whose certificate was not sent along"
+	}
+	return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here%s", top.Issuer, alone)}
 }
 
 // maxSignatures bounds the signatures that are checked for one chain, as many as
@@ -92,12 +114,13 @@ func (t *Trust) Unverifiable(q Question) string {
 	return ""
 }
 
-// isOutdated reports whether crypto/x509 takes no certificates with such signatures, although it can check them.
+// isOutdated reports whether crypto/x509 takes no certificates with such
+// signatures, although it can check them.
 func isOutdated(a x509.SignatureAlgorithm) bool {
 	return a == x509.SHA1WithRSA || a == x509.ECDSAWithSHA1
 }
 
-// LeadsElsewhere says where a chain leads that leads to none of the CAs.
+// LeadsElsewhere returns where a chain leads that leads to none of the CAs.
 func (t *Trust) LeadsElsewhere(q Question) string {
 	sent := q.Chain()
 	if len(sent) == 0 {
@@ -112,7 +135,7 @@ func (t *Trust) LeadsElsewhere(q Question) string {
 		top = sent[i]
 	}
 	name := top.Issuer.String()
-	for _, ca := range t.CAs {
+	for _, ca := range slices.Concat(t.CAs, t.Between) {
 		if !bytes.Equal(ca.Certificate.RawSubject, top.RawIssuer) {
 			continue
 		}
@@ -130,8 +153,8 @@ func (t *Trust) LeadsElsewhere(q Question) string {
 	return fmt.Sprintf("%s leads to %s, which is none of the CAs that are known here", Name(leaf), name)
 }
 
-// OddNames says why it cannot be told whether a certificate has a host's name,
-// since clients differ (RFC 9525 section 6.3); "" where they do not.
+// OddNames returns why it is not known whether clients find a host's name in a
+// certificate, since they differ (RFC 9525 section 6.3); "" where they do not.
 func OddNames(leaf *x509.Certificate, host string) string {
 	if len(leaf.DNSNames) == 0 && len(leaf.IPAddresses) == 0 && strings.EqualFold(leaf.Subject.CommonName, host) {
 		return fmt.Sprintf("%s has the name %s in its subject alone, which older clients take and newer ones do not (RFC 9525 section 6.3)", Name(leaf), host)
@@ -197,9 +220,9 @@ func Issued(ca, cert *x509.Certificate) bool {
 	return bytes.Equal(cert.RawIssuer, ca.RawSubject) && certified(cert, ca) == nil
 }
 
-// certified says whether a certificate is signed with the key of issuer. The
+// certified verifies that a certificate is signed with the key of issuer. The
 // error is nil when it is, errSignature when it is not, and another one when
-// that cannot be told here.
+// it cannot be known here.
 func certified(cert, issuer *x509.Certificate) error {
 	err := issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
 	var insecure x509.InsecureAlgorithmError

@@ -2,6 +2,7 @@ package chain
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -51,9 +52,9 @@ type Fault struct {
 	Open bool
 }
 
-// Of is the fault in a sentence about the first certificate of a chain, which
-// is called name; leaf is that certificate, or nil if it is not known. The
-// sentence has no full stop.
+// Of returns the fault in a sentence about the first certificate of a chain,
+// which is called name; leaf is that certificate, or nil if it is not known.
+// The sentence has no full stop.
 func (f *Fault) Of(name string, leaf *x509.Certificate) string {
 	switch {
 	case f.Alone:
@@ -110,7 +111,7 @@ func explainHost(err x509.HostnameError) Fault {
 	return Fault{Code: WrongHost, Cert: leaf, Text: "is not for " + err.Host + ": it is for " + strings.Join(names, ", ")}
 }
 
-// explainAuthority tells apart why a chain does not lead to a trusted CA.
+// explainAuthority explains why a chain does not lead to a trusted CA.
 func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x509.Certificate, by endpoint.Side) Fault {
 	last := authority.Cert // the last certificate of the chain that was found
 	var leaf *x509.Certificate
@@ -122,15 +123,15 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x
 	}
 	switch text := err.Error(); { // hints that crypto/x509 has no types for
 	case strings.Contains(text, "parent certificate cannot sign"):
-		return Fault{Code: NotACA, Cert: leaf, Text: "was issued by a certificate that is not a CA: " + issuerOf(last)}
+		return Fault{Code: NotACA, Cert: cmp.Or(last, leaf), Text: "was issued by a certificate that is not a CA: " + issuerOf(last)}
 	case strings.Contains(text, "candidate authority certificate"):
-		return Fault{Code: LookAlikeCA, Cert: leaf, Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it"}
+		return Fault{Code: LookAlikeCA, Cert: cmp.Or(last, leaf), Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it"}
 	}
 	return Fault{Code: UnknownCA, Cert: leaf, Text: "is not signed by a CA that the " + by.String() + " trusts" + missingIssuer(last, leaf, by)}
 }
 
 // missingIssuer names the CA at which a chain ended. Whether that CA is a root,
-// or one between that should have been sent along, cannot be told without its
+// or one between that should have been sent along, is not known without its
 // certificate.
 func missingIssuer(last, leaf *x509.Certificate, by endpoint.Side) string {
 	if last == nil || leaf == nil {
@@ -153,7 +154,7 @@ func issuerOf(c *x509.Certificate) string {
 	return c.Issuer.String()
 }
 
-// explainInvalid takes what is wrong with one certificate of a chain.
+// explainInvalid explains what is wrong with one certificate of a chain.
 func explainInvalid(err x509.CertificateInvalidError, leaf *x509.Certificate, by endpoint.Side) Fault {
 	cert := err.Cert
 	if cert == nil {
@@ -165,6 +166,9 @@ func explainInvalid(err x509.CertificateInvalidError, leaf *x509.Certificate, by
 	case x509.IncompatibleUsage:
 		return wrongUsage(leaf, by.Other())
 	case x509.NotAuthorizedToSign:
+		if err.Cert != nil && !err.Cert.Equal(leaf) {
+			return Fault{Code: NotACA, Cert: err.Cert, Text: "is no CA"}
+		}
 		return Fault{Code: NotACA, Cert: leaf, Text: "was issued by a certificate that is not a CA"}
 	case x509.TooManyIntermediates:
 		return Fault{Code: PathTooLong, Cert: leaf, Text: "has more CAs above it than one of them allows (path length)"}
@@ -174,8 +178,8 @@ func explainInvalid(err x509.CertificateInvalidError, leaf *x509.Certificate, by
 	return Fault{Code: Invalid, Cert: leaf, Text: "is not valid: " + strings.TrimPrefix(err.Error(), "x509: ")}
 }
 
-// outOfDate says which of its two dates a certificate is beyond. detail is
-// crypto/x509's, which alone knows the time that it looked at.
+// outOfDate explains which of its two dates a certificate is beyond. detail is
+// the text of crypto/x509, which has the time that it compared.
 func outOfDate(cert *x509.Certificate, detail string) Fault {
 	switch {
 	case cert == nil:
@@ -198,7 +202,7 @@ func wrongUsage(cert *x509.Certificate, role endpoint.Side) Fault {
 	return Fault{Code: WrongUsage, Cert: cert, Text: "is not for authenticating a " + role.String() + " (extended key usage)"}
 }
 
-// explainOwn knows what the lab looks at beyond crypto/tls.
+// explainOwn explains the errors of lab's own checks.
 func explainOwn(err error, leaf *x509.Certificate, by endpoint.Side) (Fault, bool) {
 	var (
 		revoked *RevokedError

@@ -14,15 +14,19 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// Trust is what chains are checked under. One Trust serves many connections,
-// from several goroutines at once, and remembers chains it has seen. Its fields
-// are set before its first use.
+// Trust has the CAs and CRLs under which chains are checked. One Trust serves
+// many connections, from several goroutines at once, and remembers chains it
+// has seen. Its fields are set before its first use.
 type Trust struct {
 	// CAs are the authorities, roots and others. Those that sign themselves are
 	// trusted; where there are none, all are.
 	CAs []NamedCA
-	// ClientTrusts are the CAs whose servers the client takes, ServerTrusts those
-	// whose clients the server takes, where that is known; nil: any of CAs.
+	// Between are CAs that are known but not trusted: they explain where a
+	// chain breaks off.
+	Between []NamedCA
+	// ClientTrusts are the CAs whose servers the client accepts, ServerTrusts
+	// those whose clients the server accepts, where that is known; nil: any of
+	// CAs.
 	ClientTrusts, ServerTrusts []*x509.Certificate
 	// CRLs are lists of revoked certificates. Package revocation says which count.
 	CRLs []*x509.RevocationList
@@ -43,7 +47,8 @@ type NamedCA struct {
 	Certificate *x509.Certificate
 }
 
-// Verification is a certificate whose chain verified, and from when until when it does.
+// Verification is a certificate whose chain verified, and from when until when
+// it does.
 type Verification struct {
 	Under         string // the name of the root
 	chains        [][]*x509.Certificate
@@ -67,7 +72,7 @@ func (t *Trust) TrustedBy(side endpoint.Side) []*x509.Certificate {
 // maxCached bounds Trust's verifications.
 const maxCached = 4096
 
-// prepare makes what is looked up from the lists of Trust.
+// prepare makes the lookup tables from the lists of Trust.
 func (t *Trust) prepare() {
 	t.roots = x509.NewCertPool()
 	selfSigned := false
@@ -104,8 +109,9 @@ func (t *Trust) Verify(q Question, at time.Time) (Verification, error) {
 }
 
 // revoked returns what is revoked of a chain at a time, as it was known then or
-// is known by now, or nil. The CA nearest the root comes first. What a list from
-// the future revokes is revoked whenever it is asked for: so a server has it.
+// is known by now, or nil. The CA nearest the root comes first. What a list
+// from the future revokes is revoked whenever it is asked for: so a server has
+// it.
 func (t *Trust) revoked(chain []*x509.Certificate, at time.Time) *RevokedError {
 	now := t.Time()
 	for i := len(chain) - 2; i >= 0; i-- {
@@ -119,7 +125,8 @@ func (t *Trust) revoked(chain []*x509.Certificate, at time.Time) *RevokedError {
 	return nil
 }
 
-// Time returns the time for which chains are judged besides that of the connection.
+// Time returns the time for which chains are judged besides that of the
+// connection.
 func (t *Trust) Time() time.Time {
 	if t.Now.IsZero() {
 		return time.Now()
@@ -127,7 +134,7 @@ func (t *Trust) Time() time.Time {
 	return t.Now
 }
 
-// Question is what a chain has to be good for.
+// Question is a chain and what it must be good for.
 type Question struct {
 	DERs [][]byte      // the chain as it was sent, its leaf first; not empty
 	Of   endpoint.Side // who showed it: it must be good for that side's part
@@ -165,7 +172,7 @@ func (q Question) key() (sum [32]byte) {
 	return sum
 }
 
-// verify tells under which CA a chain verifies at a time, or why not.
+// verify returns under which CA a chain verifies at a time, or why not.
 func (t *Trust) verify(q Question, at time.Time) (Verification, error) {
 	key := q.key()
 	t.mu.Lock()

@@ -20,8 +20,9 @@ import (
 //
 //	go test -run '^$' -bench Up -benchtime 30x ./lab/command
 //
-// x-python is the time with the PKI ready in terms of Python's, and x-ready that
-// of an empty folder in terms of a ready one, both as medians over the rounds.
+// x-python is the time with the PKI ready in terms of Python's, and x-ready
+// that of an empty folder in terms of a ready one, both as medians over the
+// rounds.
 func BenchmarkUp(b *testing.B) {
 	python := benchPython(b)
 	program := peertest.Build(b, runtime.GOOS)

@@ -11,11 +11,11 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// This file has what lab server --blind does: a scenario for people who are to
-// find out by themselves what it is, from their side and from the capture.
+// This file implements lab server --blind: a scenario whose fault people find
+// out by themselves, from their side and from the capture.
 
 // goBlind reads --blind.
-func (a *session) goBlind(c *cli.Context) error {
+func (a *labRun) goBlind(c *cli.Context) error {
 	switch {
 	case !c.Bool("blind"):
 		return nil
@@ -43,15 +43,15 @@ func (r *report) printBlind(x *lab.Exchange) {
 
 // sayBlindReachable warns of an address that other machines can reach. It
 // does not say which clients get in.
-func (a *session) sayBlindReachable(addr net.Addr) {
+func (a *labRun) sayBlindReachable(addr net.Addr) {
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
 		a.say("warning: %s can be reached from other machines", addr)
 	}
 }
 
-// recorder is the capture, which in a blind scenario gets no verdicts to write
-// into its comments.
-func (a *session) recorder() wiretap.Sink {
+// recorder returns the sink of the capture. In a blind scenario it gets no
+// verdicts, so that the comments do not have them.
+func (a *labRun) recorder() wiretap.Sink {
 	if a.blind {
 		return withoutVerdicts{a.capture}
 	}

@@ -112,7 +112,8 @@ func modulesOf(t *testing.T, system string, args ...string) map[string]string {
 	return found
 }
 
-// licenceIn returns the name of the licence that comes first in a folder's file.
+// licenceIn returns the name of the licence that comes first in a folder's
+// file.
 func licenceIn(t *testing.T, folder string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "LICENSE*"))

@@ -14,7 +14,8 @@ import (
 	"mtlslab.example/lab/lab/command"
 )
 
-// reading is what lab explain must say of one capture, as the .txt file beside it has it.
+// reading is what lab explain must say of one capture, as the .txt file beside
+// it has it.
 type reading struct {
 	flags   string
 	streams []stream
@@ -80,7 +81,7 @@ var readings = map[string]reading{
 	"ssl3-rsa-keylog": {flags: "--keylog ssl3-rsa-keylog.keys", streams: []stream{{0, "", "SSL 3.0", "", "ClientHello ServerHello Certificate ServerHelloDone ClientKeyExchange", ""}},
 		says: []string{"SSL 3.0 cannot be decrypted here"}, never: []string{"changed on the way"}},
 	"tls12-deflate": {flags: "--keylog tls12-deflate.keys", streams: []stream{{0, "accepted", "TLS 1.2", "",
-		fullTLS12 + " Finished NewSessionTicket Finished GET / HTTP/1.0 HTTP/1.0 200 ok", "verify_data holds"}}, never: []string{"cannot be told apart"}},
+		fullTLS12 + " Finished NewSessionTicket Finished GET / HTTP/1.0 HTTP/1.0 200 ok", "verify_data holds"}}, never: []string{"cannot be separated"}},
 
 	"stream-number-syn-again": {streams: []stream{
 		{0, "", "TLS 1.2", "mamzon.ru", fullTLS12, "signature holds"},
@@ -93,8 +94,8 @@ var readings = map[string]reading{
 		says: []string{"a certificate that was not seen"}, never: []string{"private key of ("}},
 }
 
-// expectedFailures are the captures that are read wrongly today, and why. An entry goes when its
-// capture is read rightly.
+// expectedFailures are the captures that are read wrongly today, and why. An
+// entry goes when its capture is read rightly.
 var expectedFailures = map[string]string{
 	"proxy-http-connect": "TLS after the CONNECT of a proxy is not looked for: the connection is taken for plain HTTP",
 	"proxy-socks5":       "TLS after the handshake of SOCKS is not looked for",
@@ -193,7 +194,8 @@ func streamsDiffer(want []stream, found string) (wrong error) {
 	return wrong
 }
 
-// readStream reads a line of JSON. The results of checks come as in stream.check.
+// readStream reads a line of JSON. The results of checks come as in
+// stream.check.
 func readStream(line string) (s stream, checks map[string]bool, err error) {
 	var c struct {
 		Connection   int

@@ -49,14 +49,14 @@ func (p *Program) certsCommand() *cli.Command {
 			},
 			{
 				Name:        "list",
-				Usage:       "all certificates, issuer above issued",
+				Usage:       "list all certificates, each below its issuer",
 				Description: listExamples,
 				Flags:       []cli.Flag{dirFlag(), jsonFlag()},
 				Action:      noArguments(p.certsList),
 			},
 			{
 				Name:         "show",
-				Usage:        "everything about one certificate",
+				Usage:        "print everything about one certificate",
 				ArgsUsage:    "NAME",
 				Description:  showExamples,
 				Flags:        []cli.Flag{dirFlag(), jsonFlag()},
@@ -91,7 +91,7 @@ func (p *Program) certsGenerate(c *cli.Context) error {
 	return nil
 }
 
-// compare says what generate would make.
+// compare prints what generate would make.
 func (p *Program) compare(f folder, o certgen.Options) (*certgen.Plan, error) {
 	m, builtIn, err := p.readManifest(f)
 	if err != nil {
@@ -116,8 +116,8 @@ func (p *Program) certsRegenerate(c *cli.Context) error {
 	return nil
 }
 
-// listing is what a folder holds beside what certs.yaml asks for. In a folder
-// without a certs.yaml that has certificates, it is those.
+// listing returns the certificates that certs.yaml asks for, with what the
+// folder holds of them. Without a certs.yaml it returns those in the folder.
 func (p *Program) listing(f folder) (infos []certgen.Info, lookup func(string) error, err error) {
 	m, builtIn, err := p.readManifest(f)
 	if err != nil {

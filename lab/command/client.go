@@ -17,7 +17,7 @@ lab client --cert me.pem --key me.key --ca ca.pem --url https://api.test/
                                         with your own certificates
 lab client --url https://127.0.0.1:8443/tls --server-name localhost
 lab client --url https://example.org/ --addr 127.0.0.1:8443
-                                        there, by the name of example.org
+                                        that URL, at this address
 lab client --count 0 --interval 1s      again and again, until Ctrl-C`
 
 func (p *Program) clientCommand() *cli.Command {
@@ -27,12 +27,12 @@ func (p *Program) clientCommand() *cli.Command {
 		Usage:       "the client alone, against any server",
 		Description: clientExamples,
 		Flags: slices.Concat([]cli.Flag{
-			&cli.StringFlag{Name: "url", DefaultText: "https://localhost:8443/", Usage: "`URL` to call; with --addr: there, by the URL's name"},
+			&cli.StringFlag{Name: "url", DefaultText: "https://localhost:8443/", Usage: "`URL` to call; with --addr, connect there instead of to its host"},
 			addrFlag(),
 			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
 			caFlag("ca", serverCA, "that the server must have"),
 			certFlag("cert", clientName, "to show, or none"), keyFlag("key", "cert"), passwordFileFlag(),
-		}, sessionFlags(1, "off", "client.pcapng"), callFlags()),
+		}, labRunFlags(1, "off", "client.pcapng"), callFlags()),
 		Action: noArguments(p.client),
 	}
 }
@@ -42,7 +42,7 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := p.newSession(c)
+	a, err := p.newLabRun(c)
 	if err != nil {
 		return err
 	}
@@ -101,9 +101,10 @@ func (p *Program) client(c *cli.Context) error {
 	return a.failed()
 }
 
-// clientTarget reads which server to call: a URL, at its own address or at --addr, or
-// the lab's own server at --addr, by the name of localhost. $LAB_ADDR is where
-// the lab's own server is, and says nothing of another URL.
+// clientTarget reads which server to call: a URL, at its own address or at
+// --addr, or the lab's own server at --addr, by the name of localhost.
+// $LAB_ADDR is the address of the lab's own server, and is ignored for another
+// URL.
 func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 	o := lab.ClientOptions{ServerName: c.String("server-name"), Resume: c.Bool("resume")}
 	target := c.String("url")
@@ -121,7 +122,8 @@ func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 	return o, err
 }
 
-// ownURL is that of the lab's own server at --addr, by the name of localhost.
+// ownURL returns the URL of the lab's own server at --addr, which is called
+// localhost.
 func ownURL(c *cli.Context) (string, error) {
 	if err := checkAddr(c); err != nil {
 		return "", err

@@ -81,12 +81,12 @@ func (p *Program) status(err error) int {
 	return exitFailed
 }
 
-// silentError is a failure whose output is all there already.
+// silentError is a failure for which everything is printed already.
 type silentError struct{}
 
 func (silentError) Error() string { return "failed" }
 
-// usageError is a command line that cannot be carried out.
+// usageError reports a wrong command line.
 type usageError struct {
 	command string // with the program's name: "lab certs show"
 	problem string
@@ -140,7 +140,7 @@ func eachCommand(commands []*cli.Command, f func(*cli.Command)) {
 	}
 }
 
-// chooseCommand is the action of what only has commands below it.
+// chooseCommand is the action of a command that only groups others.
 func (p *Program) chooseCommand(c *cli.Context) error {
 	name := c.Args().First()
 	if name == "help" && c.NArg() > 1 && c.Args().Get(1) != "help" {
@@ -168,7 +168,7 @@ func (p *Program) help(c *cli.Context, words []string) error {
 	return p.app().RunContext(c.Context, append(strings.Fields(path), "--help"))
 }
 
-// noCommand says that below path there is no command of that name.
+// noCommand returns the error that below path there is no command of that name.
 func noCommand(commands []*cli.Command, path, name string) error {
 	names := []string{}
 	for _, command := range commands {
@@ -184,7 +184,7 @@ func noCommand(commands []*cli.Command, path, name string) error {
 	}
 }
 
-// The words of the library for flags that it cannot read.
+// The library's messages for flags that it cannot read.
 var (
 	undefinedFlag = regexp.MustCompile(`^flag provided but not defined: -+(.*)$`)
 	emptyFlag     = regexp.MustCompile(`^flag needs an argument: -+(.*)$`)
@@ -211,7 +211,7 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	return e
 }
 
-// valuesOf says which values the flag of that name takes.
+// valuesOf describes the values of the flag of that name.
 func valuesOf(flags []cli.Flag, name string) string {
 	for _, flag := range flags {
 		if !slices.Contains(flag.Names(), name) {
@@ -227,7 +227,7 @@ func valuesOf(flags []cli.Flag, name string) string {
 	return "true or false"
 }
 
-// commandName is the whole name of the command that runs.
+// commandName returns the whole name of the command that runs.
 func commandName(c *cli.Context) string {
 	if name := strings.TrimSpace(c.Command.HelpName); name != "" {
 		return name
@@ -245,7 +245,7 @@ func noArguments(action cli.ActionFunc) cli.ActionFunc {
 	}
 }
 
-// version comes from the build information: a tag, or the commit.
+// version returns the tag or the commit of the build information.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

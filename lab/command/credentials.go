@@ -49,7 +49,7 @@ func namesFiles(c *cli.Context) bool {
 
 // checkNames refuses names that are neither in the manifest nor in the folder,
 // before a PKI is made for them.
-func (a *session) checkNames(c *cli.Context) error {
+func (a *labRun) checkNames(c *cli.Context) error {
 	m, _, err := a.readManifest(a.folder)
 	if err != nil {
 		return nil // the command that needs the manifest reports it
@@ -105,8 +105,8 @@ func (f folder) credentials(c *cli.Context, shown, cert, key, trust string) (lab
 	return o, f.checkCredentials(c, o, cert, trust)
 }
 
-// checkDotted refuses a value that is a file by its dot, when there is no such
-// file but a certificate of that name.
+// checkDotted refuses a value that counts as a file because of its dot, if
+// there is no such file but a certificate of that name.
 func (f folder) checkDotted(value string) error {
 	if !certfile.IsFile(value) || value != filepath.Base(value) {
 		return nil
@@ -122,7 +122,8 @@ func (f folder) checkDotted(value string) error {
 		Next: "the certificate of that name is " + commandWord(inFolder)}
 }
 
-// file is the file that a value names: itself, or that of a name of the PKI.
+// file returns the file that a value names: itself, or that of a name of the
+// PKI.
 func (f folder) file(value, suffix string) string {
 	if certfile.IsFile(value) {
 		return value
@@ -167,7 +168,7 @@ type defaultNameError struct {
 
 func (e *defaultNameError) Unwrap() error { return e.MissingError }
 
-// unnamedError is a flag that is needed beside those that name files.
+// unnamedError reports a missing flag that those that name files need.
 type unnamedError struct {
 	flag, what string
 	optional   bool // none will do
@@ -184,7 +185,7 @@ func (e *unnamedError) hint() string {
 	return fmt.Sprintf("--%s FILE", e.flag)
 }
 
-// authorities are the CAs that a side trusts, as far as they can be loaded.
+// authorities returns the CAs that a side trusts, as far as they can be loaded.
 func authorities(o lab.Credentials) (all []*x509.Certificate) {
 	if o.Trust == "" {
 		return nil
@@ -197,8 +198,8 @@ func authorities(o lab.Credentials) (all []*x509.Certificate) {
 	return all
 }
 
-// upClient is the certificate that the client of lab up shows: --client-cert,
-// or else one of certs.yaml that leads to --client-ca.
+// upClient returns the certificate that the client of lab up shows:
+// --client-cert, or else one of certs.yaml that leads to --client-ca.
 func (p *Program) upClient(c *cli.Context, f folder) (string, error) {
 	ca := c.String("client-ca")
 	switch {
@@ -242,8 +243,8 @@ func leadsTo(certificate *certgen.Certificate, ca string) bool {
 	return false
 }
 
-// mayBeClient reports whether a server that does everything right lets a
-// certificate in.
+// mayBeClient reports whether a correct server accepts a certificate from a
+// client.
 func mayBeClient(c *certgen.Certificate) bool {
 	for _, usage := range []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageAny} {
 		if slices.Contains(c.ExtKeyUsage, usage) {
@@ -253,8 +254,8 @@ func mayBeClient(c *certgen.Certificate) bool {
 	return len(c.ExtKeyUsage) == 0 && !c.CA && !c.Revoked
 }
 
-// hostOf is the name under which a client calls the server that shows a
-// certificate: localhost, if that is what it is for, or else its first name.
+// hostOf returns the name by which a client calls the server that shows a
+// certificate: localhost, if the certificate has it, or else its first name.
 func hostOf(leaf *x509.Certificate) string {
 	if leaf.VerifyHostname("localhost") == nil {
 		return "localhost"
@@ -270,7 +271,8 @@ func hostOf(leaf *x509.Certificate) string {
 	return "localhost"
 }
 
-// serverLeaf is the certificate that a server with these credentials shows.
+// serverLeaf returns the certificate that a server with these credentials
+// shows.
 func serverLeaf(o lab.Credentials) (*x509.Certificate, error) {
 	if certfile.IsFile(o.Certificate) {
 		pair, err := certfile.LoadPair(o.Certificate, o.KeyFile, o.Password)

@@ -3,9 +3,9 @@
 // Each command has a file of its name, with its definition, its help and its
 // action: up.go, server.go, client.go, scenario.go, explain.go, exec.go,
 // browser.go, certs.go, export.go, completion.go. Four files serve them all:
-// text.go has messages and errors, hints.go what to type after an error, flags.go
-// the flags that several commands share, and output.go the two streams, results
-// and talk.
+// text.go has messages and errors, hints.go what to type after an error,
+// flags.go the flags that several commands share, and output.go the two
+// streams, results and talk.
 //
 // Nothing here exits the process: [Program.Run] returns the exit status.
 package command

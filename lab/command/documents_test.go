@@ -46,7 +46,8 @@ func readDocument(t *testing.T, path string) string {
 	return string(text)
 }
 
-// TestREADMEIsShort: what does not fit belongs into the document beside its code.
+// TestREADMEIsShort: what does not fit belongs into the document beside its
+// code.
 func TestREADMEIsShort(t *testing.T) {
 	if size := len(readDocument(t, "README.md")); size >= 16<<10 {
 		t.Errorf("README.md has %d bytes, and must have less than 16 KiB", size)
@@ -71,7 +72,8 @@ func TestProseIsWrapped(t *testing.T) {
 	}
 }
 
-// TestLinks: what a document links to in the repository is there, as is the heading.
+// TestLinks: what a document links to in the repository is there, as is the
+// heading.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
 	heading := regexp.MustCompile(`(?m)^#+ (.*)$`)

@@ -17,14 +17,15 @@ import (
 	"mtlslab.example/lab/lab/private"
 )
 
-// Exit statuses of lab exec where there is none of the program's, as in a shell.
+// Exit statuses of lab exec where there is none of the program's, as in a
+// shell.
 const (
 	exitNotExecutable = 126
 	exitNotFound      = 127
 )
 
-// programStatus is the exit status of a program that has ended with another
-// one than 0. What there is to say, it has said itself.
+// programStatus is the exit status, other than 0, of a program. Nothing is
+// printed for it: the program has printed its own errors.
 type programStatus int
 
 func (s programStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
@@ -114,7 +115,7 @@ func (p *Program) exec(c *cli.Context) error {
 	return err
 }
 
-// sizeOf is the size of a file in bytes, 0 if there is none.
+// sizeOf returns the size of a file in bytes, 0 if there is none.
 func sizeOf(file string) int64 {
 	info, err := os.Stat(file)
 	if err != nil {
@@ -123,7 +124,7 @@ func sizeOf(file string) int64 {
 	return info.Size()
 }
 
-// wantsCapture reads --capture, and refuses what makes no sense without it.
+// wantsCapture reads --capture, and refuses flags that need it.
 func wantsCapture(c *cli.Context) (bool, error) {
 	problem := ""
 	switch file := c.String("capture"); {
@@ -172,7 +173,7 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []t
 	for _, l := range listeners {
 		defer l.Close() // again, but for an error
 	}
-	a := &session{Program: p}
+	a := &labRun{Program: p}
 	o, err := a.captureOptions(c, "")
 	if err != nil {
 		return err
@@ -205,7 +206,7 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []t
 	return errors.Join(err, closing)
 }
 
-// tap is one --tap.
+// tap is the value of one --tap.
 type tap struct{ listen, target string }
 
 // tapError is a --tap that cannot be listened for.

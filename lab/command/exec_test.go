@@ -35,7 +35,7 @@ type execLab struct {
 	tap          *wiretap.Tap
 }
 
-// keyless is a sink that is not told of secrets.
+// keyless is a sink that gets no secrets.
 type keyless struct {
 	wiretap.Sink
 	open atomic.Int64 // connections
@@ -355,7 +355,8 @@ func TestExecPrograms(t *testing.T) {
 	}
 }
 
-// writeNginx configures two virtual hosts, whose workers drop root's privileges.
+// writeNginx configures two virtual hosts, whose workers drop root's
+// privileges.
 func (l *execLab) writeNginx(t *testing.T, port string) {
 	t.Helper()
 	var hosts strings.Builder
@@ -403,15 +404,15 @@ func TestExecOwnCallback(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := map[string]int{}
+	lines := map[string]int{}
 	for line := range strings.Lines(out) {
 		who, text, _ := strings.Cut(line, " ")
-		told[who]++
+		lines[who]++
 		if !strings.Contains(string(log), text) {
-			t.Errorf("the program was told %q, and the key log not", line)
+			t.Errorf("the program's callback got %q, and the key log did not", line)
 		}
 	}
-	if told["first"] != 2*tls13Lines || told["second"] != 2*tls13Lines {
-		t.Errorf("the callbacks got %v lines, and there are %d for each", told, 2*tls13Lines)
+	if lines["first"] != 2*tls13Lines || lines["second"] != 2*tls13Lines {
+		t.Errorf("the callbacks got %v lines, and there are %d for each", lines, 2*tls13Lines)
 	}
 }

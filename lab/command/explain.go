@@ -38,11 +38,12 @@ func (p *Program) explainCommand() *cli.Command {
 			&cli.StringFlag{Name: "rsa-key", Usage: "open TLS 1.2 connections without forward secrecy with the server's private key in `FILE`, a PEM that may have certificates too"},
 			caFlag("ca", "", "that servers must have: chains are checked under it"),
 			caFlag("client-ca", "", "that clients must have, likewise"),
-			certFlag("cert", "", "that one side has: chains may lead over those in it"),
+			certFlag("cert", "", "that chains may contain, such as an intermediate CA"),
 			&cli.StringFlag{Name: "key", Usage: "the same as --rsa-key, or `NAME` of the certificate whose key it is"}, passwordFileFlag(),
 			&cli.IntFlag{Name: "stream", Value: -1, DefaultText: "all", Usage: "only TCP stream `N`, counted from 0 as Wireshark does"},
 			&cli.BoolFlag{Name: "list", Usage: "one line a connection"},
 			jsonFlag(),
+			&cli.BoolFlag{Name: "brief", Usage: "what became of each connection, why, and what to do, without the drawing"},
 			&cli.BoolFlag{Name: "verbose", Usage: "draw every connection, each message with its fields and bytes"},
 		},
 		Action: p.explain,
@@ -82,45 +83,45 @@ func (p *Program) explain(c *cli.Context) error {
 
 	debug.SetGCPercent(200) // less than main's: a file may hold many connections that are open at a time
 	terminal := isTerminal(p.Stdout)
-	gallery := p.newGallery(c, file, terminal || size == 0)
-	gallery.trusts = by
+	printer := p.newConnectionPrinter(c, file, terminal || size == 0)
+	printer.trusts = by
 	if len(rsaKeys) > 0 {
-		gallery.uses = rsaKeyUses{}
+		printer.uses = rsaKeyUses{}
 	}
 	bar := &progress{}
 	if !terminal || c.Int("stream") >= 0 { // else what is shown is progress enough
 		bar = newProgress(p.Stderr, "reading "+file)
 	}
 	defer bar.stop()
-	dissector := tlsdecrypt.New(tlsdecrypt.Options{Secrets: secrets, RSAKeys: rsaKeys, Done: gallery.add})
+	dissector := tlsdecrypt.New(tlsdecrypt.Options{Secrets: secrets, RSAKeys: rsaKeys, Done: printer.add})
 	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
 	read := make(chan error, 1)
 	go func() {
 		read <- capture.Read(in, capture.ReadOptions{
-			Sink:     gallery.watch(spread),
+			Sink:     printer.watch(spread),
 			Live:     size == 0,
 			Secrets:  func(lines []byte) { addLines(secrets, lines) },
 			Progress: func(n int64) { bar.update(int(n), int(max(size, n))) },
 			Notice:   func(notice string) { p.say("%s", notice) },
-			Unread:   gallery.passOver,
+			Unread:   printer.addUnread,
 		})
 	}()
 	select {
 	case err = <-read:
 	case <-c.Context.Done():
-		gallery.flush()
+		printer.flush()
 		return nil // with a read under way, which a pipe may hold up for ever
 	}
 	spread.Close()
 	dissector.Close()
 	bar.stop()
-	if empty := gallery.finish(file); err == nil {
+	if empty := printer.finish(file); err == nil {
 		return empty
 	}
 	return &captureError{file, err}
 }
 
-// rsaKeyFile is the file that --rsa-key or --key names.
+// rsaKeyFile returns the file that --rsa-key or --key names.
 func rsaKeyFile(c *cli.Context) string {
 	if key := c.String("key"); key != "" {
 		return folderOf(c).file(key, "-key.pem")
@@ -128,7 +129,7 @@ func rsaKeyFile(c *cli.Context) string {
 	return c.String("rsa-key")
 }
 
-// explainTrusts reads the CAs of each side, and what else chains may lead over.
+// explainTrusts reads the CAs of each side and further intermediate CAs.
 func explainTrusts(c *cli.Context, password string) (by trusts, err error) {
 	f := folderOf(c)
 	of := func(flag string) lab.Credentials {
@@ -178,8 +179,8 @@ func openCaptured(file string) (io.ReadCloser, int64, error) {
 	return f, info.Size(), nil
 }
 
-// loadSecrets reads the key log that is named, or else the folder's own, and
-// what comes to it while it is asked for secrets. close is called in the end.
+// loadSecrets reads the key log that is named, or else the folder's own. Lines
+// that are appended later are found, too. The caller calls close.
 func (p *Program) loadSecrets(c *cli.Context) (secrets *keylog.Store, close func(), err error) {
 	secrets, close = &keylog.Store{}, func() {}
 	name := c.String("keylog")
@@ -204,8 +205,8 @@ func (p *Program) loadSecrets(c *cli.Context) (secrets *keylog.Store, close func
 	return secrets, func() { f.Close() }, nil
 }
 
-// addLines stores the secrets of a block of the capture. Lines that cannot be
-// read open nothing, and are passed over.
+// addLines stores the secrets of a block of the capture. It skips lines
+// that cannot be read.
 func addLines(secrets *keylog.Store, lines []byte) {
 	for line := range bytes.Lines(lines) {
 		if entry, err := keylog.ParseLine(bytes.TrimRight(line, "\r\n")); err == nil {

@@ -258,7 +258,7 @@ func plainAlert(t *testing.T, file string) string {
 }
 
 // alertNames are those of the alerts in the captures that end a connection for
-// a reason (RFC 8446 section 6.2).
+// a reason (RFC 9846 section 6.2).
 var alertNames = map[string]string{
 	"10": "unexpected_message", "40": "handshake_failure", "42": "bad_certificate", "43": "unsupported_certificate", "44": "certificate_revoked",
 	"45": "certificate_expired", "46": "certificate_unknown", "48": "unknown_ca", "49": "access_denied", "50": "decode_error", "51": "decrypt_error",

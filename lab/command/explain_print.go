@@ -20,23 +20,24 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// gallery shows the connections of a file in the order in which they ended: the
-// first of each kind as a ladder, later ones in a line. Connections may be added
-// from several goroutines and in any order.
-type gallery struct {
+// connectionPrinter prints the connections of a file in the order in which they
+// ended: the first of each kind as a ladder, later ones in a line. Connections
+// may be added from several goroutines and in any order.
+type connectionPrinter struct {
 	*Program
 	list, json, verbose bool
+	brief               bool
 	stream              int // the only one that is shown; -1: all
 	file                string
 	folder              folder
 	trusts              trusts
 	options             ladder.Options
-	live                bool // somebody waits for each connection
+	live                bool // each connection is written when it ends
 
 	mu     sync.Mutex
-	out    *bufio.Writer  // to stdout
-	ends   []int          // the streams that have ended, in order, and were not shown yet
-	ready  map[int]*frame // what was added, by stream
+	out    *bufio.Writer               // to stdout
+	ends   []int                       // the streams that have ended, in order, and were not shown yet
+	ready  map[int]*preparedConnection // what was added, by stream
 	drawn  kinds
 	count  struct{ all, tls int }
 	found  bool       // the stream that is asked for
@@ -47,31 +48,31 @@ type gallery struct {
 	trusted *chain.Trust
 }
 
-// frame is a connection that is ready to be shown.
-type frame struct {
+// preparedConnection is a connection that is ready to be printed.
+type preparedConnection struct {
 	connection *tlsdecrypt.Connection
 	verdict    verdict.Verdict
 	text       []byte // as JSON or as a line
 }
 
-// newGallery reads the flags of lab explain. live says that each connection is
-// to be written when it ends, not some together.
-func (p *Program) newGallery(c *cli.Context, file string, live bool) *gallery {
+// newConnectionPrinter reads the flags of lab explain. live means that each
+// connection is written when it ends, and not several together.
+func (p *Program) newConnectionPrinter(c *cli.Context, file string, live bool) *connectionPrinter {
 	options := p.ladderOptions(c)
-	options.Stream = true
-	return &gallery{
-		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), stream: c.Int("stream"),
+	options.Stream, options.Brief = true, c.Bool("brief")
+	return &connectionPrinter{
+		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), brief: c.Bool("brief"), stream: c.Int("stream"),
 		file: file, folder: folderOf(c), options: options, live: live,
-		out: bufio.NewWriterSize(p.results, 1<<16), ready: make(map[int]*frame),
+		out: bufio.NewWriterSize(p.results, 1<<16), ready: make(map[int]*preparedConnection),
 	}
 }
 
-// watch is a sink that takes note of the order in which connections end, and
-// hands everything on to sink.
-func (g *gallery) watch(sink wiretap.Sink) wiretap.Sink { return watcher{g, sink} }
+// watch returns a sink that stores the order in which connections end, and
+// passes all events on to sink.
+func (g *connectionPrinter) watch(sink wiretap.Sink) wiretap.Sink { return watcher{g, sink} }
 
 type watcher struct {
-	*gallery
+	*connectionPrinter
 	sink wiretap.Sink
 }
 
@@ -88,8 +89,8 @@ func (w watcher) Open(e wiretap.Event) wiretap.Handler {
 }
 
 // add takes a connection that has ended, and shows what can be shown by now.
-func (g *gallery) add(c *tlsdecrypt.Connection) {
-	f := &frame{connection: c}
+func (g *connectionPrinter) add(c *tlsdecrypt.Connection) {
+	f := &preparedConnection{connection: c}
 	if g.stream < 0 || g.stream == c.Number {
 		g.prepare(f)
 	}
@@ -108,9 +109,9 @@ func (g *gallery) add(c *tlsdecrypt.Connection) {
 	}
 }
 
-// trust is what chains are checked under. The CAs may be made after lab explain
-// has begun to wait for a capture.
-func (g *gallery) trust() *chain.Trust {
+// trust returns the CAs under which chains are checked. They may be made after
+// lab explain has begun to wait for a capture.
+func (g *connectionPrinter) trust() *chain.Trust {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.trusted == nil || len(g.trusted.CAs) == 0 {
@@ -120,7 +121,7 @@ func (g *gallery) trust() *chain.Trust {
 }
 
 // prepare does the part of the work for which the order does not matter.
-func (g *gallery) prepare(f *frame) {
+func (g *connectionPrinter) prepare(f *preparedConnection) {
 	c := f.connection
 	if !g.list {
 		c.Check(g.trust())
@@ -133,13 +134,13 @@ func (g *gallery) prepare(f *frame) {
 	f.text = []byte(ladder.Line(c, &f.verdict, g.options) + "\n")
 }
 
-// shown names the scenario that shows the fault of a verdict.
+// shown returns the name of the scenario that shows the fault of a verdict.
 func shown(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
-	return scenario.Showing(v, uint16(c.Version))
+	return scenario.Showing(v, c)
 }
 
 // show writes a connection that is ready. mu is held.
-func (g *gallery) show(stream int) {
+func (g *connectionPrinter) show(stream int) {
 	f := g.ready[stream]
 	delete(g.ready, stream)
 	c := f.connection
@@ -159,7 +160,7 @@ func (g *gallery) show(stream int) {
 		_, _ = g.out.Write(f.text)
 	case !f.isTLS() && g.stream < 0:
 		return // finish says how many
-	case g.drawn.isNew(c) || g.verbose || g.stream >= 0:
+	case g.drawn.isNew(c) || g.verbose || g.brief || g.stream >= 0:
 		options := g.options
 		options.Scenario = shown(&f.verdict, c)
 		_ = ladder.Draw(g.out, c, &f.verdict, options)
@@ -169,22 +170,23 @@ func (g *gallery) show(stream int) {
 	}
 }
 
-// passOver takes note of what is in the file besides TCP.
-func (g *gallery) passOver(u capture.Unread) {
+// addUnread stores what is in the file besides TCP.
+func (g *connectionPrinter) addUnread(u capture.Unread) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.unread = append(g.unread, u.String())
 }
 
-// flush writes what has been shown.
-func (g *gallery) flush() {
+// flush writes what was printed to stdout.
+func (g *connectionPrinter) flush() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	_ = g.out.Flush()
 }
 
-// finish shows what did not end, and says what was not shown.
-func (g *gallery) finish(file string) error {
+// finish prints the connections that did not end, and says what was not
+// printed.
+func (g *connectionPrinter) finish(file string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, stream := range slices.Sorted(maps.Keys(g.ready)) {
@@ -209,7 +211,7 @@ func (g *gallery) finish(file string) error {
 	return nil
 }
 
-// nothingError is a capture without what was looked for.
+// nothingError reports that a capture has no TLS, or not the stream asked for.
 type nothingError struct {
 	file   string
 	stream int      // that was asked for; -1: any
@@ -226,9 +228,9 @@ func (e *nothingError) Error() string {
 	return fmt.Sprintf("there is no stream %d in %s, or it carries nothing", e.stream, e.file)
 }
 
-// isTLS reports whether there was any TLS on a connection.
-func (f *frame) isTLS() bool {
-	return len(f.connection.Messages) > 0 && f.verdict.How != verdict.NotTLS
+// isTLS reports whether there was any TLS on a connection, or should have been.
+func (f *preparedConnection) isTLS() bool {
+	return f.verdict.Code == verdict.SpokeNoTLS || len(f.connection.Messages) > 0 && f.verdict.How != verdict.NotTLS
 }
 
 // kinds remembers which kinds of connections were drawn in full.

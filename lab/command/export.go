@@ -67,7 +67,7 @@ them take p12-legacy, which has 3DES and a MAC with SHA-1, and protects less.`
 func (p *Program) exportCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "export",
-		Usage:       "a certificate in the form that another program takes",
+		Usage:       "write a certificate in the form that another program takes",
 		ArgsUsage:   "NAME",
 		Description: exportExamples,
 		Flags: []cli.Flag{dirFlag(),

@@ -50,7 +50,7 @@ subject: CN=missing
 issuer: CN=an-intermediate-with-a-long-name
 `
 
-// printer runs lab in a folder, and looks at the width of all that it prints.
+// printer runs lab in a folder, and checks the width of all that it prints.
 type printer struct {
 	*testing.T
 	manifest []byte
@@ -89,9 +89,9 @@ func (p printer) lab(ctx context.Context, args string) string {
 	return out.String()
 }
 
-// tooWide tells a line that a terminal would break. A command to copy stays
-// whole, and so does, where there is no terminal, an error and a long name or
-// path at the end of a line.
+// tooWide reports whether a terminal would break a line. A command to copy
+// stays whole, and so does, where there is no terminal, an error and a long
+// name or path at the end of a line.
 func (p printer) tooWide(line string) bool {
 	if strings.HasPrefix(line, "  wireshark ") || strings.HasPrefix(line, "  lab ") || strings.HasPrefix(line, "  curl ") {
 		return false
@@ -201,7 +201,7 @@ func scenariosFit(p printer) {
 	}
 }
 
-// The tree shows who issued whom, on every level, and its columns stand below
+// The tree shows the issuer of each certificate, and its columns stand below
 // each other whatever the names are written in.
 func TestTree(t *testing.T) {
 	p := newPrinter(t, 0)
@@ -242,7 +242,7 @@ other         EC 256  2040-01-01   ok     CN=other (CA)
 	}
 }
 
-// A terminal that is too narrow is told of, once.
+// There is one warning about a terminal that is too narrow.
 func TestNarrow(t *testing.T) {
 	p := newPrinter(t, 59)
 	const said = "lab: this terminal has 59 columns, and lab needs 60: lines"

@@ -41,7 +41,7 @@ func asciiFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "ascii", Usage: "draw with ASCII characters alone"}
 }
 
-// fit takes note of --ascii, and says so where the terminal is too narrow.
+// fit reads --ascii, and warns if the terminal is too narrow.
 func (p *Program) fit(c *cli.Context) error {
 	if c.Bool("ascii") {
 		p.charset = text.ASCII
@@ -53,7 +53,7 @@ func (p *Program) fit(c *cli.Context) error {
 }
 
 func forceFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "force", Usage: "replace what lab did not make, too, and keep it in certs/replaced"}
+	return &cli.BoolFlag{Name: "force", Usage: "also replace files that lab did not make; they are kept in certs/replaced"}
 }
 
 // ladderOptions fits drawings to where they go.
@@ -65,15 +65,15 @@ func (p *Program) ladderOptions(c *cli.Context) ladder.Options {
 	return o
 }
 
-// sessionFlags are those of lab up, lab server and lab client, with the defaults
-// that differ.
-func sessionFlags(count int, keylog, capture string) []cli.Flag {
+// labRunFlags are those of lab up, lab server and lab client, with the
+// defaults that differ.
+func labRunFlags(count int, keylog, capture string) []cli.Flag {
 	return []cli.Flag{
 		dirFlag(),
 		&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},
 		&cli.StringFlag{Name: "http", Value: "1.1", Usage: "HTTP `VERSION`, 1.1 or 2"},
 		&cli.IntFlag{Name: "count", Value: count, Usage: "end after `N` exchanges; 0: only with Ctrl-C"},
-		&cli.StringFlag{Name: "scenario", Usage: "do as in scenario `NAME`: lab scenario list"},
+		&cli.StringFlag{Name: "scenario", Usage: "act as in scenario `NAME`; lab scenario list has the names"},
 		&cli.StringFlag{Name: "crl", Value: string(lab.CRLSoft), Usage: "check revocation lists: `POLICY` require, soft or off"},
 		&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: keylog, Usage: "append the TLS secrets to `FILE`, or off"},
 		&cli.StringFlag{Name: "capture", DefaultText: capture, Usage: "record the traffic, with its keys, to `FILE`, - for stdout, or off"},
@@ -128,7 +128,7 @@ func wantsHTTP2(c *cli.Context) (bool, error) {
 	}
 }
 
-// checkDetail refuses to say both less and more of an exchange.
+// checkDetail refuses flags for less and for more detail together.
 func checkDetail(c *cli.Context) error {
 	if !c.Bool("verbose") {
 		return nil
@@ -141,7 +141,7 @@ func checkDetail(c *cli.Context) error {
 	return nil
 }
 
-// checkCount refuses numbers that cannot be counted to.
+// checkCount refuses a negative --count or --interval.
 func checkCount(c *cli.Context) error {
 	if n := c.Int("count"); n < 0 {
 		return &usageError{command: commandName(c), problem: fmt.Sprintf("--count is %d, and must be 0 or more", n)}
@@ -162,7 +162,7 @@ func checkAddr(c *cli.Context) error {
 	return &usageError{command: commandName(c), problem: fmt.Sprintf("--addr is %q, and %s", addr, problem)}
 }
 
-// addrProblem is why a TCP address is none that one can have, or "".
+// addrProblem returns why a TCP address is not valid, or "".
 func addrProblem(addr, example string) string {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {

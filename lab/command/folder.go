@@ -23,7 +23,7 @@ import (
 // folder is the folder that a command works in.
 type folder string
 
-// folderOf is the folder that --dir or $LAB_DIR names.
+// folderOf returns the folder that --dir or $LAB_DIR names.
 func folderOf(c *cli.Context) folder { return folder(cmp.Or(c.String("dir"), ".")) }
 
 func (f folder) manifest() string { return filepath.Join(string(f), "certs.yaml") }
@@ -129,7 +129,8 @@ func (p *Program) preparePKIOnce(ctx context.Context, f folder) error {
 	return p.preparePKI(ctx, f, false)
 }
 
-// generate makes the PKI of a folder, with a progress bar and word of a lock.
+// generate makes the PKI of a folder. It shows a progress bar, and says if it
+// waits for a lock.
 func (p *Program) generate(ctx context.Context, f folder, o certgen.Options) (*certgen.Plan, error) {
 	m, err := p.adoptManifest(f, o)
 	if err != nil {
@@ -146,7 +147,8 @@ func (p *Program) generate(ctx context.Context, f folder, o certgen.Options) (*c
 	return plan, err
 }
 
-// sayKept says where the files are that --force has replaced, if there were any.
+// sayKept says where the files are that --force has replaced, if there were
+// any.
 func (p *Program) sayKept(folder string) {
 	if folder != "" {
 		p.say("what lab did not make is now in %s", folder)
@@ -171,13 +173,13 @@ func isDirectory(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-// trusts are the credentials of each side, of which the CAs count. Without
-// Trust they are not known, as those of another program. also are certificates
-// that chains may lead over, trusted or not.
+// trusts are the credentials of each side, for their CAs. Without Trust these
+// are not known, as for a foreign program. also are further certificates for
+// chains, trusted or not.
 type trusts struct{ server, client, also lab.Credentials }
 
-// trustOf is what chains are checked under: the CAs and CRLs in the folder of a
-// PKI, none where there is no PKI.
+// trustOf returns what chains are checked under: the CAs and CRLs in the folder
+// of a PKI, none where there is no PKI.
 func trustOf(certs string, by trusts) (*chain.Trust, error) {
 	names, err := certgen.Names(certs)
 	if err != nil {
@@ -197,7 +199,15 @@ func trustOf(certs string, by trusts) (*chain.Trust, error) {
 	}
 	for _, name := range names {
 		certificates, err := certgen.LoadCertificates(certs, name)
-		if err != nil || !certificates[0].IsCA { // a certificate of somebody else's, for one
+		if err != nil { // a certificate of somebody else's, for one
+			continue
+		}
+		for _, above := range certificates[1:] {
+			if above.IsCA && !chain.IsSelfIssued(above) {
+				trust.Between = append(trust.Between, chain.NamedCA{Name: above.Subject.String(), Certificate: above})
+			}
+		}
+		if !certificates[0].IsCA {
 			continue
 		}
 		trust.CAs = append(trust.CAs, chain.NamedCA{Name: name, Certificate: certificates[0]})

@@ -268,8 +268,8 @@ func newStrangers(t *testing.T) *strangers {
 	return s
 }
 
-// issue makes a certificate with a new key, signed by signer or, without one, by
-// itself.
+// issue makes a certificate with a new key, signed by signer or, without one,
+// by itself.
 func (*strangers) issue(t *testing.T, template, parent *x509.Certificate, signer *ecdsa.PrivateKey) (stranger, *ecdsa.PrivateKey) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
 	if err != nil {

@@ -43,8 +43,8 @@ func firstScreen(commands []*cli.Command, width int) string {
 }
 
 // helpTemplate is the library's template for the help of a command, with its
-// flags set within a width and its description as examples. It lists the commands
-// below it, if there are any.
+// flags set within a width and its description as examples. It lists the
+// commands below it, if there are any.
 func helpTemplate(c *cli.Command, width int) string {
 	return strings.Replace(commandHelp, "FLAGS", flagsHelp(append(slices.Clone(c.Flags), cli.HelpFlag), width), 1)
 }

@@ -21,7 +21,7 @@ import (
 	"mtlslab.example/lab/lab/scenario"
 )
 
-// hint says what to type after an error, or nothing.
+// hint returns what to type after an error, or "".
 func hint(err error) string {
 	var (
 		usage    *usageError
@@ -105,9 +105,9 @@ func hint(err error) string {
 	case errors.As(err, &issue), errors.As(err, &unlike):
 		return "change it in certs.yaml, then lab certs generate"
 	case errors.As(err, &fault):
-		return "lab certs generate makes it right, unless it is not the lab's: then it says so"
+		return "lab certs generate repairs what lab has made, and says so if it is not lab's"
 	case errors.As(err, &noAnchor):
-		return "lab certs list shows who issued whom"
+		return "lab certs list shows the issuer of each certificate"
 	case errors.As(err, &dial):
 		return dialHint(dial)
 	case errors.As(err, &nobody):
@@ -117,7 +117,7 @@ func hint(err error) string {
 	case errors.As(err, &noStore):
 		return "lab browser --firefox, or lab certs export client --format p12-legacy and import it yourself"
 	case errors.As(err, &noPage):
-		return "the server's log may know why; without --screenshot the browser's window says it too"
+		return "the server's log may show why; without --screenshot the browser's window shows it too"
 	case errors.As(err, &notLog):
 		return "name another file with --keylog (or $SSLKEYLOGFILE), or --keylog off"
 	case errors.As(err, &unsafe) && unsafe.Folder:
@@ -133,7 +133,7 @@ func hint(err error) string {
 	case errors.As(err, &nothing) && nothing.stream >= 0:
 		return "lab explain --list FILE shows all that there is"
 	case errors.As(err, &nothing) && len(nothing.unread) > 0:
-		return "lab explain reads TLS over TCP, in a tunnel or not; what is named here it does not look into"
+		return "lab explain reads TLS over TCP, in a tunnel or not; it does not read what is named here"
 	case errors.As(err, &rsaKey):
 		return rsaKey.hint()
 	case errors.Is(err, errCaptureOnTerminal):
@@ -159,7 +159,7 @@ func nearestOf(missing *certgen.MissingError) []string {
 	return spell.Nearest(name, names)
 }
 
-// dialHint says what to do about a server that cannot be reached.
+// dialHint returns what to do about a server that cannot be reached.
 func dialHint(err *lab.DialError) string {
 	var dns *net.DNSError
 	host, _, _ := net.SplitHostPort(err.Addr)
@@ -172,7 +172,8 @@ func dialHint(err *lab.DialError) string {
 	return "does a server run there, and may this machine reach it? curl -v https://" + err.Addr + "/ asks the same"
 }
 
-// hintCommands are what to type, a line each, below a hint that ends with a colon.
+// hintCommands are what to type, a line each, below a hint that ends with a
+// colon.
 func hintCommands(err error) []string {
 	var pair *certfile.MismatchError
 	var mismatch *certgen.KeyMismatchError

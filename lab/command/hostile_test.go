@@ -247,7 +247,8 @@ func TestHostileScenarios(t *testing.T) {
 	}
 }
 
-// signed is a certificate with that name and those host names, of a CA of the folder.
+// signed is a certificate with that name and those host names, of a CA of the
+// folder.
 func signed(t *testing.T, ca, name string, hosts []string, usage x509.ExtKeyUsage) tls.Certificate {
 	t.Helper()
 	issuer, err := tls.LoadX509KeyPair(filepath.Join("certs", ca+".pem"), filepath.Join("certs", ca+"-key.pem"))

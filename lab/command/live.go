@@ -53,7 +53,8 @@ func (r *report) exchange(x *lab.Exchange) {
 	}
 }
 
-// printLeftOut says what is not shown because results were read too slowly.
+// printLeftOut prints how much is not shown because results were read too
+// slowly.
 func (r *report) printLeftOut(x *lab.Exchange) {
 	if x.WireLeftOut && r.options.Verbose && !r.brief {
 		r.stdout().Line("      not drawn: results were read too slowly")
@@ -64,8 +65,8 @@ func (r *report) printLeftOut(x *lab.Exchange) {
 	}
 }
 
-// printBriefly writes an exchange on one line: a rejected one with
-// the side that rejected it, the alert, and as much of why as there is room for.
+// printBriefly writes an exchange on one line: a rejected one with the side
+// that rejected it, the alert, and as much of why as there is room for.
 func (r *report) printBriefly(x *lab.Exchange) {
 	said := outcome(x) + ": " + x.Reason
 	if x.Outcome == verdict.Accepted && x.Reason == "" {
@@ -97,7 +98,7 @@ func (r *report) draw(x *lab.Exchange) {
 // check checks the connection under the CAs that there are by now.
 func (r *report) check(c *tlsdecrypt.Connection) { c.Check(r.trust()) }
 
-// trust is the CAs that there are by now.
+// trust returns the CAs that there are by now.
 func (r *report) trust() *chain.Trust {
 	trust, err := trustOf(r.certs, r.trusts)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// What is not shown because results were read too slowly is told, in text and in
-// JSON, and counted.
+// What is not shown because results were read too slowly is counted, in text
+// and in JSON, and counted.
 func TestLeftOutIsTold(t *testing.T) {
 	x := lab.Exchange{Number: 7, Verdict: verdict.Verdict{Outcome: verdict.Accepted}, WireLeftOut: true, NotShown: &lab.Unshown{Accepted: 2, Rejected: 3}}
 	for _, test := range []struct {
@@ -43,7 +43,7 @@ func TestLeftOutIsTold(t *testing.T) {
 			t.Errorf("no JSON: %s", out.String())
 		}
 	}
-	var a session
+	var a labRun
 	a.count(&x)
 	if a.counts.accepted.Load() != 3 || a.counts.rejected.Load() != 3 || a.counts.notShown.Load() != 5 {
 		t.Errorf("%d accepted, %d rejected, %d not shown", a.counts.accepted.Load(), a.counts.rejected.Load(), a.counts.notShown.Load())

@@ -9,7 +9,8 @@ import (
 
 // inASCII reports whether the locale says that the terminal shows ASCII alone:
 // it is C or POSIX, or names another character set than UTF-8. A locale that
-// names none is taken to have UTF-8, and so is none at all (POSIX.1-2024, XBD 8.2).
+// names none counts as UTF-8, and so does no locale at all (POSIX.1-2024, XBD
+// 8.2).
 func inASCII() bool {
 	if runtime.GOOS == "windows" {
 		return false

@@ -24,25 +24,33 @@ func TestOneVerdict(t *testing.T) {
 	manifest, err := os.ReadFile(filepath.Join("..", "..", "certs.yaml"))
 	check(t, err)
 	o := scenario.Options{Manifest: manifest, Dir: t.TempDir()}
-	for _, s := range all {
-		t.Run(s.Name, func(t *testing.T) {
-			t.Parallel()
-			for _, version := range s.Versions() {
-				r, err := s.Run(t.Context(), version, o)
-				check(t, err)
-				for _, wrong := range r.Wrong {
-					t.Errorf("%s: %s", tls.VersionName(version), wrong)
+	runs := make([][]*scenario.Result, len(all))
+	t.Run("run", func(t *testing.T) {
+		for i, s := range all {
+			t.Run(s.Name, func(t *testing.T) {
+				t.Parallel()
+				for _, version := range s.Versions() {
+					r, err := s.Run(t.Context(), version, o)
+					check(t, err)
+					runs[i] = append(runs[i], r)
 				}
-				live := r.Exchange.Verdict
-				if r.Exchange.Wire == nil {
-					t.Fatalf("%s: nothing was dissected", tls.VersionName(version))
-				}
-				compareVerdicts(t, tls.VersionName(version)+", wire", live, verdict.Judge(nil, nil, 0, r.Exchange.Wire))
-				explained := explained1(t, r.Capture, o.Dir)
-				compareVerdicts(t, tls.VersionName(version)+", lab explain", live, explained)
-				compareCodes(t, tls.VersionName(version)+", lab explain", live, explained)
-			}
-		})
+			})
+		}
+	})
+	for _, r := range slices.Concat(runs...) { // one after the other: the command line's flags are shared
+		where := r.Scenario.Name + ", " + tls.VersionName(r.Version)
+		for _, wrong := range r.Wrong {
+			t.Errorf("%s: %s", where, wrong)
+		}
+		live := r.Exchange.Verdict
+		if r.Exchange.Wire == nil {
+			t.Errorf("%s: nothing was dissected", where)
+			continue
+		}
+		compareVerdicts(t, where+", wire", live, verdict.Judge(nil, nil, 0, r.Exchange.Wire))
+		explained := explained1(t, r.Capture, o.Dir)
+		compareVerdicts(t, where+", lab explain", live, explained)
+		compareCodes(t, where+", lab explain", live, explained)
 	}
 }
 

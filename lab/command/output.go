@@ -59,7 +59,7 @@ func (o *output) lose(err error) {
 	o.err, o.reported = err, true
 }
 
-// error is the first error of a write.
+// error returns the first error of a write.
 func (o *output) error() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -80,7 +80,8 @@ func bare(err error) error {
 	return err
 }
 
-// exitClosedPipe is what a shell says of a program that SIGPIPE has ended.
+// exitClosedPipe is the exit status, as in a shell, of a program that SIGPIPE
+// has ended.
 const exitClosedPipe = 128 + int(syscall.SIGPIPE)
 
 // open readies stdout and stderr. The context ends when stdout, or a pipe that
@@ -97,14 +98,15 @@ func (p *Program) open(ctx context.Context) (_ context.Context, close func()) {
 		p.charset = text.ASCII
 	}
 	// Without this a closed pipe would end the program in the middle of what it
-	// does: with a browser open, a key log to be removed, or a capture half written.
+	// does: with a browser open, a key log to be removed, or a capture half
+	// written.
 	broken := make(chan os.Signal, 1)
 	signal.Notify(broken, syscall.SIGPIPE)
 	return ctx, func() { signal.Stop(broken); stop() }
 }
 
-// unwritten is what to make of output that could not be written: an exit
-// status, and what to say; ok is false if all was written.
+// unwritten returns the exit status and the message for output that could not
+// be written; ok is false if all was written.
 func (p *Program) unwritten() (status int, say error, ok bool) {
 	err := p.results.error()
 	switch {
@@ -128,7 +130,7 @@ func (p *Program) printer(o *output, w io.Writer) text.Printer {
 	return text.Printer{W: o, Columns: p.columns(w), Charset: p.charset}
 }
 
-// columns is how wide the terminal is that w is, or 0.
+// columns returns the width of the terminal that w is, or 0.
 func (p *Program) columns(w io.Writer) int {
 	if p.Columns > 0 {
 		return p.Columns
@@ -149,7 +151,7 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// encoded is v as JSON, on a line of its own.
+// encoded returns v as JSON, on a line of its own.
 func (p *Program) encoded(v any) []byte {
 	var b buffer
 	encoder := json.NewEncoder(&b)
@@ -175,19 +177,19 @@ func (p *Program) say(format string, args ...any) {
 		args[i] = cleaned{p.charset, arg}
 	}
 	paragraph, commands, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
-	p.tell(paragraph)
+	p.writeTalk(paragraph)
 	for line := range strings.Lines(commands) {
-		p.tellCommand(strings.TrimSuffix(line, "\n"))
+		p.writeCommand(strings.TrimSuffix(line, "\n"))
 	}
 }
 
-// tellCommand writes a command to copy, on a line of its own.
-func (p *Program) tellCommand(line string) {
+// writeCommand writes a command to copy, on a line of its own.
+func (p *Program) writeCommand(line string) {
 	p.stderr().Line(strings.SplitAfter(line, " ")...)
 }
 
-// tell writes a paragraph of talk that is clean.
-func (p *Program) tell(said string) {
+// writeTalk writes a paragraph of talk that is clean.
+func (p *Program) writeTalk(said string) {
 	const lead = "lab: "
 	p.stderr().Paragraph(lead, len(lead), strings.SplitAfter(said, " ")...)
 }
@@ -198,7 +200,7 @@ func (p *Program) tell(said string) {
 func (p *Program) printError(err error) {
 	said := "error: " + p.charset.Clean(strings.ReplaceAll(err.Error(), "\n", "; "))
 	if p.stderr().Columns > 0 {
-		p.tell(said)
+		p.writeTalk(said)
 	} else {
 		p.stderr().Line("lab: ", said)
 	}
@@ -207,9 +209,9 @@ func (p *Program) printError(err error) {
 		p.printSource(manifest)
 	}
 	if h := hint(err); h != "" {
-		p.tell("hint: " + p.charset.Clean(h))
+		p.writeTalk("hint: " + p.charset.Clean(h))
 		for _, command := range hintCommands(err) {
-			p.tellCommand("  " + command)
+			p.writeCommand("  " + command)
 		}
 	}
 }

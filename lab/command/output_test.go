@@ -24,7 +24,8 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// labIn is the lab program, to be run in a folder of its own with a PKI and a capture.
+// labIn is the lab program, to be run in a folder of its own with a PKI and a
+// capture.
 func labIn(t *testing.T) func(ctx context.Context, args string) *exec.Cmd {
 	t.Helper()
 	program, dir := labCommand(t), t.TempDir()
@@ -51,7 +52,7 @@ var printing = []string{
 	"up --help", "server --help", "client --help", "exec --help", "browser --help", "explain --help", "certs list --help", "scenario run --help",
 }
 
-// Output that cannot be written is a failure, told of in one line, and ends
+// Output that cannot be written is a failure, reported in one line, and ends
 // what would go on.
 func TestFullDisk(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

@@ -16,7 +16,7 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// printExchange writes what became of an exchange.
+// printExchange writes the outcome of an exchange.
 func (p *Program) printExchange(x *lab.Exchange, verbose bool) {
 	out, number := p.stdout(), fmt.Sprintf("%4d  ", x.Number)
 	if x.Outcome == verdict.Accepted {
@@ -29,7 +29,7 @@ func (p *Program) printExchange(x *lab.Exchange, verbose bool) {
 	}
 }
 
-// accepted is an accepted exchange in a few pieces.
+// accepted describes an accepted exchange in a few pieces.
 func (p *Program) accepted(x *lab.Exchange) []string {
 	status := "no request"
 	if x.HTTP != nil {
@@ -42,8 +42,8 @@ func (p *Program) accepted(x *lab.Exchange) []string {
 	return filled("accepted", cmp.Or(x.Client.Certificate, "no certificate"), x.TLS.Version, x.TLS.Group, resumed, status, fmt.Sprintf("%.1f ms", x.DurationMS))
 }
 
-// detailIndent is how far in the details of an exchange stand. What its line is
-// continued with stands further in.
+// detailIndent is the indent of the details of an exchange. Continuation lines
+// are indented further.
 const detailIndent = 6
 
 // printDetails writes a line for each thing that is known of an exchange.
@@ -84,7 +84,8 @@ func describeAlert(a *verdict.Alert) string {
 	return s
 }
 
-// saidBy is the certificate of one side, its error, and when it learned of it.
+// saidBy returns the certificate of one side, its error, and when it learned of
+// the rejection.
 func saidBy(p lab.Party) string {
 	if p.Error == "" {
 		return p.Certificate
@@ -196,8 +197,8 @@ func branches(infos []certgen.Info) []string {
 	return drawn
 }
 
-// namesOf is what a peer looks at: the subject alternative names, or else the
-// subject.
+// namesOf returns the names that a peer compares: the subject alternative
+// names, or else the subject.
 func namesOf(info certgen.Info) []string {
 	if len(info.SANs) > 0 {
 		return info.SANs
@@ -291,8 +292,8 @@ func between(separator string, parts []string) []string {
 	return parts
 }
 
-// printVerified says that a certificate is what the manifest says, and how it
-// is if that is anything but ok.
+// printVerified prints that a certificate is as in the manifest, and its state
+// if that is not ok.
 func (p *Program) printVerified(info certgen.Info, asJSON bool) {
 	if asJSON {
 		p.printJSON(struct {

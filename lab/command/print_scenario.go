@@ -70,7 +70,7 @@ func (p *Program) printFound(found []*scenario.Scenario) {
 	p.printEnds()
 }
 
-// end is how a scenario ends in its newest version: with the number of an
+// end returns how a scenario ends in its newest version: with the number of an
 // alert or an HTTP status, or without an alert.
 func end(s *scenario.Scenario) string {
 	versions := s.Versions()
@@ -172,7 +172,7 @@ func (p *Program) printOutcome(name, version, ended string) {
 	out.Paragraph(fmt.Sprintf("%s %-7s ", text.Pad(p.charset.Clean(name), indent), version), indent+10, ended)
 }
 
-// briefly is a verdict in fewer words than outcome's.
+// briefly returns a verdict in fewer words than outcome.
 func briefly(x *lab.Exchange) string {
 	switch {
 	case x.Outcome == verdict.Accepted:
@@ -189,7 +189,7 @@ func (p *Program) printWrong(r *scenario.Result) {
 	}
 }
 
-// outcome is a verdict in a few words.
+// outcome returns a verdict in a few words.
 func outcome(x *lab.Exchange) string {
 	switch {
 	case x.Outcome == verdict.Accepted && x.HTTP != nil && x.HTTP.Status >= 400:
@@ -202,8 +202,8 @@ func outcome(x *lab.Exchange) string {
 	return fmt.Sprintf("rejected by the %s, %s", x.RejectedBy, x.Alert.Name)
 }
 
-// printRuns writes what became of a scenario in each version: both sides' own
-// words in two columns, once where the versions agree.
+// printRuns writes the outcome of a scenario in each version: the texts of both
+// sides in two columns, once where the versions agree.
 func (p *Program) printRuns(runs []*scenario.Result) {
 	if len(runs) == 0 {
 		return
@@ -277,7 +277,7 @@ func withAlert(x *lab.Exchange) string {
 	return outcome(x)
 }
 
-// words are what a side says of its end, a paragraph each.
+// words returns what a side reports of its end, a paragraph each.
 func words(p *lab.Party) string {
 	said := []string{cmp.Or(text.Clean(p.Error), "nothing is wrong")}
 	if p.State != "" {

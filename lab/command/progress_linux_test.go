@@ -103,7 +103,7 @@ func TestProgress(t *testing.T) {
 // What is said after Ctrl-C does not follow the terminal's ^C on its line.
 func TestCountsAfterInterrupt(t *testing.T) {
 	screen, terminal := openTerminal(t)
-	a := &session{Program: &Program{Stderr: terminal}}
+	a := &labRun{Program: &Program{Stderr: terminal}}
 	_, done := a.open(t.Context())
 	defer done()
 	interrupted, interrupt := context.WithCancel(t.Context())

@@ -18,8 +18,9 @@ import (
 // maxKeyFile is the most that is read of a file of keys, in bytes.
 const maxKeyFile = 1 << 20
 
-// loadRSAKeys reads the RSA private keys of a PEM file, which may have certificates and other blocks besides, in any order,
-// or those of a file in DER or PKCS#12, which password opens.
+// loadRSAKeys reads the RSA private keys of a PEM file, which may have
+// certificates and other blocks besides, in any order, or those of a file in
+// DER or PKCS#12, which password opens.
 func loadRSAKeys(file, password string) ([]*rsa.PrivateKey, error) {
 	if file == "" {
 		return nil, nil
@@ -95,10 +96,11 @@ func rsaKeys(text []byte) (keys []*rsa.PrivateKey, err error) {
 	return nil, err
 }
 
-// rsaKey reads a block. It returns neither a key nor an error if that is no private key.
+// rsaKey reads a block. It returns neither a key nor an error if that is no
+// private key.
 func rsaKey(block *pem.Block) (*rsa.PrivateKey, error) {
 	switch {
-	case block.Type == "ENCRYPTED PRIVATE KEY", strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"): // RFC 7468 11, RFC 1421 4.6.1.1
+	case block.Type == "ENCRYPTED PRIVATE KEY", strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"): // RFC 7468 section 11, RFC 1421 section 4.6.1.1
 		return nil, errEncryptedKey
 	case block.Type == "RSA PRIVATE KEY":
 		key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
@@ -126,7 +128,8 @@ func keyKind(key any) string {
 	return "of another kind"
 }
 
-// damaged is the error of a private key that does not parse. crypto/x509's has nothing for users.
+// damaged is the error of a private key that does not parse. crypto/x509's has
+// nothing for users.
 func damaged(err error) error {
 	if err == nil {
 		return nil
@@ -145,7 +148,7 @@ func (e *rsaKeyError) Error() string {
 }
 func (e *rsaKeyError) Unwrap() error { return e.err }
 
-// hint says what to do about it.
+// hint returns what to do about it.
 func (e *rsaKeyError) hint() string {
 	var other otherKeyError
 	switch {
@@ -157,10 +160,12 @@ func (e *rsaKeyError) hint() string {
 	return "it takes the private key of the server's RSA certificate, such as certs/server-key.pem"
 }
 
-// rsaKeyUses counts what the RSA key did for the connections of a capture.
+// rsaKeyUses counts the connections of a capture by whether the RSA key
+// decrypted them.
 type rsaKeyUses map[tlsdecrypt.RSAKeyUse]int
 
-// String is the summary: how many connections the key opened, and why not the others.
+// String is the summary: how many connections the key opened, and why not the
+// others.
 func (u rsaKeyUses) String() string {
 	var why []string
 	for _, use := range []tlsdecrypt.RSAKeyUse{tlsdecrypt.RSAKeyOpened, tlsdecrypt.RSAForward, tlsdecrypt.RSAOtherKey,

@@ -44,7 +44,8 @@ func rsaBlocks(t testing.TB) (pkcs1, pkcs8, other, certificate, encrypted []byte
 			Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00000000000000000000000000000000"}})
 }
 
-// A file of keys may have anything besides, in any order, as those of haproxy, stunnel and openssl have.
+// A file of keys may have anything besides, in any order, as those of haproxy,
+// stunnel and openssl have.
 func TestRSAKeysOfAFile(t *testing.T) {
 	pkcs1, pkcs8, other, certificate, encrypted := rsaBlocks(t)
 	join := func(blocks ...[]byte) []byte { return bytes.Join(blocks, []byte("# a comment\n")) }
@@ -113,7 +114,8 @@ func smallKey() *rsa.PrivateKey {
 	return key
 }
 
-// FuzzRSAKeys has no file of keys panic, and what is read be keys that can be used. To run it:
+// FuzzRSAKeys has no file of keys panic, and what is read be keys that can be
+// used. To run it:
 //
 //	go test -fuzz FuzzRSAKeys -fuzztime 1m ./lab/command
 func FuzzRSAKeys(f *testing.F) {

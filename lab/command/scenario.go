@@ -41,7 +41,7 @@ func (p *Program) scenarioCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name:        "list",
-				Usage:       "all scenarios, or those that a message or words fit",
+				Usage:       "list scenarios: all, or those that match a message or words",
 				ArgsUsage:   "[WORD...]",
 				Description: scenarioListExamples,
 				Flags:       []cli.Flag{jsonFlag()},
@@ -49,7 +49,7 @@ func (p *Program) scenarioCommand() *cli.Command {
 			},
 			{
 				Name:         "show",
-				Usage:        "the document that a scenario is",
+				Usage:        "print the document of a scenario",
 				ArgsUsage:    "NAME|FILE",
 				Description:  scenarioShowExamples,
 				Action:       p.scenarioShow,
@@ -57,7 +57,7 @@ func (p *Program) scenarioCommand() *cli.Command {
 			},
 			{
 				Name:        "run",
-				Usage:       "let it happen, and see what each side says",
+				Usage:       "run scenarios, and show what each side reports",
 				ArgsUsage:   "NAME|FILE...",
 				Description: scenarioRunExamples,
 				Flags: []cli.Flag{dirFlag(), jsonFlag(),
@@ -165,7 +165,7 @@ func (p *Program) scenarioRun(c *cli.Context) error {
 	}
 }
 
-// chosenScenarios are those named as arguments, or all.
+// chosenScenarios returns those named as arguments, or all.
 func chosenScenarios(c *cli.Context) ([]*scenario.Scenario, error) {
 	names := c.Args().Slice()
 	switch {
@@ -188,7 +188,7 @@ func chosenScenarios(c *cli.Context) ([]*scenario.Scenario, error) {
 }
 
 // runScenarios runs each scenario in its versions, or in the one that is not 0,
-// several scenarios at a time, and hands the results on in their order.
+// several scenarios at a time, and passes the results on in order.
 func runScenarios(ctx context.Context, chosen []*scenario.Scenario, only uint16, o scenario.Options, each func([]*scenario.Result)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

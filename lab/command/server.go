@@ -16,7 +16,7 @@ lab server --cert api.pem --key api.key --client-ca ca.pem
                                   with your own certificates
 lab server --addr 0.0.0.0:8443    for other machines too
 lab server --scenario NAME --blind
-                                  a riddle: nothing tells what is wrong
+                                  an exercise: find the fault yourself
 curl --cacert certs/server-ca.pem --cert certs/client.pem \
   --key certs/client-key.pem https://localhost:8443/`
 
@@ -30,14 +30,14 @@ func (p *Program) serverCommand() *cli.Command {
 			addrFlag(),
 			certFlag("cert", serverName, "to show"), keyFlag("key", "cert"),
 			caFlag("client-ca", clientCA, "that clients must have"), passwordFileFlag(),
-			&cli.BoolFlag{Name: "blind", Usage: "with --scenario: say nothing of what happens"},
-		}, sessionFlags(0, "keys.log", "lab.pcapng")),
+			&cli.BoolFlag{Name: "blind", Usage: "with --scenario: do not show what happens"},
+		}, labRunFlags(0, "keys.log", "lab.pcapng")),
 		Action: noArguments(p.server),
 	}
 }
 
 func (p *Program) server(c *cli.Context) error {
-	a, err := p.newSession(c)
+	a, err := p.newLabRun(c)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (p *Program) server(c *cli.Context) error {
 }
 
 // stopAfter calls stop when count exchanges have been reported.
-func (a *session) stopAfter(count int, stop func()) {
+func (a *labRun) stopAfter(count int, stop func()) {
 	each, left := a.settings.Journal.Each, count
 	a.settings.Journal.Each = func(x *lab.Exchange) {
 		each(x)

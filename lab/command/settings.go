@@ -10,10 +10,10 @@ import (
 	"mtlslab.example/lab/lab/scenario"
 )
 
-// prepare makes what a session needs before it starts: the scenario's own
+// prepare makes what a labRun needs before it starts: the scenario's own
 // certificates, or those of certs.yaml, by pki. Where the user names files,
 // nothing is made.
-func (a *session) prepare(c *cli.Context, pki func() error) error {
+func (a *labRun) prepare(c *cli.Context, pki func() error) error {
 	switch {
 	case a.scenario == nil && namesFiles(c):
 		a.warnOfCRLs()
@@ -43,28 +43,28 @@ func (a *session) prepare(c *cli.Context, pki func() error) error {
 	return nil
 }
 
-func (a *session) warnOfCRLs() {
+func (a *labRun) warnOfCRLs() {
 	if a.settings.CRL != lab.CRLOff {
 		a.Program.warnOfCRLs(a.folder)
 	}
 }
 
 // serverSettings are the scenario's, or those with the credentials given.
-func (a *session) serverSettings(o lab.Credentials) (lab.Settings, error) {
+func (a *labRun) serverSettings(o lab.Credentials) (lab.Settings, error) {
 	settings, err := a.sideSettings((*scenario.Scenario).ServerSettings, o)
 	a.report.trusts.server = settings.Credentials
 	return settings, err
 }
 
 // clientSettings are the scenario's, or those with the credentials given.
-func (a *session) clientSettings(o lab.Credentials) (lab.Settings, error) {
+func (a *labRun) clientSettings(o lab.Credentials) (lab.Settings, error) {
 	settings, err := a.sideSettings((*scenario.Scenario).ClientSettings, o)
 	a.report.trusts.client = settings.Credentials
 	return settings, err
 }
 
 // sideSettings joins what a scenario says with what the flags do.
-func (a *session) sideSettings(of func(*scenario.Scenario, string, uint16) (lab.Settings, error), o lab.Credentials) (lab.Settings, error) {
+func (a *labRun) sideSettings(of func(*scenario.Scenario, string, uint16) (lab.Settings, error), o lab.Credentials) (lab.Settings, error) {
 	settings := a.settings
 	settings.Credentials = o
 	if a.scenario != nil {

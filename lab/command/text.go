@@ -21,8 +21,8 @@ import (
 // and errors. Lower case, no full stop; an error says what is wrong, and its
 // hint, in hints.go, what to type.
 
-// environmentUse is how the exported variables are used, with PORT for the
-// server's.
+// environmentUse shows how the exported variables are used, with PORT for the
+// server's port.
 const environmentUse = `# curl --cacert "$LAB_CA" --cert "$LAB_CERT" --key "$LAB_KEY" https://localhost:PORT/
 # wget -qO- --ca-certificate="$LAB_CA" --certificate="$LAB_CERT" --private-key="$LAB_KEY" https://localhost:PORT/
 # openssl s_client -CAfile "$LAB_CA" -cert "$LAB_CERT" -key "$LAB_KEY" -connect localhost:PORT
@@ -39,7 +39,8 @@ func browserHint(err *browser.NotFoundError) string {
 	return "install chromium or firefox"
 }
 
-// sayBrowser says what is opened, with which certificate, and where its keys go.
+// sayBrowser says what is opened, with which certificate, and where its keys
+// go.
 func (p *Program) sayBrowser(b *browser.Browser, o browser.Options, certificate string) {
 	as := "with the certificate " + certificate
 	if o.PKCS12 == nil {
@@ -51,7 +52,7 @@ func (p *Program) sayBrowser(b *browser.Browser, o browser.Options, certificate 
 	}
 }
 
-// errCaptureOnTerminal is a capture on a stdout that a person reads.
+// errCaptureOnTerminal refuses to write a capture to a terminal.
 var errCaptureOnTerminal = errors.New("--capture - writes the capture to stdout, which is a terminal")
 
 // wiresharkPort needs no -d in Wireshark; others do.
@@ -105,7 +106,7 @@ func typedURL(addr net.Addr) string {
 }
 
 // sayUp says where lab up is and how to look inside.
-func (a *session) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
+func (a *labRun) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 	how := fmt.Sprintf("a call every %v, until Ctrl-C", interval)
 	if count > 0 {
 		how = text.Counted(count, "call")
@@ -128,7 +129,7 @@ func untilWhen(count int) string {
 }
 
 // sayServer says what lab server asks for.
-func (a *session) sayServer(addr net.Addr, certificate, clientCA string, count int) {
+func (a *labRun) sayServer(addr net.Addr, certificate, clientCA string, count int) {
 	if a.scenario != nil {
 		a.sayScenarioServer(addr, count)
 	} else {
@@ -139,12 +140,12 @@ func (a *session) sayServer(addr net.Addr, certificate, clientCA string, count i
 }
 
 // sayCapture prints the command that opens the capture of those ports.
-func (a *session) sayCapture(ports ...string) {
+func (a *labRun) sayCapture(ports ...string) {
 	a.sayCaptureOf("with its keys, so that it opens decrypted", ports...)
 }
 
-// sayCaptureOf does so, and says what the capture has of keys.
-func (a *session) sayCaptureOf(keys string, ports ...string) {
+// sayCaptureOf does so, and says which keys the capture has.
+func (a *labRun) sayCaptureOf(keys string, ports ...string) {
 	if a.capture == nil {
 		return
 	}
@@ -165,7 +166,7 @@ func (a *session) sayCaptureOf(keys string, ports ...string) {
 }
 
 // sayKeys prints the command that shows the traffic decrypted.
-func (a *session) sayKeys(addr net.Addr) {
+func (a *labRun) sayKeys(addr net.Addr) {
 	if a.keys == nil {
 		return
 	}

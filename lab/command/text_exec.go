@@ -17,7 +17,7 @@ import (
 	"mtlslab.example/lab/lab/text"
 )
 
-// otherEnd is what can be done where a program's keys cannot be had.
+// otherEnd is the advice for programs whose keys are not available.
 const otherEnd = "the program at the other end of its connections has the same keys"
 
 // sayObstacles says before a program runs why its keys cannot be had, and
@@ -54,7 +54,7 @@ func (p *Program) sayNoSecrets(program, log string) {
 
 // sayRecorded says what is in the capture, and what is missing. tapped is
 // whether there was --tap.
-func (a *session) sayRecorded(r keyshim.Recorded, tapped bool) {
+func (a *labRun) sayRecorded(r keyshim.Recorded, tapped bool) {
 	switch {
 	case r.Connections == 0 && r.Unreached != nil:
 		a.say("nothing was recorded: %v", r.Unreached)

@@ -12,13 +12,13 @@ import (
 
 // This file has what lab says of scenarios, as text.go does of the rest.
 
-// noScenarioError is a list that comes out empty.
+// noScenarioError reports that no scenario was found.
 type noScenarioError struct {
 	words   []string
 	nearest []*scenario.Scenario
 }
 
-// hint names what comes closest.
+// hint names the closest ones.
 func (e *noScenarioError) hint() string {
 	if len(e.nearest) == 0 {
 		return "lab scenario list shows all; words may be those of an error message, or an alert such as unknown_ca"
@@ -34,9 +34,10 @@ func (e *noScenarioError) Error() string {
 	return fmt.Sprintf("no scenario has %q in it", strings.Join(e.words, " "))
 }
 
-// sayOtherPart says what the other side must do for the scenario to happen.
 // port is that of the server.
-func (a *session) sayOtherPart(own endpoint.Side, port string) {
+
+// sayOtherPart says what the other side must do for the scenario to happen.
+func (a *labRun) sayOtherPart(own endpoint.Side, port string) {
 	s := a.scenario
 	other := own.Other()
 	line := "lab " + other.String() + " --scenario " + a.written
@@ -66,7 +67,7 @@ var notTLS = map[fault.NotTLS]string{
 }
 
 // sayScenarioServer says what the server of a scenario does.
-func (a *session) sayScenarioServer(addr net.Addr, count int) {
+func (a *labRun) sayScenarioServer(addr net.Addr, count int) {
 	if a.blind {
 		a.say("server on %s, %s", typedURL(addr), untilWhen(count))
 		return

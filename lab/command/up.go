@@ -44,13 +44,13 @@ func (p *Program) upCommand() *cli.Command {
 			certFlag("client-cert", clientName, "that the client shows, or none"), keyFlag("client-key", "client-cert"),
 			caFlag("ca", serverCA, "that the server must have"),
 			passwordFileFlag(), forceFlag(),
-		}, sessionFlags(0, "keys.log", "lab.pcapng"), callFlags()),
+		}, labRunFlags(0, "keys.log", "lab.pcapng"), callFlags()),
 		Action: noArguments(p.up),
 	}
 }
 
 func (p *Program) up(c *cli.Context) (err error) {
-	a, err := p.newSession(c)
+	a, err := p.newLabRun(c)
 	if err != nil {
 		return err
 	}
@@ -93,15 +93,15 @@ func (p *Program) up(c *cli.Context) (err error) {
 	return a.failed()
 }
 
-// join waits for what the other side has to say of the last exchange.
-func (a *session) join(ctx context.Context) {
+// join waits for the other side's report on the last exchange.
+func (a *labRun) join(ctx context.Context) {
 	joined, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	a.settings.Journal.Wait(joined)
 }
 
 // upCredentials reads what each side shows and trusts. A scenario has its own.
-func (a *session) upCredentials(c *cli.Context) (server, client lab.Credentials, err error) {
+func (a *labRun) upCredentials(c *cli.Context) (server, client lab.Credentials, err error) {
 	if a.scenario != nil {
 		return server, client, nil
 	}
@@ -118,7 +118,7 @@ func (a *session) upCredentials(c *cli.Context) (server, client lab.Credentials,
 
 // newUpClient makes the client that calls addr. It names the server as people
 // do, localhost, while that is what the certificate is for.
-func (a *session) newUpClient(addr net.Addr, server, own lab.Credentials, resume bool) (*lab.Client, error) {
+func (a *labRun) newUpClient(addr net.Addr, server, own lab.Credentials, resume bool) (*lab.Client, error) {
 	settings, err := a.clientSettings(own)
 	if err != nil {
 		return nil, err

@@ -9,8 +9,9 @@ import (
 // the zero value, "".
 type Side uint8
 
-// The two ends. The client is the one that opened the connection (RFC 9293
-// section 3.5: the active open). The zero value is for when it is not known.
+// The two ends. The client is the one that opened the connection
+// (RFC 9293 section 3.5: the active open). The zero value is for when it is not
+// known.
 const (
 	Unknown Side = iota
 	Client

@@ -9,7 +9,7 @@ import (
 type Chain string
 
 // The chains. The zero value is right: the leaf, then the intermediates up to
-// but not including the root (RFC 8446 section 4.4.2).
+// but not including the root (RFC 9846 section 4.5.1).
 const (
 	ChainLeaf     Chain = "leaf"     // the leaf alone
 	ChainReversed Chain = "reversed" // the leaf last

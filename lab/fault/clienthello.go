@@ -30,7 +30,7 @@ func (o offer) Write(b []byte) (int, error) { return o.Conn.Write(offering(o.sui
 // offering returns a ClientHello with suites in it. Anything else is returned
 // as it is.
 func offering(suites []uint16, record []byte) []byte {
-	const sessionID = tlswire.RecordHeaderLen + tlswire.HandshakeHeaderLen + 2 + 32 // after version and random (RFC 8446 section 4.1.2)
+	const sessionID = tlswire.RecordHeaderLen + tlswire.HandshakeHeaderLen + 2 + 32 // after version and random (RFC 9846 section 4.2.2)
 	if len(record) <= sessionID || record[0] != byte(tlswire.ContentTypeHandshake) || record[tlswire.RecordHeaderLen] != byte(tlswire.TypeClientHello) {
 		return record
 	}

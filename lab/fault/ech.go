@@ -40,8 +40,8 @@ func (e *ECH) Client(conn net.Conn, config *tls.Config) net.Conn {
 	return conn
 }
 
-// LoadECH reads a private key and its ECHConfigList, both in PEM, from a file. A
-// file that is not there is made, with publicName as the name that onlookers
+// LoadECH reads a private key and its ECHConfigList, both in PEM, from a file.
+// A file that is not there is made, with publicName as the name that onlookers
 // see.
 func LoadECH(file, publicName string) (*ECH, error) {
 	text, err := os.ReadFile(file)
@@ -73,7 +73,8 @@ func LoadECH(file, publicName string) (*ECH, error) {
 	return &ECH{[]tls.EncryptedClientHelloKey{{Config: list.Bytes[2:], PrivateKey: key.Bytes(), SendAsRetry: true}}, list.Bytes}, nil
 }
 
-// newECH makes a key and an ECHConfigList of one ECHConfig (RFC 9849 section 4).
+// newECH makes a key and an ECHConfigList of one ECHConfig
+// (RFC 9849 section 4).
 func newECH(publicName string) ([]byte, error) {
 	key, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {

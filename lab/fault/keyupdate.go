@@ -14,7 +14,7 @@ import (
 )
 
 // KeyUpdate has a client of TLS 1.3 change its keys, which crypto/tls does only
-// when the other side asks for it: it puts a KeyUpdate (RFC 8446 section 4.6.3)
+// when the other side asks for it: it puts a KeyUpdate (RFC 9846 section 4.7.3)
 // before the first record that the client writes after its handshake, and seals
 // that record and all after it anew, under the next keys.
 func KeyUpdate(conn net.Conn, config *tls.Config) net.Conn {

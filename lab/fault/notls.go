@@ -23,8 +23,8 @@ const (
 	HangUp    NotTLS = "hang-up" // TLS until the other side answers, then the end
 )
 
-// NotTLSError is how the handshake ends for a side that did not speak TLS. It is
-// a verdict.Misbehaviour.
+// NotTLSError is how the handshake ends for a side that did not speak TLS. It
+// is a verdict.Misbehaviour.
 type NotTLSError struct {
 	Spoke  NotTLS
 	Answer string // the first line that came back, if it was plain HTTP

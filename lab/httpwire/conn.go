@@ -50,7 +50,7 @@ func New(alpn string) *Conn {
 // heads they complete. The messages stay the caller's; their Body goes on
 // growing with later writes. Bytes that cannot be HTTP are an error, which is
 // returned once: what follows is passed over, as it is after an Upgrade or a
-// CONNECT (RFC 9110 7.8, 9.3.6).
+// CONNECT (RFC 9110 sections 7.8 and 9.3.6).
 func (c *Conn) Write(fromServer bool, b []byte) ([]*Message, error) {
 	if c.passed || len(b) == 0 {
 		return nil, nil
@@ -70,7 +70,8 @@ func (c *Conn) Write(fromServer bool, b []byte) ([]*Message, error) {
 }
 
 // Frames names the frames of HTTP/2 that have begun since it was last called
-// and carry no head, each kind once (RFC 9113 6): "SETTINGS", "SETTINGS (ACK)", "DATA".
+// and carry no head, each kind once (RFC 9113 section 6): "SETTINGS", "SETTINGS
+// (ACK)", "DATA".
 func (c *Conn) Frames() []string {
 	frames := c.frames
 	c.frames = nil
@@ -82,7 +83,8 @@ func (c *Conn) add(m *Message) { c.heads = append(c.heads, m) }
 // pass ends the reading without an error.
 func (c *Conn) pass() { c.passed = true }
 
-// The least that distinguishes HTTP/2's preface (RFC 9113 3.4) from a request of HTTP/1.
+// The least that distinguishes HTTP/2's preface (RFC 9113 section 3.4) from a
+// request of HTTP/1.
 var prefaceStart = []byte("PRI ")
 
 // choose finds out which HTTP it is, and returns the bytes to read first. A

@@ -119,8 +119,8 @@ func notALine(fromServer bool, line []byte) error {
 
 func isMethod(s string) bool { return len(s) <= maxMethod && isToken(s) }
 
-// isToken reports whether s is a token (RFC 9110 5.6.2), as methods and the
-// names of headers are.
+// isToken reports whether s is a token (RFC 9110 section 5.6.2), as methods and
+// the names of headers are.
 func isToken(s string) bool {
 	for _, r := range []byte(s) {
 		if (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(r)) {
@@ -133,7 +133,7 @@ func isToken(s string) bool {
 func (h *http1) readLine(fromServer bool, s *side1, line string) error {
 	switch s.reading {
 	case firstLine:
-		if line == "" { // RFC 9112 2.2
+		if line == "" { // RFC 9112 section 2.2
 			return nil
 		}
 		m, err := parseFirstLine(fromServer, line)
@@ -195,7 +195,7 @@ func isVersion(s string) bool {
 
 func (s *side1) readHeader(line string) error {
 	headers := s.head.Headers
-	if line[0] == ' ' || line[0] == '\t' { // obs-fold, RFC 9112 5.2
+	if line[0] == ' ' || line[0] == '\t' { // obs-fold, RFC 9112 section 5.2
 		if len(headers) == 0 {
 			return errors.New("not HTTP/1: white space before the first header")
 		}
@@ -213,7 +213,8 @@ func (s *side1) readHeader(line string) error {
 	return nil
 }
 
-// headRead hands a head out and finds out what follows it (RFC 9112 6.3).
+// headRead hands a head out and finds out what follows it
+// (RFC 9112 section 6.3).
 func (h *http1) headRead(fromServer bool, s *side1) error {
 	m := s.head
 	h.conn.add(m)
@@ -258,7 +259,7 @@ func (s *side1) framing(fromServer bool) error {
 		case fromServer:
 			s.reading = untilClose
 		default:
-			return fmt.Errorf("a request whose Transfer-Encoding %.40q does not tell where its body ends", strings.Join(codings, ", "))
+			return fmt.Errorf("a request whose Transfer-Encoding %.40q does not say where its body ends", strings.Join(codings, ", "))
 		}
 		return nil
 	}
@@ -273,7 +274,7 @@ func (s *side1) framing(fromServer bool) error {
 	for _, v := range lengths {
 		n, err := strconv.ParseUint(v, 10, 63)
 		if err != nil || v != lengths[0] {
-			return fmt.Errorf("the Content-Length %.40q does not tell where the body ends", strings.Join(lengths, ", "))
+			return fmt.Errorf("the Content-Length %.40q does not say where the body ends", strings.Join(lengths, ", "))
 		}
 		s.left = int64(n)
 	}
@@ -284,7 +285,7 @@ func (s *side1) framing(fromServer bool) error {
 	return nil
 }
 
-// values lists the members of all headers of a name (RFC 9110 5.6.1).
+// values lists the members of all headers of a name (RFC 9110 section 5.6.1).
 func (m *Message) values(name string) []string {
 	var list []string
 	for _, h := range m.Headers {

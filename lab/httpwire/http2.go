@@ -12,7 +12,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// frameHeaderLen is the length of the header before each frame (RFC 9113 4.1).
+// frameHeaderLen is the length of the header before each frame
+// (RFC 9113 section 4.1).
 const frameHeaderLen = 9
 
 // maxTable bounds the dynamic table of HPACK. A peer that allows more than
@@ -43,7 +44,7 @@ type side2 struct {
 type block struct {
 	open    bool
 	stream  uint32 // of its frames
-	message uint32 // stream of the message: another one when it is promised (RFC 9113 8.4)
+	message uint32 // stream of the message: another one when it is promised (RFC 9113 section 8.4)
 	end     bool   // END_STREAM
 	size    int    // bytes on the wire
 	fields  []hpack.HeaderField
@@ -79,7 +80,7 @@ func (h *http2conn) write(fromServer bool, b []byte) error {
 	if n := min(s.preface, len(b)); n > 0 {
 		at := len(http2.ClientPreface) - s.preface
 		if string(b[:n]) != http2.ClientPreface[at:at+n] {
-			return errors.New("not HTTP/2: the client's bytes do not begin with the preface of RFC 9113 3.4")
+			return errors.New("not HTTP/2: the client's bytes do not begin with the preface of RFC 9113 section 3.4")
 		}
 		s.preface -= n
 		b = b[n:]
@@ -119,7 +120,7 @@ func (s *side2) fill(b []byte, n int) []byte {
 	return b[n:]
 }
 
-// frameHeader reads the header of a frame (RFC 9113 4.1).
+// frameHeader reads the header of a frame (RFC 9113 section 4.1).
 //
 //	+--------+------+-------+----------------+
 //	| length | type | flags | R, stream      |
@@ -138,11 +139,11 @@ func frameHeader(b []byte) http2.FrameHeader {
 // payload are wanted to read it.
 func (h *http2conn) frameStarted(s *side2, f http2.FrameHeader) (int, error) {
 	if !s.started && (f.Type != http2.FrameSettings || f.StreamID != 0) {
-		return 0, errors.New("not HTTP/2: the first frame is not SETTINGS (RFC 9113 3.4)")
+		return 0, errors.New("not HTTP/2: the first frame is not SETTINGS (RFC 9113 section 3.4)")
 	}
 	s.started = true
 	if s.block.open != (f.Type == http2.FrameContinuation) || s.block.open && f.StreamID != s.block.stream {
-		return 0, errors.New("not HTTP/2: a header block and its CONTINUATION frames do not follow each other (RFC 9113 6.10)")
+		return 0, errors.New("not HTTP/2: a header block and its CONTINUATION frames do not follow each other (RFC 9113 section 6.10)")
 	}
 	h.note(f)
 	switch f.Type {
@@ -183,7 +184,7 @@ func (h *http2conn) frameRead(s *side2, f http2.FrameHeader, b []byte) error {
 			return nil
 		}
 		n := int64(f.Length)
-		if len(b) > frameHeaderLen { // RFC 9113 6.1
+		if len(b) > frameHeaderLen { // RFC 9113 section 6.1
 			n = max(0, n-1-int64(b[frameHeaderLen]))
 		}
 		m.Body += n
@@ -233,7 +234,8 @@ func (h *http2conn) readBlock(s *side2, b []byte) error {
 	return nil
 }
 
-// blockRead makes a message of a block. Trailers (RFC 9113 8.1) make none.
+// blockRead makes a message of a block. Trailers (RFC 9113 section 8.1) make
+// none.
 func (h *http2conn) blockRead(s *side2) {
 	m := &Message{StreamID: s.block.message}
 	for _, f := range s.block.fields {

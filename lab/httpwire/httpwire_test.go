@@ -25,7 +25,7 @@ type write struct {
 	b          []byte
 }
 
-// heads tells what a Conn makes of a conversation: each head's first line and
+// heads lists what a Conn reads of a conversation: each head's first line and
 // the size of its body, and the error if there was one.
 func heads(t testing.TB, alpn string, writes []write) []string {
 	t.Helper()
@@ -74,7 +74,8 @@ func everyCut(t *testing.T, alpn string, writes []write, want []string) {
 	}
 }
 
-// said makes a conversation of texts, of which those of the server begin with "< ".
+// said makes a conversation of texts, of which those of the server begin with
+// "< ".
 func said(texts ...string) []write {
 	var writes []write
 	for _, s := range texts {
@@ -146,9 +147,9 @@ func TestNotHTTP(t *testing.T) {
 		{"http/1.1", []string{"< HTTP/1.1 OK\r\n"}, "does not begin a response"},
 		{"http/1.1", []string{"GET / HTTP/1.1\r\nno colon\r\n"}, `"no colon" is not a header`},
 		{"http/1.1", []string{"GET / HTTP/1.1\r\n x: y\r\n"}, "white space before the first header"},
-		{"http/1.1", []string{"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"}, "does not tell where the body ends"},
-		{"http/1.1", []string{"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"}, "does not tell where the body ends"},
-		{"http/1.1", []string{"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n"}, "does not tell where its body ends"},
+		{"http/1.1", []string{"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"}, "does not say where the body ends"},
+		{"http/1.1", []string{"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"}, "does not say where the body ends"},
+		{"http/1.1", []string{"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n"}, "does not say where its body ends"},
 		{"http/1.1", []string{"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"}, "not the size of a chunk"},
 		{"http/1.1", []string{"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n"}, "a chunk is longer"},
 		{"http/1.1", []string{"GET / HTTP/1.1\r\n" + head}, "a head of more than 65536 bytes"},

@@ -66,8 +66,8 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// TestTailReadsPastErrors: what is no line of a key log is told of once, and not
-// kept, however long it is; entries are found after it.
+// TestTailReadsPastErrors: what is no line of a key log is reported once, and
+// not kept, however long it is; entries are found after it.
 func TestTailReadsPastErrors(t *testing.T) {
 	var log bytes.Buffer
 	tail := NewTail(&log)

@@ -168,7 +168,8 @@ func TestOpenRefusesOtherFiles(t *testing.T) {
 	}
 }
 
-// TestOpenRefusesLinks: secrets go to no file that somebody else could have chosen.
+// TestOpenRefusesLinks: secrets go to no file that somebody else could have
+// chosen.
 func TestOpenRefusesLinks(t *testing.T) {
 	dir := t.TempDir()
 	link, target := filepath.Join(dir, "keys.log"), filepath.Join(dir, "target")
@@ -199,19 +200,19 @@ func TestFullDiskDoesNotBreakTheHandshake(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("needs /dev/full")
 	}
-	told := 0
-	w, err := Open("/dev/full", func(error) { told++ })
+	reported := 0
+	w, err := Open("/dev/full", func(error) { reported++ })
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.Close()
 	for range 3 {
 		if _, err := w.Write([]byte(line + "\n")); err != nil {
-			t.Errorf("crypto/tls was told %v", err)
+			t.Errorf("crypto/tls was reported %v", err)
 		}
 	}
-	if told != 1 {
-		t.Errorf("told %d times", told)
+	if reported != 1 {
+		t.Errorf("reported %d times", reported)
 	}
 }
 

@@ -31,6 +31,6 @@ func (l Labels) IsTLS13() bool { return l&tls13 != 0 }
 
 // IsComplete reports whether everything but early data can be decrypted: with
 // the master secret of TLS 1.2, or with the handshake and application traffic
-// secrets of TLS 1.3, from which those after a KeyUpdate are derived (RFC 9846
-// section 7.2).
+// secrets of TLS 1.3, from which those after a KeyUpdate are derived
+// (RFC 9846 section 7.2).
 func (l Labels) IsComplete() bool { return l&masterSecret != 0 || l&tls13 == tls13 }

@@ -47,8 +47,8 @@ const passing = 1
 func (s *Store) Add(e Entry) { s.add(e, 0) }
 
 // AddPassing stores the secret of an entry until Forget is called when its
-// connection has ended, so that the secrets of a long capture need not all be held
-// at once.
+// connection has ended, so that the secrets of a long capture need not all be
+// held at once.
 func (s *Store) AddPassing(e Entry) { s.add(e, passing) }
 
 func (s *Store) add(e Entry, flags byte) {
@@ -114,7 +114,8 @@ func (s *Store) lookUp(key storeKey, code int) []byte {
 	return nil
 }
 
-// Has reports whether there is any secret of the connection with that client random.
+// Has reports whether there is any secret of the connection with that client
+// random.
 func (s *Store) Has(clientRandom []byte) bool {
 	var key storeKey
 	copy(key[:], clientRandom)
@@ -160,7 +161,8 @@ func (s *Store) Forget(clientRandom []byte) {
 	}
 }
 
-// isPassing reports whether there are secrets of a connection that may be dropped.
+// isPassing reports whether there are secrets of a connection that may be
+// dropped.
 func (s *Store) isPassing(key storeKey) bool {
 	in := s.shard(&key)
 	in.mu.Lock()

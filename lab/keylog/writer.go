@@ -17,9 +17,9 @@ import (
 // both ends of a connection log the same lines within one handshake.
 const recentLines = 4096
 
-// Writer appends lines to a key log file, what it is given at once in one write,
-// so that several programs can share the file. It is an io.Writer fit for
-// crypto/tls.Config.KeyLogWriter, and safe for concurrent use.
+// Writer appends lines to a key log file, what it is given at once in one
+// write, so that several programs can share the file. It is an io.Writer fit
+// for crypto/tls.Config.KeyLogWriter, and safe for concurrent use.
 type Writer struct {
 	mu     sync.Mutex
 	file   *os.File
@@ -100,7 +100,8 @@ func checkStart(r io.Reader) error {
 }
 
 // Write appends lines, each of which ends in a line feed, but for those that
-// were written lately. It never fails: crypto/tls would break off the handshake.
+// were written lately. It never fails: crypto/tls would break off the
+// handshake.
 func (w *Writer) Write(lines []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -9,8 +9,9 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// Where the server takes Encrypted ClientHello (RFC 9849), secrets are logged under the random of the ClientHello that is
-// encrypted. Whose they are is proven by the server's first encrypted record: it opens with one of them only.
+// If the server accepts Encrypted ClientHello (RFC 9849), secrets are logged
+// under the random of the encrypted ClientHello. The server's first encrypted
+// record proves which connection they belong to: only one of them opens it.
 
 // offersECH reports whether another ClientHello may be encrypted in hello.
 func offersECH(hello *tlswire.ClientHello) bool {
@@ -24,7 +25,8 @@ type sealedRecord struct {
 	record tlswire.Record
 }
 
-// opensWith reports whether a traffic secret opens the record, which proves that the secret is of that connection.
+// opensWith reports whether a traffic secret opens the record, which proves
+// that the secret is of that connection.
 func (s *sealedRecord) opensWith(secret []byte) bool {
 	keys, err := tlsdecrypt.NewTrafficKeys(s.suite, secret)
 	if err != nil {
@@ -34,7 +36,7 @@ func (s *sealedRecord) opensWith(secret []byte) bool {
 	return err == nil
 }
 
-// sealedFinder looks for that in what a server writes.
+// sealedFinder finds it in what a server writes.
 type sealedFinder struct {
 	found   func(sealedRecord) // is called once at most
 	suite   tlswire.CipherSuite
@@ -72,7 +74,7 @@ func (s *sealedFinder) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// seal learns the first encrypted record of the server of a connection.
+// seal stores the first encrypted record of the server of a connection.
 func (f *follower) seal(keys *connKeys, sealed sealedRecord) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -82,7 +84,8 @@ func (f *follower) seal(keys *connKeys, sealed sealedRecord) {
 	}
 }
 
-// match hands a connection with a hidden ClientHello the secrets that an entry begins, if it proves that they are its own.
+// match gives a connection with an encrypted ClientHello the secrets of an
+// entry, if its sealed record proves that they are its own.
 func (f *follower) match(keys *connKeys, entry keylog.Entry) {
 	random := clientRandom(entry.ClientRandom)
 	if !keys.hides || keys.sealed == nil || keys.labels != 0 || entry.Label != keylog.LabelServerHandshakeTraffic || f.conns[random] != nil {

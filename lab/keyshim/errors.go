@@ -7,7 +7,8 @@ import (
 	"os"
 )
 
-// NoCompilerError says that the shim cannot be built. What programs log by themselves is logged all the same.
+// NoCompilerError says that the shim cannot be built. Programs that log keys by
+// themselves do so anyway.
 type NoCompilerError struct {
 	Compiler string // as typed
 	Err      error

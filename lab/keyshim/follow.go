@@ -14,15 +14,17 @@ import (
 
 const (
 	followInterval = 5 * time.Millisecond
-	// maxRecent bounds what is kept for connections whose ClientHello has not been seen: a program may log a secret
-	// before it sends that, and others log to the same file.
+	// maxRecent bounds what is kept for connections whose ClientHello has not
+	// been seen: a program may log a secret before it sends that, and others
+	// log to the same file.
 	maxRecent = 4096
 )
 
-// clientRandom is what a key log tells connections apart by.
+// clientRandom identifies a connection in a key log.
 type clientRandom [32]byte
 
-// follower reads the entries that are appended to a key log and hands them to the connections that expect them.
+// follower reads the entries that are appended to a key log and hands them to
+// the connections that expect them.
 type follower struct {
 	file *os.File
 	tail *keylog.Tail // of file
@@ -34,7 +36,8 @@ type follower struct {
 	conns  map[clientRandom]*connKeys
 }
 
-// follow follows the key log at path from its present end on. The caller closes the follower.
+// follow follows the key log at path from its present end on. The caller closes
+// the follower.
 func follow(path string) (*follower, error) {
 	file, err := private.OpenFile(path, os.O_RDONLY)
 	if err != nil {
@@ -69,7 +72,8 @@ func (f *follower) close() error {
 	return f.file.Close()
 }
 
-// read keeps the entries that were appended since and hands them on. What is no line of a key log is passed over.
+// read keeps the entries that were appended since and hands them on. It skips
+// what is no line of a key log.
 func (f *follower) read() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -91,8 +95,8 @@ func (f *follower) read() {
 	}
 }
 
-// expect has the entries with that random handed to keys, those that are there already at once. hides says that another
-// ClientHello may be hidden in that with the random.
+// expect gives keys the entries with that random: those that are there already,
+// and later ones. hides says that the ClientHello may contain an encrypted one.
 func (f *follower) expect(random clientRandom, hides bool, keys *connKeys) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -101,7 +105,7 @@ func (f *follower) expect(random clientRandom, hides bool, keys *connKeys) {
 	f.handOver(keys, random)
 }
 
-// handOver hands keys the entries with that random that are there already.
+// handOver gives keys the entries with that random that are there already.
 func (f *follower) handOver(keys *connKeys, random clientRandom) {
 	for _, entry := range f.recent {
 		if bytes.Equal(entry.ClientRandom, random[:]) {
@@ -110,8 +114,9 @@ func (f *follower) handOver(keys *connKeys, random clientRandom) {
 	}
 }
 
-// await waits until the keys of a connection are complete, for timeout at most, and forgets it. It reports whether
-// there are any. A connection that had no ClientHello needs none.
+// await waits until the keys of a connection are complete, for timeout at most,
+// and forgets it. It reports whether there are any. A connection that had no
+// ClientHello needs none.
 func (f *follower) await(keys *connKeys, timeout time.Duration) bool {
 	if !keys.expected {
 		return true

@@ -7,8 +7,9 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// helloFinder looks for the ClientHello in what a client writes. A program may speak in plain text before it starts
-// TLS, in which case the ClientHello begins with a Write.
+// helloFinder finds the ClientHello in what a client writes. A program may
+// speak in plain text before it starts TLS, in which case the ClientHello
+// begins with a Write.
 type helloFinder struct {
 	found   func(*tlswire.ClientHello) // is called once
 	records []byte                     // not whole yet

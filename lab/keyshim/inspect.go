@@ -29,8 +29,9 @@ const (
 // maxInterpreters bounds how often a script's interpreter may be a script.
 const maxInterpreters = 4
 
-// Inspect looks for an obstacle in the program at path or, if it is a script, in its interpreter. It returns the file
-// with the obstacle. What it cannot read has none.
+// Inspect searches for an obstacle in the program at path or, if it is a
+// script, in its interpreter. It returns the file with the obstacle. What it
+// cannot read has none.
 func Inspect(path string) (Obstacle, string) {
 	for range maxInterpreters {
 		next := interpreter(path)
@@ -72,8 +73,9 @@ func inspect(path string) Obstacle {
 	return Nothing
 }
 
-// readsEnvironment reports whether the program at path has the name of the variable in it that says where to log keys, so
-// that it probably does. lab is such a program.
+// readsEnvironment reports whether the program at path has the name of the
+// variable in it that says where to log keys, so that it probably does. lab is
+// such a program.
 func readsEnvironment(path string) bool {
 	file, err := os.Open(path)
 	if err != nil {
@@ -94,12 +96,14 @@ func readsEnvironment(path string) bool {
 	}
 }
 
-// machines are the processors that people have; of others it is not said that a program is Foreign.
+// machines are the processors that people have; of others it is not said that a
+// program is Foreign.
 var machines = map[string]elf.Machine{
 	"386": elf.EM_386, "amd64": elf.EM_X86_64, "arm": elf.EM_ARM, "arm64": elf.EM_AARCH64, "riscv64": elf.EM_RISCV,
 }
 
-// interpreter returns the path of the program that runs a script, or "". Of "#!/usr/bin/env NAME" that is NAME.
+// interpreter returns the path of the program that runs a script, or "". Of
+// "#!/usr/bin/env NAME" that is NAME.
 func interpreter(path string) string {
 	file, err := os.Open(path)
 	if err != nil {

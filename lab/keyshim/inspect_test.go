@@ -92,7 +92,7 @@ func TestInspect(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, _ := Inspect(path); got != Foreign {
-			t.Errorf("%v, to whom it belongs already: %d", mode, got)
+			t.Errorf("%v, which owns it already: %d", mode, got)
 		}
 		if os.Getuid() != 0 || runtime.GOOS != "linux" {
 			continue

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Environment returns environ with what makes a program log its keys to the file keylog, an absolute path. library is
-// the shim, as Library returns it, or "" to do without.
+// Environment returns environ with what makes a program log its keys to the
+// file keylog, an absolute path. library is the shim, as Library returns it, or
+// "" to do without.
 func Environment(environ []string, keylog, library string) []string {
 	env := set(environ, "SSLKEYLOGFILE", keylog)
 	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace("--tls-keylog=" + keylog)
@@ -19,7 +20,8 @@ func Environment(environ []string, keylog, library string) []string {
 
 func join(a, b string) string { return strings.TrimSpace(a + " " + b) }
 
-// get returns the value of a variable, the last one if there are several, or "".
+// get returns the value of a variable, the last one if there are several, or
+// "".
 func get(env []string, name string) string {
 	for _, v := range slices.Backward(env) {
 		if value, ok := strings.CutPrefix(v, name+"="); ok {

@@ -20,11 +20,14 @@ import (
 //go:embed shim/keyshim.c
 var source []byte
 
-// Library returns the path of the shim. On first use it is built with $CC or cc and kept in the user's cache folder. If
-// somebody else could write there, or the loader cannot read its path, the shim is built in a folder for temporary files,
-// for this run alone. remove is to be called when no program needs it any more.
+// Library returns the path of the shim. On first use it is built with $CC or cc
+// and kept in the user's cache folder. If somebody else could write there, or
+// the loader cannot read its path, the shim is built in a folder for temporary
+// files, for this run alone. remove is to be called when no program needs it
+// any more.
 //
-// It fails with a *NoCompilerError, or a *private.UnsafeError if there is no safe folder at all.
+// It fails with a *NoCompilerError, or a *private.UnsafeError if there is no
+// safe folder at all.
 //
 // On other systems than Linux there is no shim, and the path is "".
 func Library(ctx context.Context) (path string, remove func(), err error) {
@@ -53,7 +56,8 @@ func Library(ctx context.Context) (path string, remove func(), err error) {
 	return path, remove, nil
 }
 
-// cacheFolder makes the folder that shims are kept in, and returns its path if nobody else can write there.
+// cacheFolder makes the folder that shims are kept in, and returns its path if
+// nobody else can write there.
 func cacheFolder() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -74,8 +78,9 @@ func checkReadable(dir string) error {
 	return nil
 }
 
-// cached returns the path of the shim in dir, and builds it where there is none that is whole. Its name there has a hash
-// of its source, the machine, and a hash of its content.
+// cached returns the path of the shim in dir, and builds it where there is none
+// that is whole. Its name there has a hash of its source, the machine, and a
+// hash of its content.
 func cached(ctx context.Context, dir string) (string, error) {
 	stem := fmt.Sprintf("keyshim-%.8x-%s-", sha256.Sum256(source), runtime.GOARCH)
 	entries, err := os.ReadDir(dir)
@@ -109,7 +114,8 @@ func cached(ctx context.Context, dir string) (string, error) {
 	return path, os.Rename(whole, path)
 }
 
-// hashOf returns a hash, in hexadecimal, of a library that only the user can have written.
+// hashOf returns a hash, in hexadecimal, of a library that only the user can
+// have written.
 func hashOf(path string) (string, error) {
 	if info, err := os.Lstat(path); err != nil || info.Mode().Perm()&0o022 != 0 {
 		return "", &private.UnsafeError{Path: path, Problem: "can be written to by others"}

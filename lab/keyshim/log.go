@@ -8,8 +8,9 @@ import (
 	"mtlslab.example/lab/lab/private"
 )
 
-// PrepareLog makes the key log at path, or makes sure that the one that is there can be appended to, and returns its
-// absolute path. It must be a regular file of the user's own: see [keylog.Open], whose errors it returns.
+// PrepareLog makes the key log at path, or makes sure that the one that is
+// there can be appended to, and returns its absolute path. It must be a regular
+// file of the user's own: see [keylog.Open], whose errors it returns.
 func PrepareLog(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

@@ -19,7 +19,8 @@ import (
 // overflowUID stands for all users that a user namespace has no number for.
 const overflowUID = 65534
 
-// isOwnPeer reports whether the other end of a connection on the loopback interface is a program of the same user.
+// isOwnPeer reports whether the other end of a connection on the loopback
+// interface is a program of the same user.
 func isOwnPeer(c *net.TCPConn) bool {
 	client, server := c.RemoteAddr().(*net.TCPAddr).AddrPort(), c.LocalAddr().(*net.TCPAddr).AddrPort()
 	own := func() bool {
@@ -32,8 +33,10 @@ func isOwnPeer(c *net.TCPConn) bool {
 	return own() // again: a socket that is just being closed may be shown as root's, once
 }
 
-// ownerOfSocket returns the user of an open TCP socket of this machine with IPv4 addresses, and whether there is one. The
-// kernel's table is only read where the kernel cannot be asked for one socket: it grows with the sockets of all users.
+// ownerOfSocket returns the user of an open TCP socket of this machine with
+// IPv4 addresses, and whether there is one. The kernel's table is only read
+// where the kernel cannot be asked for one socket: it grows with the sockets of
+// all users.
 func ownerOfSocket(local, remote netip.AddrPort) (uid int, ok bool) {
 	uid, ok, err := diagnoseSocket(local, remote)
 	if err == nil {
@@ -45,7 +48,8 @@ func ownerOfSocket(local, remote netip.AddrPort) (uid int, ok bool) {
 	return searchSocket(local, remote)
 }
 
-// diagnosed is whether diagnoseSocket has found a socket. A kernel that lacks what it needs says of all that there is none.
+// diagnosed is whether diagnoseSocket has found a socket. A kernel that lacks
+// what it needs says of all that there is none.
 var diagnosed atomic.Bool
 
 // Sizes and places in the messages of sock_diag(7), in bytes.
@@ -60,8 +64,10 @@ const (
 
 const tcpEstablished = 1 // in other states a socket may have no owner any more, who is then shown as root
 
-// diagnoseSocket asks the kernel for a socket with those addresses (sock_diag(7)), which takes the same time however many
-// sockets there are. One of IPv6 that is used for IPv4 is found too. The error is ENOENT if there is none.
+// diagnoseSocket asks the kernel for a socket with those addresses
+// (sock_diag(7)), which takes the same time however many sockets there are. One
+// of IPv6 that is used for IPv4 is found too. The error is ENOENT if there is
+// none.
 func diagnoseSocket(local, remote netip.AddrPort) (uid int, ok bool, err error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
@@ -79,7 +85,8 @@ func diagnoseSocket(local, remote netip.AddrPort) (uid int, ok bool, err error) 
 	return readDiagnosis(answer[:n], local, remote)
 }
 
-// diagRequest is a struct inet_diag_req_v2 behind the header of a netlink message.
+// diagRequest is a struct inet_diag_req_v2 behind the header of a netlink
+// message.
 func diagRequest(local, remote netip.AddrPort) []byte {
 	host, network := binary.NativeEndian, binary.BigEndian
 	b := make([]byte, 0, diagRequestSize)
@@ -100,7 +107,8 @@ func diagRequest(local, remote netip.AddrPort) []byte {
 	return b
 }
 
-// readDiagnosis reads the answer to a diagRequest. The kernel answers with a listener if there is no connection.
+// readDiagnosis reads the answer to a diagRequest. The kernel answers with a
+// listener if there is no connection.
 func readDiagnosis(b []byte, local, remote netip.AddrPort) (uid int, ok bool, err error) {
 	host, network := binary.NativeEndian, binary.BigEndian
 	if len(b) < unix.SizeofNlMsghdr+4 {
@@ -117,7 +125,8 @@ func readDiagnosis(b []byte, local, remote netip.AddrPort) (uid int, ok bool, er
 	return int(host.Uint32(b[diagUID:])), found, nil
 }
 
-// searchSocket looks for a socket in the kernel's tables. A program may use an IPv6 socket for IPv4.
+// searchSocket looks for a socket in the kernel's tables. A program may use an
+// IPv6 socket for IPv4.
 func searchSocket(local, remote netip.AddrPort) (uid int, ok bool) {
 	four := func(a netip.AddrPort) string { ip := a.Addr().Unmap().As4(); return hexAddr(ip[:], a.Port()) }
 	six := func(a netip.AddrPort) string { ip := a.Addr().As16(); return hexAddr(ip[:], a.Port()) }
@@ -136,8 +145,9 @@ func hexAddr(ip []byte, port uint16) string {
 	return fmt.Sprintf("%s:%04X", &b, port)
 }
 
-// findSocket looks for a socket with those addresses in a table of proc_pid_net(5): number, local and remote address,
-// state, queues, timer, retransmissions, uid, timeout, inode.
+// findSocket looks for a socket with those addresses in a table of
+// proc_pid_net(5): number, local and remote address, state, queues, timer,
+// retransmissions, uid, timeout, inode.
 func findSocket(table, local, remote string) (uid int, ok bool) {
 	file, err := os.Open(table)
 	if err != nil {

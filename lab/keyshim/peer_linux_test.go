@@ -20,7 +20,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// say has a shell of that user send a message to the proxy, and returns what it is answered.
+// say has a shell of that user send a message to the proxy, and returns what it
+// is answered.
 func say(t *testing.T, uid uint32, proxy *url.URL, message string) string {
 	t.Helper()
 	peertest.Need(t, "bash")
@@ -59,7 +60,8 @@ func greeter(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// TestProxyRefusesOtherUsers: another user gets nothing through the proxy, and nothing of theirs is recorded.
+// TestProxyRefusesOtherUsers: another user gets nothing through the proxy, and
+// nothing of theirs is recorded.
 func TestProxyRefusesOtherUsers(t *testing.T) {
 	const nobody = 65534
 	if os.Geteuid() != 0 {
@@ -93,7 +95,8 @@ func TestProxyRefusesOtherUsers(t *testing.T) {
 	}
 }
 
-// TestProxyKnowsItsUser: programs that take no password from the environment, such as browsers, are served on Linux.
+// TestProxyKnowsItsUser: programs that take no password from the environment,
+// such as browsers, are served on Linux.
 func TestProxyKnowsItsUser(t *testing.T) {
 	if os.Geteuid() == overflowUID {
 		t.Skip("this user's number stands for all that have none")
@@ -108,7 +111,8 @@ func TestProxyKnowsItsUser(t *testing.T) {
 	}
 }
 
-// TestProxyServesItsUserFirst: clients of another user make way for each other, not for them the user's own.
+// TestProxyServesItsUserFirst: clients of another user make way for each other,
+// not for them the user's own.
 func TestProxyServesItsUserFirst(t *testing.T) {
 	const nobody = 65534
 	if os.Geteuid() != 0 {
@@ -154,7 +158,8 @@ func TestProxyServesItsUserFirst(t *testing.T) {
 	}
 }
 
-// TestOwnerOfSocket: only an open socket has an owner, by whatever protocol its program has named the address.
+// TestOwnerOfSocket: only an open socket has an owner, by whatever protocol its
+// program has named the address.
 func TestOwnerOfSocket(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gainsPrivileges tells whether the loader ignores what is preloaded into the program at path: whether running it
-// changes the user or the group, or gives capabilities to somebody who has not all of them.
+// gainsPrivileges reports whether the loader ignores what is preloaded into the
+// program at path: whether running it changes the user or the group, or gives
+// capabilities to somebody who has not all of them.
 func gainsPrivileges(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -23,16 +23,18 @@ const (
 // proxyUser is the user that goes with the password of a proxy.
 const proxyUser = "lab"
 
-// proxy lets a program connect to wherever it wants, by HTTP CONNECT and SOCKS5. It serves those who know its password,
-// and on Linux every program of the user's: browsers take no password from the environment.
+// proxy connects a program to any server, by HTTP CONNECT and SOCKS5. It serves
+// clients that know its password, and on Linux every program of the user's:
+// browsers take no password from the environment.
 type proxy struct {
 	relay    *Relay
 	password string
 	asking   queue
 }
 
-// Proxy starts a proxy on the loopback interface that speaks HTTP CONNECT and SOCKS5, and returns its URL as an HTTP
-// proxy, with a user and a password that are made up for it.
+// Proxy starts a proxy on the loopback interface that speaks HTTP CONNECT and
+// SOCKS5, and returns its URL as an HTTP proxy, with a user and a password that
+// are made up for it.
 func (r *Relay) Proxy() (*url.URL, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,8 +45,8 @@ func (r *Relay) Proxy() (*url.URL, error) {
 	return &url.URL{Scheme: "http", User: url.UserPassword(proxyUser, p.password), Host: l.Addr().String()}, nil
 }
 
-// ProxyEnvironment returns environ with what makes programs use a proxy for everything. proxy is what Relay.Proxy has
-// returned.
+// ProxyEnvironment returns environ with what makes programs use a proxy for
+// everything. proxy is what Relay.Proxy has returned.
 func ProxyEnvironment(environ []string, proxy *url.URL) []string {
 	socks := *proxy
 	socks.Scheme = "socks5h"
@@ -91,8 +93,8 @@ func (p *proxy) serve(client *net.TCPConn, own bool) {
 	p.relay.carry(client, in, server, server.LocalAddr())
 }
 
-// ask reads who a client is, which admits decides on, and where it wants to. It tells the client why it refuses it.
-// answer tells it how the dial went.
+// ask reads who a client is, which admits decides on, and where it wants to. It
+// answers the client why it refuses it. answer reports how the dial went.
 func ask(in *bufio.Reader, out io.Writer, admits func(user, password string) bool) (target string, answer func(error) error, err error) {
 	first, err := in.Peek(1)
 	if err != nil {
@@ -104,14 +106,16 @@ func ask(in *bufio.Reader, out io.Writer, admits func(user, password string) boo
 	return askHTTP(in, out, admits)
 }
 
-// linger ends a connection so that the client reads what it was told even if it has sent more than was read.
+// linger ends a connection so that the client reads the answer even if it
+// has sent more than was read.
 func linger(client *net.TCPConn) {
 	_ = client.CloseWrite()
 	_ = client.SetReadDeadline(time.Now().Add(restTimeout / 2))
 	_, _ = io.CopyN(io.Discard, client, maxAsk)
 }
 
-// limitedReader fails with errTooLong after as many bytes as are left; less than 0 is no limit.
+// limitedReader fails with errTooLong after as many bytes as are left; less
+// than 0 is no limit.
 type limitedReader struct {
 	io.Reader
 	left int
@@ -141,8 +145,9 @@ type asking struct {
 	own  bool // a program of the user's
 }
 
-// add ends the oldest connection that is not the user's own if there are too many, or the oldest if all are. Other users
-// cannot keep the user's programs from being served so.
+// add ends the oldest connection that is not the user's own if there are too
+// many, or the oldest if all are. Other users cannot keep the user's programs
+// from being served so.
 func (q *queue) add(c *net.TCPConn, own bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -73,7 +73,8 @@ func askSOCKS(in *bufio.Reader, out io.Writer, admits func(user, password string
 	}, nil
 }
 
-// greetSOCKS agrees on how the client says who it is, and has it say so.
+// greetSOCKS negotiates the authentication method, and authenticates the
+// client.
 func greetSOCKS(in *bufio.Reader, out io.Writer, admits func(user, password string) bool) error {
 	if _, err := in.Discard(1); err != nil { // version
 		return err
@@ -113,7 +114,8 @@ func greetSOCKS(in *bufio.Reader, out io.Writer, admits func(user, password stri
 	return say(socksPasswordVersion, socksPasswordDone)
 }
 
-// socksHost reads an address of that type. One that is no host's is errBadTarget.
+// socksHost reads an address of that type. It returns errBadTarget if no host
+// can have it.
 func socksHost(in *bufio.Reader, kind byte) (string, error) {
 	if kind == socksName {
 		name, err := socksString(in)

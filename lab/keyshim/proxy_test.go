@@ -17,11 +17,12 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// strict admits who knows the password, and open everybody.
+// strict admits clients that know the password, open admits all.
 func strict(user, password string) bool { return user == proxyUser && password == "secret" }
 func open(string, string) bool          { return true }
 
-// askText has the proxy read a request, and returns what it answers to one that it takes.
+// askText has the proxy read a request, and returns what it answers to one that
+// it takes.
 func askText(request string, admits func(user, password string) bool) (target, answered string, err error) {
 	var replies bytes.Buffer
 	target, answer, err := ask(bufio.NewReader(strings.NewReader(request)), &replies, admits)
@@ -65,7 +66,7 @@ func TestAskSOCKS(t *testing.T) {
 	}
 }
 
-// basic is the line of a request that says who the client is.
+// basic is the header line with the client's password.
 func basic(credentials string) string {
 	request := &http.Request{Header: http.Header{}}
 	user, password, _ := strings.Cut(credentials, ":")
@@ -73,7 +74,8 @@ func basic(credentials string) string {
 	return "Proxy-Authorization: " + request.Header.Get("Authorization") + "\r\n"
 }
 
-// TestAskRefusesStrangers: who does not know the password is told so, and not dialled for.
+// TestAskRefusesStrangers: a client that does not know the password gets an
+// answer that says so, and no connection.
 func TestAskRefusesStrangers(t *testing.T) {
 	const connect = "CONNECT localhost:8443 HTTP/1.1\r\nHost: localhost:8443\r\n"
 	const socks = "\x05\x01\x00\x03\x09localhost\x20\xfb"
@@ -106,7 +108,8 @@ func TestAskRefusesStrangers(t *testing.T) {
 	}
 }
 
-// TestAskRefusesFalseTargets: what no host is called is not dialled, and so in no error that a terminal shows.
+// TestAskRefusesFalseTargets: a target that cannot be a host's name is not
+// dialled, and so is in no error on a terminal.
 func TestAskRefusesFalseTargets(t *testing.T) {
 	for _, host := range []string{
 		"", "\x1b]0;pwned\x07\x1b[2J", "a\nlab: all keys verified OK", "a b", "a\x00b", "a\x7f", "ü.example", "a\u202eb", "user@host",
@@ -160,7 +163,8 @@ func dialProxy(t *testing.T, proxy *url.URL) net.Conn {
 	return c
 }
 
-// TestProxyBoundsRequests: a request without an end is cut off, and its client told.
+// TestProxyBoundsRequests: a request without an end is cut off, and its client
+// gets an answer.
 func TestProxyBoundsRequests(t *testing.T) {
 	relay, proxy, _ := newProxy(t)
 	c := dialProxy(t, proxy)
@@ -179,7 +183,7 @@ func TestProxyBoundsRequests(t *testing.T) {
 	}
 }
 
-// TestProxyBoundsWaiting: who says nothing holds nobody else up.
+// TestProxyBoundsWaiting: a silent client holds up no other.
 func TestProxyBoundsWaiting(t *testing.T) {
 	relay, proxy, _ := newProxy(t)
 	oldest := dialProxy(t, proxy)
@@ -205,7 +209,8 @@ func TestProxyBoundsWaiting(t *testing.T) {
 	}
 }
 
-// TestProxyEnvironment: the password is where programs look for it, and each run has its own.
+// TestProxyEnvironment: the password is where programs look for it, and each
+// run has its own.
 func TestProxyEnvironment(t *testing.T) {
 	_, proxy, _ := newProxy(t)
 	_, other, _ := newProxy(t)

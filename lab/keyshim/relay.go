@@ -17,9 +17,10 @@ const (
 	restTimeout = time.Second // for what is on its way when the program has ended
 )
 
-// Relay passes the connections of a program on and taps them. It takes them as a proxy, or as a plain TCP forward. What
-// it hands to its sink has the keys that the program writes to its key log meanwhile, and the addresses of the client and the
-// server, not its own.
+// Relay passes the connections of a program on and taps them. It accepts them
+// as a proxy, or as a plain TCP forward. Its sink also gets the keys that the
+// program writes to its key log meanwhile. The events have the addresses of the
+// client and the server, not the relay's.
 type Relay struct {
 	tap  *wiretap.Tap
 	keys *follower
@@ -39,7 +40,8 @@ type Recorded struct {
 	Unreached   *UnreachedError // the first server that could not be connected to; nil: none
 }
 
-// NewRelay returns a relay that reads keys from the key log at path, from its present end on. The caller closes it.
+// NewRelay returns a relay that reads keys from the key log at path, from its
+// present end on. The caller closes it.
 func NewRelay(keylog string, sink wiretap.Sink) (*Relay, error) {
 	keys, err := follow(keylog)
 	if err != nil {
@@ -49,7 +51,8 @@ func NewRelay(keylog string, sink wiretap.Sink) (*Relay, error) {
 		recorded: Recorded{Ports: make(map[uint16]bool)}}, nil
 }
 
-// Forward passes what connects to l, a TCP listener, on to the address target. The relay closes l.
+// Forward passes what connects to l, a TCP listener, on to the address target.
+// The relay closes l.
 func (r *Relay) Forward(l net.Listener, target string) {
 	r.serve(l, func(client *net.TCPConn) func() {
 		return func() {
@@ -63,7 +66,8 @@ func (r *Relay) Forward(l net.Listener, target string) {
 	})
 }
 
-// serve hands every connection to one, after the other, and runs what that returns on its own. Neither need close it.
+// serve hands every connection to one, after the other, and runs what that
+// returns on its own. Neither need close it.
 func (r *Relay) serve(l net.Listener, one func(*net.TCPConn) func()) {
 	r.start(l, func() {
 		for {
@@ -98,8 +102,8 @@ func (r *Relay) start(c io.Closer, f func()) {
 	})
 }
 
-// endWith has Close close c too, until the function that it returns is called. A server may keep open what the client
-// has ended.
+// endWith makes Close close c too, until the function that it returns is
+// called. A server may keep open what the client has ended.
 func (r *Relay) endWith(c io.Closer) (forget func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,8 +115,8 @@ func (r *Relay) endWith(c io.Closer) (forget func()) {
 	}
 }
 
-// Close ends the listeners at once, and the connections after a second in which what is on its way can arrive. The
-// sink has all events when it returns.
+// Close ends the listeners at once, and the connections after a second in which
+// what is on its way can arrive. The sink has all events when it returns.
 func (r *Relay) Close() (Recorded, error) {
 	r.mu.Lock()
 	r.closed = true
@@ -154,8 +158,9 @@ func (r *Relay) dial(target string) (*net.TCPConn, error) {
 	return c.(*net.TCPConn), nil
 }
 
-// carry passes data both ways until both sides have ended, and closes both connections. What the client sends is read
-// from in. clientAddr is the client's address for the record.
+// carry passes data both ways until both sides have ended, and closes both
+// connections. What the client sends is read from in. clientAddr is the
+// client's address for the record.
 func (r *Relay) carry(client *net.TCPConn, in io.Reader, server *net.TCPConn, clientAddr net.Addr) {
 	tapped := r.tap.Client(&namedConn{server, clientAddr}, r.count(server))
 	defer r.endWith(server)()
@@ -209,7 +214,7 @@ func reset(c *net.TCPConn) {
 	c.Close()
 }
 
-// namedConn is a connection whose local end goes by another address.
+// namedConn is a connection with another local address.
 type namedConn struct {
 	*net.TCPConn
 	local net.Addr

@@ -25,7 +25,7 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// events keeps what a tap tells.
+// events keeps the events of a tap.
 type events struct {
 	mu  sync.Mutex
 	all []wiretap.Event
@@ -75,7 +75,7 @@ func newRelay(t *testing.T) (*Relay, *os.File, *events) {
 	return relay, log, sink
 }
 
-// forward has the relay pass what comes to the address that it returns on to
+// forward makes the relay pass connections to the address that it returns on to
 // target.
 func forward(r *Relay, target string) (net.Addr, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -239,7 +239,8 @@ func TestRelayPassesEndsOn(t *testing.T) {
 	}
 }
 
-// TestRelayClosesWhatStaysOpen: neither end holds the relay up, nor a server that does not answer the end of its client.
+// TestRelayClosesWhatStaysOpen: neither end holds the relay up, nor a server
+// that does not answer the end of its client.
 func TestRelayClosesWhatStaysOpen(t *testing.T) {
 	for name, end := range map[string]func(*net.TCPConn){
 		"both":             func(*net.TCPConn) {},
@@ -287,8 +288,9 @@ func TestRelayClosesWhatStaysOpen(t *testing.T) {
 	}
 }
 
-// TestRelayFindsHiddenKeys: where the server takes Encrypted ClientHello, keys are logged under a random that cannot be
-// seen. Each of several connections at a time gets its own.
+// TestRelayFindsHiddenKeys: where the server takes Encrypted ClientHello, keys
+// are logged under a random that cannot be seen. Each of several connections at
+// a time gets its own.
 func TestRelayFindsHiddenKeys(t *testing.T) {
 	ech, err := fault.LoadECH(filepath.Join(t.TempDir(), "ech.pem"), "public.example")
 	if err != nil {

@@ -8,12 +8,14 @@ import (
 	"slices"
 )
 
-// ignored are the signals that were ignored when this process began, as under nohup: the program ignores them too.
+// ignored are the signals that were ignored when this process began, as under
+// nohup: the program ignores them too.
 var ignored = slices.DeleteFunc(slices.Clone(handedOn), func(s os.Signal) bool { return !signal.Ignored(s) })
 
-// Run runs a program to its end and returns its exit status; of one that a signal has killed it is 128 and the
-// signal's number, as in a shell. Signals that reach lab are the program's: they are handed on, but for those from the
-// terminal, which the program has got already. The error says why the program could not be started.
+// Run runs a program to its end and returns its exit status; of one that a
+// signal has killed it is 128 and the signal's number, as in a shell. Signals
+// to lab are passed on to the program, but for those from the terminal, which
+// it has received already. The error says why the program could not be started.
 func Run(program *exec.Cmd) (status int, err error) {
 	signals := make(chan os.Signal, 16)
 	for _, s := range handedOn {

@@ -20,8 +20,8 @@ func exitStatus(p *os.ProcessState) int {
 	return p.ExitCode()
 }
 
-// fromTerminal tells whether a signal came from the keys of a terminal. The terminal sends it to all processes of the
-// group in its foreground.
+// fromTerminal reports whether a signal came from the keys of a terminal. The
+// terminal sends it to all processes of the group in its foreground.
 func fromTerminal(s os.Signal) bool {
 	if s != syscall.SIGINT && s != syscall.SIGQUIT {
 		return false

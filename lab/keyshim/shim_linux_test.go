@@ -151,7 +151,8 @@ func TestLibraryIsBuiltOnce(t *testing.T) {
 	}
 }
 
-// TestLibraryIsChecked: nothing is loaded that somebody else can have put there, and what is damaged is built again.
+// TestLibraryIsChecked: nothing is loaded that somebody else can have put
+// there, and what is damaged is built again.
 func TestLibraryIsChecked(t *testing.T) {
 	path := library(t)
 	good, err := os.ReadFile(path)

@@ -7,11 +7,12 @@ import (
 	"strconv"
 )
 
-// errBadTarget is an address that no server can have.
 var errBadTarget = errors.New("the proxy was asked for an address that no server can have")
 
-// targetOf returns the address of a server that a client has named. Names have the bytes that a host's can have (RFC
-// 1123 section 2.1, and the underscore), since what others have written ends up in errors: nothing else can be in them.
+// targetOf returns the address of a server that a client has named. Names have
+// the bytes that a host's can have (RFC 1123 section 2.1, and the underscore),
+// since what others have written ends up in errors: nothing else can be in
+// them.
 func targetOf(host, port string) (string, error) {
 	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
 		return "", errBadTarget

@@ -35,7 +35,8 @@ func emptied(c *tlsdecrypt.Connection) *tlsdecrypt.Connection {
 	return c
 }
 
-// A server that asks for a certificate may let the handshake succeed and refuse in HTTP.
+// A server that asks for a certificate may let the handshake succeed and refuse
+// in HTTP.
 func TestRefusedInHTTP(t *testing.T) {
 	const nginx = "HTTP/1.1 400 Bad Request"
 	golden(t, "tls13-refused-in-http", draw(t, refusedInHTTP(t, 400, nginx), Options{}))
@@ -80,7 +81,8 @@ func TestRefusedInHTTP(t *testing.T) {
 	}
 }
 
-// Without a certificate there is none to refuse, whatever the alert is called: Java sends bad_certificate.
+// Without a certificate there is none to refuse, whatever the alert is called:
+// Java sends bad_certificate.
 func TestNothingToRefuse(t *testing.T) {
 	for _, name := range []string{"tls12-no-certificate", "tls13-no-certificate"} {
 		for _, d := range []tlswire.AlertDescription{tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown, tlswire.AlertUnknownCA,

@@ -38,7 +38,7 @@ func (p *page) fields(m *tlsdecrypt.Message) {
 }
 
 // tree lists fields and what is in them. What its parts say a field does not
-// say in many lines, and what it is for is told once.
+// say in many lines, and what it is for is said once.
 func (p *page) tree(fields []tlswire.Field, raw []byte, depth int) {
 	for _, f := range fields {
 		said := f.Name
@@ -46,9 +46,9 @@ func (p *page) tree(fields []tlswire.Field, raw []byte, depth int) {
 			said += ": " + f.Value
 		}
 		p.open(normal, fmt.Sprint(f.Offset), p.firstBytes(f, raw), said, depth)
-		if !p.told[f.Note] {
+		if !p.noted[f.Note] {
 			p.open(dim, "", "", f.Note, depth+1)
-			p.told[f.Note] = true
+			p.noted[f.Note] = true
 		}
 		p.tree(f.Fields, raw, depth+1)
 	}
@@ -81,11 +81,12 @@ func (p *page) open(s style, offset, bytes, said string, depth int) {
 	}
 }
 
-// indent is how far from its vertical line a message's inside stands, past the bytes.
+// indent is how far from its vertical line a message's inside stands, past the
+// bytes.
 func (p *page) indent(depth int) int {
 	const deepest = 8
 	return 2*p.shownBytes() + text.Width(p.words("…")) + 1 + 2*min(depth, deepest)
 }
 
-// inside is how many columns that leaves.
+// inside returns the number of columns that are left.
 func (p *page) inside(depth int) int { return p.Width - leftMargin - 2 - p.indent(depth) }

@@ -13,7 +13,7 @@ import (
 func TestNamesMakeNoLines(t *testing.T) {
 	for _, o := range []Options{{Width: 80}, {Width: 60}, {Width: 80, ASCII: true}} {
 		for n := range 24 {
-			p := &page{Options: o, told: map[string]bool{}}
+			p := &page{Options: o, noted: map[string]bool{}}
 			padding := strings.Repeat("word ", n)
 			for _, mark := range []string{"✓", "✗", "?", "ok", "FAILS"} {
 				p.paragraph(endpoint.Client, normal, "", "CN="+padding+mark+" FORGED")

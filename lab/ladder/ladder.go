@@ -15,6 +15,7 @@ type Options struct {
 	Color   bool // with ANSI escape sequences
 	ASCII   bool // with ASCII characters alone
 	Verbose bool // each message opened into its fields
+	Brief   bool // what became of it alone, without the drawing
 	Stream  bool // the connection's number is that of a TCP stream in a file
 	Below   bool // the verdict stands above the drawing, with its reason and what to do
 	// Scenario is the scenario that shows the same fault; "": none.
@@ -26,13 +27,21 @@ func (o Options) width() int { return text.Printer{Columns: o.Width}.Width() }
 
 func (o Options) charset() text.Charset { return text.Charset(o.ASCII) }
 
-// Draw writes the ladder of a connection, with what became of it. No line is wider than o.Width, and
-// what the peers sent as text cannot harm a terminal. The error is w's.
+// Draw writes the ladder of a connection, with what became of it. No line is
+// wider than o.Width, and what the peers sent as text cannot harm a terminal.
+// The error is w's.
 func Draw(w io.Writer, c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) error {
 	o.Width = o.width()
-	s := tell(c, v)
+	s := newStory(c, v)
 	s.below, s.scenario = o.Below, o.Scenario
-	p := &page{Options: o, opened: opened(c), told: map[string]bool{}}
+	p := &page{Options: o, opened: opened(c), noted: map[string]bool{}}
+	if o.Brief {
+		p.text(bold, title(c, p.Stream))
+		p.text(normal, s.agreed())
+		p.end(s)
+		_, err := io.WriteString(w, p.out.String())
+		return err
+	}
 	p.head(s)
 	for i, it := range s.items {
 		if i == 0 || o.Verbose || it.from != s.items[i-1].from || it.from == endpoint.Unknown {

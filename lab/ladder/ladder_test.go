@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +95,8 @@ func fits(t *testing.T, name, drawing string, columns int, ascii bool) {
 	}
 }
 
-// everyDrawing draws a connection in all ways. Colour changes nothing but colours.
+// everyDrawing draws a connection in all ways. Colour changes nothing but
+// colours.
 func everyDrawing(t *testing.T, name string, c *tlsdecrypt.Connection) {
 	t.Helper()
 	for _, o := range []Options{{}, {Width: 60}, {Width: 67, ASCII: true, Verbose: true}, {Width: 99, ASCII: true}, {Width: 300}, {Verbose: true}, {Width: 300, ASCII: true, Verbose: true}} {
@@ -324,7 +326,8 @@ func TestNotTLS(t *testing.T) {
 	}
 }
 
-// The number that the lab gave a connection stands in the title, the verdict below.
+// The number that the lab gave a connection stands in the title, the verdict
+// below.
 func TestComments(t *testing.T) {
 	c := replay(t, "tls13-mutual", true)
 	c.Comments = []string{"exchange 7", "rejected by the server: why not"}
@@ -338,7 +341,7 @@ func TestHeading(t *testing.T) {
 	heading := Heading(Options{})
 	fits(t, "heading", heading, 80, false)
 	line := lineOf(replay(t, "tls13-mutual", true), Options{})
-	for name, value := range map[string]string{"outcome": "accepted", "client": "CN=client", "TLS": "1.3", "server": "localhost", "why": "GET / 200"} {
+	for name, value := range map[string]string{"outcome": "accepted", "client": "CN=client", "TLS": "1.3", "server": "localhost", "by whom": "GET / 200"} {
 		if strings.Index(heading, name) != strings.Index(line, value) {
 			t.Errorf("%q is not below %q:\n%s\n%s", value, name, heading, line)
 		}
@@ -423,6 +426,20 @@ func TestKind(t *testing.T) {
 	c.Messages[last], c.Messages[last-1] = c.Messages[last-1], c.Messages[last]
 	if Kind(c) != want {
 		t.Errorf("another time, address and order make another kind:\n%s\n%s", Kind(c), want)
+	}
+	isGoodbye := func(m *tlsdecrypt.Message) bool {
+		return m.Alert != nil && m.Alert.Description == tlswire.AlertCloseNotify
+	}
+	all := c.Messages
+	if !slices.ContainsFunc(all, isGoodbye) {
+		t.Fatal("nobody says close_notify")
+	}
+	if c.Messages = slices.DeleteFunc(slices.Clone(all), isGoodbye); Kind(c) != want {
+		t.Errorf("without close_notify it is another kind:\n%s\n%s", Kind(c), want)
+	}
+	refusal := &tlsdecrypt.Message{From: endpoint.Server, Type: tlswire.ContentTypeAlert, Alert: &tlswire.Alert{Description: tlswire.AlertBadCertificate}}
+	if c.Messages = append(c.Messages, refusal); Kind(c) == want {
+		t.Errorf("with another alert it is the same kind: %s", want)
 	}
 }
 

@@ -58,10 +58,10 @@ type page struct {
 	out    strings.Builder
 	opened time.Time
 	time   string          // last shown in the margin
-	told   map[string]bool // notes on fields that have been given
+	noted  map[string]bool // notes on fields that were printed
 }
 
-// lane is how many columns there are between the two vertical lines.
+// lane returns the number of columns between the two vertical lines.
 func (p *page) lane() int { return p.Width - leftMargin - rightMargin - 2 }
 
 // asciiMarks are the marks of checks in ASCII.
@@ -109,7 +109,7 @@ func (p *page) between(time string, size string, spans ...span) {
 	p.line(all...)
 }
 
-// rung is an empty piece of the ladder.
+// rung writes an empty line of the ladder.
 func (p *page) rung() { p.between("", "") }
 
 func (p *page) item(it item) {
@@ -165,8 +165,8 @@ func (p *page) arrow(it item) {
 	p.between(at, p.words(it.size), spans...)
 }
 
-// keyBeside is the name of a key as far as there is room for it beside that of
-// its message.
+// keyBeside returns the name of a key, shortened to the room beside that of its
+// message.
 func (p *page) keyBeside(name, key string) string {
 	const much = 24 // of the name
 	_, short, _ := strings.Cut(key, " ")
@@ -178,7 +178,8 @@ func (p *page) keyBeside(name, key string) string {
 	return ""
 }
 
-// paragraph writes a sentence under a message, on its sender's side, behind a mark.
+// paragraph writes a sentence under a message, on its sender's side, behind a
+// mark.
 func (p *page) paragraph(from endpoint.Side, s style, mark, said string) {
 	indent := textIndent
 	if from == endpoint.Server {
@@ -241,10 +242,13 @@ func (p *page) problem(it item) {
 	}
 }
 
-// head writes who talks to whom, what they agreed on, and how to read it.
+// head writes the two sides, what they negotiated, and the legend.
 func (p *page) head(s *story) {
 	c := s.c
 	p.text(bold, title(c, p.Stream))
+	if !s.below && s.verdict.Outcome != verdict.Accepted || s.verdict.Code != "" {
+		p.text(red, s.outcome())
+	}
 	p.text(normal, s.agreed())
 	p.line()
 	for _, l := range legend(s, p.Options) {
@@ -285,10 +289,15 @@ func (p *page) ends(client, server string, left, right style) {
 	p.line(span{normal, strings.Repeat(" ", leftMargin)}, span{left, client}, span{normal, gap}, span{right, server})
 }
 
-// foot writes how it ended.
+// foot ends the drawing.
 func (p *page) foot(s *story) {
 	p.rung()
 	p.posts("┴", strings.Repeat(" ", leftMargin), "")
+	p.end(s)
+}
+
+// end writes what became of the connection.
+func (p *page) end(s *story) {
 	st := normal
 	if s.verdict.Alert != nil || s.progress.Refusal != nil || s.verdict.Outcome == verdict.Rejected {
 		st = red

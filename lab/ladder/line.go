@@ -25,14 +25,15 @@ const (
 
 // Heading names the columns of [Line].
 func Heading(o Options) string {
-	return o.row("   #", "outcome", "client", "TLS", "key agreement", "server", "why, or what came of it")
+	return o.row("   #", "outcome", "client", "TLS", "key agreement", "server", "by whom: why; or request")
 }
 
 // Line describes a connection in one line of at most o.Width columns, without a
 // line feed: number, outcome, the client's certificate, version, the server's
 // name or address, and the first request with its status or who rejected the
-// other, the code of the reason and the number of the alert. From 96 columns up there is the group, too; under 80 there is no
-// version. The lines of many connections have their columns below each other.
+// other, the code of the reason and the number of the alert. From 96 columns up
+// there is the group, too; under 80 there is no version. The lines of many
+// connections have their columns below each other.
 func Line(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) string {
 	s := sum(c, v)
 	subject := s.client.subject()
@@ -79,7 +80,7 @@ func (o Options) row(number, outcome, subject, version, group, server, result st
 	return strings.TrimRight(line, " ")
 }
 
-// result is what came of a connection, for the end of a line.
+// result returns the outcome of a connection, for the end of a line.
 func (s *story) result() string {
 	if why := reasonOf(s.verdict); why != "" {
 		return why
@@ -101,12 +102,18 @@ func (s *story) result() string {
 	return said
 }
 
-// reasonOf is who ended a connection, and why, in short: the code, or the alert
-// where the code says less. It is empty if nobody did.
+// reasonOf returns which side ended a connection, and why, in short: the code,
+// or the alert where the code says less; "" if none did.
 func reasonOf(v *verdict.Verdict) string {
 	by := v.RejectedBy
-	if by == endpoint.Unknown && v.Alert != nil {
+	switch {
+	case by != endpoint.Unknown:
+	case v.Alert != nil:
 		by = v.Alert.SentBy
+	case v.How == verdict.InHTTP:
+		by = endpoint.Server
+	case v.Outcome == verdict.Accepted && v.Code != "" && v.Code != verdict.NotAuthorised:
+		by = endpoint.Client // which left without a request
 	}
 	switch {
 	case by == endpoint.Unknown:
@@ -123,22 +130,24 @@ func reasonOf(v *verdict.Verdict) string {
 	return why
 }
 
-// outcomeOf is the outcome in a word, with ? if it is only very probable.
+// outcomeOf returns the outcome in a word, with ? if it is only very probable.
 func outcomeOf(v *verdict.Verdict) string {
 	switch {
 	case v.How == verdict.Probably:
 		return string(v.Outcome) + "?"
 	case v.Outcome == verdict.Unknown && v.How != "":
 		return string(v.How)
+	case v.How == verdict.InHTTP:
+		return "refused"
 	}
 	return string(v.Outcome)
 }
 
-// Kind is the same for connections that went the same way: version, suite,
-// group, resumption, what each side said and whether it was right. Who draws
-// many connections in full only when there is something new compares these.
-// How messages of the two sides interleave is chance, and so is how often
-// tickets, data and the like repeat: neither counts.
+// Kind returns a string that is the same for connections that went the same
+// way: version, suite, group, resumption, what each side said and whether it
+// was right. Who draws many connections in full only when there is something
+// new compares these. How messages of the two sides interleave is chance, and
+// so is how often tickets, data and the like repeat: neither counts.
 func Kind(c *tlsdecrypt.Connection) string {
 	var said endpoint.Pair[[]string]
 	for _, m := range c.Messages {

@@ -36,11 +36,13 @@ import (
 
 var record = flag.Bool("record", false, "record the flows in testdata anew, from Go's own client and server")
 
-// flowFile is a file of recorded connections, one after the other: a line for each event.
+// flowFile is a file of recorded connections, one after the other: a line for
+// each event.
 func flowFile(name string) string { return filepath.Join("testdata", name+".flow") }
 
 // replay dissects and checks recorded connections and returns the last one.
-// Times and addresses are made up: each event comes 300 µs after the one before.
+// Times and addresses are made up: each event comes 300 µs after the one
+// before.
 func replay(t testing.TB, name string, withKeys bool) *tlsdecrypt.Connection {
 	t.Helper()
 	return replaySome(t, name, withKeys, func(e wiretap.Event) []wiretap.Event { return []wiretap.Event{e} })
@@ -183,11 +185,13 @@ func pool(cas ...tls.Certificate) *x509.CertPool {
 	return p
 }
 
-// hostile is a name that would recolour a terminal, turn its lines round and overflow it.
+// hostile is a name that would recolour a terminal, turn its lines round and
+// overflow it.
 var hostile = "eve\x1b[31m\r\n\u202eevil\u200b" + strings.Repeat("m", 300)
 
 // recordings change the configurations of a server and a client that
-// authenticate each other, and say how many connections to make; the last is kept.
+// authenticate each other, and say how many connections to make; the last is
+// kept.
 var recordings = []struct {
 	name        string
 	change      func(server, client *tls.Config, made map[string]tls.Certificate)
@@ -271,7 +275,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// callServer makes a number of connections, one after the other, with a request each.
+// callServer makes a number of connections, one after the other, with a request
+// each.
 func callServer(t *testing.T, kept *recorder, serverConfig, clientConfig *tls.Config, connections int) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

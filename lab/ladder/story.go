@@ -53,15 +53,15 @@ type story struct {
 	scenario  string               // that shows the same
 	hello     *tlswire.ClientHello // the last one
 	hellos    int                  // ClientHellos so far
-	again     bool                 // this is a renegotiation (RFC 5246 7.4.1.2)
+	again     bool                 // this is a renegotiation (RFC 5246 section 7.4.1.2)
 	tickets   int
 	goodbyes  endpoint.Pair[bool] // it sent close_notify
 	explained bool                // what the group with the long name is
 	problems  []tlsdecrypt.Problem
 }
 
-// tell makes the story of a connection.
-func tell(c *tlsdecrypt.Connection, v *verdict.Verdict) *story {
+// newStory returns the story of a connection.
+func newStory(c *tlsdecrypt.Connection, v *verdict.Verdict) *story {
 	s := &story{c: c, verdict: v, progress: c.Progress(), problems: slices.Clone(c.Problems)}
 	for i, m := range c.Messages {
 		s.problemsBefore(m)
@@ -70,11 +70,11 @@ func tell(c *tlsdecrypt.Connection, v *verdict.Verdict) *story {
 		}
 		it := item{from: m.From, time: m.Time, size: s.size(i), message: m, checks: m.Checks,
 			key: keyWords(m.Key, m.From), encrypted: m.Encrypted || m.Key != (tlsdecrypt.Key{}) && c.CipherSuite.Info().Cipher != "NULL"}
-		s.learn(m)
+		s.update(m)
 		it.name, it.text, it.alarm = s.words(m)
 		if m.Encrypted {
 			it.name, it.text, it.key = sealed(s.row(i), s.c.Version), "", "key not known"
-			if it.encrypted = !s.hollow(m); !it.encrypted {
+			if it.encrypted = !s.isIncomplete(m); !it.encrypted {
 				it.name, it.key = m.Type.String(), "bytes missing"
 			}
 		}
@@ -87,17 +87,18 @@ func tell(c *tlsdecrypt.Connection, v *verdict.Verdict) *story {
 	return s
 }
 
-// sum is the story without its items.
+// sum returns the story without its items.
 func sum(c *tlsdecrypt.Connection, v *verdict.Verdict) *story {
 	s := &story{c: c, verdict: v, progress: c.Progress(), brief: true}
 	for _, m := range c.Messages {
-		s.learn(m)
+		s.update(m)
 	}
 	return s
 }
 
-// learn takes in what a message tells, by what it says and by when.
-func (s *story) learn(m *tlsdecrypt.Message) {
+// update updates the story's state from a message. At the message that shows
+// the server's judgement of the client it adds a line across.
+func (s *story) update(m *tlsdecrypt.Message) {
 	if !s.brief && slices.Contains(s.progress.Judgements, m) && s.c.ClientAuth && s.client.shown && m != s.progress.Alert {
 		s.across("%s", s.nowKnowsClient())
 	}
@@ -139,13 +140,14 @@ func (s *story) across(format string, args ...any) {
 	s.items = append(s.items, item{name: fmt.Sprintf(format, args...)})
 }
 
-// hollow tells a record that was not encrypted and that bytes are missing of.
-func (s *story) hollow(m *tlsdecrypt.Message) bool {
+// isIncomplete reports whether a record is unreadable because bytes are
+// missing, not because it is encrypted.
+func (s *story) isIncomplete(m *tlsdecrypt.Message) bool {
 	return m.Encrypted && m.Type != tlswire.ContentTypeApplicationData && m.Key == (tlsdecrypt.Key{}) && !s.party(m.From).ciphered
 }
 
-// joins tells whether a message is a further one of a row that cannot be read,
-// and is drawn with the first.
+// joins reports whether a message is a further one of a row that cannot be
+// read, and is drawn with the first.
 func (s *story) joins(i int) bool {
 	if i == 0 {
 		return false
@@ -182,7 +184,7 @@ func (s *story) size(i int) string {
 	return bytesOnWire(total)
 }
 
-// remember keeps what a message tells of its sender.
+// remember stores what a message shows of its sender.
 func (s *story) remember(m *tlsdecrypt.Message) {
 	p := s.party(m.From)
 	p.ciphered = p.ciphered || m.Type == tlswire.ContentTypeChangeCipherSpec
@@ -199,7 +201,7 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 			s.again, s.client.finished, s.server.finished = true, false, false
 		}
 	case *tlswire.CertificateRequest:
-		s.client.finished = false // it is asked once more (RFC 8446 4.6.2)
+		s.client.finished = false // it is asked once more (RFC 9846 section 4.7.2)
 	case *tlswire.NewSessionTicket, *tlswire.NewSessionTicketTLS12:
 		s.tickets++
 	case *tlswire.RawPublicKeyTLS12:
@@ -229,7 +231,7 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 	}
 }
 
-// bodyOf is what a handshake message says, decompressed if need be.
+// bodyOf returns the body of a handshake message, decompressed if need be.
 func bodyOf(m *tlsdecrypt.Message) tlswire.Body {
 	if m.Inner != nil {
 		return m.Inner.Body
@@ -246,10 +248,10 @@ func (p *party) show(chain [][]byte) {
 	p.leaf, p.odd = cert, err != nil
 }
 
-// empty tells that a party had no certificate to show, and said so.
+// empty reports whether a party sent a Certificate without a certificate.
 func (p *party) empty() bool { return p.shown && p.subject() == "" }
 
-// subject names whom a party showed itself to be, and is empty when it did not.
+// subject returns the subject of a party's certificate, or "".
 func (p *party) subject() string {
 	switch {
 	case p.bare:
@@ -262,7 +264,7 @@ func (p *party) subject() string {
 	return ""
 }
 
-// resultOf is how a check of a message came out.
+// resultOf returns the result of a check of a message.
 func resultOf(m *tlsdecrypt.Message, subject string) tlsdecrypt.Result {
 	for _, c := range m.Checks {
 		if c.Subject == subject {

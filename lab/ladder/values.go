@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -15,16 +16,8 @@ import (
 // short bounds what a peer can make a sentence say.
 func short(s string) string { return text.Unicode.Cut(text.Clean(s), 60) }
 
-// subjectOf names whom a certificate is for.
-func subjectOf(cert *x509.Certificate) string {
-	if s := cert.Subject.String(); s != "" {
-		return short(s)
-	}
-	if names := altNames(cert); len(names) > 0 {
-		return names[0]
-	}
-	return "a certificate without a name"
-}
+// subjectOf returns the subject of a certificate.
+func subjectOf(cert *x509.Certificate) string { return short(chain.Name(cert)) }
 
 // protocol gives an ALPN protocol the name people know it by.
 func protocol(alpn string) string {

@@ -12,10 +12,12 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// This file and the words_*.go beside it have the sentences of the ladder. They are for somebody who has
-// never seen TLS: short, in the present, with the values of the connection.
+// This file and the words_*.go beside it have the sentences of the ladder. They
+// are for somebody who has never seen TLS: short, in the present, with the
+// values of the connection.
 
-// words gives the name of a message, what it is for, and whether it is bad news.
+// words gives the name of a message, what it is for, and whether it is bad
+// news.
 func (s *story) words(m *tlsdecrypt.Message) (name, said string, alarm bool) {
 	switch {
 	case m.Handshake != nil:
@@ -41,7 +43,7 @@ func (s *story) words(m *tlsdecrypt.Message) (name, said string, alarm bool) {
 func (s *story) applicationData(m *tlsdecrypt.Message) (name, said string) {
 	switch {
 	case strings.HasPrefix(string(m.Data), "PRI * HTTP/2.0"):
-		return "HTTP/2 preface", "HTTP/2 begins: the client greets the server and tells its settings."
+		return "HTTP/2 preface", "HTTP/2 begins: the client greets the server and sends its settings."
 	case len(m.Frames) > 0:
 		return framesWords(m.Frames)
 	case s.c.ALPN == "h2":
@@ -52,7 +54,7 @@ func (s *story) applicationData(m *tlsdecrypt.Message) (name, said string) {
 	return "application data", fmt.Sprintf("%s: %s.", bytesCounted(m.Length), excerpt(m.Data))
 }
 
-// frameWords says what frames of HTTP/2 are for (RFC 9113 6).
+// frameWords says what frames of HTTP/2 are for (RFC 9113 section 6).
 var frameWords = map[string]string{
 	"SETTINGS":       "how the sender wants to be spoken to",
 	"SETTINGS (ACK)": "the other side's settings are taken",
@@ -109,8 +111,8 @@ func keyWords(k tlsdecrypt.Key, from endpoint.Side) string {
 	return words
 }
 
-// alert says what the sender means. Of the one that ended the connection that is
-// the verdict's reason.
+// alert says what the sender means. Of the one that ended the connection that
+// is the verdict's reason.
 func (s *story) alert(m *tlsdecrypt.Message) string {
 	d := m.Alert.Description
 	switch {
@@ -135,7 +137,8 @@ func (s *story) why(m *tlsdecrypt.Message) string {
 	return strings.TrimPrefix(s.verdict.Reason, fmt.Sprintf("the %s sent %s: ", m.From, m.Alert.Description))
 }
 
-// late tells the trap of TLS 1.3: a rejection after the client was done.
+// late reports whether the rejection came after the client had finished: the
+// trap of TLS 1.3.
 func (s *story) late(m *tlsdecrypt.Message) bool {
 	return s.tls13() && m.From == endpoint.Server && s.client.finished && s.c.ClientAuth
 }
@@ -214,7 +217,7 @@ func (s *story) turningPoint(m *tlsdecrypt.Message) {
 	}
 }
 
-// refuses tells whether a side breaks off because of the other's certificate.
+// refuses reports whether a side breaks off because of the other's certificate.
 func (s *story) refuses(side endpoint.Side) bool {
 	m := s.progress.Alert
 	return m != nil && m.From == side && (m.Alert.Description.RefusesCertificate() || m.Alert.Description == tlswire.AlertDecryptError)

@@ -32,7 +32,8 @@ func title(c *tlsdecrypt.Connection, stream bool) string {
 	return which
 }
 
-// exchange is the number that the lab gave the connection, as a comment of the capture has it.
+// exchange is the number that the lab gave the connection, as a comment of the
+// capture has it.
 func exchange(c *tlsdecrypt.Connection) (number int, ok bool) {
 	for _, comment := range c.Comments {
 		if number, ok := capture.ParseExchange(comment); ok {
@@ -103,7 +104,7 @@ func (s *story) versionless() string {
 	return "The version cannot be seen: the capture ends before ServerHello."
 }
 
-// silent tells a connection that ended without a word.
+// silent reports whether a connection ended without a message.
 func (s *story) silent() bool {
 	return s.verdict.How == verdict.Aborted && len(s.c.Messages) == 0 && len(s.c.Problems) == 0
 }
@@ -118,7 +119,7 @@ func legend(s *story, o Options) [][]string {
 		{"time: since the connection was made", "size: bytes of the TLS records"}}
 	for _, it := range s.items {
 		if len(it.checks) > 0 {
-			lines = append(lines, []string{"✓: checked, and right", "✗: checked, and wrong", "?: cannot be told"})
+			lines = append(lines, []string{"✓: checked, and right", "✗: checked, and wrong", "?: not known"})
 			break
 		}
 	}
@@ -138,7 +139,11 @@ func (p party) called(role string) string {
 
 // ending says in a few paragraphs how the connection ended.
 func (s *story) ending() []string {
-	paragraphs := append([]string{s.outcome(), s.closing()}, s.advice()...)
+	paragraphs := []string{s.outcome()}
+	if s.verdict.Fix != "" && !s.below {
+		paragraphs = append(paragraphs, "Fix: "+s.verdict.Fix+".")
+	}
+	paragraphs = append(append(paragraphs, s.closing()), s.advice()...)
 	if n := s.c.Omitted; n > 0 {
 		paragraphs = append(paragraphs, fmt.Sprintf("%s of application data %s not shown.", text.Counted(n, "further message"), are(int64(n))))
 	}
@@ -176,7 +181,7 @@ func (s *story) outcome() string {
 	return "Whether the handshake succeeded cannot be seen: " + v.Reason + "."
 }
 
-// rejected says who rejected whom, and why.
+// rejected says which side rejected the other, and why.
 func (s *story) rejected() string {
 	v := s.verdict
 	said := fmt.Sprintf("Rejected by the %s", v.RejectedBy)
@@ -204,23 +209,20 @@ func (s *story) breaking() string {
 	return fmt.Sprintf("the %s ended the connection with %s (alert %d).", m.From, m.Alert.Description, uint8(m.Alert.Description))
 }
 
-// advice says what to do, and where to see the same.
+// advice says what may be behind it, and where to see the same.
 func (s *story) advice() (paragraphs []string) {
 	v := s.verdict
 	if s.below {
 		return nil
 	}
 	if len(v.Causes) > 0 {
-		paragraphs = append(paragraphs, "What may be behind it, the likeliest first, and what would tell:")
+		paragraphs = append(paragraphs, "Possible causes, the likeliest first, and how to tell them apart:")
 		for i, cause := range v.Causes {
 			paragraphs = append(paragraphs, fmt.Sprintf("%d. %s: %s.", i+1, cause.Text, cause.Tell))
 		}
 	}
-	if v.Fix != "" {
-		paragraphs = append(paragraphs, "Fix: "+v.Fix+".")
-	}
 	if s.scenario != "" {
-		paragraphs = append(paragraphs, "To see the same happen: lab scenario run "+s.scenario)
+		paragraphs = append(paragraphs, "A scenario with the same fault: lab scenario run "+s.scenario)
 	}
 	return paragraphs
 }
@@ -311,7 +313,8 @@ func (s *story) refusal() string {
 	return "The handshake succeeded, and then the server refused in HTTP: " + said + "."
 }
 
-// doubted tells a refusal that is about who the client is, and not about what it may do.
+// doubted reports whether a refusal is about who the client is, and not about
+// what it may do.
 func (s *story) doubted() bool {
 	m := s.progress.Refusal
 	return m != nil && m.HTTP.Status != http.StatusUnauthorized && m.HTTP.Status != http.StatusForbidden

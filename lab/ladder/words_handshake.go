@@ -144,13 +144,13 @@ func versionsOf(hello *tlswire.ClientHello) []string {
 	return versions
 }
 
-// isTicket tells a ticket from a key that was agreed on by other means, which
-// has no age (RFC 8446 4.2.11).
+// isTicket distinguishes a ticket from a key that was agreed on by other means,
+// which has no age (RFC 9846 section 4.3.11).
 func isTicket(psk *tlswire.OfferedPSKs) bool {
 	return len(psk.Identities) > 0 && psk.Identities[0].ObfuscatedTicketAge != 0
 }
 
-// byTicket tells whether a key from before is that of an earlier session.
+// byTicket reports whether a key from before is that of an earlier session.
 func (s *story) byTicket() bool {
 	if s.c.Resumption != tlsdecrypt.ByPSK || s.hello == nil {
 		return true
@@ -328,7 +328,7 @@ func lasting(s tlswire.Seconds) string {
 
 func (s *story) changeCipherSpec(m *tlsdecrypt.Message) string {
 	if s.c.Version == 0 && !s.c.Retried {
-		return fmt.Sprintf("If this is TLS 1.2 or before, all that the %s sends after this is encrypted; in TLS 1.3 it means nothing. ServerHello, which would tell, was not seen.", m.From)
+		return fmt.Sprintf("If this is TLS 1.2 or before, all that the %s sends after this is encrypted; in TLS 1.3 it means nothing. ServerHello, which would show it, was not seen.", m.From)
 	}
 	if s.tls13() || s.c.Version == 0 {
 		if s.client.ciphered && s.server.ciphered {

@@ -26,7 +26,8 @@ func Need(t testing.TB, programs ...string) {
 }
 
 // Missing ends a test that cannot run here, and says why, in the manner of
-// Printf: it skips the test, or fails it where the environment variable CI is set.
+// Printf: it skips the test, or fails it where the environment variable CI is
+// set.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
@@ -47,8 +48,9 @@ func FreePort(t testing.TB) string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
-// Poll tries every 20 milliseconds until try returns nil. When Patience is over,
-// it returns the last error. It is for what is slow to look at, such as a file.
+// Poll tries every 20 milliseconds until try returns nil. When Patience is
+// over, it returns the last error. It is for what is slow to look at, such as a
+// file.
 func Poll(try func() error) error {
 	for deadline := time.Now().Add(Patience); ; time.Sleep(20 * time.Millisecond) {
 		err := try()

@@ -79,8 +79,8 @@ func narrow(file *os.File) error {
 // ownerOf returns the user that a file belongs to.
 func ownerOf(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
 
-// trusted reports whether a user is this one or root. Root is whoever owns the root folder, too: in a user namespace it
-// has another number.
+// trusted reports whether a user is this one or root. Root is whoever owns the
+// root folder, too: in a user namespace it has another number.
 func trusted(uid int) bool {
 	if uid == os.Geteuid() || uid == 0 {
 		return true
@@ -89,8 +89,9 @@ func trusted(uid int) bool {
 	return err == nil && uid == ownerOf(root)
 }
 
-// Descriptor reads the number of one of this process's descriptors out of the name that the system has for it:
-// /dev/stdout, /dev/stderr, /dev/fd/N. Whoever started the process has chosen what it is.
+// Descriptor reads the number of one of this process's descriptors out of the
+// name that the system has for it: /dev/stdout, /dev/stderr, /dev/fd/N. Whoever
+// started the process has chosen what it is.
 func Descriptor(path string) (fd int, ok bool) {
 	path = filepath.Clean(path)
 	switch path {

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// openFile has the access list in place from the first moment of a file that it makes.
+// openFile has the access list in place from the first moment of a file that it
+// makes.
 func openFile(path string, flag int) (*os.File, error) {
 	acl, err := ownAccess()
 	if err != nil {
@@ -32,7 +33,8 @@ func openFile(path string, flag int) (*os.File, error) {
 	return os.NewFile(uintptr(handle), path), nil
 }
 
-// ownAccess is all access for the user, and none for others. It is protected: nothing is inherited from the folder.
+// ownAccess is all access for the user, and none for others. It is protected:
+// nothing is inherited from the folder.
 func ownAccess() (*windows.SECURITY_DESCRIPTOR, error) {
 	user, err := currentUser()
 	if err != nil {
@@ -49,7 +51,8 @@ func currentUser() (*windows.SID, error) {
 	return user.User.Sid, nil
 }
 
-// access returns the rights that os.OpenFile would ask for, and those over the access list.
+// access returns the rights that os.OpenFile would ask for, and those over the
+// access list.
 func access(flag int) uint32 {
 	rights := uint32(windows.READ_CONTROL | windows.WRITE_DAC | windows.SYNCHRONIZE)
 	if flag&os.O_WRONLY == 0 {

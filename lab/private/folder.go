@@ -9,11 +9,13 @@ import (
 	"regexp"
 )
 
-// CheckFolder returns the path of a folder without symbolic links. It fails with an *UnsafeError if somebody else could
-// replace what the user has put there: if the folder, or one above it, belongs to somebody else, or if others can write
-// to it and it is not sticky, as /tmp is. (OpenSSH's sshd checks in this way what it reads keys from.)
+// CheckFolder returns the path of a folder without symbolic links. It fails
+// with an *UnsafeError if somebody else could replace what the user has put
+// there: if the folder, or one above it, belongs to somebody else, or if others
+// can write to it and it is not sticky, as /tmp is. (OpenSSH's sshd checks in
+// this way what it reads keys from.)
 //
-// On Windows it only looks whether the folder is there.
+// On Windows it only checks whether the folder exists.
 func CheckFolder(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -39,8 +41,8 @@ func CheckFolder(dir string) (string, error) {
 	}
 }
 
-// MkdirAll makes a folder of mode 0700, and those above it, where there are none, but only where CheckFolder lets it. It
-// returns what that does.
+// MkdirAll makes a folder of mode 0700, and those above it, where there are
+// none, if CheckFolder accepts the place. It returns what CheckFolder does.
 func MkdirAll(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil { // the working folder is gone
@@ -61,8 +63,9 @@ func MkdirAll(dir string) (string, error) {
 	return CheckFolder(real)
 }
 
-// Exposed says why others can put other files in the place of those in a folder, in a verb with what follows it, or
-// nothing. The user's own group is not others. On Windows it says nothing.
+// Exposed returns why others can replace files in a folder, as a predicate
+// ("belongs to ..."), or "". The user's own group is not others. On Windows it
+// returns "".
 func Exposed(dir string) string {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -71,8 +74,9 @@ func Exposed(dir string) string {
 	return exposure(info)
 }
 
-// TempDir is a folder of mode 0700 for one run. It is locked as long as it is in use, so that the next run can tell when
-// one was killed, and remove what that has left.
+// TempDir is a folder of mode 0700 for one run. It is locked as long as it is
+// in use, so that the next run can recognise a killed one, and remove its
+// folder.
 type TempDir struct {
 	Path string
 	// Lock holds the lock. A process that inherits it keeps the folder in use.
@@ -84,9 +88,10 @@ const lockName = ".in-use" // in a TempDir
 // tempName is the name of a TempDir.
 var tempName = regexp.MustCompile(`^lab-[a-z]+-[0-9]+$`)
 
-// MkdirTemp makes a folder in parent, or in that for temporary files if parent is "", with the name of what it is for, in
-// small letters. What killed runs have left in parent is removed. The caller removes the folder. It fails with an
-// *UnsafeError if parent is not safe: see CheckFolder.
+// MkdirTemp makes a folder in parent, or in that for temporary files if parent
+// is "", with the name of what it is for, in small letters. What killed runs
+// have left in parent is removed. The caller removes the folder. It fails with
+// an *UnsafeError if parent is not safe: see CheckFolder.
 func MkdirTemp(parent, name string) (*TempDir, error) {
 	parent, err := CheckFolder(cmp.Or(parent, os.TempDir()))
 	if err != nil {
@@ -118,7 +123,8 @@ func Tidy() {
 	}
 }
 
-// tidy removes the folders of MkdirTemp in parent that nobody uses any more. What cannot be removed stays.
+// tidy removes the folders of MkdirTemp in parent that nobody uses any more.
+// What cannot be removed stays.
 func tidy(parent string) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
@@ -136,8 +142,8 @@ func tidy(parent string) {
 	}
 }
 
-// takeFolder opens the lock of a folder, with those flags besides, and locks it. It returns nil if somebody else has it,
-// or has removed it meanwhile.
+// takeFolder opens the lock of a folder, with those flags besides, and locks
+// it. It returns nil if somebody else has it, or has removed it meanwhile.
 func takeFolder(path string, flag int) (*os.File, error) {
 	name := filepath.Join(path, lockName)
 	lock, err := OpenFile(name, os.O_RDWR|flag)
@@ -153,8 +159,8 @@ func takeFolder(path string, flag int) (*os.File, error) {
 	return nil, lock.Close()
 }
 
-// removeFolder removes a folder and at last its lock, so that a run that is killed here leaves a folder that can be
-// tidied. It closes the lock.
+// removeFolder removes a folder and at last its lock, so that a run that is
+// killed here leaves a folder that can be tidied. It closes the lock.
 func removeFolder(path string, lock *os.File) error {
 	entries, err := os.ReadDir(path)
 	for _, entry := range entries {

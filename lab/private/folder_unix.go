@@ -12,7 +12,8 @@ import (
 
 const isWritable = "can be written to by others"
 
-// folderProblem says why somebody else could replace what is in a folder, or nothing.
+// folderProblem returns why somebody else could replace what is in a folder, or
+// "".
 func folderProblem(info fs.FileInfo) string {
 	switch {
 	case !trusted(ownerOf(info)):
@@ -23,8 +24,8 @@ func folderProblem(info fs.FileInfo) string {
 	return ""
 }
 
-// exposure is folderProblem, but that the user's own group may write: on many systems it has no other members, and the
-// umask lets it.
+// exposure is folderProblem, but the user's own group may write: on many
+// systems it has no other members, and the umask allows it.
 func exposure(info fs.FileInfo) string {
 	problem := folderProblem(info)
 	if problem == isWritable && info.Mode().Perm()&0o002 == 0 && int(info.Sys().(*syscall.Stat_t).Gid) == os.Getegid() {
@@ -36,6 +37,6 @@ func exposure(info fs.FileInfo) string {
 // isOwn reports whether a file is the user's.
 func isOwn(info fs.FileInfo) bool { return ownerOf(info) == os.Geteuid() }
 
-// tryLock locks an open file until it is closed, or reports that somebody else has locked it. Processes that inherit the
-// file hold the lock too.
+// tryLock locks an open file until it is closed, or reports that somebody else
+// has locked it. Processes that inherit the file hold the lock too.
 func tryLock(file *os.File) bool { return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil }

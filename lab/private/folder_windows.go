@@ -7,15 +7,17 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// folderProblem finds none: the folders of a user, that for temporary files included, are the user's alone.
+// folderProblem returns "": the folders of a user, that for temporary files
+// included, are the user's alone.
 func folderProblem(fs.FileInfo) string { return "" }
 
 func exposure(fs.FileInfo) string { return "" }
 
-// isOwn is true: see folderProblem.
+// isOwn returns true: see folderProblem.
 func isOwn(fs.FileInfo) bool { return true }
 
-// tryLock locks an open file until it is closed, or reports that somebody else has locked it.
+// tryLock locks an open file until it is closed, or reports that somebody else
+// has locked it.
 func tryLock(file *os.File) bool {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	return windows.LockFileEx(windows.Handle(file.Fd()), flags, 0, 1, 0, new(windows.Overlapped)) == nil

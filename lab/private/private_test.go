@@ -75,7 +75,8 @@ func TestOpenFileRefusesLinks(t *testing.T) {
 	wantRefused(t, second, "has a second name (a hard link)")
 }
 
-// TestTempDirTidies: a folder in use stays, and what a killed run has left goes; and nothing else.
+// TestTempDirTidies: a folder in use stays, and what a killed run has left
+// goes; and nothing else.
 func TestTempDirTidies(t *testing.T) {
 	parent := t.TempDir()
 	if err := os.Chmod(parent, 0o700); err != nil {

@@ -75,8 +75,8 @@ func TestOpenFileRefuses(t *testing.T) {
 	}
 }
 
-// TestOpenFileIsOneOpen: while another process swaps the file for a link, the file is opened or refused, and what the
-// link leads to stays as it is.
+// TestOpenFileIsOneOpen: while another process swaps the file for a link, the
+// file is opened or refused, and what the link leads to stays as it is.
 func TestOpenFileIsOneOpen(t *testing.T) {
 	dir := t.TempDir()
 	path, link, target := filepath.Join(dir, "keys.log"), filepath.Join(dir, "link"), filepath.Join(dir, "target")

@@ -11,7 +11,8 @@ import (
 	"mtlslab.example/lab/lab/private"
 )
 
-// TestAccessLists: the user has all access to what is made or narrowed, and nobody else any.
+// TestAccessLists: the user has all access to what is made or narrowed, and
+// nobody else any.
 func TestAccessLists(t *testing.T) {
 	user, err := windows.GetCurrentProcessToken().GetTokenUser()
 	if err != nil {

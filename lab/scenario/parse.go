@@ -148,8 +148,8 @@ var registeredSuites = sync.OnceValue(func() map[string]uint16 {
 	return names
 })
 
-// signatures are the algorithms that scenarios need, by their names in RFC 9846
-// section 4.3.3.
+// signatures are the algorithms that scenarios need, by their names in
+// RFC 9846 section 4.3.3.
 var signatures = map[string]tls.SignatureScheme{
 	"ecdsa_sha1": tls.ECDSAWithSHA1, "ecdsa_secp256r1_sha256": tls.ECDSAWithP256AndSHA256, "ecdsa_secp384r1_sha384": tls.ECDSAWithP384AndSHA384,
 	"rsa_pkcs1_sha1": tls.PKCS1WithSHA1, "rsa_pkcs1_sha256": tls.PKCS1WithSHA256, "rsa_pss_rsae_sha256": tls.PSSWithSHA256, "ed25519": tls.Ed25519,

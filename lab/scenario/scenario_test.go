@@ -134,8 +134,8 @@ type stream struct {
 }
 
 // onTheWire are the handshake messages (RFC 9846 section 4) by which a scenario
-// can be told on the wire: in its last exchange they stand in this order, with
-// others between them or not.
+// is recognised on the wire: in its last exchange they stand in this order,
+// with others between them or not.
 var onTheWire = map[string]string{
 	"mtls-tls12":                "1,2,11,12,13,14,11,16,15", // 20 is encrypted
 	"mtls-tls13":                "1,2,8,13,11,15,20,11,15,20",

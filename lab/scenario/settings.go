@@ -88,8 +88,8 @@ func (h *Half) settings(dir, certificate, trust string, version uint16) lab.Sett
 	return settings
 }
 
-// alter gives a certificate of the side the faults that it is shown with. dir is
-// the folder of the PKI.
+// alter gives a certificate of the side the faults that it is shown with. dir
+// is the folder of the PKI.
 func (h *Half) alter(certificate *tls.Certificate, dir string) error {
 	certificate.SupportedSignatureAlgorithms = h.Signatures
 	h.Chain.Apply(certificate)

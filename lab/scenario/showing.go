@@ -1,37 +1,68 @@
 package scenario
 
 import (
+	"slices"
 	"sync"
 
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// Showing returns the name of a built-in scenario that ends as v says, for the
-// same reason: one with the same alert in the same version of TLS, if there is
-// one. It is empty where nothing is wrong, or where the reason is not known.
-func Showing(v *verdict.Verdict, version uint16) string {
-	if v.Code == "" || v.Outcome == verdict.Broken || v.Code != verdict.RefusedInHTTP && v.IsVague() {
+// Showing returns the name of a built-in scenario with the fault that a verdict
+// on c has found. It is empty where nothing is wrong, or where the reason is not
+// known.
+func Showing(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
+	if v.Code == "" || v.IsVague() || v.Outcome == verdict.Broken {
 		return ""
 	}
-	best, name := 0, ""
+	by := v.RejectedBy
+	switch {
+	case v.How == verdict.InHTTP && v.Code == verdict.NoClientCertificate:
+		return "refused-in-http"
+	case v.How == verdict.InHTTP:
+		by = endpoint.Server
+	case v.Code == verdict.NoCommonVersion && !slices.Contains(c.Offers().Versions, tlswire.VersionTLS13.String()):
+		return "client-too-old"
+	case v.Code == verdict.SpokeNoTLS && by == endpoint.Server && !c.Plain.Client.HTTP:
+		return "garbage"
+	case v.Outcome == verdict.Accepted && v.Code == chain.WrongHost:
+		by = endpoint.Client
+	}
+	if name, ok := plainest[lesson{v.Code, by}]; ok {
+		return name
+	}
 	for _, s := range builtIn() {
-		for of, e := range s.Expect {
-			if e.Code != v.Code || e.RejectedBy != v.RejectedBy {
-				continue
-			}
-			likeness := 1
-			if v.Alert != nil && e.Alert == v.Alert.Name {
-				likeness += 2
-			}
-			if of == version {
-				likeness++
-			}
-			if likeness > best {
-				best, name = likeness, s.Name
+		for _, e := range s.Expect {
+			if e.Code == v.Code && e.RejectedBy == by {
+				return s.Name
 			}
 		}
 	}
-	return name
+	return ""
+}
+
+// lesson is what is wrong, and who refuses it.
+type lesson struct {
+	code verdict.Code
+	by   endpoint.Side
+}
+
+// plainest are the scenarios that show a fault by itself, where there are
+// several with it.
+var plainest = map[lesson]string{
+	{chain.UnknownCA, endpoint.Server}:             "untrusted-client-forced",
+	{chain.UnknownCA, endpoint.Client}:             "untrusted-server",
+	{chain.WrongHost, endpoint.Client}:             "wrong-host",
+	{chain.NoSAN, endpoint.Client}:                 "cn-only",
+	{chain.Revoked, endpoint.Server}:               "revoked-client",
+	{verdict.NoClientCertificate, endpoint.Server}: "no-client-cert",
+	{verdict.NoCommonVersion, endpoint.Server}:     "server-too-old",
+	{verdict.NoCommonCipherSuite, endpoint.Server}: "no-common-cipher",
+	{verdict.SpokeNoTLS, endpoint.Server}:          "plain-http-to-tls",
+	{verdict.NotAuthorised, endpoint.Unknown}:      "authenticated-but-not-authorised",
 }
 
 // builtIn are the scenarios of the program.

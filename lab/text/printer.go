@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// The widths that are drawn for. Longer lines than those of Widest are hard to read.
+// The widths that are drawn for. Longer lines than those of Widest are hard to
+// read.
 const (
 	Narrowest = 60
 	Usual     = 80 // where it is not known

@@ -19,7 +19,8 @@ func TestFold(t *testing.T) {
 		{"a " + strings.Repeat("x", 25) + " b", 10, []string{"a", "xxxxxxxxxx", "xxxxxxxxxx", "xxxxx b"}},
 		{"DNS:server.127-0-0-1.nip.io", 18, []string{"DNS:server.127-0-", "0-1.nip.io"}},
 		{"漢字漢字漢字", 8, []string{"漢字漢字", "漢字"}},
-		{"which suite (RFC 8446 4.1.2). Then", 20, []string{"which suite", "(RFC 8446 4.1.2).", "Then"}},
+		{"which suite (RFC 9846 section 4.2.2). Then", 28, []string{"which suite", "(RFC 9846 section 4.2.2).", "Then"}},
+		{"which suite (RFC 9846 section 4.2.2). Then", 20, []string{"which suite", "(RFC 9846 section", "4.2.2). Then"}},
 	} {
 		if got := Fold(test.text, test.n); !slices.Equal(got, test.want) {
 			t.Errorf("Fold(%q, %d) = %q, want %q", test.text, test.n, got, test.want)

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -58,7 +59,7 @@ const narrowest = 8 // columns of folded text
 func fold(s string, n int, breakWords bool) []string {
 	var lines []string
 	line := ""
-	for _, word := range unbroken(strings.Fields(s)) {
+	for _, word := range unbroken(strings.Fields(s), n) {
 		if line != "" && Width(line)+1+Width(word) <= n {
 			line += " " + word
 			continue
@@ -98,21 +99,21 @@ func Balanced(s string, n int) []string {
 	return Fold(s, n)
 }
 
-// unbroken joins the words of a reference, as in "(RFC 8446 4.1.2)".
-func unbroken(words []string) []string {
+// unbroken joins the words of a citation, as in "(RFC 9846 section 4.2.2)", if
+// they fit into n columns.
+func unbroken(words []string, n int) []string {
 	var joined []string
-	digit := func(i int) bool { return i < len(words) && words[i][0] >= '0' && words[i][0] <= '9' }
-	for i := 0; i < len(words); i++ {
-		word := words[i]
-		if strings.TrimLeft(word, "(") == "RFC" {
-			for range 2 {
-				if digit(i + 1) {
-					i++
-					word += " " + words[i]
-				}
+	for i := 0; i < len(words); {
+		end := i + 1
+		if strings.TrimLeft(words[i], "(") == "RFC" {
+			end = min(i+2, len(words))
+			if end+2 <= len(words) && slices.Contains([]string{"section", "sections", "appendix"}, words[end]) &&
+				Width(strings.Join(words[i:end+2], " ")) <= n {
+				end += 2
 			}
 		}
-		joined = append(joined, word)
+		joined = append(joined, strings.Join(words[i:end], " "))
+		i = end
 	}
 	return joined
 }

@@ -9,8 +9,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// account is what was said on a connection by each side: handshake messages, alerts and the like, and HTTP, which
-// tshark tells last of a packet.
+// account is what was said on a connection by each side: handshake messages,
+// alerts and the like, and HTTP, which tshark lists last of a packet.
 type account struct {
 	said, http [3][]entry
 }
@@ -61,7 +61,7 @@ func lock(protected bool) string {
 	return ""
 }
 
-// accountOf tells what this package made of a connection.
+// accountOf lists what this package read of a connection.
 func accountOf(c *tlsdecrypt.Connection) *account {
 	a := &account{}
 	for _, m := range c.Messages {
@@ -123,7 +123,8 @@ func (e entry) value(name string) string {
 	return ""
 }
 
-// negotiated is what c should say was agreed on, as it follows from the fields of the messages.
+// negotiated is what c should say was agreed on, as it follows from the fields
+// of the messages.
 func negotiated(c *tlsdecrypt.Connection, a *account) tlsdecrypt.Negotiated {
 	n := tlsdecrypt.Negotiated{Resumption: c.Resumption, EarlyData: c.EarlyData}
 	for _, e := range a.said[endpoint.Client] {

@@ -63,7 +63,8 @@ func (last *Message) prolong(content []byte, m Message) {
 	}
 }
 
-// httpHeads reads application data as HTTP if that was agreed on, or the first bytes look like it.
+// httpHeads reads application data as HTTP if that was agreed on, or the first
+// bytes look like it.
 func (c *conversation) httpHeads(content []byte, from endpoint.Side) ([]*httpwire.Message, error) {
 	if c.http == nil {
 		switch c.conn.ALPN {
@@ -78,7 +79,7 @@ func (c *conversation) httpHeads(content []byte, from endpoint.Side) ([]*httpwir
 	}
 	heads, err := c.http.Write(from == endpoint.Server, content)
 	if c.conn.ALPN == "" {
-		err = nil // nobody said it was HTTP
+		err = nil // HTTP was not negotiated
 	}
 	return heads, err
 }

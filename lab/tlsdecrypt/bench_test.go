@@ -4,7 +4,8 @@ import (
 	"testing"
 )
 
-// BenchmarkDissect follows and decrypts one mutual-TLS connection of TLS 1.3 with its request.
+// BenchmarkDissect follows and decrypts one mutual-TLS connection of TLS 1.3
+// with its request.
 func BenchmarkDissect(b *testing.B) {
 	r := record(b, serverConfig(), clientConfig())
 	d := New(Options{})

@@ -15,7 +15,8 @@ const (
 	pskInHex    = "0123456789abcdef0123456789abcdef"
 )
 
-// sServer runs openssl s_server with a certificate of each name, at most two, and returns the relay to it.
+// sServer runs openssl s_server with a certificate of each name, at most two,
+// and returns the relay to it.
 func (s stage) sServer(t *testing.T, certs string, args ...string) string {
 	t.Helper()
 	args = append([]string{"s_server", "-accept", "127.0.0.1:0", "-keylogfile", s.keyLog(), "-CAfile", s.cert("ca")}, args...)

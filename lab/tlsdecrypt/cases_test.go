@@ -24,7 +24,8 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// part is what a case plays, and what the recording must show of it: the side and the beginning of a line.
+// part is what a case plays, and what the recording must show of it: the side
+// and the beginning of a line.
 type part struct {
 	play  func(*testing.T, stage)
 	needs string // programs besides openssl and tshark
@@ -52,7 +53,8 @@ var cases = map[string]part{
 	"Firefox":                {firefox, "firefox certutil pk12util", []string{"client http GET /browser HTTP/2", "client handshake certificate_verify protected"}},
 }
 
-// goServer runs a server of crypto/tls that answers every request, and returns the relay to it.
+// goServer runs a server of crypto/tls that answers every request, and returns
+// the relay to it.
 func (s stage) goServer(t *testing.T, change func(*tls.Config)) string {
 	t.Helper()
 	certificate, err := certgen.Load(s.dir, "ecdsa")
@@ -270,7 +272,8 @@ func ech(t *testing.T, s stage) {
 	}
 }
 
-// echKey makes a key of a server for Encrypted Client Hello, and the ECHConfigList that clients get of it (RFC 9849 4).
+// echKey makes a key of a server for Encrypted Client Hello, and the
+// ECHConfigList that clients get of it (RFC 9849 section 4).
 func echKey(t *testing.T, id uint8) (key tls.EncryptedClientHelloKey, list []byte) {
 	t.Helper()
 	private, err := ecdh.X25519().GenerateKey(rand.Reader)

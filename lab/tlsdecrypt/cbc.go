@@ -15,7 +15,7 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// macThenCipher is the record protection with a MAC of its own: CBC, RC4 and
+// macThenCipher is the record protection with a separate MAC: CBC, RC4 and
 // NULL (RFC 5246 sections 6.2.3.1 and 6.2.3.2, RFC 7366).
 type macThenCipher struct {
 	mac            hash.Hash
@@ -91,7 +91,7 @@ func (c *macThenCipher) holds(seq uint64, rec tlswire.Record, content, want []by
 	return hmac.Equal(c.mac.Sum(nil), want)
 }
 
-// decryptCBC appends what is in body, without its padding.
+// decryptCBC appends the plaintext of body, without its padding.
 func (c *macThenCipher) decryptCBC(dst, body []byte) ([]byte, bool) {
 	size := c.block.BlockSize()
 	iv := c.chained

@@ -8,8 +8,8 @@ import (
 
 var errOpen = errors.New("it does not open with this key")
 
-// ccm opens AES-CCM with a nonce of 12 bytes (RFC 3610, RFC 5116 section 5.3, RFC 6655 section
-// 6.1).
+// ccm opens AES-CCM with a nonce of 12 bytes (RFC 3610, RFC 5116 section 5.3,
+// RFC 6655 section 6.1).
 type ccm struct {
 	block  cipher.Block
 	tagLen int

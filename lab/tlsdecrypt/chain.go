@@ -41,7 +41,8 @@ func (k *checker) certificate(m *Message, body *tlswire.Certificate) {
 	}
 }
 
-// bareKey takes a public key in place of a certificate (RFC 7250).
+// bareKey stores a public key that was sent in place of a certificate
+// (RFC 7250).
 func (k *checker) bareKey(m *Message, spki []byte) {
 	key, _ := x509.ParsePKIXPublicKey(spki)
 	*k.shown.Of(m.From) = &shownIdentity{name: "the raw public key", key: key}
@@ -88,7 +89,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	case errors.As(errThen, &revoked):
 		k.chainIsWrong(m, k.trust.Explain(errThen, q), leaf)
 	case errThen == nil && (k.unwanted(m, leaf, found) || k.notForSignatures(m, leaf)):
-	case errThen == nil && k.refused(m.From) && !k.hungUp(m.From.Other()): // who hangs up may have another reason
+	case errThen == nil && k.refused(m.From) && !k.hungUp(m.From.Other()): // a side that closes may have another reason
 		note(m, "chain", Unknown, "%s leads to the CA %s, and is good%s; yet the %v refuses it with %v.", name, found.Under, purpose, m.From.Other(), k.refusal())
 	case errThen == nil && errNow == nil:
 		note(m, "chain", Holds, "The chain holds: %s leads to the CA %s, and is good%s.", name, found.Under, purpose)
@@ -102,7 +103,8 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	}
 }
 
-// underNoCA says what a chain shows by itself, and where it leads by its names.
+// underNoCA describes what a chain shows without any CA, and where it leads by
+// its names.
 func (k *checker) underNoCA(m *Message, q chain.Question, leaf *x509.Certificate) {
 	unnamed := k.unnamed(m, q, leaf)
 	if k.evident(m, q, leaf) || unnamed || k.notForSignatures(m, leaf) {
@@ -164,7 +166,7 @@ func (k *checker) faultByNames(m *Message, q chain.Question, leaf *x509.Certific
 
 // notForSignatures adds a failed check if the other side has refused a
 // certificate whose key may not sign the handshake (RFC 9846 section 4.5.1.2).
-// Many programs do not look at that.
+// Many programs do not check that.
 func (k *checker) notForSignatures(m *Message, leaf *x509.Certificate) bool {
 	signs := m.From == endpoint.Client || k.hs.tls13()
 	if !signs || leaf.KeyUsage == 0 || leaf.KeyUsage&x509.KeyUsageDigitalSignature != 0 || !k.refused(m.From) || k.hungUp(m.From.Other()) {
@@ -174,7 +176,7 @@ func (k *checker) notForSignatures(m *Message, leaf *x509.Certificate) bool {
 	return true
 }
 
-// leadsTo says where a chain leads that ends with top.
+// leadsTo describes where a chain leads whose last certificate is top.
 func leadsTo(top *x509.Certificate) string {
 	if chain.IsSelfIssued(top) {
 		return "leads to " + chain.Name(top)
@@ -250,7 +252,7 @@ func (k *checker) refusedInHTTP() bool {
 	return k.progress.Refusal != nil && k.progress.Refusal.HTTP.RefusesCertificate()
 }
 
-// refusal is what refused reports, in words.
+// refusal describes what refused reports.
 func (k *checker) refusal() string {
 	if k.progress.Alert != nil {
 		return k.progress.Alert.Alert.Description.String()
@@ -259,8 +261,8 @@ func (k *checker) refusal() string {
 }
 
 // unwanted adds a failed check if a valid chain leads to a CA that the other
-// side does not accept, by what it asked for (RFC 9846 section 4.3.4, RFC 5246
-// section 7.4.4), by what is known of its trust, and by its alert.
+// side does not accept, by what it asked for (RFC 9846 section 4.3.4,
+// RFC 5246 section 7.4.4), by what is known of its trust, and by its alert.
 func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verification) bool {
 	top, by := chain.Name(found.Authorities[len(found.Authorities)-1]), m.From.Other()
 	trusted := k.trust.TrustedBy(by)
@@ -298,13 +300,14 @@ func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verif
 	return false
 }
 
-// hasNamesake reports whether one of the CAs that are given has the name of a CA,
-// and another key.
+// hasNamesake reports whether one of the given CAs has the name of a CA, and
+// another key.
 func (k *checker) hasNamesake(ca *x509.Certificate) bool {
 	return slices.ContainsFunc(k.trust.CAs, func(other chain.NamedCA) bool { return looksLike(ca, []*x509.Certificate{other.Certificate}) })
 }
 
-// looksLike reports whether a CA has the name of one of others, and another key.
+// looksLike reports whether a CA has the name of one of others, and another
+// key.
 func looksLike(ca *x509.Certificate, others []*x509.Certificate) bool {
 	return slices.ContainsFunc(others, func(other *x509.Certificate) bool {
 		return bytes.Equal(ca.RawSubject, other.RawSubject) && !bytes.Equal(ca.RawSubjectPublicKeyInfo, other.RawSubjectPublicKeyInfo)
@@ -349,7 +352,7 @@ func alternatives(names []string, or string) string {
 	return strings.Join(names[:last], ", ") + " " + or + " " + names[last]
 }
 
-// ask takes note of the CAs that a side names in a message.
+// ask stores the CAs that a side names in a message.
 func (k *checker) ask(m *Message) {
 	if named, ok := authoritiesIn(m); ok {
 		*k.asked.Of(m.From.Other()) = named
@@ -376,11 +379,12 @@ func authoritiesIn(m *Message) (named authorities, ok bool) {
 	return nil, true
 }
 
-// A chain that does not verify is wrong if its own certificates show it, if what the other side trusts is known, or if
-// that side says so. The CAs of a folder are none of these: the capture may be of another PKI.
+// A chain that does not verify is wrong if its own certificates show it, if the
+// CAs that the other side trusts are known, or if that side says so. The CAs of
+// a folder prove nothing: the capture may be of another PKI.
 
-// chainFails notes that a chain does not verify: that it fails, or why it is not known whether it does. end is what to
-// add when it fails.
+// chainFails notes that a chain does not verify: as failed, or as unknown with
+// the reason. It adds end to the text of a failure.
 func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificate, err error, unnamed bool, text, end string) {
 	if doubt := k.chainDoubt(m, q, leaf, err); doubt != "" {
 		if !k.evident(m, q, leaf) && !unnamed && !k.notForSignatures(m, leaf) {
@@ -399,7 +403,7 @@ func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificat
 	k.chainIsWrongIn(m, f, text+f.Of(chain.Name(leaf), leaf)+"."+end)
 }
 
-// chainDoubt says why it is not proven that a chain fails, and is empty when it is.
+// chainDoubt returns why it is not proven that a chain fails, or "".
 func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificate, err error) string {
 	var authority x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError

@@ -124,7 +124,8 @@ func lenient() *tls.Config {
 	return server
 }
 
-// shownTo records a client that shows a certificate to a server, and returns the check of its chain under t.
+// shownTo records a client that shows a certificate to a server, and returns
+// the check of its chain under t.
 func shownTo(t *testing.T, server *tls.Config, shown tls.Certificate, trust *chain.Trust) (check Check) {
 	t.Helper()
 	client := clientConfig()
@@ -141,8 +142,9 @@ func shownTo(t *testing.T, server *tls.Config, shown tls.Certificate, trust *cha
 	return check
 }
 
-// The CAs of a folder may have nothing to do with a capture. A chain that leads to none of them is wrong only where it is
-// known what the other side trusts, or where that says so; what the certificate itself says is known at any rate.
+// The CAs of a folder may have nothing to do with a capture. A chain that leads
+// to none of them is wrong only where it is known what the other side trusts,
+// or where that says so; what the certificate itself says is known at any rate.
 func TestChainOfAnotherPKI(t *testing.T) {
 	p := testPKI()
 	tomorrow := time.Now().Add(24 * time.Hour)
@@ -211,7 +213,8 @@ func TestChainThatIsNotChecked(t *testing.T) {
 	}
 }
 
-// An authority between may restrict what those below it are for, which not everybody looks at.
+// An authority between may restrict what those below it are for, which not
+// everybody looks at.
 func TestUsageOfAnAuthorityBetween(t *testing.T) {
 	p := testPKI()
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))

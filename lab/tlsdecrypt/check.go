@@ -14,8 +14,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// Check looks after what the two sides claimed: it recomputes transcript
-// hashes, verifies signatures, MACs and chains, and notes the results in the
+// Check verifies what the two sides claim: it recomputes transcript
+// hashes, verifies signatures, MACs and chains, and stores the results in the
 // Checks of the messages that make the claims. It may be called once the
 // connection has ended; the second time it does nothing. t may be nil: then
 // chains are not checked.
@@ -49,10 +49,11 @@ type checker struct {
 	messages   int                           // in it
 	ordered    int                           // the first messages of the handshake that are in order
 	shown      endpoint.Pair[*shownIdentity] // whose certificate was shown
-	asked      endpoint.Pair[authorities]    // of whom the other one wants a certificate
+	asked      endpoint.Pair[authorities]    // the CAs that the peer named
 }
 
-// note adds a check. Its text may hold names that a peer made up, which must not harm a terminal.
+// note adds a check. It cleans the text, which may contain names that a peer
+// has chosen, for a terminal.
 func note(m *Message, subject string, r Result, format string, args ...any) {
 	m.Checks = append(m.Checks, Check{Subject: subject, Result: r, Text: text.Clean(fmt.Sprintf(format, args...))})
 }
@@ -62,7 +63,8 @@ func unknown(m *Message, subject, why string, args ...any) {
 	note(m, subject, Unknown, "Cannot be checked: "+why+".", args...)
 }
 
-// fails notes that a claim did not verify: it is wrong, or what it covers was not seen as the two sides did.
+// fails notes that a claim did not verify: it is wrong, or what it covers was
+// not seen as the two sides did.
 func (k *checker) fails(m *Message, subject, format string, args ...any) {
 	if why := k.doubt(); why != "" {
 		unknown(m, subject, "%s", why)
@@ -82,7 +84,7 @@ func (k *checker) tls13() {
 		k.message(h, m, *k.hs.secrets.Of(m.From), m.From.String()+"_handshake_traffic_secret")
 		k.join(m)
 		if i == 0 && k.hs.retried() {
-			k.transcript = messageHash(h, k.transcript) // RFC 8446 4.4.1
+			k.transcript = messageHash(h, k.transcript) // RFC 9846 section 4.1
 		}
 	}
 	if h == nil {
@@ -91,7 +93,7 @@ func (k *checker) tls13() {
 	whole := k.transcript
 	for _, p := range k.hs.posts {
 		k.post = p
-		k.transcript = slices.Clip(whole) // RFC 8446 4.4: the handshake, then this exchange alone
+		k.transcript = slices.Clip(whole) // RFC 9846 section 4.5: the handshake, then this exchange alone
 		for _, m := range p.messages {
 			k.message(h, m, p.secret, "client_application_traffic_secret")
 			k.join(m)
@@ -99,7 +101,8 @@ func (k *checker) tls13() {
 	}
 }
 
-// unknownHash notes that the claims of a message cannot be checked for want of a hash.
+// unknownHash notes that the claims of a message cannot be checked for want of
+// a hash.
 func unknownHash(m *Message, suite tlswire.CipherSuite) {
 	switch m.Handshake.Body.(type) {
 	case *tlswire.CertificateVerify:
@@ -115,7 +118,8 @@ func (k *checker) join(m *Message) {
 	k.messages++
 }
 
-// messageHash is the message that stands for the first ClientHello.
+// messageHash returns the message that replaces the first ClientHello in the
+// transcript.
 func messageHash(h func() hash.Hash, hello []byte) []byte {
 	sum := digest(h, hello)
 	return append([]byte{byte(tlswire.TypeMessageHash), 0, 0, byte(len(sum))}, sum...)
@@ -137,7 +141,7 @@ func (k *checker) message(h func() hash.Hash, m *Message, baseKey []byte, baseNa
 	switch body := body.(type) {
 	case *tlswire.ClientHello:
 		if psk, ok := tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey); ok && len(psk.Binders) > 0 {
-			unknown(m, "binder", "the binder is a checksum under a secret that key logs do not have (RFC 8446 4.2.11.2)")
+			unknown(m, "binder", "the binder is a checksum under a secret that key logs do not have (RFC 9846 section 4.3.11.2)")
 		}
 	case *tlswire.Certificate:
 		k.certificate(m, body)
@@ -154,7 +158,8 @@ func (k *checker) message(h func() hash.Hash, m *Message, baseKey []byte, baseNa
 	}
 }
 
-// signedTLS13 is what a CertificateVerify of TLS 1.3 signs (RFC 8446 4.4.3).
+// signedTLS13 is what a CertificateVerify of TLS 1.3 signs
+// (RFC 9846 section 4.5.2).
 func signedTLS13(sender endpoint.Side, transcriptHash []byte) []byte {
 	b := bytes.Repeat([]byte{0x20}, 64)
 	b = append(b, "TLS 1.3, "+sender.String()+" CertificateVerify\x00"...)
@@ -229,7 +234,7 @@ func (k *checker) signature(m *Message, s *tlswire.DigitallySigned, content []by
 	case errScheme:
 		unknown(m, "signature", "signatures with %s, or by keys like that of %s, are not known here", scheme, id.name)
 	case errEncoding:
-		unknown(m, "signature", "it is not a signature in DER (RFC 5480 2.2, RFC 8446 4.2.3)")
+		unknown(m, "signature", "it is not a signature in DER (RFC 5480 section 2.2, RFC 9846 section 4.3.3)")
 	case errRefused:
 		unknown(m, "signature", "the RSA key of %s is not one that is taken here%s", id.name, weak)
 	default:

@@ -19,7 +19,8 @@ func trust() *chain.Trust {
 	return &chain.Trust{CAs: []chain.NamedCA{{Name: "server-ca", Certificate: p.serverCA.cert}, {Name: "client-ca", Certificate: p.clientCA.cert}}}
 }
 
-// results lists who claimed what and whether it is so, as in "server Finished: verify_data holds".
+// results lists who claimed what and whether it is so, as in "server Finished:
+// verify_data holds".
 func results(c *Connection) (all []string) {
 	for _, m := range c.Messages {
 		for _, k := range m.Checks {
@@ -64,7 +65,8 @@ func TestChecksHold(t *testing.T) {
 	}
 }
 
-// Who changes a byte of a message breaks every claim that covers it, and no other.
+// Who changes a byte of a message breaks every claim that covers it, and no
+// other.
 func TestAChangedByteFails(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		server := serverConfig()

@@ -12,8 +12,9 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// unpack returns the Certificate message in a CompressedCertificate (RFC 8879 section 4).
-// It is nil when it cannot be unpacked or has another length than it claims.
+// unpack returns the Certificate message in a CompressedCertificate
+// (RFC 8879 section 4). It is nil when it cannot be unpacked or has another
+// length than it claims.
 func unpack(packed *tlswire.CompressedCertificate, ctx tlswire.Context) (*tlswire.Handshake, error) {
 	if packed.UncompressedLength > tlswire.MaxHandshake {
 		return nil, fmt.Errorf("the certificate would have %d bytes unpacked, above the limit of %d", packed.UncompressedLength, tlswire.MaxHandshake)

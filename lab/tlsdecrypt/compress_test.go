@@ -44,13 +44,15 @@ func rawHandshake(body tlswire.Body, ctx tlswire.Context) []byte {
 	return tlswire.Handshake{Type: body.Type(), Body: body, Context: ctx}.Marshal()
 }
 
-// seal makes the first record under a traffic secret of a suite with AES-128-GCM.
+// seal makes the first record under a traffic secret of a suite with
+// AES-128-GCM.
 func seal(secret []byte, content []byte) []byte {
 	padded := append(bytes.Clone(content), byte(tlswire.ContentTypeHandshake), 0, 0, 0)
 	return must(NewTrafficKeys(tlswire.TLS_AES_128_GCM_SHA256, secret)).Seal(nil, padded)
 }
 
-// A server's flight with its Certificate packed, as browsers are sent it, made from a recorded one.
+// A server's flight with its Certificate packed, as browsers are sent it, made
+// from a recorded one.
 func TestCompressedCertificate(t *testing.T) {
 	r := record(t, serverConfig(), clientConfig())
 	c := r.dissect(t, Options{})

@@ -29,18 +29,18 @@ type Connection struct {
 
 	ClientRandom []byte // of the (last) ClientHello; nil before there is one
 	Negotiated
-	NotTLSFrom endpoint.Side        // whose bytes are something else from the first on; Unknown: nobody's
-	Plain      endpoint.Pair[Plain] // what a side said from its first byte on in place of TLS
+	NotTLSFrom endpoint.Side        // the side whose bytes are not TLS from the first on; Unknown: none
+	Plain      endpoint.Pair[Plain] // how the bytes of a side begin that are not TLS
 	Problems   []Problem            // what cannot be seen, and why
-	RSAKey     RSAKeyUse            // what a server's private key did for it
+	RSAKey     RSAKeyUse            // whether a server's private key decrypted it
 
 	lacking    bool         // bytes of it are not in the capture
 	handshakes []*handshake // for Check
 	checked    bool
 }
 
-// Negotiated is what the two sides agreed on, as far as they got. Zero values
-// are for what was not agreed on.
+// Negotiated is what the two sides have negotiated. Zero values stand for what
+// was not.
 type Negotiated struct {
 	Version     tlswire.Version
 	CipherSuite tlswire.CipherSuite
@@ -53,15 +53,15 @@ type Negotiated struct {
 	ClientAuth  bool // the server sent a CertificateRequest
 }
 
-// Resumption is how an earlier session was taken up again.
+// Resumption is how an earlier session was resumed.
 type Resumption string
 
 // The ways of resumption.
 const (
 	FullHandshake Resumption = ""
-	ByPSK         Resumption = "psk"        // TLS 1.3 (RFC 8446 2.2)
+	ByPSK         Resumption = "psk"        // TLS 1.3 (RFC 9846 section 2.2)
 	ByTicket      Resumption = "ticket"     // TLS 1.2 (RFC 5077)
-	BySessionID   Resumption = "session id" // TLS 1.2 (RFC 5246 7.3)
+	BySessionID   Resumption = "session id" // TLS 1.2 (RFC 5246 section 7.3)
 )
 
 // End is how a TCP connection ended.
@@ -78,7 +78,7 @@ const (
 	CutOff       End = "cut off" // the file or the lab ended first
 )
 
-// Plain is how the bytes of a side begin that speaks something other than TLS.
+// Plain describes the first bytes of a side that does not speak TLS.
 type Plain struct {
 	HTTP bool   // it is HTTP
 	Line string // the first line, at most 60 bytes, if it is text
@@ -89,7 +89,7 @@ type Plain struct {
 type Problem struct {
 	From   endpoint.Side // whose bytes; Unknown: both
 	Offset int64         // in that side's stream of bytes; -1 when it is not about a place
-	Text   string        // in words, in short up to the first colon, and with what to do about it where there is something to do
+	Text   string        // the part up to the first colon is the summary; the rest explains, and says what to do
 }
 
 // Message is one thing that one side said: a handshake message, an alert, a
@@ -124,15 +124,15 @@ type Span struct {
 // Key names what a record is protected with. The zero Key is no protection.
 type Key struct {
 	// Secret is the RFC's name of the secret the key comes from, as in
-	// "client_handshake_traffic_secret" (RFC 8446 7.1) or "master_secret"
-	// (RFC 5246 8.1); empty for plaintext.
+	// "client_handshake_traffic_secret" (RFC 9846 section 7.1) or "master_secret"
+	// (RFC 5246 section 8.1); empty for plaintext.
 	Secret string
 	// Generation counts KeyUpdates of application traffic secrets, and
 	// renegotiations of TLS 1.2, from 0.
 	Generation int
 }
 
-// Check is the result of looking after something that a peer claimed.
+// Check is the result of the verification of something that a peer claimed.
 type Check struct {
 	Subject string // what was checked: "signature", "verify_data", "chain", "binder"
 	Result  Result
@@ -149,5 +149,5 @@ type Result string
 const (
 	Holds   Result = "holds"
 	Fails   Result = "fails"   // proven: the verification said no, and what it covers was seen whole
-	Unknown Result = "unknown" // it cannot be told: the text says why
+	Unknown Result = "unknown" // it cannot be known: the text says why
 )

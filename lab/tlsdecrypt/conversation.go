@@ -9,8 +9,9 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// conversation makes messages of what is in the records of both sides, and keeps the state of the
-// handshake: see state.go. It tells the decrypter when a side changes its keys.
+// conversation makes messages of the records' content of both sides, and keeps
+// the state of the handshake: see state.go. It calls the decrypter when a side
+// changes its keys.
 type conversation struct {
 	conn      *Connection
 	decrypter *decrypter
@@ -27,7 +28,7 @@ type conversation struct {
 	kept     int // bytes that all messages in conn take
 }
 
-// speech is what one side says.
+// speech is the state of one side's messages.
 type speech struct {
 	pending         tlswire.HandshakeReader // of messages that are not complete
 	spans           []Span                  // the records of the message that pending begins with
@@ -83,9 +84,9 @@ func (c *conversation) handshakeData(content []byte, m Message) {
 	for {
 		raw, err := s.pending.Next()
 		if err != nil {
-			c.conn.problem(m.From, m.Records[0].Offset, fmt.Sprintf("the handshake messages of the %v cannot be told apart: %v", m.From, err))
+			c.conn.problem(m.From, m.Records[0].Offset, fmt.Sprintf("the handshake messages of the %v cannot be separated: %v", m.From, err))
 			s.pending = tlswire.HandshakeReader{}
-			c.hs.miss(fmt.Sprintf("the handshake messages of the %v cannot be told apart", m.From))
+			c.hs.miss(fmt.Sprintf("the handshake messages of the %v cannot be separated", m.From))
 		}
 		if raw == nil {
 			break
@@ -133,8 +134,9 @@ func (c *conversation) parsed(m Message) {
 	c.update(m.From, h.Body)
 }
 
-// encrypted takes a record that could not be opened; ofHandshake says that it may have been part of
-// the handshake. Application data in a row is one message.
+// encrypted takes a record that could not be opened; ofHandshake says that it
+// may have been part of the handshake. Application data in a row is one
+// message.
 func (c *conversation) encrypted(m Message, ofHandshake bool) {
 	m.Encrypted = true
 	if ofHandshake {
@@ -149,7 +151,7 @@ func (c *conversation) encrypted(m Message, ofHandshake bool) {
 	c.add(m)
 }
 
-// lose takes note of bytes of a side that are missing.
+// lose notes that bytes of a side are missing.
 func (c *conversation) lose(side endpoint.Side, what loss) {
 	switch what {
 	case lostStart:
@@ -159,7 +161,8 @@ func (c *conversation) lose(side endpoint.Side, what loss) {
 	}
 }
 
-// last returns the last message if it is of the same side, type and key as m, or nil.
+// last returns the last message if it is of the same side, type and key as m,
+// or nil.
 func (c *conversation) last(m Message) *Message {
 	if len(c.conn.Messages) == 0 {
 		return nil
@@ -180,7 +183,8 @@ func extend(spans []Span, s Span) []Span {
 	return append(spans, s)
 }
 
-// add appends a message and returns it as it is kept, or nil if there are too many.
+// add appends a message and returns it as it is kept, or nil if there are too
+// many.
 func (c *conversation) add(m Message) *Message {
 	if m.Handshake != nil {
 		c.held += len(m.Handshake.Raw)

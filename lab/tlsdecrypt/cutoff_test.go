@@ -6,7 +6,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// TestCutOff: a connection that its reader lets go is done with at once, as far as it was seen.
+// TestCutOff: a connection that its reader lets go is done with at once, as far
+// as it was seen.
 func TestCutOff(t *testing.T) {
 	r := flows(t)["TLS 1.3"].change(func(e wiretap.Event) []wiretap.Event {
 		if e.Kind == wiretap.Close {

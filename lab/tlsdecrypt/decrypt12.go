@@ -10,12 +10,14 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// masterSecret is the name of the secret of TLS 1.2 that all keys come from (RFC 5246 section 8.1).
+// masterSecret is the name of the secret of TLS 1.2 that all keys come from
+// (RFC 5246 section 8.1).
 const masterSecret = "master_secret"
 
 var errNoSecret = errors.New("the master secret is not known")
 
-// openTLS12 opens a record that follows a ChangeCipherSpec of TLS 1.2 or before.
+// openTLS12 opens a record that follows a ChangeCipherSpec of TLS 1.2 or
+// before.
 func (d *decrypter) openTLS12(w *writeState, rec tlsRecord, m *Message) ([]byte, bool) {
 	hs := w.encrypting
 	m.Key = Key{Secret: masterSecret, Generation: hs.generation}
@@ -44,8 +46,8 @@ func (d *decrypter) openTLS12(w *writeState, rec tlsRecord, m *Message) ([]byte,
 	return d.decompress(w, rec, content)
 }
 
-// protectionTLS12 returns the key that a side uses since its ChangeCipherSpec, or why there is
-// none.
+// protectionTLS12 returns the key that a side uses since its ChangeCipherSpec,
+// or why there is none.
 func (d *decrypter) protectionTLS12(hs *handshake, rec tlsRecord) (*protection, error) {
 	info := hs.suite.Info()
 	switch {
@@ -60,7 +62,8 @@ func (d *decrypter) protectionTLS12(hs *handshake, rec tlsRecord) (*protection, 
 	return nil, errNoSecret
 }
 
-// noMasterSecret says that a record stays encrypted because the master secret is not known.
+// noMasterSecret notes that a record stays encrypted because the master secret
+// is not known.
 func (d *decrypter) noMasterSecret(hs *handshake, rec tlsRecord) {
 	if latest := d.next.hs; hs.resumed && latest.clientRandom != nil && !d.secrets.any(latest) {
 		d.noKeys("the session was resumed, and its secret is that of an earlier connection, which has to be in the capture too")
@@ -69,7 +72,8 @@ func (d *decrypter) noMasterSecret(hs *handshake, rec tlsRecord) {
 	d.noSecret(rec, keylog.LabelClientRandom)
 }
 
-// decompress returns the content of a record, and false if it cannot be decompressed.
+// decompress returns the content of a record, and false if it cannot be
+// decompressed.
 func (d *decrypter) decompress(w *writeState, rec tlsRecord, content []byte) ([]byte, bool) {
 	switch method := w.encrypting.compression; method {
 	case tlswire.CompressionNull:
@@ -87,7 +91,8 @@ func (d *decrypter) decompress(w *writeState, rec tlsRecord, content []byte) ([]
 	return content, true
 }
 
-// unopenedTLS12 says why a record does not open although the master secret is known.
+// unopenedTLS12 notes why a record does not open although the master secret is
+// known.
 func unopenedTLS12(w *writeState) string {
 	hs := w.encrypting
 	switch info := hs.suite.Info(); {
@@ -101,7 +106,8 @@ func unopenedTLS12(w *writeState) string {
 	return "a record does not open with the keys of master_secret: it was changed on the way, or the key log is of another connection"
 }
 
-// protection derives what protects the records of a side in TLS 1.2 (RFC 5246 section 6.3).
+// protection derives the keys for the records of a side in TLS 1.2
+// (RFC 5246 section 6.3).
 func (hs *handshake) protection(side endpoint.Side) (*protection, error) {
 	info := hs.suite.Info()
 	p := prfOf(hs.version, info)

@@ -11,8 +11,8 @@ import (
 // secretName is the name of a secret in the RFC, and its label in the key log.
 type secretName struct{ name, label string }
 
-// trafficSecrets are the secrets of TLS 1.3 by epoch and side (RFC 9846 section 7.1, RFC 9850
-// section 2).
+// trafficSecrets are the secrets of TLS 1.3 by epoch and side
+// (RFC 9846 section 7.1, RFC 9850 section 2).
 var trafficSecrets = [epochs]endpoint.Pair[secretName]{
 	early: {
 		Client: secretName{"client_early_traffic_secret", keylog.LabelClientEarlyTraffic},
@@ -47,9 +47,10 @@ func (d *decrypter) openTLS13(w *writeState, rec tlsRecord, m *Message) ([]byte,
 	return content, true
 }
 
-// unprotect opens a record with the key of its side's epoch, or with that of a later one: a side
-// leaves the early epoch without a message if the server rejects early data, and the message that
-// ends the handshake may be missing or closed. It returns what opened the record, or nil.
+// unprotect opens a record with the key of its side's epoch, or with that of a
+// later one: a side leaves the early epoch without a message if the server
+// rejects early data, and the message that ends the handshake may be missing or
+// closed. It returns what opened the record, or nil.
 func (d *decrypter) unprotect(w *writeState, rec tlsRecord) ([]byte, *protection) {
 	if w.epoch == plain {
 		d.noSecret(rec, "")
@@ -111,8 +112,9 @@ func (d *decrypter) protection(w *writeState, e epoch, rec tlsRecord) (*protecti
 	return made, err
 }
 
-// earlyProtection returns the key of early data. Its suite is that of an earlier connection, which
-// the server has not named yet: it is the one that opens the first record. It is nil if none does.
+// earlyProtection returns the key of early data. Its suite is that of an
+// earlier connection, which the server has not named yet: it is the one that
+// opens the first record. It is nil if none does.
 func (d *decrypter) earlyProtection(secret []byte, key Key, first tlsRecord) *protection {
 	hello := d.next.hs.hello
 	if hello == nil {
@@ -134,7 +136,8 @@ func (d *decrypter) earlyProtection(secret []byte, key Key, first tlsRecord) *pr
 	return nil
 }
 
-// unopenedTLS13 says why a record does not open with a key although its secret is known.
+// unopenedTLS13 notes why a record does not open with a key although its secret
+// is known.
 func unopenedTLS13(w *writeState, p *protection) string {
 	why := "it was changed on the way, or the key log is of another connection"
 	if w.incomplete {

@@ -8,10 +8,10 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// decrypter opens the records of both sides as far as their secrets are known, and hands what is in
-// them on to the conversation. A record whose secret is still to come waits, and so do all that
-// come after it, of both sides. The conversation calls it back when a side changes its keys: see
-// epoch.go.
+// decrypter opens the records of both sides as far as their secrets are known,
+// and hands what is in them on to the conversation. A record whose secret is
+// still to come waits, and so do all that come after it, of both sides. The
+// conversation calls it back when a side changes its keys: see epoch.go.
 type decrypter struct {
 	conn    *Connection
 	next    *conversation
@@ -25,7 +25,8 @@ type decrypter struct {
 	scratch []byte      // for plaintext
 }
 
-// take forwards a record, or queues it if its secret, or that of one before it, is still to come.
+// take forwards a record, or queues it if its secret, or that of one before it,
+// is still to come.
 func (d *decrypter) take(rec tlsRecord) {
 	d.retry()
 	if len(d.queue) == 0 && !d.waits(rec) {
@@ -56,7 +57,7 @@ func (d *decrypter) giveUp() {
 	d.queue = nil
 }
 
-// drop forgets what is queued.
+// drop empties the queue.
 func (d *decrypter) drop() { d.queue, d.queued = nil, 0 }
 
 // addSecret takes a line of the key log.
@@ -72,7 +73,7 @@ func (d *decrypter) addSecret(line []byte) {
 	d.retry()
 }
 
-// lose takes note of bytes of a side that are missing.
+// lose notes that bytes of a side are missing.
 func (d *decrypter) lose(side endpoint.Side, what loss) {
 	if what >= lostRest {
 		d.sides.Of(side).stopped = true
@@ -103,14 +104,14 @@ func (d *decrypter) lacksSecret(rec tlsRecord) bool {
 	return false
 }
 
-// trafficSecret is the first secret that the sender of a record uses in an epoch of TLS 1.3, or
-// nil.
+// trafficSecret is the first secret that the sender of a record uses in an
+// epoch of TLS 1.3, or nil.
 func (d *decrypter) trafficSecret(rec tlsRecord, e epoch) []byte {
 	return d.secrets.find(trafficSecrets[e].Of(rec.from).label, d.next.hs.clientRandom)
 }
 
-// isPlainAlert reports whether a record is an alert that is not encrypted: encrypted ones are
-// longer.
+// isPlainAlert reports whether a record is an alert that is not encrypted:
+// encrypted ones are longer.
 func isPlainAlert(rec tlsRecord) bool {
 	return rec.Type == tlswire.ContentTypeAlert && len(rec.Fragment) == 2
 }
@@ -132,8 +133,8 @@ func (d *decrypter) forward(rec tlsRecord) {
 	}
 }
 
-// open returns what is in a record, or false, and completes m, the message that the record makes.
-// The content is valid until the next record.
+// open returns what is in a record, or false, and completes m, the message that
+// the record makes. The content is valid until the next record.
 func (d *decrypter) open(w *writeState, rec tlsRecord, m *Message) ([]byte, bool) {
 	if rec.hole {
 		w.incomplete = true

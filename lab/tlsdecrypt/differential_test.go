@@ -18,8 +18,9 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// TestDifferential has peers talk to each other over relays that record them into one file, and compares what this
-// package makes of it with what tshark does: message for message and field for field.
+// TestDifferential has peers talk to each other over relays that record them
+// into one file, and compares what this package makes of it with what tshark
+// does: message for message and field for field.
 func TestDifferential(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs other programs")
@@ -130,7 +131,8 @@ func (s *studio) allKeys(t *testing.T) string {
 	return name
 }
 
-// dissect returns what this package says of each connection in a capture, by the port of its client.
+// dissect returns what this package says of each connection in a capture, by
+// the port of its client.
 func dissect(t *testing.T, name, keys string) map[int]*tlsdecrypt.Connection {
 	t.Helper()
 	secrets := &keylog.Store{}
@@ -161,7 +163,8 @@ func dissect(t *testing.T, name, keys string) map[int]*tlsdecrypt.Connection {
 	return connections
 }
 
-// compare reports the first message in which two accounts differ, and counts what agrees.
+// compare reports the first message in which two accounts differ, and counts
+// what agrees.
 func (v *verdict) compare(t *testing.T, what string, suite tlswire.CipherSuite, ours, theirs []entry) {
 	t.Helper()
 	for i := range max(len(ours), len(theirs)) {
@@ -201,7 +204,8 @@ func (v *verdict) sound(t *testing.T, what string, c *tlsdecrypt.Connection) {
 		case c.CipherSuite.Info().Cipher == "NULL" && strings.HasPrefix(p.Text, "nothing is encrypted: "):
 		case foreign(c) && strings.HasPrefix(p.Text, "the cipher of "):
 		case strings.HasPrefix(what, "ECH,") && strings.HasPrefix(p.Text, "no keys of this connection: "):
-			// crypto/tls logs by the random of the hidden ClientHello, which neither side's key log tells of.
+			// crypto/tls logs by the random of the hidden ClientHello, which
+			// is in neither side's key log.
 		default:
 			t.Errorf("%s: %v", what, p.Text)
 		}
@@ -229,7 +233,8 @@ func (v *verdict) sound(t *testing.T, what string, c *tlsdecrypt.Connection) {
 	}
 }
 
-// untrusted tells whether the text is of a certificate that is not to be trusted.
+// untrusted reports whether the text is of a certificate that is not to be
+// trusted.
 func untrusted(text string) bool {
 	return strings.Contains(text, "CN=expired") || strings.Contains(text, "CN=stranger") || strings.Contains(text, "CN=dsa") ||
 		strings.Contains(text, "it sends unknown_ca")

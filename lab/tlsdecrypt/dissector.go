@@ -35,12 +35,12 @@ type Options struct {
 	// RSAKeys are private keys of servers: they open the connections of TLS 1.2
 	// that used RSA as key exchange.
 	RSAKeys []*rsa.PrivateKey
-	// Memory is what the connections that are open may take, in bytes; 0: any
-	// amount. When they take more, those that take over 64 KiB are not read any
-	// further, which is one of their Problems then.
+	// Memory bounds the memory of all open connections, in bytes; 0: no bound.
+	// When they take more, those that take over 64 KiB are read no further, and
+	// have a Problem that says so.
 	Memory int64
-	// Done takes each connection once, when it has ended. It is called from
-	// where the connection's last event came from, and the Connection is its to keep.
+	// Done is called once for each connection, when it has ended, in the goroutine
+	// of the connection's last event. It owns the Connection.
 	Done func(*Connection)
 }
 
@@ -83,7 +83,7 @@ func (d *Dissector) Close() {
 	}
 }
 
-// forget takes a connection that has ended off the list.
+// forget removes a connection that has ended.
 func (d *Dissector) forget(f *flow) {
 	d.mu.Lock()
 	delete(d.flows, f)

@@ -1,17 +1,20 @@
-// Package tlsdecrypt follows TLS connections: it puts the records of both directions together,
-// decrypts them with secrets from a key log, and keeps what was said as a list of messages in the
-// order it was said. It also checks what it can: signatures, Finished, chains.
+// Package tlsdecrypt follows TLS connections: it puts the records of both
+// directions together, decrypts them with secrets from a key log, and keeps
+// what was said as a list of messages in the order it was said. It also checks
+// what it can: signatures, Finished, chains.
 //
 // Live and from files it is fed the same way, with the events of
 // [mtlslab.example/lab/lab/wiretap]: a [Dissector] is a sink of them. What it makes of a connection,
-// a [Connection], is what the ladder, the JSON and the live view are drawn from. A Connection holds
-// secrets, which Check needs and its JSON leaves out.
+// a [Connection], is what the ladder, the JSON and the live view are drawn
+// from. A Connection holds secrets, which Check needs and its JSON leaves out.
 //
-// The bytes of a connection go one way, through three objects that its flow holds:
+// The bytes of a connection go one way, through three objects that its flow
+// holds:
 //
 //	reader        one for each side: makes records of bytes, and knows what is missing
 //	decrypter     opens records; one whose secret is still to come waits, with those after it
 //	conversation  makes messages of what was in them, and keeps the state of the handshake
 //
-// The one way back is decrypter.changeKeys: a message may change the keys of the records after it.
+// The one way back is decrypter.changeKeys: a message may change the keys of
+// the records after it.
 package tlsdecrypt

@@ -2,8 +2,8 @@ package tlsdecrypt
 
 import "mtlslab.example/lab/lab/endpoint"
 
-// epoch is which of its keys a side uses in TLS 1.3 (DTLS 1.3 counts them so, RFC 9147 section
-// 6.1).
+// epoch is which of its keys a side uses in TLS 1.3 (DTLS 1.3 counts them so,
+// RFC 9147 section 6.1).
 type epoch int
 
 const (
@@ -31,7 +31,8 @@ type writeState struct {
 	inflater   inflater    // of compressed records
 }
 
-// encrypts reports whether the side's records are encrypted, other than those of TLS 1.3.
+// encrypts reports whether the side's records are encrypted, other than those
+// of TLS 1.3.
 func (w *writeState) encrypts() bool { return w.blind || w.encrypting != nil }
 
 // keyChange is what in a conversation makes a side use other keys.
@@ -47,7 +48,8 @@ const (
 	cipherSpecChanged                  // ChangeCipherSpec, unless the version is TLS 1.3
 )
 
-// changeKeys is the way back from the conversation: a side uses other keys from its next record on.
+// changeKeys is called by the conversation: a side uses other keys from its
+// next record on.
 func (d *decrypter) changeKeys(side endpoint.Side, change keyChange) {
 	w := d.sides.Of(side)
 	switch change {
@@ -75,7 +77,8 @@ func (d *decrypter) changeKeys(side endpoint.Side, change keyChange) {
 	}
 }
 
-// updateKey takes a side to its next generation of keys (RFC 9846 section 7.2).
+// updateKey switches a side to its next generation of keys
+// (RFC 9846 section 7.2).
 func (d *decrypter) updateKey(w *writeState) {
 	now, suite := w.keys[application], d.next.hs.suite
 	h := hashOf(suite.Info())
@@ -88,8 +91,8 @@ func (d *decrypter) updateKey(w *writeState) {
 	}
 }
 
-// encrypt takes a side to the keys of the latest handshake. It may do so before the version is
-// known.
+// encrypt switches a side to the keys of the latest handshake. It may do so
+// before the version is known.
 func (d *decrypter) encrypt(w *writeState) {
 	hs := d.next.hs
 	if hs.version == 0 {

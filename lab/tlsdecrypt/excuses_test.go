@@ -10,22 +10,26 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// What follows are the only differences that are let pass, each with its name. Those that are tshark's were seen with
-// its version 4.0.17.
+// What follows are the only differences that are let pass, each with its name.
+// Those that are tshark's were seen with its version 4.0.17.
 
-// newerThanTshark are extensions whose content tshark does not list, by the names this package has.
+// newerThanTshark are extensions whose content tshark does not list, by the
+// names this package has.
 var newerThanTshark = map[string]bool{"encrypted_client_hello": true, "application_settings": true}
 
-// foreign tells whether a connection is protected with a cipher that this package leaves to others.
+// foreign reports whether a connection is protected with a cipher that this
+// package leaves to others.
 func foreign(c *tlsdecrypt.Connection) bool {
 	suite := c.CipherSuite.String()
 	return strings.Contains(suite, "CAMELLIA") || strings.Contains(suite, "ARIA")
 }
 
-// unknownKeyExchange matches suites whose key exchange messages tshark does not take apart.
+// unknownKeyExchange matches suites whose key exchange messages tshark does not
+// take apart.
 var unknownKeyExchange = regexp.MustCompile(`DHE_PSK|PSK_DHE|ARIA`)
 
-// excused names the difference between two readings of a message if it is a known one.
+// excused names the difference between two readings of a message if it is a
+// known one.
 func excused(suite tlswire.CipherSuite, ours, theirs entry) string {
 	keyExchange := ours.head == "handshake server_key_exchange" || ours.head == "handshake client_key_exchange"
 	switch {
@@ -36,7 +40,8 @@ func excused(suite tlswire.CipherSuite, ours, theirs entry) string {
 	return ""
 }
 
-// excusedFrom tells from which message of a side on the two are known to differ, and why.
+// excusedFrom returns from which message of a side on the two are known to
+// differ, and why.
 func excusedFrom(c *tlsdecrypt.Connection, from endpoint.Side, ours, theirs []entry) (n int, why string) {
 	n = readable(theirs)
 	switch {

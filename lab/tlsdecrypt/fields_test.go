@@ -58,8 +58,8 @@ func brief(b []byte) string {
 	return fmt.Sprintf("%d bytes, hash %x", len(b), sum[:8])
 }
 
-// fieldNames are tshark's names of the fields that are compared, by the names this package has, with that of the
-// message in front where it matters.
+// fieldNames are tshark's names of the fields that are compared, by the names
+// this package has, with that of the message in front where it matters.
 var fieldNames = map[string]string{
 	"cookie":                                "tls.handshake.extensions.cookie",
 	"ClientHello/status_type":               "tls.handshake.extensions_status_request_type",

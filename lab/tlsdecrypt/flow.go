@@ -10,8 +10,9 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// flow follows one connection. Its bytes go through a chain: a reader for each side makes records
-// of them, the decrypter opens these, and the conversation makes messages of what is in them.
+// flow follows one connection. Its bytes go through a chain: a reader for each
+// side makes records of them, the decrypter opens these, and the conversation
+// makes messages of what is in them.
 type flow struct {
 	d *Dissector
 
@@ -120,7 +121,7 @@ func (f *flow) end(t time.Time) {
 	f.d.forget(f) // last, so that Close waits for Done
 }
 
-// noteRest says what is left over of a side's bytes at the end.
+// noteRest adds a Problem if bytes of a side are left over at the end.
 func (f *flow) noteRest(side endpoint.Side, r *reader) {
 	what, size := "record", len(r.buf)
 	if size == 0 {

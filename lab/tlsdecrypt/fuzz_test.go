@@ -18,9 +18,11 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// FuzzDissect changes recorded connections: no change makes a panic, what is made of it can be checked and written as JSON,
-// and where bytes are missing, and nothing else is wrong, no check fails. Its input is one of testdata/flows and three
-// changes to it, in numbers: go test does not spend its time on making these shorter. To run it:
+// FuzzDissect changes recorded connections: no change makes a panic, what is
+// made of it can be checked and written as JSON, and where bytes are missing,
+// and nothing else is wrong, no check fails. Its input is one of testdata/flows
+// and three changes to it, in numbers: go test does not spend its time on
+// making these shorter. To run it:
 //
 //	go test -fuzz FuzzDissect -fuzztime 1m ./lab/tlsdecrypt
 func FuzzDissect(f *testing.F) {
@@ -57,7 +59,8 @@ func FuzzDissect(f *testing.F) {
 	})
 }
 
-// change is one to the events of a connection: of which kind, to which event, where in its data, and a number for it.
+// change is one to the events of a connection: of which kind, to which event,
+// where in its data, and a number for it.
 type change struct {
 	kind, event byte
 	at, given   uint16
@@ -76,7 +79,8 @@ const (
 	kindsOfChange
 )
 
-// of returns events with the change. It leaves those that it is given as they are.
+// of returns events with the change. It leaves those that it is given as they
+// are.
 func (c change) of(events []wiretap.Event) []wiretap.Event {
 	if len(events) == 0 {
 		return events
@@ -116,7 +120,8 @@ func (c change) of(events []wiretap.Event) []wiretap.Event {
 	return events
 }
 
-// recordedFlows are the connections in testdata/flows, by name. The tests of other programs write them: see -seeds.
+// recordedFlows are the connections in testdata/flows, by name. The tests of
+// other programs write them: see -seeds.
 func recordedFlows(t testing.TB) map[string][]wiretap.Event {
 	t.Helper()
 	files, err := filepath.Glob("testdata/flows/*")
@@ -134,7 +139,8 @@ func recordedFlows(t testing.TB) map[string][]wiretap.Event {
 	return flows
 }
 
-// events reads a script: for each event 1 byte of kind and side, 2 of length, then the data.
+// events reads a script: for each event 1 byte of kind and side, 2 of length,
+// then the data.
 func events(script []byte) (all []wiretap.Event) {
 	for len(script) >= 3 {
 		e := wiretap.Event{Kind: wiretap.Kind(script[0] >> 1), From: endpoint.Client + endpoint.Side(script[0]&1)}
@@ -148,8 +154,9 @@ func events(script []byte) (all []wiretap.Event) {
 
 var compressions = []tlswire.CertificateCompressionAlgorithm{tlswire.CompressionZlib, tlswire.CompressionBrotli, tlswire.CompressionZstd}
 
-// FuzzUnpack has no compressed certificate panic, or become longer than it claims to be. What it unpacks is short, so that
-// many inputs can be tried; TestUnpackIsBounded has the long ones. To run it:
+// FuzzUnpack has no compressed certificate panic, or become longer than it
+// claims to be. What it unpacks is short, so that many inputs can be tried;
+// TestUnpackIsBounded has the long ones. To run it:
 //
 //	go test -fuzz FuzzUnpack -fuzztime 1m ./lab/tlsdecrypt
 func FuzzUnpack(f *testing.F) {
@@ -170,7 +177,8 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
-// A small message that would be a large one when unpacked takes no more memory than the largest message and its decoder need.
+// A small message that would be a large one when unpacked takes no more memory
+// than the largest message and its decoder need.
 func TestUnpackIsBounded(t *testing.T) {
 	for _, a := range compressions {
 		bomb := pack(t, a, make([]byte, 64<<20))

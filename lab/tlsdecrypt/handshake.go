@@ -9,16 +9,16 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// handshake is what one handshake agreed on, and its messages. A connection has one, or in TLS 1.2
-// one more for each renegotiation.
+// handshake is what one handshake agreed on, and its messages. A connection has
+// one, or in TLS 1.2 one more for each renegotiation.
 type handshake struct {
 	parameters
 	generation int  // counts renegotiations
 	done       bool // ServerHelloDone was seen: it is a full handshake
 
-	// transcript has the messages that the transcript hash takes, in order (RFC 9846 section 4.1,
-	// RFC 5246 section 7.4.9). missed says why some that come after the first wholeUpTo of them may
-	// not be there.
+	// transcript has the messages that the transcript hash takes, in order
+	// (RFC 9846 section 4.1, RFC 5246 section 7.4.9). missed says why some that
+	// come after the first wholeUpTo of them may not be there.
 	transcript []*Message
 	missed     string
 	wholeUpTo  int
@@ -32,7 +32,7 @@ type handshake struct {
 	secrets  endpoint.Pair[[]byte] // of TLS 1.3: its handshake_traffic_secret
 }
 
-// parameters are what the hellos of a handshake say.
+// parameters are the content of a handshake's hellos.
 type parameters struct {
 	hello          *tlswire.ClientHello // nil if it was not seen
 	clientRandom   []byte
@@ -47,8 +47,9 @@ type parameters struct {
 	resumed        bool // TLS 1.2
 }
 
-// postHandshake is an authentication after the handshake (RFC 9846 section 4.7.2): the
-// CertificateRequest and the client's answer to it.
+// postHandshake is an authentication after the handshake
+// (RFC 9846 section 4.7.2): the CertificateRequest and the client's answer to
+// it.
 type postHandshake struct {
 	context  []byte
 	messages []*Message
@@ -56,7 +57,8 @@ type postHandshake struct {
 	missed   string // why some of its messages may not be there
 }
 
-// endPosts keeps the secret under which the client answered, for the authentications that end now.
+// endPosts keeps the secret under which the client answered, for the
+// authentications that end now.
 func (hs *handshake) endPosts(secret []byte) {
 	for _, p := range hs.posts {
 		if p.secret == nil && p.ended() {
@@ -91,7 +93,8 @@ func (hs *handshake) join(m *Message) {
 	}
 }
 
-// joinPost adds a message to the authentication after the handshake that it belongs to.
+// joinPost adds a message to the authentication after the handshake that it
+// belongs to.
 func (hs *handshake) joinPost(m *Message) {
 	switch body := m.Handshake.Body.(type) {
 	case *tlswire.CertificateRequest:
@@ -127,13 +130,13 @@ func (hs *handshake) miss(why string) {
 	}
 }
 
-// lost says that bytes of a side are not there.
+// lost notes that bytes of a side are missing.
 func lost(side endpoint.Side) string {
 	return fmt.Sprintf("bytes that the %v sent before this are not in the capture", side)
 }
 
-// serverFlightSeen reports whether the server's first flight was seen whole, so that a missing
-// CertificateRequest means that it asked for none.
+// serverFlightSeen reports whether the server's first flight was seen whole, so
+// that a missing CertificateRequest means that it asked for none.
 func (hs *handshake) serverFlightSeen() bool {
 	seen := hs.transcript
 	if hs.missed != "" {
@@ -149,7 +152,8 @@ func (c *Connection) flightsSeen() bool {
 	return len(c.handshakes) > 0 && !slices.ContainsFunc(c.handshakes, func(hs *handshake) bool { return !hs.serverFlightSeen() })
 }
 
-// bytesUpTo is the messages of the transcript up to and with the last of a type.
+// bytesUpTo returns the messages of the transcript up to and including the last
+// of a type.
 func (hs *handshake) bytesUpTo(t tlswire.HandshakeType) (b []byte) {
 	end := 0
 	for i, m := range hs.transcript {

@@ -100,7 +100,8 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-// A server that asks for a certificate may refuse the one it gets in its first answer, and in no other.
+// A server that asks for a certificate may refuse the one it gets in its first
+// answer, and in no other.
 func TestRefusedInHTTP(t *testing.T) {
 	for _, test := range []struct {
 		protocol string

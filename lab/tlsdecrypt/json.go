@@ -12,8 +12,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// Description is what is known of a connection, save its secrets, for JSON: what
-// was negotiated, and each message with its fields and checks.
+// Description is what is known of a connection, save its secrets, for JSON:
+// what was negotiated, and each message with its fields and checks.
 type Description struct {
 	Number       int             `json:"connection"`
 	Client       string          `json:"client_addr"`

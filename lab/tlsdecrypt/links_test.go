@@ -13,7 +13,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// What each link of the chain does with records that are missing, late, or not readable.
+// What each link of the chain does with records that are missing, late, or not
+// readable.
 
 // data is an event with bytes of a side.
 func data(from endpoint.Side, b []byte) wiretap.Event {
@@ -103,8 +104,8 @@ func TestGapUpToTheNextRecord(t *testing.T) {
 	}
 }
 
-// Without its first bytes, the client of a known version cannot be followed: which number its
-// records have is not known.
+// Without its first bytes, the client of a known version cannot be followed:
+// which number its records have is not known.
 func TestClientBeginsAfterServerHello(t *testing.T) {
 	events := records(t, "TLS 1.2")
 	hello := events[nth(t, events, endpoint.Server, tlswire.ContentTypeHandshake, 0)]
@@ -116,12 +117,13 @@ func TestClientBeginsAfterServerHello(t *testing.T) {
 	}
 }
 
-// Text is not TLS only if nothing of a handshake was seen: else it may be the middle of a record.
+// Text is not TLS only if nothing of a handshake was seen: else it may be the
+// middle of a record.
 func TestTextAfterMissingBytes(t *testing.T) {
 	hello := firstHello(t)
 	text := data(endpoint.Server, []byte("HTTP/1.1 200 OK\r\nServer: some server\r\n"))
 	c := dissect(t, []wiretap.Event{{}, hello, gap(endpoint.Server, 0), text})
-	wantPart(t, problems(c), "bytes of the server are missing: where the next record begins cannot be told")
+	wantPart(t, problems(c), "bytes of the server are missing: where the next record begins cannot be known")
 	if c.NotTLSFrom != endpoint.Unknown {
 		t.Errorf("the %v does not speak TLS", c.NotTLSFrom)
 	}
@@ -129,7 +131,8 @@ func TestTextAfterMissingBytes(t *testing.T) {
 	wantPart(t, problems(c), "the server does not speak TLS: it sent HTTP that is not encrypted")
 }
 
-// What is left of a side that went on with something else is not the beginning of a message.
+// What is left of a side that went on with something else is not the beginning
+// of a message.
 func TestNothingIsLeftOfASideThatStopped(t *testing.T) {
 	half := data(endpoint.Server, []byte("\x16\x03\x03\x00\x06\x02\x00\x00\x50\x03\x03"))
 	c := dissect(t, []wiretap.Event{{}, firstHello(t), half, data(endpoint.Server, []byte("<html><body>an error</body>")), {Kind: wiretap.Close, From: endpoint.Server}})
@@ -137,7 +140,8 @@ func TestNothingIsLeftOfASideThatStopped(t *testing.T) {
 	wantNoPart(t, problems(c), "ends within")
 }
 
-// Half a message before a record that cannot be read is not the beginning of what comes after it.
+// Half a message before a record that cannot be read is not the beginning of
+// what comes after it.
 func TestHalfAMessageIsDropped(t *testing.T) {
 	events := records(t, "TLS 1.2")
 	i := nth(t, events, endpoint.Server, tlswire.ContentTypeHandshake, 0)
@@ -169,8 +173,8 @@ func TestHalfAMessageIsDropped(t *testing.T) {
 	}
 }
 
-// A secret may come from the key log alone, after the records that need it: they are read when the
-// next one comes.
+// A secret may come from the key log alone, after the records that need it:
+// they are read when the next one comes.
 func TestSecretsComeLate(t *testing.T) {
 	events := records(t, "TLS 1.3")
 	store := &keylog.Store{}
@@ -196,7 +200,8 @@ func TestSecretsComeLate(t *testing.T) {
 	}
 }
 
-// Records wait for their secret up to maxWaiting bytes; then they are shown as encrypted.
+// Records wait for their secret up to maxWaiting bytes; then they are shown as
+// encrypted.
 func TestRecordsDoNotWaitForEver(t *testing.T) {
 	events := records(t, "TLS 1.3")
 	d := New(Options{})
@@ -225,8 +230,8 @@ func TestRecordsDoNotWaitForEver(t *testing.T) {
 	}
 }
 
-// A record that does not open takes its number: the next one opens. If bytes were missing before it,
-// it need not be wrong.
+// A record that does not open takes its number: the next one opens. If bytes
+// were missing before it, it need not be wrong.
 func TestRecordThatDoesNotOpen(t *testing.T) {
 	events := records(t, "TLS 1.3")
 	i := nth(t, events, endpoint.Server, tlswire.ContentTypeApplicationData, 1) // after EncryptedExtensions
@@ -242,8 +247,9 @@ func TestRecordThatDoesNotOpen(t *testing.T) {
 	wantPart(t, problems(c), "a record before it, which may have changed the key, has bytes missing")
 }
 
-// The client may send data before it has the server's Finished (False Start, RFC 7918). If that is
-// not readable, the handshake was seen whole all the same.
+// The client may send data before it has the server's Finished (False Start,
+// RFC 7918). If that is not readable, the handshake was seen whole all the
+// same.
 func TestDataBeforeTheServersFinished(t *testing.T) {
 	events := records(t, "TLS 1.2")
 	ccs := nth(t, events, endpoint.Server, tlswire.ContentTypeChangeCipherSpec, 0)
@@ -257,7 +263,8 @@ func TestDataBeforeTheServersFinished(t *testing.T) {
 	}
 }
 
-// A ChangeCipherSpec says all by its type: that its byte is missing changes nothing of what follows.
+// A ChangeCipherSpec says all by its type: that its byte is missing changes
+// nothing of what follows.
 func TestChangeCipherSpecWithoutItsByte(t *testing.T) {
 	events := records(t, "TLS 1.2")
 	for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
@@ -268,7 +275,8 @@ func TestChangeCipherSpecWithoutItsByte(t *testing.T) {
 	}
 }
 
-// Secrets of other connections that come with the events are keys, although there is no key log.
+// Secrets of other connections that come with the events are keys, although
+// there is no key log.
 func TestSecretsOfOthersAreKeys(t *testing.T) {
 	c := flows(t)["TLS 1.3"].change(func(e wiretap.Event) []wiretap.Event {
 		if e.Kind == wiretap.Secret {
@@ -280,7 +288,8 @@ func TestSecretsOfOthersAreKeys(t *testing.T) {
 	wantPart(t, problems(c), "no keys of this connection: those that are there are of other connections")
 }
 
-// If the capture has lost a HelloRetryRequest and does not say so, what does not verify is not wrong.
+// If the capture has lost a HelloRetryRequest and does not say so, what does
+// not verify is not wrong.
 func TestHelloRetryRequestIsGone(t *testing.T) {
 	server := serverConfig()
 	server.CurvePreferences = []tls.CurveID{tls.CurveP521}

@@ -20,7 +20,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// handshakes are recorded connections whose handshakes differ: versions, key exchanges, a retry, a resumption.
+// handshakes are recorded connections whose handshakes differ: versions, key
+// exchanges, a retry, a resumption.
 func handshakes(t testing.TB) map[string]*recording {
 	p := testPKI()
 	all := map[string]*recording{}
@@ -66,7 +67,8 @@ func handshakes(t testing.TB) map[string]*recording {
 	return all
 }
 
-// after gives the recording the secret of the connection whose session it resumes, which crypto/tls does not log again.
+// after gives the recording the secret of the connection whose session it
+// resumes, which crypto/tls does not log again.
 func (r *recording) after(t testing.TB, first *Connection) *recording {
 	if first.Version != tlswire.VersionTLS12 {
 		return r
@@ -75,7 +77,8 @@ func (r *recording) after(t testing.TB, first *Connection) *recording {
 	return &recording{events: slices.Insert(slices.Clone(r.events), 2, wiretap.Event{Kind: wiretap.Secret, Data: line})}
 }
 
-// packets is the recording with the data in packets of one record each, or of a few bytes.
+// packets is the recording with the data in packets of one record each, or of a
+// few bytes.
 func (r *recording) packets(size int) *recording {
 	return r.change(func(e wiretap.Event) (all []wiretap.Event) {
 		if e.Kind != wiretap.Data {
@@ -98,12 +101,13 @@ func (r *recording) packets(size int) *recording {
 	})
 }
 
-// without is the recording without some of its events. What is missing is told before the next data of the same side, as
-// a reader of captures does, and right away if early is set.
+// without is the recording without some of its events. What is missing is
+// reported before the next data of the same side, as a reader of captures does,
+// and right away if early is set.
 func (r *recording) without(lost map[int]bool, early bool) *recording {
 	changed := &recording{}
 	missing := map[endpoint.Side]int64{}
-	tell := func(from endpoint.Side) {
+	lose := func(from endpoint.Side) {
 		if missing[from] > 0 {
 			changed.events = append(changed.events, wiretap.Event{Kind: wiretap.Gap, From: from, Missing: missing[from]})
 			missing[from] = 0
@@ -113,12 +117,12 @@ func (r *recording) without(lost map[int]bool, early bool) *recording {
 		if lost[i] {
 			missing[e.From] += int64(len(e.Data))
 			if early {
-				tell(e.From)
+				lose(e.From)
 			}
 			continue
 		}
 		if e.Kind == wiretap.Data {
-			tell(e.From)
+			lose(e.From)
 		}
 		changed.events = append(changed.events, e)
 	}
@@ -143,7 +147,8 @@ func noneFails(t *testing.T, what string, r *recording) (held int) {
 	return held
 }
 
-// What is missing from a capture turns no ✓ into ✗, whatever it is and however late that is noticed.
+// What is missing from a capture turns no ✓ into ✗, whatever it is and however
+// late that is noticed.
 func TestNothingFailsForWhatIsMissing(t *testing.T) {
 	shared := trust()
 	for name, whole := range handshakes(t) {
@@ -200,7 +205,8 @@ func TestNothingFailsForWhatIsMissing(t *testing.T) {
 	}
 }
 
-// What verifies is proven by that alone, even if bytes are missing that have no part in it.
+// What verifies is proven by that alone, even if bytes are missing that have no
+// part in it.
 func TestWhatVerifiesHolds(t *testing.T) {
 	for name, r := range handshakes(t) {
 		cut := r.change(func(e wiretap.Event) []wiretap.Event {
@@ -215,7 +221,8 @@ func TestWhatVerifiesHolds(t *testing.T) {
 	}
 }
 
-// The same with packets that are missing from a file, or out of place in it, as a reader of files tells of them.
+// The same with packets that are missing from a file, or out of place in it, as
+// a reader of files reports them.
 func TestNothingFailsForPacketsThatAreMissing(t *testing.T) {
 	for name, whole := range handshakes(t) {
 		file := filepath.Join(t.TempDir(), "lab.pcapng")
@@ -246,7 +253,8 @@ func TestNothingFailsForPacketsThatAreMissing(t *testing.T) {
 	}
 }
 
-// blocksOf are the blocks of a pcapng file, and which of them are packets (pcapng 4.3).
+// blocksOf are the blocks of a pcapng file, and which of them are packets
+// (pcapng 4.3).
 func blocksOf(file []byte) (blocks [][]byte, packets []int) {
 	for len(file) >= 12 {
 		n := int(binary.LittleEndian.Uint32(file[4:]))

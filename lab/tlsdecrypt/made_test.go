@@ -174,7 +174,8 @@ const (
 	response = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 )
 
-// record runs one connection of crypto/tls, with its server tapped, and returns its events.
+// record runs one connection of crypto/tls, with its server tapped, and returns
+// its events.
 func record(t testing.TB, server, client *tls.Config) *recording {
 	t.Helper()
 	r := &recording{}

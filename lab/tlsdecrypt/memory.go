@@ -6,14 +6,15 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
-// fairShare is what an open connection may take whatever the others take, in
-// bytes: far more than a handshake and a request do.
+// fairShare is how many bytes an open connection may take whatever the others
+// take: far more than a handshake and a request do.
 const fairShare = 64 << 10
 
-// parsedFactor is how many times the length of a handshake message its fields take.
+// parsedFactor is how many times the length of a handshake message its fields
+// take.
 const parsedFactor = 4
 
-// Size is about how much memory a connection takes, in bytes.
+// Size estimates the memory that a connection takes, in bytes.
 func (c *Connection) Size() int {
 	size := int(unsafe.Sizeof(*c))
 	for _, m := range c.Messages {
@@ -41,8 +42,8 @@ func (m *Message) size() int {
 	return size
 }
 
-// account counts what f takes, and ends the reading of a connection that takes more than its share
-// when all take too much.
+// account counts what f takes, and ends the reading of a connection that takes
+// more than its share when all take too much.
 func (f *flow) account() {
 	if f.d.options.Memory == 0 || f.ended {
 		return
@@ -58,7 +59,7 @@ func (f *flow) account() {
 	}
 }
 
-// abandon reads no more of a connection.
+// abandon stops the reading of a connection.
 func (f *flow) abandon() {
 	if f.readers.Client.stopped && f.readers.Server.stopped {
 		return

@@ -16,8 +16,8 @@ func handshakeRecords(n int) []byte {
 	return bytes.Repeat(append([]byte{byte(tlswire.ContentTypeHandshake), 3, 3, 0x40, 0}, make([]byte, 0x4000)...), n)
 }
 
-// No handshake has thousands of messages: of what claims to be one, few are kept,
-// and the others are counted.
+// No handshake has thousands of messages: of what claims to be one, few are
+// kept, and the others are counted.
 func TestMessagesThatAreNoHandshake(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"handshake messages": handshakeRecords(20),
@@ -79,16 +79,16 @@ func TestMemory(t *testing.T) {
 	for _, handle := range large {
 		handle(wiretap.Event{Kind: wiretap.Close})
 	}
-	told := 0
+	unread := 0
 	for _, c := range done[1:] {
 		for _, p := range c.Problems {
 			if strings.Contains(p.Text, "take too much memory") {
-				told++
+				unread++
 			}
 		}
 	}
-	if told < 30 || told == 50 {
-		t.Errorf("%d of 50 say that they were not read any further", told)
+	if unread < 30 || unread == 50 {
+		t.Errorf("%d of 50 say that they were not read any further", unread)
 	}
 	if taken := d.taken.Load(); taken != 0 {
 		t.Errorf("%d bytes are counted of nothing", taken)

@@ -8,8 +8,8 @@ import (
 
 // Why records stay encrypted.
 
-// noSecret says that a record stays encrypted because something is missing: the hellos, or the
-// secret that the key log has under a label.
+// noSecret notes that a record stays encrypted because something is missing:
+// the hellos, or the secret that the key log has under a label.
 func (d *decrypter) noSecret(rec tlsRecord, label string) {
 	c, hs, e := d.conn, d.next.hs, d.sides.Of(rec.from).epoch
 	switch {
@@ -30,7 +30,8 @@ func (d *decrypter) noSecret(rec tlsRecord, label string) {
 	}
 }
 
-// noKeys says that there is no secret of the connection. why is "" for the common reasons.
+// noKeys notes that there is no secret of the connection. why is "" for the
+// common reasons.
 func (d *decrypter) noKeys(why string) {
 	hs := d.next.hs
 	if _, not := d.secrets.rsaKeyUse(hs, d.conn); not != "" {

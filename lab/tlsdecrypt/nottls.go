@@ -9,7 +9,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// notTLS says that a side's bytes are not TLS from b on, and what they are instead.
+// notTLS notes that a side's bytes are not TLS from b on, and what they are
+// instead.
 func (r *reader) notTLS(err *tlswire.RecordError, b []byte) {
 	c := r.conn
 	unseen := r.headless && !r.begun // nothing of the side has been read so far
@@ -19,7 +20,7 @@ func (r *reader) notTLS(err *tlswire.RecordError, b []byte) {
 	case unseen && c.NotTLSFrom != endpoint.Unknown:
 		// the other side does not speak TLS either
 	case r.headless && !first:
-		c.problem(r.side, err.Offset, fmt.Sprintf("bytes of the %v are missing: where the next record begins cannot be told", r.side))
+		c.problem(r.side, err.Offset, fmt.Sprintf("bytes of the %v are missing: where the next record begins cannot be known", r.side))
 	case !first:
 		c.problem(r.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", is.describe(err)))
 	case c.NotTLSFrom != endpoint.Unknown:
@@ -31,8 +32,9 @@ func (r *reader) notTLS(err *tlswire.RecordError, b []byte) {
 	}
 }
 
-// isText reports whether the first bytes that were seen of a side are HTTP or text, and not the
-// middle of a record. Certificates have text in them, but not this much in a row.
+// isText reports whether the first bytes that were seen of a side are HTTP or
+// text, and not the middle of a record. Certificates have text in them, but not
+// this much in a row.
 func isText(b []byte) bool {
 	const least, most = 12, 200
 	if len(b) >= 4 && looksLikeHTTP(b) {
@@ -55,8 +57,8 @@ func plainOf(b []byte) Plain {
 	return Plain{HTTP: looksLikeHTTP(b), Line: string(line)}
 }
 
-// describe says what bytes are that are not TLS: their first line if they are text, or else why they
-// are no record.
+// describe says what bytes are that are not TLS: their first line if they are
+// text, or else why they are no record.
 func (p Plain) describe(err *tlswire.RecordError) string {
 	start := strings.ToLower(p.Line)
 	switch {

@@ -7,8 +7,9 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// jsonOffer is what a ClientHello offers, in its order and by IANA's names. What clients send to be
-// ignored (GREASE, RFC 8701), and the suites that are signals, are not offers.
+// jsonOffer is what a ClientHello offers, in its order and by IANA's names.
+// What clients send to be ignored (GREASE, RFC 8701), and the suites that are
+// signals, are not offers.
 type jsonOffer struct {
 	Versions         []string `json:"versions"`
 	CipherSuites     []string `json:"cipher_suites"`
@@ -43,7 +44,7 @@ func newJSONOffer(hello *tlswire.ClientHello) *jsonOffer {
 	return o
 }
 
-// offers are the names of values, but for GREASE.
+// offers returns the names of values without GREASE.
 func offers[T fmt.Stringer](values []T) (names []string) {
 	for _, v := range values {
 		if name := v.String(); !strings.HasPrefix(name, "GREASE") {
@@ -67,7 +68,7 @@ func (c *Connection) Offers() Offers {
 	return Offers{o.Versions, o.ALPN}
 }
 
-// offered is the ClientHello of the connection's latest handshake, or nil.
+// offered returns the ClientHello of the connection's latest handshake, or nil.
 func (c *Connection) offered() *tlswire.ClientHello {
 	if len(c.handshakes) == 0 {
 		return nil

@@ -34,7 +34,8 @@ func offerOf(t *testing.T, c *Connection) offerIn {
 	return got.TLS
 }
 
-// What the client offers is in the JSON, whether the server answers or not; what nobody said is not.
+// What the client offers is in the JSON, whether the server answers or not;
+// what nobody said is not.
 func TestJSONOfAnOffer(t *testing.T) {
 	client := clientConfig()
 	client.CurvePreferences = []tls.CurveID{tls.X25519}

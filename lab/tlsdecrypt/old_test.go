@@ -16,7 +16,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// script makes a connection by hand, of versions and suites that crypto/tls does not have.
+// script makes a connection by hand, of versions and suites that crypto/tls
+// does not have.
 type script struct {
 	version tlswire.Version
 	suite   tlswire.CipherSuite
@@ -51,7 +52,8 @@ const (
 	rsaAES  = tlswire.CipherSuite(0x002f) // TLS_RSA_WITH_AES_128_CBC_SHA
 )
 
-// What the NULL ciphers leave in the clear is read without a key, compressed or not, and said to be.
+// What the NULL ciphers leave in the clear is read without a key, compressed or
+// not, and said to be.
 func TestNothingIsEncrypted(t *testing.T) {
 	for _, compression := range []tlswire.CompressionMethod{tlswire.CompressionNull, tlswire.CompressionDeflate} {
 		s := newScript(tlswire.VersionTLS12, rsaNULL)
@@ -62,7 +64,7 @@ func TestNothingIsEncrypted(t *testing.T) {
 		var packed endpoint.Pair[bytes.Buffer]
 		zipped := endpoint.Pair[*zlib.Writer]{Client: zlib.NewWriter(&packed.Client), Server: zlib.NewWriter(&packed.Server)}
 		protected := func(from endpoint.Side, kind tlswire.ContentType, content []byte) {
-			if compression == tlswire.CompressionDeflate { // one stream for each side, flushed with each record (RFC 3749 2.1)
+			if compression == tlswire.CompressionDeflate { // one stream for each side, flushed with each record (RFC 3749 section 2.1)
 				packed.Of(from).Reset()
 				(*zipped.Of(from)).Write(content)
 				(*zipped.Of(from)).Flush()
@@ -100,7 +102,8 @@ func TestNothingIsEncrypted(t *testing.T) {
 	}
 }
 
-// A record that cannot be decompressed takes those after it along, and does no harm.
+// A record that cannot be decompressed takes those after it along, and does no
+// harm.
 func TestDecompressionIsBounded(t *testing.T) {
 	var packed bytes.Buffer
 	w := zlib.NewWriter(&packed)
@@ -118,7 +121,8 @@ func TestDecompressionIsBounded(t *testing.T) {
 	}
 }
 
-// SSL 3.0 has signatures, checksums and keys of its own, which are not known here: nothing in it is wrong.
+// SSL 3.0 has signatures, checksums and keys of its own, which are not known
+// here: nothing in it is wrong.
 func TestSSL30IsNotJudged(t *testing.T) {
 	s := newScript(tlswire.VersionSSL30, rsaAES)
 	s.hellos(tlswire.CompressionNull, testPKI().server["rsa"].Certificate[0])
@@ -165,7 +169,8 @@ func TestClientHelloOfSSL20(t *testing.T) {
 	}
 }
 
-// A key that crypto/rsa refuses because it is short has made a signature all the same.
+// A key that crypto/rsa refuses because it is short has made a signature all
+// the same.
 func TestSignatureOfAShortKey(t *testing.T) {
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	for _, bits := range []int{512, 768, 1023, 1024} {
@@ -199,7 +204,8 @@ func TestSignatureOfAShortKey(t *testing.T) {
 	}
 }
 
-// What a server's private key cannot do is said of each connection, with the reason.
+// What a server's private key cannot do is said of each connection, with the
+// reason.
 func TestWhyAnRSAKeyDoesNotHelp(t *testing.T) {
 	p := testPKI()
 	right := p.server["rsa"].PrivateKey.(*rsa.PrivateKey)
@@ -282,7 +288,8 @@ func firstLost(r *recording) *recording {
 	})
 }
 
-// lacking is the recording without the last bytes of a plaintext handshake message, the first of its type.
+// lacking is the recording without the last bytes of a plaintext handshake
+// message, the first of its type.
 func lacking(t *testing.T, r *recording, kind tlswire.HandshakeType) *recording {
 	t.Helper()
 	joined := &recording{} // what a side sent in a row, together

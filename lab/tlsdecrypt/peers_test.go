@@ -96,7 +96,8 @@ func secretsFrom(t *testing.T, path string) *keylog.Store {
 	return s
 }
 
-// dissect gives the connections that passed, in their order, once all have ended.
+// dissect gives the connections that passed, in their order, once all have
+// ended.
 func (r *relay) dissect(t *testing.T, o Options) (all []*Connection) {
 	t.Helper()
 	r.open.Wait()
@@ -126,8 +127,8 @@ func newOpenssl(t *testing.T, args ...string) *openssl {
 	return o
 }
 
-// client runs s_client with input until the server closes; steps are lines to type, each when
-// the text before it has been written.
+// client runs s_client with input until the server closes; steps are lines to
+// type, each when the text before it has been written.
 func (o *openssl) client(t *testing.T, steps []string, args ...string) {
 	t.Helper()
 	args = append([]string{"s_client", "-connect", "127.0.0.1:" + o.relay.port}, args...)
@@ -155,7 +156,8 @@ func mutual(t *testing.T, kind string) (server, client []string) {
 		[]string{"-cert", clientCert, "-key", clientKey, "-servername", "localhost"}
 }
 
-// readsWell wants the request and the response, nothing left closed, and no problem.
+// readsWell wants the request and the response, nothing left closed, and no
+// problem.
 func readsWell(t *testing.T, c *Connection, checks int) {
 	t.Helper()
 	var lines []string
@@ -242,8 +244,9 @@ func TestOpensslUnsupportedCipher(t *testing.T) {
 	}
 }
 
-// The private key of the server opens what was agreed on with RSA, with the extended master secret (OpenSSL) and
-// without (GnuTLS); so does the premaster secret in the client's key log.
+// The private key of the server opens what was agreed on with RSA, with the
+// extended master secret (OpenSSL) and without (GnuTLS); so does the premaster
+// secret in the client's key log.
 func TestRSAKeyExchange(t *testing.T) {
 	t.Parallel()
 	peertest.Need(t, "gnutls-cli")
@@ -351,7 +354,8 @@ func TestOpensslRenegotiation(t *testing.T) {
 	}
 }
 
-// earlyData makes a session, and takes it up again with early data, as often as there are options for it.
+// earlyData makes a session, and takes it up again with early data, as often as
+// there are options for it.
 func earlyData(t *testing.T, o *openssl, options ...string) []*Connection {
 	t.Helper()
 	dir := t.TempDir()
@@ -366,8 +370,8 @@ func earlyData(t *testing.T, o *openssl, options ...string) []*Connection {
 	return o.relay.dissect(t, Options{Secrets: secretsFrom(t, o.keys)})[1:]
 }
 
-// talk is a connection of a server without -www: both sides say something. When the client has heard
-// it, it has the tickets too.
+// talk is a connection of a server without -www: both sides say something. When
+// the client has heard it, it has the tickets too.
 func (o *openssl) talk(t *testing.T, args ...string) {
 	t.Helper()
 	args = append([]string{"s_client", "-connect", "127.0.0.1:" + o.relay.port, "-keylogfile", o.keys}, args...)
@@ -415,7 +419,8 @@ func TestOpensslEarlyDataRejectedByHelloRetryRequest(t *testing.T) {
 		t.Errorf("negotiated %+v", c.Negotiated)
 	}
 
-	// Without the early secret, which a server that rejects does not log, the early data stays closed, and nothing else.
+	// Without the early secret, which a server that rejects does not log, the
+	// early data stays closed, and nothing else.
 	secrets := &keylog.Store{}
 	file := must(os.Open(o.keys))
 	defer file.Close()
@@ -437,7 +442,8 @@ func TestOpensslEarlyDataRejectedByHelloRetryRequest(t *testing.T) {
 	allHold(t, c, 2)
 }
 
-// expectSome wants messages in this order, with others between them, and nothing left closed.
+// expectSome wants messages in this order, with others between them, and
+// nothing left closed.
 func expectSome(t *testing.T, c *Connection, want ...string) {
 	t.Helper()
 	var got []string
@@ -538,7 +544,8 @@ func TestPythonPostHandshakeAuthentication(t *testing.T) {
 	allHold(t, c, 7)
 }
 
-// curl rejects the server of TLS 1.3 with an alert in the clear, though its keys are agreed on.
+// curl rejects the server of TLS 1.3 with an alert in the clear, though its
+// keys are agreed on.
 func TestCurlRejectsInTheClear(t *testing.T) {
 	t.Parallel()
 	peertest.Need(t, "curl")

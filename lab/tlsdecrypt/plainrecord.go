@@ -11,11 +11,11 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// What a record of TLS 1.2 or before holds besides its encryption: nothing at all with the NULL
-// ciphers, and compressed content where ServerHello has chosen a compression.
+// Records of TLS 1.2 or before may be unencrypted, with the NULL ciphers, or
+// compressed, if ServerHello has chosen a compression.
 
-// unencrypted is a protection without encryption whose MACs cannot be checked for want of a secret
-// (RFC 5246 section 6.2.3.1).
+// unencrypted is a protection without encryption whose MACs cannot be checked
+// for want of a secret (RFC 5246 section 6.2.3.1).
 type unencrypted struct{ macLen int }
 
 func (c unencrypted) open(dst []byte, _ uint64, rec tlswire.Record) ([]byte, error) {
@@ -41,8 +41,9 @@ func nothingEncrypted(suite tlswire.CipherSuite) string {
 // maxWindow is how far back compressed data refers (RFC 1951 section 2).
 const maxWindow = 32 << 10
 
-// inflater decompresses the records of one side, which are one zlib stream (RFC 3749 section 2.1).
-// Each record ends where a byte does, as the compressor is flushed at its end.
+// inflater decompresses the records of one side, which are one zlib stream
+// (RFC 3749 section 2.1). Each record ends where a byte does, as the compressor
+// is flushed at its end.
 type inflater struct {
 	begun  bool
 	window []byte // what came before, at most maxWindow
@@ -54,7 +55,8 @@ var errDeflate = errors.New("the records are compressed (DEFLATE), and one befor
 // lose notes that a record is missing: what follows refers to it.
 func (z *inflater) lose() { z.failed = errDeflate }
 
-// inflate returns the content of a record, at most [tlswire.MaxPlaintext] bytes.
+// inflate returns the content of a record, at most [tlswire.MaxPlaintext]
+// bytes.
 func (z *inflater) inflate(record []byte) ([]byte, error) {
 	if z.failed != nil || len(record) == 0 {
 		return nil, z.failed

@@ -6,8 +6,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// Progress is how far a connection came, as far as its messages show. Package
-// verdict says what became of it.
+// Progress is how far a connection came, as its messages show. Package verdict
+// judges its outcome.
 type Progress struct {
 	// Alert is the one that ended the connection, and not in good order; nil if
 	// there was none. One that answers the other side's end of the connection is
@@ -17,7 +17,7 @@ type Progress struct {
 	// the alert, if there was one.
 	Succeeded bool
 	// Judgements are the server's first messages after the client's Finished:
-	// they show what it thinks of the client's certificate. There is more than
+	// they show whether it accepts the client's certificate. There is more than
 	// one when there was another handshake or authentication on the connection.
 	Judgements []*Message
 	// Answer is the server's answer to the first request; nil: there was none.

@@ -17,7 +17,7 @@ import (
 type protection struct {
 	key    Key
 	secret []byte // of TLS 1.3: what the key was derived from
-	seq    uint64 // of the next record (RFC 8446 5.3, RFC 5246 6.1)
+	seq    uint64 // of the next record (RFC 9846 section 5.3, RFC 5246 section 6.1)
 	cipher recordCipher
 }
 
@@ -34,7 +34,8 @@ func (p *protection) open(dst []byte, rec tlswire.Record) ([]byte, error) {
 	return plain, err
 }
 
-// tries opens rec if it is the next record under this key, and counts it only then.
+// tries opens rec if it is the next record under this key, and counts it only
+// then.
 func (p *protection) tries(dst []byte, rec tlswire.Record) ([]byte, bool) {
 	plain, err := p.cipher.open(dst, p.seq, rec)
 	if err != nil {
@@ -44,14 +45,14 @@ func (p *protection) tries(dst []byte, rec tlswire.Record) ([]byte, bool) {
 	return plain, true
 }
 
-// unsupportedError is a cipher that cannot be done here.
+// unsupportedError is a cipher that this package does not implement.
 type unsupportedError struct{ suite tlswire.CipherSuite }
 
 func (e unsupportedError) Error() string {
 	return fmt.Sprintf("the cipher of %v cannot be decrypted here; Wireshark may be able to", e.suite)
 }
 
-// opener is the part of an AEAD that is needed.
+// opener is the part of cipher.AEAD that decrypts.
 type opener interface {
 	Open(dst, nonce, sealed, additional []byte) ([]byte, error)
 }
@@ -78,10 +79,12 @@ func newAEAD(suite tlswire.CipherSuite, key []byte) (opener, error) {
 	return nil, unsupportedError{suite}
 }
 
-// errSSL30 is a version whose keys and MACs are made in a way of its own (RFC 6101 6.2.2, 5.2.3.1).
+// errSSL30 is returned for SSL 3.0, whose keys and MACs are made differently
+// (RFC 6101 sections 6.2.2 and 5.2.3.1).
 var errSSL30 = errors.New("SSL 3.0 cannot be decrypted here; Wireshark may be able to")
 
-// aeadTLS13 is the record protection of TLS 1.3 (RFC 8446 5.2, 5.3).
+// aeadTLS13 is the record protection of TLS 1.3 (RFC 9846 sections 5.2 and
+// 5.3).
 type aeadTLS13 struct {
 	aead       opener
 	iv         []byte
@@ -89,7 +92,7 @@ type aeadTLS13 struct {
 	additional [tlswire.RecordHeaderLen]byte
 }
 
-// newTLS13 derives the key of a traffic secret (RFC 8446 7.3).
+// newTLS13 derives the key of a traffic secret (RFC 9846 section 7.3).
 func newTLS13(suite tlswire.CipherSuite, secret []byte, key Key) (*protection, error) {
 	info := suite.Info()
 	h := hashOf(info)
@@ -116,7 +119,8 @@ func (a *aeadTLS13) open(dst []byte, seq uint64, rec tlswire.Record) ([]byte, er
 	return a.aead.Open(dst, a.nonce[:], rec.Fragment, a.additional[:])
 }
 
-// xorNonce is the per-record nonce of RFC 8446 5.3 and RFC 7905 2.
+// xorNonce is the per-record nonce of RFC 9846 section 5.3 and
+// RFC 7905 section 2.
 func xorNonce(nonce, iv []byte, seq uint64) {
 	copy(nonce, iv)
 	for i := range 8 {
@@ -124,7 +128,8 @@ func xorNonce(nonce, iv []byte, seq uint64) {
 	}
 }
 
-// aeadTLS12 is that of TLS 1.2 (RFC 5246 6.2.3.3, RFC 5288 3, RFC 7905 2).
+// aeadTLS12 is the record protection of TLS 1.2 with an AEAD
+// (RFC 5246 section 6.2.3.3, RFC 5288 section 3, RFC 7905 section 2).
 type aeadTLS12 struct {
 	aead   opener
 	iv     []byte
@@ -146,7 +151,8 @@ func (a aeadTLS12) open(dst []byte, seq uint64, rec tlswire.Record) ([]byte, err
 	return a.aead.Open(dst, nonce[:], rec.Fragment[a.record:], macHeader(seq, rec, n))
 }
 
-// macHeader is what MACs and AEADs of TLS 1.2 cover besides the plaintext of n bytes (RFC 5246 6.2.3.1).
+// macHeader is what MACs and AEADs of TLS 1.2 cover besides the plaintext of n
+// bytes (RFC 5246 section 6.2.3.1).
 func macHeader(seq uint64, rec tlswire.Record, n int) []byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 13), seq)
 	return append(b, byte(rec.Type), byte(rec.Version>>8), byte(rec.Version), byte(n>>8), byte(n))

@@ -13,7 +13,8 @@ import (
 	"mtlslab.example/lab/lab/keylog"
 )
 
-// Nothing that other people have captured fails a check, but for certificates that were out of date.
+// Nothing that other people have captured fails a check, but for certificates
+// that were out of date.
 func TestPublicCaptures(t *testing.T) {
 	data := os.Getenv("LAB_TESTDATA")
 	if data == "" {

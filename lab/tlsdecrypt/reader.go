@@ -8,8 +8,9 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// reader puts the records of one side together from its bytes, and knows which of them are missing.
-// It is the first of the three that a byte passes: reader, decrypter, conversation.
+// reader puts the records of one side together from its bytes, and knows which
+// of them are missing. It is the first of the three that a byte passes: reader,
+// decrypter, conversation.
 type reader struct {
 	side endpoint.Side
 	conn *Connection
@@ -57,11 +58,12 @@ func (r *reader) data(b []byte, t time.Time) {
 	if r.stopped {
 		return
 	}
-	// rest is part of buf, to the front of which it moves, or of the caller's bytes.
+	// rest is part of buf, to the front of which it moves, or of the caller's
+	// bytes.
 	r.buf = append(r.buf[:0], rest...)
 }
 
-// records hands on all whole records, and returns what is left.
+// records passes on all whole records, and returns what is left.
 func (r *reader) records(b []byte, t time.Time) (rest []byte) {
 	if r.side == endpoint.Client && r.offset == 0 && !r.headless && len(b) > 0 {
 		after, err := r.helloV2(b, t)
@@ -89,8 +91,9 @@ func (r *reader) records(b []byte, t time.Time) (rest []byte) {
 	return nil
 }
 
-// helloV2 hands on a ClientHello in the form of SSL 2.0, if b starts with one, and returns what
-// follows it. The error is a [tlswire.ShortError] if more bytes are needed to know.
+// helloV2 passes on a ClientHello in the form of SSL 2.0, if b starts with one,
+// and returns what follows it. The error is a [tlswire.ShortError] if more
+// bytes are needed to know.
 func (r *reader) helloV2(b []byte, t time.Time) (rest []byte, err error) {
 	h, rest, ok, err := tlswire.ReadClientHelloV2(b)
 	if err != nil || !ok {
@@ -105,10 +108,10 @@ func (r *reader) helloV2(b []byte, t time.Time) (rest []byte, err error) {
 	return rest, nil
 }
 
-// gap takes note of bytes that are missing. If they are part of one record, only that record is
-// lost. Else it is not known where the next record begins and which number it has, and the side
-// cannot be followed any further. missing is how many bytes there are, and 0 or less if that is not
-// known.
+// gap notes that bytes are missing. If they are part of one record,
+// only that record is lost. Else it is not known where the next record begins
+// and which number it has, and the side cannot be followed any further. missing
+// is how many bytes there are, and 0 or less if that is not known.
 func (r *reader) gap(missing int64, t time.Time) {
 	if r.stopped {
 		return
@@ -141,7 +144,8 @@ func (r *reader) gap(missing int64, t time.Time) {
 	r.stop(lostRest)
 }
 
-// needed is how many bytes of the record in buf are still to come, and 0 if that is not known.
+// needed is how many bytes of the record in buf are still to come, and 0 if
+// that is not known.
 func (r *reader) needed() int {
 	if len(r.buf) < tlswire.RecordHeaderLen {
 		return 0

@@ -39,15 +39,15 @@ func TestRevocationIsJudgedAsTheServerDoes(t *testing.T) {
 		result Result
 		want   string
 	}{
-		"newer delta":           {[]*x509.RevocationList{list(hour(-2), hour(-2)), list(hour(-1), never, delta)}, never, Fails, "was revoked by CN=client-ca"},
-		"newer complete list":   {[]*x509.RevocationList{list(hour(-2), hour(-2)), list(hour(-1), never)}, never, Holds, "The chain holds"},
-		"delta that lists":      {[]*x509.RevocationList{list(hour(-2), never), list(hour(-1), hour(-1), delta)}, never, Fails, "was revoked by CN=client-ca"},
-		"from the future":       {[]*x509.RevocationList{list(hour(9), hour(-9))}, never, Fails, "was revoked by CN=client-ca"},
-		"of the future":         {[]*x509.RevocationList{list(hour(9), hour(9))}, never, Fails, "was revoked by CN=client-ca"},
-		"clears in the future":  {[]*x509.RevocationList{list(hour(-1), hour(-1)), list(hour(9), never)}, never, Fails, "was revoked by CN=client-ca"},
-		"told later, of before": {[]*x509.RevocationList{list(hour(1), hour(-1))}, hour(2), Fails, "was revoked by CN=client-ca"},
-		"told later, of after":  {[]*x509.RevocationList{list(hour(2), hour(1))}, hour(3), Holds, "It does not any more: CN=client with serial "},
-		"cleared later":         {[]*x509.RevocationList{list(hour(-1), hour(-1)), list(hour(1), never)}, hour(2), Fails, "was revoked by CN=client-ca"},
+		"newer delta":                {[]*x509.RevocationList{list(hour(-2), hour(-2)), list(hour(-1), never, delta)}, never, Fails, "was revoked by CN=client-ca"},
+		"newer complete list":        {[]*x509.RevocationList{list(hour(-2), hour(-2)), list(hour(-1), never)}, never, Holds, "The chain holds"},
+		"delta that lists":           {[]*x509.RevocationList{list(hour(-2), never), list(hour(-1), hour(-1), delta)}, never, Fails, "was revoked by CN=client-ca"},
+		"from the future":            {[]*x509.RevocationList{list(hour(9), hour(-9))}, never, Fails, "was revoked by CN=client-ca"},
+		"of the future":              {[]*x509.RevocationList{list(hour(9), hour(9))}, never, Fails, "was revoked by CN=client-ca"},
+		"clears in the future":       {[]*x509.RevocationList{list(hour(-1), hour(-1)), list(hour(9), never)}, never, Fails, "was revoked by CN=client-ca"},
+		"listed later, dated before": {[]*x509.RevocationList{list(hour(1), hour(-1))}, hour(2), Fails, "was revoked by CN=client-ca"},
+		"listed later, dated after":  {[]*x509.RevocationList{list(hour(2), hour(1))}, hour(3), Holds, "It does not any more: CN=client with serial "},
+		"cleared later":              {[]*x509.RevocationList{list(hour(-1), hour(-1)), list(hour(1), never)}, hour(2), Fails, "was revoked by CN=client-ca"},
 	} {
 		trust := &chain.Trust{CAs: []chain.NamedCA{{Name: "client-ca", Certificate: &issuer}, {Name: "server-ca", Certificate: p.serverCA.cert}}, CRLs: test.crls, Now: test.now}
 		if _, shown := chains(t, tls.VersionTLS13, clientConfig(), trust); shown.Result != test.result || !strings.Contains(shown.Text, test.want) {

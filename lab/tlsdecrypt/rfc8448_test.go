@@ -65,14 +65,16 @@ func traces(t *testing.T) (all []*trace) {
 	return all
 }
 
-// extract is HKDF-Extract, and derive Derive-Secret with the hash of the messages (RFC 8446 7.1).
+// extract is HKDF-Extract, and derive Derive-Secret with the hash of the
+// messages (RFC 9846 section 7.1).
 func extract(salt, ikm []byte) []byte { return must(hkdf.Extract(sha256.New, ikm, salt)) }
 
 func derive(secret []byte, label string, messages []byte) []byte {
 	return hkdfExpandLabel(sha256.New, secret, label, digest(sha256.New, messages), sha256.Size)
 }
 
-// transcriptTo is the transcript up to and with the n-th message, which may be a HelloRetryRequest's.
+// transcriptTo is the transcript up to and with the n-th message, which may be
+// a HelloRetryRequest's.
 func transcriptTo(c *Connection, n int) (b []byte) {
 	for i, m := range c.handshakes[0].transcript[:n] {
 		b = append(b, m.Handshake.Raw...)

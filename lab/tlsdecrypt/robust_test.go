@@ -17,7 +17,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// flows are recorded connections of both versions, with client authentication and tickets.
+// flows are recorded connections of both versions, with client authentication
+// and tickets.
 func flows(t testing.TB) map[string]*recording {
 	all := map[string]*recording{}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
@@ -72,7 +73,8 @@ func TestAnyCutReadsTheSame(t *testing.T) {
 	}
 }
 
-// Secrets that come late, from the events or from the store, open what waits for them, in the right order.
+// Secrets that come late, from the events or from the store, open what waits
+// for them, in the right order.
 func TestSecretsThatComeLate(t *testing.T) {
 	for name, r := range flows(t) {
 		whole := r.dissect(t, Options{})
@@ -134,7 +136,8 @@ func TestSecretsOfAnotherConnection(t *testing.T) {
 	}
 }
 
-// Only the application's secrets: the handshake stays closed, what follows does not.
+// Only the application's secrets: the handshake stays closed, what follows does
+// not.
 func TestApplicationSecretsOnly(t *testing.T) {
 	c := flows(t)["TLS 1.3"].change(func(e wiretap.Event) []wiretap.Event {
 		if e.Kind == wiretap.Secret && bytes.Contains(e.Data, []byte("HANDSHAKE")) {
@@ -153,7 +156,7 @@ func TestApplicationSecretsOnly(t *testing.T) {
 func TestNotTLS(t *testing.T) {
 	for said, want := range map[string]string{
 		"GET / HTTP/1.1\r\n\r\n":                     "the client does not speak TLS: it sent HTTP that is not encrypted: GET / HTTP/1.1",
-		"\x80\x2e\x01\x00\x02\x00\x15\x00\x00":       "the client does not speak TLS: this is an SSL 2.0 ClientHello (RFC 5246 E.2)",
+		"\x80\x2e\x01\x00\x02\x00\x15\x00\x00":       "the client does not speak TLS: this is an SSL 2.0 ClientHello (RFC 5246 appendix E.2)",
 		"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n": "the client does not speak TLS: it sent text: SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3",
 		"\x16\x03\x01\x02\x00\x01\x00\x01":           "ends within a record: only 8 bytes of that of the client are there",
 	} {
@@ -202,7 +205,8 @@ func TestCapturedAfterTheHandshake(t *testing.T) {
 	}
 }
 
-// Bytes missing within a record cost that record alone; more of them, the rest of that side.
+// Bytes missing within a record cost that record alone; more of them, the rest
+// of that side.
 func TestGaps(t *testing.T) {
 	for name, r := range flows(t) {
 		gap := func(missing int) *Connection {
@@ -233,7 +237,8 @@ func TestGaps(t *testing.T) {
 			}
 		}
 	}
-	// In the clear, a record that is not whole takes the checks with it, but fails none.
+	// In the clear, a record that is not whole takes the checks with it, but
+	// fails none.
 	first := true
 	c := flows(t)["TLS 1.2"].change(func(e wiretap.Event) []wiretap.Event {
 		if e.Kind == wiretap.Data && e.From == endpoint.Server && first {
@@ -320,7 +325,7 @@ func TestOneSideHasNoTLS(t *testing.T) {
 	}
 }
 
-// Who ended the connection is told as far as it was seen.
+// The side that ended the connection is reported as far as it was seen.
 func TestEnds(t *testing.T) {
 	for _, test := range []struct {
 		events []wiretap.Event
@@ -513,7 +518,8 @@ func TestConcurrent(t *testing.T) {
 	d.Close()
 }
 
-// A capture that begins in the middle of a connection without TLS says so; the middle of a record is none of that.
+// A capture that begins in the middle of a connection without TLS says so; the
+// middle of a record is none of that.
 func TestCapturedInTheMiddleOfSomethingElse(t *testing.T) {
 	hello := flows(t)["TLS 1.3"].events[1]
 	for _, test := range []struct {
@@ -524,8 +530,8 @@ func TestCapturedInTheMiddleOfSomethingElse(t *testing.T) {
 		{"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", endpoint.Client, "the client does not speak TLS: it sent HTTP that is not encrypted: GET /a HTTP/1.1"},
 		{"", "HTTP/1.1 200 OK\r\n\r\n", endpoint.Server, "the server does not speak TLS: it sent HTTP that is not encrypted: HTTP/1.1 200 OK"},
 		{"a004 SELECT INBOX\r\n", "\x8a\x01\xff\x17", endpoint.Client, "the client does not speak TLS: it sent text: a004 SELECT INBOX"},
-		{"\x8a\x01\xff\x17\x99", "\x92\xb7\x00\x00", endpoint.Unknown, "bytes of the client are missing: where the next record begins cannot be told"},
-		{string(hello.Data), "http://crl.example/ca.crl\x30\x82\x01", endpoint.Unknown, "bytes of the server are missing: where the next record begins cannot be told"},
+		{"\x8a\x01\xff\x17\x99", "\x92\xb7\x00\x00", endpoint.Unknown, "bytes of the client are missing: where the next record begins cannot be known"},
+		{string(hello.Data), "http://crl.example/ca.crl\x30\x82\x01", endpoint.Unknown, "bytes of the server are missing: where the next record begins cannot be known"},
 	} {
 		r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}, {Kind: wiretap.Gap, From: endpoint.Client, Missing: -1}, {Kind: wiretap.Gap, From: endpoint.Server, Missing: -1}}}
 		if test.client != "" {

@@ -14,10 +14,10 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// RSAKeyUse says what the private keys of [Options] did for a connection.
+// RSAKeyUse is whether the private keys of [Options] decrypted a connection.
 type RSAKeyUse string
 
-// What they did, or why they could not help.
+// The uses, or why there was none.
 const (
 	RSAKeyUnused   RSAKeyUse = "" // there was none, or nothing to decrypt, or the key log had the secret
 	RSAKeyOpened   RSAKeyUse = "opened"
@@ -28,7 +28,8 @@ const (
 	RSAUnsupported RSAKeyUse = "a key exchange or version that is not supported"
 )
 
-// rsaKeyUse says what the RSA keys do for a handshake, and in words why they do not open it.
+// rsaKeyUse returns whether the RSA keys decrypt a handshake, and a text if
+// they do not.
 func (s *secrets) rsaKeyUse(hs *handshake, c *Connection) (use RSAKeyUse, why string) {
 	switch {
 	case len(s.shared.options.RSAKeys) == 0:
@@ -84,7 +85,8 @@ func (s *secrets) hasKeyOf(leaf *x509.Certificate) bool {
 	return slices.ContainsFunc(s.shared.options.RSAKeys, func(key *rsa.PrivateKey) bool { return key.PublicKey.Equal(leaf.PublicKey) })
 }
 
-// premaster returns the premaster secret of an RSA key exchange (RFC 5246 section 7.4.7.1), or nil.
+// premaster returns the premaster secret of an RSA key exchange
+// (RFC 5246 section 7.4.7.1), or nil.
 func (s *secrets) premaster(hs *handshake) []byte {
 	cke, ok := find[*tlswire.ClientKeyExchange](hs)
 	if !ok || hs.clientRandom == nil || cke.KeyExchange != tlswire.KeyExchangeRSA || len(cke.EncryptedPreMasterSecret) < 8 {
@@ -106,14 +108,14 @@ func (s *secrets) premaster(hs *handshake) []byte {
 	return nil
 }
 
-// decryptPremaster opens an EncryptedPreMasterSecret (RFC 5246 section 7.4.7.1), and returns nil
-// when that is not one for the key.
+// decryptPremaster opens an EncryptedPreMasterSecret
+// (RFC 5246 section 7.4.7.1), and returns nil when that is not one for the key.
 func decryptPremaster(key *rsa.PrivateKey, encrypted []byte) []byte {
 	var secret []byte
 	if key.N.BitLen() < minRSABits {
 		secret = decryptShortRSA(key, encrypted)
 	} else {
-		//lint:ignore SA1019 it is what TLS 1.2 did, and nobody learns here whether it failed
+		//lint:ignore SA1019 TLS 1.2 uses it, and no peer learns here whether it failed
 		secret, _ = rsa.DecryptPKCS1v15(nil, key, encrypted)
 	}
 	if len(secret) != masterLen || secret[0] != 3 {
@@ -122,8 +124,8 @@ func decryptPremaster(key *rsa.PrivateKey, encrypted []byte) []byte {
 	return secret
 }
 
-// decryptShortRSA is RSAES-PKCS1-v1_5 (RFC 8017 section 7.2.2) for keys that crypto/rsa refuses
-// because they are too short.
+// decryptShortRSA is RSAES-PKCS1-v1_5 (RFC 8017 section 7.2.2) for keys that
+// crypto/rsa refuses because they are too short.
 func decryptShortRSA(key *rsa.PrivateKey, encrypted []byte) []byte {
 	c := new(big.Int).SetBytes(encrypted)
 	if key.D == nil || key.N.Sign() <= 0 || c.Cmp(key.N) >= 0 {

@@ -13,7 +13,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// hashOf is the hash of a suite's PRF or HKDF, and nil when it is not known here.
+// hashOf is the hash of a suite's PRF or HKDF, and nil when it is not known
+// here.
 func hashOf(suite tlswire.SuiteInfo) func() hash.Hash {
 	switch suite.Hash {
 	case "SHA256":
@@ -50,14 +51,16 @@ func nextTrafficSecret(h func() hash.Hash, secret []byte) []byte {
 	return hkdfExpandLabel(h, secret, "traffic upd", nil, len(secret))
 }
 
-// finishedTLS13 is verify_data over the hash of the transcript (RFC 9846 section 4.5.3).
+// finishedTLS13 is verify_data over the hash of the transcript
+// (RFC 9846 section 4.5.3).
 func finishedTLS13(h func() hash.Hash, baseKey, transcriptHash []byte) []byte {
 	mac := hmac.New(h, hkdfExpandLabel(h, baseKey, "finished", nil, h().Size()))
 	mac.Write(transcriptHash)
 	return mac.Sum(nil)
 }
 
-// prf is the pseudorandom function of a version (RFC 5246 section 5, RFC 2246 section 5).
+// prf is the pseudorandom function of a version (RFC 5246 section 5,
+// RFC 2246 section 5).
 type prf func(out, secret []byte, label string, seed []byte)
 
 // prfOf is nil when the suite's hash is not known here.
@@ -106,7 +109,8 @@ func prfTLS10(out, secret []byte, label string, seed []byte) {
 // masterLen is the length of a master_secret (RFC 5246 section 8.1).
 const masterLen = 48
 
-// finishedTLS12 is verify_data over the hash of the handshake (RFC 5246 section 7.4.9).
+// finishedTLS12 is verify_data over the hash of the handshake
+// (RFC 5246 section 7.4.9).
 func finishedTLS12(p prf, master []byte, sender endpoint.Side, handshakeHash []byte) []byte {
 	out := make([]byte, 12)
 	p(out, master, sender.String()+" finished", handshakeHash)
@@ -125,5 +129,6 @@ func handshakeHash(v tlswire.Version, suite tlswire.SuiteInfo, messages []byte) 
 	return h.Sum(nil)
 }
 
-// cryptoHashes are the hashes of signatures, by the first byte of a SignatureScheme of TLS 1.2.
+// cryptoHashes are the hashes of signatures, by the first byte of a
+// SignatureScheme of TLS 1.2.
 var cryptoHashes = map[byte]crypto.Hash{1: crypto.MD5, 2: crypto.SHA1, 3: crypto.SHA224, 4: crypto.SHA256, 5: crypto.SHA384, 6: crypto.SHA512}

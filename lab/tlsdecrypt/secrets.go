@@ -7,8 +7,9 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// secrets finds the secrets of one connection: those that came with its events, and what the
-// Dissector has for all connections, which are a key log, RSA keys and the sessions so far.
+// secrets finds the secrets of one connection: those that came with its events,
+// and what the Dissector has for all connections, which are a key log, RSA keys
+// and the sessions so far.
 type secrets struct {
 	shared *Dissector
 	own    []keylog.Entry // at most maxSecrets
@@ -55,14 +56,15 @@ func (s *secrets) any(hs *handshake) bool {
 	return store != nil && store.Has(random)
 }
 
-// empty reports whether there are no secrets at all, of other connections neither.
+// empty reports whether there are no secrets at all, not even of other
+// connections.
 func (s *secrets) empty() bool {
 	store := s.shared.options.Secrets
 	return len(s.own) == 0 && (store == nil || store.Empty())
 }
 
-// findMaster looks for the master secret of a handshake of TLS 1.2 everywhere it may be, and
-// reports whether it is known.
+// findMaster searches all sources for the master secret of a handshake of TLS
+// 1.2, and reports whether it is known.
 func (s *secrets) findMaster(hs *handshake) bool {
 	if hs.master != nil {
 		return true
@@ -78,8 +80,8 @@ func (s *secrets) findMaster(hs *handshake) bool {
 	return hs.master != nil
 }
 
-// masterFromPremaster returns the master secret (RFC 5246 section 8.1, RFC 7627 section 4), and nil
-// if the hash of the suite is not known.
+// masterFromPremaster returns the master secret (RFC 5246 section 8.1,
+// RFC 7627 section 4), and nil if the hash of the suite is not known.
 func (hs *handshake) masterFromPremaster(premaster []byte) []byte {
 	info := hs.suite.Info()
 	p := prfOf(hs.version, info)
@@ -95,8 +97,8 @@ func (hs *handshake) masterFromPremaster(premaster []byte) []byte {
 	return master
 }
 
-// resumedMaster returns the master secret of the session that a handshake resumed, by its ticket or
-// else by its session id, or nil.
+// resumedMaster returns the master secret of the session that a handshake
+// resumed, by its ticket or else by its session id, or nil.
 func (s *secrets) resumedMaster(hs *handshake) []byte {
 	if hs.hello == nil {
 		return nil
@@ -109,8 +111,8 @@ func (s *secrets) resumedMaster(hs *handshake) []byte {
 	return s.shared.sessions.Recall(hs.sessionID)
 }
 
-// remember keeps the master secret of a session of TLS 1.2 under its ticket or session id, for the
-// connections that resume it.
+// remember keeps the master secret of a session of TLS 1.2 under its ticket or
+// session id, for the connections that resume it.
 func (s *secrets) remember(id []byte, hs *handshake) {
 	if s.findMaster(hs) {
 		s.shared.sessions.Remember(id, hs.master)

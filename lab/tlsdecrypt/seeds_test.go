@@ -20,7 +20,8 @@ var seeds = flag.Bool("seeds", false, "write a recorded connection of each case 
 // maxSeed is the most bytes of a connection that is kept.
 const maxSeed = 6000
 
-// writeSeeds writes the longest connection of each case that is no longer than maxSeed.
+// writeSeeds writes the longest connection of each case that is no longer than
+// maxSeed.
 func (s *studio) writeSeeds(t *testing.T, connections map[int]*tlsdecrypt.Connection, keys string) {
 	t.Helper()
 	log, err := os.ReadFile(keys)
@@ -64,7 +65,8 @@ func secretsOf(random, log []byte) (script []byte) {
 	return script
 }
 
-// scripts is a sink that keeps events as testdata/flows has them, by the port of the client.
+// scripts is a sink that keeps events as testdata/flows has them, by the port
+// of the client.
 type scripts map[int]*[]byte
 
 func (s scripts) Open(e wiretap.Event) wiretap.Handler {

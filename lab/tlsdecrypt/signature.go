@@ -17,7 +17,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// How a signature does not verify. Only errSignature says that it is wrong.
+// The errors of verification. Only errSignature means that a signature is
+// wrong.
 var (
 	errSignature = errors.New("the signature does not verify")
 	errScheme    = errors.New("a signature scheme that is not known here")
@@ -25,10 +26,11 @@ var (
 	errRefused   = errors.New("a key that is refused here")
 )
 
-// minRSABits is the least size of keys that crypto/rsa takes.
+// minRSABits is the least size of keys that crypto/rsa accepts.
 const minRSABits = 1024
 
-// verifySignature checks a signature of TLS (RFC 8446 4.2.3, RFC 5246 7.4.1.4.1, RFC 4346 7.4.3).
+// verifySignature checks a signature of TLS (RFC 9846 section 4.3.3,
+// RFC 5246 section 7.4.1.4.1, RFC 4346 section 7.4.3).
 func verifySignature(key crypto.PublicKey, s *tlswire.DigitallySigned, content []byte) error {
 	scheme := s.Algorithm
 	h := cryptoHashes[byte(scheme>>8)]
@@ -66,7 +68,7 @@ func verifyRSA(key *rsa.PublicKey, h crypto.Hash, s *tlswire.DigitallySigned, co
 	case tlswire.SchemeRSAPSSRSAESHA512, tlswire.SchemeRSAPSSPSSSHA512:
 		return verifyPSS(key, crypto.SHA512, content, s.Signature)
 	}
-	if s.Legacy { // MD5 and SHA-1 of the content, one after the other (RFC 4346 7.4.3)
+	if s.Legacy { // MD5 and SHA-1 of the content, one after the other (RFC 4346 section 7.4.3)
 		both := append(sum(crypto.MD5, content), sum(crypto.SHA1, content)...)
 		return verifyPKCS1(key, crypto.MD5SHA1, both, s.Signature)
 	}
@@ -87,7 +89,8 @@ func verifyPKCS1(key *rsa.PublicKey, h crypto.Hash, digest, signature []byte) er
 	return rsaResult(rsa.VerifyPKCS1v15(key, h, digest, signature))
 }
 
-// rsaResult tells a wrong signature from a key that crypto/rsa does not compute with.
+// rsaResult distinguishes a wrong signature from a key that crypto/rsa does not
+// accept.
 func rsaResult(err error) error {
 	switch {
 	case err == nil:
@@ -98,14 +101,15 @@ func rsaResult(err error) error {
 	return errRefused
 }
 
-// digestAlgorithms are the hashes of PKCS #1 v1.5 (RFC 8017 B.1).
+// digestAlgorithms are the hashes of PKCS #1 v1.5 (RFC 8017 appendix B.1).
 var digestAlgorithms = map[crypto.Hash]asn1.ObjectIdentifier{
 	crypto.MD5: {1, 2, 840, 113549, 2, 5}, crypto.SHA1: {1, 3, 14, 3, 2, 26}, crypto.SHA224: {2, 16, 840, 1, 101, 3, 4, 2, 4},
 	crypto.SHA256: {2, 16, 840, 1, 101, 3, 4, 2, 1}, crypto.SHA384: {2, 16, 840, 1, 101, 3, 4, 2, 2}, crypto.SHA512: {2, 16, 840, 1, 101, 3, 4, 2, 3},
 }
 
-// verifyShortRSA is RSASSA-PKCS1-v1_5 (RFC 8017 8.2.2) for keys that crypto/rsa refuses because they are too short. Old
-// captures have such keys; that they are weak does not make their signatures wrong.
+// verifyShortRSA is RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.2) for keys that
+// crypto/rsa refuses because they are too short. Old captures have such keys;
+// that they are weak does not make their signatures wrong.
 func verifyShortRSA(key *rsa.PublicKey, h crypto.Hash, digest, signature []byte) error {
 	if key.N.BitLen() < 256 || key.E < 3 || key.E%2 == 0 {
 		return errRefused
@@ -137,7 +141,8 @@ func verifyShortRSA(key *rsa.PublicKey, h crypto.Hash, digest, signature []byte)
 	return matches(bytes.Equal(got, want))
 }
 
-// isECDSA reports whether a signature is an Ecdsa-Sig-Value in DER (RFC 3279 2.2.3), with two positive numbers.
+// isECDSA reports whether a signature is an Ecdsa-Sig-Value in DER
+// (RFC 3279 section 2.2.3), with two positive numbers.
 func isECDSA(signature []byte) bool {
 	var r, s big.Int
 	var inner cryptobyte.String

@@ -5,7 +5,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// clientHello begins a handshake, or repeats its beginning after a HelloRetryRequest.
+// clientHello begins a handshake, or repeats its beginning after a
+// HelloRetryRequest.
 func (c *conversation) clientHello(from endpoint.Side, hello *tlswire.ClientHello) {
 	retries := c.conn.Retried && c.hs.hello != nil && c.hs.version == 0
 	if !retries {
@@ -41,7 +42,8 @@ func (hs *handshake) following() *handshake {
 	return &handshake{missed: hs.missed}
 }
 
-// update updates the connection's state from one message, which is in the transcript already.
+// update updates the connection's state from one message, which is in the
+// transcript already.
 func (c *conversation) update(from endpoint.Side, body tlswire.Body) {
 	hs := c.hs
 	switch body := body.(type) {
@@ -73,7 +75,7 @@ func (c *conversation) update(from endpoint.Side, body tlswire.Body) {
 	}
 }
 
-// serverHello takes the server's choice.
+// serverHello stores the server's choices.
 func (c *conversation) serverHello(hello *tlswire.ServerHello) {
 	hs, conn := c.hs, c.conn
 	if hello.IsHelloRetryRequest() {
@@ -108,7 +110,8 @@ func (c *conversation) serverHello(hello *tlswire.ServerHello) {
 	c.decrypter.changeKeys(endpoint.Server, serverHelloSent)
 }
 
-// extensions takes the server's answers, which are in ServerHello or in EncryptedExtensions.
+// extensions stores the server's answers, which are in ServerHello or in
+// EncryptedExtensions.
 func (c *conversation) extensions(all []tlswire.Extension) {
 	if names, ok := tlswire.Lookup[*tlswire.ProtocolNameList](all, tlswire.ExtensionALPN); ok && len(names.Protocols) > 0 {
 		c.conn.ALPN = names.Protocols[0]
@@ -121,7 +124,7 @@ func (c *conversation) extensions(all []tlswire.Extension) {
 	}
 }
 
-// finished takes the end of a side's handshake.
+// finished notes the end of a side's handshake.
 func (c *conversation) finished(from endpoint.Side) {
 	if hs := c.hs; hs.tls13() {
 		c.decrypter.changeKeys(from, handshakeFinished)
@@ -130,8 +133,8 @@ func (c *conversation) finished(from endpoint.Side) {
 	}
 }
 
-// changeCipherSpec begins a side's encryption in TLS 1.2 (RFC 5246 section 7.1). In TLS 1.3 it
-// means nothing (RFC 9846 appendix E.4).
+// changeCipherSpec begins a side's encryption in TLS 1.2
+// (RFC 5246 section 7.1). In TLS 1.3 it means nothing (RFC 9846 appendix E.4).
 func (c *conversation) changeCipherSpec(from endpoint.Side) {
 	hs := c.hs
 	if hs.tls13() {
@@ -143,8 +146,9 @@ func (c *conversation) changeCipherSpec(from endpoint.Side) {
 	c.decrypter.changeKeys(from, cipherSpecChanged)
 }
 
-// resumedTLS12 is called if the server changes to encryption without a ServerHelloDone: it resumed
-// a session (RFC 5246 section 7.3, RFC 5077 section 3.4).
+// resumedTLS12 is called if the server begins to encrypt without a
+// ServerHelloDone: it resumed a session (RFC 5246 section 7.3,
+// RFC 5077 section 3.4).
 func (c *conversation) resumedTLS12() {
 	hs := c.hs
 	hs.resumed = true

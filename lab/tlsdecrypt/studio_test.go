@@ -22,7 +22,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// studio records the connections of all cases into one file, as if each came from a port of its own to port 443.
+// studio records the connections of all cases into one file, as if each came
+// from a port of its own to port 443.
 type studio struct {
 	dir      string // with certificates and key logs
 	recorder *capture.Writer
@@ -131,7 +132,8 @@ func (r renumbered) Open(e wiretap.Event) wiretap.Handler {
 	return r.Sink.Open(e)
 }
 
-// relay returns an address whose connections are recorded and passed on to target.
+// relay returns an address whose connections are recorded and passed on to
+// target.
 func (s stage) relay(t *testing.T, target string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -169,7 +171,8 @@ func (s stage) ended() {
 	s.open[s.name]--
 }
 
-// quiet tells whether all connections of the case have ended. Only what ends earlier stands earlier in the recording.
+// quiet reports whether all connections of the case have ended. Only what ends
+// earlier stands earlier in the recording.
 func (s stage) quiet() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

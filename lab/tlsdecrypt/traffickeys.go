@@ -7,8 +7,8 @@ import (
 )
 
 // TrafficKeys protect the records that one side of a TLS 1.3 connection sends
-// under one traffic secret (RFC 9846 section 5.2). They count the records, from 0, and
-// are for one goroutine.
+// under one traffic secret (RFC 9846 section 5.2). They count the records, from
+// 0, and are for one goroutine.
 type TrafficKeys struct {
 	suite      tlswire.CipherSuite
 	protection *protection

@@ -39,8 +39,9 @@ func TestTrafficKeysOfTheRFC(t *testing.T) {
 	}
 }
 
-// What one side seals the other opens, under every suite of crypto/tls, before and
-// after a KeyUpdate, and a record that does not open leaves the count as it is.
+// What one side seals the other opens, under every suite of crypto/tls, before
+// and after a KeyUpdate, and a record that does not open leaves the count as it
+// is.
 func TestTrafficKeysOfBothSides(t *testing.T) {
 	for _, suite := range []tlswire.CipherSuite{tlswire.TLS_AES_128_GCM_SHA256, 0x1302, 0x1303} {
 		secret := make([]byte, hashOf(suite.Info())().Size())

@@ -6,11 +6,13 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// A signature or a checksum that does not verify is wrong only if the transcript that it covers is
-// the one the two sides had. This file says whether that is proven.
+// A signature or a checksum that does not verify is wrong only if the
+// transcript that it covers is the one the two sides had. This file says
+// whether that is proven.
 
-// ordered counts the messages at the start of the transcript that are in an order in which they can
-// have been sent: the client begins, and each side speaks until its flight ends.
+// ordered counts the messages at the start of the transcript that are in an
+// order in which they can have been sent: the client begins, and each side
+// speaks until its flight ends.
 func (hs *handshake) ordered() int {
 	if len(hs.transcript) == 0 || hs.transcript[0].Handshake.Type != tlswire.TypeClientHello {
 		return 0
@@ -24,8 +26,8 @@ func (hs *handshake) ordered() int {
 	return len(hs.transcript)
 }
 
-// endsFlight reports whether it is the other side's turn after a message (RFC 9846 section 2, RFC
-// 5246 section 7.3).
+// endsFlight reports whether it is the other side's turn after a message
+// (RFC 9846 section 2, RFC 5246 section 7.3).
 func endsFlight(m *Message) bool {
 	switch m.Handshake.Type {
 	case tlswire.TypeClientHello, tlswire.TypeServerHelloDone, tlswire.TypeFinished:
@@ -34,8 +36,8 @@ func endsFlight(m *Message) bool {
 	return m.Handshake.IsHelloRetryRequest()
 }
 
-// doubt says why it is not proven that the message which is checked, and those before it, are what
-// the two sides saw. It is empty when that is proven.
+// doubt says why it is not proven that the message which is checked, and those
+// before it, are what the two sides saw. It is empty when that is proven.
 func (k *checker) doubt() string {
 	hs, n := k.hs, k.messages+1
 	if k.post != nil {
@@ -60,8 +62,8 @@ func (k *checker) doubt() string {
 	return ""
 }
 
-// retried reports whether the transcript has both ClientHellos and the HelloRetryRequest between
-// them.
+// retried reports whether the transcript has both ClientHellos and the
+// HelloRetryRequest between them.
 func (hs *handshake) retried() bool {
 	return len(hs.transcript) > 1 && hs.transcript[1].Handshake.IsHelloRetryRequest()
 }

@@ -13,7 +13,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// node is a part of tshark's JSON. It is an object, whose members keep their order and may have the same name, or text.
+// node is a part of tshark's JSON. It is an object, whose members keep their
+// order and may have the same name, or text.
 type node struct {
 	name, text string
 	members    []node
@@ -49,7 +50,8 @@ func readNode(d *json.Decoder, name string) (n node, err error) {
 	return n, err
 }
 
-// each calls f for every node below n, in order, until f returns false for one: then not for those below it.
+// each calls f for every node below n, in order, until f returns false for one:
+// then not for those below it.
 func (n node) each(f func(node) bool) {
 	for _, m := range n.members {
 		if f(m) {
@@ -70,7 +72,8 @@ func (n node) find(name string) (text string) {
 	return text
 }
 
-// tshark returns what tshark says of each connection in a capture, by the port of its client.
+// tshark returns what tshark says of each connection in a capture, by the port
+// of its client.
 func tshark(t *testing.T, capture, keyLog string) map[int]*account {
 	t.Helper()
 	var stderr bytes.Buffer
@@ -170,7 +173,7 @@ func (w *witness) record(from endpoint.Side, record node) {
 
 func (w *witness) handshake(from endpoint.Side, message node, protected bool) {
 	t := tlswire.HandshakeType(number(message.find("tls.handshake.type")))
-	if strings.HasPrefix(message.find("tls.handshake.random"), "cf:21:ad:74:e5:9a:61:11:be:1d:8c:02:1e:65:b8:91") { // RFC 8446 4.1.3
+	if strings.HasPrefix(message.find("tls.handshake.random"), "cf:21:ad:74:e5:9a:61:11:be:1d:8c:02:1e:65:b8:91") { // RFC 9846 section 4.2.3
 		t = tlswire.TypeHelloRetryRequest
 	}
 	w.message(from, t, protected)

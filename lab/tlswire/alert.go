@@ -1,6 +1,7 @@
 package tlswire
 
-// AlertLevel is how grave an alert is; TLS 1.3 goes by the description alone (RFC 8446 6).
+// AlertLevel is the severity of an alert; TLS 1.3 ignores it
+// (RFC 9846 section 6).
 type AlertLevel uint8
 
 // The levels.
@@ -13,7 +14,8 @@ func (l AlertLevel) String() string {
 	return name("alert_level(%d)", map[AlertLevel]string{AlertWarning: "warning", AlertFatal: "fatal"}, l)
 }
 
-// AlertDescription is what an alert says (RFC 8446 6, RFC 5246 7.2).
+// AlertDescription is the kind of an alert (RFC 9846 section 6,
+// RFC 5246 section 7.2).
 type AlertDescription uint8
 
 // The alerts of IANA's "TLS Alerts" registry.
@@ -59,43 +61,43 @@ const (
 
 // alerts gives the name of an alert and what its sender means by it.
 var alerts = map[AlertDescription]struct{ iana, note string }{
-	AlertCloseNotify:                  {"close_notify", "The sender has nothing more to say and closes its side in good order (RFC 8446 6.1)."},
-	AlertUnexpectedMessage:            {"unexpected_message", "A message came that has no place here (RFC 8446 6.2)."},
-	AlertBadRecordMAC:                 {"bad_record_mac", "A record could not be decrypted: it was changed on the way, or the two sides' keys differ (RFC 8446 6.2)."},
-	AlertDecryptionFailed:             {"decryption_failed_RESERVED", "A record could not be decrypted; no longer sent, because it helped attackers (RFC 5246 7.2.2)."},
-	AlertRecordOverflow:               {"record_overflow", "A record was longer than allowed (RFC 8446 6.2)."},
-	AlertDecompressionFailure:         {"decompression_failure", "A record could not be unpacked; gone with compression (RFC 5246 7.2.2)."},
-	AlertHandshakeFailure:             {"handshake_failure", "The two sides found nothing they both can do, or, in TLS 1.2, the client showed no certificate though it had to (RFC 8446 6.2, RFC 5246 7.4.6)."},
-	AlertNoCertificate:                {"no_certificate_RESERVED", "The client has no certificate; only SSL 3.0 said so by an alert (RFC 5246 7.2.2)."},
-	AlertBadCertificate:               {"bad_certificate", "The other side's certificate is broken, its signature is wrong, or the sender refuses it for a reason it does not tell; some mean that there was none (RFC 8446 6.2)."},
-	AlertUnsupportedCertificate:       {"unsupported_certificate", "The other side's certificate is of a kind, or for a purpose, that will not do here (RFC 8446 6.2)."},
-	AlertCertificateRevoked:           {"certificate_revoked", "The other side's certificate was revoked by its issuer (RFC 8446 6.2)."},
-	AlertCertificateExpired:           {"certificate_expired", "The other side's certificate has expired or is not valid yet (RFC 8446 6.2)."},
-	AlertCertificateUnknown:           {"certificate_unknown", "The other side's certificate is refused for some other reason (RFC 8446 6.2)."},
-	AlertIllegalParameter:             {"illegal_parameter", "A field of a message holds a value that is not allowed there (RFC 8446 6.2)."},
-	AlertUnknownCA:                    {"unknown_ca", "The other side's certificate does not lead to an authority that the sender trusts (RFC 8446 6.2)."},
-	AlertAccessDenied:                 {"access_denied", "The certificate is valid, but whom it names is not let in (RFC 8446 6.2)."},
-	AlertDecodeError:                  {"decode_error", "A message could not be parsed: a length or a field is wrong (RFC 8446 6.2)."},
-	AlertDecryptError:                 {"decrypt_error", "A signature, a Finished or a binder is not right: the other side lacks the key, or the handshake was changed (RFC 8446 6.2)."},
-	AlertTooManyCIDsRequested:         {"too_many_cids_requested", "The peer asked for more connection identifiers than allowed, DTLS only (RFC 9147 9)."},
-	AlertExportRestriction:            {"export_restriction_RESERVED", "Broken against the export rules of the 1990s; no longer sent (RFC 5246 7.2.2)."},
-	AlertProtocolVersion:              {"protocol_version", "The version of TLS that the other side wants is known and refused: too old, as a rule (RFC 8446 6.2)."},
-	AlertInsufficientSecurity:         {"insufficient_security", "The other side's ciphers or keys are too weak for the sender (RFC 8446 6.2)."},
-	AlertInternalError:                {"internal_error", "Something went wrong in the sender itself (RFC 8446 6.2)."},
+	AlertCloseNotify:                  {"close_notify", "The sender has nothing more to say and closes its side in good order (RFC 9846 section 6.1)."},
+	AlertUnexpectedMessage:            {"unexpected_message", "A message came that has no place here (RFC 9846 section 6.2)."},
+	AlertBadRecordMAC:                 {"bad_record_mac", "A record could not be decrypted: it was changed on the way, or the two sides' keys differ (RFC 9846 section 6.2)."},
+	AlertDecryptionFailed:             {"decryption_failed_RESERVED", "A record could not be decrypted; no longer sent, because it helped attackers (RFC 5246 section 7.2.2)."},
+	AlertRecordOverflow:               {"record_overflow", "A record was longer than allowed (RFC 9846 section 6.2)."},
+	AlertDecompressionFailure:         {"decompression_failure", "A record could not be unpacked; gone with compression (RFC 5246 section 7.2.2)."},
+	AlertHandshakeFailure:             {"handshake_failure", "The two sides found nothing they both can do, or, in TLS 1.2, the client showed no certificate though it had to (RFC 9846 section 6.2, RFC 5246 section 7.4.6)."},
+	AlertNoCertificate:                {"no_certificate_RESERVED", "The client has no certificate; only SSL 3.0 said so by an alert (RFC 5246 section 7.2.2)."},
+	AlertBadCertificate:               {"bad_certificate", "The other side's certificate is broken, its signature is wrong, or the sender refuses it for a reason that it does not name; some mean that there was none (RFC 9846 section 6.2)."},
+	AlertUnsupportedCertificate:       {"unsupported_certificate", "The other side's certificate is of a kind, or for a purpose, that will not do here (RFC 9846 section 6.2)."},
+	AlertCertificateRevoked:           {"certificate_revoked", "The other side's certificate was revoked by its issuer (RFC 9846 section 6.2)."},
+	AlertCertificateExpired:           {"certificate_expired", "The other side's certificate has expired or is not valid yet (RFC 9846 section 6.2)."},
+	AlertCertificateUnknown:           {"certificate_unknown", "The other side's certificate is refused for some other reason (RFC 9846 section 6.2)."},
+	AlertIllegalParameter:             {"illegal_parameter", "A field of a message holds a value that is not allowed there (RFC 9846 section 6.2)."},
+	AlertUnknownCA:                    {"unknown_ca", "The other side's certificate does not lead to an authority that the sender trusts (RFC 9846 section 6.2)."},
+	AlertAccessDenied:                 {"access_denied", "The certificate is valid, but its holder is not let in (RFC 9846 section 6.2)."},
+	AlertDecodeError:                  {"decode_error", "A message could not be parsed: a length or a field is wrong (RFC 9846 section 6.2)."},
+	AlertDecryptError:                 {"decrypt_error", "A signature, a Finished or a binder is not right: the other side lacks the key, or the handshake was changed (RFC 9846 section 6.2)."},
+	AlertTooManyCIDsRequested:         {"too_many_cids_requested", "The peer asked for more connection identifiers than allowed, DTLS only (RFC 9147 section 9)."},
+	AlertExportRestriction:            {"export_restriction_RESERVED", "Broken against the export rules of the 1990s; no longer sent (RFC 5246 section 7.2.2)."},
+	AlertProtocolVersion:              {"protocol_version", "The version of TLS that the other side wants is known and refused: too old, as a rule (RFC 9846 section 6.2)."},
+	AlertInsufficientSecurity:         {"insufficient_security", "The other side's ciphers or keys are too weak for the sender (RFC 9846 section 6.2)."},
+	AlertInternalError:                {"internal_error", "Something went wrong in the sender itself (RFC 9846 section 6.2)."},
 	AlertInappropriateFallback:        {"inappropriate_fallback", "The client came back with a lower version though the server can do a higher one: somebody may be forcing it down (RFC 7507)."},
-	AlertUserCanceled:                 {"user_canceled", "The sender breaks off for a reason that is not an error (RFC 8446 6.1)."},
-	AlertNoRenegotiation:              {"no_renegotiation", "The sender will not shake hands anew on this connection (RFC 5246 7.2.2)."},
-	AlertMissingExtension:             {"missing_extension", "A message lacks an extension that it must have (RFC 8446 6.2)."},
-	AlertUnsupportedExtension:         {"unsupported_extension", "A message has an extension that has no place there or was not asked for (RFC 8446 6.2)."},
-	AlertCertificateUnobtainable:      {"certificate_unobtainable", "The certificate could not be fetched from the address given (RFC 6066 9)."},
-	AlertUnrecognizedName:             {"unrecognized_name", "The server knows no host of the name in server_name (RFC 8446 6.2, RFC 6066 3)."},
-	AlertBadCertificateStatusResponse: {"bad_certificate_status_response", "The attached proof that the certificate is not revoked is missing or wrong (RFC 8446 6.2)."},
-	AlertBadCertificateHashValue:      {"bad_certificate_hash_value", "The certificate fetched is not the one that was named (RFC 6066 9)."},
-	AlertUnknownPSKIdentity:           {"unknown_psk_identity", "The server knows none of the pre-shared keys the client offered (RFC 8446 6.2)."},
-	AlertCertificateRequired:          {"certificate_required", "The server wants a client certificate and the client sent none (RFC 8446 6.2)."},
-	AlertGeneralError:                 {"general_error", "Something went wrong that no other alert describes (RFC 9846 6.2)."},
-	AlertNoApplicationProtocol:        {"no_application_protocol", "The client offered only application protocols that the server does not speak (RFC 7301 3.2)."},
-	AlertECHRequired:                  {"ech_required", "The server could not read the encrypted ClientHello and the client will not go on without (RFC 9849 5)."},
+	AlertUserCanceled:                 {"user_canceled", "The sender breaks off for a reason that is not an error (RFC 9846 section 6.1)."},
+	AlertNoRenegotiation:              {"no_renegotiation", "The sender will not shake hands anew on this connection (RFC 5246 section 7.2.2)."},
+	AlertMissingExtension:             {"missing_extension", "A message lacks an extension that it must have (RFC 9846 section 6.2)."},
+	AlertUnsupportedExtension:         {"unsupported_extension", "A message has an extension that has no place there or was not asked for (RFC 9846 section 6.2)."},
+	AlertCertificateUnobtainable:      {"certificate_unobtainable", "The certificate could not be fetched from the address given (RFC 6066 section 9)."},
+	AlertUnrecognizedName:             {"unrecognized_name", "The server knows no host of the name in server_name (RFC 9846 section 6.2, RFC 6066 section 3)."},
+	AlertBadCertificateStatusResponse: {"bad_certificate_status_response", "The attached proof that the certificate is not revoked is missing or wrong (RFC 9846 section 6.2)."},
+	AlertBadCertificateHashValue:      {"bad_certificate_hash_value", "The certificate fetched is not the one that was named (RFC 6066 section 9)."},
+	AlertUnknownPSKIdentity:           {"unknown_psk_identity", "The server knows none of the pre-shared keys the client offered (RFC 9846 section 6.2)."},
+	AlertCertificateRequired:          {"certificate_required", "The server wants a client certificate and the client sent none (RFC 9846 section 6.2)."},
+	AlertGeneralError:                 {"general_error", "Something went wrong that no other alert describes (RFC 9846 section 6.2)."},
+	AlertNoApplicationProtocol:        {"no_application_protocol", "The client offered only application protocols that the server does not speak (RFC 7301 section 3.2)."},
+	AlertECHRequired:                  {"ech_required", "The server could not read the encrypted ClientHello and the client will not go on without (RFC 9849 section 5)."},
 }
 
 func (d AlertDescription) String() string {
@@ -105,7 +107,8 @@ func (d AlertDescription) String() string {
 	return name("alert(%d)", nil, d)
 }
 
-// Note says in one sentence what the sender of the alert means, with the RFC's section.
+// Note says in one sentence what the sender of the alert means, with the RFC's
+// section.
 func (d AlertDescription) Note() string {
 	if info, ok := alerts[d]; ok {
 		return info.note
@@ -114,27 +117,29 @@ func (d AlertDescription) Note() string {
 }
 
 // RefusesCertificate reports whether the sender of the alert refuses the other
-// side's certificate. GnuTLS's server says access_denied of any that it has not
-// verified.
+// side's certificate. GnuTLS's server sends access_denied for any that it could
+// not verify.
 func (d AlertDescription) RefusesCertificate() bool {
 	return d >= AlertBadCertificate && d <= AlertCertificateUnknown || d == AlertUnknownCA || d == AlertAccessDenied || d == AlertBadCertificateStatusResponse
 }
 
-// WantsCertificate tells whether the sender of the alert, having been shown an
-// empty Certificate, misses one: TLS 1.2 has no alert for that but
-// handshake_failure (RFC 5246 7.4.6), and Java has bad_certificate in all versions.
+// WantsCertificate reports whether the sender of the alert, having been shown
+// an empty Certificate, requires one: TLS 1.2 has no alert for that but
+// handshake_failure (RFC 5246 section 7.4.6), and Java sends bad_certificate in
+// all versions.
 func (d AlertDescription) WantsCertificate() bool {
 	return d == AlertCertificateRequired || d == AlertHandshakeFailure || d.RefusesCertificate()
 }
 
-// Alert is one message of the alert protocol (RFC 8446 6, RFC 5246 7.2).
+// Alert is one message of the alert protocol (RFC 9846 section 6,
+// RFC 5246 section 7.2).
 type Alert struct {
 	Level       AlertLevel
 	Description AlertDescription
 }
 
 func (a *Alert) wire(c *codec) {
-	number(c, 1, "level", &a.Level, "How grave it is; in TLS 1.3 to be ignored (RFC 8446 6).")
+	number(c, 1, "level", &a.Level, "How grave it is; in TLS 1.3 to be ignored (RFC 9846 section 6).")
 	number(c, 1, "description", &a.Description, a.Description.Note())
 }
 
@@ -157,9 +162,9 @@ func (a Alert) Fields() []Field {
 	return c.fields
 }
 
-// Closes tells whether the alert ends its sender's side of the connection:
+// Closes reports whether the alert ends its sender's side of the connection:
 // every alert does but, in TLS 1.2, warnings other than close_notify and, in
-// TLS 1.3, user_canceled (RFC 8446 6, RFC 5246 7.2).
+// TLS 1.3, user_canceled (RFC 9846 section 6, RFC 5246 section 7.2).
 func (a Alert) Closes(v Version) bool {
 	switch {
 	case a.Description == AlertCloseNotify:

@@ -1,6 +1,7 @@
 package tlswire
 
-// cipherSuiteNames is IANA's "TLS Cipher Suites" registry, less the Kerberos suites of 1999.
+// cipherSuiteNames is IANA's "TLS Cipher Suites" registry, less the Kerberos
+// suites of 1999.
 var cipherSuiteNames = map[CipherSuite]string{
 	0x0000: "TLS_NULL_WITH_NULL_NULL",
 	0x0001: "TLS_RSA_WITH_NULL_MD5",

@@ -36,7 +36,8 @@ type codec struct {
 	err error
 }
 
-// decode reads all of b into l. The bytes start at the given offset of their message.
+// decode reads all of b into l. The bytes start at the given offset of their
+// message.
 func decode(b []byte, offset int, l layout) error {
 	c := codecs.Get().(*codec)
 	defer codecs.Put(c)
@@ -46,10 +47,10 @@ func decode(b []byte, offset int, l layout) error {
 	return err
 }
 
-// codecs are not in use.
+// codecs is a pool of idle codecs.
 var codecs = sync.Pool{New: func() any { return new(codec) }}
 
-// whole reads all there is into l.
+// whole reads all of the input into l.
 func (c *codec) whole(l layout) error {
 	l.wire(c)
 	if c.err == nil && len(c.in) > 0 {
@@ -58,8 +59,8 @@ func (c *codec) whole(l layout) error {
 	return c.err
 }
 
-// again reads all of b, which has just been read, into l. Its error does not
-// end the reading of what is around b.
+// again reads all of b, which was read before, into l. An error does not stop
+// the codec.
 func (c *codec) again(b []byte, l layout) error {
 	outer := *c
 	c.in, c.end = b, c.end-len(c.in)
@@ -92,14 +93,14 @@ func (c *codec) note(f Field) {
 	}
 }
 
-// valued replaces the value of the field noted last.
+// valued replaces the value of the latest field.
 func (c *codec) valued(value func() string) {
 	if c.tracing && c.err == nil && len(c.fields) > 0 {
 		c.fields[len(c.fields)-1].Value = value()
 	}
 }
 
-// has tells whether an optional last part of a structure is there: when
+// has reports whether an optional last part of a structure is there: when
 // reading, whether bytes are left for it.
 func (c *codec) has(present bool) bool {
 	if c.reading {
@@ -168,7 +169,8 @@ func (c *codec) rest(name string, v *[]byte, note string) {
 	c.out = append(c.out, *v...)
 }
 
-// opaque is a vector of bytes behind a length of size bytes (RFC 8446 3.4).
+// opaque is a vector of bytes behind a length of size bytes
+// (RFC 9846 section 3.4).
 func opaque[T ~[]byte | ~string](c *codec, size int, name string, v *T, note string) {
 	if c.err != nil {
 		return
@@ -255,7 +257,8 @@ func list[T any](c *codec, size int, name string, v *[]T, note string, each func
 	counted(c, size, name, v, note, func([]byte) int { return 1 }, each)
 }
 
-// counted is a list whose bytes tell about how many items they are.
+// counted is a list with a function that estimates the number of items in
+// bytes.
 func counted[T any](c *codec, size int, name string, v *[]T, note string, count func([]byte) int, each func(*T)) {
 	c.vector(size, name, note, func() {
 		if c.reading {

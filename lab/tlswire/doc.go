@@ -1,4 +1,4 @@
-// Package tlswire parses what TLS 1.2 (RFC 5246) and TLS 1.3 (RFC 8446) put
+// Package tlswire parses what TLS 1.2 (RFC 5246) and TLS 1.3 (RFC 9846) put
 // on the wire: records, handshake messages, alerts and extensions. It holds no
 // keys and does no I/O: what is encrypted is decrypted elsewhere and handed in.
 //
@@ -10,4 +10,8 @@
 //
 // Parsed values alias the input. Values without a name keep their number, and
 // things without a layout keep their bytes.
+//
+// RFC 9846 (July 2026) obsoletes RFC 8446, 5246, 5077, 6961, 7627 and 8422. It
+// moves most sections of chapter 4 of RFC 8446. The older RFCs are cited only
+// for what has no section in RFC 9846, most of it about TLS 1.2.
 package tlswire

@@ -1,6 +1,6 @@
 package tlswire
 
-// Extension is one extension of a message (RFC 8446 4.2).
+// Extension is one extension of a message (RFC 9846 section 4.3).
 //
 //	+----------------+--------+-----------------+
 //	| extension_type | length | extension_data  |
@@ -13,8 +13,9 @@ type Extension struct {
 	Err  error         // why Data does not have the layout it should
 }
 
-// ExtensionBody is what an extension says: a pointer to one of the types that
-// extensionBody chooses from. Where a layout depends on the message, each has its type.
+// ExtensionBody is the content of an extension: a pointer to one of the types
+// that extensionBody chooses from. Where a layout depends on the message, each
+// has its type.
 type ExtensionBody interface{ layout }
 
 // Lookup finds the extension of a type and body among those of a message, as
@@ -29,7 +30,7 @@ func Lookup[B ExtensionBody](extensions []Extension, t ExtensionType) (body B, o
 	return body, false
 }
 
-// Has tells whether there is an extension of a type, whatever it says.
+// Has reports whether there is an extension of a type.
 func Has(extensions []Extension, t ExtensionType) bool {
 	for _, e := range extensions {
 		if e.Type == t {
@@ -60,7 +61,8 @@ func countExtensions(b []byte) (n int) {
 }
 
 // wire reads an extension whose data does not have the layout it should as
-// bytes, with the reason: one peer's mistake must not hide the rest of its message.
+// bytes, with the reason: one peer's mistake must not hide the rest of its
+// message.
 func (e *Extension) wire(c *codec, in HandshakeType) {
 	if c.reading {
 		number(c, 2, "extension_type", &e.Type, "")
@@ -77,12 +79,12 @@ func (e *Extension) wire(c *codec, in HandshakeType) {
 		return
 	}
 	c.group(e.Type.String(), e.Type.Note(), func() {
-		number(c, 2, "extension_type", &e.Type, "IANA's number for the extension (RFC 8446 4.2).")
+		number(c, 2, "extension_type", &e.Type, "IANA's number for the extension (RFC 9846 section 4.3).")
 		if c.tracing {
 			c.fields[len(c.fields)-1].Value = e.Type.numbered()
 		}
 		if e.Body == nil {
-			opaque(c, 2, "extension_data", &e.Data, "What the extension says (RFC 8446 4.2).")
+			opaque(c, 2, "extension_data", &e.Data, "What the extension says (RFC 9846 section 4.3).")
 			c.valued(func() string {
 				if e.Err != nil {
 					return short(e.Data) + ": " + e.Err.Error()
@@ -91,7 +93,7 @@ func (e *Extension) wire(c *codec, in HandshakeType) {
 			})
 			return
 		}
-		c.vector(2, "extension_data", "What the extension says (RFC 8446 4.2).", func() { e.Body.wire(c) })
+		c.vector(2, "extension_data", "What the extension says (RFC 9846 section 4.3).", func() { e.Body.wire(c) })
 		c.valued(func() string { return c.fields[len(c.fields)-1].inner() })
 	})
 	c.valued(func() string { return c.fields[len(c.fields)-1].last().Value })
@@ -185,20 +187,20 @@ func pick(first bool, a, b ExtensionBody) ExtensionBody {
 	return b
 }
 
-// flagOnly tells the extensions that say all they have to say by being there.
+// flagOnly reports whether an extension has no content: its presence is all.
 func flagOnly(t ExtensionType, in HandshakeType) bool {
 	hello := in == TypeClientHello
 	switch t {
 	case ExtensionEncryptThenMAC, ExtensionExtendedMasterSecret, ExtensionPostHandshakeAuth, ExtensionTruncatedHMAC:
 		return true
 	case ExtensionServerName:
-		return !hello // the server's acknowledgement (RFC 6066 3)
+		return !hello // the server's acknowledgement (RFC 6066 section 3)
 	case ExtensionStatusRequest:
-		return in == TypeServerHello || in == TypeCertificateRequest // RFC 6066 8, RFC 8446 4.4.2.1
+		return in == TypeServerHello || in == TypeCertificateRequest // RFC 6066 section 8, RFC 9846 section 4.5.1.1
 	case ExtensionSignedCertificateTimestamp:
-		return hello || in == TypeCertificateRequest // RFC 6962 3.3.1, RFC 8446 4.4.2.1
+		return hello || in == TypeCertificateRequest // RFC 6962 section 3.3.1, RFC 9846 section 4.5.1.1
 	case ExtensionEarlyData:
-		return in != TypeNewSessionTicket // RFC 8446 4.2.10
+		return in != TypeNewSessionTicket // RFC 9846 section 4.3.10
 	case ExtensionNextProtocolNegotiation:
 		return hello
 	case ExtensionTrustAnchors:
@@ -207,7 +209,7 @@ func flagOnly(t ExtensionType, in HandshakeType) bool {
 	return false
 }
 
-// Empty is an extension that says all by being there.
+// Empty is an extension without content.
 type Empty struct{}
 
 func (*Empty) wire(*codec) {}

@@ -21,7 +21,8 @@ type flowMessage struct {
 	ctx   Context
 }
 
-// flowMessages replays the recorded flows: the context of each message follows from the hellos before it.
+// flowMessages replays the recorded flows: the context of each message follows
+// from the hellos before it.
 func flowMessages(t testing.TB) []flowMessage {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.flow")
@@ -79,7 +80,8 @@ func follow(t testing.TB, raw []byte, ctx Context) (own, next Context) {
 	return ctx, ctx
 }
 
-// handshakes are the handshake messages of all flows, those of the byte streams included.
+// handshakes are the handshake messages of all flows, those of the byte streams
+// included.
 func handshakes(t testing.TB) []flowMessage {
 	all := streamMessages(t)
 	for _, m := range flowMessages(t) {
@@ -90,7 +92,8 @@ func handshakes(t testing.TB) []flowMessage {
 	return all
 }
 
-// streams are the recorded byte streams, in the order of the files, client's first.
+// streams are the recorded byte streams, in the order of the files, client's
+// first.
 func streams(t testing.TB) (all [][]byte) {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.flow")
@@ -115,7 +118,8 @@ func streams(t testing.TB) (all [][]byte) {
 	return all
 }
 
-// streamMessages reads the streams, record by record, as far as they are not encrypted.
+// streamMessages reads the streams, record by record, as far as they are not
+// encrypted.
 func streamMessages(t testing.TB) (all []flowMessage) {
 	t.Helper()
 	var version Version
@@ -235,7 +239,8 @@ func TestStrictPrefixesFail(t *testing.T) {
 	}
 }
 
-// Where the header agrees with a body that was cut, the body's own lengths must tell.
+// Where the header agrees with a body that was cut, the body's own lengths must
+// tell.
 func TestStrictPrefixesOfBodiesFail(t *testing.T) {
 	for _, m := range handshakes(t) {
 		h, err := ParseHandshake(m.raw, m.ctx)
@@ -243,7 +248,7 @@ func TestStrictPrefixesOfBodiesFail(t *testing.T) {
 			t.Fatalf("%v: %v", m, err)
 		}
 		switch h.Type {
-		case TypeFinished: // takes what there is (RFC 8446 4.4.4)
+		case TypeFinished: // takes what there is (RFC 9846 section 4.5.3)
 			continue
 		}
 		for n := HandshakeHeaderLen; n < len(m.raw); n++ {
@@ -251,7 +256,7 @@ func TestStrictPrefixesOfBodiesFail(t *testing.T) {
 			putBigEndian(cut[1:HandshakeHeaderLen], n-HandshakeHeaderLen)
 			h, err := ParseHandshake(cut, m.ctx)
 			if err == nil && extensionsOf(h) == nil && (h.Type == TypeClientHello || h.Type == TypeServerHello) {
-				continue // the extensions may be absent (RFC 5246 7.4.1.2)
+				continue // the extensions may be absent (RFC 5246 section 7.4.1.2)
 			}
 			if err == nil {
 				t.Fatalf("%v: parses when its body is cut to %d of %d bytes", m, n, len(m.raw))
@@ -264,7 +269,8 @@ func TestStrictPrefixesOfBodiesFail(t *testing.T) {
 	}
 }
 
-// checkFields checks that fields stand in order, do not overlap and lie within [from, to).
+// checkFields checks that fields stand in order, do not overlap and lie within
+// [from, to).
 func checkFields(t testing.TB, what string, fields []Field, from, to int) {
 	t.Helper()
 	for _, f := range fields {

@@ -15,7 +15,7 @@ type Context struct {
 	Sender          endpoint.Side
 }
 
-// Handshake is one handshake message (RFC 8446 4).
+// Handshake is one handshake message (RFC 9846 section 4).
 //
 //	+----------+--------+---------------+
 //	| msg_type | length | body          |
@@ -141,10 +141,10 @@ func (h Handshake) walk(tracing bool) *codec {
 		hello.wireV2(c)
 		return c
 	}
-	number(c, 1, "msg_type", &h.Type, "Which handshake message this is (RFC 8446 4).")
+	number(c, 1, "msg_type", &h.Type, "Which handshake message this is (RFC 9846 section 4).")
 	at := c.open(3)
 	if tracing {
-		c.note(Field{Name: "length", Offset: at, Length: 3, Note: "How many bytes of message follow (RFC 8446 4)."})
+		c.note(Field{Name: "length", Offset: at, Length: 3, Note: "How many bytes of message follow (RFC 9846 section 4)."})
 	}
 	if h.Body != nil {
 		h.Body.wire(c)
@@ -171,7 +171,8 @@ func (h Handshake) Fields() []Field {
 	return c.fields
 }
 
-// IsHelloRetryRequest tells whether the message is a ServerHello in name only (RFC 8446 4.1.4).
+// IsHelloRetryRequest reports whether the message is a ServerHello in name only
+// (RFC 9846 section 4.2.4).
 func (h Handshake) IsHelloRetryRequest() bool {
 	sh, ok := h.Body.(*ServerHello)
 	return ok && sh.IsHelloRetryRequest()

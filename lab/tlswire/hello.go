@@ -1,6 +1,7 @@
 package tlswire
 
-// ClientHello is the client's offer (RFC 8446 4.1.2, RFC 5246 7.4.1.2).
+// ClientHello is the client's offer (RFC 9846 section 4.2.2,
+// RFC 5246 section 7.4.1.2).
 type ClientHello struct {
 	LegacyVersion            Version
 	Random                   [32]byte
@@ -16,25 +17,26 @@ type ClientHello struct {
 func (*ClientHello) Type() HandshakeType { return TypeClientHello }
 
 func (m *ClientHello) wire(c *codec) {
-	number(c, 2, "legacy_version", &m.LegacyVersion, "The client's highest version up to TLS 1.2; newer ones are in supported_versions (RFC 8446 4.1.2).")
-	c.fixed("random", m.Random[:], "Random bytes that make this handshake unlike any other; key logs use them to name it (RFC 8446 4.1.2).")
-	opaque(c, 1, "legacy_session_id", &m.LegacySessionID, "In TLS 1.2 the session to take up again; in TLS 1.3 only there to look familiar to firewalls and the like on the way (RFC 8446 4.1.2, D.4).")
-	numbers(c, 2, 2, "cipher_suites", "CipherSuite", &m.CipherSuites, "The combinations of ciphers and hashes the client can do, the ones it likes best first (RFC 8446 4.1.2).")
-	numbers(c, 1, 1, "legacy_compression_methods", "CompressionMethod", &m.LegacyCompressionMethods, "Compression leaks secrets, so null is the only one left (RFC 8446 4.1.2).")
+	number(c, 2, "legacy_version", &m.LegacyVersion, "The client's highest version up to TLS 1.2; newer ones are in supported_versions (RFC 9846 section 4.2.2).")
+	c.fixed("random", m.Random[:], "Random bytes that make this handshake unlike any other; key logs use them to name it (RFC 9846 section 4.2.2).")
+	opaque(c, 1, "legacy_session_id", &m.LegacySessionID, "In TLS 1.2 the session to take up again; in TLS 1.3 only there to look familiar to firewalls and the like on the way (RFC 9846 section 4.2.2 and appendix E.4).")
+	numbers(c, 2, 2, "cipher_suites", "CipherSuite", &m.CipherSuites, "The combinations of ciphers and hashes the client can do, the ones it likes best first (RFC 9846 section 4.2.2).")
+	numbers(c, 1, 1, "legacy_compression_methods", "CompressionMethod", &m.LegacyCompressionMethods, "Compression leaks secrets, so null is the only one left (RFC 9846 section 4.2.2).")
 	if c.has(m.Extensions != nil) {
-		extensions(c, &m.Extensions, TypeClientHello, "Everything else the client wants or can do (RFC 8446 4.2).")
+		extensions(c, &m.Extensions, TypeClientHello, "Everything else the client wants or can do (RFC 9846 section 4.3).")
 	}
 }
 
 // helloRetryRandom in a ServerHello makes it a HelloRetryRequest: the SHA-256
-// of "HelloRetryRequest" (RFC 8446 4.1.3).
+// of "HelloRetryRequest" (RFC 9846 section 4.2.3).
 var helloRetryRandom = [32]byte{
 	0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
 	0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 }
 
-// ServerHello is the server's choice (RFC 8446 4.1.3, RFC 5246 7.4.1.3), or a
-// HelloRetryRequest, which has the same layout (RFC 8446 4.1.4).
+// ServerHello is the server's choice (RFC 9846 section 4.2.3,
+// RFC 5246 section 7.4.1.3), or a HelloRetryRequest, which has the same layout
+// (RFC 9846 section 4.2.4).
 type ServerHello struct {
 	LegacyVersion           Version
 	Random                  [32]byte
@@ -47,11 +49,12 @@ type ServerHello struct {
 // Type is server_hello.
 func (*ServerHello) Type() HandshakeType { return TypeServerHello }
 
-// IsHelloRetryRequest tells whether this is a HelloRetryRequest (RFC 8446 4.1.4).
+// IsHelloRetryRequest reports whether this is a HelloRetryRequest
+// (RFC 9846 section 4.2.4).
 func (m *ServerHello) IsHelloRetryRequest() bool { return m.Random == helloRetryRandom }
 
 // Version is the version the server chose: that of supported_versions when it
-// is there, else legacy_version (RFC 8446 4.2.1).
+// is there, else legacy_version (RFC 9846 section 4.3.1).
 func (m *ServerHello) Version() Version {
 	if v, ok := Lookup[*SelectedVersion](m.Extensions, ExtensionSupportedVersions); ok {
 		return v.Version
@@ -59,8 +62,9 @@ func (m *ServerHello) Version() Version {
 	return m.LegacyVersion
 }
 
-// Downgrade tells what the last bytes of Random say: the version that a server
-// able to do more was made to fall back to, or 0 (RFC 8446 4.1.3).
+// Downgrade returns the version that the last bytes of Random stand for: a
+// server that supports a later one was made to fall back to it; or 0
+// (RFC 9846 section 4.2.3).
 func (m *ServerHello) Downgrade() Version {
 	switch string(m.Random[24:]) {
 	case "DOWNGRD\x01":
@@ -72,8 +76,8 @@ func (m *ServerHello) Downgrade() Version {
 }
 
 func (m *ServerHello) wire(c *codec) {
-	number(c, 2, "legacy_version", &m.LegacyVersion, "The version in TLS 1.2; TLS 1.3 puts TLS 1.2 here and the truth in supported_versions (RFC 8446 4.1.3).")
-	c.fixed("random", m.Random[:], "Random bytes of the server's; certain values mark a HelloRetryRequest or warn of a downgrade (RFC 8446 4.1.3).")
+	number(c, 2, "legacy_version", &m.LegacyVersion, "The version in TLS 1.2; TLS 1.3 puts TLS 1.2 here and the truth in supported_versions (RFC 9846 section 4.2.3).")
+	c.fixed("random", m.Random[:], "Random bytes of the server's; certain values mark a HelloRetryRequest or warn of a downgrade (RFC 9846 section 4.2.3).")
 	c.valued(func() string {
 		switch {
 		case m.IsHelloRetryRequest():
@@ -83,20 +87,20 @@ func (m *ServerHello) wire(c *codec) {
 		}
 		return short(m.Random[:])
 	})
-	opaque(c, 1, "legacy_session_id_echo", &m.LegacySessionIDEcho, "TLS 1.3 repeats the client's; in TLS 1.2 it names the session, and repeating the client's takes that session up again (RFC 8446 4.1.3, RFC 5246 7.4.1.3).")
-	number(c, 2, "cipher_suite", &m.CipherSuite, "The one the server picked from the client's list (RFC 8446 4.1.3).")
-	number(c, 1, "legacy_compression_method", &m.LegacyCompressionMethod, "Always null in TLS 1.3 (RFC 8446 4.1.3).")
+	opaque(c, 1, "legacy_session_id_echo", &m.LegacySessionIDEcho, "TLS 1.3 repeats the client's; in TLS 1.2 it names the session, and repeating the client's takes that session up again (RFC 9846 section 4.2.3, RFC 5246 section 7.4.1.3).")
+	number(c, 2, "cipher_suite", &m.CipherSuite, "The one the server picked from the client's list (RFC 9846 section 4.2.3).")
+	number(c, 1, "legacy_compression_method", &m.LegacyCompressionMethod, "Always null in TLS 1.3 (RFC 9846 section 4.2.3).")
 	if c.has(m.Extensions != nil) {
 		in := TypeServerHello
 		if m.IsHelloRetryRequest() {
 			in = TypeHelloRetryRequest
 		}
-		extensions(c, &m.Extensions, in, "The server's answers to the client's extensions; in TLS 1.3 only those needed to set up the keys (RFC 8446 4.1.3).")
+		extensions(c, &m.Extensions, in, "The server's answers to the client's extensions; in TLS 1.3 only those needed to set up the keys (RFC 9846 section 4.2.3).")
 	}
 }
 
-// EncryptedExtensions is the rest of the server's answers (RFC 8446 4.3.1). A
-// client that does ALPS sends one too.
+// EncryptedExtensions is the rest of the server's answers
+// (RFC 9846 section 4.4.1). A client that does ALPS sends one too.
 type EncryptedExtensions struct {
 	Extensions []Extension
 }
@@ -105,10 +109,10 @@ type EncryptedExtensions struct {
 func (*EncryptedExtensions) Type() HandshakeType { return TypeEncryptedExtensions }
 
 func (m *EncryptedExtensions) wire(c *codec) {
-	extensions(c, &m.Extensions, TypeEncryptedExtensions, "Answers that need not be seen to set up the keys (RFC 8446 4.3.1).")
+	extensions(c, &m.Extensions, TypeEncryptedExtensions, "Answers that need not be seen to set up the keys (RFC 9846 section 4.4.1).")
 }
 
-// HelloRequest has no content (RFC 5246 7.4.1.1).
+// HelloRequest has no content (RFC 5246 section 7.4.1.1).
 type HelloRequest struct{}
 
 // Type is hello_request.
@@ -116,7 +120,7 @@ func (*HelloRequest) Type() HandshakeType { return TypeHelloRequest }
 
 func (*HelloRequest) wire(*codec) {}
 
-// ServerHelloDone has no content (RFC 5246 7.4.5).
+// ServerHelloDone has no content (RFC 5246 section 7.4.5).
 type ServerHelloDone struct{}
 
 // Type is server_hello_done.
@@ -124,7 +128,7 @@ func (*ServerHelloDone) Type() HandshakeType { return TypeServerHelloDone }
 
 func (*ServerHelloDone) wire(*codec) {}
 
-// EndOfEarlyData has no content (RFC 8446 4.5).
+// EndOfEarlyData has no content (RFC 9846 section 4.6).
 type EndOfEarlyData struct{}
 
 // Type is end_of_early_data.

@@ -6,8 +6,9 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// ClientHelloV2 is what only a ClientHello in the form of SSL 2.0 has, with which clients offered TLS to servers that might
-// know SSL 2.0 alone (RFC 5246 E.2).
+// ClientHelloV2 is what only a ClientHello in the form of SSL 2.0 has, with
+// which clients offered TLS to servers that might know SSL 2.0 alone
+// (RFC 5246 appendix E.2).
 //
 //	+----------+---------+--------------------+-------------------+------------------+
 //	| msg_type | version | cipher_spec_length | session_id_length | challenge_length |
@@ -23,12 +24,15 @@ type ClientHelloV2 struct {
 // CipherSpecV2 is a cipher of SSL 2.0, or one of TLS behind a byte of zero.
 type CipherSpecV2 uint32
 
-// headerLenV2 is the length of the header of a record of SSL 2.0 without padding.
+// headerLenV2 is the length of the header of a record of SSL 2.0 without
+// padding.
 const headerLenV2 = 2
 
-// ReadClientHelloV2 reads a ClientHello in the form of SSL 2.0 that offers SSL 3.0 or TLS, at the start of a client's
-// bytes. It keeps no reference to b. Raw is what transcript hashes take, without the 2 bytes of length before it. ok is false if b is
-// something else; the error is a ShortError when it may be the start of one.
+// ReadClientHelloV2 reads a ClientHello in the form of SSL 2.0 that offers SSL
+// 3.0 or TLS, at the start of a client's bytes. It keeps no reference to b. Raw
+// is what transcript hashes take, without the 2 bytes of length before it. ok
+// is false if b is something else; the error is a ShortError when it may be the
+// start of one.
 func ReadClientHelloV2(b []byte) (h Handshake, rest []byte, ok bool, err error) {
 	const start = headerLenV2 + 3
 	if len(b) == 0 || b[0]&0x80 == 0 {
@@ -78,21 +82,22 @@ func parseClientHelloV2(raw []byte) (*ClientHello, bool) {
 	return hello, true
 }
 
-// wireV2 is the layout of a ClientHello in the form of SSL 2.0, msg_type included.
+// wireV2 is the layout of a ClientHello in the form of SSL 2.0, msg_type
+// included.
 func (m *ClientHello) wireV2(c *codec) {
 	t, v2 := TypeClientHello, m.V2
-	number(c, 1, "msg_type", &t, "Which handshake message this is: a ClientHello in the form that SSL 2.0 had (RFC 5246 E.2).")
-	number(c, 2, "version", &m.LegacyVersion, "The client's highest version (RFC 5246 E.2).")
+	number(c, 1, "msg_type", &t, "Which handshake message this is: a ClientHello in the form that SSL 2.0 had (RFC 5246 appendix E.2).")
+	number(c, 2, "version", &m.LegacyVersion, "The client's highest version (RFC 5246 appendix E.2).")
 	specs, id, challenge := uint16(3*len(v2.CipherSpecs)), uint16(len(v2.SessionID)), uint16(len(v2.Challenge))
-	number(c, 2, "cipher_spec_length", &specs, "How many bytes of cipher_specs follow (RFC 5246 E.2).")
-	number(c, 2, "session_id_length", &id, "None: a session is taken up again in the newer form (RFC 5246 E.2).")
-	number(c, 2, "challenge_length", &challenge, "How many bytes of challenge follow (RFC 5246 E.2).")
+	number(c, 2, "cipher_spec_length", &specs, "How many bytes of cipher_specs follow (RFC 5246 appendix E.2).")
+	number(c, 2, "session_id_length", &id, "None: a session is taken up again in the newer form (RFC 5246 appendix E.2).")
+	number(c, 2, "challenge_length", &challenge, "How many bytes of challenge follow (RFC 5246 appendix E.2).")
 	for i := range v2.CipherSpecs {
 		spec := v2.CipherSpecs[i]
-		number(c, 3, "cipher_spec", &spec, "A cipher that the client can do: one of TLS, or one that SSL 2.0 alone has (RFC 5246 E.2).")
+		number(c, 3, "cipher_spec", &spec, "A cipher that the client can do: one of TLS, or one that SSL 2.0 alone has (RFC 5246 appendix E.2).")
 	}
-	c.fixed("session_id", v2.SessionID, "Empty (RFC 5246 E.2).")
-	c.fixed("challenge", v2.Challenge, "Random bytes of the client's: with zeros before them, the random of its ClientHello (RFC 5246 E.2).")
+	c.fixed("session_id", v2.SessionID, "Empty (RFC 5246 appendix E.2).")
+	c.fixed("challenge", v2.Challenge, "Random bytes of the client's: with zeros before them, the random of its ClientHello (RFC 5246 appendix E.2).")
 }
 
 func (s CipherSpecV2) String() string {

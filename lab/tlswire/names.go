@@ -2,8 +2,8 @@ package tlswire
 
 import "fmt"
 
-// name looks v up in a table of IANA's. Values that are not in it are GREASE
-// (RFC 8701) or keep their number.
+// name returns v's name in a table of IANA's; else GREASE (RFC 8701) or the
+// number.
 func name[T ~uint8 | ~uint16](format string, names map[T]string, v T) string {
 	if s, ok := names[v]; ok {
 		return s
@@ -14,11 +14,12 @@ func name[T ~uint8 | ~uint16](format string, names map[T]string, v T) string {
 	return fmt.Sprintf(format, uint16(v))
 }
 
-// isGREASE tells the 16-bit values that clients send so that servers keep
-// ignoring what they do not know: 0x0a0a, 0x1a1a to 0xfafa (RFC 8701 2).
+// isGREASE reports whether v is one of the 16-bit values that clients send so
+// that servers keep ignoring unknown ones: 0x0a0a, 0x1a1a to 0xfafa
+// (RFC 8701 section 2).
 func isGREASE(v uint32) bool { return v&0x0f0f == 0x0a0a && v>>8 == v&0xff }
 
-// Version is a protocol version (RFC 8446 4.2.1).
+// Version is a protocol version (RFC 9846 section 4.3.1).
 type Version uint16
 
 // The protocol versions.
@@ -40,7 +41,7 @@ var versionNames = map[Version]string{
 
 func (v Version) String() string { return name("version(0x%04x)", versionNames, v) }
 
-// NamedGroup is a group for key agreement (RFC 8446 4.2.7).
+// NamedGroup is a group for key agreement (RFC 9846 section 4.3.7).
 type NamedGroup uint16
 
 // The groups that are in use.
@@ -76,8 +77,8 @@ var namedGroupNames = map[NamedGroup]string{
 
 func (g NamedGroup) String() string { return name("group(%d)", namedGroupNames, g) }
 
-// SignatureScheme is an algorithm for signatures (RFC 8446 4.2.3); in TLS 1.2
-// a pair of hash and signature algorithm (RFC 5246 7.4.1.4.1).
+// SignatureScheme is an algorithm for signatures (RFC 9846 section 4.3.3); in
+// TLS 1.2 a pair of hash and signature algorithm (RFC 5246 section 7.4.1.4.1).
 type SignatureScheme uint16
 
 // The signature schemes that are in use.
@@ -103,8 +104,8 @@ const (
 	SchemeMLDSA87              SignatureScheme = 0x0906
 )
 
-// IANA's "TLS SignatureScheme" registry, and the pairs of its forerunners
-// "TLS HashAlgorithm" and "TLS SignatureAlgorithm" that TLS 1.2 peers still send.
+// IANA's "TLS SignatureScheme" registry, and the pairs of its forerunners "TLS
+// HashAlgorithm" and "TLS SignatureAlgorithm" that TLS 1.2 peers still send.
 var signatureSchemeNames = map[SignatureScheme]string{
 	0x0101: "rsa_md5",
 	0x0201: "rsa_pkcs1_sha1", 0x0202: "dsa_sha1", 0x0203: "ecdsa_sha1",
@@ -126,7 +127,8 @@ func (s SignatureScheme) String() string {
 	return name("signature_scheme(0x%04x)", signatureSchemeNames, s)
 }
 
-// CertificateType says what a Certificate holds (RFC 7250, RFC 8446 4.4.2).
+// CertificateType says what a Certificate holds (RFC 7250,
+// RFC 9846 section 4.5.1).
 type CertificateType uint8
 
 // The certificate types; X.509 when nothing else was agreed.
@@ -144,7 +146,8 @@ func (t CertificateType) String() string {
 	return name("certificate_type(%d)", certificateTypeNames, t)
 }
 
-// ClientCertificateType is a kind of client certificate a TLS 1.2 server takes (RFC 5246 7.4.4).
+// ClientCertificateType is a kind of client certificate a TLS 1.2 server takes
+// (RFC 5246 section 7.4.4).
 type ClientCertificateType uint8
 
 func (t ClientCertificateType) String() string {
@@ -155,10 +158,11 @@ func (t ClientCertificateType) String() string {
 	}, t)
 }
 
-// CompressionMethod is a way to compress records; all but null are gone (RFC 8446 4.1.2).
+// CompressionMethod is a way to compress records; all but null are gone
+// (RFC 9846 section 4.2.2).
 type CompressionMethod uint8
 
-// The ways to compress records (RFC 3749 2).
+// The ways to compress records (RFC 3749 section 2).
 const (
 	CompressionNull    CompressionMethod = 0
 	CompressionDeflate CompressionMethod = 1
@@ -168,7 +172,8 @@ func (m CompressionMethod) String() string {
 	return name("compression_method(%d)", map[CompressionMethod]string{0: "null", 1: "DEFLATE", 64: "LZS"}, m)
 }
 
-// CertificateCompressionAlgorithm is how a CompressedCertificate is compressed (RFC 8879 7.3).
+// CertificateCompressionAlgorithm is how a CompressedCertificate is compressed
+// (RFC 8879 section 7.3).
 type CertificateCompressionAlgorithm uint16
 
 // The algorithms for compressed certificates.
@@ -184,7 +189,7 @@ func (a CertificateCompressionAlgorithm) String() string {
 	}, a)
 }
 
-// ECPointFormat is a way to write a point of a curve (RFC 8422 5.1.2).
+// ECPointFormat is a way to write a point of a curve (RFC 8422 section 5.1.2).
 type ECPointFormat uint8
 
 func (f ECPointFormat) String() string {
@@ -193,7 +198,7 @@ func (f ECPointFormat) String() string {
 	}, f)
 }
 
-// ECCurveType says how a TLS 1.2 server names its curve (RFC 8422 5.4).
+// ECCurveType says how a TLS 1.2 server names its curve (RFC 8422 section 5.4).
 type ECCurveType uint8
 
 // NamedCurve is the only curve type still allowed.
@@ -203,45 +208,49 @@ func (t ECCurveType) String() string {
 	return name("ec_curve_type(%d)", map[ECCurveType]string{1: "explicit_prime", 2: "explicit_char2", NamedCurve: "named_curve"}, t)
 }
 
-// PSKKeyExchangeMode is how a pre-shared key may be used (RFC 8446 4.2.9).
+// PSKKeyExchangeMode is how a pre-shared key may be used
+// (RFC 9846 section 4.3.9).
 type PSKKeyExchangeMode uint8
 
 func (m PSKKeyExchangeMode) String() string {
-	if m >= 0x0b && (m-0x0b)%0x1f == 0 { // RFC 8701 2 has GREASE of its own for this one
+	if m >= 0x0b && (m-0x0b)%0x1f == 0 { // RFC 8701 section 2 has GREASE of its own for this one
 		return fmt.Sprintf("GREASE (0x%02x)", uint8(m))
 	}
 	return name("psk_key_exchange_mode(%d)", map[PSKKeyExchangeMode]string{0: "psk_ke", 1: "psk_dhe_ke"}, m)
 }
 
-// KeyUpdateRequest says whether the peer is to change its keys too (RFC 8446 4.6.3).
+// KeyUpdateRequest says whether the peer is to change its keys too
+// (RFC 9846 section 4.7.3).
 type KeyUpdateRequest uint8
 
 func (r KeyUpdateRequest) String() string {
 	return name("key_update_request(%d)", map[KeyUpdateRequest]string{0: "update_not_requested", 1: "update_requested"}, r)
 }
 
-// CertificateStatusType is a way to ask about revocation (RFC 6066 8, RFC 6961).
+// CertificateStatusType is a way to ask about revocation (RFC 6066 section 8,
+// RFC 6961).
 type CertificateStatusType uint8
 
 func (t CertificateStatusType) String() string {
 	return name("status_type(%d)", map[CertificateStatusType]string{1: "ocsp", 2: "ocsp_multi"}, t)
 }
 
-// NameType is a kind of server name (RFC 6066 3).
+// NameType is a kind of server name (RFC 6066 section 3).
 type NameType uint8
 
 func (t NameType) String() string {
 	return name("name_type(%d)", map[NameType]string{0: "host_name"}, t)
 }
 
-// MaxFragmentCode is a smaller limit for fragments (RFC 6066 4).
+// MaxFragmentCode is a smaller limit for fragments (RFC 6066 section 4).
 type MaxFragmentCode uint8
 
 func (m MaxFragmentCode) String() string {
 	return name("max_fragment_length(%d)", map[MaxFragmentCode]string{1: "2^9", 2: "2^10", 3: "2^11", 4: "2^12"}, m)
 }
 
-// HPKEKDF and HPKEAEAD are the parts of an HPKE cipher suite (RFC 9180 7).
+// HPKEKDF and HPKEAEAD are the parts of an HPKE cipher suite
+// (RFC 9180 section 7).
 type (
 	HPKEKEM  uint16
 	HPKEKDF  uint16

@@ -3,7 +3,8 @@ package tlswire
 import "fmt"
 
 const (
-	// HandshakeHeaderLen is the length of msg_type and length before each body (RFC 8446 4).
+	// HandshakeHeaderLen is the length of msg_type and length before each body
+	// (RFC 9846 section 4).
 	HandshakeHeaderLen = 4
 	// MaxHandshake bounds the messages HandshakeReader puts together. The
 	// length field allows 16 MiB; certificates stay far below this.
@@ -12,7 +13,7 @@ const (
 
 // HandshakeReader puts handshake messages together from the records of one
 // direction: one record may hold several, and one may span several records
-// (RFC 8446 5.1). The zero value is ready.
+// (RFC 9846 section 5.1). The zero value is ready.
 type HandshakeReader struct {
 	pending []byte
 }

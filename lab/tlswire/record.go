@@ -5,10 +5,12 @@ import (
 	"fmt"
 )
 
-// ContentType says what a record carries (RFC 8446 5.1, RFC 5246 6.2.1).
+// ContentType says what a record carries (RFC 9846 section 5.1,
+// RFC 5246 section 6.2.1).
 type ContentType uint8
 
-// The content types of IANA's "TLS ContentType" registry that TLS over TCP uses.
+// The content types of IANA's "TLS ContentType" registry that TLS over TCP
+// uses.
 const (
 	ContentTypeChangeCipherSpec ContentType = 20
 	ContentTypeAlert            ContentType = 21
@@ -27,8 +29,9 @@ var contentTypeNames = map[ContentType]string{
 
 func (t ContentType) String() string { return name("content_type(%d)", contentTypeNames, t) }
 
-// The longest fragments: of plaintext (RFC 8446 5.1), and of what is
-// encrypted in TLS 1.3 (RFC 8446 5.2) and TLS 1.2 (RFC 5246 6.2.3).
+// The longest fragments: of plaintext (RFC 9846 section 5.1), and of what is
+// encrypted in TLS 1.3 (RFC 9846 section 5.2) and TLS 1.2
+// (RFC 5246 section 6.2.3).
 const (
 	MaxPlaintext       = 1 << 14
 	MaxCiphertextTLS13 = MaxPlaintext + 256
@@ -38,7 +41,8 @@ const (
 // RecordHeaderLen is the length of the header before each fragment.
 const RecordHeaderLen = 5
 
-// Record is one TLS record: TLSPlaintext or TLSCiphertext of RFC 8446 5.1 and 5.2.
+// Record is one TLS record: TLSPlaintext or TLSCiphertext of
+// RFC 9846 sections 5.1 and 5.2.
 //
 //	+------+---------+--------+------------------+
 //	| type | version | length | fragment         |
@@ -46,7 +50,7 @@ const RecordHeaderLen = 5
 //	+------+---------+--------+------------------+
 type Record struct {
 	Type     ContentType
-	Version  Version // legacy_record_version: says little, RFC 8446 5.1
+	Version  Version // legacy_record_version: says little, RFC 9846 section 5.1
 	Fragment []byte  // aliases the input
 	Offset   int64   // of the header in its direction's stream
 }
@@ -97,7 +101,7 @@ func ReadRecord(b []byte, offset int64) (rec Record, rest []byte, err error) {
 	}, b[RecordHeaderLen+n:], nil
 }
 
-// notTLS says why b cannot be the start of a record, as far as its bytes tell.
+// notTLS returns why b cannot be the start of a record, or "" if it can.
 func notTLS(b []byte) string {
 	if len(b) == 0 {
 		return ""
@@ -109,7 +113,7 @@ func notTLS(b []byte) string {
 			}
 		}
 		if len(b) >= 3 && b[0]&0x80 != 0 && b[2] == byte(TypeClientHello) {
-			return "this is an SSL 2.0 ClientHello (RFC 5246 E.2)"
+			return "this is an SSL 2.0 ClientHello (RFC 5246 appendix E.2)"
 		}
 		return fmt.Sprintf("%d is not a content type", b[0])
 	}
@@ -119,7 +123,8 @@ func notTLS(b []byte) string {
 	return ""
 }
 
-// Marshal returns the record's bytes, or nil when the fragment is too long for its length field.
+// Marshal returns the record's bytes, or nil when the fragment is too long for
+// its length field.
 func (r Record) Marshal() []byte {
 	c := &codec{}
 	number(c, 1, "type", &r.Type, "")
@@ -134,15 +139,15 @@ func (r Record) Marshal() []byte {
 // Fields lists the parts of the record, its header first.
 func (r Record) Fields() []Field {
 	c := &codec{tracing: true}
-	number(c, 1, "type", &r.Type, "What the record carries; once TLS 1.3 encrypts, all records say application_data (RFC 8446 5.1, 5.2).")
-	number(c, 2, "legacy_record_version", &r.Version, "A version kept for old firewalls and the like on the way, to be ignored; TLS 1.3 always says TLS 1.2 here, save in a first ClientHello (RFC 8446 5.1).")
-	opaque(c, 2, "fragment", &r.Fragment, "The bytes carried, encrypted or not (RFC 8446 5.1, 5.2).")
+	number(c, 1, "type", &r.Type, "What the record carries; once TLS 1.3 encrypts, all records say application_data (RFC 9846 sections 5.1 and 5.2).")
+	number(c, 2, "legacy_record_version", &r.Version, "A version kept for old firewalls and the like on the way, to be ignored; TLS 1.3 always says TLS 1.2 here, save in a first ClientHello (RFC 9846 section 5.1).")
+	opaque(c, 2, "fragment", &r.Fragment, "The bytes carried, encrypted or not (RFC 9846 sections 5.1 and 5.2).")
 	return c.fields
 }
 
 // InnerPlaintext splits the decrypted content of a TLS 1.3 record into what it
 // carries, its true type, and how many zero bytes of padding followed
-// (TLSInnerPlaintext, RFC 8446 5.2).
+// (TLSInnerPlaintext, RFC 9846 section 5.2).
 func InnerPlaintext(b []byte) (content []byte, t ContentType, padding int, err error) {
 	trimmed := bytes.TrimRight(b, "\x00")
 	if len(trimmed) == 0 {
@@ -153,7 +158,8 @@ func InnerPlaintext(b []byte) (content []byte, t ContentType, padding int, err e
 }
 
 // ParseChangeCipherSpec checks the one message of the change_cipher_spec
-// protocol, a single byte of value 1 (RFC 5246 7.1, RFC 8446 5).
+// protocol, a single byte of value 1 (RFC 5246 section 7.1,
+// RFC 9846 section 5).
 func ParseChangeCipherSpec(fragment []byte) error {
 	if len(fragment) != 1 || fragment[0] != 1 {
 		return &Error{Field: "ChangeCipherSpec", Reason: "must be the one byte 01"}

@@ -40,7 +40,8 @@ type turn struct {
 	typed string
 }
 
-// recording is a flow of handshake messages as openssl prints them, decrypted, with -msg.
+// recording is a flow of handshake messages as openssl prints them, decrypted,
+// with -msg.
 type recording struct {
 	name    string
 	server  string   // arguments of openssl s_server; empty: a crypto/tls server, and clients print
@@ -279,7 +280,8 @@ func getGo(t *testing.T, addr string, pki *tls.Config) {
 	io.Copy(io.Discard, conn)
 }
 
-// recordRawPublicKey keeps the bytes of a TLS 1.2 flow in which both sides show bare keys.
+// recordRawPublicKey keeps the bytes of a TLS 1.2 flow in which both sides show
+// bare keys.
 func recordRawPublicKey(t *testing.T, dir string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -320,7 +322,8 @@ func recordRawPublicKey(t *testing.T, dir string) {
 		"client stream " + hex.EncodeToString(streams[0].Bytes()), "server stream " + hex.EncodeToString(streams[1].Bytes())})
 }
 
-// makePKI writes a CA, certificates for server and client, and an OCSP response.
+// makePKI writes a CA, certificates for server and client, and an OCSP
+// response.
 func makePKI(t *testing.T, dir string) *tls.Config {
 	t.Helper()
 	var ca *x509.Certificate

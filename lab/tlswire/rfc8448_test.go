@@ -26,7 +26,7 @@ func rfc8448(t *testing.T) (all []Handshake) {
 }
 
 // The trace is the RFC's own to the last byte: its CertificateVerify verifies
-// over it, and its transcript hash is the one RFC 8448 3 prints.
+// over it, and its transcript hash is the one RFC 8448 section 3 prints.
 func TestRFC8448TraceIsAuthentic(t *testing.T) {
 	messages := rfc8448(t)
 	transcript := sha256.New()
@@ -80,7 +80,7 @@ func TestRFC8448Values(t *testing.T) {
 	resumed := messages[8].Body.(*ClientHello)
 	psk, ok := Lookup[*OfferedPSKs](resumed.Extensions, ExtensionPreSharedKey)
 	if !ok || len(psk.Binders) != 1 || len(messages[8].Raw)-(2+1+len(psk.Binders[0])) != 477 {
-		t.Errorf("pre_shared_key %+v", psk) // RFC 8448 4: the prefix before the binders is 477 octets
+		t.Errorf("pre_shared_key %+v", psk) // RFC 8448 section 4: the prefix before the binders is 477 octets
 	}
 	if !Has(resumed.Extensions, ExtensionEarlyData) {
 		t.Error("the resumed ClientHello has no early_data")

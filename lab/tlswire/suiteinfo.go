@@ -2,13 +2,14 @@ package tlswire
 
 import "strings"
 
-// CipherSuite is the number of a cipher suite (RFC 8446 B.4, RFC 5246 A.5).
+// CipherSuite is the number of a cipher suite (RFC 9846 appendix B.4,
+// RFC 5246 appendix A.5).
 type CipherSuite uint16
 
 func (s CipherSuite) String() string { return name("cipher_suite(0x%04x)", cipherSuiteNames, s) }
 
-// The cipher suites of TLS 1.3 (RFC 8446 B.4), and the two numbers that are
-// signals and no suites (RFC 5746 3.3, RFC 7507).
+// The cipher suites of TLS 1.3 (RFC 9846 appendix B.4), and the two numbers
+// that are signals and no suites (RFC 5746 section 3.3, RFC 7507).
 const (
 	TLS_AES_128_GCM_SHA256            CipherSuite = 0x1301
 	TLS_AES_256_GCM_SHA384            CipherSuite = 0x1302
@@ -48,7 +49,7 @@ type SuiteInfo struct {
 	AEAD           bool
 	CBC            bool
 	KeyLen         int    // bytes of a key
-	FixedIVLen     int    // bytes of IV from the key block (RFC 5246 6.3) or the key schedule (RFC 8446 7.3)
+	FixedIVLen     int    // bytes of IV from the key block (RFC 5246 section 6.3) or the key schedule (RFC 9846 section 7.3)
 	RecordIVLen    int    // bytes of nonce or IV that each TLS 1.2 record carries
 	TagLen         int    // bytes of an AEAD's tag
 	BlockLen       int    // bytes of a CBC cipher's block
@@ -101,7 +102,7 @@ var macLens = map[string]int{"MD5": 16, "SHA": 20, "SHA256": 32, "SHA384": 48, "
 
 // suiteInfo reads a suite's name: TLS_CIPHER_HASH in TLS 1.3, and
 // TLS_KEYEXCHANGE_AUTHENTICATION_WITH_CIPHER_MAC before, where a CCM suite
-// leaves out its SHA256 (RFC 6655 3, RFC 7251 2).
+// leaves out its SHA256 (RFC 6655 section 3, RFC 7251 section 2).
 func suiteInfo(name string) SuiteInfo {
 	var s SuiteInfo
 	body := strings.TrimPrefix(name, "TLS_")
@@ -121,7 +122,7 @@ func suiteInfo(name string) SuiteInfo {
 	s.KeyExchange, s.Authentication = keyExchange(exchange)
 	s.Cipher, s.KeyLen, s.BlockLen = cipher, lens.key, lens.block
 	s.CBC = lens.block > 0
-	s.Hash = "SHA256" // TLS 1.2's own, unless the suite names a stronger one (RFC 5246 5)
+	s.Hash = "SHA256" // TLS 1.2's own, unless the suite names a stronger one (RFC 5246 section 5)
 	if hash == "SHA384" || hash == "SM3" {
 		s.Hash = hash
 	}
@@ -130,9 +131,9 @@ func suiteInfo(name string) SuiteInfo {
 	case !s.AEAD:
 		s.MAC, s.MACLen, s.RecordIVLen = hash, macLens[hash], lens.block
 		return s
-	case s.TLS13, cipher == "CHACHA20_POLY1305": // RFC 8446 5.3, RFC 7905 2
+	case s.TLS13, cipher == "CHACHA20_POLY1305": // RFC 9846 section 5.3, RFC 7905 section 2
 		s.FixedIVLen = 12
-	default: // RFC 5288 3, RFC 6655 3
+	default: // RFC 5288 section 3, RFC 6655 section 3
 		s.FixedIVLen, s.RecordIVLen = 4, 8
 	}
 	s.TagLen = 16

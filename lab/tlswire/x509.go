@@ -22,15 +22,15 @@ const (
 	maxRememberedSize = 8 << 10
 )
 
-// remembered are certificates that were read, by their DER.
+// remembered is the cache, by DER.
 var remembered struct {
 	sync.Mutex
 	certificates map[string]*x509.Certificate
 }
 
-// ParseCertificate reads an X.509 certificate. Connections show the same few
-// over and over: those it has read lately it only looks up. What it returns is
-// others' too, and not to be changed.
+// ParseCertificate reads an X.509 certificate. It caches the results, since
+// connections show the same few certificates over and over. The result is
+// shared: do not change it.
 func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	remembered.Lock()
 	cert := remembered.certificates[string(der)]
@@ -51,10 +51,11 @@ func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	return cert, nil
 }
 
-// certData is a certificate; its fields are those of RFC 5280 that decide whether it is trusted.
+// certData is a certificate; its fields are those of RFC 5280 that decide
+// whether it is trusted.
 func certData(c *codec, name string, der *[]byte) {
 	at := len(c.out)
-	opaque(c, 3, name, der, "An X.509 certificate: a name and a public key, signed by an authority (RFC 5280 4.1).")
+	opaque(c, 3, name, der, "An X.509 certificate: a name and a public key, signed by an authority (RFC 5280 section 4.1).")
 	if c.tracing && c.err == nil {
 		f := &c.fields[len(c.fields)-1]
 		f.Value = certSubject(*der)
@@ -62,7 +63,7 @@ func certData(c *codec, name string, der *[]byte) {
 	}
 }
 
-// certSubject names whom a certificate is for.
+// certSubject returns the subject of a certificate.
 func certSubject(der []byte) string {
 	cert, err := ParseCertificate(der)
 	if err != nil {
@@ -74,7 +75,8 @@ func certSubject(der []byte) string {
 	return "(no subject) " + altNames(cert)
 }
 
-// derReader walks the elements of DER and knows where in the message each stands.
+// derReader walks the elements of DER and knows where in the message each
+// stands.
 type derReader struct {
 	in  cryptobyte.String
 	end int // offset in the message of the end of in
@@ -97,7 +99,8 @@ func (r *derReader) next() (at, length int, inner derReader) {
 }
 
 // certFields lists the parts of a certificate that starts at the given offset
-// of its message (RFC 5280 4.1). Certificates that do not parse have none.
+// of its message (RFC 5280 section 4.1). Certificates that do not parse have
+// none.
 func certFields(der []byte, offset int) []Field {
 	cert, err := ParseCertificate(der)
 	if err != nil {
@@ -114,17 +117,17 @@ func certFields(der []byte, offset int) []Field {
 		}
 	}
 	if cert.Version > 1 {
-		add(&tbs, "version", fmt.Sprintf("v%d", cert.Version), "The version of X.509 (RFC 5280 4.1.2.1).")
+		add(&tbs, "version", fmt.Sprintf("v%d", cert.Version), "The version of X.509 (RFC 5280 section 4.1.2.1).")
 	}
-	add(&tbs, "serialNumber", fmt.Sprintf("%x", cert.SerialNumber), "The number the issuer gave this certificate; revocation lists name it (RFC 5280 4.1.2.2).")
-	add(&tbs, "signature", cert.SignatureAlgorithm.String(), "How the issuer signed (RFC 5280 4.1.2.3).")
-	add(&tbs, "issuer", text(cert.Issuer.String()), "The authority that signed the certificate (RFC 5280 4.1.2.4).")
-	add(&tbs, "validity", cert.NotBefore.UTC().Format(time.DateTime)+" to "+cert.NotAfter.UTC().Format(time.DateTime)+" UTC", "From when until when it may be used (RFC 5280 4.1.2.5).")
-	add(&tbs, "subject", text(cert.Subject.String()), "Whom the certificate is for (RFC 5280 4.1.2.6).")
-	add(&tbs, "subjectPublicKeyInfo", keyName(cert), "The public key; CertificateVerify proves that the sender has its private half (RFC 5280 4.1.2.7).")
+	add(&tbs, "serialNumber", fmt.Sprintf("%x", cert.SerialNumber), "The number the issuer gave this certificate; revocation lists name it (RFC 5280 section 4.1.2.2).")
+	add(&tbs, "signature", cert.SignatureAlgorithm.String(), "How the issuer signed (RFC 5280 section 4.1.2.3).")
+	add(&tbs, "issuer", text(cert.Issuer.String()), "The authority that signed the certificate (RFC 5280 section 4.1.2.4).")
+	add(&tbs, "validity", cert.NotBefore.UTC().Format(time.DateTime)+" to "+cert.NotAfter.UTC().Format(time.DateTime)+" UTC", "From when until when it may be used (RFC 5280 section 4.1.2.5).")
+	add(&tbs, "subject", text(cert.Subject.String()), "Whom the certificate is for (RFC 5280 section 4.1.2.6).")
+	add(&tbs, "subjectPublicKeyInfo", keyName(cert), "The public key; CertificateVerify proves that the sender has its private half (RFC 5280 section 4.1.2.7).")
 	fields = append(fields, certExtensions(cert, &tbs)...)
-	add(&certificate, "signatureAlgorithm", cert.SignatureAlgorithm.String(), "How the issuer signed, once more (RFC 5280 4.1.1.2).")
-	add(&certificate, "signatureValue", short(cert.Signature), "The issuer's signature over everything from version to the last extension (RFC 5280 4.1.1.3).")
+	add(&certificate, "signatureAlgorithm", cert.SignatureAlgorithm.String(), "How the issuer signed, once more (RFC 5280 section 4.1.1.2).")
+	add(&certificate, "signatureValue", short(cert.Signature), "The issuer's signature over everything from version to the last extension (RFC 5280 section 4.1.1.3).")
 	return fields
 }
 
@@ -162,15 +165,15 @@ func keyName(cert *x509.Certificate) string {
 func certExtension(cert *x509.Certificate, e pkix.Extension) (name, value, note string) {
 	switch e.Id.String() {
 	case "2.5.29.14":
-		return "subjectKeyIdentifier", short(cert.SubjectKeyId), "A short name of the public key (RFC 5280 4.2.1.2)."
+		return "subjectKeyIdentifier", short(cert.SubjectKeyId), "A short name of the public key (RFC 5280 section 4.2.1.2)."
 	case "2.5.29.35":
-		return "authorityKeyIdentifier", short(cert.AuthorityKeyId), "A short name of the issuer's public key, to find the issuer by (RFC 5280 4.2.1.1)."
+		return "authorityKeyIdentifier", short(cert.AuthorityKeyId), "A short name of the issuer's public key, to find the issuer by (RFC 5280 section 4.2.1.1)."
 	case "2.5.29.31":
-		return "cRLDistributionPoints", text(strings.Join(cert.CRLDistributionPoints, ", ")), "Where the issuer lists what it revoked (RFC 5280 4.2.1.13)."
+		return "cRLDistributionPoints", text(strings.Join(cert.CRLDistributionPoints, ", ")), "Where the issuer lists what it revoked (RFC 5280 section 4.2.1.13)."
 	case "2.5.29.15":
-		return "keyUsage", keyUsages(cert.KeyUsage), "What the key may do: digitalSignature for a CertificateVerify, keyCertSign for issuing certificates (RFC 5280 4.2.1.3)."
+		return "keyUsage", keyUsages(cert.KeyUsage), "What the key may do: digitalSignature for a CertificateVerify, keyCertSign for issuing certificates (RFC 5280 section 4.2.1.3)."
 	case "2.5.29.17":
-		return "subjectAltName", altNames(cert), "The names it is good for: a client compares the host it wanted with these (RFC 5280 4.2.1.6, RFC 9525 6)."
+		return "subjectAltName", altNames(cert), "The names it is good for: a client compares the host it wanted with these (RFC 5280 section 4.2.1.6, RFC 9525 section 6)."
 	case "2.5.29.19":
 		value = "not a CA"
 		if cert.IsCA {
@@ -179,11 +182,11 @@ func certExtension(cert *x509.Certificate, e pkix.Extension) (name, value, note 
 				value = fmt.Sprintf("CA, pathLenConstraint %d", cert.MaxPathLen)
 			}
 		}
-		return "basicConstraints", value, "Whether it may sign other certificates (RFC 5280 4.2.1.9)."
+		return "basicConstraints", value, "Whether it may sign other certificates (RFC 5280 section 4.2.1.9)."
 	case "2.5.29.37":
-		return "extKeyUsage", extKeyUsages(cert), "What it is for: serverAuth, clientAuth or both (RFC 5280 4.2.1.12)."
+		return "extKeyUsage", extKeyUsages(cert), "What it is for: serverAuth, clientAuth or both (RFC 5280 section 4.2.1.12)."
 	}
-	return "extension " + e.Id.String(), short(e.Value), "An extension of the certificate (RFC 5280 4.2)."
+	return "extension " + e.Id.String(), short(e.Value), "An extension of the certificate (RFC 5280 section 4.2)."
 }
 
 func altNames(cert *x509.Certificate) string {
@@ -234,7 +237,8 @@ func extKeyUsages(cert *x509.Certificate) string {
 	return text(strings.Join(names, ", "))
 }
 
-// DistinguishedName is the DER of a name, as in "CN=ca" (RFC 5280 4.1.2.4).
+// DistinguishedName is the DER of a name, as in "CN=ca"
+// (RFC 5280 section 4.1.2.4).
 type DistinguishedName []byte
 
 func (n DistinguishedName) String() string {
@@ -245,7 +249,8 @@ func (n DistinguishedName) String() string {
 	return text(rdns.String())
 }
 
-// distinguishedNames is a list of CAs (RFC 8446 4.2.4, RFC 5246 7.4.4).
+// distinguishedNames is a list of CAs (RFC 9846 section 4.3.4,
+// RFC 5246 section 7.4.4).
 func distinguishedNames(c *codec, name string, v *[]DistinguishedName, note string) {
 	list(c, 2, name, v, note, func(n *DistinguishedName) {
 		opaque(c, 2, "DistinguishedName", n, "")

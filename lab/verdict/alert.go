@@ -20,7 +20,7 @@ func newAlert(d tlswire.AlertDescription, sentBy endpoint.Side) *Alert {
 	return &Alert{Code: uint8(d), Name: d.String(), SentBy: sentBy}
 }
 
-// meaning is what can be told from an alert alone, of whoever sent it. none
+// meaning is what an alert alone shows, whichever side sent it. none
 // says that the other side was asked for a certificate, and sent none.
 func meaning(d tlswire.AlertDescription, by endpoint.Side, none bool) Reason {
 	name := d.String()
@@ -42,8 +42,8 @@ func noted(d tlswire.AlertDescription) string {
 	return strings.ToLower(note[:1]) + note[1:]
 }
 
-// meanings are what an alert tells by itself: {other} is the side that received
-// it.
+// meanings are what alerts show by themselves: {other} is the side that
+// received it.
 var meanings = map[tlswire.AlertDescription]Reason{
 	tlswire.AlertBadCertificate:         {Code: RefusedByCertificate, Text: "it refuses the {other}'s certificate, and only its own log knows why"},
 	tlswire.AlertUnsupportedCertificate: {Code: RefusedByCertificate, Text: "the {other}'s certificate is of a kind, or for a purpose, that it does not take"},

@@ -1,8 +1,6 @@
 package verdict
 
 import (
-	"crypto/rsa"
-	"crypto/x509"
 	"fmt"
 	"net/http"
 	"slices"
@@ -14,20 +12,16 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// Cause is something that may be behind a rejection.
-type Cause struct {
-	Code Code   `json:"code"`
-	Text string `json:"text"` // a clause
-	Tell string `json:"tell"` // what would tell it from the others
-}
-
 // why says why a side ended the handshake, by its alert, if there was one, and
 // by what the other side showed of itself.
 func (w *wire) why(by endpoint.Side) Reason {
 	other := *w.shown.Of(by.Other())
 	alert := w.alertOf(by)
 	switch {
-	case by == endpoint.Server && other.empty && (alert == nil || alert.WantsCertificate() || *alert == tlswire.AlertDecodeError): // the last is GnuTLS in TLS 1.2
+	case other.empty && (alert == nil || alert.WantsCertificate() || *alert == tlswire.AlertDecodeError): // the last is GnuTLS in TLS 1.2, and any client's
+		if by == endpoint.Client {
+			return Reason{Code: Other, Text: "the server sent no certificate"}
+		}
 		return Reason{Code: NoClientCertificate, Text: noClientCertificate}
 	case other.signature == tlsdecrypt.Fails && (alert == nil || isAboutSignature(*alert)) && (other.faultThat(alert) == nil || alert != nil && !alert.RefusesCertificate()):
 		return Reason{Code: BadSignature, Text: badSignature(by.Other())}
@@ -45,7 +39,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 	case w.stays == by.Other():
 		return Reason{Code: Other, Text: fmt.Sprintf("the %v wanted to renegotiate, which the %v does not do (no_renegotiation), and so the %v sent %v", by, by.Other(), by, *alert)}
 	}
-	why := meaning(*alert, by, other.empty)
+	why := meaning(*alert, by, false)
 	switch {
 	case *alert == tlswire.AlertDecryptError && (other.empty || !other.seen && !w.Hidden), *alert == tlswire.AlertIllegalParameter && by == endpoint.Server && !w.answered && w.offersPSK:
 		return Reason{Code: Other, Text: fmt.Sprintf("the %v sent %v: a checksum of the %v's is wrong, as when the two were given different pre-shared keys (PSK)", by, *alert, by.Other())}
@@ -145,6 +139,10 @@ func (w *wire) addRefusal(v *Verdict) {
 		}
 	case w.Answer == nil && w.data.Client && !w.data.Server && w.leaver == endpoint.Server:
 		v.Reason = "the server closed without an answer to what the client had sent"
+	case w.Answer != nil && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
+		if w.Answer.HTTP.Status == http.StatusForbidden {
+			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
+		}
 	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
 		v.How = InHTTP
 		v.because(w.unasked())
@@ -164,8 +162,8 @@ func (w *wire) addRefusal(v *Verdict) {
 	}
 }
 
-// reservation says what is wrong with the certificate of a client that was let in,
-// as far as can be seen without keys.
+// reservation says what is wrong with the certificate of a client that was let
+// in, as far as can be seen without keys.
 func (w *wire) reservation() string {
 	client := &w.shown.Client
 	why := ""
@@ -202,11 +200,7 @@ func (w *wire) unasked() Reason {
 				Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}
 		}
 	}
-	if w.Resumption != tlsdecrypt.FullHandshake {
-		return Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with %d, in a session that was resumed: it goes by the certificate of the handshake before, if there was one", status),
-			Fix: "look at the handshake that began the session, and into the log of the server; a new session asks for the certificate again"}
-	}
-	return Reason{Code: NotAsked, Text: fmt.Sprintf("the server refuses in HTTP with %d, and has not asked for a certificate in the handshake", status)}
+	return *RefuseUnasked(status)
 }
 
 // doubted is why HTTP says 403 to a client whose certificate the server may not
@@ -225,142 +219,4 @@ func (w *wire) doubted(client *certificate) Reason {
 // side had sent anything.
 func (w *wire) unused() bool {
 	return !w.data.Client && !w.data.Server && !w.again && w.leaver != endpoint.Unknown && w.End != tlsdecrypt.StillOpen && w.End != tlsdecrypt.CutOff
-}
-
-// causes are what may be behind the refusal of a certificate, the likeliest
-// first: without what the capture rules out.
-func (w *wire) causes(by endpoint.Side) (likely []Cause) {
-	var d tlswire.AlertDescription
-	if alert := w.alertOf(by); alert != nil {
-		d = *alert
-	}
-	for _, code := range candidates(d, by, w.answered) {
-		if w.rulesOut(code, by) {
-			continue
-		}
-		known := suspicions[code]
-		fill := strings.NewReplacer("{by}", by.String(), "{other}", by.Other().String(), "{ca}", map[endpoint.Side]string{endpoint.Server: "client-ca", endpoint.Client: "ca"}[by])
-		likely = append(likely, Cause{Code: known.code(code), Text: fill.Replace(known.text), Tell: fill.Replace(known.tell)})
-	}
-	if len(likely) == 1 && d == 0 {
-		return nil
-	}
-	return likely
-}
-
-// candidates are what programs mean by an alert, the likeliest first. OpenSSL,
-// Go and rustls tell the causes apart; Java and GnuTLS send one alert for most.
-func candidates(d tlswire.AlertDescription, by endpoint.Side, answered bool) []Code {
-	names := []Code{chain.WrongHost, chain.NoSAN}
-	if by == endpoint.Server {
-		names = nil
-	}
-	switch d {
-	case tlswire.AlertUnknownCA:
-		if by == endpoint.Server { // the client has sent one of a CA that the server names
-			return []Code{chain.LookAlikeCA, chain.UnknownCA, chain.SelfSigned}
-		}
-		return []Code{chain.UnknownCA, chain.LookAlikeCA, chain.SelfSigned}
-	case tlswire.AlertUnsupportedCertificate:
-		return []Code{chain.WrongUsage, chain.WrongKeyUsage, chain.WeakKey}
-	case tlswire.AlertCertificateExpired:
-		return []Code{expiredAbove, wrongClock}
-	case tlswire.AlertDecryptError:
-		return []Code{BadSignature, chain.LookAlikeCA}
-	case tlswire.AlertHandshakeFailure:
-		if !answered {
-			return []Code{NoCommonCipherSuite, NoCommonGroup, NoCommonSignature, NoCommonVersion}
-		}
-		if by == endpoint.Server {
-			return []Code{NoClientCertificate, chain.UnknownCA, chain.WrongUsage, NoCommonSignature}
-		}
-		return []Code{chain.UnknownCA, chain.WrongUsage, NoCommonGroup}
-	case tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown, tlswire.AlertAccessDenied, 0:
-		list := []Code{chain.UnknownCA, chain.LookAlikeCA}
-		if by == endpoint.Server {
-			list = []Code{NoClientCertificate, chain.LookAlikeCA, chain.UnknownCA}
-		}
-		list = append(list, names...)
-		list = append(list, chain.Expired, chain.NotYetValid, chain.WrongUsage, chain.SelfSigned, chain.Revoked, BadSignature, chain.WeakKey)
-		if by == endpoint.Server {
-			list = append(list, chain.CRLMissing, chain.CRLStale)
-		}
-		return list
-	}
-	return nil
-}
-
-// rulesOut reports whether the capture shows that a cause is none.
-func (w *wire) rulesOut(code Code, by endpoint.Side) bool {
-	other := *w.shown.Of(by.Other())
-	leaf := other.leaf
-	switch code {
-	case NoClientCertificate:
-		return by == endpoint.Client || other.seen && !other.empty
-	case BadSignature:
-		return other.signature == tlsdecrypt.Holds
-	case NoCommonVersion:
-		return len(w.Offers().Versions) > 1
-	}
-	if leaf == nil {
-		return false
-	}
-	usage := x509.ExtKeyUsageClientAuth
-	if by == endpoint.Client {
-		usage = x509.ExtKeyUsageServerAuth
-	}
-	switch code {
-	case chain.Expired, chain.NotYetValid:
-		return chain.IsClock(other.at)
-	case chain.WrongUsage:
-		return !chain.Forbids(leaf, usage) && len(leaf.ExtKeyUsage) > 0
-	case chain.SelfSigned:
-		return !chain.IsSelfIssued(leaf)
-	case chain.WeakKey:
-		key, ok := leaf.PublicKey.(*rsa.PublicKey)
-		return !ok || key.N.BitLen() >= 2048
-	case chain.NoSAN:
-		return len(leaf.DNSNames)+len(leaf.IPAddresses) > 0
-	case chain.WrongHost:
-		return len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 || w.ServerName != "" && leaf.VerifyHostname(w.ServerName) == nil
-	case chain.WrongKeyUsage:
-		return leaf.KeyUsage == 0 || leaf.KeyUsage&x509.KeyUsageDigitalSignature != 0
-	}
-	return false
-}
-
-// Causes that are a code's in part.
-const (
-	expiredAbove Code = "expired "
-	wrongClock   Code = "not_yet_valid "
-)
-
-// suspicion is a cause in words: {by} has rejected {other}, and {ca} is the flag
-// for the CAs that it trusts.
-type suspicion struct{ text, tell string }
-
-func (suspicion) code(c Code) Code { return Code(strings.TrimSuffix(string(c), " ")) }
-
-var suspicions = map[Code]suspicion{
-	chain.UnknownCA:     {"the {by} does not trust the CA of the {other}'s certificate, or an intermediate certificate was not sent along", "lab explain --{ca} FILE, with the CAs that the {by} trusts"},
-	chain.LookAlikeCA:   {"the {by} has a CA of the same name, but with another key", "compare the SHA-256 fingerprints of the CA's certificate on both sides"},
-	chain.SelfSigned:    {"the {other}'s certificate is signed by itself", "openssl x509 -noout -subject -issuer -in CERT.pem shows one name twice"},
-	chain.WrongHost:     {"the {other}'s certificate is not for the name that the {by} called", "compare the URL with the certificate's subject alternative names"},
-	chain.NoSAN:         {"the {other}'s certificate has no subject alternative name", "openssl x509 -noout -ext subjectAltName -in CERT.pem shows none"},
-	chain.Expired:       {"the {other}'s certificate has expired", "openssl x509 -noout -dates -in CERT.pem"},
-	chain.NotYetValid:   {"the {other}'s certificate is not valid yet, or the {by}'s clock is wrong", "openssl x509 -noout -dates -in CERT.pem, and date on both machines"},
-	expiredAbove:        {"a CA above the {other}'s certificate has expired", "openssl x509 -noout -dates -in CA.pem, for each CA of the chain"},
-	wrongClock:          {"the {by}'s clock is wrong", "date, on the {by}'s machine"},
-	chain.WrongUsage:    {"the {other}'s certificate, or a CA above it, is not for authenticating a {other} (extended key usage)", "openssl x509 -noout -ext extendedKeyUsage -in CERT.pem"},
-	chain.WrongKeyUsage: {"the {other}'s certificate is not for signatures (key usage)", "openssl x509 -noout -ext keyUsage -in CERT.pem"},
-	chain.WeakKey:       {"the {other}'s key is too short for the {by}", "openssl x509 -noout -text -in CERT.pem shows its size"},
-	chain.CRLMissing:    {"the {by} requires a CRL of each CA, and has none of that one", "its settings (OpenSSL: -crl_check, nginx: ssl_crl)"},
-	chain.CRLStale:      {"a CRL of the {by} is out of date", "openssl crl -noout -nextupdate -in CRL.pem"},
-	chain.Revoked:       {"the {other}'s certificate is on a CRL that the {by} has", "openssl crl -noout -text -in CRL.pem lists its serial number"},
-	NoClientCertificate: {"the client sent no certificate", "its own log, or a capture with keys"},
-	BadSignature:        {"the {other} has signed with another key than that of its certificate", "openssl pkey -pubout -in KEY.pem and openssl x509 -noout -pubkey -in CERT.pem differ"},
-	NoCommonCipherSuite: {"the two have no cipher suite in common, or none that fits the server's key", "the server's configuration, against the suites in ClientHello"},
-	NoCommonGroup:       {"the two have no group for the key exchange in common", "the server's configuration, against supported_groups in ClientHello"},
-	NoCommonSignature:   {"the two have no signature algorithm in common", "the type of the certificates' keys, against signature_algorithms"},
-	NoCommonVersion:     {"the server does not speak the one version that the client offers", "the server's configuration"},
 }

@@ -1,4 +1,4 @@
-// Package verdict says what became of an exchange: who rejected whom, why, and
+// Package verdict judges an exchange: which side rejected the other, why, and
 // what to do about it.
 //
 // [Judge] joins up to three witnesses: what the server saw, what the client
@@ -14,5 +14,5 @@
 //	wire.go    what the messages show: outcome, rejecter, alert
 //	cause.go   why, from the messages and their checks
 //	shape.go   what the sizes of encrypted records show, where keys are missing
-//	alert.go   what an alert tells by itself, and what may be behind it
+//	alert.go   what an alert shows by itself
 package verdict

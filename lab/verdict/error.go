@@ -24,8 +24,8 @@ type Reason struct {
 	Causes []Cause // what may be behind it, where Code leaves that open
 }
 
-// Misbehaviour is the error of a side that did on purpose what no TLS program
-// does, and so knows why the exchange ended.
+// Misbehaviour is the error of a side that broke the protocol on purpose, and
+// so knows why the exchange ended.
 type Misbehaviour interface {
 	error
 	// Why returns why the exchange of a side that did so ended.
@@ -114,8 +114,8 @@ func tooSlow(who endpoint.Side) Reason {
 // record has in its header.
 var plainHTTP = regexp.MustCompile(`^(HTTP/|GET /|HEAD |POST |PUT /|DELET|OPTIO|PATCH)`)
 
-// explainFromAfar says why the other side rejected, from what arrived at the
-// one that was rejected. witness is that side's view, nil if there is none.
+// explainFromAfar explains a rejection from what arrived at the side that was
+// rejected. witness is that side's view, nil if there is none.
 func explainFromAfar(witness *View, v Verdict) Reason {
 	by := v.RejectedBy
 	var own Misbehaviour
@@ -133,7 +133,8 @@ func explainFromAfar(witness *View, v Verdict) Reason {
 	return meaning(tlswire.AlertDescription(v.Alert.Code), by, witness != nil && witness.NoCertificate)
 }
 
-// closedAfterCertificate is who closes when it has seen the server's certificate.
+// closedAfterCertificate explains a client that closes after the server's
+// certificate.
 const closedAfterCertificate = ", as a browser does that fetches its certificate first and then calls again, or a program (Node, Java) that refuses the server's"
 
 // closedBy says that a side has ended the connection without an alert: broken
@@ -153,6 +154,15 @@ func RefuseInHTTP(status int, why Reason) *Reason {
 		why.Code = RefusedInHTTP
 	}
 	return &why
+}
+
+// RefuseUnasked returns the reason of a refusal in HTTP of a client that was
+// not asked for a certificate; nil: the status is not about who the client is.
+func RefuseUnasked(status int) *Reason {
+	if !isUnauthorised(status) {
+		return nil
+	}
+	return &Reason{Code: NotAsked, Text: "the server refuses in HTTP with " + strconv.Itoa(status) + ", and has not asked for a certificate in the handshake"}
 }
 
 // leafIn returns the certificate that crypto/tls refused, if err has it.

@@ -32,7 +32,7 @@ type shape struct {
 }
 
 // encrypted is why an outcome is not known.
-const encrypted = "what would tell is encrypted, and its keys are missing"
+const encrypted = "what would show it is encrypted, and its keys are missing"
 
 // hidden is the verdict on a connection whose keys are missing.
 func (w *wire) hidden() Verdict {
@@ -51,7 +51,7 @@ func (w *wire) hidden() Verdict {
 			return v
 		}
 		return unknown
-	case w.Resumption != tlsdecrypt.FullHandshake:
+	case w.Resumption != tlsdecrypt.FullHandshake, w.early:
 		return unknown
 	}
 	s := w.shape()
@@ -157,8 +157,8 @@ func (w *wire) shape() shape {
 	return s
 }
 
-// certificate is the size of the client's messages before its Finished; 0: there
-// are none, so that it was not asked for a certificate.
+// certificate is the size of the client's messages before its Finished; 0:
+// there are none, so that it was not asked for a certificate.
 func (s shape) certificate() int {
 	size := 0
 	for _, n := range s.client {

@@ -9,7 +9,7 @@ import (
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
-// Outcome is what became of an exchange.
+// Outcome is how an exchange ended.
 type Outcome string
 
 // The outcomes.
@@ -18,7 +18,7 @@ const (
 	Rejected Outcome = "rejected" // one side ended the handshake
 	Broken   Outcome = "broken"   // the handshake succeeded, and an alert ended the connection later
 	Open     Outcome = "open"     // it goes on
-	Unknown  Outcome = "unknown"  // it cannot be told; see Verdict.Reason
+	Unknown  Outcome = "unknown"  // it cannot be known; see Verdict.Reason
 )
 
 // How refines an outcome. It is empty for what is plain.
@@ -28,7 +28,7 @@ type How string
 const (
 	NotTLS   How = "not TLS"         // a side spoke something else from the first byte on
 	Aborted  How = "aborted"         // the connection ended during the handshake without an alert
-	CutOff   How = "cut off"         // what would tell is not in the capture
+	CutOff   How = "cut off"         // the capture lacks what would show it
 	Probably How = "very probably"   // the sizes of encrypted records say so, which are no proof
 	InHTTP   How = "refused in HTTP" // by the server, after a handshake that succeeded
 )
@@ -44,11 +44,20 @@ type Verdict struct {
 	Code       Code          `json:"code,omitempty"`        // why, for programs
 	Fix        string        `json:"fix,omitempty"`         // what to change, in words
 	Causes     []Cause       `json:"causes,omitempty"`      // what may be behind it where Code does not say, the likeliest first
+
+	known bool // Reason comes from the side that rejected
 }
 
-// IsVague reports whether the verdict says that a side was refused, but not why.
+// IsVague reports whether the verdict says that a side was refused, but not
+// why.
 func (v *Verdict) IsVague() bool {
 	return (v.Outcome == Rejected || v.How == InHTTP) && isVague(v.Code)
+}
+
+// IsGuessed reports whether the reason of a refusal does not come from the side
+// that refused: the certificates that were shown may say more.
+func (v *Verdict) IsGuessed() bool {
+	return (v.Outcome == Rejected || v.How == InHTTP) && !v.known
 }
 
 // Judge joins what is known of one exchange: what each side saw, and what was
@@ -56,8 +65,8 @@ func (v *Verdict) IsVague() bool {
 // response, 0 if there is none.
 //
 // What a side says of itself counts for more than what the wire shows, but for
-// alerts: crypto/tls does not say which one it has sent. Where a side was only
-// told that it was refused, the wire may know why.
+// alerts: crypto/tls does not say which one it has sent. Where a side has only
+// received the refusal, the wire may show why.
 func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdict {
 	seen := Verdict{Outcome: Unknown, Reason: "nothing was seen of it"}
 	if wire != nil {
@@ -66,9 +75,13 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 	if server == nil && client == nil {
 		return seen
 	}
-	v, known := judgeViews(server, client)
+	v := judgeViews(server, client)
+	if server != nil && status != 0 { // it knows whether the client was authenticated
+		v.addStatus(status)
+		v.known = v.known || v.Code == NotAuthorised
+	}
 	if wire != nil {
-		v.addWire(seen, known)
+		v.addWire(seen)
 	}
 	if wire == nil || status != 0 { // the wire shows whether there was a request
 		v.addStatus(status)
@@ -77,13 +90,12 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 }
 
 // judgeViews joins what the two sides saw, one of which may be nil: another
-// program's. known says that the reason comes from the side that rejected,
-// or from the one that made it do so.
-func judgeViews(server, client *View) (v Verdict, known bool) {
+// program's.
+func judgeViews(server, client *View) Verdict {
 	if (server == nil || server.Err == nil) && (client == nil || client.Err == nil) {
-		return acceptedBy(server, client), false
+		return acceptedBy(server, client)
 	}
-	v = Verdict{Outcome: Rejected, RejectedBy: rejecter(server, client)}
+	v := Verdict{Outcome: Rejected, RejectedBy: rejecter(server, client)}
 	own, other := server, client
 	if v.RejectedBy == endpoint.Client {
 		own, other = client, server
@@ -98,13 +110,13 @@ func judgeViews(server, client *View) (v Verdict, known bool) {
 			}
 		}
 	}
-	known = own != nil && own.Refused
-	var caused Misbehaviour
-	if known {
+	switch {
+	case own != nil && own.Refused:
 		v.because(explain(own.Err, v.RejectedBy))
-	} else {
+		v.known = true
+	default:
 		v.because(explainFromAfar(other, v))
-		known = other != nil && errors.As(other.Err, &caused)
+		v.known = other != nil && errors.As(other.Err, new(Misbehaviour)) // that side caused it itself
 	}
 	switch v.Code {
 	case SpokeNoTLS:
@@ -112,16 +124,16 @@ func judgeViews(server, client *View) (v Verdict, known bool) {
 	case Closed, TooSlow:
 		v.How = Aborted
 	}
-	return v, known
+	return v
 }
 
-// acceptedBy is the verdict on a handshake that both sides were content with. A
+// acceptedBy returns the verdict on a handshake that both sides completed. A
 // server knows better than its client why it refuses in HTTP.
 func acceptedBy(server, client *View) Verdict {
 	v := Verdict{Outcome: Accepted}
 	for _, view := range []*View{server, client} {
 		if view != nil && view.InHTTP != nil {
-			v.How = InHTTP
+			v.How, v.known = InHTTP, view == server
 			v.because(*view.InHTTP)
 			return v
 		}
@@ -129,8 +141,9 @@ func acceptedBy(server, client *View) Verdict {
 	return v
 }
 
-// rejecter finds out which side refused the other. That a client was told so
-// counts for more than what it says itself: it may have failed to write first.
+// rejecter returns the side that refused the other. An alert that the client
+// received counts for more than its own error: it may have failed to write
+// first.
 func rejecter(server, client *View) endpoint.Side {
 	switch {
 	case client != nil && client.Alert != nil && client.Alert.SentBy == endpoint.Server:
@@ -150,7 +163,7 @@ func (v *Verdict) because(why Reason) {
 	v.Code, v.Reason, v.Fix, v.Causes = why.Code, why.Text, cmp.Or(why.Fix, fix(why.Code, v.refuser())), why.Causes
 }
 
-// refuser is the side that refuses: in HTTP it is the server.
+// refuser returns the side that refuses: in HTTP it is the server.
 func (v *Verdict) refuser() endpoint.Side {
 	if v.RejectedBy == endpoint.Unknown {
 		return endpoint.Server
@@ -161,8 +174,8 @@ func (v *Verdict) refuser() endpoint.Side {
 // noRequest is what an accepted handshake without a request may mean.
 const noRequest = "after the handshake the client closed without a request: one that compares the host name afterwards (curl) and refuses looks like this; a browser's spare connection and a health check too"
 
-// addStatus adds what became of an accepted client's request: it was not
-// allowed, or there was none.
+// addStatus adds the fate of an accepted client's request: it was not allowed,
+// or there was none.
 func (v *Verdict) addStatus(status int) {
 	switch {
 	case v.Outcome != Accepted || v.Code != "":
@@ -177,16 +190,18 @@ var notAuthorised = Reason{Code: NotAuthorised, Text: "the client was authentica
 
 // addWire adds what only the wire shows: the alert that was sent, how the
 // connection ended, and why, where the sides do not know.
-func (v *Verdict) addWire(seen Verdict, known bool) {
+func (v *Verdict) addWire(seen Verdict) {
 	switch {
 	case v.Outcome == Accepted && seen.Outcome == Broken,
-		v.Code == Closed && !known && seen.Outcome == Accepted && seen.How != Probably: // closed later than it seemed
+		v.Code == Closed && !v.known && seen.Outcome == Accepted && seen.How != Probably: // closed later than it seemed
 		*v = seen
 		return
 	case v.Outcome != seen.Outcome, v.RejectedBy != seen.RejectedBy:
 		return
 	}
-	v.How = seen.How
+	if v.Outcome != Accepted || !v.known && seen.How == InHTTP { // that it was accepted, the sides know for certain
+		v.How = seen.How
+	}
 	if seen.Alert != nil {
 		alert := *seen.Alert
 		if v.Alert != nil {
@@ -195,10 +210,13 @@ func (v *Verdict) addWire(seen Verdict, known bool) {
 		v.Alert = &alert
 	}
 	switch {
-	case known || seen.Code == "" || v.Outcome == Accepted && !isVague(v.Code):
+	case v.known || seen.Code == "":
 	case !isVague(seen.Code), v.Code == "":
 		v.Code, v.Reason, v.Fix, v.Causes = seen.Code, seen.Reason, seen.Fix, seen.Causes
 	case v.Code == seen.Code:
 		v.Causes = seen.Causes
+	}
+	if v.Reason == "" && seen.How != Probably {
+		v.Reason = seen.Reason
 	}
 }

@@ -123,7 +123,7 @@ func isRecordError(err error) bool {
 	return errors.As(err, &op) && op.Op == "local error"
 }
 
-// isLoss reports whether the connection went away without a word of TLS.
+// isLoss reports whether the connection ended without an alert.
 func isLoss(err error) bool {
 	var op *net.OpError
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ type wire struct {
 	again     bool                // there was more of handshakes after the first
 	stays     endpoint.Side       // it sent no_renegotiation
 	offersPSK bool                // in ClientHello
+	early     bool                // the client may have sent early data
 	last      *tlsdecrypt.Message // the last one; nil: nobody said anything
 }
 
@@ -79,6 +81,7 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 	case *tlswire.ClientHello:
 		w.again = w.finished.Client && w.finished.Server
 		_, w.offersPSK = tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey)
+		w.early = w.early || slices.ContainsFunc(body.Extensions, func(e tlswire.Extension) bool { return e.Type == tlswire.ExtensionEarlyData })
 	case *tlswire.ServerHello:
 		w.answered = true
 	case *tlswire.Certificate:
@@ -160,8 +163,8 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	return w.aborted()
 }
 
-// notTLS is the verdict on a connection on which a side began with something
-// else. The other side refuses that, unless it speaks the same.
+// notTLS returns the verdict on a connection on which a side did not speak TLS
+// from the beginning. The other side refuses that, unless it speaks the same.
 func (w *wire) notTLS() Verdict {
 	from := w.NotTLSFrom
 	by := from.Other()
@@ -209,8 +212,8 @@ func isBadRequest(line string) bool {
 // because that took too long.
 const patience = 200 * time.Millisecond
 
-// aborted is the verdict on a connection that ended without an alert before the
-// handshake did.
+// aborted returns the verdict on a connection that ended without an alert
+// before the handshake did.
 func (w *wire) aborted() Verdict {
 	by := w.EndedBy
 	if by == endpoint.Server && w.finished.Client && w.finished.Server && w.isIdle() {
@@ -265,8 +268,8 @@ func (w *wire) idleReason() string {
 	return fmt.Sprintf("the server ended the connection %v after the client's last message: one that refuses the client does so at once, one that closes an idle connection waits", w.untilClosed().Round(100*time.Millisecond))
 }
 
-// waitedFor is how long a side had waited when the connection ended, if it was
-// the other one's turn to speak.
+// waitedFor returns how long a side had waited when the connection ended, if it
+// was the other one's turn to speak.
 func (w *wire) waitedFor(by endpoint.Side) time.Duration {
 	since, turn := w.Opened, endpoint.Client
 	if w.last != nil {

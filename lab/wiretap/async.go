@@ -6,34 +6,36 @@ import (
 	"time"
 )
 
-// What Async takes, in bytes of data: of one connection in all, and of all connections before it is handed on.
+// The limits of Async, in bytes of data: of one connection in all, and of all
+// connections while it waits.
 const (
 	asyncConnection = 4 << 20
 	asyncWaiting    = 32 << 20
 )
 
-// asyncDelay is how long events wait for more. Handling several connections in a row costs less processor time than
-// handling each in the middle of something else.
+// asyncDelay is how long events wait for more: handling several connections in
+// a row costs less processor time than handling each at once.
 const asyncDelay = 20 * time.Millisecond
 
-// Async is a sink that hands events on to another in a goroutine of its own, at most 20 ms later, so that the other sink
-// does not block the connections. The events of a connection keep their order.
+// Async is a sink that passes events on to another in a goroutine of its own,
+// at most 20 ms later, so that the other sink does not block the connections.
+// The events of a connection keep their order.
 //
-// Data beyond the first 4 MiB of a connection, and data that comes while 32 MiB wait because the other sink is slow, is
-// handed on as a Gap.
+// Data beyond the first 4 MiB of a connection, and data that comes while 32 MiB
+// wait because the other sink is slow, is passed on as a Gap.
 type Async struct {
 	sink    Sink
 	waiting atomic.Int64 // bytes of data
 
-	handing sync.Mutex // held while events are handed on; taken before mu
+	passing sync.Mutex // held while events are passed on; taken before mu
 
 	mu      sync.Mutex
 	pending []*asyncConn // connections with events that wait
-	last    time.Time    // when something was handed on
+	last    time.Time    // when something was passed on
 	closed  bool
 }
 
-// NewAsync returns a sink that hands events on to sink. The caller closes it.
+// NewAsync returns a sink that passes events on to sink. The caller closes it.
 func NewAsync(sink Sink) *Async { return &Async{sink: sink} }
 
 // asyncConn is one connection.
@@ -52,7 +54,7 @@ func (a *Async) Open(e Event) Handler {
 	return c.add
 }
 
-// add keeps an event, with a copy of its data.
+// add queues an event with a copy of its data.
 func (c *asyncConn) add(e Event) {
 	c.mu.Lock()
 	first := c.batch == nil
@@ -69,7 +71,7 @@ func (c *asyncConn) add(e Event) {
 		c.async.later(c)
 	}
 	if e.Kind == Close && c.async.isIdle() {
-		go c.async.handOn()
+		go c.async.passOn()
 	}
 }
 
@@ -85,7 +87,7 @@ func (c *asyncConn) admit(n int) bool {
 	return true
 }
 
-// later schedules the events of c to be handed on.
+// later schedules the events of c to be passed on.
 func (a *Async) later(c *asyncConn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -93,31 +95,32 @@ func (a *Async) later(c *asyncConn) {
 		return
 	}
 	if a.pending = append(a.pending, c); len(a.pending) == 1 {
-		time.AfterFunc(asyncDelay, a.handOn)
+		time.AfterFunc(asyncDelay, a.passOn)
 	}
 }
 
-// isIdle reports whether nothing was handed on lately: then there is nothing to wait for.
+// isIdle reports whether nothing was passed on lately: then it is not worth
+// while to wait for more.
 func (a *Async) isIdle() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return time.Since(a.last) > asyncDelay
 }
 
-// handOn hands on what waits.
-func (a *Async) handOn() {
-	a.handing.Lock()
-	defer a.handing.Unlock()
+// passOn passes on what waits.
+func (a *Async) passOn() {
+	a.passing.Lock()
+	defer a.passing.Unlock()
 	a.mu.Lock()
 	pending := a.pending
 	a.pending, a.last = nil, time.Now()
 	a.mu.Unlock()
 	for _, c := range pending {
-		c.handOn()
+		c.passOn()
 	}
 }
 
-func (c *asyncConn) handOn() {
+func (c *asyncConn) passOn() {
 	c.mu.Lock()
 	b := c.batch
 	c.batch = nil
@@ -133,10 +136,11 @@ func (c *asyncConn) handOn() {
 	b.Free()
 }
 
-// Close hands on what waits, and returns when the sink has taken it. Events after it are lost.
+// Close passes on what waits, and returns when the sink has taken it. Events
+// after it are lost.
 func (a *Async) Close() {
 	a.mu.Lock()
 	a.closed = true
 	a.mu.Unlock()
-	a.handOn()
+	a.passOn()
 }

@@ -10,7 +10,8 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// TestAsyncKeepsOrder has many connections at once, each of which must be handed on whole and in order.
+// TestAsyncKeepsOrder has many connections at once, each of which must be
+// passed on whole and in order.
 func TestAsyncKeepsOrder(t *testing.T) {
 	const connections, messages = 50, 200
 	var mu sync.Mutex
@@ -46,15 +47,15 @@ func TestAsyncKeepsOrder(t *testing.T) {
 	}
 	for n := range connections {
 		if got[n] != want.String() {
-			t.Errorf("connection %d was told as %q", n, got[n])
+			t.Errorf("connection %d was passed on as %q", n, got[n])
 		}
 	}
 	if closed != connections {
-		t.Errorf("%d of %d connections were told to close", closed, connections)
+		t.Errorf("%d of %d connections were passed on as closed", closed, connections)
 	}
 }
 
-// TestAsyncOpen: the events of a connection that stays open are handed on too.
+// TestAsyncOpen: the events of a connection that stays open are passed on too.
 func TestAsyncOpen(t *testing.T) {
 	r := &recorder{}
 	b := NewAsync(r)
@@ -63,7 +64,8 @@ func TestAsyncOpen(t *testing.T) {
 	peertest.Eventually(t, "the data of an open connection", func() bool { return len(r.story()) == 2 })
 }
 
-// TestAsyncDoesNotBlock: a sink that blocks does not block the connections, and what it misses is a Gap.
+// TestAsyncDoesNotBlock: a sink that blocks does not block the connections, and
+// what it misses is a Gap.
 func TestAsyncDoesNotBlock(t *testing.T) {
 	release := make(chan struct{})
 	var data, missing int64
@@ -86,7 +88,7 @@ func TestAsyncDoesNotBlock(t *testing.T) {
 	close(release)
 	b.Close()
 	if data > asyncWaiting || data+missing != connections*chunks<<20 {
-		t.Errorf("%d bytes were told and %d were missing, of %d", data, missing, connections*chunks<<20)
+		t.Errorf("%d bytes were passed on and %d were missing, of %d", data, missing, connections*chunks<<20)
 	}
 	if n := b.waiting.Load(); n != 0 {
 		t.Errorf("%d bytes count as waiting for ever", n)

@@ -2,14 +2,15 @@ package wiretap
 
 import "sync"
 
-// Batch is a run of events of one connection with copies of their data, for a sink that looks at them later. It is for
-// one goroutine at a time.
+// Batch is a run of events of one connection with copies of their data, for a
+// sink that handles them later. Only one goroutine at a time may use it.
 type Batch struct {
 	Events []Event // their data is valid until Free
 	data   []byte
 }
 
-// batches is a pool of empty batches: most connections fit in one, and end in a moment.
+// batches is a pool of empty batches: most connections fit in one, and end in a
+// moment.
 var batches = sync.Pool{New: func() any {
 	return &Batch{Events: make([]Event, 0, 32), data: make([]byte, 0, 8<<10)}
 }}
@@ -28,7 +29,7 @@ func (b *Batch) Add(e Event) {
 // Size returns the length of all data, in bytes.
 func (b *Batch) Size() int { return len(b.data) }
 
-// miss notes that the data of e is left out.
+// miss adds a Gap in place of e.
 func (b *Batch) miss(e Event) {
 	if i := len(b.Events) - 1; i >= 0 && b.Events[i].Kind == Gap && b.Events[i].From == e.From {
 		b.Events[i].Missing += int64(len(e.Data))

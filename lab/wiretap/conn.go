@@ -11,12 +11,13 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
-// maxLate bounds, in bytes, the copies of what was read while a write was under way.
+// maxLate bounds, in bytes, the copies of what was read while a write was under
+// way.
 const maxLate = 256 << 10
 
-// Conn is a tapped connection. It does what the connection it wraps does and tells what happened. It reads and
-// writes without copying, but for what is read while a write is under way. A Conn must be closed, and its Close
-// event is its last.
+// Conn is a tapped connection. It does what the connection that it wraps does,
+// and sends its events to a Sink. It copies only what is read while a write is
+// under way. A Conn must be closed, and its Close event is its last.
 type Conn struct {
 	net.Conn
 	local    endpoint.Side
@@ -41,11 +42,13 @@ type Conn struct {
 // Exchange returns the connection's number, from 1, as its events carry it.
 func (c *Conn) Exchange() int { return c.exchange }
 
-// NetConn returns the connection that is wrapped. What is done to it directly is not recorded.
+// NetConn returns the connection that is wrapped. What is done to it directly
+// is not recorded.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
-// Read reads from the connection. The end of the peer's stream is recorded as its HalfClose, a connection that it
-// reset as its Reset; other errors, deadlines among them, do not end a connection and are not recorded.
+// Read reads from the connection. The end of the peer's stream is recorded as
+// its HalfClose, a connection that it reset as its Reset; other errors,
+// deadlines among them, do not end a connection and are not recorded.
 func (c *Conn) Read(p []byte) (int, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
@@ -71,7 +74,8 @@ func (c *Conn) received(p []byte, err error) {
 	}
 }
 
-// Write writes to the connection and records what was sent of p, which is all of it unless Write returns an error.
+// Write writes to the connection and records what was sent of p, which is all
+// of it unless Write returns an error.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -86,7 +90,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if n > 0 {
 		c.emit(Event{Kind: Data, Time: start, From: c.local, Data: p[:n]})
 	}
-	// Linux hands out what it received before the RST even after a write has failed: Read or Close records it.
+	// Linux hands out what it received before the RST even after a write has
+	// failed: Read or Close records it.
 	if !*c.finished.Of(c.local) && (isReset(err) || isBrokenPipe(err)) {
 		c.aborted = true
 	}
@@ -94,8 +99,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite sends FIN and leaves the connection open for reading. It fails with errors.ErrUnsupported if the
-// wrapped connection has no CloseWrite.
+// CloseWrite sends FIN and leaves the connection open for reading. It fails
+// with errors.ErrUnsupported if the wrapped connection has no CloseWrite.
 func (c *Conn) CloseWrite() error {
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok {
@@ -118,15 +123,17 @@ func (c *Conn) CloseWrite() error {
 	return err
 }
 
-// hold has what comes in wait for the event of what is about to be sent: the peer may answer it at once.
+// hold delays the events of reads until the event of a write that begins: the
+// peer may answer it at once.
 func (c *Conn) hold() {
 	c.order.Lock()
 	defer c.order.Unlock()
 	c.sending = true
 }
 
-// SetLinger sets what Close does with data not yet sent, see net.TCPConn.SetLinger: with 0 seconds it resets the
-// connection. It fails with errors.ErrUnsupported if the wrapped connection has no SetLinger.
+// SetLinger sets what Close does with data not yet sent, see
+// net.TCPConn.SetLinger: with 0 seconds it resets the connection. It fails with
+// errors.ErrUnsupported if the wrapped connection has no SetLinger.
 func (c *Conn) SetLinger(seconds int) error {
 	tcp, ok := c.Conn.(interface{ SetLinger(int) error })
 	if !ok {
@@ -141,8 +148,9 @@ func (c *Conn) SetLinger(seconds int) error {
 	return nil
 }
 
-// Close closes the connection and records how: with FIN, or with RST if SetLinger(0) asked for it or, on Linux, if
-// something the peer sent was not read (RFC 2525, section 2.17). Reads and writes under way end first. Only the
+// Close closes the connection and records how: with FIN, or with RST if
+// SetLinger(0) asked for it or, on Linux, if something the peer sent was not
+// read (RFC 2525 section 2.17). Reads and writes under way end first. Only the
 // first call records anything.
 func (c *Conn) Close() error {
 	unread := hasUnread(c.Conn)
@@ -169,8 +177,9 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// Secrets returns a writer for the lines of the connection's key log, whole lines to a Write, as tls.Config.KeyLogWriter
-// gets them. It never fails. Give it to a tls.Config of this connection alone.
+// Secrets returns a writer for the lines of the connection's key log, whole
+// lines to a Write, as tls.Config.KeyLogWriter gets them. It never fails. Give
+// it to a tls.Config of this connection alone.
 func (c *Conn) Secrets() io.Writer { return secrets{c} }
 
 type secrets struct{ c *Conn }
@@ -180,8 +189,9 @@ func (s secrets) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// Annotate tells what became of the exchange, in words, for people who read the recording. Call it as soon as the
-// handshake has failed and before Close: after Close it does nothing.
+// Annotate records the outcome of the exchange, as text for readers of the
+// recording. Call it as soon as the handshake has failed and before Close:
+// after Close it does nothing.
 func (c *Conn) Annotate(verdict string) { c.note(Verdict, []byte(verdict)) }
 
 func (c *Conn) note(k Kind, data []byte) {
@@ -190,8 +200,9 @@ func (c *Conn) note(k Kind, data []byte) {
 	c.record(Event{Kind: k, Time: time.Now(), From: c.local, Data: data})
 }
 
-// record emits e, but after the write under way: the peer may have answered a write that has not returned yet. A
-// peer that sends much while a write blocks is not answering it, so beyond maxLate its bytes need not wait.
+// record emits e, but after the write under way: the peer may have answered a
+// write that has not returned yet. A peer that sends much while a write blocks
+// is not answering it, so beyond maxLate its bytes need not wait.
 func (c *Conn) record(e Event) {
 	if !c.sending {
 		c.emit(e)
@@ -211,8 +222,8 @@ func (c *Conn) emitLate() {
 	c.late, c.lateBytes = nil, 0
 }
 
-// emit hands e to the handler unless the connection is past it: nothing follows a Close, no FIN follows an RST, and
-// a FIN is sent once, as is an RST.
+// emit passes e to the handler unless the state forbids it: nothing follows a
+// Close, no FIN follows an RST, and FIN and RST are sent once.
 func (c *Conn) emit(e Event) {
 	switch {
 	case c.closed:
@@ -236,8 +247,9 @@ func (c *Conn) emit(e Event) {
 	c.handle(e)
 }
 
-// isTimeout reports whether err is a deadline's. It saves the search for other errors in it: net/http ends the read
-// that watches for a client's departure with a deadline, for every request.
+// isTimeout reports whether err is a deadline's. It saves the search for other
+// errors in it: net/http ends the read that watches for a client's departure
+// with a deadline, for every request.
 func isTimeout(err error) bool {
 	e, ok := err.(net.Error)
 	return ok && e.Timeout()

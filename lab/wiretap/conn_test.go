@@ -36,7 +36,8 @@ func (r *recorder) add(e Event) {
 	r.events = append(r.events, e)
 }
 
-// story tells the events, one word or two each, with data that follows data of the same side run together.
+// story lists the events, one word or two each, and joins successive data of
+// one side.
 func (r *recorder) story() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -224,7 +225,8 @@ func TestPartialWrite(t *testing.T) {
 	}
 }
 
-// TestResponseOvertakesWrite: the response is read before the write of the request has returned.
+// TestResponseOvertakesWrite: the response is read before the write of the
+// request has returned.
 func TestResponseOvertakesWrite(t *testing.T) {
 	r := &recorder{}
 	sent, answered := make(chan bool), make(chan bool)
@@ -243,7 +245,8 @@ func TestResponseOvertakesWrite(t *testing.T) {
 	r.check(t, "client open", "client data request", "server data response", "client close")
 }
 
-// TestBlockedWriteDoesNotHoldReads: a peer may send without end while it does not read.
+// TestBlockedWriteDoesNotHoldReads: a peer may send without end while it does
+// not read.
 func TestBlockedWriteDoesNotHoldReads(t *testing.T) {
 	r := &recorder{}
 	blocked := make(chan bool)
@@ -309,7 +312,8 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// TestBothWaysAtOnce: every byte, in the order of its direction, while both directions are busy.
+// TestBothWaysAtOnce: every byte, in the order of its direction, while both
+// directions are busy.
 func TestBothWaysAtOnce(t *testing.T) {
 	r := &recorder{}
 	client, server := connect(t, r)

@@ -8,16 +8,18 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
-// Kind tells the events apart.
+// Kind is the kind of an event.
 type Kind uint8
 
-// The events of a connection. The first is Open, the last is Close or CutOff, and each of them happens once at most. A
-// capture that began after the connection did is read as an Open, then a Gap for each side whose first bytes are not there.
+// The events of a connection. The first is Open, the last is Close or CutOff,
+// and each of them happens once at most. A capture that began after the
+// connection did is read as an Open, then a Gap for each side whose first bytes
+// are not there.
 const (
 	Open      Kind = iota // the three-way handshake has completed
 	Data                  // From sent Data
 	Secret                // Data is lines of the key log (RFC 9850), newlines included
-	Verdict               // Data says, in words, what became of the exchange
+	Verdict               // Data is a text with the outcome of the exchange
 	HalfClose             // From sends no more: its FIN
 	Reset                 // From aborted the connection: its RST
 	Close                 // From, the tapped side, closed its socket; its FIN too, unless it has sent FIN or RST before
@@ -38,22 +40,23 @@ type Event struct {
 	Kind     Kind
 	Exchange int            // number of the connection, from 1
 	Time     time.Time      // never before that of the connection's previous event
-	From     endpoint.Side  // who did it; for Secret and Verdict the tapped side; of CutOff nobody
+	From     endpoint.Side  // who did it; for Secret and Verdict the tapped side; of CutOff endpoint.Unknown
 	Data     []byte         // of Data, Secret and Verdict; borrowed: valid until the handler returns
 	Client   netip.AddrPort // of Open: IPv4-mapped addresses are unmapped; invalid if the connection is not TCP
 	Server   netip.AddrPort // of Open, likewise
 	Missing  int64          // of Gap: how many bytes of From's stream are missing here; -1 when that is not known
 }
 
-// Handler takes the events of one connection that follow its Open, one at a time and in order. It runs in the
-// goroutine that reads or writes the connection and may block: that holds the connection back, nothing is dropped.
+// Handler takes the events of one connection that follow its Open, one at a
+// time and in order. It runs in the goroutine that reads or writes the
+// connection and may block: that holds the connection back, nothing is dropped.
 // It must not call methods of the connection.
 type Handler func(Event)
 
 // Sink takes connections.
 type Sink interface {
-	// Open takes the Open event of a connection and returns the handler of all its later events. It is called
-	// from several goroutines at once.
+	// Open takes the Open event of a connection and returns the handler of all
+	// its later events. It is called from several goroutines at once.
 	Open(Event) Handler
 }
 

@@ -3,14 +3,16 @@ package wiretap
 import "sync"
 
 const (
-	parallelBatch = 64 << 10 // bytes of data of a connection that are handed on in one batch
+	parallelBatch = 64 << 10 // bytes of data of a connection that are passed on in one batch
 	parallelQueue = 32       // batches that wait for each goroutine
-	parallelOpen  = 256      // connections that have a batch; beyond that all batches are handed on
+	parallelOpen  = 256      // connections that have a batch; beyond that all batches are passed on
 )
 
-// Parallel is a sink that hands events on to another in several goroutines, the events of one connection in one of them
-// and in order. It blocks while their queues are full. A connection's events are handed on in batches: when it ends, when
-// they hold 64 KiB, or when 256 connections have a batch. It is for one goroutine, which reads a file.
+// Parallel is a sink that passes events on to another in several goroutines,
+// the events of one connection in one of them and in order. It blocks while
+// their queues are full. A connection's events are passed on in batches: when
+// it ends, when they hold 64 KiB, or when 256 connections have a batch. It is
+// for one goroutine, which reads a file.
 type Parallel struct {
 	sink    Sink
 	queues  []chan job
@@ -31,7 +33,8 @@ type job struct {
 	*Batch
 }
 
-// NewParallel returns a sink that hands events on to sink in n goroutines. The caller closes it after the last event.
+// NewParallel returns a sink that passes events on to sink in n goroutines. The
+// caller closes it after the last event.
 func NewParallel(sink Sink, n int) *Parallel {
 	p := &Parallel{sink: sink, queues: make([]chan job, n), waiting: make(map[*parallelConn]struct{})}
 	for i := range p.queues {
@@ -85,7 +88,7 @@ func (p *Parallel) handOnAll() {
 	}
 }
 
-// Close hands on what waits, and returns when the sink has taken it.
+// Close passes on what waits, and returns when the sink has taken it.
 func (p *Parallel) Close() {
 	p.handOnAll()
 	for _, queue := range p.queues {

@@ -7,24 +7,24 @@ import (
 	"testing"
 )
 
-// TestParallelKeepsOrder: connections that are interleaved, some of which never close, are each handed on whole, in
-// order, and by one goroutine at a time.
+// TestParallelKeepsOrder: connections that are interleaved, some of which never
+// close, are each passed on whole, in order, and by one goroutine at a time.
 func TestParallelKeepsOrder(t *testing.T) {
 	const connections, messages = 40, 300
 	var mu sync.Mutex
 	got := make(map[int]*strings.Builder)
 	s := NewParallel(sinkFunc(func(open Event) Handler {
-		told := &strings.Builder{}
+		data := &strings.Builder{}
 		mu.Lock()
-		got[open.Exchange] = told
+		got[open.Exchange] = data
 		mu.Unlock()
-		return func(e Event) { told.WriteString(string(e.Data)) } // the race detector watches
+		return func(e Event) { data.WriteString(string(e.Data)) } // the race detector watches
 	}), 3)
 	var handlers []Handler
 	for n := range connections {
 		handlers = append(handlers, s.Open(Event{Kind: Open, Exchange: n}))
 	}
-	padding := strings.Repeat(".", 400) // so that some are handed on before their end
+	padding := strings.Repeat(".", 400) // so that some are passed on before their end
 	buffer := make([]byte, 0, 512)
 	for i := range messages {
 		for _, handle := range handlers {

@@ -8,22 +8,24 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
-// Tap wraps connections and hands their events to its sink. It is safe for use by several goroutines.
+// Tap wraps connections and hands their events to its sink. It is safe for use
+// by several goroutines.
 type Tap struct{ sink Sink }
 
-// New returns a tap that hands its events to sinks, to each of them in their order.
+// New returns a tap that hands its events to sinks, to each of them in their
+// order.
 func New(sinks ...Sink) *Tap {
 	return &Tap{sink: Fan(sinks...)}
 }
 
-// Server wraps c, whose local end is the server, as the exchange of that number. The caller closes the returned
-// connection in place of c.
+// Server wraps c, whose local end is the server, as the exchange of that
+// number. The caller closes the returned connection in place of c.
 func (t *Tap) Server(c net.Conn, exchange int) *Conn {
 	return t.open(c, endpoint.Server, exchange, c.RemoteAddr(), c.LocalAddr())
 }
 
-// Client wraps c, whose local end is the client, as the exchange of that number. The caller closes the returned
-// connection in place of c.
+// Client wraps c, whose local end is the client, as the exchange of that
+// number. The caller closes the returned connection in place of c.
 func (t *Tap) Client(c net.Conn, exchange int) *Conn {
 	return t.open(c, endpoint.Client, exchange, c.LocalAddr(), c.RemoteAddr())
 }
@@ -55,8 +57,9 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// Of finds the tapped connection under c, which may be the *Conn itself or wrap it, as *tls.Conn does, at any depth
-// of NetConn methods. It reports false if there is none.
+// Of finds the tapped connection under c, which may be the *Conn itself or wrap
+// it, as *tls.Conn does, at any depth of NetConn methods. It reports false if
+// there is none.
 func Of(c net.Conn) (*Conn, bool) {
 	for c != nil {
 		if tapped, ok := c.(*Conn); ok {

@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hasUnread reports whether c is a TCP connection with received bytes that nobody has read. Linux answers the close
-// of such a socket with RST in place of FIN (tcp_close in net/ipv4/tcp.c).
+// hasUnread reports whether c is a TCP connection with received bytes that
+// nobody has read. Linux answers the close of such a socket with RST in place
+// of FIN (tcp_close in net/ipv4/tcp.c).
 func hasUnread(c net.Conn) bool {
 	s, ok := c.(syscall.Conn)
 	if !ok {

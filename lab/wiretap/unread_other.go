@@ -4,5 +4,6 @@ package wiretap
 
 import "net"
 
-// hasUnread reports false: only on Linux is it known what a close with unread bytes sends.
+// hasUnread reports false: only on Linux is it known what a close with unread
+// bytes sends.
 func hasUnread(net.Conn) bool { return false }

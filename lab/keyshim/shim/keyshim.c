@@ -88,7 +88,7 @@ static void append(int fd, const char *line)
 		;
 }
 
-/* logged_since tells whether line has been written to the log from the offset at on. */
+/* logged_since reports whether line has been written to the log from the offset at on. */
 static int logged_since(int fd, off_t at, const char *line)
 {
 	char part[8192];

@@ -2,7 +2,7 @@
  * A TLS client with its own key log callbacks: owncallback PORT
  *
  * It makes two SSL_CTX and a handshake with each, in turn twice. It prints the
- * lines that the callback of each gets, and checks that it is told its own
+ * lines that the callback of each gets, and checks that it gets its own
  * callback when it asks for it. Server certificates are not verified.
  */
 #include <arpa/inet.h>

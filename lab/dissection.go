@@ -8,22 +8,23 @@ import (
 )
 
 // wireTimeout is how long an exchange whose verdict is known waits for the end
-// of its connection: an exchange of one that is kept alive is handed on before.
+// of its connection. After that the exchange is reported although its
+// connection, kept alive, is still open.
 const wireTimeout = time.Second
 
 // maxDissected bounds what is kept of connections that are open, in bytes.
 const maxDissected = 32 << 20
 
-// Dissection is a sink for the tap of a journal's exchanges. It reads them
-// beside their connections, and hands each to the journal when it has ended.
+// Dissection is a sink for the tap of a journal's exchanges. It decrypts them
+// in goroutines of its own, and gives each to the journal when it has ended.
 type Dissection struct {
 	*wiretap.Async
 	dissector *tlsdecrypt.Dissector
 }
 
-// Dissect has every exchange dissected: Exchange.Wire is then what was said on
-// the wire. It is called before the first exchange. The caller
-// closes the Dissection after the last, and before Wait.
+// Dissect makes the journal dissect every exchange and report it with the
+// result in Exchange.Wire. Call it before the first exchange. The caller closes
+// the Dissection after the last one, and before Wait.
 func (j *Journal) Dissect() *Dissection {
 	d := tlsdecrypt.New(tlsdecrypt.Options{Memory: maxDissected, Done: j.onWire})
 	j.dissection = &Dissection{wiretap.NewAsync(d), d}
@@ -36,7 +37,7 @@ func (d *Dissection) Close() {
 	d.dissector.Close()
 }
 
-// onWire takes what was said in an exchange that has ended.
+// onWire stores the dissection of an exchange that has ended.
 func (j *Journal) onWire(c *tlsdecrypt.Connection) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -46,13 +47,13 @@ func (j *Journal) onWire(c *tlsdecrypt.Connection) {
 		return
 	}
 	e.Wire = c
-	if e.isJudged() {
+	if e.isReported() {
 		j.settle(k, e)
 	}
 }
 
-// awaitWire waits, within bounds, for what was said in an exchange of which
-// both sides have told. mu is held.
+// awaitWire waits, for wireTimeout at most, for the dissection of an exchange
+// that both sides have reported. mu is held.
 func (j *Journal) awaitWire(k string, e *entry) {
 	e.late = time.AfterFunc(wireTimeout, func() {
 		sofar := j.dissection.dissector.Peek(e.Number) // before mu is taken: onWire is called with the dissector's locks held

@@ -134,8 +134,9 @@ func TestSecretsComeFirst(t *testing.T) {
 	}
 }
 
-// TestHiddenClientHello: with Encrypted ClientHello secrets go by a random that cannot be seen. They are written under
-// the visible one too, whichever end is tapped: a client logs them after it has read the server's flight.
+// TestHiddenClientHello: with Encrypted ClientHello secrets go by a random that
+// cannot be seen. They are written under the visible one too, whichever end is
+// tapped: a client logs them after it has read the server's flight.
 func TestHiddenClientHello(t *testing.T) {
 	hello := []byte(tlsRecord(handshake, 100))
 	copy(hello[5:], []byte{1, 0, 0, 96, 3, 3})
@@ -167,7 +168,8 @@ func TestHiddenClientHello(t *testing.T) {
 	}
 }
 
-// TestHeldForFiveSeconds: what waits for secrets that never come is written all the same.
+// TestHeldForFiveSeconds: what waits for secrets that never come is written all
+// the same.
 func TestHeldForFiveSeconds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 5 seconds")
@@ -259,7 +261,8 @@ func TestVerdictFindsItsPacket(t *testing.T) {
 	}
 }
 
-// TestSnaplenKeepsHandshakes: of each type of record, however it is cut into events.
+// TestSnaplenKeepsHandshakes: of each type of record, however it is cut into
+// events.
 func TestSnaplenKeepsHandshakes(t *testing.T) {
 	records := []struct {
 		kind   byte
@@ -308,7 +311,8 @@ func TestSnaplenKeepsHandshakes(t *testing.T) {
 	}
 }
 
-// TestSnaplenAfterTheHandshake: once the client has answered the server's flight, no more than tickets are kept whole.
+// TestSnaplenAfterTheHandshake: once the client has answered the server's
+// flight, no more than tickets are kept whole.
 func TestSnaplenAfterTheHandshake(t *testing.T) {
 	w, m := newWriter(t, capture.Options{Snaplen: 64})
 	s := play(w)

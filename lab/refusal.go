@@ -13,14 +13,14 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// Some servers leave it to HTTP to refuse a certificate, nginx among them: they
-// ask for one, let the handshake succeed whatever comes, and answer 400.
+// Some servers, nginx among them, refuse a certificate in HTTP: they ask for
+// one, complete the handshake in any case, and answer 400.
 
-// errNoCertificate is in the words of crypto/tls.
+// errNoCertificate has the text of crypto/tls.
 var errNoCertificate = errors.New("tls: client didn't provide a certificate")
 
-// refuseInHTTP passes on the requests of clients whose certificate judge finds
-// good, and answers those of others with 400.
+// refuseInHTTP passes on the requests of clients whose certificate judge
+// accepts, and answers those of others with 400.
 func refuseInHTTP(judge func(c *serverConn, state tls.ConnectionState) error, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := serverConnOf(r.Context().Value(connKey{}).(*tls.Conn))
@@ -38,7 +38,8 @@ func refuseInHTTP(judge func(c *serverConn, state tls.ConnectionState) error, ne
 	})
 }
 
-// verifyClient does what crypto/tls leaves undone with RequestClientCert.
+// verifyClient verifies the client's certificate, which crypto/tls does not do
+// under RequestClientCert.
 func (s Settings) verifyClient(c *serverConn, state tls.ConnectionState) error {
 	if len(state.PeerCertificates) == 0 {
 		return errNoCertificate
@@ -56,17 +57,20 @@ func (s Settings) verifyClient(c *serverConn, state tls.ConnectionState) error {
 	return s.verifier(c.own.revoked)(state)
 }
 
-// refusedInHTTP returns why a response refuses the client's certificate, as
-// far as a client can tell: one was asked for, and none was sent, or one of a
-// CA that the server does not name; or the server says so, as nginx does.
-func (x *clientExchange) refusedInHTTP(r *Response) *verdict.Reason {
+// refusedInHTTP returns why a response refuses the client's certificate, or nil.
+// The client knows a reason if the server asked for no certificate, or if it
+// did and the client sent none, or one of a CA that the server does not name,
+// or if the response says so, as nginx's does.
+func (x *clientExchange) refusedInHTTP(r *Response, resumed bool) *verdict.Reason {
 	if !httpwire.MayRefuse(r.Status) {
 		return nil
 	}
 	said := r.Status == http.StatusBadRequest && strings.Contains(string(r.Body), "SSL certificate") // as nginx says it
 	switch {
-	case !x.asked:
+	case !x.asked && resumed: // it knows the client from before
 		return nil
+	case !x.asked:
+		return verdict.RefuseUnasked(r.Status)
 	case x.shown == "":
 		return verdict.RefuseInHTTP(r.Status, verdict.Reason{Code: verdict.NoClientCertificate, Text: "the client sent none"})
 	case x.unnamed && said:

@@ -26,23 +26,23 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// recorded is a server whose exchanges are recorded and dissected, as lab server
-// runs it.
+// recorded is a server whose exchanges are recorded and dissected, as lab
+// server runs it.
 type recorded struct {
 	*Server
-	told chan *Exchange
-	file string
-	stop func() // ends it and the recording
+	reported chan *Exchange
+	file     string
+	stop     func() // ends it and the recording
 }
 
 func serveRecorded(t *testing.T, dir string) *recorded {
 	t.Helper()
-	r := &recorded{told: make(chan *Exchange, 1000), file: filepath.Join(t.TempDir(), "lab.pcapng")}
+	r := &recorded{reported: make(chan *Exchange, 1000), file: filepath.Join(t.TempDir(), "lab.pcapng")}
 	w, err := capture.Create(r.file, capture.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := &Journal{Each: func(x *Exchange) { r.told <- x }}
+	j := &Journal{Each: func(x *Exchange) { r.reported <- x }}
 	wire := j.Dissect()
 	r.Server, err = Listen(t.Context(), "127.0.0.1:0", Settings{
 		Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, Journal: j, Tap: wiretap.New(w, wire)})
@@ -86,9 +86,9 @@ func hugeHello(t *testing.T, addr string) {
 	}
 }
 
-// What a client sends that is refused is neither read without end nor recorded
-// nor dissected, the recording says that it is not all there, and others are
-// served meanwhile.
+// Of a refused client a bounded amount is read, recorded and dissected. The
+// recording says that it is not complete, and other clients are served
+// meanwhile.
 func TestRefusedPeersTakeLittle(t *testing.T) {
 	const peers = 20
 	dir := newPKI(t)
@@ -104,8 +104,8 @@ func TestRefusedPeersTakeLittle(t *testing.T) {
 	hostile.Wait()
 	r.stop()
 	rejected, cut := 0, 0
-	for len(r.told) > 0 {
-		x := <-r.told
+	for len(r.reported) > 0 {
+		x := <-r.reported
 		if x.Outcome == verdict.Accepted {
 			continue
 		}
@@ -136,12 +136,12 @@ func TestRefusedPeersTakeLittle(t *testing.T) {
 	}
 }
 
-// Clients that are not authenticated share what may be read of them: who sends
-// more than its share is refused, the others are not.
+// Clients that are not authenticated share a quota: one that sends more than
+// its share is refused, the others are not.
 func TestCrowd(t *testing.T) {
 	dir := newPKI(t)
 	r := serveRecorded(t, dir)
-	r.listener.crowd.read.Add(maxCrowd)
+	r.listener.unauthenticated.read.Add(maxUnauthenticated)
 	peer, err := net.Dial("tcp", r.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ func TestCrowd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if x := next(t, r.told); x.Outcome != verdict.Rejected || x.RejectedBy != endpoint.Server || !strings.Contains(x.Reason, "read too much of clients that are not authenticated") {
+	if x := next(t, r.reported); x.Outcome != verdict.Rejected || x.RejectedBy != endpoint.Server || !strings.Contains(x.Reason, "read too much of clients that are not authenticated") {
 		t.Errorf("%+v", x.Verdict)
 	}
 	for range 20 {
@@ -163,18 +163,18 @@ func TestCrowd(t *testing.T) {
 		}
 	}
 	r.stop()
-	if left := r.listener.crowd.read.Load(); left != maxCrowd {
-		t.Errorf("%d bytes are counted of clients that have gone", left-maxCrowd)
+	if left := r.listener.unauthenticated.read.Load(); left != maxUnauthenticated {
+		t.Errorf("%d bytes are counted of clients that have gone", left-maxUnauthenticated)
 	}
 }
 
-// Who is authenticated is of no crowd: its upload is read. Who has a certificate
-// that is good, and not the key to it, is.
+// The quota does not count an authenticated client's upload. It does count a
+// client that has a good certificate but not its key.
 func TestAuthenticatedAreOfNoCrowd(t *testing.T) {
 	dir := newPKI(t)
 	for _, key := range []string{"client", "server"} {
 		r := serveRecorded(t, dir)
-		r.listener.crowd.read.Add(maxCrowd)
+		r.listener.unauthenticated.read.Add(maxUnauthenticated)
 		certificate, err := certgen.Load(dir, "client")
 		if err != nil {
 			t.Fatal(err)
@@ -203,7 +203,7 @@ func TestAuthenticatedAreOfNoCrowd(t *testing.T) {
 			answered++
 		}
 		peer.Close()
-		x := next(t, r.told)
+		x := next(t, r.reported)
 		if key == "client" {
 			if x.Outcome != verdict.Accepted || answered != 2 {
 				t.Errorf("with its key: %+v, %d answers", x.Verdict, answered)
@@ -214,37 +214,38 @@ func TestAuthenticatedAreOfNoCrowd(t *testing.T) {
 		for _, comment := range x.Wire.Comments {
 			_, _ = fmt.Sscanf(comment, "not all is recorded: after its end was closed here, %d bytes", &read)
 		}
-		if x.Code != verdict.BadSignature || read == 0 || read > 2*crowdShare {
+		if x.Code != verdict.BadSignature || read == 0 || read > 2*quotaShare {
 			t.Errorf("with another key: %+v, %d bytes were read afterwards", x.Verdict, read)
 		}
 	}
 }
 
-// Whose certificate is good is not counted any more, unless its signature is not.
+// The counting ends with a good certificate, and resumes if its signature is
+// bad.
 func TestMember(t *testing.T) {
-	c := &crowd{}
-	first, second := &member{crowd: c}, &member{crowd: c}
+	c := &quotas{}
+	first, second := &quota{all: c}, &quota{all: c}
 	steps := []struct {
 		what string
 		got  bool
 		want bool
 	}{
-		{"alone it may send all", first.admit(maxCrowd), true},
-		{"another has its share", second.admit(crowdShare), true},
-		{"and no more", second.admit(1), false},
-		{"nor the first", first.admit(1), false},
+		{"alone it may send all", first.take(maxUnauthenticated), true},
+		{"another has its share", second.take(quotaShare), true},
+		{"and no more", second.take(1), false},
+		{"nor the first", first.take(1), false},
 	}
-	first.leave()
+	first.end()
 	steps = append(steps, []struct {
 		what string
 		got  bool
 		want bool
 	}{
-		{"whoever is authenticated sends what it likes", first.admit(2 * maxCrowd), true},
-		{"and takes nothing from others", second.admit(crowdShare), true},
+		{"whoever is authenticated sends what it likes", first.take(2 * maxUnauthenticated), true},
+		{"and takes nothing from others", second.take(quotaShare), true},
 	}...)
-	first.rejoin()
-	if first.admit(maxCrowd); second.admit(1) {
+	first.resume()
+	if first.take(maxUnauthenticated); second.take(1) {
 		t.Error("whoever is not authenticated after all is not counted")
 	}
 	for _, step := range steps {
@@ -252,9 +253,9 @@ func TestMember(t *testing.T) {
 			t.Errorf("%s: %v", step.what, step.got)
 		}
 	}
-	first.leave()
-	second.leave()
-	second.leave()
+	first.end()
+	second.end()
+	second.end()
 	if n := c.read.Load(); n != 0 {
 		t.Errorf("%d bytes are counted of nobody", n)
 	}

@@ -12,37 +12,38 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// flow records one connection: its events become packets, which are held back while a block or a comment that must
-// come before them is not known.
-type flow struct {
+// recording writes one connection to the file: its events become packets. It
+// holds them back while a block or a comment that must come before them is not
+// known.
+type recording struct {
 	w *Writer
 
 	mu       sync.Mutex
 	batch    *wiretap.Batch // the first events, until they are packed; then nil
 	segments *segmenter
-	records  endpoint.Pair[records]
+	records  endpoint.Pair[tlsRecords]
 	secrets  secrets
-	unasked  string // a verdict that waits for a packet
+	comment  string // a verdict that waits for a packet
 
 	awaits bool  // for secrets
-	last   int   // index in held of the packet with the last words so far; -1 if there is none
+	last   int   // index in held of the packet that may be its side's last; -1 if there is none
 	held   *hold // nil if nothing is held back
 	ended  bool
 
 	unjudged bool // no verdict will come, or none more that matters
 }
 
-// maxBatch is what waits to be packed of a connection at most, in bytes of data.
+// maxBatch is how many bytes of a connection's data wait to be packed at most.
 const maxBatch = 16 << 10
 
-func newFlow(w *Writer, e wiretap.Event) *flow {
-	f := &flow{w: w, batch: wiretap.NewBatch(), awaits: true, last: -1}
+func newRecording(w *Writer, e wiretap.Event) *recording {
+	f := &recording{w: w, batch: wiretap.NewBatch(), awaits: true, last: -1}
 	f.batch.Add(e)
 	return f
 }
 
 // handle takes an event of the connection.
-func (f *flow) handle(e wiretap.Event) {
+func (f *recording) handle(e wiretap.Event) {
 	if !f.w.out.over.Load() {
 		f.add(e)
 		f.w.arm()
@@ -52,9 +53,10 @@ func (f *flow) handle(e wiretap.Event) {
 	}
 }
 
-// add batches the first events of a connection: packing them one by one, between the connection's other work, costs three
-// times as much in cache misses.
-func (f *flow) add(e wiretap.Event) {
+// add batches the first events of a connection: packing them one by one,
+// between the connection's other work, costs three times as much in cache
+// misses.
+func (f *recording) add(e wiretap.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
@@ -68,19 +70,21 @@ func (f *flow) add(e wiretap.Event) {
 	}
 }
 
-// isTLS12 reports whether e shows that this is no TLS 1.3, where a server has secrets before it has said anything. Then
-// a session ticket is remembered as soon as it was issued: another connection may present it.
-func (f *flow) isTLS12(e wiretap.Event) bool {
+// isTLS12 reports whether e shows that this is no TLS 1.3, where a server has
+// secrets before it has said anything. Then a session ticket is remembered as
+// soon as it was issued: another connection may present it.
+func (f *recording) isTLS12(e wiretap.Event) bool {
 	return e.Kind == wiretap.Data && e.From == endpoint.Server &&
 		!slices.ContainsFunc(f.batch.Events, func(e wiretap.Event) bool { return e.Kind == wiretap.Secret })
 }
 
-// pack makes the packets of the batch. Those of later events are made as they come.
-func (f *flow) pack() {
+// pack makes the packets of the batch. Those of later events are made as they
+// come.
+func (f *recording) pack() {
 	if f.batch == nil {
 		return
 	}
-	f.foresee(f.batch.Events)
+	f.lookAhead(f.batch.Events)
 	for _, e := range f.batch.Events {
 		f.write(e)
 	}
@@ -88,9 +92,9 @@ func (f *flow) pack() {
 	f.batch = nil
 }
 
-// foresee takes from events what their packets would otherwise be held back for: the secrets of TLS 1.3, and that no
-// verdict comes.
-func (f *flow) foresee(events []wiretap.Event) {
+// lookAhead finds in events what their packets would otherwise be held back
+// for: the secrets of TLS 1.3, and whether a verdict comes.
+func (f *recording) lookAhead(events []wiretap.Event) {
 	has := func(k wiretap.Kind) bool {
 		return slices.ContainsFunc(events, func(e wiretap.Event) bool { return e.Kind == k })
 	}
@@ -100,13 +104,13 @@ func (f *flow) foresee(events []wiretap.Event) {
 		case e.Kind == wiretap.Data && e.From == endpoint.Client && f.secrets.visible == nil:
 			f.secrets.seeRecord(e.Data)
 		case e.Kind == wiretap.Secret && f.secrets.visible != nil:
-			f.learn(e.Data)
+			f.addLines(e.Data)
 		}
 	}
 }
 
 // write makes the packets of an event.
-func (f *flow) write(e wiretap.Event) {
+func (f *recording) write(e wiretap.Event) {
 	if f.segments == nil {
 		f.open(e)
 		return
@@ -119,7 +123,7 @@ func (f *flow) write(e wiretap.Event) {
 	case wiretap.Data:
 		f.data(e.From, e.Data)
 	case wiretap.Secret:
-		f.learn(e.Data)
+		f.addLines(e.Data)
 	case wiretap.Verdict:
 		f.verdict(string(e.Data))
 	case wiretap.HalfClose:
@@ -136,7 +140,7 @@ func (f *flow) write(e wiretap.Event) {
 	}
 }
 
-func (f *flow) open(e wiretap.Event) {
+func (f *recording) open(e wiretap.Event) {
 	isn := endpoint.Pair[uint32]{Client: rand.Uint32(), Server: rand.Uint32()}
 	f.segments = newSegmenter(e.Client, e.Server, isn, f.deliver)
 	f.segments.time = e.Time.UnixNano()
@@ -144,9 +148,9 @@ func (f *flow) open(e wiretap.Event) {
 }
 
 // data records bytes in runs that are captured whole or may be shortened.
-func (f *flow) data(from endpoint.Side, p []byte) {
+func (f *recording) data(from endpoint.Side, p []byte) {
 	if f.last >= 0 && f.held.packets[f.last].from == from {
-		f.last = -1 // those were not its last words
+		f.last = -1 // it was not the last
 		f.release()
 	}
 	r := f.records.Of(from)
@@ -169,27 +173,27 @@ func (f *flow) data(from endpoint.Side, p []byte) {
 		f.resume()
 	}
 	if r.foreign && f.awaits {
-		f.knowSecrets()
+		f.writeSecrets()
 		f.release()
 	}
 }
 
-// learn records lines of the key log.
-func (f *flow) learn(lines []byte) {
+// addLines records lines of the key log.
+func (f *recording) addLines(lines []byte) {
 	for line := range bytes.Lines(lines) {
 		f.secret(line)
 	}
 }
 
 // secret records a line of the key log.
-func (f *flow) secret(line []byte) {
+func (f *recording) secret(line []byte) {
 	if visible := f.secrets.underVisibleRandom(line); visible != nil {
 		f.addSecret(visible)
 	}
 	f.addSecret(line)
 }
 
-func (f *flow) addSecret(line []byte) {
+func (f *recording) addSecret(line []byte) {
 	line = f.secrets.add(line)
 	if line == nil {
 		return
@@ -203,24 +207,25 @@ func (f *flow) addSecret(line []byte) {
 		return
 	}
 	if f.secrets.known.IsComplete() {
-		f.knowSecrets()
+		f.writeSecrets()
 		f.release()
 	}
 }
 
-// knowSecrets writes the secrets there are. Later ones are written when they come.
-func (f *flow) knowSecrets() {
+// writeSecrets writes the secrets there are. Later ones are written when they
+// come.
+func (f *recording) writeSecrets() {
 	f.awaits = false
 	if lines := f.secrets.lines.bytes(); len(lines) > 0 {
 		f.w.out.writeSecrets(lines)
 	}
 }
 
-// verdict comments on the packet with the last words, or else on the next one.
-// Secrets that are not known when the handshake has failed do not come.
-func (f *flow) verdict(text string) {
+// verdict comments on the packet that may be its side's last, or else on the
+// next one. After a failed handshake no more secrets come.
+func (f *recording) verdict(text string) {
 	if f.last < 0 {
-		f.unasked = joinComments(f.unasked, text)
+		f.comment = joinComments(f.comment, text)
 	} else {
 		f.held.packets[f.last].comment = joinComments(f.held.packets[f.last].comment, text)
 		f.last = -1
@@ -229,7 +234,7 @@ func (f *flow) verdict(text string) {
 	f.records.Client.forget()
 	f.records.Server.forget()
 	if f.awaits {
-		f.knowSecrets()
+		f.writeSecrets()
 	}
 	f.release()
 }
@@ -238,12 +243,13 @@ func joinComments(a, b string) string {
 	return comment(strings.TrimPrefix(a+"; "+b, "; "))
 }
 
-// deliver takes a packet from the segmenter and writes it or, with a copy of its payload, holds it back.
-func (f *flow) deliver(p *packet) {
-	if f.unasked != "" {
-		p.comment, f.unasked = joinComments(p.comment, f.unasked), ""
+// deliver takes a packet from the segmenter and writes it or, with a copy of
+// its payload, holds it back.
+func (f *recording) deliver(p *packet) {
+	if f.comment != "" {
+		p.comment, f.comment = joinComments(p.comment, f.comment), ""
 	}
-	if p.lastWords && f.last < 0 && !f.unjudged {
+	if p.mayEnd && f.last < 0 && !f.unjudged {
 		f.last = f.countHeld()
 	}
 	if !f.holds() {
@@ -260,7 +266,7 @@ func (f *flow) deliver(p *packet) {
 	}
 }
 
-func (f *flow) countHeld() int {
+func (f *recording) countHeld() int {
 	if f.held == nil {
 		return 0
 	}
@@ -268,10 +274,10 @@ func (f *flow) countHeld() int {
 }
 
 // holds reports whether packets are held back.
-func (f *flow) holds() bool { return f.awaits || f.last >= 0 }
+func (f *recording) holds() bool { return f.awaits || f.last >= 0 }
 
 // release writes what was held back, unless there still is a reason to hold it.
-func (f *flow) release() {
+func (f *recording) release() {
 	if f.holds() || f.held == nil {
 		return
 	}
@@ -284,17 +290,17 @@ func (f *flow) release() {
 }
 
 // releaseAll writes what was held back, whatever the reason was.
-func (f *flow) releaseAll() {
+func (f *recording) releaseAll() {
 	if f.awaits {
-		f.knowSecrets()
+		f.writeSecrets()
 	}
 	f.last = -1
 	f.release()
 }
 
-// expire packs what there is, and releases what was held too long by now. It reports whether anything is still held
-// back.
-func (f *flow) expire(now time.Time) bool {
+// expire packs what there is, and releases what was held too long by now. It
+// reports whether anything is still held back.
+func (f *recording) expire(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pack()
@@ -304,8 +310,9 @@ func (f *flow) expire(now time.Time) bool {
 	return f.held != nil
 }
 
-// finish packs all there is and ends the recording of the connection, which may still be open.
-func (f *flow) finish() {
+// finish packs all there is and ends the recording of the connection, which may
+// still be open.
+func (f *recording) finish() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pack()

@@ -23,8 +23,9 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// session is what lab up, lab server and lab client have in common while they run.
-type session struct {
+// labRun is what lab up, lab server and lab client have in common while they
+// run.
+type labRun struct {
 	*Program
 	folder   folder
 	settings lab.Settings
@@ -43,8 +44,8 @@ type session struct {
 	counts   struct{ accepted, rejected, refused, unanswered, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
 }
 
-// newSession reads the shared flags.
-func (p *Program) newSession(c *cli.Context) (*session, error) {
+// newLabRun reads the shared flags.
+func (p *Program) newLabRun(c *cli.Context) (*labRun, error) {
 	version, err := tlsVersion(c)
 	if err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func (p *Program) newSession(c *cli.Context) (*session, error) {
 	if err := checkAddr(c); err != nil {
 		return nil, err
 	}
-	a := &session{Program: p, folder: folderOf(c)}
+	a := &labRun{Program: p, folder: folderOf(c)}
 	if name := c.String("scenario"); name != "" {
 		a.written = name
 		if a.scenario, err = scenario.Find(name); err != nil {
@@ -95,16 +96,16 @@ func (p *Program) newSession(c *cli.Context) (*session, error) {
 }
 
 // certs is the folder of the PKI in use: the scenario's own, if there is one.
-func (a *session) certs() string {
+func (a *labRun) certs() string {
 	if a.scenario != nil {
 		return a.scenario.Certs(a.folder.certs())
 	}
 	return a.folder.certs()
 }
 
-// record opens the key log and the capture, in a folder that is there; late
-// ones with the first connection. The caller closes the session.
-func (a *session) record(c *cli.Context, keylogDefault, captureDefault string, late bool) (err error) {
+// record opens the key log and the capture, in a folder that exists. With late
+// it opens the capture at the first connection. The caller closes the labRun.
+func (a *labRun) record(c *cli.Context, keylogDefault, captureDefault string, late bool) (err error) {
 	path := c.String("keylog")
 	if path == "" {
 		path = keylogDefault
@@ -138,9 +139,9 @@ func (a *session) record(c *cli.Context, keylogDefault, captureDefault string, l
 	return nil
 }
 
-// captureOptions reads the flags of the recording. On stdout it is alone:
-// results go where the talk goes.
-func (a *session) captureOptions(c *cli.Context, byDefault string) (o capture.Options, err error) {
+// captureOptions reads the flags of the recording. If that goes to stdout,
+// results go to stderr.
+func (a *labRun) captureOptions(c *cli.Context, byDefault string) (o capture.Options, err error) {
 	o.Notice = a.sayUnrecorded
 	if o.Limit, err = captureLimit(c); err != nil {
 		return o, err
@@ -166,7 +167,7 @@ func (a *session) captureOptions(c *cli.Context, byDefault string) (o capture.Op
 
 // createCapture begins the recording. One that cannot be written is no reason
 // to stop: the lab is more than its recording.
-func (a *session) createCapture(c *cli.Context, o capture.Options) error {
+func (a *labRun) createCapture(c *cli.Context, o capture.Options) error {
 	err := a.openCapture(o)
 	if w := a.capture; w != nil {
 		context.AfterFunc(c.Context, func() { hurry(w) })
@@ -181,7 +182,7 @@ func (a *session) createCapture(c *cli.Context, o capture.Options) error {
 }
 
 // openCapture begins the recording, if there is to be one.
-func (a *session) openCapture(o capture.Options) error {
+func (a *labRun) openCapture(o capture.Options) error {
 	if a.captured == "off" {
 		return nil
 	}
@@ -202,7 +203,7 @@ func (a *session) openCapture(o capture.Options) error {
 
 // sayUnrecorded says why the recording has ended. One to stdout that ends for
 // another reason than that its reader has gone is output that is lost.
-func (a *session) sayUnrecorded(err error) {
+func (a *labRun) sayUnrecorded(err error) {
 	a.say("%v", err)
 	var write *capture.WriteError
 	if a.captured == "-" && errors.As(err, &write) && !isClosedPipe(err) {
@@ -213,7 +214,7 @@ func (a *session) sayUnrecorded(err error) {
 // recordLate begins the recording with the first connection, so that a client
 // that reaches nobody leaves the capture that was there in its place. It
 // returns nil if nothing can be recorded.
-func (a *session) recordLate(c *cli.Context, o capture.Options) wiretap.Sink {
+func (a *labRun) recordLate(c *cli.Context, o capture.Options) wiretap.Sink {
 	if err := a.createCapture(c, o); err != nil {
 		a.say("nothing is recorded: %v", err)
 	}
@@ -239,20 +240,21 @@ func (s *lateSink) Open(e wiretap.Event) wiretap.Handler {
 	return s.sink.Open(e)
 }
 
-// isSpecial reports whether somebody may wait for the other end of a file.
+// isSpecial reports whether a file may be a pipe or device, with a reader that
+// waits.
 func isSpecial(file string) bool {
 	info, err := os.Stat(file)
 	return file == "-" || err == nil && !info.Mode().IsRegular()
 }
 
-// recordingGrace is how long what is ending is recorded.
+// recordingGrace is how long connections that are ending are recorded.
 const recordingGrace = 2 * time.Second
 
-// hurry ends a recording before long: a pipe that nobody reads may hold up what
-// is ending.
+// hurry closes a recording after recordingGrace: a pipe that nobody reads would
+// hold up connections that are ending.
 func hurry(w *capture.Writer) { time.AfterFunc(recordingGrace, func() { w.Close() }) }
 
-func (a *session) count(x *lab.Exchange) {
+func (a *labRun) count(x *lab.Exchange) {
 	if x.Outcome == verdict.Accepted {
 		a.counts.accepted.Add(1)
 		switch {
@@ -272,7 +274,7 @@ func (a *session) count(x *lab.Exchange) {
 }
 
 // close ends the dissection, the key log and the capture.
-func (a *session) close() {
+func (a *labRun) close() {
 	if a.wire != nil {
 		a.wire.Close()
 	}
@@ -287,8 +289,9 @@ func (a *session) close() {
 	}
 }
 
-// sayCounts sums up, below the ^C that a terminal shows when ctx has ended.
-func (a *session) sayCounts(ctx context.Context) {
+// sayCounts prints the counts, below the ^C that a terminal shows if ctx has
+// ended.
+func (a *labRun) sayCounts(ctx context.Context) {
 	if ctx.Err() != nil && isTerminal(a.Stderr) {
 		a.stderr().Line()
 	}
@@ -307,9 +310,9 @@ func (a *session) sayCounts(ctx context.Context) {
 	a.say("%s: %s accepted%s, %s rejected%s", text.Counted(int(accepted+rejected), "exchange"), text.Grouped(accepted), inHTTP, text.Grouped(rejected), notShown)
 }
 
-// serve starts the server with the given credentials on l, which it closes, and says
-// where it is. It ends with ctx; wait returns when it has ended.
-func (a *session) serve(ctx context.Context, l net.Listener, o lab.Credentials) (s *lab.Server, wait func() error, err error) {
+// serve starts the server with the given credentials on l, which it closes, and
+// says where it is. It ends with ctx; wait returns when it has ended.
+func (a *labRun) serve(ctx context.Context, l net.Listener, o lab.Credentials) (s *lab.Server, wait func() error, err error) {
 	settings, err := a.serverSettings(o)
 	if err != nil {
 		return nil, nil, errors.Join(err, l.Close())
@@ -331,9 +334,9 @@ func (a *session) serve(ctx context.Context, l net.Listener, o lab.Credentials) 
 	return s, func() error { return <-ended }, nil
 }
 
-// call has the client call count times, 0 for ever, until ctx ends. Exchanges in
-// which one side rejects the other do not end it.
-func (a *session) call(ctx context.Context, c *lab.Client, count int, interval time.Duration, each func(*lab.Response)) error {
+// call makes the client call count times, 0 for ever, until ctx ends. Exchanges
+// in which one side rejects the other do not end it.
+func (a *labRun) call(ctx context.Context, c *lab.Client, count int, interval time.Duration, each func(*lab.Response)) error {
 	tick := time.NewTimer(interval)
 	defer tick.Stop()
 	for i := 1; ; i++ {
@@ -359,7 +362,7 @@ func (a *session) call(ctx context.Context, c *lab.Client, count int, interval t
 
 // failed is the exit status of a client: every exchange should have been
 // accepted, and none refused in HTTP.
-func (a *session) failed() error {
+func (a *labRun) failed() error {
 	if a.counts.rejected.Load()+a.counts.refused.Load()+a.counts.unanswered.Load() > 0 {
 		return silentError{}
 	}

@@ -9,16 +9,16 @@ import (
 	"mtlslab.example/lab/lab/chain"
 )
 
-// Checks are what a side asks of the peer's certificate beyond what Go does.
-// OpenSSL does the like by itself.
+// Checks are checks of the peer's certificate that Go does not make. OpenSSL
+// makes similar ones by default.
 type Checks struct {
-	MinRSABits int  // the least size of an RSA key; 0: any
-	KeyUsage   bool // keyUsage, where there is one, must allow to sign (RFC 8446 section 4.4.2.2)
+	MinRSABits int  // the minimum size of an RSA key; 0: any
+	KeyUsage   bool // keyUsage, if present, must have digitalSignature (RFC 9846 section 4.5.1.2)
 }
 
-// verifier returns what judges a peer's certificate once its chain, dates and
-// names have been found good: crypto/tls's VerifyConnection, since
-// VerifyPeerCertificate is not asked when a session is resumed.
+// verifier returns a function for tls.Config.VerifyConnection, which checks a
+// peer's certificate after its chain, dates and names. It is not one for
+// VerifyPeerCertificate, since that is not called when a session is resumed.
 func (c Checks) verifier(r *revocations) func(tls.ConnectionState) error {
 	return func(state tls.ConnectionState) error {
 		if len(state.PeerCertificates) == 0 {

@@ -1,0 +1,85 @@
+package lab
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/lab/verdict"
+)
+
+// answerWith runs a server that is not the lab's and asks for no certificate. It
+// answers one request with a status, and then calls after, which may be nil.
+func answerWith(t *testing.T, dir string, status int, after func(raw *net.TCPConn, conn *tls.Conn)) (addr string) {
+	t.Helper()
+	identity, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		raw, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer raw.Close()
+		conn := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{identity}})
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
+			return
+		}
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d Status\r\nContent-Length: 0\r\n\r\n", status)
+		if after != nil {
+			after(raw.(*net.TCPConn), conn)
+		}
+	}()
+	return l.Addr().String()
+}
+
+// A client that has its response still reads what the server says last: a
+// server that writes its close_notify late is not answered with RST.
+func TestClientHearsTheServerOut(t *testing.T) {
+	dir := newPKI(t)
+	late := make(chan error, 1)
+	addr := answerWith(t, dir, 200, func(raw *net.TCPConn, conn *tls.Conn) {
+		_, err := io.Copy(io.Discard, conn) // up to the client's close_notify
+		if err == nil {
+			_, err = io.Copy(io.Discard, raw) // and its FIN
+		}
+		if err == nil {
+			err = conn.CloseWrite() // which leaves a deadline behind that has passed
+			_ = raw.SetWriteDeadline(time.Time{})
+		}
+		if err == nil {
+			_, err = raw.Write(make([]byte, 1)) // fails once a RST came
+		}
+		late <- err
+	})
+	if _, err := newClient(t, dir, addr).Call(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-late; err != nil {
+		t.Errorf("the server's last words: %v", err)
+	}
+}
+
+// A server that has asked for no certificate does not know the client: its 403
+// says nothing about a client that was authenticated.
+func TestRefusedWithoutBeingAsked(t *testing.T) {
+	dir := newPKI(t)
+	for status, want := range map[int]verdict.Code{200: "", 400: "", 401: verdict.NotAsked, 403: verdict.NotAsked, 404: ""} {
+		x := callAs(t, dir, answerWith(t, dir, status, nil), func(*Settings) {})
+		if x.Outcome != verdict.Accepted || x.Code != want || (x.How == verdict.InHTTP) != (want != "") {
+			t.Errorf("%d: %s, %q, %q, want %q", status, x.Outcome, x.How, x.Code, want)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package verdict
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// spoken is a connection of crypto/tls that is dissected while it is spoken.
+type spoken struct {
+	mu     sync.Mutex
+	number int
+	handle wiretap.Handler
+}
+
+func (s *spoken) event(e wiretap.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.Exchange, e.Time = s.number, start
+	s.handle(e)
+}
+
+// Write takes the lines of a key log.
+func (s *spoken) Write(line []byte) (int, error) {
+	s.event(wiretap.Event{Kind: wiretap.Secret, From: endpoint.Server, Data: line})
+	return len(line), nil
+}
+
+// end is one end of the connection, below TLS.
+type end struct {
+	net.Conn
+	side endpoint.Side
+	*spoken
+}
+
+func (e end) Write(b []byte) (int, error) {
+	e.event(sends(e.side, b))
+	return e.Conn.Write(b)
+}
+
+// answered has d read the connection of a request to which the server answers
+// with a status.
+func answered(t *testing.T, d *tlsdecrypt.Dissector, number int, server, client *tls.Config, status int) {
+	t.Helper()
+	s := &spoken{number: number, handle: d.Open(wiretap.Event{Kind: wiretap.Open, Exchange: number, Time: start,
+		Client: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(40000+number)), Server: netip.MustParseAddrPort("192.0.2.2:443")})}
+	a, b := net.Pipe()
+	server = server.Clone()
+	server.KeyLogWriter = s
+	go func() {
+		conn := tls.Server(end{b, endpoint.Server, s}, server)
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d Status\r\nContent-Length: 0\r\n\r\n", status)
+		}
+	}()
+	conn := tls.Client(end{a, endpoint.Client, s}, client)
+	if _, err := fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = a.Close(), b.Close()
+	s.event(wiretap.Event{Kind: wiretap.HalfClose, From: endpoint.Client})
+	s.event(wiretap.Event{Kind: wiretap.Close, From: endpoint.Server})
+}
+
+// A server that refuses in HTTP a client that it has not asked for a
+// certificate. When it takes up a session it never asks: it knows the client
+// from there.
+func TestNotAsked(t *testing.T) {
+	leaf, key := newCertificateAndKey(t, nil)
+	now := func() time.Time { return start }
+	identity := tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}
+	for asks, wants := range map[tls.ClientAuthType]map[int][2]string{ // first, and resumed
+		tls.NoClientCert: {
+			200: {"accepted", "accepted"},
+			400: {"accepted", "accepted"},
+			401: {"accepted (refused in HTTP): certificate_not_requested", "accepted"},
+			403: {"accepted (refused in HTTP): certificate_not_requested", "accepted: not_authorised"},
+		},
+		tls.RequireAnyClientCert: {
+			200: {"accepted", "accepted"},
+			403: {"accepted: not_authorised", "accepted: not_authorised"},
+		},
+	} {
+		for status, want := range wants {
+			server := &tls.Config{Certificates: []tls.Certificate{identity}, ClientAuth: asks, MaxVersion: tls.VersionTLS12, Time: now}
+			server.SetSessionTicketKeys([][32]byte{{}})
+			client := &tls.Config{Certificates: []tls.Certificate{identity}, InsecureSkipVerify: true, Time: now, ServerName: "example.org", ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+			var read []*tlsdecrypt.Connection
+			d := tlsdecrypt.New(tlsdecrypt.Options{Done: func(c *tlsdecrypt.Connection) { read = append(read, c) }})
+			for i, want := range want {
+				answered(t, d, i, server, client, status)
+				c := read[i]
+				if resumed := c.Resumption != tlsdecrypt.FullHandshake; resumed != (i == 1) {
+					t.Fatalf("call %d is resumed: %v", i, resumed)
+				}
+				if got := brief(judgeWire(c)); got != want {
+					t.Errorf("%v, %d, call %d: %s, want %s", asks, status, i, got, want)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package verdict
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// The sizes of what a TLS 1.3 connection hides, in bytes of plaintext.
+const (
+	sizeAlert     = 2
+	sizeEmpty     = 8
+	sizeFinished  = 36 // SHA-256
+	sizeFinished3 = 52 // SHA-384
+	padded        = 16 // what Java adds
+)
+
+// sealedTLS13 is a connection whose keys are missing: the server's first
+// flight, and what the two sides send after it.
+func sealedTLS13(suite tlswire.CipherSuite, flight []int, more ...*tlsdecrypt.Message) *tlsdecrypt.Connection {
+	c := talk(tlswire.VersionTLS13, hello(), serverHello(), sealed(endpoint.Server, flight...))(more...)
+	c.CipherSuite = suite
+	return c
+}
+
+// slowly has the last message of a connection come a minute late.
+func slowly(c *tlsdecrypt.Connection) *tlsdecrypt.Connection {
+	last := c.Messages[len(c.Messages)-1]
+	last.Time = last.Time.Add(time.Minute)
+	return c
+}
+
+// What the sizes of encrypted records show of an exchange.
+func TestHidden(t *testing.T) {
+	server, client := endpoint.Server, endpoint.Client
+	sha256, sha384 := tlswire.TLS_AES_128_GCM_SHA256, tlswire.TLS_AES_256_GCM_SHA384
+	flight, flight3, java := []int{30, 800, 100, sizeFinished}, []int{30, 800, 100, sizeFinished3}, []int{816, sizeFinished + padded}
+	from := func(sizes ...int) *tlsdecrypt.Message { return sealed(client, sizes...) }
+	says := func(sizes ...int) *tlsdecrypt.Message { return sealed(server, sizes...) }
+	with := func(c *tlsdecrypt.Connection, change func(*tlsdecrypt.Connection)) *tlsdecrypt.Connection {
+		change(c)
+		return c
+	}
+	const (
+		refused = "rejected (very probably) by server: certificate_refused"
+		none    = "rejected (very probably) by server: no_client_certificate"
+		other   = "rejected (very probably) by server: other"
+		broke   = "rejected (very probably) by client: certificate_refused"
+		aborted = "rejected (aborted) by client: closed"
+		taken   = "accepted (very probably)"
+		open    = "unknown"
+	)
+	for name, test := range map[string]struct {
+		c    *tlsdecrypt.Connection
+		by   endpoint.Side
+		want string
+	}{
+		"request and answer":                     {sealedTLS13(sha256, flight, from(sizeFinished, 60), says(300)), client, taken},
+		"with a certificate":                     {sealedTLS13(sha256, flight, from(900, 100, sizeFinished, 60), says(200, 200, 300)), server, taken},
+		"in SHA-384":                             {sealedTLS13(sha384, flight3, from(sizeFinished3, 60), says(300)), client, taken},
+		"Finished of SHA-256 is none there":      {sealedTLS13(sha384, flight3, from(sizeFinished)), client, open},
+		"an alert in place of Finished":          {sealedTLS13(sha256, flight, from(sizeAlert)), client, broke},
+		"a padded one":                           {sealedTLS13(sha256, java, from(sizeAlert+padded)), client, broke},
+		"closed without a word":                  {sealedTLS13(sha256, flight), client, aborted},
+		"by the server":                          {sealedTLS13(sha256, flight), server, open},
+		"refused by an alert":                    {sealedTLS13(sha256, flight, from(900, 100, sizeFinished), says(sizeAlert)), server, refused},
+		"after its request":                      {sealedTLS13(sha256, flight, from(900, 100, sizeFinished, 60), says(sizeAlert)), server, refused},
+		"of Java":                                {sealedTLS13(sha256, java, from(900, sizeFinished, 60), says(sizeAlert+padded)), server, refused},
+		"of its size without the padding":        {sealedTLS13(sha256, java, from(900, sizeFinished, 60), says(sizeAlert)), server, taken},
+		"no alert, with the padding of nobody":   {sealedTLS13(sha256, flight, from(900, sizeFinished, 60), says(sizeAlert+padded)), server, taken},
+		"without a certificate":                  {sealedTLS13(sha256, flight, from(sizeEmpty, sizeFinished), says(sizeAlert)), server, none},
+		"in one record with Finished":            {sealedTLS13(sha256, flight, from(sizeEmpty+sizeFinished, 60), says(sizeAlert)), server, none},
+		"without one, of Java":                   {sealedTLS13(sha256, flight, from(sizeEmpty+padded, sizeFinished+padded), says(sizeAlert)), server, none},
+		"without one, in SHA-384":                {sealedTLS13(sha384, flight3, from(sizeEmpty, sizeFinished3), says(sizeAlert)), server, none},
+		"a byte more than none":                  {sealedTLS13(sha256, flight, from(sizeEmpty+1, sizeFinished), says(sizeAlert)), server, refused},
+		"a byte less than none":                  {sealedTLS13(sha256, flight, from(sizeEmpty-1, sizeFinished), says(sizeAlert)), server, refused},
+		"of a client that was not asked":         {sealedTLS13(sha256, flight, from(sizeFinished, 60), says(sizeAlert)), server, other},
+		"no record of the server":                {sealedTLS13(sha256, flight, from(900, 100, sizeFinished)), server, refused},
+		"no record, and no certificate":          {sealedTLS13(sha256, flight, from(sizeEmpty, sizeFinished)), server, none},
+		"the client closes without a request":    {sealedTLS13(sha256, flight, from(sizeFinished)), client, open},
+		"it says close_notify: no refusal":       {sealedTLS13(sha256, flight, from(sizeFinished, sizeAlert), says(200, 200)), client, open},
+		"close_notify is no request":             {sealedTLS13(sha256, flight, from(sizeFinished, sizeAlert), says(sizeAlert)), client, open},
+		"a padded one neither":                   {sealedTLS13(sha256, java, from(sizeFinished+padded, sizeAlert+padded), says(sizeAlert+padded)), client, open},
+		"refused, and all padded":                {sealedTLS13(sha256, []int{127, 895, 127, 127}, from(900, sizeFinished, 60), says(127)), server, open},
+		"answered, and all padded":               {sealedTLS13(sha256, []int{127, 895, 127, 127}, from(900, sizeFinished, 60), says(255, 127)), server, taken},
+		"a client that pads, refused":            {sealedTLS13(sha256, flight, from(63, 63, 127), says(sizeAlert)), server, refused},
+		"a client that pads its alert":           {sealedTLS13(sha256, flight, from(63)), client, open},
+		"an idle connection, without tickets":    {slowly(sealedTLS13(sha256, flight, from(900, sizeFinished), says(sizeAlert))), server, open},
+		"an answer of an alert's size, and more": {sealedTLS13(sha256, flight, from(900, sizeFinished, 60), says(sizeAlert, 300)), server, taken},
+
+		"still open":        {with(sealedTLS13(sha256, flight, from(sizeFinished)), func(c *tlsdecrypt.Connection) { c.End = tlsdecrypt.StillOpen }), endpoint.Unknown, open},
+		"cut off":           {endsWith(ended(sealedTLS13(sha256, flight, from(900, sizeFinished), says(sizeAlert)), server), tlsdecrypt.CutOff), endpoint.Unknown, open},
+		"messages left out": {with(ended(sealedTLS13(sha256, flight, from(900, sizeFinished), says(sizeAlert)), server), func(c *tlsdecrypt.Connection) { c.Omitted = 1 }), endpoint.Unknown, open},
+		"resumed":           {with(ended(sealedTLS13(sha256, flight, from(sizeFinished), says(sizeAlert)), server), func(c *tlsdecrypt.Connection) { c.Resumption = tlsdecrypt.ByPSK }), endpoint.Unknown, open},
+	} {
+		if test.by != endpoint.Unknown {
+			test.c = ended(test.c, test.by)
+		}
+		v := judgeWire(test.c)
+		if got := brief(v); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+		if v.Reason == "" || (v.Code == "") != (v.Fix == "") {
+			t.Errorf("%s: reason %q, code %q, fix %q", name, v.Reason, v.Code, v.Fix)
+		}
+	}
+}
+
+// Early data, whose keys are missing too, comes before all that the client is
+// asked for: sizes prove nothing then.
+func TestHiddenEarlyData(t *testing.T) {
+	c := ended(sealedTLS13(tlswire.TLS_AES_128_GCM_SHA256, []int{30, 800, 100, sizeFinished},
+		sealed(endpoint.Client, sizeEmpty, sizeFinished, 60), sealed(endpoint.Server, sizeAlert)), endpoint.Server)
+	early := sealed(endpoint.Client, 60)
+	early.Time = start
+	c.Messages = slices.Insert(c.Messages, 1, early)
+	c.Messages[0].Handshake.Body.(*tlswire.ClientHello).Extensions = []tlswire.Extension{{Type: tlswire.ExtensionEarlyData}}
+	if v := judgeWire(c); v.Outcome != Unknown {
+		t.Errorf("%s, %q", brief(v), v.Reason)
+	}
+}
+
+// A gap may have held what would show it.
+func TestHiddenLacking(t *testing.T) {
+	w := &wire{Connection: ended(sealedTLS13(tlswire.TLS_AES_128_GCM_SHA256, []int{sizeFinished}, sealed(endpoint.Client, 900, sizeFinished), sealed(endpoint.Server, sizeAlert)), endpoint.Server)}
+	if v := w.hidden(); v.Outcome != Rejected {
+		t.Error(brief(v))
+	}
+	w.Lacking = true
+	if v := w.hidden(); v.Outcome != Unknown {
+		t.Error(brief(v))
+	}
+}
+
+// What a verdict by sizes says, and what may be behind it.
+func TestHiddenReasons(t *testing.T) {
+	server, client := endpoint.Server, endpoint.Client
+	suite, flight := tlswire.TLS_AES_128_GCM_SHA256, []int{30, 800, 100, sizeFinished}
+	said := func(by endpoint.Side, more ...*tlsdecrypt.Message) *Verdict {
+		v := judgeWire(ended(sealedTLS13(suite, flight, more...), by))
+		return &v
+	}
+	for want, v := range map[string]*Verdict{
+		"very probably the server refuses the client's certificate: the server answered the client's last flight with a record of an alert's size, and closed; which, and why, is encrypted": said(server, sealed(client, 900, sizeFinished), sealed(server, sizeAlert)),
+		"very probably the server refuses the client's certificate: the server closed without a record after the client's last flight; which, and why, is encrypted":                         said(server, sealed(client, 900, sizeFinished)),
+		"by the sizes of its records the client was not asked for a certificate":                                                                                                             said(server, sealed(client, sizeFinished, 60), sealed(server, sizeAlert)),
+		"the client closed the connection during the handshake, without an alert and without Finished" + closedAfterCertificate:                                                              said(client),
+		"in place of Finished the client sent a record of an alert's size: very probably it refuses the server's certificate, which is encrypted":                                            said(client, sealed(client, sizeAlert)),
+		encrypted + "; the client closed after its Finished without a request, as one does that compares the host name afterwards (curl)":                                                    said(client, sealed(client, sizeFinished)),
+	} {
+		if !strings.HasSuffix(v.Reason, want) {
+			t.Errorf("%q, want %q", v.Reason, want)
+		}
+	}
+	if v := said(server, sealed(client, 900, sizeFinished), sealed(server, sizeAlert)); len(v.Causes) == 0 || slices.Contains(codesOf(v.Causes), string(NoClientCertificate)) {
+		t.Errorf("a certificate was sent: %v", v.Causes)
+	}
+	if got := codesOf(said(client, sealed(client, sizeFinished)).Causes); len(got) != 1 || got[0] != string(chain.WrongHost) {
+		t.Errorf("a client that looks at names later: %v", got)
+	}
+	if got := codesOf(said(client, sealed(client, sizeAlert)).Causes); len(got) == 0 || got[0] != string(chain.UnknownCA) {
+		t.Errorf("a client that refuses: %v", got)
+	}
+}

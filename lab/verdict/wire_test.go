@@ -1,0 +1,436 @@
+package verdict
+
+import (
+	"crypto/x509"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// start is when the connections of these tests are opened, and step how much
+// later each of their messages is sent.
+var start = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+const step = 10 * time.Millisecond
+
+// talk returns a maker of connections, whose messages begin with said.
+func talk(version tlswire.Version, said ...*tlsdecrypt.Message) func(more ...*tlsdecrypt.Message) *tlsdecrypt.Connection {
+	return func(more ...*tlsdecrypt.Message) *tlsdecrypt.Connection {
+		c := &tlsdecrypt.Connection{Opened: start, ClientRandom: make([]byte, 32)}
+		if c.Version = version; version != 0 {
+			c.CipherSuite = tlswire.TLS_AES_128_GCM_SHA256
+		}
+		at := start
+		for _, m := range slices.Concat(said, more) {
+			own := *m
+			at = at.Add(step)
+			own.Time = at
+			c.Messages = append(c.Messages, &own)
+		}
+		return c
+	}
+}
+
+// asked makes connections on which the server asks for a certificate.
+func asked(make func(...*tlsdecrypt.Message) *tlsdecrypt.Connection) func(...*tlsdecrypt.Message) *tlsdecrypt.Connection {
+	return func(more ...*tlsdecrypt.Message) *tlsdecrypt.Connection {
+		c := make(more...)
+		c.ClientAuth = true
+		return c
+	}
+}
+
+// handshake is one that both sides come to the end of, without certificates
+// that can be parsed.
+func handshake(version tlswire.Version) func(...*tlsdecrypt.Message) *tlsdecrypt.Connection {
+	server, client := endpoint.Server, endpoint.Client
+	if version < tlswire.VersionTLS13 {
+		return talk(version, hello(), serverHello(), shows(server, nil), finished(client), finished(server))
+	}
+	return talk(version, hello(), serverHello(), shows(server, nil), finished(server), finished(client))
+}
+
+// handshakeWithout is one in which the client sends an empty Certificate.
+func handshakeWithout(version tlswire.Version) func(...*tlsdecrypt.Message) *tlsdecrypt.Connection {
+	server, client := endpoint.Server, endpoint.Client
+	return talk(version, hello(), serverHello(), shows(server, nil), finished(server), shows(client), finished(client), ticket())
+}
+
+// ended ends a connection a step after its last message: by closes first.
+func ended(c *tlsdecrypt.Connection, by endpoint.Side) *tlsdecrypt.Connection {
+	return endedAfter(c, by, step)
+}
+
+func endedAfter(c *tlsdecrypt.Connection, by endpoint.Side, silence time.Duration) *tlsdecrypt.Connection {
+	last := c.Opened
+	if n := len(c.Messages); n > 0 {
+		last = c.Messages[n-1].Time
+	}
+	c.EndedBy, c.EndedAt, c.Ended, c.End = by, last.Add(silence), last.Add(silence), tlsdecrypt.Closed
+	return c
+}
+
+func endsWith(c *tlsdecrypt.Connection, end tlsdecrypt.End) *tlsdecrypt.Connection {
+	c.End = end
+	return c
+}
+
+func said(from endpoint.Side, body tlswire.Body) *tlsdecrypt.Message {
+	return &tlsdecrypt.Message{From: from, Type: tlswire.ContentTypeHandshake, Handshake: &tlswire.Handshake{Type: body.Type(), Body: body}}
+}
+
+func hello() *tlsdecrypt.Message       { return said(endpoint.Client, &tlswire.ClientHello{}) }
+func serverHello() *tlsdecrypt.Message { return said(endpoint.Server, &tlswire.ServerHello{}) }
+func ticket() *tlsdecrypt.Message      { return said(endpoint.Server, &tlswire.NewSessionTicket{}) }
+
+func finished(from endpoint.Side) *tlsdecrypt.Message { return said(from, &tlswire.Finished{}) }
+
+// shows is a Certificate with ders, which need not parse.
+func shows(from endpoint.Side, ders ...[]byte) *tlsdecrypt.Message {
+	body := &tlswire.Certificate{}
+	for _, der := range ders {
+		body.Entries = append(body.Entries, tlswire.CertificateEntry{Data: der})
+	}
+	return said(from, body)
+}
+
+// checkedAs adds the result of the check of its chain.
+func checkedAs(m *tlsdecrypt.Message, result tlsdecrypt.Result, faults ...*chain.Fault) *tlsdecrypt.Message {
+	for _, f := range faults {
+		m.Checks = append(m.Checks, tlsdecrypt.Check{Subject: "chain", Result: result, Fault: f})
+	}
+	if len(faults) == 0 {
+		m.Checks = append(m.Checks, tlsdecrypt.Check{Subject: "chain", Result: result})
+	}
+	return m
+}
+
+// signature is a CertificateVerify whose check gave result.
+func signature(from endpoint.Side, result tlsdecrypt.Result) *tlsdecrypt.Message {
+	m := said(from, &tlswire.CertificateVerify{})
+	m.Checks = []tlsdecrypt.Check{{Subject: "signature", Result: result}}
+	return m
+}
+
+func alert(from endpoint.Side, d tlswire.AlertDescription) *tlsdecrypt.Message {
+	return &tlsdecrypt.Message{From: from, Type: tlswire.ContentTypeAlert, Alert: &tlswire.Alert{Level: tlswire.AlertFatal, Description: d}}
+}
+
+func warning(from endpoint.Side, d tlswire.AlertDescription) *tlsdecrypt.Message {
+	m := alert(from, d)
+	m.Alert.Level = tlswire.AlertWarning
+	return m
+}
+
+func request() *tlsdecrypt.Message {
+	return &tlsdecrypt.Message{From: endpoint.Client, Type: tlswire.ContentTypeApplicationData, HTTP: &httpwire.Message{Request: true, Method: "GET"}}
+}
+
+func answer(status int, headers ...httpwire.Header) *tlsdecrypt.Message {
+	return &tlsdecrypt.Message{From: endpoint.Server, Type: tlswire.ContentTypeApplicationData, HTTP: &httpwire.Message{Status: status, Headers: headers}}
+}
+
+var nginx = httpwire.Header{Name: "server", Value: "nginx/1.28"}
+
+// sealed are records whose keys are missing: they carry n bytes of plaintext
+// each, padding counted.
+func sealed(from endpoint.Side, sizes ...int) *tlsdecrypt.Message {
+	m := &tlsdecrypt.Message{From: from, Type: tlswire.ContentTypeApplicationData, Encrypted: true}
+	for _, n := range sizes {
+		m.Records = append(m.Records, tlsdecrypt.Span{Length: tlswire.RecordHeaderLen + n + 1 + 16})
+	}
+	return m
+}
+
+// sealed12 is an encrypted handshake message of TLS 1.2, which is Finished.
+func sealed12(from endpoint.Side) *tlsdecrypt.Message {
+	return &tlsdecrypt.Message{From: from, Type: tlswire.ContentTypeHandshake, Encrypted: true}
+}
+
+// plain is a connection on which sides say something other than TLS.
+func plain(c *tlsdecrypt.Connection, first endpoint.Side, client, server tlsdecrypt.Plain) *tlsdecrypt.Connection {
+	c.NotTLSFrom, c.Plain = first, endpoint.Pair[tlsdecrypt.Plain]{Client: client, Server: server}
+	return c
+}
+
+// read dissects what was sent on a connection that client opened and closed.
+func read(t *testing.T, events ...wiretap.Event) (c *tlsdecrypt.Connection) {
+	t.Helper()
+	d := tlsdecrypt.New(tlsdecrypt.Options{Done: func(read *tlsdecrypt.Connection) { c = read }})
+	client, server := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:443")
+	handle := d.Open(wiretap.Event{Kind: wiretap.Open, Exchange: 1, Time: start, Client: client, Server: server})
+	for _, e := range events {
+		e.Exchange, e.Time = 1, start
+		handle(e)
+	}
+	handle(wiretap.Event{Kind: wiretap.HalfClose, Exchange: 1, Time: start, From: endpoint.Client})
+	handle(wiretap.Event{Kind: wiretap.Close, Exchange: 1, Time: start, From: endpoint.Server})
+	d.Close()
+	if c == nil {
+		t.Fatal("no connection was read")
+	}
+	return c
+}
+
+func sends(from endpoint.Side, b []byte) wiretap.Event {
+	return wiretap.Event{Kind: wiretap.Data, From: from, Data: b}
+}
+
+// recordOf is the plaintext record of a message.
+func recordOf(t tlswire.ContentType, content []byte) []byte {
+	return append([]byte{byte(t), 3, 3, byte(len(content) >> 8), byte(len(content))}, content...)
+}
+
+func helloOf(extensions ...tlswire.Extension) []byte {
+	body := &tlswire.ClientHello{LegacyVersion: tlswire.VersionTLS12, CipherSuites: []tlswire.CipherSuite{tlswire.TLS_AES_128_GCM_SHA256},
+		LegacyCompressionMethods: []tlswire.CompressionMethod{0}, Extensions: extensions}
+	return recordOf(tlswire.ContentTypeHandshake, tlswire.Handshake{Type: body.Type(), Body: body}.Marshal())
+}
+
+func TestJudgeWire(t *testing.T) {
+	const v12, v13 = tlswire.VersionTLS12, tlswire.VersionTLS13
+	server, client := endpoint.Server, endpoint.Client
+	begun := talk(v13, hello(), serverHello(), shows(server, nil))
+	flight := talk(v13, hello(), serverHello(), shows(server, nil), finished(server))
+	nothing := talk(0)
+	for name, test := range map[string]struct {
+		c    *tlsdecrypt.Connection
+		want string
+	}{
+		"accepted, 1.2":                                {ended(handshake(v12)(request(), answer(200)), client), "accepted"},
+		"accepted, 1.3":                                {ended(handshake(v13)(request(), answer(200)), client), "accepted"},
+		"accepted, and still open":                     {handshake(v13)(), "accepted"},
+		"close_notify is no refusal":                   {ended(handshake(v13)(request(), answer(200), warning(server, tlswire.AlertCloseNotify), warning(client, tlswire.AlertCloseNotify)), server), "accepted"},
+		"nor is it before Finished":                    {ended(flight(warning(client, tlswire.AlertCloseNotify)), client), "rejected (aborted) by client: closed"},
+		"nor is a warning of 1.2":                      {ended(handshake(v12)(warning(server, tlswire.AlertNoRenegotiation), request(), answer(200)), client), "accepted"},
+		"a client that was asked, and not yet judged":  {asked(flight)(shows(client, nil), finished(client)), "open"},
+		"a client that was asked, and is taken":        {asked(flight)(shows(client, nil), finished(client), ticket()), "accepted"},
+		"a client that was asked, and is told by HTTP": {asked(flight)(shows(client, nil), finished(client), request(), answer(200)), "accepted"},
+
+		"the server rejects":               {ended(asked(flight)(shows(client), finished(client), alert(server, tlswire.AlertCertificateRequired)), server), "rejected by server: no_client_certificate; server's certificate_required"},
+		"the client rejects":               {ended(flight(alert(client, tlswire.AlertUnknownCA)), client), "rejected by client: unknown_ca; client's unknown_ca"},
+		"at ClientHello":                   {ended(talk(0, hello())(alert(server, tlswire.AlertProtocolVersion)), server), "rejected by server: no_common_version; server's protocol_version"},
+		"user_canceled ends 1.2":           {ended(talk(v12, hello(), serverHello())(alert(client, tlswire.AlertUserCanceled)), client), "rejected by client: other; client's user_canceled"},
+		"an alert after success":           {ended(handshake(v12)(request(), alert(server, tlswire.AlertBadRecordMAC)), server), "broken: other; server's bad_record_mac"},
+		"a refusal after success":          {ended(handshake(v13)(alert(server, tlswire.AlertBadCertificate)), server), "broken: certificate_refused; server's bad_certificate"},
+		"of a client that was asked":       {ended(asked(handshake(v13))(alert(server, tlswire.AlertBadCertificate)), server), "rejected by server: certificate_refused; server's bad_certificate"},
+		"an alert that answers a FIN":      {answersFIN(flight(), tlswire.AlertDecodeError), "rejected (aborted) by client: closed"},
+		"an alert before the FIN":          {ended(flight(alert(server, tlswire.AlertDecodeError)), client), "rejected by server: other; server's decode_error"},
+		"an answer to a FIN that is plain": {answersFIN(flight(), tlswire.AlertUnknownCA), "rejected by server: unknown_ca; server's unknown_ca"},
+
+		"under way":                      {begun(), "open"},
+		"nothing said so far":            {nothing(), "open"},
+		"cut off":                        {endsWith(begun(), tlsdecrypt.CutOff), "unknown (cut off)"},
+		"an end of nobody":               {endsWith(begun(), tlsdecrypt.Closed), "unknown (cut off)"},
+		"nobody spoke":                   {ended(nothing(), client), "rejected (aborted) by client: closed"},
+		"nobody spoke for long":          {endedAfter(nothing(), server, 5*time.Second), "rejected (aborted) by server: too_slow"},
+		"a client that waits, and goes":  {endedAfter(talk(0, hello())(), client, 3*time.Second), "rejected (aborted) by client: too_slow"},
+		"a server that waits, and goes":  {endedAfter(flight(), server, patience), "rejected (aborted) by server: too_slow"},
+		"not long enough":                {endedAfter(flight(), server, patience-time.Nanosecond), "rejected (aborted) by server: closed"},
+		"who is to speak does not wait":  {endedAfter(flight(), client, time.Minute), "rejected (aborted) by client: closed"},
+		"a server that does not answer":  {ended(talk(0, hello())(), server), "rejected (aborted) by server: closed"},
+		"a client that goes after hello": {ended(talk(0, hello())(), client), "rejected (aborted) by client: closed"},
+		"a client that resets":           {endsWith(ended(begun(), client), tlsdecrypt.ClientReset), "rejected (aborted) by client: closed"},
+
+		"HTTP to a server that closes":        {plain(ended(nothing(), server), client, tlsdecrypt.Plain{HTTP: true, Line: "GET / HTTP/1.1"}, tlsdecrypt.Plain{}), "rejected (not TLS) by server: not_tls"},
+		"HTTP to a server that says 400":      {plain(ended(nothing(), client), client, tlsdecrypt.Plain{HTTP: true, Line: "GET / HTTP/1.1"}, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 400 Bad Request"}), "rejected (not TLS) by server: not_tls"},
+		"HTTP to a server that takes it":      {plain(ended(nothing(), server), client, tlsdecrypt.Plain{HTTP: true, Line: "GET / HTTP/1.1"}, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 200 OK"}), "unknown (not TLS)"},
+		"status 4000 is not 400":              {plain(ended(nothing(), server), client, tlsdecrypt.Plain{HTTP: true, Line: "GET / HTTP/1.1"}, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 200 400"}), "unknown (not TLS)"},
+		"text that both speak":                {plain(ended(nothing(), server), server, tlsdecrypt.Plain{Line: "EHLO me"}, tlsdecrypt.Plain{Line: "220 mail"}), "unknown (not TLS)"},
+		"garbage to a server that closes":     {plain(ended(nothing(), server), client, tlsdecrypt.Plain{}, tlsdecrypt.Plain{}), "rejected (not TLS) by server: not_tls"},
+		"garbage of a client that goes":       {plain(ended(nothing(), client), client, tlsdecrypt.Plain{}, tlsdecrypt.Plain{}), "unknown (not TLS)"},
+		"garbage, answered with an alert":     {plain(ended(nothing(alert(server, tlswire.AlertUnexpectedMessage)), server), client, tlsdecrypt.Plain{}, tlsdecrypt.Plain{}), "rejected (not TLS) by server: not_tls; server's unexpected_message"},
+		"TLS to a server of HTTP":             {plain(ended(nothing(hello()), client), server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 400 Bad Request"}), "rejected (not TLS) by client: not_tls"},
+		"TLS to it, and an alert":             {plain(ended(nothing(hello(), alert(client, tlswire.AlertRecordOverflow)), client), server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 400 Bad Request"}), "rejected (not TLS) by client: not_tls; client's record_overflow"},
+		"a greeting, and no word of a client": {plain(ended(nothing(), client), server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{Line: "220 mail"}), "unknown (not TLS)"},
+		"something else after success":        {plain(ended(handshake(v13)(request(), answer(200)), client), server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{}), "accepted"},
+	} {
+		v := judgeWire(test.c)
+		if got := brief(v); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+		if v.Outcome != Accepted && v.Reason == "" || (v.Code == "") != (v.Fix == "") {
+			t.Errorf("%s: reason %q, code %q, fix %q", name, v.Reason, v.Code, v.Fix)
+		}
+	}
+}
+
+// answersFIN ends c by the client, and then the server sends an alert.
+func answersFIN(c *tlsdecrypt.Connection, d tlswire.AlertDescription) *tlsdecrypt.Connection {
+	ended(c, endpoint.Client)
+	m := alert(endpoint.Server, d)
+	m.Time = c.EndedAt
+	c.Messages = append(c.Messages, m)
+	return c
+}
+
+// How the ends of a handshake without an alert read.
+func TestJudgeWireReasons(t *testing.T) {
+	server, client := endpoint.Server, endpoint.Client
+	flight := talk(tlswire.VersionTLS13, hello(), serverHello(), shows(server, nil), finished(server))
+	http := tlsdecrypt.Plain{HTTP: true, Line: "GET / HTTP/1.1"}
+	for want, c := range map[string]*tlsdecrypt.Connection{
+		"the client closed the connection before anything was said":                                        ended(talk(0)(), client),
+		"the client was silent for too long: the server waited 5s, and closed":                             endedAfter(talk(0)(), server, 5*time.Second),
+		"the server was silent for too long: the client waited 300ms, and closed":                          endedAfter(talk(0, hello())(), client, 250*time.Millisecond),
+		"the server ended the connection without an answer to ClientHello, and without an alert":           ended(talk(0, hello())(), server),
+		"the client broke off the connection without an alert" + closedAfterCertificate:                    endsWith(ended(flight(), client), tlsdecrypt.ClientReset),
+		"the client closed the connection during the handshake, without an alert" + closedAfterCertificate: endsWith(ended(flight(), client), tlsdecrypt.ServerReset),
+		"the server closed the connection during the handshake, without an alert":                          ended(flight(), server),
+		"the server broke off the connection without an alert":                                             endsWith(ended(flight(), server), tlsdecrypt.ServerReset),
+		"the handshake is not done yet":                                                                    flight(),
+		"how the handshake ended is not in the capture":                                                    endsWith(flight(), tlsdecrypt.CutOff),
+		"the client did not speak TLS, but plain HTTP":                                                     plain(ended(talk(0)(), server), client, http, tlsdecrypt.Plain{}),
+		"the client did not speak TLS":                                                                     plain(ended(talk(0)(), server), client, tlsdecrypt.Plain{}, tlsdecrypt.Plain{}),
+		"this is plain HTTP":                                                                               plain(ended(talk(0)(), client), client, http, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 200 OK"}),
+		"the server does not speak TLS":                                                                    plain(ended(talk(0)(), client), server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{Line: "220 mail"}),
+	} {
+		if v := judgeWire(c); v.Reason != want {
+			t.Errorf("%q, want %q", v.Reason, want)
+		}
+	}
+}
+
+// What becomes of the request of a client that was accepted.
+func TestJudgeWireInHTTP(t *testing.T) {
+	server, client := endpoint.Server, endpoint.Client
+	leaf := newCertificate(t, nil)
+	expired := &chain.Fault{Code: chain.Expired, Cert: leaf, Text: "has expired"}
+	with := func(m *tlsdecrypt.Message) func(...*tlsdecrypt.Message) *tlsdecrypt.Connection {
+		return asked(talk(tlswire.VersionTLS13, hello(), serverHello(), shows(server, nil), finished(server), m, finished(client), ticket()))
+	}
+	good := with(checkedAs(shows(client, leaf.Raw), tlsdecrypt.Holds))
+	none := with(shows(client))
+	bad := with(checkedAs(shows(client, leaf.Raw), tlsdecrypt.Fails, expired))
+	unchecked := with(shows(client, leaf.Raw))
+	for name, test := range map[string]struct {
+		c    *tlsdecrypt.Connection
+		want string
+	}{
+		"answered":                        {good(request(), answer(200)), "accepted"},
+		"400 after 100 Continue":          {none(request(), answer(100), answer(400)), "accepted (refused in HTTP): no_client_certificate"},
+		"100 Continue is no answer":       {none(request(), answer(100)), "accepted"},
+		"an interim answer, then 200":     {none(request(), answer(103), answer(200)), "accepted"},
+		"400 later than the first answer": {none(request(), answer(200), answer(400)), "accepted"},
+		"400 without a certificate":       {none(request(), answer(400)), "accepted (refused in HTTP): no_client_certificate"},
+		"403 without a certificate":       {none(request(), answer(403)), "accepted (refused in HTTP): no_client_certificate"},
+		"500 without a certificate":       {none(request(), answer(500)), "accepted"},
+		"403 to a good certificate":       {good(request(), answer(403)), "accepted: not_authorised"},
+		"403 to an unchecked one":         {unchecked(request(), answer(403)), "accepted: not_authorised"},
+		"403 to a bad one":                {bad(request(), answer(403)), "accepted (refused in HTTP): expired"},
+		"400 to a bad one":                {bad(request(), answer(400, nginx)), "accepted (refused in HTTP): expired"},
+		"400 of nginx to a good one":      {good(request(), answer(400, nginx)), "accepted (refused in HTTP): refused_in_http"},
+		"400 of somebody to a good one":   {good(request(), answer(400)), "accepted"},
+		"495 of somebody to a good one":   {good(request(), answer(495)), "accepted (refused in HTTP): refused_in_http"},
+	} {
+		v := judgeWire(ended(test.c, client))
+		if got := brief(v); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+		if v.Code != "" && v.Fix != fix(v.Code, server) {
+			t.Errorf("%s: fix %q", name, v.Fix)
+		}
+	}
+	v := judgeWire(ended(bad(request(), answer(400, nginx)), client))
+	if want := "the server asked for a certificate, and refuses in HTTP with 400: the client's certificate has expired"; v.Reason != want {
+		t.Errorf("%q, want %q", v.Reason, want)
+	}
+	if v := judgeWire(ended(good(request(), answer(400, nginx)), client)); len(v.Causes) == 0 {
+		t.Error("a refusal that says nothing has no causes")
+	}
+}
+
+// A client that closes without a request may have looked at the name
+// afterwards.
+func TestJudgeWireWithoutRequest(t *testing.T) {
+	server, client := endpoint.Server, endpoint.Client
+	leaf := newCertificate(t, nil)
+	wrong := &chain.Fault{Code: chain.WrongHost, Cert: leaf, Text: "is not for example.net"}
+	with := func(m *tlsdecrypt.Message) *tlsdecrypt.Connection {
+		return talk(tlswire.VersionTLS13, hello(), serverHello(), m, finished(server), finished(client))()
+	}
+	if v := judgeWire(ended(with(shows(server, leaf.Raw)), client)); brief(v) != "accepted" || v.Reason != noRequest {
+		t.Errorf("%s, %q", brief(v), v.Reason)
+	}
+	v := judgeWire(ended(with(checkedAs(shows(server, leaf.Raw), tlsdecrypt.Fails, wrong)), client))
+	if brief(v) != "accepted: wrong_host" || !strings.HasPrefix(v.Reason, "the server's certificate is not for example.net; and after the handshake there was no request") || v.Fix != fix(chain.WrongHost, client) {
+		t.Errorf("%s, %q, %q", brief(v), v.Reason, v.Fix)
+	}
+	for name, c := range map[string]*tlsdecrypt.Connection{
+		"open":    with(shows(server, leaf.Raw)),
+		"cut off": endsWith(with(shows(server, leaf.Raw)), tlsdecrypt.CutOff),
+	} {
+		if v := judgeWire(c); brief(v) != "accepted" || v.Reason != "" {
+			t.Errorf("%s: %s, %q", name, brief(v), v.Reason)
+		}
+	}
+}
+
+// Bytes that are missing may be an alert: nothing is said of a handshake then.
+func TestJudgeWireLacking(t *testing.T) {
+	c := read(t, sends(endpoint.Client, helloOf()), wiretap.Event{Kind: wiretap.Gap, From: endpoint.Server, Missing: 100})
+	if v := judgeWire(c); brief(v) != "unknown (cut off)" {
+		t.Error(brief(v))
+	}
+	c = read(t, sends(endpoint.Client, []byte("GET / HTTP/1.1\r\n\r\n")), wiretap.Event{Kind: wiretap.Gap, From: endpoint.Server, Missing: 100})
+	if v := judgeWire(c); brief(v) != "unknown (not TLS)" {
+		t.Error(brief(v))
+	}
+}
+
+// Not TLS, as it is read from bytes: both sides, one, and in the middle.
+func TestJudgeWireOfBytes(t *testing.T) {
+	server, client := endpoint.Server, endpoint.Client
+	get, ok := []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	for name, test := range map[string]struct {
+		events []wiretap.Event
+		want   string
+	}{
+		"both sides plain": {[]wiretap.Event{sends(client, get), sends(server, ok)}, "unknown (not TLS)"},
+		"refused":          {[]wiretap.Event{sends(client, get), sends(server, []byte("HTTP/1.1 400 Bad Request\r\n\r\n"))}, "rejected (not TLS) by server: not_tls"},
+		"an alert":         {[]wiretap.Event{sends(client, get), sends(server, recordOf(tlswire.ContentTypeAlert, []byte{2, 70}))}, "rejected (not TLS) by server: not_tls; server's protocol_version"},
+		"mid-stream":       {[]wiretap.Event{sends(client, helloOf()), sends(server, recordOf(tlswire.ContentTypeAlert, []byte{2, 40})), sends(server, ok)}, "rejected by server: other; server's handshake_failure"},
+		"a web page":       {[]wiretap.Event{sends(client, helloOf()), sends(server, []byte("<html>hello</html>"))}, "rejected (not TLS) by client: not_tls"},
+	} {
+		if got := brief(judgeWire(read(t, test.events...))); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+// Data went both ways after what must be Finished, whose keys are missing.
+func TestJudgeWireHiddenTLS12(t *testing.T) {
+	server, client := endpoint.Server, endpoint.Client
+	data := func(from endpoint.Side) *tlsdecrypt.Message { return sealed(from, 100) }
+	leaf := newCertificate(t, func(c *x509.Certificate) { c.NotAfter = start.Add(-time.Hour) })
+	expired := &chain.Fault{Code: chain.Expired, Cert: leaf, Text: "has expired"}
+	begun := asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shows(server, nil)))
+	for name, test := range map[string]struct {
+		c            *tlsdecrypt.Connection
+		want, reason string
+	}{
+		"both ways":                         {begun(sealed12(client), sealed12(server), data(client), data(server)), "accepted (very probably)", "after both Finished application data went both ways"},
+		"of a client without a certificate": {begun(shows(client), sealed12(client), sealed12(server), data(client), data(server)), "accepted (very probably)", "; yet the client sent no certificate: whether the server then refused in HTTP is encrypted"},
+		"of a client that has expired":      {begun(checkedAs(shows(client, leaf.Raw), tlsdecrypt.Fails, expired), sealed12(client), sealed12(server), data(client), data(server)), "accepted (very probably)", "; yet the client's certificate has expired: whether the server"},
+		"of a doubtful client":              {begun(checkedAs(shows(client, leaf.Raw), tlsdecrypt.Unknown, expired), sealed12(client), sealed12(server), data(client), data(server)), "accepted (very probably)", "; yet the client's certificate has expired: whether the server"},
+		"one way":                           {begun(sealed12(client), sealed12(server), data(client)), "unknown", encrypted},
+		"no request":                        {begun(sealed12(client), sealed12(server)), "accepted (very probably)", noRequest},
+		"one Finished":                      {begun(sealed12(client)), "unknown", encrypted},
+		"data before that":                  {begun(data(client), data(server), sealed12(client), sealed12(server)), "accepted (very probably)", noRequest},
+		"the server alone":                  {begun(sealed12(server)), "rejected (aborted) by client: closed", "the client closed"},
+	} {
+		v := judgeWire(ended(test.c, client))
+		if got := brief(v); got != test.want || !strings.Contains(v.Reason, test.reason) {
+			t.Errorf("%s: %s, %q, want %s, %q", name, got, v.Reason, test.want, test.reason)
+		}
+	}
+}
