@@ -192,15 +192,24 @@ func (v *Verdict) refuseInHTTP(m *tlsdecrypt.Message, why Reason) {
 // unasked is why HTTP refuses a client that the server has not asked for a
 // certificate on this connection.
 func (w *wire) unasked() Reason {
+	if why, ok := w.wantsPassword(); ok {
+		return why
+	}
+	return *RefuseUnasked(w.Answer.HTTP.Status)
+}
+
+// wantsPassword reports whether HTTP refuses a client for want of something other
+// than a certificate, and returns that as the reason.
+func (w *wire) wantsPassword() (why Reason, ok bool) {
 	status := w.Answer.HTTP.Status
 	for _, h := range w.Answer.HTTP.Headers {
 		if strings.EqualFold(h.Name, "WWW-Authenticate") { // RFC 9110 section 11.6.1
 			scheme, _, _ := strings.Cut(strings.TrimSpace(h.Value), " ")
 			return Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with %d, and asks for %s in place of a certificate (WWW-Authenticate)", status, scheme),
-				Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}
+				Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}, true
 		}
 	}
-	return *RefuseUnasked(status)
+	return Reason{}, false
 }
 
 // doubted is why HTTP says 403 to a client whose certificate the server may not
