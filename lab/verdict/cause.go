@@ -22,12 +22,12 @@ func (w *wire) why(by endpoint.Side) Reason {
 		if by == endpoint.Client {
 			return Reason{Code: Other, Text: "the server sent no certificate"}
 		}
-		return Reason{Code: NoClientCertificate, Text: noClientCertificate}
+		return Reason{Code: NoClientCertificate, Text: noClientCertificate + w.silently(by)}
 	case other.signature == tlsdecrypt.Fails && (alert == nil || isAboutSignature(*alert)) && (other.faultThat(alert) == nil || alert != nil && !alert.RefusesCertificate()):
 		return Reason{Code: BadSignature, Text: badSignature(by.Other())}
 	}
 	if fault := other.faultThat(alert); fault != nil {
-		why := Reason{Code: fault.Code, Text: fault.Of("the "+by.Other().String()+"'s certificate", other.leaf)}
+		why := Reason{Code: fault.Code, Text: fault.Of("the "+by.Other().String()+"'s certificate", other.leaf) + w.silently(by)}
 		if fault.Open {
 			why.Causes = w.causes(by)
 		}
@@ -62,6 +62,15 @@ func (w *wire) why(by endpoint.Side) Reason {
 	}
 	why.Causes = w.causes(by)
 	return why
+}
+
+// silently is what to add to a fault of the other side that a side has not
+// complained about: it, or something between the two, has closed.
+func (w *wire) silently(by endpoint.Side) string {
+	if w.alertOf(by) != nil {
+		return ""
+	}
+	return ", and the " + by.String() + " closed the connection without an alert"
 }
 
 // faultThat returns the first fault of a certificate that an alert may answer,
