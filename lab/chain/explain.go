@@ -205,6 +205,26 @@ func Evident(q Question, at time.Time) *Fault {
 	return nil
 }
 
+// ExpiredAbove returns the fault of a chain with a CA in it that has expired at a
+// time; nil: there is none. Who has another way to a root does not mind.
+func ExpiredAbove(q Question, at time.Time) *Fault {
+	sent := q.Chain()
+	if len(sent) == 0 || !IsClock(at) {
+		return nil
+	}
+	top := sent[0]
+	for range min(len(sent), maxSignatures) {
+		i := slices.IndexFunc(sent, func(cert *x509.Certificate) bool { return bytes.Equal(cert.RawSubject, top.RawIssuer) })
+		if i < 0 || IsSelfIssued(top) {
+			return nil
+		}
+		if top = sent[i]; at.After(top.NotAfter) {
+			return &Fault{Code: Expired, Cert: top, Text: "has expired: it was valid until " + date(top.NotAfter)}
+		}
+	}
+	return nil
+}
+
 // How a certificate's signature does not verify. Only errSignature says that it
 // is wrong.
 var (

@@ -120,6 +120,11 @@ func (k *checker) evident(m *Message, q chain.Question, leaf *x509.Certificate) 
 		at = time.Time{}
 	}
 	f := chain.Evident(q, at)
+	if f == nil && k.refused(m.From) {
+		if f = chain.ExpiredAbove(q, at); f != nil {
+			f.Open = !k.sends(tlswire.AlertCertificateExpired)
+		}
+	}
 	if f != nil {
 		k.chainIsWrong(m, *f, leaf)
 	}
@@ -157,7 +162,7 @@ func (k *checker) faultByNames(m *Message, q chain.Question, leaf *x509.Certific
 	case len(asked) > 0 && asked.none(sent):
 		f.Code, f.Text = chain.UnknownCA, fmt.Sprintf("%s; the %v asked for a certificate of %s, and nothing between the two was sent along", leadsTo(sent), by, asked)
 	case refused && k.sends(tlswire.AlertUnknownCA):
-		f.Code, f.Text, f.Open = chain.UnknownCA, fmt.Sprintf("%s; the %v does not trust that CA, or has another one of that name: it sends unknown_ca", leadsTo(sent), by), true
+		f.Code, f.Text, f.Open = chain.UnknownCA, fmt.Sprintf("%s; the %v does not trust that CA, has another one of that name, or found no way to it: it sends unknown_ca", leadsTo(sent), by), true
 	default:
 		return nil
 	}
@@ -299,6 +304,7 @@ func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verif
 		return wrong(chain.LookAlikeCA, "leads to %s; another CA that is known here has the same name and another key, and the %v must have that one", chain.Name(found.Authorities[i]), by)
 	}
 	if k.refused(m.From) && k.sends(tlswire.AlertUnknownCA) {
+		defer func() { m.Checks[len(m.Checks)-1].Fault.Open = by == endpoint.Server }() // which may lack a CRL
 		return wrong(chain.UnknownCA, "leads to %s, which the %v does not trust: it sends unknown_ca", top, by)
 	}
 	return false

@@ -22,15 +22,12 @@ func (w *wire) why(by endpoint.Side) Reason {
 		if by == endpoint.Client {
 			return Reason{Code: Other, Text: "the server sent no certificate"}
 		}
-		return Reason{Code: NoClientCertificate, Text: noClientCertificate}
+		return Reason{Code: NoClientCertificate, Text: noClientCertificate + w.silently(by)}
 	case other.signature == tlsdecrypt.Fails && (alert == nil || isAboutSignature(*alert)) && (other.faultThat(alert) == nil || alert != nil && !alert.RefusesCertificate()):
 		return Reason{Code: BadSignature, Text: badSignature(by.Other())}
 	}
 	if fault := other.faultThat(alert); fault != nil {
-		why := Reason{Code: fault.Code, Text: fault.Of("the "+by.Other().String()+"'s certificate", other.leaf)}
-		if alert == nil {
-			why.Text += "; the " + by.String() + " closed without an alert"
-		}
+		why := Reason{Code: fault.Code, Text: fault.Of("the "+by.Other().String()+"'s certificate", other.leaf) + w.silently(by)}
 		if fault.Open {
 			why.Causes = w.causes(by)
 		}
@@ -65,6 +62,15 @@ func (w *wire) why(by endpoint.Side) Reason {
 	}
 	why.Causes = w.causes(by)
 	return why
+}
+
+// silently is what to add to a fault of the other side that a side has not
+// complained about: it, or something between the two, has closed.
+func (w *wire) silently(by endpoint.Side) string {
+	if w.alertOf(by) != nil {
+		return ""
+	}
+	return ", and the " + by.String() + " closed the connection without an alert"
 }
 
 // faultThat returns the first fault of a certificate that an alert may answer,
@@ -148,14 +154,13 @@ func (w *wire) addRefusal(v *Verdict) {
 		}
 	case w.Answer == nil && w.data.Client && !w.data.Server && w.leaver == endpoint.Server:
 		v.Reason = "the server closed without an answer to what the client had sent"
-	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
-		switch {
-		case w.Resumption == tlsdecrypt.FullHandshake:
-			v.How = InHTTP
-			v.because(w.unasked())
-		case w.Answer.HTTP.Status == http.StatusForbidden: // it does not ask anew
+	case w.Answer != nil && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
+		if w.Answer.HTTP.Status == http.StatusForbidden {
 			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
 		}
+	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
+		v.How = InHTTP
+		v.because(w.unasked())
 	case m == nil:
 	case client.empty:
 		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})
@@ -202,15 +207,24 @@ func (v *Verdict) refuseInHTTP(m *tlsdecrypt.Message, why Reason) {
 // unasked is why HTTP refuses a client that the server has not asked for a
 // certificate on this connection.
 func (w *wire) unasked() Reason {
+	if why, ok := w.wantsPassword(); ok {
+		return why
+	}
+	return *RefuseUnasked(w.Answer.HTTP.Status)
+}
+
+// wantsPassword reports whether HTTP refuses a client for want of something other
+// than a certificate, and returns that as the reason.
+func (w *wire) wantsPassword() (why Reason, ok bool) {
 	status := w.Answer.HTTP.Status
 	for _, h := range w.Answer.HTTP.Headers {
 		if strings.EqualFold(h.Name, "WWW-Authenticate") { // RFC 9110 section 11.6.1
 			scheme, _, _ := strings.Cut(strings.TrimSpace(h.Value), " ")
 			return Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with %d, and asks for %s in place of a certificate (WWW-Authenticate)", status, scheme),
-				Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}
+				Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}, true
 		}
 	}
-	return Reason{Code: NotAsked, Text: fmt.Sprintf("the server refuses in HTTP with %d, and has not asked for a certificate in the handshake", status)}
+	return Reason{}, false
 }
 
 // doubted is why HTTP says 403 to a client whose certificate the server may not

@@ -64,8 +64,8 @@ func TestWhyByCertificate(t *testing.T) {
 		"an empty one, as OpenSSL has it":        {serverOf(shows(endpoint.Server), tlswire.AlertDecodeError), Other, "the server sent no certificate"},
 		"an empty one, and closed on it":         {ended(talk(tlswire.VersionTLS12, hello(), serverHello(), shows(endpoint.Server))(), endpoint.Client), Other, "the server sent no certificate"},
 		"an empty one, and another reason":       {serverOf(shows(endpoint.Server), tlswire.AlertInternalError), Other, "the client sent internal_error: something went wrong in the sender itself"},
-		"closed on a client without one":         {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shows(endpoint.Client)))(), endpoint.Server), NoClientCertificate, noClientCertificate},
-		"closed on a client with a fault":        {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shown(fault(chain.Expired))))(), endpoint.Server), chain.Expired, "the client's certificate is expired; the server closed without an alert"},
+		"closed on a client without one":         {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shows(endpoint.Client)))(), endpoint.Server), NoClientCertificate, noClientCertificate + ", and the server closed the connection without an alert"},
+		"closed on a client with a fault":        {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shown(fault(chain.Expired))))(), endpoint.Server), chain.Expired, "the client's certificate is expired, and the server closed the connection without an alert"},
 		"closed on a wrong signature":            {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shown(), signature(endpoint.Client, tlsdecrypt.Fails)))(), endpoint.Server), BadSignature, "the client does not have the private key of its certificate: its signature is wrong"},
 	} {
 		v := judgeWire(test.c)
@@ -166,7 +166,7 @@ func TestCauses(t *testing.T) {
 		"of a server alone":                          {clientOf(ofClient(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }), tlswire.AlertAccessDenied), "look_alike_ca unknown_ca wrong_usage revoked bad_signature crl_missing crl_stale"},
 		"a client's that is hidden":                  {ended(hidden(alert(endpoint.Server, tlswire.AlertBadCertificate)), endpoint.Server), "no_client_certificate look_alike_ca unknown_ca expired not_yet_valid wrong_usage self_signed revoked bad_signature weak_key crl_missing crl_stale"},
 		"a server's that is hidden":                  {ended(hidden(alert(endpoint.Client, tlswire.AlertBadCertificate)), endpoint.Client), "unknown_ca look_alike_ca wrong_host no_san expired not_yet_valid wrong_usage self_signed revoked bad_signature weak_key"},
-		"unknown_ca of a server":                     {clientOf(ofClient(nil), tlswire.AlertUnknownCA), "look_alike_ca unknown_ca"},
+		"unknown_ca of a server":                     {clientOf(ofClient(nil), tlswire.AlertUnknownCA), "look_alike_ca unknown_ca path_too_long crl_missing"},
 		"unknown_ca of a client":                     {serverOf(at(nil), tlswire.AlertUnknownCA), "unknown_ca look_alike_ca"},
 		"unsupported_certificate, and all is well":   {serverOf(at(nil), tlswire.AlertUnsupportedCertificate), ""},
 		"a key that is not for signatures":           {serverOf(at(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }), tlswire.AlertUnsupportedCertificate), "wrong_key_usage"},

@@ -39,7 +39,7 @@ func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*su
 	switch d {
 	case tlswire.AlertUnknownCA:
 		if by == endpoint.Server { // the client has sent one of a CA that the server names
-			return []*suspect{lookAlikeCA, unknownCA, selfSigned}
+			return []*suspect{lookAlikeCA, unknownCA, selfSigned, chainTooLong, crlMissing}
 		}
 		return []*suspect{unknownCA, lookAlikeCA, selfSigned}
 	case tlswire.AlertUnsupportedCertificate:
@@ -141,6 +141,8 @@ var (
 		"openssl x509 -noout -ext keyUsage -in CERT.pem"}
 	weakKey = &suspect{chain.WeakKey, "the {other}'s key is too short for the {by}",
 		"openssl x509 -noout -text -in CERT.pem shows its size"}
+	chainTooLong = &suspect{chain.PathTooLong, "the chain is longer than the {by} allows",
+		"its settings (nginx: ssl_verify_depth)"}
 	crlMissing = &suspect{chain.CRLMissing, "the {by} requires a CRL of each CA, and has none of that one",
 		"its settings (OpenSSL: -crl_check, nginx: ssl_crl)"}
 	crlStale = &suspect{chain.CRLStale, "a CRL of the {by} is out of date",

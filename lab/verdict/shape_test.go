@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
@@ -25,6 +26,13 @@ const (
 func sealedTLS13(suite tlswire.CipherSuite, flight []int, more ...*tlsdecrypt.Message) *tlsdecrypt.Connection {
 	c := talk(tlswire.VersionTLS13, hello(), serverHello(), sealed(endpoint.Server, flight...))(more...)
 	c.CipherSuite = suite
+	return c
+}
+
+// slowly has the last message of a connection come a minute late.
+func slowly(c *tlsdecrypt.Connection) *tlsdecrypt.Connection {
+	last := c.Messages[len(c.Messages)-1]
+	last.Time = last.Time.Add(time.Minute)
 	return c
 }
 
@@ -79,6 +87,11 @@ func TestHidden(t *testing.T) {
 		"it says close_notify: no refusal":       {sealedTLS13(sha256, flight, from(sizeFinished, sizeAlert), says(200, 200)), client, open},
 		"close_notify is no request":             {sealedTLS13(sha256, flight, from(sizeFinished, sizeAlert), says(sizeAlert)), client, open},
 		"a padded one neither":                   {sealedTLS13(sha256, java, from(sizeFinished+padded, sizeAlert+padded), says(sizeAlert+padded)), client, open},
+		"refused, and all padded":                {sealedTLS13(sha256, []int{127, 895, 127, 127}, from(900, sizeFinished, 60), says(127)), server, open},
+		"answered, and all padded":               {sealedTLS13(sha256, []int{127, 895, 127, 127}, from(900, sizeFinished, 60), says(255, 127)), server, taken},
+		"a client that pads, refused":            {sealedTLS13(sha256, flight, from(63, 63, 127), says(sizeAlert)), server, refused},
+		"a client that pads its alert":           {sealedTLS13(sha256, flight, from(63)), client, open},
+		"an idle connection, without tickets":    {slowly(sealedTLS13(sha256, flight, from(900, sizeFinished), says(sizeAlert))), server, open},
 		"an answer of an alert's size, and more": {sealedTLS13(sha256, flight, from(900, sizeFinished, 60), says(sizeAlert, 300)), server, taken},
 
 		"two of an alert's size: who knows": {sealedTLS13(sha256, flight, from(900, 100, sizeFinished, 60), says(sizeAlert, sizeAlert)), server, open},

@@ -57,7 +57,7 @@ func (v *Verdict) IsVague() bool {
 // IsGuessed reports whether the reason of a refusal does not come from the side
 // that refused: the certificates that were shown may say more.
 func (v *Verdict) IsGuessed() bool {
-	return (v.Outcome == Rejected || v.How == InHTTP) && !v.known
+	return (v.Outcome == Rejected || v.How == InHTTP || v.Code == NotAuthorised) && !v.known
 }
 
 // Judge joins what is known of one exchange: what each side saw, and what was
@@ -135,6 +135,7 @@ func acceptedBy(server, client *View) Verdict {
 		if view != nil && view.InHTTP != nil {
 			v.How, v.known = InHTTP, view == server
 			v.because(*view.InHTTP)
+			v.known = view == server
 			return v
 		}
 	}
@@ -210,13 +211,13 @@ func (v *Verdict) addWire(seen Verdict) {
 		v.Alert = &alert
 	}
 	switch {
-	case v.known || seen.Code == "" || v.Outcome == Accepted && v.How == "" && !isVague(v.Code):
-	case !isVague(seen.Code), v.Code == "":
+	case v.known || seen.Code == "":
+	case !isVague(seen.Code), v.Code == "", seen.How == InHTTP: // the wire has the whole response
 		v.Code, v.Reason, v.Fix, v.Causes = seen.Code, seen.Reason, seen.Fix, seen.Causes
 	case v.Code == seen.Code:
 		v.Causes = seen.Causes
 	}
-	if v.Reason == "" { // whether there was a request, say
+	if v.Reason == "" && seen.How != Probably {
 		v.Reason = seen.Reason
 	}
 }

@@ -79,9 +79,9 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 	}
 	switch body := body.(type) {
 	case *tlswire.ClientHello:
-		w.early = w.early || slices.ContainsFunc(body.Extensions, func(e tlswire.Extension) bool { return e.Type == tlswire.ExtensionEarlyData })
 		w.again = w.finished.Client && w.finished.Server
 		_, w.offersPSK = tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey)
+		w.early = w.early || slices.ContainsFunc(body.Extensions, func(e tlswire.Extension) bool { return e.Type == tlswire.ExtensionEarlyData })
 	case *tlswire.ServerHello:
 		w.answered = true
 	case *tlswire.Certificate:

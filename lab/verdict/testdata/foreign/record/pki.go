@@ -83,6 +83,8 @@ func writePKI(dir string) {
 	partner := newCA("partner-root", "Partner Root CA", nil)
 	imitation := newCA("look-alike-root", "Example Root CA", nil)
 	expired := func(t *x509.Certificate) { t.NotBefore, t.NotAfter = day("2025-01-01"), day("2025-04-01") }
+	old := newEntity("old-ca", x509.Certificate{Subject: pkix.Name{CommonName: "Example Old CA"}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign, NotBefore: day("2025-01-01"), NotAfter: day("2026-04-01")}, root)
 	early := func(t *x509.Certificate) { t.NotBefore, t.NotAfter = day("2040-01-01"), day("2041-01-01") }
 	usage := func(u x509.ExtKeyUsage) func(*x509.Certificate) {
 		return func(t *x509.Certificate) { t.ExtKeyUsage = []x509.ExtKeyUsage{u} }
@@ -103,6 +105,7 @@ func writePKI(dir string) {
 		good := leaf("", of.ca, nil)
 		leaf("-expired", of.ca, expired)
 		leaf("-early", of.ca, early)
+		leaf("-issuer-expired", old, nil)
 		leaf("-usage", of.ca, usage(of.wrong))
 		leaf("-partner", partner, nil)
 		leaf("-look-alike", imitation, nil)
