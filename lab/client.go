@@ -107,6 +107,8 @@ type Response struct {
 	Status int
 	Proto  string // "HTTP/1.1"
 	Body   []byte // at most 1 MiB
+
+	Authenticate string // the field WWW-Authenticate
 }
 
 // status is 0 for no response.
@@ -301,7 +303,7 @@ func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) 
 	if err != nil {
 		return nil, err
 	}
-	return &Response{Status: r.StatusCode, Proto: r.Proto, Body: body}, nil
+	return &Response{Status: r.StatusCode, Proto: r.Proto, Body: body, Authenticate: r.Header.Get("WWW-Authenticate")}, nil
 }
 
 // lastError returns the alert with which the server refused, if one arrived.

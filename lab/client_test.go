@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,9 +16,9 @@ import (
 )
 
 // answerWith runs a server that is not the lab's and asks for no certificate. It
-// answers one request with a status, unless that is 0, and then calls after, which
-// may be nil.
-func answerWith(t *testing.T, dir string, status int, after func(raw *net.TCPConn, conn *tls.Conn)) (addr string) {
+// answers one request with a status, unless that is 0, and a field of the header,
+// and then calls after, which may be nil.
+func answerWith(t *testing.T, dir string, status int, header string, after func(raw *net.TCPConn, conn *tls.Conn)) (addr string) {
 	t.Helper()
 	identity, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem"))
 	if err != nil {
@@ -41,7 +42,7 @@ func answerWith(t *testing.T, dir string, status int, after func(raw *net.TCPCon
 		if status == 0 {
 			return
 		}
-		_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d Status\r\nContent-Length: 0\r\n\r\n", status)
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d Status\r\n%sContent-Length: 0\r\n\r\n", status, header)
 		if after != nil {
 			after(raw.(*net.TCPConn), conn)
 		}
@@ -54,7 +55,7 @@ func answerWith(t *testing.T, dir string, status int, after func(raw *net.TCPCon
 func TestClientHearsTheServerOut(t *testing.T) {
 	dir := newPKI(t)
 	late := make(chan error, 1)
-	addr := answerWith(t, dir, 200, func(raw *net.TCPConn, conn *tls.Conn) {
+	addr := answerWith(t, dir, 200, "", func(raw *net.TCPConn, conn *tls.Conn) {
 		_, err := io.Copy(io.Discard, conn) // up to the client's close_notify
 		if err == nil {
 			_, err = io.Copy(io.Discard, raw) // and its FIN
@@ -81,10 +82,14 @@ func TestClientHearsTheServerOut(t *testing.T) {
 func TestRefusedWithoutBeingAsked(t *testing.T) {
 	dir := newPKI(t)
 	for status, want := range map[int]verdict.Code{200: "", 400: "", 401: verdict.NotAsked, 403: verdict.NotAsked, 404: ""} {
-		x := callAs(t, dir, answerWith(t, dir, status, nil), func(*Settings) {})
+		x := callAs(t, dir, answerWith(t, dir, status, "", nil), func(*Settings) {})
 		if x.Outcome != verdict.Accepted || x.Code != want || (x.How == verdict.InHTTP) != (want != "") {
 			t.Errorf("%d: %s, %q, %q, want %q", status, x.Outcome, x.How, x.Code, want)
 		}
+	}
+	x := callAs(t, dir, answerWith(t, dir, 401, "WWW-Authenticate: Basic realm=a\r\n", nil), func(*Settings) {})
+	if x.How != verdict.InHTTP || x.Code != verdict.RefusedInHTTP || !strings.Contains(x.Reason, "asks for Basic in place of a certificate") {
+		t.Errorf("with a password: %+v", x.Verdict)
 	}
 }
 
@@ -93,7 +98,7 @@ func TestRefusedWithoutBeingAsked(t *testing.T) {
 func TestClientState(t *testing.T) {
 	dir := newPKI(t)
 	for status, want := range map[int]verdict.State{200: verdict.StateAnswered, 0: verdict.StateRequestSent} {
-		x := callAs(t, dir, answerWith(t, dir, status, nil), func(*Settings) {})
+		x := callAs(t, dir, answerWith(t, dir, status, "", nil), func(*Settings) {})
 		if x.Client.State != want {
 			t.Errorf("status %d: %s, want %s", status, x.Client.State, want)
 		}

@@ -70,7 +70,7 @@ func (x *clientExchange) refusedInHTTP(r *Response, resumed bool) *verdict.Reaso
 	case !x.asked && resumed: // it knows the client from before
 		return nil
 	case !x.asked:
-		return verdict.RefuseUnasked(r.Status)
+		return verdict.RefuseUnasked(r.Status, r.Authenticate)
 	case x.shown == "":
 		return verdict.RefuseInHTTP(r.Status, verdict.Reason{Code: verdict.NoClientCertificate, Text: "the client sent none"})
 	case x.unnamed && said:

@@ -160,7 +160,7 @@ func (w *wire) addRefusal(v *Verdict) {
 		}
 	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
 		v.How = InHTTP
-		v.because(w.unasked())
+		v.because(*RefuseUnasked(w.Answer.HTTP.Status, w.authenticate()))
 	case m == nil:
 	case client.empty:
 		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})
@@ -204,27 +204,14 @@ func (v *Verdict) refuseInHTTP(m *tlsdecrypt.Message, why Reason) {
 	v.because(*RefuseInHTTP(m.HTTP.Status, why))
 }
 
-// unasked is why HTTP refuses a client that the server has not asked for a
-// certificate on this connection.
-func (w *wire) unasked() Reason {
-	if why, ok := w.wantsPassword(); ok {
-		return why
-	}
-	return *RefuseUnasked(w.Answer.HTTP.Status)
-}
-
-// wantsPassword reports whether HTTP refuses a client for want of something other
-// than a certificate, and returns that as the reason.
-func (w *wire) wantsPassword() (why Reason, ok bool) {
-	status := w.Answer.HTTP.Status
+// authenticate returns WWW-Authenticate of the answer.
+func (w *wire) authenticate() string {
 	for _, h := range w.Answer.HTTP.Headers {
-		if strings.EqualFold(h.Name, "WWW-Authenticate") { // RFC 9110 section 11.6.1
-			scheme, _, _ := strings.Cut(strings.TrimSpace(h.Value), " ")
-			return Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with %d, and asks for %s in place of a certificate (WWW-Authenticate)", status, scheme),
-				Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}, true
+		if strings.EqualFold(h.Name, "WWW-Authenticate") {
+			return h.Value
 		}
 	}
-	return Reason{}, false
+	return ""
 }
 
 // doubted is why HTTP says 403 to a client whose certificate the server may not

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -152,13 +153,18 @@ func RefuseInHTTP(status int, why Reason) *Reason {
 	return &why
 }
 
-// RefuseUnasked returns the reason of a refusal in HTTP of a client that was
-// not asked for a certificate; nil: the status is not about who the client is.
-func RefuseUnasked(status int) *Reason {
+// RefuseUnasked returns the reason of a refusal in HTTP of a client that was not
+// asked for a certificate; nil: the status is not about who the client is.
+// authenticate is the response's WWW-Authenticate (RFC 9110 section 11.6.1).
+func RefuseUnasked(status int, authenticate string) *Reason {
 	if !isUnauthorised(status) {
 		return nil
 	}
-	return &Reason{Code: NotAsked, Text: "the server refuses in HTTP with " + strconv.Itoa(status) + ", and has not asked for a certificate in the handshake"}
+	if scheme, _, _ := strings.Cut(strings.TrimSpace(authenticate), " "); scheme != "" {
+		return &Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with %d, and asks for %s in place of a certificate (WWW-Authenticate)", status, scheme),
+			Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}
+	}
+	return &Reason{Code: NotAsked, Text: fmt.Sprintf("the server refuses in HTTP with %d, and has not asked for a certificate in the handshake", status)}
 }
 
 // leafIn returns the certificate that crypto/tls refused, if err has it.
