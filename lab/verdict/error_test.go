@@ -66,3 +66,19 @@ func TestRefuseInHTTP(t *testing.T) {
 		}
 	}
 }
+
+func TestRefuseUnasked(t *testing.T) {
+	for _, test := range []struct {
+		status       int
+		authenticate string
+		code         Code // "": none
+	}{{200, "", ""}, {400, "", ""}, {404, "Basic", ""}, {401, "", NotAsked}, {403, "", NotAsked}, {401, " ", NotAsked}, {401, "Bearer realm=a", RefusedInHTTP}} {
+		code := Code("")
+		if why := RefuseUnasked(test.status, test.authenticate); why != nil {
+			code = why.Code
+		}
+		if code != test.code {
+			t.Errorf("%d, %q: %q, want %q", test.status, test.authenticate, code, test.code)
+		}
+	}
+}

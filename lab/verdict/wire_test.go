@@ -120,6 +120,8 @@ func TestJudgeWireInHTTP(t *testing.T) {
 	good := with(checkedAs(shows(client, leaf.Raw), tlsdecrypt.Holds))
 	none := with(shows(client))
 	bad := with(checkedAs(shows(client, leaf.Raw), tlsdecrypt.Fails, expired))
+	doubtful := with(checkedAs(shows(client, leaf.Raw), tlsdecrypt.Unknown, &chain.Fault{Code: chain.UnknownCA, Cert: leaf, Text: "leads elsewhere"}))
+	both := with(checkedAs(checkedAs(shows(client, leaf.Raw), tlsdecrypt.Unknown, &chain.Fault{Code: chain.UnknownCA, Cert: leaf, Text: "leads elsewhere"}), tlsdecrypt.Fails, expired))
 	unchecked := with(shows(client, leaf.Raw))
 	for name, test := range map[string]struct {
 		c    *tlsdecrypt.Connection
@@ -137,6 +139,8 @@ func TestJudgeWireInHTTP(t *testing.T) {
 		"403 to an unchecked one":         {unchecked(request(), answer(403)), "accepted: not_authorised"},
 		"403 to a bad one":                {bad(request(), answer(403)), "accepted (refused in HTTP): expired"},
 		"400 to a bad one":                {bad(request(), answer(400, nginx)), "accepted (refused in HTTP): expired"},
+		"403 to a doubtful one":           {doubtful(request(), answer(403)), "accepted (refused in HTTP): refused_in_http"},
+		"403 to a doubtful and bad one":   {both(request(), answer(403)), "accepted (refused in HTTP): expired"},
 		"400 of nginx to a good one":      {good(request(), answer(400, nginx)), "accepted (refused in HTTP): refused_in_http"},
 		"400 of somebody to a good one":   {good(request(), answer(400)), "accepted"},
 		"495 of somebody to a good one":   {good(request(), answer(495)), "accepted (refused in HTTP): refused_in_http"},
@@ -180,6 +184,34 @@ func TestJudgeWireWithoutRequest(t *testing.T) {
 	} {
 		if v := judgeWire(c); brief(v) != "accepted" || v.Reason != "" {
 			t.Errorf("%s: %s, %q", name, brief(v), v.Reason)
+		}
+	}
+}
+
+// Who left first after the handshake, and what was said until then.
+func TestJudgeWireLeaving(t *testing.T) {
+	server, client := endpoint.Server, endpoint.Client
+	data := func(from endpoint.Side) *tlsdecrypt.Message {
+		return &tlsdecrypt.Message{From: from, Type: tlswire.ContentTypeApplicationData, Data: []byte("hello")}
+	}
+	said := handshake(tlswire.VersionTLS13)
+	const unanswered = "the server closed without an answer to what the client had sent"
+	for name, test := range map[string]struct {
+		c    *tlsdecrypt.Connection
+		want string
+	}{
+		"the client, without a request": {ended(said(), client), noRequest},
+		"the server, without a request": {ended(said(), server), "after the handshake the server closed before the client had sent a request"},
+		"the client says goodbye first": {ended(said(warning(client, tlswire.AlertCloseNotify)), server), noRequest},
+		"the server does not answer":    {ended(said(request()), server), unanswered},
+		"nor what is no HTTP":           {ended(said(data(client)), server), unanswered},
+		"it answers what is no HTTP":    {ended(said(data(client), data(server)), server), ""},
+		"the client does not wait":      {ended(said(request()), client), ""},
+		"a server that speaks first":    {ended(said(data(server)), server), ""},
+		"a request and its answer":      {ended(said(request(), answer(204)), server), ""},
+	} {
+		if v := judgeWire(test.c); brief(v) != "accepted" || v.Reason != test.want {
+			t.Errorf("%s: %s, %q, want %q", name, brief(v), v.Reason, test.want)
 		}
 	}
 }
