@@ -208,6 +208,7 @@ func TestJudgeWireLeaving(t *testing.T) {
 		"it answers what is no HTTP":    {ended(said(data(client), data(server)), server), ""},
 		"the client does not wait":      {ended(said(request()), client), ""},
 		"a server that speaks first":    {ended(said(data(server)), server), ""},
+		"cut off after its goodbye":     {endsWith(said(warning(server, tlswire.AlertCloseNotify)), tlsdecrypt.CutOff), ""},
 		"a request and its answer":      {ended(said(request(), answer(204)), server), ""},
 	} {
 		if v := judgeWire(test.c); brief(v) != "accepted" || v.Reason != test.want {
