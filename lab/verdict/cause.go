@@ -154,7 +154,7 @@ func (w *wire) addRefusal(v *Verdict) {
 		}
 	case w.Answer == nil && w.data.Client && !w.data.Server && w.leaver == endpoint.Server:
 		v.Reason = "the server closed without an answer to what the client had sent"
-	case w.Answer != nil && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
+	case w.Answer != nil && !w.ClientAuth && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
 		if w.Answer.HTTP.Status == http.StatusForbidden {
 			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
 		}
