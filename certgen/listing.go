@@ -12,7 +12,7 @@ import (
 )
 
 // listing has the names in a folder, in lower case, because some file systems
-// do not tell cases apart. A name that is not in it does not exist: to know
+// do not distinguish cases. A name that is not in it does not exist: to know
 // that takes one look at the folder in place of thousands.
 type listing map[string]bool
 

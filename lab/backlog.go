@@ -77,5 +77,8 @@ func (x *Exchange) size() int {
 	for _, s := range []string{x.Reason, x.Fix, x.TLS.ALPN, x.TLS.ServerName, x.Client.Certificate, x.Client.Error, x.Server.Certificate, x.Server.Error} {
 		size += len(s)
 	}
+	for _, cause := range x.Causes {
+		size += int(unsafe.Sizeof(cause)) + len(cause.Text) + len(cause.Tell)
+	}
 	return size
 }

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"crypto/x509"
-	"fmt"
 	"time"
 
 	"mtlslab.example/lab/certgen"
@@ -77,16 +76,15 @@ func (r *revocations) checkLink(certificate, issuer *x509.Certificate, isCA bool
 	status := r.lists.Of(certificate, issuer, now)
 	switch crl := status.Complete; {
 	case status.Entry != nil:
-		return &chain.RevokedError{Subject: certificate.Subject.String(), Serial: fmt.Sprintf("%x", certificate.SerialNumber),
-			Issuer: issuer.Subject.String(), Date: status.Entry.RevocationTime, CA: isCA}
+		return chain.NewRevokedError(certificate, issuer, status.Entry.RevocationTime, isCA)
 	case r.policy != CRLRequire, revocation.IsNotPublished(certificate):
 		return nil
 	case crl == nil:
-		return &chain.CRLError{Issuer: issuer.Subject.String(), Unfit: status.Unfit}
+		return &chain.CRLError{Issuer: chain.Name(issuer), Unfit: status.Unfit}
 	case crl.NextUpdate.IsZero():
-		return &chain.CRLError{Issuer: issuer.Subject.String(), Unfit: "does not say when it is out of date (NextUpdate)"}
+		return &chain.CRLError{Issuer: chain.Name(issuer), Unfit: "does not say when it is out of date (NextUpdate)"}
 	case !revocation.IsCurrent(crl, now):
-		return &chain.CRLError{Issuer: issuer.Subject.String(), NextUpdate: crl.NextUpdate}
+		return &chain.CRLError{Issuer: chain.Name(issuer), NextUpdate: crl.NextUpdate}
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ type serverConn struct {
 	tls            *tls.Conn // above it
 	client, server string    // addresses
 	own            *identity // what the server can show
-	keys           keylog.Batch
+	keys           keylog.Buffer
 	alerts         plainAlerts
 	reported       atomic.Bool
 	refusal        atomic.Pointer[error] // with which HTTP refuses the client's certificate

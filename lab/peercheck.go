@@ -33,10 +33,10 @@ func (c Checks) verifier(r *revocations) func(tls.ConnectionState) error {
 
 func (c Checks) check(leaf *x509.Certificate) error {
 	if key, ok := leaf.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < c.MinRSABits {
-		return &chain.WeakKeyError{Subject: leaf.Subject.String(), Bits: key.N.BitLen(), Min: c.MinRSABits}
+		return &chain.WeakKeyError{Subject: chain.Name(leaf), Bits: key.N.BitLen(), Min: c.MinRSABits}
 	}
 	if c.KeyUsage && leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
-		return &chain.KeyUsageError{Subject: leaf.Subject.String(), CA: leaf.IsCA}
+		return &chain.KeyUsageError{Subject: chain.Name(leaf), CA: leaf.IsCA}
 	}
 	return nil
 }

@@ -241,12 +241,12 @@ func TestMember(t *testing.T) {
 		got  bool
 		want bool
 	}{
-		{"whoever is authenticated sends what it likes", first.take(2 * maxUnauthenticated), true},
-		{"and takes nothing from others", second.take(quotaShare), true},
+		{"an authenticated client sends any amount", first.take(2 * maxUnauthenticated), true},
+		{"and uses nothing of the others' share", second.take(quotaShare), true},
 	}...)
 	first.resume()
 	if first.take(maxUnauthenticated); second.take(1) {
-		t.Error("whoever is not authenticated after all is not counted")
+		t.Error("a client that is not authenticated after all is not counted")
 	}
 	for _, step := range steps {
 		if step.got != step.want {

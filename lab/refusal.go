@@ -57,10 +57,10 @@ func (s Settings) verifyClient(c *serverConn, state tls.ConnectionState) error {
 	return s.verifier(c.own.revoked)(state)
 }
 
-// refusedInHTTP returns why a response refuses the client's certificate, or nil.
-// The client knows a reason if the server asked for no certificate, or if it
-// did and the client sent none, or one of a CA that the server does not name,
-// or if the response says so, as nginx's does.
+// refusedInHTTP returns why a response refuses the client's certificate, or
+// nil. The client knows a reason if the server asked for no certificate, or if
+// it did and the client sent none, or one of a CA that the server does not
+// name, or if the response says so, as nginx's does.
 func (x *clientExchange) refusedInHTTP(r *Response, resumed bool) *verdict.Reason {
 	if !httpwire.MayRefuse(r.Status) {
 		return nil

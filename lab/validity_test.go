@@ -29,7 +29,7 @@ ext_key_usages: [ClientAuth]
 `
 
 // A certificate outside of its dates is rejected with one alert for both cases;
-// the reason tells them apart.
+// the reason distinguishes them.
 func TestClientCertificateOutOfDate(t *testing.T) {
 	manifest, err := os.ReadFile(filepath.Join("..", "certs.yaml"))
 	if err != nil {

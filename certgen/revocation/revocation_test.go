@@ -255,7 +255,7 @@ func openssl(t *testing.T, ca, leaf *x509.Certificate, lists ...[]byte) string {
 	return none
 }
 
-// The key tells CAs of one name apart. A CA that may not sign CRLs has no
+// The key distinguishes CAs of one name. A CA that may not sign CRLs has no
 // complete list; what its key has signed revokes, since the client chooses
 // which of several certificates of its issuer it sends.
 func TestSigner(t *testing.T) {

@@ -284,7 +284,7 @@ func listenTLS(l net.Listener, config *tls.Config, rejected func()) *tlsListener
 			}
 			conn := raw
 			if secrets := secretsOf(config, raw); secrets != nil {
-				conn = &logged{Conn: raw, keys: keylog.Batch{To: secrets}}
+				conn = &logged{Conn: raw, keys: keylog.Buffer{To: secrets}}
 			}
 			handshakes.Go(func() { t.handshake(raw, tls.Server(conn, explained)) })
 		}
@@ -319,7 +319,7 @@ func (t *tlsListener) Accept() (net.Conn, error) {
 // read or write.
 type logged struct {
 	net.Conn
-	keys keylog.Batch
+	keys keylog.Buffer
 }
 
 func (c *logged) NetConn() net.Conn { return c.Conn }

@@ -96,8 +96,8 @@ func (o *open) Open(wiretap.Event) wiretap.Handler {
 }
 
 // TestOneFIN: connections with one FIN, as a host records them that closes
-// before its peer does, do not stay open until the file ends; nor do they if one
-// before them goes on.
+// before its peer does, do not stay open until the file ends; nor do they if
+// one before them goes on.
 func TestOneFIN(t *testing.T) {
 	t.Run("all end", func(t *testing.T) { oneFIN(t, false) })
 	t.Run("one goes on", func(t *testing.T) { oneFIN(t, true) })

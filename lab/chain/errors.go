@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"crypto/x509"
 	"fmt"
 	"time"
 )
@@ -13,6 +14,12 @@ type RevokedError struct {
 	Issuer  string // of the CA that revoked it
 	Date    time.Time
 	CA      bool // it is not the peer's own, but one of the CAs above it
+}
+
+// NewRevokedError returns the error of a certificate that issuer has revoked.
+// ca says that it is not the peer's own.
+func NewRevokedError(cert, issuer *x509.Certificate, at time.Time, ca bool) *RevokedError {
+	return &RevokedError{Subject: Name(cert), Serial: fmt.Sprintf("%x", cert.SerialNumber), Issuer: Name(issuer), Date: at, CA: ca}
 }
 
 func (e *RevokedError) Error() string {

@@ -59,7 +59,7 @@ func (t *Trust) explainAuthority(sent []*x509.Certificate) Fault {
 		case IsSelfIssued(ca.Certificate):
 			return Fault{Code: NotACA, Cert: top, Text: fmt.Sprintf("was issued by %s, whose certificate does not allow to sign others", ca.Name)}
 		}
-		return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by the CA %s, which is no root, and what leads from there to a root was not sent along", ca.Name)}
+		return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by the CA %s, which is no root and was not sent along", ca.Name)}
 	}
 	switch {
 	case IsSelfIssued(leaf):
@@ -74,8 +74,8 @@ func (t *Trust) explainAuthority(sent []*x509.Certificate) Fault {
 	return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here%s", top.Issuer, alone)}
 }
 
-// maxSignatures bounds the signatures that are checked for one chain, as many as
-// crypto/x509 checks.
+// maxSignatures bounds the signatures that are checked for one chain, as many
+// as crypto/x509 checks.
 const maxSignatures = 100
 
 // Unverifiable says which signature or certificate of a chain cannot be judged
@@ -143,7 +143,7 @@ func (t *Trust) LeadsElsewhere(q Question) string {
 			if IsSelfIssued(ca.Certificate) {
 				return fmt.Sprintf("%s leads to the CA %s, whose certificate does not allow to sign others", Name(leaf), ca.Name)
 			}
-			return fmt.Sprintf("%s leads to the CA %s, which is no root, and what leads from there to a root was not sent along", Name(leaf), ca.Name)
+			return fmt.Sprintf("%s leads to the CA %s, which is no root and was not sent along", Name(leaf), ca.Name)
 		}
 		return fmt.Sprintf("%s leads to a CA that calls itself %s, and not to the CA %s that is known here: the names are the same, the keys are not", Name(leaf), name, ca.Name)
 	}
@@ -167,11 +167,12 @@ func OddNames(leaf *x509.Certificate, host string) string {
 	return ""
 }
 
-// firstTLS is before the first protocol that became TLS (SSL 2.0, February 1995).
+// firstTLS is before the first protocol that became TLS (SSL 2.0, February
+// 1995).
 var firstTLS = time.Date(1995, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// IsClock reports whether a capture's time can be that of a clock. Some captures
-// have none, and some count from their own beginning, or from 1970.
+// IsClock reports whether a capture's time can be that of a clock. Some
+// captures have none, and some count from their own beginning, or from 1970.
 func IsClock(at time.Time) bool { return at.After(firstTLS) }
 
 // Evident returns a fault that a chain shows by itself, whatever CAs the other

@@ -117,8 +117,7 @@ func (t *Trust) revoked(chain []*x509.Certificate, at time.Time) *RevokedError {
 	for i := len(chain) - 2; i >= 0; i-- {
 		for _, known := range []time.Time{at, now} {
 			if s := t.lists.Of(chain[i], chain[i+1], known); s.Entry != nil && (!at.Before(s.Since) || s.Since.After(now)) {
-				return &RevokedError{Subject: Name(chain[i]), Serial: fmt.Sprintf("%x", s.Entry.SerialNumber.Bytes()),
-					Issuer: Name(chain[i+1]), Date: s.Entry.RevocationTime, CA: i > 0}
+				return NewRevokedError(chain[i], chain[i+1], s.Entry.RevocationTime, i > 0)
 			}
 		}
 	}

@@ -109,8 +109,8 @@ func TestVerifyRemembers(t *testing.T) {
 	}
 }
 
-// Who revoked what, when, counts at the time of the connection or, if it was
-// told later, of then.
+// Verify finds a revocation as it was known at the time of the connection, or
+// as it is known now.
 func TestVerifyRevoked(t *testing.T) {
 	root := newCA(t, "root", nil)
 	between := newCA(t, "between", root)
@@ -190,7 +190,7 @@ func TestVerifyRevoked(t *testing.T) {
 	}
 }
 
-// What the CAs of a Trust tell about a chain that leads to none of them.
+// What the CAs of a Trust show about a chain that leads to none of them.
 func TestTrustExplain(t *testing.T) {
 	root, twin, stranger := newCA(t, "root", nil), newCA(t, "root", nil), newCA(t, "stranger", nil)
 	between := newCA(t, "between", root)
@@ -212,7 +212,7 @@ func TestTrustExplain(t *testing.T) {
 		"another CA above":         {ofClient(newLeaf(t, below), below), trustIn(root), UnknownCA, "it leads through CN=below, which was issued by CN=stranger, which is none of the CAs that are known here"},
 		"another CA, sent along":   {ofClient(newLeaf(t, below), below, stranger), trustIn(root), UnknownCA, "it leads through CN=stranger, which is none of the CAs that are known here"},
 		"sent in another order":    {ofClient(newLeaf(t, below), stranger, below), trustIn(root), UnknownCA, "it leads through CN=stranger, which is none of the CAs that are known here"},
-		"a missing intermediate":   {ofClient(newLeaf(t, between)), trustIn(root, between), UnknownCA, "it was issued by the CA between, which is no root, and what leads from there to a root was not sent along"},
+		"a missing intermediate":   {ofClient(newLeaf(t, between)), trustIn(root, between), UnknownCA, "it was issued by the CA between, which is no root and was not sent along"},
 		"another one of its name":  {ofClient(newLeaf(t, between), betweenTwin), trustIn(root), UnknownCA, "it was issued by CN=between, which is none of the CAs that are known here"},
 		"signed by itself":         {ofClient(self), trustIn(root), SelfSigned, "it is signed by itself, and is none of the CAs that are known here"},
 		"by a CA that must not":    {ofClient(newLeaf(t, mute)), trustIn(mute), NotACA, "it was issued by a certificate that is not a CA: CN=mute"},
@@ -248,7 +248,7 @@ func TestLeadsElsewhere(t *testing.T) {
 	}{
 		"CN=leaf leads to CN=stranger, which is none of the CAs that are known here":                                                           {trustIn(root), []*issuer{newLeaf(t, below), below}},
 		"CN=leaf leads to a CA that calls itself CN=root, and not to the CA root that is known here: the names are the same, the keys are not": {trustIn(root), []*issuer{newLeaf(t, twin)}},
-		"CN=leaf leads to the CA between, which is no root, and what leads from there to a root was not sent along":                            {trustIn(root, between), []*issuer{newLeaf(t, between)}},
+		"CN=leaf leads to the CA between, which is no root and was not sent along":                            {trustIn(root, between), []*issuer{newLeaf(t, between)}},
 		"CN=leaf is signed by itself, and is none of the CAs that are known here":                                                              {trustIn(root), []*issuer{newLeaf(t, nil)}},
 		"CN=leaf leads to the CA mute, whose certificate does not allow to sign others":                                                        {trustIn(mute), []*issuer{newLeaf(t, mute)}},
 	} {

@@ -3,6 +3,8 @@ package command
 import (
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/chain"
@@ -24,6 +26,10 @@ type report struct {
 	blind   bool // no verdict
 	options ladder.Options
 	drawn   kinds
+
+	trusting  sync.Mutex
+	trusted   *chain.Trust // see trust
+	trustedAt time.Time
 }
 
 // exchange prints one.
@@ -36,7 +42,7 @@ func (r *report) exchange(x *lab.Exchange) {
 		r.printJSON(struct {
 			*lab.Exchange
 			Wire verdict.Account `json:"wire"`
-		}{x, verdict.Account{Connection: x.Wire, Verdict: &x.Verdict}})
+		}{x, verdict.Account{Connection: x.Wire, Verdict: &x.Verdict, Scenario: shown(&x.Verdict, x.Wire)}})
 	case r.json && r.options.Verbose && x.WireLeftOut:
 		r.printJSON(struct {
 			*lab.Exchange
@@ -98,11 +104,17 @@ func (r *report) draw(x *lab.Exchange) {
 // check checks the connection under the CAs that there are by now.
 func (r *report) check(c *tlsdecrypt.Connection) { c.Check(r.trust()) }
 
-// trust returns the CAs that there are by now.
+// trust returns the CAs of the folder as they were a second ago at most.
 func (r *report) trust() *chain.Trust {
+	r.trusting.Lock()
+	defer r.trusting.Unlock()
+	if time.Since(r.trustedAt) < time.Second {
+		return r.trusted
+	}
 	trust, err := trustOf(r.certs, r.trusts)
 	if err != nil {
-		return &chain.Trust{}
+		trust = &chain.Trust{}
 	}
+	r.trusted, r.trustedAt = trust, time.Now()
 	return trust
 }

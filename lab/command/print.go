@@ -19,12 +19,15 @@ import (
 // printExchange writes the outcome of an exchange.
 func (p *Program) printExchange(x *lab.Exchange, verbose bool) {
 	out, number := p.stdout(), fmt.Sprintf("%4d  ", x.Number)
-	if x.Outcome == verdict.Accepted {
+	switch {
+	case x.Outcome == verdict.Accepted:
 		out.Pieces(number, detailIndent+2, p.accepted(x)...)
-	} else {
+	case x.Outcome == verdict.Broken && x.Alert != nil:
+		out.Paragraph(number, detailIndent+2, fmt.Sprintf("accepted, then broken off by the %s: ", x.Alert.SentBy), x.Reason)
+	default:
 		out.Paragraph(number, detailIndent+2, fmt.Sprintf("rejected by the %s: ", x.RejectedBy), x.Reason)
 	}
-	if x.Outcome == verdict.Rejected || x.Reason != "" || verbose {
+	if x.Outcome != verdict.Accepted || x.Reason != "" || verbose {
 		p.printDetails(x)
 	}
 }
@@ -62,6 +65,7 @@ func (p *Program) printDetails(x *lab.Exchange) {
 	}
 	for _, line := range []struct{ name, value string }{
 		{"but", but},
+		{"perhaps", perhaps(x.Causes)},
 		{"fix", x.Fix},
 		{"alert", alert},
 		{"server", saidBy(x.Server)},
@@ -73,6 +77,16 @@ func (p *Program) printDetails(x *lab.Exchange) {
 			p.stdout().Paragraph(fmt.Sprintf("%*s%-8s", detailIndent, "", line.name), detailIndent+8, line.value)
 		}
 	}
+}
+
+// perhaps lists the likeliest causes of a refusal.
+func perhaps(causes []verdict.Cause) string {
+	const few = 3
+	var texts []string
+	for _, cause := range causes[:min(few, len(causes))] {
+		texts = append(texts, cause.Text)
+	}
+	return strings.Join(texts, "; or ")
 }
 
 // describeAlert writes an alert on one line.

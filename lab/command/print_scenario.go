@@ -177,6 +177,8 @@ func briefly(x *lab.Exchange) string {
 	switch {
 	case x.Outcome == verdict.Accepted:
 		return outcome(x)
+	case x.Outcome == verdict.Broken && x.Alert != nil:
+		return fmt.Sprintf("broken off by the %s, %s", x.Alert.SentBy, x.Alert.Name)
 	case x.Alert == nil:
 		return fmt.Sprintf("by the %s, no alert", x.RejectedBy)
 	}
@@ -196,6 +198,8 @@ func outcome(x *lab.Exchange) string {
 		return fmt.Sprintf("accepted, then HTTP %d", x.HTTP.Status)
 	case x.Outcome == verdict.Accepted:
 		return "accepted"
+	case x.Outcome == verdict.Broken && x.Alert != nil:
+		return fmt.Sprintf("broken off by the %s, %s", x.Alert.SentBy, x.Alert.Name)
 	case x.Alert == nil:
 		return fmt.Sprintf("rejected by the %s, no alert", x.RejectedBy)
 	}

@@ -87,7 +87,7 @@ func (c *Conn) pass() { c.passed = true }
 // request of HTTP/1.
 var prefaceStart = []byte("PRI ")
 
-// choose finds out which HTTP it is, and returns the bytes to read first. A
+// choose detects the version of HTTP, and returns the bytes to read first. A
 // server may be the first to speak: its SETTINGS frame begins with a zero.
 func (c *Conn) choose(fromServer bool, b []byte) []byte {
 	if fromServer {

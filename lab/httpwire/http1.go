@@ -213,7 +213,7 @@ func (s *side1) readHeader(line string) error {
 	return nil
 }
 
-// headRead hands a head out and finds out what follows it
+// headRead passes on a head and finds how its body ends
 // (RFC 9112 section 6.3).
 func (h *http1) headRead(fromServer bool, s *side1) error {
 	m := s.head
@@ -250,7 +250,7 @@ func (h *http1) headRead(fromServer bool, s *side1) error {
 	return s.framing(fromServer)
 }
 
-// framing finds out from the headers how long the body is.
+// framing returns from the headers how long the body is.
 func (s *side1) framing(fromServer bool) error {
 	if codings := s.head.values("Transfer-Encoding"); len(codings) > 0 {
 		switch {

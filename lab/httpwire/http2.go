@@ -27,7 +27,7 @@ type http2conn struct {
 }
 
 // side2 is one direction. Frames that may hold headers are held until they are
-// whole; of others only the lengths are looked at.
+// whole; of others only the lengths are read.
 type side2 struct {
 	preface int    // bytes of the client's preface still to come
 	started bool   // the SETTINGS that come first were there
@@ -175,7 +175,7 @@ func (h *http2conn) note(f http2.FrameHeader) {
 	}
 }
 
-// frameRead takes a frame in: its header and the payload that was wanted.
+// frameRead handles a frame: its header and the payload that was wanted.
 func (h *http2conn) frameRead(s *side2, f http2.FrameHeader, b []byte) error {
 	switch f.Type {
 	case http2.FrameData:

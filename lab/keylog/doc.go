@@ -1,5 +1,5 @@
 // Package keylog reads and writes the SSLKEYLOGFILE format (RFC 9850): text,
 // one secret a line, "LABEL CLIENT_RANDOM SECRET" with the last two in
-// hexadecimal. Anybody who can read a key log can decrypt the connections that
-// it is of.
+// hexadecimal. Anybody who can read a key log can decrypt its
+// connections.
 package keylog

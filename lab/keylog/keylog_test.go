@@ -105,7 +105,7 @@ func TestWriterWritesEverySecretOnce(t *testing.T) {
 // A connection's lines are one write, and stay away from the log until then.
 func TestBatch(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.log")
-	b := Batch{To: open(t, path)}
+	b := Buffer{To: open(t, path)}
 	lines := []string{"FIRST " + random + " " + secret + "\n", "SECOND " + random + " " + secret + "\n"}
 	for _, line := range lines {
 		b.Write([]byte(line))

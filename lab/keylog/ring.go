@@ -1,6 +1,6 @@
 package keylog
 
-// ring holds what came last. The zero value is empty.
+// ring holds the latest items. The zero value is empty.
 type ring[T any] struct {
 	items []T
 	next  int // index of the oldest, once it is full

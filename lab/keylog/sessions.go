@@ -25,8 +25,9 @@ func keyOf(name []byte) sessionKey {
 	return sessionKey(sum[:len(sessionKey{})])
 }
 
-// Remember stores the master secret of the session that name, a ticket (RFC
-// 5077) or a session id, resumes. Without a name or a secret it does nothing.
+// Remember stores the master secret of the session that name, a ticket
+// (RFC 5077) or a session id, resumes. Without a name or a secret it does
+// nothing.
 func (s *Sessions) Remember(name, master []byte) {
 	if len(name) == 0 || len(master) == 0 {
 		return

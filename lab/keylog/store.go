@@ -31,7 +31,7 @@ type shard struct {
 
 func (s *Store) shard(key *storeKey) *shard { return &s.shards[key[0]%shardCount] }
 
-// storeKey is a client random, or the 8 bytes that LabelRSA goes by.
+// storeKey is a client random, or the 8 bytes that LabelRSA has in its place.
 type storeKey [32]byte
 
 // storedLabels are the labels of the secrets that open records; a label's code

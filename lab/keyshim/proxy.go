@@ -93,8 +93,8 @@ func (p *proxy) serve(client *net.TCPConn, own bool) {
 	p.relay.carry(client, in, server, server.LocalAddr())
 }
 
-// ask reads who a client is, which admits decides on, and where it wants to. It
-// answers the client why it refuses it. answer reports how the dial went.
+// ask reads a client's identity, which admits checks, and its target. If it
+// refuses the client, it answers why. answer reports how the dial went.
 func ask(in *bufio.Reader, out io.Writer, admits func(user, password string) bool) (target string, answer func(error) error, err error) {
 	first, err := in.Peek(1)
 	if err != nil {
@@ -139,7 +139,7 @@ type queue struct {
 	clients []asking
 }
 
-// asking is a client that has not said yet what it wants.
+// asking is a client whose request was not read yet.
 type asking struct {
 	conn *net.TCPConn
 	own  bool // a program of the user's

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -17,6 +18,7 @@ func refusedInHTTP(t *testing.T, status int, line string) *tlsdecrypt.Connection
 	for _, m := range c.Messages {
 		if m.HTTP != nil && !m.HTTP.Request {
 			m.HTTP.Status, m.HTTP.Line = status, line
+			m.HTTP.Headers = append(slices.Clone(m.HTTP.Headers), httpwire.Header{Name: "Server", Value: "nginx"})
 		}
 	}
 	return c
@@ -45,7 +47,7 @@ func TestRefusedInHTTP(t *testing.T) {
 		want, absent []string
 	}{
 		"a certificate": {refusedInHTTP(t, 400, nginx), []string{"HTTP/1.1, mutual ", "by now the server goes on, whatever it thinks of the certificate of CN=client",
-			"The handshake succeeded, and then the server refused in HTTP: 400 Bad Request (nginx refuses certificates so)."}, []string{"Accepted", "knows the client as"}},
+			"The handshake succeeded; the server asked for a certificate, and refuses in HTTP with 400: it does not take the one that the client sent"}, []string{"Accepted", "knows the client as"}},
 		"no certificate": {emptied(refusedInHTTP(t, 400, nginx)), []string{"HTTP/1.1, not mutual ", "by now the server goes on without knowing who the client is",
 			"The handshake succeeded; the server asked for a certificate, and refuses in HTTP with 400: the client sent none."}, []string{"Accepted", "knows the client as", "only its own log", "makes TLS mutual"}},
 		"HTTP/2":              {refusedInHTTP(t, 403, "HTTP/2 403"), []string{"by now the server knows the client as CN=client", "The handshake succeeded; the client was authenticated, but is not allowed what it asked for: the server answered 403."}, []string{"Accepted", "nginx"}},
@@ -67,7 +69,7 @@ func TestRefusedInHTTP(t *testing.T) {
 			}
 		}
 	}
-	if line := lineOf(refusedInHTTP(t, 400, nginx), Options{}); !strings.Contains(line, "accepted   CN=client ") || !strings.Contains(line, "GET / 400") {
+	if line := lineOf(refusedInHTTP(t, 400, nginx), Options{}); !strings.Contains(line, "refused    CN=client ") || !strings.Contains(line, "server: refused_in_http, 400") {
 		t.Errorf("%q", line)
 	}
 	c := replay(t, "tls13-one-sided", true)

@@ -20,8 +20,8 @@ import (
 
 // FuzzDraw judges and draws changed connections: none makes a panic, each has
 // one of the outcomes, and what is drawn cannot harm a terminal. Its input is a
-// script of events as in lab/tlsdecrypt/testdata/flows, the milliseconds between
-// two of them, and which of the first 64 are left out. To run it:
+// script of events as in lab/tlsdecrypt/testdata/flows, the milliseconds
+// between two of them, and which of the first 64 are left out. To run it:
 //
 //	go test -run '^$' -fuzz FuzzDraw -fuzztime 1m ./lab/ladder
 func FuzzDraw(f *testing.F) {

@@ -83,6 +83,9 @@ func (o Options) row(number, outcome, subject, version, group, server, result st
 // result returns the outcome of a connection, for the end of a line.
 func (s *story) result() string {
 	if why := reasonOf(s.verdict); why != "" {
+		if s.verdict.How == verdict.InHTTP && s.progress.Answer != nil {
+			why += fmt.Sprintf(", %d", s.progress.Answer.HTTP.Status)
+		}
 		return why
 	}
 	said := ""

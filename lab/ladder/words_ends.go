@@ -300,22 +300,15 @@ func (p party) known(role string) string {
 	return "was shown " + p.subject()
 }
 
-// refusal says that HTTP undid what TLS had let pass.
+// refusal says with what the server answered, which may be a refusal.
 func (s *story) refusal() string {
 	status := s.progress.Refusal.HTTP.Status
 	said := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
-	switch {
-	case s.doubted():
-		said += " (nginx refuses certificates so)"
-	case s.client.chain == tlsdecrypt.Holds:
-		said += " (whose certificate is good may still not be allowed everything)"
-	}
-	return "The handshake succeeded, and then the server refused in HTTP: " + said + "."
+	return "The handshake succeeded; the server answered with " + said + "."
 }
 
-// doubted reports whether a refusal is about who the client is, and not about
-// what it may do.
+// doubted reports whether the response is how a server refuses a certificate.
 func (s *story) doubted() bool {
 	m := s.progress.Refusal
-	return m != nil && m.HTTP.Status != http.StatusUnauthorized && m.HTTP.Status != http.StatusForbidden
+	return m != nil && m.HTTP.RefusesCertificate()
 }

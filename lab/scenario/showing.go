@@ -12,8 +12,8 @@ import (
 )
 
 // Showing returns the name of a built-in scenario with the fault that a verdict
-// on c has found. It is empty where nothing is wrong, or where the reason is not
-// known.
+// on c has found. It is empty where nothing is wrong, or where the reason is
+// not known.
 func Showing(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 	if v.Code == "" || v.IsVague() || v.Outcome == verdict.Broken {
 		return ""

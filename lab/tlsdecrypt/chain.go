@@ -160,9 +160,9 @@ func (k *checker) faultByNames(m *Message, q chain.Question, leaf *x509.Certific
 	case len(sent) == 1 && chain.IsSelfIssued(leaf):
 		f.Code, f.Text = chain.SelfSigned, "is signed by itself"
 	case len(asked) > 0 && asked.none(sent):
-		f.Code, f.Text = chain.UnknownCA, fmt.Sprintf("%s; the %v asked for a certificate of %s", leadsTo(top), by, asked)
+		f.Code, f.Text = chain.UnknownCA, fmt.Sprintf("%s; the %v asked for a certificate of %s, and nothing between the two was sent along", leadsTo(sent), by, asked)
 	case refused && k.sends(tlswire.AlertUnknownCA):
-		f.Code, f.Text, f.Open = chain.UnknownCA, fmt.Sprintf("%s; the %v does not trust that CA, has another one of that name, or found no way to it: it sends unknown_ca", leadsTo(top), by), true
+		f.Code, f.Text, f.Open = chain.UnknownCA, fmt.Sprintf("%s; the %v does not trust that CA, has another one of that name, or found no way to it: it sends unknown_ca", leadsTo(sent), by), true
 	default:
 		return nil
 	}
@@ -181,12 +181,16 @@ func (k *checker) notForSignatures(m *Message, leaf *x509.Certificate) bool {
 	return true
 }
 
-// leadsTo describes where a chain leads whose last certificate is top.
-func leadsTo(top *x509.Certificate) string {
-	if chain.IsSelfIssued(top) {
+// leadsTo says where a chain leads by its names.
+func leadsTo(sent []*x509.Certificate) string {
+	top := sent[len(sent)-1]
+	switch {
+	case chain.IsSelfIssued(top):
 		return "leads to " + chain.Name(top)
+	case len(sent) == 1:
+		return "was issued by " + top.Issuer.String()
 	}
-	return "leads to " + top.Issuer.String() + ", whose certificate was not sent along"
+	return "leads to " + top.Issuer.String()
 }
 
 // hasTwin reports whether another certificate of the handshake has the issuer
@@ -400,8 +404,8 @@ func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificat
 		return
 	}
 	f := k.trust.Explain(err, q)
-	if named := k.faultByNames(m, q, leaf); f.Code == chain.UnknownCA && named != nil && named.Code == f.Code && !named.Open {
-		f = *named // says what was asked for, too
+	if asked := *k.asked.Of(m.From); f.Code == chain.UnknownCA && len(asked) > 0 && asked.none(q.Chain()) {
+		f.Text += fmt.Sprintf("; the %v asked for a certificate of %s", m.From.Other(), asked)
 	}
 	if authority := (x509.UnknownAuthorityError{}); errors.As(err, &authority) && len(k.trust.TrustedBy(m.From.Other())) == 0 && !k.isTheirPKI(chain.Issued) { // the names alone are theirs
 		f.Text, f.Open = f.Text+", if the CAs that are known here are those of this connection", true

@@ -3,10 +3,10 @@
 // what was said as a list of messages in the order it was said. It also checks
 // what it can: signatures, Finished, chains.
 //
-// Live and from files it is fed the same way, with the events of
-// [mtlslab.example/lab/lab/wiretap]: a [Dissector] is a sink of them. What it makes of a connection,
-// a [Connection], is what the ladder, the JSON and the live view are drawn
-// from. A Connection holds secrets, which Check needs and its JSON leaves out.
+// A [Dissector] is a sink of [mtlslab.example/lab/lab/wiretap.Event], live and
+// from files alike. It makes a [Connection] of each connection; the ladder, the
+// JSON and the live view are drawn from that. A Connection holds secrets, which
+// Check needs and its JSON leaves out.
 //
 // The bytes of a connection go one way, through three objects that its flow
 // holds:

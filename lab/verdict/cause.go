@@ -70,7 +70,7 @@ func (w *wire) silently(by endpoint.Side) string {
 	if w.alertOf(by) != nil {
 		return ""
 	}
-	return ", and the " + by.String() + " closed the connection without an alert"
+	return "; the " + by.String() + " closed without an alert"
 }
 
 // faultThat returns the first fault of a certificate that an alert may answer,
@@ -148,13 +148,14 @@ func (w *wire) addRefusal(v *Verdict) {
 		}
 	case w.Answer == nil && w.data.Client && !w.data.Server && w.leaver == endpoint.Server:
 		v.Reason = "the server closed without an answer to what the client had sent"
-	case w.Answer != nil && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
-		if w.Answer.HTTP.Status == http.StatusForbidden {
+	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
+		switch {
+		case w.Resumption == tlsdecrypt.FullHandshake:
+			v.How = InHTTP
+			v.because(w.unasked())
+		case w.Answer.HTTP.Status == http.StatusForbidden: // it does not ask anew
 			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
 		}
-	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
-		v.How = InHTTP
-		v.because(w.unasked())
 	case m == nil:
 	case client.empty:
 		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})

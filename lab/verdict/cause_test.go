@@ -28,7 +28,7 @@ func clientOf(m *tlsdecrypt.Message, d tlswire.AlertDescription, more ...*tlsdec
 	return ended(said(append(slices.Clone(more), alert(endpoint.Server, d))...), endpoint.Server)
 }
 
-// An alert and what was shown tell together why a side was refused.
+// An alert and the certificate together show why a side was refused.
 func TestWhyByCertificate(t *testing.T) {
 	leaf := newCertificate(t, nil)
 	above := newCertificate(t, func(c *x509.Certificate) { c.Subject.CommonName = "between" })
@@ -64,8 +64,8 @@ func TestWhyByCertificate(t *testing.T) {
 		"an empty one, as OpenSSL has it":        {serverOf(shows(endpoint.Server), tlswire.AlertDecodeError), Other, "the server sent no certificate"},
 		"an empty one, and closed on it":         {ended(talk(tlswire.VersionTLS12, hello(), serverHello(), shows(endpoint.Server))(), endpoint.Client), Other, "the server sent no certificate"},
 		"an empty one, and another reason":       {serverOf(shows(endpoint.Server), tlswire.AlertInternalError), Other, "the client sent internal_error: something went wrong in the sender itself"},
-		"closed on a client without one":         {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shows(endpoint.Client)))(), endpoint.Server), NoClientCertificate, noClientCertificate + ", and the server closed the connection without an alert"},
-		"closed on a client with a fault":        {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shown(fault(chain.Expired))))(), endpoint.Server), chain.Expired, "the client's certificate is expired, and the server closed the connection without an alert"},
+		"closed on a client without one":         {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shows(endpoint.Client)))(), endpoint.Server), NoClientCertificate, noClientCertificate + "; the server closed without an alert"},
+		"closed on a client with a fault":        {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shown(fault(chain.Expired))))(), endpoint.Server), chain.Expired, "the client's certificate is expired; the server closed without an alert"},
 		"closed on a wrong signature":            {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shown(), signature(endpoint.Client, tlsdecrypt.Fails)))(), endpoint.Server), BadSignature, "the client does not have the private key of its certificate: its signature is wrong"},
 	} {
 		v := judgeWire(test.c)
@@ -189,8 +189,8 @@ func TestCausesHaveWords(t *testing.T) {
 		}
 	}
 	for by, want := range map[endpoint.Side]Cause{
-		endpoint.Server: {chain.UnknownCA, "the server does not trust the CA of the client's certificate, or an intermediate certificate was not sent along", "lab explain --client-ca FILE, with the CAs that the server trusts"},
-		endpoint.Client: {chain.UnknownCA, "the client does not trust the CA of the server's certificate, or an intermediate certificate was not sent along", "lab explain --ca FILE, with the CAs that the client trusts"},
+		endpoint.Server: {chain.UnknownCA, "the server does not trust the CA of the client's certificate, or an intermediate certificate was not sent along", "openssl verify -CAfile CA.pem -untrusted CHAIN.pem CERT.pem, with the CA that the server trusts"},
+		endpoint.Client: {chain.UnknownCA, "the client does not trust the CA of the server's certificate, or an intermediate certificate was not sent along", "openssl verify -CAfile CA.pem -untrusted CHAIN.pem CERT.pem, with the CA that the client trusts"},
 	} {
 		w := &wire{Connection: &tlsdecrypt.Connection{}, answered: true}
 		causes := w.causes(by)

@@ -104,8 +104,7 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side) bool {
 	return false
 }
 
-// suspect is a possible cause in words: {by} has refused {other}, and {ca} is
-// the flag of lab explain for the CAs that it trusts.
+// suspect is a possible cause in words: {by} has refused {other}.
 type suspect struct {
 	code       Code
 	text, tell string
@@ -113,17 +112,13 @@ type suspect struct {
 
 // of is the cause of a refusal by a side.
 func (s *suspect) of(by endpoint.Side) Cause {
-	ca := "ca"
-	if by == endpoint.Server {
-		ca = "client-ca"
-	}
-	fill := strings.NewReplacer("{by}", by.String(), "{other}", by.Other().String(), "{ca}", ca)
+	fill := strings.NewReplacer("{by}", by.String(), "{other}", by.Other().String())
 	return Cause{Code: s.code, Text: fill.Replace(s.text), Tell: fill.Replace(s.tell)}
 }
 
 var (
 	unknownCA = &suspect{chain.UnknownCA, "the {by} does not trust the CA of the {other}'s certificate, or an intermediate certificate was not sent along",
-		"lab explain --{ca} FILE, with the CAs that the {by} trusts"}
+		"openssl verify -CAfile CA.pem -untrusted CHAIN.pem CERT.pem, with the CA that the {by} trusts"}
 	lookAlikeCA = &suspect{chain.LookAlikeCA, "the {by} has a CA of the same name, but with another key",
 		"compare the SHA-256 fingerprints of the CA's certificate on both sides"}
 	selfSigned = &suspect{chain.SelfSigned, "the {other}'s certificate is signed by itself",

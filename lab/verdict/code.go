@@ -50,20 +50,24 @@ func fix(c Code, by endpoint.Side) string {
 	if c == SpokeNoTLS && by == endpoint.Client {
 		return "find the port where the server speaks TLS, or switch TLS on there"
 	}
-	return strings.NewReplacer("{by}", by.String(), "{other}", by.Other().String()).Replace(fixes[c])
+	usage := "serverAuth"
+	if by == endpoint.Server {
+		usage = "clientAuth"
+	}
+	return strings.NewReplacer("{by}", by.String(), "{other}", by.Other().String(), "{usage}", usage).Replace(fixes[c])
 }
 
 // fixes are what to change, in words: {by} has rejected {other}.
 var fixes = map[Code]string{
-	NoClientCertificate:  "give the client a certificate and its key, of a CA that the server names: many send none of another",
+	NoClientCertificate:  "give the client a certificate and its key, of a CA that the server names: many clients keep back those of other CAs",
 	chain.UnknownCA:      "use a certificate of a CA that the {by} trusts, or have it trust that CA; certificates of intermediate CAs must be sent along",
 	chain.LookAlikeCA:    "compare the fingerprints of the two CA certificates: the CA was made anew under its old name; distribute the new one, or issue the certificate again",
 	chain.SelfSigned:     "give the {other} a certificate of a CA that the {by} trusts",
-	chain.Expired:        "renew the certificate, and look at the {by}'s clock; the expired one may be that of a CA above it",
+	chain.Expired:        "renew the certificate that has expired; if its dates are right, look at the {by}'s clock",
 	chain.NotYetValid:    "look at the clocks of the {by} and of the CA; or wait",
 	chain.WrongHost:      "call the server by a name in its certificate, or add the name to the certificate's subject alternative names",
 	chain.NoSAN:          "issue the server's certificate with subject alternative names; the common name has not counted for years",
-	chain.WrongUsage:     "issue the certificate with ext_key_usages: ClientAuth for a client, ServerAuth for a server",
+	chain.WrongUsage:     "issue the certificate with the extended key usage {usage} (certs.yaml: ext_key_usages)",
 	chain.WrongKeyUsage:  "issue a certificate with key_usages: DigitalSignature for the {other}; keep CA certificates for issuing",
 	chain.NotACA:         "issue the certificate by a CA (basicConstraints CA:TRUE), and no other way",
 	chain.PathTooLong:    "issue the certificate by a CA nearer to the root, or the CA again with a larger path length",

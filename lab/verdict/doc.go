@@ -13,6 +13,7 @@
 //	error.go   why, from such an error
 //	wire.go    what the messages show: outcome, rejecter, alert
 //	cause.go   why, from the messages and their checks
+//	causes.go  what may be behind a refusal, the likeliest first
 //	shape.go   what the sizes of encrypted records show, where keys are missing
 //	alert.go   what an alert shows by itself
 package verdict

@@ -17,8 +17,8 @@ import (
 )
 
 // FuzzJudge judges connections of any messages in any order, with any views of
-// the two sides: none makes a panic, and no answer contradicts itself. Each pair
-// of bytes in said makes a message. To run it:
+// the two sides: none makes a panic, and no answer contradicts itself. Each
+// pair of bytes in said makes a message. To run it:
 //
 //	go test -run '^$' -fuzz FuzzJudge -fuzztime 1m ./lab/verdict
 func FuzzJudge(f *testing.F) {

@@ -66,6 +66,9 @@ func (w *wire) hidden() Verdict {
 		return w.probablyRefused(s, "the server closed without a record after the client's last flight")
 	case s.serverSaysAlert() && s.requested():
 		return w.probablyRefused(s, "the server answered the client's last flight with a record of an alert's size, and closed")
+	case s.serverSaysAlerts(): // GnuTLS sends two
+		unknown.Reason += "; all that the server sent after the client's last flight has the size of alerts, or of as little data"
+		unknown.Causes = w.causes(endpoint.Server)
 	case s.requested() && s.serverGoesOn():
 		return Verdict{Outcome: Accepted, How: Probably, Reason: "after the client's Finished application data went both ways, by the sizes of the records; what is in them is encrypted"}
 	case !s.requested() && s.leaver == endpoint.Server && !s.serverSaysAlert():
@@ -86,7 +89,7 @@ func (w *wire) hidden() Verdict {
 // clientBrokeOff is the verdict on a client that sent no Finished.
 func (w *wire) clientBrokeOff(s shape) Verdict {
 	v := Verdict{Outcome: Rejected, RejectedBy: endpoint.Client}
-	why := Reason{Code: RefusedByCertificate, Text: "in place of Finished the client sent a record of an alert's size: very probably it refuses the server's certificate, which is encrypted"}
+	why := Reason{Code: RefusedByCertificate, Text: "in place of Finished the client sent a record of an alert's size: it refuses the server's certificate, which is encrypted"}
 	v.How = Probably
 	if len(s.client) == 0 {
 		v.How = Aborted
@@ -110,9 +113,9 @@ func (w *wire) probablyRefused(s shape, how string) Verdict {
 	case size == 0:
 		v.because(Reason{Code: Other, Text: how + "; by the sizes of its records the client was not asked for a certificate"})
 	case size == emptyCertificateSize, size == emptyCertificateSize+javaPadding:
-		v.because(Reason{Code: NoClientCertificate, Text: "very probably the client sent no certificate: its Certificate has the size of an empty one, and " + how})
+		v.because(Reason{Code: NoClientCertificate, Text: "the client sent no certificate: its Certificate has the size of an empty one, and " + how})
 	default:
-		why := Reason{Code: RefusedByCertificate, Text: "very probably the server refuses the client's certificate: " + how + "; which, and why, is encrypted"}
+		why := Reason{Code: RefusedByCertificate, Text: "the server refuses the client's certificate: " + how + "; why is encrypted"}
 		for _, cause := range w.causes(endpoint.Server) {
 			if cause.Code != NoClientCertificate {
 				why.Causes = append(why.Causes, cause)
@@ -179,8 +182,8 @@ func (s shape) clientFinished() bool {
 	return slices.ContainsFunc(s.client, func(n int) bool { return n >= s.finished })
 }
 
-// finishedIn is the place of the client's Finished in client, if that is a record
-// of its own; else -1.
+// finishedIn is the place of the client's Finished in client, if that is a
+// record of its own; else -1.
 func (s shape) finishedIn() int {
 	return slices.IndexFunc(s.client, func(n int) bool { return n == s.finished || n == s.finished+javaPadding })
 }
@@ -213,8 +216,15 @@ func (s shape) requested() bool {
 	return slices.ContainsFunc(s.client[max(i, 0)+1:], func(n int) bool { return n != alertSize+padding })
 }
 
-// serverSaysAlert reports whether all that the server sent after the client's
-// first encrypted record has the size of an alert.
+// serverSaysAlerts reports whether the server sent several records of an
+// alert's size after the client's first encrypted one, and nothing else.
+func (s shape) serverSaysAlerts() bool {
+	return len(s.server) > 1 && !slices.ContainsFunc(s.server, func(n int) bool { return n != alertSize+s.padding })
+}
+
+// serverSaysAlert reports whether the server sent one record after the client's
+// first encrypted one, and that has the size of an alert: nothing follows an
+// alert that refuses.
 func (s shape) serverSaysAlert() bool {
-	return len(s.server) > 0 && !slices.ContainsFunc(s.server, func(n int) bool { return n != alertSize+s.padding })
+	return len(s.server) == 1 && s.server[0] == alertSize+s.padding
 }

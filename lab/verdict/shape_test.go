@@ -94,6 +94,8 @@ func TestHidden(t *testing.T) {
 		"an idle connection, without tickets":    {slowly(sealedTLS13(sha256, flight, from(900, sizeFinished), says(sizeAlert))), server, open},
 		"an answer of an alert's size, and more": {sealedTLS13(sha256, flight, from(900, sizeFinished, 60), says(sizeAlert, 300)), server, taken},
 
+		"two of an alert's size: who knows": {sealedTLS13(sha256, flight, from(900, 100, sizeFinished, 60), says(sizeAlert, sizeAlert)), server, open},
+
 		"still open":        {with(sealedTLS13(sha256, flight, from(sizeFinished)), func(c *tlsdecrypt.Connection) { c.End = tlsdecrypt.StillOpen }), endpoint.Unknown, open},
 		"cut off":           {endsWith(ended(sealedTLS13(sha256, flight, from(900, sizeFinished), says(sizeAlert)), server), tlsdecrypt.CutOff), endpoint.Unknown, open},
 		"messages left out": {with(ended(sealedTLS13(sha256, flight, from(900, sizeFinished), says(sizeAlert)), server), func(c *tlsdecrypt.Connection) { c.Omitted = 1 }), endpoint.Unknown, open},
@@ -147,12 +149,12 @@ func TestHiddenReasons(t *testing.T) {
 		return &v
 	}
 	for want, v := range map[string]*Verdict{
-		"very probably the server refuses the client's certificate: the server answered the client's last flight with a record of an alert's size, and closed; which, and why, is encrypted": said(server, sealed(client, 900, sizeFinished), sealed(server, sizeAlert)),
-		"very probably the server refuses the client's certificate: the server closed without a record after the client's last flight; which, and why, is encrypted":                         said(server, sealed(client, 900, sizeFinished)),
-		"by the sizes of its records the client was not asked for a certificate":                                                                                                             said(server, sealed(client, sizeFinished, 60), sealed(server, sizeAlert)),
-		"the client closed the connection during the handshake, without an alert and without Finished" + closedAfterCertificate:                                                              said(client),
-		"in place of Finished the client sent a record of an alert's size: very probably it refuses the server's certificate, which is encrypted":                                            said(client, sealed(client, sizeAlert)),
-		encrypted + "; the client closed after its Finished without a request, as one does that compares the host name afterwards (curl)":                                                    said(client, sealed(client, sizeFinished)),
+		"the server refuses the client's certificate: the server answered the client's last flight with a record of an alert's size, and closed; why is encrypted": said(server, sealed(client, 900, sizeFinished), sealed(server, sizeAlert)),
+		"the server refuses the client's certificate: the server closed without a record after the client's last flight; why is encrypted":                         said(server, sealed(client, 900, sizeFinished)),
+		"by the sizes of its records the client was not asked for a certificate":                                                                                   said(server, sealed(client, sizeFinished, 60), sealed(server, sizeAlert)),
+		"the client closed the connection during the handshake, without an alert and without Finished" + closedAfterCertificate:                                    said(client),
+		"in place of Finished the client sent a record of an alert's size: it refuses the server's certificate, which is encrypted":                                said(client, sealed(client, sizeAlert)),
+		encrypted + "; the client closed after its Finished without a request, as one does that compares the host name afterwards (curl)":                          said(client, sealed(client, sizeFinished)),
 	} {
 		if !strings.HasSuffix(v.Reason, want) {
 			t.Errorf("%q, want %q", v.Reason, want)

@@ -237,8 +237,8 @@ func (w *wire) aborted() Verdict {
 // nothing comes. Who refuses a client does so at once.
 const idle = time.Second
 
-// isIdle reports whether the server ended the connection long after the client's
-// last message.
+// isIdle reports whether the server ended the connection long after the
+// client's last message.
 func (w *wire) isIdle() bool { return w.untilClosed() >= idle }
 
 // untilClosed is how long after the client's last message the server said, in a
@@ -275,8 +275,8 @@ func (w *wire) waitedFor(by endpoint.Side) time.Duration {
 	if w.last != nil {
 		since, turn = w.last.Time, w.last.From.Other()
 	}
-	if by == turn || since.IsZero() || w.Ended.IsZero() {
+	if by == turn || since.IsZero() || w.EndedAt.IsZero() {
 		return 0
 	}
-	return w.Ended.Sub(since)
+	return w.EndedAt.Sub(since)
 }

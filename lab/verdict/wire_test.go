@@ -206,15 +206,15 @@ func TestJudgeWire(t *testing.T) {
 		c    *tlsdecrypt.Connection
 		want string
 	}{
-		"accepted, 1.2":                                {ended(handshake(v12)(request(), answer(200)), client), "accepted"},
-		"accepted, 1.3":                                {ended(handshake(v13)(request(), answer(200)), client), "accepted"},
-		"accepted, and still open":                     {handshake(v13)(), "accepted"},
-		"close_notify is no refusal":                   {ended(handshake(v13)(request(), answer(200), warning(server, tlswire.AlertCloseNotify), warning(client, tlswire.AlertCloseNotify)), server), "accepted"},
-		"nor is it before Finished":                    {ended(flight(warning(client, tlswire.AlertCloseNotify)), client), "rejected (aborted) by client: closed"},
-		"nor is a warning of 1.2":                      {ended(handshake(v12)(warning(server, tlswire.AlertNoRenegotiation), request(), answer(200)), client), "accepted"},
-		"a client that was asked, and not yet judged":  {asked(flight)(shows(client, nil), finished(client)), "open"},
-		"a client that was asked, and is taken":        {asked(flight)(shows(client, nil), finished(client), ticket()), "accepted"},
-		"a client that was asked, and is told by HTTP": {asked(flight)(shows(client, nil), finished(client), request(), answer(200)), "accepted"},
+		"accepted, 1.2":                                   {ended(handshake(v12)(request(), answer(200)), client), "accepted"},
+		"accepted, 1.3":                                   {ended(handshake(v13)(request(), answer(200)), client), "accepted"},
+		"accepted, and still open":                        {handshake(v13)(), "accepted"},
+		"close_notify is no refusal":                      {ended(handshake(v13)(request(), answer(200), warning(server, tlswire.AlertCloseNotify), warning(client, tlswire.AlertCloseNotify)), server), "accepted"},
+		"nor is it before Finished":                       {ended(flight(warning(client, tlswire.AlertCloseNotify)), client), "rejected (aborted) by client: closed"},
+		"nor is a warning of 1.2":                         {ended(handshake(v12)(warning(server, tlswire.AlertNoRenegotiation), request(), answer(200)), client), "accepted"},
+		"a client that was asked, and not yet judged":     {asked(flight)(shows(client, nil), finished(client)), "open"},
+		"a client that was asked, and is taken":           {asked(flight)(shows(client, nil), finished(client), ticket()), "accepted"},
+		"a client that was asked, and is refused in HTTP": {asked(flight)(shows(client, nil), finished(client), request(), answer(200)), "accepted"},
 
 		"the server rejects":               {ended(asked(flight)(shows(client), finished(client), alert(server, tlswire.AlertCertificateRequired)), server), "rejected by server: no_client_certificate; server's certificate_required"},
 		"the client rejects":               {ended(flight(alert(client, tlswire.AlertUnknownCA)), client), "rejected by client: unknown_ca; client's unknown_ca"},

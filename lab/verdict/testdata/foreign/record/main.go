@@ -1,15 +1,15 @@
 // Record makes the captures in the folder above: connections, most of which
-// fail, between programs that have nothing to do with the lab. It runs each pair
-// of programs once a fault, and has dumpcap record them on the loopback device
-// of a network namespace of its own.
+// fail, between programs that have nothing to do with the lab. It runs each
+// pair of programs once a fault, and has dumpcap record them on the loopback
+// device of a network namespace of its own.
 //
 //	go build -o /tmp/record ./lab/verdict/testdata/foreign/record
 //	cd lab/verdict/testdata/foreign && unshare -n /tmp/record [-v] [NAME…]
 //
 // NAME is a pattern, such as 'client-*.nginx-curl.*'; without one all captures
 // are made anew. It needs Linux, root, dumpcap, ip, nginx, curl, openssl, java
-// and javac, node, python3, gnutls-serv and gnutls-cli. Which alert was sent, if
-// any, stands in expect.yaml: compare it after a change of these programs.
+// and javac, node, python3, gnutls-serv and gnutls-cli. Which alert was sent,
+// if any, stands in expect.yaml: compare it after a change of these programs.
 package main
 
 import (

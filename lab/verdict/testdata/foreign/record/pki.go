@@ -73,9 +73,9 @@ func newLeaf(name, cn string, issuer *entity, change func(*x509.Certificate)) *e
 	return newEntity(name, t, issuer)
 }
 
-// writePKI writes all certificates, keys and CRLs to dir. For each leaf there is
-// NAME.pem, its chain without the root, NAME-alone.pem and NAME-issuer.pem, the
-// two parts of it, and NAME-key.pem.
+// writePKI writes all certificates, keys and CRLs to dir. For each leaf there
+// is NAME.pem, its chain without the root, NAME-alone.pem and NAME-issuer.pem,
+// the two parts of it, and NAME-key.pem.
 func writePKI(dir string) {
 	root := newCA("root", "Example Root CA", nil)
 	serverCA := newCA("server-ca", "Example Server CA", root)

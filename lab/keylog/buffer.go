@@ -5,39 +5,40 @@ import (
 	"sync"
 )
 
-// Batch gathers the lines of one connection and writes them at once: crypto/tls
-// logs the four of TLS 1.3 one by one, and a write to a file costs more than
-// all else about them. Flush it before each read and write of the connection,
-// and a key is in the log before anything that it encrypts is on its way.
+// Buffer collects the lines of one connection and writes them at once:
+// crypto/tls logs the four of TLS 1.3 one by one, and a write to a file costs
+// more than all else about them. Flush it before each read and write of the
+// connection, and a key is in the log before anything that it encrypts is on
+// its way.
 //
 // It is an io.Writer fit for crypto/tls.Config.KeyLogWriter, safe for
 // concurrent use, and its zero value is ready once To is set.
-type Batch struct {
+type Buffer struct {
 	To io.Writer // gets whole lines
 
 	mu    sync.Mutex
 	lines *[]byte // nil while there are none
 }
 
-// batches is memory for lines: a connection soon needs it no more.
-var batches = sync.Pool{New: func() any {
+// buffers is memory for lines: a connection soon needs it no more.
+var buffers = sync.Pool{New: func() any {
 	lines := make([]byte, 0, 1024) // room for the four
 	return &lines
 }}
 
 // Write keeps a line until the next Flush. It never fails.
-func (b *Batch) Write(line []byte) (int, error) {
+func (b *Buffer) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.lines == nil {
-		b.lines = batches.Get().(*[]byte)
+		b.lines = buffers.Get().(*[]byte)
 	}
 	*b.lines = append(*b.lines, line...)
 	return len(line), nil
 }
 
 // Flush writes the lines that were kept, if any, in one write.
-func (b *Batch) Flush() error {
+func (b *Buffer) Flush() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.lines == nil {
@@ -45,7 +46,7 @@ func (b *Batch) Flush() error {
 	}
 	_, err := b.To.Write(*b.lines)
 	*b.lines = (*b.lines)[:0]
-	batches.Put(b.lines)
+	buffers.Put(b.lines)
 	b.lines = nil
 	return err
 }
