@@ -26,15 +26,20 @@ func (a *plainAlerts) sending(b []byte) {
 func (a *plainAlerts) receiving(b []byte) { storeAlert(&a.received, b) }
 
 // storeAlert stores the alert that b ends with, if it ends with the record of
-// one: type, version, length 2, level, description.
+// one: type, version, length 2, level, description. close_notify is not stored:
+// it ends a connection in good order.
 func storeAlert(last *atomic.Pointer[tlswire.AlertDescription], b []byte) {
 	const size = tlswire.RecordHeaderLen + 2
-	if len(b) < size {
-		return
-	}
-	if b = b[len(b)-size:]; b[0] == byte(tlswire.ContentTypeAlert) && b[1] == 3 && b[3] == 0 && b[4] == 2 {
-		d := tlswire.AlertDescription(b[6])
-		last.Store(&d)
+	for len(b) >= size {
+		record := b[len(b)-size:]
+		if record[0] != byte(tlswire.ContentTypeAlert) || record[1] != 3 || record[3] != 0 || record[4] != 2 {
+			return
+		}
+		if d := tlswire.AlertDescription(record[6]); d != tlswire.AlertCloseNotify {
+			last.Store(&d)
+			return
+		}
+		b = b[:len(b)-size]
 	}
 }
 

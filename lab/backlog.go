@@ -47,10 +47,10 @@ func (b *backlog) add(x *Exchange) {
 		if last.NotShown == nil {
 			last.NotShown = &Unshown{}
 		}
-		if x.Outcome == verdict.Accepted {
-			last.NotShown.Accepted++
-		} else {
+		if x.Outcome == verdict.Rejected {
 			last.NotShown.Rejected++
+		} else { // the handshake succeeded, even if an alert came later
+			last.NotShown.Accepted++
 		}
 		return
 	}

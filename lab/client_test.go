@@ -14,8 +14,9 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// answerWith runs a server that is not the lab's and asks for no certificate.
-// It answers one request with a status, and then calls after, which may be nil.
+// answerWith runs a server that is not the lab's and asks for no certificate. It
+// answers one request with a status, unless that is 0, and then calls after, which
+// may be nil.
 func answerWith(t *testing.T, dir string, status int, after func(raw *net.TCPConn, conn *tls.Conn)) (addr string) {
 	t.Helper()
 	identity, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem"))
@@ -35,6 +36,9 @@ func answerWith(t *testing.T, dir string, status int, after func(raw *net.TCPCon
 		defer raw.Close()
 		conn := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{identity}})
 		if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
+			return
+		}
+		if status == 0 {
 			return
 		}
 		_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d Status\r\nContent-Length: 0\r\n\r\n", status)
@@ -80,6 +84,18 @@ func TestRefusedWithoutBeingAsked(t *testing.T) {
 		x := callAs(t, dir, answerWith(t, dir, status, nil), func(*Settings) {})
 		if x.Outcome != verdict.Accepted || x.Code != want || (x.How == verdict.InHTTP) != (want != "") {
 			t.Errorf("%d: %s, %q, %q, want %q", status, x.Outcome, x.How, x.Code, want)
+		}
+	}
+}
+
+// How far a client got tells a request that nobody answered from one that was
+// not sent.
+func TestClientState(t *testing.T) {
+	dir := newPKI(t)
+	for status, want := range map[int]verdict.State{200: verdict.StateAnswered, 0: verdict.StateRequestSent} {
+		x := callAs(t, dir, answerWith(t, dir, status, nil), func(*Settings) {})
+		if x.Client.State != want {
+			t.Errorf("status %d: %s, want %s", status, x.Client.State, want)
 		}
 	}
 }

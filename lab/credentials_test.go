@@ -1,6 +1,9 @@
 package lab
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"os"
 	"path/filepath"
 	"testing"
@@ -45,5 +48,22 @@ func TestCredentialsThatAreBeingWritten(t *testing.T) {
 	}
 	if use() == before {
 		t.Error("the new credentials are not used")
+	}
+}
+
+// The certificate that a server shows is the one for the name that the client
+// asks for, or else its first.
+func TestSubjectOfIdentity(t *testing.T) {
+	named := func(name string) tls.Certificate {
+		return tls.Certificate{Leaf: &x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: []string{name + ".example"}}}
+	}
+	two := &identity{certificates: []tls.Certificate{named("a"), named("b")}}
+	for serverName, want := range map[string]string{"": "CN=a", "a.example": "CN=a", "b.example": "CN=b", "c.example": "CN=a"} {
+		if got := two.subject(serverName); got != want {
+			t.Errorf("%q: %s, want %s", serverName, got, want)
+		}
+	}
+	if got := (&identity{}).subject("a.example"); got != "" {
+		t.Errorf("without a certificate: %s", got)
 	}
 }

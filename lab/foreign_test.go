@@ -158,6 +158,16 @@ func TestWithheldCertificate(t *testing.T) {
 		}
 		next(t, reported)
 	}
+	inHTTP, err := Listen(t.Context(), "127.0.0.1:0", Settings{RefuseInHTTP: true, Journal: &Journal{},
+		Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go inHTTP.Serve(t.Context())
+	x := callAs(t, dir, inHTTP.Addr().String(), func(s *Settings) { s.Certificate, s.Wrap = "server", fault.Withhold })
+	if x.How != verdict.InHTTP || x.Code != verdict.NoClientCertificate {
+		t.Errorf("refused in HTTP: %+v", x.Verdict)
+	}
 }
 
 // What a server sees of clients that close at different times.

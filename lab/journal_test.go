@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -65,7 +68,7 @@ func TestJournalJoins(t *testing.T) {
 		"the server sees it first":   {true, []endpoint.Side{server, client}, []report{{client, refused}, {server, refuses}}, "1 client server: rejected by server no_client_certificate"},
 		"the server is late":         {true, []endpoint.Side{client}, []report{{client, lost}, {server, refuses}}, "1 client server: rejected by server no_client_certificate"},
 		"not paired":                 {false, []endpoint.Side{client}, []report{{client, lost}, {server, refuses}}, "1 client: rejected by server closed"},
-		"a side that reports twice":  {true, []endpoint.Side{client, server}, []report{{client, refused}, {client, lost}, {server, refuses}}, "1 client server: rejected by server no_client_certificate"},
+		"a side that reports twice":  {true, []endpoint.Side{client, server}, []report{{client, refused}, {client, verdict.View{}}, {server, lost}}, "1 client server: rejected by server certificate_refused"},
 		"an address used again":      {false, []endpoint.Side{client, client}, []report{{client, lost}}, "2 client: rejected by server closed"},
 		"used again, after a report": {true, []endpoint.Side{client, server, client}, []report{{client, lost}}, "2 client: rejected by server closed"},
 		"both content":               {true, []endpoint.Side{client, server}, []report{{server, verdict.View{}}, {client, verdict.View{}}}, "1 client server: accepted by unknown "},
@@ -114,8 +117,27 @@ func TestJournalForgets(t *testing.T) {
 	waitNot(t, j)
 }
 
+// What was said belongs to the exchange whose number it has: an address may be
+// used again.
+func TestJournalTakesItsWire(t *testing.T) {
+	reported := make(chan *Exchange, 1)
+	j := &Journal{Each: func(x *Exchange) { reported <- x }}
+	defer j.Dissect().Close()
+	said := func(number int) *tlsdecrypt.Connection {
+		return &tlsdecrypt.Connection{Number: number, Client: netip.MustParseAddrPort("127.0.0.1:1"), Server: netip.MustParseAddrPort("127.0.0.1:8443")}
+	}
+	number := j.begin(endpoint.Server, "127.0.0.1:1", "127.0.0.1:8443")
+	j.onWire(said(number + 1))
+	j.end(endpoint.Server, "127.0.0.1:1", "127.0.0.1:8443", verdict.View{}, func(*Exchange) {})
+	j.onWire(said(number))
+	if x := next(t, reported); x.Wire == nil || x.Wire.Number != number {
+		t.Errorf("exchange %d has the wire %+v", number, x.Wire)
+	}
+}
+
 // judge gives the verdict of one side before the other has reported, with what
-// that one says if it comes in time.
+// that one says if it comes in time. Only a side that does not know the reason
+// waits for it.
 func TestJournalJudge(t *testing.T) {
 	refuses := verdict.View{Err: errors.New("tls: client didn't provide a certificate"), Refused: true}
 	for name, test := range map[string]struct {
@@ -123,23 +145,29 @@ func TestJournalJudge(t *testing.T) {
 		server *verdict.View // that is reported before; nil: none is
 		client verdict.View
 		want   verdict.Code
+		waits  time.Duration
 	}{
-		"the server says why": {true, &refuses, verdict.View{Err: io.EOF}, verdict.NoClientCertificate},
-		"of another journal":  {false, &refuses, verdict.View{Err: io.EOF}, verdict.Closed},
-		"it says nothing":     {true, nil, verdict.View{Err: io.EOF}, verdict.Closed},
-		"the client knows":    {true, nil, verdict.View{Err: errors.New("tls: no cipher suite supported by both"), Refused: true}, verdict.NoCommonCipherSuite},
-		"accepted":            {true, &refuses, verdict.View{}, ""},
+		"the server says why": {true, &refuses, verdict.View{Err: io.EOF}, verdict.NoClientCertificate, 0},
+		"of another journal":  {false, &refuses, verdict.View{Err: io.EOF}, verdict.Closed, 0},
+		"it says nothing":     {true, nil, verdict.View{Err: io.EOF}, verdict.Closed, otherView},
+		"the client knows":    {true, nil, verdict.View{Err: errors.New("tls: no cipher suite supported by both"), Refused: true}, verdict.NoCommonCipherSuite, 0},
+		"accepted":            {true, &refuses, verdict.View{}, "", 0},
 	} {
-		j := &Journal{Paired: test.paired}
-		for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
-			j.begin(side, "127.0.0.1:1", "127.0.0.1:8443")
-		}
-		if test.server != nil {
-			j.end(endpoint.Server, "127.0.0.1:1", "127.0.0.1:8443", *test.server, func(*Exchange) {})
-		}
-		if v := j.judge(endpoint.Client, "127.0.0.1:1", "127.0.0.1:8443", test.client, 200); v.Code != test.want {
-			t.Errorf("%s: %q, want %q", name, v.Code, test.want)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			j := &Journal{Paired: test.paired}
+			for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+				j.begin(side, "127.0.0.1:1", "127.0.0.1:8443")
+			}
+			if test.server != nil {
+				j.end(endpoint.Server, "127.0.0.1:1", "127.0.0.1:8443", *test.server, func(*Exchange) {})
+			}
+			before := time.Now()
+			v := j.judge(endpoint.Client, "127.0.0.1:1", "127.0.0.1:8443", test.client, 200)
+			if waited := time.Since(before); v.Code != test.want || waited != test.waits {
+				t.Errorf("%s: %q after %v, want %q after %v", name, v.Code, waited, test.want, test.waits)
+			}
+			waitNot(t, j)
+		})
 	}
 }
 
@@ -234,6 +262,43 @@ func TestStoppedReaderOfDrawings(t *testing.T) {
 	}
 	if with == 0 || without == 0 || with+without != many {
 		t.Errorf("%d with what was said, %d without", with, without)
+	}
+}
+
+// An exchange that is only counted was accepted unless a side was rejected.
+func TestNotShown(t *testing.T) {
+	b := &backlog{}
+	b.add(&Exchange{})
+	b.lines = maxBacklog
+	for _, outcome := range []verdict.Outcome{verdict.Accepted, verdict.Rejected, verdict.Broken, verdict.Rejected, verdict.Rejected} {
+		b.add(&Exchange{Verdict: verdict.Verdict{Outcome: outcome}})
+	}
+	if got := b.next().NotShown; got == nil || *got != (Unshown{Accepted: 2, Rejected: 3}) || got.Len() != 5 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What was said takes half of the memory of what waits at most, though the rest
+// is free. The first exchange keeps it in any case.
+func TestBacklogOfWires(t *testing.T) {
+	b, wire := &backlog{}, &tlsdecrypt.Connection{}
+	for range 500 {
+		wire.Messages = append(wire.Messages, &tlsdecrypt.Message{Handshake: &tlswire.Handshake{Raw: make([]byte, 100)}})
+	}
+	kept := 0
+	for range 2 * maxBacklog / wire.Size() {
+		x := &Exchange{Wire: wire}
+		if b.add(x); x.Wire != nil {
+			kept++
+		}
+	}
+	if most := maxBacklog / 2 / wire.Size(); kept != most {
+		t.Errorf("%d of %d bytes are kept, want %d", kept, wire.Size(), most)
+	}
+	huge := &tlsdecrypt.Connection{Problems: []tlsdecrypt.Problem{{Text: strings.Repeat("x", maxBacklog)}}}
+	x := &Exchange{Wire: huge}
+	if (&backlog{}).add(x); x.Wire == nil {
+		t.Error("the first exchange has lost its wire")
 	}
 }
 

@@ -40,7 +40,7 @@ func WriteNew(file string, data []byte, mode fs.FileMode) error {
 		if err == nil || errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		return os.Rename(whole, file) // a file system without hard links
+		return Create(file, data, mode) // a file system without hard links
 	})
 }
 

@@ -248,7 +248,7 @@ func TestLeadsElsewhere(t *testing.T) {
 	}{
 		"CN=leaf leads to CN=stranger, which is none of the CAs that are known here":                                                           {trustIn(root), []*issuer{newLeaf(t, below), below}},
 		"CN=leaf leads to a CA that calls itself CN=root, and not to the CA root that is known here: the names are the same, the keys are not": {trustIn(root), []*issuer{newLeaf(t, twin)}},
-		"CN=leaf leads to the CA between, which is no root and was not sent along":                            {trustIn(root, between), []*issuer{newLeaf(t, between)}},
+		"CN=leaf leads to the CA between, which is no root and was not sent along":                                                             {trustIn(root, between), []*issuer{newLeaf(t, between)}},
 		"CN=leaf is signed by itself, and is none of the CAs that are known here":                                                              {trustIn(root), []*issuer{newLeaf(t, nil)}},
 		"CN=leaf leads to the CA mute, whose certificate does not allow to sign others":                                                        {trustIn(mute), []*issuer{newLeaf(t, mute)}},
 	} {

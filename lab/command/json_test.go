@@ -12,6 +12,7 @@ import (
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/command"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // TestJSONIsExplained: JSON.md has every field that an exchange may have, and
@@ -25,6 +26,11 @@ func TestJSONIsExplained(t *testing.T) {
 	}
 	for field := range fieldsOf(reflect.TypeFor[lab.Exchange]()) {
 		explained(field)
+	}
+	for _, code := range verdict.Codes() {
+		if !strings.Contains(document, "| `"+string(code)+"` |") {
+			t.Errorf("code %s is not in JSON.md", code)
+		}
 	}
 	p := newPrinter(t, 0) // for its folder
 	for _, args := range []string{"", " --http 2", " --client-cert none", " --tls 1.2"} {

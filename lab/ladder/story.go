@@ -14,7 +14,7 @@ import (
 
 // item is one thing to draw.
 type item struct {
-	from      endpoint.Side // SideUnknown: no arrow but a line across, or a problem
+	from      endpoint.Side // Unknown: no arrow but a line across, or a problem
 	time      time.Time
 	name      string // on the arrow, or the text of the line across
 	key       string // what protects it, in words

@@ -1,10 +1,8 @@
 package tlsdecrypt
 
 import (
-	"bytes"
 	"errors"
 	"slices"
-	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
@@ -22,7 +20,7 @@ func (c *conversation) applicationData(content []byte, m Message) {
 		last = nil
 	}
 	for i, head := range heads {
-		if i == 0 && last != nil && last.HTTP == nil && isHTTP(last.Data) {
+		if i == 0 && last != nil && last.HTTP == nil && httpwire.IsStartHTTP1(last.Data) {
 			last.HTTP, last.Data = head, nil // its beginning came in a record of its own
 			last.prolong(content, m)
 			continue
@@ -71,7 +69,7 @@ func (c *conversation) httpHeads(content []byte, from endpoint.Side) ([]*httpwir
 		case "h2", "http/1.1", "http/1.0":
 			c.http = httpwire.New(c.conn.ALPN)
 		default:
-			if !looksLikeHTTP(content) {
+			if !httpwire.IsStart(content) {
 				return nil, nil
 			}
 			c.http = httpwire.New("")
@@ -82,19 +80,4 @@ func (c *conversation) httpHeads(content []byte, from endpoint.Side) ([]*httpwir
 		err = nil // HTTP was not negotiated
 	}
 	return heads, err
-}
-
-var http2Preface = []byte("PRI * HTTP/2.0\r\n")
-
-// looksLikeHTTP reports whether bytes begin like HTTP of any version.
-func looksLikeHTTP(b []byte) bool { return isHTTP(b) || bytes.HasPrefix(b, http2Preface) }
-
-// isHTTP reports whether bytes begin like a message of HTTP/1.
-func isHTTP(b []byte) bool {
-	for _, start := range []string{"GET ", "HEAD ", "POST ", "PUT ", "PATCH ", "DELETE ", "OPTIONS ", "CONNECT ", "TRACE ", "HTTP/1."} {
-		if n := min(len(start), len(b)); n > 0 && strings.HasPrefix(start, string(b[:n])) {
-			return true
-		}
-	}
-	return false
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -37,7 +38,7 @@ func (r *reader) notTLS(err *tlswire.RecordError, b []byte) {
 // this much in a row.
 func isText(b []byte) bool {
 	const least, most = 12, 200
-	if len(b) >= 4 && looksLikeHTTP(b) {
+	if len(b) >= 4 && httpwire.IsStart(b) {
 		return true
 	}
 	return len(b) >= least && !bytes.ContainsFunc(b[:min(len(b), most)], func(r rune) bool {
@@ -54,7 +55,7 @@ func plainOf(b []byte) Plain {
 	if len(line) < 4 || bytes.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return Plain{}
 	}
-	return Plain{HTTP: looksLikeHTTP(b), Line: string(line)}
+	return Plain{HTTP: httpwire.IsStart(b), Line: string(line)}
 }
 
 // describe says what bytes are that are not TLS: their first line if they are

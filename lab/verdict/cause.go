@@ -57,7 +57,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 	case *alert == tlswire.AlertDecryptError && other.signature == tlsdecrypt.Holds && other.leaf != nil:
 		why.Code, why.Text = RefusedByCertificate, fmt.Sprintf("the %v sent decrypt_error, although the %v has signed with the key of its certificate: the signature on that certificate must be wrong for it", by, by.Other())
 	}
-	if why.Code == chain.Expired && other.leaf != nil { // and its dates are right
+	if why.Code == chain.Expired && other.isInDate() {
 		why.Code, why.Text = RefusedByCertificate, why.Text+"; yet its dates are right"
 	}
 	why.Causes = w.causes(by)
@@ -70,7 +70,7 @@ func (w *wire) silently(by endpoint.Side) string {
 	if w.alertOf(by) != nil {
 		return ""
 	}
-	return "; the " + by.String() + " closed without an alert"
+	return ", and the " + by.String() + " closed the connection without an alert"
 }
 
 // faultThat returns the first fault of a certificate that an alert may answer,
@@ -82,6 +82,12 @@ func (c *certificate) faultThat(alert *tlswire.AlertDescription) *chain.Fault {
 		}
 	}
 	return nil
+}
+
+// isInDate reports whether a certificate that can be read was valid when it was
+// shown, as far as the capture has times.
+func (c *certificate) isInDate() bool {
+	return c.leaf != nil && c.at.Unix() > 0 && !c.at.Before(c.leaf.NotBefore) && !c.at.After(c.leaf.NotAfter)
 }
 
 // alertOf is the alert with which a side ended the connection, or nil.
@@ -148,14 +154,13 @@ func (w *wire) addRefusal(v *Verdict) {
 		}
 	case w.Answer == nil && w.data.Client && !w.data.Server && w.leaver == endpoint.Server:
 		v.Reason = "the server closed without an answer to what the client had sent"
-	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
-		switch {
-		case w.Resumption == tlsdecrypt.FullHandshake:
-			v.How = InHTTP
-			v.because(w.unasked())
-		case w.Answer.HTTP.Status == http.StatusForbidden: // it does not ask anew
+	case w.Answer != nil && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
+		if w.Answer.HTTP.Status == http.StatusForbidden {
 			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
 		}
+	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
+		v.How = InHTTP
+		v.because(w.unasked())
 	case m == nil:
 	case client.empty:
 		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})

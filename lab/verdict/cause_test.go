@@ -64,13 +64,41 @@ func TestWhyByCertificate(t *testing.T) {
 		"an empty one, as OpenSSL has it":        {serverOf(shows(endpoint.Server), tlswire.AlertDecodeError), Other, "the server sent no certificate"},
 		"an empty one, and closed on it":         {ended(talk(tlswire.VersionTLS12, hello(), serverHello(), shows(endpoint.Server))(), endpoint.Client), Other, "the server sent no certificate"},
 		"an empty one, and another reason":       {serverOf(shows(endpoint.Server), tlswire.AlertInternalError), Other, "the client sent internal_error: something went wrong in the sender itself"},
-		"closed on a client without one":         {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shows(endpoint.Client)))(), endpoint.Server), NoClientCertificate, noClientCertificate + "; the server closed without an alert"},
-		"closed on a client with a fault":        {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shown(fault(chain.Expired))))(), endpoint.Server), chain.Expired, "the client's certificate is expired; the server closed without an alert"},
+		"closed on a client without one":         {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shows(endpoint.Client)))(), endpoint.Server), NoClientCertificate, noClientCertificate + ", and the server closed the connection without an alert"},
+		"closed on a client with a fault":        {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shown(fault(chain.Expired))))(), endpoint.Server), chain.Expired, "the client's certificate is expired, and the server closed the connection without an alert"},
 		"closed on a wrong signature":            {ended(asked(talk(tlswire.VersionTLS12, hello(), serverHello(), shown(), signature(endpoint.Client, tlsdecrypt.Fails)))(), endpoint.Server), BadSignature, "the client does not have the private key of its certificate: its signature is wrong"},
 	} {
 		v := judgeWire(test.c)
 		if v.Outcome != Rejected || v.Code != test.code || v.Reason != test.want {
 			t.Errorf("%s: %s, %q, want %s, %q", name, brief(v), v.Reason, test.code, test.want)
+		}
+	}
+}
+
+// That the dates are right is said of dates that were looked at.
+func TestWhyExpired(t *testing.T) {
+	const plain = "the client sent certificate_expired: to it the server's certificate has expired, or is not valid yet"
+	shown := func(change func(*x509.Certificate)) *tlsdecrypt.Connection {
+		return serverOf(shows(endpoint.Server, newCertificate(t, change).Raw), tlswire.AlertCertificateExpired)
+	}
+	timeless := shown(nil)
+	for _, m := range timeless.Messages {
+		m.Time = time.Time{}
+	}
+	hidden := ended(talk(tlswire.VersionTLS13, hello(), serverHello())(alert(endpoint.Client, tlswire.AlertCertificateExpired)), endpoint.Client)
+	for name, test := range map[string]struct {
+		c    *tlsdecrypt.Connection
+		code Code
+		want string
+	}{
+		"in date":        {shown(nil), RefusedByCertificate, plain + "; yet its dates are right"},
+		"over":           {shown(func(c *x509.Certificate) { c.NotAfter = start.Add(-time.Minute) }), chain.Expired, plain},
+		"not begun":      {shown(func(c *x509.Certificate) { c.NotBefore = start.Add(time.Minute) }), chain.Expired, plain},
+		"without times":  {timeless, chain.Expired, plain},
+		"not to be seen": {hidden, chain.Expired, plain},
+	} {
+		if v := judgeWire(test.c); v.Code != test.code || v.Reason != test.want {
+			t.Errorf("%s: %s, %q, want %s, %q", name, v.Code, v.Reason, test.code, test.want)
 		}
 	}
 }

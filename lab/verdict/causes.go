@@ -86,7 +86,7 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side) bool {
 	}
 	switch s {
 	case expired, notYetValid:
-		return chain.IsClock(other.at)
+		return other.isInDate()
 	case wrongUsage:
 		return !chain.Forbids(leaf, usage) && len(leaf.ExtKeyUsage) > 0
 	case selfSigned:

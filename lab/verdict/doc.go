@@ -8,6 +8,7 @@
 //
 // Where to find what:
 //
+//	verdict.go the verdict, and how the three witnesses are joined
 //	code.go    the codes, and what to do about each
 //	view.go    what one side saw, sorted out of an error of crypto/tls
 //	error.go   why, from such an error
@@ -16,4 +17,5 @@
 //	causes.go  what may be behind a refusal, the likeliest first
 //	shape.go   what the sizes of encrypted records show, where keys are missing
 //	alert.go   what an alert shows by itself
+//	json.go    the verdict of a connection, and its JSON form
 package verdict

@@ -7,12 +7,12 @@ import (
 	"errors"
 	"io"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -91,7 +91,7 @@ func explainNotTLS(err error, side endpoint.Side) (Reason, bool) {
 		code, text := own.Why(side)
 		return Reason{Code: code, Text: text}, true
 	case errors.As(err, &notTLS):
-		return spokeNoTLS(side.Other(), plainHTTP.Match(notTLS.RecordHeader[:])), true
+		return spokeNoTLS(side.Other(), httpwire.IsStart(notTLS.RecordHeader[:])), true
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return tooSlow(side.Other()), true
 	}
@@ -109,10 +109,6 @@ func spokeNoTLS(who endpoint.Side, http bool) Reason {
 func tooSlow(who endpoint.Side) Reason {
 	return Reason{Code: TooSlow, Text: "the " + who.String() + " was silent for too long"}
 }
-
-// plainHTTP is how a response begins, or a request, in as many bytes as a TLS
-// record has in its header.
-var plainHTTP = regexp.MustCompile(`^(HTTP/|GET /|HEAD |POST |PUT /|DELET|OPTIO|PATCH)`)
 
 // explainFromAfar explains a rejection from what arrived at the side that was
 // rejected. witness is that side's view, nil if there is none.

@@ -24,12 +24,12 @@ func (a Account) MarshalJSON() ([]byte, error) {
 	}{a.Describe(), a.Verdict, a.Scenario})
 }
 
-// Of returns the verdict that the messages of a connection allow. If they do
-// not show why a side was refused, the connection is checked under the CAs that
-// trust returns, which is not called otherwise.
+// Of returns the verdict that the messages of a connection allow. If there is
+// anything to explain, the connection is checked under the CAs that trust
+// returns, which is not called otherwise.
 func Of(c *tlsdecrypt.Connection, trust func() *chain.Trust) Verdict {
 	v := judgeWire(c)
-	if v.IsVague() || v.Alert != nil || v.How != "" || v.Reason != "" {
+	if v.Reason != "" {
 		c.Check(trust())
 		v = judgeWire(c)
 	}

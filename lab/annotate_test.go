@@ -1,0 +1,78 @@
+package lab
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/verdict"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// comments collects what is recorded of connections in words.
+type comments struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (c *comments) Open(wiretap.Event) wiretap.Handler {
+	return func(e wiretap.Event) {
+		if e.Kind == wiretap.Verdict {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.all = append(c.all, string(e.Data))
+		}
+	}
+}
+
+// A capture says why a connection was rejected, and why HTTP refused one that
+// was accepted. Of what is well it says nothing.
+func TestCaptureSaysWhy(t *testing.T) {
+	dir := newPKI(t)
+	for name, test := range map[string]struct {
+		certificate string
+		inHTTP      bool
+		want        []string // what the server's end says; nil: nothing
+	}{
+		"accepted":        {"client", false, nil},
+		"rejected":        {"", false, []string{"rejected by the server: the client sent no certificate"}},
+		"refused in HTTP": {"", true, []string{"the server asked for a certificate, and refuses in HTTP with 400: the client sent no certificate"}},
+	} {
+		said := &comments{}
+		client, reported := couple(t,
+			Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, RefuseInHTTP: test.inHTTP, Tap: wiretap.New(said)},
+			Settings{Credentials: Credentials{Dir: dir, Certificate: test.certificate, Trust: "server-ca"}}, ClientOptions{})
+		_, _ = client.Call(t.Context())
+		_ = next(t, reported)
+		said.mu.Lock()
+		if !slices.Equal(said.all, test.want) {
+			t.Errorf("%s: %q, want %q", name, said.all, test.want)
+		}
+		said.mu.Unlock()
+	}
+}
+
+// That HTTP refuses a certificate, and why, the server knows: an exchange that
+// is dissected says the same as one that is not.
+func TestRefusedInHTTPAndDissected(t *testing.T) {
+	dir := newPKI(t)
+	expiredClient(t, dir)
+	for certificate, want := range map[string]verdict.Code{"expired": chain.Expired, "": verdict.NoClientCertificate, "server": chain.UnknownCA} {
+		reported := make(chan *Exchange, 1)
+		journal := &Journal{Each: func(x *Exchange) { reported <- x }}
+		dissection := journal.Dissect()
+		s, err := Listen(t.Context(), "127.0.0.1:0", Settings{RefuseInHTTP: true, Journal: journal, Tap: wiretap.New(dissection),
+			Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go s.Serve(t.Context())
+		callAs(t, dir, s.Addr().String(), func(s *Settings) { s.Credentials.Certificate = certificate })
+		x := next(t, reported)
+		if x.Wire == nil || x.Outcome != verdict.Accepted || x.How != verdict.InHTTP || x.Code != want {
+			t.Errorf("%q: %s, %q, %s, want %s; dissected: %v", certificate, x.Outcome, x.How, x.Code, want, x.Wire != nil)
+		}
+		dissection.Close()
+	}
+}
