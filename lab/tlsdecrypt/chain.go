@@ -470,7 +470,7 @@ func (k *checker) hasTime(m *Message) bool {
 // many PKIs have CAs of the same names.
 func (k *checker) isTheirPKI(issued func(ca, cert *x509.Certificate) bool) bool {
 	shown := k.certificates()
-	return slices.ContainsFunc(k.trust.CAs, func(ca chain.NamedCA) bool {
+	return slices.ContainsFunc(slices.Concat(k.trust.CAs, k.trust.Between), func(ca chain.NamedCA) bool {
 		return slices.ContainsFunc(shown, func(cert *x509.Certificate) bool { return issued(ca.Certificate, cert) })
 	})
 }
