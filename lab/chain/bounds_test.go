@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"math/big"
 	"testing"
+	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
 )
@@ -53,5 +54,38 @@ func BenchmarkUnverifiable(b *testing.B) {
 	for b.Loop() {
 		_ = (&Trust{}).Unverifiable(q)
 		_ = (&Trust{}).LeadsElsewhere(q)
+	}
+}
+
+// A capture whose times cannot be a clock's proves no certificate out of date.
+func TestEvidentWithoutClock(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "client"}, NotBefore: day, NotAfter: day.AddDate(0, 0, 1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		at   time.Time
+		want Code
+	}{
+		"none":                  {time.Time{}, ""},
+		"the beginning of time": {time.Unix(0, 0), ""},
+		"counted from there":    {time.Unix(3600, 0), ""},
+		"before":                {day.AddDate(0, 0, -1), NotYetValid},
+		"in time":               {day.Add(time.Hour), ""},
+		"after":                 {day.AddDate(0, 0, 2), Expired},
+	} {
+		var got Code
+		if f := Evident(Question{DERs: [][]byte{der}, Of: endpoint.Client}, test.at); f != nil {
+			got = f.Code
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
 	}
 }

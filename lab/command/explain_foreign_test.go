@@ -70,13 +70,17 @@ func foreignCaptures(t *testing.T) []foreignCapture {
 	return all
 }
 
-// Of each capture, with its keys, without, and with the CAs of the two sides,
+// Of each capture, with its keys, without, with the CAs of the two sides and of another PKI,
 // lab explain names the right side and cause, or says that it cannot be known.
 func TestExplainForeign(t *testing.T) {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	wrong, best, all := 0, 0, 0
-	empty := t.TempDir()
+	empty, strange := t.TempDir(), t.TempDir()
+	cas, err := os.ReadFile(filepath.Join("..", "ladder", "testdata", "cas.pem"))
+	check(t, err)
+	check(t, os.Mkdir(filepath.Join(strange, "certs"), 0o755))
+	check(t, os.WriteFile(filepath.Join(strange, "certs", "cas.pem"), cas, 0o644))
 	for _, c := range foreignCaptures(t) {
 		file := filepath.Join(foreignDir, c.Capture)
 		for _, try := range []struct {
@@ -85,6 +89,7 @@ func TestExplainForeign(t *testing.T) {
 		}{
 			{"keys", file + ".keys", empty, &c.WithKeys},
 			{"no keys", "off", empty, cmp.Or(c.WithoutKeys, &c.WithKeys)},
+			{"another's CAs", file + ".keys", strange, &c.WithKeys},
 			{"CAs", file + ".keys", foreignDir, cmp.Or(c.WithCAs, &c.WithKeys)},
 		} {
 			all++

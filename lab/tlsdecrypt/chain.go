@@ -404,11 +404,16 @@ func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificat
 		return
 	}
 	f := k.trust.Explain(err, q)
-	if asked := *k.asked.Of(m.From); f.Code == chain.UnknownCA && len(asked) > 0 && asked.none(q.Chain()) {
-		f.Text += fmt.Sprintf("; the %v asked for a certificate of %s", m.From.Other(), asked)
-	}
-	if authority := (x509.UnknownAuthorityError{}); errors.As(err, &authority) && len(k.trust.TrustedBy(m.From.Other())) == 0 && !k.isTheirPKI(chain.Issued) { // the names alone are theirs
+	var authority x509.UnknownAuthorityError
+	asked := *k.asked.Of(m.From)
+	unasked := len(asked) > 0 && asked.none(q.Chain())
+	switch byName := errors.As(err, &authority) && len(k.trust.TrustedBy(m.From.Other())) == 0 && !k.isTheirPKI(chain.Issued); {
+	case byName && unasked: // whatever the CAs are that are known here
+		f = *k.faultByNames(m, q, leaf)
+	case byName:
 		f.Text, f.Open = f.Text+", if the CAs that are known here are those of this connection", true
+	case unasked && f.Code == chain.UnknownCA:
+		f.Text += fmt.Sprintf("; the %v asked for a certificate of %s", m.From.Other(), asked)
 	}
 	k.chainIsWrongIn(m, f, text+f.Of(chain.Name(leaf), leaf)+"."+end)
 }
@@ -465,7 +470,7 @@ func (k *checker) hasTime(m *Message) bool {
 // many PKIs have CAs of the same names.
 func (k *checker) isTheirPKI(issued func(ca, cert *x509.Certificate) bool) bool {
 	shown := k.certificates()
-	return slices.ContainsFunc(k.trust.CAs, func(ca chain.NamedCA) bool {
+	return slices.ContainsFunc(slices.Concat(k.trust.CAs, k.trust.Between), func(ca chain.NamedCA) bool {
 		return slices.ContainsFunc(shown, func(cert *x509.Certificate) bool { return issued(ca.Certificate, cert) })
 	})
 }

@@ -107,7 +107,7 @@ func (w *wire) probablyRefused(s shape, how string) Verdict {
 	v := Verdict{Outcome: Rejected, How: Probably, RejectedBy: endpoint.Server}
 	switch size := s.certificate(); {
 	case s.finishedIn() < 0 && size != emptyCertificateSize:
-		why := Reason{Code: RefusedByCertificate, Text: "very probably the server refuses the client: " + how + "; whether the client sent a certificate is encrypted, and its records are padded or joined"}
+		why := Reason{Code: RefusedByCertificate, Text: "the server refuses the client: " + how + "; whether the client sent a certificate is encrypted, and its records are padded or joined"}
 		why.Causes = w.causes(endpoint.Server)
 		v.because(why)
 	case size == 0:
