@@ -1,0 +1,160 @@
+package tlsdecrypt
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// unnamed adds a check if the names in a chain show why the other side refuses
+// it, or may do so: they lead to none of the CAs that it asked for, or trusts.
+// The check fails if that side has refused it.
+func (k *checker) unnamed(m *Message, q chain.Question, leaf *x509.Certificate) bool {
+	f := k.faultByNames(m, q, leaf)
+	if f == nil {
+		return false
+	}
+	if k.refused(m.From) {
+		k.chainIsWrong(m, *f, leaf)
+		return true
+	}
+	note(m, "chain", Unknown, "%s; the %v may take it all the same.", f.Of(chain.Name(leaf), leaf), m.From.Other())
+	m.Checks[len(m.Checks)-1].Fault = f
+	return true
+}
+
+// faultByNames returns what the names in a chain show: it leads to none of the
+// CAs that the other side asked for, or trusts; nil: they show nothing.
+func (k *checker) faultByNames(m *Message, q chain.Question, leaf *x509.Certificate) *chain.Fault {
+	by, asked, sent, refused := m.From.Other(), *k.asked.Of(m.From), q.Chain(), k.refused(m.From)
+	top := sent[len(sent)-1]
+	f := &chain.Fault{Cert: leaf}
+	switch {
+	case refused && k.hasTwin(top):
+		f.Code, f.Text = chain.LookAlikeCA, fmt.Sprintf("names %s as its issuer, but there are two CAs of that name: their key identifiers differ", top.Issuer)
+	case len(sent) == 1 && chain.IsSelfIssued(leaf):
+		f.Code, f.Text = chain.SelfSigned, "is signed by itself"
+	case len(asked) > 0 && asked.none(sent):
+		f.Code, f.Text = chain.UnknownCA, fmt.Sprintf("%s; the %v asked for a certificate of %s, and nothing between the two was sent along", leadsTo(sent), by, asked)
+	case refused && k.sends(tlswire.AlertUnknownCA):
+		f.Code, f.Text, f.Open = chain.UnknownCA, fmt.Sprintf("%s; the %v does not trust that CA, has another one of that name, or found no way to it: it sends unknown_ca", leadsTo(sent), by), true
+	default:
+		return nil
+	}
+	return f
+}
+
+// leadsTo says where a chain leads by its names.
+func leadsTo(sent []*x509.Certificate) string {
+	top := sent[len(sent)-1]
+	switch {
+	case chain.IsSelfIssued(top):
+		return "leads to " + chain.Name(top)
+	case len(sent) == 1:
+		return "was issued by " + top.Issuer.String()
+	}
+	return "leads to " + top.Issuer.String()
+}
+
+// hasTwin reports whether another certificate of the handshake has the issuer
+// of top by name, but another key of that issuer (RFC 5280 section 4.2.1.1).
+func (k *checker) hasTwin(top *x509.Certificate) bool {
+	if chain.IsSelfIssued(top) || len(top.AuthorityKeyId) == 0 {
+		return false
+	}
+	differs := func(id []byte) bool { return len(id) > 0 && !bytes.Equal(id, top.AuthorityKeyId) }
+	return slices.ContainsFunc(k.certificates(), func(cert *x509.Certificate) bool {
+		return bytes.Equal(cert.RawIssuer, top.RawIssuer) && differs(cert.AuthorityKeyId) || bytes.Equal(cert.RawSubject, top.RawIssuer) && differs(cert.SubjectKeyId)
+	})
+}
+
+// certificates returns all that both sides show in the handshake.
+func (k *checker) certificates() (all []*x509.Certificate) {
+	for _, m := range k.hs.transcript {
+		body := m.Handshake.Body
+		if m.Inner != nil {
+			body = m.Inner.Body
+		}
+		var ders [][]byte
+		switch body := body.(type) {
+		case *tlswire.Certificate:
+			for _, e := range body.Entries {
+				ders = append(ders, e.Data)
+			}
+		case *tlswire.CertificateTLS12:
+			ders = body.Certificates
+		}
+		all = append(all, chain.Question{DERs: ders}.Chain()...)
+	}
+	return all
+}
+
+// authorities are names of CAs that a side asks for.
+type authorities []tlswire.DistinguishedName
+
+func (a authorities) names(ca *x509.Certificate) bool {
+	return slices.ContainsFunc(a, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, ca.RawSubject) })
+}
+
+// none reports whether no certificate of a chain is, or was issued by, one of
+// the CAs.
+func (a authorities) none(sent []*x509.Certificate) bool {
+	return !slices.ContainsFunc(sent, func(cert *x509.Certificate) bool {
+		return slices.ContainsFunc(a, func(n tlswire.DistinguishedName) bool {
+			return bytes.Equal(n, cert.RawIssuer) || bytes.Equal(n, cert.RawSubject)
+		})
+	})
+}
+
+func (a authorities) String() string {
+	var names []string
+	for _, n := range a {
+		names = append(names, n.String())
+	}
+	return alternatives(names, "or")
+}
+
+// alternatives is "a", "a or b", "a, b or 5 more".
+func alternatives(names []string, or string) string {
+	const few = 3
+	if more := len(names) - few; more > 0 {
+		names = append(names[:few:few], fmt.Sprintf("%d more", more))
+	}
+	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " " + or + " " + names[last]
+}
+
+// ask stores the CAs that a side names in a message.
+func (k *checker) ask(m *Message) {
+	if named, ok := authoritiesIn(m); ok {
+		*k.asked.Of(m.From.Other()) = named
+	}
+}
+
+// authoritiesIn returns the CAs that a message asks for. ok is false for
+// messages that ask for none or any.
+func authoritiesIn(m *Message) (named authorities, ok bool) {
+	var extensions []tlswire.Extension
+	switch body := m.Handshake.Body.(type) {
+	case *tlswire.CertificateRequestTLS12:
+		return body.CertificateAuthorities, true
+	case *tlswire.CertificateRequest:
+		extensions = body.Extensions
+	case *tlswire.ClientHello:
+		extensions = body.Extensions
+	default:
+		return nil, false
+	}
+	if cas, ok := tlswire.Lookup[*tlswire.CertificateAuthorities](extensions, tlswire.ExtensionCertificateAuthorities); ok {
+		return cas.Authorities, true
+	}
+	return nil, true
+}

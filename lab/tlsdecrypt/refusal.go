@@ -1,0 +1,117 @@
+package tlsdecrypt
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"slices"
+
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// notForSignatures adds a failed check if the other side has refused a
+// certificate whose key may not sign the handshake (RFC 9846 section 4.5.1.2).
+// Many programs do not check that.
+func (k *checker) notForSignatures(m *Message, leaf *x509.Certificate) bool {
+	signs := m.From == endpoint.Client || k.hs.tls13()
+	if !signs || leaf.KeyUsage == 0 || leaf.KeyUsage&x509.KeyUsageDigitalSignature != 0 || !k.refused(m.From) || k.hungUp(m.From.Other()) {
+		return false
+	}
+	k.chainIsWrong(m, chain.Fault{Code: chain.WrongKeyUsage, Cert: leaf, Text: "is not for signatures (key usage)"}, leaf)
+	return true
+}
+
+// refused reports whether the other side refuses a side's certificate later,
+// with an alert about certificates, by ending the connection in the handshake
+// or, if it is the server, in HTTP.
+func (k *checker) refused(side endpoint.Side) bool {
+	if alert := k.progress.Alert; alert != nil {
+		return alert.From == side.Other() && alert.Alert.Description.RefusesCertificate()
+	}
+	return side == endpoint.Client && k.refusedInHTTP() || k.hungUp(side.Other())
+}
+
+// hungUp reports whether a side ended the connection before the handshake did,
+// without an alert.
+func (k *checker) hungUp(side endpoint.Side) bool {
+	if k.progress.Succeeded || k.progress.Lacking || k.progress.Alert != nil || k.c.EndedBy != side {
+		return false
+	}
+	return !slices.ContainsFunc(k.c.Messages, func(m *Message) bool { return m.Encrypted && m.From == side }) // which may be its Finished
+}
+
+// refusedInHTTP reports whether the server refuses the client's certificate in
+// its first response.
+func (k *checker) refusedInHTTP() bool {
+	return k.progress.Refusal != nil && k.progress.Refusal.HTTP.RefusesCertificate()
+}
+
+// refusal describes what refused reports.
+func (k *checker) refusal() string {
+	if k.progress.Alert != nil {
+		return k.progress.Alert.Alert.Description.String()
+	}
+	return fmt.Sprintf("HTTP status %d", k.progress.Refusal.HTTP.Status)
+}
+
+// unwanted adds a failed check if a valid chain leads to a CA that the other
+// side does not accept, by what it asked for (RFC 9846 section 4.3.4,
+// RFC 5246 section 7.4.4), by what is known of its trust, and by its alert.
+func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verification) bool {
+	top, by := chain.Name(found.Authorities[len(found.Authorities)-1]), m.From.Other()
+	trusted := k.trust.TrustedBy(by)
+	wrong := func(code chain.Code, format string, args ...any) bool {
+		k.chainIsWrong(m, chain.Fault{Code: code, Cert: leaf, Text: fmt.Sprintf(format, args...)}, leaf)
+		return true
+	}
+	if asked := *k.asked.Of(m.From); len(asked) > 0 && !found.Has(asked.names) {
+		if k.refused(m.From) {
+			return wrong(chain.UnknownCA, "leads to %s; the %v asked for a certificate of %s", top, by, asked)
+		}
+		if len(trusted) == 0 { // it may take others than those that it names
+			note(m, "chain", Unknown, "%s leads to %s; the %v asked for a certificate of %s, and may take this one all the same.", chain.Name(leaf), top, by, asked)
+			m.Checks[len(m.Checks)-1].Fault = &chain.Fault{Code: chain.UnknownCA, Cert: leaf, Text: fmt.Sprintf("leads to %s; the %v asked for a certificate of %s", top, by, asked)}
+			return true
+		}
+	}
+	if len(trusted) > 0 && !found.Has(func(ca *x509.Certificate) bool { return slices.ContainsFunc(trusted, ca.Equal) }) {
+		if i := slices.IndexFunc(found.Authorities, func(ca *x509.Certificate) bool { return looksLike(ca, trusted) }); i >= 0 {
+			return wrong(chain.LookAlikeCA, "leads to another CA that also calls itself %s: the names are the same, the keys are not, and the %v trusts the other one",
+				chain.Name(found.Authorities[i]), by)
+		}
+		var names []string
+		for _, ca := range trusted {
+			names = append(names, chain.Name(ca))
+		}
+		return wrong(chain.UnknownCA, "leads to %s; the %v trusts %s alone", top, by, alternatives(names, "and"))
+	}
+	if i := slices.IndexFunc(found.Authorities, k.hasNamesake); i >= 0 && k.refused(m.From) && !k.hungUp(by) {
+		return wrong(chain.LookAlikeCA, "leads to %s; another CA that is known here has the same name and another key, and the %v must have that one", chain.Name(found.Authorities[i]), by)
+	}
+	if k.refused(m.From) && k.sends(tlswire.AlertUnknownCA) {
+		defer func() { m.Checks[len(m.Checks)-1].Fault.Open = by == endpoint.Server }() // which may lack a CRL
+		return wrong(chain.UnknownCA, "leads to %s, which the %v does not trust: it sends unknown_ca", top, by)
+	}
+	return false
+}
+
+// hasNamesake reports whether one of the given CAs has the name of a CA, and
+// another key.
+func (k *checker) hasNamesake(ca *x509.Certificate) bool {
+	return slices.ContainsFunc(k.trust.CAs, func(other chain.NamedCA) bool { return looksLike(ca, []*x509.Certificate{other.Certificate}) })
+}
+
+// looksLike reports whether a CA has the name of one of others, and another
+// key.
+func looksLike(ca *x509.Certificate, others []*x509.Certificate) bool {
+	return slices.ContainsFunc(others, func(other *x509.Certificate) bool {
+		return bytes.Equal(ca.RawSubject, other.RawSubject) && !bytes.Equal(ca.RawSubjectPublicKeyInfo, other.RawSubjectPublicKeyInfo)
+	})
+}
+
+// sends reports whether an alert of that kind ended the connection.
+func (k *checker) sends(d tlswire.AlertDescription) bool {
+	return k.progress.Alert != nil && k.progress.Alert.Alert.Description == d
+}
