@@ -104,6 +104,15 @@ func (r *report) draw(x *lab.Exchange) {
 // check checks the connection under the CAs that there are by now.
 func (r *report) check(c *tlsdecrypt.Connection) { c.Check(r.trust()) }
 
+// learnTrust changes what is known of the sides' trust. Exchanges may be under
+// way, since others can call the server of lab up before its client does.
+func (r *report) learnTrust(change func(*trusts)) {
+	r.trusting.Lock()
+	defer r.trusting.Unlock()
+	change(&r.trusts)
+	r.trustedAt = time.Time{}
+}
+
 // trust returns the CAs of the folder as they were a second ago at most.
 func (r *report) trust() *chain.Trust {
 	r.trusting.Lock()

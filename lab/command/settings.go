@@ -52,14 +52,14 @@ func (a *labRun) warnOfCRLs() {
 // serverSettings are the scenario's, or those with the credentials given.
 func (a *labRun) serverSettings(o lab.Credentials) (lab.Settings, error) {
 	settings, err := a.sideSettings((*scenario.Scenario).ServerSettings, o)
-	a.report.trusts.server = settings.Credentials
+	a.report.learnTrust(func(t *trusts) { t.server = settings.Credentials })
 	return settings, err
 }
 
 // clientSettings are the scenario's, or those with the credentials given.
 func (a *labRun) clientSettings(o lab.Credentials) (lab.Settings, error) {
 	settings, err := a.sideSettings((*scenario.Scenario).ClientSettings, o)
-	a.report.trusts.client = settings.Credentials
+	a.report.learnTrust(func(t *trusts) { t.client = settings.Credentials })
 	return settings, err
 }
 
