@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/verdict"
 )
 
 // What is not shown because results were read too slowly is counted, in text
-// and in JSON, and counted.
-func TestLeftOutIsTold(t *testing.T) {
+// and in JSON.
+func TestLeftOutIsCounted(t *testing.T) {
 	x := lab.Exchange{Number: 7, Verdict: verdict.Verdict{Outcome: verdict.Accepted}, WireLeftOut: true, NotShown: &lab.Unshown{Accepted: 2, Rejected: 3}}
 	for _, test := range []struct {
 		json, verbose bool
@@ -47,5 +48,30 @@ func TestLeftOutIsTold(t *testing.T) {
 	a.count(&x)
 	if a.counts.accepted.Load() != 3 || a.counts.rejected.Load() != 3 || a.counts.notShown.Load() != 5 {
 		t.Errorf("%d accepted, %d rejected, %d not shown", a.counts.accepted.Load(), a.counts.rejected.Load(), a.counts.notShown.Load())
+	}
+}
+
+// An exchange that was accepted and then broken off is neither accepted nor
+// rejected, in every form.
+func TestBrokenOff(t *testing.T) {
+	x := lab.Exchange{Number: 3, Verdict: verdict.Verdict{Outcome: verdict.Broken, Reason: "a record could not be decrypted",
+		Alert: &verdict.Alert{Code: 20, Name: "bad_record_mac", SentBy: endpoint.Server}}}
+	for _, test := range []struct {
+		json, brief bool
+		want        string
+	}{
+		{false, false, "accepted, then broken off by the server: a record could not be decrypted"},
+		{false, true, "broken off by the server, bad_record_mac: a record could not be decrypted"},
+		{true, false, `"outcome":"broken"`},
+	} {
+		var out bytes.Buffer
+		p := &Program{Stdout: &out, Stderr: &out}
+		_, end := p.open(t.Context())
+		r := report{Program: p, json: test.json, brief: test.brief}
+		r.exchange(&x)
+		end()
+		if said := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(said, test.want) || strings.Contains(said, "rejected") {
+			t.Errorf("%+v: %s", test, out.String())
+		}
 	}
 }
