@@ -81,7 +81,7 @@ _lab
 		"lab server --cert no":                    "",
 		"lab server --cert $":                     `\$\(touch\ pwned\)`,
 		"lab server --dir elsewhere --client-ca ": "",
-		"lab server --scenario expired-":          "expired-client expired-server",
+		"lab server --scenario hello-":            "hello-retry-request",
 		"lab scenario run --tls 1":                "1.2 1.3",
 		"lab scenario run no-client":              "no-client-cert",
 		"lab up --keylog ":                        "", // a file
