@@ -92,7 +92,7 @@ func benchProcess(b *testing.B, c *exec.Cmd) benchRun {
 func benchExplain(b *testing.B, program, file string, want int) benchRun {
 	b.Helper()
 	run := benchProcess(b, exec.Command(program, "explain", "--list", "--keylog", "off", file))
-	if got := bytes.Count(run.out, []byte("GET / 200 ")); got != want {
+	if got := bytes.Count(run.out, []byte("GET / 200\n")); got != want {
 		b.Fatalf("%d of %d connections were found in %s", got, want, file)
 	}
 	return run
