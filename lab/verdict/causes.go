@@ -3,6 +3,7 @@ package verdict
 import (
 	"crypto/rsa"
 	"crypto/x509"
+	"slices"
 	"strings"
 
 	"mtlslab.example/lab/lab/chain"
@@ -25,7 +26,11 @@ func (w *wire) causes(by endpoint.Side) (likely []Cause) {
 	if alert := w.alertOf(by); alert != nil {
 		d = *alert
 	}
-	for _, s := range suspects(d, by, w.answered) {
+	list := suspects(d, by, w.answered)
+	if i, j := slices.Index(list, unknownCA), slices.Index(list, lookAlikeCA); by == endpoint.Server && w.shown.Client.leaf != nil && i >= 0 && i < j {
+		list[i], list[j] = list[j], list[i] // its issuer is named by the server, or there would be a fault
+	}
+	for _, s := range list {
 		if !w.rulesOut(s, by) {
 			likely = append(likely, s.of(by))
 		}
@@ -58,7 +63,7 @@ func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*su
 		return []*suspect{unknownCA, wrongUsage, noGroup}
 	case tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown, tlswire.AlertAccessDenied, 0:
 		if by == endpoint.Server {
-			return []*suspect{noCertificate, lookAlikeCA, unknownCA, expired, notYetValid, wrongUsage, selfSigned, revoked, wrongSignature, weakKey, crlMissing, crlStale}
+			return []*suspect{noCertificate, unknownCA, lookAlikeCA, expired, notYetValid, wrongUsage, selfSigned, revoked, wrongSignature, weakKey, crlMissing, crlStale}
 		}
 		return []*suspect{unknownCA, lookAlikeCA, wrongHost, noSAN, expired, notYetValid, wrongUsage, selfSigned, revoked, wrongSignature, weakKey}
 	}

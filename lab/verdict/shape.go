@@ -96,9 +96,14 @@ func (w *wire) clientBrokeOff(s shape) Verdict {
 		why = closedBy(endpoint.Client, w.End == tlsdecrypt.ClientReset)
 		why.Text += " and without Finished" + closedAfterCertificate
 	}
-	why.Causes = w.causes(endpoint.Client)
+	why.Causes, why.Fix = w.causes(endpoint.Client), getKeys(endpoint.Client)
 	v.because(why)
 	return v
+}
+
+// getKeys is what to do where keys would show why a side refused.
+func getKeys(by endpoint.Side) string {
+	return "record it again with the keys of one of the two programs (SSLKEYLOGFILE, or lab exec -- PROGRAM), or look into the log of the " + by.String()
 }
 
 // probablyRefused is the verdict on a client that gets no answer, by how the
@@ -115,7 +120,7 @@ func (w *wire) probablyRefused(s shape, how string) Verdict {
 	case size == emptyCertificateSize, size == emptyCertificateSize+javaPadding:
 		v.because(Reason{Code: NoClientCertificate, Text: "the client sent no certificate: its Certificate has the size of an empty one, and " + how})
 	default:
-		why := Reason{Code: RefusedByCertificate, Text: "the server refuses the client's certificate: " + how + "; why is encrypted"}
+		why := Reason{Code: RefusedByCertificate, Text: "the server refuses the client's certificate: " + how + "; why is encrypted", Fix: getKeys(endpoint.Server)}
 		for _, cause := range w.causes(endpoint.Server) {
 			if cause.Code != NoClientCertificate {
 				why.Causes = append(why.Causes, cause)
