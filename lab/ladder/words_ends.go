@@ -209,6 +209,9 @@ func (s *story) breaking() string {
 	return fmt.Sprintf("the %s ended the connection with %s (alert %d).", m.From, m.Alert.Description, uint8(m.Alert.Description))
 }
 
+// mostCauses is how many possible causes are listed.
+const mostCauses = 6
+
 // advice says what may be behind it, and where to see the same.
 func (s *story) advice() (paragraphs []string) {
 	v := s.verdict
@@ -217,8 +220,11 @@ func (s *story) advice() (paragraphs []string) {
 	}
 	if len(v.Causes) > 0 {
 		paragraphs = append(paragraphs, "Possible causes, the likeliest first, and how to tell them apart:")
-		for i, cause := range v.Causes {
+		for i, cause := range v.Causes[:min(len(v.Causes), mostCauses)] {
 			paragraphs = append(paragraphs, fmt.Sprintf("%d. %s: %s.", i+1, cause.Text, cause.Tell))
+		}
+		if more := len(v.Causes) - mostCauses; more > 0 {
+			paragraphs = append(paragraphs, fmt.Sprintf("%s less likely: --json has them.", text.Counted(more, "more cause")))
 		}
 	}
 	if s.scenario != "" {

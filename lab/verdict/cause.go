@@ -151,6 +151,8 @@ func (w *wire) addRefusal(v *Verdict) {
 		if fault := w.shown.Server.faultThat(nil); fault != nil {
 			v.because(Reason{Code: fault.Code, Text: fault.Of("the server's certificate", w.shown.Server.leaf) + "; and after the handshake there was no request, as of a client that looks at that afterwards (curl)"})
 			v.Fix = fix(fault.Code, endpoint.Client)
+		} else if w.isCalledByAddress() {
+			v.Causes = []Cause{wrongHost.of(endpoint.Client)}
 		}
 	case w.Answer == nil && w.data.Client && !w.data.Server && w.leaver == endpoint.Server:
 		v.Reason = "the server closed without an answer to what the client had sent"
@@ -196,6 +198,14 @@ func (w *wire) reservation() string {
 // isUnauthorised reports whether a status is about who the client is.
 func isUnauthorised(status int) bool {
 	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
+// isCalledByAddress reports whether the client named no host, as one does that
+// calls an IP address (RFC 6066 section 3), and the server's certificate is not
+// for its address.
+func (w *wire) isCalledByAddress() bool {
+	leaf := w.shown.Server.leaf
+	return w.ServerName == "" && leaf != nil && w.Server.IsValid() && leaf.VerifyHostname(w.Server.Addr().Unmap().String()) != nil
 }
 
 // refuseInHTTP is because for a server that refuses in HTTP.

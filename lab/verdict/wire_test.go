@@ -2,6 +2,8 @@ package verdict
 
 import (
 	"crypto/x509"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +175,15 @@ func TestJudgeWireWithoutRequest(t *testing.T) {
 	}
 	if v := judgeWire(ended(with(shows(server, leaf.Raw)), client)); brief(v) != "accepted" || v.Reason != noRequest {
 		t.Errorf("%s, %q", brief(v), v.Reason)
+	}
+	for address, want := range map[string]int{"192.0.2.1:443": 1, "192.0.2.2:443": 0} { // that is called without a name
+		for name, want := range map[string]int{"": want, "example.org": 0} {
+			c := ended(with(shows(server, newCertificate(t, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(192, 0, 2, 2)} }).Raw)), client)
+			c.Server, c.ServerName = netip.MustParseAddrPort(address), name
+			if v := judgeWire(c); brief(v) != "accepted" || len(v.Causes) != want || want > 0 && v.Causes[0].Code != chain.WrongHost {
+				t.Errorf("%s, name %q: %s, causes %v", address, name, brief(v), v.Causes)
+			}
+		}
 	}
 	v := judgeWire(ended(with(checkedAs(shows(server, leaf.Raw), tlsdecrypt.Fails, wrong)), client))
 	if brief(v) != "accepted: wrong_host" || !strings.HasPrefix(v.Reason, "the server's certificate is not for example.net; and after the handshake there was no request") || v.Fix != fix(chain.WrongHost, client) {
