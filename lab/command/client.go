@@ -46,15 +46,9 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	pki := func() error { return p.preparePKIOnce(c.Context, a.folder) }
-	if err := a.prepare(c, pki); err != nil {
+	own, err := a.prepareSide(c, "ca")
+	if err != nil {
 		return err
-	}
-	var own lab.Credentials
-	if a.scenario == nil {
-		if own, err = a.folder.credentials(c, c.String("cert"), "cert", "key", "ca"); err != nil {
-			return err
-		}
 	}
 	if err := a.record(c, "off", a.folder.clientCapture(), true); err != nil {
 		return err

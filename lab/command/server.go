@@ -41,15 +41,9 @@ func (p *Program) server(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	pki := func() error { return p.preparePKIOnce(c.Context, a.folder) }
-	if err := a.prepare(c, pki); err != nil {
+	own, err := a.prepareSide(c, "client-ca")
+	if err != nil {
 		return err
-	}
-	var own lab.Credentials
-	if a.scenario == nil {
-		if own, err = a.folder.credentials(c, c.String("cert"), "cert", "key", "client-ca"); err != nil {
-			return err
-		}
 	}
 	listener, err := lab.Bind(c.Context, c.String("addr"))
 	if err != nil {

@@ -10,6 +10,17 @@ import (
 	"mtlslab.example/lab/lab/scenario"
 )
 
+// prepareSide makes a PKI for one side, where there is none, and returns what
+// that side shows and trusts: trust is the flag for the latter. A scenario has
+// its own.
+func (a *labRun) prepareSide(c *cli.Context, trust string) (own lab.Credentials, err error) {
+	pki := func() error { return a.preparePKIOnce(c.Context, a.folder) }
+	if err := a.prepare(c, pki); err != nil || a.scenario != nil {
+		return own, err
+	}
+	return a.folder.credentials(c, c.String("cert"), "cert", "key", trust)
+}
+
 // prepare makes what a labRun needs before it starts: the scenario's own
 // certificates, or those of certs.yaml, by pki. Where the user names files,
 // nothing is made.

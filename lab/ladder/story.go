@@ -193,7 +193,7 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 	if m.Handshake == nil {
 		return
 	}
-	switch body := bodyOf(m).(type) {
+	switch body := m.Body().(type) {
 	case *tlswire.ClientHello:
 		s.hello = body
 		s.hellos++
@@ -211,11 +211,7 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 			p.shown = true
 			return
 		}
-		var chain [][]byte
-		for _, e := range body.Entries {
-			chain = append(chain, e.Data)
-		}
-		p.show(chain)
+		p.show(body.Chain())
 		p.chain = resultOf(m, "chain")
 	case *tlswire.CertificateTLS12:
 		p.show(body.Certificates)
@@ -229,14 +225,6 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 	case *tlswire.Finished:
 		p.finished = true
 	}
-}
-
-// bodyOf returns the body of a handshake message, decompressed if need be.
-func bodyOf(m *tlsdecrypt.Message) tlswire.Body {
-	if m.Inner != nil {
-		return m.Inner.Body
-	}
-	return m.Handshake.Body
 }
 
 func (p *party) show(chain [][]byte) {
@@ -264,12 +252,10 @@ func (p *party) subject() string {
 	return ""
 }
 
-// resultOf returns the result of a check of a message.
+// resultOf returns the result of a check of a message; Unknown if there is none.
 func resultOf(m *tlsdecrypt.Message, subject string) tlsdecrypt.Result {
-	for _, c := range m.Checks {
-		if c.Subject == subject {
-			return c.Result
-		}
+	if check := m.CheckOf(subject); check != nil {
+		return check.Result
 	}
 	return tlsdecrypt.Unknown
 }

@@ -14,7 +14,7 @@ import (
 // handshake says what a handshake message is for.
 func (s *story) handshake(m *tlsdecrypt.Message) string {
 	p := s.party(m.From)
-	switch body := bodyOf(m).(type) {
+	switch body := m.Body().(type) {
 	case *tlswire.ClientHello:
 		return s.clientHello(body)
 	case *tlswire.ServerHello:

@@ -23,8 +23,7 @@ func (k *checker) unnamed(m *Message, q chain.Question, leaf *x509.Certificate) 
 		k.chainIsWrong(m, *f, leaf)
 		return true
 	}
-	note(m, "chain", Unknown, "%s; the %v may take it all the same.", f.Of(chain.Name(leaf), leaf), m.From.Other())
-	m.Checks[len(m.Checks)-1].Fault = f
+	noteFault(m, Unknown, *f, fmt.Sprintf("%s; the %v may take it all the same.", f.Of(chain.Name(leaf), leaf), m.From.Other()))
 	return true
 }
 
@@ -76,16 +75,10 @@ func (k *checker) hasTwin(top *x509.Certificate) bool {
 // certificates returns all that both sides show in the handshake.
 func (k *checker) certificates() (all []*x509.Certificate) {
 	for _, m := range k.hs.transcript {
-		body := m.Handshake.Body
-		if m.Inner != nil {
-			body = m.Inner.Body
-		}
 		var ders [][]byte
-		switch body := body.(type) {
+		switch body := m.Body().(type) {
 		case *tlswire.Certificate:
-			for _, e := range body.Entries {
-				ders = append(ders, e.Data)
-			}
+			ders = body.Chain()
 		case *tlswire.CertificateTLS12:
 			ders = body.Certificates
 		}

@@ -27,11 +27,7 @@ func (k *checker) certificate(m *Message, body *tlswire.Certificate) {
 		k.bareKey(m, body.Entries[0].Data)
 		return
 	}
-	ders := make([][]byte, len(body.Entries))
-	for i, e := range body.Entries {
-		ders[i] = e.Data
-	}
-	k.chain(m, ders)
+	k.chain(m, body.Chain())
 	if dc, ok := tlswire.Lookup[*tlswire.DelegatedCredential](body.Entries[0].Extensions, tlswire.ExtensionDelegatedCredential); ok {
 		key, _ := x509.ParsePKIXPublicKey(dc.PublicKeyInfo)
 		*k.shown.Of(m.From) = &shownIdentity{name: "the delegated credential of " + (*k.shown.Of(m.From)).name, key: key}
@@ -130,10 +126,11 @@ func (k *checker) evident(m *Message, q chain.Question, leaf *x509.Certificate) 
 
 // chainIsWrong adds the check of a chain that fails.
 func (k *checker) chainIsWrong(m *Message, f chain.Fault, leaf *x509.Certificate) {
-	k.chainIsWrongIn(m, f, f.Of(chain.Name(leaf), leaf)+".")
+	noteFault(m, Fails, f, f.Of(chain.Name(leaf), leaf)+".")
 }
 
-func (k *checker) chainIsWrongIn(m *Message, f chain.Fault, sentence string) {
-	note(m, "chain", Fails, "%s", sentence)
+// noteFault adds the check of a chain with its fault.
+func noteFault(m *Message, r Result, f chain.Fault, sentence string) {
+	note(m, "chain", r, "%s", sentence)
 	m.Checks[len(m.Checks)-1].Fault = &f
 }

@@ -38,7 +38,7 @@ func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificat
 	case unasked && f.Code == chain.UnknownCA:
 		f.Text += fmt.Sprintf("; the %v asked for a certificate of %s", m.From.Other(), asked)
 	}
-	k.chainIsWrongIn(m, f, text+f.Of(chain.Name(leaf), leaf)+"."+end)
+	noteFault(m, Fails, f, text+f.Of(chain.Name(leaf), leaf)+"."+end)
 }
 
 // chainDoubt returns why it is not proven that a chain fails, or "".

@@ -133,12 +133,8 @@ func digest(h func() hash.Hash, b []byte) []byte {
 
 // message checks one message of TLS 1.3, before it joins the transcript.
 func (k *checker) message(h func() hash.Hash, m *Message, baseKey []byte, baseName string) {
-	body := m.Handshake.Body
-	if m.Inner != nil {
-		body = m.Inner.Body
-	}
 	k.ask(m)
-	switch body := body.(type) {
+	switch body := m.Body().(type) {
 	case *tlswire.ClientHello:
 		if psk, ok := tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey); ok && len(psk.Binders) > 0 {
 			unknown(m, "binder", "the binder is a checksum under a secret that key logs do not have (RFC 9846 section 4.3.11.2)")

@@ -115,6 +115,25 @@ type Message struct {
 	Checks    []Check // filled by Connection.Check
 }
 
+// Body returns the body of a handshake message, decompressed if need be.
+// Handshake must not be nil.
+func (m *Message) Body() tlswire.Body {
+	if m.Inner != nil {
+		return m.Inner.Body
+	}
+	return m.Handshake.Body
+}
+
+// CheckOf returns the first check of a subject; nil: there is none.
+func (m *Message) CheckOf(subject string) *Check {
+	for i := range m.Checks {
+		if m.Checks[i].Subject == subject {
+			return &m.Checks[i]
+		}
+	}
+	return nil
+}
+
 // Span is a range of bytes in the stream of one side.
 type Span struct {
 	Offset int64

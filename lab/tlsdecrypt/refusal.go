@@ -62,37 +62,41 @@ func (k *checker) refusal() string {
 func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verification) bool {
 	top, by := chain.Name(found.Authorities[len(found.Authorities)-1]), m.From.Other()
 	trusted := k.trust.TrustedBy(by)
-	wrong := func(code chain.Code, format string, args ...any) bool {
-		k.chainIsWrong(m, chain.Fault{Code: code, Cert: leaf, Text: fmt.Sprintf(format, args...)}, leaf)
+	fault := func(code chain.Code, format string, args ...any) chain.Fault {
+		return chain.Fault{Code: code, Cert: leaf, Text: fmt.Sprintf(format, args...)}
+	}
+	wrong := func(f chain.Fault) bool {
+		k.chainIsWrong(m, f, leaf)
 		return true
 	}
 	if asked := *k.asked.Of(m.From); len(asked) > 0 && !found.Has(asked.names) {
+		f := fault(chain.UnknownCA, "leads to %s; the %v asked for a certificate of %s", top, by, asked)
 		if k.refused(m.From) {
-			return wrong(chain.UnknownCA, "leads to %s; the %v asked for a certificate of %s", top, by, asked)
+			return wrong(f)
 		}
 		if len(trusted) == 0 { // it may take others than those that it names
-			note(m, "chain", Unknown, "%s leads to %s; the %v asked for a certificate of %s, and may take this one all the same.", chain.Name(leaf), top, by, asked)
-			m.Checks[len(m.Checks)-1].Fault = &chain.Fault{Code: chain.UnknownCA, Cert: leaf, Text: fmt.Sprintf("leads to %s; the %v asked for a certificate of %s", top, by, asked)}
+			noteFault(m, Unknown, f, f.Of(chain.Name(leaf), leaf)+", and may take this one all the same.")
 			return true
 		}
 	}
 	if len(trusted) > 0 && !found.Has(func(ca *x509.Certificate) bool { return slices.ContainsFunc(trusted, ca.Equal) }) {
 		if i := slices.IndexFunc(found.Authorities, func(ca *x509.Certificate) bool { return looksLike(ca, trusted) }); i >= 0 {
-			return wrong(chain.LookAlikeCA, "leads to another CA that also calls itself %s: the names are the same, the keys are not, and the %v trusts the other one",
-				chain.Name(found.Authorities[i]), by)
+			return wrong(fault(chain.LookAlikeCA, "leads to another CA that also calls itself %s: the names are the same, the keys are not, and the %v trusts the other one",
+				chain.Name(found.Authorities[i]), by))
 		}
 		var names []string
 		for _, ca := range trusted {
 			names = append(names, chain.Name(ca))
 		}
-		return wrong(chain.UnknownCA, "leads to %s; the %v trusts %s alone", top, by, alternatives(names, "and"))
+		return wrong(fault(chain.UnknownCA, "leads to %s; the %v trusts %s alone", top, by, alternatives(names, "and")))
 	}
 	if i := slices.IndexFunc(found.Authorities, k.hasNamesake); i >= 0 && k.refused(m.From) && !k.hungUp(by) {
-		return wrong(chain.LookAlikeCA, "leads to %s; another CA that is known here has the same name and another key, and the %v must have that one", chain.Name(found.Authorities[i]), by)
+		return wrong(fault(chain.LookAlikeCA, "leads to %s; another CA that is known here has the same name and another key, and the %v must have that one", chain.Name(found.Authorities[i]), by))
 	}
 	if k.refused(m.From) && k.sends(tlswire.AlertUnknownCA) {
-		defer func() { m.Checks[len(m.Checks)-1].Fault.Open = by == endpoint.Server }() // which may lack a CRL
-		return wrong(chain.UnknownCA, "leads to %s, which the %v does not trust: it sends unknown_ca", top, by)
+		f := fault(chain.UnknownCA, "leads to %s, which the %v does not trust: it sends unknown_ca", top, by)
+		f.Open = by == endpoint.Server // which may lack a CRL
+		return wrong(f)
 	}
 	return false
 }

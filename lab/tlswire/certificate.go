@@ -14,6 +14,16 @@ type Certificate struct {
 	Entries         []CertificateEntry
 }
 
+// Chain returns the data of the entries, the sender's own certificate first. It
+// shares memory with them.
+func (m *Certificate) Chain() [][]byte {
+	chain := make([][]byte, len(m.Entries))
+	for i, e := range m.Entries {
+		chain[i] = e.Data
+	}
+	return chain
+}
+
 // Type is certificate.
 func (*Certificate) Type() HandshakeType { return TypeCertificate }
 

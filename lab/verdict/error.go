@@ -35,8 +35,8 @@ type Misbehaviour interface {
 	HungUp() bool
 }
 
-// explain says why side rejected the other, from its own error.
-func explain(err error, side endpoint.Side) Reason {
+// Explain says why side rejected the other, from its own error.
+func Explain(err error, side endpoint.Side) Reason {
 	whose := "the " + side.Other().String() + "'s certificate"
 	if fault, ok := chain.Explain(err, nil, side); ok {
 		var revoked *chain.RevokedError
@@ -70,9 +70,6 @@ func explain(err error, side endpoint.Side) Reason {
 	}
 	return Reason{Code: Other, Text: text}
 }
-
-// Explain returns why side rejected the other, from its own error.
-func Explain(err error, side endpoint.Side) Reason { return explain(err, side) }
 
 const (
 	noClientCertificate = "the client sent no certificate"

@@ -112,7 +112,7 @@ func judgeViews(server, client *View) Verdict {
 	}
 	switch {
 	case own != nil && own.Refused:
-		v.because(explain(own.Err, v.RejectedBy))
+		v.because(Explain(own.Err, v.RejectedBy))
 		v.known = true
 	default:
 		v.because(explainFromAfar(other, v))

@@ -37,7 +37,6 @@ type certificate struct {
 	empty     bool // there was no certificate in it
 	bare      bool // it is a public key alone (RFC 7250)
 	leaf      *x509.Certificate
-	alone     bool              // without any other certificate
 	faults    []*chain.Fault    // of its chain, that are proven, as they were found
 	doubts    []*chain.Fault    // that it may have, if the other side minds
 	chain     tlsdecrypt.Result // of its check; "": there was none
@@ -73,11 +72,7 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 		return
 	}
 	shown := w.shown.Of(m.From)
-	body := m.Handshake.Body
-	if m.Inner != nil {
-		body = m.Inner.Body
-	}
-	switch body := body.(type) {
+	switch body := m.Body().(type) {
 	case *tlswire.ClientHello:
 		w.again = w.finished.Client && w.finished.Server
 		_, w.offersPSK = tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey)
@@ -85,17 +80,13 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 	case *tlswire.ServerHello:
 		w.answered = true
 	case *tlswire.Certificate:
-		var ders [][]byte
-		for _, e := range body.Entries {
-			ders = append(ders, e.Data)
-		}
-		shown.take(m, ders, body.CertificateType == tlswire.CertificateTypeRawPublicKey)
+		shown.take(m, body.Chain(), body.CertificateType == tlswire.CertificateTypeRawPublicKey)
 	case *tlswire.CertificateTLS12:
 		shown.take(m, body.Certificates, false)
 	case *tlswire.RawPublicKeyTLS12:
 		shown.take(m, [][]byte{body.PublicKeyInfo}, true)
 	case *tlswire.CertificateVerify, *tlswire.ServerKeyExchange:
-		if check := checkOf(m, "signature"); check != nil {
+		if check := m.CheckOf("signature"); check != nil {
 			shown.signature = check.Result
 		}
 	case *tlswire.Finished:
@@ -104,7 +95,7 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 }
 
 func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
-	*c = certificate{seen: true, empty: len(ders) == 0, bare: bare, alone: len(ders) == 1, at: m.Time}
+	*c = certificate{seen: true, empty: len(ders) == 0, bare: bare, at: m.Time}
 	for _, check := range m.Checks {
 		if check.Subject != "chain" {
 			continue
@@ -121,15 +112,6 @@ func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
 	if len(ders) > 0 && !bare {
 		c.leaf, _ = tlswire.ParseCertificate(ders[0])
 	}
-}
-
-func checkOf(m *tlsdecrypt.Message, subject string) *tlsdecrypt.Check {
-	for i := range m.Checks {
-		if m.Checks[i].Subject == subject {
-			return &m.Checks[i]
-		}
-	}
-	return nil
 }
 
 // judgeWire returns the verdict that the wire alone allows.
