@@ -59,16 +59,6 @@ func (c *codec) whole(l layout) error {
 	return c.err
 }
 
-// again reads all of b, which was read before, into l. An error does not stop
-// the codec.
-func (c *codec) again(b []byte, l layout) error {
-	outer := *c
-	c.in, c.end = b, c.end-len(c.in)
-	err := c.whole(l)
-	*c = outer
-	return err
-}
-
 func (c *codec) fail(field, reason string) {
 	if c.err == nil {
 		at := len(c.out)

@@ -9,8 +9,28 @@ package tlswire
 type Extension struct {
 	Type ExtensionType
 	Data []byte        // extension_data as it came
-	Body ExtensionBody // nil when the layout is not known, or Data does not have it
-	Err  error         // why Data does not have the layout it should
+	Body ExtensionBody // of one that is made and not read; nil otherwise, see Parse
+
+	in     HandshakeType // the message that it was read in
+	offset int           // of Data in it
+}
+
+// Parse returns what the extension says: Body if that is there, else what is in
+// Data, which is parsed each time, since few extensions of a message are ever
+// looked at. It returns nil when the layout is not known, and an error with the
+// reason when Data does not have it.
+func (e *Extension) Parse() (ExtensionBody, error) {
+	if e.Body != nil {
+		return e.Body, nil
+	}
+	body := extensionBody(e.Type, e.in)
+	if body == nil {
+		return nil, nil
+	}
+	if err := decode(e.Data, e.offset, body); err != nil {
+		return nil, err
+	}
+	return body, nil
 }
 
 // ExtensionBody is the content of an extension: a pointer to one of the types
@@ -21,9 +41,10 @@ type ExtensionBody interface{ layout }
 // Lookup finds the extension of a type and body among those of a message, as
 // in Lookup[*ServerNameList](hello.Extensions, ExtensionServerName).
 func Lookup[B ExtensionBody](extensions []Extension, t ExtensionType) (body B, ok bool) {
-	for _, e := range extensions {
-		if e.Type == t {
-			body, ok = e.Body.(B)
+	for i := range extensions {
+		if e := &extensions[i]; e.Type == t {
+			found, _ := e.Parse()
+			body, ok = found.(B)
 			return body, ok
 		}
 	}
@@ -67,33 +88,26 @@ func (e *Extension) wire(c *codec, in HandshakeType) {
 	if c.reading {
 		number(c, 2, "extension_type", &e.Type, "")
 		opaque(c, 2, "extension_data", &e.Data, "")
-		if c.err == nil {
-			e.Body = extensionBody(e.Type, in)
-			if e.Body != nil {
-				e.Err = c.again(e.Data, e.Body)
-			}
-			if e.Err != nil {
-				e.Body = nil
-			}
-		}
+		e.in, e.offset = in, c.end-len(c.in)-len(e.Data)
 		return
 	}
+	body, err := e.Parse()
 	c.group(e.Type.String(), e.Type.Note(), func() {
 		number(c, 2, "extension_type", &e.Type, "IANA's number for the extension (RFC 9846 section 4.3).")
 		if c.tracing {
 			c.fields[len(c.fields)-1].Value = e.Type.numbered()
 		}
-		if e.Body == nil {
+		if body == nil {
 			opaque(c, 2, "extension_data", &e.Data, "What the extension says (RFC 9846 section 4.3).")
 			c.valued(func() string {
-				if e.Err != nil {
-					return short(e.Data) + ": " + e.Err.Error()
+				if err != nil {
+					return short(e.Data) + ": " + err.Error()
 				}
 				return short(e.Data)
 			})
 			return
 		}
-		c.vector(2, "extension_data", "What the extension says (RFC 9846 section 4.3).", func() { e.Body.wire(c) })
+		c.vector(2, "extension_data", "What the extension says (RFC 9846 section 4.3).", func() { body.wire(c) })
 		c.valued(func() string { return c.fields[len(c.fields)-1].inner() })
 	})
 	c.valued(func() string { return c.fields[len(c.fields)-1].last().Value })

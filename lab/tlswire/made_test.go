@@ -100,8 +100,8 @@ func TestMadeMessagesParseAndRoundTrip(t *testing.T) {
 			continue
 		}
 		for _, e := range extensionsOf(h) {
-			if e.Err != nil {
-				t.Errorf("%v: %v: %v", m, e.Type, e.Err)
+			if _, err := e.Parse(); err != nil {
+				t.Errorf("%v: %v: %v", m, e.Type, err)
 			}
 		}
 		if got := h.Marshal(); !bytes.Equal(got, m.raw) {
@@ -179,8 +179,8 @@ func TestMalformedExtensionKeepsItsBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	exts := h.Body.(*EncryptedExtensions).Extensions
-	if exts[0].Err == nil || exts[0].Body != nil || len(exts[0].Data) != 3 {
-		t.Errorf("malformed extension is %+v", exts[0])
+	if body, err := exts[0].Parse(); err == nil || body != nil || len(exts[0].Data) != 3 {
+		t.Errorf("malformed extension is %+v, %v", exts[0], err)
 	}
 	if limit, ok := Lookup[*RecordSizeLimit](exts, ExtensionRecordSizeLimit); !ok || limit.Limit != 64 {
 		t.Errorf("the one after it is %+v", exts[1])
