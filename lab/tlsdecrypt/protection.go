@@ -3,7 +3,6 @@ package tlsdecrypt
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -99,16 +98,16 @@ func newTLS13(suite tlswire.CipherSuite, secret []byte, key Key) (*protection, e
 	if h == nil || !info.TLS13 {
 		return nil, unsupportedError{suite}
 	}
-	mac := hmac.New(h, secret)
-	if len(secret) != mac.Size() {
+	d := h()
+	if len(secret) != d.Size() {
 		return nil, fmt.Errorf("%s in the key log has %d bytes, which is not the length for %v: it is of another connection",
 			key.Secret, len(secret), suite)
 	}
-	aead, err := newAEAD(suite, expandLabel(mac, "key", nil, info.KeyLen))
+	aead, err := newAEAD(suite, expandLabel(d, secret, "key", nil, info.KeyLen))
 	if err != nil {
 		return nil, err
 	}
-	iv := expandLabel(mac, "iv", nil, info.FixedIVLen)
+	iv := expandLabel(d, secret, "iv", nil, info.FixedIVLen)
 	return &protection{key: key, secret: secret, cipher: &aeadTLS13{aead: aead, iv: iv}}, nil
 }
 

@@ -25,38 +25,54 @@ func hashOf(suite tlswire.SuiteInfo) func() hash.Hash {
 	return nil
 }
 
-// hkdfExpandLabel is HKDF-Expand-Label (RFC 9846 section 7.1).
-func hkdfExpandLabel(h func() hash.Hash, secret []byte, label string, context []byte, length int) []byte {
-	return expandLabel(hmac.New(h, secret), label, context, length)
-}
-
-// expandLabel is hkdfExpandLabel with the HMAC of a secret, which may be used
-// again. TLS never asks for more than one output of the hash, which is one HMAC
-// (RFC 5869 section 2.3).
-func expandLabel(mac hash.Hash, label string, context []byte, length int) []byte {
-	info := make([]byte, 0, len("tls13 ")+len(label)+len(context)+5)
+// expandLabel is HKDF-Expand-Label (RFC 9846 section 7.1) with a hash that it
+// resets. TLS never asks for more than one output of the hash, which is one
+// HMAC (RFC 5869 section 2.3).
+func expandLabel(h hash.Hash, secret []byte, label string, context []byte, length int) []byte {
+	info := make([]byte, 0, 80)
 	info = append(info, byte(length>>8), byte(length), byte(len("tls13 ")+len(label)))
 	info = append(info, "tls13 "...)
 	info = append(info, label...)
 	info = append(info, byte(len(context)))
 	info = append(info, context...)
 	info = append(info, 1)
-	mac.Reset()
-	mac.Write(info)
-	return mac.Sum(nil)[:length:length]
+	return hmacOnce(h, secret, info)[:length:length]
+}
+
+// hmacOnce is the HMAC of one message (RFC 2104 section 2) under a key that is
+// no longer than a block. That of crypto/hmac is made for many messages under
+// one key, and takes twice as long for one.
+func hmacOnce(h hash.Hash, key, message []byte) []byte {
+	const ipad, opad = 0x36, 0x5c
+	block := h.BlockSize()
+	b := make([]byte, block+len(message))
+	copy(b, key)
+	for i := range block {
+		b[i] ^= ipad
+	}
+	copy(b[block:], message)
+	h.Reset()
+	h.Write(b)
+	sum := h.Sum(nil)
+	for i := range block {
+		b[i] ^= ipad ^ opad
+	}
+	h.Reset()
+	h.Write(b[:block])
+	h.Write(sum)
+	return h.Sum(sum[:0])
 }
 
 // nextTrafficSecret is application_traffic_secret_N+1 (RFC 9846 section 7.2).
 func nextTrafficSecret(h func() hash.Hash, secret []byte) []byte {
-	return hkdfExpandLabel(h, secret, "traffic upd", nil, len(secret))
+	return expandLabel(h(), secret, "traffic upd", nil, len(secret))
 }
 
 // finishedTLS13 is verify_data over the hash of the transcript
 // (RFC 9846 section 4.5.3).
 func finishedTLS13(h func() hash.Hash, baseKey, transcriptHash []byte) []byte {
-	mac := hmac.New(h, hkdfExpandLabel(h, baseKey, "finished", nil, h().Size()))
-	mac.Write(transcriptHash)
-	return mac.Sum(nil)
+	d := h()
+	return hmacOnce(d, expandLabel(d, baseKey, "finished", nil, d.Size()), transcriptHash)
 }
 
 // prf is the pseudorandom function of a version (RFC 5246 section 5,
