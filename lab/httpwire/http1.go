@@ -66,15 +66,17 @@ func (h *http1) write(fromServer bool, b []byte) error {
 			if s.size += len(line); s.size > maxHead {
 				return fmt.Errorf("not HTTP, or a head of more than %d bytes", maxHead)
 			}
-			s.line = append(s.line, line...)
+			if !whole || len(s.line) > 0 {
+				s.line = append(s.line, line...)
+				line = s.line
+			}
 			if !whole {
 				return h.begins(fromServer, s)
 			}
-			b = rest
-			if err := h.readLine(fromServer, s, string(bytes.TrimSuffix(s.line, []byte("\r")))); err != nil {
+			b, s.line = rest, s.line[:0]
+			if err := h.readLine(fromServer, s, string(bytes.TrimSuffix(line, []byte("\r")))); err != nil {
 				return err
 			}
-			s.line = s.line[:0]
 		}
 	}
 	return nil

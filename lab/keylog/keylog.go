@@ -57,6 +57,16 @@ func (e *SyntaxError) Error() string {
 
 var errNotThreeFields = errors.New("want LABEL CLIENT_RANDOM SECRET")
 
+// labelOf returns a label, without memory of its own if it is a usual one.
+func labelOf(b []byte) string {
+	for _, label := range storedLabels {
+		if string(b) == label {
+			return label
+		}
+	}
+	return string(b)
+}
+
 // ParseLine reads one line, without its line end. The entry owns its bytes.
 func ParseLine(line []byte) (Entry, error) {
 	if len(line) > MaxLine {
@@ -72,7 +82,7 @@ func ParseLine(line []byte) (Entry, error) {
 			return Entry{}, errors.New("a label has only capital letters, digits and underscores")
 		}
 	}
-	entry := Entry{Label: string(label)}
+	entry := Entry{Label: labelOf(label)}
 	owned, err := hex.AppendDecode(make([]byte, 0, (len(random)+len(secret))/2), random)
 	if err != nil {
 		return Entry{}, errors.New("the client random is not hexadecimal")

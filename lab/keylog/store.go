@@ -39,6 +39,9 @@ type storeKey [32]byte
 var storedLabels = []string{LabelClientRandom, LabelClientEarlyTraffic, LabelClientHandshakeTraffic,
 	LabelServerHandshakeTraffic, LabelClientTraffic0, LabelServerTraffic0, LabelRSA}
 
+// usualSize is the memory of the secrets of a connection of TLS 1.3, in bytes.
+const usualSize = 1 + 4*(2+32)
+
 // passing flags the secrets of a connection that Forget is free to drop.
 const passing = 1
 
@@ -67,7 +70,7 @@ func (s *Store) add(e Entry, flags byte) {
 		if in.secrets == nil {
 			in.secrets = make(map[storeKey][]byte)
 		}
-		stored = []byte{flags}
+		stored = append(make([]byte, 0, usualSize), flags)
 	}
 	stored[0] &= flags
 	if find(stored, code) == nil {

@@ -23,6 +23,9 @@ type conversation struct {
 
 	http *httpwire.Conn // nil before application data
 
+	messages   slab[Message]
+	handshakes slab[tlswire.Handshake]
+
 	held     int // bytes of handshake messages and of headers of HTTP in conn
 	unopened int // messages, in conn and not, that maxUnopened counts
 	kept     int // bytes that all messages in conn take
@@ -112,7 +115,7 @@ func (c *conversation) handshakeMessage(raw []byte, m Message) {
 	h, err := tlswire.ParseHandshake(raw, tlswire.Context{
 		Version: c.hs.version, CipherSuite: c.hs.suite, CertificateType: c.sides.Of(m.From).certificateType, Sender: m.From,
 	})
-	m.Handshake, m.Err = &h, err
+	m.Handshake, m.Err = c.handshakes.add(h), err
 	if packed, ok := h.Body.(*tlswire.CompressedCertificate); ok {
 		m.Inner, m.Err = unpack(packed, h.Context)
 	}
@@ -206,8 +209,7 @@ func (c *conversation) add(m Message) *Message {
 	if conn.Messages == nil {
 		conn.Messages = make([]*Message, 0, usualMessages)
 	}
-	kept := new(Message)
-	*kept = m
+	kept := c.messages.add(m)
 	conn.Messages = append(conn.Messages, kept)
 	c.kept += kept.size()
 	return kept

@@ -86,7 +86,7 @@ var errSSL30 = errors.New("SSL 3.0 cannot be decrypted here; Wireshark may be ab
 // 5.3).
 type aeadTLS13 struct {
 	aead       opener
-	iv         []byte
+	iv         [12]byte
 	nonce      [12]byte // of the record that is opened, as is additional
 	additional [tlswire.RecordHeaderLen]byte
 }
@@ -108,11 +108,11 @@ func newTLS13(suite tlswire.CipherSuite, secret []byte, key Key) (*protection, e
 		return nil, err
 	}
 	iv := expandLabel(d, secret, "iv", nil, info.FixedIVLen)
-	return &protection{key: key, secret: secret, cipher: &aeadTLS13{aead: aead, iv: iv}}, nil
+	return &protection{key: key, secret: secret, cipher: &aeadTLS13{aead: aead, iv: [12]byte(iv)}}, nil
 }
 
 func (a *aeadTLS13) open(dst []byte, seq uint64, rec tlswire.Record) ([]byte, error) {
-	xorNonce(a.nonce[:], a.iv, seq)
+	xorNonce(a.nonce[:], a.iv[:], seq)
 	a.additional = [...]byte{byte(rec.Type), byte(rec.Version >> 8), byte(rec.Version),
 		byte(len(rec.Fragment) >> 8), byte(len(rec.Fragment))}
 	return a.aead.Open(dst, a.nonce[:], rec.Fragment, a.additional[:])

@@ -47,7 +47,7 @@ func (k *TrafficKeys) Seal(dst, inner []byte) []byte {
 	n := len(inner) + sealer.Overhead()
 	header := len(dst)
 	dst = append(dst, byte(tlswire.ContentTypeApplicationData), 3, 3, byte(n>>8), byte(n))
-	xorNonce(k.scratch[:], a.iv, k.protection.seq)
+	xorNonce(k.scratch[:], a.iv[:], k.protection.seq)
 	k.protection.seq++
 	return sealer.Seal(dst, k.scratch[:], inner, dst[header:])
 }

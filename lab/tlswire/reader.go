@@ -18,8 +18,15 @@ type HandshakeReader struct {
 	pending []byte
 }
 
+// piece is the least memory that a HandshakeReader allocates, in bytes: several
+// messages are in one.
+const piece = 1 << 10
+
 // Write adds the fragment of one handshake record. It keeps no reference to it.
 func (r *HandshakeReader) Write(fragment []byte) {
+	if n := len(r.pending) + len(fragment); n > cap(r.pending) && n < piece {
+		r.pending = append(make([]byte, 0, piece), r.pending...)
+	}
 	r.pending = append(r.pending, fragment...)
 }
 
@@ -40,9 +47,6 @@ func (r *HandshakeReader) Next() ([]byte, error) {
 	}
 	raw := r.pending[:n:n]
 	r.pending = r.pending[n:]
-	if len(r.pending) == 0 {
-		r.pending = nil
-	}
 	return raw, nil
 }
 
