@@ -10,9 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
 )
 
 // chunkSize is the number of bytes after which a write begins. Memory is
@@ -30,9 +27,8 @@ type output struct {
 
 	mu      sync.Mutex
 	changed sync.Cond // of all below
-	secrets *pcapgo.NgWriter
-	fill    []byte // whole blocks, not yet given to a write
-	spare   []byte // the other chunk's memory, while no write has it
+	fill    []byte    // whole blocks, not yet given to a write
+	spare   []byte    // the other chunk's memory, while no write has it
 	writing bool
 	size    int64 // of all blocks, in bytes
 	written int64 // of these, in the file
@@ -61,14 +57,7 @@ func newOutput(f io.WriteCloser, name string, limit int64, notice func(error)) (
 	}
 	o := &output{name: name, limit: limit, notice: notice, file: f, done: make(chan struct{})}
 	o.changed.L = &o.mu
-	ng, err := pcapgo.NewNgWriterInterface((*filler)(o), networkInterface, pcapgo.NgWriterOptions{SectionInfo: sectionInfo})
-	if err != nil {
-		return nil, err
-	}
-	o.secrets = ng
-	if err := ng.Flush(); err != nil {
-		return nil, err
-	}
+	o.fill = appendInterface(appendSection(nil))
 	o.size = int64(len(o.fill))
 	if limit > 0 && o.size > limit {
 		return nil, &LimitError{name, limit}
@@ -84,52 +73,19 @@ func newOutput(f io.WriteCloser, name string, limit int64, notice func(error)) (
 	return o, nil
 }
 
-// sectionInfo is the description in the section header.
-var sectionInfo = pcapgo.NgSectionInfo{
-	Application: application,
-	Comment: "TLS connections as the lab's own sockets saw them. The IP and TCP headers were synthesised in user space: " +
-		"addresses, ports, bytes, their order and their times are real; sequence numbers, acknowledgements and " +
-		"segment boundaries are not. THIS FILE CONTAINS THE KEYS that decrypt it: share it only where you would share those.",
-}
-
-// networkInterface is the one interface of the file. No SnapLength: a handshake
-// is longer than Options.Snaplen.
-var networkInterface = pcapgo.NgInterface{
-	Name:        "lab",
-	Description: "user-space tap of the lab's connections, frames synthesised",
-	LinkType:    layers.LinkTypeRaw,
-}
-
-// filler is the output as pcapgo writes to it, with mu held.
-type filler output
-
-func (o *filler) Write(p []byte) (int, error) {
-	o.fill = append(o.fill, p...)
-	return len(p), nil
-}
-
 // writeSecrets appends a Decryption Secrets Block with lines of a key log.
 func (o *output) writeSecrets(lines []byte) {
-	const overhead = 20 // of the block, in bytes
-	o.block(overhead+padded(len(lines)), func() error {
-		if err := o.secrets.WriteDecryptionSecretsBlock(pcapgo.DSB_SECRETS_TYPE_TLS, lines); err != nil {
-			return err
-		}
-		return o.secrets.Flush()
-	})
+	o.block(secretsBlockLength(lines), func() { o.fill = appendSecretsBlock(o.fill, lines) })
 }
 
 // writePacket appends an Enhanced Packet Block.
 func (o *output) writePacket(p *packet) {
-	o.block(packetBlockLength(p), func() error {
-		o.fill = appendPacketBlock(o.fill, p)
-		return nil
-	})
+	o.block(packetBlockLength(p), func() { o.fill = appendPacketBlock(o.fill, p) })
 }
 
 // block makes room for a block of length bytes, which add appends to fill, and
 // starts a write if that fills a chunk.
-func (o *output) block(length int, add func() error) {
+func (o *output) block(length int, add func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for len(o.fill) >= chunkSize && o.ended == nil {
@@ -142,10 +98,7 @@ func (o *output) block(length int, add func() error) {
 		o.end(&LimitError{o.name, o.limit})
 		return
 	}
-	if err := add(); err != nil {
-		o.end(&WriteError{o.name, err})
-		return
-	}
+	add()
 	o.size += int64(length)
 	o.writeFull()
 }

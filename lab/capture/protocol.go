@@ -3,8 +3,6 @@ package capture
 import (
 	"bytes"
 	"encoding/binary"
-
-	"github.com/gopacket/gopacket/layers"
 )
 
 // protocol says what a header is of: a number in its lower 16 bits, and whose
@@ -20,17 +18,17 @@ const (
 )
 
 const (
-	ethernet = linkType | protocol(layers.LinkTypeEthernet)
-	wlan     = linkType | protocol(layers.LinkTypeIEEE802_11)
-	ipv4     = etherType | protocol(layers.EthernetTypeIPv4)
-	ipv6     = etherType | protocol(layers.EthernetTypeIPv6)
-	mpls     = etherType | protocol(layers.EthernetTypeMPLSUnicast)
-	tcp      = ipProtocol | protocol(layers.IPProtocolTCP)
-	udp      = ipProtocol | protocol(layers.IPProtocolUDP)
-	icmp4    = ipProtocol | protocol(layers.IPProtocolICMPv4)
-	icmp6    = ipProtocol | protocol(layers.IPProtocolICMPv6)
-	esp      = ipProtocol | protocol(layers.IPProtocolESP)
-	gre      = ipProtocol | protocol(layers.IPProtocolGRE)
+	ethernet = linkType | 1
+	wlan     = linkType | 105
+	ipv4     = etherType | 0x0800
+	ipv6     = etherType | 0x86dd
+	mpls     = etherType | 0x8847 // unicast
+	icmp4    = ipProtocol | 1
+	tcp      = ipProtocol | protocolTCP
+	udp      = ipProtocol | 17
+	gre      = ipProtocol | 47
+	esp      = ipProtocol | 50
+	icmp6    = ipProtocol | 58
 )
 
 const (

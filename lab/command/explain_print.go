@@ -50,9 +50,15 @@ type connectionPrinter struct {
 
 // preparedConnection is a connection that is ready to be printed.
 type preparedConnection struct {
-	connection *tlsdecrypt.Connection
-	verdict    verdict.Verdict
-	text       []byte // as JSON or as a line
+	isTLS bool      // there was TLS on it, or should have been
+	text  []byte    // as JSON or as a line; nil: it is not shown
+	drawn *drawable // it may be drawn, too
+}
+
+// drawable is what a ladder is drawn from.
+type drawable struct {
+	*tlsdecrypt.Connection
+	verdict verdict.Verdict
 }
 
 // newConnectionPrinter reads the flags of lab explain. live means that each
@@ -90,9 +96,9 @@ func (w watcher) Open(e wiretap.Event) wiretap.Handler {
 
 // add takes a connection that has ended, and shows what can be shown by now.
 func (g *connectionPrinter) add(c *tlsdecrypt.Connection) {
-	f := &preparedConnection{connection: c}
+	f := &preparedConnection{}
 	if g.stream < 0 || g.stream == c.Number {
-		g.prepare(f)
+		g.prepare(f, c)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -121,17 +127,20 @@ func (g *connectionPrinter) trust() *chain.Trust {
 }
 
 // prepare does the part of the work for which the order does not matter.
-func (g *connectionPrinter) prepare(f *preparedConnection) {
-	c := f.connection
+func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connection) {
 	if !g.list {
 		c.Check(g.trust())
 	}
-	f.verdict = verdict.Of(c, g.trust)
+	v := verdict.Of(c, g.trust)
+	f.isTLS = isTLS(c, &v)
 	if g.json {
-		f.text = g.encoded(verdict.Account{Connection: c, Verdict: &f.verdict, Scenario: shown(&f.verdict, c)})
+		f.text = g.encoded(verdict.Account{Connection: c, Verdict: &v, Scenario: shown(&v, c)})
 		return
 	}
-	f.text = []byte(ladder.Line(c, &f.verdict, g.options) + "\n")
+	f.text = []byte(ladder.Line(c, &v, g.options) + "\n")
+	if !g.list {
+		f.drawn = &drawable{c, v}
+	}
 }
 
 // shown returns the name of the scenario that shows the fault of a verdict.
@@ -143,10 +152,9 @@ func shown(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 func (g *connectionPrinter) show(stream int) {
 	f := g.ready[stream]
 	delete(g.ready, stream)
-	c := f.connection
-	g.found = g.found || c.Number == g.stream
+	g.found = g.found || stream == g.stream
 	g.count.all++
-	if f.isTLS() {
+	if f.isTLS {
 		g.count.tls++
 	}
 	switch {
@@ -158,12 +166,12 @@ func (g *connectionPrinter) show(stream int) {
 		fallthrough
 	case g.list, g.json:
 		_, _ = g.out.Write(f.text)
-	case !f.isTLS() && g.stream < 0:
+	case !f.isTLS && g.stream < 0:
 		return // finish says how many
-	case g.drawn.isNew(c) || g.verbose || g.brief || g.stream >= 0:
+	case g.drawn.isNew(f.drawn.Connection) || g.verbose || g.brief || g.stream >= 0:
 		options := g.options
-		options.Scenario = shown(&f.verdict, c)
-		_ = ladder.Draw(g.out, c, &f.verdict, options)
+		options.Scenario = shown(&f.drawn.verdict, f.drawn.Connection)
+		_ = ladder.Draw(g.out, f.drawn.Connection, &f.drawn.verdict, options)
 		_ = g.out.WriteByte('\n')
 	default:
 		_, _ = g.out.Write(f.text)
@@ -229,8 +237,8 @@ func (e *nothingError) Error() string {
 }
 
 // isTLS reports whether there was any TLS on a connection, or should have been.
-func (f *preparedConnection) isTLS() bool {
-	return f.verdict.Code == verdict.SpokeNoTLS || len(f.connection.Messages) > 0 && f.verdict.How != verdict.NotTLS
+func isTLS(c *tlsdecrypt.Connection, v *verdict.Verdict) bool {
+	return v.Code == verdict.SpokeNoTLS || len(c.Messages) > 0 && v.How != verdict.NotTLS
 }
 
 // kinds remembers which kinds of connections were drawn in full.

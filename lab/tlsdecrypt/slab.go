@@ -2,7 +2,7 @@ package tlsdecrypt
 
 // slabSize is how many items are allocated at a time: about half of what a
 // handshake with client certificates has.
-const slabSize = 8
+const slabSize = 6
 
 // slab allocates items several at a time, which costs less than one by one.
 // They are freed together.

@@ -4,7 +4,7 @@ import "sync"
 
 const (
 	parallelBatch = 64 << 10 // bytes of data of a connection that are passed on in one batch
-	parallelQueue = 32       // batches that wait for each goroutine
+	parallelQueue = 16       // batches that wait for each goroutine
 	parallelOpen  = 256      // connections that have a batch; beyond that all batches are passed on
 )
 
