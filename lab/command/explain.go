@@ -8,7 +8,9 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"time"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/lab"
@@ -82,17 +84,16 @@ func (p *Program) explain(c *cli.Context) error {
 	defer in.Close()
 
 	debug.SetGCPercent(200) // less than main's: a file may hold many connections that are open at a time
-	terminal := isTerminal(p.Stdout)
-	printer := p.newConnectionPrinter(c, file, terminal || size == 0)
+	bar := &progress{}
+	if size > 0 { // or else there is no end to come closer to
+		bar = newProgress(p.Stderr, "reading "+file, progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond))
+	}
+	defer bar.stop()
+	printer := p.newConnectionPrinter(c, file, bar.above(p.results))
 	printer.trusts = by
 	if len(rsaKeys) > 0 {
 		printer.uses = rsaKeyUses{}
 	}
-	bar := &progress{}
-	if !terminal || c.Int("stream") >= 0 { // else what is shown is progress enough
-		bar = newProgress(p.Stderr, "reading "+file)
-	}
-	defer bar.stop()
 	dissector := tlsdecrypt.New(tlsdecrypt.Options{Secrets: secrets, RSAKeys: rsaKeys, Done: printer.add})
 	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
 	read := make(chan error, 1)
@@ -102,7 +103,7 @@ func (p *Program) explain(c *cli.Context) error {
 			Live:     size == 0,
 			Secrets:  func(lines []byte) { addLines(secrets, lines) },
 			Progress: func(n int64) { bar.update(int(n), int(max(size, n))) },
-			Notice:   func(notice string) { p.say("%s", notice) },
+			Notice:   func(notice string) { bar.stop(); p.say("%s", notice) },
 			Unread:   printer.addUnread,
 		})
 	}()

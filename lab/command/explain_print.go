@@ -3,10 +3,12 @@ package command
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -32,10 +34,10 @@ type connectionPrinter struct {
 	folder              folder
 	trusts              trusts
 	options             ladder.Options
-	live                bool // each connection is written when it ends
 
 	mu     sync.Mutex
 	out    *bufio.Writer               // to stdout
+	waits  bool                        // there is something in out, and flush will be called
 	ends   []int                       // the streams that have ended, in order, and were not shown yet
 	ready  map[int]*preparedConnection // what was added, by stream
 	drawn  kinds
@@ -61,15 +63,18 @@ type drawable struct {
 	verdict verdict.Verdict
 }
 
-// newConnectionPrinter reads the flags of lab explain. live means that each
-// connection is written when it ends, and not several together.
-func (p *Program) newConnectionPrinter(c *cli.Context, file string, live bool) *connectionPrinter {
+// flushDelay is how long what is printed waits for more, to be written together
+// with it.
+const flushDelay = 20 * time.Millisecond
+
+// newConnectionPrinter reads the flags of lab explain. It prints to out.
+func (p *Program) newConnectionPrinter(c *cli.Context, file string, out io.Writer) *connectionPrinter {
 	options := p.ladderOptions(c)
 	options.Stream, options.Brief = true, c.Bool("brief")
 	return &connectionPrinter{
 		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), brief: c.Bool("brief"), stream: c.Int("stream"),
-		file: file, folder: folderOf(c), options: options, live: live,
-		out: bufio.NewWriterSize(p.results, 1<<16), ready: make(map[int]*preparedConnection),
+		file: file, folder: folderOf(c), options: options,
+		out: bufio.NewWriterSize(out, 1<<16), ready: make(map[int]*preparedConnection),
 	}
 }
 
@@ -110,8 +115,9 @@ func (g *connectionPrinter) add(c *tlsdecrypt.Connection) {
 		g.show(g.ends[0])
 		g.ends = g.ends[1:]
 	}
-	if g.live {
-		_ = g.out.Flush()
+	if g.out.Buffered() > 0 && !g.waits {
+		g.waits = true
+		time.AfterFunc(flushDelay, g.flush)
 	}
 }
 
@@ -189,6 +195,7 @@ func (g *connectionPrinter) addUnread(u capture.Unread) {
 func (g *connectionPrinter) flush() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.waits = false
 	_ = g.out.Flush()
 }
 

@@ -21,7 +21,7 @@ type progress struct {
 	done, total int
 }
 
-func newProgress(w io.Writer, what string) *progress {
+func newProgress(w io.Writer, what string, options ...progressbar.Option) *progress {
 	const most = 24 // columns beside the bar
 	what = text.Unicode.Cut(text.Clean(what), most)
 	p := &progress{}
@@ -34,9 +34,10 @@ func newProgress(w io.Writer, what string) *progress {
 		if p.timer == nil {
 			return // stopped while the timer fired
 		}
-		p.bar = progressbar.NewOptions(max(p.total, 1),
+		options := append(options,
 			progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
 			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(12))
+		p.bar = progressbar.NewOptions(max(p.total, 1), options...)
 		_ = p.bar.Set(p.done)
 	})
 	return p
@@ -53,6 +54,24 @@ func (p *progress) update(done, total int) {
 	}
 }
 
+// above returns a writer to w that takes the bar away for each write: w may be
+// the same terminal. The next update brings the bar back.
+func (p *progress) above(w io.Writer) io.Writer { return aboveBar{p, w} }
+
+type aboveBar struct {
+	p *progress
+	w io.Writer
+}
+
+func (a aboveBar) Write(b []byte) (int, error) {
+	a.p.mu.Lock()
+	defer a.p.mu.Unlock()
+	if a.p.bar != nil {
+		_ = a.p.bar.Clear()
+	}
+	return a.w.Write(b)
+}
+
 // stop takes the bar away.
 func (p *progress) stop() {
 	p.mu.Lock()
@@ -64,5 +83,6 @@ func (p *progress) stop() {
 	p.timer = nil
 	if p.bar != nil {
 		_ = p.bar.Clear()
+		p.bar = nil
 	}
 }

@@ -86,6 +86,10 @@ func TestProgress(t *testing.T) {
 	}
 	slow.update(2, 3)
 	readUntil(t, screen, "(2/3)")
+	fmt.Fprintln(slow.above(terminal), "a result")
+	readUntil(t, screen, "\ra result") // over the bar, which comes back below it
+	slow.update(3, 4)
+	readUntil(t, screen, "(3/4)")
 	slow.stop()
 	fmt.Fprint(terminal, "done")
 	readUntil(t, screen, "\rdone") // over the bar, not after it
