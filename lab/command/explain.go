@@ -6,11 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/lab"
@@ -86,7 +85,7 @@ func (p *Program) explain(c *cli.Context) error {
 	debug.SetGCPercent(200) // less than main's: a file may hold many connections that are open at a time
 	bar := &progress{}
 	if size > 0 { // or else there is no end to come closer to
-		bar = newProgress(p.Stderr, "reading "+file, progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond))
+		bar = newProgress(p.Stderr, "MB of "+filepath.Base(file))
 	}
 	defer bar.stop()
 	printer := p.newConnectionPrinter(c, file, bar.above(p.results))
@@ -102,7 +101,7 @@ func (p *Program) explain(c *cli.Context) error {
 			Sink:     printer.watch(spread),
 			Live:     size == 0,
 			Secrets:  func(lines []byte) { addLines(secrets, lines) },
-			Progress: func(n int64) { bar.update(int(n), int(max(size, n))) },
+			Progress: func(n int64) { bar.update(int(n/1e6), int(max(size, n)/1e6)) },
 			Notice:   func(notice string) { bar.stop(); p.say("%s", notice) },
 			Unread:   printer.addUnread,
 		})

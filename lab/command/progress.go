@@ -21,7 +21,7 @@ type progress struct {
 	done, total int
 }
 
-func newProgress(w io.Writer, what string, options ...progressbar.Option) *progress {
+func newProgress(w io.Writer, what string) *progress {
 	const most = 24 // columns beside the bar
 	what = text.Unicode.Cut(text.Clean(what), most)
 	p := &progress{}
@@ -34,10 +34,10 @@ func newProgress(w io.Writer, what string, options ...progressbar.Option) *progr
 		if p.timer == nil {
 			return // stopped while the timer fired
 		}
-		options := append(options,
+		p.bar = progressbar.NewOptions(max(p.total, 1),
 			progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
-			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(12))
-		p.bar = progressbar.NewOptions(max(p.total, 1), options...)
+			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(12),
+			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false)) // of which it has not seen the first part
 		_ = p.bar.Set(p.done)
 	})
 	return p
@@ -47,8 +47,9 @@ func newProgress(w io.Writer, what string, options ...progressbar.Option) *progr
 func (p *progress) update(done, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	changed := done != p.done || total != p.total
 	p.done, p.total = done, total
-	if p.bar != nil {
+	if p.bar != nil && changed {
 		p.bar.ChangeMax(total)
 		_ = p.bar.Set(done)
 	}
