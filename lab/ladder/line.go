@@ -56,12 +56,16 @@ func Line(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) string {
 // row lays out a line.
 func (o Options) row(number, outcome, subject, version, group, server, result string) string {
 	rest := o.width()
-	line := ""
+	line := make([]byte, 0, 128)
 	column := func(said string, n int) {
 		if said == "" {
 			said = "-"
 		}
-		line += text.Pad(o.charset().Cut(o.charset().Clean(said), n), n) + "  "
+		said = o.charset().Cut(o.charset().Clean(said), n)
+		line = append(line, said...)
+		for range max(n-text.Width(said), 0) + 2 {
+			line = append(line, ' ')
+		}
 		rest -= n + 2
 	}
 	column(number, max(numberWidth, len(number)))
@@ -77,7 +81,7 @@ func (o Options) row(number, outcome, subject, version, group, server, result st
 	}
 	column(server, min(max(rest-2-resultWidth, 10), 24))
 	column(result, rest)
-	return strings.TrimRight(line, " ")
+	return strings.TrimRight(string(line), " ")
 }
 
 // result returns the outcome of a connection, for the end of a line.
