@@ -2,6 +2,7 @@ package tlsdecrypt
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
 )
 
 // A chain that does not verify is wrong if its own certificates show it, if the
@@ -22,11 +24,14 @@ func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificat
 	if doubt := k.chainDoubt(m, q, leaf, err); doubt != "" {
 		if !k.evident(m, q, leaf) && !unnamed && !k.notForSignatures(m, leaf) {
 			unknown(m, "chain", "%s", doubt)
-			m.Checks[len(m.Checks)-1].Fault = k.faultByNames(m, q, leaf)
+			m.Checks[len(m.Checks)-1].Fault = cmp.Or(k.flawAbove(m, q), k.faultByNames(m, q, leaf))
 		}
 		return
 	}
 	f := k.trust.Explain(err, q)
+	if above := k.flawAbove(m, q); above != nil && !isOfLeaf(err, leaf) {
+		f = *above
+	}
 	var authority x509.UnknownAuthorityError
 	asked := *k.asked.Of(m.From)
 	unasked := len(asked) > 0 && asked.none(q.Chain())
@@ -38,7 +43,35 @@ func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificat
 	case unasked && f.Code == chain.UnknownCA:
 		f.Text += fmt.Sprintf("; the %v asked for a certificate of %s", m.From.Other(), asked)
 	}
-	noteFault(m, Fails, f, text+f.Of(chain.Name(leaf), leaf)+"."+end)
+	sentence := text + f.Of(chain.Name(leaf), leaf)
+	if k.accepted(m.From) {
+		sentence += fmt.Sprintf("; the %v takes it all the same", m.From.Other())
+	}
+	noteFault(m, Fails, f, sentence+"."+end)
+}
+
+// isOfLeaf reports whether an error is about the leaf alone.
+func isOfLeaf(err error, leaf *x509.Certificate) bool {
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &invalid) {
+		return invalid.Reason == x509.Expired && invalid.Cert != nil && invalid.Cert.Equal(leaf)
+	}
+	return !errors.As(err, new(x509.UnknownAuthorityError))
+}
+
+// flawAbove returns what a chain shows to be wrong above its leaf when it was
+// sent, or nil.
+func (k *checker) flawAbove(m *Message, q chain.Question) *chain.Fault {
+	at := m.Time
+	if !k.hasTime(m) {
+		at = time.Time{}
+	}
+	return k.trust.FlawAbove(q, at)
+}
+
+// accepted reports whether the other side goes on with a side's certificate.
+func (k *checker) accepted(side endpoint.Side) bool {
+	return k.progress.Succeeded && !k.refused(side)
 }
 
 // chainDoubt returns why it is not proven that a chain fails, or "".
@@ -46,21 +79,17 @@ func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificat
 	var authority x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var host x509.HostnameError
-	known := len(k.trust.TrustedBy(m.From.Other())) > 0
+	told := len(k.trust.TrustedBy(m.From.Other())) > 0
 	switch {
 	case errors.As(err, &authority):
 		if doubt := k.trust.Unverifiable(q); doubt != "" {
 			return doubt
 		}
-		if known || k.refused(m.From) && k.isNamed() {
-			return ""
-		}
-		return k.trust.LeadsElsewhere(q)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		if !k.hasTime(m) {
 			return "the capture does not say when it was made, or has a time that cannot be"
 		}
-		if invalid.Cert != nil && invalid.Cert.Equal(leaf) {
+		if isOfLeaf(err, leaf) {
 			return ""
 		}
 	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
@@ -69,17 +98,40 @@ func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificat
 		}
 	case errors.As(err, &host):
 		return chain.OddNames(leaf, q.Host)
-	case !errors.As(err, &invalid) && !errors.As(err, new(x509.UnhandledCriticalExtension)):
+	case errors.As(err, new(x509.UnhandledCriticalExtension)):
+		if told || k.refused(m.From) {
+			return ""
+		}
+		return fmt.Sprintf("a certificate of its chain has a critical extension that is not known here; the %v may know it", m.From.Other())
+	case !errors.As(err, &invalid):
 		return strings.TrimPrefix(err.Error(), "x509: ") // a limit, say
 	}
-	if known || k.refused(m.From) {
+	return k.doubtAbove(m, q, leaf, errors.As(err, &authority))
+}
+
+// doubtAbove is chainDoubt for what is above the leaf. isNoCA says that the
+// chain leads to none of the CAs.
+func (k *checker) doubtAbove(m *Message, q chain.Question, leaf *x509.Certificate, isNoCA bool) string {
+	by := m.From.Other()
+	told := len(k.trust.TrustedBy(by)) > 0
+	flaw := k.flawAbove(m, q)
+	switch {
+	case flaw != nil && (k.refused(m.From) || k.trust.Anchors(q)):
+		return ""
+	case told && !k.accepted(m.From):
+		return ""
+	case isNoCA && k.refused(m.From) && k.isNamed():
 		return ""
 	}
-	if !errors.As(err, &invalid) {
-		return fmt.Sprintf("a certificate of its chain has a critical extension that is not known here; the %v may know it", m.From.Other())
+	where := k.trust.Leads(q)
+	doubt := where.Of(chain.Name(leaf), leaf)
+	if flaw != nil {
+		doubt += "; " + chain.Name(flaw.Cert) + " " + flaw.Text
 	}
-	reason := k.trust.Explain(err, q)
-	return fmt.Sprintf("%s; but the %v may trust other CAs than those that are known here", reason.Of(chain.Name(leaf), leaf), m.From.Other())
+	if told {
+		doubt += fmt.Sprintf("; yet the %v takes it", by)
+	}
+	return doubt
 }
 
 // hasTime reports whether the capture says when a message was sent: not of one

@@ -66,6 +66,10 @@ func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verif
 		return chain.Fault{Code: code, Cert: leaf, Text: fmt.Sprintf(format, args...)}
 	}
 	wrong := func(f chain.Fault) bool {
+		if k.accepted(m.From) { // then it is not known after all what the other side trusts
+			noteFault(m, Unknown, f, fmt.Sprintf("%s; yet the %v takes it.", f.Of(chain.Name(leaf), leaf), by))
+			return true
+		}
 		k.chainIsWrong(m, f, leaf)
 		return true
 	}
