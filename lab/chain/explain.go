@@ -22,12 +22,13 @@ func (t *Trust) Explain(err error, q Question) Fault {
 	var invalid x509.CertificateInvalidError
 	isAuthority := errors.As(err, &authority)
 	if isAuthority || errors.As(err, &invalid) && invalid.Reason != x509.Expired && !Forbids(sent[0], q.usage()) {
-		if flaw := t.FlawAbove(q, time.Time{}); flaw != nil {
+		p, flaw := t.way(sent, q, time.Time{})
+		switch {
+		case flaw != nil:
 			return *flaw
+		case isAuthority:
+			return t.explainPath(p)
 		}
-	}
-	if isAuthority {
-		return t.explainPath(t.path(sent))
 	}
 	if f, ok := Explain(err, sent, q.Of.Other()); ok {
 		return f

@@ -18,18 +18,7 @@ func (t *Trust) FlawAbove(q Question, at time.Time) *Fault {
 	if len(sent) == 0 {
 		return nil
 	}
-	var flaw *Fault
-	var best *path
-	for _, p := range t.paths(sent) {
-		f := p.flaw(q, at)
-		switch {
-		case len(p.certs) == 1 && p.ca == nil:
-		case f == nil:
-			return nil
-		case best == nil || t.rank(p) > t.rank(best):
-			best, flaw = p, f
-		}
-	}
+	_, flaw := t.way(sent, q, at)
 	return flaw
 }
 

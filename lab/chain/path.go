@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // path is the way from a leaf up through the certificates that were sent along:
@@ -37,18 +38,17 @@ func (p *path) above() []*x509.Certificate {
 // maxPaths bounds the paths that are compared for one chain.
 const maxPaths = 32
 
-// path returns the way that the chain of a leaf takes, which is the first of
-// sent. Of several ways it is the one to a known CA that signs itself; else the
-// one to another known CA; else the longest.
-func (t *Trust) path(sent []*x509.Certificate) *path {
-	paths := t.paths(sent)
-	best := paths[0]
-	for _, p := range paths[1:] {
-		if t.rank(p) > t.rank(best) {
-			best = p
+// way returns the way that a chain takes, and what is wrong on it above the
+// leaf at a time. Of several ways it is one on which nothing is wrong; then one
+// to a root that is known; then one to another known CA; then the longest.
+func (t *Trust) way(sent []*x509.Certificate, q Question, at time.Time) (best *path, flaw *Fault) {
+	for _, p := range t.paths(sent) {
+		f := p.flaw(q, at)
+		if best == nil || f == nil && flaw != nil || (f == nil) == (flaw == nil) && t.rank(p) > t.rank(best) {
+			best, flaw = p, f
 		}
 	}
-	return best
+	return best, flaw
 }
 
 func (t *Trust) rank(p *path) int {
@@ -71,7 +71,7 @@ func (t *Trust) isAnchored(p *path) bool {
 // lead to a root that is known.
 func (t *Trust) Anchors(q Question) bool {
 	sent := q.Chain()
-	return len(sent) > 0 && t.isAnchored(t.path(sent))
+	return len(sent) > 0 && slices.ContainsFunc(t.paths(sent), t.isAnchored)
 }
 
 // paths returns the ways up from a leaf, one at the least.
@@ -181,7 +181,7 @@ func (t *Trust) explainPath(p *path) Fault {
 	case t.isAnchored(p):
 		return fault(Invalid, "%s in %s, in a way that not all programs take", p.leads(), t.place(cmp.Or(ca, t.known(top))))
 	case ca != nil:
-		return fault(UnknownCA, "%s in %s, which is no root and was not sent along%s", p.leads(), t.place(ca), fetchFrom(top))
+		return fault(UnknownCA, "%s, an intermediate CA that was not sent along (it is in %s)", p.leads(), t.place(ca))
 	case p.twin != nil && p.twinIn == "":
 		return fault(LookAlikeCA, "%s, but is not signed with the key of the %s that was sent along", p.names(), Name(p.twin))
 	case p.twin != nil && len(p.certs) == 1:
@@ -204,13 +204,14 @@ func (p *path) names() string {
 	return "leads to " + Name(p.top()) + ", which names " + p.top().Issuer.String() + " as its issuer"
 }
 
-// Leads says where a chain leads that leads to none of the CAs.
-func (t *Trust) Leads(q Question) Fault {
+// Leads says where a chain leads that leads to none of the CAs at a time.
+func (t *Trust) Leads(q Question, at time.Time) Fault {
 	sent := q.Chain()
 	if len(sent) == 0 {
 		return Fault{Code: Invalid, Text: "its certificate does not parse", Alone: true}
 	}
-	return t.explainPath(t.path(sent))
+	p, _ := t.way(sent, q, at)
+	return t.explainPath(p)
 }
 
 // fetchFrom says where the certificate of an issuer is, if a certificate says

@@ -67,6 +67,9 @@ func (v Verification) Has(wanted func(*x509.Certificate) bool) bool {
 	return slices.ContainsFunc(v.Authorities, wanted)
 }
 
+// Leaf returns the certificate that verified.
+func (v Verification) Leaf() *x509.Certificate { return v.chains[0][0] }
+
 // TrustedBy returns the CAs that a side trusts, nil if that is not known.
 func (t *Trust) TrustedBy(side endpoint.Side) []*x509.Certificate {
 	if side == endpoint.Client {

@@ -212,7 +212,7 @@ func TestTrustExplain(t *testing.T) {
 		"another CA above":         {ofClient(newLeaf(t, below), below), trustIn(root), UnknownCA, "it leads over CN=below (sent along) to CN=stranger, which is not in certs"},
 		"another CA, sent along":   {ofClient(newLeaf(t, below), below, stranger), trustIn(root), UnknownCA, "it leads over CN=below (sent along) to CN=stranger (sent along), which is not in certs"},
 		"sent in another order":    {ofClient(newLeaf(t, below), stranger, below), trustIn(root), UnknownCA, "it leads over CN=below (sent along) to CN=stranger (sent along), which is not in certs"},
-		"a missing intermediate":   {ofClient(newLeaf(t, between)), trustIn(root, between), UnknownCA, "it was issued by CN=between in certs, which is no root and was not sent along"},
+		"a missing intermediate":   {ofClient(newLeaf(t, between)), trustIn(root, between), UnknownCA, "it was issued by CN=between, an intermediate CA that was not sent along (it is in certs)"},
 		"another one of its name":  {ofClient(newLeaf(t, between), betweenTwin), trustIn(root), LookAlikeCA, "it names CN=between as its issuer, but is not signed with the key of the CN=between that was sent along"},
 		"signed by itself":         {ofClient(self), trustIn(root), SelfSigned, "it is signed by itself, and is not in certs"},
 		"by a CA that must not":    {ofClient(newLeaf(t, mute)), trustIn(mute), NotACA, "it leads through CN=mute, which may not sign certificates (key usage)"},
@@ -253,16 +253,16 @@ func TestLeads(t *testing.T) {
 		"CN=leaf leads over CN=below (sent along) to CN=stranger (sent along), which is not in certs":                               {trustIn(root), []*issuer{newLeaf(t, below), stranger, below}},
 		"CN=leaf was issued by CN=below, which was not sent along and is not in certs (to be had from http://ca.example/below.der)": {trustIn(root), []*issuer{located}},
 		"CN=leaf was issued by CN=root, but not by the CA of that name in certs: the keys differ":                                   {trustIn(root), []*issuer{newLeaf(t, twin)}},
-		"CN=leaf was issued by CN=between in certs, which is no root and was not sent along":                                        {trustIn(root, between), []*issuer{newLeaf(t, between)}},
+		"CN=leaf was issued by CN=between, an intermediate CA that was not sent along (it is in certs)":                             {trustIn(root, between), []*issuer{newLeaf(t, between)}},
 		"CN=leaf is signed by itself, and is not in certs":                                                                          {trustIn(root), []*issuer{newLeaf(t, nil)}},
 		"CN=leaf was issued by CN=mute in certs, whose certificate does not allow to sign others":                                   {trustIn(mute), []*issuer{newLeaf(t, mute)}},
 	} {
-		f := test.trust.Leads(ofClient(test.chain...))
+		f := test.trust.Leads(ofClient(test.chain...), now)
 		if got := f.Of("CN=leaf", test.chain[0].Certificate); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if f := trustIn(root).Leads(Question{DERs: [][]byte{{1}}}); f.Text != "its certificate does not parse" || !f.Alone {
+	if f := trustIn(root).Leads(Question{DERs: [][]byte{{1}}}, now); f.Text != "its certificate does not parse" || !f.Alone {
 		t.Errorf("%+v", f)
 	}
 }

@@ -79,7 +79,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	switch {
 	case errors.As(errThen, &revoked):
 		k.chainIsWrong(m, k.trust.Explain(errThen, q), leaf)
-	case errThen == nil && (k.unwanted(m, leaf, found) || k.notForSignatures(m, leaf)):
+	case errThen == nil && (k.unwanted(m, leaf, found) || k.notForSignatures(m, leaf) || k.differs(m, q, leaf, found, then)):
 	case errThen == nil && k.refused(m.From) && !k.hungUp(m.From.Other()): // a side that closes may have another reason
 		note(m, "chain", Unknown, "%s is good%s under %s; yet the %v refuses it with %v.", name, purpose, found.Under, m.From.Other(), k.refusal())
 	case errThen == nil && errNow == nil:
@@ -103,7 +103,7 @@ func (k *checker) underIntermediate(m *Message, q chain.Question, at time.Time, 
 		return false
 	}
 	found, err := k.trust.VerifyPartial(q, at)
-	if err == nil {
+	if err == nil && !k.differs(m, q, found.Leaf(), found, at) {
 		note(m, "chain", Holds, "The chain holds under %s: %s. The %v must have that CA: it was not sent along.", found.Under, good, by)
 	}
 	return err == nil
@@ -111,13 +111,9 @@ func (k *checker) underIntermediate(m *Message, q chain.Question, at time.Time, 
 
 // evident adds a failed check if a chain shows by itself what is wrong.
 func (k *checker) evident(m *Message, q chain.Question, leaf *x509.Certificate) bool {
-	at := m.Time
-	if !k.hasTime(m) {
-		at = time.Time{}
-	}
-	f := chain.Evident(q, at)
+	f := chain.Evident(q, k.timeOf(m))
 	if f == nil && k.refused(m.From) {
-		if f = k.trust.FlawAbove(q, at); f != nil && f.Code == chain.Expired { // it may have a newer one
+		if f = k.flawAbove(m, q); f != nil && f.Code == chain.Expired { // it may have a newer one
 			f.Open = !k.sends(tlswire.AlertCertificateExpired)
 		}
 	}

@@ -62,11 +62,15 @@ func isOfLeaf(err error, leaf *x509.Certificate) bool {
 // flawAbove returns what a chain shows to be wrong above its leaf when it was
 // sent, or nil.
 func (k *checker) flawAbove(m *Message, q chain.Question) *chain.Fault {
-	at := m.Time
+	return k.trust.FlawAbove(q, k.timeOf(m))
+}
+
+// timeOf returns when a message was sent, zero if the capture does not say.
+func (k *checker) timeOf(m *Message) time.Time {
 	if !k.hasTime(m) {
-		at = time.Time{}
+		return time.Time{}
 	}
-	return k.trust.FlawAbove(q, at)
+	return m.Time
 }
 
 // accepted reports whether the other side goes on with a side's certificate.
@@ -123,7 +127,7 @@ func (k *checker) doubtAbove(m *Message, q chain.Question, leaf *x509.Certificat
 	case isNoCA && k.refused(m.From) && k.isNamed():
 		return ""
 	}
-	where := k.trust.Leads(q)
+	where := k.trust.Leads(q, k.timeOf(m))
 	doubt := where.Of(chain.Name(leaf), leaf)
 	if flaw != nil {
 		doubt += "; " + chain.Name(flaw.Cert) + " " + flaw.Text

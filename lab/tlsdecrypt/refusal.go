@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"time"
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
@@ -15,11 +16,32 @@ import (
 // certificate whose key may not sign the handshake (RFC 9846 section 4.5.1.2).
 // Many programs do not check that.
 func (k *checker) notForSignatures(m *Message, leaf *x509.Certificate) bool {
-	signs := m.From == endpoint.Client || k.hs.tls13()
-	if !signs || leaf.KeyUsage == 0 || leaf.KeyUsage&x509.KeyUsageDigitalSignature != 0 || !k.refused(m.From) || k.hungUp(m.From.Other()) {
+	if !k.signs(m.From) || chain.MaySign(leaf) || !k.refused(m.From) || k.hungUp(m.From.Other()) {
 		return false
 	}
 	k.chainIsWrong(m, chain.Fault{Code: chain.WrongKeyUsage, Cert: leaf, Text: "is not for signatures (key usage)"}, leaf)
+	return true
+}
+
+// signs reports whether a side signs the handshake with the key of its
+// certificate.
+func (k *checker) signs(side endpoint.Side) bool { return side == endpoint.Client || k.hs.tls13() }
+
+// differs adds a check if programs differ about a chain that holds. It fails if
+// the other side has refused it.
+func (k *checker) differs(m *Message, q chain.Question, leaf *x509.Certificate, found chain.Verification, at time.Time) bool {
+	f := found.Differ(q, at, k.signs(m.From))
+	switch by := m.From.Other(); {
+	case f == nil:
+		return false
+	case k.refused(m.From) && !k.hungUp(by):
+		f.Open = true
+		k.chainIsWrong(m, *f, leaf)
+	case k.accepted(m.From):
+		noteFault(m, Unknown, *f, fmt.Sprintf("%s; under %s it holds otherwise, and the %v takes it.", f.Of(chain.Name(leaf), leaf), found.Under, by))
+	default:
+		noteFault(m, Unknown, *f, fmt.Sprintf("%s; under %s it holds otherwise.", f.Of(chain.Name(leaf), leaf), found.Under))
+	}
 	return true
 }
 
