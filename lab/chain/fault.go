@@ -36,6 +36,7 @@ const (
 	CRLStale       Code = "crl_stale"
 	CRLMissing     Code = "crl_missing"
 	WeakKey        Code = "weak_key"
+	WeakSignature  Code = "weak_signature" // of a certificate, with SHA-1 say
 	Invalid        Code = "other" // something else that crypto/x509 does not take
 )
 

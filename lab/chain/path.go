@@ -6,8 +6,9 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // path is the way from a leaf up through the certificates that were sent along:
@@ -162,11 +163,7 @@ func (p *path) leads() string {
 	for _, cert := range above {
 		over = append(over, Name(cert))
 	}
-	const few = 3
-	if more := len(over) - few; more > 0 {
-		over = append(over[:few:few], fmt.Sprintf("%d more", more))
-	}
-	return "leads over " + strings.Join(over, ", ") + " (sent along) to " + to
+	return "leads over " + text.JoinedFew(over, 3, "and") + " (sent along) to " + to
 }
 
 // explainPath says why a path leads to no CA that chains are checked under.
@@ -239,5 +236,5 @@ func (t *Trust) absent() string {
 	if len(t.Places) == 0 {
 		return "is not known here"
 	}
-	return "is not in " + strings.Join(t.Places, " or ")
+	return "is not in " + text.Joined(t.Places, "or")
 }

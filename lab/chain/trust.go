@@ -7,12 +7,12 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"mtlslab.example/lab/certgen/revocation"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -285,15 +285,7 @@ func (t *Trust) under(chains [][]*x509.Certificate, trusted []*x509.Certificate)
 		}
 		names = append(names, name)
 	}
-	const few = 3
-	if more := len(names) - few; more > 0 {
-		names = append(names[:few:few], fmt.Sprintf("%d more", more))
-	}
-	last := len(names) - 1
-	if last == 0 {
-		return names[0]
-	}
-	return strings.Join(names[:last], ", ") + " and " + names[last]
+	return text.JoinedFew(names, 3, "and")
 }
 
 // hasNamesake reports whether another CA that is known here has the name of a

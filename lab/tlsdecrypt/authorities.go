@@ -5,9 +5,9 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
-	"strings"
 
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -109,20 +109,7 @@ func (a authorities) String() string {
 	for _, n := range a {
 		names = append(names, n.String())
 	}
-	return alternatives(names, "or")
-}
-
-// alternatives is "a", "a or b", "a, b or 5 more".
-func alternatives(names []string, or string) string {
-	const few = 3
-	if more := len(names) - few; more > 0 {
-		names = append(names[:few:few], fmt.Sprintf("%d more", more))
-	}
-	last := len(names) - 1
-	if last == 0 {
-		return names[0]
-	}
-	return strings.Join(names[:last], ", ") + " " + or + " " + names[last]
+	return text.JoinedFew(names, 3, "or")
 }
 
 // ask stores the CAs that a side names in a message.

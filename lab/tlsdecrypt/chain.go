@@ -8,6 +8,7 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -52,6 +53,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		note(m, "chain", Unknown, "Cannot be checked: the certificate does not parse.")
 		return
 	}
+	defer k.remark(m, chain.Question{DERs: ders, Of: m.From})
 	name := chain.Name(leaf)
 	*k.shown.Of(m.From) = &shownIdentity{name: name, key: leaf.PublicKey}
 	q := chain.Question{DERs: ders, Of: m.From}
@@ -91,6 +93,25 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		k.chainFails(m, q, leaf, errThen, unnamed, "The chain did not hold at the time of the connection: ", " Now it holds under "+later.Under+".")
 	default:
 		k.chainFails(m, q, leaf, errThen, unnamed, "The chain fails: ", "")
+	}
+}
+
+// remark adds what is odd about a chain to what its check says. What is weak
+// may be why the other side has refused it, if nothing else is known.
+func (k *checker) remark(m *Message, q chain.Question) {
+	if len(m.Checks) == 0 {
+		return
+	}
+	check, weak := &m.Checks[len(m.Checks)-1], chain.Weak(q)
+	remarks := k.trust.Remarks(q, k.hs.tls13())
+	if check.Result == Holds && weak != nil {
+		remarks = append(remarks, chain.Name(weak.Cert)+" "+weak.Text)
+	}
+	for _, remark := range remarks {
+		check.Text += " " + text.Clean(remark) + "."
+	}
+	if check.Result == Unknown && check.Fault == nil && k.refused(m.From) {
+		check.Fault = weak
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -114,7 +115,7 @@ func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verif
 		for _, ca := range trusted {
 			names = append(names, chain.Name(ca))
 		}
-		return wrong(fault(chain.UnknownCA, "leads to %s; the %v trusts %s alone", top, by, alternatives(names, "and")))
+		return wrong(fault(chain.UnknownCA, "leads to %s; the %v trusts %s alone", top, by, text.JoinedFew(names, 3, "and")))
 	}
 	if i := slices.IndexFunc(found.Authorities, k.hasNamesake); i >= 0 && k.refused(m.From) && !k.hungUp(by) {
 		return wrong(fault(chain.LookAlikeCA, "leads to %s; another CA that is known here has the same name and another key, and the %v must have that one", chain.Name(found.Authorities[i]), by))
