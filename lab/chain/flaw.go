@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // FlawAbove returns what is wrong with a chain above its leaf, whatever CAs the
@@ -30,7 +32,7 @@ func (p *path) flaw(q Question, at time.Time) *Fault {
 			return &Fault{Code: code, Cert: ca, Text: fmt.Sprintf(format, args...)}
 		}
 		switch {
-		case ca.BasicConstraintsValid && !ca.IsCA:
+		case isNoCA(ca):
 			return fault(NotACA, "is no CA (basic constraints)")
 		case !canSign(ca):
 			return fault(NotACA, "may not sign certificates (key usage)")
@@ -41,7 +43,7 @@ func (p *path) flaw(q Question, at time.Time) *Fault {
 		case Forbids(ca, q.usage()):
 			return fault(WrongUsage, "is not for authenticating a %v (extended key usage)", q.Of)
 		case ca.BasicConstraintsValid && ca.MaxPathLen >= 0 && between > ca.MaxPathLen && (ca.MaxPathLen > 0 || ca.MaxPathLenZero):
-			return fault(PathTooLong, "allows %d CAs below it, and there are %d (path length)", ca.MaxPathLen, between)
+			return fault(PathTooLong, "allows %s below it, and has %d (path length)", text.Counted(ca.MaxPathLen, "CA"), between)
 		}
 		if !IsSelfIssued(ca) {
 			between++
@@ -82,6 +84,16 @@ func constrainsNames(ca *x509.Certificate) bool {
 
 // oidNameConstraints is id-ce-nameConstraints.
 var oidNameConstraints = []int{2, 5, 29, 30}
+
+// isNoCA reports whether a certificate must not issue others by its basic
+// constraints (RFC 5280 section 4.2.1.9). Some programs take a key usage in
+// their place, and all take a root of version 1, which has no extensions.
+func isNoCA(cert *x509.Certificate) bool {
+	if cert.BasicConstraintsValid {
+		return !cert.IsCA
+	}
+	return cert.KeyUsage == 0 && (cert.Version >= 3 || !IsSelfIssued(cert))
+}
 
 // canSign reports whether a certificate's key usage allows to sign others (RFC
 // 5280 section 4.2.1.3).

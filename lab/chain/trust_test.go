@@ -249,7 +249,7 @@ func TestLeads(t *testing.T) {
 		chain []*issuer
 	}{
 		"CN=leaf leads over CN=below (sent along) to CN=stranger, which is not in certs":                                            {trustIn(root), []*issuer{newLeaf(t, below), below}},
-		"CN=leaf leads over CN=lowest and CN=below (sent along) to CN=stranger, which is not in certs":                                 {trustIn(root), []*issuer{newLeaf(t, lowest), lowest, below}},
+		"CN=leaf leads over CN=lowest and CN=below (sent along) to CN=stranger, which is not in certs":                              {trustIn(root), []*issuer{newLeaf(t, lowest), lowest, below}},
 		"CN=leaf leads over CN=below (sent along) to CN=stranger (sent along), which is not in certs":                               {trustIn(root), []*issuer{newLeaf(t, below), stranger, below}},
 		"CN=leaf was issued by CN=below, which was not sent along and is not in certs (to be had from http://ca.example/below.der)": {trustIn(root), []*issuer{located}},
 		"CN=leaf was issued by CN=root, but not by the CA of that name in certs: the keys differ":                                   {trustIn(root), []*issuer{newLeaf(t, twin)}},
