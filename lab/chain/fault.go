@@ -51,6 +51,9 @@ type Fault struct {
 	Alone bool
 	// Open says that the other side says so, and that what is behind it is open.
 	Open bool
+	// Here says that it is about a CA that is known here and has the name of
+	// another, so that it is none if that CA is another PKI's.
+	Here bool
 }
 
 // Of returns the fault in a sentence about the first certificate of a chain,

@@ -102,6 +102,9 @@ func (t *Trust) paths(sent []*x509.Certificate) (all []*path) {
 				}
 			}
 		}
+		if !dead {
+			p.twin = nil
+		}
 		t.anchor(p, signed)
 		if dead || p.ca != nil || len(all) == 0 {
 			all = append(all, p)
@@ -123,6 +126,9 @@ func (t *Trust) anchor(p *path, signed func(cert, by *x509.Certificate) bool) {
 			continue
 		}
 		if !signed(top, ca.Certificate) {
+			if p.twin != nil {
+				continue
+			}
 			p.twin, p.twinIn = ca.Certificate, t.place(&known[i])
 			continue
 		}
@@ -172,19 +178,24 @@ func (t *Trust) explainPath(p *path) Fault {
 	fault := func(code Code, format string, args ...any) Fault {
 		return Fault{Code: code, Cert: leaf, Text: fmt.Sprintf(format, args...)}
 	}
+	here := func(code Code, format string, args ...any) Fault {
+		f := fault(code, format, args...)
+		f.Here = true
+		return f
+	}
 	switch ca := p.ca; {
+	case p.twin != nil && p.twinIn == "":
+		return *p.impostor()
 	case ca != nil && !canSign(ca.Certificate):
 		return fault(NotACA, "%s in %s, whose certificate does not allow to sign others", p.leads(), t.place(ca))
 	case t.isAnchored(p):
 		return fault(Invalid, "%s in %s, in a way that not all programs take", p.leads(), t.place(cmp.Or(ca, t.known(top))))
 	case ca != nil:
 		return fault(UnknownCA, "%s, an intermediate CA that was not sent along (it is in %s)", p.leads(), t.place(ca))
-	case p.twin != nil && p.twinIn == "":
-		return fault(LookAlikeCA, "%s, but is not signed with the key of the %s that was sent along", p.names(), Name(p.twin))
 	case p.twin != nil && len(p.certs) == 1:
-		return fault(LookAlikeCA, "%s, but not by the CA of that name in %s: the keys differ", p.leads(), p.twinIn)
+		return here(LookAlikeCA, "%s, but not by the CA of that name in %s: the keys differ", p.leads(), p.twinIn)
 	case p.twin != nil:
-		return fault(LookAlikeCA, "%s, but not to the CA of that name in %s: the keys differ", p.leads(), p.twinIn)
+		return here(LookAlikeCA, "%s, but not to the CA of that name in %s: the keys differ", p.leads(), p.twinIn)
 	case IsSelfIssued(leaf):
 		return fault(SelfSigned, "is signed by itself, and %s", t.absent())
 	case IsSelfIssued(top), len(p.certs) > 1:
@@ -193,12 +204,42 @@ func (t *Trust) explainPath(p *path) Fault {
 	return fault(UnknownCA, "%s, which was not sent along and %s%s", p.leads(), t.absent(), fetchFrom(top))
 }
 
-// names is leads for an issuer that is one by its name alone.
-func (p *path) names() string {
-	if len(p.certs) == 1 {
-		return "names " + p.top().Issuer.String() + " as its issuer"
+// impostor is the fault of a path that ends before a certificate that was sent
+// along and has the name of its issuer alone.
+func (p *path) impostor() *Fault {
+	return &Fault{Code: LookAlikeCA, Cert: p.top(), Text: fmt.Sprintf("names %s as its issuer, but is not signed with the key of the one that was sent along", Name(p.twin))}
+}
+
+// Impostor returns the fault of a chain that breaks off before a certificate
+// that was sent along and has an issuer's name, but another key; nil: it does
+// not.
+func Impostor(q Question) *Fault {
+	p := sentWay(q)
+	if p == nil || p.twin == nil {
+		return nil
 	}
-	return "leads to " + Name(p.top()) + ", which names " + p.top().Issuer.String() + " as its issuer"
+	return p.impostor()
+}
+
+// Lead says where a chain leads by its own certificates, as what follows the
+// leaf's name in a sentence. The chain has a leaf that can be read.
+func Lead(q Question) string {
+	p := sentWay(q)
+	return p.leads() + fetchFrom(p.top())
+}
+
+// Top returns the last certificate on the way that a chain takes by its own
+// certificates. The chain has a leaf that can be read.
+func Top(q Question) *x509.Certificate { return sentWay(q).top() }
+
+// sentWay returns the way that a chain takes where no CA is known.
+func sentWay(q Question) *path {
+	sent := q.Chain()
+	if len(sent) == 0 {
+		return nil
+	}
+	p, _ := new(Trust).way(sent, q, sent[0].NotBefore)
+	return p
 }
 
 // Leads says where a chain leads that leads to none of the CAs at a time.

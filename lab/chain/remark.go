@@ -12,13 +12,12 @@ import (
 // Remarks says what is odd about how a chain was sent, and not wrong: in another
 // order, or with certificates that are not needed. Each is a sentence without a
 // full stop.
-func (t *Trust) Remarks(q Question, isTLS13 bool) []string {
+func Remarks(q Question, isTLS13 bool) []string {
 	sent := q.Chain()
 	if isTidy(sent) {
 		return nil
 	}
-	p, _ := t.way(sent, q, sent[0].NotBefore)
-	return p.untidy(sent, isTLS13)
+	return sentWay(q).untidy(sent, isTLS13)
 }
 
 // isTidy reports whether each certificate is named as the issuer of the one

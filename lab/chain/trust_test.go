@@ -213,7 +213,7 @@ func TestTrustExplain(t *testing.T) {
 		"another CA, sent along":   {ofClient(newLeaf(t, below), below, stranger), trustIn(root), UnknownCA, "it leads over CN=below (sent along) to CN=stranger (sent along), which is not in certs"},
 		"sent in another order":    {ofClient(newLeaf(t, below), stranger, below), trustIn(root), UnknownCA, "it leads over CN=below (sent along) to CN=stranger (sent along), which is not in certs"},
 		"a missing intermediate":   {ofClient(newLeaf(t, between)), trustIn(root, between), UnknownCA, "it was issued by CN=between, an intermediate CA that was not sent along (it is in certs)"},
-		"another one of its name":  {ofClient(newLeaf(t, between), betweenTwin), trustIn(root), LookAlikeCA, "it names CN=between as its issuer, but is not signed with the key of the CN=between that was sent along"},
+		"another one of its name":  {ofClient(newLeaf(t, between), betweenTwin), trustIn(root), LookAlikeCA, "it names CN=between as its issuer, but is not signed with the key of the one that was sent along"},
 		"signed by itself":         {ofClient(self), trustIn(root), SelfSigned, "it is signed by itself, and is not in certs"},
 		"by a CA that must not":    {ofClient(newLeaf(t, mute)), trustIn(mute), NotACA, "it leads through CN=mute, which may not sign certificates (key usage)"},
 		"expired":                  {ofClient(old), trustIn(root), Expired, "it has expired: it was valid until 2031-05-01 11:00:00 UTC"},

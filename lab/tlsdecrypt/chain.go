@@ -75,13 +75,12 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	if errThen != nil && k.underIntermediate(m, q, then, name+" is good"+purpose) {
 		return
 	}
-	unnamed := errThen != nil && k.refused(m.From) && !k.leadsToNone(m, q, leaf, errThen) && k.unnamed(m, q, leaf)
 	later, errNow := k.trust.Verify(q, now)
 	var revoked *chain.RevokedError
 	switch {
 	case errors.As(errThen, &revoked):
 		k.chainIsWrong(m, k.trust.Explain(errThen, q), leaf)
-	case errThen == nil && (k.unwanted(m, leaf, found) || k.notForSignatures(m, leaf) || k.differs(m, q, leaf, found, then)):
+	case errThen == nil && (k.notForSignatures(m, leaf) || k.unwanted(m, q, leaf, found) || k.differs(m, q, leaf, found, then)):
 	case errThen == nil && k.refused(m.From) && !k.hungUp(m.From.Other()): // a side that closes may have another reason
 		note(m, "chain", Unknown, "%s is good%s under %s; yet the %v refuses it with %v.", name, purpose, found.Under, m.From.Other(), k.refusal())
 	case errThen == nil && errNow == nil:
@@ -90,9 +89,9 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		reason := k.trust.Explain(errNow, q)
 		note(m, "chain", Holds, "The chain held at the time of the connection under %s: %s was good%s. It does not any more: %s.", found.Under, name, purpose, reason.Of(name, leaf))
 	case errNow == nil:
-		k.chainFails(m, q, leaf, errThen, unnamed, "The chain did not hold at the time of the connection: ", " Now it holds under "+later.Under+".")
+		k.chainFails(m, q, leaf, errThen, "The chain did not hold at the time of the connection: ", " Now it holds under "+later.Under+".")
 	default:
-		k.chainFails(m, q, leaf, errThen, unnamed, "The chain fails: ", "")
+		k.chainFails(m, q, leaf, errThen, "The chain fails: ", "")
 	}
 }
 
@@ -103,7 +102,7 @@ func (k *checker) remark(m *Message, q chain.Question) {
 		return
 	}
 	check, weak := &m.Checks[len(m.Checks)-1], chain.Weak(q)
-	remarks := k.trust.Remarks(q, k.hs.tls13())
+	remarks := chain.Remarks(q, k.hs.tls13())
 	if check.Result == Holds && weak != nil {
 		remarks = append(remarks, chain.Name(weak.Cert)+" "+weak.Text)
 	}
@@ -128,20 +127,6 @@ func (k *checker) underIntermediate(m *Message, q chain.Question, at time.Time, 
 		note(m, "chain", Holds, "The chain holds under %s: %s. The %v must have that CA: it was not sent along.", found.Under, good, by)
 	}
 	return err == nil
-}
-
-// evident adds a failed check if a chain shows by itself what is wrong.
-func (k *checker) evident(m *Message, q chain.Question, leaf *x509.Certificate) bool {
-	f := chain.Evident(q, k.timeOf(m))
-	if f == nil && k.refused(m.From) {
-		if f = k.flawAbove(m, q); f != nil && f.Code == chain.Expired { // it may have a newer one
-			f.Open = !k.sends(tlswire.AlertCertificateExpired)
-		}
-	}
-	if f != nil {
-		k.chainIsWrong(m, *f, leaf)
-	}
-	return f != nil
 }
 
 // chainIsWrong adds the check of a chain that fails.

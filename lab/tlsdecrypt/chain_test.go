@@ -154,9 +154,9 @@ func TestChainOfAnotherPKI(t *testing.T) {
 		shown tls.Certificate
 		want  string // where it is not known what the server trusts
 	}{
-		"elsewhere": {stranger, "Cannot be checked: CN=stranger was issued by CN=stranger-ca, which was not sent along and is not in certs."},
+		"elsewhere": {stranger, "Cannot be checked: CN=stranger was issued by CN=stranger-ca, which was not sent along and is not in certs; the server asked for a certificate of CN=client-ca, and takes this one all the same."},
 		"made anew": {again.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "Cannot be checked: CN=client was issued by CN=client-ca, but not by the CA of that name in certs: the keys differ."},
-		"by itself": {tls.Certificate{Certificate: [][]byte{elsewhere.cert.Raw}, PrivateKey: elsewhere.key}, "Cannot be checked: CN=stranger-ca is signed by itself, and is not in certs."},
+		"by itself": {tls.Certificate{Certificate: [][]byte{elsewhere.cert.Raw}, PrivateKey: elsewhere.key}, "Cannot be checked: CN=stranger-ca is signed by itself, and is not in certs; the server asked for a certificate of CN=client-ca, and takes this one all the same."},
 		"does not parse": {tls.Certificate{Certificate: append(slices.Clone(stranger.Certificate), []byte{0x30, 0}), PrivateKey: stranger.PrivateKey},
 			"Cannot be checked: a certificate of its chain does not parse: malformed tbs certificate."},
 	} {
@@ -170,7 +170,7 @@ func TestChainOfAnotherPKI(t *testing.T) {
 		}
 		knowing := trust()
 		knowing.ServerTrusts = []*x509.Certificate{p.clientCA.cert}
-		if got := shownTo(t, lenient(), test.shown, knowing); got.Result != Unknown || !strings.HasSuffix(got.Text, "; yet the server takes it.") {
+		if got := shownTo(t, lenient(), test.shown, knowing); got.Result != Unknown || !strings.Contains(got.Text, "takes ") {
 			t.Errorf("%s, trust known, taken: %s: %q", name, got.Result, got.Text)
 		}
 		if got := shownTo(t, serverConfig(), test.shown, knowing); got.Result != Fails {

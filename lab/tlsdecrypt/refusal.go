@@ -14,14 +14,23 @@ import (
 )
 
 // notForSignatures adds a failed check if the other side has refused a
-// certificate whose key may not sign the handshake (RFC 9846 section 4.5.1.2).
-// Many programs do not check that.
+// certificate for that.
 func (k *checker) notForSignatures(m *Message, leaf *x509.Certificate) bool {
-	if !k.signs(m.From) || chain.MaySign(leaf) || !k.refused(m.From) || k.hungUp(m.From.Other()) {
-		return false
+	f := k.signingFault(m, leaf)
+	if f != nil {
+		k.chainIsWrong(m, *f, leaf)
 	}
-	k.chainIsWrong(m, chain.Fault{Code: chain.WrongKeyUsage, Cert: leaf, Text: "is not for signatures (key usage)"}, leaf)
-	return true
+	return f != nil
+}
+
+// signingFault returns the fault of a certificate whose key may not sign the
+// handshake (RFC 9846 section 4.5.1.2), if the other side has refused it. Many
+// programs do not check that.
+func (k *checker) signingFault(m *Message, leaf *x509.Certificate) *chain.Fault {
+	if !k.signs(m.From) || chain.MaySign(leaf) || !k.refused(m.From) || k.hungUp(m.From.Other()) || k.sends(tlswire.AlertUnknownCA) {
+		return nil
+	}
+	return &chain.Fault{Code: chain.WrongKeyUsage, Cert: leaf, Text: "is not for signatures (key usage)"}
 }
 
 // signs reports whether a side signs the handshake with the key of its
@@ -56,6 +65,12 @@ func (k *checker) refused(side endpoint.Side) bool {
 	return side == endpoint.Client && k.refusedInHTTP() || k.hungUp(side.Other())
 }
 
+// refusedForCA reports whether the other side refuses a side's certificate, and
+// with no alert that says another reason than its CA.
+func (k *checker) refusedForCA(side endpoint.Side) bool {
+	return k.refused(side) && !k.sends(tlswire.AlertCertificateExpired) && !k.sends(tlswire.AlertCertificateRevoked) && !k.sends(tlswire.AlertUnsupportedCertificate)
+}
+
 // hungUp reports whether a side ended the connection before the handshake did,
 // without an alert.
 func (k *checker) hungUp(side endpoint.Side) bool {
@@ -82,7 +97,7 @@ func (k *checker) refusal() string {
 // unwanted adds a failed check if a valid chain leads to a CA that the other
 // side does not accept, by what it asked for (RFC 9846 section 4.3.4,
 // RFC 5246 section 7.4.4), by what is known of its trust, and by its alert.
-func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verification) bool {
+func (k *checker) unwanted(m *Message, q chain.Question, leaf *x509.Certificate, found chain.Verification) bool {
 	top, by := chain.Name(found.Authorities[len(found.Authorities)-1]), m.From.Other()
 	trusted := k.trust.TrustedBy(by)
 	fault := func(code chain.Code, format string, args ...any) chain.Fault {
@@ -96,7 +111,7 @@ func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verif
 		k.chainIsWrong(m, f, leaf)
 		return true
 	}
-	if asked := *k.asked.Of(m.From); len(asked) > 0 && !found.Has(asked.names) {
+	if asked := *k.asked.Of(m.From); len(asked) > 0 && !found.Has(asked.names) && asked.none(q.Chain()) {
 		f := fault(chain.UnknownCA, "leads to %s; the %v asked for a certificate of %s", top, by, asked)
 		if k.refused(m.From) {
 			return wrong(f)
