@@ -66,6 +66,11 @@ func (a authorities) names(ca *x509.Certificate) bool {
 	return slices.ContainsFunc(a, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, ca.RawSubject) })
 }
 
+// namesIssuer reports whether the issuer of a certificate is one of the CAs.
+func (a authorities) namesIssuer(cert *x509.Certificate) bool {
+	return slices.ContainsFunc(a, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, cert.RawIssuer) })
+}
+
 // none reports whether no certificate of a chain is, or was issued by, one of
 // the CAs.
 func (a authorities) none(sent []*x509.Certificate) bool {

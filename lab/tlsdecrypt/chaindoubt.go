@@ -33,11 +33,17 @@ func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificat
 		sentence += fmt.Sprintf("; the %v takes it all the same", by)
 	}
 	noteFault(m, Fails, *f, sentence+"."+end)
+	if also := chain.Evident(q, k.timeOf(m)); also != nil && also.Code != f.Code {
+		k.chainIsWrong(m, *also, leaf)
+	}
 }
 
 // proven returns the fault of a chain that does not verify if it is known to be
 // wrong, or nil.
 func (k *checker) proven(m *Message, q chain.Question, leaf *x509.Certificate, err error) *chain.Fault {
+	if asked := *k.asked.Of(m.From); len(asked) > 0 && asked.none(q.Chain()) && k.refusedForCA(m.From) && !errors.As(err, new(x509.UnknownAuthorityError)) {
+		return k.faultByNames(m, q, leaf) // programs look for the CA first
+	}
 	if f := chain.Evident(q, k.timeOf(m)); f != nil {
 		return f
 	}
@@ -131,6 +137,8 @@ func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificat
 		doubt += fmt.Sprintf("; the %v asked for a certificate of %s, and takes this one all the same", by, asked)
 	case len(asked) > 0 && asked.none(q.Chain()):
 		doubt += fmt.Sprintf("; the %v asked for a certificate of %s, and may take this one all the same", by, asked)
+	case accepted && asked.namesIssuer(chain.Top(q)): // which may be no root
+		doubt += fmt.Sprintf("; the %v asked for a certificate of that CA, and takes this one", by)
 	case accepted && len(k.trust.TrustedBy(by)) > 0:
 		doubt += fmt.Sprintf("; yet the %v takes it", by)
 	}
