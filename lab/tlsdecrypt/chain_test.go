@@ -233,7 +233,7 @@ func TestUsageOfAnAuthorityBetween(t *testing.T) {
 	if got := shownTo(t, lenient(), shown, trust()); got.Result != Fails || got.Text != want {
 		t.Errorf("%s: %q, want %q", got.Result, got.Text, want)
 	}
-	want = "Cannot be checked: CN=client leads over CN=between (sent along) to CN=client-ca, which is not in certs; CN=between is not for authenticating a client (extended key usage)."
+	want = "Cannot be checked: CN=client leads over CN=between (sent along) to CN=client-ca, which is not in certs; CN=between is not for authenticating a client (extended key usage); the server asked for a certificate of that CA, and takes this one."
 	got := shownTo(t, lenient(), shown, &chain.Trust{Places: []string{"certs"}})
 	if got.Result != Unknown || got.Text != want || got.Fault == nil || got.Fault.Code != chain.WrongUsage {
 		t.Errorf("%s: %q, %+v, want %q", got.Result, got.Text, got.Fault, want)

@@ -41,8 +41,12 @@ func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificat
 // proven returns the fault of a chain that does not verify if it is known to be
 // wrong, or nil.
 func (k *checker) proven(m *Message, q chain.Question, leaf *x509.Certificate, err error) *chain.Fault {
-	if asked := *k.asked.Of(m.From); len(asked) > 0 && asked.none(q.Chain()) && k.refusedForCA(m.From) && !errors.As(err, new(x509.UnknownAuthorityError)) {
-		return k.faultByNames(m, q, leaf) // programs look for the CA first
+	isNoCA := errors.As(err, new(x509.UnknownAuthorityError))
+	if asked := *k.asked.Of(m.From); len(asked) > 0 && asked.none(q.Chain()) && k.refusedForCA(m.From) { // programs look for the CA first
+		if f := k.noCA(m, q, leaf, err); isNoCA && f != nil {
+			return f
+		}
+		return k.faultByNames(m, q, leaf)
 	}
 	if f := chain.Evident(q, k.timeOf(m)); f != nil {
 		return f
@@ -60,7 +64,7 @@ func (k *checker) proven(m *Message, q chain.Question, leaf *x509.Certificate, e
 		return f
 	}
 	switch {
-	case errors.As(err, new(x509.UnknownAuthorityError)):
+	case isNoCA:
 		return k.noCA(m, q, leaf, err)
 	case refused && (errors.As(err, new(x509.CertificateInvalidError)) && k.hasTime(m) || errors.As(err, new(x509.UnhandledCriticalExtension))):
 		f := k.trust.Explain(err, q)
