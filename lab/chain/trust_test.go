@@ -2,6 +2,7 @@ package chain
 
 import (
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -373,5 +374,34 @@ func TestFaultOf(t *testing.T) {
 	f := Fault{Cert: other, Text: "has expired"}
 	if got := f.Of("it", nil); got != "it has expired" {
 		t.Errorf("%q", got)
+	}
+}
+
+// What many programs refuse because it is weak.
+func TestWeak(t *testing.T) {
+	root, oldRoot := newCA(t, "root", nil), newCA(t, "root", nil, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })
+	sha1 := func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }
+	short := newLeaf(t, root)
+	short.PublicKey = &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}
+	template := *short.Certificate
+	der, err := x509.CreateCertificate(rand.Reader, &template, root.Certificate, short.PublicKey, root.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		q    Question
+		code Code // "": nothing
+		want string
+	}{
+		"good":                   {ofClient(newLeaf(t, root), root), "", ""},
+		"a root's own":           {ofClient(newLeaf(t, oldRoot), oldRoot), "", ""},
+		"SHA-1":                  {ofClient(newLeaf(t, root, sha1)), WeakSignature, "is signed with ECDSA-SHA1, which programs refuse nowadays"},
+		"SHA-1 above":            {ofClient(newLeaf(t, root), newCA(t, "between", root, sha1)), WeakSignature, "is signed with ECDSA-SHA1, which programs refuse nowadays"},
+		"an RSA key of 1024 bit": {Question{DERs: [][]byte{der}, Of: endpoint.Client}, WeakKey, "has an RSA key of 1,024 bits, which many programs refuse"},
+	} {
+		f := Weak(test.q)
+		if (f != nil) != (test.code != "") || f != nil && (f.Code != test.code || f.Text != test.want) {
+			t.Errorf("%s: %+v, want %s, %q", name, f, test.code, test.want)
+		}
 	}
 }

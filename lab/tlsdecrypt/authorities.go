@@ -71,6 +71,24 @@ func (a authorities) namesIssuer(cert *x509.Certificate) bool {
 	return slices.ContainsFunc(a, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, cert.RawIssuer) })
 }
 
+// intermediateAsked says that the other side asked for certificates of a CA on a
+// chain's way that is no root; "": it did not. OpenSSL takes chains that end
+// there only with X509_V_FLAG_PARTIAL_CHAIN.
+func (k *checker) intermediateAsked(m *Message, q chain.Question) string {
+	asked, sent := *k.asked.Of(m.From), q.Chain()
+	cas := slices.Clone(sent[1:])
+	for _, ca := range slices.Concat(k.trust.CAs, k.trust.Between) {
+		cas = append(cas, ca.Certificate)
+	}
+	for _, ca := range cas {
+		isIssuer := func(cert *x509.Certificate) bool { return chain.Issued(ca, cert) }
+		if !chain.IsSelfIssued(ca) && asked.names(ca) && slices.ContainsFunc(sent, isIssuer) {
+			return fmt.Sprintf("the %v asked for a certificate of %s, which is no root: OpenSSL takes that only if it has the root, too, or with partial_chain", m.From.Other(), chain.Name(ca))
+		}
+	}
+	return ""
+}
+
 // none reports whether no certificate of a chain is, or was issued by, one of
 // the CAs.
 func (a authorities) none(sent []*x509.Certificate) bool {

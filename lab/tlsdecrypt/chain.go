@@ -82,7 +82,11 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		k.chainIsWrong(m, k.trust.Explain(errThen, q), leaf)
 	case errThen == nil && (k.notForSignatures(m, leaf) || k.unwanted(m, q, leaf, found) || k.differs(m, q, leaf, found, then)):
 	case errThen == nil && k.refused(m.From) && !k.hungUp(m.From.Other()): // a side that closes may have another reason
-		note(m, "chain", Unknown, "%s is good%s under %s; yet the %v refuses it with %v.", name, purpose, found.Under, m.From.Other(), k.refusal())
+		why := k.refusal()
+		if named := k.intermediateAsked(m, q); named != "" {
+			why += ": " + named
+		}
+		note(m, "chain", Unknown, "%s is good%s under %s; yet the %v refuses it with %s.", name, purpose, found.Under, m.From.Other(), why)
 	case errThen == nil && errNow == nil:
 		note(m, "chain", Holds, "The chain holds under %s: %s is good%s.", found.Under, name, purpose)
 	case errThen == nil:

@@ -277,16 +277,9 @@ func TestChainAsOpenSSL(t *testing.T) {
 			if folder.rare && !peertest.Full() {
 				continue
 			}
-			trust := &chain.Trust{Places: []string{"certs"}}
-			for _, ca := range folder.cas {
-				trust.CAs = append(trust.CAs, chain.NamedCA{Name: ca.cert.Subject.CommonName, Certificate: ca.cert, In: "certs"})
-			}
+			trust := inFolder(folder.cas...)
 			for _, sent := range chains {
-				shown := tls.Certificate{PrivateKey: sent.certs[0].key}
-				for _, l := range sent.certs {
-					shown.Certificate = append(shown.Certificate, l.cert.Raw)
-				}
-				got := checkOf(t, side, shown, trust)
+				got := checkOf(t, side, shownAs(sent.certs...), trust)
 				errs := referee(t, side, sent.certs, folder.cas)
 				isNoCA := slices.ContainsFunc(errs, func(n int) bool { return slices.Contains(noCAAtHand, n) })
 				wrong := ""

@@ -86,7 +86,12 @@ func (k *checker) noCA(m *Message, q chain.Question, leaf *x509.Certificate, err
 		return f
 	}
 	f := k.trust.Explain(err, q)
+	named := k.intermediateAsked(m, q)
 	switch theirs := k.isTheirPKI(chain.Issued); {
+	case refused && asked.namesIssuer(chain.Top(q)) && !f.Here && !k.sends(tlswire.AlertUnknownCA):
+		return nil // the other side has a CA of that name
+	case refused && named != "" && f.Code == chain.UnknownCA:
+		f.Text, f.Open = chain.Lead(q)+"; "+named, true
 	case told && !k.accepted(m.From), refused && theirs && k.isNamed():
 		if unasked && f.Code == chain.UnknownCA {
 			f.Text += fmt.Sprintf("; the %v asked for a certificate of %s", by, asked)
@@ -136,7 +141,9 @@ func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificat
 	if flaw != nil {
 		doubt += "; " + chain.Name(flaw.Cert) + " " + flaw.Text
 	}
-	switch accepted := k.accepted(m.From); {
+	switch named, accepted := k.intermediateAsked(m, q), k.accepted(m.From); {
+	case named != "" && k.refused(m.From):
+		doubt += "; " + named
 	case len(asked) > 0 && asked.none(q.Chain()) && accepted:
 		doubt += fmt.Sprintf("; the %v asked for a certificate of %s, and takes this one all the same", by, asked)
 	case len(asked) > 0 && asked.none(q.Chain()):

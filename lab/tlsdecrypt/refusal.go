@@ -137,7 +137,9 @@ func (k *checker) unwanted(m *Message, q chain.Question, leaf *x509.Certificate,
 	}
 	if k.refused(m.From) && k.sends(tlswire.AlertUnknownCA) {
 		f := fault(chain.UnknownCA, "leads to %s, which the %v does not trust: it sends unknown_ca", top, by)
-		if asked := *k.asked.Of(m.From); found.Has(asked.names) {
+		if named := k.intermediateAsked(m, q); named != "" {
+			f = fault(chain.UnknownCA, "leads to %s; %s", top, named)
+		} else if asked := *k.asked.Of(m.From); found.Has(asked.names) {
 			f = fault(chain.LookAlikeCA, "leads to %s; the %v asked for a certificate of a CA of that name, and sends unknown_ca to this one: very probably it has another CA of that name", top, by)
 		}
 		f.Open = by == endpoint.Server // which may lack a CRL
