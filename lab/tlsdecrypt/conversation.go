@@ -20,6 +20,7 @@ type conversation struct {
 	hs       *handshake // the latest
 	sides    endpoint.Pair[speech]
 	headless bool // the first bytes of a side are missing
+	late     bool // as the capture began later
 
 	http *httpwire.Conn // nil before application data
 
@@ -157,10 +158,14 @@ func (c *conversation) encrypted(m Message, ofHandshake bool) {
 // lose notes that bytes of a side are missing.
 func (c *conversation) lose(side endpoint.Side, what loss) {
 	switch what {
-	case lostStart:
+	case lostStart, lostFirst:
 		c.headless = true
-	case lostWithin, lostRest:
+		c.late = c.late || what == lostStart
+	case lostWithin:
 		c.hs.miss(lost(side))
+	case lostRecords:
+		c.hs.miss(lost(side))
+		c.sides.Of(side).forget()
 	}
 }
 

@@ -70,6 +70,11 @@ func (d *decrypter) unprotect(w *writeState, rec tlsRecord) ([]byte, *protection
 			w.epoch = e
 			return inner, key
 		}
+		if inner, err := w.recount(d.scratch[:0], key, rec.Record); err == nil {
+			d.scratch = inner[:0]
+			w.epoch = e
+			return inner, key
+		}
 	}
 	now, _ := d.protection(w, w.epoch, rec)
 	switch {
@@ -140,7 +145,9 @@ func (d *decrypter) earlyProtection(secret []byte, key Key, first tlsRecord) *pr
 // is known.
 func unopenedTLS13(w *writeState, p *protection) string {
 	why := "it was changed on the way, or the key log is of another connection"
-	if w.incomplete {
+	if w.lost {
+		why = "records before it are missing, and how many is needed to decrypt it"
+	} else if w.incomplete {
 		why = "a record before it, which may have changed the key, has bytes missing"
 	}
 	return fmt.Sprintf("a record does not open with %s: %s", p.key.Secret, why)

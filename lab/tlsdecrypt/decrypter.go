@@ -76,8 +76,15 @@ func (d *decrypter) addSecret(line []byte) {
 
 // lose notes that bytes of a side are missing.
 func (d *decrypter) lose(side endpoint.Side, what loss) {
-	if what >= lostRest {
-		d.sides.Of(side).stopped = true
+	w := d.sides.Of(side)
+	switch what {
+	case lostStart, lostFirst:
+		w.headless = true
+	case lostRecords:
+		w.lost, w.uncounted = true, maxRecount
+		w.inflater.lose()
+	case notRead:
+		w.lost = true
 	}
 	d.next.lose(side, what)
 }
@@ -139,6 +146,10 @@ func (d *decrypter) forward(rec tlsRecord) {
 func (d *decrypter) open(w *writeState, rec tlsRecord, m *Message) ([]byte, bool) {
 	if rec.hole {
 		w.incomplete = true
+	}
+	if (w.headless || w.lost) && !w.encrypts() && !d.next.hs.tls13() && looksEncrypted(rec) {
+		d.encrypt(w) // its ChangeCipherSpec is among what is missing
+		w.blind = w.encrypting == nil
 	}
 	switch {
 	case w.blind && !isPlainAlert(rec):

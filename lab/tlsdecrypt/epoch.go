@@ -17,7 +17,9 @@ const (
 // writeState is how a side encrypts (RFC 5246 section 6.1 calls it so).
 type writeState struct {
 	blind      bool // it encrypts, and the hellos were not seen
-	stopped    bool // no more of its records come
+	headless   bool // its first bytes are missing
+	lost       bool // records of it are missing, or not read
+	uncounted  int  // bytes that may be spent on finding out how many are missing
 	incomplete bool // bytes of one of its records were missing
 
 	// TLS 1.3
@@ -97,7 +99,7 @@ func (d *decrypter) encrypt(w *writeState) {
 	hs := d.next.hs
 	if hs.version == 0 {
 		answered := d.conn.Retried || w.epoch == early // it comes before ServerHello then
-		w.blind = hs.hello == nil || (d.next.headless || d.sides.Server.stopped) && !answered
+		w.blind = hs.hello == nil || (d.next.headless || d.sides.Server.lost) && !answered
 		return
 	}
 	w.encrypting, w.current, w.failed, w.inflater = hs, nil, nil, inflater{}

@@ -106,6 +106,8 @@ func (f *flow) cutOff() {
 func (f *flow) end(t time.Time) {
 	f.ended = true
 	f.conn.Ended = t
+	f.readers.Client.last()
+	f.readers.Server.last()
 	f.decrypter.giveUp()
 	for side, r := range f.readers.All() {
 		f.noteRest(side, r)

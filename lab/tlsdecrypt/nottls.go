@@ -20,8 +20,6 @@ func (r *reader) notTLS(err *tlswire.RecordError, b []byte) {
 	switch {
 	case unseen && c.NotTLSFrom != endpoint.Unknown:
 		// the other side does not speak TLS either
-	case r.headless && !first:
-		c.problem(r.side, err.Offset, fmt.Sprintf("bytes of the %v are missing: where the next record begins cannot be known", r.side))
 	case !first:
 		c.problem(r.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", is.describe(err)))
 	case c.NotTLSFrom != endpoint.Unknown:
