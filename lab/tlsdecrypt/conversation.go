@@ -21,6 +21,7 @@ type conversation struct {
 	sides    endpoint.Pair[speech]
 	headless bool // the first bytes of a side are missing
 	late     bool // as the capture began later
+	broken   bool // bytes of a side are missing after others
 
 	http *httpwire.Conn // nil before application data
 
@@ -161,11 +162,12 @@ func (c *conversation) lose(side endpoint.Side, what loss) {
 	case lostStart, lostFirst:
 		c.headless = true
 		c.late = c.late || what == lostStart
-	case lostWithin:
+	case lostWithin, lostRecords:
 		c.hs.miss(lost(side))
-	case lostRecords:
-		c.hs.miss(lost(side))
-		c.sides.Of(side).forget()
+		c.broken, c.http = true, nil
+		if what == lostRecords {
+			c.sides.Of(side).forget()
+		}
 	}
 }
 

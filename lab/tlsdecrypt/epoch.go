@@ -93,13 +93,18 @@ func (d *decrypter) updateKey(w *writeState) {
 	}
 }
 
+// mayLackServerHello reports whether ServerHello may be among what is missing.
+func (d *decrypter) mayLackServerHello() bool {
+	return d.next.headless || d.sides.Server.lost || d.sides.Server.incomplete
+}
+
 // encrypt switches a side to the keys of the latest handshake. It may do so
 // before the version is known.
 func (d *decrypter) encrypt(w *writeState) {
 	hs := d.next.hs
 	if hs.version == 0 {
 		answered := d.conn.Retried || w.epoch == early // it comes before ServerHello then
-		w.blind = hs.hello == nil || (d.next.headless || d.sides.Server.lost) && !answered
+		w.blind = hs.hello == nil || d.mayLackServerHello() && !answered
 		return
 	}
 	w.encrypting, w.current, w.failed, w.inflater = hs, nil, nil, inflater{}

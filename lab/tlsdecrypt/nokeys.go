@@ -19,7 +19,7 @@ func (d *decrypter) noSecret(rec tlsRecord, label string) {
 		c.problem(endpoint.Unknown, -1, "packets are missing here: they had ClientHello and ServerHello, without which nothing can be decrypted")
 	case hs.clientRandom == nil:
 		c.problem(endpoint.Unknown, -1, "a packet is missing here: it had ClientHello, without which nothing can be decrypted")
-	case hs.version == 0 && (d.next.headless || d.sides.Server.lost):
+	case hs.version == 0 && d.mayLackServerHello():
 		c.problem(endpoint.Unknown, -1, "a packet is missing here: it had ServerHello, without which what follows cannot be decrypted")
 	case hs.version == 0 && e == plain:
 		c.problem(rec.from, rec.Offset, "no ServerHello: without it what follows cannot be decrypted")

@@ -55,7 +55,8 @@ func newWire(c *tlsdecrypt.Connection) *wire {
 
 func (w *wire) take(m *tlsdecrypt.Message) {
 	w.last = m
-	if m.Type == tlswire.ContentTypeApplicationData && (m.Handshake == nil && m.Alert == nil) {
+	hidden := m.Encrypted && w.Version >= tlswire.VersionTLS13 // which may be an alert
+	if m.Type == tlswire.ContentTypeApplicationData && m.Handshake == nil && m.Alert == nil && !hidden {
 		*w.data.Of(m.From) = w.finished.Client && w.finished.Server || m.Key.Secret == "client_early_traffic_secret"
 	}
 	if m.Encrypted && m.Type == tlswire.ContentTypeHandshake && w.Version < tlswire.VersionTLS13 {
@@ -139,10 +140,18 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 		return w.hidden()
 	case w.End == tlsdecrypt.StillOpen && !w.Hidden:
 		return Verdict{Outcome: Open, Reason: "the handshake is not done yet"}
+	case w.isUnjudged():
+		return Verdict{Outcome: Unknown, How: CutOff, Reason: "the client's handshake is complete, and whether the server accepted it is not in the capture"}
 	case w.End == tlsdecrypt.CutOff, w.Lacking, w.Hidden, w.EndedBy == endpoint.Unknown:
 		return Verdict{Outcome: Unknown, How: CutOff, Reason: "how the handshake ended is not in the capture"}
 	}
 	return w.aborted()
+}
+
+// isUnjudged reports whether a client of TLS 1.3 that had completed its
+// handshake left, and what the server made of it was not seen.
+func (w *wire) isUnjudged() bool {
+	return w.Version >= tlswire.VersionTLS13 && w.finished.Client && w.finished.Server && w.EndedBy == endpoint.Client && w.End != tlsdecrypt.Closed
 }
 
 // notTLS returns the verdict on a connection on which a side did not speak TLS
