@@ -174,7 +174,7 @@ func (s *story) outcome() string {
 	}
 	switch v.How {
 	case verdict.CutOff:
-		return "How the handshake ended is not in the capture."
+		return strings.ToUpper(v.Reason[:1]) + v.Reason[1:] + "."
 	case verdict.NotTLS:
 		return "There was no handshake: " + v.Reason + "."
 	}
@@ -233,8 +233,16 @@ func (s *story) advice() (paragraphs []string) {
 	return paragraphs
 }
 
-// closing says how the TCP connection ended.
+// closing says how the TCP connection ended, and what came after that.
 func (s *story) closing() string {
+	said := s.closed()
+	if c := s.c; c.After > 0 && s.ended {
+		said += fmt.Sprintf(" %s of the %s came after the %s had ended it.", text.Counted(int(c.After), "more byte"), c.EndedBy.Other(), c.EndedBy)
+	}
+	return said
+}
+
+func (s *story) closed() string {
 	c := s.c
 	after := ""
 	if !c.Ended.IsZero() && !c.Opened.IsZero() {

@@ -134,6 +134,7 @@ func (d *decrypter) forward(rec tlsRecord) {
 	}
 	ofHandshake := m.Type == tlswire.ContentTypeHandshake || w.epoch == handshaking ||
 		w.encrypting == hs && !*hs.finished.Of(m.From)
+	m.Incomplete = rec.hole && !w.encrypts() && m.Type != tlswire.ContentTypeApplicationData
 	changes := m.Type == tlswire.ContentTypeChangeCipherSpec && !w.encrypts() // its one byte says no more than its type
 	d.next.encrypted(m, ofHandshake)
 	if changes {

@@ -1,6 +1,7 @@
 package tlsdecrypt
 
 import (
+	"fmt"
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -21,6 +22,7 @@ type reader struct {
 	begun    bool      // a record was read
 	headless bool      // the side's first bytes are missing
 	skipped  int64     // how many of these, if that is known
+	seen     bool      // there were bytes
 	stopped  bool      // the side cannot be followed any further
 	search   search    // for the next record, where that may begin anywhere
 	at       time.Time // of the last bytes
@@ -52,7 +54,10 @@ func (r *reader) data(b []byte, t time.Time) {
 	if r.stopped {
 		return
 	}
-	r.at = t
+	if !r.seen && r.skipped > 0 {
+		r.conn.problem(r.side, 0, fmt.Sprintf("bytes are missing here: the first %d of the %v's", r.skipped, r.side))
+	}
+	r.at, r.seen = t, true
 	whole := b
 	if len(r.buf) > 0 {
 		r.buf = append(r.buf, b...)
@@ -133,23 +138,29 @@ func (r *reader) gap(missing int64, t time.Time) {
 		return
 	}
 	r.conn.lacking = true
-	at := r.offset + int64(len(r.buf))
+	at := r.position()
 	switch {
 	case at == 0 && missing <= 0:
-		r.headless = true
+		r.headless, r.conn.Late = true, true
 		r.next.lose(r.side, lostStart)
 	case missing > 0 && missing <= int64(r.needed()) && !r.search.under:
 		r.conn.problem(r.side, r.offset, "bytes are missing here: the record that they are part of cannot be read")
 		r.hole = true
 		r.next.lose(r.side, lostWithin)
 		r.data(make([]byte, missing), t)
-	case at == 0: // the first records after it may be of the handshake
-		r.headless, r.skipped = true, missing
-		r.offset = missing
+	case !r.seen: // the first records after it may be of the handshake
+		r.headless = true
+		r.skipped += max(missing, 0)
+		r.offset = r.skipped
 		r.next.lose(r.side, lostFirst)
 	default:
 		r.next.lose(r.side, lostRecords)
 		before := len(r.buf)
+		if r.search.under && r.offset == r.search.from && before == 0 {
+			r.offset += max(missing, 0)
+			r.search.from, r.search.missing = r.offset, r.search.missing+missing
+			return
+		}
 		if r.search.under {
 			r.giveUp()
 			before = 0
@@ -159,6 +170,9 @@ func (r *reader) gap(missing int64, t time.Time) {
 		r.seek(missing, before)
 	}
 }
+
+// position is the offset of the next byte.
+func (r *reader) position() int64 { return r.offset + int64(len(r.buf)) }
 
 // needed is how many bytes of the record in buf are still to come, and 0 if
 // that is not known.

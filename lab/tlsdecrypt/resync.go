@@ -102,6 +102,9 @@ func (r *reader) endSearch(searched int64, they string) {
 // last passes on what is left at the end of a side's bytes, if its end shows
 // that it is a record.
 func (r *reader) last() {
+	if !r.seen && r.skipped > 0 {
+		r.conn.problem(r.side, 0, fmt.Sprintf("one direction alone is in the capture: it has none of the %d bytes of the %v, which the %v has acknowledged", r.skipped, r.side, r.side.Other()))
+	}
 	if !r.search.under || r.stopped {
 		return
 	}

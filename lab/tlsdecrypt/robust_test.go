@@ -293,7 +293,7 @@ func TestServerHelloIsMissing(t *testing.T) {
 			}
 			return []wiretap.Event{e}
 		}).dissect(t, Options{})
-		if len(c.Problems) != 1 || !strings.HasPrefix(c.Problems[0].Text, "a packet is missing here: it had ServerHello") || !c.Progress().Lacking {
+		if len(c.Problems) != 2 || !strings.HasPrefix(c.Problems[0].Text, "a packet is missing here: it had ServerHello") || !strings.HasPrefix(c.Problems[1].Text, "bytes are missing here: the first ") || !c.Progress().Lacking {
 			t.Errorf("%s without its packet: %+v, problems %+v", name, c.Progress(), c.Problems)
 		}
 	}
