@@ -78,7 +78,7 @@ func (r *reader) endSearch(searched int64, they string) {
 	r.search = search{}
 	at := s.from - max(s.missing, 0) - int64(s.before)
 	switch {
-	case s.missing == 0 && searched == 0, r.conn.NotTLSFrom != endpoint.Unknown:
+	case s.missing == 0 && searched == 0:
 	case s.missing == 0 && r.headless && !r.begun && they == "cannot be read":
 		r.conn.problem(r.side, at, fmt.Sprintf("no record begins in what was seen of the %v: its %s are the middle of one, or not TLS; the connection was open when the capture began", r.side, text.Counted(int(searched), "byte")))
 	case s.missing == 0:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
@@ -35,6 +35,8 @@ const (
 	fin = 1 << iota
 	syn
 	rst
+	_
+	ack
 )
 
 // tcp returns the packet's TCP header and what follows it.
@@ -162,6 +164,22 @@ func (c told) unaccounted(side endpoint.Side) int64 {
 	return *c.said.Of(side) - in
 }
 
+// someCaptures are the captures to spoil, a few unless all are asked for.
+func someCaptures(t *testing.T) []string {
+	files, err := filepath.Glob(filepath.Join("testdata", "foreign", "*.pcap"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, len(files))
+	}
+	if peertest.Full() {
+		return files
+	}
+	var some []string
+	for i := 0; i < len(files); i += 23 {
+		some = append(some, files[i])
+	}
+	return some
+}
+
 // complain returns what is wrong with the reading of a capture with holes, by
 // what was read of the whole one.
 func (c told) complain(whole told) (wrong []string) {
@@ -223,8 +241,12 @@ func unread(packets []framed, all []told) int64 {
 
 // holes are the ways to spoil a capture. Each is tried for every packet n.
 var holes = map[string]func(packets []framed, n int) []framed{
-	"without packet":    func(p []framed, n int) []framed { return slices.Delete(slices.Clone(p), n, n+1) },
-	"from packet":       func(p []framed, n int) []framed { return p[n:] },
+	"without packet": func(p []framed, n int) []framed { return slices.Delete(slices.Clone(p), n, n+1) },
+	"from packet":    func(p []framed, n int) []framed { return p[n:] },
+	"a keep-alive, and from packet": func(p []framed, n int) []framed {
+		n = max(n, 3)
+		return slices.Insert(slices.Clone(p[n:]), 0, p[n].with([]byte{0}, -1))
+	},
 	"up to packet":      func(p []framed, n int) []framed { return p[:n+1] },
 	"without two from":  func(p []framed, n int) []framed { return slices.Delete(slices.Clone(p), n, min(n+2, len(p))) },
 	"without four from": func(p []framed, n int) []framed { return slices.Delete(slices.Clone(p), n, min(n+4, len(p))) },
@@ -273,18 +295,80 @@ var holes = map[string]func(packets []framed, n int) []framed{
 	},
 }
 
-func TestHoles(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "foreign", "*.pcap"))
-	if err != nil || len(files) == 0 {
-		t.Fatal(err, len(files))
-	}
-	if os.Getenv("LAB_FULL") == "" {
-		some := files[:0:0]
-		for i := 0; i < len(files); i += 23 {
-			some = append(some, files[i])
+// noise is what may happen to packets on their way without any harm.
+var noise = map[string]func(packets []framed, n int) []framed{
+	"a keep-alive before": func(p []framed, n int) []framed {
+		return slices.Insert(slices.Clone(p), max(n, 3), p[max(n, 3)].with([]byte{0}, -1))
+	},
+	"an empty keep-alive before": func(p []framed, n int) []framed {
+		return slices.Insert(slices.Clone(p), max(n, 3), p[max(n, 3)].with(nil, -1))
+	},
+	"a window probe before": func(p []framed, n int) []framed {
+		_, payload := p[n].tcp()
+		return slices.Insert(slices.Clone(p), n, p[n].with(payload[:min(1, len(payload))], 0))
+	},
+	"sent again with other content": func(p []framed, n int) []framed {
+		_, payload := p[n].tcp()
+		other := bytes.Clone(payload)
+		for i := range other {
+			other[i] ^= 0x55
 		}
-		files = some
+		return slices.Insert(slices.Clone(p), n+1, p[n].with(other, 0))
+	},
+	"overlapping": func(p []framed, n int) []framed {
+		_, payload := p[n].tcp()
+		half := len(payload) / 2
+		return slices.Replace(slices.Clone(p), n, n+1, p[n].with(payload[:min(half+10, len(payload))], 0), p[n].with(payload[half:], half), p[n])
+	},
+	"another SYN/ACK first": func(p []framed, _ int) []framed {
+		i := slices.IndexFunc(p, func(one framed) bool { return one.has(syn) && one.has(ack) })
+		return slices.Insert(slices.Clone(p), i, p[i].with(nil, 123456))
+	},
+	"another SYN/ACK behind": func(p []framed, n int) []framed {
+		i := slices.IndexFunc(p, func(one framed) bool { return one.has(syn) && one.has(ack) })
+		return slices.Insert(slices.Clone(p), max(i+1, n), p[i].with(nil, -123456))
+	},
+	"every packet twice": func(p []framed, _ int) (all []framed) {
+		for _, one := range p {
+			all = append(all, one, one)
+		}
+		return all
+	},
+}
+
+// with returns a copy of a packet with another payload, moved by some bytes in
+// the sender's stream, and without a FIN or RST.
+func (p framed) with(payload []byte, by int) framed {
+	header, was := p.tcp()
+	data := append(bytes.Clone(p.data[:len(p.data)-len(was)]), payload...)
+	binary.BigEndian.PutUint16(data[16:], binary.BigEndian.Uint16(data[16:])+uint16(len(payload)-len(was)))
+	changed := framed{bytes.Clone(p.header), data}
+	binary.BigEndian.PutUint32(data[len(p.data)-len(was)-len(header)+4:], p.seq()+uint32(by))
+	data[len(p.data)-len(was)-len(header)+13] &^= fin | rst
+	binary.LittleEndian.PutUint32(changed.header[8:], uint32(len(data)))
+	binary.LittleEndian.PutUint32(changed.header[12:], uint32(len(data)))
+	return changed
+}
+
+func TestNoise(t *testing.T) {
+	for _, file := range someCaptures(t) {
+		head, packets := packetsOf(t, file)
+		keys, _ := os.ReadFile(strings.TrimSuffix(file, ".pcap") + ".keys")
+		whole := readPackets(t, head, packets, keys)[0]
+		for name, spoil := range noise {
+			for n := range packets {
+				all := readPackets(t, head, spoil(packets, n), keys)
+				if len(all) != 1 || all[0].verdict.Outcome != whole.verdict.Outcome || all[0].verdict.Code != whole.verdict.Code ||
+					len(all[0].Messages) != len(whole.Messages) || len(all[0].Problems) != len(whole.Problems) {
+					t.Errorf("%s, %s %d: %d connections, %+v", filepath.Base(file), name, n, len(all), all)
+				}
+			}
+		}
 	}
+}
+
+func TestHoles(t *testing.T) {
+	files := someCaptures(t)
 	began := time.Now()
 	read := 0
 	for _, file := range files {
@@ -295,7 +379,6 @@ func TestHoles(t *testing.T) {
 			if len(whole) != 1 {
 				t.Fatalf("%s: %d connections", file, len(whole))
 			}
-			certain := readPackets(t, head, packets, slices.Clone(keys))
 			for name, spoil := range holes {
 				for n := range packets {
 					spoiled := spoil(packets, n)
@@ -306,7 +389,7 @@ func TestHoles(t *testing.T) {
 					for _, c := range all {
 						read++
 						c.forged = name == "reset after" // another story
-						for _, wrong := range c.complain(certain[0]) {
+						for _, wrong := range c.complain(whole[0]) {
 							t.Errorf("%s, %s, %s %d: %s", filepath.Base(file), with, name, n, wrong)
 						}
 					}
@@ -315,7 +398,6 @@ func TestHoles(t *testing.T) {
 		}
 	}
 	t.Logf("%d readings in %v", read, time.Since(began).Round(time.Millisecond))
-	_ = netip.AddrPort{}
 }
 
 func notices(all []told) string {
