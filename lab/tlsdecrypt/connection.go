@@ -49,7 +49,8 @@ type Negotiated struct {
 	CipherSuite tlswire.CipherSuite
 	Group       tlswire.NamedGroup // of the key agreement
 	ALPN        string
-	ServerName  string // the client's server_name
+	Compression tlswire.CompressionMethod // of records (RFC 3749)
+	ServerName  string                    // the client's server_name
 	Resumption  Resumption
 	EarlyData   bool // accepted by the server
 	Retried     bool // there was a HelloRetryRequest

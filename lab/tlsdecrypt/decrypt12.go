@@ -3,7 +3,6 @@ package tlsdecrypt
 import (
 	"bytes"
 	"errors"
-	"fmt"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
@@ -88,7 +87,7 @@ func (d *decrypter) decompress(w *writeState, rec tlsRecord, content []byte) ([]
 		}
 		content = inflated
 	default:
-		d.conn.problem(endpoint.Unknown, -1, fmt.Sprintf("the records are compressed with %v, which cannot be decompressed here", method))
+		d.conn.problem(endpoint.Unknown, -1, compressed(method))
 		return nil, false
 	}
 	return content, true

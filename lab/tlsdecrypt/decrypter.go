@@ -98,7 +98,7 @@ func (d *decrypter) lacksSecret(rec tlsRecord) bool {
 	if hs := w.encrypting; hs != nil {
 		return w.current == nil && w.failed == nil && !isPlainAlert(rec) && hs.version != tlswire.VersionSSL30 && !d.secrets.findMaster(hs)
 	}
-	if rec.Type != tlswire.ContentTypeApplicationData || w.keys[w.epoch] != nil {
+	if rec.Type != tlswire.ContentTypeApplicationData || w.keys[w.epoch] != nil || d.next.hs.unencryptedTLS13() || tooEarly(d.next.hs.version) != "" {
 		return false
 	}
 	switch w.epoch {

@@ -88,7 +88,7 @@ func (d *decrypter) updateKey(w *writeState) {
 		return
 	}
 	key := Key{Secret: now.key.Secret, Generation: now.key.Generation + 1}
-	if next, err := newTLS13(suite, nextTrafficSecret(h, now.secret), key); err == nil {
+	if next, err := newTLS13(d.next.hs.version, suite, nextTrafficSecret(d.next.hs.version, h, now.secret), key); err == nil {
 		w.keys[application] = next
 	}
 }

@@ -143,6 +143,8 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 		v := Verdict{Outcome: Accepted}
 		w.addRefusal(&v)
 		return v
+	case w.Hidden && w.Unreadable() != "" && (w.finished.Client && w.finished.Server || w.Version >= tlswire.VersionTLS13):
+		return Verdict{Outcome: Unknown, Reason: w.Unreadable()}
 	case w.data.Client && w.data.Server:
 		return Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways" + w.reservation()}
 	case w.Hidden && w.Version != 0 && w.ClientRandom != nil:
