@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
+	"maps"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/endpoint"
@@ -246,19 +248,21 @@ func TestDraftsAgreeWithTshark(t *testing.T) {
 	dir := t.TempDir()
 	file, keys := filepath.Join(dir, "lab.pcapng"), filepath.Join(dir, "keys.log")
 	w := must(capture.Create(file, capture.Options{}))
-	var lines, ours []string
+	var lines []string
+	ours, theirs := map[string][]string{}, map[string][]string{} // by the client's port
 	for draft := tlswire.FirstDraft; draft <= 28; draft++ {
 		for _, retried := range []bool{false, true} {
 			d := draftedConnection(draft, draftSuite, 0, retried)
-			d.r.events[0].Client = netip.AddrPortFrom(d.r.events[0].Client.Addr(), uint16(50000+len(lines)))
+			port := fmt.Sprint(50000 + len(lines))
+			d.r.events[0].Client = netip.MustParseAddrPort("127.0.0.1:" + port)
 			d.r.replay(w)
 			lines = append(lines, d.lines...)
 			for _, m := range d.r.dissect(t, Options{Secrets: &d.log}).Messages {
 				switch {
 				case m.Handshake != nil:
-					ours = append(ours, fmt.Sprint(int(m.Handshake.Type)))
+					ours[port] = append(ours[port], fmt.Sprint(int(m.Handshake.Type)))
 				case m.HTTP != nil && !m.HTTP.Request:
-					ours = append(ours, fmt.Sprint(m.HTTP.Status))
+					ours[port] = append(ours[port], fmt.Sprint(m.HTTP.Status))
 				}
 			}
 		}
@@ -269,12 +273,18 @@ func TestDraftsAgreeWithTshark(t *testing.T) {
 	if err := os.WriteFile(keys, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("tshark", "-r", file, "-o", "tls.keylog_file:"+keys, "-T", "fields", "-e", "tls.handshake.type", "-e", "http.response.code").Output()
+	out, err := exec.Command("tshark", "-r", file, "-o", "tls.keylog_file:"+keys, "-T", "fields", "-e", "tcp.port", "-e", "tls.handshake.type", "-e", "http.response.code").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Fields(strings.ReplaceAll(string(out), ",", " ")); !slices.Equal(got, ours) || len(ours) < 22*7 {
-		t.Errorf("tshark reads %q, lab %q", got, ours)
+	for line := range strings.Lines(string(out)) {
+		fields := strings.FieldsFunc(line, func(r rune) bool { return unicode.IsSpace(r) || r == ',' })
+		port := strings.TrimPrefix(fields[0]+fields[1], "443")
+		port = strings.TrimSuffix(port, "443")
+		theirs[port] = append(theirs[port], fields[2:]...)
+	}
+	if !maps.EqualFunc(ours, theirs, slices.Equal) || len(ours) != 22 {
+		t.Errorf("tshark reads %q, lab %q", theirs, ours)
 	}
 }
 
