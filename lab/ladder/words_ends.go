@@ -57,6 +57,9 @@ func (s *story) agreed() string {
 	if c.Version == 0 {
 		return s.versionless()
 	}
+	if c.Version == tlswire.VersionSSL20 {
+		return c.Version.String()
+	}
 	parts := []string{c.Version.String(), c.CipherSuite.String()}
 	if c.Group != 0 {
 		parts = append(parts, c.Group.String())

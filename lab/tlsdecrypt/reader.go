@@ -95,6 +95,12 @@ func (r *reader) records(b []byte, t time.Time) (rest []byte) {
 		case tlswire.ShortError:
 			return b
 		case *tlswire.RecordError:
+			if is, more := r.isSSL20(b); more {
+				return b
+			} else if is {
+				r.stop(notRead)
+				return b
+			}
 			if r.mayBeWithin(b) {
 				r.seek(r.skipped, 0)
 				return r.records(b, t)

@@ -139,6 +139,8 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 		return v
 	}
 	switch {
+	case w.Version == tlswire.VersionSSL20:
+		return Verdict{Outcome: Unknown, Reason: w.Unreadable()}
 	case w.Succeeded:
 		v := Verdict{Outcome: Accepted}
 		w.addRefusal(&v)
