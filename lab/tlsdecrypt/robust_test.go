@@ -156,7 +156,6 @@ func TestApplicationSecretsOnly(t *testing.T) {
 func TestNotTLS(t *testing.T) {
 	for said, want := range map[string]string{
 		"GET / HTTP/1.1\r\n\r\n":                     "the client does not speak TLS: it sent HTTP that is not encrypted: GET / HTTP/1.1",
-		"\x80\x2e\x01\x00\x02\x00\x15\x00\x00":       "the client does not speak TLS: this is an SSL 2.0 ClientHello (RFC 5246 appendix E.2)",
 		"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n": "the client does not speak TLS: it sent text: SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3",
 		"\x16\x03\x01\x02\x00\x01\x00\x01":           "ends within a record: only 8 bytes of that of the client are there",
 	} {
