@@ -58,6 +58,7 @@ type story struct {
 	goodbyes  endpoint.Pair[bool] // it sent close_notify
 	explained bool                // what the group with the long name is
 	ended     bool                // a side has ended the connection
+	started   bool                // the client has made a false start
 	problems  []tlsdecrypt.Problem
 }
 
@@ -67,6 +68,7 @@ func newStory(c *tlsdecrypt.Connection, v *verdict.Verdict) *story {
 	for i, m := range c.Messages {
 		s.problemsBefore(m)
 		s.endBefore(m)
+		s.falseStart(m)
 		if s.joins(i) {
 			continue
 		}
@@ -135,6 +137,16 @@ func (s *story) problemsBefore(m *tlsdecrypt.Message) {
 
 func (s *story) problem(p tlsdecrypt.Problem) {
 	s.items = append(s.items, item{text: p.Text, alarm: true})
+}
+
+// falseStart adds a line across before the first data of a client that does not
+// wait for the server's Finished (RFC 7918).
+func (s *story) falseStart(m *tlsdecrypt.Message) {
+	early := m.From == endpoint.Client && m.Type == tlswire.ContentTypeApplicationData && s.client.ciphered && !s.server.ciphered
+	if early && !s.started && s.c.Version != 0 && !s.tls13() {
+		s.started = true
+		s.across("false start: the client does not wait for the server's Finished (RFC 7918)")
+	}
 }
 
 // endBefore adds a line across before the first message that a side sent

@@ -60,7 +60,8 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 	w.inTime = w.inTime || m.From == endpoint.Server && !w.afterEnd(m)
 	hidden := m.Encrypted && w.Version >= tlswire.VersionTLS13 // which may be an alert
 	if m.Type == tlswire.ContentTypeApplicationData && m.Handshake == nil && m.Alert == nil && !hidden {
-		*w.data.Of(m.From) = w.finished.Client && w.finished.Server || m.Key.Secret == "client_early_traffic_secret"
+		falseStart := m.From == endpoint.Client && w.Version < tlswire.VersionTLS13 // RFC 7918: it does not wait for the server's Finished
+		*w.data.Of(m.From) = *w.data.Of(m.From) || w.finished.Client && (w.finished.Server || falseStart) || m.Key.Secret == "client_early_traffic_secret"
 	}
 	if m.Encrypted && m.Type == tlswire.ContentTypeHandshake && w.Version < tlswire.VersionTLS13 {
 		w.again = w.again || *w.finished.Of(m.From)
