@@ -1,6 +1,7 @@
 package tlsdecrypt
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -103,6 +104,7 @@ func (r *reader) records(b []byte, t time.Time) (rest []byte) {
 			}
 			if r.mayBeWithin(b) {
 				r.seek(r.skipped, 0)
+				r.search.begins = bytes.Clone(b[:min(8, len(b))])
 				return r.records(b, t)
 			}
 			r.notTLS(err, b)
