@@ -184,7 +184,10 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 		state = tls.ConnectionState{ServerName: state.ServerName}
 	}
 	view := verdict.NewView(endpoint.Server, err, c.alerts.seen())
-	view.State = verdict.StateOf(state, http != nil)
+	view.State, view.Showing = verdict.StateOf(state, http != nil), verdict.NotShown
+	if state.CipherSuite != 0 && !state.DidResume {
+		view.Showing = verdict.Shown
+	}
 	if refusal := c.refusal.Load(); refusal != nil && http != nil {
 		view.InHTTP = verdict.RefuseInHTTP(http.Status, verdict.Explain(*refusal, endpoint.Server))
 	}

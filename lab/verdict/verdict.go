@@ -44,6 +44,7 @@ type Verdict struct {
 	Code       Code          `json:"code,omitempty"`        // why, for programs
 	Fix        string        `json:"fix,omitempty"`         // what to change, in words
 	Causes     []Cause       `json:"causes,omitempty"`      // what may be behind it where Code does not say, the likeliest first
+	Offers     *Offers       `json:"offers,omitempty"`      // what each side offered, where they may have found nothing in common
 
 	known bool // Reason comes from the side that rejected
 }
@@ -139,6 +140,14 @@ func acceptedBy(server, client *View) Verdict {
 			return v
 		}
 	}
+	switch {
+	case client == nil || !client.Unasked:
+	case client.Insists:
+		v.because(Reason{Code: NotAsked, Text: NeverAsked})
+		v.known = true
+	default:
+		v.Reason = NeverAsked
+	}
 	return v
 }
 
@@ -174,6 +183,9 @@ func (v *Verdict) refuser() endpoint.Side {
 
 // noRequest is what an accepted handshake without a request may mean.
 const noRequest = "after the handshake the client closed without a request: one that compares the host name afterwards (curl) and refuses looks like this; a browser's spare connection and a health check too"
+
+// noRequestNamed is the same where the certificate is for the host's name.
+const noRequestNamed = "after the handshake the client closed without a request: a browser's spare connection and a health check look like this"
 
 // addStatus adds the fate of an accepted client's request: it was not allowed,
 // or there was none.
@@ -214,10 +226,13 @@ func (v *Verdict) addWire(seen Verdict) {
 	case v.known || seen.Code == "":
 	case !isVague(seen.Code), v.Code == "", seen.How == InHTTP: // the wire has the whole response
 		v.Code, v.Reason, v.Fix, v.Causes = seen.Code, seen.Reason, seen.Fix, seen.Causes
+	case v.Code == seen.Code && seen.Alert != nil: // the wire shows more of what the alert may mean
+		v.Reason, v.Fix, v.Causes = seen.Reason, seen.Fix, seen.Causes
 	case v.Code == seen.Code:
 		v.Causes = seen.Causes
 	}
-	if v.Reason == "" && seen.How != Probably {
+	v.Offers = seen.Offers
+	if seen.How != Probably && (v.Reason == "" || v.Reason == NeverAsked && v.Code == "" && seen.Reason != "") {
 		v.Reason = seen.Reason
 	}
 }

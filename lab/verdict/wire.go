@@ -20,15 +20,22 @@ type wire struct {
 	tlsdecrypt.Progress
 
 	shown     endpoint.Pair[certificate]
-	finished  endpoint.Pair[bool] // it sent Finished, or what must be it
-	data      endpoint.Pair[bool] // it sent application data
-	answered  bool                // ServerHello was seen
-	leaver    endpoint.Side       // it was the first to say goodbye after the handshake
-	again     bool                // there was more of handshakes after the first
-	stays     endpoint.Side       // it sent no_renegotiation
-	offersPSK bool                // in ClientHello
-	early     bool                // the client may have sent early data
-	last      *tlsdecrypt.Message // the last one; nil: nobody said anything
+	finished  endpoint.Pair[bool]   // it sent Finished, or what must be it
+	data      endpoint.Pair[bool]   // it sent application data
+	answered  bool                  // ServerHello was seen
+	leaver    endpoint.Side         // it was the first to say goodbye after the handshake
+	again     bool                  // there was more of handshakes after the first
+	stays     endpoint.Side         // it sent no_renegotiation
+	offersPSK bool                  // in ClientHello
+	hello     *tlswire.ClientHello  // the last one; nil: none was seen
+	choice    *tlswire.ServerHello  // the last one, which may be a HelloRetryRequest; nil: none was seen
+	retried   bool                  // there was a HelloRetryRequest
+	wishes    *requested            // what the server asked for of the client's certificate
+	asksLater bool                  // the server may have asked for a certificate after the first handshake
+	goodbyes  endpoint.Pair[bool]   // it sent close_notify
+	warnings  []*tlsdecrypt.Message // alerts that do not end the connection
+	early     bool                  // the client may have sent early data
+	last      *tlsdecrypt.Message   // the last one; nil: nobody said anything
 }
 
 // certificate is what a side showed of itself.
@@ -37,6 +44,7 @@ type certificate struct {
 	empty     bool // there was no certificate in it
 	bare      bool // it is a public key alone (RFC 7250)
 	leaf      *x509.Certificate
+	ders      [][]byte          // it, and what was sent along
 	faults    []*chain.Fault    // of its chain, that are proven, as they were found
 	doubts    []*chain.Fault    // that it may have, if the other side minds
 	chain     tlsdecrypt.Result // of its check; "": there was none
@@ -65,8 +73,8 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 	if w.leaver == endpoint.Unknown && !w.afterEnd(m) && m.Type == tlswire.ContentTypeAlert && w.finished.Client && w.finished.Server {
 		w.leaver = m.From
 	}
-	if m.Alert != nil && m.Alert.Description == tlswire.AlertNoRenegotiation {
-		w.stays = m.From
+	if m.Alert != nil {
+		w.takeAlert(m)
 	}
 	if m.Handshake == nil {
 		return
@@ -75,10 +83,19 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 	switch body := m.Body().(type) {
 	case *tlswire.ClientHello:
 		w.again = w.finished.Client && w.finished.Server
+		w.hello = body
 		_, w.offersPSK = tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey)
 		w.early = w.early || slices.ContainsFunc(body.Extensions, func(e tlswire.Extension) bool { return e.Type == tlswire.ExtensionEarlyData })
 	case *tlswire.ServerHello:
-		w.answered = true
+		w.choice = body
+		w.retried = w.retried || body.IsHelloRetryRequest()
+		w.answered = w.answered || !body.IsHelloRetryRequest()
+	case *tlswire.HelloRequest:
+		w.asksLater = true
+	case *tlswire.CertificateRequest:
+		w.wishes = requestedBy(body.Extensions)
+	case *tlswire.CertificateRequestTLS12:
+		w.wishes = &requested{schemes: body.SignatureAlgorithms, names: body.CertificateAuthorities}
 	case *tlswire.Certificate:
 		shown.take(m, body.Chain(), body.CertificateType == tlswire.CertificateTypeRawPublicKey)
 	case *tlswire.CertificateTLS12:
@@ -94,8 +111,20 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 	}
 }
 
+func (w *wire) takeAlert(m *tlsdecrypt.Message) {
+	switch d := m.Alert.Description; {
+	case d == tlswire.AlertCloseNotify:
+		*w.goodbyes.Of(m.From) = true
+	case m != w.Alert:
+		w.warnings = append(w.warnings, m)
+		if d == tlswire.AlertNoRenegotiation {
+			w.stays = m.From
+		}
+	}
+}
+
 func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
-	*c = certificate{seen: true, empty: len(ders) == 0, bare: bare, at: m.Time}
+	*c = certificate{seen: true, empty: len(ders) == 0, bare: bare, ders: ders, at: m.Time}
 	for _, check := range m.Checks {
 		if check.Subject != "chain" {
 			continue
@@ -123,6 +152,10 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	if m := w.Alert; m != nil {
 		v := Verdict{Outcome: Rejected, RejectedBy: m.From, Alert: newAlert(m.Alert.Description, m.From)}
 		v.because(w.why(m.From))
+		if w.sentOpen(m.From) {
+			v.Reason += openly
+		}
+		v.Offers = w.offers(m.From)
 		if w.Succeeded {
 			v.Outcome, v.RejectedBy = Broken, endpoint.Unknown
 		}
@@ -132,11 +165,17 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	case w.Succeeded:
 		v := Verdict{Outcome: Accepted}
 		w.addRefusal(&v)
+		w.noteNames(&v)
+		w.noteUnasked(&v)
 		return v
 	case w.data.Client && w.data.Server:
-		return Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways" + w.reservation()}
+		v := Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways" + w.reservation()}
+		w.noteUnasked(&v)
+		return v
 	case w.Hidden && w.Version != 0 && w.ClientRandom != nil:
-		return w.hidden()
+		v := w.hidden()
+		w.noteUnasked(&v)
+		return v
 	case w.End == tlsdecrypt.StillOpen && !w.Hidden:
 		return Verdict{Outcome: Open, Reason: "the handshake is not done yet"}
 	case w.End == tlsdecrypt.CutOff, w.Lacking, w.Hidden, w.EndedBy == endpoint.Unknown:
@@ -211,6 +250,7 @@ func (w *wire) aborted() Verdict {
 		v.because(Reason{Code: Closed, Text: "the " + by.String() + " closed the connection before anything was said"})
 	default:
 		v.because(w.why(by))
+		v.Offers = w.offers(by)
 	}
 	return v
 }

@@ -1,0 +1,132 @@
+package verdict
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// Whether the server asked for a certificate, and for which.
+
+// requested is what a server asks for of the client's certificate.
+type requested struct {
+	schemes []tlswire.SignatureScheme
+	names   []tlswire.DistinguishedName // of CAs; none: any
+}
+
+// requestedBy reads the extensions of TLS 1.3's CertificateRequest.
+func requestedBy(extensions []tlswire.Extension) *requested {
+	r := &requested{}
+	if x, ok := tlswire.Lookup[*tlswire.SignatureSchemeList](extensions, tlswire.ExtensionSignatureAlgorithms); ok {
+		r.schemes = x.Schemes
+	}
+	if x, ok := tlswire.Lookup[*tlswire.CertificateAuthorities](extensions, tlswire.ExtensionCertificateAuthorities); ok {
+		r.names = x.Authorities
+	}
+	return r
+}
+
+// name reports whether the server names the issuer of one of the certificates
+// that a client has sent.
+func (r *requested) name(ders [][]byte) bool {
+	for _, der := range ders {
+		cert, err := tlswire.ParseCertificate(der)
+		if err != nil || slices.ContainsFunc(r.names, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, cert.RawIssuer) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// showing returns what a side has shown of itself, for what the other side says
+// to it.
+func (w *wire) showing(side endpoint.Side) Showing {
+	c := w.shown.Of(side)
+	switch {
+	case c.seen && c.empty:
+		return ShownNone
+	case c.seen:
+		return Shown
+	case w.isResumed(), !w.Lacking && w.cannotHaveShown(side):
+		return NotShown
+	}
+	return MayHaveShown
+}
+
+// cannotHaveShown reports whether a side that was not seen to show a certificate
+// has shown none: all was read, or the server has not asked.
+func (w *wire) cannotHaveShown(side endpoint.Side) bool {
+	return !w.Hidden || side == endpoint.Client && w.AskedForNone() && !w.mayAskLater()
+}
+
+// isResumed reports whether an earlier session was taken up, so that nobody
+// shows a certificate.
+func (w *wire) isResumed() bool { return w.Resumption != tlsdecrypt.FullHandshake }
+
+// mayAskLater reports whether the server may have asked for a certificate after
+// the first handshake: in another one, which is encrypted (RFC 5246 section
+// 7.4.1.1).
+func (w *wire) mayAskLater() bool { return w.asksLater || w.again }
+
+// NeverAsked is the reason of a verdict on a client that was accepted, and was
+// not asked for a certificate.
+const NeverAsked = "not mutual: the server never asked for a certificate"
+
+// unasked says that a client which was accepted has not been asked for a
+// certificate; "" if it was, or if that is not known.
+func (w *wire) unasked() string {
+	switch {
+	case w.isResumed() || !w.AskedForNone():
+		return ""
+	case w.asksLater && w.stays == endpoint.Client:
+		return "not mutual: the server asked for no certificate in the handshake, and the client refused another one (no_renegotiation)"
+	case w.mayAskLater() && w.Hidden:
+		return "the server asked for no certificate in the first handshake; there was another, which is encrypted"
+	case w.asksLater && !w.again:
+		return "not mutual: the server asked for no certificate in the handshake; it wanted another one (HelloRequest), which did not follow"
+	}
+	if w.End == tlsdecrypt.StillOpen || w.End == tlsdecrypt.CutOff {
+		return "not mutual so far: the server has not asked for a certificate"
+	}
+	return NeverAsked
+}
+
+// noteUnasked adds to the verdict on a client that was accepted that it was not
+// asked for a certificate, if there is no more to say.
+func (w *wire) noteUnasked(v *Verdict) {
+	if v.Outcome != Accepted || v.Code != "" {
+		return
+	}
+	switch said := w.unasked(); {
+	case said == "":
+	case v.Reason == "":
+		v.Reason = said
+	default:
+		v.Reason += "; " + said
+	}
+}
+
+// RefuseUnasked returns the reason of a refusal in HTTP of a client that was not
+// asked for a certificate; nil: the status is not about who the client is.
+// authenticate is the response's WWW-Authenticate (RFC 9110 section 11.6.1).
+func RefuseUnasked(status int, authenticate string) *Reason {
+	if !isUnauthorised(status) {
+		return nil
+	}
+	if scheme, _, _ := strings.Cut(strings.TrimSpace(authenticate), " "); scheme != "" {
+		return &Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with %d, and asks for %s in place of a certificate (WWW-Authenticate)", status, scheme),
+			Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}
+	}
+	return &Reason{Code: NotAsked, Text: fmt.Sprintf("the server refuses in HTTP with %d, and has not asked for a certificate in the handshake", status)}
+}
+
+// isUnauthorised reports whether a status is about who the client is.
+func isUnauthorised(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
