@@ -222,7 +222,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 		return nil, ctx.Err()
 	}
 	view := verdict.NewView(endpoint.Client, err, x.alerts.seen())
-	view.State, view.Showing = got, x.showing()
+	view.State, view.Showing = got, x.showing(state.DidResume)
 	view.Unasked, view.Insists = err == nil && !x.asked && !state.DidResume, x.insists
 	if response != nil {
 		view.InHTTP = x.refusedInHTTP(response, state.DidResume)
@@ -232,8 +232,10 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 }
 
 // showing returns what the client has shown of itself.
-func (x *clientExchange) showing() verdict.Showing {
+func (x *clientExchange) showing(resumed bool) verdict.Showing {
 	switch {
+	case resumed: // that is in the earlier session
+		return verdict.MayHaveShown
 	case x.sentOwn:
 		return verdict.Shown
 	case x.asked:

@@ -185,7 +185,10 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	}
 	view := verdict.NewView(endpoint.Server, err, c.alerts.seen())
 	view.State, view.Showing = verdict.StateOf(state, http != nil), verdict.NotShown
-	if state.CipherSuite != 0 && !state.DidResume {
+	switch {
+	case state.DidResume: // it has in the earlier session
+		view.Showing = verdict.MayHaveShown
+	case state.CipherSuite != 0:
 		view.Showing = verdict.Shown
 	}
 	if refusal := c.refusal.Load(); refusal != nil && http != nil {

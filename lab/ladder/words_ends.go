@@ -71,7 +71,7 @@ func (s *story) agreed() string {
 		parts = append(parts, "an earlier session resumed (ticket)")
 	case c.Resumption != tlsdecrypt.FullHandshake:
 		parts = append(parts, fmt.Sprintf("an earlier session resumed (%s)", c.Resumption))
-	case s.client.empty():
+	case s.client.empty(), c.AskedForNone() && !s.again:
 		parts = append(parts, "not mutual")
 	case c.ClientAuth && s.client.shown:
 		parts = append(parts, "mutual")
@@ -277,10 +277,19 @@ func (s *story) torn(by, other endpoint.Side, after string) string {
 
 func (s *story) success() string {
 	switch {
+	case s.verdict.Reason == verdict.NeverAsked:
+		return s.accepted() + " Not mutual: the server never asked for a certificate."
 	case s.verdict.Reason != "":
 		return "The handshake succeeded; " + s.verdict.Reason + "."
 	case s.progress.Refusal != nil:
 		return s.refusal()
+	}
+	return s.accepted()
+}
+
+// accepted says what the two sides know of each other.
+func (s *story) accepted() string {
+	switch {
 	case !s.byTicket():
 		return "Accepted: client and server have shown each other that they have the key that both were given."
 	case s.c.Resumption != tlsdecrypt.FullHandshake:

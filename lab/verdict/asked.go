@@ -53,6 +53,8 @@ func (w *wire) showing(side endpoint.Side) Showing {
 		return ShownNone
 	case c.seen:
 		return Shown
+	case w.mayResume(): // it has shown what it has in that session
+		return MayHaveShown
 	case w.isResumed(), !w.Lacking && w.cannotHaveShown(side):
 		return NotShown
 	}
@@ -73,6 +75,31 @@ func (w *wire) isResumed() bool { return w.Resumption != tlsdecrypt.FullHandshak
 // the first handshake: in another one, which is encrypted (RFC 5246 section
 // 7.4.1.1).
 func (w *wire) mayAskLater() bool { return w.asksLater || w.again }
+
+// mayResume reports whether an earlier session was taken up, or whether that may
+// have been on its way. A key that both sides were given has no age (RFC 9846
+// section 4.3.11).
+func (w *wire) mayResume() bool {
+	if w.hello == nil || w.shown.Server.seen {
+		return w.isResumed()
+	}
+	psk, offersPSK := tlswire.Lookup[*tlswire.OfferedPSKs](w.hello.Extensions, tlswire.ExtensionPreSharedKey)
+	ticket, _ := tlswire.Lookup[*tlswire.SessionTicket](w.hello.Extensions, tlswire.ExtensionSessionTicket)
+	switch {
+	case offersPSK:
+		return len(psk.Identities) > 0 && psk.Identities[0].ObfuscatedTicketAge != 0 && (!w.answered || w.isResumed())
+	case w.isTLS13():
+		return false
+	case w.answered && w.Version < tlswire.VersionTLS13 && len(w.hello.LegacySessionID) > 0:
+		return w.isResumed() || bytes.Equal(w.hello.LegacySessionID, w.choice.LegacySessionIDEcho)
+	}
+	return w.isResumed() || ticket != nil && len(ticket.Ticket) > 0 && !w.AskedForNone()
+}
+
+// ofEarlierSession is what to add to what a side says of a certificate, when the
+// other one has shown it in the session that was taken up: nobody is asked
+// again.
+const ofEarlierSession = "; the two took up an earlier session, in which it was shown"
 
 // NeverAsked is the reason of a verdict on a client that was accepted, and was
 // not asked for a certificate.

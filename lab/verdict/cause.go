@@ -22,7 +22,11 @@ func (w *wire) why(by endpoint.Side) Reason {
 		if by == endpoint.Client {
 			return Reason{Code: Other, Text: "the server sent no certificate"}
 		}
-		return Reason{Code: NoClientCertificate, Text: noClientCertificate + w.silently(by)}
+		why := Reason{Code: NoClientCertificate, Text: noClientCertificate + w.silently(by)}
+		if w.wishes != nil && len(w.wishes.names) == 0 { // for which no client keeps one back
+			why.Fix = "give the client a certificate and its key, of a CA that the server trusts"
+		}
+		return why
 	case other.signature == tlsdecrypt.Fails && (alert == nil || isAboutSignature(*alert)) && (other.faultThat(alert) == nil || alert != nil && !alert.RefusesCertificate()):
 		return Reason{Code: BadSignature, Text: badSignature(by.Other())}
 	}
@@ -81,6 +85,9 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 	}
 	if why.Code == chain.Expired && other.isInDate() {
 		why.Code, why.Text = RefusedByCertificate, why.Text+"; yet its dates are right"
+	}
+	if w.answered && w.mayResume() && d.RefusesCertificate() && w.showing(by.Other()) == MayHaveShown {
+		why.Text += ofEarlierSession
 	}
 	w.addMissing(&why, d, by)
 	why.Causes = w.causes(by)
@@ -248,7 +255,10 @@ func (w *wire) addRefusal(v *Verdict) {
 	case w.Answer == nil && w.data.Client && !w.data.Server && w.leaver == endpoint.Server:
 		v.Reason = "the server closed without an answer to what the client had sent"
 	case w.Answer != nil && !w.ClientAuth && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
-		if w.Answer.HTTP.Status == http.StatusForbidden {
+		switch w.Answer.HTTP.Status {
+		case http.StatusUnauthorized:
+			v.Reason = "the server took up an earlier session, in which nobody is asked for a certificate again, and answered 401"
+		case http.StatusForbidden:
 			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
 		}
 	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
