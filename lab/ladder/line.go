@@ -117,7 +117,7 @@ func reasonOf(v *verdict.Verdict) string {
 	case by != endpoint.Unknown:
 	case v.Alert != nil:
 		by = v.Alert.SentBy
-	case v.How == verdict.InHTTP:
+	case v.How == verdict.InHTTP, v.Code == verdict.NotAsked:
 		by = endpoint.Server
 	case v.Outcome == verdict.Accepted && v.Code != "" && v.Code != verdict.NotAuthorised:
 		by = endpoint.Client // which left without a request

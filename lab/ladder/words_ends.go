@@ -216,7 +216,7 @@ const mostCauses = 6
 func (s *story) advice() (paragraphs []string) {
 	v := s.verdict
 	if s.below {
-		return nil
+		return offered(v.Offers)
 	}
 	if len(v.Causes) > 0 {
 		paragraphs = append(paragraphs, "Possible causes, the likeliest first, and how to tell them apart:")
@@ -227,6 +227,7 @@ func (s *story) advice() (paragraphs []string) {
 			paragraphs = append(paragraphs, fmt.Sprintf("%s less likely: --json has them.", text.Counted(more, "more cause")))
 		}
 	}
+	paragraphs = append(paragraphs, offered(v.Offers)...)
 	if s.scenario != "" {
 		paragraphs = append(paragraphs, "A scenario with the same fault: lab scenario run "+s.scenario)
 	}

@@ -82,6 +82,12 @@ const (
 	findMeddling = "find what lies between the two, such as a proxy or a firewall, and leave it out; if nothing does, look into the log of the {by}"
 )
 
+// nothingInCommon explains handshake_failure in place of ServerHello.
+const (
+	nothingInCommon = "the server sent handshake_failure: it found nothing that both can do"
+	compareOffers   = "compare what the client offers with the server's settings; the server's log may say what it misses"
+)
+
 // wrongChecksum is decrypt_error where there was no certificate to sign with.
 var wrongChecksum = Reason{Code: Other, Text: "a checksum of the {other}'s is wrong", Fix: findMeddling}
 

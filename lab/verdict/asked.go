@@ -130,12 +130,8 @@ func (w *wire) noteUnasked(v *Verdict) {
 	if v.Outcome != Accepted || v.Code != "" {
 		return
 	}
-	switch said := w.unasked(); {
-	case said == "":
-	case v.Reason == "":
-		v.Reason = said
-	default:
-		v.Reason += "; " + said
+	if said := w.unasked(); said != "" {
+		v.Reason = joined(v.Reason, said)
 	}
 }
 

@@ -65,7 +65,10 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		why.Text += "; the " + by.Other().String() + " showed a bare public key (RFC 7250), which the " + by.String() + " must know"
 		return why
 	case d == tlswire.AlertProtocolVersion && early:
-		add(": it offers ", offered.Versions)
+		add(": the client offers ", offered.Versions)
+		if slices.Contains(offered.Versions, tlswire.VersionTLS13.String()) {
+			why.Fix = "have the server speak TLS 1.3, or the client offer an older version, too"
+		}
 	case d == tlswire.AlertProtocolVersion && by == endpoint.Client && w.choice != nil:
 		why.Text += ": it has chosen " + w.choice.Version().String()
 	case d == tlswire.AlertNoApplicationProtocol && by == endpoint.Server:
@@ -75,7 +78,7 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 	case d == tlswire.AlertUnrecognizedName && w.hello != nil:
 		why.Text = fmt.Sprintf("the %v sent %v: the client asked for no host by name (server_name), and the server wants one", by, d)
 	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && !w.answered && !w.Lacking:
-		why.Text = "the server sent handshake_failure: it found nothing that both can do"
+		why.Text, why.Fix = nothingInCommon, compareOffers
 	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && w.isTLS13() && w.showing(endpoint.Client) == MayHaveShown: // which has certificate_required
 		why.Text = "the server sent handshake_failure: it cannot agree to what the client offers or has shown"
 	case d == tlswire.AlertInternalError && by == endpoint.Server && early:

@@ -240,7 +240,7 @@ func TestWhyNamesOffers(t *testing.T) {
 	alpn := tlswire.Extension{Type: tlswire.ExtensionALPN, Body: &tlswire.ProtocolNameList{Protocols: []string{"h2", "spdy/3"}}}
 	name := tlswire.Extension{Type: tlswire.ExtensionServerName, Body: &tlswire.ServerNameList{Names: []tlswire.ServerName{{Name: "example.net"}}}}
 	for d, want := range map[tlswire.AlertDescription]string{
-		tlswire.AlertProtocolVersion:       "the server sent protocol_version: it does not speak the client's version of TLS: it offers TLS 1.2, TLS 1.1",
+		tlswire.AlertProtocolVersion:       "the server sent protocol_version: it does not speak the client's version of TLS: the client offers TLS 1.2, TLS 1.1",
 		tlswire.AlertNoApplicationProtocol: "the server sent no_application_protocol: it speaks no protocol that the client offers: h2, spdy/3",
 		tlswire.AlertUnrecognizedName:      "the server sent unrecognized_name: it has no host of the name that the client asked for: example.net",
 		tlswire.AlertInsufficientSecurity:  "the server sent insufficient_security: what the client offers is too weak for it",

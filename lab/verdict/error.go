@@ -124,7 +124,11 @@ func explainFromAfar(witness *View, v Verdict) Reason {
 		}
 		return why
 	}
-	return meaning(tlswire.AlertDescription(v.Alert.Code), by, witness.showing())
+	d := tlswire.AlertDescription(v.Alert.Code)
+	if d == tlswire.AlertHandshakeFailure && by == endpoint.Server && witness.showing() == NotShown && witness.State == StateConnected {
+		return Reason{Code: Other, Text: nothingInCommon, Fix: compareOffers}
+	}
+	return meaning(d, by, witness.showing())
 }
 
 // closedAfterCertificate explains a client that closes after the server's

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // The server's name in TLS (server_name, RFC 6066 section 3) and in HTTP (Host,
@@ -45,6 +47,14 @@ func (w *wire) noteNames(v *Verdict) {
 		v.because(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 400, as some do when the names differ: " + differ})
 	default:
 		v.Reason = joined(v.Reason, differ+": the certificate was checked against the first, and the request goes by the second")
+	}
+}
+
+// noteWarning adds to the verdict on a client that was accepted that the server
+// has another host's certificate for it (RFC 6066 section 3).
+func (w *wire) noteWarning(v *Verdict) {
+	if v.Code == "" && w.warned(endpoint.Server) == tlswire.AlertUnrecognizedName.String() {
+		v.Reason = joined(v.Reason, "the server warned that it has no host of the name "+cmp.Or(w.ServerName, "that the client asked for")+" (unrecognized_name), and went on as another")
 	}
 }
 

@@ -52,6 +52,13 @@ func (w *wire) offers(by endpoint.Side) *Offers {
 	if w.choice != nil {
 		o.Server = newChoice(w.choice)
 	}
+	switch {
+	case alert == nil:
+	case *alert == tlswire.AlertProtocolVersion, *alert == tlswire.AlertInappropriateFallback:
+		o.Client = Offer{Versions: o.Client.Versions}
+	case *alert == tlswire.AlertNoApplicationProtocol:
+		o.Client = Offer{ALPN: o.Client.ALPN}
+	}
 	return o
 }
 

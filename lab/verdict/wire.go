@@ -166,6 +166,7 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 		v := Verdict{Outcome: Accepted}
 		w.addRefusal(&v)
 		w.noteNames(&v)
+		w.noteWarning(&v)
 		w.noteUnasked(&v)
 		return v
 	case w.data.Client && w.data.Server:
