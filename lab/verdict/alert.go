@@ -52,7 +52,7 @@ func meaning(d tlswire.AlertDescription, by endpoint.Side, other Showing) Reason
 		why = Reason{Code: Other, Text: "it wants a certificate, although the {other} has sent one", Fix: lookIntoLog}
 	case other == NotShown && d == tlswire.AlertAccessDenied:
 		why = Reason{Code: Other, Text: "it does not let the {other} in, which has shown no certificate by then", Fix: lookIntoLog}
-	case other == NotShown && d.RefusesCertificate() && d != tlswire.AlertBadCertificateStatusResponse:
+	case other == NotShown && isAboutCertificate(d):
 		why = Reason{Code: Other, Text: "that is about a certificate, and the {other} has shown none by then", Fix: lookIntoLog}
 	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && other == MayHaveShown:
 		why.Text += ", or wants a certificate and got none"
@@ -61,10 +61,15 @@ func meaning(d tlswire.AlertDescription, by endpoint.Side, other Showing) Reason
 	case d == tlswire.AlertDecryptError && other == NotShown:
 		why = wrongChecksum
 	}
-	fill := strings.NewReplacer("{by}", by.String(), "{other}", by.Other().String())
-	why.Text = "the " + by.String() + " sent " + name + ": " + fill.Replace(why.Text)
-	why.Fix = fill.Replace(why.Fix)
+	why.Text = "the " + by.String() + " sent " + name + ": " + fixed(why.Text, by)
+	why.Fix = fixed(why.Fix, by)
 	return why
+}
+
+// isAboutCertificate reports whether an alert is about the other side's
+// certificate.
+func isAboutCertificate(d tlswire.AlertDescription) bool {
+	return d.RefusesCertificate() || d == tlswire.AlertCertificateUnobtainable || d == tlswire.AlertBadCertificateHashValue
 }
 
 // noted is an alert's definition, as a clause.
@@ -104,7 +109,8 @@ var meanings = map[tlswire.AlertDescription]Reason{
 	tlswire.AlertAccessDenied:           {Code: RefusedByCertificate, Text: "it does not let in who the {other}'s certificate names, or refuses the certificate (GnuTLS), and only its own log knows which"},
 	tlswire.AlertDecryptError:           {Code: BadSignature, Text: "a signature or checksum of the {other}'s is wrong"},
 	tlswire.AlertCertificateRequired:    {Code: NoClientCertificate, Text: "it wants a certificate, and got none"},
-	tlswire.AlertNoCertificate:          {Code: NoClientCertificate, Text: "it has no certificate to show (only SSL 3.0 says so by an alert)"},
+	tlswire.AlertNoCertificate: {Code: Other, Text: "it says that it has no certificate to show, which no version after SSL 3.0 says by an alert",
+		Fix: "give the {by} a certificate and its key, or look into its log"},
 	tlswire.AlertBadCertificateStatusResponse: {Code: RefusedByCertificate, Text: "the OCSP response that came with the {other}'s certificate is missing, or does not hold",
 		Fix: "renew the {other}'s OCSP response (nginx: ssl_stapling; openssl ocsp shows what the CA's responder says), or the certificate, if it asks for one (must-staple)"},
 	tlswire.AlertCertificateUnobtainable: {Code: RefusedByCertificate, Text: "it could not fetch the {other}'s certificate from the address that was given (client_certificate_url)",

@@ -61,6 +61,8 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 	case w.isAboutPSK(d, by):
 		why = Reason{Code: Other, Text: fmt.Sprintf("the %v sent %v: a checksum of the %v's is wrong, as when the two were given different pre-shared keys (PSK)", by, d, by.Other()), Fix: compareKeys}
 		return why
+	case d == tlswire.AlertUnknownPSKIdentity && w.hello != nil && (by == endpoint.Client || !w.namesPSK()):
+		why = Reason{Code: Other, Text: fmt.Sprintf("the %v sent %v: that is about pre-shared keys, and the %v has named none", by, d, by.Other()), Fix: fixed(lookIntoLog, by)}
 	case other.bare && why.Code == RefusedByCertificate:
 		why.Text += "; the " + by.Other().String() + " showed a bare public key (RFC 7250), which the " + by.String() + " must know"
 		return why
@@ -103,15 +105,23 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 // isAboutPSK reports whether an alert says that the other side has not the same
 // pre-shared key: some programs say illegal_parameter to a wrong binder.
 func (w *wire) isAboutPSK(d tlswire.AlertDescription, by endpoint.Side) bool {
-	info := w.CipherSuite.Info().KeyExchange
-	offered := w.offersPSK || strings.HasSuffix(string(info), "PSK")
 	switch d {
-	case tlswire.AlertDecryptError, tlswire.AlertBadRecordMAC: // the latter in TLS 1.2 (RFC 4279 section 2)
-		return offered && w.showing(by.Other()) == NotShown && (d == tlswire.AlertDecryptError || strings.HasSuffix(string(info), "PSK"))
+	case tlswire.AlertDecryptError:
+		return w.namesPSK() && w.showing(by.Other()) != Shown
+	case tlswire.AlertBadRecordMAC: // in TLS 1.2 (RFC 4279 section 2)
+		return isPSK(w.CipherSuite) && w.showing(by.Other()) != Shown
 	case tlswire.AlertIllegalParameter:
 		return by == endpoint.Server && !w.answered && w.offersPSK
 	}
 	return false
+}
+
+// namesPSK reports whether the client may have named a pre-shared key: in
+// ClientHello, or in TLS 1.2 after it.
+func (w *wire) namesPSK() bool { return w.offersPSK || isPSK(w.CipherSuite) }
+
+func isPSK(s tlswire.CipherSuite) bool {
+	return strings.HasSuffix(string(s.Info().KeyExchange), "PSK")
 }
 
 // isTLS13 reports whether TLS 1.3 was negotiated, or nothing else was offered.
@@ -150,8 +160,11 @@ const openly = "; it sent that alert unencrypted, as OpenSSL does in TLS 1.3, wh
 // silently is what to add to a fault of the other side that a side has not
 // complained about: it, or something between the two, has closed.
 func (w *wire) silently(by endpoint.Side) string {
-	if w.alertOf(by) != nil {
+	switch {
+	case w.alertOf(by) != nil:
 		return ""
+	case *w.goodbyes.Of(by):
+		return ", and the " + by.String() + " closed the connection with close_notify, which gives no reason"
 	}
 	return ", and the " + by.String() + " closed the connection without an alert"
 }

@@ -56,7 +56,12 @@ func fix(c Code, by endpoint.Side) string {
 	if by == endpoint.Server {
 		usage = "clientAuth"
 	}
-	return strings.NewReplacer("{by}", by.String(), "{other}", by.Other().String(), "{usage}", usage).Replace(fixes[c])
+	return strings.ReplaceAll(fixed(fixes[c], by), "{usage}", usage)
+}
+
+// fixed names the sides in a text about a refusal by one of them.
+func fixed(text string, by endpoint.Side) string {
+	return strings.NewReplacer("{by}", by.String(), "{other}", by.Other().String()).Replace(text)
 }
 
 // fixes are what to change, in words: {by} has rejected {other}.
