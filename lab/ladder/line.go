@@ -88,7 +88,9 @@ func (o Options) row(number, outcome, subject, version, group, server, result st
 func (s *story) result() string {
 	if why := reasonOf(s.verdict); why != "" {
 		if s.verdict.How == verdict.InHTTP && s.progress.Answer != nil {
-			why += fmt.Sprintf(", %d", s.progress.Answer.HTTP.Status)
+			if whole := fmt.Sprintf("%s, %d", why, s.progress.Answer.HTTP.Status); len(whole) <= resultWidth {
+				return whole
+			}
 		}
 		return why
 	}
