@@ -163,7 +163,7 @@ func (s *story) outcome() string {
 	case verdict.Rejected:
 		return s.rejected()
 	case verdict.Broken:
-		return "Broken off after the handshake had succeeded: " + s.breaking()
+		return s.broken()
 	case verdict.Accepted:
 		if v.How == verdict.Probably {
 			return "The handshake very probably succeeded: " + v.Reason + "."
@@ -196,6 +196,27 @@ func (s *story) rejected() string {
 		said += " The" + strings.TrimPrefix(s.breaking(), "the")
 	}
 	return said
+}
+
+// broken says why a side ended the connection after the handshake.
+func (s *story) broken() string {
+	const after = "Broken off after the handshake had succeeded"
+	why, byAlert := strings.CutPrefix(s.verdict.Reason, s.sentPrefix())
+	switch {
+	case s.progress.Alert == nil || why == "" || s.below:
+		return after + ": " + s.breaking()
+	case byAlert:
+		return fmt.Sprintf("%s: %s That is, %s.", after, s.breaking(), why)
+	}
+	return after + ": " + why + "."
+}
+
+// sentPrefix is how a reason begins that an alert gives.
+func (s *story) sentPrefix() string {
+	if s.verdict.Alert == nil {
+		return "-"
+	}
+	return fmt.Sprintf("the %s sent %s: ", s.verdict.Alert.SentBy, s.verdict.Alert.Name)
 }
 
 // breaksOff reports whether the alert of the verdict was seen.

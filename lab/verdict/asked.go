@@ -96,6 +96,9 @@ func (w *wire) mayResume() bool {
 	return w.isResumed() || ticket != nil && len(ticket.Ticket) > 0 && !w.AskedForNone()
 }
 
+// askedLater explains a server that begins another handshake.
+const askedLater = "; servers do so that ask for a certificate for some paths alone (Apache: SSLVerifyClient in a Location)"
+
 // ofEarlierSession is what to add to what a side says of a certificate, when the
 // other one has shown it in the session that was taken up: nobody is asked
 // again.
@@ -133,6 +136,16 @@ func (w *wire) noteUnasked(v *Verdict) {
 	if said := w.unasked(); said != "" {
 		v.Reason = joined(v.Reason, said)
 	}
+}
+
+// notToBeAsked is what to add to a refusal of a client that was not asked, and
+// that does not offer to be asked after the handshake (RFC 9846 section 4.3.6).
+const notToBeAsked = "; nor could it ask later, which the client does not offer (post_handshake_auth)"
+
+// cannotBeAsked reports whether the client has said that it cannot be asked for
+// a certificate after the handshake.
+func (w *wire) cannotBeAsked() bool {
+	return w.Version >= tlswire.VersionTLS13 && w.hello != nil && !tlswire.Has(w.hello.Extensions, tlswire.ExtensionPostHandshakeAuth)
 }
 
 // RefuseUnasked returns the reason of a refusal in HTTP of a client that was not

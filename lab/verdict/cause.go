@@ -41,7 +41,12 @@ func (w *wire) why(by endpoint.Side) Reason {
 	case alert == nil:
 		return w.whyClosed(by)
 	case w.stays == by.Other():
-		return Reason{Code: Other, Text: fmt.Sprintf("the %v wanted to renegotiate, which the %v does not do (no_renegotiation), and so the %v sent %v", by, by.Other(), by, *alert)}
+		why := Reason{Code: Other, Text: fmt.Sprintf("the %v wanted to renegotiate, which the %v does not do (no_renegotiation), and so the %v sent %v", by, by.Other(), by, *alert)}
+		if by == endpoint.Server && w.AskedForNone() {
+			why.Text += askedLater
+			why.Fix = "have the server ask for the certificate in the first handshake (Apache: SSLVerifyClient for the whole host), or try a client that renegotiates (curl, openssl s_client)"
+		}
+		return why
 	}
 	return w.whyAlert(*alert, by)
 }
@@ -279,7 +284,11 @@ func (w *wire) addRefusal(v *Verdict) {
 		}
 	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
 		v.How = InHTTP
-		v.because(*RefuseUnasked(w.Answer.HTTP.Status, w.authenticate()))
+		why := *RefuseUnasked(w.Answer.HTTP.Status, w.authenticate())
+		if why.Code == NotAsked && w.cannotBeAsked() {
+			why.Text += notToBeAsked
+		}
+		v.because(why)
 	case m == nil:
 	case client.empty:
 		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})

@@ -66,7 +66,7 @@ func fixed(text string, by endpoint.Side) string {
 
 // fixes are what to change, in words: {by} has rejected {other}.
 var fixes = map[Code]string{
-	NoClientCertificate:  "give the client a certificate and its key, of a CA that the server trusts: many clients keep back those of CAs that it does not name",
+	NoClientCertificate:  "give the client a certificate and its key, of a CA that the server names: many clients keep back those of other CAs",
 	chain.UnknownCA:      "use a certificate of a CA that the {by} trusts, or have it trust that CA; certificates of intermediate CAs must be sent along",
 	chain.LookAlikeCA:    "compare the fingerprints of the two CA certificates: the CA was made anew under its old name; distribute the new one, or issue the certificate again",
 	chain.SelfSigned:     "give the {other} a certificate of a CA that the {by} trusts",

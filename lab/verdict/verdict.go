@@ -206,6 +206,7 @@ var notAuthorised = Reason{Code: NotAuthorised, Text: "the client was authentica
 func (v *Verdict) addWire(seen Verdict) {
 	switch {
 	case v.Outcome == Accepted && seen.Outcome == Broken,
+		v.Outcome == Rejected && !v.known && seen.Outcome == Broken && v.Alert != nil && seen.Alert.Code == v.Alert.Code, // the handshake was over by then
 		v.Code == Closed && !v.known && seen.Outcome == Accepted && seen.How != Probably: // closed later than it seemed
 		*v = seen
 		return
