@@ -71,12 +71,18 @@ func (s *story) agreed() string {
 		parts = append(parts, "an earlier session resumed (ticket)")
 	case c.Resumption != tlsdecrypt.FullHandshake:
 		parts = append(parts, fmt.Sprintf("an earlier session resumed (%s)", c.Resumption))
-	case s.client.empty(), c.AskedForNone() && !s.again:
+	case s.client.empty(), s.unasked():
 		parts = append(parts, "not mutual")
 	case c.ClientAuth && s.client.shown:
 		parts = append(parts, "mutual")
 	}
 	return strings.Join(parts, ", ")
+}
+
+// unasked reports whether the server never asked for a certificate: without
+// keys, another handshake may be hidden in which it did.
+func (s *story) unasked() bool {
+	return s.c.AskedForNone() && !s.again && (!s.progress.Hidden || strings.Contains(s.verdict.Reason, verdict.NeverAsked))
 }
 
 // versionless says why there is no version.

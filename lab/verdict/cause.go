@@ -99,8 +99,8 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 	if w.answered && w.mayResume() && d.RefusesCertificate() && w.showing(by.Other()) == MayHaveShown {
 		why.Text += ofEarlierSession
 	}
-	w.addMissing(&why, d, by)
 	why.Causes = w.causes(by)
+	w.addMissing(&why, d, by)
 	if d := w.warned(by.Other()); d != "" {
 		why.Text += fmt.Sprintf("; before that the %v had sent %s as a warning", by.Other(), d)
 	}

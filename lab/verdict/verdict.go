@@ -207,7 +207,7 @@ func (v *Verdict) addWire(seen Verdict) {
 	switch {
 	case v.Outcome == Accepted && seen.Outcome == Broken,
 		v.Outcome == Rejected && !v.known && seen.Outcome == Broken && v.Alert != nil && seen.Alert.Code == v.Alert.Code, // the handshake was over by then
-		v.Code == Closed && !v.known && seen.Outcome == Accepted && seen.How != Probably: // closed later than it seemed
+		v.Code == Closed && !v.known && seen.Outcome == Accepted && seen.How != Probably:                                 // closed later than it seemed
 		*v = seen
 		return
 	case v.Outcome != seen.Outcome, v.RejectedBy != seen.RejectedBy:
