@@ -37,7 +37,7 @@ type report struct {
 func (r *report) exchange(x *lab.Exchange) {
 	if x.Wire != nil {
 		r.taken.Add(&x.Verdict, x.Wire)
-		r.taken.Learn(x.Wire)
+		r.taken.Learn(verdict.ChosenOn(x.Wire))
 	}
 	switch {
 	case r.blind:

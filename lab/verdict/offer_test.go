@@ -88,7 +88,7 @@ func TestTaken(t *testing.T) {
 	taken := handshake(tlswire.VersionTLS12)()
 	taken.CipherSuite, taken.Group = ecdheRSA, tlswire.GroupX25519
 	var servers Taken
-	servers.Learn(at(taken, "a.example"))
+	servers.Learn(ChosenOn(at(taken, "a.example")))
 	for name, test := range map[string]struct {
 		hello  *tlsdecrypt.Message
 		host   string

@@ -12,13 +12,15 @@ import (
 // Taken are what servers have taken on connections that were seen, for the
 // connections on which they refuse what they are offered. The zero value knows
 // nothing. It is for one goroutine at a time.
-type Taken struct{ by map[host]taken }
+type Taken struct{ by map[host]*Chosen }
 
 // host is a server by address and the name that it was asked for: by name, it
 // may have other settings.
 type host struct{ addr, name string }
 
-type taken struct {
+// Chosen is what a server has taken on a connection.
+type Chosen struct {
+	host       host
 	connection int
 	offer      Offer
 }
@@ -26,17 +28,11 @@ type taken struct {
 // mostHosts bounds the memory of Taken.
 const mostHosts = 4096
 
-// Learn remembers what the server of a connection has chosen, and asked for.
-func (t *Taken) Learn(c *tlsdecrypt.Connection) {
-	if c.Version == 0 || c.Resumption != tlsdecrypt.FullHandshake || !c.Server.IsValid() || len(t.by) >= mostHosts {
-		return
-	}
-	if t.by == nil {
-		t.by = make(map[host]taken)
-	}
-	h := host{c.Server.String(), strings.ToLower(c.ServerName)}
-	if _, ok := t.by[h]; ok {
-		return
+// ChosenOn returns what the server of a connection has chosen; nil: nothing, or
+// that was in an earlier session.
+func ChosenOn(c *tlsdecrypt.Connection) *Chosen {
+	if c.Version == 0 || c.Resumption != tlsdecrypt.FullHandshake || !c.Server.IsValid() {
+		return nil
 	}
 	o := Offer{Versions: []string{c.Version.String()}, CipherSuites: []string{c.CipherSuite.String()}}
 	if c.Group != 0 {
@@ -58,7 +54,22 @@ func (t *Taken) Learn(c *tlsdecrypt.Connection) {
 			}
 		}
 	}
-	t.by[h] = taken{c.Number, o}
+	return &Chosen{hostOn(c), c.Number, o}
+}
+
+func hostOn(c *tlsdecrypt.Connection) host {
+	return host{c.Server.String(), strings.ToLower(c.ServerName)}
+}
+
+// Learn remembers what a server has chosen; nil: nothing.
+func (t *Taken) Learn(c *Chosen) {
+	if c == nil || len(t.by) >= mostHosts || t.by[c.host] != nil {
+		return
+	}
+	if t.by == nil {
+		t.by = make(map[host]*Chosen)
+	}
+	t.by[c.host] = c
 }
 
 // Add adds to the verdict on a connection what its server has taken on another
@@ -69,8 +80,8 @@ func (t *Taken) Add(v *Verdict, c *tlsdecrypt.Connection) bool {
 	if v.Offers == nil || v.Offers.Server != nil {
 		return false
 	}
-	known, ok := t.by[host{c.Server.String(), strings.ToLower(c.ServerName)}]
-	if !ok {
+	known := t.by[hostOn(c)]
+	if known == nil {
 		return false
 	}
 	offers := *v.Offers
