@@ -44,7 +44,7 @@ func taken(o *verdict.Offers) string {
 	if s == nil {
 		return "What the server takes was not seen."
 	}
-	said := "The server has chosen"
+	said := "The server takes"
 	if o.From != nil {
 		said = fmt.Sprintf("On connection %d the server has taken", *o.From)
 	}

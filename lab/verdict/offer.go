@@ -1,6 +1,8 @@
 package verdict
 
 import (
+	"cmp"
+	"crypto/tls"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,8 +26,24 @@ type Offer struct {
 // Offers are what the two sides could have agreed on.
 type Offers struct {
 	Client Offer  `json:"client"`           // in ClientHello
-	Server *Offer `json:"server,omitempty"` // what it has taken, there or on another connection; nil: none is known
+	Server *Offer `json:"server,omitempty"` // what it takes by its settings, or has taken, there or on another connection; nil: none is known
 	From   *int   `json:"from,omitempty"`   // the other connection; nil: this one
+}
+
+// TakenBy returns what a server of crypto/tls takes, as far as its settings say:
+// what they leave to crypto/tls is left out.
+func TakenBy(config *tls.Config) *Offer {
+	o := &Offer{ALPN: config.NextProtos}
+	for v := cmp.Or(config.MaxVersion, tls.VersionTLS13); v >= max(config.MinVersion, tls.VersionTLS10); v-- {
+		o.Versions = append(o.Versions, tlswire.Version(v).String())
+	}
+	for _, suite := range config.CipherSuites {
+		o.CipherSuites = append(o.CipherSuites, tlswire.CipherSuite(suite).String())
+	}
+	for _, group := range config.CurvePreferences {
+		o.Groups = append(o.Groups, tlswire.NamedGroup(group).String())
+	}
+	return o
 }
 
 // isAboutOffers reports whether an alert may say that the two sides have
@@ -89,10 +107,10 @@ func newChoice(choice *tlswire.ServerHello) *Offer {
 	return o
 }
 
-// named returns the names of values without GREASE.
+// named returns the names of values without GREASE, each once.
 func named[T fmt.Stringer](values []T) (names []string) {
 	for _, v := range values {
-		if name := v.String(); !strings.HasPrefix(name, "GREASE") {
+		if name := v.String(); !strings.HasPrefix(name, "GREASE") && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -200,8 +218,17 @@ func (w *wire) addMissing(why *Reason, d tlswire.AlertDescription, by endpoint.S
 		return
 	}
 	if code, text := missing(w.hello); code != "" && (isVague(why.Code) || why.Code == code) {
-		*why = Reason{Code: code, Text: fmt.Sprintf("%s, and the server sent %v", text, d)}
+		*why = Reason{Code: code, Text: fmt.Sprintf("%s, and the server sent %v", text, d), Fix: fixFor(code, *newOffer(w.hello))}
 	}
+}
+
+// fixFor is what to change where the client's offer says more than the code; "":
+// it does not.
+func fixFor(code Code, client Offer) string {
+	if code == NoCommonCipherSuite && slices.Equal(client.Versions, []string{tlswire.VersionTLS13.String()}) {
+		return "allow one cipher suite of TLS 1.3 on both sides"
+	}
+	return ""
 }
 
 // few names some of several things, for a sentence.

@@ -69,6 +69,9 @@ func TestEarlyHandshakeFailure(t *testing.T) {
 		if len(v.Causes) > 0 && !strings.HasPrefix(v.Causes[0].Text, test.first) {
 			t.Errorf("%s: %q first", name, v.Causes[0].Text)
 		}
+		if strings.Contains(v.Fix, "TLS 1.2") && test.hello.Handshake.Body.(*tlswire.ClientHello).Extensions != nil && len(v.Offers.Client.Versions) == 1 && v.Offers.Client.Versions[0] == "TLS 1.3" {
+			t.Errorf("%s: fix %q", name, v.Fix)
+		}
 		if v.Offers == nil || len(v.Offers.Client.CipherSuites) == 0 || v.Offers.Server != nil {
 			t.Errorf("%s: offers %+v", name, v.Offers)
 		}

@@ -83,6 +83,7 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 	}
 	if wire != nil {
 		v.addWire(seen)
+		v.addTakes(server)
 	}
 	if wire == nil || status != 0 { // the wire shows whether there was a request
 		v.addStatus(status)
@@ -200,6 +201,16 @@ func (v *Verdict) addStatus(status int) {
 }
 
 var notAuthorised = Reason{Code: NotAuthorised, Text: "the client was authenticated, but is not allowed what it asked for: the server answered 403"}
+
+// addTakes adds to what the client offered what the server takes.
+func (v *Verdict) addTakes(server *View) {
+	if v.Offers != nil && v.Offers.Server == nil && server != nil {
+		offers := *v.Offers
+		offers.Server = server.Takes
+		v.Offers = &offers
+		v.Fix = cmp.Or(fixFor(v.Code, offers.Client), v.Fix)
+	}
+}
 
 // addWire adds what only the wire shows: the alert that was sent, how the
 // connection ended, and why, where the sides do not know.

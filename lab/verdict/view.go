@@ -21,6 +21,7 @@ type View struct {
 	InHTTP  *Reason // why the server refused the client in HTTP; nil: it did not
 	Showing Showing // what this side has shown of itself
 	Unasked bool    // this client was accepted in a full handshake, and the server has not asked for a certificate
+	Takes   *Offer  // of a server: what it could have agreed on; nil: not known
 	Insists bool    // this client was to show one
 }
 
