@@ -159,7 +159,7 @@ func RefuseUnasked(status int, authenticate string) *Reason {
 		return &Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with %d, and asks for %s in place of a certificate (WWW-Authenticate)", status, scheme),
 			Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}
 	}
-	return &Reason{Code: NotAsked, Text: fmt.Sprintf("the server refuses in HTTP with %d, and has not asked for a certificate in the handshake", status)}
+	return &Reason{Code: NotAsked, Text: fmt.Sprintf("%s, and refuses in HTTP with %d", NeverAsked, status)}
 }
 
 // isUnauthorised reports whether a status is about who the client is.

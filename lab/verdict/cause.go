@@ -285,7 +285,11 @@ func (w *wire) addRefusal(v *Verdict) {
 	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
 		v.How = InHTTP
 		why := *RefuseUnasked(w.Answer.HTTP.Status, w.authenticate())
-		if why.Code == NotAsked && w.cannotBeAsked() {
+		switch {
+		case why.Code != NotAsked:
+		case w.mayAskLater():
+			why.Text = fmt.Sprintf("%s; it refuses in HTTP with %d", w.unasked(), w.Answer.HTTP.Status)
+		case w.cannotBeAsked():
 			why.Text += notToBeAsked
 		}
 		v.because(why)
