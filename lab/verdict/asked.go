@@ -108,9 +108,9 @@ const ofEarlierSession = "; the two took up an earlier session, in which it was 
 // not asked for a certificate.
 const NeverAsked = "not mutual: the server never asked for a certificate"
 
-// unasked says that a client which was accepted has not been asked for a
+// notMutual says that a client which was accepted has not been asked for a
 // certificate; "" if it was, or if that is not known.
-func (w *wire) unasked() string {
+func (w *wire) notMutual() string {
 	switch {
 	case w.isResumed() || !w.AskedForNone():
 		return ""
@@ -133,7 +133,7 @@ func (w *wire) noteUnasked(v *Verdict) {
 	if v.Outcome != Accepted || v.Code != "" {
 		return
 	}
-	if said := w.unasked(); said != "" {
+	if said := w.notMutual(); said != "" {
 		v.Reason = joined(v.Reason, said)
 	}
 }

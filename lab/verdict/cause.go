@@ -235,7 +235,11 @@ func (w *wire) whyClosed(by endpoint.Side) Reason {
 	case warned == tlswire.AlertUnrecognizedName.String() && by == endpoint.Client:
 		return w.leftForName(why)
 	case by == endpoint.Client && w.shown.Server.seen:
-		why.Text += closedAfterCertificate(!w.AskedForNone())
+		explained := closedAfterCertificate
+		if w.AskedForNone() {
+			explained = closedUnasked
+		}
+		why.Text += explained
 		why.Causes = w.causes(by)
 	case by == endpoint.Server && !w.answered && !w.retried:
 		why.Text = "the server ended the connection without an answer to ClientHello, and without an alert"
@@ -288,7 +292,7 @@ func (w *wire) addRefusal(v *Verdict) {
 		switch {
 		case why.Code != NotAsked:
 		case w.mayAskLater():
-			why.Text = fmt.Sprintf("%s; it refuses in HTTP with %d", w.unasked(), w.Answer.HTTP.Status)
+			why.Text = fmt.Sprintf("%s; it refuses in HTTP with %d", w.notMutual(), w.Answer.HTTP.Status)
 		case w.cannotBeAsked():
 			why.Text += notToBeAsked
 		}

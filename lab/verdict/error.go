@@ -120,7 +120,7 @@ func explainFromAfar(witness *View, v Verdict) Reason {
 	case v.Alert == nil:
 		why := closedBy(by, witness == nil || !errors.Is(witness.Err, io.EOF))
 		if by == endpoint.Client && witness != nil && witness.State == StateHandshake { // and so was asked for a certificate
-			why.Text += closedAfterCertificate(true)
+			why.Text += closedAfterCertificate
 		}
 		return why
 	}
@@ -131,14 +131,12 @@ func explainFromAfar(witness *View, v Verdict) Reason {
 	return meaning(d, by, witness.showing())
 }
 
-// closedAfterCertificate explains a client that closes after the server's
-// certificate. asked says that the server may have asked for the client's.
-func closedAfterCertificate(asked bool) string {
-	if !asked {
-		return ", as a program (Node, Java) does that refuses the server's certificate"
-	}
-	return ", as a browser does that fetches its certificate first and then calls again, or a program (Node, Java) that refuses the server's"
-}
+// What explains a client that closes after the server's certificate, and one
+// that was not asked for its own.
+const (
+	closedAfterCertificate = ", as a browser does that fetches its certificate first and then calls again, or a program (Node, Java) that refuses the server's"
+	closedUnasked          = ", as a program (Node, Java) does that refuses the server's certificate"
+)
 
 // closedBy says that a side has ended the connection without an alert: broken
 // means in no good order.

@@ -94,7 +94,7 @@ func (w *wire) clientBrokeOff(s shape) Verdict {
 	if len(s.client) == 0 {
 		v.How = Aborted
 		why = closedBy(endpoint.Client, w.End == tlsdecrypt.ClientReset)
-		why.Text += " and without Finished" + closedAfterCertificate(true)
+		why.Text += " and without Finished" + closedAfterCertificate
 	}
 	why.Causes, why.Fix = w.causes(endpoint.Client), getKeys(endpoint.Client)
 	v.because(why)

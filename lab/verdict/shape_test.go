@@ -156,7 +156,7 @@ func TestHiddenReasons(t *testing.T) {
 		"the server refuses the client's certificate: the server answered the client's last flight with a record of an alert's size, and closed; why is encrypted": said(server, sealed(client, 900, sizeFinished), sealed(server, sizeAlert)),
 		"the server refuses the client's certificate: the server closed without a record after the client's last flight; why is encrypted":                         said(server, sealed(client, 900, sizeFinished)),
 		"by the sizes of its records the client was not asked for a certificate":                                                                                   said(server, sealed(client, sizeFinished, 60), sealed(server, sizeAlert)),
-		"the client closed the connection during the handshake, without an alert and without Finished" + closedAfterCertificate(true):                              said(client),
+		"the client closed the connection during the handshake, without an alert and without Finished" + closedAfterCertificate:                                    said(client),
 		"in place of Finished the client sent a record of an alert's size: it refuses the server's certificate, which is encrypted":                                said(client, sealed(client, sizeAlert)),
 		encrypted + "; the client closed after its Finished without a request, as one does that compares the host name afterwards (curl)":                          said(client, sealed(client, sizeFinished)),
 	} {

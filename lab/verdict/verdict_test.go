@@ -148,7 +148,7 @@ func TestJudgeLostConnection(t *testing.T) {
 	}{
 		{serverSees(io.EOF), nil, "the client closed the connection during the handshake, without an alert"},
 		{serverSees(errReset), nil, "the client broke off the connection without an alert"},
-		{during, nil, "the client closed the connection during the handshake, without an alert" + closedAfterCertificate(true)},
+		{during, nil, "the client closed the connection during the handshake, without an alert" + closedAfterCertificate},
 		{nil, clientSees(errReset), "the server broke off the connection without an alert"},
 		{nil, client, "the server broke off the connection without an alert"},
 		{serverSees(misbehaves{Closed, true}), clientSees(io.EOF), "server did it"},
