@@ -139,7 +139,7 @@ func contradictions(c *tlsdecrypt.Connection, v Verdict) (wrong []string) {
 			wrong = append(wrong, what)
 		}
 	}
-	complain(says("tls 1.2") && f.only13() && !strings.Contains(v.Fix, "older version"), "speaks of TLS 1.2, and there was TLS 1.3 alone")
+	complain(says("tls 1.2") && f.only13() && !strings.Contains(v.Fix, "older version") && !says("once with tls 1.2"), "speaks of TLS 1.2, and there was TLS 1.3 alone")
 	complain((says("sent no certificate") || says("got none")) && f.shown.Client && by == endpoint.Server && !says("although the client has sent one"), "the client has sent a certificate")
 	complain(says("never asked") && f.asked, "the server has asked")
 	complain(says("pre-shared key") && !f.psk && len(f.versions) > 0 && !says("psk_key_exchange_modes") && !says("may have none") && !says("has named none"), "no pre-shared key was offered")

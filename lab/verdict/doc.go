@@ -15,6 +15,7 @@
 //	wire.go    what the messages show: outcome, rejecter, alert
 //	cause.go   why, from the messages and their checks
 //	causes.go  what may be behind a refusal, the likeliest first
+//	exchanged.go what the sides offered, chose, asked for and warned of
 //	asked.go   whether the server asked for a certificate
 //	names.go   the server's name in TLS and in HTTP
 //	offer.go   what each side offered, where they found nothing in common

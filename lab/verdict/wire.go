@@ -19,23 +19,18 @@ type wire struct {
 	*tlsdecrypt.Connection
 	tlsdecrypt.Progress
 
+	exchanged
+
 	shown     endpoint.Pair[certificate]
-	finished  endpoint.Pair[bool]   // it sent Finished, or what must be it
-	data      endpoint.Pair[bool]   // it sent application data
-	answered  bool                  // ServerHello was seen
-	leaver    endpoint.Side         // it was the first to say goodbye after the handshake
-	again     bool                  // there was more of handshakes after the first
-	stays     endpoint.Side         // it sent no_renegotiation
-	offersPSK bool                  // in ClientHello
-	hello     *tlswire.ClientHello  // the last one; nil: none was seen
-	choice    *tlswire.ServerHello  // the last one, which may be a HelloRetryRequest; nil: none was seen
-	retried   bool                  // there was a HelloRetryRequest
-	wishes    *requested            // what the server asked for of the client's certificate
-	asksLater bool                  // the server may have asked for a certificate after the first handshake
-	goodbyes  endpoint.Pair[bool]   // it sent close_notify
-	warnings  []*tlsdecrypt.Message // alerts that do not end the connection
-	early     bool                  // the client may have sent early data
-	last      *tlsdecrypt.Message   // the last one; nil: nobody said anything
+	finished  endpoint.Pair[bool] // it sent Finished, or what must be it
+	data      endpoint.Pair[bool] // it sent application data
+	answered  bool                // ServerHello was seen
+	leaver    endpoint.Side       // it was the first to say goodbye after the handshake
+	again     bool                // there was more of handshakes after the first
+	stays     endpoint.Side       // it sent no_renegotiation
+	offersPSK bool                // in ClientHello
+	early     bool                // the client may have sent early data
+	last      *tlsdecrypt.Message // the last one; nil: nobody said anything
 }
 
 // certificate is what a side showed of itself.
@@ -63,6 +58,7 @@ func newWire(c *tlsdecrypt.Connection) *wire {
 
 func (w *wire) take(m *tlsdecrypt.Message) {
 	w.last = m
+	w.listen(m)
 	if m.Type == tlswire.ContentTypeApplicationData && (m.Handshake == nil && m.Alert == nil) {
 		*w.data.Of(m.From) = w.finished.Client && w.finished.Server || m.Key.Secret == "client_early_traffic_secret"
 	}
@@ -73,9 +69,6 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 	if w.leaver == endpoint.Unknown && !w.afterEnd(m) && m.Type == tlswire.ContentTypeAlert && w.finished.Client && w.finished.Server {
 		w.leaver = m.From
 	}
-	if m.Alert != nil {
-		w.takeAlert(m)
-	}
 	if m.Handshake == nil {
 		return
 	}
@@ -83,19 +76,10 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 	switch body := m.Body().(type) {
 	case *tlswire.ClientHello:
 		w.again = w.finished.Client && w.finished.Server
-		w.hello = body
 		_, w.offersPSK = tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey)
 		w.early = w.early || slices.ContainsFunc(body.Extensions, func(e tlswire.Extension) bool { return e.Type == tlswire.ExtensionEarlyData })
 	case *tlswire.ServerHello:
-		w.choice = body
-		w.retried = w.retried || body.IsHelloRetryRequest()
 		w.answered = w.answered || !body.IsHelloRetryRequest()
-	case *tlswire.HelloRequest:
-		w.asksLater = true
-	case *tlswire.CertificateRequest:
-		w.wishes = requestedBy(body.Extensions)
-	case *tlswire.CertificateRequestTLS12:
-		w.wishes = &requested{schemes: body.SignatureAlgorithms, names: body.CertificateAuthorities}
 	case *tlswire.Certificate:
 		shown.take(m, body.Chain(), body.CertificateType == tlswire.CertificateTypeRawPublicKey)
 	case *tlswire.CertificateTLS12:
@@ -108,18 +92,6 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 		}
 	case *tlswire.Finished:
 		*w.finished.Of(m.From) = true
-	}
-}
-
-func (w *wire) takeAlert(m *tlsdecrypt.Message) {
-	switch d := m.Alert.Description; {
-	case d == tlswire.AlertCloseNotify:
-		*w.goodbyes.Of(m.From) = true
-	case m != w.Alert:
-		w.warnings = append(w.warnings, m)
-		if d == tlswire.AlertNoRenegotiation {
-			w.stays = m.From
-		}
 	}
 }
 
