@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
@@ -181,6 +182,24 @@ func TestJudgeUnasked(t *testing.T) {
 		}
 		if test.view.InHTTP == nil && (v.Reason == NeverAsked) != test.view.Unasked {
 			t.Errorf("%q", v.Reason)
+		}
+	}
+}
+
+// A note is no reason to compute every signature of a capture.
+func TestNoteNeedsNoCheck(t *testing.T) {
+	leaf, key := newCertificateAndKey(t, nil)
+	now := func() time.Time { return start }
+	server := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}}, Time: now}
+	client := &tls.Config{InsecureSkipVerify: true, Time: now, ServerName: "example.org"}
+	for status, want := range map[int]bool{200: false, 403: true} {
+		var read *tlsdecrypt.Connection
+		d := tlsdecrypt.New(tlsdecrypt.Options{Done: func(c *tlsdecrypt.Connection) { read = c }})
+		answered(t, d, 1, server, client, status)
+		checked := false
+		v := Of(read, func() *chain.Trust { checked = true; return &chain.Trust{} })
+		if checked != want || !strings.Contains(v.Reason, NeverAsked) {
+			t.Errorf("%d: checked %v, %q", status, checked, v.Reason)
 		}
 	}
 }

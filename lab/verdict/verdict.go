@@ -46,7 +46,8 @@ type Verdict struct {
 	Causes     []Cause       `json:"causes,omitempty"`      // what may be behind it where Code does not say, the likeliest first
 	Offers     *Offers       `json:"offers,omitempty"`      // what each side offered, where they may have found nothing in common
 
-	known bool // Reason comes from the side that rejected
+	known   bool // Reason comes from the side that rejected
+	settled bool // there is nothing to explain by checks: Reason is a note
 }
 
 // IsVague reports whether the verdict says that a side was refused, but not

@@ -137,6 +137,7 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	case w.Succeeded:
 		v := Verdict{Outcome: Accepted}
 		w.addRefusal(&v)
+		v.settled = v.Reason == ""
 		w.noteNames(&v)
 		w.noteWarning(&v)
 		w.noteUnasked(&v)
