@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
@@ -234,6 +235,8 @@ func (w *wire) whyClosed(by endpoint.Side) Reason {
 	switch warned := w.warned(by.Other()); {
 	case warned == tlswire.AlertUnrecognizedName.String() && by == endpoint.Client:
 		return w.leftForName(why)
+	case by == endpoint.Client && w.leftBeforeAnswer() && !*w.goodbyes.Of(by):
+		why.Text = fmt.Sprintf("the client broke off the connection without an alert: it sent %s %v after its ClientHello, before the server's answer", w.howEnded(), w.EndedAt.Sub(w.spoke).Round(time.Millisecond))
 	case by == endpoint.Client && w.shown.Server.seen:
 		explained := closedAfterCertificate
 		if w.AskedForNone() {
@@ -260,6 +263,20 @@ func (w *wire) leftForName(why Reason) Reason {
 		name = "the one that the client asked for"
 	}
 	return Reason{Code: UnrecognizedName, Text: fmt.Sprintf("the server warned that it has no host of the name %s (unrecognized_name), and %s", name, why.Text), Causes: w.causes(endpoint.Client)}
+}
+
+// leftBeforeAnswer reports whether the client ended the connection after
+// ClientHello, before anything came from the server.
+func (w *wire) leftBeforeAnswer() bool {
+	return w.EndedBy == endpoint.Client && !w.spoke.IsZero() && !w.inTime
+}
+
+// howEnded is how the first end of the connection was said.
+func (w *wire) howEnded() string {
+	if w.EndedByReset {
+		return "RST"
+	}
+	return "FIN"
 }
 
 // addRefusal adds what became of the request of a client that was accepted.
