@@ -108,6 +108,9 @@ func (g *connectionPrinter) add(c *tlsdecrypt.Connection) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.ready[c.Number] = f
+	if f.drawn == nil {
+		defer c.Release()
+	}
 	if g.uses != nil && (g.stream < 0 || g.stream == c.Number) {
 		g.uses[c.RSAKey]++
 	}
@@ -158,6 +161,9 @@ func shown(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 func (g *connectionPrinter) show(stream int) {
 	f := g.ready[stream]
 	delete(g.ready, stream)
+	if f.drawn != nil {
+		defer f.drawn.Release()
+	}
 	g.found = g.found || stream == g.stream
 	g.count.all++
 	if f.isTLS {
