@@ -25,9 +25,6 @@ type conversation struct {
 
 	http *httpwire.Conn // nil before application data
 
-	messages   slab[Message]
-	handshakes slab[tlswire.Handshake]
-
 	held     int // bytes of handshake messages and of headers of HTTP in conn
 	unopened int // messages, in conn and not, that maxUnopened counts
 	kept     int // bytes that all messages in conn take
@@ -41,10 +38,13 @@ type speech struct {
 }
 
 // forget drops a handshake message that is not complete.
-func (s *speech) forget() { s.pending, s.spans = tlswire.HandshakeReader{}, nil }
+func (s *speech) forget() {
+	s.pending.Reset()
+	s.spans = nil
+}
 
 // content takes what is in a record, which it does not keep.
-func (c *conversation) content(content []byte, m Message) {
+func (c *conversation) content(content []byte, m *Message) {
 	m.Length = int64(len(content))
 	switch m.Type {
 	case tlswire.ContentTypeHandshake:
@@ -78,7 +78,7 @@ func (c *conversation) content(content []byte, m Message) {
 func clip(b []byte) []byte { return slices.Clone(b[:min(len(b), maxData)]) }
 
 // handshakeData takes the content of a handshake record.
-func (c *conversation) handshakeData(content []byte, m Message) {
+func (c *conversation) handshakeData(content []byte, m *Message) {
 	s := c.sides.Of(m.From)
 	s.pending.Write(content)
 	if s.spans == nil {
@@ -90,7 +90,7 @@ func (c *conversation) handshakeData(content []byte, m Message) {
 		raw, err := s.pending.Next()
 		if err != nil {
 			c.conn.problem(m.From, m.Records[0].Offset, fmt.Sprintf("the handshake messages of the %v cannot be separated: %v", m.From, err))
-			s.pending = tlswire.HandshakeReader{}
+			s.pending.Reset()
 			c.hs.miss(fmt.Sprintf("the handshake messages of the %v cannot be separated", m.From))
 		}
 		if raw == nil {
@@ -101,11 +101,11 @@ func (c *conversation) handshakeData(content []byte, m Message) {
 			c.hs.miss("there are more messages than are kept")
 			continue
 		}
-		own := m
+		own := *m
 		own.Records = s.spans
 		own.Length = int64(len(raw))
 		s.spans = m.Records
-		c.handshakeMessage(raw, own)
+		c.handshakeMessage(c.conn.arena.bytes.keep(byteBlock, raw...), &own)
 	}
 	if s.pending.Pending() == 0 {
 		s.spans = nil
@@ -113,11 +113,11 @@ func (c *conversation) handshakeData(content []byte, m Message) {
 }
 
 // handshakeMessage takes one whole handshake message.
-func (c *conversation) handshakeMessage(raw []byte, m Message) {
+func (c *conversation) handshakeMessage(raw []byte, m *Message) {
 	h, err := tlswire.ParseHandshake(raw, tlswire.Context{
 		Version: c.hs.version, CipherSuite: c.hs.suite, CertificateType: c.sides.Of(m.From).certificateType, Sender: m.From,
 	})
-	m.Handshake, m.Err = c.handshakes.add(h), err
+	m.Handshake, m.Err = c.conn.arena.handshakes.add(messageBlock, h), err
 	if packed, ok := h.Body.(*tlswire.CompressedCertificate); ok {
 		m.Inner, m.Err = unpack(packed, h.Context)
 	}
@@ -125,7 +125,7 @@ func (c *conversation) handshakeMessage(raw []byte, m Message) {
 }
 
 // parsed takes a handshake message that was parsed.
-func (c *conversation) parsed(m Message) {
+func (c *conversation) parsed(m *Message) {
 	h := m.Handshake
 	added := c.add(m)
 	if body, ok := h.Body.(*tlswire.ClientHello); ok {
@@ -142,7 +142,7 @@ func (c *conversation) parsed(m Message) {
 // encrypted takes a record that could not be opened; ofHandshake says that it
 // may have been part of the handshake. Application data in a row is one
 // message.
-func (c *conversation) encrypted(m Message, ofHandshake bool) {
+func (c *conversation) encrypted(m *Message, ofHandshake bool) {
 	m.Encrypted = true
 	if ofHandshake {
 		c.hs.miss("a record before this could not be read, which may have been part of the handshake")
@@ -173,7 +173,7 @@ func (c *conversation) lose(side endpoint.Side, what loss) {
 
 // last returns the last message if it is of the same side, type and key as m,
 // or nil.
-func (c *conversation) last(m Message) *Message {
+func (c *conversation) last(m *Message) *Message {
 	if len(c.conn.Messages) == 0 {
 		return nil
 	}
@@ -195,7 +195,7 @@ func extend(spans []Span, s Span) []Span {
 
 // add appends a message and returns it as it is kept, or nil if there are too
 // many.
-func (c *conversation) add(m Message) *Message {
+func (c *conversation) add(m *Message) *Message {
 	if m.Handshake != nil {
 		c.held += len(m.Handshake.Raw)
 	}
@@ -216,7 +216,7 @@ func (c *conversation) add(m Message) *Message {
 	if conn.Messages == nil {
 		conn.Messages = make([]*Message, 0, usualMessages)
 	}
-	kept := c.messages.add(m)
+	kept := conn.arena.messages.add(messageBlock, *m)
 	conn.Messages = append(conn.Messages, kept)
 	c.kept += kept.size()
 	return kept
