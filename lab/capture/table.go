@@ -24,6 +24,7 @@ const (
 type table struct {
 	sink        wiretap.Sink
 	live        bool // the reader waits for the events
+	attempt     func(Attempt)
 	connections map[pair]*connection
 	ended       []*connection // a ring
 	oldest      int           // index in ended, once that is full
