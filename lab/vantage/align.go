@@ -7,6 +7,7 @@ import (
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Messages of the two ends are compared by the place of their records in the
@@ -72,27 +73,26 @@ func spansOf(c *tlsdecrypt.Connection, side endpoint.Side) (spans []tlsdecrypt.S
 	return slices.Compact(spans)
 }
 
-// covers reports whether the last byte of a message, moved by shift, is in one
-// of the spans.
+// mostRecord is the size of the longest record there is, in bytes
+// (RFC 5246 section 6.2.3). A longer span is of several.
+const mostRecord = tlswire.RecordHeaderLen + 1<<14 + 2048
+
+// covers reports whether the last record of a message, moved by shift, is among
+// the spans.
 func covers(spans []tlsdecrypt.Span, m *tlsdecrypt.Message, shift int64) bool {
-	at := endOf(m) + shift - 1
-	i, found := slices.BinarySearchFunc(spans, at, func(s tlsdecrypt.Span, at int64) int { return cmp.Compare(s.Offset, at) })
-	return found || i > 0 && spans[i-1].Offset+int64(spans[i-1].Length) > at
+	end := endOf(m) + shift
+	i, _ := slices.BinarySearchFunc(spans, end, func(s tlsdecrypt.Span, end int64) int { return cmp.Compare(s.Offset, end) })
+	if i == 0 {
+		return false
+	}
+	last := spans[i-1]
+	covered := last.Offset + int64(last.Length)
+	return covered == end || covered > end && last.Length > mostRecord
 }
 
 // endOf is the offset behind the last record of a message.
 func endOf(m *tlsdecrypt.Message) int64 {
 	last := m.Records[len(m.Records)-1]
-	return last.Offset + int64(last.Length)
-}
-
-// lastSeen is the offset behind the last record of a side.
-func lastSeen(c *tlsdecrypt.Connection, side endpoint.Side) int64 {
-	spans := spansOf(c, side)
-	if len(spans) == 0 {
-		return 0
-	}
-	last := spans[len(spans)-1]
 	return last.Offset + int64(last.Length)
 }
 

@@ -28,7 +28,10 @@ func (r *Report) apart(p *Pair) {
 		doubt = "; others fit as well"
 	}
 	where := fmt.Sprintf("%s and %s (%s%s)", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server), p.Evidence, doubt)
-	switch {
+	switch line := far.Plain.Client.Line; {
+	case strings.HasPrefix(line, "PROXY ") && !isPlain(near):
+		p.found(ProxyLine, "", proxyFix, "the server's connection begins with a line of the PROXY protocol, which the client did not send: a load balancer on the way has put it before TLS (%s): %s", line, where)
+		return
 	case isPlain(far) && !isPlain(near):
 		p.found(PlainBehind, how, endedFix, "something between the two ends TLS and calls the server without TLS: %s. Nothing of the client's certificate gets to the server but by a header", where)
 		return

@@ -196,12 +196,24 @@ func (r *Report) arrivals(p *Pair) {
 	for _, at := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 		there := *p.Ends.Of(at.Other())
 		for _, sender := range []endpoint.Side{endpoint.Client, endpoint.Server} {
-			missing := slices.DeleteFunc(p.unseen(at), func(m *tlsdecrypt.Message) bool { return m.From != sender })
+			missing := slices.DeleteFunc(p.unseen(at), func(m *tlsdecrypt.Message) bool {
+				return m.From != sender || at == sender && r.hadLeft(there, sender.Other(), m)
+			})
 			if len(missing) > 0 {
 				r.missing(p, at, there, sender, missing)
 			}
 		}
 	}
+}
+
+// hadLeft reports whether a side had ended the connection when something came
+// that the other one sent, or may have. Nobody reads that, and a capture that
+// was made in the program itself, as the lab's are, does not have it.
+func (r *Report) hadLeft(there *tlsdecrypt.Connection, receiver endpoint.Side, m *tlsdecrypt.Message) bool {
+	if there.EndedBy != receiver || there.EndedAt.IsZero() || m.Time.IsZero() {
+		return false
+	}
+	return r.convert(m.Time, m.From, receiver).After(there.EndedAt.Add(-r.Clock.Error - patience))
 }
 
 // missing describes messages of a sender's that are at one end alone.
@@ -214,6 +226,9 @@ func (r *Report) missing(p *Pair, at endpoint.Side, there *tlsdecrypt.Connection
 	case there.Omitted > 0:
 		// they may be among those that were only counted
 	case r.endedBefore(at.Other(), missing[0].Time, at):
+		if onlyGoodbyes(missing) {
+			return
+		}
 		p.found(NotCaptured, "", "", "%s ends before %s of the %v, which %s has", other, what, sender, here)
 	case !isWhole(there, sender):
 		p.found(NotArrived, Unknown, "", "%s of the %v is in %s, and not in %s, where bytes are missing: either it did not arrive, or that capture has missed the packet", what, sender, here, other)
@@ -224,6 +239,13 @@ func (r *Report) missing(p *Pair, at endpoint.Side, there *tlsdecrypt.Connection
 		p.found(Injected, "", "look at what is on the way: something there speaks in the name of the "+sender.String(),
 			"%s reached the %v, and the %v never sent it: it is in %s and not in %s", what, sender.Other(), sender, here, other)
 	}
+}
+
+// onlyGoodbyes reports whether messages are close_notify alone.
+func onlyGoodbyes(all []*tlsdecrypt.Message) bool {
+	return !slices.ContainsFunc(all, func(m *tlsdecrypt.Message) bool {
+		return m.Alert == nil || m.Alert.Description != tlswire.AlertCloseNotify
+	})
 }
 
 // ended says how a connection ended, as a clause.
@@ -295,14 +317,36 @@ func (r *Report) resets(p *Pair) {
 		own, peer := *p.Ends.Of(sender), *p.Ends.Of(sender.Other())
 		reset := *resets.Of(sender)
 		switch {
-		case peer.End == reset && own.End != reset && own.End != tlsdecrypt.Closed && !r.endedBefore(sender, peer.EndedAt, sender.Other()):
-			if own.End == *resets.Of(sender.Other()) && !r.convert(own.EndedAt, sender, sender.Other()).After(peer.EndedAt.Add(-r.Clock.Error)) {
-				continue // it may have sent one after the one that it got
-			}
+		case peer.End == reset && own.End != reset && !r.mayHaveReset(own, peer, sender) && !r.endedBefore(sender, resetAt(peer), sender.Other()):
 			p.found(ResetForged, "", "look for what tears connections down on the way: a firewall, an intrusion prevention system, a NAT or load balancer that has forgotten the connection",
 				"the RST that the %v got was never sent by the %v: it is in %s, and not in %s%s. Something in between has forged it", sender.Other(), sender, r.name(sender.Other()), r.name(sender), ended(own))
 		case own.End == reset && (peer.End == tlsdecrypt.CutOff || peer.End == tlsdecrypt.StillOpen) && !r.endedBefore(sender.Other(), own.EndedAt, sender):
 			p.found(ResetLost, "", "", "the RST of the %v did not arrive: it is in %s, and not in %s, where the connection is still open", sender, r.name(sender), r.name(sender.Other()))
 		}
 	}
+}
+
+// mayHaveReset reports whether a RST that the peer got may be the sender's
+// although the sender's own capture does not have it: it had closed the
+// connection by then, after which its system answers with RST, or had got one
+// itself.
+func (r *Report) mayHaveReset(own, peer *tlsdecrypt.Connection, sender endpoint.Side) bool {
+	var left time.Time
+	switch {
+	case own.EndedBy == sender, own.End == tlsdecrypt.ClientReset, own.End == tlsdecrypt.ServerReset:
+		left = own.EndedAt
+	case own.End == tlsdecrypt.Closed, own.End == tlsdecrypt.ClientClosed && sender == endpoint.Client, own.End == tlsdecrypt.ServerClosed && sender == endpoint.Server:
+		left = own.Ended
+	default:
+		return false
+	}
+	return !r.convert(left, sender, sender.Other()).After(resetAt(peer).Add(r.Clock.Error))
+}
+
+// resetAt is when a connection was reset.
+func resetAt(c *tlsdecrypt.Connection) time.Time {
+	if c.Ended.IsZero() {
+		return c.EndedAt
+	}
+	return c.Ended
 }

@@ -84,30 +84,24 @@ func (r *Report) found(code Code, how How, fix, format string, args ...any) {
 func (r *Report) summarise() {
 	r.attempts()
 	r.clocks()
-	first := make(map[Code]*Finding)
-	count := make(map[Code]int)
+	type kind struct {
+		code Code
+		how  How
+	}
+	at, more := make(map[kind]int), make(map[kind]int)
 	for _, p := range r.Pairs {
-		for i := range p.Findings {
-			f := &p.Findings[i]
-			if f.Code == OneEnd {
-				continue // counted in one sentence
-			}
-			if first[f.Code] == nil {
-				first[f.Code] = f
-			}
-			if count[f.Code]++; first[f.Code] != f {
-				continue
+		for _, f := range p.Findings {
+			k := kind{f.Code, f.How}
+			if _, known := at[k]; known {
+				more[k]++
+			} else if f.Code != OneEnd { // which are counted in one sentence
+				at[k] = len(r.Findings)
+				r.Findings = append(r.Findings, f)
 			}
 		}
 	}
-	for _, code := range order {
-		if f := first[code]; f != nil {
-			summary := *f
-			if n := count[code] - 1; n > 0 {
-				summary.Text += fmt.Sprintf(" (and %s)", text.Counted(n, "more finding")+" of this kind")
-			}
-			r.Findings = append(r.Findings, summary)
-		}
+	for k, n := range more {
+		r.Findings[at[k]].Text += fmt.Sprintf(" (and %s)", text.Counted(n, "more finding")+" of this kind")
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return slices.Index(order, a.Code) - slices.Index(order, b.Code) })
 }
