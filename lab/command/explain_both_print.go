@@ -28,6 +28,7 @@ type bothPrinter struct {
 	options                    ladder.Options
 	trust                      *chain.Trust
 	drawn                      map[string]bool
+	said                       map[string]bool // findings, and what to do
 }
 
 func (p *Program) newBothPrinter(c *cli.Context, r *vantage.Report, trust *chain.Trust, first string) *bothPrinter {
@@ -35,7 +36,7 @@ func (p *Program) newBothPrinter(c *cli.Context, r *vantage.Report, trust *chain
 	options.Stream, options.Brief = true, c.Bool("brief")
 	return &bothPrinter{
 		Program: p, Report: r, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), brief: c.Bool("brief"),
-		stream: c.Int("stream"), first: first, options: options, trust: trust, drawn: make(map[string]bool),
+		stream: c.Int("stream"), first: first, options: options, trust: trust, drawn: make(map[string]bool), said: make(map[string]bool),
 	}
 }
 
@@ -164,17 +165,22 @@ func (b *bothPrinter) counts() string {
 	return strings.Join(parts, ", ")
 }
 
-// finding writes a finding, and what to do about it.
+// finding writes a finding, and what to do about it if that was not said yet.
 func (b *bothPrinter) finding(f vantage.Finding) {
 	said := f.Text
+	b.said[said] = true
 	switch f.How {
 	case vantage.Probably:
 		said = "very probably, " + said
 	case vantage.Unknown:
 		said = "not known: " + said
 	}
+	if f.More > 0 {
+		said += fmt.Sprintf(" (and %s more of this kind)", text.Grouped(int64(f.More)))
+	}
 	b.paragraph(sentence(said))
-	if f.Fix != "" {
+	if f.Fix != "" && !b.said[f.Fix] {
+		b.said[f.Fix] = true
 		b.stdout().Paragraph("  ", 4, strings.SplitAfter("Fix: "+f.Fix+".", " ")...)
 	}
 }
@@ -209,7 +215,8 @@ func (b *bothPrinter) draw(pair *vantage.Pair, findings bool) {
 		}
 	}
 	for _, f := range pair.Findings {
-		if findings {
+		if findings && !b.said[f.Text] {
+			f.Fix = "" // stands above
 			b.finding(f)
 		}
 	}

@@ -3,6 +3,7 @@ package vantage
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -28,13 +29,57 @@ func (r *Report) alone(p *Pair) {
 		p.found(OneEnd, "", "", "%s was made when %s was not recording%s", r.stream(p, side), other, r.clockDoubt())
 	case side == endpoint.Server:
 		p.found(OneEnd, "", "", "%s is not in %s: another client made it, or it came another way", r.stream(p, side), other)
-	case len(c.Messages) > 0 && slices.ContainsFunc(c.Messages, func(m *tlsdecrypt.Message) bool { return m.From == endpoint.Server }):
-		p.found(NeverReached, "", "look at where the name of the server leads, and at what is on the way",
-			"%s to %v never reached the server: it is not in %s, which was recording%s. Something else has answered it", r.stream(p, side), c.Server, other, r.clockDoubt())
+	case !r.leads(c.Server, c.ServerName):
+		p.found(OneEnd, Unknown, "", "%s to %v is not in %s, and nothing shows that this address leads to that server", r.stream(p, side), c.Server, other)
+	case r.mayBeCarried(c):
+		p.found(OneEnd, Unknown, "", "%s to %v may have been answered by what ends TLS in between, or have gone on in a connection that was open already: without keys its requests cannot be seen", r.stream(p, side), c.Server)
 	default:
-		p.found(NeverReached, "", "look at where the name of the server leads, and at what is on the way",
-			"%s to %v never reached the server: it is not in %s, which was recording%s", r.stream(p, side), c.Server, other, r.clockDoubt())
+		answered := ""
+		if slices.ContainsFunc(c.Messages, func(m *tlsdecrypt.Message) bool { return m.From == endpoint.Server }) {
+			answered = ". Something else has answered it"
+		}
+		p.found(NeverReached, "", wayFix, "%s to %v never reached the server: it is not in %s, which was recording%s%s", r.stream(p, side), c.Server, other, r.clockDoubt(), answered)
 	}
+}
+
+// leads reports whether something shows that an address leads to the server of
+// the other capture: that has it as well, a connection to it got there, it asks
+// for the same name, or there is no other.
+func (r *Report) leads(address netip.AddrPort, name string) bool {
+	for _, p := range r.Pairs {
+		if p.Ends.Client != nil && p.Ends.Server != nil && p.Ends.Client.Server == address {
+			return true
+		}
+	}
+	for _, c := range r.Views.Server.Connections {
+		if c.Server == address || name != "" && c.ServerName == name {
+			return true
+		}
+	}
+	for _, a := range r.Views.Server.Attempts {
+		if a.Server == address {
+			return true
+		}
+	}
+	return !slices.ContainsFunc(r.Views.Client.Connections, func(c *tlsdecrypt.Connection) bool { return c.Server != address }) &&
+		!slices.ContainsFunc(r.Views.Client.Attempts, func(a capture.Attempt) bool { return a.Server != address })
+}
+
+// mayBeCarried reports whether a connection of the client's may go on in one of
+// the server's that belongs to another: something ends TLS, and what is in one
+// of them cannot be seen.
+func (r *Report) mayBeCarried(c *tlsdecrypt.Connection) bool {
+	from, to := lifetime(c)
+	for _, p := range r.Pairs {
+		if p.Relation != Apart || p.Ends.Client.Server != c.Server {
+			continue
+		}
+		opened, ended := lifetime(p.Ends.Server)
+		if !r.near(opened).After(to) && !r.near(ended).Before(from) && (len(requestsOf(c)) == 0 || len(requestsOf(p.Ends.Server)) == 0) {
+			return true
+		}
+	}
+	return false
 }
 
 // clockDoubt says that two clocks are taken to agree.
@@ -61,9 +106,7 @@ func (r *Report) attempts() {
 		}
 	}
 	for _, f := range kinds {
-		if n := counts[f.Text]; n > 1 {
-			f.Text += fmt.Sprintf(" (%d times)", n)
-		}
+		f.More = counts[f.Text] - 1
 		r.Findings = append(r.Findings, f)
 	}
 	slices.SortFunc(r.Findings, func(a, b Finding) int { return cmp.Compare(a.Text, b.Text) })
@@ -98,6 +141,8 @@ func (r *Report) attempt(a capture.Attempt, far View, used []bool) (code Code, f
 		}
 	}
 	switch {
+	case !r.leads(a.Server, ""):
+		return "", "", ""
 	case r.endedBefore(endpoint.Server, a.Time, endpoint.Client), r.startedAfter(endpoint.Server, a.Time, endpoint.Client):
 		return OneEnd, "", fmt.Sprintf("a connection to %v failed when %s was not recording%s", a.Server, r.name(endpoint.Server), r.clockDoubt())
 	case a.Refused:

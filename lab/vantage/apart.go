@@ -19,17 +19,40 @@ import (
 // compares.
 const patience = time.Second
 
+// profile is what two connections are compared by.
+type profile struct {
+	*tlsdecrypt.Connection
+	from, to time.Time // by the clock near the client
+	requests []string  // of HTTP
+}
+
+// profiles returns the profiles of connections.
+func (r *Report) profiles(all []*tlsdecrypt.Connection, side endpoint.Side) (profiles []profile) {
+	for _, c := range all {
+		from, to := lifetime(c)
+		profiles = append(profiles, profile{c, r.convert(from, side, endpoint.Client), r.convert(to, side, endpoint.Client), requestsOf(c)})
+	}
+	return profiles
+}
+
+// fit is how well two connections fit each other.
+type fit struct {
+	requests int  // of HTTP that are the same in both
+	named    bool // they ask for the same server name
+	within   bool // the one near the server was opened while the other one was open
+}
+
 // candidate is two connections that may belong together.
 type candidate struct {
 	near, far *tlsdecrypt.Connection
-	requests  int  // of HTTP that are the same in both
-	named     bool // they ask for the same server name
-	within    bool // far was opened while near was open
-	after     time.Duration
+	fit
+	after time.Duration // that far was opened later than near
 }
 
 // joinApart pairs the connections that are left over and belong together very
-// probably.
+// probably: first those that fit best, each with one other. A proxy may use one
+// connection for several clients, or several for one: then what is left over is
+// joined with one that has an other already.
 func (r *Report) joinApart() {
 	near, far := r.left(endpoint.Client), r.left(endpoint.Server)
 	if len(near) == 0 || len(far) == 0 {
@@ -38,23 +61,38 @@ func (r *Report) joinApart() {
 	all := r.candidates(near, far)
 	if len(all) == 0 && !r.Clock.Known {
 		if clock, ok := guess(near, far); ok {
-			was := r.Clock
 			r.Clock = clock
 			if all = r.candidates(near, far); len(all) == 0 {
-				r.Clock = was
+				r.Clock = Clock{}
 			}
 		}
 	}
 	slices.SortStableFunc(all, candidate.compare)
+	type rival struct {
+		c   *tlsdecrypt.Connection
+		fit fit
+	}
+	rivals := make(map[rival]int)
+	for _, c := range all {
+		rivals[rival{c.near, c.fit}]++
+		rivals[rival{c.far, c.fit}]++
+	}
 	taken := make(map[*tlsdecrypt.Connection]bool)
-	for i, c := range all {
-		if taken[c.near] || taken[c.far] {
-			continue
-		}
+	pair := func(c candidate, sure bool) {
 		taken[c.near], taken[c.far] = true, true
-		p := &Pair{Relation: Apart, Evidence: c.evidence(), Sure: c.requests > 0 || c.named || !isRivalled(all, i)}
+		p := &Pair{Relation: Apart, Evidence: c.evidence(), Sure: sure}
 		p.Ends.Client, p.Ends.Server = c.near, c.far
 		r.Pairs = append(r.Pairs, p)
+	}
+	for _, c := range all {
+		if !taken[c.near] && !taken[c.far] {
+			pair(c, c.requests > 0 || rivals[rival{c.near, c.fit}] == 1 && rivals[rival{c.far, c.fit}] == 1)
+		}
+	}
+	for _, c := range all {
+		if taken[c.near] != taken[c.far] && (c.requests > 0 || c.within) {
+			pair(c, c.requests > 0)
+		}
 	}
 	if !r.Clock.Known {
 		r.Clock = r.estimateApart()
@@ -73,16 +111,6 @@ func (c candidate) compare(other candidate) int {
 		cmp.Compare(rank(c.within), rank(other.within)), cmp.Compare(c.after.Abs(), other.after.Abs()))
 }
 
-// isRivalled reports whether another candidate with one of the same connections
-// is as good but for the time.
-func isRivalled(all []candidate, i int) bool {
-	c := all[i]
-	return slices.ContainsFunc(all, func(o candidate) bool {
-		one := (o.near == c.near) != (o.far == c.far)
-		return one && o.requests == c.requests && o.named == c.named && o.within == c.within
-	})
-}
-
 func (c candidate) evidence() string {
 	var why []string
 	if c.requests > 0 {
@@ -91,10 +119,13 @@ func (c candidate) evidence() string {
 	if c.named {
 		why = append(why, "the same server name")
 	}
-	if c.within {
+	switch {
+	case c.within:
 		why = append(why, fmt.Sprintf("opened %s after the client's, while that was open", rounded(c.after)))
-	} else {
-		why = append(why, "both were open at the time")
+	case c.after < 0:
+		why = append(why, "open already when the client's was opened")
+	default:
+		why = append(why, "opened at about the same time")
 	}
 	return strings.Join(why, ", ")
 }
@@ -102,29 +133,26 @@ func (c candidate) evidence() string {
 // candidates are the connections that were open at the same time. What asks for
 // different things does not belong together.
 func (r *Report) candidates(near, far []*tlsdecrypt.Connection) (all []candidate) {
-	slack := r.Clock.Error + steady
+	exact := r.Clock.Error + steady
+	slack := exact
 	if !r.Clock.Known {
 		slack = patience
 	}
-	for _, f := range far {
-		opened, ended := lifetime(f)
-		opened, ended = r.near(opened), r.near(ended)
-		for _, n := range near {
-			from, to := lifetime(n)
-			if opened.After(to.Add(slack)) || ended.Before(from.Add(-slack)) {
+	nears := r.profiles(near, endpoint.Client)
+	for _, f := range r.profiles(far, endpoint.Server) {
+		for _, n := range nears {
+			if f.from.After(n.to.Add(slack)) || f.to.Before(n.from.Add(-slack)) {
 				continue
 			}
-			c := candidate{near: n, far: f, after: opened.Sub(from), within: !opened.Before(from.Add(-slack))}
-			asked, passed := requestsOf(n), requestsOf(f)
-			c.requests = common(asked, passed)
+			c := candidate{near: n.Connection, far: f.Connection, after: f.from.Sub(n.from)}
+			c.requests = common(n.requests, f.requests)
 			c.named = n.ServerName != "" && n.ServerName == f.ServerName
-			if len(asked) > 0 && len(passed) > 0 && c.requests == 0 {
-				continue
+			c.within = !f.from.Before(n.from.Add(-exact)) && !f.from.After(n.to.Add(exact))
+			other := len(n.requests) > 0 && len(f.requests) > 0 && c.requests == 0
+			early := f.from.Before(n.from.Add(-slack)) && c.requests == 0 // only what it carries would show it
+			if !other && !early {
+				all = append(all, c)
 			}
-			if !c.within && c.requests == 0 { // one that was open before shows it by what it carries alone
-				continue
-			}
-			all = append(all, c)
 		}
 	}
 	return all

@@ -27,7 +27,7 @@ func (r *Report) apart(p *Pair) {
 	if !p.Sure {
 		doubt = "; others fit as well"
 	}
-	where := fmt.Sprintf("%s and %s (%s%s)", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server), p.Evidence, doubt)
+	where := fmt.Sprintf("%s, and %s with other randoms (%s%s)", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server), p.Evidence, doubt)
 	switch line := far.Plain.Client.Line; {
 	case strings.HasPrefix(line, "PROXY ") && !isPlain(near):
 		p.found(ProxyLine, "", proxyFix, "the server's connection begins with a line of the PROXY protocol, which the client did not send: a load balancer on the way has put it before TLS (%s): %s", line, where)
@@ -42,7 +42,7 @@ func (r *Report) apart(p *Pair) {
 		p.found(OneEnd, how, "", "neither end speaks TLS: %s", where)
 		return
 	}
-	p.found(TLSEnded, how, endedFix, "something between the two ends TLS and calls the server on a connection of its own: %s, with other randoms. %s", where, terms(near, far))
+	p.found(TLSEnded, how, endedFix, "something between the two ends TLS and calls the server on a connection of its own: %s. %s", where, terms(near, far))
 	r.serverCertificates(p, how)
 	r.clientCertificates(p, how)
 }

@@ -3,8 +3,6 @@ package vantage
 import (
 	"fmt"
 	"slices"
-
-	"mtlslab.example/lab/lab/text"
 )
 
 // Code says what was found between two captures, for programs.
@@ -51,8 +49,9 @@ const (
 type Finding struct {
 	Code Code   `json:"code"`
 	How  How    `json:"how,omitempty"`
-	Text string `json:"text"`          // a sentence without a full stop
-	Fix  string `json:"fix,omitempty"` // what to do, likewise
+	Text string `json:"text"`           // a sentence without a full stop
+	Fix  string `json:"fix,omitempty"`  // what to do, likewise
+	More int    `json:"more,omitempty"` // in a summary: how many others of the kind there are
 }
 
 // order is that of the codes above.
@@ -88,20 +87,17 @@ func (r *Report) summarise() {
 		code Code
 		how  How
 	}
-	at, more := make(map[kind]int), make(map[kind]int)
+	at := make(map[kind]int)
 	for _, p := range r.Pairs {
 		for _, f := range p.Findings {
 			k := kind{f.Code, f.How}
-			if _, known := at[k]; known {
-				more[k]++
+			if i, known := at[k]; known {
+				r.Findings[i].More++
 			} else if f.Code != OneEnd { // which are counted in one sentence
 				at[k] = len(r.Findings)
 				r.Findings = append(r.Findings, f)
 			}
 		}
-	}
-	for k, n := range more {
-		r.Findings[at[k]].Text += fmt.Sprintf(" (and %s)", text.Counted(n, "more finding")+" of this kind")
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return slices.Index(order, a.Code) - slices.Index(order, b.Code) })
 }
