@@ -127,11 +127,7 @@ func (r *Report) isSwapped() bool {
 	return wrong > right
 }
 
-// estimate compares the clocks by the pairs that are one TLS connection.
-func (r *Report) estimate() Clock {
-	return clockOf(r.same())
-}
-
+// clockOf compares the clocks by what pairs of connections say of them.
 func clockOf(all []bounds) Clock {
 	if len(all) == 0 {
 		return Clock{}

@@ -72,7 +72,6 @@ func Join(client, server View) *Report {
 		r.Pairs = nil
 		r.joinSame()
 	}
-	r.Clock = r.estimate()
 	r.joinApart()
 	r.joinLeftOvers()
 	for _, p := range r.Pairs {
@@ -97,24 +96,28 @@ func (r *Report) left(side endpoint.Side) (left []*tlsdecrypt.Connection) {
 }
 
 // joinSame pairs the connections that are one and the same: by their randoms
-// first, then by addresses.
+// first, which show how the clocks compare, then by addresses.
 func (r *Report) joinSame() {
+	r.joinByRandoms()
+	r.Clock = clockOf(r.same())
+	r.joinByAddresses()
+	r.Clock = clockOf(r.same())
+}
+
+func (r *Report) pairSame(near, far *tlsdecrypt.Connection, evidence string) {
+	p := &Pair{Relation: Same, Sure: true, Evidence: evidence}
+	p.Ends.Client, p.Ends.Server = near, far
+	r.Pairs = append(r.Pairs, p)
+}
+
+func (r *Report) joinByRandoms() {
 	byRandom := make(map[string][]*tlsdecrypt.Connection)
-	byAddress := make(map[[2]netip.AddrPort][]*tlsdecrypt.Connection)
 	for _, c := range r.Views.Server.Connections {
 		for _, random := range randomsOf(c) {
 			byRandom[random] = append(byRandom[random], c)
 		}
-		key := [2]netip.AddrPort{c.Client, c.Server}
-		byAddress[key] = append(byAddress[key], c)
 	}
 	taken := make(map[*tlsdecrypt.Connection]bool)
-	pair := func(near, far *tlsdecrypt.Connection, evidence string) {
-		taken[near], taken[far] = true, true
-		p := &Pair{Relation: Same, Sure: true, Evidence: evidence}
-		p.Ends.Client, p.Ends.Server = near, far
-		r.Pairs = append(r.Pairs, p)
-	}
 	for _, near := range r.Views.Client.Connections {
 		var best *tlsdecrypt.Connection
 		for _, random := range randomsOf(near) {
@@ -125,18 +128,36 @@ func (r *Report) joinSame() {
 			}
 		}
 		if best != nil {
-			pair(near, best, "their randoms are equal")
+			taken[best] = true
+			r.pairSame(near, best, "their randoms are equal")
 		}
 	}
-	for _, near := range r.Views.Client.Connections {
-		if taken[near] {
-			continue
-		}
-		for _, far := range byAddress[[2]netip.AddrPort{near.Client, near.Server}] {
-			if !taken[far] && !differ(near, far) && near.Client.IsValid() {
-				pair(near, far, "their addresses and ports are equal")
-				break
+}
+
+// joinByAddresses pairs connections that have no random to compare. A client
+// uses its ports again, so that they have to be of the same time, as far as the
+// clocks can be compared.
+func (r *Report) joinByAddresses() {
+	byAddress := make(map[[2]netip.AddrPort][]profile)
+	for _, far := range r.profiles(r.left(endpoint.Server), endpoint.Server) {
+		key := [2]netip.AddrPort{far.Client, far.Server}
+		byAddress[key] = append(byAddress[key], far)
+	}
+	taken := make(map[*tlsdecrypt.Connection]bool)
+	for _, near := range r.profiles(r.left(endpoint.Client), endpoint.Client) {
+		var best *profile
+		for i, far := range byAddress[[2]netip.AddrPort{near.Client, near.Server}] {
+			late := far.from.After(near.to.Add(r.Clock.Error+patience)) || far.to.Before(near.from.Add(-r.Clock.Error-patience))
+			if taken[far.Connection] || differ(near.Connection, far.Connection) || !near.Client.IsValid() || late && r.Clock.Known {
+				continue
 			}
+			if best == nil || far.from.Sub(near.from).Abs() < best.from.Sub(near.from).Abs() {
+				best = &byAddress[[2]netip.AddrPort{near.Client, near.Server}][i]
+			}
+		}
+		if best != nil {
+			taken[best.Connection] = true
+			r.pairSame(near.Connection, best.Connection, "their addresses and ports are equal")
 		}
 	}
 }

@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"crypto/tls"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/vantage"
 )
@@ -112,16 +115,19 @@ func reverseProxy(w *world, own tls.Certificate, toServer *tls.Config) func(net.
 	proxy := httputil.NewSingleHostReverseProxy(must(url.Parse(scheme + "://" + w.target)))
 	transport := &http.Transport{TLSClientConfig: toServer, DisableKeepAlives: true}
 	proxy.Transport = transport
-	return func(c net.Conn) {
-		one := &oneListener{c: make(chan net.Conn, 1)}
-		one.c <- tls.Server(c, &tls.Config{Certificates: []tls.Certificate{own}, ClientAuth: tls.RequestClientCert})
-		server := &http.Server{Handler: proxy, ConnState: func(_ net.Conn, s http.ConnState) {
-			if s == http.StateClosed {
-				close(one.c)
-			}
-		}}
-		_ = server.Serve(one)
-	}
+	return func(c net.Conn) { serveOne(c, own, proxy) }
+}
+
+// serveOne answers the requests of one client, with TLS.
+func serveOne(c net.Conn, own tls.Certificate, handler http.Handler) {
+	one := &oneListener{c: make(chan net.Conn, 1)}
+	one.c <- tls.Server(c, &tls.Config{Certificates: []tls.Certificate{own}, ClientAuth: tls.RequestClientCert})
+	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0), ConnState: func(_ net.Conn, s http.ConnState) {
+		if s == http.StateClosed {
+			close(one.c)
+		}
+	}}
+	_ = server.Serve(one)
 }
 
 // oneListener accepts one connection, and ends with it.
@@ -145,7 +151,7 @@ func TestTLSEnded(t *testing.T) {
 		check(t, w.call("/first"))
 		check(t, w.call("/second"))
 		r := w.join()
-		expect(t, r, "tls_ended certificate_replaced client_certificate?"[:len("tls_ended certificate_replaced client_certificate")],
+		expect(t, r, "tls_ended certificate_replaced client_certificate",
 			"the same HTTP requests", "CN=proxy.example, issued by CN=corporate-proxy", "the server knows what is in between, and not the client: it was shown CN=the-proxy; the client showed CN=client")
 		for i, p := range r.Pairs {
 			if p.Relation != vantage.Apart || !p.Sure || p.Ends.Client.Number != i || p.Ends.Server.Number != i {
@@ -309,5 +315,97 @@ func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestSharedUpstream: a proxy sends what several clients ask for over one
+// connection that it keeps.
+func TestSharedUpstream(t *testing.T) {
+	w := newWorld(t)
+	w.serve(false)
+	proxy := httputil.NewSingleHostReverseProxy(must(url.Parse("https://" + w.target)))
+	proxy.Transport = &http.Transport{MaxConnsPerHost: 1,
+		TLSClientConfig: &tls.Config{RootCAs: pool(serverCA()), ServerName: "localhost", Certificates: []tls.Certificate{clientCA().issue("the-proxy")}, KeyLogWriter: &w.keys}}
+	t.Cleanup(proxy.Transport.(*http.Transport).CloseIdleConnections)
+	own := middleCA().issue("proxy.example")
+	w.stand(func(c net.Conn) { serveOne(c, own, proxy) })
+	for _, path := range []string{"/one", "/two", "/three"} {
+		check(t, w.call(path))
+	}
+	proxy.Transport.(*http.Transport).CloseIdleConnections()
+	r := w.join()
+	expect(t, r, "tls_ended certificate_replaced client_certificate")
+	for i, p := range r.Pairs {
+		if p.Relation != vantage.Apart || !p.Sure || p.Ends.Client.Number != i || p.Ends.Server.Number != 0 {
+			t.Errorf("pair %d is %+v", i, p)
+		}
+	}
+}
+
+// TestElsewhere: what a client says to other servers is not missed in the
+// capture of this one.
+func TestElsewhere(t *testing.T) {
+	w := newWorld(t)
+	w.serve(false)
+	other := newWorld(t)
+	other.serve(false)
+	check(t, w.call("/"))
+	target := w.target
+	w.target, w.clientConfig.ServerName = other.target, "127.0.0.1"
+	check(t, w.call("/elsewhere"))
+	w.target, w.clientConfig.ServerName = target, "localhost"
+	check(t, w.call("/"))
+	other.end()
+	r := w.join()
+	expect(t, r, "")
+	if f := r.Pairs[1].Findings; len(f) != 1 || f[0].Code != vantage.OneEnd || f[0].How != vantage.Unknown {
+		t.Errorf("of the other call: %+v", f)
+	}
+}
+
+// TestClocksAcrossProxy: requests and responses that go through a proxy bound
+// the clocks as well, even if the captures have no time in common.
+func TestClocksAcrossProxy(t *testing.T) {
+	w := newWorld(t)
+	w.serve(false)
+	w.stand(reverseProxy(w, middleCA().issue("proxy.example"), &tls.Config{RootCAs: pool(serverCA()), ServerName: "localhost", Certificates: []tls.Certificate{clientCA().issue("the-proxy")}, KeyLogWriter: &w.keys}))
+	check(t, w.call("/first"))
+	check(t, w.call("/second"))
+	w.end()
+	r := vantage.Join(view("client.pcapng", &w.client, &w.keys), view("server.pcapng", &w.server, &w.keys, later(-48*time.Hour)))
+	expect(t, r, "tls_ended certificate_replaced client_certificate clocks_differ clock_decides", "the clock of server.pcapng is 48h0m0s behind that of client.pcapng")
+}
+
+// TestAttempts: what became of a SYN that nobody answered.
+func TestAttempts(t *testing.T) {
+	tape, keys := recorded()
+	near, far := view("client.pcapng", tape, keys), view("server.pcapng", tape, keys)
+	server := near.Connections[0].Server
+	attempt := capture.Attempt{Time: near.Connections[0].Opened.Add(time.Second / 2), Client: netip.MustParseAddrPort("192.0.2.7:51000"), Server: server}
+	refused, answered := attempt, attempt
+	refused.Refused, answered.Answered = true, true
+	elsewhere := attempt
+	elsewhere.Server = netip.MustParseAddrPort("192.0.2.99:443")
+	early := attempt
+	early.Time = near.First.Add(-time.Hour)
+	for _, try := range []struct {
+		name      string
+		near, far []capture.Attempt
+		want      string
+		words     string
+	}{
+		{"lost", []capture.Attempt{attempt, attempt}, nil, "never_reached", "its SYN was not answered, and server.pcapng was recording and has none of it"},
+		{"refused on the way", []capture.Attempt{refused}, nil, "refused_between", "never reached the server"},
+		{"refused in the server's name", []capture.Attempt{refused}, []capture.Attempt{attempt}, "refused_between", "by something in between"},
+		{"refused by the server", []capture.Attempt{refused}, []capture.Attempt{refused}, "", ""},
+		{"the answer lost", []capture.Attempt{attempt}, []capture.Attempt{answered}, "answer_lost", "the answer did not arrive"},
+		{"another server", []capture.Attempt{elsewhere}, nil, "", ""},
+		{"before the recording", []capture.Attempt{early}, nil, "one_end", "when server.pcapng was not recording"},
+		{"another client", nil, []capture.Attempt{attempt}, "", ""},
+	} {
+		t.Run(try.name, func(t *testing.T) {
+			near.Attempts, far.Attempts = try.near, try.far
+			expect(t, vantage.Join(near, far), try.want, try.words)
+		})
 	}
 }
