@@ -1,6 +1,7 @@
 package vantage
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -150,12 +151,21 @@ func (r *Report) candidates(near, far []*tlsdecrypt.Connection) (all []candidate
 			c.within = !f.from.Before(n.from.Add(-exact)) && !f.from.After(n.to.Add(exact))
 			other := len(n.requests) > 0 && len(f.requests) > 0 && c.requests == 0
 			early := f.from.Before(n.from.Add(-slack)) && c.requests == 0 // only what it carries would show it
-			if !other && !early {
+			if !other && !early && !isDirect(n.Connection, f.Connection) {
 				all = append(all, c)
 			}
 		}
 	}
 	return all
+}
+
+// isDirect reports whether two connections are two calls of the same server
+// rather than the two sides of a proxy: at the same address the server has
+// shown the same certificate.
+func isDirect(near, far *tlsdecrypt.Connection) bool {
+	a, _ := certificateOf(near, endpoint.Server)
+	b, _ := certificateOf(far, endpoint.Server)
+	return near.Server == far.Server && len(a) > 0 && len(b) > 0 && bytes.Equal(a[0], b[0])
 }
 
 // guess compares the clocks of two captures that have no time in common by the
@@ -243,6 +253,8 @@ func rounded(d time.Duration) string {
 		return fmt.Sprintf("%d ms", d.Round(time.Millisecond).Milliseconds())
 	case d < 2*time.Minute:
 		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d.Round(time.Hour) >= 48*time.Hour:
+		return fmt.Sprintf("%.0f days", d.Hours()/24)
 	}
 	return d.Round(time.Second).String()
 }

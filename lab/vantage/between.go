@@ -91,7 +91,7 @@ func (r *Report) serverCertificates(p *Pair, how How) {
 		p.found(CertificateReplaced, how, "", "the client was shown the server's own certificate, %s: what ends TLS has its key, too", chain.Name(nearLeaf))
 	case sameNames(nearLeaf, farLeaf):
 		p.found(CertificateReplaced, how, fmt.Sprintf("a client that trusts the server's CA alone refuses it: give it the CA %s, or have the proxy leave these connections alone", nearLeaf.Issuer),
-			"the client was not shown the server's certificate but another one for the same names: %s, issued by %s, where the server sent one issued by %s. That is what a proxy does that forges certificates", chain.Name(nearLeaf), nearLeaf.Issuer, farLeaf.Issuer)
+			"the client was not shown the server's certificate but another one for the same names: %s, issued by %s, where the server sent one issued by %s. A proxy that forges certificates does that, and one that was given its own for these names", chain.Name(nearLeaf), nearLeaf.Issuer, farLeaf.Issuer)
 	default:
 		p.found(CertificateReplaced, how, "", "the client was shown another certificate than the server's: %s, issued by %s, where the server sent %s, issued by %s", chain.Name(nearLeaf), nearLeaf.Issuer, chain.Name(farLeaf), farLeaf.Issuer)
 	}

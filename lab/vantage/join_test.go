@@ -169,7 +169,7 @@ func TestForged(t *testing.T) {
 		w.stand(reverseProxy(w, middleCA().issue("server"), &tls.Config{RootCAs: pool(serverCA()), ServerName: "localhost", Certificates: []tls.Certificate{clientCA().issue("client")}, KeyLogWriter: &w.keys}))
 		check(t, w.call("/"))
 		expect(t, w.join(), "tls_ended certificate_replaced client_certificate",
-			"not shown the server's certificate but another one for the same names: CN=server, issued by CN=corporate-proxy, where the server sent one issued by CN=server-ca", "forges certificates")
+			"not shown the server's certificate but another one for the same names: CN=server, issued by CN=corporate-proxy, where the server sent one issued by CN=server-ca", "A proxy that forges certificates does that")
 	})
 }
 
@@ -373,7 +373,7 @@ func TestClocksAcrossProxy(t *testing.T) {
 	check(t, w.call("/second"))
 	w.end()
 	r := vantage.Join(view("client.pcapng", &w.client, &w.keys), view("server.pcapng", &w.server, &w.keys, later(-48*time.Hour)))
-	expect(t, r, "tls_ended certificate_replaced client_certificate clocks_differ clock_decides", "the clock of server.pcapng is 48h0m0s behind that of client.pcapng")
+	expect(t, r, "tls_ended certificate_replaced client_certificate clocks_differ clock_decides", "the clock of server.pcapng is 2 days behind that of client.pcapng")
 }
 
 // TestAttempts: what became of a SYN that nobody answered.
