@@ -138,6 +138,10 @@ func (b *bothPrinter) unremarkable() string {
 			return "what both ends have of a connection is the same"
 		}
 	}
+	near, far := b.Views.Client, b.Views.Server
+	if near.Last.Before(far.First) || far.Last.Before(near.First) {
+		return "they have no connection in common, and by their clocks no time either"
+	}
 	return "they have no connection in common"
 }
 
@@ -155,7 +159,7 @@ func (b *bothPrinter) counts() string {
 	}
 	parts := []string{text.Counted(n[vantage.Same], "connection") + " at both ends"}
 	if n[vantage.Apart] > 0 {
-		parts = append(parts, text.Counted(n[vantage.Apart], "pair")+" with TLS ended in between")
+		parts = append(parts, text.Counted(n[vantage.Apart], "pair")+" of two that belong together")
 	}
 	for side, count := range alone.All() {
 		if *count > 0 {

@@ -168,20 +168,29 @@ func isDirect(near, far *tlsdecrypt.Connection) bool {
 	return near.Server == far.Server && len(a) > 0 && len(b) > 0 && bytes.Equal(a[0], b[0])
 }
 
-// guess compares the clocks of two captures that have no time in common by the
-// first connections that ask for the same.
+// guess compares the clocks of two captures that have no time in common: if all
+// requests of HTTP are the same in both, in the same order, and there are
+// several, they are of the same calls.
 func guess(near, far []*tlsdecrypt.Connection) (Clock, bool) {
-	for _, n := range near {
-		for _, f := range far {
-			if common(requestsOf(n), requestsOf(f)) == 0 && (n.ServerName == "" || n.ServerName != f.ServerName) {
-				continue
-			}
-			from, to := lifetime(n)
-			opened, _ := lifetime(f)
-			return Clock{Known: true, Ahead: opened.Sub(from), Error: to.Sub(from) + steady}, true
+	asked, first := allRequests(near)
+	passed, second := allRequests(far)
+	if !slices.Equal(asked, passed) || len(slices.Compact(slices.Sorted(slices.Values(asked)))) < 2 {
+		return Clock{}, false
+	}
+	from, to := lifetime(first)
+	opened, _ := lifetime(second)
+	return Clock{Known: true, Ahead: opened.Sub(from), Error: to.Sub(from) + steady}, true
+}
+
+// allRequests are the requests of all connections, and the first that has one.
+func allRequests(all []*tlsdecrypt.Connection) (requests []string, first *tlsdecrypt.Connection) {
+	for _, c := range all {
+		more := requestsOf(c)
+		if requests = append(requests, more...); first == nil && len(more) > 0 {
+			first = c
 		}
 	}
-	return Clock{}, false
+	return requests, first
 }
 
 // estimateApart compares the clocks by requests and responses of HTTP that went
@@ -192,20 +201,58 @@ func (r *Report) estimateApart() Clock {
 		if p.Relation != Apart || !p.Sure || len(requestsOf(p.Ends.Client)) == 0 {
 			continue
 		}
-		b := unbounded
-		for _, sender := range []endpoint.Side{endpoint.Client, endpoint.Server} {
-			near, far := httpOf(p.Ends.Client, sender), httpOf(p.Ends.Server, sender)
-			if len(near) == len(far) {
-				for i := range near {
-					b.take(sender, near[i].Time, far[i].Time)
-				}
-			}
-		}
+		b := boundsOfHTTP(p.Ends.Client, p.Ends.Server)
 		if b.known() && b.room() >= 0 {
 			all = append(all, b)
 		}
 	}
 	return clockOf(all)
+}
+
+// boundsOfHTTP compares the times of requests and responses that went through a
+// proxy.
+func boundsOfHTTP(near, far *tlsdecrypt.Connection) bounds {
+	b := unbounded
+	for _, sender := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+		sent, passed := httpOf(near, sender), httpOf(far, sender)
+		if len(sent) == len(passed) {
+			for i := range sent {
+				b.take(sender, sent[i].Time, passed[i].Time)
+			}
+		}
+	}
+	return b
+}
+
+// mostCompared bounds the connections that are compared to see which capture is
+// the client's.
+const mostCompared = 50
+
+// isSwappedApart reports the same as isSwapped where no TLS connection is in
+// both captures: a proxy passes a request on after it came, and a response too,
+// and calls from its own address.
+func (r *Report) isSwappedApart() bool {
+	near, far := r.left(endpoint.Client), r.left(endpoint.Server)
+	near, far = near[:min(len(near), mostCompared)], far[:min(len(far), mostCompared)]
+	var byHTTP, byAddress int // for the order that is given, less those against it
+	vote := func(votes *int, right, wrong bool) {
+		switch {
+		case right && !wrong:
+			*votes++
+		case wrong && !right:
+			*votes--
+		}
+	}
+	for _, n := range near {
+		for _, f := range far {
+			if common(requestsOf(n), requestsOf(f)) > 0 {
+				b := boundsOfHTTP(n, f)
+				vote(&byHTTP, b.known() && b.room() > 0, b.known() && b.room() < 0)
+			}
+			vote(&byAddress, n.Server.Addr() == f.Client.Addr(), n.Client.Addr() == f.Server.Addr())
+		}
+	}
+	return cmp.Or(byHTTP, byAddress) < 0
 }
 
 // httpOf are the heads of HTTP that a side sent.

@@ -20,14 +20,17 @@ const endedFix = "for mutual TLS from end to end, let it pass TLS through (nginx
 func (r *Report) apart(p *Pair) {
 	near, far := p.Ends.Client, p.Ends.Server
 	how := Probably
+	if !p.Sure {
+		how = Unknown
+	}
 	if p.Sure && near.ClientRandom != nil && bytes.Equal(near.ClientRandom, far.ClientRandom) {
 		how = "" // the ClientHello was passed on, and answered twice
 	}
-	doubt := ""
+	where := fmt.Sprintf("%s, and %s with other randoms (%s)", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server), p.Evidence)
 	if !p.Sure {
-		doubt = "; others fit as well"
+		p.found(TLSEnded, how, "", "something between the two may end TLS and call the server on a connection of its own: %s; but others fit as well", where)
+		return
 	}
-	where := fmt.Sprintf("%s, and %s with other randoms (%s%s)", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server), p.Evidence, doubt)
 	switch line := far.Plain.Client.Line; {
 	case strings.HasPrefix(line, "PROXY ") && !isPlain(near):
 		p.found(ProxyLine, "", proxyFix, "the server's connection begins with a line of the PROXY protocol, which the client did not send: a load balancer on the way has put it before TLS (%s): %s", line, where)

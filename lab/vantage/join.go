@@ -67,7 +67,7 @@ type Report struct {
 func Join(client, server View) *Report {
 	r := &Report{Views: endpoint.Pair[View]{Client: client, Server: server}}
 	r.joinSame()
-	if r.Swapped = r.isSwapped(); r.Swapped {
+	if r.Swapped = r.isSwapped() || len(r.Pairs) == 0 && r.isSwappedApart(); r.Swapped {
 		r.Views.Client, r.Views.Server = server, client
 		r.Pairs = nil
 		r.joinSame()

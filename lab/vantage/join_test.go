@@ -363,6 +363,33 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
+// TestSwappedAcrossProxy: which capture is the client's, requests and responses
+// show, too.
+func TestSwappedAcrossProxy(t *testing.T) {
+	w := newWorld(t)
+	w.serve(false)
+	w.stand(reverseProxy(w, middleCA().issue("proxy.example"), &tls.Config{RootCAs: pool(serverCA()), ServerName: "localhost", Certificates: []tls.Certificate{clientCA().issue("the-proxy")}, KeyLogWriter: &w.keys}))
+	check(t, w.call("/first"))
+	w.end()
+	r := vantage.Join(view("server.pcapng", &w.server, &w.keys, later(time.Minute)), view("client.pcapng", &w.client, &w.keys))
+	if r.Views.Client.Name != "client.pcapng" || !r.Swapped {
+		t.Errorf("%s is taken for the client's", r.Views.Client.Name)
+	}
+}
+
+// TestUnrelated: two captures of other calls have nothing in common, and no
+// proxy is seen in that.
+func TestUnrelated(t *testing.T) {
+	one, other := newWorld(t), newWorld(t)
+	for _, w := range []*world{one, other} {
+		w.serve(false)
+		check(t, w.call("/"))
+		w.end()
+	}
+	r := vantage.Join(view("client.pcapng", &one.client, &one.keys), view("server.pcapng", &other.server, &other.keys, later(time.Hour)))
+	expect(t, r, "")
+}
+
 // TestClocksAcrossProxy: requests and responses that go through a proxy bound
 // the clocks as well, even if the captures have no time in common.
 func TestClocksAcrossProxy(t *testing.T) {
