@@ -67,18 +67,26 @@ type Report struct {
 func Join(client, server View) *Report {
 	r := &Report{Views: endpoint.Pair[View]{Client: client, Server: server}}
 	r.joinSame()
-	if r.Swapped = r.isSwapped() || len(r.Pairs) == 0 && r.isSwappedApart(); r.Swapped {
-		r.Views.Client, r.Views.Server = server, client
-		r.Pairs = nil
-		r.joinSame()
+	if r.isSwapped() || len(r.Pairs) == 0 && r.isSwappedApart() {
+		r.swap()
 	}
-	r.joinApart()
+	if r.joinApart(); r.Swapped && len(r.Pairs) == 0 { // they have nothing to do with each other
+		r.swap()
+		r.joinApart()
+	}
 	r.joinLeftOvers()
 	for _, p := range r.Pairs {
 		r.compare(p)
 	}
 	r.summarise()
 	return r
+}
+
+// swap takes each capture for the other end's.
+func (r *Report) swap() {
+	r.Views.Client, r.Views.Server = r.Views.Server, r.Views.Client
+	r.Swapped, r.Pairs = !r.Swapped, nil
+	r.joinSame()
 }
 
 // left returns the connections of a side that are in no pair.
