@@ -371,7 +371,7 @@ func TestSwappedAcrossProxy(t *testing.T) {
 	w.stand(reverseProxy(w, middleCA().issue("proxy.example"), &tls.Config{RootCAs: pool(serverCA()), ServerName: "localhost", Certificates: []tls.Certificate{clientCA().issue("the-proxy")}, KeyLogWriter: &w.keys}))
 	check(t, w.call("/first"))
 	w.end()
-	r := vantage.Join(view("server.pcapng", &w.server, &w.keys, later(time.Minute)), view("client.pcapng", &w.client, &w.keys))
+	r := vantage.Join(view("server.pcapng", &w.server, &w.keys, later(300*time.Millisecond)), view("client.pcapng", &w.client, &w.keys))
 	if r.Views.Client.Name != "client.pcapng" || !r.Swapped {
 		t.Errorf("%s is taken for the client's", r.Views.Client.Name)
 	}
