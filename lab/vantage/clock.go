@@ -98,7 +98,7 @@ func (p *Pair) bounds() bounds {
 // clocks.
 func (r *Report) same() (all []bounds) {
 	for _, p := range r.Pairs {
-		if p.Relation != Same {
+		if p.Relation != Same || p.reversed {
 			continue
 		}
 		for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {

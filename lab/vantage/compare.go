@@ -16,6 +16,10 @@ import (
 func (r *Report) compare(p *Pair) {
 	switch p.Relation {
 	case Same:
+		if p.reversed {
+			r.reversed(p)
+			return
+		}
 		p.join(r.Clock.Ahead)
 		r.keys(p)
 		p.addresses()
@@ -31,6 +35,17 @@ func (r *Report) compare(p *Pair) {
 	default:
 		r.alone(p)
 	}
+}
+
+// reversed describes a connection of which one capture has too little to tell
+// who the client is.
+func (r *Report) reversed(p *Pair) {
+	odd := endpoint.Client
+	p.Joined = p.Ends.Server
+	if readable(p.Ends.Client) > readable(p.Ends.Server) {
+		odd, p.Joined = endpoint.Server, p.Ends.Client
+	}
+	p.found(Unseen, Unknown, "", "%s cannot be compared: that capture has not seen its beginning, and with that who the client is", r.stream(p, odd))
 }
 
 // name is what a side's file is called in findings.

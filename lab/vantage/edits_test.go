@@ -239,3 +239,23 @@ func TestKeysInOneFile(t *testing.T) {
 	r := vantage.Join(near, far)
 	expect(t, r, "keys_from_other_file", "the keys are in server.pcapng alone, and open the same connection in client.pcapng")
 }
+
+// TestReversed: a capture that began in the middle may take the client for the
+// server. It is the same connection all the same.
+func TestReversed(t *testing.T) {
+	headless := func(events []wiretap.Event) []wiretap.Event {
+		open := events[0]
+		open.Client, open.Server = open.Server, open.Client
+		tail := []wiretap.Event{open}
+		for _, e := range events[len(events)-3:] {
+			e.From = e.From.Other()
+			tail = append(tail, e)
+		}
+		return tail
+	}
+	r := joined([]edit{on(1, headless)}, nil)
+	expect(t, r, "cannot_be_seen?", "stream 1 of client.pcapng cannot be compared")
+	if p := r.Pairs[1]; p.Relation != vantage.Same || p.Joined != p.Ends.Server {
+		t.Errorf("the pair is %+v", p)
+	}
+}

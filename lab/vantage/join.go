@@ -49,6 +49,9 @@ type Pair struct {
 	OneEnd map[*tlsdecrypt.Message]endpoint.Side
 
 	shifts endpoint.Pair[int64] // from offsets near the client to offsets near the server
+	// reversed is set if one capture, which has no SYN of it, takes the client for
+	// the server.
+	reversed bool
 }
 
 // Report is what two captures have together.
@@ -153,21 +156,39 @@ func (r *Report) joinByAddresses() {
 	}
 	taken := make(map[*tlsdecrypt.Connection]bool)
 	for _, near := range r.profiles(r.left(endpoint.Client), endpoint.Client) {
-		var best *profile
-		for i, far := range byAddress[[2]netip.AddrPort{near.Client, near.Server}] {
-			late := far.from.After(near.to.Add(r.Clock.Error+patience)) || far.to.Before(near.from.Add(-r.Clock.Error-patience))
-			if taken[far.Connection] || differ(near.Connection, far.Connection) || !near.Client.IsValid() || late && r.Clock.Known {
-				continue
-			}
-			if best == nil || far.from.Sub(near.from).Abs() < best.from.Sub(near.from).Abs() {
-				best = &byAddress[[2]netip.AddrPort{near.Client, near.Server}][i]
-			}
+		if !near.Client.IsValid() {
+			continue
+		}
+		best := r.nearest(near, byAddress[[2]netip.AddrPort{near.Client, near.Server}], taken)
+		reversed := best == nil
+		if reversed {
+			best = r.nearest(near, byAddress[[2]netip.AddrPort{near.Server, near.Client}], taken)
 		}
 		if best != nil {
-			taken[best.Connection] = true
-			r.pairSame(near.Connection, best.Connection, "their addresses and ports are equal")
+			taken[best] = true
+			r.pairSame(near.Connection, best, "their addresses and ports are equal")
+			r.Pairs[len(r.Pairs)-1].reversed = reversed
 		}
 	}
+}
+
+// nearest returns the connection of several that was opened at the nearest time
+// to another one, and may be the same; nil: none may.
+func (r *Report) nearest(near profile, all []profile, taken map[*tlsdecrypt.Connection]bool) *tlsdecrypt.Connection {
+	var best *profile
+	for i, far := range all {
+		late := far.from.After(near.to.Add(r.Clock.Error+patience)) || far.to.Before(near.from.Add(-r.Clock.Error-patience))
+		if taken[far.Connection] || differ(near.Connection, far.Connection) || late && r.Clock.Known {
+			continue
+		}
+		if best == nil || far.from.Sub(near.from).Abs() < best.from.Sub(near.from).Abs() {
+			best = &all[i]
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return best.Connection
 }
 
 func sameAddresses(a, b *tlsdecrypt.Connection) bool {
