@@ -116,6 +116,7 @@ func (r *reading) connections(c *cli.Context, o tlsdecrypt.Options) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.view.Connections = append(r.view.Connections, c)
+		r.view.Own = r.view.Own || slices.ContainsFunc(c.Comments, isExchange)
 	}
 	dissector := tlsdecrypt.New(o)
 	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
@@ -133,6 +134,12 @@ func (r *reading) connections(c *cli.Context, o tlsdecrypt.Options) error {
 	dissector.Close()
 	slices.SortFunc(r.view.Connections, func(a, b *tlsdecrypt.Connection) int { return cmp.Compare(a.Number, b.Number) })
 	return err
+}
+
+// isExchange reports whether a comment of a packet is the lab's.
+func isExchange(comment string) bool {
+	_, ok := capture.ParseExchange(comment)
+	return ok
 }
 
 // ends yields the ends of a pair that there are, the client's first.

@@ -56,6 +56,7 @@ type bothAccount struct {
 // jsonOneEnd is a message that one of the two captures has alone.
 type jsonOneEnd struct {
 	In      endpoint.Side       `json:"in"`
+	Missed  bool                `json:"missed,omitempty"`
 	Message *tlsdecrypt.Message `json:"message"`
 }
 
@@ -73,8 +74,8 @@ func (b *bothPrinter) account(i int, pair *vantage.Pair) bothAccount {
 	}
 	a.Client, a.Server = of(pair.Ends.Client), of(pair.Ends.Server)
 	for _, m := range pair.Joined.Messages {
-		if end, ok := pair.OneEnd[m]; ok {
-			a.OneEnd = append(a.OneEnd, jsonOneEnd{end, m})
+		if at, ok := pair.OneEnd[m]; ok {
+			a.OneEnd = append(a.OneEnd, jsonOneEnd{at.In, at.Missed, m})
 		}
 	}
 	return a

@@ -240,10 +240,14 @@ func (b *bothPrinter) ladder(pair *vantage.Pair, c *tlsdecrypt.Connection, title
 	options := b.options
 	options.Title, options.Scenario = title, shown(&v, c)
 	options.Note = func(m *tlsdecrypt.Message) string {
-		if end, ok := pair.OneEnd[m]; ok {
-			return fmt.Sprintf("in %s only", b.name(end))
+		at, ok := pair.OneEnd[m]
+		switch {
+		case !ok:
+			return ""
+		case at.Missed:
+			return fmt.Sprintf("not in %s, where bytes are missing", b.name(at.In.Other()))
 		}
-		return ""
+		return fmt.Sprintf("in %s only", b.name(at.In))
 	}
 	var out bytes.Buffer
 	_ = ladder.Draw(&out, c, &v, options)

@@ -122,7 +122,7 @@ func (p *Pair) shiftTo(from, sender endpoint.Side) int64 {
 // isWhole reports whether all that a side sent can be followed in a capture, so
 // that what is not among its messages is not there.
 func isWhole(c *tlsdecrypt.Connection, sender endpoint.Side) bool {
-	return c.Omitted == 0 && !c.Progress().Lacking && (c.NotTLSFrom == endpoint.Unknown || c.NotTLSFrom != sender) &&
+	return c.Omitted == 0 && !*c.Gaps.Of(sender) && c.NotTLSFrom != sender &&
 		!slices.ContainsFunc(c.Problems, func(p tlsdecrypt.Problem) bool { return p.From == sender && p.Offset >= 0 })
 }
 
@@ -136,18 +136,18 @@ func (p *Pair) join(ahead time.Duration) {
 	}
 	c := **p.Ends.Of(base)
 	c.Messages = slices.Clone(c.Messages)
-	p.OneEnd = make(map[*tlsdecrypt.Message]endpoint.Side)
+	p.OneEnd = make(map[*tlsdecrypt.Message]Place)
 	for _, m := range p.unseen(base) {
-		if isWhole(*p.Ends.Of(base.Other()), m.From) {
-			p.OneEnd[m] = base
+		if other := *p.Ends.Of(base.Other()); other.Omitted == 0 && other.NotTLSFrom != m.From {
+			p.OneEnd[m] = Place{base, *other.Gaps.Of(m.From)}
 		}
 	}
 	for _, m := range p.unseen(base.Other()) {
-		if !isWhole(*p.Ends.Of(base), m.From) && c.Omitted > 0 {
-			continue
+		if c.Omitted > 0 { // it may be among those
+			break
 		}
 		m = p.moved(m, base, behind)
-		p.OneEnd[m] = base.Other()
+		p.OneEnd[m] = Place{base.Other(), *c.Gaps.Of(m.From)}
 		c.Messages = slices.Insert(c.Messages, place(c.Messages, m), m)
 	}
 	p.Joined = &c

@@ -212,7 +212,7 @@ func (r *Report) arrivals(p *Pair) {
 		there := *p.Ends.Of(at.Other())
 		for _, sender := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 			missing := slices.DeleteFunc(p.unseen(at), func(m *tlsdecrypt.Message) bool {
-				return m.From != sender || at == sender && r.hadLeft(there, sender.Other(), m)
+				return m.From != sender || at == sender && !*there.Gaps.Of(sender) && r.hadLeft(there, sender.Other(), m)
 			})
 			if len(missing) > 0 {
 				r.missing(p, at, there, sender, missing)
@@ -222,13 +222,18 @@ func (r *Report) arrivals(p *Pair) {
 }
 
 // hadLeft reports whether a side had ended the connection when something came
-// that the other one sent, or may have. Nobody reads that, and a capture that
-// was made in the program itself, as the lab's are, does not have it.
+// that the other one sent. Nobody reads that, and what comes after a connection
+// is not delivered. A capture of the lab's does not have it if it came a little
+// before, either.
 func (r *Report) hadLeft(there *tlsdecrypt.Connection, receiver endpoint.Side, m *tlsdecrypt.Message) bool {
 	if there.EndedBy != receiver || there.EndedAt.IsZero() || m.Time.IsZero() {
 		return false
 	}
-	return r.convert(m.Time, m.From, receiver).After(there.EndedAt.Add(-r.Clock.Error - patience))
+	slack := 2*r.Clock.Error + steady
+	if r.Views.Of(receiver).Own {
+		slack += patience
+	}
+	return r.convert(m.Time, m.From, receiver).After(there.EndedAt.Add(-slack))
 }
 
 // missing describes messages of a sender's that are at one end alone.
@@ -245,8 +250,10 @@ func (r *Report) missing(p *Pair, at endpoint.Side, there *tlsdecrypt.Connection
 			return
 		}
 		p.found(NotCaptured, "", "", "%s ends before %s of the %v, which %s has", other, what, sender, here)
-	case !isWhole(there, sender):
+	case *there.Gaps.Of(sender):
 		p.found(NotArrived, Unknown, "", "%s of the %v is in %s, and not in %s, where bytes are missing: either it did not arrive, or that capture has missed the packet", what, sender, here, other)
+	case !isWhole(there, sender):
+		p.found(Unseen, Unknown, "", "%s of the %v is in %s; whether it is in %s is not known, because what the %v sent cannot be followed to its end there", what, sender, here, other, sender)
 	case at == sender:
 		p.found(NotArrived, "", fmt.Sprintf("look at what is on the way, such as a firewall that inspects TLS: the %v never learned what the %v said", sender.Other(), sender),
 			"%s of the %v did not arrive: %s has sent it, and %s has nothing of it%s", what, sender, here, other, ended(there))

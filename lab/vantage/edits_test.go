@@ -198,8 +198,8 @@ func TestJoinedLadder(t *testing.T) {
 		t.Fatal("nothing is marked")
 	}
 	for m, end := range p.OneEnd {
-		if end != endpoint.Server {
-			t.Errorf("%v is marked for the %v's end", m.Type, end)
+		if end.In != endpoint.Server || end.Missed {
+			t.Errorf("%v is marked %+v", m.Type, end)
 		}
 		at := slices.Index(p.Joined.Messages, m)
 		if at < 0 {

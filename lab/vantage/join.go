@@ -15,6 +15,9 @@ type View struct {
 	Connections []*tlsdecrypt.Connection // in the order in which they were opened
 	Attempts    []capture.Attempt        // to connect, that failed
 	First, Last time.Time                // of its packets; zero: not known
+	// Own is set if the lab has made the capture: in it is what its program has
+	// read, and not what arrived.
+	Own bool
 	// HasKeys reports whether the file itself has secrets of the connection with
 	// a client random; nil: it has none.
 	HasKeys func(clientRandom []byte) bool
@@ -45,13 +48,19 @@ type Pair struct {
 	// Joined is what both ends recorded of one TLS connection; otherwise what one
 	// of them did.
 	Joined *tlsdecrypt.Connection
-	// OneEnd are the messages of Joined that only one end has, with that end.
-	OneEnd map[*tlsdecrypt.Message]endpoint.Side
+	// OneEnd are the messages of Joined that only one end has.
+	OneEnd map[*tlsdecrypt.Message]Place
 
 	shifts endpoint.Pair[int64] // from offsets near the client to offsets near the server
 	// reversed is set if one capture, which has no SYN of it, takes the client for
 	// the server.
 	reversed bool
+}
+
+// Place says where a message is.
+type Place struct {
+	In     endpoint.Side
+	Missed bool // the other capture may have missed it: it lacks bytes of the sender's
 }
 
 // Report is what two captures have together.

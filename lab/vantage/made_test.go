@@ -243,7 +243,7 @@ type edit func([]wiretap.Event) []wiretap.Event
 
 // view dissects a capture, after edits.
 func view(name string, t *tape, keys *secrets, edits ...edit) vantage.View {
-	v := vantage.View{Name: name}
+	v := vantage.View{Name: name, Own: true}
 	d := tlsdecrypt.New(tlsdecrypt.Options{Secrets: &keys.Store, Done: func(c *tlsdecrypt.Connection) { v.Connections = append(v.Connections, c) }})
 	for i, events := range t.events {
 		events = slices.Clone(events)
