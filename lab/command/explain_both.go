@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"cmp"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -64,15 +65,15 @@ type reading struct {
 }
 
 // read reads the file.
-func (r *reading) read(c *cli.Context, what string, o capture.ReadOptions) error {
+func (r *reading) read(c *cli.Context, o capture.ReadOptions) error {
 	in, size, err := openCaptured(r.file)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	bar := newProgress(r.Stderr, what+" "+r.file)
+	bar := newProgress(r.Stderr, "MB of "+filepath.Base(r.file))
 	defer bar.stop()
-	o.Progress = func(n int64) { bar.update(int(n), int(max(size, n))) }
+	o.Progress = func(n int64) { bar.update(int(n/1e6), int(max(size, n)/1e6)) }
 	read := make(chan error, 1)
 	go func() { read <- capture.Read(in, o) }()
 	select {
@@ -90,7 +91,7 @@ func (r *reading) read(c *cli.Context, what string, o capture.ReadOptions) error
 // connections are read.
 func (r *reading) keys(c *cli.Context, secrets *keylog.Store) error {
 	r.randoms = make(map[string]bool)
-	err := r.read(c, "keys of", capture.ReadOptions{Sink: deaf{}, Secrets: func(lines []byte) {
+	err := r.read(c, capture.ReadOptions{Sink: deaf{}, Secrets: func(lines []byte) {
 		for line := range bytes.Lines(lines) {
 			if entry, err := keylog.ParseLine(bytes.TrimRight(line, "\r\n")); err == nil {
 				secrets.Add(entry)
@@ -120,7 +121,7 @@ func (r *reading) connections(c *cli.Context, o tlsdecrypt.Options) error {
 	}
 	dissector := tlsdecrypt.New(o)
 	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
-	err := r.read(c, "reading", capture.ReadOptions{
+	err := r.read(c, capture.ReadOptions{
 		Sink:    spread,
 		Attempt: func(a capture.Attempt) { r.view.Attempts = append(r.view.Attempts, a) },
 		Period:  func(first, last time.Time) { r.view.First, r.view.Last = first, last },

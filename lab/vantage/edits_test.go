@@ -259,3 +259,44 @@ func TestReversed(t *testing.T) {
 		t.Errorf("the pair is %+v", p)
 	}
 }
+
+// TestAnyLoss: whatever is missing in either capture, joining them ends, each
+// connection is in a pair, and a file that lacks nothing is not said to.
+func TestAnyLoss(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	lossy := func(events []wiretap.Event) []wiretap.Event {
+		kept := []wiretap.Event{events[0]}
+		for _, e := range events[1:] {
+			switch n := random.IntN(12); {
+			case n == 0:
+			case n == 1 && e.Kind == wiretap.Data:
+				e.Kind, e.Missing, e.Data = wiretap.Gap, int64(len(e.Data)), nil
+				kept = append(kept, e)
+			case n == 2 && e.Kind == wiretap.Data:
+				e.Data = e.Data[:random.IntN(len(e.Data))]
+				kept = append(kept, e)
+			default:
+				kept = append(kept, e)
+			}
+		}
+		return kept
+	}
+	for range 200 {
+		near, far := []edit{lossy}, []edit{lossy, later(time.Duration(random.Int64N(int64(time.Hour))))}
+		r := joined(near, far)
+		ends := 0
+		for _, p := range r.Pairs {
+			if p.Joined == nil {
+				t.Fatalf("nothing is joined in %+v", p)
+			}
+			for _, c := range []*tlsdecrypt.Connection{p.Ends.Client, p.Ends.Server} {
+				if c != nil {
+					ends++
+				}
+			}
+		}
+		if want := len(r.Views.Client.Connections) + len(r.Views.Server.Connections); ends < want {
+			t.Fatalf("%d connections are in pairs, and there are %d", ends, want)
+		}
+	}
+}
