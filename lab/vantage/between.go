@@ -31,8 +31,8 @@ func (r *Report) apart(p *Pair) {
 		p.found(TLSEnded, how, "", "something between the two may end TLS and call the server on a connection of its own: %s; but others fit as well", where)
 		return
 	}
-	switch line := far.Plain.Client.Line; {
-	case strings.HasPrefix(line, "PROXY ") && !isPlain(near):
+	switch line := proxyHeader(far); {
+	case line != "" && !isPlain(near):
 		p.found(ProxyLine, "", proxyFix, "the server's connection begins with a line of the PROXY protocol, which the client did not send: a load balancer on the way has put it before TLS (%s): %s", line, where)
 		return
 	case isPlain(far) && !isPlain(near):
@@ -44,6 +44,12 @@ func (r *Report) apart(p *Pair) {
 	case isPlain(near) && isPlain(far):
 		p.found(OneEnd, how, "", "neither end speaks TLS: %s", where)
 		return
+	}
+	for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+		if c := *p.Ends.Of(side); len(randomsOf(c)) == 0 {
+			p.found(Unseen, Unknown, "", "stream %d of %s and stream %d of %s were open at the same time, and what they have in common cannot be seen: there is no hello in %s", near.Number, r.name(endpoint.Client), far.Number, r.name(endpoint.Server), r.stream(p, side))
+			return
+		}
 	}
 	p.found(TLSEnded, how, endedFix, "something between the two ends TLS and calls the server on a connection of its own: %s. %s", where, terms(near, far))
 	r.serverCertificates(p, how)

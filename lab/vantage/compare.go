@@ -94,7 +94,7 @@ const proxyFix = "switch the PROXY protocol off where it is sent, or on in the s
 func (p *Pair) beforeTLS(r *Report) {
 	for _, at := range []endpoint.Side{endpoint.Server, endpoint.Client} {
 		here, there := *p.Ends.Of(at), *p.Ends.Of(at.Other())
-		if line := here.Plain.Client.Line; strings.HasPrefix(line, "PROXY ") && !strings.HasPrefix(there.Plain.Client.Line, "PROXY ") {
+		if line := proxyHeader(here); line != "" && proxyHeader(there) == "" {
 			p.found(ProxyLine, "", proxyFix, "a line of the PROXY protocol stands before TLS in %s, and not in %s: a load balancer on the way has put it there (%s)", r.name(at), r.name(at.Other()), line)
 			return
 		}
@@ -110,6 +110,15 @@ func (p *Pair) beforeTLS(r *Report) {
 		}
 		p.found(Prefixed, "", "", "%s of the %v stand before TLS in %s, and not at the other end: something on the way has put them there", text.Counted(int(abs(n)), "byte"), sender, where)
 	}
+}
+
+// proxyHeader returns the header of the PROXY protocol that a connection begins
+// with, or ""; or how that begins.
+func proxyHeader(c *tlsdecrypt.Connection) string {
+	if line := c.Plain.Client.Line; strings.HasPrefix(line, "PROXY") {
+		return line
+	}
+	return ""
 }
 
 // isHeadless reports whether a capture has missed the beginning of a sender's
