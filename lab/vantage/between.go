@@ -26,34 +26,26 @@ func (r *Report) apart(p *Pair) {
 	if p.Sure && near.ClientRandom != nil && bytes.Equal(near.ClientRandom, far.ClientRandom) {
 		how = "" // the ClientHello was passed on, and answered twice
 	}
-	where := fmt.Sprintf("%s, and %s with other randoms (%s)", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server), p.Evidence)
-	if !p.Sure {
-		p.found(TLSEnded, how, "", "something between the two may end TLS and call the server on a connection of its own: %s; but others fit as well", where)
-		return
-	}
-	switch line := proxyHeader(far); {
-	case line != "" && !isPlain(near):
-		p.found(ProxyLine, "", proxyFix, "the server's connection begins with a line of the PROXY protocol, which the client did not send: a load balancer on the way has put it before TLS (%s): %s", line, where)
-		return
+	where := fmt.Sprintf("%s, and %s (%s)", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server), p.Evidence)
+	header := proxyHeader(far)
+	switch {
+	case header != "" && !isPlain(near):
+		p.found(ProxyLine, how, proxyFix, "the server's connection begins with a line of the PROXY protocol, which the client did not send: a load balancer on the way has put it before TLS (%s): %s", header, where)
 	case isPlain(far) && !isPlain(near):
 		p.found(PlainBehind, how, endedFix, "something between the two ends TLS and calls the server without TLS: %s. Nothing of the client's certificate gets to the server but by a header", where)
-		return
 	case isPlain(near) && !isPlain(far):
 		p.found(PlainBehind, how, "", "something between the two begins TLS for a client that speaks without: %s", where)
-		return
-	case isPlain(near) && isPlain(far):
+	case isPlain(near):
 		p.found(OneEnd, how, "", "neither end speaks TLS: %s", where)
-		return
+	case len(randomsOf(near)) == 0 || len(randomsOf(far)) == 0:
+		p.found(Unseen, Unknown, "", "%s and %s were open at the same time; whether they have to do with each other cannot be seen, because one of them has no hello", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server))
+	case !p.Sure:
+		p.found(TLSEnded, how, "", "something between the two may end TLS and call the server on a connection of its own: %s; but others fit as well", where)
+	default:
+		p.found(TLSEnded, how, endedFix, "something between the two ends TLS and calls the server on a connection of its own, with other randoms: %s. %s", where, terms(near, far))
+		r.serverCertificates(p, how)
+		r.clientCertificates(p, how)
 	}
-	for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
-		if c := *p.Ends.Of(side); len(randomsOf(c)) == 0 {
-			p.found(Unseen, Unknown, "", "stream %d of %s and stream %d of %s were open at the same time, and what they have in common cannot be seen: there is no hello in %s", near.Number, r.name(endpoint.Client), far.Number, r.name(endpoint.Server), r.stream(p, side))
-			return
-		}
-	}
-	p.found(TLSEnded, how, endedFix, "something between the two ends TLS and calls the server on a connection of its own: %s. %s", where, terms(near, far))
-	r.serverCertificates(p, how)
-	r.clientCertificates(p, how)
 }
 
 // isPlain reports whether a client speaks something else than TLS.
