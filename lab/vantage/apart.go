@@ -38,6 +38,7 @@ func (r *Report) profiles(all []*tlsdecrypt.Connection, side endpoint.Side) (pro
 
 // fit is how well two connections fit each other.
 type fit struct {
+	hello    bool // the ClientHello is the same, and the ServerHello is not
 	requests int  // of HTTP that are the same in both
 	named    bool // they ask for the same server name
 	within   bool // the one near the server was opened while the other one was open
@@ -108,11 +109,14 @@ func (c candidate) compare(other candidate) int {
 		}
 		return 1
 	}
-	return cmp.Or(cmp.Compare(other.requests, c.requests), cmp.Compare(rank(c.named), rank(other.named)),
+	return cmp.Or(cmp.Compare(rank(c.hello), rank(other.hello)), cmp.Compare(other.requests, c.requests), cmp.Compare(rank(c.named), rank(other.named)),
 		cmp.Compare(rank(c.within), rank(other.within)), cmp.Compare(c.after.Abs(), other.after.Abs()))
 }
 
 func (c candidate) evidence() string {
+	if c.hello {
+		return "the ClientHello is the same"
+	}
 	var why []string
 	if c.requests > 0 {
 		why = append(why, "the same HTTP requests in the same order")
@@ -142,6 +146,10 @@ func (r *Report) candidates(near, far []*tlsdecrypt.Connection) (all []candidate
 	nears := r.profiles(near, endpoint.Client)
 	for _, f := range r.profiles(far, endpoint.Server) {
 		for _, n := range nears {
+			if n.ClientRandom != nil && bytes.Equal(n.ClientRandom, f.ClientRandom) {
+				all = append(all, candidate{near: n.Connection, far: f.Connection, fit: fit{hello: true}, after: f.from.Sub(n.from)})
+				continue
+			}
 			if f.from.After(n.to.Add(slack)) || f.to.Before(n.from.Add(-slack)) {
 				continue
 			}

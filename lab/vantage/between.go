@@ -23,8 +23,9 @@ func (r *Report) apart(p *Pair) {
 	if !p.Sure {
 		how = Unknown
 	}
-	if p.Sure && near.ClientRandom != nil && bytes.Equal(near.ClientRandom, far.ClientRandom) {
-		how = "" // the ClientHello was passed on, and answered twice
+	own := "with other randoms"
+	if near.ClientRandom != nil && bytes.Equal(near.ClientRandom, far.ClientRandom) {
+		how, own = "", "with the client's ClientHello, which it has answered itself"
 	}
 	where := fmt.Sprintf("%s, and %s (%s)", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server), p.Evidence)
 	header := proxyHeader(far)
@@ -39,10 +40,10 @@ func (r *Report) apart(p *Pair) {
 		p.found(OneEnd, how, "", "neither end speaks TLS: %s", where)
 	case len(randomsOf(near)) == 0 || len(randomsOf(far)) == 0:
 		p.found(Unseen, Unknown, "", "%s and %s were open at the same time; whether they have to do with each other cannot be seen, because one of them has no hello", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server))
-	case !p.Sure:
+	case how == Unknown:
 		p.found(TLSEnded, how, "", "something between the two may end TLS and call the server on a connection of its own: %s; but others fit as well", where)
 	default:
-		p.found(TLSEnded, how, endedFix, "something between the two ends TLS and calls the server on a connection of its own, with other randoms: %s. %s", where, terms(near, far))
+		p.found(TLSEnded, how, endedFix, "something between the two ends TLS and calls the server on a connection of its own, %s: %s. %s", own, where, terms(near, far))
 		r.serverCertificates(p, how)
 		r.clientCertificates(p, how)
 	}

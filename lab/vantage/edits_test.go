@@ -300,3 +300,23 @@ func TestAnyLoss(t *testing.T) {
 		}
 	}
 }
+
+// TestHelloPassedOn: what ends TLS may send the server the client's own
+// ClientHello. Then two ServerHellos answer it, which proves that it does.
+func TestHelloPassedOn(t *testing.T) {
+	answered := func(events []wiretap.Event) []wiretap.Event {
+		const random = tlswire.RecordHeaderLen + tlswire.HandshakeHeaderLen + 2 // where it begins
+		for i, e := range events {
+			if e.Kind == wiretap.Data && e.From == endpoint.Server {
+				events[i].Data = slices.Clone(e.Data)
+				events[i].Data[random] ^= 1
+				break
+			}
+		}
+		return events
+	}
+	r := joined(nil, []edit{on(1, answered)})
+	if p := r.Pairs[1]; p.Relation != vantage.Apart || p.Findings[0].Code != vantage.TLSEnded || p.Findings[0].How != "" {
+		t.Errorf("the pair is %+v", p)
+	}
+}
