@@ -60,6 +60,9 @@ var order = []Code{
 	HelloChanged, MessageChanged, NotArrived, Injected, ResetForged, ResetLost, NotCaptured, ClocksDiffer, ClockDecides, OneEnd, SeenAgain, KeysShared, Unseen,
 }
 
+// Codes returns all codes.
+func Codes() []Code { return slices.Clone(order) }
+
 // IsBetween reports whether a finding is of something that sits between the two
 // ends, or happened there, and not of the captures themselves.
 func (f Finding) IsBetween() bool {
