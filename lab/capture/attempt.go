@@ -22,7 +22,7 @@ func (c *connection) failed() {
 	}
 	c.table.attempt(Attempt{
 		Number: c.stream, Time: c.began, Client: c.key[c.client].addrPort(), Server: c.key[1-c.client].addrPort(),
-		Answered: c.directions[1-c.client].syn, Refused: c.refused,
+		Answered: c.directions[1-c.client].syn, Refused: c.denied,
 	})
 }
 
