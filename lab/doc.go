@@ -11,7 +11,7 @@
 //	scenario
 //	fault lab
 //	keyshim ladder
-//	verdict
+//	vantage verdict
 //	certfile tlsdecrypt
 //	capture certgen chain
 //	browser certgen/atomicfile certgen/yamldoc keylog wiretap/wiretaptest
@@ -22,11 +22,12 @@
 // command line. scenario runs the lessons. lab has the paired server and
 // client, fault what a scenario has them do wrong. keyshim runs other programs
 // with their keys logged; ladder draws. verdict says what became of an
-// exchange, from what each side saw and from the wire. tlsdecrypt decrypts and
-// checks; certfile reads the files that people have. capture writes and reads
-// pcapng; certgen makes certificates from a manifest; chain says whether
-// certificates hold. The rest parse one format or wrap one thing, such as
-// tlswire (TLS), httpwire (HTTP) and wiretap (connections).
+// exchange, from what each side saw and from the wire; vantage joins two
+// captures of the same connections. tlsdecrypt decrypts and checks; certfile
+// reads the files that people have. capture writes and reads pcapng; certgen
+// makes certificates from a manifest; chain says whether certificates hold. The
+// rest parse one format or wrap one thing, such as tlswire (TLS), httpwire
+// (HTTP) and wiretap (connections).
 //
 // # The way of a byte
 //

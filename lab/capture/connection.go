@@ -31,6 +31,7 @@ type connection struct {
 	ended      bool
 	abandoned  bool // before it has ended
 	reset      bool // there was a RST
+	denied     bool // a RST came before it opened
 	closer     int  // index of the direction whose side a RST was sent to
 
 	knowsClient bool
@@ -90,7 +91,7 @@ func (c *connection) renumber() {
 func (c *connection) again() {
 	a, b := &c.directions[0], &c.directions[1]
 	*a, *b = direction{based: a.based, base: a.base}, direction{based: b.based, base: b.base}
-	c.ended, c.knowsClient = false, false
+	c.ended, c.knowsClient, c.denied = false, false, false
 }
 
 // refused reports whether a connection has ended before it had opened.
@@ -208,6 +209,7 @@ func (c *connection) isQuiet(s *segment, d, peer *direction) bool {
 // quiet takes a segment that sends nothing.
 func (c *connection) quiet(s *segment, from int) {
 	if s.rst {
+		c.denied = true
 		c.end()
 		return
 	}
@@ -307,6 +309,7 @@ func (c *connection) end() {
 	c.ended = true
 	if c.handle == nil {
 		c.table.silent++
+		c.failed()
 	} else {
 		c.table.open--
 		c.handle = nobody // frees what the sink made for it

@@ -42,6 +42,13 @@ type ReadOptions struct {
 	// were not delivered, or not to their end.
 	Notice func(text string)
 
+	// Attempt takes each connection that was begun by a SYN and never opened.
+	Attempt func(Attempt)
+
+	// Period takes at the end the times of the first and the last packet of the
+	// file, of whatever kind; both are zero if there is none.
+	Period func(first, last time.Time)
+
 	// Unread takes at the end, one after the other, what kinds of packets Read
 	// has found no TCP in: first those that TLS may be in, then those that
 	// there are most of.
@@ -59,17 +66,25 @@ func Read(r io.Reader, o ReadOptions) error {
 		return err
 	}
 	t := newTable(o.Sink, o.Live)
+	t.attempt = o.Attempt
 	f := newFrames(t.segment)
+	var p period
+	take := func(packet *frame) { p.take(packet.time); f.frame(packet) }
+	if o.Period != nil {
+		defer func() { o.Period(p.first, p.last) }()
+	} else {
+		take = f.frame
+	}
 	switch magic, err := s.r.Peek(4); {
 	case err == io.EOF:
 		return &FormatError{bytes.Clone(magic)}
 	case err != nil:
 		return damaged(0, err)
 	case binary.BigEndian.Uint32(magic) == blockTypeSection:
-		err = readPcapng(s, f.frame, o.Secrets)
+		err = readPcapng(s, take, o.Secrets)
 		return finish(err, t, f, o)
 	case isPcap(magic):
-		err = readPcap(s, f.frame)
+		err = readPcap(s, take)
 		return finish(err, t, f, o)
 	default:
 		return &FormatError{bytes.Clone(magic)}

@@ -24,6 +24,7 @@ const (
 type table struct {
 	sink        wiretap.Sink
 	live        bool // the reader waits for the events
+	attempt     func(Attempt)
 	connections map[pair]*connection
 	latest      *connection   // that a segment was of; nil: none, or it was forgotten
 	ended       []*connection // a ring

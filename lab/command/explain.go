@@ -24,6 +24,8 @@ lab explain lab.pcapng --list          one line a connection
 lab explain lab.pcapng --stream 2 --verbose
                                        one, with all fields and bytes
 lab explain dump.pcap --keylog k.log   of tcpdump, with keys from elsewhere
+lab explain client.pcapng server.pcapng
+                                       of both ends: what sits between them
 lab up --capture - | lab explain -     while it happens`
 
 func (p *Program) explainCommand() *cli.Command {
@@ -31,7 +33,7 @@ func (p *Program) explainCommand() *cli.Command {
 		Name:        "explain",
 		Category:    findFault,
 		Usage:       "decrypt, check and draw the TLS connections of a capture",
-		ArgsUsage:   "FILE",
+		ArgsUsage:   "FILE [FILE]",
 		Description: explainExamples,
 		Flags: []cli.Flag{
 			dirFlag(),
@@ -41,7 +43,7 @@ func (p *Program) explainCommand() *cli.Command {
 			caFlag("client-ca", "", "that clients must have, likewise"),
 			certFlag("cert", "", "that chains may contain, such as an intermediate CA"),
 			&cli.StringFlag{Name: "key", Usage: "the same as --rsa-key, or `NAME` of the certificate whose key it is"}, passwordFileFlag(),
-			&cli.IntFlag{Name: "stream", Value: -1, DefaultText: "all", Usage: "only TCP stream `N`, counted from 0 as Wireshark does"},
+			&cli.IntFlag{Name: "stream", Value: -1, DefaultText: "all", Usage: "only TCP stream `N`, counted from 0 as Wireshark does; of two files, in the first"},
 			&cli.BoolFlag{Name: "list", Usage: "one line a connection"},
 			jsonFlag(),
 			&cli.BoolFlag{Name: "brief", Usage: "what became of each connection, why, and what to do, without the drawing"},
@@ -52,8 +54,9 @@ func (p *Program) explainCommand() *cli.Command {
 }
 
 func (p *Program) explain(c *cli.Context) error {
-	if c.Args().Len() != 1 {
-		return &usageError{command: commandName(c), problem: "lab explain takes one FILE, or - for stdin"}
+	if n := c.Args().Len(); n != 1 && n != 2 {
+		return &usageError{command: commandName(c), problem: "lab explain takes one FILE, or - for stdin; or two, one recorded at the client and one at the server",
+			hint: "mergecap -w ALL.pcapng FILE... makes one of several that were recorded at the same place"}
 	}
 	file := c.Args().First()
 	secrets, closeLog, err := p.loadSecrets(c)
@@ -75,6 +78,9 @@ func (p *Program) explain(c *cli.Context) error {
 	by, err := explainTrusts(c, password)
 	if err != nil {
 		return err
+	}
+	if c.Args().Len() == 2 {
+		return p.explainBoth(c, tlsdecrypt.Options{Secrets: secrets, RSAKeys: rsaKeys}, by)
 	}
 	in, size, err := openCaptured(file)
 	if err != nil {

@@ -309,6 +309,7 @@ func TestHostileClients(t *testing.T) {
 		}
 		for _, how := range []string{"", "--list", "--verbose", "--ascii", "--json"} {
 			s.lab(t.Context(), append(strings.Fields(how), "explain", capture)...)
+			s.lab(t.Context(), append(strings.Fields(how), "explain", capture, capture)...)
 		}
 		recorded, err := os.ReadFile(capture)
 		if err != nil || bytes.Contains(recorded, []byte("CN=x\x1b]0;owned")) {
@@ -358,6 +359,7 @@ func TestHostileServers(t *testing.T) {
 		}
 		for _, how := range []string{"", "--list", "--verbose", "--ascii", "--json"} {
 			s.lab(t.Context(), append(strings.Fields(how), "explain", capture)...)
+			s.lab(t.Context(), append(strings.Fields(how), "explain", capture, capture)...)
 		}
 	}
 }

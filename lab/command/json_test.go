@@ -12,6 +12,7 @@ import (
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/command"
+	"mtlslab.example/lab/lab/vantage"
 	"mtlslab.example/lab/lab/verdict"
 )
 
@@ -19,6 +20,7 @@ import (
 // every one that lab prints of connections.
 func TestJSONIsExplained(t *testing.T) {
 	document := readDocument(t, filepath.Join("lab", "command", "JSON.md"))
+	explain := readDocument(t, filepath.Join("lab", "command", "EXPLAIN.md"))
 	explained := func(field string) {
 		if !strings.Contains(document, "`"+field+"`") {
 			t.Errorf("%s is not in JSON.md", field)
@@ -30,6 +32,11 @@ func TestJSONIsExplained(t *testing.T) {
 	for _, code := range verdict.Codes() {
 		if !strings.Contains(document, "| `"+string(code)+"` |") {
 			t.Errorf("code %s is not in JSON.md", code)
+		}
+	}
+	for _, code := range vantage.Codes() {
+		if !strings.Contains(document, "`"+string(code)+"`") && !strings.Contains(explain, "`"+string(code)+"`") {
+			t.Errorf("code %s is neither in JSON.md nor in EXPLAIN.md", code)
 		}
 	}
 	p := newPrinter(t, 0) // for its folder

@@ -18,6 +18,10 @@ type Options struct {
 	Brief   bool // what became of it alone, without the drawing
 	Stream  bool // the connection's number is that of a TCP stream in a file
 	Below   bool // the verdict stands above the drawing, with its reason and what to do
+	// Title stands in place of the connection's number; "": that does.
+	Title string
+	// Note is said under a message; nil, or "": nothing is.
+	Note func(*tlsdecrypt.Message) string
 	// Scenario is the scenario that shows the same fault; "": none.
 	Scenario string
 }
@@ -32,11 +36,11 @@ func (o Options) charset() text.Charset { return text.Charset(o.ASCII) }
 // The error is w's.
 func Draw(w io.Writer, c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) error {
 	o.Width = o.width()
-	s := newStory(c, v)
+	s := newStory(c, v, o)
 	s.below, s.scenario = o.Below, o.Scenario
 	p := &page{Options: o, opened: opened(c), noted: map[string]bool{}}
 	if o.Brief {
-		p.text(bold, title(c, p.Stream))
+		p.text(bold, p.title(c))
 		p.text(normal, s.agreed())
 		p.end(s)
 		_, err := io.WriteString(w, p.out.String())

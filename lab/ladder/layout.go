@@ -124,6 +124,9 @@ func (p *page) item(it item) {
 		for _, c := range it.checks {
 			p.check(it.from, c)
 		}
+		if note := p.note(it.message); note != "" {
+			p.paragraph(it.from, red, "!", note)
+		}
 		if p.Verbose {
 			p.fields(it.message)
 		}
@@ -245,7 +248,7 @@ func (p *page) problem(it item) {
 // head writes the two sides, what they negotiated, and the legend.
 func (p *page) head(s *story) {
 	c := s.c
-	p.text(bold, title(c, p.Stream))
+	p.text(bold, p.title(c))
 	if !s.below && s.verdict.Outcome != verdict.Accepted || s.verdict.Code != "" {
 		p.text(red, s.outcome())
 	}

@@ -18,18 +18,29 @@ import (
 // What stands above and below a ladder.
 
 // title says which connection it is, and when.
-func title(c *tlsdecrypt.Connection, stream bool) string {
+func (o Options) title(c *tlsdecrypt.Connection) string {
 	which := fmt.Sprintf("Exchange %d", c.Number)
-	if stream {
+	if o.Stream {
 		which = fmt.Sprintf("TCP stream %d", c.Number)
 	}
-	if n, ok := exchange(c); ok && stream {
+	if n, ok := exchange(c); ok && o.Stream {
 		which += fmt.Sprintf(" (exchange %d of the lab)", n)
+	}
+	if o.Title != "" {
+		which = o.Title
 	}
 	if at := opened(c); !at.IsZero() {
 		which += at.UTC().Format(", 2 January 2006, 15:04:05 UTC")
 	}
 	return which
+}
+
+// note returns what is to be said under a message.
+func (o Options) note(m *tlsdecrypt.Message) string {
+	if o.Note == nil || m == nil {
+		return ""
+	}
+	return o.Note(m)
 }
 
 // exchange is the number that the lab gave the connection, as a comment of the

@@ -35,6 +35,7 @@ type Connection struct {
 	NotTLSFrom endpoint.Side        // the side whose bytes are not TLS from the first on; Unknown: none
 	Plain      endpoint.Pair[Plain] // how the bytes of a side begin that are not TLS
 	Problems   []Problem            // what cannot be seen, and why
+	Gaps       endpoint.Pair[bool]  // the capture lacks bytes that a side sent before others, or before its FIN
 	RSAKey     RSAKeyUse            // whether a server's private key decrypted it
 
 	lacking    bool         // bytes of it are not in the capture

@@ -146,6 +146,7 @@ func (r *reader) gap(missing int64, t time.Time) {
 		return
 	}
 	r.conn.lacking = true
+	*r.conn.Gaps.Of(r.side) = true
 	at := r.position()
 	switch {
 	case at == 0 && missing <= 0:

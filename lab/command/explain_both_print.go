@@ -1,0 +1,304 @@
+package command
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/vantage"
+	"mtlslab.example/lab/lab/verdict"
+)
+
+// bothPrinter prints what two captures have together: first what sits between
+// them, then the connections.
+type bothPrinter struct {
+	*Program
+	*vantage.Report
+	list, json, verbose, brief bool
+	stream                     int    // of the first file; -1: all
+	first                      string // that file
+	options                    ladder.Options
+	trust                      *chain.Trust
+	drawn                      map[string]bool
+	said                       map[string]bool // findings, and what to do
+}
+
+func (p *Program) newBothPrinter(c *cli.Context, r *vantage.Report, trust *chain.Trust, first string) *bothPrinter {
+	options := p.ladderOptions(c)
+	options.Stream, options.Brief = true, c.Bool("brief")
+	return &bothPrinter{
+		Program: p, Report: r, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), brief: c.Bool("brief"),
+		stream: c.Int("stream"), first: first, options: options, trust: trust, drawn: make(map[string]bool), said: make(map[string]bool),
+	}
+}
+
+func (b *bothPrinter) print() error {
+	pairs := b.wanted()
+	if b.stream >= 0 && len(pairs) == 0 {
+		return &nothingError{file: b.first, stream: b.stream}
+	}
+	if b.json {
+		b.printJSON(b.summary())
+		for i, pair := range pairs {
+			b.printJSON(b.account(i, pair))
+		}
+		return nil
+	}
+	b.head()
+	if b.list {
+		b.stdout().Line()
+		b.table(pairs)
+		return nil
+	}
+	var others []*vantage.Pair
+	for _, pair := range pairs {
+		if b.isDrawn(pair) {
+			b.draw(pair, len(pairs) > 1)
+		} else {
+			others = append(others, pair)
+		}
+	}
+	if len(others) > 0 {
+		b.stdout().Line()
+		b.table(others)
+	}
+	return nil
+}
+
+// wanted returns the pairs that are asked for.
+func (b *bothPrinter) wanted() (pairs []*vantage.Pair) {
+	side := endpoint.Client
+	if b.Swapped {
+		side = endpoint.Server
+	}
+	for _, pair := range b.Pairs {
+		if c := *pair.Ends.Of(side); b.stream < 0 || c != nil && c.Number == b.stream {
+			pairs = append(pairs, pair)
+		}
+	}
+	return pairs
+}
+
+// isDrawn reports whether a pair is the first of its kind. What is in the
+// server's capture alone is other clients', as a rule.
+func (b *bothPrinter) isDrawn(pair *vantage.Pair) bool {
+	switch {
+	case b.verbose, b.stream >= 0:
+		return true
+	case pair.Ends.Client == nil || pair.Relation == vantage.Another:
+		return false
+	case b.brief:
+		return true
+	}
+	kind := string(pair.Relation)
+	for _, f := range pair.Findings {
+		kind += "; " + string(f.Code)
+	}
+	for _, side := range ends(pair) {
+		kind += "; " + ladder.Kind(*pair.Ends.Of(side))
+	}
+	isNew := !b.drawn[kind]
+	b.drawn[kind] = true
+	return isNew
+}
+
+// head says what sits between the two captures, what arrived, and how their
+// clocks compare.
+func (b *bothPrinter) head() {
+	b.paragraph(fmt.Sprintf("%s was recorded near the client, %s near the server: %s.", b.name(endpoint.Client), b.name(endpoint.Server), b.counts()))
+	between := false
+	for _, f := range b.Findings {
+		between = between || f.IsBetween()
+		b.finding(f)
+	}
+	if !between {
+		b.paragraph("Nothing was found between the two: " + b.unremarkable() + ".")
+	}
+	clock := b.Clock.Describe(b.name(endpoint.Client), b.name(endpoint.Server))
+	for _, f := range b.Findings {
+		if f.Code == vantage.ClocksDiffer {
+			return
+		}
+	}
+	b.paragraph(sentence(clock))
+}
+
+// unremarkable says why nothing was found.
+func (b *bothPrinter) unremarkable() string {
+	for _, pair := range b.Pairs {
+		if pair.Relation == vantage.Same {
+			return "what both ends have of a connection is the same"
+		}
+	}
+	near, far := b.Views.Client, b.Views.Server
+	if near.Last.Before(far.First) || far.Last.Before(near.First) {
+		return "they have no connection in common, and by their clocks no time either"
+	}
+	return "they have no connection in common"
+}
+
+func (b *bothPrinter) name(side endpoint.Side) string { return b.Views.Of(side).Name }
+
+// counts says how many connections are at both ends.
+func (b *bothPrinter) counts() string {
+	n := make(map[vantage.Relation]int)
+	alone := endpoint.Pair[int]{}
+	for _, pair := range b.Pairs {
+		n[pair.Relation]++
+		if pair.Relation == vantage.Alone {
+			*alone.Of(ends(pair)[0])++
+		}
+	}
+	parts := []string{text.Counted(n[vantage.Same], "connection") + " at both ends"}
+	if n[vantage.Apart] > 0 {
+		parts = append(parts, text.Counted(n[vantage.Apart], "pair")+" of two that belong together")
+	}
+	for side, count := range alone.All() {
+		if *count > 0 {
+			parts = append(parts, fmt.Sprintf("%s in %s only", text.Grouped(int64(*count)), b.name(side)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// finding writes a finding, and what to do about it if that was not said yet.
+func (b *bothPrinter) finding(f vantage.Finding) {
+	said := f.Text
+	b.said[said] = true
+	switch f.How {
+	case vantage.Probably:
+		said = "very probably, " + said
+	case vantage.Unknown:
+		said = "not known: " + said
+	}
+	if f.More > 0 {
+		said += fmt.Sprintf(" (and %s more of this kind)", text.Grouped(int64(f.More)))
+	}
+	b.paragraph(sentence(said))
+	if f.Fix != "" && !b.said[f.Fix] {
+		b.said[f.Fix] = true
+		b.stdout().Paragraph("  ", 4, strings.SplitAfter("Fix: "+f.Fix+".", " ")...)
+	}
+}
+
+func (b *bothPrinter) paragraph(said string) {
+	b.stdout().Paragraph("", 2, strings.SplitAfter(said, " ")...)
+}
+
+// sentence begins with a capital, unless that would change the name of a file,
+// and ends in a full stop.
+func sentence(s string) string {
+	first, _, _ := strings.Cut(s, " ")
+	if !strings.ContainsAny(first, "./\\") {
+		s = strings.ToUpper(s[:1]) + s[1:]
+	}
+	return strings.TrimRight(s, ". ") + "."
+}
+
+// draw draws a pair: one ladder of one TLS connection, and one of each end
+// where there are two.
+func (b *bothPrinter) draw(pair *vantage.Pair, findings bool) {
+	b.stdout().Line()
+	if pair.Relation == vantage.Same {
+		b.ladder(pair, pair.Joined, b.streams(pair))
+	} else {
+		for i, side := range ends(pair) {
+			if i > 0 {
+				b.stdout().Line()
+			}
+			c := *pair.Ends.Of(side)
+			b.ladder(pair, c, fmt.Sprintf("TCP stream %d of %s", c.Number, b.name(side)))
+		}
+	}
+	for _, f := range pair.Findings {
+		if findings && !b.said[f.Text] {
+			f.Fix = "" // stands above
+			b.finding(f)
+		}
+	}
+}
+
+// streams names the streams of a pair.
+func (b *bothPrinter) streams(pair *vantage.Pair) string {
+	var names []string
+	for _, side := range ends(pair) {
+		names = append(names, fmt.Sprintf("%d of %s", (*pair.Ends.Of(side)).Number, b.name(side)))
+	}
+	return "TCP stream " + strings.Join(names, ", ")
+}
+
+func (b *bothPrinter) ladder(pair *vantage.Pair, c *tlsdecrypt.Connection, title string) {
+	v := b.judge(c)
+	options := b.options
+	options.Title, options.Scenario = title, shown(&v, c)
+	options.Note = func(m *tlsdecrypt.Message) string {
+		at, ok := pair.OneEnd[m]
+		switch {
+		case !ok:
+			return ""
+		case at.Missed:
+			return fmt.Sprintf("not in %s, where bytes are missing", b.name(at.In.Other()))
+		}
+		return fmt.Sprintf("in %s only", b.name(at.In))
+	}
+	var out bytes.Buffer
+	_ = ladder.Draw(&out, c, &v, options)
+	_, _ = b.results.Write(out.Bytes())
+}
+
+// judge checks a connection and says what became of it.
+func (b *bothPrinter) judge(c *tlsdecrypt.Connection) verdict.Verdict {
+	c.Check(b.trust)
+	return verdict.Of(c, func() *chain.Trust { return b.trust })
+}
+
+// table lists pairs, one a line.
+func (b *bothPrinter) table(pairs []*vantage.Pair) {
+	rows := [][]string{{"client", "server", "relation", "outcome", "TLS", "name", "between"}}
+	for _, pair := range pairs {
+		rows = append(rows, b.row(pair))
+	}
+	b.stdout().Table(rows, 0, 0, 0, 0, 0, 8, 10)
+}
+
+func (b *bothPrinter) row(pair *vantage.Pair) []string {
+	number := func(side endpoint.Side) string {
+		if c := *pair.Ends.Of(side); c != nil {
+			return strconv.Itoa(c.Number)
+		}
+		return "-"
+	}
+	c := pair.Joined
+	v := verdict.Of(c, func() *chain.Trust { return b.trust })
+	outcome := string(v.Outcome)
+	if v.How == verdict.Probably {
+		outcome += "?"
+	}
+	version, name := "-", c.ServerName
+	if c.Version != 0 {
+		version = strings.TrimPrefix(c.Version.String(), "TLS ")
+	}
+	if name == "" && c.Server.IsValid() {
+		name = c.Server.String()
+	}
+	var codes []string
+	for _, f := range pair.Findings {
+		if f.How == vantage.Unknown {
+			codes = append(codes, string(f.Code)+"?")
+		} else if f.Code != vantage.OneEnd && f.Code != vantage.KeysShared {
+			codes = append(codes, string(f.Code))
+		}
+	}
+	if len(codes) == 0 {
+		codes = []string{"-"}
+	}
+	return []string{number(endpoint.Client), number(endpoint.Server), string(pair.Relation), outcome, version, name, strings.Join(codes, ", ")}
+}

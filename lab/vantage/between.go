@@ -1,0 +1,220 @@
+package vantage
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+const endedFix = "for mutual TLS from end to end, let it pass TLS through (nginx: stream; HAProxy: mode tcp); or give it a client certificate of its own for the server, and have it hand on what the client showed in a header"
+
+// apart describes something that ends TLS.
+func (r *Report) apart(p *Pair) {
+	near, far := p.Ends.Client, p.Ends.Server
+	how := Probably
+	if !p.Sure {
+		how = Unknown
+	}
+	own := "with other randoms"
+	if near.ClientRandom != nil && bytes.Equal(near.ClientRandom, far.ClientRandom) {
+		how, own = "", "with the client's ClientHello, which it has answered itself"
+	}
+	where := fmt.Sprintf("%s, and %s (%s)", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server), p.Evidence)
+	header := proxyHeader(far)
+	switch {
+	case header != "" && !isPlain(near):
+		p.found(ProxyLine, how, proxyFix, "the server's connection begins with a line of the PROXY protocol, which the client did not send: a load balancer on the way has put it before TLS (%s): %s", header, where)
+	case isPlain(far) && !isPlain(near):
+		p.found(PlainBehind, how, endedFix, "something between the two ends TLS and calls the server without TLS: %s. Nothing of the client's certificate gets to the server but by a header", where)
+	case isPlain(near) && !isPlain(far):
+		p.found(PlainBehind, how, "", "something between the two begins TLS for a client that speaks without: %s", where)
+	case isPlain(near):
+		p.found(OneEnd, how, "", "neither end speaks TLS: %s", where)
+	case len(randomsOf(near)) == 0 || len(randomsOf(far)) == 0:
+		p.found(Unseen, Unknown, "", "%s and %s were open at the same time; whether they have to do with each other cannot be seen, because one of them has no hello", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server))
+	case how == Unknown:
+		p.found(TLSEnded, how, "", "something between the two may end TLS and call the server on a connection of its own: %s; but others fit as well", where)
+	default:
+		p.found(TLSEnded, how, endedFix, "something between the two ends TLS and calls the server on a connection of its own, %s: %s. %s", own, where, terms(near, far))
+		r.serverCertificates(p, how)
+		r.clientCertificates(p, how)
+	}
+}
+
+// isPlain reports whether a client speaks something else than TLS.
+func isPlain(c *tlsdecrypt.Connection) bool {
+	return c.ClientRandom == nil && c.NotTLSFrom == endpoint.Client
+}
+
+// terms says what was negotiated on either side of a proxy.
+func terms(near, far *tlsdecrypt.Connection) string {
+	of := func(c *tlsdecrypt.Connection) string {
+		if c.Version == 0 {
+			return "no version"
+		}
+		parts := []string{c.Version.String(), c.CipherSuite.String()}
+		if c.ALPN != "" {
+			parts = append(parts, c.ALPN)
+		}
+		return strings.Join(parts, ", ")
+	}
+	said := "The client has " + of(near) + " with it"
+	if a, b := of(near), of(far); a == b {
+		said += ", and so has the server"
+	} else {
+		said += ", the server " + b
+	}
+	switch {
+	case near.ServerName != "" && far.ServerName == "":
+		said += fmt.Sprintf("; it asks the server for no name, where the client asked for %q", near.ServerName)
+	case near.ServerName != far.ServerName:
+		said += fmt.Sprintf("; it asks the server for %q, where the client asked for %q", far.ServerName, near.ServerName)
+	}
+	return said
+}
+
+// serverCertificates compares what the client was shown with what the server
+// sent.
+func (r *Report) serverCertificates(p *Pair, how How) {
+	nearLeaf, nearWhy := r.leaf(p, endpoint.Client, endpoint.Server)
+	farLeaf, farWhy := r.leaf(p, endpoint.Server, endpoint.Server)
+	switch {
+	case nearLeaf == nil || farLeaf == nil:
+		p.found(Unseen, Unknown, "", "whether the client was shown the server's own certificate is not known, because %s", nearWhy+farWhy)
+	case bytes.Equal(nearLeaf.Raw, farLeaf.Raw):
+		p.found(CertificateReplaced, how, "", "the client was shown the server's own certificate, %s: what ends TLS has its key, too", chain.Name(nearLeaf))
+	case sameNames(nearLeaf, farLeaf):
+		p.found(CertificateReplaced, how, fmt.Sprintf("a client that trusts the server's CA alone refuses it: give it the CA %s, or have the proxy leave these connections alone", nearLeaf.Issuer),
+			"the client was not shown the server's certificate but another one for the same names: %s, issued by %s, where the server sent one issued by %s. A proxy that forges certificates does that, and one that was given its own for these names", chain.Name(nearLeaf), nearLeaf.Issuer, farLeaf.Issuer)
+	default:
+		p.found(CertificateReplaced, how, "", "the client was shown another certificate than the server's: %s, issued by %s, where the server sent %s, issued by %s", chain.Name(nearLeaf), nearLeaf.Issuer, chain.Name(farLeaf), farLeaf.Issuer)
+	}
+}
+
+// clientCertificates says what becomes of the client's certificate.
+func (r *Report) clientCertificates(p *Pair, how How) {
+	nearChain, _ := certificateOf(p.Ends.Client, endpoint.Client)
+	farChain, farMessage := certificateOf(p.Ends.Server, endpoint.Client)
+	shown, passed := leafOf(nearChain), leafOf(farChain)
+	asked := p.Ends.Server.ClientAuth
+	switch {
+	case passed != nil && shown != nil && bytes.Equal(passed.Raw, shown.Raw):
+		p.found(ClientCertificate, how, "", "the server was shown the client's own certificate, %s: what ends TLS has its key, too", chain.Name(shown))
+	case passed != nil:
+		said := "no certificate of the client's was seen"
+		if shown != nil {
+			said = "the client showed " + chain.Name(shown)
+		}
+		p.found(ClientCertificate, how, endedFix, "the server knows what is in between, and not the client: it was shown %s; %s", chain.Name(passed), said)
+	case shown != nil && asked && farMessage != nil:
+		p.found(ClientCertificate, how, endedFix, "the certificate of the client, %s, does not get to the server: the server asked for one and got none", chain.Name(shown))
+	case shown != nil && p.Ends.Server.AskedForNone():
+		p.found(ClientCertificate, how, endedFix, "the certificate of the client, %s, does not get to the server, which asked for none", chain.Name(shown))
+	case asked && farMessage != nil:
+		p.found(ClientCertificate, how, endedFix, "the server asked for a client certificate and got none: what ends TLS shows none of its own")
+	}
+}
+
+// leaf returns the certificate that a side showed at one end, or why it cannot
+// be seen.
+func (r *Report) leaf(p *Pair, at, of endpoint.Side) (*x509.Certificate, string) {
+	c := *p.Ends.Of(at)
+	ders, _ := certificateOf(c, of)
+	if leaf := leafOf(ders); leaf != nil {
+		return leaf, ""
+	}
+	stream := r.stream(p, at)
+	switch {
+	case c.Progress().Hidden && c.Version >= tlswire.VersionTLS13:
+		return nil, fmt.Sprintf("TLS 1.3 encrypts certificates and there are no keys for %s. ", stream)
+	case c.Resumption != tlsdecrypt.FullHandshake:
+		return nil, fmt.Sprintf("%s resumes a session, without certificates. ", stream)
+	}
+	return nil, fmt.Sprintf("%s has no certificate. ", stream)
+}
+
+func leafOf(ders [][]byte) *x509.Certificate {
+	if len(ders) == 0 {
+		return nil
+	}
+	leaf, err := tlswire.ParseCertificate(ders[0])
+	if err != nil {
+		return nil
+	}
+	return leaf
+}
+
+// sameNames reports whether two certificates are for the same hosts.
+func sameNames(a, b *x509.Certificate) bool {
+	names := func(c *x509.Certificate) []string {
+		all := slices.Clone(c.DNSNames)
+		for _, ip := range c.IPAddresses {
+			all = append(all, ip.String())
+		}
+		if len(all) == 0 {
+			all = append(all, c.Subject.CommonName)
+		}
+		slices.Sort(all)
+		return all
+	}
+	return slices.Equal(names(a), names(b))
+}
+
+// dates says that the clocks decide over a certificate: it is good by one of
+// them and not by the other.
+func (r *Report) dates(p *Pair) {
+	if !r.Clock.differs() {
+		return
+	}
+	for _, end := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+		c := *p.Ends.Of(end)
+		for _, shower := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+			ders, m := certificateOf(c, shower)
+			if m == nil || m.Time.IsZero() || end != shower.Other() && p.Relation == Same && r.has(p, end.Other(), shower) {
+				continue // by the end that judges it, if that has it
+			}
+			for _, der := range ders {
+				if cert, err := tlswire.ParseCertificate(der); err == nil {
+					r.date(p, cert, shower, r.convert(m.Time, end, endpoint.Client), r.convert(m.Time, end, endpoint.Server))
+				}
+			}
+		}
+	}
+}
+
+func (r *Report) has(p *Pair, end, shower endpoint.Side) bool {
+	_, m := certificateOf(*p.Ends.Of(end), shower)
+	return m != nil
+}
+
+func (r *Report) date(p *Pair, cert *x509.Certificate, shower endpoint.Side, near, far time.Time) {
+	a, b := datedAt(cert, near), datedAt(cert, far)
+	if a == b {
+		return
+	}
+	by := func(side endpoint.Side, what string) string {
+		return fmt.Sprintf("by the clock of %s %s", r.name(side), what)
+	}
+	p.found(ClockDecides, "", "set the clock that is wrong: which one it is, the captures do not say",
+		"the clocks decide over %s, which the %v shows: %s, %s. One of the two clocks is wrong, and the %v judges by its own", chain.Name(cert), shower,
+		by(endpoint.Client, a), by(endpoint.Server, b), shower.Other())
+}
+
+// datedAt says whether a certificate is valid at a time.
+func datedAt(cert *x509.Certificate, t time.Time) string {
+	switch {
+	case t.Before(cert.NotBefore):
+		return "it is not valid yet"
+	case t.After(cert.NotAfter):
+		return "it has expired"
+	}
+	return "it is valid"
+}

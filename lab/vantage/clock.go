@@ -1,0 +1,170 @@
+package vantage
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+)
+
+// Clock is how the clock of the capture near the server compares with that of
+// the one near the client.
+//
+// No message arrives before it was sent. So one of the client's bounds how far
+// the other clock can be ahead from above, by what lies between its two times,
+// and one of the server's from below. The quickest in each direction bound it
+// best, and what is left between the two is the time that messages take to and
+// fro: as much as this method, NTP's (RFC 5905 section 8), cannot tell apart
+// from the clocks.
+type Clock struct {
+	Known bool
+	Ahead time.Duration // negative: it is behind
+	Error time.Duration // Ahead may be wrong by this much, at most
+	// Drift is how much the clocks have moved against each other, at least, while
+	// the files were recorded; 0: nothing shows that they have. Ahead is their
+	// average then.
+	Drift time.Duration
+}
+
+const (
+	// steady is what the times in a file may be wrong by: capture programs take
+	// them late, and not in the order in which packets go.
+	steady = time.Millisecond
+	// apart is from when on two clocks are said to differ.
+	apart = 50 * time.Millisecond
+)
+
+// differs reports whether the clocks are known not to agree.
+func (c Clock) differs() bool { return c.Known && (c.Ahead.Abs() > c.Error+apart || c.Drift > apart) }
+
+// bounds are within what one clock is ahead of another.
+type bounds struct{ least, most time.Duration }
+
+var unbounded = bounds{math.MinInt64, math.MaxInt64}
+
+// known reports whether there was a message in each direction.
+func (b bounds) known() bool { return b.least != math.MinInt64 && b.most != math.MaxInt64 }
+
+// room is what lies between the bounds; negative if they contradict.
+func (b bounds) room() time.Duration { return b.most - b.least }
+
+func (b bounds) middle() time.Duration { return b.least + (b.most-b.least)/2 }
+
+func (b *bounds) narrow(other bounds) {
+	b.least, b.most = max(b.least, other.least), min(b.most, other.most)
+}
+
+// take adds a message by the time at which each end had it.
+func (b *bounds) take(sender endpoint.Side, near, far time.Time) {
+	if sender == endpoint.Client {
+		b.most = min(b.most, far.Sub(near))
+	} else {
+		b.least = max(b.least, far.Sub(near))
+	}
+}
+
+// span names a message by where its records are.
+type span struct {
+	from       endpoint.Side
+	start, end int64
+}
+
+// bounds compares the times of the messages that both ends have. What was put
+// together of several records has the time of the last, and is left out where
+// the two ends have put it together differently.
+func (p *Pair) bounds() bounds {
+	at := make(map[span]time.Time)
+	for _, m := range p.Ends.Client.Messages {
+		if len(m.Records) > 0 && !m.Time.IsZero() {
+			shift := *p.shifts.Of(m.From)
+			at[span{m.From, m.Records[0].Offset + shift, endOf(m) + shift}] = m.Time
+		}
+	}
+	b := unbounded
+	for _, m := range p.Ends.Server.Messages {
+		if len(m.Records) == 0 || m.Time.IsZero() {
+			continue
+		}
+		if near, ok := at[span{m.From, m.Records[0].Offset, endOf(m)}]; ok {
+			b.take(m.From, near, m.Time)
+		}
+	}
+	return b
+}
+
+// same yields the pairs that are one TLS connection, with what they say of the
+// clocks.
+func (r *Report) same() (all []bounds) {
+	for _, p := range r.Pairs {
+		if p.Relation != Same || p.reversed {
+			continue
+		}
+		for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+			*p.shifts.Of(side) = p.shift(side)
+		}
+		if b := p.bounds(); b.known() {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+// isSwapped reports whether the times show that the file which was given for
+// the client's was recorded nearer to the server: messages of the client's
+// would arrive there before they were sent, and those of the server's, too.
+func (r *Report) isSwapped() bool {
+	right, wrong := 0, 0
+	for _, b := range r.same() {
+		switch {
+		case b.room() > 0:
+			right++
+		case b.room() < 0:
+			wrong++
+		}
+	}
+	return wrong > right
+}
+
+// clockOf compares the clocks by what pairs of connections say of them.
+func clockOf(all []bounds) Clock {
+	if len(all) == 0 {
+		return Clock{}
+	}
+	joint := unbounded
+	var middles []time.Duration
+	for _, b := range all {
+		joint.narrow(b)
+		middles = append(middles, b.middle())
+	}
+	if joint.room() >= -steady {
+		return Clock{Known: true, Ahead: joint.middle(), Error: (joint.room().Abs() + 1) / 2}
+	}
+	slices.Sort(middles)
+	ahead := middles[len(middles)/2]
+	return Clock{
+		Known: true, Ahead: ahead, Drift: joint.room().Abs(),
+		Error: max(middles[len(middles)-1]-ahead, ahead-middles[0]) + steady,
+	}
+}
+
+// near converts a time of the capture near the server to the other's clock.
+func (r *Report) near(t time.Time) time.Time { return t.Add(-r.Clock.Ahead) }
+
+// ends of the time in which a connection was seen.
+func lifetime(c *tlsdecrypt.Connection) (from, to time.Time) {
+	from, to = c.Opened, c.Ended
+	if from.IsZero() && len(c.Messages) > 0 {
+		from = c.Messages[0].Time
+	}
+	for _, m := range c.Messages {
+		if to.IsZero() || m.Time.After(to) {
+			to = m.Time
+		}
+	}
+	if to.Before(from) {
+		to = from
+	}
+	return from, to
+}

@@ -1,0 +1,383 @@
+package vantage
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// compare adds to a pair what lies between its two ends.
+func (r *Report) compare(p *Pair) {
+	switch p.Relation {
+	case Same:
+		if p.reversed {
+			r.reversed(p)
+			return
+		}
+		p.join(r.Clock.Ahead)
+		r.keys(p)
+		p.addresses()
+		p.beforeTLS(r)
+		p.changes()
+		r.arrivals(p)
+		r.resets(p)
+		r.dates(p)
+	case Apart:
+		p.Joined = p.Ends.Client
+		r.apart(p)
+		r.dates(p)
+	default:
+		r.alone(p)
+	}
+}
+
+// reversed describes a connection of which one capture has too little to tell
+// who the client is.
+func (r *Report) reversed(p *Pair) {
+	odd := endpoint.Client
+	p.Joined = p.Ends.Server
+	if readable(p.Ends.Client) > readable(p.Ends.Server) {
+		odd, p.Joined = endpoint.Server, p.Ends.Client
+	}
+	p.found(Unseen, Unknown, "", "%s cannot be compared: that capture has not seen its beginning, and with that who the client is", r.stream(p, odd))
+}
+
+// name is what a side's file is called in findings.
+func (r *Report) name(side endpoint.Side) string { return r.Views.Of(side).Name }
+
+// stream names a connection of a file.
+func (r *Report) stream(p *Pair, side endpoint.Side) string {
+	return fmt.Sprintf("stream %d of %s", (*p.Ends.Of(side)).Number, r.name(side))
+}
+
+// keys says that the secrets in one file open what is in the other.
+func (r *Report) keys(p *Pair) {
+	random := p.Ends.Client.ClientRandom
+	if random == nil {
+		random = p.Ends.Server.ClientRandom
+	}
+	has := func(side endpoint.Side) bool {
+		v := r.Views.Of(side)
+		return v.HasKeys != nil && v.HasKeys(random)
+	}
+	for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+		if random != nil && has(side) && !has(side.Other()) {
+			p.found(KeysShared, "", "", "the keys are in %s alone, and open the same connection in %s", r.name(side), r.name(side.Other()))
+		}
+	}
+}
+
+// addresses says that the same TLS has other addresses at the other end.
+func (p *Pair) addresses() {
+	near, far := p.Ends.Client, p.Ends.Server
+	var changed []string
+	if near.Server != far.Server {
+		changed = append(changed, fmt.Sprintf("the client calls %v and the server is called as %v", near.Server, far.Server))
+	}
+	if near.Client != far.Client {
+		changed = append(changed, fmt.Sprintf("the client's %v is %v to the server", near.Client, far.Client))
+	}
+	if len(changed) > 0 {
+		p.found(Translated, "", "", "the same TLS connection has other addresses at the two ends: %s. Something translates them (NAT), or passes TLS through from one TCP connection to another (a TCP proxy); it does not end TLS", strings.Join(changed, "; "))
+	}
+}
+
+const proxyFix = "switch the PROXY protocol off where it is sent, or on in the server (nginx: listen … ssl proxy_protocol; HAProxy: accept-proxy)"
+
+// beforeTLS says that something was put before TLS on the way.
+func (p *Pair) beforeTLS(r *Report) {
+	for _, at := range []endpoint.Side{endpoint.Server, endpoint.Client} {
+		here, there := *p.Ends.Of(at), *p.Ends.Of(at.Other())
+		if line := proxyHeader(here); line != "" && proxyHeader(there) == "" {
+			p.found(ProxyLine, "", proxyFix, "a line of the PROXY protocol stands before TLS in %s, and not in %s: a load balancer on the way has put it there (%s)", r.name(at), r.name(at.Other()), line)
+			return
+		}
+	}
+	for _, sender := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+		n := *p.shifts.Of(sender)
+		if helloOf(p.Ends.Client, sender) == nil || helloOf(p.Ends.Server, sender) == nil || n == 0 || p.isHeadless(sender) {
+			continue
+		}
+		where := r.name(endpoint.Server)
+		if n < 0 {
+			where = r.name(endpoint.Client)
+		}
+		p.found(Prefixed, "", "", "%s of the %v stand before TLS in %s, and not at the other end: something on the way has put them there", text.Counted(int(abs(n)), "byte"), sender, where)
+	}
+}
+
+// proxyHeader returns the header of the PROXY protocol that a connection begins
+// with, or ""; or how that begins.
+func proxyHeader(c *tlsdecrypt.Connection) string {
+	if line := c.Plain.Client.Line; strings.HasPrefix(line, "PROXY") {
+		return line
+	}
+	return ""
+}
+
+// isHeadless reports whether a capture has missed the beginning of a sender's
+// bytes, so that it is not known where they begin.
+func (p *Pair) isHeadless(sender endpoint.Side) bool {
+	return !isWhole(p.Ends.Client, sender) || !isWhole(p.Ends.Server, sender)
+}
+
+// changes says which messages were changed on the way.
+func (p *Pair) changes() {
+	near, nearMessage := clientHello(p.Ends.Client)
+	far, farMessage := clientHello(p.Ends.Server)
+	if near != nil && far != nil && !sameRaw(nearMessage, farMessage) {
+		p.found(HelloChanged, "", "find what inspects or filters TLS on the way: Finished covers the ClientHello, so that no handshake with a changed one succeeds",
+			"the ClientHello was changed on the way: %s", changesOf(near, far))
+	}
+	at := make(map[span]*tlsdecrypt.Message)
+	for _, m := range p.Ends.Client.Messages {
+		if m.Handshake != nil && len(m.Records) > 0 {
+			at[span{m.From, m.Records[0].Offset + *p.shifts.Of(m.From), endOf(m) + *p.shifts.Of(m.From)}] = m
+		}
+	}
+	if nearHello, farHello := helloOf(p.Ends.Client, endpoint.Server), helloOf(p.Ends.Server, endpoint.Server); nearHello != nil && farHello != nil && !sameRaw(nearHello, farHello) {
+		a, b := nearHello.Body().(*tlswire.ServerHello), farHello.Body().(*tlswire.ServerHello)
+		p.found(HelloChanged, "", "find what inspects or filters TLS on the way",
+			"the ServerHello was changed on the way: the server sent %v, %v, and the client got %v, %v", b.Version(), b.CipherSuite, a.Version(), a.CipherSuite)
+	}
+	for _, m := range p.Ends.Server.Messages {
+		if m.Handshake == nil || len(m.Records) == 0 || m == farMessage || m.Handshake.Type == tlswire.TypeServerHello {
+			continue
+		}
+		other := at[span{m.From, m.Records[0].Offset, endOf(m)}]
+		if other != nil && other.Handshake.Type == m.Handshake.Type && len(m.Records) == 1 && isOnly(p.Ends.Server, m) && !sameRaw(other, m) {
+			p.found(MessageChanged, "", "find what inspects or filters TLS on the way", "the %s of the %v was changed on the way", m.Handshake.Name(), m.From)
+		}
+	}
+}
+
+// isOnly reports whether a message has its record for itself.
+func isOnly(c *tlsdecrypt.Connection, m *tlsdecrypt.Message) bool {
+	return !slices.ContainsFunc(c.Messages, func(o *tlsdecrypt.Message) bool {
+		return o != m && o.From == m.From && slices.Contains(o.Records, m.Records[0])
+	})
+}
+
+// changesOf says how two ClientHellos differ.
+func changesOf(near, far *tlswire.ClientHello) string {
+	var changed []string
+	add := func(what string, before, after []string) {
+		if gone := without(before, after); len(gone) > 0 {
+			changed = append(changed, fmt.Sprintf("without the %s %s", what, text.Few(gone, 6)))
+		}
+		if more := without(after, before); len(more) > 0 {
+			changed = append(changed, fmt.Sprintf("with the %s %s", what, text.Few(more, 6)))
+		}
+	}
+	add("version", versionsOf(near), versionsOf(far))
+	add("cipher suite", namesOf(near.CipherSuites), namesOf(far.CipherSuites))
+	extensions := func(h *tlswire.ClientHello) (names []string) {
+		for _, e := range h.Extensions {
+			names = append(names, e.Type.String())
+		}
+		return names
+	}
+	add("extension", extensions(near), extensions(far))
+	if len(changed) == 0 {
+		return "the same versions, cipher suites and extensions, with other contents"
+	}
+	return "it arrived " + strings.Join(changed, ", and ")
+}
+
+// versionsOf are the versions that a client offers.
+func versionsOf(h *tlswire.ClientHello) []string {
+	if v, ok := tlswire.Lookup[*tlswire.SupportedVersions](h.Extensions, tlswire.ExtensionSupportedVersions); ok {
+		return namesOf(v.Versions)
+	}
+	return []string{h.LegacyVersion.String()}
+}
+
+func namesOf[T fmt.Stringer](values []T) (names []string) {
+	for _, v := range values {
+		names = append(names, v.String())
+	}
+	return names
+}
+
+// without returns what is in a and not in b.
+func without(a, b []string) (gone []string) {
+	for _, s := range a {
+		if !slices.Contains(b, s) {
+			gone = append(gone, s)
+		}
+	}
+	return gone
+}
+
+// arrivals says what one side sent and the other did not get, and the reverse.
+func (r *Report) arrivals(p *Pair) {
+	for _, at := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+		there := *p.Ends.Of(at.Other())
+		for _, sender := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+			missing := slices.DeleteFunc(p.unseen(at), func(m *tlsdecrypt.Message) bool {
+				return m.From != sender || at == sender && !*there.Gaps.Of(sender) && r.hadLeft(there, sender.Other(), m)
+			})
+			if len(missing) > 0 {
+				r.missing(p, at, there, sender, missing)
+			}
+		}
+	}
+}
+
+// hadLeft reports whether a side had ended the connection when something came
+// that the other one sent. Nobody reads that, and what comes after a connection
+// is not delivered. A capture of the lab's does not have it if it came a little
+// before, either.
+func (r *Report) hadLeft(there *tlsdecrypt.Connection, receiver endpoint.Side, m *tlsdecrypt.Message) bool {
+	if there.EndedBy != receiver || there.EndedAt.IsZero() || m.Time.IsZero() {
+		return false
+	}
+	slack := 2*r.Clock.Error + steady
+	if r.Views.Of(receiver).Own {
+		slack += patience
+	}
+	return r.convert(m.Time, m.From, receiver).After(there.EndedAt.Add(-slack))
+}
+
+// missing describes messages of a sender's that are at one end alone.
+func (r *Report) missing(p *Pair, at endpoint.Side, there *tlsdecrypt.Connection, sender endpoint.Side, missing []*tlsdecrypt.Message) {
+	here, other := r.name(at), r.name(at.Other())
+	what := namedMessages(missing)
+	switch {
+	case there.NotTLSFrom == sender:
+		p.found(Unseen, Unknown, "", "what the %v said cannot be compared: in %s it does not begin as TLS", sender, other)
+	case there.Omitted > 0:
+		// they may be among those that were only counted
+	case r.endedBefore(at.Other(), missing[0].Time, at):
+		if onlyGoodbyes(missing) {
+			return
+		}
+		p.found(NotCaptured, "", "", "%s ends before %s of the %v, which %s has", other, what, sender, here)
+	case *there.Gaps.Of(sender):
+		p.found(NotArrived, Unknown, "", "%s of the %v is in %s, and not in %s, where bytes are missing: either it did not arrive, or that capture has missed the packet", what, sender, here, other)
+	case !isWhole(there, sender):
+		p.found(Unseen, Unknown, "", "%s of the %v is in %s; whether it is in %s is not known, because what the %v sent cannot be followed to its end there", what, sender, here, other, sender)
+	case at == sender:
+		p.found(NotArrived, "", fmt.Sprintf("look at what is on the way, such as a firewall that inspects TLS: the %v never learned what the %v said", sender.Other(), sender),
+			"%s of the %v did not arrive: %s has sent it, and %s has nothing of it%s", what, sender, here, other, ended(there))
+	default:
+		p.found(Injected, "", "look at what is on the way: something there speaks in the name of the "+sender.String(),
+			"%s reached the %v, and the %v never sent it: it is in %s and not in %s", what, sender.Other(), sender, here, other)
+	}
+}
+
+// onlyGoodbyes reports whether messages are close_notify alone.
+func onlyGoodbyes(all []*tlsdecrypt.Message) bool {
+	return !slices.ContainsFunc(all, func(m *tlsdecrypt.Message) bool {
+		return m.Alert == nil || m.Alert.Description != tlswire.AlertCloseNotify
+	})
+}
+
+// ended says how a connection ended, as a clause.
+func ended(c *tlsdecrypt.Connection) string {
+	switch c.End {
+	case tlsdecrypt.StillOpen, tlsdecrypt.CutOff:
+		return "; the connection was still open there at the end of the file"
+	}
+	return fmt.Sprintf("; there the connection was %s", c.End)
+}
+
+// endedBefore reports whether a capture had ended when something was recorded
+// in the other one, at the end that is named last.
+func (r *Report) endedBefore(side endpoint.Side, t time.Time, at endpoint.Side) bool {
+	last := r.Views.Of(side).Last
+	if last.IsZero() || t.IsZero() {
+		return false
+	}
+	return last.Before(r.convert(t, at, side).Add(-r.Clock.Error))
+}
+
+// startedAfter reports likewise whether a capture had not begun.
+func (r *Report) startedAfter(side endpoint.Side, t time.Time, at endpoint.Side) bool {
+	begun := r.Views.Of(side).First
+	return !begun.IsZero() && !t.IsZero() && begun.After(r.convert(t, at, side).Add(r.Clock.Error))
+}
+
+// convert takes a time by one capture's clock to the other's.
+func (r *Report) convert(t time.Time, from, to endpoint.Side) time.Time {
+	switch {
+	case from == to:
+		return t
+	case to == endpoint.Server:
+		return t.Add(r.Clock.Ahead)
+	}
+	return t.Add(-r.Clock.Ahead)
+}
+
+// namedMessages names messages, alerts and certificates first.
+func namedMessages(all []*tlsdecrypt.Message) string {
+	var names []string
+	sealed := 0
+	for _, m := range all {
+		switch {
+		case m.Encrypted:
+			sealed++
+		case m.Alert != nil:
+			names = slices.Insert(names, 0, fmt.Sprintf("the alert %v", m.Alert.Description))
+		case m.Handshake != nil:
+			names = append(names, m.Handshake.Name())
+		case m.HTTP != nil:
+			names = append(names, m.HTTP.Line)
+		case m.Type == tlswire.ContentTypeChangeCipherSpec:
+			names = append(names, "ChangeCipherSpec")
+		default:
+			names = append(names, "application data")
+		}
+	}
+	if sealed > 0 {
+		names = append(names, text.Counted(sealed, "encrypted record"))
+	}
+	return text.Few(slices.Compact(names), 5)
+}
+
+// resets says that a RST was forged, or did not arrive.
+func (r *Report) resets(p *Pair) {
+	resets := endpoint.Pair[tlsdecrypt.End]{Client: tlsdecrypt.ClientReset, Server: tlsdecrypt.ServerReset}
+	for _, sender := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+		own, peer := *p.Ends.Of(sender), *p.Ends.Of(sender.Other())
+		reset := *resets.Of(sender)
+		switch {
+		case peer.End == reset && own.End != reset && !r.mayHaveReset(own, peer, sender) && !r.endedBefore(sender, resetAt(peer), sender.Other()):
+			p.found(ResetForged, "", "look for what tears connections down on the way: a firewall, an intrusion prevention system, a NAT or load balancer that has forgotten the connection",
+				"the RST that the %v got was never sent by the %v: it is in %s, and not in %s%s. Something in between has forged it", sender.Other(), sender, r.name(sender.Other()), r.name(sender), ended(own))
+		case own.End == reset && (peer.End == tlsdecrypt.CutOff || peer.End == tlsdecrypt.StillOpen) && !r.endedBefore(sender.Other(), own.EndedAt, sender):
+			p.found(ResetLost, "", "", "the RST of the %v did not arrive: it is in %s, and not in %s, where the connection is still open", sender, r.name(sender), r.name(sender.Other()))
+		}
+	}
+}
+
+// mayHaveReset reports whether a RST that the peer got may be the sender's
+// although the sender's own capture does not have it: it had closed the
+// connection by then, after which its system answers with RST, or had got one
+// itself.
+func (r *Report) mayHaveReset(own, peer *tlsdecrypt.Connection, sender endpoint.Side) bool {
+	var left time.Time
+	switch {
+	case own.EndedBy == sender, own.End == tlsdecrypt.ClientReset, own.End == tlsdecrypt.ServerReset:
+		left = own.EndedAt
+	case own.End == tlsdecrypt.Closed, own.End == tlsdecrypt.ClientClosed && sender == endpoint.Client, own.End == tlsdecrypt.ServerClosed && sender == endpoint.Server:
+		left = own.Ended
+	default:
+		return false
+	}
+	return !r.convert(left, sender, sender.Other()).After(resetAt(peer).Add(r.Clock.Error))
+}
+
+// resetAt is when a connection was reset.
+func resetAt(c *tlsdecrypt.Connection) time.Time {
+	if c.Ended.IsZero() {
+		return c.EndedAt
+	}
+	return c.Ended
+}

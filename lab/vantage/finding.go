@@ -1,0 +1,106 @@
+package vantage
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Code says what was found between two captures, for programs.
+type Code string
+
+// The codes, in the order in which a summary has them.
+const (
+	Swapped             Code = "files_swapped"        // the first file was recorded nearer to the server
+	NeverReached        Code = "never_reached"        // a connection of the client's is not in the server's capture, which was recording
+	AnswerLost          Code = "answer_lost"          // the server's capture has the SYN, the client had no answer
+	RefusedBetween      Code = "refused_between"      // the client got a RST, and the server's capture has no SYN of it
+	TLSEnded            Code = "tls_ended"            // something in between ends TLS
+	PlainBehind         Code = "plain_behind"         // and speaks without TLS behind, or in front
+	CertificateReplaced Code = "certificate_replaced" // the client was shown another server certificate than the server sent
+	ClientCertificate   Code = "client_certificate"   // the client's certificate does not get to the server
+	ProxyLine           Code = "proxy_line"           // a PROXY line was put before TLS
+	Prefixed            Code = "bytes_before_tls"     // bytes were put before TLS, or taken away
+	Translated          Code = "addresses_translated" // the same TLS with other addresses
+	HelloChanged        Code = "hello_changed"        // a ClientHello or ServerHello was changed on the way
+	MessageChanged      Code = "message_changed"      // another message was
+	NotArrived          Code = "not_arrived"          // what one side sent is not at the other end
+	Injected            Code = "injected"             // what one end got, the other never sent
+	ResetForged         Code = "reset_forged"         // a RST that the other end never sent
+	ResetLost           Code = "reset_not_arrived"    // a RST that did not arrive
+	NotCaptured         Code = "not_captured"         // a capture lacks bytes, so that the ends cannot be compared
+	ClocksDiffer        Code = "clocks_differ"        // the clocks of the captures do
+	ClockDecides        Code = "clock_decides"        // over the dates of a certificate
+	OneEnd              Code = "one_end"              // a connection is in one capture only
+	SeenAgain           Code = "seen_again"           // it is in one capture twice
+	KeysShared          Code = "keys_from_other_file" // the keys in one file open what is in the other
+	Unseen              Code = "cannot_be_seen"       // something could not be compared, and why
+)
+
+// How is how certain a finding is: the empty value if the captures show it.
+type How string
+
+// The refinements.
+const (
+	Probably How = "very probably"
+	Unknown  How = "unknown"
+)
+
+// Finding is one thing that lies between the two captures.
+type Finding struct {
+	Code Code   `json:"code"`
+	How  How    `json:"how,omitempty"`
+	Text string `json:"text"`           // a sentence without a full stop
+	Fix  string `json:"fix,omitempty"`  // what to do, likewise
+	More int    `json:"more,omitempty"` // in a summary: how many others of the kind there are
+}
+
+// order is that of the codes above.
+var order = []Code{
+	Swapped, NeverReached, AnswerLost, RefusedBetween, TLSEnded, PlainBehind, CertificateReplaced, ClientCertificate, ProxyLine, Prefixed, Translated,
+	HelloChanged, MessageChanged, NotArrived, Injected, ResetForged, ResetLost, NotCaptured, ClocksDiffer, ClockDecides, OneEnd, SeenAgain, KeysShared, Unseen,
+}
+
+// Codes returns all codes.
+func Codes() []Code { return slices.Clone(order) }
+
+// IsBetween reports whether a finding is of something that sits between the two
+// ends, or happened there, and not of the captures themselves.
+func (f Finding) IsBetween() bool {
+	switch f.Code {
+	case Swapped, NotCaptured, ClocksDiffer, ClockDecides, OneEnd, SeenAgain, KeysShared, Unseen:
+		return false
+	}
+	return true
+}
+
+func (p *Pair) found(code Code, how How, fix, format string, args ...any) {
+	p.Findings = append(p.Findings, Finding{Code: code, How: how, Text: fmt.Sprintf(format, args...), Fix: fix})
+}
+
+func (r *Report) found(code Code, how How, fix, format string, args ...any) {
+	r.Findings = append(r.Findings, Finding{Code: code, How: how, Text: fmt.Sprintf(format, args...), Fix: fix})
+}
+
+// summarise adds what was found in pairs to what was found of all, each kind
+// once, and counts the others of it.
+func (r *Report) summarise() {
+	r.attempts()
+	r.clocks()
+	type kind struct {
+		code Code
+		how  How
+	}
+	at := make(map[kind]int)
+	for _, p := range r.Pairs {
+		for _, f := range p.Findings {
+			k := kind{f.Code, f.How}
+			if i, known := at[k]; known {
+				r.Findings[i].More++
+			} else if f.Code != OneEnd { // which are counted in one sentence
+				at[k] = len(r.Findings)
+				r.Findings = append(r.Findings, f)
+			}
+		}
+	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return slices.Index(order, a.Code) - slices.Index(order, b.Code) })
+}
