@@ -44,7 +44,7 @@ type party struct {
 type story struct {
 	c         *tlsdecrypt.Connection
 	brief     bool // items are not wanted
-	note      func(*tlsdecrypt.Message) string
+	mark      func(*tlsdecrypt.Message) string
 	items     []item
 	client    party
 	server    party
@@ -65,7 +65,7 @@ type story struct {
 
 // newStory returns the story of a connection.
 func newStory(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) *story {
-	s := &story{c: c, verdict: v, note: o.note, progress: c.Progress(), problems: slices.Clone(c.Problems)}
+	s := &story{c: c, verdict: v, mark: o.note, progress: c.Progress(), problems: slices.Clone(c.Problems)}
 	for i, m := range c.Messages {
 		s.problemsBefore(m)
 		s.endBefore(m)
@@ -178,7 +178,7 @@ func (s *story) joins(i int) bool {
 		return false
 	}
 	m, before := s.c.Messages[i], s.c.Messages[i-1]
-	return m.Encrypted && before.Encrypted && m.From == before.From && m.Type == before.Type && s.note(m) == s.note(before)
+	return m.Encrypted && before.Encrypted && m.From == before.From && m.Type == before.Type && s.mark(m) == s.mark(before)
 }
 
 // row is the messages that are drawn together with the one at i.
