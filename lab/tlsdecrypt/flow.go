@@ -107,6 +107,9 @@ func (f *flow) end(t time.Time) {
 	f.ended = true
 	f.conn.Ended = t
 	f.decrypter.giveUp()
+	if f.conn.talk != nil {
+		f.conn.talk.End()
+	}
 	for side, r := range f.readers.All() {
 		f.noteRest(side, r)
 	}

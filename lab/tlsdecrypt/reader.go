@@ -20,6 +20,7 @@ type reader struct {
 	offset   int64  // of buf's first byte in the side's stream
 	hole     bool   // zeros in buf stand for bytes that are missing
 	begun    bool   // a record was read
+	plain    bool   // it has not come to TLS: see prologue.go
 	headless bool   // the side's first bytes are missing
 	stopped  bool   // the side cannot be followed any further
 }
@@ -49,6 +50,11 @@ func (r *reader) data(b []byte, t time.Time) {
 	if r.stopped {
 		return
 	}
+	if r.plain {
+		if b = r.prologue(b, t); r.plain {
+			return
+		}
+	}
 	whole := b
 	if len(r.buf) > 0 {
 		r.buf = append(r.buf, b...)
@@ -65,7 +71,7 @@ func (r *reader) data(b []byte, t time.Time) {
 
 // records passes on all whole records, and returns what is left.
 func (r *reader) records(b []byte, t time.Time) (rest []byte) {
-	if r.side == endpoint.Client && r.offset == 0 && !r.headless && len(b) > 0 {
+	if r.side == endpoint.Client && !r.begun && !r.headless && len(b) > 0 {
 		after, err := r.helloV2(b, t)
 		if err != nil {
 			return b
@@ -78,6 +84,13 @@ func (r *reader) records(b []byte, t time.Time) (rest []byte) {
 		case tlswire.ShortError:
 			return b
 		case *tlswire.RecordError:
+			if !r.begun {
+				r.notTLS(err, b)
+				if b = r.prologue(b, t); r.plain {
+					return nil
+				}
+				continue
+			}
 			r.notTLS(err, b)
 			r.stop(notRead)
 			return b
@@ -99,11 +112,11 @@ func (r *reader) helloV2(b []byte, t time.Time) (rest []byte, err error) {
 	if err != nil || !ok {
 		return b, err
 	}
-	n := len(b) - len(rest)
-	r.offset, r.begun = int64(n), true
+	span := Span{Offset: r.offset, Length: len(b) - len(rest)}
+	r.offset, r.begun = r.offset+int64(span.Length), true
 	r.next.take(tlsRecord{
 		Record: tlswire.Record{Type: tlswire.ContentTypeHandshake},
-		from:   r.side, time: t, span: Span{Length: n}, hello: &h,
+		from:   r.side, time: t, span: span, hello: &h,
 	})
 	return rest, nil
 }
@@ -117,6 +130,10 @@ func (r *reader) gap(missing int64, t time.Time) {
 		return
 	}
 	r.conn.lacking = true
+	if r.plain {
+		r.gapBeforeTLS(missing)
+		return
+	}
 	at := r.offset + int64(len(r.buf))
 	if at == 0 && missing <= 0 {
 		r.headless = true

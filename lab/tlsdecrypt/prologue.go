@@ -1,0 +1,70 @@
+package tlsdecrypt
+
+import (
+	"slices"
+	"time"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/prologue"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// A side may say something else before TLS. Its reader hands that on to the
+// Talk of the connection, until TLS begins.
+
+// prologue takes bytes of a side that has not come to TLS. If it comes to it in
+// them, plain is false from then on, and they are returned from there.
+func (r *reader) prologue(b []byte, t time.Time) (rest []byte) {
+	c := r.conn
+	if c.talk == nil {
+		c.talk = new(prologue.Talk)
+		c.Prologue = &c.talk.Prologue
+	}
+	answers := r.side == endpoint.Server && c.ClientRandom != nil
+	if answers {
+		c.talk.Begun(endpoint.Client)
+	}
+	if !r.plain {
+		r.plain = true
+		c.talk.Begin(r.side, r.offset, r.headless && answers)
+	}
+	rest, begins := c.talk.Take(r.side, b, t)
+	r.offset = *c.Prologue.Bytes.Of(r.side)
+	switch {
+	case begins:
+		r.plain = false
+		c.retractNotTLS()
+		if r.side == endpoint.Client {
+			c.lacking = false // of TLS, nothing is missing so far
+			r.next.next.headless, r.headless = false, false
+		}
+		return rest
+	case !answers && c.Prologue.Name() != "":
+		r.headless = false // it is known where this is
+	}
+	if answers && c.NotTLSFrom == endpoint.Unknown {
+		if _, _, err := tlswire.ReadRecord(b, r.offset); err != nil {
+			if err, ok := err.(*tlswire.RecordError); ok {
+				r.notTLS(err, b)
+			}
+		}
+	}
+	return nil
+}
+
+// gapBeforeTLS notes that bytes of a side are missing that has not come to TLS.
+// The server may have done so in them when the client has.
+func (r *reader) gapBeforeTLS(missing int64) {
+	r.conn.talk.Skip(r.side, missing)
+	r.offset = *r.conn.Prologue.Bytes.Of(r.side)
+	if r.side == endpoint.Server && r.conn.ClientRandom != nil {
+		r.plain, r.headless = false, true
+		r.next.lose(r.side, lostStart)
+	}
+}
+
+// retractNotTLS takes back that a side does not speak TLS: it has begun to.
+func (c *Connection) retractNotTLS() {
+	c.NotTLSFrom, c.Plain = endpoint.Unknown, endpoint.Pair[Plain]{}
+	c.Problems = slices.DeleteFunc(c.Problems, func(p Problem) bool { return p.untilTLS })
+}
