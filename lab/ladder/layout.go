@@ -124,7 +124,7 @@ func (p *page) item(it item) {
 		for _, c := range it.checks {
 			p.check(it.from, c)
 		}
-		if p.Verbose {
+		if p.Verbose && it.message != nil {
 			p.fields(it.message)
 		}
 	}

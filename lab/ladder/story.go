@@ -63,6 +63,7 @@ type story struct {
 // newStory returns the story of a connection.
 func newStory(c *tlsdecrypt.Connection, v *verdict.Verdict) *story {
 	s := &story{c: c, verdict: v, progress: c.Progress(), problems: slices.Clone(c.Problems)}
+	s.prologue(c.Prologue)
 	for i, m := range c.Messages {
 		s.problemsBefore(m)
 		if s.joins(i) {

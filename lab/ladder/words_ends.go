@@ -76,6 +76,9 @@ func (s *story) agreed() string {
 	case c.ClientAuth && s.client.shown:
 		parts = append(parts, "mutual")
 	}
+	if before := s.afterPrologue(); before != "" {
+		parts = append(parts, "after "+before)
+	}
 	return strings.Join(parts, ", ")
 }
 
@@ -84,6 +87,8 @@ func (s *story) versionless() string {
 	first := slices.IndexFunc(s.c.Messages, func(m *tlsdecrypt.Message) bool { return m.Encrypted })
 	encrypted := first >= 0
 	switch {
+	case s.verdict.How == verdict.NotTLS && s.c.NotTLSFrom == endpoint.Unknown:
+		return "No TLS: it did not come to it."
 	case s.verdict.How == verdict.NotTLS && s.c.NotTLSFrom == endpoint.Server:
 		return "No TLS: the server answered with something else."
 	case s.verdict.How == verdict.NotTLS:

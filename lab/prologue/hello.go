@@ -9,8 +9,8 @@ import (
 type match uint8
 
 const (
-	no match = iota
-	maybe // there are too few to know
+	no    match = iota
+	maybe       // there are too few to know
 	yes
 )
 

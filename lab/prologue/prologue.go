@@ -16,7 +16,12 @@ type Prologue struct {
 	// Bytes are how many bytes of each side's stream are not TLS, those that are
 	// missing in the capture included: TLS begins behind them.
 	Bytes endpoint.Pair[int64]
+	// Starts are the first bytes of each side, startLen at most.
+	Starts endpoint.Pair[[]byte]
 }
+
+// startLen is how many first bytes crypto/tls knows of what is not TLS.
+const startLen = 5
 
 // Layer is one protocol of a prologue.
 type Layer struct {
@@ -109,7 +114,7 @@ func (p *Prologue) Clone() *Prologue {
 	if p == nil {
 		return nil
 	}
-	clone := &Prologue{Bytes: p.Bytes}
+	clone := &Prologue{Bytes: p.Bytes, Starts: p.Starts}
 	for _, l := range p.Layers {
 		one := *l
 		one.Steps = append([]Step(nil), l.Steps...)

@@ -59,7 +59,8 @@ func (t *Talk) Skip(from endpoint.Side, missing int64) {
 // begins in them, it returns the bytes from there on, and begins is true; it is
 // not to be called for that side again. It keeps no reference to segment.
 func (t *Talk) Take(from endpoint.Side, segment []byte, at time.Time) (tls []byte, begins bool) {
-	h := t.sides.Of(from)
+	h, start := t.sides.Of(from), t.Starts.Of(from)
+	*start = append(*start, segment[:min(len(segment), startLen-len(*start))]...)
 	b := segment
 	if len(h.held) > 0 {
 		b = append(h.held, segment...)

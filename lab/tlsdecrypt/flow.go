@@ -108,7 +108,7 @@ func (f *flow) end(t time.Time) {
 	f.conn.Ended = t
 	f.decrypter.giveUp()
 	if f.conn.talk != nil {
-		f.conn.talk.End()
+		f.conn.endPrologue()
 	}
 	for side, r := range f.readers.All() {
 		f.noteRest(side, r)

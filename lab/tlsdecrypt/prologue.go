@@ -63,6 +63,17 @@ func (r *reader) gapBeforeTLS(missing int64) {
 	}
 }
 
+// endPrologue ends what is said before TLS. Where TLS was asked for and did not
+// begin, the verdict says why: it is not for want of knowing TLS.
+func (c *Connection) endPrologue() {
+	c.talk.End()
+	for _, l := range c.Prologue.Layers {
+		if len(c.Messages) == 0 && (l.Asked != "" || l.Demanded != "") {
+			c.retractNotTLS()
+		}
+	}
+}
+
 // retractNotTLS takes back that a side does not speak TLS: it has begun to.
 func (c *Connection) retractNotTLS() {
 	c.NotTLSFrom, c.Plain = endpoint.Unknown, endpoint.Pair[Plain]{}

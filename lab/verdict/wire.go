@@ -117,6 +117,9 @@ func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
 // judgeWire returns the verdict that the wire alone allows.
 func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	w := newWire(c)
+	if v, ok := w.beforeTLS(); ok {
+		return v
+	}
 	if w.NotTLSFrom != endpoint.Unknown && !w.Succeeded {
 		return w.notTLS()
 	}
@@ -159,7 +162,11 @@ func (w *wire) notTLS() Verdict {
 		return Verdict{Outcome: Unknown, How: NotTLS, Reason: reason}
 	}
 	v := Verdict{Outcome: Rejected, How: NotTLS, RejectedBy: by}
-	v.because(spokeNoTLS(from, said.HTTP))
+	var start []byte
+	if w.Prologue != nil {
+		start = *w.Prologue.Starts.Of(from)
+	}
+	v.because(spokeNoTLS(from, said.HTTP, start))
 	if m := w.Alert; m != nil && m.From == by {
 		v.Alert = newAlert(m.Alert.Description, by)
 	}
