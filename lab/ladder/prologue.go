@@ -20,7 +20,11 @@ func (s *story) prologue(p *prologue.Prologue) {
 			s.items = append(s.items, item{from: step.From, time: step.Time, name: step.Text})
 		}
 	}
-	if len(s.c.Messages) > 0 {
+	switch last := p.Last(); {
+	case len(s.c.Messages) == 0:
+	case last != nil && last.Refused != "":
+		s.across("the client begins TLS all the same, after %s", bytesBefore(p))
+	default:
 		s.across("here TLS begins, after %s", bytesBefore(p))
 	}
 }

@@ -87,8 +87,8 @@ func (s *story) versionless() string {
 	first := slices.IndexFunc(s.c.Messages, func(m *tlsdecrypt.Message) bool { return m.Encrypted })
 	encrypted := first >= 0
 	switch {
-	case s.verdict.How == verdict.NotTLS && s.c.NotTLSFrom == endpoint.Unknown:
-		return "No TLS: it did not come to it."
+	case s.verdict.How == verdict.NotTLS && s.c.Prologue.Name() != "" && s.verdict.Code != verdict.SpokeNoTLS:
+		return "No TLS: it did not come to that."
 	case s.verdict.How == verdict.NotTLS && s.c.NotTLSFrom == endpoint.Server:
 		return "No TLS: the server answered with something else."
 	case s.verdict.How == verdict.NotTLS:

@@ -59,10 +59,10 @@ func (p *postgreSQL) answer(l *Layer, b []byte) int {
 	p.asked = 0
 	switch {
 	case asked == sslRequest && b[0] == 'S':
-		l.agree("S: the server begins TLS")
+		l.agree("S")
 		return 1
 	case asked != 0 && b[0] == 'N':
-		l.refuse("N: the server does not")
+		l.refuse("N")
 		return 1
 	case asked != 0 && b[0] == 'E':
 		l.refuse("an error")

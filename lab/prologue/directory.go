@@ -105,7 +105,7 @@ func (ldap) next(l *Layer, from endpoint.Side, b []byte) int {
 			l.demand(ldapError(code))
 		}
 	}
-	l.WentOn = l.WentOn || from == endpoint.Client && l.Refused != "" && operation != 0x42 // UnbindRequest
+	l.WentOn = l.WentOn || from == endpoint.Client && (l.Refused != "" || l.Agreed) && operation != 0x42 // UnbindRequest
 	return size
 }
 

@@ -79,6 +79,9 @@ const (
 // Name returns the names of the protocols: "PROXY v1, then SMTP". It is "" if
 // none is known.
 func (p *Prologue) Name() string {
+	if p == nil {
+		return ""
+	}
 	var names []string
 	for _, l := range p.Layers {
 		if l.Protocol != "" {
@@ -144,8 +147,10 @@ func (l *Layer) agree(line string) {
 }
 
 func (l *Layer) refuse(line string) {
-	l.Refused = clean(line)
-	l.say(endpoint.Server, line)
+	if l.Refused == "" { // what follows may answer a ClientHello that was sent all the same
+		l.Refused = clean(line)
+		l.say(endpoint.Server, line)
+	}
 }
 
 func (l *Layer) demand(line string) {

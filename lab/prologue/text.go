@@ -215,7 +215,7 @@ func (d *lines) reply(l *Layer, line string) {
 	is := func(starts func(*textProtocol) []string) func(*textProtocol) bool {
 		return func(p *textProtocol) bool {
 			tag, rest := p.untagged(line)
-			return tag == d.tag && hasAny(rest, starts(p))
+			return tag == d.tag && isReply(rest, starts(p))
 		}
 	}
 	switch {
@@ -246,5 +246,17 @@ func (d *lines) demands(line string) bool {
 
 func (p *textProtocol) refusesCommand(line string) bool {
 	_, rest := p.untagged(line)
-	return hasAny(rest, p.refuses)
+	return isReply(rest, p.refuses)
+}
+
+// isReply reports whether a line begins with one of starts: digits of a code,
+// or a whole word.
+func isReply(line string, starts []string) bool {
+	return slices.ContainsFunc(starts, func(s string) bool {
+		if !hasAny(line, []string{s}) {
+			return false
+		}
+		next := line[len(s):]
+		return s[0] <= '9' || next == "" || next[0] < 'A'
+	})
 }

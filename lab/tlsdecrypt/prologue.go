@@ -67,9 +67,12 @@ func (r *reader) gapBeforeTLS(missing int64) {
 // begin, the verdict says why: it is not for want of knowing TLS.
 func (c *Connection) endPrologue() {
 	c.talk.End()
+	answered := slices.ContainsFunc(c.Messages, func(m *Message) bool { return m.From == endpoint.Server })
 	for _, l := range c.Prologue.Layers {
-		if len(c.Messages) == 0 && (l.Asked != "" || l.Demanded != "") {
-			c.retractNotTLS()
+		switch {
+		case answered:
+		case l.Refused != "", len(c.Messages) == 0 && (l.Asked != "" || l.Demanded != "" || l.Kind == prologue.Header):
+			c.retractProblems()
 		}
 	}
 }
@@ -77,5 +80,9 @@ func (c *Connection) endPrologue() {
 // retractNotTLS takes back that a side does not speak TLS: it has begun to.
 func (c *Connection) retractNotTLS() {
 	c.NotTLSFrom, c.Plain = endpoint.Unknown, endpoint.Pair[Plain]{}
+	c.retractProblems()
+}
+
+func (c *Connection) retractProblems() {
 	c.Problems = slices.DeleteFunc(c.Problems, func(p Problem) bool { return p.untilTLS })
 }

@@ -24,10 +24,10 @@ func (w *wire) beforeTLS() (Verdict, bool) {
 		}
 		return v, true
 	}
-	if len(w.Messages) > 0 {
-		return Verdict{}, false
-	}
 	for _, l := range w.Prologue.Layers {
+		if len(w.Messages) > 0 && l.Refused == "" { // some clients (openssl s_client) send ClientHello although they were refused
+			continue
+		}
 		if why, how := w.whyPlain(l); why.Text != "" {
 			v := Verdict{Outcome: Unknown, How: how}
 			v.because(why)
@@ -55,7 +55,7 @@ func (w *wire) trippedOverHeader() bool {
 	if answer := w.Plain.Server; answer.HTTP && isBadRequest(answer.Line) {
 		return true
 	}
-	if l := w.Prologue.Last(); len(w.Messages) == 0 && (l.Kind != prologue.Header || w.NotTLSFrom == endpoint.Unknown) {
+	if l := w.Prologue.Last(); len(w.Messages) == 0 && l.Kind != prologue.Header {
 		return false // there is more before TLS than the header, and perhaps no TLS
 	}
 	return !w.Lacking && w.EndedBy == endpoint.Server && w.Plain.Server == (tlsdecrypt.Plain{})
@@ -90,7 +90,9 @@ func (w *wire) whyPlain(l *prologue.Layer) (why Reason, how How) {
 	case l.Demanded != "":
 		return Reason{Code: SpokeNoTLS, Text: fmt.Sprintf("the client did not begin TLS, which the server demands: %s", l.Demanded),
 			Fix: "have the client begin TLS on this connection (STARTTLS), or call the port where TLS comes first"}, NotTLS
-	case l.Asked == "" && l.Kind == prologue.StartTLS && !w.refusesPlain(endpoint.Server, w.Plain.Server):
+	case l.Asked == "" && l.Kind == prologue.StartTLS && l.Messages.Client == 0 && l.Messages.Server > 0:
+		return Reason{Text: fmt.Sprintf("the server greeted as %s does, and the client said nothing", l.Protocol)}, NotTLS
+	case l.Asked == "" && l.Kind == prologue.StartTLS && l.Messages.Server > 0:
 		return Reason{Text: fmt.Sprintf("this is %s without TLS, for which the client did not ask", l.Protocol)}, NotTLS
 	case l.Asked == "" || l.Agreed && l.Kind == prologue.Proxy && l != w.Prologue.Last():
 		return Reason{}, ""
@@ -114,6 +116,8 @@ func (w *wire) whyUnfinished(l *prologue.Layer) (why Reason, how How) {
 		return Reason{Text: fmt.Sprintf("%s agreed to %s, and what came after that is not in the capture", whom, asked)}, CutOff
 	case !ended:
 		return Reason{Text: fmt.Sprintf("%s's answer to %s is not in the capture", whom, asked)}, CutOff
+	case l.Agreed && l.WentOn:
+		return Reason{Text: fmt.Sprintf("%s agreed to %s, but the client went on without TLS", whom, asked)}, NotTLS
 	case l.Agreed:
 		return Reason{Text: fmt.Sprintf("%s agreed to %s, and then the %v closed before TLS had begun", whom, asked, w.EndedBy)}, NotTLS
 	case w.EndedBy == endpoint.Server:
@@ -135,7 +139,7 @@ func fixOfProxy(l *prologue.Layer) string {
 	switch {
 	case has(" 407", "password", "way of authentication"):
 		return "give the client the proxy's user name and password (curl: --proxy-user)"
-	case has(" 502", " 503", " 504", "unreachable", "connection refused", "general failure", "TTL"):
+	case has("/1.0 5", "/1.1 5", "unreachable", "connection refused", "general failure", "TTL"):
 		return "find out why the proxy cannot reach that host and port: the name, the port, a firewall between the two"
 	}
 	return ""

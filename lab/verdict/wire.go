@@ -215,11 +215,19 @@ func (w *wire) aborted() Verdict {
 		why.Text += fmt.Sprintf(": the %v waited %v, and closed", by, w.waitedFor(by).Round(100*time.Millisecond))
 		v.because(why)
 	case w.last == nil:
-		v.because(Reason{Code: Closed, Text: "the " + by.String() + " closed the connection before anything was said"})
+		v.because(Reason{Code: Closed, Text: "the " + by.String() + " closed the connection before anything was said" + w.standstill()})
 	default:
 		v.because(w.why(by))
 	}
 	return v
+}
+
+// standstill explains that nobody said anything for a while.
+func (w *wire) standstill() string {
+	if w.EndedBy != endpoint.Client || w.Opened.IsZero() || w.EndedAt.Sub(w.Opened) < patience {
+		return ""
+	}
+	return ", as one does that waits for a greeting (STARTTLS) while the server waits for TLS"
 }
 
 // idle is how long a server at least waits that closes a connection because
