@@ -82,7 +82,7 @@ func startsMySQL(from endpoint.Side, b []byte) (dialect, match) {
 		return nil, no
 	}
 	if len(b) <= mysqlHeader {
-		if len(b) > 1 && b[1] == 0 && (len(b) < 3 || b[2] == 0) && (len(b) < 4 || b[3] == 0) {
+		if len(b) < 2 || b[1] <= 3 && (len(b) < 3 || b[2] == 0) && (len(b) < 4 || b[3] == 0) {
 			return nil, maybe
 		}
 		return nil, no

@@ -161,16 +161,10 @@ func (t *Talk) next(l *Layer, from endpoint.Side, b []byte) int {
 
 // recognise returns a dialect by the first bytes of a side.
 func recognise(from endpoint.Side, b []byte) (dialect, match) {
-	short := false
 	for _, known := range dialects {
-		d, got := known(from, b)
-		if got == yes {
-			return d, yes
+		if d, got := known(from, b); got != no {
+			return d, got
 		}
-		short = short || got == maybe
-	}
-	if short {
-		return nil, maybe
 	}
 	return nil, no
 }

@@ -54,7 +54,7 @@ var textProtocols = []*textProtocol{
 // it is none that is known.
 func GreetingOf(b []byte) (protocol, command string) {
 	if isMySQL(b) {
-		return "MySQL", "SSLRequest"
+		return "MySQL or MariaDB", "SSLRequest"
 	}
 	var names, commands []string
 	for _, p := range textProtocols {
