@@ -89,7 +89,10 @@ func (o Options) row(number, outcome, subject, version, group, server, result st
 func (s *story) result() string {
 	before := s.afterPrologue()
 	after := s.resultOfTLS()
-	if before == "" || after == "" {
+	switch {
+	case s.verdict.Code == verdict.ProxyHeader:
+		return after
+	case before == "" || after == "":
 		return before + after
 	}
 	return s.c.Prologue.Name() + ": " + after

@@ -11,8 +11,9 @@ import (
 
 // prologue draws what was said before TLS, in few lines.
 func (s *story) prologue(p *prologue.Prologue) {
-	if p == nil || len(s.c.Messages) == 0 && p.Name() == "" {
-		return // the problems say what there was instead of TLS
+	instead := len(s.c.Messages) == 0 && p.Name() == "" || p != nil && p.Bytes.Client == 0 && s.c.NotTLSFrom == endpoint.Server && len(s.c.Messages) > 0
+	if p == nil || instead { // the problems say what there was instead of TLS
+		return
 	}
 	for _, l := range p.Layers {
 		s.across("%s", layerWords(l))

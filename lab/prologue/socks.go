@@ -34,7 +34,10 @@ type socks4 struct{}
 
 func (*socks4) next(l *Layer, from endpoint.Side, b []byte) int {
 	const fixed, granted = 8, 90
-	l.Protocol, l.Kind = "SOCKS 4", Proxy
+	l.Kind = Proxy
+	if l.Protocol == "" {
+		l.Protocol = "SOCKS 4"
+	}
 	if from == endpoint.Server {
 		if len(b) < 2 {
 			return 0

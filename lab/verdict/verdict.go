@@ -217,6 +217,9 @@ func (v *Verdict) addWire(seen Verdict) {
 	case v.Code == seen.Code:
 		v.Causes = seen.Causes
 	}
+	if v.Code == ProxyHeader && seen.Code == v.Code {
+		v.Reason = seen.Reason // with the address in the line
+	}
 	if v.Reason == "" && seen.How != Probably {
 		v.Reason = seen.Reason
 	}
