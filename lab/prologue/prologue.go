@@ -3,6 +3,7 @@ package prologue
 import (
 	"strings"
 	"time"
+	"unsafe"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
@@ -110,6 +111,18 @@ func (p *Prologue) Header() *Layer {
 		}
 	}
 	return nil
+}
+
+// Size estimates the memory that the prologue takes, in bytes.
+func (p *Prologue) Size() int {
+	size := int(unsafe.Sizeof(*p))
+	for _, l := range p.Layers {
+		size += int(unsafe.Sizeof(*l))
+		for _, s := range l.Steps {
+			size += int(unsafe.Sizeof(s)) + len(s.Text)
+		}
+	}
+	return size
 }
 
 // Clone copies what changes while the connection goes on.

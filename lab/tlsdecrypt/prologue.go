@@ -34,13 +34,12 @@ func (r *reader) prologue(b []byte, t time.Time) (rest []byte) {
 	case begins:
 		r.plain = false
 		c.retractNotTLS()
-		if r.side == endpoint.Client {
-			c.lacking = false // of TLS, nothing is missing so far
-			r.next.next.headless, r.headless = false, false
+		if r.side == endpoint.Client && c.leadsToTLS() { // nothing of TLS is missing so far
+			c.lacking, r.headless, r.next.next.headless = false, false, false
 		}
 		return rest
 	case !answers && c.Prologue.Name() != "":
-		r.headless = false // it is known where this is
+		r.headless = false // it is known what this is
 	}
 	if answers && c.NotTLSFrom == endpoint.Unknown {
 		if _, _, err := tlswire.ReadRecord(b, r.offset); err != nil {
@@ -50,6 +49,13 @@ func (r *reader) prologue(b []byte, t time.Time) (rest []byte) {
 		}
 	}
 	return nil
+}
+
+// leadsToTLS reports whether TLS is known to begin behind the prologue, and not
+// to go on there, as in the middle of a capture.
+func (c *Connection) leadsToTLS() bool {
+	l := c.Prologue.Last()
+	return l.Asked != "" || l.Kind == prologue.Header
 }
 
 // gapBeforeTLS notes that bytes of a side are missing that has not come to TLS.
