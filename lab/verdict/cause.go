@@ -133,6 +133,7 @@ func (w *wire) whyClosed(by endpoint.Side) Reason {
 		why.Causes = w.causes(by)
 	case by == endpoint.Server && !w.answered:
 		why.Text = "the server ended the connection without an answer to ClientHello, and without an alert"
+		why.Causes = []Cause{notYetTLS.of(by), headerMissing.of(by)}
 	case by == endpoint.Server && w.shown.Client.seen:
 		why.Causes = w.causes(by)
 	}

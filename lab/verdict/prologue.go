@@ -160,3 +160,11 @@ func greets(start []byte) (Reason, bool) {
 	}
 	return why, true
 }
+
+// What may be behind a server that closes as soon as it has a ClientHello.
+var (
+	notYetTLS = &suspect{SpokeNoTLS, "the server does not speak TLS on this port, or not from the first byte on",
+		"its configuration, or its answer to openssl s_client -starttls"}
+	headerMissing = &suspect{ProxyHeader, "the server expects the PROXY line of a load balancer before TLS, and got none",
+		"its configuration (nginx: listen ... proxy_protocol), or its answer to curl --haproxy-protocol"}
+)

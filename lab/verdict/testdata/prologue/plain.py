@@ -1,5 +1,5 @@
 """Servers that begin in plain text, for clients of openssl and curl. Usage: plain.py PROTOCOL PORT CERT KEY"""
-import socket, ssl, sys
+import contextlib, socket, ssl, sys
 
 protocol, port, cert, key = sys.argv[1:]
 CRLF = b"\r\n"
@@ -165,6 +165,10 @@ while True:
     peer = Peer(conn)
     try:
         servers[protocol](peer)
-    except (End, OSError, ssl.SSLError):
+    except End:
+        if isinstance(peer.sock, ssl.SSLSocket):
+            with contextlib.suppress(OSError):
+                peer.sock = peer.sock.unwrap()  # close_notify
+    except OSError:  # ssl.SSLError is one
         pass
     peer.sock.close()
