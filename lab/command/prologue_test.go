@@ -14,6 +14,7 @@ import (
 
 	"mtlslab.example/lab/lab/command"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/text"
 )
 
 // prologueDir has captures of programs that begin in plain text: record.py
@@ -174,6 +175,12 @@ func TestExplainPrologue(t *testing.T) {
 		}
 		if strings.Contains(drawn, "secretword") || strings.Contains(drawn, "c2VjcmV0d29yZ") { // in base64
 			t.Errorf("%s: the password is printed:\n%s", name, drawn)
+		}
+		_, ladder, _ := strings.Cut(drawn, "TCP stream")
+		for line := range strings.Lines(ladder) {
+			if text.Width(strings.TrimRight(line, "\n")) > text.Usual {
+				t.Errorf("%s: a line of more than 80 columns: %s", name, line)
+			}
 		}
 		if len(got.Messages) > 0 && got.Messages[0].Records[0].Offset != got.Prologue.Bytes {
 			t.Errorf("%s: ClientHello is at byte %d, behind %d that are no TLS", name, got.Messages[0].Records[0].Offset, got.Prologue.Bytes)
