@@ -93,7 +93,7 @@ func startsMySQL(from endpoint.Side, b []byte) (dialect, match) {
 	return mysql{}, yes
 }
 
-// IsMySQL reports whether the first bytes of a server are the greeting of MySQL
+// isMySQL reports whether the first bytes of a server are the greeting of MySQL
 // or MariaDB.
 func isMySQL(b []byte) bool {
 	_, got := startsMySQL(endpoint.Server, b)
