@@ -93,6 +93,9 @@ func (c *connection) again() {
 	c.ended, c.knowsClient = false, false
 }
 
+// refused reports whether a connection has ended before it had opened.
+func (c *connection) refused() bool { return c.ended && c.handle == nil }
+
 // late takes a segment of a connection that has ended.
 func (c *connection) late(s *segment, from int) {
 	d, end := &c.directions[from], s.seq+uint32(s.length)
@@ -127,8 +130,9 @@ func (c *connection) segment(s *segment, from int) {
 	if s.acks && (!d.acks || before(d.acked, s.ack)) {
 		d.acked, d.acks = s.ack, true
 	}
-	if s.rst {
-		s.payload, s.length = nil, 0 // an error text, not data of the stream (RFC 9293 section 3.10.7.4)
+	if s.rst && s.length > 0 {
+		c.stray(int64(s.length)) // an error text, not data of the stream (RFC 9293 section 3.10.7.4)
+		s.payload, s.length = nil, 0
 	}
 	if d.syn && s.length > 0 && before(s.seq+uint32(s.length), d.first) {
 		c.stray(int64(s.length))
@@ -219,12 +223,17 @@ func (c *connection) deliver(s *segment, from int) {
 	d := &c.directions[from]
 	c.open()
 	old := int(d.next - s.seq) // the first bytes that were sent before
-	if fresh := s.length - old; fresh > 0 && !d.finished {
+	switch fresh := s.length - old; {
+	case fresh > 0 && d.finished:
+		c.stray(int64(fresh))
+		d.next += uint32(fresh)
+	case fresh > 0:
 		payload := s.payload[min(old, len(s.payload)):]
 		if len(payload) > 0 {
 			c.emit(wiretap.Event{Kind: wiretap.Data, From: c.side(from), Time: s.time, Data: payload})
 		}
 		if cut := fresh - len(payload); cut > 0 {
+			c.table.cut++
 			c.emit(wiretap.Event{Kind: wiretap.Gap, From: c.side(from), Time: s.time, Missing: int64(cut)})
 		}
 		d.next += uint32(fresh)

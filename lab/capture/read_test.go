@@ -169,6 +169,8 @@ func TestReadConnections(t *testing.T) {
 			{s, "A", 1, 1, "answer", 0}, {c, "A", 1, 7, "question", 0}}, want: []string{open, "0: server answer", "0: client question", cut}},
 		"refused, and the same SYN again": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "RA", -isn, 1, "", 0}, {c, "S", 0, 0, "", 0}, {s, "SA", 700, 1, "", 0},
 			{c, "A", 1, 701, "question", 0}, {s, "A", 701, 9, "answer", 0}}, want: []string{open, "0: client question", "0: server answer", cut}},
+		"refused, which nobody heeds": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "SA", 0, 1, "", 0}, {s, "RA", 1, 1, "", 0},
+			{c, "A", 1, 1, "question", 0}, {s, "A", 1, 9, "answer", 0}}, want: []string{open, "0: client question", "0: server answer", cut}},
 		"refused, and another SYN": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {s, "RA", -isn, 1, "", 0}, {c, "S", 300, 0, "", 0}, {s, "SA", 0, 301, "", 0},
 			{c, "A", 301, 1, "question", 0}}, want: []string{"1" + open[1:], "1: client question", "1: cut off"}},
 		"no SYN-ACK": {bare: true, segments: []seg{{c, "S", 0, 0, "", 0}, {c, "A", 1, 1, "question", 0}, {s, "A", 1, 9, "answer", 0}},
@@ -215,7 +217,9 @@ func TestLateBytes(t *testing.T) {
 			bytes: len("more")},
 		"after a reset that somebody waits for": {live: true, segments: []seg{{c, "R", 1, 0, "", 0}, {s, "A", 1, 1, "answer", 0}, {s, "A", 1, 1, "answer", 0}},
 			bytes: len("answer")},
-		"before the SYN": {segments: []seg{{s, "A", -9000, 1, "answer", 0}}, bytes: len("answer")},
+		"after its sender's FIN": {segments: []seg{{c, "FA", 1, 1, "question", 0}, {c, "A", 10, 1, "more", 0}, {s, "A", 1, 10, "answer", 0}}, bytes: len("more")},
+		"a text in a reset":      {segments: []seg{{c, "A", 1, 1, "question", 0}, {s, "RA", 1, 9, "go away", 0}}, bytes: len("go away")},
+		"before the SYN":         {segments: []seg{{s, "A", -9000, 1, "answer", 0}}, bytes: len("answer")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var packets []raw

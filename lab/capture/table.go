@@ -36,6 +36,7 @@ type table struct {
 
 	silent int   // connections that were begun but not opened
 	idle   int   // connections that were let go
+	cut    int   // packets that have not all their bytes
 	stray  stray // bytes that are of no connection's sequence
 }
 
@@ -64,6 +65,10 @@ func (t *table) segment(s *segment) {
 	case c == nil:
 		c = t.begin(key, s)
 	case !s.syn:
+		if c.refused() && s.length > 0 && !s.rst && !s.quoted {
+			t.silent--
+			c.ended = false // the RST was not heeded
+		}
 	case !s.acks && c.isOther(s, from):
 		if !s.quoted && c.isReused(s, from) {
 			c.flush()
@@ -71,7 +76,7 @@ func (t *table) segment(s *segment) {
 		} else {
 			c.renumber()
 		}
-	case c.ended && c.handle == nil && !s.quoted:
+	case c.refused() && !s.quoted:
 		t.silent--
 		c.again()
 	}
@@ -141,7 +146,9 @@ func (t *table) remember(c *connection) {
 		t.ended = append(t.ended, c)
 		return
 	}
-	t.forget(t.ended[t.oldest])
+	if old := t.ended[t.oldest]; old.ended { // it may have begun anew
+		t.forget(old)
+	}
 	t.ended[t.oldest] = c
 	t.oldest = (t.oldest + 1) % maxEnded
 }
@@ -210,6 +217,9 @@ func (t *table) notice(say func(string)) {
 	}
 	if t.idle > 0 {
 		say(fmt.Sprintf("connections let go before their end, as too many were open at the same time: %d", t.idle))
+	}
+	if t.cut > 0 {
+		say(fmt.Sprintf("packets of which the capture has only the beginning (tcpdump -s 0 records them whole): %d", t.cut))
 	}
 	if t.stray.bytes > 0 {
 		say(fmt.Sprintf("bytes passed over that came after the end of their connection or do not fit its sequence numbers: %d, the first in stream %d", t.stray.bytes, t.stray.stream))

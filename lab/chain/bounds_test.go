@@ -53,7 +53,7 @@ func BenchmarkUnverifiable(b *testing.B) {
 	q := crowd(t, 2000)
 	for b.Loop() {
 		_ = (&Trust{}).Unverifiable(q)
-		_ = (&Trust{}).LeadsElsewhere(q)
+		_ = (&Trust{}).Leads(q, now)
 	}
 }
 

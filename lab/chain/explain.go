@@ -2,11 +2,9 @@ package chain
 
 import (
 	"bytes"
-	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,57 +19,21 @@ func (t *Trust) Explain(err error, q Question) Fault {
 		return Fault{Code: Invalid, Text: strings.TrimPrefix(err.Error(), "x509: "), Alone: true}
 	}
 	var authority x509.UnknownAuthorityError
-	if errors.As(err, &authority) {
-		if f := explainAuthority(err, authority, sent, q.Of.Other()); f.Code == NotACA {
-			return f
+	var invalid x509.CertificateInvalidError
+	isAuthority := errors.As(err, &authority)
+	if isAuthority || errors.As(err, &invalid) && invalid.Reason != x509.Expired && !Forbids(sent[0], q.usage()) {
+		p, flaw := t.way(sent, q, time.Time{})
+		switch {
+		case flaw != nil:
+			return *flaw
+		case isAuthority:
+			return t.explainPath(p)
 		}
-		return t.explainAuthority(sent)
 	}
 	if f, ok := Explain(err, sent, q.Of.Other()); ok {
 		return f
 	}
 	return Fault{Code: Invalid, Cert: sent[0], Text: "is not taken: " + strings.TrimPrefix(err.Error(), "x509: ")}
-}
-
-// explainAuthority says why the last certificate of a chain leads to no root.
-func (t *Trust) explainAuthority(sent []*x509.Certificate) Fault {
-	leaf, top := sent[0], sent[0]
-	for range sent {
-		for _, cert := range sent {
-			if !IsSelfIssued(top) && bytes.Equal(cert.RawSubject, top.RawIssuer) && certified(top, cert) != errSignature {
-				top = cert
-			}
-		}
-	}
-	for _, ca := range slices.Concat(t.CAs, t.Between) {
-		if !bytes.Equal(ca.Certificate.RawSubject, top.RawIssuer) {
-			continue
-		}
-		switch usage, err := ca.Certificate.KeyUsage, certified(top, ca.Certificate); {
-		case err == errSignature && IsSelfIssued(top) && top != leaf:
-			return Fault{Code: LookAlikeCA, Cert: top, Text: fmt.Sprintf("has the name of the CA %s, but another key", ca.Name)}
-		case err == errSignature:
-			return Fault{Code: LookAlikeCA, Cert: top, Text: fmt.Sprintf("names %s as its issuer, but it is not signed with the key of the CA %s", top.Issuer, ca.Name)}
-		case err != nil:
-			return Fault{Code: Invalid, Cert: top, Text: fmt.Sprintf("is signed by the CA %s in a way that is not taken here: %v", ca.Name, err)}
-		case usage != 0 && usage&x509.KeyUsageCertSign == 0:
-			return Fault{Code: NotACA, Cert: top, Text: fmt.Sprintf("was issued by the CA %s, whose keyUsage does not allow to sign certificates", ca.Name)}
-		case IsSelfIssued(ca.Certificate):
-			return Fault{Code: NotACA, Cert: top, Text: fmt.Sprintf("was issued by %s, whose certificate does not allow to sign others", ca.Name)}
-		}
-		return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by the CA %s, which is no root and was not sent along", ca.Name)}
-	}
-	switch {
-	case IsSelfIssued(leaf):
-		return Fault{Code: SelfSigned, Cert: leaf, Text: "is signed by itself, and is none of the CAs that are known here"}
-	case IsSelfIssued(top):
-		return Fault{Code: UnknownCA, Cert: top, Text: "is none of the CAs that are known here"}
-	}
-	alone := ""
-	if len(sent) == 1 {
-		alone = ", and whose certificate was not sent along"
-	}
-	return Fault{Code: UnknownCA, Cert: top, Text: fmt.Sprintf("was issued by %s, which is none of the CAs that are known here%s", top.Issuer, alone)}
 }
 
 // maxSignatures bounds the signatures that are checked for one chain, as many
@@ -118,39 +80,6 @@ func (t *Trust) Unverifiable(q Question) string {
 // signatures, although it can check them.
 func isOutdated(a x509.SignatureAlgorithm) bool {
 	return a == x509.SHA1WithRSA || a == x509.ECDSAWithSHA1
-}
-
-// LeadsElsewhere returns where a chain leads that leads to none of the CAs.
-func (t *Trust) LeadsElsewhere(q Question) string {
-	sent := q.Chain()
-	if len(sent) == 0 {
-		return "its certificate does not parse"
-	}
-	leaf, top := sent[0], sent[0]
-	for range min(len(sent), maxSignatures) {
-		i := slices.IndexFunc(sent, func(cert *x509.Certificate) bool { return bytes.Equal(cert.RawSubject, top.RawIssuer) })
-		if i < 0 || IsSelfIssued(top) {
-			break
-		}
-		top = sent[i]
-	}
-	name := top.Issuer.String()
-	for _, ca := range slices.Concat(t.CAs, t.Between) {
-		if !bytes.Equal(ca.Certificate.RawSubject, top.RawIssuer) {
-			continue
-		}
-		if certified(top, ca.Certificate) == nil {
-			if IsSelfIssued(ca.Certificate) {
-				return fmt.Sprintf("%s leads to the CA %s, whose certificate does not allow to sign others", Name(leaf), ca.Name)
-			}
-			return fmt.Sprintf("%s leads to the CA %s, which is no root and was not sent along", Name(leaf), ca.Name)
-		}
-		return fmt.Sprintf("%s leads to a CA that calls itself %s, and not to the CA %s that is known here: the names are the same, the keys are not", Name(leaf), name, ca.Name)
-	}
-	if IsSelfIssued(leaf) {
-		return fmt.Sprintf("%s is signed by itself, and is none of the CAs that are known here", Name(leaf))
-	}
-	return fmt.Sprintf("%s leads to %s, which is none of the CAs that are known here", Name(leaf), name)
 }
 
 // OddNames returns why it is not known whether clients find a host's name in a
@@ -203,60 +132,4 @@ func Evident(q Question, at time.Time) *Fault {
 		}
 	}
 	return nil
-}
-
-// ExpiredAbove returns the fault of a chain with a CA in it that has expired at a
-// time; nil: there is none. Who has another way to a root does not mind.
-func ExpiredAbove(q Question, at time.Time) *Fault {
-	sent := q.Chain()
-	if len(sent) == 0 || !IsClock(at) {
-		return nil
-	}
-	top := sent[0]
-	for range min(len(sent), maxSignatures) {
-		i := slices.IndexFunc(sent, func(cert *x509.Certificate) bool { return bytes.Equal(cert.RawSubject, top.RawIssuer) })
-		if i < 0 || IsSelfIssued(top) {
-			return nil
-		}
-		if top = sent[i]; at.After(top.NotAfter) {
-			return &Fault{Code: Expired, Cert: top, Text: "has expired: it was valid until " + date(top.NotAfter)}
-		}
-	}
-	return nil
-}
-
-// How a certificate's signature does not verify. Only errSignature says that it
-// is wrong.
-var (
-	errSignature = errors.New("the signature does not verify")
-	errScheme    = errors.New("a signature scheme that is not known here")
-	errRefused   = errors.New("a key that is refused here")
-)
-
-// minRSABits is the least size of keys that crypto/rsa takes.
-const minRSABits = 1024
-
-// Issued reports whether cert is signed with the key of a CA, which it names.
-func Issued(ca, cert *x509.Certificate) bool {
-	return bytes.Equal(cert.RawIssuer, ca.RawSubject) && certified(cert, ca) == nil
-}
-
-// certified verifies that a certificate is signed with the key of issuer. The
-// error is nil when it is, errSignature when it is not, and another one when
-// it cannot be known here.
-func certified(cert, issuer *x509.Certificate) error {
-	err := issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
-	var insecure x509.InsecureAlgorithmError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &insecure), errors.Is(err, x509.ErrUnsupportedAlgorithm):
-		return errScheme
-	}
-	if key, ok := issuer.PublicKey.(*rsa.PublicKey); ok {
-		if key.N.BitLen() < minRSABits || !errors.Is(err, rsa.ErrVerification) {
-			return errRefused
-		}
-	}
-	return errSignature
 }

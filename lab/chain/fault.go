@@ -36,7 +36,8 @@ const (
 	CRLStale       Code = "crl_stale"
 	CRLMissing     Code = "crl_missing"
 	WeakKey        Code = "weak_key"
-	Invalid        Code = "other" // something else that crypto/x509 does not take
+	WeakSignature  Code = "weak_signature" // of a certificate, with SHA-1 say
+	Invalid        Code = "other"          // something else that crypto/x509 does not take
 )
 
 // Fault is what is wrong with a chain.
@@ -50,6 +51,9 @@ type Fault struct {
 	Alone bool
 	// Open says that the other side says so, and that what is behind it is open.
 	Open bool
+	// Here says that it is about a CA that is known here and has the name of
+	// another, so that it is none if that CA is another PKI's.
+	Here bool
 }
 
 // Of returns the fault in a sentence about the first certificate of a chain,
@@ -87,11 +91,24 @@ func Explain(err error, sent []*x509.Certificate, by endpoint.Side) (f Fault, ok
 	case errors.As(err, &host):
 		return explainHost(host), true
 	case errors.As(err, &invalid):
+		if f := flawIn(sent, by.Other()); f != nil && invalid.Reason != x509.Expired && f.Code == explainInvalid(invalid, leaf, by).Code {
+			return *f, true // it names the CA
+		}
 		return explainInvalid(invalid, leaf, by), true
 	case errors.As(err, &unhandled):
 		return Fault{Code: Invalid, Cert: leaf, Text: "has a critical extension that the " + by.String() + " does not know"}, true
 	}
 	return explainOwn(err, leaf, by)
+}
+
+// flawIn returns what is wrong above the leaf of a chain that a side has sent,
+// but for dates; nil: nothing.
+func flawIn(sent []*x509.Certificate, of endpoint.Side) *Fault {
+	if len(sent) == 0 {
+		return nil
+	}
+	_, flaw := new(Trust).way(sent, Question{Of: of}, time.Time{})
+	return flaw
 }
 
 // explainHost: RFC 9525 section 6.3.
@@ -123,6 +140,9 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x
 	}
 	switch text := err.Error(); { // hints that crypto/x509 has no types for
 	case strings.Contains(text, "parent certificate cannot sign"):
+		if f := flawIn(sent, by.Other()); f != nil {
+			return *f
+		}
 		return Fault{Code: NotACA, Cert: cmp.Or(last, leaf), Text: "was issued by a certificate that is not a CA: " + issuerOf(last)}
 	case strings.Contains(text, "candidate authority certificate"):
 		return Fault{Code: LookAlikeCA, Cert: cmp.Or(last, leaf), Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it"}

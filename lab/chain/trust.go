@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
@@ -11,6 +12,7 @@ import (
 
 	"mtlslab.example/lab/certgen/revocation"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -28,6 +30,8 @@ type Trust struct {
 	// those whose clients the server accepts, where that is known; nil: any of
 	// CAs.
 	ClientTrusts, ServerTrusts []*x509.Certificate
+	// Places are where the CAs were looked for, as users know them: "certs".
+	Places []string
 	// CRLs are lists of revoked certificates. Package revocation says which count.
 	CRLs []*x509.RevocationList
 	// Now is the time besides that of the connection for which chains are
@@ -36,6 +40,7 @@ type Trust struct {
 
 	once          sync.Once
 	roots         *x509.CertPool
+	all           *x509.CertPool // roots, and the other CAs
 	lists         *revocation.Lists
 	mu            sync.Mutex
 	verifications map[[32]byte]Verification
@@ -45,12 +50,13 @@ type Trust struct {
 type NamedCA struct {
 	Name        string
 	Certificate *x509.Certificate
+	In          string // the folder or file that it is in, one of Places
 }
 
 // Verification is a certificate whose chain verified, and from when until when
 // it does.
 type Verification struct {
-	Under         string // the name of the root
+	Under         string // the CAs that it leads to, as in "CN=root in certs"
 	chains        [][]*x509.Certificate
 	Authorities   []*x509.Certificate // of all its chains; the last one is that root
 	before, after time.Time
@@ -60,6 +66,9 @@ type Verification struct {
 func (v Verification) Has(wanted func(*x509.Certificate) bool) bool {
 	return slices.ContainsFunc(v.Authorities, wanted)
 }
+
+// Leaf returns the certificate that verified.
+func (v Verification) Leaf() *x509.Certificate { return v.chains[0][0] }
 
 // TrustedBy returns the CAs that a side trusts, nil if that is not known.
 func (t *Trust) TrustedBy(side endpoint.Side) []*x509.Certificate {
@@ -74,12 +83,13 @@ const maxCached = 4096
 
 // prepare makes the lookup tables from the lists of Trust.
 func (t *Trust) prepare() {
-	t.roots = x509.NewCertPool()
+	t.roots, t.all = x509.NewCertPool(), x509.NewCertPool()
 	selfSigned := false
 	for _, ca := range t.CAs {
 		selfSigned = selfSigned || IsSelfIssued(ca.Certificate)
 	}
 	for _, ca := range t.CAs {
+		t.all.AddCert(ca.Certificate)
 		if !selfSigned || IsSelfIssued(ca.Certificate) {
 			t.roots.AddCert(ca.Certificate)
 		}
@@ -106,6 +116,25 @@ func (t *Trust) Verify(q Question, at time.Time) (Verification, error) {
 		err = cmp.Or(err, error(e))
 	}
 	return v, err
+}
+
+// VerifyPartial is Verify for a side that has all the CAs that are known here,
+// and trusts each: an intermediate alone, too, as OpenSSL does with
+// X509_V_FLAG_PARTIAL_CHAIN, and Go and Java always.
+func (t *Trust) VerifyPartial(q Question, at time.Time) (Verification, error) {
+	t.once.Do(t.prepare)
+	leaf, err := tlswire.ParseCertificate(q.DERs[0])
+	if err != nil {
+		return Verification{}, err
+	}
+	v, err := t.chainsOf(leaf, q, t.all, at)
+	if err != nil {
+		return v, err
+	}
+	if e := t.revoked(v.chains[0], at); e != nil {
+		return v, e
+	}
+	return v, nil
 }
 
 // revoked returns what is revoked of a chain at a time, as it was known then or
@@ -184,25 +213,12 @@ func (t *Trust) verify(q Question, at time.Time) (Verification, error) {
 	if err != nil {
 		return Verification{}, err
 	}
-	between := x509.NewCertPool()
-	for _, der := range q.DERs[1:] {
-		if cert, err := tlswire.ParseCertificate(der); err == nil {
-			between.AddCert(cert)
-		}
-	}
-	chains, err := leaf.Verify(x509.VerifyOptions{
-		Roots: t.roots, Intermediates: between, CurrentTime: at, DNSName: q.Host, KeyUsages: []x509.ExtKeyUsage{q.usage()},
-	})
+	v, err := t.chainsOf(leaf, q, t.roots, at)
 	if err != nil {
-		return Verification{}, err
+		return v, err
 	}
-	slices.SortStableFunc(chains, func(a, b []*x509.Certificate) int { return len(a) - len(b) })
-	longest := chains[len(chains)-1]
-	v := Verification{Under: t.nameOf(longest[len(longest)-1]), chains: chains, before: leaf.NotBefore, after: leaf.NotAfter}
-	for _, c := range chains {
-		v.Authorities = append(v.Authorities, c[min(1, len(c)-1):]...)
-	}
-	for _, c := range longest {
+	v.before, v.after = leaf.NotBefore, leaf.NotAfter
+	for _, c := range slices.Concat(v.chains...) {
 		if c.NotBefore.After(v.before) {
 			v.before = c.NotBefore
 		}
@@ -219,11 +235,63 @@ func (t *Trust) verify(q Question, at time.Time) (Verification, error) {
 	return v, nil
 }
 
-func (t *Trust) nameOf(cert *x509.Certificate) string {
-	for _, ca := range t.CAs {
-		if ca.Certificate.Equal(cert) {
-			return ca.Name
+// chainsOf returns the chains of a leaf to some of roots.
+func (t *Trust) chainsOf(leaf *x509.Certificate, q Question, roots *x509.CertPool, at time.Time) (v Verification, err error) {
+	between := x509.NewCertPool()
+	for _, der := range q.DERs[1:] {
+		if cert, err := tlswire.ParseCertificate(der); err == nil {
+			between.AddCert(cert)
 		}
 	}
-	return Name(cert)
+	v.chains, err = leaf.Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: between, CurrentTime: at, DNSName: q.Host, KeyUsages: []x509.ExtKeyUsage{q.usage()},
+	})
+	if err != nil {
+		return Verification{}, err
+	}
+	slices.SortStableFunc(v.chains, func(a, b []*x509.Certificate) int { return len(a) - len(b) })
+	for _, c := range v.chains {
+		v.Authorities = append(v.Authorities, c[min(1, len(c)-1):]...)
+	}
+	v.Under = t.under(v.chains, t.TrustedBy(q.Of.Other()))
+	return v, nil
+}
+
+// under names the CAs at which chains end, and where they are; those that are
+// trusted, if that is known.
+func (t *Trust) under(chains [][]*x509.Certificate, trusted []*x509.Certificate) string {
+	var ends []NamedCA
+	for _, c := range chains {
+		end := NamedCA{Certificate: c[len(c)-1]}
+		if ca := t.known(end.Certificate); ca != nil {
+			end = *ca
+		}
+		if !slices.ContainsFunc(ends, func(ca NamedCA) bool { return ca.Certificate.Equal(end.Certificate) }) {
+			ends = append(ends, end)
+		}
+	}
+	isTrusted := func(ca NamedCA) bool { return slices.ContainsFunc(trusted, ca.Certificate.Equal) }
+	if slices.ContainsFunc(ends, isTrusted) {
+		ends = slices.DeleteFunc(ends, func(ca NamedCA) bool { return !isTrusted(ca) })
+	}
+	var names []string
+	for i, ca := range ends {
+		name := Name(ca.Certificate)
+		if t.hasNamesake(ca.Certificate) && ca.Name != "" && ca.Name != name {
+			name += " (" + ca.Name + ")"
+		}
+		if ca.In != "" && (i == len(ends)-1 || ends[i+1].In != ca.In) {
+			name += " in " + ca.In
+		}
+		names = append(names, name)
+	}
+	return text.JoinedFew(names, 3, "and")
+}
+
+// hasNamesake reports whether another CA that is known here has the name of a
+// CA.
+func (t *Trust) hasNamesake(cert *x509.Certificate) bool {
+	return slices.ContainsFunc(t.CAs, func(ca NamedCA) bool {
+		return bytes.Equal(ca.Certificate.RawSubject, cert.RawSubject) && !ca.Certificate.Equal(cert)
+	})
 }

@@ -2,6 +2,7 @@ package chain
 
 import (
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -16,9 +17,9 @@ import (
 
 // trustIn is a Trust in CAs, each by its common name.
 func trustIn(cas ...*issuer) *Trust {
-	t := &Trust{Now: now}
+	t := &Trust{Now: now, Places: []string{"certs"}}
 	for _, ca := range cas {
-		t.CAs = append(t.CAs, NamedCA{Name: ca.Subject.CommonName, Certificate: ca.Certificate})
+		t.CAs = append(t.CAs, NamedCA{Name: ca.Subject.CommonName, Certificate: ca.Certificate, In: "certs"})
 	}
 	return t
 }
@@ -34,7 +35,7 @@ func TestVerify(t *testing.T) {
 	between := newCA(t, "between", root)
 	leaf := newLeaf(t, between)
 	v, err := trustIn(other, root).Verify(ofClient(leaf, between), now)
-	if err != nil || v.Under != "root" {
+	if err != nil || v.Under != "CN=root in certs" {
 		t.Fatalf("%q, %v", v.Under, err)
 	}
 	for ca, want := range map[*issuer]bool{root: true, between: true, other: false, leaf: false} {
@@ -49,7 +50,7 @@ func TestVerify(t *testing.T) {
 		t.Errorf("without the certificate between: %v", err)
 	}
 	// Where no CA signs itself, all are trusted.
-	if v, err := trustIn(between).Verify(ofClient(leaf), now); err != nil || v.Under != "between" {
+	if v, err := trustIn(between).Verify(ofClient(leaf), now); err != nil || v.Under != "CN=between in certs" {
 		t.Errorf("%q, %v", v.Under, err)
 	}
 	// So are those that a side trusts.
@@ -205,17 +206,17 @@ func TestTrustExplain(t *testing.T) {
 		code  Code
 		want  string
 	}{
-		"a look-alike":             {ofClient(leaf), trustIn(twin), LookAlikeCA, "it names CN=root as its issuer, but it is not signed with the key of the CA root"},
-		"a look-alike above":       {ofClient(newLeaf(t, betweenTwin), betweenTwin), trustIn(root), LookAlikeCA, "it leads through CN=between, which names CN=root as its issuer, but it is not signed with the key of the CA root"},
-		"a look-alike, sent along": {ofClient(leaf, root), trustIn(twin), LookAlikeCA, "it leads through CN=root, which has the name of the CA root, but another key"},
-		"another CA":               {ofClient(newLeaf(t, stranger)), trustIn(root), UnknownCA, "it was issued by CN=stranger, which is none of the CAs that are known here, and whose certificate was not sent along"},
-		"another CA above":         {ofClient(newLeaf(t, below), below), trustIn(root), UnknownCA, "it leads through CN=below, which was issued by CN=stranger, which is none of the CAs that are known here"},
-		"another CA, sent along":   {ofClient(newLeaf(t, below), below, stranger), trustIn(root), UnknownCA, "it leads through CN=stranger, which is none of the CAs that are known here"},
-		"sent in another order":    {ofClient(newLeaf(t, below), stranger, below), trustIn(root), UnknownCA, "it leads through CN=stranger, which is none of the CAs that are known here"},
-		"a missing intermediate":   {ofClient(newLeaf(t, between)), trustIn(root, between), UnknownCA, "it was issued by the CA between, which is no root and was not sent along"},
-		"another one of its name":  {ofClient(newLeaf(t, between), betweenTwin), trustIn(root), UnknownCA, "it was issued by CN=between, which is none of the CAs that are known here"},
-		"signed by itself":         {ofClient(self), trustIn(root), SelfSigned, "it is signed by itself, and is none of the CAs that are known here"},
-		"by a CA that must not":    {ofClient(newLeaf(t, mute)), trustIn(mute), NotACA, "it was issued by a certificate that is not a CA: CN=mute"},
+		"a look-alike":             {ofClient(leaf), trustIn(twin), LookAlikeCA, "it was issued by CN=root, but not by the CA of that name in certs: the keys differ"},
+		"a look-alike above":       {ofClient(newLeaf(t, betweenTwin), betweenTwin), trustIn(root), LookAlikeCA, "it leads over CN=between (sent along) to CN=root, but not to the CA of that name in certs: the keys differ"},
+		"a look-alike, sent along": {ofClient(leaf, root), trustIn(twin), LookAlikeCA, "it leads to CN=root (sent along), but not to the CA of that name in certs: the keys differ"},
+		"another CA":               {ofClient(newLeaf(t, stranger)), trustIn(root), UnknownCA, "it was issued by CN=stranger, which was not sent along and is not in certs"},
+		"another CA above":         {ofClient(newLeaf(t, below), below), trustIn(root), UnknownCA, "it leads over CN=below (sent along) to CN=stranger, which is not in certs"},
+		"another CA, sent along":   {ofClient(newLeaf(t, below), below, stranger), trustIn(root), UnknownCA, "it leads over CN=below (sent along) to CN=stranger (sent along), which is not in certs"},
+		"sent in another order":    {ofClient(newLeaf(t, below), stranger, below), trustIn(root), UnknownCA, "it leads over CN=below (sent along) to CN=stranger (sent along), which is not in certs"},
+		"a missing intermediate":   {ofClient(newLeaf(t, between)), trustIn(root, between), UnknownCA, "it was issued by CN=between, an intermediate CA that was not sent along (it is in certs)"},
+		"another one of its name":  {ofClient(newLeaf(t, between), betweenTwin), trustIn(root), LookAlikeCA, "it names CN=between as its issuer, but is not signed with the key of the one that was sent along"},
+		"signed by itself":         {ofClient(self), trustIn(root), SelfSigned, "it is signed by itself, and is not in certs"},
+		"by a CA that must not":    {ofClient(newLeaf(t, mute)), trustIn(mute), NotACA, "it leads through CN=mute, which may not sign certificates (key usage)"},
 		"expired":                  {ofClient(old), trustIn(root), Expired, "it has expired: it was valid until 2031-05-01 11:00:00 UTC"},
 		"another host":             {ofServer("example.net", leaf), trustIn(root), WrongHost, "it is not for example.net: it is for example.org"},
 	} {
@@ -238,26 +239,32 @@ func TestTrustExplain(t *testing.T) {
 }
 
 // Where a chain leads that is not known to be wrong.
-func TestLeadsElsewhere(t *testing.T) {
+func TestLeads(t *testing.T) {
 	root, twin, stranger := newCA(t, "root", nil), newCA(t, "root", nil), newCA(t, "stranger", nil)
 	between, below := newCA(t, "between", root), newCA(t, "below", stranger)
+	lowest := newCA(t, "lowest", below)
 	mute := newCA(t, "mute", nil, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature })
+	located := newLeaf(t, below, func(c *x509.Certificate) { c.IssuingCertificateURL = []string{"http://ca.example/below.der"} })
 	for want, test := range map[string]struct {
 		trust *Trust
 		chain []*issuer
 	}{
-		"CN=leaf leads to CN=stranger, which is none of the CAs that are known here":                                                           {trustIn(root), []*issuer{newLeaf(t, below), below}},
-		"CN=leaf leads to a CA that calls itself CN=root, and not to the CA root that is known here: the names are the same, the keys are not": {trustIn(root), []*issuer{newLeaf(t, twin)}},
-		"CN=leaf leads to the CA between, which is no root and was not sent along":                                                             {trustIn(root, between), []*issuer{newLeaf(t, between)}},
-		"CN=leaf is signed by itself, and is none of the CAs that are known here":                                                              {trustIn(root), []*issuer{newLeaf(t, nil)}},
-		"CN=leaf leads to the CA mute, whose certificate does not allow to sign others":                                                        {trustIn(mute), []*issuer{newLeaf(t, mute)}},
+		"CN=leaf leads over CN=below (sent along) to CN=stranger, which is not in certs":                                            {trustIn(root), []*issuer{newLeaf(t, below), below}},
+		"CN=leaf leads over CN=lowest and CN=below (sent along) to CN=stranger, which is not in certs":                              {trustIn(root), []*issuer{newLeaf(t, lowest), lowest, below}},
+		"CN=leaf leads over CN=below (sent along) to CN=stranger (sent along), which is not in certs":                               {trustIn(root), []*issuer{newLeaf(t, below), stranger, below}},
+		"CN=leaf was issued by CN=below, which was not sent along and is not in certs (to be had from http://ca.example/below.der)": {trustIn(root), []*issuer{located}},
+		"CN=leaf was issued by CN=root, but not by the CA of that name in certs: the keys differ":                                   {trustIn(root), []*issuer{newLeaf(t, twin)}},
+		"CN=leaf was issued by CN=between, an intermediate CA that was not sent along (it is in certs)":                             {trustIn(root, between), []*issuer{newLeaf(t, between)}},
+		"CN=leaf is signed by itself, and is not in certs":                                                                          {trustIn(root), []*issuer{newLeaf(t, nil)}},
+		"CN=leaf was issued by CN=mute in certs, whose certificate does not allow to sign others":                                   {trustIn(mute), []*issuer{newLeaf(t, mute)}},
 	} {
-		if got := test.trust.LeadsElsewhere(ofClient(test.chain...)); got != want {
+		f := test.trust.Leads(ofClient(test.chain...), now)
+		if got := f.Of("CN=leaf", test.chain[0].Certificate); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if got := trustIn(root).LeadsElsewhere(Question{DERs: [][]byte{{1}}}); got != "its certificate does not parse" {
-		t.Errorf("%q", got)
+	if f := trustIn(root).Leads(Question{DERs: [][]byte{{1}}}, now); f.Text != "its certificate does not parse" || !f.Alone {
+		t.Errorf("%+v", f)
 	}
 }
 
@@ -367,5 +374,34 @@ func TestFaultOf(t *testing.T) {
 	f := Fault{Cert: other, Text: "has expired"}
 	if got := f.Of("it", nil); got != "it has expired" {
 		t.Errorf("%q", got)
+	}
+}
+
+// What many programs refuse because it is weak.
+func TestWeak(t *testing.T) {
+	root, oldRoot := newCA(t, "root", nil), newCA(t, "root", nil, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })
+	sha1 := func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }
+	short := newLeaf(t, root)
+	short.PublicKey = &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}
+	template := *short.Certificate
+	der, err := x509.CreateCertificate(rand.Reader, &template, root.Certificate, short.PublicKey, root.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		q    Question
+		code Code // "": nothing
+		want string
+	}{
+		"good":                   {ofClient(newLeaf(t, root), root), "", ""},
+		"a root's own":           {ofClient(newLeaf(t, oldRoot), oldRoot), "", ""},
+		"SHA-1":                  {ofClient(newLeaf(t, root, sha1)), WeakSignature, "is signed with ECDSA-SHA1, which programs refuse nowadays"},
+		"SHA-1 above":            {ofClient(newLeaf(t, root), newCA(t, "between", root, sha1)), WeakSignature, "is signed with ECDSA-SHA1, which programs refuse nowadays"},
+		"an RSA key of 1024 bit": {Question{DERs: [][]byte{der}, Of: endpoint.Client}, WeakKey, "has an RSA key of 1,024 bits, which many programs refuse"},
+	} {
+		f := Weak(test.q)
+		if (f != nil) != (test.code != "") || f != nil && (f.Code != test.code || f.Text != test.want) {
+			t.Errorf("%s: %+v, want %s, %q", name, f, test.code, test.want)
+		}
 	}
 }

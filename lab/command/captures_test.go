@@ -43,7 +43,7 @@ const (
 var readings = map[string]reading{
 	"data-after-reset": {streams: []stream{{0, "", "TLS 1.2", "s.pinimg.com",
 		"ClientHello ServerHello Certificate CertificateStatus ServerKeyExchange ServerHelloDone", ""}},
-		says: []string{"the client broke off the connection"}, never: []string{"ends within a record"}},
+		says: []string{"it sent FIN 30ms after its ClientHello, before the server's answer", "5,322 more bytes of the server came after"}, never: []string{"ends within a record", "refuses the server's"}},
 	"dtls-only":  {says: []string{"DTLS packets between 192.168.17.58:60934 and 165.227.57.17:4400", "TLS over TCP"}},
 	"quic-only":  {says: []string{"QUIC packets between [::1]:60459 and [::1]:4443", "TLS over TCP"}},
 	"hrr-no-syn": {streams: []stream{{0, "", "TLS 1.3", "mem.gfx.ms", "ClientHello HelloRetryRequest ClientHello ServerHello", ""}}, never: []string{"a packet is missing"}},
@@ -87,7 +87,7 @@ var readings = map[string]reading{
 		{0, "", "TLS 1.2", "mamzon.ru", fullTLS12, "signature holds"},
 		{1, "", "TLS 1.2", "mamzon.ru", "ClientHello ServerHello Certificate", ""}}},
 	"synack-isn-changes": {streams: []stream{{0, "", "TLS 1.2", "bolt-prod-s3-eu-west-1.s3.eu-west-1.amazonaws.com", "ClientHello ServerHello Certificate", ""}}},
-	"words-ccs-means-nothing": {streams: []stream{{0, "unknown cut off", "", "www.taobao.com", "ClientHello ClientKeyExchange", ""}},
+	"words-ccs-means-nothing": {streams: []stream{{0, "accepted very probably", "", "www.taobao.com", "ClientHello ServerKeyExchange ServerHelloDone ClientKeyExchange NewSessionTicket", ""}},
 		says: []string{"If this is TLS 1.2 or before"}, never: []string{"Means nothing"}},
 	"words-certificate-unseen": {streams: []stream{{0, "", "TLS 1.2", "www.scdn.co",
 		"ClientHello ServerHello CertificateStatus ServerKeyExchange ServerHelloDone ClientKeyExchange", "signature unknown"}},

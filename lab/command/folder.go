@@ -193,10 +193,12 @@ func trustOf(certs string, by trusts) (*chain.Trust, error) {
 		certificates, _ := o.LoadChain(o.Trust)
 		for _, ca := range certificates {
 			if ca.IsCA {
-				trust.CAs = append(trust.CAs, chain.NamedCA{Name: ca.Subject.String(), Certificate: ca})
+				trust.CAs = append(trust.CAs, chain.NamedCA{Name: ca.Subject.String(), Certificate: ca, In: o.Trust})
 			}
 		}
+		trust.Places = append(trust.Places, o.Trust)
 	}
+	trust.Places = append(trust.Places, certs)
 	for _, name := range names {
 		certificates, err := certgen.LoadCertificates(certs, name)
 		if err != nil { // a certificate of somebody else's, for one
@@ -204,13 +206,13 @@ func trustOf(certs string, by trusts) (*chain.Trust, error) {
 		}
 		for _, above := range certificates[1:] {
 			if above.IsCA && !chain.IsSelfIssued(above) {
-				trust.Between = append(trust.Between, chain.NamedCA{Name: above.Subject.String(), Certificate: above})
+				trust.Between = append(trust.Between, chain.NamedCA{Name: above.Subject.String(), Certificate: above, In: certs})
 			}
 		}
 		if !certificates[0].IsCA {
 			continue
 		}
-		trust.CAs = append(trust.CAs, chain.NamedCA{Name: name, Certificate: certificates[0]})
+		trust.CAs = append(trust.CAs, chain.NamedCA{Name: name, Certificate: certificates[0], In: certs})
 	}
 	return trust, nil
 }

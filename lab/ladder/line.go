@@ -42,7 +42,10 @@ func Line(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) string {
 	}
 	version, group, server := "", "", c.ServerName
 	if c.Version != 0 {
-		version = strings.TrimSuffix(strings.TrimPrefix(c.Version.String(), "TLS "), " 3.0") // SSL 3.0 is the only SSL that is read
+		version, _, _ = strings.Cut(strings.TrimPrefix(c.Version.String(), "TLS "), " ") // of SSL, 3.0 alone is read
+		if n := c.Version.Draft(); n > 0 {
+			version = fmt.Sprintf("d%d", n) // a draft of TLS 1.3
+		}
 	}
 	if c.Group != 0 {
 		group = c.Group.String()

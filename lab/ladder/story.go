@@ -57,6 +57,8 @@ type story struct {
 	tickets   int
 	goodbyes  endpoint.Pair[bool] // it sent close_notify
 	explained bool                // what the group with the long name is
+	ended     bool                // a side has ended the connection
+	started   bool                // the client has made a false start
 	problems  []tlsdecrypt.Problem
 }
 
@@ -66,6 +68,8 @@ func newStory(c *tlsdecrypt.Connection, v *verdict.Verdict) *story {
 	s.prologue(c.Prologue)
 	for i, m := range c.Messages {
 		s.problemsBefore(m)
+		s.endBefore(m)
+		s.falseStart(m)
 		if s.joins(i) {
 			continue
 		}
@@ -75,7 +79,7 @@ func newStory(c *tlsdecrypt.Connection, v *verdict.Verdict) *story {
 		it.name, it.text, it.alarm = s.words(m)
 		if m.Encrypted {
 			it.name, it.text, it.key = sealed(s.row(i), s.c.Version), "", "key not known"
-			if it.encrypted = !s.isIncomplete(m); !it.encrypted {
+			if it.encrypted = !m.Incomplete; !it.encrypted {
 				it.name, it.key = m.Type.String(), "bytes missing"
 			}
 		}
@@ -136,15 +140,35 @@ func (s *story) problem(p tlsdecrypt.Problem) {
 	s.items = append(s.items, item{text: p.Text, alarm: true})
 }
 
+// falseStart adds a line across before the first data of a client that does not
+// wait for the server's Finished (RFC 7918).
+func (s *story) falseStart(m *tlsdecrypt.Message) {
+	early := m.From == endpoint.Client && m.Type == tlswire.ContentTypeApplicationData && s.client.ciphered && !s.server.ciphered
+	if early && !s.started && s.c.Version != 0 && !s.tls13() {
+		s.started = true
+		s.across("false start: the client does not wait for the server's Finished (RFC 7918)")
+	}
+}
+
+// endBefore adds a line across before the first message that a side sent
+// although the other had ended the connection, unless it is an alert: that is
+// how it ends, too.
+func (s *story) endBefore(m *tlsdecrypt.Message) {
+	by := s.c.EndedBy
+	if s.ended || by == endpoint.Unknown || m.From == by || m.Time.Before(s.c.EndedAt) || m.Type == tlswire.ContentTypeAlert || m.Alert != nil || m.Encrypted && s.tls13() {
+		return
+	}
+	s.ended = true
+	how := "FIN"
+	if s.c.EndedByReset {
+		how = "RST"
+	}
+	s.across("the %s has ended the connection (%s) before this came", by, how)
+}
+
 // across adds a line across.
 func (s *story) across(format string, args ...any) {
 	s.items = append(s.items, item{name: fmt.Sprintf(format, args...)})
-}
-
-// isIncomplete reports whether a record is unreadable because bytes are
-// missing, not because it is encrypted.
-func (s *story) isIncomplete(m *tlsdecrypt.Message) bool {
-	return m.Encrypted && m.Type != tlswire.ContentTypeApplicationData && m.Key == (tlsdecrypt.Key{}) && !s.party(m.From).ciphered
 }
 
 // joins reports whether a message is a further one of a row that cannot be

@@ -194,6 +194,9 @@ func checked(c tlsdecrypt.Check, verbose bool) string {
 
 // turningPoint adds the line across that a message calls for.
 func (s *story) turningPoint(m *tlsdecrypt.Message) {
+	if s.ended { // nobody learns from what comes too late
+		return
+	}
 	if m.Handshake == nil {
 		return
 	}

@@ -57,6 +57,9 @@ func (s *story) agreed() string {
 	if c.Version == 0 {
 		return s.versionless()
 	}
+	if c.Version == tlswire.VersionSSL20 {
+		return c.Version.String()
+	}
 	parts := []string{c.Version.String(), c.CipherSuite.String()}
 	if c.Group != 0 {
 		parts = append(parts, c.Group.String())
@@ -179,7 +182,7 @@ func (s *story) outcome() string {
 	}
 	switch v.How {
 	case verdict.CutOff:
-		return "How the handshake ended is not in the capture."
+		return strings.ToUpper(v.Reason[:1]) + v.Reason[1:] + "."
 	case verdict.NotTLS:
 		return "There was no handshake: " + v.Reason + "."
 	}
@@ -238,8 +241,16 @@ func (s *story) advice() (paragraphs []string) {
 	return paragraphs
 }
 
-// closing says how the TCP connection ended.
+// closing says how the TCP connection ended, and what came after that.
 func (s *story) closing() string {
+	said := s.closed()
+	if c := s.c; c.After > 0 && s.ended {
+		said += fmt.Sprintf(" %s of the %s came after the %s had ended it.", text.Counted(int(c.After), "more byte"), c.EndedBy.Other(), c.EndedBy)
+	}
+	return said
+}
+
+func (s *story) closed() string {
 	c := s.c
 	after := ""
 	if !c.Ended.IsZero() && !c.Opened.IsZero() {

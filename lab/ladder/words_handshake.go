@@ -19,9 +19,11 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 		return s.clientHello(body)
 	case *tlswire.ServerHello:
 		if body.IsHelloRetryRequest() {
-			return helloRetryRequest(body)
+			return helloRetryRequest(body.Extensions)
 		}
 		return s.serverHello(body)
+	case *tlswire.HelloRetryRequest:
+		return helloRetryRequest(body.Extensions)
 	case *tlswire.EncryptedExtensions:
 		if alpn, ok := tlswire.Lookup[*tlswire.ProtocolNameList](body.Extensions, tlswire.ExtensionALPN); ok && len(alpn.Protocols) == 1 {
 			return fmt.Sprintf("Chooses %s from the client's offers.", protocol(alpn.Protocols[0]))
@@ -74,7 +76,7 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 
 func (s *story) clientHello(hello *tlswire.ClientHello) string {
 	var shares []string
-	if x, ok := tlswire.Lookup[*tlswire.KeyShareClientHello](hello.Extensions, tlswire.ExtensionKeyShare); ok {
+	if x, ok := tlswire.KeyShare[*tlswire.KeyShareClientHello](hello.Extensions); ok {
 		for _, share := range x.Shares {
 			shares = appendKnown(shares, share.Group.String())
 		}
@@ -168,8 +170,8 @@ func (s *story) explain(group string) string {
 	return group + " (a key agreement that also resists quantum computers)"
 }
 
-func helloRetryRequest(hello *tlswire.ServerHello) string {
-	if x, ok := tlswire.Lookup[*tlswire.KeyShareHelloRetryRequest](hello.Extensions, tlswire.ExtensionKeyShare); ok {
+func helloRetryRequest(extensions []tlswire.Extension) string {
+	if x, ok := tlswire.KeyShare[*tlswire.KeyShareHelloRetryRequest](extensions); ok {
 		return fmt.Sprintf("Can use none of these key shares: asks for one for %s.", x.SelectedGroup)
 	}
 	return "Asks the client to say hello once more, with the cookie it is given here."
@@ -177,14 +179,18 @@ func helloRetryRequest(hello *tlswire.ServerHello) string {
 
 func (s *story) serverHello(hello *tlswire.ServerHello) string {
 	said := fmt.Sprintf("Picks %s, %s", hello.Version(), hello.CipherSuite)
-	if x, ok := tlswire.Lookup[*tlswire.KeyShareServerHello](hello.Extensions, tlswire.ExtensionKeyShare); ok {
+	if x, ok := tlswire.KeyShare[*tlswire.KeyShareServerHello](hello.Extensions); ok {
 		said += fmt.Sprintf(" and %s, and sends its own key share", s.explain(x.Share.Group.String()))
 	}
 	if x, ok := tlswire.Lookup[*tlswire.ProtocolNameList](hello.Extensions, tlswire.ExtensionALPN); ok && len(x.Protocols) == 1 {
 		said += ". Will speak " + protocol(x.Protocols[0])
 	}
 	said += "."
-	if s.tls13() {
+	switch {
+	case !s.tls13():
+	case hello.CipherSuite.Info().Cipher == "NULL":
+		said += " From here on everything but ChangeCipherSpec has a checksum, and nothing is encrypted."
+	default:
 		said += " From here on everything but ChangeCipherSpec is encrypted."
 	}
 	switch {

@@ -22,6 +22,9 @@ func startsSOCKS(from endpoint.Side, b []byte) (dialect, match) {
 	case len(b) == 1 && (b[0] == socksVersion4 || b[0] == socksVersion5):
 		return nil, maybe
 	case b[0] == socksVersion4 && (b[1] == connect || b[1] == bind):
+		if len(b) < 9 || b[len(b)-1] != 0 { // a name may follow
+			return nil, maybe
+		}
 		return &socks4{}, yes
 	case b[0] == socksVersion5 && b[1] > 0 && b[1] < 10 && len(b) <= 2+int(b[1]):
 		return &socks5{}, yes

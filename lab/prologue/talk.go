@@ -169,6 +169,20 @@ func recognise(from endpoint.Side, b []byte) (dialect, match) {
 	return nil, no
 }
 
+// IsKnown reports whether a segment, which may be from the middle of a side's
+// stream, is that of a binary protocol that is known here, or whole lines of
+// text.
+func IsKnown(from endpoint.Side, segment []byte) bool {
+	for _, known := range dialects[:len(dialects)-2] {
+		if _, got := known(from, segment); got == yes {
+			return true
+		}
+	}
+	const least = 6
+	return len(segment) >= least && bytes.HasSuffix(segment, []byte("\r\n")) &&
+		!bytes.ContainsFunc(segment, func(r rune) bool { return r > '~' || r < ' ' && r != '\t' && r != '\r' && r != '\n' })
+}
+
 // dialects are the protocols, each with how it is recognised. Text is the last:
 // it takes what no other does.
 var dialects = []func(from endpoint.Side, b []byte) (dialect, match){

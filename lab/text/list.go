@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -41,4 +42,12 @@ func Few(items []string, most int) string {
 		return strings.Join(items, ", ")
 	}
 	return strings.Join(items[:most], ", ") + fmt.Sprintf(" and %s more", Grouped(int64(len(items)-most)))
+}
+
+// JoinedFew is Joined for the first of many items: "a, b, c or 2 more".
+func JoinedFew(items []string, most int, and string) string {
+	if more := len(items) - most; more > 0 {
+		items = append(slices.Clone(items[:most]), Grouped(int64(more))+" more")
+	}
+	return Joined(items, and)
 }

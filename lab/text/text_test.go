@@ -155,6 +155,7 @@ func TestLists(t *testing.T) {
 	names := []string{"a", "b", "c", "d"}
 	for _, test := range [][2]string{
 		{Few(names, 4), "a, b, c, d"}, {Few(names, 2), "a, b and 2 more"}, {Few(nil, 2), ""},
+		{JoinedFew(names, 4, "or"), "a, b, c or d"}, {JoinedFew(names, 2, "or"), "a, b or 2 more"},
 		{Joined(names, "or"), "a, b, c or d"}, {Joined(names[:1], "or"), "a"}, {Joined(nil, "or"), "none"},
 		{Counted(1, "name"), "1 name"}, {Counted(40_000, "name"), "40,000 names"},
 	} {

@@ -65,6 +65,9 @@ func (last *Message) prolong(content []byte, m Message) {
 // bytes look like it.
 func (c *conversation) httpHeads(content []byte, from endpoint.Side) ([]*httpwire.Message, error) {
 	if c.http == nil {
+		if c.broken && !httpwire.IsStart(content) {
+			return nil, nil
+		}
 		switch c.conn.ALPN {
 		case "h2", "http/1.1", "http/1.0":
 			c.http = httpwire.New(c.conn.ALPN)
@@ -76,8 +79,8 @@ func (c *conversation) httpHeads(content []byte, from endpoint.Side) ([]*httpwir
 		}
 	}
 	heads, err := c.http.Write(from == endpoint.Server, content)
-	if c.conn.ALPN == "" {
-		err = nil // HTTP was not negotiated
+	if c.conn.ALPN == "" || c.broken {
+		err = nil // HTTP was not negotiated, or bytes of it are missing
 	}
 	return heads, err
 }

@@ -5,33 +5,17 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
-	"strings"
 
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
-
-// unnamed adds a check if the names in a chain show why the other side refuses
-// it, or may do so: they lead to none of the CAs that it asked for, or trusts.
-// The check fails if that side has refused it.
-func (k *checker) unnamed(m *Message, q chain.Question, leaf *x509.Certificate) bool {
-	f := k.faultByNames(m, q, leaf)
-	if f == nil {
-		return false
-	}
-	if k.refused(m.From) {
-		k.chainIsWrong(m, *f, leaf)
-		return true
-	}
-	noteFault(m, Unknown, *f, fmt.Sprintf("%s; the %v may take it all the same.", f.Of(chain.Name(leaf), leaf), m.From.Other()))
-	return true
-}
 
 // faultByNames returns what the names in a chain show: it leads to none of the
 // CAs that the other side asked for, or trusts; nil: they show nothing.
 func (k *checker) faultByNames(m *Message, q chain.Question, leaf *x509.Certificate) *chain.Fault {
-	by, asked, sent, refused := m.From.Other(), *k.asked.Of(m.From), q.Chain(), k.refused(m.From)
-	top := sent[len(sent)-1]
+	by, asked, sent, refused := m.From.Other(), *k.asked.Of(m.From), q.Chain(), k.refusedForCA(m.From)
+	top := chain.Top(q)
 	f := &chain.Fault{Cert: leaf}
 	switch {
 	case refused && k.hasTwin(top):
@@ -39,25 +23,13 @@ func (k *checker) faultByNames(m *Message, q chain.Question, leaf *x509.Certific
 	case len(sent) == 1 && chain.IsSelfIssued(leaf):
 		f.Code, f.Text = chain.SelfSigned, "is signed by itself"
 	case len(asked) > 0 && asked.none(sent):
-		f.Code, f.Text = chain.UnknownCA, fmt.Sprintf("%s; the %v asked for a certificate of %s, and nothing between the two was sent along", leadsTo(sent), by, asked)
+		f.Code, f.Text = chain.UnknownCA, fmt.Sprintf("%s; the %v asked for a certificate of %s, and nothing between the two was sent along", chain.Lead(q), by, asked)
 	case refused && k.sends(tlswire.AlertUnknownCA):
-		f.Code, f.Text, f.Open = chain.UnknownCA, fmt.Sprintf("%s; the %v does not trust that CA, has another one of that name, or found no way to it: it sends unknown_ca", leadsTo(sent), by), true
+		f.Code, f.Text, f.Open = chain.UnknownCA, fmt.Sprintf("%s; the %v does not trust that CA, has another one of that name, or found no way to it: it sends unknown_ca", chain.Lead(q), by), true
 	default:
 		return nil
 	}
 	return f
-}
-
-// leadsTo says where a chain leads by its names.
-func leadsTo(sent []*x509.Certificate) string {
-	top := sent[len(sent)-1]
-	switch {
-	case chain.IsSelfIssued(top):
-		return "leads to " + chain.Name(top)
-	case len(sent) == 1:
-		return "was issued by " + top.Issuer.String()
-	}
-	return "leads to " + top.Issuer.String()
 }
 
 // hasTwin reports whether another certificate of the handshake has the issuer
@@ -94,6 +66,29 @@ func (a authorities) names(ca *x509.Certificate) bool {
 	return slices.ContainsFunc(a, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, ca.RawSubject) })
 }
 
+// namesIssuer reports whether the issuer of a certificate is one of the CAs.
+func (a authorities) namesIssuer(cert *x509.Certificate) bool {
+	return slices.ContainsFunc(a, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, cert.RawIssuer) })
+}
+
+// intermediateAsked says that the other side asked for certificates of a CA on a
+// chain's way that is no root; "": it did not. OpenSSL takes chains that end
+// there only with X509_V_FLAG_PARTIAL_CHAIN.
+func (k *checker) intermediateAsked(m *Message, q chain.Question) string {
+	asked, sent := *k.asked.Of(m.From), q.Chain()
+	cas := slices.Clone(sent[1:])
+	for _, ca := range slices.Concat(k.trust.CAs, k.trust.Between) {
+		cas = append(cas, ca.Certificate)
+	}
+	for _, ca := range cas {
+		isIssuer := func(cert *x509.Certificate) bool { return chain.Issued(ca, cert) }
+		if !chain.IsSelfIssued(ca) && asked.names(ca) && slices.ContainsFunc(sent, isIssuer) {
+			return fmt.Sprintf("the %v asked for a certificate of %s, which is no root: OpenSSL takes that only if it has the root, too, or with partial_chain", m.From.Other(), chain.Name(ca))
+		}
+	}
+	return ""
+}
+
 // none reports whether no certificate of a chain is, or was issued by, one of
 // the CAs.
 func (a authorities) none(sent []*x509.Certificate) bool {
@@ -109,20 +104,7 @@ func (a authorities) String() string {
 	for _, n := range a {
 		names = append(names, n.String())
 	}
-	return alternatives(names, "or")
-}
-
-// alternatives is "a", "a or b", "a, b or 5 more".
-func alternatives(names []string, or string) string {
-	const few = 3
-	if more := len(names) - few; more > 0 {
-		names = append(names[:few:few], fmt.Sprintf("%d more", more))
-	}
-	last := len(names) - 1
-	if last == 0 {
-		return names[0]
-	}
-	return strings.Join(names[:last], ", ") + " " + or + " " + names[last]
+	return text.JoinedFew(names, 3, "or")
 }
 
 // ask stores the CAs that a side names in a message.

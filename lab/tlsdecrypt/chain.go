@@ -4,11 +4,11 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"time"
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -53,6 +53,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		note(m, "chain", Unknown, "Cannot be checked: the certificate does not parse.")
 		return
 	}
+	defer k.remark(m, chain.Question{DERs: ders, Of: m.From})
 	name := chain.Name(leaf)
 	*k.shown.Of(m.From) = &shownIdentity{name: name, key: leaf.PublicKey}
 	q := chain.Question{DERs: ders, Of: m.From}
@@ -66,62 +67,70 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	if !k.hasTime(m) {
 		then = now
 	}
-	if len(k.trust.CAs) == 0 && len(k.trust.TrustedBy(m.From.Other())) == 0 {
-		k.underNoCA(m, q, leaf)
-		return
-	}
 	purpose := " for " + q.Role()
 	if q.Host != "" {
 		purpose += " named " + q.Host
 	}
 	found, errThen := k.trust.Verify(q, then)
-	unnamed := errThen != nil && k.refused(m.From) && !k.leadsToNone(m, q, leaf, errThen) && k.unnamed(m, q, leaf)
+	if errThen != nil && k.underIntermediate(m, q, then, name+" is good"+purpose) {
+		return
+	}
 	later, errNow := k.trust.Verify(q, now)
 	var revoked *chain.RevokedError
 	switch {
 	case errors.As(errThen, &revoked):
 		k.chainIsWrong(m, k.trust.Explain(errThen, q), leaf)
-	case errThen == nil && (k.unwanted(m, leaf, found) || k.notForSignatures(m, leaf)):
+	case errThen == nil && (k.notForSignatures(m, leaf) || k.unwanted(m, q, leaf, found) || k.differs(m, q, leaf, found, then)):
 	case errThen == nil && k.refused(m.From) && !k.hungUp(m.From.Other()): // a side that closes may have another reason
-		note(m, "chain", Unknown, "%s leads to the CA %s, and is good%s; yet the %v refuses it with %v.", name, found.Under, purpose, m.From.Other(), k.refusal())
+		why := k.refusal()
+		if named := k.intermediateAsked(m, q); named != "" {
+			why += ": " + named
+		}
+		note(m, "chain", Unknown, "%s is good%s under %s; yet the %v refuses it with %s.", name, purpose, found.Under, m.From.Other(), why)
 	case errThen == nil && errNow == nil:
-		note(m, "chain", Holds, "The chain holds: %s leads to the CA %s, and is good%s.", name, found.Under, purpose)
+		note(m, "chain", Holds, "The chain holds under %s: %s is good%s.", found.Under, name, purpose)
 	case errThen == nil:
 		reason := k.trust.Explain(errNow, q)
-		note(m, "chain", Holds, "The chain held at the time of the connection: %s led to the CA %s, and was good%s. It does not any more: %s.", name, found.Under, purpose, reason.Of(name, leaf))
+		note(m, "chain", Holds, "The chain held at the time of the connection under %s: %s was good%s. It does not any more: %s.", found.Under, name, purpose, reason.Of(name, leaf))
 	case errNow == nil:
-		k.chainFails(m, q, leaf, errThen, unnamed, "The chain did not hold at the time of the connection: ", fmt.Sprintf(" Now %s leads to the CA %s.", name, later.Under))
+		k.chainFails(m, q, leaf, errThen, "The chain did not hold at the time of the connection: ", " Now it holds under "+later.Under+".")
 	default:
-		k.chainFails(m, q, leaf, errThen, unnamed, "The chain fails: ", "")
+		k.chainFails(m, q, leaf, errThen, "The chain fails: ", "")
 	}
 }
 
-// underNoCA describes what a chain shows without any CA, and where it leads by
-// its names.
-func (k *checker) underNoCA(m *Message, q chain.Question, leaf *x509.Certificate) {
-	unnamed := k.unnamed(m, q, leaf)
-	if k.evident(m, q, leaf) || unnamed || k.notForSignatures(m, leaf) {
+// remark adds what is odd about a chain to what its check says. What is weak
+// may be why the other side has refused it, if nothing else is known.
+func (k *checker) remark(m *Message, q chain.Question) {
+	if len(m.Checks) == 0 {
 		return
 	}
-	note(m, "chain", Unknown, "Cannot be checked: no CA is given to check it under.")
+	check, weak := &m.Checks[len(m.Checks)-1], chain.Weak(q)
+	remarks := chain.Remarks(q, k.hs.tls13())
+	if check.Result == Holds && weak != nil {
+		remarks = append(remarks, chain.Name(weak.Cert)+" "+weak.Text)
+	}
+	for _, remark := range remarks {
+		check.Text += " " + text.Clean(remark) + "."
+	}
+	if check.Result == Unknown && check.Fault == nil && k.refused(m.From) {
+		check.Fault = weak
+	}
 }
 
-// evident adds a failed check if a chain shows by itself what is wrong.
-func (k *checker) evident(m *Message, q chain.Question, leaf *x509.Certificate) bool {
-	at := m.Time
-	if !k.hasTime(m) {
-		at = time.Time{}
+// underIntermediate adds a check that holds if a chain leads to an intermediate
+// CA that is known here and was not sent along, and the other side does not
+// refuse it: a side may trust an intermediate, or have it from elsewhere.
+func (k *checker) underIntermediate(m *Message, q chain.Question, at time.Time, good string) bool {
+	by := m.From.Other()
+	if k.refused(m.From) || len(k.trust.TrustedBy(by)) > 0 {
+		return false
 	}
-	f := chain.Evident(q, at)
-	if f == nil && k.refused(m.From) {
-		if f = chain.ExpiredAbove(q, at); f != nil {
-			f.Open = !k.sends(tlswire.AlertCertificateExpired)
-		}
+	found, err := k.trust.VerifyPartial(q, at)
+	if err == nil && !k.differs(m, q, found.Leaf(), found, at) {
+		note(m, "chain", Holds, "The chain holds under %s: %s. The %v must have that CA: it was not sent along.", found.Under, good, by)
 	}
-	if f != nil {
-		k.chainIsWrong(m, *f, leaf)
-	}
-	return f != nil
+	return err == nil
 }
 
 // chainIsWrong adds the check of a chain that fails.

@@ -54,10 +54,10 @@ func TestChainIsJudgedAsTheOtherSideDoes(t *testing.T) {
 		knowing.ClientTrusts = []*x509.Certificate{p.clientCA.cert}
 		knowing.ServerTrusts = []*x509.Certificate{p.clientCA.cert}
 		server, shown := chains(t, version, clientConfig(), knowing)
-		if want := "CN=server leads to CN=server-ca; the client trusts CN=client-ca alone."; server.Result != Fails || server.Text != want {
+		if want := "CN=server leads to CN=server-ca; the client trusts CN=client-ca alone; yet the client takes it."; server.Result != Unknown || server.Text != want {
 			t.Errorf("%x: %s: %q, want %q", version, server.Result, server.Text, want)
 		}
-		if shown.Result != Holds || !strings.Contains(shown.Text, "leads to the CA client-ca, and is good for a client.") {
+		if shown.Result != Holds || !strings.Contains(shown.Text, "holds under CN=client-ca: CN=client is good for a client.") {
 			t.Errorf("%x: %s: %q", version, shown.Result, shown.Text)
 		}
 	}
@@ -69,8 +69,8 @@ func TestLookAlike(t *testing.T) {
 	knowing.ServerTrusts = []*x509.Certificate{newAuthority("client-ca").cert}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		_, shown := chains(t, version, clientConfig(), knowing)
-		const want = "CN=client leads to another CA that also calls itself CN=client-ca: the names are the same, the keys are not, and the server trusts the other one."
-		if shown.Result != Fails || shown.Text != want {
+		const want = "CN=client leads to another CA that also calls itself CN=client-ca: the names are the same, the keys are not, and the server trusts the other one; yet the server takes it."
+		if shown.Result != Unknown || shown.Text != want {
 			t.Errorf("%x: %s: %q, want %q", version, shown.Result, shown.Text, want)
 		}
 	}
@@ -81,7 +81,7 @@ func TestRefusedChain(t *testing.T) {
 	client := clientConfig()
 	client.RootCAs = testPKI().clientPool
 	server, _ := chains(t, tls.VersionTLS13, client, trust())
-	if server.Result != Unknown || !strings.HasSuffix(server.Text, "and is good for a server named localhost; yet the client refuses it with bad_certificate.") {
+	if server.Result != Unknown || !strings.HasSuffix(server.Text, "is good for a server named localhost under CN=server-ca; yet the client refuses it with bad_certificate.") {
 		t.Errorf("%s: %q", server.Result, server.Text)
 	}
 }
@@ -154,13 +154,15 @@ func TestChainOfAnotherPKI(t *testing.T) {
 		shown tls.Certificate
 		want  string // where it is not known what the server trusts
 	}{
-		"elsewhere": {stranger, "Cannot be checked: CN=stranger leads to CN=stranger-ca, which is none of the CAs that are known here."},
-		"made anew": {again.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "Cannot be checked: CN=client leads to a CA that calls itself CN=client-ca, and not to the CA client-ca that is known here: the names are the same, the keys are not."},
-		"by itself": {tls.Certificate{Certificate: [][]byte{elsewhere.cert.Raw}, PrivateKey: elsewhere.key}, "Cannot be checked: CN=stranger-ca is signed by itself, and is none of the CAs that are known here."},
+		"elsewhere": {stranger, "Cannot be checked: CN=stranger was issued by CN=stranger-ca, which was not sent along and is not in certs; the server asked for a certificate of CN=client-ca, and takes this one all the same."},
+		"made anew": {again.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "Cannot be checked: CN=client was issued by CN=client-ca, but not by the CA of that name in certs: the keys differ; the server asked for a certificate of that CA, and takes this one."},
+		"by itself": {tls.Certificate{Certificate: [][]byte{elsewhere.cert.Raw}, PrivateKey: elsewhere.key}, "Cannot be checked: CN=stranger-ca is signed by itself, and is not in certs; the server asked for a certificate of CN=client-ca, and takes this one all the same."},
 		"does not parse": {tls.Certificate{Certificate: append(slices.Clone(stranger.Certificate), []byte{0x30, 0}), PrivateKey: stranger.PrivateKey},
 			"Cannot be checked: a certificate of its chain does not parse: malformed tbs certificate."},
 	} {
-		if got := shownTo(t, lenient(), test.shown, trust()); got.Result != Unknown || got.Text != test.want {
+		folder := trust()
+		folder.Places = []string{"certs"}
+		if got := shownTo(t, lenient(), test.shown, folder); got.Result != Unknown || got.Text != test.want {
 			t.Errorf("%s, taken: %s: %q, want %q", name, got.Result, got.Text, test.want)
 		}
 		if name == "does not parse" {
@@ -168,7 +170,10 @@ func TestChainOfAnotherPKI(t *testing.T) {
 		}
 		knowing := trust()
 		knowing.ServerTrusts = []*x509.Certificate{p.clientCA.cert}
-		if got := shownTo(t, lenient(), test.shown, knowing); got.Result != Fails {
+		if got := shownTo(t, lenient(), test.shown, knowing); got.Result != Unknown || !strings.Contains(got.Text, "takes ") {
+			t.Errorf("%s, trust known, taken: %s: %q", name, got.Result, got.Text)
+		}
+		if got := shownTo(t, serverConfig(), test.shown, knowing); got.Result != Fails {
 			t.Errorf("%s, trust known: %s: %q", name, got.Result, got.Text)
 		}
 		if got := shownTo(t, serverConfig(), test.shown, trust()); got.Result != Fails {
@@ -180,7 +185,7 @@ func TestChainOfAnotherPKI(t *testing.T) {
 		want  string
 	}{
 		"expired": {elsewhere.issue("client", "ecdsa", time.Now().Add(-time.Hour), x509.ExtKeyUsageClientAuth), "The chain fails: CN=client has expired: it was valid until "},
-		"usage":   {p.clientCA.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageServerAuth), "The chain fails: CN=client is not for authenticating a client (extended key usage)."},
+		"usage":   {p.clientCA.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageServerAuth), "The chain fails: CN=client is not for authenticating a client (extended key usage); the server takes it all the same."},
 	} {
 		if got := shownTo(t, lenient(), test.shown, trust()); got.Result != Fails || !strings.HasPrefix(got.Text, test.want) {
 			t.Errorf("%s: %s: %q", name, got.Result, got.Text)
@@ -223,10 +228,15 @@ func TestUsageOfAnAuthorityBetween(t *testing.T) {
 	between := authority{must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, p.clientCA.cert, key.Public(), p.clientCA.key)))), key}
 	shown := between.issue("client", "ecdsa", time.Now().Add(time.Hour), x509.ExtKeyUsageClientAuth)
 	shown.Certificate = append(shown.Certificate, between.cert.Raw)
-	reason := "CN=client has a CA above it that is not for authenticating a client (extended key usage)"
-	want := "Cannot be checked: " + reason + "; but the server may trust other CAs than those that are known here."
-	if got := shownTo(t, lenient(), shown, trust()); got.Result != Unknown || got.Text != want {
+	reason := "CN=client leads through CN=between, which is not for authenticating a client (extended key usage)"
+	want := "The chain fails: " + reason + "; the server takes it all the same."
+	if got := shownTo(t, lenient(), shown, trust()); got.Result != Fails || got.Text != want {
 		t.Errorf("%s: %q, want %q", got.Result, got.Text, want)
+	}
+	want = "Cannot be checked: CN=client leads over CN=between (sent along) to CN=client-ca, which is not in certs; CN=between is not for authenticating a client (extended key usage); the server asked for a certificate of that CA, and takes this one."
+	got := shownTo(t, lenient(), shown, &chain.Trust{Places: []string{"certs"}})
+	if got.Result != Unknown || got.Text != want || got.Fault == nil || got.Fault.Code != chain.WrongUsage {
+		t.Errorf("%s: %q, %+v, want %q", got.Result, got.Text, got.Fault, want)
 	}
 	if got := shownTo(t, serverConfig(), shown, trust()); got.Result != Fails || !strings.Contains(got.Text, reason) {
 		t.Errorf("refused: %s: %q", got.Result, got.Text)

@@ -109,8 +109,8 @@ func TestChainSaysWhy(t *testing.T) {
 	}{
 		"expired":       {p.clientCA.issue("client", "ecdsa", yesterday, x509.ExtKeyUsageClientAuth), "CN=client has expired: it was valid until "},
 		"wrong usage":   {p.clientCA.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageServerAuth), "extended key usage"},
-		"look-alike CA": {other.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "not signed with the key of the CA client-ca"},
-		"stranger":      {stranger.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "CN=client was issued by CN=stranger-ca, which is none of the CAs that are known here, and whose certificate was not sent along; the server asked for a certificate of CN=client-ca"},
+		"look-alike CA": {other.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "CN=client was issued by CN=client-ca, but not by the CA of that name"},
+		"stranger":      {stranger.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "CN=client was issued by CN=stranger-ca, which was not sent along and is not known here; the server asked for a certificate of CN=client-ca"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := clientConfig()

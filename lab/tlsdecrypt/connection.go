@@ -19,10 +19,13 @@ type Connection struct {
 	Opened time.Time
 	Ended  time.Time // zero while it is open
 	End    End       // how
+	Late   bool      // it was open when the capture began
 	// EndedBy is who was the first to close its direction, or to reset the
 	// connection; Unknown while nobody has, or where that was not seen.
-	EndedBy endpoint.Side
-	EndedAt time.Time // when it did
+	EndedBy      endpoint.Side
+	EndedAt      time.Time // when it did
+	EndedByReset bool      // with RST, not FIN
+	After        int64     // bytes that the other side sent after that, in the order of the capture
 
 	Messages []*Message // in the order they were sent; at most maxMessages, see Omitted
 	Omitted  int        // messages that are only counted
@@ -51,7 +54,8 @@ type Negotiated struct {
 	CipherSuite tlswire.CipherSuite
 	Group       tlswire.NamedGroup // of the key agreement
 	ALPN        string
-	ServerName  string // the client's server_name
+	Compression tlswire.CompressionMethod // of records (RFC 3749)
+	ServerName  string                    // the client's server_name
 	Resumption  Resumption
 	EarlyData   bool // accepted by the server
 	Retried     bool // there was a HelloRetryRequest
@@ -117,9 +121,10 @@ type Message struct {
 	Frames    []string          // names of HTTP/2's frames in other application data, each once
 	Length    int64             // bytes of plaintext: of the message or, of application data, of all in a row
 
-	Encrypted bool    // it could not be opened: Records is all that is known
-	Err       error   // what does not parse in it
-	Checks    []Check // filled by Connection.Check
+	Encrypted  bool    // it could not be opened: Records is all that is known
+	Incomplete bool    // bytes of it are missing, although it is not encrypted as far as is known
+	Err        error   // what does not parse in it
+	Checks     []Check // filled by Connection.Check
 }
 
 // Body returns the body of a handshake message, decompressed if need be.

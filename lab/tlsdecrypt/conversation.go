@@ -20,6 +20,8 @@ type conversation struct {
 	hs       *handshake // the latest
 	sides    endpoint.Pair[speech]
 	headless bool // the first bytes of a side are missing
+	late     bool // as the capture began later
+	broken   bool // bytes of a side are missing after others
 
 	http *httpwire.Conn // nil before application data
 
@@ -157,10 +159,15 @@ func (c *conversation) encrypted(m Message, ofHandshake bool) {
 // lose notes that bytes of a side are missing.
 func (c *conversation) lose(side endpoint.Side, what loss) {
 	switch what {
-	case lostStart:
+	case lostStart, lostFirst:
 		c.headless = true
-	case lostWithin, lostRest:
+		c.late = c.late || what == lostStart
+	case lostWithin, lostRecords:
 		c.hs.miss(lost(side))
+		c.broken, c.http = true, nil
+		if what == lostRecords {
+			c.sides.Of(side).forget()
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package tlsdecrypt
 import (
 	"bytes"
 	"errors"
-	"fmt"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
@@ -31,6 +30,9 @@ func (d *decrypter) openTLS12(w *writeState, rec tlsRecord, m *Message) ([]byte,
 		return nil, false
 	}
 	content, err := w.current.open(d.scratch[:0], rec.Record)
+	if err != nil {
+		content, err = w.recount(d.scratch[:0], w.current, rec.Record)
+	}
 	if err != nil {
 		if !rec.hole {
 			d.conn.problem(rec.from, rec.Offset, unopenedTLS12(w))
@@ -85,7 +87,7 @@ func (d *decrypter) decompress(w *writeState, rec tlsRecord, content []byte) ([]
 		}
 		content = inflated
 	default:
-		d.conn.problem(endpoint.Unknown, -1, fmt.Sprintf("the records are compressed with %v, which cannot be decompressed here", method))
+		d.conn.problem(endpoint.Unknown, -1, compressed(method))
 		return nil, false
 	}
 	return content, true
@@ -98,6 +100,8 @@ func unopenedTLS12(w *writeState) string {
 	switch info := hs.suite.Info(); {
 	case hs.derived && hs.extendedMaster && hs.missed != "":
 		return "the keys cannot be derived: extended_master_secret covers the whole handshake (RFC 7627 section 4), and " + hs.missed
+	case w.lost:
+		return "a record does not open: records before it are missing, and how many is needed to decrypt it"
 	case w.incomplete && info.Cipher == "RC4_128", w.incomplete && info.CBC && hs.version < tlswire.VersionTLS11:
 		return "a record does not open: bytes of the one before it are missing, without which it cannot be decrypted"
 	case hs.derived:

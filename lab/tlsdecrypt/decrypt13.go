@@ -30,6 +30,14 @@ var trafficSecrets = [epochs]endpoint.Pair[secretName]{
 // openTLS13 opens a record of TLS 1.3 (RFC 9846 section 5.2).
 func (d *decrypter) openTLS13(w *writeState, rec tlsRecord, m *Message) ([]byte, bool) {
 	inner, p := d.unprotect(w, rec)
+	if d.next.hs.unencryptedTLS13() && w.epoch != plain {
+		d.warnUnencrypted(rec)
+		if p == nil {
+			if unchecked, ok := d.readUnchecked(rec); ok {
+				inner, p = unchecked, &protection{}
+			}
+		}
+	}
 	if p == nil {
 		m.Key = Key{Secret: trafficSecrets[w.epoch].Of(rec.from).name}
 		if now := w.keys[w.epoch]; now != nil {
@@ -56,6 +64,10 @@ func (d *decrypter) unprotect(w *writeState, rec tlsRecord) ([]byte, *protection
 		d.noSecret(rec, "")
 		return nil, nil
 	}
+	if why := tooEarly(d.next.hs.version); why != "" {
+		d.conn.problem(endpoint.Unknown, -1, why)
+		return nil, nil
+	}
 	for e := w.epoch; e < epochs && !rec.hole; e++ {
 		key, err := d.protection(w, e, rec)
 		if err != nil {
@@ -70,15 +82,20 @@ func (d *decrypter) unprotect(w *writeState, rec tlsRecord) ([]byte, *protection
 			w.epoch = e
 			return inner, key
 		}
+		if inner, err := w.recount(d.scratch[:0], key, rec.Record); err == nil {
+			d.scratch = inner[:0]
+			w.epoch = e
+			return inner, key
+		}
 	}
 	now, _ := d.protection(w, w.epoch, rec)
 	switch {
 	case now != nil && w.epoch != early:
 		now.seq++
-		if !rec.hole {
+		if !rec.hole && !d.next.hs.unencryptedTLS13() {
 			d.conn.problem(rec.from, rec.Offset, unopenedTLS13(w, now))
 		}
-	case now == nil && !rec.hole:
+	case now == nil && !rec.hole && !d.next.hs.unencryptedTLS13():
 		d.noSecret(rec, trafficSecrets[w.epoch].Of(rec.from).label)
 	}
 	return nil, nil
@@ -102,7 +119,7 @@ func (d *decrypter) protection(w *writeState, e epoch, rec tlsRecord) (*protecti
 	if hs.version == 0 {
 		return nil, nil
 	}
-	made, err := newTLS13(hs.suite, secret, key)
+	made, err := newTLS13(hs.version, hs.suite, secret, key)
 	if err == nil {
 		w.keys[e] = made
 		if e == handshaking {
@@ -125,7 +142,7 @@ func (d *decrypter) earlyProtection(secret []byte, key Key, first tlsRecord) *pr
 		if !suite.Info().TLS13 || h == nil || h().Size() != len(secret) {
 			continue
 		}
-		made, err := newTLS13(suite, secret, key)
+		made, err := newTLS13(tlswire.VersionTLS13, suite, secret, key)
 		if err != nil {
 			continue
 		}
@@ -140,7 +157,9 @@ func (d *decrypter) earlyProtection(secret []byte, key Key, first tlsRecord) *pr
 // is known.
 func unopenedTLS13(w *writeState, p *protection) string {
 	why := "it was changed on the way, or the key log is of another connection"
-	if w.incomplete {
+	if w.lost {
+		why = "records before it are missing, and how many is needed to decrypt it"
+	} else if w.incomplete {
 		why = "a record before it, which may have changed the key, has bytes missing"
 	}
 	return fmt.Sprintf("a record does not open with %s: %s", p.key.Secret, why)

@@ -76,8 +76,15 @@ func (d *decrypter) addSecret(line []byte) {
 
 // lose notes that bytes of a side are missing.
 func (d *decrypter) lose(side endpoint.Side, what loss) {
-	if what >= lostRest {
-		d.sides.Of(side).stopped = true
+	w := d.sides.Of(side)
+	switch what {
+	case lostStart, lostFirst:
+		w.headless = true
+	case lostRecords:
+		w.lost, w.uncounted = true, maxRecount
+		w.inflater.lose()
+	case notRead:
+		w.lost = true
 	}
 	d.next.lose(side, what)
 }
@@ -91,7 +98,7 @@ func (d *decrypter) lacksSecret(rec tlsRecord) bool {
 	if hs := w.encrypting; hs != nil {
 		return w.current == nil && w.failed == nil && !isPlainAlert(rec) && hs.version != tlswire.VersionSSL30 && !d.secrets.findMaster(hs)
 	}
-	if rec.Type != tlswire.ContentTypeApplicationData || w.keys[w.epoch] != nil {
+	if rec.Type != tlswire.ContentTypeApplicationData || w.keys[w.epoch] != nil || d.next.hs.unencryptedTLS13() || tooEarly(d.next.hs.version) != "" {
 		return false
 	}
 	switch w.epoch {
@@ -127,6 +134,7 @@ func (d *decrypter) forward(rec tlsRecord) {
 	}
 	ofHandshake := m.Type == tlswire.ContentTypeHandshake || w.epoch == handshaking ||
 		w.encrypting == hs && !*hs.finished.Of(m.From)
+	m.Incomplete = rec.hole && !w.encrypts() && m.Type != tlswire.ContentTypeApplicationData
 	changes := m.Type == tlswire.ContentTypeChangeCipherSpec && !w.encrypts() // its one byte says no more than its type
 	d.next.encrypted(m, ofHandshake)
 	if changes {
@@ -139,6 +147,10 @@ func (d *decrypter) forward(rec tlsRecord) {
 func (d *decrypter) open(w *writeState, rec tlsRecord, m *Message) ([]byte, bool) {
 	if rec.hole {
 		w.incomplete = true
+	}
+	if (w.headless || w.lost) && !w.encrypts() && !d.next.hs.tls13() && looksEncrypted(rec) {
+		d.encrypt(w) // its ChangeCipherSpec is among what is missing
+		w.blind = w.encrypting == nil
 	}
 	switch {
 	case w.blind && !isPlainAlert(rec):

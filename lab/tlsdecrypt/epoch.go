@@ -17,7 +17,9 @@ const (
 // writeState is how a side encrypts (RFC 5246 section 6.1 calls it so).
 type writeState struct {
 	blind      bool // it encrypts, and the hellos were not seen
-	stopped    bool // no more of its records come
+	headless   bool // its first bytes are missing
+	lost       bool // records of it are missing, or not read
+	uncounted  int  // bytes that may be spent on finding out how many are missing
 	incomplete bool // bytes of one of its records were missing
 
 	// TLS 1.3
@@ -86,9 +88,14 @@ func (d *decrypter) updateKey(w *writeState) {
 		return
 	}
 	key := Key{Secret: now.key.Secret, Generation: now.key.Generation + 1}
-	if next, err := newTLS13(suite, nextTrafficSecret(h, now.secret), key); err == nil {
+	if next, err := newTLS13(d.next.hs.version, suite, nextTrafficSecret(d.next.hs.version, h, now.secret), key); err == nil {
 		w.keys[application] = next
 	}
+}
+
+// mayLackServerHello reports whether ServerHello may be among what is missing.
+func (d *decrypter) mayLackServerHello() bool {
+	return d.next.headless || d.sides.Server.lost || d.sides.Server.incomplete
 }
 
 // encrypt switches a side to the keys of the latest handshake. It may do so
@@ -97,7 +104,7 @@ func (d *decrypter) encrypt(w *writeState) {
 	hs := d.next.hs
 	if hs.version == 0 {
 		answered := d.conn.Retried || w.epoch == early // it comes before ServerHello then
-		w.blind = hs.hello == nil || (d.next.headless || d.sides.Server.stopped) && !answered
+		w.blind = hs.hello == nil || d.mayLackServerHello() && !answered
 		return
 	}
 	w.encrypting, w.current, w.failed, w.inflater = hs, nil, nil, inflater{}

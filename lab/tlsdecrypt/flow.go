@@ -55,11 +55,13 @@ func (f *flow) handle(e wiretap.Event) {
 
 // follow takes an event, with f.mu held.
 func (f *flow) follow(e wiretap.Event) {
-	if ends := e.Kind == wiretap.HalfClose || e.Kind == wiretap.Reset || e.Kind == wiretap.Close; ends && f.conn.EndedBy == endpoint.Unknown {
-		f.conn.EndedBy, f.conn.EndedAt = e.From, e.Time
+	switch e.Kind {
+	case wiretap.HalfClose, wiretap.Reset, wiretap.Close:
+		f.ends(e)
 	}
 	switch e.Kind {
 	case wiretap.Data:
+		f.goesOn(e)
 		f.readers.Of(e.From).data(e.Data, e.Time)
 	case wiretap.Gap:
 		f.readers.Of(e.From).gap(e.Missing, e.Time)
@@ -106,6 +108,8 @@ func (f *flow) cutOff() {
 func (f *flow) end(t time.Time) {
 	f.ended = true
 	f.conn.Ended = t
+	f.readers.Client.last()
+	f.readers.Server.last()
 	f.decrypter.giveUp()
 	if f.conn.talk != nil {
 		f.conn.endPrologue()

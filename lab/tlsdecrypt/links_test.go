@@ -104,16 +104,16 @@ func TestGapUpToTheNextRecord(t *testing.T) {
 	}
 }
 
-// Without its first bytes, the client of a known version cannot be followed:
-// which number its records have is not known.
+// Without its first bytes the client of a known version is followed from its
+// next record on.
 func TestClientBeginsAfterServerHello(t *testing.T) {
 	events := records(t, "TLS 1.2")
 	hello := events[nth(t, events, endpoint.Server, tlswire.ContentTypeHandshake, 0)]
 	finished := events[nth(t, events, endpoint.Client, tlswire.ContentTypeHandshake, 1)]
 	c := dissect(t, []wiretap.Event{events[0], hello, gap(endpoint.Client, 100), finished})
-	wantPart(t, problems(c), "100 of the client's, and what it sent after them cannot be read")
-	if len(c.Messages) != 1 {
-		t.Errorf("%q", summary(c))
+	wantPart(t, problems(c), "bytes are missing here: the first 100 of the client's")
+	if len(c.Messages) != 2 || len(c.Problems) != 1 || !c.Progress().Lacking {
+		t.Errorf("%q, problems %q", summary(c), problems(c))
 	}
 }
 
@@ -123,7 +123,7 @@ func TestTextAfterMissingBytes(t *testing.T) {
 	hello := firstHello(t)
 	text := data(endpoint.Server, []byte("HTTP/1.1 200 OK\r\nServer: some server\r\n"))
 	c := dissect(t, []wiretap.Event{{}, hello, gap(endpoint.Server, 0), text})
-	wantPart(t, problems(c), "bytes of the server are missing: where the next record begins cannot be known")
+	wantPart(t, problems(c), "no record begins in what was seen of the server: its 38 bytes (48 54 54 50 2f 31 2e 31…) are the middle of one, or not TLS")
 	if c.NotTLSFrom != endpoint.Unknown {
 		t.Errorf("the %v does not speak TLS", c.NotTLSFrom)
 	}

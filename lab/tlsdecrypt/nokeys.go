@@ -13,11 +13,13 @@ import (
 func (d *decrypter) noSecret(rec tlsRecord, label string) {
 	c, hs, e := d.conn, d.next.hs, d.sides.Of(rec.from).epoch
 	switch {
+	case hs.clientRandom == nil && hs.version == 0 && d.next.late:
+		c.problem(endpoint.Unknown, -1, "starts mid-connection: the handshake was before the capture began, and is needed to decrypt what follows; start the capture before the connection")
 	case hs.clientRandom == nil && hs.version == 0:
-		c.problem(endpoint.Unknown, -1, "starts mid-connection: the handshake came before, and is needed to decrypt what follows; start the capture before the connection")
+		c.problem(endpoint.Unknown, -1, "packets are missing here: they had ClientHello and ServerHello, without which nothing can be decrypted")
 	case hs.clientRandom == nil:
 		c.problem(endpoint.Unknown, -1, "a packet is missing here: it had ClientHello, without which nothing can be decrypted")
-	case hs.version == 0 && d.next.headless:
+	case hs.version == 0 && d.mayLackServerHello():
 		c.problem(endpoint.Unknown, -1, "a packet is missing here: it had ServerHello, without which what follows cannot be decrypted")
 	case hs.version == 0 && e == plain:
 		c.problem(rec.from, rec.Offset, "no ServerHello: without it what follows cannot be decrypted")

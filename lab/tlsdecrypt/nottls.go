@@ -16,14 +16,10 @@ import (
 func (r *reader) notTLS(err *tlswire.RecordError, b []byte) {
 	c := r.conn
 	unseen := r.headless && !r.begun // nothing of the side has been read so far
-	first := !r.begun && !r.headless || unseen && c.ClientRandom == nil && isText(b)
+	first := !r.begun && !r.headless || unseen && c.ClientRandom == nil && (isText(b) || r.isPrologue(b))
 	is := plainOf(b)
 	switch {
-	case unseen && c.NotTLSFrom != endpoint.Unknown:
-		// the other side does not speak TLS either
-	case r.headless && !first:
-		c.problemUntilTLS(r.side, err.Offset, fmt.Sprintf("bytes of the %v are missing: where the next record begins cannot be known", r.side))
-	case !first:
+	case !first && !(unseen && c.NotTLSFrom != endpoint.Unknown):
 		c.problem(r.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", is.describe(err)))
 	case c.NotTLSFrom != endpoint.Unknown:
 		*c.Plain.Of(r.side) = is

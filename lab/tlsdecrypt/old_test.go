@@ -169,6 +169,45 @@ func TestClientHelloOfSSL20(t *testing.T) {
 	}
 }
 
+// The same where the capture does not have the SYN.
+func TestClientHelloOfSSL20WithoutSYN(t *testing.T) {
+	s := newScript(tlswire.VersionTLS10, rsaAES)
+	s.hellos(tlswire.CompressionNull, testPKI().server["rsa"].Certificate[0])
+	s.r.events[1].Data = append([]byte{0x80, 31, 1, 3, 1, 0, 6, 0, 0, 0, 16, 1, 0, 0x80, 0, 0, 0x2f}, bytes.Repeat([]byte{7}, 16)...)
+	s.r.events = slices.Insert(s.r.events, 1, gap(endpoint.Client, -1), gap(endpoint.Server, -1))
+	for _, size := range []int{1, 40, 1000} {
+		if c := s.r.packets(size).dissect(t, Options{}); len(c.Messages) != 4 || c.ClientRandom == nil || len(c.Problems) > 0 {
+			t.Errorf("in pieces of %d: %q, problems %q", size, summary(c), problems(c))
+		}
+	}
+}
+
+// A server that answers in SSL 2.0 is said to, and so is a client that offers
+// nothing else. None of it is "not TLS" or damaged.
+func TestSSL20(t *testing.T) {
+	challenge := bytes.Repeat([]byte{7}, 16)
+	offer := func(major, minor byte) []byte {
+		return append([]byte{0x80, 31, 1, major, minor, 0, 6, 0, 0, 0, 16, 1, 0, 0x80, 0, 0, 0x2f}, challenge...)
+	}
+	answer := append([]byte{0x80, 11 + 5 + 3 + 16, 4, 0, 1, 0, 2, 0, 5, 0, 3, 0, 16, 1, 2, 3, 4, 5, 1, 0, 0x80}, challenge...)
+	key := append([]byte{0x80, 10, 2, 1, 0, 0x80}, 0, 0, 0, 0, 0, 0)
+	want := "the server picked SSL 2.0, which is not read here: its records have another form, and nobody should speak it any more (RFC 6176)"
+	for _, hello := range [][]byte{offer(3, 1), offer(0, 2)} {
+		r := &recording{events: []wiretap.Event{{}, data(endpoint.Client, hello), data(endpoint.Server, answer), data(endpoint.Client, key)}}
+		for _, size := range []int{1, 10, 1000} {
+			c := r.packets(size).dissect(t, Options{})
+			if c.Version != tlswire.VersionSSL20 || c.NotTLSFrom != endpoint.Unknown || len(c.Messages) != 1 || !slices.Equal(problems(c), []string{want, want}) {
+				t.Errorf("in pieces of %d: %v, %q, problems %q", size, c.Version, summary(c), problems(c))
+			}
+		}
+	}
+	refusal := tlswire.Record{Type: tlswire.ContentTypeAlert, Version: tlswire.VersionTLS12, Fragment: []byte{2, 70}}.Marshal()
+	c := dissect(t, []wiretap.Event{{}, data(endpoint.Client, offer(0, 2)), data(endpoint.Server, refusal)})
+	if c.Progress().Alert == nil || !slices.Equal(c.Offers().Versions, []string{"SSL 2.0"}) || len(c.Problems) > 0 {
+		t.Errorf("%q, offers %+v, problems %q", summary(c), c.Offers(), problems(c))
+	}
+}
+
 // A key that crypto/rsa refuses because it is short has made a signature all
 // the same.
 func TestSignatureOfAShortKey(t *testing.T) {

@@ -3,8 +3,10 @@ package tlsdecrypt
 import (
 	"bytes"
 	"compress/flate"
+	"crypto/hmac"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
 
@@ -24,6 +26,46 @@ func (c unencrypted) open(dst []byte, _ uint64, rec tlswire.Record) ([]byte, err
 		return nil, errOpen
 	}
 	return append(dst, rec.Fragment[:n]...), nil
+}
+
+// integrityTLS13 is the protection of the suites of TLS 1.3 that encrypt nothing
+// (RFC 9150 section 4).
+type integrityTLS13 struct {
+	mac hash.Hash
+	iv  []byte
+}
+
+func (c *integrityTLS13) open(dst []byte, seq uint64, rec tlswire.Record) ([]byte, error) {
+	n := len(rec.Fragment) - c.mac.Size()
+	if n < 0 {
+		return nil, errOpen
+	}
+	nonce := make([]byte, len(c.iv))
+	xorNonce(nonce, c.iv, seq)
+	c.mac.Reset()
+	c.mac.Write(nonce)
+	c.mac.Write([]byte{byte(rec.Type), byte(rec.Version >> 8), byte(rec.Version), byte(len(rec.Fragment) >> 8), byte(len(rec.Fragment))})
+	c.mac.Write(rec.Fragment[:n])
+	if !hmac.Equal(c.mac.Sum(nil), rec.Fragment[n:]) {
+		return nil, errOpen
+	}
+	return append(dst, rec.Fragment[:n]...), nil
+}
+
+// readUnchecked returns the content of a record of TLS 1.3 that is not
+// encrypted, and whose MAC cannot be checked, or false.
+func (d *decrypter) readUnchecked(rec tlsRecord) ([]byte, bool) {
+	n := len(rec.Fragment) - d.next.hs.suite.Info().TagLen
+	if n < 0 || rec.hole {
+		return nil, false
+	}
+	return rec.Fragment[:n], true
+}
+
+// unencryptedTLS13 reports whether the suite of TLS 1.3 encrypts nothing
+// (RFC 9150).
+func (hs *handshake) unencryptedTLS13() bool {
+	return hs.tls13() && hs.suite.Info().TLS13 && hs.suite.Info().Cipher == "NULL"
 }
 
 // warnUnencrypted says, once, that a suite encrypts nothing.

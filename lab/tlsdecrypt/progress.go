@@ -1,6 +1,8 @@
 package tlsdecrypt
 
 import (
+	"slices"
+
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlswire"
@@ -36,7 +38,7 @@ func (c *Connection) Progress() Progress {
 	p := Progress{Lacking: c.lacking}
 	var client, server, judged bool // is Finished, is Finished, has judged the client
 	done := func() bool {
-		return client && server && (judged || c.Version < tlswire.VersionTLS13 || !c.ClientAuth)
+		return client && server && (judged || c.Version < tlswire.VersionTLS13 || !c.mayAsk())
 	}
 	again := func() {
 		p.Succeeded = p.Succeeded || done()
@@ -82,13 +84,20 @@ func (c *Connection) Progress() Progress {
 }
 
 // answersEnd reports whether a message was sent after the other side had ended
-// the connection: OpenSSL says decode_error to a FIN in the handshake.
+// the connection, or may have been, if that is missing: OpenSSL says
+// decode_error to a FIN in the handshake.
 func (c *Connection) answersEnd(m *Message) bool {
 	switch m.Alert.Description {
 	case tlswire.AlertDecodeError, tlswire.AlertUnexpectedMessage, tlswire.AlertInternalError:
-		return c.EndedBy != endpoint.Unknown && m.From != c.EndedBy && !m.Time.Before(c.EndedAt)
+		return c.lacking || c.EndedBy == m.From.Other() && !m.Time.Before(c.EndedAt)
 	}
 	return false
+}
+
+// mayAsk reports whether the server asked for a certificate, or may have: its
+// flight was not seen whole.
+func (c *Connection) mayAsk() bool {
+	return c.ClientAuth || slices.ContainsFunc(c.handshakes, func(hs *handshake) bool { return !hs.serverFlightSeen() })
 }
 
 // AskedForNone reports whether the server is known not to have asked for a

@@ -35,7 +35,8 @@ func (r *reader) prologue(b []byte, t time.Time) (rest []byte) {
 		r.plain = false
 		c.retractNotTLS()
 		if r.side == endpoint.Client && c.leadsToTLS() { // nothing of TLS is missing so far
-			c.lacking, r.headless, r.next.next.headless = false, false, false
+			c.lacking, c.Late, r.headless = false, false, false
+			r.next.begin()
 		}
 		return rest
 	case !answers && c.Prologue.Name() != "":
@@ -58,14 +59,34 @@ func (c *Connection) leadsToTLS() bool {
 	return l.Asked != "" || l.Kind == prologue.Header
 }
 
+// isPrologue reports whether the first bytes that were seen of a side, of whose
+// stream the beginning may be missing, are known to be said before TLS: those
+// of a protocol, or an answer in it.
+func (r *reader) isPrologue(b []byte) bool {
+	if p := r.conn.Prologue; p != nil && p.Name() != "" {
+		return true
+	}
+	return r.conn.ClientRandom == nil && prologue.IsKnown(r.side, b)
+}
+
+// begin notes that nothing of TLS is missing so far, although bytes before it
+// are.
+func (d *decrypter) begin() {
+	for _, w := range d.sides.All() {
+		w.headless = false
+	}
+	d.next.headless, d.next.late = false, false
+}
+
 // gapBeforeTLS notes that bytes of a side are missing that has not come to TLS.
 // The server may have done so in them when the client has.
 func (r *reader) gapBeforeTLS(missing int64) {
 	r.conn.talk.Skip(r.side, missing)
 	r.offset = *r.conn.Prologue.Bytes.Of(r.side)
 	if r.side == endpoint.Server && r.conn.ClientRandom != nil {
-		r.plain, r.headless = false, true
-		r.next.lose(r.side, lostStart)
+		r.plain = false
+		r.next.lose(r.side, lostFirst)
+		r.seek(missing, 0)
 	}
 }
 

@@ -3,6 +3,7 @@ package tlsdecrypt
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -86,13 +87,14 @@ var errSSL30 = errors.New("SSL 3.0 cannot be decrypted here; Wireshark may be ab
 // 5.3).
 type aeadTLS13 struct {
 	aead       opener
+	bare       bool // the header is not covered
 	iv         [12]byte
 	nonce      [12]byte // of the record that is opened, as is additional
 	additional [tlswire.RecordHeaderLen]byte
 }
 
 // newTLS13 derives the key of a traffic secret (RFC 9846 section 7.3).
-func newTLS13(suite tlswire.CipherSuite, secret []byte, key Key) (*protection, error) {
+func newTLS13(v tlswire.Version, suite tlswire.CipherSuite, secret []byte, key Key) (*protection, error) {
 	info := suite.Info()
 	h := hashOf(info)
 	if h == nil || !info.TLS13 {
@@ -103,19 +105,27 @@ func newTLS13(suite tlswire.CipherSuite, secret []byte, key Key) (*protection, e
 		return nil, fmt.Errorf("%s in the key log has %d bytes, which is not the length for %v: it is of another connection",
 			key.Secret, len(secret), suite)
 	}
-	aead, err := newAEAD(suite, expandLabel(d, secret, "key", nil, info.KeyLen))
+	iv := expandLabel(v, d, secret, "iv", nil, info.FixedIVLen)
+	k := expandLabel(v, d, secret, "key", nil, info.KeyLen)
+	if info.Cipher == "NULL" {
+		return &protection{key: key, secret: secret, cipher: &integrityTLS13{mac: hmac.New(hashOf(info), k), iv: iv}}, nil
+	}
+	aead, err := newAEAD(suite, k)
 	if err != nil {
 		return nil, err
 	}
-	iv := expandLabel(d, secret, "iv", nil, info.FixedIVLen)
-	return &protection{key: key, secret: secret, cipher: &aeadTLS13{aead: aead, iv: [12]byte(iv)}}, nil
+	return &protection{key: key, secret: secret, cipher: &aeadTLS13{aead: aead, iv: [12]byte(iv), bare: !coversHeader(v)}}, nil
 }
 
 func (a *aeadTLS13) open(dst []byte, seq uint64, rec tlswire.Record) ([]byte, error) {
 	xorNonce(a.nonce[:], a.iv[:], seq)
 	a.additional = [...]byte{byte(rec.Type), byte(rec.Version >> 8), byte(rec.Version),
 		byte(len(rec.Fragment) >> 8), byte(len(rec.Fragment))}
-	return a.aead.Open(dst, a.nonce[:], rec.Fragment, a.additional[:])
+	additional := a.additional[:]
+	if a.bare {
+		additional = nil
+	}
+	return a.aead.Open(dst, a.nonce[:], rec.Fragment, additional)
 }
 
 // xorNonce is the per-record nonce of RFC 9846 section 5.3 and

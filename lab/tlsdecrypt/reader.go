@@ -1,6 +1,7 @@
 package tlsdecrypt
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -16,13 +17,17 @@ type reader struct {
 	conn *Connection
 	next *decrypter
 
-	buf      []byte // the start of a record, the rest of which is still to come
-	offset   int64  // of buf's first byte in the side's stream
-	hole     bool   // zeros in buf stand for bytes that are missing
-	begun    bool   // a record was read
-	plain    bool   // it has not come to TLS: see prologue.go
-	headless bool   // the side's first bytes are missing
-	stopped  bool   // the side cannot be followed any further
+	buf      []byte    // the start of a record, the rest of which is still to come
+	offset   int64     // of buf's first byte in the side's stream
+	hole     bool      // zeros in buf stand for bytes that are missing
+	begun    bool      // a record was read
+	plain    bool      // it has not come to TLS: see prologue.go
+	headless bool      // the side's first bytes are missing
+	skipped  int64     // how many of these, if that is known
+	seen     bool      // there were bytes
+	stopped  bool      // the side cannot be followed any further
+	search   search    // for the next record, where that may begin anywhere
+	at       time.Time // of the last bytes
 }
 
 // tlsRecord is one record of a side.
@@ -39,10 +44,11 @@ type tlsRecord struct {
 type loss int
 
 const (
-	lostStart  loss = iota // its first bytes; records may still be found after them
-	lostWithin             // bytes of one record
-	lostRest               // bytes, and which records follow them cannot be known
-	notRead                // all from here on, although it may be there
+	lostStart   loss = iota // its first bytes: the capture began later
+	lostFirst               // its first bytes, although the capture had begun
+	lostWithin              // bytes of one record
+	lostRecords             // bytes, and a number of records that is not known
+	notRead                 // all from here on, although it may be there
 )
 
 // data takes the next bytes of the side, which it does not keep.
@@ -50,6 +56,10 @@ func (r *reader) data(b []byte, t time.Time) {
 	if r.stopped {
 		return
 	}
+	if !r.seen && r.skipped > 0 {
+		r.conn.problem(r.side, 0, fmt.Sprintf("bytes are missing here: the first %d of the %v's", r.skipped, r.side))
+	}
+	r.at, r.seen = t, true
 	if r.plain {
 		if b = r.prologue(b, t); r.plain {
 			return
@@ -71,7 +81,15 @@ func (r *reader) data(b []byte, t time.Time) {
 
 // records passes on all whole records, and returns what is left.
 func (r *reader) records(b []byte, t time.Time) (rest []byte) {
-	if r.side == endpoint.Client && !r.begun && !r.headless && len(b) > 0 {
+	if r.search.under {
+		rest, found := r.find(b, false)
+		if !found {
+			r.searched(len(rest))
+			return rest
+		}
+		b = rest
+	}
+	if r.side == endpoint.Client && !r.begun && len(b) > 0 {
 		after, err := r.helloV2(b, t)
 		if err != nil {
 			return b
@@ -84,14 +102,24 @@ func (r *reader) records(b []byte, t time.Time) (rest []byte) {
 		case tlswire.ShortError:
 			return b
 		case *tlswire.RecordError:
+			if is, more := r.isSSL20(b); more {
+				return b
+			} else if is {
+				r.stop(notRead)
+				return b
+			}
+			if r.mayBeWithin(b) && !r.isPrologue(b) {
+				r.seek(r.skipped, 0)
+				r.search.begins = bytes.Clone(b[:min(8, len(b))])
+				return r.records(b, t)
+			}
+			r.notTLS(err, b)
 			if !r.begun {
-				r.notTLS(err, b)
 				if b = r.prologue(b, t); r.plain {
 					return nil
 				}
 				continue
 			}
-			r.notTLS(err, b)
 			r.stop(notRead)
 			return b
 		}
@@ -112,19 +140,19 @@ func (r *reader) helloV2(b []byte, t time.Time) (rest []byte, err error) {
 	if err != nil || !ok {
 		return b, err
 	}
-	span := Span{Offset: r.offset, Length: len(b) - len(rest)}
-	r.offset, r.begun = r.offset+int64(span.Length), true
+	n := len(b) - len(rest)
 	r.next.take(tlsRecord{
 		Record: tlswire.Record{Type: tlswire.ContentTypeHandshake},
-		from:   r.side, time: t, span: span, hello: &h,
+		from:   r.side, time: t, span: Span{Offset: r.offset, Length: n}, hello: &h,
 	})
+	r.offset, r.begun = r.offset+int64(n), true
 	return rest, nil
 }
 
 // gap notes that bytes are missing. If they are part of one record,
 // only that record is lost. Else it is not known where the next record begins
-// and which number it has, and the side cannot be followed any further. missing
-// is how many bytes there are, and 0 or less if that is not known.
+// and which number it has. missing is how many bytes there are, and 0 or less
+// if that is not known.
 func (r *reader) gap(missing int64, t time.Time) {
 	if r.stopped {
 		return
@@ -134,32 +162,41 @@ func (r *reader) gap(missing int64, t time.Time) {
 		r.gapBeforeTLS(missing)
 		return
 	}
-	at := r.offset + int64(len(r.buf))
-	if at == 0 && missing <= 0 {
-		r.headless = true
+	at := r.position()
+	switch {
+	case at == 0 && missing <= 0:
+		r.headless, r.conn.Late = true, true
 		r.next.lose(r.side, lostStart)
-		return
-	}
-	if missing > 0 && missing <= int64(r.needed()) {
+	case missing > 0 && missing <= int64(r.needed()) && !r.search.under:
 		r.conn.problem(r.side, r.offset, "bytes are missing here: the record that they are part of cannot be read")
 		r.hole = true
 		r.next.lose(r.side, lostWithin)
 		r.data(make([]byte, missing), t)
-		return
-	}
-	if r.conn.Version == 0 && at == 0 { // there may be records that can be found, although not decrypted
+	case !r.seen: // the first records after it may be of the handshake
 		r.headless = true
-		r.next.lose(r.side, lostStart)
-		r.offset = max(missing, 0)
-		return
+		r.skipped += max(missing, 0)
+		r.offset = r.skipped
+		r.next.lose(r.side, lostFirst)
+	default:
+		r.next.lose(r.side, lostRecords)
+		before := len(r.buf)
+		if r.search.under && r.offset == r.search.from && before == 0 {
+			r.offset += max(missing, 0)
+			r.search.from, r.search.missing = r.offset, r.search.missing+missing
+			return
+		}
+		if r.search.under {
+			r.giveUp()
+			before = 0
+		}
+		r.buf, r.hole = nil, false
+		r.offset = at + max(missing, 0)
+		r.seek(missing, before)
 	}
-	size := ""
-	if missing > 0 {
-		size = fmt.Sprintf("%d ", missing)
-	}
-	r.conn.problem(r.side, at, fmt.Sprintf("bytes are missing here: %sof the %v's, and what it sent after them cannot be read", size, r.side))
-	r.stop(lostRest)
 }
+
+// position is the offset of the next byte.
+func (r *reader) position() int64 { return r.offset + int64(len(r.buf)) }
 
 // needed is how many bytes of the record in buf are still to come, and 0 if
 // that is not known.

@@ -5,21 +5,53 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"time"
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
 // notForSignatures adds a failed check if the other side has refused a
-// certificate whose key may not sign the handshake (RFC 9846 section 4.5.1.2).
-// Many programs do not check that.
+// certificate for that.
 func (k *checker) notForSignatures(m *Message, leaf *x509.Certificate) bool {
-	signs := m.From == endpoint.Client || k.hs.tls13()
-	if !signs || leaf.KeyUsage == 0 || leaf.KeyUsage&x509.KeyUsageDigitalSignature != 0 || !k.refused(m.From) || k.hungUp(m.From.Other()) {
-		return false
+	f := k.signingFault(m, leaf)
+	if f != nil {
+		noteFault(m, Fails, *f, "The chain fails: "+f.Of(chain.Name(leaf), leaf)+".")
 	}
-	k.chainIsWrong(m, chain.Fault{Code: chain.WrongKeyUsage, Cert: leaf, Text: "is not for signatures (key usage)"}, leaf)
+	return f != nil
+}
+
+// signingFault returns the fault of a certificate whose key may not sign the
+// handshake (RFC 9846 section 4.5.1.2), if the other side has refused it. Many
+// programs do not check that.
+func (k *checker) signingFault(m *Message, leaf *x509.Certificate) *chain.Fault {
+	if !k.signs(m.From) || chain.MaySign(leaf) || !k.refused(m.From) || k.hungUp(m.From.Other()) || k.sends(tlswire.AlertUnknownCA) {
+		return nil
+	}
+	return &chain.Fault{Code: chain.WrongKeyUsage, Cert: leaf, Text: "is not for signatures (key usage)"}
+}
+
+// signs reports whether a side signs the handshake with the key of its
+// certificate.
+func (k *checker) signs(side endpoint.Side) bool { return side == endpoint.Client || k.hs.tls13() }
+
+// differs adds a check if programs differ about a chain that holds. It fails if
+// the other side has refused it.
+func (k *checker) differs(m *Message, q chain.Question, leaf *x509.Certificate, found chain.Verification, at time.Time) bool {
+	f := found.Differ(q, at, k.signs(m.From))
+	switch by := m.From.Other(); {
+	case f == nil:
+		return false
+	case k.refused(m.From) && !k.hungUp(by):
+		f.Open = true
+		k.chainIsWrong(m, *f, leaf)
+	case k.accepted(m.From):
+		noteFault(m, Unknown, *f, fmt.Sprintf("%s; under %s it holds otherwise, and the %v takes it.", f.Of(chain.Name(leaf), leaf), found.Under, by))
+	default:
+		noteFault(m, Unknown, *f, fmt.Sprintf("%s; under %s it holds otherwise.", f.Of(chain.Name(leaf), leaf), found.Under))
+	}
 	return true
 }
 
@@ -31,6 +63,12 @@ func (k *checker) refused(side endpoint.Side) bool {
 		return alert.From == side.Other() && alert.Alert.Description.RefusesCertificate()
 	}
 	return side == endpoint.Client && k.refusedInHTTP() || k.hungUp(side.Other())
+}
+
+// refusedForCA reports whether the other side refuses a side's certificate, and
+// with no alert that says another reason than its CA.
+func (k *checker) refusedForCA(side endpoint.Side) bool {
+	return k.refused(side) && !k.sends(tlswire.AlertCertificateExpired) && !k.sends(tlswire.AlertCertificateRevoked) && !k.sends(tlswire.AlertUnsupportedCertificate)
 }
 
 // hungUp reports whether a side ended the connection before the handshake did,
@@ -59,17 +97,21 @@ func (k *checker) refusal() string {
 // unwanted adds a failed check if a valid chain leads to a CA that the other
 // side does not accept, by what it asked for (RFC 9846 section 4.3.4,
 // RFC 5246 section 7.4.4), by what is known of its trust, and by its alert.
-func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verification) bool {
+func (k *checker) unwanted(m *Message, q chain.Question, leaf *x509.Certificate, found chain.Verification) bool {
 	top, by := chain.Name(found.Authorities[len(found.Authorities)-1]), m.From.Other()
 	trusted := k.trust.TrustedBy(by)
 	fault := func(code chain.Code, format string, args ...any) chain.Fault {
 		return chain.Fault{Code: code, Cert: leaf, Text: fmt.Sprintf(format, args...)}
 	}
 	wrong := func(f chain.Fault) bool {
+		if k.accepted(m.From) { // then it is not known after all what the other side trusts
+			noteFault(m, Unknown, f, fmt.Sprintf("%s; yet the %v takes it.", f.Of(chain.Name(leaf), leaf), by))
+			return true
+		}
 		k.chainIsWrong(m, f, leaf)
 		return true
 	}
-	if asked := *k.asked.Of(m.From); len(asked) > 0 && !found.Has(asked.names) {
+	if asked := *k.asked.Of(m.From); len(asked) > 0 && !found.Has(asked.names) && asked.none(q.Chain()) {
 		f := fault(chain.UnknownCA, "leads to %s; the %v asked for a certificate of %s", top, by, asked)
 		if k.refused(m.From) {
 			return wrong(f)
@@ -88,13 +130,18 @@ func (k *checker) unwanted(m *Message, leaf *x509.Certificate, found chain.Verif
 		for _, ca := range trusted {
 			names = append(names, chain.Name(ca))
 		}
-		return wrong(fault(chain.UnknownCA, "leads to %s; the %v trusts %s alone", top, by, alternatives(names, "and")))
+		return wrong(fault(chain.UnknownCA, "leads to %s; the %v trusts %s alone", top, by, text.JoinedFew(names, 3, "and")))
 	}
 	if i := slices.IndexFunc(found.Authorities, k.hasNamesake); i >= 0 && k.refused(m.From) && !k.hungUp(by) {
 		return wrong(fault(chain.LookAlikeCA, "leads to %s; another CA that is known here has the same name and another key, and the %v must have that one", chain.Name(found.Authorities[i]), by))
 	}
 	if k.refused(m.From) && k.sends(tlswire.AlertUnknownCA) {
 		f := fault(chain.UnknownCA, "leads to %s, which the %v does not trust: it sends unknown_ca", top, by)
+		if named := k.intermediateAsked(m, q); named != "" {
+			f = fault(chain.UnknownCA, "leads to %s; %s", top, named)
+		} else if asked := *k.asked.Of(m.From); found.Has(asked.names) {
+			f = fault(chain.LookAlikeCA, "leads to %s; the %v asked for a certificate of a CA of that name, and sends unknown_ca to this one: very probably it has another CA of that name", top, by)
+		}
 		f.Open = by == endpoint.Server // which may lack a CRL
 		return wrong(f)
 	}

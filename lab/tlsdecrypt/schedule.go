@@ -28,10 +28,11 @@ func hashOf(suite tlswire.SuiteInfo) func() hash.Hash {
 // expandLabel is HKDF-Expand-Label (RFC 9846 section 7.1) with a hash that it
 // resets. TLS never asks for more than one output of the hash, which is one
 // HMAC (RFC 5869 section 2.3).
-func expandLabel(h hash.Hash, secret []byte, label string, context []byte, length int) []byte {
+func expandLabel(v tlswire.Version, h hash.Hash, secret []byte, label string, context []byte, length int) []byte {
+	prefix := labelPrefix(v)
 	info := make([]byte, 0, 80)
-	info = append(info, byte(length>>8), byte(length), byte(len("tls13 ")+len(label)))
-	info = append(info, "tls13 "...)
+	info = append(info, byte(length>>8), byte(length), byte(len(prefix)+len(label)))
+	info = append(info, prefix...)
 	info = append(info, label...)
 	info = append(info, byte(len(context)))
 	info = append(info, context...)
@@ -64,15 +65,15 @@ func hmacOnce(h hash.Hash, key, message []byte) []byte {
 }
 
 // nextTrafficSecret is application_traffic_secret_N+1 (RFC 9846 section 7.2).
-func nextTrafficSecret(h func() hash.Hash, secret []byte) []byte {
-	return expandLabel(h(), secret, "traffic upd", nil, len(secret))
+func nextTrafficSecret(v tlswire.Version, h func() hash.Hash, secret []byte) []byte {
+	return expandLabel(v, h(), secret, updateLabel(v), nil, len(secret))
 }
 
 // finishedTLS13 is verify_data over the hash of the transcript
 // (RFC 9846 section 4.5.3).
-func finishedTLS13(h func() hash.Hash, baseKey, transcriptHash []byte) []byte {
+func finishedTLS13(v tlswire.Version, h func() hash.Hash, baseKey, transcriptHash []byte) []byte {
 	d := h()
-	return hmacOnce(d, expandLabel(d, baseKey, "finished", nil, d.Size()), transcriptHash)
+	return hmacOnce(d, expandLabel(v, d, baseKey, "finished", nil, d.Size()), transcriptHash)
 }
 
 // prf is the pseudorandom function of a version (RFC 5246 section 5,

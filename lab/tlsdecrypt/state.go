@@ -49,6 +49,10 @@ func (c *conversation) update(from endpoint.Side, body tlswire.Body) {
 	switch body := body.(type) {
 	case *tlswire.ServerHello:
 		c.serverHello(body)
+	case *tlswire.HelloRetryRequest:
+		c.retry(body.CipherSuite)
+	case *tlswire.Opaque:
+		c.conn.ClientAuth = c.conn.ClientAuth || body.Of == tlswire.TypeCertificateRequest
 	case *tlswire.EncryptedExtensions:
 		if from == endpoint.Server {
 			c.extensions(body.Extensions)
@@ -79,8 +83,7 @@ func (c *conversation) update(from endpoint.Side, body tlswire.Body) {
 func (c *conversation) serverHello(hello *tlswire.ServerHello) {
 	hs, conn := c.hs, c.conn
 	if hello.IsHelloRetryRequest() {
-		conn.Retried, conn.CipherSuite = true, hello.CipherSuite
-		c.http = nil // early data is rejected (RFC 9846 section 4.3.10)
+		c.retry(hello.CipherSuite)
 		return
 	}
 	if hs.version != 0 {
@@ -99,15 +102,22 @@ func (c *conversation) serverHello(hello *tlswire.ServerHello) {
 		hs.extendedMaster = tlswire.Has(hello.Extensions, tlswire.ExtensionExtendedMasterSecret)
 		hs.sessionID = hello.LegacySessionIDEcho
 		hs.compression = hello.LegacyCompressionMethod
+		conn.Compression = hs.compression
 		return
 	}
-	if share, ok := tlswire.Lookup[*tlswire.KeyShareServerHello](hello.Extensions, tlswire.ExtensionKeyShare); ok {
+	if share, ok := tlswire.KeyShare[*tlswire.KeyShareServerHello](hello.Extensions); ok {
 		conn.Group = share.Share.Group
 	}
 	if tlswire.Has(hello.Extensions, tlswire.ExtensionPreSharedKey) {
 		conn.Resumption = ByPSK
 	}
 	c.decrypter.changeKeys(endpoint.Server, serverHelloSent)
+}
+
+// retry notes a HelloRetryRequest.
+func (c *conversation) retry(suite tlswire.CipherSuite) {
+	c.conn.Retried, c.conn.CipherSuite = true, suite
+	c.http = nil // early data is rejected (RFC 9846 section 4.3.10)
 }
 
 // extensions stores the server's answers, which are in ServerHello or in

@@ -167,7 +167,7 @@ func extensionBody(t ExtensionType, in HandshakeType) ExtensionBody {
 		return &CertificateAuthorities{}
 	case ExtensionOIDFilters:
 		return &OIDFilterExtension{}
-	case ExtensionKeyShare:
+	case ExtensionKeyShare, ExtensionKeyShareDraft:
 		if in == TypeHelloRetryRequest {
 			return &KeyShareHelloRetryRequest{}
 		}

@@ -27,6 +27,7 @@ const (
 	ExtensionRecordSizeLimit            ExtensionType = 28
 	ExtensionDelegatedCredential        ExtensionType = 34
 	ExtensionSessionTicket              ExtensionType = 35
+	ExtensionKeyShareDraft              ExtensionType = 40
 	ExtensionPreSharedKey               ExtensionType = 41
 	ExtensionEarlyData                  ExtensionType = 42
 	ExtensionSupportedVersions          ExtensionType = 43
@@ -85,6 +86,7 @@ var extensionTypes = map[ExtensionType]struct{ iana, note string }{
 	33:                                  {"tls_cert_with_extern_psk", "Certificates and a configured key together (RFC 8773)."},
 	ExtensionDelegatedCredential:        {"delegated_credential", "The owner of a certificate lets a short-lived key act for it (RFC 9345)."},
 	ExtensionSessionTicket:              {"session_ticket", "Takes up an earlier TLS 1.2 session, or says that the sender can do tickets (RFC 5077 section 3.2)."},
+	ExtensionKeyShareDraft:              {"key_share (draft)", "The sender's half of the key agreement, under the number that it had before draft 23 of TLS 1.3 (draft-ietf-tls-tls13-22 section 4.2.7)."},
 	ExtensionPreSharedKey:               {"pre_shared_key", "Keys both sides already have, mostly tickets from earlier connections: no certificates are needed then (RFC 9846 section 4.3.11)."},
 	ExtensionEarlyData:                  {"early_data", "The client sends data before the handshake ends; it can be replayed by an attacker (RFC 9846 section 4.3.10)."},
 	ExtensionSupportedVersions:          {"supported_versions", "The versions the client can do, or the one the server picked (RFC 9846 section 4.3.1)."},

@@ -82,10 +82,15 @@ func newBody(t HandshakeType, ctx Context) Body {
 	case TypeServerHello:
 		return &ServerHello{}
 	case TypeNewSessionTicket:
-		if tls13 {
+		switch {
+		case ctx.Version.isBefore(draftNonce):
+			return &Opaque{Of: t}
+		case tls13:
 			return &NewSessionTicket{}
 		}
 		return &NewSessionTicketTLS12{}
+	case TypeHelloRetryRequest:
+		return &HelloRetryRequest{}
 	case TypeEndOfEarlyData:
 		return &EndOfEarlyData{}
 	case TypeEncryptedExtensions:
@@ -103,7 +108,10 @@ func newBody(t HandshakeType, ctx Context) Body {
 			return &ServerKeyExchange{KeyExchange: kx, Signed: kx.signed(legacy)}
 		}
 	case TypeCertificateRequest:
-		if tls13 {
+		switch {
+		case ctx.Version.isBefore(draftExtensions):
+			return &Opaque{Of: t}
+		case tls13:
 			return &CertificateRequest{}
 		}
 		return &CertificateRequestTLS12{Legacy: legacy}
@@ -172,8 +180,11 @@ func (h Handshake) Fields() []Field {
 }
 
 // IsHelloRetryRequest reports whether the message is a ServerHello in name only
-// (RFC 9846 section 4.2.4).
+// (RFC 9846 section 4.2.4), or the HelloRetryRequest of a draft.
 func (h Handshake) IsHelloRetryRequest() bool {
+	if h.Type == TypeHelloRetryRequest {
+		return true
+	}
 	sh, ok := h.Body.(*ServerHello)
 	return ok && sh.IsHelloRetryRequest()
 }

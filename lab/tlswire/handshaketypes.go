@@ -13,7 +13,7 @@ const (
 	TypeServerHello           HandshakeType = 2
 	TypeNewSessionTicket      HandshakeType = 4
 	TypeEndOfEarlyData        HandshakeType = 5
-	TypeHelloRetryRequest     HandshakeType = 6 // reserved: on the wire it is a server_hello
+	TypeHelloRetryRequest     HandshakeType = 6 // of drafts: on the wire it is a server_hello
 	TypeEncryptedExtensions   HandshakeType = 8
 	TypeCertificate           HandshakeType = 11
 	TypeServerKeyExchange     HandshakeType = 12

@@ -87,9 +87,14 @@ func (m *ServerHello) wire(c *codec) {
 		}
 		return short(m.Random[:])
 	})
-	opaque(c, 1, "legacy_session_id_echo", &m.LegacySessionIDEcho, "TLS 1.3 repeats the client's; in TLS 1.2 it names the session, and repeating the client's takes that session up again (RFC 9846 section 4.2.3, RFC 5246 section 7.4.1.3).")
+	old := m.LegacyVersion.isBefore(draftMiddleboxes)
+	if !old {
+		opaque(c, 1, "legacy_session_id_echo", &m.LegacySessionIDEcho, "TLS 1.3 repeats the client's; in TLS 1.2 it names the session, and repeating the client's takes that session up again (RFC 9846 section 4.2.3, RFC 5246 section 7.4.1.3).")
+	}
 	number(c, 2, "cipher_suite", &m.CipherSuite, "The one the server picked from the client's list (RFC 9846 section 4.2.3).")
-	number(c, 1, "legacy_compression_method", &m.LegacyCompressionMethod, "Always null in TLS 1.3 (RFC 9846 section 4.2.3).")
+	if !old {
+		number(c, 1, "legacy_compression_method", &m.LegacyCompressionMethod, "Always null in TLS 1.3 (RFC 9846 section 4.2.3).")
+	}
 	if c.has(m.Extensions != nil) {
 		in := TypeServerHello
 		if m.IsHelloRetryRequest() {

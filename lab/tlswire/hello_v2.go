@@ -28,8 +28,15 @@ type CipherSpecV2 uint32
 // padding.
 const headerLenV2 = 2
 
-// ReadClientHelloV2 reads a ClientHello in the form of SSL 2.0 that offers SSL
-// 3.0 or TLS, at the start of a client's bytes. It keeps no reference to b. Raw
+// IsServerHelloV2 reports whether b begins with the SERVER-HELLO of SSL 2.0, of
+// which the connection is then: msg_type 4, session_id_hit, certificate_type
+// and version come after the header (RFC 6101 appendix E has the client's).
+func IsServerHelloV2(b []byte) bool {
+	return len(b) >= headerLenV2+5 && b[0]&0x80 != 0 && b[2] == 4 && b[3] <= 1 && Version(bigEndian(b[5:7])) == VersionSSL20
+}
+
+// ReadClientHelloV2 reads a ClientHello in the form of SSL 2.0, most of which
+// offer SSL 3.0 or TLS, at the start of a client's bytes. It keeps no reference to b. Raw
 // is what transcript hashes take, without the 2 bytes of length before it. ok
 // is false if b is something else; the error is a ShortError when it may be the
 // start of one.
@@ -41,7 +48,7 @@ func ReadClientHelloV2(b []byte) (h Handshake, rest []byte, ok bool, err error) 
 	if len(b) < start {
 		return Handshake{}, b, true, ShortError{Need: start - len(b)}
 	}
-	if b[2] != byte(TypeClientHello) || b[3] != 3 || b[4] > 4 {
+	if version := Version(bigEndian(b[3:start])); b[2] != byte(TypeClientHello) || version != VersionSSL20 && (b[3] != 3 || b[4] > 4) {
 		return Handshake{}, b, false, nil
 	}
 	n := headerLenV2 + int(b[0]&0x7f)<<8 + int(b[1])

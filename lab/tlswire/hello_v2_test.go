@@ -32,7 +32,7 @@ func TestReadClientHelloV2(t *testing.T) {
 			t.Errorf("%d bytes: %t, %v", n, ok, err)
 		}
 	}
-	for _, other := range [][]byte{nil, {22, 3, 1, 0, 5}, {0x80, 31, 1, 0, 2, 0, 6}, {0x80, 31, 4, 3, 1}, append(bytes.Clone(helloV2[:6]), make([]byte, 40)...)} {
+	for _, other := range [][]byte{nil, {22, 3, 1, 0, 5}, {0x80, 31, 1, 0, 3, 0, 6}, {0x80, 31, 4, 3, 1}, append(bytes.Clone(helloV2[:6]), make([]byte, 40)...)} {
 		if _, _, ok, err := ReadClientHelloV2(other); ok || err != nil {
 			t.Errorf("% x: %t, %v", other, ok, err)
 		}

@@ -24,6 +24,7 @@ type Version uint16
 
 // The protocol versions.
 const (
+	VersionSSL20 Version = 0x0002
 	VersionSSL30 Version = 0x0300
 	VersionTLS10 Version = 0x0301
 	VersionTLS11 Version = 0x0302
@@ -32,6 +33,7 @@ const (
 )
 
 var versionNames = map[Version]string{
+	VersionSSL20: "SSL 2.0",
 	VersionSSL30: "SSL 3.0",
 	VersionTLS10: "TLS 1.0",
 	VersionTLS11: "TLS 1.1",
@@ -39,7 +41,12 @@ var versionNames = map[Version]string{
 	VersionTLS13: "TLS 1.3",
 }
 
-func (v Version) String() string { return name("version(0x%04x)", versionNames, v) }
+func (v Version) String() string {
+	if draft := v.draftName(); draft != "" {
+		return draft
+	}
+	return name("version(0x%04x)", versionNames, v)
+}
 
 // NamedGroup is a group for key agreement (RFC 9846 section 4.3.7).
 type NamedGroup uint16

@@ -100,8 +100,8 @@ var ciphers = map[string]struct{ key, block int }{
 
 var macLens = map[string]int{"MD5": 16, "SHA": 20, "SHA256": 32, "SHA384": 48, "SM3": 32}
 
-// suiteInfo reads a suite's name: TLS_CIPHER_HASH in TLS 1.3, and
-// TLS_KEYEXCHANGE_AUTHENTICATION_WITH_CIPHER_MAC before, where a CCM suite
+// suiteInfo reads a suite's name: TLS_CIPHER_HASH in TLS 1.3, with a hash as the
+// cipher where nothing is encrypted, and TLS_KEYEXCHANGE_AUTHENTICATION_WITH_CIPHER_MAC before, where a CCM suite
 // leaves out its SHA256 (RFC 6655 section 3, RFC 7251 section 2).
 func suiteInfo(name string) SuiteInfo {
 	var s SuiteInfo
@@ -113,6 +113,9 @@ func suiteInfo(name string) SuiteInfo {
 	hash := "SHA256"
 	if i := strings.LastIndexByte(cipher, '_'); i > 0 && macLens[cipher[i+1:]] > 0 {
 		cipher, hash = cipher[:i], cipher[i+1:]
+	}
+	if n := macLens[cipher]; !old && n > 0 { // RFC 9150 section 6
+		return SuiteInfo{TLS13: true, Cipher: "NULL", KeyLen: n, FixedIVLen: n, TagLen: n, Hash: hash}
 	}
 	lens, known := ciphers[cipher]
 	if !known {

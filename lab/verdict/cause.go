@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
@@ -128,6 +129,8 @@ func (w *wire) whyClosed(by endpoint.Side) Reason {
 	reset := w.End == tlsdecrypt.ClientReset && by == endpoint.Client || w.End == tlsdecrypt.ServerReset && by == endpoint.Server
 	why := closedBy(by, reset)
 	switch {
+	case by == endpoint.Client && w.leftBeforeAnswer():
+		why.Text = fmt.Sprintf("the client broke off the connection without an alert: it sent %s %v after its ClientHello, before the server's answer", w.howEnded(), w.EndedAt.Sub(w.spoke).Round(time.Millisecond))
 	case by == endpoint.Client && w.shown.Server.seen:
 		why.Text += closedAfterCertificate
 		why.Causes = w.causes(by)
@@ -138,6 +141,20 @@ func (w *wire) whyClosed(by endpoint.Side) Reason {
 		why.Causes = w.causes(by)
 	}
 	return why
+}
+
+// leftBeforeAnswer reports whether the client ended the connection after
+// ClientHello, before anything came from the server.
+func (w *wire) leftBeforeAnswer() bool {
+	return w.EndedBy == endpoint.Client && !w.spoke.IsZero() && !w.inTime
+}
+
+// howEnded is how the first end of the connection was said.
+func (w *wire) howEnded() string {
+	if w.EndedByReset {
+		return "RST"
+	}
+	return "FIN"
 }
 
 // addRefusal adds what became of the request of a client that was accepted.

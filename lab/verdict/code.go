@@ -80,6 +80,7 @@ var fixes = map[Code]string{
 	chain.CRLStale:       "fetch or issue a current CRL; somebody must do so before each NextUpdate",
 	chain.CRLMissing:     "give the {by} a CRL of that CA, even one that lists nothing; or do not require CRLs",
 	chain.WeakKey:        "issue the certificate with a key of at least 2048 bits RSA, or an EC key",
+	chain.WeakSignature:  "issue the certificate again with SHA-256 or better: the CA has signed it with an algorithm that is no longer safe",
 	BadSignature:         "give the {other} the private key that belongs to its certificate: the files have been mixed up",
 	NoCommonVersion:      "have the older side speak a newer version of TLS",
 	NoCommonCipherSuite:  "allow one cipher suite on both sides; in TLS 1.2 it must also fit the type of the server's key, and the two sides need a group in common",

@@ -29,6 +29,8 @@ type wire struct {
 	offersPSK bool                // in ClientHello
 	early     bool                // the client may have sent early data
 	last      *tlsdecrypt.Message // the last one; nil: nobody said anything
+	spoke     time.Time           // when the client sent its ClientHello
+	inTime    bool                // the server said something before the client ended the connection
 }
 
 // certificate is what a side showed of itself.
@@ -55,8 +57,11 @@ func newWire(c *tlsdecrypt.Connection) *wire {
 
 func (w *wire) take(m *tlsdecrypt.Message) {
 	w.last = m
-	if m.Type == tlswire.ContentTypeApplicationData && (m.Handshake == nil && m.Alert == nil) {
-		*w.data.Of(m.From) = w.finished.Client && w.finished.Server || m.Key.Secret == "client_early_traffic_secret"
+	w.inTime = w.inTime || m.From == endpoint.Server && !w.afterEnd(m)
+	hidden := m.Encrypted && w.Version >= tlswire.VersionTLS13 // which may be an alert
+	if m.Type == tlswire.ContentTypeApplicationData && m.Handshake == nil && m.Alert == nil && !hidden {
+		falseStart := m.From == endpoint.Client && w.Version < tlswire.VersionTLS13 // RFC 7918: it does not wait for the server's Finished
+		*w.data.Of(m.From) = *w.data.Of(m.From) || w.finished.Client && (w.finished.Server || falseStart) || m.Key.Secret == "client_early_traffic_secret"
 	}
 	if m.Encrypted && m.Type == tlswire.ContentTypeHandshake && w.Version < tlswire.VersionTLS13 {
 		w.again = w.again || *w.finished.Of(m.From)
@@ -72,8 +77,14 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 		return
 	}
 	shown := w.shown.Of(m.From)
+	if w.afterEnd(m) {
+		shown = &certificate{} // the other side has ended the connection without it
+	}
 	switch body := m.Body().(type) {
 	case *tlswire.ClientHello:
+		if w.spoke.IsZero() {
+			w.spoke = m.Time
+		}
 		w.again = w.finished.Client && w.finished.Server
 		_, w.offersPSK = tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey)
 		w.early = w.early || slices.ContainsFunc(body.Extensions, func(e tlswire.Extension) bool { return e.Type == tlswire.ExtensionEarlyData })
@@ -132,20 +143,36 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 		return v
 	}
 	switch {
+	case w.Version == tlswire.VersionSSL20:
+		return Verdict{Outcome: Unknown, Reason: w.Unreadable()}
 	case w.Succeeded:
 		v := Verdict{Outcome: Accepted}
 		w.addRefusal(&v)
 		return v
+	case w.Hidden && w.Unreadable() != "" && (w.finished.Client && w.finished.Server || w.Version >= tlswire.VersionTLS13):
+		return Verdict{Outcome: Unknown, Reason: w.Unreadable()}
 	case w.data.Client && w.data.Server:
 		return Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways" + w.reservation()}
 	case w.Hidden && w.Version != 0 && w.ClientRandom != nil:
 		return w.hidden()
 	case w.End == tlsdecrypt.StillOpen && !w.Hidden:
 		return Verdict{Outcome: Open, Reason: "the handshake is not done yet"}
+	case w.isUnjudged():
+		return Verdict{Outcome: Unknown, How: CutOff, Reason: "the client's handshake is complete, and whether the server accepted it is not in the capture"}
+	case w.Late && w.Version == 0 && w.ClientRandom == nil && w.Hidden:
+		return Verdict{Outcome: Unknown, How: CutOff, Reason: "the handshake was before the capture began"}
+	case w.Late && len(w.Messages) == 0 && len(w.Problems) > 0:
+		return Verdict{Outcome: Unknown, Reason: "the connection was open when the capture began, and no TLS record begins in what was seen of it"}
 	case w.End == tlsdecrypt.CutOff, w.Lacking, w.Hidden, w.EndedBy == endpoint.Unknown:
 		return Verdict{Outcome: Unknown, How: CutOff, Reason: "how the handshake ended is not in the capture"}
 	}
 	return w.aborted()
+}
+
+// isUnjudged reports whether a client of TLS 1.3 that had completed its
+// handshake left, and what the server made of it was not seen.
+func (w *wire) isUnjudged() bool {
+	return w.Version >= tlswire.VersionTLS13 && w.finished.Client && w.finished.Server && w.EndedBy == endpoint.Client && w.End != tlsdecrypt.Closed
 }
 
 // notTLS returns the verdict on a connection on which a side did not speak TLS

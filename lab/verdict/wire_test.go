@@ -287,3 +287,25 @@ func TestJudgeWireHiddenTLS12(t *testing.T) {
 		}
 	}
 }
+
+// A client of TLS 1.2 that sends its request before the server's Finished is
+// judged as any other (RFC 7918), with keys and without.
+func TestFalseStart(t *testing.T) {
+	client, server := endpoint.Client, endpoint.Server
+	hellos := talk(tlswire.VersionTLS12, hello(), serverHello(), shows(server, nil))
+	open := ended(hellos(finished(client), request(), finished(server), answer(200)), client)
+	if v := judgeWire(open); v.Outcome != Accepted || v.How != "" {
+		t.Errorf("with keys: %+v", v)
+	}
+	data := func(from endpoint.Side) *tlsdecrypt.Message {
+		return &tlsdecrypt.Message{From: from, Type: tlswire.ContentTypeApplicationData, Encrypted: true}
+	}
+	hidden := ended(hellos(sealed12(client), data(client), sealed12(server), data(server)), client)
+	if v := judgeWire(hidden); v.Outcome != Accepted || v.How != Probably {
+		t.Errorf("without keys: %+v", v)
+	}
+	refused := ended(hellos(sealed12(client), data(client)), server)
+	if v := judgeWire(refused); v.Outcome != Rejected || v.RejectedBy != server {
+		t.Errorf("a server that closes: %+v", v)
+	}
+}
