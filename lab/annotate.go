@@ -8,7 +8,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// annotate records why a connection was rejected, if it has a tap.
+// annotate records why a connection was rejected, or is not mutual, if it has a
+// tap.
 func annotate(c net.Conn, judge func() verdict.Verdict) {
 	tapped, ok := wiretap.Of(c)
 	if !ok {
@@ -17,7 +18,7 @@ func annotate(c net.Conn, judge func() verdict.Verdict) {
 	switch v := judge(); {
 	case v.Outcome == verdict.Rejected:
 		tapped.Annotate("rejected by the " + v.RejectedBy.String() + ": " + v.Reason)
-	case v.How == verdict.InHTTP:
+	case v.How == verdict.InHTTP, v.Code == verdict.NotAsked, v.Reason == verdict.NeverAsked:
 		tapped.Annotate(v.Reason)
 	}
 }

@@ -33,6 +33,7 @@ type Client struct {
 	addr       string // to connect to
 	serverName string
 	settings   Settings
+	mutual     bool
 	wallet     *wallet
 }
 
@@ -42,6 +43,7 @@ type ClientOptions struct {
 	Addr       string   // to connect to; empty: the URL's host and port
 	ServerName string   // that the server's certificate must have; empty: the URL's host
 	Resume     bool     // resume sessions instead of full handshakes
+	Mutual     bool     // a server that asks for no certificate is a fault (verdict.NotAsked)
 }
 
 // Port returns the port that the client connects to.
@@ -83,7 +85,7 @@ func (e *RejectedError) Unwrap() error { return e.Err }
 
 // NewClient loads the credentials and makes a client.
 func NewClient(o ClientOptions, s Settings) (*Client, error) {
-	c := &Client{url: o.URL, addr: o.addr(), serverName: o.ServerName, settings: s}
+	c := &Client{url: o.URL, addr: o.addr(), serverName: o.ServerName, settings: s, mutual: o.Mutual}
 	if c.serverName == "" {
 		c.serverName = o.URL.Hostname()
 	}
@@ -133,7 +135,7 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 	if err != nil {
 		return nil, &DialError{Addr: c.addr, Err: err}
 	}
-	x := &clientExchange{Conn: raw, settings: &c.settings, client: raw.LocalAddr().String(), server: raw.RemoteAddr().String(), own: own.subject("")}
+	x := &clientExchange{Conn: raw, settings: &c.settings, client: raw.LocalAddr().String(), server: raw.RemoteAddr().String(), own: own.subject(""), insists: c.mutual}
 	if number := x.settings.Journal.begin(endpoint.Client, x.client, x.server); c.settings.Tap != nil {
 		x.Conn = c.settings.Tap.Client(raw, number)
 	}
@@ -159,6 +161,7 @@ type clientExchange struct {
 	alerts         plainAlerts
 	sent           atomic.Bool // the request
 	own            string      // subject of the client's certificate
+	insists        bool        // ClientOptions.Mutual
 	asked          bool        // the server asked for a certificate
 	sentOwn        bool        // and the client sent one
 	shown          string      // own, if it was sent
@@ -219,12 +222,26 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 		return nil, ctx.Err()
 	}
 	view := verdict.NewView(endpoint.Client, err, x.alerts.seen())
-	view.State, view.NoCertificate = got, x.asked && !x.sentOwn
+	view.State, view.Showing = got, x.showing(state.DidResume)
+	view.Unasked, view.Insists = err == nil && !x.asked && !state.DidResume, x.insists
 	if response != nil {
 		view.InHTTP = x.refusedInHTTP(response, state.DidResume)
 	}
 	x.finish(view, state, response)
 	return response, err
+}
+
+// showing returns what the client has shown of itself.
+func (x *clientExchange) showing(resumed bool) verdict.Showing {
+	switch {
+	case resumed: // that is in the earlier session
+		return verdict.MayHaveShown
+	case x.sentOwn:
+		return verdict.Shown
+	case x.asked:
+		return verdict.ShownNone
+	}
+	return verdict.NotShown
 }
 
 // finish reports to the journal how the exchange ended.

@@ -59,6 +59,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if c.keys.To = config.KeyLogWriter; c.keys.To != nil {
 		config.KeyLogWriter = &c.keys
 	}
+	c.config = config
 	c.tls = tls.Server(below, config)
 	return c.tls, nil
 }
@@ -99,6 +100,7 @@ type serverConn struct {
 	net.Conn
 	listener       *listener
 	tls            *tls.Conn // above it
+	config         *tls.Config
 	client, server string    // addresses
 	own            *identity // what the server can show
 	keys           keylog.Buffer
@@ -184,7 +186,16 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 		state = tls.ConnectionState{ServerName: state.ServerName}
 	}
 	view := verdict.NewView(endpoint.Server, err, c.alerts.seen())
-	view.State = verdict.StateOf(state, http != nil)
+	view.State, view.Showing = verdict.StateOf(state, http != nil), verdict.NotShown
+	if err != nil && state.Version == 0 {
+		view.Takes = verdict.TakenBy(c.config)
+	}
+	switch {
+	case state.DidResume: // it has in the earlier session
+		view.Showing = verdict.MayHaveShown
+	case state.CipherSuite != 0:
+		view.Showing = verdict.Shown
+	}
 	if refusal := c.refusal.Load(); refusal != nil && http != nil {
 		view.InHTTP = verdict.RefuseInHTTP(http.Status, verdict.Explain(*refusal, endpoint.Server))
 	}

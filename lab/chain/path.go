@@ -189,6 +189,11 @@ func (t *Trust) explainPath(p *path) Fault {
 	case ca != nil && !canSign(ca.Certificate):
 		return fault(NotACA, "%s in %s, whose certificate does not allow to sign others", p.leads(), t.place(ca))
 	case t.isAnchored(p):
+		for _, ca := range p.above() {
+			if !ca.BasicConstraintsValid && ca.Version >= 3 {
+				return Fault{Code: NotACA, Cert: ca, Text: "has no basic constraints, and so is no CA to all programs"}
+			}
+		}
 		return fault(Invalid, "%s in %s, in a way that not all programs take", p.leads(), t.place(cmp.Or(ca, t.known(top))))
 	case ca != nil:
 		return fault(UnknownCA, "%s, an intermediate CA that was not sent along (it is in %s)", p.leads(), t.place(ca))

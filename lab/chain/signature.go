@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
+	"sync"
 )
 
 // How a certificate's signature does not verify. Only errSignature says that it
@@ -25,8 +26,40 @@ func Issued(ca, cert *x509.Certificate) bool {
 
 // certified verifies that a certificate is signed with the key of issuer. The
 // error is nil when it is, errSignature when it is not, and another one when
-// it cannot be known here.
+// it cannot be known here. It remembers the results: one chain is walked
+// several times, and connections show the same few.
 func certified(cert, issuer *x509.Certificate) error {
+	pair := [2]*x509.Certificate{cert, issuer}
+	verified.Lock()
+	err, ok := verified.signatures[pair]
+	verified.Unlock()
+	if ok {
+		return err
+	}
+	err = verifySignature(cert, issuer)
+	if len(cert.Raw)+len(issuer.Raw) > maxRememberedSize {
+		return err
+	}
+	verified.Lock()
+	defer verified.Unlock()
+	if verified.signatures == nil || len(verified.signatures) >= maxCached {
+		verified.signatures = make(map[[2]*x509.Certificate]error)
+	}
+	verified.signatures[pair] = err
+	return err
+}
+
+// maxRememberedSize bounds the certificates whose signatures are remembered, in
+// bytes.
+const maxRememberedSize = 1 << 14
+
+// verified are the results for pairs of a certificate and its issuer.
+var verified struct {
+	sync.Mutex
+	signatures map[[2]*x509.Certificate]error
+}
+
+func verifySignature(cert, issuer *x509.Certificate) error {
 	err := issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
 	var insecure x509.InsecureAlgorithmError
 	switch {

@@ -68,6 +68,7 @@ func (p *Program) client(c *cli.Context) error {
 		}
 		a.sayOtherPart(endpoint.Client, port)
 	}
+	target.Mutual = c.IsSet("cert") && settings.Certificate != ""
 	client, err := lab.NewClient(target, settings)
 	if err != nil {
 		return err

@@ -41,6 +41,7 @@ type connectionPrinter struct {
 	ends   []int                       // the streams that have ended, in order, and were not shown yet
 	ready  map[int]*preparedConnection // what was added, by stream
 	drawn  kinds
+	taken  verdict.Taken // by servers, on the connections that were shown
 	count  struct{ all, tls int }
 	found  bool       // the stream that is asked for
 	headed bool       // the list has its heading
@@ -52,9 +53,10 @@ type connectionPrinter struct {
 
 // preparedConnection is a connection that is ready to be printed.
 type preparedConnection struct {
-	isTLS bool      // there was TLS on it, or should have been
-	text  []byte    // as JSON or as a line; nil: it is not shown
-	drawn *drawable // it may be drawn, too
+	isTLS  bool            // there was TLS on it, or should have been
+	text   []byte          // as JSON or as a line; nil: it is not shown
+	drawn  *drawable       // it may be drawn, or told better from what came before
+	chosen *verdict.Chosen // by its server
 }
 
 // drawable is what a ladder is drawn from.
@@ -139,14 +141,21 @@ func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connect
 	}
 	v := verdict.Of(c, g.trust)
 	f.isTLS = isTLS(c, &v)
-	if g.json {
-		f.text = g.encoded(verdict.Account{Connection: c, Verdict: &v, Scenario: shown(&v, c)})
-		return
-	}
-	f.text = []byte(ladder.Line(c, &v, g.options) + "\n")
 	if !g.list {
+		f.chosen = verdict.ChosenOn(c)
+	}
+	if !g.list && !g.json || g.json && v.Offers != nil {
 		f.drawn = &drawable{c, v}
 	}
+	f.text = g.encode(c, &v)
+}
+
+// encode returns a connection as JSON or as a line.
+func (g *connectionPrinter) encode(c *tlsdecrypt.Connection, v *verdict.Verdict) []byte {
+	if g.json {
+		return g.encoded(verdict.Account{Connection: c, Verdict: v, Scenario: shown(v, c)})
+	}
+	return []byte(ladder.Line(c, v, g.options) + "\n")
 }
 
 // shown returns the name of the scenario that shows the fault of a verdict.
@@ -158,6 +167,10 @@ func shown(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 func (g *connectionPrinter) show(stream int) {
 	f := g.ready[stream]
 	delete(g.ready, stream)
+	if d := f.drawn; d != nil && g.taken.Add(&d.verdict, d.Connection) {
+		f.text = g.encode(d.Connection, &d.verdict)
+	}
+	g.taken.Learn(f.chosen)
 	g.found = g.found || stream == g.stream
 	g.count.all++
 	if f.isTLS {

@@ -41,7 +41,7 @@ type labRun struct {
 	tap      *wiretap.Tap
 	wire     *lab.Dissection
 	report   report
-	counts   struct{ accepted, rejected, refused, unanswered, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
+	counts   struct{ accepted, rejected, refused, unanswered, unasked, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
 }
 
 // newLabRun reads the shared flags.
@@ -260,6 +260,8 @@ func (a *labRun) count(x *lab.Exchange) {
 		switch {
 		case x.How == verdict.InHTTP:
 			a.counts.refused.Add(1)
+		case x.Code == verdict.NotAsked: // and was to be
+			a.counts.unasked.Add(1)
 		case x.HTTP == nil && x.Client.Error != "":
 			a.counts.unanswered.Add(1)
 		}
@@ -361,9 +363,9 @@ func (a *labRun) call(ctx context.Context, c *lab.Client, count int, interval ti
 }
 
 // failed is the exit status of a client: every exchange should have been
-// accepted, and none refused in HTTP.
+// accepted, none refused in HTTP, and the certificate of --cert asked for.
 func (a *labRun) failed() error {
-	if a.counts.rejected.Load()+a.counts.refused.Load()+a.counts.unanswered.Load() > 0 {
+	if a.counts.rejected.Load()+a.counts.refused.Load()+a.counts.unanswered.Load()+a.counts.unasked.Load() > 0 {
 		return silentError{}
 	}
 	return nil

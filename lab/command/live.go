@@ -26,6 +26,7 @@ type report struct {
 	blind   bool // no verdict
 	options ladder.Options
 	drawn   kinds
+	taken   verdict.Taken // by servers, so far
 
 	trusting  sync.Mutex
 	trusted   *chain.Trust // see trust
@@ -34,6 +35,10 @@ type report struct {
 
 // exchange prints one.
 func (r *report) exchange(x *lab.Exchange) {
+	if x.Wire != nil {
+		r.taken.Add(&x.Verdict, x.Wire)
+		r.taken.Learn(verdict.ChosenOn(x.Wire))
+	}
 	switch {
 	case r.blind:
 		r.printBlind(x)

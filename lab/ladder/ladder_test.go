@@ -280,8 +280,8 @@ func TestRefusalsTellNothing(t *testing.T) {
 
 func TestRefusedVersion(t *testing.T) {
 	for name, want := range map[string]string{
-		"tls12-mutual": "The server breaks off: it does not speak the client's version of TLS: it offers TLS 1.2.",
-		"tls13-mutual": "The server breaks off: it does not speak the client's version of TLS: it offers TLS 1.3, TLS 1.2.",
+		"tls12-mutual": "The server breaks off: it does not speak the client's version of TLS: the client offers TLS 1.2.",
+		"tls13-mutual": "The server breaks off: it does not speak the client's version of TLS: the client offers TLS 1.3, TLS 1.2.",
 	} {
 		c := replay(t, name, true)
 		c.Messages = []*tlsdecrypt.Message{c.Messages[0], {From: endpoint.Server, Type: tlswire.ContentTypeAlert,

@@ -104,7 +104,9 @@ func (s *story) result() string {
 func (s *story) resultOfTLS() string {
 	if why := reasonOf(s.verdict); why != "" {
 		if s.verdict.How == verdict.InHTTP && s.progress.Answer != nil {
-			why += fmt.Sprintf(", %d", s.progress.Answer.HTTP.Status)
+			if whole := fmt.Sprintf("%s, %d", why, s.progress.Answer.HTTP.Status); len(whole) <= resultWidth {
+				return whole
+			}
 		}
 		return why
 	}
@@ -133,7 +135,7 @@ func reasonOf(v *verdict.Verdict) string {
 	case by != endpoint.Unknown:
 	case v.Alert != nil:
 		by = v.Alert.SentBy
-	case v.How == verdict.InHTTP:
+	case v.How == verdict.InHTTP, v.Code == verdict.NotAsked:
 		by = endpoint.Server
 	case v.Outcome == verdict.Accepted && v.Code != "" && v.Code != verdict.NotAuthorised:
 		by = endpoint.Client // which left without a request

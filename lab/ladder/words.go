@@ -118,6 +118,8 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 	switch {
 	case d == tlswire.AlertCloseNotify:
 		return fmt.Sprintf("The %s has nothing more to say.", m.From)
+	case m != s.progress.Alert && !m.Alert.Closes(s.c.Version):
+		return s.warning(m)
 	case m != s.progress.Alert:
 		return plain(d.Note())
 	}
@@ -128,11 +130,28 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 	return said
 }
 
+// warning says what an alert means after which the connection may go on.
+func (s *story) warning(m *tlsdecrypt.Message) string {
+	if m.Alert.Description == tlswire.AlertUnrecognizedName && m.From == endpoint.Server {
+		name := "of no name"
+		if s.c.ServerName != "" {
+			name = fmt.Sprintf("named %q", short(s.c.ServerName))
+		}
+		return fmt.Sprintf("A warning: the server has no host %s. It goes on with the certificate of another, and leaves it to the client whether to go on.", name)
+	}
+	return "A warning, after which the connection may go on: " + s.note(m) + "."
+}
+
+// note is the definition of an alert, as a clause.
+func (s *story) note(m *tlsdecrypt.Message) string {
+	note := strings.TrimSuffix(plain(m.Alert.Description.Note()), ".")
+	return strings.ToLower(note[:1]) + note[1:]
+}
+
 // why is why a side ended the connection with an alert, as a clause.
 func (s *story) why(m *tlsdecrypt.Message) string {
 	if a := s.verdict.Alert; s.verdict.Reason == "" || a == nil || a.SentBy != m.From {
-		note := strings.TrimSuffix(plain(m.Alert.Description.Note()), ".")
-		return strings.ToLower(note[:1]) + note[1:]
+		return s.note(m)
 	}
 	return strings.TrimPrefix(s.verdict.Reason, fmt.Sprintf("the %s sent %s: ", m.From, m.Alert.Description))
 }

@@ -74,7 +74,7 @@ func (s *story) agreed() string {
 		parts = append(parts, "an earlier session resumed (ticket)")
 	case c.Resumption != tlsdecrypt.FullHandshake:
 		parts = append(parts, fmt.Sprintf("an earlier session resumed (%s)", c.Resumption))
-	case s.client.empty():
+	case s.client.empty(), s.unasked():
 		parts = append(parts, "not mutual")
 	case c.ClientAuth && s.client.shown:
 		parts = append(parts, "mutual")
@@ -83,6 +83,12 @@ func (s *story) agreed() string {
 		parts = append(parts, "after "+before)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// unasked reports whether the server never asked for a certificate: without
+// keys, another handshake may be hidden in which it did.
+func (s *story) unasked() bool {
+	return s.c.AskedForNone() && !s.again && (!s.progress.Hidden || strings.Contains(s.verdict.Reason, verdict.NeverAsked))
 }
 
 // versionless says why there is no version.
@@ -171,7 +177,7 @@ func (s *story) outcome() string {
 	case verdict.Rejected:
 		return s.rejected()
 	case verdict.Broken:
-		return "Broken off after the handshake had succeeded: " + s.breaking()
+		return s.broken()
 	case verdict.Accepted:
 		if v.How == verdict.Probably {
 			return "The handshake very probably succeeded: " + v.Reason + "."
@@ -206,6 +212,27 @@ func (s *story) rejected() string {
 	return said
 }
 
+// broken says why a side ended the connection after the handshake.
+func (s *story) broken() string {
+	const after = "Broken off after the handshake had succeeded"
+	why, byAlert := strings.CutPrefix(s.verdict.Reason, s.sentPrefix())
+	switch {
+	case s.progress.Alert == nil || why == "" || s.below:
+		return after + ": " + s.breaking()
+	case byAlert:
+		return fmt.Sprintf("%s: %s That is, %s.", after, s.breaking(), why)
+	}
+	return after + ": " + why + "."
+}
+
+// sentPrefix is how a reason begins that an alert gives.
+func (s *story) sentPrefix() string {
+	if s.verdict.Alert == nil {
+		return "-"
+	}
+	return fmt.Sprintf("the %s sent %s: ", s.verdict.Alert.SentBy, s.verdict.Alert.Name)
+}
+
 // breaksOff reports whether the alert of the verdict was seen.
 func (s *story) breaksOff() bool { return s.progress.Alert != nil && s.verdict.Alert != nil }
 
@@ -224,7 +251,7 @@ const mostCauses = 6
 func (s *story) advice() (paragraphs []string) {
 	v := s.verdict
 	if s.below {
-		return nil
+		return offered(v.Offers)
 	}
 	if len(v.Causes) > 0 {
 		paragraphs = append(paragraphs, "Possible causes, the likeliest first, and how to tell them apart:")
@@ -235,6 +262,7 @@ func (s *story) advice() (paragraphs []string) {
 			paragraphs = append(paragraphs, fmt.Sprintf("%s less likely: --json has them.", text.Counted(more, "more cause")))
 		}
 	}
+	paragraphs = append(paragraphs, offered(v.Offers)...)
 	if s.scenario != "" {
 		paragraphs = append(paragraphs, "A scenario with the same fault: lab scenario run "+s.scenario)
 	}
@@ -293,10 +321,19 @@ func (s *story) torn(by, other endpoint.Side, after string) string {
 
 func (s *story) success() string {
 	switch {
+	case s.verdict.Reason == verdict.NeverAsked:
+		return s.accepted() + " Not mutual: the server never asked for a certificate."
 	case s.verdict.Reason != "":
 		return "The handshake succeeded; " + s.verdict.Reason + "."
 	case s.progress.Refusal != nil:
 		return s.refusal()
+	}
+	return s.accepted()
+}
+
+// accepted says what the two sides know of each other.
+func (s *story) accepted() string {
+	switch {
 	case !s.byTicket():
 		return "Accepted: client and server have shown each other that they have the key that both were given."
 	case s.c.Resumption != tlsdecrypt.FullHandshake:

@@ -43,8 +43,10 @@ func (k *checker) chainFails(m *Message, q chain.Question, leaf *x509.Certificat
 func (k *checker) proven(m *Message, q chain.Question, leaf *x509.Certificate, err error) *chain.Fault {
 	isNoCA := errors.As(err, new(x509.UnknownAuthorityError))
 	if asked := *k.asked.Of(m.From); len(asked) > 0 && asked.none(q.Chain()) && k.refusedForCA(m.From) { // programs look for the CA first
-		if f := k.noCA(m, q, leaf, err); isNoCA && f != nil {
-			return f
+		if isNoCA {
+			if f := k.noCA(m, q, leaf, err); f != nil {
+				return f
+			}
 		}
 		return k.faultByNames(m, q, leaf)
 	}

@@ -13,7 +13,8 @@ import (
 type Progress struct {
 	// Alert is the one that ended the connection, and not in good order; nil if
 	// there was none. One that answers the other side's end of the connection is
-	// not its cause.
+	// not its cause. It is a warning if the connection ended with that, before the
+	// handshake did.
 	Alert *Message
 	// Succeeded reports that a handshake came to its end on both sides: before
 	// the alert, if there was one.
@@ -80,7 +81,34 @@ func (c *Connection) Progress() Progress {
 		}
 	}
 	p.Succeeded = p.Succeeded || p.Alert == nil && done()
+	if p.Alert == nil && !p.Succeeded {
+		p.Alert = c.lastWarning()
+	}
 	return p
+}
+
+// lastWarning returns the alert after which a side ended the connection,
+// although the alert by itself does not: a warning of TLS 1.2, or user_canceled
+// (RFC 5246 section 7.2, RFC 9846 section 6.1). A client may also go away
+// because of a warning that the server has no such host (RFC 6066 section 3):
+// then it is the client that ends the connection, and without an alert.
+func (c *Connection) lastWarning() *Message {
+	var goodbye endpoint.Pair[bool]
+	for _, m := range slices.Backward(c.Messages) {
+		switch {
+		case m.Alert == nil || c.EndedBy == endpoint.Unknown:
+			return nil
+		case m.Alert.Description == tlswire.AlertCloseNotify:
+			*goodbye.Of(m.From) = true
+			continue
+		case m.Alert.Closes(c.Version): // and so it answers the other side's end
+			return nil
+		case c.EndedBy == m.From, *goodbye.Of(m.From), m.Alert.Description != tlswire.AlertUnrecognizedName && m.Alert.Description != tlswire.AlertNoRenegotiation:
+			return m
+		}
+		return nil
+	}
+	return nil
 }
 
 // answersEnd reports whether a message was sent after the other side had ended

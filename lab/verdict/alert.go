@@ -20,19 +20,56 @@ func newAlert(d tlswire.AlertDescription, sentBy endpoint.Side) *Alert {
 	return &Alert{Code: uint8(d), Name: d.String(), SentBy: sentBy}
 }
 
-// meaning is what an alert alone shows, whichever side sent it. none
-// says that the other side was asked for a certificate, and sent none.
-func meaning(d tlswire.AlertDescription, by endpoint.Side, none bool) Reason {
+// Showing is whether the side that receives an alert has shown a certificate by
+// then.
+type Showing string
+
+// What a side has shown.
+const (
+	MayHaveShown Showing = ""      // it is not known
+	Shown        Showing = "shown" // a certificate
+	ShownNone    Showing = "none"  // it was asked for one, and sent none
+	NotShown     Showing = "not"   // it was not asked, or it was not its turn
+)
+
+// meaning is what an alert shows by itself, and by what the side that receives
+// it has shown.
+func meaning(d tlswire.AlertDescription, by endpoint.Side, other Showing) Reason {
 	name := d.String()
-	if none && d.WantsCertificate() {
+	switch {
+	case other == ShownNone && d.WantsCertificate():
+		d = tlswire.AlertCertificateRequired
+	case d == tlswire.AlertNoCertificate && by == endpoint.Server: // mbed TLS
 		d = tlswire.AlertCertificateRequired
 	}
 	why, ok := meanings[d]
-	if !ok {
+	switch {
+	case !ok:
 		why = Reason{Code: Other, Text: noted(d)}
+	case other == NotShown && d == tlswire.AlertCertificateRequired:
+		why = Reason{Code: Other, Text: "it wants a certificate, and has not asked for one", Fix: lookIntoLog}
+	case other == Shown && d == tlswire.AlertCertificateRequired:
+		why = Reason{Code: Other, Text: "it wants a certificate, although the {other} has sent one", Fix: lookIntoLog}
+	case other == NotShown && d == tlswire.AlertAccessDenied:
+		why = Reason{Code: Other, Text: "it does not let the {other} in, which has shown no certificate by then", Fix: lookIntoLog}
+	case other == NotShown && isAboutCertificate(d):
+		why = Reason{Code: Other, Text: "that is about a certificate, and the {other} has shown none by then", Fix: lookIntoLog}
+	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && other == MayHaveShown:
+		why.Text += ", or wants a certificate and got none"
+	case d == tlswire.AlertHandshakeFailure && other == Shown:
+		why.Text += ", which may be its certificate"
+	case d == tlswire.AlertDecryptError && other == NotShown:
+		why = wrongChecksum
 	}
-	why.Text = "the " + by.String() + " sent " + name + ": " + strings.ReplaceAll(why.Text, "{other}", by.Other().String())
+	why.Text = "the " + by.String() + " sent " + name + ": " + fixed(why.Text, by)
+	why.Fix = fixed(why.Fix, by)
 	return why
+}
+
+// isAboutCertificate reports whether an alert is about the other side's
+// certificate.
+func isAboutCertificate(d tlswire.AlertDescription) bool {
+	return d.RefusesCertificate() || d == tlswire.AlertCertificateUnobtainable || d == tlswire.AlertBadCertificateHashValue
 }
 
 // noted is an alert's definition, as a clause.
@@ -42,8 +79,26 @@ func noted(d tlswire.AlertDescription) string {
 	return strings.ToLower(note[:1]) + note[1:]
 }
 
-// meanings are what alerts show by themselves: {other} is the side that
-// received it.
+// What to change, where several alerts have that in common.
+const (
+	lookIntoLog  = "look into the log of the {by}"
+	updateOne    = "update both programs: one of the two breaks the protocol, or something between them changes it; the log of the {by} may say which message it was"
+	compareKeys  = "compare the pre-shared keys of the two sides, their identities and hashes"
+	findMeddling = "find what lies between the two, such as a proxy or a firewall, and leave it out; if nothing does, look into the log of the {by}"
+)
+
+// nothingInCommon explains handshake_failure in place of ServerHello.
+const (
+	nothingInCommon = "the server sent handshake_failure: it found nothing that both can do"
+	compareOffers   = "compare what the client offers with the server's settings; the server's log may say what it misses"
+)
+
+// wrongChecksum is decrypt_error where there was no certificate to sign with.
+var wrongChecksum = Reason{Code: Other, Text: "a checksum of the {other}'s is wrong", Fix: findMeddling}
+
+// meanings are what alerts show by themselves: {by} is the side that sent it,
+// {other} the one that received it. Those of certificates take for granted that
+// one was shown.
 var meanings = map[tlswire.AlertDescription]Reason{
 	tlswire.AlertBadCertificate:         {Code: RefusedByCertificate, Text: "it refuses the {other}'s certificate, and only its own log knows why"},
 	tlswire.AlertUnsupportedCertificate: {Code: RefusedByCertificate, Text: "the {other}'s certificate is of a kind, or for a purpose, that it does not take"},
@@ -53,10 +108,43 @@ var meanings = map[tlswire.AlertDescription]Reason{
 	tlswire.AlertUnknownCA:              {Code: chain.UnknownCA, Text: "it does not trust the CA of the {other}'s certificate"},
 	tlswire.AlertAccessDenied:           {Code: RefusedByCertificate, Text: "it does not let in who the {other}'s certificate names, or refuses the certificate (GnuTLS), and only its own log knows which"},
 	tlswire.AlertDecryptError:           {Code: BadSignature, Text: "a signature or checksum of the {other}'s is wrong"},
-	tlswire.AlertProtocolVersion:        {Code: NoCommonVersion, Text: "it does not speak the {other}'s version of TLS"},
-	tlswire.AlertInsufficientSecurity:   {Code: NoCommonCipherSuite, Text: "what the {other} offers is too weak for it"},
 	tlswire.AlertCertificateRequired:    {Code: NoClientCertificate, Text: "it wants a certificate, and got none"},
-	tlswire.AlertNoApplicationProtocol:  {Code: NoCommonALPN, Text: "it speaks no protocol that the {other} offers"},
-	tlswire.AlertUnrecognizedName:       {Code: UnrecognizedName, Text: "it has no host of the name that the {other} asked for"},
-	tlswire.AlertHandshakeFailure:       {Code: Other, Text: "it found nothing that both can do, or wants a certificate and got none"},
+	tlswire.AlertNoCertificate: {Code: Other, Text: "it says that it has no certificate to show, which no version after SSL 3.0 says by an alert",
+		Fix: "give the {by} a certificate and its key, or look into its log"},
+	tlswire.AlertBadCertificateStatusResponse: {Code: RefusedByCertificate, Text: "the OCSP response that came with the {other}'s certificate is missing, or does not hold",
+		Fix: "renew the {other}'s OCSP response (nginx: ssl_stapling; openssl ocsp shows what the CA's responder says), or the certificate, if it asks for one (must-staple)"},
+	tlswire.AlertCertificateUnobtainable: {Code: RefusedByCertificate, Text: "it could not fetch the {other}'s certificate from the address that was given (client_certificate_url)",
+		Fix: "have the {other} send the certificate itself"},
+	tlswire.AlertBadCertificateHashValue: {Code: RefusedByCertificate, Text: "the certificate that it fetched for the {other} is not the one that was named (client_certificate_url)",
+		Fix: "have the {other} send the certificate itself"},
+
+	tlswire.AlertHandshakeFailure: {Code: Other, Text: "it cannot agree to what the {other} offers or has shown"},
+	tlswire.AlertProtocolVersion:  {Code: NoCommonVersion, Text: "it does not speak the {other}'s version of TLS"},
+	tlswire.AlertInsufficientSecurity: {Code: NoCommonCipherSuite, Text: "what the {other} offers is too weak for it",
+		Fix: "have the {other} offer stronger cipher suites, groups and signatures, or the {by} take weaker ones (OpenSSL: SECLEVEL)"},
+	tlswire.AlertNoApplicationProtocol: {Code: NoCommonALPN, Text: "it speaks no protocol that the {other} offers"},
+	tlswire.AlertUnrecognizedName:      {Code: UnrecognizedName, Text: "it has no host of the name that the {other} asked for"},
+	tlswire.AlertInappropriateFallback: {Code: NoCommonVersion, Text: "the {other} called again with an older version (TLS_FALLBACK_SCSV), although the {by} speaks a newer one",
+		Fix: "find out why the {other}'s first try failed, with its newest version: something between the two may have broken it off; then have it not fall back"},
+	tlswire.AlertMissingExtension: {Code: Other, Text: "a message of the {other}'s lacks an extension that it must have",
+		Fix: "have the {other} send it: ClientHello of TLS 1.3 needs supported_groups, key_share and signature_algorithms, or a pre-shared key with psk_key_exchange_modes"},
+	tlswire.AlertUnsupportedExtension: {Code: Other, Text: "a message of the {other}'s has an extension that has no place there, or that the {by} did not ask for", Fix: updateOne},
+	tlswire.AlertUnknownPSKIdentity:   {Code: Other, Text: "it knows none of the pre-shared keys that the {other} names", Fix: compareKeys},
+	tlswire.AlertECHRequired: {Code: Other, Text: "the server could not read the ClientHello that was encrypted in another one (ECH), and it does not go on without",
+		Fix: "have the {by} fetch the server's current ECH configuration (the HTTPS record in DNS), or go without ECH"},
+
+	tlswire.AlertUnexpectedMessage:    {Code: Other, Text: "a message of the {other}'s has no place here", Fix: updateOne},
+	tlswire.AlertIllegalParameter:     {Code: Other, Text: "a field of a message of the {other}'s holds a value that is not allowed there", Fix: updateOne},
+	tlswire.AlertDecodeError:          {Code: Other, Text: "it cannot parse a message of the {other}'s", Fix: updateOne},
+	tlswire.AlertBadRecordMAC:         {Code: Other, Text: "it cannot decrypt a record of the {other}'s: the record was changed on the way, was sent unencrypted, or the two sides' keys differ", Fix: findMeddling},
+	tlswire.AlertDecryptionFailed:     {Code: Other, Text: "it cannot decrypt a record of the {other}'s (the alert is of old programs alone)", Fix: findMeddling},
+	tlswire.AlertRecordOverflow:       {Code: Other, Text: "a record of the {other}'s is longer than allowed", Fix: findMeddling},
+	tlswire.AlertDecompressionFailure: {Code: Other, Text: "it cannot unpack what the {other} has compressed", Fix: "switch compression off in both programs"},
+	tlswire.AlertExportRestriction:    {Code: NoCommonCipherSuite, Text: "the {other}'s keys are longer than export rules once allowed (the alert is of old programs alone)", Fix: "replace the {by} by a program of this century"},
+
+	tlswire.AlertInternalError: {Code: Other, Text: "something went wrong in the {by} itself", Fix: "look into the log of the {by}: it has failed, of itself or of its settings, such as a key or a certificate that it cannot use"},
+	tlswire.AlertGeneralError:  {Code: Other, Text: "something went wrong that no other alert describes", Fix: lookIntoLog},
+	tlswire.AlertUserCanceled:  {Code: Canceled, Text: "it breaks off of its own accord, and not because of an error"},
+	tlswire.AlertNoRenegotiation: {Code: Other, Text: "it does not shake hands anew on a connection",
+		Fix: "have the {other} ask for all that it needs in the first handshake, or speak TLS 1.3"},
 }

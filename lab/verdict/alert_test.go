@@ -9,17 +9,18 @@ import (
 )
 
 // Every alert says something, those that nobody has registered too, in a
-// sentence that can go on, and with a code that has a fix.
+// sentence that can go on, and with a code that has a fix. What it says of a
+// certificate is what the other side has shown.
 func TestMeanings(t *testing.T) {
 	for n := range 256 {
 		d := tlswire.AlertDescription(n)
 		for _, by := range []endpoint.Side{endpoint.Server, endpoint.Client} {
-			for _, none := range []bool{false, true} {
-				why := meaning(d, by, none)
+			for _, other := range []Showing{MayHaveShown, Shown, ShownNone, NotShown} {
+				why := meaning(d, by, other)
 				start := "the " + by.String() + " sent " + d.String() + ": "
 				said, ok := strings.CutPrefix(why.Text, start)
-				if !ok || said == "" || strings.ContainsAny(why.Text, "{}") || strings.HasSuffix(why.Text, ".") || strings.Contains(why.Text, "RFC") {
-					t.Errorf("%d: %q", n, why.Text)
+				if !ok || said == "" || strings.ContainsAny(why.Text+why.Fix, "{}") || strings.HasSuffix(why.Text, ".") || strings.Contains(why.Text, "RFC") {
+					t.Errorf("%d: %q, fix %q", n, why.Text, why.Fix)
 				}
 				if said != "" && strings.ToLower(said[:1]) != said[:1] {
 					t.Errorf("%d is no clause: %q", n, said)
@@ -27,26 +28,62 @@ func TestMeanings(t *testing.T) {
 				if fixes[why.Code] == "" {
 					t.Errorf("%d: code %q", n, why.Code)
 				}
-				if (why.Code == NoClientCertificate) != (d == tlswire.AlertCertificateRequired || none && d.WantsCertificate()) {
-					t.Errorf("%d, none sent %v: %s", n, none, why.Code)
+				if other == NotShown && (why.Code == RefusedByCertificate ||
+					strings.Contains(said, "'s certificate is of") || strings.Contains(said, "refuses the") || strings.Contains(said, "got none")) {
+					t.Errorf("%d, and no certificate was shown: %s, %q", n, why.Code, said)
 				}
-				if _, ok := meanings[d]; ok && strings.Contains(said, "the "+by.String()) {
-					t.Errorf("%d is about its sender: %q", n, said)
+				if other == Shown && (why.Code == NoClientCertificate || strings.Contains(said, "got none")) {
+					t.Errorf("%d, and a certificate was shown: %s, %q", n, why.Code, said)
+				}
+				if other == ShownNone && d.WantsCertificate() && why.Code != NoClientCertificate {
+					t.Errorf("%d, and none was sent: %s, %q", n, why.Code, said)
 				}
 			}
 		}
 	}
 }
 
+// Each alert that has a name has a sentence of its own, and says what to change
+// by its code or by itself.
+func TestEachAlertHasMeaning(t *testing.T) {
+	for n := range 256 {
+		d := tlswire.AlertDescription(n)
+		switch d {
+		case tlswire.AlertCloseNotify, tlswire.AlertTooManyCIDsRequested: // ends nothing, and is DTLS's
+			continue
+		}
+		why, ok := meanings[d]
+		if named := !strings.HasPrefix(d.String(), "alert("); ok != named {
+			t.Errorf("%v has a meaning: %v", d, ok)
+		}
+		if ok && why.Code == Other && why.Fix == "" && d != tlswire.AlertHandshakeFailure {
+			t.Errorf("%v: there is nothing to change", d)
+		}
+	}
+}
+
 func TestMeaningOf(t *testing.T) {
-	for d, want := range map[tlswire.AlertDescription]string{
-		tlswire.AlertRecordOverflow:   "the client sent record_overflow: a record was longer than allowed",
-		tlswire.AlertUnknownCA:        "the client sent unknown_ca: it does not trust the CA of the server's certificate",
-		tlswire.AlertHandshakeFailure: "the client sent handshake_failure: it found nothing that both can do, or wants a certificate and got none",
-		tlswire.AlertDescription(200): "the client sent alert(200): an alert that has no name here",
+	for _, test := range []struct {
+		d     tlswire.AlertDescription
+		by    endpoint.Side
+		other Showing
+		want  string
+	}{
+		{tlswire.AlertRecordOverflow, endpoint.Client, MayHaveShown, "the client sent record_overflow: a record of the server's is longer than allowed"},
+		{tlswire.AlertUnknownCA, endpoint.Client, Shown, "the client sent unknown_ca: it does not trust the CA of the server's certificate"},
+		{tlswire.AlertUnknownCA, endpoint.Server, NotShown, "the server sent unknown_ca: that is about a certificate, and the client has shown none by then"},
+		{tlswire.AlertHandshakeFailure, endpoint.Client, Shown, "the client sent handshake_failure: it cannot agree to what the server offers or has shown, which may be its certificate"},
+		{tlswire.AlertHandshakeFailure, endpoint.Server, MayHaveShown, "the server sent handshake_failure: it cannot agree to what the client offers or has shown, or wants a certificate and got none"},
+		{tlswire.AlertHandshakeFailure, endpoint.Server, NotShown, "the server sent handshake_failure: it cannot agree to what the client offers or has shown"},
+		{tlswire.AlertHandshakeFailure, endpoint.Server, ShownNone, "the server sent handshake_failure: it wants a certificate, and got none"},
+		{tlswire.AlertCertificateRequired, endpoint.Server, NotShown, "the server sent certificate_required: it wants a certificate, and has not asked for one"},
+		{tlswire.AlertAccessDenied, endpoint.Server, NotShown, "the server sent access_denied: it does not let the client in, which has shown no certificate by then"},
+		{tlswire.AlertDecryptError, endpoint.Server, NotShown, "the server sent decrypt_error: a checksum of the client's is wrong"},
+		{tlswire.AlertNoCertificate, endpoint.Server, MayHaveShown, "the server sent no_certificate_RESERVED: it wants a certificate, and got none"},
+		{tlswire.AlertDescription(200), endpoint.Client, MayHaveShown, "the client sent alert(200): an alert that has no name here"},
 	} {
-		if got := meaning(d, endpoint.Client, false).Text; got != want {
-			t.Errorf("%q, want %q", got, want)
+		if got := meaning(test.d, test.by, test.other).Text; got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
 		}
 	}
 }

@@ -7,12 +7,16 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -110,6 +114,92 @@ func TestNotAsked(t *testing.T) {
 					t.Errorf("%v, %d, call %d: %s, want %s", asks, status, i, got, want)
 				}
 			}
+		}
+	}
+}
+
+// A server that asks later is not one that never asks, and one that takes up a
+// session does not ask again.
+func TestNeverAsked(t *testing.T) {
+	leaf, key := newCertificateAndKey(t, nil)
+	now := func() time.Time { return start }
+	identity := tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for asks, want := range map[tls.ClientAuthType]string{tls.NoClientCert: NeverAsked, tls.RequestClientCert: ""} {
+			server := &tls.Config{Certificates: []tls.Certificate{identity}, ClientAuth: asks, MaxVersion: version, Time: now}
+			client := &tls.Config{Certificates: []tls.Certificate{identity}, InsecureSkipVerify: true, Time: now, ServerName: "example.org"}
+			var read *tlsdecrypt.Connection
+			d := tlsdecrypt.New(tlsdecrypt.Options{Done: func(c *tlsdecrypt.Connection) { read = c }})
+			answered(t, d, 1, server, client, 200)
+			v := judgeWire(read)
+			if v.Reason != want || v.Code != "" || v.Fix != "" || v.Outcome != Accepted {
+				t.Errorf("%x, %v: %s, %q, want %q", version, asks, brief(v), v.Reason, want)
+			}
+			if asks != tls.NoClientCert {
+				continue
+			}
+			again := *read
+			again.Messages = append(slices.Clone(read.Messages), said(endpoint.Server, &tlswire.HelloRequest{}))
+			if v := judgeWire(&again); !strings.Contains(v.Reason, "it wanted another one (HelloRequest)") {
+				t.Errorf("%x, HelloRequest: %q", version, v.Reason)
+			}
+			again.Messages = append(again.Messages, warning(endpoint.Client, tlswire.AlertNoRenegotiation))
+			if v := judgeWire(&again); version == tls.VersionTLS12 && !strings.Contains(v.Reason, "the client refused another one (no_renegotiation)") {
+				t.Errorf("%x, no_renegotiation: %q", version, v.Reason)
+			}
+			again.Messages = append(slices.Clone(read.Messages), sealed12(endpoint.Server))
+			if v := judgeWire(&again); strings.Contains(v.Reason, NeverAsked) && version == tls.VersionTLS12 {
+				t.Errorf("%x, another handshake, which is encrypted: %q", version, v.Reason)
+			}
+			again.ClientAuth = true // after the handshake, or in another one
+			if v := judgeWire(&again); strings.Contains(v.Reason, "asked") {
+				t.Errorf("%x, asked later: %q", version, v.Reason)
+			}
+			again.ClientAuth, again.Messages, again.End = false, read.Messages, tlsdecrypt.CutOff
+			if v := judgeWire(&again); strings.Contains(v.Reason, "never") || !strings.Contains(v.Reason, "so far") {
+				t.Errorf("%x, cut off: %q", version, v.Reason)
+			}
+		}
+	}
+}
+
+// The client knows that it was not asked, and whether it was to be.
+func TestJudgeUnasked(t *testing.T) {
+	for _, test := range []struct {
+		view   View
+		status int
+		want   string
+		fix    bool
+	}{
+		{View{Unasked: true}, 200, "accepted", false},
+		{View{Unasked: true, Insists: true}, 200, "accepted: certificate_not_requested", true},
+		{View{Unasked: true, Insists: true, InHTTP: RefuseUnasked(403, "")}, 403, "accepted (refused in HTTP): certificate_not_requested", true},
+		{View{Insists: true}, 200, "accepted", false},
+	} {
+		v := Judge(nil, &test.view, test.status, nil)
+		if got := brief(v); got != test.want || (v.Fix != "") != test.fix {
+			t.Errorf("%s, fix %q, want %s", got, v.Fix, test.want)
+		}
+		if test.view.InHTTP == nil && (v.Reason == NeverAsked) != test.view.Unasked {
+			t.Errorf("%q", v.Reason)
+		}
+	}
+}
+
+// A note is no reason to compute every signature of a capture.
+func TestNoteNeedsNoCheck(t *testing.T) {
+	leaf, key := newCertificateAndKey(t, nil)
+	now := func() time.Time { return start }
+	server := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}}, Time: now}
+	client := &tls.Config{InsecureSkipVerify: true, Time: now, ServerName: "example.org"}
+	for status, want := range map[int]bool{200: false, 403: true} {
+		var read *tlsdecrypt.Connection
+		d := tlsdecrypt.New(tlsdecrypt.Options{Done: func(c *tlsdecrypt.Connection) { read = c }})
+		answered(t, d, 1, server, client, status)
+		checked := false
+		v := Of(read, func() *chain.Trust { checked = true; return &chain.Trust{} })
+		if checked != want || !strings.Contains(v.Reason, NeverAsked) {
+			t.Errorf("%d: checked %v, %q", status, checked, v.Reason)
 		}
 	}
 }

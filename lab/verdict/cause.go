@@ -23,7 +23,11 @@ func (w *wire) why(by endpoint.Side) Reason {
 		if by == endpoint.Client {
 			return Reason{Code: Other, Text: "the server sent no certificate"}
 		}
-		return Reason{Code: NoClientCertificate, Text: noClientCertificate + w.silently(by)}
+		why := Reason{Code: NoClientCertificate, Text: noClientCertificate + w.silently(by)}
+		if w.wishes != nil && len(w.wishes.names) == 0 { // for which no client keeps one back
+			why.Fix = "give the client a certificate and its key, of a CA that the server trusts"
+		}
+		return why
 	case other.signature == tlsdecrypt.Fails && (alert == nil || isAboutSignature(*alert)) && (other.faultThat(alert) == nil || alert != nil && !alert.RefusesCertificate()):
 		return Reason{Code: BadSignature, Text: badSignature(by.Other())}
 	}
@@ -38,38 +42,135 @@ func (w *wire) why(by endpoint.Side) Reason {
 	case alert == nil:
 		return w.whyClosed(by)
 	case w.stays == by.Other():
-		return Reason{Code: Other, Text: fmt.Sprintf("the %v wanted to renegotiate, which the %v does not do (no_renegotiation), and so the %v sent %v", by, by.Other(), by, *alert)}
+		why := Reason{Code: Other, Text: fmt.Sprintf("the %v wanted to renegotiate, which the %v does not do (no_renegotiation), and so the %v sent %v", by, by.Other(), by, *alert)}
+		if by == endpoint.Server && w.AskedForNone() {
+			why.Text += askedLater
+			why.Fix = "have the server ask for the certificate in the first handshake (Apache: SSLVerifyClient for the whole host), or try a client that renegotiates (curl, openssl s_client)"
+		}
+		return why
 	}
-	why := meaning(*alert, by, false)
+	return w.whyAlert(*alert, by)
+}
+
+// whyAlert says what an alert means that no certificate explains.
+func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
+	other := *w.shown.Of(by.Other())
+	why := meaning(d, by, w.showing(by.Other()))
+	early := by == endpoint.Server && !w.answered && w.hello != nil
+	offered := newOffer(w.hello)
+	add := func(what string, names []string) {
+		if len(names) > 0 {
+			why.Text += what + few(names)
+		}
+	}
 	switch {
-	case *alert == tlswire.AlertDecryptError && (other.empty || !other.seen && !w.Hidden), *alert == tlswire.AlertIllegalParameter && by == endpoint.Server && !w.answered && w.offersPSK:
-		return Reason{Code: Other, Text: fmt.Sprintf("the %v sent %v: a checksum of the %v's is wrong, as when the two were given different pre-shared keys (PSK)", by, *alert, by.Other())}
+	case w.isAboutPSK(d, by):
+		why = Reason{Code: Other, Text: fmt.Sprintf("the %v sent %v: a checksum of the %v's is wrong, as when the two were given different pre-shared keys (PSK)", by, d, by.Other()), Fix: compareKeys}
+		return why
+	case d == tlswire.AlertUnknownPSKIdentity && w.hello != nil && (by == endpoint.Client || !w.namesPSK()):
+		why = Reason{Code: Other, Text: fmt.Sprintf("the %v sent %v: that is about pre-shared keys, and the %v has named none", by, d, by.Other()), Fix: fixed(lookIntoLog, by)}
 	case other.bare && why.Code == RefusedByCertificate:
 		why.Text += "; the " + by.Other().String() + " showed a bare public key (RFC 7250), which the " + by.String() + " must know"
 		return why
-	case *alert == tlswire.AlertProtocolVersion && by == endpoint.Server && len(w.Offers().Versions) > 0:
-		why.Text += ": it offers " + strings.Join(w.Offers().Versions, ", ")
-	case *alert == tlswire.AlertNoApplicationProtocol && by == endpoint.Server && len(w.Offers().ALPN) > 0:
-		why.Text += ": " + strings.Join(w.Offers().ALPN, ", ")
-	case *alert == tlswire.AlertUnrecognizedName && w.ServerName != "":
+	case d == tlswire.AlertProtocolVersion && early:
+		add(": the client offers ", offered.Versions)
+		if slices.Contains(offered.Versions, tlswire.VersionTLS13.String()) {
+			why.Fix = "have the server speak TLS 1.3, or the client offer an older version, too"
+		}
+	case d == tlswire.AlertProtocolVersion && by == endpoint.Client && w.choice != nil:
+		why.Text += ": it has chosen " + w.choice.Version().String()
+	case d == tlswire.AlertNoApplicationProtocol && by == endpoint.Server:
+		add(": ", offered.ALPN)
+	case d == tlswire.AlertUnrecognizedName && w.ServerName != "":
 		why.Text += ": " + w.ServerName
-	case *alert == tlswire.AlertHandshakeFailure && by == endpoint.Server && !w.answered:
-		why.Text = "the server sent handshake_failure: it found nothing that both can do"
-	case *alert == tlswire.AlertDecryptError && other.signature == tlsdecrypt.Holds && other.leaf != nil:
+	case d == tlswire.AlertUnrecognizedName && w.hello != nil:
+		why.Text = fmt.Sprintf("the %v sent %v: the client asked for no host by name (server_name), and the server wants one", by, d)
+	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && !w.answered && !w.Lacking:
+		why.Text, why.Fix = nothingInCommon, compareOffers
+	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && w.isTLS13() && w.showing(endpoint.Client) == MayHaveShown: // which has certificate_required
+		why.Text = "the server sent handshake_failure: it cannot agree to what the client offers or has shown"
+	case d == tlswire.AlertInternalError && by == endpoint.Server && early:
+		why.Text += ", when it read ClientHello"
+	case d == tlswire.AlertDecryptError && other.signature == tlsdecrypt.Holds && other.leaf != nil:
 		why.Code, why.Text = RefusedByCertificate, fmt.Sprintf("the %v sent decrypt_error, although the %v has signed with the key of its certificate: the signature on that certificate must be wrong for it", by, by.Other())
 	}
 	if why.Code == chain.Expired && other.isInDate() {
 		why.Code, why.Text = RefusedByCertificate, why.Text+"; yet its dates are right"
 	}
+	if w.answered && w.mayResume() && d.RefusesCertificate() && w.showing(by.Other()) == MayHaveShown {
+		why.Text += ofEarlierSession
+	}
 	why.Causes = w.causes(by)
+	w.addMissing(&why, d, by)
+	if d := w.warned(by.Other()); d != "" {
+		why.Text += fmt.Sprintf("; before that the %v had sent %s as a warning", by.Other(), d)
+	}
 	return why
 }
+
+// isAboutPSK reports whether an alert says that the other side has not the same
+// pre-shared key: some programs say illegal_parameter to a wrong binder.
+func (w *wire) isAboutPSK(d tlswire.AlertDescription, by endpoint.Side) bool {
+	switch d {
+	case tlswire.AlertDecryptError:
+		return w.namesPSK() && w.showing(by.Other()) != Shown
+	case tlswire.AlertBadRecordMAC: // in TLS 1.2 (RFC 4279 section 2)
+		return isPSK(w.CipherSuite) && w.showing(by.Other()) != Shown
+	case tlswire.AlertIllegalParameter:
+		return by == endpoint.Server && !w.answered && w.offersPSK
+	}
+	return false
+}
+
+// namesPSK reports whether the client may have named a pre-shared key: in
+// ClientHello, or in TLS 1.2 after it.
+func (w *wire) namesPSK() bool { return w.offersPSK || isPSK(w.CipherSuite) }
+
+func isPSK(s tlswire.CipherSuite) bool {
+	return strings.HasSuffix(string(s.Info().KeyExchange), "PSK")
+}
+
+// isTLS13 reports whether TLS 1.3 was negotiated, or nothing else was offered.
+func (w *wire) isTLS13() bool {
+	switch {
+	case w.Version != 0:
+		return w.Version >= tlswire.VersionTLS13
+	case w.retried:
+		return true
+	}
+	versions := versionsOf(w.hello)
+	return len(versions) > 0 && !slices.ContainsFunc(versions, func(v tlswire.Version) bool { return v < tlswire.VersionTLS13 })
+}
+
+// warned names the last warning of a side; "": there was none.
+func (w *wire) warned(side endpoint.Side) string {
+	for _, m := range slices.Backward(w.warnings) {
+		if m.From == side && m.Alert.Description != tlswire.AlertUserCanceled {
+			return m.Alert.Description.String()
+		}
+	}
+	return ""
+}
+
+// sentOpen reports whether a side has sent its alert unencrypted in TLS 1.3,
+// after ServerHello: OpenSSL's client does so when it refuses the server's
+// certificate.
+func (w *wire) sentOpen(by endpoint.Side) bool {
+	return w.Version >= tlswire.VersionTLS13 && by == endpoint.Client && w.answered && w.alertOf(by) != nil && w.Alert.Key == (tlsdecrypt.Key{})
+}
+
+// openly explains such an alert to who reads the log of a server: a record that
+// is not encrypted cannot be decrypted.
+const openly = "; it sent that alert unencrypted, as OpenSSL does in TLS 1.3, which a server in Go calls \"tls: bad record MAC\""
 
 // silently is what to add to a fault of the other side that a side has not
 // complained about: it, or something between the two, has closed.
 func (w *wire) silently(by endpoint.Side) string {
-	if w.alertOf(by) != nil {
+	switch {
+	case w.alertOf(by) != nil:
 		return ""
+	case *w.goodbyes.Of(by):
+		return ", and the " + by.String() + " closed the connection with close_notify, which gives no reason"
 	}
 	return ", and the " + by.String() + " closed the connection without an alert"
 }
@@ -128,19 +229,42 @@ func mayMean(d tlswire.AlertDescription, fault Code) bool {
 func (w *wire) whyClosed(by endpoint.Side) Reason {
 	reset := w.End == tlsdecrypt.ClientReset && by == endpoint.Client || w.End == tlsdecrypt.ServerReset && by == endpoint.Server
 	why := closedBy(by, reset)
-	switch {
-	case by == endpoint.Client && w.leftBeforeAnswer():
+	if *w.goodbyes.Of(by) {
+		why.Text = fmt.Sprintf("the %v closed the connection during the handshake with close_notify, which gives no reason", by)
+	}
+	switch warned := w.warned(by.Other()); {
+	case warned == tlswire.AlertUnrecognizedName.String() && by == endpoint.Client:
+		return w.leftForName(why)
+	case by == endpoint.Client && w.leftBeforeAnswer() && !*w.goodbyes.Of(by):
 		why.Text = fmt.Sprintf("the client broke off the connection without an alert: it sent %s %v after its ClientHello, before the server's answer", w.howEnded(), w.EndedAt.Sub(w.spoke).Round(time.Millisecond))
 	case by == endpoint.Client && w.shown.Server.seen:
-		why.Text += closedAfterCertificate
+		explained := closedAfterCertificate
+		if w.AskedForNone() {
+			explained = closedUnasked
+		}
+		why.Text += explained
 		why.Causes = w.causes(by)
-	case by == endpoint.Server && !w.answered:
+	case by == endpoint.Server && !w.answered && !w.retried:
 		why.Text = "the server ended the connection without an answer to ClientHello, and without an alert"
 		why.Causes = []Cause{notYetTLS.of(by), headerMissing.of(by)}
+		if *w.goodbyes.Of(by) {
+			why.Text = "the server ended the connection with close_notify in place of an answer to ClientHello"
+			why.Causes = nil // it speaks TLS
+		}
 	case by == endpoint.Server && w.shown.Client.seen:
 		why.Causes = w.causes(by)
 	}
 	return why
+}
+
+// leftForName explains a client that leaves after a server's warning that it
+// has no such host, and that goes on with another one's certificate.
+func (w *wire) leftForName(why Reason) Reason {
+	name := w.ServerName
+	if name == "" {
+		name = "the one that the client asked for"
+	}
+	return Reason{Code: UnrecognizedName, Text: fmt.Sprintf("the server warned that it has no host of the name %s (unrecognized_name), and %s", name, why.Text), Causes: w.causes(endpoint.Client)}
 }
 
 // leftBeforeAnswer reports whether the client ended the connection after
@@ -165,7 +289,7 @@ func (w *wire) addRefusal(v *Verdict) {
 	case w.Answer == nil && w.unused() && w.leaver == endpoint.Server:
 		v.Reason = "after the handshake the server closed before the client had sent a request"
 	case w.Answer == nil && w.unused():
-		v.Reason = noRequest
+		v.Reason = w.noRequest()
 		if fault := w.shown.Server.faultThat(nil); fault != nil {
 			v.because(Reason{Code: fault.Code, Text: fault.Of("the server's certificate", w.shown.Server.leaf) + "; and after the handshake there was no request, as of a client that looks at that afterwards (curl)"})
 			v.Fix = fix(fault.Code, endpoint.Client)
@@ -175,12 +299,23 @@ func (w *wire) addRefusal(v *Verdict) {
 	case w.Answer == nil && w.data.Client && !w.data.Server && w.leaver == endpoint.Server:
 		v.Reason = "the server closed without an answer to what the client had sent"
 	case w.Answer != nil && !w.ClientAuth && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
-		if w.Answer.HTTP.Status == http.StatusForbidden {
+		switch w.Answer.HTTP.Status {
+		case http.StatusUnauthorized:
+			v.Reason = "the server took up an earlier session, in which nobody is asked for a certificate again, and answered 401"
+		case http.StatusForbidden:
 			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
 		}
 	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
 		v.How = InHTTP
-		v.because(*RefuseUnasked(w.Answer.HTTP.Status, w.authenticate()))
+		why := *RefuseUnasked(w.Answer.HTTP.Status, w.authenticate())
+		switch {
+		case why.Code != NotAsked:
+		case w.mayAskLater():
+			why.Text = fmt.Sprintf("%s; it refuses in HTTP with %d", w.notMutual(), w.Answer.HTTP.Status)
+		case w.cannotBeAsked():
+			why.Text += notToBeAsked
+		}
+		v.because(why)
 	case m == nil:
 	case client.empty:
 		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})
@@ -193,7 +328,8 @@ func (w *wire) addRefusal(v *Verdict) {
 		fault := client.faultThat(nil)
 		v.refuseInHTTP(m, Reason{Code: fault.Code, Text: fault.Of("the client's certificate", client.leaf)})
 	case m.HTTP.RefusesCertificate() && client.seen:
-		v.refuseInHTTP(m, Reason{Text: "it does not take the one that the client sent, or cannot read the request, and only its own log knows", Causes: w.causes(endpoint.Server)})
+		v.refuseInHTTP(m, Reason{Text: "it does not take the one that the client sent, or cannot read the request, and only its own log knows",
+			Fix: "look into the server's log (nginx: ssl_verify_client): it says which", Causes: w.causes(endpoint.Server)})
 	}
 }
 
@@ -213,17 +349,21 @@ func (w *wire) reservation() string {
 	return "; yet " + why + ": whether the server then refused in HTTP is encrypted"
 }
 
-// isUnauthorised reports whether a status is about who the client is.
-func isUnauthorised(status int) bool {
-	return status == http.StatusUnauthorized || status == http.StatusForbidden
-}
-
 // isCalledByAddress reports whether the client named no host, as one does that
 // calls an IP address (RFC 6066 section 3), and the server's certificate is not
 // for its address.
 func (w *wire) isCalledByAddress() bool {
 	leaf := w.shown.Server.leaf
 	return w.ServerName == "" && leaf != nil && w.Server.IsValid() && leaf.VerifyHostname(w.Server.Addr().Unmap().String()) != nil
+}
+
+// noRequest says what an accepted handshake without a request may mean.
+func (w *wire) noRequest() string {
+	leaf := w.shown.Server.leaf
+	if w.ServerName != "" && leaf != nil && leaf.VerifyHostname(w.ServerName) == nil {
+		return noRequestNamed
+	}
+	return noRequest
 }
 
 // refuseInHTTP is because for a server that refuses in HTTP.

@@ -27,12 +27,15 @@ func (w *wire) causes(by endpoint.Side) (likely []Cause) {
 		d = *alert
 	}
 	list := suspects(d, by, w.answered)
+	if slices.Contains(list, noSuite) && w.hello != nil {
+		list = w.byDemands(list)
+	}
 	if i, j := slices.Index(list, unknownCA), slices.Index(list, lookAlikeCA); by == endpoint.Server && w.shown.Client.leaf != nil && i >= 0 && i < j {
 		list[i], list[j] = list[j], list[i] // its issuer is named by the server, or there would be a fault
 	}
 	for _, s := range list {
-		if !w.rulesOut(s, by) {
-			likely = append(likely, s.of(by))
+		if !w.rulesOut(s, by, d) {
+			likely = append(likely, w.fitted(s, by).of(by))
 		}
 	}
 	return likely
@@ -70,17 +73,50 @@ func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*su
 	return nil
 }
 
-// rulesOut reports whether the capture shows that a cause is none.
-func (w *wire) rulesOut(s *suspect, by endpoint.Side) bool {
+// byDemands puts first what all cipher suites of the client have in common, if
+// that is more than every server has.
+func (w *wire) byDemands(list []*suspect) []*suspect {
+	said := demands(w.hello)
+	if said == "" {
+		return list
+	}
+	wants := &suspect{NoCommonCipherSuite, said, noSuite.tell}
+	return append([]*suspect{wants}, slices.DeleteFunc(slices.Clone(list), func(s *suspect) bool { return s == noSuite })...)
+}
+
+// fitted returns a suspect in words that fit the connection.
+func (w *wire) fitted(s *suspect, by endpoint.Side) *suspect {
+	leaf := w.shown.Of(by.Other()).leaf
+	switch {
+	case s == unknownCA && leaf != nil && chain.IsSelfIssued(leaf): // nothing stands above it
+		return unknownRoot
+	case s == noSuite && !w.offersOld():
+		return noSuiteTLS13
+	}
+	return s
+}
+
+// offersOld reports whether the client may have offered TLS 1.2 or before, for
+// which a cipher suite must fit the server's key.
+func (w *wire) offersOld() bool { return w.hello == nil || offersVersion(w.hello, false) }
+
+// aboutOffers are the suspects that have nothing to do with certificates.
+var aboutOffers = []*suspect{noSuite, noGroup, noSignature, noVersion}
+
+// rulesOut reports whether the capture shows that a cause of an alert is none.
+func (w *wire) rulesOut(s *suspect, by endpoint.Side, d tlswire.AlertDescription) bool {
 	other := *w.shown.Of(by.Other())
 	leaf := other.leaf
-	switch s {
-	case noCertificate:
-		return by == endpoint.Client || other.seen && !other.empty
-	case wrongSignature:
-		return other.signature == tlsdecrypt.Holds
-	case noVersion:
-		return len(w.Offers().Versions) > 1
+	showing := w.showing(by.Other())
+	switch {
+	case s == noCertificate:
+		return by == endpoint.Client || w.isResumed() || showing == Shown || showing == NotShown || d == tlswire.AlertHandshakeFailure && w.isTLS13() // which has certificate_required
+	case slices.Contains(aboutOffers, s):
+		return w.rulesOutOffer(s, by)
+	case showing == ShownNone, showing == NotShown:
+		return s.code != NoCommonCipherSuite
+	case s == wrongSignature:
+		return other.signature == tlsdecrypt.Holds || w.isResumed()
 	}
 	if leaf == nil {
 		return false
@@ -92,6 +128,10 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side) bool {
 	switch s {
 	case expired, notYetValid:
 		return other.isInDate()
+	case revoked, crlMissing, crlStale, chainTooLong, expiredAbove:
+		return chain.IsSelfIssued(leaf) // there is no CA above it
+	case lookAlikeCA:
+		return by == endpoint.Server && w.wishes != nil && len(w.wishes.names) > 0 && !w.wishes.name(other.ders)
 	case wrongUsage:
 		return !chain.Forbids(leaf, usage) && len(leaf.ExtKeyUsage) > 0
 	case selfSigned:
@@ -105,6 +145,35 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side) bool {
 		return len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 || w.ServerName != "" && leaf.VerifyHostname(w.ServerName) == nil
 	case wrongKeyUsage:
 		return leaf.KeyUsage == 0 || leaf.KeyUsage&x509.KeyUsageDigitalSignature != 0
+	}
+	return false
+}
+
+// rulesOutOffer reports whether the two sides have in common what a suspect says
+// that they have not.
+func (w *wire) rulesOutOffer(s *suspect, by endpoint.Side) bool {
+	switch s {
+	case noVersion:
+		return w.answered || w.retried || len(named(versionsOf(w.hello))) > 1
+	case noSuite:
+		return w.answered || w.retried
+	case noGroup:
+		switch {
+		case w.retried && !w.answered: // it has named one that the client offers
+			return true
+		case w.answered: // it has chosen one, or needs none
+			info := w.CipherSuite.Info()
+			return w.Group != 0 || !info.TLS13 && info.KeyExchange != "" && !strings.HasPrefix(string(info.KeyExchange), "ECDHE")
+		}
+		return w.hello != nil && !needsGroup(w.hello)
+	case noSignature:
+		switch {
+		case w.isResumed():
+			return true
+		case by == endpoint.Server && w.answered: // it is about the client's signature
+			return w.shown.Client.empty || w.AskedForNone() || w.shown.Client.signature == tlsdecrypt.Holds
+		}
+		return w.hello != nil && !needsSignature(w.hello)
 	}
 	return false
 }
@@ -158,7 +227,11 @@ var (
 		"its own log, or a capture with keys"}
 	wrongSignature = &suspect{BadSignature, "the {other} has signed with another key than that of its certificate",
 		"openssl pkey -pubout -in KEY.pem and openssl x509 -noout -pubkey -in CERT.pem differ"}
+	unknownRoot = &suspect{chain.UnknownCA, "the {by} does not trust the {other}'s certificate itself, which is its own issuer",
+		"compare its SHA-256 fingerprint with those of the certificates that the {by} trusts"}
 	noSuite = &suspect{NoCommonCipherSuite, "the two have no cipher suite in common, or none that fits the server's key",
+		"the server's configuration, against the suites in ClientHello"}
+	noSuiteTLS13 = &suspect{NoCommonCipherSuite, "the two have no cipher suite of TLS 1.3 in common",
 		"the server's configuration, against the suites in ClientHello"}
 	noGroup = &suspect{NoCommonGroup, "the two have no group for the key exchange in common",
 		"the server's configuration, against supported_groups in ClientHello"}

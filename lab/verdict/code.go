@@ -28,9 +28,11 @@ const (
 	ProxyRefused         Code = "proxy_refused"  // the way to the server, by a proxy
 	ProxyHeader          Code = "proxy_protocol" // a PROXY line came before TLS
 	TooSlow              Code = "too_slow"
-	Closed               Code = "closed" // without an alert
+	Closed               Code = "closed"              // without an alert
+	Canceled             Code = "canceled"            // user_canceled: not because of an error
+	Misdirected          Code = "misdirected_request" // server_name and Host differ, and HTTP refuses that
 	NotAuthorised        Code = "not_authorised"
-	NotAsked             Code = "certificate_not_requested" // HTTP refuses a client that the server has not asked for a certificate
+	NotAsked             Code = "certificate_not_requested" // a client is to show a certificate, and the server has not asked for one
 	RefusedInHTTP        Code = "refused_in_http"           // after a handshake in which any certificate was accepted, or none; only the server's log knows why
 	RefusedByCertificate Code = "certificate_refused"       // only the other side knows what is wrong with it
 	Other                Code = chain.Invalid
@@ -57,7 +59,12 @@ func fix(c Code, by endpoint.Side) string {
 	if by == endpoint.Server {
 		usage = "clientAuth"
 	}
-	return strings.NewReplacer("{by}", by.String(), "{other}", by.Other().String(), "{usage}", usage).Replace(fixes[c])
+	return strings.ReplaceAll(fixed(fixes[c], by), "{usage}", usage)
+}
+
+// fixed names the sides in a text about a refusal by one of them.
+func fixed(text string, by endpoint.Side) string {
+	return strings.NewReplacer("{by}", by.String(), "{other}", by.Other().String()).Replace(text)
 }
 
 // fixes are what to change, in words: {by} has rejected {other}.
@@ -91,9 +98,11 @@ var fixes = map[Code]string{
 	TLSRefused:           "switch TLS on at the server (its certificate and key), or call the port where TLS comes first",
 	ProxyRefused:         "ask who runs the proxy to allow that host and port, or go another way",
 	ProxyHeader:          "tell the server to expect it (nginx: listen ... proxy_protocol, HAProxy: accept-proxy), or the load balancer not to send it",
-	UnrecognizedName:     "call the server by a name that it has (server_name, SNI), or add the name to its configuration",
+	UnrecognizedName:     "call the server by a name that it has (lab client --server-name NAME, openssl s_client -servername NAME, curl by the URL: --connect-to says where to connect), or add the name to the server's configuration",
 	TooSlow:              "find out what holds the {other} up: a proxy, a firewall, or a program that waits for the other to speak first",
 	Closed:               "look into the log of the {by}; or something between the two has cut the connection",
+	Canceled:             "nothing in TLS: the user or the program of the {by} has called it off",
+	Misdirected:          "call the server by one name in TLS and HTTP: put it into the URL (curl: --connect-to says where to connect, and no -H Host), or have the proxy between pass on both",
 	NotAsked:             "have the server ask for a certificate (nginx: ssl_verify_client, Node: requestCert, Java: setNeedClientAuth)",
 	NotAuthorised:        "ask the server's owner to allow the name in the client's certificate, or use another certificate",
 	RefusedInHTTP:        "give the client a certificate and its key, of a CA that the server trusts; its log knows more (nginx: ssl_verify_client)",

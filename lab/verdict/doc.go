@@ -15,6 +15,11 @@
 //	wire.go    what the messages show: outcome, rejecter, alert
 //	cause.go   why, from the messages and their checks
 //	causes.go  what may be behind a refusal, the likeliest first
+//	exchanged.go what the sides offered, chose, asked for and warned of
+//	asked.go   whether the server asked for a certificate
+//	names.go   the server's name in TLS and in HTTP
+//	offer.go   what each side offered, where they found nothing in common
+//	taken.go   what servers have taken on other connections
 //	shape.go   what the sizes of encrypted records show, where keys are missing
 //	alert.go   what an alert shows by itself
 //	json.go    the verdict of a connection, and its JSON form

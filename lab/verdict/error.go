@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -60,6 +59,7 @@ func Explain(err error, side endpoint.Side) Reason {
 		{"invalid signature by the", BadSignature, badSignature(side.Other())},
 		{"offered only unsupported versions", NoCommonVersion, noCommonVersion},
 		{"selected unsupported protocol version", NoCommonVersion, noCommonVersion},
+		{"no renegotiation", Other, "the server wants to shake hands anew (renegotiation), as one does that asks for a certificate for some paths alone (Apache: SSLVerifyClient in a Location), which this client does not do"},
 		{"application protocol", NoCommonALPN, "the two sides have no HTTP version in common"},
 		{"no cipher suite supported by both", NoCommonCipherSuite, "the two sides have no cipher suite in common"},
 		{"no key exchanges supported by both", NoCommonGroup, "the two sides have no group for the key exchange in common"},
@@ -133,12 +133,19 @@ func explainFromAfar(witness *View, v Verdict) Reason {
 		}
 		return why
 	}
-	return meaning(tlswire.AlertDescription(v.Alert.Code), by, witness != nil && witness.NoCertificate)
+	d := tlswire.AlertDescription(v.Alert.Code)
+	if d == tlswire.AlertHandshakeFailure && by == endpoint.Server && witness.showing() == NotShown && witness.State == StateConnected {
+		return Reason{Code: Other, Text: nothingInCommon, Fix: compareOffers}
+	}
+	return meaning(d, by, witness.showing())
 }
 
-// closedAfterCertificate explains a client that closes after the server's
-// certificate.
-const closedAfterCertificate = ", as a browser does that fetches its certificate first and then calls again, or a program (Node, Java) that refuses the server's"
+// What explains a client that closes after the server's certificate, and one
+// that was not asked for its own.
+const (
+	closedAfterCertificate = ", as a browser does that fetches its certificate first and then calls again, or a program (Node, Java) that refuses the server's"
+	closedUnasked          = ", as a program (Node, Java) does that refuses the server's certificate"
+)
 
 // closedBy says that a side has ended the connection without an alert: broken
 // means in no good order.
@@ -157,20 +164,6 @@ func RefuseInHTTP(status int, why Reason) *Reason {
 		why.Code = RefusedInHTTP
 	}
 	return &why
-}
-
-// RefuseUnasked returns the reason of a refusal in HTTP of a client that was not
-// asked for a certificate; nil: the status is not about who the client is.
-// authenticate is the response's WWW-Authenticate (RFC 9110 section 11.6.1).
-func RefuseUnasked(status int, authenticate string) *Reason {
-	if !isUnauthorised(status) {
-		return nil
-	}
-	if scheme, _, _ := strings.Cut(strings.TrimSpace(authenticate), " "); scheme != "" {
-		return &Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with %d, and asks for %s in place of a certificate (WWW-Authenticate)", status, scheme),
-			Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}
-	}
-	return &Reason{Code: NotAsked, Text: fmt.Sprintf("the server refuses in HTTP with %d, and has not asked for a certificate in the handshake", status)}
 }
 
 // leafIn returns the certificate that crypto/tls refused, if err has it.

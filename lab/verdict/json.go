@@ -29,7 +29,7 @@ func (a Account) MarshalJSON() ([]byte, error) {
 // returns, which is not called otherwise.
 func Of(c *tlsdecrypt.Connection, trust func() *chain.Trust) Verdict {
 	v := judgeWire(c)
-	if v.Reason != "" {
+	if v.Reason != "" && !(v.settled && v.Code == "") {
 		c.Check(trust())
 		v = judgeWire(c)
 	}

@@ -40,8 +40,8 @@ func TestAccountJSON(t *testing.T) {
 	c := ended(talk(0, hello())(alert(endpoint.Server, tlswire.AlertProtocolVersion)), endpoint.Server)
 	v := judgeWire(c)
 	for scenario, want := range map[string]string{
-		"client-too-old": "alert client_addr client_random code connection end ended fix messages outcome reason rejected_by scenario server_addr time",
-		"":               "alert client_addr client_random code connection end ended fix messages outcome reason rejected_by server_addr time",
+		"client-too-old": "alert client_addr client_random code connection end ended fix messages offers outcome reason rejected_by scenario server_addr time",
+		"":               "alert client_addr client_random code connection end ended fix messages offers outcome reason rejected_by server_addr time",
 	} {
 		b, err := json.Marshal(Account{Connection: c, Verdict: &v, Scenario: scenario})
 		if err != nil {

@@ -92,7 +92,13 @@ func said(from endpoint.Side, body tlswire.Body) *tlsdecrypt.Message {
 	return &tlsdecrypt.Message{From: from, Type: tlswire.ContentTypeHandshake, Handshake: &tlswire.Handshake{Type: body.Type(), Body: body}}
 }
 
-func hello() *tlsdecrypt.Message       { return said(endpoint.Client, &tlswire.ClientHello{}) }
+// suites are one of TLS 1.3, and one of TLS 1.2.
+var suites = []tlswire.CipherSuite{tlswire.TLS_AES_128_GCM_SHA256, 0xc02f}
+
+func hello() *tlsdecrypt.Message {
+	return said(endpoint.Client, &tlswire.ClientHello{LegacyVersion: tlswire.VersionTLS12, CipherSuites: suites})
+}
+
 func serverHello() *tlsdecrypt.Message { return said(endpoint.Server, &tlswire.ServerHello{}) }
 func ticket() *tlsdecrypt.Message      { return said(endpoint.Server, &tlswire.NewSessionTicket{}) }
 
@@ -127,6 +133,12 @@ func signature(from endpoint.Side, result tlsdecrypt.Result) *tlsdecrypt.Message
 
 func alert(from endpoint.Side, d tlswire.AlertDescription) *tlsdecrypt.Message {
 	return &tlsdecrypt.Message{From: from, Type: tlswire.ContentTypeAlert, Alert: &tlswire.Alert{Level: tlswire.AlertFatal, Description: d}}
+}
+
+// opened is a message that was encrypted.
+func opened(m *tlsdecrypt.Message) *tlsdecrypt.Message {
+	m.Key.Secret = "client_handshake_traffic_secret"
+	return m
 }
 
 func warning(from endpoint.Side, d tlswire.AlertDescription) *tlsdecrypt.Message {
@@ -195,7 +207,7 @@ func recordOf(t tlswire.ContentType, content []byte) []byte {
 }
 
 func helloOf(extensions ...tlswire.Extension) []byte {
-	body := &tlswire.ClientHello{LegacyVersion: tlswire.VersionTLS12, CipherSuites: []tlswire.CipherSuite{tlswire.TLS_AES_128_GCM_SHA256},
+	body := &tlswire.ClientHello{LegacyVersion: tlswire.VersionTLS12, CipherSuites: suites,
 		LegacyCompressionMethods: []tlswire.CompressionMethod{0}, Extensions: extensions}
 	return recordOf(tlswire.ContentTypeHandshake, tlswire.Handshake{Type: body.Type(), Body: body}.Marshal())
 }

@@ -44,8 +44,10 @@ type Verdict struct {
 	Code       Code          `json:"code,omitempty"`        // why, for programs
 	Fix        string        `json:"fix,omitempty"`         // what to change, in words
 	Causes     []Cause       `json:"causes,omitempty"`      // what may be behind it where Code does not say, the likeliest first
+	Offers     *Offers       `json:"offers,omitempty"`      // what each side offered, where they may have found nothing in common
 
-	known bool // Reason comes from the side that rejected
+	known   bool // Reason comes from the side that rejected
+	settled bool // there is nothing to explain by checks: Reason is a note
 }
 
 // IsVague reports whether the verdict says that a side was refused, but not
@@ -82,6 +84,7 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 	}
 	if wire != nil {
 		v.addWire(seen)
+		v.addTakes(server)
 	}
 	if wire == nil || status != 0 { // the wire shows whether there was a request
 		v.addStatus(status)
@@ -139,6 +142,14 @@ func acceptedBy(server, client *View) Verdict {
 			return v
 		}
 	}
+	switch {
+	case client == nil || !client.Unasked:
+	case client.Insists:
+		v.because(Reason{Code: NotAsked, Text: NeverAsked})
+		v.known = true
+	default:
+		v.Reason = NeverAsked
+	}
 	return v
 }
 
@@ -175,6 +186,9 @@ func (v *Verdict) refuser() endpoint.Side {
 // noRequest is what an accepted handshake without a request may mean.
 const noRequest = "after the handshake the client closed without a request: one that compares the host name afterwards (curl) and refuses looks like this; a browser's spare connection and a health check too"
 
+// noRequestNamed is the same where the certificate is for the host's name.
+const noRequestNamed = "after the handshake the client closed without a request: a browser's spare connection and a health check look like this"
+
 // addStatus adds the fate of an accepted client's request: it was not allowed,
 // or there was none.
 func (v *Verdict) addStatus(status int) {
@@ -189,12 +203,23 @@ func (v *Verdict) addStatus(status int) {
 
 var notAuthorised = Reason{Code: NotAuthorised, Text: "the client was authenticated, but is not allowed what it asked for: the server answered 403"}
 
+// addTakes adds to what the client offered what the server takes.
+func (v *Verdict) addTakes(server *View) {
+	if v.Offers != nil && v.Offers.Server == nil && server != nil {
+		offers := *v.Offers
+		offers.Server = server.Takes
+		v.Offers = &offers
+		v.Fix = cmp.Or(fixFor(v.Code, offers.Client), v.Fix)
+	}
+}
+
 // addWire adds what only the wire shows: the alert that was sent, how the
 // connection ended, and why, where the sides do not know.
 func (v *Verdict) addWire(seen Verdict) {
 	switch {
 	case v.Outcome == Accepted && seen.Outcome == Broken,
-		v.Code == Closed && !v.known && seen.Outcome == Accepted && seen.How != Probably: // closed later than it seemed
+		v.Outcome == Rejected && !v.known && seen.Outcome == Broken && v.Alert != nil && seen.Alert.Code == v.Alert.Code, // the handshake was over by then
+		v.Code == Closed && !v.known && seen.Outcome == Accepted && seen.How != Probably:                                 // closed later than it seemed
 		*v = seen
 		return
 	case v.Outcome != seen.Outcome, v.RejectedBy != seen.RejectedBy:
@@ -214,13 +239,16 @@ func (v *Verdict) addWire(seen Verdict) {
 	case v.known || seen.Code == "":
 	case !isVague(seen.Code), v.Code == "", seen.How == InHTTP: // the wire has the whole response
 		v.Code, v.Reason, v.Fix, v.Causes = seen.Code, seen.Reason, seen.Fix, seen.Causes
+	case v.Code == seen.Code && seen.Alert != nil: // the wire shows more of what the alert may mean
+		v.Reason, v.Fix, v.Causes = seen.Reason, seen.Fix, seen.Causes
 	case v.Code == seen.Code:
 		v.Causes = seen.Causes
 	}
 	if v.Code == ProxyHeader && seen.Code == v.Code {
 		v.Reason = seen.Reason // with the address in the line
 	}
-	if v.Reason == "" && seen.How != Probably {
+	v.Offers = seen.Offers
+	if seen.How != Probably && (v.Reason == "" || v.Reason == NeverAsked && v.Code == "" && seen.Reason != "") {
 		v.Reason = seen.Reason
 	}
 }

@@ -19,6 +19,8 @@ type wire struct {
 	*tlsdecrypt.Connection
 	tlsdecrypt.Progress
 
+	exchanged
+
 	shown     endpoint.Pair[certificate]
 	finished  endpoint.Pair[bool] // it sent Finished, or what must be it
 	data      endpoint.Pair[bool] // it sent application data
@@ -39,6 +41,7 @@ type certificate struct {
 	empty     bool // there was no certificate in it
 	bare      bool // it is a public key alone (RFC 7250)
 	leaf      *x509.Certificate
+	ders      [][]byte          // it, and what was sent along
 	faults    []*chain.Fault    // of its chain, that are proven, as they were found
 	doubts    []*chain.Fault    // that it may have, if the other side minds
 	chain     tlsdecrypt.Result // of its check; "": there was none
@@ -57,6 +60,7 @@ func newWire(c *tlsdecrypt.Connection) *wire {
 
 func (w *wire) take(m *tlsdecrypt.Message) {
 	w.last = m
+	w.listen(m)
 	w.inTime = w.inTime || m.From == endpoint.Server && !w.afterEnd(m)
 	hidden := m.Encrypted && w.Version >= tlswire.VersionTLS13 // which may be an alert
 	if m.Type == tlswire.ContentTypeApplicationData && m.Handshake == nil && m.Alert == nil && !hidden {
@@ -69,9 +73,6 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 	}
 	if w.leaver == endpoint.Unknown && !w.afterEnd(m) && m.Type == tlswire.ContentTypeAlert && w.finished.Client && w.finished.Server {
 		w.leaver = m.From
-	}
-	if m.Alert != nil && m.Alert.Description == tlswire.AlertNoRenegotiation {
-		w.stays = m.From
 	}
 	if m.Handshake == nil {
 		return
@@ -89,7 +90,7 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 		_, w.offersPSK = tlswire.Lookup[*tlswire.OfferedPSKs](body.Extensions, tlswire.ExtensionPreSharedKey)
 		w.early = w.early || slices.ContainsFunc(body.Extensions, func(e tlswire.Extension) bool { return e.Type == tlswire.ExtensionEarlyData })
 	case *tlswire.ServerHello:
-		w.answered = true
+		w.answered = w.answered || !body.IsHelloRetryRequest()
 	case *tlswire.Certificate:
 		shown.take(m, body.Chain(), body.CertificateType == tlswire.CertificateTypeRawPublicKey)
 	case *tlswire.CertificateTLS12:
@@ -106,7 +107,7 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 }
 
 func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
-	*c = certificate{seen: true, empty: len(ders) == 0, bare: bare, at: m.Time}
+	*c = certificate{seen: true, empty: len(ders) == 0, bare: bare, ders: ders, at: m.Time}
 	for _, check := range m.Checks {
 		if check.Subject != "chain" {
 			continue
@@ -137,6 +138,10 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	if m := w.Alert; m != nil {
 		v := Verdict{Outcome: Rejected, RejectedBy: m.From, Alert: newAlert(m.Alert.Description, m.From)}
 		v.because(w.why(m.From))
+		if w.sentOpen(m.From) {
+			v.Reason += openly
+		}
+		v.Offers = w.offers(m.From)
 		if w.Succeeded {
 			v.Outcome, v.RejectedBy = Broken, endpoint.Unknown
 		}
@@ -148,13 +153,21 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	case w.Succeeded:
 		v := Verdict{Outcome: Accepted}
 		w.addRefusal(&v)
+		v.settled = v.Reason == ""
+		w.noteNames(&v)
+		w.noteWarning(&v)
+		w.noteUnasked(&v)
 		return v
 	case w.Hidden && w.Unreadable() != "" && (w.finished.Client && w.finished.Server || w.Version >= tlswire.VersionTLS13):
 		return Verdict{Outcome: Unknown, Reason: w.Unreadable()}
 	case w.data.Client && w.data.Server:
-		return Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways" + w.reservation()}
+		v := Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways" + w.reservation()}
+		w.noteUnasked(&v)
+		return v
 	case w.Hidden && w.Version != 0 && w.ClientRandom != nil:
-		return w.hidden()
+		v := w.hidden()
+		w.noteUnasked(&v)
+		return v
 	case w.End == tlsdecrypt.StillOpen && !w.Hidden:
 		return Verdict{Outcome: Open, Reason: "the handshake is not done yet"}
 	case w.isUnjudged():
@@ -245,6 +258,7 @@ func (w *wire) aborted() Verdict {
 		v.because(Reason{Code: Closed, Text: "the " + by.String() + " closed the connection before anything was said" + w.standstill()})
 	default:
 		v.because(w.why(by))
+		v.Offers = w.offers(by)
 	}
 	return v
 }

@@ -1,0 +1,60 @@
+package ladder
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/verdict"
+)
+
+// mostOffers is how many values of a kind are listed.
+const mostOffers = 8
+
+// offered lists what each side offered, a paragraph for each kind; nil: it does
+// not matter.
+func offered(o *verdict.Offers) (paragraphs []string) {
+	if o == nil {
+		return nil
+	}
+	for _, of := range []struct {
+		what   string
+		values []string
+	}{
+		{"The client offers ", o.Client.Versions},
+		{"Its cipher suites: ", o.Client.CipherSuites},
+		{"Its groups: ", o.Client.Groups},
+		{"Its signature algorithms: ", o.Client.SignatureSchemes},
+		{"Its application protocols (ALPN): ", cleaned(o.Client.ALPN)},
+	} {
+		if len(of.values) > 0 {
+			paragraphs = append(paragraphs, of.what+text.Few(of.values, mostOffers)+".")
+		}
+	}
+	if len(paragraphs) == 0 {
+		return nil
+	}
+	return append(paragraphs, taken(o))
+}
+
+// taken says what the server is known to take.
+func taken(o *verdict.Offers) string {
+	s := o.Server
+	if s == nil {
+		return "What the server takes was not seen."
+	}
+	said := "The server takes"
+	if o.From != nil {
+		said = fmt.Sprintf("On connection %d the server has taken", *o.From)
+	}
+	return said + " " + strings.Join(slices.Concat(s.Versions, s.CipherSuites, s.Groups, s.SignatureSchemes, cleaned(s.ALPN)), ", ") + "."
+}
+
+// cleaned are names that others have sent.
+func cleaned(names []string) (clean []string) {
+	for _, name := range names {
+		clean = append(clean, short(name))
+	}
+	return clean
+}

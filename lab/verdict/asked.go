@@ -1,0 +1,168 @@
+package verdict
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// Whether the server asked for a certificate, and for which.
+
+// requested is what a server asks for of the client's certificate.
+type requested struct {
+	schemes []tlswire.SignatureScheme
+	names   []tlswire.DistinguishedName // of CAs; none: any
+}
+
+// requestedBy reads the extensions of TLS 1.3's CertificateRequest.
+func requestedBy(extensions []tlswire.Extension) *requested {
+	r := &requested{}
+	if x, ok := tlswire.Lookup[*tlswire.SignatureSchemeList](extensions, tlswire.ExtensionSignatureAlgorithms); ok {
+		r.schemes = x.Schemes
+	}
+	if x, ok := tlswire.Lookup[*tlswire.CertificateAuthorities](extensions, tlswire.ExtensionCertificateAuthorities); ok {
+		r.names = x.Authorities
+	}
+	return r
+}
+
+// name reports whether the server names the issuer of one of the certificates
+// that a client has sent.
+func (r *requested) name(ders [][]byte) bool {
+	for _, der := range ders {
+		cert, err := tlswire.ParseCertificate(der)
+		if err != nil || slices.ContainsFunc(r.names, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, cert.RawIssuer) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// showing returns what a side has shown of itself, for what the other side says
+// to it.
+func (w *wire) showing(side endpoint.Side) Showing {
+	c := w.shown.Of(side)
+	switch {
+	case c.seen && c.empty:
+		return ShownNone
+	case c.seen:
+		return Shown
+	case w.mayResume(): // it has shown what it has in that session
+		return MayHaveShown
+	case w.isResumed(), !w.Lacking && w.cannotHaveShown(side):
+		return NotShown
+	}
+	return MayHaveShown
+}
+
+// cannotHaveShown reports whether a side that was not seen to show a certificate
+// has shown none: all was read, or the server has not asked.
+func (w *wire) cannotHaveShown(side endpoint.Side) bool {
+	return !w.Hidden || side == endpoint.Client && w.AskedForNone() && !w.mayAskLater()
+}
+
+// isResumed reports whether an earlier session was taken up, so that nobody
+// shows a certificate.
+func (w *wire) isResumed() bool { return w.Resumption != tlsdecrypt.FullHandshake }
+
+// mayAskLater reports whether the server may have asked for a certificate after
+// the first handshake: in another one, which is encrypted (RFC 5246 section
+// 7.4.1.1).
+func (w *wire) mayAskLater() bool { return w.asksLater || w.again }
+
+// mayResume reports whether an earlier session was taken up, or whether that may
+// have been on its way. A key that both sides were given has no age (RFC 9846
+// section 4.3.11).
+func (w *wire) mayResume() bool {
+	if w.hello == nil || w.shown.Server.seen {
+		return w.isResumed()
+	}
+	psk, offersPSK := tlswire.Lookup[*tlswire.OfferedPSKs](w.hello.Extensions, tlswire.ExtensionPreSharedKey)
+	ticket, _ := tlswire.Lookup[*tlswire.SessionTicket](w.hello.Extensions, tlswire.ExtensionSessionTicket)
+	switch {
+	case offersPSK:
+		return len(psk.Identities) > 0 && psk.Identities[0].ObfuscatedTicketAge != 0 && (!w.answered || w.isResumed())
+	case w.isTLS13():
+		return false
+	case w.answered && w.Version < tlswire.VersionTLS13 && len(w.hello.LegacySessionID) > 0:
+		return w.isResumed() || bytes.Equal(w.hello.LegacySessionID, w.choice.LegacySessionIDEcho)
+	}
+	return w.isResumed() || ticket != nil && len(ticket.Ticket) > 0 && !w.AskedForNone()
+}
+
+// askedLater explains a server that begins another handshake.
+const askedLater = "; servers do so that ask for a certificate for some paths alone (Apache: SSLVerifyClient in a Location)"
+
+// ofEarlierSession is what to add to what a side says of a certificate, when the
+// other one has shown it in the session that was taken up: nobody is asked
+// again.
+const ofEarlierSession = "; the two took up an earlier session, in which it was shown"
+
+// NeverAsked is the reason of a verdict on a client that was accepted, and was
+// not asked for a certificate.
+const NeverAsked = "not mutual: the server never asked for a certificate"
+
+// notMutual says that a client which was accepted has not been asked for a
+// certificate; "" if it was, or if that is not known.
+func (w *wire) notMutual() string {
+	switch {
+	case w.isResumed() || !w.AskedForNone():
+		return ""
+	case w.asksLater && w.stays == endpoint.Client:
+		return "not mutual: the server asked for no certificate in the handshake, and the client refused another one (no_renegotiation)"
+	case w.mayAskLater() && w.Hidden:
+		return "the server asked for no certificate in the first handshake; there was another, which is encrypted"
+	case w.asksLater && !w.again:
+		return "not mutual: the server asked for no certificate in the handshake; it wanted another one (HelloRequest), which did not follow"
+	}
+	if w.End == tlsdecrypt.StillOpen || w.End == tlsdecrypt.CutOff {
+		return "not mutual so far: the server has not asked for a certificate"
+	}
+	return NeverAsked
+}
+
+// noteUnasked adds to the verdict on a client that was accepted that it was not
+// asked for a certificate, if there is no more to say.
+func (w *wire) noteUnasked(v *Verdict) {
+	if v.Outcome != Accepted || v.Code != "" {
+		return
+	}
+	if said := w.notMutual(); said != "" {
+		v.Reason = joined(v.Reason, said)
+	}
+}
+
+// notToBeAsked is what to add to a refusal of a client that was not asked, and
+// that does not offer to be asked after the handshake (RFC 9846 section 4.3.6).
+const notToBeAsked = "; nor could it ask later, which the client does not offer (post_handshake_auth)"
+
+// cannotBeAsked reports whether the client has said that it cannot be asked for
+// a certificate after the handshake.
+func (w *wire) cannotBeAsked() bool {
+	return w.Version >= tlswire.VersionTLS13 && w.hello != nil && !tlswire.Has(w.hello.Extensions, tlswire.ExtensionPostHandshakeAuth)
+}
+
+// RefuseUnasked returns the reason of a refusal in HTTP of a client that was not
+// asked for a certificate; nil: the status is not about who the client is.
+// authenticate is the response's WWW-Authenticate (RFC 9110 section 11.6.1).
+func RefuseUnasked(status int, authenticate string) *Reason {
+	if !isUnauthorised(status) {
+		return nil
+	}
+	if scheme, _, _ := strings.Cut(strings.TrimSpace(authenticate), " "); scheme != "" {
+		return &Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with %d, and asks for %s in place of a certificate (WWW-Authenticate)", status, scheme),
+			Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}
+	}
+	return &Reason{Code: NotAsked, Text: fmt.Sprintf("%s, and refuses in HTTP with %d", NeverAsked, status)}
+}
+
+// isUnauthorised reports whether a status is about who the client is.
+func isUnauthorised(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}

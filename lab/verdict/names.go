@@ -1,0 +1,129 @@
+package verdict
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"golang.org/x/net/idna"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// The server's name in TLS (server_name, RFC 6066 section 3) and in HTTP (Host,
+// RFC 9110 section 7.2). The client compares the certificate with one, and the
+// server may go by the other.
+
+// noteNames adds to the verdict on a client that was accepted that it called
+// the server by two names.
+func (w *wire) noteNames(v *Verdict) {
+	host := w.misdirected()
+	if v.Code != "" || w.ServerName == "" && (w.Answer == nil || w.Answer.HTTP.Status != http.StatusMisdirectedRequest) {
+		return
+	}
+	status := 0
+	if w.Answer != nil {
+		status = w.Answer.HTTP.Status
+	}
+	differ := fmt.Sprintf("the client asked for %s in TLS (server_name) and for %s in HTTP (Host)", w.ServerName, host)
+	switch {
+	case status == http.StatusMisdirectedRequest && host != "" && w.ServerName == "":
+		differ = fmt.Sprintf("the client asked for no host in TLS (server_name) and for %s in HTTP (Host)", host)
+		fallthrough
+	case status == http.StatusMisdirectedRequest && host != "":
+		v.How = InHTTP
+		v.because(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 421: " + differ})
+	case status == http.StatusMisdirectedRequest:
+		v.How = InHTTP
+		v.because(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 421: it does not answer for this host on this connection",
+			Fix: "have the client open a connection of its own for each host"})
+	case host == "":
+	case status == http.StatusBadRequest:
+		v.How = InHTTP
+		v.because(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 400, as some do when the names differ: " + differ})
+	default:
+		v.Reason = joined(v.Reason, differ+": the certificate was checked against the first, and the request goes by the second")
+	}
+}
+
+// noteWarning adds to the verdict on a client that was accepted that the server
+// has another host's certificate for it (RFC 6066 section 3).
+func (w *wire) noteWarning(v *Verdict) {
+	if v.Code == "" && w.warned(endpoint.Server) == tlswire.AlertUnrecognizedName.String() {
+		v.Reason = joined(v.Reason, "the server warned that it has no host of the name "+cmp.Or(w.ServerName, "that the client asked for")+" (unrecognized_name), and went on as another")
+	}
+}
+
+// joined adds to a sentence; "" is none.
+func joined(sentence, more string) string {
+	if sentence == "" {
+		return more
+	}
+	return sentence + "; " + more
+}
+
+// misdirected returns the host of the first request that is not the name that
+// the client asked for in TLS; "": there is none. After the first request a
+// client may call other hosts of the same certificate (RFC 9113 section 9.1.1).
+func (w *wire) misdirected() string {
+	first := true
+	for _, m := range w.Messages {
+		if m.From != endpoint.Client || m.HTTP == nil || !m.HTTP.Request {
+			continue
+		}
+		host := hostOf(m.HTTP)
+		if host != "" && !sameHost(w.ServerName, host) && (first || !w.isCertifiedFor(host)) {
+			return host
+		}
+		first = false
+	}
+	return ""
+}
+
+// isCertifiedFor reports whether the server's certificate is for a host, too.
+func (w *wire) isCertifiedFor(host string) bool {
+	leaf := w.shown.Server.leaf
+	return leaf != nil && leaf.VerifyHostname(plainHost(host)) == nil
+}
+
+// hostOf returns what a request names as its host; "": nothing.
+func hostOf(request *httpwire.Message) string {
+	host := ""
+	for _, h := range request.Headers {
+		switch strings.ToLower(h.Name) {
+		case ":authority":
+			return h.Value
+		case "host":
+			host = h.Value
+		}
+	}
+	return host
+}
+
+// sameHost reports whether two names are of the same host. Ports, case, a dot
+// at the end and the two forms of international names do not matter (RFC 9110
+// section 4.2.3, RFC 5890 section 2.3.2.4).
+func sameHost(a, b string) bool { return plainHost(a) == plainHost(b) }
+
+// plainHost returns a host without its port, in one form of several.
+func plainHost(host string) string {
+	host = strings.TrimSpace(host)
+	if addr, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return addr.Unmap().WithZone("").String()
+	}
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.Contains(host[i:], "]") {
+		host = host[:i]
+	}
+	if addr, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return addr.Unmap().WithZone("").String()
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
+		return ascii
+	}
+	return host
+}

@@ -1,0 +1,134 @@
+package verdict
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// offering is a ClientHello: versions 0 are none in an extension.
+func offering(suites []tlswire.CipherSuite, groups []tlswire.NamedGroup, schemes []tlswire.SignatureScheme, versions ...tlswire.Version) *tlsdecrypt.Message {
+	hello := &tlswire.ClientHello{LegacyVersion: tlswire.VersionTLS12, CipherSuites: suites}
+	if len(versions) > 0 {
+		hello.Extensions = append(hello.Extensions, tlswire.Extension{Type: tlswire.ExtensionSupportedVersions, Body: &tlswire.SupportedVersions{Versions: versions}})
+	}
+	if groups != nil {
+		hello.Extensions = append(hello.Extensions, tlswire.Extension{Type: tlswire.ExtensionSupportedGroups, Body: &tlswire.NamedGroupList{Groups: groups}})
+	}
+	if schemes != nil {
+		hello.Extensions = append(hello.Extensions, tlswire.Extension{Type: tlswire.ExtensionSignatureAlgorithms, Body: &tlswire.SignatureSchemeList{Schemes: schemes}})
+	}
+	return said(endpoint.Client, hello)
+}
+
+const (
+	ecdheRSA   tlswire.CipherSuite = 0xc02f
+	ecdheECDSA tlswire.CipherSuite = 0xc02b
+	rsaAES     tlswire.CipherSuite = 0x009c
+	rsaRC4     tlswire.CipherSuite = 0x0005
+	anonymous  tlswire.CipherSuite = 0x00a6
+)
+
+// What ClientHello lacks by itself is proven; what all of it demands is the
+// likeliest cause; what it does not need is none.
+func TestEarlyHandshakeFailure(t *testing.T) {
+	type ss = []tlswire.CipherSuite
+	v13, v12 := tlswire.VersionTLS13, tlswire.VersionTLS12
+	groups, schemes := []tlswire.NamedGroup{tlswire.GroupX25519}, []tlswire.SignatureScheme{tlswire.SchemeEd25519}
+	for name, test := range map[string]struct {
+		hello  *tlsdecrypt.Message
+		code   Code
+		says   string
+		causes string
+		first  string // of the causes
+	}{
+		"anything":               {offering(ss{tlswire.TLS_AES_128_GCM_SHA256, ecdheRSA}, groups, schemes, v13, v12), Other, "nothing that both can do", "no_common_cipher_suite no_common_group no_common_signature_algorithm", "the two have no cipher suite in common, or none that fits"},
+		"TLS 1.3 alone":          {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, schemes, v13), Other, "nothing that both can do", "no_common_cipher_suite no_common_group no_common_signature_algorithm no_common_version", "the two have no cipher suite of TLS 1.3 in common"},
+		"without a suite of it":  {offering(ss{ecdheRSA}, groups, schemes, v13), NoCommonCipherSuite, "the client offers TLS 1.3 alone, and no cipher suite of TLS 1.3", "", ""},
+		"without a group":        {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, nil, schemes, v13), NoCommonGroup, "no group for the key exchange", "", ""},
+		"without a signature":    {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, nil, v13), NoCommonSignature, "no signature algorithm", "", ""},
+		"TLS 1.2 without suites": {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, schemes), NoCommonCipherSuite, "no version newer than TLS 1.2, and no cipher suite of that", "", ""},
+		"ECDSA keys alone":       {offering(ss{ecdheECDSA}, groups, schemes), Other, "nothing that both can do", "no_common_cipher_suite no_common_group no_common_signature_algorithm no_common_version", "the client offers cipher suites for ECDSA keys alone"},
+		"weak ciphers":           {offering(ss{rsaRC4}, nil, nil), Other, "nothing that both can do", "no_common_cipher_suite no_common_version", "the client offers weak ciphers alone (RC4_128)"},
+		"anonymous":              {offering(ss{anonymous}, nil, nil), Other, "nothing that both can do", "no_common_cipher_suite no_common_version", "the client offers cipher suites without certificates alone"},
+		"RSA key exchange":       {offering(ss{rsaAES}, nil, schemes), Other, "nothing that both can do", "no_common_cipher_suite no_common_version", "the client offers cipher suites for RSA keys alone"},
+		"an unknown suite":       {offering(ss{0x1234}, groups, schemes, v13), Other, "nothing that both can do", "no_common_cipher_suite no_common_group no_common_signature_algorithm no_common_version", ""},
+	} {
+		v := judgeWire(ended(talk(0, test.hello)(alert(endpoint.Server, tlswire.AlertHandshakeFailure)), endpoint.Server))
+		if v.Code != test.code || !strings.Contains(v.Reason, test.says) {
+			t.Errorf("%s: %s, %q", name, brief(v), v.Reason)
+		}
+		if got := strings.Join(codesOf(v.Causes), " "); got != test.causes {
+			t.Errorf("%s: %s, want %s", name, got, test.causes)
+		}
+		if len(v.Causes) > 0 && !strings.HasPrefix(v.Causes[0].Text, test.first) {
+			t.Errorf("%s: %q first", name, v.Causes[0].Text)
+		}
+		if strings.Contains(v.Fix, "TLS 1.2") && test.hello.Handshake.Body.(*tlswire.ClientHello).Extensions != nil && len(v.Offers.Client.Versions) == 1 && v.Offers.Client.Versions[0] == "TLS 1.3" {
+			t.Errorf("%s: fix %q", name, v.Fix)
+		}
+		if v.Offers == nil || len(v.Offers.Client.CipherSuites) == 0 || v.Offers.Server != nil {
+			t.Errorf("%s: offers %+v", name, v.Offers)
+		}
+	}
+}
+
+// What the server has taken on another connection rules causes out, or points
+// at them.
+func TestTaken(t *testing.T) {
+	type ss = []tlswire.CipherSuite
+	addr := netip.MustParseAddrPort("192.0.2.2:443")
+	groups, schemes := []tlswire.NamedGroup{tlswire.GroupX25519}, []tlswire.SignatureScheme{tlswire.SchemeEd25519}
+	at := func(c *tlsdecrypt.Connection, name string) *tlsdecrypt.Connection {
+		c.Server, c.ServerName, c.Number = addr, name, 7
+		return c
+	}
+	taken := handshake(tlswire.VersionTLS12)()
+	taken.CipherSuite, taken.Group = ecdheRSA, tlswire.GroupX25519
+	var servers Taken
+	servers.Learn(ChosenOn(at(taken, "a.example")))
+	for name, test := range map[string]struct {
+		hello  *tlsdecrypt.Message
+		host   string
+		known  bool
+		causes string
+	}{
+		"it lacks the suite":              {offering(ss{ecdheECDSA}, groups, schemes), "a.example", true, "no_common_cipher_suite no_common_signature_algorithm"},
+		"it lacks the group":              {offering(ss{ecdheRSA}, []tlswire.NamedGroup{tlswire.GroupX448}, schemes), "A.example", true, "no_common_group no_common_signature_algorithm"},
+		"it lacks the version":            {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, schemes, tlswire.VersionTLS13), "a.example", true, "no_common_version no_common_cipher_suite no_common_group no_common_signature_algorithm"},
+		"for a newer version, it is open": {offering(ss{tlswire.TLS_AES_128_GCM_SHA256, ecdheRSA}, groups, schemes, tlswire.VersionTLS13, tlswire.VersionTLS12), "a.example", true, "no_common_cipher_suite no_common_group no_common_signature_algorithm"},
+		"another host":                    {offering(ss{ecdheECDSA}, groups, schemes), "b.example", false, "no_common_cipher_suite no_common_group no_common_signature_algorithm no_common_version"},
+	} {
+		c := at(ended(talk(0, test.hello)(alert(endpoint.Server, tlswire.AlertHandshakeFailure)), endpoint.Server), test.host)
+		v := judgeWire(c)
+		if got := servers.Add(&v, c); got != test.known {
+			t.Errorf("%s: known %v", name, got)
+		}
+		if got := strings.Join(codesOf(v.Causes), " "); got != test.causes {
+			t.Errorf("%s: %s, want %s", name, got, test.causes)
+		}
+		if test.known && (*v.Offers.From != 7 || !slices.Equal(v.Offers.Server.CipherSuites, []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"})) {
+			t.Errorf("%s: %+v", name, v.Offers)
+		}
+	}
+}
+
+// A HelloRetryRequest shows what the server takes, too.
+func TestOffersAfterRetry(t *testing.T) {
+	hello := offering([]tlswire.CipherSuite{tlswire.TLS_AES_128_GCM_SHA256}, []tlswire.NamedGroup{tlswire.GroupX25519}, []tlswire.SignatureScheme{tlswire.SchemeEd25519}, tlswire.VersionTLS13)
+	retry := &tlswire.ServerHello{CipherSuite: tlswire.TLS_AES_128_GCM_SHA256, Extensions: []tlswire.Extension{{Type: tlswire.ExtensionKeyShare, Body: &tlswire.KeyShareHelloRetryRequest{SelectedGroup: tlswire.GroupX25519}}}}
+	copy(retry.Random[:], "\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c")
+	c := ended(talk(0, hello, said(endpoint.Server, retry), hello)(alert(endpoint.Server, tlswire.AlertHandshakeFailure)), endpoint.Server)
+	v := judgeWire(c)
+	if got := strings.Join(codesOf(v.Causes), " "); got != string(NoCommonSignature) {
+		t.Errorf("causes %s", got)
+	}
+	if v.Offers == nil || v.Offers.Server == nil || !slices.Equal(v.Offers.Server.Groups, []string{"x25519"}) {
+		t.Errorf("%+v", v.Offers)
+	}
+}

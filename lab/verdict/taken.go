@@ -1,0 +1,126 @@
+package verdict
+
+import (
+	"slices"
+	"strings"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// Taken are what servers have taken on connections that were seen, for the
+// connections on which they refuse what they are offered. The zero value knows
+// nothing. It is for one goroutine at a time.
+type Taken struct{ by map[host]*Chosen }
+
+// host is a server by address and the name that it was asked for: by name, it
+// may have other settings.
+type host struct{ addr, name string }
+
+// Chosen is what a server has taken on a connection.
+type Chosen struct {
+	host       host
+	connection int
+	offer      Offer
+}
+
+// mostHosts bounds the memory of Taken.
+const mostHosts = 4096
+
+// ChosenOn returns what the server of a connection has chosen; nil: nothing, or
+// that was in an earlier session.
+func ChosenOn(c *tlsdecrypt.Connection) *Chosen {
+	if c.Version == 0 || c.Resumption != tlsdecrypt.FullHandshake || !c.Server.IsValid() {
+		return nil
+	}
+	o := Offer{Versions: []string{c.Version.String()}, CipherSuites: []string{c.CipherSuite.String()}}
+	if c.Group != 0 {
+		o.Groups = []string{c.Group.String()}
+	}
+	if c.ALPN != "" {
+		o.ALPN = []string{c.ALPN}
+	}
+	for _, m := range c.Messages {
+		if m.From != endpoint.Server || m.Handshake == nil {
+			continue
+		}
+		switch body := m.Body().(type) {
+		case *tlswire.CertificateVerify:
+			o.SignatureSchemes = []string{body.Algorithm.String()}
+		case *tlswire.ServerKeyExchange:
+			if body.Signed != nil && !body.Signed.Legacy {
+				o.SignatureSchemes = []string{body.Signed.Algorithm.String()}
+			}
+		}
+	}
+	return &Chosen{hostOn(c), c.Number, o}
+}
+
+func hostOn(c *tlsdecrypt.Connection) host {
+	return host{c.Server.String(), strings.ToLower(c.ServerName)}
+}
+
+// Learn remembers what a server has chosen; nil: nothing.
+func (t *Taken) Learn(c *Chosen) {
+	if c == nil || len(t.by) >= mostHosts || t.by[c.host] != nil {
+		return
+	}
+	if t.by == nil {
+		t.by = make(map[host]*Chosen)
+	}
+	t.by[c.host] = c
+}
+
+// Add adds to the verdict on a connection what its server has taken on another
+// one, if nothing is known of it yet. The causes that this rules out are left
+// out, and those that it points at come first. It reports whether it changed
+// the verdict.
+func (t *Taken) Add(v *Verdict, c *tlsdecrypt.Connection) bool {
+	if v.Offers == nil || v.Offers.Server != nil {
+		return false
+	}
+	known := t.by[hostOn(c)]
+	if known == nil {
+		return false
+	}
+	offers := *v.Offers
+	offers.Server, offers.From = &known.offer, &known.connection
+	v.Offers = &offers
+	v.Causes = weigh(v.Causes, offers)
+	return true
+}
+
+// weigh sorts causes by what a server has taken from another client: what this
+// client offers too is no cause, what it does not is the likeliest one. A server
+// chooses the version first, and the rest for that version.
+func weigh(causes []Cause, o Offers) []Cause {
+	const (
+		ruledOut = iota - 1
+		open
+		likely
+	)
+	weigh := func(offered, took []string) int {
+		switch {
+		case len(took) == 0:
+			return open
+		case lacking(offered, took):
+			return likely
+		}
+		return ruledOut
+	}
+	weights := map[Code]int{NoCommonVersion: weigh(o.Client.Versions, o.Server.Versions)}
+	if len(o.Client.Versions) > 0 && len(o.Server.Versions) > 0 && slices.Max(o.Client.Versions) == o.Server.Versions[0] {
+		weights[NoCommonCipherSuite] = weigh(o.Client.CipherSuites, o.Server.CipherSuites)
+		weights[NoCommonGroup] = weigh(o.Client.Groups, o.Server.Groups)
+		weights[NoCommonSignature] = weigh(o.Client.SignatureSchemes, o.Server.SignatureSchemes)
+	}
+	causes = slices.DeleteFunc(slices.Clone(causes), func(c Cause) bool { return weights[c.Code] == ruledOut })
+	slices.SortStableFunc(causes, func(a, b Cause) int { return weights[b.Code] - weights[a.Code] })
+	return causes
+}
+
+// lacking reports whether an offer lacks one of the values that a server took.
+func lacking(offered, took []string) bool {
+	return slices.ContainsFunc(took, func(name string) bool { return !slices.Contains(offered, name) })
+}
