@@ -14,7 +14,8 @@
 //	vantage verdict
 //	certfile tlsdecrypt
 //	capture certgen chain
-//	browser certgen/atomicfile certgen/yamldoc keylog wiretap/wiretaptest
+//	browser certgen/atomicfile certgen/yamldoc keylog prologue
+//	wiretap/wiretaptest
 //	certgen/revocation certgen/spell httpwire private text tlswire wiretap
 //	endpoint peertest
 //
@@ -25,9 +26,9 @@
 // exchange, from what each side saw and from the wire; vantage joins two
 // captures of the same connections. tlsdecrypt decrypts and checks; certfile
 // reads the files that people have. capture writes and reads pcapng; certgen
-// makes certificates from a manifest; chain says whether certificates hold. The
-// rest parse one format or wrap one thing, such as tlswire (TLS), httpwire
-// (HTTP) and wiretap (connections).
+// makes certificates from a manifest; chain says whether certificates hold.
+// prologue follows what is said before TLS. The rest parse one format or wrap
+// one thing, such as tlswire (TLS), httpwire (HTTP) and wiretap (connections).
 //
 // # The way of a byte
 //

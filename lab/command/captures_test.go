@@ -96,15 +96,7 @@ var readings = map[string]reading{
 
 // expectedFailures are the captures that are read wrongly today, and why. An
 // entry goes when its capture is read rightly.
-var expectedFailures = map[string]string{
-	"proxy-http-connect": "TLS after the CONNECT of a proxy is not looked for: the connection is taken for plain HTTP",
-	"proxy-socks5":       "TLS after the handshake of SOCKS is not looked for",
-	"starttls-imap":      "TLS after STARTTLS is not looked for: the connection is taken for text",
-	"starttls-ldap":      "TLS after LDAP's StartTLS is not looked for",
-	"starttls-pop3":      "TLS after STLS is not looked for: the connection is taken for text",
-	"starttls-postgres":  "TLS after PostgreSQL's SSLRequest is not looked for",
-	"starttls-smtp":      "TLS after STARTTLS is not looked for: the connection is taken for text",
-}
+var expectedFailures = map[string]string{}
 
 // TestCapturesOfOthers reads captures that were read wrongly at some time.
 func TestCapturesOfOthers(t *testing.T) {

@@ -264,7 +264,7 @@ func (e *nothingError) Error() string {
 
 // isTLS reports whether there was any TLS on a connection, or should have been.
 func isTLS(c *tlsdecrypt.Connection, v *verdict.Verdict) bool {
-	return v.Code == verdict.SpokeNoTLS || len(c.Messages) > 0 && v.How != verdict.NotTLS
+	return v.How == verdict.NotTLS && v.Code != "" || len(c.Messages) > 0 && v.How != verdict.NotTLS
 }
 
 // kinds remembers which kinds of connections were drawn in full.

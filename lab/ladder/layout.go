@@ -124,6 +124,9 @@ func (p *page) item(it item) {
 		for _, c := range it.checks {
 			p.check(it.from, c)
 		}
+		if it.message == nil {
+			break
+		}
 		if note := p.note(it.message); note != "" {
 			p.paragraph(it.from, red, "!", note)
 		}

@@ -87,8 +87,21 @@ func (o Options) row(number, outcome, subject, version, group, server, result st
 	return strings.TrimRight(string(line), " ")
 }
 
-// result returns the outcome of a connection, for the end of a line.
+// result returns the outcome of a connection, for the end of a line, behind
+// what came before TLS.
 func (s *story) result() string {
+	before := s.afterPrologue()
+	after := s.resultOfTLS()
+	switch {
+	case s.verdict.Code == verdict.ProxyHeader:
+		return after
+	case before == "" || after == "":
+		return before + after
+	}
+	return s.c.Prologue.Name() + ": " + after
+}
+
+func (s *story) resultOfTLS() string {
 	if why := reasonOf(s.verdict); why != "" {
 		if s.verdict.How == verdict.InHTTP && s.progress.Answer != nil {
 			if whole := fmt.Sprintf("%s, %d", why, s.progress.Answer.HTTP.Status); len(whole) <= resultWidth {
@@ -128,6 +141,8 @@ func reasonOf(v *verdict.Verdict) string {
 		by = endpoint.Client // which left without a request
 	}
 	switch {
+	case by == endpoint.Unknown && v.How == verdict.NotTLS:
+		return string(v.Code)
 	case by == endpoint.Unknown:
 		return ""
 	case v.Alert == nil:
@@ -170,6 +185,9 @@ func Kind(c *tlsdecrypt.Connection) string {
 	}
 	parts := []string{c.Version.String(), c.CipherSuite.String(), c.Group.String(), c.ALPN, string(c.Resumption),
 		strings.Join(said.Client, " "), strings.Join(said.Server, " ")}
+	if c.Prologue != nil {
+		parts = append(parts, c.Prologue.Name())
+	}
 	for _, p := range c.Problems {
 		short, _, _ := strings.Cut(p.Text, ":")
 		parts = append(parts, short)

@@ -66,6 +66,7 @@ type story struct {
 // newStory returns the story of a connection.
 func newStory(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) *story {
 	s := &story{c: c, verdict: v, mark: o.note, progress: c.Progress(), problems: slices.Clone(c.Problems)}
+	s.prologue(c.Prologue)
 	for i, m := range c.Messages {
 		s.problemsBefore(m)
 		s.endBefore(m)

@@ -90,6 +90,9 @@ func (s *story) agreed() string {
 	case c.ClientAuth && s.client.shown:
 		parts = append(parts, "mutual")
 	}
+	if before := s.afterPrologue(); before != "" {
+		parts = append(parts, "after "+before)
+	}
 	return strings.Join(parts, ", ")
 }
 
@@ -104,6 +107,8 @@ func (s *story) versionless() string {
 	first := slices.IndexFunc(s.c.Messages, func(m *tlsdecrypt.Message) bool { return m.Encrypted })
 	encrypted := first >= 0
 	switch {
+	case s.verdict.How == verdict.NotTLS && s.c.Prologue.Name() != "" && s.verdict.Code != verdict.SpokeNoTLS:
+		return "No TLS: it did not come to that."
 	case s.verdict.How == verdict.NotTLS && s.c.NotTLSFrom == endpoint.Server:
 		return "No TLS: the server answered with something else."
 	case s.verdict.How == verdict.NotTLS:

@@ -7,6 +7,7 @@ import (
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -34,12 +35,16 @@ type Connection struct {
 	Negotiated
 	NotTLSFrom endpoint.Side        // the side whose bytes are not TLS from the first on; Unknown: none
 	Plain      endpoint.Pair[Plain] // how the bytes of a side begin that are not TLS
-	Problems   []Problem            // what cannot be seen, and why
-	Gaps       endpoint.Pair[bool]  // the capture lacks bytes that a side sent before others, or before its FIN
-	RSAKey     RSAKeyUse            // whether a server's private key decrypted it
+	// Prologue is what the two sides said before TLS, or in place of it; nil: they
+	// began with TLS, or said nothing.
+	Prologue *prologue.Prologue
+	Problems []Problem           // what cannot be seen, and why
+	Gaps     endpoint.Pair[bool] // the capture lacks bytes that a side sent before others, or before its FIN
+	RSAKey   RSAKeyUse           // whether a server's private key decrypted it
 
-	lacking    bool         // bytes of it are not in the capture
-	handshakes []*handshake // for Check
+	lacking    bool           // bytes of it are not in the capture
+	talk       *prologue.Talk // which fills Prologue
+	handshakes []*handshake   // for Check
 	checked    bool
 	arena      *arena // nil once it is released
 }
@@ -96,6 +101,8 @@ type Problem struct {
 	From   endpoint.Side // whose bytes; Unknown: both
 	Offset int64         // in that side's stream of bytes; -1 when it is not about a place
 	Text   string        // the part up to the first colon is the summary; the rest explains, and says what to do
+
+	untilTLS bool // it is none if the side comes to TLS
 }
 
 // Message is one thing that one side said: a handshake message, an alert, a

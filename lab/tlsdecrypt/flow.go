@@ -113,6 +113,9 @@ func (f *flow) end(t time.Time) {
 	f.readers.Client.last()
 	f.readers.Server.last()
 	f.decrypter.giveUp()
+	if f.conn.talk != nil {
+		f.conn.endPrologue()
+	}
 	for side, r := range f.readers.All() {
 		f.noteRest(side, r)
 	}

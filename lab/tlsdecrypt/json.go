@@ -9,25 +9,27 @@ import (
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Description is what is known of a connection, save its secrets, for JSON:
 // what was negotiated, and each message with its fields and checks.
 type Description struct {
-	Number       int             `json:"connection"`
-	Client       string          `json:"client_addr"`
-	Server       string          `json:"server_addr"`
-	Opened       string          `json:"time"`
-	Ended        string          `json:"ended,omitempty"`
-	End          End             `json:"end,omitempty"`
-	HTTPRefused  int             `json:"http_refused,omitempty"` // the status
-	ClientRandom string          `json:"client_random,omitempty"`
-	TLS          *jsonNegotiated `json:"tls,omitempty"`
-	Messages     []*Message      `json:"messages"`
-	Omitted      int             `json:"omitted,omitempty"`
-	Comments     []string        `json:"comments,omitempty"`
-	Problems     []jsonProblem   `json:"problems,omitempty"`
+	Number       int                `json:"connection"`
+	Client       string             `json:"client_addr"`
+	Server       string             `json:"server_addr"`
+	Opened       string             `json:"time"`
+	Ended        string             `json:"ended,omitempty"`
+	End          End                `json:"end,omitempty"`
+	HTTPRefused  int                `json:"http_refused,omitempty"` // the status
+	ClientRandom string             `json:"client_random,omitempty"`
+	Prologue     *prologue.Prologue `json:"prologue,omitempty"`
+	TLS          *jsonNegotiated    `json:"tls,omitempty"`
+	Messages     []*Message         `json:"messages"`
+	Omitted      int                `json:"omitted,omitempty"`
+	Comments     []string           `json:"comments,omitempty"`
+	Problems     []jsonProblem      `json:"problems,omitempty"`
 }
 
 // Describe returns the connection's description.
@@ -35,6 +37,7 @@ func (c *Connection) Describe() Description {
 	v := Description{
 		Number: c.Number, Client: jsonAddr(c.Client), Server: jsonAddr(c.Server), Opened: jsonTime(c.Opened), Ended: jsonTime(c.Ended),
 		End: c.End, ClientRandom: hex.EncodeToString(c.ClientRandom), Messages: c.Messages, Omitted: c.Omitted, Comments: c.Comments,
+		Prologue: c.Prologue,
 	}
 	if m := c.Progress().Refusal; m != nil {
 		v.HTTPRefused = m.HTTP.Status

@@ -23,6 +23,9 @@ func (c *Connection) Size() int {
 	for _, p := range c.Problems {
 		size += int(unsafe.Sizeof(p)) + len(p.Text)
 	}
+	if c.Prologue != nil {
+		size += c.Prologue.Size()
+	}
 	return size + len(c.handshakes)*int(unsafe.Sizeof(handshake{}))
 }
 

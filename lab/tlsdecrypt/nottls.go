@@ -7,6 +7,7 @@ import (
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -15,17 +16,17 @@ import (
 func (r *reader) notTLS(err *tlswire.RecordError, b []byte) {
 	c := r.conn
 	unseen := r.headless && !r.begun // nothing of the side has been read so far
-	first := err.Offset == 0 && !r.headless || unseen && c.ClientRandom == nil && isText(b)
+	first := !r.begun && !r.headless || unseen && c.ClientRandom == nil && (isText(b) || r.isPrologue(b))
 	is := plainOf(b)
 	switch {
 	case !first && !(unseen && c.NotTLSFrom != endpoint.Unknown):
 		c.problem(r.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", is.describe(err)))
 	case c.NotTLSFrom != endpoint.Unknown:
 		*c.Plain.Of(r.side) = is
-		c.problem(r.side, err.Offset, fmt.Sprintf("the %v answered without TLS, too: %s", r.side, is.describe(err)))
+		c.problemUntilTLS(r.side, err.Offset, fmt.Sprintf("the %v answered without TLS, too: %s", r.side, is.describe(err)))
 	default:
 		c.NotTLSFrom, *c.Plain.Of(r.side) = r.side, is
-		c.problem(r.side, err.Offset, fmt.Sprintf("the %v does not speak TLS: %s", r.side, is.describe(err)))
+		c.problemUntilTLS(r.side, err.Offset, fmt.Sprintf("the %v does not speak TLS: %s", r.side, is.describe(err)))
 	}
 }
 
@@ -51,7 +52,7 @@ func plainOf(b []byte) Plain {
 	if len(line) < 4 || bytes.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return Plain{}
 	}
-	return Plain{HTTP: httpwire.IsStart(b), Line: string(line)}
+	return Plain{HTTP: httpwire.IsStart(b), Line: prologue.Redact(string(line))}
 }
 
 // describe says what bytes are that are not TLS: their first line if they are

@@ -13,3 +13,12 @@ func (c *Connection) problem(from endpoint.Side, offset int64, text string) {
 		c.Problems = append(c.Problems, Problem{From: from, Offset: offset, Text: text})
 	}
 }
+
+// problemUntilTLS notes what is a problem unless TLS begins later.
+func (c *Connection) problemUntilTLS(from endpoint.Side, offset int64, text string) {
+	if n := len(c.Problems); n < maxProblems {
+		if c.problem(from, offset, text); len(c.Problems) > n {
+			c.Problems[n].untilTLS = true
+		}
+	}
+}

@@ -21,6 +21,7 @@ type reader struct {
 	offset   int64     // of buf's first byte in the side's stream
 	hole     bool      // zeros in buf stand for bytes that are missing
 	begun    bool      // a record was read
+	plain    bool      // it has not come to TLS: see prologue.go
 	headless bool      // the side's first bytes are missing
 	skipped  int64     // how many of these, if that is known
 	seen     bool      // there were bytes
@@ -59,6 +60,11 @@ func (r *reader) data(b []byte, t time.Time) {
 		r.conn.problem(r.side, 0, fmt.Sprintf("bytes are missing here: the first %d of the %v's", r.skipped, r.side))
 	}
 	r.at, r.seen = t, true
+	if r.plain {
+		if b = r.prologue(b, t); r.plain {
+			return
+		}
+	}
 	whole := b
 	if len(r.buf) > 0 {
 		r.buf = append(r.buf, b...)
@@ -102,12 +108,18 @@ func (r *reader) records(b []byte, t time.Time) (rest []byte) {
 				r.stop(notRead)
 				return b
 			}
-			if r.mayBeWithin(b) {
+			if r.mayBeWithin(b) && !r.isPrologue(b) {
 				r.seek(r.skipped, 0)
 				r.search.begins = bytes.Clone(b[:min(8, len(b))])
 				return r.records(b, t)
 			}
 			r.notTLS(err, b)
+			if !r.begun {
+				if b = r.prologue(b, t); r.plain {
+					return nil
+				}
+				continue
+			}
 			r.stop(notRead)
 			return b
 		}
@@ -147,6 +159,10 @@ func (r *reader) gap(missing int64, t time.Time) {
 	}
 	r.conn.lacking = true
 	*r.conn.Gaps.Of(r.side) = true
+	if r.plain {
+		r.gapBeforeTLS(missing)
+		return
+	}
 	at := r.position()
 	switch {
 	case at == 0 && missing <= 0:

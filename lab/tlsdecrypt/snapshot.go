@@ -44,6 +44,7 @@ func (c *Connection) clone() *Connection {
 	clone.Messages = messages(c.Messages)
 	clone.Comments = append([]string(nil), c.Comments...)
 	clone.Problems = append([]Problem(nil), c.Problems...)
+	clone.Prologue, clone.talk = c.Prologue.Clone(), nil
 	clone.handshakes, clone.arena = nil, nil
 	for _, hs := range c.handshakes {
 		one := *hs

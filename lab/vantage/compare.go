@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
@@ -113,10 +114,18 @@ func (p *Pair) beforeTLS(r *Report) {
 }
 
 // proxyHeader returns the header of the PROXY protocol that a connection begins
-// with, or ""; or how that begins.
+// with, by its name, or ""; or how that begins.
 func proxyHeader(c *tlsdecrypt.Connection) string {
-	if line := c.Plain.Client.Line; strings.HasPrefix(line, "PROXY") {
-		return line
+	if c.Prologue == nil {
+		return ""
+	}
+	for _, l := range c.Prologue.Layers {
+		if l.Kind == prologue.Header {
+			return l.Protocol
+		}
+	}
+	if start := string(c.Prologue.Starts.Client); start == "PROXY" {
+		return start
 	}
 	return ""
 }

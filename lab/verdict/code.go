@@ -24,6 +24,9 @@ const (
 	NoCommonSignature    Code = "no_common_signature_algorithm"
 	UnrecognizedName     Code = "unrecognized_name" // the server has no host of that name
 	SpokeNoTLS           Code = "not_tls"
+	TLSRefused           Code = "tls_refused"    // STARTTLS or the like, by the server
+	ProxyRefused         Code = "proxy_refused"  // the way to the server, by a proxy
+	ProxyHeader          Code = "proxy_protocol" // a PROXY line came before TLS
 	TooSlow              Code = "too_slow"
 	Closed               Code = "closed"              // without an alert
 	Canceled             Code = "canceled"            // user_canceled: not because of an error
@@ -92,6 +95,9 @@ var fixes = map[Code]string{
 	NoCommonALPN:         "offer a protocol that the other side speaks, such as http/1.1",
 	NoCommonSignature:    "give the server a certificate with a type of key that the client takes",
 	SpokeNoTLS:           "have the client speak TLS to this port (https:// in its URL), or find the port where its protocol is spoken",
+	TLSRefused:           "switch TLS on at the server (its certificate and key), or call the port where TLS comes first",
+	ProxyRefused:         "ask who runs the proxy to allow that host and port, or go another way",
+	ProxyHeader:          "tell the server to expect it (nginx: listen ... proxy_protocol, HAProxy: accept-proxy), or the load balancer not to send it",
 	UnrecognizedName:     "call the server by a name that it has (lab client --server-name NAME, openssl s_client -servername NAME, curl by the URL: --connect-to says where to connect), or add the name to the server's configuration",
 	TooSlow:              "find out what holds the {other} up: a proxy, a firewall, or a program that waits for the other to speak first",
 	Closed:               "look into the log of the {by}; or something between the two has cut the connection",

@@ -158,7 +158,9 @@ func contradictions(c *tlsdecrypt.Connection, v Verdict) (wrong []string) {
 			}
 		}
 		aboutOffers := slices.Contains([]Code{NoCommonCipherSuite, NoCommonGroup, NoCommonSignature, NoCommonVersion}, cause.Code)
-		no(!aboutOffers && cause.Code != NotAuthorised && cause.Code != NoClientCertificate && by == endpoint.Server && (f.unasked() && !f.resumed || f.empty.Client), "the client has shown no certificate")
+		beforeTLS := cause.Code == SpokeNoTLS || cause.Code == ProxyHeader
+		no(beforeTLS && *f.spoke.Of(endpoint.Server), "the server speaks TLS")
+		no(!aboutOffers && !beforeTLS && cause.Code != NotAuthorised && cause.Code != NoClientCertificate && by == endpoint.Server && (f.unasked() && !f.resumed || f.empty.Client), "the client has shown no certificate")
 		no(!aboutOffers && by == endpoint.Client && !f.chosen && !f.hidden && !f.resumed, "the server has shown none")
 		switch cause.Code {
 		case NoClientCertificate:

@@ -13,6 +13,7 @@ import (
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -89,14 +90,22 @@ func explainNotTLS(err error, side endpoint.Side) (Reason, bool) {
 		code, text := own.Why(side)
 		return Reason{Code: code, Text: text}, true
 	case errors.As(err, &notTLS):
-		return spokeNoTLS(side.Other(), httpwire.IsStart(notTLS.RecordHeader[:])), true
+		return spokeNoTLS(side.Other(), httpwire.IsStart(notTLS.RecordHeader[:]), notTLS.RecordHeader[:]), true
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return tooSlow(side.Other()), true
 	}
 	return Reason{}, false
 }
 
-func spokeNoTLS(who endpoint.Side, http bool) Reason {
+// spokeNoTLS says what a side has said that does not speak TLS. start are its
+// first bytes, of which there may be few.
+func spokeNoTLS(who endpoint.Side, http bool, start []byte) Reason {
+	if who == endpoint.Client && prologue.IsHeader(start) {
+		return putBeforeTLS("")
+	}
+	if why, ok := greets(start); ok && who == endpoint.Server && !http {
+		return why
+	}
 	text := "the " + who.String() + " did not speak TLS"
 	if http {
 		text += ", but plain HTTP"

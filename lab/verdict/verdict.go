@@ -26,7 +26,7 @@ type How string
 
 // The refinements.
 const (
-	NotTLS   How = "not TLS"         // a side spoke something else from the first byte on
+	NotTLS   How = "not TLS"         // a side spoke something else from the first byte on, and did not come to TLS by it
 	Aborted  How = "aborted"         // the connection ended during the handshake without an alert
 	CutOff   How = "cut off"         // the capture lacks what would show it
 	Probably How = "very probably"   // the sizes of encrypted records say so, which are no proof
@@ -122,7 +122,7 @@ func judgeViews(server, client *View) Verdict {
 		v.known = other != nil && errors.As(other.Err, new(Misbehaviour)) // that side caused it itself
 	}
 	switch v.Code {
-	case SpokeNoTLS:
+	case SpokeNoTLS, ProxyHeader:
 		v.How = NotTLS
 	case Closed, TooSlow:
 		v.How = Aborted
@@ -243,6 +243,9 @@ func (v *Verdict) addWire(seen Verdict) {
 		v.Reason, v.Fix, v.Causes = seen.Reason, seen.Fix, seen.Causes
 	case v.Code == seen.Code:
 		v.Causes = seen.Causes
+	}
+	if v.Code == ProxyHeader && seen.Code == v.Code {
+		v.Reason = seen.Reason // with the address in the line
 	}
 	v.Offers = seen.Offers
 	if seen.How != Probably && (v.Reason == "" || v.Reason == NeverAsked && v.Code == "" && seen.Reason != "") {

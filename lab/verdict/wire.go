@@ -129,6 +129,9 @@ func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
 // judgeWire returns the verdict that the wire alone allows.
 func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	w := newWire(c)
+	if v, ok := w.beforeTLS(); ok {
+		return v
+	}
 	if w.NotTLSFrom != endpoint.Unknown && !w.Succeeded {
 		return w.notTLS()
 	}
@@ -199,7 +202,11 @@ func (w *wire) notTLS() Verdict {
 		return Verdict{Outcome: Unknown, How: NotTLS, Reason: reason}
 	}
 	v := Verdict{Outcome: Rejected, How: NotTLS, RejectedBy: by}
-	v.because(spokeNoTLS(from, said.HTTP))
+	var start []byte
+	if w.Prologue != nil {
+		start = *w.Prologue.Starts.Of(from)
+	}
+	v.because(spokeNoTLS(from, said.HTTP, start))
 	if m := w.Alert; m != nil && m.From == by {
 		v.Alert = newAlert(m.Alert.Description, by)
 	}
@@ -248,12 +255,20 @@ func (w *wire) aborted() Verdict {
 		why.Text += fmt.Sprintf(": the %v waited %v, and closed", by, w.waitedFor(by).Round(100*time.Millisecond))
 		v.because(why)
 	case w.last == nil:
-		v.because(Reason{Code: Closed, Text: "the " + by.String() + " closed the connection before anything was said"})
+		v.because(Reason{Code: Closed, Text: "the " + by.String() + " closed the connection before anything was said" + w.standstill()})
 	default:
 		v.because(w.why(by))
 		v.Offers = w.offers(by)
 	}
 	return v
+}
+
+// standstill explains that nobody said anything for a while.
+func (w *wire) standstill() string {
+	if w.EndedBy != endpoint.Client || w.Opened.IsZero() || w.EndedAt.Sub(w.Opened) < patience {
+		return ""
+	}
+	return ", as one does that waits for a greeting (STARTTLS) while the server waits for TLS"
 }
 
 // idle is how long a server at least waits that closes a connection because

@@ -1,0 +1,164 @@
+package prologue
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"mtlslab.example/lab/lab/endpoint"
+)
+
+// The codes of requests with which a client of PostgreSQL begins (PostgreSQL's
+// manual, "Message Formats").
+const (
+	sslRequest    = 80877103
+	gssEncRequest = 80877104
+	startup       = 3 << 16
+)
+
+func startsPostgreSQL(from endpoint.Side, b []byte) (dialect, match) {
+	if from != endpoint.Client || b[0] != 0 {
+		return nil, no
+	}
+	if len(b) < 8 {
+		return nil, maybe
+	}
+	size := binary.BigEndian.Uint32(b)
+	switch code := binary.BigEndian.Uint32(b[4:]); {
+	case size == 8 && (code == sslRequest || code == gssEncRequest), size > 8 && size < 10000 && code&^0xffff == startup:
+		return &postgreSQL{}, yes
+	}
+	return nil, no
+}
+
+type postgreSQL struct{ asked uint32 }
+
+func (p *postgreSQL) next(l *Layer, from endpoint.Side, b []byte) int {
+	l.Protocol, l.Kind = "PostgreSQL", StartTLS
+	if from == endpoint.Server {
+		return p.answer(l, b)
+	}
+	if len(b) < 8 {
+		return 0
+	}
+	names := map[uint32]string{sslRequest: "SSLRequest", gssEncRequest: "GSSENCRequest"}
+	code := binary.BigEndian.Uint32(b[4:])
+	if names[code] == "" {
+		l.WentOn = l.WentOn || code&^0xffff == startup
+		return -1
+	}
+	p.asked = code
+	l.ask(names[code], names[code])
+	return 8
+}
+
+// answer reads the server's answer to a request, which is one byte.
+func (p *postgreSQL) answer(l *Layer, b []byte) int {
+	asked := p.asked
+	p.asked = 0
+	switch {
+	case asked == sslRequest && b[0] == 'S':
+		l.agree("S")
+		return 1
+	case asked != 0 && b[0] == 'N':
+		l.refuse("N")
+		return 1
+	case asked != 0 && b[0] == 'E':
+		l.refuse("an error")
+	case asked == 0 && b[0] == 'E' && bytes.Contains(b, []byte("no encryption")): // "no pg_hba.conf entry for host ..., no encryption"
+		l.demand("no entry in pg_hba.conf for a client without encryption")
+	}
+	return -1
+}
+
+// A packet of MySQL and MariaDB has 3 bytes of length, the least first, and a
+// number before it.
+const mysqlHeader = 4
+
+func startsMySQL(from endpoint.Side, b []byte) (dialect, match) {
+	const version10, failure = 10, 0xff
+	if from != endpoint.Server {
+		return nil, no
+	}
+	if len(b) <= mysqlHeader {
+		if len(b) < 2 || b[1] <= 3 && (len(b) < 3 || b[2] == 0) && (len(b) < 4 || b[3] == 0) {
+			return nil, maybe
+		}
+		return nil, no
+	}
+	if b[2] != 0 || b[1] > 3 || b[3] != 0 || b[4] != version10 && b[4] != failure {
+		return nil, no
+	}
+	return mysql{}, yes
+}
+
+// isMySQL reports whether the first bytes of a server are the greeting of MySQL
+// or MariaDB.
+func isMySQL(b []byte) bool {
+	_, got := startsMySQL(endpoint.Server, b)
+	return got == yes
+}
+
+type mysql struct{}
+
+func (mysql) next(l *Layer, from endpoint.Side, b []byte) int {
+	if len(b) < mysqlHeader+1 {
+		return 0
+	}
+	size := mysqlHeader + int(b[0]) + int(b[1])<<8 + int(b[2])<<16
+	if len(b) < min(size, mysqlHeader+512) {
+		return 0
+	}
+	packet := b[mysqlHeader:min(size, len(b))]
+	l.Kind = StartTLS
+	if from == endpoint.Server {
+		return mysqlServer(l, packet, size, b[3])
+	}
+	const sslRequestLen, clientSSL = 32, 0x08 // in the second byte of the capabilities
+	switch {
+	case l.Asked != "":
+		return -1
+	case len(packet) == sslRequestLen && packet[1]&clientSSL != 0:
+		l.ask("SSLRequest", "SSLRequest")
+		l.Agreed = true // without an answer
+		return size
+	}
+	l.WentOn = true
+	l.say(from, "login without TLS [...]")
+	return -1
+}
+
+func mysqlServer(l *Layer, packet []byte, size int, number byte) int {
+	const failure, insecureTransport = 0xff, 3159
+	if len(packet) >= 3 && packet[0] == failure {
+		code, said := binary.LittleEndian.Uint16(packet[1:]), string(packet[3:])
+		if strings.HasPrefix(said, "#") && len(said) >= 6 { // SQLSTATE
+			said = said[6:]
+		}
+		if l.Protocol == "" {
+			l.Protocol = "MySQL"
+		}
+		if said = fmt.Sprintf("ERROR %d: %s", code, said); code == insecureTransport || strings.Contains(said, "require_secure_transport") {
+			l.demand(said)
+		} else {
+			l.say(endpoint.Server, said)
+		}
+		return size
+	}
+	if number != 0 {
+		return size
+	}
+	version, rest, _ := bytes.Cut(packet[1:], []byte{0})
+	l.Protocol = "MySQL"
+	if bytes.Contains(version, []byte("MariaDB")) {
+		l.Protocol = "MariaDB"
+	}
+	said := "greeting of version " + string(version)
+	const capabilities, clientSSL = 4 + 8 + 1, 0x08 // behind the thread's number, the scramble and a zero
+	if len(rest) > capabilities+1 && rest[capabilities+1]&clientSSL == 0 {
+		said += ", without TLS"
+	}
+	l.say(endpoint.Server, said)
+	return size
+}

@@ -1,0 +1,130 @@
+package prologue
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"mtlslab.example/lab/lab/endpoint"
+)
+
+// The PROXY protocol, versions 1 and 2: with it a load balancer tells a server
+// whose connection this is (haproxy.org, proxy-protocol.txt).
+
+const maxHeaderV1 = 107 // bytes of a line of version 1
+
+var (
+	startOfV1 = []byte("PROXY ")
+	startOfV2 = []byte("\r\n\r\n\x00\r\nQUIT\n")
+)
+
+// IsHeader reports whether the first bytes of a client, of which there may be
+// few, begin the header of the PROXY protocol.
+func IsHeader(b []byte) bool {
+	return len(b) >= 5 && (hasStart(b, startOfV1) != no || hasStart(b, startOfV2) != no)
+}
+
+func startsHeader(from endpoint.Side, b []byte) (dialect, match) {
+	if from != endpoint.Client {
+		return nil, no
+	}
+	if got := hasStart(b, startOfV1); got != no {
+		return headerV1{}, got
+	}
+	return headerV2{}, hasStart(b, startOfV2)
+}
+
+type headerV1 struct{}
+
+func (headerV1) next(l *Layer, from endpoint.Side, b []byte) int {
+	if from == endpoint.Server {
+		return -1
+	}
+	n := lineLen(b)
+	if n == 0 && len(b) <= maxHeaderV1 {
+		return 0
+	}
+	l.Protocol, l.Kind = "PROXY v1", Header
+	if n == 0 || n > maxHeaderV1 {
+		return -1
+	}
+	line := string(b[:n])
+	if f := strings.Fields(line); len(f) == 6 {
+		l.addresses(f[2], f[3], f[4], f[5])
+	}
+	l.say(from, line)
+	l.over = true
+	return n
+}
+
+type headerV2 struct{}
+
+// next reads a header of version 2:
+//
+//	+-----------+-------------------+-------------------+--------+-----------+
+//	| signature | version | command | family | protocol | length | addresses |
+//	|    12     |    4 bits each    |    4 bits each    |   2    |  length   |
+//	+-----------+-------------------+-------------------+--------+-----------+
+func (headerV2) next(l *Layer, from endpoint.Side, b []byte) int {
+	const fixed = 16
+	if from == endpoint.Server {
+		return -1
+	}
+	if len(b) < fixed {
+		return 0
+	}
+	l.Protocol, l.Kind = "PROXY v2", Header
+	length := int(binary.BigEndian.Uint16(b[14:]))
+	ip := 0
+	switch b[13] >> 4 {
+	case 1:
+		ip = net.IPv4len
+	case 2:
+		ip = net.IPv6len
+	}
+	if addresses := 2*ip + 4; b[12]&0xf == 1 && ip > 0 && length >= addresses {
+		if len(b) < fixed+addresses {
+			return 0
+		}
+		a := b[fixed:]
+		port := func(at int) string { return strconv.Itoa(int(binary.BigEndian.Uint16(a[at:]))) }
+		l.addresses(net.IP(a[:ip]).String(), net.IP(a[ip:2*ip]).String(), port(2*ip), port(2*ip+2))
+	}
+	switch {
+	case l.Source != "":
+		l.say(from, "PROXY v2: from "+l.Source+" to "+l.Destination)
+	case b[12]&0xf == 0:
+		l.say(from, "PROXY v2: LOCAL, a connection of the load balancer's own")
+	default:
+		l.say(from, "PROXY v2, without addresses")
+	}
+	l.over = true
+	return fixed + length
+}
+
+// addresses keeps those of a header if they are addresses.
+func (l *Layer) addresses(source, destination, sourcePort, destinationPort string) {
+	join := func(ip, port string) string {
+		addr, err := netip.ParseAddrPort(net.JoinHostPort(ip, port))
+		if err != nil {
+			return ""
+		}
+		return addr.String()
+	}
+	l.Source, l.Destination = join(source, sourcePort), join(destination, destinationPort)
+}
+
+// hasStart compares the first bytes of a side with those of a protocol.
+func hasStart(b, start []byte) match {
+	n := min(len(b), len(start))
+	switch {
+	case !bytes.Equal(b[:n], start[:n]):
+		return no
+	case n < len(start):
+		return maybe
+	}
+	return yes
+}

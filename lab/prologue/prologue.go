@@ -1,0 +1,194 @@
+package prologue
+
+import (
+	"strings"
+	"time"
+	"unsafe"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
+)
+
+// Prologue is what two sides said before TLS, or in place of it.
+type Prologue struct {
+	// Layers are the protocols, the outermost first: what was said through a proxy
+	// is a layer after that of the proxy.
+	Layers []*Layer
+	// Bytes are how many bytes of each side's stream are not TLS, those that are
+	// missing in the capture included: TLS begins behind them.
+	Bytes endpoint.Pair[int64]
+	// Starts are the first bytes of each side, startLen at most.
+	Starts endpoint.Pair[[]byte]
+}
+
+// startLen is how many first bytes crypto/tls knows of what is not TLS.
+const startLen = 5
+
+// Layer is one protocol of a prologue.
+type Layer struct {
+	Protocol string // its name; "": not known
+	Kind     Kind
+	Target   string // of a proxy: the host and port that the client asked for
+	// Source and Destination are the addresses in a PROXY line, as host and port;
+	// "" where it has none.
+	Source, Destination string
+
+	Asked   string // the command by which the client asked for TLS, or for the way through a proxy; "": it did not
+	Agreed  bool   // the server has agreed to that
+	Refused string // the server's words when it refused that; "": it did not
+	// WentOn reports that the client went on without TLS, after a refusal or
+	// without having asked.
+	WentOn bool
+	// Demanded are the server's words when it demanded TLS of a client that had not
+	// asked for it; "": it did not.
+	Demanded string
+
+	Steps    []Step              // what was said, in few lines
+	Messages endpoint.Pair[int]  // lines or packets of each side; segments where neither is known
+	first    endpoint.Pair[bool] // a line of the side is in Steps, or was left out
+	now      time.Time           // of the bytes that are read
+	over     bool                // what follows is another layer
+	unframed endpoint.Pair[bool] // where the side's messages end is not known
+}
+
+// Kind is what a layer is for.
+type Kind uint8
+
+// The kinds.
+const (
+	Other    Kind = iota
+	StartTLS      // a protocol that can begin TLS
+	Proxy         // the request to a proxy: HTTP CONNECT, SOCKS
+	Header        // the header of the PROXY protocol
+)
+
+// Step is a line that one side said, or what a packet of it means.
+type Step struct {
+	From endpoint.Side
+	Time time.Time
+	Text string // one line, harmless to a terminal, without passwords
+}
+
+// Bounds on what is kept.
+const (
+	maxLayers = 8
+	maxSteps  = 8    // of a layer
+	maxText   = 70   // characters of a step
+	maxLine   = 4096 // bytes of a message that is not complete
+)
+
+// Name returns the names of the protocols: "PROXY v1, then SMTP". It is "" if
+// none is known.
+func (p *Prologue) Name() string {
+	if p == nil {
+		return ""
+	}
+	var names []string
+	for _, l := range p.Layers {
+		if l.Protocol != "" {
+			names = append(names, l.Protocol)
+		}
+	}
+	return strings.Join(names, ", then ")
+}
+
+// Last returns the innermost layer; nil: there is none.
+func (p *Prologue) Last() *Layer {
+	if p == nil || len(p.Layers) == 0 {
+		return nil
+	}
+	return p.Layers[len(p.Layers)-1]
+}
+
+// Header returns the layer of the PROXY protocol; nil: there is none.
+func (p *Prologue) Header() *Layer {
+	if p == nil {
+		return nil
+	}
+	for _, l := range p.Layers {
+		if l.Kind == Header {
+			return l
+		}
+	}
+	return nil
+}
+
+// Size estimates the memory that the prologue takes, in bytes.
+func (p *Prologue) Size() int {
+	size := int(unsafe.Sizeof(*p))
+	for _, l := range p.Layers {
+		size += int(unsafe.Sizeof(*l))
+		for _, s := range l.Steps {
+			size += int(unsafe.Sizeof(s)) + len(s.Text)
+		}
+	}
+	return size
+}
+
+// Clone copies what changes while the connection goes on.
+func (p *Prologue) Clone() *Prologue {
+	if p == nil {
+		return nil
+	}
+	clone := &Prologue{Bytes: p.Bytes, Starts: p.Starts}
+	for _, l := range p.Layers {
+		one := *l
+		one.Steps = append([]Step(nil), l.Steps...)
+		clone.Layers = append(clone.Layers, &one)
+	}
+	return clone
+}
+
+// say keeps a line.
+func (l *Layer) say(from endpoint.Side, line string) {
+	*l.first.Of(from) = true
+	if len(l.Steps) < maxSteps {
+		l.Steps = append(l.Steps, Step{From: from, Time: l.now, Text: clean(line)})
+	}
+}
+
+// ask notes that the client asks for TLS, or for the way through a proxy, by a
+// command, which is said in line.
+func (l *Layer) ask(command, line string) {
+	l.Asked, l.Agreed, l.Refused, l.WentOn, l.Demanded = command, false, "", false, ""
+	l.say(endpoint.Client, line)
+}
+
+func (l *Layer) agree(line string) {
+	l.Agreed, l.Refused = true, ""
+	l.say(endpoint.Server, line)
+}
+
+func (l *Layer) refuse(line string) {
+	if l.Refused == "" { // what follows may answer a ClientHello that was sent all the same
+		l.Refused = clean(line)
+		l.say(endpoint.Server, line)
+	}
+}
+
+func (l *Layer) demand(line string) {
+	l.Demanded = clean(line)
+	l.say(endpoint.Server, line)
+}
+
+func clean(line string) string {
+	line = strings.TrimSpace(line)
+	return text.Unicode.Cut(text.Clean(line), maxText)
+}
+
+// Redact leaves out of a line what may be a password: all behind a command that
+// logs in.
+func Redact(line string) string {
+	words := strings.Fields(line)
+	for i, w := range words {
+		if i > 1 || i+1 == len(words) {
+			break
+		}
+		switch strings.ToUpper(strings.TrimSuffix(w, ":")) {
+		case "AUTH", "AUTHENTICATE", "AUTHINFO", "LOGIN", "USER", "PASS", "PASSWORD", "APOP", "OPER", "ACCT",
+			"AUTHORIZATION", "PROXY-AUTHORIZATION", "COOKIE", "IDENTIFY", "SASL":
+			return strings.Join(words[:i+1], " ") + " [...]"
+		}
+	}
+	return line
+}

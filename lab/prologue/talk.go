@@ -1,0 +1,190 @@
+package prologue
+
+import (
+	"bytes"
+	"time"
+
+	"mtlslab.example/lab/lab/endpoint"
+)
+
+// Talk follows a connection until TLS begins. The zero Talk is ready. It holds
+// at most a few kilobytes.
+type Talk struct {
+	Prologue
+	dialect dialect // of the last layer; nil: not known yet
+	sides   endpoint.Pair[half]
+}
+
+// half is one side of a Talk.
+type half struct {
+	tls     bool   // it has begun TLS
+	held    []byte // may be the start of TLS
+	pending []byte // of a message that is not complete
+	skip    int    // bytes of a message that were not there when it was read
+}
+
+// dialect is the state of one protocol.
+type dialect interface {
+	// next reads the message that a side's bytes begin with, which are never
+	// none, and returns its size. It may be larger than what is there. 0: more
+	// bytes are needed to know; -1: where the side's messages end is not known
+	// from here on.
+	next(l *Layer, from endpoint.Side, b []byte) int
+}
+
+// Begun notes that a side speaks TLS, which was found without the Talk.
+func (t *Talk) Begun(from endpoint.Side) { t.sides.Of(from).tls = true }
+
+// Begin notes where in a side's stream the first bytes are that Take gets, and
+// whether they may be in the middle of something.
+func (t *Talk) Begin(from endpoint.Side, offset int64, within bool) {
+	*t.Bytes.Of(from) = offset
+	if within {
+		*t.layer().unframed.Of(from) = true
+	}
+}
+
+// Skip notes that bytes of a side are missing.
+func (t *Talk) Skip(from endpoint.Side, missing int64) {
+	h := t.sides.Of(from)
+	t.flush(from)
+	if l := t.Last(); l != nil {
+		*l.unframed.Of(from) = true
+	}
+	h.skip = 0
+	*t.Bytes.Of(from) += max(missing, 0)
+}
+
+// Take takes the next bytes of a side, as they came in one segment. If TLS
+// begins in them, it returns the bytes from there on, and begins is true; it is
+// not to be called for that side again. It keeps no reference to segment.
+func (t *Talk) Take(from endpoint.Side, segment []byte, at time.Time) (tls []byte, begins bool) {
+	h, start := t.sides.Of(from), t.Starts.Of(from)
+	*start = append(*start, segment[:min(len(segment), startLen-len(*start))]...)
+	b := segment
+	if len(h.held) > 0 {
+		b = append(h.held, segment...)
+		h.held = nil
+	}
+	for len(b) > 0 {
+		switch startsTLS(from, b, t.sides.Of(from.Other()).tls) {
+		case yes:
+			t.flush(from)
+			h.tls = true
+			return b, true
+		case maybe:
+			h.held = bytes.Clone(b)
+			return nil, false
+		}
+		n := t.message(from, b, at)
+		*t.Bytes.Of(from) += int64(n)
+		b = b[n:]
+	}
+	return nil, false
+}
+
+// End notes that no more comes.
+func (t *Talk) End() {
+	t.flush(endpoint.Client)
+	t.flush(endpoint.Server)
+}
+
+// flush counts what waits for more: it is all of a message that there is, and
+// no TLS.
+func (t *Talk) flush(from endpoint.Side) {
+	h := t.sides.Of(from)
+	*t.Bytes.Of(from) += int64(len(h.held))
+	if len(h.held)+len(h.pending) > 0 {
+		*t.layer().Messages.Of(from)++
+	}
+	h.held, h.pending = nil, nil
+}
+
+// layer returns the layer that is spoken.
+func (t *Talk) layer() *Layer {
+	l := t.Last()
+	if l == nil || l.over && len(t.Layers) < maxLayers {
+		l = &Layer{}
+		t.Layers, t.dialect = append(t.Layers, l), nil
+	}
+	return l
+}
+
+// message takes a message, or what there is of one, and returns how much of b
+// belongs to it.
+func (t *Talk) message(from endpoint.Side, b []byte, at time.Time) int {
+	h := t.sides.Of(from)
+	if n := min(h.skip, len(b)); n > 0 {
+		h.skip -= n
+		return n
+	}
+	l := t.layer()
+	l.now = at
+	if *l.unframed.Of(from) {
+		*l.Messages.Of(from)++
+		return len(b)
+	}
+	whole := b
+	if len(h.pending) > 0 {
+		whole = append(h.pending, b...)
+	}
+	size := t.next(l, from, whole)
+	if size == 0 && len(whole) <= maxLine {
+		h.pending = append([]byte(nil), whole...)
+		return len(b)
+	}
+	*l.Messages.Of(from)++
+	before := len(whole) - len(b)
+	h.pending = nil
+	if size <= 0 {
+		*l.unframed.Of(from) = true
+		return len(b)
+	}
+	h.skip = max(size-len(whole), 0)
+	return max(min(size, len(whole))-before, 0)
+}
+
+// next asks the dialect for the size of a message.
+func (t *Talk) next(l *Layer, from endpoint.Side, b []byte) int {
+	if t.dialect == nil {
+		d, known := recognise(from, b)
+		switch {
+		case known == maybe:
+			return 0
+		case known == no:
+			return -1
+		}
+		t.dialect = d
+	}
+	return t.dialect.next(l, from, b)
+}
+
+// recognise returns a dialect by the first bytes of a side.
+func recognise(from endpoint.Side, b []byte) (dialect, match) {
+	for _, known := range dialects {
+		if d, got := known(from, b); got != no {
+			return d, got
+		}
+	}
+	return nil, no
+}
+
+// IsKnown reports whether a segment, which may be from the middle of a side's
+// stream, is that of a binary protocol that is known here, or whole lines of
+// text.
+func IsKnown(from endpoint.Side, segment []byte) bool {
+	for _, known := range dialects[:len(dialects)-2] {
+		if _, got := known(from, segment); got == yes {
+			return true
+		}
+	}
+	const least = 6
+	return len(segment) >= least && bytes.HasSuffix(segment, []byte("\r\n")) &&
+		!bytes.ContainsFunc(segment, func(r rune) bool { return r > '~' || r < ' ' && r != '\t' && r != '\r' && r != '\n' })
+}
+
+// dialects are the protocols, each with how it is recognised. Text is the last:
+// it takes what no other does.
+var dialects = []func(from endpoint.Side, b []byte) (dialect, match){
+	startsHeader, startsSOCKS, startsPostgreSQL, startsMySQL, startsLDAP, startsRDP, startsHTTP, startsText,
+}

@@ -1,0 +1,284 @@
+package prologue_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/prologue"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// segment is what one side sent at once.
+type segment struct {
+	from endpoint.Side
+	data string
+}
+
+// talk is what a Talk makes of segments: in the order in which they came, until
+// a side has begun TLS. rest is what of it is TLS.
+func talk(segments []segment) (p *prologue.Prologue, rest endpoint.Pair[string]) {
+	t := &prologue.Talk{}
+	var tls endpoint.Pair[bool]
+	for _, s := range segments {
+		if !*tls.Of(s.from) {
+			b, begins := t.Take(s.from, []byte(s.data), time.Time{})
+			*tls.Of(s.from), s.data = begins, string(b)
+		}
+		*rest.Of(s.from) += s.data
+	}
+	t.End()
+	return &t.Prologue, rest
+}
+
+const (
+	client = endpoint.Client
+	server = endpoint.Server
+
+	hello       = "\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03 and so on"
+	serverHello = "\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03 and so on"
+	helloV2     = "\x80\x1f\x01\x03\x01\x00\x06\x00\x00\x00\x10\x00\x00\x2f\x00\x00\x350123456789abcdef"
+)
+
+// recorded returns the segments of each capture of programs that begin in plain
+// text.
+func recorded(t testing.TB) map[string][]segment {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "verdict", "testdata", "prologue", "*.pcap"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, "no captures")
+	}
+	all := map[string][]segment{}
+	for _, file := range files {
+		f, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".pcap")
+		err = capture.Read(f, capture.ReadOptions{Sink: sink(func(e wiretap.Event) {
+			if e.Kind == wiretap.Data {
+				all[name] = append(all[name], segment{e.From, string(e.Data)})
+			}
+		})})
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+type sink func(wiretap.Event)
+
+func (s sink) Open(wiretap.Event) wiretap.Handler { return wiretap.Handler(s) }
+
+// Where TLS begins, and what came before it, does not depend on how TCP cuts
+// the bytes, or joins them.
+func TestSegments(t *testing.T) {
+	for name, segments := range recorded(t) {
+		want, rest := talk(segments)
+		var joined []segment
+		for _, s := range segments {
+			if last := len(joined) - 1; last >= 0 && joined[last].from == s.from {
+				joined[last].data += s.data
+			} else {
+				joined = append(joined, s)
+			}
+		}
+		for _, size := range []int{1, 2, 3, 7, 11, 1 << 20} {
+			var cut []segment
+			for _, s := range joined {
+				for ; len(s.data) > size; s.data = s.data[size:] {
+					cut = append(cut, segment{s.from, s.data[:size]})
+				}
+				cut = append(cut, s)
+			}
+			got, gotRest := talk(cut)
+			if describe(got) != describe(want) || gotRest != rest {
+				t.Errorf("%s in segments of %d bytes:\n%s\nand as it was\n%s", name, size, describe(got), describe(want))
+			}
+		}
+	}
+}
+
+// describe is a prologue in words, without how often a side spoke where its
+// messages are not known.
+func describe(p *prologue.Prologue) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %+v", p.Name(), p.Bytes)
+	for _, l := range p.Layers {
+		fmt.Fprintf(&b, "\n%s %q %v %q %q %v", l.Protocol, l.Asked, l.Agreed, l.Refused, l.Demanded, l.WentOn)
+		for _, s := range l.Steps {
+			fmt.Fprintf(&b, "\n\t%v %q", s.From, s.Text)
+		}
+	}
+	return b.String()
+}
+
+func TestWhereTLSBegins(t *testing.T) {
+	v2 := "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0f\xc0\x00\x02\x01\xc0\x00\x02\x02\x12\x67\x01\xbb\x03\x00\x00"
+	for name, test := range map[string]struct {
+		segments       []segment
+		protocol       string
+		client, server int64
+	}{
+		"an unknown protocol":                 {[]segment{{server, "\x00\x01\x02"}, {client, "\x07\x07"}, {client, hello}, {server, serverHello}}, "", 2, 3},
+		"unknown text":                        {[]segment{{client, "HOWDY\n"}, {server, "HI\n"}, {client, hello}, {server, serverHello}}, "", 6, 3},
+		"text, and ClientHello behind it":     {[]segment{{client, "HOWDY\n" + hello}}, "", 6, 0},
+		"PROXY v1, and ClientHello behind it": {[]segment{{client, "PROXY UNKNOWN\r\n" + hello}, {server, serverHello}}, "PROXY v1", 15, 0},
+		"PROXY v2 with more than addresses":   {[]segment{{client, v2 + hello}}, "PROXY v2", 31, 0},
+		"two headers":                         {[]segment{{client, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + v2}, {client, hello}}, "PROXY v1, then PROXY v2", 67, 0},
+		"a ClientHello of SSL 2.0":            {[]segment{{server, "220 mail ESMTP\r\n"}, {client, "STARTTLS\r\n"}, {server, "220 go\r\n"}, {client, helloV2}}, "SMTP", 10, 24},
+		"the server's half alone":             {[]segment{{server, "220 2.0.0 go ahead\r\n"}, {server, serverHello}}, "SMTP or FTP", 0, 20},
+		"no ServerHello but an alert":         {[]segment{{server, "+OK\r\n"}, {client, "STLS\r\n"}, {server, "+OK\r\n"}, {client, hello}, {server, "\x15\x03\x03\x00\x02\x02\x28"}}, "POP3", 6, 10},
+		"plain after 407, then again":         {[]segment{{client, "CONNECT a:443 HTTP/1.1\r\n\r\n"}, {server, "HTTP/1.1 407 No\r\nContent-Length: 3\r\n\r\nno\n"}, {client, "CONNECT a:443 HTTP/1.1\r\nProxy-Authorization: Basic c2VjcmV0\r\n\r\n"}, {server, "HTTP/1.1 200 OK\r\n\r\n"}, {client, hello}}, "HTTP CONNECT", 89, 60},
+		"RDP":                                 {[]segment{{client, "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00"}, {server, "\x03\x00\x00\x13\x0e\xd0\x00\x00\x12\x34\x00\x02\x1f\x08\x00\x02\x00\x00\x00"}, {client, hello}}, "RDP", 19, 19},
+		"GSSENCRequest, then SSLRequest":      {[]segment{{client, "\x00\x00\x00\x08\x04\xd2\x16\x30"}, {server, "N"}, {client, "\x00\x00\x00\x08\x04\xd2\x16\x2f"}, {server, "S"}, {client, hello}}, "PostgreSQL", 16, 2},
+		"a line that has no end":              {[]segment{{client, strings.Repeat("x", 10000)}, {client, hello}}, "", 10000, 0},
+		"bytes like those of TLS":             {[]segment{{client, "\x16\x03\x01\x00\xc8\x01\x01"}, {client, "more"}}, "", 11, 0},
+	} {
+		p, rest := talk(test.segments)
+		if p.Name() != test.protocol || p.Bytes.Client != test.client || p.Bytes.Server != test.server {
+			t.Errorf("%s: %s", name, describe(p))
+		}
+		for side, s := range rest.All() {
+			if *s != "" && *s != hello && *s != helloV2 && *s != serverHello && !strings.HasPrefix(*s, "\x15") {
+				t.Errorf("%s: TLS of the %v is %q", name, side, *s)
+			}
+		}
+	}
+}
+
+// What the server says to the client's request for TLS.
+func TestAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		segments []segment
+		want     string // asked, agreed, refused, demanded, went on
+	}{
+		"SMTP refuses":            {[]segment{{server, "220 a ESMTP\r\n"}, {client, "STARTTLS\r\n"}, {server, "454 TLS not available\r\n"}, {client, "QUIT\r\n"}}, `"STARTTLS" false "454 TLS not available" "" false`},
+		"and the client goes on":  {[]segment{{server, "220 a ESMTP\r\n"}, {client, "STARTTLS\r\n"}, {server, "454 TLS not available\r\n"}, {client, "MAIL FROM:<a@b>\r\n"}}, `"STARTTLS" false "454 TLS not available" "" true`},
+		"pipelined":               {[]segment{{server, "220 a ESMTP\r\n"}, {client, "EHLO b\r\nSTARTTLS\r\n"}, {server, "250-a\r\n250 STARTTLS\r\n220 go\r\n"}}, `"STARTTLS" true "" "" false`},
+		"IMAP says OK to another": {[]segment{{server, "* OK a\r\n"}, {client, "1 NOOP\r\n2 STARTTLS\r\n"}, {server, "1 OK done\r\n2 NO not here\r\n"}}, `"STARTTLS" false "2 NO not here" "" false`},
+		"FTP tries SSL, then TLS": {[]segment{{server, "220 a\r\n"}, {client, "AUTH SSL\r\n"}, {server, "504 no\r\n"}, {client, "AUTH TLS\r\n"}, {server, "234 go\r\n"}}, `"AUTH TLS" true "" "" false`},
+		"XMPP refuses":            {[]segment{{client, "<stream:stream to='a'>"}, {server, "<stream:stream>"}, {client, "<starttls xmlns='x'/>"}, {server, "<failure xmlns='x'/>"}}, `"STARTTLS" false "<failure xmlns='x'/>" "" false`},
+		"IRC refuses":             {[]segment{{client, "STARTTLS\r\n"}, {server, ":a NOTICE * :hello\r\n:a 691 * :no\r\n"}}, `"STARTTLS" false ":a 691 * :no" "" false`},
+		"PostgreSQL refuses":      {[]segment{{client, "\x00\x00\x00\x08\x04\xd2\x16\x2f"}, {server, "N"}}, `"SSLRequest" false "N" "" false`},
+		"and the client logs in":  {[]segment{{client, "\x00\x00\x00\x08\x04\xd2\x16\x2f"}, {server, "N"}, {client, "\x00\x00\x00\x10\x00\x03\x00\x00user\x00a\x00\x00"}}, `"SSLRequest" false "N" "" true`},
+		"POP3 demands":            {[]segment{{server, "+OK a\r\n"}, {client, "USER bob\r\n"}, {server, "-ERR must issue STLS first, TLS is required\r\n"}}, `"" false "" "-ERR must issue STLS first, TLS is required" false`},
+		"LDAP demands":            {[]segment{{client, "0\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00"}, {server, "0\x0c\x02\x01\x01\x61\x07\x0a\x01\x0d\x04\x00\x04\x00"}}, `"" false "" "confidentialityRequired (13)" false`},
+	} {
+		p, _ := talk(test.segments)
+		l := p.Last()
+		if got := fmt.Sprintf("%q %v %q %q %v", l.Asked, l.Agreed, l.Refused, l.Demanded, l.WentOn); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+// Passwords stay where they are.
+func TestSecretsAreLeftOut(t *testing.T) {
+	for name, segments := range map[string][]segment{
+		"SMTP":            {{server, "220 a\r\n"}, {client, "AUTH PLAIN c3dvcmRmaXNo\r\n"}},
+		"SMTP, no banner": {{client, "auth login c3dvcmRmaXNo\r\n"}, {client, "c3dvcmRmaXNo\r\n"}},
+		"IMAP":            {{client, "a LOGIN me swordfish\r\n"}, {server, "a NO no\r\n"}},
+		"POP3":            {{server, "+OK\r\n"}, {client, "USER swordfish\r\nPASS swordfish\r\n"}},
+		"FTP":             {{client, "PASS swordfish\r\n"}},
+		"IRC":             {{client, "PASS swordfish\r\nNICK me\r\n"}},
+		"CONNECT":         {{client, "CONNECT a:1 HTTP/1.1\r\nProxy-Authorization: Basic swordfish\r\n\r\n"}, {server, "HTTP/1.1 407 no\r\n\r\n"}},
+		"SOCKS 5":         {{client, "\x05\x01\x02"}, {server, "\x05\x02"}, {client, "\x01\x09swordfish\x09swordfish"}, {server, "\x01\x01"}},
+		"SOCKS 4":         {{client, "\x04\x01\x01\xbb\x7f\x00\x00\x01swordfish\x00"}},
+		"LDAP":            {{client, "0\x15\x02\x01\x01\x60\x10\x02\x01\x03\x04\x00\x80\x09swordfish"}},
+		"MySQL":           {{server, "\x20\x00\x00\x00\x0a8.0\x00aaaabbbbbbbb\x00\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00"}, {client, "\x0b\x00\x00\x01\x00\x00swordfish"}},
+		"XMPP":            {{client, "<stream:stream to='a'>"}, {client, "<auth mechanism='PLAIN'>swordfish</auth>"}},
+	} {
+		p, _ := talk(segments)
+		out, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := string(out) + describe(p); strings.Contains(text, "swordfish") || strings.Contains(text, "c3dvcmRmaXNo") {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
+
+// What the peers send cannot harm a terminal, nor take much memory.
+func TestBounds(t *testing.T) {
+	long := []segment{{server, "220 \x1b[2Jmail\u202e ESMTP\r\n"}}
+	for range 5000 {
+		long = append(long, segment{client, "NOOP " + strings.Repeat("x", 500) + "\r\n"}, segment{server, "250 ok\r\n"})
+	}
+	for range 100 {
+		long = append(long, segment{client, "PROXY UNKNOWN\r\n"}, segment{client, "STARTTLS\r\n"}, segment{server, "454 no\r\n"})
+	}
+	p, _ := talk(long)
+	out, err := json.Marshal(p)
+	if err != nil || len(out) > 20_000 {
+		t.Errorf("%d bytes, %v", len(out), err)
+	}
+	if bytes.ContainsAny(out, "\x1b\u202e") || strings.Contains(describe(p), `\x1b`) {
+		t.Errorf("%s", out)
+	}
+}
+
+// The first bytes of a server tell which command begins TLS there.
+func TestGreetings(t *testing.T) {
+	for start, want := range map[string][2]string{
+		"220 m":                {"SMTP or FTP", "STARTTLS or AUTH TLS"},
+		"* OK ":                {"IMAP", "STARTTLS"},
+		"+OK D":                {"POP3", "STLS"},
+		"200 n":                {"NNTP", "STARTTLS"},
+		"\x4a\x00\x00\x00\x0a": {"MySQL or MariaDB", "SSLRequest"},
+		"SSH-2":                {"SSH", ""},
+		"HTTP/":                {"", ""},
+		"\x15\x03\x01\x00\x02": {"", ""},
+		"":                     {"", ""},
+	} {
+		if protocol, command := prologue.GreetingOf([]byte(start)); protocol != want[0] || command != want[1] {
+			t.Errorf("%q: %q, %q", start, protocol, command)
+		}
+	}
+}
+
+// A Talk takes anything, loses no byte and keeps little.
+func FuzzTalk(f *testing.F) {
+	for _, segments := range recorded(f) {
+		var b []byte
+		for _, s := range segments {
+			b = append(b, s.data...)
+			b = append(b, 0xfe, byte(s.from)) // the fuzzer's own mark of a segment's end
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var segments []segment
+		var sent endpoint.Pair[int64]
+		for part := range bytes.SplitSeq(b, []byte{0xfe}) {
+			if len(part) == 0 {
+				continue
+			}
+			s := segment{client, string(part[1:])}
+			if part[0]%2 == 0 {
+				s.from = server
+			}
+			*sent.Of(s.from) += int64(len(s.data))
+			segments = append(segments, s)
+		}
+		p, rest := talk(segments)
+		for side, n := range sent.All() {
+			if got := *p.Bytes.Of(side) + int64(len(*rest.Of(side))); got != *n {
+				t.Fatalf("%d bytes of the %v, and %d were sent", got, side, *n)
+			}
+		}
+		if out, err := json.Marshal(p); err != nil || len(out) > 40_000 {
+			t.Fatalf("%d bytes, %v", len(out), err)
+		}
+	})
+}

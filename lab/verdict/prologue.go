@@ -1,0 +1,170 @@
+package verdict
+
+import (
+	"fmt"
+	"strings"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/prologue"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// beforeTLS returns the verdict on a connection that failed by what was said
+// before TLS; false: it did not.
+func (w *wire) beforeTLS() (Verdict, bool) {
+	if w.Prologue == nil || w.answered {
+		return Verdict{}, false
+	}
+	if h := w.Prologue.Header(); h != nil && w.trippedOverHeader() {
+		v := Verdict{Outcome: Rejected, How: NotTLS, RejectedBy: endpoint.Server}
+		v.because(putBeforeTLS(h.Source))
+		if m := w.Alert; m != nil {
+			v.Alert = newAlert(m.Alert.Description, m.From)
+		}
+		return v, true
+	}
+	for _, l := range w.Prologue.Layers {
+		if len(w.Messages) > 0 && l.Refused == "" { // some clients (openssl s_client) send ClientHello although they were refused
+			continue
+		}
+		if why, how := w.whyPlain(l); why.Text != "" {
+			v := Verdict{Outcome: Unknown, How: how}
+			v.because(why)
+			if l.Demanded != "" {
+				v.Outcome, v.RejectedBy = Rejected, endpoint.Server
+			}
+			return v, true
+		}
+	}
+	return Verdict{}, false
+}
+
+// trippedOverHeader reports whether the server ended the connection as one does
+// that takes the header of the PROXY protocol for TLS: without an answer, with
+// an alert about the form of a message, or with HTTP's 400.
+func (w *wire) trippedOverHeader() bool {
+	if w.Alert != nil {
+		switch w.Alert.Alert.Description {
+		case tlswire.AlertUnexpectedMessage, tlswire.AlertDecodeError, tlswire.AlertProtocolVersion, tlswire.AlertRecordOverflow,
+			tlswire.AlertIllegalParameter, tlswire.AlertInternalError, tlswire.AlertBadRecordMAC:
+			return w.Alert.From == endpoint.Server
+		}
+		return false
+	}
+	if answer := w.Plain.Server; answer.HTTP && isBadRequest(answer.Line) {
+		return true
+	}
+	if l := w.Prologue.Last(); len(w.Messages) == 0 && l.Kind != prologue.Header {
+		return false // there is more before TLS than the header, and perhaps no TLS
+	}
+	return !w.Lacking && w.EndedBy == endpoint.Server && w.Plain.Server == (tlsdecrypt.Plain{})
+}
+
+// putBeforeTLS is why a server ends a connection that begins with the header of
+// the PROXY protocol; source is the address in it, "" if that is not known.
+func putBeforeTLS(source string) Reason {
+	text := "a load balancer has put a PROXY line before TLS, and the server does not expect one"
+	if source != "" {
+		text += "; the line says that the client is " + source
+	}
+	return Reason{Code: ProxyHeader, Text: text}
+}
+
+// whyPlain says why a layer that could have led to TLS did not; without a text:
+// it could not.
+func (w *wire) whyPlain(l *prologue.Layer) (why Reason, how How) {
+	after := ""
+	if l.WentOn {
+		after = "; the client went on without TLS"
+	}
+	switch {
+	case l.Refused != "" && l.Kind == prologue.Proxy:
+		to := ""
+		if l.Target != "" {
+			to = " to " + l.Target
+		}
+		return Reason{Code: ProxyRefused, Text: fmt.Sprintf("the proxy refused the way%s: %s", to, l.Refused), Fix: fixOfProxy(l)}, NotTLS
+	case l.Refused != "":
+		return Reason{Code: TLSRefused, Text: fmt.Sprintf("the server refused %s: %s%s", l.Asked, l.Refused, after)}, NotTLS
+	case l.Demanded != "":
+		return Reason{Code: SpokeNoTLS, Text: fmt.Sprintf("the client did not begin TLS, which the server demands: %s", l.Demanded),
+			Fix: "have the client begin TLS on this connection (STARTTLS), or call the port where TLS comes first"}, NotTLS
+	case l.Asked == "" && l.Kind == prologue.StartTLS && l.Messages.Client == 0 && l.Messages.Server > 0:
+		return Reason{Text: fmt.Sprintf("the server greeted as %s does, and the client said nothing", l.Protocol)}, NotTLS
+	case l.Asked == "" && l.Kind == prologue.StartTLS && l.Messages.Server > 0:
+		return Reason{Text: fmt.Sprintf("this is %s without TLS, for which the client did not ask", l.Protocol)}, NotTLS
+	case l.Asked == "" || l.Agreed && l.Kind == prologue.Proxy && l != w.Prologue.Last():
+		return Reason{}, ""
+	}
+	return w.whyUnfinished(l)
+}
+
+// whyUnfinished says why nothing came of what the client had asked for.
+func (w *wire) whyUnfinished(l *prologue.Layer) (why Reason, how How) {
+	asked := "STARTTLS"
+	if l.Asked != "" {
+		asked = l.Asked
+	}
+	whom := "the server"
+	if l.Kind == prologue.Proxy {
+		whom = "the proxy"
+	}
+	ended := w.EndedBy != endpoint.Unknown && w.End != tlsdecrypt.CutOff && !w.Lacking
+	switch {
+	case !ended && l.Agreed:
+		return Reason{Text: fmt.Sprintf("%s agreed to %s, and what came after that is not in the capture", whom, asked)}, CutOff
+	case !ended:
+		return Reason{Text: fmt.Sprintf("%s's answer to %s is not in the capture", whom, asked)}, CutOff
+	case l.Agreed && l.WentOn:
+		return Reason{Text: fmt.Sprintf("%s agreed to %s, but the client went on without TLS", whom, asked)}, NotTLS
+	case l.Agreed:
+		return Reason{Text: fmt.Sprintf("%s agreed to %s, and then the %v closed before TLS had begun", whom, asked, w.EndedBy)}, NotTLS
+	case w.EndedBy == endpoint.Server:
+		return Reason{Code: TLSRefused, Text: fmt.Sprintf("%s closed without an answer to %s", whom, asked), Fix: "look into the log of " + whom}, NotTLS
+	}
+	return Reason{Text: fmt.Sprintf("the client closed before %s had answered %s", whom, asked)}, NotTLS
+}
+
+// fixOfProxy says what to change when a proxy refuses; "": what its code says.
+func fixOfProxy(l *prologue.Layer) string {
+	has := func(parts ...string) bool {
+		for _, part := range parts {
+			if strings.Contains(l.Refused, part) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case has(" 407", "password", "way of authentication"):
+		return "give the client the proxy's user name and password (curl: --proxy-user)"
+	case has("/1.0 5", "/1.1 5", "unreachable", "connection refused", "general failure", "TTL"):
+		return "find out why the proxy cannot reach that host and port: the name, the port, a firewall between the two"
+	}
+	return ""
+}
+
+// greets says what a server speaks that greets in plain text; false: that is
+// not known. start are its first bytes, of which there may be few.
+func greets(start []byte) (Reason, bool) {
+	protocol, command := prologue.GreetingOf(start)
+	if protocol == "" {
+		return Reason{}, false
+	}
+	why := Reason{Code: SpokeNoTLS, Text: "the server did not speak TLS, but greeted in plain text, as " + protocol + " does"}
+	if command != "" {
+		why.Fix = fmt.Sprintf("have the client begin TLS by %s (openssl s_client -starttls, curl --ssl-reqd), or call the port where TLS comes first", command)
+	} else {
+		why.Fix = "find the port where the server speaks TLS"
+	}
+	return why, true
+}
+
+// What may be behind a server that closes as soon as it has a ClientHello.
+var (
+	notYetTLS = &suspect{SpokeNoTLS, "the server does not speak TLS on this port, or not from the first byte on",
+		"its configuration, or its answer to openssl s_client -starttls"}
+	headerMissing = &suspect{ProxyHeader, "the server expects the PROXY line of a load balancer before TLS, and got none",
+		"its configuration (nginx: listen ... proxy_protocol), or its answer to curl --haproxy-protocol"}
+)
