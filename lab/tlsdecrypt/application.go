@@ -10,7 +10,7 @@ import (
 
 // applicationData takes the content of a record, of which HTTP is read.
 // Without the head of an HTTP message in it, it goes on with the last message.
-func (c *conversation) applicationData(content []byte, m Message) {
+func (c *conversation) applicationData(content []byte, m *Message) {
 	heads, err := c.httpHeads(content, m.From)
 	if c.http != nil {
 		m.Frames = c.http.Frames()
@@ -25,12 +25,12 @@ func (c *conversation) applicationData(content []byte, m Message) {
 			last.prolong(content, m)
 			continue
 		}
-		own := m
+		own := *m
 		own.HTTP, own.Records, own.Frames = head, slices.Clone(m.Records), nil
 		if i > 0 {
 			own.Length = 0 // the record's bytes are counted with the first
 		}
-		c.add(own)
+		c.add(&own)
 	}
 	switch {
 	case len(heads) > 0:
@@ -44,7 +44,7 @@ func (c *conversation) applicationData(content []byte, m Message) {
 }
 
 // prolong adds a record of application data to a message.
-func (last *Message) prolong(content []byte, m Message) {
+func (last *Message) prolong(content []byte, m *Message) {
 	last.Time = m.Time
 	last.Length += m.Length
 	last.Records = extend(last.Records, m.Records[0])

@@ -44,7 +44,7 @@ type speech struct {
 func (s *speech) forget() { s.pending, s.spans = tlswire.HandshakeReader{}, nil }
 
 // content takes what is in a record, which it does not keep.
-func (c *conversation) content(content []byte, m Message) {
+func (c *conversation) content(content []byte, m *Message) {
 	m.Length = int64(len(content))
 	switch m.Type {
 	case tlswire.ContentTypeHandshake:
@@ -78,7 +78,7 @@ func (c *conversation) content(content []byte, m Message) {
 func clip(b []byte) []byte { return slices.Clone(b[:min(len(b), maxData)]) }
 
 // handshakeData takes the content of a handshake record.
-func (c *conversation) handshakeData(content []byte, m Message) {
+func (c *conversation) handshakeData(content []byte, m *Message) {
 	s := c.sides.Of(m.From)
 	s.pending.Write(content)
 	if s.spans == nil {
@@ -101,11 +101,11 @@ func (c *conversation) handshakeData(content []byte, m Message) {
 			c.hs.miss("there are more messages than are kept")
 			continue
 		}
-		own := m
+		own := *m
 		own.Records = s.spans
 		own.Length = int64(len(raw))
 		s.spans = m.Records
-		c.handshakeMessage(raw, own)
+		c.handshakeMessage(raw, &own)
 	}
 	if s.pending.Pending() == 0 {
 		s.spans = nil
@@ -113,7 +113,7 @@ func (c *conversation) handshakeData(content []byte, m Message) {
 }
 
 // handshakeMessage takes one whole handshake message.
-func (c *conversation) handshakeMessage(raw []byte, m Message) {
+func (c *conversation) handshakeMessage(raw []byte, m *Message) {
 	h, err := tlswire.ParseHandshake(raw, tlswire.Context{
 		Version: c.hs.version, CipherSuite: c.hs.suite, CertificateType: c.sides.Of(m.From).certificateType, Sender: m.From,
 	})
@@ -125,7 +125,7 @@ func (c *conversation) handshakeMessage(raw []byte, m Message) {
 }
 
 // parsed takes a handshake message that was parsed.
-func (c *conversation) parsed(m Message) {
+func (c *conversation) parsed(m *Message) {
 	h := m.Handshake
 	added := c.add(m)
 	if body, ok := h.Body.(*tlswire.ClientHello); ok {
@@ -142,7 +142,7 @@ func (c *conversation) parsed(m Message) {
 // encrypted takes a record that could not be opened; ofHandshake says that it
 // may have been part of the handshake. Application data in a row is one
 // message.
-func (c *conversation) encrypted(m Message, ofHandshake bool) {
+func (c *conversation) encrypted(m *Message, ofHandshake bool) {
 	m.Encrypted = true
 	if ofHandshake {
 		c.hs.miss("a record before this could not be read, which may have been part of the handshake")
@@ -173,7 +173,7 @@ func (c *conversation) lose(side endpoint.Side, what loss) {
 
 // last returns the last message if it is of the same side, type and key as m,
 // or nil.
-func (c *conversation) last(m Message) *Message {
+func (c *conversation) last(m *Message) *Message {
 	if len(c.conn.Messages) == 0 {
 		return nil
 	}
@@ -195,7 +195,7 @@ func extend(spans []Span, s Span) []Span {
 
 // add appends a message and returns it as it is kept, or nil if there are too
 // many.
-func (c *conversation) add(m Message) *Message {
+func (c *conversation) add(m *Message) *Message {
 	if m.Handshake != nil {
 		c.held += len(m.Handshake.Raw)
 	}
@@ -216,7 +216,7 @@ func (c *conversation) add(m Message) *Message {
 	if conn.Messages == nil {
 		conn.Messages = make([]*Message, 0, usualMessages)
 	}
-	kept := c.messages.add(m)
+	kept := c.messages.add(*m)
 	conn.Messages = append(conn.Messages, kept)
 	c.kept += kept.size()
 	return kept

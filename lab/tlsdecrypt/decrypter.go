@@ -129,14 +129,14 @@ func (d *decrypter) forward(rec tlsRecord) {
 	w, hs := d.sides.Of(rec.from), d.next.hs
 	m := Message{From: rec.from, Time: rec.time, Type: rec.Type, Records: d.spans.one(rec.span), Handshake: rec.hello}
 	if content, ok := d.open(w, rec, &m); ok {
-		d.next.content(content, m)
+		d.next.content(content, &m)
 		return
 	}
 	ofHandshake := m.Type == tlswire.ContentTypeHandshake || w.epoch == handshaking ||
 		w.encrypting == hs && !*hs.finished.Of(m.From)
 	m.Incomplete = rec.hole && !w.encrypts() && m.Type != tlswire.ContentTypeApplicationData
 	changes := m.Type == tlswire.ContentTypeChangeCipherSpec && !w.encrypts() // its one byte says no more than its type
-	d.next.encrypted(m, ofHandshake)
+	d.next.encrypted(&m, ofHandshake)
 	if changes {
 		d.next.changeCipherSpec(m.From)
 	}

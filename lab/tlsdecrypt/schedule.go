@@ -15,7 +15,7 @@ import (
 
 // hashOf is the hash of a suite's PRF or HKDF, and nil when it is not known
 // here.
-func hashOf(suite tlswire.SuiteInfo) func() hash.Hash {
+func hashOf(suite *tlswire.SuiteInfo) func() hash.Hash {
 	switch suite.Hash {
 	case "SHA256":
 		return sha256.New
@@ -81,7 +81,7 @@ func finishedTLS13(v tlswire.Version, h func() hash.Hash, baseKey, transcriptHas
 type prf func(out, secret []byte, label string, seed []byte)
 
 // prfOf is nil when the suite's hash is not known here.
-func prfOf(v tlswire.Version, suite tlswire.SuiteInfo) prf {
+func prfOf(v tlswire.Version, suite *tlswire.SuiteInfo) prf {
 	if v < tlswire.VersionTLS12 {
 		return prfTLS10
 	}
@@ -136,7 +136,7 @@ func finishedTLS12(p prf, master []byte, sender endpoint.Side, handshakeHash []b
 
 // handshakeHash is the hash that Finished of TLS 1.2 and before takes, and the
 // session_hash of RFC 7627 section 3.
-func handshakeHash(v tlswire.Version, suite tlswire.SuiteInfo, messages []byte) []byte {
+func handshakeHash(v tlswire.Version, suite *tlswire.SuiteInfo, messages []byte) []byte {
 	if v < tlswire.VersionTLS12 {
 		m, s := md5.Sum(messages), sha1.Sum(messages)
 		return append(m[:], s[:]...)

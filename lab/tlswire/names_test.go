@@ -119,7 +119,7 @@ func TestCipherSuiteInfo(t *testing.T) {
 		0x00ff: {},
 		0x1a1a: {},
 	} {
-		if got := id.Info(); got != want {
+		if got := id.Info(); *got != want {
 			t.Errorf("%v is %+v, want %+v", id, got, want)
 		}
 	}

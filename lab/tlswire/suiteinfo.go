@@ -58,16 +58,24 @@ type SuiteInfo struct {
 	Hash           string // of the PRF (TLS 1.2) or HKDF (TLS 1.3): "SHA256", "SHA384", "SM3"
 }
 
-var suiteInfos = func() map[CipherSuite]SuiteInfo {
-	infos := make(map[CipherSuite]SuiteInfo, len(cipherSuiteNames))
+var suiteInfos = func() map[CipherSuite]*SuiteInfo {
+	infos := make(map[CipherSuite]*SuiteInfo, len(cipherSuiteNames))
 	for s, name := range cipherSuiteNames {
-		infos[s] = suiteInfo(name)
+		info := suiteInfo(name)
+		infos[s] = &info
 	}
 	return infos
 }()
 
-// Info says what the suite is made of.
-func (s CipherSuite) Info() SuiteInfo { return suiteInfos[s] }
+var noSuite SuiteInfo
+
+// Info says what the suite is made of. The result is shared: do not change it.
+func (s CipherSuite) Info() *SuiteInfo {
+	if info := suiteInfos[s]; info != nil {
+		return info
+	}
+	return &noSuite
+}
 
 // ciphers gives the lengths of a key and of a block, in bytes.
 var ciphers = map[string]struct{ key, block int }{
