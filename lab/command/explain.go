@@ -82,7 +82,7 @@ func (p *Program) explain(c *cli.Context) error {
 	}
 	defer in.Close()
 
-	debug.SetGCPercent(200) // less than main's: a file may hold many connections that are open at a time
+	debug.SetGCPercent(300) // less than main's: a file may hold many connections that are open at a time
 	bar := &progress{}
 	if size > 0 { // or else there is no end to come closer to
 		bar = newProgress(p.Stderr, "MB of "+filepath.Base(file))

@@ -110,6 +110,9 @@ func (g *connectionPrinter) add(c *tlsdecrypt.Connection) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.ready[c.Number] = f
+	if f.drawn == nil {
+		defer c.Release()
+	}
 	if g.uses != nil && (g.stream < 0 || g.stream == c.Number) {
 		g.uses[c.RSAKey]++
 	}
@@ -167,8 +170,11 @@ func shown(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 func (g *connectionPrinter) show(stream int) {
 	f := g.ready[stream]
 	delete(g.ready, stream)
-	if d := f.drawn; d != nil && g.taken.Add(&d.verdict, d.Connection) {
-		f.text = g.encode(d.Connection, &d.verdict)
+	if d := f.drawn; d != nil {
+		defer d.Release()
+		if g.taken.Add(&d.verdict, d.Connection) {
+			f.text = g.encode(d.Connection, &d.verdict)
+		}
 	}
 	g.taken.Learn(f.chosen)
 	g.found = g.found || stream == g.stream

@@ -8,7 +8,7 @@ import (
 // with its request.
 func BenchmarkDissect(b *testing.B) {
 	r := record(b, serverConfig(), clientConfig())
-	d := New(Options{})
+	d := New(Options{Done: (*Connection).Release})
 	b.ReportAllocs()
 	for b.Loop() {
 		r.replay(d)

@@ -40,6 +40,7 @@ type Connection struct {
 	lacking    bool         // bytes of it are not in the capture
 	handshakes []*handshake // for Check
 	checked    bool
+	arena      *arena // nil once it is released
 }
 
 // Negotiated is what the two sides have negotiated. Zero values stand for what

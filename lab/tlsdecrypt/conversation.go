@@ -25,9 +25,6 @@ type conversation struct {
 
 	http *httpwire.Conn // nil before application data
 
-	messages   slab[Message]
-	handshakes slab[tlswire.Handshake]
-
 	held     int // bytes of handshake messages and of headers of HTTP in conn
 	unopened int // messages, in conn and not, that maxUnopened counts
 	kept     int // bytes that all messages in conn take
@@ -41,7 +38,10 @@ type speech struct {
 }
 
 // forget drops a handshake message that is not complete.
-func (s *speech) forget() { s.pending, s.spans = tlswire.HandshakeReader{}, nil }
+func (s *speech) forget() {
+	s.pending.Reset()
+	s.spans = nil
+}
 
 // content takes what is in a record, which it does not keep.
 func (c *conversation) content(content []byte, m *Message) {
@@ -90,7 +90,7 @@ func (c *conversation) handshakeData(content []byte, m *Message) {
 		raw, err := s.pending.Next()
 		if err != nil {
 			c.conn.problem(m.From, m.Records[0].Offset, fmt.Sprintf("the handshake messages of the %v cannot be separated: %v", m.From, err))
-			s.pending = tlswire.HandshakeReader{}
+			s.pending.Reset()
 			c.hs.miss(fmt.Sprintf("the handshake messages of the %v cannot be separated", m.From))
 		}
 		if raw == nil {
@@ -105,7 +105,7 @@ func (c *conversation) handshakeData(content []byte, m *Message) {
 		own.Records = s.spans
 		own.Length = int64(len(raw))
 		s.spans = m.Records
-		c.handshakeMessage(raw, &own)
+		c.handshakeMessage(c.conn.arena.bytes.keep(byteBlock, raw...), &own)
 	}
 	if s.pending.Pending() == 0 {
 		s.spans = nil
@@ -117,7 +117,7 @@ func (c *conversation) handshakeMessage(raw []byte, m *Message) {
 	h, err := tlswire.ParseHandshake(raw, tlswire.Context{
 		Version: c.hs.version, CipherSuite: c.hs.suite, CertificateType: c.sides.Of(m.From).certificateType, Sender: m.From,
 	})
-	m.Handshake, m.Err = c.handshakes.add(h), err
+	m.Handshake, m.Err = c.conn.arena.handshakes.add(messageBlock, h), err
 	if packed, ok := h.Body.(*tlswire.CompressedCertificate); ok {
 		m.Inner, m.Err = unpack(packed, h.Context)
 	}
@@ -216,7 +216,7 @@ func (c *conversation) add(m *Message) *Message {
 	if conn.Messages == nil {
 		conn.Messages = make([]*Message, 0, usualMessages)
 	}
-	kept := c.messages.add(*m)
+	kept := conn.arena.messages.add(messageBlock, *m)
 	conn.Messages = append(conn.Messages, kept)
 	c.kept += kept.size()
 	return kept

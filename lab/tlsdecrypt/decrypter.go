@@ -23,7 +23,6 @@ type decrypter struct {
 	queued  int         // bytes in queue
 	gaveUp  bool        // it waits for no secret any more
 	scratch []byte      // for plaintext
-	spans   slab[Span]
 }
 
 // take forwards a record, or queues it if its secret, or that of one before it,
@@ -127,7 +126,7 @@ func isPlainAlert(rec tlsRecord) bool {
 // forward hands a record on to the conversation, opened or not.
 func (d *decrypter) forward(rec tlsRecord) {
 	w, hs := d.sides.Of(rec.from), d.next.hs
-	m := Message{From: rec.from, Time: rec.time, Type: rec.Type, Records: d.spans.one(rec.span), Handshake: rec.hello}
+	m := Message{From: rec.from, Time: rec.time, Type: rec.Type, Records: d.conn.arena.spans.keep(spanBlock, rec.span), Handshake: rec.hello}
 	if content, ok := d.open(w, rec, &m); ok {
 		d.next.content(content, &m)
 		return

@@ -30,15 +30,17 @@ type flow struct {
 }
 
 func newFlow(d *Dissector, e wiretap.Event) *flow {
+	a := arenas.Get().(*arena)
 	f := &flow{
 		d:    d,
-		conn: &Connection{Number: e.Exchange, Client: e.Client, Server: e.Server, Opened: e.Time},
+		conn: &Connection{Number: e.Exchange, Client: e.Client, Server: e.Server, Opened: e.Time, arena: a},
 	}
-	f.readers.Client = reader{side: endpoint.Client, conn: f.conn, next: &f.decrypter}
-	f.readers.Server = reader{side: endpoint.Server, conn: f.conn, next: &f.decrypter}
+	f.readers.Client = reader{side: endpoint.Client, conn: f.conn, next: &f.decrypter, buf: a.records.Client[:0]}
+	f.readers.Server = reader{side: endpoint.Server, conn: f.conn, next: &f.decrypter, buf: a.records.Server[:0]}
 	f.secrets = secrets{shared: d}
-	f.decrypter = decrypter{conn: f.conn, next: &f.conversation, secrets: &f.secrets}
+	f.decrypter = decrypter{conn: f.conn, next: &f.conversation, secrets: &f.secrets, scratch: a.plaintext[:0]}
 	f.conversation = conversation{conn: f.conn, decrypter: &f.decrypter, secrets: &f.secrets, hs: &handshake{}}
+	f.conversation.sides.Client.pending, f.conversation.sides.Server.pending = a.pending.Client, a.pending.Server
 	return f
 }
 
@@ -114,6 +116,7 @@ func (f *flow) end(t time.Time) {
 	for side, r := range f.readers.All() {
 		f.noteRest(side, r)
 	}
+	f.giveBack(f.conn.arena)
 	f.conn.RSAKey, _ = f.secrets.rsaKeyUse(f.conversation.hs, f.conn)
 	f.d.taken.Add(int64(-f.counted))
 	if f.d.options.Secrets != nil && f.conn.ClientRandom != nil {
@@ -123,6 +126,17 @@ func (f *flow) end(t time.Time) {
 		f.d.options.Done(f.conn)
 	}
 	f.d.forget(f) // last, so that Close waits for Done
+}
+
+// giveBack returns the buffers to the arena.
+func (f *flow) giveBack(a *arena) {
+	for side, r := range f.readers.All() {
+		*a.records.Of(side), r.buf = r.buf, nil
+		speech := f.conversation.sides.Of(side)
+		speech.forget()
+		*a.pending.Of(side) = speech.pending
+	}
+	a.plaintext, f.decrypter.scratch = f.decrypter.scratch, nil
 }
 
 // noteRest adds a Problem if bytes of a side are left over at the end.

@@ -44,7 +44,7 @@ func (c *Connection) clone() *Connection {
 	clone.Messages = messages(c.Messages)
 	clone.Comments = append([]string(nil), c.Comments...)
 	clone.Problems = append([]Problem(nil), c.Problems...)
-	clone.handshakes = nil
+	clone.handshakes, clone.arena = nil, nil
 	for _, hs := range c.handshakes {
 		one := *hs
 		one.transcript, one.posts = messages(hs.transcript), nil

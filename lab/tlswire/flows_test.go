@@ -147,7 +147,7 @@ func streamMessages(t testing.TB) (all []flowMessage) {
 				if raw == nil {
 					break
 				}
-				all = append(all, flowMessage{flow: "stream", raw: raw, ctx: Context{CertificateType: CertificateTypeRawPublicKey}})
+				all = append(all, flowMessage{flow: "stream", raw: bytes.Clone(raw), ctx: Context{CertificateType: CertificateTypeRawPublicKey}})
 				if h, _ := ParseHandshake(raw, Context{}); h.Type == TypeServerHello {
 					version, suite = h.Body.(*ServerHello).Version(), h.Body.(*ServerHello).CipherSuite
 				}

@@ -109,7 +109,7 @@ func TestHandshakeReaderAtEveryCut(t *testing.T) {
 				if raw == nil {
 					break
 				}
-				got = append(got, raw)
+				got = append(got, bytes.Clone(raw))
 			}
 		}
 		if len(got) != len(want) || r.Pending() != 0 {

@@ -170,7 +170,7 @@ func offersSuite(hello *tlswire.ClientHello, tls13 bool) bool {
 // TLS 1.2 and before it is for ECDHE alone.
 func needsGroup(hello *tlswire.ClientHello) bool {
 	return offersVersion(hello, true) || slices.ContainsFunc(suitesOf(hello), func(s tlswire.CipherSuite) bool {
-		return strings.HasPrefix(string(s.Info().KeyExchange), "ECDH") || s.Info() == tlswire.SuiteInfo{}
+		return strings.HasPrefix(string(s.Info().KeyExchange), "ECDH") || *s.Info() == tlswire.SuiteInfo{}
 	})
 }
 
@@ -179,7 +179,7 @@ func needsGroup(hello *tlswire.ClientHello) bool {
 func needsSignature(hello *tlswire.ClientHello) bool {
 	return offersVersion(hello, true) || slices.ContainsFunc(suitesOf(hello), func(s tlswire.CipherSuite) bool {
 		info := s.Info()
-		return info == tlswire.SuiteInfo{} || strings.HasSuffix(string(info.KeyExchange), "DHE") && info.Authentication != "anon"
+		return *info == tlswire.SuiteInfo{} || strings.HasSuffix(string(info.KeyExchange), "DHE") && info.Authentication != "anon"
 	})
 }
 
@@ -189,7 +189,7 @@ func missing(hello *tlswire.ClientHello) (Code, string) {
 	old, new := offersVersion(hello, false), offersVersion(hello, true)
 	suites := suitesOf(hello)
 	known := !slices.ContainsFunc(suites, func(s tlswire.CipherSuite) bool {
-		return s.Info() == tlswire.SuiteInfo{} && !strings.HasPrefix(s.String(), "GREASE")
+		return *s.Info() == tlswire.SuiteInfo{} && !strings.HasPrefix(s.String(), "GREASE")
 	})
 	psk := tlswire.Has(hello.Extensions, tlswire.ExtensionPreSharedKey)
 	switch {
