@@ -99,3 +99,15 @@ func TestRFC8448Values(t *testing.T) {
 		t.Errorf("serialNumber %+v", f)
 	}
 }
+
+// The memory of a message may be used for another one, while the certificates
+// in it are remembered.
+func TestParseCertificateKeepsNoReference(t *testing.T) {
+	der := rfc8448(t)[3].Body.(*Certificate).Entries[0].Data
+	mine := bytes.Clone(der)
+	cert, err := ParseCertificate(mine)
+	clear(mine)
+	if err != nil || !bytes.Equal(cert.Raw, der) {
+		t.Errorf("%v, with the DER %x, want %x", err, cert.Raw, der)
+	}
+}

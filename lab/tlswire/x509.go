@@ -1,6 +1,7 @@
 package tlswire
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
@@ -29,8 +30,8 @@ var remembered struct {
 }
 
 // ParseCertificate reads an X.509 certificate. It caches the results, since
-// connections show the same few certificates over and over. The result is
-// shared: do not change it.
+// connections show the same few certificates over and over. It keeps no
+// reference to der. The result is shared: do not change it.
 func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	remembered.Lock()
 	cert := remembered.certificates[string(der)]
@@ -38,7 +39,7 @@ func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	if cert != nil {
 		return cert, nil
 	}
-	cert, err := x509.ParseCertificate(der)
+	cert, err := x509.ParseCertificate(bytes.Clone(der)) // which it keeps
 	if err != nil || len(der) > maxRememberedSize {
 		return cert, err
 	}
