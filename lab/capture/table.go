@@ -25,6 +25,7 @@ type table struct {
 	sink        wiretap.Sink
 	live        bool // the reader waits for the events
 	connections map[pair]*connection
+	latest      *connection   // that a segment was of; nil: none, or it was forgotten
 	ended       []*connection // a ring
 	oldest      int           // index in ended, once that is full
 	lingering   []*connection // with one FIN, and perhaps ended since, in the order of that
@@ -60,7 +61,10 @@ func (t *table) segment(s *segment) {
 	if s.from.compare(&s.to) > 0 {
 		key, from = pair{s.to, s.from}, 1
 	}
-	c := t.connections[key]
+	c := t.latest
+	if c == nil || c.key != key {
+		c = t.connections[key]
+	}
 	switch {
 	case c == nil:
 		c = t.begin(key, s)
@@ -80,6 +84,7 @@ func (t *table) segment(s *segment) {
 		t.silent--
 		c.again()
 	}
+	t.latest = c
 	c.lastPacket = t.packets
 	c.number(s, from)
 	switch {
@@ -157,6 +162,9 @@ func (t *table) remember(c *connection) {
 func (t *table) forget(c *connection) {
 	if t.connections[c.key] == c {
 		delete(t.connections, c.key)
+	}
+	if t.latest == c {
+		t.latest = nil
 	}
 }
 
