@@ -5,6 +5,7 @@ package command_test
 import (
 	"bytes"
 	"encoding/hex"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -37,14 +38,9 @@ const (
 // of that among 5,000, and x-flat the same of the most memory.
 func BenchmarkExplain(b *testing.B) {
 	peertest.Need(b, "tshark")
-	program, dir := peertest.Build(b, runtime.GOOS), b.TempDir()
-	some, many := filepath.Join(dir, "some.pcapng"), filepath.Join(dir, "many.pcapng")
-	up := exec.Command(program, "up", "--count", "5000", "--interval", "0s", "--addr", "127.0.0.1:0",
-		"--keylog", "off", "--capture", some, "--dir", b.TempDir())
-	if out, err := up.CombinedOutput(); err != nil || !strings.Contains(string(out), "5,000 accepted") {
-		b.Fatalf("%v: %v\n%.1000s", up, err, out)
-	}
-	benchRepeat(b, some, many)
+	program := peertest.Build(b, runtime.GOOS)
+	some := benchRecord(b, program)
+	many := benchRepeat(b, some, benchCopies)
 
 	turns := []func() benchRun{
 		func() benchRun { return benchExplain(b, program, some, benchConnections) },
@@ -66,6 +62,56 @@ func BenchmarkExplain(b *testing.B) {
 	b.ReportMetric(float64(memory[0])/float64(memory[2]), "x-tshark-memory")
 	b.ReportMetric(benchMedianRatio(times[1], times[0])/benchCopies, "x-linear")
 	b.ReportMetric(float64(memory[1])/float64(memory[0]), "x-flat")
+}
+
+// BenchmarkFirstLadder measures how long it takes until lab explain has written
+// the first ladder of a capture of about 1 GB, 160,000 mutual handshakes and
+// their requests, and how long and how much memory --list takes for all of it.
+//
+//	go test -run '^$' -bench FirstLadder -benchtime 5x ./lab/command
+func BenchmarkFirstLadder(b *testing.B) {
+	program := peertest.Build(b, runtime.GOOS)
+	const copies = 32
+	large := benchRepeat(b, benchRecord(b, program), copies)
+	var first, all []time.Duration
+	var memory int64
+	for b.Loop() {
+		explain := exec.Command(program, "explain", "--keylog", "off", large)
+		out, err := explain.StdoutPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		start := time.Now()
+		if err := explain.Start(); err != nil {
+			b.Fatal(err)
+		}
+		ladder := make([]byte, len("TCP stream 0"))
+		if _, err := io.ReadFull(out, ladder); err != nil || string(ladder) != "TCP stream 0" {
+			b.Fatalf("%q, %v", ladder, err)
+		}
+		first = append(first, time.Since(start))
+		_ = explain.Process.Kill()
+		_ = explain.Wait() // it was killed
+
+		list := benchExplain(b, program, large, benchConnections*copies)
+		all, memory = append(all, list.took), max(memory, list.memory)
+	}
+	b.ReportMetric(benchMedianMS(first), "ms-first")
+	b.ReportMetric(benchMedianMS(all), "ms-list")
+	b.ReportMetric(float64(memory), "maxrss-list") // in the units of getrusage
+}
+
+// benchRecord records benchConnections mutual handshakes of TLS 1.3 and their
+// requests.
+func benchRecord(b *testing.B, program string) (file string) {
+	b.Helper()
+	file = filepath.Join(b.TempDir(), "some.pcapng")
+	up := exec.Command(program, "up", "--count", "5000", "--interval", "0s", "--addr", "127.0.0.1:0",
+		"--keylog", "off", "--capture", file, "--dir", b.TempDir())
+	if out, err := up.CombinedOutput(); err != nil || !strings.Contains(string(out), "5,000 accepted") {
+		b.Fatalf("%v: %v\n%.1000s", up, err, out)
+	}
+	return file
 }
 
 // benchRun is what a process took.
@@ -98,16 +144,17 @@ func benchExplain(b *testing.B, program, file string, want int) benchRun {
 	return run
 }
 
-// benchRepeat writes to a file what is in another, several times over. Each
-// time the clients have other addresses and other client randoms, so that all
+// benchRepeat makes a file of what is in another, several times over. Each time
+// the clients have other addresses and other client randoms, so that all
 // connections and secrets are different ones.
-func benchRepeat(b *testing.B, from, to string) {
+func benchRepeat(b *testing.B, from string, copies int) (to string) {
 	b.Helper()
+	to = filepath.Join(b.TempDir(), "many.pcapng")
 	w, err := capture.Create(to, capture.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	for n := range benchCopies {
+	for n := range copies {
 		in, err := os.Open(from)
 		if err != nil {
 			b.Fatal(err)
@@ -121,6 +168,7 @@ func benchRepeat(b *testing.B, from, to string) {
 	if err := w.Close(); err != nil {
 		b.Fatal(err)
 	}
+	return to
 }
 
 // benchCopier is a sink that hands connections on to another, changed.
