@@ -150,7 +150,7 @@ func (k *checker) message(h func() hash.Hash, m *Message, baseKey []byte, baseNa
 			return
 		}
 		sum := digest(h, k.transcript)
-		k.verifyData(m, body.VerifyData, finishedTLS13(k.hs.version, h, baseKey, sum), sum, "finished_key, which comes from "+baseName)
+		k.verifyData(m, body.VerifyData, finishedTLS13(k.hs.version, baseKey, sum), sum, "finished_key, which comes from "+baseName)
 	}
 }
 

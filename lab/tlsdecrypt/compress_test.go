@@ -72,7 +72,7 @@ func TestCompressedCertificate(t *testing.T) {
 		signed := sha256.Sum256(signedTLS13(endpoint.Server, digest(sha256.New, transcript)))
 		signature := must(testPKI().server["ecdsa"].PrivateKey.(crypto.Signer).Sign(rand.Reader, signed[:], crypto.SHA256))
 		send(rawHandshake(&tlswire.CertificateVerify{DigitallySigned: tlswire.DigitallySigned{Algorithm: tlswire.SchemeECDSASecp256r1SHA256, Signature: signature}}, tlswire.Context{}))
-		send(rawHandshake(&tlswire.Finished{VerifyData: finishedTLS13(tlswire.VersionTLS13, sha256.New, secret, digest(sha256.New, transcript))}, tlswire.Context{}))
+		send(rawHandshake(&tlswire.Finished{VerifyData: finishedTLS13(tlswire.VersionTLS13, secret, digest(sha256.New, transcript))}, tlswire.Context{}))
 
 		made := &recording{events: []wiretap.Event{r.events[0]}}
 		for i, m := range hs.transcript[:2] {

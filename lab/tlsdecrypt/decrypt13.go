@@ -138,8 +138,7 @@ func (d *decrypter) earlyProtection(secret []byte, key Key, first tlsRecord) *pr
 		return nil
 	}
 	for _, suite := range hello.CipherSuites {
-		h := hashOf(suite.Info())
-		if !suite.Info().TLS13 || h == nil || h().Size() != len(secret) {
+		if !suite.Info().TLS13 || hashLen(suite.Info()) != len(secret) {
 			continue
 		}
 		made, err := newTLS13(tlswire.VersionTLS13, suite, secret, key)

@@ -83,12 +83,11 @@ func (d *decrypter) changeKeys(side endpoint.Side, change keyChange) {
 // (RFC 9846 section 7.2).
 func (d *decrypter) updateKey(w *writeState) {
 	now, suite := w.keys[application], d.next.hs.suite
-	h := hashOf(suite.Info())
-	if w.epoch != application || now == nil || h == nil {
+	if w.epoch != application || now == nil {
 		return
 	}
 	key := Key{Secret: now.key.Secret, Generation: now.key.Generation + 1}
-	if next, err := newTLS13(d.next.hs.version, suite, nextTrafficSecret(d.next.hs.version, h, now.secret), key); err == nil {
+	if next, err := newTLS13(d.next.hs.version, suite, nextTrafficSecret(d.next.hs.version, now.secret), key); err == nil {
 		w.keys[application] = next
 	}
 }

@@ -96,17 +96,15 @@ type aeadTLS13 struct {
 // newTLS13 derives the key of a traffic secret (RFC 9846 section 7.3).
 func newTLS13(v tlswire.Version, suite tlswire.CipherSuite, secret []byte, key Key) (*protection, error) {
 	info := suite.Info()
-	h := hashOf(info)
-	if h == nil || !info.TLS13 {
+	if hashLen(info) == 0 || !info.TLS13 {
 		return nil, unsupportedError{suite}
 	}
-	d := h()
-	if len(secret) != d.Size() {
+	if len(secret) != hashLen(info) {
 		return nil, fmt.Errorf("%s in the key log has %d bytes, which is not the length for %v: it is of another connection",
 			key.Secret, len(secret), suite)
 	}
-	iv := expandLabel(v, d, secret, "iv", nil, info.FixedIVLen)
-	k := expandLabel(v, d, secret, "key", nil, info.KeyLen)
+	iv := expandLabel(v, secret, "iv", nil, info.FixedIVLen)
+	k := expandLabel(v, secret, "key", nil, info.KeyLen)
 	if info.Cipher == "NULL" {
 		return &protection{key: key, secret: secret, cipher: &integrityTLS13{mac: hmac.New(hashOf(info), k), iv: iv}}, nil
 	}

@@ -70,7 +70,7 @@ func traces(t *testing.T) (all []*trace) {
 func extract(salt, ikm []byte) []byte { return must(hkdf.Extract(sha256.New, ikm, salt)) }
 
 func derive(secret []byte, label string, messages []byte) []byte {
-	return expandLabel(tlswire.VersionTLS13, sha256.New(), secret, label, digest(sha256.New, messages), sha256.Size)
+	return expandLabel(tlswire.VersionTLS13, secret, label, digest(sha256.New, messages), sha256.Size)
 }
 
 // transcriptTo is the transcript up to and with the n-th message, which may be

@@ -25,10 +25,22 @@ func hashOf(suite *tlswire.SuiteInfo) func() hash.Hash {
 	return nil
 }
 
-// expandLabel is HKDF-Expand-Label (RFC 9846 section 7.1) with a hash that it
-// resets. TLS never asks for more than one output of the hash, which is one
-// HMAC (RFC 5869 section 2.3).
-func expandLabel(v tlswire.Version, h hash.Hash, secret []byte, label string, context []byte, length int) []byte {
+// hashLen is how many bytes the output of that hash has; 0: it is not known
+// here.
+func hashLen(suite *tlswire.SuiteInfo) int {
+	switch suite.Hash {
+	case "SHA256":
+		return sha256.Size
+	case "SHA384":
+		return sha512.Size384
+	}
+	return 0
+}
+
+// expandLabel is HKDF-Expand-Label (RFC 9846 section 7.1). The hash is that
+// whose output is as long as the secret. TLS never asks for more than one
+// output of it, which is one HMAC (RFC 5869 section 2.3).
+func expandLabel(v tlswire.Version, secret []byte, label string, context []byte, length int) []byte {
 	prefix := labelPrefix(v)
 	info := make([]byte, 0, 80)
 	info = append(info, byte(length>>8), byte(length), byte(len(prefix)+len(label)))
@@ -37,43 +49,50 @@ func expandLabel(v tlswire.Version, h hash.Hash, secret []byte, label string, co
 	info = append(info, byte(len(context)))
 	info = append(info, context...)
 	info = append(info, 1)
-	return hmacOnce(h, secret, info)[:length:length]
+	return hmacOnce(secret, info)[:length:length]
 }
 
-// hmacOnce is the HMAC of one message (RFC 2104 section 2) under a key that is
-// no longer than a block. That of crypto/hmac is made for many messages under
-// one key, and takes twice as long for one.
-func hmacOnce(h hash.Hash, key, message []byte) []byte {
+// hmacOnce is the HMAC of one message (RFC 2104 section 2) with the hash, of
+// SHA-256 and SHA-384, whose output is as long as the key. That of crypto/hmac
+// is made for many messages under one key, and takes twice as long for one.
+func hmacOnce(key, message []byte) []byte {
 	const ipad, opad = 0x36, 0x5c
-	block := h.BlockSize()
-	b := make([]byte, block+len(message))
-	copy(b, key)
+	block := sha256.BlockSize
+	if len(key) == sha512.Size384 {
+		block = sha512.BlockSize
+	}
+	var b [2 * sha512.BlockSize]byte
+	copy(b[:], key)
 	for i := range block {
 		b[i] ^= ipad
 	}
-	copy(b[block:], message)
-	h.Reset()
-	h.Write(b)
-	sum := h.Sum(nil)
+	inner := appendSum(b[:block], len(key), append(b[:block], message...))
 	for i := range block {
-		b[i] ^= ipad ^ opad
+		inner[i] ^= ipad ^ opad
 	}
-	h.Reset()
-	h.Write(b[:block])
-	h.Write(sum)
-	return h.Sum(sum[:0])
+	return appendSum(nil, len(key), inner)
+}
+
+// appendSum appends the hash of message that has size bytes, SHA-256 or
+// SHA-384.
+func appendSum(to []byte, size int, message []byte) []byte {
+	if size == sha512.Size384 {
+		sum := sha512.Sum384(message)
+		return append(to, sum[:]...)
+	}
+	sum := sha256.Sum256(message)
+	return append(to, sum[:]...)
 }
 
 // nextTrafficSecret is application_traffic_secret_N+1 (RFC 9846 section 7.2).
-func nextTrafficSecret(v tlswire.Version, h func() hash.Hash, secret []byte) []byte {
-	return expandLabel(v, h(), secret, updateLabel(v), nil, len(secret))
+func nextTrafficSecret(v tlswire.Version, secret []byte) []byte {
+	return expandLabel(v, secret, updateLabel(v), nil, len(secret))
 }
 
 // finishedTLS13 is verify_data over the hash of the transcript
 // (RFC 9846 section 4.5.3).
-func finishedTLS13(v tlswire.Version, h func() hash.Hash, baseKey, transcriptHash []byte) []byte {
-	d := h()
-	return hmacOnce(d, expandLabel(v, d, baseKey, "finished", nil, d.Size()), transcriptHash)
+func finishedTLS13(v tlswire.Version, baseKey, transcriptHash []byte) []byte {
+	return hmacOnce(expandLabel(v, baseKey, "finished", nil, len(baseKey)), transcriptHash)
 }
 
 // prf is the pseudorandom function of a version (RFC 5246 section 5,

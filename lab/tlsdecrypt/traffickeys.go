@@ -26,7 +26,7 @@ func NewTrafficKeys(suite tlswire.CipherSuite, secret []byte) (*TrafficKeys, err
 
 // Next returns the keys after a KeyUpdate (RFC 9846 section 7.2).
 func (k *TrafficKeys) Next() (*TrafficKeys, error) {
-	return NewTrafficKeys(k.suite, nextTrafficSecret(tlswire.VersionTLS13, hashOf(k.suite.Info()), k.protection.secret))
+	return NewTrafficKeys(k.suite, nextTrafficSecret(tlswire.VersionTLS13, k.protection.secret))
 }
 
 // Open opens the next record and returns its TLSInnerPlaintext. A record that
