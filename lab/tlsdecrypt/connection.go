@@ -123,10 +123,11 @@ type Message struct {
 	Frames    []string          // names of HTTP/2's frames in other application data, each once
 	Length    int64             // bytes of plaintext: of the message or, of application data, of all in a row
 
-	Encrypted  bool    // it could not be opened: Records is all that is known
-	Incomplete bool    // bytes of it are missing, although it is not encrypted as far as is known
-	Err        error   // what does not parse in it
-	Checks     []Check // filled by Connection.Check
+	Encrypted  bool      // it could not be opened: Records is all that is known
+	Began      time.Time // of Encrypted: of the packet with the last byte of its first record
+	Incomplete bool      // bytes of it are missing, although it is not encrypted as far as is known
+	Err        error     // what does not parse in it
+	Checks     []Check   // filled by Connection.Check
 }
 
 // Body returns the body of a handshake message, decompressed if need be.

@@ -143,7 +143,7 @@ func (c *conversation) parsed(m *Message) {
 // may have been part of the handshake. Application data in a row is one
 // message.
 func (c *conversation) encrypted(m *Message, ofHandshake bool) {
-	m.Encrypted = true
+	m.Encrypted, m.Began = true, m.Time
 	if ofHandshake {
 		c.hs.miss("a record before this could not be read, which may have been part of the handshake")
 		c.sides.Of(m.From).forget()

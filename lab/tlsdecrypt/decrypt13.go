@@ -58,7 +58,8 @@ func (d *decrypter) openTLS13(w *writeState, rec tlsRecord, m *Message) ([]byte,
 // unprotect opens a record with the key of its side's epoch, or with that of a
 // later one: a side leaves the early epoch without a message if the server
 // rejects early data, and the message that ends the handshake may be missing or
-// closed. It returns what opened the record, or nil.
+// closed. Some servers send their alert with the key of the handshake still. It
+// returns what opened the record, or nil.
 func (d *decrypter) unprotect(w *writeState, rec tlsRecord) ([]byte, *protection) {
 	if w.epoch == plain {
 		d.noSecret(rec, "")
@@ -86,6 +87,12 @@ func (d *decrypter) unprotect(w *writeState, rec tlsRecord) ([]byte, *protection
 			d.scratch = inner[:0]
 			w.epoch = e
 			return inner, key
+		}
+	}
+	if old := w.keys[handshaking]; old != nil && w.epoch == application && !rec.hole { // mbedTLS refuses a client so
+		if inner, ok := old.tries(d.scratch[:0], rec.Record); ok {
+			d.scratch = inner[:0]
+			return inner, old
 		}
 	}
 	now, _ := d.protection(w, w.epoch, rec)

@@ -125,10 +125,10 @@ func (d AlertDescription) RefusesCertificate() bool {
 
 // WantsCertificate reports whether the sender of the alert, having been shown
 // an empty Certificate, requires one: TLS 1.2 has no alert for that but
-// handshake_failure (RFC 5246 section 7.4.6), and Java sends bad_certificate in
-// all versions.
+// handshake_failure (RFC 5246 section 7.4.6), and in all versions Java sends
+// bad_certificate and mbedTLS no_certificate.
 func (d AlertDescription) WantsCertificate() bool {
-	return d == AlertCertificateRequired || d == AlertHandshakeFailure || d.RefusesCertificate()
+	return d == AlertCertificateRequired || d == AlertHandshakeFailure || d == AlertNoCertificate || d.RefusesCertificate()
 }
 
 // Alert is one message of the alert protocol (RFC 9846 section 6,
