@@ -1,7 +1,9 @@
 package verdict
 
 import (
+	"fmt"
 	"slices"
+	"time"
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
@@ -9,227 +11,233 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// Without keys, all that follows ServerHello in TLS 1.3 is records whose sizes
-// can be seen (RFC 9846 section 5.2). An alert, an empty Certificate and a
-// Finished have sizes of their own. Most programs do not pad their records,
-// Java does by 16 bytes.
-
-// The sizes, in bytes of plaintext, and of Java's padding.
-const (
-	alertSize            = 2
-	emptyCertificateSize = 4 + 1 + 3 // type and length, context, list
-	javaPadding          = 16
-)
-
-// shape is the encrypted records of a TLS 1.3 connection: the lengths of their
-// plaintext, padding counted.
-type shape struct {
-	client, server []int         // of each side's, the server's after the client's first
-	finished       int           // the size of Finished
-	padding        int           // of the server's records
-	leaver         endpoint.Side // whose record of an alert's size was the first after the client's Finished
-	exact          bool          // the server's Finished has its size, so that its records are not padded otherwise
-}
-
 // encrypted is why an outcome is not known.
 const encrypted = "what would show it is encrypted, and its keys are missing"
 
 // hidden is the verdict on a connection whose keys are missing.
 func (w *wire) hidden() Verdict {
-	unknown := Verdict{Outcome: Unknown, Reason: encrypted}
-	ended := w.End != tlsdecrypt.StillOpen && w.End != tlsdecrypt.CutOff && w.EndedBy != endpoint.Unknown
-	switch {
-	case w.Lacking || w.Omitted > 0 || !ended:
-		return unknown
-	case w.Version < tlswire.VersionTLS13:
-		switch {
-		case !*w.finished.Of(w.EndedBy):
-			return w.aborted()
-		case w.finished.Client && w.finished.Server && !w.data.Client && !w.data.Server:
-			v := Verdict{Outcome: Accepted, How: Probably}
-			w.addRefusal(&v)
-			return v
-		}
-		return unknown
-	case w.Resumption != tlsdecrypt.FullHandshake, w.early:
-		return unknown
+	if w.Version >= tlswire.VersionTLS13 {
+		return w.hiddenTLS13()
 	}
-	s := w.shape()
+	unknown := Verdict{Outcome: Unknown, Reason: encrypted, Fix: withKeys}
 	switch {
-	case s.clientSaysAlert() || len(s.client) == 0 && w.EndedBy == endpoint.Client:
-		return w.clientBrokeOff(s)
-	case !s.clientFinished():
-		return unknown
-	case w.isIdle() && (len(s.server) == 0 && w.EndedBy == endpoint.Server || s.serverSaysAlert()):
-		unknown.Reason = w.idleReason()
-	case len(s.server) == 0 && w.EndedBy == endpoint.Server:
-		return w.probablyRefused(s, "the server closed without a record after the client's last flight")
-	case s.serverSaysAlert() && s.requested():
-		return w.probablyRefused(s, "the server answered the client's last flight with a record of an alert's size, and closed")
-	case s.serverSaysAlerts(): // GnuTLS sends two
-		unknown.Reason += "; all that the server sent after the client's last flight has the size of alerts, or of as little data"
-		unknown.Causes = w.causes(endpoint.Server)
-	case s.requested() && s.serverGoesOn():
-		return Verdict{Outcome: Accepted, How: Probably, Reason: "after the client's Finished application data went both ways, by the sizes of the records; what is in them is encrypted"}
-	case !s.requested() && s.leaver == endpoint.Server && !s.serverSaysAlert():
-		unknown.Reason += "; by the sizes of the records the server ended the connection before the client had sent a request"
-	case !s.requested() && s.finishedIn() >= 0 && w.EndedBy == endpoint.Client:
-		unknown.Reason += "; the client closed after its Finished without a request, as one does that compares the host name afterwards (curl)"
-		for _, cause := range w.causes(endpoint.Client) {
-			if cause.Code == chain.WrongHost {
-				unknown.Causes = append(unknown.Causes, cause)
-			}
-		}
-	case s.serverSaysAlert():
-		return w.probablyRefused(s, "the server answered the client's last flight with a record of an alert's size, and closed")
+	case w.Lacking || w.Omitted > 0 || !w.hasEnded():
+	case !*w.finished.Of(w.EndedBy):
+		return w.aborted()
+	case w.finished.Client && w.finished.Server && !w.data.Client && !w.data.Server:
+		v := Verdict{Outcome: Accepted, How: Probably}
+		w.addRefusal(&v)
+		return v
 	}
 	return unknown
 }
 
-// clientBrokeOff is the verdict on a client that sent no Finished.
-func (w *wire) clientBrokeOff(s shape) Verdict {
-	v := Verdict{Outcome: Rejected, RejectedBy: endpoint.Client}
-	why := Reason{Code: RefusedByCertificate, Text: "in place of Finished the client sent a record of an alert's size: it refuses the server's certificate, which is encrypted"}
-	v.How = Probably
-	if len(s.client) == 0 {
-		v.How = Aborted
-		why = closedBy(endpoint.Client, w.End == tlsdecrypt.ClientReset)
-		why.Text += " and without Finished" + closedAfterCertificate
+// hasEnded reports whether the capture shows who ended the connection.
+func (w *wire) hasEnded() bool {
+	return w.End != tlsdecrypt.StillOpen && w.End != tlsdecrypt.CutOff && w.EndedBy != endpoint.Unknown
+}
+
+// hiddenTLS13 is the verdict on a TLS 1.3 connection by the sizes, directions
+// and order of its encrypted records and by who closed it. Each rule says what
+// it goes by.
+func (w *wire) hiddenTLS13() Verdict {
+	s := w.sizes()
+	switch {
+	case w.Lacking:
+		return undecided("")
+	case w.early && !(w.Resumption == tlsdecrypt.ByPSK && s.asked == no && s.goesOn()): // early data comes first
+		return undecided("; the client may have sent early data, whose size says nothing")
+	case s.goesOn() && s.sentFinished != no:
+		return w.probablyAccepted(s)
+	case w.Omitted > 0:
+		return undecided("")
+	case s.sentFinished == no:
+		return w.unfinished(s)
+	case s.sentFinished == unclear:
+		return undecided("; the records are padded, so that an alert has the size of other messages")
+	case s.asked == no && s.leaver == endpoint.Server && s.alerts() > 0:
+		return undecided("; " + w.unasked() + "; then the server sent a record of an alert's size: close_notify, or another alert")
+	case s.asked == no: // so the server has nothing to judge (RFC 9846 section 4.4.2)
+		return w.probablyAccepted(s)
 	}
+	return w.awaitingJudgement(s)
+}
+
+// unfinished is the verdict on a client that sent less than a Finished.
+func (w *wire) unfinished(s *sizes) Verdict {
+	switch {
+	case !w.hasEnded() && len(s.client) == 0:
+		return undecided("")
+	case len(s.client) == 0 && w.EndedBy == endpoint.Server:
+		return w.aborted()
+	case len(s.client) == 0 && s.flightAlert:
+		return undecided("; the server's last record has the size of an alert, and the client closed without one")
+	case len(s.client) == 0:
+		why := closedBy(endpoint.Client, w.End == tlsdecrypt.ClientReset)
+		why.Text += " and without Finished" + closedAfterCertificate
+		return w.clientBrokeOff(Aborted, why)
+	case !s.soundsAlarm() || w.EndedBy == endpoint.Server && !s.client[0].at.Before(w.EndedAt): // it may answer that
+		return undecided("")
+	}
+	return w.clientBrokeOff(Probably, Reason{Code: RefusedByCertificate,
+		Text: "in place of Finished the client sent a record of an alert's size: it refuses the server's certificate, which is encrypted"})
+}
+
+// clientBrokeOff is the verdict on a client that does not take what the server
+// has shown.
+func (w *wire) clientBrokeOff(how How, why Reason) Verdict {
+	v := Verdict{Outcome: Rejected, How: how, RejectedBy: endpoint.Client}
 	why.Causes, why.Fix = w.causes(endpoint.Client), getKeys(endpoint.Client)
 	v.because(why)
 	return v
 }
 
-// getKeys is what to do where keys would show why a side refused.
-func getKeys(by endpoint.Side) string {
-	return "record it again with the keys of one of the two programs (SSLKEYLOGFILE, or lab exec -- PROGRAM), or look into the log of the " + by.String()
-}
-
-// probablyRefused is the verdict on a client that gets no answer, by how the
-// server ended the connection.
-func (w *wire) probablyRefused(s shape, how string) Verdict {
-	v := Verdict{Outcome: Rejected, How: Probably, RejectedBy: endpoint.Server}
-	switch size := s.certificate(); {
-	case s.finishedIn() < 0 && size != emptyCertificateSize:
-		why := Reason{Code: RefusedByCertificate, Text: "the server refuses the client: " + how + "; whether the client sent a certificate is encrypted, and its records are padded or joined"}
-		why.Causes = w.causes(endpoint.Server)
-		v.because(why)
-	case size == 0:
-		v.because(Reason{Code: Other, Text: how + "; by the sizes of its records the client was not asked for a certificate"})
-	case size == emptyCertificateSize, size == emptyCertificateSize+javaPadding:
-		v.because(Reason{Code: NoClientCertificate, Text: "the client sent no certificate: its Certificate has the size of an empty one, and " + how})
+// probablyAccepted is the verdict on a handshake that came to its end on both
+// sides.
+func (w *wire) probablyAccepted(s *sizes) Verdict {
+	v := Verdict{Outcome: Accepted, How: Probably}
+	switch {
+	case s.goesOn() && s.requests > 0:
+		v.Reason = "after its Finished the client sent application data, and the server records larger than an alert, such as session tickets or an answer: what is in them is encrypted" + w.without(s)
+	case s.goesOn() && s.leaver == endpoint.Client:
+		v.Reason = "after the client's Finished the server sent records larger than an alert, such as session tickets" + w.without(s) + "; " + noRequest
+	case s.goesOn():
+		v.Reason = "after the client's Finished the server sent records larger than an alert, such as session tickets: what is in them is encrypted" + w.without(s)
+	case s.leaver == endpoint.Client && s.requests == 0:
+		v.Reason = w.unasked() + "; " + noRequest
+	case s.leaver == endpoint.Server && s.requests == 0:
+		v.Reason = w.unasked() + "; after it the server closed before the client had sent a request"
+	case s.leaver == endpoint.Server:
+		v.Reason = w.unasked() + "; after it the server closed without an answer to what the client had sent"
 	default:
-		why := Reason{Code: RefusedByCertificate, Text: "the server refuses the client's certificate: " + how + "; why is encrypted", Fix: getKeys(endpoint.Server)}
-		for _, cause := range w.causes(endpoint.Server) {
-			if cause.Code != NoClientCertificate {
-				why.Causes = append(why.Causes, cause)
-			}
-		}
-		v.because(why)
+		v.Reason = w.unasked()
+	}
+	if s.requests == 0 && s.leaver == endpoint.Client {
+		v.Causes = w.wrongHost()
 	}
 	return v
 }
 
-// shape returns the sizes of the connection's encrypted records.
-func (w *wire) shape() shape {
-	info := w.CipherSuite.Info()
-	s := shape{finished: 4 + 32}
-	if info.Hash == "SHA384" {
-		s.finished = 4 + 48
+// without says that the handshake was done without a certificate of the client.
+func (w *wire) without(s *sizes) string {
+	switch {
+	case s.empty:
+		return "; the client's Certificate has the size of an empty one"
+	case s.asked == no && w.Resumption == tlsdecrypt.FullHandshake:
+		return "; by the sizes the client was not asked for a certificate"
 	}
-	last := 0 // the server's last before the client's first
-	for _, m := range w.Messages {
-		if !m.Encrypted || m.Type != tlswire.ContentTypeApplicationData {
-			continue
+	return ""
+}
+
+// unasked is why the client's Finished ended the handshake.
+func (w *wire) unasked() string {
+	if w.Resumption != tlsdecrypt.FullHandshake {
+		return "the client sent its Finished, by its size, and in a session that is taken up no certificate is asked for"
+	}
+	return "the first that the client sent has the size of Finished: it was not asked for a certificate, and the handshake was done"
+}
+
+// wrongHost is the cause for which a client closes after the handshake.
+func (w *wire) wrongHost() (causes []Cause) {
+	for _, cause := range w.causes(endpoint.Client) {
+		if cause.Code == chain.WrongHost {
+			causes = append(causes, cause)
 		}
-		for _, r := range m.Records {
-			n := r.Length - tlswire.RecordHeaderLen - info.TagLen - 1 // and the content type
-			if s.leaver == endpoint.Unknown && s.finishedIn() >= 0 && isAlertSize(n) {
-				s.leaver = m.From
-			}
-			switch {
-			case m.From == endpoint.Client:
-				s.client = append(s.client, n)
-			case len(s.client) > 0:
-				s.server = append(s.server, n)
-			default:
-				last = n
-			}
+	}
+	return causes
+}
+
+// awaitingJudgement is the verdict on a client that sent its certificate, or
+// that it has none, and to whom the server sent nothing more than alerts.
+func (w *wire) awaitingJudgement(s *sizes) Verdict {
+	alerts := s.alerts()
+	switch {
+	case !w.hasEnded() || s.leaver == endpoint.Unknown:
+		return undecided("")
+	case s.leaver == endpoint.Client && alerts == 0 && w.EndedBy == endpoint.Server:
+		return undecided("; the client's last record after its Finished has the size of an alert, close_notify or another, and the server then closed without a record")
+	case s.leaver == endpoint.Client && alerts == 0:
+		return w.clientBrokeOff(Aborted, Reason{Code: Closed,
+			Text: "the client closed the connection after its Finished: no record shows that the server had taken its certificate"})
+	case s.leaver == endpoint.Client:
+		v := undecided("; the client closed after its Finished without a request, as one does that compares the host name afterwards (curl), and then the server sent a record of an alert's size: close_notify, or a refusal")
+		v.Causes = append(w.wrongHost(), w.refusals(s)...)
+		return v
+	case s.waited() >= idle && s.requests == 0, s.waited() >= 3*idle:
+		return undecided("; " + idleServer(s.waited()))
+	case alerts > 0 && s.padding.blurs():
+		return undecided("; the server's records are padded, so that its answer has the size of an alert")
+	case alerts > 1 && s.spoke && !w.speaksHTTP() && !w.leavesUnread(s): // GnuTLS sends two
+		v := undecided("; all that the server sent after the client's last flight has the size of alerts, or of as little data")
+		v.Causes = w.refusals(s)
+		return v
+	case alerts > 0:
+		return w.probablyRefused(s, "the server answered the client's last flight with a record of an alert's size, and closed")
+	}
+	return w.probablyRefused(s, "the server closed without a record after the client's last flight")
+}
+
+// speaksHTTP reports whether the client offers HTTP alone, whose answers are
+// longer than an alert.
+func (w *wire) speaksHTTP() bool {
+	offers := w.Offers().ALPN
+	return len(offers) > 0 && !slices.ContainsFunc(offers, func(name string) bool { return name != "h2" && name != "http/1.1" && name != "http/1.0" })
+}
+
+// leavesUnread reports whether the server reset the connection before the
+// client answered: the kernel does so where a program closes a connection, and
+// has not read all that came (RFC 2525 section 2.17).
+func (w *wire) leavesUnread(s *sizes) bool {
+	return w.End == tlsdecrypt.ServerReset && w.EndedBy == endpoint.Server && !s.client[len(s.client)-1].at.After(s.serverLeft)
+}
+
+// probablyRefused is the verdict on a client that gets no answer, by how the
+// server ended the connection.
+func (w *wire) probablyRefused(s *sizes, how string) Verdict {
+	v := Verdict{Outcome: Rejected, How: Probably, RejectedBy: endpoint.Server}
+	why := Reason{Code: RefusedByCertificate, Causes: w.refusals(s), Fix: getKeys(endpoint.Server)}
+	switch {
+	case s.empty:
+		why = Reason{Code: NoClientCertificate, Text: "the client sent no certificate: its Certificate has the size of an empty one, and " + how}
+	case s.asked == unclear:
+		why.Text = "the server refuses the client: " + how + "; whether the client sent a certificate is encrypted, and its records are padded or joined"
+	default:
+		why.Text = "the server refuses the client's certificate: " + how + "; why is encrypted"
+	}
+	v.because(why)
+	return v
+}
+
+// refusals are what may be behind a refusal of the client, by the size of its
+// Certificate.
+func (w *wire) refusals(s *sizes) (causes []Cause) {
+	for _, cause := range w.causes(endpoint.Server) {
+		if s.asked == unclear || s.empty == (cause.Code == NoClientCertificate) {
+			causes = append(causes, cause)
 		}
 	}
-	if last == s.finished+javaPadding {
-		s.padding = javaPadding
+	return causes
+}
+
+// undecided is the verdict where more than one outcome has the same sizes.
+func undecided(why string) Verdict {
+	return Verdict{Outcome: Unknown, Reason: encrypted + why, Fix: getKeys(endpoint.Unknown)}
+}
+
+// withKeys is what to do where keys would show what became of a connection.
+const withKeys = "record it again with the keys of one of the two programs (SSLKEYLOGFILE, or lab exec -- PROGRAM)"
+
+// getKeys is what to do where TLS 1.3 hides what became of a connection. by is
+// the side whose log knows; Unknown: no one's.
+func getKeys(by endpoint.Side) string {
+	text := withKeys + ", or once with TLS 1.2, in which certificates and alerts can be read"
+	if by != endpoint.Unknown {
+		text += "; or look into the log of the " + by.String()
 	}
-	s.exact = last == s.finished+s.padding
-	return s
+	return text
 }
 
-// certificate is the size of the client's messages before its Finished; 0:
-// there are none, so that it was not asked for a certificate.
-func (s shape) certificate() int {
-	size := 0
-	for _, n := range s.client {
-		switch {
-		case n == s.finished || n == s.finished+javaPadding:
-			return size
-		case size == 0 && n == emptyCertificateSize+s.finished:
-			return emptyCertificateSize
-		}
-		size += n
-	}
-	return size
-}
-
-// clientFinished reports whether a record of Finished's size is there, or one
-// that may hold it with other messages.
-func (s shape) clientFinished() bool {
-	return slices.ContainsFunc(s.client, func(n int) bool { return n >= s.finished })
-}
-
-// finishedIn is the place of the client's Finished in client, if that is a
-// record of its own; else -1.
-func (s shape) finishedIn() int {
-	return slices.IndexFunc(s.client, func(n int) bool { return n == s.finished || n == s.finished+javaPadding })
-}
-
-// clientSaysAlert reports whether all that the client sent has the size of an
-// alert.
-func (s shape) clientSaysAlert() bool {
-	return len(s.client) > 0 && !slices.ContainsFunc(s.client, func(n int) bool { return !isAlertSize(n) })
-}
-
-func isAlertSize(n int) bool { return n == alertSize || n == alertSize+javaPadding }
-
-// serverGoesOn reports whether the server sent after the client's Finished what
-// is no alert. Records that may be padded must differ: two alerts would not.
-func (s shape) serverGoesOn() bool {
-	if len(s.server) == 0 || s.exact {
-		return len(s.server) > 0 && !s.serverSaysAlert()
-	}
-	return slices.Min(s.server) != slices.Max(s.server)
-}
-
-// requested reports whether the client sent more than an alert after its
-// Finished.
-func (s shape) requested() bool {
-	padding := 0
-	i := s.finishedIn()
-	if i >= 0 {
-		padding = s.client[i] - s.finished
-	}
-	return slices.ContainsFunc(s.client[max(i, 0)+1:], func(n int) bool { return n != alertSize+padding })
-}
-
-// serverSaysAlerts reports whether the server sent several records of an
-// alert's size after the client's first encrypted one, and nothing else.
-func (s shape) serverSaysAlerts() bool {
-	return len(s.server) > 1 && !slices.ContainsFunc(s.server, func(n int) bool { return n != alertSize+s.padding })
-}
-
-// serverSaysAlert reports whether the server sent one record after the client's
-// first encrypted one, and that has the size of an alert: nothing follows an
-// alert that refuses.
-func (s shape) serverSaysAlert() bool {
-	return len(s.server) == 1 && s.server[0] == alertSize+s.padding
+// idleServer is what a server that waited may have done.
+func idleServer(waited time.Duration) string {
+	return fmt.Sprintf("the server ended the connection %v after the client's last message: one that refuses the client does so at once, one that closes an idle connection waits", waited.Round(100*time.Millisecond))
 }

@@ -303,7 +303,7 @@ func (w *wire) afterEnd(m *tlsdecrypt.Message) bool {
 }
 
 func (w *wire) idleReason() string {
-	return fmt.Sprintf("the server ended the connection %v after the client's last message: one that refuses the client does so at once, one that closes an idle connection waits", w.untilClosed().Round(100*time.Millisecond))
+	return idleServer(w.untilClosed())
 }
 
 // waitedFor returns how long a side had waited when the connection ended, if it
