@@ -10,6 +10,15 @@
 // are made anew. It needs Linux, root, dumpcap, ip, nginx, curl, openssl, java
 // and javac, node, python3, gnutls-serv and gnutls-cli. Which alert was sent,
 // if any, stands in expect.yaml: compare it after a change of these programs.
+//
+// The folder sealed beside it has TLS 1.3 connections of more programs, all of
+// a stack in one capture, to be read with and without their keys:
+//
+//	unshare -n /tmp/record -sealed -root ROOT STACK…
+//
+// STACK is a key of sealedStacks. ROOT is a root folder with Debian 13, for
+// programs that Debian 12 has not, with botan, erlang-ssl, libbotan-3-dev,
+// libmbedtls-dev and g++. Needed are also erlang-ssl, libnss3-tools and JDK 25.
 package main
 
 import (
@@ -34,18 +43,30 @@ var work string
 func main() {
 	log.SetFlags(0)
 	verbose := flag.Bool("v", false, "show what the programs say")
+	hidden := flag.Bool("sealed", false, "make the captures of the folder sealed, for each stack NAME")
+	root := flag.String("root", "", "the other root folder for -sealed")
+	isPeer := flag.Bool("peer", false, "be a program of a connection")
 	flag.Parse()
+	if *isPeer {
+		goPeer(flag.Arg(0), flag.Arg(1))
+		return
+	}
 	out, err := os.Getwd()
 	check(err)
 	peers := filepath.Join(out, "record")
 	_, err = os.Stat(filepath.Join(peers, "server.js"))
 	check(err) // else this is not the folder
 	work, err = os.MkdirTemp("", "record")
+	if *root != "" {
+		work = filepath.Join(*root, "work")
+		check(os.RemoveAll(work))
+		err = os.Mkdir(work, 0o755)
+	}
 	check(err)
 	defer os.RemoveAll(work)
 	check(os.Chdir(work))
 	writePKI(".")
-	if flag.NArg() == 0 {
+	if flag.NArg() == 0 && !*hidden {
 		publish(filepath.Join(out, "certs"))
 	}
 	check(os.WriteFile("index.html", []byte("hello\n"), 0o600))
@@ -53,6 +74,11 @@ func main() {
 	// No port that Wireshark knows as another protocol's.
 	check(os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("50000 50999"), 0o600))
 	run("javac", "-d", ".", filepath.Join(peers, "Server.java"), filepath.Join(peers, "Client.java"))
+	if *hidden {
+		preparePeers(peers, *root)
+		recordSealed(filepath.Join(out, "..", "sealed"), *root, flag.Args())
+		return
+	}
 	for _, c := range cases() {
 		if !wanted(c.name()) {
 			continue
