@@ -15,9 +15,6 @@ import (
 	"mtlslab.example/lab/lab/scenario"
 )
 
-// maxMessage is how much of stdin is read as a message, in bytes.
-const maxMessage = 16 << 20
-
 func messageFlag() cli.Flag {
 	return &cli.StringFlag{Name: "message", Usage: "say what `MESSAGE` means, as a program printed it, or - for one on stdin"}
 }
@@ -27,7 +24,7 @@ func messageFlag() cli.Flag {
 func (p *Program) asked(c *cli.Context) (bool, error) {
 	args := c.Args().Slice()
 	if c.IsSet("message") {
-		message, err := messageOf(append([]string{c.String("message")}, args...))
+		message, err := p.messageOf(append([]string{c.String("message")}, args...))
 		if err != nil {
 			return true, err
 		}
@@ -59,22 +56,26 @@ func isFile(arg string) bool {
 
 // messageOf returns a message that the arguments are, or the one on stdin for
 // "-". Of one that is too long it returns the end, where logs have the newest.
-func messageOf(args []string) (string, error) {
+func (p *Program) messageOf(args []string) (string, error) {
 	if len(args) != 1 || args[0] != "-" {
 		return strings.Join(args, " "), nil
 	}
 	var end []byte
+	cut := false
 	chunk := make([]byte, 64<<10)
 	for {
 		n, err := os.Stdin.Read(chunk)
 		end = append(end, chunk[:n]...)
-		if len(end) > 2*maxMessage {
-			end = append(end[:0], end[len(end)-maxMessage:]...)
+		if len(end) > 2*scenario.MaxMessage || err != nil && len(end) > scenario.MaxMessage {
+			end, cut = append(end[:0], end[len(end)-scenario.MaxMessage:]...), true
 		}
-		if err == io.EOF {
-			return string(end[max(0, len(end)-maxMessage):]), nil
-		}
-		if err != nil {
+		switch {
+		case err == io.EOF && cut:
+			p.say("of stdin only the last MiB is searched")
+			return string(end), nil
+		case err == io.EOF:
+			return string(end), nil
+		case err != nil:
 			return "", err
 		}
 	}

@@ -144,21 +144,21 @@ func (p *Program) printTerm(t glossary.Term) {
 	}
 }
 
-// failing is lab help failing: what to do first with a connection that fails.
-const failing = `What to do first with a connection that fails. What is there?
-  a message     lab explain 'the message'; journalctl -u app | lab explain --message -
-  an alert      lab explain 48, lab explain unknown_ca
-  a capture     lab explain dump.pcap, with --keylog FILE where there are keys
-  one side      lab exec -- curl https://HOST/ logs its keys and records it
-  files alone   lab client --cert FILE --key FILE --ca FILE --url https://HOST/
-  nothing yet   tcpdump -w dump.pcap port 443: who sends the alert, who closes?
-The side that refuses has the reason in its log; the other has the alert alone.
-The same fault, made on purpose: lab scenario list, lab scenario run NAME.
-All alerts: lab/ALERTS.md. All words: lab explain WORD, lab/GLOSSARY.md.`
+// failing is what to do first with a connection that fails, by what is there.
+var failing = [][]string{
+	{"a message", "lab explain 'the message'; a log: | lab explain --message -"},
+	{"an alert", "lab explain 48, or lab explain unknown_ca"},
+	{"a capture", "lab explain dump.pcap, and --keylog FILE if there are keys"},
+	{"a client", "lab exec -- curl https://HOST/ logs its keys and records it"},
+	{"files alone", "lab client --cert FILE --key FILE --ca FILE --url https://HOST/"},
+	{"a server", "lab client --url https://HOST/ says what it asks for"},
+	{"nothing", "tcpdump -w dump.pcap port 443, and make it fail"},
+}
 
-// printFailing writes it.
+// printFailing writes lab help failing.
 func (p *Program) printFailing() {
-	for line := range strings.SplitSeq(failing, "\n") {
-		p.stdout().Paragraph("", 16, line)
-	}
+	p.stdout().Paragraph("", 0, "What to do first with a connection that fails; what is there?")
+	p.stdout().Table(failing, 0, 0)
+	p.stdout().Paragraph("", 0, "The side that refuses has the reason in its log, the other an alert alone.")
+	p.stdout().Paragraph("", 0, "The same fault, made on purpose: lab scenario run NAME.")
 }

@@ -69,11 +69,17 @@ func newCatalogue(all []*Scenario) *catalogue {
 // weight returns how much a word counts that n scenarios of all have.
 func weight(word string, n, all int) float64 {
 	w := math.Log(1 + float64(all)/float64(n))
-	if fillers[word] {
-		w *= 0.2
+	switch {
+	case fillers[word]:
+		return w * 0.2
+	case sides[word]:
+		return max(w, 2.5)
 	}
 	return w
 }
+
+// sides are words that say which side a message is about.
+var sides = setOf("client clients server upstream")
 
 // unknownWeight is what a word counts that no message has: it may be a name.
 const unknownWeight = 2.0

@@ -10,8 +10,8 @@ const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) "?https?://[^\s"]*"
 var (
 	clientLog = regexp.MustCompile(goClient + `|\bwrite EPROTO |\bcurl: \(|\b[Uu]pstream\b|HTTPSConnectionPool\(|HTTPConnectionPool|requests\.exceptions|urllib3\.|urllib\.error|httpx\.|aiohttp\.|ClientConnector` +
 		`|failed calling webhook|Unable to connect to the server|error sending request for url|I/O error on (GET|POST|PUT|DELETE|HEAD) request|unable to access 'https|psql: |connection to server at "` +
-		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|s_client|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: `)
-	serverLog = regexp.MustCompile(`TLS handshake error from |while SSL handshaking, client: |client SSL certificate |rejected connection|could not accept SSL connection|TLS server: |tls_process_client_|tls_post_process_client_|ssl3_get_client_|SSL_accept|s_server` +
+		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|\bs_client\b|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|tls_post_process_server_|Verify return code|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: `)
+	serverLog = regexp.MustCompile(`TLS handshake error from |while SSL handshaking, client: |client SSL certificate |rejected connection|could not accept SSL connection|TLS server: |tls_process_client_|tls_post_process_client_|ssl3_get_client_|SSL_accept|\bs_server\b` +
 		`|client's certificate|\bclient_certificate\b|from client \S+:|AH0\d{4}|\[client |Unable to authenticate the request|(?i:SSL client certificate)|mod_ssl|clienthello|accept\(\) failed|sslv3_accept|inbound connection|authentication\.go|/\d+: (SSL|Connection|Timeout) `)
 )
 

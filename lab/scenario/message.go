@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// What a search reads of a message at most, in bytes: of all, and of a line.
-const (
-	maxMessage = 1 << 20
-	maxLine    = 4 << 10
-)
+// MaxMessage is what a search reads of a message at most, in bytes: its end.
+const MaxMessage = 1 << 20
+
+// maxLine is what it reads of a line at most, in bytes.
+const maxLine = 4 << 10
 
 // part is a line of a message that can stand for all of it.
 type part struct {
@@ -23,8 +23,8 @@ type part struct {
 // .NET's, the deepest is what happened, and those above it only pass it on.
 // Of a message that is too long it reads the end, where logs have the newest.
 func partsOf(message string) (parts []part) {
-	if len(message) > maxMessage {
-		message = message[len(message)-maxMessage:]
+	if len(message) > MaxMessage {
+		message = message[len(message)-MaxMessage:]
 	}
 	seen := map[string]bool{}
 	chain := -1 // the last cause
@@ -77,6 +77,7 @@ var surroundings = []*regexp.Regexp{
 	regexp.MustCompile(`\(_ssl\.c:\d+\)|\(\w+\.(c|cc|cpp|go|java|py|rs|erl):\d+\)`),               // places in source code
 	regexp.MustCompile(`(\.\.|[\w.-]+)?(/[\w.@-]+)+\.(c|cc|cpp|h|go|java|py|rs|erl|js)\b(:\d+)*`), // the same
 	regexp.MustCompile(`"?(/[\w.@+-]+){2,}"?`),                                                    // paths
+	regexp.MustCompile(`\b(tls|ssl|ssl3|ossl|dtls1)(_[a-z0-9]+){2,}\b`),                           // OpenSSL's functions
 	regexp.MustCompile(`SSL_(connect|accept) returned=\d errno=\d+( peeraddr=\S+)? state=error:`), // Ruby's
 	regexp.MustCompile(`\b\d{4}[-/]\d\d[-/]\d\d([T ]\d\d:\d\d:\d\d\S*)?|\b\d\d:\d\d:\d\d\S*`),     // dates and times
 	regexp.MustCompile(`\b[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5,}`),                                   // fingerprints
@@ -93,12 +94,16 @@ func withoutSurroundings(message string) string {
 	for _, around := range surroundings {
 		message = around.ReplaceAllString(message, " ")
 	}
+	message = subStatus.ReplaceAllString(message, "substatus${1}x$2")
 	message = dotted.ReplaceAllStringFunc(message, withoutPackage)
 	return strings.TrimSpace(verifyNumber.ReplaceAllStringFunc(message, func(s string) string {
 		m := verifyNumber.FindStringSubmatch(s)
 		return s + " " + verifyErrors[m[1]] + " "
 	}))
 }
+
+// subStatus matches IIS's HTTP statuses, such as 403.7.
+var subStatus = regexp.MustCompile(`\b(4\d\d)\.(\d{1,2})\b`)
 
 // dotted matches the names of hosts, files, and classes with their packages.
 var dotted = regexp.MustCompile(`[\w$-]*[a-zA-Z][\w$-]*(\.[\w$-]+)+`)

@@ -3,6 +3,7 @@ package scenario
 import (
 	"cmp"
 	_ "embed"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,7 +107,9 @@ func ranked(all []*Scenario, scores map[*Scenario]float64) []*Scenario {
 		best = max(best, scores[s])
 	}
 	found := slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool { return scores[s] == 0 || scores[s] < enough*best })
-	slices.SortStableFunc(found, func(a, b *Scenario) int { return cmp.Compare(scores[b], scores[a]) })
+	slices.SortStableFunc(found, func(a, b *Scenario) int {
+		return cmp.Or(cmp.Compare(math.Round(100*scores[b]), math.Round(100*scores[a])), cmp.Compare(commonness(b.Name), commonness(a.Name)))
+	})
 	return found
 }
 

@@ -92,7 +92,7 @@ var fillers = setOf(`a an and any are as at be been being but by can cannot coul
 	peer host port http https url uri socket session stream read write get post put file line
 	function func module main thread process system service user name key value type data time context call called attempt attempting
 	please see more information using used use set try trying retry again while could new old
-	openssl_internal tls_error error_code ssl_error tls_error_end end`)
+	openssl_internal ssl_routines tls_error error_code ssl_error tls_error_end end`)
 
 func setOf(s string) map[string]bool {
 	set := map[string]bool{}
