@@ -81,21 +81,45 @@ func (p *Program) messageOf(args []string) (string, error) {
 	}
 }
 
-// answer says what an alert, a word or a message means.
+// answer says what an alert, a word or a message means, or what a scenario is
+// about.
 func (p *Program) answer(c *cli.Context, message string) error {
-	if alert, ok := scenario.AlertNamed(message); ok && !c.Bool("json") {
-		p.printAlert(alert)
+	asJSON := c.Bool("json")
+	if alert, ok := scenario.AlertNamed(message); ok {
+		if asJSON {
+			p.printAlertJSON(alert)
+		} else {
+			p.printAlert(alert)
+		}
 		return nil
 	}
-	if term, ok := glossary.Find(message); ok && !c.Bool("json") {
-		p.printTerm(term)
+	if term, ok := glossary.Find(message); ok {
+		if asJSON {
+			p.printJSON(term)
+		} else {
+			p.printTerm(term)
+		}
 		return nil
 	}
-	if s, err := scenario.Find(message); err == nil && !c.Bool("json") && !strings.ContainsAny(message, `./\`) {
+	if s := scenarioNamed(message); s != nil && !asJSON {
 		p.printAnswer(scenario.Found{Scenarios: []*scenario.Scenario{s}})
 		return nil
 	}
-	return p.search(c, message, true)
+	err := p.search(c, message, true)
+	var none *noScenarioError
+	if errors.As(err, &none) {
+		none.asked = c.NArg() == 1 && !strings.Contains(message, " ")
+	}
+	return err
+}
+
+// scenarioNamed returns the built-in scenario of that name, or nil.
+func scenarioNamed(name string) *scenario.Scenario {
+	if !slices.Contains(scenarioNames(), name) {
+		return nil
+	}
+	s, _ := scenario.Find(name) // it is built in
+	return s
 }
 
 // search prints what a message is about: with what to do, or as a table alone.
@@ -103,7 +127,7 @@ func (p *Program) search(c *cli.Context, message string, whatToDo bool) error {
 	found := scenario.Search(message)
 	switch {
 	case len(found.Scenarios) == 0:
-		return &noScenarioError{message, found}
+		return &noScenarioError{message: message, found: found}
 	case c.Bool("json"):
 		for _, s := range found.Scenarios {
 			p.printScenarioJSON(s)

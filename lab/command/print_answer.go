@@ -129,6 +129,19 @@ func (p *Program) printAlert(alert tlswire.AlertDescription) {
 	}
 }
 
+func (p *Program) printAlertJSON(alert tlswire.AlertDescription) {
+	g, _ := scenario.GuideTo(alert)
+	p.printJSON(struct {
+		Alert      int      `json:"alert"`
+		Name       string   `json:"name"`
+		Means      string   `json:"means"`
+		SaidBy     string   `json:"said_by,omitempty"`
+		Look       string   `json:"look,omitempty"`
+		FromServer []string `json:"from_server,omitempty"` // scenarios
+		FromClient []string `json:"from_client,omitempty"`
+	}{int(alert), alert.String(), alert.Note(), g.SentBy, g.Look, g.FromServer, g.FromClient})
+}
+
 // printTerm writes a word of the glossary.
 func (p *Program) printTerm(t glossary.Term) {
 	out := p.stdout()

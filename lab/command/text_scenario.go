@@ -6,8 +6,10 @@ import (
 	"regexp"
 	"strings"
 
+	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/fault"
+	"mtlslab.example/lab/lab/glossary"
 	"mtlslab.example/lab/lab/scenario"
 )
 
@@ -17,6 +19,7 @@ import (
 type noScenarioError struct {
 	message string
 	found   scenario.Found
+	asked   bool // as one word, which may have been meant for a file
 }
 
 // notReached matches errors from before a connection was there.
@@ -27,6 +30,9 @@ func (e *noScenarioError) hint() string {
 	var names []string
 	for _, s := range e.found.Nearest {
 		names = append(names, s.Name)
+	}
+	if e.asked {
+		names = append(names, spell.Nearest(e.message, glossary.Names())...)
 	}
 	switch {
 	case notReached.MatchString(e.message):
@@ -43,6 +49,9 @@ func (e *noScenarioError) Error() string {
 	words := strings.Fields(e.message)
 	if len(words) > 12 {
 		words = append(words[:12], "...")
+	}
+	if e.asked {
+		return fmt.Sprintf("%q is no file, no alert and no word of the glossary, and no scenario fits it", e.message)
 	}
 	return fmt.Sprintf("no scenario fits %q", strings.Join(words, " "))
 }

@@ -10,11 +10,11 @@ import (
 
 // Term is one word of the field.
 type Term struct {
-	Name    string
-	Also    []string // other words for it
-	Means   string   // one paragraph
-	RFC     string   // where it is defined
-	Lessons []string // names of scenarios; may be empty
+	Name    string   `json:"word"`
+	Also    []string `json:"also,omitempty"` // other words for it
+	Means   string   `json:"means"`          // one paragraph
+	RFC     string   `json:"rfc"`            // where it is defined
+	Lessons []string `json:"scenarios,omitempty"`
 }
 
 // Find returns the term that a word names, in any case, with blanks, hyphens or

@@ -29,7 +29,7 @@ func partsOf(message string) (parts []part) {
 	seen := map[string]bool{}
 	chain := -1 // the last cause
 	for line := range strings.Lines(message) {
-		line = strings.TrimSpace(line)
+		line = strings.TrimSpace(logPrefix.ReplaceAllString(line, ""))
 		if len(line) > maxLine {
 			line = line[:maxLine]
 		}
@@ -60,6 +60,9 @@ func partsOf(message string) (parts []part) {
 
 // deepest is how much more the deepest cause of a chain counts.
 const deepest = 1.5
+
+// logPrefix matches what syslog, journald, containers and pods put before a line.
+var logPrefix = regexp.MustCompile(`^(\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)? \S+ [\w./@()-]+(\[\d+\])?: |[\w.-]+ +\| |\[pod/\S+\] |\d{4}-\d\d-\d\dT\S+ (stdout|stderr) [FP] )`)
 
 var (
 	causedBy = regexp.MustCompile(`^(Caused by: |-+> |Inner exception )`)
