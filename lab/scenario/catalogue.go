@@ -23,7 +23,8 @@ type catalogue struct {
 type known struct {
 	words     []string
 	scenarios []*Scenario
-	weight    float64 // of its words together
+	weight    float64                   // of its words together
+	alert     *tlswire.AlertDescription // that it names; nil: none
 }
 
 var builtInCatalogue = sync.OnceValue(func() *catalogue { return newCatalogue(builtIn()) })
@@ -40,6 +41,9 @@ func newCatalogue(all []*Scenario) *catalogue {
 				key := strings.Join(w, " ")
 				if messages[key] == nil {
 					messages[key] = &known{words: w}
+					if alert, ok := AlertIn(message); ok {
+						messages[key].alert = &alert
+					}
 					c.messages = append(c.messages, messages[key])
 				}
 				if !slices.Contains(messages[key].scenarios, s) {
@@ -89,8 +93,9 @@ const unknownWeight = 2.0
 const least = 1.5
 
 // said returns the scores of the scenarios that say something like a message.
-// It must be most of what they say, or most of the message.
-func (c *catalogue) said(message []string) map[*Scenario]float64 {
+// It must be most of what they say, or most of the message, and about no other
+// alert than the one that the message names, if any.
+func (c *catalogue) said(message []string, alert *tlswire.AlertDescription) map[*Scenario]float64 {
 	set := setOf(strings.Join(message, " "))
 	total := 0.0
 	candidates := map[*known]float64{}
@@ -109,6 +114,9 @@ func (c *catalogue) said(message []string) map[*Scenario]float64 {
 	}
 	scores := map[*Scenario]float64{}
 	for m := range candidates {
+		if alert != nil && m.alert != nil && *alert != *m.alert {
+			continue
+		}
 		matched := 0.0
 		for word := range setOf(strings.Join(m.words, " ")) {
 			if set[word] {

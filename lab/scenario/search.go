@@ -45,8 +45,9 @@ func Search(message string) Found {
 	parts := partsOf(message)
 	scores, lines := map[*Scenario]float64{}, map[*Scenario]string{}
 	var found Found
+	about := sideOf(parts)
 	for _, p := range parts {
-		excluded := excludedSide(p.line)
+		excluded := cmp.Or(excludedSide(p.line), about)
 		add := func(s *Scenario, score float64) {
 			if s.Side == excluded {
 				score *= otherSide
@@ -55,16 +56,17 @@ func Search(message string) Found {
 				scores[s], lines[s] = score*p.counts, p.line
 			}
 		}
+		var named *tlswire.AlertDescription
+		if alert, ok := AlertIn(p.text); ok {
+			named, found.Alert = &alert, &alert
+			c.ofAlert(alert, excluded, add)
+		}
 		said := words(p.text)
-		for s, score := range c.said(said) {
+		for s, score := range c.said(said, named) {
 			if s.answers(said) {
 				score *= withStatus
 			}
 			add(s, score)
-		}
-		if alert, ok := AlertIn(p.text); ok {
-			found.Alert = &alert
-			c.ofAlert(alert, excluded, add)
 		}
 	}
 	short := len(parts) == 1 && len(words(parts[0].text)) <= 4
@@ -85,6 +87,20 @@ func Search(message string) Found {
 		found.Line = lines[found.Scenarios[0]]
 	}
 	return found
+}
+
+// sideOf returns the side that lines rule out, if some do and no two disagree.
+func sideOf(parts []part) (excluded string) {
+	for _, p := range parts {
+		switch side := excludedSide(p.line); {
+		case side == "" || side == excluded:
+		case excluded == "":
+			excluded = side
+		default:
+			return ""
+		}
+	}
+	return excluded
 }
 
 // answers reports whether the scenario ends with an HTTP status that is among
