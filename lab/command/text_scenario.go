@@ -50,10 +50,14 @@ func (e *noScenarioError) Error() string {
 	if len(words) > 12 {
 		words = append(words[:12], "...")
 	}
-	if e.asked {
-		return fmt.Sprintf("%q is no file, no alert and no word of the glossary, and no scenario fits it", e.message)
+	message := strings.Join(words, " ")
+	if runes := []rune(message); len(runes) > 200 {
+		message = string(runes[:200]) + "..."
 	}
-	return fmt.Sprintf("no scenario fits %q", strings.Join(words, " "))
+	if e.asked {
+		return fmt.Sprintf("%q is no file, no alert and no word of the glossary, and no scenario fits it", message)
+	}
+	return fmt.Sprintf("no scenario fits %q", message)
 }
 
 // sayOtherPart says what the other side must do for the scenario to happen.

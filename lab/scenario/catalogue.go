@@ -24,6 +24,7 @@ type known struct {
 	words     []string
 	scenarios []*Scenario
 	weight    float64                   // of its words together
+	needed    float64                   // which part of the weight a message must have
 	alert     *tlswire.AlertDescription // that it names; nil: none
 }
 
@@ -41,6 +42,7 @@ func newCatalogue(all []*Scenario) *catalogue {
 				key := strings.Join(w, " ")
 				if messages[key] == nil {
 					messages[key] = &known{words: w}
+					messages[key].needed = neededOf(w)
 					if alert, ok := AlertIn(message); ok {
 						messages[key].alert = &alert
 					}
@@ -68,6 +70,23 @@ func newCatalogue(all []*Scenario) *catalogue {
 		}
 	}
 	return c
+}
+
+// most is which part of a message must be known, or of a known message be there.
+const most = 0.6
+
+// neededOf returns that part for a known message: of a few words all.
+func neededOf(words []string) float64 {
+	n := 0
+	for word := range setOf(strings.Join(words, " ")) {
+		if !fillers[word] {
+			n++
+		}
+	}
+	if n <= 3 {
+		return 0.95
+	}
+	return most
 }
 
 // weight returns how much a word counts that n scenarios of all have.
@@ -123,10 +142,11 @@ func (c *catalogue) said(message []string, alert *tlswire.AlertDescription) map[
 				matched += c.weights[word]
 			}
 		}
-		cover := max(matched/m.weight, matched/total)
-		if cover < 0.6 {
+		ofKnown, ofMessage := matched/m.weight, matched/total
+		if ofKnown < m.needed && ofMessage < most {
 			continue
 		}
+		cover := max(ofKnown, ofMessage)
 		score := matched * cover * cover * (0.7 + 0.3*inOrder(m.words, message))
 		if score < least {
 			continue
@@ -136,6 +156,11 @@ func (c *catalogue) said(message []string, alert *tlswire.AlertDescription) map[
 		}
 	}
 	return scores
+}
+
+// isAbout reports whether a line has a word that scenarios say, and no log else.
+func (c *catalogue) isAbout(line string) bool {
+	return slices.ContainsFunc(words(line), func(word string) bool { return c.weights[word] > 0 && !fillers[word] })
 }
 
 // inOrder returns which part of the pairs of neighbours in a known message are
@@ -183,7 +208,7 @@ func (c *catalogue) ofAlert(alert tlswire.AlertDescription, excluded string, add
 func (c *catalogue) mentioned(message []string) map[*Scenario]float64 {
 	scores := map[*Scenario]float64{}
 	phrase := " " + strings.Join(message, " ")
-	if len(message) == 0 {
+	if !slices.ContainsFunc(message, func(word string) bool { return !fillers[word] }) {
 		return scores
 	}
 	if len(message[len(message)-1]) < 4 {

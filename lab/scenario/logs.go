@@ -3,7 +3,7 @@ package scenario
 import "regexp"
 
 // goClient matches the beginning of an error of Go's HTTP client.
-const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) "?https?://[^\s"]*"?:?`
+const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) \\?"?https?://[^\s"\\]*\\?"?:?`
 
 // Log lines of TLS clients, and of servers. A proxy is a server to its clients
 // and a client to its upstreams.

@@ -8,54 +8,72 @@ import (
 // MaxMessage is what a search reads of a message at most, in bytes: its end.
 const MaxMessage = 1 << 20
 
-// maxLine is what it reads of a line at most, in bytes.
-const maxLine = 4 << 10
+const (
+	maxLine  = 4 << 10 // bytes that it reads of a line at most
+	maxLines = 1000    // lines at most
+)
 
 // part is a line of a message that can stand for all of it.
 type part struct {
-	text   string  // without what a log puts around it
-	line   string  // as it came
-	counts float64 // how much it counts among the parts: 1, or more for the deepest cause
+	text     string  // without what a log puts around it
+	line     string  // as it came
+	excludes string  // the Scenario.Side that it rules out, if any
+	counts   float64 // how much it counts among the parts: 1, or more for the deepest cause
 }
 
 // partsOf takes a message apart: into its lines, without the frames of stack
 // traces and without repetitions. In a chain of causes, such as Java's and
 // .NET's, the deepest is what happened, and those above it only pass it on.
-// Of a message that is too long it reads the end, where logs have the newest.
-func partsOf(message string) (parts []part) {
-	if len(message) > MaxMessage {
-		message = message[len(message)-MaxMessage:]
-	}
+// Of a message that is too long it reads the end, where logs have the newest;
+// of one with many lines, those that are about something.
+func partsOf(message string, about func(line string) bool) (parts []part) {
 	seen := map[string]bool{}
 	chain := -1 // the last cause
-	for line := range strings.Lines(message) {
-		line = strings.TrimSpace(logPrefix.ReplaceAllString(line, ""))
-		if len(line) > maxLine {
-			line = line[:maxLine]
-		}
-		if line == "" {
-			continue
-		}
+	for _, line := range linesOf(message, about) {
 		if frame.MatchString(line) {
 			continue
 		}
-		text := withoutSurroundings(line)
-		if !causedBy.MatchString(line) {
+		text, isCause := withoutSurroundings(line), causedBy.MatchString(line)
+		switch {
+		case !isCause:
 			chain = -1
-		} else if chain >= 0 {
+		case chain >= 0:
 			parts[chain].counts = 1
 		}
 		if seen[text] {
 			continue
 		}
 		seen[text] = true
-		parts = append(parts, part{text: text, line: line, counts: 1})
-		if causedBy.MatchString(line) {
+		parts = append(parts, part{text: text, line: line, excludes: excludedSide(line), counts: 1})
+		if isCause {
 			chain = len(parts) - 1
 			parts[chain].counts = deepest
 		}
 	}
 	return parts
+}
+
+// linesOf returns the lines of a message, without what syslog and the like put
+// before them. If there are many it returns the last that are about something.
+func linesOf(message string, about func(line string) bool) (lines []string) {
+	if len(message) > MaxMessage {
+		message = message[len(message)-MaxMessage:]
+	}
+	many := strings.Count(message, "\n") > maxLines
+	for line := range strings.Lines(message) {
+		if len(line) > maxLine {
+			line = line[:maxLine]
+		}
+		if line = strings.TrimSpace(line); line == "" || many && !about(line) {
+			continue
+		}
+		lines = append(lines, line)
+	}
+	lines = lines[max(0, len(lines)-maxLines):]
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(logPrefix.ReplaceAllString(line, ""))
+	}
+	return lines
 }
 
 // deepest is how much more the deepest cause of a chain counts.
@@ -89,6 +107,7 @@ var surroundings = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)upstream connect error or disconnect/reset before headers\. (retried and the latest )?reset reason:( remote connection failure, transport failure reason:)?`), // Envoy's
 	regexp.MustCompile(`(?i)\berror:[0-9a-f]{8}\b:?`), // OpenSSL's codes; their words follow
 	regexp.MustCompile(`"[^" ]*\.[^" ]*"`),            // host names
+	regexp.MustCompile(`\blocalhost\b(:\d+)?`),
 	regexp.MustCompile(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
 }
 

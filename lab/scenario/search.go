@@ -42,12 +42,12 @@ const (
 func Search(message string) Found {
 	c := builtInCatalogue()
 	all := c.all
-	parts := partsOf(message)
+	parts := partsOf(message, c.isAbout)
 	scores, lines := map[*Scenario]float64{}, map[*Scenario]string{}
 	var found Found
 	about := sideOf(parts)
 	for _, p := range parts {
-		excluded := cmp.Or(excludedSide(p.line), about)
+		excluded := cmp.Or(p.excludes, about)
 		add := func(s *Scenario, score float64) {
 			if s.Side == excluded {
 				score *= otherSide
@@ -74,6 +74,13 @@ func Search(message string) Found {
 		found.Nearest = alike // a slip of the finger
 		return found
 	}
+	for _, p := range parts {
+		if len(scores) == 0 {
+			for _, s := range c.conceptsIn(words(p.text), cmp.Or(p.excludes, about)) {
+				scores[s], lines[s] = 1, p.line
+			}
+		}
+	}
 	if len(parts) == 1 && len(scores) == 0 {
 		for s, score := range c.mentioned(words(parts[0].text)) {
 			scores[s] = score
@@ -92,7 +99,7 @@ func Search(message string) Found {
 // sideOf returns the side that lines rule out, if some do and no two disagree.
 func sideOf(parts []part) (excluded string) {
 	for _, p := range parts {
-		switch side := excludedSide(p.line); {
+		switch side := p.excludes; {
 		case side == "" || side == excluded:
 		case excluded == "":
 			excluded = side
@@ -167,6 +174,9 @@ func nearestAlert(parts []part) *tlswire.AlertDescription {
 	for _, g := range Guides {
 		meaning := setOf(strings.Join(words(g.Alert.String()+" "+g.Alert.Note()), " "))
 		for _, p := range parts {
+			if !aboutTLS.MatchString(strings.Join(words(p.text), " ")) {
+				continue
+			}
 			n := 0
 			for word := range setOf(strings.Join(words(p.text), " ")) {
 				if meaning[word] && !fillers[word] {

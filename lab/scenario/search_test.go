@@ -1,7 +1,9 @@
 package scenario
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -132,5 +134,37 @@ func testSearch(t *testing.T, cases []pasted) {
 				t.Errorf("%q finds %s", c.typed, name)
 			}
 		}
+	}
+}
+
+// A program's own words are understood by what they are about; who refuses, by
+// whose log it is.
+func TestSearchUnderstands(t *testing.T) {
+	testSearch(t, []pasted{
+		{"the certificate of the peer could not be validated", "untrusted-server", []string{"untrusted-client-forced"}, nil},
+		{"TLS: the domain of the certificate is not a match", "wrong-host", nil, nil},
+		{"proxy: certificate chain incomplete", "server-missing-intermediate", nil, []string{"expired-server"}},
+		{"client must present a certificate", "no-client-cert", nil, []string{"wrong-host"}},
+		{"TLS negotiation timed out", "slow-server", []string{"slow-client"}, nil},
+		{`Post "https://a.example/": acme: the certificate of the peer is outdated`, "expired-server", nil, []string{"expired-client"}},
+	})
+}
+
+// A long message with nothing in it, and one that is all the same, end soon; a
+// line among many that are about nothing is found.
+func TestSearchOfMuch(t *testing.T) {
+	for _, much := range []string{strings.Repeat("a", 8<<20), strings.Repeat("certificate ", 1<<20), strings.Repeat("\n", 8<<20), strings.Repeat("\x00\xff", 1<<20), strings.Repeat("A1b_", 1<<20)} {
+		Search(much)
+	}
+	var log strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&log, "Nov 29 01:00:00 host app[1]: GET /%d in %d ms\n", i, i)
+		if i == 17_000 {
+			log.WriteString("Nov 29 01:00:00 host app[1]: ssl.SSLCertVerificationError: certificate verify failed: Hostname mismatch\n")
+		}
+	}
+	found := Search(log.String())
+	if len(found.Scenarios) == 0 || found.Scenarios[0].Name != "wrong-host" || !strings.HasPrefix(found.Line, "ssl.SSLCert") {
+		t.Errorf("found %+v", found)
 	}
 }
