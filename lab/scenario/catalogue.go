@@ -158,9 +158,11 @@ func (c *catalogue) said(message []string, alert *tlswire.AlertDescription) map[
 	return scores
 }
 
-// isAbout reports whether a line has a word that scenarios say, and no log else.
+// isAbout reports whether a line may be worth a closer look: it says something
+// that a scenario says, or has to do with TLS.
 func (c *catalogue) isAbout(line string) bool {
-	return slices.ContainsFunc(words(line), func(word string) bool { return c.weights[word] > 0 && !fillers[word] })
+	said := words(line)
+	return aboutTLS.MatchString(strings.Join(said, " ")) || len(c.said(said, nil)) > 0
 }
 
 // inOrder returns which part of the pairs of neighbours in a known message are

@@ -20,7 +20,7 @@ var (
 var (
 	receivesAlert = regexp.MustCompile(`(?i)remote error: tls: |\b(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|\balert\b`)
 	sendsAlert    = regexp.MustCompile(`(?i)\b(generated|sending|sent|send)\b.*\balert\b|\balert\b.*\b(generated|sent)\b|\(OUT\), TLS alert`)
-	refuses       = regexp.MustCompile(`(?i)verif(y|ication)|validat|x509: |SSL certificate|certificate subject name|PKIX|alternative names?|peer certificate|CertPath|TrustAnchor`)
+	refuses       = regexp.MustCompile(`(?i)verif(y|ication)|validat|x509: |certificate|PKIX|alternative names?|CertPath|TrustAnchor`)
 )
 
 // excludedSide returns the Scenario.Side that a log line rules out, or "": a
