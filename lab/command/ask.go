@@ -20,7 +20,8 @@ func messageFlag() cli.Flag {
 }
 
 // asked answers what is no capture: a message, an alert or a word. It reports
-// false for a file, or for stdin.
+// false for files, or for stdin. Many words are a message, although one of them
+// may look like a file.
 func (p *Program) asked(c *cli.Context) (bool, error) {
 	args := c.Args().Slice()
 	if c.IsSet("message") {
@@ -30,7 +31,7 @@ func (p *Program) asked(c *cli.Context) (bool, error) {
 		}
 		return true, p.answer(c, message)
 	}
-	if len(args) == 0 || slices.ContainsFunc(args, isFile) {
+	if len(args) == 0 || len(args) < 4 && slices.ContainsFunc(args, isFile) {
 		return false, nil
 	}
 	return true, p.answer(c, strings.Join(args, " "))

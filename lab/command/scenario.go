@@ -85,7 +85,7 @@ func (p *Program) scenarioList(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return p.search(c, message, isTerminal(p.Stdout))
+		return p.search(c, message, p.stdout().Columns > 0)
 	}
 	all, err := scenario.All()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -32,8 +33,8 @@ func AlertIn(message string) (tlswire.AlertDescription, bool) {
 	alone := strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(said), "remote error "), "tls ") // as Go writes it
 	aboutAlerts := speaksOfAlerts.MatchString(message)
 	best, found, longest := tlswire.AlertDescription(0), false, 0
-	for alert, names := range alertNames() {
-		for _, name := range names {
+	for _, g := range Guides {
+		for _, name := range alertNames()[g.Alert] {
 			counts := len(name)
 			switch {
 			case strings.Contains(said, " alert"+name), alone == strings.TrimSpace(name):
@@ -42,7 +43,7 @@ func AlertIn(message string) (tlswire.AlertDescription, bool) {
 				continue
 			}
 			if counts > longest {
-				best, found, longest = alert, true, counts
+				best, found, longest = g.Alert, true, counts
 			}
 		}
 	}
@@ -66,9 +67,8 @@ func isRegistered(alert tlswire.AlertDescription) bool {
 	return !strings.HasPrefix(alert.String(), "alert(")
 }
 
-// alertNames returns the names of alerts as words, also those of Go, GnuTLS and
-// NSS.
-func alertNames() map[tlswire.AlertDescription][]string {
+// alertNames are the names of alerts as words, also those of Go, GnuTLS and NSS.
+var alertNames = sync.OnceValue(func() map[tlswire.AlertDescription][]string {
 	names := map[tlswire.AlertDescription][]string{}
 	for _, g := range Guides {
 		if g.Alert == tlswire.AlertCloseNotify {
@@ -79,7 +79,7 @@ func alertNames() map[tlswire.AlertDescription][]string {
 		}
 	}
 	return names
-}
+})
 
 // otherNames are how GnuTLS, NSS and others call alerts.
 var otherNames = map[tlswire.AlertDescription][]string{
