@@ -191,8 +191,11 @@ func (c *catalogue) ofAlert(alert tlswire.AlertDescription, excluded string, add
 	for _, word := range words("alert " + alert.String()) {
 		full += cmp.Or(c.weights[word], 3)
 	}
-	for _, names := range [][]string{g.FromServer, g.FromClient} {
+	for i, names := range [][]string{g.FromServer, g.FromClient} {
 		place := 0
+		if i == 1 && alert != tlswire.AlertBadCertificate && alert != tlswire.AlertCertificateUnknown { // which clients send most
+			place++
+		}
 		for _, name := range names {
 			i := slices.IndexFunc(c.all, func(s *Scenario) bool { return s.Name == name })
 			if i < 0 || c.all[i].Side == excluded {

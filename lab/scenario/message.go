@@ -105,8 +105,9 @@ var surroundings = []*regexp.Regexp{
 	regexp.MustCompile(`\[?[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F.]*\]?:\d+`),                      // addresses
 	regexp.MustCompile(`[\w.:/\[\]-]*\d\.\d+\.\d+\.\d[\w.:/\]-]*`),
 	regexp.MustCompile(`(?i)upstream connect error or disconnect/reset before headers\. (retried and the latest )?reset reason:( remote connection failure, transport failure reason:)?`), // Envoy's
-	regexp.MustCompile(`(?i)\berror:[0-9a-f]{8}\b:?`), // OpenSSL's codes; their words follow
-	regexp.MustCompile(`"[^" ]*\.[^" ]*"`),            // host names
+	regexp.MustCompile(`(?i)\berror:[0-9a-f]{8}\b:?`),         // OpenSSL's codes; their words follow
+	regexp.MustCompile(`"[^" ]*\.[^" ]*"`),                    // host names
+	regexp.MustCompile(`The certificate is NOT trusted\. \b`), // GnuTLS's, with the reason behind it
 	regexp.MustCompile(`\blocalhost\b(:\d+)?`),
 	regexp.MustCompile(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
 }

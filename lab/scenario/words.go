@@ -16,6 +16,9 @@ func words(message string) []string {
 		says := false
 		for _, word := range unglued(glued) {
 			if word = singular(strings.ToLower(word)); isCode(word) {
+				if n := len(all); word == "trusted" && n > 0 && all[n-1] == "not" {
+					all, word = all[:n-1], "nottrusted" // as in "untrusted"
+				}
 				all = append(all, word)
 				says = says || !fillers[word]
 			}
