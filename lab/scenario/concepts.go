@@ -40,7 +40,7 @@ var concepts = []concept{
 	{regexp.MustCompile(`\b(timeout|timed out)\b`), "slow-client", "slow-server"},
 	{regexp.MustCompile(`\b(eof|reset|hung up|hang up|closed|disconnected|terminated|aborted)\b`), "closed-mid-handshake", "closed-mid-handshake"},
 	{regexp.MustCompile(`\b(denied|forbidden|unauthorized|not authorized|not permitted|not allowed)\b`), "authenticated-but-not-authorised", "authenticated-but-not-authorised"},
-	{regexp.MustCompile(`\bcertificate\b.*\b(verif\w*|validat\w*|trust\w*)\b|\b(verif\w*|validat\w*)\b.*\bcertificate\b`), "untrusted-client-forced", "untrusted-server"},
+	{regexp.MustCompile(`\bcertificate\b.*\b(verif\w*|validat\w*)\b|\b(verif\w*|validat\w*)\b.*\bcertificate\b`), "untrusted-client-forced", "untrusted-server"},
 }
 
 // conceptsIn returns the scenarios of the plainest concept in a message: those
