@@ -117,7 +117,7 @@ const least = 1.5
 func (c *catalogue) said(message []string, alert *tlswire.AlertDescription) map[*Scenario]float64 {
 	set := setOf(strings.Join(message, " "))
 	total := 0.0
-	candidates := map[*known]float64{}
+	candidates, needed := map[*known]float64{}, neededOf(message)
 	for word := range set {
 		w, ok := c.weights[word]
 		if !ok && !fillers[word] {
@@ -143,7 +143,7 @@ func (c *catalogue) said(message []string, alert *tlswire.AlertDescription) map[
 			}
 		}
 		ofKnown, ofMessage := matched/m.weight, matched/total
-		if ofKnown < m.needed && ofMessage < most {
+		if ofKnown < m.needed && ofMessage < needed {
 			continue
 		}
 		cover := max(ofKnown, ofMessage)

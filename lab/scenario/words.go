@@ -58,7 +58,7 @@ func unglued(s string) (parts []string) {
 var shortForms = map[string]string{
 	"cert": "certificate", "certs": "certificate", "certificates": "certificate", "crt": "certificate",
 	"authorities": "authority", "cas": "ca", "keys": "key", "names": "name", "sans": "san", "alerts": "alert",
-	"cyphers": "cipher", "ciphers": "cipher", "cypher": "cipher", "suites": "suite", "purposes": "purpose",
+	"cyphers": "cipher", "ciphersuite": "cipher", "ciphersuites": "cipher", "ciphers": "cipher", "cypher": "cipher", "suites": "suite", "purposes": "purpose",
 	"protocols": "protocol", "versions": "version", "algorithms": "algorithm", "signatures": "signature", "groups": "group",
 	"selfsigned": "self signed", "altname": "alternative name", "altnames": "alternative name", "alternate": "alternative",
 	"mismatched": "mismatch", "mismatches": "mismatch", "revocated": "revoked", "untrusted": "not trusted", "hostname": "host name",
