@@ -17,7 +17,7 @@
 //	browser certgen/atomicfile certgen/yamldoc keylog prologue
 //	wiretap/wiretaptest
 //	certgen/revocation certgen/spell httpwire private text tlswire wiretap
-//	endpoint peertest
+//	endpoint glossary peertest
 //
 // From the top: main exits the process, and nothing else does. command is the
 // command line. scenario runs the lessons. lab has the paired server and
@@ -27,8 +27,9 @@
 // captures of the same connections. tlsdecrypt decrypts and checks; certfile
 // reads the files that people have. capture writes and reads pcapng; certgen
 // makes certificates from a manifest; chain says whether certificates hold.
-// prologue follows what is said before TLS. The rest parse one format or wrap
-// one thing, such as tlswire (TLS), httpwire (HTTP) and wiretap (connections).
+// prologue follows what is said before TLS; glossary has the words of the field.
+// The rest parse one format or wrap one thing, such as tlswire (TLS), httpwire
+// (HTTP) and wiretap (connections).
 //
 // # The way of a byte
 //

@@ -157,6 +157,10 @@ func (p *Program) chooseCommand(c *cli.Context) error {
 
 // help shows the help of the command that words name below c, as --help does.
 func (p *Program) help(c *cli.Context, words []string) error {
+	if len(words) == 1 && words[0] == "failing" {
+		p.printFailing()
+		return nil
+	}
 	commands, path := c.Command.Subcommands, commandName(c)
 	for _, word := range words {
 		found := findCommand(commands, word)

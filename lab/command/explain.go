@@ -26,16 +26,20 @@ lab explain lab.pcapng --stream 2 --verbose
 lab explain dump.pcap --keylog k.log   of tcpdump, with keys from elsewhere
 lab explain client.pcapng server.pcapng
                                        of both ends: what sits between them
-lab up --capture - | lab explain -     while it happens`
+lab up --capture - | lab explain -     while it happens
+lab explain 'tls: bad certificate'     what a message means, and what to do
+lab explain 48                         an alert; also lab explain unknown_ca
+lab explain SAN                        a word`
 
 func (p *Program) explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "explain",
 		Category:    findFault,
-		Usage:       "decrypt, check and draw the TLS connections of a capture",
-		ArgsUsage:   "FILE [FILE]",
+		Usage:       "decrypt and draw a capture; or say what a message, an alert or a word means",
+		ArgsUsage:   "FILE [FILE]|MESSAGE|ALERT|WORD",
 		Description: explainExamples,
 		Flags: []cli.Flag{
+			messageFlag(),
 			dirFlag(),
 			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log, where there is one", Usage: "read TLS secrets from `FILE`, besides those in the capture, or off"},
 			&cli.StringFlag{Name: "rsa-key", Usage: "open TLS 1.2 connections without forward secrecy with the server's private key in `FILE`, a PEM that may have certificates too"},
@@ -54,6 +58,9 @@ func (p *Program) explainCommand() *cli.Command {
 }
 
 func (p *Program) explain(c *cli.Context) error {
+	if asked, err := p.asked(c); asked || err != nil {
+		return err
+	}
 	if n := c.Args().Len(); n != 1 && n != 2 {
 		return &usageError{command: commandName(c), problem: "lab explain takes one FILE, or - for stdin; or two, one recorded at the client and one at the server",
 			hint: "mergecap -w ALL.pcapng FILE... makes one of several that were recorded at the same place"}

@@ -129,7 +129,7 @@ func hint(err error) string {
 	case errors.As(err, &start):
 		return start.hint()
 	case errors.As(err, &format):
-		return "lab explain reads what lab, Wireshark, dumpcap and tcpdump -w have recorded"
+		return "lab explain reads what lab, Wireshark, dumpcap and tcpdump -w have recorded; a log or a message: lab explain --message -"
 	case errors.As(err, &nothing) && nothing.stream >= 0:
 		return "lab explain --list FILE shows all that there is"
 	case errors.As(err, &nothing) && len(nothing.unread) > 0:

@@ -7,7 +7,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/urfave/cli/v2"
@@ -19,6 +18,7 @@ const (
 	scenarioListExamples = `lab scenario list
 lab scenario list "SSL certificate problem: certificate has expired"
 lab scenario list unknown_ca   those that end with an alert, also alert 48
+journalctl -u app | lab scenario list -   a log
 lab scenario list --json       for a program to read`
 
 	scenarioShowExamples = `lab scenario show expired-client                    read it
@@ -42,7 +42,7 @@ func (p *Program) scenarioCommand() *cli.Command {
 			{
 				Name:        "list",
 				Usage:       "list scenarios: all, or those that match a message or words",
-				ArgsUsage:   "[WORD...]",
+				ArgsUsage:   "[WORD...|-]",
 				Description: scenarioListExamples,
 				Flags:       []cli.Flag{jsonFlag()},
 				Action:      p.scenarioList,
@@ -80,26 +80,23 @@ func (p *Program) completeScenarios(c *cli.Context) {
 }
 
 func (p *Program) scenarioList(c *cli.Context) error {
+	if c.Args().Present() {
+		message, err := p.messageOf(c.Args().Slice())
+		if err != nil {
+			return err
+		}
+		return p.search(c, message, p.stdout().Columns > 0)
+	}
 	all, err := scenario.All()
 	if err != nil {
 		return err
 	}
-	words := strings.Fields(strings.Join(c.Args().Slice(), " "))
-	if len(words) > 0 {
-		var nearest []*scenario.Scenario
-		if all, nearest = scenario.Search(all, words); len(all) == 0 {
-			return &noScenarioError{words, nearest}
-		}
-	}
-	switch {
-	case c.Bool("json"):
-		for _, s := range all {
-			p.printScenarioJSON(s)
-		}
-	case len(words) > 0:
-		p.printFound(all)
-	default:
+	if !c.Bool("json") {
 		p.printScenarios(all)
+		return nil
+	}
+	for _, s := range all {
+		p.printScenarioJSON(s)
 	}
 	return nil
 }

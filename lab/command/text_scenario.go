@@ -3,38 +3,62 @@ package command
 import (
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 
+	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/fault"
+	"mtlslab.example/lab/lab/glossary"
 	"mtlslab.example/lab/lab/scenario"
 )
 
 // This file has what lab says of scenarios, as text.go does of the rest.
 
-// noScenarioError reports that no scenario was found.
+// noScenarioError reports that no scenario fits a message.
 type noScenarioError struct {
-	words   []string
-	nearest []*scenario.Scenario
+	message string
+	found   scenario.Found
+	asked   bool // as one word, which may have been meant for a file
 }
 
-// hint names the closest ones.
+// notReached matches errors from before a connection was there.
+var notReached = regexp.MustCompile(`(?i)connection refused|ECONNREFUSED|no route to host|EHOSTUNREACH|network is unreachable|no such host|ENOTFOUND|EAI_AGAIN|getaddrinfo|UnknownHostException|could not resolve host|name or service not known|name resolution`)
+
+// hint names scenarios that are called alike, or the nearest alert.
 func (e *noScenarioError) hint() string {
-	if len(e.nearest) == 0 {
-		return "lab scenario list shows all; words may be those of an error message, or an alert such as unknown_ca"
-	}
 	var names []string
-	for _, s := range e.nearest {
+	for _, s := range e.found.Nearest {
 		names = append(names, s.Name)
 	}
-	return "did you mean " + strings.Join(names, " or ") + "? lab scenario list shows all"
+	if e.asked {
+		names = append(names, spell.Nearest(e.message, glossary.Names())...)
+	}
+	switch {
+	case notReached.MatchString(e.message):
+		return "no TLS was spoken yet: is the address right, does a server listen there, and may this machine reach it?"
+	case len(names) > 0:
+		return "did you mean " + strings.Join(names, " or ") + "? lab scenario list shows all"
+	case e.found.Alert != nil:
+		return fmt.Sprintf("the nearest alert is %s: lab explain %d; lab help failing says what to do first", e.found.Alert, *e.found.Alert)
+	}
+	return "lab scenario list shows all; words may be those of an error message, or an alert such as unknown_ca; lab help failing says what to do first"
 }
 
 func (e *noScenarioError) Error() string {
-	return fmt.Sprintf("no scenario has %q in it", strings.Join(e.words, " "))
+	words := strings.Fields(e.message)
+	if len(words) > 12 {
+		words = append(words[:12], "...")
+	}
+	message := strings.Join(words, " ")
+	if runes := []rune(message); len(runes) > 200 {
+		message = string(runes[:200]) + "..."
+	}
+	if e.asked {
+		return fmt.Sprintf("%q is no file, no alert and no word of the glossary, and no scenario fits it", message)
+	}
+	return fmt.Sprintf("no scenario fits %q", message)
 }
-
-// port is that of the server.
 
 // sayOtherPart says what the other side must do for the scenario to happen.
 func (a *labRun) sayOtherPart(own endpoint.Side, port string) {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
 
@@ -175,7 +176,7 @@ func withItsWords(written string, values []string) []string {
 	shared := map[string]int{}
 	for _, value := range values {
 		for _, word := range words {
-			if strings.Contains(normal(value), " "+word) {
+			if strings.Contains(spaced(value), " "+word) {
 				shared[value]++
 			}
 		}
@@ -194,4 +195,9 @@ func quoted(values []string) []string {
 		quoted[i] = strconv.Quote(value)
 	}
 	return quoted
+}
+
+// spaced returns the words of s in lower case, each between blanks.
+func spaced(s string) string {
+	return " " + strings.Join(strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), " ") + " "
 }

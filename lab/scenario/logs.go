@@ -3,20 +3,24 @@ package scenario
 import "regexp"
 
 // goClient matches the beginning of an error of Go's HTTP client.
-const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) "?https?://\S*`
+const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) \\?"?https?://[^\s"\\]*\\?"?:?`
 
-// Log lines of TLS clients, and of servers. nginx is a server to its clients
+// Log lines of TLS clients, and of servers. A proxy is a server to its clients
 // and a client to its upstreams.
 var (
-	clientLog = regexp.MustCompile(goClient + `|\bwrite EPROTO |\bcurl: \(|HTTPSConnectionPool\(|\bupstream\b`)
-	serverLog = regexp.MustCompile(`http: TLS handshake error from |while SSL handshaking, client: |client SSL certificate `)
+	clientLog = regexp.MustCompile(goClient + `|\bwrite EPROTO |\bcurl: \(|\b[Uu]pstream\b|HTTPSConnectionPool\(|HTTPConnectionPool|requests\.exceptions|urllib3\.|urllib\.error|httpx\.|aiohttp\.|ClientConnector` +
+		`|failed calling webhook|Unable to connect to the server|error sending request for url|I/O error on (GET|POST|PUT|DELETE|HEAD) request|unable to access 'https|psql: |connection to server at "` +
+		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|\bs_client\b|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|tls_post_process_server_|Verify return code|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: `)
+	serverLog = regexp.MustCompile(`TLS handshake error from |while SSL handshaking, client: |client SSL certificate |rejected connection|could not accept SSL connection|TLS server: |tls_process_client_|tls_post_process_client_|ssl3_get_client_|SSL_accept|\bs_server\b` +
+		`|client's certificate|\bclient_certificate\b|from client \S+:|AH0\d{4}|\[client |Unable to authenticate the request|(?i:SSL client certificate)|mod_ssl|clienthello|accept\(\) failed|sslv3_accept|inbound connection|authentication\.go|/\d+: (SSL|Connection|Timeout) `)
 )
 
 // How a side reports an alert that it received, and a certificate that it
 // refuses itself.
 var (
-	receivesAlert = regexp.MustCompile(`(?i)remote error: tls: |\balert\b`)
-	refuses       = regexp.MustCompile(`(?i)verif(y|ication)|x509: |SSL certificate|certificate subject name`)
+	receivesAlert = regexp.MustCompile(`(?i)remote error: tls: |\b(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|\balert\b`)
+	sendsAlert    = regexp.MustCompile(`(?i)\b(generated|sending|sent|send)\b.*\balert\b|\balert\b.*\b(generated|sent)\b|\(OUT\), TLS alert`)
+	refuses       = regexp.MustCompile(`(?i)verif(y|ication)|validat|x509: |certificate|PKIX|alternative names?|CertPath|TrustAnchor`)
 )
 
 // excludedSide returns the Scenario.Side that a log line rules out, or "": a
@@ -24,9 +28,11 @@ var (
 // refused nobody.
 func excludedSide(message string) string {
 	message = nginxTail.ReplaceAllString(message, ", client: ")
-	isClient, wasRefused := clientLog.MatchString(message), receivesAlert.MatchString(message)
+	isClient, isServer := clientLog.MatchString(message), serverLog.MatchString(message)
+	sent := sendsAlert.MatchString(message)
+	wasRefused := !sent && receivesAlert.MatchString(message)
 	switch {
-	case !isClient && !serverLog.MatchString(message), !wasRefused && !refuses.MatchString(message):
+	case !isClient && !isServer, !wasRefused && !sent && !refuses.MatchString(message):
 		return ""
 	case isClient == wasRefused:
 		return "client rejects server"
@@ -37,29 +43,3 @@ func excludedSide(message string) string {
 // nginxTail is the end of each line of nginx's log. It names an upstream even
 // if the message is about a client.
 var nginxTail = regexp.MustCompile(`, client: .*?(, host: "[^"]*"|$)`)
-
-// surroundings match what a log adds to a message: time, process, place.
-var surroundings = []*regexp.Regexp{
-	nginxTail,
-	regexp.MustCompile(`\[\w+\] \d+#\d+:( \*\d+)?`), // its level and process
-	regexp.MustCompile(goClient),
-	regexp.MustCompile(`\bhttps?://\S*`),
-	regexp.MustCompile(`\bwhile \w[\w ]*\w to upstream`), // what it did just then
-	regexp.MustCompile(`\bwhile (reading|sending|SSL handshaking|waiting|processing|proxying|connecting)[\w ]*`),
-	regexp.MustCompile(`from \S+:\d+:`),                                         // Go's servers
-	regexp.MustCompile(`curl: \(\d+\)`),                                         // its exit status
-	regexp.MustCompile(`\S*\d[:./]\d\S*|\d+-\d+-\S*|\(\w+\.c:\d+\)|\d+\.\.\d+`), // dates, times, addresses and places in source code
-	regexp.MustCompile(`"[^" ]*\.[^" ]*"`),                                      // host names
-}
-
-// withoutSurroundings returns a message without them.
-func withoutSurroundings(message string) string {
-	for _, around := range surroundings {
-		message = around.ReplaceAllString(message, " ")
-	}
-	return verifyError.ReplaceAllString(message, "($1")
-}
-
-// verifyError matches an error of OpenSSL's verification in nginx's log. Its
-// number is not that of an alert.
-var verifyError = regexp.MustCompile(`\(\d+:([a-z])`)

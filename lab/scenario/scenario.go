@@ -27,16 +27,17 @@ var embedded embed.FS
 
 // Scenario is one lesson. Texts are in words, without line breaks.
 type Scenario struct {
-	Name    string
-	Title   string // one line
-	Side    string // one of Sides
-	Topic   string // one word
-	Teaches string
-	Reason  string              // why it ends as it does
-	Fix     string              // what to change; empty where nothing is wrong
-	RFC     string              // the sections that it is about
-	OpenSSL string              // what OpenSSL does differently; empty for nothing
-	Says    map[string][]string // messages, by the program that prints them; Go's are the lab's own
+	Name     string
+	Title    string // one line
+	Side     string // one of Sides
+	Topic    string // one word
+	Teaches  string
+	Reason   string              // why it ends as it does
+	Fix      string              // what to change; empty where nothing is wrong
+	Evidence string              // what shows that it is this and not another: a command, as a rule
+	RFC      string              // the sections that it is about
+	OpenSSL  string              // what OpenSSL does differently; empty for nothing
+	Says     map[string][]string // messages, by the program that prints them; Go's are the lab's own
 
 	Age        time.Duration               // how long ago the certificates and CRLs were made
 	Extensions map[string][]pkix.Extension // of certificates, by their names

@@ -2,15 +2,11 @@ package scenario
 
 import (
 	"cmp"
-	"crypto/tls"
 	_ "embed"
-	"maps"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/tlswire"
@@ -19,69 +15,149 @@ import (
 //go:embed ALERTS.md
 var measured string
 
-// Search returns the scenarios that have most of the words in them, best first.
-// The words may be a message as a program printed it: words that no scenario
-// has (names, dates, addresses) do not count, and a number is that of an alert
-// or an HTTP status. If no scenario has enough of the words, nearest are those
-// that come closest, if any.
-func Search(all []*Scenario, words []string) (found, nearest []*Scenario) {
-	typed := strings.Join(words, " ")
-	if not := excludedSide(typed); not != "" {
-		all = slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool { return s.Side == not })
+// Found is what a search has found.
+type Found struct {
+	Scenarios []*Scenario               // that fit, best first; empty: none does
+	Nearest   []*Scenario               // if none fits: with names that look like what was typed
+	Line      string                    // of a message of several lines the one that it is about
+	Alert     *tlswire.AlertDescription // that the message is about, or which comes nearest; nil: none
+}
+
+// How much of the best score a scenario needs to be found too, and how much of
+// its score a scenario that is common has over one that is rare.
+const (
+	enough  = 0.75
+	common  = 0.12
+	ofAlert = 0.04 // what each place in a guide's list costs
+
+	withStatus = 1.15 // how much more it counts if the scenario ends with an HTTP status that the message has
+	otherSide  = 0.6  // what is left if it is about the other side, as far as the message shows
+)
+
+// Search returns the scenarios that a message is about, best first. The message
+// may be as a program printed it, of many lines, or a few words. It is compared
+// with what the scenarios say (Scenario.Says); a word counts more if fewer
+// scenarios have it. Then with the alert that the message names, and at last
+// with all of the scenarios' text.
+func Search(message string) Found {
+	c := builtInCatalogue()
+	all := c.all
+	parts := partsOf(message, c.isAbout)
+	scores, lines := map[*Scenario]float64{}, map[*Scenario]string{}
+	var found Found
+	about := sideOf(parts)
+	for _, p := range parts {
+		excluded := cmp.Or(p.excludes, about)
+		add := func(s *Scenario, score float64) {
+			if s.Side == excluded {
+				score *= otherSide
+			}
+			if score*p.counts > scores[s] {
+				scores[s], lines[s] = score*p.counts, p.line
+			}
+		}
+		var named *tlswire.AlertDescription
+		if alert, ok := AlertIn(p.text); ok {
+			named, found.Alert = &alert, &alert
+			c.ofAlert(alert, excluded, add)
+		}
+		said := words(p.text)
+		for s, score := range c.said(said, named) {
+			if s.answers(said) {
+				score *= withStatus
+			}
+			add(s, score)
+		}
 	}
-	message := withoutSurroundings(typed)
-	texts := make(map[*Scenario]*contents, len(all))
-	for _, s := range all {
-		texts[s] = s.contents()
+	short := len(parts) == 1 && len(words(parts[0].text)) <= 4
+	if alike := likeNamed(all, message); short && len(alike) > 0 && found.Alert == nil && !c.knows(words(message)) {
+		found.Nearest = alike // a slip of the finger
+		return found
 	}
-	terms := termsOf(message, texts)
-	if alike := likeNamed(all, typed); len(words) == 1 && len(alike) > 0 && len(terms) != 1 {
-		return nil, alike // a slip of the finger
-	}
-	scores, possible := map[*Scenario]float64{}, 0.0
-	for _, t := range terms {
-		weight := t.weight(texts)
-		possible += weight
-		for _, s := range all {
-			if texts[s].has(t) {
-				scores[s] += weight
+	for _, p := range parts {
+		if len(scores) == 0 {
+			for _, s := range c.conceptsIn(words(p.text), cmp.Or(p.excludes, about)) {
+				scores[s], lines[s] = 1, p.line
 			}
 		}
 	}
-	said := normal(message)
-	for _, s := range all {
-		if texts[s].says(said) { // word for word
-			scores[s] += possible
+	if len(parts) == 1 && len(scores) == 0 {
+		for s, score := range c.mentioned(words(parts[0].text)) {
+			scores[s] = score
 		}
 	}
-	ranked := slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool {
-		return scores[s] == 0 || !texts[s].says(said) && !texts[s].overlaps(terms)
-	})
-	slices.SortStableFunc(ranked, func(a, b *Scenario) int { return cmp.Compare(scores[b], scores[a]) })
-	if len(ranked) == 0 {
-		return nil, likeNamed(all, typed)
+	found.Scenarios = ranked(all, scores)
+	if len(found.Scenarios) == 0 {
+		found.Nearest = likeNamed(all, message)
+		found.Alert = cmp.Or(found.Alert, nearestAlert(parts))
+	} else if len(parts) > 1 {
+		found.Line = lines[found.Scenarios[0]]
 	}
-	const enough = 0.6 // of what is possible, and of the best
-	if best := scores[ranked[0]]; best >= enough*possible {
-		return slices.DeleteFunc(ranked, func(s *Scenario) bool { return scores[s] < enough*best }), nil
-	}
-	return nil, ranked[:min(3, len(ranked))]
+	return found
 }
 
-// overlaps reports whether the text has at least half of the terms, and more
-// than one of several.
-func (t *contents) overlaps(terms []term) bool {
-	n := 0
-	for _, term := range terms {
-		if t.has(term) {
-			n++
+// sideOf returns the side that lines rule out, if some do and no two disagree.
+func sideOf(parts []part) (excluded string) {
+	for _, p := range parts {
+		switch side := p.excludes; {
+		case side == "" || side == excluded:
+		case excluded == "":
+			excluded = side
+		default:
+			return ""
 		}
 	}
-	return n >= min(2, len(terms)) && 2*n >= len(terms)
+	return excluded
+}
+
+// answers reports whether the scenario ends with an HTTP status that is among
+// the words of a message.
+func (s *Scenario) answers(message []string) bool {
+	for _, e := range s.Expect {
+		if e.Status >= 400 && slices.Contains(message, strconv.Itoa(e.Status)) {
+			return true
+		}
+	}
+	return false
+}
+
+// ranked returns those with the best scores, common ones first where they are
+// about the same.
+func ranked(all []*Scenario, scores map[*Scenario]float64) []*Scenario {
+	best := 0.0
+	for s := range scores {
+		scores[s] *= 1 + common*commonness(s.Name)
+		best = max(best, scores[s])
+	}
+	found := slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool { return scores[s] == 0 || scores[s] < enough*best })
+	slices.SortStableFunc(found, func(a, b *Scenario) int {
+		return cmp.Or(cmp.Compare(math.Round(100*scores[b]), math.Round(100*scores[a])), cmp.Compare(commonness(b.Name), commonness(a.Name)))
+	})
+	return found
+}
+
+// commonest are the scenarios that people meet most, the commonest first.
+var commonest = []string{
+	"no-client-cert", "untrusted-server", "wrong-host", "server-missing-intermediate", "expired-server", "untrusted-client-forced",
+	"self-signed-server", "tls-to-plain-http", "closed-mid-handshake", "plain-http-to-tls", "expired-client", "no-common-cipher",
+	"client-missing-intermediate", "client-wrong-eku", "untrusted-client-withheld", "self-signed-client", "client-too-old",
+	"slow-server", "server-too-old", "refused-in-http", "cn-only", "authenticated-but-not-authorised",
+	"client-key-mismatch", "ip-address-not-in-san", "revoked-client", "server-wrong-eku", "not-yet-valid-server", "look-alike-ca",
+}
+
+// commonness returns how common a scenario is, from 0 to 1.
+func commonness(name string) float64 {
+	if i := slices.Index(commonest, name); i >= 0 {
+		return 1 - float64(i)/float64(len(commonest))
+	}
+	return 0
 }
 
 // likeNamed returns the scenarios with names that look like what was typed.
 func likeNamed(all []*Scenario, typed string) (alike []*Scenario) {
+	if len(typed) > 80 {
+		return nil
+	}
 	for _, name := range spell.Nearest(strings.ReplaceAll(strings.ToLower(typed), " ", "-"), names()) {
 		if i := slices.IndexFunc(all, func(s *Scenario) bool { return s.Name == name }); i >= 0 {
 			alike = append(alike, all[i])
@@ -90,162 +166,27 @@ func likeNamed(all []*Scenario, typed string) (alike []*Scenario) {
 	return alike
 }
 
-// contents is the text of a scenario that Search looks into, in normal form.
-type contents struct {
-	all      string
-	messages []string
-	numbers  []string // of alerts and HTTP statuses
-}
-
-func (s *Scenario) contents() *contents {
-	t := &contents{all: normal(string(s.Text))}
-	for _, messages := range s.Says {
-		for _, message := range messages {
-			t.messages = append(t.messages, normal(withoutSurroundings(message)))
-		}
-	}
-	for _, code := range s.Alerts() {
-		t.numbers = append(t.numbers, strconv.Itoa(int(code)))
-		for _, message := range alertMessages(code) {
-			t.messages = append(t.messages, normal(message))
-		}
-		t.all += normal("remote error . SSL alert number . TLS alert") + strings.Join(t.messages, "")
-	}
-	for _, e := range s.Expect {
-		t.numbers = append(t.numbers, strconv.Itoa(e.Status))
-	}
-	return t
-}
-
-// has reports whether the text has a term. A long term may be the beginning of
-// a word.
-func (t *contents) has(term term) bool {
-	switch {
-	case term.isNumber():
-		return slices.Contains(t.numbers, strings.TrimSpace(string(term)))
-	case len(term) >= len(" word "):
-		return strings.Contains(t.all, strings.TrimRight(string(term), " "))
-	}
-	return strings.Contains(t.all, string(term))
-}
-
-// says reports whether a message of several words is a part of a message of the
-// scenario, or the other way round.
-func (t *contents) says(message string) bool {
-	return strings.Count(message, " ") > 2 && slices.ContainsFunc(t.messages, func(known string) bool {
-		return strings.Contains(known, message) || strings.Count(known, " ") > 3 && strings.Contains(message, known)
-	})
-}
-
-// term is a word to look for, or several that belong together, such as
-// CERTIFICATE_VERIFY_FAILED, in normal form.
-type term string
-
-// isNumber reports whether a term is a number of up to three digits, as that of
-// an alert or an HTTP status; an RFC's is longer.
-func (t term) isNumber() bool {
-	return len(t) <= len(" 999 ") && !strings.ContainsFunc(strings.TrimSpace(string(t)), notDigit)
-}
-
-func notDigit(r rune) bool { return r < '0' || r > '9' }
-
-// weight returns how much a term counts: more if fewer texts have it.
-func (t term) weight(texts map[*Scenario]*contents) float64 {
-	n := 0
-	for _, text := range texts {
-		if text.has(t) {
-			n++
-		}
-	}
-	if n == 0 {
-		return 0
-	}
-	return math.Pow(math.Log(float64(len(texts)+1)/float64(n)), 2)
-}
-
-// fillers are words of every sentence, or of every Java stack trace.
-var fillers = strings.Fields("javax net exception a an and are as at be but by for from has i in is it its my not of on or so that the this to was we when why with you")
-
-// termsOf returns the terms of what was typed. It takes a term of several words
-// apart if no text has it.
-func termsOf(message string, texts map[*Scenario]*contents) (terms []term) {
-	known := func(t term) bool { return t.weight(texts) > 0 }
-	add := func(word string) {
-		t := term(normal(word))
-		if len(t) > 2 && !slices.Contains(fillers, strings.TrimSpace(string(t))) && !slices.Contains(terms, t) {
-			terms = append(terms, t)
-		}
-	}
-	for _, word := range strings.Fields(message) {
-		if known(term(normal(word))) {
-			add(word)
-			continue
-		}
-		for _, part := range strings.Fields(normal(word)) {
-			add(part)
-		}
-	}
-	return terms
-}
-
-// normal returns s in lower case, with a single blank between its words and at
-// both ends.
-func normal(s string) string {
-	words := strings.FieldsFunc(strings.ToLower(strings.ReplaceAll(s, "'", "")), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-	return " " + strings.Join(words, " ") + " "
-}
-
-// Alerts returns the alerts that end the scenario, sent by the lab or, as
-// measured in ALERTS.md, by other programs. Java sends certificate_unknown if
-// it finds no path to a CA.
-func (s *Scenario) Alerts() []tlswire.AlertDescription {
-	codes := map[tlswire.AlertDescription]bool{}
-	for code := range tlswire.AlertDescription(255) {
-		for _, e := range s.Expect {
-			if e.Alert == code.String() {
-				codes[code] = true
+// nearestAlert returns the alert whose meaning has most of a message's words in
+// it, or nil.
+func nearestAlert(parts []part) *tlswire.AlertDescription {
+	var nearest *tlswire.AlertDescription
+	most := 1 // one word is chance
+	for _, g := range Guides {
+		meaning := setOf(strings.Join(words(g.Alert.String()+" "+g.Alert.Note()), " "))
+		for _, p := range parts {
+			if !aboutTLS.MatchString(strings.Join(words(p.text), " ")) {
+				continue
+			}
+			n := 0
+			for word := range setOf(strings.Join(words(p.text), " ")) {
+				if meaning[word] && !fillers[word] {
+					n++
+				}
+			}
+			if n > most {
+				most, nearest = n, &g.Alert
 			}
 		}
 	}
-	for line := range strings.Lines(measured) {
-		if !strings.HasPrefix(line, "| "+s.Name+" |") {
-			continue
-		}
-		for _, number := range regexp.MustCompile(`\((\d+)\)`).FindAllStringSubmatch(line, -1) {
-			if code, err := strconv.ParseUint(number[1], 10, 8); err == nil {
-				codes[tlswire.AlertDescription(code)] = true
-			}
-		}
-	}
-	if strings.Contains(strings.Join(s.Says["Java"], " "), "PKIX path building failed") {
-		codes[tlswire.AlertCertificateUnknown] = true
-	}
-	return slices.Sorted(maps.Keys(codes))
-}
-
-// alertMessages returns how Go, OpenSSL, Java, GnuTLS and Firefox report an
-// alert.
-func alertMessages(code tlswire.AlertDescription) []string {
-	name := code.String()
-	library := "tlsv1 "
-	switch {
-	case code >= tlswire.AlertCertificateRequired && code != tlswire.AlertNoApplicationProtocol:
-		library = "tlsv13 "
-	case code < tlswire.AlertUnknownCA:
-		library = "sslv3 "
-	}
-	return append([]string{tls.AlertError(code).Error(), library + "alert " + name, "ssl tls alert " + name, "received fatal alert " + name}, others[code]...)
-}
-
-// others are how GnuTLS and Firefox (NSS) report alerts.
-var others = map[tlswire.AlertDescription][]string{
-	tlswire.AlertHandshakeFailure:       {"Handshake failed", "SSL_ERROR_HANDSHAKE_FAILURE_ALERT"},
-	tlswire.AlertBadCertificate:         {"Certificate is bad", "SSL_ERROR_BAD_CERT_ALERT"},
-	tlswire.AlertCertificateRevoked:     {"Certificate was revoked", "SSL_ERROR_REVOKED_CERT_ALERT"},
-	tlswire.AlertCertificateExpired:     {"Certificate is expired", "SSL_ERROR_EXPIRED_CERT_ALERT"},
-	tlswire.AlertCertificateUnknown:     {"SSL_ERROR_CERTIFICATE_UNKNOWN_ALERT"},
-	tlswire.AlertUnknownCA:              {"CA is unknown", "SSL_ERROR_UNKNOWN_CA_ALERT"},
-	tlswire.AlertProtocolVersion:        {"SSL_ERROR_PROTOCOL_VERSION_ALERT"},
-	tlswire.AlertCertificateRequired:    {"Certificate is required", "SSL_ERROR_RX_CERTIFICATE_REQUIRED_ALERT", "ERR_BAD_SSL_CLIENT_AUTH_CERT"},
-	tlswire.AlertUnsupportedCertificate: {"SSL_ERROR_UNSUPPORTED_CERTIFICATE_TYPE"},
+	return nearest
 }

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func TestSearch(t *testing.T) {
 		{"alert number 116", "no-client-cert", []string{"untrusted-client-withheld"}, []string{"untrusted-server", "weak-client-key"}},
 		{"116", "no-client-cert", nil, []string{"rsa"}},
 		{"alert 48", "untrusted-client-forced", []string{"look-alike-ca"}, []string{"no-client-cert"}},
-		{"42", "wrong-host", nil, []string{"no-client-cert", "client-too-old"}},
+		{"42", "wrong-host", nil, []string{"closed-mid-handshake", "client-too-old"}},
 		{"forbidden", "authenticated-but-not-authorised", nil, []string{"no-client-cert"}},
 		{"connection reset", "closed-mid-handshake", []string{"no-client-cert"}, []string{"rsa"}},
 		{"EOF", "closed-mid-handshake", nil, []string{"rsa"}},
@@ -34,7 +35,7 @@ func TestSearch(t *testing.T) {
 		{"wrong version number", "tls-to-plain-http", nil, []string{"client-too-old"}},
 		{"400 No required SSL certificate was sent", "refused-in-http", []string{"no-client-cert"}, []string{"expired-server"}},
 		{"yesterday", "expired-server", []string{"expired-client"}, []string{"rsa"}},
-		{"javax.net.ssl.SSLHandshakeException: Received fatal alert: bad_certificate", "wrong-host", []string{"client-wrong-eku"}, []string{"no-client-cert", "tls-to-plain-http"}},
+		{"javax.net.ssl.SSLHandshakeException: Received fatal alert: bad_certificate", "wrong-host", []string{"client-wrong-eku"}, []string{"tls-to-plain-http"}},
 		{"error:0A000418:SSL routines::tlsv1 alert unknown ca, errno 0", "untrusted-client-forced", nil, []string{"wrong-host"}},
 		{"remote error: tls: unknown certificate authority", "untrusted-client-forced", nil, []string{"wrong-host"}},
 		{"*** Received alert [45]: Certificate is expired", "expired-client", nil, []string{"no-client-cert"}},
@@ -101,14 +102,11 @@ func TestSearchKnowsWhoseLogItIs(t *testing.T) {
 
 // What fits nothing is not met with what is merely there.
 func TestSearchNearest(t *testing.T) {
-	all, err := All()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for typed, want := range map[string]string{"gibberish xyzzy": "", "PEM routines::no start line": "", "curl: (58) could not load PEM client certificate, OpenSSL error error:0909006C:PEM routines:get_name:no start line, (no key found, wrong pass phrase, or wrong file format?)": "",
 		"connection refused": "",
 		"dial tcp 127.0.0.1:8443: connect: connection refused": "", "expierd-client": "expired-client"} {
-		found, nearest := Search(all, strings.Fields(typed))
+		r := Search(typed)
+		found, nearest := r.Scenarios, r.Nearest
 		if len(found) > 0 || (want == "") != (len(nearest) == 0) || want != "" && nearest[0].Name != want {
 			t.Errorf("%q finds %d, and nearest are %v", typed, len(found), nearest)
 		}
@@ -117,12 +115,8 @@ func TestSearchNearest(t *testing.T) {
 
 func testSearch(t *testing.T, cases []pasted) {
 	t.Helper()
-	all, err := All()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range cases {
-		found, _ := Search(all, strings.Fields(c.typed))
+		found := Search(c.typed).Scenarios
 		var names []string
 		for _, s := range found {
 			names = append(names, s.Name)
@@ -140,5 +134,37 @@ func testSearch(t *testing.T, cases []pasted) {
 				t.Errorf("%q finds %s", c.typed, name)
 			}
 		}
+	}
+}
+
+// A program's own words are understood by what they are about; who refuses, by
+// whose log it is.
+func TestSearchUnderstands(t *testing.T) {
+	testSearch(t, []pasted{
+		{"the certificate of the peer could not be validated", "untrusted-server", []string{"untrusted-client-forced"}, nil},
+		{"TLS: the domain of the certificate is not a match", "wrong-host", nil, nil},
+		{"proxy: certificate chain incomplete", "server-missing-intermediate", nil, []string{"expired-server"}},
+		{"client must present a certificate", "no-client-cert", nil, []string{"wrong-host"}},
+		{"TLS negotiation timed out", "slow-server", []string{"slow-client"}, nil},
+		{`Post "https://a.example/": acme: the certificate of the peer is outdated`, "expired-server", nil, []string{"expired-client"}},
+	})
+}
+
+// A long message with nothing in it, and one that is all the same, end soon; a
+// line among many that are about nothing is found.
+func TestSearchOfMuch(t *testing.T) {
+	for _, much := range []string{strings.Repeat("a", 8<<20), strings.Repeat("certificate ", 1<<20), strings.Repeat("\n", 8<<20), strings.Repeat("\x00\xff", 1<<20), strings.Repeat("A1b_", 1<<20)} {
+		Search(much)
+	}
+	var log strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&log, "Nov 29 01:00:00 host app[1]: GET /%d in %d ms\n", i, i)
+		if i == 17_000 {
+			log.WriteString("Nov 29 01:00:00 host app[1]: ssl.SSLCertVerificationError: certificate verify failed: Hostname mismatch\n")
+		}
+	}
+	found := Search(log.String())
+	if len(found.Scenarios) == 0 || found.Scenarios[0].Name != "wrong-host" || !strings.HasPrefix(found.Line, "ssl.SSLCert") {
+		t.Errorf("found %+v", found)
 	}
 }

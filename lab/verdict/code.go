@@ -50,6 +50,10 @@ func isVague(c Code) bool {
 // Codes returns all codes.
 func Codes() []Code { return slices.Sorted(maps.Keys(fixes)) }
 
+// FixOf returns what to change about a code, in words. by is the side that
+// rejected.
+func FixOf(c Code, by endpoint.Side) string { return fix(c, by) }
+
 // fix says what to change about a code. by is the side that rejected.
 func fix(c Code, by endpoint.Side) string {
 	if c == SpokeNoTLS && by == endpoint.Client {

@@ -1,0 +1,177 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/glossary"
+	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
+)
+
+// most is how many scenarios an answer names besides the best.
+const most = 4
+
+// printAnswer writes what a search has found: of the best who refuses, why,
+// and what to change; of the others how to tell them apart.
+func (p *Program) printAnswer(found scenario.Found) {
+	out, best := p.stdout(), found.Scenarios[0]
+	out.Paragraph("", 2, best.Name, ": ", best.Title)
+	out.Line()
+	if found.Line != "" {
+		out.Paragraph("line     ", 9, strings.TrimSpace(found.Line))
+	}
+	if found.Alert != nil {
+		out.Paragraph("alert    ", 9, fmt.Sprintf("%s (%d): %s", found.Alert, *found.Alert, found.Alert.Note()))
+	}
+	out.Paragraph("who      ", 9, whoRefuses(best))
+	for _, line := range [][2]string{{"teaches  ", best.Teaches}, {"fix      ", fixOf(best)}, {"evidence ", best.Evidence}, {"see      ", best.RFC}} {
+		if line[1] != "" {
+			out.Paragraph(line[0], 9, line[1])
+		}
+	}
+	out.Paragraph("try      ", 9, "lab scenario run ", best.Name)
+	others := found.Scenarios[1:min(len(found.Scenarios), most+1)]
+	if len(others) == 0 {
+		return
+	}
+	out.Line()
+	if question := whoseLog(found); question != "" {
+		out.Paragraph("", 0, question)
+	}
+	out.Line("The same message may mean:")
+	for _, s := range others {
+		out.Paragraph("  ", 4, s.Name, ": ", s.Title, ". ", s.Evidence)
+	}
+}
+
+// whoseLog returns the question that tells the scenarios apart if some are about
+// a server that refuses, and others about a client.
+func whoseLog(found scenario.Found) string {
+	sides := map[string]bool{}
+	for _, s := range found.Scenarios {
+		sides[s.Side] = true
+	}
+	switch {
+	case !sides["server rejects client"] || !sides["client rejects server"]:
+		return ""
+	case found.Alert != nil:
+		return "Whose log is it? The side that reports an alert has received it, as a rule: the other one refuses, and its log has the reason."
+	}
+	return "Whose log is it? The side that prints this refuses the other."
+}
+
+// whoRefuses says who refuses whom in a scenario.
+func whoRefuses(s *scenario.Scenario) string {
+	versions := s.Versions()
+	e := s.Expect[versions[len(versions)-1]]
+	switch {
+	case s.Side == "works":
+		return "nobody refuses: this works"
+	case e.RejectedBy == endpoint.Unknown && e.Status > 0:
+		return fmt.Sprintf("TLS is complete; the server refuses in HTTP, with status %d", e.Status)
+	case e.RejectedBy == endpoint.Unknown:
+		return s.Side
+	case s.Side == "not even TLS":
+		return fmt.Sprintf("the %s gives up; no handshake was completed", e.RejectedBy)
+	case e.Alert == "":
+		return fmt.Sprintf("the %s refuses the %s, without an alert", e.RejectedBy, e.RejectedBy.Other())
+	}
+	return fmt.Sprintf("the %s refuses the %s: the reason is in the %s's log, and the %s has an alert alone", e.RejectedBy, e.RejectedBy.Other(), e.RejectedBy, e.RejectedBy.Other())
+}
+
+// fixOf returns what to change: in the words of a verdict, which know nothing of
+// the names in the scenario.
+func fixOf(s *scenario.Scenario) string {
+	versions := s.Versions()
+	e := s.Expect[versions[len(versions)-1]]
+	by := e.RejectedBy
+	if by == endpoint.Unknown {
+		by = endpoint.Server
+	}
+	if e.Code == "" || s.Side == "not even TLS" || s.Side == "no common ground" {
+		return s.Fix
+	}
+	fix := verdict.FixOf(e.Code, by)
+	if fix == "" {
+		return s.Fix
+	}
+	return strings.ToUpper(fix[:1]) + fix[1:] + "."
+}
+
+// printAlert writes what an alert means and where to look first.
+func (p *Program) printAlert(alert tlswire.AlertDescription) {
+	out := p.stdout()
+	out.Paragraph("", 2, fmt.Sprintf("alert %d, %s: %s", alert, alert, alert.Note()))
+	g, ok := scenario.GuideTo(alert)
+	if !ok {
+		return
+	}
+	out.Line()
+	out.Paragraph("said by  ", 9, g.SentBy)
+	out.Paragraph("look     ", 9, g.Look)
+	for _, by := range []struct {
+		lead  string
+		names []string
+	}{{"If the server sent it:", g.FromServer}, {"If the client sent it:", g.FromClient}} {
+		if len(by.names) == 0 {
+			continue
+		}
+		out.Line()
+		out.Line(by.lead)
+		for _, name := range by.names[:min(len(by.names), most+1)] {
+			if s, err := scenario.Find(name); err == nil {
+				out.Paragraph("  ", 4, s.Name, ": ", s.Title)
+			}
+		}
+	}
+}
+
+func (p *Program) printAlertJSON(alert tlswire.AlertDescription) {
+	g, _ := scenario.GuideTo(alert)
+	p.printJSON(struct {
+		Alert      int      `json:"alert"`
+		Name       string   `json:"name"`
+		Means      string   `json:"means"`
+		SaidBy     string   `json:"said_by,omitempty"`
+		Look       string   `json:"look,omitempty"`
+		FromServer []string `json:"from_server,omitempty"` // scenarios
+		FromClient []string `json:"from_client,omitempty"`
+	}{int(alert), alert.String(), alert.Note(), g.SentBy, g.Look, g.FromServer, g.FromClient})
+}
+
+// printTerm writes a word of the glossary.
+func (p *Program) printTerm(t glossary.Term) {
+	out := p.stdout()
+	name := t.Name
+	if len(t.Also) > 0 {
+		name += " (" + strings.Join(t.Also, ", ") + ")"
+	}
+	out.Paragraph("", 2, name)
+	out.Paragraph("", 0, t.Means)
+	out.Paragraph("see      ", 9, t.RFC)
+	if len(t.Lessons) > 0 {
+		out.Paragraph("try      ", 9, "lab scenario run ", strings.Join(t.Lessons, " "))
+	}
+}
+
+// failing is what to do first with a connection that fails, by what is there.
+var failing = [][]string{
+	{"a message", "lab explain 'the message'; a log: | lab explain --message -"},
+	{"an alert", "lab explain 48, or lab explain unknown_ca"},
+	{"a capture", "lab explain dump.pcap, and --keylog FILE if there are keys"},
+	{"a client", "lab exec -- curl https://HOST/ logs its keys and records it"},
+	{"files alone", "lab client --cert FILE --key FILE --ca FILE --url https://HOST/"},
+	{"a server", "lab client --url https://HOST/ says what it asks for"},
+	{"nothing", "tcpdump -w dump.pcap port 443, and make it fail"},
+}
+
+// printFailing writes lab help failing.
+func (p *Program) printFailing() {
+	p.stdout().Paragraph("", 0, "What to do first with a connection that fails; what is there?")
+	p.stdout().Table(failing, 0, 0)
+	p.stdout().Paragraph("", 0, "The side that refuses has the reason in its log, the other an alert alone.")
+	p.stdout().Paragraph("", 0, "The same fault, made on purpose: lab scenario run NAME.")
+}

@@ -1,0 +1,125 @@
+package scenario
+
+import (
+	"crypto/tls"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// AlertIn returns the alert that a message is about: by its number, or by its
+// name where the message speaks of an alert or consists of the name.
+func AlertIn(message string) (tlswire.AlertDescription, bool) {
+	for _, pattern := range alertNumbers {
+		if m := pattern.FindStringSubmatch(message); m != nil {
+			number, _ := strconv.Atoi(m[1])
+			if number >= 512 { // curl -v writes level and description as one
+				number -= 512
+			}
+			if number > 1000 {
+				number -= 1000
+			}
+			if alert := tlswire.AlertDescription(number); number < 256 && isRegistered(alert) && number > 0 {
+				return alert, true
+			}
+		}
+	}
+	said := " " + strings.Join(words(message), " ") + " "
+	alone := strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(said), "remote error "), "tls ") // as Go writes it
+	aboutAlerts := speaksOfAlerts.MatchString(message)
+	best, found, longest := tlswire.AlertDescription(0), false, 0
+	for _, g := range Guides {
+		for _, name := range alertNames()[g.Alert] {
+			counts := len(name)
+			switch {
+			case strings.Contains(said, " alert"+name), alone == strings.TrimSpace(name):
+				counts += len(said)
+			case !aboutAlerts || !strings.Contains(said, name):
+				continue
+			}
+			if counts > longest {
+				best, found, longest = g.Alert, true, counts
+			}
+		}
+	}
+	return best, found
+}
+
+// alertNumbers match the number of an alert, as programs write it.
+var alertNumbers = []*regexp.Regexp{
+	regexp.MustCompile(`(?i)\balert (?:number|code|description|message|type)?\s*(?:is |=|:)?\s*[\[(]?(\d{1,3})\b`),
+	regexp.MustCompile(`(?i)\bfatal alert (?:message )?\(msg (\d{1,3})\)`), // mbedTLS
+	regexp.MustCompile(`(?i)alert,? [a-z ]+\((\d{3})\)`),                   // curl -v
+	regexp.MustCompile(`(?i)\b[a-z]+_[a-z_]+ ?\((\d{1,3})\)`),              // handshake_failure(40)
+	regexp.MustCompile(`(?i)\breason\((1\d{3})\)`),                         // OpenSSL without its texts
+	regexp.MustCompile(`^\s*(\d{1,3})\s*$`),
+}
+
+// speaksOfAlerts matches messages that name an alert somewhere.
+var speaksOfAlerts = regexp.MustCompile(`(?i)alert|remote error: tls: |(sslv3|tlsv1|tlsv13)[ _]`)
+
+func isRegistered(alert tlswire.AlertDescription) bool {
+	return !strings.HasPrefix(alert.String(), "alert(")
+}
+
+// alertNames are the names of alerts as words, also those of Go, GnuTLS and NSS.
+var alertNames = sync.OnceValue(func() map[tlswire.AlertDescription][]string {
+	names := map[tlswire.AlertDescription][]string{}
+	for _, g := range Guides {
+		if g.Alert == tlswire.AlertCloseNotify {
+			continue
+		}
+		for _, name := range append([]string{g.Alert.String(), strings.TrimPrefix(tls.AlertError(g.Alert).Error(), "tls: ")}, otherNames[g.Alert]...) {
+			names[g.Alert] = append(names[g.Alert], " "+strings.Join(words(name), " ")+" ")
+		}
+	}
+	return names
+})
+
+// otherNames are how GnuTLS, NSS and others call alerts.
+var otherNames = map[tlswire.AlertDescription][]string{
+	tlswire.AlertHandshakeFailure:       {"Handshake failed", "HandshakeFailure alert"},
+	tlswire.AlertBadCertificate:         {"Certificate is bad", "bad cert"},
+	tlswire.AlertCertificateRevoked:     {"Certificate was revoked", "revoked cert"},
+	tlswire.AlertCertificateExpired:     {"Certificate is expired", "Certificate has expired", "expired cert"},
+	tlswire.AlertUnknownCA:              {"CA is unknown"},
+	tlswire.AlertCertificateRequired:    {"Certificate is required"},
+	tlswire.AlertUnsupportedCertificate: {"Certificate is not supported"},
+	tlswire.AlertProtocolVersion:        {"Error in protocol version"},
+	tlswire.AlertInsufficientSecurity:   {"Insufficient security"},
+	tlswire.AlertUnrecognizedName:       {"The server name sent was not recognized", "unrecognised name"},
+	tlswire.AlertNoApplicationProtocol:  {"No supported application protocol could be negotiated"},
+}
+
+// Alerts returns the alerts that end the scenario, sent by the lab or, as
+// measured in ALERTS.md, by other programs. Java sends certificate_unknown if
+// it finds no path to a CA.
+func (s *Scenario) Alerts() []tlswire.AlertDescription {
+	codes := map[tlswire.AlertDescription]bool{}
+	for code := range tlswire.AlertDescription(255) {
+		for _, e := range s.Expect {
+			if e.Alert == code.String() {
+				codes[code] = true
+			}
+		}
+	}
+	for line := range strings.Lines(measured) {
+		if !strings.HasPrefix(line, "| "+s.Name+" |") {
+			continue
+		}
+		for _, number := range regexp.MustCompile(`\((\d+)\)`).FindAllStringSubmatch(line, -1) {
+			if code, err := strconv.ParseUint(number[1], 10, 8); err == nil {
+				codes[tlswire.AlertDescription(code)] = true
+			}
+		}
+	}
+	if strings.Contains(strings.Join(s.Says["Java"], " "), "PKIX path building failed") {
+		codes[tlswire.AlertCertificateUnknown] = true
+	}
+	return slices.Sorted(maps.Keys(codes))
+}

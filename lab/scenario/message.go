@@ -1,0 +1,159 @@
+package scenario
+
+import (
+	"regexp"
+	"strings"
+)
+
+// MaxMessage is what a search reads of a message at most, in bytes: its end.
+const MaxMessage = 1 << 20
+
+const (
+	maxLine  = 4 << 10 // bytes that it reads of a line at most
+	maxLines = 1000    // lines at most
+)
+
+// part is a line of a message that can stand for all of it.
+type part struct {
+	text     string  // without what a log puts around it
+	line     string  // as it came
+	excludes string  // the Scenario.Side that it rules out, if any
+	counts   float64 // how much it counts among the parts: 1, or more for the deepest cause
+}
+
+// partsOf takes a message apart: into its lines, without the frames of stack
+// traces and without repetitions. In a chain of causes, such as Java's and
+// .NET's, the deepest is what happened, and those above it only pass it on.
+// Of a message that is too long it reads the end, where logs have the newest;
+// of one with many lines, those that are about something.
+func partsOf(message string, about func(line string) bool) (parts []part) {
+	seen := map[string]bool{}
+	chain := -1 // the last cause
+	for _, line := range linesOf(message, about) {
+		if frame.MatchString(line) {
+			continue
+		}
+		text, isCause := withoutSurroundings(line), causedBy.MatchString(line)
+		switch {
+		case !isCause:
+			chain = -1
+		case chain >= 0:
+			parts[chain].counts = 1
+		}
+		if seen[text] {
+			continue
+		}
+		seen[text] = true
+		parts = append(parts, part{text: text, line: line, excludes: excludedSide(line), counts: 1})
+		if isCause {
+			chain = len(parts) - 1
+			parts[chain].counts = deepest
+		}
+	}
+	return parts
+}
+
+// linesOf returns the lines of a message, without what syslog and the like put
+// before them. If there are many it returns the last that are about something.
+func linesOf(message string, about func(line string) bool) (lines []string) {
+	if len(message) > MaxMessage {
+		message = message[len(message)-MaxMessage:]
+	}
+	many := strings.Count(message, "\n") > maxLines
+	for line := range strings.Lines(message) {
+		if len(line) > maxLine {
+			line = line[:maxLine]
+		}
+		if line = strings.TrimSpace(line); line == "" || many && !about(line) {
+			continue
+		}
+		lines = append(lines, line)
+	}
+	lines = lines[max(0, len(lines)-maxLines):]
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(logPrefix.ReplaceAllString(line, ""))
+	}
+	return lines
+}
+
+// deepest is how much more the deepest cause of a chain counts.
+const deepest = 1.5
+
+// logPrefix matches what syslog, journald, containers and pods put before a line.
+var logPrefix = regexp.MustCompile(`^(\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)? \S+ [\w./@()-]+(\[\d+\])?: |[\w.-]+ +\| |\[pod/\S+\] |\d{4}-\d\d-\d\dT\S+ (stdout|stderr) [FP] )`)
+
+var (
+	causedBy = regexp.MustCompile(`^(Caused by: |-+> |Inner exception )`)
+	frame    = regexp.MustCompile(`^(at [\w$.<>/]+[(\[]|at async |at .*:\d+:\d+\)?$|at [\w.]+\(.*\)( in .*)?$|\.\.\. \d+ (more|common)|File ".*", line \d+|Traceback \(most|During handling of the above|The above exception was|goroutine \d+|[\w./]+\.go:\d+ \+0x|[~^ ]+$|--- End of (inner|stack))`)
+)
+
+// surroundings match what a log adds to a message: time, level, process, place.
+var surroundings = []*regexp.Regexp{
+	nginxTail,
+	regexp.MustCompile(`\[\w+\] \d+#\d+:( \*\d+)?`), // nginx's level and process
+	regexp.MustCompile(goClient),
+	regexp.MustCompile(`\b[a-z][a-z0-9+]*://[^\s"',)]*`),
+	regexp.MustCompile(`\bwhile (reading|sending|SSL handshaking|waiting|processing|proxying|connecting)( \w+)*( to upstream)?`),
+	regexp.MustCompile(`\bfrom "?\S+:\d+"?:?`),                                                    // Go's servers
+	regexp.MustCompile(`\(_ssl\.c:\d+\)|\(\w+\.(c|cc|cpp|go|java|py|rs|erl):\d+\)`),               // places in source code
+	regexp.MustCompile(`(\.\.|[\w.-]+)?(/[\w.@-]+)+\.(c|cc|cpp|h|go|java|py|rs|erl|js)\b(:\d+)*`), // the same
+	regexp.MustCompile(`"?(/[\w.@+-]+){2,}"?`),                                                    // paths
+	regexp.MustCompile(`\b(tls|ssl|ssl3|ossl|dtls1)(_[a-z0-9]+){2,}\b`),                           // OpenSSL's functions
+	regexp.MustCompile(`SSL_(connect|accept) returned=\d errno=\d+( peeraddr=\S+)? state=error:`), // Ruby's
+	regexp.MustCompile(`\b\d{4}[-/]\d\d[-/]\d\d([T ]\d\d:\d\d:\d\d\S*)?|\b\d\d:\d\d:\d\d\S*`),     // dates and times
+	regexp.MustCompile(`\b[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5,}`),                                   // fingerprints
+	regexp.MustCompile(`\[?[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F.]*\]?:\d+`),                      // addresses
+	regexp.MustCompile(`[\w.:/\[\]-]*\d\.\d+\.\d+\.\d[\w.:/\]-]*`),
+	regexp.MustCompile(`(?i)upstream connect error or disconnect/reset before headers\. (retried and the latest )?reset reason:( remote connection failure, transport failure reason:)?`), // Envoy's
+	regexp.MustCompile(`(?i)\berror:[0-9a-f]{8}\b:?`),         // OpenSSL's codes; their words follow
+	regexp.MustCompile(`"[^" ]*\.[^" ]*"`),                    // host names
+	regexp.MustCompile(`The certificate is NOT trusted\. \b`), // GnuTLS's, with the reason behind it
+	regexp.MustCompile(`\blocalhost\b(:\d+)?`),
+	regexp.MustCompile(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
+}
+
+// withoutSurroundings returns a message without them.
+func withoutSurroundings(message string) string {
+	for _, around := range surroundings {
+		message = around.ReplaceAllString(message, " ")
+	}
+	message = subStatus.ReplaceAllString(message, "substatus${1}x$2")
+	message = dotted.ReplaceAllStringFunc(message, withoutPackage)
+	return strings.TrimSpace(verifyNumber.ReplaceAllStringFunc(message, func(s string) string {
+		m := verifyNumber.FindStringSubmatch(s)
+		return s + " " + verifyErrors[m[1]] + " "
+	}))
+}
+
+// subStatus matches IIS's HTTP statuses, such as 403.7.
+var subStatus = regexp.MustCompile(`\b(4\d\d)\.(\d{1,2})\b`)
+
+// dotted matches the names of hosts, files, and classes with their packages.
+var dotted = regexp.MustCompile(`[\w$-]*[a-zA-Z][\w$-]*(\.[\w$-]+)+`)
+
+// withoutPackage returns the class of a dotted name, or nothing of one without a
+// class: a host or a file.
+func withoutPackage(name string) string {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	switch {
+	case last != strings.ToLower(last):
+		return last
+	case name == strings.ToLower(name):
+		return ""
+	}
+	return name
+}
+
+// verifyNumber matches the number of an error of OpenSSL's verification.
+var verifyNumber = regexp.MustCompile(`(?i)(?:verify (?:error|return code|result)|num|ssl_[cf]_(?:ca_)?err|depth \d+,? error)\s*[:=]?\s*(?:num=|code )?(\d+)\b`)
+
+// verifyErrors are the texts of those numbers, of programs that print the
+// number alone (OpenSSL's crypto/x509/x509_txt.c).
+var verifyErrors = map[string]string{
+	"2": "unable to get issuer certificate", "3": "unable to get certificate CRL", "7": "certificate signature failure",
+	"9": "certificate is not yet valid", "10": "certificate has expired", "12": "CRL has expired",
+	"18": "self-signed certificate", "19": "self-signed certificate in certificate chain", "20": "unable to get local issuer certificate",
+	"21": "unable to verify the first certificate", "23": "certificate revoked", "24": "invalid CA certificate", "25": "path length constraint exceeded",
+	"26": "unsupported certificate purpose", "47": "permitted subtree violation", "62": "hostname mismatch", "64": "IP address mismatch",
+	"66": "EE certificate key too weak", "67": "CA certificate key too weak", "68": "CA signature digest algorithm too weak",
+}
