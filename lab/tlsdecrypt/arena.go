@@ -16,7 +16,9 @@ type arena struct {
 	handshakes slab[tlswire.Handshake]
 	spans      slab[Span]
 	bytes      slab[byte] // of handshake messages
+	states     slab[handshake]
 
+	stages    stages
 	records   endpoint.Pair[[]byte]                  // the start of a record
 	pending   endpoint.Pair[tlswire.HandshakeReader] // the start of a handshake message
 	plaintext []byte                                 // of the latest record
@@ -26,6 +28,7 @@ type arena struct {
 // two or three of each.
 const (
 	messageBlock = 6
+	stateBlock   = 2
 	spanBlock    = 8
 	byteBlock    = 2 << 10
 )
@@ -55,6 +58,7 @@ func (a *arena) reset() {
 	a.handshakes.reset()
 	a.spans.reset()
 	a.bytes.reset()
+	a.states.reset()
 	for _, b := range []*[]byte{&a.records.Client, &a.records.Server, &a.plaintext} {
 		if cap(*b) > maxBuffer {
 			*b = nil

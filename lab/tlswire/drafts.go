@@ -13,7 +13,6 @@ const (
 	draftMiddleboxes = 22 // ServerHello looks like that of TLS 1.2, HelloRetryRequest like a ServerHello
 )
 
-
 // Draft returns the number of the draft of TLS 1.3 that a version stands for; 0
 // if it is none.
 func (v Version) Draft() int {
