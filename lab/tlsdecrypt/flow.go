@@ -56,12 +56,12 @@ func (f *flow) handle(e wiretap.Event) {
 	if f.ended || e.From > endpoint.Server {
 		return
 	}
-	f.follow(e)
+	f.follow(&e)
 	f.account()
 }
 
 // follow takes an event, with f.mu held.
-func (f *flow) follow(e wiretap.Event) {
+func (f *flow) follow(e *wiretap.Event) {
 	switch e.Kind {
 	case wiretap.HalfClose, wiretap.Reset, wiretap.Close:
 		f.ends(e)

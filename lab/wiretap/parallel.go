@@ -50,8 +50,8 @@ func NewParallel(sink Sink, n int) *Parallel {
 func (p *Parallel) work() {
 	for c := range p.ready {
 		for b := c.next(); b != nil; b = c.next() {
-			for _, e := range b.Events {
-				c.handle(e)
+			for i := range b.Events {
+				c.handle(b.Events[i])
 			}
 			b.Free()
 			<-p.places
@@ -80,7 +80,7 @@ func (p *Parallel) Open(e Event) Handler {
 		if c.batch == nil {
 			p.gather(c)
 		}
-		c.batch.Add(e)
+		c.batch.Add(&e)
 		if e.Kind == Close || e.Kind == CutOff || c.batch.Size() > parallelBatch {
 			p.handOn(c)
 		}
