@@ -73,20 +73,31 @@ type slab[T any] struct {
 }
 
 // add stores an item in a block of size items or more.
-func (s *slab[T]) add(size int, item T) *T { return &s.keep(size, item)[0] }
+func (s *slab[T]) add(size int, item *T) *T {
+	b := s.block(size, 1)
+	*b = append(*b, *item)
+	return &(*b)[len(*b)-1]
+}
 
 // keep stores items one after the other, in a block of size items or more. The
 // result does not grow in place.
 func (s *slab[T]) keep(size int, items ...T) []T {
+	b := s.block(size, len(items))
+	*b = append(*b, items...)
+	return (*b)[len(*b)-len(items) : len(*b) : len(*b)]
+}
+
+// block returns a block with room for n items, of size items if it is new and
+// that is enough.
+func (s *slab[T]) block(size, n int) *[]T {
 	for {
 		if s.used > 0 {
-			if b := &s.blocks[s.used-1]; cap(*b)-len(*b) >= len(items) {
-				*b = append(*b, items...)
-				return (*b)[len(*b)-len(items) : len(*b) : len(*b)]
+			if b := &s.blocks[s.used-1]; cap(*b)-len(*b) >= n {
+				return b
 			}
 		}
 		if s.used == len(s.blocks) {
-			s.blocks = append(s.blocks, make([]T, 0, max(size, len(items))))
+			s.blocks = append(s.blocks, make([]T, 0, max(size, n)))
 		}
 		s.used++
 	}

@@ -44,7 +44,7 @@ func newFlow(d *Dissector, e wiretap.Event) *flow {
 	f.readers.Server = reader{side: endpoint.Server, conn: f.conn, next: &f.decrypter, buf: a.records.Server[:0]}
 	f.secrets = secrets{shared: d}
 	f.decrypter = decrypter{conn: f.conn, next: &f.conversation, secrets: &f.secrets, scratch: a.plaintext[:0]}
-	f.conversation = conversation{conn: f.conn, decrypter: &f.decrypter, secrets: &f.secrets, hs: a.states.add(stateBlock, handshake{})}
+	f.conversation = conversation{conn: f.conn, decrypter: &f.decrypter, secrets: &f.secrets, hs: a.states.add(stateBlock, &handshake{})}
 	f.conversation.sides.Client.pending, f.conversation.sides.Server.pending = a.pending.Client, a.pending.Server
 	return f
 }

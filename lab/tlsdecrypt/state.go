@@ -10,7 +10,8 @@ import (
 func (c *conversation) clientHello(from endpoint.Side, hello *tlswire.ClientHello) {
 	retries := c.conn.Retried && c.hs.hello != nil && c.hs.version == 0
 	if !retries {
-		c.hs = c.conn.arena.states.add(stateBlock, c.hs.following())
+		next := c.hs.following()
+		c.hs = c.conn.arena.states.add(stateBlock, &next)
 		if len(c.conn.handshakes) < maxHandshakes {
 			c.conn.handshakes = append(c.conn.handshakes, c.hs)
 		}
