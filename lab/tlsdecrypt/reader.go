@@ -127,7 +127,7 @@ func (r *reader) records(b []byte, t time.Time) (rest []byte) {
 		span := Span{Offset: r.offset, Length: n}
 		hole := r.hole
 		r.offset, r.begun, r.hole, b = r.offset+int64(n), true, false, after
-		r.next.take(tlsRecord{Record: rec, from: r.side, time: t, span: span, hole: hole})
+		r.next.take(&tlsRecord{Record: rec, from: r.side, time: t, span: span, hole: hole})
 	}
 	return nil
 }
@@ -140,10 +140,10 @@ func (r *reader) helloV2(b []byte, t time.Time) (rest []byte, err error) {
 	if err != nil || !ok {
 		return b, err
 	}
-	n := len(b) - len(rest)
-	r.next.take(tlsRecord{
+	n, hello := len(b)-len(rest), h // which most connections need no memory for
+	r.next.take(&tlsRecord{
 		Record: tlswire.Record{Type: tlswire.ContentTypeHandshake},
-		from:   r.side, time: t, span: Span{Offset: r.offset, Length: n}, hello: &h,
+		from:   r.side, time: t, span: Span{Offset: r.offset, Length: n}, hello: &hello,
 	})
 	r.offset, r.begun = r.offset+int64(n), true
 	return rest, nil

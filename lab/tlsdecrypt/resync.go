@@ -177,7 +177,7 @@ func maybeRecord(b []byte) (length int, ok bool) {
 // looksEncrypted reports whether a record of a side whose ChangeCipherSpec may
 // not have been seen is encrypted: an alert that is no alert, or a handshake
 // message that is none.
-func looksEncrypted(rec tlsRecord) bool {
+func looksEncrypted(rec *tlsRecord) bool {
 	switch b := rec.Fragment; rec.Type {
 	case tlswire.ContentTypeAlert:
 		return len(b) != 2

@@ -58,11 +58,15 @@ type SuiteInfo struct {
 	Hash           string // of the PRF (TLS 1.2) or HKDF (TLS 1.3): "SHA256", "SHA384", "SM3"
 }
 
-var suiteInfos = func() map[CipherSuite]*SuiteInfo {
-	infos := make(map[CipherSuite]*SuiteInfo, len(cipherSuiteNames))
+// suiteInfos are those of the known suites, by the first byte of the number and
+// the second: records ask for them too often for a map.
+var suiteInfos = func() (infos [256]*[256]*SuiteInfo) {
 	for s, name := range cipherSuiteNames {
+		if infos[s>>8] == nil {
+			infos[s>>8] = new([256]*SuiteInfo)
+		}
 		info := suiteInfo(name)
-		infos[s] = &info
+		infos[s>>8][s&0xff] = &info
 	}
 	return infos
 }()
@@ -71,8 +75,8 @@ var noSuite SuiteInfo
 
 // Info says what the suite is made of. The result is shared: do not change it.
 func (s CipherSuite) Info() *SuiteInfo {
-	if info := suiteInfos[s]; info != nil {
-		return info
+	if row := suiteInfos[s>>8]; row != nil && row[s&0xff] != nil {
+		return row[s&0xff]
 	}
 	return &noSuite
 }

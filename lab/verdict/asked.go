@@ -14,30 +14,26 @@ import (
 
 // Whether the server asked for a certificate, and for which.
 
-// requested is what a server asks for of the client's certificate.
-type requested struct {
-	schemes []tlswire.SignatureScheme
-	names   []tlswire.DistinguishedName // of CAs; none: any
+// wanted returns the CAs that the server wants the client's certificate to be
+// of; none: any, or it asked for no certificate.
+func (w *wire) wanted() []tlswire.DistinguishedName {
+	switch request := w.request.(type) {
+	case *tlswire.CertificateRequest:
+		if x, ok := tlswire.Lookup[*tlswire.CertificateAuthorities](request.Extensions, tlswire.ExtensionCertificateAuthorities); ok {
+			return x.Authorities
+		}
+	case *tlswire.CertificateRequestTLS12:
+		return request.CertificateAuthorities
+	}
+	return nil
 }
 
-// requestedBy reads the extensions of TLS 1.3's CertificateRequest.
-func requestedBy(extensions []tlswire.Extension) *requested {
-	r := &requested{}
-	if x, ok := tlswire.Lookup[*tlswire.SignatureSchemeList](extensions, tlswire.ExtensionSignatureAlgorithms); ok {
-		r.schemes = x.Schemes
-	}
-	if x, ok := tlswire.Lookup[*tlswire.CertificateAuthorities](extensions, tlswire.ExtensionCertificateAuthorities); ok {
-		r.names = x.Authorities
-	}
-	return r
-}
-
-// name reports whether the server names the issuer of one of the certificates
-// that a client has sent.
-func (r *requested) name(ders [][]byte) bool {
+// haveIssued reports whether one of the certificates that a client has sent is
+// of one of the CAs that the server wants, or may be.
+func haveIssued(wanted []tlswire.DistinguishedName, ders [][]byte) bool {
 	for _, der := range ders {
 		cert, err := tlswire.ParseCertificate(der)
-		if err != nil || slices.ContainsFunc(r.names, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, cert.RawIssuer) }) {
+		if err != nil || slices.ContainsFunc(wanted, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, cert.RawIssuer) }) {
 			return true
 		}
 	}

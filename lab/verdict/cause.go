@@ -24,7 +24,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 			return Reason{Code: Other, Text: "the server sent no certificate"}
 		}
 		why := Reason{Code: NoClientCertificate, Text: noClientCertificate + w.silently(by)}
-		if w.wishes != nil && len(w.wishes.names) == 0 { // for which no client keeps one back
+		if w.request != nil && len(w.wanted()) == 0 { // for which no client keeps one back
 			why.Fix = "give the client a certificate and its key, of a CA that the server trusts"
 		}
 		return why

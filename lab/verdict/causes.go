@@ -131,7 +131,8 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side, d tlswire.AlertDescription
 	case revoked, crlMissing, crlStale, chainTooLong, expiredAbove:
 		return chain.IsSelfIssued(leaf) // there is no CA above it
 	case lookAlikeCA:
-		return by == endpoint.Server && w.wishes != nil && len(w.wishes.names) > 0 && !w.wishes.name(other.ders)
+		wanted := w.wanted()
+		return by == endpoint.Server && len(wanted) > 0 && !haveIssued(wanted, other.ders)
 	case wrongUsage:
 		return !chain.Forbids(leaf, usage) && len(leaf.ExtKeyUsage) > 0
 	case selfSigned:
