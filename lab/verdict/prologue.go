@@ -16,13 +16,15 @@ func (w *wire) beforeTLS() (Verdict, bool) {
 	if w.Prologue == nil || w.answered {
 		return Verdict{}, false
 	}
-	if h := w.Prologue.Header(); h != nil && w.trippedOverHeader() {
-		v := Verdict{Outcome: Rejected, How: NotTLS, RejectedBy: endpoint.Server}
-		v.because(putBeforeTLS(h.Source))
-		if m := w.Alert; m != nil {
-			v.Alert = newAlert(m.Alert.Description, m.From)
+	if h := w.Prologue.Header(); h != nil {
+		if tripped, how := w.trippedOverHeader(h); tripped {
+			v := Verdict{Outcome: Rejected, How: how, RejectedBy: endpoint.Server}
+			v.because(putBeforeTLS(h.Source))
+			if m := w.Alert; m != nil {
+				v.Alert = newAlert(m.Alert.Description, m.From)
+			}
+			return v, true
 		}
-		return v, true
 	}
 	for _, l := range w.Prologue.Layers {
 		if len(w.Messages) > 0 && l.Refused == "" { // some clients (openssl s_client) send ClientHello although they were refused
@@ -41,24 +43,31 @@ func (w *wire) beforeTLS() (Verdict, bool) {
 }
 
 // trippedOverHeader reports whether the server ended the connection as one does
-// that takes the header of the PROXY protocol for TLS: without an answer, with
-// an alert about the form of a message, or with HTTP's 400.
-func (w *wire) trippedOverHeader() bool {
+// that takes the header of the PROXY protocol for TLS. It is certain of an
+// alert about the form of a message, and of HTTP's 400 where the client has
+// begun TLS. An alert about the version, and an end without an answer, have
+// other causes as well.
+func (w *wire) trippedOverHeader(h *prologue.Layer) (tripped bool, how How) {
+	begun := w.ClientRandom != nil
 	if w.Alert != nil {
-		switch w.Alert.Alert.Description {
-		case tlswire.AlertUnexpectedMessage, tlswire.AlertDecodeError, tlswire.AlertProtocolVersion, tlswire.AlertRecordOverflow,
-			tlswire.AlertIllegalParameter, tlswire.AlertInternalError, tlswire.AlertBadRecordMAC:
-			return w.Alert.From == endpoint.Server
+		if w.Alert.From != endpoint.Server {
+			return false, ""
 		}
-		return false
+		switch w.Alert.Alert.Description {
+		case tlswire.AlertUnexpectedMessage, tlswire.AlertDecodeError, tlswire.AlertRecordOverflow, tlswire.AlertBadRecordMAC:
+			return true, NotTLS
+		case tlswire.AlertProtocolVersion: // OpenSSL's for what is no record
+			return !begun || len(w.Offers().Versions) > 1, Probably
+		}
+		return false, ""
 	}
 	if answer := w.Plain.Server; answer.HTTP && isBadRequest(answer.Line) {
-		return true
+		return begun, NotTLS
 	}
-	if l := w.Prologue.Last(); len(w.Messages) == 0 && l.Kind != prologue.Header {
-		return false // there is more before TLS than the header, and perhaps no TLS
+	if !begun && (w.Prologue.Last() != h || h.Source == "") {
+		return false, "" // something else follows the header, or it is a health check's
 	}
-	return !w.Lacking && w.EndedBy == endpoint.Server && w.Plain.Server == (tlsdecrypt.Plain{})
+	return !w.Lacking && w.EndedBy == endpoint.Server && w.Plain.Server == (tlsdecrypt.Plain{}), Probably
 }
 
 // putBeforeTLS is why a server ends a connection that begins with the header of

@@ -225,7 +225,8 @@ func (v *Verdict) addWire(seen Verdict) {
 	case v.Outcome != seen.Outcome, v.RejectedBy != seen.RejectedBy:
 		return
 	}
-	if v.Outcome != Accepted || !v.known && seen.How == InHTTP { // that it was accepted, the sides know for certain
+	guess := v.known && seen.How == Probably
+	if v.Outcome != Accepted && !guess || !v.known && seen.How == InHTTP { // that it was accepted, the sides know for certain
 		v.How = seen.How
 	}
 	if seen.Alert != nil {
