@@ -35,6 +35,9 @@ func (w *wire) causes(by endpoint.Side) (likely []Cause) {
 	if i, j := slices.Index(list, unknownCA), slices.Index(list, lookAlikeCA); by == endpoint.Server && w.shown.Client.leaf != nil && i >= 0 && i < j {
 		list[i], list[j] = list[j], list[i] // its issuer is named by the server, or there would be a fault
 	}
+	if w.shown.Of(by.Other()).good && d != tlswire.AlertUnknownCA {
+		list = behindGood(list)
+	}
 	var shown []Cause
 	for _, s := range list {
 		switch why := w.evident(s, by); {

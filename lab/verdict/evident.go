@@ -32,6 +32,12 @@ func (w *wire) evident(s *suspect, by endpoint.Side) string {
 		if !hasNames(other) {
 			return whose + " has no subject alternative name, and its common name does not count"
 		}
+	case crlStale:
+		for _, doubt := range other.doubts {
+			if doubt.Code == chain.CRLStale {
+				return doubt.Text
+			}
+		}
 	case wrongUsage:
 		if chain.Forbids(other.leaf, usageOf(by.Other())) {
 			return whose + " is not for authenticating a " + by.Other().String() + " (extended key usage)"
@@ -145,11 +151,28 @@ func (w *wire) addEvident(why *Reason, by endpoint.Side) {
 	if why.Code != RefusedByCertificate || len(why.Causes) == 0 {
 		return
 	}
-	for _, s := range []*suspect{weakKey, weakSignature, noSAN, wrongHost, wrongUsage} {
+	for _, s := range []*suspect{weakKey, weakSignature, noSAN, wrongHost, wrongUsage, crlStale} {
 		if said := w.evident(s, by); said != "" && why.Causes[0].Text == said {
 			why.Text = strings.TrimSuffix(why.Text, onlyLog) + ", and gives no reason; yet " + said
 			why.Fix = fix(s.code, by) + ", if that is the reason: the log of the " + by.String() + " knows"
 			return
 		}
 	}
+}
+
+// behindGood puts what is about CAs behind the rest, where a chain holds under
+// the CAs that are known here.
+func behindGood(list []*suspect) []*suspect {
+	aboutCA := func(s *suspect) bool { return s == unknownCA || s == lookAlikeCA || s == selfSigned }
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b *suspect) int {
+		switch {
+		case aboutCA(a) == aboutCA(b):
+			return 0
+		case aboutCA(a):
+			return 1
+		}
+		return -1
+	})
+	return list
 }
