@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -49,6 +50,7 @@ type connectionPrinter struct {
 	unread []string   // what is in the file besides TCP
 
 	trusted *chain.Trust
+	lessons *scenarioTrusts
 }
 
 // preparedConnection is a connection that is ready to be printed.
@@ -139,10 +141,11 @@ func (g *connectionPrinter) trust() *chain.Trust {
 
 // prepare does the part of the work for which the order does not matter.
 func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connection) {
+	trust := func() *chain.Trust { return cmp.Or(g.lessons.trust(c), g.trust()) }
 	if !g.list {
-		c.Check(g.trust())
+		c.Check(trust())
 	}
-	v := verdict.Of(c, g.trust)
+	v := verdict.Of(c, trust)
 	f.isTLS = isTLS(c, &v)
 	if !g.list {
 		f.chosen = verdict.ChosenOn(c)
