@@ -60,6 +60,7 @@ type story struct {
 	explained bool                // what the group with the long name is
 	ended     bool                // a side has ended the connection
 	started   bool                // the client has made a false start
+	named     string              // the CAs of which the server asks for a certificate
 	problems  []tlsdecrypt.Problem
 }
 

@@ -128,7 +128,7 @@ func (k *checker) remark(m *Message, q chain.Question) {
 // of one of its CAs was out of date, if it was.
 func (k *checker) goodHere(m *Message, found chain.Verification, at time.Time) {
 	check := &m.Checks[len(m.Checks)-1]
-	check.Good = true
+	check.Good = len(k.trust.TrustedBy(m.From.Other())) > 0
 	if stale := k.trust.StaleCRL(found, at); stale != nil && k.hasTime(m) {
 		check.Fault = stale
 		check.Text += text.Clean(" " + strings.ToUpper(stale.Text[:1]) + stale.Text[1:] + ".")

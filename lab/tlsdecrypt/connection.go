@@ -174,7 +174,8 @@ type Check struct {
 	// Fault is what is wrong with a chain, in parts, when that fails, or what may
 	// be wrong with it; else nil.
 	Fault *chain.Fault
-	// Good reports that a chain holds here that the other side refuses.
+	// Good reports that a chain that the other side refuses holds under the CAs
+	// that it is known to trust.
 	Good bool
 }
 

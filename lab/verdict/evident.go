@@ -161,7 +161,7 @@ func (w *wire) addEvident(why *Reason, by endpoint.Side) {
 }
 
 // behindGood puts what is about CAs behind the rest, where a chain holds under
-// the CAs that are known here.
+// the CAs that the other side is known to trust.
 func behindGood(list []*suspect) []*suspect {
 	aboutCA := func(s *suspect) bool { return s == unknownCA || s == lookAlikeCA || s == selfSigned }
 	list = slices.Clone(list)

@@ -45,7 +45,7 @@ type certificate struct {
 	faults    []*chain.Fault    // of its chain, that are proven, as they were found
 	doubts    []*chain.Fault    // that it may have, if the other side minds
 	chain     tlsdecrypt.Result // of its check; "": there was none
-	good      bool              // it holds under the CAs that are known here
+	good      bool              // it holds under the CAs that the other side is known to trust
 	signature tlsdecrypt.Result // with its key
 	at        time.Time
 }
