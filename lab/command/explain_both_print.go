@@ -238,7 +238,7 @@ func (b *bothPrinter) streams(pair *vantage.Pair) string {
 func (b *bothPrinter) ladder(pair *vantage.Pair, c *tlsdecrypt.Connection, title string) {
 	v := b.judgeFor(pair, c)
 	options := b.options
-	options.Title, options.Scenario = title, shown(&v, c)
+	options.Title, options.Scenario = title, hinted(&v, c)
 	options.Note = func(m *tlsdecrypt.Message) string {
 		at, ok := pair.OneEnd[m]
 		switch {

@@ -169,6 +169,15 @@ func shown(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 	return scenario.Showing(v, c)
 }
 
+// hinted is shown for people, with another scenario that looks the same.
+func hinted(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
+	name := shown(v, c)
+	if other := scenario.Alike(name, v, c); other != "" {
+		return name + ", or " + other
+	}
+	return name
+}
+
 // show writes a connection that is ready. mu is held.
 func (g *connectionPrinter) show(stream int) {
 	f := g.ready[stream]
@@ -198,7 +207,7 @@ func (g *connectionPrinter) show(stream int) {
 		return // finish says how many
 	case g.drawn.isNew(f.drawn.Connection) || g.verbose || g.brief || g.stream >= 0:
 		options := g.options
-		options.Scenario = shown(&f.drawn.verdict, f.drawn.Connection)
+		options.Scenario = hinted(&f.drawn.verdict, f.drawn.Connection)
 		_ = ladder.Draw(g.out, f.drawn.Connection, &f.drawn.verdict, options)
 		_ = g.out.WriteByte('\n')
 	default:

@@ -90,6 +90,9 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 	if wire == nil || status != 0 { // the wire shows whether there was a request
 		v.addStatus(status)
 	}
+	if wire != nil {
+		v.noteClaims(wire)
+	}
 	return v
 }
 

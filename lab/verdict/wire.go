@@ -155,6 +155,7 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 		v := Verdict{Outcome: Accepted}
 		w.addRefusal(&v)
 		v.settled = v.Reason == ""
+		v.noteClaims(c)
 		w.noteNames(&v)
 		w.noteWarning(&v)
 		w.noteUnasked(&v)
