@@ -2,7 +2,6 @@ package chain
 
 import (
 	"bytes"
-	"crypto/rsa"
 	"crypto/x509"
 	"slices"
 
@@ -59,25 +58,4 @@ func (p *path) untidy(sent []*x509.Certificate, isTLS13 bool) (remarks []string)
 		remarks = append(remarks, "The root "+Name(root)+" did not need to be sent along: who trusts it has it")
 	}
 	return remarks
-}
-
-// minStrongBits is the least size of RSA keys that programs take without
-// question (NIST SP 800-131A).
-const minStrongBits = 2048
-
-// Weak returns the first thing in a chain that many programs refuse because it
-// is weak: an old signature, or a short key. nil: there is none.
-func Weak(q Question) *Fault {
-	for _, cert := range q.Chain() {
-		switch cert.SignatureAlgorithm {
-		case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
-			if !IsSelfIssued(cert) { // nobody looks at a root's
-				return &Fault{Code: WeakSignature, Cert: cert, Text: "is signed with " + cert.SignatureAlgorithm.String() + ", which programs refuse nowadays"}
-			}
-		}
-		if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < minStrongBits {
-			return &Fault{Code: WeakKey, Cert: cert, Text: "has an RSA key of " + text.Grouped(int64(key.N.BitLen())) + " bits, which many programs refuse"}
-		}
-	}
-	return nil
 }

@@ -102,7 +102,7 @@ func (p *Program) explain(c *cli.Context) error {
 	}
 	defer bar.stop()
 	printer := p.newConnectionPrinter(c, file, bar.above(p.results))
-	printer.trusts = by
+	printer.trusts, printer.lessons = by, &scenarioTrusts{folder: folderOf(c), given: by}
 	if len(rsaKeys) > 0 {
 		printer.uses = rsaKeyUses{}
 	}

@@ -236,9 +236,9 @@ func (b *bothPrinter) streams(pair *vantage.Pair) string {
 }
 
 func (b *bothPrinter) ladder(pair *vantage.Pair, c *tlsdecrypt.Connection, title string) {
-	v := b.judge(c)
+	v := b.judgeFor(pair, c)
 	options := b.options
-	options.Title, options.Scenario = title, shown(&v, c)
+	options.Title, options.Scenario = title, hinted(&v, c)
 	options.Note = func(m *tlsdecrypt.Message) string {
 		at, ok := pair.OneEnd[m]
 		switch {
@@ -258,6 +258,21 @@ func (b *bothPrinter) ladder(pair *vantage.Pair, c *tlsdecrypt.Connection, title
 func (b *bothPrinter) judge(c *tlsdecrypt.Connection) verdict.Verdict {
 	c.Check(b.trust)
 	return verdict.Of(c, func() *chain.Trust { return b.trust })
+}
+
+// judgeFor judges a connection of a pair. An end may show what the two have not
+// in common, such as a PROXY line before TLS: it says more than what is joined.
+func (b *bothPrinter) judgeFor(pair *vantage.Pair, c *tlsdecrypt.Connection) verdict.Verdict {
+	v := b.judge(c)
+	if pair.Relation != vantage.Same || !v.IsVague() {
+		return v
+	}
+	for _, side := range ends(pair) {
+		if end := b.judge(*pair.Ends.Of(side)); end.Outcome == v.Outcome && end.RejectedBy == v.RejectedBy && end.Code != "" && !end.IsVague() {
+			return end
+		}
+	}
+	return v
 }
 
 // table lists pairs, one a line.

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -49,6 +50,7 @@ type connectionPrinter struct {
 	unread []string   // what is in the file besides TCP
 
 	trusted *chain.Trust
+	lessons *scenarioTrusts
 }
 
 // preparedConnection is a connection that is ready to be printed.
@@ -139,10 +141,11 @@ func (g *connectionPrinter) trust() *chain.Trust {
 
 // prepare does the part of the work for which the order does not matter.
 func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connection) {
+	trust := func() *chain.Trust { return cmp.Or(g.lessons.trust(c), g.trust()) }
 	if !g.list {
-		c.Check(g.trust())
+		c.Check(trust())
 	}
-	v := verdict.Of(c, g.trust)
+	v := verdict.Of(c, trust)
 	f.isTLS = isTLS(c, &v)
 	if !g.list {
 		f.chosen = verdict.ChosenOn(c)
@@ -164,6 +167,15 @@ func (g *connectionPrinter) encode(c *tlsdecrypt.Connection, v *verdict.Verdict)
 // shown returns the name of the scenario that shows the fault of a verdict.
 func shown(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 	return scenario.Showing(v, c)
+}
+
+// hinted is shown for people, with another scenario that looks the same.
+func hinted(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
+	name := shown(v, c)
+	if other := scenario.Alike(name, v, c); other != "" {
+		return name + ", or " + other
+	}
+	return name
 }
 
 // show writes a connection that is ready. mu is held.
@@ -195,7 +207,7 @@ func (g *connectionPrinter) show(stream int) {
 		return // finish says how many
 	case g.drawn.isNew(f.drawn.Connection) || g.verbose || g.brief || g.stream >= 0:
 		options := g.options
-		options.Scenario = shown(&f.drawn.verdict, f.drawn.Connection)
+		options.Scenario = hinted(&f.drawn.verdict, f.drawn.Connection)
 		_ = ladder.Draw(g.out, f.drawn.Connection, &f.drawn.verdict, options)
 		_ = g.out.WriteByte('\n')
 	default:

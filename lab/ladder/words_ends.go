@@ -297,11 +297,10 @@ func (s *story) closed() string {
 	}
 	switch c.End {
 	case tlsdecrypt.Closed:
-		order := " in good order"
-		if s.verdict.How == verdict.Aborted {
-			order = ""
+		if s.verdict.How == verdict.Aborted && c.EndedBy != endpoint.Unknown {
+			return fmt.Sprintf("Both sides closed the TCP connection (FIN)%s. The %s closed first.", after, c.EndedBy)
 		}
-		return fmt.Sprintf("Both sides closed the TCP connection%s (FIN)%s.", order, after)
+		return fmt.Sprintf("Both sides closed the TCP connection in good order (FIN)%s.", after)
 	case tlsdecrypt.ClientClosed:
 		return hungUp(endpoint.Client, endpoint.Server, after)
 	case tlsdecrypt.ServerClosed:

@@ -35,15 +35,15 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 	case *tlswire.CertificateRequest:
 		cas, _ := tlswire.Lookup[*tlswire.CertificateAuthorities](body.Extensions, tlswire.ExtensionCertificateAuthorities)
 		if cas == nil {
-			return certificateRequest(nil)
+			return s.certificateRequest(nil)
 		}
-		return certificateRequest(cas.Authorities)
+		return s.certificateRequest(cas.Authorities)
 	case *tlswire.CertificateRequestTLS12:
-		return certificateRequest(body.CertificateAuthorities)
+		return s.certificateRequest(body.CertificateAuthorities)
 	case *tlswire.Certificate:
-		return certificate(p, m, len(body.Entries))
+		return s.certificate(p, m, len(body.Entries))
 	case *tlswire.CertificateTLS12:
-		return certificate(p, m, len(body.Certificates))
+		return s.certificate(p, m, len(body.Certificates))
 	case *tlswire.RawPublicKeyTLS12:
 		return bareKey
 	case *tlswire.CertificateVerify:
@@ -99,6 +99,8 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 	}
 	if x, ok := tlswire.Lookup[*tlswire.ServerNameList](hello.Extensions, tlswire.ExtensionServerName); ok && len(x.Names) > 0 {
 		fmt.Fprintf(&said, "Wants to talk to %q. ", short(x.Names[0].Name))
+	} else if s.failed() && !ok {
+		said.WriteString("Names no host (server_name), as one that calls an IP address. ")
 	}
 	fmt.Fprintf(&said, "Offers %s, with %s", listed(versionsOf(hello)), text.Counted(suites, "cipher suite"))
 	if len(shares) > 0 {
@@ -112,6 +114,7 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 		fmt.Fprintf(&said, "; would speak %s", strings.Join(protocols[:min(4, len(protocols))], " or "))
 	}
 	said.WriteString(".")
+	said.WriteString(s.narrow(hello))
 	psk, hasPSK := tlswire.Lookup[*tlswire.OfferedPSKs](hello.Extensions, tlswire.ExtensionPreSharedKey)
 	ticket, hasTicket := tlswire.Lookup[*tlswire.SessionTicket](hello.Extensions, tlswire.ExtensionSessionTicket)
 	switch {
@@ -202,7 +205,8 @@ func (s *story) serverHello(hello *tlswire.ServerHello) string {
 	return said
 }
 
-func certificateRequest(names []tlswire.DistinguishedName) string {
+func (s *story) certificateRequest(names []tlswire.DistinguishedName) string {
+	s.named = ""
 	if len(names) == 0 {
 		return "\"Show me your certificate.\" If the client shows one, TLS is mutual. The server does not say whose certificates it takes."
 	}
@@ -213,15 +217,16 @@ func certificateRequest(names []tlswire.DistinguishedName) string {
 	if more := len(names) - len(cas); more > 0 {
 		cas = append(cas, fmt.Sprintf("%d more", more))
 	}
+	s.named = text.Joined(cas, "or")
 	return fmt.Sprintf("\"Show me a certificate that %s vouches for.\" If the client shows one, TLS is mutual.", text.Joined(cas, "or"))
 }
 
 const bareKey = "A bare public key, which the other side must know beforehand; nobody vouches for it."
 
 // certificate is about a party's certificate, at the time of the message.
-func certificate(p *party, m *tlsdecrypt.Message, n int) string {
+func (s *story) certificate(p *party, m *tlsdecrypt.Message, n int) string {
 	if n == 0 {
-		return fmt.Sprintf("Empty: the %s has no certificate to show that would fit.", m.From)
+		return fmt.Sprintf("Empty: the %s has no certificate to show that would fit%s.", m.From, s.withheld(m.From))
 	}
 	if p.bare {
 		return bareKey
@@ -229,7 +234,7 @@ func certificate(p *party, m *tlsdecrypt.Message, n int) string {
 	if p.leaf == nil {
 		return "A certificate that cannot be read."
 	}
-	said := p.subject()
+	said := p.subject() + weakness(p.leaf)
 	if names := altNames(p.leaf); len(names) > 0 {
 		said += ", for " + listed(names)
 	}

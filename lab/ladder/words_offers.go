@@ -21,15 +21,19 @@ func offered(o *verdict.Offers) (paragraphs []string) {
 	for _, of := range []struct {
 		what   string
 		values []string
+		none   string
 	}{
-		{"The client offers ", o.Client.Versions},
-		{"Its cipher suites: ", o.Client.CipherSuites},
-		{"Its groups: ", o.Client.Groups},
-		{"Its signature algorithms: ", o.Client.SignatureSchemes},
-		{"Its application protocols (ALPN): ", cleaned(o.Client.ALPN)},
+		{"The client offers ", o.Client.Versions, ""},
+		{"Its cipher suites: ", o.Client.CipherSuites, ""},
+		{"Its groups: ", o.Client.Groups, "none (no supported_groups), without which many servers do no ECDHE"},
+		{"Its signature algorithms: ", o.Client.SignatureSchemes, "none named (no signature_algorithms)"},
+		{"Its application protocols (ALPN): ", cleaned(o.Client.ALPN), ""},
 	} {
-		if len(of.values) > 0 {
+		switch {
+		case len(of.values) > 0:
 			paragraphs = append(paragraphs, of.what+text.Few(of.values, mostOffers)+".")
+		case of.none != "" && len(o.Client.CipherSuites) > 0:
+			paragraphs = append(paragraphs, of.what+of.none+".")
 		}
 	}
 	if len(paragraphs) == 0 {

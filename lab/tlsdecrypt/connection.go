@@ -168,12 +168,15 @@ type Key struct {
 
 // Check is the result of the verification of something that a peer claimed.
 type Check struct {
-	Subject string // what was checked: "signature", "verify_data", "chain", "binder"
+	Subject string // what was checked: "signature", "verify_data", "chain", "name", "binder"
 	Result  Result
 	Text    string // a sentence with the values of this connection
 	// Fault is what is wrong with a chain, in parts, when that fails, or what may
 	// be wrong with it; else nil.
 	Fault *chain.Fault
+	// Good reports that a chain that the other side refuses holds under the CAs
+	// that it is known to trust.
+	Good bool
 }
 
 // Result of a check.

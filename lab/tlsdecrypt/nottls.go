@@ -20,13 +20,13 @@ func (r *reader) notTLS(err *tlswire.RecordError, b []byte) {
 	is := plainOf(b)
 	switch {
 	case !first && !(unseen && c.NotTLSFrom != endpoint.Unknown):
-		c.problem(r.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", is.describe(err)))
+		c.problem(r.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", is.describe(err, b)))
 	case c.NotTLSFrom != endpoint.Unknown:
 		*c.Plain.Of(r.side) = is
-		c.problemUntilTLS(r.side, err.Offset, fmt.Sprintf("the %v answered without TLS, too: %s", r.side, is.describe(err)))
+		c.problemUntilTLS(r.side, err.Offset, fmt.Sprintf("the %v answered without TLS, too: %s", r.side, is.describe(err, b)))
 	default:
 		c.NotTLSFrom, *c.Plain.Of(r.side) = r.side, is
-		c.problemUntilTLS(r.side, err.Offset, fmt.Sprintf("the %v does not speak TLS: %s", r.side, is.describe(err)))
+		c.problemUntilTLS(r.side, err.Offset, fmt.Sprintf("the %v does not speak TLS: %s", r.side, is.describe(err, b)))
 	}
 }
 
@@ -56,16 +56,36 @@ func plainOf(b []byte) Plain {
 }
 
 // describe says what bytes are that are not TLS: their first line if they are
-// text, or else why they are no record.
-func (p Plain) describe(err *tlswire.RecordError) string {
+// text, or else why they are no record, and how they begin.
+func (p Plain) describe(err *tlswire.RecordError, b []byte) string {
 	start := strings.ToLower(p.Line)
 	switch {
 	case p.Line == "":
-		return err.Reason
+		return err.Reason + begins(b)
 	case p.HTTP:
 		return fmt.Sprintf("it sent HTTP that is not encrypted: %s", p.Line)
 	case strings.HasPrefix(start, "<!doctype html"), strings.HasPrefix(start, "<html"):
 		return fmt.Sprintf("it sent a web page that is not encrypted: %s", p.Line)
 	}
 	return fmt.Sprintf("it sent text: %s", p.Line)
+}
+
+// begins writes out the first bytes of what is not TLS, in hexadecimal and in
+// ASCII.
+func begins(b []byte) string {
+	const few = 12
+	if len(b) == 0 {
+		return ""
+	}
+	more := ""
+	if len(b) > few {
+		b, more = b[:few], " …"
+	}
+	ascii := bytes.Clone(b)
+	for i, c := range ascii {
+		if c < ' ' || c > '~' {
+			ascii[i] = '.'
+		}
+	}
+	return fmt.Sprintf("; it begins with % x%s (%s)", b, more, ascii)
 }

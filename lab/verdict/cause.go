@@ -100,7 +100,11 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 	if w.answered && w.mayResume() && d.RefusesCertificate() && w.showing(by.Other()) == MayHaveShown {
 		why.Text += ofEarlierSession
 	}
+	if w.leftUnsigned(by) && (d == tlswire.AlertHandshakeFailure || d == tlswire.AlertInternalError) {
+		why.Text = fmt.Sprintf("the server sent %v where it should have signed with the key of its certificate", d)
+	}
 	why.Causes = w.causes(by)
+	w.addEvident(&why, by)
 	w.addMissing(&why, d, by)
 	if d := w.warned(by.Other()); d != "" {
 		why.Text += fmt.Sprintf("; before that the %v had sent %s as a warning", by.Other(), d)

@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"crypto/rsa"
 	"crypto/x509"
 	"slices"
 	"strings"
@@ -20,25 +19,36 @@ type Cause struct {
 }
 
 // causes are what may be behind a refusal, the likeliest first, without what
-// the capture rules out.
+// the capture rules out. What the capture shows comes before the rest.
 func (w *wire) causes(by endpoint.Side) (likely []Cause) {
 	var d tlswire.AlertDescription
 	if alert := w.alertOf(by); alert != nil {
 		d = *alert
 	}
 	list := suspects(d, by, w.answered)
-	if slices.Contains(list, noSuite) && w.hello != nil {
-		list = w.byDemands(list)
+	switch {
+	case slices.Contains(list, noSuite) && w.hello != nil:
+		list = w.byDemands(w.byOffer(list))
+	case w.leftUnsigned(by) && (d == tlswire.AlertHandshakeFailure || d == tlswire.AlertInternalError):
+		return []Cause{w.unsigned().of(by)}
 	}
 	if i, j := slices.Index(list, unknownCA), slices.Index(list, lookAlikeCA); by == endpoint.Server && w.shown.Client.leaf != nil && i >= 0 && i < j {
 		list[i], list[j] = list[j], list[i] // its issuer is named by the server, or there would be a fault
 	}
+	if w.shown.Of(by.Other()).good && d != tlswire.AlertUnknownCA {
+		list = behindGood(list)
+	}
+	var shown []Cause
 	for _, s := range list {
-		if !w.rulesOut(s, by, d) {
+		switch why := w.evident(s, by); {
+		case w.rulesOut(s, by, d):
+		case why != "":
+			shown = append(shown, Cause{s.code, why, s.of(by).Tell})
+		default:
 			likely = append(likely, w.fitted(s, by).of(by))
 		}
 	}
-	return likely
+	return append(shown, likely...)
 }
 
 // suspects are what programs mean by an alert, the likeliest first. OpenSSL, Go
@@ -47,11 +57,11 @@ func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*su
 	switch d {
 	case tlswire.AlertUnknownCA:
 		if by == endpoint.Server { // the client has sent one of a CA that the server names
-			return []*suspect{lookAlikeCA, unknownCA, selfSigned, chainTooLong, crlMissing}
+			return []*suspect{lookAlikeCA, unknownCA, selfSigned, chainTooLong, crlMissing, pathLength}
 		}
-		return []*suspect{unknownCA, lookAlikeCA, selfSigned}
+		return []*suspect{unknownCA, lookAlikeCA, selfSigned, pathLength}
 	case tlswire.AlertUnsupportedCertificate:
-		return []*suspect{wrongUsage, wrongKeyUsage, weakKey}
+		return []*suspect{wrongUsage, wrongKeyUsage, weakKey, weakSignature}
 	case tlswire.AlertCertificateExpired:
 		return []*suspect{expiredAbove, wrongClock}
 	case tlswire.AlertDecryptError:
@@ -61,14 +71,18 @@ func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*su
 			return []*suspect{noSuite, noGroup, noSignature, noVersion}
 		}
 		if by == endpoint.Server {
-			return []*suspect{noCertificate, unknownCA, wrongUsage, noSignature}
+			return []*suspect{noCertificate, unknownCA, wrongUsage, noSignature, weakKey, weakSignature}
 		}
-		return []*suspect{unknownCA, wrongUsage, noGroup}
+		return []*suspect{unknownCA, wrongUsage, noGroup, weakKey, weakSignature}
+	case tlswire.AlertInsufficientSecurity:
+		if answered {
+			return []*suspect{weakKey, weakSignature}
+		}
 	case tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown, tlswire.AlertAccessDenied, 0:
 		if by == endpoint.Server {
-			return []*suspect{noCertificate, unknownCA, lookAlikeCA, expired, notYetValid, wrongUsage, selfSigned, revoked, wrongSignature, weakKey, crlMissing, crlStale}
+			return []*suspect{noCertificate, unknownCA, lookAlikeCA, expired, notYetValid, wrongUsage, selfSigned, pathLength, revoked, wrongSignature, weakKey, weakSignature, crlMissing, crlStale, nameConstraint}
 		}
-		return []*suspect{unknownCA, lookAlikeCA, wrongHost, noSAN, expired, notYetValid, wrongUsage, selfSigned, revoked, wrongSignature, weakKey}
+		return []*suspect{unknownCA, lookAlikeCA, wrongHost, noSAN, expired, notYetValid, wrongUsage, selfSigned, pathLength, revoked, wrongSignature, weakKey, weakSignature, nameConstraint}
 	}
 	return nil
 }
@@ -92,6 +106,10 @@ func (w *wire) fitted(s *suspect, by endpoint.Side) *suspect {
 		return unknownRoot
 	case s == noSuite && !w.offersOld():
 		return noSuiteTLS13
+	case s == noGroup && w.hello != nil && !w.answered && narrowGroups(w.hello) != "":
+		return &suspect{s.code, narrowGroups(w.hello), s.tell}
+	case s == noSignature && w.hello != nil && !w.answered && narrowSignatures(w.hello) != "":
+		return &suspect{s.code, narrowSignatures(w.hello), s.tell}
 	}
 	return s
 }
@@ -118,12 +136,13 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side, d tlswire.AlertDescription
 	case s == wrongSignature:
 		return other.signature == tlsdecrypt.Holds || w.isResumed()
 	}
-	if leaf == nil {
-		return false
-	}
-	usage := x509.ExtKeyUsageClientAuth
-	if by == endpoint.Client {
-		usage = x509.ExtKeyUsageServerAuth
+	switch {
+	case s == pathLength, s == nameConstraint: // that of a CA which was not sent
+		return !other.hasCAsAbove()
+	case s == weakSignature:
+		return leaf == nil || other.weak(by.Other(), s.code) == nil
+	case leaf == nil:
+		return w.alertOf(by) != nil && s == weakKey && slices.Contains([]tlswire.AlertDescription{tlswire.AlertHandshakeFailure, tlswire.AlertInsufficientSecurity}, d)
 	}
 	switch s {
 	case expired, notYetValid:
@@ -134,12 +153,11 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side, d tlswire.AlertDescription
 		wanted := w.wanted()
 		return by == endpoint.Server && len(wanted) > 0 && !haveIssued(wanted, other.ders)
 	case wrongUsage:
-		return !chain.Forbids(leaf, usage) && len(leaf.ExtKeyUsage) > 0
+		return !chain.Forbids(leaf, usageOf(by.Other())) && len(leaf.ExtKeyUsage) > 0
 	case selfSigned:
 		return !chain.IsSelfIssued(leaf)
 	case weakKey:
-		key, ok := leaf.PublicKey.(*rsa.PublicKey)
-		return !ok || key.N.BitLen() >= 2048
+		return !chain.IsWeakKey(leaf) && other.weak(by.Other(), s.code) == nil
 	case noSAN:
 		return len(leaf.DNSNames)+len(leaf.IPAddresses) > 0
 	case wrongHost:
@@ -216,6 +234,12 @@ var (
 		"openssl x509 -noout -ext keyUsage -in CERT.pem"}
 	weakKey = &suspect{chain.WeakKey, "the {other}'s key is too short for the {by}",
 		"openssl x509 -noout -text -in CERT.pem shows its size"}
+	weakSignature = &suspect{chain.WeakSignature, "the {other}'s certificate, or a CA above it, is signed with an algorithm that the {by} does not take any more",
+		"openssl x509 -noout -text -in CERT.pem shows its signature algorithm"}
+	pathLength = &suspect{chain.PathTooLong, "a CA above the {other}'s certificate allows fewer CAs below it than the chain has (path length)",
+		"openssl x509 -noout -ext basicConstraints -in CA.pem, for each CA of the chain, the root too"}
+	nameConstraint = &suspect{chain.NameConstraint, "a CA above the {other}'s certificate may not vouch for its names (name constraints)",
+		"openssl x509 -noout -ext nameConstraints -in CA.pem, for each CA of the chain"}
 	chainTooLong = &suspect{chain.PathTooLong, "the chain is longer than the {by} allows",
 		"its settings (nginx: ssl_verify_depth)"}
 	crlMissing = &suspect{chain.CRLMissing, "the {by} requires a CRL of each CA, and has none of that one",

@@ -97,7 +97,7 @@ var fixes = map[Code]string{
 	NoCommonCipherSuite:  "allow one cipher suite on both sides; in TLS 1.2 it must also fit the type of the server's key, and the two sides need a group in common",
 	NoCommonGroup:        "allow one group on both sides, x25519 for example",
 	NoCommonALPN:         "offer a protocol that the other side speaks, such as http/1.1",
-	NoCommonSignature:    "give the server a certificate with a type of key that the client takes",
+	NoCommonSignature:    "give the server a key that makes signatures which the client takes, or lift what restricts it",
 	SpokeNoTLS:           "have the client speak TLS to this port (https:// in its URL), or find the port where its protocol is spoken",
 	TLSRefused:           "switch TLS on at the server (its certificate and key), or call the port where TLS comes first",
 	ProxyRefused:         "ask who runs the proxy to allow that host and port, or go another way",

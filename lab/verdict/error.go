@@ -63,7 +63,7 @@ func Explain(err error, side endpoint.Side) Reason {
 		{"application protocol", NoCommonALPN, "the two sides have no HTTP version in common"},
 		{"no cipher suite supported by both", NoCommonCipherSuite, "the two sides have no cipher suite in common"},
 		{"no key exchanges supported by both", NoCommonGroup, "the two sides have no group for the key exchange in common"},
-		{"signature algorithms", NoCommonSignature, "the client takes no signature that the key of the server's certificate can make"},
+		{"signature algorithms", NoCommonSignature, "the server makes no signature with its key that the client takes: the key is of another kind, or it may not sign that way"},
 	} {
 		if strings.Contains(text, known.part) {
 			return Reason{Code: known.code, Text: known.text}

@@ -47,8 +47,8 @@ func TestEarlyHandshakeFailure(t *testing.T) {
 		causes string
 		first  string // of the causes
 	}{
-		"anything":               {offering(ss{tlswire.TLS_AES_128_GCM_SHA256, ecdheRSA}, groups, schemes, v13, v12), Other, "nothing that both can do", "no_common_cipher_suite no_common_group no_common_signature_algorithm", "the two have no cipher suite in common, or none that fits"},
-		"TLS 1.3 alone":          {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, schemes, v13), Other, "nothing that both can do", "no_common_cipher_suite no_common_group no_common_signature_algorithm no_common_version", "the two have no cipher suite of TLS 1.3 in common"},
+		"anything":               {offering(ss{tlswire.TLS_AES_128_GCM_SHA256, ecdheRSA}, groups, schemes, v13, v12), Other, "nothing that both can do", "no_common_group no_common_signature_algorithm no_common_cipher_suite", "the client offers one group alone for the key exchange, x25519"},
+		"TLS 1.3 alone":          {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, schemes, v13), Other, "nothing that both can do", "no_common_group no_common_signature_algorithm no_common_cipher_suite no_common_version", "the client offers one group alone"},
 		"without a suite of it":  {offering(ss{ecdheRSA}, groups, schemes, v13), NoCommonCipherSuite, "the client offers TLS 1.3 alone, and no cipher suite of TLS 1.3", "", ""},
 		"without a group":        {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, nil, schemes, v13), NoCommonGroup, "no group for the key exchange", "", ""},
 		"without a signature":    {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, nil, v13), NoCommonSignature, "no signature algorithm", "", ""},
@@ -100,8 +100,8 @@ func TestTaken(t *testing.T) {
 	}{
 		"it lacks the suite":              {offering(ss{ecdheECDSA}, groups, schemes), "a.example", true, "no_common_cipher_suite no_common_signature_algorithm"},
 		"it lacks the group":              {offering(ss{ecdheRSA}, []tlswire.NamedGroup{tlswire.GroupX448}, schemes), "A.example", true, "no_common_group no_common_signature_algorithm"},
-		"it lacks the version":            {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, schemes, tlswire.VersionTLS13), "a.example", true, "no_common_version no_common_cipher_suite no_common_group no_common_signature_algorithm"},
-		"for a newer version, it is open": {offering(ss{tlswire.TLS_AES_128_GCM_SHA256, ecdheRSA}, groups, schemes, tlswire.VersionTLS13, tlswire.VersionTLS12), "a.example", true, "no_common_cipher_suite no_common_group no_common_signature_algorithm"},
+		"it lacks the version":            {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, schemes, tlswire.VersionTLS13), "a.example", true, "no_common_version no_common_group no_common_signature_algorithm no_common_cipher_suite"},
+		"for a newer version, it is open": {offering(ss{tlswire.TLS_AES_128_GCM_SHA256, ecdheRSA}, groups, schemes, tlswire.VersionTLS13, tlswire.VersionTLS12), "a.example", true, "no_common_group no_common_signature_algorithm no_common_cipher_suite"},
 		"another host":                    {offering(ss{ecdheECDSA}, groups, schemes), "b.example", false, "no_common_cipher_suite no_common_group no_common_signature_algorithm no_common_version"},
 	} {
 		c := at(ended(talk(0, test.hello)(alert(endpoint.Server, tlswire.AlertHandshakeFailure)), endpoint.Server), test.host)

@@ -85,9 +85,13 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 	if wire != nil {
 		v.addWire(seen)
 		v.addTakes(server)
+		v.nameGroup(wire)
 	}
 	if wire == nil || status != 0 { // the wire shows whether there was a request
 		v.addStatus(status)
+	}
+	if wire != nil {
+		v.noteClaims(wire)
 	}
 	return v
 }

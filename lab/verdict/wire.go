@@ -45,6 +45,7 @@ type certificate struct {
 	faults    []*chain.Fault    // of its chain, that are proven, as they were found
 	doubts    []*chain.Fault    // that it may have, if the other side minds
 	chain     tlsdecrypt.Result // of its check; "": there was none
+	good      bool              // it holds under the CAs that the other side is known to trust
 	signature tlsdecrypt.Result // with its key
 	at        time.Time
 }
@@ -112,7 +113,7 @@ func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
 		if check.Subject != "chain" {
 			continue
 		}
-		c.chain = check.Result
+		c.chain, c.good = check.Result, check.Good
 		switch {
 		case check.Fault == nil:
 		case check.Result == tlsdecrypt.Fails:
@@ -154,6 +155,7 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 		v := Verdict{Outcome: Accepted}
 		w.addRefusal(&v)
 		v.settled = v.Reason == ""
+		v.noteClaims(c)
 		w.noteNames(&v)
 		w.noteWarning(&v)
 		w.noteUnasked(&v)
