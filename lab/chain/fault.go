@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -272,7 +273,7 @@ func IsSelfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c
 // Name names a certificate by its subject or, if that is empty, by the first of
 // its alternative names. It is never empty.
 func Name(c *x509.Certificate) string {
-	if s := c.Subject.String(); s != "" {
+	if s := subject(c); s != "" {
 		return s
 	}
 	for _, names := range []struct {
@@ -284,6 +285,31 @@ func Name(c *x509.Certificate) string {
 		}
 	}
 	return "(no subject)"
+}
+
+// subjects caches the texts of subjects, by their DER: connections show the same
+// few certificates over and over.
+var subjects struct {
+	sync.Mutex
+	texts map[string]string
+}
+
+// maxSubjects bounds subjects.
+const maxSubjects = 128
+
+// subject returns the text of the subject of a certificate that was parsed.
+func subject(c *x509.Certificate) string {
+	subjects.Lock()
+	defer subjects.Unlock()
+	if s, ok := subjects.texts[string(c.RawSubject)]; ok && len(c.RawSubject) > 0 {
+		return s
+	}
+	s := c.Subject.String()
+	if subjects.texts == nil || len(subjects.texts) >= maxSubjects {
+		subjects.texts = make(map[string]string)
+	}
+	subjects.texts[string(c.RawSubject)] = s
+	return s
 }
 
 // texts returns the values as they are written.

@@ -115,7 +115,9 @@ func (p *Program) app(words ...string) *cli.App {
 	app.Action = p.chooseCommand
 	app.OnUsageError = onUsageError
 	width := p.stdout().Width()
-	app.CustomAppHelpTemplate = firstScreen(app.Commands, width)
+	if len(words) < 2 || findCommand(app.Commands, words[1]) == nil {
+		app.CustomAppHelpTemplate = firstScreen(app.Commands, width)
+	}
 	eachCommand(app.Commands, func(c *cli.Command) {
 		if len(c.Subcommands) == 0 && c.Name != "completion" {
 			c.Flags = append(c.Flags, asciiFlag())
