@@ -96,13 +96,12 @@ func newStory(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) *story {
 	return s
 }
 
-// sum returns the story without its items.
-func sum(c *tlsdecrypt.Connection, v *verdict.Verdict) *story {
-	s := &story{c: c, verdict: v, progress: c.Progress(), brief: true}
+// sum makes the story without its items.
+func (s *story) sum(c *tlsdecrypt.Connection, v *verdict.Verdict) {
+	s.c, s.verdict, s.progress, s.brief = c, v, c.Progress(), true
 	for _, m := range c.Messages {
 		s.update(m)
 	}
-	return s
 }
 
 // update updates the story's state from a message. At the message that shows

@@ -101,7 +101,9 @@ func (v *Verdict) nameGroup(c *tlsdecrypt.Connection) {
 	if v.Code != NoCommonCipherSuite || v.Offers == nil || v.Offers.Server == nil {
 		return
 	}
-	hello, server := newWire(c).hello, v.Offers.Server
+	var w wire
+	w.read(c)
+	hello, server := w.hello, v.Offers.Server
 	if hello == nil || !offersUsualSuites(hello) || !needsECDHE(hello) || offersVersion(hello, true) && slices.Contains(server.Versions, tlswire.VersionTLS13.String()) {
 		return
 	}

@@ -50,13 +50,13 @@ type certificate struct {
 	at        time.Time
 }
 
-func newWire(c *tlsdecrypt.Connection) *wire {
-	w := &wire{Connection: c, Progress: c.Progress()}
+// read takes the messages of a connection.
+func (w *wire) read(c *tlsdecrypt.Connection) {
+	w.Connection, w.Progress = c, c.Progress()
 	for _, m := range c.Messages {
 		w.take(m)
 	}
 	w.leaver = cmp.Or(w.leaver, c.EndedBy)
-	return w
 }
 
 func (w *wire) take(m *tlsdecrypt.Message) {
@@ -129,7 +129,8 @@ func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
 
 // judgeWire returns the verdict that the wire alone allows.
 func judgeWire(c *tlsdecrypt.Connection) Verdict {
-	w := newWire(c)
+	var w wire
+	w.read(c)
 	if v, ok := w.beforeTLS(); ok {
 		return v
 	}
