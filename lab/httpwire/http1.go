@@ -232,7 +232,7 @@ func (s *side1) readHeader(line string) error {
 		return fmt.Errorf("not HTTP/1: %.40q is not a header", line)
 	}
 	if headers == nil {
-		headers = make([]Header, 0, 8)
+		headers = make([]Header, 0, 4)
 	}
 	s.head.Headers = append(headers, Header{Name: name, Value: strings.Trim(value, " \t")})
 	return nil

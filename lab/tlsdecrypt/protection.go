@@ -4,7 +4,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
-	"crypto/sha512"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -110,7 +109,7 @@ func newTLS13(v tlswire.Version, suite tlswire.CipherSuite, secret []byte, key K
 		return nil, fmt.Errorf("%s in the key log has %d bytes, which is not the length for %v: it is of another connection",
 			key.Secret, len(secret), suite)
 	}
-	both := make([]byte, 0, 2*sha512.Size384)
+	both := make([]byte, 0, info.FixedIVLen+hashLen(info))
 	iv := appendLabel(both, v, secret, "iv", nil, info.FixedIVLen)
 	k := appendLabel(iv, v, secret, "key", nil, info.KeyLen)[len(iv):]
 	if info.Cipher == "NULL" {
