@@ -101,7 +101,7 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		why.Text += ofEarlierSession
 	}
 	if w.leftUnsigned(by) && (d == tlswire.AlertHandshakeFailure || d == tlswire.AlertInternalError) {
-		why.Text = fmt.Sprintf("the server sent %v where it should have signed with the key of its certificate", d)
+		why.Text = fmt.Sprintf("the server sent %v: it does not sign with the key of its certificate, which comes next", d)
 	}
 	why.Causes = w.causes(by)
 	w.addEvident(&why, by)
