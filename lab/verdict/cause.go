@@ -353,14 +353,6 @@ func (w *wire) reservation() string {
 	return "; yet " + why + ": whether the server then refused in HTTP is encrypted"
 }
 
-// isCalledByAddress reports whether the client named no host, as one does that
-// calls an IP address (RFC 6066 section 3), and the server's certificate is not
-// for its address.
-func (w *wire) isCalledByAddress() bool {
-	leaf := w.shown.Server.leaf
-	return w.ServerName == "" && leaf != nil && w.Server.IsValid() && leaf.VerifyHostname(w.Server.Addr().Unmap().String()) != nil
-}
-
 // noRequest says what an accepted handshake without a request may mean.
 func (w *wire) noRequest() string {
 	leaf := w.shown.Server.leaf
