@@ -1,7 +1,8 @@
 package chain
 
 import (
-	"crypto/dsa" //nolint:staticcheck // old certificates have such keys
+	//lint:ignore SA1019 old certificates have such keys
+	"crypto/dsa"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"

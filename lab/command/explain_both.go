@@ -51,6 +51,7 @@ func (p *Program) explainBoth(c *cli.Context, o tlsdecrypt.Options, by trusts) e
 		trust = nil
 	}
 	printer := p.newBothPrinter(c, report, trust, files[0])
+	printer.lessons = &scenarioTrusts{folder: folderOf(c), given: by}
 	return cmp.Or(failed, printer.print())
 }
 

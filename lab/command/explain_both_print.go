@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ type bothPrinter struct {
 	first                      string // that file
 	options                    ladder.Options
 	trust                      *chain.Trust
+	lessons                    *scenarioTrusts
 	drawn                      map[string]bool
 	said                       map[string]bool // findings, and what to do
 }
@@ -256,8 +258,9 @@ func (b *bothPrinter) ladder(pair *vantage.Pair, c *tlsdecrypt.Connection, title
 
 // judge checks a connection and says what became of it.
 func (b *bothPrinter) judge(c *tlsdecrypt.Connection) verdict.Verdict {
-	c.Check(b.trust)
-	return verdict.Of(c, func() *chain.Trust { return b.trust })
+	trust := cmp.Or(b.lessons.trust(c), b.trust)
+	c.Check(trust)
+	return verdict.Of(c, func() *chain.Trust { return trust })
 }
 
 // judgeFor judges a connection of a pair. An end may show what the two have not

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/chain"
@@ -20,6 +21,7 @@ type scenarioTrusts struct {
 	given  trusts // by flags; they go before the scenario's own
 
 	mu     sync.Mutex
+	read   time.Time           // when the folder was looked through
 	of     map[[32]byte]string // the scenario of a certificate
 	loaded map[string]*chain.Trust
 }
@@ -29,8 +31,13 @@ type scenarioTrusts struct {
 func (s *scenarioTrusts) trust(c *tlsdecrypt.Connection) *chain.Trust {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.of) == 0 && !s.index() {
-		return nil
+	if len(s.of) == 0 {
+		if time.Since(s.read) < time.Second {
+			return nil
+		}
+		if s.read = time.Now(); !s.index() { // they may be made while lab explain waits for a capture
+			return nil
+		}
 	}
 	for _, m := range c.Messages {
 		if m.Handshake == nil {

@@ -101,7 +101,7 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		why.Text += ofEarlierSession
 	}
 	if w.leftUnsigned(by) && (d == tlswire.AlertHandshakeFailure || d == tlswire.AlertInternalError) {
-		why.Text = fmt.Sprintf("the server sent %v where it should have signed with the key of its certificate", d)
+		why.Text = fmt.Sprintf("the server sent %v: it does not sign with the key of its certificate, which comes next", d)
 	}
 	why.Causes = w.causes(by)
 	w.addEvident(&why, by)
@@ -351,14 +351,6 @@ func (w *wire) reservation() string {
 		return ""
 	}
 	return "; yet " + why + ": whether the server then refused in HTTP is encrypted"
-}
-
-// isCalledByAddress reports whether the client named no host, as one does that
-// calls an IP address (RFC 6066 section 3), and the server's certificate is not
-// for its address.
-func (w *wire) isCalledByAddress() bool {
-	leaf := w.shown.Server.leaf
-	return w.ServerName == "" && leaf != nil && w.Server.IsValid() && leaf.VerifyHostname(w.Server.Addr().Unmap().String()) != nil
 }
 
 // noRequest says what an accepted handshake without a request may mean.

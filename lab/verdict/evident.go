@@ -30,7 +30,7 @@ func (w *wire) evident(s *suspect, by endpoint.Side) string {
 		}
 	case noSAN:
 		if !hasNames(other) {
-			return whose + " has no subject alternative name, and its common name does not count"
+			return whose + " has no subject alternative name, and newer programs do not go by its common name"
 		}
 	case crlStale:
 		for _, doubt := range other.doubts {
@@ -76,6 +76,14 @@ func (c *certificate) hasCAsAbove() bool {
 		cert, err := tlswire.ParseCertificate(der)
 		return err == nil && !chain.IsSelfIssued(cert)
 	})
+}
+
+// isCalledByAddress reports whether the client named no host, as one does that
+// calls an IP address (RFC 6066 section 3), and the server's certificate is not
+// for its address.
+func (w *wire) isCalledByAddress() bool {
+	leaf := w.shown.Server.leaf
+	return w.ServerName == "" && leaf != nil && w.Server.IsValid() && leaf.VerifyHostname(w.Server.Addr().Unmap().String()) != nil
 }
 
 // namesNoHost reports whether ClientHello was seen, and has no server_name.
@@ -154,7 +162,7 @@ func (w *wire) addEvident(why *Reason, by endpoint.Side) {
 	for _, s := range []*suspect{weakKey, weakSignature, noSAN, wrongHost, wrongUsage, crlStale} {
 		if said := w.evident(s, by); said != "" && why.Causes[0].Text == said {
 			why.Text = strings.TrimSuffix(why.Text, onlyLog) + ", and gives no reason; yet " + said
-			why.Fix = fix(s.code, by) + ", if that is the reason: the log of the " + by.String() + " knows"
+			why.Fix = fix(s.code, by) + "; whether that is the reason, the log of the " + by.String() + " knows"
 			return
 		}
 	}

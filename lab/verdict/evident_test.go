@@ -120,7 +120,7 @@ func TestLeftUnsigned(t *testing.T) {
 		c := talk(tlswire.VersionTLS12, hello, said(endpoint.Server, &tlswire.ServerHello{CipherSuite: ecdheECDSA}), shows(endpoint.Server, leaf.Raw))(alert(endpoint.Server, tlswire.AlertHandshakeFailure))
 		c.CipherSuite = ecdheECDSA
 		v := judgeWire(ended(c, endpoint.Server))
-		if len(v.Causes) != 1 || v.Causes[0].Code != NoCommonSignature || !strings.HasPrefix(v.Causes[0].Text, says) || !strings.Contains(v.Reason, "where it should have signed") {
+		if len(v.Causes) != 1 || v.Causes[0].Code != NoCommonSignature || !strings.HasPrefix(v.Causes[0].Text, says) || !strings.Contains(v.Reason, "it does not sign with the key") {
 			t.Errorf("%v: %q, %+v", scheme, v.Reason, v.Causes)
 		}
 	}
