@@ -2,6 +2,7 @@ package prologue
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -129,6 +130,10 @@ func (mysql) next(l *Layer, from endpoint.Side, b []byte) int {
 	return -1
 }
 
+// mysqlErrors are those of a server's answers to a login.
+var mysqlErrors = map[uint16]string{1044: "access denied to the database", 1045: "access denied", 1049: "unknown database",
+	3159: "connections using insecure transport are prohibited (require_secure_transport)"}
+
 func mysqlServer(l *Layer, packet []byte, size int, number byte) int {
 	const failure, insecureTransport = 0xff, 3159
 	if len(packet) >= 3 && packet[0] == failure {
@@ -136,10 +141,14 @@ func mysqlServer(l *Layer, packet []byte, size int, number byte) int {
 		if strings.HasPrefix(said, "#") && len(said) >= 6 { // SQLSTATE
 			said = said[6:]
 		}
+		demands := code == insecureTransport || strings.Contains(said, "require_secure_transport")
+		if number != 0 { // what the client said may be in it
+			said = mysqlErrors[code]
+		}
 		if l.Protocol == "" {
 			l.Protocol = "MySQL"
 		}
-		if said = fmt.Sprintf("ERROR %d: %s", code, said); code == insecureTransport || strings.Contains(said, "require_secure_transport") {
+		if said = fmt.Sprintf("ERROR %d: %s", code, cmp.Or(said, hidden)); demands {
 			l.demand(said)
 		} else {
 			l.say(endpoint.Server, said)

@@ -52,10 +52,8 @@ func (headerV1) next(l *Layer, from endpoint.Side, b []byte) int {
 		return -1
 	}
 	line := string(b[:n])
-	if f := strings.Fields(line); len(f) == 6 {
-		l.addresses(f[2], f[3], f[4], f[5])
-	}
-	l.say(from, line)
+	l.Source, l.Destination = headerAddresses(strings.Fields(line))
+	l.say(from, headerLine(line))
 	l.over = true
 	return n
 }
@@ -91,7 +89,8 @@ func (headerV2) next(l *Layer, from endpoint.Side, b []byte) int {
 		}
 		a := b[fixed:]
 		port := func(at int) string { return strconv.Itoa(int(binary.BigEndian.Uint16(a[at:]))) }
-		l.addresses(net.IP(a[:ip]).String(), net.IP(a[ip:2*ip]).String(), port(2*ip), port(2*ip+2))
+		l.Source = address(net.IP(a[:ip]).String(), port(2*ip))
+		l.Destination = address(net.IP(a[ip:2*ip]).String(), port(2*ip+2))
 	}
 	switch {
 	case l.Source != "":
@@ -105,16 +104,22 @@ func (headerV2) next(l *Layer, from endpoint.Side, b []byte) int {
 	return fixed + length
 }
 
-// addresses keeps those of a header if they are addresses.
-func (l *Layer) addresses(source, destination, sourcePort, destinationPort string) {
-	join := func(ip, port string) string {
-		addr, err := netip.ParseAddrPort(net.JoinHostPort(ip, port))
-		if err != nil {
-			return ""
-		}
-		return addr.String()
+// headerAddresses returns the addresses of a line of version 1, by its words; "":
+// it has none.
+func headerAddresses(words []string) (source, destination string) {
+	if len(words) != 6 || words[1] != "TCP4" && words[1] != "TCP6" {
+		return "", ""
 	}
-	l.Source, l.Destination = join(source, sourcePort), join(destination, destinationPort)
+	return address(words[2], words[4]), address(words[3], words[5])
+}
+
+// address joins an address and a port; "": they are none.
+func address(ip, port string) string {
+	addr, err := netip.ParseAddrPort(net.JoinHostPort(ip, port))
+	if err != nil {
+		return ""
+	}
+	return addr.String()
 }
 
 // hasStart compares the first bytes of a side with those of a protocol.

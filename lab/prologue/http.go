@@ -22,7 +22,6 @@ func startsHTTP(_ endpoint.Side, b []byte) (dialect, match) {
 // or an upgrade (RFC 2817).
 type http struct {
 	within endpoint.Pair[bool] // the head of a message
-	status string
 }
 
 func (h *http) next(l *Layer, from endpoint.Side, b []byte) int {
@@ -51,10 +50,10 @@ func (h *http) request(l *Layer, line string, n int) int {
 		method, rest, _ := strings.Cut(line, " ")
 		if method == "CONNECT" {
 			target, _, _ := strings.Cut(rest, " ")
-			l.Protocol, l.Kind, l.Target = "HTTP CONNECT", Proxy, clean(target)
-			l.ask("CONNECT", line)
+			l.Protocol, l.Kind, l.Target = "HTTP CONNECT", Proxy, clean(authority(target))
+			l.ask("CONNECT", httpLine(line))
 		} else {
-			l.say(endpoint.Client, line)
+			l.say(endpoint.Client, httpLine(line))
 		}
 	case line == "":
 		h.within.Client = false
@@ -63,7 +62,7 @@ func (h *http) request(l *Layer, line string, n int) int {
 		}
 	case strings.EqualFold(name, "Upgrade") && strings.Contains(strings.ToUpper(value), "TLS/"):
 		l.Kind = StartTLS
-		l.ask("Upgrade: TLS", strings.TrimSpace(line))
+		l.ask("Upgrade: TLS", "Upgrade: TLS")
 	}
 	return n
 }
@@ -72,11 +71,11 @@ func (h *http) response(l *Layer, line string, n int) int {
 	switch {
 	case !h.within.Server && strings.HasPrefix(line, "HTTP/"):
 		h.within.Server = true
-		_, h.status, _ = strings.Cut(line, " ")
+		_, status, _ := strings.Cut(line, " ")
 		switch connect := l.Kind == Proxy; {
-		case connect && h.status >= "3", !connect && l.Asked != "" && h.status >= "4":
+		case connect && status >= "3", !connect && l.Asked != "" && status >= "4":
 			l.refuse(line)
-		case connect && h.status >= "2", l.Asked != "" && strings.HasPrefix(h.status, "101"):
+		case connect && status >= "2", l.Asked != "" && strings.HasPrefix(status, "101"):
 			l.agree(line)
 		default:
 			l.say(endpoint.Server, line)

@@ -66,7 +66,7 @@ const (
 type Step struct {
 	From endpoint.Side
 	Time time.Time
-	Text string // one line, harmless to a terminal, without passwords
+	Text string // one line, harmless to a terminal; what may be a secret is left out
 }
 
 // Bounds on what is kept.
@@ -174,21 +174,4 @@ func (l *Layer) demand(line string) {
 func clean(line string) string {
 	line = strings.TrimSpace(line)
 	return text.Unicode.Cut(text.Clean(line), maxText)
-}
-
-// Redact leaves out of a line what may be a password: all behind a command that
-// logs in.
-func Redact(line string) string {
-	words := strings.Fields(line)
-	for i, w := range words {
-		if i > 1 || i+1 == len(words) {
-			break
-		}
-		switch strings.ToUpper(strings.TrimSuffix(w, ":")) {
-		case "AUTH", "AUTHENTICATE", "AUTHINFO", "LOGIN", "USER", "PASS", "PASSWORD", "APOP", "OPER", "ACCT",
-			"AUTHORIZATION", "PROXY-AUTHORIZATION", "COOKIE", "IDENTIFY", "SASL":
-			return strings.Join(words[:i+1], " ") + " [...]"
-		}
-	}
-	return line
 }

@@ -196,6 +196,6 @@ func orNumber(s string) string {
 
 // to keeps where a proxy is to connect to.
 func (l *Layer) to(command, host string, port []byte) {
-	l.Target = clean(net.JoinHostPort(host, strconv.Itoa(int(binary.BigEndian.Uint16(port)))))
+	l.Target = clean(net.JoinHostPort(authority(host), strconv.Itoa(int(binary.BigEndian.Uint16(port)))))
 	l.ask(command, l.Protocol+": "+command+" "+l.Target)
 }

@@ -2,6 +2,7 @@ package prologue
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -161,7 +162,7 @@ func (t *Talk) next(l *Layer, from endpoint.Side, b []byte) int {
 
 // recognise returns a dialect by the first bytes of a side.
 func recognise(from endpoint.Side, b []byte) (dialect, match) {
-	for _, known := range dialects {
+	for _, known := range slices.Concat(packetDialects, lineDialects) {
 		if d, got := known(from, b); got != no {
 			return d, got
 		}
@@ -169,22 +170,11 @@ func recognise(from endpoint.Side, b []byte) (dialect, match) {
 	return nil, no
 }
 
-// IsKnown reports whether a segment, which may be from the middle of a side's
-// stream, is that of a binary protocol that is known here, or whole lines of
-// text.
-func IsKnown(from endpoint.Side, segment []byte) bool {
-	for _, known := range dialects[:len(dialects)-2] {
-		if _, got := known(from, segment); got == yes {
-			return true
-		}
-	}
-	const least = 6
-	return len(segment) >= least && bytes.HasSuffix(segment, []byte("\r\n")) &&
-		!bytes.ContainsFunc(segment, func(r rune) bool { return r > '~' || r < ' ' && r != '\t' && r != '\r' && r != '\n' })
-}
+// The protocols, each with how it is recognised. Text takes what no other does.
+var (
+	packetDialects = []recogniser{startsHeader, startsSOCKS, startsPostgreSQL, startsMySQL, startsLDAP, startsRDP}
+	lineDialects   = []recogniser{startsHTTP, startsText}
+)
 
-// dialects are the protocols, each with how it is recognised. Text is the last:
-// it takes what no other does.
-var dialects = []func(from endpoint.Side, b []byte) (dialect, match){
-	startsHeader, startsSOCKS, startsPostgreSQL, startsMySQL, startsLDAP, startsRDP, startsHTTP, startsText,
-}
+// recogniser returns the state of a protocol if a side's bytes begin it.
+type recogniser func(from endpoint.Side, b []byte) (dialect, match)

@@ -1,7 +1,6 @@
 package tlsdecrypt
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 
@@ -110,7 +109,6 @@ func (r *reader) records(b []byte, t time.Time) (rest []byte) {
 			}
 			if r.mayBeWithin(b) && !r.isPrologue(b) {
 				r.seek(r.skipped, 0)
-				r.search.begins = bytes.Clone(b[:min(8, len(b))])
 				return r.records(b, t)
 			}
 			r.notTLS(err, b)

@@ -18,11 +18,10 @@ const maxSearch = 64 << 10
 
 // search is the search for the next record of a side.
 type search struct {
-	under   bool   // way
-	from    int64  // offset of the first byte that is searched
-	missing int64  // bytes that are missing before it; 0 or less: that is not known
-	before  int    // bytes before those, of a record that cannot be read
-	begins  []byte // the first bytes, where they may not be TLS
+	under   bool  // way
+	from    int64 // offset of the first byte that is searched
+	missing int64 // bytes that are missing before it; 0 or less: that is not known
+	before  int   // bytes before those, of a record that cannot be read
 }
 
 // mayBeWithin reports whether bytes with which no record begins may be the
@@ -81,7 +80,7 @@ func (r *reader) endSearch(searched int64, they string) {
 	switch {
 	case s.missing == 0 && searched == 0:
 	case s.missing == 0 && r.headless && !r.begun && they == "cannot be read":
-		r.conn.problem(r.side, at, fmt.Sprintf("no record begins in what was seen of the %v: its %s (% x…) are the middle of one, or not TLS; the connection was open when the capture began", r.side, text.Counted(int(searched), "byte"), s.begins))
+		r.conn.problem(r.side, at, fmt.Sprintf("no record begins in what was seen of the %v: its %s are the middle of one, or not TLS; the connection was open when the capture began", r.side, text.Counted(int(searched), "byte")))
 	case s.missing == 0:
 		r.conn.problem(r.side, at, fmt.Sprintf("begins within a record: what was seen first of the %v, %s, %s", r.side, text.Counted(int(searched), "byte"), they))
 	default:
