@@ -78,7 +78,7 @@ func (t *Trust) TrustedBy(side endpoint.Side) []*x509.Certificate {
 	return t.ServerTrusts
 }
 
-// maxCached bounds Trust's verifications.
+// maxCached bounds Trust's verifications, and the signatures that are known.
 const maxCached = 4096
 
 // prepare makes the lookup tables from the lists of Trust.
