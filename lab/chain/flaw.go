@@ -13,8 +13,9 @@ import (
 // other side trusts: a CA on its way is out of date at a time, may not issue, or
 // not what is below it. nil: there is none, or there is a way without.
 //
-// Only the way that was sent along is looked at, up to a CA that is known. Who knows another way to a CA,
-// as through a newer certificate of the same CA, does not mind.
+// Only the path that was sent along is looked at, up to a CA that is known. A
+// verifier that has another path, such as through a reissued CA certificate, is
+// not affected.
 func (t *Trust) FlawAbove(q Question, at time.Time) *Fault {
 	sent := q.Chain()
 	if len(sent) == 0 {

@@ -55,7 +55,7 @@ func (p *path) untidy(sent []*x509.Certificate, isTLS13 bool) (remarks []string)
 		remarks = append(remarks, text.JoinedFew(needless, 3, "and")+" did not need to be sent along: the chain does not lead there")
 	}
 	if root := p.top(); len(p.certs) > 1 && IsSelfIssued(root) {
-		remarks = append(remarks, "The root "+Name(root)+" did not need to be sent along: who trusts it has it")
+		remarks = append(remarks, "The root "+Name(root)+" did not need to be sent along: whoever trusts it already has it")
 	}
 	return remarks
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // The PROXY protocol, versions 1 and 2: with it a load balancer tells a server
-// whose connection this is (haproxy.org, proxy-protocol.txt).
+// whose connection this is (haproxy.org, proxy-protocol.txt sections 2.1 and
+// 2.2).
 
 const maxHeaderV1 = 107 // bytes of a line of version 1
 

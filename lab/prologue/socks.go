@@ -32,7 +32,8 @@ func startsSOCKS(from endpoint.Side, b []byte) (dialect, match) {
 	return nil, no
 }
 
-// socks4 is SOCKS 4 and 4a.
+// socks4 is SOCKS 4 and 4a (openssh.com/txt/socks4.protocol and
+// openssh.com/txt/socks4a.protocol, which no RFC has).
 type socks4 struct{}
 
 func (*socks4) next(l *Layer, from endpoint.Side, b []byte) int {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -501,7 +500,6 @@ func TestConcurrent(t *testing.T) {
 	for range 20 {
 		for _, r := range all {
 			go func() {
-				time.Sleep(time.Duration(rand.IntN(1000)))
 				r.replay(d)
 			}()
 		}
