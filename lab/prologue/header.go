@@ -40,7 +40,7 @@ func startsHeader(from endpoint.Side, b []byte) (dialect, match) {
 
 type headerV1 struct{}
 
-func (headerV1) next(l *Layer, from endpoint.Side, b []byte) int {
+func (headerV1) next(l *layer, from endpoint.Side, b []byte) int {
 	if from == endpoint.Server {
 		return -1
 	}
@@ -67,7 +67,7 @@ type headerV2 struct{}
 //	| signature | version | command | family | protocol | length | addresses |
 //	|    12     |    4 bits each    |    4 bits each    |   2    |  length   |
 //	+-----------+-------------------+-------------------+--------+-----------+
-func (headerV2) next(l *Layer, from endpoint.Side, b []byte) int {
+func (headerV2) next(l *layer, from endpoint.Side, b []byte) int {
 	const fixed = 16
 	if from == endpoint.Server {
 		return -1

@@ -74,7 +74,7 @@ func ldapMessage(b []byte) (size int, operation byte, body []byte, ok bool) {
 
 type ldap struct{}
 
-func (ldap) next(l *Layer, from endpoint.Side, b []byte) int {
+func (ldap) next(l *layer, from endpoint.Side, b []byte) int {
 	l.Protocol, l.Kind = "LDAP", StartTLS
 	size, operation, body, ok := ldapMessage(b)
 	switch {

@@ -41,7 +41,7 @@ func isMySQL(b []byte) bool {
 
 type mysql struct{}
 
-func (mysql) next(l *Layer, from endpoint.Side, b []byte) int {
+func (mysql) next(l *layer, from endpoint.Side, b []byte) int {
 	if len(b) < mysqlHeader+1 {
 		return 0
 	}
@@ -72,7 +72,7 @@ func (mysql) next(l *Layer, from endpoint.Side, b []byte) int {
 var mysqlErrors = map[uint16]string{1044: "access denied to the database", 1045: "access denied", 1049: "unknown database",
 	3159: "connections using insecure transport are prohibited (require_secure_transport)"}
 
-func mysqlServer(l *Layer, packet []byte, size int, number byte) int {
+func mysqlServer(l *layer, packet []byte, size int, number byte) int {
 	const failure, insecureTransport = 0xff, 3159
 	if len(packet) >= 3 && packet[0] == failure {
 		code, said := binary.LittleEndian.Uint16(packet[1:]), string(packet[3:])

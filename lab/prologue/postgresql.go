@@ -32,7 +32,7 @@ func startsPostgreSQL(from endpoint.Side, b []byte) (dialect, match) {
 
 type postgreSQL struct{ asked uint32 }
 
-func (p *postgreSQL) next(l *Layer, from endpoint.Side, b []byte) int {
+func (p *postgreSQL) next(l *layer, from endpoint.Side, b []byte) int {
 	l.Protocol, l.Kind = "PostgreSQL", StartTLS
 	if from == endpoint.Server {
 		return p.answer(l, b)
@@ -52,7 +52,7 @@ func (p *postgreSQL) next(l *Layer, from endpoint.Side, b []byte) int {
 }
 
 // answer reads the server's answer to a request, which is one byte.
-func (p *postgreSQL) answer(l *Layer, b []byte) int {
+func (p *postgreSQL) answer(l *layer, b []byte) int {
 	asked := p.asked
 	p.asked = 0
 	switch {

@@ -32,7 +32,7 @@ func startsRDP(from endpoint.Side, b []byte) (dialect, match) {
 
 type rdp struct{}
 
-func (rdp) next(l *Layer, from endpoint.Side, b []byte) int {
+func (rdp) next(l *layer, from endpoint.Side, b []byte) int {
 	const header, negotiation = 11, 8
 	const response, failure = 2, 3
 	if len(b) < header {

@@ -12,8 +12,8 @@ import (
 // at most a few kilobytes.
 type Talk struct {
 	Prologue
-	dialect dialect // of the last layer; nil: not known yet
-	sides   endpoint.Pair[half]
+	last  *layer // of Layers; nil: there is none
+	sides endpoint.Pair[half]
 }
 
 // half is one side of a Talk.
@@ -30,7 +30,7 @@ type dialect interface {
 	// none, and returns its size. It may be larger than what is there. 0: more
 	// bytes are needed to know; -1: where the side's messages end is not known
 	// from here on.
-	next(l *Layer, from endpoint.Side, b []byte) int
+	next(l *layer, from endpoint.Side, b []byte) int
 }
 
 // Begun notes that a side speaks TLS, which was found without the Talk.
@@ -49,8 +49,8 @@ func (t *Talk) Begin(from endpoint.Side, offset int64, within bool) {
 func (t *Talk) Skip(from endpoint.Side, missing int64) {
 	h := t.sides.Of(from)
 	t.flush(from)
-	if l := t.Last(); l != nil {
-		*l.unframed.Of(from) = true
+	if t.last != nil {
+		*t.last.unframed.Of(from) = true
 	}
 	h.skip = 0
 	*t.Bytes.Of(from) += max(missing, 0)
@@ -102,13 +102,12 @@ func (t *Talk) flush(from endpoint.Side) {
 }
 
 // layer returns the layer that is spoken.
-func (t *Talk) layer() *Layer {
-	l := t.Last()
-	if l == nil || l.over && len(t.Layers) < maxLayers {
-		l = &Layer{}
-		t.Layers, t.dialect = append(t.Layers, l), nil
+func (t *Talk) layer() *layer {
+	if t.last == nil || t.last.over && len(t.Layers) < maxLayers {
+		t.last = &layer{Layer: &Layer{}}
+		t.Layers = append(t.Layers, t.last.Layer)
 	}
-	return l
+	return t.last
 }
 
 // message takes a message, or what there is of one, and returns how much of b
@@ -129,7 +128,7 @@ func (t *Talk) message(from endpoint.Side, b []byte, at time.Time) int {
 	if len(h.pending) > 0 {
 		whole = append(h.pending, b...)
 	}
-	size := t.next(l, from, whole)
+	size := l.next(from, whole)
 	if size == 0 && len(whole) <= maxLine {
 		h.pending = append([]byte(nil), whole...)
 		return len(b)
@@ -145,9 +144,9 @@ func (t *Talk) message(from endpoint.Side, b []byte, at time.Time) int {
 	return max(min(size, len(whole))-before, 0)
 }
 
-// next asks the dialect for the size of a message.
-func (t *Talk) next(l *Layer, from endpoint.Side, b []byte) int {
-	if t.dialect == nil {
+// next asks the layer's dialect for the size of a message.
+func (l *layer) next(from endpoint.Side, b []byte) int {
+	if l.dialect == nil {
 		d, known := recognise(from, b)
 		switch {
 		case known == maybe:
@@ -155,9 +154,9 @@ func (t *Talk) next(l *Layer, from endpoint.Side, b []byte) int {
 		case known == no:
 			return -1
 		}
-		t.dialect = d
+		l.dialect = d
 	}
-	return t.dialect.next(l, from, b)
+	return l.dialect.next(l, from, b)
 }
 
 // recognise returns a dialect by the first bytes of a side.

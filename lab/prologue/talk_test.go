@@ -182,6 +182,30 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// Why a proxy refuses is in its code, and not in its words.
+func TestRefusals(t *testing.T) {
+	connect := segment{client, "CONNECT a:443 HTTP/1.1\r\n\r\n"}
+	socks := []segment{{client, "\x05\x01\x00"}, {server, "\x05\x00"}, {client, "\x05\x01\x00\x01\x7f\x00\x00\x01\x01\xbb"}}
+	for name, test := range map[string]struct {
+		segments []segment
+		want     prologue.Refusal
+	}{
+		"407":                         {[]segment{connect, {server, "HTTP/1.1 407 No\r\n\r\n"}}, prologue.NotLoggedIn},
+		"403, which names a password": {[]segment{connect, {server, "HTTP/1.1 403 Your password does not allow 407\r\n\r\n"}}, prologue.NotSaid},
+		"502":                         {[]segment{connect, {server, "HTTP/1.0 502 Bad Gateway\r\n\r\n"}}, prologue.NotReachable},
+		"200":                         {[]segment{connect, {server, "HTTP/1.1 200 unreachable\r\n\r\n"}}, prologue.NotSaid},
+		"no SOCKS method":             {[]segment{{client, "\x05\x01\x00"}, {server, "\x05\xff"}}, prologue.NotLoggedIn},
+		"SOCKS host unreachable":      {append(socks[:3:3], segment{server, "\x05\x04\x00\x01\x00\x00\x00\x00\x00\x00"}), prologue.NotReachable},
+		"SOCKS not allowed":           {append(socks[:3:3], segment{server, "\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00"}), prologue.NotSaid},
+		"SOCKS 4":                     {[]segment{{client, "\x04\x01\x01\xbb\x7f\x00\x00\x01me\x00"}, {server, "\x00\x5b\x00\x00\x00\x00\x00\x00"}}, prologue.NotSaid},
+	} {
+		p, _ := talk(test.segments)
+		if got := p.Last().Refusal; got != test.want || (p.Last().Refused == "") != (name == "200") {
+			t.Errorf("%s: %v, %q", name, got, p.Last().Refused)
+		}
+	}
+}
+
 // What may be a secret is left out, wherever in a conversation the capture
 // begins.
 func TestSecretsAreLeftOut(t *testing.T) {

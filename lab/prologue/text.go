@@ -109,7 +109,7 @@ type lines struct {
 // maxLines is how many lines are looked at.
 const maxLines = 200
 
-func (d *lines) next(l *Layer, from endpoint.Side, b []byte) int {
+func (d *lines) next(l *layer, from endpoint.Side, b []byte) int {
 	n := lineLen(b)
 	if d.xml {
 		n = bytes.IndexByte(b, '>') + 1
@@ -177,7 +177,7 @@ func (p *textProtocol) untagged(line string) (tag, rest string) {
 	return "", line
 }
 
-func (d *lines) command(l *Layer, line string) {
+func (d *lines) command(l *layer, line string) {
 	asked := d.keep(func(p *textProtocol) bool {
 		tag, rest := p.untagged(line)
 		fits := p.xml && hasAny(rest, p.asks) || slices.ContainsFunc(p.asks, func(asks string) bool { return strings.EqualFold(rest, asks) })
@@ -226,7 +226,7 @@ func (d *lines) shown(line string) string {
 	return notShown(line)
 }
 
-func (d *lines) reply(l *Layer, line string) {
+func (d *lines) reply(l *layer, line string) {
 	line = d.withheld.leaveOut(line)
 	if l.Asked == "" || l.Agreed {
 		if !l.first.Server {
