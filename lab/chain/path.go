@@ -11,8 +11,8 @@ import (
 	"mtlslab.example/lab/lab/text"
 )
 
-// Path is the path from a leaf up through the certificates that were sent along:
-// each is signed with the key of the next.
+// Path leads from a leaf up through the certificates that were sent along: each
+// is signed with the key of the next.
 type Path struct {
 	certs []*x509.Certificate // the leaf first; not empty
 	// ca is the known CA that issued the last of certs; nil: none is known, or
@@ -41,9 +41,9 @@ func (p *Path) above() []*x509.Certificate {
 // maxPaths bounds the paths that are compared for one chain.
 const maxPaths = 32
 
-// bestPath returns the path that a chain takes, and what is wrong on it above the
-// leaf at a time. Of several paths it is one on which nothing is wrong; then one
-// to a root that is known; then one to another known CA; then the longest.
+// bestPath returns the path that a chain takes, and what is wrong on it above
+// the leaf at a time. Of several paths it is one on which nothing is wrong; then
+// one to a root that is known; then one to another known CA; then the longest.
 func (t *Trust) bestPath(sent []*x509.Certificate, q Question, at time.Time) (best *Path, flaw *Fault) {
 	for _, p := range t.buildPaths(sent) {
 		f := p.flaw(q, at)
@@ -70,8 +70,8 @@ func (t *Trust) endsAtRoot(p *Path) bool {
 	return p.ca != nil && IsSelfIssued(p.ca.Certificate) || IsSelfIssued(p.Top()) && t.known(p.Top()) != nil
 }
 
-// LeadsToRoot reports whether the CAs here have to do with a chain: its signatures
-// lead to a root that is known.
+// LeadsToRoot reports whether the CAs here have to do with a chain: its
+// signatures lead to a root that is known.
 func (t *Trust) LeadsToRoot(q Question) bool {
 	sent := q.Chain()
 	return len(sent) > 0 && slices.ContainsFunc(t.buildPaths(sent), t.endsAtRoot)
@@ -211,8 +211,9 @@ func (t *Trust) explainPath(p *Path) Fault {
 	return fault(UnknownCA, "%s, which was not sent along and %s%s", p.leads(), t.absent(), fetchFrom(top))
 }
 
-// Impostor returns the fault of a path that breaks off before a certificate that
-// was sent along and has an issuer's name, but another key; nil: it does not.
+// Impostor returns the fault of a path that breaks off before a certificate
+// that was sent along and has an issuer's name, but another key; nil: it does
+// not.
 func (p *Path) Impostor() *Fault {
 	if p.twin == nil || p.twinIn != "" {
 		return nil
@@ -220,12 +221,12 @@ func (p *Path) Impostor() *Fault {
 	return &Fault{Code: LookAlikeCA, Cert: p.Top(), Text: fmt.Sprintf("names %s as its issuer, but is not signed with the key of the one that was sent along", Name(p.twin))}
 }
 
-// Leads says where a path leads by the certificates that were sent along, as what
-// follows the leaf's name in a sentence.
+// Leads says where a path leads by the certificates that were sent along, as
+// what follows the leaf's name in a sentence.
 func (p *Path) Leads() string { return p.leads() + fetchFrom(p.Top()) }
 
-// PathOf returns the path that a chain takes by its own certificates, where no CA
-// is known; false: it has no leaf that can be read.
+// PathOf returns the path that a chain takes by its own certificates, where no
+// CA is known; false: it has no leaf that can be read.
 func PathOf(q Question) (*Path, bool) {
 	sent := q.Chain()
 	if len(sent) == 0 {

@@ -105,8 +105,8 @@ func (headerV2) next(l *layer, from endpoint.Side, b []byte) int {
 	return fixed + length
 }
 
-// headerAddresses returns the addresses of a line of version 1, by its words; "":
-// it has none.
+// headerAddresses returns the addresses of a line of version 1, by its words;
+// "": it has none.
 func headerAddresses(words []string) (source, destination string) {
 	if len(words) != 6 || words[1] != "TCP4" && words[1] != "TCP6" {
 		return "", ""

@@ -14,7 +14,7 @@ import (
 //	|     1     |    1     |   2    |          7          |     |      8      |
 //	+-----------+----------+--------+---------------------+-----+-------------+
 //
-// The negotiation has a type, flags, a length (2 bytes) and protocols (4 bytes).
+// The negotiation has a type, flags, a length (2 bytes) and protocols (4).
 const (
 	tpktVersion       = 3
 	connectionRequest = 0xe0

@@ -111,8 +111,8 @@ var serverLines = regexp.MustCompile(`(?i)^(` + strings.Join([]string{
 // replyCode is how replies begin of which only the code is shown.
 var replyCode = regexp.MustCompile(`^([1-5][0-9][0-9]|-ERR)([ -]|$)`)
 
-// greeting returns a server's line without what may be a secret. Text of a reply
-// other than a greeting may repeat what the client said.
+// greeting returns a server's line without what may be a secret. Text of a
+// reply other than a greeting may repeat what the client said.
 func greeting(line string) (string, bool) {
 	switch code := replyCode.FindStringSubmatch(line); {
 	case serverLines.MatchString(line):
@@ -153,6 +153,9 @@ func (w withheld) leaveOut(reply string) string {
 func httpLine(line string) string {
 	method, rest, _ := strings.Cut(line, " ")
 	if strings.HasPrefix(method, "HTTP/") {
+		if statusOf(line) < 100 {
+			return method[:min(len(method), len("HTTP/1.1"))] + " " + hidden
+		}
 		return line
 	}
 	target, version, _ := strings.Cut(rest, " ")
@@ -173,8 +176,8 @@ func httpLine(line string) string {
 // plainSegment is the first segment of a path that is a word, and no token.
 var plainSegment = regexp.MustCompile(`^/[a-z._-]{0,20}`)
 
-// resource returns a request's target without user information, query and all of
-// the path but a first segment that is a plain word (RFC 9112 section 3.2).
+// resource returns a request's target without user information, query and all
+// of the path but a first segment that is a plain word (RFC 9112 section 3.2).
 func resource(target string) string {
 	origin := ""
 	if scheme, rest, absolute := strings.Cut(target, "://"); absolute && (scheme == "http" || scheme == "https") {
@@ -236,9 +239,9 @@ func IsText(b []byte) bool {
 	})
 }
 
-// IsProtocol reports whether a segment, which may be from the middle of a side's
-// stream, is that of a binary protocol that is known here, or whole lines of
-// text.
+// IsProtocol reports whether a segment, which may be from the middle of a
+// side's stream, is that of a binary protocol that is known here, or whole lines
+// of text.
 func IsProtocol(from endpoint.Side, segment []byte) bool {
 	for _, known := range packetDialects {
 		if _, got := known(from, segment); got == yes {
