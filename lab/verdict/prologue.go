@@ -44,8 +44,8 @@ func (w *wire) beforeTLS() (Verdict, bool) {
 // trippedOverHeader reports whether the server ended the connection as one does
 // that takes the header of the PROXY protocol for TLS. It is certain of an
 // alert about the form of a message, and of HTTP's 400 where the client has
-// begun TLS. An alert about the version, and an end without an answer, have
-// other causes as well.
+// begun TLS or has sent nothing but the header. An alert about the version, and
+// an end without an answer, have other causes as well.
 func (w *wire) trippedOverHeader(h *prologue.Layer) (tripped bool, how How) {
 	begun := w.ClientRandom != nil
 	if w.Alert != nil {
@@ -61,7 +61,8 @@ func (w *wire) trippedOverHeader(h *prologue.Layer) (tripped bool, how How) {
 		return false, ""
 	}
 	if answer := w.Plain.Server; answer.HTTP && isBadRequest(answer.Line) {
-		return begun, NotTLS
+		alone := h.Source != "" && w.Prologue.Last().Messages.Client == 0 // nothing else that it may mind
+		return begun || alone, NotTLS
 	}
 	if !begun && (w.Prologue.Last() != h || h.Source == "") {
 		return false, "" // something else follows the header, or it is a health check's
