@@ -48,13 +48,14 @@ type Fault struct {
 	// above it; nil if that is not known, or is no certificate.
 	Cert *x509.Certificate
 	Text string // what follows the certificate's name in a sentence, or a clause of its own
-	// Alone says that Text is a clause of its own, about something else.
-	Alone bool
-	// Open says that the other side says so, and that what is behind it is open.
-	Open bool
-	// Here says that it is about a CA that is known here and has the name of
-	// another, so that it is none if that CA is another PKI's.
-	Here bool
+	// IsClause says that Text is a clause of its own, about something else.
+	IsClause bool
+	// Reported says that the other side reports it, and that the chain alone does
+	// not prove it.
+	Reported bool
+	// ByName says that the CA was compared by its name with one that is known here:
+	// if that belongs to another PKI, there is no fault.
+	ByName bool
 }
 
 // Of returns the fault in a sentence about the first certificate of a chain,
@@ -62,7 +63,7 @@ type Fault struct {
 // The sentence has no full stop.
 func (f *Fault) Of(name string, leaf *x509.Certificate) string {
 	switch {
-	case f.Alone:
+	case f.IsClause:
 		return f.Text
 	case f.Cert == nil || leaf == nil || f.Cert.Equal(leaf):
 		return name + " " + f.Text
@@ -108,7 +109,7 @@ func flawIn(sent []*x509.Certificate, of endpoint.Side) *Fault {
 	if len(sent) == 0 {
 		return nil
 	}
-	_, flaw := new(Trust).way(sent, Question{Of: of}, time.Time{})
+	_, flaw := new(Trust).bestPath(sent, Question{Of: of}, time.Time{})
 	return flaw
 }
 
@@ -237,11 +238,11 @@ func explainOwn(err error, leaf *x509.Certificate, by endpoint.Side) (Fault, boo
 	case errors.As(err, &revoked):
 		return Fault{Code: Revoked, Cert: leaf, Text: revoked.how()}, true
 	case errors.As(err, &crl) && crl.Unfit != "":
-		return Fault{Code: CRLMissing, Text: "the " + by.String() + " has no complete CRL of " + crl.Issuer + ", and requires one: the one that it has " + crl.Unfit, Alone: true}, true
+		return Fault{Code: CRLMissing, Text: "the " + by.String() + " has no complete CRL of " + crl.Issuer + ", and requires one: the one that it has " + crl.Unfit, IsClause: true}, true
 	case errors.As(err, &crl) && crl.NextUpdate.IsZero():
-		return Fault{Code: CRLMissing, Text: "the " + by.String() + " has no CRL of " + crl.Issuer + ", and requires one", Alone: true}, true
+		return Fault{Code: CRLMissing, Text: "the " + by.String() + " has no CRL of " + crl.Issuer + ", and requires one", IsClause: true}, true
 	case errors.As(err, &crl):
-		return Fault{Code: CRLStale, Text: "the " + by.String() + "'s CRL of " + crl.Issuer + " is out of date since " + crl.NextUpdate.Format(time.DateOnly), Alone: true}, true
+		return Fault{Code: CRLStale, Text: "the " + by.String() + "'s CRL of " + crl.Issuer + " is out of date since " + crl.NextUpdate.Format(time.DateOnly), IsClause: true}, true
 	case errors.As(err, &usage) && usage.CA:
 		return Fault{Code: WrongKeyUsage, Cert: leaf, Text: "is that of a CA, which is for issuing certificates and not for signing in (key usage)"}, true
 	case errors.As(err, &usage):

@@ -16,7 +16,11 @@ func Remarks(q Question, isTLS13 bool) []string {
 	if isTidy(sent) {
 		return nil
 	}
-	return sentWay(q).untidy(sent, isTLS13)
+	path, ok := PathOf(q)
+	if !ok {
+		return nil
+	}
+	return path.untidy(sent, isTLS13)
 }
 
 // isTidy reports whether each certificate is named as the issuer of the one
@@ -31,7 +35,7 @@ func isTidy(sent []*x509.Certificate) bool {
 }
 
 // untidy says in what a path differs from what was sent.
-func (p *path) untidy(sent []*x509.Certificate, isTLS13 bool) (remarks []string) {
+func (p *Path) untidy(sent []*x509.Certificate, isTLS13 bool) (remarks []string) {
 	var needless []string
 	at := 0 // in sent, of the certificate before
 	for _, cert := range sent[1:] {
@@ -54,8 +58,8 @@ func (p *path) untidy(sent []*x509.Certificate, isTLS13 bool) (remarks []string)
 	if len(needless) > 0 {
 		remarks = append(remarks, text.JoinedFew(needless, 3, "and")+" did not need to be sent along: the chain does not lead there")
 	}
-	if root := p.top(); len(p.certs) > 1 && IsSelfIssued(root) {
-		remarks = append(remarks, "The root "+Name(root)+" did not need to be sent along: who trusts it has it")
+	if root := p.Top(); len(p.certs) > 1 && IsSelfIssued(root) {
+		remarks = append(remarks, "The root "+Name(root)+" did not need to be sent along: whoever trusts it already has it")
 	}
 	return remarks
 }

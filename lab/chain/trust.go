@@ -78,7 +78,7 @@ func (t *Trust) TrustedBy(side endpoint.Side) []*x509.Certificate {
 	return t.ServerTrusts
 }
 
-// maxCached bounds Trust's verifications.
+// maxCached bounds Trust's verifications, and the signatures that are known.
 const maxCached = 4096
 
 // prepare makes the lookup tables from the lists of Trust.
@@ -161,7 +161,7 @@ func (t *Trust) StaleCRL(v Verification, at time.Time) *Fault {
 	for i := range len(chain) - 1 {
 		s := t.lists.Of(chain[i], chain[i+1], at)
 		if s.Complete != nil && s.Entry == nil && !s.Complete.NextUpdate.IsZero() && !revocation.IsCurrent(s.Complete, at) {
-			return &Fault{Code: CRLStale, Text: "the CRL of " + Name(chain[i+1]) + " that is known here was out of date by then: its next update was due on " + date(s.Complete.NextUpdate), Alone: true}
+			return &Fault{Code: CRLStale, Text: "the CRL of " + Name(chain[i+1]) + " that is known here was out of date by then: its next update was due on " + date(s.Complete.NextUpdate), IsClause: true}
 		}
 	}
 	return nil

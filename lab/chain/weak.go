@@ -14,7 +14,7 @@ import (
 )
 
 // minStrongBits is the least size of RSA keys that programs take without
-// question (NIST SP 800-131A).
+// question (NIST SP 800-131A revision 2, section 3).
 const minStrongBits = 2048
 
 // Weak returns the first thing in a chain that many programs refuse because it

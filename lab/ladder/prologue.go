@@ -19,6 +19,7 @@ func (s *story) prologue(p *prologue.Prologue) {
 		s.across("%s", layerWords(l))
 		for _, step := range l.Steps {
 			s.items = append(s.items, item{from: step.From, time: step.Time, name: step.Text})
+			s.dropLine(step)
 		}
 	}
 	switch last := p.Last(); {
@@ -44,7 +45,18 @@ func (s *story) plainAnswer() {
 	for _, l := range s.c.Prologue.Layers {
 		for _, step := range l.Steps {
 			s.items = append(s.items, item{from: step.From, time: step.Time, name: step.Text, alarm: true})
+			s.dropLine(step)
 		}
+	}
+}
+
+// dropLine leaves out of the problems the line of a side that is drawn as a step.
+func (s *story) dropLine(step prologue.Step) {
+	if s.c.Plain.Of(step.From).Line != step.Text {
+		return
+	}
+	for i := range s.problems {
+		s.problems[i].Text = strings.TrimSuffix(s.problems[i].Text, ": "+step.Text)
 	}
 }
 

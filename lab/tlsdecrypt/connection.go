@@ -91,8 +91,13 @@ const (
 
 // Plain describes the first bytes of a side that does not speak TLS.
 type Plain struct {
-	HTTP bool   // it is HTTP
-	Line string // the first line, at most 60 bytes, if it is text
+	HTTP bool // it is HTTP
+	// Line is the first line, if it is text, without what may be a secret
+	// ([prologue.FirstLine]).
+	Line string
+	// Target is that of a client's request of HTTP. It may hold a secret: it is for
+	// comparing, and not shown.
+	Target string
 }
 
 // Problem is something that could not be seen, and why: a missing secret, a

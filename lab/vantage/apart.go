@@ -275,10 +275,9 @@ func httpOf(c *tlsdecrypt.Connection, side endpoint.Side) (heads []*tlsdecrypt.M
 
 // requestsOf are the requests of HTTP that can be read: method and path.
 func requestsOf(c *tlsdecrypt.Connection) (requests []string) {
-	if line := c.Plain.Client; line.HTTP {
-		if words := strings.Fields(line.Line); len(words) > 1 {
-			requests = append(requests, words[0]+" "+words[1])
-		}
+	if plain := c.Plain.Client; plain.HTTP && plain.Target != "" {
+		method, _, _ := strings.Cut(plain.Line, " ")
+		requests = append(requests, method+" "+plain.Target)
 	}
 	for _, m := range httpOf(c, endpoint.Client) {
 		if m.HTTP.Request {

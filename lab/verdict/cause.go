@@ -33,7 +33,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 	}
 	if fault := other.faultThat(alert); fault != nil {
 		why := Reason{Code: fault.Code, Text: fault.Of("the "+by.Other().String()+"'s certificate", other.leaf) + w.silently(by)}
-		if fault.Open {
+		if fault.Reported {
 			why.Causes = w.causes(by)
 		}
 		return why

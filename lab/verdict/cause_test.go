@@ -107,7 +107,7 @@ func TestWhyExpired(t *testing.T) {
 func TestWhyOpenFault(t *testing.T) {
 	leaf := newCertificate(t, nil)
 	for open, want := range map[bool]bool{true: true, false: false} {
-		f := &chain.Fault{Code: chain.UnknownCA, Cert: leaf, Text: "leads elsewhere", Open: open}
+		f := &chain.Fault{Code: chain.UnknownCA, Cert: leaf, Text: "leads elsewhere", Reported: open}
 		v := judgeWire(clientOf(checkedAs(shows(endpoint.Client, leaf.Raw), tlsdecrypt.Fails, f), tlswire.AlertUnknownCA))
 		if v.Code != chain.UnknownCA || len(v.Causes) > 0 != want {
 			t.Errorf("open %v: %s, causes %v", open, v.Code, v.Causes)

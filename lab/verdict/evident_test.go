@@ -51,7 +51,7 @@ func TestEvident(t *testing.T) {
 	leaf := newCertificate(t, nil)
 	between := newCertificate(t, func(c *x509.Certificate) { c.Subject.CommonName = "between" })
 	stale := shows(endpoint.Client, leaf.Raw)
-	stale.Checks = []tlsdecrypt.Check{{Subject: "chain", Result: tlsdecrypt.Unknown, Good: true, Fault: &chain.Fault{Code: chain.CRLStale, Text: "the CRL was out of date", Alone: true}}}
+	stale.Checks = []tlsdecrypt.Check{{Subject: "chain", Result: tlsdecrypt.Unknown, Good: true, Fault: &chain.Fault{Code: chain.CRLStale, Text: "the CRL was out of date", IsClause: true}}}
 	good := shows(endpoint.Client, leaf.Raw)
 	good.Checks = []tlsdecrypt.Check{{Subject: "chain", Result: tlsdecrypt.Unknown, Good: true}}
 	for name, test := range map[string]struct {
