@@ -42,10 +42,10 @@ func (p *Program) explainBoth(c *cli.Context, o tlsdecrypt.Options, by trusts) e
 		}
 		failed = cmp.Or(failed, err)
 	}
-	if len(readings[0].view.Connections)+len(readings[1].view.Connections) == 0 {
+	if len(readings[0].capture.Connections)+len(readings[1].capture.Connections) == 0 {
 		return cmp.Or(failed, error(&nothingError{file: files[0] + " and " + files[1], stream: -1}))
 	}
-	report := vantage.Join(readings[0].view, readings[1].view)
+	report := vantage.Join(readings[0].capture, readings[1].capture)
 	trust, err := trustOf(folderOf(c).certsOf(files[0]), by)
 	if err != nil {
 		trust = nil
@@ -58,7 +58,7 @@ func (p *Program) explainBoth(c *cli.Context, o tlsdecrypt.Options, by trusts) e
 type reading struct {
 	*Program
 	file    string
-	view    vantage.View
+	capture vantage.Capture
 	randoms map[string]bool // whose keys are in the file
 
 	mu sync.Mutex
@@ -112,19 +112,19 @@ func (deaf) Open(wiretap.Event) wiretap.Handler { return func(wiretap.Event) {} 
 
 // connections reads the connections of the file.
 func (r *reading) connections(c *cli.Context, o tlsdecrypt.Options) error {
-	r.view = vantage.View{Name: r.file, HasKeys: func(random []byte) bool { return r.randoms[string(random)] }}
+	r.capture = vantage.Capture{Name: r.file, HasKeys: func(random []byte) bool { return r.randoms[string(random)] }}
 	o.Done = func(c *tlsdecrypt.Connection) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.view.Connections = append(r.view.Connections, c)
-		r.view.Own = r.view.Own || slices.ContainsFunc(c.Comments, isExchange)
+		r.capture.Connections = append(r.capture.Connections, c)
+		r.capture.Own = r.capture.Own || slices.ContainsFunc(c.Comments, isExchange)
 	}
 	dissector := tlsdecrypt.New(o)
 	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
 	err := r.read(c, capture.ReadOptions{
 		Sink:    spread,
-		Attempt: func(a capture.Attempt) { r.view.Attempts = append(r.view.Attempts, a) },
-		Period:  func(first, last time.Time) { r.view.First, r.view.Last = first, last },
+		Attempt: func(a capture.Attempt) { r.capture.Attempts = append(r.capture.Attempts, a) },
+		Period:  func(first, last time.Time) { r.capture.First, r.capture.Last = first, last },
 		Notice:  func(notice string) { r.say("%s: %s", r.file, notice) },
 		Unread:  func(u capture.Unread) { r.say("%s: passed over: %s", r.file, u.String()) },
 	})
@@ -133,7 +133,7 @@ func (r *reading) connections(c *cli.Context, o tlsdecrypt.Options) error {
 	}
 	spread.Close()
 	dissector.Close()
-	slices.SortFunc(r.view.Connections, func(a, b *tlsdecrypt.Connection) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(r.capture.Connections, func(a, b *tlsdecrypt.Connection) int { return cmp.Compare(a.Number, b.Number) })
 	return err
 }
 

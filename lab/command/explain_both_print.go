@@ -138,14 +138,14 @@ func (b *bothPrinter) unremarkable() string {
 			return "what both ends have of a connection is the same"
 		}
 	}
-	near, far := b.Views.Client, b.Views.Server
+	near, far := b.Captures.Client, b.Captures.Server
 	if near.Last.Before(far.First) || far.Last.Before(near.First) {
 		return "they have no connection in common, and by their clocks no time either"
 	}
 	return "they have no connection in common"
 }
 
-func (b *bothPrinter) name(side endpoint.Side) string { return b.Views.Of(side).Name }
+func (b *bothPrinter) name(side endpoint.Side) string { return b.Captures.Of(side).Name }
 
 // counts says how many connections are at both ends.
 func (b *bothPrinter) counts() string {

@@ -75,7 +75,7 @@ func spansOf(c *tlsdecrypt.Connection, side endpoint.Side) (spans []tlsdecrypt.S
 
 // mostRecord is the size of the longest record there is, in bytes
 // (RFC 5246 section 6.2.3). A longer span is of several.
-const mostRecord = tlswire.RecordHeaderLen + 1<<14 + 2048
+const mostRecord = tlswire.RecordHeaderLen + tlswire.MaxCiphertextTLS12
 
 // covers reports whether the last record of a message, moved by shift, is among
 // the spans.

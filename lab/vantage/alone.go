@@ -51,18 +51,18 @@ func (r *Report) leads(address netip.AddrPort, name string) bool {
 			return true
 		}
 	}
-	for _, c := range r.Views.Server.Connections {
+	for _, c := range r.Captures.Server.Connections {
 		if c.Server == address || name != "" && c.ServerName == name {
 			return true
 		}
 	}
-	for _, a := range r.Views.Server.Attempts {
+	for _, a := range r.Captures.Server.Attempts {
 		if a.Server == address {
 			return true
 		}
 	}
-	return !slices.ContainsFunc(r.Views.Client.Connections, func(c *tlsdecrypt.Connection) bool { return c.Server != address }) &&
-		!slices.ContainsFunc(r.Views.Client.Attempts, func(a capture.Attempt) bool { return a.Server != address })
+	return !slices.ContainsFunc(r.Captures.Client.Connections, func(c *tlsdecrypt.Connection) bool { return c.Server != address }) &&
+		!slices.ContainsFunc(r.Captures.Client.Attempts, func(a capture.Attempt) bool { return a.Server != address })
 }
 
 // mayBeCarried reports whether a connection of the client's may go on in one of
@@ -92,11 +92,11 @@ func (r *Report) clockDoubt() string {
 
 // attempts describes the connections that were never opened.
 func (r *Report) attempts() {
-	far := r.Views.Server
+	far := r.Captures.Server
 	used := make([]bool, len(far.Attempts))
 	counts := make(map[string]int)
 	kinds := make(map[string]Finding)
-	for _, a := range r.Views.Client.Attempts {
+	for _, a := range r.Captures.Client.Attempts {
 		code, fix, said := r.attempt(a, far, used)
 		if code == "" {
 			continue
@@ -115,7 +115,7 @@ func (r *Report) attempts() {
 const wayFix = "look at what is on the way: routes, firewalls, security groups, and where the name of the server leads"
 
 // attempt says what became of a connection that the client never got.
-func (r *Report) attempt(a capture.Attempt, far View, used []bool) (code Code, fix, said string) {
+func (r *Report) attempt(a capture.Attempt, far Capture, used []bool) (code Code, fix, said string) {
 	seen := -1
 	for i, b := range far.Attempts {
 		if used[i] || b.Server.Port() != a.Server.Port() {

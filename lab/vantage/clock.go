@@ -94,15 +94,12 @@ func (p *Pair) bounds() bounds {
 	return b
 }
 
-// same yields the pairs that are one TLS connection, with what they say of the
+// boundsOfSame returns what the pairs that are one TLS connection say of the
 // clocks.
-func (r *Report) same() (all []bounds) {
+func (r *Report) boundsOfSame() (all []bounds) {
 	for _, p := range r.Pairs {
 		if p.Relation != Same || p.reversed {
 			continue
-		}
-		for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
-			*p.shifts.Of(side) = p.shift(side)
 		}
 		if b := p.bounds(); b.known() {
 			all = append(all, b)
@@ -116,7 +113,7 @@ func (r *Report) same() (all []bounds) {
 // would arrive there before they were sent, and those of the server's, too.
 func (r *Report) isSwapped() bool {
 	right, wrong := 0, 0
-	for _, b := range r.same() {
+	for _, b := range r.boundsOfSame() {
 		switch {
 		case b.room() > 0:
 			right++
@@ -152,7 +149,7 @@ func clockOf(all []bounds) Clock {
 // near converts a time of the capture near the server to the other's clock.
 func (r *Report) near(t time.Time) time.Time { return t.Add(-r.Clock.Ahead) }
 
-// ends of the time in which a connection was seen.
+// lifetime returns the ends of the time in which a connection was seen.
 func lifetime(c *tlsdecrypt.Connection) (from, to time.Time) {
 	from, to = c.Opened, c.Ended
 	if from.IsZero() && len(c.Messages) > 0 {

@@ -50,7 +50,7 @@ func (r *Report) reversed(p *Pair) {
 }
 
 // name is what a side's file is called in findings.
-func (r *Report) name(side endpoint.Side) string { return r.Views.Of(side).Name }
+func (r *Report) name(side endpoint.Side) string { return r.Captures.Of(side).Name }
 
 // stream names a connection of a file.
 func (r *Report) stream(p *Pair, side endpoint.Side) string {
@@ -64,7 +64,7 @@ func (r *Report) keys(p *Pair) {
 		random = p.Ends.Server.ClientRandom
 	}
 	has := func(side endpoint.Side) bool {
-		v := r.Views.Of(side)
+		v := r.Captures.Of(side)
 		return v.HasKeys != nil && v.HasKeys(random)
 	}
 	for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
@@ -89,14 +89,12 @@ func (p *Pair) addresses() {
 	}
 }
 
-const proxyFix = "switch the PROXY protocol off where it is sent, or on in the server (nginx: listen … ssl proxy_protocol; HAProxy: accept-proxy)"
-
 // beforeTLS says that something was put before TLS on the way.
 func (p *Pair) beforeTLS(r *Report) {
 	for _, at := range []endpoint.Side{endpoint.Server, endpoint.Client} {
 		here, there := *p.Ends.Of(at), *p.Ends.Of(at.Other())
 		if line := proxyHeader(here); line != "" && proxyHeader(there) == "" {
-			p.found(ProxyLine, "", proxyFix, "a line of the PROXY protocol stands before TLS in %s, and not in %s: a load balancer on the way has put it there (%s)", r.name(at), r.name(at.Other()), line)
+			p.found(ProxyLine, "", fixOfHeader(p.Ends.Server), "a line of the PROXY protocol stands before TLS in %s, and not in %s: a load balancer on the way has put it there (%s)", r.name(at), r.name(at.Other()), line)
 			return
 		}
 	}
@@ -113,21 +111,25 @@ func (p *Pair) beforeTLS(r *Report) {
 	}
 }
 
-// proxyHeader returns the header of the PROXY protocol that a connection begins
-// with, by its name, or ""; or how that begins.
+// proxyHeader names the header of the PROXY protocol that a connection begins
+// with, or its first bytes; "": it does not.
 func proxyHeader(c *tlsdecrypt.Connection) string {
-	if c.Prologue == nil {
-		return ""
+	if h := c.Prologue.Header(); h != nil {
+		return h.Protocol
 	}
-	for _, l := range c.Prologue.Layers {
-		if l.Kind == prologue.Header {
-			return l.Protocol
-		}
-	}
-	if start := string(c.Prologue.Starts.Client); start == "PROXY" {
-		return start
+	if c.Prologue != nil && prologue.IsHeader(c.Prologue.Starts.Client) {
+		return "PROXY"
 	}
 	return ""
+}
+
+// fixOfHeader says what to change where a server got a header of the PROXY
+// protocol; "": nothing, it took it.
+func fixOfHeader(server *tlsdecrypt.Connection) string {
+	if server.Progress().Succeeded {
+		return ""
+	}
+	return prologue.HeaderFix
 }
 
 // isHeadless reports whether a capture has missed the beginning of a sender's
@@ -248,7 +250,7 @@ func (r *Report) hadLeft(there *tlsdecrypt.Connection, receiver endpoint.Side, m
 		return false
 	}
 	slack := 2*r.Clock.Error + steady
-	if r.Views.Of(receiver).Own {
+	if r.Captures.Of(receiver).Own {
 		slack += patience
 	}
 	return r.convert(m.Time, m.From, receiver).After(there.EndedAt.Add(-slack))
@@ -300,7 +302,7 @@ func ended(c *tlsdecrypt.Connection) string {
 // endedBefore reports whether a capture had ended when something was recorded
 // in the other one, at the end that is named last.
 func (r *Report) endedBefore(side endpoint.Side, t time.Time, at endpoint.Side) bool {
-	last := r.Views.Of(side).Last
+	last := r.Captures.Of(side).Last
 	if last.IsZero() || t.IsZero() {
 		return false
 	}
@@ -309,7 +311,7 @@ func (r *Report) endedBefore(side endpoint.Side, t time.Time, at endpoint.Side) 
 
 // startedAfter reports likewise whether a capture had not begun.
 func (r *Report) startedAfter(side endpoint.Side, t time.Time, at endpoint.Side) bool {
-	begun := r.Views.Of(side).First
+	begun := r.Captures.Of(side).First
 	return !begun.IsZero() && !t.IsZero() && begun.After(r.convert(t, at, side).Add(r.Clock.Error))
 }
 
@@ -337,7 +339,7 @@ func namedMessages(all []*tlsdecrypt.Message) string {
 		case m.Handshake != nil:
 			names = append(names, m.Handshake.Name())
 		case m.HTTP != nil:
-			names = append(names, m.HTTP.Line)
+			names = append(names, text.Clean(m.HTTP.Line))
 		case m.Type == tlswire.ContentTypeChangeCipherSpec:
 			names = append(names, "ChangeCipherSpec")
 		default:
