@@ -48,7 +48,8 @@ func (c *Connection) Describe() Description {
 	if hello := c.offered(); c.Version != 0 || hello != nil {
 		v.TLS = &jsonNegotiated{ALPN: c.ALPN, ServerName: c.ServerName, Resumption: c.Resumption, Retried: c.Retried}
 		if hello != nil {
-			v.TLS.Offered = newJSONOffer(hello)
+			offer := tlswire.OfferOf(hello)
+			v.TLS.Offered = &offer
 		}
 	}
 	if c.Version != 0 {
@@ -91,7 +92,7 @@ type jsonNegotiated struct {
 	EarlyData   *bool      `json:"early_data,omitempty"` // nil when that cannot be known
 	Retried     bool       `json:"hello_retry_request"`
 	ClientAuth  *bool      `json:"client_auth,omitempty"` // the same
-	Offered     *jsonOffer `json:"offered,omitempty"`     // nil when ClientHello was not seen
+	Offered     *tlswire.Offer `json:"offered,omitempty"`     // nil when ClientHello was not seen
 }
 
 type jsonProblem struct {

@@ -186,32 +186,22 @@ func changesOf(near, far *tlswire.ClientHello) string {
 			changed = append(changed, fmt.Sprintf("with the %s %s", what, text.Few(more, 6)))
 		}
 	}
-	add("version", versionsOf(near), versionsOf(far))
-	add("cipher suite", namesOf(near.CipherSuites), namesOf(far.CipherSuites))
-	extensions := func(h *tlswire.ClientHello) (names []string) {
-		for _, e := range h.Extensions {
-			names = append(names, e.Type.String())
-		}
-		return names
-	}
-	add("extension", extensions(near), extensions(far))
+	before, after := tlswire.OfferOf(near), tlswire.OfferOf(far)
+	add("version", tlswire.Names(before.Versions), tlswire.Names(after.Versions))
+	add("cipher suite", tlswire.Names(before.CipherSuites), tlswire.Names(after.CipherSuites))
+	add("extension", extensionsOf(near), extensionsOf(far))
 	if len(changed) == 0 {
 		return "the same versions, cipher suites and extensions, with other contents"
 	}
 	return "it arrived " + strings.Join(changed, ", and ")
 }
 
-// versionsOf are the versions that a client offers.
-func versionsOf(h *tlswire.ClientHello) []string {
-	if v, ok := tlswire.Lookup[*tlswire.SupportedVersions](h.Extensions, tlswire.ExtensionSupportedVersions); ok {
-		return namesOf(v.Versions)
-	}
-	return []string{h.LegacyVersion.String()}
-}
-
-func namesOf[T fmt.Stringer](values []T) (names []string) {
-	for _, v := range values {
-		names = append(names, v.String())
+// extensionsOf names the extensions of a ClientHello without GREASE.
+func extensionsOf(h *tlswire.ClientHello) (names []string) {
+	for _, e := range h.Extensions {
+		if !e.Type.IsGREASE() {
+			names = append(names, e.Type.String())
+		}
 	}
 	return names
 }

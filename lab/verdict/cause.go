@@ -57,7 +57,6 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 	other := *w.shown.Of(by.Other())
 	why := meaning(d, by, w.showing(by.Other()))
 	early := by == endpoint.Server && !w.answered && w.hello != nil
-	offered := newOffer(w.hello)
 	add := func(what string, names []string) {
 		if len(names) > 0 {
 			why.Text += what + few(names)
@@ -73,14 +72,14 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		why.Text += "; the " + by.Other().String() + " showed a bare public key (RFC 7250), which the " + by.String() + " must know"
 		return why
 	case d == tlswire.AlertProtocolVersion && early:
-		add(": the client offers ", offered.Versions)
-		if slices.Contains(offered.Versions, tlswire.VersionTLS13.String()) {
+		add(": the client offers ", tlswire.Names(w.offer().Versions))
+		if slices.Contains(w.offer().Versions, tlswire.VersionTLS13) {
 			why.Fix = "have the server speak TLS 1.3, or the client offer an older version, too"
 		}
 	case d == tlswire.AlertProtocolVersion && by == endpoint.Client && w.choice != nil:
 		why.Text += ": it has chosen " + w.choice.Version().String()
 	case d == tlswire.AlertNoApplicationProtocol && by == endpoint.Server:
-		add(": ", offered.ALPN)
+		add(": ", w.offer().ALPN)
 	case d == tlswire.AlertUnrecognizedName && w.ServerName != "":
 		why.Text += ": " + w.ServerName
 	case d == tlswire.AlertUnrecognizedName && w.hello != nil:
@@ -134,7 +133,7 @@ func isPSK(s tlswire.CipherSuite) bool {
 	return strings.HasSuffix(string(s.Info().KeyExchange), "PSK")
 }
 
-// isTLS13 reports whether TLS 1.3 was negotiated, or nothing else was offered.
+// isTLS13 reports whether TLS 1.3 was negotiated, or nothing else was w.offer().
 func (w *wire) isTLS13() bool {
 	switch {
 	case w.Version != 0:
@@ -142,7 +141,7 @@ func (w *wire) isTLS13() bool {
 	case w.retried:
 		return true
 	}
-	versions := versionsOf(w.hello)
+	versions := w.offer().Versions
 	return len(versions) > 0 && !slices.ContainsFunc(versions, func(v tlswire.Version) bool { return v < tlswire.VersionTLS13 })
 }
 
