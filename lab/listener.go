@@ -187,15 +187,15 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 		state = tls.ConnectionState{ServerName: state.ServerName}
 	}
 	view := verdict.NewView(endpoint.Server, err, c.alerts.seen())
-	view.State, view.Showing = verdict.StateOf(state, http != nil), verdict.NotShown
+	view.State, view.Showing = verdict.StateOf(state, http != nil), verdict.SentNothing
 	if err != nil && state.Version == 0 {
 		view.Takes = offerOf(c.config)
 	}
 	switch {
 	case state.DidResume: // it has in the earlier session
-		view.Showing = verdict.MayHaveShown
+		view.Showing = verdict.MayHaveSent
 	case state.CipherSuite != 0:
-		view.Showing = verdict.Shown
+		view.Showing = verdict.SentCertificate
 	}
 	if refusal := c.refusal.Load(); refusal != nil && http != nil {
 		view.InHTTP = verdict.RefuseInHTTP(http.Status, verdict.Explain(*refusal, endpoint.Server))

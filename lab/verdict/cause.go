@@ -41,7 +41,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 	switch {
 	case alert == nil:
 		return w.whyClosed(by)
-	case w.stays == by.Other():
+	case w.refusesRenegotiation == by.Other():
 		why := Reason{Code: Other, Text: fmt.Sprintf("the %v wanted to renegotiate, which the %v does not do (no_renegotiation), and so the %v sent %v", by, by.Other(), by, *alert)}
 		if by == endpoint.Server && w.AskedForNone() {
 			why.Text += askedLater
@@ -86,7 +86,7 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		why.Text = fmt.Sprintf("the %v sent %v: the client asked for no host by name (server_name), and the server wants one", by, d)
 	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && !w.answered && !w.Lacking:
 		why.Text, why.Fix = nothingInCommon, compareOffers
-	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && w.isTLS13() && w.showing(endpoint.Client) == MayHaveShown: // which has certificate_required
+	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && w.isTLS13() && w.showing(endpoint.Client) == MayHaveSent: // which has certificate_required
 		why.Text = "the server sent handshake_failure: it cannot agree to what the client offers or has shown"
 	case d == tlswire.AlertInternalError && by == endpoint.Server && early:
 		why.Text += ", when it read ClientHello"
@@ -96,7 +96,7 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 	if why.Code == chain.Expired && other.isInDate() {
 		why.Code, why.Text = RefusedByCertificate, why.Text+"; yet its dates are right"
 	}
-	if w.answered && w.mayResume() && d.RefusesCertificate() && w.showing(by.Other()) == MayHaveShown {
+	if w.answered && w.mayResume() && d.RefusesCertificate() && w.showing(by.Other()) == MayHaveSent {
 		why.Text += ofEarlierSession
 	}
 	if w.leftUnsigned(by) && (d == tlswire.AlertHandshakeFailure || d == tlswire.AlertInternalError) {
@@ -116,9 +116,9 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 func (w *wire) isAboutPSK(d tlswire.AlertDescription, by endpoint.Side) bool {
 	switch d {
 	case tlswire.AlertDecryptError:
-		return w.namesPSK() && w.showing(by.Other()) != Shown
+		return w.namesPSK() && w.showing(by.Other()) != SentCertificate
 	case tlswire.AlertBadRecordMAC: // in TLS 1.2 (RFC 4279 section 2)
-		return isPSK(w.CipherSuite) && w.showing(by.Other()) != Shown
+		return isPSK(w.CipherSuite) && w.showing(by.Other()) != SentCertificate
 	case tlswire.AlertIllegalParameter:
 		return by == endpoint.Server && !w.answered && w.offersPSK
 	}

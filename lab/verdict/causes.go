@@ -130,10 +130,10 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side, d tlswire.AlertDescription
 	showing := w.showing(by.Other())
 	switch {
 	case s == noCertificate:
-		return by == endpoint.Client || w.isResumed() || showing == Shown || showing == NotShown || d == tlswire.AlertHandshakeFailure && w.isTLS13() // which has certificate_required
+		return by == endpoint.Client || w.isResumed() || showing == SentCertificate || showing == SentNothing || d == tlswire.AlertHandshakeFailure && w.isTLS13() // which has certificate_required
 	case slices.Contains(aboutOffers, s):
 		return w.rulesOutOffer(s, by)
-	case showing == ShownNone, showing == NotShown:
+	case showing == SentEmpty, showing == SentNothing:
 		return s.code != NoCommonCipherSuite
 	case s == wrongSignature:
 		return other.signature == tlsdecrypt.Holds || w.isResumed()

@@ -134,7 +134,7 @@ func explainFromAfar(witness *View, v Verdict) Reason {
 		return why
 	}
 	d := tlswire.AlertDescription(v.Alert.Code)
-	if d == tlswire.AlertHandshakeFailure && by == endpoint.Server && witness.showing() == NotShown && witness.State == StateConnected {
+	if d == tlswire.AlertHandshakeFailure && by == endpoint.Server && witness.showing() == SentNothing && witness.State == StateConnected {
 		return Reason{Code: Other, Text: nothingInCommon, Fix: compareOffers}
 	}
 	return meaning(d, by, witness.showing())
