@@ -69,8 +69,8 @@ func (b *bothPrinter) account(i int, pair *vantage.Pair) bothAccount {
 		if c == nil {
 			return nil
 		}
-		v := b.judge(c)
-		return &verdict.Account{Connection: c, Verdict: &v, Scenario: shown(&v, c)}
+		v := b.verdicts[c]
+		return &verdict.Account{Connection: c, Verdict: v, Scenario: shown(v, c)}
 	}
 	a.Client, a.Server = of(pair.Ends.Client), of(pair.Ends.Server)
 	for _, m := range pair.Joined.Messages {

@@ -82,16 +82,16 @@ func (c *Connection) Describe() Description {
 func (c *Connection) MarshalJSON() ([]byte, error) { return json.Marshal(c.Describe()) }
 
 type jsonNegotiated struct {
-	Version     string     `json:"version,omitempty"` // this and the next are left out without a ServerHello
-	CipherSuite string     `json:"cipher_suite,omitempty"`
-	Group       string     `json:"group,omitempty"`
-	ALPN        string     `json:"alpn,omitempty"`
-	ServerName  string     `json:"server_name,omitempty"`
-	Resumed     *bool      `json:"resumed,omitempty"` // nil without a ServerHello
-	Resumption  Resumption `json:"resumption,omitempty"`
-	EarlyData   *bool      `json:"early_data,omitempty"` // nil when that cannot be known
-	Retried     bool       `json:"hello_retry_request"`
-	ClientAuth  *bool      `json:"client_auth,omitempty"` // the same
+	Version     string         `json:"version,omitempty"` // this and the next are left out without a ServerHello
+	CipherSuite string         `json:"cipher_suite,omitempty"`
+	Group       string         `json:"group,omitempty"`
+	ALPN        string         `json:"alpn,omitempty"`
+	ServerName  string         `json:"server_name,omitempty"`
+	Resumed     *bool          `json:"resumed,omitempty"` // nil without a ServerHello
+	Resumption  Resumption     `json:"resumption,omitempty"`
+	EarlyData   *bool          `json:"early_data,omitempty"` // nil when that cannot be known
+	Retried     bool           `json:"hello_retry_request"`
+	ClientAuth  *bool          `json:"client_auth,omitempty"` // the same
 	Offered     *tlswire.Offer `json:"offered,omitempty"`     // nil when ClientHello was not seen
 }
 

@@ -150,7 +150,7 @@ func (p *Pair) join(ahead time.Duration) {
 		p.OneEnd[m] = Place{base.Other(), *c.Gaps.Of(m.From)}
 		c.Messages = slices.Insert(c.Messages, place(c.Messages, m), m)
 	}
-	p.Joined = &c
+	p.Joined, p.Base = &c, base
 }
 
 // moved is a copy of a message as it would stand in the capture of the base.

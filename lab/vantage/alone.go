@@ -19,7 +19,7 @@ func (r *Report) alone(p *Pair) {
 		side = endpoint.Server
 	}
 	c := *p.Ends.Of(side)
-	p.Joined = c
+	p.Joined, p.Base = c, side
 	other := r.name(side.Other())
 	from, to := lifetime(c)
 	switch {

@@ -30,7 +30,7 @@ func (r *Report) compare(p *Pair) {
 		r.resets(p)
 		r.dates(p)
 	case Apart:
-		p.Joined = p.Ends.Client
+		p.Joined, p.Base = p.Ends.Client, endpoint.Client
 		r.apart(p)
 		r.dates(p)
 	default:
@@ -41,12 +41,12 @@ func (r *Report) compare(p *Pair) {
 // reversed describes a connection of which one capture has too little to tell
 // who the client is.
 func (r *Report) reversed(p *Pair) {
-	odd := endpoint.Client
-	p.Joined = p.Ends.Server
+	p.Base = endpoint.Server
 	if readable(p.Ends.Client) > readable(p.Ends.Server) {
-		odd, p.Joined = endpoint.Server, p.Ends.Client
+		p.Base = endpoint.Client
 	}
-	p.found(Unseen, Unknown, "", "%s cannot be compared: that capture has not seen its beginning, and with that who the client is", r.stream(p, odd))
+	p.Joined = *p.Ends.Of(p.Base)
+	p.found(Unseen, Unknown, "", "%s cannot be compared: that capture has not seen its beginning, and with that who the client is", r.stream(p, p.Base.Other()))
 }
 
 // name is what a side's file is called in findings.

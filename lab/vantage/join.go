@@ -46,8 +46,9 @@ type Pair struct {
 	Evidence string // why the two belong together
 	Findings []Finding
 	// Joined is what both ends recorded of one TLS connection; otherwise what one
-	// of them did.
+	// of them did. Base is the end that Joined has most from.
 	Joined *tlsdecrypt.Connection
+	Base   endpoint.Side
 	// OneEnd are the messages of Joined that only one end has.
 	OneEnd map[*tlsdecrypt.Message]Place
 
