@@ -152,7 +152,7 @@ func (b *bothPrinter) head() {
 			return
 		}
 	}
-	b.paragraph(sentence(clock))
+	b.paragraph(text.Sentence(clock))
 }
 
 // unremarkable says why nothing was found.
@@ -206,7 +206,7 @@ func (b *bothPrinter) finding(f vantage.Finding) {
 	if f.More > 0 {
 		said += fmt.Sprintf(" (and %s more of this kind)", text.Grouped(int64(f.More)))
 	}
-	b.paragraph(sentence(said))
+	b.paragraph(text.Sentence(said))
 	if f.Fix != "" && !b.said[f.Fix] {
 		b.said[f.Fix] = true
 		b.stdout().Paragraph("  ", 4, strings.SplitAfter("Fix: "+f.Fix+".", " ")...)
@@ -215,16 +215,6 @@ func (b *bothPrinter) finding(f vantage.Finding) {
 
 func (b *bothPrinter) paragraph(said string) {
 	b.stdout().Paragraph("", 2, strings.SplitAfter(said, " ")...)
-}
-
-// sentence begins with a capital, unless that would change the name of a file,
-// and ends in a full stop.
-func sentence(s string) string {
-	first, _, _ := strings.Cut(s, " ")
-	if !strings.ContainsAny(first, "./\\") {
-		s = strings.ToUpper(s[:1]) + s[1:]
-	}
-	return strings.TrimRight(s, ". ") + "."
 }
 
 // draw draws a pair: one ladder of one TLS connection, and one of each end

@@ -199,7 +199,7 @@ func (s *story) outcome() string {
 	}
 	switch v.How {
 	case verdict.CutOff:
-		return strings.ToUpper(v.Reason[:1]) + v.Reason[1:] + "."
+		return text.Sentence(v.Reason)
 	case verdict.NotTLS:
 		return "There was no handshake: " + v.Reason + "."
 	}

@@ -10,6 +10,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/prologue"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -244,5 +245,5 @@ func jsonTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format("2006-01-02T15:04:05.000000Z")
+	return t.UTC().Format(text.TimeLayout)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
@@ -180,55 +179,4 @@ func sameNames(a, b *x509.Certificate) bool {
 		return all
 	}
 	return slices.Equal(names(a), names(b))
-}
-
-// dates says that the clocks decide over a certificate: it is good by one of
-// them and not by the other.
-func (r *Report) dates(p *Pair) {
-	if !r.Clock.differs() {
-		return
-	}
-	for _, end := range []endpoint.Side{endpoint.Client, endpoint.Server} {
-		c := *p.Ends.Of(end)
-		for _, shower := range []endpoint.Side{endpoint.Client, endpoint.Server} {
-			ders, m := certificateOf(c, shower)
-			if m == nil || m.Time.IsZero() || end != shower.Other() && p.Relation == Same && r.has(p, end.Other(), shower) {
-				continue // by the end that judges it, if that has it
-			}
-			for _, der := range ders {
-				if cert, err := tlswire.ParseCertificate(der); err == nil {
-					r.date(p, cert, shower, r.convert(m.Time, end, endpoint.Client), r.convert(m.Time, end, endpoint.Server))
-				}
-			}
-		}
-	}
-}
-
-func (r *Report) has(p *Pair, end, shower endpoint.Side) bool {
-	_, m := certificateOf(*p.Ends.Of(end), shower)
-	return m != nil
-}
-
-func (r *Report) date(p *Pair, cert *x509.Certificate, shower endpoint.Side, near, far time.Time) {
-	a, b := datedAt(cert, near), datedAt(cert, far)
-	if a == b {
-		return
-	}
-	by := func(side endpoint.Side, what string) string {
-		return fmt.Sprintf("by the clock of %s %s", r.name(side), what)
-	}
-	p.found(ClockDecides, "", "set the clock that is wrong: which one it is, the captures do not say",
-		"the clocks decide over %s, which the %v shows: %s, %s. One of the two clocks is wrong, and the %v judges by its own", chain.Name(cert), shower,
-		by(endpoint.Client, a), by(endpoint.Server, b), shower.Other())
-}
-
-// datedAt says whether a certificate is valid at a time.
-func datedAt(cert *x509.Certificate, t time.Time) string {
-	switch {
-	case t.Before(cert.NotBefore):
-		return "it is not valid yet"
-	case t.After(cert.NotAfter):
-		return "it has expired"
-	}
-	return "it is valid"
 }

@@ -25,7 +25,9 @@ func (r *Report) compare(p *Pair) {
 		r.keys(p)
 		p.addresses()
 		p.beforeTLS(r)
-		p.changes()
+		p.clientHelloChange()
+		p.serverHelloChange()
+		p.messageChanges()
 		r.arrivals(p)
 		r.resets(p)
 		r.dates(p)
@@ -138,32 +140,45 @@ func (p *Pair) isHeadless(sender endpoint.Side) bool {
 	return !isWhole(p.Ends.Client, sender) || !isWhole(p.Ends.Server, sender)
 }
 
-// changes says which messages were changed on the way.
-func (p *Pair) changes() {
+const changedFix = "find what inspects or filters TLS on the way"
+
+// clientHelloChange says that the ClientHello was changed on the way.
+func (p *Pair) clientHelloChange() {
 	near, nearMessage := clientHello(p.Ends.Client)
 	far, farMessage := clientHello(p.Ends.Server)
 	if near != nil && far != nil && !sameRaw(nearMessage, farMessage) {
-		p.found(HelloChanged, "", "find what inspects or filters TLS on the way: Finished covers the ClientHello, so that no handshake with a changed one succeeds",
+		p.found(HelloChanged, "", changedFix+": Finished covers the ClientHello, so that no handshake with a changed one succeeds",
 			"the ClientHello was changed on the way: %s", changesOf(near, far))
 	}
+}
+
+// serverHelloChange says that the ServerHello was changed on the way.
+func (p *Pair) serverHelloChange() {
+	near, nearMessage := serverHello(p.Ends.Client)
+	far, farMessage := serverHello(p.Ends.Server)
+	if near != nil && far != nil && !sameRaw(nearMessage, farMessage) {
+		p.found(HelloChanged, "", changedFix,
+			"the ServerHello was changed on the way: the server sent %v, %v, and the client got %v, %v", far.Version(), far.CipherSuite, near.Version(), near.CipherSuite)
+	}
+}
+
+// messageChanges says which other messages were changed on the way.
+func (p *Pair) messageChanges() {
 	at := make(map[span]*tlsdecrypt.Message)
 	for _, m := range p.Ends.Client.Messages {
 		if m.Handshake != nil && len(m.Records) > 0 {
-			at[span{m.From, m.Records[0].Offset + *p.shifts.Of(m.From), endOf(m) + *p.shifts.Of(m.From)}] = m
+			shift := *p.shifts.Of(m.From)
+			at[span{m.From, m.Records[0].Offset + shift, endOf(m) + shift}] = m
 		}
 	}
-	if nearHello, farHello := helloOf(p.Ends.Client, endpoint.Server), helloOf(p.Ends.Server, endpoint.Server); nearHello != nil && farHello != nil && !sameRaw(nearHello, farHello) {
-		a, b := nearHello.Body().(*tlswire.ServerHello), farHello.Body().(*tlswire.ServerHello)
-		p.found(HelloChanged, "", "find what inspects or filters TLS on the way",
-			"the ServerHello was changed on the way: the server sent %v, %v, and the client got %v, %v", b.Version(), b.CipherSuite, a.Version(), a.CipherSuite)
-	}
+	_, hello := clientHello(p.Ends.Server)
 	for _, m := range p.Ends.Server.Messages {
-		if m.Handshake == nil || len(m.Records) == 0 || m == farMessage || m.Handshake.Type == tlswire.TypeServerHello {
+		if m.Handshake == nil || len(m.Records) == 0 || m == hello || m.Handshake.Type == tlswire.TypeServerHello {
 			continue
 		}
 		other := at[span{m.From, m.Records[0].Offset, endOf(m)}]
 		if other != nil && other.Handshake.Type == m.Handshake.Type && len(m.Records) == 1 && isOnly(p.Ends.Server, m) && !sameRaw(other, m) {
-			p.found(MessageChanged, "", "find what inspects or filters TLS on the way", "the %s of the %v was changed on the way", m.Handshake.Name(), m.From)
+			p.found(MessageChanged, "", changedFix, "the %s of the %v was changed on the way", m.Handshake.Name(), m.From)
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package vantage
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
@@ -229,4 +231,20 @@ func (r *Report) joinLeftOvers() {
 		}
 	}
 	r.sort()
+}
+
+// sort puts the pairs in order: by the client's connections, then by the
+// server's.
+func (r *Report) sort() {
+	slices.SortStableFunc(r.Pairs, func(a, b *Pair) int {
+		if x, y := a.Ends.Client, b.Ends.Client; x != nil && y != nil {
+			return cmp.Compare(x.Number, y.Number)
+		} else if (x == nil) != (y == nil) {
+			if x == nil {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(a.Ends.Server.Number, b.Ends.Server.Number)
+	})
 }
