@@ -59,7 +59,7 @@ func Explain(err error, side endpoint.Side) Reason {
 		{"invalid signature by the", BadSignature, badSignature(side.Other())},
 		{"offered only unsupported versions", NoCommonVersion, noCommonVersion},
 		{"selected unsupported protocol version", NoCommonVersion, noCommonVersion},
-		{"no renegotiation", Other, "the server wants to shake hands anew (renegotiation), as one does that asks for a certificate for some paths alone (Apache: SSLVerifyClient in a Location), which this client does not do"},
+		{"no renegotiation", Other, "the server wants to renegotiate, as one does that asks for a certificate for some paths alone (Apache: SSLVerifyClient in a Location), which this client does not do"},
 		{"application protocol", NoCommonALPN, "the two sides have no HTTP version in common"},
 		{"no cipher suite supported by both", NoCommonCipherSuite, "the two sides have no cipher suite in common"},
 		{"no key exchanges supported by both", NoCommonGroup, "the two sides have no group for the key exchange in common"},
