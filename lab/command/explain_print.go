@@ -82,12 +82,10 @@ func (p *Program) newConnectionPrinter(c *cli.Context, file string, out io.Write
 	}
 }
 
-// watch returns a sink that stores the order in which connections end, and
-// passes all events on to sink.
-func (g *connectionPrinter) watch(sink wiretap.Sink) wiretap.Sink { return watcher{g, sink} }
-
+// watcher passes all events on to a sink, after it has told end of the streams
+// that end, in their order.
 type watcher struct {
-	*connectionPrinter
+	end  func(stream int)
 	sink wiretap.Sink
 }
 
@@ -95,12 +93,17 @@ func (w watcher) Open(e wiretap.Event) wiretap.Handler {
 	handle := w.sink.Open(e)
 	return func(e wiretap.Event) {
 		if e.Kind == wiretap.Close || e.Kind == wiretap.CutOff {
-			w.mu.Lock()
-			w.ends = append(w.ends, e.Exchange)
-			w.mu.Unlock()
+			w.end(e.Exchange)
 		}
 		handle(e)
 	}
+}
+
+// end stores the order in which connections end.
+func (g *connectionPrinter) end(stream int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ends = append(g.ends, stream)
 }
 
 // add takes a connection that has ended, and shows what can be shown by now.
@@ -141,11 +144,7 @@ func (g *connectionPrinter) trust() *chain.Trust {
 
 // prepare does the part of the work for which the order does not matter.
 func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connection) {
-	trust := func() *chain.Trust { return cmp.Or(g.lessons.trust(c), g.trust()) }
-	if !g.list {
-		c.Check(trust())
-	}
-	v := verdict.Of(c, trust)
+	v := judged(c, func() *chain.Trust { return cmp.Or(g.lessons.trust(c), g.trust()) }, !g.list)
 	f.isTLS = isTLS(c, &v)
 	if !g.list {
 		f.chosen = verdict.ChosenOn(c)
@@ -154,6 +153,15 @@ func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connect
 		f.drawn = &drawable{c, v}
 	}
 	f.text = g.encode(c, &v)
+}
+
+// judged checks a connection, if only to judge it unless it is shown in full,
+// and says what became of it.
+func judged(c *tlsdecrypt.Connection, trust func() *chain.Trust, inFull bool) verdict.Verdict {
+	if inFull {
+		c.Check(trust())
+	}
+	return verdict.Of(c, trust)
 }
 
 // encode returns a connection as JSON or as a line.
@@ -205,7 +213,7 @@ func (g *connectionPrinter) show(stream int) {
 		_, _ = g.out.Write(f.text)
 	case !f.isTLS && g.stream < 0:
 		return // finish says how many
-	case g.drawn.isNew(f.drawn.Connection) || g.verbose || g.brief || g.stream >= 0:
+	case g.drawn.isNew(ladder.Kind(f.drawn.Connection)) || g.verbose || g.brief || g.stream >= 0:
 		options := g.options
 		options.Scenario = hinted(&f.drawn.verdict, f.drawn.Connection)
 		_ = ladder.Draw(g.out, f.drawn.Connection, &f.drawn.verdict, options)
@@ -282,9 +290,8 @@ func isTLS(c *tlsdecrypt.Connection, v *verdict.Verdict) bool {
 // kinds remembers which kinds of connections were drawn in full.
 type kinds struct{ drawn map[string]bool }
 
-// isNew reports whether a connection is the first of its kind.
-func (k *kinds) isNew(c *tlsdecrypt.Connection) bool {
-	kind := ladder.Kind(c)
+// isNew reports whether there was none of a kind before.
+func (k *kinds) isNew(kind string) bool {
 	if k.drawn[kind] {
 		return false
 	}

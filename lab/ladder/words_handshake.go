@@ -78,7 +78,9 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 	var shares []string
 	if x, ok := tlswire.KeyShare[*tlswire.KeyShareClientHello](hello.Extensions); ok {
 		for _, share := range x.Shares {
-			shares = appendKnown(shares, share.Group.String())
+			if !share.Group.IsGREASE() {
+				shares = append(shares, share.Group.String())
+			}
 		}
 	}
 	if s.hellos > 1 && s.c.Retried && !s.server.finished {
@@ -87,12 +89,7 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 	if len(shares) > 0 {
 		shares[0] = s.explain(shares[0])
 	}
-	suites := 0
-	for _, suite := range hello.CipherSuites {
-		if suite != tlswire.TLS_EMPTY_RENEGOTIATION_INFO_SCSV && suite != tlswire.TLS_FALLBACK_SCSV && len(appendKnown(nil, suite.String())) > 0 {
-			suites++
-		}
-	}
+	offer := tlswire.OfferOf(hello)
 	var said strings.Builder
 	if s.again {
 		said.WriteString("A new handshake on the same connection. ")
@@ -102,13 +99,13 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 	} else if s.failed() && !ok {
 		said.WriteString("Names no host (server_name), as one that calls an IP address. ")
 	}
-	fmt.Fprintf(&said, "Offers %s, with %s", listed(versionsOf(hello)), text.Counted(suites, "cipher suite"))
+	fmt.Fprintf(&said, "Offers %s, with %s", listed(versionsOf(offer)), text.Counted(len(offer.CipherSuites), "cipher suite"))
 	if len(shares) > 0 {
 		fmt.Fprintf(&said, ", and %s for %s", plural(len(shares), "a key share", "key shares"), listed(shares))
 	}
-	if x, ok := tlswire.Lookup[*tlswire.ProtocolNameList](hello.Extensions, tlswire.ExtensionALPN); ok {
+	if len(offer.ALPN) > 0 {
 		var protocols []string
-		for _, p := range x.Protocols {
+		for _, p := range offer.ALPN {
 			protocols = append(protocols, protocol(p))
 		}
 		fmt.Fprintf(&said, "; would speak %s", strings.Join(protocols[:min(4, len(protocols))], " or "))
@@ -135,14 +132,8 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 }
 
 // versionsOf lists the versions that a client offers: "TLS 1.3", "1.2".
-func versionsOf(hello *tlswire.ClientHello) []string {
-	versions := []string{hello.LegacyVersion.String()}
-	if x, ok := tlswire.Lookup[*tlswire.SupportedVersions](hello.Extensions, tlswire.ExtensionSupportedVersions); ok {
-		versions = nil
-		for _, v := range x.Versions {
-			versions = appendKnown(versions, v.String())
-		}
-	}
+func versionsOf(offer tlswire.Offer) []string {
+	versions := tlswire.Names(offer.Versions)
 	for i := range versions[min(1, len(versions)):] {
 		versions[i+1] = strings.TrimPrefix(versions[i+1], "TLS ")
 	}

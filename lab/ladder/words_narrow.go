@@ -40,17 +40,8 @@ func (s *story) narrow(hello *tlswire.ClientHello) string {
 	if !s.lacksCommon() {
 		return ""
 	}
-	var groups, schemes []string
-	if x, ok := tlswire.Lookup[*tlswire.NamedGroupList](hello.Extensions, tlswire.ExtensionSupportedGroups); ok {
-		for _, g := range x.Groups {
-			groups = appendKnown(groups, g.String())
-		}
-	}
-	if x, ok := tlswire.Lookup[*tlswire.SignatureSchemeList](hello.Extensions, tlswire.ExtensionSignatureAlgorithms); ok {
-		for _, scheme := range x.Schemes {
-			schemes = appendKnown(schemes, scheme.String())
-		}
-	}
+	offer := tlswire.OfferOf(hello)
+	groups, schemes := tlswire.Names(offer.Groups), tlswire.Names(offer.SignatureSchemes)
 	return fmt.Sprintf(" Groups: %s. Signature algorithms: %s.", few(groups, "none, without which many servers do no ECDHE"), few(schemes, "none named"))
 }
 

@@ -22,6 +22,9 @@ var (
 	startOfV2 = []byte("\r\n\r\n\x00\r\nQUIT\n")
 )
 
+// HeaderFix says what to change where a server does not take the header.
+const HeaderFix = "tell the server to expect it (nginx: listen ... proxy_protocol, HAProxy: accept-proxy), or the load balancer not to send it"
+
 // IsHeader reports whether the first bytes of a client, of which there may be
 // few, begin the header of the PROXY protocol.
 func IsHeader(b []byte) bool {

@@ -25,7 +25,7 @@ func Showing(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 		return "refused-in-http"
 	case v.How == verdict.InHTTP:
 		by = endpoint.Server
-	case v.Code == verdict.NoCommonVersion && !slices.Contains(c.Offers().Versions, tlswire.VersionTLS13.String()):
+	case v.Code == verdict.NoCommonVersion && !slices.Contains(c.Offer().Versions, tlswire.VersionTLS13):
 		return "client-too-old"
 	case v.Code == verdict.SpokeNoTLS && by == endpoint.Server && !c.Plain.Client.HTTP:
 		return "garbage"

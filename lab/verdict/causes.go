@@ -90,7 +90,7 @@ func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*su
 // byDemands puts first what all cipher suites of the client have in common, if
 // that is more than every server has.
 func (w *wire) byDemands(list []*suspect) []*suspect {
-	said := demands(w.hello)
+	said := demands(w.offer())
 	if said == "" {
 		return list
 	}
@@ -106,17 +106,19 @@ func (w *wire) fitted(s *suspect, by endpoint.Side) *suspect {
 		return unknownRoot
 	case s == noSuite && !w.offersOld():
 		return noSuiteTLS13
-	case s == noGroup && w.hello != nil && !w.answered && narrowGroups(w.hello) != "":
-		return &suspect{s.code, narrowGroups(w.hello), s.tell}
-	case s == noSignature && w.hello != nil && !w.answered && narrowSignatures(w.hello) != "":
-		return &suspect{s.code, narrowSignatures(w.hello), s.tell}
+	case s == noGroup && w.hello != nil && !w.answered && narrowGroups(w.offer()) != "":
+		return &suspect{s.code, narrowGroups(w.offer()), s.tell}
+	case s == noSignature && w.hello != nil && !w.answered && narrowSignatures(w.offer()) != "":
+		return &suspect{s.code, narrowSignatures(w.offer()), s.tell}
 	}
 	return s
 }
 
 // offersOld reports whether the client may have offered TLS 1.2 or before, for
 // which a cipher suite must fit the server's key.
-func (w *wire) offersOld() bool { return w.hello == nil || offersVersion(w.hello, false) }
+func (w *wire) offersOld() bool {
+	return w.hello == nil || offersVersion(w.offer(), false)
+}
 
 // aboutOffers are the suspects that have nothing to do with certificates.
 var aboutOffers = []*suspect{noSuite, noGroup, noSignature, noVersion}
@@ -128,10 +130,10 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side, d tlswire.AlertDescription
 	showing := w.showing(by.Other())
 	switch {
 	case s == noCertificate:
-		return by == endpoint.Client || w.isResumed() || showing == Shown || showing == NotShown || d == tlswire.AlertHandshakeFailure && w.isTLS13() // which has certificate_required
+		return by == endpoint.Client || w.isResumed() || showing == SentCertificate || showing == SentNothing || d == tlswire.AlertHandshakeFailure && w.isTLS13() // which has certificate_required
 	case slices.Contains(aboutOffers, s):
 		return w.rulesOutOffer(s, by)
-	case showing == ShownNone, showing == NotShown:
+	case showing == SentEmpty, showing == SentNothing:
 		return s.code != NoCommonCipherSuite
 	case s == wrongSignature:
 		return other.signature == tlsdecrypt.Holds || w.isResumed()
@@ -173,7 +175,7 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side, d tlswire.AlertDescription
 func (w *wire) rulesOutOffer(s *suspect, by endpoint.Side) bool {
 	switch s {
 	case noVersion:
-		return w.answered || w.retried || len(named(versionsOf(w.hello))) > 1
+		return w.answered || w.retried || len(w.offer().Versions) > 1
 	case noSuite:
 		return w.answered || w.retried
 	case noGroup:
@@ -184,7 +186,7 @@ func (w *wire) rulesOutOffer(s *suspect, by endpoint.Side) bool {
 			info := w.CipherSuite.Info()
 			return w.Group != 0 || !info.TLS13 && info.KeyExchange != "" && !strings.HasPrefix(string(info.KeyExchange), "ECDHE")
 		}
-		return w.hello != nil && !needsGroup(w.hello)
+		return w.hello != nil && !needsGroup(w.offer())
 	case noSignature:
 		switch {
 		case w.isResumed():
@@ -192,7 +194,7 @@ func (w *wire) rulesOutOffer(s *suspect, by endpoint.Side) bool {
 		case by == endpoint.Server && w.answered: // it is about the client's signature
 			return w.shown.Client.empty || w.AskedForNone() || w.shown.Client.signature == tlsdecrypt.Holds
 		}
-		return w.hello != nil && !needsSignature(w.hello)
+		return w.hello != nil && !needsSignature(w.offer())
 	}
 	return false
 }

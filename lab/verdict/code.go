@@ -7,6 +7,7 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/prologue"
 )
 
 // Code is why one side rejected the other, for programs. The words for people
@@ -101,7 +102,7 @@ var fixes = map[Code]string{
 	SpokeNoTLS:           "have the client speak TLS to this port (https:// in its URL), or find the port where its protocol is spoken",
 	TLSRefused:           "switch TLS on at the server (its certificate and key), or call the port where TLS comes first",
 	ProxyRefused:         "ask who runs the proxy to allow that host and port, or go another way",
-	ProxyHeader:          "tell the server to expect it (nginx: listen ... proxy_protocol, HAProxy: accept-proxy), or the load balancer not to send it",
+	ProxyHeader:          prologue.HeaderFix,
 	UnrecognizedName:     "call the server by a name that it has (lab client --server-name NAME, openssl s_client -servername NAME, curl by the URL: --connect-to says where to connect), or add the name to the server's configuration",
 	TooSlow:              "find out what holds the {other} up: a proxy, a firewall, or a program that waits for the other to speak first",
 	Closed:               "look into the log of the {by}; or something between the two has cut the connection",

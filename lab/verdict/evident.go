@@ -144,7 +144,7 @@ func (w *wire) fittingScheme() string {
 	if w.shown.Server.leaf == nil || w.hello == nil {
 		return ""
 	}
-	for _, scheme := range schemesOf(w.hello) {
+	for _, scheme := range w.offer().SignatureSchemes {
 		if name := scheme.String(); !strings.HasSuffix(name, "_sha1") && chain.Fits(w.shown.Server.leaf, name, w.Version >= tlswire.VersionTLS13) {
 			return name
 		}

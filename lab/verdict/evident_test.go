@@ -131,16 +131,16 @@ func TestNameGroup(t *testing.T) {
 	usual := []tlswire.SignatureScheme{tlswire.SchemeRSAPSSRSAESHA256, tlswire.SchemeECDSASecp256r1SHA256}
 	for name, test := range map[string]struct {
 		groups []tlswire.NamedGroup
-		server []string
+		server []tlswire.NamedGroup
 		want   Code
 	}{
-		"in common": {[]tlswire.NamedGroup{tlswire.GroupX25519}, []string{"x25519"}, NoCommonCipherSuite},
-		"others":    {[]tlswire.NamedGroup{tlswire.GroupX25519}, []string{"secp521r1"}, NoCommonGroup},
+		"in common": {[]tlswire.NamedGroup{tlswire.GroupX25519}, []tlswire.NamedGroup{tlswire.GroupX25519}, NoCommonCipherSuite},
+		"others":    {[]tlswire.NamedGroup{tlswire.GroupX25519}, []tlswire.NamedGroup{tlswire.GroupSecp521r1}, NoCommonGroup},
 		"none":      {nil, nil, NoCommonGroup},
 		"not known": {[]tlswire.NamedGroup{tlswire.GroupX25519}, nil, NoCommonCipherSuite},
 	} {
 		c := ended(talk(0, offering([]tlswire.CipherSuite{ecdheRSA, ecdheECDSA}, test.groups, usual))(alert(endpoint.Server, tlswire.AlertHandshakeFailure)), endpoint.Server)
-		v := Verdict{Outcome: Rejected, RejectedBy: endpoint.Server, Code: NoCommonCipherSuite, Offers: &Offers{Server: &Offer{Versions: []string{"TLS 1.2"}, Groups: test.server}}}
+		v := Verdict{Outcome: Rejected, RejectedBy: endpoint.Server, Code: NoCommonCipherSuite, Offers: &Offers{Server: &tlswire.Offer{Versions: []tlswire.Version{tlswire.VersionTLS12}, Groups: test.server}}}
 		if v.nameGroup(c); v.Code != test.want {
 			t.Errorf("%s: %s, %q", name, v.Code, v.Reason)
 		}

@@ -17,8 +17,8 @@ type exchanged struct {
 	warnings  []*tlsdecrypt.Message // alerts that do not end the connection
 }
 
-// listen takes a message.
-func (w *wire) listen(m *tlsdecrypt.Message) {
+// takeHello keeps what a message offers, chooses or asks for.
+func (w *wire) takeHello(m *tlsdecrypt.Message) {
 	if m.Alert != nil {
 		w.takeAlert(m)
 	}
@@ -45,7 +45,7 @@ func (w *wire) takeAlert(m *tlsdecrypt.Message) {
 	case m != w.Alert:
 		w.warnings = append(w.warnings, m)
 		if d == tlswire.AlertNoRenegotiation {
-			w.stays = m.From
+			w.refusesRenegotiation = m.From
 		}
 	}
 }

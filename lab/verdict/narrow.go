@@ -15,14 +15,14 @@ import (
 // byOffer puts first what the client offers little of, if it offers the cipher
 // suites that most servers take.
 func (w *wire) byOffer(list []*suspect) []*suspect {
-	if !offersUsualSuites(w.hello) {
+	if !offersUsualSuites(w.offer()) {
 		return list
 	}
 	var first []*suspect
-	if slices.Contains(list, noGroup) && narrowGroups(w.hello) != "" {
+	if slices.Contains(list, noGroup) && narrowGroups(w.offer()) != "" {
 		first = append(first, noGroup)
 	}
-	if slices.Contains(list, noSignature) && narrowSignatures(w.hello) != "" {
+	if slices.Contains(list, noSignature) && narrowSignatures(w.offer()) != "" {
 		first = append(first, noSignature)
 	}
 	return append(first, slices.DeleteFunc(slices.Clone(list), func(s *suspect) bool { return slices.Contains(first, s) })...)
@@ -30,24 +30,23 @@ func (w *wire) byOffer(list []*suspect) []*suspect {
 
 // offersUsualSuites reports whether a client offers, for each version, a suite
 // that most servers take, whatever the server's key.
-func offersUsualSuites(hello *tlswire.ClientHello) bool {
-	suites := suitesOf(hello)
+func offersUsualSuites(o tlswire.Offer) bool {
 	offers := func(authentication string) bool {
-		return slices.ContainsFunc(suites, func(s tlswire.CipherSuite) bool {
+		return slices.ContainsFunc(o.CipherSuites, func(s tlswire.CipherSuite) bool {
 			info := s.Info()
 			return !info.TLS13 && strings.HasPrefix(string(info.KeyExchange), "ECDHE") && info.Authentication == authentication && strings.HasPrefix(info.Cipher, "AES")
 		})
 	}
-	if offersVersion(hello, true) && slices.ContainsFunc(suites, func(s tlswire.CipherSuite) bool { return s.Info().TLS13 && strings.HasPrefix(s.Info().Cipher, "AES") }) {
+	if offersVersion(o, true) && slices.ContainsFunc(o.CipherSuites, func(s tlswire.CipherSuite) bool { return s.Info().TLS13 && strings.HasPrefix(s.Info().Cipher, "AES") }) {
 		return true
 	}
-	return offersVersion(hello, false) && offers("RSA") && offers("ECDSA")
+	return offersVersion(o, false) && offers("RSA") && offers("ECDSA")
 }
 
 // needsECDHE reports whether all cipher suites that a client offers need a
 // group.
-func needsECDHE(hello *tlswire.ClientHello) bool {
-	return !slices.ContainsFunc(suitesOf(hello), func(s tlswire.CipherSuite) bool {
+func needsECDHE(o tlswire.Offer) bool {
+	return !slices.ContainsFunc(o.CipherSuites, func(s tlswire.CipherSuite) bool {
 		info := s.Info()
 		return !info.TLS13 && info.KeyExchange != tlswire.KeyExchangeUnknown && !strings.HasPrefix(string(info.KeyExchange), "ECDHE")
 	})
@@ -55,24 +54,24 @@ func needsECDHE(hello *tlswire.ClientHello) bool {
 
 // narrowGroups says that a client offers one group alone, or none, where all
 // that it offers needs one; "": it does not.
-func narrowGroups(hello *tlswire.ClientHello) string {
-	if !needsGroup(hello) || !needsECDHE(hello) {
+func narrowGroups(o tlswire.Offer) string {
+	if !needsGroup(o) || !needsECDHE(o) {
 		return ""
 	}
-	switch groups := named(groupsOf(hello)); len(groups) {
+	switch len(o.Groups) {
 	case 0:
 		return "the client names no group (supported_groups), and all its cipher suites need one (ECDHE): many servers find no cipher suite then"
 	case 1:
-		return fmt.Sprintf("the client offers one group alone for the key exchange, %s, and the server may not take it", groups[0])
+		return fmt.Sprintf("the client offers one group alone for the key exchange, %v, and the server may not take it", o.Groups[0])
 	}
 	return ""
 }
 
 // narrowSignatures says that a client takes signatures of one kind alone; "": it
 // does not.
-func narrowSignatures(hello *tlswire.ClientHello) string {
-	schemes := named(schemesOf(hello))
-	if !needsSignature(hello) || len(schemes) == 0 && newest(hello) != tlswire.VersionTLS12.String() {
+func narrowSignatures(o tlswire.Offer) string {
+	schemes := tlswire.Names(o.SignatureSchemes)
+	if !needsSignature(o) || len(schemes) == 0 && o.Newest() != tlswire.VersionTLS12 {
 		return ""
 	}
 	old := func(name string) bool { return strings.HasSuffix(name, "_sha1") || strings.HasSuffix(name, "_md5") }
@@ -103,19 +102,20 @@ func (v *Verdict) nameGroup(c *tlsdecrypt.Connection) {
 	}
 	var w wire
 	w.read(c)
-	hello, server := w.hello, v.Offers.Server
-	if hello == nil || !offersUsualSuites(hello) || !needsECDHE(hello) || offersVersion(hello, true) && slices.Contains(server.Versions, tlswire.VersionTLS13.String()) {
+	client, server := w.offer(), v.Offers.Server
+	if w.hello == nil || !offersUsualSuites(client) || !needsECDHE(client) || offersVersion(client, true) && slices.Contains(server.Versions, tlswire.VersionTLS13) {
 		return
 	}
-	common := func(a, b []string) bool {
-		return slices.ContainsFunc(a, func(name string) bool { return slices.Contains(b, name) })
-	}
-	client := newOffer(hello)
 	switch {
-	case len(server.CipherSuites) > 0 && !common(client.CipherSuites, server.CipherSuites):
+	case len(server.CipherSuites) > 0 && !haveCommon(client.CipherSuites, server.CipherSuites):
 	case len(client.Groups) == 0:
 		v.because(Reason{Code: NoCommonGroup, Text: "the client names no group (supported_groups), and so the two sides have no cipher suite with ECDHE in common", Fix: "have the client name the groups that it can use, x25519 for example"})
-	case len(server.Groups) > 0 && !common(client.Groups, server.Groups):
+	case len(server.Groups) > 0 && !haveCommon(client.Groups, server.Groups):
 		v.because(Reason{Code: NoCommonGroup, Text: "the two sides have no group for the key exchange in common, and so no cipher suite with ECDHE"})
 	}
+}
+
+// haveCommon reports whether two lists have a value in common.
+func haveCommon[T comparable](a, b []T) bool {
+	return slices.ContainsFunc(a, func(v T) bool { return slices.Contains(b, v) })
 }

@@ -69,7 +69,7 @@ func TestEarlyHandshakeFailure(t *testing.T) {
 		if len(v.Causes) > 0 && !strings.HasPrefix(v.Causes[0].Text, test.first) {
 			t.Errorf("%s: %q first", name, v.Causes[0].Text)
 		}
-		if strings.Contains(v.Fix, "TLS 1.2") && test.hello.Handshake.Body.(*tlswire.ClientHello).Extensions != nil && len(v.Offers.Client.Versions) == 1 && v.Offers.Client.Versions[0] == "TLS 1.3" {
+		if strings.Contains(v.Fix, "TLS 1.2") && test.hello.Handshake.Body.(*tlswire.ClientHello).Extensions != nil && len(v.Offers.Client.Versions) == 1 && v.Offers.Client.Versions[0] == tlswire.VersionTLS13 {
 			t.Errorf("%s: fix %q", name, v.Fix)
 		}
 		if v.Offers == nil || len(v.Offers.Client.CipherSuites) == 0 || v.Offers.Server != nil {
@@ -112,7 +112,7 @@ func TestTaken(t *testing.T) {
 		if got := strings.Join(codesOf(v.Causes), " "); got != test.causes {
 			t.Errorf("%s: %s, want %s", name, got, test.causes)
 		}
-		if test.known && (*v.Offers.From != 7 || !slices.Equal(v.Offers.Server.CipherSuites, []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"})) {
+		if test.known && (*v.Offers.From != 7 || !slices.Equal(v.Offers.Server.CipherSuites, []tlswire.CipherSuite{ecdheRSA})) {
 			t.Errorf("%s: %+v", name, v.Offers)
 		}
 	}
@@ -128,7 +128,7 @@ func TestOffersAfterRetry(t *testing.T) {
 	if got := strings.Join(codesOf(v.Causes), " "); got != string(NoCommonSignature) {
 		t.Errorf("causes %s", got)
 	}
-	if v.Offers == nil || v.Offers.Server == nil || !slices.Equal(v.Offers.Server.Groups, []string{"x25519"}) {
+	if v.Offers == nil || v.Offers.Server == nil || !slices.Equal(v.Offers.Server.Groups, []tlswire.NamedGroup{tlswire.GroupX25519}) {
 		t.Errorf("%+v", v.Offers)
 	}
 }

@@ -56,7 +56,7 @@ func (w *wire) trippedOverHeader(h *prologue.Layer) (tripped bool, how How) {
 		case tlswire.AlertUnexpectedMessage, tlswire.AlertDecodeError, tlswire.AlertRecordOverflow, tlswire.AlertBadRecordMAC:
 			return true, NotTLS
 		case tlswire.AlertProtocolVersion: // OpenSSL's for what is no record
-			return !begun || len(w.Offers().Versions) > 1, Probably
+			return !begun || len(w.offer().Versions) > 1, Probably
 		}
 		return false, ""
 	}

@@ -21,18 +21,18 @@ type wire struct {
 
 	exchanged
 
-	shown     endpoint.Pair[certificate]
-	finished  endpoint.Pair[bool] // it sent Finished, or what must be it
-	data      endpoint.Pair[bool] // it sent application data
-	answered  bool                // ServerHello was seen
-	leaver    endpoint.Side       // it was the first to say goodbye after the handshake
-	again     bool                // there was more of handshakes after the first
-	stays     endpoint.Side       // it sent no_renegotiation
-	offersPSK bool                // in ClientHello
-	early     bool                // the client may have sent early data
-	last      *tlsdecrypt.Message // the last one; nil: nobody said anything
-	spoke     time.Time           // when the client sent its ClientHello
-	inTime    bool                // the server said something before the client ended the connection
+	shown                endpoint.Pair[certificate]
+	finished             endpoint.Pair[bool] // it sent Finished, or what must be it
+	data                 endpoint.Pair[bool] // it sent application data
+	answered             bool                // ServerHello was seen
+	leaver               endpoint.Side       // it was the first to say goodbye after the handshake
+	again                bool                // there was more of handshakes after the first
+	refusesRenegotiation endpoint.Side       // it sent no_renegotiation
+	offersPSK            bool                // in ClientHello
+	early                bool                // the client may have sent early data
+	last                 *tlsdecrypt.Message // the last one; nil: nobody said anything
+	spoke                time.Time           // when the client sent its ClientHello
+	inTime               bool                // the server said something before the client ended the connection
 }
 
 // certificate is what a side showed of itself.
@@ -61,7 +61,7 @@ func (w *wire) read(c *tlsdecrypt.Connection) {
 
 func (w *wire) take(m *tlsdecrypt.Message) {
 	w.last = m
-	w.listen(m)
+	w.takeHello(m)
 	w.inTime = w.inTime || m.From == endpoint.Server && !w.afterEnd(m)
 	hidden := m.Encrypted && w.Version >= tlswire.VersionTLS13 // which may be an alert
 	if m.Type == tlswire.ContentTypeApplicationData && m.Handshake == nil && m.Alert == nil && !hidden {
