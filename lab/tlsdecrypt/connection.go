@@ -43,6 +43,7 @@ type Connection struct {
 	RSAKey   RSAKeyUse           // whether a server's private key decrypted it
 
 	lacking    bool           // bytes of it are not in the capture
+	torn       bool           // and not only some before the first that were seen of a side
 	talk       *prologue.Talk // which fills Prologue
 	handshakes []*handshake   // for Check
 	checked    bool

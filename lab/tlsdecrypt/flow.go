@@ -160,7 +160,7 @@ func (f *flow) noteRest(side endpoint.Side, r *reader) {
 	switch f.conn.End {
 	case Closed, ClientReset, ServerReset: // there never was more
 	default:
-		f.conn.lacking = true
+		f.conn.lacking, f.conn.torn = true, true
 	}
 	f.conn.problem(side, r.offset, fmt.Sprintf("ends within a %s: only %d bytes of that of the %v are there", what, size, side))
 }

@@ -97,6 +97,7 @@ type certificate struct {
 // read takes the messages of a connection.
 func (w *wire) read(c *tlsdecrypt.Connection) {
 	w.Connection, w.Progress = c, c.Progress()
+	w.Lacking = w.Lacking && !w.Begins // before that there is nothing to judge by
 	for _, m := range c.Messages {
 		w.take(m)
 	}
@@ -208,7 +209,7 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	case w.Hidden && w.Unreadable() != "" && (w.finished.Client && w.finished.Server || w.Version >= tlswire.VersionTLS13):
 		return Verdict{Outcome: Unknown, Reason: w.Unreadable()}
 	case w.data.Client && w.data.Server:
-		v := Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways" + w.reservation()}
+		v := Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways" + w.reservation(), Fix: toBeSure + withKeys}
 		w.noteUnasked(&v)
 		return v
 	case w.Hidden && w.Version != 0 && w.ClientRandom != nil:
