@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -48,6 +49,7 @@ type connectionPrinter struct {
 	headed bool       // the list has its heading
 	uses   rsaKeyUses // nil without --rsa-key
 	unread []string   // what is in the file besides TCP
+	plain  []byte     // a connection without TLS, drawn
 
 	trusted *chain.Trust
 	lessons *scenarioTrusts
@@ -212,7 +214,7 @@ func (g *connectionPrinter) show(stream int) {
 	case g.list, g.json:
 		_, _ = g.out.Write(f.text)
 	case !f.isTLS && g.stream < 0:
-		return // finish says how many
+		g.keepPlain(f) // finish says how many
 	case g.drawn.isNew(ladder.Kind(f.drawn.Connection)) || g.verbose || g.brief || g.stream >= 0:
 		options := g.options
 		options.Scenario = hinted(&f.drawn.verdict, f.drawn.Connection)
@@ -221,6 +223,17 @@ func (g *connectionPrinter) show(stream int) {
 	default:
 		_, _ = g.out.Write(f.text)
 	}
+}
+
+// keepPlain draws the first connection that is known not to be TLS, to be shown
+// if there is none with TLS. mu is held.
+func (g *connectionPrinter) keepPlain(f *preparedConnection) {
+	if g.plain != nil || g.count.tls > 0 || f.drawn.verdict.How != verdict.NotTLS {
+		return
+	}
+	var b bytes.Buffer
+	_ = ladder.Draw(&b, f.drawn.Connection, &f.drawn.verdict, g.options)
+	g.plain = append(b.Bytes(), '\n')
 }
 
 // addUnread stores what is in the file besides TCP.
@@ -256,6 +269,10 @@ func (g *connectionPrinter) finish(file string) error {
 	if len(g.unread) > 0 {
 		g.say("passed over: %s", strings.Join(g.unread, ", "))
 	}
+	if g.count.tls == 0 {
+		_, _ = g.out.Write(g.plain)
+		_ = g.out.Flush()
+	}
 	switch other := g.count.all - g.count.tls; {
 	case g.stream >= 0 && !g.found:
 		return &nothingError{file: file, stream: g.stream}
@@ -284,7 +301,7 @@ func (e *nothingError) Error() string {
 
 // isTLS reports whether there was any TLS on a connection, or should have been.
 func isTLS(c *tlsdecrypt.Connection, v *verdict.Verdict) bool {
-	return v.How == verdict.NotTLS && v.Code != "" || len(c.Messages) > 0 && v.How != verdict.NotTLS
+	return v.How == verdict.NotTLS && (v.Code != "" || c.Prologue.Asked()) || len(c.Messages) > 0 && v.How != verdict.NotTLS
 }
 
 // kinds remembers which kinds of connections were drawn in full.
