@@ -43,13 +43,13 @@ type connectionPrinter struct {
 	ends   []int                       // the streams that have ended, in order, and were not shown yet
 	ready  map[int]*preparedConnection // what was added, by stream
 	drawn  kinds
-	taken  verdict.Taken // by servers, on the connections that were shown
-	count  struct{ all, tls int }
-	found  bool       // the stream that is asked for
-	headed bool       // the list has its heading
-	uses   rsaKeyUses // nil without --rsa-key
-	unread []string   // what is in the file besides TCP
-	plain  []byte     // a connection without TLS, drawn
+	taken  verdict.Taken                  // by servers, on the connections that were shown
+	count  struct{ all, tls, failed int } // failed: that were never opened
+	found  bool                           // the stream that is asked for
+	headed bool                           // the list has its heading
+	uses   rsaKeyUses                     // nil without --rsa-key
+	unread []string                       // what is in the file besides TCP
+	plain  []byte                         // a connection without TLS, drawn
 
 	trusted *chain.Trust
 	lessons *scenarioTrusts
@@ -243,6 +243,13 @@ func (g *connectionPrinter) addUnread(u capture.Unread) {
 	g.unread = append(g.unread, u.String())
 }
 
+// addFailed counts a connection that was never opened.
+func (g *connectionPrinter) addFailed(capture.Attempt) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.count.failed++
+}
+
 // flush writes what was printed to stdout.
 func (g *connectionPrinter) flush() {
 	g.mu.Lock()
@@ -264,7 +271,7 @@ func (g *connectionPrinter) finish(file string) error {
 		g.say("%v", g.uses)
 	}
 	if g.count.all == 0 {
-		return &nothingError{file: file, stream: -1, unread: g.unread}
+		return &nothingError{file: file, stream: -1, unread: g.unread, failed: g.count.failed > 0}
 	}
 	if len(g.unread) > 0 {
 		g.say("passed over: %s", strings.Join(g.unread, ", "))
@@ -287,10 +294,13 @@ type nothingError struct {
 	file   string
 	stream int      // that was asked for; -1: any
 	unread []string // what is there instead, if the stream is -1
+	failed bool     // connections were begun, and none was opened
 }
 
 func (e *nothingError) Error() string {
 	switch {
+	case e.stream < 0 && e.failed:
+		return fmt.Sprintf("no TCP connection was opened in %s: refused, or never answered", e.file)
 	case e.stream < 0 && len(e.unread) == 0:
 		return "there is no TCP connection in " + e.file
 	case e.stream < 0:
