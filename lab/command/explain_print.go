@@ -37,19 +37,20 @@ type connectionPrinter struct {
 	trusts              trusts
 	options             ladder.Options
 
-	mu     sync.Mutex
-	out    *bufio.Writer               // to stdout
-	waits  bool                        // there is something in out, and flush will be called
-	ends   []int                       // the streams that have ended, in order, and were not shown yet
-	ready  map[int]*preparedConnection // what was added, by stream
-	drawn  kinds
-	taken  verdict.Taken                  // by servers, on the connections that were shown
-	count  struct{ all, tls, failed int } // failed: that were never opened
-	found  bool                           // the stream that is asked for
-	headed bool                           // the list has its heading
-	uses   rsaKeyUses                     // nil without --rsa-key
-	unread []string                       // what is in the file besides TCP
-	plain  []byte                         // a connection without TLS, drawn
+	mu      sync.Mutex
+	out     *bufio.Writer               // to stdout
+	waits   bool                        // there is something in out, and flush will be called
+	ends    []int                       // the streams that have ended, in order, and were not shown yet
+	ready   map[int]*preparedConnection // what was added, by stream
+	drawn   kinds
+	taken   verdict.Taken // by servers, on the connections that were shown
+	relayed verdict.Relayed
+	count   struct{ all, tls, failed int } // failed: that were never opened
+	found   bool                           // the stream that is asked for
+	headed  bool                           // the list has its heading
+	uses    rsaKeyUses                     // nil without --rsa-key
+	unread  []string                       // what is in the file besides TCP
+	plain   []byte                         // a connection without TLS, drawn
 
 	trusted *chain.Trust
 	lessons *scenarioTrusts
@@ -151,7 +152,7 @@ func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connect
 	if !g.list {
 		f.chosen = verdict.ChosenOn(c)
 	}
-	if !g.list && !g.json || g.json && v.Offers != nil {
+	if !g.list && !g.json || g.json && v.Offers != nil || g.relayed.IsOpen(&v) {
 		f.drawn = &drawable{c, v}
 	}
 	f.text = g.encode(c, &v)
@@ -194,9 +195,12 @@ func (g *connectionPrinter) show(stream int) {
 	delete(g.ready, stream)
 	if d := f.drawn; d != nil {
 		defer d.Release()
-		if g.taken.Add(&d.verdict, d.Connection) {
+		if g.taken.Add(&d.verdict, d.Connection) || g.relayed.Add(&d.verdict, d.Connection) {
 			f.text = g.encode(d.Connection, &d.verdict)
 		}
+	}
+	if d := f.drawn; d != nil {
+		g.relayed.Learn(&d.verdict, d.Connection)
 	}
 	g.taken.Learn(f.chosen)
 	g.found = g.found || stream == g.stream

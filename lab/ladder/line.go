@@ -129,7 +129,13 @@ func (s *story) resultOfTLS() string {
 		return s.verdict.Reason
 	}
 	if said == "" && len(s.c.Problems) > 0 {
-		said, _, _ = strings.Cut(s.c.Problems[0].Text, ":")
+		first := s.c.Problems[0]
+		for _, p := range s.c.Problems { // that explains the rest
+			if strings.HasPrefix(p.Text, "one direction alone") {
+				first = p
+			}
+		}
+		said, _, _ = strings.Cut(first.Text, ":")
 	}
 	return said
 }
