@@ -44,6 +44,7 @@ const (
 
 	hello       = "\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03 and so on"
 	serverHello = "\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03 and so on"
+	mysqlPlain  = "\x1e\x00\x00\x00\x0a8.0\x00aaaabbbbbbbb\x00\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 	helloV2     = "\x80\x1f\x01\x03\x01\x00\x06\x00\x00\x00\x10\x00\x00\x2f\x00\x00\x350123456789abcdef"
 )
 
@@ -174,6 +175,9 @@ func TestAnswers(t *testing.T) {
 		"POP3 refuses, and agrees at last":      {[]segment{{server, "+OK a\r\n"}, {client, "STLS\r\n"}, {server, "-ERR wait\r\n"}, {client, "STLS\r\n"}, {server, "+OK go\r\n"}}, `"STLS" true "" "" false`},
 		"ManageSieve refuses, and says goodbye": {[]segment{{server, "\"IMPLEMENTATION\" \"a\"\r\nOK\r\n"}, {client, "STARTTLS\r\n"}, {server, "NO \"no TLS\"\r\n"}, {client, "LOGOUT\r\n"}, {server, "OK\r\n"}}, `"STARTTLS" false "NO \"no TLS\"" "" false`},
 		"SMTP refuses what came before":         {[]segment{{server, "220 a ESMTP\r\n"}, {client, "VRFY b\r\nSTARTTLS\r\n"}, {server, "502 no\r\n220 go\r\n"}}, `"STARTTLS" true "" "" false`},
+		"MySQL offers no TLS":                   {[]segment{{server, mysqlPlain}}, `"" false "greeting of version 8.0, without TLS" "" false`},
+		"and the client logs in all the same":   {[]segment{{server, mysqlPlain}, {client, "\x05\x00\x00\x01\x00\x00abc"}}, `"" false "greeting of version 8.0, without TLS" "" true`},
+		"MySQL offers TLS":                      {[]segment{{server, strings.Replace(mysqlPlain, "\xff\x00", "\xff\x08", 1)}}, `"" false "" "" false`},
 		"XMPP refuses":                          {[]segment{{client, "<stream:stream to='a'>"}, {server, "<stream:stream>"}, {client, "<starttls xmlns='x'/>"}, {server, "<failure xmlns='x'/>"}}, `"STARTTLS" false "<failure xmlns='x'/>" "" false`},
 		"IRC refuses":                           {[]segment{{client, "STARTTLS\r\n"}, {server, ":a NOTICE * :hello\r\n:a 691 * :no\r\n"}}, `"STARTTLS" false ":a 691 * :no" "" false`},
 		"PostgreSQL refuses":                    {[]segment{{client, "\x00\x00\x00\x08\x04\xd2\x16\x2f"}, {server, "N"}}, `"SSLRequest" false "N" "" false`},
