@@ -268,7 +268,7 @@ func (d *lines) answersAny(line string) bool {
 			return false
 		}
 		code := len(line) >= 3 && line[0] >= '2' && line[0] <= '5' && (len(line) == 3 || line[3] == ' ')
-		return isReply(line, p.refuses) || isReply(line, p.accepts) || code && p.accepts[0][0] <= '9'
+		return isReply(line, p.refuses) || isReply(line, p.accepts) || code && len(p.accepts) > 0 && p.accepts[0][0] <= '9'
 	})
 }
 
