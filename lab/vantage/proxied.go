@@ -48,6 +48,7 @@ type fit struct {
 	// nested is set if the one near the server took place while the other one
 	// waited for it, as far as the times of both show: see isNested.
 	nested bool
+	shown  bool // both were shown the same server certificate
 	called bool // it was opened from the address that the client has called
 }
 
@@ -55,7 +56,7 @@ type fit struct {
 // very probably. That they were open at the same time does not show it: other
 // clients call the server, too.
 func (f fit) isSure() bool {
-	return f.hello || f.header || f.requests > 0 || f.within && f.nested && (f.named || f.called)
+	return f.hello || f.header || f.requests > 0 || f.within && f.nested && (f.named || f.called || f.shown)
 }
 
 // candidate is two connections that may belong together.
@@ -142,6 +143,9 @@ func (c candidate) evidence() string {
 	if c.named {
 		why = append(why, "the same server name")
 	}
+	if c.shown {
+		why = append(why, "the same server certificate")
+	}
 	if c.called {
 		why = append(why, "called from the address that the client has called")
 	}
@@ -180,6 +184,8 @@ func (r *Report) candidates(near, far []*tlsdecrypt.Connection) (all []candidate
 			c.renamed = n.ServerName != "" && f.ServerName != "" && !c.named
 			c.called = n.Server.Addr() == f.Client.Addr() && n.Client.Addr() != f.Client.Addr()
 			c.header = n.Client.IsValid() && sourceOf(f.Connection) == n.Client.String()
+			shown := leafAt(n.Connection, endpoint.Server)
+			c.shown = shown != nil && shown.Equal(leafAt(f.Connection, endpoint.Server))
 			c.nested = r.isNested(n.Connection, f.Connection, exact)
 			c.within = !f.from.Before(n.from.Add(-exact)) && !f.from.After(n.to.Add(exact))
 			other := len(n.requests) > 0 && len(f.requests) > 0 && c.requests == 0
