@@ -287,10 +287,12 @@ func (s *story) advice() (paragraphs []string) {
 	return paragraphs
 }
 
-// closing says how the TCP connection ended, and what came after that.
+// closing says how the TCP connection ended, and what came after that. What the
+// other side sent before it had an alert needs no word: it is drawn.
 func (s *story) closing() string {
 	said := s.closed()
-	if c := s.c; c.After > 0 && s.ended {
+	alert := s.verdict.Alert
+	if c := s.c; c.After > 0 && s.ended && (alert == nil || alert.SentBy != c.EndedBy) {
 		said += fmt.Sprintf(" %s of the %s came after the %s had ended it.", text.Counted(int(c.After), "more byte"), c.EndedBy.Other(), c.EndedBy)
 	}
 	return said
