@@ -19,25 +19,27 @@ type Code string
 
 // The codes of certificates.
 const (
-	UnknownCA      Code = "unknown_ca" // or an intermediate certificate was not sent along
-	LookAlikeCA    Code = "look_alike_ca"
-	SelfSigned     Code = "self_signed"
-	Expired        Code = "expired"
-	NotYetValid    Code = "not_yet_valid"
-	WrongHost      Code = "wrong_host"
-	NoSAN          Code = "no_san"
-	WrongUsage     Code = "wrong_usage" // extended key usage
-	WrongKeyUsage  Code = "wrong_key_usage"
-	NotACA         Code = "not_a_ca"
-	PathTooLong    Code = "path_too_long"
-	NameConstraint Code = "name_constraint"
-	Revoked        Code = "revoked"
-	IssuerRevoked  Code = "issuer_revoked"
-	CRLStale       Code = "crl_stale"
-	CRLMissing     Code = "crl_missing"
-	WeakKey        Code = "weak_key"
-	WeakSignature  Code = "weak_signature" // of a certificate, with SHA-1 say
-	Invalid        Code = "other"          // something else that crypto/x509 does not take
+	UnknownCA       Code = "unknown_ca" // or an intermediate certificate was not sent along
+	LookAlikeCA     Code = "look_alike_ca"
+	SelfSigned      Code = "self_signed"
+	Expired         Code = "expired"
+	NotYetValid     Code = "not_yet_valid"
+	WrongHost       Code = "wrong_host"
+	NoSAN           Code = "no_san"
+	WrongUsage      Code = "wrong_usage" // extended key usage
+	WrongKeyUsage   Code = "wrong_key_usage"
+	NotACA          Code = "not_a_ca"
+	PathTooLong     Code = "path_too_long"
+	NameConstraint  Code = "name_constraint"
+	Revoked         Code = "revoked"
+	IssuerRevoked   Code = "issuer_revoked"
+	CRLStale        Code = "crl_stale"
+	CRLMissing      Code = "crl_missing"
+	WeakKey         Code = "weak_key"
+	WeakSignature   Code = "weak_signature" // of a certificate, with SHA-1 say
+	UnknownCritical Code = "unknown_critical_extension"
+	Malformed       Code = "malformed_certificate" // it cannot even be read
+	Invalid         Code = "other"                 // something else that crypto/x509 does not take
 )
 
 // Fault is what is wrong with a chain.
@@ -96,7 +98,7 @@ func Explain(err error, sent []*x509.Certificate, by endpoint.Side) (f Fault, ok
 		}
 		return explainInvalid(invalid, leaf, by), true
 	case errors.As(err, &unhandled):
-		return Fault{Code: Invalid, Cert: leaf, Text: "has a critical extension that the " + by.String() + " does not know"}, true
+		return Fault{Code: UnknownCritical, Cert: leaf, Text: "has a critical extension that the " + by.String() + " does not know"}, true
 	}
 	return explainOwn(err, leaf, by)
 }
@@ -144,6 +146,8 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x
 			return *f
 		}
 		return Fault{Code: NotACA, Cert: cmp.Or(last, leaf), Text: "was issued by a certificate that is not a CA: " + issuerOf(last)}
+	case strings.Contains(text, "insecure algorithm"):
+		return Fault{Code: WeakSignature, Cert: cmp.Or(last, leaf), Text: "is signed with an algorithm that the " + by.String() + " refuses as too weak: " + cmp.Or(last, leaf).SignatureAlgorithm.String()}
 	case strings.Contains(text, "candidate authority certificate"):
 		return Fault{Code: LookAlikeCA, Cert: cmp.Or(last, leaf), Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it"}
 	}

@@ -95,6 +95,7 @@ func (s *Scenario) sideFields(r reader, h *Half) map[string]setter {
 		"version":       choice(r, &h.Version, named("older")),
 		"cipher_suites": choices(r, &h.CipherSuites, suites), "groups": choices(r, &h.Groups, groups),
 		"alpn": r.texts(&h.ALPN), "http2": r.boolean(&h.HTTP2), "timeout": r.duration(&h.Timeout),
+		"flaw":           choice(r, &h.Flaw, named(fault.SHA1Signature, fault.NegativeSerial, fault.NoAuthorityKeyID)),
 		"instead_of_tls": choice(r, &h.NotTLS, named(fault.PlainHTTP, fault.Garbage, fault.Silence, fault.HangUp)),
 	}
 }
@@ -103,7 +104,9 @@ func (s *Scenario) serverFields(r reader) map[string]setter {
 	h := &s.Server
 	fields := s.sideFields(r, h)
 	fields["also_show"], fields["allow"] = s.certificates(r, &h.AlsoShow), r.texts(&h.Allow)
-	fields["refuse_in_http"] = r.boolean(&h.RefuseInHTTP)
+	fields["refuse_in_http"], fields["does_not_ask"] = r.boolean(&h.RefuseInHTTP), r.boolean(&h.Unasking)
+	fields["strict_names"], fields["strict_host"] = r.boolean(&h.StrictNames), r.boolean(&h.StrictHost)
+	fields["names_more_cas"], fields["renewed_ca"] = r.between(&h.NamedCAs, 0, 1000), s.certificate(r, &h.Renewed)
 	return fields
 }
 
@@ -112,6 +115,7 @@ func (s *Scenario) clientFields(r reader) map[string]setter {
 	fields := s.sideFields(r, h)
 	fields["url"], fields["server_name"], fields["header"] = r.host(&h.URL), r.text(&h.ServerName), byName(r, &h.Header, r.text)
 	fields["offer_cipher_suites"] = choices(r, &h.Offer, registeredSuites())
+	fields["withhold_for_usage"] = r.boolean(&h.ByUsage)
 	fields["withhold"], fields["resume"], fields["key_update"] = r.boolean(&h.Withhold), r.boolean(&h.Resume), r.boolean(&h.KeyUpdate)
 	return fields
 }

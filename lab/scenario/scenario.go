@@ -75,14 +75,21 @@ type Half struct {
 	HTTP2        bool
 	Timeout      time.Duration
 	NotTLS       fault.NotTLS
+	Flaw         fault.Flaw
 
 	Allow        []string // server alone
 	RefuseInHTTP bool
+	Unasking     bool // asks for no certificate
+	StrictNames  bool
+	StrictHost   bool
+	NamedCAs     int    // that it names besides those that it trusts
+	Renewed      string // root that is made anew with the same key, and sent along
 
 	URL        string // from here on, client alone; host without port
 	ServerName string
 	Offer      []uint16
 	Withhold   bool
+	ByUsage    bool // it withholds a certificate that is not for clients
 	Resume     bool
 	KeyUpdate  bool
 	Header     map[string]string
@@ -112,7 +119,7 @@ type Expectation struct {
 }
 
 // The sides that scenarios are sorted by, as lab scenario list does.
-var Sides = []string{"works", "server rejects client", "client rejects server", "no common ground", "not even TLS", "in, but not allowed"}
+var Sides = []string{"works", "works here, not everywhere", "server rejects client", "client rejects server", "no common ground", "not even TLS", "in, but not allowed"}
 
 // Versions are those that a scenario may be run with.
 var Versions = []uint16{tls.VersionTLS12, tls.VersionTLS13}
