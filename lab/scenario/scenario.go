@@ -49,6 +49,11 @@ type Scenario struct {
 
 	Expect map[uint16]Expectation // by version; one that is missing does not apply
 
+	// Of what Expect has nothing of.
+	Files map[string]Derived // by their names
+	Loads []Load             // files that are loaded, of BeforeTheHandshake
+	Seen  []string           // lines of a terminal: what was seen of a lesson that is not run
+
 	File string // where it was read
 	Text []byte // as read
 
@@ -119,7 +124,11 @@ type Expectation struct {
 }
 
 // The sides that scenarios are sorted by, as lab scenario list does.
-var Sides = []string{"works", "works here, not everywhere", "server rejects client", "client rejects server", "no common ground", "not even TLS", "in, but not allowed"}
+var Sides = []string{"works", "works here, not everywhere", "server rejects client", "client rejects server", "no common ground", "not even TLS", "in, but not allowed", BeforeTheHandshake, LaterAsked}
+
+// LaterAsked is the side of scenarios with a certificate that is asked for
+// after the handshake, for which the lab's own server has no means.
+const LaterAsked = "asked for later"
 
 // Versions are those that a scenario may be run with.
 var Versions = []uint16{tls.VersionTLS12, tls.VersionTLS13}
