@@ -71,6 +71,8 @@ func whoRefuses(s *scenario.Scenario) string {
 		return "nobody refuses: this works"
 	case s.Side == scenario.BeforeTheHandshake:
 		return "the program refuses its own files, and has not begun to speak TLS"
+	case s.Side == scenario.LaterAsked:
+		return "the server refuses the client after the handshake, once it has read the request"
 	case len(s.Versions()) == 0 && s.Side == "client rejects server":
 		return "the client refuses the server"
 	case e.RejectedBy == endpoint.Unknown && e.Status == 200 && s.Side != "in, but not allowed":
