@@ -201,6 +201,20 @@ func LoadCRLs(dir string) (all []*x509.RevocationList) {
 	return all
 }
 
+// LoadCRLsOf returns the CRLs in the file of a CA's certificate, NAME.pem or
+// another, and in NAME-crl.pem beside it. It leaves out what cannot be read.
+func LoadCRLsOf(file string) (all []*x509.RevocationList) {
+	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	for _, path := range []string{file, filepath.Join(filepath.Dir(file), crlFile(name))} {
+		if _, err := os.Stat(path); err != nil {
+			continue
+		}
+		loaded, _ := loadCRLs(path, filepath.Base(path))
+		all = append(all, loaded...)
+	}
+	return all
+}
+
 // UnusedCRL is a file with a CRL that cannot be read, or whose signature cannot
 // be checked: the certificates that it revokes are accepted.
 type UnusedCRL struct {

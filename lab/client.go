@@ -224,7 +224,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	}
 	view := verdict.NewView(endpoint.Client, err, x.alerts.seen())
 	view.State, view.Showing = got, x.showing(state.DidResume)
-	view.Unasked, view.Insists = err == nil && !x.asked && !state.DidResume, x.insists
+	view.Unasked, view.WantsMutual = err == nil && !x.asked && !state.DidResume, x.insists
 	if response != nil {
 		view.InHTTP = x.refusedInHTTP(response, state.DidResume)
 	}
@@ -236,13 +236,13 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 func (x *clientExchange) showing(resumed bool) verdict.Showing {
 	switch {
 	case resumed: // that is in the earlier session
-		return verdict.MayHaveShown
+		return verdict.MayHaveSent
 	case x.sentOwn:
-		return verdict.Shown
+		return verdict.SentCertificate
 	case x.asked:
-		return verdict.ShownNone
+		return verdict.SentEmpty
 	}
-	return verdict.NotShown
+	return verdict.SentNothing
 }
 
 // finish reports to the journal how the exchange ended.

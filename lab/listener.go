@@ -11,6 +11,7 @@ import (
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -186,15 +187,15 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 		state = tls.ConnectionState{ServerName: state.ServerName}
 	}
 	view := verdict.NewView(endpoint.Server, err, c.alerts.seen())
-	view.State, view.Showing = verdict.StateOf(state, http != nil), verdict.NotShown
+	view.State, view.Showing = verdict.StateOf(state, http != nil), verdict.SentNothing
 	if err != nil && state.Version == 0 {
-		view.Takes = verdict.TakenBy(c.config)
+		view.Takes = offerOf(c.config)
 	}
 	switch {
 	case state.DidResume: // it has in the earlier session
-		view.Showing = verdict.MayHaveShown
+		view.Showing = verdict.MayHaveSent
 	case state.CipherSuite != 0:
-		view.Showing = verdict.Shown
+		view.Showing = verdict.SentCertificate
 	}
 	if refusal := c.refusal.Load(); refusal != nil && http != nil {
 		view.InHTTP = verdict.RefuseInHTTP(http.Status, verdict.Explain(*refusal, endpoint.Server))
@@ -222,4 +223,20 @@ func presented(err error, state tls.ConnectionState) string {
 		return subject(verification.UnverifiedCertificates)
 	}
 	return subject(state.PeerCertificates)
+}
+
+// offerOf returns what a server agrees to, as far as its settings say: what they
+// leave to crypto/tls is left out, but for the versions.
+func offerOf(config *tls.Config) *tlswire.Offer {
+	o := &tlswire.Offer{ALPN: config.NextProtos}
+	for v := cmp.Or(config.MaxVersion, tls.VersionTLS13); v >= cmp.Or(config.MinVersion, tls.VersionTLS12); v-- {
+		o.Versions = append(o.Versions, tlswire.Version(v))
+	}
+	for _, suite := range config.CipherSuites {
+		o.CipherSuites = append(o.CipherSuites, tlswire.CipherSuite(suite))
+	}
+	for _, group := range config.CurvePreferences {
+		o.Groups = append(o.Groups, tlswire.NamedGroup(group))
+	}
+	return o
 }

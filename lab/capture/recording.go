@@ -38,7 +38,7 @@ const maxBatch = 16 << 10
 
 func newRecording(w *Writer, e wiretap.Event) *recording {
 	f := &recording{w: w, batch: wiretap.NewBatch(), awaits: true, last: -1}
-	f.batch.Add(e)
+	f.batch.Add(&e)
 	return f
 }
 
@@ -66,7 +66,7 @@ func (f *recording) add(e wiretap.Event) {
 		f.pack()
 		f.write(e)
 	default:
-		f.batch.Add(e)
+		f.batch.Add(&e)
 	}
 }
 

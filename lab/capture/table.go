@@ -122,7 +122,7 @@ func (t *table) expireFirst(list []*connection, isOld func(*connection) bool) []
 		c.flush()
 		t.remember(c)
 		return list[1:]
-	case idle == 0: // it goes on
+	case idle == 0 && len(list) > 1: // it goes on
 		return append(list[1:], c)
 	}
 	return list

@@ -89,3 +89,21 @@ func TestEvidentWithoutClock(t *testing.T) {
 		}
 	}
 }
+
+// A signature is verified once, however often its certificates are parsed.
+func TestSignaturesAreRemembered(t *testing.T) {
+	der := crowd(t, 1).DERs[0]
+	known := func() int {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := certified(cert, cert); err != errSignature {
+			t.Error(err)
+		}
+		return len(verified.results)
+	}
+	if first, second := known(), known(); first != second {
+		t.Errorf("%d results, then %d", first, second)
+	}
+}

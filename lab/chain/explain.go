@@ -16,13 +16,13 @@ import (
 func (t *Trust) Explain(err error, q Question) Fault {
 	sent := q.Chain()
 	if len(sent) == 0 {
-		return Fault{Code: Invalid, Text: strings.TrimPrefix(err.Error(), "x509: "), Alone: true}
+		return Fault{Code: Invalid, Text: strings.TrimPrefix(err.Error(), "x509: "), IsClause: true}
 	}
 	var authority x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	isAuthority := errors.As(err, &authority)
 	if isAuthority || errors.As(err, &invalid) && invalid.Reason != x509.Expired && !Forbids(sent[0], q.usage()) {
-		p, flaw := t.way(sent, q, time.Time{})
+		p, flaw := t.bestPath(sent, q, time.Time{})
 		switch {
 		case flaw != nil:
 			return *flaw

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -19,27 +20,28 @@ type Code string
 
 // The codes of certificates.
 const (
-	UnknownCA       Code = "unknown_ca" // or an intermediate certificate was not sent along
-	LookAlikeCA     Code = "look_alike_ca"
-	SelfSigned      Code = "self_signed"
-	Expired         Code = "expired"
-	NotYetValid     Code = "not_yet_valid"
-	WrongHost       Code = "wrong_host"
-	NoSAN           Code = "no_san"
-	WrongUsage      Code = "wrong_usage" // extended key usage
-	WrongKeyUsage   Code = "wrong_key_usage"
-	NotACA          Code = "not_a_ca"
-	PathTooLong     Code = "path_too_long"
-	NameConstraint  Code = "name_constraint"
-	Revoked         Code = "revoked"
-	IssuerRevoked   Code = "issuer_revoked"
-	CRLStale        Code = "crl_stale"
-	CRLMissing      Code = "crl_missing"
-	WeakKey         Code = "weak_key"
-	WeakSignature   Code = "weak_signature" // of a certificate, with SHA-1 say
+	UnknownCA      Code = "unknown_ca" // or an intermediate certificate was not sent along
+	LookAlikeCA    Code = "look_alike_ca"
+	SelfSigned     Code = "self_signed"
+	Expired        Code = "expired"
+	NotYetValid    Code = "not_yet_valid"
+	WrongHost      Code = "wrong_host"
+	NoSAN          Code = "no_san"
+	WrongUsage     Code = "wrong_usage" // extended key usage
+	WrongKeyUsage  Code = "wrong_key_usage"
+	NotACA         Code = "not_a_ca"
+	PathTooLong    Code = "path_too_long"
+	NameConstraint Code = "name_constraint"
+	Revoked        Code = "revoked"
+	IssuerRevoked  Code = "issuer_revoked"
+	CRLStale       Code = "crl_stale"
+	CRLMissing     Code = "crl_missing"
+	WeakKey        Code = "weak_key"
+	WeakSignature  Code = "weak_signature" // of a certificate, with SHA-1 say
+	Invalid        Code = "other"          // something else that crypto/x509 does not take
+
 	UnknownCritical Code = "unknown_critical_extension"
 	Malformed       Code = "malformed_certificate" // it cannot even be read
-	Invalid         Code = "other"                 // something else that crypto/x509 does not take
 )
 
 // Fault is what is wrong with a chain.
@@ -49,13 +51,14 @@ type Fault struct {
 	// above it; nil if that is not known, or is no certificate.
 	Cert *x509.Certificate
 	Text string // what follows the certificate's name in a sentence, or a clause of its own
-	// Alone says that Text is a clause of its own, about something else.
-	Alone bool
-	// Open says that the other side says so, and that what is behind it is open.
-	Open bool
-	// Here says that it is about a CA that is known here and has the name of
-	// another, so that it is none if that CA is another PKI's.
-	Here bool
+	// IsClause says that Text is a clause of its own, about something else.
+	IsClause bool
+	// Reported says that the other side reports it, and that the chain alone does
+	// not prove it.
+	Reported bool
+	// ByName says that the CA was compared by its name with one that is known here:
+	// if that belongs to another PKI, there is no fault.
+	ByName bool
 }
 
 // Of returns the fault in a sentence about the first certificate of a chain,
@@ -63,7 +66,7 @@ type Fault struct {
 // The sentence has no full stop.
 func (f *Fault) Of(name string, leaf *x509.Certificate) string {
 	switch {
-	case f.Alone:
+	case f.IsClause:
 		return f.Text
 	case f.Cert == nil || leaf == nil || f.Cert.Equal(leaf):
 		return name + " " + f.Text
@@ -109,7 +112,7 @@ func flawIn(sent []*x509.Certificate, of endpoint.Side) *Fault {
 	if len(sent) == 0 {
 		return nil
 	}
-	_, flaw := new(Trust).way(sent, Question{Of: of}, time.Time{})
+	_, flaw := new(Trust).bestPath(sent, Question{Of: of}, time.Time{})
 	return flaw
 }
 
@@ -146,7 +149,7 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x
 			return *f
 		}
 		return Fault{Code: NotACA, Cert: cmp.Or(last, leaf), Text: "was issued by a certificate that is not a CA: " + issuerOf(last)}
-	case strings.Contains(text, "insecure algorithm"):
+	case strings.Contains(text, "insecure algorithm") && cmp.Or(last, leaf) != nil:
 		return Fault{Code: WeakSignature, Cert: cmp.Or(last, leaf), Text: "is signed with an algorithm that the " + by.String() + " refuses as too weak: " + cmp.Or(last, leaf).SignatureAlgorithm.String()}
 	case strings.Contains(text, "candidate authority certificate"):
 		return Fault{Code: LookAlikeCA, Cert: cmp.Or(last, leaf), Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it"}
@@ -240,11 +243,11 @@ func explainOwn(err error, leaf *x509.Certificate, by endpoint.Side) (Fault, boo
 	case errors.As(err, &revoked):
 		return Fault{Code: Revoked, Cert: leaf, Text: revoked.how()}, true
 	case errors.As(err, &crl) && crl.Unfit != "":
-		return Fault{Code: CRLMissing, Text: "the " + by.String() + " has no complete CRL of " + crl.Issuer + ", and requires one: the one that it has " + crl.Unfit, Alone: true}, true
+		return Fault{Code: CRLMissing, Text: "the " + by.String() + " has no complete CRL of " + crl.Issuer + ", and requires one: the one that it has " + crl.Unfit, IsClause: true}, true
 	case errors.As(err, &crl) && crl.NextUpdate.IsZero():
-		return Fault{Code: CRLMissing, Text: "the " + by.String() + " has no CRL of " + crl.Issuer + ", and requires one", Alone: true}, true
+		return Fault{Code: CRLMissing, Text: "the " + by.String() + " has no CRL of " + crl.Issuer + ", and requires one", IsClause: true}, true
 	case errors.As(err, &crl):
-		return Fault{Code: CRLStale, Text: "the " + by.String() + "'s CRL of " + crl.Issuer + " is out of date since " + crl.NextUpdate.Format(time.DateOnly), Alone: true}, true
+		return Fault{Code: CRLStale, Text: "the " + by.String() + "'s CRL of " + crl.Issuer + " is out of date since " + crl.NextUpdate.Format(time.DateOnly), IsClause: true}, true
 	case errors.As(err, &usage) && usage.CA:
 		return Fault{Code: WrongKeyUsage, Cert: leaf, Text: "is that of a CA, which is for issuing certificates and not for signing in (key usage)"}, true
 	case errors.As(err, &usage):
@@ -276,7 +279,7 @@ func IsSelfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c
 // Name names a certificate by its subject or, if that is empty, by the first of
 // its alternative names. It is never empty.
 func Name(c *x509.Certificate) string {
-	if s := c.Subject.String(); s != "" {
+	if s := subject(c); s != "" {
 		return s
 	}
 	for _, names := range []struct {
@@ -288,6 +291,31 @@ func Name(c *x509.Certificate) string {
 		}
 	}
 	return "(no subject)"
+}
+
+// subjects caches the texts of subjects, by their DER: connections show the same
+// few certificates over and over.
+var subjects struct {
+	sync.Mutex
+	texts map[string]string
+}
+
+// maxSubjects bounds subjects.
+const maxSubjects = 128
+
+// subject returns the text of the subject of a certificate that was parsed.
+func subject(c *x509.Certificate) string {
+	subjects.Lock()
+	defer subjects.Unlock()
+	if s, ok := subjects.texts[string(c.RawSubject)]; ok && len(c.RawSubject) > 0 {
+		return s
+	}
+	s := c.Subject.String()
+	if subjects.texts == nil || len(subjects.texts) >= maxSubjects {
+		subjects.texts = make(map[string]string)
+	}
+	subjects.texts[string(c.RawSubject)] = s
+	return s
 }
 
 // texts returns the values as they are written.

@@ -93,7 +93,7 @@ func TestExplain(t *testing.T) {
 				chain = nil
 			}
 			f, ok := Explain(err, chain, endpoint.Server)
-			if got := f.Of("the certificate", test.chain[0].Certificate); !ok || f.Code != test.code || got != test.want || f.Alone || f.Open {
+			if got := f.Of("the certificate", test.chain[0].Certificate); !ok || f.Code != test.code || got != test.want || f.IsClause || f.Reported {
 				t.Errorf("%s, %s: %v, %s, %q, want %s, %q", name, wrapped, ok, f.Code, got, test.code, test.want)
 			}
 		}
@@ -165,7 +165,7 @@ func TestExplainOwnErrors(t *testing.T) {
 		{&WeakKeyError{Subject: "CN=leaf", Bits: 1024, Min: 2048}, WeakKey, false, "has too weak a key: CN=leaf has 1024 bits, less than 2048"},
 	} {
 		f, ok := Explain(fmt.Errorf("tls: %w", test.err), []*x509.Certificate{leaf}, endpoint.Server)
-		if !ok || f.Code != test.code || f.Text != test.text || f.Alone != test.alone || f.Alone != (f.Cert == nil) {
+		if !ok || f.Code != test.code || f.Text != test.text || f.IsClause != test.alone || f.IsClause != (f.Cert == nil) {
 			t.Errorf("%v: %v, %+v", test.err, ok, f)
 		}
 		if test.err.Error() == "" || strings.HasSuffix(test.err.Error(), ".") {

@@ -10,22 +10,23 @@ import (
 )
 
 // FlawAbove returns what is wrong with a chain above its leaf, whatever CAs the
-// other side trusts: a CA on its way is out of date at a time, may not issue, or
-// not what is below it. nil: there is none, or there is a way without.
+// other side trusts: a CA on its path is out of date at a time, may not issue,
+// or not what is below it. nil: there is none, or there is another path without.
 //
-// Only the way that was sent along is looked at, up to a CA that is known. Who knows another way to a CA,
-// as through a newer certificate of the same CA, does not mind.
+// Only the path that was sent along is looked at, up to a CA that is known. A
+// verifier that has another path, such as through a reissued CA certificate, is
+// not affected.
 func (t *Trust) FlawAbove(q Question, at time.Time) *Fault {
 	sent := q.Chain()
 	if len(sent) == 0 {
 		return nil
 	}
-	_, flaw := t.way(sent, q, at)
+	_, flaw := t.bestPath(sent, q, at)
 	return flaw
 }
 
 // flaw checks the certificates above the leaf (RFC 5280 section 6.1.4).
-func (p *path) flaw(q Question, at time.Time) *Fault {
+func (p *Path) flaw(q Question, at time.Time) *Fault {
 	between := 0 // CAs between the certificate and the leaf that count (RFC 5280 section 4.2.1.9)
 	for _, ca := range p.above() {
 		fault := func(code Code, format string, args ...any) *Fault {
@@ -53,7 +54,7 @@ func (p *path) flaw(q Question, at time.Time) *Fault {
 }
 
 // constrained checks name constraints (RFC 5280 section 4.2.1.10).
-func (p *path) constrained() *Fault {
+func (p *Path) constrained() *Fault {
 	above := p.above()
 	for i, ca := range above {
 		if !constrainsNames(ca) {

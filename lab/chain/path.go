@@ -11,9 +11,9 @@ import (
 	"mtlslab.example/lab/lab/text"
 )
 
-// path is the way from a leaf up through the certificates that were sent along:
-// each is signed with the key of the next.
-type path struct {
+// Path leads from a leaf up through the certificates that were sent along: each
+// is signed with the key of the next.
+type Path struct {
 	certs []*x509.Certificate // the leaf first; not empty
 	// ca is the known CA that issued the last of certs; nil: none is known, or
 	// the last one is itself a root.
@@ -25,11 +25,13 @@ type path struct {
 	twinIn string
 }
 
-func (p *path) leaf() *x509.Certificate { return p.certs[0] }
-func (p *path) top() *x509.Certificate  { return p.certs[len(p.certs)-1] }
+func (p *Path) leaf() *x509.Certificate { return p.certs[0] }
+
+// Top returns the last of the certificates that were sent along on the path.
+func (p *Path) Top() *x509.Certificate { return p.certs[len(p.certs)-1] }
 
 // above returns the CAs on the path, as far as they are known here.
-func (p *path) above() []*x509.Certificate {
+func (p *Path) above() []*x509.Certificate {
 	if p.ca == nil {
 		return p.certs[1:]
 	}
@@ -39,11 +41,11 @@ func (p *path) above() []*x509.Certificate {
 // maxPaths bounds the paths that are compared for one chain.
 const maxPaths = 32
 
-// way returns the way that a chain takes, and what is wrong on it above the
-// leaf at a time. Of several ways it is one on which nothing is wrong; then one
-// to a root that is known; then one to another known CA; then the longest.
-func (t *Trust) way(sent []*x509.Certificate, q Question, at time.Time) (best *path, flaw *Fault) {
-	for _, p := range t.paths(sent) {
+// bestPath returns the path that a chain takes, and what is wrong on it above
+// the leaf at a time. Of several paths it is one on which nothing is wrong; then
+// one to a root that is known; then one to another known CA; then the longest.
+func (t *Trust) bestPath(sent []*x509.Certificate, q Question, at time.Time) (best *Path, flaw *Fault) {
+	for _, p := range t.buildPaths(sent) {
 		f := p.flaw(q, at)
 		if best == nil || f == nil && flaw != nil || (f == nil) == (flaw == nil) && t.rank(p) > t.rank(best) {
 			best, flaw = p, f
@@ -52,10 +54,10 @@ func (t *Trust) way(sent []*x509.Certificate, q Question, at time.Time) (best *p
 	return best, flaw
 }
 
-func (t *Trust) rank(p *path) int {
+func (t *Trust) rank(p *Path) int {
 	rank := len(p.certs)
 	switch {
-	case t.isAnchored(p):
+	case t.endsAtRoot(p):
 		rank += 2 * maxSignatures
 	case p.ca != nil:
 		rank += maxSignatures
@@ -63,20 +65,20 @@ func (t *Trust) rank(p *path) int {
 	return rank
 }
 
-// isAnchored reports whether a path ends at a root that is known here.
-func (t *Trust) isAnchored(p *path) bool {
-	return p.ca != nil && IsSelfIssued(p.ca.Certificate) || IsSelfIssued(p.top()) && t.known(p.top()) != nil
+// endsAtRoot reports whether a path ends at a root that is known here.
+func (t *Trust) endsAtRoot(p *Path) bool {
+	return p.ca != nil && IsSelfIssued(p.ca.Certificate) || IsSelfIssued(p.Top()) && t.known(p.Top()) != nil
 }
 
-// Anchors reports whether the CAs here have to do with a chain: its signatures
-// lead to a root that is known.
-func (t *Trust) Anchors(q Question) bool {
+// LeadsToRoot reports whether the CAs here have to do with a chain: its
+// signatures lead to a root that is known.
+func (t *Trust) LeadsToRoot(q Question) bool {
 	sent := q.Chain()
-	return len(sent) > 0 && slices.ContainsFunc(t.paths(sent), t.isAnchored)
+	return len(sent) > 0 && slices.ContainsFunc(t.buildPaths(sent), t.endsAtRoot)
 }
 
-// paths returns the ways up from a leaf, one at the least.
-func (t *Trust) paths(sent []*x509.Certificate) (all []*path) {
+// buildPaths returns the paths up from a leaf, one at the least.
+func (t *Trust) buildPaths(sent []*x509.Certificate) (all []*Path) {
 	checks := 0
 	signed := func(cert, by *x509.Certificate) bool {
 		checks++
@@ -87,8 +89,8 @@ func (t *Trust) paths(sent []*x509.Certificate) (all []*path) {
 		if len(all) >= maxPaths {
 			return
 		}
-		p := &path{certs: certs}
-		top, dead := p.top(), true
+		p := &Path{certs: certs}
+		top, dead := p.Top(), true
 		if !IsSelfIssued(top) || len(certs) == 1 {
 			for _, cert := range sent {
 				if !bytes.Equal(cert.RawSubject, top.RawIssuer) || slices.ContainsFunc(certs, cert.Equal) {
@@ -105,7 +107,7 @@ func (t *Trust) paths(sent []*x509.Certificate) (all []*path) {
 		if !dead {
 			p.twin = nil
 		}
-		t.anchor(p, signed)
+		t.findIssuer(p, signed)
 		if dead || p.ca != nil || len(all) == 0 {
 			all = append(all, p)
 		}
@@ -114,9 +116,9 @@ func (t *Trust) paths(sent []*x509.Certificate) (all []*path) {
 	return all
 }
 
-// anchor looks for the CA that issued the last certificate of a path.
-func (t *Trust) anchor(p *path, signed func(cert, by *x509.Certificate) bool) {
-	top := p.top()
+// findIssuer looks for the CA that issued the last certificate of a path.
+func (t *Trust) findIssuer(p *Path, signed func(cert, by *x509.Certificate) bool) {
+	top := p.Top()
 	if t.known(top) != nil && IsSelfIssued(top) {
 		return
 	}
@@ -152,12 +154,12 @@ func (t *Trust) known(cert *x509.Certificate) *NamedCA {
 
 // leads says where a path leads, as what follows the leaf's name in a sentence:
 // "leads over CN=Issuing (sent along) to CN=Root".
-func (p *path) leads() string {
+func (p *Path) leads() string {
 	above := p.certs[1:]
-	to := p.top().Issuer.String()
-	if IsSelfIssued(p.top()) && len(above) > 0 {
+	to := p.Top().Issuer.String()
+	if IsSelfIssued(p.Top()) && len(above) > 0 {
 		above = above[:len(above)-1]
-		to = Name(p.top()) + " (sent along)"
+		to = Name(p.Top()) + " (sent along)"
 	}
 	if len(above) == 0 {
 		if len(p.certs) == 1 {
@@ -173,22 +175,22 @@ func (p *path) leads() string {
 }
 
 // explainPath says why a path leads to no CA that chains are checked under.
-func (t *Trust) explainPath(p *path) Fault {
-	leaf, top := p.leaf(), p.top()
+func (t *Trust) explainPath(p *Path) Fault {
+	leaf, top := p.leaf(), p.Top()
 	fault := func(code Code, format string, args ...any) Fault {
 		return Fault{Code: code, Cert: leaf, Text: fmt.Sprintf(format, args...)}
 	}
 	here := func(code Code, format string, args ...any) Fault {
 		f := fault(code, format, args...)
-		f.Here = true
+		f.ByName = true
 		return f
 	}
 	switch ca := p.ca; {
 	case p.twin != nil && p.twinIn == "":
-		return *p.impostor()
+		return *p.Impostor()
 	case ca != nil && !canSign(ca.Certificate):
 		return fault(NotACA, "%s in %s, whose certificate does not allow to sign others", p.leads(), t.place(ca))
-	case t.isAnchored(p):
+	case t.endsAtRoot(p):
 		for _, ca := range p.above() {
 			if !ca.BasicConstraintsValid && ca.Version >= 3 {
 				return Fault{Code: NotACA, Cert: ca, Text: "has no basic constraints, and so is no CA to all programs"}
@@ -209,51 +211,38 @@ func (t *Trust) explainPath(p *path) Fault {
 	return fault(UnknownCA, "%s, which was not sent along and %s%s", p.leads(), t.absent(), fetchFrom(top))
 }
 
-// impostor is the fault of a path that ends before a certificate that was sent
-// along and has the name of its issuer alone.
-func (p *path) impostor() *Fault {
-	return &Fault{Code: LookAlikeCA, Cert: p.top(), Text: fmt.Sprintf("names %s as its issuer, but is not signed with the key of the one that was sent along", Name(p.twin))}
-}
-
-// Impostor returns the fault of a chain that breaks off before a certificate
+// Impostor returns the fault of a path that breaks off before a certificate
 // that was sent along and has an issuer's name, but another key; nil: it does
 // not.
-func Impostor(q Question) *Fault {
-	p := sentWay(q)
-	if p == nil || p.twin == nil {
+func (p *Path) Impostor() *Fault {
+	if p.twin == nil || p.twinIn != "" {
 		return nil
 	}
-	return p.impostor()
+	return &Fault{Code: LookAlikeCA, Cert: p.Top(), Text: fmt.Sprintf("names %s as its issuer, but is not signed with the key of the one that was sent along", Name(p.twin))}
 }
 
-// Lead says where a chain leads by its own certificates, as what follows the
-// leaf's name in a sentence. The chain has a leaf that can be read.
-func Lead(q Question) string {
-	p := sentWay(q)
-	return p.leads() + fetchFrom(p.top())
-}
+// Leads says where a path leads by the certificates that were sent along, as
+// what follows the leaf's name in a sentence.
+func (p *Path) Leads() string { return p.leads() + fetchFrom(p.Top()) }
 
-// Top returns the last certificate on the way that a chain takes by its own
-// certificates. The chain has a leaf that can be read.
-func Top(q Question) *x509.Certificate { return sentWay(q).top() }
-
-// sentWay returns the way that a chain takes where no CA is known.
-func sentWay(q Question) *path {
+// PathOf returns the path that a chain takes by its own certificates, where no
+// CA is known; false: it has no leaf that can be read.
+func PathOf(q Question) (*Path, bool) {
 	sent := q.Chain()
 	if len(sent) == 0 {
-		return nil
+		return nil, false
 	}
-	p, _ := new(Trust).way(sent, q, sent[0].NotBefore)
-	return p
+	p, _ := new(Trust).bestPath(sent, q, sent[0].NotBefore)
+	return p, true
 }
 
 // Leads says where a chain leads that leads to none of the CAs at a time.
 func (t *Trust) Leads(q Question, at time.Time) Fault {
 	sent := q.Chain()
 	if len(sent) == 0 {
-		return Fault{Code: Invalid, Text: "its certificate does not parse", Alone: true}
+		return Fault{Code: Invalid, Text: "its certificate does not parse", IsClause: true}
 	}
-	p, _ := t.way(sent, q, at)
+	p, _ := t.bestPath(sent, q, at)
 	return t.explainPath(p)
 }
 

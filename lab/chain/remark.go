@@ -2,7 +2,6 @@ package chain
 
 import (
 	"bytes"
-	"crypto/rsa"
 	"crypto/x509"
 	"slices"
 
@@ -17,7 +16,11 @@ func Remarks(q Question, isTLS13 bool) []string {
 	if isTidy(sent) {
 		return nil
 	}
-	return sentWay(q).untidy(sent, isTLS13)
+	path, ok := PathOf(q)
+	if !ok {
+		return nil
+	}
+	return path.untidy(sent, isTLS13)
 }
 
 // isTidy reports whether each certificate is named as the issuer of the one
@@ -32,7 +35,7 @@ func isTidy(sent []*x509.Certificate) bool {
 }
 
 // untidy says in what a path differs from what was sent.
-func (p *path) untidy(sent []*x509.Certificate, isTLS13 bool) (remarks []string) {
+func (p *Path) untidy(sent []*x509.Certificate, isTLS13 bool) (remarks []string) {
 	var needless []string
 	at := 0 // in sent, of the certificate before
 	for _, cert := range sent[1:] {
@@ -55,29 +58,8 @@ func (p *path) untidy(sent []*x509.Certificate, isTLS13 bool) (remarks []string)
 	if len(needless) > 0 {
 		remarks = append(remarks, text.JoinedFew(needless, 3, "and")+" did not need to be sent along: the chain does not lead there")
 	}
-	if root := p.top(); len(p.certs) > 1 && IsSelfIssued(root) {
-		remarks = append(remarks, "The root "+Name(root)+" did not need to be sent along: who trusts it has it")
+	if root := p.Top(); len(p.certs) > 1 && IsSelfIssued(root) {
+		remarks = append(remarks, "The root "+Name(root)+" did not need to be sent along: whoever trusts it already has it")
 	}
 	return remarks
-}
-
-// minStrongBits is the least size of RSA keys that programs take without
-// question (NIST SP 800-131A).
-const minStrongBits = 2048
-
-// Weak returns the first thing in a chain that many programs refuse because it
-// is weak: an old signature, or a short key. nil: there is none.
-func Weak(q Question) *Fault {
-	for _, cert := range q.Chain() {
-		switch cert.SignatureAlgorithm {
-		case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
-			if !IsSelfIssued(cert) { // nobody looks at a root's
-				return &Fault{Code: WeakSignature, Cert: cert, Text: "is signed with " + cert.SignatureAlgorithm.String() + ", which programs refuse nowadays"}
-			}
-		}
-		if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < minStrongBits {
-			return &Fault{Code: WeakKey, Cert: cert, Text: "has an RSA key of " + text.Grouped(int64(key.N.BitLen())) + " bits, which many programs refuse"}
-		}
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package chain
 import (
 	"bytes"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"sync"
@@ -29,34 +30,32 @@ func Issued(ca, cert *x509.Certificate) bool {
 // it cannot be known here. It remembers the results: one chain is walked
 // several times, and connections show the same few.
 func certified(cert, issuer *x509.Certificate) error {
-	pair := [2]*x509.Certificate{cert, issuer}
+	of := signature{sha256.Sum256(cert.Raw), sha256.Sum256(issuer.Raw)}
 	verified.Lock()
-	err, ok := verified.signatures[pair]
+	err, ok := verified.results[of]
 	verified.Unlock()
 	if ok {
 		return err
 	}
 	err = verifySignature(cert, issuer)
-	if len(cert.Raw)+len(issuer.Raw) > maxRememberedSize {
-		return err
-	}
 	verified.Lock()
 	defer verified.Unlock()
-	if verified.signatures == nil || len(verified.signatures) >= maxCached {
-		verified.signatures = make(map[[2]*x509.Certificate]error)
+	if verified.results == nil || len(verified.results) >= maxCached {
+		verified.results = make(map[signature]error)
 	}
-	verified.signatures[pair] = err
+	verified.results[of] = err
 	return err
 }
 
-// maxRememberedSize bounds the certificates whose signatures are remembered, in
-// bytes.
-const maxRememberedSize = 1 << 14
+// signature is that of a certificate by an issuer: the hashes of the two.
+type signature [2][sha256.Size]byte
 
-// verified are the results for pairs of a certificate and its issuer.
+// verified are the results for signatures. They do not depend on whom one
+// trusts, so all share them. They take at most half a megabyte, and hold no
+// certificate.
 var verified struct {
 	sync.Mutex
-	signatures map[[2]*x509.Certificate]error
+	results map[signature]error
 }
 
 func verifySignature(cert, issuer *x509.Certificate) error {

@@ -78,7 +78,7 @@ func (t *Trust) TrustedBy(side endpoint.Side) []*x509.Certificate {
 	return t.ServerTrusts
 }
 
-// maxCached bounds Trust's verifications.
+// maxCached bounds Trust's verifications, and the signatures that are known.
 const maxCached = 4096
 
 // prepare makes the lookup tables from the lists of Trust.
@@ -148,6 +148,20 @@ func (t *Trust) revoked(chain []*x509.Certificate, at time.Time) *RevokedError {
 			if s := t.lists.Of(chain[i], chain[i+1], known); s.Entry != nil && (!at.Before(s.Since) || s.Since.After(now)) {
 				return NewRevokedError(chain[i], chain[i+1], s.Entry.RevocationTime, i > 0)
 			}
+		}
+	}
+	return nil
+}
+
+// StaleCRL returns the fault of a side that has no newer CRL of a CA than the one
+// that is known here, which was out of date at a time, and wants a current one;
+// nil: none was.
+func (t *Trust) StaleCRL(v Verification, at time.Time) *Fault {
+	chain := v.chains[0]
+	for i := range len(chain) - 1 {
+		s := t.lists.Of(chain[i], chain[i+1], at)
+		if s.Complete != nil && s.Entry == nil && !s.Complete.NextUpdate.IsZero() && !revocation.IsCurrent(s.Complete, at) {
+			return &Fault{Code: CRLStale, Text: "the CRL of " + Name(chain[i+1]) + " that is known here was out of date by then: its next update was due on " + date(s.Complete.NextUpdate), IsClause: true}
 		}
 	}
 	return nil

@@ -233,7 +233,7 @@ func TestTrustExplain(t *testing.T) {
 	trust, q := trustIn(root), Question{DERs: [][]byte{{0x30, 0}}, Of: endpoint.Client}
 	if _, err := trust.Verify(q, now); err == nil {
 		t.Error("what is no certificate holds")
-	} else if f := trust.Explain(err, q); f.Code != Invalid || !f.Alone || f.Text == "" {
+	} else if f := trust.Explain(err, q); f.Code != Invalid || !f.IsClause || f.Text == "" {
 		t.Errorf("%+v", f)
 	}
 }
@@ -263,7 +263,7 @@ func TestLeads(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if f := trustIn(root).Leads(Question{DERs: [][]byte{{1}}}, now); f.Text != "its certificate does not parse" || !f.Alone {
+	if f := trustIn(root).Leads(Question{DERs: [][]byte{{1}}}, now); f.Text != "its certificate does not parse" || !f.IsClause {
 		t.Errorf("%+v", f)
 	}
 }
@@ -323,7 +323,7 @@ func TestEvident(t *testing.T) {
 		got := Code("")
 		if f := Evident(test.q, test.at); f != nil {
 			got = f.Code
-			if f.Cert == nil || f.Text == "" || f.Alone || strings.HasSuffix(f.Text, ".") {
+			if f.Cert == nil || f.Text == "" || f.IsClause || strings.HasSuffix(f.Text, ".") {
 				t.Errorf("%s: %+v", name, f)
 			}
 		}
@@ -365,7 +365,7 @@ func TestFaultOf(t *testing.T) {
 		"it has expired":                          {Cert: leaf, Text: "has expired"},
 		"it is odd":                               {Text: "is odd"},
 		"it leads through CN=other, which is on":  {Cert: other, Text: "is on"},
-		"the server has no CRL, and requires one": {Cert: other, Text: "the server has no CRL, and requires one", Alone: true},
+		"the server has no CRL, and requires one": {Cert: other, Text: "the server has no CRL, and requires one", IsClause: true},
 	} {
 		if got := f.Of("it", leaf); got != want {
 			t.Errorf("%q, want %q", got, want)

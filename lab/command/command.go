@@ -42,7 +42,7 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 	run := *p
 	ctx, stop := run.open(ctx)
 	defer stop()
-	app := run.app()
+	app := run.app(args...)
 	if len(args) > 1 && args[len(args)-1] == completionFlag && run.completeValue(app, args[1:len(args)-1]) {
 		return run.status(nil)
 	}
@@ -96,7 +96,9 @@ type usageError struct {
 
 func (e *usageError) Error() string { return e.problem }
 
-func (p *Program) app() *cli.App {
+// app returns the commands. Those that words name can show their help, which
+// takes long to make.
+func (p *Program) app(words ...string) *cli.App {
 	app := &cli.App{
 		Name:                 "lab",
 		Version:              version(),
@@ -113,7 +115,9 @@ func (p *Program) app() *cli.App {
 	app.Action = p.chooseCommand
 	app.OnUsageError = onUsageError
 	width := p.stdout().Width()
-	app.CustomAppHelpTemplate = firstScreen(app.Commands, width)
+	if len(words) < 2 || findCommand(app.Commands, words[1]) == nil {
+		app.CustomAppHelpTemplate = firstScreen(app.Commands, width)
+	}
 	eachCommand(app.Commands, func(c *cli.Command) {
 		if len(c.Subcommands) == 0 && c.Name != "completion" {
 			c.Flags = append(c.Flags, asciiFlag())
@@ -121,7 +125,9 @@ func (p *Program) app() *cli.App {
 		c.Before = p.fit
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
-		c.CustomHelpTemplate = helpTemplate(c, width)
+		if slices.ContainsFunc(words, c.HasName) {
+			c.CustomHelpTemplate = helpTemplate(c, width)
+		}
 		c.Description = fitExamples(c.Description, width-3)
 		if c.Name != "exec" && slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "dir") }) {
 			c.Before = func(c *cli.Context) error { return errors.Join(p.fit(c), p.warnOfFolder(c)) }
@@ -169,7 +175,8 @@ func (p *Program) help(c *cli.Context, words []string) error {
 		}
 		commands, path = found.Subcommands, path+" "+found.Name
 	}
-	return p.app().RunContext(c.Context, append(strings.Fields(path), "--help"))
+	args := append(strings.Fields(path), "--help")
+	return p.app(args...).RunContext(c.Context, args)
 }
 
 // noCommand returns the error that below path there is no command of that name.

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"errors"
 	"io"
 	"io/fs"
@@ -65,30 +66,51 @@ func (p *Program) explain(c *cli.Context) error {
 		return &usageError{command: commandName(c), problem: "lab explain takes one FILE, or - for stdin; or two, one recorded at the client and one at the server",
 			hint: "mergecap -w ALL.pcapng FILE... makes one of several that were recorded at the same place"}
 	}
-	file := c.Args().First()
-	secrets, closeLog, err := p.loadSecrets(c)
+	o, closeLog, err := p.explainOptions(c)
 	if err != nil {
 		return err
 	}
 	defer closeLog()
+	if c.Args().Len() == 2 {
+		return p.explainBoth(c, o)
+	}
+	return p.explainOne(c, o)
+}
+
+// explainOptions are what captures are read with.
+type explainOptions struct {
+	secrets *keylog.Store
+	rsaKeys []*rsa.PrivateKey
+	trusts  trusts
+}
+
+// explainOptions reads the files that flags name. The caller calls close.
+func (p *Program) explainOptions(c *cli.Context) (o explainOptions, close func(), err error) {
 	if c.String("key") != "" && c.String("rsa-key") != "" {
-		return &usageError{command: commandName(c), problem: "--key and --rsa-key are the same: leave one of them out"}
+		return o, nil, &usageError{command: commandName(c), problem: "--key and --rsa-key are the same: leave one of them out"}
 	}
 	password, err := passwordIn(c)
 	if err != nil {
-		return err
+		return o, nil, err
 	}
-	rsaKeys, err := loadRSAKeys(rsaKeyFile(c), password)
-	if err != nil {
-		return err
+	if o.rsaKeys, err = loadRSAKeys(rsaKeyFile(c), password); err != nil {
+		return o, nil, err
 	}
-	by, err := explainTrusts(c, password)
-	if err != nil {
-		return err
+	if o.trusts, err = explainTrusts(c, password); err != nil {
+		return o, nil, err
 	}
-	if c.Args().Len() == 2 {
-		return p.explainBoth(c, tlsdecrypt.Options{Secrets: secrets, RSAKeys: rsaKeys}, by)
-	}
+	o.secrets, close, err = p.loadSecrets(c)
+	return o, close, err
+}
+
+// dissector returns a dissector that passes each connection to done.
+func (o *explainOptions) dissector(done func(*tlsdecrypt.Connection)) *tlsdecrypt.Dissector {
+	return tlsdecrypt.New(tlsdecrypt.Options{Secrets: o.secrets, RSAKeys: o.rsaKeys, Done: done})
+}
+
+// explainOne explains one capture as it is read.
+func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
+	file := c.Args().First()
 	in, size, err := openCaptured(file)
 	if err != nil {
 		return err
@@ -102,18 +124,18 @@ func (p *Program) explain(c *cli.Context) error {
 	}
 	defer bar.stop()
 	printer := p.newConnectionPrinter(c, file, bar.above(p.results))
-	printer.trusts = by
-	if len(rsaKeys) > 0 {
+	printer.trusts, printer.lessons = o.trusts, &scenarioTrusts{folder: folderOf(c), given: o.trusts}
+	if len(o.rsaKeys) > 0 {
 		printer.uses = rsaKeyUses{}
 	}
-	dissector := tlsdecrypt.New(tlsdecrypt.Options{Secrets: secrets, RSAKeys: rsaKeys, Done: printer.add})
+	dissector := o.dissector(printer.add)
 	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
 	read := make(chan error, 1)
 	go func() {
 		read <- capture.Read(in, capture.ReadOptions{
-			Sink:     printer.watch(spread),
+			Sink:     watcher{printer.end, spread},
 			Live:     size == 0,
-			Secrets:  func(lines []byte) { addLines(secrets, lines) },
+			Secrets:  func(lines []byte) { addLines(o.secrets, lines) },
 			Progress: func(n int64) { bar.update(int(n/1e6), int(max(size, n)/1e6)) },
 			Notice:   func(notice string) { bar.stop(); p.say("%s", notice) },
 			Unread:   printer.addUnread,

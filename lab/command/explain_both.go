@@ -6,12 +6,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -21,7 +23,7 @@ import (
 
 // explainBoth explains two captures of the same connections: the first one was
 // recorded at the client, the second one at the server.
-func (p *Program) explainBoth(c *cli.Context, o tlsdecrypt.Options, by trusts) error {
+func (p *Program) explainBoth(c *cli.Context, o explainOptions) error {
 	files := c.Args().Slice()
 	if slices.Contains(files, "-") {
 		return &usageError{command: commandName(c), problem: "of two captures none can be stdin: they are read twice",
@@ -30,7 +32,7 @@ func (p *Program) explainBoth(c *cli.Context, o tlsdecrypt.Options, by trusts) e
 	// The keys in one file open what is in the other: all are read first.
 	readings := []*reading{{Program: p, file: files[0]}, {Program: p, file: files[1]}}
 	for _, r := range readings {
-		if err := r.keys(c, o.Secrets); err != nil {
+		if err := r.keys(c, o.secrets); err != nil {
 			return err
 		}
 	}
@@ -42,26 +44,52 @@ func (p *Program) explainBoth(c *cli.Context, o tlsdecrypt.Options, by trusts) e
 		}
 		failed = cmp.Or(failed, err)
 	}
-	if len(readings[0].view.Connections)+len(readings[1].view.Connections) == 0 {
+	if len(readings[0].capture.Connections)+len(readings[1].capture.Connections) == 0 {
 		return cmp.Or(failed, error(&nothingError{file: files[0] + " and " + files[1], stream: -1}))
 	}
-	report := vantage.Join(readings[0].view, readings[1].view)
-	trust, err := trustOf(folderOf(c).certsOf(files[0]), by)
-	if err != nil {
-		trust = nil
+	printer := p.newBothPrinter(c, vantage.Join(readings[0].capture, readings[1].capture), files[0])
+	lessons := &scenarioTrusts{folder: folderOf(c), given: o.trusts}
+	for _, r := range readings {
+		trust := r.trust(c, o.trusts)
+		printer.judge(r, func(c *tlsdecrypt.Connection) *chain.Trust { return cmp.Or(lessons.trust(c), trust()) })
 	}
-	printer := p.newBothPrinter(c, report, trust, files[0])
-	return cmp.Or(failed, printer.print())
+	err := printer.print()
+	if len(o.rsaKeys) > 0 {
+		p.say("%v", printer.uses)
+	}
+	return cmp.Or(failed, err)
 }
 
 // reading is one of several captures as it is read.
 type reading struct {
 	*Program
 	file    string
-	view    vantage.View
+	capture vantage.Capture
 	randoms map[string]bool // whose keys are in the file
 
-	mu sync.Mutex
+	mu   sync.Mutex
+	ends []int // the streams in the order in which they ended
+}
+
+// trust returns the CAs under which the chains of a capture are checked: those
+// of its folder, or none.
+func (r *reading) trust(c *cli.Context, by trusts) func() *chain.Trust {
+	return sync.OnceValue(func() *chain.Trust {
+		trust, err := trustOf(folderOf(c).certsOf(r.file), by)
+		if err != nil {
+			return nil
+		}
+		return trust
+	})
+}
+
+// inOrder returns the connections in the order in which they ended.
+func (r *reading) inOrder() []*tlsdecrypt.Connection {
+	place := make(map[int]int)
+	for i, stream := range r.ends {
+		place[stream] = i - len(r.ends) // before those that did not end
+	}
+	return slices.SortedStableFunc(slices.Values(r.capture.Connections), func(a, b *tlsdecrypt.Connection) int { return place[a.Number] - place[b.Number] })
 }
 
 // read reads the file.
@@ -73,6 +101,9 @@ func (r *reading) read(c *cli.Context, o capture.ReadOptions) error {
 	defer in.Close()
 	bar := newProgress(r.Stderr, "MB of "+filepath.Base(r.file))
 	defer bar.stop()
+	if say := o.Notice; say != nil {
+		o.Notice = func(notice string) { bar.stop(); say(notice) }
+	}
 	o.Progress = func(n int64) { bar.update(int(n/1e6), int(max(size, n)/1e6)) }
 	read := make(chan error, 1)
 	go func() { read <- capture.Read(in, o) }()
@@ -111,29 +142,32 @@ type deaf struct{}
 func (deaf) Open(wiretap.Event) wiretap.Handler { return func(wiretap.Event) {} }
 
 // connections reads the connections of the file.
-func (r *reading) connections(c *cli.Context, o tlsdecrypt.Options) error {
-	r.view = vantage.View{Name: r.file, HasKeys: func(random []byte) bool { return r.randoms[string(random)] }}
-	o.Done = func(c *tlsdecrypt.Connection) {
+func (r *reading) connections(c *cli.Context, o explainOptions) error {
+	r.capture = vantage.Capture{Name: r.file, HasKeys: func(random []byte) bool { return r.randoms[string(random)] }}
+	dissector := o.dissector(func(c *tlsdecrypt.Connection) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.view.Connections = append(r.view.Connections, c)
-		r.view.Own = r.view.Own || slices.ContainsFunc(c.Comments, isExchange)
-	}
-	dissector := tlsdecrypt.New(o)
+		r.capture.Connections = append(r.capture.Connections, c)
+		r.capture.Own = r.capture.Own || slices.ContainsFunc(c.Comments, isExchange)
+	})
 	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
+	var unread []string
 	err := r.read(c, capture.ReadOptions{
-		Sink:    spread,
-		Attempt: func(a capture.Attempt) { r.view.Attempts = append(r.view.Attempts, a) },
-		Period:  func(first, last time.Time) { r.view.First, r.view.Last = first, last },
+		Sink:    watcher{func(stream int) { r.ends = append(r.ends, stream) }, spread},
+		Attempt: func(a capture.Attempt) { r.capture.Attempts = append(r.capture.Attempts, a) },
+		Period:  func(first, last time.Time) { r.capture.First, r.capture.Last = first, last },
 		Notice:  func(notice string) { r.say("%s: %s", r.file, notice) },
-		Unread:  func(u capture.Unread) { r.say("%s: passed over: %s", r.file, u.String()) },
+		Unread:  func(u capture.Unread) { unread = append(unread, u.String()) },
 	})
 	if c.Context.Err() != nil {
 		return nil // the file is still being read
 	}
 	spread.Close()
 	dissector.Close()
-	slices.SortFunc(r.view.Connections, func(a, b *tlsdecrypt.Connection) int { return cmp.Compare(a.Number, b.Number) })
+	if len(unread) > 0 {
+		r.say("%s: passed over: %s", r.file, strings.Join(unread, ", "))
+	}
+	slices.SortFunc(r.capture.Connections, func(a, b *tlsdecrypt.Connection) int { return cmp.Compare(a.Number, b.Number) })
 	return err
 }
 

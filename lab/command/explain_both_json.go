@@ -11,16 +11,10 @@ import (
 
 // bothSummary is the first line of lab explain --json of two captures.
 type bothSummary struct {
-	Captures endpointPair[string] `json:"captures"`
-	Swapped  bool                 `json:"swapped,omitempty"`
-	Clock    *jsonClock           `json:"clock,omitempty"` // nil: not known
-	Findings []vantage.Finding    `json:"findings"`
-}
-
-// endpointPair is a value for each end that there is one of.
-type endpointPair[T any] struct {
-	Client T `json:"client"`
-	Server T `json:"server"`
+	Captures endpoint.Pair[string] `json:"captures"`
+	Swapped  bool                  `json:"swapped,omitempty"`
+	Clock    *jsonClock            `json:"clock,omitempty"` // nil: not known
+	Findings []vantage.Finding     `json:"findings"`
 }
 
 type jsonClock struct {
@@ -30,7 +24,7 @@ type jsonClock struct {
 }
 
 func (b *bothPrinter) summary() bothSummary {
-	s := bothSummary{Captures: endpointPair[string]{b.name(endpoint.Client), b.name(endpoint.Server)}, Swapped: b.Swapped, Findings: b.Findings}
+	s := bothSummary{Captures: endpoint.Pair[string]{Client: b.name(endpoint.Client), Server: b.name(endpoint.Server)}, Swapped: b.Swapped, Findings: b.Findings}
 	if s.Findings == nil {
 		s.Findings = []vantage.Finding{}
 	}
@@ -69,8 +63,8 @@ func (b *bothPrinter) account(i int, pair *vantage.Pair) bothAccount {
 		if c == nil {
 			return nil
 		}
-		v := b.judge(c)
-		return &verdict.Account{Connection: c, Verdict: &v, Scenario: shown(&v, c)}
+		v := b.verdicts[c]
+		return &verdict.Account{Connection: c, Verdict: v, Scenario: shown(v, c)}
 	}
 	a.Client, a.Server = of(pair.Ends.Client), of(pair.Ends.Server)
 	for _, m := range pair.Joined.Messages {

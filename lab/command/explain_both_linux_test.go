@@ -121,7 +121,7 @@ func TestBetweenProxyLine(t *testing.T) {
 	}
 	b.nginx(load + `stream { server { listen 127.0.0.1:FRONT; proxy_pass 127.0.0.1:BACK; proxy_protocol on; } }`)
 	b.call(b.program, "client", "--addr", "127.0.0.1:"+b.front, "--capture", "off")
-	b.says("client.pcapng", "server.pcapng", "line of the PROXY protocol", "Fix: switch the PROXY protocol off where it is sent, or on in the server")
+	b.says("client.pcapng", "server.pcapng", "line of the PROXY protocol", "rejected by the server: a load balancer has put a PROXY line before TLS", "Fix: tell the server to expect it")
 }
 
 // TestBetweenSocat: socat passes TLS through. The same with the times of one

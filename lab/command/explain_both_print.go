@@ -26,17 +26,43 @@ type bothPrinter struct {
 	stream                     int    // of the first file; -1: all
 	first                      string // that file
 	options                    ladder.Options
-	trust                      *chain.Trust
-	drawn                      map[string]bool
+	drawn                      kinds
 	said                       map[string]bool // findings, and what to do
+	verdicts                   map[*tlsdecrypt.Connection]*verdict.Verdict
+	uses                       rsaKeyUses
 }
 
-func (p *Program) newBothPrinter(c *cli.Context, r *vantage.Report, trust *chain.Trust, first string) *bothPrinter {
+func (p *Program) newBothPrinter(c *cli.Context, r *vantage.Report, first string) *bothPrinter {
 	options := p.ladderOptions(c)
 	options.Stream, options.Brief = true, c.Bool("brief")
 	return &bothPrinter{
 		Program: p, Report: r, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), brief: c.Bool("brief"),
-		stream: c.Int("stream"), first: first, options: options, trust: trust, drawn: make(map[string]bool), said: make(map[string]bool),
+		stream: c.Int("stream"), first: first, options: options, said: make(map[string]bool),
+		verdicts: make(map[*tlsdecrypt.Connection]*verdict.Verdict), uses: rsaKeyUses{},
+	}
+}
+
+// judge says what became of the connections of a capture, in the order in which
+// a reader of that capture alone would have judged them.
+func (b *bothPrinter) judge(r *reading, trust func(*tlsdecrypt.Connection) *chain.Trust) {
+	joined := make(map[*tlsdecrypt.Connection]*tlsdecrypt.Connection)
+	for _, pair := range b.Pairs {
+		if base := *pair.Ends.Of(pair.Base); pair.Relation == vantage.Same && base != nil {
+			joined[base] = pair.Joined
+		}
+	}
+	var taken verdict.Taken
+	for _, end := range r.inOrder() {
+		for _, c := range []*tlsdecrypt.Connection{end, joined[end]} {
+			if c == nil || b.verdicts[c] != nil {
+				continue
+			}
+			v := judged(c, func() *chain.Trust { return trust(c) }, !b.list)
+			taken.Add(&v, c)
+			b.verdicts[c] = &v
+		}
+		taken.Learn(verdict.ChosenOn(end))
+		b.uses[end.RSAKey]++
 	}
 }
 
@@ -105,9 +131,7 @@ func (b *bothPrinter) isDrawn(pair *vantage.Pair) bool {
 	for _, side := range ends(pair) {
 		kind += "; " + ladder.Kind(*pair.Ends.Of(side))
 	}
-	isNew := !b.drawn[kind]
-	b.drawn[kind] = true
-	return isNew
+	return b.drawn.isNew(kind)
 }
 
 // head says what sits between the two captures, what arrived, and how their
@@ -128,7 +152,7 @@ func (b *bothPrinter) head() {
 			return
 		}
 	}
-	b.paragraph(sentence(clock))
+	b.paragraph(text.Sentence(clock))
 }
 
 // unremarkable says why nothing was found.
@@ -138,14 +162,14 @@ func (b *bothPrinter) unremarkable() string {
 			return "what both ends have of a connection is the same"
 		}
 	}
-	near, far := b.Views.Client, b.Views.Server
+	near, far := b.Captures.Client, b.Captures.Server
 	if near.Last.Before(far.First) || far.Last.Before(near.First) {
 		return "they have no connection in common, and by their clocks no time either"
 	}
 	return "they have no connection in common"
 }
 
-func (b *bothPrinter) name(side endpoint.Side) string { return b.Views.Of(side).Name }
+func (b *bothPrinter) name(side endpoint.Side) string { return b.Captures.Of(side).Name }
 
 // counts says how many connections are at both ends.
 func (b *bothPrinter) counts() string {
@@ -182,7 +206,7 @@ func (b *bothPrinter) finding(f vantage.Finding) {
 	if f.More > 0 {
 		said += fmt.Sprintf(" (and %s more of this kind)", text.Grouped(int64(f.More)))
 	}
-	b.paragraph(sentence(said))
+	b.paragraph(text.Sentence(said))
 	if f.Fix != "" && !b.said[f.Fix] {
 		b.said[f.Fix] = true
 		b.stdout().Paragraph("  ", 4, strings.SplitAfter("Fix: "+f.Fix+".", " ")...)
@@ -191,16 +215,6 @@ func (b *bothPrinter) finding(f vantage.Finding) {
 
 func (b *bothPrinter) paragraph(said string) {
 	b.stdout().Paragraph("", 2, strings.SplitAfter(said, " ")...)
-}
-
-// sentence begins with a capital, unless that would change the name of a file,
-// and ends in a full stop.
-func sentence(s string) string {
-	first, _, _ := strings.Cut(s, " ")
-	if !strings.ContainsAny(first, "./\\") {
-		s = strings.ToUpper(s[:1]) + s[1:]
-	}
-	return strings.TrimRight(s, ". ") + "."
 }
 
 // draw draws a pair: one ladder of one TLS connection, and one of each end
@@ -236,9 +250,9 @@ func (b *bothPrinter) streams(pair *vantage.Pair) string {
 }
 
 func (b *bothPrinter) ladder(pair *vantage.Pair, c *tlsdecrypt.Connection, title string) {
-	v := b.judge(c)
+	v := b.verdictOf(pair, c)
 	options := b.options
-	options.Title, options.Scenario = title, shown(&v, c)
+	options.Title, options.Scenario = title, hinted(v, c)
 	options.Note = func(m *tlsdecrypt.Message) string {
 		at, ok := pair.OneEnd[m]
 		switch {
@@ -250,14 +264,24 @@ func (b *bothPrinter) ladder(pair *vantage.Pair, c *tlsdecrypt.Connection, title
 		return fmt.Sprintf("in %s only", b.name(at.In))
 	}
 	var out bytes.Buffer
-	_ = ladder.Draw(&out, c, &v, options)
+	_ = ladder.Draw(&out, c, v, options)
 	_, _ = b.results.Write(out.Bytes())
 }
 
-// judge checks a connection and says what became of it.
-func (b *bothPrinter) judge(c *tlsdecrypt.Connection) verdict.Verdict {
-	c.Check(b.trust)
-	return verdict.Of(c, func() *chain.Trust { return b.trust })
+// verdictOf returns the verdict on a connection of a pair. An end may show what
+// the two have not in common, such as a PROXY line before TLS: it says more than
+// what is joined.
+func (b *bothPrinter) verdictOf(pair *vantage.Pair, c *tlsdecrypt.Connection) *verdict.Verdict {
+	v := b.verdicts[c]
+	if pair.Relation != vantage.Same || !v.IsVague() {
+		return v
+	}
+	for _, side := range ends(pair) {
+		if end := b.verdicts[*pair.Ends.Of(side)]; end.Outcome == v.Outcome && end.RejectedBy == v.RejectedBy && end.Code != "" && !end.IsVague() {
+			return end
+		}
+	}
+	return v
 }
 
 // table lists pairs, one a line.
@@ -277,7 +301,7 @@ func (b *bothPrinter) row(pair *vantage.Pair) []string {
 		return "-"
 	}
 	c := pair.Joined
-	v := verdict.Of(c, func() *chain.Trust { return b.trust })
+	v := b.verdicts[c]
 	outcome := string(v.Outcome)
 	if v.How == verdict.Probably {
 		outcome += "?"

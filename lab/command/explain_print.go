@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -49,6 +50,7 @@ type connectionPrinter struct {
 	unread []string   // what is in the file besides TCP
 
 	trusted *chain.Trust
+	lessons *scenarioTrusts
 }
 
 // preparedConnection is a connection that is ready to be printed.
@@ -80,12 +82,10 @@ func (p *Program) newConnectionPrinter(c *cli.Context, file string, out io.Write
 	}
 }
 
-// watch returns a sink that stores the order in which connections end, and
-// passes all events on to sink.
-func (g *connectionPrinter) watch(sink wiretap.Sink) wiretap.Sink { return watcher{g, sink} }
-
+// watcher passes all events on to a sink, after it has told end of the streams
+// that end, in their order.
 type watcher struct {
-	*connectionPrinter
+	end  func(stream int)
 	sink wiretap.Sink
 }
 
@@ -93,12 +93,17 @@ func (w watcher) Open(e wiretap.Event) wiretap.Handler {
 	handle := w.sink.Open(e)
 	return func(e wiretap.Event) {
 		if e.Kind == wiretap.Close || e.Kind == wiretap.CutOff {
-			w.mu.Lock()
-			w.ends = append(w.ends, e.Exchange)
-			w.mu.Unlock()
+			w.end(e.Exchange)
 		}
 		handle(e)
 	}
+}
+
+// end stores the order in which connections end.
+func (g *connectionPrinter) end(stream int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ends = append(g.ends, stream)
 }
 
 // add takes a connection that has ended, and shows what can be shown by now.
@@ -139,10 +144,7 @@ func (g *connectionPrinter) trust() *chain.Trust {
 
 // prepare does the part of the work for which the order does not matter.
 func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connection) {
-	if !g.list {
-		c.Check(g.trust())
-	}
-	v := verdict.Of(c, g.trust)
+	v := judged(c, func() *chain.Trust { return cmp.Or(g.lessons.trust(c), g.trust()) }, !g.list)
 	f.isTLS = isTLS(c, &v)
 	if !g.list {
 		f.chosen = verdict.ChosenOn(c)
@@ -151,6 +153,15 @@ func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connect
 		f.drawn = &drawable{c, v}
 	}
 	f.text = g.encode(c, &v)
+}
+
+// judged checks a connection, if only to judge it unless it is shown in full,
+// and says what became of it.
+func judged(c *tlsdecrypt.Connection, trust func() *chain.Trust, inFull bool) verdict.Verdict {
+	if inFull {
+		c.Check(trust())
+	}
+	return verdict.Of(c, trust)
 }
 
 // encode returns a connection as JSON or as a line.
@@ -164,6 +175,15 @@ func (g *connectionPrinter) encode(c *tlsdecrypt.Connection, v *verdict.Verdict)
 // shown returns the name of the scenario that shows the fault of a verdict.
 func shown(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 	return scenario.Showing(v, c)
+}
+
+// hinted is shown for people, with another scenario that looks the same.
+func hinted(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
+	name := shown(v, c)
+	if other := scenario.Alike(name, v, c); other != "" {
+		return name + ", or " + other
+	}
+	return name
 }
 
 // show writes a connection that is ready. mu is held.
@@ -193,9 +213,9 @@ func (g *connectionPrinter) show(stream int) {
 		_, _ = g.out.Write(f.text)
 	case !f.isTLS && g.stream < 0:
 		return // finish says how many
-	case g.drawn.isNew(f.drawn.Connection) || g.verbose || g.brief || g.stream >= 0:
+	case g.drawn.isNew(ladder.Kind(f.drawn.Connection)) || g.verbose || g.brief || g.stream >= 0:
 		options := g.options
-		options.Scenario = shown(&f.drawn.verdict, f.drawn.Connection)
+		options.Scenario = hinted(&f.drawn.verdict, f.drawn.Connection)
 		_ = ladder.Draw(g.out, f.drawn.Connection, &f.drawn.verdict, options)
 		_ = g.out.WriteByte('\n')
 	default:
@@ -270,9 +290,8 @@ func isTLS(c *tlsdecrypt.Connection, v *verdict.Verdict) bool {
 // kinds remembers which kinds of connections were drawn in full.
 type kinds struct{ drawn map[string]bool }
 
-// isNew reports whether a connection is the first of its kind.
-func (k *kinds) isNew(c *tlsdecrypt.Connection) bool {
-	kind := ladder.Kind(c)
+// isNew reports whether there was none of a kind before.
+func (k *kinds) isNew(kind string) bool {
 	if k.drawn[kind] {
 		return false
 	}

@@ -179,26 +179,33 @@ func isDirectory(name string) bool {
 type trusts struct{ server, client, also lab.Credentials }
 
 // trustOf returns what chains are checked under: the CAs and CRLs in the folder
-// of a PKI, none where there is no PKI.
+// of a PKI, none where there is no PKI, and those in the files that are given and
+// beside them.
 func trustOf(certs string, by trusts) (*chain.Trust, error) {
 	names, err := certgen.Names(certs)
 	if err != nil {
 		return nil, err
 	}
 	trust := &chain.Trust{ServerTrusts: authorities(by.server), ClientTrusts: authorities(by.client), CRLs: certgen.LoadCRLs(certs)}
-	for _, o := range []lab.Credentials{by.server, by.client, by.also} {
+	given := []lab.Credentials{by.server, by.client, by.also}
+	place, folder := newPlaces(given...), relative(certs)
+	for _, o := range given {
 		if !certfile.IsFile(o.Trust) {
 			continue // the folder has it
 		}
+		in := place.file(o.Trust)
 		certificates, _ := o.LoadChain(o.Trust)
 		for _, ca := range certificates {
 			if ca.IsCA {
-				trust.CAs = append(trust.CAs, chain.NamedCA{Name: ca.Subject.String(), Certificate: ca, In: o.Trust})
+				trust.CAs = append(trust.CAs, chain.NamedCA{Name: ca.Subject.String(), Certificate: ca, In: in})
 			}
 		}
-		trust.Places = append(trust.Places, o.Trust)
+		trust.CRLs = append(trust.CRLs, certgen.LoadCRLsOf(o.Trust)...)
+		if !slices.Contains(trust.Places, in) {
+			trust.Places = append(trust.Places, in)
+		}
 	}
-	trust.Places = append(trust.Places, certs)
+	trust.Places = append(trust.Places, folder)
 	for _, name := range names {
 		certificates, err := certgen.LoadCertificates(certs, name)
 		if err != nil { // a certificate of somebody else's, for one
@@ -206,13 +213,13 @@ func trustOf(certs string, by trusts) (*chain.Trust, error) {
 		}
 		for _, above := range certificates[1:] {
 			if above.IsCA && !chain.IsSelfIssued(above) {
-				trust.Between = append(trust.Between, chain.NamedCA{Name: above.Subject.String(), Certificate: above, In: certs})
+				trust.Between = append(trust.Between, chain.NamedCA{Name: above.Subject.String(), Certificate: above, In: folder})
 			}
 		}
 		if !certificates[0].IsCA {
 			continue
 		}
-		trust.CAs = append(trust.CAs, chain.NamedCA{Name: name, Certificate: certificates[0], In: certs})
+		trust.CAs = append(trust.CAs, chain.NamedCA{Name: name, Certificate: certificates[0], In: folder})
 	}
 	return trust, nil
 }

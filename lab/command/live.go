@@ -94,7 +94,7 @@ func (r *report) printBriefly(x *lab.Exchange) {
 // draw draws what was said, if it is the first of its kind.
 func (r *report) draw(x *lab.Exchange) {
 	c := x.Wire
-	if c == nil || r.undrawn || !r.drawn.isNew(c) && !r.options.Verbose {
+	if c == nil || r.undrawn || !r.drawn.isNew(ladder.Kind(c)) && !r.options.Verbose {
 		return
 	}
 	r.check(c)

@@ -55,8 +55,12 @@ func TestOneVerdict(t *testing.T) {
 }
 
 // explained1 is the verdict of lab explain on the last connection of a capture.
-func explained1(t *testing.T, capture, dir string) (v verdict.Verdict) {
+func explained1(t *testing.T, capture, dir string) verdict.Verdict {
 	t.Helper()
+	var v struct {
+		verdict.Verdict
+		Offers json.RawMessage `json:"offers"` // by names
+	}
 	var out, errs bytes.Buffer
 	p := command.Program{Stdout: &out, Stderr: &errs}
 	if status := p.Run(t.Context(), []string{"lab", "explain", "--json", "--dir", dir, capture}); status != 0 {
@@ -64,7 +68,7 @@ func explained1(t *testing.T, capture, dir string) (v verdict.Verdict) {
 	}
 	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
 	check(t, json.Unmarshal(lines[len(lines)-1], &v))
-	return v
+	return v.Verdict
 }
 
 func compareVerdicts(t *testing.T, where string, live, wire verdict.Verdict) {

@@ -7,6 +7,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/glossary"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/verdict"
 )
@@ -104,7 +105,7 @@ func fixOf(s *scenario.Scenario) string {
 	if fix == "" {
 		return s.Fix
 	}
-	return strings.ToUpper(fix[:1]) + fix[1:] + "."
+	return text.Sentence(fix)
 }
 
 // printAlert writes what an alert means and where to look first.

@@ -76,11 +76,11 @@ var prologues = map[string][2]string{
 	"socks5-no-password.microsocks-curl":    {"unknown (not TLS): proxy_refused after SOCKS 5", "give the client the proxy's user name and password"},
 	"socks5-wrong-password.microsocks-curl": {"unknown (not TLS): proxy_refused after SOCKS 5", "the user name or password is wrong"},
 	"proxy-v1-unexpected.nginx-nginx":       {"rejected (not TLS) by server: proxy_protocol after PROXY v1, then HTTP", "a load balancer has put a PROXY line before TLS"},
-	"proxy-v1-unexpected.openssl-nginx":     {"rejected (not TLS) by server: proxy_protocol after PROXY v1", "a load balancer has put a PROXY line before TLS"},
+	"proxy-v1-unexpected.openssl-nginx":     {"rejected (very probably) by server: proxy_protocol after PROXY v1", "a load balancer has put a PROXY line before TLS"},
 	"proxy-v1-unexpected.gnutls-nginx":      {"rejected (not TLS) by server: proxy_protocol after PROXY v1", "a load balancer has put a PROXY line before TLS"},
-	"proxy-v1-unexpected.node-nginx":        {"rejected (not TLS) by server: proxy_protocol after PROXY v1", "a load balancer has put a PROXY line before TLS"},
-	"proxy-v2-unexpected.openssl-python":    {"rejected (not TLS) by server: proxy_protocol after PROXY v2", "the line says that the client is 192.0.2.1:4711"},
-	"proxy-v2-unexpected.node-python":       {"rejected (not TLS) by server: proxy_protocol after PROXY v2", "the line says that the client is 192.0.2.1:4711"},
+	"proxy-v1-unexpected.node-nginx":        {"rejected (very probably) by server: proxy_protocol after PROXY v1", "a load balancer has put a PROXY line before TLS"},
+	"proxy-v2-unexpected.openssl-python":    {"rejected (very probably) by server: proxy_protocol after PROXY v2", "the line says that the client is 192.0.2.1:4711"},
+	"proxy-v2-unexpected.node-python":       {"rejected (very probably) by server: proxy_protocol after PROXY v2", "the line says that the client is 192.0.2.1:4711"},
 	"proxy-missing.nginx-openssl":           {"rejected (aborted) by server: closed", "the server ended the connection without an answer to ClientHello"},
 }
 

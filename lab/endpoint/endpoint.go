@@ -65,7 +65,10 @@ func (s *Side) UnmarshalText(text []byte) error {
 }
 
 // Pair holds one value for each side.
-type Pair[T any] struct{ Client, Server T }
+type Pair[T any] struct {
+	Client T `json:"client"`
+	Server T `json:"server"`
+}
 
 // Of returns the value of a side, which is Client or Server: that of the client
 // for any other.

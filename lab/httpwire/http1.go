@@ -46,6 +46,7 @@ func (h *http1) write(fromServer bool, b []byte) error {
 	if fromServer {
 		s = &h.server
 	}
+	head := "" // how b begins, as far as it is a head
 	for len(b) > 0 && !h.conn.passed {
 		switch s.reading {
 		case untilClose:
@@ -57,7 +58,7 @@ func (h *http1) write(fromServer bool, b []byte) error {
 			n := min(s.left, int64(len(b)))
 			s.head.Body += n
 			s.left -= n
-			b = b[n:]
+			b, head = b[n:], ""
 			if s.left == 0 {
 				s.bodyRead()
 			}
@@ -73,13 +74,35 @@ func (h *http1) write(fromServer bool, b []byte) error {
 			if !whole {
 				return h.begins(fromServer, s)
 			}
+			text := ""
+			switch n := len(b) - len(rest); {
+			case len(s.line) > 0:
+				text, head = string(line), ""
+			case s.reading == firstLine, s.reading == headerLine:
+				if head == "" {
+					head = string(b[:headLen(b)]) // its lines share the memory
+				}
+				text, head = head[:n-1], head[n:]
+			default:
+				text, head = string(line), ""
+			}
 			b, s.line = rest, s.line[:0]
-			if err := h.readLine(fromServer, s, string(bytes.TrimSuffix(line, []byte("\r")))); err != nil {
+			if err := h.readLine(fromServer, s, strings.TrimSuffix(text, "\r")); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// headLen returns how many bytes of b are of a head that b begins with: all, if
+// it does not end there.
+func headLen(b []byte) int {
+	const end = "\n\r\n"
+	if i := bytes.Index(b, []byte(end)); i >= 0 {
+		return i + len(end)
+	}
+	return len(b)
 }
 
 // bodyRead goes on after a body or a chunk.
@@ -209,7 +232,7 @@ func (s *side1) readHeader(line string) error {
 		return fmt.Errorf("not HTTP/1: %.40q is not a header", line)
 	}
 	if headers == nil {
-		headers = make([]Header, 0, 8)
+		headers = make([]Header, 0, 4)
 	}
 	s.head.Headers = append(headers, Header{Name: name, Value: strings.Trim(value, " \t")})
 	return nil

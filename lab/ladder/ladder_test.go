@@ -15,6 +15,7 @@ import (
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
@@ -323,6 +324,20 @@ func TestNotTLS(t *testing.T) {
 	}
 	if line := lineOf(c, Options{}); line != "   0  rejected   -             -    -              server: not_tls" {
 		t.Errorf("%q", line)
+	}
+}
+
+// What a side says in place of TLS is drawn once.
+func TestNotTLSIsDrawnOnce(t *testing.T) {
+	const line = "GET / HTTP/1.1"
+	talk := &prologue.Talk{}
+	talk.Take(endpoint.Client, []byte(line+"\r\n\r\n"), time.Time{})
+	c := &tlsdecrypt.Connection{End: tlsdecrypt.Closed, EndedBy: endpoint.Server, NotTLSFrom: endpoint.Client, Prologue: &talk.Prologue,
+		Plain:    endpoint.Pair[tlsdecrypt.Plain]{Client: tlsdecrypt.Plain{HTTP: true, Line: line}},
+		Problems: []tlsdecrypt.Problem{{From: endpoint.Client, Text: "the client does not speak TLS: it sent HTTP that is not encrypted: " + line}}}
+	got := sentences(draw(t, c, Options{}))
+	if strings.Count(got, line) != 1 || !strings.Contains(got, "it sent HTTP that is not encrypted") {
+		t.Error(got)
 	}
 }
 

@@ -35,7 +35,8 @@ func Heading(o Options) string {
 // there is the group, too; under 80 there is no version. The lines of many
 // connections have their columns below each other.
 func Line(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) string {
-	s := sum(c, v)
+	var s story
+	s.sum(c, v)
 	subject := s.client.subject()
 	if subject == "" && c.Resumption != tlsdecrypt.FullHandshake {
 		subject = "(resumed)"

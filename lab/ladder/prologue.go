@@ -11,14 +11,15 @@ import (
 
 // prologue draws what was said before TLS, in few lines.
 func (s *story) prologue(p *prologue.Prologue) {
-	instead := len(s.c.Messages) == 0 && p.Name() == "" || p != nil && p.Bytes.Client == 0 && s.c.NotTLSFrom == endpoint.Server && len(s.c.Messages) > 0
-	if p == nil || instead { // the problems say what there was instead of TLS
+	instead := len(s.c.Messages) == 0 && p.Name() == ""
+	if p == nil || instead || s.isAnswerPlain() { // the problems say what there was instead of TLS
 		return
 	}
 	for _, l := range p.Layers {
 		s.across("%s", layerWords(l))
 		for _, step := range l.Steps {
 			s.items = append(s.items, item{from: step.From, time: step.Time, name: step.Text})
+			s.dropLine(step)
 		}
 	}
 	switch last := p.Last(); {
@@ -27,6 +28,35 @@ func (s *story) prologue(p *prologue.Prologue) {
 		s.across("the client begins TLS all the same, after %s", bytesBefore(p))
 	default:
 		s.across("here TLS begins, after %s", bytesBefore(p))
+	}
+}
+
+// isAnswerPlain reports whether the server answers TLS with something else.
+func (s *story) isAnswerPlain() bool {
+	p := s.c.Prologue
+	return p != nil && p.Bytes.Client == 0 && s.c.NotTLSFrom == endpoint.Server && len(s.c.Messages) > 0
+}
+
+// plainAnswer draws what a server says that answers TLS with something else.
+func (s *story) plainAnswer() {
+	if !s.isAnswerPlain() {
+		return
+	}
+	for _, l := range s.c.Prologue.Layers {
+		for _, step := range l.Steps {
+			s.items = append(s.items, item{from: step.From, time: step.Time, name: step.Text, alarm: true})
+			s.dropLine(step)
+		}
+	}
+}
+
+// dropLine leaves out of the problems the line of a side that is drawn as a step.
+func (s *story) dropLine(step prologue.Step) {
+	if s.c.Plain.Of(step.From).Line != step.Text {
+		return
+	}
+	for i := range s.problems {
+		s.problems[i].Text = strings.TrimSuffix(s.problems[i].Text, ": "+step.Text)
 	}
 }
 

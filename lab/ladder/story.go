@@ -60,6 +60,7 @@ type story struct {
 	explained bool                // what the group with the long name is
 	ended     bool                // a side has ended the connection
 	started   bool                // the client has made a false start
+	named     string              // the CAs of which the server asks for a certificate
 	problems  []tlsdecrypt.Problem
 }
 
@@ -87,19 +88,20 @@ func newStory(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) *story {
 		s.items = append(s.items, it)
 		s.turningPoint(m)
 	}
+	s.plainAnswer()
 	for _, p := range s.problems {
 		s.problem(p)
 	}
+	s.brokenOff()
 	return s
 }
 
-// sum returns the story without its items.
-func sum(c *tlsdecrypt.Connection, v *verdict.Verdict) *story {
-	s := &story{c: c, verdict: v, progress: c.Progress(), brief: true}
+// sum makes the story without its items.
+func (s *story) sum(c *tlsdecrypt.Connection, v *verdict.Verdict) {
+	s.c, s.verdict, s.progress, s.brief = c, v, c.Progress(), true
 	for _, m := range c.Messages {
 		s.update(m)
 	}
-	return s
 }
 
 // update updates the story's state from a message. At the message that shows
@@ -165,6 +167,22 @@ func (s *story) endBefore(m *tlsdecrypt.Message) {
 		how = "RST"
 	}
 	s.across("the %s has ended the connection (%s) before this came", by, how)
+}
+
+// brokenOff draws who ended a connection in the handshake without an alert.
+func (s *story) brokenOff() {
+	by := s.c.EndedBy
+	if s.ended || by == endpoint.Unknown || s.verdict.How != verdict.Aborted || s.c.EndedAt.IsZero() {
+		return
+	}
+	how := "closes (FIN)"
+	if s.c.EndedByReset {
+		how = "breaks off (RST)"
+	}
+	if !*s.goodbyes.Of(by) {
+		how += ", without an alert"
+	}
+	s.items = append(s.items, item{from: by, time: s.c.EndedAt, name: fmt.Sprintf("the %s %s", by, how), alarm: true})
 }
 
 // across adds a line across.

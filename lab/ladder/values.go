@@ -30,14 +30,6 @@ func protocol(alpn string) string {
 	return strconv.Quote(short(alpn))
 }
 
-// appendKnown leaves out what clients send to be ignored (GREASE, RFC 8701).
-func appendKnown(list []string, name string) []string {
-	if strings.HasPrefix(name, "GREASE") {
-		return list
-	}
-	return append(list, name)
-}
-
 func listed(items []string) string { return text.Joined(items, "and") }
 
 func plural(n int, one, many string) string {

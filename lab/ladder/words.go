@@ -190,7 +190,7 @@ func httpHead(m *httpwire.Message) string {
 		if m.Body > 0 {
 			said += ", with " + bytesCounted(m.Body)
 		}
-		return said + "."
+		return said + "." + claimed(m)
 	}
 	said = "HTTP: the answer"
 	if m.Body > 0 {
@@ -200,6 +200,18 @@ func httpHead(m *httpwire.Message) string {
 		}
 	}
 	return said + "."
+}
+
+// claimed says in which headers a request says itself who the client is.
+func claimed(m *httpwire.Message) string {
+	var headers []string
+	for _, h := range m.IdentityHeaders() {
+		headers = append(headers, short(h.Name)+": "+short(h.Value))
+	}
+	if len(headers) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" It says itself who the client is (%s): that proves nothing, unless it comes from a proxy that the server trusts.", text.JoinedFew(headers, 3, "and"))
 }
 
 // checked is a check in words. What holds needs no proof but in full detail.

@@ -99,7 +99,7 @@ func (s *story) agreed() string {
 // unasked reports whether the server never asked for a certificate: without
 // keys, another handshake may be hidden in which it did.
 func (s *story) unasked() bool {
-	return s.c.AskedForNone() && !s.again && (!s.progress.Hidden || strings.Contains(s.verdict.Reason, verdict.NeverAsked))
+	return s.c.AskedForNone() && !s.again && (!s.progress.Hidden || s.verdict.Mutual != nil && !*s.verdict.Mutual)
 }
 
 // versionless says why there is no version.
@@ -199,7 +199,7 @@ func (s *story) outcome() string {
 	}
 	switch v.How {
 	case verdict.CutOff:
-		return strings.ToUpper(v.Reason[:1]) + v.Reason[1:] + "."
+		return text.Sentence(v.Reason)
 	case verdict.NotTLS:
 		return "There was no handshake: " + v.Reason + "."
 	}
@@ -217,7 +217,7 @@ func (s *story) rejected() string {
 		said += ": " + v.Reason
 	}
 	said += "."
-	if s.breaksOff() && !strings.HasPrefix(v.Reason, fmt.Sprintf("the %s sent ", v.RejectedBy)) {
+	if s.breaksOff() && !v.NamesAlert() {
 		said += " The" + strings.TrimPrefix(s.breaking(), "the")
 	}
 	return said
@@ -226,22 +226,14 @@ func (s *story) rejected() string {
 // broken says why a side ended the connection after the handshake.
 func (s *story) broken() string {
 	const after = "Broken off after the handshake had succeeded"
-	why, byAlert := strings.CutPrefix(s.verdict.Reason, s.sentPrefix())
+	why, byAlert := s.verdict.OfAlert()
 	switch {
-	case s.progress.Alert == nil || why == "" || s.below:
+	case s.progress.Alert == nil || s.verdict.Reason == "" || s.below:
 		return after + ": " + s.breaking()
 	case byAlert:
 		return fmt.Sprintf("%s: %s That is, %s.", after, s.breaking(), why)
 	}
-	return after + ": " + why + "."
-}
-
-// sentPrefix is how a reason begins that an alert gives.
-func (s *story) sentPrefix() string {
-	if s.verdict.Alert == nil {
-		return "-"
-	}
-	return fmt.Sprintf("the %s sent %s: ", s.verdict.Alert.SentBy, s.verdict.Alert.Name)
+	return after + ": " + s.verdict.Reason + "."
 }
 
 // breaksOff reports whether the alert of the verdict was seen.
@@ -297,11 +289,10 @@ func (s *story) closed() string {
 	}
 	switch c.End {
 	case tlsdecrypt.Closed:
-		order := " in good order"
-		if s.verdict.How == verdict.Aborted {
-			order = ""
+		if s.verdict.How == verdict.Aborted && c.EndedBy != endpoint.Unknown {
+			return fmt.Sprintf("Both sides closed the TCP connection (FIN)%s. The %s closed first.", after, c.EndedBy)
 		}
-		return fmt.Sprintf("Both sides closed the TCP connection%s (FIN)%s.", order, after)
+		return fmt.Sprintf("Both sides closed the TCP connection in good order (FIN)%s.", after)
 	case tlsdecrypt.ClientClosed:
 		return hungUp(endpoint.Client, endpoint.Server, after)
 	case tlsdecrypt.ServerClosed:
@@ -332,7 +323,7 @@ func (s *story) torn(by, other endpoint.Side, after string) string {
 
 func (s *story) success() string {
 	switch {
-	case s.verdict.Reason == verdict.NeverAsked:
+	case s.verdict.NeverAsked():
 		return s.accepted() + " Not mutual: the server never asked for a certificate."
 	case s.verdict.Reason != "":
 		return "The handshake succeeded; " + s.verdict.Reason + "."

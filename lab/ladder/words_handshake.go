@@ -35,15 +35,15 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 	case *tlswire.CertificateRequest:
 		cas, _ := tlswire.Lookup[*tlswire.CertificateAuthorities](body.Extensions, tlswire.ExtensionCertificateAuthorities)
 		if cas == nil {
-			return certificateRequest(nil)
+			return s.certificateRequest(nil)
 		}
-		return certificateRequest(cas.Authorities)
+		return s.certificateRequest(cas.Authorities)
 	case *tlswire.CertificateRequestTLS12:
-		return certificateRequest(body.CertificateAuthorities)
+		return s.certificateRequest(body.CertificateAuthorities)
 	case *tlswire.Certificate:
-		return certificate(p, m, len(body.Entries))
+		return s.certificate(p, m, len(body.Entries))
 	case *tlswire.CertificateTLS12:
-		return certificate(p, m, len(body.Certificates))
+		return s.certificate(p, m, len(body.Certificates))
 	case *tlswire.RawPublicKeyTLS12:
 		return bareKey
 	case *tlswire.CertificateVerify:
@@ -78,7 +78,9 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 	var shares []string
 	if x, ok := tlswire.KeyShare[*tlswire.KeyShareClientHello](hello.Extensions); ok {
 		for _, share := range x.Shares {
-			shares = appendKnown(shares, share.Group.String())
+			if !share.Group.IsGREASE() {
+				shares = append(shares, share.Group.String())
+			}
 		}
 	}
 	if s.hellos > 1 && s.c.Retried && !s.server.finished {
@@ -87,31 +89,29 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 	if len(shares) > 0 {
 		shares[0] = s.explain(shares[0])
 	}
-	suites := 0
-	for _, suite := range hello.CipherSuites {
-		if suite != tlswire.TLS_EMPTY_RENEGOTIATION_INFO_SCSV && suite != tlswire.TLS_FALLBACK_SCSV && len(appendKnown(nil, suite.String())) > 0 {
-			suites++
-		}
-	}
+	offer := tlswire.OfferOf(hello)
 	var said strings.Builder
 	if s.again {
 		said.WriteString("A new handshake on the same connection. ")
 	}
 	if x, ok := tlswire.Lookup[*tlswire.ServerNameList](hello.Extensions, tlswire.ExtensionServerName); ok && len(x.Names) > 0 {
 		fmt.Fprintf(&said, "Wants to talk to %q. ", short(x.Names[0].Name))
+	} else if s.failed() && !ok {
+		said.WriteString("Names no host (server_name), as one that calls an IP address. ")
 	}
-	fmt.Fprintf(&said, "Offers %s, with %s", listed(versionsOf(hello)), text.Counted(suites, "cipher suite"))
+	fmt.Fprintf(&said, "Offers %s, with %s", listed(versionsOf(offer)), text.Counted(len(offer.CipherSuites), "cipher suite"))
 	if len(shares) > 0 {
 		fmt.Fprintf(&said, ", and %s for %s", plural(len(shares), "a key share", "key shares"), listed(shares))
 	}
-	if x, ok := tlswire.Lookup[*tlswire.ProtocolNameList](hello.Extensions, tlswire.ExtensionALPN); ok {
+	if len(offer.ALPN) > 0 {
 		var protocols []string
-		for _, p := range x.Protocols {
+		for _, p := range offer.ALPN {
 			protocols = append(protocols, protocol(p))
 		}
 		fmt.Fprintf(&said, "; would speak %s", strings.Join(protocols[:min(4, len(protocols))], " or "))
 	}
 	said.WriteString(".")
+	said.WriteString(s.narrow(hello))
 	psk, hasPSK := tlswire.Lookup[*tlswire.OfferedPSKs](hello.Extensions, tlswire.ExtensionPreSharedKey)
 	ticket, hasTicket := tlswire.Lookup[*tlswire.SessionTicket](hello.Extensions, tlswire.ExtensionSessionTicket)
 	switch {
@@ -132,14 +132,8 @@ func (s *story) clientHello(hello *tlswire.ClientHello) string {
 }
 
 // versionsOf lists the versions that a client offers: "TLS 1.3", "1.2".
-func versionsOf(hello *tlswire.ClientHello) []string {
-	versions := []string{hello.LegacyVersion.String()}
-	if x, ok := tlswire.Lookup[*tlswire.SupportedVersions](hello.Extensions, tlswire.ExtensionSupportedVersions); ok {
-		versions = nil
-		for _, v := range x.Versions {
-			versions = appendKnown(versions, v.String())
-		}
-	}
+func versionsOf(offer tlswire.Offer) []string {
+	versions := tlswire.Names(offer.Versions)
 	for i := range versions[min(1, len(versions)):] {
 		versions[i+1] = strings.TrimPrefix(versions[i+1], "TLS ")
 	}
@@ -202,7 +196,8 @@ func (s *story) serverHello(hello *tlswire.ServerHello) string {
 	return said
 }
 
-func certificateRequest(names []tlswire.DistinguishedName) string {
+func (s *story) certificateRequest(names []tlswire.DistinguishedName) string {
+	s.named = ""
 	if len(names) == 0 {
 		return "\"Show me your certificate.\" If the client shows one, TLS is mutual. The server does not say whose certificates it takes."
 	}
@@ -213,15 +208,16 @@ func certificateRequest(names []tlswire.DistinguishedName) string {
 	if more := len(names) - len(cas); more > 0 {
 		cas = append(cas, fmt.Sprintf("%d more", more))
 	}
+	s.named = text.Joined(cas, "or")
 	return fmt.Sprintf("\"Show me a certificate that %s vouches for.\" If the client shows one, TLS is mutual.", text.Joined(cas, "or"))
 }
 
 const bareKey = "A bare public key, which the other side must know beforehand; nobody vouches for it."
 
 // certificate is about a party's certificate, at the time of the message.
-func certificate(p *party, m *tlsdecrypt.Message, n int) string {
+func (s *story) certificate(p *party, m *tlsdecrypt.Message, n int) string {
 	if n == 0 {
-		return fmt.Sprintf("Empty: the %s has no certificate to show that would fit.", m.From)
+		return fmt.Sprintf("Empty: the %s has no certificate to show that would fit%s.", m.From, s.withheld(m.From))
 	}
 	if p.bare {
 		return bareKey
@@ -229,7 +225,7 @@ func certificate(p *party, m *tlsdecrypt.Message, n int) string {
 	if p.leaf == nil {
 		return "A certificate that cannot be read."
 	}
-	said := p.subject()
+	said := p.subject() + weakness(p.leaf)
 	if names := altNames(p.leaf); len(names) > 0 {
 		said += ", for " + listed(names)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/verdict"
 )
 
@@ -21,15 +22,19 @@ func offered(o *verdict.Offers) (paragraphs []string) {
 	for _, of := range []struct {
 		what   string
 		values []string
+		none   string
 	}{
-		{"The client offers ", o.Client.Versions},
-		{"Its cipher suites: ", o.Client.CipherSuites},
-		{"Its groups: ", o.Client.Groups},
-		{"Its signature algorithms: ", o.Client.SignatureSchemes},
-		{"Its application protocols (ALPN): ", cleaned(o.Client.ALPN)},
+		{"The client offers ", tlswire.Names(o.Client.Versions), ""},
+		{"Its cipher suites: ", tlswire.Names(o.Client.CipherSuites), ""},
+		{"Its groups: ", tlswire.Names(o.Client.Groups), "none (no supported_groups), without which many servers do no ECDHE"},
+		{"Its signature algorithms: ", tlswire.Names(o.Client.SignatureSchemes), "none named (no signature_algorithms)"},
+		{"Its application protocols (ALPN): ", cleaned(o.Client.ALPN), ""},
 	} {
-		if len(of.values) > 0 {
+		switch {
+		case len(of.values) > 0:
 			paragraphs = append(paragraphs, of.what+text.Few(of.values, mostOffers)+".")
+		case of.none != "" && len(o.Client.CipherSuites) > 0:
+			paragraphs = append(paragraphs, of.what+of.none+".")
 		}
 	}
 	if len(paragraphs) == 0 {
@@ -48,7 +53,7 @@ func taken(o *verdict.Offers) string {
 	if o.From != nil {
 		said = fmt.Sprintf("On connection %d the server has taken", *o.From)
 	}
-	return said + " " + strings.Join(slices.Concat(s.Versions, s.CipherSuites, s.Groups, s.SignatureSchemes, cleaned(s.ALPN)), ", ") + "."
+	return said + " " + strings.Join(slices.Concat(tlswire.Names(s.Versions), tlswire.Names(s.CipherSuites), tlswire.Names(s.Groups), tlswire.Names(s.SignatureSchemes), cleaned(s.ALPN)), ", ") + "."
 }
 
 // cleaned are names that others have sent.

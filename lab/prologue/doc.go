@@ -9,6 +9,7 @@
 // after a protocol that it does not know, too.
 //
 // What the sides say may hold passwords. A Talk keeps few lines of it: those
-// that lead to TLS or refuse it, and the first line of each side. What may be a
-// secret in these is left out.
+// that lead to TLS or refuse it, and the first line of each side. Of these it
+// keeps only what its protocol says is no secret, and the length of the others
+// ([FirstLine]).
 package prologue

@@ -12,7 +12,8 @@ import (
 )
 
 // The PROXY protocol, versions 1 and 2: with it a load balancer tells a server
-// whose connection this is (haproxy.org, proxy-protocol.txt).
+// whose connection this is (haproxy.org, proxy-protocol.txt sections 2.1 and
+// 2.2).
 
 const maxHeaderV1 = 107 // bytes of a line of version 1
 
@@ -20,6 +21,9 @@ var (
 	startOfV1 = []byte("PROXY ")
 	startOfV2 = []byte("\r\n\r\n\x00\r\nQUIT\n")
 )
+
+// HeaderFix says what to change where a server does not take the header.
+const HeaderFix = "tell the server to expect it (nginx: listen ... proxy_protocol, HAProxy: accept-proxy), or the load balancer not to send it"
 
 // IsHeader reports whether the first bytes of a client, of which there may be
 // few, begin the header of the PROXY protocol.
@@ -39,7 +43,7 @@ func startsHeader(from endpoint.Side, b []byte) (dialect, match) {
 
 type headerV1 struct{}
 
-func (headerV1) next(l *Layer, from endpoint.Side, b []byte) int {
+func (headerV1) next(l *layer, from endpoint.Side, b []byte) int {
 	if from == endpoint.Server {
 		return -1
 	}
@@ -52,10 +56,8 @@ func (headerV1) next(l *Layer, from endpoint.Side, b []byte) int {
 		return -1
 	}
 	line := string(b[:n])
-	if f := strings.Fields(line); len(f) == 6 {
-		l.addresses(f[2], f[3], f[4], f[5])
-	}
-	l.say(from, line)
+	l.Source, l.Destination = headerAddresses(strings.Fields(line))
+	l.say(from, headerLine(line))
 	l.over = true
 	return n
 }
@@ -68,7 +70,7 @@ type headerV2 struct{}
 //	| signature | version | command | family | protocol | length | addresses |
 //	|    12     |    4 bits each    |    4 bits each    |   2    |  length   |
 //	+-----------+-------------------+-------------------+--------+-----------+
-func (headerV2) next(l *Layer, from endpoint.Side, b []byte) int {
+func (headerV2) next(l *layer, from endpoint.Side, b []byte) int {
 	const fixed = 16
 	if from == endpoint.Server {
 		return -1
@@ -91,7 +93,8 @@ func (headerV2) next(l *Layer, from endpoint.Side, b []byte) int {
 		}
 		a := b[fixed:]
 		port := func(at int) string { return strconv.Itoa(int(binary.BigEndian.Uint16(a[at:]))) }
-		l.addresses(net.IP(a[:ip]).String(), net.IP(a[ip:2*ip]).String(), port(2*ip), port(2*ip+2))
+		l.Source = address(net.IP(a[:ip]).String(), port(2*ip))
+		l.Destination = address(net.IP(a[ip:2*ip]).String(), port(2*ip+2))
 	}
 	switch {
 	case l.Source != "":
@@ -105,16 +108,22 @@ func (headerV2) next(l *Layer, from endpoint.Side, b []byte) int {
 	return fixed + length
 }
 
-// addresses keeps those of a header if they are addresses.
-func (l *Layer) addresses(source, destination, sourcePort, destinationPort string) {
-	join := func(ip, port string) string {
-		addr, err := netip.ParseAddrPort(net.JoinHostPort(ip, port))
-		if err != nil {
-			return ""
-		}
-		return addr.String()
+// headerAddresses returns the addresses of a line of version 1, by its words;
+// "": it has none.
+func headerAddresses(words []string) (source, destination string) {
+	if len(words) != 6 || words[1] != "TCP4" && words[1] != "TCP6" {
+		return "", ""
 	}
-	l.Source, l.Destination = join(source, sourcePort), join(destination, destinationPort)
+	return address(words[2], words[4]), address(words[3], words[5])
+}
+
+// address joins an address and a port; "": they are none.
+func address(ip, port string) string {
+	addr, err := netip.ParseAddrPort(net.JoinHostPort(ip, port))
+	if err != nil {
+		return ""
+	}
+	return addr.String()
 }
 
 // hasStart compares the first bytes of a side with those of a protocol.

@@ -2,6 +2,7 @@ package prologue
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -22,10 +23,9 @@ func startsHTTP(_ endpoint.Side, b []byte) (dialect, match) {
 // or an upgrade (RFC 2817).
 type http struct {
 	within endpoint.Pair[bool] // the head of a message
-	status string
 }
 
-func (h *http) next(l *Layer, from endpoint.Side, b []byte) int {
+func (h *http) next(l *layer, from endpoint.Side, b []byte) int {
 	n := lineLen(b)
 	if n == 0 {
 		if l.Protocol == "" && len(b) > 16 { // a line that is long: what it is, is known
@@ -43,7 +43,7 @@ func (h *http) next(l *Layer, from endpoint.Side, b []byte) int {
 	return h.response(l, line, n)
 }
 
-func (h *http) request(l *Layer, line string, n int) int {
+func (h *http) request(l *layer, line string, n int) int {
 	name, value, _ := strings.Cut(line, ":")
 	switch {
 	case !h.within.Client && httpwire.IsStartHTTP1([]byte(line)):
@@ -51,10 +51,10 @@ func (h *http) request(l *Layer, line string, n int) int {
 		method, rest, _ := strings.Cut(line, " ")
 		if method == "CONNECT" {
 			target, _, _ := strings.Cut(rest, " ")
-			l.Protocol, l.Kind, l.Target = "HTTP CONNECT", Proxy, clean(target)
-			l.ask("CONNECT", line)
+			l.Protocol, l.Kind, l.Target = "HTTP CONNECT", Proxy, clean(authority(target))
+			l.ask("CONNECT", httpLine(line))
 		} else {
-			l.say(endpoint.Client, line)
+			l.say(endpoint.Client, httpLine(line))
 		}
 	case line == "":
 		h.within.Client = false
@@ -63,20 +63,24 @@ func (h *http) request(l *Layer, line string, n int) int {
 		}
 	case strings.EqualFold(name, "Upgrade") && strings.Contains(strings.ToUpper(value), "TLS/"):
 		l.Kind = StartTLS
-		l.ask("Upgrade: TLS", strings.TrimSpace(line))
+		l.ask("Upgrade: TLS", "Upgrade: TLS")
 	}
 	return n
 }
 
-func (h *http) response(l *Layer, line string, n int) int {
+func (h *http) response(l *layer, line string, n int) int {
 	switch {
 	case !h.within.Server && strings.HasPrefix(line, "HTTP/"):
 		h.within.Server = true
-		_, h.status, _ = strings.Cut(line, " ")
+		status := statusOf(line)
 		switch connect := l.Kind == Proxy; {
-		case connect && h.status >= "3", !connect && l.Asked != "" && h.status >= "4":
+		case connect && status == 407: // RFC 9110 section 15.5.8
+			l.refuseFor(NotLoggedIn, line)
+		case connect && status >= 500:
+			l.refuseFor(NotReachable, line)
+		case connect && status >= 300, !connect && l.Asked != "" && status >= 400:
 			l.refuse(line)
-		case connect && h.status >= "2", l.Asked != "" && strings.HasPrefix(h.status, "101"):
+		case connect && status >= 200, l.Asked != "" && status == 101:
 			l.agree(line)
 		default:
 			l.say(endpoint.Server, line)
@@ -91,6 +95,19 @@ func (h *http) response(l *Layer, line string, n int) int {
 		}
 	}
 	return n
+}
+
+// statusOf returns the status code of a response's first line; 0: it has none.
+func statusOf(line string) int {
+	words := strings.Fields(line)
+	if len(words) < 2 {
+		return 0
+	}
+	status, err := strconv.Atoi(words[1])
+	if err != nil {
+		return 0
+	}
+	return status
 }
 
 // lineLen returns the length of the line that b begins with, its line feed

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 )
 
 // MarshalJSON writes the prologue for lab explain --json.
@@ -53,7 +54,7 @@ func newJSONLayer(l *Layer) jsonLayer {
 	for _, s := range l.Steps {
 		step := jsonStep{From: s.From, Text: s.Text}
 		if !s.Time.IsZero() {
-			step.Time = s.Time.UTC().Format("2006-01-02T15:04:05.000000Z")
+			step.Time = s.Time.UTC().Format(text.TimeLayout)
 		}
 		v.Lines = append(v.Lines, step)
 	}

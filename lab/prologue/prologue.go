@@ -33,9 +33,10 @@ type Layer struct {
 	// "" where it has none.
 	Source, Destination string
 
-	Asked   string // the command by which the client asked for TLS, or for the way through a proxy; "": it did not
-	Agreed  bool   // the server has agreed to that
-	Refused string // the server's words when it refused that; "": it did not
+	Asked   string  // the command by which the client asked for TLS, or for the way through a proxy; "": it did not
+	Agreed  bool    // the server has agreed to that
+	Refused string  // the server's words when it refused that; "": it did not
+	Refusal Refusal // why a proxy refused
 	// WentOn reports that the client went on without TLS, after a refusal or
 	// without having asked.
 	WentOn bool
@@ -43,13 +44,19 @@ type Layer struct {
 	// asked for it; "": it did not.
 	Demanded string
 
-	Steps    []Step              // what was said, in few lines
-	Messages endpoint.Pair[int]  // lines or packets of each side; segments where neither is known
-	first    endpoint.Pair[bool] // a line of the side is in Steps, or was left out
-	now      time.Time           // of the bytes that are read
-	over     bool                // what follows is another layer
-	unframed endpoint.Pair[bool] // where the side's messages end is not known
+	Steps    []Step             // what was said, in few lines
+	Messages endpoint.Pair[int] // lines or packets of each side; segments where neither is known
 }
+
+// Refusal is why a proxy refused, as far as its answer has a code for that.
+type Refusal uint8
+
+// The refusals.
+const (
+	NotSaid      Refusal = iota
+	NotLoggedIn          // the client gave no user name and password, or wrong ones
+	NotReachable         // the proxy cannot reach the target
+)
 
 // Kind is what a layer is for.
 type Kind uint8
@@ -66,7 +73,7 @@ const (
 type Step struct {
 	From endpoint.Side
 	Time time.Time
-	Text string // one line, harmless to a terminal, without passwords
+	Text string // one line, harmless to a terminal; what may be a secret is left out
 }
 
 // Bounds on what is kept.
@@ -118,6 +125,9 @@ func (p *Prologue) Size() int {
 	size := int(unsafe.Sizeof(*p))
 	for _, l := range p.Layers {
 		size += int(unsafe.Sizeof(*l))
+		for _, s := range []string{l.Target, l.Source, l.Destination, l.Asked, l.Refused, l.Demanded} {
+			size += len(s)
+		}
 		for _, s := range l.Steps {
 			size += int(unsafe.Sizeof(s)) + len(s.Text)
 		}
@@ -139,56 +149,7 @@ func (p *Prologue) Clone() *Prologue {
 	return clone
 }
 
-// say keeps a line.
-func (l *Layer) say(from endpoint.Side, line string) {
-	*l.first.Of(from) = true
-	if len(l.Steps) < maxSteps {
-		l.Steps = append(l.Steps, Step{From: from, Time: l.now, Text: clean(line)})
-	}
-}
-
-// ask notes that the client asks for TLS, or for the way through a proxy, by a
-// command, which is said in line.
-func (l *Layer) ask(command, line string) {
-	l.Asked, l.Agreed, l.Refused, l.WentOn, l.Demanded = command, false, "", false, ""
-	l.say(endpoint.Client, line)
-}
-
-func (l *Layer) agree(line string) {
-	l.Agreed, l.Refused = true, ""
-	l.say(endpoint.Server, line)
-}
-
-func (l *Layer) refuse(line string) {
-	if l.Refused == "" { // what follows may answer a ClientHello that was sent all the same
-		l.Refused = clean(line)
-		l.say(endpoint.Server, line)
-	}
-}
-
-func (l *Layer) demand(line string) {
-	l.Demanded = clean(line)
-	l.say(endpoint.Server, line)
-}
-
 func clean(line string) string {
 	line = strings.TrimSpace(line)
 	return text.Unicode.Cut(text.Clean(line), maxText)
-}
-
-// Redact leaves out of a line what may be a password: all behind a command that
-// logs in.
-func Redact(line string) string {
-	words := strings.Fields(line)
-	for i, w := range words {
-		if i > 1 || i+1 == len(words) {
-			break
-		}
-		switch strings.ToUpper(strings.TrimSuffix(w, ":")) {
-		case "AUTH", "AUTHENTICATE", "AUTHINFO", "LOGIN", "USER", "PASS", "PASSWORD", "APOP", "OPER", "ACCT",
-			"AUTHORIZATION", "PROXY-AUTHORIZATION", "COOKIE", "IDENTIFY", "SASL":
-			return strings.Join(words[:i+1], " ") + " [...]"
-		}
-	}
-	return line
 }

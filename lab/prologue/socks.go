@@ -32,10 +32,11 @@ func startsSOCKS(from endpoint.Side, b []byte) (dialect, match) {
 	return nil, no
 }
 
-// socks4 is SOCKS 4 and 4a.
+// socks4 is SOCKS 4 and 4a (openssh.com/txt/socks4.protocol and
+// openssh.com/txt/socks4a.protocol, which no RFC has).
 type socks4 struct{}
 
-func (*socks4) next(l *Layer, from endpoint.Side, b []byte) int {
+func (*socks4) next(l *layer, from endpoint.Side, b []byte) int {
 	const fixed, granted = 8, 90
 	l.Kind = Proxy
 	if l.Protocol == "" {
@@ -84,7 +85,7 @@ type socks5 struct {
 	method                     byte // that the server has chosen
 }
 
-func (s *socks5) next(l *Layer, from endpoint.Side, b []byte) int {
+func (s *socks5) next(l *layer, from endpoint.Side, b []byte) int {
 	l.Protocol, l.Kind = "SOCKS 5", Proxy
 	if len(b) < 2 {
 		return 0
@@ -134,7 +135,7 @@ func socksSize(b []byte) (size, address int) {
 	return -1, 0
 }
 
-func (s *socks5) request(l *Layer, b []byte) int {
+func (s *socks5) request(l *layer, b []byte) int {
 	size, address := socksSize(b)
 	if size <= 0 {
 		return size
@@ -155,12 +156,12 @@ func (s *socks5) request(l *Layer, b []byte) int {
 	return size
 }
 
-func (s *socks5) reply(l *Layer, b []byte) int {
+func (s *socks5) reply(l *layer, b []byte) int {
 	const noneAcceptable = 0xff
 	switch {
 	case b[0] == 1 && s.chosen:
 		if b[1] != 0 {
-			l.refuse("SOCKS 5: the user name or password is wrong")
+			l.refuseFor(NotLoggedIn, "SOCKS 5: the user name or password is wrong")
 		}
 		return 2
 	case b[0] != socksVersion5:
@@ -168,11 +169,16 @@ func (s *socks5) reply(l *Layer, b []byte) int {
 	case !s.chosen:
 		s.chosen, s.method = true, b[1]
 		if b[1] == noneAcceptable {
-			l.refuse("SOCKS 5: no way of authentication that the client offers is accepted")
+			l.refuseFor(NotLoggedIn, "SOCKS 5: no way of authentication that the client offers is accepted")
 		}
 		return 2
 	case b[1] != 0:
-		l.refuse(fmt.Sprintf("SOCKS 5: %s (%d)", orNumber(socks5Errors[b[1]]), b[1]))
+		why := NotSaid
+		switch b[1] {
+		case 1, 3, 4, 5, 6:
+			why = NotReachable
+		}
+		l.refuseFor(why, fmt.Sprintf("SOCKS 5: %s (%d)", orNumber(socks5Errors[b[1]]), b[1]))
 		return max(len(b), 2)
 	}
 	size, _ := socksSize(b)
@@ -195,7 +201,7 @@ func orNumber(s string) string {
 }
 
 // to keeps where a proxy is to connect to.
-func (l *Layer) to(command, host string, port []byte) {
-	l.Target = clean(net.JoinHostPort(host, strconv.Itoa(int(binary.BigEndian.Uint16(port)))))
+func (l *layer) to(command, host string, port []byte) {
+	l.Target = clean(net.JoinHostPort(authority(host), strconv.Itoa(int(binary.BigEndian.Uint16(port)))))
 	l.ask(command, l.Protocol+": "+command+" "+l.Target)
 }

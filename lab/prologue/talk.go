@@ -2,6 +2,7 @@ package prologue
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -11,8 +12,8 @@ import (
 // at most a few kilobytes.
 type Talk struct {
 	Prologue
-	dialect dialect // of the last layer; nil: not known yet
-	sides   endpoint.Pair[half]
+	last  *layer // of Layers; nil: there is none
+	sides endpoint.Pair[half]
 }
 
 // half is one side of a Talk.
@@ -29,7 +30,7 @@ type dialect interface {
 	// none, and returns its size. It may be larger than what is there. 0: more
 	// bytes are needed to know; -1: where the side's messages end is not known
 	// from here on.
-	next(l *Layer, from endpoint.Side, b []byte) int
+	next(l *layer, from endpoint.Side, b []byte) int
 }
 
 // Begun notes that a side speaks TLS, which was found without the Talk.
@@ -48,8 +49,8 @@ func (t *Talk) Begin(from endpoint.Side, offset int64, within bool) {
 func (t *Talk) Skip(from endpoint.Side, missing int64) {
 	h := t.sides.Of(from)
 	t.flush(from)
-	if l := t.Last(); l != nil {
-		*l.unframed.Of(from) = true
+	if t.last != nil {
+		*t.last.unframed.Of(from) = true
 	}
 	h.skip = 0
 	*t.Bytes.Of(from) += max(missing, 0)
@@ -101,13 +102,12 @@ func (t *Talk) flush(from endpoint.Side) {
 }
 
 // layer returns the layer that is spoken.
-func (t *Talk) layer() *Layer {
-	l := t.Last()
-	if l == nil || l.over && len(t.Layers) < maxLayers {
-		l = &Layer{}
-		t.Layers, t.dialect = append(t.Layers, l), nil
+func (t *Talk) layer() *layer {
+	if t.last == nil || t.last.over && len(t.Layers) < maxLayers {
+		t.last = &layer{Layer: &Layer{}}
+		t.Layers = append(t.Layers, t.last.Layer)
 	}
-	return l
+	return t.last
 }
 
 // message takes a message, or what there is of one, and returns how much of b
@@ -128,7 +128,7 @@ func (t *Talk) message(from endpoint.Side, b []byte, at time.Time) int {
 	if len(h.pending) > 0 {
 		whole = append(h.pending, b...)
 	}
-	size := t.next(l, from, whole)
+	size := l.next(from, whole)
 	if size == 0 && len(whole) <= maxLine {
 		h.pending = append([]byte(nil), whole...)
 		return len(b)
@@ -144,9 +144,9 @@ func (t *Talk) message(from endpoint.Side, b []byte, at time.Time) int {
 	return max(min(size, len(whole))-before, 0)
 }
 
-// next asks the dialect for the size of a message.
-func (t *Talk) next(l *Layer, from endpoint.Side, b []byte) int {
-	if t.dialect == nil {
+// next asks the layer's dialect for the size of a message.
+func (l *layer) next(from endpoint.Side, b []byte) int {
+	if l.dialect == nil {
 		d, known := recognise(from, b)
 		switch {
 		case known == maybe:
@@ -154,14 +154,14 @@ func (t *Talk) next(l *Layer, from endpoint.Side, b []byte) int {
 		case known == no:
 			return -1
 		}
-		t.dialect = d
+		l.dialect = d
 	}
-	return t.dialect.next(l, from, b)
+	return l.dialect.next(l, from, b)
 }
 
 // recognise returns a dialect by the first bytes of a side.
 func recognise(from endpoint.Side, b []byte) (dialect, match) {
-	for _, known := range dialects {
+	for _, known := range slices.Concat(packetDialects, lineDialects) {
 		if d, got := known(from, b); got != no {
 			return d, got
 		}
@@ -169,22 +169,11 @@ func recognise(from endpoint.Side, b []byte) (dialect, match) {
 	return nil, no
 }
 
-// IsKnown reports whether a segment, which may be from the middle of a side's
-// stream, is that of a binary protocol that is known here, or whole lines of
-// text.
-func IsKnown(from endpoint.Side, segment []byte) bool {
-	for _, known := range dialects[:len(dialects)-2] {
-		if _, got := known(from, segment); got == yes {
-			return true
-		}
-	}
-	const least = 6
-	return len(segment) >= least && bytes.HasSuffix(segment, []byte("\r\n")) &&
-		!bytes.ContainsFunc(segment, func(r rune) bool { return r > '~' || r < ' ' && r != '\t' && r != '\r' && r != '\n' })
-}
+// The protocols, each with how it is recognised. Text takes what no other does.
+var (
+	packetDialects = []recogniser{startsHeader, startsSOCKS, startsPostgreSQL, startsMySQL, startsLDAP, startsRDP}
+	lineDialects   = []recogniser{startsHTTP, startsText}
+)
 
-// dialects are the protocols, each with how it is recognised. Text is the last:
-// it takes what no other does.
-var dialects = []func(from endpoint.Side, b []byte) (dialect, match){
-	startsHeader, startsSOCKS, startsPostgreSQL, startsMySQL, startsLDAP, startsRDP, startsHTTP, startsText,
-}
+// recogniser returns the state of a protocol if a side's bytes begin it.
+type recogniser func(from endpoint.Side, b []byte) (dialect, match)

@@ -182,29 +182,130 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Passwords stay where they are.
+// Why a proxy refuses is in its code, and not in its words.
+func TestRefusals(t *testing.T) {
+	connect := segment{client, "CONNECT a:443 HTTP/1.1\r\n\r\n"}
+	socks := []segment{{client, "\x05\x01\x00"}, {server, "\x05\x00"}, {client, "\x05\x01\x00\x01\x7f\x00\x00\x01\x01\xbb"}}
+	for name, test := range map[string]struct {
+		segments []segment
+		want     prologue.Refusal
+	}{
+		"407":                         {[]segment{connect, {server, "HTTP/1.1 407 No\r\n\r\n"}}, prologue.NotLoggedIn},
+		"403, which names a password": {[]segment{connect, {server, "HTTP/1.1 403 Your password does not allow 407\r\n\r\n"}}, prologue.NotSaid},
+		"502":                         {[]segment{connect, {server, "HTTP/1.0 502 Bad Gateway\r\n\r\n"}}, prologue.NotReachable},
+		"200":                         {[]segment{connect, {server, "HTTP/1.1 200 unreachable\r\n\r\n"}}, prologue.NotSaid},
+		"no SOCKS method":             {[]segment{{client, "\x05\x01\x00"}, {server, "\x05\xff"}}, prologue.NotLoggedIn},
+		"SOCKS host unreachable":      {append(socks[:3:3], segment{server, "\x05\x04\x00\x01\x00\x00\x00\x00\x00\x00"}), prologue.NotReachable},
+		"SOCKS not allowed":           {append(socks[:3:3], segment{server, "\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00"}), prologue.NotSaid},
+		"SOCKS 4":                     {[]segment{{client, "\x04\x01\x01\xbb\x7f\x00\x00\x01me\x00"}, {server, "\x00\x5b\x00\x00\x00\x00\x00\x00"}}, prologue.NotSaid},
+	} {
+		p, _ := talk(test.segments)
+		if got := p.Last().Refusal; got != test.want || (p.Last().Refused == "") != (name == "200") {
+			t.Errorf("%s: %v, %q", name, got, p.Last().Refused)
+		}
+	}
+}
+
+// What may be a secret is left out, wherever in a conversation the capture
+// begins.
 func TestSecretsAreLeftOut(t *testing.T) {
 	for name, segments := range map[string][]segment{
-		"SMTP":            {{server, "220 a\r\n"}, {client, "AUTH PLAIN c3dvcmRmaXNo\r\n"}},
-		"SMTP, no banner": {{client, "auth login c3dvcmRmaXNo\r\n"}, {client, "c3dvcmRmaXNo\r\n"}},
-		"IMAP":            {{client, "a LOGIN me swordfish\r\n"}, {server, "a NO no\r\n"}},
-		"POP3":            {{server, "+OK\r\n"}, {client, "USER swordfish\r\nPASS swordfish\r\n"}},
-		"FTP":             {{client, "PASS swordfish\r\n"}},
-		"IRC":             {{client, "PASS swordfish\r\nNICK me\r\n"}},
-		"CONNECT":         {{client, "CONNECT a:1 HTTP/1.1\r\nProxy-Authorization: Basic swordfish\r\n\r\n"}, {server, "HTTP/1.1 407 no\r\n\r\n"}},
-		"SOCKS 5":         {{client, "\x05\x01\x02"}, {server, "\x05\x02"}, {client, "\x01\x09swordfish\x09swordfish"}, {server, "\x01\x01"}},
-		"SOCKS 4":         {{client, "\x04\x01\x01\xbb\x7f\x00\x00\x01swordfish\x00"}},
-		"LDAP":            {{client, "0\x15\x02\x01\x01\x60\x10\x02\x01\x03\x04\x00\x80\x09swordfish"}},
-		"MySQL":           {{server, "\x20\x00\x00\x00\x0a8.0\x00aaaabbbbbbbb\x00\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00"}, {client, "\x0b\x00\x00\x01\x00\x00swordfish"}},
-		"XMPP":            {{client, "<stream:stream to='a'>"}, {client, "<auth mechanism='PLAIN'>swordfish</auth>"}},
+		"SMTP":                         {{server, "220 a\r\n"}, {client, "AUTH PLAIN c3dvcmRmaXNo\r\n"}},
+		"SMTP, no banner":              {{client, "auth login c3dvcmRmaXNo\r\n"}, {client, "c3dvcmRmaXNo\r\n"}},
+		"within AUTH LOGIN":            {{client, "c3dvcmRmaXNo\r\n"}, {server, "235 ok\r\n"}},
+		"an answer repeats it":         {{client, "EHLO a\r\nswordfish\r\n"}, {server, "220 a\r\n"}, {server, "530 'swordfish' before TLS\r\n"}},
+		"an answer alone repeats it":   {{server, "500 unknown: swordfish\r\n"}},
+		"the refusal repeats it":       {{server, "220 a\r\n"}, {client, "AUTH swordfish\r\nSTARTTLS\r\n"}, {server, "500 unknown command \"AUTH swordfish\"\r\n"}},
+		"IMAP":                         {{client, "a LOGIN me swordfish\r\n"}, {server, "a NO no\r\n"}},
+		"a literal of IMAP":            {{client, "swordfish\r\n"}, {server, "a OK\r\n"}},
+		"a literal, and a command":     {{client, "swordfish NOOP\r\n"}},
+		"POP3":                         {{server, "+OK\r\n"}, {client, "USER swordfish\r\nPASS swordfish\r\n"}},
+		"mail":                         {{server, "Your password is swordfish\r\n"}},
+		"FTP":                          {{client, "PASS swordfish\r\n"}},
+		"FTP, two words":               {{client, "PASS sword swordfish\r\n"}},
+		"IRC":                          {{client, "PASS swordfish\r\nNICK me\r\n"}},
+		"IRC, with a prefix":           {{client, ":swordfish NICK me\r\n"}},
+		"a message of IRC":             {{client, "PRIVMSG bob :swordfish\r\n"}, {server, ":joe!j@h PRIVMSG bob :swordfish\r\n"}},
+		"a notice of IRC":              {{server, ":NickServ!n@h NOTICE bob :your password is swordfish\r\n"}},
+		"ManageSieve":                  {{client, "AUTHENTICATE \"PLAIN\" \"c3dvcmRmaXNo\"\r\n"}, {server, "\"swordfish\"\r\n"}},
+		"an unknown protocol":          {{client, "login:joe password=swordfish\r\n"}, {server, "welcome, swordfish\r\n"}},
+		"telnet":                       {{server, "login: "}, {client, "swordfish\r\n"}, {server, "swordfish\r\n"}},
+		"CONNECT":                      {{client, "CONNECT a:1 HTTP/1.1\r\nProxy-Authorization: Basic swordfish\r\n\r\n"}, {server, "HTTP/1.1 407 no\r\n\r\n"}},
+		"CONNECT, with a user":         {{client, "CONNECT user:swordfish@h:443 HTTP/1.1\r\n\r\n"}, {server, "HTTP/1.1 403 no\r\n\r\n"}},
+		"CONNECT, to no host":          {{client, "CONNECT h:443?k=swordfish HTTP/1.1\r\n\r\n"}},
+		"CONNECT, without a version":   {{client, "CONNECT h:443 swordfish\r\n\r\n"}},
+		"a query":                      {{client, "GET /login?password=swordfish HTTP/1.1\r\n\r\n"}},
+		"a fragment":                   {{client, "GET /login#swordfish HTTP/1.1\r\n\r\n"}},
+		"a path with a token":          {{client, "GET /reset/swordfish HTTP/1.1\r\n\r\n"}},
+		"a token with digits":          {{client, "POST /bot42:swordfish/send HTTP/1.1\r\n\r\n"}},
+		"an absolute target":           {{client, "GET http://joe:swordfish@h/?swordfish HTTP/1.1\r\n\r\n"}},
+		"another scheme":               {{client, "GET ftp://joe:swordfish@h/ HTTP/1.1\r\n\r\n"}},
+		"no target":                    {{client, "POST swordfish\r\n"}},
+		"Upgrade":                      {{client, "GET / HTTP/1.1\r\nUpgrade: TLS/1.0, swordfish\r\n\r\n"}},
+		"SOCKS 5":                      {{client, "\x05\x01\x02"}, {server, "\x05\x02"}, {client, "\x01\x09swordfish\x09swordfish"}, {server, "\x01\x01"}},
+		"SOCKS 5, in the name":         {{client, "\x05\x01\x00"}, {server, "\x05\x00"}, {client, "\x05\x01\x00\x03\x0bswordfish@h\x01\xbb"}},
+		"SOCKS 4":                      {{client, "\x04\x01\x01\xbb\x7f\x00\x00\x01swordfish\x00"}},
+		"PROXY":                        {{client, "PROXY UNKNOWN swordfish\r\n"}},
+		"PROXY, without addresses":     {{client, "PROXY TCP4 swordfish\r\n"}},
+		"LDAP":                         {{client, "0\x15\x02\x01\x01\x60\x10\x02\x01\x03\x04\x00\x80\x09swordfish"}},
+		"MySQL":                        {{server, mysqlGreeting}, {client, "\x0b\x00\x00\x01\x00\x00swordfish"}},
+		"an error of MySQL":            {{server, mysqlGreeting}, {server, "\x1b\x00\x00\x01\xff\x28\x04#42000near 'swordfish...'"}},
+		"PostgreSQL":                   {{client, "\x00\x00\x00\x1f\x00\x03\x00\x00user\x00swordfish\x00\x00"}, {client, "p\x00\x00\x00\x0eswordfish\x00"}},
+		"XMPP":                         {{client, "<stream:stream to='a'>"}, {client, "<auth mechanism='PLAIN'>swordfish</auth>"}},
+		"within XMPP":                  {{client, "swordfish</auth>\r\n"}, {server, "<success/>"}},
+		"attributes of XMPP":           {{client, "<iq password='swordfish'>"}, {server, "<stream:stream id='swordfish'>"}},
+		"a page":                       {{server, "<html><title>swordfish\r\n"}},
+		"a line that is not ASCII":     {{client, "pässwörd=swordfish\r\n"}},
+		"SSH, and something behind it": {{client, "SSH-2.0-OpenSSH_9.2\r\nswordfish\r\n"}},
 	} {
 		p, _ := talk(segments)
 		out, err := json.Marshal(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text := string(out) + describe(p); strings.Contains(text, "swordfish") || strings.Contains(text, "c3dvcmRmaXNo") {
-			t.Errorf("%s: %s", name, text)
+		said := string(out) + describe(p)
+		for _, s := range segments {
+			line, _ := prologue.FirstLine(s.from, []byte(s.data))
+			said += "\n" + line
+		}
+		if strings.Contains(said, "swordfish") || strings.Contains(said, "c3dvcmRmaXNo") {
+			t.Errorf("%s: %s", name, said)
+		}
+	}
+}
+
+const mysqlGreeting = "\x20\x00\x00\x00\x0a8.0\x00aaaabbbbbbbb\x00\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// What is harmless is shown: it tells what a side speaks.
+func TestFirstLine(t *testing.T) {
+	for sent, want := range map[segment]string{
+		{client, "EHLO mail.example.org\r\n"}:                           "EHLO mail.example.org",
+		{client, "EHLO [192.0.2.1]\r\nSTARTTLS\r\n"}:                    "EHLO [192.0.2.1]",
+		{client, "MAIL FROM:<a@b>\r\n"}:                                 "MAIL [...]",
+		{client, "a004 SELECT INBOX\r\n"}:                               "a004 SELECT [...]",
+		{client, "QUUX 1 2\r\n"}:                                        "text, 8 bytes",
+		{client, "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"}:                  "SSH-2.0-OpenSSH_9.2p1 Debian-2",
+		{client, "GET / HTTP/1.1\r\n"}:                                  "GET / HTTP/1.1",
+		{client, "GET /healthz HTTP/1.1\r\n"}:                           "GET /healthz HTTP/1.1",
+		{client, "GET /login?a=b HTTP/1.1\r\n"}:                         "GET /login?[...] HTTP/1.1",
+		{client, "GET /api/users/7 HTTP/1.1\r\n"}:                       "GET /api/[...] HTTP/1.1",
+		{client, "GET /v1 HTTP/1.1\r\n"}:                                "GET /[...] HTTP/1.1",
+		{client, "GET http://u:p@h:80/a HTTP/1.1\r\n"}:                  "GET http://h:80/a HTTP/1.1",
+		{client, "OPTIONS * HTTP/1.1\r\n"}:                              "OPTIONS * HTTP/1.1",
+		{client, "CONNECT u:p@h:443 HTTP/1.1\r\n"}:                      "CONNECT h:443 HTTP/1.1",
+		{client, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"}:              "PROXY TCP4 192.0.2.1 192.0.2.2 1 2",
+		{client, "PROXY UNKNOWN\r\n"}:                                   "PROXY UNKNOWN",
+		{client, "\x00\x01\x02\x03\x04"}:                                "",
+		{server, "220 mail.example ESMTP ready\r\n"}:                    "220 mail.example ESMTP ready",
+		{server, "* PREAUTH ready\r\n"}:                                 "* PREAUTH ready",
+		{server, "+OK\r\n"}:                                             "+OK",
+		{server, ":irc.example NOTICE * :Looking up your hostname\r\n"}: ":irc.example NOTICE * :Looking up your hostname",
+		{server, "500 what?\r\n"}:                                       "500 [...]",
+		{server, "HTTP/1.1 400 Bad Request\r\n"}:                        "HTTP/1.1 400 Bad Request",
+		{server, "<!DOCTYPE html><title>a</title>"}:                     "<!doctype html>",
+	} {
+		if line, _ := prologue.FirstLine(sent.from, []byte(sent.data)); line != want {
+			t.Errorf("%q: %q, want %q", sent.data, line, want)
 		}
 	}
 }
@@ -235,6 +336,15 @@ func TestGreetings(t *testing.T) {
 		"* OK ":                {"IMAP", "STARTTLS"},
 		"+OK D":                {"POP3", "STLS"},
 		"200 n":                {"NNTP", "STARTTLS"},
+		"* PRE":                {"IMAP", "STARTTLS"},
+		"* BYE":                {"IMAP", "STARTTLS"},
+		"NOTIC":                {"IRC", "STARTTLS"},
+		"NOTICE AUTH :*** Lo":  {"IRC", "STARTTLS"},
+		":irc.":                {"IRC", "STARTTLS"},
+		"<stre":                {"XMPP", "STARTTLS"},
+		"<stream:stream":       {"XMPP", "STARTTLS"},
+		"* PRX":                {"", ""},
+		"NOTI":                 {"IRC", "STARTTLS"},
 		"\x4a\x00\x00\x00\x0a": {"MySQL or MariaDB", "SSLRequest"},
 		"SSH-2":                {"SSH", ""},
 		"HTTP/":                {"", ""},

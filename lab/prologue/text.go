@@ -58,7 +58,7 @@ func GreetingOf(b []byte) (protocol, command string) {
 	}
 	var names, commands []string
 	for _, p := range textProtocols {
-		if hasAny(string(b), p.greets) && len(b) >= 4 {
+		if len(b) >= 4 && mayBegin(string(b), p.greets) {
 			names = append(names, p.name)
 			if len(p.asks) > 0 {
 				commands = append(commands, p.command())
@@ -69,6 +69,15 @@ func GreetingOf(b []byte) (protocol, command string) {
 }
 
 func (p *textProtocol) command() string { return strings.Trim(p.asks[0], "<") }
+
+// mayBegin reports whether a line may begin with one of starts, of whose first
+// bytes there may be few.
+func mayBegin(line string, starts []string) bool {
+	return slices.ContainsFunc(starts, func(s string) bool {
+		n := min(len(line), len(s))
+		return strings.EqualFold(line[:n], s[:n])
+	})
+}
 
 // hasAny reports whether a line begins with one of starts, whatever the case.
 func hasAny(line string, starts []string) bool {
@@ -93,13 +102,14 @@ type lines struct {
 	known    bool            // one of them it is
 	xml      bool
 	tag      string // of the command that asked
+	withheld withheld
 	read     int
 }
 
 // maxLines is how many lines are looked at.
 const maxLines = 200
 
-func (d *lines) next(l *Layer, from endpoint.Side, b []byte) int {
+func (d *lines) next(l *layer, from endpoint.Side, b []byte) int {
 	n := lineLen(b)
 	if d.xml {
 		n = bytes.IndexByte(b, '>') + 1
@@ -167,7 +177,7 @@ func (p *textProtocol) untagged(line string) (tag, rest string) {
 	return "", line
 }
 
-func (d *lines) command(l *Layer, line string) {
+func (d *lines) command(l *layer, line string) {
 	asked := d.keep(func(p *textProtocol) bool {
 		tag, rest := p.untagged(line)
 		fits := p.xml && hasAny(rest, p.asks) || slices.ContainsFunc(p.asks, func(asks string) bool { return strings.EqualFold(rest, asks) })
@@ -180,6 +190,9 @@ func (d *lines) command(l *Layer, line string) {
 		command := d.possible[0].command()
 		if len(d.possible) == 1 && !d.possible[0].xml {
 			_, command = d.possible[0].untagged(line)
+		}
+		if d.possible[0].xml {
+			line = element(line)
 		}
 		l.ask(strings.ToUpper(command), line)
 		return
@@ -194,19 +207,33 @@ func (d *lines) command(l *Layer, line string) {
 		}
 		return fits
 	})
+	shown := d.shown(line)
+	d.withheld.add(line, shown)
 	if !l.first.Client {
-		l.say(endpoint.Client, Redact(line))
+		l.say(endpoint.Client, shown)
 	}
 	goodbye := hasAny(line, []string{"QUIT", "LOGOUT"}) || strings.HasSuffix(strings.ToUpper(line), " LOGOUT") || strings.HasPrefix(line, "</")
 	l.WentOn = l.WentOn || l.Refused != "" && !goodbye && verb != ""
 }
 
-func (d *lines) reply(l *Layer, line string) {
+// shown returns a client's line as far as it may be shown.
+func (d *lines) shown(line string) string {
+	for _, p := range d.possible {
+		if command, shown := p.shown(line); shown {
+			return command
+		}
+	}
+	return notShown(line)
+}
+
+func (d *lines) reply(l *layer, line string) {
+	line = d.withheld.leaveOut(line)
 	if l.Asked == "" || l.Agreed {
 		if !l.first.Server {
 			d.keep(func(p *textProtocol) bool { return hasAny(line, p.greets) })
 			d.hint(line)
-			l.say(endpoint.Server, line)
+			shown, _ := greeting(line)
+			l.say(endpoint.Server, shown)
 		} else if l.Asked == "" && d.known && d.demands(line) {
 			l.demand(line)
 		}

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"slices"
+	"strings"
 	"sync"
 
 	"mtlslab.example/lab/lab/chain"
@@ -24,12 +25,16 @@ func Showing(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 		return "refused-in-http"
 	case v.How == verdict.InHTTP:
 		by = endpoint.Server
-	case v.Code == verdict.NoCommonVersion && !slices.Contains(c.Offers().Versions, tlswire.VersionTLS13.String()):
+	case v.Code == verdict.NoCommonVersion && !slices.Contains(c.Offer().Versions, tlswire.VersionTLS13):
 		return "client-too-old"
 	case v.Code == verdict.SpokeNoTLS && by == endpoint.Server && !c.Plain.Client.HTTP:
 		return "garbage"
 	case v.Outcome == verdict.Accepted && v.Code == chain.WrongHost:
 		by = endpoint.Client
+	case v.Code == verdict.NotAuthorised && claims(c):
+		return "header-spoofed-identity"
+	case v.Code == chain.UnknownCA && strings.Contains(v.Reason, "an intermediate CA that was not sent along"):
+		return missingIntermediate[by]
 	}
 	if name, ok := plainest[lesson{v.Code, by}]; ok {
 		return name
@@ -42,6 +47,66 @@ func Showing(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 		}
 	}
 	return ""
+}
+
+// missingIntermediate are the scenarios in which a side refuses a chain that
+// lacks an intermediate CA.
+var missingIntermediate = map[endpoint.Side]string{endpoint.Client: "server-missing-intermediate", endpoint.Server: "client-missing-intermediate"}
+
+// Alike returns the name of another scenario that looks the same on the wire as
+// the one that Showing has named; "": there is none.
+func Alike(name string, v *verdict.Verdict, c *tlsdecrypt.Connection) string {
+	switch name {
+	case "no-client-cert":
+		if namesCAs(c) {
+			return "untrusted-client-withheld" // it has one, of another CA
+		}
+	case "untrusted-server", "untrusted-client-forced": // whether the issuer is a root is not known
+		if chain := shownBy(c, v.RejectedBy.Other()); len(chain) == 1 {
+			return missingIntermediate[v.RejectedBy]
+		}
+	}
+	return ""
+}
+
+// claims reports whether a request says itself who the client is.
+func claims(c *tlsdecrypt.Connection) bool {
+	return slices.ContainsFunc(c.Messages, func(m *tlsdecrypt.Message) bool {
+		return m.From == endpoint.Client && m.HTTP != nil && len(m.HTTP.IdentityHeaders()) > 0
+	})
+}
+
+// namesCAs reports whether the server names the CAs of which it wants a
+// certificate.
+func namesCAs(c *tlsdecrypt.Connection) bool {
+	return slices.ContainsFunc(c.Messages, func(m *tlsdecrypt.Message) bool {
+		if m.Handshake == nil {
+			return false
+		}
+		switch body := m.Body().(type) {
+		case *tlswire.CertificateRequest:
+			return tlswire.Has(body.Extensions, tlswire.ExtensionCertificateAuthorities)
+		case *tlswire.CertificateRequestTLS12:
+			return len(body.CertificateAuthorities) > 0
+		}
+		return false
+	})
+}
+
+// shownBy returns the last certificates that a side has sent.
+func shownBy(c *tlsdecrypt.Connection, side endpoint.Side) (ders [][]byte) {
+	for _, m := range c.Messages {
+		if m.From != side || m.Handshake == nil {
+			continue
+		}
+		switch body := m.Body().(type) {
+		case *tlswire.Certificate:
+			ders = body.Chain()
+		case *tlswire.CertificateTLS12:
+			ders = body.Certificates
+		}
+	}
+	return ders
 }
 
 // lesson is what is wrong, and who refuses it.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 )
 
@@ -192,4 +193,29 @@ func FuzzClean(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestSentence(t *testing.T) {
+	for s, want := range map[string]string{
+		"":                          ".",
+		"the clocks agree":          "The clocks agree.",
+		"étrange":                   "Étrange.",
+		"lab.pcapng is not":         "lab.pcapng is not.",
+		"dir/file was recorded":     "dir/file was recorded.",
+		"very probably, lab.pcapng": "Very probably, lab.pcapng.",
+	} {
+		if got := Sentence(s); got != want {
+			t.Errorf("%q: %q", s, got)
+		}
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-2100 * time.Microsecond: "2.1 ms", 300 * time.Millisecond: "300 ms", 90 * time.Second: "90.0 s", time.Hour: "1h0m0s", 72 * time.Hour: "3 days",
+	} {
+		if got := Duration(d); got != want {
+			t.Errorf("%v: %q", d, got)
+		}
+	}
 }

@@ -26,9 +26,10 @@ func (c *conversation) applicationData(content []byte, m *Message) {
 			continue
 		}
 		own := *m
-		own.HTTP, own.Records, own.Frames = head, slices.Clone(m.Records), nil
+		own.HTTP, own.Frames = head, nil
 		if i > 0 {
 			own.Length = 0 // the record's bytes are counted with the first
+			own.Records = slices.Clone(m.Records)
 		}
 		c.add(&own)
 	}

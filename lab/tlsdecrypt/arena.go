@@ -16,7 +16,9 @@ type arena struct {
 	handshakes slab[tlswire.Handshake]
 	spans      slab[Span]
 	bytes      slab[byte] // of handshake messages
+	states     slab[handshake]
 
+	stages    stages
 	records   endpoint.Pair[[]byte]                  // the start of a record
 	pending   endpoint.Pair[tlswire.HandshakeReader] // the start of a handshake message
 	plaintext []byte                                 // of the latest record
@@ -26,6 +28,7 @@ type arena struct {
 // two or three of each.
 const (
 	messageBlock = 6
+	stateBlock   = 2
 	spanBlock    = 8
 	byteBlock    = 2 << 10
 )
@@ -55,6 +58,7 @@ func (a *arena) reset() {
 	a.handshakes.reset()
 	a.spans.reset()
 	a.bytes.reset()
+	a.states.reset()
 	for _, b := range []*[]byte{&a.records.Client, &a.records.Server, &a.plaintext} {
 		if cap(*b) > maxBuffer {
 			*b = nil
@@ -69,20 +73,31 @@ type slab[T any] struct {
 }
 
 // add stores an item in a block of size items or more.
-func (s *slab[T]) add(size int, item T) *T { return &s.keep(size, item)[0] }
+func (s *slab[T]) add(size int, item *T) *T {
+	b := s.block(size, 1)
+	*b = append(*b, *item)
+	return &(*b)[len(*b)-1]
+}
 
 // keep stores items one after the other, in a block of size items or more. The
 // result does not grow in place.
 func (s *slab[T]) keep(size int, items ...T) []T {
+	b := s.block(size, len(items))
+	*b = append(*b, items...)
+	return (*b)[len(*b)-len(items) : len(*b) : len(*b)]
+}
+
+// block returns a block with room for n items, of size items if it is new and
+// that is enough.
+func (s *slab[T]) block(size, n int) *[]T {
 	for {
 		if s.used > 0 {
-			if b := &s.blocks[s.used-1]; cap(*b)-len(*b) >= len(items) {
-				*b = append(*b, items...)
-				return (*b)[len(*b)-len(items) : len(*b) : len(*b)]
+			if b := &s.blocks[s.used-1]; cap(*b)-len(*b) >= n {
+				return b
 			}
 		}
 		if s.used == len(s.blocks) {
-			s.blocks = append(s.blocks, make([]T, 0, max(size, len(items))))
+			s.blocks = append(s.blocks, make([]T, 0, max(size, n)))
 		}
 		s.used++
 	}

@@ -15,7 +15,11 @@ import (
 // CAs that the other side asked for, or trusts; nil: they show nothing.
 func (k *checker) faultByNames(m *Message, q chain.Question, leaf *x509.Certificate) *chain.Fault {
 	by, asked, sent, refused := m.From.Other(), *k.asked.Of(m.From), q.Chain(), k.refusedForCA(m.From)
-	top := chain.Top(q)
+	path, ok := chain.PathOf(q)
+	if !ok {
+		return nil
+	}
+	top := path.Top()
 	f := &chain.Fault{Cert: leaf}
 	switch {
 	case refused && k.hasTwin(top):
@@ -23,9 +27,9 @@ func (k *checker) faultByNames(m *Message, q chain.Question, leaf *x509.Certific
 	case len(sent) == 1 && chain.IsSelfIssued(leaf):
 		f.Code, f.Text = chain.SelfSigned, "is signed by itself"
 	case len(asked) > 0 && asked.none(sent):
-		f.Code, f.Text = chain.UnknownCA, fmt.Sprintf("%s; the %v asked for a certificate of %s, and nothing between the two was sent along", chain.Lead(q), by, asked)
+		f.Code, f.Text = chain.UnknownCA, fmt.Sprintf("%s; the %v asked for a certificate of %s, and nothing between the two was sent along", path.Leads(), by, asked)
 	case refused && k.sends(tlswire.AlertUnknownCA):
-		f.Code, f.Text, f.Open = chain.UnknownCA, fmt.Sprintf("%s; the %v does not trust that CA, has another one of that name, or found no way to it: it sends unknown_ca", chain.Lead(q), by), true
+		f.Code, f.Text, f.Reported = chain.UnknownCA, fmt.Sprintf("%s; the %v does not trust that CA, has another one of that name, or found no way to it: it sends unknown_ca", path.Leads(), by), true
 	default:
 		return nil
 	}

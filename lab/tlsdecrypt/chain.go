@@ -58,6 +58,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 		}
 		return
 	}
+	defer k.address(m, leaf)
 	defer k.remark(m, chain.Question{DERs: ders, Of: m.From})
 	name := chain.Name(leaf)
 	*k.shown.Of(m.From) = &shownIdentity{name: name, key: leaf.PublicKey}
@@ -92,6 +93,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 			why += ": " + named
 		}
 		note(m, "chain", Unknown, "%s is good%s under %s; yet the %v refuses it with %s.", name, purpose, found.Under, m.From.Other(), why)
+		k.goodHere(m, found, then)
 	case errThen == nil && errNow == nil:
 		note(m, "chain", Holds, "The chain holds under %s: %s is good%s.", found.Under, name, purpose)
 	case errThen == nil:
@@ -110,16 +112,44 @@ func (k *checker) remark(m *Message, q chain.Question) {
 	if len(m.Checks) == 0 {
 		return
 	}
-	check, weak := &m.Checks[len(m.Checks)-1], chain.Weak(q)
+	check, weak := &m.Checks[len(m.Checks)-1], chain.Weaknesses(q)
 	remarks := chain.Remarks(q, k.hs.tls13())
-	if check.Result == Holds && weak != nil {
-		remarks = append(remarks, chain.Name(weak.Cert)+" "+weak.Text)
+	for _, f := range weak {
+		isSaid := check.Fault != nil && check.Fault.Code == f.Code || f.Code == chain.WeakSignature && strings.Contains(check.Text, f.Cert.SignatureAlgorithm.String())
+		if !isSaid {
+			remarks = append(remarks, chain.Name(f.Cert)+" "+f.Text)
+		}
 	}
 	for _, remark := range remarks {
 		check.Text += " " + text.Clean(remark) + "."
 	}
-	if check.Result == Unknown && check.Fault == nil && k.refused(m.From) {
-		check.Fault = weak
+	if check.Result == Unknown && check.Fault == nil && k.refused(m.From) && len(weak) > 0 {
+		check.Fault = weak[0]
+	}
+}
+
+// goodHere notes that a chain holds that the other side refuses, and that a CRL
+// of one of its CAs was out of date, if it was.
+func (k *checker) goodHere(m *Message, found chain.Verification, at time.Time) {
+	check := &m.Checks[len(m.Checks)-1]
+	check.Good = len(k.trust.TrustedBy(m.From.Other())) > 0
+	if stale := k.trust.StaleCRL(found, at); stale != nil && k.hasTime(m) {
+		check.Fault = stale
+		check.Text += text.Clean(" " + strings.ToUpper(stale.Text[:1]) + stale.Text[1:] + ".")
+	}
+}
+
+// address adds a check that cannot be decided: whether the server's certificate
+// is for the name that the client called. Who calls an IP address sends no
+// server_name (RFC 6066 section 3), and the one on the wire may be another's, as
+// behind a proxy.
+func (k *checker) address(m *Message, leaf *x509.Certificate) {
+	hello := k.hs.hello
+	if m.From != endpoint.Server || hello == nil || k.hs.serverName != "" || tlswire.Has(hello.Extensions, tlswire.ExtensionServerName) || offersECH(hello) {
+		return
+	}
+	if addr := k.c.Server.Addr().Unmap(); addr.IsValid() && k.refused(m.From) && leaf.VerifyHostname(addr.String()) != nil {
+		note(m, "name", Unknown, "%v is not in the certificate. The client named no host, as one does that calls an IP address: if it called this one, the certificate is not for it.", addr)
 	}
 }
 

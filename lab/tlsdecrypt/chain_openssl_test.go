@@ -263,8 +263,8 @@ func referee(t *testing.T, side endpoint.Side, sent, cas []*link) (errs []int) {
 
 // OpenSSL's errors that say that a CA is not at hand: X509_V_ERR_UNABLE_TO_GET_
 // ISSUER_CERT, DEPTH_ZERO_SELF_SIGNED_CERT, SELF_SIGNED_CERT_IN_CHAIN,
-// UNABLE_TO_GET_ISSUER_CERT_LOCALLY, UNABLE_TO_VERIFY_LEAF_SIGNATURE; or that there is one of its name,
-// CERT_SIGNATURE_FAILURE.
+// UNABLE_TO_GET_ISSUER_CERT_LOCALLY, UNABLE_TO_VERIFY_LEAF_SIGNATURE; or that
+// there is one of its name, CERT_SIGNATURE_FAILURE.
 var noCAAtHand = []int{2, 7, 18, 19, 20, 21}
 
 // Where lab says that a chain holds or fails, OpenSSL does; and lab says so

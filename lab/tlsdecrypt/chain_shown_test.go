@@ -110,7 +110,7 @@ func TestRemarksOnAChain(t *testing.T) {
 	const holds = "The chain holds under CN=root in certs: CN=client is good for a client."
 	for want, shown := range map[string][]*link{
 		holds: {client, issuing, policy},
-		holds + " The root CN=root did not need to be sent along: who trusts it has it.":                                                              {client, issuing, policy, root},
+		holds + " The root CN=root did not need to be sent along: whoever trusts it already has it.":                                                  {client, issuing, policy, root},
 		holds + " CN=policy stands before CN=issuing, which it issued, and should come after it (RFC 9846 section 4.5.1): some programs refuse that.": {client, policy, issuing},
 		holds + " CN=stranger did not need to be sent along: the chain does not lead there.":                                                          {client, stranger, issuing, policy},
 	} {

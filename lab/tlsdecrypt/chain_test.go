@@ -144,7 +144,7 @@ func shownTo(t *testing.T, server *tls.Config, shown tls.Certificate, trust *cha
 
 // The CAs of a folder may have nothing to do with a capture. A chain that leads
 // to none of them is wrong only where it is known what the other side trusts,
-// or where that says so; what the certificate itself says is known at any rate.
+// or where that says so; what the certificate itself says is known in any case.
 func TestChainOfAnotherPKI(t *testing.T) {
 	p := testPKI()
 	tomorrow := time.Now().Add(24 * time.Hour)

@@ -59,10 +59,10 @@ func (k *checker) proven(m *Message, q chain.Question, leaf *x509.Certificate, e
 	refused := k.refused(m.From)
 	switch f := k.flawAbove(m, q); {
 	case f == nil:
-	case k.trust.Anchors(q):
+	case k.trust.LeadsToRoot(q):
 		return f
 	case refused:
-		f.Open = f.Code == chain.Expired && !k.sends(tlswire.AlertCertificateExpired) // it may have a newer one
+		f.Reported = f.Code == chain.Expired && !k.sends(tlswire.AlertCertificateExpired) // it may have a newer one
 		return f
 	}
 	switch {
@@ -82,22 +82,26 @@ func (k *checker) noCA(m *Message, q chain.Question, leaf *x509.Certificate, err
 	told, unasked := len(k.trust.TrustedBy(by)) > 0, len(asked) > 0 && asked.none(q.Chain())
 	refused := k.refusedForCA(m.From)
 	if weak := chain.Weak(q); refused && !k.hungUp(by) && weak != nil && weak.Code == chain.WeakSignature {
-		weak.Open = true
+		weak.Reported = true
 		return weak
 	}
 	if k.trust.Unverifiable(q) != "" {
 		return nil
 	}
-	if f := chain.Impostor(q); f != nil && refused {
+	path, ok := chain.PathOf(q)
+	if !ok {
+		return nil
+	}
+	if f := path.Impostor(); f != nil && refused {
 		return f
 	}
 	f := k.trust.Explain(err, q)
 	named := k.intermediateAsked(m, q)
 	switch theirs := k.isTheirPKI(chain.Issued); {
-	case refused && asked.namesIssuer(chain.Top(q)) && !f.Here && !k.sends(tlswire.AlertUnknownCA):
+	case refused && asked.namesIssuer(path.Top()) && !f.ByName && !k.sends(tlswire.AlertUnknownCA):
 		return nil // the other side has a CA of that name
 	case refused && named != "" && f.Code == chain.UnknownCA:
-		f.Text, f.Open = chain.Lead(q)+"; "+named, true
+		f.Text, f.Reported = path.Leads()+"; "+named, true
 	case told && !k.accepted(m.From), refused && theirs && k.isNamed():
 		if unasked && f.Code == chain.UnknownCA {
 			f.Text += fmt.Sprintf("; the %v asked for a certificate of %s", by, asked)
@@ -107,8 +111,8 @@ func (k *checker) noCA(m *Message, q chain.Question, leaf *x509.Certificate, err
 	case unasked || !k.isNamed(): // whatever the CAs are that are known here
 		return k.faultByNames(m, q, leaf)
 	default:
-		f.Open = true
-		if f.Here {
+		f.Reported = true
+		if f.ByName {
 			f.Text += ", if the CAs that are known here are those of this connection"
 		}
 	}
@@ -142,6 +146,7 @@ func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificat
 		return
 	}
 	flaw, asked := k.flawAbove(m, q), *k.asked.Of(m.From)
+	path, issued := chain.PathOf(q)
 	where := k.trust.Leads(q, k.timeOf(m))
 	doubt := where.Of(name, leaf)
 	if flaw != nil {
@@ -154,7 +159,7 @@ func (k *checker) chainDoubt(m *Message, q chain.Question, leaf *x509.Certificat
 		doubt += fmt.Sprintf("; the %v asked for a certificate of %s, and takes this one all the same", by, asked)
 	case len(asked) > 0 && asked.none(q.Chain()):
 		doubt += fmt.Sprintf("; the %v asked for a certificate of %s, and may take this one all the same", by, asked)
-	case accepted && asked.namesIssuer(chain.Top(q)): // which may be no root
+	case accepted && issued && asked.namesIssuer(path.Top()): // which may be no root
 		doubt += fmt.Sprintf("; the %v asked for a certificate of that CA, and takes this one", by)
 	case accepted && len(k.trust.TrustedBy(by)) > 0:
 		doubt += fmt.Sprintf("; yet the %v takes it", by)

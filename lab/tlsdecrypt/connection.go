@@ -91,8 +91,13 @@ const (
 
 // Plain describes the first bytes of a side that does not speak TLS.
 type Plain struct {
-	HTTP bool   // it is HTTP
-	Line string // the first line, at most 60 bytes, if it is text
+	HTTP bool // it is HTTP
+	// Line is the first line, if it is text, without what may be a secret
+	// ([prologue.FirstLine]).
+	Line string
+	// Target is that of a client's request of HTTP. It may hold a secret: it is for
+	// comparing, and not shown.
+	Target string
 }
 
 // Problem is something that could not be seen, and why: a missing secret, a
@@ -168,12 +173,15 @@ type Key struct {
 
 // Check is the result of the verification of something that a peer claimed.
 type Check struct {
-	Subject string // what was checked: "signature", "verify_data", "chain", "binder"
+	Subject string // what was checked: "signature", "verify_data", "chain", "name", "binder"
 	Result  Result
 	Text    string // a sentence with the values of this connection
 	// Fault is what is wrong with a chain, in parts, when that fails, or what may
 	// be wrong with it; else nil.
 	Fault *chain.Fault
+	// Good reports that a chain that the other side refuses holds under the CAs
+	// that it is known to trust.
+	Good bool
 }
 
 // Result of a check.

@@ -117,7 +117,7 @@ func (c *conversation) handshakeMessage(raw []byte, m *Message) {
 	h, err := tlswire.ParseHandshake(raw, tlswire.Context{
 		Version: c.hs.version, CipherSuite: c.hs.suite, CertificateType: c.sides.Of(m.From).certificateType, Sender: m.From,
 	})
-	m.Handshake, m.Err = c.conn.arena.handshakes.add(messageBlock, h), err
+	m.Handshake, m.Err = c.conn.arena.handshakes.add(messageBlock, &h), err
 	if packed, ok := h.Body.(*tlswire.CompressedCertificate); ok {
 		m.Inner, m.Err = unpack(packed, h.Context)
 	}
@@ -216,7 +216,7 @@ func (c *conversation) add(m *Message) *Message {
 	if conn.Messages == nil {
 		conn.Messages = make([]*Message, 0, usualMessages)
 	}
-	kept := conn.arena.messages.add(messageBlock, *m)
+	kept := conn.arena.messages.add(messageBlock, m)
 	conn.Messages = append(conn.Messages, kept)
 	c.kept += kept.size()
 	return kept

@@ -17,7 +17,7 @@ var errNoSecret = errors.New("the master secret is not known")
 
 // openTLS12 opens a record that follows a ChangeCipherSpec of TLS 1.2 or
 // before.
-func (d *decrypter) openTLS12(w *writeState, rec tlsRecord, m *Message) ([]byte, bool) {
+func (d *decrypter) openTLS12(w *writeState, rec *tlsRecord, m *Message) ([]byte, bool) {
 	hs := w.encrypting
 	m.Key = Key{Secret: masterSecret, Generation: hs.generation}
 	if w.current == nil && w.failed == nil {
@@ -50,7 +50,7 @@ func (d *decrypter) openTLS12(w *writeState, rec tlsRecord, m *Message) ([]byte,
 
 // protectionTLS12 returns the key that a side uses since its ChangeCipherSpec,
 // or why there is none.
-func (d *decrypter) protectionTLS12(hs *handshake, rec tlsRecord) (*protection, error) {
+func (d *decrypter) protectionTLS12(hs *handshake, rec *tlsRecord) (*protection, error) {
 	info := hs.suite.Info()
 	switch {
 	case hs.version == tlswire.VersionSSL30:
@@ -66,7 +66,7 @@ func (d *decrypter) protectionTLS12(hs *handshake, rec tlsRecord) (*protection, 
 
 // noMasterSecret notes that a record stays encrypted because the master secret
 // is not known.
-func (d *decrypter) noMasterSecret(hs *handshake, rec tlsRecord) {
+func (d *decrypter) noMasterSecret(hs *handshake, rec *tlsRecord) {
 	if latest := d.next.hs; hs.resumed && latest.clientRandom != nil && !d.secrets.any(latest) {
 		d.noKeys("the session was resumed, and its secret is that of an earlier connection, which has to be in the capture too")
 		return
@@ -76,7 +76,7 @@ func (d *decrypter) noMasterSecret(hs *handshake, rec tlsRecord) {
 
 // decompress returns the content of a record, and false if it cannot be
 // decompressed.
-func (d *decrypter) decompress(w *writeState, rec tlsRecord, content []byte) ([]byte, bool) {
+func (d *decrypter) decompress(w *writeState, rec *tlsRecord, content []byte) ([]byte, bool) {
 	switch method := w.encrypting.compression; method {
 	case tlswire.CompressionNull:
 	case tlswire.CompressionDeflate:

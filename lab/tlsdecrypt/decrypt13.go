@@ -28,7 +28,7 @@ var trafficSecrets = [epochs]endpoint.Pair[secretName]{
 }
 
 // openTLS13 opens a record of TLS 1.3 (RFC 9846 section 5.2).
-func (d *decrypter) openTLS13(w *writeState, rec tlsRecord, m *Message) ([]byte, bool) {
+func (d *decrypter) openTLS13(w *writeState, rec *tlsRecord, m *Message) ([]byte, bool) {
 	inner, p := d.unprotect(w, rec)
 	if d.next.hs.unencryptedTLS13() && w.epoch != plain {
 		d.warnUnencrypted(rec)
@@ -60,7 +60,7 @@ func (d *decrypter) openTLS13(w *writeState, rec tlsRecord, m *Message) ([]byte,
 // rejects early data, and the message that ends the handshake may be missing or
 // closed. Some servers send their alert with the key of the handshake still. It
 // returns what opened the record, or nil.
-func (d *decrypter) unprotect(w *writeState, rec tlsRecord) ([]byte, *protection) {
+func (d *decrypter) unprotect(w *writeState, rec *tlsRecord) ([]byte, *protection) {
 	if w.epoch == plain {
 		d.noSecret(rec, "")
 		return nil, nil
@@ -109,7 +109,7 @@ func (d *decrypter) unprotect(w *writeState, rec tlsRecord) ([]byte, *protection
 }
 
 // protection returns the key of an epoch, and nil if its secret is not known.
-func (d *decrypter) protection(w *writeState, e epoch, rec tlsRecord) (*protection, error) {
+func (d *decrypter) protection(w *writeState, e epoch, rec *tlsRecord) (*protection, error) {
 	if w.keys[e] != nil {
 		return w.keys[e], nil
 	}
@@ -139,7 +139,7 @@ func (d *decrypter) protection(w *writeState, e epoch, rec tlsRecord) (*protecti
 // earlyProtection returns the key of early data. Its suite is that of an
 // earlier connection, which the server has not named yet: it is the one that
 // opens the first record. It is nil if none does.
-func (d *decrypter) earlyProtection(secret []byte, key Key, first tlsRecord) *protection {
+func (d *decrypter) earlyProtection(secret []byte, key Key, first *tlsRecord) *protection {
 	hello := d.next.hs.hello
 	if hello == nil {
 		return nil

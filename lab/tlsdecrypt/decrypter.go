@@ -25,16 +25,17 @@ type decrypter struct {
 	scratch []byte      // for plaintext
 }
 
-// take forwards a record, or queues it if its secret, or that of one before it,
-// is still to come.
-func (d *decrypter) take(rec tlsRecord) {
+// take forwards a record, or queues a copy of it if its secret, or that of one
+// before it, is still to come.
+func (d *decrypter) take(rec *tlsRecord) {
 	d.retry()
 	if len(d.queue) == 0 && !d.waits(rec) {
 		d.forward(rec)
 		return
 	}
-	rec.Fragment = bytes.Clone(rec.Fragment)
-	d.queue = append(d.queue, rec)
+	queued := *rec
+	queued.Fragment = bytes.Clone(rec.Fragment)
+	d.queue = append(d.queue, queued)
 	if d.queued += len(rec.Fragment); d.queued > maxWaiting {
 		d.giveUp()
 	}
@@ -42,8 +43,8 @@ func (d *decrypter) take(rec tlsRecord) {
 
 // retry forwards queued records as far as their secrets are known now.
 func (d *decrypter) retry() {
-	for len(d.queue) > 0 && !d.waits(d.queue[0]) {
-		rec := d.queue[0]
+	for len(d.queue) > 0 && !d.waits(&d.queue[0]) {
+		rec := &d.queue[0]
 		d.queue = d.queue[1:]
 		d.queued -= len(rec.Fragment)
 		d.forward(rec)
@@ -89,10 +90,10 @@ func (d *decrypter) lose(side endpoint.Side, what loss) {
 }
 
 // waits reports whether a record has to wait for its secret.
-func (d *decrypter) waits(rec tlsRecord) bool { return !d.gaveUp && d.lacksSecret(rec) }
+func (d *decrypter) waits(rec *tlsRecord) bool { return !d.gaveUp && d.lacksSecret(rec) }
 
 // lacksSecret reports whether the secret of a record is not known so far.
-func (d *decrypter) lacksSecret(rec tlsRecord) bool {
+func (d *decrypter) lacksSecret(rec *tlsRecord) bool {
 	w := d.sides.Of(rec.from)
 	if hs := w.encrypting; hs != nil {
 		return w.current == nil && w.failed == nil && !isPlainAlert(rec) && hs.version != tlswire.VersionSSL30 && !d.secrets.findMaster(hs)
@@ -113,18 +114,18 @@ func (d *decrypter) lacksSecret(rec tlsRecord) bool {
 
 // trafficSecret is the first secret that the sender of a record uses in an
 // epoch of TLS 1.3, or nil.
-func (d *decrypter) trafficSecret(rec tlsRecord, e epoch) []byte {
+func (d *decrypter) trafficSecret(rec *tlsRecord, e epoch) []byte {
 	return d.secrets.find(trafficSecrets[e].Of(rec.from).label, d.next.hs.clientRandom)
 }
 
 // isPlainAlert reports whether a record is an alert that is not encrypted:
 // encrypted ones are longer.
-func isPlainAlert(rec tlsRecord) bool {
+func isPlainAlert(rec *tlsRecord) bool {
 	return rec.Type == tlswire.ContentTypeAlert && len(rec.Fragment) == 2
 }
 
 // forward hands a record on to the conversation, opened or not.
-func (d *decrypter) forward(rec tlsRecord) {
+func (d *decrypter) forward(rec *tlsRecord) {
 	w, hs := d.sides.Of(rec.from), d.next.hs
 	m := Message{From: rec.from, Time: rec.time, Type: rec.Type, Records: d.conn.arena.spans.keep(spanBlock, rec.span), Handshake: rec.hello}
 	if content, ok := d.open(w, rec, &m); ok {
@@ -143,7 +144,7 @@ func (d *decrypter) forward(rec tlsRecord) {
 
 // open returns what is in a record, or false, and completes m, the message that
 // the record makes. The content is valid until the next record.
-func (d *decrypter) open(w *writeState, rec tlsRecord, m *Message) ([]byte, bool) {
+func (d *decrypter) open(w *writeState, rec *tlsRecord, m *Message) ([]byte, bool) {
 	if rec.hole {
 		w.incomplete = true
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // ends notes that a side is the first to end its direction.
-func (f *flow) ends(e wiretap.Event) {
+func (f *flow) ends(e *wiretap.Event) {
 	if c := f.conn; c.EndedBy == endpoint.Unknown {
 		c.EndedBy, c.EndedAt, c.EndedByReset = e.From, e.Time, e.Kind == wiretap.Reset
 	}
@@ -16,7 +16,7 @@ func (f *flow) ends(e wiretap.Event) {
 
 // goesOn notes that a side sends data after an end. One that does so after its
 // own reset has not sent that.
-func (f *flow) goesOn(e wiretap.Event) {
+func (f *flow) goesOn(e *wiretap.Event) {
 	switch c := f.conn; {
 	case c.EndedBy == e.From.Other():
 		c.After += int64(len(e.Data))

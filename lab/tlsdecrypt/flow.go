@@ -10,36 +10,41 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// flow follows one connection. Its bytes go through a chain: a reader for each
-// side makes records of them, the decrypter opens these, and the conversation
-// makes messages of what is in them.
+// flow follows one connection.
 type flow struct {
 	d *Dissector
 
 	mu   sync.Mutex // against Dissector.Close and Peek
 	conn *Connection
+	*stages
 
+	closed  endpoint.Pair[bool] // FIN
+	ended   bool                // and stages may be another connection's
+	counted int                 // bytes of d.taken
+}
+
+// stages are the chain that a connection's bytes go through: a reader for each
+// side makes records of them, the decrypter opens these, and the conversation
+// makes messages of what is in them.
+type stages struct {
 	readers      endpoint.Pair[reader]
 	decrypter    decrypter
 	conversation conversation
 	secrets      secrets
-
-	closed  endpoint.Pair[bool] // FIN
-	ended   bool
-	counted int // bytes of d.taken
 }
 
 func newFlow(d *Dissector, e wiretap.Event) *flow {
 	a := arenas.Get().(*arena)
 	f := &flow{
-		d:    d,
-		conn: &Connection{Number: e.Exchange, Client: e.Client, Server: e.Server, Opened: e.Time, arena: a},
+		d:      d,
+		stages: &a.stages,
+		conn:   &Connection{Number: e.Exchange, Client: e.Client, Server: e.Server, Opened: e.Time, arena: a},
 	}
 	f.readers.Client = reader{side: endpoint.Client, conn: f.conn, next: &f.decrypter, buf: a.records.Client[:0]}
 	f.readers.Server = reader{side: endpoint.Server, conn: f.conn, next: &f.decrypter, buf: a.records.Server[:0]}
 	f.secrets = secrets{shared: d}
 	f.decrypter = decrypter{conn: f.conn, next: &f.conversation, secrets: &f.secrets, scratch: a.plaintext[:0]}
-	f.conversation = conversation{conn: f.conn, decrypter: &f.decrypter, secrets: &f.secrets, hs: &handshake{}}
+	f.conversation = conversation{conn: f.conn, decrypter: &f.decrypter, secrets: &f.secrets, hs: a.states.add(stateBlock, &handshake{})}
 	f.conversation.sides.Client.pending, f.conversation.sides.Server.pending = a.pending.Client, a.pending.Server
 	return f
 }
@@ -51,12 +56,12 @@ func (f *flow) handle(e wiretap.Event) {
 	if f.ended || e.From > endpoint.Server {
 		return
 	}
-	f.follow(e)
+	f.follow(&e)
 	f.account()
 }
 
 // follow takes an event, with f.mu held.
-func (f *flow) follow(e wiretap.Event) {
+func (f *flow) follow(e *wiretap.Event) {
 	switch e.Kind {
 	case wiretap.HalfClose, wiretap.Reset, wiretap.Close:
 		f.ends(e)
@@ -121,6 +126,7 @@ func (f *flow) end(t time.Time) {
 	}
 	f.giveBack(f.conn.arena)
 	f.conn.RSAKey, _ = f.secrets.rsaKeyUse(f.conversation.hs, f.conn)
+	*f.stages = stages{}
 	f.d.taken.Add(int64(-f.counted))
 	if f.d.options.Secrets != nil && f.conn.ClientRandom != nil {
 		f.d.options.Secrets.Forget(f.conn.ClientRandom)

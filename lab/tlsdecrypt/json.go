@@ -10,6 +10,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/prologue"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -48,7 +49,8 @@ func (c *Connection) Describe() Description {
 	if hello := c.offered(); c.Version != 0 || hello != nil {
 		v.TLS = &jsonNegotiated{ALPN: c.ALPN, ServerName: c.ServerName, Resumption: c.Resumption, Retried: c.Retried}
 		if hello != nil {
-			v.TLS.Offered = newJSONOffer(hello)
+			offer := tlswire.OfferOf(hello)
+			v.TLS.Offered = &offer
 		}
 	}
 	if c.Version != 0 {
@@ -81,17 +83,17 @@ func (c *Connection) Describe() Description {
 func (c *Connection) MarshalJSON() ([]byte, error) { return json.Marshal(c.Describe()) }
 
 type jsonNegotiated struct {
-	Version     string     `json:"version,omitempty"` // this and the next are left out without a ServerHello
-	CipherSuite string     `json:"cipher_suite,omitempty"`
-	Group       string     `json:"group,omitempty"`
-	ALPN        string     `json:"alpn,omitempty"`
-	ServerName  string     `json:"server_name,omitempty"`
-	Resumed     *bool      `json:"resumed,omitempty"` // nil without a ServerHello
-	Resumption  Resumption `json:"resumption,omitempty"`
-	EarlyData   *bool      `json:"early_data,omitempty"` // nil when that cannot be known
-	Retried     bool       `json:"hello_retry_request"`
-	ClientAuth  *bool      `json:"client_auth,omitempty"` // the same
-	Offered     *jsonOffer `json:"offered,omitempty"`     // nil when ClientHello was not seen
+	Version     string         `json:"version,omitempty"` // this and the next are left out without a ServerHello
+	CipherSuite string         `json:"cipher_suite,omitempty"`
+	Group       string         `json:"group,omitempty"`
+	ALPN        string         `json:"alpn,omitempty"`
+	ServerName  string         `json:"server_name,omitempty"`
+	Resumed     *bool          `json:"resumed,omitempty"` // nil without a ServerHello
+	Resumption  Resumption     `json:"resumption,omitempty"`
+	EarlyData   *bool          `json:"early_data,omitempty"` // nil when that cannot be known
+	Retried     bool           `json:"hello_retry_request"`
+	ClientAuth  *bool          `json:"client_auth,omitempty"` // the same
+	Offered     *tlswire.Offer `json:"offered,omitempty"`     // nil when ClientHello was not seen
 }
 
 type jsonProblem struct {
@@ -243,5 +245,5 @@ func jsonTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format("2006-01-02T15:04:05.000000Z")
+	return t.UTC().Format(text.TimeLayout)
 }

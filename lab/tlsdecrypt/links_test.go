@@ -123,7 +123,7 @@ func TestTextAfterMissingBytes(t *testing.T) {
 	hello := firstHello(t)
 	text := data(endpoint.Server, []byte("HTTP/1.1 200 OK\r\nServer: some server\r\n"))
 	c := dissect(t, []wiretap.Event{{}, hello, gap(endpoint.Server, 0), text})
-	wantPart(t, problems(c), "no record begins in what was seen of the server: its 38 bytes (48 54 54 50 2f 31 2e 31…) are the middle of one, or not TLS")
+	wantPart(t, problems(c), "no record begins in what was seen of the server: its 38 bytes are the middle of one, or not TLS")
 	if c.NotTLSFrom != endpoint.Unknown {
 		t.Errorf("the %v does not speak TLS", c.NotTLSFrom)
 	}

@@ -33,7 +33,7 @@ func TestNamesakes(t *testing.T) {
 			client := clientConfig()
 			client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shows, nil }
 			_, shown := chains(t, version, client, namesakes)
-			if f := shown.Fault; f == nil || f.Code != test.code || f.Open != test.open || !strings.Contains(shown.Text, test.says) {
+			if f := shown.Fault; f == nil || f.Code != test.code || f.Reported != test.open || !strings.Contains(shown.Text, test.says) {
 				t.Errorf("%s, %x: %s: %q, %+v", name, version, shown.Result, shown.Text, f)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 
 // noSecret notes that a record stays encrypted because something is missing:
 // the hellos, or the secret that the key log has under a label.
-func (d *decrypter) noSecret(rec tlsRecord, label string) {
+func (d *decrypter) noSecret(rec *tlsRecord, label string) {
 	c, hs, e := d.conn, d.next.hs, d.sides.Of(rec.from).epoch
 	switch {
 	case hs.clientRandom == nil && hs.version == 0 && d.next.late:

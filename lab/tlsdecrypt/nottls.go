@@ -17,16 +17,16 @@ func (r *reader) notTLS(err *tlswire.RecordError, b []byte) {
 	c := r.conn
 	unseen := r.headless && !r.begun // nothing of the side has been read so far
 	first := !r.begun && !r.headless || unseen && c.ClientRandom == nil && (isText(b) || r.isPrologue(b))
-	is := plainOf(b)
+	is, what := r.plainOf(b, err)
 	switch {
 	case !first && !(unseen && c.NotTLSFrom != endpoint.Unknown):
-		c.problem(r.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", is.describe(err)))
+		c.problem(r.side, err.Offset, fmt.Sprintf("no TLS from here on: %s", what))
 	case c.NotTLSFrom != endpoint.Unknown:
 		*c.Plain.Of(r.side) = is
-		c.problemUntilTLS(r.side, err.Offset, fmt.Sprintf("the %v answered without TLS, too: %s", r.side, is.describe(err)))
+		c.problemUntilTLS(r.side, err.Offset, fmt.Sprintf("the %v answered without TLS, too: %s", r.side, what))
 	default:
 		c.NotTLSFrom, *c.Plain.Of(r.side) = r.side, is
-		c.problemUntilTLS(r.side, err.Offset, fmt.Sprintf("the %v does not speak TLS: %s", r.side, is.describe(err)))
+		c.problemUntilTLS(r.side, err.Offset, fmt.Sprintf("the %v does not speak TLS: %s", r.side, what))
 	}
 }
 
@@ -35,37 +35,44 @@ func (r *reader) notTLS(err *tlswire.RecordError, b []byte) {
 // this much in a row.
 func isText(b []byte) bool {
 	const least, most = 12, 200
-	if len(b) >= 4 && httpwire.IsStart(b) {
-		return true
-	}
-	return len(b) >= least && !bytes.ContainsFunc(b[:min(len(b), most)], func(r rune) bool {
-		return r > '~' || r < ' ' && r != '\t' && r != '\r' && r != '\n'
-	})
+	return len(b) >= 4 && httpwire.IsStart(b) || len(b) >= least && prologue.IsText(b[:min(len(b), most)])
 }
 
-// plainOf returns how bytes begin that are not TLS.
-func plainOf(b []byte) Plain {
-	line := b[:min(len(b), 60)]
-	if end := bytes.IndexAny(line, "\r\n"); end >= 0 {
-		line = line[:end]
+// plainOf returns how bytes begin that are not TLS, and says what they are: text,
+// or no record because of err.
+func (r *reader) plainOf(b []byte, err *tlswire.RecordError) (is Plain, what string) {
+	line, shown := prologue.FirstLine(r.side, b)
+	is = Plain{HTTP: line != "" && httpwire.IsStart(b), Line: line}
+	if words := bytes.Fields(b[:min(len(b), 1000)]); is.HTTP && r.side == endpoint.Client && len(words) > 1 {
+		is.Target = string(words[1])
 	}
-	if len(line) < 4 || bytes.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return Plain{}
-	}
-	return Plain{HTTP: httpwire.IsStart(b), Line: prologue.Redact(string(line))}
-}
-
-// describe says what bytes are that are not TLS: their first line if they are
-// text, or else why they are no record.
-func (p Plain) describe(err *tlswire.RecordError) string {
-	start := strings.ToLower(p.Line)
 	switch {
-	case p.Line == "":
-		return err.Reason
-	case p.HTTP:
-		return fmt.Sprintf("it sent HTTP that is not encrypted: %s", p.Line)
-	case strings.HasPrefix(start, "<!doctype html"), strings.HasPrefix(start, "<html"):
-		return fmt.Sprintf("it sent a web page that is not encrypted: %s", p.Line)
+	case line == "":
+		return is, err.Reason + begins(b)
+	case is.HTTP:
+		return is, "it sent HTTP that is not encrypted: " + line
+	case strings.HasPrefix(line, "<!doctype html"), strings.HasPrefix(line, "<html"):
+		return is, "it sent a web page that is not encrypted: " + line
+	case shown:
+		return is, "it sent text: " + line
 	}
-	return fmt.Sprintf("it sent text: %s", p.Line)
+	return is, "it sent " + line
+}
+
+// begins writes out the first bytes of what is not TLS, in hexadecimal, up to
+// the first that may be text: that may be a secret.
+func begins(b []byte) string {
+	const few = 12
+	n := bytes.IndexFunc(b, func(r rune) bool { return r >= ' ' && r <= '~' })
+	if n < 0 {
+		n = len(b)
+	}
+	n = min(n, few)
+	switch {
+	case n == 0:
+		return ""
+	case n < len(b):
+		return fmt.Sprintf("; it begins with % x …", b[:n])
+	}
+	return fmt.Sprintf("; it begins with % x", b)
 }

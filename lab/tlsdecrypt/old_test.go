@@ -203,8 +203,8 @@ func TestSSL20(t *testing.T) {
 	}
 	refusal := tlswire.Record{Type: tlswire.ContentTypeAlert, Version: tlswire.VersionTLS12, Fragment: []byte{2, 70}}.Marshal()
 	c := dissect(t, []wiretap.Event{{}, data(endpoint.Client, offer(0, 2)), data(endpoint.Server, refusal)})
-	if c.Progress().Alert == nil || !slices.Equal(c.Offers().Versions, []string{"SSL 2.0"}) || len(c.Problems) > 0 {
-		t.Errorf("%q, offers %+v, problems %q", summary(c), c.Offers(), problems(c))
+	if c.Progress().Alert == nil || !slices.Equal(c.Offer().Versions, []tlswire.Version{tlswire.VersionSSL20}) || len(c.Problems) > 0 {
+		t.Errorf("%q, offers %+v, problems %q", summary(c), c.Offer(), problems(c))
 	}
 }
 

@@ -54,7 +54,7 @@ func (c *integrityTLS13) open(dst []byte, seq uint64, rec tlswire.Record) ([]byt
 
 // readUnchecked returns the content of a record of TLS 1.3 that is not
 // encrypted, and whose MAC cannot be checked, or false.
-func (d *decrypter) readUnchecked(rec tlsRecord) ([]byte, bool) {
+func (d *decrypter) readUnchecked(rec *tlsRecord) ([]byte, bool) {
 	n := len(rec.Fragment) - d.next.hs.suite.Info().TagLen
 	if n < 0 || rec.hole {
 		return nil, false
@@ -69,7 +69,7 @@ func (hs *handshake) unencryptedTLS13() bool {
 }
 
 // warnUnencrypted says, once, that a suite encrypts nothing.
-func (d *decrypter) warnUnencrypted(rec tlsRecord) {
+func (d *decrypter) warnUnencrypted(rec *tlsRecord) {
 	text := nothingEncrypted(d.next.hs.suite)
 	if !slices.ContainsFunc(d.conn.Problems, func(p Problem) bool { return p.Text == text }) {
 		d.conn.problem(rec.from, rec.Offset, text)

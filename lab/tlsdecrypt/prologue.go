@@ -66,7 +66,7 @@ func (r *reader) isPrologue(b []byte) bool {
 	if p := r.conn.Prologue; p != nil && p.Name() != "" {
 		return true
 	}
-	return r.conn.ClientRandom == nil && prologue.IsKnown(r.side, b)
+	return r.conn.ClientRandom == nil && prologue.IsProtocol(r.side, b)
 }
 
 // begin notes that nothing of TLS is missing so far, although bytes before it

@@ -1,6 +1,8 @@
 package tlsdecrypt
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -99,10 +101,44 @@ func TestServerHelloIsMissingBehindPrologue(t *testing.T) {
 	}
 }
 
+// What a side says in place of TLS may hold a secret, which is in no problem and
+// not in JSON.
+func TestSecretsOfPlainTextAreLeftOut(t *testing.T) {
+	for _, from := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+		for _, said := range []string{
+			"GET /login?password=swordfish HTTP/1.1\r\n\r\n", "swordfish\r\n", "swordfish", "login:joe password=swordfish\r\n",
+			"swordfish</auth>", "CONNECT joe:swordfish@h:443 HTTP/1.1\r\n\r\n", "pässwörd=swordfish\r\n", "\x00\x00swordfish\x00",
+		} {
+			for where, before := range map[string][]wiretap.Event{
+				"first":         {{}},
+				"in the middle": {{}, gap(endpoint.Client, -1), gap(endpoint.Server, -1)},
+				"after TLS":     open(records(t, "TLS 1.3")),
+			} {
+				c := dissect(t, append(slices.Clone(before), data(from, []byte(said)), wiretap.Event{Kind: wiretap.Close, From: from}))
+				if where == "after TLS" && len(c.Problems) == 0 {
+					t.Errorf("%v, %s, %q: nothing is said of it", from, where, said)
+				}
+				out, err := json.Marshal(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if all := string(out) + fmt.Sprint(problems(c)); strings.Contains(all, "swordfish") || strings.Contains(all, fmt.Sprintf("% x", "swordf")) {
+					t.Errorf("%v, %s, %q: %s", from, where, said, all)
+				}
+			}
+		}
+	}
+}
+
+// open are the events of a connection before its end.
+func open(events []wiretap.Event) []wiretap.Event {
+	return slices.DeleteFunc(events, func(e wiretap.Event) bool { return e.Kind == wiretap.Close })
+}
+
 // A server that goes on in plain text after ClientHello does not speak TLS.
 func TestServerGoesOnInPlainText(t *testing.T) {
 	c := dissect(t, append(append([]wiretap.Event{{}}, smtp()...), firstHello(t), data(endpoint.Server, []byte("500 what?\r\n")), wiretap.Event{Kind: wiretap.Close, From: endpoint.Client}))
-	wantPart(t, problems(c), "the server does not speak TLS: it sent text: 500 what?")
+	wantPart(t, problems(c), "the server does not speak TLS: it sent text: 500 [...]")
 	if c.NotTLSFrom != endpoint.Server {
 		t.Errorf("not TLS from the %v", c.NotTLSFrom)
 	}

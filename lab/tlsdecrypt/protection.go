@@ -93,6 +93,12 @@ type aeadTLS13 struct {
 	additional [tlswire.RecordHeaderLen]byte
 }
 
+// protectionTLS13 is a protection together with its cipher.
+type protectionTLS13 struct {
+	protection
+	aead aeadTLS13
+}
+
 // newTLS13 derives the key of a traffic secret (RFC 9846 section 7.3).
 func newTLS13(v tlswire.Version, suite tlswire.CipherSuite, secret []byte, key Key) (*protection, error) {
 	info := suite.Info()
@@ -103,8 +109,9 @@ func newTLS13(v tlswire.Version, suite tlswire.CipherSuite, secret []byte, key K
 		return nil, fmt.Errorf("%s in the key log has %d bytes, which is not the length for %v: it is of another connection",
 			key.Secret, len(secret), suite)
 	}
-	iv := expandLabel(v, secret, "iv", nil, info.FixedIVLen)
-	k := expandLabel(v, secret, "key", nil, info.KeyLen)
+	both := make([]byte, 0, info.FixedIVLen+hashLen(info))
+	iv := appendLabel(both, v, secret, "iv", nil, info.FixedIVLen)
+	k := appendLabel(iv, v, secret, "key", nil, info.KeyLen)[len(iv):]
 	if info.Cipher == "NULL" {
 		return &protection{key: key, secret: secret, cipher: &integrityTLS13{mac: hmac.New(hashOf(info), k), iv: iv}}, nil
 	}
@@ -112,7 +119,9 @@ func newTLS13(v tlswire.Version, suite tlswire.CipherSuite, secret []byte, key K
 	if err != nil {
 		return nil, err
 	}
-	return &protection{key: key, secret: secret, cipher: &aeadTLS13{aead: aead, iv: [12]byte(iv), bare: !coversHeader(v)}}, nil
+	p := &protectionTLS13{protection{key: key, secret: secret}, aeadTLS13{aead: aead, iv: [12]byte(iv), bare: !coversHeader(v)}}
+	p.cipher = &p.aead
+	return &p.protection, nil
 }
 
 func (a *aeadTLS13) open(dst []byte, seq uint64, rec tlswire.Record) ([]byte, error) {

@@ -1,7 +1,6 @@
 package tlsdecrypt
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 
@@ -81,7 +80,7 @@ func (r *reader) data(b []byte, t time.Time) {
 
 // records passes on all whole records, and returns what is left.
 func (r *reader) records(b []byte, t time.Time) (rest []byte) {
-	if r.search.under {
+	if r.search.active {
 		rest, found := r.find(b, false)
 		if !found {
 			r.searched(len(rest))
@@ -110,7 +109,6 @@ func (r *reader) records(b []byte, t time.Time) (rest []byte) {
 			}
 			if r.mayBeWithin(b) && !r.isPrologue(b) {
 				r.seek(r.skipped, 0)
-				r.search.begins = bytes.Clone(b[:min(8, len(b))])
 				return r.records(b, t)
 			}
 			r.notTLS(err, b)
@@ -127,7 +125,7 @@ func (r *reader) records(b []byte, t time.Time) (rest []byte) {
 		span := Span{Offset: r.offset, Length: n}
 		hole := r.hole
 		r.offset, r.begun, r.hole, b = r.offset+int64(n), true, false, after
-		r.next.take(tlsRecord{Record: rec, from: r.side, time: t, span: span, hole: hole})
+		r.next.take(&tlsRecord{Record: rec, from: r.side, time: t, span: span, hole: hole})
 	}
 	return nil
 }
@@ -140,10 +138,10 @@ func (r *reader) helloV2(b []byte, t time.Time) (rest []byte, err error) {
 	if err != nil || !ok {
 		return b, err
 	}
-	n := len(b) - len(rest)
-	r.next.take(tlsRecord{
+	n, hello := len(b)-len(rest), h // which most connections need no memory for
+	r.next.take(&tlsRecord{
 		Record: tlswire.Record{Type: tlswire.ContentTypeHandshake},
-		from:   r.side, time: t, span: Span{Offset: r.offset, Length: n}, hello: &h,
+		from:   r.side, time: t, span: Span{Offset: r.offset, Length: n}, hello: &hello,
 	})
 	r.offset, r.begun = r.offset+int64(n), true
 	return rest, nil
@@ -168,7 +166,7 @@ func (r *reader) gap(missing int64, t time.Time) {
 	case at == 0 && missing <= 0:
 		r.headless, r.conn.Late = true, true
 		r.next.lose(r.side, lostStart)
-	case missing > 0 && missing <= int64(r.needed()) && !r.search.under:
+	case missing > 0 && missing <= int64(r.needed()) && !r.search.active:
 		r.conn.problem(r.side, r.offset, "bytes are missing here: the record that they are part of cannot be read")
 		r.hole = true
 		r.next.lose(r.side, lostWithin)
@@ -181,12 +179,12 @@ func (r *reader) gap(missing int64, t time.Time) {
 	default:
 		r.next.lose(r.side, lostRecords)
 		before := len(r.buf)
-		if r.search.under && r.offset == r.search.from && before == 0 {
+		if r.search.active && r.offset == r.search.from && before == 0 {
 			r.offset += max(missing, 0)
 			r.search.from, r.search.missing = r.offset, r.search.missing+missing
 			return
 		}
-		if r.search.under {
+		if r.search.active {
 			r.giveUp()
 			before = 0
 		}

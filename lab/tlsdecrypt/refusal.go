@@ -44,12 +44,12 @@ func (k *checker) signs(side endpoint.Side) bool {
 // differs adds a check if programs differ about a chain that holds. It fails if
 // the other side has refused it.
 func (k *checker) differs(m *Message, q chain.Question, leaf *x509.Certificate, found chain.Verification, at time.Time) bool {
-	f := found.Differ(q, at, k.signs(m.From))
+	f := found.Disputed(q, at, k.signs(m.From))
 	switch by := m.From.Other(); {
 	case f == nil:
 		return false
 	case k.refused(m.From) && !k.hungUp(by):
-		f.Open = true
+		f.Reported = true
 		k.chainIsWrong(m, *f, leaf)
 	case k.accepted(m.From):
 		noteFault(m, Unknown, *f, fmt.Sprintf("%s; under %s it holds otherwise, and the %v takes it.", f.Of(chain.Name(leaf), leaf), found.Under, by))
@@ -146,7 +146,7 @@ func (k *checker) unwanted(m *Message, q chain.Question, leaf *x509.Certificate,
 		} else if asked := *k.asked.Of(m.From); found.Has(asked.names) {
 			f = fault(chain.LookAlikeCA, "leads to %s; the %v asked for a certificate of a CA of that name, and sends unknown_ca to this one: very probably it has another CA of that name", top, by)
 		}
-		f.Open = by == endpoint.Server // which may lack a CRL
+		f.Reported = by == endpoint.Server // which may lack a CRL
 		return wrong(f)
 	}
 	return false

@@ -18,11 +18,10 @@ const maxSearch = 64 << 10
 
 // search is the search for the next record of a side.
 type search struct {
-	under   bool   // way
-	from    int64  // offset of the first byte that is searched
-	missing int64  // bytes that are missing before it; 0 or less: that is not known
-	before  int    // bytes before those, of a record that cannot be read
-	begins  []byte // the first bytes, where they may not be TLS
+	active  bool
+	from    int64 // offset of the first byte that is searched
+	missing int64 // bytes that are missing before it; 0 or less: that is not known
+	before  int   // bytes before those, of a record that cannot be read
 }
 
 // mayBeWithin reports whether bytes with which no record begins may be the
@@ -34,7 +33,7 @@ func (r *reader) mayBeWithin(b []byte) bool {
 // seek begins to search for the next record, which may begin at any byte from
 // now on. missing and before are as in search.
 func (r *reader) seek(missing int64, before int) {
-	r.search = search{under: true, from: r.offset, missing: missing, before: before}
+	r.search = search{active: true, from: r.offset, missing: missing, before: before}
 }
 
 // find drops what comes before the next record, and reports whether that was
@@ -43,7 +42,7 @@ func (r *reader) find(b []byte, ended bool) (rest []byte, found bool) {
 	at, found := nextRecord(b, ended)
 	r.offset += int64(at)
 	if found {
-		r.endSearch(r.offset-r.search.from, "is the rest of a record")
+		r.endSearch(r.offset-r.search.from, restOfRecord)
 	}
 	return b[at:], found
 }
@@ -62,28 +61,41 @@ func (r *reader) searched(held int) {
 		}
 		r.search = search{}
 	} else {
-		r.endSearch(seen, "and all that follows cannot be read")
+		r.endSearch(seen, tooLong)
 	}
 	r.stop(notRead)
 }
 
 // giveUp ends a search without a result.
 func (r *reader) giveUp() {
-	r.endSearch(r.offset+int64(len(r.buf))-r.search.from, "cannot be read")
+	r.endSearch(r.offset+int64(len(r.buf))-r.search.from, unreadable)
 }
 
-// endSearch ends the search, and says what was missing, and what is to be said
-// of the bytes that were searched.
-func (r *reader) endSearch(searched int64, they string) {
+// searchEnd is what the bytes are that were searched.
+type searchEnd uint8
+
+const (
+	restOfRecord searchEnd = iota // the next one begins behind them
+	unreadable                    // no record begins in all that there is
+	tooLong                       // nor in so much that the search has ended
+)
+
+func (s searchEnd) String() string {
+	return [...]string{"is the rest of a record", "cannot be read", "and all that follows cannot be read"}[s]
+}
+
+// endSearch ends the search, and says what was missing, and what the n bytes are
+// that were searched.
+func (r *reader) endSearch(n int64, are searchEnd) {
 	s := r.search
 	r.search = search{}
 	at := s.from - max(s.missing, 0) - int64(s.before)
 	switch {
-	case s.missing == 0 && searched == 0:
-	case s.missing == 0 && r.headless && !r.begun && they == "cannot be read":
-		r.conn.problem(r.side, at, fmt.Sprintf("no record begins in what was seen of the %v: its %s (% x…) are the middle of one, or not TLS; the connection was open when the capture began", r.side, text.Counted(int(searched), "byte"), s.begins))
+	case s.missing == 0 && n == 0:
+	case s.missing == 0 && r.headless && !r.begun && are == unreadable:
+		r.conn.problem(r.side, at, fmt.Sprintf("no record begins in what was seen of the %v: its %s are the middle of one, or not TLS; the connection was open when the capture began", r.side, text.Counted(int(n), "byte")))
 	case s.missing == 0:
-		r.conn.problem(r.side, at, fmt.Sprintf("begins within a record: what was seen first of the %v, %s, %s", r.side, text.Counted(int(searched), "byte"), they))
+		r.conn.problem(r.side, at, fmt.Sprintf("begins within a record: what was seen first of the %v, %s, %v", r.side, text.Counted(int(n), "byte"), are))
 	default:
 		what := "some"
 		if s.missing > 0 {
@@ -93,8 +105,8 @@ func (r *reader) endSearch(searched int64, they string) {
 		if s.before > 0 {
 			what += fmt.Sprintf(", which begin in a record after %s of it", text.Counted(s.before, "byte"))
 		}
-		if searched > 0 {
-			what += fmt.Sprintf("; what it sent after them, %s, %s", text.Counted(int(searched), "byte"), they)
+		if n > 0 {
+			what += fmt.Sprintf("; what it sent after them, %s, %v", text.Counted(int(n), "byte"), are)
 		}
 		r.conn.problem(r.side, at, "bytes are missing here: "+what)
 	}
@@ -106,7 +118,7 @@ func (r *reader) last() {
 	if !r.seen && r.skipped > 0 {
 		r.conn.problem(r.side, 0, fmt.Sprintf("one direction alone is in the capture: it has none of the %d bytes of the %v, which the %v has acknowledged", r.skipped, r.side, r.side.Other()))
 	}
-	if !r.search.under || r.stopped {
+	if !r.search.active || r.stopped {
 		return
 	}
 	rest, found := r.find(r.buf, true)
@@ -177,7 +189,7 @@ func maybeRecord(b []byte) (length int, ok bool) {
 // looksEncrypted reports whether a record of a side whose ChangeCipherSpec may
 // not have been seen is encrypted: an alert that is no alert, or a handshake
 // message that is none.
-func looksEncrypted(rec tlsRecord) bool {
+func looksEncrypted(rec *tlsRecord) bool {
 	switch b := rec.Fragment; rec.Type {
 	case tlswire.ContentTypeAlert:
 		return len(b) != 2

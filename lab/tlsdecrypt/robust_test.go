@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -318,7 +317,7 @@ func TestOneSideHasNoTLS(t *testing.T) {
 		}}
 		c := r.dissect(t, Options{})
 		said := slices.ContainsFunc(c.Problems, func(p Problem) bool { return p.Text == test.want })
-		if !said || c.NotTLSFrom != test.from || c.Plain.Server != (Plain{true, "HTTP/1.0 400 Bad Request"}) {
+		if !said || c.NotTLSFrom != test.from || c.Plain.Server != (Plain{HTTP: true, Line: "HTTP/1.0 400 Bad Request"}) {
 			t.Errorf("%+v, not TLS from the %v, problems %+v", c.Plain, c.NotTLSFrom, c.Problems)
 		}
 	}
@@ -501,7 +500,6 @@ func TestConcurrent(t *testing.T) {
 	for range 20 {
 		for _, r := range all {
 			go func() {
-				time.Sleep(time.Duration(rand.IntN(1000)))
 				r.replay(d)
 			}()
 		}
@@ -528,9 +526,9 @@ func TestCapturedInTheMiddleOfSomethingElse(t *testing.T) {
 	}{
 		{"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", endpoint.Client, "the client does not speak TLS: it sent HTTP that is not encrypted: GET /a HTTP/1.1"},
 		{"", "HTTP/1.1 200 OK\r\n\r\n", endpoint.Server, "the server does not speak TLS: it sent HTTP that is not encrypted: HTTP/1.1 200 OK"},
-		{"a004 SELECT INBOX\r\n", "\x8a\x01\xff\x17", endpoint.Client, "the client does not speak TLS: it sent text: a004 SELECT INBOX"},
-		{"\x8a\x01\xff\x17\x99", "\x92\xb7\x00\x00", endpoint.Unknown, "no record begins in what was seen of the client: its 5 bytes (8a 01 ff 17 99…) are the middle of one, or not TLS; the connection was open when the capture began"},
-		{string(hello.Data), "http://crl.example/ca.crl\x30\x82\x01", endpoint.Unknown, "no record begins in what was seen of the server: its 28 bytes (68 74 74 70 3a 2f 2f 63…) are the middle of one, or not TLS; the connection was open when the capture began"},
+		{"a004 SELECT INBOX\r\n", "\x8a\x01\xff\x17", endpoint.Client, "the client does not speak TLS: it sent text: a004 SELECT [...]"},
+		{"\x8a\x01\xff\x17\x99", "\x92\xb7\x00\x00", endpoint.Unknown, "no record begins in what was seen of the client: its 5 bytes are the middle of one, or not TLS; the connection was open when the capture began"},
+		{string(hello.Data), "http://crl.example/ca.crl\x30\x82\x01", endpoint.Unknown, "no record begins in what was seen of the server: its 28 bytes are the middle of one, or not TLS; the connection was open when the capture began"},
 	} {
 		r := &recording{events: []wiretap.Event{{Kind: wiretap.Open}, {Kind: wiretap.Gap, From: endpoint.Client, Missing: -1}, {Kind: wiretap.Gap, From: endpoint.Server, Missing: -1}}}
 		if test.client != "" {

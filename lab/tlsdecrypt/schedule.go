@@ -1,12 +1,14 @@
 package tlsdecrypt
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
+	"crypto/subtle"
 	"hash"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -41,6 +43,11 @@ func hashLen(suite *tlswire.SuiteInfo) int {
 // whose output is as long as the secret. TLS never asks for more than one
 // output of it, which is one HMAC (RFC 5869 section 2.3).
 func expandLabel(v tlswire.Version, secret []byte, label string, context []byte, length int) []byte {
+	return appendLabel(nil, v, secret, label, context, length)
+}
+
+// appendLabel appends HKDF-Expand-Label.
+func appendLabel(to []byte, v tlswire.Version, secret []byte, label string, context []byte, length int) []byte {
 	prefix := labelPrefix(v)
 	info := make([]byte, 0, 80)
 	info = append(info, byte(length>>8), byte(length), byte(len(prefix)+len(label)))
@@ -49,28 +56,28 @@ func expandLabel(v tlswire.Version, secret []byte, label string, context []byte,
 	info = append(info, byte(len(context)))
 	info = append(info, context...)
 	info = append(info, 1)
-	return hmacOnce(secret, info)[:length:length]
+	return appendHMAC(to, secret, info)[:len(to)+length]
 }
 
-// hmacOnce is the HMAC of one message (RFC 2104 section 2) with the hash, of
-// SHA-256 and SHA-384, whose output is as long as the key. That of crypto/hmac
-// is made for many messages under one key, and takes twice as long for one.
-func hmacOnce(key, message []byte) []byte {
-	const ipad, opad = 0x36, 0x5c
+// ipad and opad are the constants of HMAC.
+var ipad, opad = bytes.Repeat([]byte{0x36}, sha512.BlockSize), bytes.Repeat([]byte{0x5c}, sha512.BlockSize)
+
+// appendHMAC appends the HMAC of one message (RFC 2104 section 2) with the hash,
+// of SHA-256 and SHA-384, whose output is as long as the key. That of
+// crypto/hmac is made for many messages under one key, and takes twice as long
+// for one.
+func appendHMAC(to, key, message []byte) []byte {
 	block := sha256.BlockSize
 	if len(key) == sha512.Size384 {
 		block = sha512.BlockSize
 	}
 	var b [2 * sha512.BlockSize]byte
-	copy(b[:], key)
-	for i := range block {
-		b[i] ^= ipad
-	}
-	inner := appendSum(b[:block], len(key), append(b[:block], message...))
-	for i := range block {
-		inner[i] ^= ipad ^ opad
-	}
-	return appendSum(nil, len(key), inner)
+	copy(b[:], ipad[:block])
+	subtle.XORBytes(b[:], key, ipad)
+	outer := appendSum(b[:block], len(key), append(b[:block], message...))
+	copy(outer, opad[:block])
+	subtle.XORBytes(outer, key, opad)
+	return appendSum(to, len(key), outer)
 }
 
 // appendSum appends the hash of message that has size bytes, SHA-256 or
@@ -92,7 +99,7 @@ func nextTrafficSecret(v tlswire.Version, secret []byte) []byte {
 // finishedTLS13 is verify_data over the hash of the transcript
 // (RFC 9846 section 4.5.3).
 func finishedTLS13(v tlswire.Version, baseKey, transcriptHash []byte) []byte {
-	return hmacOnce(expandLabel(v, baseKey, "finished", nil, len(baseKey)), transcriptHash)
+	return appendHMAC(nil, expandLabel(v, baseKey, "finished", nil, len(baseKey)), transcriptHash)
 }
 
 // prf is the pseudorandom function of a version (RFC 5246 section 5,

@@ -10,7 +10,8 @@ import (
 func (c *conversation) clientHello(from endpoint.Side, hello *tlswire.ClientHello) {
 	retries := c.conn.Retried && c.hs.hello != nil && c.hs.version == 0
 	if !retries {
-		c.hs = c.hs.following()
+		next := c.hs.following()
+		c.hs = c.conn.arena.states.add(stateBlock, &next)
 		if len(c.conn.handshakes) < maxHandshakes {
 			c.conn.handshakes = append(c.conn.handshakes, c.hs)
 		}
@@ -30,16 +31,16 @@ func (c *conversation) clientHello(from endpoint.Side, hello *tlswire.ClientHell
 }
 
 // following returns the handshake that a ClientHello after hs begins.
-func (hs *handshake) following() *handshake {
+func (hs *handshake) following() handshake {
 	switch {
 	case hs.version != 0 && hs.hello != nil:
-		return &handshake{generation: hs.generation + 1}
+		return handshake{generation: hs.generation + 1}
 	case hs.version != 0:
-		return &handshake{}
+		return handshake{}
 	case hs.hello != nil:
-		return &handshake{missed: "there was another ClientHello before this one, and what the server said to it was not seen"}
+		return handshake{missed: "there was another ClientHello before this one, and what the server said to it was not seen"}
 	}
-	return &handshake{missed: hs.missed}
+	return handshake{missed: hs.missed}
 }
 
 // update updates the connection's state from one message, which is in the

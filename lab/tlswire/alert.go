@@ -86,7 +86,7 @@ var alerts = map[AlertDescription]struct{ iana, note string }{
 	AlertInternalError:                {"internal_error", "Something went wrong in the sender itself (RFC 9846 section 6.2)."},
 	AlertInappropriateFallback:        {"inappropriate_fallback", "The client came back with a lower version though the server can do a higher one: somebody may be forcing it down (RFC 7507)."},
 	AlertUserCanceled:                 {"user_canceled", "The sender breaks off for a reason that is not an error (RFC 9846 section 6.1)."},
-	AlertNoRenegotiation:              {"no_renegotiation", "The sender will not shake hands anew on this connection (RFC 5246 section 7.2.2)."},
+	AlertNoRenegotiation:              {"no_renegotiation", "The sender will not renegotiate on this connection (RFC 5246 section 7.2.2)."},
 	AlertMissingExtension:             {"missing_extension", "A message lacks an extension that it must have (RFC 9846 section 6.2)."},
 	AlertUnsupportedExtension:         {"unsupported_extension", "A message has an extension that has no place there or was not asked for (RFC 9846 section 6.2)."},
 	AlertCertificateUnobtainable:      {"certificate_unobtainable", "The certificate could not be fetched from the address given (RFC 6066 section 9)."},

@@ -3,8 +3,6 @@ package tlswire
 import (
 	"fmt"
 	"sync"
-
-	"golang.org/x/crypto/cryptobyte"
 )
 
 // Error says why bytes are not the message they claim to be, and where.
@@ -26,8 +24,8 @@ type layout interface{ wire(c *codec) }
 // After the first error each step does nothing.
 type codec struct {
 	reading bool
-	in      cryptobyte.String // what is left to read
-	end     int               // offset in the message of the end of in
+	in      []byte // what is left to read
+	end     int    // offset in the message of the end of in
 
 	out     []byte
 	tracing bool
@@ -40,10 +38,10 @@ type codec struct {
 // message.
 func decode(b []byte, offset int, l layout) error {
 	c := codecs.Get().(*codec)
-	defer codecs.Put(c)
-	*c = codec{reading: true, in: b, end: offset + len(b)}
+	c.reading, c.in, c.end = true, b, offset+len(b)
 	err := c.whole(l)
 	*c = codec{}
+	codecs.Put(c)
 	return err
 }
 
@@ -70,10 +68,15 @@ func (c *codec) fail(field, reason string) {
 }
 
 func (c *codec) take(name string, n int) []byte {
-	var b []byte
-	if c.err == nil && !c.in.ReadBytes(&b, n) {
-		c.fail(name, fmt.Sprintf("wants %d bytes, %d are left", n, len(c.in)))
+	if c.err != nil {
+		return nil
 	}
+	if n < 0 || n > len(c.in) {
+		c.fail(name, fmt.Sprintf("wants %d bytes, %d are left", n, len(c.in)))
+		return nil
+	}
+	b := c.in[:n]
+	c.in = c.in[n:]
 	return b
 }
 

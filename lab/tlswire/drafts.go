@@ -13,17 +13,18 @@ const (
 	draftMiddleboxes = 22 // ServerHello looks like that of TLS 1.2, HelloRetryRequest like a ServerHello
 )
 
-// facebookDrafts are the versions of Facebook's code, and the drafts that they
-// are.
-var facebookDrafts = map[Version]int{0xfb17: 23, 0xfb1a: 26}
-
 // Draft returns the number of the draft of TLS 1.3 that a version stands for; 0
 // if it is none.
 func (v Version) Draft() int {
-	if v>>8 == 0x7f && v&0xff != 0 && v&0xff <= 28 {
+	switch {
+	case v>>8 == 0x7f && v&0xff != 0 && v&0xff <= 28:
 		return int(v & 0xff)
+	case v == 0xfb17: // Facebook's code
+		return 23
+	case v == 0xfb1a:
+		return 26
 	}
-	return facebookDrafts[v]
+	return 0
 }
 
 // draftName names a draft; "" if the version is none.

@@ -8,11 +8,11 @@ package tlswire
 //	+----------------+--------+-----------------+
 type Extension struct {
 	Type ExtensionType
+	in   HandshakeType // the message that it was read in
+	at   uint32        // where Data is in it
+
 	Data []byte        // extension_data as it came
 	Body ExtensionBody // of one that is made and not read; nil otherwise, see Parse
-
-	in     HandshakeType // the message that it was read in
-	offset int           // of Data in it
 }
 
 // Parse returns what the extension says: Body if that is there, else what is in
@@ -27,7 +27,7 @@ func (e *Extension) Parse() (ExtensionBody, error) {
 	if body == nil {
 		return nil, nil
 	}
-	if err := decode(e.Data, e.offset, body); err != nil {
+	if err := decode(e.Data, int(e.at), body); err != nil {
 		return nil, err
 	}
 	return body, nil
@@ -88,7 +88,7 @@ func (e *Extension) wire(c *codec, in HandshakeType) {
 	if c.reading {
 		number(c, 2, "extension_type", &e.Type, "")
 		opaque(c, 2, "extension_data", &e.Data, "")
-		e.in, e.offset = in, c.end-len(c.in)-len(e.Data)
+		e.in, e.at = in, uint32(c.end-len(c.in)-len(e.Data))
 		return
 	}
 	body, err := e.Parse()

@@ -35,7 +35,7 @@ const (
 // the message is for.
 var handshakeTypes = map[HandshakeType]struct{ iana, message, purpose string }{
 	TypeHelloRequest: {"hello_request", "HelloRequest",
-		"The server asks the client to shake hands anew on this connection (RFC 5246 section 7.4.1.1)."},
+		"The server asks the client to renegotiate: for another handshake on this connection (RFC 5246 section 7.4.1.1)."},
 	TypeClientHello: {"client_hello", "ClientHello",
 		"The client opens the conversation: which versions, ciphers and key agreements it can do, and which server it wants (RFC 9846 section 4.2.2, RFC 5246 section 7.4.1.2)."},
 	TypeServerHello: {"server_hello", "ServerHello",

@@ -30,16 +30,17 @@ const headerLenV2 = 2
 
 // IsServerHelloV2 reports whether b begins with the SERVER-HELLO of SSL 2.0, of
 // which the connection is then: msg_type 4, session_id_hit, certificate_type
-// and version come after the header (RFC 6101 appendix E has the client's).
+// and version come after the header (draft-hickman-netscape-ssl-00,
+// SERVER-HELLO).
 func IsServerHelloV2(b []byte) bool {
 	return len(b) >= headerLenV2+5 && b[0]&0x80 != 0 && b[2] == 4 && b[3] <= 1 && Version(bigEndian(b[5:7])) == VersionSSL20
 }
 
 // ReadClientHelloV2 reads a ClientHello in the form of SSL 2.0, most of which
-// offer SSL 3.0 or TLS, at the start of a client's bytes. It keeps no reference to b. Raw
-// is what transcript hashes take, without the 2 bytes of length before it. ok
-// is false if b is something else; the error is a ShortError when it may be the
-// start of one.
+// offer SSL 3.0 or TLS, at the start of a client's bytes. It keeps no reference
+// to b. Raw is what transcript hashes take, without the 2 bytes of length before
+// it. ok is false if b is something else; the error is a ShortError when it may
+// be the start of one.
 func ReadClientHelloV2(b []byte) (h Handshake, rest []byte, ok bool, err error) {
 	const start = headerLenV2 + 3
 	if len(b) == 0 || b[0]&0x80 == 0 {

@@ -58,11 +58,15 @@ type SuiteInfo struct {
 	Hash           string // of the PRF (TLS 1.2) or HKDF (TLS 1.3): "SHA256", "SHA384", "SM3"
 }
 
-var suiteInfos = func() map[CipherSuite]*SuiteInfo {
-	infos := make(map[CipherSuite]*SuiteInfo, len(cipherSuiteNames))
+// suiteInfos are those of the known suites, by the first byte of the number and
+// the second: records ask for them too often for a map.
+var suiteInfos = func() (infos [256]*[256]*SuiteInfo) {
 	for s, name := range cipherSuiteNames {
+		if infos[s>>8] == nil {
+			infos[s>>8] = new([256]*SuiteInfo)
+		}
 		info := suiteInfo(name)
-		infos[s] = &info
+		infos[s>>8][s&0xff] = &info
 	}
 	return infos
 }()
@@ -71,8 +75,8 @@ var noSuite SuiteInfo
 
 // Info says what the suite is made of. The result is shared: do not change it.
 func (s CipherSuite) Info() *SuiteInfo {
-	if info := suiteInfos[s]; info != nil {
-		return info
+	if row := suiteInfos[s>>8]; row != nil && row[s&0xff] != nil {
+		return row[s&0xff]
 	}
 	return &noSuite
 }
@@ -109,8 +113,9 @@ var ciphers = map[string]struct{ key, block int }{
 var macLens = map[string]int{"MD5": 16, "SHA": 20, "SHA256": 32, "SHA384": 48, "SM3": 32}
 
 // suiteInfo reads a suite's name: TLS_CIPHER_HASH in TLS 1.3, with a hash as the
-// cipher where nothing is encrypted, and TLS_KEYEXCHANGE_AUTHENTICATION_WITH_CIPHER_MAC before, where a CCM suite
-// leaves out its SHA256 (RFC 6655 section 3, RFC 7251 section 2).
+// cipher where nothing is encrypted, and before it
+// TLS_KEYEXCHANGE_AUTHENTICATION_WITH_CIPHER_MAC, where a CCM suite leaves out
+// its SHA256 (RFC 6655 section 3, RFC 7251 section 2).
 func suiteInfo(name string) SuiteInfo {
 	var s SuiteInfo
 	body := strings.TrimPrefix(name, "TLS_")

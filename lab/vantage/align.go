@@ -75,7 +75,7 @@ func spansOf(c *tlsdecrypt.Connection, side endpoint.Side) (spans []tlsdecrypt.S
 
 // mostRecord is the size of the longest record there is, in bytes
 // (RFC 5246 section 6.2.3). A longer span is of several.
-const mostRecord = tlswire.RecordHeaderLen + 1<<14 + 2048
+const mostRecord = tlswire.RecordHeaderLen + tlswire.MaxCiphertextTLS12
 
 // covers reports whether the last record of a message, moved by shift, is among
 // the spans.
@@ -150,7 +150,7 @@ func (p *Pair) join(ahead time.Duration) {
 		p.OneEnd[m] = Place{base.Other(), *c.Gaps.Of(m.From)}
 		c.Messages = slices.Insert(c.Messages, place(c.Messages, m), m)
 	}
-	p.Joined = &c
+	p.Joined, p.Base = &c, base
 }
 
 // moved is a copy of a message as it would stand in the capture of the base.

@@ -1,11 +1,8 @@
 package vantage
 
 import (
-	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/endpoint"
@@ -19,7 +16,7 @@ func (r *Report) alone(p *Pair) {
 		side = endpoint.Server
 	}
 	c := *p.Ends.Of(side)
-	p.Joined = c
+	p.Joined, p.Base = c, side
 	other := r.name(side.Other())
 	from, to := lifetime(c)
 	switch {
@@ -51,18 +48,18 @@ func (r *Report) leads(address netip.AddrPort, name string) bool {
 			return true
 		}
 	}
-	for _, c := range r.Views.Server.Connections {
+	for _, c := range r.Captures.Server.Connections {
 		if c.Server == address || name != "" && c.ServerName == name {
 			return true
 		}
 	}
-	for _, a := range r.Views.Server.Attempts {
+	for _, a := range r.Captures.Server.Attempts {
 		if a.Server == address {
 			return true
 		}
 	}
-	return !slices.ContainsFunc(r.Views.Client.Connections, func(c *tlsdecrypt.Connection) bool { return c.Server != address }) &&
-		!slices.ContainsFunc(r.Views.Client.Attempts, func(a capture.Attempt) bool { return a.Server != address })
+	return !slices.ContainsFunc(r.Captures.Client.Connections, func(c *tlsdecrypt.Connection) bool { return c.Server != address }) &&
+		!slices.ContainsFunc(r.Captures.Client.Attempts, func(a capture.Attempt) bool { return a.Server != address })
 }
 
 // mayBeCarried reports whether a connection of the client's may go on in one of
@@ -80,125 +77,4 @@ func (r *Report) mayBeCarried(c *tlsdecrypt.Connection) bool {
 		}
 	}
 	return false
-}
-
-// clockDoubt says that two clocks are taken to agree.
-func (r *Report) clockDoubt() string {
-	if r.Clock.Known {
-		return ""
-	}
-	return " if the two clocks agree, which nothing here shows"
-}
-
-// attempts describes the connections that were never opened.
-func (r *Report) attempts() {
-	far := r.Views.Server
-	used := make([]bool, len(far.Attempts))
-	counts := make(map[string]int)
-	kinds := make(map[string]Finding)
-	for _, a := range r.Views.Client.Attempts {
-		code, fix, said := r.attempt(a, far, used)
-		if code == "" {
-			continue
-		}
-		if counts[said]++; counts[said] == 1 {
-			kinds[said] = Finding{Code: code, Text: said, Fix: fix}
-		}
-	}
-	for _, f := range kinds {
-		f.More = counts[f.Text] - 1
-		r.Findings = append(r.Findings, f)
-	}
-	slices.SortFunc(r.Findings, func(a, b Finding) int { return cmp.Compare(a.Text, b.Text) })
-}
-
-const wayFix = "look at what is on the way: routes, firewalls, security groups, and where the name of the server leads"
-
-// attempt says what became of a connection that the client never got.
-func (r *Report) attempt(a capture.Attempt, far View, used []bool) (code Code, fix, said string) {
-	seen := -1
-	for i, b := range far.Attempts {
-		if used[i] || b.Server.Port() != a.Server.Port() {
-			continue
-		}
-		late := r.near(b.Time).Sub(a.Time)
-		if b.Client == a.Client && b.Server == a.Server || late.Abs() <= r.slack() && seen < 0 {
-			seen = i
-		}
-	}
-	if seen >= 0 {
-		used[seen] = true
-		if b := far.Attempts[seen]; a.Refused && !b.Refused {
-			return RefusedBetween, wayFix, fmt.Sprintf("a connection to %v was refused (RST) by something in between: the server's RST is not in %s", a.Server, r.name(endpoint.Server))
-		} else if b.Answered && !a.Answered {
-			return AnswerLost, wayFix, fmt.Sprintf("the server answered a connection to %v (SYN/ACK), and the answer did not arrive at the client", a.Server)
-		}
-		return "", "", "" // both ends saw the same
-	}
-	for _, c := range far.Connections {
-		if c.Client == a.Client && c.Server == a.Server && r.near(c.Opened).Sub(a.Time).Abs() <= time.Minute {
-			return "", "", ""
-		}
-	}
-	switch {
-	case !r.leads(a.Server, ""):
-		return "", "", ""
-	case r.endedBefore(endpoint.Server, a.Time, endpoint.Client), r.startedAfter(endpoint.Server, a.Time, endpoint.Client):
-		return OneEnd, "", fmt.Sprintf("a connection to %v failed when %s was not recording%s", a.Server, r.name(endpoint.Server), r.clockDoubt())
-	case a.Refused:
-		return RefusedBetween, wayFix, fmt.Sprintf("a connection to %v was refused (RST), and never reached the server: %s was recording and has no SYN of it%s", a.Server, r.name(endpoint.Server), r.clockDoubt())
-	}
-	return NeverReached, wayFix, fmt.Sprintf("a connection to %v never reached the server: its SYN was not answered, and %s was recording and has none of it%s", a.Server, r.name(endpoint.Server), r.clockDoubt())
-}
-
-// slack is how far apart two times may be of what belongs together.
-func (r *Report) slack() time.Duration {
-	if r.Clock.Known {
-		return r.Clock.Error + steady
-	}
-	return patience
-}
-
-// sort puts the pairs in order: by the client's connections, then by the
-// server's.
-func (r *Report) sort() {
-	slices.SortStableFunc(r.Pairs, func(a, b *Pair) int {
-		if x, y := a.Ends.Client, b.Ends.Client; x != nil && y != nil {
-			return cmp.Compare(x.Number, y.Number)
-		} else if (x == nil) != (y == nil) {
-			if x == nil {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Compare(a.Ends.Server.Number, b.Ends.Server.Number)
-	})
-}
-
-// clocks says that the clocks differ, and by how much.
-func (r *Report) clocks() {
-	if r.Swapped {
-		r.found(Swapped, "", "", "%s was recorded nearer to the client than %s, as the times of the messages show: it is taken for the client's", r.name(endpoint.Client), r.name(endpoint.Server))
-	}
-	if !r.Clock.differs() {
-		return
-	}
-	r.found(ClocksDiffer, "", "set both by NTP: certificates are judged by them", "%s", r.Clock.Describe(r.name(endpoint.Client), r.name(endpoint.Server)))
-}
-
-// Describe says how the clocks compare, as a clause.
-func (c Clock) Describe(client, server string) string {
-	word := "ahead of"
-	if c.Ahead < 0 {
-		word = "behind"
-	}
-	switch {
-	case !c.Known:
-		return "how the clocks compare is not known, because no message in each direction was seen at both ends"
-	case c.Drift > apart:
-		return fmt.Sprintf("the clock of %s is about %s %s that of %s, and they have moved against each other by %s at least", server, rounded(c.Ahead), word, client, rounded(c.Drift))
-	case !c.differs():
-		return fmt.Sprintf("the clocks agree within %s", rounded(c.Ahead.Abs()+c.Error))
-	}
-	return fmt.Sprintf("the clock of %s is %s %s that of %s (± %s)", server, rounded(c.Ahead), word, client, rounded(c.Error))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
@@ -126,7 +127,7 @@ func (c candidate) evidence() string {
 	}
 	switch {
 	case c.within:
-		why = append(why, fmt.Sprintf("opened %s after the client's, while that was open", rounded(c.after)))
+		why = append(why, fmt.Sprintf("opened %s after the client's, while that was open", text.Duration(c.after)))
 	case c.after < 0:
 		why = append(why, "open already when the client's was opened")
 	default:
@@ -275,10 +276,9 @@ func httpOf(c *tlsdecrypt.Connection, side endpoint.Side) (heads []*tlsdecrypt.M
 
 // requestsOf are the requests of HTTP that can be read: method and path.
 func requestsOf(c *tlsdecrypt.Connection) (requests []string) {
-	if line := c.Plain.Client; line.HTTP {
-		if words := strings.Fields(line.Line); len(words) > 1 {
-			requests = append(requests, words[0]+" "+words[1])
-		}
+	if plain := c.Plain.Client; plain.HTTP && plain.Target != "" {
+		method, _, _ := strings.Cut(plain.Line, " ")
+		requests = append(requests, method+" "+plain.Target)
 	}
 	for _, m := range httpOf(c, endpoint.Client) {
 		if m.HTTP.Request {
@@ -297,19 +297,4 @@ func common(a, b []string) (n int) {
 		}
 	}
 	return n
-}
-
-// rounded is a duration as people say it.
-func rounded(d time.Duration) string {
-	switch d = d.Abs(); {
-	case d < 10*time.Millisecond:
-		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
-	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Round(time.Millisecond).Milliseconds())
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d.Round(time.Hour) >= 48*time.Hour:
-		return fmt.Sprintf("%.0f days", d.Hours()/24)
-	}
-	return d.Round(time.Second).String()
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +73,37 @@ func TestForged(t *testing.T) {
 	})
 }
 
+// TestKeyShared: a proxy that shows the certificates of the server and of the
+// client has replaced none of them.
+func TestKeyShared(t *testing.T) {
+	versions(t, func(t *testing.T, w *world) {
+		w.serve(false)
+		toServer := &tls.Config{RootCAs: pool(serverCA()), ServerName: "localhost", Certificates: w.clientConfig.Certificates, KeyLogWriter: &w.keys}
+		w.stand(reverseProxy(w, w.serverConfig.Certificates[0], toServer))
+		check(t, w.call("/"))
+		expect(t, w.join(), "tls_ended private_key_shared",
+			"the client was shown the server's own certificate, CN=server: what ends TLS has its key, too")
+	})
+}
+
+// TestHostileNames: what others have put into their names is not repeated to a
+// terminal, nor can it begin a line.
+func TestHostileNames(t *testing.T) {
+	w := newWorld(t)
+	w.serve(false)
+	evil := newAuthority("evil\x1b[2J\nlab: all is well")
+	w.clientConfig.RootCAs.AddCert(evil.cert)
+	w.stand(reverseProxy(w, evil.issue("server\x1b]0;title\a"), &tls.Config{RootCAs: pool(serverCA()), ServerName: "localhost", Certificates: w.clientConfig.Certificates, KeyLogWriter: &w.keys}))
+	check(t, w.call("/"))
+	for _, f := range w.join().Findings {
+		for _, s := range []string{f.Text, f.Fix} {
+			if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+				t.Errorf("%s has control characters: %q", f.Code, s)
+			}
+		}
+	}
+}
+
 // TestTLSEndedWithoutKeys: what TLS 1.3 hides is not known, and it is said why.
 func TestTLSEndedWithoutKeys(t *testing.T) {
 	w := newWorld(t)
@@ -79,7 +111,7 @@ func TestTLSEndedWithoutKeys(t *testing.T) {
 	w.stand(reverseProxy(w, middleCA().issue("server"), &tls.Config{RootCAs: pool(serverCA()), ServerName: "localhost", Certificates: []tls.Certificate{clientCA().issue("client")}}))
 	w.clientConfig.KeyLogWriter, w.serverConfig.KeyLogWriter = nil, nil
 	check(t, w.call("/"))
-	expect(t, w.join(), "tls_ended cannot_be_seen?", "TLS 1.3 encrypts certificates and there are no keys for stream 0 of client.pcapng", "the same server name, opened")
+	expect(t, w.join(), "tls_ended cannot_be_seen?", "because TLS 1.3 encrypts certificates, and there are no keys for stream 0 of client.pcapng and stream 0 of server.pcapng", "the same server name, opened")
 }
 
 // TestPlainBehind: TLS is ended, and the server is called without.
@@ -124,8 +156,8 @@ func TestSwappedAcrossProxy(t *testing.T) {
 	check(t, w.call("/first"))
 	w.end()
 	r := vantage.Join(view("server.pcapng", &w.server, &w.keys, later(300*time.Millisecond)), view("client.pcapng", &w.client, &w.keys))
-	if r.Views.Client.Name != "client.pcapng" || !r.Swapped {
-		t.Errorf("%s is taken for the client's", r.Views.Client.Name)
+	if r.Captures.Client.Name != "client.pcapng" || !r.Swapped {
+		t.Errorf("%s is taken for the client's", r.Captures.Client.Name)
 	}
 }
 

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -31,13 +31,13 @@ func (r *Report) apart(p *Pair) {
 	header := proxyHeader(far)
 	switch {
 	case header != "" && !isPlain(near):
-		p.found(ProxyLine, how, proxyFix, "the server's connection begins with a line of the PROXY protocol, which the client did not send: a load balancer on the way has put it before TLS (%s): %s", header, where)
+		p.found(ProxyLine, how, fixOfHeader(far), "the server's connection begins with a line of the PROXY protocol, which the client did not send: a load balancer on the way has put it before TLS (%s): %s", header, where)
 	case isPlain(far) && !isPlain(near):
 		p.found(PlainBehind, how, endedFix, "something between the two ends TLS and calls the server without TLS: %s. Nothing of the client's certificate gets to the server but by a header", where)
 	case isPlain(near) && !isPlain(far):
 		p.found(PlainBehind, how, "", "something between the two begins TLS for a client that speaks without: %s", where)
 	case isPlain(near):
-		p.found(OneEnd, how, "", "neither end speaks TLS: %s", where)
+		p.found(NoTLS, how, "", "neither end speaks TLS: %s", where)
 	case len(randomsOf(near)) == 0 || len(randomsOf(far)) == 0:
 		p.found(Unseen, Unknown, "", "%s and %s were open at the same time; whether they have to do with each other cannot be seen, because one of them has no hello", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server))
 	case how == Unknown:
@@ -84,13 +84,12 @@ func terms(near, far *tlsdecrypt.Connection) string {
 // serverCertificates compares what the client was shown with what the server
 // sent.
 func (r *Report) serverCertificates(p *Pair, how How) {
-	nearLeaf, nearWhy := r.leaf(p, endpoint.Client, endpoint.Server)
-	farLeaf, farWhy := r.leaf(p, endpoint.Server, endpoint.Server)
+	nearLeaf, farLeaf := leafAt(p.Ends.Client, endpoint.Server), leafAt(p.Ends.Server, endpoint.Server)
 	switch {
 	case nearLeaf == nil || farLeaf == nil:
-		p.found(Unseen, Unknown, "", "whether the client was shown the server's own certificate is not known, because %s", nearWhy+farWhy)
+		p.found(Unseen, Unknown, "", "whether the client was shown the server's own certificate is not known, because %s", r.whyNoCertificate(p))
 	case bytes.Equal(nearLeaf.Raw, farLeaf.Raw):
-		p.found(CertificateReplaced, how, "", "the client was shown the server's own certificate, %s: what ends TLS has its key, too", chain.Name(nearLeaf))
+		p.found(KeyShared, how, "", "the client was shown the server's own certificate, %s: what ends TLS has its key, too", chain.Name(nearLeaf))
 	case sameNames(nearLeaf, farLeaf):
 		p.found(CertificateReplaced, how, fmt.Sprintf("a client that trusts the server's CA alone refuses it: give it the CA %s, or have the proxy leave these connections alone", nearLeaf.Issuer),
 			"the client was not shown the server's certificate but another one for the same names: %s, issued by %s, where the server sent one issued by %s. A proxy that forges certificates does that, and one that was given its own for these names", chain.Name(nearLeaf), nearLeaf.Issuer, farLeaf.Issuer)
@@ -101,13 +100,12 @@ func (r *Report) serverCertificates(p *Pair, how How) {
 
 // clientCertificates says what becomes of the client's certificate.
 func (r *Report) clientCertificates(p *Pair, how How) {
-	nearChain, _ := certificateOf(p.Ends.Client, endpoint.Client)
-	farChain, farMessage := certificateOf(p.Ends.Server, endpoint.Client)
-	shown, passed := leafOf(nearChain), leafOf(farChain)
+	shown, passed := leafAt(p.Ends.Client, endpoint.Client), leafAt(p.Ends.Server, endpoint.Client)
+	_, farMessage := certificateOf(p.Ends.Server, endpoint.Client)
 	asked := p.Ends.Server.ClientAuth
 	switch {
 	case passed != nil && shown != nil && bytes.Equal(passed.Raw, shown.Raw):
-		p.found(ClientCertificate, how, "", "the server was shown the client's own certificate, %s: what ends TLS has its key, too", chain.Name(shown))
+		p.found(KeyShared, how, "", "the server was shown the client's own certificate, %s: what ends TLS has its key, too", chain.Name(shown))
 	case passed != nil:
 		said := "no certificate of the client's was seen"
 		if shown != nil {
@@ -123,25 +121,40 @@ func (r *Report) clientCertificates(p *Pair, how How) {
 	}
 }
 
-// leaf returns the certificate that a side showed at one end, or why it cannot
-// be seen.
-func (r *Report) leaf(p *Pair, at, of endpoint.Side) (*x509.Certificate, string) {
-	c := *p.Ends.Of(at)
-	ders, _ := certificateOf(c, of)
-	if leaf := leafOf(ders); leaf != nil {
-		return leaf, ""
+// whyNoCertificate says why the server's certificate cannot be seen at one end,
+// or at both, as a clause.
+func (r *Report) whyNoCertificate(p *Pair) string {
+	const (
+		encrypted = "TLS 1.3 encrypts certificates, and there are no keys for %s"
+		resumed   = "without certificates an earlier session was resumed in %s"
+		lacking   = "there is none in %s"
+	)
+	streams := make(map[string][]string)
+	for side, end := range p.Ends.All() {
+		c, why := *end, lacking
+		switch {
+		case leafAt(c, endpoint.Server) != nil:
+			continue
+		case c.Progress().Hidden && c.Version >= tlswire.VersionTLS13:
+			why = encrypted
+		case c.Resumption != tlsdecrypt.FullHandshake:
+			why = resumed
+		}
+		streams[why] = append(streams[why], r.stream(p, side))
 	}
-	stream := r.stream(p, at)
-	switch {
-	case c.Progress().Hidden && c.Version >= tlswire.VersionTLS13:
-		return nil, fmt.Sprintf("TLS 1.3 encrypts certificates and there are no keys for %s. ", stream)
-	case c.Resumption != tlsdecrypt.FullHandshake:
-		return nil, fmt.Sprintf("%s resumes a session, without certificates. ", stream)
+	var clauses []string
+	for _, why := range []string{encrypted, resumed, lacking} {
+		if in := streams[why]; len(in) > 0 {
+			clauses = append(clauses, fmt.Sprintf(why, text.Joined(in, "and")))
+		}
 	}
-	return nil, fmt.Sprintf("%s has no certificate. ", stream)
+	return text.Joined(clauses, "and")
 }
 
-func leafOf(ders [][]byte) *x509.Certificate {
+// leafAt returns the certificate that a side showed on a connection; nil: none
+// is to be seen.
+func leafAt(c *tlsdecrypt.Connection, side endpoint.Side) *x509.Certificate {
+	ders, _ := certificateOf(c, side)
 	if len(ders) == 0 {
 		return nil
 	}
@@ -166,55 +179,4 @@ func sameNames(a, b *x509.Certificate) bool {
 		return all
 	}
 	return slices.Equal(names(a), names(b))
-}
-
-// dates says that the clocks decide over a certificate: it is good by one of
-// them and not by the other.
-func (r *Report) dates(p *Pair) {
-	if !r.Clock.differs() {
-		return
-	}
-	for _, end := range []endpoint.Side{endpoint.Client, endpoint.Server} {
-		c := *p.Ends.Of(end)
-		for _, shower := range []endpoint.Side{endpoint.Client, endpoint.Server} {
-			ders, m := certificateOf(c, shower)
-			if m == nil || m.Time.IsZero() || end != shower.Other() && p.Relation == Same && r.has(p, end.Other(), shower) {
-				continue // by the end that judges it, if that has it
-			}
-			for _, der := range ders {
-				if cert, err := tlswire.ParseCertificate(der); err == nil {
-					r.date(p, cert, shower, r.convert(m.Time, end, endpoint.Client), r.convert(m.Time, end, endpoint.Server))
-				}
-			}
-		}
-	}
-}
-
-func (r *Report) has(p *Pair, end, shower endpoint.Side) bool {
-	_, m := certificateOf(*p.Ends.Of(end), shower)
-	return m != nil
-}
-
-func (r *Report) date(p *Pair, cert *x509.Certificate, shower endpoint.Side, near, far time.Time) {
-	a, b := datedAt(cert, near), datedAt(cert, far)
-	if a == b {
-		return
-	}
-	by := func(side endpoint.Side, what string) string {
-		return fmt.Sprintf("by the clock of %s %s", r.name(side), what)
-	}
-	p.found(ClockDecides, "", "set the clock that is wrong: which one it is, the captures do not say",
-		"the clocks decide over %s, which the %v shows: %s, %s. One of the two clocks is wrong, and the %v judges by its own", chain.Name(cert), shower,
-		by(endpoint.Client, a), by(endpoint.Server, b), shower.Other())
-}
-
-// datedAt says whether a certificate is valid at a time.
-func datedAt(cert *x509.Certificate, t time.Time) string {
-	switch {
-	case t.Before(cert.NotBefore):
-		return "it is not valid yet"
-	case t.After(cert.NotAfter):
-		return "it has expired"
-	}
-	return "it is valid"
 }

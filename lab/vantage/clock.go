@@ -1,12 +1,17 @@
 package vantage
 
 import (
+	"crypto/x509"
+	"fmt"
 	"math"
 	"slices"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Clock is how the clock of the capture near the server compares with that of
@@ -94,15 +99,12 @@ func (p *Pair) bounds() bounds {
 	return b
 }
 
-// same yields the pairs that are one TLS connection, with what they say of the
+// boundsOfSame returns what the pairs that are one TLS connection say of the
 // clocks.
-func (r *Report) same() (all []bounds) {
+func (r *Report) boundsOfSame() (all []bounds) {
 	for _, p := range r.Pairs {
 		if p.Relation != Same || p.reversed {
 			continue
-		}
-		for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
-			*p.shifts.Of(side) = p.shift(side)
 		}
 		if b := p.bounds(); b.known() {
 			all = append(all, b)
@@ -116,7 +118,7 @@ func (r *Report) same() (all []bounds) {
 // would arrive there before they were sent, and those of the server's, too.
 func (r *Report) isSwapped() bool {
 	right, wrong := 0, 0
-	for _, b := range r.same() {
+	for _, b := range r.boundsOfSame() {
 		switch {
 		case b.room() > 0:
 			right++
@@ -152,7 +154,7 @@ func clockOf(all []bounds) Clock {
 // near converts a time of the capture near the server to the other's clock.
 func (r *Report) near(t time.Time) time.Time { return t.Add(-r.Clock.Ahead) }
 
-// ends of the time in which a connection was seen.
+// lifetime returns the ends of the time in which a connection was seen.
 func lifetime(c *tlsdecrypt.Connection) (from, to time.Time) {
 	from, to = c.Opened, c.Ended
 	if from.IsZero() && len(c.Messages) > 0 {
@@ -167,4 +169,99 @@ func lifetime(c *tlsdecrypt.Connection) (from, to time.Time) {
 		to = from
 	}
 	return from, to
+}
+
+// slack is how far apart two times may be of what belongs together.
+func (r *Report) slack() time.Duration {
+	if r.Clock.Known {
+		return r.Clock.Error + steady
+	}
+	return patience
+}
+
+// clocks says that the clocks differ, and by how much.
+func (r *Report) clocks() {
+	if r.Swapped {
+		r.found(Swapped, "", "", "%s was recorded nearer to the client than %s, as the times of the messages show: it is taken for the client's", r.name(endpoint.Client), r.name(endpoint.Server))
+	}
+	if !r.Clock.differs() {
+		return
+	}
+	r.found(ClocksDiffer, "", "set both by NTP: certificates are judged by them", "%s", r.Clock.Describe(r.name(endpoint.Client), r.name(endpoint.Server)))
+}
+
+// Describe says how the clocks compare, as a clause.
+func (c Clock) Describe(client, server string) string {
+	word := "ahead of"
+	if c.Ahead < 0 {
+		word = "behind"
+	}
+	switch {
+	case !c.Known:
+		return "how the clocks compare is not known, because no message in each direction was seen at both ends"
+	case c.Drift > apart:
+		return fmt.Sprintf("the clock of %s is about %s %s that of %s, and they have moved against each other by %s at least", server, text.Duration(c.Ahead), word, client, text.Duration(c.Drift))
+	case !c.differs():
+		return fmt.Sprintf("the clocks agree within %s", text.Duration(c.Ahead.Abs()+c.Error))
+	}
+	return fmt.Sprintf("the clock of %s is %s %s that of %s (± %s)", server, text.Duration(c.Ahead), word, client, text.Duration(c.Error))
+}
+
+// clockDoubt says that two clocks are taken to agree.
+func (r *Report) clockDoubt() string {
+	if r.Clock.Known {
+		return ""
+	}
+	return " if the two clocks agree, which nothing here shows"
+}
+
+// dates says that the clocks decide over a certificate: it is good by one of
+// them and not by the other.
+func (r *Report) dates(p *Pair) {
+	if !r.Clock.differs() {
+		return
+	}
+	for _, end := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+		c := *p.Ends.Of(end)
+		for _, shower := range []endpoint.Side{endpoint.Client, endpoint.Server} {
+			ders, m := certificateOf(c, shower)
+			if m == nil || m.Time.IsZero() || end != shower.Other() && p.Relation == Same && r.has(p, end.Other(), shower) {
+				continue // by the end that judges it, if that has it
+			}
+			for _, der := range ders {
+				if cert, err := tlswire.ParseCertificate(der); err == nil {
+					r.date(p, cert, shower, r.convert(m.Time, end, endpoint.Client), r.convert(m.Time, end, endpoint.Server))
+				}
+			}
+		}
+	}
+}
+
+func (r *Report) has(p *Pair, end, shower endpoint.Side) bool {
+	_, m := certificateOf(*p.Ends.Of(end), shower)
+	return m != nil
+}
+
+func (r *Report) date(p *Pair, cert *x509.Certificate, shower endpoint.Side, near, far time.Time) {
+	a, b := datedAt(cert, near), datedAt(cert, far)
+	if a == b {
+		return
+	}
+	by := func(side endpoint.Side, what string) string {
+		return fmt.Sprintf("by the clock of %s %s", r.name(side), what)
+	}
+	p.found(ClockDecides, "", "set the clock that is wrong: which one it is, the captures do not say",
+		"the clocks decide over %s, which the %v shows: %s, %s. One of the two clocks is wrong, and the %v judges by its own", chain.Name(cert), shower,
+		by(endpoint.Client, a), by(endpoint.Server, b), shower.Other())
+}
+
+// datedAt says whether a certificate is valid at a time.
+func datedAt(cert *x509.Certificate, t time.Time) string {
+	switch {
+	case t.Before(cert.NotBefore):
+		return "it is not valid yet"
+	case t.After(cert.NotAfter):
+		return "it has expired"
+	}
+	return "it is valid"
 }

@@ -25,12 +25,14 @@ func (r *Report) compare(p *Pair) {
 		r.keys(p)
 		p.addresses()
 		p.beforeTLS(r)
-		p.changes()
+		p.clientHelloChange()
+		p.serverHelloChange()
+		p.messageChanges()
 		r.arrivals(p)
 		r.resets(p)
 		r.dates(p)
 	case Apart:
-		p.Joined = p.Ends.Client
+		p.Joined, p.Base = p.Ends.Client, endpoint.Client
 		r.apart(p)
 		r.dates(p)
 	default:
@@ -41,16 +43,16 @@ func (r *Report) compare(p *Pair) {
 // reversed describes a connection of which one capture has too little to tell
 // who the client is.
 func (r *Report) reversed(p *Pair) {
-	odd := endpoint.Client
-	p.Joined = p.Ends.Server
+	p.Base = endpoint.Server
 	if readable(p.Ends.Client) > readable(p.Ends.Server) {
-		odd, p.Joined = endpoint.Server, p.Ends.Client
+		p.Base = endpoint.Client
 	}
-	p.found(Unseen, Unknown, "", "%s cannot be compared: that capture has not seen its beginning, and with that who the client is", r.stream(p, odd))
+	p.Joined = *p.Ends.Of(p.Base)
+	p.found(Unseen, Unknown, "", "%s cannot be compared: that capture has not seen its beginning, and with that who the client is", r.stream(p, p.Base.Other()))
 }
 
 // name is what a side's file is called in findings.
-func (r *Report) name(side endpoint.Side) string { return r.Views.Of(side).Name }
+func (r *Report) name(side endpoint.Side) string { return r.Captures.Of(side).Name }
 
 // stream names a connection of a file.
 func (r *Report) stream(p *Pair, side endpoint.Side) string {
@@ -64,7 +66,7 @@ func (r *Report) keys(p *Pair) {
 		random = p.Ends.Server.ClientRandom
 	}
 	has := func(side endpoint.Side) bool {
-		v := r.Views.Of(side)
+		v := r.Captures.Of(side)
 		return v.HasKeys != nil && v.HasKeys(random)
 	}
 	for _, side := range []endpoint.Side{endpoint.Client, endpoint.Server} {
@@ -89,14 +91,12 @@ func (p *Pair) addresses() {
 	}
 }
 
-const proxyFix = "switch the PROXY protocol off where it is sent, or on in the server (nginx: listen … ssl proxy_protocol; HAProxy: accept-proxy)"
-
 // beforeTLS says that something was put before TLS on the way.
 func (p *Pair) beforeTLS(r *Report) {
 	for _, at := range []endpoint.Side{endpoint.Server, endpoint.Client} {
 		here, there := *p.Ends.Of(at), *p.Ends.Of(at.Other())
 		if line := proxyHeader(here); line != "" && proxyHeader(there) == "" {
-			p.found(ProxyLine, "", proxyFix, "a line of the PROXY protocol stands before TLS in %s, and not in %s: a load balancer on the way has put it there (%s)", r.name(at), r.name(at.Other()), line)
+			p.found(ProxyLine, "", fixOfHeader(p.Ends.Server), "a line of the PROXY protocol stands before TLS in %s, and not in %s: a load balancer on the way has put it there (%s)", r.name(at), r.name(at.Other()), line)
 			return
 		}
 	}
@@ -113,21 +113,25 @@ func (p *Pair) beforeTLS(r *Report) {
 	}
 }
 
-// proxyHeader returns the header of the PROXY protocol that a connection begins
-// with, by its name, or ""; or how that begins.
+// proxyHeader names the header of the PROXY protocol that a connection begins
+// with, or its first bytes; "": it does not.
 func proxyHeader(c *tlsdecrypt.Connection) string {
-	if c.Prologue == nil {
-		return ""
+	if h := c.Prologue.Header(); h != nil {
+		return h.Protocol
 	}
-	for _, l := range c.Prologue.Layers {
-		if l.Kind == prologue.Header {
-			return l.Protocol
-		}
-	}
-	if start := string(c.Prologue.Starts.Client); start == "PROXY" {
-		return start
+	if c.Prologue != nil && prologue.IsHeader(c.Prologue.Starts.Client) {
+		return "PROXY"
 	}
 	return ""
+}
+
+// fixOfHeader says what to change where a server got a header of the PROXY
+// protocol; "": nothing, it took it.
+func fixOfHeader(server *tlsdecrypt.Connection) string {
+	if server.Progress().Succeeded {
+		return ""
+	}
+	return prologue.HeaderFix
 }
 
 // isHeadless reports whether a capture has missed the beginning of a sender's
@@ -136,32 +140,45 @@ func (p *Pair) isHeadless(sender endpoint.Side) bool {
 	return !isWhole(p.Ends.Client, sender) || !isWhole(p.Ends.Server, sender)
 }
 
-// changes says which messages were changed on the way.
-func (p *Pair) changes() {
+const changedFix = "find what inspects or filters TLS on the way"
+
+// clientHelloChange says that the ClientHello was changed on the way.
+func (p *Pair) clientHelloChange() {
 	near, nearMessage := clientHello(p.Ends.Client)
 	far, farMessage := clientHello(p.Ends.Server)
 	if near != nil && far != nil && !sameRaw(nearMessage, farMessage) {
-		p.found(HelloChanged, "", "find what inspects or filters TLS on the way: Finished covers the ClientHello, so that no handshake with a changed one succeeds",
+		p.found(HelloChanged, "", changedFix+": Finished covers the ClientHello, so that no handshake with a changed one succeeds",
 			"the ClientHello was changed on the way: %s", changesOf(near, far))
 	}
+}
+
+// serverHelloChange says that the ServerHello was changed on the way.
+func (p *Pair) serverHelloChange() {
+	near, nearMessage := serverHello(p.Ends.Client)
+	far, farMessage := serverHello(p.Ends.Server)
+	if near != nil && far != nil && !sameRaw(nearMessage, farMessage) {
+		p.found(HelloChanged, "", changedFix,
+			"the ServerHello was changed on the way: the server sent %v, %v, and the client got %v, %v", far.Version(), far.CipherSuite, near.Version(), near.CipherSuite)
+	}
+}
+
+// messageChanges says which other messages were changed on the way.
+func (p *Pair) messageChanges() {
 	at := make(map[span]*tlsdecrypt.Message)
 	for _, m := range p.Ends.Client.Messages {
 		if m.Handshake != nil && len(m.Records) > 0 {
-			at[span{m.From, m.Records[0].Offset + *p.shifts.Of(m.From), endOf(m) + *p.shifts.Of(m.From)}] = m
+			shift := *p.shifts.Of(m.From)
+			at[span{m.From, m.Records[0].Offset + shift, endOf(m) + shift}] = m
 		}
 	}
-	if nearHello, farHello := helloOf(p.Ends.Client, endpoint.Server), helloOf(p.Ends.Server, endpoint.Server); nearHello != nil && farHello != nil && !sameRaw(nearHello, farHello) {
-		a, b := nearHello.Body().(*tlswire.ServerHello), farHello.Body().(*tlswire.ServerHello)
-		p.found(HelloChanged, "", "find what inspects or filters TLS on the way",
-			"the ServerHello was changed on the way: the server sent %v, %v, and the client got %v, %v", b.Version(), b.CipherSuite, a.Version(), a.CipherSuite)
-	}
+	_, hello := clientHello(p.Ends.Server)
 	for _, m := range p.Ends.Server.Messages {
-		if m.Handshake == nil || len(m.Records) == 0 || m == farMessage || m.Handshake.Type == tlswire.TypeServerHello {
+		if m.Handshake == nil || len(m.Records) == 0 || m == hello || m.Handshake.Type == tlswire.TypeServerHello {
 			continue
 		}
 		other := at[span{m.From, m.Records[0].Offset, endOf(m)}]
 		if other != nil && other.Handshake.Type == m.Handshake.Type && len(m.Records) == 1 && isOnly(p.Ends.Server, m) && !sameRaw(other, m) {
-			p.found(MessageChanged, "", "find what inspects or filters TLS on the way", "the %s of the %v was changed on the way", m.Handshake.Name(), m.From)
+			p.found(MessageChanged, "", changedFix, "the %s of the %v was changed on the way", m.Handshake.Name(), m.From)
 		}
 	}
 }
@@ -184,32 +201,22 @@ func changesOf(near, far *tlswire.ClientHello) string {
 			changed = append(changed, fmt.Sprintf("with the %s %s", what, text.Few(more, 6)))
 		}
 	}
-	add("version", versionsOf(near), versionsOf(far))
-	add("cipher suite", namesOf(near.CipherSuites), namesOf(far.CipherSuites))
-	extensions := func(h *tlswire.ClientHello) (names []string) {
-		for _, e := range h.Extensions {
-			names = append(names, e.Type.String())
-		}
-		return names
-	}
-	add("extension", extensions(near), extensions(far))
+	before, after := tlswire.OfferOf(near), tlswire.OfferOf(far)
+	add("version", tlswire.Names(before.Versions), tlswire.Names(after.Versions))
+	add("cipher suite", tlswire.Names(before.CipherSuites), tlswire.Names(after.CipherSuites))
+	add("extension", extensionsOf(near), extensionsOf(far))
 	if len(changed) == 0 {
 		return "the same versions, cipher suites and extensions, with other contents"
 	}
 	return "it arrived " + strings.Join(changed, ", and ")
 }
 
-// versionsOf are the versions that a client offers.
-func versionsOf(h *tlswire.ClientHello) []string {
-	if v, ok := tlswire.Lookup[*tlswire.SupportedVersions](h.Extensions, tlswire.ExtensionSupportedVersions); ok {
-		return namesOf(v.Versions)
-	}
-	return []string{h.LegacyVersion.String()}
-}
-
-func namesOf[T fmt.Stringer](values []T) (names []string) {
-	for _, v := range values {
-		names = append(names, v.String())
+// extensionsOf names the extensions of a ClientHello without GREASE.
+func extensionsOf(h *tlswire.ClientHello) (names []string) {
+	for _, e := range h.Extensions {
+		if !e.Type.IsGREASE() {
+			names = append(names, e.Type.String())
+		}
 	}
 	return names
 }
@@ -248,7 +255,7 @@ func (r *Report) hadLeft(there *tlsdecrypt.Connection, receiver endpoint.Side, m
 		return false
 	}
 	slack := 2*r.Clock.Error + steady
-	if r.Views.Of(receiver).Own {
+	if r.Captures.Of(receiver).Own {
 		slack += patience
 	}
 	return r.convert(m.Time, m.From, receiver).After(there.EndedAt.Add(-slack))
@@ -300,7 +307,7 @@ func ended(c *tlsdecrypt.Connection) string {
 // endedBefore reports whether a capture had ended when something was recorded
 // in the other one, at the end that is named last.
 func (r *Report) endedBefore(side endpoint.Side, t time.Time, at endpoint.Side) bool {
-	last := r.Views.Of(side).Last
+	last := r.Captures.Of(side).Last
 	if last.IsZero() || t.IsZero() {
 		return false
 	}
@@ -309,7 +316,7 @@ func (r *Report) endedBefore(side endpoint.Side, t time.Time, at endpoint.Side) 
 
 // startedAfter reports likewise whether a capture had not begun.
 func (r *Report) startedAfter(side endpoint.Side, t time.Time, at endpoint.Side) bool {
-	begun := r.Views.Of(side).First
+	begun := r.Captures.Of(side).First
 	return !begun.IsZero() && !t.IsZero() && begun.After(r.convert(t, at, side).Add(r.Clock.Error))
 }
 
@@ -337,7 +344,7 @@ func namedMessages(all []*tlsdecrypt.Message) string {
 		case m.Handshake != nil:
 			names = append(names, m.Handshake.Name())
 		case m.HTTP != nil:
-			names = append(names, m.HTTP.Line)
+			names = append(names, text.Clean(m.HTTP.Line))
 		case m.Type == tlswire.ContentTypeChangeCipherSpec:
 			names = append(names, "ChangeCipherSpec")
 		default:

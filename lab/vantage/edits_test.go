@@ -295,7 +295,7 @@ func TestAnyLoss(t *testing.T) {
 				}
 			}
 		}
-		if want := len(r.Views.Client.Connections) + len(r.Views.Server.Connections); ends < want {
+		if want := len(r.Captures.Client.Connections) + len(r.Captures.Server.Connections); ends < want {
 			t.Fatalf("%d connections are in pairs, and there are %d", ends, want)
 		}
 	}

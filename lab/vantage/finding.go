@@ -3,6 +3,9 @@ package vantage
 import (
 	"fmt"
 	"slices"
+	"strings"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // Code says what was found between two captures, for programs.
@@ -18,6 +21,8 @@ const (
 	PlainBehind         Code = "plain_behind"         // and speaks without TLS behind, or in front
 	CertificateReplaced Code = "certificate_replaced" // the client was shown another server certificate than the server sent
 	ClientCertificate   Code = "client_certificate"   // the client's certificate does not get to the server
+	KeyShared           Code = "private_key_shared"   // what ends TLS has the private key of the server, or of the client
+	NoTLS               Code = "no_tls"               // neither end speaks TLS
 	ProxyLine           Code = "proxy_line"           // a PROXY line was put before TLS
 	Prefixed            Code = "bytes_before_tls"     // bytes were put before TLS, or taken away
 	Translated          Code = "addresses_translated" // the same TLS with other addresses
@@ -54,31 +59,55 @@ type Finding struct {
 	More int    `json:"more,omitempty"` // in a summary: how many others of the kind there are
 }
 
-// order is that of the codes above.
-var order = []Code{
-	Swapped, NeverReached, AnswerLost, RefusedBetween, TLSEnded, PlainBehind, CertificateReplaced, ClientCertificate, ProxyLine, Prefixed, Translated,
-	HelloChanged, MessageChanged, NotArrived, Injected, ResetForged, ResetLost, NotCaptured, ClocksDiffer, ClockDecides, OneEnd, SeenAgain, KeysShared, Unseen,
+// codes are all codes in their order. between is set for what sits between the
+// two ends, or happened there, and not set for what is about the captures.
+var codes = []struct {
+	code    Code
+	between bool
+}{
+	{Swapped, false}, {NeverReached, true}, {AnswerLost, true}, {RefusedBetween, true},
+	{TLSEnded, true}, {PlainBehind, true}, {CertificateReplaced, true}, {ClientCertificate, true}, {KeyShared, true}, {NoTLS, true},
+	{ProxyLine, true}, {Prefixed, true}, {Translated, true}, {HelloChanged, true}, {MessageChanged, true},
+	{NotArrived, true}, {Injected, true}, {ResetForged, true}, {ResetLost, true},
+	{NotCaptured, false}, {ClocksDiffer, false}, {ClockDecides, false}, {OneEnd, false}, {SeenAgain, false}, {KeysShared, false}, {Unseen, false},
 }
 
-// Codes returns all codes.
-func Codes() []Code { return slices.Clone(order) }
+// Codes returns all codes in their order.
+func Codes() (all []Code) {
+	for _, c := range codes {
+		all = append(all, c.code)
+	}
+	return all
+}
 
 // IsBetween reports whether a finding is of something that sits between the two
 // ends, or happened there, and not of the captures themselves.
-func (f Finding) IsBetween() bool {
-	switch f.Code {
-	case Swapped, NotCaptured, ClocksDiffer, ClockDecides, OneEnd, SeenAgain, KeysShared, Unseen:
-		return false
+func (f Finding) IsBetween() bool { return codes[f.Code.rank()].between }
+
+// rank is the place of a code in the order.
+func (c Code) rank() int {
+	for i, known := range codes {
+		if known.code == c {
+			return i
+		}
 	}
-	return true
+	panic("vantage: unknown code " + c)
 }
 
+// newFinding puts a finding into words. In them are names that others chose,
+// such as those in certificates.
+func newFinding(code Code, how How, fix, format string, args ...any) Finding {
+	return Finding{Code: code, How: how, Text: clean(fmt.Sprintf(format, args...)), Fix: clean(fix)}
+}
+
+func clean(s string) string { return strings.Join(text.Unicode.Lines(s), " ") }
+
 func (p *Pair) found(code Code, how How, fix, format string, args ...any) {
-	p.Findings = append(p.Findings, Finding{Code: code, How: how, Text: fmt.Sprintf(format, args...), Fix: fix})
+	p.Findings = append(p.Findings, newFinding(code, how, fix, format, args...))
 }
 
 func (r *Report) found(code Code, how How, fix, format string, args ...any) {
-	r.Findings = append(r.Findings, Finding{Code: code, How: how, Text: fmt.Sprintf(format, args...), Fix: fix})
+	r.Findings = append(r.Findings, newFinding(code, how, fix, format, args...))
 }
 
 // summarise adds what was found in pairs to what was found of all, each kind
@@ -102,5 +131,5 @@ func (r *Report) summarise() {
 			}
 		}
 	}
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return slices.Index(order, a.Code) - slices.Index(order, b.Code) })
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return a.Code.rank() - b.Code.rank() })
 }

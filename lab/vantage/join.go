@@ -1,7 +1,9 @@
 package vantage
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
@@ -9,8 +11,8 @@ import (
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
-// View is what one capture has.
-type View struct {
+// Capture is what one capture has.
+type Capture struct {
 	Name        string                   // of the file, for the findings
 	Connections []*tlsdecrypt.Connection // in the order in which they were opened
 	Attempts    []capture.Attempt        // to connect, that failed
@@ -46,8 +48,9 @@ type Pair struct {
 	Evidence string // why the two belong together
 	Findings []Finding
 	// Joined is what both ends recorded of one TLS connection; otherwise what one
-	// of them did.
+	// of them did. Base is the end that Joined has most from.
 	Joined *tlsdecrypt.Connection
+	Base   endpoint.Side
 	// OneEnd are the messages of Joined that only one end has.
 	OneEnd map[*tlsdecrypt.Message]Place
 
@@ -65,7 +68,7 @@ type Place struct {
 
 // Report is what two captures have together.
 type Report struct {
-	Views endpoint.Pair[View] // the one recorded near the client, and the one near the server
+	Captures endpoint.Pair[Capture] // the one recorded near the client, and the one near the server
 	// Swapped is set if the messages of the file that was given first reach the
 	// other one in the wrong order for a client's.
 	Swapped  bool
@@ -76,8 +79,8 @@ type Report struct {
 
 // Join joins two captures. client was recorded near the client, unless the
 // messages show that it is the other way round. It changes no connection.
-func Join(client, server View) *Report {
-	r := &Report{Views: endpoint.Pair[View]{Client: client, Server: server}}
+func Join(client, server Capture) *Report {
+	r := &Report{Captures: endpoint.Pair[Capture]{Client: client, Server: server}}
 	r.joinSame()
 	if r.isSwapped() || len(r.Pairs) == 0 && r.isSwappedApart() {
 		r.swap()
@@ -96,7 +99,7 @@ func Join(client, server View) *Report {
 
 // swap takes each capture for the other end's.
 func (r *Report) swap() {
-	r.Views.Client, r.Views.Server = r.Views.Server, r.Views.Client
+	r.Captures.Client, r.Captures.Server = r.Captures.Server, r.Captures.Client
 	r.Swapped, r.Pairs = !r.Swapped, nil
 	r.joinSame()
 }
@@ -107,7 +110,7 @@ func (r *Report) left(side endpoint.Side) (left []*tlsdecrypt.Connection) {
 	for _, p := range r.Pairs {
 		used[*p.Ends.Of(side)] = true
 	}
-	for _, c := range r.Views.Of(side).Connections {
+	for _, c := range r.Captures.Of(side).Connections {
 		if !used[c] {
 			left = append(left, c)
 		}
@@ -119,26 +122,28 @@ func (r *Report) left(side endpoint.Side) (left []*tlsdecrypt.Connection) {
 // first, which show how the clocks compare, then by addresses.
 func (r *Report) joinSame() {
 	r.joinByRandoms()
-	r.Clock = clockOf(r.same())
+	r.Clock = clockOf(r.boundsOfSame())
 	r.joinByAddresses()
-	r.Clock = clockOf(r.same())
+	r.Clock = clockOf(r.boundsOfSame())
 }
 
-func (r *Report) pairSame(near, far *tlsdecrypt.Connection, evidence string) {
-	p := &Pair{Relation: Same, Sure: true, Evidence: evidence}
-	p.Ends.Client, p.Ends.Server = near, far
+func (r *Report) pairSame(near, far *tlsdecrypt.Connection, evidence string, reversed bool) {
+	p := &Pair{Relation: Same, Sure: true, Evidence: evidence, Ends: endpoint.Pair[*tlsdecrypt.Connection]{Client: near, Server: far}, reversed: reversed}
+	if !reversed {
+		p.shifts.Client, p.shifts.Server = p.shift(endpoint.Client), p.shift(endpoint.Server)
+	}
 	r.Pairs = append(r.Pairs, p)
 }
 
 func (r *Report) joinByRandoms() {
 	byRandom := make(map[string][]*tlsdecrypt.Connection)
-	for _, c := range r.Views.Server.Connections {
+	for _, c := range r.Captures.Server.Connections {
 		for _, random := range randomsOf(c) {
 			byRandom[random] = append(byRandom[random], c)
 		}
 	}
 	taken := make(map[*tlsdecrypt.Connection]bool)
-	for _, near := range r.Views.Client.Connections {
+	for _, near := range r.Captures.Client.Connections {
 		var best *tlsdecrypt.Connection
 		for _, random := range randomsOf(near) {
 			for _, far := range byRandom[random] {
@@ -149,7 +154,7 @@ func (r *Report) joinByRandoms() {
 		}
 		if best != nil {
 			taken[best] = true
-			r.pairSame(near, best, "their randoms are equal")
+			r.pairSame(near, best, "their randoms are equal", false)
 		}
 	}
 }
@@ -175,8 +180,7 @@ func (r *Report) joinByAddresses() {
 		}
 		if best != nil {
 			taken[best] = true
-			r.pairSame(near.Connection, best, "their addresses and ports are equal")
-			r.Pairs[len(r.Pairs)-1].reversed = reversed
+			r.pairSame(near.Connection, best, "their addresses and ports are equal", reversed)
 		}
 	}
 }
@@ -227,4 +231,20 @@ func (r *Report) joinLeftOvers() {
 		}
 	}
 	r.sort()
+}
+
+// sort puts the pairs in order: by the client's connections, then by the
+// server's.
+func (r *Report) sort() {
+	slices.SortStableFunc(r.Pairs, func(a, b *Pair) int {
+		if x, y := a.Ends.Client, b.Ends.Client; x != nil && y != nil {
+			return cmp.Compare(x.Number, y.Number)
+		} else if (x == nil) != (y == nil) {
+			if x == nil {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(a.Ends.Server.Number, b.Ends.Server.Number)
+	})
 }

@@ -87,8 +87,8 @@ func TestSwapped(t *testing.T) {
 	w.end()
 	r := vantage.Join(view("server.pcapng", &w.server, &w.keys), view("client.pcapng", &w.client, &w.keys))
 	expect(t, r, "files_swapped", "client.pcapng was recorded nearer to the client")
-	if r.Views.Client.Name != "client.pcapng" {
-		t.Errorf("%s is taken for the client's", r.Views.Client.Name)
+	if r.Captures.Client.Name != "client.pcapng" {
+		t.Errorf("%s is taken for the client's", r.Captures.Client.Name)
 	}
 }
 

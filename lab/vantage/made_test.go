@@ -242,8 +242,8 @@ func (w *world) end() {
 type edit func([]wiretap.Event) []wiretap.Event
 
 // view dissects a capture, after edits.
-func view(name string, t *tape, keys *secrets, edits ...edit) vantage.View {
-	v := vantage.View{Name: name, Own: true}
+func view(name string, t *tape, keys *secrets, edits ...edit) vantage.Capture {
+	v := vantage.Capture{Name: name, Own: true}
 	d := tlsdecrypt.New(tlsdecrypt.Options{Secrets: &keys.Store, Done: func(c *tlsdecrypt.Connection) { v.Connections = append(v.Connections, c) }})
 	for i, events := range t.events {
 		events = slices.Clone(events)

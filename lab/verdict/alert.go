@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"fmt"
 	"strings"
 
 	"mtlslab.example/lab/lab/chain"
@@ -20,16 +21,16 @@ func newAlert(d tlswire.AlertDescription, sentBy endpoint.Side) *Alert {
 	return &Alert{Code: uint8(d), Name: d.String(), SentBy: sentBy}
 }
 
-// Showing is whether the side that receives an alert has shown a certificate by
-// then.
+// Showing is whether a side has sent a certificate: that which receives an
+// alert, by then.
 type Showing string
 
-// What a side has shown.
+// What a side has sent.
 const (
-	MayHaveShown Showing = ""      // it is not known
-	Shown        Showing = "shown" // a certificate
-	ShownNone    Showing = "none"  // it was asked for one, and sent none
-	NotShown     Showing = "not"   // it was not asked, or it was not its turn
+	MayHaveSent     Showing = ""            // it is not known
+	SentCertificate Showing = "certificate" // its own
+	SentEmpty       Showing = "empty"       // it was asked for one, and had none
+	SentNothing     Showing = "nothing"     // it was not asked, or it was not its turn
 )
 
 // meaning is what an alert shows by itself, and by what the side that receives
@@ -37,7 +38,7 @@ const (
 func meaning(d tlswire.AlertDescription, by endpoint.Side, other Showing) Reason {
 	name := d.String()
 	switch {
-	case other == ShownNone && d.WantsCertificate():
+	case other == SentEmpty && d.WantsCertificate():
 		d = tlswire.AlertCertificateRequired
 	case d == tlswire.AlertNoCertificate && by == endpoint.Server: // mbed TLS
 		d = tlswire.AlertCertificateRequired
@@ -46,24 +47,29 @@ func meaning(d tlswire.AlertDescription, by endpoint.Side, other Showing) Reason
 	switch {
 	case !ok:
 		why = Reason{Code: Other, Text: noted(d)}
-	case other == NotShown && d == tlswire.AlertCertificateRequired:
+	case other == SentNothing && d == tlswire.AlertCertificateRequired:
 		why = Reason{Code: Other, Text: "it wants a certificate, and has not asked for one", Fix: lookIntoLog}
-	case other == Shown && d == tlswire.AlertCertificateRequired:
+	case other == SentCertificate && d == tlswire.AlertCertificateRequired:
 		why = Reason{Code: Other, Text: "it wants a certificate, although the {other} has sent one", Fix: lookIntoLog}
-	case other == NotShown && d == tlswire.AlertAccessDenied:
+	case other == SentNothing && d == tlswire.AlertAccessDenied:
 		why = Reason{Code: Other, Text: "it does not let the {other} in, which has shown no certificate by then", Fix: lookIntoLog}
-	case other == NotShown && isAboutCertificate(d):
+	case other == SentNothing && isAboutCertificate(d):
 		why = Reason{Code: Other, Text: "that is about a certificate, and the {other} has shown none by then", Fix: lookIntoLog}
-	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && other == MayHaveShown:
+	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && other == MayHaveSent:
 		why.Text += ", or wants a certificate and got none"
-	case d == tlswire.AlertHandshakeFailure && other == Shown:
+	case d == tlswire.AlertHandshakeFailure && other == SentCertificate:
 		why.Text += ", which may be its certificate"
-	case d == tlswire.AlertDecryptError && other == NotShown:
+	case d == tlswire.AlertDecryptError && other == SentNothing:
 		why = wrongChecksum
 	}
-	why.Text = "the " + by.String() + " sent " + name + ": " + fixed(why.Text, by)
+	why.Text = sentence(by, name) + ": " + fixed(why.Text, by)
 	why.Fix = fixed(why.Fix, by)
 	return why
+}
+
+// sentence says that a side sent an alert.
+func sentence(by endpoint.Side, name string) string {
+	return fmt.Sprintf("the %v sent %s", by, name)
 }
 
 // isAboutCertificate reports whether an alert is about the other side's
@@ -140,11 +146,11 @@ var meanings = map[tlswire.AlertDescription]Reason{
 	tlswire.AlertDecryptionFailed:     {Code: Other, Text: "it cannot decrypt a record of the {other}'s (the alert is of old programs alone)", Fix: findMeddling},
 	tlswire.AlertRecordOverflow:       {Code: Other, Text: "a record of the {other}'s is longer than allowed", Fix: findMeddling},
 	tlswire.AlertDecompressionFailure: {Code: Other, Text: "it cannot unpack what the {other} has compressed", Fix: "switch compression off in both programs"},
-	tlswire.AlertExportRestriction:    {Code: NoCommonCipherSuite, Text: "the {other}'s keys are longer than export rules once allowed (the alert is of old programs alone)", Fix: "replace the {by} by a program of this century"},
+	tlswire.AlertExportRestriction:    {Code: NoCommonCipherSuite, Text: "the {other}'s keys are longer than export rules once allowed (the alert is of old programs alone)", Fix: "replace the {by} with a current program"},
 
 	tlswire.AlertInternalError: {Code: Other, Text: "something went wrong in the {by} itself", Fix: "look into the log of the {by}: it has failed, of itself or of its settings, such as a key or a certificate that it cannot use"},
 	tlswire.AlertGeneralError:  {Code: Other, Text: "something went wrong that no other alert describes", Fix: lookIntoLog},
 	tlswire.AlertUserCanceled:  {Code: Canceled, Text: "it breaks off of its own accord, and not because of an error"},
-	tlswire.AlertNoRenegotiation: {Code: Other, Text: "it does not shake hands anew on a connection",
+	tlswire.AlertNoRenegotiation: {Code: Other, Text: "it does not renegotiate",
 		Fix: "have the {other} ask for all that it needs in the first handshake, or speak TLS 1.3"},
 }

@@ -15,7 +15,7 @@ func TestMeanings(t *testing.T) {
 	for n := range 256 {
 		d := tlswire.AlertDescription(n)
 		for _, by := range []endpoint.Side{endpoint.Server, endpoint.Client} {
-			for _, other := range []Showing{MayHaveShown, Shown, ShownNone, NotShown} {
+			for _, other := range []Showing{MayHaveSent, SentCertificate, SentEmpty, SentNothing} {
 				why := meaning(d, by, other)
 				start := "the " + by.String() + " sent " + d.String() + ": "
 				said, ok := strings.CutPrefix(why.Text, start)
@@ -28,14 +28,14 @@ func TestMeanings(t *testing.T) {
 				if fixes[why.Code] == "" {
 					t.Errorf("%d: code %q", n, why.Code)
 				}
-				if other == NotShown && (why.Code == RefusedByCertificate ||
+				if other == SentNothing && (why.Code == RefusedByCertificate ||
 					strings.Contains(said, "'s certificate is of") || strings.Contains(said, "refuses the") || strings.Contains(said, "got none")) {
 					t.Errorf("%d, and no certificate was shown: %s, %q", n, why.Code, said)
 				}
-				if other == Shown && (why.Code == NoClientCertificate || strings.Contains(said, "got none")) {
+				if other == SentCertificate && (why.Code == NoClientCertificate || strings.Contains(said, "got none")) {
 					t.Errorf("%d, and a certificate was shown: %s, %q", n, why.Code, said)
 				}
-				if other == ShownNone && d.WantsCertificate() && why.Code != NoClientCertificate {
+				if other == SentEmpty && d.WantsCertificate() && why.Code != NoClientCertificate {
 					t.Errorf("%d, and none was sent: %s, %q", n, why.Code, said)
 				}
 			}
@@ -69,18 +69,18 @@ func TestMeaningOf(t *testing.T) {
 		other Showing
 		want  string
 	}{
-		{tlswire.AlertRecordOverflow, endpoint.Client, MayHaveShown, "the client sent record_overflow: a record of the server's is longer than allowed"},
-		{tlswire.AlertUnknownCA, endpoint.Client, Shown, "the client sent unknown_ca: it does not trust the CA of the server's certificate"},
-		{tlswire.AlertUnknownCA, endpoint.Server, NotShown, "the server sent unknown_ca: that is about a certificate, and the client has shown none by then"},
-		{tlswire.AlertHandshakeFailure, endpoint.Client, Shown, "the client sent handshake_failure: it cannot agree to what the server offers or has shown, which may be its certificate"},
-		{tlswire.AlertHandshakeFailure, endpoint.Server, MayHaveShown, "the server sent handshake_failure: it cannot agree to what the client offers or has shown, or wants a certificate and got none"},
-		{tlswire.AlertHandshakeFailure, endpoint.Server, NotShown, "the server sent handshake_failure: it cannot agree to what the client offers or has shown"},
-		{tlswire.AlertHandshakeFailure, endpoint.Server, ShownNone, "the server sent handshake_failure: it wants a certificate, and got none"},
-		{tlswire.AlertCertificateRequired, endpoint.Server, NotShown, "the server sent certificate_required: it wants a certificate, and has not asked for one"},
-		{tlswire.AlertAccessDenied, endpoint.Server, NotShown, "the server sent access_denied: it does not let the client in, which has shown no certificate by then"},
-		{tlswire.AlertDecryptError, endpoint.Server, NotShown, "the server sent decrypt_error: a checksum of the client's is wrong"},
-		{tlswire.AlertNoCertificate, endpoint.Server, MayHaveShown, "the server sent no_certificate_RESERVED: it wants a certificate, and got none"},
-		{tlswire.AlertDescription(200), endpoint.Client, MayHaveShown, "the client sent alert(200): an alert that has no name here"},
+		{tlswire.AlertRecordOverflow, endpoint.Client, MayHaveSent, "the client sent record_overflow: a record of the server's is longer than allowed"},
+		{tlswire.AlertUnknownCA, endpoint.Client, SentCertificate, "the client sent unknown_ca: it does not trust the CA of the server's certificate"},
+		{tlswire.AlertUnknownCA, endpoint.Server, SentNothing, "the server sent unknown_ca: that is about a certificate, and the client has shown none by then"},
+		{tlswire.AlertHandshakeFailure, endpoint.Client, SentCertificate, "the client sent handshake_failure: it cannot agree to what the server offers or has shown, which may be its certificate"},
+		{tlswire.AlertHandshakeFailure, endpoint.Server, MayHaveSent, "the server sent handshake_failure: it cannot agree to what the client offers or has shown, or wants a certificate and got none"},
+		{tlswire.AlertHandshakeFailure, endpoint.Server, SentNothing, "the server sent handshake_failure: it cannot agree to what the client offers or has shown"},
+		{tlswire.AlertHandshakeFailure, endpoint.Server, SentEmpty, "the server sent handshake_failure: it wants a certificate, and got none"},
+		{tlswire.AlertCertificateRequired, endpoint.Server, SentNothing, "the server sent certificate_required: it wants a certificate, and has not asked for one"},
+		{tlswire.AlertAccessDenied, endpoint.Server, SentNothing, "the server sent access_denied: it does not let the client in, which has shown no certificate by then"},
+		{tlswire.AlertDecryptError, endpoint.Server, SentNothing, "the server sent decrypt_error: a checksum of the client's is wrong"},
+		{tlswire.AlertNoCertificate, endpoint.Server, MayHaveSent, "the server sent no_certificate_RESERVED: it wants a certificate, and got none"},
+		{tlswire.AlertDescription(200), endpoint.Client, MayHaveSent, "the client sent alert(200): an alert that has no name here"},
 	} {
 		if got := meaning(test.d, test.by, test.other).Text; got != test.want {
 			t.Errorf("%q, want %q", got, test.want)

@@ -14,30 +14,26 @@ import (
 
 // Whether the server asked for a certificate, and for which.
 
-// requested is what a server asks for of the client's certificate.
-type requested struct {
-	schemes []tlswire.SignatureScheme
-	names   []tlswire.DistinguishedName // of CAs; none: any
+// wanted returns the CAs that the server wants the client's certificate to be
+// of; none: any, or it asked for no certificate.
+func (w *wire) wanted() []tlswire.DistinguishedName {
+	switch request := w.request.(type) {
+	case *tlswire.CertificateRequest:
+		if x, ok := tlswire.Lookup[*tlswire.CertificateAuthorities](request.Extensions, tlswire.ExtensionCertificateAuthorities); ok {
+			return x.Authorities
+		}
+	case *tlswire.CertificateRequestTLS12:
+		return request.CertificateAuthorities
+	}
+	return nil
 }
 
-// requestedBy reads the extensions of TLS 1.3's CertificateRequest.
-func requestedBy(extensions []tlswire.Extension) *requested {
-	r := &requested{}
-	if x, ok := tlswire.Lookup[*tlswire.SignatureSchemeList](extensions, tlswire.ExtensionSignatureAlgorithms); ok {
-		r.schemes = x.Schemes
-	}
-	if x, ok := tlswire.Lookup[*tlswire.CertificateAuthorities](extensions, tlswire.ExtensionCertificateAuthorities); ok {
-		r.names = x.Authorities
-	}
-	return r
-}
-
-// name reports whether the server names the issuer of one of the certificates
-// that a client has sent.
-func (r *requested) name(ders [][]byte) bool {
+// haveIssued reports whether one of the certificates that a client has sent is
+// of one of the CAs that the server wants, or may be.
+func haveIssued(wanted []tlswire.DistinguishedName, ders [][]byte) bool {
 	for _, der := range ders {
 		cert, err := tlswire.ParseCertificate(der)
-		if err != nil || slices.ContainsFunc(r.names, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, cert.RawIssuer) }) {
+		if err != nil || slices.ContainsFunc(wanted, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, cert.RawIssuer) }) {
 			return true
 		}
 	}
@@ -50,15 +46,15 @@ func (w *wire) showing(side endpoint.Side) Showing {
 	c := w.shown.Of(side)
 	switch {
 	case c.seen && c.empty:
-		return ShownNone
+		return SentEmpty
 	case c.seen:
-		return Shown
+		return SentCertificate
 	case w.mayResume(): // it has shown what it has in that session
-		return MayHaveShown
+		return MayHaveSent
 	case w.isResumed(), !w.Lacking && w.cannotHaveShown(side):
-		return NotShown
+		return SentNothing
 	}
-	return MayHaveShown
+	return MayHaveSent
 }
 
 // cannotHaveShown reports whether a side that was not seen to show a certificate
@@ -104,9 +100,43 @@ const askedLater = "; servers do so that ask for a certificate for some paths al
 // again.
 const ofEarlierSession = "; the two took up an earlier session, in which it was shown"
 
-// NeverAsked is the reason of a verdict on a client that was accepted, and was
+// neverAsked is the reason of a verdict on a client that was accepted, and was
 // not asked for a certificate.
-const NeverAsked = "not mutual: the server never asked for a certificate"
+const neverAsked = "not mutual: the server never asked for a certificate"
+
+// mutual reports whether a client that was accepted has shown a certificate in
+// this connection; nil: not known, or it may still be asked.
+func (w *wire) mutual() *bool {
+	showed := w.shown.Client.seen && !w.shown.Client.empty
+	switch {
+	case w.isResumed() && !showed:
+		return nil
+	case w.shown.Client.seen:
+		return &showed
+	case !w.AskedForNone(), w.mayAskLater() && w.Hidden, w.goesOn():
+		return nil
+	}
+	return &showed
+}
+
+// goesOn reports whether what came later is not in the capture, or has not
+// happened yet.
+func (w *wire) goesOn() bool {
+	return w.End == tlsdecrypt.StillOpen || w.End == tlsdecrypt.CutOff
+}
+
+// noteUnasked adds to the verdict on a client that was accepted that it was not
+// asked for a certificate, if there is no more to say.
+func (w *wire) noteUnasked(v *Verdict) {
+	if v.Outcome != Accepted {
+		return
+	}
+	v.Mutual = w.mutual()
+	if said := w.notMutual(); v.Code == "" && said != "" {
+		v.unasked = v.Reason == "" && said == neverAsked
+		v.Reason = joined(v.Reason, said)
+	}
+}
 
 // notMutual says that a client which was accepted has not been asked for a
 // certificate; "" if it was, or if that is not known.
@@ -114,28 +144,16 @@ func (w *wire) notMutual() string {
 	switch {
 	case w.isResumed() || !w.AskedForNone():
 		return ""
-	case w.asksLater && w.stays == endpoint.Client:
+	case w.asksLater && w.refusesRenegotiation == endpoint.Client:
 		return "not mutual: the server asked for no certificate in the handshake, and the client refused another one (no_renegotiation)"
 	case w.mayAskLater() && w.Hidden:
 		return "the server asked for no certificate in the first handshake; there was another, which is encrypted"
 	case w.asksLater && !w.again:
 		return "not mutual: the server asked for no certificate in the handshake; it wanted another one (HelloRequest), which did not follow"
-	}
-	if w.End == tlsdecrypt.StillOpen || w.End == tlsdecrypt.CutOff {
+	case w.goesOn():
 		return "not mutual so far: the server has not asked for a certificate"
 	}
-	return NeverAsked
-}
-
-// noteUnasked adds to the verdict on a client that was accepted that it was not
-// asked for a certificate, if there is no more to say.
-func (w *wire) noteUnasked(v *Verdict) {
-	if v.Outcome != Accepted || v.Code != "" {
-		return
-	}
-	if said := w.notMutual(); said != "" {
-		v.Reason = joined(v.Reason, said)
-	}
+	return neverAsked
 }
 
 // notToBeAsked is what to add to a refusal of a client that was not asked, and
@@ -159,7 +177,7 @@ func RefuseUnasked(status int, authenticate string) *Reason {
 		return &Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with %d, and asks for %s in place of a certificate (WWW-Authenticate)", status, scheme),
 			Fix: "send the password or token that the server asks for in HTTP; if it is to go by certificates, have it ask for one (nginx: ssl_verify_client)"}
 	}
-	return &Reason{Code: NotAsked, Text: fmt.Sprintf("%s, and refuses in HTTP with %d", NeverAsked, status)}
+	return &Reason{Code: NotAsked, Text: fmt.Sprintf("%s, and refuses in HTTP with %d", neverAsked, status)}
 }
 
 // isUnauthorised reports whether a status is about who the client is.

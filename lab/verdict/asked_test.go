@@ -125,7 +125,7 @@ func TestNeverAsked(t *testing.T) {
 	now := func() time.Time { return start }
 	identity := tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		for asks, want := range map[tls.ClientAuthType]string{tls.NoClientCert: NeverAsked, tls.RequestClientCert: ""} {
+		for asks, want := range map[tls.ClientAuthType]string{tls.NoClientCert: neverAsked, tls.RequestClientCert: ""} {
 			server := &tls.Config{Certificates: []tls.Certificate{identity}, ClientAuth: asks, MaxVersion: version, Time: now}
 			client := &tls.Config{Certificates: []tls.Certificate{identity}, InsecureSkipVerify: true, Time: now, ServerName: "example.org"}
 			var read *tlsdecrypt.Connection
@@ -134,6 +134,9 @@ func TestNeverAsked(t *testing.T) {
 			v := judgeWire(read)
 			if v.Reason != want || v.Code != "" || v.Fix != "" || v.Outcome != Accepted {
 				t.Errorf("%x, %v: %s, %q, want %q", version, asks, brief(v), v.Reason, want)
+			}
+			if v.Mutual == nil || *v.Mutual != (asks != tls.NoClientCert) {
+				t.Errorf("%x, %v: mutual is %v", version, asks, v.Mutual)
 			}
 			if asks != tls.NoClientCert {
 				continue
@@ -148,7 +151,7 @@ func TestNeverAsked(t *testing.T) {
 				t.Errorf("%x, no_renegotiation: %q", version, v.Reason)
 			}
 			again.Messages = append(slices.Clone(read.Messages), sealed12(endpoint.Server))
-			if v := judgeWire(&again); strings.Contains(v.Reason, NeverAsked) && version == tls.VersionTLS12 {
+			if v := judgeWire(&again); strings.Contains(v.Reason, neverAsked) && version == tls.VersionTLS12 {
 				t.Errorf("%x, another handshake, which is encrypted: %q", version, v.Reason)
 			}
 			again.ClientAuth = true // after the handshake, or in another one
@@ -172,15 +175,18 @@ func TestJudgeUnasked(t *testing.T) {
 		fix    bool
 	}{
 		{View{Unasked: true}, 200, "accepted", false},
-		{View{Unasked: true, Insists: true}, 200, "accepted: certificate_not_requested", true},
-		{View{Unasked: true, Insists: true, InHTTP: RefuseUnasked(403, "")}, 403, "accepted (refused in HTTP): certificate_not_requested", true},
-		{View{Insists: true}, 200, "accepted", false},
+		{View{Unasked: true, WantsMutual: true}, 200, "accepted: certificate_not_requested", true},
+		{View{Unasked: true, WantsMutual: true, InHTTP: RefuseUnasked(403, "")}, 403, "accepted (refused in HTTP): certificate_not_requested", true},
+		{View{WantsMutual: true}, 200, "accepted", false},
 	} {
 		v := Judge(nil, &test.view, test.status, nil)
 		if got := brief(v); got != test.want || (v.Fix != "") != test.fix {
 			t.Errorf("%s, fix %q, want %s", got, v.Fix, test.want)
 		}
-		if test.view.InHTTP == nil && (v.Reason == NeverAsked) != test.view.Unasked {
+		if test.view.Unasked != (v.Mutual != nil && !*v.Mutual) {
+			t.Errorf("%+v: mutual is %v", test.view, v.Mutual)
+		}
+		if test.view.InHTTP == nil && (v.Reason == neverAsked) != test.view.Unasked {
 			t.Errorf("%q", v.Reason)
 		}
 	}
@@ -198,7 +204,7 @@ func TestNoteNeedsNoCheck(t *testing.T) {
 		answered(t, d, 1, server, client, status)
 		checked := false
 		v := Of(read, func() *chain.Trust { checked = true; return &chain.Trust{} })
-		if checked != want || !strings.Contains(v.Reason, NeverAsked) {
+		if checked != want || !strings.Contains(v.Reason, neverAsked) {
 			t.Errorf("%d: checked %v, %q", status, checked, v.Reason)
 		}
 	}

@@ -24,7 +24,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 			return Reason{Code: Other, Text: "the server sent no certificate"}
 		}
 		why := Reason{Code: NoClientCertificate, Text: noClientCertificate + w.silently(by)}
-		if w.wishes != nil && len(w.wishes.names) == 0 { // for which no client keeps one back
+		if w.request != nil && len(w.wanted()) == 0 { // for which no client keeps one back
 			why.Fix = "give the client a certificate and its key, of a CA that the server trusts"
 		}
 		return why
@@ -33,7 +33,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 	}
 	if fault := other.faultThat(alert); fault != nil {
 		why := Reason{Code: fault.Code, Text: fault.Of("the "+by.Other().String()+"'s certificate", other.leaf) + w.silently(by)}
-		if fault.Open {
+		if fault.Reported {
 			why.Causes = w.causes(by)
 		}
 		return why
@@ -41,7 +41,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 	switch {
 	case alert == nil:
 		return w.whyClosed(by)
-	case w.stays == by.Other():
+	case w.refusesRenegotiation == by.Other():
 		why := Reason{Code: Other, Text: fmt.Sprintf("the %v wanted to renegotiate, which the %v does not do (no_renegotiation), and so the %v sent %v", by, by.Other(), by, *alert)}
 		if by == endpoint.Server && w.AskedForNone() {
 			why.Text += askedLater
@@ -57,7 +57,6 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 	other := *w.shown.Of(by.Other())
 	why := meaning(d, by, w.showing(by.Other()))
 	early := by == endpoint.Server && !w.answered && w.hello != nil
-	offered := newOffer(w.hello)
 	add := func(what string, names []string) {
 		if len(names) > 0 {
 			why.Text += what + few(names)
@@ -73,21 +72,21 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		why.Text += "; the " + by.Other().String() + " showed a bare public key (RFC 7250), which the " + by.String() + " must know"
 		return why
 	case d == tlswire.AlertProtocolVersion && early:
-		add(": the client offers ", offered.Versions)
-		if slices.Contains(offered.Versions, tlswire.VersionTLS13.String()) {
+		add(": the client offers ", tlswire.Names(w.offer().Versions))
+		if slices.Contains(w.offer().Versions, tlswire.VersionTLS13) {
 			why.Fix = "have the server speak TLS 1.3, or the client offer an older version, too"
 		}
 	case d == tlswire.AlertProtocolVersion && by == endpoint.Client && w.choice != nil:
 		why.Text += ": it has chosen " + w.choice.Version().String()
 	case d == tlswire.AlertNoApplicationProtocol && by == endpoint.Server:
-		add(": ", offered.ALPN)
+		add(": ", w.offer().ALPN)
 	case d == tlswire.AlertUnrecognizedName && w.ServerName != "":
 		why.Text += ": " + w.ServerName
 	case d == tlswire.AlertUnrecognizedName && w.hello != nil:
 		why.Text = fmt.Sprintf("the %v sent %v: the client asked for no host by name (server_name), and the server wants one", by, d)
 	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && !w.answered && !w.Lacking:
 		why.Text, why.Fix = nothingInCommon, compareOffers
-	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && w.isTLS13() && w.showing(endpoint.Client) == MayHaveShown: // which has certificate_required
+	case d == tlswire.AlertHandshakeFailure && by == endpoint.Server && w.isTLS13() && w.showing(endpoint.Client) == MayHaveSent: // which has certificate_required
 		why.Text = "the server sent handshake_failure: it cannot agree to what the client offers or has shown"
 	case d == tlswire.AlertInternalError && by == endpoint.Server && early:
 		why.Text += ", when it read ClientHello"
@@ -97,10 +96,14 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 	if why.Code == chain.Expired && other.isInDate() {
 		why.Code, why.Text = RefusedByCertificate, why.Text+"; yet its dates are right"
 	}
-	if w.answered && w.mayResume() && d.RefusesCertificate() && w.showing(by.Other()) == MayHaveShown {
+	if w.answered && w.mayResume() && d.RefusesCertificate() && w.showing(by.Other()) == MayHaveSent {
 		why.Text += ofEarlierSession
 	}
+	if w.leftUnsigned(by) && (d == tlswire.AlertHandshakeFailure || d == tlswire.AlertInternalError) {
+		why.Text = fmt.Sprintf("the server sent %v: it does not sign with the key of its certificate, which comes next", d)
+	}
 	why.Causes = w.causes(by)
+	w.addEvident(&why, by)
 	w.addMissing(&why, d, by)
 	if d := w.warned(by.Other()); d != "" {
 		why.Text += fmt.Sprintf("; before that the %v had sent %s as a warning", by.Other(), d)
@@ -113,9 +116,9 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 func (w *wire) isAboutPSK(d tlswire.AlertDescription, by endpoint.Side) bool {
 	switch d {
 	case tlswire.AlertDecryptError:
-		return w.namesPSK() && w.showing(by.Other()) != Shown
+		return w.namesPSK() && w.showing(by.Other()) != SentCertificate
 	case tlswire.AlertBadRecordMAC: // in TLS 1.2 (RFC 4279 section 2)
-		return isPSK(w.CipherSuite) && w.showing(by.Other()) != Shown
+		return isPSK(w.CipherSuite) && w.showing(by.Other()) != SentCertificate
 	case tlswire.AlertIllegalParameter:
 		return by == endpoint.Server && !w.answered && w.offersPSK
 	}
@@ -130,7 +133,7 @@ func isPSK(s tlswire.CipherSuite) bool {
 	return strings.HasSuffix(string(s.Info().KeyExchange), "PSK")
 }
 
-// isTLS13 reports whether TLS 1.3 was negotiated, or nothing else was offered.
+// isTLS13 reports whether TLS 1.3 was negotiated, or nothing else was w.offer().
 func (w *wire) isTLS13() bool {
 	switch {
 	case w.Version != 0:
@@ -138,7 +141,7 @@ func (w *wire) isTLS13() bool {
 	case w.retried:
 		return true
 	}
-	versions := versionsOf(w.hello)
+	versions := w.offer().Versions
 	return len(versions) > 0 && !slices.ContainsFunc(versions, func(v tlswire.Version) bool { return v < tlswire.VersionTLS13 })
 }
 
@@ -349,14 +352,6 @@ func (w *wire) reservation() string {
 		return ""
 	}
 	return "; yet " + why + ": whether the server then refused in HTTP is encrypted"
-}
-
-// isCalledByAddress reports whether the client named no host, as one does that
-// calls an IP address (RFC 6066 section 3), and the server's certificate is not
-// for its address.
-func (w *wire) isCalledByAddress() bool {
-	leaf := w.shown.Server.leaf
-	return w.ServerName == "" && leaf != nil && w.Server.IsValid() && leaf.VerifyHostname(w.Server.Addr().Unmap().String()) != nil
 }
 
 // noRequest says what an accepted handshake without a request may mean.

@@ -107,7 +107,7 @@ func TestWhyExpired(t *testing.T) {
 func TestWhyOpenFault(t *testing.T) {
 	leaf := newCertificate(t, nil)
 	for open, want := range map[bool]bool{true: true, false: false} {
-		f := &chain.Fault{Code: chain.UnknownCA, Cert: leaf, Text: "leads elsewhere", Open: open}
+		f := &chain.Fault{Code: chain.UnknownCA, Cert: leaf, Text: "leads elsewhere", Reported: open}
 		v := judgeWire(clientOf(checkedAs(shows(endpoint.Client, leaf.Raw), tlsdecrypt.Fails, f), tlswire.AlertUnknownCA))
 		if v.Code != chain.UnknownCA || len(v.Causes) > 0 != want {
 			t.Errorf("open %v: %s, causes %v", open, v.Code, v.Causes)
@@ -153,17 +153,17 @@ func TestCauses(t *testing.T) {
 		want string
 	}{
 		"a good server certificate, for the name":    {named(serverOf(at(nil), tlswire.AlertBadCertificate), "example.org"), "unknown_ca look_alike_ca revoked bad_signature"},
-		"for another name":                           {named(serverOf(at(nil), tlswire.AlertBadCertificate), "example.net"), "unknown_ca look_alike_ca wrong_host revoked bad_signature"},
+		"for another name":                           {named(serverOf(at(nil), tlswire.AlertBadCertificate), "example.net"), "wrong_host unknown_ca look_alike_ca revoked bad_signature"},
 		"for a name that is not known":               {serverOf(at(nil), tlswire.AlertBadCertificate), "unknown_ca look_alike_ca wrong_host revoked bad_signature"},
-		"without names":                              {serverOf(at(func(c *x509.Certificate) { c.DNSNames = nil }), tlswire.AlertBadCertificate), "unknown_ca look_alike_ca no_san revoked bad_signature"},
-		"for an address":                             {named(serverOf(at(func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = nil, []net.IP{{192, 0, 2, 1}} }), tlswire.AlertBadCertificate), "example.org"), "unknown_ca look_alike_ca wrong_host revoked bad_signature"},
-		"for a client alone":                         {named(serverOf(at(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }), tlswire.AlertBadCertificate), "example.org"), "unknown_ca look_alike_ca wrong_usage revoked bad_signature"},
+		"without names":                              {serverOf(at(func(c *x509.Certificate) { c.DNSNames = nil }), tlswire.AlertBadCertificate), "no_san unknown_ca look_alike_ca revoked bad_signature"},
+		"for an address":                             {named(serverOf(at(func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = nil, []net.IP{{192, 0, 2, 1}} }), tlswire.AlertBadCertificate), "example.org"), "wrong_host unknown_ca look_alike_ca revoked bad_signature"},
+		"for a client alone":                         {named(serverOf(at(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }), tlswire.AlertBadCertificate), "example.org"), "wrong_usage unknown_ca look_alike_ca revoked bad_signature"},
 		"for any use: a CA above may restrict it":    {named(serverOf(at(func(c *x509.Certificate) { c.ExtKeyUsage = nil }), tlswire.AlertBadCertificate), "example.org"), "unknown_ca look_alike_ca wrong_usage revoked bad_signature"},
 		"signed by itself":                           {named(serverOf(at(func(c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "ca"} }), tlswire.AlertBadCertificate), "example.org"), "unknown_ca look_alike_ca self_signed bad_signature"},
 		"a capture without times":                    {named(timeless(serverOf(at(nil), tlswire.AlertBadCertificate)), "example.org"), "unknown_ca look_alike_ca expired not_yet_valid revoked bad_signature"},
 		"a signature that holds":                     {named(ended(talk(tlswire.VersionTLS12, hello(), serverHello(), at(nil), signature(endpoint.Server, tlsdecrypt.Holds))(alert(endpoint.Client, tlswire.AlertCertificateUnknown)), endpoint.Client), "example.org"), "unknown_ca look_alike_ca revoked"},
 		"a client's certificate":                     {clientOf(ofClient(nil), tlswire.AlertBadCertificate), "look_alike_ca unknown_ca revoked bad_signature crl_missing crl_stale"},
-		"of a server alone":                          {clientOf(ofClient(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }), tlswire.AlertAccessDenied), "look_alike_ca unknown_ca wrong_usage revoked bad_signature crl_missing crl_stale"},
+		"of a server alone":                          {clientOf(ofClient(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }), tlswire.AlertAccessDenied), "wrong_usage look_alike_ca unknown_ca revoked bad_signature crl_missing crl_stale"},
 		"a client's that is hidden":                  {ended(hidden(alert(endpoint.Server, tlswire.AlertBadCertificate)), endpoint.Server), "no_client_certificate unknown_ca look_alike_ca expired not_yet_valid wrong_usage self_signed revoked bad_signature weak_key crl_missing crl_stale"},
 		"a server's that is hidden":                  {ended(hidden(alert(endpoint.Client, tlswire.AlertBadCertificate)), endpoint.Client), "unknown_ca look_alike_ca wrong_host no_san expired not_yet_valid wrong_usage self_signed revoked bad_signature weak_key"},
 		"unknown_ca of a server":                     {clientOf(ofClient(nil), tlswire.AlertUnknownCA), "look_alike_ca unknown_ca path_too_long crl_missing"},

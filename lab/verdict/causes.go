@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"crypto/rsa"
 	"crypto/x509"
 	"slices"
 	"strings"
@@ -20,25 +19,36 @@ type Cause struct {
 }
 
 // causes are what may be behind a refusal, the likeliest first, without what
-// the capture rules out.
+// the capture rules out. What the capture shows comes before the rest.
 func (w *wire) causes(by endpoint.Side) (likely []Cause) {
 	var d tlswire.AlertDescription
 	if alert := w.alertOf(by); alert != nil {
 		d = *alert
 	}
 	list := suspects(d, by, w.answered)
-	if slices.Contains(list, noSuite) && w.hello != nil {
-		list = w.byDemands(list)
+	switch {
+	case slices.Contains(list, noSuite) && w.hello != nil:
+		list = w.byDemands(w.byOffer(list))
+	case w.leftUnsigned(by) && (d == tlswire.AlertHandshakeFailure || d == tlswire.AlertInternalError):
+		return []Cause{w.unsigned().of(by)}
 	}
 	if i, j := slices.Index(list, unknownCA), slices.Index(list, lookAlikeCA); by == endpoint.Server && w.shown.Client.leaf != nil && i >= 0 && i < j {
 		list[i], list[j] = list[j], list[i] // its issuer is named by the server, or there would be a fault
 	}
+	if w.shown.Of(by.Other()).good && d != tlswire.AlertUnknownCA {
+		list = behindGood(list)
+	}
+	var shown []Cause
 	for _, s := range list {
-		if !w.rulesOut(s, by, d) {
+		switch why := w.evident(s, by); {
+		case w.rulesOut(s, by, d):
+		case why != "":
+			shown = append(shown, Cause{s.code, why, s.of(by).Tell})
+		default:
 			likely = append(likely, w.fitted(s, by).of(by))
 		}
 	}
-	return likely
+	return append(shown, likely...)
 }
 
 // suspects are what programs mean by an alert, the likeliest first. OpenSSL, Go
@@ -47,11 +57,11 @@ func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*su
 	switch d {
 	case tlswire.AlertUnknownCA:
 		if by == endpoint.Server { // the client has sent one of a CA that the server names
-			return []*suspect{lookAlikeCA, unknownCA, selfSigned, chainTooLong, crlMissing}
+			return []*suspect{lookAlikeCA, unknownCA, selfSigned, chainTooLong, crlMissing, pathLength}
 		}
-		return []*suspect{unknownCA, lookAlikeCA, selfSigned}
+		return []*suspect{unknownCA, lookAlikeCA, selfSigned, pathLength}
 	case tlswire.AlertUnsupportedCertificate:
-		return []*suspect{wrongUsage, wrongKeyUsage, weakKey}
+		return []*suspect{wrongUsage, wrongKeyUsage, weakKey, weakSignature}
 	case tlswire.AlertCertificateExpired:
 		return []*suspect{expiredAbove, wrongClock}
 	case tlswire.AlertDecryptError:
@@ -61,14 +71,18 @@ func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*su
 			return []*suspect{noSuite, noGroup, noSignature, noVersion}
 		}
 		if by == endpoint.Server {
-			return []*suspect{noCertificate, unknownCA, wrongUsage, noSignature}
+			return []*suspect{noCertificate, unknownCA, wrongUsage, noSignature, weakKey, weakSignature}
 		}
-		return []*suspect{unknownCA, wrongUsage, noGroup}
+		return []*suspect{unknownCA, wrongUsage, noGroup, weakKey, weakSignature}
+	case tlswire.AlertInsufficientSecurity:
+		if answered {
+			return []*suspect{weakKey, weakSignature}
+		}
 	case tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown, tlswire.AlertAccessDenied, 0:
 		if by == endpoint.Server {
-			return []*suspect{noCertificate, unknownCA, lookAlikeCA, expired, notYetValid, wrongUsage, selfSigned, revoked, wrongSignature, weakKey, crlMissing, crlStale}
+			return []*suspect{noCertificate, unknownCA, lookAlikeCA, expired, notYetValid, wrongUsage, selfSigned, pathLength, revoked, wrongSignature, weakKey, weakSignature, crlMissing, crlStale, nameConstraint}
 		}
-		return []*suspect{unknownCA, lookAlikeCA, wrongHost, noSAN, expired, notYetValid, wrongUsage, selfSigned, revoked, wrongSignature, weakKey}
+		return []*suspect{unknownCA, lookAlikeCA, wrongHost, noSAN, expired, notYetValid, wrongUsage, selfSigned, pathLength, revoked, wrongSignature, weakKey, weakSignature, nameConstraint}
 	}
 	return nil
 }
@@ -76,7 +90,7 @@ func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*su
 // byDemands puts first what all cipher suites of the client have in common, if
 // that is more than every server has.
 func (w *wire) byDemands(list []*suspect) []*suspect {
-	said := demands(w.hello)
+	said := demands(w.offer())
 	if said == "" {
 		return list
 	}
@@ -92,13 +106,19 @@ func (w *wire) fitted(s *suspect, by endpoint.Side) *suspect {
 		return unknownRoot
 	case s == noSuite && !w.offersOld():
 		return noSuiteTLS13
+	case s == noGroup && w.hello != nil && !w.answered && narrowGroups(w.offer()) != "":
+		return &suspect{s.code, narrowGroups(w.offer()), s.tell}
+	case s == noSignature && w.hello != nil && !w.answered && narrowSignatures(w.offer()) != "":
+		return &suspect{s.code, narrowSignatures(w.offer()), s.tell}
 	}
 	return s
 }
 
 // offersOld reports whether the client may have offered TLS 1.2 or before, for
 // which a cipher suite must fit the server's key.
-func (w *wire) offersOld() bool { return w.hello == nil || offersVersion(w.hello, false) }
+func (w *wire) offersOld() bool {
+	return w.hello == nil || offersVersion(w.offer(), false)
+}
 
 // aboutOffers are the suspects that have nothing to do with certificates.
 var aboutOffers = []*suspect{noSuite, noGroup, noSignature, noVersion}
@@ -110,20 +130,21 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side, d tlswire.AlertDescription
 	showing := w.showing(by.Other())
 	switch {
 	case s == noCertificate:
-		return by == endpoint.Client || w.isResumed() || showing == Shown || showing == NotShown || d == tlswire.AlertHandshakeFailure && w.isTLS13() // which has certificate_required
+		return by == endpoint.Client || w.isResumed() || showing == SentCertificate || showing == SentNothing || d == tlswire.AlertHandshakeFailure && w.isTLS13() // which has certificate_required
 	case slices.Contains(aboutOffers, s):
 		return w.rulesOutOffer(s, by)
-	case showing == ShownNone, showing == NotShown:
+	case showing == SentEmpty, showing == SentNothing:
 		return s.code != NoCommonCipherSuite
 	case s == wrongSignature:
 		return other.signature == tlsdecrypt.Holds || w.isResumed()
 	}
-	if leaf == nil {
-		return false
-	}
-	usage := x509.ExtKeyUsageClientAuth
-	if by == endpoint.Client {
-		usage = x509.ExtKeyUsageServerAuth
+	switch {
+	case s == pathLength, s == nameConstraint: // that of a CA which was not sent
+		return !other.hasCAsAbove()
+	case s == weakSignature:
+		return leaf == nil || other.weak(by.Other(), s.code) == nil
+	case leaf == nil:
+		return w.alertOf(by) != nil && s == weakKey && slices.Contains([]tlswire.AlertDescription{tlswire.AlertHandshakeFailure, tlswire.AlertInsufficientSecurity}, d)
 	}
 	switch s {
 	case expired, notYetValid:
@@ -131,14 +152,14 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side, d tlswire.AlertDescription
 	case revoked, crlMissing, crlStale, chainTooLong, expiredAbove:
 		return chain.IsSelfIssued(leaf) // there is no CA above it
 	case lookAlikeCA:
-		return by == endpoint.Server && w.wishes != nil && len(w.wishes.names) > 0 && !w.wishes.name(other.ders)
+		wanted := w.wanted()
+		return by == endpoint.Server && len(wanted) > 0 && !haveIssued(wanted, other.ders)
 	case wrongUsage:
-		return !chain.Forbids(leaf, usage) && len(leaf.ExtKeyUsage) > 0
+		return !chain.Forbids(leaf, usageOf(by.Other())) && len(leaf.ExtKeyUsage) > 0
 	case selfSigned:
 		return !chain.IsSelfIssued(leaf)
 	case weakKey:
-		key, ok := leaf.PublicKey.(*rsa.PublicKey)
-		return !ok || key.N.BitLen() >= 2048
+		return !chain.IsWeakKey(leaf) && other.weak(by.Other(), s.code) == nil
 	case noSAN:
 		return len(leaf.DNSNames)+len(leaf.IPAddresses) > 0
 	case wrongHost:
@@ -154,7 +175,7 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side, d tlswire.AlertDescription
 func (w *wire) rulesOutOffer(s *suspect, by endpoint.Side) bool {
 	switch s {
 	case noVersion:
-		return w.answered || w.retried || len(named(versionsOf(w.hello))) > 1
+		return w.answered || w.retried || len(w.offer().Versions) > 1
 	case noSuite:
 		return w.answered || w.retried
 	case noGroup:
@@ -165,7 +186,7 @@ func (w *wire) rulesOutOffer(s *suspect, by endpoint.Side) bool {
 			info := w.CipherSuite.Info()
 			return w.Group != 0 || !info.TLS13 && info.KeyExchange != "" && !strings.HasPrefix(string(info.KeyExchange), "ECDHE")
 		}
-		return w.hello != nil && !needsGroup(w.hello)
+		return w.hello != nil && !needsGroup(w.offer())
 	case noSignature:
 		switch {
 		case w.isResumed():
@@ -173,7 +194,7 @@ func (w *wire) rulesOutOffer(s *suspect, by endpoint.Side) bool {
 		case by == endpoint.Server && w.answered: // it is about the client's signature
 			return w.shown.Client.empty || w.AskedForNone() || w.shown.Client.signature == tlsdecrypt.Holds
 		}
-		return w.hello != nil && !needsSignature(w.hello)
+		return w.hello != nil && !needsSignature(w.offer())
 	}
 	return false
 }
@@ -215,6 +236,12 @@ var (
 		"openssl x509 -noout -ext keyUsage -in CERT.pem"}
 	weakKey = &suspect{chain.WeakKey, "the {other}'s key is too short for the {by}",
 		"openssl x509 -noout -text -in CERT.pem shows its size"}
+	weakSignature = &suspect{chain.WeakSignature, "the {other}'s certificate, or a CA above it, is signed with an algorithm that the {by} does not take any more",
+		"openssl x509 -noout -text -in CERT.pem shows its signature algorithm"}
+	pathLength = &suspect{chain.PathTooLong, "a CA above the {other}'s certificate allows fewer CAs below it than the chain has (path length)",
+		"openssl x509 -noout -ext basicConstraints -in CA.pem, for each CA of the chain, the root too"}
+	nameConstraint = &suspect{chain.NameConstraint, "a CA above the {other}'s certificate may not vouch for its names (name constraints)",
+		"openssl x509 -noout -ext nameConstraints -in CA.pem, for each CA of the chain"}
 	chainTooLong = &suspect{chain.PathTooLong, "the chain is longer than the {by} allows",
 		"its settings (nginx: ssl_verify_depth)"}
 	crlMissing = &suspect{chain.CRLMissing, "the {by} requires a CRL of each CA, and has none of that one",

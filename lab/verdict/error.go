@@ -61,11 +61,11 @@ func Explain(err error, side endpoint.Side) Reason {
 		{"invalid signature by the", BadSignature, badSignature(side.Other())},
 		{"offered only unsupported versions", NoCommonVersion, noCommonVersion},
 		{"selected unsupported protocol version", NoCommonVersion, noCommonVersion},
-		{"no renegotiation", Other, "the server wants to shake hands anew (renegotiation), as one does that asks for a certificate for some paths alone (Apache: SSLVerifyClient in a Location), which this client does not do"},
+		{"no renegotiation", Other, "the server wants to renegotiate, as one does that asks for a certificate for some paths alone (Apache: SSLVerifyClient in a Location), which this client does not do"},
 		{"application protocol", NoCommonALPN, "the two sides have no HTTP version in common"},
 		{"no cipher suite supported by both", NoCommonCipherSuite, "the two sides have no cipher suite in common"},
 		{"no key exchanges supported by both", NoCommonGroup, "the two sides have no group for the key exchange in common"},
-		{"signature algorithms", NoCommonSignature, "the client takes no signature that the key of the server's certificate can make"},
+		{"signature algorithms", NoCommonSignature, "the server makes no signature with its key that the client takes: the key is of another kind, or it may not sign that way"},
 	} {
 		if strings.Contains(text, known.part) {
 			return Reason{Code: known.code, Text: known.text}
@@ -136,7 +136,7 @@ func explainFromAfar(witness *View, v Verdict) Reason {
 		return why
 	}
 	d := tlswire.AlertDescription(v.Alert.Code)
-	if d == tlswire.AlertHandshakeFailure && by == endpoint.Server && witness.showing() == NotShown && witness.State == StateConnected {
+	if d == tlswire.AlertHandshakeFailure && by == endpoint.Server && witness.showing() == SentNothing && witness.State == StateConnected {
 		return Reason{Code: Other, Text: nothingInCommon, Fix: compareOffers}
 	}
 	return meaning(d, by, witness.showing())

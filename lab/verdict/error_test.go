@@ -41,7 +41,7 @@ func TestExplain(t *testing.T) {
 		{errors.New("tls: client requested unsupported application protocols ([h3])"), server, NoCommonALPN, "the two sides have no HTTP version in common"},
 		{errors.New("tls: no cipher suite supported by both client and server; client offered: []"), server, NoCommonCipherSuite, "the two sides have no cipher suite in common"},
 		{errors.New("tls: no key exchanges supported by both client and server"), server, NoCommonGroup, "the two sides have no group for the key exchange in common"},
-		{errors.New("tls: peer doesn't support any of the certificate's signature algorithms"), server, NoCommonSignature, "the client takes no signature that the key of the server's certificate can make"},
+		{errors.New("tls: peer doesn't support any of the certificate's signature algorithms"), server, NoCommonSignature, "the server makes no signature with its key that the client takes: the key is of another kind, or it may not sign that way"},
 		{errHTTP, server, SpokeNoTLS, "the client did not speak TLS, but plain HTTP"},
 		{tls.RecordHeaderError{RecordHeader: [5]byte{'H', 'T', 'T', 'P', '/'}}, client, SpokeNoTLS, "the server did not speak TLS, but plain HTTP"},
 		{errGarbage, client, SpokeNoTLS, "the server did not speak TLS"},

@@ -11,14 +11,14 @@ type exchanged struct {
 	hello     *tlswire.ClientHello  // the last one; nil: none was seen
 	choice    *tlswire.ServerHello  // the last one, which may be a HelloRetryRequest; nil: none was seen
 	retried   bool                  // there was a HelloRetryRequest
-	wishes    *requested            // what the server asked for of the client's certificate
+	request   tlswire.Body          // the last CertificateRequest; nil: none was seen
 	asksLater bool                  // the server may have asked for a certificate after the first handshake
 	goodbyes  endpoint.Pair[bool]   // it sent close_notify
 	warnings  []*tlsdecrypt.Message // alerts that do not end the connection
 }
 
-// listen takes a message.
-func (w *wire) listen(m *tlsdecrypt.Message) {
+// takeHello keeps what a message offers, chooses or asks for.
+func (w *wire) takeHello(m *tlsdecrypt.Message) {
 	if m.Alert != nil {
 		w.takeAlert(m)
 	}
@@ -33,10 +33,8 @@ func (w *wire) listen(m *tlsdecrypt.Message) {
 		w.retried = w.retried || body.IsHelloRetryRequest()
 	case *tlswire.HelloRequest:
 		w.asksLater = true
-	case *tlswire.CertificateRequest:
-		w.wishes = requestedBy(body.Extensions)
-	case *tlswire.CertificateRequestTLS12:
-		w.wishes = &requested{schemes: body.SignatureAlgorithms, names: body.CertificateAuthorities}
+	case *tlswire.CertificateRequest, *tlswire.CertificateRequestTLS12:
+		w.request = body
 	}
 }
 
@@ -47,7 +45,7 @@ func (w *wire) takeAlert(m *tlsdecrypt.Message) {
 	case m != w.Alert:
 		w.warnings = append(w.warnings, m)
 		if d == tlswire.AlertNoRenegotiation {
-			w.stays = m.From
+			w.refusesRenegotiation = m.From
 		}
 	}
 }

@@ -92,7 +92,7 @@ func content(m *tlsdecrypt.Message, kind, n byte) {
 		codes := []chain.Code{chain.UnknownCA, chain.Expired, chain.LookAlikeCA, chain.WrongHost}
 		if kind == 3 && n > 0 {
 			result := []tlsdecrypt.Result{tlsdecrypt.Holds, tlsdecrypt.Fails, tlsdecrypt.Unknown}[n%3]
-			m.Checks = []tlsdecrypt.Check{{Subject: "chain", Result: result, Fault: &chain.Fault{Code: codes[n/3%4], Text: "is odd", Open: n > 100}}}
+			m.Checks = []tlsdecrypt.Check{{Subject: "chain", Result: result, Fault: &chain.Fault{Code: codes[n/3%4], Text: "is odd", Reported: n > 100}}}
 		}
 	case kind%4 == 1:
 		m.Type, m.Alert = tlswire.ContentTypeAlert, &tlswire.Alert{Level: 1 + tlswire.AlertLevel(kind>>6), Description: tlswire.AlertDescription(n)}

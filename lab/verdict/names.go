@@ -21,13 +21,16 @@ import (
 // noteNames adds to the verdict on a client that was accepted that it called
 // the server by two names.
 func (w *wire) noteNames(v *Verdict) {
-	host := w.misdirected()
-	if v.Code != "" || w.ServerName == "" && (w.Answer == nil || w.Answer.HTTP.Status != http.StatusMisdirectedRequest) {
-		return
-	}
 	status := 0
 	if w.Answer != nil {
 		status = w.Answer.HTTP.Status
+	}
+	if v.Code != "" || w.ServerName == "" && status != http.StatusMisdirectedRequest {
+		return
+	}
+	host := w.misdirected()
+	if host == "" && status != http.StatusMisdirectedRequest {
+		return
 	}
 	differ := fmt.Sprintf("the client asked for %s in TLS (server_name) and for %s in HTTP (Host)", w.ServerName, host)
 	switch {
@@ -41,7 +44,6 @@ func (w *wire) noteNames(v *Verdict) {
 		v.How = InHTTP
 		v.because(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 421: it does not answer for this host on this connection",
 			Fix: "have the client open a connection of its own for each host"})
-	case host == "":
 	case status == http.StatusBadRequest:
 		v.How = InHTTP
 		v.because(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 400, as some do when the names differ: " + differ})
@@ -94,10 +96,10 @@ func (w *wire) isCertifiedFor(host string) bool {
 func hostOf(request *httpwire.Message) string {
 	host := ""
 	for _, h := range request.Headers {
-		switch strings.ToLower(h.Name) {
-		case ":authority":
+		switch {
+		case strings.EqualFold(h.Name, ":authority"):
 			return h.Value
-		case "host":
+		case strings.EqualFold(h.Name, "host"):
 			host = h.Value
 		}
 	}
@@ -107,7 +109,11 @@ func hostOf(request *httpwire.Message) string {
 // sameHost reports whether two names are of the same host. Ports, case, a dot
 // at the end and the two forms of international names do not matter (RFC 9110
 // section 4.2.3, RFC 5890 section 2.3.2.4).
-func sameHost(a, b string) bool { return plainHost(a) == plainHost(b) }
+func sameHost(a, b string) bool {
+	name, port, _ := strings.Cut(b, ":")
+	usual := a == name && !strings.Contains(port, ":") // what follows takes long for each connection
+	return usual || plainHost(a) == plainHost(b)
+}
 
 // plainHost returns a host without its port, in one form of several.
 func plainHost(host string) string {

@@ -1,8 +1,6 @@
 package verdict
 
 import (
-	"cmp"
-	"crypto/tls"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,38 +10,11 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// Offer is what one side can do, as far as it was seen, by IANA's names and in
-// the order of the side's own. Values that are to be ignored (GREASE, RFC 8701)
-// and suites that are signals are left out.
-type Offer struct {
-	Versions         []string `json:"versions,omitempty"`
-	CipherSuites     []string `json:"cipher_suites,omitempty"`
-	Groups           []string `json:"groups,omitempty"`
-	SignatureSchemes []string `json:"signature_schemes,omitempty"`
-	ALPN             []string `json:"alpn,omitempty"`
-}
-
 // Offers are what the two sides could have agreed on.
 type Offers struct {
-	Client Offer  `json:"client"`           // in ClientHello
-	Server *Offer `json:"server,omitempty"` // what it takes by its settings, or has taken, there or on another connection; nil: none is known
-	From   *int   `json:"from,omitempty"`   // the other connection; nil: this one
-}
-
-// TakenBy returns what a server of crypto/tls takes, as far as its settings say:
-// what they leave to crypto/tls is left out.
-func TakenBy(config *tls.Config) *Offer {
-	o := &Offer{ALPN: config.NextProtos}
-	for v := cmp.Or(config.MaxVersion, tls.VersionTLS13); v >= max(config.MinVersion, tls.VersionTLS10); v-- {
-		o.Versions = append(o.Versions, tlswire.Version(v).String())
-	}
-	for _, suite := range config.CipherSuites {
-		o.CipherSuites = append(o.CipherSuites, tlswire.CipherSuite(suite).String())
-	}
-	for _, group := range config.CurvePreferences {
-		o.Groups = append(o.Groups, tlswire.NamedGroup(group).String())
-	}
-	return o
+	Client tlswire.Offer  `json:"client"`           // in ClientHello
+	Server *tlswire.Offer `json:"server,omitempty"` // what it takes by its settings, or has taken, there or on another connection; nil: none is known
+	From   *int           `json:"from,omitempty"`   // the other connection; nil: this one
 }
 
 // isAboutOffers reports whether an alert may say that the two sides have
@@ -57,6 +28,9 @@ func isAboutOffers(d tlswire.AlertDescription) bool {
 	return false
 }
 
+// offer returns what the client offers.
+func (w *wire) offer() tlswire.Offer { return tlswire.OfferOf(w.hello) }
+
 // offers returns what the two sides offered, if a side refused the other before
 // they had agreed; else nil.
 func (w *wire) offers(by endpoint.Side) *Offers {
@@ -65,102 +39,31 @@ func (w *wire) offers(by endpoint.Side) *Offers {
 	if w.hello == nil || !early || alert != nil && !isAboutOffers(*alert) || alert == nil && by == endpoint.Client {
 		return nil
 	}
-	o := &Offers{Client: *newOffer(w.hello)}
+	o := &Offers{Client: w.offer()}
 	if w.choice != nil {
-		o.Server = newChoice(w.choice)
+		choice := tlswire.ChoiceOf(w.choice)
+		o.Server = &choice
 	}
 	switch {
 	case alert == nil:
 	case *alert == tlswire.AlertProtocolVersion, *alert == tlswire.AlertInappropriateFallback:
-		o.Client = Offer{Versions: o.Client.Versions}
+		o.Client = tlswire.Offer{Versions: o.Client.Versions}
 	case *alert == tlswire.AlertNoApplicationProtocol:
-		o.Client = Offer{ALPN: o.Client.ALPN}
+		o.Client = tlswire.Offer{ALPN: o.Client.ALPN}
 	}
 	return o
-}
-
-func newOffer(hello *tlswire.ClientHello) *Offer {
-	if hello == nil {
-		return &Offer{}
-	}
-	o := &Offer{Versions: named(versionsOf(hello)), CipherSuites: named(suitesOf(hello)), Groups: named(groupsOf(hello)), SignatureSchemes: named(schemesOf(hello))}
-	if x, ok := tlswire.Lookup[*tlswire.ProtocolNameList](hello.Extensions, tlswire.ExtensionALPN); ok {
-		for _, p := range x.Protocols {
-			if len(p) != 2 || p[0] != p[1] || p[0]&0x0f != 0x0a {
-				o.ALPN = append(o.ALPN, p)
-			}
-		}
-	}
-	return o
-}
-
-// newChoice returns what a server has chosen in ServerHello or
-// HelloRetryRequest.
-func newChoice(choice *tlswire.ServerHello) *Offer {
-	o := &Offer{Versions: []string{choice.Version().String()}, CipherSuites: []string{choice.CipherSuite.String()}}
-	if x, ok := tlswire.Lookup[*tlswire.KeyShareServerHello](choice.Extensions, tlswire.ExtensionKeyShare); ok {
-		o.Groups = []string{x.Share.Group.String()}
-	}
-	if x, ok := tlswire.Lookup[*tlswire.KeyShareHelloRetryRequest](choice.Extensions, tlswire.ExtensionKeyShare); ok {
-		o.Groups = []string{x.SelectedGroup.String()}
-	}
-	return o
-}
-
-// named returns the names of values without GREASE, each once.
-func named[T fmt.Stringer](values []T) (names []string) {
-	for _, v := range values {
-		if name := v.String(); !strings.HasPrefix(name, "GREASE") && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// versionsOf lists the versions that a client offers. Without
-// supported_versions that is the newest one, and those before it.
-func versionsOf(hello *tlswire.ClientHello) []tlswire.Version {
-	if hello == nil {
-		return nil
-	}
-	if x, ok := tlswire.Lookup[*tlswire.SupportedVersions](hello.Extensions, tlswire.ExtensionSupportedVersions); ok {
-		return x.Versions
-	}
-	return []tlswire.Version{hello.LegacyVersion}
-}
-
-func suitesOf(hello *tlswire.ClientHello) []tlswire.CipherSuite {
-	return slices.DeleteFunc(slices.Clone(hello.CipherSuites), func(s tlswire.CipherSuite) bool {
-		return s == tlswire.TLS_EMPTY_RENEGOTIATION_INFO_SCSV || s == tlswire.TLS_FALLBACK_SCSV
-	})
-}
-
-func groupsOf(hello *tlswire.ClientHello) []tlswire.NamedGroup {
-	if x, ok := tlswire.Lookup[*tlswire.NamedGroupList](hello.Extensions, tlswire.ExtensionSupportedGroups); ok {
-		return x.Groups
-	}
-	return nil
-}
-
-func schemesOf(hello *tlswire.ClientHello) []tlswire.SignatureScheme {
-	if x, ok := tlswire.Lookup[*tlswire.SignatureSchemeList](hello.Extensions, tlswire.ExtensionSignatureAlgorithms); ok {
-		return x.Schemes
-	}
-	return nil
 }
 
 // offersVersion reports whether a client offers a version that is newer, or
 // not, than TLS 1.2.
-func offersVersion(hello *tlswire.ClientHello, tls13 bool) bool {
-	return slices.ContainsFunc(versionsOf(hello), func(v tlswire.Version) bool {
-		return (v >= tlswire.VersionTLS13) == tls13 && !strings.HasPrefix(v.String(), "GREASE")
-	})
+func offersVersion(o tlswire.Offer, tls13 bool) bool {
+	return slices.ContainsFunc(o.Versions, func(v tlswire.Version) bool { return (v >= tlswire.VersionTLS13) == tls13 })
 }
 
 // offersSuite reports whether a client offers a suite of TLS 1.3, or of TLS 1.2
 // and before.
-func offersSuite(hello *tlswire.ClientHello, tls13 bool) bool {
-	return slices.ContainsFunc(suitesOf(hello), func(s tlswire.CipherSuite) bool {
+func offersSuite(o tlswire.Offer, tls13 bool) bool {
+	return slices.ContainsFunc(o.CipherSuites, func(s tlswire.CipherSuite) bool {
 		info := s.Info()
 		return info.TLS13 == tls13 && (info.TLS13 || info.KeyExchange != tlswire.KeyExchangeUnknown)
 	})
@@ -168,47 +71,43 @@ func offersSuite(hello *tlswire.ClientHello, tls13 bool) bool {
 
 // needsGroup reports whether a group is needed for all that a client offers: in
 // TLS 1.2 and before it is for ECDHE alone.
-func needsGroup(hello *tlswire.ClientHello) bool {
-	return offersVersion(hello, true) || slices.ContainsFunc(suitesOf(hello), func(s tlswire.CipherSuite) bool {
-		return strings.HasPrefix(string(s.Info().KeyExchange), "ECDH") || *s.Info() == tlswire.SuiteInfo{}
+func needsGroup(o tlswire.Offer) bool {
+	return offersVersion(o, true) || slices.ContainsFunc(o.CipherSuites, func(s tlswire.CipherSuite) bool {
+		return strings.HasPrefix(string(s.Info().KeyExchange), "ECDH") || isUnknown(s)
 	})
 }
 
 // needsSignature reports whether a server may have to sign, for what a client
 // offers.
-func needsSignature(hello *tlswire.ClientHello) bool {
-	return offersVersion(hello, true) || slices.ContainsFunc(suitesOf(hello), func(s tlswire.CipherSuite) bool {
+func needsSignature(o tlswire.Offer) bool {
+	return offersVersion(o, true) || slices.ContainsFunc(o.CipherSuites, func(s tlswire.CipherSuite) bool {
 		info := s.Info()
-		return *info == tlswire.SuiteInfo{} || strings.HasSuffix(string(info.KeyExchange), "DHE") && info.Authentication != "anon"
+		return isUnknown(s) || strings.HasSuffix(string(info.KeyExchange), "DHE") && info.Authentication != "anon"
 	})
 }
+
+// isUnknown reports whether nothing is known of a cipher suite.
+func isUnknown(s tlswire.CipherSuite) bool { return *s.Info() == tlswire.SuiteInfo{} }
 
 // missing says what ClientHello lacks by itself, so that no server can take it;
 // "": nothing.
-func missing(hello *tlswire.ClientHello) (Code, string) {
-	old, new := offersVersion(hello, false), offersVersion(hello, true)
-	suites := suitesOf(hello)
-	known := !slices.ContainsFunc(suites, func(s tlswire.CipherSuite) bool {
-		return *s.Info() == (tlswire.SuiteInfo{}) && !strings.HasPrefix(s.String(), "GREASE")
-	})
-	psk := tlswire.Has(hello.Extensions, tlswire.ExtensionPreSharedKey)
+func (w *wire) missing() (Code, string) {
+	o := w.offer()
+	old, new := offersVersion(o, false), offersVersion(o, true)
+	known := !slices.ContainsFunc(o.CipherSuites, isUnknown)
+	psk := tlswire.Has(w.hello.Extensions, tlswire.ExtensionPreSharedKey)
 	switch {
-	case len(suites) == 0:
-	case known && new && !old && !offersSuite(hello, true):
+	case len(o.CipherSuites) == 0:
+	case known && new && !old && !offersSuite(o, true):
 		return NoCommonCipherSuite, "the client offers TLS 1.3 alone, and no cipher suite of TLS 1.3"
-	case known && old && !new && !offersSuite(hello, false):
-		return NoCommonCipherSuite, "the client offers no version newer than " + newest(hello) + ", and no cipher suite of that"
-	case new && !old && !psk && len(groupsOf(hello)) == 0:
+	case known && old && !new && !offersSuite(o, false):
+		return NoCommonCipherSuite, fmt.Sprintf("the client offers no version newer than %v, and no cipher suite of that", o.Newest())
+	case new && !old && !psk && len(o.Groups) == 0:
 		return NoCommonGroup, "the client offers TLS 1.3 alone, and no group for the key exchange (supported_groups)"
-	case new && !old && !psk && len(schemesOf(hello)) == 0:
+	case new && !old && !psk && len(o.SignatureSchemes) == 0:
 		return NoCommonSignature, "the client offers TLS 1.3 alone, and no signature algorithm (signature_algorithms)"
 	}
 	return "", ""
-}
-
-// newest names the newest version that a client offers.
-func newest(hello *tlswire.ClientHello) string {
-	return slices.Max(append(named(versionsOf(hello)), "")) // in the order of their names
 }
 
 // addMissing adds to the reason of an early refusal what ClientHello lacks, if
@@ -217,15 +116,15 @@ func (w *wire) addMissing(why *Reason, d tlswire.AlertDescription, by endpoint.S
 	if by != endpoint.Server || w.answered || w.retried || w.hello == nil || !isAboutOffers(d) || d == tlswire.AlertInternalError {
 		return
 	}
-	if code, text := missing(w.hello); code != "" && (isVague(why.Code) || why.Code == code) {
-		*why = Reason{Code: code, Text: fmt.Sprintf("%s, and the server sent %v", text, d), Fix: fixFor(code, *newOffer(w.hello))}
+	if code, text := w.missing(); code != "" && (isVague(why.Code) || why.Code == code) {
+		*why = Reason{Code: code, Text: fmt.Sprintf("%s, and the server sent %v", text, d), Fix: fixFor(code, w.offer())}
 	}
 }
 
 // fixFor is what to change where the client's offer says more than the code; "":
 // it does not.
-func fixFor(code Code, client Offer) string {
-	if code == NoCommonCipherSuite && slices.Equal(client.Versions, []string{tlswire.VersionTLS13.String()}) {
+func fixFor(code Code, client tlswire.Offer) string {
+	if code == NoCommonCipherSuite && slices.Equal(client.Versions, []tlswire.Version{tlswire.VersionTLS13}) {
 		return "allow one cipher suite of TLS 1.3 on both sides"
 	}
 	return ""
@@ -236,13 +135,10 @@ func few(names []string) string { return text.Few(names, 6) }
 
 // demands says what all cipher suites of a client have in common that not every
 // server has, as a clause; "": nothing.
-func demands(hello *tlswire.ClientHello) string {
+func demands(o tlswire.Offer) string {
 	var keys, ciphers []string
-	for _, s := range suitesOf(hello) {
+	for _, s := range o.CipherSuites {
 		info := s.Info()
-		if strings.HasPrefix(s.String(), "GREASE") {
-			continue
-		}
 		if info.TLS13 || info.Authentication == "" {
 			return ""
 		}

@@ -47,8 +47,8 @@ func TestEarlyHandshakeFailure(t *testing.T) {
 		causes string
 		first  string // of the causes
 	}{
-		"anything":               {offering(ss{tlswire.TLS_AES_128_GCM_SHA256, ecdheRSA}, groups, schemes, v13, v12), Other, "nothing that both can do", "no_common_cipher_suite no_common_group no_common_signature_algorithm", "the two have no cipher suite in common, or none that fits"},
-		"TLS 1.3 alone":          {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, schemes, v13), Other, "nothing that both can do", "no_common_cipher_suite no_common_group no_common_signature_algorithm no_common_version", "the two have no cipher suite of TLS 1.3 in common"},
+		"anything":               {offering(ss{tlswire.TLS_AES_128_GCM_SHA256, ecdheRSA}, groups, schemes, v13, v12), Other, "nothing that both can do", "no_common_group no_common_signature_algorithm no_common_cipher_suite", "the client offers one group alone for the key exchange, x25519"},
+		"TLS 1.3 alone":          {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, schemes, v13), Other, "nothing that both can do", "no_common_group no_common_signature_algorithm no_common_cipher_suite no_common_version", "the client offers one group alone"},
 		"without a suite of it":  {offering(ss{ecdheRSA}, groups, schemes, v13), NoCommonCipherSuite, "the client offers TLS 1.3 alone, and no cipher suite of TLS 1.3", "", ""},
 		"without a group":        {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, nil, schemes, v13), NoCommonGroup, "no group for the key exchange", "", ""},
 		"without a signature":    {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, nil, v13), NoCommonSignature, "no signature algorithm", "", ""},
@@ -69,7 +69,7 @@ func TestEarlyHandshakeFailure(t *testing.T) {
 		if len(v.Causes) > 0 && !strings.HasPrefix(v.Causes[0].Text, test.first) {
 			t.Errorf("%s: %q first", name, v.Causes[0].Text)
 		}
-		if strings.Contains(v.Fix, "TLS 1.2") && test.hello.Handshake.Body.(*tlswire.ClientHello).Extensions != nil && len(v.Offers.Client.Versions) == 1 && v.Offers.Client.Versions[0] == "TLS 1.3" {
+		if strings.Contains(v.Fix, "TLS 1.2") && test.hello.Handshake.Body.(*tlswire.ClientHello).Extensions != nil && len(v.Offers.Client.Versions) == 1 && v.Offers.Client.Versions[0] == tlswire.VersionTLS13 {
 			t.Errorf("%s: fix %q", name, v.Fix)
 		}
 		if v.Offers == nil || len(v.Offers.Client.CipherSuites) == 0 || v.Offers.Server != nil {
@@ -100,8 +100,8 @@ func TestTaken(t *testing.T) {
 	}{
 		"it lacks the suite":              {offering(ss{ecdheECDSA}, groups, schemes), "a.example", true, "no_common_cipher_suite no_common_signature_algorithm"},
 		"it lacks the group":              {offering(ss{ecdheRSA}, []tlswire.NamedGroup{tlswire.GroupX448}, schemes), "A.example", true, "no_common_group no_common_signature_algorithm"},
-		"it lacks the version":            {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, schemes, tlswire.VersionTLS13), "a.example", true, "no_common_version no_common_cipher_suite no_common_group no_common_signature_algorithm"},
-		"for a newer version, it is open": {offering(ss{tlswire.TLS_AES_128_GCM_SHA256, ecdheRSA}, groups, schemes, tlswire.VersionTLS13, tlswire.VersionTLS12), "a.example", true, "no_common_cipher_suite no_common_group no_common_signature_algorithm"},
+		"it lacks the version":            {offering(ss{tlswire.TLS_AES_128_GCM_SHA256}, groups, schemes, tlswire.VersionTLS13), "a.example", true, "no_common_version no_common_group no_common_signature_algorithm no_common_cipher_suite"},
+		"for a newer version, it is open": {offering(ss{tlswire.TLS_AES_128_GCM_SHA256, ecdheRSA}, groups, schemes, tlswire.VersionTLS13, tlswire.VersionTLS12), "a.example", true, "no_common_group no_common_signature_algorithm no_common_cipher_suite"},
 		"another host":                    {offering(ss{ecdheECDSA}, groups, schemes), "b.example", false, "no_common_cipher_suite no_common_group no_common_signature_algorithm no_common_version"},
 	} {
 		c := at(ended(talk(0, test.hello)(alert(endpoint.Server, tlswire.AlertHandshakeFailure)), endpoint.Server), test.host)
@@ -112,7 +112,7 @@ func TestTaken(t *testing.T) {
 		if got := strings.Join(codesOf(v.Causes), " "); got != test.causes {
 			t.Errorf("%s: %s, want %s", name, got, test.causes)
 		}
-		if test.known && (*v.Offers.From != 7 || !slices.Equal(v.Offers.Server.CipherSuites, []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"})) {
+		if test.known && (*v.Offers.From != 7 || !slices.Equal(v.Offers.Server.CipherSuites, []tlswire.CipherSuite{ecdheRSA})) {
 			t.Errorf("%s: %+v", name, v.Offers)
 		}
 	}
@@ -128,7 +128,7 @@ func TestOffersAfterRetry(t *testing.T) {
 	if got := strings.Join(codesOf(v.Causes), " "); got != string(NoCommonSignature) {
 		t.Errorf("causes %s", got)
 	}
-	if v.Offers == nil || v.Offers.Server == nil || !slices.Equal(v.Offers.Server.Groups, []string{"x25519"}) {
+	if v.Offers == nil || v.Offers.Server == nil || !slices.Equal(v.Offers.Server.Groups, []tlswire.NamedGroup{tlswire.GroupX25519}) {
 		t.Errorf("%+v", v.Offers)
 	}
 }

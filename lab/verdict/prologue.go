@@ -2,7 +2,6 @@ package verdict
 
 import (
 	"fmt"
-	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/prologue"
@@ -16,13 +15,15 @@ func (w *wire) beforeTLS() (Verdict, bool) {
 	if w.Prologue == nil || w.answered {
 		return Verdict{}, false
 	}
-	if h := w.Prologue.Header(); h != nil && w.trippedOverHeader() {
-		v := Verdict{Outcome: Rejected, How: NotTLS, RejectedBy: endpoint.Server}
-		v.because(putBeforeTLS(h.Source))
-		if m := w.Alert; m != nil {
-			v.Alert = newAlert(m.Alert.Description, m.From)
+	if h := w.Prologue.Header(); h != nil {
+		if tripped, how := w.trippedOverHeader(h); tripped {
+			v := Verdict{Outcome: Rejected, How: how, RejectedBy: endpoint.Server}
+			v.because(putBeforeTLS(h.Source))
+			if m := w.Alert; m != nil {
+				v.Alert = newAlert(m.Alert.Description, m.From)
+			}
+			return v, true
 		}
-		return v, true
 	}
 	for _, l := range w.Prologue.Layers {
 		if len(w.Messages) > 0 && l.Refused == "" { // some clients (openssl s_client) send ClientHello although they were refused
@@ -41,24 +42,32 @@ func (w *wire) beforeTLS() (Verdict, bool) {
 }
 
 // trippedOverHeader reports whether the server ended the connection as one does
-// that takes the header of the PROXY protocol for TLS: without an answer, with
-// an alert about the form of a message, or with HTTP's 400.
-func (w *wire) trippedOverHeader() bool {
+// that takes the header of the PROXY protocol for TLS. It is certain of an
+// alert about the form of a message, and of HTTP's 400 where the client has
+// begun TLS or has sent nothing but the header. An alert about the version, and
+// an end without an answer, have other causes as well.
+func (w *wire) trippedOverHeader(h *prologue.Layer) (tripped bool, how How) {
+	begun := w.ClientRandom != nil
 	if w.Alert != nil {
-		switch w.Alert.Alert.Description {
-		case tlswire.AlertUnexpectedMessage, tlswire.AlertDecodeError, tlswire.AlertProtocolVersion, tlswire.AlertRecordOverflow,
-			tlswire.AlertIllegalParameter, tlswire.AlertInternalError, tlswire.AlertBadRecordMAC:
-			return w.Alert.From == endpoint.Server
+		if w.Alert.From != endpoint.Server {
+			return false, ""
 		}
-		return false
+		switch w.Alert.Alert.Description {
+		case tlswire.AlertUnexpectedMessage, tlswire.AlertDecodeError, tlswire.AlertRecordOverflow, tlswire.AlertBadRecordMAC:
+			return true, NotTLS
+		case tlswire.AlertProtocolVersion: // OpenSSL's for what is no record
+			return !begun || len(w.offer().Versions) > 1, Probably
+		}
+		return false, ""
 	}
 	if answer := w.Plain.Server; answer.HTTP && isBadRequest(answer.Line) {
-		return true
+		alone := h.Source != "" && w.Prologue.Last().Messages.Client == 0 // nothing else that it may mind
+		return begun || alone, NotTLS
 	}
-	if l := w.Prologue.Last(); len(w.Messages) == 0 && l.Kind != prologue.Header {
-		return false // there is more before TLS than the header, and perhaps no TLS
+	if !begun && (w.Prologue.Last() != h || h.Source == "") {
+		return false, "" // something else follows the header, or it is a health check's
 	}
-	return !w.Lacking && w.EndedBy == endpoint.Server && w.Plain.Server == (tlsdecrypt.Plain{})
+	return !w.Lacking && w.EndedBy == endpoint.Server && w.Plain.Server == (tlsdecrypt.Plain{}), Probably
 }
 
 // putBeforeTLS is why a server ends a connection that begins with the header of
@@ -106,40 +115,32 @@ func (w *wire) whyUnfinished(l *prologue.Layer) (why Reason, how How) {
 	if l.Asked != "" {
 		asked = l.Asked
 	}
-	whom := "the server"
+	peer := "the server"
 	if l.Kind == prologue.Proxy {
-		whom = "the proxy"
+		peer = "the proxy"
 	}
 	ended := w.EndedBy != endpoint.Unknown && w.End != tlsdecrypt.CutOff && !w.Lacking
 	switch {
 	case !ended && l.Agreed:
-		return Reason{Text: fmt.Sprintf("%s agreed to %s, and what came after that is not in the capture", whom, asked)}, CutOff
+		return Reason{Text: fmt.Sprintf("%s agreed to %s, and what came after that is not in the capture", peer, asked)}, CutOff
 	case !ended:
-		return Reason{Text: fmt.Sprintf("%s's answer to %s is not in the capture", whom, asked)}, CutOff
+		return Reason{Text: fmt.Sprintf("%s's answer to %s is not in the capture", peer, asked)}, CutOff
 	case l.Agreed && l.WentOn:
-		return Reason{Text: fmt.Sprintf("%s agreed to %s, but the client went on without TLS", whom, asked)}, NotTLS
+		return Reason{Text: fmt.Sprintf("%s agreed to %s, but the client went on without TLS", peer, asked)}, NotTLS
 	case l.Agreed:
-		return Reason{Text: fmt.Sprintf("%s agreed to %s, and then the %v closed before TLS had begun", whom, asked, w.EndedBy)}, NotTLS
+		return Reason{Text: fmt.Sprintf("%s agreed to %s, and then the %v closed before TLS had begun", peer, asked, w.EndedBy)}, NotTLS
 	case w.EndedBy == endpoint.Server:
-		return Reason{Code: TLSRefused, Text: fmt.Sprintf("%s closed without an answer to %s", whom, asked), Fix: "look into the log of " + whom}, NotTLS
+		return Reason{Code: TLSRefused, Text: fmt.Sprintf("%s closed without an answer to %s", peer, asked), Fix: "look into the log of " + peer}, NotTLS
 	}
-	return Reason{Text: fmt.Sprintf("the client closed before %s had answered %s", whom, asked)}, NotTLS
+	return Reason{Text: fmt.Sprintf("the client closed before %s had answered %s", peer, asked)}, NotTLS
 }
 
 // fixOfProxy says what to change when a proxy refuses; "": what its code says.
 func fixOfProxy(l *prologue.Layer) string {
-	has := func(parts ...string) bool {
-		for _, part := range parts {
-			if strings.Contains(l.Refused, part) {
-				return true
-			}
-		}
-		return false
-	}
-	switch {
-	case has(" 407", "password", "way of authentication"):
+	switch l.Refusal {
+	case prologue.NotLoggedIn:
 		return "give the client the proxy's user name and password (curl: --proxy-user)"
-	case has("/1.0 5", "/1.1 5", "unreachable", "connection refused", "general failure", "TTL"):
+	case prologue.NotReachable:
 		return "find out why the proxy cannot reach that host and port: the name, the port, a firewall between the two"
 	}
 	return ""

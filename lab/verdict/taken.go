@@ -22,7 +22,7 @@ type host struct{ addr, name string }
 type Chosen struct {
 	host       host
 	connection int
-	offer      Offer
+	offer      tlswire.Offer
 }
 
 // mostHosts bounds the memory of Taken.
@@ -34,9 +34,9 @@ func ChosenOn(c *tlsdecrypt.Connection) *Chosen {
 	if c.Version == 0 || c.Resumption != tlsdecrypt.FullHandshake || !c.Server.IsValid() {
 		return nil
 	}
-	o := Offer{Versions: []string{c.Version.String()}, CipherSuites: []string{c.CipherSuite.String()}}
+	o := tlswire.Offer{Versions: []tlswire.Version{c.Version}, CipherSuites: []tlswire.CipherSuite{c.CipherSuite}}
 	if c.Group != 0 {
-		o.Groups = []string{c.Group.String()}
+		o.Groups = []tlswire.NamedGroup{c.Group}
 	}
 	if c.ALPN != "" {
 		o.ALPN = []string{c.ALPN}
@@ -47,10 +47,10 @@ func ChosenOn(c *tlsdecrypt.Connection) *Chosen {
 		}
 		switch body := m.Body().(type) {
 		case *tlswire.CertificateVerify:
-			o.SignatureSchemes = []string{body.Algorithm.String()}
+			o.SignatureSchemes = []tlswire.SignatureScheme{body.Algorithm}
 		case *tlswire.ServerKeyExchange:
 			if body.Signed != nil && !body.Signed.Legacy {
-				o.SignatureSchemes = []string{body.Signed.Algorithm.String()}
+				o.SignatureSchemes = []tlswire.SignatureScheme{body.Signed.Algorithm}
 			}
 		}
 	}
@@ -95,32 +95,32 @@ func (t *Taken) Add(v *Verdict, c *tlsdecrypt.Connection) bool {
 // client offers too is no cause, what it does not is the likeliest one. A server
 // chooses the version first, and the rest for that version.
 func weigh(causes []Cause, o Offers) []Cause {
-	const (
-		ruledOut = iota - 1
-		open
-		likely
-	)
-	weigh := func(offered, took []string) int {
-		switch {
-		case len(took) == 0:
-			return open
-		case lacking(offered, took):
-			return likely
-		}
-		return ruledOut
-	}
-	weights := map[Code]int{NoCommonVersion: weigh(o.Client.Versions, o.Server.Versions)}
-	if len(o.Client.Versions) > 0 && len(o.Server.Versions) > 0 && slices.Max(o.Client.Versions) == o.Server.Versions[0] {
-		weights[NoCommonCipherSuite] = weigh(o.Client.CipherSuites, o.Server.CipherSuites)
-		weights[NoCommonGroup] = weigh(o.Client.Groups, o.Server.Groups)
-		weights[NoCommonSignature] = weigh(o.Client.SignatureSchemes, o.Server.SignatureSchemes)
+	weights := map[Code]int{NoCommonVersion: weight(o.Client.Versions, o.Server.Versions)}
+	if len(o.Server.Versions) > 0 && o.Client.Newest() == o.Server.Versions[0] {
+		weights[NoCommonCipherSuite] = weight(o.Client.CipherSuites, o.Server.CipherSuites)
+		weights[NoCommonGroup] = weight(o.Client.Groups, o.Server.Groups)
+		weights[NoCommonSignature] = weight(o.Client.SignatureSchemes, o.Server.SignatureSchemes)
 	}
 	causes = slices.DeleteFunc(slices.Clone(causes), func(c Cause) bool { return weights[c.Code] == ruledOut })
 	slices.SortStableFunc(causes, func(a, b Cause) int { return weights[b.Code] - weights[a.Code] })
 	return causes
 }
 
-// lacking reports whether an offer lacks one of the values that a server took.
-func lacking(offered, took []string) bool {
-	return slices.ContainsFunc(took, func(name string) bool { return !slices.Contains(offered, name) })
+// What is known of a cause.
+const (
+	ruledOut = iota - 1
+	open
+	likely
+)
+
+// weight says what it means for a cause that a server took values, of those that
+// are offered now.
+func weight[T comparable](offered, took []T) int {
+	switch {
+	case len(took) == 0:
+		return open
+	case slices.ContainsFunc(took, func(v T) bool { return !slices.Contains(offered, v) }):
+		return likely
+	}
+	return ruledOut
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -46,6 +47,11 @@ type Verdict struct {
 	Causes     []Cause       `json:"causes,omitempty"`      // what may be behind it where Code does not say, the likeliest first
 	Offers     *Offers       `json:"offers,omitempty"`      // what each side offered, where they may have found nothing in common
 
+	// Mutual reports of an accepted client whether it has shown a certificate in
+	// the handshake; nil: that is not known, or was in an earlier session.
+	Mutual *bool `json:"mutual,omitempty"`
+
+	unasked bool // Reason is that the server never asked for a certificate, and no more
 	known   bool // Reason comes from the side that rejected
 	settled bool // there is nothing to explain by checks: Reason is a note
 }
@@ -60,6 +66,25 @@ func (v *Verdict) IsVague() bool {
 // that refused: the certificates that were shown may say more.
 func (v *Verdict) IsGuessed() bool {
 	return (v.Outcome == Rejected || v.How == InHTTP || v.Code == NotAuthorised) && !v.known
+}
+
+// NeverAsked reports whether the reason is that the server never asked for a
+// certificate, and no more.
+func (v *Verdict) NeverAsked() bool { return v.unasked }
+
+// OfAlert returns what the alert says, if the reason is that; false: the reason
+// comes from something else.
+func (v *Verdict) OfAlert() (said string, ok bool) {
+	if v.Alert == nil {
+		return "", false
+	}
+	return strings.CutPrefix(v.Reason, sentence(v.Alert.SentBy, v.Alert.Name)+": ")
+}
+
+// NamesAlert reports whether the reason begins with the name of the alert and
+// of its sender.
+func (v *Verdict) NamesAlert() bool {
+	return v.Alert != nil && strings.HasPrefix(v.Reason, sentence(v.Alert.SentBy, v.Alert.Name))
 }
 
 // Judge joins what is known of one exchange: what each side saw, and what was
@@ -85,9 +110,13 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 	if wire != nil {
 		v.addWire(seen)
 		v.addTakes(server)
+		v.nameGroup(wire)
 	}
 	if wire == nil || status != 0 { // the wire shows whether there was a request
 		v.addStatus(status)
+	}
+	if wire != nil {
+		v.noteClaims(wire)
 	}
 	return v
 }
@@ -133,7 +162,7 @@ func judgeViews(server, client *View) Verdict {
 // acceptedBy returns the verdict on a handshake that both sides completed. A
 // server knows better than its client why it refuses in HTTP.
 func acceptedBy(server, client *View) Verdict {
-	v := Verdict{Outcome: Accepted}
+	v := Verdict{Outcome: Accepted, Mutual: client.mutual()}
 	for _, view := range []*View{server, client} {
 		if view != nil && view.InHTTP != nil {
 			v.How, v.known = InHTTP, view == server
@@ -144,13 +173,30 @@ func acceptedBy(server, client *View) Verdict {
 	}
 	switch {
 	case client == nil || !client.Unasked:
-	case client.Insists:
-		v.because(Reason{Code: NotAsked, Text: NeverAsked})
+		return v
+	case client.WantsMutual:
+		v.because(Reason{Code: NotAsked, Text: neverAsked})
 		v.known = true
 	default:
-		v.Reason = NeverAsked
+		v.Reason = neverAsked
 	}
+	v.unasked = true
 	return v
+}
+
+// mutual reports whether a client that was accepted has shown a certificate;
+// nil: not known.
+func (v *View) mutual() *bool {
+	switch {
+	case v == nil:
+		return nil
+	case v.Unasked, v.Showing == SentEmpty:
+		return new(bool)
+	case v.Showing == SentCertificate:
+		mutual := true
+		return &mutual
+	}
+	return nil
 }
 
 // rejecter returns the side that refused the other. An alert that the client
@@ -173,6 +219,7 @@ func rejecter(server, client *View) endpoint.Side {
 // because gives the verdict its reason, and what to do about it.
 func (v *Verdict) because(why Reason) {
 	v.Code, v.Reason, v.Fix, v.Causes = why.Code, why.Text, cmp.Or(why.Fix, fix(why.Code, v.refuser())), why.Causes
+	v.unasked = false
 }
 
 // refuser returns the side that refuses: in HTTP it is the server.
@@ -195,7 +242,7 @@ func (v *Verdict) addStatus(status int) {
 	switch {
 	case v.Outcome != Accepted || v.Code != "":
 	case status == 0:
-		v.Reason = noRequest
+		v.Reason, v.unasked = noRequest, false
 	case status == http.StatusForbidden:
 		v.because(notAuthorised)
 	}
@@ -225,7 +272,8 @@ func (v *Verdict) addWire(seen Verdict) {
 	case v.Outcome != seen.Outcome, v.RejectedBy != seen.RejectedBy:
 		return
 	}
-	if v.Outcome != Accepted || !v.known && seen.How == InHTTP { // that it was accepted, the sides know for certain
+	guess := v.known && seen.How == Probably
+	if v.Outcome != Accepted && !guess || !v.known && seen.How == InHTTP { // that it was accepted, the sides know for certain
 		v.How = seen.How
 	}
 	if seen.Alert != nil {
@@ -248,7 +296,10 @@ func (v *Verdict) addWire(seen Verdict) {
 		v.Reason = seen.Reason // with the address in the line
 	}
 	v.Offers = seen.Offers
-	if seen.How != Probably && (v.Reason == "" || v.Reason == NeverAsked && v.Code == "" && seen.Reason != "") {
-		v.Reason = seen.Reason
+	if seen.How != Probably && (v.Reason == "" || v.unasked && v.Code == "" && seen.Reason != "") {
+		v.Reason, v.unasked = seen.Reason, seen.unasked
+	}
+	if v.Mutual == nil {
+		v.Mutual = seen.Mutual
 	}
 }

@@ -164,14 +164,14 @@ func TestJudgeLostConnection(t *testing.T) {
 func TestJudgeClientWithoutCertificate(t *testing.T) {
 	for _, d := range []tlswire.AlertDescription{tlswire.AlertHandshakeFailure, tlswire.AlertBadCertificate, tlswire.AlertCertificateRequired, tlswire.AlertAccessDenied} {
 		client := clientSees(remote(d))
-		client.Showing = ShownNone
+		client.Showing = SentEmpty
 		want := "the server sent " + d.String() + ": it wants a certificate, and got none"
 		if v := Judge(nil, client, 0, nil); v.Code != NoClientCertificate || v.Reason != want {
 			t.Errorf("%v: %s, %q", d, v.Code, v.Reason)
 		}
 	}
 	client := clientSees(remote(tlswire.AlertProtocolVersion))
-	client.Showing = ShownNone
+	client.Showing = SentEmpty
 	if v := Judge(nil, client, 0, nil); v.Code != NoCommonVersion {
 		t.Errorf("protocol_version: %s", v.Code)
 	}

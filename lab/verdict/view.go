@@ -19,10 +19,14 @@ type View struct {
 	Refused bool    // this side rejected the other, rather than hear of it or lose the connection
 	State   State   // how far it got
 	InHTTP  *Reason // why the server refused the client in HTTP; nil: it did not
-	Showing Showing // what this side has shown of itself
-	Unasked bool    // this client was accepted in a full handshake, and the server has not asked for a certificate
-	Takes   *Offer  // of a server: what it could have agreed on; nil: not known
-	Insists bool    // this client was to show one
+	Showing Showing // what this side has sent of itself
+
+	// Of a client.
+	WantsMutual bool // it was to show a certificate
+	Unasked     bool // it was accepted in a full handshake, and the server has not asked for one
+
+	// Of a server.
+	Takes *tlswire.Offer // what it could have agreed on; nil: not known
 }
 
 // State is how far one side got, and so what it believed when it was rejected,
@@ -123,7 +127,7 @@ func ReceivedAlert(err error) (d tlswire.AlertDescription, ok bool) {
 // showing returns what a side has shown; nil is another program's.
 func (v *View) showing() Showing {
 	if v == nil {
-		return MayHaveShown
+		return MayHaveSent
 	}
 	return v.Showing
 }

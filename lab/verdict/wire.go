@@ -21,18 +21,18 @@ type wire struct {
 
 	exchanged
 
-	shown     endpoint.Pair[certificate]
-	finished  endpoint.Pair[bool] // it sent Finished, or what must be it
-	data      endpoint.Pair[bool] // it sent application data
-	answered  bool                // ServerHello was seen
-	leaver    endpoint.Side       // it was the first to say goodbye after the handshake
-	again     bool                // there was more of handshakes after the first
-	stays     endpoint.Side       // it sent no_renegotiation
-	offersPSK bool                // in ClientHello
-	early     bool                // the client may have sent early data
-	last      *tlsdecrypt.Message // the last one; nil: nobody said anything
-	spoke     time.Time           // when the client sent its ClientHello
-	inTime    bool                // the server said something before the client ended the connection
+	shown                endpoint.Pair[certificate]
+	finished             endpoint.Pair[bool] // it sent Finished, or what must be it
+	data                 endpoint.Pair[bool] // it sent application data
+	answered             bool                // ServerHello was seen
+	leaver               endpoint.Side       // it was the first to say goodbye after the handshake
+	again                bool                // there was more of handshakes after the first
+	refusesRenegotiation endpoint.Side       // it sent no_renegotiation
+	offersPSK            bool                // in ClientHello
+	early                bool                // the client may have sent early data
+	last                 *tlsdecrypt.Message // the last one; nil: nobody said anything
+	spoke                time.Time           // when the client sent its ClientHello
+	inTime               bool                // the server said something before the client ended the connection
 }
 
 // certificate is what a side showed of itself.
@@ -45,22 +45,23 @@ type certificate struct {
 	faults    []*chain.Fault    // of its chain, that are proven, as they were found
 	doubts    []*chain.Fault    // that it may have, if the other side minds
 	chain     tlsdecrypt.Result // of its check; "": there was none
+	good      bool              // it holds under the CAs that the other side is known to trust
 	signature tlsdecrypt.Result // with its key
 	at        time.Time
 }
 
-func newWire(c *tlsdecrypt.Connection) *wire {
-	w := &wire{Connection: c, Progress: c.Progress()}
+// read takes the messages of a connection.
+func (w *wire) read(c *tlsdecrypt.Connection) {
+	w.Connection, w.Progress = c, c.Progress()
 	for _, m := range c.Messages {
 		w.take(m)
 	}
 	w.leaver = cmp.Or(w.leaver, c.EndedBy)
-	return w
 }
 
 func (w *wire) take(m *tlsdecrypt.Message) {
 	w.last = m
-	w.listen(m)
+	w.takeHello(m)
 	w.inTime = w.inTime || m.From == endpoint.Server && !w.afterEnd(m)
 	hidden := m.Encrypted && w.Version >= tlswire.VersionTLS13 // which may be an alert
 	if m.Type == tlswire.ContentTypeApplicationData && m.Handshake == nil && m.Alert == nil && !hidden {
@@ -112,7 +113,7 @@ func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
 		if check.Subject != "chain" {
 			continue
 		}
-		c.chain = check.Result
+		c.chain, c.good = check.Result, check.Good
 		switch {
 		case check.Fault == nil:
 		case check.Result == tlsdecrypt.Fails:
@@ -128,7 +129,8 @@ func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
 
 // judgeWire returns the verdict that the wire alone allows.
 func judgeWire(c *tlsdecrypt.Connection) Verdict {
-	w := newWire(c)
+	var w wire
+	w.read(c)
 	if v, ok := w.beforeTLS(); ok {
 		return v
 	}
@@ -154,6 +156,7 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 		v := Verdict{Outcome: Accepted}
 		w.addRefusal(&v)
 		v.settled = v.Reason == ""
+		v.noteClaims(c)
 		w.noteNames(&v)
 		w.noteWarning(&v)
 		w.noteUnasked(&v)
@@ -194,6 +197,10 @@ func (w *wire) notTLS() Verdict {
 	from := w.NotTLSFrom
 	by := from.Other()
 	said, answer := *w.Plain.Of(from), *w.Plain.Of(by)
+	header := w.Prologue.Header() // the server may take it: beforeTLS knows where it does not
+	if header != nil && header == w.Prologue.Last() && from == endpoint.Client && header.Source == "" {
+		return Verdict{Outcome: Unknown, How: NotTLS, Reason: "this is a connection of a load balancer's own, such as a health check: there is a PROXY line and no TLS"}
+	}
 	if !w.refusesPlain(by, answer) {
 		reason := fmt.Sprintf("the %v does not speak TLS", from)
 		if said.HTTP {
@@ -203,7 +210,7 @@ func (w *wire) notTLS() Verdict {
 	}
 	v := Verdict{Outcome: Rejected, How: NotTLS, RejectedBy: by}
 	var start []byte
-	if w.Prologue != nil {
+	if w.Prologue != nil && header == nil {
 		start = *w.Prologue.Starts.Of(from)
 	}
 	v.because(spokeNoTLS(from, said.HTTP, start))

@@ -64,7 +64,7 @@ func (c *asyncConn) add(e Event) {
 	if e.Kind == Data && !c.admit(len(e.Data)) {
 		c.batch.miss(e)
 	} else {
-		c.batch.Add(e)
+		c.batch.Add(&e)
 	}
 	c.mu.Unlock()
 	if first {

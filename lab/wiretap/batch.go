@@ -18,12 +18,12 @@ var batches = sync.Pool{New: func() any {
 // NewBatch returns an empty batch. The caller frees it.
 func NewBatch() *Batch { return batches.Get().(*Batch) }
 
-// Add appends an event with a copy of its data.
-func (b *Batch) Add(e Event) {
+// Add appends a copy of an event and of its data.
+func (b *Batch) Add(e *Event) {
 	start := len(b.data)
 	b.data = append(b.data, e.Data...)
-	e.Data = b.data[start:len(b.data):len(b.data)]
-	b.Events = append(b.Events, e)
+	b.Events = append(b.Events, *e)
+	b.Events[len(b.Events)-1].Data = b.data[start:len(b.data):len(b.data)]
 }
 
 // Size returns the length of all data, in bytes.

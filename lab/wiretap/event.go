@@ -38,9 +38,9 @@ func (k Kind) String() string {
 // Event is one thing that happened on a connection.
 type Event struct {
 	Kind     Kind
+	From     endpoint.Side  // who did it; for Secret and Verdict the tapped side; of CutOff endpoint.Unknown
 	Exchange int            // number of the connection, from 1
 	Time     time.Time      // never before that of the connection's previous event
-	From     endpoint.Side  // who did it; for Secret and Verdict the tapped side; of CutOff endpoint.Unknown
 	Data     []byte         // of Data, Secret and Verdict; borrowed: valid until the handler returns
 	Client   netip.AddrPort // of Open: IPv4-mapped addresses are unmapped; invalid if the connection is not TCP
 	Server   netip.AddrPort // of Open, likewise

@@ -4,63 +4,83 @@ import "sync"
 
 const (
 	parallelBatch = 64 << 10 // bytes of data of a connection that are passed on in one batch
-	parallelQueue = 16       // batches that wait for each goroutine
+	parallelQueue = 32       // batches that wait, for each goroutine
 	parallelOpen  = 256      // connections that have a batch; beyond that all batches are passed on
 )
 
-// Parallel is a sink that passes events on to another in several goroutines,
-// the events of one connection in one of them and in order. It blocks while
-// their queues are full. A connection's events are passed on in batches: when
-// it ends, when they hold 64 KiB, or when 256 connections have a batch. It is
-// for one goroutine, which reads a file.
+// Parallel is a sink that passes events on to another in several goroutines:
+// those of one connection in order and by one goroutine at a time, those of
+// another by whichever has time. It blocks while too many wait. A connection's
+// events are passed on in batches: when it ends, when they hold 64 KiB, or when
+// 256 connections have a batch. It is for one goroutine, which reads a file.
 type Parallel struct {
 	sink    Sink
-	queues  []chan job
+	ready   chan *parallelConn // that have batches, and no goroutine
+	places  chan struct{}      // one is taken for each batch that waits
 	workers sync.WaitGroup
-	opened  int
-	waiting map[*parallelConn]struct{} // connections that have a batch
+	open    map[*parallelConn]struct{} // connections that have a batch that is not full
 }
 
 // parallelConn is one connection.
 type parallelConn struct {
 	handle Handler // of the sink
-	queue  chan job
-	batch  *Batch // nil when nothing waits
-}
+	batch  *Batch  // to which events are added; nil when there are none
 
-type job struct {
-	handle Handler
-	*Batch
+	mu      sync.Mutex
+	waiting []*Batch // in order
+	taken   bool     // it is in ready, or a goroutine works on it
 }
 
 // NewParallel returns a sink that passes events on to sink in n goroutines. The
 // caller closes it after the last event.
 func NewParallel(sink Sink, n int) *Parallel {
-	p := &Parallel{sink: sink, queues: make([]chan job, n), waiting: make(map[*parallelConn]struct{})}
-	for i := range p.queues {
-		queue := make(chan job, parallelQueue)
-		p.queues[i] = queue
-		p.workers.Go(func() {
-			for j := range queue {
-				for _, e := range j.Events {
-					j.handle(e)
-				}
-				j.Free()
-			}
-		})
+	p := &Parallel{
+		sink:   sink,
+		ready:  make(chan *parallelConn, n*parallelQueue),
+		places: make(chan struct{}, n*parallelQueue),
+		open:   make(map[*parallelConn]struct{}),
+	}
+	for range n {
+		p.workers.Go(p.work)
 	}
 	return p
 }
 
+// work passes on what is ready.
+func (p *Parallel) work() {
+	for c := range p.ready {
+		for b := c.next(); b != nil; b = c.next() {
+			for i := range b.Events {
+				c.handle(b.Events[i])
+			}
+			b.Free()
+			<-p.places
+		}
+	}
+}
+
+// next takes the next batch out of those that wait; nil: there is none, and
+// another goroutine may take the connection.
+func (c *parallelConn) next() *Batch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.waiting) == 0 {
+		c.taken = false
+		return nil
+	}
+	b := c.waiting[0]
+	c.waiting = c.waiting[1:]
+	return b
+}
+
 // Open implements Sink.
 func (p *Parallel) Open(e Event) Handler {
-	c := &parallelConn{handle: p.sink.Open(e), queue: p.queues[p.opened%len(p.queues)]}
-	p.opened++
+	c := &parallelConn{handle: p.sink.Open(e)}
 	return func(e Event) {
 		if c.batch == nil {
 			p.gather(c)
 		}
-		c.batch.Add(e)
+		c.batch.Add(&e)
 		if e.Kind == Close || e.Kind == CutOff || c.batch.Size() > parallelBatch {
 			p.handOn(c)
 		}
@@ -69,21 +89,30 @@ func (p *Parallel) Open(e Event) Handler {
 
 // gather begins a batch of c.
 func (p *Parallel) gather(c *parallelConn) {
-	if len(p.waiting) == parallelOpen {
+	if len(p.open) == parallelOpen {
 		p.handOnAll()
 	}
 	c.batch = NewBatch()
-	p.waiting[c] = struct{}{}
+	p.open[c] = struct{}{}
 }
 
+// handOn adds the batch of c to those that wait.
 func (p *Parallel) handOn(c *parallelConn) {
-	c.queue <- job{c.handle, c.batch}
+	p.places <- struct{}{}
+	c.mu.Lock()
+	c.waiting = append(c.waiting, c.batch)
+	taken := c.taken
+	c.taken = true
+	c.mu.Unlock()
 	c.batch = nil
-	delete(p.waiting, c)
+	delete(p.open, c)
+	if !taken {
+		p.ready <- c // it has room: each connection there has a place
+	}
 }
 
 func (p *Parallel) handOnAll() {
-	for c := range p.waiting {
+	for c := range p.open {
 		p.handOn(c)
 	}
 }
@@ -91,8 +120,6 @@ func (p *Parallel) handOnAll() {
 // Close passes on what waits, and returns when the sink has taken it.
 func (p *Parallel) Close() {
 	p.handOnAll()
-	for _, queue := range p.queues {
-		close(queue)
-	}
+	close(p.ready)
 	p.workers.Wait()
 }

@@ -11,6 +11,7 @@ import (
 // passwords may follow.
 const (
 	ldapBindRequest      = 0x60
+	ldapUnbindRequest    = 0x42
 	ldapExtendedRequest  = 0x77
 	ldapExtendedResponse = 0x78
 	ldapLastOperation    = 0x79
@@ -73,7 +74,7 @@ func ldapMessage(b []byte) (size int, operation byte, body []byte, ok bool) {
 
 type ldap struct{}
 
-func (ldap) next(l *Layer, from endpoint.Side, b []byte) int {
+func (ldap) next(l *layer, from endpoint.Side, b []byte) int {
 	l.Protocol, l.Kind = "LDAP", StartTLS
 	size, operation, body, ok := ldapMessage(b)
 	switch {
@@ -105,7 +106,7 @@ func (ldap) next(l *Layer, from endpoint.Side, b []byte) int {
 			l.demand(ldapError(code))
 		}
 	}
-	l.WentOn = l.WentOn || from == endpoint.Client && (l.Refused != "" || l.Agreed) && operation != 0x42 // UnbindRequest
+	l.WentOn = l.WentOn || from == endpoint.Client && (l.Refused != "" || l.Agreed) && operation != ldapUnbindRequest
 	return size
 }
 

@@ -11,12 +11,12 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Differ returns what programs differ about in a chain that holds here at a
+// Disputed returns what programs differ about in a chain that holds here at a
 // time: some refuse it. signs says that the key of its leaf signs the
 // handshake. nil: there is nothing.
-func (v Verification) Differ(q Question, at time.Time, signs bool) (first *Fault) {
+func (v Verification) Disputed(q Question, at time.Time, signs bool) (first *Fault) {
 	for _, chain := range v.chains {
-		f := differ(chain, q, at, signs)
+		f := disputed(chain, q, at, signs)
 		if f == nil {
 			return nil
 		}
@@ -27,7 +27,7 @@ func (v Verification) Differ(q Question, at time.Time, signs bool) (first *Fault
 	return first
 }
 
-func differ(chain []*x509.Certificate, q Question, at time.Time, signs bool) *Fault {
+func disputed(chain []*x509.Certificate, q Question, at time.Time, signs bool) *Fault {
 	leaf := chain[0]
 	if signs && !MaySign(leaf) {
 		return &Fault{Code: WrongKeyUsage, Cert: leaf, Text: "is not for signatures (key usage), which not all programs look at"}

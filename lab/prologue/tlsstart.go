@@ -29,7 +29,7 @@ func startsTLS(from endpoint.Side, b []byte, answers bool) match {
 	case b[0] == byte(tlswire.ContentTypeHandshake):
 		return startsHello(b, hello)
 	case b[0] == byte(tlswire.ContentTypeAlert) && answers:
-		return matches(b, []byte{byte(tlswire.ContentTypeAlert), 3, 4, 0, 2, 2}, 2, 5)
+		return matches(b, is(byte(tlswire.ContentTypeAlert)), is(3), upTo(4), is(0), is(2), upTo(2))
 	case b[0]&0x80 != 0 && from == endpoint.Client:
 		return startsHelloV2(b)
 	}
@@ -39,7 +39,11 @@ func startsTLS(from endpoint.Side, b []byte, answers bool) match {
 // startsHello looks at the header of the record, and that of the handshake
 // message and the version in it (RFC 9846 sections 5.1 and 4.2).
 func startsHello(b []byte, hello tlswire.HandshakeType) match {
-	pattern := []byte{byte(tlswire.ContentTypeHandshake), 3, 4, 0x40, 0xff, byte(hello), 0, 0xff, 0xff, 3, 4}
+	pattern := []octet{
+		is(byte(tlswire.ContentTypeHandshake)), is(3), upTo(4), upTo(0x40), anything, // type, version, length
+		is(byte(hello)), is(0), anything, anything, // type, length
+		is(3), upTo(4), // version
+	}
 	if len(b) >= tlswire.RecordHeaderLen { // a message may be spread over tiny records
 		n := int(b[3])<<8 + int(b[4])
 		if n == 0 {
@@ -47,18 +51,21 @@ func startsHello(b []byte, hello tlswire.HandshakeType) match {
 		}
 		pattern = pattern[:min(len(pattern), tlswire.RecordHeaderLen+n)]
 	}
-	return matches(b, pattern, 2, 3, 4, 7, 8, 10)
+	return matches(b, pattern...)
 }
 
-// matches compares bytes with a pattern. At the places in most, it has the
-// largest value that fits.
-func matches(b, pattern []byte, most ...int) match {
-	for i := range min(len(b), len(pattern)) {
-		bound := false
-		for _, place := range most {
-			bound = bound || place == i
-		}
-		if b[i] > pattern[i] || b[i] < pattern[i] && !bound {
+// octet is what a byte may be.
+type octet struct{ least, most byte }
+
+var anything = octet{0, 0xff}
+
+func is(b byte) octet      { return octet{b, b} }
+func upTo(most byte) octet { return octet{0, most} }
+
+// matches compares bytes with a pattern.
+func matches(b []byte, pattern ...octet) match {
+	for i, p := range pattern[:min(len(b), len(pattern))] {
+		if b[i] < p.least || b[i] > p.most {
 			return no
 		}
 	}
@@ -71,7 +78,11 @@ func matches(b, pattern []byte, most ...int) match {
 // startsHelloV2 looks for a ClientHello in the form of SSL 2.0, with lengths
 // that fit (RFC 5246 appendix E.2).
 func startsHelloV2(b []byte) match {
-	if got := matches(b, []byte{0xff, 0xff, byte(tlswire.TypeClientHello), 3, 4, 0xff, 0xff, 0, 32, 0, 32}, 0, 1, 4, 5, 6, 8, 10); got != yes {
+	got := matches(b,
+		anything, anything, is(byte(tlswire.TypeClientHello)), is(3), upTo(4), // length, type, version
+		anything, anything, is(0), upTo(32), is(0), upTo(32), // lengths of cipher_specs, session_id, challenge
+	)
+	if got != yes {
 		return got
 	}
 	size := int(b[0]&0x7f)<<8 + int(b[1])

@@ -9,9 +9,12 @@ import (
 // Remote desktops (RDP) begin with a packet each in which client and server
 // agree on TLS (MS-RDPBCGR sections 2.2.1.1 and 2.2.1.2):
 //
-//	+-----------+----------+-----------+--------+-----------------+------+-------+--------+-----------+
-//	| version 3 | reserved | length    | X.224: length, type      | ...  | type | flags | length | protocol  |
-//	|     1     |    1     |    2      |         7                |      |  1   |   1   |   2    |     4     |
+//	+-----------+----------+--------+---------------------+-----+-------------+
+//	| version 3 | reserved | length | X.224: length, type | ... | negotiation |
+//	|     1     |    1     |   2    |          7          |     |      8      |
+//	+-----------+----------+--------+---------------------+-----+-------------+
+//
+// The negotiation has a type, flags, a length (2 bytes) and protocols (4).
 const (
 	tpktVersion       = 3
 	connectionRequest = 0xe0
@@ -23,13 +26,13 @@ func startsRDP(from endpoint.Side, b []byte) (dialect, match) {
 	if from == endpoint.Server {
 		kind = connectionConfirm
 	}
-	got := matches(b, []byte{tpktVersion, 0, 3, 0xff, 0xff, kind}, 2, 3, 4)
+	got := matches(b, is(tpktVersion), is(0), upTo(3), anything, anything, is(kind))
 	return rdp{}, got
 }
 
 type rdp struct{}
 
-func (rdp) next(l *Layer, from endpoint.Side, b []byte) int {
+func (rdp) next(l *layer, from endpoint.Side, b []byte) int {
 	const header, negotiation = 11, 8
 	const response, failure = 2, 3
 	if len(b) < header {

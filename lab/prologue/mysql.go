@@ -2,6 +2,7 @@ package prologue
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -9,71 +10,9 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
-// The codes of requests with which a client of PostgreSQL begins (PostgreSQL's
-// manual, "Message Formats").
-const (
-	sslRequest    = 80877103
-	gssEncRequest = 80877104
-	startup       = 3 << 16
-)
-
-func startsPostgreSQL(from endpoint.Side, b []byte) (dialect, match) {
-	if from != endpoint.Client || b[0] != 0 {
-		return nil, no
-	}
-	if len(b) < 8 {
-		return nil, maybe
-	}
-	size := binary.BigEndian.Uint32(b)
-	switch code := binary.BigEndian.Uint32(b[4:]); {
-	case size == 8 && (code == sslRequest || code == gssEncRequest), size > 8 && size < 10000 && code&^0xffff == startup:
-		return &postgreSQL{}, yes
-	}
-	return nil, no
-}
-
-type postgreSQL struct{ asked uint32 }
-
-func (p *postgreSQL) next(l *Layer, from endpoint.Side, b []byte) int {
-	l.Protocol, l.Kind = "PostgreSQL", StartTLS
-	if from == endpoint.Server {
-		return p.answer(l, b)
-	}
-	if len(b) < 8 {
-		return 0
-	}
-	names := map[uint32]string{sslRequest: "SSLRequest", gssEncRequest: "GSSENCRequest"}
-	code := binary.BigEndian.Uint32(b[4:])
-	if names[code] == "" {
-		l.WentOn = l.WentOn || code&^0xffff == startup
-		return -1
-	}
-	p.asked = code
-	l.ask(names[code], names[code])
-	return 8
-}
-
-// answer reads the server's answer to a request, which is one byte.
-func (p *postgreSQL) answer(l *Layer, b []byte) int {
-	asked := p.asked
-	p.asked = 0
-	switch {
-	case asked == sslRequest && b[0] == 'S':
-		l.agree("S")
-		return 1
-	case asked != 0 && b[0] == 'N':
-		l.refuse("N")
-		return 1
-	case asked != 0 && b[0] == 'E':
-		l.refuse("an error")
-	case asked == 0 && b[0] == 'E' && bytes.Contains(b, []byte("no encryption")): // "no pg_hba.conf entry for host ..., no encryption"
-		l.demand("no entry in pg_hba.conf for a client without encryption")
-	}
-	return -1
-}
-
 // A packet of MySQL and MariaDB has 3 bytes of length, the least first, and a
-// number before it.
+// number before it (MySQL's manual of its internals, "MySQL Packets"; the
+// greeting is there as "Protocol::HandshakeV10").
 const mysqlHeader = 4
 
 func startsMySQL(from endpoint.Side, b []byte) (dialect, match) {
@@ -102,7 +41,7 @@ func isMySQL(b []byte) bool {
 
 type mysql struct{}
 
-func (mysql) next(l *Layer, from endpoint.Side, b []byte) int {
+func (mysql) next(l *layer, from endpoint.Side, b []byte) int {
 	if len(b) < mysqlHeader+1 {
 		return 0
 	}
@@ -129,17 +68,25 @@ func (mysql) next(l *Layer, from endpoint.Side, b []byte) int {
 	return -1
 }
 
-func mysqlServer(l *Layer, packet []byte, size int, number byte) int {
+// mysqlErrors are those of a server's answers to a login.
+var mysqlErrors = map[uint16]string{1044: "access denied to the database", 1045: "access denied", 1049: "unknown database",
+	3159: "connections using insecure transport are prohibited (require_secure_transport)"}
+
+func mysqlServer(l *layer, packet []byte, size int, number byte) int {
 	const failure, insecureTransport = 0xff, 3159
 	if len(packet) >= 3 && packet[0] == failure {
 		code, said := binary.LittleEndian.Uint16(packet[1:]), string(packet[3:])
 		if strings.HasPrefix(said, "#") && len(said) >= 6 { // SQLSTATE
 			said = said[6:]
 		}
+		demands := code == insecureTransport || strings.Contains(said, "require_secure_transport")
+		if number != 0 { // what the client said may be in it
+			said = mysqlErrors[code]
+		}
 		if l.Protocol == "" {
 			l.Protocol = "MySQL"
 		}
-		if said = fmt.Sprintf("ERROR %d: %s", code, said); code == insecureTransport || strings.Contains(said, "require_secure_transport") {
+		if said = fmt.Sprintf("ERROR %d: %s", code, cmp.Or(said, hidden)); demands {
 			l.demand(said)
 		} else {
 			l.say(endpoint.Server, said)

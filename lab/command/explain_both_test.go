@@ -1,0 +1,75 @@
+package command_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"mtlslab.example/lab/lab/command"
+)
+
+// pcapHeaderLen is the length of the header of a pcap file.
+const pcapHeaderLen = 24
+
+// TestBothSameVerdict: of a connection lab explain says the same whether it
+// reads a capture alone or with another one. What a server has taken on one
+// connection counts for the next in both.
+func TestBothSameVerdict(t *testing.T) {
+	var all []byte
+	for _, f := range foreignCaptures(t) {
+		data, err := os.ReadFile(filepath.Join(foreignDir, f.Capture+".pcap"))
+		check(t, err)
+		switch {
+		case all == nil:
+			all = data
+		case bytes.Equal(all[:pcapHeaderLen], data[:pcapHeaderLen]):
+			all = append(all, data[pcapHeaderLen:]...)
+		}
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "all.pcap")
+	check(t, os.WriteFile(file, all, 0o600))
+
+	alone, offers := make(map[float64]map[string]any), 0
+	for _, c := range explainJSON(t, "--dir", dir, file) {
+		alone[c["connection"].(float64)] = c
+		if o, ok := c["offers"].(map[string]any); ok && o["from"] != nil {
+			offers++
+		}
+	}
+	if len(alone) < 100 || offers == 0 {
+		t.Fatalf("%d connections, %d with what the server has taken on another one", len(alone), offers)
+	}
+	for _, pair := range explainJSON(t, "--dir", dir, file, file)[1:] {
+		for _, end := range []string{"client_end", "server_end"} {
+			c, ok := pair[end].(map[string]any)
+			if !ok {
+				continue
+			}
+			for _, field := range []string{"outcome", "how", "rejected_by", "reason", "code", "fix", "causes", "offers", "mutual", "scenario"} {
+				if one := alone[c["connection"].(float64)]; !reflect.DeepEqual(one[field], c[field]) {
+					t.Errorf("stream %v: %s is %v, and %v of two captures", c["connection"], field, one[field], c[field])
+				}
+			}
+		}
+	}
+}
+
+// explainJSON returns the lines of lab explain --json.
+func explainJSON(t *testing.T, args ...string) (lines []map[string]any) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	p := command.Program{Stdout: &out, Stderr: &errs}
+	if status := p.Run(t.Context(), append([]string{"lab", "explain", "--json", "--keylog", "off"}, args...)); status != 0 {
+		t.Fatalf("%v: exit status %d: %s", args, status, &errs)
+	}
+	for line := range bytes.Lines(out.Bytes()) {
+		var v map[string]any
+		check(t, json.Unmarshal(line, &v))
+		lines = append(lines, v)
+	}
+	return lines
+}

@@ -1,0 +1,37 @@
+package text
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Sentence begins with a capital, unless that would change the name of a file,
+// and ends in a full stop.
+func Sentence(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	if r, n := utf8.DecodeRuneInString(s); s != "" && !strings.ContainsAny(word, "./\\") {
+		s = string(unicode.ToUpper(r)) + s[n:]
+	}
+	return s + "."
+}
+
+// TimeLayout is how JSON has times, which are in UTC.
+const TimeLayout = "2006-01-02T15:04:05.000000Z"
+
+// Duration is how long d is, as people say it: "2.1 ms", "3 days".
+func Duration(d time.Duration) string {
+	switch d = d.Abs(); {
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Round(time.Millisecond).Milliseconds())
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d.Round(time.Hour) >= 48*time.Hour:
+		return fmt.Sprintf("%.0f days", d.Hours()/24)
+	}
+	return d.Round(time.Second).String()
+}
