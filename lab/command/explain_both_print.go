@@ -144,7 +144,7 @@ func (b *bothPrinter) head() {
 		b.finding(f)
 	}
 	if !between {
-		b.paragraph("Nothing was found between the two: " + b.unremarkable() + ".")
+		b.paragraph(b.unremarkable())
 	}
 	clock := b.Clock.Describe(b.name(endpoint.Client), b.name(endpoint.Server))
 	for _, f := range b.Findings {
@@ -155,18 +155,18 @@ func (b *bothPrinter) head() {
 	b.paragraph(text.Sentence(clock))
 }
 
-// unremarkable says why nothing was found.
+// unremarkable says that nothing was found, as far as that can be seen.
 func (b *bothPrinter) unremarkable() string {
 	for _, pair := range b.Pairs {
 		if pair.Relation == vantage.Same {
-			return "what both ends have of a connection is the same"
+			return "Nothing between the two ends has changed anything: what both have of a connection is the same."
 		}
 	}
 	near, far := b.Captures.Client, b.Captures.Server
 	if near.Last.Before(far.First) || far.Last.Before(near.First) {
-		return "they have no connection in common, and by their clocks no time either"
+		return "What is between the two ends cannot be seen: the captures have no connection in common, and by their clocks no time either."
 	}
-	return "they have no connection in common"
+	return "What is between the two ends cannot be seen: the captures have no connection in common."
 }
 
 func (b *bothPrinter) name(side endpoint.Side) string { return b.Captures.Of(side).Name }
@@ -187,7 +187,7 @@ func (b *bothPrinter) counts() string {
 	}
 	for side, count := range alone.All() {
 		if *count > 0 {
-			parts = append(parts, fmt.Sprintf("%s in %s only", text.Grouped(int64(*count)), b.name(side)))
+			parts = append(parts, fmt.Sprintf("%s more in %s", text.Grouped(int64(*count)), b.name(side)))
 		}
 	}
 	return strings.Join(parts, ", ")

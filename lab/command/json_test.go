@@ -20,7 +20,7 @@ import (
 // every one that lab prints of connections.
 func TestJSONIsExplained(t *testing.T) {
 	document := readDocument(t, filepath.Join("lab", "command", "JSON.md"))
-	explain := readDocument(t, filepath.Join("lab", "command", "EXPLAIN.md"))
+	between := readDocument(t, filepath.Join("lab", "command", "BETWEEN.md"))
 	explained := func(field string) {
 		if !strings.Contains(document, "`"+field+"`") {
 			t.Errorf("%s is not in JSON.md", field)
@@ -35,8 +35,8 @@ func TestJSONIsExplained(t *testing.T) {
 		}
 	}
 	for _, code := range vantage.Codes() {
-		if !strings.Contains(document, "`"+string(code)+"`") && !strings.Contains(explain, "`"+string(code)+"`") {
-			t.Errorf("code %s is neither in JSON.md nor in EXPLAIN.md", code)
+		if !strings.Contains(document, "`"+string(code)+"`") && !strings.Contains(between, "`"+string(code)+"`") {
+			t.Errorf("code %s is neither in JSON.md nor in BETWEEN.md", code)
 		}
 	}
 	p := newPrinter(t, 0) // for its folder

@@ -126,7 +126,7 @@ func TestEdits(t *testing.T) {
 		{name: "NAT", far: []edit{translated}, want: "addresses_translated", words: "is 203.0.113.7:40000 to the server"},
 		{name: "a call elsewhere", far: []edit{on(1, gone)}, want: "never_reached", words: "stream 1 of client.pcapng"},
 		{name: "another client", near: []edit{on(1, gone)}},
-		{name: "the last message dropped", near: []edit{on(2, withoutLast)}, want: "not_arrived", words: "the alert close_notify"},
+		{name: "the last message dropped", near: []edit{on(2, withoutLast)}, want: "not_arrived", words: "did not arrive"},
 		{name: "a message from nowhere", far: []edit{on(2, withoutLast)}, want: "injected", words: "never sent it"},
 		{name: "a forged RST", near: []edit{on(1, torn)}, far: []edit{on(1, stalled)}, want: "reset_forged", words: "never sent by the server"},
 		{name: "a RST that got lost", near: []edit{on(1, stalled)}, far: []edit{on(1, torn)}, want: "reset_not_arrived", words: "the RST of the server did not arrive"},

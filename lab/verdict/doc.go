@@ -8,19 +8,21 @@
 //
 // Where to find what:
 //
-//	verdict.go the verdict, and how the three witnesses are joined
-//	code.go    the codes, and what to do about each
-//	view.go    what one side saw, sorted out of an error of crypto/tls
-//	error.go   why, from such an error
-//	wire.go    what the messages show: outcome, rejecter, alert
-//	cause.go   why, from the messages and their checks
-//	causes.go  what may be behind a refusal, the likeliest first
-//	exchanged.go what the sides offered, chose, asked for and warned of
-//	asked.go   whether the server asked for a certificate
-//	names.go   the server's name in TLS and in HTTP
-//	offer.go   what each side offered, where they found nothing in common
-//	taken.go   what servers have taken on other connections
-//	shape.go   what the sizes of encrypted records show, where keys are missing
-//	alert.go   what an alert shows by itself
-//	json.go    the verdict of a connection, and its JSON form
+//	verdict.go      the verdict, and how the three witnesses are joined
+//	code.go         the codes, and what to do about each
+//	view.go         what one side saw, sorted out of an error of crypto/tls
+//	error.go        why, from such an error
+//	wire.go         what the messages show: outcome, rejecter, alert
+//	cause.go        why, from the messages and their checks
+//	causes.go       what may be behind a refusal, the likeliest first
+//	evident.go      which of these the capture shows
+//	narrow.go       which part of an offer few servers take
+//	prologue.go     what went wrong before TLS
+//	clientauth.go   whether the server asked for a certificate
+//	hostname.go     the server's name in TLS and in HTTP
+//	offer.go        what each side offered, where they found nothing in common
+//	serverchoice.go what servers have chosen on other connections
+//	shape.go        what the sizes of encrypted records show, where keys are missing
+//	alert.go        what an alert shows by itself
+//	json.go         the verdict of a connection, and its JSON form
 package verdict
