@@ -11,6 +11,28 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
+// The notice of attempts that failed names the servers, and tells refusals from
+// silence.
+func TestAttemptsAreNamed(t *testing.T) {
+	const c, s = endpoint.Client, endpoint.Server
+	for want, segments := range map[string][]seg{
+		"1: 192.0.2.2:8443 never answered 1":                        {{c, "S", 0, 0, "", 0}, {c, "S", 0, 0, "", 0}},
+		"1: 192.0.2.2:8443 refused 1 (RST)":                         {{c, "S", 0, 0, "", 0}, {s, "RA", 0, 1, "", 0}},
+		"1: 192.0.2.2:8443 answered 1 that the client did not open": {{c, "S", 0, 0, "", 0}, {s, "SA", 0, 1, "", 0}},
+	} {
+		var packets []raw
+		for i, segment := range segments {
+			packets = append(packets, segment.packet(t, i))
+		}
+		var notices []string
+		err := capture.Read(bytes.NewReader(pcapFile(littleEndian, 0xa1b23c4d, 101, packets)), capture.ReadOptions{
+			Sink: &discard{}, Notice: func(notice string) { notices = append(notices, notice) }})
+		if want = "connections passed over, refused or never answered: " + want; err != nil || !slices.Equal(notices, []string{want}) {
+			t.Errorf("%v, %q, want %q", err, notices, want)
+		}
+	}
+}
+
 // TestAttempts: connections that were begun and never opened, and how far they
 // came.
 func TestAttempts(t *testing.T) {

@@ -26,6 +26,7 @@ type connection struct {
 	lastPacket int64
 	began      time.Time // its first packet
 	last       time.Time // its last event
+	seen       time.Time // its last packet
 	handle     wiretap.Handler
 	client     int // index in directions of the client's; known once it is open or knowsClient
 	ended      bool
@@ -118,6 +119,9 @@ func (c *connection) stray(bytes int64) {
 // segment takes a segment of the direction from.
 func (c *connection) segment(s *segment, from int) {
 	d, peer := &c.directions[from], &c.directions[1-from]
+	if s.time.After(c.seen) {
+		c.seen = s.time
+	}
 	if s.syn {
 		c.synchronise(s, from)
 		s.seq++
@@ -299,7 +303,7 @@ func (c *connection) flush() {
 	case c.directions[1].finished:
 		c.emit(wiretap.Event{Kind: wiretap.Close, From: c.side(1), Time: c.last})
 	default:
-		c.emit(wiretap.Event{Kind: wiretap.CutOff, Time: c.last})
+		c.emit(wiretap.Event{Kind: wiretap.CutOff, Time: c.seen})
 	}
 	c.end()
 }
@@ -335,9 +339,13 @@ func (c *connection) open() {
 	}
 	client, server := c.key[c.client].addrPort(), c.key[1-c.client].addrPort()
 	c.last = c.began
-	c.handle = c.table.sink.Open(wiretap.Event{
+	open := wiretap.Event{
 		Kind: wiretap.Open, Exchange: c.stream, Time: c.began, From: endpoint.Client, Client: client, Server: server,
-	})
+	}
+	if !c.directions[c.client].syn { // nothing shows which byte is the first
+		open.Missing = -1
+	}
+	c.handle = c.table.sink.Open(open)
 	c.comment(&segment{time: c.began, comments: c.comments}, c.client)
 	c.comments = nil
 }

@@ -167,15 +167,20 @@ func (c *connection) earliest() int {
 // acknowledges, as far as none of them is there.
 func (c *connection) missAcknowledged(from int) {
 	s, peer := c.directions[from].queue[0], &c.directions[1-from]
-	until := s.ack
-	if len(peer.queue) > 0 && before(peer.queue[0].seq, until) {
-		until = peer.queue[0].seq
+	until, at := s.ack, s.time
+	if len(peer.queue) > 0 {
+		if first := peer.queue[0]; before(first.seq, until) {
+			until = first.seq
+			if first.time.Before(at) { // it comes after the gap, and has its own time
+				at = first.time
+			}
+		}
 	}
 	if peer.begun && until-peer.next > maxMissing {
 		c.shift(from) // the number is wrong
 		return
 	}
-	c.miss(1-from, until, s.time)
+	c.miss(1-from, until, at)
 }
 
 // miss skips the bytes of a direction that come before until, with a Gap.

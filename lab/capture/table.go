@@ -25,6 +25,7 @@ type table struct {
 	sink        wiretap.Sink
 	live        bool // the reader waits for the events
 	attempt     func(Attempt)
+	attempts    attempts // that failed, for the notice
 	connections map[pair]*connection
 	latest      *connection   // that a segment was of; nil: none, or it was forgotten
 	ended       []*connection // a ring
@@ -222,7 +223,7 @@ func (t *table) finish() {
 // notice describes the connections that were not followed.
 func (t *table) notice(say func(string)) {
 	if t.silent > 0 {
-		say(fmt.Sprintf("connections passed over, refused or never answered: %d", t.silent))
+		say(fmt.Sprintf("connections passed over, refused or never answered: %d%v", t.silent, &t.attempts))
 	}
 	if t.idle > 0 {
 		say(fmt.Sprintf("connections let go before their end, as too many were open at the same time: %d", t.idle))

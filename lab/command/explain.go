@@ -139,6 +139,7 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 			Progress: func(n int64) { bar.update(int(n/1e6), int(max(size, n)/1e6)) },
 			Notice:   func(notice string) { bar.stop(); p.say("%s", notice) },
 			Unread:   printer.addUnread,
+			Attempt:  printer.addFailed,
 		})
 	}()
 	select {

@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"cmp"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -44,8 +45,11 @@ func (p *Program) explainBoth(c *cli.Context, o explainOptions) error {
 		}
 		failed = cmp.Or(failed, err)
 	}
-	if len(readings[0].capture.Connections)+len(readings[1].capture.Connections) == 0 {
-		return cmp.Or(failed, error(&nothingError{file: files[0] + " and " + files[1], stream: -1}))
+	if !slices.ContainsFunc(readings, (*reading).hasAny) {
+		return cmp.Or(failed, error(&nothingError{file: "either file", stream: -1}))
+	}
+	if isSameFile(files[0], files[1]) {
+		p.say("both captures are the same file: nothing can be found between the two ends of a connection")
 	}
 	printer := p.newBothPrinter(c, vantage.Join(readings[0].capture, readings[1].capture), files[0])
 	lessons := &scenarioTrusts{folder: folderOf(c), given: o.trusts}
@@ -90,6 +94,22 @@ func (r *reading) inOrder() []*tlsdecrypt.Connection {
 		place[stream] = i - len(r.ends) // before those that did not end
 	}
 	return slices.SortedStableFunc(slices.Values(r.capture.Connections), func(a, b *tlsdecrypt.Connection) int { return place[a.Number] - place[b.Number] })
+}
+
+// hasAny reports whether there is a connection in the file, or a failed attempt
+// at one.
+func (r *reading) hasAny() bool {
+	return len(r.capture.Connections)+len(r.capture.Attempts) > 0
+}
+
+// isSameFile reports whether two paths lead to one file.
+func isSameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // read reads the file.

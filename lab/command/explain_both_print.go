@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,6 +80,9 @@ func (b *bothPrinter) print() error {
 		return nil
 	}
 	b.head()
+	if len(pairs) == 0 {
+		return nil
+	}
 	if b.list {
 		b.stdout().Line()
 		b.table(pairs)
@@ -174,8 +178,13 @@ func (b *bothPrinter) name(side endpoint.Side) string { return b.Captures.Of(sid
 // counts says how many connections are at both ends.
 func (b *bothPrinter) counts() string {
 	n := make(map[vantage.Relation]int)
+	unsure := 0
 	alone := endpoint.Pair[int]{}
 	for _, pair := range b.Pairs {
+		if pair.Relation == vantage.Apart && !pair.Sure {
+			unsure++
+			continue
+		}
 		n[pair.Relation]++
 		if pair.Relation == vantage.Alone {
 			*alone.Of(ends(pair)[0])++
@@ -184,6 +193,9 @@ func (b *bothPrinter) counts() string {
 	parts := []string{text.Counted(n[vantage.Same], "connection") + " at both ends"}
 	if n[vantage.Apart] > 0 {
 		parts = append(parts, text.Counted(n[vantage.Apart], "pair")+" of two that belong together")
+	}
+	if unsure > 0 {
+		parts = append(parts, text.Counted(unsure, "pair")+" of two that may belong together")
 	}
 	for side, count := range alone.All() {
 		if *count > 0 {
@@ -201,7 +213,9 @@ func (b *bothPrinter) finding(f vantage.Finding) {
 	case vantage.Probably:
 		said = "very probably, " + said
 	case vantage.Unknown:
-		said = "not known: " + said
+		if !strings.Contains(said, "not known") {
+			said = "not known: " + said
+		}
 	}
 	if f.More > 0 {
 		said += fmt.Sprintf(" (and %s more of this kind)", text.Grouped(int64(f.More)))
@@ -259,7 +273,7 @@ func (b *bothPrinter) ladder(pair *vantage.Pair, c *tlsdecrypt.Connection, title
 		case !ok:
 			return ""
 		case at.Missed:
-			return fmt.Sprintf("not in %s, where bytes are missing", b.name(at.In.Other()))
+			return fmt.Sprintf("not in %s, which may have missed it", b.name(at.In.Other()))
 		}
 		return fmt.Sprintf("in %s only", b.name(at.In))
 	}
@@ -290,7 +304,7 @@ func (b *bothPrinter) table(pairs []*vantage.Pair) {
 	for _, pair := range pairs {
 		rows = append(rows, b.row(pair))
 	}
-	b.stdout().Table(rows, 0, 0, 0, 0, 0, 8, 10)
+	b.stdout().Table(rows, 0, 0, 0, 10, 0, 8, 10)
 }
 
 func (b *bothPrinter) row(pair *vantage.Pair) []string {
@@ -301,10 +315,9 @@ func (b *bothPrinter) row(pair *vantage.Pair) []string {
 		return "-"
 	}
 	c := pair.Joined
-	v := b.verdicts[c]
-	outcome := string(v.Outcome)
-	if v.How == verdict.Probably {
-		outcome += "?"
+	relation := string(pair.Relation)
+	if pair.Relation == vantage.Apart && !pair.Sure {
+		relation += "?"
 	}
 	version, name := "-", c.ServerName
 	if c.Version != 0 {
@@ -315,14 +328,38 @@ func (b *bothPrinter) row(pair *vantage.Pair) []string {
 	}
 	var codes []string
 	for _, f := range pair.Findings {
+		code := string(f.Code)
 		if f.How == vantage.Unknown {
-			codes = append(codes, string(f.Code)+"?")
-		} else if f.Code != vantage.OneEnd && f.Code != vantage.KeysShared {
-			codes = append(codes, string(f.Code))
+			code += "?"
+		} else if f.Code == vantage.OneEnd || f.Code == vantage.KeysShared {
+			continue
+		}
+		if !slices.Contains(codes, code) {
+			codes = append(codes, code)
 		}
 	}
 	if len(codes) == 0 {
 		codes = []string{"-"}
 	}
-	return []string{number(endpoint.Client), number(endpoint.Server), string(pair.Relation), outcome, version, name, strings.Join(codes, ", ")}
+	return []string{number(endpoint.Client), number(endpoint.Server), relation, b.outcomes(pair), version, name, strings.Join(codes, ", ")}
+}
+
+// outcomes says what became of a connection. Where something ends TLS there are
+// two, which may differ: the client's first.
+func (b *bothPrinter) outcomes(pair *vantage.Pair) string {
+	of := func(c *tlsdecrypt.Connection) string {
+		v := b.verdicts[c]
+		if v.How == verdict.Probably {
+			return string(v.Outcome) + "?"
+		}
+		return string(v.Outcome)
+	}
+	if pair.Relation != vantage.Apart {
+		return of(pair.Joined)
+	}
+	near, far := of(pair.Ends.Client), of(pair.Ends.Server)
+	if near == far {
+		return near
+	}
+	return near + ", " + far
 }

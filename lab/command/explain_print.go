@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -36,18 +37,20 @@ type connectionPrinter struct {
 	trusts              trusts
 	options             ladder.Options
 
-	mu     sync.Mutex
-	out    *bufio.Writer               // to stdout
-	waits  bool                        // there is something in out, and flush will be called
-	ends   []int                       // the streams that have ended, in order, and were not shown yet
-	ready  map[int]*preparedConnection // what was added, by stream
-	drawn  kinds
-	taken  verdict.Taken // by servers, on the connections that were shown
-	count  struct{ all, tls int }
-	found  bool       // the stream that is asked for
-	headed bool       // the list has its heading
-	uses   rsaKeyUses // nil without --rsa-key
-	unread []string   // what is in the file besides TCP
+	mu      sync.Mutex
+	out     *bufio.Writer               // to stdout
+	waits   bool                        // there is something in out, and flush will be called
+	ends    []int                       // the streams that have ended, in order, and were not shown yet
+	ready   map[int]*preparedConnection // what was added, by stream
+	drawn   kinds
+	taken   verdict.Taken // by servers, on the connections that were shown
+	relayed verdict.Relayed
+	count   struct{ all, tls, failed int } // failed: that were never opened
+	found   bool                           // the stream that is asked for
+	headed  bool                           // the list has its heading
+	uses    rsaKeyUses                     // nil without --rsa-key
+	unread  []string                       // what is in the file besides TCP
+	plain   []byte                         // a connection without TLS, drawn
 
 	trusted *chain.Trust
 	lessons *scenarioTrusts
@@ -149,7 +152,7 @@ func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connect
 	if !g.list {
 		f.chosen = verdict.ChosenOn(c)
 	}
-	if !g.list && !g.json || g.json && v.Offers != nil {
+	if !g.list && !g.json || g.json && v.Offers != nil || g.relayed.IsOpen(&v) {
 		f.drawn = &drawable{c, v}
 	}
 	f.text = g.encode(c, &v)
@@ -192,9 +195,12 @@ func (g *connectionPrinter) show(stream int) {
 	delete(g.ready, stream)
 	if d := f.drawn; d != nil {
 		defer d.Release()
-		if g.taken.Add(&d.verdict, d.Connection) {
+		if g.taken.Add(&d.verdict, d.Connection) || g.relayed.Add(&d.verdict, d.Connection) {
 			f.text = g.encode(d.Connection, &d.verdict)
 		}
+	}
+	if d := f.drawn; d != nil {
+		g.relayed.Learn(&d.verdict, d.Connection)
 	}
 	g.taken.Learn(f.chosen)
 	g.found = g.found || stream == g.stream
@@ -212,7 +218,7 @@ func (g *connectionPrinter) show(stream int) {
 	case g.list, g.json:
 		_, _ = g.out.Write(f.text)
 	case !f.isTLS && g.stream < 0:
-		return // finish says how many
+		g.keepPlain(f) // finish says how many
 	case g.drawn.isNew(ladder.Kind(f.drawn.Connection)) || g.verbose || g.brief || g.stream >= 0:
 		options := g.options
 		options.Scenario = hinted(&f.drawn.verdict, f.drawn.Connection)
@@ -223,11 +229,29 @@ func (g *connectionPrinter) show(stream int) {
 	}
 }
 
+// keepPlain draws the first connection that is known not to be TLS, to be shown
+// if there is none with TLS. mu is held.
+func (g *connectionPrinter) keepPlain(f *preparedConnection) {
+	if g.plain != nil || g.count.tls > 0 || f.drawn.verdict.How != verdict.NotTLS {
+		return
+	}
+	var b bytes.Buffer
+	_ = ladder.Draw(&b, f.drawn.Connection, &f.drawn.verdict, g.options)
+	g.plain = append(b.Bytes(), '\n')
+}
+
 // addUnread stores what is in the file besides TCP.
 func (g *connectionPrinter) addUnread(u capture.Unread) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.unread = append(g.unread, u.String())
+}
+
+// addFailed counts a connection that was never opened.
+func (g *connectionPrinter) addFailed(capture.Attempt) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.count.failed++
 }
 
 // flush writes what was printed to stdout.
@@ -251,10 +275,14 @@ func (g *connectionPrinter) finish(file string) error {
 		g.say("%v", g.uses)
 	}
 	if g.count.all == 0 {
-		return &nothingError{file: file, stream: -1, unread: g.unread}
+		return &nothingError{file: file, stream: -1, unread: g.unread, failed: g.count.failed > 0}
 	}
 	if len(g.unread) > 0 {
 		g.say("passed over: %s", strings.Join(g.unread, ", "))
+	}
+	if g.count.tls == 0 {
+		_, _ = g.out.Write(g.plain)
+		_ = g.out.Flush()
 	}
 	switch other := g.count.all - g.count.tls; {
 	case g.stream >= 0 && !g.found:
@@ -270,10 +298,13 @@ type nothingError struct {
 	file   string
 	stream int      // that was asked for; -1: any
 	unread []string // what is there instead, if the stream is -1
+	failed bool     // connections were begun, and none was opened
 }
 
 func (e *nothingError) Error() string {
 	switch {
+	case e.stream < 0 && e.failed:
+		return fmt.Sprintf("no TCP connection was opened in %s: refused, or never answered", e.file)
 	case e.stream < 0 && len(e.unread) == 0:
 		return "there is no TCP connection in " + e.file
 	case e.stream < 0:
@@ -284,7 +315,7 @@ func (e *nothingError) Error() string {
 
 // isTLS reports whether there was any TLS on a connection, or should have been.
 func isTLS(c *tlsdecrypt.Connection, v *verdict.Verdict) bool {
-	return v.How == verdict.NotTLS && v.Code != "" || len(c.Messages) > 0 && v.How != verdict.NotTLS
+	return v.How == verdict.NotTLS && (v.Code != "" || c.Prologue.Asked()) || len(c.Messages) > 0 && v.How != verdict.NotTLS
 }
 
 // kinds remembers which kinds of connections were drawn in full.

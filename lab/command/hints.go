@@ -132,6 +132,8 @@ func hint(err error) string {
 		return "lab explain reads what lab, Wireshark, dumpcap and tcpdump -w have recorded; a log or a message: lab explain --message -"
 	case errors.As(err, &nothing) && nothing.stream >= 0:
 		return "lab explain --list FILE shows all that there is"
+	case errors.As(err, &nothing) && nothing.failed:
+		return "a server that refuses (RST) does not listen on that port; one that never answers is not there, or a firewall drops what is sent to it"
 	case errors.As(err, &nothing) && len(nothing.unread) > 0:
 		return "lab explain reads TLS over TCP, in a tunnel or not; it does not read what is named here"
 	case errors.As(err, &rsaKey):

@@ -89,6 +89,9 @@ func (r *report) printBriefly(x *lab.Exchange) {
 		line = out.Cut(line, out.Width())
 	}
 	out.Line(line)
+	if x.Code == verdict.NotAsked && x.Fix != "" { // the client failed, although it was accepted
+		out.Paragraph("      fix ", 10, x.Fix)
+	}
 }
 
 // draw draws what was said, if it is the first of its kind.

@@ -58,6 +58,10 @@ var prologues = map[string][2]string{
 	"smtp-refused.python-openssl":           {"unknown (not TLS): tls_refused after SMTP", "the server refused STARTTLS: 454 4.7.0 TLS not available"},
 	"imap-refused.nginx-openssl":            {"unknown (not TLS): tls_refused after IMAP", "the server refused STARTTLS: . BAD invalid command"},
 	"pop3-refused.nginx-openssl":            {"unknown (not TLS): tls_refused after POP3", "the server refused STLS: -ERR invalid command"},
+	"pop3-refused.python-curl":              {"unknown (not TLS): tls_refused after POP3", "the server refused STLS: -ERR no TLS"},
+	"sieve-refused.python-openssl":          {"unknown (not TLS): tls_refused after ManageSieve", "the server refused STARTTLS: NO"},
+	"mysql-without-tls.python-openssl":      {"unknown (not TLS): tls_refused after MySQL", "the server does not offer TLS"},
+	"connect-unanswered.python-curl":        {"unknown (not TLS) after HTTP CONNECT", "find out why the proxy does not answer"},
 	"ldap-refused.python-curl":              {"unknown (not TLS): tls_refused after LDAP", "the server refused StartTLS: ExtendedResponse: unavailable (52)"},
 	"postgresql-refused.postgres-openssl":   {"unknown (not TLS): tls_refused after PostgreSQL", "the server refused SSLRequest: N"},
 	"ldap.python-curl":                      {"unknown (not TLS) after LDAP", "agreed to StartTLS, but the client went on without TLS"},
@@ -187,6 +191,28 @@ func TestExplainPrologue(t *testing.T) {
 		}
 		if strings.Contains(got.String(), "accepted") && len(got.Messages) < 5 {
 			t.Errorf("%s: %d messages", name, len(got.Messages))
+		}
+	}
+}
+
+// TestWithoutTLSIsShown: where a capture has no TLS, what there was instead is
+// shown without being asked for, and --list names the protocol where it fits.
+func TestWithoutTLSIsShown(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"pop3-refused.python-curl":            {"the server refused STLS", "POP3: tls_refused"},
+		"smtp-refused.python-openssl":         {"the server refused STARTTLS", "SMTP: tls_refused"},
+		"imap-refused.nginx-openssl":          {"the server refused STARTTLS", "IMAP: tls_refused"},
+		"mysql-without-tls.python-openssl":    {"the server does not offer TLS", "MySQL: tls_refused"},
+		"postgresql-refused.postgres-openssl": {"the server refused SSLRequest", "PostgreSQL: tls_refused"},
+		"connect-unanswered.python-curl":      {"the client closed before the proxy", "the client closed before the"},
+		"mysql-plain.mariadb-mariadb":         {"this is MariaDB without TLS", "this is MariaDB without TLS"},
+	} {
+		for i, flag := range []string{"--brief", "--list"} {
+			var out, errs bytes.Buffer
+			p := command.Program{Stdout: &out, Stderr: &errs}
+			if status := p.Run(t.Context(), []string{"lab", "explain", flag, "--dir", t.TempDir(), "--keylog", "off", filepath.Join(prologueDir, name+".pcap")}); status != 0 || !strings.Contains(out.String(), want[i]) {
+				t.Errorf("%s %s: exit status %d, %q is not in\n%s%s", name, flag, status, want[i], &out, &errs)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package ladder
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,11 +55,11 @@ func Line(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) string {
 	if server == "" && c.Server.IsValid() {
 		server = c.Server.String()
 	}
-	return o.row(fmt.Sprintf("%*d", numberWidth, c.Number), outcomeOf(s.verdict), subject, version, group, server, s.result())
+	return o.row(fmt.Sprintf("%*d", numberWidth, c.Number), outcomeOf(s.verdict), subject, version, group, server, s.results()...)
 }
 
-// row lays out a line.
-func (o Options) row(number, outcome, subject, version, group, server, result string) string {
+// row lays out a line. Of the results it takes the first that fits, or the last.
+func (o Options) row(number, outcome, subject, version, group, server string, results ...string) string {
 	rest := o.width()
 	line := make([]byte, 0, 128)
 	column := func(said string, n int) {
@@ -84,22 +85,24 @@ func (o Options) row(number, outcome, subject, version, group, server, result st
 		column(group, groupWidth)
 	}
 	column(server, min(max(rest-2-resultWidth, 10), 24))
-	column(result, rest)
+	for len(results) > 1 && text.Width(results[0]) > rest {
+		results = results[1:]
+	}
+	column(results[0], rest)
 	return strings.TrimRight(string(line), " ")
 }
 
-// result returns the outcome of a connection, for the end of a line, behind
-// what came before TLS.
-func (s *story) result() string {
-	before := s.afterPrologue()
-	after := s.resultOfTLS()
+// results returns the outcome of a connection, for the end of a line: behind
+// the protocol before TLS, and alone where there is no room for both.
+func (s *story) results() []string {
+	before, after := s.c.Prologue.Name(), s.resultOfTLS()
 	switch {
-	case s.verdict.Code == verdict.ProxyHeader:
-		return after
+	case s.verdict.Code == verdict.ProxyHeader, after != "" && after == s.verdict.Reason:
+		return []string{after}
 	case before == "" || after == "":
-		return before + after
+		return []string{cmp.Or(after, s.afterPrologue())}
 	}
-	return s.c.Prologue.Name() + ": " + after
+	return []string{before + ": " + after, after}
 }
 
 func (s *story) resultOfTLS() string {
@@ -122,8 +125,17 @@ func (s *story) resultOfTLS() string {
 			return text.Unicode.Cut(text.Clean(said), resultWidth-1-len(status)) + status
 		}
 	}
+	if said == "" && s.verdict.How == verdict.NotTLS {
+		return s.verdict.Reason
+	}
 	if said == "" && len(s.c.Problems) > 0 {
-		said, _, _ = strings.Cut(s.c.Problems[0].Text, ":")
+		first := s.c.Problems[0]
+		for _, p := range s.c.Problems { // that explains the rest
+			if strings.HasPrefix(p.Text, "one direction alone") {
+				first = p
+			}
+		}
+		said, _, _ = strings.Cut(first.Text, ":")
 	}
 	return said
 }

@@ -117,7 +117,7 @@ func (s *story) versionless() string {
 		return "Nobody said anything."
 	case s.verdict.Outcome == verdict.Open:
 		return "No version of TLS is agreed on yet."
-	case s.verdict.How != verdict.CutOff:
+	case s.verdict.How != verdict.CutOff && !s.missesServerHello():
 		return "No version of TLS was agreed on."
 	case s.hello == nil && encrypted && s.c.Messages[first].Type == tlswire.ContentTypeHandshake:
 		return "The version cannot be seen: bytes of the handshake are missing."
@@ -127,6 +127,21 @@ func (s *story) versionless() string {
 		return "The version cannot be seen: ServerHello is not in the capture."
 	}
 	return "The version cannot be seen: the capture ends before ServerHello."
+}
+
+// missesServerHello reports whether a version was or may have been agreed on in
+// bytes that the capture lacks: the server did not answer with an alert alone.
+func (s *story) missesServerHello() bool {
+	if !s.progress.Lacking {
+		return false
+	}
+	for _, m := range s.c.Messages {
+		if m.Encrypted || m.Alert == nil && m.Type != tlswire.ContentTypeHandshake ||
+			m.Handshake != nil && m.Handshake.Type != tlswire.TypeClientHello && m.Handshake.Type != tlswire.TypeServerHello {
+			return true
+		}
+	}
+	return !slices.ContainsFunc(s.c.Messages, func(m *tlsdecrypt.Message) bool { return m.From == endpoint.Server })
 }
 
 // silent reports whether a connection ended without a message.

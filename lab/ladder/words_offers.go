@@ -32,6 +32,9 @@ func offered(o *verdict.Offers) (paragraphs []string) {
 	} {
 		switch {
 		case len(of.values) > 0:
+			if whose, ok := strings.CutPrefix(of.what, "Its "); ok && len(paragraphs) == 0 {
+				of.what = "The client's " + whose
+			}
 			paragraphs = append(paragraphs, of.what+text.Few(of.values, mostOffers)+".")
 		case of.none != "" && len(o.Client.CipherSuites) > 0:
 			paragraphs = append(paragraphs, of.what+of.none+".")

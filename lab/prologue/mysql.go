@@ -105,6 +105,7 @@ func mysqlServer(l *layer, packet []byte, size int, number byte) int {
 	const capabilities, clientSSL = 4 + 8 + 1, 0x08 // behind the thread's number, the scramble and a zero
 	if len(rest) > capabilities+1 && rest[capabilities+1]&clientSSL == 0 {
 		said += ", without TLS"
+		l.Refused = clean(said)
 	}
 	l.say(endpoint.Server, said)
 	return size

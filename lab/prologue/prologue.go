@@ -1,6 +1,7 @@
 package prologue
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -35,7 +36,7 @@ type Layer struct {
 
 	Asked   string  // the command by which the client asked for TLS, or for the way through a proxy; "": it did not
 	Agreed  bool    // the server has agreed to that
-	Refused string  // the server's words when it refused that; "": it did not
+	Refused string  // the server's words when it refused that, or said unasked that it has no TLS; "": it did not
 	Refusal Refusal // why a proxy refused
 	// WentOn reports that the client went on without TLS, after a refusal or
 	// without having asked.
@@ -105,6 +106,11 @@ func (p *Prologue) Last() *Layer {
 		return nil
 	}
 	return p.Layers[len(p.Layers)-1]
+}
+
+// Asked reports whether the client asked for TLS, or for a way through a proxy.
+func (p *Prologue) Asked() bool {
+	return p != nil && slices.ContainsFunc(p.Layers, func(l *Layer) bool { return l.Asked != "" })
 }
 
 // Header returns the layer of the PROXY protocol; nil: there is none.

@@ -44,6 +44,7 @@ const (
 
 	hello       = "\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03 and so on"
 	serverHello = "\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03 and so on"
+	mysqlPlain  = "\x1e\x00\x00\x00\x0a8.0\x00aaaabbbbbbbb\x00\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 	helloV2     = "\x80\x1f\x01\x03\x01\x00\x06\x00\x00\x00\x10\x00\x00\x2f\x00\x00\x350123456789abcdef"
 )
 
@@ -162,17 +163,27 @@ func TestAnswers(t *testing.T) {
 		segments []segment
 		want     string // asked, agreed, refused, demanded, went on
 	}{
-		"SMTP refuses":            {[]segment{{server, "220 a ESMTP\r\n"}, {client, "STARTTLS\r\n"}, {server, "454 TLS not available\r\n"}, {client, "QUIT\r\n"}}, `"STARTTLS" false "454 TLS not available" "" false`},
-		"and the client goes on":  {[]segment{{server, "220 a ESMTP\r\n"}, {client, "STARTTLS\r\n"}, {server, "454 TLS not available\r\n"}, {client, "MAIL FROM:<a@b>\r\n"}}, `"STARTTLS" false "454 TLS not available" "" true`},
-		"pipelined":               {[]segment{{server, "220 a ESMTP\r\n"}, {client, "EHLO b\r\nSTARTTLS\r\n"}, {server, "250-a\r\n250 STARTTLS\r\n220 go\r\n"}}, `"STARTTLS" true "" "" false`},
-		"IMAP says OK to another": {[]segment{{server, "* OK a\r\n"}, {client, "1 NOOP\r\n2 STARTTLS\r\n"}, {server, "1 OK done\r\n2 NO not here\r\n"}}, `"STARTTLS" false "2 NO not here" "" false`},
-		"FTP tries SSL, then TLS": {[]segment{{server, "220 a\r\n"}, {client, "AUTH SSL\r\n"}, {server, "504 no\r\n"}, {client, "AUTH TLS\r\n"}, {server, "234 go\r\n"}}, `"AUTH TLS" true "" "" false`},
-		"XMPP refuses":            {[]segment{{client, "<stream:stream to='a'>"}, {server, "<stream:stream>"}, {client, "<starttls xmlns='x'/>"}, {server, "<failure xmlns='x'/>"}}, `"STARTTLS" false "<failure xmlns='x'/>" "" false`},
-		"IRC refuses":             {[]segment{{client, "STARTTLS\r\n"}, {server, ":a NOTICE * :hello\r\n:a 691 * :no\r\n"}}, `"STARTTLS" false ":a 691 * :no" "" false`},
-		"PostgreSQL refuses":      {[]segment{{client, "\x00\x00\x00\x08\x04\xd2\x16\x2f"}, {server, "N"}}, `"SSLRequest" false "N" "" false`},
-		"and the client logs in":  {[]segment{{client, "\x00\x00\x00\x08\x04\xd2\x16\x2f"}, {server, "N"}, {client, "\x00\x00\x00\x10\x00\x03\x00\x00user\x00a\x00\x00"}}, `"SSLRequest" false "N" "" true`},
-		"POP3 demands":            {[]segment{{server, "+OK a\r\n"}, {client, "USER bob\r\n"}, {server, "-ERR must issue STLS first, TLS is required\r\n"}}, `"" false "" "-ERR must issue STLS first, TLS is required" false`},
-		"LDAP demands":            {[]segment{{client, "0\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00"}, {server, "0\x0c\x02\x01\x01\x61\x07\x0a\x01\x0d\x04\x00\x04\x00"}}, `"" false "" "confidentialityRequired (13)" false`},
+		"SMTP refuses":                          {[]segment{{server, "220 a ESMTP\r\n"}, {client, "STARTTLS\r\n"}, {server, "454 TLS not available\r\n"}, {client, "QUIT\r\n"}}, `"STARTTLS" false "454 TLS not available" "" false`},
+		"and the client goes on":                {[]segment{{server, "220 a ESMTP\r\n"}, {client, "STARTTLS\r\n"}, {server, "454 TLS not available\r\n"}, {client, "MAIL FROM:<a@b>\r\n"}}, `"STARTTLS" false "454 TLS not available" "" true`},
+		"pipelined":                             {[]segment{{server, "220 a ESMTP\r\n"}, {client, "EHLO b\r\nSTARTTLS\r\n"}, {server, "250-a\r\n250 STARTTLS\r\n220 go\r\n"}}, `"STARTTLS" true "" "" false`},
+		"IMAP says OK to another":               {[]segment{{server, "* OK a\r\n"}, {client, "1 NOOP\r\n2 STARTTLS\r\n"}, {server, "1 OK done\r\n2 NO not here\r\n"}}, `"STARTTLS" false "2 NO not here" "" false`},
+		"FTP tries SSL, then TLS":               {[]segment{{server, "220 a\r\n"}, {client, "AUTH SSL\r\n"}, {server, "504 no\r\n"}, {client, "AUTH TLS\r\n"}, {server, "234 go\r\n"}}, `"AUTH TLS" true "" "" false`},
+		"POP3 refuses, and agrees to QUIT":      {[]segment{{server, "+OK a\r\n"}, {client, "CAPA\r\n"}, {server, "+OK\r\nSTLS\r\n.\r\n"}, {client, "STLS\r\n"}, {server, "-ERR no TLS\r\n"}, {client, "QUIT\r\n"}, {server, "+OK bye\r\n"}}, `"STLS" false "-ERR no TLS" "" false`},
+		"and to a login without TLS":            {[]segment{{server, "+OK a\r\n"}, {client, "STLS\r\n"}, {server, "-ERR no TLS\r\n"}, {client, "USER a\r\n"}, {server, "+OK\r\n"}}, `"STLS" false "-ERR no TLS" "" true`},
+		"POP3 agrees to what came before":       {[]segment{{server, "+OK a\r\n"}, {client, "CAPA\r\nSTLS\r\n"}, {server, "+OK\r\nSTLS\r\n.\r\n-ERR no TLS\r\n"}}, `"STLS" false "-ERR no TLS" "" false`},
+		"and to both":                           {[]segment{{server, "+OK a\r\n"}, {client, "CAPA\r\nSTLS\r\n"}, {server, "+OK\r\nSTLS\r\n.\r\n+OK go\r\n"}}, `"STLS" true "" "" false`},
+		"POP3 refuses, and agrees at last":      {[]segment{{server, "+OK a\r\n"}, {client, "STLS\r\n"}, {server, "-ERR wait\r\n"}, {client, "STLS\r\n"}, {server, "+OK go\r\n"}}, `"STLS" true "" "" false`},
+		"ManageSieve refuses, and says goodbye": {[]segment{{server, "\"IMPLEMENTATION\" \"a\"\r\nOK\r\n"}, {client, "STARTTLS\r\n"}, {server, "NO \"no TLS\"\r\n"}, {client, "LOGOUT\r\n"}, {server, "OK\r\n"}}, `"STARTTLS" false "NO \"no TLS\"" "" false`},
+		"SMTP refuses what came before":         {[]segment{{server, "220 a ESMTP\r\n"}, {client, "VRFY b\r\nSTARTTLS\r\n"}, {server, "502 no\r\n220 go\r\n"}}, `"STARTTLS" true "" "" false`},
+		"MySQL offers no TLS":                   {[]segment{{server, mysqlPlain}}, `"" false "greeting of version 8.0, without TLS" "" false`},
+		"and the client logs in all the same":   {[]segment{{server, mysqlPlain}, {client, "\x05\x00\x00\x01\x00\x00abc"}}, `"" false "greeting of version 8.0, without TLS" "" true`},
+		"MySQL offers TLS":                      {[]segment{{server, strings.Replace(mysqlPlain, "\xff\x00", "\xff\x08", 1)}}, `"" false "" "" false`},
+		"XMPP refuses":                          {[]segment{{client, "<stream:stream to='a'>"}, {server, "<stream:stream>"}, {client, "<starttls xmlns='x'/>"}, {server, "<failure xmlns='x'/>"}}, `"STARTTLS" false "<failure xmlns='x'/>" "" false`},
+		"IRC refuses":                           {[]segment{{client, "STARTTLS\r\n"}, {server, ":a NOTICE * :hello\r\n:a 691 * :no\r\n"}}, `"STARTTLS" false ":a 691 * :no" "" false`},
+		"PostgreSQL refuses":                    {[]segment{{client, "\x00\x00\x00\x08\x04\xd2\x16\x2f"}, {server, "N"}}, `"SSLRequest" false "N" "" false`},
+		"and the client logs in":                {[]segment{{client, "\x00\x00\x00\x08\x04\xd2\x16\x2f"}, {server, "N"}, {client, "\x00\x00\x00\x10\x00\x03\x00\x00user\x00a\x00\x00"}}, `"SSLRequest" false "N" "" true`},
+		"POP3 demands":                          {[]segment{{server, "+OK a\r\n"}, {client, "USER bob\r\n"}, {server, "-ERR must issue STLS first, TLS is required\r\n"}}, `"" false "" "-ERR must issue STLS first, TLS is required" false`},
+		"LDAP demands":                          {[]segment{{client, "0\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00"}, {server, "0\x0c\x02\x01\x01\x61\x07\x0a\x01\x0d\x04\x00\x04\x00"}}, `"" false "" "confidentialityRequired (13)" false`},
 	} {
 		p, _ := talk(test.segments)
 		l := p.Last()

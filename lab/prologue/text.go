@@ -103,6 +103,7 @@ type lines struct {
 	xml      bool
 	tag      string // of the command that asked
 	withheld withheld
+	owed     int // replies to commands that the client sent together with it, and before it
 	read     int
 }
 
@@ -128,6 +129,9 @@ func (d *lines) next(l *layer, from endpoint.Side, b []byte) int {
 		d.command(l, line)
 	} else {
 		d.reply(l, line)
+		if l.Asked == "" || l.Agreed || l.Refused != "" {
+			d.owed = 0
+		}
 	}
 	if d.known {
 		l.Protocol = d.names()
@@ -212,6 +216,7 @@ func (d *lines) command(l *layer, line string) {
 	if !l.first.Client {
 		l.say(endpoint.Client, shown)
 	}
+	d.owed++
 	goodbye := hasAny(line, []string{"QUIT", "LOGOUT"}) || strings.HasSuffix(strings.ToUpper(line), " LOGOUT") || strings.HasPrefix(line, "</")
 	l.WentOn = l.WentOn || l.Refused != "" && !goodbye && verb != ""
 }
@@ -228,7 +233,7 @@ func (d *lines) shown(line string) string {
 
 func (d *lines) reply(l *layer, line string) {
 	line = d.withheld.leaveOut(line)
-	if l.Asked == "" || l.Agreed {
+	if l.Asked == "" || l.Agreed || l.Refused != "" { // then it answers something else
 		if !l.first.Server {
 			d.keep(func(p *textProtocol) bool { return hasAny(line, p.greets) })
 			d.hint(line)
@@ -246,11 +251,25 @@ func (d *lines) reply(l *layer, line string) {
 		}
 	}
 	switch {
+	case d.owed > 0 && d.answersAny(line):
+		d.owed--
 	case d.keep(is(func(p *textProtocol) []string { return p.accepts })):
 		l.agree(line)
 	case d.keep(is(func(p *textProtocol) []string { return p.refuses })), hasAny(line, []string{"* BYE", "ERROR "}):
 		l.refuse(line)
 	}
+}
+
+// answersAny reports whether a line is the last of the reply to any command,
+// where no tag says to which.
+func (d *lines) answersAny(line string) bool {
+	return slices.ContainsFunc(d.possible, func(p *textProtocol) bool {
+		if p.tagged || p.xml {
+			return false
+		}
+		code := len(line) >= 3 && line[0] >= '2' && line[0] <= '5' && (len(line) == 3 || line[3] == ' ')
+		return isReply(line, p.refuses) || isReply(line, p.accepts) || code && len(p.accepts) > 0 && p.accepts[0][0] <= '9'
+	})
 }
 
 // hint looks for the name of the protocol in a greeting that two share.

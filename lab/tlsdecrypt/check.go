@@ -34,6 +34,8 @@ func (c *Connection) Check(t *chain.Trust) {
 			k.tls13()
 		} else if hs.version != 0 {
 			k.tls12()
+		} else {
+			k.versionless()
 		}
 	}
 }
@@ -97,6 +99,19 @@ func (k *checker) tls13() {
 		for _, m := range p.messages {
 			k.message(h, m, p.secret, "client_application_traffic_secret")
 			k.join(m)
+		}
+	}
+}
+
+// versionless notes what cannot be checked without ServerHello.
+func (k *checker) versionless() {
+	const why = "ServerHello is not in the capture, and so the version of TLS is not known"
+	for _, m := range k.hs.transcript {
+		switch m.Handshake.Type {
+		case tlswire.TypeCertificate:
+			unknown(m, "chain", why)
+		case tlswire.TypeCertificateVerify, tlswire.TypeServerKeyExchange:
+			unknown(m, "signature", why)
 		}
 	}
 }

@@ -20,6 +20,12 @@ type Connection struct {
 	Ended  time.Time // zero while it is open
 	End    End       // how
 	Late   bool      // it was open when the capture began
+	// NoSYN is set if the capture has no SYN of it: bytes may be missing before
+	// the first of either side, which nothing shows.
+	NoSYN bool
+	// LastSeen is the time of its last packet, or of what else was last seen of
+	// it.
+	LastSeen time.Time
 	// EndedBy is who was the first to close its direction, or to reset the
 	// connection; Unknown while nobody has, or where that was not seen.
 	EndedBy      endpoint.Side
@@ -43,6 +49,7 @@ type Connection struct {
 	RSAKey   RSAKeyUse           // whether a server's private key decrypted it
 
 	lacking    bool           // bytes of it are not in the capture
+	torn       bool           // and not only some before the first that were seen of a side
 	talk       *prologue.Talk // which fills Prologue
 	handshakes []*handshake   // for Check
 	checked    bool

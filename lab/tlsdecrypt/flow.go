@@ -38,7 +38,7 @@ func newFlow(d *Dissector, e wiretap.Event) *flow {
 	f := &flow{
 		d:      d,
 		stages: &a.stages,
-		conn:   &Connection{Number: e.Exchange, Client: e.Client, Server: e.Server, Opened: e.Time, arena: a},
+		conn:   &Connection{Number: e.Exchange, Client: e.Client, Server: e.Server, Opened: e.Time, NoSYN: e.Missing < 0, LastSeen: e.Time, arena: a},
 	}
 	f.readers.Client = reader{side: endpoint.Client, conn: f.conn, next: &f.decrypter, buf: a.records.Client[:0]}
 	f.readers.Server = reader{side: endpoint.Server, conn: f.conn, next: &f.decrypter, buf: a.records.Server[:0]}
@@ -62,6 +62,7 @@ func (f *flow) handle(e wiretap.Event) {
 
 // follow takes an event, with f.mu held.
 func (f *flow) follow(e *wiretap.Event) {
+	f.conn.LastSeen = e.Time
 	switch e.Kind {
 	case wiretap.HalfClose, wiretap.Reset, wiretap.Close:
 		f.ends(e)
@@ -160,7 +161,7 @@ func (f *flow) noteRest(side endpoint.Side, r *reader) {
 	switch f.conn.End {
 	case Closed, ClientReset, ServerReset: // there never was more
 	default:
-		f.conn.lacking = true
+		f.conn.lacking, f.conn.torn = true, true
 	}
 	f.conn.problem(side, r.offset, fmt.Sprintf("ends within a %s: only %d bytes of that of the %v are there", what, size, side))
 }

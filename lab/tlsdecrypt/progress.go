@@ -32,11 +32,14 @@ type Progress struct {
 	Hidden bool
 	// Lacking reports that bytes are missing in the capture.
 	Lacking bool
+	// Begins reports that no bytes are missing from ClientHello and ServerHello
+	// on, whatever came before them: a capture may lack the SYN alone.
+	Begins bool
 }
 
 // Progress follows the messages that can be read.
 func (c *Connection) Progress() Progress {
-	p := Progress{Lacking: c.lacking}
+	p := Progress{Lacking: c.lacking, Begins: c.begins()}
 	var client, server, judged bool // is Finished, is Finished, has judged the client
 	done := func() bool {
 		return client && server && (judged || c.Version < tlswire.VersionTLS13 || !c.mayAsk())
@@ -87,6 +90,16 @@ func (c *Connection) Progress() Progress {
 	return p
 }
 
+// begins reports whether the first messages that were seen are ClientHello and
+// the server's answer to it, and no bytes after them are missing.
+func (c *Connection) begins() bool {
+	answer := slices.IndexFunc(c.Messages, func(m *Message) bool { return m.From == endpoint.Server })
+	if c.torn || answer <= 0 || c.Messages[0].Handshake == nil || c.Messages[answer].Handshake == nil {
+		return false
+	}
+	return c.Messages[0].Handshake.Type == tlswire.TypeClientHello && c.Messages[answer].Handshake.Type == tlswire.TypeServerHello
+}
+
 // lastWarning returns the alert after which a side ended the connection,
 // although the alert by itself does not: a warning of TLS 1.2, or user_canceled
 // (RFC 5246 section 7.2, RFC 9846 section 6.1). A client may also go away
@@ -117,7 +130,7 @@ func (c *Connection) lastWarning() *Message {
 func (c *Connection) answersEnd(m *Message) bool {
 	switch m.Alert.Description {
 	case tlswire.AlertDecodeError, tlswire.AlertUnexpectedMessage, tlswire.AlertInternalError:
-		return c.lacking || c.EndedBy == m.From.Other() && !m.Time.Before(c.EndedAt)
+		return c.lacking && !c.begins() || c.EndedBy == m.From.Other() && !m.Time.Before(c.EndedAt)
 	}
 	return false
 }

@@ -157,6 +157,7 @@ func (r *reader) gap(missing int64, t time.Time) {
 	}
 	r.conn.lacking = true
 	*r.conn.Gaps.Of(r.side) = true
+	r.conn.torn = r.conn.torn || r.plain || r.position() > 0 || missing > 0
 	if r.plain {
 		r.gapBeforeTLS(missing)
 		return

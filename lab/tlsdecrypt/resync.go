@@ -116,7 +116,7 @@ func (r *reader) endSearch(n int64, are searchEnd) {
 // that it is a record.
 func (r *reader) last() {
 	if !r.seen && r.skipped > 0 {
-		r.conn.problem(r.side, 0, fmt.Sprintf("one direction alone is in the capture: it has none of the %d bytes of the %v, which the %v has acknowledged", r.skipped, r.side, r.side.Other()))
+		r.conn.problem(r.side, 0, fmt.Sprintf("one direction alone is in the capture: it has none of the %s bytes of the %v, which the %v has acknowledged", text.Grouped(r.skipped), r.side, r.side.Other()))
 	}
 	if !r.search.active || r.stopped {
 		return

@@ -3,7 +3,6 @@ package vantage
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -77,10 +76,9 @@ func spansOf(c *tlsdecrypt.Connection, side endpoint.Side) (spans []tlsdecrypt.S
 // (RFC 5246 section 6.2.3). A longer span is of several.
 const mostRecord = tlswire.RecordHeaderLen + tlswire.MaxCiphertextTLS12
 
-// covers reports whether the last record of a message, moved by shift, is among
-// the spans.
-func covers(spans []tlsdecrypt.Span, m *tlsdecrypt.Message, shift int64) bool {
-	end := endOf(m) + shift
+// covers reports whether a record, moved by shift, is among the spans.
+func covers(spans []tlsdecrypt.Span, record tlsdecrypt.Span, shift int64) bool {
+	end := record.Offset + int64(record.Length) + shift
 	i, _ := slices.BinarySearchFunc(spans, end, func(s tlsdecrypt.Span, end int64) int { return cmp.Compare(s.Offset, end) })
 	if i == 0 {
 		return false
@@ -96,18 +94,49 @@ func endOf(m *tlsdecrypt.Message) int64 {
 	return last.Offset + int64(last.Length)
 }
 
-// unseen returns the messages that one end has and the other does not.
-func (p *Pair) unseen(at endpoint.Side) (unseen []*tlsdecrypt.Message) {
+// unseen returns the messages that one end has and the other does not, or not
+// whole. all are all messages of that end; in both, encrypted records in a row
+// are divided into those that both have and those that one has.
+func (p *Pair) unseen(at endpoint.Side) (unseen, all []*tlsdecrypt.Message) {
 	here, there := *p.Ends.Of(at), *p.Ends.Of(at.Other())
-	for _, sender := range []endpoint.Side{endpoint.Client, endpoint.Server} {
-		spans := spansOf(there, sender)
-		for _, m := range here.Messages {
-			if m.From == sender && len(m.Records) > 0 && !covers(spans, m, p.shiftTo(at, sender)) {
-				unseen = append(unseen, m)
+	spans := endpoint.Pair[[]tlsdecrypt.Span]{Client: spansOf(there, endpoint.Client), Server: spansOf(there, endpoint.Server)}
+	for _, m := range here.Messages {
+		shift := p.shiftTo(at, m.From)
+		isSeen := func(record tlsdecrypt.Span) bool { return covers(*spans.Of(m.From), record, shift) }
+		for _, part := range divide(m, isSeen) {
+			all = append(all, part)
+			if slices.ContainsFunc(part.Records, func(s tlsdecrypt.Span) bool { return !isSeen(s) }) {
+				unseen = append(unseen, part)
 			}
 		}
 	}
-	return unseen
+	slices.SortStableFunc(unseen, func(a, b *tlsdecrypt.Message) int { return cmp.Compare(a.From, b.From) })
+	return unseen, all
+}
+
+// divide divides encrypted records in a row where one was seen and the next was
+// not, or the reverse. What is one message stays one.
+func divide(m *tlsdecrypt.Message, isSeen func(tlsdecrypt.Span) bool) (parts []*tlsdecrypt.Message) {
+	if !m.Encrypted || len(m.Records) < 2 {
+		return []*tlsdecrypt.Message{m}
+	}
+	from := 0
+	for i := 1; i <= len(m.Records); i++ {
+		if i < len(m.Records) && isSeen(m.Records[i]) == isSeen(m.Records[from]) {
+			continue
+		}
+		part := *m
+		part.Records = m.Records[from:i]
+		if i < len(m.Records) && !m.Began.IsZero() {
+			part.Time = m.Began
+		}
+		parts = append(parts, &part)
+		from = i
+	}
+	if len(parts) == 1 {
+		return []*tlsdecrypt.Message{m}
+	}
+	return parts
 }
 
 // shiftTo is the shift of a sender's records from one end to the other.
@@ -127,36 +156,38 @@ func isWhole(c *tlsdecrypt.Connection, sender endpoint.Side) bool {
 }
 
 // join makes one connection of both ends: the messages of the one that shows
-// more, and those of the other that it does not have. ahead is how much the
-// clock near the server is ahead of the one near the client.
-func (p *Pair) join(ahead time.Duration) {
-	base, behind := endpoint.Client, ahead
+// more, and those of the other that it does not have.
+func (r *Report) join(p *Pair) {
+	base := endpoint.Client
 	if readable(p.Ends.Server) > readable(p.Ends.Client) {
-		base, behind = endpoint.Server, -ahead
+		base = endpoint.Server
 	}
 	c := **p.Ends.Of(base)
-	c.Messages = slices.Clone(c.Messages)
+	unseen, all := p.unseen(base)
+	c.Messages = all
 	p.OneEnd = make(map[*tlsdecrypt.Message]Place)
-	for _, m := range p.unseen(base) {
+	for _, m := range unseen {
 		if other := *p.Ends.Of(base.Other()); other.Omitted == 0 && other.NotTLSFrom != m.From {
-			p.OneEnd[m] = Place{base, *other.Gaps.Of(m.From)}
+			p.OneEnd[m] = Place{base, r.mayHaveMissed(p, base.Other(), m)}
 		}
 	}
-	for _, m := range p.unseen(base.Other()) {
+	unseen, _ = p.unseen(base.Other())
+	for _, m := range unseen {
 		if c.Omitted > 0 { // it may be among those
 			break
 		}
-		m = p.moved(m, base, behind)
-		p.OneEnd[m] = Place{base.Other(), *c.Gaps.Of(m.From)}
+		missed := r.mayHaveMissed(p, base, m)
+		m = r.moved(p, m, base)
+		p.OneEnd[m] = Place{base.Other(), missed}
 		c.Messages = slices.Insert(c.Messages, place(c.Messages, m), m)
 	}
 	p.Joined, p.Base = &c, base
 }
 
 // moved is a copy of a message as it would stand in the capture of the base.
-func (p *Pair) moved(m *tlsdecrypt.Message, base endpoint.Side, behind time.Duration) *tlsdecrypt.Message {
+func (r *Report) moved(p *Pair, m *tlsdecrypt.Message, base endpoint.Side) *tlsdecrypt.Message {
 	c := *m
-	c.Time = c.Time.Add(-behind)
+	c.Time = r.convert(c.Time, base.Other(), base)
 	c.Records = slices.Clone(c.Records)
 	for i := range c.Records {
 		c.Records[i].Offset += p.shiftTo(base.Other(), m.From)

@@ -2,11 +2,13 @@ package vantage
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 )
 
 // attempts describes the connections that were never opened.
@@ -15,7 +17,12 @@ func (r *Report) attempts() {
 	used := make([]bool, len(far.Attempts))
 	counts := make(map[string]int)
 	kinds := make(map[string]Finding)
+	var elsewhere []string
 	for _, a := range r.Captures.Client.Attempts {
+		if !r.leads(a.Server, "") && !r.leadsNear(a) {
+			elsewhere = append(elsewhere, described(a))
+			continue
+		}
 		f, ok := r.attempt(a, far, used)
 		if !ok {
 			continue
@@ -27,13 +34,28 @@ func (r *Report) attempts() {
 		f.More = counts[f.Text] - 1
 		r.Findings = append(r.Findings, f)
 	}
+	if len(elsewhere) > 0 {
+		slices.Sort(elsewhere)
+		r.found(OneEnd, Unknown, "", "the client got no connection to %s; no SYN of that is in %s, and nothing shows that it leads to that server", text.Few(slices.Compact(elsewhere), 5), r.name(endpoint.Server))
+	}
 	slices.SortFunc(r.Findings, func(a, b Finding) int { return cmp.Compare(a.Text, b.Text) })
+}
+
+// described names whom an attempt was to, and how it failed.
+func described(a capture.Attempt) string {
+	switch {
+	case a.Refused:
+		return fmt.Sprintf("%v (refused: RST)", a.Server)
+	case a.Answered:
+		return fmt.Sprintf("%v (SYN/ACK, and no more)", a.Server)
+	}
+	return fmt.Sprintf("%v (never answered)", a.Server)
 }
 
 const wayFix = "look at what is on the way: routes, firewalls, security groups, and where the name of the server leads"
 
 // attempt says what became of a connection that the client never got; false:
-// both ends saw the same, or nothing is known.
+// the server's capture has more of it.
 func (r *Report) attempt(a capture.Attempt, far Capture, used []bool) (Finding, bool) {
 	if i := r.sameAttempt(a, far.Attempts, used); i >= 0 {
 		used[i] = true
@@ -42,6 +64,10 @@ func (r *Report) attempt(a capture.Attempt, far Capture, used []bool) (Finding, 
 			return newFinding(RefusedBetween, "", wayFix, "a connection to %v was refused (RST) by something in between: the server's RST is not in %s", a.Server, r.name(endpoint.Server)), true
 		case b.Answered && !a.Answered:
 			return newFinding(AnswerLost, "", wayFix, "the server answered a connection to %v (SYN/ACK), and the answer did not arrive at the client", a.Server), true
+		case a.Refused:
+			return newFinding(RefusedByServer, "", "start the server, or call the port that it listens on", "the server itself refused a connection to %v (RST): nothing listens there", a.Server), true
+		case !b.Answered && !b.Refused:
+			return newFinding(Unanswered, "", "look for a firewall on the server, and whether its backlog is full", "a connection to %v reached the server, which did not answer its SYN", a.Server), true
 		}
 		return Finding{}, false
 	}
@@ -50,9 +76,12 @@ func (r *Report) attempt(a capture.Attempt, far Capture, used []bool) (Finding, 
 			return Finding{}, false
 		}
 	}
+	for _, p := range r.Pairs { // by another address
+		if c := p.Ends.Server; p.Relation == Alone && c != nil && !a.Refused && r.near(c.Opened).Sub(a.Time).Abs() <= r.slack() {
+			return Finding{}, false
+		}
+	}
 	switch {
-	case !r.leads(a.Server, ""):
-		return Finding{}, false
 	case r.endedBefore(endpoint.Server, a.Time, endpoint.Client), r.startedAfter(endpoint.Server, a.Time, endpoint.Client):
 		return newFinding(OneEnd, "", "", "a connection to %v failed when %s was not recording%s", a.Server, r.name(endpoint.Server), r.clockDoubt()), true
 	case a.Refused:

@@ -31,6 +31,9 @@ type Clock struct {
 	// the files were recorded; 0: nothing shows that they have. Ahead is their
 	// average then.
 	Drift time.Duration
+	// Contradicted is set where Ahead is not known because the times of the
+	// messages contradict each other.
+	Contradicted bool
 }
 
 const (
@@ -80,21 +83,9 @@ type span struct {
 // together of several records has the time of the last, and is left out where
 // the two ends have put it together differently.
 func (p *Pair) bounds() bounds {
-	at := make(map[span]time.Time)
-	for _, m := range p.Ends.Client.Messages {
-		if len(m.Records) > 0 && !m.Time.IsZero() {
-			shift := *p.shifts.Of(m.From)
-			at[span{m.From, m.Records[0].Offset + shift, endOf(m) + shift}] = m.Time
-		}
-	}
 	b := unbounded
-	for _, m := range p.Ends.Server.Messages {
-		if len(m.Records) == 0 || m.Time.IsZero() {
-			continue
-		}
-		if near, ok := at[span{m.From, m.Records[0].Offset, endOf(m)}]; ok {
-			b.take(m.From, near, m.Time)
-		}
+	for _, m := range p.shared() {
+		b.take(m.from, m.near, m.far)
 	}
 	return b
 }
@@ -113,26 +104,14 @@ func (r *Report) boundsOfSame() (all []bounds) {
 	return all
 }
 
-// isSwapped reports whether the times show that the file which was given for
-// the client's was recorded nearer to the server: messages of the client's
-// would arrive there before they were sent, and those of the server's, too.
-func (r *Report) isSwapped() bool {
-	right, wrong := 0, 0
-	for _, b := range r.boundsOfSame() {
-		switch {
-		case b.room() > 0:
-			right++
-		case b.room() < 0:
-			wrong++
-		}
-	}
-	return wrong > right
-}
-
 // clockOf compares the clocks by what pairs of connections say of them.
+// A connection whose own times contradict each other is left out: a clock was
+// set while it was open, or the files are given the wrong way round.
 func clockOf(all []bounds) Clock {
+	given := len(all)
+	all = slices.DeleteFunc(all, func(b bounds) bool { return b.room() < -steady })
 	if len(all) == 0 {
-		return Clock{}
+		return Clock{Contradicted: given > 0}
 	}
 	joint := unbounded
 	var middles []time.Duration
@@ -190,6 +169,15 @@ func (r *Report) clocks() {
 	r.found(ClocksDiffer, "", "set both by NTP: certificates are judged by them", "%s", r.Clock.Describe(r.name(endpoint.Client), r.name(endpoint.Server)))
 }
 
+// atMost rounds a duration up, as far as it is short, to what is printed of it.
+func atMost(d time.Duration) time.Duration {
+	const least = time.Millisecond / 10
+	if d >= 10*time.Millisecond {
+		return d
+	}
+	return max((d+least-1)/least*least, least)
+}
+
 // Describe says how the clocks compare, as a clause.
 func (c Clock) Describe(client, server string) string {
 	word := "ahead of"
@@ -197,14 +185,16 @@ func (c Clock) Describe(client, server string) string {
 		word = "behind"
 	}
 	switch {
+	case c.Contradicted:
+		return "how the clocks compare is not known, because the times of the messages contradict each other, as they do when a clock is set during a recording"
 	case !c.Known:
 		return "how the clocks compare is not known, because no message in each direction was seen at both ends"
 	case c.Drift > apart:
 		return fmt.Sprintf("the clock of %s is about %s %s that of %s, and they have moved against each other by %s at least", server, text.Duration(c.Ahead), word, client, text.Duration(c.Drift))
 	case !c.differs():
-		return fmt.Sprintf("the clocks agree within %s", text.Duration(c.Ahead.Abs()+c.Error))
+		return fmt.Sprintf("the clocks agree within %s", text.Duration(atMost(c.Ahead.Abs()+c.Error)))
 	}
-	return fmt.Sprintf("the clock of %s is %s %s that of %s (± %s)", server, text.Duration(c.Ahead), word, client, text.Duration(c.Error))
+	return fmt.Sprintf("the clock of %s is %s %s that of %s (± %s)", server, text.Duration(c.Ahead), word, client, text.Duration(atMost(c.Error)))
 }
 
 // clockDoubt says that two clocks are taken to agree.

@@ -21,7 +21,7 @@ func (r *Report) compare(p *Pair) {
 			r.reversed(p)
 			return
 		}
-		p.join(r.Clock.Ahead)
+		r.join(p)
 		r.keys(p)
 		p.addresses()
 		p.beforeTLS(r)
@@ -96,6 +96,10 @@ func (p *Pair) beforeTLS(r *Report) {
 	for _, at := range []endpoint.Side{endpoint.Server, endpoint.Client} {
 		here, there := *p.Ends.Of(at), *p.Ends.Of(at.Other())
 		if line := proxyHeader(here); line != "" && proxyHeader(there) == "" {
+			if there.NoSYN || there.Late || there.Gaps.Client {
+				p.found(ProxyLine, Unknown, "", "a line of the PROXY protocol stands before TLS in %s (%s), and %s lacks the beginning of the connection: it may stand there, too, or a load balancer on the way has put it there", r.name(at), line, r.name(at.Other()))
+				return
+			}
 			p.found(ProxyLine, "", fixOfHeader(p.Ends.Server), "a line of the PROXY protocol stands before TLS in %s, and not in %s: a load balancer on the way has put it there (%s)", r.name(at), r.name(at.Other()), line)
 			return
 		}
@@ -137,7 +141,7 @@ func fixOfHeader(server *tlsdecrypt.Connection) string {
 // isHeadless reports whether a capture has missed the beginning of a sender's
 // bytes, so that it is not known where they begin.
 func (p *Pair) isHeadless(sender endpoint.Side) bool {
-	return !isWhole(p.Ends.Client, sender) || !isWhole(p.Ends.Server, sender)
+	return !isWhole(p.Ends.Client, sender) || !isWhole(p.Ends.Server, sender) || p.Ends.Client.NoSYN || p.Ends.Server.NoSYN
 }
 
 const changedFix = "find what inspects or filters TLS on the way"
@@ -236,7 +240,8 @@ func (r *Report) arrivals(p *Pair) {
 	for _, at := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 		there := *p.Ends.Of(at.Other())
 		for _, sender := range []endpoint.Side{endpoint.Client, endpoint.Server} {
-			missing := slices.DeleteFunc(p.unseen(at), func(m *tlsdecrypt.Message) bool {
+			unseen, _ := p.unseen(at)
+			missing := slices.DeleteFunc(unseen, func(m *tlsdecrypt.Message) bool {
 				return m.From != sender || at == sender && !*there.Gaps.Of(sender) && r.hadLeft(there, sender.Other(), m)
 			})
 			if len(missing) > 0 {
@@ -275,10 +280,14 @@ func (r *Report) missing(p *Pair, at endpoint.Side, there *tlsdecrypt.Connection
 			return
 		}
 		p.found(NotCaptured, "", "", "%s ends before %s of the %v, which %s has", other, what, sender, here)
-	case *there.Gaps.Of(sender):
+	case *there.Gaps.Of(sender) || p.isBeforeStart(at.Other(), missing[0]):
 		p.found(NotArrived, Unknown, "", "%s of the %v is in %s, and not in %s, where bytes are missing: either it did not arrive, or that capture has missed the packet", what, sender, here, other)
 	case !isWhole(there, sender):
 		p.found(Unseen, Unknown, "", "%s of the %v is in %s; whether it is in %s is not known, because what the %v sent cannot be followed to its end there", what, sender, here, other, sender)
+	case at == sender && r.mayLackEnd(p, at.Other(), sender, missing[0].Time):
+		p.found(NotArrived, Unknown, "", "%s of the %v is in %s, and not in %s, which has no later packet of the connection: either it did not arrive, or that capture has missed the end of the connection", what, sender, here, other)
+	case r.mayLackEnd(p, at.Other(), sender, missing[0].Time):
+		p.found(Injected, Unknown, "", "%s of the %v is in %s, and not in %s, which has no later packet of the connection: either something on the way has sent it, or that capture has missed the end of the connection", what, sender, here, other)
 	case at == sender:
 		p.found(NotArrived, "", fmt.Sprintf("look at what is on the way, such as a firewall that inspects TLS: the %v never learned what the %v said", sender.Other(), sender),
 			"%s of the %v did not arrive: %s has sent it, and %s has nothing of it%s", what, sender, here, other, ended(there))
@@ -338,7 +347,7 @@ func namedMessages(all []*tlsdecrypt.Message) string {
 	for _, m := range all {
 		switch {
 		case m.Encrypted:
-			sealed++
+			sealed += len(m.Records)
 		case m.Alert != nil:
 			names = slices.Insert(names, 0, fmt.Sprintf("the alert %v", m.Alert.Description))
 		case m.Handshake != nil:
@@ -355,45 +364,4 @@ func namedMessages(all []*tlsdecrypt.Message) string {
 		names = append(names, text.Counted(sealed, "encrypted record"))
 	}
 	return text.Few(slices.Compact(names), 5)
-}
-
-// resets says that a RST was forged, or did not arrive.
-func (r *Report) resets(p *Pair) {
-	resets := endpoint.Pair[tlsdecrypt.End]{Client: tlsdecrypt.ClientReset, Server: tlsdecrypt.ServerReset}
-	for _, sender := range []endpoint.Side{endpoint.Client, endpoint.Server} {
-		own, peer := *p.Ends.Of(sender), *p.Ends.Of(sender.Other())
-		reset := *resets.Of(sender)
-		switch {
-		case peer.End == reset && own.End != reset && !r.mayHaveReset(own, peer, sender) && !r.endedBefore(sender, resetAt(peer), sender.Other()):
-			p.found(ResetForged, "", "look for what tears connections down on the way: a firewall, an intrusion prevention system, a NAT or load balancer that has forgotten the connection",
-				"the RST that the %v got was never sent by the %v: it is in %s, and not in %s%s. Something in between has forged it", sender.Other(), sender, r.name(sender.Other()), r.name(sender), ended(own))
-		case own.End == reset && (peer.End == tlsdecrypt.CutOff || peer.End == tlsdecrypt.StillOpen) && !r.endedBefore(sender.Other(), own.EndedAt, sender):
-			p.found(ResetLost, "", "", "the RST of the %v did not arrive: it is in %s, and not in %s, where the connection is still open", sender, r.name(sender), r.name(sender.Other()))
-		}
-	}
-}
-
-// mayHaveReset reports whether a RST that the peer got may be the sender's
-// although the sender's own capture does not have it: it had closed the
-// connection by then, after which its system answers with RST, or had got one
-// itself.
-func (r *Report) mayHaveReset(own, peer *tlsdecrypt.Connection, sender endpoint.Side) bool {
-	var left time.Time
-	switch {
-	case own.EndedBy == sender, own.End == tlsdecrypt.ClientReset, own.End == tlsdecrypt.ServerReset:
-		left = own.EndedAt
-	case own.End == tlsdecrypt.Closed, own.End == tlsdecrypt.ClientClosed && sender == endpoint.Client, own.End == tlsdecrypt.ServerClosed && sender == endpoint.Server:
-		left = own.Ended
-	default:
-		return false
-	}
-	return !r.convert(left, sender, sender.Other()).After(resetAt(peer).Add(r.Clock.Error))
-}
-
-// resetAt is when a connection was reset.
-func resetAt(c *tlsdecrypt.Connection) time.Time {
-	if c.Ended.IsZero() {
-		return c.EndedAt
-	}
-	return c.Ended
 }

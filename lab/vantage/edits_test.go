@@ -120,7 +120,7 @@ func TestEdits(t *testing.T) {
 		words     string
 	}{
 		{name: "none"},
-		{name: "another clock", far: []edit{later(2 * time.Minute)}, want: "clocks_differ", words: "server.pcapng is 2m0s ahead of that of client.pcapng (± 0.0 ms)"},
+		{name: "another clock", far: []edit{later(2 * time.Minute)}, want: "clocks_differ", words: "server.pcapng is 2m0s ahead of that of client.pcapng (± 0.1 ms)"},
 		{name: "a clock that is behind", far: []edit{later(-90 * time.Minute)}, want: "clocks_differ clock_decides", words: "by the clock of server.pcapng it is not valid yet"},
 		{name: "a clock a day ahead", near: []edit{later(24 * time.Hour)}, want: "clocks_differ clock_decides", words: "by the clock of client.pcapng it has expired, by the clock of server.pcapng it is valid"},
 		{name: "NAT", far: []edit{translated}, want: "addresses_translated", words: "is 203.0.113.7:40000 to the server"},
@@ -319,4 +319,76 @@ func TestHelloPassedOn(t *testing.T) {
 	if p := r.Pairs[1]; p.Relation != vantage.Apart || p.Findings[0].Code != vantage.TLSEnded || p.Findings[0].How != "" {
 		t.Errorf("the pair is %+v", p)
 	}
+}
+
+// TestPartOfRecords: of encrypted records in a row those are marked that one
+// capture lacks, and they are counted.
+func TestPartOfRecords(t *testing.T) {
+	tape, _ := recorded()
+	r := vantage.Join(view("client.pcapng", tape, &secrets{}), view("server.pcapng", tape, &secrets{}, on(1, lacksFlight)))
+	expect(t, r, "not_arrived?", "encrypted records of the client is in client.pcapng, and not in server.pcapng, where bytes are missing")
+	p := r.Pairs[1]
+	marked, all := 0, 0
+	for _, m := range p.Joined.Messages {
+		if m.From != endpoint.Client || !m.Encrypted {
+			continue
+		}
+		all += len(m.Records)
+		if _, ok := p.OneEnd[m]; ok {
+			marked += len(m.Records)
+		}
+	}
+	if marked == 0 || marked == all {
+		t.Errorf("%d of %d encrypted records are marked", marked, all)
+	}
+}
+
+// lacksFlight takes the first 500 bytes that the client sent after ServerHello
+// out of the capture, which notices: ChangeCipherSpec and encrypted records.
+func lacksFlight(events []wiretap.Event) []wiretap.Event {
+	var kept []wiretap.Event
+	answered, lost := false, 500
+	for _, e := range events {
+		if e.Kind == wiretap.Data && e.From == endpoint.Server {
+			answered = true
+		}
+		if n := min(lost, len(e.Data)); answered && e.Kind == wiretap.Data && e.From == endpoint.Client && n > 0 {
+			gap := e
+			gap.Kind, gap.Missing, gap.Data = wiretap.Gap, int64(n), nil
+			e.Data, lost = e.Data[n:], lost-n
+			kept = append(kept, gap)
+			if len(e.Data) == 0 {
+				continue
+			}
+		}
+		kept = append(kept, e)
+	}
+	return kept
+}
+
+// TestLineInMissingBytes: a PROXY line that one capture may have missed is not
+// said to be put there on the way.
+func TestLineInMissingBytes(t *testing.T) {
+	line := []byte("PROXY TCP4 192.0.2.1 192.0.2.2 40000 443\r\n")
+	with := func(events []wiretap.Event) []wiretap.Event {
+		e := events[0]
+		e.Kind, e.From, e.Data = wiretap.Data, endpoint.Client, line
+		return slices.Insert(slices.Clone(events), 1, e)
+	}
+	lost := func(events []wiretap.Event) []wiretap.Event {
+		events = with(events)
+		events[1].Kind, events[1].Missing, events[1].Data = wiretap.Gap, int64(len(line)), nil
+		return events
+	}
+	late := func(events []wiretap.Event) []wiretap.Event {
+		events[0].Missing = -1
+		return events
+	}
+	for name, change := range map[string]edit{"lost": lost, "late": late} {
+		r := joined([]edit{on(1, change)}, []edit{on(1, with)})
+		if got := codes(r); !slices.Equal(got, []string{"proxy_line?"}) {
+			t.Errorf("%s: found %q:\n%s", name, got, text(r))
+		}
+	}
+	expect(t, joined(nil, []edit{on(1, with)}), "proxy_line", "a load balancer on the way has put it there")
 }

@@ -17,6 +17,8 @@ const (
 	NeverReached        Code = "never_reached"        // a connection of the client's is not in the server's capture, which was recording
 	AnswerLost          Code = "answer_lost"          // the server's capture has the SYN, the client had no answer
 	RefusedBetween      Code = "refused_between"      // the client got a RST, and the server's capture has no SYN of it
+	RefusedByServer     Code = "refused_by_server"    // the server's own RST
+	Unanswered          Code = "not_answered"         // a SYN reached the server, which did not answer it
 	TLSEnded            Code = "tls_ended"            // something in between ends TLS
 	PlainBehind         Code = "plain_behind"         // and speaks without TLS behind, or in front
 	CertificateReplaced Code = "certificate_replaced" // the client was shown another server certificate than the server sent
@@ -65,7 +67,7 @@ var codes = []struct {
 	code    Code
 	between bool
 }{
-	{Swapped, false}, {NeverReached, true}, {AnswerLost, true}, {RefusedBetween, true},
+	{Swapped, false}, {NeverReached, true}, {AnswerLost, true}, {RefusedBetween, true}, {RefusedByServer, false}, {Unanswered, false},
 	{TLSEnded, true}, {PlainBehind, true}, {CertificateReplaced, true}, {ClientCertificate, true}, {KeyShared, true}, {NoTLS, true},
 	{ProxyLine, true}, {Prefixed, true}, {Translated, true}, {HelloChanged, true}, {MessageChanged, true},
 	{NotArrived, true}, {Injected, true}, {ResetForged, true}, {ResetLost, true},

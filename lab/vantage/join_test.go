@@ -3,6 +3,7 @@ package vantage_test
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -207,7 +208,8 @@ func TestProxyLine(t *testing.T) {
 		relay(c, w.target, func(fromServer bool, b []byte) []byte {
 			if !fromServer && first {
 				first = false
-				b = append([]byte("PROXY TCP4 192.0.2.1 192.0.2.2 40000 443\r\n"), b...)
+				from := c.RemoteAddr().(*net.TCPAddr)
+				b = append(fmt.Appendf(nil, "PROXY TCP4 %v 192.0.2.2 %d 443\r\n", from.IP, from.Port), b...)
 			}
 			return b
 		})
@@ -259,6 +261,10 @@ func TestAttempts(t *testing.T) {
 	refused.Refused, answered.Answered = true, true
 	elsewhere := attempt
 	elsewhere.Server = netip.MustParseAddrPort("192.0.2.99:443")
+	otherPort := attempt
+	otherPort.Server = netip.AddrPortFrom(server.Addr(), 9)
+	otherPortRefused := otherPort
+	otherPortRefused.Refused = true
 	early := attempt
 	early.Time = near.First.Add(-time.Hour)
 	for _, try := range []struct {
@@ -270,9 +276,12 @@ func TestAttempts(t *testing.T) {
 		{"lost", []capture.Attempt{attempt, attempt}, nil, "never_reached", "its SYN was not answered, and server.pcapng was recording and has none of it"},
 		{"refused on the way", []capture.Attempt{refused}, nil, "refused_between", "never reached the server"},
 		{"refused in the server's name", []capture.Attempt{refused}, []capture.Attempt{attempt}, "refused_between", "by something in between"},
-		{"refused by the server", []capture.Attempt{refused}, []capture.Attempt{refused}, "", ""},
+		{"refused by the server", []capture.Attempt{refused}, []capture.Attempt{refused}, "refused_by_server", "the server itself refused a connection to"},
+		{"not answered", []capture.Attempt{attempt}, []capture.Attempt{attempt}, "not_answered", "reached the server, which did not answer its SYN"},
+		{"another port", []capture.Attempt{otherPort}, nil, "never_reached", ":9 never reached the server"},
+		{"another port, refused", []capture.Attempt{otherPortRefused}, nil, "refused_between", ":9 was refused (RST), and never reached the server"},
 		{"the answer lost", []capture.Attempt{attempt}, []capture.Attempt{answered}, "answer_lost", "the answer did not arrive"},
-		{"another server", []capture.Attempt{elsewhere}, nil, "", ""},
+		{"another server", []capture.Attempt{elsewhere}, nil, "one_end?", "no connection to 192.0.2.99:443 (never answered); no SYN of that is in server.pcapng"},
 		{"before the recording", []capture.Attempt{early}, nil, "one_end", "when server.pcapng was not recording"},
 		{"another client", nil, []capture.Attempt{attempt}, "", ""},
 	} {

@@ -40,9 +40,23 @@ func (r *Report) profiles(all []*tlsdecrypt.Connection, side endpoint.Side) (pro
 // fit is how well two connections fit each other.
 type fit struct {
 	hello    bool // the ClientHello is the same, and the ServerHello is not
+	header   bool // the PROXY line before the one near the server has the client's address and port
 	requests int  // of HTTP that are the same in both
 	named    bool // they ask for the same server name
+	renamed  bool // they ask for two different ones
 	within   bool // the one near the server was opened while the other one was open
+	// nested is set if the one near the server took place while the other one
+	// waited for it, as far as the times of both show: see isNested.
+	nested bool
+	shown  bool // both were shown the same server certificate
+	called bool // it was opened from the address that the client has called
+}
+
+// isSure reports whether two connections that have no rivals belong together
+// very probably. That they were open at the same time does not show it: other
+// clients call the server, too.
+func (f fit) isSure() bool {
+	return f.hello || f.header || f.requests > 0 || f.within && f.nested && (f.named || f.called || f.shown)
 }
 
 // candidate is two connections that may belong together.
@@ -89,7 +103,7 @@ func (r *Report) joinApart() {
 	}
 	for _, c := range all {
 		if !taken[c.near] && !taken[c.far] {
-			pair(c, c.requests > 0 || rivals[rival{c.near, c.fit}] == 1 && rivals[rival{c.far, c.fit}] == 1)
+			pair(c, c.requests > 0 || c.isSure() && rivals[rival{c.near, c.fit}] == 1 && rivals[rival{c.far, c.fit}] == 1)
 		}
 	}
 	for _, c := range all {
@@ -110,8 +124,9 @@ func (c candidate) compare(other candidate) int {
 		}
 		return 1
 	}
-	return cmp.Or(cmp.Compare(rank(c.hello), rank(other.hello)), cmp.Compare(other.requests, c.requests), cmp.Compare(rank(c.named), rank(other.named)),
-		cmp.Compare(rank(c.within), rank(other.within)), cmp.Compare(c.after.Abs(), other.after.Abs()))
+	return cmp.Or(cmp.Compare(rank(c.hello), rank(other.hello)), cmp.Compare(rank(c.header), rank(other.header)), cmp.Compare(other.requests, c.requests), cmp.Compare(rank(c.named), rank(other.named)),
+		cmp.Compare(rank(!c.renamed), rank(!other.renamed)), cmp.Compare(rank(c.called), rank(other.called)),
+		cmp.Compare(rank(c.within && c.nested), rank(other.within && other.nested)), cmp.Compare(rank(c.within), rank(other.within)), cmp.Compare(c.after.Abs(), other.after.Abs()))
 }
 
 func (c candidate) evidence() string {
@@ -119,11 +134,20 @@ func (c candidate) evidence() string {
 		return "the ClientHello is the same"
 	}
 	var why []string
+	if c.header {
+		why = append(why, "the PROXY line has the client's address and port")
+	}
 	if c.requests > 0 {
 		why = append(why, "the same HTTP requests in the same order")
 	}
 	if c.named {
 		why = append(why, "the same server name")
+	}
+	if c.shown {
+		why = append(why, "the same server certificate")
+	}
+	if c.called {
+		why = append(why, "called from the address that the client has called")
 	}
 	switch {
 	case c.within:
@@ -157,15 +181,67 @@ func (r *Report) candidates(near, far []*tlsdecrypt.Connection) (all []candidate
 			c := candidate{near: n.Connection, far: f.Connection, after: f.from.Sub(n.from)}
 			c.requests = common(n.requests, f.requests)
 			c.named = n.ServerName != "" && n.ServerName == f.ServerName
+			c.renamed = n.ServerName != "" && f.ServerName != "" && !c.named
+			c.called = n.Server.Addr() == f.Client.Addr() && n.Client.Addr() != f.Client.Addr()
+			c.header = n.Client.IsValid() && sourceOf(f.Connection) == n.Client.String()
+			shown := leafAt(n.Connection, endpoint.Server)
+			c.shown = shown != nil && shown.Equal(leafAt(f.Connection, endpoint.Server))
+			c.nested = r.isNested(n.Connection, f.Connection, exact)
 			c.within = !f.from.Before(n.from.Add(-exact)) && !f.from.After(n.to.Add(exact))
 			other := len(n.requests) > 0 && len(f.requests) > 0 && c.requests == 0
 			early := f.from.Before(n.from.Add(-slack)) && c.requests == 0 // only what it carries would show it
-			if !other && !early && !isDirect(n.Connection, f.Connection) {
+			if !other && !early && (c.requests > 0 || isComparable(n.Connection) && isComparable(f.Connection)) && !isDirect(n.Connection, f.Connection) {
 				all = append(all, c)
 			}
 		}
 	}
 	return all
+}
+
+// isComparable reports whether a connection shows anything that another one can
+// be compared with: its hellos, or what it says before TLS or in place of it.
+func isComparable(c *tlsdecrypt.Connection) bool {
+	return len(randomsOf(c)) > 0 || isPlain(c) || c.Prologue != nil
+}
+
+// sourceOf returns the address and port of the client in the PROXY line that a
+// connection begins with; "": there is none.
+func sourceOf(c *tlsdecrypt.Connection) string {
+	if h := c.Prologue.Header(); h != nil {
+		return h.Source
+	}
+	return ""
+}
+
+// isNested reports whether the times let a connection near the server be made
+// on behalf of the client. What ends TLS learns from the ClientHello, or from
+// the request, whom to call. So the ClientHello comes first at the client. Then
+// either the server answers before the client is answered, or it is called
+// after the client has said all of its handshake.
+func (r *Report) isNested(near, far *tlsdecrypt.Connection, slack time.Duration) bool {
+	_, asked := clientHello(near)
+	_, answered := serverHello(near)
+	_, passed := clientHello(far)
+	_, came := serverHello(far)
+	if asked == nil || answered == nil {
+		return false
+	}
+	called, _ := lifetime(far)
+	called = r.near(called)
+	if passed != nil && r.near(passed.Time).Before(asked.Time.Add(-slack)) {
+		return false
+	}
+	if came != nil && r.near(came.Time).Before(answered.Time) {
+		return true
+	}
+	said := time.Time{} // the first that the client says after the server's hello
+	for _, m := range near.Messages {
+		if m.From == endpoint.Client && m.Time.After(answered.Time) {
+			said = m.Time
+			break
+		}
+	}
+	return !said.IsZero() && !called.Before(said)
 }
 
 // isDirect reports whether two connections are two calls of the same server
@@ -231,37 +307,6 @@ func boundsOfHTTP(near, far *tlsdecrypt.Connection) bounds {
 		}
 	}
 	return b
-}
-
-// mostCompared bounds the connections that are compared to see which capture is
-// the client's.
-const mostCompared = 50
-
-// isSwappedApart reports the same as isSwapped where no TLS connection is in
-// both captures: a proxy passes a request on after it came, and a response too,
-// and calls from its own address.
-func (r *Report) isSwappedApart() bool {
-	near, far := r.left(endpoint.Client), r.left(endpoint.Server)
-	near, far = near[:min(len(near), mostCompared)], far[:min(len(far), mostCompared)]
-	var byHTTP, byAddress int // for the order that is given, less those against it
-	vote := func(votes *int, right, wrong bool) {
-		switch {
-		case right && !wrong:
-			*votes++
-		case wrong && !right:
-			*votes--
-		}
-	}
-	for _, n := range near {
-		for _, f := range far {
-			if common(requestsOf(n), requestsOf(f)) > 0 {
-				b := boundsOfHTTP(n, f)
-				vote(&byHTTP, b.known() && b.room() > 0, b.known() && b.room() < 0)
-			}
-			vote(&byAddress, n.Server.Addr() == f.Client.Addr(), n.Client.Addr() == f.Server.Addr())
-		}
-	}
-	return cmp.Or(byHTTP, byAddress) < 0
 }
 
 // httpOf are the heads of HTTP that a side sent.

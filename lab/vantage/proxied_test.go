@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/vantage"
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 // reverseProxy ends TLS and calls the server, with TLS or without.
@@ -195,3 +196,48 @@ func (l *oneListener) Accept() (net.Conn, error) {
 }
 func (l *oneListener) Close() error   { return nil }
 func (l *oneListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// openTogether joins two connections that were open at the same time, of a client
+// and a server with nothing between them, and without keys.
+func openTogether(t *testing.T, name string) *vantage.Report {
+	one, other := newWorld(t), newWorld(t)
+	for _, w := range []*world{one, other} {
+		w.clientConfig.KeyLogWriter, w.serverConfig.KeyLogWriter = nil, nil
+		w.serve(false)
+	}
+	other.clientConfig.ServerName, other.clientConfig.InsecureSkipVerify = name, true
+	check(t, one.call("/"))
+	check(t, other.call("/"))
+	one.end()
+	other.end()
+	ahead := other.server.events[0][0].Time.Sub(one.client.events[0][0].Time)
+	return vantage.Join(view("client.pcapng", &one.client, &one.keys, slowly), view("server.pcapng", &other.server, &other.keys, later(-ahead), slowly, later(3*time.Millisecond)))
+}
+
+// TestOpenTogether: that two connections were open at the same time, even for
+// the same name, does not show that one was made for the other.
+func TestOpenTogether(t *testing.T) {
+	for _, name := range []string{"localhost", "shop.example"} {
+		r := openTogether(t, name)
+		expect(t, r, "tls_ended?", "something between the two may end TLS", "Another client may as well have made that one")
+		if r.Pairs[0].Sure {
+			t.Errorf("%s: the pair is sure: %s", name, r.Pairs[0].Evidence)
+		}
+	}
+}
+
+// TestNothingSaid: a connection that carries nothing is not paired with another
+// one that does not, and it is not said to have been lost.
+func TestNothingSaid(t *testing.T) {
+	tape, keys := recorded()
+	silent := func(events []wiretap.Event) []wiretap.Event {
+		return []wiretap.Event{events[0], events[len(events)-1]}
+	}
+	r := vantage.Join(view("client.pcapng", tape, keys, on(2, silent)), view("server.pcapng", tape, keys, translated, on(2, silent)))
+	expect(t, r, "addresses_translated")
+	for _, p := range r.Pairs {
+		if p.Relation == vantage.Apart {
+			t.Errorf("the pair is %+v", p)
+		}
+	}
+}

@@ -14,7 +14,19 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-const endedFix = "for mutual TLS from end to end, let it pass TLS through (nginx: stream; HAProxy: mode tcp); or give it a client certificate of its own for the server, and have it hand on what the client showed in a header"
+const (
+	passFix  = "for mutual TLS from end to end, let it pass TLS through (nginx: stream; HAProxy: mode tcp); or "
+	endedFix = passFix + "give it a client certificate of its own for the server, and have it hand on what the client showed in a header"
+	ownFix   = passFix + "have it hand on what the client showed in a header" // it has a certificate
+)
+
+// fixOf says what to change where something ends TLS.
+func fixOf(p *Pair) string {
+	if leafAt(p.Ends.Server, endpoint.Client) != nil {
+		return ownFix
+	}
+	return endedFix
+}
 
 // apart describes something that ends TLS.
 func (r *Report) apart(p *Pair) {
@@ -30,20 +42,22 @@ func (r *Report) apart(p *Pair) {
 	where := fmt.Sprintf("%s, and %s (%s)", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server), p.Evidence)
 	header := proxyHeader(far)
 	switch {
+	case header != "" && !isPlain(near) && (how == Unknown || near.NoSYN || near.Gaps.Client):
+		p.found(ProxyLine, Unknown, "", "the server's connection begins with a line of the PROXY protocol (%s), and whether it belongs to the client's is not certain: %s", header, where)
 	case header != "" && !isPlain(near):
 		p.found(ProxyLine, how, fixOfHeader(far), "the server's connection begins with a line of the PROXY protocol, which the client did not send: a load balancer on the way has put it before TLS (%s): %s", header, where)
+	case isPlain(far) != isPlain(near) && how == Unknown:
+		p.found(PlainBehind, how, "", "something between the two may speak TLS with one end and none with the other: %s. Another client may as well have made that one", where)
 	case isPlain(far) && !isPlain(near):
 		p.found(PlainBehind, how, endedFix, "something between the two ends TLS and calls the server without TLS: %s. Nothing of the client's certificate gets to the server but by a header", where)
 	case isPlain(near) && !isPlain(far):
 		p.found(PlainBehind, how, "", "something between the two begins TLS for a client that speaks without: %s", where)
 	case isPlain(near):
 		p.found(NoTLS, how, "", "neither end speaks TLS: %s", where)
-	case len(randomsOf(near)) == 0 || len(randomsOf(far)) == 0:
-		p.found(Unseen, Unknown, "", "%s and %s were open at the same time; whether they have to do with each other cannot be seen, because one of them has no hello", r.stream(p, endpoint.Client), r.stream(p, endpoint.Server))
 	case how == Unknown:
-		p.found(TLSEnded, how, "", "something between the two may end TLS and call the server on a connection of its own: %s; but others fit as well", where)
+		p.found(TLSEnded, how, "", "something between the two may end TLS and call the server on a connection of its own: %s. Another client may as well have made that one", where)
 	default:
-		p.found(TLSEnded, how, endedFix, "something between the two ends TLS and calls the server on a connection of its own, %s: %s. %s", own, where, terms(near, far))
+		p.found(TLSEnded, how, fixOf(p), "something between the two ends TLS and calls the server on a connection of its own, %s: %s. %s", own, where, terms(near, far))
 		r.serverCertificates(p, how)
 		r.clientCertificates(p, how)
 	}
@@ -90,6 +104,8 @@ func (r *Report) serverCertificates(p *Pair, how How) {
 		p.found(Unseen, Unknown, "", "whether the client was shown the server's own certificate is not known, because %s", r.whyNoCertificate(p))
 	case bytes.Equal(nearLeaf.Raw, farLeaf.Raw):
 		p.found(KeyShared, how, "", "the client was shown the server's own certificate, %s: what ends TLS has its key, too", chain.Name(nearLeaf))
+	case sameNames(nearLeaf, farLeaf) && bytes.Equal(nearLeaf.RawIssuer, farLeaf.RawIssuer):
+		p.found(CertificateReplaced, how, "", "the client was not shown the server's certificate but another one for the same names, %s, which the same CA has issued: %s. What ends TLS has been given its own", chain.Name(nearLeaf), nearLeaf.Issuer)
 	case sameNames(nearLeaf, farLeaf):
 		p.found(CertificateReplaced, how, fmt.Sprintf("a client that trusts the server's CA alone refuses it: give it the CA %s, or have the proxy leave these connections alone", nearLeaf.Issuer),
 			"the client was not shown the server's certificate but another one for the same names: %s, issued by %s, where the server sent one issued by %s. A proxy that forges certificates does that, and one that was given its own for these names", chain.Name(nearLeaf), nearLeaf.Issuer, farLeaf.Issuer)
@@ -111,7 +127,7 @@ func (r *Report) clientCertificates(p *Pair, how How) {
 		if shown != nil {
 			said = "the client showed " + chain.Name(shown)
 		}
-		p.found(ClientCertificate, how, endedFix, "the server knows what is in between, and not the client: it was shown %s; %s", chain.Name(passed), said)
+		p.found(ClientCertificate, how, ownFix, "the server knows what is in between, and not the client: it was shown %s; %s", chain.Name(passed), said)
 	case shown != nil && asked && farMessage != nil:
 		p.found(ClientCertificate, how, endedFix, "the certificate of the client, %s, does not get to the server: the server asked for one and got none", chain.Name(shown))
 	case shown != nil && p.Ends.Server.AskedForNone():

@@ -80,6 +80,7 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		why.Text += ": it has chosen " + w.choice.Version().String()
 	case d == tlswire.AlertNoApplicationProtocol && by == endpoint.Server:
 		add(": ", w.offer().ALPN)
+		why.Fix = fixFor(why.Code, w.offer())
 	case d == tlswire.AlertUnrecognizedName && w.ServerName != "":
 		why.Text += ": " + w.ServerName
 	case d == tlswire.AlertUnrecognizedName && w.hello != nil:

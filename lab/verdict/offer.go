@@ -7,6 +7,7 @@ import (
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -35,8 +36,8 @@ func (w *wire) offer() tlswire.Offer { return tlswire.OfferOf(w.hello) }
 // they had agreed; else nil.
 func (w *wire) offers(by endpoint.Side) *Offers {
 	alert := w.alertOf(by)
-	early := by == endpoint.Server && !w.answered || by == endpoint.Client && w.answered && !w.shown.Server.seen
-	if w.hello == nil || !early || alert != nil && !isAboutOffers(*alert) || alert == nil && by == endpoint.Client {
+	early := by == endpoint.Server && !w.answered && !w.wentOn() || by == endpoint.Client && w.answered && !w.shown.Server.seen
+	if w.hello == nil || !early || alert == nil || !isAboutOffers(*alert) {
 		return nil
 	}
 	o := &Offers{Client: w.offer()}
@@ -44,14 +45,21 @@ func (w *wire) offers(by endpoint.Side) *Offers {
 		choice := tlswire.ChoiceOf(w.choice)
 		o.Server = &choice
 	}
-	switch {
-	case alert == nil:
-	case *alert == tlswire.AlertProtocolVersion, *alert == tlswire.AlertInappropriateFallback:
+	switch *alert {
+	case tlswire.AlertProtocolVersion, tlswire.AlertInappropriateFallback:
 		o.Client = tlswire.Offer{Versions: o.Client.Versions}
-	case *alert == tlswire.AlertNoApplicationProtocol:
+	case tlswire.AlertNoApplicationProtocol:
 		o.Client = tlswire.Offer{ALPN: o.Client.ALPN}
 	}
 	return o
+}
+
+// wentOn reports whether there was more of the handshake than hellos: the two
+// sides had agreed, although ServerHello is not in the capture.
+func (w *wire) wentOn() bool {
+	return slices.ContainsFunc(w.Messages, func(m *tlsdecrypt.Message) bool {
+		return m.Encrypted || m.Handshake != nil && m.Handshake.Type != tlswire.TypeClientHello && m.Handshake.Type != tlswire.TypeServerHello
+	})
 }
 
 // offersVersion reports whether a client offers a version that is newer, or
@@ -126,6 +134,9 @@ func (w *wire) addMissing(why *Reason, d tlswire.AlertDescription, by endpoint.S
 func fixFor(code Code, client tlswire.Offer) string {
 	if code == NoCommonCipherSuite && slices.Equal(client.Versions, []tlswire.Version{tlswire.VersionTLS13}) {
 		return "allow one cipher suite of TLS 1.3 on both sides"
+	}
+	if code == NoCommonALPN && len(client.ALPN) > 0 {
+		return "have the server speak one of these protocols, or the client offer another one, or none (without ALPN)"
 	}
 	return ""
 }

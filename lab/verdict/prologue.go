@@ -94,6 +94,10 @@ func (w *wire) whyPlain(l *prologue.Layer) (why Reason, how How) {
 			to = " to " + l.Target
 		}
 		return Reason{Code: ProxyRefused, Text: fmt.Sprintf("the proxy refused the way%s: %s", to, l.Refused), Fix: fixOfProxy(l)}, NotTLS
+	case l.Refused != "" && l.Asked == "" && l.WentOn:
+		return Reason{Text: fmt.Sprintf("this is %s without TLS, which the server does not offer", l.Protocol)}, NotTLS
+	case l.Refused != "" && l.Asked == "":
+		return Reason{Code: TLSRefused, Text: "the server does not offer TLS: " + l.Refused}, NotTLS
 	case l.Refused != "":
 		return Reason{Code: TLSRefused, Text: fmt.Sprintf("the server refused %s: %s%s", l.Asked, l.Refused, after)}, NotTLS
 	case l.Demanded != "":
@@ -132,7 +136,8 @@ func (w *wire) whyUnfinished(l *prologue.Layer) (why Reason, how How) {
 	case w.EndedBy == endpoint.Server:
 		return Reason{Code: TLSRefused, Text: fmt.Sprintf("%s closed without an answer to %s", peer, asked), Fix: "look into the log of " + peer}, NotTLS
 	}
-	return Reason{Text: fmt.Sprintf("the client closed before %s had answered %s", peer, asked)}, NotTLS
+	return Reason{Text: fmt.Sprintf("the client closed before %s had answered %s", peer, asked),
+		Fix: fmt.Sprintf("find out why %s does not answer: its log says more; or the client waits for less long than it needs", peer)}, NotTLS
 }
 
 // fixOfProxy says what to change when a proxy refuses; "": what its code says.

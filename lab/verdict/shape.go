@@ -25,7 +25,7 @@ func (w *wire) hidden() Verdict {
 	case !*w.finished.Of(w.EndedBy):
 		return w.aborted()
 	case w.finished.Client && w.finished.Server && !w.data.Client && !w.data.Server:
-		v := Verdict{Outcome: Accepted, How: Probably}
+		v := Verdict{Outcome: Accepted, How: Probably, Fix: toBeSure + withKeys}
 		w.addRefusal(&v)
 		return v
 	}
@@ -95,7 +95,7 @@ func (w *wire) clientBrokeOff(how How, why Reason) Verdict {
 // probablyAccepted is the verdict on a handshake that came to its end on both
 // sides.
 func (w *wire) probablyAccepted(s *sizes) Verdict {
-	v := Verdict{Outcome: Accepted, How: Probably}
+	v := Verdict{Outcome: Accepted, How: Probably, Fix: toBeSure + getKeys(endpoint.Unknown)}
 	switch {
 	case s.goesOn() && s.requests > 0:
 		v.Reason = "after its Finished the client sent application data, and the server records larger than an alert, such as session tickets or an answer: what is in them is encrypted" + w.without(s)
@@ -122,7 +122,7 @@ func (w *wire) probablyAccepted(s *sizes) Verdict {
 func (w *wire) without(s *sizes) string {
 	switch {
 	case s.empty:
-		return "; the client's Certificate has the size of an empty one"
+		return "; yet the client sent no certificate, by the size of its Certificate: whether the server then refused in HTTP is encrypted"
 	case s.asked == no && w.Resumption == tlsdecrypt.FullHandshake:
 		return "; by the sizes the client was not asked for a certificate"
 	}
@@ -157,9 +157,7 @@ func (w *wire) awaitingJudgement(s *sizes) Verdict {
 	case s.leaver == endpoint.Client && alerts == 0:
 		return undecided("; the client closed after its Finished, and no record shows whether the server took its certificate")
 	case s.leaver == endpoint.Client:
-		v := undecided("; the client closed after its Finished without a request, as one does that compares the host name afterwards (curl), and then the server sent a record of an alert's size: close_notify, or a refusal")
-		v.Causes = append(w.wrongHost(), w.refusals(s)...)
-		return v
+		return w.leftBeforeJudgement(s)
 	case s.waited() >= idle && s.requests == 0, s.waited() >= 3*idle:
 		return undecided("; " + idleServer(s.waited()))
 	case alerts > 0 && s.padding.blurs():
@@ -172,6 +170,27 @@ func (w *wire) awaitingJudgement(s *sizes) Verdict {
 		return w.probablyRefused(s, "the server answered the client's last flight with a record of an alert's size, and closed")
 	}
 	return w.probablyRefused(s, "the server closed without a record after the client's last flight")
+}
+
+// leftBeforeJudgement is the verdict on a client that closed before the server
+// had said anything but what has the size of an alert: a refusal of its
+// certificate comes too late to make it close. Servers that take a certificate
+// mostly send session tickets first.
+func (w *wire) leftBeforeJudgement(s *sizes) Verdict {
+	why := "; the client closed after its Finished"
+	if s.requests == 0 {
+		why += " without a request"
+	}
+	why += ", and all that the server sent after that Finished has the size of an alert: a refusal of the client, or close_notify of a server that sends no session tickets"
+	if s.empty {
+		why += "; the client's Certificate has the size of an empty one"
+	}
+	v := undecided(why)
+	v.Causes = w.refusals(s)
+	if s.requests == 0 && !s.empty {
+		v.Causes = append(v.Causes, w.wrongHost()...)
+	}
+	return v
 }
 
 // speaksHTTP reports whether the client offers HTTP alone, whose answers are
@@ -223,6 +242,9 @@ func undecided(why string) Verdict {
 
 // withKeys is what to do where keys would show what became of a connection.
 const withKeys = "record it again with the keys of one of the two programs (SSLKEYLOGFILE, or lab exec -- PROGRAM)"
+
+// toBeSure is before that where the verdict is very probable.
+const toBeSure = "to be sure, "
 
 // getKeys is what to do where TLS 1.3 hides what became of a connection. by is
 // the side whose log knows; Unknown: no one's.

@@ -128,7 +128,7 @@ func TestHidden(t *testing.T) {
 		if got := brief(v); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
-		if v.Reason == "" || (v.Outcome == Accepted) != (v.Fix == "") {
+		if v.Reason == "" || !strings.Contains(v.Fix, "keys") && v.Code != NoClientCertificate && v.How != Aborted {
 			t.Errorf("%s: reason %q, code %q, fix %q", name, v.Reason, v.Code, v.Fix)
 		}
 	}
@@ -161,6 +161,39 @@ func TestHiddenLacking(t *testing.T) {
 	w.Lacking = true
 	if v := w.hidden(); v.Outcome != Unknown {
 		t.Error(brief(v))
+	}
+}
+
+// A client without a certificate that closes early, as openssl s_client does at
+// the end of its input, is not told first that a host's name is wrong.
+func TestHiddenEarlyClose(t *testing.T) {
+	for name, test := range map[string]struct {
+		sizes []int
+		want  []string
+	}{
+		"without a certificate":                {[]int{sizeEmpty, sizeFinished, sizeAlert}, []string{string(NoClientCertificate)}},
+		"with one":                             {[]int{900, 100, sizeFinished, sizeAlert}, []string{string(chain.UnknownCA), string(chain.WrongHost)}},
+		"with one, after a request":            {[]int{900, 100, sizeFinished, 60, sizeAlert}, []string{string(chain.UnknownCA)}},
+		"without a certificate, in one record": {[]int{sizeEmpty + sizeFinished, sizeAlert}, []string{string(NoClientCertificate)}},
+	} {
+		v := judgeWire(ended(sealedTLS13(tlswire.TLS_AES_128_GCM_SHA256, []int{30, 800, 100, sizeFinished},
+			sealed(endpoint.Client, test.sizes...), sealed(endpoint.Server, sizeAlert)), endpoint.Client))
+		codes := codesOf(v.Causes)
+		if v.Outcome != Unknown || len(codes) == 0 || codes[0] != test.want[0] || len(test.want) > 1 != slices.Contains(codes, string(chain.WrongHost)) {
+			t.Errorf("%s: %s, causes %v", name, brief(v), codes)
+		}
+		if empty := test.sizes[0] < 900; empty != strings.Contains(v.Reason, "the size of an empty one") || strings.Contains(v.Reason, "curl") || !strings.Contains(v.Fix, "keys") {
+			t.Errorf("%s: %q, fix %q", name, v.Reason, v.Fix)
+		}
+	}
+}
+
+// A client without a certificate that is answered may be refused in HTTP.
+func TestHiddenEmptyCertificate(t *testing.T) {
+	v := judgeWire(ended(sealedTLS13(tlswire.TLS_AES_128_GCM_SHA256, []int{30, 800, 100, sizeFinished},
+		sealed(endpoint.Client, sizeEmpty, sizeFinished, 60), sealed(endpoint.Server, 200, 300)), endpoint.Client))
+	if brief(v) != "accepted (very probably)" || !strings.Contains(v.Reason, "yet the client sent no certificate") || !strings.Contains(v.Reason, "refused in HTTP is encrypted") || !strings.Contains(v.Fix, "keys") {
+		t.Errorf("%s: %q, fix %q", brief(v), v.Reason, v.Fix)
 	}
 }
 

@@ -29,6 +29,7 @@ type wire struct {
 	again                bool                // there was more of handshakes after the first
 	refusesRenegotiation endpoint.Side       // it sent no_renegotiation
 	offersPSK            bool                // in ClientHello
+	sent                 bool                // the server sent records of application data after its Finished of TLS 1.2
 	early                bool                // the client may have sent early data
 	last                 *tlsdecrypt.Message // the last one; nil: nobody said anything
 	spoke                time.Time           // when the client sent its ClientHello
@@ -97,6 +98,7 @@ type certificate struct {
 // read takes the messages of a connection.
 func (w *wire) read(c *tlsdecrypt.Connection) {
 	w.Connection, w.Progress = c, c.Progress()
+	w.Lacking = w.Lacking && !w.Begins // before that there is nothing to judge by
 	for _, m := range c.Messages {
 		w.take(m)
 	}
@@ -112,6 +114,7 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 		falseStart := m.From == endpoint.Client && w.Version < tlswire.VersionTLS13 // RFC 7918: it does not wait for the server's Finished
 		*w.data.Of(m.From) = *w.data.Of(m.From) || w.finished.Client && (w.finished.Server || falseStart) || m.Key.Secret == "client_early_traffic_secret"
 	}
+	w.sent = w.sent || m.From == endpoint.Server && m.Type == tlswire.ContentTypeApplicationData && w.finished.Server && w.Version < tlswire.VersionTLS13
 	if m.Encrypted && m.Type == tlswire.ContentTypeHandshake && w.Version < tlswire.VersionTLS13 {
 		w.again = w.again || *w.finished.Of(m.From)
 		*w.finished.Of(m.From) = true
@@ -208,9 +211,12 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	case w.Hidden && w.Unreadable() != "" && (w.finished.Client && w.finished.Server || w.Version >= tlswire.VersionTLS13):
 		return Verdict{Outcome: Unknown, Reason: w.Unreadable()}
 	case w.data.Client && w.data.Server:
-		v := Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways" + w.reservation()}
+		v := Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways" + w.reservation(), Fix: toBeSure + withKeys}
 		w.noteUnasked(&v)
 		return v
+	case w.serverWentOn():
+		return Verdict{Outcome: Accepted, How: Probably, Fix: w.fixOfCapture(),
+			Reason: "the server sent application data after its Finished, for which it had waited for the client's" + w.reservation()}
 	case w.Hidden && w.Version != 0 && w.ClientRandom != nil:
 		v := w.hidden()
 		w.noteUnasked(&v)
@@ -218,13 +224,13 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	case w.End == tlsdecrypt.StillOpen && !w.Hidden:
 		return Verdict{Outcome: Open, Reason: "the handshake is not done yet"}
 	case w.isUnjudged():
-		return Verdict{Outcome: Unknown, How: CutOff, Reason: "the client's handshake is complete, and whether the server accepted it is not in the capture"}
+		return Verdict{Outcome: Unknown, How: CutOff, Reason: "the client's handshake is complete, and whether the server accepted it is not in the capture", Fix: w.fixOfCapture()}
 	case w.Late && w.Version == 0 && w.ClientRandom == nil && w.Hidden:
-		return Verdict{Outcome: Unknown, How: CutOff, Reason: "the handshake was before the capture began"}
+		return Verdict{Outcome: Unknown, How: CutOff, Reason: "the handshake was before the capture began", Fix: w.fixOfCapture()}
 	case w.Late && len(w.Messages) == 0 && len(w.Problems) > 0:
 		return Verdict{Outcome: Unknown, Reason: "the connection was open when the capture began, and no TLS record begins in what was seen of it"}
 	case w.End == tlsdecrypt.CutOff, w.Lacking, w.Hidden, w.EndedBy == endpoint.Unknown:
-		return Verdict{Outcome: Unknown, How: CutOff, Reason: "how the handshake ended is not in the capture"}
+		return Verdict{Outcome: Unknown, How: CutOff, Reason: w.oneDirection("how the handshake ended is not in the capture"), Fix: w.fixOfCapture()}
 	}
 	return w.aborted()
 }

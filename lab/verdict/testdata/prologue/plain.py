@@ -87,8 +87,12 @@ def nntp(p):
     commands(p, [b"200 news"], {b"CAPABILITIES": [b"101 list", b"VERSION 2", b"STARTTLS", b"."], b"QUIT": [b"205 bye"]}, b"STARTTLS", b"382 go ahead")
 
 
-def sieve(p):
-    commands(p, [b'"IMPLEMENTATION" "plain.py"', b'"STARTTLS"', b'OK "ready"'], {b"LOGOUT": [b"OK"]}, b"STARTTLS", b'OK "Begin TLS now."')
+def pop3(p, ok):
+    commands(p, [b"+OK ready"], {b"CAPA": [b"+OK", b"STLS", b"."], b"QUIT": [b"+OK bye"]}, b"STLS", ok)
+
+
+def sieve(p, ok=b'OK "Begin TLS now."'):
+    commands(p, [b'"IMPLEMENTATION" "plain.py"', b'"STARTTLS"', b'OK "ready"'], {b"LOGOUT": [b"OK"]}, b"STARTTLS", ok)
 
 
 def imap(p):
@@ -123,10 +127,12 @@ def ldap(p, code=0):
     p.exact(1)
 
 
-def mysql(p):
-    packet = (b"\x0a8.0.36\0" + b"\x07\0\0\0" + b"saltsalt\0" + b"\xff\xff" + b"\x21" + b"\x02\0" + b"\xff\xdf" + b"\x15" + b"\0" * 10
+def mysql(p, capabilities=b"\xff\xff"):
+    packet = (b"\x0a8.0.36\0" + b"\x07\0\0\0" + b"saltsalt\0" + capabilities + b"\x21" + b"\x02\0" + b"\xff\xdf" + b"\x15" + b"\0" * 10
               + b"saltsaltsalt\0" + b"caching_sha2_password\0")
     p.sock.sendall(bytes([len(packet), 0, 0, 0]) + packet)
+    if not capabilities[1] & 8:
+        p.exact(1)
     p.exact(36)
     p.tls()
     p.exact(1)
@@ -154,7 +160,9 @@ def socks4(p, code=90):
 
 servers = {
     "smtp": smtp, "smtp-refuses": lambda p: smtp(p, b"454 4.7.0 TLS not available"), "ftp": ftp, "nntp": nntp, "sieve": sieve, "imap": imap,
-    "irc": irc, "xmpp": xmpp, "ldap": ldap, "ldap-refuses": lambda p: ldap(p, 52), "mysql": mysql, "upgrade": upgrade,
+    "irc": irc, "xmpp": xmpp, "ldap": ldap, "ldap-refuses": lambda p: ldap(p, 52), "mysql": mysql, "mysql-without-tls": lambda p: mysql(p, b"\xff\xf7"),
+    "pop3-refuses": lambda p: pop3(p, b"-ERR no TLS"), "sieve-refuses": lambda p: sieve(p, b'NO "no TLS"'), "silent": lambda p: p.exact(10000),
+    "upgrade": upgrade,
     "socks4": socks4, "socks4-refuses": lambda p: socks4(p, 91)}
 
 listener = socket.create_server(("127.0.0.1", int(port)))

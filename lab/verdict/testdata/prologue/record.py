@@ -179,6 +179,10 @@ scenarios = {  # name: port that is recorded, what the client does
     "smtp-refused.python-openssl": (2325, s_client + "-starttls smtp -connect 127.0.0.1:2325"),
     "imap-refused.nginx-openssl": (2243, s_client + "-starttls imap -connect 127.0.0.1:2243"),
     "pop3-refused.nginx-openssl": (2210, s_client + "-starttls pop3 -connect 127.0.0.1:2210"),
+    "pop3-refused.python-curl": (2410, curl + "--ssl-reqd pop3://127.0.0.1:2410 -X NOOP"),
+    "sieve-refused.python-openssl": (2490, s_client + "-starttls sieve -connect 127.0.0.1:2490"),
+    "mysql-without-tls.python-openssl": (2406, s_client + "-starttls mysql -connect 127.0.0.1:2406"),
+    "connect-unanswered.python-curl": (2480, curl + "-m 1 -x http://127.0.0.1:2480 https://127.0.0.1:4102/"),
     "smtp-demanded.python-curl": (2425, curl + "smtp://127.0.0.1:2425 --mail-from a@b.example --mail-rcpt c@d.example -T /dev/null"),
     "imap-demanded.python-curl": (2443, curl + "imap://127.0.0.1:2443/ -u user:secretword"),
     "smtp-tls-at-once.nginx-openssl": (2025, s_client + "-connect 127.0.0.1:2025"),
@@ -278,7 +282,8 @@ try:
     postgres("pg2", 5433, False)
     mariadb()
     for protocol, port in {"smtp-refuses": 2325, "smtp": 2425, "ftp": 2021, "nntp": 2119, "sieve": 2190, "irc": 6667, "xmpp": 5222, "ldap": 2389,
-                           "ldap-refuses": 2390, "mysql": 2306, "upgrade": 2080, "imap": 2443, "socks4": 2084, "socks4-refuses": 2085}.items():
+                           "ldap-refuses": 2390, "mysql": 2306, "upgrade": 2080, "imap": 2443, "socks4": 2084, "socks4-refuses": 2085, "pop3-refuses": 2410,
+                           "sieve-refuses": 2490, "mysql-without-tls": 2406, "silent": 2480}.items():
         plain(protocol, port)
     for name, (port, client) in scenarios.items():
         if len(sys.argv) < 2 or name in sys.argv[1:]:
