@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -309,6 +310,9 @@ func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) 
 		return nil, err
 	}
 	for name, value := range x.settings.Header {
+		if strings.EqualFold(name, "Host") {
+			request.Host = value
+		}
 		request.Header.Set(name, value)
 	}
 	r, err := transport.RoundTrip(request)

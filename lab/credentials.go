@@ -104,15 +104,24 @@ type identity struct {
 // subject returns the subject of the certificate that a server shows to a
 // client that asks for serverName.
 func (i *identity) subject(serverName string) string {
+	if leaf := i.leaf(serverName); leaf != nil {
+		return chain.Name(leaf)
+	}
+	return ""
+}
+
+// leaf returns the certificate that a server shows to a client that asks for
+// serverName, nil if it has none.
+func (i *identity) leaf(serverName string) *x509.Certificate {
 	for _, c := range i.certificates {
 		if serverName != "" && c.Leaf.VerifyHostname(serverName) == nil {
-			return chain.Name(c.Leaf)
+			return c.Leaf
 		}
 	}
 	if len(i.certificates) == 0 {
-		return ""
+		return nil
 	}
-	return chain.Name(i.certificates[0].Leaf)
+	return i.certificates[0].Leaf
 }
 
 // freshness is how long files are not checked again, so that hundreds of

@@ -2,9 +2,11 @@ package lab
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,12 +21,15 @@ import (
 func pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		leaf, negotiated := r.TLS.PeerCertificates[0], describeTLS(*r.TLS)
-		client := text.Clean(chain.Name(leaf))
+		negotiated := describeTLS(*r.TLS)
+		client, issuer := "whoever you are", "nobody: no certificate was asked for"
+		if leaf := leafOf(r); leaf != nil {
+			client, issuer = text.Clean(chain.Name(leaf)), text.Clean(leaf.Issuer.String())
+		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, "Hello "+client+
 			"\n\nclient        "+client+
-			"\nissued by     "+text.Clean(leaf.Issuer.String())+
+			"\nissued by     "+issuer+
 			"\nTLS version   "+negotiated.Version+
 			"\ncipher suite  "+negotiated.CipherSuite+
 			"\ngroup         "+negotiated.Group+"\n")
@@ -40,6 +45,35 @@ func pages() http.Handler {
 	return mux
 }
 
+// leafOf returns the client's certificate, nil if the server asks for none
+// (Settings.Unasking).
+func leafOf(r *http.Request) *x509.Certificate {
+	if len(r.TLS.PeerCertificates) == 0 {
+		return nil
+	}
+	return r.TLS.PeerCertificates[0]
+}
+
+// strictHost serves only requests for hosts that the server's certificate for
+// the connection is for, and answers others with 421 (RFC 9110 section
+// 15.5.20).
+func strictHost(current func() (*tls.Config, *identity, error), next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		_, own, err := current()
+		if err == nil {
+			if leaf := own.leaf(r.TLS.ServerName); leaf != nil && leaf.VerifyHostname(host) == nil {
+				next.ServeHTTP(w, r)
+				return
+			}
+		}
+		http.Error(w, "Misdirected Request", http.StatusMisdirectedRequest)
+	})
+}
+
 // admit serves only clients whose certificate has one of the names in allow, as
 // its subject or as a URI among its subject alternative names (SPIFFE); nil
 // admits all. It takes the client's name from the handshake only, since anybody
@@ -49,7 +83,11 @@ func admit(allow []string, next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		leaf := r.TLS.PeerCertificates[0]
+		leaf := leafOf(r)
+		if leaf == nil {
+			http.Error(w, "You have shown no certificate.", http.StatusForbidden)
+			return
+		}
 		names := []string{leaf.Subject.String()}
 		for _, uri := range leaf.URIs {
 			names = append(names, uri.String())
@@ -78,7 +116,10 @@ type acquaintance struct {
 
 func acquaint(state *tls.ConnectionState) acquaintance {
 	a := acquaintance{TLS: describeTLS(*state)}
-	leaf := state.PeerCertificates[0] // there is one: RequireAndVerifyClientCert
+	if len(state.PeerCertificates) == 0 { // Settings.Unasking
+		return a
+	}
+	leaf := state.PeerCertificates[0]
 	a.Client.Subject, a.Client.Issuer = leaf.Subject.String(), leaf.Issuer.String()
 	a.Client.Serial = fmt.Sprintf("%x", leaf.SerialNumber)
 	a.Client.NotBefore, a.Client.NotAfter = leaf.NotBefore, leaf.NotAfter

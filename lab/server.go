@@ -49,6 +49,9 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 		c.Certificates = own.certificates
 		c.ClientCAs, c.ClientAuth = own.trust, tls.RequireAndVerifyClientCert
 		c.VerifyConnection = s.verifier(own.revoked)
+		if s.Unasking {
+			c.ClientAuth, c.VerifyConnection = tls.NoClientCert, nil
+		}
 		if s.RefuseInHTTP {
 			c.ClientAuth, c.VerifyConnection = tls.RequestClientCert, nil
 		}
@@ -63,6 +66,9 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	handler := admit(s.Allow, pages())
+	if s.StrictHost {
+		handler = strictHost(w.current, handler)
+	}
 	if s.RefuseInHTTP {
 		handler = refuseInHTTP(s.verifyClient, handler)
 	}

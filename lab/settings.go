@@ -36,6 +36,8 @@ type Settings struct {
 
 	// Of a server alone.
 	RefuseInHTTP bool     // let every handshake succeed, and answer a client without a good certificate with HTTP 400, as nginx does
+	Unasking     bool     // ask clients for no certificate
+	StrictHost   bool     // answer a request for a host that the certificate is not for with HTTP 421
 	Allow        []string // subjects or URIs that are let in, others get HTTP 403; nil: everybody with a certificate
 
 	// Of a client alone.

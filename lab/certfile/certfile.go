@@ -58,6 +58,7 @@ func read(file, password string) (*contents, error) {
 	if err != nil {
 		return nil, err
 	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // the byte order mark of a Windows editor, which OpenSSL passes over too
 	c := &contents{file: file}
 	switch {
 	case bytes.Contains(data, []byte("-----BEGIN ")):

@@ -76,6 +76,19 @@ func der(t *testing.T, to, file string) string {
 	return to
 }
 
+// marked writes a file behind a byte order mark.
+func marked(t *testing.T, to, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, append([]byte("\ufeff"), data...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
 // openssl runs the peer.
 func openssl(t *testing.T, args ...string) {
 	t.Helper()
@@ -124,6 +137,8 @@ func TestPairs(t *testing.T) {
 			openssl(t, "x509", "-trustout", "-addtrust", "clientAuth", "-in", leaf, "-out", in("g.pem"))
 			return in("g.pem")
 		}, chain: 1},
+		"byte order marks": {cert: func(t *testing.T) string { return marked(t, in("bom.pem"), leaf) },
+			key: func(t *testing.T) string { return marked(t, in("bom-key.pem"), key) }, chain: 2},
 		"PKCS#12": {cert: func(t *testing.T) string {
 			openssl(t, "pkcs12", "-export", "-in", leaf, "-inkey", key, "-out", in("h.p12"), "-passout", "pass:secret")
 			return in("h.p12")

@@ -39,6 +39,9 @@ const (
 	WeakKey        Code = "weak_key"
 	WeakSignature  Code = "weak_signature" // of a certificate, with SHA-1 say
 	Invalid        Code = "other"          // something else that crypto/x509 does not take
+
+	UnknownCritical Code = "unknown_critical_extension"
+	Malformed       Code = "malformed_certificate" // it cannot even be read
 )
 
 // Fault is what is wrong with a chain.
@@ -98,7 +101,7 @@ func Explain(err error, sent []*x509.Certificate, by endpoint.Side) (f Fault, ok
 		}
 		return explainInvalid(invalid, leaf, by), true
 	case errors.As(err, &unhandled):
-		return Fault{Code: Invalid, Cert: leaf, Text: "has a critical extension that the " + by.String() + " does not know"}, true
+		return Fault{Code: UnknownCritical, Cert: leaf, Text: "has a critical extension that the " + by.String() + " does not know"}, true
 	}
 	return explainOwn(err, leaf, by)
 }
@@ -146,6 +149,8 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x
 			return *f
 		}
 		return Fault{Code: NotACA, Cert: cmp.Or(last, leaf), Text: "was issued by a certificate that is not a CA: " + issuerOf(last)}
+	case strings.Contains(text, "insecure algorithm") && cmp.Or(last, leaf) != nil:
+		return Fault{Code: WeakSignature, Cert: cmp.Or(last, leaf), Text: "is signed with an algorithm that the " + by.String() + " refuses as too weak: " + cmp.Or(last, leaf).SignatureAlgorithm.String()}
 	case strings.Contains(text, "candidate authority certificate"):
 		return Fault{Code: LookAlikeCA, Cert: cmp.Or(last, leaf), Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it"}
 	}

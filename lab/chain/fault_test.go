@@ -81,7 +81,7 @@ func TestExplain(t *testing.T) {
 		"a name out of bounds":     {root, "", aboveLeaf(t, bounded), NameConstraint, "the certificate leads through CN=bounded, which may not vouch for a name in CN=leaf (name constraints)"},
 		"an unknown extension": {root, "", []*issuer{newLeaf(t, root, func(c *x509.Certificate) {
 			c.ExtraExtensions = []pkix.Extension{{Id: []int{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}}
-		})}, Invalid, "the certificate has a critical extension that the server does not know"},
+		})}, UnknownCritical, "the certificate has a critical extension that the server does not know"},
 	} {
 		err := verify(t, test.trusted, test.host, x509.ExtKeyUsageClientAuth, test.chain...)
 		for wrapped, err := range map[string]error{

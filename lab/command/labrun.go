@@ -73,6 +73,10 @@ func (p *Program) newLabRun(c *cli.Context) (*labRun, error) {
 		if a.scenario, err = scenario.Find(name); err != nil {
 			return nil, err
 		}
+		if len(a.scenario.Versions()) == 0 {
+			return nil, &usageError{command: commandName(c), problem: name + " has no handshake of the lab's",
+				hint: "lab scenario run " + name + " shows what happens"}
+		}
 		for _, flag := range append([]string{"server-name", "resume"}, credentialFlags...) {
 			if c.IsSet(flag) {
 				return nil, &usageError{command: commandName(c), problem: "--scenario says what --" + flag + " would: leave one of them out"}

@@ -66,11 +66,18 @@ func whoseLog(found scenario.Found) string {
 
 // whoRefuses says who refuses whom in a scenario.
 func whoRefuses(s *scenario.Scenario) string {
-	versions := s.Versions()
-	e := s.Expect[versions[len(versions)-1]]
+	e := lastExpectation(s)
 	switch {
 	case s.Side == "works":
 		return "nobody refuses: this works"
+	case s.Side == scenario.BeforeTheHandshake:
+		return "the program refuses its own files, and has not begun to speak TLS"
+	case s.Side == scenario.LaterAsked:
+		return "the server refuses the client after the handshake, once it has read the request"
+	case len(s.Versions()) == 0 && s.Side == "client rejects server":
+		return "the client refuses the server"
+	case e.RejectedBy == endpoint.Unknown && e.Status == 200 && s.Side != "in, but not allowed":
+		return "nobody refuses here; other programs do"
 	case e.RejectedBy == endpoint.Unknown && e.Status > 0:
 		return fmt.Sprintf("TLS is complete; the server refuses in HTTP, with status %d", e.Status)
 	case e.RejectedBy == endpoint.Unknown:
@@ -86,8 +93,7 @@ func whoRefuses(s *scenario.Scenario) string {
 // fixOf returns what to change: in the words of a verdict, which know nothing of
 // the names in the scenario.
 func fixOf(s *scenario.Scenario) string {
-	versions := s.Versions()
-	e := s.Expect[versions[len(versions)-1]]
+	e := lastExpectation(s)
 	by := e.RejectedBy
 	if by == endpoint.Unknown {
 		by = endpoint.Server

@@ -73,9 +73,10 @@ func (p *Program) printFound(found []*scenario.Scenario) {
 // end returns how a scenario ends in its newest version: with the number of an
 // alert or an HTTP status, or without an alert.
 func end(s *scenario.Scenario) string {
-	versions := s.Versions()
-	e := s.Expect[versions[len(versions)-1]]
+	e := lastExpectation(s)
 	switch {
+	case len(s.Versions()) == 0:
+		return "-"
 	case e.RejectedBy == endpoint.Unknown && e.Status >= 400:
 		return strconv.Itoa(e.Status)
 	case e.RejectedBy == endpoint.Unknown:
@@ -89,9 +90,18 @@ func end(s *scenario.Scenario) string {
 	return "-"
 }
 
+// lastExpectation returns that of the scenario's newest version, none of one
+// that is not run on the wire.
+func lastExpectation(s *scenario.Scenario) (e scenario.Expectation) {
+	if versions := s.Versions(); len(versions) > 0 {
+		e = s.Expect[versions[len(versions)-1]]
+	}
+	return e
+}
+
 // printEnds explains them.
 func (p *Program) printEnds() {
-	p.stdout().Paragraph("END  ", 5, "the number of the alert in TLS 1.3, or of the HTTP status; - is an end without an alert. lab scenario run NAME lets it happen.")
+	p.stdout().Paragraph("END  ", 5, "the number of the alert in TLS 1.3, or of the HTTP status; - is an end without an alert, or before one could be sent. lab scenario run NAME lets it happen.")
 }
 
 func (p *Program) printScenarioJSON(s *scenario.Scenario) {

@@ -28,6 +28,7 @@ lab scenario run ./mine.yaml                        and run it`
 	scenarioRunExamples = `lab scenario run expired-client           both sides, in TLS 1.2 and 1.3
 lab scenario run no-client-cert --tls 1.3
 lab scenario run no-client-cert --brief   without drawing the exchanges
+lab scenario run not-pem --programs       curl, Python and the like load the files too
 lab scenario run --all                    a line for each
 lab scenario run ./mine.yaml              your own
 lab server --scenario expired-server      keep one running, for any client`
@@ -63,6 +64,7 @@ func (p *Program) scenarioCommand() *cli.Command {
 				Flags: []cli.Flag{dirFlag(), jsonFlag(),
 					&cli.BoolFlag{Name: "all", Usage: "run every scenario"},
 					&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},
+					&cli.BoolFlag{Name: "programs", Usage: "also run the programs that are installed, of scenarios before the handshake"},
 					&cli.BoolFlag{Name: "brief", Usage: "do not draw the exchanges"},
 					&cli.BoolFlag{Name: "verbose", Usage: "draw each message with its fields and bytes"}},
 				Action:       p.scenarioRun,
@@ -126,7 +128,7 @@ func (p *Program) scenarioRun(c *cli.Context) error {
 		return err
 	}
 	for _, s := range chosen {
-		if only != 0 && !c.Bool("all") && !slices.Contains(s.Versions(), only) {
+		if only != 0 && !c.Bool("all") && len(s.Versions()) > 0 && !slices.Contains(s.Versions(), only) {
 			return &usageError{command: commandName(c), problem: s.Name + " has no " + tls.VersionName(only)}
 		}
 	}
@@ -136,7 +138,14 @@ func (p *Program) scenarioRun(c *cli.Context) error {
 	}
 	o := scenario.Options{Manifest: p.Manifest, Dir: string(f)}
 	asExpected := true
-	err = runScenarios(c.Context, chosen, only, o, func(runs []*scenario.Result) {
+	err = runScenarios(c.Context, chosen, only, c.Bool("programs"), o, func(s *scenario.Scenario, runs []*scenario.Result, loads []scenario.Loaded) {
+		for _, l := range loads {
+			asExpected = asExpected && l.Expected
+		}
+		if len(s.Versions()) == 0 {
+			p.printLesson(c, s, loads)
+			return
+		}
 		for _, r := range runs {
 			asExpected = asExpected && len(r.Wrong) == 0
 			if c.Bool("json") {
@@ -186,12 +195,13 @@ func chosenScenarios(c *cli.Context) ([]*scenario.Scenario, error) {
 
 // runScenarios runs each scenario in its versions, or in the one that is not 0,
 // several scenarios at a time, and passes the results on in order.
-func runScenarios(ctx context.Context, chosen []*scenario.Scenario, only uint16, o scenario.Options, each func([]*scenario.Result)) error {
+func runScenarios(ctx context.Context, chosen []*scenario.Scenario, only uint16, programs bool, o scenario.Options, each func(*scenario.Scenario, []*scenario.Result, []scenario.Loaded)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type outcome struct {
-		runs []*scenario.Result
-		err  error
+		runs  []*scenario.Result
+		loads []scenario.Loaded
+		err   error
 	}
 	outcomes := make([]chan outcome, len(chosen))
 	room := make(chan struct{}, 2*runtime.GOMAXPROCS(0)) // they wait more than they work
@@ -212,17 +222,20 @@ func runScenarios(ctx context.Context, chosen []*scenario.Scenario, only uint16,
 					done.runs = append(done.runs, r)
 				}
 			}
+			if len(s.Loads) > 0 {
+				done.loads, done.err = s.Load(ctx, o, programs)
+			}
 			outcomes[i] <- done
 		})
 	}
 	var first error
-	for _, c := range outcomes {
+	for i, c := range outcomes {
 		done := <-c
 		if first = cmp.Or(first, done.err); first != nil {
 			cancel()
 			continue
 		}
-		each(done.runs)
+		each(chosen[i], done.runs, done.loads)
 	}
 	return first
 }

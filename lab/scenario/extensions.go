@@ -20,7 +20,7 @@ func (s *Scenario) readExtensions(r reader) setter {
 			}
 			der, err := x.marshal()
 			if err != nil {
-				return r.ErrorAt(value, "write path_length, ca: false, or permitted and excluded host names", "these cannot be encoded: %v", err)
+				return r.ErrorAt(value, "write path_length, ca: false, ca_critical: false, unknown_critical: true, no_rev_avail: true, or permitted and excluded host names", "these cannot be encoded: %v", err)
 			}
 			s.Extensions[key.Value] = der
 			s.references = append(s.references, reference{reader: r, node: key, name: key.Value})
@@ -29,20 +29,29 @@ func (s *Scenario) readExtensions(r reader) setter {
 	}
 }
 
+var (
+	oidNobodyKnows = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 32473, 1} // for documentation (RFC 5612)
+	oidNoRevAvail  = asn1.ObjectIdentifier{2, 5, 29, 56}               // RFC 9608 section 2
+)
+
 // extensions are what can be put into a certificate besides the manifest's
 // fields.
 type extensions struct {
 	notCA      bool
+	lax        bool // basicConstraints is not critical
+	unknown    bool // a critical extension that nobody knows
+	noRevAvail bool // RFC 9608
 	pathLength *int
 	permitted  []string // host names
 	excluded   []string
 }
 
 func (x *extensions) read(r reader, n *yaml.Node) error {
-	isCA, length := true, -1
+	isCA, length, critical := true, -1, true
 	err := r.object(n, map[string]setter{"ca": r.boolean(&isCA), "path_length": r.number(&length),
+		"ca_critical": r.boolean(&critical), "unknown_critical": r.boolean(&x.unknown), "no_rev_avail": r.boolean(&x.noRevAvail),
 		"permitted": r.texts(&x.permitted), "excluded": r.texts(&x.excluded)})
-	x.notCA = !isCA
+	x.notCA, x.lax = !isCA, !critical
 	if length >= 0 {
 		x.pathLength = &length
 	}
@@ -57,11 +66,23 @@ func (x *extensions) marshal() ([]pkix.Extension, error) {
 		all = append(all, pkix.Extension{Id: id, Critical: true, Value: der})
 		return err
 	}
+	if x.unknown {
+		all = append(all, pkix.Extension{Id: oidNobodyKnows, Critical: true, Value: asn1.NullBytes})
+	}
+	if x.noRevAvail {
+		all = append(all, pkix.Extension{Id: oidNoRevAvail, Value: asn1.NullBytes})
+	}
 	switch {
 	case x.notCA:
 		if err := add(certgen.OIDBasicConstraints, struct{}{}); err != nil {
 			return nil, err
 		}
+	case x.lax:
+		der, err := asn1.Marshal(struct{ CA bool }{true})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, pkix.Extension{Id: certgen.OIDBasicConstraints, Value: der})
 	case x.pathLength != nil:
 		err := add(certgen.OIDBasicConstraints, struct {
 			CA     bool

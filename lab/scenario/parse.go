@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"crypto/tls"
 	"fmt"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,8 +70,17 @@ func (s *Scenario) fields(r reader) map[string]setter {
 		"teaches": r.text(&s.Teaches), "reason": r.text(&s.Reason), "fix": r.text(&s.Fix), "evidence": r.text(&s.Evidence), "rfc": r.text(&s.RFC), "openssl": r.text(&s.OpenSSL), "says": byName(r, &s.Says, r.texts),
 		"age": r.duration(&s.Age), "ech": r.text(&s.ECH), "calls": r.between(&s.Calls, 1, 100),
 		"extensions": s.readExtensions(r),
-		"server":     func(n *yaml.Node) error { return r.object(n, s.serverFields(r)) },
-		"client":     func(n *yaml.Node) error { return r.object(n, s.clientFields(r)) },
+		"files": byName(r, &s.Files, func(d *Derived) setter {
+			return func(n *yaml.Node) error {
+				return r.object(n, map[string]setter{"from": s.certificate(r, &d.From), "form": choice(r, &d.Form, named(forms...)), "password": r.text(&d.Password)})
+			}
+		}),
+		"loads": list(r, &s.Loads, func(l *Load) setter {
+			return func(n *yaml.Node) error { return r.object(n, l.fields(r)) }
+		}),
+		"seen":   r.texts(&s.Seen),
+		"server": func(n *yaml.Node) error { return r.object(n, s.serverFields(r)) },
+		"client": func(n *yaml.Node) error { return r.object(n, s.clientFields(r)) },
 		"then": func(n *yaml.Node) error {
 			s.Then = &Then{}
 			return r.object(n, map[string]setter{"revoke": s.certificates(r, &s.Then.Revoke), "renew": s.certificates(r, &s.Then.Renew), "client": s.certificate(r, &s.Then.Client)})
@@ -78,6 +89,12 @@ func (s *Scenario) fields(r reader) map[string]setter {
 			return r.object(n, map[string]setter{"TLS 1.2": s.readExpectation(r, tls.VersionTLS12), "TLS 1.3": s.readExpectation(r, tls.VersionTLS13)})
 		},
 	}
+}
+
+// fields are those of a load.
+func (l *Load) fields(r reader) map[string]setter {
+	return map[string]setter{"certificate": r.text(&l.Certificate), "key": r.text(&l.Key), "password": r.text(&l.Password),
+		"lab": r.text(&l.Lab), "prints": byName(r, &l.Prints, r.text)}
 }
 
 // sideFields are those that both sides have.
@@ -95,6 +112,7 @@ func (s *Scenario) sideFields(r reader, h *Half) map[string]setter {
 		"version":       choice(r, &h.Version, named("older")),
 		"cipher_suites": choices(r, &h.CipherSuites, suites), "groups": choices(r, &h.Groups, groups),
 		"alpn": r.texts(&h.ALPN), "http2": r.boolean(&h.HTTP2), "timeout": r.duration(&h.Timeout),
+		"flaw":           choice(r, &h.Flaw, named(fault.SHA1Signature, fault.NegativeSerial, fault.NoAuthorityKeyID)),
 		"instead_of_tls": choice(r, &h.NotTLS, named(fault.PlainHTTP, fault.Garbage, fault.Silence, fault.HangUp)),
 	}
 }
@@ -103,7 +121,9 @@ func (s *Scenario) serverFields(r reader) map[string]setter {
 	h := &s.Server
 	fields := s.sideFields(r, h)
 	fields["also_show"], fields["allow"] = s.certificates(r, &h.AlsoShow), r.texts(&h.Allow)
-	fields["refuse_in_http"] = r.boolean(&h.RefuseInHTTP)
+	fields["refuse_in_http"], fields["does_not_ask"] = r.boolean(&h.RefuseInHTTP), r.boolean(&h.Unasking)
+	fields["strict_names"], fields["strict_host"] = r.boolean(&h.StrictNames), r.boolean(&h.StrictHost)
+	fields["names_more_cas"], fields["renewed_ca"] = r.between(&h.NamedCAs, 0, 1000), s.certificate(r, &h.Renewed)
 	return fields
 }
 
@@ -112,6 +132,7 @@ func (s *Scenario) clientFields(r reader) map[string]setter {
 	fields := s.sideFields(r, h)
 	fields["url"], fields["server_name"], fields["header"] = r.host(&h.URL), r.text(&h.ServerName), byName(r, &h.Header, r.text)
 	fields["offer_cipher_suites"] = choices(r, &h.Offer, registeredSuites())
+	fields["withhold_for_usage"] = r.boolean(&h.ByUsage)
 	fields["withhold"], fields["resume"], fields["key_update"] = r.boolean(&h.Withhold), r.boolean(&h.Resume), r.boolean(&h.KeyUpdate)
 	return fields
 }
@@ -174,14 +195,16 @@ func (s *Scenario) check(r reader) error {
 	switch {
 	case s.Name == "":
 		return r.ErrorAt(r.Root(), "add a line such as name: mine", "the scenario has no name")
-	case len(s.Expect) == 0:
+	case len(s.Expect) > 0 && len(s.Loads)+len(s.Seen) > 0:
+		return r.ErrorAt(r.Root(), "leave out expect:, or loads: and seen:", "what is loaded or was seen has no verdict to expect")
+	case len(s.Expect)+len(s.Loads)+len(s.Seen) == 0:
 		return r.ErrorAt(r.Root(), "add expect: with TLS 1.2: or TLS 1.3: in it", "the scenario expects nothing")
 	}
 	s.Title = cmp.Or(s.Title, s.Name)
 	if s.Calls == 1 && (s.Then != nil || s.Client.Resume) {
 		s.Calls = 2
 	}
-	return nil
+	return s.checkLoads(r)
 }
 
 var goodName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
@@ -203,4 +226,37 @@ func (s *Scenario) readName(r reader) setter {
 		}
 		return nil
 	}
+}
+
+// checkLoads completes the loads, and adds what programs print to what they say.
+func (s *Scenario) checkLoads(r reader) error {
+	for i := range s.Loads {
+		l := &s.Loads[i]
+		if l.Certificate == "" {
+			return r.ErrorAt(r.Root(), "add certificate: client.pem to it", "one of the loads has no certificate")
+		}
+		l.Key, l.Lab = cmp.Or(l.Key, l.Certificate), cmp.Or(l.Lab, Loads)
+		for _, file := range []*string{&l.Certificate, &l.Key} {
+			if !filepath.IsLocal(*file) {
+				return r.ErrorAt(r.Root(), "name a file in the scenario's folder", "%s is not in it", yamldoc.Quoted(*file))
+			}
+			if _, ok := s.Files[*file]; ok {
+				*file = filepath.Join(filesFolder, *file)
+			}
+		}
+		for program, prints := range l.Prints {
+			if prints != Loads && !slices.Contains(s.Says[program], prints) {
+				if s.Says == nil {
+					s.Says = map[string][]string{}
+				}
+				s.Says[program] = append(s.Says[program], prints)
+			}
+		}
+	}
+	for name := range s.Files {
+		if filepath.Base(name) != name || name == "." || name == ".." {
+			return r.ErrorAt(r.Root(), "name a file without a folder", "%s is not one", yamldoc.Quoted(name))
+		}
+	}
+	return nil
 }

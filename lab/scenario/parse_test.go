@@ -116,7 +116,7 @@ func TestHints(t *testing.T) {
 		"client: {cipher_suites: [AES256-GCM]}":           `did you mean "TLS_AES_256_GCM_SHA384" or "TLS_RSA_WITH_AES_256_GCM_SHA384" or "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"?`,
 		"client: {offer_cipher_suites: [xyzzy]}":          `none of the 341 names there are looks like it; one is "TLS_AES_128_CCM_8_SHA256"`,
 		"tilte: Mine":                                     `did you mean title?`,
-		"side: fails":                                     `write one of "client rejects server", "in, but not allowed", "no common ground", "not even TLS", "server rejects client", "works"`,
+		"side: fails":                                     `write one of "asked for later", "before the handshake", "client rejects server", "in, but not allowed", "no common ground", "not even TLS", "server rejects client", "works", "works here, not everywhere"`,
 		"client: {groups: [x448]}":                        `write one of "X25519MLKEM768", "secp256r1", "secp384r1", "secp521r1", "x25519"`,
 	} {
 		_, err := Parse("mine.yaml", []byte("name: mine\n"+text+"\n"))

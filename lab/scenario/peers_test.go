@@ -87,7 +87,7 @@ func TestPeers(t *testing.T) {
 // programs have too.
 func appliesToPeers(s *Scenario) bool {
 	return (s.Side == "server rejects client" || s.Side == "client rejects server" || s.Side == "no common ground") &&
-		s.Calls == 1 && s.Server.Signatures == nil
+		s.Calls == 1 && s.Server.Signatures == nil && !s.Server.StrictNames && s.Server.Certificate != "none"
 }
 
 // peerRow is a line of the table: the alert that each pair came to.
@@ -105,12 +105,12 @@ func (r *peerRow) measure(t *testing.T, o Options) {
 	r.goGo = orNone(s.Expect[r.version].Alert)
 	if s.Client.Chain == fault.ChainReversed || s.Server.Chain == fault.ChainReversed {
 		r.sServer = "refuses to load it"
-	} else {
+	} else if r.sServer = "–"; s.Server.Flaw == "" {
 		r.sServer = r.againstServer(t, o)
 	}
 	r.sClient = "–"
 	r.curl = "–"
-	if s.Client.Key == "" && !s.Client.Withhold {
+	if s.Client.Key == "" && !s.Client.Withhold && !s.Client.ByUsage {
 		r.sClient = r.againstClient(t, o, r.openssl)
 	}
 	if r.sClient != "–" && s.Client.ALPN == nil { // which curl cannot choose

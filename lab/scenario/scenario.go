@@ -49,6 +49,11 @@ type Scenario struct {
 
 	Expect map[uint16]Expectation // by version; one that is missing does not apply
 
+	// Of what Expect has nothing of.
+	Files map[string]Derived // by their names
+	Loads []Load             // files that are loaded, of BeforeTheHandshake
+	Seen  []string           // lines of a terminal: what was seen of a lesson that is not run
+
 	File string // where it was read
 	Text []byte // as read
 
@@ -75,14 +80,21 @@ type Half struct {
 	HTTP2        bool
 	Timeout      time.Duration
 	NotTLS       fault.NotTLS
+	Flaw         fault.Flaw
 
 	Allow        []string // server alone
 	RefuseInHTTP bool
+	Unasking     bool // asks for no certificate
+	StrictNames  bool
+	StrictHost   bool
+	NamedCAs     int    // that it names besides those that it trusts
+	Renewed      string // root that is made anew with the same key, and sent along
 
 	URL        string // from here on, client alone; host without port
 	ServerName string
 	Offer      []uint16
 	Withhold   bool
+	ByUsage    bool // it withholds a certificate that is not for clients
 	Resume     bool
 	KeyUpdate  bool
 	Header     map[string]string
@@ -112,7 +124,11 @@ type Expectation struct {
 }
 
 // The sides that scenarios are sorted by, as lab scenario list does.
-var Sides = []string{"works", "server rejects client", "client rejects server", "no common ground", "not even TLS", "in, but not allowed"}
+var Sides = []string{"works", "works here, not everywhere", "server rejects client", "client rejects server", "no common ground", "not even TLS", "in, but not allowed", BeforeTheHandshake, LaterAsked}
+
+// LaterAsked is the side of scenarios with a certificate that is asked for
+// after the handshake, for which the lab's own server has no means.
+const LaterAsked = "asked for later"
 
 // Versions are those that a scenario may be run with.
 var Versions = []uint16{tls.VersionTLS12, tls.VersionTLS13}

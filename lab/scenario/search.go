@@ -142,7 +142,7 @@ var commonest = []string{
 	"self-signed-server", "tls-to-plain-http", "closed-mid-handshake", "plain-http-to-tls", "expired-client", "no-common-cipher",
 	"client-missing-intermediate", "client-wrong-eku", "untrusted-client-withheld", "self-signed-client", "client-too-old",
 	"slow-server", "server-too-old", "refused-in-http", "cn-only", "authenticated-but-not-authorised",
-	"client-key-mismatch", "ip-address-not-in-san", "revoked-client", "server-wrong-eku", "not-yet-valid-server", "look-alike-ca",
+	"key-of-another-certificate", "client-key-mismatch", "ip-address-not-in-san", "revoked-client", "server-wrong-eku", "not-yet-valid-server", "look-alike-ca",
 }
 
 // commonness returns how common a scenario is, from 0 to 1.

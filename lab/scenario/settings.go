@@ -3,10 +3,15 @@ package scenario
 import (
 	"crypto"
 	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/fault"
 )
 
@@ -16,7 +21,18 @@ import (
 func (s *Scenario) ServerSettings(certs string, version uint16) (lab.Settings, error) {
 	settings := s.Server.settings(s.Certs(certs), "server", "client-ca", version)
 	settings.Allow, settings.RefuseInHTTP = s.Server.Allow, s.Server.RefuseInHTTP
+	settings.Unasking, settings.StrictHost = s.Server.Unasking, s.Server.StrictHost
 	var faults []fault.Fault
+	if s.Server.StrictNames {
+		faults = append(faults, fault.StrictNames)
+	}
+	if s.Server.NamedCAs > 0 {
+		naming, err := fault.NameCAs(s.Server.NamedCAs)
+		if err != nil {
+			return settings, err
+		}
+		faults = append(faults, naming)
+	}
 	if s.Server.NotTLS != "" {
 		faults = append(faults, s.Server.NotTLS.Server)
 	}
@@ -44,6 +60,9 @@ func (s *Scenario) ClientSettings(certs string, version uint16) (lab.Settings, e
 	}
 	if s.Client.Withhold {
 		faults = append(faults, fault.Withhold)
+	}
+	if s.Client.ByUsage {
+		faults = append(faults, fault.WithholdUsage)
 	}
 	if s.Client.KeyUpdate {
 		faults = append(faults, fault.KeyUpdate)
@@ -93,6 +112,26 @@ func (h *Half) settings(dir, certificate, trust string, version uint16) lab.Sett
 func (h *Half) alter(certificate *tls.Certificate, dir string) error {
 	certificate.SupportedSignatureAlgorithms = h.Signatures
 	h.Chain.Apply(certificate)
+	if h.Flaw != "" {
+		issuer, err := issuerKey(dir, certificate.Leaf)
+		if err != nil {
+			return err
+		}
+		if err := h.Flaw.Reissue(certificate, issuer); err != nil {
+			return err
+		}
+	}
+	if h.Renewed != "" {
+		root, err := certgen.Load(dir, h.Renewed)
+		if err != nil {
+			return err
+		}
+		renewed, err := fault.Renewed(root.Certificate[0], root.PrivateKey.(crypto.Signer), time.Now())
+		if err != nil {
+			return err
+		}
+		certificate.Certificate = append(certificate.Certificate, renewed)
+	}
 	if h.Key == "" {
 		return nil
 	}
@@ -102,6 +141,21 @@ func (h *Half) alter(certificate *tls.Certificate, dir string) error {
 	}
 	certificate.PrivateKey = fault.Impostor(certificate.Leaf.PublicKey, other.PrivateKey.(crypto.Signer))
 	return nil
+}
+
+// issuerKey returns the key of the CA in dir that has issued a certificate.
+func issuerKey(dir string, issued *x509.Certificate) (crypto.Signer, error) {
+	keys, _ := filepath.Glob(filepath.Join(dir, "*-key.pem")) // the pattern is good
+	for _, file := range keys {
+		ca, err := certgen.Load(dir, strings.TrimSuffix(filepath.Base(file), "-key.pem"))
+		if err != nil {
+			return nil, err
+		}
+		if chain.Issued(ca.Leaf, issued) {
+			return ca.PrivateKey.(crypto.Signer), nil
+		}
+	}
+	return nil, fmt.Errorf("the CA %s is not in %s", issued.Issuer, dir)
 }
 
 // older returns the version before v, or before the default ones.

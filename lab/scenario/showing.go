@@ -126,6 +126,9 @@ var plainest = map[lesson]string{
 	{verdict.NoClientCertificate, endpoint.Server}: "no-client-cert",
 	{verdict.NoCommonVersion, endpoint.Server}:     "server-too-old",
 	{verdict.NoCommonCipherSuite, endpoint.Server}: "no-common-cipher",
+	{verdict.NotAsked, endpoint.Unknown}:           "server-does-not-ask",
+	{verdict.NotAsked, endpoint.Server}:            "server-does-not-ask",
+	{chain.WrongUsage, endpoint.Server}:            "client-wrong-eku",
 	{verdict.SpokeNoTLS, endpoint.Server}:          "plain-http-to-tls",
 	{verdict.NotAuthorised, endpoint.Unknown}:      "authenticated-but-not-authorised",
 }

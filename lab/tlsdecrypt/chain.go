@@ -51,7 +51,11 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	leaf, err := tlswire.ParseCertificate(ders[0])
 	if err != nil {
 		*k.shown.Of(m.From) = &shownIdentity{name: "its certificate"}
-		note(m, "chain", Unknown, "Cannot be checked: the certificate does not parse.")
+		if why := strings.TrimPrefix(err.Error(), "x509: "); k.refused(m.From) || k.sends(tlswire.AlertDecodeError) {
+			noteFault(m, Fails, chain.Fault{Code: chain.Malformed, Text: "cannot be read: " + why}, "The certificate cannot be read: "+text.Clean(why)+".")
+		} else {
+			note(m, "chain", Unknown, "Cannot be checked: the certificate does not parse.")
+		}
 		return
 	}
 	defer k.address(m, leaf)

@@ -80,10 +80,14 @@ func (k *checker) proven(m *Message, q chain.Question, leaf *x509.Certificate, e
 func (k *checker) noCA(m *Message, q chain.Question, leaf *x509.Certificate, err error) *chain.Fault {
 	by, asked := m.From.Other(), *k.asked.Of(m.From)
 	told, unasked := len(k.trust.TrustedBy(by)) > 0, len(asked) > 0 && asked.none(q.Chain())
+	refused := k.refusedForCA(m.From)
+	if weak := chain.Weak(q); refused && !k.hungUp(by) && weak != nil && weak.Code == chain.WeakSignature {
+		weak.Reported = true
+		return weak
+	}
 	if k.trust.Unverifiable(q) != "" {
 		return nil
 	}
-	refused := k.refusedForCA(m.From)
 	path, ok := chain.PathOf(q)
 	if !ok {
 		return nil

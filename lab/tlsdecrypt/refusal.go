@@ -35,7 +35,11 @@ func (k *checker) signingFault(m *Message, leaf *x509.Certificate) *chain.Fault 
 
 // signs reports whether a side signs the handshake with the key of its
 // certificate.
-func (k *checker) signs(side endpoint.Side) bool { return side == endpoint.Client || k.hs.tls13() }
+func (k *checker) signs(side endpoint.Side) bool {
+	return side == endpoint.Client || k.hs.tls13() || slices.ContainsFunc(k.c.Messages, func(m *Message) bool {
+		return m.Handshake != nil && m.Handshake.Type == tlswire.TypeServerKeyExchange // which all but an anonymous one sign (RFC 5246 section 7.4.3)
+	})
+}
 
 // differs adds a check if programs differ about a chain that holds. It fails if
 // the other side has refused it.

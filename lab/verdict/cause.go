@@ -222,6 +222,8 @@ func mayMean(d tlswire.AlertDescription, fault Code) bool {
 		return slices.Contains([]Code{chain.UnknownCA, chain.LookAlikeCA, chain.SelfSigned, chain.NotACA, chain.PathTooLong, chain.Invalid, chain.CRLMissing}, fault)
 	case tlswire.AlertDecryptError:
 		return fault == chain.LookAlikeCA || fault == chain.UnknownCA
+	case tlswire.AlertDecodeError:
+		return fault == chain.Malformed
 	case tlswire.AlertHandshakeFailure, tlswire.AlertAccessDenied, tlswire.AlertInternalError, tlswire.AlertInsufficientSecurity:
 		return true
 	}

@@ -113,4 +113,8 @@ var fixes = map[Code]string{
 	RefusedInHTTP:        "give the client a certificate and its key, of a CA that the server trusts; its log knows more (nginx: ssl_verify_client)",
 	RefusedByCertificate: "look into the log of the {by}: only it knows what is wrong with the certificate",
 	Other:                "look into the log of the {by}",
+
+	// Of certificates that few have.
+	chain.UnknownCritical: "issue the certificate again without that extension, or with the extension not marked critical",
+	chain.Malformed:       "issue the certificate again as RFC 5280 has it: the {by} cannot read this one",
 }

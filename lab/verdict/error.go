@@ -56,6 +56,8 @@ func Explain(err error, side endpoint.Side) Reason {
 		text string
 	}{
 		{"client didn't provide a certificate", NoClientCertificate, noClientCertificate},
+		{"failed to parse certificate from", chain.Malformed, whose + " cannot be read: " + text[strings.LastIndex(text, "x509: ")+len("x509: "):]},
+		{"no certificates configured", UnrecognizedName, "the server has no certificate for the name that the client asked for"},
 		{"invalid signature by the", BadSignature, badSignature(side.Other())},
 		{"offered only unsupported versions", NoCommonVersion, noCommonVersion},
 		{"selected unsupported protocol version", NoCommonVersion, noCommonVersion},
