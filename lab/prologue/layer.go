@@ -14,6 +14,7 @@ type layer struct {
 	now      time.Time           // of the bytes that are read
 	over     bool                // what follows is another layer
 	unframed endpoint.Pair[bool] // where the side's messages end is not known
+	body     endpoint.Pair[bool] // the side sends what is not TLS, whatever it is: mail, a file
 }
 
 // say keeps a line.
@@ -27,7 +28,7 @@ func (l *layer) say(from endpoint.Side, line string) {
 // ask notes that the client asks for TLS, or for the way through a proxy, by a
 // command, which is said in line.
 func (l *layer) ask(command, line string) {
-	l.Asked, l.Agreed, l.Refused, l.Refusal, l.WentOn, l.Demanded = command, false, "", NotSaid, false, ""
+	l.Asked, l.Agreed, l.Refused, l.Refusal, l.WentOn, l.Demanded, l.Offered = command, false, "", NotSaid, false, "", false
 	l.say(endpoint.Client, line)
 }
 

@@ -38,6 +38,8 @@ type Layer struct {
 	Agreed  bool    // the server has agreed to that
 	Refused string  // the server's words when it refused that, or said unasked that it has no TLS; "": it did not
 	Refusal Refusal // why a proxy refused
+	// Offered reports that the server offered TLS after that refusal.
+	Offered bool
 	// WentOn reports that the client went on without TLS, after a refusal or
 	// without having asked.
 	WentOn bool

@@ -14,6 +14,7 @@ type Talk struct {
 	Prologue
 	last  *layer // of Layers; nil: there is none
 	sides endpoint.Pair[half]
+	lacks endpoint.Pair[bool] // bytes of the side are missing
 }
 
 // half is one side of a Talk.
@@ -36,10 +37,12 @@ type dialect interface {
 // Begun notes that a side speaks TLS, which was found without the Talk.
 func (t *Talk) Begun(from endpoint.Side) { t.sides.Of(from).tls = true }
 
-// Begin notes where in a side's stream the first bytes are that Take gets, and
-// whether they may be in the middle of something.
-func (t *Talk) Begin(from endpoint.Side, offset int64, within bool) {
+// Begin notes where in a side's stream the first bytes are that Take gets,
+// whether some before them are missing, and whether they may be in the middle
+// of something.
+func (t *Talk) Begin(from endpoint.Side, offset int64, lacks, within bool) {
 	*t.Bytes.Of(from) = offset
+	*t.lacks.Of(from) = lacks
 	if within {
 		*t.layer().unframed.Of(from) = true
 	}
@@ -49,6 +52,7 @@ func (t *Talk) Begin(from endpoint.Side, offset int64, within bool) {
 func (t *Talk) Skip(from endpoint.Side, missing int64) {
 	h := t.sides.Of(from)
 	t.flush(from)
+	*t.lacks.Of(from) = true
 	if t.last != nil {
 		*t.last.unframed.Of(from) = true
 	}
@@ -68,7 +72,11 @@ func (t *Talk) Take(from endpoint.Side, segment []byte, at time.Time) (tls []byt
 		h.held = nil
 	}
 	for len(b) > 0 {
-		switch startsTLS(from, b, t.sides.Of(from.Other()).tls) {
+		begins := no
+		if t.mayBegin(from) {
+			begins = startsTLS(from, b, t.sides.Of(from.Other()).tls)
+		}
+		switch begins {
 		case yes:
 			t.flush(from)
 			h.tls = true
@@ -82,6 +90,17 @@ func (t *Talk) Take(from endpoint.Side, segment []byte, at time.Time) (tls []byt
 		b = b[n:]
 	}
 	return nil, false
+}
+
+// mayBegin reports whether a side may begin TLS here: not within a message or
+// the body of one. The server answers a ClientHello; where that was not seen,
+// bytes of the client are missing, or TLS was agreed on.
+func (t *Talk) mayBegin(from endpoint.Side) bool {
+	if t.sides.Of(from).skip > 0 || t.last != nil && !t.last.over && *t.last.body.Of(from) {
+		return false
+	}
+	return from == endpoint.Client || t.sides.Client.tls || t.lacks.Client || len(t.Starts.Client) == 0 ||
+		slices.ContainsFunc(t.Layers, func(l *Layer) bool { return l.Agreed || l.Kind == Header })
 }
 
 // End notes that no more comes.

@@ -157,6 +157,41 @@ func TestWhereTLSBegins(t *testing.T) {
 	}
 }
 
+// Bytes like those of TLS are none in what another protocol sends as it is.
+func TestBodies(t *testing.T) {
+	upload := "POST /up HTTP/1.1\r\nContent-Length: 30\r\n\r\n"
+	chunked := "PUT /up HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+	smtp := []segment{{server, "220 a ESMTP\r\n"}, {client, "EHLO b\r\n"}, {server, "250 ok\r\n"}}
+	for name, segments := range map[string][]segment{
+		"a request of HTTP":        {{client, upload}, {client, hello}, {server, "HTTP/1.1 200 OK\r\n\r\n"}},
+		"and its response":         {{client, "GET / HTTP/1.1\r\n\r\n"}, {server, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"}, {server, serverHello}},
+		"both":                     {{client, upload}, {client, hello}, {server, "HTTP/1.1 200 OK\r\n\r\n"}, {server, serverHello}},
+		"a chunk":                  {{client, chunked + "c8\r\n"}, {client, hello}},
+		"a request of HTTP/2":      {{client, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}, {client, hello}},
+		"mail":                     append(smtp[:3:3], segment{client, "DATA\r\n"}, segment{server, "354 go\r\n"}, segment{client, "Subject: x\r\n\r\n"}, segment{client, hello + "\r\n.\r\n"}, segment{server, "250 ok\r\n"}),
+		"long lines of mail":       append(smtp[:3:3], segment{client, "DATA\r\n"}, segment{server, "354 go\r\n"}, segment{client, strings.Repeat("x", 9000)}, segment{client, hello}),
+		"a chunk of mail":          append(smtp[:3:3], segment{client, "BDAT 40 LAST\r\n"}, segment{client, hello}, segment{server, "250 ok\r\n"}),
+		"a literal of IMAP":        {{server, "* OK a\r\n"}, {client, "1 LOGIN {40}\r\n"}, {server, "+ go\r\n"}, {client, hello}},
+		"one that does not wait":   {{server, "* OK a\r\n"}, {client, "1 LOGIN {40+}\r\n"}, {client, hello}},
+		"a server without a hello": {{client, "HOWDY\n"}, {server, serverHello}},
+	} {
+		if p, rest := talk(segments); rest != (endpoint.Pair[string]{}) {
+			t.Errorf("%s: TLS begins: %q\n%s", name, rest, describe(p))
+		}
+	}
+	for name, segments := range map[string][]segment{
+		"a message that was sent": append(smtp[:3:3], segment{client, "DATA\r\n"}, segment{server, "354 go\r\n"}, segment{client, "x\r\n.\r\nSTARTTLS\r\n"}, segment{server, "250 ok\r\n220 go\r\n"}, segment{client, hello}),
+		"DATA that is refused":    append(smtp[:3:3], segment{client, "DATA\r\n"}, segment{server, "503 no\r\n"}, segment{client, "STARTTLS\r\n"}, segment{server, "220 go\r\n"}, segment{client, hello}),
+		"a request":               {{client, upload + "0123456789"}, {client, "01234567890123456789CONNECT a:1 HTTP/1.1\r\n\r\n"}, {server, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n\r\n"}, {client, hello}},
+		"chunks":                  {{client, chunked + "2\r\nab\r\n0\r\n\r\n"}, {client, "CONNECT a:1 HTTP/1.1\r\n\r\n"}, {server, "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"}, {client, hello}},
+		"a literal":               {{server, "* OK a\r\n"}, {client, "1 LOGIN {2}\r\n"}, {server, "1 NO\r\n"}, {client, "2 STARTTLS\r\n"}, {server, "2 OK\r\n"}, {client, hello}},
+	} {
+		if p, rest := talk(segments); rest.Client != hello {
+			t.Errorf("behind %s: TLS does not begin\n%s", name, describe(p))
+		}
+	}
+}
+
 // What the server says to the client's request for TLS.
 func TestAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -184,6 +219,18 @@ func TestAnswers(t *testing.T) {
 		"and the client logs in":                {[]segment{{client, "\x00\x00\x00\x08\x04\xd2\x16\x2f"}, {server, "N"}, {client, "\x00\x00\x00\x10\x00\x03\x00\x00user\x00a\x00\x00"}}, `"SSLRequest" false "N" "" true`},
 		"POP3 demands":                          {[]segment{{server, "+OK a\r\n"}, {client, "USER bob\r\n"}, {server, "-ERR must issue STLS first, TLS is required\r\n"}}, `"" false "" "-ERR must issue STLS first, TLS is required" false`},
 		"LDAP demands":                          {[]segment{{client, "0\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00"}, {server, "0\x0c\x02\x01\x01\x61\x07\x0a\x01\x0d\x04\x00\x04\x00"}}, `"" false "" "confidentialityRequired (13)" false`},
+		"pipelined POP3":                        {[]segment{{server, "+OK a\r\n"}, {client, "CAPA\r\nSTLS\r\n"}, {server, "+OK\r\nUSER\r\n.\r\n-ERR no\r\n"}}, `"STLS" false "-ERR no" "" false`},
+		"SMTP refuses EHLO":                     {[]segment{{server, "220 a\r\n"}, {client, "EHLO b\r\nSTARTTLS\r\n"}, {server, "502 no\r\n220 go\r\n"}}, `"STARTTLS" true "" "" false`},
+		"mail about STARTTLS":                   {[]segment{{server, "220 a ESMTP\r\n"}, {client, "DATA\r\n"}, {server, "354 go\r\n"}, {client, "x\r\nSTARTTLS\r\n.\r\n"}, {server, "550 spam\r\n"}}, `"" false "" "" false`},
+		"an upgrade is ignored":                 {[]segment{{client, "GET / HTTP/1.1\r\nUpgrade: TLS/1.2\r\n\r\n"}, {server, "HTTP/1.1 200 OK\r\n\r\n"}}, `"Upgrade: TLS" false "HTTP/1.1 200 OK" "" false`},
+		"407, then 200":                         {[]segment{{client, "CONNECT a:1 HTTP/1.1\r\n\r\n"}, {server, "HTTP/1.1 407 A\r\nContent-Length: 4\r\n\r\nauth"}, {client, "CONNECT a:1 HTTP/1.1\r\n\r\n"}, {server, "HTTP/1.1 200 OK\r\n\r\n"}}, `"CONNECT" true "" "" false`},
+		"407 in chunks, then 403":               {[]segment{{client, "CONNECT a:1 HTTP/1.1\r\n\r\n"}, {server, "HTTP/1.1 407 A\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nauth\r\n0\r\n\r\n"}, {client, "CONNECT a:1 HTTP/1.1\r\n\r\n"}, {server, "HTTP/1.1 403 F\r\n\r\n"}}, `"CONNECT" false "HTTP/1.1 403 F" "" false`},
+		"SMTP demands":                          {[]segment{{server, "220 a ESMTP\r\n"}, {client, "MAIL FROM:<a@b>\r\n"}, {server, "530 5.7.0 Must issue a STARTTLS command first\r\n"}}, `"" false "" "530 5.7.0 Must issue a STARTTLS command first" false`},
+		"a mailbox":                             {[]segment{{server, "220 a ESMTP\r\n"}, {client, "RCPT TO:<tls@b>\r\n"}, {server, "550 <tls@b>: must exist first\r\n"}}, `"" false "" "" false`},
+		"a word that has TLS":                   {[]segment{{server, "220 a ESMTP\r\n"}, {client, "RCPT TO:<a@b>\r\n"}, {server, "550 hassle: needs a mailbox\r\n"}}, `"" false "" "" false`},
+		"a file":                                {[]segment{{server, "220 FTP\r\n"}, {client, "RETR openssl.tar.gz\r\n"}, {server, "550 openssl.tar.gz: required\r\n"}}, `"" false "" "" false`},
+		"a line of mail":                        {[]segment{{server, "+OK\r\n"}, {client, "RETR 1\r\n"}, {server, "+OK\r\n-ERR means TLS is required\r\n.\r\n"}}, `"" false "" "" false`},
+		"IRC says what it is not":               {[]segment{{client, "NICK a\r\n"}, {server, ":s 421 a FOO :Unknown command TLS\r\n"}}, `"" false "" "" false`},
 	} {
 		p, _ := talk(test.segments)
 		l := p.Last()

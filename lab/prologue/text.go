@@ -2,6 +2,7 @@ package prologue
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -103,7 +104,7 @@ type lines struct {
 	xml      bool
 	tag      string // of the command that asked
 	withheld withheld
-	owed     int // replies to commands that the client sent together with it, and before it
+	exchange exchange
 	read     int
 }
 
@@ -111,27 +112,34 @@ type lines struct {
 const maxLines = 200
 
 func (d *lines) next(l *layer, from endpoint.Side, b []byte) int {
+	if n := d.exchange.takeLiteral(l, from); n > 0 {
+		return n
+	}
 	n := lineLen(b)
 	if d.xml {
 		n = bytes.IndexByte(b, '>') + 1
 	}
 	if n == 0 {
-		return 0
+		return longLine(l, from, b)
+	}
+	if *l.body.Of(from) {
+		d.exchange.bodyLine(l, from, strings.TrimRight(string(b[:n]), "\r\n"))
+		return n
 	}
 	if d.read++; d.read > maxLines {
+		l.body.Client = l.body.Client || d.known && l.Asked == "" // which may be mail
 		return -1
 	}
 	line := strings.TrimSpace(string(b[:n]))
 	if line == "" || hasAny(line, []string{"<?xml"}) {
 		return n
 	}
-	if from == endpoint.Client {
+	if from == endpoint.Server {
+		d.reply(l, line)
+	} else if !d.exchange.continues() {
 		d.command(l, line)
 	} else {
-		d.reply(l, line)
-		if l.Asked == "" || l.Agreed || l.Refused != "" {
-			d.owed = 0
-		}
+		d.withheld.add(line, notShown(line))
 	}
 	if d.known {
 		l.Protocol = d.names()
@@ -139,7 +147,7 @@ func (d *lines) next(l *layer, from endpoint.Side, b []byte) int {
 			l.Kind = StartTLS
 		}
 	}
-	return n
+	return n + d.following(l, from, line)
 }
 
 // names returns the name of the protocol; "" if it may be more than two.
@@ -198,6 +206,7 @@ func (d *lines) command(l *layer, line string) {
 		if d.possible[0].xml {
 			line = element(line)
 		}
+		d.exchange.sent(command, true)
 		l.ask(strings.ToUpper(command), line)
 		return
 	}
@@ -211,12 +220,14 @@ func (d *lines) command(l *layer, line string) {
 		}
 		return fits
 	})
+	if counted := d.counted(); counted == eachLine || counted == eachCommand && verb != "" {
+		d.exchange.sent(line, false)
+	}
 	shown := d.shown(line)
 	d.withheld.add(line, shown)
 	if !l.first.Client {
 		l.say(endpoint.Client, shown)
 	}
-	d.owed++
 	goodbye := hasAny(line, []string{"QUIT", "LOGOUT"}) || strings.HasSuffix(strings.ToUpper(line), " LOGOUT") || strings.HasPrefix(line, "</")
 	l.WentOn = l.WentOn || l.Refused != "" && !goodbye && verb != ""
 }
@@ -233,15 +244,28 @@ func (d *lines) shown(line string) string {
 
 func (d *lines) reply(l *layer, line string) {
 	line = d.withheld.leaveOut(line)
-	if l.Asked == "" || l.Agreed || l.Refused != "" { // then it answers something else
-		if !l.first.Server {
-			d.keep(func(p *textProtocol) bool { return hasAny(line, p.greets) })
-			d.hint(line)
-			shown, _ := greeting(line)
-			l.say(endpoint.Server, shown)
-		} else if l.Asked == "" && d.known && d.demands(line) {
+	if !l.first.Server && (l.Asked == "" || l.Agreed || d.exchange.before()) {
+		d.keep(func(p *textProtocol) bool { return hasAny(line, p.greets) })
+		d.hint(line)
+		shown, _ := greeting(line)
+		l.say(endpoint.Server, shown)
+		if slices.ContainsFunc(d.possible, func(p *textProtocol) bool { return hasAny(line, p.greets) }) {
+			return
+		}
+	}
+	to, counted := d.answers(l, line)
+	switch {
+	case l.Agreed:
+		return
+	case l.Asked == "":
+		if d.known && (to != "" || !counted) && d.demands(line) {
 			l.demand(line)
 		}
+		return
+	case l.Refused != "": // it answers something else
+		l.Offered = l.Offered || d.offers(line)
+		return
+	case counted && to != asksTLS:
 		return
 	}
 	is := func(starts func(*textProtocol) []string) func(*textProtocol) bool {
@@ -251,25 +275,11 @@ func (d *lines) reply(l *layer, line string) {
 		}
 	}
 	switch {
-	case d.owed > 0 && d.answersAny(line):
-		d.owed--
 	case d.keep(is(func(p *textProtocol) []string { return p.accepts })):
 		l.agree(line)
 	case d.keep(is(func(p *textProtocol) []string { return p.refuses })), hasAny(line, []string{"* BYE", "ERROR "}):
 		l.refuse(line)
 	}
-}
-
-// answersAny reports whether a line is the last of the reply to any command,
-// where no tag says to which.
-func (d *lines) answersAny(line string) bool {
-	return slices.ContainsFunc(d.possible, func(p *textProtocol) bool {
-		if p.tagged || p.xml {
-			return false
-		}
-		code := len(line) >= 3 && line[0] >= '2' && line[0] <= '5' && (len(line) == 3 || line[3] == ' ')
-		return isReply(line, p.refuses) || isReply(line, p.accepts) || code && len(p.accepts) > 0 && p.accepts[0][0] <= '9'
-	})
 }
 
 // hint looks for the name of the protocol in a greeting that two share.
@@ -283,12 +293,22 @@ func (d *lines) hint(line string) {
 	}
 }
 
-// demands reports whether a reply refuses a command until there is TLS.
+// demands reports whether a reply refuses a command until there is TLS: by its
+// code (RFC 3207 section 4, RFC 4954 section 6, RFC 4642 section 2.2.2, RFC 4217
+// section 6), or because it says so.
 func (d *lines) demands(line string) bool {
-	return d.possible[0].refusesCommand(line) && slices.ContainsFunc([]string{"TLS", "SSL", "ENCRYPT"}, func(word string) bool {
-		return strings.Contains(strings.ToUpper(line), word)
-	})
+	if !d.possible[0].refusesCommand(line) || !aboutTLS.MatchString(line) {
+		return false
+	}
+	return hasAny(line, []string{"530", "538", "483", "522", "534"}) || demandsIt.MatchString(line)
 }
+
+// The words of a demand for TLS. A name with an @ or a dot is of a mailbox, or a
+// file.
+var (
+	aboutTLS  = regexp.MustCompile(`(?i)(^|[\s"'(])(STARTTLS|STLS|TLS|SSL|SSL/TLS|TLS/SSL|AUTH TLS|encrypt(ed|ion)?|\[?PRIVACYREQUIRED\]?|secure)([\s"'),;:!-]|\.?$|\.\s)`)
+	demandsIt = regexp.MustCompile(`(?i)\b(must|requires?|required|requiring|PRIVACYREQUIRED|needs?|needed|mandatory|first|only|before|without|until|unless|non-(TLS|SSL)|unencrypted|disallowed|use)\b`)
+)
 
 func (p *textProtocol) refusesCommand(line string) bool {
 	_, rest := p.untagged(line)

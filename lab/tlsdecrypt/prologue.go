@@ -26,7 +26,7 @@ func (r *reader) prologue(b []byte, t time.Time) (rest []byte) {
 	}
 	if !r.plain {
 		r.plain = true
-		c.talk.Begin(r.side, r.offset, r.headless && answers)
+		c.talk.Begin(r.side, r.offset, r.headless, r.headless && answers)
 	}
 	rest, begins := c.talk.Take(r.side, b, t)
 	r.offset = *c.Prologue.Bytes.Of(r.side)

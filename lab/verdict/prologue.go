@@ -25,6 +25,11 @@ func (w *wire) beforeTLS() (Verdict, bool) {
 			return v, true
 		}
 	}
+	if why, ok := w.notHello(); ok {
+		v := Verdict{Outcome: Unknown, How: NotTLS}
+		v.because(why)
+		return v, true
+	}
 	for _, l := range w.Prologue.Layers {
 		if len(w.Messages) > 0 && l.Refused == "" { // some clients (openssl s_client) send ClientHello although they were refused
 			continue
@@ -39,6 +44,19 @@ func (w *wire) beforeTLS() (Verdict, bool) {
 		}
 	}
 	return Verdict{}, false
+}
+
+// notHello reports whether the client's ClientHello is none: it came amid another
+// protocol, in which it had not asked for TLS, and the server went on in plain.
+func (w *wire) notHello() (Reason, bool) {
+	l := w.Prologue.Last()
+	switch {
+	case w.ClientRandom == nil || w.Prologue.Bytes.Client == 0 || w.Lacking:
+	case l.Asked != "" || l.Kind == prologue.Header || l.Messages.Client == 0:
+	case w.NotTLSFrom == endpoint.Server || w.Plain.Server != (tlsdecrypt.Plain{}):
+		return Reason{Text: "bytes like those of ClientHello came amid another protocol, and the server went on in it: they are not known to be TLS"}, true
+	}
+	return Reason{}, false
 }
 
 // trippedOverHeader reports whether the server ended the connection as one does
