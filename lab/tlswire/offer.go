@@ -10,6 +10,7 @@ import (
 // offers, or what is known of a server.
 type Offer struct {
 	Versions         []Version
+	OrOlder          bool // the one version is the newest that the client can do: it may do older ones
 	CipherSuites     []CipherSuite
 	Groups           []NamedGroup
 	SignatureSchemes []SignatureScheme
@@ -19,15 +20,16 @@ type Offer struct {
 // OfferOf returns what a ClientHello offers; nil: nothing. Values that are to be
 // ignored (GREASE, RFC 8701), what is there twice, and cipher suites that are
 // signals (RFC 5746 section 3.3, RFC 7507 section 2) are left out. Without
-// supported_versions the one version is the newest that the client offers.
+// supported_versions the one version is the newest that the client offers (RFC
+// 9846 section 4.2.2).
 func OfferOf(hello *ClientHello) (o Offer) {
 	if hello == nil {
 		return o
 	}
-	o.Versions = []Version{hello.LegacyVersion}
+	o.Versions, o.OrOlder = []Version{hello.LegacyVersion}, true
 	o.CipherSuites = slices.DeleteFunc(known(hello.CipherSuites), CipherSuite.isSignal)
 	if x, ok := Lookup[*SupportedVersions](hello.Extensions, ExtensionSupportedVersions); ok {
-		o.Versions = known(x.Versions)
+		o.Versions, o.OrOlder = known(x.Versions), false
 	}
 	if x, ok := Lookup[*NamedGroupList](hello.Extensions, ExtensionSupportedGroups); ok {
 		o.Groups = known(x.Groups)
@@ -71,6 +73,11 @@ func (o Offer) MarshalJSON() ([]byte, error) {
 		SignatureSchemes []string `json:"signature_schemes,omitempty"`
 		ALPN             []string `json:"alpn,omitempty"`
 	}{Names(o.Versions), Names(o.CipherSuites), Names(o.Groups), Names(o.SignatureSchemes), o.ALPN})
+}
+
+// HasVersion reports whether a version is offered.
+func (o Offer) HasVersion(v Version) bool {
+	return slices.Contains(o.Versions, v) || o.OrOlder && len(o.Versions) == 1 && v.rank() < o.Versions[0].rank()
 }
 
 // Newest returns the newest version of an offer; 0: there is none. A draft of

@@ -264,6 +264,6 @@ var (
 		"the server's configuration, against supported_groups in ClientHello"}
 	noSignature = &suspect{NoCommonSignature, "the two have no signature algorithm in common",
 		"the type of the certificates' keys, against signature_algorithms"}
-	noVersion = &suspect{NoCommonVersion, "the server does not speak the one version that the client offers",
+	noVersion = &suspect{NoCommonVersion, "the server does not speak a version that the client offers",
 		"the server's configuration"}
 )

@@ -47,7 +47,7 @@ func (w *wire) offers(by endpoint.Side) *Offers {
 	}
 	switch *alert {
 	case tlswire.AlertProtocolVersion, tlswire.AlertInappropriateFallback:
-		o.Client = tlswire.Offer{Versions: o.Client.Versions}
+		o.Client = tlswire.Offer{Versions: o.Client.Versions, OrOlder: o.Client.OrOlder}
 	case tlswire.AlertNoApplicationProtocol:
 		o.Client = tlswire.Offer{ALPN: o.Client.ALPN}
 	}

@@ -96,6 +96,9 @@ func (t *Taken) Add(v *Verdict, c *tlsdecrypt.Connection) bool {
 // chooses the version first, and the rest for that version.
 func weigh(causes []Cause, o Offers) []Cause {
 	weights := map[Code]int{NoCommonVersion: weight(o.Client.Versions, o.Server.Versions)}
+	if weights[NoCommonVersion] == likely && !slices.ContainsFunc(o.Server.Versions, func(v tlswire.Version) bool { return !o.Client.HasVersion(v) }) {
+		weights[NoCommonVersion] = ruledOut
+	}
 	if len(o.Server.Versions) > 0 && o.Client.Newest() == o.Server.Versions[0] {
 		weights[NoCommonCipherSuite] = weight(o.Client.CipherSuites, o.Server.CipherSuites)
 		weights[NoCommonGroup] = weight(o.Client.Groups, o.Server.Groups)

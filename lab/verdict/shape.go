@@ -151,6 +151,7 @@ func (w *wire) wrongHost() (causes []Cause) {
 // that it has none, and to whom the server sent nothing more than alerts.
 func (w *wire) awaitingJudgement(s *sizes) Verdict {
 	alerts := s.alerts()
+	took, paused := s.paused()
 	switch {
 	case !w.hasEnded() || s.leaver == endpoint.Unknown:
 		return undecided("")
@@ -162,6 +163,11 @@ func (w *wire) awaitingJudgement(s *sizes) Verdict {
 		return undecided("; " + idleServer(s.waited()))
 	case alerts > 0 && s.padding.blurs():
 		return undecided("; the server's records are padded, so that its answer has the size of an alert")
+	case paused && !w.speaksHTTP():
+		v := undecided(fmt.Sprintf("; the server answered ClientHello in %v, and took %v after the client's flight: it refused the client late, or ended an exchange of few bytes",
+			s.helloTook.Round(10*time.Microsecond), took.Round(time.Millisecond)))
+		v.Causes = w.refusals(s)
+		return v
 	case alerts > 1 && s.spoke && !w.speaksHTTP() && !w.leavesUnread(s): // GnuTLS sends two
 		v := undecided("; all that the server sent after the client's last flight has the size of alerts, or of as little data")
 		v.Causes = w.refusals(s)

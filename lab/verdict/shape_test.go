@@ -36,6 +36,16 @@ func slowly(c *tlsdecrypt.Connection) *tlsdecrypt.Connection {
 	return c
 }
 
+// late has the server's last message, and the end, come later.
+func late(c *tlsdecrypt.Connection, by time.Duration) *tlsdecrypt.Connection {
+	if last := c.Messages[len(c.Messages)-1]; last.From == endpoint.Server {
+		last.Time = last.Time.Add(by)
+	}
+	c = ended(c, endpoint.Server)
+	c.EndedAt = c.Messages[len(c.Messages)-1].Time.Add(by)
+	return c
+}
+
 // What the sizes of encrypted records show of an exchange.
 func TestHidden(t *testing.T) {
 	server, client := endpoint.Server, endpoint.Client
@@ -115,6 +125,11 @@ func TestHidden(t *testing.T) {
 		"two alerts, of GnuTLS, unread request": {endsWith(ended(sealedTLS13(sha256, flight, from(900, 100, sizeFinished, 60), says(sizeAlert, sizeAlert)), server), tlsdecrypt.ServerReset), endpoint.Unknown, refused},
 		"before any request":                    {sealedTLS13(sha256, flight, from(900, 100, sizeFinished), says(sizeAlert, sizeAlert)), server, refused},
 		"two of an alert's size: who knows":     {sealedTLS13(sha256, flight, from(900, 100, sizeFinished, 60), says(sizeAlert, sizeAlert)), server, open},
+
+		"a pause, then two bytes":               {late(sealedTLS13(sha256, flight, from(900, 100, sizeFinished, 5), says(sizeAlert)), 20*step), endpoint.Unknown, open},
+		"a pause, then two bytes of a greeting": {late(sealedTLS13(sha256, flight, from(900, 100, sizeFinished), says(sizeAlert)), 20*step), endpoint.Unknown, open},
+		"a pause, and the server closes":        {late(sealedTLS13(sha256, flight, from(900, 100, sizeFinished, 2)), 20*step), endpoint.Unknown, open},
+		"no pause":                              {late(sealedTLS13(sha256, flight, from(900, 100, sizeFinished, 5), says(sizeAlert)), 0), endpoint.Unknown, refused},
 
 		"still open":        {with(sealedTLS13(sha256, flight, from(sizeFinished)), func(c *tlsdecrypt.Connection) { c.End = tlsdecrypt.StillOpen }), endpoint.Unknown, taken},
 		"cut off":           {endsWith(ended(sealedTLS13(sha256, flight, from(900, sizeFinished), says(sizeAlert)), server), tlsdecrypt.CutOff), endpoint.Unknown, open},

@@ -89,13 +89,14 @@ type sizes struct {
 	clientLeft  time.Time     // by a record of an alert's size at its end, or by closing; zero: it did not
 	serverLeft  time.Time     // likewise
 	leaver      endpoint.Side // who was the first of the two
+	helloTook   time.Duration // from ClientHello to ServerHello
 	clientSpoke time.Time     // the client's last record before the server left
 }
 
 // sizes measures the encrypted records.
 func (w *wire) sizes() *sizes {
 	info := w.CipherSuite.Info()
-	s := &sizes{finished: 4 + 32}
+	s := &sizes{finished: 4 + 32, helloTook: w.helloTook()}
 	if info.Hash == "SHA384" {
 		s.finished = 4 + 48
 	}
@@ -179,11 +180,42 @@ func (s *sizes) readClient() {
 		}
 	}
 	s.afterFinished = s.client[end+1:]
-	for _, r := range s.afterFinished {
-		if !s.isAlert(r) {
+	for i, r := range s.afterFinished {
+		if !s.isAlert(r) || i < len(s.afterFinished)-1 && !s.clientPads.blurs() { // an alert ends what a side sends
 			s.requests++
 		}
 	}
+}
+
+// pause is a time after the client's flight in which a server has judged it.
+const pause = 20 * time.Millisecond
+
+// paused reports whether the server ended the connection so long after the
+// client's flight, which goes out at once, that it did more than judge it: it
+// had answered ClientHello many times faster.
+func (s *sizes) paused() (took time.Duration, ok bool) {
+	if len(s.client) == 0 || s.serverLeft.IsZero() {
+		return 0, false
+	}
+	took = s.serverLeft.Sub(s.client[0].at)
+	return took, took >= pause && took >= 10*s.helloTook
+}
+
+// helloTook returns how long the server took to answer ClientHello, in the
+// capture.
+func (w *wire) helloTook() time.Duration {
+	var asked time.Time
+	for _, m := range w.Messages {
+		switch {
+		case m.Encrypted:
+			return 0
+		case m.From == endpoint.Client:
+			asked = m.Time
+		case !asked.IsZero():
+			return m.Time.Sub(asked)
+		}
+	}
+	return 0
 }
 
 // findLeaver finds who was the first to end the connection.
