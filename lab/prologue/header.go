@@ -120,7 +120,7 @@ func headerAddresses(words []string) (source, destination string) {
 // address joins an address and a port; "": they are none.
 func address(ip, port string) string {
 	addr, err := netip.ParseAddrPort(net.JoinHostPort(ip, port))
-	if err != nil {
+	if err != nil || addr.Addr().Zone() != "" { // a zone may be any text
 		return ""
 	}
 	return addr.String()

@@ -59,6 +59,9 @@ func (p *postgreSQL) answer(l *layer, b []byte) int {
 	case asked == sslRequest && b[0] == 'S':
 		l.agree("S")
 		return 1
+	case asked == gssEncRequest && b[0] == 'G': // what follows is encrypted, and no TLS
+		l.agree("G")
+		l.body = endpoint.Pair[bool]{Client: true, Server: true}
 	case asked != 0 && b[0] == 'N':
 		l.refuse("N")
 		return 1

@@ -132,3 +132,23 @@ func TestOffersAfterRetry(t *testing.T) {
 		t.Errorf("%+v", v.Offers)
 	}
 }
+
+// Without supported_versions a client can do older versions than the one in
+// ClientHello, too: a server that has taken one of them takes it again.
+func TestTakenOlder(t *testing.T) {
+	causes := []Cause{{Code: NoCommonVersion}, {Code: NoCommonCipherSuite}}
+	for _, test := range []struct {
+		hello *tlsdecrypt.Message
+		took  tlswire.Version
+		first Code
+	}{
+		{offering(nil, nil, nil), tlswire.VersionTLS10, NoCommonCipherSuite},
+		{offering(nil, nil, nil), tlswire.VersionTLS13, NoCommonVersion},
+		{offering(nil, nil, nil, tlswire.VersionTLS12), tlswire.VersionTLS10, NoCommonVersion},
+	} {
+		o := Offers{Client: tlswire.OfferOf(test.hello.Body().(*tlswire.ClientHello)), Server: &tlswire.Offer{Versions: []tlswire.Version{test.took}}}
+		if got := weigh(causes, o); got[0].Code != test.first {
+			t.Errorf("%v, and the server took %v: %v, want %s first", o.Client.Versions, test.took, got, test.first)
+		}
+	}
+}

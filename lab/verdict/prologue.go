@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/prologue"
@@ -98,6 +99,10 @@ func putBeforeTLS(source string) Reason {
 	return Reason{Code: ProxyHeader, Text: text}
 }
 
+// gssEncryption is the request of PostgreSQL's clients for the encryption of
+// Kerberos.
+const gssEncryption = "GSSENCRequest"
+
 // whyPlain says why a layer that could have led to TLS did not; without a text:
 // it could not.
 func (w *wire) whyPlain(l *prologue.Layer) (why Reason, how How) {
@@ -116,6 +121,11 @@ func (w *wire) whyPlain(l *prologue.Layer) (why Reason, how How) {
 		return Reason{Text: fmt.Sprintf("this is %s without TLS, which the server does not offer", l.Protocol)}, NotTLS
 	case l.Refused != "" && l.Asked == "":
 		return Reason{Code: TLSRefused, Text: "the server does not offer TLS: " + l.Refused}, NotTLS
+	case l.Asked == gssEncryption && (l.Agreed || l.Refused != ""):
+		return Reason{Text: fmt.Sprintf("this is %s, and the client asked for the encryption of Kerberos (%s), not for TLS%s", l.Protocol, l.Asked, after)}, NotTLS
+	case l.Refused != "" && (l.Offered || strings.HasPrefix(l.Refused, "503")): // a bad sequence of commands (RFC 5321 section 4.2.2)
+		return Reason{Code: TLSRefused, Text: fmt.Sprintf("the server refused %s: %s%s", l.Asked, l.Refused, after),
+			Fix: "have the client ask for TLS where the server takes it: behind its EHLO, and when the server has offered it"}, NotTLS
 	case l.Refused != "":
 		return Reason{Code: TLSRefused, Text: fmt.Sprintf("the server refused %s: %s%s", l.Asked, l.Refused, after)}, NotTLS
 	case l.Demanded != "":
@@ -147,6 +157,8 @@ func (w *wire) whyUnfinished(l *prologue.Layer) (why Reason, how How) {
 		return Reason{Text: fmt.Sprintf("%s agreed to %s, and what came after that is not in the capture", peer, asked)}, CutOff
 	case !ended:
 		return Reason{Text: fmt.Sprintf("%s's answer to %s is not in the capture", peer, asked)}, CutOff
+	case l.Agreed && l.Kind == prologue.Proxy && l.Asked != "CONNECT" && w.Prologue.Last() == l:
+		return Reason{Text: fmt.Sprintf("the proxy agreed to %s, which is for no TLS on this connection", strings.TrimPrefix(asked, l.Protocol+": "))}, NotTLS
 	case l.Agreed && l.WentOn:
 		return Reason{Text: fmt.Sprintf("%s agreed to %s, but the client went on without TLS", peer, asked)}, NotTLS
 	case l.Agreed:

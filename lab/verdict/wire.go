@@ -253,7 +253,10 @@ func (w *wire) notTLS() Verdict {
 	}
 	if !w.refusesPlain(by, answer) {
 		reason := fmt.Sprintf("the %v does not speak TLS", from)
-		if said.HTTP {
+		switch within := w.Prologue.Last(); {
+		case within != nil && within != w.Prologue.Layers[0] && w.Prologue.Layers[0].Agreed && within.Protocol != "" && within.Protocol != "HTTP":
+			reason = fmt.Sprintf("this is %s through a proxy (%s), without TLS", within.Protocol, w.Prologue.Layers[0].Protocol)
+		case said.HTTP:
 			reason = "this is plain HTTP"
 		}
 		return Verdict{Outcome: Unknown, How: NotTLS, Reason: reason}
