@@ -149,7 +149,10 @@ func (t *Talk) message(from endpoint.Side, b []byte, at time.Time) int {
 	}
 	size := l.next(from, whole)
 	if size == 0 && len(whole) <= maxLine {
-		h.pending = append([]byte(nil), whole...)
+		if len(h.pending) == 0 {
+			whole = bytes.Clone(b) // which is not ours to keep
+		}
+		h.pending = whole
 		return len(b)
 	}
 	*l.Messages.Of(from)++

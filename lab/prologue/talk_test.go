@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -384,6 +385,32 @@ func TestBounds(t *testing.T) {
 	}
 	if bytes.ContainsAny(out, "\x1b\u202e") || strings.Contains(describe(p), `\x1b`) {
 		t.Errorf("%s", out)
+	}
+}
+
+// A line that comes in segments of a byte takes memory for the line, and not
+// for each segment.
+func TestTinySegments(t *testing.T) {
+	for name, start := range map[string]string{"HTTP": "GET / HTTP/1.1\r\nA: ", "SMTP": "EHLO a\r\nMAIL ", "unknown text": "HOWDY "} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		line := &prologue.Talk{}
+		for _, c := range []byte(start + strings.Repeat("x", 3000) + "\r\n") {
+			line.Take(client, []byte{c}, time.Time{})
+		}
+		runtime.ReadMemStats(&after)
+		got := after.TotalAlloc - before.TotalAlloc
+		if got > 100_000 {
+			t.Errorf("%s: %d bytes for a line of 3000", name, got)
+		}
+	}
+}
+
+// A zone of an address is any text, and is not shown.
+func TestZoneOfAddress(t *testing.T) {
+	p, _ := talk([]segment{{client, "PROXY TCP6 fe80::1%\x1b[31mX fe80::2 1 2\r\n"}})
+	if l := p.Header(); l == nil || l.Source != "" || strings.Contains(fmt.Sprint(l.Steps), "31m") {
+		t.Errorf("%s", describe(p))
 	}
 }
 
