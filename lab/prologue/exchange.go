@@ -42,14 +42,17 @@ func (e *exchange) answered() (command string) {
 	return command
 }
 
-// takeLiteral returns how many bytes of a literal follow; 0: none.
-func (e *exchange) takeLiteral(l *layer, from endpoint.Side) int {
+// takeLiteral returns how many bytes of a literal follow, 0 if there is none.
+// whole reports that b has all of it, or that it is not waited for.
+func (e *exchange) takeLiteral(l *layer, from endpoint.Side, b []byte) (n int, whole bool) {
 	if from == endpoint.Server || e.literal == 0 {
-		return 0
+		return 0, true
 	}
-	n := e.literal
+	if n = e.literal; len(b) < n && n <= maxLine {
+		return n, false
+	}
 	e.literal, e.within, l.body.Client = 0, true, false
-	return n
+	return n, true
 }
 
 // continues reports whether a line of the client's is no command, but goes on
@@ -186,13 +189,9 @@ func (d *lines) following(l *layer, from endpoint.Side, line string) int {
 		return 0
 	}
 	n, _ := strconv.Atoi(size[1])
-	switch {
-	case from == endpoint.Server:
+	if from == endpoint.Server {
 		return n
-	case size[2] == "":
-		d.exchange.literal, l.body.Client = n, n > 0
-		return 0
 	}
-	d.exchange.within = true
-	return n
+	d.exchange.literal, l.body.Client = n, n > 0
+	return 0
 }

@@ -25,6 +25,8 @@ type http struct {
 	sides  endpoint.Pair[framing]
 	isHead bool // the request is HEAD, whose response has no body
 	status int
+
+	withheld withheld // of the headers of requests
 }
 
 // framing is where a side's message is, and how long its body will be (RFC 9112
@@ -56,6 +58,9 @@ func (h *http) next(l *layer, from endpoint.Side, b []byte) int {
 		return f.chunk(line, n)
 	case f.within && line != "":
 		f.header(line)
+		if name, value, _ := strings.Cut(line, ":"); from == endpoint.Client && !strings.EqualFold(name, "Host") {
+			h.withheld.add(value, "")
+		}
 	}
 	if from == endpoint.Client {
 		return h.request(l, line, n)
@@ -146,7 +151,8 @@ func (h *http) response(l *layer, line string, n int) int {
 	case !f.within && strings.HasPrefix(line, "HTTP/"):
 		f.within = true
 		h.status = statusOf(line)
-		h.answer(l, line)
+		version, rest, _ := strings.Cut(line, " ")
+		h.answer(l, version+" "+h.withheld.leaveOut(rest))
 	case line == "" && f.within:
 		switch {
 		case l.Agreed && l.Kind == Proxy:

@@ -2,9 +2,11 @@ package prologue
 
 import (
 	"bytes"
+	"encoding/base64"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
@@ -134,6 +136,13 @@ func (w *withheld) add(line, shown string) {
 	for _, word := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t'\"<>", r) }) {
 		if len(*w) < most && len(word) >= least && len(word) <= maxLine && !strings.Contains(shown, word) {
 			*w = append(*w, word)
+		}
+		if plain, err := base64.StdEncoding.DecodeString(word); err == nil && len(word) >= least { // a name and a password
+			for _, part := range strings.FieldsFunc(string(plain), func(r rune) bool { return r == 0 || r == ':' }) {
+				if len(*w) < most && len(part) >= least && utf8.ValidString(part) {
+					*w = append(*w, part)
+				}
+			}
 		}
 	}
 }

@@ -112,7 +112,10 @@ type lines struct {
 const maxLines = 200
 
 func (d *lines) next(l *layer, from endpoint.Side, b []byte) int {
-	if n := d.exchange.takeLiteral(l, from); n > 0 {
+	if n, whole := d.exchange.takeLiteral(l, from, b); !whole {
+		return 0
+	} else if n > 0 {
+		d.withheld.add(string(b[:min(n, len(b))]), "")
 		return n
 	}
 	n := lineLen(b)
