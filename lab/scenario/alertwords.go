@@ -15,8 +15,8 @@ import (
 // AlertIn returns the alert that a message is about: by its number, or by its
 // name where the message speaks of an alert or consists of the name.
 func AlertIn(message string) (tlswire.AlertDescription, bool) {
-	for _, pattern := range alertNumbers {
-		if m := pattern.FindStringSubmatch(message); m != nil {
+	for _, written := range alertNumbers {
+		if m := written().FindStringSubmatch(message); m != nil {
 			number, _ := strconv.Atoi(m[1])
 			if number >= 512 { // curl -v writes level and description as one
 				number -= 512
@@ -31,7 +31,7 @@ func AlertIn(message string) (tlswire.AlertDescription, bool) {
 	}
 	said := " " + strings.Join(words(message), " ") + " "
 	alone := strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(said), "remote error "), "tls ") // as Go writes it
-	aboutAlerts := speaksOfAlerts.MatchString(message)
+	aboutAlerts := speaksOfAlerts().MatchString(message)
 	best, found, longest := tlswire.AlertDescription(0), false, 0
 	for _, g := range Guides {
 		for _, name := range alertNames()[g.Alert] {
@@ -51,17 +51,17 @@ func AlertIn(message string) (tlswire.AlertDescription, bool) {
 }
 
 // alertNumbers match the number of an alert, as programs write it.
-var alertNumbers = []*regexp.Regexp{
-	regexp.MustCompile(`(?i)\balert (?:number|code|description|message|type)?\s*(?:is |=|:)?\s*[\[(]?(\d{1,3})\b`),
-	regexp.MustCompile(`(?i)\bfatal alert (?:message )?\(msg (\d{1,3})\)`), // mbedTLS
-	regexp.MustCompile(`(?i)alert,? [a-z ]+\((\d{3})\)`),                   // curl -v
-	regexp.MustCompile(`(?i)\b[a-z]+_[a-z_]+ ?\((\d{1,3})\)`),              // handshake_failure(40)
-	regexp.MustCompile(`(?i)\breason\((1\d{3})\)`),                         // OpenSSL without its texts
-	regexp.MustCompile(`^\s*(\d{1,3})\s*$`),
+var alertNumbers = []func() *regexp.Regexp{
+	pattern(`(?i)\balert (?:number|code|description|message|type)?\s*(?:is |=|:)?\s*[\[(]?(\d{1,3})\b`),
+	pattern(`(?i)\bfatal alert (?:message )?\(msg (\d{1,3})\)`), // mbedTLS
+	pattern(`(?i)alert,? [a-z ]+\((\d{3})\)`),                   // curl -v
+	pattern(`(?i)\b[a-z]+_[a-z_]+ ?\((\d{1,3})\)`),              // handshake_failure(40)
+	pattern(`(?i)\breason\((1\d{3})\)`),                         // OpenSSL without its texts
+	pattern(`^\s*(\d{1,3})\s*$`),
 }
 
 // speaksOfAlerts matches messages that name an alert somewhere.
-var speaksOfAlerts = regexp.MustCompile(`(?i)alert|remote error: tls: |(sslv3|tlsv1|tlsv13)[ _]`)
+var speaksOfAlerts = pattern(`(?i)alert|remote error: tls: |(sslv3|tlsv1|tlsv13)[ _]`)
 
 func isRegistered(alert tlswire.AlertDescription) bool {
 	return !strings.HasPrefix(alert.String(), "alert(")

@@ -162,7 +162,7 @@ func (c *catalogue) said(message []string, alert *tlswire.AlertDescription) map[
 // that a scenario says, or has to do with TLS.
 func (c *catalogue) isAbout(line string) bool {
 	said := words(line)
-	return aboutTLS.MatchString(strings.Join(said, " ")) || len(c.said(said, nil)) > 0
+	return aboutTLS().MatchString(strings.Join(said, " ")) || len(c.said(said, nil)) > 0
 }
 
 // inOrder returns which part of the pairs of neighbours in a known message are

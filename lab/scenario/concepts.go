@@ -9,49 +9,49 @@ import (
 // concept is what a message is about when no scenario says anything like it: a
 // program's own words for what others say too.
 type concept struct {
-	pattern    *regexp.Regexp // of the words, in lower case with single blanks
-	fromServer string         // the scenario if the server refuses
-	fromClient string         // the scenario if the client does; both alike where it does not matter
+	pattern    func() *regexp.Regexp // of the words, in lower case with single blanks
+	fromServer string                // the scenario if the server refuses
+	fromClient string                // the scenario if the client does; both alike where it does not matter
 }
 
 // aboutTLS matches the words of a message that can be about one of the concepts.
-var aboutTLS = regexp.MustCompile(`\b(certificate|ssl|tls|x509|handshake|mtls|truststore|ca|issuer)\b`)
+var aboutTLS = pattern(`\b(certificate|ssl|tls|x509|handshake|mtls|truststore|ca|issuer)\b`)
 
 // concepts are in the order in which they are looked for: what is plain first.
 var concepts = []concept{
-	{regexp.MustCompile(`\bcrl\b.*\b(expired|outdated|stale|out of date)\b`), "stale-crl", "stale-crl"},
-	{regexp.MustCompile(`\b(no|missing|get|find|fetch|load)\b.*\bcrl\b|\brevocation\b.*\b(unknown|unavailable|offline|undetermined)\b`), "missing-crl", "missing-crl"},
-	{regexp.MustCompile(`\brevoked\b`), "revoked-client", "revoked-server"},
-	{regexp.MustCompile(`\bnot yet valid\b|\bin the future\b|\bnotbefore\b|\bnot before\b`), "not-yet-valid-client", "not-yet-valid-server"},
-	{regexp.MustCompile(`\bexpired\b|\bexpiration\b|\bnot after\b|\bno longer valid\b|\boutdated\b`), "expired-client", "expired-server"},
-	{regexp.MustCompile(`\bself signed\b|\bselfsigned\b`), "self-signed-client", "self-signed-server"},
-	{regexp.MustCompile(`\bip address\b.*\b(match|mismatch|san|alternative)\b|\bip san\b`), "ip-address-not-in-san", "ip-address-not-in-san"},
-	{regexp.MustCompile(`\b(host ?name|host|domain|server name|common ?name|cn|subject|dns name|alternative ?name|san|name)\b.*\b(mismatch|(not|doesnt|didnt|never) (a )?match|no match|not valid|differs?)\b|\bmismatch\b.*\b(host ?name|name)\b`), "wrong-host", "wrong-host"},
-	{regexp.MustCompile(`\bprivate key\b.*\b(mismatch|(not|doesnt) match|belong)\b|\b(bad|invalid|wrong) signature\b`), "client-key-mismatch", "client-key-mismatch"},
-	{regexp.MustCompile(`\b(key usage|purpose|eku|extended key)\b`), "client-wrong-eku", "server-wrong-eku"},
-	{regexp.MustCompile(`\b(key|rsa)\b.*\b(too (small|short|weak)|weak)\b|\bweak key\b`), "weak-client-key", "weak-client-key"},
-	{regexp.MustCompile(`\b(no|not|without|missing|didnt|doesnt|never|empty|requires?|required|needs?|must|absent)\b.*\bclient certificate\b|\bclient certificate\b.*\b(required|missing|not|needed|absent|none)\b|\b(client|peer)\b.*\b(no|not|without|didnt|must|should)\b.*\bcertificate\b|\bcertificate required\b`), "no-client-cert", "no-client-cert"},
-	{regexp.MustCompile(`\bintermediate\b|\bincomplete chain\b|\bpartial chain\b|\bchain\b.*\bincomplete\b`), "client-missing-intermediate", "server-missing-intermediate"},
-	{regexp.MustCompile(`\b(not trusted|nottrusted|untrusted|unknown (ca|issuer|authority|certificate authority|root)|trust anchor|no trusted|trust store|truststore|issuer)\b`), "untrusted-client-forced", "untrusted-server"},
-	{regexp.MustCompile(`\bcipher\b`), "no-common-cipher", "no-common-cipher"},
-	{regexp.MustCompile(`\b(alpn|application protocol)\b`), "no-common-alpn", "no-common-alpn"},
-	{regexp.MustCompile(`\b(unsupported|unknown|incompatible|wrong|invalid|obsolete|disabled|old)\b.*\b(protocol|tls|ssl) version\b|\b(protocol|tls|ssl) version\b.*\b(unsupported|not|mismatch|too)\b`), "client-too-old", "server-too-old"},
-	{regexp.MustCompile(`\b(plain ?text|plain http|unencrypted|cleartext|http request)\b.*\b(ssl|tls|https|port|encrypted)\b`), "plain-http-to-tls", "plain-http-to-tls"},
-	{regexp.MustCompile(`\b(timeout|timed out)\b`), "slow-client", "slow-server"},
-	{regexp.MustCompile(`\b(eof|reset|hung up|hang up|closed|disconnected|terminated|aborted)\b`), "closed-mid-handshake", "closed-mid-handshake"},
-	{regexp.MustCompile(`\b(denied|forbidden|unauthorized|not authorized|not permitted|not allowed)\b`), "authenticated-but-not-authorised", "authenticated-but-not-authorised"},
-	{regexp.MustCompile(`\bcertificate\b.*\b(verif\w*|validat\w*)\b|\b(verif\w*|validat\w*)\b.*\bcertificate\b`), "untrusted-client-forced", "untrusted-server"},
+	{pattern(`\bcrl\b.*\b(expired|outdated|stale|out of date)\b`), "stale-crl", "stale-crl"},
+	{pattern(`\b(no|missing|get|find|fetch|load)\b.*\bcrl\b|\brevocation\b.*\b(unknown|unavailable|offline|undetermined)\b`), "missing-crl", "missing-crl"},
+	{pattern(`\brevoked\b`), "revoked-client", "revoked-server"},
+	{pattern(`\bnot yet valid\b|\bin the future\b|\bnotbefore\b|\bnot before\b`), "not-yet-valid-client", "not-yet-valid-server"},
+	{pattern(`\bexpired\b|\bexpiration\b|\bnot after\b|\bno longer valid\b|\boutdated\b`), "expired-client", "expired-server"},
+	{pattern(`\bself signed\b|\bselfsigned\b`), "self-signed-client", "self-signed-server"},
+	{pattern(`\bip address\b.*\b(match|mismatch|san|alternative)\b|\bip san\b`), "ip-address-not-in-san", "ip-address-not-in-san"},
+	{pattern(`\b(host ?name|host|domain|server name|common ?name|cn|subject|dns name|alternative ?name|san|name)\b.*\b(mismatch|(not|doesnt|didnt|never) (a )?match|no match|not valid|differs?)\b|\bmismatch\b.*\b(host ?name|name)\b`), "wrong-host", "wrong-host"},
+	{pattern(`\bprivate key\b.*\b(mismatch|(not|doesnt) match|belong)\b|\b(bad|invalid|wrong) signature\b`), "client-key-mismatch", "client-key-mismatch"},
+	{pattern(`\b(key usage|purpose|eku|extended key)\b`), "client-wrong-eku", "server-wrong-eku"},
+	{pattern(`\b(key|rsa)\b.*\b(too (small|short|weak)|weak)\b|\bweak key\b`), "weak-client-key", "weak-client-key"},
+	{pattern(`\b(no|not|without|missing|didnt|doesnt|never|empty|requires?|required|needs?|must|absent)\b.*\bclient certificate\b|\bclient certificate\b.*\b(required|missing|not|needed|absent|none)\b|\b(client|peer)\b.*\b(no|not|without|didnt|must|should)\b.*\bcertificate\b|\bcertificate required\b`), "no-client-cert", "no-client-cert"},
+	{pattern(`\bintermediate\b|\bincomplete chain\b|\bpartial chain\b|\bchain\b.*\bincomplete\b`), "client-missing-intermediate", "server-missing-intermediate"},
+	{pattern(`\b(not trusted|nottrusted|untrusted|unknown (ca|issuer|authority|certificate authority|root)|trust anchor|no trusted|trust store|truststore|issuer)\b`), "untrusted-client-forced", "untrusted-server"},
+	{pattern(`\bcipher\b`), "no-common-cipher", "no-common-cipher"},
+	{pattern(`\b(alpn|application protocol)\b`), "no-common-alpn", "no-common-alpn"},
+	{pattern(`\b(unsupported|unknown|incompatible|wrong|invalid|obsolete|disabled|old)\b.*\b(protocol|tls|ssl) version\b|\b(protocol|tls|ssl) version\b.*\b(unsupported|not|mismatch|too)\b`), "client-too-old", "server-too-old"},
+	{pattern(`\b(plain ?text|plain http|unencrypted|cleartext|http request)\b.*\b(ssl|tls|https|port|encrypted)\b`), "plain-http-to-tls", "plain-http-to-tls"},
+	{pattern(`\b(timeout|timed out)\b`), "slow-client", "slow-server"},
+	{pattern(`\b(eof|reset|hung up|hang up|closed|disconnected|terminated|aborted)\b`), "closed-mid-handshake", "closed-mid-handshake"},
+	{pattern(`\b(denied|forbidden|unauthorized|not authorized|not permitted|not allowed)\b`), "authenticated-but-not-authorised", "authenticated-but-not-authorised"},
+	{pattern(`\bcertificate\b.*\b(verif\w*|validat\w*)\b|\b(verif\w*|validat\w*)\b.*\bcertificate\b`), "untrusted-client-forced", "untrusted-server"},
 }
 
 // conceptsIn returns the scenarios of the plainest concept in a message: those
 // of the side that it does not rule out.
 func (c *catalogue) conceptsIn(message []string, excluded string) (scenarios []*Scenario) {
 	said := strings.Join(message, " ")
-	if !aboutTLS.MatchString(said) {
+	if !aboutTLS().MatchString(said) {
 		return nil
 	}
 	for _, concept := range concepts {
-		if !concept.pattern.MatchString(said) {
+		if !concept.pattern().MatchString(said) {
 			continue
 		}
 		names := []string{concept.fromClient, concept.fromServer}

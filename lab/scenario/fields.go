@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,7 +171,7 @@ func oneOf(written string, values []string) string {
 // withItsWords returns the up to three values that have the most of the words
 // in the one written, at least one.
 func withItsWords(written string, values []string) []string {
-	words := wordOrNumber.FindAllString(strings.ToLower(written), -1)
+	words := wordOrNumber().FindAllString(strings.ToLower(written), -1)
 	shared := map[string]int{}
 	for _, value := range values {
 		for _, word := range words {
@@ -187,7 +186,7 @@ func withItsWords(written string, values []string) []string {
 	return best[:min(3, len(best))]
 }
 
-var wordOrNumber = regexp.MustCompile(`[a-z]+|[0-9]+`)
+var wordOrNumber = pattern(`[a-z]+|[0-9]+`)
 
 func quoted(values []string) []string {
 	quoted := make([]string, len(values))

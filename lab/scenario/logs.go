@@ -1,38 +1,36 @@
 package scenario
 
-import "regexp"
-
 // goClient matches the beginning of an error of Go's HTTP client.
 const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) \\?"?https?://[^\s"\\]*\\?"?:?`
 
 // Log lines of TLS clients, and of servers. A proxy is a server to its clients
 // and a client to its upstreams.
 var (
-	clientLog = regexp.MustCompile(goClient + `|\bwrite EPROTO |\bcurl: \(|\b[Uu]pstream\b|HTTPSConnectionPool\(|HTTPConnectionPool|requests\.exceptions|urllib3\.|urllib\.error|httpx\.|aiohttp\.|ClientConnector` +
+	clientLog = pattern(goClient + `|\bwrite EPROTO |\bcurl: \(|\b[Uu]pstream\b|HTTPSConnectionPool\(|HTTPConnectionPool|requests\.exceptions|urllib3\.|urllib\.error|httpx\.|aiohttp\.|ClientConnector` +
 		`|failed calling webhook|Unable to connect to the server|error sending request for url|I/O error on (GET|POST|PUT|DELETE|HEAD) request|unable to access 'https|psql: |connection to server at "` +
 		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|\bs_client\b|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|tls_post_process_server_|Verify return code|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: `)
-	serverLog = regexp.MustCompile(`TLS handshake error from |while SSL handshaking, client: |client SSL certificate |rejected connection|could not accept SSL connection|TLS server: |tls_process_client_|tls_post_process_client_|ssl3_get_client_|SSL_accept|\bs_server\b` +
+	serverLog = pattern(`TLS handshake error from |while SSL handshaking, client: |client SSL certificate |rejected connection|could not accept SSL connection|TLS server: |tls_process_client_|tls_post_process_client_|ssl3_get_client_|SSL_accept|\bs_server\b` +
 		`|client's certificate|\bclient_certificate\b|from client \S+:|AH0\d{4}|\[client |Unable to authenticate the request|(?i:SSL client certificate)|mod_ssl|clienthello|accept\(\) failed|sslv3_accept|inbound connection|authentication\.go|/\d+: (SSL|Connection|Timeout) `)
 )
 
 // How a side reports an alert that it received, and a certificate that it
 // refuses itself.
 var (
-	receivesAlert = regexp.MustCompile(`(?i)remote error: tls: |\b(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|\balert\b`)
-	sendsAlert    = regexp.MustCompile(`(?i)\b(generated|sending|sent|send)\b.*\balert\b|\balert\b.*\b(generated|sent)\b|\(OUT\), TLS alert`)
-	refuses       = regexp.MustCompile(`(?i)verif(y|ication)|validat|x509: |certificate|PKIX|alternative names?|CertPath|TrustAnchor`)
+	receivesAlert = pattern(`(?i)remote error: tls: |\b(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|\balert\b`)
+	sendsAlert    = pattern(`(?i)\b(generated|sending|sent|send)\b.*\balert\b|\balert\b.*\b(generated|sent)\b|\(OUT\), TLS alert`)
+	refuses       = pattern(`(?i)verif(y|ication)|validat|x509: |certificate|PKIX|alternative names?|CertPath|TrustAnchor`)
 )
 
 // excludedSide returns the Scenario.Side that a log line rules out, or "": a
 // client that receives an alert was refused, and a server that receives one
 // refused nobody.
 func excludedSide(message string) string {
-	message = nginxTail.ReplaceAllString(message, ", client: ")
-	isClient, isServer := clientLog.MatchString(message), serverLog.MatchString(message)
-	sent := sendsAlert.MatchString(message)
-	wasRefused := !sent && receivesAlert.MatchString(message)
+	message = nginxTail().ReplaceAllString(message, ", client: ")
+	isClient, isServer := clientLog().MatchString(message), serverLog().MatchString(message)
+	sent := sendsAlert().MatchString(message)
+	wasRefused := !sent && receivesAlert().MatchString(message)
 	switch {
-	case !isClient && !isServer, !wasRefused && !sent && !refuses.MatchString(message):
+	case !isClient && !isServer, !wasRefused && !sent && !refuses().MatchString(message):
 		return ""
 	case isClient == wasRefused:
 		return "client rejects server"
@@ -42,4 +40,4 @@ func excludedSide(message string) string {
 
 // nginxTail is the end of each line of nginx's log. It names an upstream even
 // if the message is about a client.
-var nginxTail = regexp.MustCompile(`, client: .*?(, host: "[^"]*"|$)`)
+var nginxTail = pattern(`, client: .*?(, host: "[^"]*"|$)`)

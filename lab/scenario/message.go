@@ -30,10 +30,10 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 	seen := map[string]bool{}
 	chain := -1 // the last cause
 	for _, line := range linesOf(message, about) {
-		if frame.MatchString(line) {
+		if frame().MatchString(line) {
 			continue
 		}
-		text, isCause := withoutSurroundings(line), causedBy.MatchString(line)
+		text, isCause := withoutSurroundings(line), causedBy().MatchString(line)
 		switch {
 		case !isCause:
 			chain = -1
@@ -71,7 +71,7 @@ func linesOf(message string, about func(line string) bool) (lines []string) {
 	}
 	lines = lines[max(0, len(lines)-maxLines):]
 	for i, line := range lines {
-		lines[i] = strings.TrimSpace(logPrefix.ReplaceAllString(line, ""))
+		lines[i] = strings.TrimSpace(logPrefix().ReplaceAllString(line, ""))
 	}
 	return lines
 }
@@ -80,56 +80,56 @@ func linesOf(message string, about func(line string) bool) (lines []string) {
 const deepest = 1.5
 
 // logPrefix matches what syslog, journald, containers and pods put before a line.
-var logPrefix = regexp.MustCompile(`^(\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)? \S+ [\w./@()-]+(\[\d+\])?: |[\w.-]+ +\| |\[pod/\S+\] |\d{4}-\d\d-\d\dT\S+ (stdout|stderr) [FP] )`)
+var logPrefix = pattern(`^(\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)? \S+ [\w./@()-]+(\[\d+\])?: |[\w.-]+ +\| |\[pod/\S+\] |\d{4}-\d\d-\d\dT\S+ (stdout|stderr) [FP] )`)
 
 var (
-	causedBy = regexp.MustCompile(`^(Caused by: |-+> |Inner exception )`)
-	frame    = regexp.MustCompile(`^(at [\w$.<>/]+[(\[]|at async |at .*:\d+:\d+\)?$|at [\w.]+\(.*\)( in .*)?$|\.\.\. \d+ (more|common)|File ".*", line \d+|Traceback \(most|During handling of the above|The above exception was|goroutine \d+|[\w./]+\.go:\d+ \+0x|[~^ ]+$|--- End of (inner|stack))`)
+	causedBy = pattern(`^(Caused by: |-+> |Inner exception )`)
+	frame    = pattern(`^(at [\w$.<>/]+[(\[]|at async |at .*:\d+:\d+\)?$|at [\w.]+\(.*\)( in .*)?$|\.\.\. \d+ (more|common)|File ".*", line \d+|Traceback \(most|During handling of the above|The above exception was|goroutine \d+|[\w./]+\.go:\d+ \+0x|[~^ ]+$|--- End of (inner|stack))`)
 )
 
 // surroundings match what a log adds to a message: time, level, process, place.
-var surroundings = []*regexp.Regexp{
+var surroundings = []func() *regexp.Regexp{
 	nginxTail,
-	regexp.MustCompile(`\[\w+\] \d+#\d+:( \*\d+)?`), // nginx's level and process
-	regexp.MustCompile(goClient),
-	regexp.MustCompile(`\b[a-z][a-z0-9+]*://[^\s"',)]*`),
-	regexp.MustCompile(`\bwhile (reading|sending|SSL handshaking|waiting|processing|proxying|connecting)( \w+)*( to upstream)?`),
-	regexp.MustCompile(`\bfrom "?\S+:\d+"?:?`),                                                    // Go's servers
-	regexp.MustCompile(`\(_ssl\.c:\d+\)|\(\w+\.(c|cc|cpp|go|java|py|rs|erl):\d+\)`),               // places in source code
-	regexp.MustCompile(`(\.\.|[\w.-]+)?(/[\w.@-]+)+\.(c|cc|cpp|h|go|java|py|rs|erl|js)\b(:\d+)*`), // the same
-	regexp.MustCompile(`"?(/[\w.@+-]+){2,}"?`),                                                    // paths
-	regexp.MustCompile(`\b(tls|ssl|ssl3|ossl|dtls1)(_[a-z0-9]+){2,}\b`),                           // OpenSSL's functions
-	regexp.MustCompile(`SSL_(connect|accept) returned=\d errno=\d+( peeraddr=\S+)? state=error:`), // Ruby's
-	regexp.MustCompile(`\b\d{4}[-/]\d\d[-/]\d\d([T ]\d\d:\d\d:\d\d\S*)?|\b\d\d:\d\d:\d\d\S*`),     // dates and times
-	regexp.MustCompile(`\b[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5,}`),                                   // fingerprints
-	regexp.MustCompile(`\[?[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F.]*\]?:\d+`),                      // addresses
-	regexp.MustCompile(`[\w.:/\[\]-]*\d\.\d+\.\d+\.\d[\w.:/\]-]*`),
-	regexp.MustCompile(`(?i)upstream connect error or disconnect/reset before headers\. (retried and the latest )?reset reason:( remote connection failure, transport failure reason:)?`), // Envoy's
-	regexp.MustCompile(`(?i)\berror:[0-9a-f]{8}\b:?`),         // OpenSSL's codes; their words follow
-	regexp.MustCompile(`"[^" ]*\.[^" ]*"`),                    // host names
-	regexp.MustCompile(`The certificate is NOT trusted\. \b`), // GnuTLS's, with the reason behind it
-	regexp.MustCompile(`\blocalhost\b(:\d+)?`),
-	regexp.MustCompile(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
+	pattern(`\[\w+\] \d+#\d+:( \*\d+)?`), // nginx's level and process
+	pattern(goClient),
+	pattern(`\b[a-z][a-z0-9+]*://[^\s"',)]*`),
+	pattern(`\bwhile (reading|sending|SSL handshaking|waiting|processing|proxying|connecting)( \w+)*( to upstream)?`),
+	pattern(`\bfrom "?\S+:\d+"?:?`),                                                    // Go's servers
+	pattern(`\(_ssl\.c:\d+\)|\(\w+\.(c|cc|cpp|go|java|py|rs|erl):\d+\)`),               // places in source code
+	pattern(`(\.\.|[\w.-]+)?(/[\w.@-]+)+\.(c|cc|cpp|h|go|java|py|rs|erl|js)\b(:\d+)*`), // the same
+	pattern(`"?(/[\w.@+-]+){2,}"?`),                                                    // paths
+	pattern(`\b(tls|ssl|ssl3|ossl|dtls1)(_[a-z0-9]+){2,}\b`),                           // OpenSSL's functions
+	pattern(`SSL_(connect|accept) returned=\d errno=\d+( peeraddr=\S+)? state=error:`), // Ruby's
+	pattern(`\b\d{4}[-/]\d\d[-/]\d\d([T ]\d\d:\d\d:\d\d\S*)?|\b\d\d:\d\d:\d\d\S*`),     // dates and times
+	pattern(`\b[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5,}`),                                   // fingerprints
+	pattern(`\[?[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F.]*\]?:\d+`),                      // addresses
+	pattern(`[\w.:/\[\]-]*\d\.\d+\.\d+\.\d[\w.:/\]-]*`),
+	pattern(`(?i)upstream connect error or disconnect/reset before headers\. (retried and the latest )?reset reason:( remote connection failure, transport failure reason:)?`), // Envoy's
+	pattern(`(?i)\berror:[0-9a-f]{8}\b:?`),         // OpenSSL's codes; their words follow
+	pattern(`"[^" ]*\.[^" ]*"`),                    // host names
+	pattern(`The certificate is NOT trusted\. \b`), // GnuTLS's, with the reason behind it
+	pattern(`\blocalhost\b(:\d+)?`),
+	pattern(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
 }
 
 // withoutSurroundings returns a message without them.
 func withoutSurroundings(message string) string {
 	for _, around := range surroundings {
-		message = around.ReplaceAllString(message, " ")
+		message = around().ReplaceAllString(message, " ")
 	}
-	message = subStatus.ReplaceAllString(message, "substatus${1}x$2")
-	message = dotted.ReplaceAllStringFunc(message, withoutPackage)
-	return strings.TrimSpace(verifyNumber.ReplaceAllStringFunc(message, func(s string) string {
-		m := verifyNumber.FindStringSubmatch(s)
+	message = subStatus().ReplaceAllString(message, "substatus${1}x$2")
+	message = dotted().ReplaceAllStringFunc(message, withoutPackage)
+	return strings.TrimSpace(verifyNumber().ReplaceAllStringFunc(message, func(s string) string {
+		m := verifyNumber().FindStringSubmatch(s)
 		return s + " " + verifyErrors[m[1]] + " "
 	}))
 }
 
 // subStatus matches IIS's HTTP statuses, such as 403.7.
-var subStatus = regexp.MustCompile(`\b(4\d\d)\.(\d{1,2})\b`)
+var subStatus = pattern(`\b(4\d\d)\.(\d{1,2})\b`)
 
 // dotted matches the names of hosts, files, and classes with their packages.
-var dotted = regexp.MustCompile(`[\w$-]*[a-zA-Z][\w$-]*(\.[\w$-]+)+`)
+var dotted = pattern(`[\w$-]*[a-zA-Z][\w$-]*(\.[\w$-]+)+`)
 
 // withoutPackage returns the class of a dotted name, or nothing of one without a
 // class: a host or a file.
@@ -145,7 +145,7 @@ func withoutPackage(name string) string {
 }
 
 // verifyNumber matches the number of an error of OpenSSL's verification.
-var verifyNumber = regexp.MustCompile(`(?i)(?:verify (?:error|return code|result)|num|ssl_[cf]_(?:ca_)?err|depth \d+,? error)\s*[:=]?\s*(?:num=|code )?(\d+)\b`)
+var verifyNumber = pattern(`(?i)(?:verify (?:error|return code|result)|num|ssl_[cf]_(?:ca_)?err|depth \d+,? error)\s*[:=]?\s*(?:num=|code )?(\d+)\b`)
 
 // verifyErrors are the texts of those numbers, of programs that print the
 // number alone (OpenSSL's crypto/x509/x509_txt.c).

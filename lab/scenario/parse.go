@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -207,7 +206,7 @@ func (s *Scenario) check(r reader) error {
 	return s.checkLoads(r)
 }
 
-var goodName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+var goodName = pattern(`^[a-z0-9][a-z0-9-]*$`)
 
 // readName reads the name, which is not that of another scenario: their
 // certificates and captures would be in the same place.
@@ -216,7 +215,7 @@ func (s *Scenario) readName(r reader) setter {
 		if err := r.text(&s.Name)(n); err != nil {
 			return err
 		}
-		if !goodName.MatchString(s.Name) {
+		if !goodName().MatchString(s.Name) {
 			return r.ErrorAt(n, "write small letters, digits and hyphens", "the name %q is not one for a folder", s.Name)
 		}
 		builtIn, err := embedded.ReadFile("scenarios/" + s.Name + ".yaml")

@@ -174,7 +174,7 @@ func nearestAlert(parts []part) *tlswire.AlertDescription {
 	for _, g := range Guides {
 		meaning := setOf(strings.Join(words(g.Alert.String()+" "+g.Alert.Note()), " "))
 		for _, p := range parts {
-			if !aboutTLS.MatchString(strings.Join(words(p.text), " ")) {
+			if !aboutTLS().MatchString(strings.Join(words(p.text), " ")) {
 				continue
 			}
 			n := 0

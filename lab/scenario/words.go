@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 )
@@ -72,13 +71,13 @@ func singular(word string) string {
 	return word
 }
 
-var number = regexp.MustCompile(`^\d+$`)
+var number = pattern(`^\d+$`)
 
 // isCode reports whether a word is no number, or one that says something: an
 // HTTP status of an error, or a code of four to five digits. What is longer or
 // shorter counts something, or is a part of an address or a time.
 func isCode(word string) bool {
-	if !number.MatchString(word) {
+	if !number().MatchString(word) {
 		return true
 	}
 	return len(word) == 3 && (word[0] == '4' || word[0] == '5') || len(word) == 4 || len(word) == 5
