@@ -98,6 +98,8 @@ func (k *checker) noCA(m *Message, q chain.Question, leaf *x509.Certificate, err
 	f := k.trust.Explain(err, q)
 	named := k.intermediateAsked(m, q)
 	switch theirs := k.isTheirPKI(chain.Issued); {
+	case refused && f.Code != chain.LookAlikeCA && k.hasTwin(path.Top()):
+		return k.faultByNames(m, q, leaf)
 	case refused && asked.namesIssuer(path.Top()) && !f.ByName && !k.sends(tlswire.AlertUnknownCA):
 		return nil // the other side has a CA of that name
 	case refused && named != "" && f.Code == chain.UnknownCA:
