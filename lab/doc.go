@@ -17,7 +17,7 @@
 //	browser certgen/atomicfile certgen/yamldoc keylog prologue
 //	wiretap/wiretaptest
 //	certgen/revocation certgen/spell httpwire private text tlswire wiretap
-//	endpoint glossary peertest
+//	endpoint glossary peertest pipe
 //
 // From the top: main exits the process, and nothing else does. command is the
 // command line. scenario runs the lessons. lab has the paired server and
