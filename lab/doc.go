@@ -8,7 +8,8 @@
 //
 //	main
 //	command
-//	check scenario
+//	scenario
+//	check
 //	fault lab
 //	keyshim ladder
 //	vantage verdict
@@ -21,9 +22,9 @@
 //
 // From the top: main exits the process, and nothing else does. command is the
 // command line. scenario runs the lessons; check looks at files before anything
-// is started. lab has the paired server and
-// client, fault what a scenario has them do wrong. keyshim runs other programs
-// with their keys logged; ladder draws. verdict says what became of an
+// is started. lab has the paired server and client, fault what a scenario has
+// them do wrong. keyshim runs other programs with their keys logged; ladder
+// draws. verdict says what became of an
 // exchange, from what each side saw and from the wire; vantage joins two
 // captures of the same connections. tlsdecrypt decrypts and checks; certfile
 // reads the files that people have. capture writes and reads pcapng; certgen

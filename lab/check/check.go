@@ -78,5 +78,10 @@ func (r *Report) Findings() (all []Finding) {
 
 // Fails reports whether something would fail.
 func (r *Report) Fails() bool {
-	return slices.ContainsFunc(r.Findings(), func(f Finding) bool { return f.Level != Note })
+	return Fails(r.Findings())
+}
+
+// Fails reports whether one of some findings is more than a note.
+func Fails(findings []Finding) bool {
+	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Level != Note })
 }

@@ -24,7 +24,7 @@ type File struct {
 	Form         certfile.Form `json:"form,omitempty"`
 	Holds        string        `json:"holds,omitempty"` // in words; "": it cannot be read
 	Certificates []Certificate `json:"certificates,omitempty"`
-	Findings     []Finding     `json:"findings,omitempty"`
+	Findings     []Finding     `json:"-"` // see Report.Findings
 
 	parts []*certfile.Contents
 }

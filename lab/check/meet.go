@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab"
-	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/pipe"
@@ -30,7 +29,7 @@ type Handshake struct {
 }
 
 // Meet lets a server and a client with these credentials shake hands in memory,
-// in each version, as lab's own do. The client asks for serverName. One of the
+// in each version, as lab's own do. The client asks for serverName. The
 // client's credentials may have no certificate.
 func Meet(ctx context.Context, server, client *lab.Loaded, serverName string) (all []Handshake, err error) {
 	for _, version := range Versions {
@@ -238,17 +237,4 @@ func ServerName(leaf *x509.Certificate) string {
 		return ip.String()
 	}
 	return "localhost"
-}
-
-// Names are the names of a folder's certificates as files: NAME.pem, and
-// NAME-key.pem if it is there. A value that is a file already stays as it is.
-func Names(certs, value string, exists func(string) bool) []string {
-	if certfile.IsFile(value) {
-		return []string{value}
-	}
-	files := []string{filepath.Join(certs, value+".pem")}
-	if key := filepath.Join(certs, value+"-key.pem"); exists(key) {
-		files = append(files, key)
-	}
-	return files
 }

@@ -22,7 +22,7 @@ type Pair struct {
 	Sends           []string  `json:"sends"`    // the subjects of the chain, its own first
 	LeadsTo         string    `json:"leads_to"` // the CA at its end
 	For             string    `json:"for"`
-	Findings        []Finding `json:"findings,omitempty"`
+	Findings        []Finding `json:"-"` // see Report.Findings
 
 	part   *certfile.Contents
 	signer crypto.Signer

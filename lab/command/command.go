@@ -109,7 +109,7 @@ func (p *Program) app(words ...string) *cli.App {
 		HideHelpCommand:      true,
 		Commands: []*cli.Command{
 			p.upCommand(), p.serverCommand(), p.clientCommand(), p.scenarioCommand(), // in the order of the first screen
-			p.explainCommand(), p.execCommand(), p.certsCommand(), p.browserCommand(), p.completionCommand(),
+			p.explainCommand(), p.checkCommand(), p.execCommand(), p.certsCommand(), p.browserCommand(), p.completionCommand(),
 		},
 	}
 	app.Action = p.chooseCommand
