@@ -12,6 +12,8 @@ import (
 
 	"github.com/pavlo-v-chernykh/keystore-go/v4"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"mtlslab.example/lab/certgen"
 )
 
 func number(n int) string { return strconv.Itoa(n) }
@@ -32,52 +34,76 @@ func (c *Contents) passwordError(password string) *FileError {
 }
 
 // readPKCS12 reads a PFX (RFC 7292): a key with its chain, or else a trust
-// store.
+// store, or else whatever it has.
 func (c *Contents) readPKCS12(data []byte, password string) error {
 	c.Form = PKCS12
+	if der, err := toDER(data); err == nil {
+		data = der
+	}
 	if n := iterations(data); n > maxIterations {
 		return c.wrong(fmt.Sprintf("is PKCS#12 that would take hours to open: it hashes the password %d times", n), "")
 	}
-	key, leaf, chain, err := pkcs12.DecodeChain(data, password)
-	if err != nil && password != "" { // that of another file, perhaps
-		if k, l, c, e := pkcs12.DecodeChain(data, ""); e == nil {
-			key, leaf, chain, err = k, l, c, nil
-		}
+	err := c.addChain(data, password)
+	if errors.Is(err, pkcs12.ErrIncorrectPassword) && password != "" && c.addChain(data, "") == nil { // the password is that of another file, perhaps
+		err = nil
 	}
-	if err == nil {
-		c.Certificates = append([]*x509.Certificate{leaf}, chain...)
-		c.Keys = []Key{asKey(key)}
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, pkcs12.ErrIncorrectPassword), errors.Is(err, pkcs12.ErrDecryption):
+		return c.passwordError(password)
 	}
 	if anchors, e := pkcs12.DecodeTrustStore(data, password); e == nil {
 		c.Certificates = anchors
 		return nil
 	}
-	if errors.Is(err, pkcs12.ErrIncorrectPassword) || errors.Is(err, pkcs12.ErrDecryption) {
-		return c.passwordError(password)
-	}
-	if c.readBags(data, password) {
+	if again, e := rewritten(data, password); e == nil && (c.addChain(again, password) == nil || c.addBags(again, password)) {
 		return nil
 	}
 	return c.because(err, "is PKCS#12 that cannot be read: "+err.Error(), "openssl pkcs12 -nodes -out both.pem -in $FILE turns it into PEM")
 }
 
-// readBags reads a PFX that is neither one key with its chain nor a trust store
-// of Java's: several keys, or certificates that are not marked as trusted, as
+// addChain adds a key with its chain, if there is nothing else.
+func (c *Contents) addChain(data []byte, password string) error {
+	key, leaf, chain, err := pkcs12.DecodeChain(data, password)
+	if err == nil {
+		c.Certificates = append([]*x509.Certificate{leaf}, chain...)
+		c.Keys = []Key{asKey(key)}
+		c.ownFirst()
+	}
+	return err
+}
+
+// addBags adds what is neither one key with its chain nor a trust store of
+// Java's: several keys, or certificates that are not marked as trusted, as
 // openssl pkcs12 -nokeys writes them.
-func (c *Contents) readBags(data []byte, password string) bool {
+func (c *Contents) addBags(data []byte, password string) bool {
 	//lint:ignore SA1019 nothing else reads such files, and they are read here to say what they are
 	blocks, err := pkcs12.ToPEM(data, password)
 	if err != nil {
 		return false
 	}
 	for _, block := range blocks {
-		block.Headers = nil
 		if c.addBlock(&pem.Block{Type: block.Type, Bytes: block.Bytes}, "") != nil {
 			return false
 		}
 	}
+	c.ownFirst()
 	return len(blocks) > 0
+}
+
+// ownFirst puts the certificate of the key first: in PKCS#12 their order means
+// nothing.
+func (c *Contents) ownFirst() {
+	if len(c.Keys) == 0 || c.Keys[0].Signer == nil {
+		return
+	}
+	for i, cert := range c.Certificates {
+		if certgen.IsKeyOf(cert, c.Keys[0].Signer) {
+			c.Certificates = slices.Insert(slices.Delete(c.Certificates, i, i+1), 0, cert)
+			return
+		}
+	}
 }
 
 // isJKS reports whether a file is a key store in Java's own form.

@@ -147,12 +147,14 @@ func open(path string, passwords []string, isOfFolder bool) *File {
 // read reads a file, with the first of the passwords that opens it if it has
 // one. Otherwise it returns what the file says of the last.
 func read(path string, passwords []string) (parts []*certfile.Contents, err error) {
-	parts, err = certfile.Read(path, "")
+	if len(passwords) == 0 {
+		return certfile.Read(path, "")
+	}
 	for _, password := range passwords {
+		parts, err = certfile.Read(path, password)
 		if err == nil && !isLocked(parts) || err != nil && !errors.Is(err, certfile.ErrPassword) {
 			break
 		}
-		parts, err = certfile.Read(path, password)
 	}
 	return parts, err
 }

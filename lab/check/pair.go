@@ -118,7 +118,7 @@ func (r *Report) looseKey(key *holder, alone []*certfile.Contents) {
 	f := Finding{Level: Wrong, Rule: "key_mismatch", File: key.part.File, RefusedBy: everyone}
 	for _, part := range alone {
 		for i, cert := range part.Certificates {
-			if !certgen.IsKeyOf(cert, key.signer) {
+			if !certgen.IsKeyOf(cert, key.signer) || cert.IsCA && !part.Certificates[0].IsCA { // the key of the CA above it
 				continue
 			}
 			f.Rule, f.Certificate = "wrong_order", chain.Name(cert)
