@@ -12,7 +12,9 @@ import (
 )
 
 // strictly names those who apply the rules of this file. Each rule is one of
-// OpenSSL's X509_V_FLAG_X509_STRICT (crypto/x509/x509_vfy.c).
+// OpenSSL's X509_V_FLAG_X509_STRICT (crypto/x509/x509_vfy.c). Those for key
+// identifiers that are critical are not here: crypto/x509 does not read such a
+// certificate.
 const strictly = "Python from 3.13 on, OpenSSL with -x509_strict"
 
 // strictRule is what strict verifiers ask of each certificate of a chain that
@@ -85,12 +87,6 @@ var strictRules = []strictRule{
 			e := extension(c, oidSubjectAltName)
 			return e != nil && bytes.Equal(e, []byte{0x30, 0})
 		}},
-	{"authority_key_identifier_critical", "RFC 5280 section 4.2.1.1",
-		"has an authority key identifier that is critical", "issue it again with one that is not",
-		func(c *x509.Certificate, _ bool) bool { return isCritical(c, oidAuthorityKeyID) }},
-	{"subject_key_identifier_critical", "RFC 5280 section 4.2.1.2",
-		"has a subject key identifier that is critical", "issue it again with one that is not",
-		func(c *x509.Certificate, _ bool) bool { return isCritical(c, oidSubjectKeyID) }},
 	{"extensions_without_version_3", "RFC 5280 section 4.1.2.1",
 		"has extensions, and a version that has none", "issue it again as version 3",
 		func(c *x509.Certificate, _ bool) bool { return c.Version < 3 && len(c.Extensions) > 0 }},
