@@ -80,7 +80,11 @@ func Open(names, passwords []string) (files []*File, err error) {
 			if size > maxBytes && isFolder {
 				return nil, &TooMuchError{name}
 			}
-			if f := open(path, passwords, isFolder); f != nil {
+			f, err := open(path, passwords, isFolder)
+			if err != nil {
+				return nil, err
+			}
+			if f != nil {
 				files = append(files, f)
 			}
 		}
@@ -124,14 +128,16 @@ func unreadable(file string, err error) error {
 }
 
 // open reads one file. Of those of a folder, nil is what has to do with neither
-// certificates nor keys.
-func open(path string, passwords []string, isOfFolder bool) *File {
+// certificates nor keys. The error is one of a file that is not there.
+func open(path string, passwords []string, isOfFolder bool) (*File, error) {
 	f := &File{Name: path}
 	parts, err := read(path, passwords)
 	var problem *certfile.FileError
 	switch {
-	case errors.As(err, &problem) && isOfFolder && (errors.Is(err, certfile.ErrFormat) && !looksLikeOne(path)):
-		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case errors.As(err, &problem) && isOfFolder && errors.Is(err, certfile.ErrFormat) && !looksLikeOne(path):
+		return nil, nil
 	case errors.As(err, &problem):
 		f.Findings = append(f.Findings, fileFinding("unreadable", problem))
 	case err != nil:
@@ -141,7 +147,7 @@ func open(path string, passwords []string, isOfFolder bool) *File {
 		f.describe(time.Now())
 		f.lookAtForm()
 	}
-	return f
+	return f, nil
 }
 
 // read reads a file, with the first of the passwords that opens it if it has

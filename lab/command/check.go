@@ -38,7 +38,7 @@ func (p *Program) checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "check",
 		Category:    findFault,
-		Usage:       "say what certificates and keys are, whether they fit, and what would fail",
+		Usage:       "say what certificates and keys are, and what would fail",
 		ArgsUsage:   "[NAME|FILE|DIR...]",
 		Description: checkExamples,
 		Flags: []cli.Flag{

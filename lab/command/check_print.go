@@ -87,6 +87,10 @@ func (p *Program) printPair(pair *check.Pair) {
 		how = pair.KeyFile + " has a certificate and its key"
 	}
 	p.stdout().Paragraph("", 2, how)
+	if pair.For == "issuing" {
+		p.stdout().Line()
+		return
+	}
 	p.printDetail("sends", strings.Join(pair.Sends, ", then "))
 	if pair.LeadsTo != pair.Sends[len(pair.Sends)-1] {
 		p.printDetail("up to", pair.LeadsTo+", which the other side must trust")
