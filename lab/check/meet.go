@@ -98,7 +98,8 @@ func meet(ctx context.Context, server, client lab.Settings, o lab.ClientOptions,
 type SideError struct {
 	Side    endpoint.Side
 	Problem string // what follows "the files of the server"
-	Next    string // what to do; may be empty
+	Next    string // what to do; may be empty; $FILE stands for File, to be quoted for a shell
+	File    string
 }
 
 func (e *SideError) Error() string { return fmt.Sprintf("the files of the %v %s", e.Side, e.Problem) }
@@ -117,7 +118,7 @@ func (r *Report) Side(side endpoint.Side, authorities *Report) (*lab.Loaded, err
 	case p != nil:
 		loaded.Certificates = []tls.Certificate{*p.Certificate()}
 	case side == endpoint.Server:
-		return nil, &SideError{side, "have no certificate with its key, and a server always shows one", "--server takes the certificate, the key and the CAs that the server trusts"}
+		return nil, &SideError{side, "have no certificate with its key, and a server always shows one", "--server takes the certificate, the key and the CAs that the server trusts", ""}
 	}
 	for _, report := range []*Report{r, authorities} {
 		if report != nil {
@@ -137,7 +138,7 @@ func (r *Report) Side(side endpoint.Side, authorities *Report) (*lab.Loaded, err
 		loaded.CAs = authorities.trusted(nil)
 	}
 	if len(loaded.CAs) == 0 {
-		return nil, &SideError{side, fmt.Sprintf("have no CA that the %v could trust", side), fmt.Sprintf("--%s FILE names the CA that the %v's certificate must have", flag, side.Other())}
+		return nil, &SideError{side, fmt.Sprintf("have no CA that the %v could trust", side), fmt.Sprintf("--%s FILE names the CA that the %v's certificate must have", flag, side.Other()), ""}
 	}
 	return loaded, nil
 }
@@ -174,14 +175,14 @@ func (r *Report) shown(side endpoint.Side) (*Pair, error) {
 		for _, p := range fit {
 			files = append(files, p.CertificateFile)
 		}
-		return nil, &SideError{side, "have several certificates with keys: " + strings.Join(files, ", "), fmt.Sprintf("name the files of one: --%v CERTIFICATE KEY CA", side)}
+		return nil, &SideError{side, "have several certificates with keys: " + strings.Join(files, ", "), fmt.Sprintf("name the files of one: --%v CERTIFICATE KEY CA", side), ""}
 	case len(fit) == 1:
 		return fit[0], nil
 	}
 	for _, f := range r.Findings() {
 		switch f.Rule {
 		case "key_mismatch", "wrong_order", "encrypted_key", "key_unreadable", "unreadable", "without_key", "without_certificate":
-			return nil, &SideError{side, "do not make a side: " + f.Text, f.Fix}
+			return nil, &SideError{side, "do not make a side: " + f.Text, f.Fix, f.File}
 		}
 	}
 	return nil, nil
