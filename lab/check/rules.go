@@ -159,12 +159,14 @@ func (p *Pair) lookAtWay(w *way, trust *chain.Trust, now time.Time) {
 		}
 	}
 	p.add(Wrong, trust.FlawAbove(q, now))
-	p.add(Wrong, chain.Impostor(q))
+	if path, ok := chain.PathOf(q); ok {
+		p.add(Wrong, path.Impostor())
+	}
 	if w.sent < len(w.certs) && !chain.IsSelfIssued(w.certs[w.sent]) {
 		missing := w.certs[w.sent]
 		p.add(Wrong, &chain.Fault{Code: chain.UnknownCA, Cert: p.leaf(), Text: fmt.Sprintf("leads through %s, an intermediate CA that is not sent along: it is in %s", chain.Name(missing), w.in)})
 	}
-	if top := w.certs[len(w.certs)-1]; chain.IsSelfIssued(top) && trust.Anchors(q) {
+	if top := w.certs[len(w.certs)-1]; chain.IsSelfIssued(top) && trust.LeadsToRoot(q) {
 		if _, err := trust.Verify(q, now); err != nil {
 			if f := trust.Explain(err, q); f.Code != chain.UnknownCA {
 				p.add(Wrong, &f)
