@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"mtlslab.example/lab/lab/certfile"
@@ -39,6 +40,9 @@ func toPEM(f *File) string {
 	return "openssl " + what + " -inform DER -out other.pem -in $FILE"
 }
 
+// keyName is how people call the file of a key: api.key, key.pem, api-key.pem.
+var keyName = regexp.MustCompile(`\.key$|(^|[-_.])key\.(pem|der)$`)
+
 // lookAtPart finds what is in the place of something else.
 func (f *File) lookAtPart(part *certfile.Contents, name string, add func(level Level, rule, by, fix, format string, args ...any)) {
 	if part.IsTrusted {
@@ -53,7 +57,7 @@ func (f *File) lookAtPart(part *certfile.Contents, name string, add func(level L
 			add(Note, "encrypted_key", "", "", "has an encrypted key: a program that starts by itself needs its password from somewhere")
 		}
 	}
-	isNamedKey := part.Form != certfile.Secret && (strings.HasSuffix(name, ".key") || strings.Contains(name, "-key.") || strings.Contains(name, "key.pem")) || part.Entry == "tls.key"
+	isNamedKey := part.Form != certfile.Secret && keyName.MatchString(name) || part.Entry == "tls.key"
 	has := part.Holds()
 	switch {
 	case isNamedKey && len(part.Keys) == 0:

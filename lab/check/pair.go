@@ -51,8 +51,9 @@ type holder struct {
 func (r *Report) match() {
 	var keys []*holder
 	var withCertificates []*certfile.Contents
-	locked := false
+	locked := false // a key may be in what cannot be read
 	for _, f := range r.Files {
+		locked = locked || f.parts == nil
 		for _, part := range f.parts {
 			for _, key := range part.Keys {
 				if key.Signer != nil {

@@ -107,6 +107,8 @@ func (p *Program) app(words ...string) *cli.App {
 		ExitErrHandler:       func(*cli.Context, error) {}, // only main exits
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
+		// A comma in the name of a file is no separator.
+		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
 			p.upCommand(), p.serverCommand(), p.clientCommand(), p.scenarioCommand(), // in the order of the first screen
 			p.explainCommand(), p.checkCommand(), p.execCommand(), p.certsCommand(), p.browserCommand(), p.completionCommand(),
