@@ -62,10 +62,8 @@ func (s *survey) describe(name string, h *holding) Info {
 		return Info{Certificate: c, State: "certificate is missing or cannot be read",
 			Reasons: []Reason{{ReasonDamaged, "certificate is missing or cannot be read"}}}
 	}
-	c := &Certificate{Name: name, Subject: leaf.Subject.String(), CA: leaf.IsCA,
-		KeyUsage: leaf.KeyUsage, ExtKeyUsage: leaf.ExtKeyUsage}
-	c.KeyType, c.KeySize = keyOf(leaf)
-	c.SANs = sansOf(leaf)
+	c := Describe(leaf)
+	c.Name = name
 	info := Info{Certificate: c, Leaf: leaf}
 	var absent *MissingError
 	wrong := func(kind ReasonKind, text string) { info.Reasons = append(info.Reasons, Reason{kind, text}) }
@@ -90,6 +88,14 @@ func (s *survey) describe(name string, h *holding) Info {
 		info.State = "ok"
 	}
 	return info
+}
+
+// Describe returns a certificate that was not made here in the manifest's
+// terms, without a name.
+func Describe(leaf *x509.Certificate) *Certificate {
+	c := &Certificate{Subject: leaf.Subject.String(), CA: leaf.IsCA, KeyUsage: leaf.KeyUsage, ExtKeyUsage: leaf.ExtKeyUsage, SANs: sansOf(leaf)}
+	c.KeyType, c.KeySize = keyOf(leaf)
+	return c
 }
 
 // tree puts each certificate below the one that issued it, if that is there.

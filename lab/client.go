@@ -35,6 +35,7 @@ type Client struct {
 	serverName string
 	settings   Settings
 	mutual     bool
+	dial       func(context.Context) (net.Conn, error)
 	wallet     *wallet
 }
 
@@ -45,6 +46,9 @@ type ClientOptions struct {
 	ServerName string   // that the server's certificate must have; empty: the URL's host
 	Resume     bool     // resume sessions instead of full handshakes
 	Mutual     bool     // a server that asks for no certificate is a fault (verdict.NotAsked)
+
+	// Dial connects to the server; nil: over TCP to Addr.
+	Dial func(context.Context) (net.Conn, error)
 }
 
 // Port returns the port that the client connects to.
@@ -86,7 +90,10 @@ func (e *RejectedError) Unwrap() error { return e.Err }
 
 // NewClient loads the credentials and makes a client.
 func NewClient(o ClientOptions, s Settings) (*Client, error) {
-	c := &Client{url: o.URL, addr: o.addr(), serverName: o.ServerName, settings: s, mutual: o.Mutual}
+	c := &Client{url: o.URL, addr: o.addr(), serverName: o.ServerName, settings: s, mutual: o.Mutual, dial: o.Dial}
+	if c.dial == nil {
+		c.dial = func(ctx context.Context) (net.Conn, error) { return connect(ctx, c.addr) }
+	}
 	if c.serverName == "" {
 		c.serverName = o.URL.Hostname()
 	}
@@ -132,7 +139,7 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := connect(call, c.addr)
+	raw, err := c.dial(call)
 	if err != nil {
 		return nil, &DialError{Addr: c.addr, Err: err}
 	}

@@ -24,8 +24,19 @@ type Credentials struct {
 	Trust       string   // the CA that the peer's certificate must lead to, or a file of several
 	AlsoTrust   []string // further CAs
 
+	// Loaded are the credentials themselves, in place of the names and files; nil:
+	// those are read, and read again when they have changed.
+	Loaded *Loaded
+
 	// Alter changes each certificate after it was loaded; nil: none is changed.
 	Alter func(*tls.Certificate) error
+}
+
+// Loaded are credentials that do not come from files.
+type Loaded struct {
+	Certificates []tls.Certificate // with Leaf; none: none is shown
+	CAs          []*x509.Certificate
+	CRLs         []*x509.RevocationList
 }
 
 func (c Credentials) certificates() []string {
@@ -157,7 +168,10 @@ func (w *wallet) current() (*tls.Config, *identity, error) {
 	if w.config != nil && (unchanged(w.seen, stat(w.paths)) || certgen.Busy(w.Dir)) {
 		return w.config, w.identity, nil
 	}
-	paths := w.files()
+	var paths []string
+	if w.Loaded == nil {
+		paths = w.files()
+	}
 	now := stat(paths)
 	loaded, err := w.load()
 	if err == nil {
@@ -169,6 +183,9 @@ func (w *wallet) current() (*tls.Config, *identity, error) {
 }
 
 func (w *wallet) load() (*identity, error) {
+	if w.Loaded != nil {
+		return w.Loaded.identity(w.crl), nil
+	}
 	loaded := &identity{trust: x509.NewCertPool(), revoked: loadRevocations(w.Dir, w.crl)}
 	for _, name := range w.Authorities() {
 		trusted, err := w.LoadAuthorities(name)
@@ -187,6 +204,14 @@ func (w *wallet) load() (*identity, error) {
 		loaded.certificates = append(loaded.certificates, certificate)
 	}
 	return loaded, nil
+}
+
+func (l *Loaded) identity(crl CRLPolicy) *identity {
+	i := &identity{certificates: l.Certificates, trust: x509.NewCertPool(), revoked: newRevocations(l.CRLs, crl)}
+	for _, ca := range l.CAs {
+		i.trust.AddCert(ca)
+	}
+	return i
 }
 
 // loadCertificate loads a certificate as it is shown.

@@ -32,11 +32,14 @@ type revocations struct {
 // loadRevocations reads every CRL in dir. One that cannot be read counts as
 // missing; certgen.UnusedCRLs reports it.
 func loadRevocations(dir string, policy CRLPolicy) *revocations {
-	r := &revocations{policy: policy}
-	if policy != CRLOff {
-		r.lists = revocation.New(certgen.LoadCRLs(dir))
+	if policy == CRLOff {
+		return newRevocations(nil, policy)
 	}
-	return r
+	return newRevocations(certgen.LoadCRLs(dir), policy)
+}
+
+func newRevocations(lists []*x509.RevocationList, policy CRLPolicy) *revocations {
+	return &revocations{policy: policy, lists: revocation.New(lists)}
 }
 
 // check returns nil if one of the chains, each from the leaf to its root,

@@ -9,6 +9,7 @@
 //	main
 //	command
 //	scenario
+//	check
 //	fault lab
 //	keyshim ladder
 //	vantage verdict
@@ -17,19 +18,20 @@
 //	browser certgen/atomicfile certgen/yamldoc keylog prologue
 //	wiretap/wiretaptest
 //	certgen/revocation certgen/spell httpwire private text tlswire wiretap
-//	endpoint glossary peertest
+//	endpoint glossary peertest pipe
 //
 // From the top: main exits the process, and nothing else does. command is the
-// command line. scenario runs the lessons. lab has the paired server and
-// client, fault what a scenario has them do wrong. keyshim runs other programs
-// with their keys logged; ladder draws. verdict says what became of an
+// command line. scenario runs the lessons; check looks at files before anything
+// is started. lab has the paired server and client, fault what a scenario has
+// them do wrong. keyshim runs other programs with their keys logged; ladder
+// draws. verdict says what became of an
 // exchange, from what each side saw and from the wire; vantage joins two
 // captures of the same connections. tlsdecrypt decrypts and checks; certfile
 // reads the files that people have. capture writes and reads pcapng; certgen
 // makes certificates from a manifest; chain says whether certificates hold.
 // prologue follows what is said before TLS; glossary has the words of the field.
 // The rest parse one format or wrap one thing, such as tlswire (TLS), httpwire
-// (HTTP) and wiretap (connections).
+// (HTTP), wiretap and pipe (connections).
 //
 // # The way of a byte
 //

@@ -2,6 +2,7 @@ package certfile
 
 import (
 	"crypto"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
@@ -13,36 +14,65 @@ import (
 	"mtlslab.example/lab/certgen"
 )
 
-// privateKey is a key of a file, or why it cannot be used.
-type privateKey struct {
-	signer  crypto.Signer // nil when there is a problem
-	problem string
-	next    string // what to do
-	err     error
+// Key is a private key of a file, or why it cannot be used.
+type Key struct {
+	Signer  crypto.Signer // nil when there is a problem
+	Problem string        // what follows the file's name
+	Next    string        // what to do; $FILE stands for the file
+	Err     error         // the cause; may be nil
+
+	IsEncrypted bool // and a password is missing or wrong, if there is a problem
 }
 
 // isKeyType reports whether a PEM block is a private key.
 func isKeyType(t string) bool { return strings.HasSuffix(t, "PRIVATE KEY") }
 
 // readKey reads a private key in PKCS#8, SEC 1 or PKCS#1.
-func readKey(block *pem.Block) privateKey {
-	if block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
-		return privateKey{problem: "has a private key that is encrypted with a password",
-			next: "openssl pkey -out plain.key -in $FILE decrypts it: keep that file to yourself"}
+func readKey(block *pem.Block, password string) Key {
+	switch {
+	case block.Type == "ENCRYPTED PRIVATE KEY":
+		return readEncrypted(block.Bytes, password)
+	case strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
+		return readOldEncrypted(block, password)
+	case block.Type == "OPENSSH PRIVATE KEY":
+		return Key{Problem: "has a private key in the form of OpenSSH, which TLS programs do not read",
+			Next: "ssh-keygen -p -m PEM -f $FILE rewrites a key in PEM"}
+	case block.Type == "DSA PRIVATE KEY":
+		return dsaKey
 	}
-	key, err := certgen.ParseKey(block.Bytes)
-	if err != nil {
-		return privateKey{problem: "has a private key that cannot be read: " + err.Error(), err: err}
-	}
-	return privateKey{signer: key}
+	return parseKey(block.Bytes)
 }
 
-// asPrivateKey takes what PKCS#12 had.
-func asPrivateKey(key any) privateKey {
-	if signer, ok := key.(crypto.Signer); ok {
-		return privateKey{signer: signer}
+// dsaKey: RFC 9846 section 4.3.3 has no signatures with DSA.
+var dsaKey = Key{Problem: "has a DSA key, which TLS 1.3 has no signatures for (RFC 9846 section 4.3.3) and current programs do not take",
+	Next: "make a new key, with EC or RSA, and have a certificate issued for it"}
+
+// parseKey reads a key that is not encrypted.
+func parseKey(der []byte) Key {
+	key, err := certgen.ParseKey(der)
+	if err == nil {
+		return Key{Signer: key}
 	}
-	return privateKey{problem: fmt.Sprintf("has a key of type %T, which cannot sign", key)}
+	var info struct { // PrivateKeyInfo (RFC 5208 section 5)
+		Version   int
+		Algorithm pkix.AlgorithmIdentifier
+		Key       []byte
+	}
+	if _, e := asn1.Unmarshal(der, &info); e == nil && info.Algorithm.Algorithm.Equal(oidDSA) {
+		return dsaKey
+	}
+	return Key{Problem: "has a private key that cannot be read: " + err.Error(), Err: err}
+}
+
+// oidDSA is id-dsa (RFC 3279 section 2.3.2).
+var oidDSA = asn1.ObjectIdentifier{1, 2, 840, 10040, 4, 1}
+
+// asKey takes what PKCS#12 had.
+func asKey(key any) Key {
+	if signer, ok := key.(crypto.Signer); ok {
+		return Key{Signer: signer}
+	}
+	return Key{Problem: fmt.Sprintf("has a key of type %T, which cannot sign", key)}
 }
 
 // isPKCS12 reports whether DER is a PFX, a SEQUENCE that begins with its

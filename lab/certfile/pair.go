@@ -22,10 +22,10 @@ func KeyFile(file, password string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(c.keys) > 0 {
+	if len(c.Keys) > 0 {
 		return file, nil
 	}
-	if len(c.certificates) == 0 {
+	if len(c.Certificates) == 0 {
 		return "", &FileError{File: file, Problem: "has no certificate: it has " + c.what()}
 	}
 	stem := strings.TrimSuffix(file, filepath.Ext(file))
@@ -47,7 +47,7 @@ func LoadPair(certFile, keyFile, password string) (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	if len(c.certificates) == 0 {
+	if len(c.Certificates) == 0 {
 		return tls.Certificate{}, &FileError{File: certFile, Problem: "has no certificate: it has " + c.what(), Next: "--cert names the certificate, --key the private key"}
 	}
 	holder := c
@@ -56,36 +56,36 @@ func LoadPair(certFile, keyFile, password string) (tls.Certificate, error) {
 			return tls.Certificate{}, err
 		}
 	}
-	key, err := holder.key(c.certificates[0])
+	key, err := holder.key(c.Certificates[0])
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	if !certgen.IsKeyOf(c.certificates[0], key) {
+	if !certgen.IsKeyOf(c.Certificates[0], key) {
 		return tls.Certificate{}, mismatch(c, keyFile, key)
 	}
-	pair := tls.Certificate{PrivateKey: key, Leaf: c.certificates[0]}
-	for _, certificate := range c.certificates {
+	pair := tls.Certificate{PrivateKey: key, Leaf: c.Certificates[0]}
+	for _, certificate := range c.Certificates {
 		pair.Certificate = append(pair.Certificate, certificate.Raw)
 	}
 	return pair, nil
 }
 
 // key returns the private key of a certificate among those of a file, or any.
-func (c *contents) key(certificate *x509.Certificate) (crypto.Signer, error) {
-	if len(c.keys) == 0 {
-		return nil, &FileError{File: c.file, Problem: "has no private key: it has " + c.what(), Next: "--cert names the certificate, --key the private key"}
+func (c *Contents) key(certificate *x509.Certificate) (crypto.Signer, error) {
+	if len(c.Keys) == 0 {
+		return nil, &FileError{File: c.File, Problem: "has no private key: it has " + c.what(), Next: "--cert names the certificate, --key the private key"}
 	}
-	for _, key := range c.keys {
-		if key.signer != nil && certgen.IsKeyOf(certificate, key.signer) {
-			return key.signer, nil
+	for _, key := range c.Keys {
+		if key.Signer != nil && certgen.IsKeyOf(certificate, key.Signer) {
+			return key.Signer, nil
 		}
 	}
-	for _, key := range c.keys {
-		if key.problem != "" {
-			return nil, &FileError{File: c.file, Problem: key.problem, Next: key.next, Err: key.err}
+	for _, key := range c.Keys {
+		if key.Problem != "" {
+			return nil, &FileError{File: c.File, Problem: key.Problem, Next: key.Next, Err: key.Err}
 		}
 	}
-	return c.keys[0].signer, nil
+	return c.Keys[0].Signer, nil
 }
 
 // MismatchError reports a private key that is not that of a certificate.
@@ -104,9 +104,9 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("the key in %s is not that of the certificate in %s, %s", e.KeyFile, e.CertificateFile, e.Leaf)
 }
 
-func mismatch(c *contents, keyFile string, key crypto.Signer) error {
-	e := &MismatchError{CertificateFile: c.file, KeyFile: keyFile, Leaf: c.certificates[0].Subject.String()}
-	for i, certificate := range c.certificates {
+func mismatch(c *Contents, keyFile string, key crypto.Signer) error {
+	e := &MismatchError{CertificateFile: c.File, KeyFile: keyFile, Leaf: c.Certificates[0].Subject.String()}
+	for i, certificate := range c.Certificates {
 		if certgen.IsKeyOf(certificate, key) {
 			e.Position, e.Owner = i+1, certificate.Subject.String()
 		}
@@ -121,16 +121,16 @@ func LoadKeys(file, password string) (keys []crypto.Signer, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, key := range c.keys {
-		if key.signer != nil {
-			keys = append(keys, key.signer)
+	for _, key := range c.Keys {
+		if key.Signer != nil {
+			keys = append(keys, key.Signer)
 		}
 	}
 	switch {
 	case len(keys) > 0:
 		return keys, nil
-	case len(c.keys) > 0:
-		return nil, &FileError{File: file, Problem: c.keys[0].problem, Next: c.keys[0].next, Err: c.keys[0].err}
+	case len(c.Keys) > 0:
+		return nil, &FileError{File: file, Problem: c.Keys[0].Problem, Next: c.Keys[0].Next, Err: c.Keys[0].Err}
 	}
 	return nil, &FileError{File: file, Problem: "has no private key: it has " + c.what()}
 }
@@ -159,8 +159,8 @@ func Load(file, password string) ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(c.certificates) == 0 {
+	if len(c.Certificates) == 0 {
 		return nil, &FileError{File: file, Problem: "has no certificate: it has " + c.what()}
 	}
-	return c.certificates, nil
+	return c.Certificates, nil
 }

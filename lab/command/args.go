@@ -14,6 +14,7 @@ func arrange(app *cli.App, args []string) []string {
 	values := valueFlags(app)
 	commands, isCommand := app.Commands, true
 	var path, flags, words, last []string
+	several := "" // the flag of lab check that the words after it belong to
 	for i := 1; i < len(args); i++ {
 		arg := args[i]
 		name := strings.TrimLeft(arg, "-")
@@ -26,6 +27,7 @@ func arrange(app *cli.App, args []string) []string {
 			last = []string{arg}
 		case len(arg) > 1 && arg[0] == '-':
 			flags = append(flags, arg)
+			several = severalFiles(path, name)
 			if values[name] && i+1 < len(args) {
 				i++
 				flags = append(flags, args[i])
@@ -37,6 +39,8 @@ func arrange(app *cli.App, args []string) []string {
 			words = append(append(words, "--"), args[i:]...)
 			i = len(args)
 		case isCommand && arg == "help" && args[len(args)-1] == completionFlag: // what can follow it is what can follow without it
+		case several != "":
+			flags = append(flags, "--"+several+"="+arg)
 		default:
 			isCommand = false
 			words = append(words, arg)
@@ -51,6 +55,16 @@ func arrange(app *cli.App, args []string) []string {
 		flags = slices.DeleteFunc(flags, isHelp) // there is no such command to help with
 	}
 	return slices.Concat(args[:min(1, len(args))], path, flags, words, last)
+}
+
+// severalFiles returns the name of a flag that takes all the words behind it;
+// "": it does not.
+func severalFiles(path []string, flag string) string {
+	name, _, _ := strings.Cut(flag, "=")
+	if slices.Equal(path, []string{"check"}) && slices.Contains(sideFlags, name) {
+		return name
+	}
+	return ""
 }
 
 func findCommand(commands []*cli.Command, name string) *cli.Command {

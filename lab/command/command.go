@@ -107,9 +107,11 @@ func (p *Program) app(words ...string) *cli.App {
 		ExitErrHandler:       func(*cli.Context, error) {}, // only main exits
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
+		// A comma in the name of a file is no separator.
+		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
 			p.upCommand(), p.serverCommand(), p.clientCommand(), p.scenarioCommand(), // in the order of the first screen
-			p.explainCommand(), p.execCommand(), p.certsCommand(), p.browserCommand(), p.completionCommand(),
+			p.explainCommand(), p.checkCommand(), p.execCommand(), p.certsCommand(), p.browserCommand(), p.completionCommand(),
 		},
 	}
 	app.Action = p.chooseCommand

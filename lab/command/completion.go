@@ -115,7 +115,9 @@ func flagValues(command, flag string, f folder) []string {
 		return []string{string(lab.CRLRequire), string(lab.CRLSoft), string(lab.CRLOff)}
 	case "scenario":
 		return scenarioNames()
-	case "ca", "client-ca":
+	case "server", "client":
+		return f.certificateNames(func(bool) bool { return true })
+	case "ca", "client-ca", "server-ca":
 		return f.certificateNames(func(isCA bool) bool { return isCA })
 	case "cert", "client-cert", "key", "client-key":
 		names := f.certificateNames(func(bool) bool { return true })

@@ -36,7 +36,7 @@ func (p *Program) explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "explain",
 		Category:    findFault,
-		Usage:       "decrypt and draw a capture; or say what a message, an alert or a word means",
+		Usage:       "decrypt and draw a capture; explain a message, an alert or a word",
 		ArgsUsage:   "FILE [FILE]|MESSAGE|ALERT|WORD",
 		Description: explainExamples,
 		Flags: []cli.Flag{

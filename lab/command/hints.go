@@ -16,6 +16,7 @@ import (
 	"mtlslab.example/lab/lab/browser"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/check"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/scenario"
@@ -31,6 +32,8 @@ func hint(err error) string {
 		survey   *certgen.SurveyError
 		file     *certfile.FileError
 		pair     *certfile.MismatchError
+		side     *check.SideError
+		tooMuch  *check.TooMuchError
 		unnamed  *unnamedError
 		byName   *defaultNameError
 		missing  *certgen.MissingError
@@ -77,6 +80,10 @@ func hint(err error) string {
 		return "move it away, or add --force (lab up, lab certs), which keeps it in certs/replaced"
 	case errors.As(err, &file):
 		return strings.ReplaceAll(file.Next, "$FILE", commandWord(file.File))
+	case errors.As(err, &side):
+		return strings.ReplaceAll(side.Next, "$FILE", commandWord(side.File))
+	case errors.As(err, &tooMuch):
+		return "name the files that are meant"
 	case errors.As(err, &byName):
 		return fmt.Sprintf("lab certs list shows what there is; --%s NAME names another certificate of certs.yaml, or a file", byName.flag)
 	case errors.As(err, &unnamed):

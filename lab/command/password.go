@@ -31,25 +31,35 @@ const maxPassword = 4096
 
 // passwordIn is the first line of --password-file, "" where there is none.
 func passwordIn(c *cli.Context) (string, error) {
+	lines, err := passwordsIn(c)
+	if len(lines) == 0 {
+		return "", err
+	}
+	return lines[0], nil
+}
+
+// passwordsIn are the lines of --password-file, none where there is none.
+func passwordsIn(c *cli.Context) (lines []string, err error) {
 	file := c.String("password-file")
 	if file == "" {
-		return "", nil
+		return nil, nil
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxPassword))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	line, _, _ := strings.Cut(string(data), "\n")
-	line = strings.TrimSuffix(line, "\r")
-	if line == "" {
-		return "", &usageError{command: commandName(c), problem: fmt.Sprintf("--password-file is %s, whose first line is empty", file)}
+	for line := range strings.Lines(string(data)) {
+		lines = append(lines, strings.TrimRight(line, "\r\n"))
 	}
-	return line, nil
+	if len(lines) == 0 || lines[0] == "" {
+		return nil, &usageError{command: commandName(c), problem: fmt.Sprintf("--password-file is %s, whose first line is empty", file)}
+	}
+	return lines, nil
 }
 
 // askPassword reads a line that the terminal does not show. Ctrl-C ends it and

@@ -170,7 +170,7 @@ var failing = [][]string{
 	{"an alert", "lab explain 48, or lab explain unknown_ca"},
 	{"a capture", "lab explain dump.pcap, and --keylog FILE if there are keys"},
 	{"a client", "lab exec -- curl https://HOST/ logs its keys and records it"},
-	{"files alone", "lab client --cert FILE --key FILE --ca FILE --url https://HOST/"},
+	{"files alone", "lab check FILE..., and --server FILES --client FILES of both sides"},
 	{"a server", "lab client --url https://HOST/ says what it asks for"},
 	{"nothing", "tcpdump -w dump.pcap port 443, and make it fail"},
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/check"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/scenario"
@@ -224,26 +225,11 @@ func (p *Program) printRuns(runs []*scenario.Result) {
 	}
 	s := runs[0].Scenario
 	p.stdout().Paragraph("", 2, s.Name, ": ", s.Title)
-	columns := make([][2]string, len(runs))
+	ends := make([]check.Handshake, len(runs))
 	for i, r := range runs {
-		columns[i] = [2]string{words(&r.Exchange.Server), words(&r.Exchange.Client)}
+		ends[i] = check.Handshake{Version: r.Version, Exchange: r.Exchange}
 	}
-	for i, r := range runs {
-		version := tls.VersionName(r.Version)
-		same := func(j int) bool {
-			return outcome(r.Exchange) == outcome(runs[j].Exchange) && columns[i] == columns[j]
-		}
-		if i > 0 && same(i-1) {
-			continue
-		}
-		if i == 0 && len(runs) == 2 && same(1) {
-			version = "TLS 1.2 and TLS 1.3"
-		}
-		p.stdout().Line()
-		p.stdout().Paragraph("", 2, version+": "+withAlert(r.Exchange))
-		p.printColumns(columns[i])
-	}
-	p.stdout().Line()
+	p.printHandshakes(ends)
 	last := runs[len(runs)-1].Exchange
 	for _, line := range []struct{ name, value string }{
 		{"verdict", last.Reason}, {"reason", s.Reason}, {"fix", s.Fix}, {"teaches", s.Teaches}, {"OpenSSL", s.OpenSSL}, {"see", s.RFC},
@@ -253,6 +239,31 @@ func (p *Program) printRuns(runs []*scenario.Result) {
 	for _, r := range runs {
 		p.printNamed("capture", "wireshark "+commandWord(r.Capture))
 		p.printWrong(r)
+	}
+	p.stdout().Line()
+}
+
+// printHandshakes writes what both sides say in each version, once where the
+// versions agree.
+func (p *Program) printHandshakes(all []check.Handshake) {
+	columns := make([][2]string, len(all))
+	for i, h := range all {
+		columns[i] = [2]string{words(&h.Exchange.Server), words(&h.Exchange.Client)}
+	}
+	for i, h := range all {
+		version := tls.VersionName(h.Version)
+		same := func(j int) bool {
+			return outcome(h.Exchange) == outcome(all[j].Exchange) && columns[i] == columns[j]
+		}
+		if i > 0 && same(i-1) {
+			continue
+		}
+		if i == 0 && len(all) == 2 && same(1) {
+			version = "TLS 1.2 and TLS 1.3"
+		}
+		p.stdout().Line()
+		p.stdout().Paragraph("", 2, version+": "+withAlert(h.Exchange))
+		p.printColumns(columns[i])
 	}
 	p.stdout().Line()
 }

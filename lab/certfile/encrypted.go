@@ -1,0 +1,171 @@
+package certfile
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/des"
+	"crypto/pbkdf2"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"errors"
+	"hash"
+)
+
+// encryptedKey is EncryptedPrivateKeyInfo (RFC 5958 section 3).
+type encryptedKey struct {
+	Algorithm pkix.AlgorithmIdentifier
+	Data      []byte
+}
+
+// pbes2 are PBES2-params (RFC 8018 appendix A.4).
+type pbes2 struct {
+	Derivation pkix.AlgorithmIdentifier
+	Cipher     pkix.AlgorithmIdentifier
+}
+
+// pbkdf2Parameters are PBKDF2-params (RFC 8018 appendix A.2).
+type pbkdf2Parameters struct {
+	Salt       []byte
+	Iterations int
+	KeyLength  int                      `asn1:"optional"`
+	PRF        pkix.AlgorithmIdentifier `asn1:"optional"`
+}
+
+var (
+	oidPBES2  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13}
+	oidPBKDF2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
+)
+
+// digests are the hash functions of PBKDF2 (RFC 8018 appendix B.1), by OID.
+var digests = map[string]func() hash.Hash{
+	"":                    sha1.New, // the default
+	"1.2.840.113549.2.7":  sha1.New,
+	"1.2.840.113549.2.8":  sha256.New224,
+	"1.2.840.113549.2.9":  sha256.New,
+	"1.2.840.113549.2.10": sha512.New384,
+	"1.2.840.113549.2.11": sha512.New,
+}
+
+// ciphers are those of PBES2 (RFC 8018 appendix B.2), all with CBC, by OID.
+var ciphers = map[string]struct {
+	keySize int
+	new     func([]byte) (cipher.Block, error)
+}{
+	"2.16.840.1.101.3.4.1.2":  {16, aes.NewCipher},
+	"2.16.840.1.101.3.4.1.22": {24, aes.NewCipher},
+	"2.16.840.1.101.3.4.1.42": {32, aes.NewCipher},
+	"1.2.840.113549.3.7":      {24, des.NewTripleDESCipher},
+}
+
+// isEncryptedKey reports whether DER is an encrypted key in PKCS#8.
+func isEncryptedKey(der []byte) bool {
+	var e encryptedKey
+	rest, err := asn1.Unmarshal(der, &e)
+	return err == nil && len(rest) == 0 && len(e.Algorithm.Algorithm) > 0
+}
+
+// decryptIt is what to do about a key that is encrypted.
+const decryptIt = "write its password into a file, and name that with --password-file FILE; or openssl pkey -out plain.key -in $FILE decrypts it: keep that file to yourself"
+
+// locked is the key of an encrypted file for which the password is missing or
+// wrong.
+func locked(password string) Key {
+	if password == "" {
+		return Key{Problem: "has a private key that is encrypted with a password", Next: decryptIt, IsEncrypted: true, Err: ErrPassword}
+	}
+	return Key{Problem: "has a private key that is encrypted with another password", Next: decryptIt, IsEncrypted: true, Err: ErrPassword}
+}
+
+var errEncryption = errors.New("a kind of encryption that is not known here")
+
+// readEncrypted decrypts a key in PKCS#8.
+func readEncrypted(der []byte, password string) Key {
+	if password == "" {
+		return locked(password)
+	}
+	plain, err := decrypt(der, password)
+	if err != nil {
+		if errors.Is(err, ErrPassword) {
+			return locked(password)
+		}
+		return Key{Problem: "has a private key with " + err.Error(), Next: "openssl pkey -out plain.key -in $FILE decrypts it: keep that file to yourself", IsEncrypted: true, Err: err}
+	}
+	key := parseKey(plain)
+	if key.Problem != "" && key.Problem != dsaKey.Problem { // it only looked as if it was decrypted
+		return locked(password)
+	}
+	key.IsEncrypted = true
+	return key
+}
+
+// decrypt decrypts EncryptedPrivateKeyInfo under PBES2 with PBKDF2, which
+// OpenSSL, Java and others write (RFC 8018 section 6.2.2). ErrPassword is the
+// error of a wrong password.
+func decrypt(der []byte, password string) ([]byte, error) {
+	if iterations(der) > maxIterations {
+		return nil, errors.New("encryption that would take hours to undo")
+	}
+	var key encryptedKey
+	var scheme pbes2
+	var derivation pbkdf2Parameters
+	if _, err := asn1.Unmarshal(der, &key); err != nil || !key.Algorithm.Algorithm.Equal(oidPBES2) {
+		return nil, errEncryption
+	}
+	if _, err := asn1.Unmarshal(key.Algorithm.Parameters.FullBytes, &scheme); err != nil || !scheme.Derivation.Algorithm.Equal(oidPBKDF2) {
+		return nil, errEncryption
+	}
+	if _, err := asn1.Unmarshal(scheme.Derivation.Parameters.FullBytes, &derivation); err != nil {
+		return nil, errEncryption
+	}
+	digest, known := digests[derivation.PRF.Algorithm.String()]
+	of, ok := ciphers[scheme.Cipher.Algorithm.String()]
+	if !known || !ok || derivation.Iterations < 1 {
+		return nil, errEncryption
+	}
+	derived, err := pbkdf2.Key(digest, password, derivation.Salt, derivation.Iterations, of.keySize)
+	if err != nil {
+		return nil, errEncryption
+	}
+	block, err := of.new(derived)
+	if err != nil {
+		return nil, errEncryption
+	}
+	iv := scheme.Cipher.Parameters.Bytes
+	if len(iv) != block.BlockSize() || len(key.Data) == 0 || len(key.Data)%block.BlockSize() != 0 {
+		return nil, errEncryption
+	}
+	plain := make([]byte, len(key.Data))
+	cipher.NewCBCDecrypter(block, iv).CryptBlocks(plain, key.Data)
+	padding := int(plain[len(plain)-1])
+	if padding < 1 || padding > block.BlockSize() {
+		return nil, ErrPassword
+	}
+	return plain[:len(plain)-padding], nil
+}
+
+// readOldEncrypted decrypts a block as OpenSSL wrote it before PKCS#8 (RFC 1421
+// section 4.6.1.1).
+func readOldEncrypted(block *pem.Block, password string) Key {
+	if password == "" {
+		return locked(password)
+	}
+	//lint:ignore SA1019 people have such keys, and the password is theirs
+	plain, err := x509.DecryptPEMBlock(block, []byte(password))
+	if err != nil {
+		return locked(password)
+	}
+	if block.Type == "DSA PRIVATE KEY" {
+		return dsaKey
+	}
+	key := parseKey(plain)
+	if key.Problem != "" {
+		return locked(password)
+	}
+	key.IsEncrypted = true
+	return key
+}

@@ -1,0 +1,87 @@
+// Package check looks at the certificates, keys and CAs that people have before
+// anything is started: what each file is, whether they belong together, and what
+// programs will refuse. With the files of both sides, [Meet] lets the two shake
+// hands in memory.
+//
+// What is called wrong, some verifier or program refuses. Each finding names
+// one, and the section of the RFC. There are no rules here that are only good
+// manners, as those for public CAs are.
+package check
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Level is how much a finding matters.
+type Level string
+
+// The levels. Wrong and Strict fail.
+const (
+	Wrong  Level = "wrong"  // programs refuse it
+	Strict Level = "strict" // strict verifiers alone refuse it: see strictly
+	Note   Level = "note"   // nobody need refuse it
+)
+
+// Finding is one thing to know of a file or a certificate.
+type Finding struct {
+	Level       Level  `json:"level"`
+	Rule        string `json:"rule"` // for programs, such as "expired"
+	Text        string `json:"text"` // a sentence without a full stop
+	Fix         string `json:"fix,omitempty"`
+	RFC         string `json:"rfc,omitempty"`        // "RFC 5280 section 4.2.1.1"
+	RefusedBy   string `json:"refused_by,omitempty"` // who refuses it
+	Certificate string `json:"certificate,omitempty"`
+	File        string `json:"file,omitempty"`
+}
+
+// Report is what was found in some files.
+type Report struct {
+	Files []*File
+	Pairs []*Pair
+	Loose []Finding // about certificates and keys without a partner
+}
+
+// Of looks at files that were opened.
+func Of(files []*File) *Report {
+	r := &Report{Files: files}
+	r.match()
+	for _, p := range r.Pairs {
+		p.look(r)
+	}
+	for _, f := range files {
+		r.lookAtAuthorities(f)
+	}
+	return r
+}
+
+// Findings returns all of them, each once, the worst first.
+func (r *Report) Findings() (all []Finding) {
+	add := func(found []Finding) {
+		for _, f := range found {
+			if !slices.ContainsFunc(all, func(g Finding) bool { return g.Rule == f.Rule && g.Text == f.Text }) {
+				all = append(all, f)
+			}
+		}
+	}
+	for _, f := range r.Files {
+		add(f.Findings)
+	}
+	for _, p := range r.Pairs {
+		add(p.Findings)
+	}
+	add(r.Loose)
+	order := []Level{Wrong, Strict, Note}
+	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(slices.Index(order, a.Level), slices.Index(order, b.Level)) })
+	return all
+}
+
+// Fails reports whether something would fail.
+func (r *Report) Fails() bool {
+	return Fails(r.Findings())
+}
+
+// Fails reports whether one of some findings is more than a note.
+func Fails(findings []Finding) bool {
+	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Level != Note })
+}

@@ -1,0 +1,84 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"mtlslab.example/lab/lab/certfile"
+)
+
+// lookAtForm finds what is odd about how a file is written.
+func (f *File) lookAtForm() {
+	add := func(level Level, rule, by, fix, format string, args ...any) {
+		f.Findings = append(f.Findings, Finding{Level: level, Rule: rule, RefusedBy: by, Fix: fix, File: f.Name, Text: f.Name + " " + fmt.Sprintf(format, args...)})
+	}
+	name, isDER := strings.ToLower(filepath.Base(f.Name)), f.parts[0].Form == certfile.DER
+	switch {
+	case f.parts[0].HasMark:
+		f.Findings = append(f.Findings, fileFinding("byte_order_mark", certfile.MarkError(f.Name)))
+	case isDER && (strings.HasSuffix(name, ".pem") || strings.HasSuffix(name, ".key")):
+		add(Wrong, "not_pem", "nginx, curl, Python, Node.js, Go", toPEM(f), "is DER, and named as PEM is")
+	case isDER:
+		add(Note, "der", "", toPEM(f), "is DER: nginx, curl, Python, Node.js and Go load PEM alone")
+	case f.parts[0].HasCRLF:
+		add(Note, "windows_line_ends", "", "", "has the line ends of Windows, which TLS programs take")
+	}
+	for _, part := range f.parts {
+		f.lookAtPart(part, name, add)
+	}
+}
+
+// toPEM is how a file in DER becomes PEM.
+func toPEM(f *File) string {
+	what := "x509"
+	if len(f.parts[0].Keys) > 0 {
+		what = "pkey"
+	}
+	return "openssl " + what + " -inform DER -out other.pem -in $FILE"
+}
+
+// keyName is how people call the file of a key: api.key, key.pem, api-key.pem.
+var keyName = regexp.MustCompile(`\.key$|(^|[-_.])key\.(pem|der)$`)
+
+// lookAtPart finds what is in the place of something else.
+func (f *File) lookAtPart(part *certfile.Contents, name string, add func(level Level, rule, by, fix, format string, args ...any)) {
+	if part.IsTrusted {
+		add(Wrong, "trusted_certificate", "Go, Java, GnuTLS, Node.js", "openssl x509 -out plain.pem -in $FILE",
+			"has a TRUSTED CERTIFICATE, which is a form of OpenSSL's alone")
+	}
+	for _, key := range part.Keys {
+		switch {
+		case key.Problem != "":
+			f.Findings = append(f.Findings, keyFinding(f.Name, part, key))
+		case key.IsEncrypted:
+			add(Note, "encrypted_key", "", "", "has an encrypted key: a program that starts by itself needs its password from somewhere")
+		}
+	}
+	isNamedKey := part.Form != certfile.Secret && keyName.MatchString(name) || part.Entry == "tls.key"
+	has := part.Holds()
+	switch {
+	case isNamedKey && len(part.Keys) == 0:
+		add(Wrong, "no_key", "every program that loads its key from there", "name the file of the private key", "is named as a key is, and has %s", has)
+	case len(part.Certificates)+len(part.Keys)+len(part.CRLs) > 0:
+	case strings.HasPrefix(has, "a certificate signing request"):
+		add(Wrong, "request", "every program that loads a certificate from there", "send it to the CA, and use what comes back", "has %s", has)
+	case len(part.Others) > 0:
+		add(Wrong, "nothing_of_use", "every program that loads a certificate or a key from there", "name the certificate or the private key", "has only %s", has)
+	}
+}
+
+// keyFinding is what is wrong with a key.
+func keyFinding(file string, part *certfile.Contents, key certfile.Key) Finding {
+	rule := "key_unreadable"
+	if errors.Is(key.Err, certfile.ErrPassword) {
+		rule = "encrypted_key"
+	}
+	in := file
+	if part.Entry != "" {
+		in += ", " + part.Entry + ","
+	}
+	return Finding{Level: Wrong, Rule: rule, File: file, Text: in + " " + key.Problem, Fix: key.Next}
+}

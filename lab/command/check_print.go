@@ -1,0 +1,185 @@
+package command
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"time"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/check"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
+)
+
+// fewCertificates is how many of a file are described.
+const fewCertificates = 3
+
+// printReport writes what files are, and which of them belong together.
+func (p *Program) printReport(r *check.Report, asJSON bool) {
+	if asJSON {
+		for _, f := range r.Files {
+			p.printJSON(f)
+		}
+		for _, pair := range r.Pairs {
+			p.printJSON(struct {
+				Pair *check.Pair `json:"pair"`
+			}{pair})
+		}
+		return
+	}
+	for _, f := range r.Files {
+		p.printFile(f)
+	}
+	for _, pair := range r.Pairs {
+		p.printPair(pair)
+	}
+}
+
+func (p *Program) printFile(f *check.File) {
+	out := p.stdout()
+	if f.Holds == "" {
+		out.Line(f.Name)
+		out.Line()
+		return
+	}
+	out.Paragraph("", 2, f.Name, ": ", f.Holds, " (", string(f.Form), ")")
+	for i, cert := range f.Certificates {
+		if i == fewCertificates {
+			p.printDetail("and", text.Counted(len(f.Certificates)-i, "certificate")+" more: --json has all")
+			break
+		}
+		p.printDetail("subject", cert.Subject)
+		if cert.Issuer != cert.Subject {
+			p.printDetail("issued by", cert.Issuer)
+		}
+		p.printDetail("names", text.Few(cert.SANs, fewNames))
+		p.printDetail("valid", validity(cert))
+		p.printDetail("key", cert.Key+", signed with "+cert.Signature)
+		p.printDetail("for", strings.Join(filled(cert.For, strings.Join(append(cert.KeyUsages, cert.ExtUsages...), " ")), ": "))
+	}
+	out.Line()
+}
+
+// validity says from when until when a certificate is valid, and how long still.
+func validity(cert check.Certificate) string {
+	left := text.Counted(cert.DaysLeft, "day") + " more"
+	switch {
+	case time.Now().Before(cert.NotBefore):
+		left = "not yet"
+	case cert.DaysLeft < 0:
+		left = "no more"
+	}
+	return fmt.Sprintf("%s to %s, %s", cert.NotBefore.Format(time.DateOnly), cert.NotAfter.Format(time.DateOnly), left)
+}
+
+func (p *Program) printDetail(name, value string) {
+	if value != "" {
+		p.stdout().Paragraph(fmt.Sprintf("  %-10s", name), 12, value)
+	}
+}
+
+func (p *Program) printPair(pair *check.Pair) {
+	how := pair.KeyFile + " has the key of " + pair.CertificateFile
+	if pair.KeyFile == pair.CertificateFile {
+		how = pair.KeyFile + " has a certificate and its key"
+	}
+	p.stdout().Paragraph("", 2, how)
+	if pair.For == "issuing" {
+		p.stdout().Line()
+		return
+	}
+	p.printDetail("sends", strings.Join(pair.Sends, ", then "))
+	if pair.LeadsTo != pair.Sends[len(pair.Sends)-1] {
+		p.printDetail("up to", pair.LeadsTo+", which the other side must trust")
+	}
+	p.stdout().Line()
+}
+
+// printMeeting writes what the two sides are, and what became of their
+// handshakes.
+func (p *Program) printMeeting(met []check.Handshake, sides endpoint.Pair[*lab.Loaded], name string, asJSON bool) {
+	if asJSON {
+		for _, h := range met {
+			p.printJSON(struct {
+				TLS        string        `json:"tls"`
+				ServerName string        `json:"server_name"`
+				Exchange   *lab.Exchange `json:"exchange"`
+			}{tls.VersionName(h.Version), name, h.Exchange})
+		}
+		return
+	}
+	p.stdout().Paragraph("the server  ", 12, describeSide(sides.Server))
+	p.stdout().Paragraph("the client  ", 12, describeSide(sides.Client), ", asks for "+name)
+	p.printHandshakes(met)
+	last := met[len(met)-1].Exchange
+	p.printNamed("verdict", last.Reason)
+	p.printNamed("fix", last.Fix)
+	if last.Reason+last.Fix != "" {
+		p.stdout().Line()
+	}
+}
+
+// describeSide names what a side shows and trusts.
+func describeSide(l *lab.Loaded) string {
+	shows := "no certificate"
+	if len(l.Certificates) > 0 {
+		shows = chain.Name(l.Certificates[0].Leaf)
+	}
+	return "shows " + shows + ", trusts " + text.JoinedFew(namesOfCAs(l.CAs), 3, "and")
+}
+
+func namesOfCAs(all []*x509.Certificate) (names []string) {
+	for _, ca := range all {
+		names = append(names, chain.Name(ca))
+	}
+	return names
+}
+
+// printFindings writes what is to know, the worst first, and whether something
+// would fail.
+func (p *Program) printFindings(findings []check.Finding, met []check.Handshake, asJSON bool) {
+	fails := 0
+	for _, f := range findings {
+		if f.Level != check.Note {
+			fails++
+		}
+		if asJSON {
+			p.printJSON(struct {
+				Finding check.Finding `json:"finding"`
+			}{f})
+			continue
+		}
+		p.stdout().Paragraph(fmt.Sprintf("%-8s", f.Level), 8, f.Text)
+		for _, line := range [][2]string{{"refused", strings.Join(filled(prefixed("by ", f.RefusedBy), f.RFC), "; ")}, {"fix", strings.ReplaceAll(f.Fix, "$FILE", commandWord(f.File))}} {
+			if line[1] != "" {
+				p.stdout().Paragraph(fmt.Sprintf("%8s%-9s", "", line[0]), 17, line[1])
+			}
+		}
+	}
+	if asJSON {
+		p.printJSON(struct {
+			OK    bool `json:"ok"`
+			Fails int  `json:"fails"` // findings that are more than notes
+		}{fails == 0 && !isRefused(met), fails})
+		return
+	}
+	switch {
+	case fails > 0:
+		p.stdout().Line(text.Counted(fails, "thing"), " would fail")
+	case isRefused(met):
+		p.stdout().Line("the handshake would fail")
+	default:
+		p.stdout().Line("nothing that would fail")
+	}
+}
+
+// prefixed returns words behind a prefix, or nothing.
+func prefixed(prefix, words string) string {
+	if words == "" {
+		return ""
+	}
+	return prefix + words
+}
