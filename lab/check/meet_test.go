@@ -25,13 +25,14 @@ type summary struct {
 var (
 	ports     = regexp.MustCompile(`localhost:\d+`)
 	addresses = regexp.MustCompile(`^read tcp [^ ]* `)
+	clocks    = regexp.MustCompile(`current time \S+`)
 )
 
 func summaryOf(x *lab.Exchange) summary {
 	s := summary{Outcome: string(x.Outcome), RejectedBy: x.RejectedBy.String(), Code: string(x.Code), Reason: x.Reason, Fix: x.Fix, Server: x.Server, Client: x.Client}
 	s.Reason = ports.ReplaceAllString(s.Reason, "localhost:PORT")
 	for _, side := range []*lab.Party{&s.Server, &s.Client} {
-		side.Error = addresses.ReplaceAllString(side.Error, "")
+		side.Error = clocks.ReplaceAllString(addresses.ReplaceAllString(side.Error, ""), "current time NOW")
 		if side.State == verdict.StateRequestSent {
 			side.State = verdict.StateComplete
 		}
