@@ -402,7 +402,7 @@ func TestTinySegments(t *testing.T) {
 		}
 		runtime.ReadMemStats(&after)
 		got := after.TotalAlloc - before.TotalAlloc
-		if got > 100_000 {
+		if got > 400_000 { // copying all at each segment takes 4.5 MB
 			t.Errorf("%s: %d bytes for a line of 3000", name, got)
 		}
 	}
