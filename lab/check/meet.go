@@ -223,8 +223,8 @@ func (r *Report) trusted(shown *Pair) (all []*x509.Certificate) {
 	return all
 }
 
-// ServerName returns a name that a server's certificate is for, for a client to
-// ask for: localhost, if it has that, or else its first.
+// ServerName returns the name by which a client calls the server that shows a
+// certificate: localhost, if the certificate has it, or else its first name.
 func ServerName(leaf *x509.Certificate) string {
 	if leaf.VerifyHostname("localhost") == nil {
 		return "localhost"

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -252,23 +251,6 @@ func mayBeClient(c *certgen.Certificate) bool {
 		}
 	}
 	return len(c.ExtKeyUsage) == 0 && !c.CA && !c.Revoked
-}
-
-// hostOf returns the name by which a client calls the server that shows a
-// certificate: localhost, if the certificate has it, or else its first name.
-func hostOf(leaf *x509.Certificate) string {
-	if leaf.VerifyHostname("localhost") == nil {
-		return "localhost"
-	}
-	for _, name := range leaf.DNSNames {
-		if name = strings.Replace(name, "*", "www", 1); leaf.VerifyHostname(name) == nil {
-			return name
-		}
-	}
-	for _, ip := range leaf.IPAddresses {
-		return ip.String()
-	}
-	return "localhost"
 }
 
 // serverLeaf returns the certificate that a server with these credentials

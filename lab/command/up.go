@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/check"
 )
 
 // The certificates of the default manifest.
@@ -137,6 +138,6 @@ func (a *labRun) newUpClient(addr net.Addr, server, own lab.Credentials, resume 
 	if err != nil {
 		return nil, err
 	}
-	u := &url.URL{Scheme: "https", Host: net.JoinHostPort(hostOf(leaf), port), Path: "/"}
+	u := &url.URL{Scheme: "https", Host: net.JoinHostPort(check.ServerName(leaf), port), Path: "/"}
 	return lab.NewClient(lab.ClientOptions{URL: u, Addr: to, Resume: resume}, settings)
 }
