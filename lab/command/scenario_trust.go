@@ -11,7 +11,6 @@ import (
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/tlsdecrypt"
-	"mtlslab.example/lab/lab/tlswire"
 )
 
 // scenarioTrusts have the CAs of the scenarios that were run in a folder. A
@@ -40,16 +39,7 @@ func (s *scenarioTrusts) trust(c *tlsdecrypt.Connection) *chain.Trust {
 		}
 	}
 	for _, m := range c.Messages {
-		if m.Handshake == nil {
-			continue
-		}
-		var ders [][]byte
-		switch body := m.Body().(type) {
-		case *tlswire.Certificate:
-			ders = body.Chain()
-		case *tlswire.CertificateTLS12:
-			ders = body.Certificates
-		}
+		ders, _ := m.Certificates()
 		if len(ders) == 0 {
 			continue
 		}

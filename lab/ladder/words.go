@@ -139,19 +139,13 @@ func (s *story) warning(m *tlsdecrypt.Message) string {
 		}
 		return fmt.Sprintf("A warning: the server has no host %s. It goes on with the certificate of another, and leaves it to the client whether to go on.", name)
 	}
-	return "A warning, after which the connection may go on: " + s.note(m) + "."
-}
-
-// note is the definition of an alert, as a clause.
-func (s *story) note(m *tlsdecrypt.Message) string {
-	note := strings.TrimSuffix(plain(m.Alert.Description.Note()), ".")
-	return strings.ToLower(note[:1]) + note[1:]
+	return "A warning, after which the connection may go on: " + m.Alert.Description.Clause() + "."
 }
 
 // why is why a side ended the connection with an alert, as a clause.
 func (s *story) why(m *tlsdecrypt.Message) string {
 	if a := s.verdict.Alert; s.verdict.Reason == "" || a == nil || a.SentBy != m.From {
-		return s.note(m)
+		return m.Alert.Description.Clause()
 	}
 	return strings.TrimPrefix(s.verdict.Reason, fmt.Sprintf("the %s sent %s: ", m.From, m.Alert.Description))
 }

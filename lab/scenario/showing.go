@@ -96,14 +96,8 @@ func namesCAs(c *tlsdecrypt.Connection) bool {
 // shownBy returns the last certificates that a side has sent.
 func shownBy(c *tlsdecrypt.Connection, side endpoint.Side) (ders [][]byte) {
 	for _, m := range c.Messages {
-		if m.From != side || m.Handshake == nil {
-			continue
-		}
-		switch body := m.Body().(type) {
-		case *tlswire.Certificate:
-			ders = body.Chain()
-		case *tlswire.CertificateTLS12:
-			ders = body.Certificates
+		if sent, ok := m.Certificates(); ok && m.From == side {
+			ders = sent
 		}
 	}
 	return ders

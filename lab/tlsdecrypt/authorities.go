@@ -51,13 +51,7 @@ func (k *checker) hasTwin(top *x509.Certificate) bool {
 // certificates returns all that both sides show in the handshake.
 func (k *checker) certificates() (all []*x509.Certificate) {
 	for _, m := range k.hs.transcript {
-		var ders [][]byte
-		switch body := m.Body().(type) {
-		case *tlswire.Certificate:
-			ders = body.Chain()
-		case *tlswire.CertificateTLS12:
-			ders = body.Certificates
-		}
+		ders, _ := m.Certificates()
 		all = append(all, chain.Question{DERs: ders}.Chain()...)
 	}
 	return all

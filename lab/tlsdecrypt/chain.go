@@ -135,7 +135,7 @@ func (k *checker) goodHere(m *Message, found chain.Verification, at time.Time) {
 	check.Good = len(k.trust.TrustedBy(m.From.Other())) > 0
 	if stale := k.trust.StaleCRL(found, at); stale != nil && k.hasTime(m) {
 		check.Fault = stale
-		check.Text += text.Clean(" " + strings.ToUpper(stale.Text[:1]) + stale.Text[1:] + ".")
+		check.Text += " " + text.Clean(text.Sentence(stale.Text))
 	}
 }
 

@@ -151,6 +151,21 @@ func (m *Message) Body() tlswire.Body {
 	return m.Handshake.Body
 }
 
+// Certificates returns the certificates in a Certificate message, in DER, the
+// sender's own first: none if it is empty. ok is false of other messages.
+func (m *Message) Certificates() (ders [][]byte, ok bool) {
+	if m.Handshake == nil {
+		return nil, false
+	}
+	switch body := m.Body().(type) {
+	case *tlswire.Certificate:
+		return body.Chain(), true
+	case *tlswire.CertificateTLS12:
+		return body.Certificates, true
+	}
+	return nil, false
+}
+
 // CheckOf returns the first check of a subject; nil: there is none.
 func (m *Message) CheckOf(subject string) *Check {
 	for i := range m.Checks {

@@ -1,5 +1,7 @@
 package tlswire
 
+import "strings"
+
 // AlertLevel is the severity of an alert; TLS 1.3 ignores it
 // (RFC 9846 section 6).
 type AlertLevel uint8
@@ -114,6 +116,13 @@ func (d AlertDescription) Note() string {
 		return info.note
 	}
 	return "An alert that has no name here."
+}
+
+// Clause is the Note as a clause, without the RFC's section.
+func (d AlertDescription) Clause() string {
+	note, _, _ := strings.Cut(d.Note(), " (RFC")
+	note = strings.TrimSuffix(note, ".")
+	return strings.ToLower(note[:1]) + note[1:]
 }
 
 // RefusesCertificate reports whether the sender of the alert refuses the other

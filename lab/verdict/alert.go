@@ -2,7 +2,6 @@ package verdict
 
 import (
 	"fmt"
-	"strings"
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
@@ -46,7 +45,7 @@ func meaning(d tlswire.AlertDescription, by endpoint.Side, other Showing) Reason
 	why, ok := meanings[d]
 	switch {
 	case !ok:
-		why = Reason{Code: Other, Text: noted(d)}
+		why = Reason{Code: Other, Text: d.Clause()}
 	case other == SentNothing && d == tlswire.AlertCertificateRequired:
 		why = Reason{Code: Other, Text: "it wants a certificate, and has not asked for one", Fix: lookIntoLog}
 	case other == SentCertificate && d == tlswire.AlertCertificateRequired:
@@ -76,13 +75,6 @@ func sentence(by endpoint.Side, name string) string {
 // certificate.
 func isAboutCertificate(d tlswire.AlertDescription) bool {
 	return d.RefusesCertificate() || d == tlswire.AlertCertificateUnobtainable || d == tlswire.AlertBadCertificateHashValue
-}
-
-// noted is an alert's definition, as a clause.
-func noted(d tlswire.AlertDescription) string {
-	note, _, _ := strings.Cut(d.Note(), " (RFC")
-	note = strings.TrimSuffix(note, ".")
-	return strings.ToLower(note[:1]) + note[1:]
 }
 
 // What to change, where several alerts have that in common.
