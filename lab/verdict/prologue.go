@@ -25,6 +25,9 @@ func (w *wire) beforeTLS() (Verdict, bool) {
 			}
 			return v, true
 		}
+		if h == w.Prologue.Last() && h.Source == "" && w.NotTLSFrom == endpoint.Client {
+			return Verdict{Outcome: Unknown, How: NotTLS, Reason: "this is a connection of a load balancer's own, such as a health check: there is a PROXY line and no TLS"}, true
+		}
 	}
 	if why, ok := w.notHello(); ok {
 		v := Verdict{Outcome: Unknown, How: NotTLS}

@@ -247,10 +247,6 @@ func (w *wire) notTLS() Verdict {
 	from := w.NotTLSFrom
 	by := from.Other()
 	said, answer := *w.Plain.Of(from), *w.Plain.Of(by)
-	header := w.Prologue.Header() // the server may take it: beforeTLS knows where it does not
-	if header != nil && header == w.Prologue.Last() && from == endpoint.Client && header.Source == "" {
-		return Verdict{Outcome: Unknown, How: NotTLS, Reason: "this is a connection of a load balancer's own, such as a health check: there is a PROXY line and no TLS"}
-	}
 	if !w.refusesPlain(by, answer) {
 		reason := fmt.Sprintf("the %v does not speak TLS", from)
 		switch within := w.Prologue.Last(); {
@@ -263,7 +259,7 @@ func (w *wire) notTLS() Verdict {
 	}
 	v := Verdict{Outcome: Rejected, How: NotTLS, RejectedBy: by}
 	var start []byte
-	if w.Prologue != nil && header == nil {
+	if w.Prologue != nil && w.Prologue.Header() == nil { // the server may take a header: beforeTLS knows where it does not
 		start = *w.Prologue.Starts.Of(from)
 	}
 	v.because(spokeNoTLS(from, said.HTTP, start))
