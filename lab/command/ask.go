@@ -1,6 +1,8 @@
 package command
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -25,7 +27,7 @@ func messageFlag() cli.Flag {
 func (p *Program) asked(c *cli.Context) (bool, error) {
 	args := c.Args().Slice()
 	if c.IsSet("message") {
-		message, err := p.messageOf(append([]string{c.String("message")}, args...))
+		message, err := p.messageOf(c, append([]string{c.String("message")}, args...))
 		if err != nil {
 			return true, err
 		}
@@ -56,29 +58,62 @@ func isFile(arg string) bool {
 }
 
 // messageOf returns a message that the arguments are, or the one on stdin for
-// "-". Of one that is too long it returns the end, where logs have the newest.
-func (p *Program) messageOf(args []string) (string, error) {
+// "-".
+func (p *Program) messageOf(c *cli.Context, args []string) (string, error) {
 	if len(args) != 1 || args[0] != "-" {
 		return strings.Join(args, " "), nil
 	}
-	var end []byte
+	return unlessInterrupted(c.Context, func() (string, error) { return p.endOf(os.Stdin, "stdin") })
+}
+
+// unlessInterrupted returns what read does, or an error when ctx ends: a read
+// that waits for a terminal or a pipe does not.
+func unlessInterrupted[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := read()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
+// endOf reads a log. Of one that is too long it returns the end, which has the
+// newest.
+func (p *Program) endOf(r io.Reader, name string) (string, error) {
+	var begins, end []byte
 	cut := false
 	chunk := make([]byte, 64<<10)
 	for {
-		n, err := os.Stdin.Read(chunk)
+		n, err := r.Read(chunk)
 		end = append(end, chunk[:n]...)
+		if begins == nil && len(end) >= 2 {
+			begins = bytes.Clone(end[:2])
+		}
 		if len(end) > 2*scenario.MaxMessage || err != nil && len(end) > scenario.MaxMessage {
 			end, cut = append(end[:0], end[len(end)-scenario.MaxMessage:]...), true
 		}
 		switch {
-		case err == io.EOF && cut:
-			p.say("of stdin only the last MiB is searched")
-			return string(end), nil
-		case err == io.EOF:
-			return string(end), nil
-		case err != nil:
+		case err == nil:
+			continue
+		case err != io.EOF:
 			return "", err
+		case cut:
+			p.say("of %s only the last MiB is searched", name)
+			if orderOf(begins) != nil {
+				end = append(begins, end...)
+			}
 		}
+		return string(decodeText(end)), nil
 	}
 }
 

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rsa"
 	"errors"
@@ -29,6 +30,7 @@ lab explain client.pcapng server.pcapng
                                        of both ends: what sits between them
 lab up --capture - | lab explain -     while it happens
 lab explain 'tls: bad certificate'     what a message means, and what to do
+journalctl -u nginx | lab explain -    the same of a log, or of error.log
 lab explain 48                         an alert; also lab explain unknown_ca
 lab explain SAN                        a word`
 
@@ -116,6 +118,17 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 		return err
 	}
 	defer in.Close()
+	begins := bufio.NewReader(in)
+	form, err := unlessInterrupted(c.Context, func() (form, error) { return formOf(file, begins), nil })
+	if err != nil {
+		return nil // interrupted, before there was anything
+	}
+	switch form {
+	case formText:
+		return p.explainLog(c, begins)
+	case formKeys, formKeyLog, formSettings:
+		return &notCaptureError{file, form}
+	}
 
 	debug.SetGCPercent(300) // less than main's: a file may hold many connections that are open at a time
 	bar := &progress{}
@@ -132,7 +145,7 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
 	read := make(chan error, 1)
 	go func() {
-		read <- capture.Read(in, capture.ReadOptions{
+		read <- capture.Read(begins, capture.ReadOptions{
 			Sink:     watcher{printer.end, spread},
 			Live:     size == 0,
 			Secrets:  func(lines []byte) { addLines(o.secrets, lines) },
@@ -155,6 +168,21 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 		return empty
 	}
 	return &captureError{file, err}
+}
+
+// explainLog says what a log is about.
+func (p *Program) explainLog(c *cli.Context, log io.Reader) error {
+	name := inputName(c.Args().First())
+	message, err := unlessInterrupted(c.Context, func() (string, error) { return p.endOf(log, name) })
+	if err != nil {
+		return err
+	}
+	err = p.answer(c, message)
+	var none *noScenarioError
+	if errors.As(err, &none) {
+		none.log = name
+	}
+	return err
 }
 
 // rsaKeyFile returns the file that --rsa-key or --key names.
@@ -192,10 +220,7 @@ type captureError struct {
 }
 
 func (e *captureError) Error() string {
-	if e.file == "-" {
-		return "stdin is " + e.err.Error()
-	}
-	return e.file + " is " + e.err.Error()
+	return inputName(e.file) + " is " + e.err.Error()
 }
 func (e *captureError) Unwrap() error { return e.err }
 

@@ -52,6 +52,7 @@ func hint(err error) string {
 		notLog   *keylog.NotKeyLogError
 		network  *net.OpError
 		format   *capture.FormatError
+		other    *notCaptureError
 		nothing  *nothingError
 		rsaKey   *rsaKeyError
 		lesson   *scenario.UnknownError
@@ -135,8 +136,10 @@ func hint(err error) string {
 		return "keys go only where nobody else can read them: name another file with --keylog (or $SSLKEYLOGFILE), or remove " + unsafe.Path
 	case errors.As(err, &start):
 		return start.hint()
+	case errors.As(err, &other):
+		return other.hint()
 	case errors.As(err, &format):
-		return "lab explain reads what lab, Wireshark, dumpcap and tcpdump -w have recorded; a log or a message: lab explain --message -"
+		return "lab explain reads what lab, Wireshark, dumpcap and tcpdump -w have recorded, and logs that are text"
 	case errors.As(err, &nothing) && nothing.stream >= 0:
 		return "lab explain --list FILE shows all that there is"
 	case errors.As(err, &nothing) && nothing.failed:

@@ -83,7 +83,7 @@ func (p *Program) completeScenarios(c *cli.Context) {
 
 func (p *Program) scenarioList(c *cli.Context) error {
 	if c.Args().Present() {
-		message, err := p.messageOf(c.Args().Slice())
+		message, err := p.messageOf(c, c.Args().Slice())
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,8 @@ import (
 type noScenarioError struct {
 	message string
 	found   scenario.Found
-	asked   bool // as one word, which may have been meant for a file
+	asked   bool   // as one word, which may have been meant for a file
+	log     string // the name of the file that the message is, if it is one
 }
 
 // notReached matches errors from before a connection was there.
@@ -46,6 +47,9 @@ func (e *noScenarioError) hint() string {
 }
 
 func (e *noScenarioError) Error() string {
+	if e.log != "" {
+		return "no scenario fits what " + e.log + " says"
+	}
 	words := strings.Fields(e.message)
 	if len(words) > 12 {
 		words = append(words[:12], "...")

@@ -1,0 +1,46 @@
+package command
+
+import (
+	"bufio"
+	"strings"
+	"testing"
+)
+
+// What a file is, is told by its first bytes.
+func TestFormOf(t *testing.T) {
+	for _, c := range []struct {
+		name, begins string
+		want         form
+	}{
+		{"a log", "Nov 29 05:00:00 host app[1]: handshake failed\n", formText},
+		{"with colours", "\x1b[31mERROR\x1b[0m bad certificate\n", formText},
+		{"in another language", "Zertifikat abgelaufen für größere Server\n", formText},
+		{"of three bytes", "eof", formText},
+		{"of PowerShell", "\xff\xfet\x00l\x00s\x00:\x00 \x00b\x00a\x00d\x00", formText},
+		{"with the mark of UTF-8", "\xef\xbb\xbftls: bad certificate\n", formText},
+		{"that a PEM is printed in", "CONNECTED(00000003)\n-----BEGIN CERTIFICATE-----\nMII\n", formText},
+		{"cut within a character", strings.Repeat("x", 4095) + "ü", formText},
+		{"a PEM", "\n-----BEGIN CERTIFICATE-----\nMII\n", formKeys},
+		{"a PEM in UTF-16", "\xff\xfe" + strings.Join(strings.Split("-----BEGIN CERTIFICATE", ""), "\x00") + "\x00", formKeys},
+		{"of openssl pkcs12", "Bag Attributes\n    localKeyID: 01\n-----BEGIN", formKeys},
+		{"of openssl x509 -text", "Certificate:\n    Data:\n", formKeys},
+		{"DER", "\x30\x82\x01\x00\x02", formKeys},
+		{"a key store", "\xfe\xed\xfe\xed\x00\x00\x00\x02", formKeys},
+		{"a Secret", "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\n", formKeys},
+		{"a key log", "# of curl\nCLIENT_RANDOM " + strings.Repeat("ab", 32) + " " + strings.Repeat("cd", 48) + "\r\n", formKeyLog},
+		{"a pcapng", "\n\r\r\n\x1c\x00\x00\x00", formCapture},
+		{"a pcap", "\xd4\xc3\xb2\xa1\x02\x00", formCapture},
+		{"a pcap of a big-endian machine", "\xa1\xb2\xc3\xd4\x00\x02", formCapture},
+		{"packed", "\x1f\x8b\x08\x00", formCapture},
+		{"nothing", "", formCapture},
+		{"something else", "\x7fELF\x02\x01", formCapture},
+		{"text and then not", "ABCDEF\x00\x01", formCapture},
+	} {
+		if got := formOf("app.log", bufio.NewReader(strings.NewReader(c.begins))); got != c.want {
+			t.Errorf("%s: %v, not %v", c.name, got, c.want)
+		}
+	}
+	if got := formOf("certs.yaml", bufio.NewReader(strings.NewReader("revoked: true\n"))); got != formSettings {
+		t.Errorf("certs.yaml: %v", got)
+	}
+}
