@@ -14,6 +14,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"hash"
+
+	"golang.org/x/crypto/scrypt"
 )
 
 // encryptedKey is EncryptedPrivateKeyInfo (RFC 5958 section 3).
@@ -36,9 +38,20 @@ type pbkdf2Parameters struct {
 	PRF        pkix.AlgorithmIdentifier `asn1:"optional"`
 }
 
+// scryptParameters are scrypt-params (RFC 7914 section 7.1).
+type scryptParameters struct {
+	Salt                  []byte
+	Cost, Block, Parallel int
+	KeyLength             int `asn1:"optional"`
+}
+
+// maxScrypt is the most memory that a key may take to be decrypted, in bytes.
+const maxScrypt = 256 << 20
+
 var (
 	oidPBES2  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13}
 	oidPBKDF2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
+	oidScrypt = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11591, 4, 11}
 )
 
 // digests are the hash functions of PBKDF2 (RFC 8018 appendix B.1), by OID.
@@ -81,7 +94,10 @@ func locked(password string) Key {
 	return Key{Problem: "has a private key that is encrypted with another password", Next: decryptIt, IsEncrypted: true, Err: ErrPassword}
 }
 
-var errEncryption = errors.New("a kind of encryption that is not known here")
+var (
+	errEncryption = errors.New("a kind of encryption that is not known here")
+	errTooSlow    = errors.New("encryption that would take hours to undo")
+)
 
 // readEncrypted decrypts a key in PKCS#8.
 func readEncrypted(der []byte, password string) Key {
@@ -103,33 +119,25 @@ func readEncrypted(der []byte, password string) Key {
 	return key
 }
 
-// decrypt decrypts EncryptedPrivateKeyInfo under PBES2 with PBKDF2, which
-// OpenSSL, Java and others write (RFC 8018 section 6.2.2). ErrPassword is the
-// error of a wrong password.
+// decrypt decrypts EncryptedPrivateKeyInfo under PBES2, which OpenSSL, Java and
+// others write (RFC 8018 section 6.2.2). ErrPassword is the error of a wrong
+// password.
 func decrypt(der []byte, password string) ([]byte, error) {
-	if iterations(der) > maxIterations {
-		return nil, errors.New("encryption that would take hours to undo")
-	}
 	var key encryptedKey
 	var scheme pbes2
-	var derivation pbkdf2Parameters
 	if _, err := asn1.Unmarshal(der, &key); err != nil || !key.Algorithm.Algorithm.Equal(oidPBES2) {
 		return nil, errEncryption
 	}
-	if _, err := asn1.Unmarshal(key.Algorithm.Parameters.FullBytes, &scheme); err != nil || !scheme.Derivation.Algorithm.Equal(oidPBKDF2) {
+	if _, err := asn1.Unmarshal(key.Algorithm.Parameters.FullBytes, &scheme); err != nil {
 		return nil, errEncryption
 	}
-	if _, err := asn1.Unmarshal(scheme.Derivation.Parameters.FullBytes, &derivation); err != nil {
-		return nil, errEncryption
-	}
-	digest, known := digests[derivation.PRF.Algorithm.String()]
 	of, ok := ciphers[scheme.Cipher.Algorithm.String()]
-	if !known || !ok || derivation.Iterations < 1 {
+	if !ok {
 		return nil, errEncryption
 	}
-	derived, err := pbkdf2.Key(digest, password, derivation.Salt, derivation.Iterations, of.keySize)
+	derived, err := derive(scheme.Derivation, password, of.keySize)
 	if err != nil {
-		return nil, errEncryption
+		return nil, err
 	}
 	block, err := of.new(derived)
 	if err != nil {
@@ -146,6 +154,40 @@ func decrypt(der []byte, password string) ([]byte, error) {
 		return nil, ErrPassword
 	}
 	return plain[:len(plain)-padding], nil
+}
+
+// derive makes a key of size bytes of a password, with PBKDF2 or scrypt.
+func derive(derivation pkix.AlgorithmIdentifier, password string, size int) (key []byte, err error) {
+	switch parameters := derivation.Parameters.FullBytes; {
+	case derivation.Algorithm.Equal(oidPBKDF2):
+		var p pbkdf2Parameters
+		if _, err := asn1.Unmarshal(parameters, &p); err != nil {
+			return nil, errEncryption
+		}
+		digest, known := digests[p.PRF.Algorithm.String()]
+		if !known || p.Iterations < 1 {
+			return nil, errEncryption
+		}
+		if p.Iterations > maxIterations {
+			return nil, errTooSlow
+		}
+		key, err = pbkdf2.Key(digest, password, p.Salt, p.Iterations, size)
+	case derivation.Algorithm.Equal(oidScrypt):
+		var p scryptParameters
+		if _, err := asn1.Unmarshal(parameters, &p); err != nil || p.Cost < 2 || p.Block < 1 || p.Parallel < 1 {
+			return nil, errEncryption
+		}
+		if p.Parallel > 16 || p.Block > maxScrypt/128/p.Cost {
+			return nil, errTooSlow
+		}
+		key, err = scrypt.Key([]byte(password), p.Salt, p.Cost, p.Block, p.Parallel, size)
+	default:
+		return nil, errEncryption
+	}
+	if err != nil {
+		return nil, errEncryption
+	}
+	return key, nil
 }
 
 // readOldEncrypted decrypts a block as OpenSSL wrote it before PKCS#8 (RFC 1421

@@ -91,6 +91,10 @@ func TestForms(t *testing.T) {
 			b.run("openssl", "pkcs8", "-topk8", "-v2", "des3", "-v2prf", "hmacWithSHA1", "-in", "server-key.pem", "-out", "j.key", "-passout", "pass:secret")
 			return []string{"server.pem", "j.key"}
 		}, "PEM", "CN=server CN=mid", 2, true},
+		{"a key in PBES2 with scrypt", func() []string {
+			b.run("openssl", "pkcs8", "-topk8", "-scrypt", "-in", "server-key.pem", "-out", "m.key", "-passout", "pass:secret")
+			return []string{"server.pem", "m.key"}
+		}, "PEM", "CN=server CN=mid", 2, true},
 		{"a key in DER and PBES2", func() []string {
 			b.run("openssl", "pkcs8", "-topk8", "-v2", "aes-128-cbc", "-outform", "DER", "-in", "server-key.pem", "-out", "k.der", "-passout", "pass:secret")
 			return []string{"server.pem", "k.der"}
