@@ -97,8 +97,7 @@ var otherNames = map[tlswire.AlertDescription][]string{
 }
 
 // Alerts returns the alerts that end the scenario, sent by the lab or, as
-// measured in ALERTS.md, by other programs. Java sends certificate_unknown if
-// it finds no path to a CA.
+// measured, by other stacks.
 func (s *Scenario) Alerts() []tlswire.AlertDescription {
 	codes := map[tlswire.AlertDescription]bool{}
 	for code := range tlswire.AlertDescription(255) {
@@ -108,18 +107,10 @@ func (s *Scenario) Alerts() []tlswire.AlertDescription {
 			}
 		}
 	}
-	for line := range strings.Lines(measured) {
-		if !strings.HasPrefix(line, "| "+s.Name+" |") {
-			continue
+	for _, r := range stacks().Runs {
+		if alert, ok := AlertNamed(r.Alert); ok && r.Scenario == s.Name {
+			codes[alert] = true
 		}
-		for _, number := range regexp.MustCompile(`\((\d+)\)`).FindAllStringSubmatch(line, -1) {
-			if code, err := strconv.ParseUint(number[1], 10, 8); err == nil {
-				codes[tlswire.AlertDescription(code)] = true
-			}
-		}
-	}
-	if strings.Contains(strings.Join(s.Says["Java"], " "), "PKIX path building failed") {
-		codes[tlswire.AlertCertificateUnknown] = true
 	}
 	return slices.Sorted(maps.Keys(codes))
 }

@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"cmp"
-	_ "embed"
 	"math"
 	"slices"
 	"strconv"
@@ -11,9 +10,6 @@ import (
 	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/tlswire"
 )
-
-//go:embed ALERTS.md
-var measured string
 
 // Found is what a search has found.
 type Found struct {
