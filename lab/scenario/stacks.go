@@ -34,20 +34,20 @@ type Stack struct {
 type StackRun struct {
 	Scenario string        `json:"scenario"`
 	Stack    string        `json:"stack"`
-	As       endpoint.Side `json:"as"`      // the stack's end
-	TLS      []string      `json:"tls"`     // the versions in which it is so: "1.2", "1.3"
+	As       endpoint.Side `json:"as"`  // the stack's end
+	TLS      []string      `json:"tls"` // the versions in which it is so: "1.2", "1.3"
 	// Outcome is "accepted", "rejected" (in the handshake or right behind it),
 	// "refused in HTTP", "closed" (after a handshake that nobody refused) or
 	// "no handshake" (it did not begin one).
-	Outcome  string        `json:"outcome"`
-	By       endpoint.Side `json:"by,omitempty"` // the end that refused
-	Alert    string        `json:"alert,omitempty"` // on the wire, by its name; empty: none
-	SentBy   endpoint.Side `json:"alert_sent_by,omitempty"`
-	Exit     *int          `json:"exit,omitempty"`   // the exit status of a client that is a program
-	HTTP     int           `json:"http,omitempty"`   // the HTTP status that a server refuses with, or that a proxy's caller gets
-	Says     []string      `json:"says,omitempty"`   // the lines that it prints or logs; empty: nothing
-	Lab      string        `json:"lab,omitempty"`    // what the lab says at the other end
-	Reason   endpoint.Side `json:"reason,omitempty"` // the end whose log has the reason; empty: neither's, or there is none
+	Outcome string        `json:"outcome"`
+	By      endpoint.Side `json:"by,omitempty"`    // the end that refused
+	Alert   string        `json:"alert,omitempty"` // on the wire, by its name; empty: none
+	SentBy  endpoint.Side `json:"alert_sent_by,omitempty"`
+	Exit    *int          `json:"exit,omitempty"`   // the exit status of a client that is a program
+	HTTP    int           `json:"http,omitempty"`   // the HTTP status that a server refuses with, or that a proxy's caller gets
+	Says    []string      `json:"says,omitempty"`   // the lines that it prints or logs; empty: nothing
+	Lab     string        `json:"lab,omitempty"`    // what the lab says at the other end
+	Reason  endpoint.Side `json:"reason,omitempty"` // the end whose log has the reason; empty: neither's, or there is none
 }
 
 // stacks returns the table.

@@ -37,6 +37,7 @@ type stack struct {
 	client, server string // how it is run, in words
 
 	lines   string   // matches the lines worth recording
+	proxy   bool     // call returns the HTTP status that its caller gets
 	knobs   bool     // it has options for cipher suites, groups and ALPN
 	crl     bool     // it looks at CRLs, if told to
 	without []string // scenarios that it is not run with: see their comments
