@@ -336,15 +336,16 @@ func (r *StackRun) judge(x *lab.Exchange, as endpoint.Side) {
 	if as == endpoint.Server {
 		own = x.Client
 	}
-	r.Lab = atClock.ReplaceAllString(own.Error, "current time TIME")
+	r.Lab = ofToday.ReplaceAllString(own.Error, "$1 …")
 }
 
 // What is otherwise in each run.
 var (
-	atClock  = regexp.MustCompile(`current time \S+`)
+	ofToday  = regexp.MustCompile(`\b(current time|serial|by CN=[\w-]+ on) [\w:-]+`)
 	unstable = []struct{ pattern, by string }{
 		{`\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?|\w{3} \w{3} +\d+ \d\d:\d\d:\d\d(\.\d+)? (\w+ )?\d{4}`, "TIME"},
 		{`\b127\.0\.0\.1:\d+|\[::1\]:\d+`, "127.0.0.1:PORT"},
+		{`\blocalhost:\d+`, "localhost:PORT"},
 		{`\bport \d+`, "port PORT"},
 		{`\b[0-9A-F]{12,16}:error:`, "error:"},
 		{`\b\d+#\d+: \*\d+`, "PID#PID: *N"},
