@@ -341,7 +341,7 @@ func (r *StackRun) judge(x *lab.Exchange, as endpoint.Side) {
 
 // What is otherwise in each run.
 var (
-	ofToday  = regexp.MustCompile(`\b(current time|serial|by CN=[\w-]+ on) [\w:-]+`)
+	ofToday  = regexp.MustCompile(`\b(current time|serial|by CN=[\w-]+ on|out of date since) [\w:-]+`)
 	unstable = []struct{ pattern, by string }{
 		{`\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?|\w{3} \w{3} +\d+ \d\d:\d\d:\d\d(\.\d+)? (\w+ )?\d{4}`, "TIME"},
 		{`\b127\.0\.0\.1:\d+|\[::1\]:\d+`, "127.0.0.1:PORT"},
