@@ -321,7 +321,7 @@ func (s *stack) run(t *testing.T, o Options, scenario *Scenario, as endpoint.Sid
 
 // judge notes what the lab knows of the exchange; nil: there was none.
 func (r *StackRun) judge(x *lab.Exchange, as endpoint.Side) {
-	if x == nil {
+	if x == nil || x.Wire != nil && len(x.Wire.Messages) == 0 { // it connected, and said nothing
 		r.Outcome, r.By = "no handshake", as
 		return
 	}
@@ -336,12 +336,13 @@ func (r *StackRun) judge(x *lab.Exchange, as endpoint.Side) {
 	if as == endpoint.Server {
 		own = x.Client
 	}
-	r.Lab = ofToday.ReplaceAllString(own.Error, "$1 …")
+	r.Lab = gone.ReplaceAllString(ofToday.ReplaceAllString(own.Error, "$1 …"), "the connection is gone: EOF, or reset")
 }
 
 // What is otherwise in each run.
 var (
 	ofToday  = regexp.MustCompile(`\b(current time|serial|by CN=[\w-]+ on|out of date since) [\w:-]+`)
+	gone     = regexp.MustCompile(`^(EOF|(read|write) tcp \S+: (read: connection reset by peer|write: broken pipe|read|write).*)$`)
 	unstable = []struct{ pattern, by string }{
 		{`\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?|\w{3} \w{3} +\d+ \d\d:\d\d:\d\d(\.\d+)? (\w+ )?\d{4}`, "TIME"},
 		{`\b127\.0\.0\.1:\d+|\[::1\]:\d+`, "127.0.0.1:PORT"},
