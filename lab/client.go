@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -334,13 +335,19 @@ func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) 
 	return &Response{Status: r.StatusCode, Proto: r.Proto, Body: body, Authenticate: r.Header.Get("WWW-Authenticate")}, nil
 }
 
-// lastError returns the alert with which the server refused, if one arrived.
+// lastError returns the alert with which the server refused, if one arrived, or
+// else how it closed.
 // In TLS 1.3 the server judges the client when the client has long finished
 // and sent its request, so that writing may have failed first.
 func lastError(conn *tls.Conn, err error) error {
 	_ = conn.SetReadDeadline(time.Now().Add(alertTimeout))
 	_, last := conn.Read(make([]byte, 1))
 	if _, ok := verdict.ReceivedAlert(last); ok {
+		return last
+	}
+	// net/http takes a connection that the server closes before the request is
+	// on its way for an idle one, and its error has no type.
+	if strings.Contains(err.Error(), "server closed idle connection") && !errors.Is(last, os.ErrDeadlineExceeded) {
 		return last
 	}
 	return err

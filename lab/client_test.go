@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/verdict"
 )
 
@@ -101,6 +102,37 @@ func TestClientState(t *testing.T) {
 		x := callAs(t, dir, answerWith(t, dir, status, "", nil), func(*Settings) {})
 		if x.Client.State != want {
 			t.Errorf("status %d: %s, want %s", status, x.Client.State, want)
+		}
+	}
+}
+
+// A server that closes right after the handshake, as Node.js does when it does
+// not like the client's certificate, has refused the client, however early it
+// closes.
+func TestServerClosesBehindTheHandshake(t *testing.T) {
+	dir := newPKI(t)
+	identity, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			raw, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{identity}, ClientAuth: tls.RequestClientCert}).Handshake()
+			_ = raw.Close()
+		}
+	}()
+	for range 30 {
+		if x := callAs(t, dir, l.Addr().String(), func(*Settings) {}); x.Outcome != verdict.Rejected || x.RejectedBy != endpoint.Server {
+			t.Fatalf("%+v", x.Verdict)
 		}
 	}
 }
