@@ -26,6 +26,7 @@ type known struct {
 	weight    float64                   // of its words together
 	needed    float64                   // which part of the weight a message must have
 	alert     *tlswire.AlertDescription // that it names; nil: none
+	counts    float64                   // how much it counts: 1, or less if it is a line of the table of stacks
 }
 
 var builtInCatalogue = sync.OnceValue(func() *catalogue { return newCatalogue(builtIn()) })
@@ -34,28 +35,38 @@ func newCatalogue(all []*Scenario) *catalogue {
 	c := &catalogue{all: all, by: map[string][]*known{}, weights: map[string]float64{}, texts: map[*Scenario]string{}}
 	having := map[string]map[*Scenario]bool{}
 	messages := map[string]*known{}
+	add := func(s *Scenario, message string, counts float64) {
+		w := words(withoutSurroundings(message))
+		key := strings.Join(w, " ")
+		if messages[key] == nil {
+			messages[key] = &known{words: w, counts: counts}
+			messages[key].needed = neededOf(w)
+			if alert, ok := AlertIn(message); ok {
+				messages[key].alert = &alert
+			}
+			c.messages = append(c.messages, messages[key])
+		}
+		if !slices.Contains(messages[key].scenarios, s) {
+			messages[key].scenarios = append(messages[key].scenarios, s)
+		}
+		for _, word := range w {
+			if having[word] == nil {
+				having[word] = map[*Scenario]bool{}
+			}
+			having[word][s] = true
+		}
+	}
 	for _, s := range all {
 		c.texts[s] = " " + strings.Join(words(string(s.Text)), " ") + " "
 		for _, said := range s.Says {
 			for _, message := range said {
-				w := words(withoutSurroundings(message))
-				key := strings.Join(w, " ")
-				if messages[key] == nil {
-					messages[key] = &known{words: w}
-					messages[key].needed = neededOf(w)
-					if alert, ok := AlertIn(message); ok {
-						messages[key].alert = &alert
-					}
-					c.messages = append(c.messages, messages[key])
-				}
-				if !slices.Contains(messages[key].scenarios, s) {
-					messages[key].scenarios = append(messages[key].scenarios, s)
-				}
-				for _, word := range w {
-					if having[word] == nil {
-						having[word] = map[*Scenario]bool{}
-					}
-					having[word][s] = true
+				add(s, message, 1)
+			}
+		}
+		for _, r := range stacks().Runs {
+			if r.Scenario == s.Name && r.Reason == r.As { // lines of the other end are about alerts
+				for _, line := range r.Says {
+					add(s, line, ofTable)
 				}
 			}
 		}
@@ -71,6 +82,10 @@ func newCatalogue(all []*Scenario) *catalogue {
 	}
 	return c
 }
+
+// ofTable is how much a line of the table of stacks counts. Rare faults have
+// lines there that common ones have, too.
+const ofTable = 0.75
 
 // most is which part of a message must be known, or of a known message be there.
 const most = 0.6
@@ -147,7 +162,7 @@ func (c *catalogue) said(message []string, alert *tlswire.AlertDescription) map[
 			continue
 		}
 		cover := max(ofKnown, ofMessage)
-		score := matched * cover * cover * (0.7 + 0.3*inOrder(m.words, message))
+		score := matched * m.counts * cover * cover * (0.7 + 0.3*inOrder(m.words, message))
 		if score < least {
 			continue
 		}

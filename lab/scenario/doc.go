@@ -3,6 +3,6 @@
 //
 // A scenario says which certificates there are besides the default ones, what
 // each side does, and the verdict expected of TLS 1.2 and of TLS 1.3. Its
-// fields are explained in README.md; ALERTS.md has the same faults measured
+// fields are explained in README.md; STACKS.md has the same faults measured
 // against other programs.
 package scenario

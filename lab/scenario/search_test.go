@@ -168,3 +168,32 @@ func TestSearchOfMuch(t *testing.T) {
 		t.Errorf("found %+v", found)
 	}
 }
+
+// What a stack says of a fault finds that fault, or a commoner one of which it
+// says the same.
+func TestSearchKnowsTheTable(t *testing.T) {
+	same := map[string][]string{} // scenarios by what is said of them
+	for _, r := range stacks().Runs {
+		if r.Reason == r.As {
+			said := strings.Join(r.Says, "\n")
+			same[said] = append(same[said], r.Scenario)
+		}
+	}
+	all, agree := 0, 0
+	for said, scenarios := range same {
+		var found []string
+		for _, s := range Search(said).Scenarios {
+			found = append(found, s.Name)
+		}
+		all++
+		if slices.ContainsFunc(found, func(name string) bool { return slices.Contains(scenarios, name) }) {
+			agree++
+			continue
+		}
+		if strings.Contains(said, "no shared cipher") && slices.Contains(found, "no-common-cipher") || said == "Error in handshake: Error in the certificate." { // it may be anything
+			continue
+		}
+		t.Errorf("%q finds %q, not %q", said, found, scenarios)
+	}
+	t.Logf("%d of %d", agree, all)
+}
