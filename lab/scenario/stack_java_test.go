@@ -29,15 +29,19 @@ func javaStack(s *stack, flags ...string) *stack {
 		return strings.Trim(strings.Fields(firstWords(t, 3, "java", "-version"))[2], `"`)
 	}
 	s.lines = `^(Caused by: )?[\w.$]+(Exception|Error)\b.*`
+	return peer.serves(s)
+}
+
+// serves lets the process serve a stack.
+func (peer *javaPeer) serves(s *stack) *stack {
 	s.call = func(t *testing.T, e *end) (int, string) {
-		status, said := readAnswer(t, peer.ask(t, e))
-		return status, said
+		return readAnswer(t, peer.ask(t, e))
 	}
 	s.serve = func(t *testing.T, e *end) (string, func(*regexp.Regexp) string) {
 		answers := peer.ask(t, e)
 		listening, ok := strings.CutPrefix(<-answers, "listening ")
 		if !ok {
-			t.Fatalf("Peer.java does not listen: %s", listening)
+			t.Fatalf("it does not listen: %s", listening)
 		}
 		return "127.0.0.1:" + listening, func(*regexp.Regexp) string { _, said := readAnswer(t, answers); return said }
 	}
@@ -52,6 +56,8 @@ type javaPeer struct {
 	answers map[string]chan string // by the number of what was asked
 }
 
+// start compiles it, and starts it with flags, of which the first is a class
+// path.
 func (p *javaPeer) start(t *testing.T, flags []string) {
 	t.Helper()
 	classes := t.TempDir()
@@ -63,7 +69,12 @@ func (p *javaPeer) start(t *testing.T, flags []string) {
 		path += ":" + flags[0]
 		flags = flags[1:]
 	}
-	cmd := exec.Command("java", append(flags, "-cp", path, "Peer")...)
+	p.run(t, exec.Command("java", append(flags, "-cp", path, "Peer")...))
+}
+
+// run starts a program that answers as Peer.java does.
+func (p *javaPeer) run(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

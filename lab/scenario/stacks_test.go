@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -41,6 +42,10 @@ type stack struct {
 	knobs   bool     // it has options for cipher suites, groups and ALPN
 	crl     bool     // it looks at CRLs, if told to
 	without []string // scenarios that it is not run with: see their comments
+	only    []string // scenarios that one is run with that is slow to start; nil: all
+
+	newest   uint16 // version that it speaks; 0: TLS 1.3
+	certless bool   // its client cannot show a certificate
 
 	// call lets it call the lab, and returns its exit status and all that it
 	// printed.
@@ -49,6 +54,9 @@ type stack struct {
 	// returns all that it printed, when it has ended or has printed a line that
 	// matches.
 	serve func(t *testing.T, e *end) (addr string, said func(matches *regexp.Regexp) string)
+	// native calls serve's address in a protocol that is not HTTP, for a server
+	// that asks in it for what TLS did not bring. It returns the exit status.
+	native func(t *testing.T, addr string, e *end) int
 }
 
 // end is what the stack is to do in one run: one end of a scenario.
@@ -64,7 +72,7 @@ type end struct {
 }
 
 // stacksMeasured are run in this order. Each stands in a file of its own.
-var stacksMeasured = []*stack{stackOpenSSL, stackCurl, stackGnuTLS, stackNSS, stackPython, stackNode, stackJava, stackNginx}
+var stacksMeasured = []*stack{stackOpenSSL, stackCurl, stackGnuTLS, stackNSS, stackPython, stackNode, stackJava, stackBouncyCastle, stackErlang, stackRuby, stackMbedTLS, stackBotan, stackNginx, stackApache, stackHAProxy, stackCaddy, stackPostgreSQL}
 
 // What the table has of a stack that is installed is what the stack says now.
 func TestStacks(t *testing.T) {
@@ -218,6 +226,9 @@ func (s *stack) measure(t *testing.T, o Options, all []*Scenario) (runs []StackR
 			t.Run(fmt.Sprintf("%s/%v", p.scenario.Name, p.as), func(t *testing.T) {
 				t.Parallel()
 				for _, version := range p.scenario.Versions() {
+					if !s.speaks(p.scenario, p.as, version) {
+						continue
+					}
 					found[i] = append(found[i], s.run(t, o, p.scenario, p.as, version))
 				}
 			})
@@ -257,7 +268,9 @@ func (s *stack) canBe(scenario *Scenario, as endpoint.Side) bool {
 	}
 	judges := scenario.Side == "client rejects server" == (as == endpoint.Client)
 	switch {
-	case slices.Contains(s.without, scenario.Name):
+	case slices.Contains(s.without, scenario.Name), s.only != nil && !slices.Contains(s.only, scenario.Name):
+		return false
+	case s.certless && as == endpoint.Client && scenario.Side == "server rejects client" && h.Certificate != "none":
 		return false
 	case h.Flaw != "" || h.Key != "" || h.Withhold || h.ByUsage || h.Signatures != nil || h.Chain == "reversed":
 		return false
@@ -269,8 +282,23 @@ func (s *stack) canBe(scenario *Scenario, as endpoint.Side) bool {
 	return true
 }
 
+// speaks reports whether the stack has the version that one end of a scenario
+// speaks.
+func (s *stack) speaks(scenario *Scenario, as endpoint.Side, version uint16) bool {
+	h := &scenario.Client
+	if as == endpoint.Server {
+		h = &scenario.Server
+	}
+	return versionOf(h, version) <= cmp.Or(s.newest, tls.VersionTLS13)
+}
+
 // run runs one scenario with the stack at one end and the lab at the other.
 func (s *stack) run(t *testing.T, o Options, scenario *Scenario, as endpoint.Side, version uint16) StackRun {
+	if s.certless && as == endpoint.Client && scenario.Client.Certificate != "none" {
+		unasking := *scenario
+		unasking.Server.Unasking = true
+		scenario = &unasking
+	}
 	e := &end{Scenario: scenario, half: &scenario.Client, as: as}
 	certificate, trust := "client", "server-ca"
 	judges := scenario.Side == "client rejects server"
@@ -306,7 +334,11 @@ func (s *stack) run(t *testing.T, o Options, scenario *Scenario, as endpoint.Sid
 	} else {
 		addr, said := s.serve(t, e)
 		x = labCalls(t, o, scenario, version, addr)
-		if r.judge(x, as); r.Outcome != "accepted" {
+		r.judge(x, as)
+		if r.Outcome == "accepted" && s.native != nil && s.native(t, addr, e) != 0 {
+			r.Outcome, r.By = "closed", as
+		}
+		if r.Outcome != "accepted" {
 			output = said(lines)
 		}
 	}
@@ -351,6 +383,13 @@ var (
 		{`\b[0-9A-F]{12,16}:error:`, "error:"},
 		{`\b\d+#\d+: \*\d+`, "PID#PID: *N"},
 		{`\bpid \d+(:tid \d+)?`, "pid PID"},
+		{`\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d\.\d+`, "TIME"},
+		{`"(ts|duration)":[\d.e-]+`, `"$1":N`},
+		{`"request":\{.*\},"duration"`, `"request":{…},"duration"`},
+		{`"err_id":"\w+"`, `"err_id":"ID"`},
+		{`(current time) \S+Z?`, "$1 TIME"},
+		{` / serial: [0-9A-F]+ / notbefore: [^/\]]* / notafter: [^/\]]*\]`, " / …]"},
+		{`\d+/-?\d+/-?\d+/-?\d+/-?\d+ (\d{3}) \d+`, "TIMES $1 BYTES"},
 	}
 )
 

@@ -1,0 +1,81 @@
+package scenario
+
+import (
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"mtlslab.example/lab/lab/peertest"
+)
+
+var stackApache = &stack{
+	name: "Apache httpd", needs: []string{"apache2"},
+	version: func(t *testing.T) string { return firstWords(t, 3, "apache2", "-v")[len("Server version: "):] },
+	client:  "ProxyPass https://HOST/ with SSLProxyVerify require, SSLProxyCACertificateFile CA, SSLProxyMachineCertificateFile CERT",
+	server:  "SSLVerifyClient require, SSLCACertificateFile CA, SSLCertificateFile CERT; LogLevel ssl:info",
+	lines:   `.*(AH02276|AH02268|AH02411|AH00898|AH02039|SSL Library Error: ).*`,
+	proxy:   true,
+	only:    commonFaults, // it takes a tenth of a second to start
+	call: func(t *testing.T, e *end) (int, string) {
+		port, dir := peertest.FreePort(t), t.TempDir()
+		own := ""
+		if e.cert != "" {
+			own = "SSLProxyMachineCertificateFile " + joined(t, filepath.Join(dir, "client.pem"), e.cert, traditional(t, dir, e.key))
+		}
+		p := startApache(t, dir, port, fmt.Sprintf("SSLProxyEngine on\nSSLProxyProtocol -all +TLSv%s\nSSLProxyVerify require\nSSLProxyVerifyDepth 4\nSSLProxyCACertificateFile %s\n%s\nProxyPass / https://%s:%s/\n", e.version, e.trust, own, e.host, e.port))
+		return askProxy(t, p, port, regexp.MustCompile(`AH00898`))
+	},
+	serve: func(t *testing.T, e *end) (string, func(*regexp.Regexp) string) {
+		port := peertest.FreePort(t)
+		p := startApache(t, t.TempDir(), port, fmt.Sprintf("SSLEngine on\nSSLProtocol -all +TLSv%s\nSSLVerifyClient require\nSSLVerifyDepth 4\nSSLCACertificateFile %s\nSSLCertificateFile %s\nSSLCertificateKeyFile %s\n", e.version, e.trust, e.cert, e.key))
+		return "127.0.0.1:" + port, func(*regexp.Regexp) string {
+			return untilLine(p)(regexp.MustCompile(`SSL Library Error: .*\n`)) // the last of them
+		}
+	},
+}
+
+// startApache starts it with a virtual host, and returns when it listens. It
+// prints its error log.
+func startApache(t *testing.T, dir, port, host string) *peertest.Program {
+	t.Helper()
+	config := ""
+	for _, name := range []string{"mpm_event", "authz_core", "ssl", "proxy", "proxy_http"} {
+		config += fmt.Sprintf("LoadModule %s_module /usr/lib/apache2/modules/mod_%[1]s.so\n", name)
+	}
+	config += fmt.Sprintf("ServerRoot %s\nDocumentRoot %[1]s\nPidFile pid\nErrorLog /dev/stderr\nLogLevel ssl:info\nServerName localhost\nUser nobody\nGroup nogroup\nMutex posixsem\nListen 127.0.0.1:%s\n<VirtualHost 127.0.0.1:%[2]s>\n%s</VirtualHost>\n", dir, port, host)
+	file := filepath.Join(dir, "httpd.conf")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return listening(t, exec.Command("apache2", "-X", "-f", file), port)
+}
+
+// traditional writes a key of the form "EC PRIVATE KEY". Apache finds no key in PKCS#8 behind SSLProxyMachineCertificateFile, and
+// does not start (AH02252).
+func traditional(t *testing.T, dir, file string) string {
+	t.Helper()
+	path := filepath.Join(dir, "traditional.pem")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalECPrivateKey(key.(*ecdsa.PrivateKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
