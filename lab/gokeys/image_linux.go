@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -40,7 +41,9 @@ type image struct {
 func (t *Trace) load(pid int) *image {
 	f := t.executable(pid)
 	if f == nil {
-		return &image{}
+		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		t.say(&ProgramError{strings.TrimSpace(string(name)), "may not be read, so that it cannot be traced either; if it is setuid, it has not gained its privileges"})
+		return &image{alone: true}
 	}
 	if f.privileges && !t.capable {
 		if err := restart(pid); err == nil {

@@ -17,7 +17,6 @@ import (
 // terminal in order, and a tracer that has stopped would hold it up.
 type job struct {
 	signals chan os.Signal
-	kept    []os.Signal // which were not ignored when this process began
 
 	mu      sync.Mutex
 	stopped bool           // the program is
@@ -27,19 +26,20 @@ type job struct {
 func newJob() *job {
 	j := &job{signals: make(chan os.Signal, 4)}
 	for _, s := range []os.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU} {
-		if !signal.Ignored(s) {
-			j.kept = append(j.kept, s)
+		if !signal.Ignored(s) { // or else the program would not ignore it
+			signal.Notify(j.signals, s)
 		}
 	}
-	if len(j.kept) > 0 {
-		signal.Notify(j.signals, j.kept...)
-		go j.receive()
-	}
+	go j.receive()
 	return j
 }
 
 func (j *job) close() {
+	if j == nil {
+		return
+	}
 	signal.Stop(j.signals)
+	close(j.signals)
 }
 
 func (j *job) receive() {
@@ -78,8 +78,8 @@ func (j *job) stop() {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	signal.Reset(j.pending)
+	handled := changeAction(j.pending, func(a *action) { *a = action{} }) // signal.Reset leaves Go's handler
 	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), j.pending)
-	signal.Notify(j.signals, j.kept...)
+	changeAction(j.pending, func(a *action) { *a = handled })
 	j.pending, j.stopped = 0, false
 }

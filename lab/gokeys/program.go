@@ -56,19 +56,15 @@ func Inspect(r io.ReaderAt, machine elf.Machine) (*Program, error) {
 	if names, err := file.ImportedSymbols(); err == nil {
 		p.Traces = slices.ContainsFunc(names, func(s elf.ImportedSymbol) bool { return s.Name == "ptrace" })
 	}
-	table := lineTable(file)
+	address, table := lineTable(file)
 	if table == nil {
 		if info, err := buildinfo.Read(r); err == nil {
 			return p, fmt.Errorf("is a Go program (%s) without a table of its functions (.gopclntab)", info.GoVersion)
 		}
 		return p, nil
 	}
-	data, err := table.Data()
-	if err != nil {
-		return p, nil
-	}
-	p.Traces = p.Traces || slices.ContainsFunc(tracing, func(name string) bool { return bytes.Contains(data, []byte(name)) })
-	if !bytes.Contains(data, []byte("crypto/tls.(*Conn).")) {
+	p.Traces = p.Traces || slices.ContainsFunc(tracing, func(name string) bool { return bytes.Contains(table, []byte(name)) })
+	if !bytes.Contains(table, []byte("crypto/tls.(*Conn).")) {
 		return p, nil
 	}
 	if file.Machine != machine {
@@ -79,22 +75,46 @@ func Inspect(r io.ReaderAt, machine elf.Machine) (*Program, error) {
 			return p, fmt.Errorf("is built with %s, and lab knows where keys pass from %s on", minor, oldest[machine])
 		}
 	}
-	if !bytes.Contains(data, []byte(".writeKeyLog\x00")) {
+	if !bytes.Contains(table, []byte(".writeKeyLog\x00")) {
 		return p, errors.New("has no function crypto/tls.(*Config).writeKeyLog, where keys pass: its names were obfuscated, or it was inlined")
 	}
-	p.Secrets, err = find(file, table.Addr, data, writeKeyLog)
+	p.Secrets, err = find(file, address, table, writeKeyLog)
 	return p, err
 }
 
-// lineTable returns the section that says where functions are. In
-// position-independent programs of older versions its name has a prefix.
-func lineTable(file *elf.File) *elf.Section {
+// lineTable returns the table that says where functions are, and its address.
+// The system's linker puts that of a position-independent program of Go 1.25
+// and earlier among other data.
+func lineTable(file *elf.File) (address uint64, table []byte) {
 	for _, s := range file.Sections {
-		if strings.HasSuffix(s.Name, ".gopclntab") && s.Type != elf.SHT_NOBITS {
-			return s
+		if s.Type == elf.SHT_NOBITS {
+			continue
+		}
+		if strings.HasSuffix(s.Name, ".gopclntab") {
+			table, _ = s.Data()
+			return s.Addr, table
 		}
 	}
-	return nil
+	s := file.Section(".data.rel.ro")
+	if s == nil || s.Type == elf.SHT_NOBITS {
+		return 0, nil
+	}
+	data, _ := s.Data()
+	for at := 0; at+8 <= len(data); at += 8 {
+		if isTableStart(file, data[at:]) {
+			return s.Addr + uint64(at), data[at:]
+		}
+	}
+	return 0, nil
+}
+
+// isTableStart reports whether b begins like a table of Go 1.18 or later: a
+// magic number, two bytes of 0, and the sizes of an instruction and a pointer.
+func isTableStart(file *elf.File, b []byte) bool {
+	const go118, go120 = 0xfffffff0, 0xfffffff1
+	instruction := map[elf.Machine]byte{elf.EM_X86_64: 1, elf.EM_AARCH64: 4}[file.Machine]
+	magic := file.ByteOrder.Uint32(b)
+	return (magic == go118 || magic == go120) && b[4] == 0 && b[5] == 0 && b[6] == instruction && b[7] == 8
 }
 
 // find returns the functions with those names. The table counts from the

@@ -70,19 +70,25 @@ func poke(tid int, address uint64, b []byte) error {
 	return err
 }
 
+// action is a struct sigaction as the kernel has it (rt_sigaction(2)).
+type action struct{ handler, flags, restorer, mask uint64 }
+
+// changeAction changes what this process does with a signal, in ways that
+// Go's os/signal does not offer. It returns what it did before.
+func changeAction(signal syscall.Signal, change func(*action)) (before action) {
+	call := func(set, get unsafe.Pointer) {
+		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(signal), uintptr(set), uintptr(get), unsafe.Sizeof(before.mask), 0, 0) // neither argument can be wrong
+	}
+	call(nil, unsafe.Pointer(&before))
+	after := before
+	change(&after)
+	call(unsafe.Pointer(&after), nil)
+	return before
+}
+
 // quietStops spares this process a signal for each stop of a traced thread, and
-// lets a signal to the tracer's thread interrupt its wait. Go's runtime offers
-// neither.
+// lets a signal to the tracer's thread interrupt its wait.
 func quietStops() {
-	const restart, noStops, maskSize = 0x10000000, 1, 8 // SA_RESTART, SA_NOCLDSTOP
-	var action struct{ handler, flags, restorer, mask uint64 }
-	call := func(set, get unsafe.Pointer) unix.Errno {
-		_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGCHLD), uintptr(set), uintptr(get), maskSize, 0, 0)
-		return errno
-	}
-	if call(nil, unsafe.Pointer(&action)) != 0 {
-		return
-	}
-	action.flags = action.flags&^restart | noStops
-	_ = call(unsafe.Pointer(&action), nil)
+	const restart, noStops = 0x10000000, 1 // SA_RESTART, SA_NOCLDSTOP
+	changeAction(unix.SIGCHLD, func(a *action) { a.flags = a.flags&^restart | noStops })
 }

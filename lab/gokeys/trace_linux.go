@@ -68,8 +68,9 @@ func (t *Trace) run(begin func() error) error {
 		if err == nil {
 			t.follow()
 			t.late.flush()
-			close(t.ended)
 		}
+		t.job.close()
+		close(t.ended)
 	}()
 	return <-begun
 }
@@ -80,7 +81,7 @@ func (t *Trace) run(begin func() error) error {
 func Start(program *exec.Cmd, o Options) (*Trace, error) {
 	t := newTrace(o)
 	t.job = newJob()
-	err := t.run(func() error {
+	return t, t.run(func() error {
 		if err := t.start(program); err != nil {
 			return err
 		}
@@ -90,11 +91,6 @@ func Start(program *exec.Cmd, o Options) (*Trace, error) {
 		}
 		return t.seize()
 	})
-	if err != nil {
-		t.job.close()
-		return nil, err
-	}
-	return t, nil
 }
 
 // start starts a program that stops before its first instruction. Where the
@@ -172,9 +168,6 @@ func (t *Trace) Detach() {
 // the signal's number, as in a shell.
 func (t *Trace) Wait() int {
 	<-t.ended
-	if t.job != nil {
-		t.job.close()
-	}
 	if t.status.Signaled() {
 		return 128 + int(t.status.Signal())
 	}
