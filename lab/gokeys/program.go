@@ -53,9 +53,10 @@ func Inspect(r io.ReaderAt, machine elf.Machine) (*Program, error) {
 		return &Program{}, nil // no program of this system, so that it does not run either
 	}
 	p := &Program{Entry: file.Entry}
-	if names, err := file.ImportedSymbols(); err == nil {
-		p.Traces = slices.ContainsFunc(names, func(s elf.ImportedSymbol) bool { return s.Name == "ptrace" })
+	if imported, err := file.ImportedSymbols(); err == nil {
+		p.Traces = slices.ContainsFunc(imported, func(s elf.ImportedSymbol) bool { return s.Name == "ptrace" })
 	}
+	p.Logs = p.Traces && names(file, "SSLKEYLOGFILE")
 	address, table := lineTable(file)
 	if table == nil {
 		if info, err := buildinfo.Read(r); err == nil {
@@ -63,6 +64,7 @@ func Inspect(r io.ReaderAt, machine elf.Machine) (*Program, error) {
 		}
 		return p, nil
 	}
+	p.Logs = names(file, "SSLKEYLOGFILE")
 	p.Traces = p.Traces || slices.ContainsFunc(tracing, func(name string) bool { return bytes.Contains(table, []byte(name)) })
 	if !bytes.Contains(table, []byte("crypto/tls.(*Conn).")) {
 		return p, nil
@@ -80,6 +82,16 @@ func Inspect(r io.ReaderAt, machine elf.Machine) (*Program, error) {
 	}
 	p.Secrets, err = find(file, address, table, writeKeyLog)
 	return p, err
+}
+
+// names reports whether a text is among a program's constants.
+func names(file *elf.File, text string) bool {
+	s := file.Section(".rodata")
+	if s == nil || s.Type == elf.SHT_NOBITS {
+		return false
+	}
+	constants, _ := s.Data()
+	return bytes.Contains(constants, []byte(text))
 }
 
 // lineTable returns the table that says where functions are, and its address.
