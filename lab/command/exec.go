@@ -71,6 +71,7 @@ func (p *Program) execCommand() *cli.Command {
 			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log", Usage: "append the TLS secrets to `FILE`, or off with --capture"},
 			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record the program's connections, decrypted, to `FILE`"},
 			&cli.StringSliceFlag{Name: "tap", Usage: "record what comes to one address and pass it on to another, `LISTEN=TARGET`, instead of being the program's proxy; may be repeated"},
+			&cli.IntFlag{Name: "attach", DefaultText: "none", Usage: "log the keys of process `PID`, a Go program that runs already, until Ctrl-C (Linux)"},
 		},
 		Action: p.exec,
 	}
@@ -78,6 +79,9 @@ func (p *Program) execCommand() *cli.Command {
 
 func (p *Program) exec(c *cli.Context) error {
 	args := c.Args().Slice()
+	if c.IsSet("attach") {
+		return p.attach(c)
+	}
 	if len(args) == 0 {
 		return &usageError{command: commandName(c), problem: "lab exec takes a COMMAND to run"}
 	}

@@ -22,18 +22,18 @@ func (t *Trace) attach() error {
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", t.root)); err != nil {
 		return &SystemError{Why: fmt.Sprintf("there is no process %d", t.root)}
 	}
-	f := t.executable(t.root)
+	f, err := t.executable(t.root)
 	switch {
-	case f == nil:
-		return t.unseized(unix.EPERM)
+	case err != nil:
+		return t.unseized(err)
 	case f.err != nil:
 		return &ProgramError{f.path, f.err.Error()}
 	case len(f.Secrets) == 0:
 		return &ProgramError{f.path, "is not a Go program with crypto/tls"}
 	}
-	image := t.place(t.root, f)
-	if len(image.breakpoints) == 0 {
-		return t.unseized(unix.EPERM)
+	image, err := place(t.root, f)
+	if err != nil {
+		return t.unseized(err)
 	}
 	if err := t.seizeThreads(image); err != nil {
 		return err
@@ -88,5 +88,9 @@ func (t *Trace) unseized(err error) error {
 	if strings.TrimSpace(string(scope)) == "1" && !mayTraceAll() {
 		return &SystemError{"kernel.yama.ptrace_scope is 1, so that only root may trace a program that runs already: use sudo, or start it by lab exec -- COMMAND", err}
 	}
-	return &SystemError{fmt.Sprintf("process %d may not be traced: it is another user's, or has more rights than lab; use sudo", t.root), err}
+	why := fmt.Sprintf("process %d cannot be traced", t.root)
+	if errors.Is(err, os.ErrPermission) {
+		why += ": it is another user's, or has more rights than lab; use sudo"
+	}
+	return &SystemError{why, err}
 }

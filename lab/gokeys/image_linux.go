@@ -39,8 +39,8 @@ type image struct {
 
 // load looks at the program that a process has just begun to execute.
 func (t *Trace) load(pid int) *image {
-	f := t.executable(pid)
-	if f == nil {
+	f, err := t.executable(pid)
+	if err != nil {
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 		t.say(&ProgramError{strings.TrimSpace(string(name)), "may not be read, so that it cannot be traced either; if it is setuid, it has not gained its privileges"})
 		return &image{alone: true}
@@ -61,49 +61,52 @@ func (t *Trace) load(pid int) *image {
 	case f.err != nil:
 		t.say(&ProgramError{f.path, f.err.Error()})
 	}
-	return t.place(pid, f)
+	i, err := place(pid, f)
+	if err != nil {
+		t.say(&ProgramError{f.path, fmt.Sprintf("cannot be looked at: %v", err)})
+	}
+	return i
 }
 
 // place returns the image of a file at the address that it was loaded to.
-func (t *Trace) place(pid int, f *file) *image {
+func place(pid int, f *file) (*image, error) {
 	i := &image{logs: f.Logs}
 	if len(f.Secrets) == 0 {
-		return i
+		return i, nil
 	}
 	entry, err := entryOf(pid)
 	if err != nil {
-		t.say(&ProgramError{f.path, fmt.Sprintf("cannot be looked at: %v", err)})
-		return i
+		return i, err
 	}
 	i.breakpoints = make(map[uint64]Instruction)
 	for _, function := range f.Secrets {
 		i.breakpoints[function.Address+entry-f.Entry] = function.First
 	}
-	return i
+	return i, nil
 }
 
-// executable returns what is known of the program of a process, or nil.
-func (t *Trace) executable(pid int) *file {
+// executable returns what is known of the program of a process.
+func (t *Trace) executable(pid int) (*file, error) {
 	link := fmt.Sprintf("/proc/%d/exe", pid)
 	r, err := os.Open(link)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer r.Close()
 	info, err := r.Stat()
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	stat := info.Sys().(*syscall.Stat_t)
 	id := fileID{stat.Dev, stat.Ino, stat.Size, stat.Ctim}
 	if known := t.files[id]; known != nil {
-		return known
+		return known, nil
 	}
 	f := &file{privileges: gainsPrivileges(r, stat)}
 	f.path, _ = os.Readlink(link)
 	f.Program, f.err = Inspect(r, machine)
 	t.files[id] = f
-	return f
+	return f, nil
 }
 
 // entryOf returns the address of the first instruction of a process's program
@@ -158,8 +161,8 @@ func (t *Trace) clear(tid int, k *task) {
 func (t *Trace) imageOf(tid int, k *task) *image {
 	if k.image == nil {
 		k.image = &image{}
-		if f := t.executable(tid); f != nil {
-			k.image = t.place(tid, f)
+		if f, err := t.executable(tid); err == nil {
+			k.image, _ = place(tid, f)
 			k.image.prepared = true
 		}
 	}
