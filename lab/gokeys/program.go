@@ -133,7 +133,13 @@ func isTableStart(file *elf.File, b []byte) bool {
 // address of Go's own code, which is the start of .text but for programs that
 // the system's linker has linked.
 func find(file *elf.File, tableAddr uint64, table []byte, name *regexp.Regexp) ([]Function, error) {
+	const startInTable = 24 // until Go 1.25; 0 if the program is position-independent
 	starts := moduleText(file, tableAddr)
+	if len(table) >= startInTable+8 {
+		if start := file.ByteOrder.Uint64(table[startInTable:]); start != 0 {
+			starts = append(starts, start)
+		}
+	}
 	if text := file.Section(".text"); text != nil {
 		starts = append(starts, text.Addr)
 	}
@@ -183,9 +189,9 @@ func moduleText(file *elf.File, table uint64) (starts []uint64) {
 			continue
 		}
 		switch {
-		case s.Name == ".go.module" || s.Name == ".data" || s.Name == ".data.rel.ro":
+		case s.Name == ".go.module" || s.Name == ".data" || s.Name == ".noptrdata" || s.Name == ".data.rel.ro":
 			data, _ := s.Data()
-			for at := range len(data) / 8 * 8 / 8 {
+			for at := range len(data) / 8 {
 				if at*8+textField+8 <= len(data) && file.ByteOrder.Uint64(data[at*8:]) == table {
 					starts = append(starts, file.ByteOrder.Uint64(data[at*8+textField:]))
 				}

@@ -217,10 +217,12 @@ func TestBuilds(t *testing.T) {
 	}
 	if peertest.Full() {
 		for _, version := range []string{"go1.27.3", "go1.24.9", "go1.22.12", "go1.21.13"} {
-			builds[version] = builds["plain"]
 			build := builds["external pie"]
 			build.go_ = version
 			builds[version+" external pie"] = build
+			build = builds["external"]
+			build.go_ = version
+			builds[version+" external"] = build
 			build = builds["stripped"]
 			build.go_ = version
 			builds[version] = build
