@@ -14,7 +14,7 @@
 //	keyshim ladder
 //	vantage verdict
 //	certfile tlsdecrypt
-//	capture certgen chain
+//	capture certgen chain gokeys
 //	browser certgen/atomicfile certgen/yamldoc keylog prologue
 //	wiretap/wiretaptest
 //	certgen/revocation certgen/spell httpwire private text tlswire wiretap

@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/keyshim"
 	"mtlslab.example/lab/lab/private"
 )
@@ -70,6 +71,7 @@ func (p *Program) execCommand() *cli.Command {
 			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log", Usage: "append the TLS secrets to `FILE`, or off with --capture"},
 			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record the program's connections, decrypted, to `FILE`"},
 			&cli.StringSliceFlag{Name: "tap", Usage: "record what comes to one address and pass it on to another, `LISTEN=TARGET`, instead of being the program's proxy; may be repeated"},
+			&cli.IntFlag{Name: "attach", DefaultText: "none", Usage: "log the keys of process `PID`, a Go program that runs already, until Ctrl-C (Linux)"},
 		},
 		Action: p.exec,
 	}
@@ -77,6 +79,9 @@ func (p *Program) execCommand() *cli.Command {
 
 func (p *Program) exec(c *cli.Context) error {
 	args := c.Args().Slice()
+	if c.IsSet("attach") {
+		return p.attach(c)
+	}
 	if len(args) == 0 {
 		return &usageError{command: commandName(c), problem: "lab exec takes a COMMAND to run"}
 	}
@@ -103,13 +108,19 @@ func (p *Program) exec(c *cli.Context) error {
 		defer removeLibrary()
 	}
 	known := p.sayObstacles(path, err)
+	keys, err := keylog.Open(log, nil)
+	if err != nil {
+		return err
+	}
+	defer keys.Close()
+	start := keyshim.Traced(keys, func(err error) { known = true; p.say("%v; %s", err, otherEnd) })
 	program := &exec.Cmd{Path: path, Args: args, Env: keyshim.Environment(os.Environ(), log, library)}
 	if recording {
-		return p.record(c, program, log, taps)
+		return p.record(c, program, start, log, taps)
 	}
 	before := sizeOf(log)
-	err = p.run(program)
-	if start := (*startError)(nil); !known && !errors.As(err, &start) && sizeOf(log) <= before {
+	err = p.run(program, start)
+	if unstarted := (*startError)(nil); !known && !errors.As(err, &unstarted) && sizeOf(log) <= before {
 		p.sayNoSecrets(args[0], log)
 	}
 	return err
@@ -165,7 +176,7 @@ func prepareLog(c *cli.Context) (path string, remove func(), err error) {
 
 // record runs a program and records its connections: those that it makes
 // through a proxy, or those that come to the addresses of --tap.
-func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []tap) error {
+func (p *Program) record(c *cli.Context, program *exec.Cmd, start keyshim.Starter, log string, taps []tap) error {
 	listeners, err := listen(taps) // first: a busy port must not cost a recording
 	if err != nil {
 		return err
@@ -197,10 +208,10 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []t
 		}
 		program.Env = keyshim.ProxyEnvironment(program.Env, proxy)
 	}
-	err = p.run(program)
+	err = p.run(program, start)
 	hurry(a.capture)
 	recorded, closing := relay.Close()
-	if start := (*startError)(nil); !errors.As(err, &start) {
+	if unstarted := (*startError)(nil); !errors.As(err, &unstarted) {
 		a.sayRecorded(recorded, len(taps) > 0)
 	}
 	return errors.Join(err, closing)
@@ -248,9 +259,9 @@ func listen(taps []tap) ([]net.Listener, error) {
 }
 
 // run runs a program to its end, with lab's own streams.
-func (p *Program) run(program *exec.Cmd) error {
+func (p *Program) run(program *exec.Cmd, start keyshim.Starter) error {
 	program.Stdin, program.Stdout, program.Stderr = os.Stdin, p.Stdout, p.Stderr
-	status, err := keyshim.Run(program)
+	status, err := keyshim.Run(program, start)
 	switch {
 	case err != nil:
 		return &startError{program.Args[0], err}
