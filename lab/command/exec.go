@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -104,9 +105,15 @@ func (p *Program) exec(c *cli.Context) error {
 	}
 	known := p.sayObstacles(path, err)
 	program := &exec.Cmd{Path: path, Args: args, Env: keyshim.Environment(os.Environ(), log, library)}
-	if recording {
-		return p.record(c, program, log, taps)
+	jvms, err := p.listenForJVMs(log, library)
+	if err != nil {
+		return err
 	}
+	defer jvms.close()
+	if recording {
+		return p.record(c, program, log, taps, jvms)
+	}
+	program.Env = jvms.environment(program.Env, nil)
 	before := sizeOf(log)
 	err = p.run(program)
 	if start := (*startError)(nil); !known && !errors.As(err, &start) && sizeOf(log) <= before {
@@ -165,7 +172,7 @@ func prepareLog(c *cli.Context) (path string, remove func(), err error) {
 
 // record runs a program and records its connections: those that it makes
 // through a proxy, or those that come to the addresses of --tap.
-func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []tap) error {
+func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []tap, jvms *jvms) error {
 	listeners, err := listen(taps) // first: a busy port must not cost a recording
 	if err != nil {
 		return err
@@ -189,14 +196,16 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []t
 	for i, l := range listeners {
 		relay.Forward(l, taps[i].target)
 	}
+	var proxy *url.URL
 	if len(taps) == 0 {
-		proxy, err := relay.Proxy()
+		proxy, err = relay.Proxy()
 		if err != nil {
 			_, closing := relay.Close()
 			return errors.Join(err, closing)
 		}
 		program.Env = keyshim.ProxyEnvironment(program.Env, proxy)
 	}
+	program.Env = jvms.environment(program.Env, proxy)
 	err = p.run(program)
 	hurry(a.capture)
 	recorded, closing := relay.Close()

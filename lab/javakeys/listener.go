@@ -60,8 +60,9 @@ const (
 
 // Report is a JVM whose secrets are not logged.
 type Report struct {
-	Reason Reason
-	Err    error // of Unread
+	Process string // its program and its number, where they are known
+	Reason  Reason
+	Err     error // of Unread
 }
 
 // Listen returns a Listener on the loopback interface that writes lines of a
@@ -116,7 +117,8 @@ func (j *Listener) accept() {
 // serve serves one connection. It is a JVM's, or the shim asks on behalf of one
 // that is about to start.
 func (j *Listener) serve(conn *net.TCPConn) {
-	if !j.isDescendant(conn) {
+	process, ok := j.descendant(conn)
+	if !ok {
 		return
 	}
 	_ = conn.SetDeadline(time.Now().Add(handshakeTimeout))
@@ -129,7 +131,7 @@ func (j *Listener) serve(conn *net.TCPConn) {
 		return
 	}
 	if string(first) == question {
-		j.answer(conn, in)
+		j.answer(conn, in, process)
 		return
 	}
 	got := make([]byte, len(handshake))
@@ -137,7 +139,7 @@ func (j *Listener) serve(conn *net.TCPConn) {
 		return
 	}
 	j.grant(-1)
-	j.debug(conn, in)
+	j.debug(conn, in, process)
 }
 
 // What the shim asks, in one line, and what it is told. It asks before a JVM
@@ -153,7 +155,7 @@ const (
 )
 
 // answer answers the shim: whether the JVM may have its options.
-func (j *Listener) answer(conn net.Conn, in *bufio.Reader) {
+func (j *Listener) answer(conn net.Conn, in *bufio.Reader, process string) {
 	line, err := bufio.NewReader(io.LimitReader(in, maxQuestion)).ReadBytes('\n')
 	if err != nil {
 		return
@@ -165,11 +167,11 @@ func (j *Listener) answer(conn net.Conn, in *bufio.Reader) {
 			reply = answerYes
 		}
 	case askOwn:
-		j.report(Report{Reason: OwnDebugger})
+		j.report(Report{Process: process, Reason: OwnDebugger})
 	case askNone:
-		j.report(Report{Reason: NoDebugger})
+		j.report(Report{Process: process, Reason: NoDebugger})
 	case askEmbedded:
-		j.report(Report{Reason: Embedded})
+		j.report(Report{Process: process, Reason: Embedded})
 	}
 	_, _ = conn.Write([]byte{reply})
 }
@@ -192,11 +194,11 @@ func (j *Listener) grant(n int) bool {
 }
 
 // debug logs the secrets of a JVM until its connection ends.
-func (j *Listener) debug(conn *net.TCPConn, in *bufio.Reader) {
+func (j *Listener) debug(conn *net.TCPConn, in *bufio.Reader, process string) {
 	d := &debuggee{vm: newVM(conn), write: j.write, keys: make(map[id]keyClass), randoms: make(map[id]*[randomSize]byte), names: make(map[id]string)}
 	var once sync.Once
 	d.failed = func(err error) {
-		once.Do(func() { j.report(reportOf(err)) })
+		once.Do(func() { j.report(reportOf(process, err)) })
 	}
 	ready := make(chan struct{})
 	go func() {
@@ -225,14 +227,15 @@ func (j *Listener) debug(conn *net.TCPConn, in *bufio.Reader) {
 	<-ready
 }
 
-func reportOf(err error) Report {
+func reportOf(process string, err error) Report {
+	r := Report{Process: process, Reason: Unread, Err: err}
 	switch {
 	case errors.Is(err, errUnknownJDK):
-		return Report{Reason: UnknownJDK}
+		r.Reason = UnknownJDK
 	case errors.Is(err, errOpaqueKey):
-		return Report{Reason: OpaqueKeys}
+		r.Reason = OpaqueKeys
 	}
-	return Report{Reason: Unread, Err: err}
+	return r
 }
 
 func (j *Listener) write(e keylog.Entry) {

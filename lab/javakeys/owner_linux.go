@@ -12,18 +12,17 @@ import (
 	"strings"
 )
 
-// isDescendant reports whether the process at the other end of a connection of
-// this machine was started with the environment of this run, which no other
-// process knows: whether one has both the token in its environment, and the
-// socket.
-func (j *Listener) isDescendant(conn *net.TCPConn) bool {
+// descendant returns the process at the other end of a connection of this
+// machine, if it was started with the environment of this run, which no other
+// process knows: the one that has the token in its environment, and the socket.
+func (j *Listener) descendant(conn *net.TCPConn) (process string, ok bool) {
 	socket := socketOf(conn.RemoteAddr().(*net.TCPAddr).AddrPort(), conn.LocalAddr().(*net.TCPAddr).AddrPort())
 	if socket == "" {
-		return false
+		return "", false
 	}
 	processes, err := os.ReadDir("/proc")
 	if err != nil {
-		return false
+		return "", false
 	}
 	for _, p := range processes {
 		if _, err := strconv.Atoi(p.Name()); err != nil {
@@ -32,10 +31,11 @@ func (j *Listener) isDescendant(conn *net.TCPConn) bool {
 		dir := "/proc/" + p.Name()
 		environ, err := os.ReadFile(dir + "/environ")
 		if err == nil && bytes.Contains(environ, []byte(j.token)) && hasOpen(dir+"/fd", socket) {
-			return true
+			program, _ := os.Readlink(dir + "/exe")
+			return fmt.Sprintf("%s (process %s)", program, p.Name()), true
 		}
 	}
-	return false
+	return "", false
 }
 
 // hasOpen reports whether a process with those descriptors has a socket open.

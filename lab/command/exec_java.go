@@ -1,0 +1,71 @@
+package command
+
+import (
+	"errors"
+	"net/url"
+	"sync"
+
+	"mtlslab.example/lab/lab/javakeys"
+	"mtlslab.example/lab/lab/keylog"
+)
+
+// jvms logs the keys of the Java programs that a program starts, or is.
+type jvms struct {
+	*Program
+	listener *javakeys.Listener
+	log      *keylog.Writer
+	shim     bool // is there
+
+	mu   sync.Mutex
+	said map[javakeys.Reason]bool
+}
+
+// listenForJVMs returns what logs the keys of JVMs to log. library is the shim,
+// or "". The caller closes it when the program has ended.
+func (p *Program) listenForJVMs(log, library string) (*jvms, error) {
+	w, err := keylog.Open(log, func(err error) { p.say("the key log has ended: %v", err) })
+	if err != nil {
+		return nil, err
+	}
+	j := &jvms{Program: p, log: w, shim: library != "", said: make(map[javakeys.Reason]bool)}
+	if j.listener, err = javakeys.Listen(w, j.report); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return j, nil
+}
+
+func (j *jvms) close() {
+	j.listener.Close()
+	_ = j.log.Close()
+}
+
+// environment returns environ with what makes JVMs connect, and use a proxy
+// unless it is nil.
+func (j *jvms) environment(environ []string, proxy *url.URL) []string {
+	return j.listener.Environment(environ, j.shim, javakeys.ProxyOptions(proxy)...)
+}
+
+// report says why keys of a JVM are not logged, once for each reason.
+func (j *jvms) report(r javakeys.Report) {
+	j.mu.Lock()
+	said := j.said[r.Reason]
+	j.said[r.Reason] = true
+	j.mu.Unlock()
+	if said {
+		return
+	}
+	switch r.Reason {
+	case javakeys.OwnDebugger:
+		j.say("%s has a debugger of its own (jdwp), and a JVM takes only one: its keys are not logged; %s", r.Process, otherEnd)
+	case javakeys.NoDebugger:
+		j.say("%s lacks the module jdk.jdwp.agent, with which lab reads keys: they are not logged; %s", r.Process, otherEnd)
+	case javakeys.UnknownJDK:
+		j.say("the JDK of %s is not known to lab: its keys are not logged; %s", r.Process, otherEnd)
+	case javakeys.OpaqueKeys:
+		j.say("%s has a security provider that keeps secrets to itself, as a PKCS #11 token does: not all keys are logged; %s", r.Process, otherEnd)
+	case javakeys.Embedded:
+		j.say("%s has a JVM in itself, which lab leaves alone: its keys are not logged; %s", r.Process, otherEnd)
+	case javakeys.Unread:
+		j.say("not all keys of %s are logged: %v", r.Process, r.Err)
+	}
+}
