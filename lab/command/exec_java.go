@@ -3,10 +3,12 @@ package command
 import (
 	"errors"
 	"net/url"
+	"os/exec"
 	"sync"
 
 	"mtlslab.example/lab/lab/javakeys"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/keyshim"
 )
 
 // jvms logs the keys of the Java programs that a program starts, or is.
@@ -39,10 +41,19 @@ func (j *jvms) close() {
 	_ = j.log.Close()
 }
 
-// environment returns environ with what makes JVMs connect, and use a proxy
-// unless it is nil.
-func (j *jvms) environment(environ []string, proxy *url.URL) []string {
-	return j.listener.Environment(environ, j.shim, javakeys.ProxyOptions(proxy)...)
+// prepare has the JVMs that program starts, or is, connect to lab, and use a
+// proxy unless it is nil.
+func (j *jvms) prepare(program *exec.Cmd, proxy *url.URL) {
+	others := javakeys.ProxyOptions(proxy)
+	if j.shim {
+		program.Env = j.listener.WithShim(program.Env, others)
+		return
+	}
+	var err error
+	program.Env, err = j.listener.WithoutShim(program.Env, program.Args, others)
+	if obstacle, file := keyshim.Inspect(program.Path); err != nil && obstacle == keyshim.Java {
+		j.say("the keys of %s are not logged: %v; %s", file, err, otherEnd)
+	}
 }
 
 // report says why keys of a JVM are not logged, once for each reason.

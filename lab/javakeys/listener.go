@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -30,10 +31,11 @@ const (
 // takes those alone that were started with its environment; elsewhere a process
 // cannot be seen behind its connection, and any of this machine is taken.
 type Listener struct {
-	log    io.Writer
-	report func(Report)
-	l      net.Listener
-	token  string // is in the environment of this run alone
+	log     io.Writer
+	report  func(Report)
+	l       net.Listener
+	token   string // is in the environment of this run alone
+	options string // a file, see WithoutShim
 
 	serving sync.WaitGroup
 	mu      sync.Mutex
@@ -77,13 +79,6 @@ func Listen(log io.Writer, report func(Report)) (*Listener, error) {
 	j := &Listener{log: log, report: report, l: l, token: rand.Text(), open: make(map[net.Conn]*debuggee), changed: make(chan struct{})}
 	j.serving.Go(j.accept)
 	return j, nil
-}
-
-// Option is what a JVM is to be given so that it connects. A JVM that cannot
-// connect, or is given two options of this kind, exits at once: so it is for
-// those alone that are known to do neither.
-func (j *Listener) Option() string {
-	return "-agentlib:jdwp=transport=dt_socket,server=n,suspend=y,address=" + j.l.Addr().String()
 }
 
 func (j *Listener) accept() {
@@ -255,6 +250,9 @@ func (j *Listener) Seen() int {
 func (j *Listener) Close() {
 	j.mu.Lock()
 	j.closed = true
+	if j.options != "" {
+		_ = os.Truncate(j.options, 0)
+	}
 	late := time.After(grantTimeout - time.Since(j.latest))
 	j.mu.Unlock()
 	for {
