@@ -113,7 +113,7 @@ func (p *Program) exec(c *cli.Context) error {
 	if recording {
 		return p.record(c, program, log, taps, jvms)
 	}
-	jvms.prepare(program, nil)
+	jvms.prepare(program, nil, nil)
 	before := sizeOf(log)
 	err = p.run(program)
 	if start := (*startError)(nil); !known && !errors.As(err, &start) && sizeOf(log) <= before {
@@ -205,7 +205,7 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []t
 		}
 		program.Env = keyshim.ProxyEnvironment(program.Env, proxy)
 	}
-	jvms.prepare(program, proxy)
+	jvms.prepare(program, relay, proxy)
 	err = p.run(program)
 	hurry(a.capture)
 	recorded, closing := relay.Close()

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"errors"
 	"net/url"
 	"os/exec"
@@ -18,8 +19,11 @@ type jvms struct {
 	log      *keylog.Writer
 	shim     bool // is there
 
-	mu   sync.Mutex
-	said map[javakeys.Reason]bool
+	relay *keyshim.Relay // the proxy of the program, nil if there is none
+
+	mu      sync.Mutex
+	said    map[javakeys.Reason]bool
+	passing bool // a connection has passed the proxy by, and that was said
 }
 
 // listenForJVMs returns what logs the keys of JVMs to log. library is the shim,
@@ -30,7 +34,7 @@ func (p *Program) listenForJVMs(log, library string) (*jvms, error) {
 		return nil, err
 	}
 	j := &jvms{Program: p, log: w, shim: library != "", said: make(map[javakeys.Reason]bool)}
-	if j.listener, err = javakeys.Listen(w, j.report); err != nil {
+	if j.listener, err = javakeys.Listen(j, j.report); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return j, nil
@@ -42,8 +46,11 @@ func (j *jvms) close() {
 }
 
 // prepare has the JVMs that program starts, or is, connect to lab, and use a
-// proxy unless it is nil.
-func (j *jvms) prepare(program *exec.Cmd, proxy *url.URL) {
+// proxy of relay unless it is nil.
+func (j *jvms) prepare(program *exec.Cmd, relay *keyshim.Relay, proxy *url.URL) {
+	if proxy != nil {
+		j.relay = relay
+	}
 	others := javakeys.ProxyOptions(proxy)
 	if j.shim {
 		program.Env = j.listener.WithShim(program.Env, others)
@@ -54,6 +61,27 @@ func (j *jvms) prepare(program *exec.Cmd, proxy *url.URL) {
 	if obstacle, file := keyshim.Inspect(program.Path); err != nil && obstacle == keyshim.Java {
 		j.say("the keys of %s are not logged: %v; %s", file, err, otherEnd)
 	}
+}
+
+// Write appends a line to the key log. The first secret of a connection that
+// has passed the proxy by is the earliest sign of one.
+func (j *jvms) Write(line []byte) (int, error) {
+	_, _ = j.log.Write(line)
+	if j.relay == nil {
+		return len(line), nil
+	}
+	entry, err := keylog.ParseLine(bytes.TrimSuffix(line, []byte("\n")))
+	if err != nil || j.relay.Carries(entry.ClientRandom) {
+		return len(line), nil
+	}
+	j.mu.Lock()
+	said := j.passing
+	j.passing = true
+	j.mu.Unlock()
+	if !said {
+		j.say("a Java program has a connection that is not recorded: it is a server's, or one of java.nio (HttpClient, Netty), which knows no proxy; record it with --tap 127.0.0.1:9443=HOST:PORT, where HOST:PORT is the server's address, and have the client connect to 127.0.0.1:9443")
+	}
+	return len(line), nil
 }
 
 // report says why keys of a JVM are not logged, once for each reason.

@@ -13,13 +13,15 @@ import java.nio.charset.StandardCharsets;
 import java.security.KeyStore;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
-import javax.net.ssl.SSLSession;
 import javax.net.ssl.SSLSocket;
 import javax.net.ssl.TrustManagerFactory;
 
@@ -29,6 +31,7 @@ import javax.net.ssl.TrustManagerFactory;
  */
 public class Peer {
     static SSLContext context;
+    static final Set<Long> sessions = ConcurrentHashMap.newKeySet(); // by the time of their creation
 
     public static void main(String[] args) throws Exception {
         String way = args[1], version = args[3];
@@ -103,15 +106,17 @@ public class Peer {
                 HttpsURLConnection c = (HttpsURLConnection) new URL("https://localhost:" + port + path).openConnection();
                 c.setSSLSocketFactory(context.getSocketFactory());
                 c.setRequestProperty("Connection", "close");
-                c.getInputStream().readAllBytes();
+                c.getResponseCode();
+                c.disconnect();
                 break;
-            default: // "socket", "resumed" and "virtual": of one SSLContext, whose sessions are resumed but for "socket"
-                SSLContext of = way.equals("resumed") ? context : way.equals("fresh") ? contextOf(System.getProperty("store")) : context;
-                try (SSLSocket s = (SSLSocket) of.getSocketFactory().createSocket("localhost", port)) {
+            default: // "socket", "virtual", and "resumed", whose sessions are kept
+                try (SSLSocket s = (SSLSocket) context.getSocketFactory().createSocket("localhost", port)) {
                     s.setEnabledProtocols(new String[] {version});
                     s.startHandshake();
                     if (!way.equals("resumed")) {
                         s.getSession().invalidate();
+                    } else if (!sessions.add(s.getSession().getCreationTime())) {
+                        System.out.println("resumed");
                     }
                     s.getOutputStream().write(("GET " + path + " HTTP/1.0\r\n\r\n").getBytes(StandardCharsets.US_ASCII));
                     s.getInputStream().readAllBytes();
@@ -135,7 +140,7 @@ public class Peer {
             exchange.getResponseBody().write("ok".getBytes(StandardCharsets.US_ASCII));
             exchange.close();
         });
-        server.setExecutor(java.util.concurrent.Executors.newCachedThreadPool());
+        server.setExecutor(Executors.newCachedThreadPool());
         server.start();
         System.out.println("listening on " + server.getAddress().getPort());
     }
