@@ -53,6 +53,7 @@ func (e *startError) status() int {
 
 const execExamples = `lab exec -- curl https://example.com/       keys of curl in keys.log
 lab exec --keylog app.log -- ./app.py       in another file
+lab exec -- java -jar app.jar               Java, and what starts it
 lab exec --capture x.pcapng -- curl --cacert certs/server-ca.pem \
   --cert certs/client.pem --key certs/client-key.pem https://localhost:8443/
 lab exec --capture x.pcapng --tap 127.0.0.1:9443=127.0.0.1:8443 -- \
