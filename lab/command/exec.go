@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +54,7 @@ func (e *startError) status() int {
 
 const execExamples = `lab exec -- curl https://example.com/       keys of curl in keys.log
 lab exec --keylog app.log -- ./app.py       in another file
+lab exec -- java -jar app.jar               Java, and what starts it
 lab exec --capture x.pcapng -- curl --cacert certs/server-ca.pem \
   --cert certs/client.pem --key certs/client-key.pem https://localhost:8443/
 lab exec --capture x.pcapng --tap 127.0.0.1:9443=127.0.0.1:8443 -- \
@@ -115,9 +117,15 @@ func (p *Program) exec(c *cli.Context) error {
 	defer keys.Close()
 	start := keyshim.Traced(keys, func(err error) { known = true; p.say("%v; %s", err, otherEnd) })
 	program := &exec.Cmd{Path: path, Args: args, Env: keyshim.Environment(os.Environ(), log, library)}
-	if recording {
-		return p.record(c, program, start, log, taps)
+	jvms, err := p.listenForJVMs(log, library)
+	if err != nil {
+		return err
 	}
+	defer jvms.close()
+	if recording {
+		return p.record(c, program, start, log, taps, jvms)
+	}
+	jvms.prepare(program, nil, nil)
 	before := sizeOf(log)
 	err = p.run(program, start)
 	if unstarted := (*startError)(nil); !known && !errors.As(err, &unstarted) && sizeOf(log) <= before {
@@ -176,7 +184,7 @@ func prepareLog(c *cli.Context) (path string, remove func(), err error) {
 
 // record runs a program and records its connections: those that it makes
 // through a proxy, or those that come to the addresses of --tap.
-func (p *Program) record(c *cli.Context, program *exec.Cmd, start keyshim.Starter, log string, taps []tap) error {
+func (p *Program) record(c *cli.Context, program *exec.Cmd, start keyshim.Starter, log string, taps []tap, jvms *jvms) error {
 	listeners, err := listen(taps) // first: a busy port must not cost a recording
 	if err != nil {
 		return err
@@ -200,14 +208,16 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, start keyshim.Starte
 	for i, l := range listeners {
 		relay.Forward(l, taps[i].target)
 	}
+	var proxy *url.URL
 	if len(taps) == 0 {
-		proxy, err := relay.Proxy()
+		proxy, err = relay.Proxy()
 		if err != nil {
 			_, closing := relay.Close()
 			return errors.Join(err, closing)
 		}
 		program.Env = keyshim.ProxyEnvironment(program.Env, proxy)
 	}
+	jvms.prepare(program, relay, proxy)
 	err = p.run(program, start)
 	hurry(a.capture)
 	recorded, closing := relay.Close()

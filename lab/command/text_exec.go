@@ -39,8 +39,8 @@ func (p *Program) sayObstacles(path string, failed error) bool {
 			return false
 		}
 		p.say("%s is a Go program: its keys are logged only if it sets KeyLogWriter in its tls.Config; %s", file, otherEnd)
-	case keyshim.Java:
-		p.say("%s has a TLS of its own, which logs no keys; %s", file, otherEnd)
+	case keyshim.Java: // see jvms
+		return false
 	case keyshim.Static:
 		p.say("%s is statically linked: its keys are logged only if it does that by itself; %s", file, otherEnd)
 	case keyshim.Privileged:
