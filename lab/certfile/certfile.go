@@ -62,6 +62,8 @@ type Contents struct {
 	CRLs         []*x509.RevocationList
 	Others       []string // PEM types of all else, such as CERTIFICATE REQUEST
 	IsTrusted    bool     // a certificate is a TRUSTED CERTIFICATE, OpenSSL's own
+	IsUnmarked   bool     // PKCS#12 with certificates alone, which are not marked as trusted: to Java there are none
+	OldCipher    string   // of PKCS#12 by which OpenSSL 3 does not read it: "RC2-40"; "": none such
 	HasCRLF      bool     // its lines end as those of Windows do
 	HasMark      bool     // a byte order mark stands before it
 }
@@ -126,7 +128,16 @@ func (c *Contents) wrong(problem, next string) *FileError {
 	if c.Entry != "" {
 		problem = "has " + c.Entry + ", which " + problem
 	}
-	return &FileError{File: c.File, Problem: problem, Next: next}
+	return &FileError{File: c.File, Problem: problem, Next: c.Next(next)}
+}
+
+// Next returns what to do about contents: those of an entry must be a file first,
+// before a command can read $FILE.
+func (c *Contents) Next(next string) string {
+	if c.Entry == "" || !strings.Contains(next, "$FILE") {
+		return next
+	}
+	return "write " + c.Entry + " as it is into a file of its own; then " + strings.ReplaceAll(next, "$FILE", "THAT-FILE")
 }
 
 // because returns the error of c that has a cause.

@@ -1,6 +1,7 @@
 package certfile
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/des"
@@ -14,6 +15,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"hash"
+	"slices"
+	"strings"
 
 	"golang.org/x/crypto/scrypt"
 )
@@ -89,18 +92,44 @@ const decryptIt = "write its password into a file, and name that with --password
 // wrong.
 func locked(password string) Key {
 	if password == "" {
-		return Key{Problem: "has a private key that is encrypted with a password", Next: decryptIt, IsEncrypted: true, Err: ErrPassword}
+		return Key{Problem: "has a private key that is encrypted with a password", Next: decryptIt, IsEncrypted: true, Err: ErrNoPassword}
 	}
 	return Key{Problem: "has a private key that is encrypted with another password", Next: decryptIt, IsEncrypted: true, Err: ErrPassword}
 }
 
-var (
-	errEncryption = errors.New("a kind of encryption that is not known here")
-	errTooSlow    = errors.New("encryption that would take hours to undo")
-)
+// ErrEncryption is the cause where a key is encrypted in a way that is not read
+// here, although OpenSSL may.
+var ErrEncryption = errors.New("a kind of encryption that is not known here")
+
+var errTooSlow = errors.New("encryption that would take hours to undo")
+
+// otherEncryption is a key under ErrEncryption.
+func otherEncryption(scheme string) Key {
+	return Key{Problem: "has a private key that is encrypted with " + scheme + ", which is not read here",
+		Next: "openssl pkey -out plain.key -in $FILE decrypts it: keep that file to yourself", IsEncrypted: true, Err: ErrEncryption}
+}
+
+// otherSchemes are those that OpenSSL reads and that are not PBES2 (RFC 8018
+// appendix A.3, RFC 7292 appendix C).
+var otherSchemes = map[string]string{
+	"1.2.840.113549.1.5.1": "PBE-MD2-DES", "1.2.840.113549.1.5.3": "PBE-MD5-DES", "1.2.840.113549.1.5.4": "PBE-MD2-RC2-64",
+	"1.2.840.113549.1.5.6": "PBE-MD5-RC2-64", "1.2.840.113549.1.5.10": "PBE-SHA1-DES", "1.2.840.113549.1.5.11": "PBE-SHA1-RC2-64",
+	"1.2.840.113549.1.12.1.1": "PBE-SHA1-RC4-128", "1.2.840.113549.1.12.1.2": "PBE-SHA1-RC4-40", "1.2.840.113549.1.12.1.3": "PBE-SHA1-3DES",
+	"1.2.840.113549.1.12.1.4": "PBE-SHA1-2DES", "1.2.840.113549.1.12.1.5": "PBE-SHA1-RC2-128", "1.2.840.113549.1.12.1.6": "PBE-SHA1-RC2-40",
+}
 
 // readEncrypted decrypts a key in PKCS#8.
 func readEncrypted(der []byte, password string) Key {
+	var e encryptedKey
+	if _, err := asn1.Unmarshal(der, &e); err == nil && !e.Algorithm.Algorithm.Equal(oidPBES2) {
+		return otherEncryption(cmp.Or(otherSchemes[e.Algorithm.Algorithm.String()], e.Algorithm.Algorithm.String()))
+	}
+	var scheme pbes2
+	if _, err := asn1.Unmarshal(e.Algorithm.Parameters.FullBytes, &scheme); err == nil {
+		if _, ok := ciphers[scheme.Cipher.Algorithm.String()]; !ok {
+			return otherEncryption("PBES2 and the cipher " + scheme.Cipher.Algorithm.String())
+		}
+	}
 	if password == "" {
 		return locked(password)
 	}
@@ -126,14 +155,14 @@ func decrypt(der []byte, password string) ([]byte, error) {
 	var key encryptedKey
 	var scheme pbes2
 	if _, err := asn1.Unmarshal(der, &key); err != nil || !key.Algorithm.Algorithm.Equal(oidPBES2) {
-		return nil, errEncryption
+		return nil, ErrEncryption
 	}
 	if _, err := asn1.Unmarshal(key.Algorithm.Parameters.FullBytes, &scheme); err != nil {
-		return nil, errEncryption
+		return nil, ErrEncryption
 	}
 	of, ok := ciphers[scheme.Cipher.Algorithm.String()]
 	if !ok {
-		return nil, errEncryption
+		return nil, ErrEncryption
 	}
 	derived, err := derive(scheme.Derivation, password, of.keySize)
 	if err != nil {
@@ -141,11 +170,11 @@ func decrypt(der []byte, password string) ([]byte, error) {
 	}
 	block, err := of.new(derived)
 	if err != nil {
-		return nil, errEncryption
+		return nil, ErrEncryption
 	}
 	iv := scheme.Cipher.Parameters.Bytes
 	if len(iv) != block.BlockSize() || len(key.Data) == 0 || len(key.Data)%block.BlockSize() != 0 {
-		return nil, errEncryption
+		return nil, ErrEncryption
 	}
 	plain := make([]byte, len(key.Data))
 	cipher.NewCBCDecrypter(block, iv).CryptBlocks(plain, key.Data)
@@ -162,11 +191,11 @@ func derive(derivation pkix.AlgorithmIdentifier, password string, size int) (key
 	case derivation.Algorithm.Equal(oidPBKDF2):
 		var p pbkdf2Parameters
 		if _, err := asn1.Unmarshal(parameters, &p); err != nil {
-			return nil, errEncryption
+			return nil, ErrEncryption
 		}
 		digest, known := digests[p.PRF.Algorithm.String()]
 		if !known || p.Iterations < 1 {
-			return nil, errEncryption
+			return nil, ErrEncryption
 		}
 		if p.Iterations > maxIterations {
 			return nil, errTooSlow
@@ -175,24 +204,30 @@ func derive(derivation pkix.AlgorithmIdentifier, password string, size int) (key
 	case derivation.Algorithm.Equal(oidScrypt):
 		var p scryptParameters
 		if _, err := asn1.Unmarshal(parameters, &p); err != nil || p.Cost < 2 || p.Block < 1 || p.Parallel < 1 {
-			return nil, errEncryption
+			return nil, ErrEncryption
 		}
 		if p.Parallel > 16 || p.Block > maxScrypt/128/p.Cost {
 			return nil, errTooSlow
 		}
 		key, err = scrypt.Key([]byte(password), p.Salt, p.Cost, p.Block, p.Parallel, size)
 	default:
-		return nil, errEncryption
+		return nil, ErrEncryption
 	}
 	if err != nil {
-		return nil, errEncryption
+		return nil, ErrEncryption
 	}
 	return key, nil
 }
 
+// oldSchemes are those that crypto/x509 decrypts.
+var oldSchemes = []string{"DES-CBC", "DES-EDE3-CBC", "AES-128-CBC", "AES-192-CBC", "AES-256-CBC"}
+
 // readOldEncrypted decrypts a block as OpenSSL wrote it before PKCS#8 (RFC 1421
 // section 4.6.1.1).
 func readOldEncrypted(block *pem.Block, password string) Key {
+	if scheme, _, _ := strings.Cut(block.Headers["DEK-Info"], ","); !slices.Contains(oldSchemes, scheme) {
+		return otherEncryption(scheme)
+	}
 	if password == "" {
 		return locked(password)
 	}

@@ -133,6 +133,9 @@ func (c *Contents) unknown(data []byte) error {
 			"openssl pkcs7 -print_certs -out chain.pem -inform DER -in $FILE turns it into PEM"
 	case bytes.HasPrefix(text, []byte("LS0tLS1CRUdJTi")):
 		problem, next = "is PEM in base64, as it stands in a Kubernetes Secret", "base64 -d $FILE >decoded.pem"
+		if c.Entry != "" {
+			problem, next = "is PEM in base64 once more: it is encoded twice", "encode it once (base64 -w0 FILE.pem), or write the PEM itself in stringData, or: kubectl create secret tls NAME --cert=FILE --key=FILE"
+		}
 	case bytes.HasPrefix(text, []byte("MI")) && utf8.Valid(firstBytes(text)):
 		problem, next = "is base64 without the lines -----BEGIN and -----END of PEM", "base64 -d $FILE >decoded.der"
 	}

@@ -122,6 +122,9 @@ func readKubernetesEntry(file string, o object, name, password string) (*Content
 		return nil, nil
 	}
 	err = c.parse(data, password)
+	for i, key := range c.Keys {
+		c.Keys[i].Next = c.Next(key.Next)
+	}
 	c.Form = Secret
 	if o.Kind == "ConfigMap" {
 		c.Form = ConfigMap

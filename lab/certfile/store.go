@@ -21,16 +21,18 @@ func number(n int) string { return strconv.Itoa(n) }
 // nameItsPassword is what to do about a password that is missing or wrong.
 const nameItsPassword = "write its password into a file, and name that with --password-file FILE"
 
-// ErrPassword is the cause where a password is missing or wrong.
-var ErrPassword = errors.New("no password, or a wrong one")
+// The causes where a password is missing or wrong.
+var (
+	ErrPassword   = errors.New("no password, or a wrong one")
+	ErrNoPassword = fmt.Errorf("%w: none was given", ErrPassword)
+)
 
 // passwordError is the error of a password that is missing or wrong.
 func (c *Contents) passwordError(password string) *FileError {
-	problem := "has another password"
 	if password == "" {
-		problem = "has a password"
+		return c.because(ErrNoPassword, "has a password", nameItsPassword)
 	}
-	return c.because(ErrPassword, problem, nameItsPassword)
+	return c.because(ErrPassword, "has another password", nameItsPassword)
 }
 
 // readPKCS12 reads a PFX (RFC 7292): a key with its chain, or else a trust
@@ -40,6 +42,7 @@ func (c *Contents) readPKCS12(data []byte, password string) error {
 	if der, err := toDER(data); err == nil {
 		data = der
 	}
+	c.OldCipher = oldCipher(data)
 	if n := iterations(data); n > maxIterations {
 		return c.wrong(fmt.Sprintf("is PKCS#12 that would take hours to open: it hashes the password %d times", n), "")
 	}
@@ -57,11 +60,30 @@ func (c *Contents) readPKCS12(data []byte, password string) error {
 		c.Certificates = anchors
 		return nil
 	}
-	if again, e := rewritten(data, password); e == nil && (c.addChain(again, password) == nil || c.addBags(again, password)) {
-		return nil
+	if again, e := rewritten(data, password); e == nil {
+		if c.addChain(again, password) == nil {
+			return nil
+		}
+		if c.addBags(again, password) { // it does not take those that are marked
+			c.IsUnmarked = len(c.Keys) == 0
+			return nil
+		}
 	}
 	return c.because(err, "is PKCS#12 that cannot be read: "+err.Error(), "openssl pkcs12 -nodes -out both.pem -in $FILE turns it into PEM")
 }
+
+// oldCipher names the cipher in PKCS#12 that OpenSSL 3 leaves to its legacy
+// provider (RFC 7292 appendix C: pkcs-12PbeIds), "" if there is none.
+func oldCipher(der []byte) string {
+	for arc, name := range oldCiphers {
+		if bytes.Contains(der, append([]byte("\x06\x0a\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01"), arc)) {
+			return name
+		}
+	}
+	return ""
+}
+
+var oldCiphers = map[byte]string{1: "RC4-128", 2: "RC4-40", 5: "RC2-128", 6: "RC2-40"}
 
 // addChain adds a key with its chain, if there is nothing else.
 func (c *Contents) addChain(data []byte, password string) error {

@@ -18,9 +18,10 @@ type Level string
 
 // The levels. Wrong and Strict fail.
 const (
-	Wrong  Level = "wrong"  // programs refuse it
-	Strict Level = "strict" // strict verifiers alone refuse it: see strictly
-	Note   Level = "note"   // nobody need refuse it
+	Wrong   Level = "wrong"   // programs refuse it
+	Strict  Level = "strict"  // strict verifiers alone refuse it: see strictly
+	Unknown Level = "unknown" // it could not be looked at: a password is missing
+	Note    Level = "note"    // nobody need refuse it
 )
 
 // Finding is one thing to know of a file or a certificate.
@@ -52,6 +53,7 @@ func Of(files []*File) *Report {
 	for _, f := range files {
 		r.lookAtAuthorities(f)
 	}
+	r.lookAtCRLs()
 	return r
 }
 
@@ -71,7 +73,7 @@ func (r *Report) Findings() (all []Finding) {
 		add(p.Findings)
 	}
 	add(r.Loose)
-	order := []Level{Wrong, Strict, Note}
+	order := []Level{Wrong, Strict, Unknown, Note}
 	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(slices.Index(order, a.Level), slices.Index(order, b.Level)) })
 	return all
 }
@@ -81,7 +83,8 @@ func (r *Report) Fails() bool {
 	return Fails(r.Findings())
 }
 
-// Fails reports whether one of some findings is more than a note.
+// Fails reports whether one of some findings is wrong, for all or for strict
+// verifiers.
 func Fails(findings []Finding) bool {
-	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Level != Note })
+	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Level == Wrong || f.Level == Strict })
 }

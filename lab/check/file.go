@@ -24,6 +24,7 @@ type File struct {
 	Form         certfile.Form `json:"form,omitempty"`
 	Holds        string        `json:"holds,omitempty"` // in words; "": it cannot be read
 	Certificates []Certificate `json:"certificates,omitempty"`
+	CRLs         []CRL         `json:"crls,omitempty"`
 	Findings     []Finding     `json:"-"` // see Report.Findings
 
 	parts []*certfile.Contents
@@ -146,6 +147,7 @@ func open(path string, passwords []string, isOfFolder bool) (*File, error) {
 		f.parts = parts
 		f.describe(time.Now())
 		f.lookAtForm()
+		f.lookAtMode()
 	}
 	return f, nil
 }
@@ -180,7 +182,7 @@ func isLocked(parts []*certfile.Contents) bool {
 // looksLikeOne reports whether a name is one of a certificate or a key.
 func looksLikeOne(path string) bool {
 	switch strings.ToLower(filepath.Ext(path)) {
-	case ".pem", ".crt", ".cer", ".key", ".der", ".p12", ".pfx", ".jks", ".p7b":
+	case ".pem", ".crt", ".cer", ".key", ".der", ".p12", ".pfx", ".jks", ".p7b", ".crl":
 		return true
 	}
 	return false
@@ -188,7 +190,18 @@ func looksLikeOne(path string) bool {
 
 // fileFinding is what package certfile says of a file.
 func fileFinding(rule string, e *certfile.FileError) Finding {
-	return Finding{Level: Wrong, Rule: rule, Text: e.Error(), Fix: e.Next, File: e.File}
+	f := Finding{Level: Wrong, Rule: rule, Text: e.Error(), Fix: e.Next, File: e.File}
+	if isUnknown(e.Err) {
+		f.Level = Unknown
+	}
+	return f
+}
+
+// isUnknown reports whether a file was not looked at, for want of a password or
+// because it is encrypted in a way that is not read here: nothing says that it is
+// wrong.
+func isUnknown(err error) bool {
+	return errors.Is(err, certfile.ErrNoPassword) || errors.Is(err, certfile.ErrEncryption)
 }
 
 // describe fills in what there is.
@@ -203,6 +216,9 @@ func (f *File) describe(now time.Time) {
 		entries = append(entries, holds)
 		for _, cert := range part.Certificates {
 			f.Certificates = append(f.Certificates, describe(cert, now))
+		}
+		for _, crl := range part.CRLs {
+			f.CRLs = append(f.CRLs, describeCRL(crl))
 		}
 	}
 	f.Holds = strings.Join(entries, "; ")

@@ -18,7 +18,9 @@ func (f *File) lookAtForm() {
 	name, isDER := strings.ToLower(filepath.Base(f.Name)), f.parts[0].Form == certfile.DER
 	switch {
 	case f.parts[0].HasMark:
-		f.Findings = append(f.Findings, fileFinding("byte_order_mark", certfile.MarkError(f.Name)))
+		mark := certfile.MarkError(f.Name)
+		mark.Next = f.parts[0].Next(mark.Next)
+		f.Findings = append(f.Findings, fileFinding("byte_order_mark", mark))
 	case isDER && (strings.HasSuffix(name, ".pem") || strings.HasSuffix(name, ".key")):
 		add(Wrong, "not_pem", "nginx, curl, Python, Node.js, Go", toPEM(f), "is DER, and named as PEM is")
 	case isDER:
@@ -40,14 +42,25 @@ func toPEM(f *File) string {
 	return "openssl " + what + " -inform DER -out other.pem -in $FILE"
 }
 
+// oldToNew is how PKCS#12 is encrypted anew.
+const oldToNew = "openssl pkcs12 -legacy -nodes -out both.pem -in $FILE, then openssl pkcs12 -export -in both.pem -out new.p12; remove both.pem"
+
 // keyName is how people call the file of a key: api.key, key.pem, api-key.pem.
 var keyName = regexp.MustCompile(`\.key$|(^|[-_.])key\.(pem|der)$`)
 
 // lookAtPart finds what is in the place of something else.
 func (f *File) lookAtPart(part *certfile.Contents, name string, add func(level Level, rule, by, fix, format string, args ...any)) {
 	if part.IsTrusted {
-		add(Wrong, "trusted_certificate", "Go, Java, GnuTLS, Node.js", "openssl x509 -out plain.pem -in $FILE",
+		add(Wrong, "trusted_certificate", "Go, GnuTLS", part.Next("openssl x509 -out plain.pem -in $FILE"),
 			"has a TRUSTED CERTIFICATE, which is a form of OpenSSL's alone")
+	}
+	if part.OldCipher != "" {
+		add(Wrong, "old_encryption", "OpenSSL 3 and what is built on it: curl, Python, Node.js", oldToNew,
+			"is PKCS#12 that is encrypted with %s, which OpenSSL 3 reads with -legacy alone", part.OldCipher)
+	}
+	if part.IsUnmarked {
+		add(Wrong, "not_marked_as_trusted", "Java", "keytool -importcert -alias ca -file CA.pem -storetype PKCS12 -keystore new.p12",
+			"has certificates alone, and none is marked as trusted (trustedKeyUsage, 2.16.840.1.113894.746875.1.1): to Java the store is empty")
 	}
 	for _, key := range part.Keys {
 		switch {
@@ -72,13 +85,16 @@ func (f *File) lookAtPart(part *certfile.Contents, name string, add func(level L
 
 // keyFinding is what is wrong with a key.
 func keyFinding(file string, part *certfile.Contents, key certfile.Key) Finding {
-	rule := "key_unreadable"
+	rule, level := "key_unreadable", Wrong
 	if errors.Is(key.Err, certfile.ErrPassword) {
 		rule = "encrypted_key"
+	}
+	if isUnknown(key.Err) {
+		level = Unknown
 	}
 	in := file
 	if part.Entry != "" {
 		in += ", " + part.Entry + ","
 	}
-	return Finding{Level: Wrong, Rule: rule, File: file, Text: in + " " + key.Problem, Fix: key.Next}
+	return Finding{Level: level, Rule: rule, File: file, Text: in + " " + key.Problem, Fix: key.Next}
 }

@@ -20,7 +20,7 @@ type rule struct{ rfc, by, fix string }
 var rules = map[chain.Code]rule{
 	chain.Expired:        {"RFC 5280 section 4.1.2.5", "OpenSSL, Go, Java and all others", "have it issued again"},
 	chain.NotYetValid:    {"RFC 5280 section 4.1.2.5", "OpenSSL, Go, Java and all others", "is this clock right? else wait, or have it issued again"},
-	chain.NoSAN:          {"RFC 9525 section 6.3", "Go, Chromium, Python, Node.js", "have it issued again with the server's names as subject alternative names"},
+	chain.NoSAN:          {"RFC 9525 section 6.3", "Go, Chromium, urllib3 2 (Python's requests)", "have it issued again with the server's names as subject alternative names"},
 	chain.WrongUsage:     {"RFC 5280 section 4.2.1.12", "OpenSSL, Go, GnuTLS, Java", "have it issued again with the extended key usage of its side"},
 	chain.WrongKeyUsage:  {"RFC 9846 section 4.5.1.2", "GnuTLS, NSS, Chromium (BoringSSL)", "have it issued again with the key usage digitalSignature"},
 	chain.NotACA:         {"RFC 5280 section 4.2.1.9", "OpenSSL, Go, Java and all others", "use a certificate that a CA has issued"},

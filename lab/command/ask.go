@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -42,11 +43,17 @@ func (p *Program) asked(c *cli.Context) (bool, error) {
 // fileEndings are those of captures, certificates and keys.
 var fileEndings = strings.Fields(".pcap .pcapng .cap .ntar .dmp .erf .snoop .etl .har .pem .crt .cer .der .key .p12 .pfx .jks .p7b .csr .crl .log .txt .gz .zst .xz .zip .json .yaml .yml .out")
 
+// maxPath is longer than any name of a file, in bytes: Linux takes 4,096.
+const maxPath = 4096
+
 // isFile reports whether an argument is that of a file: one that is there, or
 // one that was meant to be.
 func isFile(arg string) bool {
 	if arg == "-" || arg == "" {
 		return true
+	}
+	if len(arg) > maxPath {
+		return false
 	}
 	if _, err := os.Stat(arg); err == nil || errors.Is(err, fs.ErrPermission) {
 		return true
@@ -149,8 +156,12 @@ func (p *Program) answer(c *cli.Context, message string) error {
 	return err
 }
 
+// versionName matches the ways in which programs write TLS 1.2 and 1.3.
+var versionName = regexp.MustCompile(`(?i)^tls[ _]?v?1[._]([23])$`)
+
 // scenarioNamed returns the built-in scenario of that name, or nil.
 func scenarioNamed(name string) *scenario.Scenario {
+	name = versionName.ReplaceAllString(name, "tls1$1")
 	if !slices.Contains(scenarioNames(), name) {
 		return nil
 	}

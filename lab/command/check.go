@@ -28,7 +28,7 @@ lab check --server server --client client
 lab check                              the lab's own, as lab certs verify
 
 FILE is PEM, DER, PKCS#12, a key store of Java, or the YAML of a Kubernetes
-Secret. No port is opened. Exit status 1: something would fail.`
+Secret. No port is opened. Exit status 1: something would fail, or is unknown.`
 
 // sideFlags are the flags of lab check that take all the words behind them.
 var sideFlags = []string{"server", "client", "server-ca", "client-ca"}
@@ -151,7 +151,10 @@ func (p *Program) checkSides(c *cli.Context) error {
 		*sides.Of(side) = loaded
 	}
 	if failed != nil {
-		_ = p.checked(c, findings, nil)
+		p.printFindings(findings, c.Bool("json"))
+		if c.Bool("json") {
+			p.printSummary(findings, false, true)
+		}
 		return failed
 	}
 	name := c.String("server-name")
@@ -222,8 +225,10 @@ func isRefused(met []check.Handshake) bool {
 // checked writes what was found, and returns the error of something that would
 // fail.
 func (p *Program) checked(c *cli.Context, findings []check.Finding, met []check.Handshake) error {
-	p.printFindings(findings, met, c.Bool("json"))
-	if check.Fails(findings) || isRefused(met) {
+	ok := !check.Fails(findings) && !isRefused(met) && countOf(findings, check.Unknown) == 0
+	p.printFindings(findings, c.Bool("json"))
+	p.printSummary(findings, ok, c.Bool("json"))
+	if !ok {
 		return silentError{}
 	}
 	return nil

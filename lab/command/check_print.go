@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,6 +61,11 @@ func (p *Program) printFile(f *check.File) {
 		p.printDetail("key", cert.Key+", signed with "+cert.Signature)
 		p.printDetail("for", strings.Join(filled(cert.For, strings.Join(append(cert.KeyUsages, cert.ExtUsages...), " ")), ": "))
 	}
+	for _, crl := range f.CRLs {
+		p.printDetail("issued by", crl.Issuer)
+		p.printDetail("updated", crl.ThisUpdate.Format(time.DateOnly)+prefixed(", next update ", dateOf(crl.NextUpdate)))
+		p.printDetail("revokes", text.Counted(crl.Revoked, "certificate"))
+	}
 	out.Line()
 }
 
@@ -73,6 +79,14 @@ func validity(cert check.Certificate) string {
 		left = "no more"
 	}
 	return fmt.Sprintf("%s to %s, %s", cert.NotBefore.Format(time.DateOnly), cert.NotAfter.Format(time.DateOnly), left)
+}
+
+// dateOf returns a date, or nothing of no time.
+func dateOf(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.DateOnly)
 }
 
 func (p *Program) printDetail(name, value string) {
@@ -138,14 +152,9 @@ func namesOfCAs(all []*x509.Certificate) (names []string) {
 	return names
 }
 
-// printFindings writes what is to know, the worst first, and whether something
-// would fail.
-func (p *Program) printFindings(findings []check.Finding, met []check.Handshake, asJSON bool) {
-	fails := 0
+// printFindings writes what is to know, the worst first.
+func (p *Program) printFindings(findings []check.Finding, asJSON bool) {
 	for _, f := range findings {
-		if f.Level != check.Note {
-			fails++
-		}
 		if asJSON {
 			p.printJSON(struct {
 				Finding check.Finding `json:"finding"`
@@ -159,21 +168,41 @@ func (p *Program) printFindings(findings []check.Finding, met []check.Handshake,
 			}
 		}
 	}
+}
+
+// printSummary writes whether something would fail.
+func (p *Program) printSummary(findings []check.Finding, ok, asJSON bool) {
+	fails, unknown := countOf(findings, check.Wrong)+countOf(findings, check.Strict), countOf(findings, check.Unknown)
 	if asJSON {
 		p.printJSON(struct {
-			OK    bool `json:"ok"`
-			Fails int  `json:"fails"` // findings that are more than notes
-		}{fails == 0 && !isRefused(met), fails})
+			OK      bool `json:"ok"`
+			Fails   int  `json:"fails"`             // findings that are wrong or strict
+			Unknown int  `json:"unknown,omitempty"` // findings that say what could not be looked at
+		}{ok, fails, unknown})
 		return
 	}
 	switch {
+	case fails > 0 && unknown > 0:
+		p.stdout().Line(text.Counted(fails, "thing"), " would fail, and ", strconv.Itoa(unknown), " more", " could not be looked at")
 	case fails > 0:
 		p.stdout().Line(text.Counted(fails, "thing"), " would fail")
-	case isRefused(met):
+	case unknown > 0:
+		p.stdout().Line(text.Counted(unknown, "thing"), " could not be looked at")
+	case !ok:
 		p.stdout().Line("the handshake would fail")
 	default:
 		p.stdout().Line("nothing that would fail")
 	}
+}
+
+// countOf returns how many findings are of a level.
+func countOf(findings []check.Finding, level check.Level) (n int) {
+	for _, f := range findings {
+		if f.Level == level {
+			n++
+		}
+	}
+	return n
 }
 
 // prefixed returns words behind a prefix, or nothing.

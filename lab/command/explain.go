@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/wiretap"
@@ -64,7 +66,7 @@ func (p *Program) explain(c *cli.Context) error {
 	if asked, err := p.asked(c); asked || err != nil {
 		return err
 	}
-	if n := c.Args().Len(); n != 1 && n != 2 {
+	if n := c.Args().Len(); n != 1 && n != 2 || slices.Contains(c.Args().Slice(), "") {
 		return &usageError{command: commandName(c), problem: "lab explain takes one FILE, or - for stdin; or two, one recorded at the client and one at the server",
 			hint: "mergecap -w ALL.pcapng FILE... makes one of several that were recorded at the same place"}
 	}
@@ -234,6 +236,10 @@ func openCaptured(file string) (io.ReadCloser, int64, error) {
 		return nil, 0, err
 	}
 	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		f.Close()
+		return nil, 0, &certfile.FileError{File: file, Problem: "is a folder", Next: "name a capture or a log in it; lab check " + commandWord(file) + " looks at the certificates in it"}
+	}
 	if err != nil || !info.Mode().IsRegular() {
 		return f, 0, err
 	}

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -22,18 +23,23 @@ func (p *Program) printAnswer(found scenario.Found) {
 	out.Paragraph("", 2, best.Name, ": ", best.Title)
 	out.Line()
 	if found.Line != "" {
-		out.Paragraph("line     ", 9, strings.TrimSpace(found.Line))
+		like := ""
+		if found.Times > 1 {
+			like = fmt.Sprintf(" (and %d more like it)", found.Times-1)
+		}
+		out.Paragraph("line     ", 9, strings.TrimSpace(found.Line), like)
 	}
 	if found.Alert != nil {
 		out.Paragraph("alert    ", 9, fmt.Sprintf("%s (%d): %s", found.Alert, *found.Alert, found.Alert.Note()))
 	}
 	out.Paragraph("who      ", 9, whoRefuses(best))
-	for _, line := range [][2]string{{"teaches  ", best.Teaches}, {"fix      ", fixOf(best)}, {"evidence ", best.Evidence}, {"see      ", best.RFC}} {
+	for _, line := range [][2]string{{"teaches  ", best.Teaches}, {"fix      ", cmp.Or(found.Fix, fixOf(best))}, {"evidence ", best.Evidence}, {"see      ", best.RFC}} {
 		if line[1] != "" {
 			out.Paragraph(line[0], 9, line[1])
 		}
 	}
 	out.Paragraph("try      ", 9, "lab scenario run ", best.Name)
+	p.printOthers(found.Others)
 	others := found.Scenarios[1:min(len(found.Scenarios), most+1)]
 	if len(others) == 0 {
 		return
@@ -45,6 +51,19 @@ func (p *Program) printAnswer(found scenario.Found) {
 	out.Line("The same message may mean:")
 	for _, s := range others {
 		out.Paragraph("  ", 4, s.Name, ": ", s.Title, ". ", s.Evidence)
+	}
+}
+
+// printOthers writes what other lines of a log are about.
+func (p *Program) printOthers(others []scenario.Other) {
+	if len(others) == 0 {
+		return
+	}
+	out := p.stdout()
+	out.Line()
+	out.Line("Other lines are about something else:")
+	for _, o := range others[:min(len(others), 2*most)] {
+		out.Paragraph("  ", 4, o.Scenario.Name, ": ", o.Scenario.Title, " (", text.Counted(o.Times, "line"), "), as in: ", strings.TrimSpace(o.Line))
 	}
 }
 

@@ -24,7 +24,7 @@ type noScenarioError struct {
 }
 
 // notReached matches errors from before a connection was there.
-var notReached = regexp.MustCompile(`(?i)connection refused|ECONNREFUSED|no route to host|EHOSTUNREACH|network is unreachable|no such host|ENOTFOUND|EAI_AGAIN|getaddrinfo|UnknownHostException|could not resolve host|name or service not known|name resolution`)
+var notReached = regexp.MustCompile(`(?i)\b(connection refused|ECONNREFUSED|no route to host|EHOSTUNREACH|network is unreachable|no such host|ENOTFOUND|EAI_AGAIN|getaddrinfo|UnknownHostException|could not resolve host|name or service not known|name resolution)\b`)
 
 // hint names scenarios that are called alike, or the nearest alert.
 func (e *noScenarioError) hint() string {

@@ -92,16 +92,20 @@ const most = 0.6
 
 // neededOf returns that part for a known message: of a few words all.
 func neededOf(words []string) float64 {
-	n := 0
+	if saying(words) <= 3 {
+		return 0.95
+	}
+	return most
+}
+
+// saying returns how many of some words say something.
+func saying(words []string) (n int) {
 	for word := range setOf(strings.Join(words, " ")) {
 		if !fillers[word] {
 			n++
 		}
 	}
-	if n <= 3 {
-		return 0.95
-	}
-	return most
+	return n
 }
 
 // weight returns how much a word counts that n scenarios of all have.
@@ -128,8 +132,9 @@ const least = 1.5
 
 // said returns the scores of the scenarios that say something like a message.
 // It must be most of what they say, or most of the message, and about no other
-// alert than the one that the message names, if any.
-func (c *catalogue) said(message []string, alert *tlswire.AlertDescription) map[*Scenario]float64 {
+// alert than the one that the message names, if any. A line among others must say
+// more than words that are in some message.
+func (c *catalogue) said(message []string, alert *tlswire.AlertDescription, isAmongOthers bool) map[*Scenario]float64 {
 	set := setOf(strings.Join(message, " "))
 	total := 0.0
 	candidates, needed := map[*known]float64{}, neededOf(message)
@@ -158,7 +163,7 @@ func (c *catalogue) said(message []string, alert *tlswire.AlertDescription) map[
 			}
 		}
 		ofKnown, ofMessage := matched/m.weight, matched/total
-		if ofKnown < m.needed && ofMessage < needed {
+		if ofKnown < m.needed && ofMessage < needed || isAmongOthers && m.isByChance(message, ofKnown) {
 			continue
 		}
 		cover := max(ofKnown, ofMessage)
@@ -173,11 +178,25 @@ func (c *catalogue) said(message []string, alert *tlswire.AlertDescription) map[
 	return scores
 }
 
+// isByChance reports whether a line of a text has too little of a known message to
+// be it: of few words it must be all, and of one word the line must be about TLS.
+func (m *known) isByChance(line []string, ofKnown float64) bool {
+	switch {
+	case len(line) > longest: // a list, in which most words are somewhere
+		return saying(m.words) < 3 || inOrder(m.words, line) < 0.5
+	case saying(m.words) < 2:
+		return !aboutTLS().MatchString(strings.Join(line, " "))
+	case saying(line) < 4:
+		return ofKnown < m.needed
+	}
+	return false
+}
+
 // isAbout reports whether a line may be worth a closer look: it says something
 // that a scenario says, or has to do with TLS.
 func (c *catalogue) isAbout(line string) bool {
 	said := words(line)
-	return aboutTLS().MatchString(strings.Join(said, " ")) || len(c.said(said, nil)) > 0
+	return aboutTLS().MatchString(strings.Join(said, " ")) || len(c.said(said, nil, true)) > 0
 }
 
 // inOrder returns which part of the pairs of neighbours in a known message are
@@ -200,15 +219,18 @@ func inOrder(known, message []string) float64 {
 }
 
 // ofAlert scores the scenarios in which an alert is sent.
-func (c *catalogue) ofAlert(alert tlswire.AlertDescription, excluded string, add func(*Scenario, float64)) {
+func (c *catalogue) ofAlert(alert tlswire.AlertDescription, isJavas bool, excluded string, add func(*Scenario, float64)) {
 	g, _ := GuideTo(alert)
+	if isJavas {
+		g.FromServer = slices.Concat([]string{"no-client-cert", "untrusted-client-withheld"}, g.FromServer)
+	}
 	full := 0.0
 	for _, word := range words("alert " + alert.String()) {
 		full += cmp.Or(c.weights[word], 3)
 	}
 	for i, names := range [][]string{g.FromServer, g.FromClient} {
 		place := 0
-		if i == 1 && alert != tlswire.AlertBadCertificate && alert != tlswire.AlertCertificateUnknown { // which clients send most
+		if i == 1 && (isJavas || alert != tlswire.AlertBadCertificate) && alert != tlswire.AlertCertificateUnknown { // which clients send most
 			place++
 		}
 		for _, name := range names {

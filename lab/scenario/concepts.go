@@ -40,14 +40,19 @@ var concepts = []concept{
 	{pattern(`\b(timeout|timed out)\b`), "slow-client", "slow-server"},
 	{pattern(`\b(eof|reset|hung up|hang up|closed|disconnected|terminated|aborted)\b`), "closed-mid-handshake", "closed-mid-handshake"},
 	{pattern(`\b(denied|forbidden|unauthorized|not authorized|not permitted|not allowed)\b`), "authenticated-but-not-authorised", "authenticated-but-not-authorised"},
+	{pattern(`\bssl handshake failure$`), "no-client-cert", "untrusted-server"}, // HAProxy's, whatever it was
 	{pattern(`\bcertificate\b.*\b(verif\w*|validat\w*)\b|\b(verif\w*|validat\w*)\b.*\bcertificate\b`), "untrusted-client-forced", "untrusted-server"},
 }
+
+// longest is how many words a message has at most that is in a program's own
+// words; what is longer is a list or a text.
+const longest = 60
 
 // conceptsIn returns the scenarios of the plainest concept in a message: those
 // of the side that it does not rule out.
 func (c *catalogue) conceptsIn(message []string, excluded string) (scenarios []*Scenario) {
 	said := strings.Join(message, " ")
-	if !aboutTLS().MatchString(said) {
+	if !aboutTLS().MatchString(said) || len(message) > longest {
 		return nil
 	}
 	for _, concept := range concepts {

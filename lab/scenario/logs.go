@@ -1,5 +1,7 @@
 package scenario
 
+import "mtlslab.example/lab/lab/endpoint"
+
 // goClient matches the beginning of an error of Go's HTTP client.
 const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) \\?"?https?://[^\s"\\]*\\?"?:?`
 
@@ -24,9 +26,20 @@ var (
 // excludedSide returns the Scenario.Side that a log line rules out, or "": a
 // client that receives an alert was refused, and a server that receives one
 // refused nobody.
-func excludedSide(message string) string {
+// Where the line shows no side, context is the one of the other lines.
+func excludedSide(message string, context endpoint.Side) string {
 	message = nginxTail().ReplaceAllString(message, ", client: ")
 	isClient, isServer := clientLog().MatchString(message), serverLog().MatchString(message)
+	if !isClient && !isServer && context != endpoint.Unknown {
+		isClient, isServer = context == endpoint.Client, context == endpoint.Server
+		switch {
+		case !hungUp().MatchString(message):
+		case isServer: // the client has left
+			return "server rejects client"
+		default:
+			return "client rejects server"
+		}
+	}
 	sent := sendsAlert().MatchString(message)
 	wasRefused := !sent && receivesAlert().MatchString(message)
 	switch {
@@ -37,6 +50,36 @@ func excludedSide(message string) string {
 	}
 	return "server rejects client"
 }
+
+// hungUp matches what a program says whose peer has closed the connection.
+var hungUp = pattern(`(?i)socket hang up|\bEOF\b|ECONNRESET|reset by peer|UNEXPECTED_EOF`)
+
+// Lines, of a stack trace as a rule, that show whose log it is, although they say
+// nothing of what happened.
+var (
+	clientContext = pattern(`jdk\.internal\.net\.http|java\.net\.http\.HttpClient|sun\.net\.www\.protocol\.https|HttpsURLConnection|okhttp3\.|org\.apache\.(http|hc)\.|\bfeign\.|RestTemplate|http/client\.py|urllib/request\.py|urllib3/connection|TLSSocket\.onConnectEnd|_http_client`)
+	serverContext = pattern(`server_side\s*=\s*True|\bSSL_accept\b|TLSSocket\.onSocketClose|onServerSocketSecure|tlsClientError|ServerSocket|socketserver\.py|http/server\.py|org\.eclipse\.jetty\.server|org\.apache\.(tomcat|coyote)\.|io\.undertow\.server`)
+)
+
+// contextOf returns the side whose log some lines are, if no two disagree.
+func contextOf(lines []string) endpoint.Side {
+	isClient, isServer := false, false
+	for _, line := range lines {
+		isClient = isClient || clientContext().MatchString(line)
+		isServer = isServer || serverContext().MatchString(line)
+	}
+	switch {
+	case isClient && !isServer:
+		return endpoint.Client
+	case isServer && !isClient:
+		return endpoint.Server
+	}
+	return endpoint.Unknown
+}
+
+// javasAlert matches how Java reports an alert that it received. Java's own
+// servers send bad_certificate to a client without a certificate.
+var javasAlert = pattern(`Received fatal alert: bad_certificate`)
 
 // nginxTail is the end of each line of nginx's log. It names an upstream even
 // if the message is about a client.

@@ -19,6 +19,7 @@ type part struct {
 	line     string  // as it came
 	excludes string  // the Scenario.Side that it rules out, if any
 	counts   float64 // how much it counts among the parts: 1, or more for the deepest cause
+	times    int     // how often it is there
 }
 
 // partsOf takes a message apart: into its lines, without the frames of stack
@@ -27,24 +28,27 @@ type part struct {
 // Of a message that is too long it reads the end, where logs have the newest;
 // of one with many lines, those that are about something.
 func partsOf(message string, about func(line string) bool) (parts []part) {
-	seen := map[string]bool{}
-	chain := -1 // the last cause
-	for _, line := range linesOf(message, about) {
+	seen := map[string]int{} // their places among parts
+	chain := -1              // the last cause
+	lines := linesOf(message, about)
+	context := contextOf(lines)
+	for _, line := range lines {
 		if frame().MatchString(line) {
 			continue
 		}
-		text, isCause := withoutSurroundings(line), causedBy().MatchString(line)
+		text, isCause := withoutSurroundings(beforeReason().ReplaceAllString(line, "")), causedBy().MatchString(line)
 		switch {
 		case !isCause:
 			chain = -1
 		case chain >= 0:
 			parts[chain].counts = 1
 		}
-		if seen[text] {
+		if i, ok := seen[text]; ok {
+			parts[i].times++
 			continue
 		}
-		seen[text] = true
-		parts = append(parts, part{text: text, line: line, excludes: excludedSide(line), counts: 1})
+		seen[text] = len(parts)
+		parts = append(parts, part{text: text, line: line, excludes: excludedSide(line, context), counts: 1, times: 1})
 		if isCause {
 			chain = len(parts) - 1
 			parts[chain].counts = deepest
@@ -64,7 +68,7 @@ func linesOf(message string, about func(line string) bool) (lines []string) {
 		if len(line) > maxLine {
 			line = line[:maxLine]
 		}
-		if line = strings.TrimSpace(line); line == "" || many && !about(line) {
+		if line = strings.TrimSpace(line); line == "" || encoded().MatchString(line) || many && !about(line) {
 			continue
 		}
 		lines = append(lines, line)
@@ -75,6 +79,12 @@ func linesOf(message string, about func(line string) bool) (lines []string) {
 	}
 	return lines
 }
+
+// beforeReason matches what Python says before the reason.
+var beforeReason = pattern(`\[SSL: CERTIFICATE_VERIFY_FAILED\] certificate verify failed: \b`)
+
+// encoded matches a line of base64, which says nothing.
+var encoded = pattern(`^[A-Za-z0-9+/]{40,}={0,2}$`)
 
 // deepest is how much more the deepest cause of a chain counts.
 const deepest = 1.5
@@ -117,6 +127,13 @@ func withoutSurroundings(message string) string {
 	for _, around := range surroundings {
 		message = around().ReplaceAllString(message, " ")
 	}
+	message = ofOpenSSLVerify().ReplaceAllString(message, "certificate verify failed")
+	message = encryption().ReplaceAllStringFunc(message, func(s string) string {
+		if strings.EqualFold(s, "no encryption") {
+			return "unencrypted"
+		}
+		return "encrypted"
+	})
 	message = subStatus().ReplaceAllString(message, "substatus${1}x$2")
 	message = dotted().ReplaceAllStringFunc(message, withoutPackage)
 	return strings.TrimSpace(verifyNumber().ReplaceAllStringFunc(message, func(s string) string {
@@ -124,6 +141,13 @@ func withoutSurroundings(message string) string {
 		return s + " " + verifyErrors[m[1]] + " "
 	}))
 }
+
+// ofOpenSSLVerify matches the last line of openssl verify; the one before it has
+// the reason.
+var ofOpenSSLVerify = pattern(`^error \S+: verification failed$`)
+
+// encryption matches PostgreSQL's words for a connection without and with TLS.
+var encryption = pattern(`(?i)\b(no|SSL|GSS) encryption\b`)
 
 // subStatus matches IIS's HTTP statuses, such as 403.7.
 var subStatus = pattern(`\b(4\d\d)\.(\d{1,2})\b`)

@@ -34,6 +34,7 @@ type Scenario struct {
 	Teaches  string
 	Reason   string              // why it ends as it does
 	Fix      string              // what to change; empty where nothing is wrong
+	Fixes    map[string]string   // by what programs say: what to change where they say it, in place of Fix
 	Evidence string              // what shows that it is this and not another: a command, as a rule
 	RFC      string              // the sections that it is about
 	OpenSSL  string              // what OpenSSL does differently; empty for nothing

@@ -17,6 +17,17 @@ type Found struct {
 	Nearest   []*Scenario               // if none fits: with names that look like what was typed
 	Line      string                    // of a message of several lines the one that it is about
 	Alert     *tlswire.AlertDescription // that the message is about, or which comes nearest; nil: none
+	Fix       string                    // what to change where a program says this; "": Scenario.Fix
+	Times     int                       // how many lines are about what Line is
+	Others    []Other                   // what other lines are about
+}
+
+// Other is what some lines of a message are about that are not about the best
+// of Found.Scenarios.
+type Other struct {
+	Scenario *Scenario
+	Line     string // the first of them
+	Times    int    // how many there are
 }
 
 // How much of the best score a scenario needs to be found too, and how much of
@@ -30,6 +41,10 @@ const (
 	otherSide  = 0.6  // what is left if it is about the other side, as far as the message shows
 )
 
+// few is how many lines a message has at most that somebody has picked out: each
+// of them is about it.
+const few = 4
+
 // Search returns the scenarios that a message is about, best first. The message
 // may be as a program printed it, of many lines, or a few words. It is compared
 // with what the scenarios say (Scenario.Says); a word counts more if fewer
@@ -41,13 +56,19 @@ func Search(message string) Found {
 	parts := partsOf(message, c.isAbout)
 	scores, lines := map[*Scenario]float64{}, map[*Scenario]string{}
 	var found Found
-	about := sideOf(parts)
-	for _, p := range parts {
+	about, isOneLine := sideOf(parts), !strings.Contains(strings.TrimSpace(message), "\n")
+	byPart := make([]map[*Scenario]float64, len(parts))
+	for i, p := range parts {
+		byPart[i] = map[*Scenario]float64{}
+		if !isOneLine && number().MatchString(p.text) {
+			continue // a number alone counts something, as a rule
+		}
 		excluded := cmp.Or(p.excludes, about)
 		add := func(s *Scenario, score float64) {
 			if s.Side == excluded {
 				score *= otherSide
 			}
+			byPart[i][s] = max(byPart[i][s], score*p.counts)
 			if score*p.counts > scores[s] {
 				scores[s], lines[s] = score*p.counts, p.line
 			}
@@ -55,10 +76,10 @@ func Search(message string) Found {
 		var named *tlswire.AlertDescription
 		if alert, ok := AlertIn(p.text); ok {
 			named, found.Alert = &alert, &alert
-			c.ofAlert(alert, excluded, add)
+			c.ofAlert(alert, javasAlert().MatchString(p.line), excluded, add)
 		}
 		said := words(p.text)
-		for s, score := range c.said(said, named) {
+		for s, score := range c.said(said, named, len(parts) > few) {
 			if s.answers(said) {
 				score *= withStatus
 			}
@@ -77,7 +98,7 @@ func Search(message string) Found {
 			}
 		}
 	}
-	if len(parts) == 1 && len(scores) == 0 {
+	if isOneLine && len(parts) == 1 && len(scores) == 0 {
 		for s, score := range c.mentioned(words(parts[0].text)) {
 			scores[s] = score
 		}
@@ -86,8 +107,12 @@ func Search(message string) Found {
 	if len(found.Scenarios) == 0 {
 		found.Nearest = likeNamed(all, message)
 		found.Alert = cmp.Or(found.Alert, nearestAlert(parts))
-	} else if len(parts) > 1 {
+		return found
+	}
+	found.Fix = found.Scenarios[0].fixFor(parts)
+	if !isOneLine {
 		found.Line = lines[found.Scenarios[0]]
+		found.tell(parts, byPart)
 	}
 	return found
 }
@@ -170,7 +195,7 @@ func nearestAlert(parts []part) *tlswire.AlertDescription {
 	for _, g := range Guides {
 		meaning := setOf(strings.Join(words(g.Alert.String()+" "+g.Alert.Note()), " "))
 		for _, p := range parts {
-			if !aboutTLS().MatchString(strings.Join(words(p.text), " ")) {
+			if said := words(p.text); len(said) > longest || !aboutTLS().MatchString(strings.Join(said, " ")) {
 				continue
 			}
 			n := 0

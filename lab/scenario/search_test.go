@@ -197,3 +197,65 @@ func TestSearchKnowsTheTable(t *testing.T) {
 	}
 	t.Logf("%d of %d", agree, all)
 }
+
+// A number alone is an alert if it is all that was asked, and not among other
+// lines.
+func TestSearchOfNumbers(t *testing.T) {
+	for _, text := range []string{"42\n1\n", " count \n-------\n 1\n(1 row)\n", "48\n48\n"} {
+		if found := Search(text); len(found.Scenarios) > 0 || found.Alert != nil {
+			t.Errorf("%q finds %+v", text, found)
+		}
+	}
+	if found := Search("48\n"); found.Alert == nil {
+		t.Error("48 finds no alert")
+	}
+}
+
+// Text that is no message finds nothing.
+func TestSearchOfOtherText(t *testing.T) {
+	base64 := strings.Repeat("xDIcxzfgbEOFdL7b2VK5Az7JA7ur6FCjXRCYWr8ErQ+N8kdclWFEJhjAVG71KOn7ZXEemF3HG3I\n", 9)
+	packages := "Log started\nCommandline: apt-get install x\nRequested-By: user (1000)\nStart-Date: 2026-11-29  00:10:11\nInstall: " + strings.Repeat("libcipher-java:amd64 (3.5.3-1, automatic), openssl:amd64 (3.0.19-1), ssl-cert:amd64 (1.1.2), ", 20) + "\nEnd-Date: 2026-11-29  00:12:00\n"
+	for _, text := range []string{base64, packages} {
+		if found := Search(text); len(found.Scenarios) > 0 {
+			t.Errorf("%.80q finds %s: %.80s", text, found.Scenarios[0].Name, found.Line)
+		}
+	}
+}
+
+// A log about several things names each, with how often.
+func TestSearchOfSeveral(t *testing.T) {
+	line := func(n int, message string) string {
+		return fmt.Sprintf(`2026/11/29 06:10:2%d [info] 72%d#72%d: *%d %s while reading client request headers, client: 127.0.0.%d, server: localhost, request: "GET / HTTP/1.1", host: "localhost:8443"`+"\n", n, n, n, n, message, n)
+	}
+	found := Search(line(1, "client SSL certificate verify error: (21:unable to verify the first certificate)") + line(2, "client SSL certificate verify error: (10:certificate has expired)") +
+		line(3, "client sent no required SSL certificate") + line(4, "client sent no required SSL certificate") + line(5, "client sent no required SSL certificate"))
+	times := map[string]int{found.Scenarios[0].Name: found.Times}
+	for _, o := range found.Others {
+		times[o.Scenario.Name] = o.Times
+	}
+	if times["no-client-cert"] != 3 || times["expired-client"] != 1 || times["untrusted-client-forced"] != 1 {
+		t.Errorf("%v; best %s, line %s", times, found.Scenarios[0].Name, found.Line)
+	}
+	trace := "Exception in thread \"main\" javax.net.ssl.SSLHandshakeException: PKIX path building failed: unable to find valid certification path to requested target\n\tat a.B(C.java:1)\nCaused by: sun.security.validator.ValidatorException: PKIX path building failed: unable to find valid certification path to requested target\n"
+	if found := Search(trace); len(found.Others) > 0 {
+		t.Errorf("one trace is about %+v, too", found.Others)
+	}
+}
+
+// What is to be done depends on the program that says it.
+func TestFixOfAMessage(t *testing.T) {
+	for message, want := range map[string]string{
+		`FATAL:  no pg_hba.conf entry for host "127.0.0.1", user "lab", database "lab", no encryption`:   "sslmode=require",
+		`FATAL:  certificate authentication failed for user "bob"`:                                       "pg_ident.conf",
+		`FATAL:  no pg_hba.conf entry for host "127.0.0.1", user "lab", database "lab", SSL encryption`:  "hostssl DATABASE",
+		"java.security.InvalidAlgorithmParameterException: the trustAnchors parameter must be non-empty": "marked as trusted",
+		`psql: error: connection to server failed: root certificate file "nope.crt" does not exist`:      "sslrootcert=FILE",
+		"400 The plain HTTP request was sent to HTTPS port":                                              "",
+		"403 Forbidden": "",
+	} {
+		found := Search(message)
+		if len(found.Scenarios) == 0 || !strings.Contains(found.Fix, want) || want == "" && found.Fix != "" {
+			t.Errorf("%q: %q", message, found.Fix)
+		}
+	}
+}
