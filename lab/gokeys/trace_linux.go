@@ -177,7 +177,7 @@ func (t *Trace) Wait() int {
 // follow handles what happens to the traced programs until root has ended, or
 // Detach is called.
 func (t *Trace) follow() {
-	for {
+	for !t.leaving || len(t.tasks) > 0 { // the thread may have had other children before
 		var status syscall.WaitStatus
 		tid, err := wait(-1, &status, waits)
 		switch {
