@@ -43,6 +43,8 @@ func (t *Trace) attach() error {
 			break
 		}
 	}
+	for !image.prepared && len(t.tasks) > 0 && t.next() {
+	}
 	return nil
 }
 

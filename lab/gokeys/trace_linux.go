@@ -177,25 +177,34 @@ func (t *Trace) Wait() int {
 // follow handles what happens to the traced programs until root has ended, or
 // Detach is called.
 func (t *Trace) follow() {
-	for {
-		var status syscall.WaitStatus
-		tid, err := wait(-1, &status, waits)
-		switch {
-		case err == unix.EINTR && t.detaching.Load():
-			t.leave()
-		case err == unix.EINTR:
-		case err != nil: // there is nobody left
+	for !t.leaving || len(t.tasks) > 0 { // the thread may have had other children before
+		if !t.next() {
 			return
-		case status.Stopped():
-			t.stopped(tid, status)
-		default:
-			delete(t.tasks, tid)
-			if tid == t.root {
-				t.status = status
-				t.leave()
-			}
 		}
 	}
+}
+
+// next waits for one thing to happen, and handles it. It reports whether there
+// may be more.
+func (t *Trace) next() bool {
+	var status syscall.WaitStatus
+	tid, err := wait(-1, &status, waits)
+	switch {
+	case err == unix.EINTR && t.detaching.Load():
+		t.leave()
+	case err == unix.EINTR:
+	case err != nil: // there is nobody left
+		return false
+	case status.Stopped():
+		t.stopped(tid, status)
+	default:
+		delete(t.tasks, tid)
+		if tid == t.root {
+			t.status = status
+			t.leave()
+		}
+	}
+	return true
 }
 
 // stopped handles a thread that has stopped, and lets it go on.

@@ -332,9 +332,10 @@ func TestFollowed(t *testing.T) {
 // TestOwnLog: what a program logs to the same file by itself is there once.
 func TestOwnLog(t *testing.T) {
 	t.Parallel()
+	peer := build(t, nil, "-ldflags=-X main.variable=SSLKEYLOGFILE")
 	for _, flag := range []string{"-own=true", "-own=false"} {
 		server, log := newReference(t), newLog(t)
-		cmd := traced(t, log, peer(), "-n", "20", flag, "call", server.address)
+		cmd := traced(t, log, peer, "-n", "20", flag, "call", server.address)
 		cmd.Env = append(cmd.Env, "SSLKEYLOGFILE="+log)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)

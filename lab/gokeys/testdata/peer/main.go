@@ -37,9 +37,12 @@ var (
 	mutual      = flag.Bool("mutual", false, "the client has a certificate")
 	requests    = flag.Int("requests", 1, "lines over each connection")
 	threads     = flag.Int("threads", 0, "that only wait")
-	own         = flag.Bool("own", false, "log keys to $SSLKEYLOGFILE by itself")
+	own         = flag.Bool("own", false, "log keys by itself, to the file that variable names")
 	forever     = flag.Bool("forever", false, "call until killed")
 )
+
+// variable is set by the linker.
+var variable string
 
 func main() {
 	flag.Parse()
@@ -83,7 +86,7 @@ func config() *tls.Config {
 		c.MaxVersion = tls.VersionTLS12
 	}
 	if *own {
-		file, err := os.OpenFile(os.Getenv("SSLKEYLOGFILE"), os.O_APPEND|os.O_WRONLY, 0)
+		file, err := os.OpenFile(os.Getenv(variable), os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
 			log.Fatal(err)
 		}
