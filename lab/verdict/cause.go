@@ -9,6 +9,7 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -352,7 +353,19 @@ func (w *wire) reservation() string {
 	default:
 		return ""
 	}
-	return "; yet " + why + ": whether the server then refused in HTTP is encrypted"
+	return "; yet " + why + ": " + w.laterRefusal()
+}
+
+// laterRefusal says that a server may have refused after the handshake, in the
+// protocol inside TLS. After STARTTLS and the like that is the one before it.
+func (w *wire) laterRefusal() string {
+	within := "HTTP"
+	if w.Prologue != nil {
+		if l := w.Prologue.Last(); l != nil && l.Kind == prologue.StartTLS && l.Protocol != "" {
+			within = l.Protocol
+		}
+	}
+	return "whether the server then refused in " + within + " is encrypted"
 }
 
 // noRequest says what an accepted handshake without a request may mean.

@@ -172,7 +172,7 @@ func demands(o tlswire.Offer) string {
 	case keys[0] == "PSK":
 		return "the client offers cipher suites for a pre-shared key alone (PSK), and the server may have none"
 	case keys[0] == "ECDSA" || keys[0] == "RSA" || keys[0] == "DSS":
-		return fmt.Sprintf("the client offers cipher suites for %s keys alone, and the server's key may be another", keys[0])
+		return fmt.Sprintf("the client offers cipher suites for %s keys alone, and the server may take none of them, or have a key of another kind", keys[0])
 	}
 	return ""
 }

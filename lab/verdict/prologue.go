@@ -132,6 +132,10 @@ func (w *wire) whyPlain(l *prologue.Layer) (why Reason, how How) {
 	case l.Refused != "":
 		return Reason{Code: TLSRefused, Text: fmt.Sprintf("the server refused %s: %s%s", l.Asked, l.Refused, after)}, NotTLS
 	case l.Demanded != "":
+		if l.Protocol == "PostgreSQL" { // that there is an entry for TLS is not known
+			return Reason{Code: SpokeNoTLS, Text: "the client did not begin TLS, and the server does not let it in without: " + l.Demanded,
+				Fix: "have the client ask for TLS (psql: sslmode=verify-full); the server then needs an entry for it in pg_hba.conf (hostssl)"}, NotTLS
+		}
 		return Reason{Code: SpokeNoTLS, Text: fmt.Sprintf("the client did not begin TLS, which the server demands: %s", l.Demanded),
 			Fix: "have the client begin TLS on this connection (STARTTLS), or call the port where TLS comes first"}, NotTLS
 	case l.Asked == "" && l.Kind == prologue.StartTLS && l.Messages.Client == 0 && l.Messages.Server > 0:

@@ -14,6 +14,9 @@ import (
 // encrypted is why an outcome is not known.
 const encrypted = "what would show it is encrypted, and its keys are missing"
 
+// renegotiated is the reason where nothing but another handshake followed.
+const renegotiated = "both sides sent Finished; then came another encrypted handshake message, as of a side that wants a second handshake (renegotiation), and no application data: whether the other side refused that is encrypted"
+
 // hidden is the verdict on a connection whose keys are missing.
 func (w *wire) hidden() Verdict {
 	if w.Version >= tlswire.VersionTLS13 {
@@ -26,6 +29,9 @@ func (w *wire) hidden() Verdict {
 		return w.aborted()
 	case w.finished.Client && w.finished.Server && !w.data.Client && !w.data.Server:
 		v := Verdict{Outcome: Accepted, How: Probably, Fix: toBeSure + withKeys}
+		if w.again {
+			v.Reason = renegotiated
+		}
 		w.addRefusal(&v)
 		return v
 	}
@@ -122,7 +128,7 @@ func (w *wire) probablyAccepted(s *sizes) Verdict {
 func (w *wire) without(s *sizes) string {
 	switch {
 	case s.empty:
-		return "; yet the client sent no certificate, by the size of its Certificate: whether the server then refused in HTTP is encrypted"
+		return "; yet the client sent no certificate, by the size of its Certificate: " + w.laterRefusal()
 	case s.asked == no && w.Resumption == tlsdecrypt.FullHandshake:
 		return "; by the sizes the client was not asked for a certificate"
 	}

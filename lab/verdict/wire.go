@@ -310,6 +310,9 @@ func (w *wire) aborted() Verdict {
 		why := tooSlow(by.Other())
 		why.Text += fmt.Sprintf(": the %v waited %v, and closed", by, w.waitedFor(by).Round(100*time.Millisecond))
 		v.because(why)
+	case by == endpoint.Client && w.last != nil && !slices.ContainsFunc(w.Messages, func(m *tlsdecrypt.Message) bool { return !w.afterEnd(m) }):
+		v.because(Reason{Code: Closed, Text: "the client closed the connection before anything was said, as a check of the port does (a load balancer's health check), or a client that waits for the server to speak first",
+			Fix: "nothing, if it was such a check; if not, look into the log of the client"})
 	case w.last == nil:
 		v.because(Reason{Code: Closed, Text: "the " + by.String() + " closed the connection before anything was said" + w.standstill()})
 	default:

@@ -10,6 +10,7 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
@@ -277,6 +278,7 @@ func TestJudgeWireHiddenTLS12(t *testing.T) {
 		"of a doubtful client":              {begun(checkedAs(shows(client, leaf.Raw), tlsdecrypt.Unknown, expired), sealed12(client), sealed12(server), data(client), data(server)), "accepted (very probably)", "; yet the client's certificate has expired: whether the server"},
 		"one way":                           {begun(sealed12(client), sealed12(server), data(client)), "unknown", encrypted},
 		"no request":                        {begun(sealed12(client), sealed12(server)), "accepted (very probably)", noRequest},
+		"a second handshake":                {begun(sealed12(client), sealed12(server), sealed12(client)), "accepted (very probably)", "a second handshake (renegotiation)"},
 		"one Finished":                      {begun(sealed12(client)), "unknown", encrypted},
 		"data before that":                  {begun(data(client), data(server), sealed12(client), sealed12(server)), "accepted (very probably)", noRequest},
 		"the server alone":                  {begun(sealed12(server)), "rejected (aborted) by client: closed", "the client closed"},
@@ -307,5 +309,33 @@ func TestFalseStart(t *testing.T) {
 	refused := ended(hellos(sealed12(client), data(client)), server)
 	if v := judgeWire(refused); v.Outcome != Rejected || v.RejectedBy != server {
 		t.Errorf("a server that closes: %+v", v)
+	}
+}
+
+// A client that connects and closes has refused nothing, although OpenSSL
+// answers its FIN by an alert.
+func TestPortCheck(t *testing.T) {
+	c := ended(talk(0)(), endpoint.Client)
+	late := *alert(endpoint.Server, tlswire.AlertDecodeError)
+	late.Time = c.EndedAt
+	c.Messages = append(c.Messages, &late)
+	if v := judgeWire(c); v.Code != Closed || !strings.Contains(v.Reason, "as a check of the port does") || !strings.HasPrefix(v.Fix, "nothing, if") {
+		t.Errorf("%+v", v)
+	}
+}
+
+// After STARTTLS and the like the protocol inside TLS is known, and a refusal
+// would be in that.
+func TestLaterRefusal(t *testing.T) {
+	layer := func(kind prologue.Kind, protocol string) *prologue.Prologue {
+		return &prologue.Prologue{Layers: []*prologue.Layer{{Kind: kind, Protocol: protocol}}}
+	}
+	for want, p := range map[string]*prologue.Prologue{
+		"in PostgreSQL is": layer(prologue.StartTLS, "PostgreSQL"), "in HTTP is": layer(prologue.Proxy, "SOCKS5"),
+	} {
+		w := wire{Connection: &tlsdecrypt.Connection{Prologue: p}}
+		if got := w.laterRefusal(); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", want, got)
+		}
 	}
 }
