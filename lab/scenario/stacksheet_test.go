@@ -18,8 +18,8 @@ func stackSheet(t *testing.T, table *Table) string {
 
 The same faults, met by other TLS programs: the line that each one logs, the alert on the wire, and
 the side whose log has the reason. The other end was always the lab, and so Go's crypto/tls.
-` + "`lab explain 'A LINE'`" + ` searches these lines, too. The data is [stacks.json](stacks.json), described in
-[README.md](README.md#the-table-of-stacks).
+` + "`lab explain 'A LINE'`" + ` searches these lines, too. The data is [stacks.json](stacks.json); its fields
+are in [README.md](README.md#the-table-of-stacks).
 
 Where a line was otherwise in each run it has TIME, PORT or PID. What OpenSSL, Node.js and Python
 say depends on their version of OpenSSL: the words stay, the numbers of lines do not.
