@@ -66,8 +66,9 @@ func (e *notCaptureError) hint() string {
 // settingsEndings are those of files whose words are no messages.
 var settingsEndings = strings.Fields(".yaml .yml .toml .ini .conf .cnf .cfg .properties .md .har")
 
-// formOf looks at the first bytes of r, which is of that name, and leaves them there. It reads no more
-// than four of a capture, which may come through a pipe a packet at a time.
+// formOf looks at the first bytes of r, which is of that name, and leaves them
+// there. It reads no more than four of a capture, which may come through a pipe
+// a packet at a time.
 func formOf(name string, r *bufio.Reader) form {
 	switch first, _ := r.Peek(4); {
 	case bytes.HasPrefix(first, []byte{0x30, 0x82}), bytes.Equal(first, []byte{0xfe, 0xed, 0xfe, 0xed}): // DER; Java's key store

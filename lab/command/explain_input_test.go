@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What a file is, is told by its first bytes.
+// The first bytes of a file say what it is.
 func TestFormOf(t *testing.T) {
 	for _, c := range []struct {
 		name, begins string

@@ -20,11 +20,8 @@ var stackGnuTLS = &stack{
 	},
 	serve: func(t *testing.T, e *end) (string, func(*regexp.Regexp) string) {
 		port := peertest.FreePort(t)
-		p := peertest.Start(t, exec.Command("gnutls-serv", append([]string{"--http", "--port", port, "--require-client-cert", "--verify-client-cert"}, e.gnutlsFlags()...)...))
-		if err := peertest.AwaitListener(port); err != nil {
-			t.Fatal(err, p.Output.String())
-		}
-		return "127.0.0.1:" + port, untilLine(p)
+		cmd := exec.Command("gnutls-serv", append([]string{"--http", "--port", port, "--require-client-cert", "--verify-client-cert"}, e.gnutlsFlags()...)...)
+		return "127.0.0.1:" + port, untilLine(listening(t, cmd, port))
 	},
 }
 

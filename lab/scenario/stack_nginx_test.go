@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,16 +29,7 @@ var stackNginx = &stack{
 		if e.crl {
 			directives += "proxy_ssl_crl " + e.trust + ";"
 		}
-		p := startNginx(t, directives+"}")
-		response, err := http.Get("http://127.0.0.1:" + port + "/")
-		if err != nil {
-			t.Fatal(err, p.Output.String())
-		}
-		response.Body.Close()
-		if response.StatusCode == http.StatusOK {
-			return response.StatusCode, ""
-		}
-		return response.StatusCode, untilLine(p)(regexp.MustCompile(`\[(error|crit)\] `))
+		return askProxy(t, startNginx(t, directives+"}"), port, regexp.MustCompile(`\[(error|crit)\] `))
 	},
 	serve: func(t *testing.T, e *end) (string, func(*regexp.Regexp) string) {
 		port := peertest.FreePort(t)

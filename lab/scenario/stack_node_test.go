@@ -1,12 +1,6 @@
 package scenario
 
-import (
-	"os/exec"
-	"regexp"
-	"testing"
-
-	"mtlslab.example/lab/lab/peertest"
-)
+import "testing"
 
 var stackNode = &stack{
 	name: "Node.js", needs: []string{"node"},
@@ -16,11 +10,5 @@ var stackNode = &stack{
 	client: "https.get({ca: CA, cert: CERT, key: KEY, host: HOST})",
 	server: "https.createServer({ca: CA, cert: CERT, key: KEY, requestCert: true, rejectUnauthorized: true}), its tlsClientError",
 	lines:  `^(\[?\w*Error\b.*|  (code|reason): .*)`,
-	call: func(t *testing.T, e *end) (int, string) {
-		return output(t, "", "node", append([]string{"testdata/stacks/peer.js"}, e.peerArgs()...)...)
-	},
-	serve: func(t *testing.T, e *end) (string, func(*regexp.Regexp) string) {
-		p := peertest.Start(t, exec.Command("node", append([]string{"testdata/stacks/peer.js"}, e.peerArgs()...)...))
-		return "127.0.0.1:" + p.Await(t, "^listening on "), untilEnd(t, p)
-	},
+	call:   callScript("node", "peer.js"), serve: serveScript("node", "peer.js"),
 }

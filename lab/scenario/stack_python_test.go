@@ -16,13 +16,25 @@ var stackPython = &stack{
 	client: "ssl.create_default_context(cafile=CA), load_cert_chain, wrap_socket(server_hostname=HOST)",
 	server: "ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=CA) with verify_mode = ssl.CERT_REQUIRED",
 	lines:  `^\w+(\.\w+)*(Error|Exception): .*`,
-	call: func(t *testing.T, e *end) (int, string) {
-		return output(t, "", "python3", append([]string{"testdata/stacks/peer.py"}, e.peerArgs()...)...)
-	},
-	serve: func(t *testing.T, e *end) (string, func(*regexp.Regexp) string) {
-		p := peertest.Start(t, exec.Command("python3", append([]string{"testdata/stacks/peer.py"}, e.peerArgs()...)...))
+	call:   callScript("python3", "peer.py"), serve: serveScript("python3", "peer.py"),
+}
+
+// callScript and serveScript let a script in testdata/stacks be one end.
+func callScript(program, script string) func(*testing.T, *end) (int, string) {
+	return func(t *testing.T, e *end) (int, string) {
+		return output(t, "", program, e.scriptArgs(script)...)
+	}
+}
+
+func serveScript(program, script string) func(*testing.T, *end) (string, func(*regexp.Regexp) string) {
+	return func(t *testing.T, e *end) (string, func(*regexp.Regexp) string) {
+		p := peertest.Start(t, exec.Command(program, e.scriptArgs(script)...))
 		return "127.0.0.1:" + p.Await(t, "^listening on "), untilEnd(t, p)
-	},
+	}
+}
+
+func (e *end) scriptArgs(script string) []string {
+	return append([]string{"testdata/stacks/" + script}, e.peerArgs()...)
 }
 
 // peerArgs are those of the programs in testdata/stacks.

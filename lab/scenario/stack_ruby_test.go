@@ -1,12 +1,6 @@
 package scenario
 
-import (
-	"os/exec"
-	"regexp"
-	"testing"
-
-	"mtlslab.example/lab/lab/peertest"
-)
+import "testing"
 
 var stackRuby = &stack{
 	name: "Ruby", needs: []string{"ruby"},
@@ -17,13 +11,7 @@ var stackRuby = &stack{
 	server: "OpenSSL::SSL::SSLSocket#accept with VERIFY_PEER | VERIFY_FAIL_IF_NO_PEER_CERT, ca_file = CA",
 	lines:  `\bSSL_.*\(.*Error\)$|: .*\(.*Error\)$`,
 	only:   commonFaults, // it takes a tenth of a second to start
-	call: func(t *testing.T, e *end) (int, string) {
-		return output(t, "", "ruby", append([]string{"testdata/stacks/peer.rb"}, e.peerArgs()...)...)
-	},
-	serve: func(t *testing.T, e *end) (string, func(*regexp.Regexp) string) {
-		p := peertest.Start(t, exec.Command("ruby", append([]string{"testdata/stacks/peer.rb"}, e.peerArgs()...)...))
-		return "127.0.0.1:" + p.Await(t, "^listening on "), untilEnd(t, p)
-	},
+	call:   callScript("ruby", "peer.rb"), serve: serveScript("ruby", "peer.rb"),
 }
 
 // commonFaults are what a stack is run with that is slow to start, so that the
