@@ -85,7 +85,7 @@ func (c *Connection) Progress() Progress {
 	}
 	p.Succeeded = p.Succeeded || p.Alert == nil && done()
 	if p.Alert == nil && !p.Succeeded {
-		p.Alert = c.lastWarning()
+		p.Alert = c.lastWarning(p.Hidden)
 	}
 	return p
 }
@@ -104,8 +104,9 @@ func (c *Connection) begins() bool {
 // although the alert by itself does not: a warning of TLS 1.2, or user_canceled
 // (RFC 5246 section 7.2, RFC 9846 section 6.1). A client may also go away
 // because of a warning that the server has no such host (RFC 6066 section 3):
-// then it is the client that ends the connection, and without an alert.
-func (c *Connection) lastWarning() *Message {
+// then it is the client that ends the connection, and without an alert. hidden
+// reports that there are messages which could not be opened.
+func (c *Connection) lastWarning(hidden bool) *Message {
 	var goodbye endpoint.Pair[bool]
 	for _, m := range slices.Backward(c.Messages) {
 		switch {
@@ -115,6 +116,8 @@ func (c *Connection) lastWarning() *Message {
 			*goodbye.Of(m.From) = true
 			continue
 		case m.Alert.Closes(c.Version): // and so it answers the other side's end
+			return nil
+		case m.Alert.Description == tlswire.AlertUserCanceled && (c.lacking || hidden): // the handshake may be done: Java closes every connection so
 			return nil
 		case c.EndedBy == m.From, *goodbye.Of(m.From), m.Alert.Description != tlswire.AlertUnrecognizedName && m.Alert.Description != tlswire.AlertNoRenegotiation:
 			return m

@@ -400,6 +400,31 @@ func TestHoles(t *testing.T) {
 	t.Logf("%d readings in %v", read, time.Since(began).Round(time.Millisecond))
 }
 
+// Some of the keys are missing, as in a key log that another program cut short,
+// or that holds the secrets of the handshake alone.
+func TestSomeKeys(t *testing.T) {
+	for _, file := range someCaptures(t) {
+		head, packets := packetsOf(t, file)
+		log, _ := os.ReadFile(strings.TrimSuffix(file, ".pcap") + ".keys")
+		lines := slices.Collect(bytes.Lines(log))
+		whole := readPackets(t, head, packets, log)[0]
+		for n := range lines {
+			for name, some := range map[string][][]byte{
+				"without line": slices.Delete(slices.Clone(lines), n, n+1),
+				"up to line":   lines[:n],
+				"only line":    lines[n : n+1],
+				"from line":    lines[n:],
+			} {
+				for _, c := range readPackets(t, head, packets, bytes.Join(some, nil)) {
+					for _, wrong := range c.complain(whole) {
+						t.Errorf("%s, keys %s %d (%.30s): %s", filepath.Base(file), name, n+1, lines[n], wrong)
+					}
+				}
+			}
+		}
+	}
+}
+
 func notices(all []told) string {
 	if len(all) == 0 {
 		return "no connection"

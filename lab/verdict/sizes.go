@@ -5,12 +5,14 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Without keys, all that follows ServerHello in TLS 1.3 is records whose sizes
 // can be seen (RFC 9846 section 5.2). An alert, an empty Certificate and a
-// Finished have sizes of their own.
+// Finished have sizes of their own. Where some of the keys are known, what they
+// open counts before what sizes show.
 
 // The sizes, in bytes of plaintext.
 const (
@@ -101,11 +103,17 @@ func (w *wire) sizes() *sizes {
 		s.finished = 4 + 48
 	}
 	var flight []sealedRecord // the server's first
+	end := -1                 // the client's record with its Finished, if that was opened
+	var measured endpoint.Pair[int64]
 	for _, m := range w.Messages {
-		if !m.Encrypted || m.Type != tlswire.ContentTypeApplicationData {
+		if !isSealed(m) {
 			continue
 		}
 		for i, span := range m.Records {
+			if span.Offset < *measured.Of(m.From) { // it carries an earlier message too
+				continue
+			}
+			*measured.Of(m.From) = span.Offset + int64(span.Length)
 			r := sealedRecord{m.From, span.Length - tlswire.RecordHeaderLen - info.TagLen - 1, m.Time} // and the content type
 			if i == 0 && !m.Began.IsZero() {
 				r.at = m.Began
@@ -119,12 +127,27 @@ func (w *wire) sizes() *sizes {
 				flight = append(flight, r)
 			}
 		}
+		if m.From == endpoint.Client && end < 0 && m.Handshake != nil && m.Handshake.Type == tlswire.TypeFinished {
+			end = len(s.client) - 1
+		}
 	}
 	s.padding, _ = s.findFinished(flight)
 	s.flightAlert = len(flight) > 0 && s.isAlert(flight[len(flight)-1])
-	s.readClient()
+	s.readClient(end, w.request != nil || w.shown.Client.seen)
+	if w.shown.Client.seen {
+		s.empty = w.shown.Client.empty
+	}
 	s.findLeaver(w)
 	return s
+}
+
+// isSealed reports whether a message came in records that are encrypted under
+// the keys of the handshake or of what follows it.
+func isSealed(m *tlsdecrypt.Message) bool {
+	if m.Encrypted {
+		return m.Type == tlswire.ContentTypeApplicationData
+	}
+	return m.Key.Secret != "" && m.Key.Secret != "client_early_traffic_secret"
 }
 
 // findFinished returns how a side's records are padded and which is its
@@ -141,7 +164,10 @@ func (s *sizes) findFinished(records []sealedRecord) (padding, int) {
 }
 
 // readClient finds the end of the client's flight, and what it had to answer.
-func (s *sizes) readClient() {
+// opened is the record with its Finished, if there was a key for that, or -1.
+// asked reports that the client is known to have been asked for a certificate:
+// then its first message is Certificate.
+func (s *sizes) readClient(opened int, asked bool) {
 	sum := 0
 	for _, r := range s.client {
 		sum += r.size
@@ -151,8 +177,20 @@ func (s *sizes) readClient() {
 		return
 	}
 	p, end := s.findFinished(s.client)
+	if end == 0 && asked && len(s.client) > 1 {
+		if _, later := s.findFinished(s.client[1:]); later >= 0 {
+			end = later + 1
+		}
+	}
 	s.clientPads = p
 	switch {
+	case opened >= 0:
+		s.sentFinished, s.asked, end = yes, no, opened
+		if asked {
+			s.asked = yes
+		}
+	case end == 0 && asked && !p.blurs():
+		s.sentFinished, s.asked = unclear, yes
 	case p.blurs(): // its Finished, its alert and an empty Certificate have one size
 		if len(s.client) > 1 {
 			s.sentFinished = yes
