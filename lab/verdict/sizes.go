@@ -110,7 +110,7 @@ func (w *wire) sizes() *sizes {
 			continue
 		}
 		for i, span := range m.Records {
-			if span.Offset < *measured.Of(m.From) { // it carries an earlier message too
+			if !m.Encrypted && span.Offset < *measured.Of(m.From) { // it carries an earlier message too
 				continue
 			}
 			*measured.Of(m.From) = span.Offset + int64(span.Length)
