@@ -71,7 +71,7 @@ var prologues = map[string][2]string{
 	"smtp-tls-at-once.nginx-openssl":        {"rejected (not TLS) by client: not_tls after SMTP", "have the client begin TLS by STARTTLS"},
 	"pop3-tls-at-once.nginx-curl":           {"rejected (not TLS) by client: not_tls after POP3", "have the client begin TLS by STLS"},
 	"mysql-tls-at-once.mariadb-openssl":     {"rejected (not TLS) by client: not_tls after MariaDB", "have the client begin TLS by SSLRequest"},
-	"smtp-to-tls.nginx-openssl":             {"rejected (aborted) by client: closed", "as one does that waits for a greeting (STARTTLS)"},
+	"smtp-to-tls.nginx-openssl":             {"unknown (not TLS): closed", "a client that waits for the server to speak first (STARTTLS)"},
 	"connect-403.tinyproxy-curl":            {"unknown (not TLS): proxy_refused after HTTP CONNECT", "the proxy refused the way to 127.0.0.1:4102: HTTP/1.1 403"},
 	"connect-407.tinyproxy-curl":            {"unknown (not TLS): proxy_refused after HTTP CONNECT", "give the client the proxy's user name and password"},
 	"connect-502.tinyproxy-curl":            {"unknown (not TLS): proxy_refused after HTTP CONNECT", "find out why the proxy cannot reach"},

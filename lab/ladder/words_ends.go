@@ -107,19 +107,21 @@ func (s *story) versionless() string {
 	first := slices.IndexFunc(s.c.Messages, func(m *tlsdecrypt.Message) bool { return m.Encrypted })
 	encrypted := first >= 0
 	switch {
+	case s.silent():
+		return "Nobody said anything."
 	case s.verdict.How == verdict.NotTLS && s.c.Prologue.Name() != "" && s.verdict.Code != verdict.SpokeNoTLS:
 		return "No TLS: it did not come to that."
 	case s.verdict.How == verdict.NotTLS && s.c.NotTLSFrom == endpoint.Server:
 		return "No TLS: the server answered with something else."
+	case s.verdict.How == verdict.NotTLS && s.verdict.Code == verdict.Closed:
+		return "No TLS: there was no ClientHello."
 	case s.verdict.How == verdict.NotTLS:
 		return "No TLS: the client began with something else."
-	case s.silent():
-		return "Nobody said anything."
 	case s.verdict.Outcome == verdict.Open:
 		return "No version of TLS is agreed on yet."
 	case s.verdict.How != verdict.CutOff && !s.missesServerHello():
 		return "No version of TLS was agreed on."
-	case s.hello == nil && encrypted && s.c.Messages[first].Type == tlswire.ContentTypeHandshake:
+	case s.hello == nil && encrypted && !s.c.Late && s.c.Messages[first].Type == tlswire.ContentTypeHandshake:
 		return "The version cannot be seen: bytes of the handshake are missing."
 	case s.hello == nil && encrypted:
 		return "The version cannot be seen: the handshake came before the capture began."
@@ -146,7 +148,7 @@ func (s *story) missesServerHello() bool {
 
 // silent reports whether a connection ended without a message.
 func (s *story) silent() bool {
-	return s.verdict.How == verdict.Aborted && len(s.c.Messages) == 0 && len(s.c.Problems) == 0
+	return s.verdict.Code == verdict.Closed && len(s.c.Messages) == 0 && len(s.c.Problems) == 0
 }
 
 // legend says how to read the drawing.

@@ -24,7 +24,11 @@ func (w *wire) hidden() Verdict {
 	}
 	unknown := Verdict{Outcome: Unknown, Reason: encrypted, Fix: withKeys}
 	switch {
-	case w.Lacking || w.Omitted > 0 || !w.hasEnded():
+	case w.Lacking || w.Omitted > 0:
+	case !w.hasEnded() && w.finished.Client && w.finished.Server && !w.again:
+		return Verdict{Outcome: Accepted, How: Probably, Fix: toBeSure + w.fixOfCapture(),
+			Reason: "both sides sent Finished, after which TLS 1.2 has nothing left to judge; what came then is not in the capture"}
+	case !w.hasEnded():
 	case !*w.finished.Of(w.EndedBy):
 		return w.aborted()
 	case w.finished.Client && w.finished.Server && !w.data.Client && !w.data.Server:

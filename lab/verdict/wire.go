@@ -304,17 +304,17 @@ func (w *wire) aborted() Verdict {
 	if by == endpoint.Server && w.finished.Client && w.finished.Server && w.isIdle() {
 		return Verdict{Outcome: Unknown, Reason: w.idleReason()}
 	}
+	if by == endpoint.Client && !slices.ContainsFunc(w.Messages, func(m *tlsdecrypt.Message) bool { return !w.afterEnd(m) }) {
+		return w.leftUnsaid()
+	}
 	v := Verdict{Outcome: Rejected, How: Aborted, RejectedBy: by}
 	switch {
 	case w.waitedFor(by) >= patience:
 		why := tooSlow(by.Other())
 		why.Text += fmt.Sprintf(": the %v waited %v, and closed", by, w.waitedFor(by).Round(100*time.Millisecond))
 		v.because(why)
-	case by == endpoint.Client && w.last != nil && !slices.ContainsFunc(w.Messages, func(m *tlsdecrypt.Message) bool { return !w.afterEnd(m) }):
-		v.because(Reason{Code: Closed, Text: "the client closed the connection before anything was said, as a check of the port does (a load balancer's health check), or a client that waits for the server to speak first",
-			Fix: "nothing, if it was such a check; if not, look into the log of the client"})
 	case w.last == nil:
-		v.because(Reason{Code: Closed, Text: "the " + by.String() + " closed the connection before anything was said" + w.standstill()})
+		v.because(Reason{Code: Closed, Text: "the server closed the connection before anything was said"})
 	default:
 		v.because(w.why(by))
 		v.Offers = w.offers(by)
@@ -322,12 +322,19 @@ func (w *wire) aborted() Verdict {
 	return v
 }
 
-// standstill explains that nobody said anything for a while.
-func (w *wire) standstill() string {
-	if w.EndedBy != endpoint.Client || w.Opened.IsZero() || w.EndedAt.Sub(w.Opened) < patience {
-		return ""
+// leftUnsaid is the verdict on a client that connected and closed again without
+// a word: it refused nothing.
+func (w *wire) leftUnsaid() Verdict {
+	v := Verdict{Outcome: Unknown, How: NotTLS}
+	waited := w.EndedAt.Sub(w.Opened)
+	if w.Opened.IsZero() || waited < patience {
+		v.because(Reason{Code: Closed, Text: "the client connected and closed again without a ClientHello, as a check of the port does (a load balancer's health check)",
+			Fix: "nothing, if it was such a check; if not, look into the log of the client"})
+		return v
 	}
-	return ", as one does that waits for a greeting (STARTTLS) while the server waits for TLS"
+	v.because(Reason{Code: Closed, Text: fmt.Sprintf("the client sent no ClientHello, and closed after %v, as a check of the port does (a load balancer's health check), or a client that waits for the server to speak first (STARTTLS)", waited.Round(100*time.Millisecond)),
+		Fix: "nothing, if it was such a check; if not, look into the log of the client; one that waits for a greeting must begin with TLS here"})
+	return v
 }
 
 // idle is how long a server at least waits that closes a connection because

@@ -52,7 +52,7 @@ func TestJudgeWire(t *testing.T) {
 		"nothing said so far":            {nothing(), "open"},
 		"cut off":                        {endsWith(begun(), tlsdecrypt.CutOff), "unknown (cut off)"},
 		"an end of nobody":               {endsWith(begun(), tlsdecrypt.Closed), "unknown (cut off)"},
-		"nobody spoke":                   {ended(nothing(), client), "rejected (aborted) by client: closed"},
+		"nobody spoke":                   {ended(nothing(), client), "unknown (not TLS): closed"},
 		"nobody spoke for long":          {endedAfter(nothing(), server, 5*time.Second), "rejected (aborted) by server: too_slow"},
 		"a client that waits, and goes":  {endedAfter(talk(0, hello())(), client, 3*time.Second), "rejected (aborted) by client: too_slow"},
 		"a server that waits, and goes":  {endedAfter(flight(), server, patience), "rejected (aborted) by server: too_slow"},
@@ -91,20 +91,20 @@ func TestJudgeWireReasons(t *testing.T) {
 	flight := talk(tlswire.VersionTLS13, hello(), serverHello(), shows(server, nil), finished(server))
 	http := tlsdecrypt.Plain{HTTP: true, Line: "GET / HTTP/1.1"}
 	for want, c := range map[string]*tlsdecrypt.Connection{
-		"the client closed the connection before anything was said":                                        ended(talk(0)(), client),
-		"the client was silent for too long: the server waited 5s, and closed":                             endedAfter(talk(0)(), server, 5*time.Second),
-		"the server was silent for too long: the client waited 300ms, and closed":                          endedAfter(talk(0, hello())(), client, 250*time.Millisecond),
-		"the server ended the connection without an answer to ClientHello, and without an alert":           ended(talk(0, hello())(), server),
-		"the client broke off the connection without an alert" + closedAfterCertificate:                    endsWith(ended(flight(), client), tlsdecrypt.ClientReset),
-		"the client closed the connection during the handshake, without an alert" + closedAfterCertificate: endsWith(ended(flight(), client), tlsdecrypt.ServerReset),
-		"the server closed the connection during the handshake, without an alert":                          ended(flight(), server),
-		"the server broke off the connection without an alert":                                             endsWith(ended(flight(), server), tlsdecrypt.ServerReset),
-		"the handshake is not done yet":                                                                    flight(),
-		"how the handshake ended is not in the capture":                                                    endsWith(flight(), tlsdecrypt.CutOff),
-		"the client did not speak TLS, but plain HTTP":                                                     plain(ended(talk(0)(), server), client, http, tlsdecrypt.Plain{}),
-		"the client did not speak TLS":                                                                     plain(ended(talk(0)(), server), client, tlsdecrypt.Plain{}, tlsdecrypt.Plain{}),
-		"this is plain HTTP":                                                                               plain(ended(talk(0)(), client), client, http, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 200 OK"}),
-		"the server does not speak TLS":                                                                    plain(ended(talk(0)(), client), server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{Line: "220 mail"}),
+		"the client connected and closed again without a ClientHello, as a check of the port does (a load balancer's health check)": ended(talk(0)(), client),
+		"the client was silent for too long: the server waited 5s, and closed":                                                      endedAfter(talk(0)(), server, 5*time.Second),
+		"the server was silent for too long: the client waited 300ms, and closed":                                                   endedAfter(talk(0, hello())(), client, 250*time.Millisecond),
+		"the server ended the connection without an answer to ClientHello, and without an alert":                                    ended(talk(0, hello())(), server),
+		"the client broke off the connection without an alert" + closedAfterCertificate:                                             endsWith(ended(flight(), client), tlsdecrypt.ClientReset),
+		"the client closed the connection during the handshake, without an alert" + closedAfterCertificate:                          endsWith(ended(flight(), client), tlsdecrypt.ServerReset),
+		"the server closed the connection during the handshake, without an alert":                                                   ended(flight(), server),
+		"the server broke off the connection without an alert":                                                                      endsWith(ended(flight(), server), tlsdecrypt.ServerReset),
+		"the handshake is not done yet":                 flight(),
+		"how the handshake ended is not in the capture": endsWith(flight(), tlsdecrypt.CutOff),
+		"the client did not speak TLS, but plain HTTP":  plain(ended(talk(0)(), server), client, http, tlsdecrypt.Plain{}),
+		"the client did not speak TLS":                  plain(ended(talk(0)(), server), client, tlsdecrypt.Plain{}, tlsdecrypt.Plain{}),
+		"this is plain HTTP":                            plain(ended(talk(0)(), client), client, http, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 200 OK"}),
+		"the server does not speak TLS":                 plain(ended(talk(0)(), client), server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{Line: "220 mail"}),
 	} {
 		if v := judgeWire(c); v.Reason != want {
 			t.Errorf("%q, want %q", v.Reason, want)
