@@ -19,6 +19,7 @@ var stackHAProxy = &stack{
 	server:  "bind ADDRESS ssl crt CERT ca-file CA verify required; option httplog",
 	lines:   `.*(lab/lab .* 50\d |in/1: ).*`,
 	proxy:   true,
+	racy:    true,                        // 503 and SC--, or 502 and SH--
 	without: []string{"weak-client-key"}, // as a client it does not load the key
 	call: func(t *testing.T, e *end) (int, string) {
 		port, dir := peertest.FreePort(t), t.TempDir()

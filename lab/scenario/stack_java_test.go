@@ -102,6 +102,11 @@ func (p *javaPeer) run(t *testing.T, cmd *exec.Cmd) {
 				answers <- answer
 			}
 		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, answers := range p.answers { // nobody answers any more
+			close(answers)
+		}
 	})
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
@@ -128,7 +133,11 @@ func (p *javaPeer) ask(t *testing.T, e *end) chan string {
 
 // readAnswer returns the status and what was said.
 func readAnswer(t *testing.T, answers chan string) (status int, said string) {
-	number, said, _ := strings.Cut(<-answers, "\t")
+	answer, ok := <-answers
+	if !ok {
+		t.Fatal("the process has ended without an answer")
+	}
+	number, said, _ := strings.Cut(answer, "\t")
 	status, err := strconv.Atoi(number)
 	if err != nil {
 		t.Fatal(err)

@@ -4,16 +4,22 @@
 %%
 %% and the answer is "ID listening PORT" of a server, and then "ID STATUS" with
 %% what ssl returned behind it and a tab.
--module(peer).
+-module(tls_peer).
 -export([main/0]).
 
+%% A port of its own reads stdin: while io:get_line waits, nobody can print.
 main() ->
     {ok, _} = application:ensure_all_started(ssl),
-    ask(io:get_line("")).
+    ask(open_port({fd, 0, 0}, [in, eof, {line, 8192}])).
 
-ask(eof) -> ok;
-ask(Line) ->
-    [Id, As, Host, Port, Version, Trust | Own] = string:lexemes(string:trim(Line), "\t"),
+ask(Stdin) ->
+    receive
+        {Stdin, {data, {eol, Line}}} -> run(Line), ask(Stdin);
+        {Stdin, eof} -> ok
+    end.
+
+run(Line) ->
+    [Id, As, Host, Port, Version, Trust | Own] = string:lexemes(Line, "\t"),
     Options = [binary, {cacertfile, Trust}, {verify, verify_peer}, {versions, [version(Version)]}
         | case Own of [] -> []; [Cert, Key] -> [{certfile, Cert}, {keyfile, Key}] end],
     spawn(fun() ->
@@ -28,8 +34,7 @@ ask(Line) ->
             ok -> io:format("~s 0~n", [Id]);
             _ -> io:format("~s 1\t~1000p~n", [Id, Result])
         end
-    end),
-    ask(io:get_line("")).
+    end).
 
 version("1.1") -> 'tlsv1.1';
 version("1.2") -> 'tlsv1.2';
@@ -46,6 +51,7 @@ client(Host, Port, Options) ->
                 {ssl, Conn, _} -> ok;
                 {ssl_error, Conn, Reason} -> {ssl_error, Reason};
                 {ssl_closed, Conn} -> ssl_closed
+            after 3000 -> {error, timeout}
             end;
         Error -> Error
     end.
