@@ -32,7 +32,11 @@ func (p *Program) printAnswer(found scenario.Found) {
 	if found.Alert != nil {
 		out.Paragraph("alert    ", 9, fmt.Sprintf("%s (%d): %s", found.Alert, *found.Alert, found.Alert.Note()))
 	}
-	out.Paragraph("who      ", 9, whoRefuses(best))
+	who := whoRefuses(best)
+	if found.Fix != "" && best.Side == "in, but not allowed" {
+		who = "TLS is complete; the server refuses in the protocol inside it"
+	}
+	out.Paragraph("who      ", 9, who)
 	for _, line := range [][2]string{{"teaches  ", best.Teaches}, {"fix      ", cmp.Or(found.Fix, fixOf(best))}, {"evidence ", best.Evidence}, {"see      ", best.RFC}} {
 		if line[1] != "" {
 			out.Paragraph(line[0], 9, line[1])

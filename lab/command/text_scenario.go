@@ -43,7 +43,7 @@ func (e *noScenarioError) hint() string {
 	case e.found.Alert != nil:
 		return fmt.Sprintf("the nearest alert is %s: lab explain %d; lab help failing says what to do first", e.found.Alert, *e.found.Alert)
 	}
-	return "lab scenario list shows all; words may be those of an error message, or an alert such as unknown_ca; lab help failing says what to do first"
+	return "lab scenario list shows all; words may be those of an error message, or an alert such as unknown_ca; where no message helps, a capture does: lab help failing"
 }
 
 func (e *noScenarioError) Error() string {

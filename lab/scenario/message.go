@@ -119,6 +119,8 @@ var surroundings = []func() *regexp.Regexp{
 	pattern(`"[^" ]*\.[^" ]*"`),                    // host names
 	pattern(`The certificate is NOT trusted\. \b`), // GnuTLS's, with the reason behind it
 	pattern(`\blocalhost\b(:\d+)?`),
+	pattern(`(psql: (error: )?)?connection to server (at|on socket) "[^"]*"( \([^)]*\))?(, port \d+)? failed:`),
+	pattern(`</?(html|head|title|body|p|h[1-6]|br|hr|center|pre|address)\b[^<>]*>`),
 	pattern(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
 }
 
@@ -134,6 +136,7 @@ func withoutSurroundings(message string) string {
 		}
 		return "encrypted"
 	})
+	message = postHandshake().ReplaceAllString(message, "posthandshake")
 	message = subStatus().ReplaceAllString(message, "substatus${1}x$2")
 	message = dotted().ReplaceAllStringFunc(message, withoutPackage)
 	return strings.TrimSpace(verifyNumber().ReplaceAllStringFunc(message, func(s string) string {
@@ -148,6 +151,9 @@ var ofOpenSSLVerify = pattern(`^error \S+: verification failed$`)
 
 // encryption matches PostgreSQL's words for a connection without and with TLS.
 var encryption = pattern(`(?i)\b(no|SSL|GSS) encryption\b`)
+
+// postHandshake matches a word that is written in two.
+var postHandshake = pattern(`(?i)\bpost[- ]handshake\b`)
 
 // subStatus matches IIS's HTTP statuses, such as 403.7.
 var subStatus = pattern(`\b(4\d\d)\.(\d{1,2})\b`)

@@ -39,16 +39,17 @@ func (found *Found) tell(parts []part, byPart []map[*Scenario]float64) {
 }
 
 // fixFor returns what to change where a message says what the scenario has a fix
-// of its own for, or "".
-func (s *Scenario) fixFor(parts []part) string {
-	for message, fix := range s.Fixes {
+// of its own for, or "". Of several it is the one for the longest message.
+func (s *Scenario) fixFor(parts []part) (fix string) {
+	most := 0
+	for message, its := range s.Fixes {
 		known := words(withoutSurroundings(message))
 		for _, p := range parts {
 			said := setOf(strings.Join(words(p.text), " "))
-			if !slices.ContainsFunc(known, func(word string) bool { return !said[word] }) {
-				return fix
+			if len(known) > most && !slices.ContainsFunc(known, func(word string) bool { return !said[word] }) {
+				most, fix = len(known), its
 			}
 		}
 	}
-	return ""
+	return fix
 }

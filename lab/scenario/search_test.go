@@ -145,6 +145,7 @@ func TestSearchUnderstands(t *testing.T) {
 		{"TLS: the domain of the certificate is not a match", "wrong-host", nil, nil},
 		{"proxy: certificate chain incomplete", "server-missing-intermediate", nil, []string{"expired-server"}},
 		{"client must present a certificate", "no-client-cert", nil, []string{"wrong-host"}},
+		{"HTTP/1.1 403 Forbidden\n<title>403 Forbidden</title>\n<p>You don't have permission to access this resource.Reason: Cannot perform Post-Handshake Authentication.<br />", "post-handshake-auth", nil, nil},
 		{"TLS negotiation timed out", "slow-server", []string{"slow-client"}, nil},
 		{`Post "https://a.example/": acme: the certificate of the peer is outdated`, "expired-server", nil, []string{"expired-client"}},
 	})
@@ -252,6 +253,9 @@ func TestFixOfAMessage(t *testing.T) {
 		`psql: error: connection to server failed: root certificate file "nope.crt" does not exist`:      "sslrootcert=FILE",
 		"400 The plain HTTP request was sent to HTTPS port":                                              "",
 		"403 Forbidden": "",
+		"tlsClientError ECONNRESET socket hang up":                                                                                     "Node's server",
+		"HTTP/1.1 400 Bad Request\n<head><title>400 The SSL certificate error</title>":                                                 "client SSL certificate verify error",
+		`psql: error: connection to server at "127.0.0.1", port 5432 failed: FATAL:  certificate authentication failed for user "bob"`: "pg_ident.conf",
 	} {
 		found := Search(message)
 		if len(found.Scenarios) == 0 || !strings.Contains(found.Fix, want) || want == "" && found.Fix != "" {
