@@ -56,7 +56,7 @@ func Explain(err error, side endpoint.Side) Reason {
 		text string
 	}{
 		{"client didn't provide a certificate", NoClientCertificate, noClientCertificate},
-		{"failed to parse certificate from", chain.Malformed, whose + " cannot be read: " + text[strings.LastIndex(text, "x509: ")+len("x509: "):]},
+		{"failed to parse certificate from", chain.Malformed, whose + " cannot be read: " + afterLast(text, "x509: ")},
 		{"no certificates configured", UnrecognizedName, "the server has no certificate for the name that the client asked for"},
 		{"invalid signature by the", BadSignature, badSignature(side.Other())},
 		{"offered only unsupported versions", NoCommonVersion, noCommonVersion},
@@ -72,6 +72,15 @@ func Explain(err error, side endpoint.Side) Reason {
 		}
 	}
 	return Reason{Code: Other, Text: text}
+}
+
+// afterLast returns what follows the last place of mark in text: all of it if
+// there is none.
+func afterLast(text, mark string) string {
+	if i := strings.LastIndex(text, mark); i >= 0 {
+		return text[i+len(mark):]
+	}
+	return text
 }
 
 const (
