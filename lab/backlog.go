@@ -74,7 +74,7 @@ func (b *backlog) next() *Exchange {
 // size estimates the memory that an exchange takes without its Wire, in bytes.
 func (x *Exchange) size() int {
 	size := 2 * int(unsafe.Sizeof(*x))
-	for _, s := range []string{x.Reason, x.Fix, x.TLS.ALPN, x.TLS.ServerName, x.Client.Certificate, x.Client.Error, x.Server.Certificate, x.Server.Error} {
+	for _, s := range []string{x.Reason, x.Fix, x.Confirm, x.TLS.ALPN, x.TLS.ServerName, x.Client.Certificate, x.Client.Error, x.Server.Certificate, x.Server.Error} {
 		size += len(s)
 	}
 	for _, cause := range x.Causes {

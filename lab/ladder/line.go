@@ -141,7 +141,8 @@ func (s *story) resultOfTLS() string {
 }
 
 // reasonOf returns which side ended a connection, and why, in short: the code,
-// or the alert where the code says less; "" if none did.
+// or the alert where the code says less, with ? where that is not known; "" if
+// none did.
 func reasonOf(v *verdict.Verdict) string {
 	by := v.RejectedBy
 	switch {
@@ -150,10 +151,13 @@ func reasonOf(v *verdict.Verdict) string {
 		by = v.Alert.SentBy
 	case v.How == verdict.InHTTP, v.Code == verdict.NotAsked:
 		by = endpoint.Server
-	case v.Outcome == verdict.Accepted && v.Code != "" && v.Code != verdict.NotAuthorised:
-		by = endpoint.Client // which left without a request
 	}
 	switch {
+	case by == endpoint.Unknown && v.Doubt != nil:
+		if whole := fmt.Sprintf("%s: %s?", v.Doubt.By, v.Doubt.Code); len(whole) <= resultWidth {
+			return whole
+		}
+		return string(v.Doubt.Code) + "?"
 	case by == endpoint.Unknown && v.How == verdict.NotTLS:
 		return string(v.Code)
 	case by == endpoint.Unknown:

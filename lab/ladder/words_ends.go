@@ -185,6 +185,9 @@ func (s *story) ending() []string {
 	if s.verdict.Fix != "" && !s.below {
 		paragraphs = append(paragraphs, "Fix: "+s.verdict.Fix+".")
 	}
+	if s.verdict.Confirm != "" && !s.below {
+		paragraphs = append(paragraphs, "To be sure: "+s.verdict.Confirm+".")
+	}
 	paragraphs = append(append(paragraphs, s.closing()), s.advice()...)
 	if n := s.c.Omitted; n > 0 {
 		paragraphs = append(paragraphs, fmt.Sprintf("%s of application data %s not shown.", text.Counted(n, "further message"), are(int64(n))))

@@ -9,7 +9,6 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
-	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -294,15 +293,9 @@ func (w *wire) addRefusal(v *Verdict) {
 	client := &w.shown.Client
 	switch {
 	case w.Answer == nil && w.unused() && w.leaver == endpoint.Server:
-		v.Reason = "after the handshake the server closed before the client had sent a request"
+		v.Reason = joined(v.Reason, "after the handshake the server closed before the client had sent a request")
 	case w.Answer == nil && w.unused():
-		v.Reason = w.noRequest()
-		if fault := w.shown.Server.faultThat(nil); fault != nil {
-			v.because(Reason{Code: fault.Code, Text: fault.Of("the server's certificate", w.shown.Server.leaf) + "; and after the handshake there was no request, as of a client that looks at that afterwards (curl)"})
-			v.Fix = fix(fault.Code, endpoint.Client)
-		} else if w.isCalledByAddress() {
-			v.Causes = []Cause{wrongHost.of(endpoint.Client)}
-		}
+		w.addLeaving(v)
 	case w.Answer == nil && w.data.Client && !w.data.Server && w.leaver == endpoint.Server:
 		v.Reason = "the server closed without an answer to what the client had sent"
 	case w.Answer != nil && !w.ClientAuth && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
@@ -338,43 +331,6 @@ func (w *wire) addRefusal(v *Verdict) {
 		v.refuseInHTTP(m, Reason{Text: "it does not take the one that the client sent, or cannot read the request, and only its own log knows",
 			Fix: "look into the server's log (nginx: ssl_verify_client): it says which", Causes: w.causes(endpoint.Server)})
 	}
-}
-
-// reservation says what is wrong with the certificate of a client that was let
-// in, as far as can be seen without keys.
-func (w *wire) reservation() string {
-	client := &w.shown.Client
-	why := ""
-	switch all := slices.Concat(client.faults, client.doubts); {
-	case client.empty:
-		why = noClientCertificate
-	case len(all) > 0:
-		why = all[0].Of("the client's certificate", client.leaf)
-	default:
-		return ""
-	}
-	return "; yet " + why + ": " + w.laterRefusal()
-}
-
-// laterRefusal says that a server may have refused after the handshake, in the
-// protocol inside TLS. After STARTTLS and the like that is the one before it.
-func (w *wire) laterRefusal() string {
-	within := "HTTP"
-	if w.Prologue != nil {
-		if l := w.Prologue.Last(); l != nil && l.Kind == prologue.StartTLS && l.Protocol != "" {
-			within = l.Protocol
-		}
-	}
-	return "whether the server then refused in " + within + " is encrypted"
-}
-
-// noRequest says what an accepted handshake without a request may mean.
-func (w *wire) noRequest() string {
-	leaf := w.shown.Server.leaf
-	if w.ServerName != "" && leaf != nil && leaf.VerifyHostname(w.ServerName) == nil {
-		return noRequestNamed
-	}
-	return noRequest
 }
 
 // refuseInHTTP is because for a server that refuses in HTTP.

@@ -16,6 +16,7 @@
 //	cause.go        why, from the messages and their checks
 //	causes.go       what may be behind a refusal, the likeliest first
 //	evident.go      which of these the capture shows
+//	doubt.go        what may have been refused after the handshake
 //	narrow.go       which part of an offer few servers take
 //	prologue.go     what went wrong before TLS
 //	clientauth.go   whether the server asked for a certificate

@@ -30,7 +30,7 @@ func TestOneDirection(t *testing.T) {
 		half := slices.DeleteFunc(slices.Clone(packets), func(p framed) bool { return (p.port() == client) != (test.only == "client") })
 		for _, c := range readPackets(t, head, half, nil) {
 			v := c.verdict
-			if string(v.Outcome) != test.outcome || v.Outcome == verdict.Accepted && v.How != verdict.Probably || !strings.HasPrefix(v.Reason, test.reason) || !strings.HasPrefix(v.Fix, test.fix) {
+			if string(v.Outcome) != test.outcome || v.Outcome == verdict.Accepted && v.How != verdict.Probably || !strings.HasPrefix(v.Reason, test.reason) || !strings.HasPrefix(v.Fix+v.Confirm, test.fix) {
 				t.Errorf("%s: %s (%s): %s; fix: %s", name, v.Outcome, v.How, v.Reason, v.Fix)
 			}
 		}

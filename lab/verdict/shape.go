@@ -32,7 +32,7 @@ func (w *wire) hidden() Verdict {
 	case !*w.finished.Of(w.EndedBy):
 		return w.aborted()
 	case w.finished.Client && w.finished.Server && !w.data.Client && !w.data.Server:
-		v := Verdict{Outcome: Accepted, How: Probably, Fix: toBeSure + withKeys}
+		v := Verdict{Outcome: Accepted, How: Probably, Reason: "both sides sent Finished", Confirm: withKeys}
 		if w.again {
 			v.Reason = renegotiated
 		}
@@ -97,24 +97,24 @@ func (w *wire) unfinished(s *sizes) Verdict {
 // has shown.
 func (w *wire) clientBrokeOff(how How, why Reason) Verdict {
 	v := Verdict{Outcome: Rejected, How: how, RejectedBy: endpoint.Client}
-	why.Causes, why.Fix = w.causes(endpoint.Client), getKeys(endpoint.Client)
+	why.Causes = w.causes(endpoint.Client)
 	v.because(why)
+	v.Confirm = getKeys
 	return v
 }
 
 // probablyAccepted is the verdict on a handshake that came to its end on both
 // sides.
 func (w *wire) probablyAccepted(s *sizes) Verdict {
-	v := Verdict{Outcome: Accepted, How: Probably, Fix: toBeSure + getKeys(endpoint.Unknown)}
+	v := Verdict{Outcome: Accepted, How: Probably, Confirm: getKeys}
+	left := s.leaver == endpoint.Client && s.requests == 0
 	switch {
 	case s.goesOn() && s.requests > 0:
-		v.Reason = "after its Finished the client sent application data, and the server records larger than an alert, such as session tickets or an answer: what is in them is encrypted" + w.without(s)
+		v.Reason = "after its Finished the client sent application data, and the server records larger than an alert, such as session tickets or an answer: what is in them is encrypted"
 	case s.goesOn() && s.leaver == endpoint.Client:
-		v.Reason = "after the client's Finished the server sent records larger than an alert, such as session tickets" + w.without(s) + "; " + noRequest
+		v.Reason = "after the client's Finished the server sent records larger than an alert, such as session tickets"
 	case s.goesOn():
-		v.Reason = "after the client's Finished the server sent records larger than an alert, such as session tickets: what is in them is encrypted" + w.without(s)
-	case s.leaver == endpoint.Client && s.requests == 0:
-		v.Reason = w.unasked() + "; " + noRequest
+		v.Reason = "after the client's Finished the server sent records larger than an alert, such as session tickets: what is in them is encrypted"
 	case s.leaver == endpoint.Server && s.requests == 0:
 		v.Reason = w.unasked() + "; after it the server closed before the client had sent a request"
 	case s.leaver == endpoint.Server:
@@ -122,21 +122,21 @@ func (w *wire) probablyAccepted(s *sizes) Verdict {
 	default:
 		v.Reason = w.unasked()
 	}
-	if s.requests == 0 && s.leaver == endpoint.Client {
+	switch {
+	case !s.goesOn(), s.empty:
+	case s.asked == no && w.Resumption == tlsdecrypt.FullHandshake:
+		v.Reason += "; by the sizes the client was not asked for a certificate"
+	case s.asked == yes && s.requests > 0:
+		v.Confirm = w.readAnswer() + v.Confirm
+	}
+	if left {
+		v.Reason += "; " + noRequest
 		v.Causes = w.wrongHost()
 	}
-	return v
-}
-
-// without says that the handshake was done without a certificate of the client.
-func (w *wire) without(s *sizes) string {
-	switch {
-	case s.empty:
-		return "; yet the client sent no certificate, by the size of its Certificate: " + w.laterRefusal()
-	case s.asked == no && w.Resumption == tlsdecrypt.FullHandshake:
-		return "; by the sizes the client was not asked for a certificate"
+	if s.goesOn() && s.empty {
+		w.reserveFor(&v, NoClientCertificate, noClientCertificate+", by the size of its Certificate")
 	}
-	return ""
+	return v
 }
 
 // unasked is why the client's Finished ended the handshake.
@@ -227,7 +227,7 @@ func (w *wire) leavesUnread(s *sizes) bool {
 // server ended the connection.
 func (w *wire) probablyRefused(s *sizes, how string) Verdict {
 	v := Verdict{Outcome: Rejected, How: Probably, RejectedBy: endpoint.Server}
-	why := Reason{Code: RefusedByCertificate, Causes: w.refusals(s), Fix: getKeys(endpoint.Server)}
+	why := Reason{Code: RefusedByCertificate, Causes: w.refusals(s)}
 	switch {
 	case s.empty:
 		why = Reason{Code: NoClientCertificate, Text: "the client sent no certificate: its Certificate has the size of an empty one, and " + how}
@@ -237,6 +237,7 @@ func (w *wire) probablyRefused(s *sizes, how string) Verdict {
 		why.Text = "the server refuses the client's certificate: " + how + "; why is encrypted"
 	}
 	v.because(why)
+	v.Confirm = getKeys
 	return v
 }
 
@@ -253,24 +254,15 @@ func (w *wire) refusals(s *sizes) (causes []Cause) {
 
 // undecided is the verdict where more than one outcome has the same sizes.
 func undecided(why string) Verdict {
-	return Verdict{Outcome: Unknown, Reason: encrypted + why, Fix: getKeys(endpoint.Unknown)}
+	return Verdict{Outcome: Unknown, Reason: encrypted + why, Fix: getKeys}
 }
 
-// withKeys is what to do where keys would show what became of a connection.
-const withKeys = "record it again with the keys of one of the two programs (SSLKEYLOGFILE, or lab exec -- PROGRAM)"
-
-// toBeSure is before that where the verdict is very probable.
-const toBeSure = "to be sure, "
-
-// getKeys is what to do where TLS 1.3 hides what became of a connection. by is
-// the side whose log knows; Unknown: no one's.
-func getKeys(by endpoint.Side) string {
-	text := withKeys + ", or once with TLS 1.2, in which certificates and alerts can be read"
-	if by != endpoint.Unknown {
-		text += "; or look into the log of the " + by.String()
-	}
-	return text
-}
+// What to do where keys would show what became of a connection, and where TLS
+// 1.3 hides it.
+const (
+	withKeys = "record it again with the keys of one of the two programs (SSLKEYLOGFILE, or lab exec -- PROGRAM)"
+	getKeys  = withKeys + ", or once with TLS 1.2, in which certificates and alerts can be read"
+)
 
 // idleServer is what a server that waited may have done.
 func idleServer(waited time.Duration) string {

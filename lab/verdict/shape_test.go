@@ -143,7 +143,7 @@ func TestHidden(t *testing.T) {
 		if got := brief(v); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
-		if v.Reason == "" || !strings.Contains(v.Fix, "keys") && v.Code != NoClientCertificate && v.How != Aborted {
+		if v.Reason == "" || !strings.Contains(v.Fix+v.Confirm, "keys") && v.Code != NoClientCertificate && v.How != Aborted {
 			t.Errorf("%s: reason %q, code %q, fix %q", name, v.Reason, v.Code, v.Fix)
 		}
 	}
@@ -207,7 +207,7 @@ func TestHiddenEarlyClose(t *testing.T) {
 func TestHiddenEmptyCertificate(t *testing.T) {
 	v := judgeWire(ended(sealedTLS13(tlswire.TLS_AES_128_GCM_SHA256, []int{30, 800, 100, sizeFinished},
 		sealed(endpoint.Client, sizeEmpty, sizeFinished, 60), sealed(endpoint.Server, 200, 300)), endpoint.Client))
-	if brief(v) != "accepted (very probably)" || !strings.Contains(v.Reason, "yet the client sent no certificate") || !strings.Contains(v.Reason, "refused in HTTP is encrypted") || !strings.Contains(v.Fix, "keys") {
+	if brief(v) != "accepted (very probably)" || !strings.Contains(v.Reason, "yet the client sent no certificate") || !strings.Contains(v.Reason, "refused that is encrypted") || !strings.Contains(v.Fix, "a certificate and its key") || !strings.Contains(v.Confirm, "keys") {
 		t.Errorf("%s: %q, fix %q", brief(v), v.Reason, v.Fix)
 	}
 }

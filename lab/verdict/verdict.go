@@ -44,6 +44,8 @@ type Verdict struct {
 	Alert      *Alert        `json:"alert,omitempty"`       // nil when none was sent, or none is known
 	Code       Code          `json:"code,omitempty"`        // why, for programs
 	Fix        string        `json:"fix,omitempty"`         // what to change, in words
+	Confirm    string        `json:"confirm,omitempty"`     // how to make sure of an outcome that is only very probable
+	Doubt      *Doubt        `json:"doubt,omitempty"`       // what one side may have refused after the handshake; nil: nothing is known
 	Causes     []Cause       `json:"causes,omitempty"`      // what may be behind it where Code does not say, the likeliest first
 	Offers     *Offers       `json:"offers,omitempty"`      // what each side offered, where they may have found nothing in common
 
@@ -287,6 +289,7 @@ func (v *Verdict) addWire(seen Verdict) {
 	case v.known || seen.Code == "":
 	case !isVague(seen.Code), v.Code == "", seen.How == InHTTP: // the wire has the whole response
 		v.Code, v.Reason, v.Fix, v.Causes = seen.Code, seen.Reason, seen.Fix, seen.Causes
+		v.Doubt = seen.Doubt
 	case v.Code == seen.Code && seen.Alert != nil: // the wire shows more of what the alert may mean
 		v.Reason, v.Fix, v.Causes = seen.Reason, seen.Fix, seen.Causes
 	case v.Code == seen.Code:

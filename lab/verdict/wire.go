@@ -211,12 +211,14 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	case w.Hidden && w.Unreadable() != "" && (w.finished.Client && w.finished.Server || w.Version >= tlswire.VersionTLS13):
 		return Verdict{Outcome: Unknown, Reason: w.Unreadable()}
 	case w.data.Client && w.data.Server:
-		v := Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways" + w.reservation(), Fix: toBeSure + withKeys}
+		v := Verdict{Outcome: Accepted, How: Probably, Reason: "after both Finished application data went both ways", Confirm: withKeys}
+		w.reserve(&v)
 		w.noteUnasked(&v)
 		return v
 	case w.serverWentOn():
-		return Verdict{Outcome: Accepted, How: Probably, Fix: w.fixOfCapture(),
-			Reason: "the server sent application data after its Finished, for which it had waited for the client's" + w.reservation()}
+		v := Verdict{Outcome: Accepted, How: Probably, Confirm: w.fixOfCapture(), Reason: "the server sent application data after its Finished, for which it had waited for the client's"}
+		w.reserve(&v)
+		return v
 	case w.Hidden && w.Version != 0 && w.ClientRandom != nil:
 		v := w.hidden()
 		w.noteUnasked(&v)

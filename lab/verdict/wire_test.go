@@ -10,7 +10,6 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
-	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
@@ -187,7 +186,7 @@ func TestJudgeWireWithoutRequest(t *testing.T) {
 		}
 	}
 	v := judgeWire(ended(with(checkedAs(shows(server, leaf.Raw), tlsdecrypt.Fails, wrong)), client))
-	if brief(v) != "accepted: wrong_host" || !strings.HasPrefix(v.Reason, "the server's certificate is not for example.net; and after the handshake there was no request") || v.Fix != fix(chain.WrongHost, client) {
+	if brief(v) != "accepted: wrong_host" || !strings.HasPrefix(v.Reason, "then the client closed without a request") || !strings.HasSuffix(v.Reason, "the server's certificate is not for example.net") || v.Fix != fix(chain.WrongHost, client) {
 		t.Errorf("%s, %q, %q", brief(v), v.Reason, v.Fix)
 	}
 	for name, c := range map[string]*tlsdecrypt.Connection{
@@ -273,9 +272,9 @@ func TestJudgeWireHiddenTLS12(t *testing.T) {
 		want, reason string
 	}{
 		"both ways":                         {begun(sealed12(client), sealed12(server), data(client), data(server)), "accepted (very probably)", "after both Finished application data went both ways"},
-		"of a client without a certificate": {begun(shows(client), sealed12(client), sealed12(server), data(client), data(server)), "accepted (very probably)", "; yet the client sent no certificate: whether the server then refused in HTTP is encrypted"},
-		"of a client that has expired":      {begun(checkedAs(shows(client, leaf.Raw), tlsdecrypt.Fails, expired), sealed12(client), sealed12(server), data(client), data(server)), "accepted (very probably)", "; yet the client's certificate has expired: whether the server"},
-		"of a doubtful client":              {begun(checkedAs(shows(client, leaf.Raw), tlsdecrypt.Unknown, expired), sealed12(client), sealed12(server), data(client), data(server)), "accepted (very probably)", "; yet the client's certificate has expired: whether the server"},
+		"of a client without a certificate": {begun(shows(client), sealed12(client), sealed12(server), data(client), data(server)), "accepted (very probably)", "; yet the client sent no certificate; whether the server then refused that is encrypted"},
+		"of a client that has expired":      {begun(checkedAs(shows(client, leaf.Raw), tlsdecrypt.Fails, expired), sealed12(client), sealed12(server), data(client), data(server)), "accepted (very probably)", "; yet the client's certificate has expired; whether the server"},
+		"of a doubtful client":              {begun(checkedAs(shows(client, leaf.Raw), tlsdecrypt.Unknown, expired), sealed12(client), sealed12(server), data(client), data(server)), "accepted (very probably)", "; yet the client's certificate has expired; whether the server"},
 		"one way":                           {begun(sealed12(client), sealed12(server), data(client)), "unknown", encrypted},
 		"no request":                        {begun(sealed12(client), sealed12(server)), "accepted (very probably)", noRequest},
 		"a second handshake":                {begun(sealed12(client), sealed12(server), sealed12(client)), "accepted (very probably)", "a second handshake (renegotiation)"},
@@ -286,6 +285,9 @@ func TestJudgeWireHiddenTLS12(t *testing.T) {
 		v := judgeWire(ended(test.c, client))
 		if got := brief(v); got != test.want || !strings.Contains(v.Reason, test.reason) {
 			t.Errorf("%s: %s, %q, want %s, %q", name, got, v.Reason, test.want, test.reason)
+		}
+		if (v.How == Probably) != strings.Contains(v.Confirm, "keys") || v.How == Probably && v.Fix != "" && v.Doubt == nil {
+			t.Errorf("%s: fix %q, to be sure: %q", name, v.Fix, v.Confirm)
 		}
 	}
 }
@@ -321,21 +323,5 @@ func TestPortCheck(t *testing.T) {
 	c.Messages = append(c.Messages, &late)
 	if v := judgeWire(c); v.Code != Closed || !strings.Contains(v.Reason, "as a check of the port does") || !strings.HasPrefix(v.Fix, "nothing, if") {
 		t.Errorf("%+v", v)
-	}
-}
-
-// After STARTTLS and the like the protocol inside TLS is known, and a refusal
-// would be in that.
-func TestLaterRefusal(t *testing.T) {
-	layer := func(kind prologue.Kind, protocol string) *prologue.Prologue {
-		return &prologue.Prologue{Layers: []*prologue.Layer{{Kind: kind, Protocol: protocol}}}
-	}
-	for want, p := range map[string]*prologue.Prologue{
-		"in PostgreSQL is": layer(prologue.StartTLS, "PostgreSQL"), "in HTTP is": layer(prologue.Proxy, "SOCKS5"),
-	} {
-		w := wire{Connection: &tlsdecrypt.Connection{Prologue: p}}
-		if got := w.laterRefusal(); !strings.Contains(got, want) {
-			t.Errorf("%s: %s", want, got)
-		}
 	}
 }
