@@ -155,6 +155,7 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 			Notice:   func(notice string) { bar.stop(); p.say("%s", notice) },
 			Unread:   printer.addUnread,
 			Attempt:  printer.addFailed,
+			Period:   printer.period,
 		})
 	}()
 	select {

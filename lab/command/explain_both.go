@@ -45,6 +45,11 @@ func (p *Program) explainBoth(c *cli.Context, o explainOptions) error {
 		}
 		failed = cmp.Or(failed, err)
 	}
+	for _, r := range readings {
+		if r.capture.First.IsZero() && failed == nil {
+			return &nothingError{file: r.file, stream: -1, empty: true}
+		}
+	}
 	if !slices.ContainsFunc(readings, (*reading).hasAny) {
 		return cmp.Or(failed, error(&nothingError{file: "either file", stream: -1}))
 	}

@@ -2,6 +2,9 @@ package command
 
 import (
 	"bufio"
+	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -42,5 +45,36 @@ func TestFormOf(t *testing.T) {
 	}
 	if got := formOf("certs.yaml", bufio.NewReader(strings.NewReader("revoked: true\n"))); got != formSettings {
 		t.Errorf("certs.yaml: %v", got)
+	}
+}
+
+// A capture without a packet was not recorded right, which is another error than
+// one without TLS.
+func TestExplainEmptyCapture(t *testing.T) {
+	dir := t.TempDir()
+	empty, other := filepath.Join(dir, "empty.pcap"), filepath.Join(dir, "other.pcap")
+	head := "\xd4\xc3\xb2\xa1\x02\x00\x04\x00" + strings.Repeat("\x00", 8) + "\x00\x00\x04\x00\x01\x00\x00\x00"
+	arp := "\x01\x00\x00\x00\x00\x00\x00\x00\x2a\x00\x00\x00\x2a\x00\x00\x00" + strings.Repeat("\xff", 12) + "\x08\x06" + strings.Repeat("\x00", 28)
+	for file, content := range map[string]string{empty: head, other: head + arp} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		args       []string
+		want, hint string
+	}{
+		{[]string{empty}, "there are no packets in " + empty, "tcpdump: -i any"},
+		{[]string{other}, "there is no TCP connection in " + other + ": 1 ARP packet", "it does not read what is named here"},
+		{[]string{empty, other}, "there are no packets in " + empty, "tcpdump: -i any"},
+		{[]string{other, empty}, "there are no packets in " + empty, "tcpdump: -i any"},
+		{[]string{other, other}, "there is no TCP connection in either file", ""},
+	} {
+		var out bytes.Buffer
+		p := Program{Stdout: &out, Stderr: &out, Columns: 200}
+		status := p.Run(t.Context(), append([]string{"lab", "explain", "--dir", dir}, test.args...))
+		if status != 1 || !strings.Contains(out.String(), test.want) || !strings.Contains(out.String(), test.hint) {
+			t.Errorf("%v: status %d: %s", test.args, status, &out)
+		}
 	}
 }

@@ -51,6 +51,7 @@ type connectionPrinter struct {
 	uses    rsaKeyUses                     // nil without --rsa-key
 	unread  []string                       // what is in the file besides TCP
 	plain   []byte                         // a connection without TLS, drawn
+	first   time.Time                      // of the file's packets; zero: there are none
 
 	trusted *chain.Trust
 	lessons *scenarioTrusts
@@ -247,6 +248,13 @@ func (g *connectionPrinter) addUnread(u capture.Unread) {
 	g.unread = append(g.unread, u.String())
 }
 
+// period stores the times of the first and the last packet.
+func (g *connectionPrinter) period(first, _ time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.first = first
+}
+
 // addFailed counts a connection that was never opened.
 func (g *connectionPrinter) addFailed(capture.Attempt) {
 	g.mu.Lock()
@@ -275,7 +283,7 @@ func (g *connectionPrinter) finish(file string) error {
 		g.say("%v", g.uses)
 	}
 	if g.count.all == 0 {
-		return &nothingError{file: file, stream: -1, unread: g.unread, failed: g.count.failed > 0}
+		return &nothingError{file: file, stream: -1, unread: g.unread, failed: g.count.failed > 0, empty: g.first.IsZero()}
 	}
 	if len(g.unread) > 0 {
 		g.say("passed over: %s", strings.Join(g.unread, ", "))
@@ -299,10 +307,13 @@ type nothingError struct {
 	stream int      // that was asked for; -1: any
 	unread []string // what is there instead, if the stream is -1
 	failed bool     // connections were begun, and none was opened
+	empty  bool     // there are no packets at all
 }
 
 func (e *nothingError) Error() string {
 	switch {
+	case e.empty:
+		return "there are no packets in " + inputName(e.file)
 	case e.stream < 0 && e.failed:
 		return fmt.Sprintf("no TCP connection was opened in %s: refused, or never answered", e.file)
 	case e.stream < 0 && len(e.unread) == 0:

@@ -37,7 +37,7 @@ func (o Options) charset() text.Charset { return text.Charset(o.ASCII) }
 func Draw(w io.Writer, c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) error {
 	o.Width = o.width()
 	s := newStory(c, v, o)
-	s.below, s.scenario = o.Below, o.Scenario
+	s.below, s.scenario, s.verbose = o.Below, o.Scenario, o.Verbose
 	p := &page{Options: o, opened: opened(c), noted: map[string]bool{}}
 	if o.Brief {
 		p.text(bold, p.title(c))

@@ -52,6 +52,7 @@ type story struct {
 	progress  tlsdecrypt.Progress
 	below     bool                 // the verdict stands above the drawing
 	scenario  string               // that shows the same
+	verbose   bool                 // all possible causes are listed
 	hello     *tlswire.ClientHello // the last one
 	hellos    int                  // ClientHellos so far
 	again     bool                 // this is a renegotiation (RFC 5246 section 7.4.1.2)

@@ -87,6 +87,8 @@ func (s *story) agreed() string {
 		parts = append(parts, fmt.Sprintf("an earlier session resumed (%s)", c.Resumption))
 	case s.client.empty(), s.unasked():
 		parts = append(parts, "not mutual")
+	case c.ClientAuth && s.client.shown && s.failed():
+		parts = append(parts, "client certificate shown")
 	case c.ClientAuth && s.client.shown:
 		parts = append(parts, "mutual")
 	}
@@ -267,8 +269,8 @@ func (s *story) breaking() string {
 	return fmt.Sprintf("the %s ended the connection with %s (alert %d).", m.From, m.Alert.Description, uint8(m.Alert.Description))
 }
 
-// mostCauses is how many possible causes are listed.
-const mostCauses = 6
+// fewCauses is how many possible causes are listed, unless all are wanted.
+const fewCauses = 3
 
 // advice says what may be behind it, and where to see the same.
 func (s *story) advice() (paragraphs []string) {
@@ -278,11 +280,15 @@ func (s *story) advice() (paragraphs []string) {
 	}
 	if len(v.Causes) > 0 {
 		paragraphs = append(paragraphs, "Possible causes, the likeliest first, and how to tell them apart:")
-		for i, cause := range v.Causes[:min(len(v.Causes), mostCauses)] {
+		most := fewCauses
+		if s.verbose {
+			most = len(v.Causes)
+		}
+		for i, cause := range v.Causes[:min(len(v.Causes), most)] {
 			paragraphs = append(paragraphs, fmt.Sprintf("%d. %s: %s.", i+1, cause.Text, cause.Tell))
 		}
-		if more := len(v.Causes) - mostCauses; more > 0 {
-			paragraphs = append(paragraphs, fmt.Sprintf("%s less likely: --json has them.", text.Counted(more, "more cause")))
+		if more := len(v.Causes) - most; more > 0 {
+			paragraphs = append(paragraphs, fmt.Sprintf("%s less likely: --verbose lists them.", text.Counted(more, "more cause")))
 		}
 	}
 	paragraphs = append(paragraphs, offered(v.Offers)...)

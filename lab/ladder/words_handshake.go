@@ -67,7 +67,7 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 	case *tlswire.NewSessionTicketTLS12:
 		return s.ticket(body.LifetimeHint)
 	case *tlswire.KeyUpdate:
-		return fmt.Sprintf("From here on the %s encrypts with a new key, made from the old one.", m.From)
+		return s.keyUpdate(m, body)
 	case *tlswire.EndOfEarlyData:
 		return "The early data ends here; the handshake goes on with its own keys."
 	}

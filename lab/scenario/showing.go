@@ -7,6 +7,7 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/prologue"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/verdict"
@@ -27,6 +28,8 @@ func Showing(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 		by = endpoint.Server
 	case v.Code == verdict.NoCommonVersion && !slices.Contains(c.Offer().Versions, tlswire.VersionTLS13):
 		return "client-too-old"
+	case v.Code == verdict.SpokeNoTLS && demandsTLS(c):
+		return "" // no scenario has a protocol with STARTTLS
 	case v.Code == verdict.SpokeNoTLS && by == endpoint.Server && !c.Plain.Client.HTTP:
 		return "garbage"
 	case v.Outcome == verdict.Accepted && v.Code == chain.WrongHost:
@@ -67,6 +70,12 @@ func Alike(name string, v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 		}
 	}
 	return ""
+}
+
+// demandsTLS reports whether the server told a client that had not asked for TLS
+// to do so.
+func demandsTLS(c *tlsdecrypt.Connection) bool {
+	return c.Prologue != nil && slices.ContainsFunc(c.Prologue.Layers, func(l *prologue.Layer) bool { return l.Demanded != "" })
 }
 
 // claims reports whether a request says itself who the client is.
