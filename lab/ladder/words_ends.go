@@ -329,6 +329,8 @@ func (s *story) closed() string {
 		return s.torn(endpoint.Client, endpoint.Server, after)
 	case tlsdecrypt.ServerReset:
 		return s.torn(endpoint.Server, endpoint.Client, after)
+	case tlsdecrypt.EndedBetween:
+		return fmt.Sprintf("Something between the two ended the TCP connection at both ends%s.", after)
 	case tlsdecrypt.CutOff:
 		return "What came after this was not recorded."
 	}

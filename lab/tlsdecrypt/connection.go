@@ -93,7 +93,8 @@ const (
 	ServerClosed End = "closed by server"
 	ClientReset  End = "reset by client" // RST
 	ServerReset  End = "reset by server"
-	CutOff       End = "cut off" // the file or the lab ended first
+	CutOff       End = "cut off"          // the file or the lab ended first
+	EndedBetween End = "ended in between" // by something between the two, as two captures of it show
 )
 
 // Plain describes the first bytes of a side that does not speak TLS.

@@ -181,6 +181,9 @@ func (r *Report) join(p *Pair) {
 		p.OneEnd[m] = Place{base.Other(), missed}
 		c.Messages = slices.Insert(c.Messages, place(c.Messages, m), m)
 	}
+	if r.isEndedBetween(p) {
+		c.End, c.EndedBy = tlsdecrypt.EndedBetween, endpoint.Unknown
+	}
 	p.Joined, p.Base = &c, base
 }
 

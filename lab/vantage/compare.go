@@ -28,6 +28,7 @@ func (r *Report) compare(p *Pair) {
 		p.clientHelloChange()
 		p.serverHelloChange()
 		p.messageChanges()
+		r.endedBetween(p)
 		r.arrivals(p)
 		r.resets(p)
 		r.dates(p)
@@ -275,6 +276,8 @@ func (r *Report) missing(p *Pair, at endpoint.Side, there *tlsdecrypt.Connection
 		p.found(Unseen, Unknown, "", "what the %v said cannot be compared: in %s it does not begin as TLS", sender, other)
 	case there.Omitted > 0:
 		// they may be among those that were only counted
+	case at == sender && p.Joined.End == tlsdecrypt.EndedBetween && !missing[0].Time.Before((*p.Ends.Of(at)).EndedAt):
+		// they were said when the connection was over
 	case r.endedBefore(at.Other(), missing[0].Time, at):
 		if onlyGoodbyes(missing) {
 			return

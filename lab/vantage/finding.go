@@ -34,6 +34,7 @@ const (
 	Injected            Code = "injected"             // what one end got, the other never sent
 	ResetForged         Code = "reset_forged"         // a RST that the other end never sent
 	ResetLost           Code = "reset_not_arrived"    // a RST that did not arrive
+	EndedBetween        Code = "ended_between"        // something in between ended the connection at both ends
 	NotCaptured         Code = "not_captured"         // a capture lacks bytes, so that the ends cannot be compared
 	ClocksDiffer        Code = "clocks_differ"        // the clocks of the captures do
 	ClockDecides        Code = "clock_decides"        // over the dates of a certificate
@@ -70,7 +71,7 @@ var codes = []struct {
 	{Swapped, false}, {NeverReached, true}, {AnswerLost, true}, {RefusedBetween, true}, {RefusedByServer, false}, {Unanswered, false},
 	{TLSEnded, true}, {PlainBehind, true}, {CertificateReplaced, true}, {ClientCertificate, true}, {KeyShared, true}, {NoTLS, true},
 	{ProxyLine, true}, {Prefixed, true}, {Translated, true}, {HelloChanged, true}, {MessageChanged, true},
-	{NotArrived, true}, {Injected, true}, {ResetForged, true}, {ResetLost, true},
+	{NotArrived, true}, {Injected, true}, {ResetForged, true}, {ResetLost, true}, {EndedBetween, true},
 	{NotCaptured, false}, {ClocksDiffer, false}, {ClockDecides, false}, {OneEnd, false}, {SeenAgain, false}, {KeysShared, false}, {Unseen, false},
 }
 

@@ -9,6 +9,9 @@ import (
 
 // resets says that a RST was forged, or did not arrive.
 func (r *Report) resets(p *Pair) {
+	if p.Joined.End == tlsdecrypt.EndedBetween {
+		return
+	}
 	resets := endpoint.Pair[tlsdecrypt.End]{Client: tlsdecrypt.ClientReset, Server: tlsdecrypt.ServerReset}
 	for _, sender := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 		own, peer := *p.Ends.Of(sender), *p.Ends.Of(sender.Other())

@@ -280,6 +280,7 @@ func (s *sizes) findLeaver(w *wire) {
 		earlier(&s.serverLeft)
 	}
 	switch {
+	case w.End == tlsdecrypt.EndedBetween:
 	case !s.clientLeft.IsZero() && (s.serverLeft.IsZero() || s.clientLeft.Before(s.serverLeft) || s.clientLeft.Equal(s.serverLeft)): // a tie proves nothing of the server
 		s.leaver = endpoint.Client
 	case !s.serverLeft.IsZero():

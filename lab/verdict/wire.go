@@ -102,7 +102,9 @@ func (w *wire) read(c *tlsdecrypt.Connection) {
 	for _, m := range c.Messages {
 		w.take(m)
 	}
-	w.leaver = cmp.Or(w.leaver, c.EndedBy)
+	if w.leaver = cmp.Or(w.leaver, c.EndedBy); c.End == tlsdecrypt.EndedBetween {
+		w.leaver = endpoint.Unknown
+	}
 }
 
 func (w *wire) take(m *tlsdecrypt.Message) {
@@ -225,6 +227,8 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 		return v
 	case w.End == tlsdecrypt.StillOpen && !w.Hidden:
 		return Verdict{Outcome: Open, Reason: "the handshake is not done yet"}
+	case w.End == tlsdecrypt.EndedBetween && !w.Hidden:
+		return Verdict{Outcome: Unknown, Reason: "something between the two ended the connection before the handshake was done"}
 	case w.isUnjudged():
 		return Verdict{Outcome: Unknown, How: CutOff, Reason: "the client's handshake is complete, and whether the server accepted it is not in the capture", Fix: w.fixOfCapture()}
 	case w.Late && w.Version == 0 && w.ClientRandom == nil && w.Hidden:
