@@ -223,7 +223,11 @@ func (b *bothPrinter) finding(f vantage.Finding) {
 	b.paragraph(text.Sentence(said))
 	if f.Fix != "" && !b.said[f.Fix] {
 		b.said[f.Fix] = true
-		b.stdout().Paragraph("  ", 4, strings.SplitAfter("Fix: "+f.Fix+".", " ")...)
+		label := "Fix: "
+		if f.How == vantage.Unknown {
+			label = "To know: "
+		}
+		b.stdout().Paragraph("  ", 4, strings.SplitAfter(label+f.Fix+".", " ")...)
 	}
 }
 

@@ -115,6 +115,34 @@ func TestTLSEndedWithoutKeys(t *testing.T) {
 	expect(t, w.join(), "tls_ended cannot_be_seen?", "because TLS 1.3 encrypts certificates, and there are no keys for stream 0 of client.pcapng and stream 0 of server.pcapng", "the same server name, opened")
 }
 
+// TestPerhapsEnded: where nothing but the time joins two connections, the
+// findings say what differs, and how to know.
+func TestPerhapsEnded(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		w := newWorld(t)
+		w.clientConfig.MaxVersion, w.serverConfig.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+		w.serve(plain)
+		toServer := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{clientCA().issue("client")}}
+		if plain {
+			toServer = nil
+		}
+		w.stand(reverseProxy(w, middleCA().issue("proxy"), toServer))
+		w.clientConfig.KeyLogWriter, w.serverConfig.KeyLogWriter = nil, nil
+		check(t, w.call("/"))
+		r, want, record := w.join(), "tls_ended? certificate_replaced?", "record client.pcapng and server.pcapng again, with the keys of the programs there"
+		if plain {
+			want, record = "plain_behind?", "record client.pcapng again, with the keys of the program there"
+		}
+		expect(t, r, want)
+		if !strings.HasPrefix(r.Findings[0].Fix, record) {
+			t.Errorf("fix: %s", r.Findings[0].Fix)
+		}
+		if said := "the client was shown CN=proxy, issued by CN=corporate-proxy, and the server sends CN=server, issued by CN=server-ca, both for localhost"; !plain && !strings.Contains(text(r), said) {
+			t.Errorf("does not say %q: %s", said, text(r))
+		}
+	}
+}
+
 // TestPlainBehind: TLS is ended, and the server is called without.
 func TestPlainBehind(t *testing.T) {
 	w := newWorld(t)

@@ -47,7 +47,7 @@ func (r *Report) apart(p *Pair) {
 	case header != "" && !isPlain(near):
 		p.found(ProxyLine, how, fixOfHeader(far), "the server's connection begins with a line of the PROXY protocol, which the client did not send: a load balancer on the way has put it before TLS (%s): %s", header, where)
 	case isPlain(far) != isPlain(near) && how == Unknown:
-		p.found(PlainBehind, how, "", "something between the two may speak TLS with one end and none with the other: %s. Another client may as well have made that one", where)
+		p.found(PlainBehind, how, r.toKnow(p), "something between the two may speak TLS with one end and none with the other: %s. Another client may as well have made that one", where)
 	case isPlain(far) && !isPlain(near):
 		p.found(PlainBehind, how, endedFix, "something between the two ends TLS and calls the server without TLS: %s. Nothing of the client's certificate gets to the server but by a header", where)
 	case isPlain(near) && !isPlain(far):
@@ -55,7 +55,8 @@ func (r *Report) apart(p *Pair) {
 	case isPlain(near):
 		p.found(NoTLS, how, "", "neither end speaks TLS: %s", where)
 	case how == Unknown:
-		p.found(TLSEnded, how, "", "something between the two may end TLS and call the server on a connection of its own: %s. Another client may as well have made that one", where)
+		p.found(TLSEnded, how, r.toKnow(p), "something between the two may end TLS and call the server on a connection of its own: %s. Another client may as well have made that one", where)
+		r.differentCertificates(p)
 	default:
 		p.found(TLSEnded, how, fixOf(p), "something between the two ends TLS and calls the server on a connection of its own, %s: %s. %s", own, where, terms(near, far))
 		r.serverCertificates(p, how)
@@ -112,6 +113,41 @@ func (r *Report) serverCertificates(p *Pair, how How) {
 	default:
 		p.found(CertificateReplaced, how, "", "the client was shown another certificate than the server's: %s, issued by %s, where the server sent %s, issued by %s", chain.Name(nearLeaf), nearLeaf.Issuer, chain.Name(farLeaf), farLeaf.Issuer)
 	}
+}
+
+// differentCertificates says that the two ends have seen different certificates
+// of the server, whether they belong together or not.
+func (r *Report) differentCertificates(p *Pair) {
+	near, far := leafAt(p.Ends.Client, endpoint.Server), leafAt(p.Ends.Server, endpoint.Server)
+	if near == nil || far == nil || bytes.Equal(near.Raw, far.Raw) {
+		return
+	}
+	both := ""
+	if name := p.Ends.Client.ServerName; name != "" && near.VerifyHostname(name) == nil && far.VerifyHostname(name) == nil {
+		both = fmt.Sprintf(", both for %s", name)
+	}
+	p.found(CertificateReplaced, Unknown, "", "if the two belong together, what is between them shows a certificate of its own: the client was shown %s, issued by %s, and the server sends %s, issued by %s%s",
+		chain.Name(near), near.Issuer, chain.Name(far), far.Issuer, both)
+}
+
+// toKnow says how to find out whether two connections belong together: by the
+// HTTP requests, which keys open.
+func (r *Report) toKnow(p *Pair) string {
+	var sealed []string
+	for side, end := range p.Ends.All() {
+		if !isPlain(*end) && len(requestsOf(*end)) == 0 {
+			sealed = append(sealed, r.name(side))
+		}
+	}
+	programs := "the program there"
+	switch len(sealed) {
+	case 0:
+		return ""
+	case 2:
+		programs = "the programs there"
+	}
+	return fmt.Sprintf("record %s again, with the keys of %s (SSLKEYLOGFILE, or lab exec -- PROGRAM): then the HTTP requests at the two ends can be compared",
+		text.Joined(sealed, "and"), programs)
 }
 
 // clientCertificates says what becomes of the client's certificate.
