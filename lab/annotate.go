@@ -18,7 +18,7 @@ func annotate(c net.Conn, judge func() verdict.Verdict) {
 	switch v := judge(); {
 	case v.Outcome == verdict.Rejected:
 		tapped.Annotate("rejected by the " + v.RejectedBy.String() + ": " + v.Reason)
-	case v.How == verdict.InHTTP, v.Code == verdict.NotAsked, v.NeverAsked():
+	case v.IsRefusedLater(), v.Code == verdict.NotAsked, v.NeverAsked():
 		tapped.Annotate(v.Reason)
 	}
 }

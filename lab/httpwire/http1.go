@@ -50,13 +50,13 @@ func (h *http1) write(fromServer bool, b []byte) error {
 	for len(b) > 0 && !h.conn.passed {
 		switch s.reading {
 		case untilClose:
-			s.head.Body += int64(len(b))
+			s.head.take(int64(len(b)), b)
 			return nil
 		case tunnel:
 			return nil
 		case bodyBytes, chunkBytes:
 			n := min(s.left, int64(len(b)))
-			s.head.Body += n
+			s.head.take(n, b[:n])
 			s.left -= n
 			b, head = b[n:], ""
 			if s.left == 0 {

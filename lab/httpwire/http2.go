@@ -153,9 +153,14 @@ func (h *http2conn) frameStarted(s *side2, f http2.FrameHeader) (int, error) {
 		}
 		return int(f.Length), nil
 	case http2.FrameData:
-		if f.Flags.Has(http2.FlagDataPadded) && f.Length > 0 {
-			return 1, nil
+		wanted := 0
+		if f.Flags.Has(http2.FlagDataPadded) {
+			wanted = 1
 		}
+		if m := s.bodies[f.StreamID]; m != nil {
+			wanted += m.room()
+		}
+		return min(wanted, int(f.Length)), nil
 	}
 	return 0, nil
 }
@@ -183,11 +188,11 @@ func (h *http2conn) frameRead(s *side2, f http2.FrameHeader, b []byte) error {
 		if m == nil {
 			return nil
 		}
-		n := int64(f.Length)
-		if len(b) > frameHeaderLen { // RFC 9113 section 6.1
-			n = max(0, n-1-int64(b[frameHeaderLen]))
+		n, payload := int64(f.Length), b[frameHeaderLen:]
+		if f.Flags.Has(http2.FlagDataPadded) && len(payload) > 0 { // RFC 9113 section 6.1
+			n, payload = max(0, n-1-int64(payload[0])), payload[1:]
 		}
-		m.Body += n
+		m.take(n, payload[:min(n, int64(len(payload)))])
 		if f.Flags.Has(http2.FlagDataEndStream) {
 			delete(s.bodies, f.StreamID)
 		}

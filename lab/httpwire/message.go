@@ -14,6 +14,28 @@ type Message struct {
 	Headers []Header
 	// Body is how many bytes of body have followed so far.
 	Body int64
+	// Begins are the first bytes of the body of a response with a status that
+	// [MayRefuse] names, at most mostBegins; nil of others.
+	Begins []byte
+}
+
+// mostBegins bounds what is kept of a body.
+const mostBegins = 512
+
+// room is how many more bytes of the body are kept.
+func (m *Message) room() int {
+	if m.Request || !MayRefuse(m.Status) {
+		return 0
+	}
+	return mostBegins - len(m.Begins)
+}
+
+// take counts n bytes of the body, which begin with b.
+func (m *Message) take(n int64, b []byte) {
+	m.Body += n
+	if kept := min(m.room(), len(b)); kept > 0 {
+		m.Begins = append(m.Begins, b[:kept]...)
+	}
 }
 
 // Header is a field line. HTTP/2's pseudo-headers are among them.

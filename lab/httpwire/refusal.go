@@ -1,6 +1,7 @@
 package httpwire
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
@@ -10,8 +11,31 @@ import (
 // nginx's own 495 and 496.
 func MayRefuse(status int) bool { return slices.Contains([]int{400, 401, 403, 495, 496}, status) }
 
+// Complaint is what a response with status 400 says of TLS.
+type Complaint string
+
+// The complaints, in nginx's words.
+const (
+	NoCertificate    Complaint = "No required SSL certificate was sent"
+	CertificateError Complaint = "The SSL certificate error"
+	PlainToTLS       Complaint = "The plain HTTP request was sent to HTTPS port"
+)
+
+// toHTTPS are how others say PlainToTLS: Go, Apache and Tomcat.
+var toHTTPS = []string{"Client sent an HTTP request to an HTTPS server.", "speaking plain HTTP to an SSL-enabled server port.", "This combination of host and port requires TLS."}
+
+// Complains reports whether a response has a complaint: nginx's in its title.
+func (m *Message) Complains(what Complaint) bool {
+	if m.Request || m.Status != 400 {
+		return false
+	}
+	says := func(text string) bool { return bytes.Contains(m.Begins, []byte(text)) }
+	return says("<title>400 "+string(what)+"</title>") || what == PlainToTLS && slices.ContainsFunc(toHTTPS, says)
+}
+
 // RefusesCertificate reports whether a response is how nginx refuses a
-// certificate, or misses one: 495 and 496, which it sends as 400.
+// certificate, or misses one: 495 and 496, which it sends as 400. Of a response
+// whose title cannot be read it may be.
 func (m *Message) RefusesCertificate() bool {
 	if m.Request {
 		return false
@@ -19,5 +43,6 @@ func (m *Message) RefusesCertificate() bool {
 	nginx := slices.ContainsFunc(m.Headers, func(h Header) bool {
 		return strings.EqualFold(h.Name, "Server") && strings.HasPrefix(strings.ToLower(h.Value), "nginx")
 	})
-	return m.Status == 495 || m.Status == 496 || m.Status == 400 && nginx
+	other := bytes.Contains(m.Begins, []byte("<title>")) && !m.Complains(NoCertificate) && !m.Complains(CertificateError)
+	return m.Status == 495 || m.Status == 496 || m.Status == 400 && nginx && !other
 }

@@ -149,7 +149,7 @@ func reasonOf(v *verdict.Verdict) string {
 	case by != endpoint.Unknown:
 	case v.Alert != nil:
 		by = v.Alert.SentBy
-	case v.How == verdict.InHTTP, v.Code == verdict.NotAsked:
+	case v.IsRefusedLater(), v.Code == verdict.NotAsked:
 		by = endpoint.Server
 	}
 	switch {
@@ -181,7 +181,7 @@ func outcomeOf(v *verdict.Verdict) string {
 		return string(v.Outcome) + "?"
 	case v.Outcome == verdict.Unknown && v.How != "":
 		return string(v.How)
-	case v.How == verdict.InHTTP:
+	case v.IsRefusedLater():
 		return "refused"
 	}
 	return string(v.Outcome)

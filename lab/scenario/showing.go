@@ -24,6 +24,10 @@ func Showing(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 	switch {
 	case v.How == verdict.InHTTP && v.Code == verdict.NoClientCertificate:
 		return "refused-in-http"
+	case v.How == verdict.InHTTP && v.Code == verdict.SpokeNoTLS: // what ends TLS to a server behind it
+		return "plain-http-to-tls"
+	case v.How == verdict.Inside && v.Code == verdict.NoClientCertificate:
+		return "" // the scenarios speak HTTP
 	case v.How == verdict.InHTTP:
 		by = endpoint.Server
 	case v.Code == verdict.NoCommonVersion && !slices.Contains(c.Offer().Versions, tlswire.VersionTLS13):

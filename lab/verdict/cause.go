@@ -291,6 +291,16 @@ func (w *wire) howEnded() string {
 func (w *wire) addRefusal(v *Verdict) {
 	m := w.Refusal
 	client := &w.shown.Client
+	if why, ok := w.refusedBehind(); ok {
+		v.How = InHTTP
+		v.because(why)
+		return
+	}
+	if r, ok := w.refusedInside(); ok {
+		v.How = Inside
+		v.because(w.whyInside(r))
+		return
+	}
 	switch {
 	case w.Answer == nil && w.unused() && w.leaver == endpoint.Server:
 		v.Reason = joined(v.Reason, "after the handshake the server closed before the client had sent a request")

@@ -63,7 +63,10 @@ func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*su
 	case tlswire.AlertUnsupportedCertificate:
 		return []*suspect{wrongUsage, wrongKeyUsage, weakKey, weakSignature}
 	case tlswire.AlertCertificateExpired:
-		return []*suspect{expiredAbove, wrongClock}
+		if by == endpoint.Server {
+			return []*suspect{expiredAbove, crlStale, wrongClock}
+		}
+		return []*suspect{expiredAbove, wrongClock, crlStale}
 	case tlswire.AlertDecryptError:
 		return []*suspect{wrongSignature, lookAlikeCA}
 	case tlswire.AlertHandshakeFailure:

@@ -34,7 +34,9 @@ const (
 	Misdirected          Code = "misdirected_request" // server_name and Host differ, and HTTP refuses that
 	NotAuthorised        Code = "not_authorised"
 	NotAsked             Code = "certificate_not_requested" // a client is to show a certificate, and the server has not asked for one
+	NotPassedOn          Code = "certificate_not_passed_on" // by what ends TLS here, to a server behind it that refuses in HTTP for that
 	RefusedInHTTP        Code = "refused_in_http"           // after a handshake in which any certificate was accepted, or none; only the server's log knows why
+	RefusedInside        Code = "refused_inside_tls"        // in a protocol other than HTTP: Reason has the server's words
 	RefusedByCertificate Code = "certificate_refused"       // only the other side knows what is wrong with it
 	Other                Code = chain.Invalid
 )
@@ -110,7 +112,9 @@ var fixes = map[Code]string{
 	Misdirected:          "call the server by one name in TLS and HTTP: put it into the URL (curl: --connect-to says where to connect, and no -H Host), or have the proxy between pass on both",
 	NotAsked:             "have the server ask for a certificate (nginx: ssl_verify_client, Node: requestCert, Java: setNeedClientAuth)",
 	NotAuthorised:        "ask the server's owner to allow the name in the client's certificate, or use another certificate",
+	NotPassedOn:          "for mutual TLS with the server behind, have what ends TLS here pass it through (nginx: stream; HAProxy: mode tcp), or give it a client certificate of its own (nginx: proxy_ssl_certificate and proxy_ssl_certificate_key)",
 	RefusedInHTTP:        "give the client a certificate and its key, of a CA that the server trusts; its log knows more (nginx: ssl_verify_client)",
+	RefusedInside:        "see what the server says; its log may say more",
 	RefusedByCertificate: "look into the log of the {by}: only it knows what is wrong with the certificate",
 	Other:                "look into the log of the {by}",
 

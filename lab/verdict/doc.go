@@ -20,6 +20,8 @@
 //	narrow.go       which part of an offer few servers take
 //	prologue.go     what went wrong before TLS
 //	clientauth.go   whether the server asked for a certificate
+//	behind.go       what a server behind a proxy says in HTTP
+//	inside.go       what the server of a database says inside TLS
 //	hostname.go     the server's name in TLS and in HTTP
 //	offer.go        what each side offered, where they found nothing in common
 //	serverchoice.go what servers have chosen on other connections

@@ -27,11 +27,12 @@ type How string
 
 // The refinements.
 const (
-	NotTLS   How = "not TLS"         // a side spoke something else from the first byte on, and did not come to TLS by it
-	Aborted  How = "aborted"         // the connection ended during the handshake without an alert
-	CutOff   How = "cut off"         // the capture lacks what would show it
-	Probably How = "very probably"   // the sizes of encrypted records say so, which are no proof
-	InHTTP   How = "refused in HTTP" // by the server, after a handshake that succeeded
+	NotTLS   How = "not TLS"            // a side spoke something else from the first byte on, and did not come to TLS by it
+	Aborted  How = "aborted"            // the connection ended during the handshake without an alert
+	CutOff   How = "cut off"            // the capture lacks what would show it
+	Probably How = "very probably"      // the sizes of encrypted records say so, which are no proof
+	InHTTP   How = "refused in HTTP"    // by the server, after a handshake that succeeded
+	Inside   How = "refused inside TLS" // likewise, in another protocol
 )
 
 // Verdict is what became of an exchange. Its JSON form is part of the command
@@ -61,14 +62,18 @@ type Verdict struct {
 // IsVague reports whether the verdict says that a side was refused, but not
 // why.
 func (v *Verdict) IsVague() bool {
-	return (v.Outcome == Rejected || v.How == InHTTP) && isVague(v.Code)
+	return (v.Outcome == Rejected || v.IsRefusedLater()) && isVague(v.Code)
 }
 
 // IsGuessed reports whether the reason of a refusal does not come from the side
 // that refused: the certificates that were shown may say more.
 func (v *Verdict) IsGuessed() bool {
-	return (v.Outcome == Rejected || v.How == InHTTP || v.Code == NotAuthorised) && !v.known
+	return (v.Outcome == Rejected || v.IsRefusedLater() || v.Code == NotAuthorised) && !v.known
 }
+
+// IsRefusedLater reports whether the server refused the client in the protocol
+// inside TLS, after a handshake that succeeded.
+func (v *Verdict) IsRefusedLater() bool { return v.How == InHTTP || v.How == Inside }
 
 // NeverAsked reports whether the reason is that the server never asked for a
 // certificate, and no more.
@@ -275,7 +280,7 @@ func (v *Verdict) addWire(seen Verdict) {
 		return
 	}
 	guess := v.known && seen.How == Probably
-	if v.Outcome != Accepted && !guess || !v.known && seen.How == InHTTP { // that it was accepted, the sides know for certain
+	if v.Outcome != Accepted && !guess || !v.known && seen.IsRefusedLater() { // that it was accepted, the sides know for certain
 		v.How = seen.How
 	}
 	if seen.Alert != nil {
@@ -287,7 +292,7 @@ func (v *Verdict) addWire(seen Verdict) {
 	}
 	switch {
 	case v.known || seen.Code == "":
-	case !isVague(seen.Code), v.Code == "", seen.How == InHTTP: // the wire has the whole response
+	case !isVague(seen.Code), v.Code == "", seen.IsRefusedLater(): // the wire has the whole response
 		v.Code, v.Reason, v.Fix, v.Causes = seen.Code, seen.Reason, seen.Fix, seen.Causes
 		v.Doubt = seen.Doubt
 	case v.Code == seen.Code && seen.Alert != nil: // the wire shows more of what the alert may mean
