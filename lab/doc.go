@@ -11,10 +11,10 @@
 //	scenario
 //	check
 //	fault lab
-//	keyshim ladder
+//	javakeys keyshim ladder
 //	vantage verdict
 //	certfile tlsdecrypt
-//	capture certgen chain
+//	capture certgen chain gokeys
 //	browser certgen/atomicfile certgen/yamldoc keylog prologue
 //	wiretap/wiretaptest
 //	certgen/revocation certgen/spell httpwire private text tlswire wiretap
@@ -23,8 +23,8 @@
 // From the top: main exits the process, and nothing else does. command is the
 // command line. scenario runs the lessons; check looks at files before anything
 // is started. lab has the paired server and client, fault what a scenario has
-// them do wrong. keyshim runs other programs with their keys logged; ladder
-// draws. verdict says what became of an
+// them do wrong. keyshim runs other programs with their keys logged, and
+// javakeys gets those of Java; ladder draws. verdict says what became of an
 // exchange, from what each side saw and from the wire; vantage joins two
 // captures of the same connections. tlsdecrypt decrypts and checks; certfile
 // reads the files that people have. capture writes and reads pcapng; certgen

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/keyshim"
 	"mtlslab.example/lab/lab/private"
 )
@@ -52,6 +54,7 @@ func (e *startError) status() int {
 
 const execExamples = `lab exec -- curl https://example.com/       keys of curl in keys.log
 lab exec --keylog app.log -- ./app.py       in another file
+lab exec -- java -jar app.jar               Java, and what starts it
 lab exec --capture x.pcapng -- curl --cacert certs/server-ca.pem \
   --cert certs/client.pem --key certs/client-key.pem https://localhost:8443/
 lab exec --capture x.pcapng --tap 127.0.0.1:9443=127.0.0.1:8443 -- \
@@ -70,6 +73,7 @@ func (p *Program) execCommand() *cli.Command {
 			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log", Usage: "append the TLS secrets to `FILE`, or off with --capture"},
 			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record the program's connections, decrypted, to `FILE`"},
 			&cli.StringSliceFlag{Name: "tap", Usage: "record what comes to one address and pass it on to another, `LISTEN=TARGET`, instead of being the program's proxy; may be repeated"},
+			&cli.IntFlag{Name: "attach", DefaultText: "none", Usage: "log the keys of process `PID`, a Go program that runs already, until Ctrl-C (Linux)"},
 		},
 		Action: p.exec,
 	}
@@ -77,6 +81,9 @@ func (p *Program) execCommand() *cli.Command {
 
 func (p *Program) exec(c *cli.Context) error {
 	args := c.Args().Slice()
+	if c.IsSet("attach") {
+		return p.attach(c)
+	}
 	if len(args) == 0 {
 		return &usageError{command: commandName(c), problem: "lab exec takes a COMMAND to run"}
 	}
@@ -103,13 +110,25 @@ func (p *Program) exec(c *cli.Context) error {
 		defer removeLibrary()
 	}
 	known := p.sayObstacles(path, err)
-	program := &exec.Cmd{Path: path, Args: args, Env: keyshim.Environment(os.Environ(), log, library)}
-	if recording {
-		return p.record(c, program, log, taps)
+	keys, err := keylog.Open(log, nil)
+	if err != nil {
+		return err
 	}
+	defer keys.Close()
+	start := keyshim.Traced(keys, func(err error) { known = true; p.say("%v; %s", err, otherEnd) })
+	program := &exec.Cmd{Path: path, Args: args, Env: keyshim.Environment(os.Environ(), log, library)}
+	jvms, err := p.listenForJVMs(log, library)
+	if err != nil {
+		return err
+	}
+	defer jvms.close()
+	if recording {
+		return p.record(c, program, start, log, taps, jvms)
+	}
+	jvms.prepare(program, nil, nil)
 	before := sizeOf(log)
-	err = p.run(program)
-	if start := (*startError)(nil); !known && !errors.As(err, &start) && sizeOf(log) <= before {
+	err = p.run(program, start)
+	if unstarted := (*startError)(nil); !known && !errors.As(err, &unstarted) && sizeOf(log) <= before {
 		p.sayNoSecrets(args[0], log)
 	}
 	return err
@@ -165,7 +184,7 @@ func prepareLog(c *cli.Context) (path string, remove func(), err error) {
 
 // record runs a program and records its connections: those that it makes
 // through a proxy, or those that come to the addresses of --tap.
-func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []tap) error {
+func (p *Program) record(c *cli.Context, program *exec.Cmd, start keyshim.Starter, log string, taps []tap, jvms *jvms) error {
 	listeners, err := listen(taps) // first: a busy port must not cost a recording
 	if err != nil {
 		return err
@@ -189,18 +208,20 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, log string, taps []t
 	for i, l := range listeners {
 		relay.Forward(l, taps[i].target)
 	}
+	var proxy *url.URL
 	if len(taps) == 0 {
-		proxy, err := relay.Proxy()
+		proxy, err = relay.Proxy()
 		if err != nil {
 			_, closing := relay.Close()
 			return errors.Join(err, closing)
 		}
 		program.Env = keyshim.ProxyEnvironment(program.Env, proxy)
 	}
-	err = p.run(program)
+	jvms.prepare(program, relay, proxy)
+	err = p.run(program, start)
 	hurry(a.capture)
 	recorded, closing := relay.Close()
-	if start := (*startError)(nil); !errors.As(err, &start) {
+	if unstarted := (*startError)(nil); !errors.As(err, &unstarted) {
 		a.sayRecorded(recorded, len(taps) > 0)
 	}
 	return errors.Join(err, closing)
@@ -248,9 +269,9 @@ func listen(taps []tap) ([]net.Listener, error) {
 }
 
 // run runs a program to its end, with lab's own streams.
-func (p *Program) run(program *exec.Cmd) error {
+func (p *Program) run(program *exec.Cmd, start keyshim.Starter) error {
 	program.Stdin, program.Stdout, program.Stderr = os.Stdin, p.Stdout, p.Stderr
-	status, err := keyshim.Run(program)
+	status, err := keyshim.Run(program, start)
 	switch {
 	case err != nil:
 		return &startError{program.Args[0], err}

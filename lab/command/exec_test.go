@@ -311,6 +311,22 @@ func TestExecPrograms(t *testing.T) {
 	program("node", 1, func(t *testing.T) {
 		l.run(t, "node", "", "node", filepath.Join(peers, "call.js"), l.port, "certs")
 	})
+	for _, flags := range [][]string{{"go"}, {"go-stripped", "-ldflags=-s -w", "-buildmode=pie"}} {
+		for _, version := range []string{"", "-1.2"} {
+			program(flags[0]+version, 2, func(t *testing.T) {
+				need(t, "go")
+				build := exec.Command("go", append(append([]string{"build", "-o", l.path(flags[0])}, flags[1:]...), filepath.Join(peers, "call.go"))...)
+				if out, err := build.CombinedOutput(); err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
+				args := []string{l.path(flags[0]), l.port, "certs", "/" + flags[0] + version}
+				if version != "" {
+					args = append(args, version)
+				}
+				l.run(t, flags[0]+version, "", args...)
+			})
+		}
+	}
 	port := peertest.FreePort(t)
 	program("s_server", 1, func(t *testing.T) {
 		l.serve(t, "s_server", port, []string{"openssl", "s_server", "-accept", port, "-cert", "certs/server.pem", "-key", "certs/server-key.pem", "-WWW"},

@@ -58,6 +58,7 @@ func hint(err error) string {
 		lesson   *scenario.UnknownError
 		lessons  *noScenarioError
 		start    *startError
+		attach   *attachError
 		taps     *tapError
 		unsafe   *private.UnsafeError
 		record   *capture.WriteError
@@ -136,6 +137,8 @@ func hint(err error) string {
 		return "keys go only where nobody else can read them: name another file with --keylog (or $SSLKEYLOGFILE), or remove " + unsafe.Path
 	case errors.As(err, &start):
 		return start.hint()
+	case errors.As(err, &attach):
+		return attach.hint()
 	case errors.As(err, &other):
 		return other.hint()
 	case errors.As(err, &format):

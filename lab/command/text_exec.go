@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/http/httpproxy"
 
+	"mtlslab.example/lab/lab/gokeys"
 	"mtlslab.example/lab/lab/keyshim"
 	"mtlslab.example/lab/lab/text"
 )
@@ -34,9 +35,12 @@ func (p *Program) sayObstacles(path string, failed error) bool {
 	obstacle, file := keyshim.Inspect(path)
 	switch obstacle {
 	case keyshim.Go:
+		if gokeys.Supported { // it says by itself why it cannot do it
+			return false
+		}
 		p.say("%s is a Go program: its keys are logged only if it sets KeyLogWriter in its tls.Config; %s", file, otherEnd)
-	case keyshim.Java:
-		p.say("%s has a TLS of its own, which logs no keys; %s", file, otherEnd)
+	case keyshim.Java: // see jvms
+		return false
 	case keyshim.Static:
 		p.say("%s is statically linked: its keys are logged only if it does that by itself; %s", file, otherEnd)
 	case keyshim.Privileged:

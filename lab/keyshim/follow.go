@@ -105,6 +105,13 @@ func (f *follower) expect(random clientRandom, hides bool, keys *connKeys) {
 	f.handOver(keys, random)
 }
 
+// expects reports whether keys of a connection with that random are expected.
+func (f *follower) expects(random clientRandom) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.conns[random] != nil
+}
+
 // handOver gives keys the entries with that random that are there already.
 func (f *follower) handOver(keys *connKeys, random clientRandom) {
 	for _, entry := range f.recent {

@@ -18,7 +18,13 @@ import (
 )
 
 //go:embed shim/keyshim.c
-var source []byte
+var opensslSource string
+
+//go:embed shim/java.c
+var javaSource string
+
+// source is that of the shim, as one file.
+var source = []byte(opensslSource + "#line 1 \"java.c\"\n" + javaSource)
 
 // Library returns the path of the shim. On first use it is built with $CC or cc
 // and kept in the user's cache folder. If somebody else could write there, or

@@ -144,6 +144,12 @@ func (r *Relay) Close() (Recorded, error) {
 	return r.recorded, r.keys.close()
 }
 
+// Carries reports whether the relay passes on a connection whose ClientHello
+// has that random, of 32 bytes.
+func (r *Relay) Carries(random []byte) bool {
+	return len(random) == len(clientRandom{}) && r.keys.expects(clientRandom(random))
+}
+
 // dial connects to a server, and records it if that fails.
 func (r *Relay) dial(target string) (*net.TCPConn, error) {
 	c, err := (&net.Dialer{Timeout: dialTimeout}).Dial("tcp", target)

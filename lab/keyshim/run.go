@@ -12,11 +12,16 @@ import (
 // nohup: the program ignores them too.
 var ignored = slices.DeleteFunc(slices.Clone(handedOn), func(s os.Signal) bool { return !signal.Ignored(s) })
 
-// Run runs a program to its end and returns its exit status; of one that a
-// signal has killed it is 128 and the signal's number, as in a shell. Signals
-// to lab are passed on to the program, but for those from the terminal, which
-// it has received already. The error says why the program could not be started.
-func Run(program *exec.Cmd) (status int, err error) {
+// A Starter starts a program. wait waits for its end and returns its exit
+// status; of one that a signal has killed it is 128 and the signal's number, as
+// in a shell.
+type Starter func(program *exec.Cmd) (wait func() (status int, err error), err error)
+
+// Run runs a program to its end and returns its exit status, as start says it.
+// Signals to lab are passed on to the program, but for those from the terminal,
+// which it has received already. The error says why the program could not be
+// started.
+func Run(program *exec.Cmd, start Starter) (status int, err error) {
 	signals := make(chan os.Signal, 16)
 	for _, s := range handedOn {
 		if slices.Contains(ignored, s) {
@@ -26,23 +31,37 @@ func Run(program *exec.Cmd) (status int, err error) {
 		}
 	}
 	defer signal.Stop(signals)
-	if err := program.Start(); err != nil {
+	wait, err := start(program)
+	if err != nil {
 		return 0, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- program.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		status, err = wait()
+	}()
 	for {
 		select {
 		case s := <-signals:
 			if !fromTerminal(s) {
 				_ = program.Process.Signal(s) // it may have ended
 			}
-		case err := <-ended:
-			var exit *exec.ExitError
-			if err != nil && !errors.As(err, &exit) {
-				return 0, err
-			}
-			return exitStatus(program.ProcessState), nil
+		case <-ended:
+			return status, err
 		}
 	}
+}
+
+// Start is a Starter of programs that are not traced.
+func Start(program *exec.Cmd) (wait func() (status int, err error), err error) {
+	if err := program.Start(); err != nil {
+		return nil, err
+	}
+	return func() (int, error) {
+		err := program.Wait()
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			return 0, err
+		}
+		return exitStatus(program.ProcessState), nil
+	}, nil
 }

@@ -1,6 +1,6 @@
 /*
  * Logs the TLS keys of the program that it is preloaded into, for programs that use OpenSSL 1.1.1 or 3 as a shared
- * library. Lines go to the file that $SSLKEYLOGFILE names (RFC 9850).
+ * library. Lines go to the file that $SSLKEYLOGFILE names (RFC 9850). For Java, see java.c.
  *
  * OpenSSL hands every line to a callback that an SSL_CTX has. The functions that make an SSL_CTX, use it or change its
  * callback are interposed, so that the callback is log_line, which hands on each line to the program's own callback.

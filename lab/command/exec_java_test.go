@@ -1,0 +1,373 @@
+//go:build unix
+
+package command_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"mtlslab.example/lab/lab/peertest"
+)
+
+// javaLab is an execLab with Java programs: testdata/peer/Peer.java, compiled,
+// and a key store for it, as people make one with keytool.
+type javaLab struct{ *execLab }
+
+func newJavaLab(t *testing.T) javaLab {
+	t.Helper()
+	need(t, "java", "javac", "keytool")
+	l := javaLab{newExecLab(t)}
+	peer, err := filepath.Abs("testdata/peer/Peer.java")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.must(t, "javac", "--release", "11", "-d", l.dir, peer)
+	for _, name := range []string{"client", "server"} {
+		l.must(t, "openssl", "pkcs12", "-export", "-in", "certs/"+name+".pem", "-inkey", "certs/"+name+"-key.pem", "-out", name+".p12", "-passout", "pass:changeit")
+		for _, ca := range []string{"server-ca", "client-ca"} {
+			l.must(t, "keytool", "-importcert", "-noprompt", "-alias", ca, "-file", "certs/"+ca+".pem", "-keystore", name+".p12", "-storepass", "changeit")
+		}
+	}
+	return l
+}
+
+func (l javaLab) must(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	cmd.Dir = l.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+}
+
+// call is a Java client of the server at port, as arguments.
+func (l javaLab) call(java, way, port, version string, times, threads int) []string {
+	return []string{java, "-cp", l.dir, "Peer", "client.p12", way, port, version, strconv.Itoa(times), strconv.Itoa(threads)}
+}
+
+func (l javaLab) server(java, port, version string) []string {
+	return []string{java, "-cp", l.dir, "Peer", "server.p12", "server", port, version, "0", "0"}
+}
+
+// jdks are the programs java of the JDKs that are installed, by version. There
+// is one in $PATH.
+func jdks(t *testing.T) map[string]string {
+	t.Helper()
+	found := make(map[string]string)
+	others, _ := filepath.Glob("/usr/lib/jvm/*/bin/java")
+	for _, java := range append(others, "java") {
+		out, err := exec.CommandContext(t.Context(), java, "-version").CombinedOutput()
+		if version := regexp.MustCompile(`version "(\d+)`).FindSubmatch(out); err == nil && version != nil {
+			found[string(version[1])] = java
+		}
+	}
+	return found
+}
+
+// TestExecJava runs Java clients and servers under lab exec, and has tshark
+// decrypt what they have said with the keys that each has logged.
+func TestExecJava(t *testing.T) {
+	t.Parallel()
+	l := newJavaLab(t)
+	const tls13Java = 4 // lines of a handshake: JSSE logs no exporter secret
+	want := make(map[string]int)
+	var logged []string
+	for version, java := range jdks(t) {
+		for _, protocol := range []string{"TLSv1.3", "TLSv1.2"} {
+			lines := map[string]int{"TLSv1.3": tls13Java, "TLSv1.2": 1}[protocol]
+			for _, way := range []string{"socket", "httpclient", "urlconnection", "resumed", "virtual"} {
+				if n, _ := strconv.Atoi(version); way == "virtual" && n < 21 {
+					continue
+				}
+				name := way + version + protocol
+				t.Run(name, func(t *testing.T) {
+					const times = 3
+					out := l.run(t, name, "", l.call(java, way, l.port, protocol, times, 1)...)
+					if way == "resumed" && protocol == "TLSv1.3" && strings.Count(out, "resumed") != times-1 {
+						t.Errorf("not all sessions but the first are resumed:\n%s", out)
+					}
+					counts := l.lines(t, name)
+					if len(counts) != times {
+						t.Errorf("keys of %d handshakes, not %d: %s", len(counts), times, out)
+					}
+					for _, n := range counts {
+						if n != lines {
+							t.Errorf("%d lines of a handshake, not %d", n, lines)
+						}
+					}
+					if info, err := os.Stat(l.path(name + ".keys")); err != nil || info.Mode().Perm() != 0o600 {
+						t.Errorf("the key log is not the user's alone: %v %v", info, err)
+					}
+					for i := range times {
+						want[fmt.Sprintf("/%s-%d", way, i)]++
+					}
+					logged = append(logged, name)
+				})
+			}
+			name := "server" + version + protocol
+			t.Run(name, func(t *testing.T) {
+				port := peertest.FreePort(t)
+				l.serve(t, name, port, l.server(java, port, protocol), func() { l.get(t, port, "localhost", "/"+name) })
+				want["/"+name]++
+				logged = append(logged, name)
+			})
+		}
+	}
+	if err := peertest.Poll(func() error {
+		if n := l.wire.open.Load(); n > 0 {
+			return fmt.Errorf("%d connections are still open", n)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if err := l.capture.Close(); err != nil {
+		t.Fatal(err)
+	}
+	need(t, "tshark")
+	seen := l.requests(t, logged...)
+	for path, times := range want {
+		if seen[path] != times {
+			t.Errorf("with its keys tshark sees %s %d times, not %d", path, seen[path], times)
+		}
+	}
+}
+
+// TestExecJavaThreads: many threads at breakpoints at once come on, and each
+// secret is logged.
+func TestExecJavaThreads(t *testing.T) {
+	t.Parallel()
+	l := newJavaLab(t)
+	handshakes, threads := 200, 64
+	if peertest.Full() {
+		handshakes = 1000
+	}
+	l.run(t, "threads", "", l.call("java", "socket", l.port, "TLSv1.3", handshakes, threads)...)
+	if counts := l.lines(t, "threads"); len(counts) != handshakes {
+		t.Errorf("keys of %d handshakes, not %d", len(counts), handshakes)
+	}
+}
+
+// TestExecJavaHarmless: no Java program fails, or acts in another way, because
+// it runs under lab exec. Where its keys cannot be had, lab says why.
+func TestExecJavaHarmless(t *testing.T) {
+	t.Parallel()
+	l := newJavaLab(t)
+	call := strings.Join(l.call("java", "socket", l.port, "TLSv1.3", 1, 1), " ")
+	// runs returns what both lab and the program have printed.
+	runs := func(t *testing.T, name, script string, environ ...string) string {
+		t.Helper()
+		cmd := l.command(t, name, "sh", "-c", script)
+		cmd.Env = append(cmd.Env, environ...)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return strings.Join(strings.Fields(string(out)), " ")
+	}
+	wants := func(t *testing.T, out string, all ...string) {
+		t.Helper()
+		for _, want := range all {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %q in:\n%s", want, out)
+			}
+		}
+	}
+	const debugger = "-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=127.0.0.1:0"
+	t.Run("own debugger", func(t *testing.T) {
+		out := runs(t, "own1", strings.Replace(call, "java", "java "+debugger, 1))
+		wants(t, out, "done in", "has a debugger of its own", "Listening for transport dt_socket")
+	})
+	for _, variable := range []string{"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"} {
+		t.Run("own debugger in "+variable, func(t *testing.T) {
+			out := runs(t, "own-"+variable, call, variable+"="+debugger)
+			wants(t, out, "done in", "has a debugger of its own")
+		})
+	}
+	t.Run("own debugger in a file", func(t *testing.T) {
+		if err := os.WriteFile(l.path("arguments"), []byte(debugger), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out := runs(t, "own-file", strings.Replace(call, "java", "java @arguments", 1))
+		wants(t, out, "done in", "has a debugger of its own")
+	})
+	t.Run("own options", func(t *testing.T) {
+		out := runs(t, "options", call, "JAVA_TOOL_OPTIONS=-Dof.its.own=1")
+		wants(t, out, "Picked up JAVA_TOOL_OPTIONS: -Dof.its.own=1 -agentlib:jdwp=", "done in")
+		if len(l.lines(t, "options")) != 1 {
+			t.Error("there are no keys")
+		}
+	})
+	t.Run("version", func(t *testing.T) {
+		if out := runs(t, "version", "java -version 2>&1 | head -n 1"); strings.Contains(out, "Picked up") || !strings.Contains(out, "version") {
+			t.Errorf("a script reads as the version: %s", out)
+		}
+	})
+	t.Run("no debugger in the image", func(t *testing.T) {
+		if _, err := exec.LookPath("jlink"); err != nil {
+			t.Skip(err)
+		}
+		l.must(t, "jlink", "--add-modules", "java.base,java.net.http,jdk.httpserver,jdk.crypto.ec", "--output", "image")
+		out := runs(t, "image", strings.Replace(call, "java", "image/bin/java", 1))
+		wants(t, out, "done in", "lacks the module jdk.jdwp.agent")
+	})
+	t.Run("by JAVA_HOME and scripts", func(t *testing.T) {
+		home, err := exec.LookPath("java")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if home, err = filepath.EvalSymlinks(home); err != nil {
+			t.Fatal(err)
+		}
+		runs(t, "home", `sh -c "`+strings.Replace(call, "java", `'$JAVA_HOME'/bin/java`, 1)+`"`, "JAVA_HOME="+filepath.Dir(filepath.Dir(home)))
+		if len(l.lines(t, "home")) != 1 {
+			t.Error("there are no keys")
+		}
+	})
+	t.Run("exit status", func(t *testing.T) {
+		err := l.command(t, "status", "java", "-cp", l.dir, "Peer", "missing.p12", "socket", l.port, "TLSv1.3", "1", "1").Run()
+		if exit := (*exec.ExitError)(nil); !asExit(err, &exit) || exit.ExitCode() != 1 {
+			t.Errorf("a program that fails with 1 ends with %v", err)
+		}
+	})
+	t.Run("started after the end", func(t *testing.T) {
+		runs(t, "late", `(while [ ! -e go ]; do sleep 0.05; done; `+call+` >late.txt 2>&1; echo "status $?" >>late.txt) >/dev/null 2>&1 &`)
+		if err := os.WriteFile(l.path("go"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := peertest.Poll(func() error {
+			if out, _ := os.ReadFile(l.path("late.txt")); !strings.Contains(string(out), "status 0") {
+				return fmt.Errorf("the JVM says %q", out)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("without a compiler", func(t *testing.T) {
+		out := runs(t, "plain", call, "CC=/nonexistent", "XDG_CACHE_HOME="+l.path("none"))
+		wants(t, out, "done in", "-XX:VMOptionsFile=")
+		if len(l.lines(t, "plain")) != 1 {
+			t.Error("there are no keys")
+		}
+		runs(t, "plain-late", `(while [ ! -e go2 ]; do sleep 0.05; done; `+call+` >late2.txt 2>&1; echo "status $?" >>late2.txt) >/dev/null 2>&1 &`,
+			"CC=/nonexistent", "XDG_CACHE_HOME="+l.path("none"))
+		if err := os.WriteFile(l.path("go2"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := peertest.Poll(func() error {
+			if out, _ := os.ReadFile(l.path("late2.txt")); !strings.Contains(string(out), "status 0") {
+				return fmt.Errorf("the JVM says %q", out)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	})
+	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "ended": 0} {
+		t.Run("outlives lab that is "+name, func(t *testing.T) {
+			port := peertest.FreePort(t)
+			script := strings.Join(l.server("java", port, "TLSv1.3"), " ") + ` >daemon-` + name + `.txt 2>&1 & echo $! >pid-` + name
+			if signal != 0 {
+				script += "; wait"
+			}
+			cmd := l.command(t, "daemon-"+name, "sh", "-c", script)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				text, _ := os.ReadFile(l.path("pid-" + name))
+				if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+					_ = syscall.Kill(pid, syscall.SIGKILL)
+				}
+			})
+			if signal == 0 {
+				_ = cmd.Wait()
+			}
+			if err := peertest.AwaitListener(port); err != nil {
+				t.Fatal(err)
+			}
+			if signal != 0 {
+				l.get(t, port, "localhost", "/before")
+				_ = cmd.Process.Signal(signal)
+				_ = cmd.Wait()
+			}
+			for range 3 {
+				l.get(t, port, "localhost", "/after")
+			}
+		})
+	}
+}
+
+// TestExecJavaResumes: a resumed session of TLS 1.2 has its own line, on both
+// sides.
+func TestExecJavaResumes(t *testing.T) {
+	t.Parallel()
+	l := newJavaLab(t)
+	need(t, "tshark")
+	port, tap := peertest.FreePort(t), peertest.FreePort(t)
+	l.serve(t, "side", port, l.server("java", port, "TLSv1.2"), func() {
+		cmd := exec.CommandContext(t.Context(), l.program, append([]string{"exec", "--keylog", "resumed.keys", "--capture", "resumed.pcapng", "--tap", "127.0.0.1:" + tap + "=127.0.0.1:" + port, "--"},
+			l.call("java", "resumed", tap, "TLSv1.2", 3, 1)...)...)
+		cmd.Dir, cmd.Env = l.dir, l.command(t, "x").Env
+		out, err := cmd.CombinedOutput()
+		if err != nil || strings.Count(string(out), "resumed\n") != 2 {
+			t.Fatalf("%v: not all sessions but the first are resumed:\n%s", err, out)
+		}
+	})
+	for _, side := range []string{"side", "resumed"} {
+		if n := len(l.lines(t, side)); n != 3 {
+			t.Errorf("%s has keys of %d handshakes, not 3", side, n)
+		}
+	}
+	seen, err := exec.CommandContext(t.Context(), "tshark", "-r", l.path("resumed.pcapng"), "-d", "tcp.port=="+port+",tls", "-Y", "http.request", "-T", "fields", "-e", "http.request.uri").Output()
+	if want := "/resumed-0 /resumed-1 /resumed-2"; err != nil || strings.Join(strings.Fields(string(seen)), " ") != want {
+		t.Errorf("tshark sees %q, not %q: %v", seen, want, err)
+	}
+}
+
+func asExit(err error, exit **exec.ExitError) bool {
+	e, ok := err.(*exec.ExitError)
+	*exit = e
+	return ok
+}
+
+// TestExecJavaCapture: Java's sockets are recorded through the proxy. Channels
+// are not, and --tap records those.
+func TestExecJavaCapture(t *testing.T) {
+	t.Parallel()
+	l := newJavaLab(t)
+	need(t, "tshark")
+	record := func(t *testing.T, capture, way, port string, flags ...string) (paths, said string) {
+		t.Helper()
+		args := append([]string{"exec", "--keylog", "off", "--capture", capture}, append(flags, "--")...)
+		cmd := exec.CommandContext(t.Context(), l.program, append(args, l.call("java", way, port, "TLSv1.3", 1, 1)...)...)
+		cmd.Dir, cmd.Env = l.dir, l.command(t, "x").Env
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		seen, err := exec.CommandContext(t.Context(), "tshark", "-r", l.path(capture), "-d", "tcp.port=="+l.port+",tls", "-Y", "http.request", "-T", "fields", "-e", "http.request.uri").Output()
+		if err != nil && len(flags) > 0 {
+			t.Error(err)
+		}
+		return strings.TrimSpace(string(seen)), strings.Join(strings.Fields(string(out)), " ")
+	}
+	if paths, said := record(t, "socket.pcapng", "socket", l.port); paths != "/socket-0" {
+		t.Errorf("the capture of a socket has %q: %s", paths, said)
+	}
+	if _, said := record(t, "channel.pcapng", "httpclient", l.port); !strings.Contains(said, "--tap 127.0.0.1:") {
+		t.Errorf("lab does not say what records a channel: %s", said)
+	}
+	port := peertest.FreePort(t)
+	if paths, said := record(t, "tap.pcapng", "httpclient", port, "--tap", "127.0.0.1:"+port+"=127.0.0.1:"+l.port); paths != "/httpclient-0" {
+		t.Errorf("the capture of a channel has %q: %s", paths, said)
+	}
+}

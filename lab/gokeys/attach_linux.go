@@ -1,0 +1,98 @@
+//go:build amd64 || arm64
+
+package gokeys
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// attach seizes all threads of root, a program that runs. Of these, one stops
+// for as long as it takes to set the breakpoints.
+func (t *Trace) attach() error {
+	if err := obstacle(); err != nil {
+		return err
+	}
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d", t.root)); err != nil {
+		return &SystemError{Why: fmt.Sprintf("there is no process %d", t.root)}
+	}
+	f, err := t.executable(t.root)
+	switch {
+	case err != nil:
+		return t.unseized(err)
+	case f.err != nil:
+		return &ProgramError{f.path, f.err.Error()}
+	case len(f.Secrets) == 0:
+		return &ProgramError{f.path, "is not a Go program with crypto/tls"}
+	}
+	image, err := place(t.root, f)
+	if err != nil {
+		return t.unseized(err)
+	}
+	if err := t.seizeThreads(image); err != nil {
+		return err
+	}
+	for tid := range t.tasks {
+		if unix.PtraceInterrupt(tid) == nil {
+			break
+		}
+	}
+	for !image.prepared && len(t.tasks) > 0 && t.next() {
+	}
+	return nil
+}
+
+// seizeThreads seizes the threads that root has. Those that they start are
+// traced from the start.
+func (t *Trace) seizeThreads(image *image) error {
+	for more := true; more; {
+		more = false
+		threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", t.root))
+		if err != nil {
+			return &SystemError{Why: fmt.Sprintf("process %d has ended", t.root)}
+		}
+		for _, thread := range threads {
+			tid, err := strconv.Atoi(thread.Name())
+			if err != nil || t.tasks[tid] != nil {
+				continue
+			}
+			switch err := seize(tid, follows|unix.PTRACE_O_EXITKILL); {
+			case err == nil:
+				t.tasks[tid] = &task{image: image}
+				more = true
+			case !errors.Is(err, unix.ESRCH) && len(t.tasks) == 0:
+				return t.unseized(err)
+			}
+		}
+	}
+	if len(t.tasks) == 0 {
+		return &SystemError{Why: fmt.Sprintf("process %d has ended", t.root)}
+	}
+	return nil
+}
+
+var tracerPid = regexp.MustCompile(`(?m)^TracerPid:\t([1-9][0-9]*)$`)
+
+// unseized says why root cannot be traced.
+func (t *Trace) unseized(err error) error {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", t.root))
+	if found := tracerPid.FindSubmatch(status); found != nil {
+		name, _ := os.ReadFile(fmt.Sprintf("/proc/%s/comm", found[1]))
+		return &SystemError{Why: fmt.Sprintf("process %d is traced already, by process %s (%s), and only one can trace it", t.root, found[1], strings.TrimSpace(string(name)))}
+	}
+	scope, _ := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
+	if strings.TrimSpace(string(scope)) == "1" && !mayTraceAll() {
+		return &SystemError{"kernel.yama.ptrace_scope is 1, so that only root may trace a program that runs already: use sudo, or start it by lab exec -- COMMAND", err}
+	}
+	why := fmt.Sprintf("process %d cannot be traced", t.root)
+	if errors.Is(err, os.ErrPermission) {
+		why += ": it is another user's, or has more rights than lab; use sudo"
+	}
+	return &SystemError{why, err}
+}

@@ -1,0 +1,19 @@
+// Package gokeys takes the TLS secrets of programs that are written in Go,
+// without a change of theirs, on Linux on amd64 and arm64.
+//
+// Every Go program with crypto/tls calls (*Config).writeKeyLog with each
+// secret, whether or not its configuration has a KeyLogWriter. [Start] traces
+// a program with ptrace(2) and sets a breakpoint there. Only the thread that
+// meets the breakpoint stops, until its secret is written; all others go on.
+// Threads, and programs that the program starts, are followed.
+//
+// The breakpoint stays in place. What it covers, the first instruction of a
+// function, is one of three that Go's compilers emit there to compare the
+// stack pointer with the end of the stack. The tracer does what it does
+// ([prologue]), so that no thread runs past a breakpoint that is lifted for
+// another.
+//
+// If the tracer is killed, the kernel kills the programs that have a
+// breakpoint (PTRACE_O_EXITKILL): they would die of it in their next handshake.
+// All others go on.
+package gokeys

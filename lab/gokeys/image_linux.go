@@ -1,0 +1,170 @@
+//go:build amd64 || arm64
+
+package gokeys
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// fileID identifies the content of a file.
+type fileID struct {
+	device, inode uint64
+	size          int64
+	changed       syscall.Timespec
+}
+
+// file is what is known of an executable file.
+type file struct {
+	*Program
+	path       string
+	err        error // why its keys cannot be had
+	privileges bool  // running it changes the user, or gives capabilities
+}
+
+// image is a program in the memory of a process. Its threads and the processes
+// that it forks share it.
+type image struct {
+	breakpoints map[uint64]Instruction
+	logs        bool // it may log its secrets by itself
+	alone       bool // it is not to be traced
+	prepared    bool
+}
+
+// load looks at the program that a process has just begun to execute.
+func (t *Trace) load(pid int) *image {
+	f, err := t.executable(pid)
+	if err != nil {
+		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		t.say(&ProgramError{strings.TrimSpace(string(name)), "may not be read, so that it cannot be traced either; if it is setuid, it has not gained its privileges"})
+		return &image{alone: true}
+	}
+	if f.privileges && !t.capable {
+		if err := restart(pid); err == nil {
+			return &image{alone: true}
+		}
+		t.say(&ProgramError{f.path, "gains privileges when it starts (setuid), which it cannot while lab exec traces it: sudo lab exec -- COMMAND"})
+		return &image{}
+	}
+	switch {
+	case f.Traces && (pid == t.root || len(f.Secrets) > 0) && !f.Logs:
+		t.say(&ProgramError{f.path, "traces programs by itself, which only one can: Go programs that it starts, and itself, run without their keys logged"})
+		return &image{alone: true}
+	case f.Traces:
+		return &image{alone: true}
+	case f.err != nil:
+		t.say(&ProgramError{f.path, f.err.Error()})
+	}
+	i, err := place(pid, f)
+	if err != nil {
+		t.say(&ProgramError{f.path, fmt.Sprintf("cannot be looked at: %v", err)})
+	}
+	return i
+}
+
+// place returns the image of a file at the address that it was loaded to.
+func place(pid int, f *file) (*image, error) {
+	i := &image{logs: f.Logs}
+	if len(f.Secrets) == 0 {
+		return i, nil
+	}
+	entry, err := entryOf(pid)
+	if err != nil {
+		return i, err
+	}
+	i.breakpoints = make(map[uint64]Instruction)
+	for _, function := range f.Secrets {
+		i.breakpoints[function.Address+entry-f.Entry] = function.First
+	}
+	return i, nil
+}
+
+// executable returns what is known of the program of a process.
+func (t *Trace) executable(pid int) (*file, error) {
+	link := fmt.Sprintf("/proc/%d/exe", pid)
+	r, err := os.Open(link)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	info, err := r.Stat()
+	if err != nil {
+		return nil, err
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	id := fileID{stat.Dev, stat.Ino, stat.Size, stat.Ctim}
+	if known := t.files[id]; known != nil {
+		return known, nil
+	}
+	f := &file{privileges: gainsPrivileges(r, stat)}
+	f.path, _ = os.Readlink(link)
+	f.Program, f.err = Inspect(r, machine)
+	t.files[id] = f
+	return f, nil
+}
+
+// entryOf returns the address of the first instruction of a process's program
+// (getauxval(3)).
+func entryOf(pid int) (uint64, error) {
+	const entry = 9 // AT_ENTRY
+	vector, err := os.ReadFile(fmt.Sprintf("/proc/%d/auxv", pid))
+	for ; len(vector) >= 16; vector = vector[16:] {
+		if binary.NativeEndian.Uint64(vector) == entry {
+			return binary.NativeEndian.Uint64(vector[8:]), nil
+		}
+	}
+	if err == nil {
+		err = os.ErrNotExist
+	}
+	return 0, err
+}
+
+// prepare sets the breakpoints of an image by a thread that has stopped.
+func (t *Trace) prepare(tid int, i *image) {
+	if i == nil || i.prepared || t.leaving {
+		return
+	}
+	i.prepared = true
+	options := follows
+	if len(i.breakpoints) > 0 {
+		options |= unix.PTRACE_O_EXITKILL
+	}
+	if syscall.PtraceSetOptions(tid, options) != nil {
+		return // it was killed
+	}
+	for address := range i.breakpoints {
+		if err := poke(tid, address, trap); err != nil {
+			t.say(&SystemError{"a breakpoint cannot be set", err})
+		}
+	}
+}
+
+// clear takes the breakpoints out of the memory of a thread that has stopped.
+func (t *Trace) clear(tid int, k *task) {
+	i := t.imageOf(tid, k)
+	for address, first := range i.breakpoints {
+		there := make([]byte, len(trap))
+		if peek(tid, there, span{address, uint64(len(trap))}) == nil && bytes.Equal(there, trap) {
+			_ = poke(tid, address, first.code[:len(trap)])
+		}
+	}
+}
+
+// imageOf returns the image of a thread. That of a new one, whose parent was
+// killed before it could tell, is looked for.
+func (t *Trace) imageOf(tid int, k *task) *image {
+	if k.image == nil {
+		k.image = &image{}
+		if f, err := t.executable(tid); err == nil {
+			k.image, _ = place(tid, f)
+			k.image.prepared = true
+		}
+	}
+	return k.image
+}

@@ -1,0 +1,326 @@
+//go:build amd64 || arm64
+
+package gokeys
+
+import (
+	"errors"
+	"os/exec"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Supported reports whether programs can be traced on this system.
+const Supported = true
+
+// Trace is a program that is traced, with its threads and the programs that it
+// starts. All of it runs on one thread, since ptrace(2) wants that of a tracer.
+type Trace struct {
+	o      Options
+	root   int  // the process that was started, or attached to
+	alone  bool // root was started without a tracer
+	thread int  // the tracer's
+	job    *job // of a program that was started
+
+	tasks    map[int]*task // the traced threads, of all processes
+	files    map[fileID]*file
+	said     map[string]bool // errors that Cannot got
+	capable  bool            // lab may trace programs that gain privileges
+	resuming bool            // root is stopped by the tracer's own SIGSTOP
+	held     bool            // root is stopped by another signal
+	leaving  bool            // tasks are being detached
+	late     *late
+
+	detaching atomic.Bool
+	ended     chan struct{}
+	status    syscall.WaitStatus // of root, if it was started
+}
+
+// task is a thread. Its image is nil while it is not known.
+type task struct{ image *image }
+
+const (
+	follows = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC
+	// waits are for all tasks of this thread's, and for a child that is not
+	// traced any more to stop.
+	waits = unix.WALL | unix.WNOTHREAD | unix.WUNTRACED
+)
+
+func newTrace(o Options) *Trace {
+	quietStops()
+	return &Trace{o: o, tasks: make(map[int]*task), files: make(map[fileID]*file), said: make(map[string]bool),
+		capable: mayTraceAll(), late: newLate(o.Keys), ended: make(chan struct{})}
+}
+
+// run runs begin and then the trace on a thread of their own. It returns the
+// error of begin.
+func (t *Trace) run(begin func() error) error {
+	begun := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		t.thread = unix.Gettid()
+		err := begin()
+		begun <- err
+		if err == nil {
+			t.follow()
+			t.late.flush()
+		}
+		t.job.close()
+		close(t.ended)
+	}()
+	return <-begun
+}
+
+// Start starts a program and traces it. Where the system refuses that, it
+// starts it without. The error says why it could not be started at all. The
+// caller waits for the Trace, not for the program.
+func Start(program *exec.Cmd, o Options) (*Trace, error) {
+	t := newTrace(o)
+	t.job = newJob()
+	return t, t.run(func() error {
+		if err := t.start(program); err != nil {
+			return err
+		}
+		t.root = program.Process.Pid
+		if t.alone {
+			return nil
+		}
+		return t.seize()
+	})
+}
+
+// start starts a program that stops before its first instruction. Where the
+// system refuses that, it starts one that does not stop, and t.alone is set.
+func (t *Trace) start(program *exec.Cmd) error {
+	refusal := obstacle()
+	if refusal == nil {
+		first := *program // a Start that fails leaves it unfit for another
+		first.SysProcAttr = &syscall.SysProcAttr{}
+		if program.SysProcAttr != nil {
+			*first.SysProcAttr = *program.SysProcAttr
+		}
+		first.SysProcAttr.Ptrace = true
+		err := first.Start()
+		switch {
+		case err == nil:
+			*program = first
+			return nil
+		case !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES):
+			return err
+		}
+		refusal = &SystemError{kernel() + " lets no program be traced here", err}
+	}
+	if err := program.Start(); err != nil {
+		return err
+	}
+	t.alone = true
+	t.say(refusal)
+	return nil
+}
+
+// seize makes of a program that has stopped before its first instruction one
+// that can be stopped by the terminal, which takes another kind of tracing.
+func (t *Trace) seize() error {
+	var status syscall.WaitStatus
+	if _, err := wait(t.root, &status, 0); err != nil || !status.Stopped() {
+		return err
+	}
+	if err := detach(t.root, unix.SIGSTOP); err != nil {
+		return err
+	}
+	if err := seize(t.root, follows); err != nil {
+		t.alone = true
+		t.say(&SystemError{kernel() + " does not let the program be traced, as one that may not be read", err})
+		return unix.Kill(t.root, unix.SIGCONT)
+	}
+	t.tasks[t.root] = &task{image: t.load(t.root)}
+	t.resuming = true
+	return nil
+}
+
+// Attach traces a program that runs already. Its other threads go on meanwhile.
+// The error says why that cannot be.
+func Attach(pid int, o Options) (*Trace, error) {
+	t := newTrace(o)
+	t.root = pid
+	return t, t.run(t.attach)
+}
+
+// Detach lets go of all programs, which run on. Wait then returns.
+func (t *Trace) Detach() {
+	t.detaching.Store(true)
+	for {
+		_ = unix.Tgkill(unix.Getpid(), t.thread, unix.SIGCHLD) // interrupts the wait, but not one that is just about to begin
+		select {
+		case <-t.ended:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// Wait waits for the program to end, or for Detach. It returns the exit status
+// of a program that was started; of one that a signal has killed it is 128 and
+// the signal's number, as in a shell.
+func (t *Trace) Wait() int {
+	<-t.ended
+	if t.status.Signaled() {
+		return 128 + int(t.status.Signal())
+	}
+	return t.status.ExitStatus()
+}
+
+// follow handles what happens to the traced programs until root has ended, or
+// Detach is called.
+func (t *Trace) follow() {
+	for !t.leaving || len(t.tasks) > 0 { // the thread may have had other children before
+		if !t.next() {
+			return
+		}
+	}
+}
+
+// next waits for one thing to happen, and handles it. It reports whether there
+// may be more.
+func (t *Trace) next() bool {
+	var status syscall.WaitStatus
+	tid, err := wait(-1, &status, waits)
+	switch {
+	case err == unix.EINTR && t.detaching.Load():
+		t.leave()
+	case err == unix.EINTR:
+	case err != nil: // there is nobody left
+		return false
+	case status.Stopped():
+		t.stopped(tid, status)
+	default:
+		delete(t.tasks, tid)
+		if tid == t.root {
+			t.status = status
+			t.leave()
+		}
+	}
+	return true
+}
+
+// stopped handles a thread that has stopped, and lets it go on.
+func (t *Trace) stopped(tid int, status syscall.WaitStatus) {
+	k := t.tasks[tid]
+	switch {
+	case k == nil && tid == t.root && status>>16 == 0: // it is not traced any more
+		t.job.rootStopped()
+		return
+	case k == nil:
+		k = &task{}
+		t.tasks[tid] = k
+	}
+	signal := status.StopSignal()
+	switch event := int(status) >> 16; event {
+	case unix.PTRACE_EVENT_EXEC:
+		if former, err := syscall.PtraceGetEventMsg(tid); err == nil && int(former) != tid {
+			delete(t.tasks, int(former))
+		}
+		k.image = t.load(tid)
+		signal = 0
+	case unix.PTRACE_EVENT_CLONE, unix.PTRACE_EVENT_FORK, unix.PTRACE_EVENT_VFORK:
+		if made, err := syscall.PtraceGetEventMsg(tid); err == nil {
+			t.made(int(made), k.image)
+		}
+		signal = 0
+	case unix.PTRACE_EVENT_STOP:
+		t.heldUp(tid, k, signal)
+		return
+	case 0:
+		switch {
+		case signal == unix.SIGTRAP && t.hit(tid, k):
+			signal = 0
+		case signal == unix.SIGCONT && tid == t.root && t.resuming:
+			t.resuming, signal = false, 0
+		}
+	default:
+		signal = 0
+	}
+	t.goOn(tid, k, signal)
+}
+
+// made keeps a new thread or process, which has the program of its parent. It
+// may have stopped before its parent did.
+func (t *Trace) made(tid int, image *image) {
+	k := t.tasks[tid]
+	if k == nil {
+		k = &task{}
+		t.tasks[tid] = k
+	}
+	if k.image == nil { // it may even have executed another
+		k.image = image
+	}
+}
+
+// heldUp handles a thread that has stopped for a signal such as SIGTSTP, or
+// because it is new, interrupted or continued.
+func (t *Trace) heldUp(tid int, k *task, signal syscall.Signal) {
+	switch signal {
+	case unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
+	default:
+		t.goOn(tid, k, 0)
+		return
+	}
+	switch {
+	case tid == t.root && t.resuming:
+		t.goOn(tid, k, 0)
+		_ = unix.Kill(tid, unix.SIGCONT)
+	case t.leaving:
+		t.goOn(tid, k, 0) // which leaves it stopped
+	default:
+		t.prepare(tid, k.image)
+		_ = request(unix.PTRACE_LISTEN, tid, 0)
+		if tid == t.root {
+			t.held = true
+			t.job.rootStopped()
+		}
+	}
+}
+
+// goOn lets a thread go on with a signal, or 0.
+func (t *Trace) goOn(tid int, k *task, signal syscall.Signal) {
+	if tid == t.root && t.held {
+		t.held = false
+		t.job.rootContinued()
+	}
+	switch {
+	case t.leaving:
+		t.clear(tid, k)
+	case k.image != nil && k.image.alone:
+		t.prepare(tid, k.image)
+	default:
+		t.prepare(tid, k.image)
+		_ = syscall.PtraceCont(tid, int(signal)) // it may have been killed
+		return
+	}
+	_ = detach(tid, signal)
+	delete(t.tasks, tid)
+}
+
+// leave detaches all threads once they stop. What they start meanwhile stops
+// too.
+func (t *Trace) leave() {
+	if t.leaving {
+		return
+	}
+	t.leaving = true
+	for tid := range t.tasks {
+		_ = unix.PtraceInterrupt(tid)
+	}
+}
+
+// say hands on an error once.
+func (t *Trace) say(err error) {
+	if text := err.Error(); !t.said[text] && t.o.Cannot != nil {
+		t.said[text] = true
+		t.o.Cannot(err)
+	}
+}

@@ -1,0 +1,26 @@
+//go:build !linux || !(amd64 || arm64)
+
+package gokeys
+
+import (
+	"errors"
+	"os/exec"
+)
+
+// Supported reports whether programs can be traced on this system.
+const Supported = false
+
+// Trace is a program that is traced. There is none on this system.
+type Trace struct{}
+
+// Start fails with errors.ErrUnsupported.
+func Start(*exec.Cmd, Options) (*Trace, error) { return nil, errors.ErrUnsupported }
+
+// Attach fails with errors.ErrUnsupported.
+func Attach(int, Options) (*Trace, error) { return nil, errors.ErrUnsupported }
+
+// Wait returns at once.
+func (*Trace) Wait() int { return 0 }
+
+// Detach does nothing.
+func (*Trace) Detach() {}

@@ -1,0 +1,408 @@
+package javakeys
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"mtlslab.example/lab/lab/keylog"
+)
+
+// The classes of JSSE in which a secret meets the connection that it belongs
+// to: their constructor takes the state of the handshake and the secret. JDK
+// 11 and later have them, and JDK 8 since its update 261.
+const (
+	classTLS13  = "sun.security.ssl.SSLTrafficKeyDerivation$T13TrafficKeyDerivation"
+	classLegacy = "sun.security.ssl.SSLTrafficKeyDerivation$LegacyTrafficKeyDerivation" // TLS 1.2 and earlier
+	classOld    = "sun.security.ssl.Handshaker"                                         // JSSE before that
+	constructor = "(Lsun/security/ssl/HandshakeContext;Ljavax/crypto/SecretKey;)V"
+)
+
+// labels are the secrets of TLS 1.3 by the names that JSSE gives them.
+var labels = map[string]string{
+	"TlsClientEarlyTrafficSecret":     keylog.LabelClientEarlyTraffic,
+	"TlsClientHandshakeTrafficSecret": keylog.LabelClientHandshakeTraffic,
+	"TlsServerHandshakeTrafficSecret": keylog.LabelServerHandshakeTraffic,
+	"TlsClientAppTrafficSecret":       keylog.LabelClientTraffic0,
+	"TlsServerAppTrafficSecret":       keylog.LabelServerTraffic0,
+}
+
+const (
+	randomSize    = 32
+	maxSecret     = 64   // bytes: the size of the largest hash
+	maxRemembered = 4096 // of each kind
+)
+
+// debuggee is a JVM and what is known of its classes.
+type debuggee struct {
+	*vm
+	write  func(keylog.Entry)
+	failed func(error) // is called with what keeps secrets from being read
+
+	mu      sync.Mutex
+	legacy  id // a class, 0 while it has not been loaded
+	random  id // the field HandshakeContext.clientHelloRandom
+	bytes   id // the field RandomCookie.randomBytes
+	keys    map[id]keyClass
+	randoms map[id]*[randomSize]byte // by HandshakeContext: a JVM never gives an id to another object
+	names   map[id]string            // by String
+}
+
+// keyClass is a class of secrets.
+type keyClass struct{ bytes, name id } // fields; name is 0 if it has none
+
+// errUnknownJDK is a JDK whose TLS is not as lab expects it.
+var errUnknownJDK = errors.New("its JSSE has other internals than those of JDK 8u261 to 25")
+
+// errOpaqueKey is a secret that is not in the memory of Java, as with a
+// PKCS #11 token.
+var errOpaqueKey = errors.New("its security provider keeps secrets where Java cannot read them")
+
+// start readies a JVM that has just connected.
+func (d *debuggee) start() error {
+	if err := d.readSizes(); err != nil {
+		return err
+	}
+	return d.prepare()
+}
+
+// serve serves what has stopped a thread of the JVM, or all, and lets them go
+// on whatever has become of it.
+func (d *debuggee) serve(p *packet) {
+	suspended, events, err := d.readEvents(p.data)
+	for _, e := range events {
+		switch e.kind {
+		case eventClassPrepare:
+			err = errors.Join(err, d.loaded(e))
+		case eventBreakpoint:
+			err = errors.Join(err, d.read(e))
+		}
+	}
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		d.failed(err)
+	}
+	switch {
+	case suspended == suspendThread && len(events) > 0:
+		d.resume(events[0].thread)
+	case suspended != 0:
+		d.resume(0)
+	}
+}
+
+// dispose ends the debugging: the JVM forgets its breakpoints and goes on.
+func (d *debuggee) dispose() { _, _ = d.ask(vmDispose, nil) }
+
+// prepare makes the JVM report the classes that matter when they are loaded.
+func (d *debuggee) prepare() error {
+	for _, name := range []string{classTLS13, classLegacy, classOld} {
+		if err := d.awaitClass(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loaded sets a breakpoint in a class that has just been loaded.
+func (d *debuggee) loaded(e event) error {
+	isLegacy := e.signature == signatureOf(classLegacy)
+	if !isLegacy && e.signature != signatureOf(classTLS13) {
+		return errUnknownJDK
+	}
+	methods, err := d.members(typeMethods, e.class)
+	if err != nil {
+		return err
+	}
+	method, ok := find(methods, "<init>", constructor)
+	if !ok {
+		return errUnknownJDK
+	}
+	random, err := d.field("Lsun/security/ssl/HandshakeContext;", "clientHelloRandom", "Lsun/security/ssl/RandomCookie;")
+	if err != nil {
+		return err
+	}
+	bytes, err := d.field("Lsun/security/ssl/RandomCookie;", "randomBytes", "[B")
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.random, d.bytes = random, bytes
+	if isLegacy {
+		d.legacy = e.class
+	}
+	d.mu.Unlock()
+	return d.setBreakpoint(e.class, method)
+}
+
+func signatureOf(class string) string {
+	b := []byte("L" + class + ";")
+	for i, c := range b {
+		if c == '.' {
+			b[i] = '/'
+		}
+	}
+	return string(b)
+}
+
+// field returns a field of a class that has been loaded.
+func (d *debuggee) field(class, name, signature string) (id, error) {
+	c, err := d.classBySignature(class)
+	if err != nil {
+		return 0, err
+	}
+	if c == 0 {
+		return 0, errUnknownJDK
+	}
+	fields, err := d.members(typeFields, c)
+	if err != nil {
+		return 0, err
+	}
+	f, ok := find(fields, name, signature)
+	if !ok {
+		return 0, errUnknownJDK
+	}
+	return f, nil
+}
+
+func find(members []member, name, signature string) (id, bool) {
+	for _, m := range members {
+		if m.name == name && m.signature == signature && !m.static {
+			return m.id, true
+		}
+	}
+	return 0, false
+}
+
+// read reads the secret that a stopped thread is about to use, and writes it to
+// the key log.
+func (d *debuggee) read(e event) error {
+	context, key, err := d.arguments(e.thread)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	random, isLegacy := d.randoms[context], e.class == d.legacy
+	d.mu.Unlock()
+	var requests []packet
+	requests = append(requests, packet{command: objectType, data: d.object(key)})
+	if random == nil {
+		requests = append(requests, d.valuesOf(context, d.random))
+	}
+	calls := d.send(requests...)
+	class, err := d.keyClass(&calls[0])
+	if err != nil {
+		return err
+	}
+	requests = append(requests[:0], d.valuesOf(key, class.bytes, class.name))
+	if random == nil {
+		cookie, err := d.values(&calls[1], 1)
+		if err != nil {
+			return err
+		}
+		requests = append(requests, d.valuesOf(cookie[0], d.bytes))
+	}
+	calls = d.send(requests...)
+	secret, err := d.values(&calls[0], class.fields())
+	if err != nil {
+		return err
+	}
+	label := keylog.LabelClientRandom
+	if !isLegacy {
+		if label, err = d.label(secret); err != nil || label == "" {
+			return err
+		}
+	}
+	requests = append(requests[:0], d.elements(secret[0]))
+	if random == nil {
+		array, err := d.values(&calls[1], 1)
+		if err != nil {
+			return err
+		}
+		requests = append(requests, d.elements(array[0]))
+	}
+	calls = d.send(requests...)
+	entry := keylog.Entry{Label: label}
+	if entry.Secret, err = byteArray(&calls[0]); err != nil {
+		return err
+	}
+	if random == nil {
+		b, err := byteArray(&calls[1])
+		if err != nil {
+			return err
+		}
+		if len(b) != randomSize {
+			return errUnknownJDK
+		}
+		random = (*[randomSize]byte)(b)
+		d.mu.Lock()
+		remember(d.randoms, context, random)
+		d.mu.Unlock()
+	}
+	entry.ClientRandom = random[:]
+	d.write(entry)
+	return nil
+}
+
+// arguments returns the arguments of the constructor that a thread has just
+// entered.
+func (d *debuggee) arguments(thread id) (context, key id, err error) {
+	b := d.object(thread)
+	in, err := d.ask(threadFrames, append(b, 0, 0, 0, 0, 0, 0, 0, 1))
+	if err != nil {
+		return 0, 0, err
+	}
+	if in.count(d.sizes.frame) == 0 {
+		return 0, 0, errShort
+	}
+	b = appendID(b, in.id(d.sizes.frame), d.sizes.frame)
+	if in.err != nil {
+		return 0, 0, in.err
+	}
+	b = appendInt(b, 2)
+	b = append(appendInt(b, 1), tagObject)
+	b = append(appendInt(b, 2), tagObject)
+	calls := d.send(packet{command: frameValues, data: b})
+	values, err := d.values(&calls[0], 2)
+	if err != nil {
+		return 0, 0, err
+	}
+	return values[0], values[1], nil
+}
+
+// Tags of values.
+const (
+	tagObject = 'L'
+	tagArray  = '['
+	tagString = 's'
+	tagByte   = 'B'
+)
+
+func (d *debuggee) valuesOf(object id, fields ...id) packet {
+	b := d.object(object)
+	n := 0
+	for _, f := range fields {
+		if f != 0 {
+			n++
+		}
+	}
+	b = appendInt(b, n)
+	for _, f := range fields {
+		if f != 0 {
+			b = appendID(b, f, d.sizes.field)
+		}
+	}
+	return packet{command: objectValues, data: b}
+}
+
+// values returns n objects, none of which is null.
+func (d *debuggee) values(c *call, n int) ([]id, error) {
+	in, err := c.wait()
+	if err != nil {
+		return nil, err
+	}
+	if in.count(1+d.sizes.object) != n {
+		return nil, errShort
+	}
+	objects := make([]id, n)
+	for i := range objects {
+		in.byte() // the tag
+		if objects[i] = in.id(d.sizes.object); objects[i] == 0 && in.err == nil {
+			return nil, errOpaqueKey
+		}
+	}
+	return objects, in.err
+}
+
+// elements asks for all elements of an array, which the length -1 stands for in
+// every JVM that has OpenJDK's agent.
+func (d *debuggee) elements(array id) packet {
+	return packet{command: arrayValues, data: append(d.object(array), 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff)}
+}
+
+func byteArray(c *call) ([]byte, error) {
+	in, err := c.wait()
+	if err != nil {
+		return nil, err
+	}
+	if tag := in.byte(); tag != tagByte && in.err == nil {
+		return nil, fmt.Errorf("an array of the JVM has elements of type %q", tag)
+	}
+	b := in.take(in.int())
+	if in.err == nil && (len(b) == 0 || len(b) > maxSecret) {
+		return nil, fmt.Errorf("a secret of the JVM has %d bytes", len(b))
+	}
+	return b, in.err
+}
+
+// keyClass returns the class of a secret, from the reply to objectType.
+func (d *debuggee) keyClass(c *call) (keyClass, error) {
+	in, err := c.wait()
+	if err != nil {
+		return keyClass{}, err
+	}
+	in.byte() // the kind
+	class := in.id(d.sizes.class)
+	if in.err != nil {
+		return keyClass{}, in.err
+	}
+	d.mu.Lock()
+	known, ok := d.keys[class]
+	d.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	fields, err := d.members(typeFields, class)
+	if err != nil {
+		return keyClass{}, err
+	}
+	bytes, ok := find(fields, "key", "[B")
+	if !ok {
+		return keyClass{}, errOpaqueKey
+	}
+	known.bytes = bytes
+	known.name, _ = find(fields, "algorithm", "Ljava/lang/String;")
+	d.mu.Lock()
+	remember(d.keys, class, known)
+	d.mu.Unlock()
+	return known, nil
+}
+
+// fields is how many fields of a secret can be read.
+func (k keyClass) fields() int {
+	if k.name == 0 {
+		return 1
+	}
+	return 2
+}
+
+// label returns the label of a secret of TLS 1.3, "" if it is none that a key
+// log has. JSSE names it as the algorithm of the key.
+func (d *debuggee) label(secret []id) (string, error) {
+	if len(secret) < 2 {
+		return "", errUnknownJDK
+	}
+	d.mu.Lock()
+	name, ok := d.names[secret[1]]
+	d.mu.Unlock()
+	if !ok {
+		in, err := d.ask(stringValue, d.object(secret[1]))
+		if err != nil {
+			return "", err
+		}
+		if name = in.string(); in.err != nil {
+			return "", in.err
+		}
+		d.mu.Lock()
+		remember(d.names, secret[1], name)
+		d.mu.Unlock()
+	}
+	return labels[name], nil
+}
+
+// remember stores a value, and forgets all others if there are too many.
+func remember[T any](in map[id]T, of id, value T) {
+	if len(in) >= maxRemembered {
+		clear(in)
+	}
+	in[of] = value
+}

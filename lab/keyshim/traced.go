@@ -1,0 +1,28 @@
+package keyshim
+
+import (
+	"os/exec"
+
+	"mtlslab.example/lab/lab/gokeys"
+	"mtlslab.example/lab/lab/keylog"
+)
+
+// Traced returns a Starter of programs that are traced for the secrets of those
+// that are written in Go, which are appended to the key log keys. cannot gets
+// what [gokeys.Options] says. Where programs cannot be traced, it is Start.
+func Traced(keys *keylog.Writer, cannot func(error)) Starter {
+	if !gokeys.Supported {
+		return Start
+	}
+	return func(program *exec.Cmd) (wait func() (status int, err error), err error) {
+		trace, err := gokeys.Start(program, gokeys.Options{Keys: keys, Cannot: cannot})
+		if err != nil {
+			return nil, err
+		}
+		return func() (int, error) {
+			status := trace.Wait()
+			_ = program.Wait() // its process is gone; but what copies its streams may not be
+			return status, nil
+		}, nil
+	}
+}
