@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/signal"
 
 	"github.com/urfave/cli/v2"
 
@@ -54,12 +55,14 @@ func (p *Program) attach(c *cli.Context) error {
 	}
 	defer keys.Close()
 	before := sizeOf(log)
+	ctx, restore := signal.NotifyContext(c.Context, leavings...)
+	defer restore()
 	trace, err := gokeys.Attach(pid, gokeys.Options{Keys: keys, Cannot: func(err error) { p.say("%v; %s", err, otherEnd) }})
 	if err != nil {
 		return &attachError{pid, err}
 	}
 	p.say("the keys of process %d go to %s, for connections that begin from now on; those that were open before cannot be decrypted. Ctrl-C leaves the program running", pid, log)
-	stop := context.AfterFunc(c.Context, trace.Detach)
+	stop := context.AfterFunc(ctx, trace.Detach)
 	trace.Wait()
 	stop()
 	if sizeOf(log) <= before {

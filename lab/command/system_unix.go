@@ -11,6 +11,10 @@ import (
 // Interrupts are the signals that end lab in an orderly way.
 var Interrupts = []os.Signal{os.Interrupt, syscall.SIGTERM}
 
+// leavings are further signals that end lab exec --attach in an orderly way:
+// the program must not die with lab, as of a terminal that is closed.
+var leavings = []os.Signal{syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE, syscall.SIGALRM, syscall.SIGUSR1, syscall.SIGUSR2}
+
 const errAddrInUse = syscall.EADDRINUSE
 
 // isClosedPipe reports whether err is that of a pipe whose reader has gone.

@@ -9,6 +9,8 @@ import (
 // Interrupts are the signals that end lab in an orderly way.
 var Interrupts = []os.Signal{os.Interrupt, syscall.SIGTERM}
 
+var leavings []os.Signal // see system_unix.go
+
 const errAddrInUse = syscall.Errno(10048) // WSAEADDRINUSE
 
 // isClosedPipe reports whether err is that of a pipe whose reader has gone:
