@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mtlslab.example/lab/lab/gokeys"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/keyshim"
 	"mtlslab.example/lab/lab/private"
@@ -115,7 +116,7 @@ func (p *Program) exec(c *cli.Context) error {
 		return err
 	}
 	defer keys.Close()
-	start := keyshim.Traced(keys, func(err error) { known = true; p.say("%v; %s", err, otherEnd) })
+	trace := gokeys.Options{Keys: keys, Cannot: func(err error) { known = true; p.say("%v; %s", err, otherEnd) }}
 	program := &exec.Cmd{Path: path, Args: args, Env: keyshim.Environment(os.Environ(), log, library)}
 	jvms, err := p.listenForJVMs(log, library)
 	if err != nil {
@@ -123,11 +124,11 @@ func (p *Program) exec(c *cli.Context) error {
 	}
 	defer jvms.close()
 	if recording {
-		return p.record(c, program, start, log, taps, jvms)
+		return p.record(c, program, trace, log, taps, jvms)
 	}
 	jvms.prepare(program, nil, nil)
 	before := sizeOf(log)
-	err = p.run(program, start)
+	err = p.run(program, trace)
 	if unstarted := (*startError)(nil); !known && !errors.As(err, &unstarted) && sizeOf(log) <= before {
 		p.sayNoSecrets(args[0], log)
 	}
@@ -184,7 +185,7 @@ func prepareLog(c *cli.Context) (path string, remove func(), err error) {
 
 // record runs a program and records its connections: those that it makes
 // through a proxy, or those that come to the addresses of --tap.
-func (p *Program) record(c *cli.Context, program *exec.Cmd, start keyshim.Starter, log string, taps []tap, jvms *jvms) error {
+func (p *Program) record(c *cli.Context, program *exec.Cmd, trace gokeys.Options, log string, taps []tap, jvms *jvms) error {
 	listeners, err := listen(taps) // first: a busy port must not cost a recording
 	if err != nil {
 		return err
@@ -216,9 +217,10 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, start keyshim.Starte
 			return errors.Join(err, closing)
 		}
 		program.Env = keyshim.ProxyEnvironment(program.Env, proxy)
+		p.relayGo(&trace, relay)
 	}
 	jvms.prepare(program, relay, proxy)
-	err = p.run(program, start)
+	err = p.run(program, trace)
 	hurry(a.capture)
 	recorded, closing := relay.Close()
 	if unstarted := (*startError)(nil); !errors.As(err, &unstarted) {
@@ -269,9 +271,9 @@ func listen(taps []tap) ([]net.Listener, error) {
 }
 
 // run runs a program to its end, with lab's own streams.
-func (p *Program) run(program *exec.Cmd, start keyshim.Starter) error {
+func (p *Program) run(program *exec.Cmd, trace gokeys.Options) error {
 	program.Stdin, program.Stdout, program.Stderr = os.Stdin, p.Stdout, p.Stderr
-	status, err := keyshim.Run(program, start)
+	status, err := keyshim.Run(program, keyshim.Traced(trace))
 	switch {
 	case err != nil:
 		return &startError{program.Args[0], err}

@@ -31,7 +31,7 @@ func (t *Trace) attach() error {
 	case len(f.Secrets) == 0:
 		return &ProgramError{f.path, "is not a Go program with crypto/tls"}
 	}
-	image, err := place(t.root, f)
+	image, err := t.place(t.root, f)
 	if err != nil {
 		return t.unseized(err)
 	}

@@ -1,6 +1,9 @@
 package gokeys
 
-import "fmt"
+import (
+	"fmt"
+	"net/netip"
+)
 
 // ProgramError says why the keys of a Go program cannot be had. The program
 // runs without.
@@ -25,3 +28,15 @@ func (e *SystemError) Error() string {
 }
 
 func (e *SystemError) Unwrap() error { return e.Err }
+
+// ConnectionError says why a connection does not go through Options.Relay.
+type ConnectionError struct {
+	Server netip.AddrPort
+	Err    error
+}
+
+func (e *ConnectionError) Error() string {
+	return fmt.Sprintf("the connection to %v is not recorded: %v", e.Server, e.Err)
+}
+
+func (e *ConnectionError) Unwrap() error { return e.Err }

@@ -31,10 +31,19 @@ type file struct {
 // image is a program in the memory of a process. Its threads and the processes
 // that it forks share it.
 type image struct {
-	breakpoints map[uint64]Instruction
+	breakpoints map[uint64]breakpoint
 	logs        bool // it may log its secrets by itself
 	alone       bool // it is not to be traced
 	prepared    bool
+}
+
+// breakpoint is at the first instruction of a function.
+type breakpoint struct {
+	Instruction
+	// met does what lab has to do, and reports whether the thread is to go on
+	// from the instruction. If not, met has changed the registers or will let
+	// it go on later.
+	met func(*Trace, *hit) (goesOn bool)
 }
 
 // load looks at the program that a process has just begun to execute.
@@ -61,7 +70,7 @@ func (t *Trace) load(pid int) *image {
 	case f.err != nil:
 		t.say(&ProgramError{f.path, f.err.Error()})
 	}
-	i, err := place(pid, f)
+	i, err := t.place(pid, f)
 	if err != nil {
 		t.say(&ProgramError{f.path, fmt.Sprintf("cannot be looked at: %v", err)})
 	}
@@ -69,7 +78,7 @@ func (t *Trace) load(pid int) *image {
 }
 
 // place returns the image of a file at the address that it was loaded to.
-func place(pid int, f *file) (*image, error) {
+func (t *Trace) place(pid int, f *file) (*image, error) {
 	i := &image{logs: f.Logs}
 	if len(f.Secrets) == 0 {
 		return i, nil
@@ -78,9 +87,16 @@ func place(pid int, f *file) (*image, error) {
 	if err != nil {
 		return i, err
 	}
-	i.breakpoints = make(map[uint64]Instruction)
-	for _, function := range f.Secrets {
-		i.breakpoints[function.Address+entry-f.Entry] = function.First
+	i.breakpoints = make(map[uint64]breakpoint)
+	set := func(functions []Function, met func(*Trace, *hit) bool) {
+		for _, function := range functions {
+			i.breakpoints[function.Address+entry-f.Entry] = breakpoint{function.First, met}
+		}
+	}
+	set(f.Secrets, (*Trace).secret)
+	if t.o.Relay != nil {
+		set(f.Connects, (*Trace).connect)
+		set(f.PeerNames, (*Trace).peerName)
 	}
 	return i, nil
 }
@@ -162,7 +178,7 @@ func (t *Trace) imageOf(tid int, k *task) *image {
 	if k.image == nil {
 		k.image = &image{}
 		if f, err := t.executable(tid); err == nil {
-			k.image, _ = place(tid, f)
+			k.image, _ = t.place(tid, f)
 			k.image.prepared = true
 		}
 	}

@@ -27,6 +27,9 @@ type Program struct {
 	// Secrets are the functions that get each TLS secret: that of crypto/tls,
 	// and of copies of it such as utls'.
 	Secrets []Function
+	// Connects and PeerNames are connect(2) and getpeername(2) as Go's package
+	// net calls them.
+	Connects, PeerNames []Function
 }
 
 // Function is a function of a program in Go.
@@ -40,6 +43,11 @@ var oldest = map[elf.Machine]string{elf.EM_X86_64: "go1.17", elf.EM_AARCH64: "go
 
 // writeKeyLog finds the functions of crypto/tls and its copies.
 var writeKeyLog = regexp.MustCompile(`\.\(\*[Cc]onfig\)\.writeKeyLog$`)
+
+var (
+	connect     = regexp.MustCompile(`^syscall\.connect$`)
+	getpeername = regexp.MustCompile(`^syscall\.getpeername$`)
+)
 
 // tracing are functions of Go packages that trace.
 var tracing = []string{"syscall.ptrace\x00", "syscall.ptracePtr\x00", "golang.org/x/sys/unix.ptrace\x00", "golang.org/x/sys/unix.ptracePtr\x00"}
@@ -80,8 +88,12 @@ func Inspect(r io.ReaderAt, machine elf.Machine) (*Program, error) {
 	if !bytes.Contains(table, []byte(".writeKeyLog\x00")) {
 		return p, errors.New("has no function crypto/tls.(*Config).writeKeyLog, where keys pass: its names were obfuscated, or it was inlined")
 	}
-	p.Secrets, err = find(file, address, table, writeKeyLog)
-	return p, err
+	functions, err := find(file, address, table, writeKeyLog, connect, getpeername)
+	if err != nil {
+		return p, err
+	}
+	p.Secrets, p.Connects, p.PeerNames = functions[0], functions[1], functions[2]
+	return p, nil
 }
 
 // names reports whether a text is among a program's constants.
@@ -129,10 +141,11 @@ func isTableStart(file *elf.File, b []byte) bool {
 	return (magic == go118 || magic == go120) && b[4] == 0 && b[5] == 0 && b[6] == instruction && b[7] == 8
 }
 
-// find returns the functions with those names. The table counts from the
+// find returns the functions with each of those names. There must be one with
+// the first. The table counts from the
 // address of Go's own code, which is the start of .text but for programs that
 // the system's linker has linked.
-func find(file *elf.File, tableAddr uint64, table []byte, name *regexp.Regexp) ([]Function, error) {
+func find(file *elf.File, tableAddr uint64, table []byte, names ...*regexp.Regexp) ([][]Function, error) {
 	const startInTable = 24 // until Go 1.25; 0 if the program is position-independent
 	starts := moduleText(file, tableAddr)
 	if len(table) >= startInTable+8 {
@@ -148,16 +161,17 @@ func find(file *elf.File, tableAddr uint64, table []byte, name *regexp.Regexp) (
 		if err != nil {
 			return nil, fmt.Errorf("has a table of its functions that cannot be read: %w", err)
 		}
-		var found []Function
+		found := make([][]Function, len(names))
 		for _, f := range symbols.Funcs {
-			if !name.MatchString(f.Name) {
+			i := slices.IndexFunc(names, func(name *regexp.Regexp) bool { return name.MatchString(f.Name) })
+			if i < 0 {
 				continue
 			}
 			if first, ok := prologue(file.Machine, codeAt(file, f.Entry)); ok {
-				found = append(found, Function{f.Entry, first})
+				found[i] = append(found[i], Function{f.Entry, first})
 			}
 		}
-		if len(found) > 0 {
+		if len(found[0]) > 0 {
 			return found, nil
 		}
 	}

@@ -27,6 +27,16 @@ func guard(r *syscall.PtraceRegs) uint64 { return r.R14 + 16 }
 // stackPointer returns the stack pointer.
 func stackPointer(r *syscall.PtraceRegs) uint64 { return r.Rsp }
 
+// returnNil sets the registers as a function that has just begun sets them to
+// return a nil error.
+func returnNil(tid int, r *syscall.PtraceRegs) error {
+	address, err := peekWord(tid, r.Rsp)
+	if err == nil {
+		r.Rip, r.Rsp, r.Rax, r.Rbx = address, r.Rsp+8, 0, 0
+	}
+	return err
+}
+
 // perform does what an instruction at an address does. end is the end of the
 // stack.
 func (i Instruction) perform(r *syscall.PtraceRegs, address, end uint64) {

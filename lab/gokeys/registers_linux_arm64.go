@@ -24,6 +24,13 @@ func guard(r *syscall.PtraceRegs) uint64 { return r.Regs[28] + 16 }
 // stackPointer returns the stack pointer.
 func stackPointer(r *syscall.PtraceRegs) uint64 { return r.Sp }
 
+// returnNil sets the registers as a function that has just begun sets them to
+// return a nil error.
+func returnNil(_ int, r *syscall.PtraceRegs) error {
+	r.Pc, r.Regs[0], r.Regs[1] = r.Regs[30], 0, 0
+	return nil
+}
+
 // perform does what an instruction at an address does. end is the end of the
 // stack.
 func (i Instruction) perform(r *syscall.PtraceRegs, address, end uint64) {

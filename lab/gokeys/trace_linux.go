@@ -35,6 +35,7 @@ type Trace struct {
 	late     *late
 
 	detaching atomic.Bool
+	connected chan *connection // that have waited for Options.Relay
 	ended     chan struct{}
 	status    syscall.WaitStatus // of root, if it was started
 }
@@ -52,7 +53,8 @@ const (
 func newTrace(o Options) *Trace {
 	quietStops()
 	return &Trace{o: o, tasks: make(map[int]*task), files: make(map[fileID]*file), said: make(map[string]bool),
-		capable: mayTraceAll(), late: newLate(o.Keys), ended: make(chan struct{})}
+		capable: mayTraceAll(), late: newLate(o.Keys),
+		connected: make(chan *connection), ended: make(chan struct{})}
 }
 
 // run runs begin and then the trace on a thread of their own. It returns the
@@ -153,13 +155,27 @@ func Attach(pid int, o Options) (*Trace, error) {
 // Detach lets go of all programs, which run on. Wait then returns.
 func (t *Trace) Detach() {
 	t.detaching.Store(true)
-	for {
-		_ = unix.Tgkill(unix.Getpid(), t.thread, unix.SIGCHLD) // interrupts the wait, but not one that is just about to begin
-		select {
-		case <-t.ended:
-			return
-		case <-time.After(10 * time.Millisecond):
-		}
+	for !t.interrupt(nil) {
+	}
+}
+
+// interrupt ends the tracer's wait, but not one that is just about to begin: it
+// is to be called until the tracer has noticed. It offers the tracer a
+// connection, unless that is nil. It reports whether it was taken, or the trace
+// has ended.
+func (t *Trace) interrupt(c *connection) bool {
+	_ = unix.Tgkill(unix.Getpid(), t.thread, unix.SIGCHLD)
+	offer := t.connected
+	if c == nil {
+		offer = nil
+	}
+	select {
+	case offer <- c:
+		return true
+	case <-t.ended:
+		return true
+	case <-time.After(time.Millisecond):
+		return false
 	}
 }
 
@@ -187,12 +203,18 @@ func (t *Trace) follow() {
 // next waits for one thing to happen, and handles it. It reports whether there
 // may be more.
 func (t *Trace) next() bool {
+	select {
+	case c := <-t.connected:
+		t.relayed(c)
+	default:
+	}
 	var status syscall.WaitStatus
 	tid, err := wait(-1, &status, waits)
 	switch {
-	case err == unix.EINTR && t.detaching.Load():
-		t.leave()
 	case err == unix.EINTR:
+		if t.detaching.Load() {
+			t.leave()
+		}
 	case err != nil: // there is nobody left
 		return false
 	case status.Stopped():
@@ -224,7 +246,8 @@ func (t *Trace) stopped(tid int, status syscall.WaitStatus) {
 		if former, err := syscall.PtraceGetEventMsg(tid); err == nil && int(former) != tid {
 			delete(t.tasks, int(former))
 		}
-		k.image = t.load(tid)
+		k = &task{image: t.load(tid)} // another one, should that have waited
+		t.tasks[tid] = k
 		signal = 0
 	case unix.PTRACE_EVENT_CLONE, unix.PTRACE_EVENT_FORK, unix.PTRACE_EVENT_VFORK:
 		if made, err := syscall.PtraceGetEventMsg(tid); err == nil {
@@ -235,9 +258,15 @@ func (t *Trace) stopped(tid int, status syscall.WaitStatus) {
 		t.heldUp(tid, k, signal)
 		return
 	case 0:
+		if signal == unix.SIGTRAP {
+			switch met, goesOn := t.hit(tid, k); {
+			case met && !goesOn:
+				return
+			case met:
+				signal = 0
+			}
+		}
 		switch {
-		case signal == unix.SIGTRAP && t.hit(tid, k):
-			signal = 0
 		case signal == unix.SIGCONT && tid == t.root && t.resuming:
 			t.resuming, signal = false, 0
 		}

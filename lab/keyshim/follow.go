@@ -105,11 +105,20 @@ func (f *follower) expect(random clientRandom, hides bool, keys *connKeys) {
 	f.handOver(keys, random)
 }
 
-// expects reports whether keys of a connection with that random are expected.
+// expects reports whether keys of a connection with that random are expected,
+// or may be: that of a hidden ClientHello is known later.
 func (f *follower) expects(random clientRandom) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.conns[random] != nil
+	if f.conns[random] != nil {
+		return true
+	}
+	for _, keys := range f.conns {
+		if keys.hides && keys.labels == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // handOver gives keys the entries with that random that are there already.

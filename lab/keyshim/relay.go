@@ -28,6 +28,8 @@ type Relay struct {
 	carrying sync.WaitGroup // the goroutines of listeners and connections
 	mu       sync.Mutex
 	open     map[io.Closer]struct{} // what makes them end
+	stands   stands
+	refused  *UnreachedError // the first server that Reach could not connect to
 	recorded Recorded
 	closed   bool
 }
@@ -47,7 +49,7 @@ func NewRelay(keylog string, sink wiretap.Sink) (*Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Relay{tap: wiretap.New(sink), keys: keys, open: make(map[io.Closer]struct{}),
+	return &Relay{tap: wiretap.New(sink), keys: keys, open: make(map[io.Closer]struct{}), stands: newStands(),
 		recorded: Recorded{Ports: make(map[uint16]bool)}}, nil
 }
 
@@ -69,6 +71,9 @@ func (r *Relay) Forward(l net.Listener, target string) {
 // serve hands every connection to one, after the other, and runs what that
 // returns on its own. Neither need close it.
 func (r *Relay) serve(l net.Listener, one func(*net.TCPConn) func()) {
+	r.mu.Lock()
+	r.stands.own[l.Addr().(*net.TCPAddr).AddrPort()] = true
+	r.mu.Unlock()
 	r.start(l, func() {
 		for {
 			client, err := l.Accept()
@@ -140,6 +145,9 @@ func (r *Relay) Close() (Recorded, error) {
 		}
 		r.mu.Unlock()
 		<-ended
+	}
+	if r.recorded.Connections == 0 && r.recorded.Unreached == nil {
+		r.recorded.Unreached = r.refused
 	}
 	return r.recorded, r.keys.close()
 }

@@ -4,18 +4,16 @@ import (
 	"os/exec"
 
 	"mtlslab.example/lab/lab/gokeys"
-	"mtlslab.example/lab/lab/keylog"
 )
 
 // Traced returns a Starter of programs that are traced for the secrets of those
-// that are written in Go, which are appended to the key log keys. cannot gets
-// what [gokeys.Options] says. Where programs cannot be traced, it is Start.
-func Traced(keys *keylog.Writer, cannot func(error)) Starter {
+// that are written in Go. Where programs cannot be traced, it is Start.
+func Traced(o gokeys.Options) Starter {
 	if !gokeys.Supported {
 		return Start
 	}
 	return func(program *exec.Cmd) (wait func() (status int, err error), err error) {
-		trace, err := gokeys.Start(program, gokeys.Options{Keys: keys, Cannot: cannot})
+		trace, err := gokeys.Start(program, o)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,168 @@
+package command_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"mtlslab.example/lab/lab/peertest"
+)
+
+// buildPeer builds a program in Go of testdata/peer, and returns its path.
+func buildPeer(t *testing.T, name string) string {
+	t.Helper()
+	need(t, "go")
+	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+		t.Skip("Go programs are traced on amd64 and arm64")
+	}
+	program := filepath.Join(t.TempDir(), name)
+	if out, err := exec.Command("go", "build", "-o", program, "testdata/peer/"+name+".go").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return program
+}
+
+// serveTLS serves HTTPS at an address, and returns that with its port.
+func serveTLS(t *testing.T, address string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Log(err) // no IPv6
+		return ""
+	}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.Listener = l
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return l.Addr().String()
+}
+
+// echoAt echoes what comes first at each address.
+func echoAt(t *testing.T, unix string) (udp string) {
+	t.Helper()
+	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { packets.Close() })
+	go func() {
+		b := make([]byte, 16)
+		for {
+			n, from, err := packets.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			_, _ = packets.WriteTo(b[:n], from)
+		}
+	}()
+	l, err := net.Listen("unix", unix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.Copy(c, c)
+			c.Close()
+		}
+	}()
+	return packets.LocalAddr().String()
+}
+
+// recorded is a program whose connections go to x.pcapng.
+func recorded(t *testing.T, dir string, program ...string) *exec.Cmd {
+	t.Helper()
+	args := append([]string{"exec", "--keylog", "keys.log", "--capture", "x.pcapng", "--"}, program...)
+	cmd := exec.CommandContext(t.Context(), labCommand(t), args...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "LAB_TEST_MANIFEST="+defaultManifest(t), "XDG_CACHE_HOME="+dir)
+	return cmd
+}
+
+// TestExecGoCapture: the TCP connections of Go programs are recorded with their
+// keys, and look to the program as they do without lab. Others are left alone.
+func TestExecGoCapture(t *testing.T) {
+	t.Parallel()
+	need(t, "tshark")
+	program := buildPeer(t, "connect")
+	dir := t.TempDir()
+	four, six := serveTLS(t, "127.0.0.1:0"), serveTLS(t, "[::1]:0")
+	unix := filepath.Join(dir, "socket")
+	udp := echoAt(t, unix)
+	cmd := recorded(t, dir, program, four, six, udp, unix, "localhost:"+peertest.FreePort(t))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	said := strings.Join(strings.Fields(string(out)), " ")
+	if want := "the connection to " + four + " is not recorded: its socket is bound to 127.0.0.1; record it with --tap 127.0.0.1:9443=" + four; !strings.Contains(said, want) {
+		t.Errorf("no %q in:\n%s", want, out)
+	}
+	args := []string{"-r", filepath.Join(dir, "x.pcapng"), "-Y", "http.request", "-T", "fields", "-e", "http.request.uri"}
+	for _, address := range []string{four, six} {
+		if _, port, err := net.SplitHostPort(address); err == nil {
+			args = append(args, "-d", "tcp.port=="+port+",tls")
+		}
+	}
+	seen, err := exec.CommandContext(t.Context(), "tshark", args...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"/four": 1, "/six": 1, "/many": 16}
+	if six == "" {
+		delete(want, "/six")
+	}
+	paths := strings.Fields(string(seen))
+	for path, times := range want {
+		if got := strings.Count(strings.Join(paths, " ")+" ", path+" "); got != times {
+			t.Errorf("tshark sees %s %d times, not %d", path, got, times)
+		}
+	}
+	if strings.Contains(string(seen), "/bound") {
+		t.Error("what is said not to be recorded is recorded")
+	}
+}
+
+// TestExecGoCaptureServer: connections to a server in Go are not recorded, and
+// lab says at once what records them.
+func TestExecGoCaptureServer(t *testing.T) {
+	t.Parallel()
+	cmd := recorded(t, t.TempDir(), buildPeer(t, "connect"), "serve")
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	address, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := tls.Dial("tcp", strings.TrimSpace(address), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if want := "it is a server's, or was not made by Go's package net; record it with --tap 127.0.0.1:9443=HOST:PORT"; !strings.Contains(strings.Join(strings.Fields(said.String()), " "), want) {
+		t.Errorf("no %q in:\n%s", want, &said)
+	}
+}
