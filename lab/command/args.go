@@ -81,7 +81,7 @@ func valueFlags(app *cli.App) map[string]bool {
 	values := make(map[string]bool)
 	eachCommand(app.Commands, func(c *cli.Command) {
 		for _, flag := range c.Flags {
-			if _, isBool := flag.(*cli.BoolFlag); isBool {
+			if isSwitch(flag) {
 				continue
 			}
 			for _, name := range flag.Names() {
@@ -90,4 +90,14 @@ func valueFlags(app *cli.App) map[string]bool {
 		}
 	})
 	return values
+}
+
+// isSwitch reports whether no value follows a flag. It may have one behind "=".
+func isSwitch(flag cli.Flag) bool {
+	if generic, ok := flag.(*cli.GenericFlag); ok {
+		_, optional := generic.Value.(*optionalFile)
+		return optional
+	}
+	_, isBool := flag.(*cli.BoolFlag)
+	return isBool
 }

@@ -95,7 +95,7 @@ func (p *Program) completeValue(app *cli.App, args []string) bool {
 // value.
 func takesValue(command *cli.Command, name string) bool {
 	return slices.ContainsFunc(command.Flags, func(f cli.Flag) bool {
-		_, isBool := f.(*cli.BoolFlag)
+		isBool := isSwitch(f)
 		return !isBool && slices.Contains(f.Names(), name)
 	})
 }

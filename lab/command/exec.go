@@ -18,6 +18,7 @@ import (
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/keyshim"
 	"mtlslab.example/lab/lab/private"
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 // Exit statuses of lab exec where there is none of the program's, as in a
@@ -56,6 +57,7 @@ func (e *startError) status() int {
 const execExamples = `lab exec -- curl https://example.com/       keys of curl in keys.log
 lab exec --keylog app.log -- ./app.py       in another file
 lab exec -- java -jar app.jar               Java, and what starts it
+lab exec --explain -- ./client              why its connections fail
 lab exec --capture x.pcapng -- curl --cacert certs/server-ca.pem \
   --cert certs/client.pem --key certs/client-key.pem https://localhost:8443/
 lab exec --capture x.pcapng --tap 127.0.0.1:9443=127.0.0.1:8443 -- \
@@ -73,6 +75,7 @@ func (p *Program) execCommand() *cli.Command {
 			dirFlag(),
 			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log", Usage: "append the TLS secrets to `FILE`, or off with --capture"},
 			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record the program's connections, decrypted, to `FILE`"},
+			&cli.GenericFlag{Name: "explain", Value: &optionalFile{}, DefaultText: "off", Usage: "draw the program's connections, each with its verdict, on stderr when it has ended; --explain=`FILE` adds to a file while it runs"},
 			&cli.StringSliceFlag{Name: "tap", Usage: "record what comes to one address and pass it on to another, `LISTEN=TARGET`, instead of being the program's proxy; may be repeated"},
 			&cli.IntFlag{Name: "attach", DefaultText: "none", Usage: "log the keys of process `PID`, a Go program that runs already, until Ctrl-C (Linux)"},
 		},
@@ -150,10 +153,10 @@ func wantsCapture(c *cli.Context) (bool, error) {
 	switch file := c.String("capture"); {
 	case file == "-", file == "/dev/stdout":
 		problem = "stdout is the program's own: --capture takes a FILE here"
-	case file != "" && file != "off":
+	case file != "" && file != "off", explainFlag(c).set:
 		return true, nil
 	case len(c.StringSlice("tap")) > 0:
-		problem = "--tap records to a file, so it needs --capture FILE"
+		problem = "--tap records, so it needs --capture FILE or --explain"
 	case c.String("keylog") == "off":
 		problem = "with --keylog off and no --capture FILE there is nothing to do"
 	}
@@ -202,7 +205,19 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, trace gokeys.Options
 		return err
 	}
 	defer a.close()
-	relay, err := keyshim.NewRelay(log, a.capture)
+	var sinks []wiretap.Sink
+	if a.capture != nil {
+		sinks = append(sinks, a.capture)
+	}
+	if explainFlag(c).set {
+		e, err := p.newLiveExplainer(c)
+		if err != nil {
+			return err
+		}
+		defer e.finish(p.Stderr)
+		sinks = append(sinks, e)
+	}
+	relay, err := keyshim.NewRelay(log, wiretap.Fan(sinks...))
 	if err != nil {
 		return err
 	}
@@ -221,7 +236,9 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, trace gokeys.Options
 	}
 	jvms.prepare(program, relay, proxy)
 	err = p.run(program, trace)
-	hurry(a.capture)
+	if a.capture != nil {
+		hurry(a.capture)
+	}
 	recorded, closing := relay.Close()
 	if unstarted := (*startError)(nil); !errors.As(err, &unstarted) {
 		a.sayRecorded(recorded, len(taps) > 0)

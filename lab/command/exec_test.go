@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -431,4 +432,67 @@ func TestExecOwnCallback(t *testing.T) {
 	if lines["first"] != 2*tls13Lines || lines["second"] != 2*tls13Lines {
 		t.Errorf("the callbacks got %v lines, and there are %d for each", lines, 2*tls13Lines)
 	}
+}
+
+// TestExecExplain: the connections of a program are drawn with their verdicts,
+// and the exit status stays the program's.
+func TestExecExplain(t *testing.T) {
+	t.Parallel()
+	l := newExecLab(t)
+	m, err := certgen.Read(defaultManifest(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := certgen.Generate(t.Context(), m, l.path("others"), certgen.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	explain := func(t *testing.T, flag string, args ...string) (stderr string, status int) {
+		t.Helper()
+		need(t, args[0])
+		cmd := l.command(t, "explain")
+		cmd.Args = append([]string{l.program, "exec", "--keylog", "off", flag, "--"}, args...)
+		var said strings.Builder
+		cmd.Stderr = &said
+		out, err := cmd.Output()
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		if len(out) > 0 {
+			t.Errorf("what was printed on stdout is not the program's: %s", out)
+		}
+		return strings.Join(strings.Fields(said.String()), " "), cmd.ProcessState.ExitCode()
+	}
+	const wrongCA = "Rejected by the client: the server's certificate leads to CN=server-ca, which the client does not trust"
+	url := "https://localhost:" + l.port + "/"
+	t.Run("curl", func(t *testing.T) {
+		said, status := explain(t, "--explain", "curl", "-s", "--cacert", "others/server-ca.pem", url)
+		if status != 60 || !strings.Contains(said, wrongCA) {
+			t.Errorf("status %d: %s", status, said)
+		}
+	})
+	t.Run("go, to a file while it runs", func(t *testing.T) {
+		need(t, "go")
+		peer, err := filepath.Abs("testdata/peer/call.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("go", "build", "-o", l.path("call"), peer).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for times := 1; times <= 2; times++ { // the second run adds to the file
+			script := fmt.Sprintf("./call %s others / 2>/dev/null; status=$?; until [ $(grep -c '^Rejected by the client' drawn.txt) = %d ]; do sleep 0.02; done; exit $status", l.port, 2*times)
+			if said, status := explain(t, "--explain=drawn.txt", "sh", "-c", script); status != 1 || strings.Contains(said, "Rejected") {
+				t.Errorf("status %d: %s", status, said)
+			}
+		}
+		if info, err := os.Stat(l.path("drawn.txt")); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the file is not the user's alone: %v %v", info, err)
+		}
+	})
+	t.Run("nobody listens", func(t *testing.T) {
+		said, status := explain(t, "--explain", l.path("call"), peertest.FreePort(t), "certs", "/")
+		if status != 1 || !strings.Contains(said, "could not be reached: connection refused") {
+			t.Errorf("status %d: %s", status, said)
+		}
+	})
 }

@@ -52,6 +52,7 @@ type connectionPrinter struct {
 	unread  []string                       // what is in the file besides TCP
 	plain   []byte                         // a connection without TLS, drawn
 	first   time.Time                      // of the file's packets; zero: there are none
+	others  string                         // what shows connections that are not printed
 
 	trusted *chain.Trust
 	lessons *scenarioTrusts
@@ -81,7 +82,7 @@ func (p *Program) newConnectionPrinter(c *cli.Context, file string, out io.Write
 	options.Stream, options.Brief = true, c.Bool("brief")
 	return &connectionPrinter{
 		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), brief: c.Bool("brief"), stream: c.Int("stream"),
-		file: file, folder: folderOf(c), options: options,
+		others: "--list shows them", file: file, folder: folderOf(c), options: options,
 		out: bufio.NewWriterSize(out, 1<<16), ready: make(map[int]*preparedConnection),
 	}
 }
@@ -296,7 +297,7 @@ func (g *connectionPrinter) finish(file string) error {
 	case g.stream >= 0 && !g.found:
 		return &nothingError{file: file, stream: g.stream}
 	case g.stream < 0 && other > 0 && !g.list && !g.json:
-		g.say("%s without a whole TLS message: --list shows them", text.Counted(other, "connection"))
+		g.say("%s without a whole TLS message: %s", text.Counted(other, "connection"), g.others)
 	}
 	return nil
 }

@@ -80,6 +80,10 @@ func (a *labRun) sayRecorded(r keyshim.Recorded, tapped bool) {
 		a.sayCapture(ports...)
 		return
 	}
+	if a.capture == nil {
+		a.say("the program logged no keys for %d of %s, which cannot be decrypted", r.Keyless, text.Counted(r.Connections, "connection"))
+		return
+	}
 	a.sayCaptureOf(fmt.Sprintf("but the program logged no keys for %d of %s, which cannot be decrypted", r.Keyless, text.Counted(r.Connections, "connection")), ports...)
 }
 
