@@ -109,7 +109,7 @@ func (p *Program) explainOptions(c *cli.Context) (o explainOptions, close func()
 
 // dissector returns a dissector that passes each connection to done.
 func (o *explainOptions) dissector(done func(*tlsdecrypt.Connection)) *tlsdecrypt.Dissector {
-	return tlsdecrypt.New(tlsdecrypt.Options{Secrets: o.secrets, RSAKeys: o.rsaKeys, Done: done})
+	return tlsdecrypt.New(tlsdecrypt.Options{Secrets: o.secrets, RSAKeys: o.rsaKeys, Unordered: true, Done: done})
 }
 
 // explainOne explains one capture as it is read.

@@ -39,8 +39,13 @@ type Options struct {
 	// When they take more, those that take over 64 KiB are read no further, and
 	// have a Problem that says so.
 	Memory int64
-	// Done is called once for each connection, when it has ended, in the goroutine
-	// of the connection's last event. It owns the Connection.
+	// Unordered says that the events of one connection may come before earlier
+	// ones of another, as from a [wiretap.Parallel]. A connection that resumes a
+	// session may then have to wait for the one that began it, for a second at
+	// most after its end.
+	Unordered bool
+	// Done is called once for each connection, when it has ended, mostly in the
+	// goroutine of its last event. It owns the Connection.
 	Done func(*Connection)
 }
 
@@ -51,7 +56,9 @@ type Dissector struct {
 	taken    atomic.Int64 // by flows, in bytes
 
 	mu    sync.Mutex
-	flows map[*flow]struct{} // that are open
+	flows map[*flow]struct{} // that are open, or unsettled
+
+	unsettled []*unsettled // the oldest first
 }
 
 // New returns a Dissector. The caller closes it after the last event.
@@ -81,6 +88,7 @@ func (d *Dissector) Close() {
 		f.cutOff()
 		f.mu.Unlock()
 	}
+	d.settleAll()
 }
 
 // forget removes a connection that has ended.

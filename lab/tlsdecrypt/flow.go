@@ -118,6 +118,13 @@ func (f *flow) end(t time.Time) {
 	f.conn.Ended = t
 	f.readers.Client.last()
 	f.readers.Server.last()
+	if !f.d.postpone(f) {
+		f.finish()
+	}
+}
+
+// finish hands the connection to Done when nothing is to come any more.
+func (f *flow) finish() {
 	f.decrypter.giveUp()
 	if f.conn.talk != nil {
 		f.conn.endPrologue()

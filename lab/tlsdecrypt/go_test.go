@@ -1,12 +1,15 @@
 package tlsdecrypt
 
 import (
+	"bytes"
 	"crypto/tls"
 	"slices"
 	"strings"
 	"testing"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 // describe is a message in one line: who, what, and under which key.
@@ -160,6 +163,85 @@ func TestResumption(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Connections of TLS 1.2 that resume a session come before the one that began
+// it, or its secret comes after its ticket.
+func TestResumptionOutOfOrder(t *testing.T) {
+	server, client := serverConfig(), clientConfig()
+	server.MaxVersion = tls.VersionTLS12
+	server.SetSessionTicketKeys([][32]byte{{1}})
+	client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	var all []*recording
+	for range 4 {
+		all = append(all, record(t, server, client))
+	}
+	isSecret := func(e wiretap.Event) bool { return e.Kind == wiretap.Secret }
+	opens := func(t *testing.T, got []*Connection) {
+		t.Helper()
+		if len(got) != len(all) {
+			t.Fatalf("%d connections, not %d", len(got), len(all))
+		}
+		for _, c := range got {
+			says(t, c)
+		}
+	}
+	t.Run("later connections first", func(t *testing.T) {
+		store := &keylog.Store{}
+		var got []*Connection
+		d := New(Options{Secrets: store, Unordered: true, Done: func(c *Connection) { got = append(got, c) }})
+		for i, r := range slices.Backward(all) {
+			for _, e := range r.events {
+				if isSecret(e) {
+					entry, err := keylog.ParseLine(bytes.TrimSpace(e.Data))
+					if err != nil {
+						t.Fatal(err)
+					}
+					store.Add(entry)
+				}
+			}
+			store.Add(keylog.Entry{Label: keylog.LabelClientRandom, ClientRandom: bytes.Repeat([]byte{9}, 32), Secret: make([]byte, 48)})
+			without := &recording{events: slices.DeleteFunc(slices.Clone(r.events), isSecret)}
+			without.replay(d)
+			if i > 0 && len(got) > 0 {
+				t.Errorf("connection %d has not waited for that which began its session", i)
+			}
+		}
+		opens(t, got)
+		d.Close()
+	})
+	t.Run("secret after the ticket", func(t *testing.T) {
+		var got []*Connection
+		d := New(Options{Done: func(c *Connection) { got = append(got, c) }})
+		for _, r := range all {
+			last := len(r.events) - 1
+			events := slices.DeleteFunc(slices.Clone(r.events[:last]), isSecret)
+			for _, e := range r.events {
+				if isSecret(e) {
+					events = append(events, e)
+				}
+			}
+			late := &recording{events: append(events, r.events[last])}
+			late.replay(d)
+		}
+		d.Close()
+		opens(t, got)
+	})
+	t.Run("never", func(t *testing.T) {
+		store := &keylog.Store{}
+		store.Add(keylog.Entry{Label: keylog.LabelClientRandom, ClientRandom: bytes.Repeat([]byte{9}, 32), Secret: make([]byte, 48)})
+		ended := 0
+		d := New(Options{Secrets: store, Unordered: true, Done: func(*Connection) { ended++ }})
+		for range maxUnsettled + 1 {
+			all[1].replay(d)
+		}
+		if ended != 1 {
+			t.Errorf("%d connections have ended, and there is room for all but 1", ended)
+		}
+		if d.Close(); ended != maxUnsettled+1 {
+			t.Errorf("%d connections have ended", ended)
+		}
+	})
 }
 
 func TestRejections(t *testing.T) {

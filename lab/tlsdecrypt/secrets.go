@@ -116,5 +116,6 @@ func (s *secrets) resumedMaster(hs *handshake) []byte {
 func (s *secrets) remember(id []byte, hs *handshake) {
 	if s.findMaster(hs) {
 		s.shared.sessions.Remember(id, hs.master)
+		s.shared.settle(id)
 	}
 }

@@ -139,8 +139,18 @@ func (c *conversation) extensions(all []tlswire.Extension) {
 func (c *conversation) finished(from endpoint.Side) {
 	if hs := c.hs; hs.tls13() {
 		c.decrypter.changeKeys(from, handshakeFinished)
-	} else if from == endpoint.Server && hs.done && hs.master != nil {
-		c.secrets.remember(hs.sessionID, hs)
+	} else if from == endpoint.Server && hs.master != nil {
+		if hs.done {
+			c.secrets.remember(hs.sessionID, hs)
+		}
+		c.rememberTicket() // its secret may have come after it
+	}
+}
+
+// rememberTicket keeps the secret of the session that a new ticket stands for.
+func (c *conversation) rememberTicket() {
+	if issued, ok := find[*tlswire.NewSessionTicketTLS12](c.hs); ok {
+		c.secrets.remember(issued.Ticket, c.hs)
 	}
 }
 
@@ -169,7 +179,5 @@ func (c *conversation) resumedTLS12() {
 			c.conn.Resumption = ByTicket
 		}
 	}
-	if issued, ok := find[*tlswire.NewSessionTicketTLS12](hs); ok {
-		c.secrets.remember(issued.Ticket, hs)
-	}
+	c.rememberTicket()
 }

@@ -11,14 +11,15 @@ const (
 // Parallel is a sink that passes events on to another in several goroutines:
 // those of one connection in order and by one goroutine at a time, those of
 // another by whichever has time. It blocks while too many wait. A connection's
-// events are passed on in batches: when it ends, when they hold 64 KiB, or when
-// 256 connections have a batch. It is for one goroutine, which reads a file.
+// events are passed on in batches: when it ends, when they hold 64 KiB, when as
+// many others have ended as have a batch, or when 256 have one. It is for one goroutine, which reads a file.
 type Parallel struct {
 	sink    Sink
 	ready   chan *parallelConn // that have batches, and no goroutine
 	places  chan struct{}      // one is taken for each batch that waits
 	workers sync.WaitGroup
 	open    map[*parallelConn]struct{} // connections that have a batch that is not full
+	ended   int                        // connections, since all batches were passed on
 }
 
 // parallelConn is one connection.
@@ -81,8 +82,12 @@ func (p *Parallel) Open(e Event) Handler {
 			p.gather(c)
 		}
 		c.batch.Add(&e)
-		if e.Kind == Close || e.Kind == CutOff || c.batch.Size() > parallelBatch {
+		ends := e.Kind == Close || e.Kind == CutOff
+		if ends || c.batch.Size() > parallelBatch {
 			p.handOn(c)
+		}
+		if ends {
+			p.handOnOthers()
 		}
 	}
 }
@@ -111,7 +116,17 @@ func (p *Parallel) handOn(c *parallelConn) {
 	}
 }
 
+// handOnOthers passes all batches on once as many connections have ended as
+// have one. What an open connection has begun, such as a session, is known then
+// to those that have ended; and a batch more for each that ends costs little.
+func (p *Parallel) handOnOthers() {
+	if p.ended++; p.ended >= len(p.open) {
+		p.handOnAll()
+	}
+}
+
 func (p *Parallel) handOnAll() {
+	p.ended = 0
 	for c := range p.open {
 		p.handOn(c)
 	}
