@@ -80,11 +80,15 @@ func (a *labRun) sayRecorded(r keyshim.Recorded, tapped bool) {
 		a.sayCapture(ports...)
 		return
 	}
+	keyless := fmt.Sprintf("the program logged no keys for %d of %s, which cannot be decrypted", r.Keyless, text.Counted(r.Connections, "connection"))
+	if r.Keyless < r.Connections {
+		keyless += "; but lab explain opens those that resume a session of TLS 1.2"
+	}
 	if a.capture == nil {
-		a.say("the program logged no keys for %d of %s, which cannot be decrypted", r.Keyless, text.Counted(r.Connections, "connection"))
+		a.say("%s", keyless)
 		return
 	}
-	a.sayCaptureOf(fmt.Sprintf("but the program logged no keys for %d of %s, which cannot be decrypted", r.Keyless, text.Counted(r.Connections, "connection")), ports...)
+	a.sayCaptureOf("but "+keyless, ports...)
 }
 
 // sayUnusedProxy names a proxy that other programs would use for a URL: lab

@@ -22,6 +22,8 @@ type connection struct {
 	server netip.AddrPort
 	made   bool  // to the relay
 	err    error // why it is not; nil: the server cannot be reached
+
+	noticed chan struct{} // closed when the tracer knows
 }
 
 // connect connects the program's socket to the relay, and then has the call
@@ -42,11 +44,14 @@ func (t *Trace) connect(h *hit) (goesOn bool) {
 		h.perform()
 		return true
 	}
-	c := &connection{hit: h, server: server}
+	c := &connection{hit: h, server: server, noticed: make(chan struct{})}
 	go func() {
 		c.made, c.err = t.o.Relay.Reach(server, func(listener netip.AddrPort) (netip.AddrPort, error) { return connectTo(socket, listener) })
 		_ = unix.Close(socket)
-		for !t.interrupt(c) {
+		select {
+		case t.connected <- c:
+			t.interrupt(c.noticed)
+		case <-t.ended:
 		}
 	}()
 	return false

@@ -54,7 +54,7 @@ func newTrace(o Options) *Trace {
 	quietStops()
 	return &Trace{o: o, tasks: make(map[int]*task), files: make(map[fileID]*file), said: make(map[string]bool),
 		capable: mayTraceAll(), late: newLate(o.Keys),
-		connected: make(chan *connection), ended: make(chan struct{})}
+		connected: make(chan *connection, 1), ended: make(chan struct{})}
 }
 
 // run runs begin and then the trace on a thread of their own. It returns the
@@ -155,27 +155,21 @@ func Attach(pid int, o Options) (*Trace, error) {
 // Detach lets go of all programs, which run on. Wait then returns.
 func (t *Trace) Detach() {
 	t.detaching.Store(true)
-	for !t.interrupt(nil) {
-	}
+	t.interrupt(nil)
 }
 
-// interrupt ends the tracer's wait, but not one that is just about to begin: it
-// is to be called until the tracer has noticed. It offers the tracer a
-// connection, unless that is nil. It reports whether it was taken, or the trace
-// has ended.
-func (t *Trace) interrupt(c *connection) bool {
-	_ = unix.Tgkill(unix.Getpid(), t.thread, unix.SIGCHLD)
-	offer := t.connected
-	if c == nil {
-		offer = nil
-	}
-	select {
-	case offer <- c:
-		return true
-	case <-t.ended:
-		return true
-	case <-time.After(time.Millisecond):
-		return false
+// interrupt ends the tracer's wait. It returns when the tracer has noticed,
+// which is when noticed is closed, or the trace has ended.
+func (t *Trace) interrupt(noticed <-chan struct{}) {
+	for {
+		_ = unix.Tgkill(unix.Getpid(), t.thread, unix.SIGCHLD) // has no effect on a wait that is just about to begin
+		select {
+		case <-noticed:
+			return
+		case <-t.ended:
+			return
+		case <-time.After(time.Millisecond):
+		}
 	}
 }
 
@@ -205,6 +199,7 @@ func (t *Trace) follow() {
 func (t *Trace) next() bool {
 	select {
 	case c := <-t.connected:
+		close(c.noticed)
 		t.relayed(c)
 	default:
 	}
