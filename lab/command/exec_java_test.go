@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -17,23 +18,23 @@ import (
 )
 
 // javaLab is an execLab with Java programs: testdata/peer/Peer.java, compiled,
-// and a key store for it, as people make one with keytool.
+// and a key store for it.
 type javaLab struct{ *execLab }
+
+// smallJVM keeps a JVM of a test from taking a quarter of the memory.
+var smallJVM = []string{"-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
 
 func newJavaLab(t *testing.T) javaLab {
 	t.Helper()
-	need(t, "java", "javac", "keytool")
+	need(t, "java", "javac")
 	l := javaLab{newExecLab(t)}
 	peer, err := filepath.Abs("testdata/peer/Peer.java")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.must(t, "javac", "--release", "11", "-d", l.dir, peer)
+	l.must(t, "javac", "-J-Xmx128m", "--release", "11", "-d", l.dir, peer)
 	for _, name := range []string{"client", "server"} {
 		l.must(t, "openssl", "pkcs12", "-export", "-in", "certs/"+name+".pem", "-inkey", "certs/"+name+"-key.pem", "-out", name+".p12", "-passout", "pass:changeit")
-		for _, ca := range []string{"server-ca", "client-ca"} {
-			l.must(t, "keytool", "-importcert", "-noprompt", "-alias", ca, "-file", "certs/"+ca+".pem", "-keystore", name+".p12", "-storepass", "changeit")
-		}
 	}
 	return l
 }
@@ -49,72 +50,94 @@ func (l javaLab) must(t *testing.T, args ...string) {
 
 // call is a Java client of the server at port, as arguments.
 func (l javaLab) call(java, way, port, version string, times, threads int) []string {
-	return []string{java, "-cp", l.dir, "Peer", "client.p12", way, port, version, strconv.Itoa(times), strconv.Itoa(threads)}
+	args := append([]string{java}, smallJVM...)
+	return append(args, "-cp", l.dir, "Peer", "client.p12", way, port, version, strconv.Itoa(times), strconv.Itoa(threads))
 }
 
-func (l javaLab) server(java, port, version string) []string {
-	return []string{java, "-cp", l.dir, "Peer", "server.p12", "server", port, version, "0", "0"}
+func (l javaLab) server(java, way, port, version string) []string {
+	args := append([]string{java}, smallJVM...)
+	return append(args, "-cp", l.dir, "Peer", "server.p12", way, port, version, "0", "0")
 }
 
 // jdks are the programs java of the JDKs that are installed, by version. There
 // is one in $PATH.
-func jdks(t *testing.T) map[string]string {
+func jdks(t *testing.T) map[int]string {
 	t.Helper()
-	found := make(map[string]string)
+	found := make(map[int]string)
 	others, _ := filepath.Glob("/usr/lib/jvm/*/bin/java")
 	for _, java := range append(others, "java") {
 		out, err := exec.CommandContext(t.Context(), java, "-version").CombinedOutput()
 		if version := regexp.MustCompile(`version "(\d+)`).FindSubmatch(out); err == nil && version != nil {
-			found[string(version[1])] = java
+			n, _ := strconv.Atoi(string(version[1]))
+			found[n] = java
 		}
 	}
 	return found
 }
 
-// TestExecJava runs Java clients and servers under lab exec, and has tshark
-// decrypt what they have said with the keys that each has logged.
+// TestExecJava runs Java programs under lab exec.
 func TestExecJava(t *testing.T) {
 	t.Parallel()
 	l := newJavaLab(t)
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, javaLab)
+	}{
+		{"threads", testJavaThreads}, {"harmless", testJavaHarmless}, {"outlived", testJavaOutlived}, {"resumed", testJavaResumed},
+		{"capture", testJavaCapture}, {"programs", testJavaPrograms},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, l) })
+	}
+}
+
+// testJavaPrograms has tshark decrypt what clients and servers have said with
+// the keys that each has logged. It ends the capture.
+func testJavaPrograms(t *testing.T, l javaLab) {
+	need(t, "keytool", "tshark")
+	for _, name := range []string{"client", "server"} { // as people make them
+		for _, ca := range []string{"server-ca", "client-ca"} {
+			l.must(t, "keytool", "-J-Xmx64m", "-importcert", "-noprompt", "-alias", ca, "-file", "certs/"+ca+".pem", "-keystore", name+".p12", "-storepass", "changeit")
+		}
+	}
 	const tls13Java = 4 // lines of a handshake: JSSE logs no exporter secret
 	want := make(map[string]int)
 	var logged []string
 	for version, java := range jdks(t) {
-		for _, protocol := range []string{"TLSv1.3", "TLSv1.2"} {
-			lines := map[string]int{"TLSv1.3": tls13Java, "TLSv1.2": 1}[protocol]
-			for _, way := range []string{"socket", "httpclient", "urlconnection", "resumed", "virtual"} {
-				if n, _ := strconv.Atoi(version); way == "virtual" && n < 21 {
-					continue
+		for protocol, lines := range map[string]int{"TLSv1.3": tls13Java, "TLSv1.2": 1} {
+			ways := []string{"socket", "httpclient", "urlconnection", "resumed"}
+			if version >= 21 {
+				ways = append(ways, "virtual")
+			}
+			name := fmt.Sprintf("client%d%s", version, protocol)
+			t.Run(name, func(t *testing.T) {
+				const times = 2
+				out := l.run(t, name, "", l.call(java, strings.Join(ways, ","), l.port, protocol, times, 1)...)
+				if protocol == "TLSv1.3" && strings.Count(out, "resumed") != times-1 {
+					t.Errorf("not all sessions but the first are resumed:\n%s", out)
 				}
-				name := way + version + protocol
-				t.Run(name, func(t *testing.T) {
-					const times = 3
-					out := l.run(t, name, "", l.call(java, way, l.port, protocol, times, 1)...)
-					if way == "resumed" && protocol == "TLSv1.3" && strings.Count(out, "resumed") != times-1 {
-						t.Errorf("not all sessions but the first are resumed:\n%s", out)
+				counts := l.lines(t, name)
+				if len(counts) != times*len(ways) {
+					t.Errorf("keys of %d handshakes, not %d: %s", len(counts), times*len(ways), out)
+				}
+				for _, n := range counts {
+					if n != lines {
+						t.Errorf("%d lines of a handshake, not %d", n, lines)
 					}
-					counts := l.lines(t, name)
-					if len(counts) != times {
-						t.Errorf("keys of %d handshakes, not %d: %s", len(counts), times, out)
-					}
-					for _, n := range counts {
-						if n != lines {
-							t.Errorf("%d lines of a handshake, not %d", n, lines)
-						}
-					}
-					if info, err := os.Stat(l.path(name + ".keys")); err != nil || info.Mode().Perm() != 0o600 {
-						t.Errorf("the key log is not the user's alone: %v %v", info, err)
-					}
+				}
+				if info, err := os.Stat(l.path(name + ".keys")); err != nil || info.Mode().Perm() != 0o600 {
+					t.Errorf("the key log is not the user's alone: %v %v", info, err)
+				}
+				for _, way := range ways {
 					for i := range times {
 						want[fmt.Sprintf("/%s-%d", way, i)]++
 					}
-					logged = append(logged, name)
-				})
-			}
-			name := "server" + version + protocol
+				}
+				logged = append(logged, name)
+			})
+			name = fmt.Sprintf("server%d%s", version, protocol)
 			t.Run(name, func(t *testing.T) {
 				port := peertest.FreePort(t)
-				l.serve(t, name, port, l.server(java, port, protocol), func() { l.get(t, port, "localhost", "/"+name) })
+				l.serve(t, name, port, l.server(java, "server", port, protocol), func() { l.get(t, port, "localhost", "/"+name) })
 				want["/"+name]++
 				logged = append(logged, name)
 			})
@@ -131,7 +154,6 @@ func TestExecJava(t *testing.T) {
 	if err := l.capture.Close(); err != nil {
 		t.Fatal(err)
 	}
-	need(t, "tshark")
 	seen := l.requests(t, logged...)
 	for path, times := range want {
 		if seen[path] != times {
@@ -140,11 +162,9 @@ func TestExecJava(t *testing.T) {
 	}
 }
 
-// TestExecJavaThreads: many threads at breakpoints at once come on, and each
-// secret is logged.
-func TestExecJavaThreads(t *testing.T) {
-	t.Parallel()
-	l := newJavaLab(t)
+// testJavaThreads: many threads at breakpoints at once come on, and each secret
+// is logged.
+func testJavaThreads(t *testing.T, l javaLab) {
 	handshakes, threads := 200, 64
 	if peertest.Full() {
 		handshakes = 1000
@@ -155,11 +175,9 @@ func TestExecJavaThreads(t *testing.T) {
 	}
 }
 
-// TestExecJavaHarmless: no Java program fails, or acts in another way, because
+// testJavaHarmless: no Java program fails, or acts in another way, because
 // it runs under lab exec. Where its keys cannot be had, lab says why.
-func TestExecJavaHarmless(t *testing.T) {
-	t.Parallel()
-	l := newJavaLab(t)
+func testJavaHarmless(t *testing.T, l javaLab) {
 	call := strings.Join(l.call("java", "socket", l.port, "TLSv1.3", 1, 1), " ")
 	// runs returns what both lab and the program have printed.
 	runs := func(t *testing.T, name, script string, environ ...string) string {
@@ -237,68 +255,53 @@ func TestExecJavaHarmless(t *testing.T) {
 			t.Errorf("a program that fails with 1 ends with %v", err)
 		}
 	})
-	t.Run("started after the end", func(t *testing.T) {
-		runs(t, "late", `(while [ ! -e go ]; do sleep 0.05; done; `+call+` >late.txt 2>&1; echo "status $?" >>late.txt) >/dev/null 2>&1 &`)
-		if err := os.WriteFile(l.path("go"), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := peertest.Poll(func() error {
-			if out, _ := os.ReadFile(l.path("late.txt")); !strings.Contains(string(out), "status 0") {
-				return fmt.Errorf("the JVM says %q", out)
-			}
-			return nil
-		}); err != nil {
-			t.Error(err)
-		}
-	})
 	t.Run("without a compiler", func(t *testing.T) {
-		out := runs(t, "plain", call, "CC=/nonexistent", "XDG_CACHE_HOME="+l.path("none"))
+		out := runs(t, "plain", call, withoutShim(l)...)
 		wants(t, out, "done in", "-XX:VMOptionsFile=")
 		if len(l.lines(t, "plain")) != 1 {
 			t.Error("there are no keys")
 		}
-		runs(t, "plain-late", `(while [ ! -e go2 ]; do sleep 0.05; done; `+call+` >late2.txt 2>&1; echo "status $?" >>late2.txt) >/dev/null 2>&1 &`,
-			"CC=/nonexistent", "XDG_CACHE_HOME="+l.path("none"))
-		if err := os.WriteFile(l.path("go2"), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := peertest.Poll(func() error {
-			if out, _ := os.ReadFile(l.path("late2.txt")); !strings.Contains(string(out), "status 0") {
-				return fmt.Errorf("the JVM says %q", out)
-			}
-			return nil
-		}); err != nil {
-			t.Error(err)
-		}
 	})
-	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "ended": 0} {
-		t.Run("outlives lab that is "+name, func(t *testing.T) {
-			port := peertest.FreePort(t)
-			script := strings.Join(l.server("java", port, "TLSv1.3"), " ") + ` >daemon-` + name + `.txt 2>&1 & echo $! >pid-` + name
-			if signal != 0 {
-				script += "; wait"
-			}
-			cmd := l.command(t, "daemon-"+name, "sh", "-c", script)
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				text, _ := os.ReadFile(l.path("pid-" + name))
-				if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
-					_ = syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// testJavaOutlived: JVMs that lab leaves behind go on, and those that are
+// started later start.
+func testJavaOutlived(t *testing.T, l javaLab) {
+	endings := map[string]syscall.Signal{"killed": syscall.SIGKILL, "ended": 0}
+	for how, environ := range map[string][]string{"shim": nil, "plain": withoutShim(l)} {
+		for ending, signal := range endings {
+			name := "late-" + how + "-" + ending
+			t.Run(name, func(t *testing.T) {
+				output := l.path(name + ".txt")
+				call := strings.Join(l.call("java", "socket", l.port, "TLSv1.3", 1, 1), " ")
+				script := `exec 3<&0; (cat <&3; ` + call + `; echo "status $?") >` + output + ` 2>&1 &`
+				l.leave(t, name, script, environ, signal, func() error {
+					_, err := os.Stat(output)
+					return err
+				})()
+				if err := peertest.Poll(func() error {
+					if out, _ := os.ReadFile(output); !strings.Contains(string(out), "status 0") {
+						return fmt.Errorf("the JVM says %q", out)
+					}
+					return nil
+				}); err != nil {
+					t.Error(err)
 				}
 			})
-			if signal == 0 {
-				_ = cmd.Wait()
-			}
-			if err := peertest.AwaitListener(port); err != nil {
-				t.Fatal(err)
-			}
-			if signal != 0 {
-				l.get(t, port, "localhost", "/before")
-				_ = cmd.Process.Signal(signal)
-				_ = cmd.Wait()
-			}
+		}
+	}
+	for ending, signal := range endings {
+		name := "daemon-" + ending
+		t.Run(name, func(t *testing.T) {
+			port := peertest.FreePort(t)
+			script := `exec 3<&0; ` + strings.Join(l.server("java", "daemon", port, "TLSv1.3"), " ") + ` <&3 >` + name + `.txt 2>&1 &`
+			defer l.leave(t, name, script, nil, signal, func() error {
+				err := peertest.AwaitListener(port)
+				if err == nil {
+					l.get(t, port, "localhost", "/before")
+				}
+				return err
+			})()
 			for range 3 {
 				l.get(t, port, "localhost", "/after")
 			}
@@ -306,14 +309,48 @@ func TestExecJavaHarmless(t *testing.T) {
 	}
 }
 
-// TestExecJavaResumes: a resumed session of TLS 1.2 has its own line, on both
+// withoutShim is an environment in which the shim cannot be built.
+func withoutShim(l javaLab) []string {
+	return []string{"CC=/nonexistent", "XDG_CACHE_HOME=" + l.path("none")}
+}
+
+// leave runs a script under lab exec that leaves a program behind. Once
+// meanwhile succeeds, lab is ended by a signal, or ends by itself if that is 0.
+// What leave returns ends the standard input of the program.
+func (l javaLab) leave(t *testing.T, name, script string, environ []string, signal syscall.Signal, meanwhile func() error) (stop func()) {
+	t.Helper()
+	stdin, typing, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() { typing.Close() })
+	t.Cleanup(stop)
+	if signal != 0 {
+		script += " wait"
+	}
+	cmd := l.command(t, name, "sh", "-c", script)
+	cmd.Env, cmd.Stdin = append(cmd.Env, environ...), stdin
+	err = cmd.Start()
+	stdin.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := peertest.Poll(meanwhile); err != nil {
+		t.Error(err)
+	}
+	if signal != 0 {
+		_ = cmd.Process.Signal(signal)
+	}
+	_ = cmd.Wait()
+	return stop
+}
+
+// testJavaResumed: a resumed session of TLS 1.2 has its own line, on both
 // sides.
-func TestExecJavaResumes(t *testing.T) {
-	t.Parallel()
-	l := newJavaLab(t)
+func testJavaResumed(t *testing.T, l javaLab) {
 	need(t, "tshark")
 	port, tap := peertest.FreePort(t), peertest.FreePort(t)
-	l.serve(t, "side", port, l.server("java", port, "TLSv1.2"), func() {
+	l.serve(t, "side", port, l.server("java", "server", port, "TLSv1.2"), func() {
 		cmd := exec.CommandContext(t.Context(), l.program, append([]string{"exec", "--keylog", "resumed.keys", "--capture", "resumed.pcapng", "--tap", "127.0.0.1:" + tap + "=127.0.0.1:" + port, "--"},
 			l.call("java", "resumed", tap, "TLSv1.2", 3, 1)...)...)
 		cmd.Dir, cmd.Env = l.dir, l.command(t, "x").Env
@@ -339,11 +376,9 @@ func asExit(err error, exit **exec.ExitError) bool {
 	return ok
 }
 
-// TestExecJavaCapture: Java's sockets are recorded through the proxy. Channels
+// testJavaCapture: Java's sockets are recorded through the proxy. Channels
 // are not, and --tap records those.
-func TestExecJavaCapture(t *testing.T) {
-	t.Parallel()
-	l := newJavaLab(t)
+func testJavaCapture(t *testing.T, l javaLab) {
 	need(t, "tshark")
 	record := func(t *testing.T, capture, way, port string, flags ...string) (paths, said string) {
 		t.Helper()

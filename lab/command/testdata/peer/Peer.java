@@ -11,7 +11,9 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.security.KeyStore;
+import java.security.cert.CertificateFactory;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -26,25 +28,39 @@ import javax.net.ssl.SSLSocket;
 import javax.net.ssl.TrustManagerFactory;
 
 /**
- * Speaks TLS in the ways that Java has: java Peer STORE WAY PORT VERSION TIMES THREADS. STORE is a PKCS #12 file with the
- * password "changeit", for both key and trust. The paths asked for are /WAY-0, /WAY-1, ...
+ * Speaks TLS in the ways that Java has: java Peer STORE WAY,... PORT VERSION TIMES THREADS. STORE is a PKCS #12 file with the
+ * password "changeit", for both key and trust; the CAs in the folder certs are trusted if it has none. The paths asked for
+ * are /WAY-0, /WAY-1, ... The way "server" is a server; "daemon" is one that ends when its standard input does.
  */
 public class Peer {
     static SSLContext context;
     static final Set<Long> sessions = ConcurrentHashMap.newKeySet(); // by the time of their creation
 
     public static void main(String[] args) throws Exception {
-        String way = args[1], version = args[3];
+        String version = args[3];
         int port = Integer.parseInt(args[2]), times = Integer.parseInt(args[4]), threads = Integer.parseInt(args[5]);
         context = contextOf(args[0]);
-        if (way.equals("server")) {
-            serve(port, version);
-            return;
+        long began = System.nanoTime();
+        for (String way : args[1].split(",")) {
+            switch (way) {
+                case "server":
+                    serve(port, version);
+                    return;
+                case "daemon":
+                    serve(port, version);
+                    System.in.readAllBytes();
+                    System.exit(0);
+                default:
+                    call(way, port, version, times, threads);
+            }
         }
+        System.out.println("done in " + (System.nanoTime() - began) / 1000 + " us");
+    }
+
+    static void call(String way, int port, String version, int times, int threads) throws Exception {
         AtomicInteger next = new AtomicInteger();
         CountDownLatch done = new CountDownLatch(threads);
         List<Throwable> failures = new ArrayList<>();
-        long began = System.nanoTime();
         for (int t = 0; t < threads; t++) {
             Runnable work = () -> {
                 try {
@@ -66,7 +82,6 @@ public class Peer {
             e.printStackTrace();
             System.exit(3);
         }
-        System.out.println("done in " + (System.nanoTime() - began) / 1000 + " us");
     }
 
     /** Starts a virtual thread, where the JDK has them, for the way "virtual". */
@@ -84,6 +99,13 @@ public class Peer {
         try (InputStream in = new FileInputStream(store)) {
             keys.load(in, password);
         }
+        if (!hasTrusted(keys)) {
+            for (String ca : new String[] {"server-ca", "client-ca"}) {
+                try (InputStream in = new FileInputStream("certs/" + ca + ".pem")) {
+                    keys.setCertificateEntry(ca, CertificateFactory.getInstance("X.509").generateCertificate(in));
+                }
+            }
+        }
         KeyManagerFactory own = KeyManagerFactory.getInstance("PKIX");
         own.init(keys, password);
         TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
@@ -91,6 +113,15 @@ public class Peer {
         SSLContext c = SSLContext.getInstance("TLS");
         c.init(own.getKeyManagers(), trust.getTrustManagers(), null);
         return c;
+    }
+
+    static boolean hasTrusted(KeyStore keys) throws Exception {
+        for (String alias : Collections.list(keys.aliases())) {
+            if (keys.isCertificateEntry(alias)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     static void call(String way, int port, String version, String path) throws Exception {
