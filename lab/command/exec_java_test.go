@@ -275,10 +275,14 @@ func testJavaOutlived(t *testing.T, l javaLab) {
 				output := l.path(name + ".txt")
 				call := strings.Join(l.call("java", "socket", l.port, "TLSv1.3", 1, 1), " ")
 				script := `exec 3<&0; (cat <&3; ` + call + `; echo "status $?") >` + output + ` 2>&1 &`
-				l.leave(t, name, script, environ, signal, func() error {
+				goOn := l.leave(t, name, script, environ, signal, func() error {
 					_, err := os.Stat(output)
 					return err
-				})()
+				})
+				if err := peertest.Poll(l.noOptions); err != nil {
+					t.Error(err)
+				}
+				goOn()
 				if err := peertest.Poll(func() error {
 					if out, _ := os.ReadFile(output); !strings.Contains(string(out), "status 0") {
 						return fmt.Errorf("the JVM says %q", out)
@@ -312,6 +316,17 @@ func testJavaOutlived(t *testing.T, l javaLab) {
 // withoutShim is an environment in which the shim cannot be built.
 func withoutShim(l javaLab) []string {
 	return []string{"CC=/nonexistent", "XDG_CACHE_HOME=" + l.path("none")}
+}
+
+// noOptions fails while a file has options for JVMs.
+func (l javaLab) noOptions() error {
+	files, _ := filepath.Glob(l.path("none/lab/java/*.options"))
+	for _, file := range files {
+		if info, err := os.Stat(file); err != nil || info.Size() > 0 {
+			return fmt.Errorf("%s is not emptied", file)
+		}
+	}
+	return nil
 }
 
 // leave runs a script under lab exec that leaves a program behind. Once

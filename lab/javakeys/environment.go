@@ -4,16 +4,12 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
-	"time"
-
-	"mtlslab.example/lab/lab/private"
 )
 
 // tokenVariable is the environment variable with the token of a run.
@@ -42,7 +38,8 @@ var (
 // which, and environ comes back as it was.
 //
 // JVMs read their options from a file, which is emptied by Close: one that is
-// started later, by what outlives the program, starts without a debugger.
+// started later, by what outlives the program, starts without a debugger. On
+// Unix the file is emptied too when this process is killed.
 func (j *Listener) WithoutShim(environ, args, others []string) ([]string, error) {
 	if mentionsDebugger(environ, args) {
 		return environ, ErrOwnDebugger
@@ -56,6 +53,9 @@ func (j *Listener) WithoutShim(environ, args, others []string) ([]string, error)
 		return environ, err
 	}
 	j.options = file
+	if j.guard, err = guardOptions(file); err != nil {
+		return environ, err
+	}
 	value := strings.TrimSpace(valueOf(environ, "JAVA_TOOL_OPTIONS") + ` "-XX:VMOptionsFile=` + file + `"`)
 	return append(environ, "JAVA_TOOL_OPTIONS="+value, tokenVariable+"="+j.token), nil
 }
@@ -146,36 +146,4 @@ func valueOf(environ []string, name string) (value string) {
 		}
 	}
 	return value
-}
-
-// maxAge is how long an emptied file of options stays: what has outlived its
-// run may name it to the JVMs that it starts.
-const maxAge = 30 * 24 * time.Hour
-
-// writeOptions writes a file of options to the user's cache folder, and removes
-// those of long ago.
-func writeOptions(options string) (path string, err error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir, err := private.MkdirAll(filepath.Join(cache, "lab", "java"))
-	if err != nil {
-		return "", err
-	}
-	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return nil
-		}
-		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > maxAge {
-			_ = os.Remove(path)
-		}
-		return nil
-	})
-	file, err := os.CreateTemp(dir, "*.options")
-	if err != nil {
-		return "", err
-	}
-	_, err = file.WriteString(options)
-	return file.Name(), errors.Join(err, file.Close())
 }

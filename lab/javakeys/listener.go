@@ -36,6 +36,7 @@ type Listener struct {
 	l       net.Listener
 	token   string // is in the environment of this run alone
 	options string // a file, see WithoutShim
+	guard   func() // ends what empties it, nil if there is none
 
 	serving sync.WaitGroup
 	mu      sync.Mutex
@@ -252,6 +253,10 @@ func (j *Listener) Close() {
 	j.closed = true
 	if j.options != "" {
 		_ = os.Truncate(j.options, 0)
+	}
+	if j.guard != nil {
+		j.guard()
+		j.guard = nil
 	}
 	late := time.After(grantTimeout - time.Since(j.latest))
 	j.mu.Unlock()
