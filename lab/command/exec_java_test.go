@@ -4,6 +4,7 @@ package command_test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -253,6 +255,30 @@ func testJavaHarmless(t *testing.T, l javaLab) {
 		err := l.command(t, "status", "java", "-cp", l.dir, "Peer", "missing.p12", "socket", l.port, "TLSv1.3", "1", "1").Run()
 		if exit := (*exec.ExitError)(nil); !asExit(err, &exit) || exit.ExitCode() != 1 {
 			t.Errorf("a program that fails with 1 ends with %v", err)
+		}
+	})
+	t.Run("somebody else listens at the port of lab", func(t *testing.T) {
+		impostor, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer impostor.Close()
+		var asked atomic.Int64
+		go func() {
+			for {
+				conn, err := impostor.Accept()
+				if err != nil {
+					return
+				}
+				asked.Add(1)
+				_, _ = conn.Write([]byte("JDWP-Handshake" + strings.Repeat("y", 100)))
+				conn.Close()
+			}
+		}()
+		out := runs(t, "impostor", "LAB_JAVA_TOOL_OPTIONS=-agentlib:jdwp=transport=dt_socket,server=n,suspend=y,address="+impostor.Addr().String()+" "+call)
+		wants(t, out, "done in")
+		if strings.Contains(out, "Picked up") || asked.Load() != 1 {
+			t.Errorf("a JVM connects to it as its debugger: it is asked %d times\n%s", asked.Load(), out)
 		}
 	})
 	t.Run("without a compiler", func(t *testing.T) {

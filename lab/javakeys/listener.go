@@ -21,7 +21,8 @@ const Variable = "LAB_JAVA_TOOL_OPTIONS"
 
 // Limits of what a process at the other end of a connection may take.
 const (
-	maxConnections = 1024 // at a time
+	maxConnections = 1024 // of JVMs at a time
+	maxStrangers   = 16   // connections at a time whose process is not known yet
 	maxQuestion    = 256  // bytes of what the shim asks
 	grantTimeout   = 2 * time.Second
 	closeTimeout   = time.Second
@@ -82,41 +83,47 @@ func Listen(log io.Writer, report func(Report)) (*Listener, error) {
 	return j, nil
 }
 
+// accept takes connections. What connects while many others are looked at has
+// to wait, and is not refused: a JVM would end.
 func (j *Listener) accept() {
+	strangers := make(chan struct{}, maxStrangers)
 	for {
+		strangers <- struct{}{}
 		conn, err := j.l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil { // out of descriptors, mostly
+			<-strangers
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		j.mu.Lock()
-		if len(j.open) >= maxConnections {
-			j.mu.Unlock()
-			conn.Close()
-			continue
-		}
-		j.open[conn] = nil
-		j.mu.Unlock()
 		j.serving.Go(func() {
-			j.serve(conn.(*net.TCPConn))
-			conn.Close()
-			j.mu.Lock()
-			delete(j.open, conn)
-			j.mu.Unlock()
+			defer conn.Close()
+			process, ok := j.descendant(conn.(*net.TCPConn))
+			<-strangers
+			if ok {
+				j.serve(conn, process)
+			}
 		})
 	}
 }
 
-// serve serves one connection. It is a JVM's, or the shim asks on behalf of one
-// that is about to start.
-func (j *Listener) serve(conn *net.TCPConn) {
-	process, ok := j.descendant(conn)
-	if !ok {
+// serve serves one connection of a process that this run has started. It is a
+// JVM's, or the shim asks on behalf of one that is about to start.
+func (j *Listener) serve(conn net.Conn, process string) {
+	j.mu.Lock()
+	if len(j.open) >= maxConnections {
+		j.mu.Unlock()
 		return
 	}
+	j.open[conn] = nil
+	j.mu.Unlock()
+	defer func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		delete(j.open, conn)
+	}()
 	_ = conn.SetDeadline(time.Now().Add(handshakeTimeout))
 	if _, err := io.WriteString(conn, handshake); err != nil { // a JVM waits for it
 		return
@@ -138,8 +145,8 @@ func (j *Listener) serve(conn *net.TCPConn) {
 	j.debug(conn, in, process)
 }
 
-// What the shim asks, in one line, and what it is told. It asks before a JVM
-// reads its options, and so learns that somebody listens.
+// What the shim asks, in one line, and what it is told behind the token. It
+// asks before a JVM reads its options, and so learns that lab listens.
 const (
 	question    = "LAB JVM "
 	askStart    = "start"
@@ -169,15 +176,14 @@ func (j *Listener) answer(conn net.Conn, in *bufio.Reader, process string) {
 	case askEmbedded:
 		j.report(Report{Process: process, Reason: Embedded})
 	}
-	_, _ = conn.Write([]byte{reply})
+	_, _ = conn.Write(append([]byte(j.token), reply)) // the shim may ask a stranger, were lab killed
 }
 
-// grant counts the JVMs that are about to connect. It reports whether they
-// still may.
+// grant counts the JVMs that are about to connect. It reports whether they may.
 func (j *Listener) grant(n int) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if n > 0 && j.closed {
+	if n > 0 && (j.closed || len(j.open)+j.granted >= maxConnections) {
 		return false
 	}
 	j.granted = max(0, j.granted+n)

@@ -37,24 +37,48 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// TestDescendants: a process with the environment of this run is answered, and
-// no longer once the Listener closes.
-func TestDescendants(t *testing.T) {
+// TestManyStrangers: those who hold connections open, and say nothing, keep
+// nobody from being answered.
+func TestManyStrangers(t *testing.T) {
+	j, err := Listen(io.Discard, func(Report) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	for range 300 {
+		conn, err := net.Dial("tcp", j.l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	if got := askAs(t, j, askOwn); got != "n" {
+		t.Errorf("a JVM with a debugger of its own is told %q", got)
+	}
+}
+
+// askAs returns what a process with the environment of the run is told.
+func askAs(t *testing.T, j *Listener, what string) string {
+	t.Helper()
 	if _, err := exec.LookPath("bash"); err != nil {
 		t.Skip(err)
 	}
+	_, port, _ := net.SplitHostPort(j.l.Addr().String())
+	cmd := exec.Command("bash", "-c", `exec 3<>/dev/tcp/127.0.0.1/$0; printf 'LAB JVM %s\n' "$1" >&3; cat <&3`, port, what)
+	cmd.Env = j.WithShim(os.Environ(), nil)
+	out, _ := cmd.CombinedOutput()
+	return strings.TrimPrefix(string(out), handshake+j.token)
+}
+
+// TestDescendants: a process with the environment of this run is answered, and
+// no longer once the Listener closes.
+func TestDescendants(t *testing.T) {
 	reports := make(chan Report, 9)
 	j, err := Listen(io.Discard, func(r Report) { reports <- r })
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := j.l.Addr().(*net.TCPAddr)
-	ask := func(what string) string {
-		cmd := exec.Command("bash", "-c", `exec 3<>/dev/tcp/127.0.0.1/$0; printf 'LAB JVM %s\n' "$1" >&3; head -c 15 <&3`, address.AddrPort().String()[len("127.0.0.1:"):], what)
-		cmd.Env = j.WithShim(os.Environ(), nil)
-		out, _ := cmd.CombinedOutput()
-		return strings.TrimPrefix(string(out), handshake)
-	}
+	ask := func(what string) string { return askAs(t, j, what) }
 	if got := ask(askOwn); got != "n" {
 		t.Errorf("a JVM with a debugger of its own is told %q", got)
 	}

@@ -16,8 +16,8 @@ import (
 // machine, if it was started with the environment of this run, which no other
 // process knows: the one that has the token in its environment, and the socket.
 func (j *Listener) descendant(conn *net.TCPConn) (process string, ok bool) {
-	socket := socketOf(conn.RemoteAddr().(*net.TCPAddr).AddrPort(), conn.LocalAddr().(*net.TCPAddr).AddrPort())
-	if socket == "" {
+	socket, owner := socketOf(conn.RemoteAddr().(*net.TCPAddr).AddrPort(), conn.LocalAddr().(*net.TCPAddr).AddrPort())
+	if self := os.Geteuid(); socket == "" || self != 0 && owner != strconv.Itoa(self) { // which spares a look at all processes
 		return "", false
 	}
 	processes, err := os.ReadDir("/proc")
@@ -53,16 +53,16 @@ func hasOpen(dir, socket string) bool {
 }
 
 // socketOf returns the name under /proc of the open socket with those IPv4
-// addresses, as "socket:[12345]", or "".
-func socketOf(local, remote netip.AddrPort) string {
+// addresses, as "socket:[12345]", or "", and the number of its user.
+func socketOf(local, remote netip.AddrPort) (socket, owner string) {
 	four := func(a netip.AddrPort) []byte { ip := a.Addr().Unmap().As4(); return ip[:] }
 	six := func(a netip.AddrPort) []byte { ip := a.Addr().As16(); return ip[:] }
 	for table, ip := range map[string]func(netip.AddrPort) []byte{"tcp": four, "tcp6": six} {
-		if inode := findSocket("/proc/self/net/"+table, hexAddr(ip(local), local.Port()), hexAddr(ip(remote), remote.Port())); inode != "" {
-			return "socket:[" + inode + "]"
+		if inode, owner := findSocket("/proc/self/net/"+table, hexAddr(ip(local), local.Port()), hexAddr(ip(remote), remote.Port())); inode != "" {
+			return "socket:[" + inode + "]", owner
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // hexAddr is an address as the kernel's tables have it.
@@ -75,18 +75,18 @@ func hexAddr(ip []byte, port uint16) string {
 }
 
 // findSocket looks for a socket with those addresses in a table of
-// proc_pid_net(5), and returns its inode.
-func findSocket(table, local, remote string) string {
+// proc_pid_net(5), and returns its inode and its user.
+func findSocket(table, local, remote string) (inode, owner string) {
 	file, err := os.Open(table)
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	defer file.Close()
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		f := strings.Fields(lines.Text())
 		if len(f) >= 10 && f[1] == local && f[2] == remote && f[9] != "0" {
-			return f[9]
+			return f[9], f[7]
 		}
 	}
-	return ""
+	return "", ""
 }

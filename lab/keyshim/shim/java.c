@@ -177,20 +177,23 @@ static enum decision by_image(const char *jvm)
 	return START;
 }
 
-/* ask tells lab what was decided. It returns its answer, 'y' or 'n', or 0 if lab is not there. */
+/*
+ * ask tells lab what was decided. It returns its answer, 'y' or 'n', or 0 if lab is not there. Only lab knows the token:
+ * if lab was killed, somebody else may listen at its port, and a debugger can have a JVM do anything.
+ */
 static char ask(const char *options, enum decision d)
 {
 	static const char *const words[] = { "start", "own", "none", "embedded" };
 	static const char before_port[] = "address=127.0.0.1:";
-	const char *port = strstr(options, before_port);
+	const char *port = strstr(options, before_port), *token = variable("LAB_JAVA_RUN");
 	struct sockaddr_in lab = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct timeval patience = { .tv_sec = 5 };
-	char line[32], answer[15]; /* JDWP-Handshake, y or n */
-	size_t got = 0;
+	char line[32], answer[128]; /* JDWP-Handshake, the token, y or n */
+	size_t got = 0, before = strlen("JDWP-Handshake"), length = token == NULL ? 0 : strlen(token), whole = before + length + 1;
 	ssize_t n;
 	int fd;
 
-	if (port == NULL)
+	if (port == NULL || length == 0 || whole > sizeof answer)
 		return 0;
 	lab.sin_port = htons((unsigned short)atoi(port + strlen(before_port)));
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -200,10 +203,10 @@ static char ask(const char *options, enum decision d)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	n = snprintf(line, sizeof line, "LAB JVM %s\n", words[d]);
 	if (connect(fd, (struct sockaddr *)&lab, sizeof lab) == 0 && send(fd, line, (size_t)n, MSG_NOSIGNAL) == n)
-		while (got < sizeof answer && ((n = recv(fd, answer + got, sizeof answer - got, 0)) > 0 || (n < 0 && errno == EINTR)))
+		while (got < whole && ((n = recv(fd, answer + got, whole - got, 0)) > 0 || (n < 0 && errno == EINTR)))
 			got += n > 0 ? (size_t)n : 0;
 	close(fd);
-	return got == sizeof answer ? answer[sizeof answer - 1] : 0;
+	return got == whole && memcmp(answer + before, token, length) == 0 ? answer[whole - 1] : 0;
 }
 
 /*
