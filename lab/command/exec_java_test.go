@@ -3,6 +3,7 @@
 package command_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -85,7 +86,7 @@ func TestExecJava(t *testing.T) {
 		name string
 		run  func(*testing.T, javaLab)
 	}{
-		{"threads", testJavaThreads}, {"harmless", testJavaHarmless}, {"outlived", testJavaOutlived}, {"resumed", testJavaResumed},
+		{"threads", testJavaThreads}, {"harmless", testJavaHarmless}, {"outlived", testJavaOutlived}, {"terminal", testJavaTerminal}, {"resumed", testJavaResumed},
 		{"capture", testJavaCapture}, {"programs", testJavaPrograms},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, l) })
@@ -384,6 +385,69 @@ func (l javaLab) leave(t *testing.T, name, script string, environ []string, sign
 	}
 	_ = cmd.Wait()
 	return stop
+}
+
+// testJavaTerminal: what the terminal sends for Ctrl-Z and Ctrl-C does what it
+// does without lab.
+func testJavaTerminal(t *testing.T, l javaLab) {
+	start := func(t *testing.T, name string, args []string) (cmd *exec.Cmd, send func(syscall.Signal)) {
+		cmd = l.command(t, name, args...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { // unless it has ended
+			if cmd.ProcessState == nil {
+				_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+				_ = cmd.Wait()
+			}
+		})
+		return cmd, func(s syscall.Signal) {
+			if err := syscall.Kill(-cmd.Process.Pid, s); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	t.Run("stop", func(t *testing.T) {
+		const handshakes = 100
+		cmd, send := start(t, "stop", l.call("java", "socket", l.port, "TLSv1.3", handshakes, 8))
+		if err := peertest.Poll(func() error {
+			if info, err := os.Stat(l.path("stop.keys")); err != nil || info.Size() == 0 {
+				return errors.New("there are no keys")
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		send(syscall.SIGTSTP)
+		if err := peertest.Poll(func() error {
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+			if _, state, _ := strings.Cut(string(stat), ") "); err == nil && !strings.HasPrefix(state, "T") {
+				err = fmt.Errorf("lab is not stopped: %.1s", state)
+			}
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
+		send(syscall.SIGCONT)
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+		if counts := l.lines(t, "stop"); len(counts) != handshakes {
+			t.Errorf("keys of %d handshakes, not %d", len(counts), handshakes)
+		}
+	})
+	t.Run("interrupt", func(t *testing.T) {
+		port := peertest.FreePort(t)
+		cmd, send := start(t, "interrupt", l.server("java", "server", port, "TLSv1.3"))
+		if err := peertest.AwaitListener(port); err != nil {
+			t.Fatal(err)
+		}
+		send(syscall.SIGINT)
+		if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 130 {
+			t.Errorf("a JVM that is interrupted ends with %v", cmd.ProcessState)
+		}
+	})
 }
 
 // testJavaResumed: a resumed session of TLS 1.2 has its own line, on both
