@@ -241,7 +241,7 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, trace gokeys.Options
 	}
 	recorded, closing := relay.Close()
 	if unstarted := (*startError)(nil); !errors.As(err, &unstarted) {
-		a.sayRecorded(recorded, len(taps) > 0)
+		a.sayRecorded(recorded, len(taps) > 0, jvms.count())
 	}
 	return errors.Join(err, closing)
 }

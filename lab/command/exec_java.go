@@ -1,10 +1,10 @@
 package command
 
 import (
-	"bytes"
 	"errors"
 	"net/url"
 	"os/exec"
+	"strings"
 	"sync"
 
 	"mtlslab.example/lab/lab/javakeys"
@@ -19,11 +19,10 @@ type jvms struct {
 	log      *keylog.Writer
 	shim     bool // is there
 
-	relay *keyshim.Relay // the proxy of the program, nil if there is none
-
-	mu      sync.Mutex
-	said    map[javakeys.Reason]bool
-	passing bool // a connection has passed the proxy by, and that was said
+	mu       sync.Mutex
+	said     map[javakeys.Reason]bool
+	passed   int // connections that have passed the proxy by
+	passedBy map[javakeys.Connection]bool
 }
 
 // listenForJVMs returns what logs the keys of JVMs to log. library is the shim,
@@ -33,8 +32,8 @@ func (p *Program) listenForJVMs(log, library string) (*jvms, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &jvms{Program: p, log: w, shim: library != "", said: make(map[javakeys.Reason]bool)}
-	if j.listener, err = javakeys.Listen(j, j.report); err != nil {
+	j := &jvms{Program: p, log: w, shim: library != "", said: make(map[javakeys.Reason]bool), passedBy: make(map[javakeys.Connection]bool)}
+	if j.listener, err = javakeys.Listen(w, j.report); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return j, nil
@@ -49,7 +48,7 @@ func (j *jvms) close() {
 // proxy of relay unless it is nil.
 func (j *jvms) prepare(program *exec.Cmd, relay *keyshim.Relay, proxy *url.URL) {
 	if proxy != nil {
-		j.relay = relay
+		j.listener.Watch(relay.Carries, j.passing)
 	}
 	others := javakeys.ProxyOptions(proxy)
 	if j.shim {
@@ -63,25 +62,35 @@ func (j *jvms) prepare(program *exec.Cmd, relay *keyshim.Relay, proxy *url.URL) 
 	}
 }
 
-// Write appends a line to the key log. The first secret of a connection that
-// has passed the proxy by is the earliest sign of one.
-func (j *jvms) Write(line []byte) (int, error) {
-	_, _ = j.log.Write(line)
-	if j.relay == nil {
-		return len(line), nil
-	}
-	entry, err := keylog.ParseLine(bytes.TrimSuffix(line, []byte("\n")))
-	if err != nil || j.relay.Carries(entry.ClientRandom) {
-		return len(line), nil
+// passing counts a connection that is not recorded, and says how it would be,
+// once for each server.
+func (j *jvms) passing(c javakeys.Connection) {
+	const most = 5 // servers
+	if addrProblem(c.Target, "") != "" || strings.ContainsFunc(c.Target, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		c.Target = ""
 	}
 	j.mu.Lock()
-	said := j.passing
-	j.passing = true
+	j.passed++
+	of := javakeys.Connection{Server: c.Server, Target: c.Target}
+	said := j.passedBy[of] || len(j.passedBy) >= most
+	j.passedBy[of] = true
 	j.mu.Unlock()
-	if !said {
-		j.say("a Java program has a connection that is not recorded: it is a server's, or one of java.nio (HttpClient, Netty), which knows no proxy; record it with --tap 127.0.0.1:9443=HOST:PORT, where HOST:PORT is the server's address, and have the client connect to 127.0.0.1:9443")
+	switch {
+	case said:
+	case c.Server:
+		j.say("a connection of %s is not recorded: it is the server, and a proxy records clients; add --tap 127.0.0.1:9443=HOST:PORT with the address at which it listens, and have its clients connect to port 9443", c.Process)
+	case c.Target == "":
+		j.say("a connection of %s is not recorded: it has not used the proxy; add --tap 127.0.0.1:9443=HOST:PORT with the server's address, and have the program connect to port 9443 of this machine", c.Process)
+	default:
+		j.say("the connection of %s to %s is not recorded: Java's channels (HttpClient, Netty) know no proxy; add --tap 127.0.0.1:9443=%[2]s, and have the program connect to port 9443 of this machine", c.Process, c.Target)
 	}
-	return len(line), nil
+}
+
+// count returns how many connections were not recorded.
+func (j *jvms) count() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.passed
 }
 
 // report says why keys of a JVM are not logged, once for each reason.

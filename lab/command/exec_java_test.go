@@ -503,8 +503,15 @@ func testJavaCapture(t *testing.T, l javaLab) {
 	if paths, said := record(t, "socket.pcapng", "socket", l.port); paths != "/socket-0" {
 		t.Errorf("the capture of a socket has %q: %s", paths, said)
 	}
-	if _, said := record(t, "channel.pcapng", "httpclient", l.port); !strings.Contains(said, "--tap 127.0.0.1:") {
-		t.Errorf("lab does not say what records a channel: %s", said)
+	_, said := record(t, "channel.pcapng", "httpclient", l.port)
+	for _, want := range []string{"to localhost:" + l.port + " is not recorded", "--tap 127.0.0.1:9443=localhost:" + l.port, "nothing was recorded: the program's 1 connection did"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("lab does not say %q: %s", want, said)
+		}
+	}
+	paths, said := record(t, "both.pcapng", "socket,httpclient", l.port)
+	if want := "1 connection of the program did not use the proxy"; paths != "/socket-0" || !strings.Contains(said, want) {
+		t.Errorf("the capture has %q, and lab does not say %q: %s", paths, want, said)
 	}
 	port := peertest.FreePort(t)
 	if paths, said := record(t, "tap.pcapng", "httpclient", port, "--tap", "127.0.0.1:"+port+"=127.0.0.1:"+l.port); paths != "/httpclient-0" {

@@ -26,7 +26,7 @@ func talked(t *testing.T, columns int, say func(*Program)) string {
 func TestSayUnreached(t *testing.T) {
 	const host = "\x1b]0;owned\x07\x1b[2Jlab: all keys verified OK\nlab: error: FORGED\n.invalid:443"
 	got := talked(t, 0, func(p *Program) {
-		(&labRun{Program: p}).sayRecorded(keyshim.Recorded{Unreached: &keyshim.UnreachedError{Target: host, Err: errors.New(host)}}, false)
+		(&labRun{Program: p}).sayRecorded(keyshim.Recorded{Unreached: &keyshim.UnreachedError{Target: host, Err: errors.New(host)}}, false, 0)
 	})
 	for line := range strings.Lines(got) {
 		if !text.IsClean(strings.TrimSuffix(line, "\n")) || strings.HasPrefix(line, "lab: ") && !strings.HasPrefix(line, "lab: nothing was recorded: ") {

@@ -57,8 +57,9 @@ func (p *Program) sayNoSecrets(program, log string) {
 }
 
 // sayRecorded says what is in the capture, and what is missing. tapped is
-// whether there was --tap.
-func (a *labRun) sayRecorded(r keyshim.Recorded, tapped bool) {
+// whether there was --tap. So many connections are known to have passed the
+// proxy by.
+func (a *labRun) sayRecorded(r keyshim.Recorded, tapped bool, passed int) {
 	switch {
 	case r.Connections == 0 && r.Unreached != nil:
 		a.say("nothing was recorded: %v", r.Unreached)
@@ -66,11 +67,17 @@ func (a *labRun) sayRecorded(r keyshim.Recorded, tapped bool) {
 	case r.Connections == 0 && tapped:
 		a.say("nothing was recorded: nobody connected to the address of --tap; the program may have failed before it connected, or listened")
 		return
+	case r.Connections == 0 && passed > 0:
+		a.say("nothing was recorded: the program's %s did not use the proxy that lab exec was for it", text.Counted(passed, "connection"))
+		return
 	case r.Connections == 0:
 		a.say("nothing was recorded: the program made no connection through the proxy that lab exec was for it; it may have failed before it connected, or know no proxies: --tap LISTEN=TARGET records any connection that you send to LISTEN")
 		return
 	case r.Unreached != nil:
 		a.say("%v", r.Unreached)
+	}
+	if passed > 0 {
+		a.say("%s of the program did not use the proxy: not recorded", text.Counted(passed, "connection"))
 	}
 	var ports []string
 	for _, port := range slices.Sorted(maps.Keys(r.Ports)) {

@@ -34,6 +34,8 @@ const (
 type Listener struct {
 	log     io.Writer
 	report  func(Report)
+	carries func(random []byte) bool // see Watch
+	passed  func(Connection)
 	l       net.Listener
 	token   string // is in the environment of this run alone
 	options string // a file, see WithoutShim
@@ -202,6 +204,7 @@ func (j *Listener) debug(conn net.Conn, in *bufio.Reader, process string) {
 	d.failed = func(err error) {
 		once.Do(func() { j.report(reportOf(process, err)) })
 	}
+	d.began = func(context id, random []byte) { j.watch(d, process, context, random) }
 	ready := make(chan struct{})
 	go func() {
 		defer close(ready)

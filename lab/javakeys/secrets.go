@@ -38,7 +38,8 @@ const (
 type debuggee struct {
 	*vm
 	write  func(keylog.Entry)
-	failed func(error) // is called with what keeps secrets from being read
+	began  func(context id, random []byte) // is called when the first secret of a handshake was written
+	failed func(error)                     // is called with what keeps secrets from being read
 
 	mu      sync.Mutex
 	legacy  id // a class, 0 while it has not been loaded
@@ -225,7 +226,8 @@ func (d *debuggee) read(e event) error {
 	if entry.Secret, err = byteArray(&calls[0]); err != nil {
 		return err
 	}
-	if random == nil {
+	isFirst := random == nil
+	if isFirst {
 		b, err := byteArray(&calls[1])
 		if err != nil {
 			return err
@@ -240,6 +242,9 @@ func (d *debuggee) read(e event) error {
 	}
 	entry.ClientRandom = random[:]
 	d.write(entry)
+	if isFirst {
+		d.began(context, random[:])
+	}
 	return nil
 }
 
