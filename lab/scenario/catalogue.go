@@ -33,9 +33,9 @@ var builtInCatalogue = sync.OnceValue(func() *catalogue { return newCatalogue(bu
 
 func newCatalogue(all []*Scenario) *catalogue {
 	c := &catalogue{all: all, by: map[string][]*known{}, weights: map[string]float64{}, texts: map[*Scenario]string{}}
-	having := map[string]map[*Scenario]bool{}
+	having, inTable := map[string]map[*Scenario]bool{}, map[string]map[*Scenario]bool{}
 	messages := map[string]*known{}
-	add := func(s *Scenario, message string, counts float64) {
+	add := func(s *Scenario, message string, counts float64, having map[string]map[*Scenario]bool) {
 		w := words(withoutSurroundings(message))
 		key := strings.Join(w, " ")
 		if messages[key] == nil {
@@ -56,20 +56,20 @@ func newCatalogue(all []*Scenario) *catalogue {
 			having[word][s] = true
 		}
 	}
+	reasons := stacks().reasons()
 	for _, s := range all {
 		c.texts[s] = " " + strings.Join(words(string(s.Text)), " ") + " "
 		for _, said := range s.Says {
 			for _, message := range said {
-				add(s, message, 1)
+				add(s, message, 1, having)
 			}
 		}
-		for _, r := range stacks().Runs {
-			if r.Scenario == s.Name && r.Reason == r.As { // lines of the other end are about alerts
-				for _, line := range r.Says {
-					add(s, line, ofTable)
-				}
-			}
+		for _, line := range reasons[s.Name] {
+			add(s, line, ofTable, inTable)
 		}
+	}
+	for word, in := range inTable { // what a stack prints around each of its lines makes no word common
+		c.weights[word] = weight(word, len(in), len(all))
 	}
 	for word, in := range having {
 		c.weights[word] = weight(word, len(in), len(all))

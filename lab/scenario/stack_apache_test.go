@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"crypto/ecdsa"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"testing"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/peertest"
 )
 
@@ -21,23 +23,63 @@ var stackApache = &stack{
 	server:  "SSLVerifyClient require, SSLCACertificateFile CA, SSLCertificateFile CERT; LogLevel ssl:info",
 	lines:   `.*(AH02276|AH02268|AH02411|AH00898|AH02039|SSL Library Error: ).*`,
 	proxy:   true,
-	only:    commonFaults, // it takes a tenth of a second to start
+	crl:     true,
 	call: func(t *testing.T, e *end) (int, string) {
 		port, dir := peertest.FreePort(t), t.TempDir()
-		own := ""
+		own := e.apacheCRL("SSLProxyCARevocation")
 		if e.cert != "" {
-			own = "SSLProxyMachineCertificateFile " + joined(t, filepath.Join(dir, "client.pem"), e.cert, traditional(t, dir, e.key))
+			leaf, rest := splitChain(t, dir, e.cert)
+			own += "SSLProxyMachineCertificateFile " + joined(t, filepath.Join(dir, "client.pem"), leaf, traditional(t, dir, e.key)) + "\n"
+			if rest != "" {
+				own += "SSLProxyMachineCertificateChainFile " + rest + "\n"
+			}
 		}
 		p := startApache(t, dir, port, fmt.Sprintf("SSLProxyEngine on\nSSLProxyProtocol -all +TLSv%s\nSSLProxyVerify require\nSSLProxyVerifyDepth 4\nSSLProxyCACertificateFile %s\n%s\nProxyPass / https://%s:%s/\n", e.version, e.trust, own, e.host, e.port))
 		return askProxy(t, p, port, regexp.MustCompile(`AH00898`))
 	},
 	serve: func(t *testing.T, e *end) (string, func(*regexp.Regexp) string) {
 		port := peertest.FreePort(t)
-		p := startApache(t, t.TempDir(), port, fmt.Sprintf("SSLEngine on\nSSLProtocol -all +TLSv%s\nSSLVerifyClient require\nSSLVerifyDepth 4\nSSLCACertificateFile %s\nSSLCertificateFile %s\nSSLCertificateKeyFile %s\n", e.version, e.trust, e.cert, e.key))
+		p := startApache(t, t.TempDir(), port, fmt.Sprintf("SSLEngine on\nSSLProtocol -all +TLSv%s\nSSLVerifyClient require\nSSLVerifyDepth 4\nSSLCACertificateFile %s\nSSLCertificateFile %s\nSSLCertificateKeyFile %s\n%s", e.version, e.trust, e.cert, e.key, e.apacheCRL("SSLCARevocation")))
 		return "127.0.0.1:" + port, func(*regexp.Regexp) string {
 			return untilLine(p)(regexp.MustCompile(`SSL Library Error: .*\n`)) // the last of them
 		}
 	},
+}
+
+// apacheCRL returns the directives of a family for CRLs, if it is to look at
+// them.
+func (e *end) apacheCRL(family string) string {
+	switch {
+	case !e.crl:
+		return ""
+	case e.as == endpoint.Server:
+		return fmt.Sprintf("%sFile %s\n%[1]sCheck chain\n", family, e.trust)
+	}
+	return fmt.Sprintf("%sFile %s\n%[1]sCheck leaf\n", family, e.trust)
+}
+
+// splitChain writes the first certificate of a file and the others, if there
+// are any, into files. Behind SSLProxyMachineCertificateFile each certificate
+// needs its key (AH02326).
+func splitChain(t *testing.T, dir, file string) (leaf, rest string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, others := pem.Decode(text)
+	leaf = filepath.Join(dir, "leaf.pem")
+	if err := os.WriteFile(leaf, pem.EncodeToMemory(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if block, _ := pem.Decode(others); block == nil {
+		return leaf, ""
+	}
+	rest = filepath.Join(dir, "rest.pem")
+	if err := os.WriteFile(rest, others, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return leaf, rest
 }
 
 // startApache starts it with a virtual host, and returns when it listens. It
@@ -56,8 +98,9 @@ func startApache(t *testing.T, dir, port, host string) *peertest.Program {
 	return listening(t, exec.Command("apache2", "-X", "-f", file), port)
 }
 
-// traditional writes a key of the form "EC PRIVATE KEY". Apache finds no key in PKCS#8 behind SSLProxyMachineCertificateFile, and
-// does not start (AH02252).
+// traditional writes a key of the form "EC PRIVATE KEY" or "RSA PRIVATE KEY".
+// Apache finds no key in PKCS#8 behind SSLProxyMachineCertificateFile, and does
+// not start (AH02252).
 func traditional(t *testing.T, dir, file string) string {
 	t.Helper()
 	path := filepath.Join(dir, "traditional.pem")
@@ -70,11 +113,17 @@ func traditional(t *testing.T, dir, file string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := x509.MarshalECPrivateKey(key.(*ecdsa.PrivateKey))
-	if err != nil {
-		t.Fatal(err)
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		block = &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
+	case *ecdsa.PrivateKey:
+		der, err := x509.MarshalECPrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		block = &pem.Block{Type: "EC PRIVATE KEY", Bytes: der}
 	}
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+	if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -18,7 +18,6 @@ var stackCaddy = &stack{
 	server:  "tls CERT KEY with client_auth mode require_and_verify, trusted_ca_cert_file CA; option debug, without which it logs nothing of it",
 	lines:   `.*("http\.stdlib"|"level":"error").*`,
 	proxy:   true,
-	only:    commonFaults,                                 // it takes a tenth of a second to start
 	without: []string{"client-too-old", "server-too-old"}, // it takes no version as a client, and none before TLS 1.2
 	call: func(t *testing.T, e *end) (int, string) {
 		port, own := peertest.FreePort(t), ""

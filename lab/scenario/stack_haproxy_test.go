@@ -19,22 +19,31 @@ var stackHAProxy = &stack{
 	server:  "bind ADDRESS ssl crt CERT ca-file CA verify required; option httplog",
 	lines:   `.*(lab/lab .* 50\d |in/1: ).*`,
 	proxy:   true,
-	racy:    true,                        // 503 and SC--, or 502 and SH--
-	without: []string{"weak-client-key"}, // as a client it does not load the key
+	crl:     true,
+	racy:    true,                               // 503 and SC--, or 502 and SH--
+	without: []string{"weak-client-key/client"}, // it does not load the key
 	call: func(t *testing.T, e *end) (int, string) {
 		port, dir := peertest.FreePort(t), t.TempDir()
-		own := ""
+		own := e.haproxyCRL()
 		if e.cert != "" {
-			own = " crt " + joined(t, filepath.Join(dir, "client.pem"), e.cert, e.key)
+			own += " crt " + joined(t, filepath.Join(dir, "client.pem"), e.cert, e.key)
 		}
 		p := startHAProxy(t, dir, port, fmt.Sprintf("retries 0\nfrontend in\n  bind 127.0.0.1:%s\n  default_backend lab\nbackend lab\n  server lab 127.0.0.1:%s ssl verify required verifyhost %s sni str(%[3]s) ca-file %s ssl-min-ver TLSv%s ssl-max-ver TLSv%[5]s%s\n", port, e.port, e.host, e.trust, e.version, own))
 		return askProxy(t, p, port, regexp.MustCompile(` lab/lab `))
 	},
 	serve: func(t *testing.T, e *end) (string, func(*regexp.Regexp) string) {
 		port, dir := peertest.FreePort(t), t.TempDir()
-		p := startHAProxy(t, dir, port, fmt.Sprintf("frontend in\n  bind 127.0.0.1:%s ssl crt %s ca-file %s verify required ssl-min-ver TLSv%s ssl-max-ver TLSv%[4]s\n  http-request return status 200\n", port, joined(t, filepath.Join(dir, "server.pem"), e.cert, e.key), e.trust, e.version))
+		p := startHAProxy(t, dir, port, fmt.Sprintf("frontend in\n  bind 127.0.0.1:%s ssl crt %s ca-file %s verify required ssl-min-ver TLSv%s ssl-max-ver TLSv%[4]s%[5]s\n  http-request return status 200\n", port, joined(t, filepath.Join(dir, "server.pem"), e.cert, e.key), e.trust, e.version, e.haproxyCRL()))
 		return "127.0.0.1:" + port, untilLine(p)
 	},
+}
+
+// haproxyCRL returns the option for CRLs, if it is to look at them.
+func (e *end) haproxyCRL() string {
+	if !e.crl {
+		return ""
+	}
+	return " crl-file " + e.trust
 }
 
 // startHAProxy starts it with the end of its configuration, and returns when it

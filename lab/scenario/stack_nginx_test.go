@@ -19,7 +19,7 @@ var stackNginx = &stack{
 	lines:   `\[(error|crit)\] .*|\[info\] .*SSL.*`,
 	proxy:   true,
 	crl:     true,
-	without: []string{"weak-client-key"}, // as a client it does not load the key
+	without: []string{"weak-client-key/client"}, // it does not load the key
 	call: func(t *testing.T, e *end) (int, string) {
 		port := peertest.FreePort(t)
 		directives := fmt.Sprintf("listen 127.0.0.1:%s; location / { proxy_pass https://127.0.0.1:%s; proxy_ssl_name %s; proxy_ssl_server_name on; proxy_ssl_verify on; proxy_ssl_verify_depth 4; proxy_ssl_protocols %s; proxy_ssl_trusted_certificate %s;", port, e.port, e.host, e.nginxVersion("proxy_ssl_ciphers"), e.trust)

@@ -9,6 +9,7 @@ var stackNode = &stack{
 	},
 	client: "https.get({ca: CA, cert: CERT, key: KEY, host: HOST})",
 	server: "https.createServer({ca: CA, cert: CERT, key: KEY, requestCert: true, rejectUnauthorized: true}), its tlsClientError",
+	crl:    true,
 	lines:  `^(\[?\w*Error\b.*|  (code|reason): .*)`,
 	call:   callScript("node", "peer.js"), serve: serveScript("node", "peer.js"),
 }

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"testing"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/peertest"
 )
 
@@ -15,6 +16,7 @@ var stackPython = &stack{
 	},
 	client: "ssl.create_default_context(cafile=CA), load_cert_chain, wrap_socket(server_hostname=HOST)",
 	server: "ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=CA) with verify_mode = ssl.CERT_REQUIRED",
+	crl:    true,
 	lines:  `^\w+(\.\w+)*(Error|Exception): .*`,
 	call:   callScript("python3", "peer.py"), serve: serveScript("python3", "peer.py"),
 }
@@ -39,7 +41,14 @@ func (e *end) scriptArgs(script string) []string {
 
 // peerArgs are those of the programs in testdata/stacks.
 func (e *end) peerArgs() []string {
-	args := []string{e.as.String(), orDash(e.host), orDash(e.port), e.version, e.trust}
+	crls := "off"
+	switch {
+	case e.crl && e.as == endpoint.Server:
+		crls = "chain"
+	case e.crl:
+		crls = "leaf"
+	}
+	args := []string{e.as.String(), orDash(e.host), orDash(e.port), e.version, e.trust, crls}
 	if e.cert != "" {
 		args = append(args, e.cert, e.key)
 	}

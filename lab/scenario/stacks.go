@@ -50,6 +50,18 @@ type StackRun struct {
 	Reason  endpoint.Side `json:"reason,omitempty"` // the end whose log has the reason; empty: neither's, or there is none
 }
 
+// reasons returns the lines that have the reason in them, by scenario. Those of
+// the other end are about alerts.
+func (t *Table) reasons() map[string][]string {
+	lines := map[string][]string{}
+	for _, r := range t.Runs {
+		if r.Reason == r.As {
+			lines[r.Scenario] = append(lines[r.Scenario], r.Says...)
+		}
+	}
+	return lines
+}
+
 // stacks returns the table.
 var stacks = sync.OnceValue(func() *Table {
 	t := &Table{}

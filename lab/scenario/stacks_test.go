@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -41,8 +42,7 @@ type stack struct {
 	proxy   bool     // call returns the HTTP status that its caller gets
 	knobs   bool     // it has options for cipher suites, groups and ALPN
 	crl     bool     // it looks at CRLs, if told to
-	without []string // scenarios that it is not run with: see their comments
-	only    []string // scenarios that one is run with that is slow to start; nil: all
+	without []string // scenarios that it is not run with, "/client" or "/server" behind one: see their comments
 
 	newest   uint16 // version that it speaks; 0: TLS 1.3
 	certless bool   // its client cannot show a certificate
@@ -87,7 +87,7 @@ func TestStacks(t *testing.T) {
 	o := Options{Manifest: baseManifest(t), Dir: t.TempDir()}
 	all := faultsOfStacks(t, o)
 	old := stacks()
-	now := &Table{}
+	now := &Table{Stacks: []Stack{{Name: "Go", Version: runtime.Version(), Measured: today(), Client: "lab client", Server: "lab server"}}}
 	for _, s := range stacksMeasured {
 		measured, version := Stack{}, ""
 		ran := t.Run(s.name, func(t *testing.T) {
@@ -105,13 +105,13 @@ func TestStacks(t *testing.T) {
 				some = slices.DeleteFunc(some, func(s *Scenario) bool { return !slices.Contains(often.faults, s.Name) })
 			}
 			runs := s.measure(t, o, some)
-			measured = Stack{Name: s.name, Version: version, Measured: time.Now().UTC().Format(time.DateOnly), Client: s.client, Server: s.server}
+			measured = Stack{Name: s.name, Version: version, Measured: today(), Client: s.client, Server: s.server}
 			now.Stacks = append(now.Stacks, measured)
 			now.Runs = append(now.Runs, runs...)
 			if *update {
 				return
 			}
-			if got, want := texts(t, runs), texts(t, old.runsOf(s.name, some)); got != want {
+			if got, want := texts(t, runs), texts(t, old.runsOf(s.name, some...)); got != want {
 				t.Errorf("stacks.json has it otherwise; go test ./lab/scenario -run Stacks -update writes it\n%s", difference(want, got))
 			}
 		})
@@ -148,6 +148,8 @@ func TestStackSheet(t *testing.T) {
 	}
 }
 
+func today() string { return time.Now().UTC().Format(time.DateOnly) }
+
 func (table *Table) stack(name string) Stack {
 	for _, s := range table.Stacks {
 		if s.Name == name {
@@ -157,11 +159,11 @@ func (table *Table) stack(name string) Stack {
 	return Stack{}
 }
 
-// runsOf returns the runs of a stack, of all scenarios if there are none.
-func (table *Table) runsOf(name string, of ...[]*Scenario) (runs []StackRun) {
+// runsOf returns the runs of a stack, of all scenarios if none is given.
+func (table *Table) runsOf(name string, scenarios ...*Scenario) (runs []StackRun) {
 	for _, r := range table.Runs {
 		isOf := func(s *Scenario) bool { return s.Name == r.Scenario }
-		if r.Stack == name && (len(of) == 0 || slices.ContainsFunc(of[0], isOf)) {
+		if r.Stack == name && (len(scenarios) == 0 || slices.ContainsFunc(scenarios, isOf)) {
 			runs = append(runs, r)
 		}
 	}
@@ -286,7 +288,7 @@ func (s *stack) canBe(scenario *Scenario, as endpoint.Side) bool {
 	}
 	judges := scenario.Side == "client rejects server" == (as == endpoint.Client)
 	switch {
-	case slices.Contains(s.without, scenario.Name), s.only != nil && !slices.Contains(s.only, scenario.Name):
+	case slices.Contains(s.without, scenario.Name), slices.Contains(s.without, scenario.Name+"/"+as.String()):
 		return false
 	case s.certless && as == endpoint.Client && scenario.Side == "server rejects client" && h.Certificate != "none":
 		return false
@@ -411,6 +413,7 @@ var (
 		{`(current time) \S+Z?`, "$1 TIME"},
 		{` / serial: [0-9A-F]+ / notbefore: [^/\]]* / notafter: [^/\]]*\]`, " / …]"},
 		{`\d+/-?\d+/-?\d+/-?\d+/-?\d+ (\d{3}) \d+`, "TIMES $1 BYTES"},
+		{`\d+/\d+/\d+/\d+/\d+ \d+/\d+ "`, `CONNECTIONS "`},
 	}
 )
 

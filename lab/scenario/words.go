@@ -12,7 +12,11 @@ func words(message string) []string {
 	message = strings.NewReplacer("'", "", "’", "", "‘", "").Replace(message)
 	var all []string
 	for _, glued := range strings.FieldsFunc(message, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' }) {
-		says := false
+		whole, says := strings.ToLower(glued), false
+		if fillers[whole] { // such as OpenSSL
+			all = append(all, whole)
+			continue
+		}
 		for _, word := range unglued(glued) {
 			if word = singular(strings.ToLower(word)); isCode(word) {
 				if n := len(all); word == "trusted" && n > 0 && all[n-1] == "not" {
@@ -22,7 +26,7 @@ func words(message string) []string {
 				says = says || !fillers[word]
 			}
 		}
-		if whole := strings.ToLower(glued); !says && !fillers[whole] {
+		if !says {
 			all = append(all, whole) // such as HTTP_REQUEST
 		}
 	}
@@ -94,7 +98,7 @@ var fillers = setOf(`a an and any are as at be been being but by can cannot coul
 	peer host port http https url uri socket session stream read write get post put file line
 	function func module main thread process system service user name key value type data time context call called attempt attempting
 	please see more information using used use set try trying retry again while could new old
-	openssl_internal ssl_routines tls_error error_code ssl_error tls_error_end end`)
+	sslerror openssl_internal ssl_routines tls_error error_code ssl_error tls_error_end end`)
 
 func setOf(s string) map[string]bool {
 	set := map[string]bool{}

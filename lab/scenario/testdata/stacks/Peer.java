@@ -1,6 +1,6 @@
 // TLS connections, from either end. A line on stdin asks for one:
 //
-//	ID client|server HOST PORT VERSION TRUST [CERT KEY]
+//	ID client|server HOST PORT VERSION TRUST CRLS [CERT KEY]
 //
 // and the answer is "ID listening PORT" of a server, and then "ID STATUS" with
 // the exceptions behind it, a tab before each.
@@ -51,7 +51,7 @@ public class Peer {
         own.load(null, null);
         int n = 0;
         for (java.security.cert.Certificate ca : certificates(words[5])) trust.setCertificateEntry("ca" + n++, ca);
-        if (words.length > 6) own.setKeyEntry("own", key(words[7]), PASSWORD, certificates(words[6]));
+        if (words.length > 7) own.setKeyEntry("own", key(words[8]), PASSWORD, certificates(words[7]));
         KeyManagerFactory keys = PROVIDER == null ? KeyManagerFactory.getInstance("PKIX") : KeyManagerFactory.getInstance("PKIX", PROVIDER);
         keys.init(own, PASSWORD);
         TrustManagerFactory trusts = PROVIDER == null ? TrustManagerFactory.getInstance("PKIX") : TrustManagerFactory.getInstance("PKIX", PROVIDER);

@@ -1,7 +1,8 @@
 // One TLS connection of mbedTLS, from either end:
 //
-//     client|server HOST PORT VERSION TRUST [CERT KEY]
+//     client|server HOST PORT VERSION TRUST CRLS [CERT KEY]
 //
+// It looks at CRLs if there are any in TRUST.
 // A server prints "listening on PORT" first.
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <mbedtls/error.h>
 #include <mbedtls/net_sockets.h>
 #include <mbedtls/ssl.h>
+#include <mbedtls/x509_crl.h>
 
 static void check(const char *what, int code) {
 	char text[200];
@@ -59,8 +61,9 @@ int main(int argc, char **argv) {
 	mbedtls_ssl_context ssl;
 	mbedtls_ssl_config config;
 	mbedtls_x509_crt trust, cert;
+	mbedtls_x509_crl lists;
 	mbedtls_pk_context key;
-	if (argc < 6)
+	if (argc < 7)
 		return 2;
 	int is_client = strcmp(argv[1], "client") == 0, minor = argv[4][2] - '0' + 1; // TLS 1.2 is 3.3
 
@@ -70,6 +73,7 @@ int main(int argc, char **argv) {
 	mbedtls_ssl_init(&ssl);
 	mbedtls_ssl_config_init(&config);
 	mbedtls_x509_crt_init(&trust);
+	mbedtls_x509_crl_init(&lists);
 	mbedtls_x509_crt_init(&cert);
 	mbedtls_pk_init(&key);
 	check("seed", mbedtls_ctr_drbg_seed(&random, mbedtls_entropy_func, &entropy, NULL, 0));
@@ -79,10 +83,11 @@ int main(int argc, char **argv) {
 	mbedtls_ssl_conf_max_version(&config, 3, minor);
 	mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_REQUIRED);
 	check("trust", mbedtls_x509_crt_parse_file(&trust, argv[5]));
-	mbedtls_ssl_conf_ca_chain(&config, &trust, NULL);
-	if (argc > 7) {
-		check("certificate", mbedtls_x509_crt_parse_file(&cert, argv[6]));
-		check("key", mbedtls_pk_parse_keyfile(&key, argv[7], NULL));
+	int without = mbedtls_x509_crl_parse_file(&lists, argv[5]);
+	mbedtls_ssl_conf_ca_chain(&config, &trust, without ? NULL : &lists);
+	if (argc > 8) {
+		check("certificate", mbedtls_x509_crt_parse_file(&cert, argv[7]));
+		check("key", mbedtls_pk_parse_keyfile(&key, argv[8], NULL));
 		check("own certificate", mbedtls_ssl_conf_own_cert(&config, &cert, &key));
 	}
 	check("setup", mbedtls_ssl_setup(&ssl, &config));

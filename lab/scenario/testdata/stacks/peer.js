@@ -1,8 +1,10 @@
-// One TLS connection, from either end: peer.js client|server HOST PORT VERSION TRUST [CERT KEY]
+// One TLS connection, from either end: peer.js client|server HOST PORT VERSION TRUST CRLS [CERT KEY]
+// It looks at CRLs, of the whole chain, if there are any in TRUST.
 const fs = require('fs')
 const https = require('https')
-const [role, host, port, version, trust, cert, key] = process.argv.slice(2)
+const [role, host, port, version, trust, , cert, key] = process.argv.slice(2)
 const options = { ca: fs.readFileSync(trust), minVersion: 'TLSv' + version, maxVersion: 'TLSv' + version }
+if (options.ca.includes('X509 CRL')) options.crl = options.ca
 if (cert) Object.assign(options, { cert: fs.readFileSync(cert), key: fs.readFileSync(key) })
 if (version === '1.1') options.ciphers = 'DEFAULT@SECLEVEL=0'
 if (role === 'client') {

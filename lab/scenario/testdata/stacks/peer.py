@@ -1,11 +1,16 @@
-"""One TLS connection, from either end: peer.py client|server HOST PORT VERSION TRUST [CERT KEY]"""
+"""One TLS connection, from either end: peer.py client|server HOST PORT VERSION TRUST CRLS [CERT KEY]
+
+CRLS says how far the CRLs in TRUST are looked at: off, leaf or chain.
+"""
 import socket
 import ssl
 import sys
 
-role, host, port, version, trust, *pair = sys.argv[1:]
+role, host, port, version, trust, crls, *pair = sys.argv[1:]
 purpose = ssl.Purpose.SERVER_AUTH if role == "client" else ssl.Purpose.CLIENT_AUTH
 context = ssl.create_default_context(purpose, cafile=trust)
+if crls != "off":
+    context.verify_flags |= ssl.VerifyFlags["VERIFY_CRL_CHECK_" + crls.upper()]
 if pair:
     context.load_cert_chain(*pair)
 if version == "1.1":

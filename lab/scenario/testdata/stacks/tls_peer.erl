@@ -1,6 +1,6 @@
 %% TLS connections, from either end. A line on stdin asks for one, with tabs:
 %%
-%%     ID client|server HOST PORT VERSION TRUST [CERT KEY]
+%%     ID client|server HOST PORT VERSION TRUST CRLS [CERT KEY]
 %%
 %% and the answer is "ID listening PORT" of a server, and then "ID STATUS" with
 %% what ssl returned behind it and a tab.
@@ -19,7 +19,7 @@ ask(Stdin) ->
     end.
 
 run(Line) ->
-    [Id, As, Host, Port, Version, Trust | Own] = string:lexemes(Line, "\t"),
+    [Id, As, Host, Port, Version, Trust, _ | Own] = string:lexemes(Line, "\t"),
     Options = [binary, {cacertfile, Trust}, {verify, verify_peer}, {versions, [version(Version)]}
         | case Own of [] -> []; [Cert, Key] -> [{certfile, Cert}, {keyfile, Key}] end],
     spawn(fun() ->
