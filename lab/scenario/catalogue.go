@@ -64,8 +64,10 @@ func newCatalogue(all []*Scenario) *catalogue {
 				add(s, message, 1, having)
 			}
 		}
-		for _, line := range reasons[s.Name] {
-			add(s, line, ofTable, inTable)
+		for _, r := range reasons[s.Name] {
+			for _, line := range r.Says {
+				add(s, line, ofTable, inTable)
+			}
 		}
 	}
 	for word, in := range inTable { // what a stack prints around each of its lines makes no word common

@@ -22,20 +22,19 @@ type Table struct {
 // Stack is a TLS library, or a program with one.
 type Stack struct {
 	Name     string `json:"name"`
-	Version  string `json:"version,omitempty"`  // as it gives it itself; of recorded lines empty
+	Version  string `json:"version,omitempty"`  // as it gives it itself; empty: its lines are recorded, and each has its source
 	Measured string `json:"measured,omitempty"` // the day on which its lines were seen, as 2026-11-29
 	Client   string `json:"client,omitempty"`   // how it was run as a client; empty: it was not
 	Server   string `json:"server,omitempty"`   // likewise, as a server
-	Source   string `json:"source,omitempty"`   // of lines that were not measured, but recorded: where they stand in public
 }
 
 // StackRun is what one end says of one scenario. The other end is the lab, and so
-// Go's crypto/tls.
+// Go's crypto/tls; of recorded lines it may be anything.
 type StackRun struct {
 	Scenario string        `json:"scenario"`
 	Stack    string        `json:"stack"`
-	As       endpoint.Side `json:"as"`  // the stack's end
-	TLS      []string      `json:"tls"` // the versions in which it is so: "1.2", "1.3"
+	As       endpoint.Side `json:"as"`            // the stack's end
+	TLS      []string      `json:"tls,omitempty"` // the versions in which it is so: "1.2", "1.3"; empty: not known
 	// Outcome is "accepted", "rejected" (in the handshake or right behind it),
 	// "refused in HTTP", "closed" (after a handshake that nobody refused) or
 	// "no handshake" (it did not begin one).
@@ -48,18 +47,19 @@ type StackRun struct {
 	Says    []string      `json:"says,omitempty"`   // the lines that it prints or logs; empty: nothing
 	Lab     string        `json:"lab,omitempty"`    // what the lab says at the other end
 	Reason  endpoint.Side `json:"reason,omitempty"` // the end whose log has the reason; empty: neither's, or there is none
+	Source  string        `json:"source,omitempty"` // of lines that were not measured, but recorded: the public page where they stand
 }
 
-// reasons returns the lines that have the reason in them, by scenario. Those of
-// the other end are about alerts.
-func (t *Table) reasons() map[string][]string {
-	lines := map[string][]string{}
+// reasons returns the runs whose lines have the reason in them, by scenario. The
+// lines of the other end are about alerts.
+func (t *Table) reasons() map[string][]StackRun {
+	runs := map[string][]StackRun{}
 	for _, r := range t.Runs {
 		if r.Reason == r.As {
-			lines[r.Scenario] = append(lines[r.Scenario], r.Says...)
+			runs[r.Scenario] = append(runs[r.Scenario], r)
 		}
 	}
-	return lines
+	return runs
 }
 
 // stacks returns the table.

@@ -134,6 +134,22 @@ func TestStacks(t *testing.T) {
 	}
 }
 
+// Lines of a stack that was not run have the public page where they stand; only
+// those.
+func TestRecordedLines(t *testing.T) {
+	table := stacks()
+	for _, r := range table.Runs {
+		s := table.stack(r.Stack)
+		if _, err := Find(r.Scenario); err != nil || s.Name == "" {
+			t.Errorf("%s of %s: no such scenario or stack", r.Scenario, r.Stack)
+		}
+		isPage := strings.HasPrefix(r.Source, "https://")
+		if isRecorded := s.Version == ""; isRecorded != isPage || isRecorded && (len(r.Says) == 0 || r.Lab != "") {
+			t.Errorf("%s of %s, version %q: source %q, says %q", r.Scenario, r.Stack, s.Version, r.Source, r.Says)
+		}
+	}
+}
+
 // STACKS.md is stacks.json for people.
 func TestStackSheet(t *testing.T) {
 	written, err := os.ReadFile("STACKS.md")

@@ -21,6 +21,9 @@ the side whose log has the reason. The other end was always the lab, and so Go's
 ` + "`lab explain 'A LINE'`" + ` searches these lines, too. The data is [stacks.json](stacks.json); its fields
 are in [README.md](README.md#the-table-of-stacks).
 
+Stacks that could not be run here have lines that others have published, each with its source; the
+other end, the version and what is not written there is not known.
+
 Where a line was otherwise in each run it has TIME, PORT or PID. What OpenSSL, Node.js and Python
 say depends on their version of OpenSSL: the words stay, the numbers of lines do not.
 
@@ -28,7 +31,7 @@ say depends on their version of OpenSSL: the words stay, the numbers of lines do
 |---|---|---|---|---|
 `)
 	for _, s := range table.Stacks {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", s.Name, s.Version, cmp.Or(s.Measured, s.Source), codeOrDash(s.Client), codeOrDash(s.Server))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", s.Name, s.Version, cmp.Or(s.Measured, "recorded"), codeOrDash(s.Client), codeOrDash(s.Server))
 	}
 	all, err := All()
 	if err != nil {
@@ -52,7 +55,7 @@ say depends on their version of OpenSSL: the words stay, the numbers of lines do
 			}
 			fmt.Fprintf(&b, "\n| as a %v | TLS | says | ends with | reason in |\n|---|---|---|---|---|\n", as)
 			for _, r := range of {
-				fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.Stack, strings.Join(r.TLS, ", "), r.said(), r.end(), r.reasonIn())
+				fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.Stack, cmp.Or(strings.Join(r.TLS, ", "), "?"), r.said(), r.end(), r.reasonIn())
 			}
 		}
 	}
@@ -67,6 +70,9 @@ func (r StackRun) said() string {
 	var cells []string
 	for _, line := range r.Says {
 		cells = append(cells, code(line))
+	}
+	if r.Source != "" {
+		cells = append(cells, "([source]("+r.Source+"))")
 	}
 	return strings.Join(cells, "<br>")
 }
