@@ -324,6 +324,7 @@ func (w *wire) addRefusal(v *Verdict) {
 			why.Text = fmt.Sprintf("%s; it refuses in HTTP with %d", w.notMutual(), w.Answer.HTTP.Status)
 		case w.cannotBeAsked():
 			why.Text += notToBeAsked
+			why.Fix = askInHandshake
 		}
 		v.because(why)
 	case m == nil:
@@ -334,6 +335,8 @@ func (w *wire) addRefusal(v *Verdict) {
 		v.because(w.doubted(client))
 	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails:
 		v.because(notAuthorised)
+	case m.HTTP.Status == http.StatusUnauthorized && client.seen && client.chain != tlsdecrypt.Fails && client.faultThat(nil) == nil:
+		v.because(w.refusedBehindTLS())
 	case client.faultThat(nil) != nil:
 		fault := client.faultThat(nil)
 		v.refuseInHTTP(m, Reason{Code: fault.Code, Text: fault.Of("the client's certificate", client.leaf)})
@@ -357,6 +360,17 @@ func (w *wire) authenticate() string {
 		}
 	}
 	return ""
+}
+
+// refusedBehindTLS is why HTTP says 401 to a client whose certificate the server
+// has asked for, and let pass in TLS.
+func (w *wire) refusedBehindTLS() Reason {
+	if scheme, _, _ := strings.Cut(w.authenticate(), " "); scheme != "" {
+		return Reason{Code: NotAuthorised, Text: "the server took the client's certificate in TLS, and refuses in HTTP with 401: it asks for " + scheme + " besides (WWW-Authenticate)",
+			Fix: "send the password or token that the server asks for in HTTP, too"}
+	}
+	return Reason{Code: NotAuthorised, Text: "the server took the client's certificate in TLS, and refuses in HTTP with 401",
+		Fix: "read the answer and the application's log; if a proxy ends TLS in front of the application, see that it passes on whose certificate it was (nginx: proxy_set_header, which a location with one of its own does not inherit)"}
 }
 
 // doubted is why HTTP says 403 to a client whose certificate the server may not

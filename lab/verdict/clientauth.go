@@ -160,6 +160,10 @@ func (w *wire) notMutual() string {
 // that does not offer to be asked after the handshake (RFC 9846 section 4.3.6).
 const notToBeAsked = "; nor could it ask later, which the client does not offer (post_handshake_auth)"
 
+// askInHandshake is what to change at a server that asks a client of TLS 1.3 too
+// late, or never.
+const askInHandshake = "have the server ask for a certificate in the handshake (nginx: ssl_verify_client; Apache: SSLVerifyClient outside of Location and Directory, in which it asks after the request; Node: requestCert; Java: setNeedClientAuth)"
+
 // cannotBeAsked reports whether the client has said that it cannot be asked for
 // a certificate after the handshake.
 func (w *wire) cannotBeAsked() bool {

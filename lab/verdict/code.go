@@ -110,7 +110,7 @@ var fixes = map[Code]string{
 	Closed:               "look into the log of the {by}; or something between the two has cut the connection",
 	Canceled:             "nothing in TLS: the user or the program of the {by} has called it off",
 	Misdirected:          "call the server by one name in TLS and HTTP: put it into the URL (curl: --connect-to says where to connect, and no -H Host), or have the proxy between pass on both",
-	NotAsked:             "have the server ask for a certificate (nginx: ssl_verify_client, Node: requestCert, Java: setNeedClientAuth)",
+	NotAsked:             "have the server ask for a certificate (nginx: ssl_verify_client in each server block; Apache: SSLVerifyClient; Node: requestCert; Java: setNeedClientAuth)",
 	NotAuthorised:        "ask the server's owner to allow the name in the client's certificate, or use another certificate",
 	NotPassedOn:          "for mutual TLS with the server behind, have what ends TLS here pass it through (nginx: stream; HAProxy: mode tcp), or give it a client certificate of its own (nginx: proxy_ssl_certificate and proxy_ssl_certificate_key)",
 	RefusedInHTTP:        "give the client a certificate and its key, of a CA that the server trusts; its log knows more (nginx: ssl_verify_client)",

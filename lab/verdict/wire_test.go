@@ -138,6 +138,8 @@ func TestJudgeWireInHTTP(t *testing.T) {
 		"403 without a certificate":       {none(request(), answer(403)), "accepted (refused in HTTP): no_client_certificate"},
 		"500 without a certificate":       {none(request(), answer(500)), "accepted"},
 		"403 to a good certificate":       {good(request(), answer(403)), "accepted: not_authorised"},
+		"401 to a good certificate":       {good(request(), answer(401)), "accepted: not_authorised"},
+		"401 to a bad one":                {bad(request(), answer(401)), "accepted (refused in HTTP): expired"},
 		"403 to an unchecked one":         {unchecked(request(), answer(403)), "accepted: not_authorised"},
 		"403 to a bad one":                {bad(request(), answer(403)), "accepted (refused in HTTP): expired"},
 		"400 to a bad one":                {bad(request(), answer(400, nginx)), "accepted (refused in HTTP): expired"},
@@ -151,7 +153,7 @@ func TestJudgeWireInHTTP(t *testing.T) {
 		if got := brief(v); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
-		if v.Code != "" && v.Fix != fix(v.Code, server) && !strings.Contains(v.Fix, "the server's log") {
+		if v.Code != "" && v.Fix != fix(v.Code, server) && !strings.Contains(v.Fix, "the server's log") && !strings.Contains(v.Fix, "the application's log") {
 			t.Errorf("%s: fix %q", name, v.Fix)
 		}
 	}
