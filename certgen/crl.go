@@ -315,9 +315,7 @@ func loadDER(file string) *x509.RevocationList {
 // makeCRL makes and stages the CRL of ca, which lists every certificate that
 // the manifest revokes. All of them must have been provided.
 func (w *workshop) makeCRL(ca *Certificate) error {
-	thisUpdate := w.now.Add(-backdate).Truncate(time.Second)
-	nextUpdate := thisUpdate.Add(crlLifetime)
-	crl := certyaml.CRL{Issuer: w.issued[ca.index], ThisUpdate: &thisUpdate, NextUpdate: &nextUpdate}
+	crl := w.newCRL(ca)
 	for _, c := range w.revoked[ca.index] {
 		if err := crl.Add(w.issued[c.index]); err != nil {
 			return &IssueError{Name: ca.Name, Err: err}
@@ -339,4 +337,11 @@ func (w *workshop) makeCRL(ca *Certificate) error {
 	}
 	w.done()
 	return nil
+}
+
+// newCRL begins the CRL of ca.
+func (w *workshop) newCRL(ca *Certificate) *certyaml.CRL {
+	thisUpdate := w.now.Add(-backdate).Truncate(time.Second)
+	nextUpdate := thisUpdate.Add(crlLifetime)
+	return &certyaml.CRL{Issuer: w.issued[ca.index], ThisUpdate: &thisUpdate, NextUpdate: &nextUpdate}
 }

@@ -1,6 +1,7 @@
 package certgen
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
@@ -31,7 +32,7 @@ type Manifest struct {
 }
 
 // Certificate is what the manifest asks for in one document, with its defaults
-// filled in. Only Extend and Revoke change it after Parse.
+// filled in. After Parse only Extend, Revoke and what is for Issue change it.
 type Certificate struct {
 	Name    string   // base name of the files: NAME.pem, NAME-key.pem, NAME-crl.pem
 	Subject string   // distinguished name as written
@@ -57,6 +58,7 @@ type Certificate struct {
 	Line int // of the document's first field, from 1
 
 	extensions []pkix.Extension // see Extend
+	given      *tls.Certificate // see Give
 	index      int              // in Manifest.Certificates
 	depth      int              // of issuers above it; 0: self-signed
 	subject    subject          // as parsed; empty when the manifest gives none
