@@ -55,7 +55,8 @@ type Certificate struct {
 	CRLDistributionPoints []string
 	OCSP                  []string
 
-	Line int // of the document's first field, from 1
+	Line     int  // of the document's first field, from 1
+	Overlaid bool // it was added, or replaced another, by Overlay
 
 	extensions []pkix.Extension // see Extend
 	given      *tls.Certificate // see Give

@@ -24,6 +24,7 @@ func Overlay(file string, base, overlay []yamldoc.Document) (*Manifest, error) {
 	}
 	replaced := map[string]bool{}
 	for _, d := range over {
+		d.certificate.Overlaid = true
 		replaced[d.certificate.Name] = true
 	}
 	under = slices.DeleteFunc(under, func(d *document) bool { return replaced[d.certificate.Name] })

@@ -66,7 +66,7 @@ func checkVisible(file, document string) error {
 func (s *Scenario) fields(r reader) map[string]setter {
 	return map[string]setter{
 		"name": s.readName(r), "title": r.text(&s.Title), "topic": r.text(&s.Topic), "side": choice(r, &s.Side, named(Sides...)),
-		"teaches": r.text(&s.Teaches), "reason": r.text(&s.Reason), "fix": r.text(&s.Fix), "fixes": byName(r, &s.Fixes, r.text), "evidence": r.text(&s.Evidence), "rfc": r.text(&s.RFC), "openssl": r.text(&s.OpenSSL), "says": byName(r, &s.Says, r.texts),
+		"teaches": r.text(&s.Teaches), "reason": r.text(&s.Reason), "fix": r.text(&s.Fix), "fixes": byName(r, &s.Fixes, r.text), "evidence": r.text(&s.Evidence), "rfc": r.text(&s.RFC), "openssl": r.text(&s.OpenSSL), "may_pass": r.text(&s.MayPass), "says": byName(r, &s.Says, r.texts),
 		"age": r.duration(&s.Age), "ech": r.text(&s.ECH), "calls": r.between(&s.Calls, 1, 100),
 		"extensions": s.readExtensions(r),
 		"files": byName(r, &s.Files, func(d *Derived) setter {

@@ -139,12 +139,20 @@ type runner struct {
 	options   Options
 	journal   *lab.Journal
 	exchanges chan *lab.Exchange
+	issued    *Issued // certificates in memory; nil: those in the folder
+}
+
+// settings are those of one side.
+func (r *runner) settings(inMemory func(*Issued, uint16) (lab.Settings, error), inFolder func(*Scenario, string, uint16) (lab.Settings, error)) (lab.Settings, error) {
+	if r.issued != nil {
+		return inMemory(r.issued, r.version)
+	}
+	return inFolder(r.scenario, r.options.certs(), r.version)
 }
 
 // run makes the calls and returns their exchanges.
 func (r *runner) run(ctx context.Context, tap *wiretap.Tap) ([]*lab.Exchange, error) {
-	s, certs := r.scenario, r.options.certs()
-	settings, err := s.ServerSettings(certs, r.version)
+	settings, err := r.settings((*Issued).ServerSettings, (*Scenario).ServerSettings)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +205,7 @@ func (r *runner) call(ctx context.Context, server net.Addr) ([]*lab.Exchange, er
 // client makes the client, with another certificate than its own if one is
 // given.
 func (r *runner) client(server net.Addr, certificate string) (*lab.Client, error) {
-	settings, err := r.scenario.ClientSettings(r.options.certs(), r.version)
+	settings, err := r.settings((*Issued).ClientSettings, (*Scenario).ClientSettings)
 	if err != nil {
 		return nil, err
 	}

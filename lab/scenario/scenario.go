@@ -38,6 +38,7 @@ type Scenario struct {
 	Evidence string              // what shows that it is this and not another: a command, as a rule
 	RFC      string              // the sections that it is about
 	OpenSSL  string              // what OpenSSL does differently; empty for nothing
+	MayPass  string              // why the peer that should refuse may let it pass; empty: it must refuse
 	Says     map[string][]string // messages, by the program that prints them; Go's are the lab's own
 
 	Age        time.Duration               // how long ago the certificates and CRLs were made

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
@@ -19,7 +20,13 @@ import (
 // 0 is both, for a server that is kept running. certs is the folder of the PKI.
 // The caller adds Journal, and Tap and KeyLog if there are any.
 func (s *Scenario) ServerSettings(certs string, version uint16) (lab.Settings, error) {
-	settings := s.Server.settings(s.Certs(certs), "server", "client-ca", version)
+	settings := s.Server.settings(version)
+	settings.Credentials = s.Server.credentials(s.Certs(certs), "server", "client-ca")
+	return s.serverSettings(settings, certs)
+}
+
+// serverSettings adds to settings what the scenario says of its server alone.
+func (s *Scenario) serverSettings(settings lab.Settings, certs string) (lab.Settings, error) {
 	settings.Allow, settings.RefuseInHTTP = s.Server.Allow, s.Server.RefuseInHTTP
 	settings.Unasking, settings.StrictHost = s.Server.Unasking, s.Server.StrictHost
 	var faults []fault.Fault
@@ -49,7 +56,13 @@ func (s *Scenario) ServerSettings(certs string, version uint16) (lab.Settings, e
 
 // ClientSettings returns those of the scenario's client: see ServerSettings.
 func (s *Scenario) ClientSettings(certs string, version uint16) (lab.Settings, error) {
-	settings := s.Client.settings(s.Certs(certs), "client", "server-ca", version)
+	settings := s.Client.settings(version)
+	settings.Credentials = s.Client.credentials(s.Certs(certs), "client", "server-ca")
+	return s.clientSettings(settings, certs)
+}
+
+// clientSettings adds to settings what the scenario says of its client alone.
+func (s *Scenario) clientSettings(settings lab.Settings, certs string) (lab.Settings, error) {
 	settings.Header = s.Client.Header
 	var faults []fault.Fault
 	if s.Client.NotTLS != "" {
@@ -82,24 +95,30 @@ func (s *Scenario) ClientSettings(certs string, version uint16) (lab.Settings, e
 // ClientHello.
 func (s *Scenario) echFile(certs string) string { return filepath.Join(s.Certs(certs), "ech.pem") }
 
-// settings returns those of one side, with defaults filled in.
-func (h *Half) settings(dir, certificate, trust string, version uint16) lab.Settings {
-	switch h.Certificate {
-	case "":
-	case "none":
-		certificate = ""
-	default:
-		certificate = h.Certificate
+// shown returns the name of the certificate that a side shows, "" for none.
+func (h *Half) shown(byDefault string) string {
+	if h.Certificate == "none" {
+		return ""
 	}
+	return cmp.Or(h.Certificate, byDefault)
+}
+
+// credentials returns those of one side in a folder, with defaults filled in.
+func (h *Half) credentials(dir, certificate, trust string) lab.Credentials {
+	c := lab.Credentials{Dir: dir, Certificate: h.shown(certificate), AlsoShow: h.AlsoShow, Trust: trust,
+		Alter: func(c *tls.Certificate) error { return h.alter(c, inFolder(dir)) }}
+	if len(h.Trust) > 0 {
+		c.Trust, c.AlsoTrust = h.Trust[0], h.Trust[1:]
+	}
+	return c
+}
+
+// settings returns those of one side, but for its credentials.
+func (h *Half) settings(version uint16) lab.Settings {
 	settings := lab.Settings{
-		Credentials: lab.Credentials{Dir: dir, Certificate: certificate, AlsoShow: h.AlsoShow, Trust: trust,
-			Alter: func(c *tls.Certificate) error { return h.alter(c, dir) }},
 		CRL: h.CRL, Checks: lab.Checks{MinRSABits: h.MinRSABits, KeyUsage: h.KeyUsage},
 		Version: version, CipherSuites: h.CipherSuites, Groups: h.Groups, ALPN: h.ALPN, HTTP2: h.HTTP2,
 		Timeout: h.Timeout,
-	}
-	if len(h.Trust) > 0 {
-		settings.Trust, settings.AlsoTrust = h.Trust[0], h.Trust[1:]
 	}
 	if h.Version == "older" {
 		settings.Version = older(version)
@@ -107,13 +126,32 @@ func (h *Half) settings(dir, certificate, trust string, version uint16) lab.Sett
 	return settings
 }
 
-// alter gives a certificate of the side the faults that it is shown with. dir
-// is the folder of the PKI.
-func (h *Half) alter(certificate *tls.Certificate, dir string) error {
+// pairs are the certificates of a scenario with their keys.
+type pairs interface {
+	load(name string) (tls.Certificate, error)
+	names() []string
+}
+
+// inFolder are those in the folder of that name.
+type inFolder string
+
+func (f inFolder) load(name string) (tls.Certificate, error) { return certgen.Load(string(f), name) }
+
+func (f inFolder) names() []string {
+	keys, _ := filepath.Glob(filepath.Join(string(f), "*-key.pem")) // the pattern is good
+	for i, file := range keys {
+		keys[i] = strings.TrimSuffix(filepath.Base(file), "-key.pem")
+	}
+	return keys
+}
+
+// alter gives a certificate of the side, one of all, the faults that it is shown
+// with.
+func (h *Half) alter(certificate *tls.Certificate, all pairs) error {
 	certificate.SupportedSignatureAlgorithms = h.Signatures
 	h.Chain.Apply(certificate)
 	if h.Flaw != "" {
-		issuer, err := issuerKey(dir, certificate.Leaf)
+		issuer, err := issuerKey(all, certificate.Leaf)
 		if err != nil {
 			return err
 		}
@@ -122,7 +160,7 @@ func (h *Half) alter(certificate *tls.Certificate, dir string) error {
 		}
 	}
 	if h.Renewed != "" {
-		root, err := certgen.Load(dir, h.Renewed)
+		root, err := all.load(h.Renewed)
 		if err != nil {
 			return err
 		}
@@ -135,7 +173,7 @@ func (h *Half) alter(certificate *tls.Certificate, dir string) error {
 	if h.Key == "" {
 		return nil
 	}
-	other, err := certgen.Load(dir, h.Key)
+	other, err := all.load(h.Key)
 	if err != nil {
 		return err
 	}
@@ -143,19 +181,18 @@ func (h *Half) alter(certificate *tls.Certificate, dir string) error {
 	return nil
 }
 
-// issuerKey returns the key of the CA in dir that has issued a certificate.
-func issuerKey(dir string, issued *x509.Certificate) (crypto.Signer, error) {
-	keys, _ := filepath.Glob(filepath.Join(dir, "*-key.pem")) // the pattern is good
-	for _, file := range keys {
-		ca, err := certgen.Load(dir, strings.TrimSuffix(filepath.Base(file), "-key.pem"))
+// issuerKey returns the key of the CA among all that has issued a certificate.
+func issuerKey(all pairs, issued *x509.Certificate) (crypto.Signer, error) {
+	for _, name := range all.names() {
+		ca, err := all.load(name)
 		if err != nil {
 			return nil, err
 		}
-		if chain.Issued(ca.Leaf, issued) {
-			return ca.PrivateKey.(crypto.Signer), nil
+		if key, ok := ca.PrivateKey.(crypto.Signer); ok && chain.Issued(ca.Leaf, issued) {
+			return key, nil
 		}
 	}
-	return nil, fmt.Errorf("the CA %s is not in %s", issued.Issuer, dir)
+	return nil, fmt.Errorf("the CA %s is not among the certificates of the scenario, or its key is missing", issued.Issuer)
 }
 
 // older returns the version before v, or before the default ones.
