@@ -8,6 +8,7 @@
 //
 //	main
 //	command
+//	probe
 //	scenario
 //	check
 //	fault lab
@@ -21,7 +22,8 @@
 //	endpoint glossary peertest pipe
 //
 // From the top: main exits the process, and nothing else does. command is the
-// command line. scenario runs the lessons; check looks at files before anything
+// command line. probe turns the lessons on other people's servers; scenario
+// runs them; check looks at files before anything
 // is started. lab has the paired server and client, fault what a scenario has
 // them do wrong. keyshim runs other programs with their keys logged, and
 // javakeys gets those of Java; ladder draws. verdict says what became of an

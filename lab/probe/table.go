@@ -1,0 +1,78 @@
+package probe
+
+import (
+	"strings"
+
+	"mtlslab.example/lab/lab/text"
+)
+
+// Table prints findings while they come: a line for each case, or several where
+// versions of TLS differ.
+type Table struct {
+	text.Printer
+	Names int  // columns for the names of cases
+	Peers bool // Finding.Peer has a line of its own
+}
+
+// marks are what each judgement begins its line with.
+var marks = map[Judgement]string{Right: "ok", Wrong: "ALARM", Warning: "note", Unknown: "?", Left: "-"}
+
+const (
+	markColumns     = 6
+	versionsColumns = 8
+)
+
+// Head prints the head of the table.
+func (t *Table) Head() { t.line("", "CASE", "TLS", "WHAT HAPPENED") }
+
+// Row prints the findings of one case.
+func (t *Table) Row(findings ...*Finding) {
+	name := ""
+	for i, f := range findings {
+		if i > 0 && f.sameWords(findings[i-1]) {
+			continue
+		}
+		var versions []string
+		for _, o := range findings[i:] {
+			if !f.sameWords(o) {
+				break
+			}
+			if number, ok := strings.CutPrefix(o.TLS, "TLS "); ok {
+				versions = append(versions, number)
+			}
+		}
+		if i == 0 {
+			name = f.Case
+		}
+		t.line(f.mark(), name, strings.Join(versions, " "), f.told(t.Peers))
+		name = ""
+	}
+}
+
+func (f *Finding) mark() string {
+	if f.Accepted {
+		return "known"
+	}
+	return marks[f.Judgement]
+}
+
+// told is what a line says of a finding.
+func (f *Finding) told(peer bool) string {
+	said := f.Words()
+	if (f.Judgement == Left || f.Judgement == Unknown) && f.Reason != "" {
+		said += ": " + f.Reason
+	}
+	if peer && f.Peer != "" {
+		said += ", by " + f.Peer
+	}
+	return said
+}
+
+func (f *Finding) sameWords(o *Finding) bool {
+	return f.mark() == o.mark() && f.told(true) == o.told(true)
+}
+
+func (t *Table) line(mark, name, versions, said string) {
+	lead := text.Pad(mark, markColumns) + text.Pad(name, t.Names+2) + text.Pad(versions, versionsColumns)
+	t.Paragraph(lead, len(lead), strings.SplitAfter(said, " ")...)
+}
