@@ -35,7 +35,7 @@ type Client struct {
 	addr       string // to connect to
 	serverName string
 	settings   Settings
-	mutual     bool
+	options    ClientOptions
 	dial       func(context.Context) (net.Conn, error)
 	wallet     *wallet
 }
@@ -50,6 +50,15 @@ type ClientOptions struct {
 
 	// Dial connects to the server; nil: over TCP to Addr.
 	Dial func(context.Context) (net.Conn, error)
+	// Begin is what is said on a connection before TLS; nil: nothing. Within the
+	// timeout of the handshake it must come to an end.
+	Begin func(net.Conn) error
+	// Ask is what is said in TLS in place of HTTP, and returns the answer; nil: GET.
+	Ask func(*tls.Conn) (*Response, error)
+
+	Timeout  time.Duration // of a call; 0: 30 s
+	HeadOnly bool          // the head of a response will do: its body may be cut short
+	Note     string        // a comment of the exchanges in a recording; "": none
 }
 
 // Port returns the port that the client connects to.
@@ -91,7 +100,7 @@ func (e *RejectedError) Unwrap() error { return e.Err }
 
 // NewClient loads the credentials and makes a client.
 func NewClient(o ClientOptions, s Settings) (*Client, error) {
-	c := &Client{url: o.URL, addr: o.addr(), serverName: o.ServerName, settings: s, mutual: o.Mutual, dial: o.Dial}
+	c := &Client{url: o.URL, addr: o.addr(), serverName: o.ServerName, settings: s, options: o, dial: o.Dial}
 	if c.dial == nil {
 		c.dial = func(ctx context.Context) (net.Conn, error) { return connect(ctx, c.addr) }
 	}
@@ -120,6 +129,11 @@ type Response struct {
 	Body   []byte // at most 1 MiB
 
 	Authenticate string // the field WWW-Authenticate
+	Location     string // the field of that name
+
+	// Refusal is what a protocol other than HTTP refused the client with, in a
+	// line; "": it did not.
+	Refusal string
 }
 
 // status is 0 for no response.
@@ -134,7 +148,7 @@ func (r *Response) status() int {
 // and reads the response. Errors are *DialError, *RejectedError, or those of
 // the credentials, in which case there was no exchange.
 func (c *Client) Call(ctx context.Context) (*Response, error) {
-	call, cancel := context.WithTimeout(ctx, callTimeout)
+	call, cancel := context.WithTimeout(ctx, cmp.Or(c.options.Timeout, callTimeout))
 	defer cancel()
 	config, own, err := c.wallet.current()
 	if err != nil {
@@ -144,9 +158,12 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 	if err != nil {
 		return nil, &DialError{Addr: c.addr, Err: err}
 	}
-	x := &clientExchange{Conn: raw, settings: &c.settings, client: raw.LocalAddr().String(), server: raw.RemoteAddr().String(), own: own.subject(""), insists: c.mutual}
+	x := &clientExchange{Conn: raw, settings: &c.settings, client: raw.LocalAddr().String(), server: raw.RemoteAddr().String(), own: own.subject(""), options: c.options}
 	if number := x.settings.Journal.begin(endpoint.Client, x.client, x.server); c.settings.Tap != nil {
-		x.Conn = c.settings.Tap.Client(raw, number)
+		tapped := c.settings.Tap.Client(raw, number)
+		if x.Conn = tapped; c.options.Note != "" {
+			tapped.Annotate(c.options.Note)
+		}
 	}
 	response, err := x.run(call, config, c.url)
 	if ctx.Err() != nil { // the caller broke it off: no side's verdict
@@ -170,7 +187,7 @@ type clientExchange struct {
 	alerts         plainAlerts
 	sent           atomic.Bool // the request
 	own            string      // subject of the client's certificate
-	insists        bool        // ClientOptions.Mutual
+	options        ClientOptions
 	asked          bool        // the server asked for a certificate
 	sentOwn        bool        // and the client sent one
 	shown          string      // own, if it was sent
@@ -202,13 +219,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 		config.KeyLogWriter = both(config.KeyLogWriter, masterSecrets{x.settings.Journal, x.client, x.server})
 	}
 	conn := tls.Client(below, config)
-	handshake, cancel := context.WithTimeout(ctx, x.settings.timeout())
-	err := conn.HandshakeContext(handshake)
-	cancel()
-	var own verdict.Misbehaviour
-	if errors.As(conn.Handshake(), &own) { // even if the time was up meanwhile
-		err = own
-	}
+	err := x.shakeHands(ctx, conn)
 	state := conn.ConnectionState()
 	if !x.alerts.spoke.Load() { // no ClientHello was sent
 		state = tls.ConnectionState{}
@@ -216,7 +227,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	got := verdict.StateOf(state, false)
 	var response *Response
 	if err == nil {
-		response, err = x.get(ctx, conn, url)
+		response, err = x.ask(ctx, conn, url)
 		switch {
 		case err == nil:
 			got = verdict.StateAnswered
@@ -232,12 +243,32 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	}
 	view := verdict.NewView(endpoint.Client, err, x.alerts.seen())
 	view.State, view.Showing = got, x.showing(state.DidResume)
-	view.Unasked, view.WantsMutual = err == nil && !x.asked && !state.DidResume, x.insists
+	view.Unasked, view.WantsMutual = err == nil && !x.asked && !state.DidResume, x.options.Mutual
 	if response != nil {
 		view.InHTTP = x.refusedInHTTP(response, state.DidResume)
 	}
 	x.finish(view, state, response)
 	return response, err
+}
+
+// shakeHands does what comes before TLS, and the handshake.
+func (x *clientExchange) shakeHands(ctx context.Context, conn *tls.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, x.settings.timeout())
+	defer cancel()
+	if x.options.Begin != nil {
+		end, _ := ctx.Deadline()
+		_ = x.SetDeadline(end)
+		if err := x.options.Begin(x); err != nil {
+			return err
+		}
+		_ = x.SetDeadline(time.Time{})
+	}
+	err := conn.HandshakeContext(ctx)
+	var own verdict.Misbehaviour
+	if errors.As(conn.Handshake(), &own) { // even if the time was up meanwhile
+		return own
+	}
+	return err
 }
 
 // showing returns what the client has shown of itself.
@@ -298,6 +329,16 @@ func (x *clientExchange) watchCertificate(config *tls.Config) {
 	}
 }
 
+// ask says what is to be said in TLS, and returns the answer.
+func (x *clientExchange) ask(ctx context.Context, conn *tls.Conn, url *url.URL) (*Response, error) {
+	if x.options.Ask == nil {
+		return x.get(ctx, conn, url)
+	}
+	end, _ := ctx.Deadline()
+	_ = conn.SetDeadline(end)
+	return x.options.Ask(conn)
+}
+
 // get sends one request over conn, by the HTTP version that ALPN chose.
 func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) (*Response, error) {
 	transport := &http.Transport{
@@ -329,10 +370,10 @@ func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) 
 	}
 	defer r.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
-	if err != nil {
+	if err != nil && !x.options.HeadOnly {
 		return nil, err
 	}
-	return &Response{Status: r.StatusCode, Proto: r.Proto, Body: body, Authenticate: r.Header.Get("WWW-Authenticate")}, nil
+	return &Response{Status: r.StatusCode, Proto: r.Proto, Body: body, Authenticate: r.Header.Get("WWW-Authenticate"), Location: r.Header.Get("Location")}, nil
 }
 
 // lastError returns the alert with which the server refused, if one arrived, or
