@@ -188,10 +188,10 @@ type clientExchange struct {
 	sent           atomic.Bool // the request
 	own            string      // subject of the client's certificate
 	options        ClientOptions
-	asked          bool        // the server asked for a certificate
-	sentOwn        bool        // and the client sent one
-	shown          string      // own, if it was sent
-	unnamed        bool        // the server does not name its CA
+	asked          bool   // the server asked for a certificate
+	sentOwn        bool   // and the client sent one
+	shown          string // own, if it was sent
+	unnamed        bool   // the server does not name its CA
 }
 
 func (x *clientExchange) Read(b []byte) (int, error) {

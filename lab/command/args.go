@@ -46,6 +46,9 @@ func arrange(app *cli.App, args []string) []string {
 			words = append(words, arg)
 		}
 	}
+	if slices.Equal(path, []string{"probe"}) && last == nil && (len(words) == 0 || words[0] != "help") { // lab probe URL is lab probe server URL
+		path, commands = append(path, "server"), nil
+	}
 	isHelp := func(flag string) bool { return flag == "--help" || flag == "-h" }
 	switch {
 	case len(words) == 0 || !slices.ContainsFunc(flags, isHelp):

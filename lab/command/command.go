@@ -56,6 +56,7 @@ func (p *Program) status(err error) int {
 		ended  programStatus
 		start  *startError
 		usage  *usageError
+		probed *probeError
 	)
 	unwritten, unwritable, failed := p.unwritten()
 	switch {
@@ -77,6 +78,8 @@ func (p *Program) status(err error) int {
 		return exitUsage
 	case errors.As(err, &start):
 		return start.status()
+	case errors.As(err, &probed):
+		return probeExit(probed)
 	}
 	return exitFailed
 }
@@ -111,7 +114,7 @@ func (p *Program) app(words ...string) *cli.App {
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
 			p.upCommand(), p.serverCommand(), p.clientCommand(), p.scenarioCommand(), // in the order of the first screen
-			p.explainCommand(), p.checkCommand(), p.execCommand(), p.certsCommand(), p.browserCommand(), p.completionCommand(),
+			p.explainCommand(), p.checkCommand(), p.probeCommand(), p.execCommand(), p.certsCommand(), p.browserCommand(), p.completionCommand(),
 		},
 	}
 	app.Action = p.chooseCommand

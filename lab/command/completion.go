@@ -11,6 +11,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/probe"
 	"mtlslab.example/lab/lab/scenario"
 )
 
@@ -115,11 +116,13 @@ func flagValues(command, flag string, f folder) []string {
 		return []string{string(lab.CRLRequire), string(lab.CRLSoft), string(lab.CRLOff)}
 	case "scenario":
 		return scenarioNames()
+	case "only", "skip":
+		return probe.CaseNames()
 	case "server", "client":
 		return f.certificateNames(func(bool) bool { return true })
-	case "ca", "client-ca", "server-ca":
+	case "ca", "client-ca", "server-ca", "client-ca-key":
 		return f.certificateNames(func(isCA bool) bool { return isCA })
-	case "cert", "client-cert", "key", "client-key":
+	case "cert", "client-cert", "key", "client-key", "revoked":
 		names := f.certificateNames(func(bool) bool { return true })
 		if isClients := command == "client" || command == "browser"; flag == "client-cert" || flag == "cert" && isClients {
 			names = append(names, "none")

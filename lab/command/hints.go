@@ -19,6 +19,7 @@ import (
 	"mtlslab.example/lab/lab/check"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/private"
+	"mtlslab.example/lab/lab/probe"
 	"mtlslab.example/lab/lab/scenario"
 )
 
@@ -62,6 +63,8 @@ func hint(err error) string {
 		taps     *tapError
 		unsafe   *private.UnsafeError
 		record   *capture.WriteError
+		probed   *probeError
+		accept   *probe.AcceptError
 	)
 	switch {
 	case errors.As(err, &usage):
@@ -119,6 +122,10 @@ func hint(err error) string {
 		return "lab certs list shows the issuer of each certificate"
 	case errors.As(err, &dial):
 		return dialHint(dial)
+	case errors.As(err, &probed):
+		return probed.hint()
+	case errors.As(err, &accept):
+		return "an accept file has a case a line, such as: no-client-cert 1.2 # until May; lab probe lists the cases"
 	case errors.As(err, &nobody):
 		return browserHint(nobody)
 	case errors.As(err, &noTool):

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/verdict"
 )
 
@@ -87,18 +88,26 @@ func (f *Finding) Words() string {
 		}
 	case RefusedTLS, Refused:
 		if f.Alert != nil {
-			return strings.TrimSpace(f.Alert.Name + " " + string(f.When))
+			return f.Alert.Name + f.late()
 		}
 	case RefusedHTTP:
 		if f.Status != 0 {
 			return fmt.Sprintf("refused by HTTP %d", f.Status)
 		}
 	case Cut:
-		return strings.TrimSpace("cut " + string(f.When))
+		return "cut without an alert" + f.late()
 	case Answered:
 		return f.Reason
 	}
 	return string(f.Result)
+}
+
+// late says that a refusal came after the handshake.
+func (f *Finding) late() string {
+	if f.When == AfterHandshake {
+		return ", late"
+	}
+	return ""
 }
 
 // Report is what a probe came to.
@@ -113,7 +122,8 @@ type Report struct {
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"` // what to do about it
 
-	Findings []*Finding `json:"-"` // in the order of the cases
+	Dial     *lab.DialError `json:"-"` // that Error is of; nil: it is of another
+	Findings []*Finding     `json:"-"` // in the order of the cases
 }
 
 // Exit statuses of a probe, of which 2 is wrong usage.
@@ -178,4 +188,32 @@ func (r *Report) Versions(f *Finding) string {
 		return ""
 	}
 	return "TLS " + strings.Join(versions, " and ")
+}
+
+// Counts returns how many findings have each judgement, and as "accepted" how
+// many are known.
+func (r *Report) Counts() map[Judgement]int {
+	counts := map[Judgement]int{}
+	for _, f := range r.Findings {
+		if f.Accepted {
+			counts["accepted"]++
+		} else {
+			counts[f.Judgement]++
+		}
+	}
+	return counts
+}
+
+// CountsInWords says how many findings have each judgement.
+func (r *Report) CountsInWords() (words []string) {
+	counts := r.Counts()
+	for _, c := range []struct {
+		judgement Judgement
+		words     string
+	}{{Wrong, "wrong"}, {Unknown, "unknown"}, {Warning, "to note"}, {"accepted", "known"}, {Right, "right"}, {Left, "not tried"}} {
+		if n := counts[c.judgement]; n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, c.words))
+		}
+	}
+	return words
 }

@@ -86,13 +86,13 @@ func TestTable(t *testing.T) {
 	for _, row := range [][]*Finding{all[:2], all[2:4], all[4:5], all[5:6], all[6:]} {
 		table.Row(row...)
 	}
-	const want = `      CASE                TLS     WHAT HAPPENED
-ok    expired-client      1.2     certificate_expired in the handshake
-ok                        1.3     certificate_expired after the handshake
+	const want = `      CASE                TLS     WHAT HAPPENED (late: after handshake)
+ok    expired-client      1.2     certificate_expired
+ok                        1.3     certificate_expired, late
 ALARM self-signed-client  1.2 1.3 let in (HTTP 200)
 note  ca-as-client        1.3     let in (HTTP 204)
 ?     look-alike-ca       1.3     cannot be told: no answer came
--     revoked-client              not tried: needs --revoked
+-     revoked-client: not tried, needs --revoked
 `
 	if b.String() != want {
 		t.Errorf("got\n%s", b.String())

@@ -23,12 +23,17 @@ const (
 )
 
 // Head prints the head of the table.
-func (t *Table) Head() { t.line("", "CASE", "TLS", "WHAT HAPPENED") }
+func (t *Table) Head() { t.line("", "CASE", "TLS", "WHAT HAPPENED (late: after handshake)") }
 
 // Row prints the findings of one case.
 func (t *Table) Row(findings ...*Finding) {
 	name := ""
 	for i, f := range findings {
+		if f.Judgement == Left {
+			lead := text.Pad(f.mark(), markColumns)
+			t.Paragraph(lead, len(lead)+2, f.Case, strings.TrimSuffix(" in "+f.TLS, " in "), ": not tried, ", f.Reason)
+			continue
+		}
 		if i > 0 && f.sameWords(findings[i-1]) {
 			continue
 		}
@@ -59,7 +64,7 @@ func (f *Finding) mark() string {
 // told is what a line says of a finding.
 func (f *Finding) told(peer bool) string {
 	said := f.Words()
-	if (f.Judgement == Left || f.Judgement == Unknown) && f.Reason != "" {
+	if f.Judgement == Unknown && f.Reason != "" {
 		said += ": " + f.Reason
 	}
 	if peer && f.Peer != "" {

@@ -1,0 +1,246 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/certgen/atomicfile"
+	"mtlslab.example/lab/certgen/spell"
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/probe"
+	"mtlslab.example/lab/lab/text"
+)
+
+const probeExamples = `lab probe localhost:8443                 the lab's own server, or yours with
+                                         the lab's certificates
+lab probe https://api.test/ --ca ca.pem --cert me.pem --key me.key
+                                         with your own good certificate
+lab probe https://api.test/ --ca ca.pem --cert me.pem --key me.key \
+  --client-ca clients.pem --client-ca-key clients.key
+                                         and bad ones of your own CA
+lab probe api.test:443 --junit probe.xml --accept known.txt
+
+Every bad client certificate of lab scenario list is shown to a server, which
+must refuse it. Exit status: 0 all is as it must be, 1 something was let in that
+must not be, 2 wrong usage, 3 the target could not be judged.`
+
+func (p *Program) probeCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "probe",
+		Category:    takeElsewhere,
+		Usage:       "try every bad client certificate on your own server",
+		ArgsUsage:   "URL|HOST:PORT",
+		Description: probeExamples,
+		Subcommands: []*cli.Command{p.probeServerCommand()},
+	}
+}
+
+func (p *Program) probeServerCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "server",
+		Usage:       "the same as lab probe",
+		ArgsUsage:   "URL|HOST:PORT",
+		Description: probeExamples,
+		Flags: []cli.Flag{
+			caFlag("ca", serverCA, "that the server must have"),
+			certFlag("cert", clientName, "that must be let in"), keyFlag("key", "cert"), passwordFileFlag(),
+			&cli.StringFlag{Name: "client-ca", DefaultText: clientCA + " beside " + clientName, Usage: "`NAME|FILE` of the CA that the server lets in clients of"},
+			&cli.StringFlag{Name: "client-ca-key", DefaultText: "none, of a FILE", Usage: "`NAME|FILE` of its private key, to make bad certificates with, in memory"},
+			&cli.StringFlag{Name: "revoked", Usage: "`CERT,KEY` that are revoked in a CRL which the server has, or a NAME"},
+			&cli.StringFlag{Name: "identity-header", Usage: "`NAME` of a header by which the application knows its clients"},
+			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
+			&cli.StringFlag{Name: "addr", Usage: "connect to `HOST:PORT` in place of the URL's"},
+			&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},
+			&cli.StringSliceFlag{Name: "only", Usage: "try only these `CASES`"},
+			&cli.StringSliceFlag{Name: "skip", Usage: "leave out these `CASES`"},
+			&cli.StringFlag{Name: "accept", Usage: "`FILE` of findings that are known, a case a line: they do not fail"},
+			&cli.IntFlag{Name: "concurrency", Value: 4, Usage: "`N` connections at a time"},
+			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Second, Usage: "`TIME` for a handshake, and for an answer"},
+			&cli.Float64Flag{Name: "rate", DefaultText: "any", Usage: "at most `N` connections a second"},
+			&cli.StringFlag{Name: "junit", Usage: "write JUnit XML to `FILE`"},
+			&cli.StringFlag{Name: "sarif", Usage: "write SARIF to `FILE`"},
+			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record all connections, with their keys, to `FILE`"},
+			dirFlag(), jsonFlag(),
+		},
+		Action: p.probeServer,
+	}
+}
+
+func (p *Program) probeServer(c *cli.Context) error {
+	o, err := p.probeOptions(c)
+	if err != nil {
+		return err
+	}
+	if file := c.String("capture"); file != "" && file != "off" {
+		w, err := capture.Create(file, capture.Options{Notice: func(err error) { p.say("%v", err) }})
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		o.Capture = w
+	}
+	print := &probePrinter{Program: p, asJSON: c.Bool("json")}
+	print.start(o)
+	defer print.bar.stop()
+	report, err := probe.Server(c.Context, *o)
+	print.bar.stop()
+	if c.Context.Err() != nil {
+		p.say("stopped after %s", text.Counted(report.Connections, "connection"))
+		return programStatus(probe.ExitUnknown)
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.writeProbe(c, report); err != nil {
+		return err
+	}
+	print.summary(report, o.Accepted)
+	return probeStatus(report)
+}
+
+// probeError is why a target could not be judged.
+type probeError struct{ report *probe.Report }
+
+func (e *probeError) Error() string { return e.report.Error }
+
+func (e *probeError) hint() string {
+	if e.report.Dial != nil {
+		return dialHint(e.report.Dial)
+	}
+	return e.report.Hint
+}
+
+// probeExit is the exit status of a probe that has ended early: what it has found
+// until then counts for more.
+func probeExit(e *probeError) int { return e.report.Exit() }
+
+// probeStatus returns the error for what a probe came to, nil if all is right.
+func probeStatus(r *probe.Report) error {
+	switch status := r.Exit(); {
+	case r.Error != "":
+		return &probeError{r}
+	case status != probe.ExitRight:
+		return programStatus(status)
+	}
+	return nil
+}
+
+// writeProbe writes the report to the files that are asked for.
+func (p *Program) writeProbe(c *cli.Context, r *probe.Report) error {
+	var errs []error
+	write := func(flag string, encode func(b *buffer) error) {
+		if file := c.String(flag); file != "" {
+			var b buffer
+			err := encode(&b)
+			if err == nil {
+				err = atomicfile.Write(file, b, 0o644)
+			}
+			errs = append(errs, err)
+		}
+	}
+	write("junit", func(b *buffer) error { return r.WriteJUnit(b) })
+	write("sarif", func(b *buffer) error { return r.WriteSARIF(b, version()) })
+	return errors.Join(errs...)
+}
+
+// probeOptions reads the flags.
+func (p *Program) probeOptions(c *cli.Context) (*probe.ServerOptions, error) {
+	o := &probe.ServerOptions{IdentityHeader: c.String("identity-header"), Concurrency: c.Int("concurrency"), Timeout: c.Duration("timeout"), Rate: c.Float64("rate")}
+	wrong := func(format string, args ...any) error {
+		return &usageError{command: commandName(c), problem: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case o.Concurrency < 1 || o.Concurrency > 64:
+		return nil, wrong("--concurrency is %d, and must be from 1 to 64", o.Concurrency)
+	case o.Timeout <= 0:
+		return nil, wrong("--timeout is %v, and must be more than 0", o.Timeout)
+	case o.Rate < 0 || math.IsNaN(o.Rate):
+		return nil, wrong("--rate is %v, and must be 0 or more", o.Rate)
+	}
+	version, err := tlsVersion(c)
+	if err != nil {
+		return nil, err
+	}
+	if version != 0 {
+		o.Versions = []uint16{version}
+	}
+	if o.Only, err = caseNames(c, "only"); err != nil {
+		return nil, err
+	}
+	if o.Skip, err = caseNames(c, "skip"); err != nil {
+		return nil, err
+	}
+	if o.Target, err = probeTarget(c); err != nil {
+		return nil, err
+	}
+	if o.Accepted, err = readAccepted(c); err != nil {
+		return nil, err
+	}
+	return o, p.probeCredentials(c, o)
+}
+
+// caseNames reads a flag with the names of cases.
+func caseNames(c *cli.Context, flag string) (names []string, err error) {
+	for _, value := range c.StringSlice(flag) {
+		for _, name := range strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' }) {
+			if !slices.Contains(probe.CaseNames(), name) {
+				return nil, &usageError{command: commandName(c), problem: fmt.Sprintf("--%s: no case is called %q", flag, name),
+					nearest: spell.Nearest(name, probe.CaseNames())}
+			}
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// probeTarget reads which server to probe.
+func probeTarget(c *cli.Context) (t probe.Target, err error) {
+	if c.NArg() != 1 {
+		return t, &usageError{command: commandName(c), problem: fmt.Sprintf("lab probe takes one URL or HOST:PORT, and there are %d", c.NArg())}
+	}
+	given := c.Args().First()
+	if !strings.Contains(given, "://") {
+		if _, _, err := net.SplitHostPort(given); err != nil {
+			return t, &usageError{command: commandName(c), problem: fmt.Sprintf("the server is %q, and must be like https://localhost:8443/ or localhost:8443", given)}
+		}
+		given = "https://" + given + "/"
+	}
+	t = probe.Target{Addr: c.String("addr"), ServerName: c.String("server-name")}
+	if c.IsSet("addr") {
+		if err := checkAddr(c); err != nil {
+			return t, err
+		}
+	}
+	t.URL, err = httpsURL(c, "the server", given)
+	if err == nil {
+		t.URL.User, t.URL.Fragment = (*url.Userinfo)(nil), ""
+	}
+	return t, err
+}
+
+// readAccepted reads --accept.
+func readAccepted(c *cli.Context) (probe.Accepted, error) {
+	file := c.String("accept")
+	if file == "" {
+		return nil, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	accepted, err := probe.ReadAccepted(f, probe.CaseNames())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return accepted, nil
+}

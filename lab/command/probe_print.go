@@ -1,0 +1,89 @@
+package command
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"mtlslab.example/lab/lab/probe"
+	"mtlslab.example/lab/lab/text"
+)
+
+// probePrinter prints findings while they come.
+type probePrinter struct {
+	*Program
+	asJSON bool
+	headed bool
+	table  probe.Table
+	bar    *progress
+}
+
+// start prepares the options to print what comes.
+func (p *probePrinter) start(o *probe.ServerOptions) {
+	p.bar = newProgress(p.Stderr, "probing")
+	p.table = probe.Table{Printer: p.stdout(), Names: len("client-missing-intermediate")}
+	p.table.W = p.bar.above(p.table.W)
+	o.Begin = func(connections int) {
+		p.say("probing %s as %s: %d connections at most, %d at a time", o.Target.URL, o.Good.Leaf.Subject, connections, o.Concurrency)
+	}
+	o.Progress = p.bar.update
+	o.Each = func(row []*probe.Finding) {
+		if !p.asJSON {
+			if !p.headed {
+				p.table.Head()
+			}
+			p.headed = true
+			p.table.Row(row...)
+			return
+		}
+		for _, f := range row {
+			p.printJSON(f)
+		}
+	}
+}
+
+// summary prints what is not right, and the counts.
+func (p *probePrinter) summary(r *probe.Report, accepted probe.Accepted) {
+	if p.asJSON {
+		p.printJSON(struct {
+			*probe.Report
+			Counts map[probe.Judgement]int `json:"counts"`
+			Exit   int                     `json:"exit_status"`
+		}{r, r.Counts(), r.Exit()})
+	} else {
+		for _, f := range r.Worst() {
+			p.explain(r, f)
+		}
+	}
+	for _, unused := range accepted.Unused() {
+		p.say("line %d of the accept file, about %s, is of no use: nothing such was found", unused.Line, strings.TrimSpace(unused.Case+" "+unused.TLS))
+	}
+	if len(r.Findings) == 0 {
+		return
+	}
+	took := text.Duration(time.Duration(r.DurationMS * float64(time.Millisecond)))
+	p.say("%s in %s: %s", text.Counted(r.Connections, "connection"), took, strings.Join(r.CountsInWords(), ", "))
+}
+
+// explain prints why something is not right, what to change, and where to learn
+// it.
+func (p *probePrinter) explain(r *probe.Report, f *probe.Finding) {
+	out := p.stdout()
+	out.Line()
+	out.Paragraph("", 6, fmt.Sprintf("%s: %s", cmp.Or(strings.TrimSpace(f.Case+" in "+r.Versions(f)), f.Case), f.Title))
+	for _, part := range []struct{ label, text string }{
+		{"what", f.Words()}, {"why", f.Reason}, {"fix", f.Fix}, {"learn", lessonOf(f)},
+	} {
+		if part.text != "" {
+			p.printDetail(part.label, part.text)
+		}
+	}
+}
+
+func lessonOf(f *probe.Finding) string {
+	if f.Scenario == "" {
+		return ""
+	}
+	return "lab scenario show " + f.Scenario
+}

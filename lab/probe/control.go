@@ -1,0 +1,274 @@
+package probe
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
+)
+
+// control does what a judgement of all else rests on: the good certificate is
+// let in, the server asks for one, and what comes of none. The error is
+// *stopped, or of making certificates.
+func (p *prober) control(ctx context.Context) error {
+	good := p.try(ctx, attempt{note: "lab probe: the good certificate", show: p.good})
+	if x := good.Exchange; x != nil && x.Code == verdict.NoCommonALPN {
+		p.http2Only = true
+		good = p.try(ctx, attempt{note: "lab probe: the good certificate", show: p.good})
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	none := map[uint16]*outcome{}
+	if err := p.controlGood(ctx, good, none); err != nil {
+		return err
+	}
+	var asked, without []*Finding
+	for _, version := range p.versions {
+		request := requestOf(none[version].Exchange)
+		if request != nil {
+			p.requests[version] = request
+		}
+		asked = append(asked, p.judgeRequest(version, none[version], request))
+		without = append(without, p.judgeNone(version, none[version], request))
+	}
+	if p.isChosen(askCase) {
+		p.found(asked...)
+	}
+	if p.isChosen(noneCase) {
+		p.found(without...)
+	}
+	p.versions = slices.DeleteFunc(p.versions, func(version uint16) bool { return p.requests[version] == nil })
+	if len(p.versions) == 0 {
+		p.unminted = "the server asks for no certificate"
+		return p.leaveAll("the server asks for no certificate")
+	}
+	return p.controlMinted(ctx)
+}
+
+// leaveAll lists all cases as not tried.
+func (p *prober) leaveAll(why string) error {
+	for _, c := range cases() {
+		if p.isChosen(c.Name) {
+			p.found(p.left(c.Name, c.Title, why))
+		}
+	}
+	return errDone
+}
+
+// errDone says that there is nothing more to try.
+var errDone = errors.New("nothing more is to be tried")
+
+// controlGood finds out in which versions the good certificate is let in, and
+// what comes of none.
+func (p *prober) controlGood(ctx context.Context, first *outcome, none map[uint16]*outcome) error {
+	if err := p.explainStop(first); err != nil {
+		return err
+	}
+	p.base.response = first.response
+	var row []*Finding
+	for _, version := range p.ServerOptions.Versions {
+		name := tlswire.Version(version).String()
+		o := p.try(ctx, attempt{note: noteOf("the good certificate", version), version: version, show: p.good})
+		if o.response == nil && o.Exchange != nil && isOtherVersion(o.Exchange) {
+			f := p.left(goodCase, "Mutual TLS, when all is well", "the server does not speak it")
+			f.TLS = name
+			row = append(row, f)
+			continue
+		}
+		if err := p.explainStop(o); err != nil {
+			return err
+		}
+		f := p.finding(o)
+		f.Case, f.TLS, f.Title, f.Judgement, f.Certificate = goodCase, name, "Mutual TLS, when all is well", Right, subjectOf(p.good)
+		f.Reason = ""
+		row = append(row, f)
+		p.versions = append(p.versions, version)
+		none[version] = p.try(ctx, attempt{note: noteOf(noneCase, version), version: version})
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	if len(p.versions) == 0 {
+		return &stopped{"the server speaks none of the versions of TLS that are to be tried", "leave out --tls"}
+	}
+	p.base.refusesNone = true
+	for _, o := range none {
+		p.base.refusesNone = p.base.refusesNone && o.response == nil && o.Exchange != nil && o.Exchange.RejectedBy == endpoint.Server
+	}
+	if p.isChosen(goodCase) {
+		p.found(row...)
+	}
+	return p.explainForbidden(first, none)
+}
+
+// explainStop returns why the good certificate was not let in, nil if it was.
+func (p *prober) explainStop(o *outcome) error {
+	var dial *lab.DialError
+	switch {
+	case errors.As(o.err, &dial):
+		return o.err
+	case o.Exchange == nil && o.err != nil && !errors.As(o.err, new(*lab.RejectedError)):
+		return o.err
+	case o.Exchange == nil:
+		return &stopped{"nothing was seen of the connection with the good certificate", ""}
+	case o.response == nil:
+		x := o.Exchange
+		what := "the good certificate is not let in: "
+		if x.RejectedBy == endpoint.Client {
+			what = "the server cannot be probed: "
+		}
+		return &stopped{what + cmp.Or(x.Reason, "no answer came"), x.Fix}
+	case o.response.Refusal != "":
+		return &stopped{"the good certificate is not let in: the server refuses it after the handshake: " + o.response.Refusal, ""}
+	case o.response.Status == http.StatusBadRequest, o.response.Status == 495, o.response.Status == 496:
+		return &stopped{fmt.Sprintf("the good certificate is not let in: %s", cmp.Or(o.Exchange.Reason, fmt.Sprintf("the server answers %d", o.response.Status))), o.Exchange.Fix}
+	case o.response.Status == http.StatusTooManyRequests, o.response.Status >= 500 && o.response.Status != http.StatusNotImplemented:
+		return &stopped{fmt.Sprintf("the server answers the good certificate with %d", o.response.Status), "probe it when it is well, or another path of it"}
+	}
+	return nil
+}
+
+// explainForbidden stops where the good certificate is answered as none is, with
+// a refusal.
+func (p *prober) explainForbidden(good *outcome, none map[uint16]*outcome) error {
+	r := good.response
+	if r.Status != http.StatusForbidden || p.base.refusesNone {
+		return nil
+	}
+	for _, o := range none {
+		if o.response == nil || o.response.Status != r.Status || !bytes.Equal(o.response.Body, r.Body) {
+			return nil
+		}
+	}
+	return &stopped{"the server answers 403 with the good certificate and without any: it cannot be told whether it lets in", "name a path that the good certificate may read"}
+}
+
+// isOtherVersion reports whether a handshake failed because the server does not
+// speak its version of TLS.
+func isOtherVersion(x *lab.Exchange) bool {
+	return x.Code == verdict.NoCommonVersion || x.Alert != nil && tlswire.AlertDescription(x.Alert.Code) == tlswire.AlertProtocolVersion
+}
+
+// judgeRequest says whether the server asks for a certificate.
+func (p *prober) judgeRequest(version uint16, o *outcome, r *Request) *Finding {
+	f := p.named(askCase, version, o)
+	f.Result, f.Status, f.When, f.Alert = Answered, 0, "", nil
+	switch {
+	case r != nil:
+		f.Judgement, f.Reason = Right, r.words()
+		if issuer := p.good.Leaf.RawIssuer; len(r.raw) > 0 && !r.names(p.good) {
+			f.Judgement = Warning
+			f.Reason += fmt.Sprintf("; the CA of the good certificate, %s, is not among them: browsers, Go and Java then send none", tlswire.DistinguishedName(issuer))
+			f.Fix = "have the server name the CAs that it lets in clients of (HAProxy: ca-file, nginx: ssl_client_certificate)"
+		}
+	case o.Exchange == nil || o.Exchange.Wire == nil || o.response == nil:
+		f.Result, f.Judgement, f.Reason = Unclear, Unknown, "nothing was seen that shows it"
+	default:
+		f.Judgement, f.Reason, f.Fix, f.Scenario = Wrong, "never asks for a certificate", fixRequire, askCase
+	}
+	return f
+}
+
+// words says what is asked for.
+func (r *Request) words() string {
+	if len(r.CAs) == 0 {
+		return "asks, and names no CAs"
+	}
+	return "asks, and names " + text.Few(r.CAs, 3)
+}
+
+// names reports whether a CA above a certificate is named.
+func (r *Request) names(c *tls.Certificate) bool {
+	if slices.ContainsFunc(r.raw, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, c.Leaf.RawIssuer) }) {
+		return true
+	}
+	for _, der := range c.Certificate[1:] {
+		above, err := tlswire.ParseCertificate(der)
+		if err == nil && slices.ContainsFunc(r.raw, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, above.RawIssuer) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// judgeNone says what comes of a client without a certificate.
+func (p *prober) judgeNone(version uint16, o *outcome, r *Request) *Finding {
+	f := p.named(noneCase, version, o)
+	switch f.Result {
+	case LetIn:
+		f.Judgement, f.Fix, f.Scenario = Wrong, fixRequire, noneCase
+		if f.Reason = joinNonEmpty("the server asks for a certificate, and does not require one", f.Reason); r == nil {
+			f.Reason = "the server never asks for a certificate, and lets in everybody"
+		}
+	case Unclear:
+		f.Judgement = Unknown
+	default:
+		f.Judgement = Right
+	}
+	return f
+}
+
+// named is the finding of an attempt of a control.
+func (p *prober) named(name string, version uint16, o *outcome) *Finding {
+	f := p.finding(o)
+	f.Case, f.TLS, f.Title = name, tlswire.Version(version).String(), titleOf(name)
+	return f
+}
+
+// controlMinted shows a good certificate of the probe's own. If the server does
+// not let it in, it says nothing that it refuses bad ones.
+func (p *prober) controlMinted(ctx context.Context) error {
+	if p.clientCA.PrivateKey == nil {
+		return nil
+	}
+	s, err := scenario.Find(goodCase)
+	if err != nil {
+		return err
+	}
+	shown, err := p.certificate(ctx, s, lifetime)
+	if err != nil {
+		return err
+	}
+	version := p.versions[len(p.versions)-1]
+	o := p.try(ctx, attempt{note: noteOf(mintedCase, version) + ", which is good", version: version, show: shown})
+	f := p.finding(o)
+	f.Case, f.Title, f.Certificate = mintedCase, "A good certificate that the probe has made", subjectOf(shown)
+	f.TLS = tlswire.Version(version).String()
+	switch f.Result {
+	case LetIn:
+		f.Judgement = Right
+	case RefusedHTTP:
+		f.Judgement, f.Reason = Warning, joinNonEmpty("the server lets in only names that it knows; bad certificates may be refused for their names alone", f.Reason)
+	default:
+		f.Judgement = Warning
+		f.Reason = joinNonEmpty("a good certificate of "+p.clientCA.Leaf.Subject.String()+" is not let in: the server may trust another CA, or one below it as if it were a root", f.Reason)
+		f.Fix = "give --client-ca the CA that the server lets in clients of"
+		p.unminted = "a good certificate of --client-ca is not let in, so that a bad one shows nothing"
+	}
+	if p.isChosen(mintedCase) {
+		p.found(f)
+	}
+	return nil
+}
+
+// titleOf returns the title of a scenario.
+func titleOf(name string) string {
+	s, err := scenario.Find(name)
+	if err != nil {
+		return strings.ReplaceAll(name, "-", " ")
+	}
+	return s.Title
+}

@@ -1,0 +1,208 @@
+package probe
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/fault"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// Target is the server that is probed.
+type Target struct {
+	URL        *url.URL // https; of another protocol the host and port alone count
+	Addr       string   // to connect to; empty: the URL's host and port
+	ServerName string   // in place of the URL's host
+
+	// Begin and Ask are those of lab.ClientOptions.
+	Begin func(net.Conn) error
+	Ask   func(*tls.Conn) (*lab.Response, error)
+}
+
+// attempt is one connection.
+type attempt struct {
+	note       string // a comment in the capture
+	version    uint16 // 0: any
+	show       *tls.Certificate
+	serverName string            // in server_name; "": the target's
+	header     map[string]string // "Host" for another host
+	http2      bool
+	wrap       fault.Fault
+	client     *lab.Client // of a session to resume; nil: a new one
+}
+
+// outcome is what came of an attempt.
+type outcome struct {
+	*lab.Exchange // nil if there was no connection, or no report in time
+	response      *lab.Response
+	err           error // *lab.DialError, *lab.RejectedError, or of ctx
+	client        *lab.Client
+}
+
+// engine makes the connections, some at a time.
+type engine struct {
+	target    Target
+	serverCAs []*x509.Certificate
+	timeout   time.Duration
+	tap       *wiretap.Tap
+	journal   *lab.Journal
+	http2Only bool
+
+	slots chan struct{}
+	pace  *pace
+	made  atomic.Int64
+
+	mu      sync.Mutex
+	waiting map[string]chan *lab.Exchange // by the client's address
+}
+
+// newEngine returns an engine. The caller closes the dissection after the last
+// attempt.
+func newEngine(o *ServerOptions) (*engine, *lab.Dissection) {
+	e := &engine{target: o.Target, serverCAs: o.ServerCAs, timeout: o.Timeout,
+		slots: make(chan struct{}, o.Concurrency), pace: newPace(o.Rate), waiting: map[string]chan *lab.Exchange{}}
+	trust := &chain.Trust{ClientTrusts: o.ServerCAs}
+	for _, ca := range o.ServerCAs {
+		trust.CAs = append(trust.CAs, chain.NamedCA{Name: ca.Subject.String(), Certificate: ca, In: "--ca"})
+	}
+	if o.ClientCA != nil {
+		trust.ServerTrusts = []*x509.Certificate{o.ClientCA.Leaf}
+		trust.CAs = append(trust.CAs, chain.NamedCA{Name: o.ClientCA.Leaf.Subject.String(), Certificate: o.ClientCA.Leaf, In: "--client-ca"})
+	}
+	e.journal = &lab.Journal{Each: e.report, Trust: func() *chain.Trust { return trust }}
+	d := e.journal.Dissect()
+	sinks := []wiretap.Sink{d}
+	if o.Capture != nil {
+		sinks = append([]wiretap.Sink{o.Capture}, sinks...)
+	}
+	e.tap = wiretap.New(sinks...)
+	return e, d
+}
+
+// report passes an exchange on to the attempt that it is of.
+func (e *engine) report(x *lab.Exchange) {
+	e.mu.Lock()
+	c := e.waiting[x.ClientAddr]
+	delete(e.waiting, x.ClientAddr)
+	e.mu.Unlock()
+	if c != nil {
+		c <- x
+	}
+}
+
+// newClient returns a client for an attempt, that resumes sessions if told to.
+func (e *engine) newClient(a *attempt, resume bool) (*lab.Client, error) {
+	loaded := &lab.Loaded{CAs: e.serverCAs}
+	if a.show != nil {
+		loaded.Certificates = []tls.Certificate{*a.show}
+	}
+	s := lab.Settings{Credentials: lab.Credentials{Loaded: loaded}, CRL: lab.CRLOff, Version: a.version, HTTP2: a.http2 || e.http2Only,
+		Timeout: e.timeout, Wrap: a.wrap, Journal: e.journal, Tap: e.tap, Header: a.header}
+	return lab.NewClient(lab.ClientOptions{URL: e.target.URL, Addr: e.target.Addr, ServerName: cmp.Or(a.serverName, e.target.ServerName),
+		Resume: resume, Dial: e.dial, Begin: e.target.Begin, Ask: e.target.Ask, Timeout: 2 * e.timeout, HeadOnly: true, Note: a.note}, s)
+}
+
+// addressKey is of the client's address in a context.
+type addressKey struct{}
+
+// dial connects, and notes from where.
+func (e *engine) dial(ctx context.Context) (net.Conn, error) {
+	addr := e.target.Addr
+	if addr == "" {
+		addr = net.JoinHostPort(e.target.URL.Hostname(), cmp.Or(e.target.URL.Port(), "443"))
+	}
+	c, err := (&net.Dialer{Timeout: e.timeout}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	if note, ok := ctx.Value(addressKey{}).(func(string)); ok {
+		note(c.LocalAddr().String())
+	}
+	return c, nil
+}
+
+// settling is how long an attempt waits for the report of its connection.
+const settling = 3 * time.Second
+
+// try makes an attempt, when it is its turn.
+func (e *engine) try(ctx context.Context, a attempt) *outcome {
+	o := &outcome{client: a.client}
+	select {
+	case e.slots <- struct{}{}:
+		defer func() { <-e.slots }()
+	case <-ctx.Done():
+		o.err = ctx.Err()
+		return o
+	}
+	if o.err = e.pace.wait(ctx); o.err != nil {
+		return o
+	}
+	if o.client == nil {
+		if o.client, o.err = e.newClient(&a, false); o.err != nil {
+			return o
+		}
+	}
+	reported := make(chan *lab.Exchange, 1)
+	calling := context.WithValue(ctx, addressKey{}, func(addr string) {
+		e.made.Add(1)
+		e.mu.Lock()
+		e.waiting[addr] = reported
+		e.mu.Unlock()
+	})
+	o.response, o.err = o.client.Call(calling)
+	var dial *lab.DialError
+	if errors.As(o.err, &dial) || ctx.Err() != nil {
+		return o
+	}
+	select {
+	case o.Exchange = <-reported:
+	case <-time.After(settling):
+	case <-ctx.Done():
+	}
+	return o
+}
+
+// pace spreads connections over time.
+type pace struct {
+	mu    sync.Mutex
+	every time.Duration // 0: no pace
+	next  time.Time
+}
+
+// newPace returns a pace of so many a second; 0 is none.
+func newPace(rate float64) *pace {
+	if rate <= 0 {
+		return &pace{}
+	}
+	return &pace{every: time.Duration(float64(time.Second) / rate)}
+}
+
+func (p *pace) wait(ctx context.Context) error {
+	if p.every == 0 {
+		return nil
+	}
+	p.mu.Lock()
+	now := time.Now()
+	at := p.next
+	if at.Before(now) {
+		at = now
+	}
+	p.next = at.Add(p.every)
+	p.mu.Unlock()
+	select {
+	case <-time.After(time.Until(at)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

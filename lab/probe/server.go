@@ -1,0 +1,345 @@
+package probe
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"sync"
+	"time"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// ServerOptions are what a server is probed with. What is left out is not
+// tried, and listed with the reason.
+type ServerOptions struct {
+	Target    Target
+	Good      tls.Certificate     // that must be let in, with Leaf
+	ServerCAs []*x509.Certificate // that the server's certificate must lead to
+
+	ClientCA *tls.Certificate // that the server lets in clients of, with Leaf; PrivateKey may be nil
+	ServerCA *tls.Certificate // that the server's certificate is of, with its key
+	Revoked  *tls.Certificate // that the server's CRL has
+
+	IdentityHeader string   // by which an application behind the server may know its clients
+	Versions       []uint16 // of TLS; none: 1.2 and 1.3
+	Only, Skip     []string // names of cases
+	Accepted       Accepted
+
+	Concurrency int           // connections at a time; 0: 4
+	Timeout     time.Duration // of a handshake, and of an answer; 0: 5 s
+	Rate        float64       // connections a second at most; 0: any
+
+	Capture wiretap.Sink // gets all connections; may be nil
+
+	// Begin is called before the first connection with how many there will be at
+	// most, Progress after each case, and Each with the findings of each case, by
+	// one goroutine at a time. Any may be nil.
+	Begin    func(connections int)
+	Progress func(done, total int)
+	Each     func([]*Finding)
+}
+
+// Versions are those that are tried.
+var Versions = []uint16{tls.VersionTLS12, tls.VersionTLS13}
+
+// prober is a probe in progress.
+type prober struct {
+	*ServerOptions
+	*engine
+	issuer
+	report *Report
+
+	base     baseline
+	versions []uint16            // that the server speaks
+	requests map[uint16]*Request // CertificateRequests, of those versions that have one
+	unminted string              // why certificates of the probe's own are of no use; "": they are
+
+	stop context.CancelCauseFunc
+
+	mu   sync.Mutex // guards report.Findings, done, and the calls of Each
+	done int
+}
+
+// stopped is why a probe ends early.
+type stopped struct{ problem, hint string }
+
+func (s *stopped) Error() string { return s.problem }
+
+// runner tries a case in one version.
+type runner func(ctx context.Context, p *prober, c *Case, version uint16) *Finding
+
+// Server probes a server. The error is that of ctx, or of making certificates:
+// whatever the server does is in the report.
+func Server(ctx context.Context, o ServerOptions) (*Report, error) {
+	if o.Concurrency <= 0 {
+		o.Concurrency = 4
+	}
+	o.Timeout = cmp.Or(o.Timeout, 5*time.Second)
+	if len(o.Versions) == 0 {
+		o.Versions = Versions
+	}
+	e, dissection := newEngine(&o)
+	p := &prober{ServerOptions: &o, engine: e, issuer: issuer{good: &o.Good, clientCA: o.ClientCA, serverCA: o.ServerCA},
+		report: &Report{Probe: "server", Target: o.Target.URL.String(), Time: time.Now().UTC()}, requests: map[uint16]*Request{}}
+	if p.clientCA == nil { // what is known of it
+		p.clientCA = &tls.Certificate{Certificate: o.Good.Certificate[:1], Leaf: &x509.Certificate{RawSubject: o.Good.Leaf.RawIssuer}}
+	}
+	if o.Begin != nil {
+		o.Begin(p.most())
+	}
+	err := p.run(ctx)
+	dissection.Close()
+	p.report.DurationMS = float64(time.Since(p.report.Time).Microseconds()) / 1000
+	p.report.Connections = int(p.made.Load())
+	return p.report, err
+}
+
+// most returns how many connections there will be at most.
+func (p *prober) most() int {
+	n := len(p.Versions)
+	most := 1 + 3*n // the controls
+	for _, c := range cases() {
+		if p.isChosen(c.Name) && p.lacks(c) == "" {
+			if most += 1 + n; c.once {
+				most += 1 - n
+			}
+		}
+	}
+	return most
+}
+
+// run does the controls, and then the cases.
+func (p *prober) run(ctx context.Context) error {
+	trying, stop := context.WithCancelCause(ctx)
+	p.stop = stop
+	defer stop(nil)
+	err := p.control(trying)
+	if err == nil {
+		p.tryAll(trying)
+		err = context.Cause(trying)
+	}
+	var (
+		why  *stopped
+		dial *lab.DialError
+	)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &why):
+		p.report.Error, p.report.Hint = why.problem, why.hint
+	case errors.As(err, &dial):
+		p.report.Error, p.report.Dial = dial.Error(), dial
+	case !errors.Is(err, errDone):
+		return err
+	}
+	return nil
+}
+
+// tryAll tries the cases, some at a time, and lists those that are not.
+func (p *prober) tryAll(ctx context.Context) {
+	var chosen []*Case
+	var left []*Finding
+	for _, c := range cases() {
+		switch why := p.lacks(c); {
+		case !p.isChosen(c.Name):
+		case why != "":
+			left = append(left, p.left(c.Name, c.Title, why))
+		default:
+			chosen = append(chosen, c)
+		}
+	}
+	for _, c := range notTried {
+		if p.isChosen(c.name) {
+			left = append(left, p.left(c.name, titleOf(c.name), c.reason))
+		}
+	}
+	rows := make([][]*Finding, len(chosen))
+	var all sync.WaitGroup
+	next := make(chan int)
+	for range p.Concurrency {
+		all.Go(func() {
+			for i := range next {
+				rows[i] = p.tryCase(ctx, chosen[i])
+				p.advance(len(chosen))
+				if ctx.Err() == nil {
+					p.tell(rows[i])
+				}
+			}
+		})
+	}
+	for i := range chosen {
+		next <- i
+	}
+	close(next)
+	all.Wait()
+	for _, row := range rows {
+		p.report.Findings = append(p.report.Findings, row...)
+	}
+	for _, f := range left {
+		p.found(f)
+	}
+}
+
+// tryCase tries one case, and whether the good certificate is let in after it.
+func (p *prober) tryCase(ctx context.Context, c *Case) (row []*Finding) {
+	run := c.run
+	if run == nil {
+		run = runShown
+	}
+	versions := p.versions
+	if c.once {
+		versions = versions[len(versions)-1:]
+	}
+	for _, version := range versions {
+		if ctx.Err() != nil {
+			row = append(row, p.left(c.Name, c.Title, "the probe had stopped"))
+			break
+		}
+		started := time.Now()
+		f := run(ctx, p, c, version)
+		f.Case, f.Title = c.Name, c.Title
+		if f.TLS = tlswire.Version(version).String(); c.once {
+			f.TLS = ""
+		}
+		if f.DurationMS = float64(time.Since(started).Microseconds()) / 1000; f.Judgement == Wrong || f.Judgement == Warning {
+			f.Fix, f.Scenario = cmp.Or(f.Fix, c.fix), c.Lesson
+		}
+		p.Accepted.Mark(f)
+		row = append(row, f)
+	}
+	if ctx.Err() == nil {
+		p.checkGood(ctx, c.Name)
+	}
+	return row
+}
+
+// checkGood stops the probe if the good certificate is no longer let in.
+func (p *prober) checkGood(ctx context.Context, after string) {
+	const tries = 3
+	for i := range tries {
+		o := p.try(ctx, attempt{note: "the good certificate, after " + after, version: p.versions[len(p.versions)-1], show: p.good})
+		e := p.base.judge(o)
+		switch {
+		case ctx.Err() != nil || e.result == LetIn:
+			return
+		case e.result == RefusedTLS || e.result == RefusedHTTP || i == tries-1:
+			p.stop(&stopped{"after " + after + " the good certificate is no longer let in: " + cmp.Or(e.reason, string(e.result)),
+				"the server may lock out who fails too often: probe it later, more slowly (--rate 1 --concurrency 1), or leave out cases (--skip)"})
+			return
+		}
+		select {
+		case <-time.After(time.Duration(i+1) * 200 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// found adds findings that are known at once, and tells them.
+func (p *prober) found(row ...*Finding) {
+	for _, f := range row {
+		p.Accepted.Mark(f)
+	}
+	p.mu.Lock()
+	p.report.Findings = append(p.report.Findings, row...)
+	p.mu.Unlock()
+	p.tell(row)
+}
+
+func (p *prober) tell(row []*Finding) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.Each != nil && len(row) > 0 {
+		p.Each(row)
+	}
+}
+
+func (p *prober) advance(total int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done++
+	if p.Progress != nil {
+		p.Progress(p.done, total)
+	}
+}
+
+// left is a case that is not tried.
+func (p *prober) left(name, title, why string) *Finding {
+	return &Finding{Case: name, Title: title, Result: NotTried, Judgement: Left, Reason: why}
+}
+
+// lacks returns what a case needs and the probe does not have, in a sentence;
+// "": nothing.
+func (p *prober) lacks(c *Case) string {
+	switch {
+	case c.needs&needRevoked != 0 && p.Revoked == nil:
+		return "needs --revoked CERT,KEY: a pair that the server's CRL has"
+	case c.needs&needHeader != 0 && p.IdentityHeader == "":
+		return "needs --identity-header NAME, and a page that shows who the client is"
+	case c.needs&needHTTP != 0 && p.Target.Ask != nil:
+		return "is about HTTP"
+	case c.needs&needCAKey != 0 && p.clientCA.PrivateKey == nil:
+		return "needs --client-ca and --client-ca-key: a CA whose clients the server lets in"
+	case c.needs&needServerCAKey != 0 && p.serverCA == nil:
+		return "needs the key of the CA for servers, which only the lab's own PKI has"
+	case c.needs&needServerCAKey != 0 && p.ClientCA != nil && p.serverCA.Leaf.Equal(p.ClientCA.Leaf):
+		return "servers and clients have the same CA"
+	case c.needs&needCAKey != 0 && p.unminted != "":
+		return p.unminted
+	}
+	return ""
+}
+
+// runShown shows the certificate of the case, which must not be let in.
+func runShown(ctx context.Context, p *prober, c *Case, version uint16) *Finding {
+	shown, err := p.certificate(ctx, c.script, lifetime)
+	if err != nil {
+		p.stop(err)
+		return p.left(c.Name, c.Title, err.Error())
+	}
+	return p.mustRefuse(ctx, c, version, shown)
+}
+
+// mustRefuse shows a certificate that must not be let in.
+func (p *prober) mustRefuse(ctx context.Context, c *Case, version uint16, shown *tls.Certificate) *Finding {
+	o := p.try(ctx, attempt{note: noteOf(c.Name, version) + ", which must be refused", version: version, show: shown})
+	f := p.finding(o)
+	f.Certificate = subjectOf(shown)
+	switch f.Result {
+	case LetIn:
+		f.Judgement, f.Reason = c.lets, joinNonEmpty(c.hole, f.Reason)
+	case Unclear:
+		f.Judgement = Unknown
+	default:
+		f.Judgement = Right
+	}
+	return f
+}
+
+// finding says what happened in an attempt. The caller adds what that means.
+func (p *prober) finding(o *outcome) *Finding {
+	e := p.base.judge(o)
+	f := &Finding{Result: e.result, When: e.when, Alert: e.alert, Status: e.status, Reason: e.reason}
+	if o.Exchange != nil {
+		f.Exchange = o.Exchange.Number
+		if o.Exchange.HTTP != nil {
+			f.Status = o.Exchange.HTTP.Status
+		}
+	}
+	return f
+}
+
+func noteOf(name string, version uint16) string {
+	return "lab probe: " + name + " in " + tlswire.Version(version).String()
+}
+
+func subjectOf(c *tls.Certificate) string {
+	if c == nil || c.Leaf == nil {
+		return ""
+	}
+	return c.Leaf.Subject.String()
+}
