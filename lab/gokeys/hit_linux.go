@@ -14,6 +14,7 @@ type hit struct {
 	task      *task
 	registers syscall.PtraceRegs
 	address   uint64 // of the breakpoint
+	end       uint64 // of the goroutine's stack; 0 if it was not read yet
 	breakpoint
 }
 
@@ -34,11 +35,10 @@ func (t *Trace) hit(tid int, k *task) (met, goesOn bool) {
 // perform does what the instruction at the breakpoint does. The thread then has
 // to go on.
 func (h *hit) perform() {
-	var end uint64
-	if h.kind != addressBelow {
-		end, _ = peekWord(h.tid, guard(&h.registers))
+	if h.kind != addressBelow && h.end == 0 {
+		h.end, _ = peekWord(h.tid, guard(&h.registers))
 	}
-	h.Instruction.perform(&h.registers, h.address, end)
+	h.Instruction.perform(&h.registers, h.address, h.end)
 	_ = syscall.PtraceSetRegs(h.tid, &h.registers) // it may have been killed
 }
 
@@ -53,7 +53,7 @@ func (h *hit) returnNil() {
 
 // secret takes the secret that writeKeyLog was called with.
 func (t *Trace) secret(h *hit) (goesOn bool) {
-	if line, entry, ok := secretOf(h.tid, arguments(&h.registers)); ok {
+	if line, entry, ok := h.secretOf(arguments(&h.registers)); ok {
 		if h.task.image.logs {
 			t.late.add(line)
 		} else {
@@ -68,17 +68,19 @@ func (t *Trace) secret(h *hit) (goesOn bool) {
 }
 
 // secretOf returns the line of a key log for the arguments of writeKeyLog: the
-// configuration, a string, and two slices.
-func secretOf(tid int, a [9]uint64) (line []byte, entry keylog.Entry, ok bool) {
+// configuration, a string, and two slices. It also sets h.end, since each read
+// of another process's memory takes its time.
+func (h *hit) secretOf(a [9]uint64) (line []byte, entry keylog.Entry, ok bool) {
 	const longestLabel, randomSize, longestSecret = 64, 32, 64
 	label, random, secret := span{a[1], a[2]}, span{a[3], a[4]}, span{a[6], a[7]}
 	if label.size > longestLabel || random.size != randomSize || secret.size > longestSecret {
 		return nil, entry, false
 	}
-	b := make([]byte, label.size+random.size+secret.size)
-	if peek(tid, b, label, random, secret) != nil {
+	b := make([]byte, label.size+random.size+secret.size+8)
+	if peek(h.tid, b, label, random, secret, span{guard(&h.registers), 8}) != nil {
 		return nil, entry, false
 	}
+	b, h.end = b[:len(b)-8], byteOrder.Uint64(b[len(b)-8:])
 	entry = keylog.Entry{Label: string(b[:label.size]), ClientRandom: b[label.size:][:randomSize], Secret: b[label.size+randomSize:]}
 	line, err := entry.AppendText(nil)
 	if err != nil {
