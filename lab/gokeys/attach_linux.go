@@ -86,7 +86,7 @@ func (t *Trace) unseized(err error) error {
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%s/comm", found[1]))
 		return &SystemError{Why: fmt.Sprintf("process %d is traced already, by process %s (%s), and only one can trace it", t.root, found[1], strings.TrimSpace(string(name)))}
 	}
-	scope, _ := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
+	scope, _ := os.ReadFile(ptraceScope)
 	if strings.TrimSpace(string(scope)) == "1" && !mayTraceAll() {
 		return &SystemError{"kernel.yama.ptrace_scope is 1, so that only root may trace a program that runs already: use sudo, or start it by lab exec -- COMMAND", err}
 	}

@@ -12,9 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Files of the kernel.
+var (
+	ptraceScope   = "/proc/sys/kernel/yama/ptrace_scope"
+	kernelVersion = "/proc/version"
+)
+
 // obstacle says why no program can be traced here, or returns nil.
 func obstacle() error {
-	scope, _ := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
+	scope, _ := os.ReadFile(ptraceScope)
 	switch strings.TrimSpace(string(scope)) {
 	case "2":
 		if !mayTraceAll() {
@@ -43,7 +49,7 @@ func isFiltered() bool {
 
 // kernel is what to call the kernel in an error.
 func kernel() string {
-	version, _ := os.ReadFile("/proc/version")
+	version, _ := os.ReadFile(kernelVersion)
 	if bytes.HasPrefix(version, []byte("Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016")) { // what gVisor says of itself
 		return "gVisor"
 	}

@@ -38,6 +38,12 @@ func TestMain(m *testing.M) {
 }
 
 func traceMain(log string, args []string) int {
+	if scope := os.Getenv("GOKEYS_TEST_SCOPE"); scope != "" {
+		gokeys.SetKernelFiles(scope, os.Getenv("GOKEYS_TEST_VERSION"))
+	}
+	if what := os.Getenv("GOKEYS_TEST_SECCOMP"); what != "" {
+		forbidPtrace(what == "traceme")
+	}
 	keys, err := keylog.Open(log, nil)
 	if err != nil {
 		panic(err)
@@ -322,6 +328,22 @@ func TestFollowed(t *testing.T) {
 			wantSame(t, log, server, tls13Lines)
 		})
 	}
+	t.Run("go test", func(t *testing.T) {
+		server, log := newReference(t), newLog(t)
+		dir := t.TempDir()
+		source := fmt.Sprintf("package p\n\nimport (\n\t\"crypto/tls\"\n\t\"testing\"\n)\n\nfunc TestCall(t *testing.T) {\n\tc, err := tls.Dial(\"tcp\", %q, &tls.Config{InsecureSkipVerify: true})\n\tif err != nil {\n\t\tt.Fatal(err)\n\t}\n\tc.Close()\n}\n", server.address)
+		for name, content := range map[string]string{"p_test.go": source, "go.mod": "module p\n\ngo 1.21\n"} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd := traced(t, log, "go", "test", "-count=1", ".")
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "ok") {
+			t.Fatalf("%v: %s", err, out)
+		}
+		wantSame(t, log, server, tls13Lines)
+	})
 	t.Run("go run", func(t *testing.T) {
 		server, log := newReference(t), newLog(t)
 		run(t, log, "go", "run", "testdata/peer/main.go", "call", server.address)

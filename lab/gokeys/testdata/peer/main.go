@@ -4,6 +4,7 @@
 //	peer call ADDRESS ...      sends a line over each of several connections
 //	peer start PROGRAM ARG...  starts another program, and waits for it
 //	peer threads ADDRESS N     has N threads while it calls
+//	peer copy                  copies its standard input
 //	peer crash                 ends with a stack trace and SIGABRT
 package main
 
@@ -63,6 +64,8 @@ func main() {
 		if err := c.Run(); err != nil {
 			log.Fatal(err)
 		}
+	case "copy":
+		io.Copy(os.Stdout, os.Stdin)
 	case "crash":
 		debug.SetTraceback("crash")
 		syscall.Kill(os.Getpid(), syscall.SIGQUIT)
