@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"mtlslab.example/lab/lab/peertest"
@@ -165,4 +167,71 @@ func TestExecGoCaptureServer(t *testing.T) {
 	if want := "it is a server's, or was not made by Go's package net; record it with --tap 127.0.0.1:9443=HOST:PORT"; !strings.Contains(strings.Join(strings.Fields(said.String()), " "), want) {
 		t.Errorf("no %q in:\n%s", want, &said)
 	}
+}
+
+// TestExecGoPrograms: well-known programs in Go, as Debian builds them, open
+// decrypted: servers through a tap, and a client by its own connections.
+func TestExecGoPrograms(t *testing.T) {
+	if !peertest.Full() {
+		t.Skip("only in a full run")
+	}
+	need(t, "caddy", "etcd", "etcdctl", "tshark", "curl")
+	l := newExecLab(t)
+	start := func(t *testing.T, name, port, tapped string, program ...string) {
+		t.Helper()
+		cmd := l.command(t, name)
+		cmd.Args = append([]string{l.program, "exec", "--keylog", "off", "--capture", name + ".pcapng", "--tap", "127.0.0.1:" + tapped + "=127.0.0.1:" + port, "--"}, program...)
+		cmd.Env = append(cmd.Env, "HOME="+l.dir, "XDG_DATA_HOME="+l.dir, "XDG_CONFIG_HOME="+l.dir)
+		server := peertest.Start(t, cmd)
+		stop := func() { _ = cmd.Process.Signal(syscall.SIGTERM); server.Wait(t) }
+		t.Cleanup(stop)
+		if err := peertest.AwaitListener(port); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(t *testing.T, program ...string) string {
+		t.Helper()
+		cmd := l.command(t, "x")
+		cmd.Args = append([]string{l.program, "exec", "--keylog", "off", "--capture", "client.pcapng", "--"}, program...)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return string(out)
+	}
+	sees := func(t *testing.T, capture, port, field, want string) {
+		t.Helper()
+		if err := peertest.Poll(func() error {
+			out, err := exec.CommandContext(t.Context(), "tshark", "-r", l.path(capture), "-d", "tcp.port=="+port+",tls", "-T", "fields", "-e", field).Output()
+			if err == nil && !strings.Contains(string(out), want) {
+				err = fmt.Errorf("tshark sees no %s %s in %s: %s", field, want, capture, strings.Join(strings.Fields(string(out)), " "))
+			}
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Run("caddy", func(t *testing.T) {
+		port, tapped := peertest.FreePort(t), peertest.FreePort(t)
+		config := fmt.Sprintf("{\n admin off\n auto_https disable_redirects\n}\nhttps://localhost:%s, https://localhost:%s {\n tls %[3]s/certs/server.pem %[3]s/certs/server-key.pem\n respond hello\n}\n", port, peertest.FreePort(t), l.dir)
+		if err := os.WriteFile(l.path("Caddyfile"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		start(t, "caddy", port, tapped, "caddy", "run", "--config", "Caddyfile")
+		if out, err := exec.CommandContext(t.Context(), "curl", "-sS", "--http1.1", "--cacert", l.path("certs/server-ca.pem"), "https://localhost:"+tapped+"/of-caddy").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		sees(t, "caddy.pcapng", port, "http.request.uri", "/of-caddy")
+	})
+	t.Run("etcd", func(t *testing.T) {
+		port, tapped, peer := peertest.FreePort(t), peertest.FreePort(t), peertest.FreePort(t)
+		start(t, "etcd", port, tapped, "etcd", "--cert-file=certs/server.pem", "--key-file=certs/server-key.pem", "--client-cert-auth", "--trusted-ca-file=certs/client-ca.pem",
+			"--listen-client-urls=https://127.0.0.1:"+port, "--advertise-client-urls=https://localhost:"+tapped, "--listen-peer-urls=http://127.0.0.1:"+peer, "--log-level=error")
+		out := run(t, "etcdctl", "--cacert=certs/server-ca.pem", "--cert=certs/client.pem", "--key=certs/client-key.pem", "--endpoints=https://localhost:"+tapped, "put", "name", "value")
+		if !strings.Contains(out, "OK") {
+			t.Error(out)
+		}
+		sees(t, "client.pcapng", tapped, "http2.headers.path", "/etcdserverpb.KV/Put")
+		sees(t, "etcd.pcapng", port, "http2.headers.path", "/etcdserverpb.KV/Put")
+	})
 }
