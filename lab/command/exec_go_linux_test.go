@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -142,7 +143,7 @@ func TestExecGoCapture(t *testing.T) {
 // lab says at once what records them.
 func TestExecGoCaptureServer(t *testing.T) {
 	t.Parallel()
-	cmd := recorded(t, t.TempDir(), buildPeer(t, "connect"), "serve")
+	cmd := recorded(t, t.TempDir(), buildPeer(t, "connect"), "serve", "1")
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
@@ -234,4 +235,63 @@ func TestExecGoPrograms(t *testing.T) {
 		sees(t, "client.pcapng", tapped, "http2.headers.path", "/etcdserverpb.KV/Put")
 		sees(t, "etcd.pcapng", port, "http2.headers.path", "/etcdserverpb.KV/Put")
 	})
+}
+
+// TestExecAttach: the keys of a program that runs already are logged until lab
+// ends, in whatever way, and the program runs on.
+func TestExecAttach(t *testing.T) {
+	t.Parallel()
+	l := newExecLab(t)
+	program := buildPeer(t, "connect")
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(signal.String(), func(t *testing.T) {
+			server := exec.CommandContext(t.Context(), program, "serve", "2")
+			out, err := server.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := server.Start(); err != nil {
+				t.Fatal(err)
+			}
+			address, err := bufio.NewReader(out).ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := "attach-" + strconv.Itoa(int(signal))
+			cmd := l.command(t, name)
+			cmd.Args = []string{l.program, "exec", "--keylog", name + ".keys", "--attach", strconv.Itoa(server.Process.Pid)}
+			said, err := cmd.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if line, err := bufio.NewReader(said).ReadString('\n'); err != nil || !strings.Contains(line, "the keys of process") {
+				t.Fatalf("%v: %s", err, line)
+			}
+			call := func() {
+				t.Helper()
+				c, err := tls.Dial("tcp", strings.TrimSpace(address), &tls.Config{InsecureSkipVerify: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Close()
+			}
+			call()
+			if err := cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Error(err)
+			}
+			call() // which ends the server
+			if err := server.Wait(); err != nil {
+				t.Errorf("the program has ended with lab: %v", err)
+			}
+			if n := len(l.lines(t, name)); n != 1 {
+				t.Errorf("keys of %d handshakes, not 1", n)
+			}
+		})
+	}
 }

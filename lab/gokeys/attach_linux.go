@@ -22,6 +22,9 @@ func (t *Trace) attach() error {
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", t.root)); err != nil {
 		return &SystemError{Why: fmt.Sprintf("there is no process %d", t.root)}
 	}
+	if isAncestor(t.root) {
+		return &SystemError{Why: fmt.Sprintf("process %d has started this one, and would be killed with it: attach from elsewhere", t.root)}
+	}
 	f, err := t.executable(t.root)
 	switch {
 	case err != nil:
@@ -46,6 +49,22 @@ func (t *Trace) attach() error {
 	for !image.prepared && len(t.tasks) > 0 && t.next() {
 	}
 	return nil
+}
+
+// isAncestor reports whether a process has started this one, or one that has.
+func isAncestor(pid int) bool {
+	for at := os.Getpid(); at > 0; {
+		if at == pid {
+			return true
+		}
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", at))
+		found := parentPid.FindSubmatch(status)
+		if err != nil || found == nil {
+			return false
+		}
+		at, _ = strconv.Atoi(string(found[1]))
+	}
+	return false
 }
 
 // seizeThreads seizes the threads that root has. Those that they start are
@@ -77,7 +96,11 @@ func (t *Trace) seizeThreads(image *image) error {
 	return nil
 }
 
-var tracerPid = regexp.MustCompile(`(?m)^TracerPid:\t([1-9][0-9]*)$`)
+// Fields of proc_pid_status(5).
+var (
+	tracerPid = regexp.MustCompile(`(?m)^TracerPid:\t([1-9][0-9]*)$`)
+	parentPid = regexp.MustCompile(`(?m)^PPid:\t([0-9]+)$`)
+)
 
 // unseized says why root cannot be traced.
 func (t *Trace) unseized(err error) error {

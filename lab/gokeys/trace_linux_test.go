@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -519,6 +520,11 @@ func TestAttach(t *testing.T) {
 	if _, err := gokeys.Attach(other.Process.Pid, gokeys.Options{Keys: keys}); !errors.As(err, &program) {
 		t.Errorf("a program without crypto/tls: %v", err)
 	}
+	for _, pid := range []int{os.Getpid(), os.Getppid()} { // go test: it would be killed with this process
+		if _, err := gokeys.Attach(pid, gokeys.Options{Keys: keys}); !errors.As(err, &system) || !strings.Contains(err.Error(), "has started this one") {
+			t.Errorf("an ancestor: %v", err)
+		}
+	}
 	if _, err := gokeys.Attach(1<<22+1, gokeys.Options{Keys: keys}); !errors.As(err, &system) {
 		t.Errorf("no process: %v", err)
 	}
@@ -585,6 +591,28 @@ func TestSetuid(t *testing.T) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		if out, err := cmd.CombinedOutput(); err != nil || string(out) != "0\n" {
 			t.Errorf("%s: %v: %s", command, err, out)
+		}
+	}
+}
+
+// TestInspectBuilds: the functions are found in the programs of both
+// processors, stripped or not.
+func TestInspectBuilds(t *testing.T) {
+	t.Parallel()
+	if !peertest.Full() {
+		t.Skip("only in a full run: the standard library is compiled")
+	}
+	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
+		for _, flags := range [][]string{nil, {"-ldflags=-s -w", "-buildmode=pie"}} {
+			file, err := os.Open(build(t, []string{"GOARCH=" + arch}, flags...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+			p, err := gokeys.Inspect(file, machine)
+			if err != nil || len(p.Secrets) != 1 || len(p.Connects) != 1 || len(p.PeerNames) != 1 {
+				t.Errorf("%s %v: %+v, %v", arch, flags, p, err)
+			}
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // Connect is a client that connects in every way: connect TLS4 TLS6 UDP UNIX
-// NOBODY. It fails if a way does not look as it does elsewhere. connect serve is
-// a server of one connection.
+// NOBODY. It fails if a way does not look as it does elsewhere. connect serve N
+// is a server of N connections.
 package main
 
 import (
@@ -12,13 +12,18 @@ import (
 	"net"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"sync"
 	"syscall"
 )
 
 func main() {
 	if os.Args[1] == "serve" {
-		serve()
+		times, err := strconv.Atoi(os.Args[2])
+		if err != nil {
+			log.Fatal(err)
+		}
+		serve(times)
 		return
 	}
 	tls4, tls6, udp, unix, nobody := os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5]
@@ -45,7 +50,7 @@ func main() {
 	get(tls4, "/bound", net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}})
 }
 
-func serve() {
+func serve(times int) {
 	s := httptest.NewUnstartedServer(nil)
 	s.StartTLS() // which makes a certificate
 	l, err := tls.Listen("tcp", "127.0.0.1:0", s.TLS)
@@ -53,14 +58,16 @@ func serve() {
 		log.Fatal(err)
 	}
 	fmt.Println(l.Addr())
-	c, err := l.Accept()
-	if err != nil {
-		log.Fatal(err)
+	for i := 0; i < times; i++ {
+		c, err := l.Accept()
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := c.(*tls.Conn).Handshake(); err != nil {
+			log.Fatal(err)
+		}
+		c.Close()
 	}
-	if err := c.(*tls.Conn).Handshake(); err != nil {
-		log.Fatal(err)
-	}
-	c.Close()
 }
 
 func get(address, path string, dialer net.Dialer) {
