@@ -31,15 +31,21 @@ func newJavaLab(t *testing.T) javaLab {
 	t.Helper()
 	need(t, "java", "javac")
 	l := javaLab{newExecLab(t)}
-	peer, err := filepath.Abs("testdata/peer/Peer.java")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.must(t, "javac", "-J-Xmx128m", "--release", "11", "-d", l.dir, peer)
+	l.compile(t, "", "Peer.java")
 	for _, name := range []string{"client", "server"} {
 		l.must(t, "openssl", "pkcs12", "-export", "-in", "certs/"+name+".pem", "-inkey", "certs/"+name+"-key.pem", "-out", name+".p12", "-passout", "pass:changeit")
 	}
 	return l
+}
+
+// compile compiles a program of testdata/peer that uses Peer and libraries.
+func (l javaLab) compile(t *testing.T, libraries, program string) {
+	t.Helper()
+	source, err := filepath.Abs("testdata/peer/" + program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.must(t, "javac", "-J-Xmx128m", "--release", "11", "-cp", l.dir+":"+libraries, "-d", l.dir, source)
 }
 
 func (l javaLab) must(t *testing.T, args ...string) {
@@ -146,17 +152,7 @@ func testJavaPrograms(t *testing.T, l javaLab) {
 			})
 		}
 	}
-	if err := peertest.Poll(func() error {
-		if n := l.wire.open.Load(); n > 0 {
-			return fmt.Errorf("%d connections are still open", n)
-		}
-		return nil
-	}); err != nil {
-		t.Error(err)
-	}
-	if err := l.capture.Close(); err != nil {
-		t.Fatal(err)
-	}
+	l.finish(t)
 	seen := l.requests(t, logged...)
 	for path, times := range want {
 		if seen[path] != times {

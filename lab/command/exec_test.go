@@ -202,6 +202,22 @@ func (l *execLab) get(t *testing.T, port, serverName, path string) {
 	response.Body.Close()
 }
 
+// finish ends the capture once its connections have ended.
+func (l *execLab) finish(t *testing.T) {
+	t.Helper()
+	if err := peertest.Poll(func() error {
+		if n := l.wire.open.Load(); n > 0 {
+			return fmt.Errorf("%d connections are still open", n)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if err := l.capture.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // requests are the paths that tshark sees in the capture, and how often, with
 // the key logs of those names.
 func (l *execLab) requests(t *testing.T, names ...string) map[string]int {
@@ -349,17 +365,7 @@ func TestExecPrograms(t *testing.T) {
 		}
 	})
 
-	if err := peertest.Poll(func() error {
-		if n := l.wire.open.Load(); n > 0 {
-			return fmt.Errorf("%d connections are still open", n)
-		}
-		return nil
-	}); err != nil {
-		t.Error(err)
-	}
-	if err := l.capture.Close(); err != nil {
-		t.Fatal(err)
-	}
+	l.finish(t)
 	need(t, "tshark")
 	if seen := l.requests(t); len(seen) > 0 {
 		t.Errorf("without keys tshark sees %v", seen)
