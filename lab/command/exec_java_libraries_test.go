@@ -5,6 +5,7 @@ package command_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,4 +62,46 @@ func jars(t *testing.T, names ...string) string {
 		}
 	}
 	return strings.Join(paths, ":")
+}
+
+// TestExecJavaBouncyCastle: BouncyCastle's TLS, as client and as server, gives
+// the same lines as Java's own.
+func TestExecJavaBouncyCastle(t *testing.T) {
+	t.Parallel()
+	libraries := jars(t, "bctls", "bcprov", "bcutil")
+	l := newJavaLab(t)
+	need(t, "tshark")
+	program := func(args []string) []string { // what comes last holds
+		args = slices.Clone(args)
+		at := slices.Index(args, "Peer")
+		return slices.Insert(args, at, "-cp", l.dir+":"+libraries,
+			"-Dpeer.providers=org.bouncycastle.jce.provider.BouncyCastleProvider,org.bouncycastle.jsse.provider.BouncyCastleJsseProvider")
+	}
+	want := make(map[string]int)
+	var names []string
+	for version, lines := range map[string]int{"TLSv1.3": 4, "TLSv1.2": 1} {
+		client, server, port := "bc"+version, "bc-server"+version, peertest.FreePort(t)
+		names = append(names, client, server)
+		l.run(t, client, "", program(l.call("java", "socket,httpclient,resumed", l.port, version, 2, 2))...)
+		l.serve(t, server, port, program(l.server("java", "server", port, version)), func() { l.get(t, port, "localhost", "/"+server) })
+		for _, path := range []string{"/socket-0", "/socket-1", "/httpclient-0", "/httpclient-1", "/resumed-0", "/resumed-1", "/" + server} {
+			want[path]++
+		}
+		counts := l.lines(t, client)
+		if len(counts) != 6 {
+			t.Errorf("%s: keys of %d handshakes, not 6", version, len(counts))
+		}
+		for _, n := range counts {
+			if n != lines {
+				t.Errorf("%s: %d lines of a handshake, not %d", version, n, lines)
+			}
+		}
+	}
+	l.finish(t)
+	seen := l.requests(t, names...)
+	for path, times := range want {
+		if seen[path] != times {
+			t.Errorf("with its keys tshark sees %s %d times, not %d", path, seen[path], times)
+		}
+	}
 }

@@ -42,9 +42,11 @@ type debuggee struct {
 	failed func(error)                     // is called with what keeps secrets from being read
 
 	mu      sync.Mutex
-	legacy  id // a class, 0 while it has not been loaded
-	random  id // the field HandshakeContext.clientHelloRandom
-	bytes   id // the field RandomCookie.randomBytes
+	legacy  id            // a class, 0 while it has not been loaded
+	bouncy  id            // another
+	fields  map[string]id // by class and name
+	random  id            // the field HandshakeContext.clientHelloRandom
+	bytes   id            // the field RandomCookie.randomBytes
 	keys    map[id]keyClass
 	randoms map[id]*[randomSize]byte // by HandshakeContext: a JVM never gives an id to another object
 	names   map[id]string            // by String
@@ -55,6 +57,9 @@ type keyClass struct{ bytes, name id } // fields; name is 0 if it has none
 
 // errUnknownJDK is a JDK whose TLS is not as lab expects it.
 var errUnknownJDK = errors.New("its JSSE has other internals than those of JDK 8u261 to 25")
+
+// errUnknownBouncy is another BouncyCastle than lab expects.
+var errUnknownBouncy = errors.New("its BouncyCastle has other internals than those of versions 1.67 to 1.72")
 
 // errOpaqueKey is a secret that is not in the memory of Java, as with a
 // PKCS #11 token.
@@ -77,7 +82,7 @@ func (d *debuggee) serve(p *packet) {
 		case eventClassPrepare:
 			err = errors.Join(err, d.loaded(e))
 		case eventBreakpoint:
-			err = errors.Join(err, d.read(e))
+			err = errors.Join(err, d.hit(e))
 		}
 	}
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -96,7 +101,7 @@ func (d *debuggee) dispose() { _, _ = d.ask(vmDispose, nil) }
 
 // prepare makes the JVM report the classes that matter when they are loaded.
 func (d *debuggee) prepare() error {
-	for _, name := range []string{classTLS13, classLegacy, classOld} {
+	for _, name := range []string{classTLS13, classLegacy, classOld, classBouncy} {
 		if err := d.awaitClass(name); err != nil {
 			return err
 		}
@@ -106,6 +111,9 @@ func (d *debuggee) prepare() error {
 
 // loaded sets a breakpoint in a class that has just been loaded.
 func (d *debuggee) loaded(e event) error {
+	if e.signature == signatureOf(classBouncy) {
+		return d.loadedBouncy(e)
+	}
 	isLegacy := e.signature == signatureOf(classLegacy)
 	if !isLegacy && e.signature != signatureOf(classTLS13) {
 		return errUnknownJDK
@@ -147,6 +155,12 @@ func signatureOf(class string) string {
 
 // field returns a field of a class that has been loaded.
 func (d *debuggee) field(class, name, signature string) (id, error) {
+	d.mu.Lock()
+	known, ok := d.fields[class+name]
+	d.mu.Unlock()
+	if ok {
+		return known, nil
+	}
 	c, err := d.classBySignature(class)
 	if err != nil {
 		return 0, err
@@ -162,6 +176,9 @@ func (d *debuggee) field(class, name, signature string) (id, error) {
 	if !ok {
 		return 0, errUnknownJDK
 	}
+	d.mu.Lock()
+	d.fields[class+name] = f
+	d.mu.Unlock()
 	return f, nil
 }
 
@@ -174,13 +191,25 @@ func find(members []member, name, signature string) (id, bool) {
 	return 0, false
 }
 
+// hit serves a breakpoint.
+func (d *debuggee) hit(e event) error {
+	d.mu.Lock()
+	isBouncy := e.class == d.bouncy
+	d.mu.Unlock()
+	if isBouncy {
+		return d.readBouncy(e)
+	}
+	return d.read(e)
+}
+
 // read reads the secret that a stopped thread is about to use, and writes it to
 // the key log.
 func (d *debuggee) read(e event) error {
-	context, key, err := d.arguments(e.thread)
+	arguments, err := d.arguments(e.thread, 1, 2)
 	if err != nil {
 		return err
 	}
+	context, key := arguments[0], arguments[1]
 	d.mu.Lock()
 	random, isLegacy := d.randoms[context], e.class == d.legacy
 	d.mu.Unlock()
@@ -248,30 +277,27 @@ func (d *debuggee) read(e event) error {
 	return nil
 }
 
-// arguments returns the arguments of the constructor that a thread has just
-// entered.
-func (d *debuggee) arguments(thread id) (context, key id, err error) {
+// arguments returns the objects that a method, which a thread has just entered,
+// has as arguments in those slots.
+func (d *debuggee) arguments(thread id, slots ...int) ([]id, error) {
 	b := d.object(thread)
 	in, err := d.ask(threadFrames, append(b, 0, 0, 0, 0, 0, 0, 0, 1))
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
 	if in.count(d.sizes.frame) == 0 {
-		return 0, 0, errShort
+		return nil, errShort
 	}
 	b = appendID(b, in.id(d.sizes.frame), d.sizes.frame)
 	if in.err != nil {
-		return 0, 0, in.err
+		return nil, in.err
 	}
-	b = appendInt(b, 2)
-	b = append(appendInt(b, 1), tagObject)
-	b = append(appendInt(b, 2), tagObject)
+	b = appendInt(b, len(slots))
+	for _, slot := range slots {
+		b = append(appendInt(b, slot), tagObject)
+	}
 	calls := d.send(packet{command: frameValues, data: b})
-	values, err := d.values(&calls[0], 2)
-	if err != nil {
-		return 0, 0, err
-	}
-	return values[0], values[1], nil
+	return d.values(&calls[0], len(slots))
 }
 
 // Tags of values.

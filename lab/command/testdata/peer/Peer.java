@@ -11,6 +11,8 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.security.KeyStore;
+import java.security.Provider;
+import java.security.Security;
 import java.security.cert.CertificateFactory;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -106,11 +108,18 @@ public class Peer {
                 }
             }
         }
-        KeyManagerFactory own = KeyManagerFactory.getInstance("PKIX");
+        Provider tls = SSLContext.getDefault().getProvider();
+        for (String other : System.getProperty("peer.providers", "").split(",")) { // classes; the last one has TLS
+            if (!other.isEmpty()) {
+                tls = (Provider) Class.forName(other).getDeclaredConstructor().newInstance();
+                Security.addProvider(tls);
+            }
+        }
+        KeyManagerFactory own = KeyManagerFactory.getInstance("PKIX", tls);
         own.init(keys, password);
-        TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
+        TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX", tls);
         trust.init(keys);
-        SSLContext c = SSLContext.getInstance("TLS");
+        SSLContext c = SSLContext.getInstance("TLS", tls);
         c.init(own.getKeyManagers(), trust.getTrustManagers(), null);
         return c;
     }
