@@ -1,22 +1,18 @@
 package javakeys
 
-import (
-	"mtlslab.example/lab/lab/keylog"
-)
+import "mtlslab.example/lab/lab/keylog"
 
 // BouncyCastle's TLS makes a cipher from a context when the secrets for it are
 // there: in TLS 1.3 first those of the handshake, then those of the application
-// data. Its classes have been so since version 1.67.
+// data. Its classes are so in version 1.72.
 const (
-	classBouncy         = "org.bouncycastle.tls.TlsUtils"
-	bouncyMethod        = "initCipher"
-	bouncyArguments     = "(Lorg/bouncycastle/tls/TlsContext;)Lorg/bouncycastle/tls/crypto/TlsCipher;"
-	classBouncyContext  = "Lorg/bouncycastle/tls/AbstractTlsContext;"
-	classBouncyState    = "Lorg/bouncycastle/tls/SecurityParameters;"
-	classBouncySecret   = "Lorg/bouncycastle/tls/crypto/impl/AbstractTlsSecret;"
-	signatureOfSecret   = "Lorg/bouncycastle/tls/crypto/TlsSecret;"
-	signatureOfBytes    = "[B"
-	bouncyCipherContext = 0 // the slot of the argument
+	classBouncy        = "org.bouncycastle.tls.TlsUtils"
+	bouncyMethod       = "initCipher"
+	bouncyArguments    = "(Lorg/bouncycastle/tls/TlsContext;)Lorg/bouncycastle/tls/crypto/TlsCipher;"
+	classBouncyContext = "Lorg/bouncycastle/tls/AbstractTlsContext;"
+	classBouncyState   = "Lorg/bouncycastle/tls/SecurityParameters;"
+	classBouncySecret  = "Lorg/bouncycastle/tls/crypto/impl/AbstractTlsSecret;"
+	signatureOfSecret  = "Lorg/bouncycastle/tls/crypto/TlsSecret;"
 )
 
 // loadedBouncy sets a breakpoint where ciphers are made.
@@ -28,7 +24,7 @@ func (d *debuggee) loadedBouncy(e event) error {
 	for _, m := range methods {
 		if m.name == bouncyMethod && m.signature == bouncyArguments && m.static {
 			d.mu.Lock()
-			d.bouncy = e.class
+			d.bouncy[e.class] = true
 			d.mu.Unlock()
 			return d.setBreakpoint(e.class, m.id)
 		}
@@ -38,7 +34,7 @@ func (d *debuggee) loadedBouncy(e event) error {
 
 // readBouncy reads the secrets that BouncyCastle is about to use.
 func (d *debuggee) readBouncy(e event) error {
-	arguments, err := d.arguments(e.thread, bouncyCipherContext)
+	arguments, err := d.arguments(e.thread, 0)
 	if err != nil {
 		return err
 	}
@@ -97,17 +93,4 @@ func (d *debuggee) readBouncy(e event) error {
 		d.began(0, random)
 	}
 	return nil
-}
-
-// bytesOf returns the elements of an array of bytes that a field holds.
-func (d *debuggee) bytesOf(object id, class, name string) ([]byte, error) {
-	array, err := d.get(object, class, name, signatureOfBytes)
-	if err != nil {
-		return nil, err
-	}
-	if array == 0 {
-		return nil, errOpaqueKey
-	}
-	calls := d.send(d.elements(id(array)))
-	return byteArray(&calls[0])
 }

@@ -87,26 +87,3 @@ func (d *debuggee) isEngine(object id) bool {
 	in.byte() // the kind
 	return in.id(d.sizes.class) == engine
 }
-
-// get returns the value of a field of an object: an id, 0 for null; an int or a
-// boolean. The class is the one that declares the field.
-func (d *debuggee) get(object id, class, name, signature string) (uint64, error) {
-	field, err := d.field(class, name, signature)
-	if err != nil {
-		return 0, err
-	}
-	calls := d.send(d.valuesOf(object, field))
-	in, err := calls[0].wait()
-	if err != nil {
-		return 0, err
-	}
-	if in.count(2) != 1 {
-		return 0, errShort
-	}
-	size := map[byte]int{'Z': 1, 'I': 4}[in.byte()]
-	if size == 0 {
-		size = d.sizes.object
-	}
-	v := in.uint(size)
-	return v, in.err
-}

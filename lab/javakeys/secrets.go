@@ -2,7 +2,6 @@ package javakeys
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 
@@ -43,7 +42,7 @@ type debuggee struct {
 
 	mu      sync.Mutex
 	legacy  id            // a class, 0 while it has not been loaded
-	bouncy  id            // another
+	bouncy  map[id]bool   // classes: an application may load one for each of its parts
 	fields  map[string]id // by class and name
 	random  id            // the field HandshakeContext.clientHelloRandom
 	bytes   id            // the field RandomCookie.randomBytes
@@ -59,7 +58,7 @@ type keyClass struct{ bytes, name id } // fields; name is 0 if it has none
 var errUnknownJDK = errors.New("its JSSE has other internals than those of JDK 8u261 to 25")
 
 // errUnknownBouncy is another BouncyCastle than lab expects.
-var errUnknownBouncy = errors.New("its BouncyCastle has other internals than those of versions 1.67 to 1.72")
+var errUnknownBouncy = errors.New("its BouncyCastle has other internals than version 1.72")
 
 // errOpaqueKey is a secret that is not in the memory of Java, as with a
 // PKCS #11 token.
@@ -143,63 +142,19 @@ func (d *debuggee) loaded(e event) error {
 	return d.setBreakpoint(e.class, method)
 }
 
-func signatureOf(class string) string {
-	b := []byte("L" + class + ";")
-	for i, c := range b {
-		if c == '.' {
-			b[i] = '/'
-		}
-	}
-	return string(b)
-}
-
-// field returns a field of a class that has been loaded.
-func (d *debuggee) field(class, name, signature string) (id, error) {
-	d.mu.Lock()
-	known, ok := d.fields[class+name]
-	d.mu.Unlock()
-	if ok {
-		return known, nil
-	}
-	c, err := d.classBySignature(class)
-	if err != nil {
-		return 0, err
-	}
-	if c == 0 {
-		return 0, errUnknownJDK
-	}
-	fields, err := d.members(typeFields, c)
-	if err != nil {
-		return 0, err
-	}
-	f, ok := find(fields, name, signature)
-	if !ok {
-		return 0, errUnknownJDK
-	}
-	d.mu.Lock()
-	d.fields[class+name] = f
-	d.mu.Unlock()
-	return f, nil
-}
-
-func find(members []member, name, signature string) (id, bool) {
-	for _, m := range members {
-		if m.name == name && m.signature == signature && !m.static {
-			return m.id, true
-		}
-	}
-	return 0, false
-}
-
 // hit serves a breakpoint.
 func (d *debuggee) hit(e event) error {
 	d.mu.Lock()
-	isBouncy := e.class == d.bouncy
+	isBouncy := d.bouncy[e.class]
 	d.mu.Unlock()
-	if isBouncy {
-		return d.readBouncy(e)
+	if !isBouncy {
+		return d.read(e)
 	}
-	return d.read(e)
+	err := d.readBouncy(e)
+	if errors.Is(err, errUnknownJDK) {
+		return errUnknownBouncy
+	}
+	return err
 }
 
 // read reads the secret that a stopped thread is about to use, and writes it to
@@ -275,94 +230,6 @@ func (d *debuggee) read(e event) error {
 		d.began(context, random[:])
 	}
 	return nil
-}
-
-// arguments returns the objects that a method, which a thread has just entered,
-// has as arguments in those slots.
-func (d *debuggee) arguments(thread id, slots ...int) ([]id, error) {
-	b := d.object(thread)
-	in, err := d.ask(threadFrames, append(b, 0, 0, 0, 0, 0, 0, 0, 1))
-	if err != nil {
-		return nil, err
-	}
-	if in.count(d.sizes.frame) == 0 {
-		return nil, errShort
-	}
-	b = appendID(b, in.id(d.sizes.frame), d.sizes.frame)
-	if in.err != nil {
-		return nil, in.err
-	}
-	b = appendInt(b, len(slots))
-	for _, slot := range slots {
-		b = append(appendInt(b, slot), tagObject)
-	}
-	calls := d.send(packet{command: frameValues, data: b})
-	return d.values(&calls[0], len(slots))
-}
-
-// Tags of values.
-const (
-	tagObject = 'L'
-	tagArray  = '['
-	tagString = 's'
-	tagByte   = 'B'
-)
-
-func (d *debuggee) valuesOf(object id, fields ...id) packet {
-	b := d.object(object)
-	n := 0
-	for _, f := range fields {
-		if f != 0 {
-			n++
-		}
-	}
-	b = appendInt(b, n)
-	for _, f := range fields {
-		if f != 0 {
-			b = appendID(b, f, d.sizes.field)
-		}
-	}
-	return packet{command: objectValues, data: b}
-}
-
-// values returns n objects, none of which is null.
-func (d *debuggee) values(c *call, n int) ([]id, error) {
-	in, err := c.wait()
-	if err != nil {
-		return nil, err
-	}
-	if in.count(1+d.sizes.object) != n {
-		return nil, errShort
-	}
-	objects := make([]id, n)
-	for i := range objects {
-		in.byte() // the tag
-		if objects[i] = in.id(d.sizes.object); objects[i] == 0 && in.err == nil {
-			return nil, errOpaqueKey
-		}
-	}
-	return objects, in.err
-}
-
-// elements asks for all elements of an array, which the length -1 stands for in
-// every JVM that has OpenJDK's agent.
-func (d *debuggee) elements(array id) packet {
-	return packet{command: arrayValues, data: append(d.object(array), 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff)}
-}
-
-func byteArray(c *call) ([]byte, error) {
-	in, err := c.wait()
-	if err != nil {
-		return nil, err
-	}
-	if tag := in.byte(); tag != tagByte && in.err == nil {
-		return nil, fmt.Errorf("an array of the JVM has elements of type %q", tag)
-	}
-	b := in.take(in.int())
-	if in.err == nil && (len(b) == 0 || len(b) > maxSecret) {
-		return nil, fmt.Errorf("a secret of the JVM has %d bytes", len(b))
-	}
-	return b, in.err
 }
 
 // keyClass returns the class of a secret, from the reply to objectType.
