@@ -154,7 +154,7 @@ func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connect
 	if !g.list {
 		f.chosen = verdict.ChosenOn(c)
 	}
-	if !g.list && !g.json || g.json && v.Offers != nil || g.relayed.IsOpen(&v) {
+	if !g.list && !g.json || g.json && g.taken.IsOpen(&v) || g.relayed.IsOpen(&v) {
 		f.drawn = &drawable{c, v}
 	}
 	f.text = g.encode(c, &v)

@@ -152,3 +152,34 @@ func TestTakenOlder(t *testing.T) {
 		}
 	}
 }
+
+// A server that has no host of a name has taken another one on another
+// connection.
+func TestTakenName(t *testing.T) {
+	addr := netip.MustParseAddrPort("192.0.2.2:443")
+	at := func(c *tlsdecrypt.Connection, addr netip.AddrPort, name string) *tlsdecrypt.Connection {
+		c.Server, c.ServerName, c.Number = addr, name, 7
+		return c
+	}
+	server := endpoint.Server
+	var servers Taken
+	for name, more := range map[string][]*tlsdecrypt.Message{"a.example": nil, "": nil, "warned.example": {warning(server, tlswire.AlertUnrecognizedName)}} {
+		servers.Learn(ChosenOn(at(handshake(tlswire.VersionTLS12)(more...), addr, name)))
+	}
+	for name, test := range map[string]struct {
+		addr netip.AddrPort
+		name string
+		want bool
+	}{
+		"another name": {addr, "b.example", true},
+		"no name":      {addr, "", true},
+		"the same":     {addr, "A.example", false},
+		"elsewhere":    {netip.MustParseAddrPort("192.0.2.3:443"), "b.example", false},
+	} {
+		c := at(ended(talk(0, hello())(alert(server, tlswire.AlertUnrecognizedName)), server), test.addr, test.name)
+		v := judgeWire(c)
+		if !servers.IsOpen(&v) || servers.Add(&v, c) != test.want || test.want != strings.HasSuffix(v.Reason, "; on connection 7 it took the name a.example") || test.want != strings.HasPrefix(v.Fix, "call the server by a.example (") {
+			t.Errorf("%s: %s; fix: %s", name, v.Reason, v.Fix)
+		}
+	}
+}

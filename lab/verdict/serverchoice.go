@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -12,7 +13,10 @@ import (
 // Taken are what servers have taken on connections that were seen, for the
 // connections on which they refuse what they are offered. The zero value knows
 // nothing. It is for one goroutine at a time.
-type Taken struct{ by map[host]*Chosen }
+type Taken struct {
+	by    map[host]*Chosen
+	named map[string]*Chosen // by address: the first with a name that the server did not warn of
+}
 
 // host is a server by address and the name that it was asked for: by name, it
 // may have other settings.
@@ -23,6 +27,7 @@ type Chosen struct {
 	host       host
 	connection int
 	offer      tlswire.Offer
+	warned     bool // the server has no host of that name (RFC 6066 section 3)
 }
 
 // mostHosts bounds the memory of Taken.
@@ -41,7 +46,11 @@ func ChosenOn(c *tlsdecrypt.Connection) *Chosen {
 	if c.ALPN != "" {
 		o.ALPN = []string{c.ALPN}
 	}
+	warned := false
 	for _, m := range c.Messages {
+		if m.From == endpoint.Server && m.Alert != nil && m.Alert.Description == tlswire.AlertUnrecognizedName {
+			warned = true
+		}
 		if m.From != endpoint.Server || m.Handshake == nil {
 			continue
 		}
@@ -54,7 +63,7 @@ func ChosenOn(c *tlsdecrypt.Connection) *Chosen {
 			}
 		}
 	}
-	return &Chosen{hostOn(c), c.Number, o}
+	return &Chosen{hostOn(c), c.Number, o, warned}
 }
 
 func hostOn(c *tlsdecrypt.Connection) host {
@@ -67,9 +76,30 @@ func (t *Taken) Learn(c *Chosen) {
 		return
 	}
 	if t.by == nil {
-		t.by = make(map[host]*Chosen)
+		t.by, t.named = make(map[host]*Chosen), make(map[string]*Chosen)
 	}
 	t.by[c.host] = c
+	if c.host.name != "" && !c.warned && t.named[c.host.addr] == nil {
+		t.named[c.host.addr] = c
+	}
+}
+
+// IsOpen reports whether a verdict may be another one by what the server has
+// taken on other connections.
+func (t *Taken) IsOpen(v *Verdict) bool {
+	return v.Offers != nil && v.Offers.Server == nil || v.Code == UnrecognizedName
+}
+
+// addName adds to the verdict on a client that called a server by a name which
+// it does not have a name that it has.
+func (t *Taken) addName(v *Verdict, c *tlsdecrypt.Connection) bool {
+	known := t.named[hostOn(c).addr]
+	if known == nil || known.host.name == hostOn(c).name {
+		return false
+	}
+	v.Reason += fmt.Sprintf("; on connection %d it took the name %s", known.connection, known.host.name)
+	v.Fix = fmt.Sprintf("call the server by %s (openssl s_client -servername, curl by the URL: --connect-to says where to connect), or add the name to the server's configuration", known.host.name)
+	return true
 }
 
 // Add adds to the verdict on a connection what its server has taken on another
@@ -77,7 +107,10 @@ func (t *Taken) Learn(c *Chosen) {
 // out, and those that it points at come first. It reports whether it changed
 // the verdict.
 func (t *Taken) Add(v *Verdict, c *tlsdecrypt.Connection) bool {
-	if v.Offers == nil || v.Offers.Server != nil {
+	switch {
+	case v.Code == UnrecognizedName:
+		return t.addName(v, c)
+	case !t.IsOpen(v):
 		return false
 	}
 	known := t.by[hostOn(c)]
