@@ -444,6 +444,33 @@ func TestGreetings(t *testing.T) {
 	}
 }
 
+// Redis is no mail: AUTH is followed by a password there, and the client speaks
+// first.
+func TestRedis(t *testing.T) {
+	for name, test := range map[string]struct {
+		said []segment
+		want string
+	}{
+		"a password":         {[]segment{{client, "AUTH swordfish\r\n"}, {server, "+OK\r\n"}}, "Redis"},
+		"a user, too":        {[]segment{{client, "auth me swordfish\r\n"}, {server, "+OK\r\n"}}, "Redis"},
+		"an array":           {[]segment{{client, "*2\r\n$4\r\nAUTH\r\n$9\r\nswordfish\r\n"}, {server, "+OK\r\n"}}, "Redis"},
+		"a refusal":          {[]segment{{client, "PING\r\n"}, {server, "-NOAUTH Authentication required.\r\n"}}, "Redis"},
+		"POP3":               {[]segment{{server, "+OK ready\r\n"}, {client, "AUTH PLAIN\r\n"}, {server, "+ \r\n"}}, "POP3"},
+		"its mechanisms":     {[]segment{{server, "+OK ready\r\n"}, {client, "AUTH\r\n"}, {server, "+OK\r\n"}}, "POP3"},
+		"of SCRAM":           {[]segment{{server, "+OK ready\r\n"}, {client, "AUTH SCRAM-SHA-256 biws\r\n"}, {server, "+ \r\n"}}, "POP3"},
+		"POP3 without AUTH":  {[]segment{{server, "+OK ready\r\n"}, {client, "USER me\r\n"}, {server, "+OK\r\n"}}, "POP3"},
+		"POP3, cut in front": {[]segment{{client, "USER me\r\n"}, {server, "+OK\r\n"}, {client, "STAT\r\n"}}, "POP3"},
+	} {
+		p, _ := talk(test.said)
+		if p.Name() != test.want {
+			t.Errorf("%s: %q, want %q", name, p.Name(), test.want)
+		}
+		if shown, _ := json.Marshal(p); bytes.Contains(shown, []byte("swordfish")) || bytes.Contains(shown, []byte("biws")) {
+			t.Errorf("%s: a password is shown: %s", name, shown)
+		}
+	}
+}
+
 // A Talk takes anything, loses no byte and keeps little.
 func FuzzTalk(f *testing.F) {
 	for _, segments := range recorded(f) {

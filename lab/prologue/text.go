@@ -47,6 +47,7 @@ var textProtocols = []*textProtocol{
 	{name: "XMPP", asks: []string{"<STARTTLS"}, xml: true, // RFC 6120 section 5
 		commands: "<STREAM:STREAM <AUTH <IQ",
 		greets:   []string{"<STREAM:"}, accepts: []string{"<PROCEED"}, refuses: []string{"<FAILURE", "<STREAM:ERROR"}},
+	{name: "Redis", commands: "AUTH PING HELLO CLIENT COMMAND INFO", greets: []string{"-NOAUTH", "-WRONGPASS", "+PONG"}}, // the client speaks first; TLS has a port of its own
 	{name: "SSH", commands: "SSH-2.0-", greets: []string{"SSH-"}},
 }
 
@@ -216,8 +217,16 @@ func (d *lines) command(l *layer, line string) {
 	verb := ""
 	d.keep(func(p *textProtocol) bool {
 		_, rest := p.untagged(line)
-		word, _, _ := strings.Cut(rest, " ")
+		word, argument, _ := strings.Cut(rest, " ")
 		fits := slices.Contains(strings.Fields(p.commands), strings.ToUpper(word)) || p.name == "SSH" && hasAny(rest, p.greets)
+		switch {
+		case p.name == "Redis" && strings.EqualFold(word, "AUTH"): // with a password, or in an array
+			fits = argument == "" || !isMechanism(argument)
+		case p.name == "Redis":
+			fits = fits || arrayOfRedis.MatchString(line)
+		case strings.EqualFold(word, "AUTH"):
+			fits = fits && isMechanism(argument)
+		}
 		if fits {
 			verb = strings.ToUpper(word)
 		}
@@ -233,6 +242,17 @@ func (d *lines) command(l *layer, line string) {
 	}
 	goodbye := hasAny(line, []string{"QUIT", "LOGOUT"}) || strings.HasSuffix(strings.ToUpper(line), " LOGOUT") || strings.HasPrefix(line, "</")
 	l.WentOn = l.WentOn || l.Refused != "" && !goodbye && verb != ""
+}
+
+// arrayOfRedis is how a command of Redis begins that a program sends (RESP).
+var arrayOfRedis = regexp.MustCompile(`^\*[1-9][0-9]{0,3}$`)
+
+// isMechanism reports whether the argument of AUTH names a mechanism of SASL
+// (RFC 4422 section 3.1), or is none.
+func isMechanism(argument string) bool {
+	name, _, _ := strings.Cut(strings.ToUpper(argument), " ")
+	return name == "" || slices.Contains(strings.Fields("PLAIN LOGIN CRAM-MD5 DIGEST-MD5 NTLM GSSAPI GSS-SPNEGO KERBEROS_V4 EXTERNAL ANONYMOUS OAUTHBEARER XOAUTH2 OTP SKEY"), name) ||
+		hasAny(name, []string{"SCRAM-", "GS2-", "ECDSA-", "X-", "TLS", "SSL"})
 }
 
 // shown returns a client's line as far as it may be shown.
