@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -208,7 +209,7 @@ func (b *bothPrinter) counts() string {
 // finding writes a finding, and what to do about it if that was not said yet.
 func (b *bothPrinter) finding(f vantage.Finding) {
 	said := f.Text
-	b.said[said] = true
+	b.said[said], b.said[withoutNumbers(f)] = true, true
 	switch f.How {
 	case vantage.Probably:
 		said = "very probably, " + said
@@ -250,13 +251,29 @@ func (b *bothPrinter) draw(pair *vantage.Pair, findings bool) {
 			b.ladder(pair, c, fmt.Sprintf("TCP stream %d of %s", c.Number, b.name(side)))
 		}
 	}
+	var again []string
 	for _, f := range pair.Findings {
-		if findings && !b.said[f.Text] {
+		switch {
+		case !findings || b.said[f.Text]:
+		case b.said[withoutNumbers(f)] && !b.verbose && b.stream < 0:
+			again = append(again, string(f.Code))
+		default:
 			f.Fix = "" // stands above
 			b.finding(f)
 		}
 	}
+	if len(again) > 0 {
+		b.paragraph("As above, here too: " + strings.Join(slices.Compact(again), ", ") + ".")
+	}
 }
+
+// withoutNumbers is what a finding says without its numbers, such as those of
+// streams, ports and bytes: what differs in nothing else is said once.
+func withoutNumbers(f vantage.Finding) string {
+	return fmt.Sprintf("%s %s: %s", f.Code, f.How, numbers.ReplaceAllString(f.Text, "#"))
+}
+
+var numbers = regexp.MustCompile(`[0-9]+([.:][0-9]+)*`)
 
 // streams names the streams of a pair.
 func (b *bothPrinter) streams(pair *vantage.Pair) string {

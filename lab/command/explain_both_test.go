@@ -58,6 +58,44 @@ func TestBothSameVerdict(t *testing.T) {
 	}
 }
 
+// TestBothSaysOnce: what was found of one pair, and of the next with other
+// numbers alone, is said once.
+func TestBothSaysOnce(t *testing.T) {
+	var near []byte
+	for _, name := range []string{"none.gnutls-gnutls.tls12", "none.nginx-curl.tls12", "none.node-python.tls12"} {
+		data, err := os.ReadFile(filepath.Join(foreignDir, name+".pcap"))
+		check(t, err)
+		if near == nil {
+			near = data
+		} else {
+			near = append(near, data[pcapHeaderLen:]...)
+		}
+	}
+	far := bytes.ReplaceAll(near, []byte("\x7f\x00\x00\x01\x7f\x00\x00\x01"), []byte("\x7f\x00\x00\x02\x7f\x00\x00\x02"))
+	if bytes.Equal(near, far) {
+		t.Fatal("the captures are of another address")
+	}
+	dir := t.TempDir()
+	files := []string{filepath.Join(dir, "near.pcap"), filepath.Join(dir, "far.pcap")}
+	check(t, os.WriteFile(files[0], near, 0o600))
+	check(t, os.WriteFile(files[1], far, 0o600))
+	for _, test := range []struct {
+		flags       []string
+		full, again int
+	}{{nil, 1, 2}, {[]string{"--verbose"}, 3, 0}, {[]string{"--stream", "1"}, 1, 0}} {
+		var out, errs bytes.Buffer
+		p := command.Program{Stdout: &out, Stderr: &errs, Columns: 120}
+		args := append([]string{"lab", "explain", "--dir", dir, "--keylog", "off", "--brief"}, test.flags...)
+		if status := p.Run(t.Context(), append(args, files...)); status != 0 {
+			t.Fatalf("exit status %d: %s", status, &errs)
+		}
+		full, again := bytes.Count(out.Bytes(), []byte("The same TLS connection has other addresses")), bytes.Count(out.Bytes(), []byte("As above, here too: addresses_translated."))
+		if full != test.full || again != test.again {
+			t.Errorf("%v: said %d times in full, and %d times again:\n%s", test.flags, full, again, &out)
+		}
+	}
+}
+
 // explainJSON returns the lines of lab explain --json.
 func explainJSON(t *testing.T, args ...string) (lines []map[string]any) {
 	t.Helper()
