@@ -95,6 +95,19 @@ func (w *wire) mayResume() bool {
 // askedLater explains a server that begins another handshake.
 const askedLater = "; servers do so that ask for a certificate for some paths alone (Apache: SSLVerifyClient in a Location)"
 
+// askedAfter is what to add to a refusal by the server after the handshake, if
+// it has asked for the certificate by then (RFC 9846 section 4.7.2, RFC 5246
+// section 7.4.1.1); "": it has not.
+func (w *wire) askedAfter(by endpoint.Side) string {
+	switch {
+	case by != endpoint.Server || !w.requestedAfter || !w.shown.Client.seen:
+		return ""
+	case w.Version >= tlswire.VersionTLS13:
+		return "; the server had asked for a certificate after the handshake (post-handshake authentication)"
+	}
+	return "; the server had asked for a certificate in a second handshake (renegotiation)"
+}
+
 // ofEarlierSession is what to add to what a side says of a certificate, when the
 // other one has shown it in the session that was taken up: nobody is asked
 // again.

@@ -209,3 +209,28 @@ func TestNoteNeedsNoCheck(t *testing.T) {
 		}
 	}
 }
+
+// A server may ask for a certificate after the handshake, and then refuse it.
+func TestAskedAfter(t *testing.T) {
+	server, client := endpoint.Server, endpoint.Client
+	leaf := newCertificate(t, nil)
+	v12, v13 := asked(handshake(tlswire.VersionTLS12)), asked(handshake(tlswire.VersionTLS13))
+	request13, request12 := said(server, &tlswire.CertificateRequest{}), said(server, &tlswire.CertificateRequestTLS12{})
+	in13 := asked(talk(tlswire.VersionTLS13, hello(), serverHello(), request13, shows(server, nil), finished(server), shows(client, leaf.Raw), finished(client), ticket()))
+	const pha, again = "after the handshake (post-handshake authentication)", "in a second handshake (renegotiation)"
+	for name, test := range map[string]struct {
+		c          *tlsdecrypt.Connection
+		want, says string
+	}{
+		"and refuse it":         {v13(ticket(), request13, shows(client, leaf.Raw), finished(client), alert(server, tlswire.AlertUnknownCA)), "broken: unknown_ca; server's unknown_ca", pha},
+		"and get none":          {v13(ticket(), request13, shows(client), finished(client), alert(server, tlswire.AlertCertificateRequired)), "broken: no_client_certificate; server's certificate_required", pha},
+		"in TLS 1.2":            {v12(said(server, &tlswire.HelloRequest{}), hello(), serverHello(), shows(server, nil), request12, shows(client, leaf.Raw), alert(server, tlswire.AlertUnknownCA)), "broken: unknown_ca; server's unknown_ca", again},
+		"not if it asked first": {in13(request(), alert(server, tlswire.AlertUnknownCA)), "broken: unknown_ca; server's unknown_ca", ""},
+		"nor of another alert":  {v13(ticket(), request13, alert(client, tlswire.AlertUnexpectedMessage)), "broken: other; client's unexpected_message", ""},
+	} {
+		v := judgeWire(ended(test.c, server))
+		if brief(v) != test.want || strings.Contains(v.Reason, "had asked for a certificate") != (test.says != "") || !strings.HasSuffix(v.Reason, test.says) {
+			t.Errorf("%s: %s: %s", name, brief(v), v.Reason)
+		}
+	}
+}

@@ -125,7 +125,7 @@ func (w *wire) probablyAccepted(s *sizes) Verdict {
 	switch {
 	case !s.goesOn(), s.empty:
 	case s.asked == no && w.Resumption == tlsdecrypt.FullHandshake:
-		v.Reason += "; by the sizes the client was not asked for a certificate"
+		v.Reason += "; by the sizes the client was not asked for a certificate in the handshake"
 	case s.asked == yes && s.requests > 0:
 		v.Confirm = w.readAnswer() + v.Confirm
 	}

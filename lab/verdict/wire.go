@@ -29,6 +29,7 @@ type wire struct {
 	again                bool                // there was more of handshakes after the first
 	refusesRenegotiation endpoint.Side       // it sent no_renegotiation
 	offersPSK            bool                // in ClientHello
+	requestedAfter       bool                // the last CertificateRequest came after a handshake
 	sent                 bool                // the server sent records of application data after its Finished of TLS 1.2
 	early                bool                // the client may have sent early data
 	last                 *tlsdecrypt.Message // the last one; nil: nobody said anything
@@ -141,6 +142,8 @@ func (w *wire) take(m *tlsdecrypt.Message) {
 		w.early = w.early || slices.ContainsFunc(body.Extensions, func(e tlswire.Extension) bool { return e.Type == tlswire.ExtensionEarlyData })
 	case *tlswire.ServerHello:
 		w.answered = w.answered || !body.IsHelloRetryRequest()
+	case *tlswire.CertificateRequest, *tlswire.CertificateRequestTLS12:
+		w.requestedAfter = w.finished.Client && w.finished.Server
 	case *tlswire.Certificate:
 		shown.take(m, body.Chain(), body.CertificateType == tlswire.CertificateTypeRawPublicKey)
 	case *tlswire.CertificateTLS12:
@@ -195,6 +198,7 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 		v.Offers = w.offers(m.From)
 		if w.Succeeded {
 			v.Outcome, v.RejectedBy = Broken, endpoint.Unknown
+			v.Reason += w.askedAfter(v.Alert.SentBy)
 		}
 		return v
 	}
