@@ -229,6 +229,11 @@ func (c *connection) deliver(s *segment, from int) {
 	d := &c.directions[from]
 	c.open()
 	old := int(d.next - s.seq) // the first bytes that were sent before
+	if old == 0 {
+		d.remember(s)
+	} else if s.length > 0 {
+		c.compare(s, d)
+	}
 	switch fresh := s.length - old; {
 	case fresh > 0 && d.finished:
 		c.stray(int64(fresh))

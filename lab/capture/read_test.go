@@ -28,6 +28,8 @@ func (l *eventLog) Open(e wiretap.Event) wiretap.Handler {
 		switch e.Kind {
 		case wiretap.Gap:
 			l.add(e, fmt.Sprintf("%v gap %d", e.From, e.Missing))
+		case wiretap.Altered:
+			l.add(e, fmt.Sprintf("%v altered %d", e.From, e.Missing))
 		case wiretap.Verdict:
 			l.add(e, fmt.Sprintf("says %s", e.Data))
 		case wiretap.Data:
@@ -155,6 +157,14 @@ func TestReadConnections(t *testing.T) {
 			want: []string{open, "0: server answer", "0: client ab", cut}},
 		"cut by the snapshot length": {segments: []seg{{c, "A", 1, 1, "question", 3}, {c, "A", 9, 1, "more", 0}},
 			want: []string{open, "0: client quest", "0: client gap 3", "0: client more", cut}},
+		"sent again with other contents": {segments: []seg{{c, "A", 1, 1, "question", 0}, {c, "A", 9, 1, "more", 0}, {c, "A", 1, 1, "quastion", 0}, {c, "A", 9, 1, "more", 0}},
+			want: []string{open, "0: client question", "0: client more", "0: client altered 8", cut}},
+		"the same where another is waited for": {segments: []seg{{c, "A", 1, 1, "question", 0}, {c, "A", 11, 1, "more", 0}, {c, "A", 1, 1, "quastion", 0}, {c, "A", 9, 1, "-+", 0}},
+			want: []string{open, "0: client question", "0: client altered 8", "0: client -+", "0: client more", cut}},
+		"sent again in other pieces": {segments: []seg{{c, "A", 1, 1, "question", 0}, {c, "A", 1, 1, "quas", 0}, {c, "A", 1, 1, "question, more", 0}},
+			want: []string{open, "0: client question", "0: client , more", cut}},
+		"cut, and sent again": {segments: []seg{{c, "A", 1, 1, "question", 3}, {c, "A", 1, 1, "question", 0}},
+			want: []string{open, "0: client quest", "0: client gap 3", cut}},
 		"a keep-alive": {segments: []seg{{c, "A", 0, 1, "x", 0}, {c, "A", 1, 1, "a", 0}, {c, "A", 1, 1, "x", 0}, {c, "A", 1, 1, "", 0}},
 			want: []string{open, "0: client a", cut}},
 		"a SYN again": {segments: []seg{{c, "S", 0, 0, "", 0}, {s, "SA", 0, 1, "", 0}, {c, "A", 1, 1, "a", 0}},

@@ -28,6 +28,7 @@ type direction struct {
 	acks     bool       // it has sent one
 	finished bool       // FIN was passed on
 	queue    []*waiting // by sequence number
+	sent     *delivered // nil: nothing yet
 }
 
 // waiting is a segment that waits, with memory of its own.
@@ -58,7 +59,8 @@ func (c *connection) isNext(s *segment, d, peer *direction) bool {
 // wait queues a copy of s, in the order of sequence numbers.
 func (c *connection) wait(s *segment, d *direction) {
 	if d.begun && before(s.seq+uint32(s.length), d.next) {
-		return // sent again, all of it
+		c.compare(s, d) // sent again, all of it
+		return
 	}
 	w := &waiting{*s, c.arrivals}
 	w.payload, w.comments = bytes.Clone(s.payload), slices.Clone(s.comments)

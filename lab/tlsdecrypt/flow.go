@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -73,6 +74,8 @@ func (f *flow) follow(e *wiretap.Event) {
 		f.readers.Of(e.From).data(e.Data, e.Time)
 	case wiretap.Gap:
 		f.readers.Of(e.From).gap(e.Missing, e.Time)
+	case wiretap.Altered:
+		f.conn.problem(e.From, max(f.readers.Of(e.From).position()-e.Back, 0), text.Counted(int(e.Missing), "byte")+" of the "+e.From.String()+"'s came again with other contents: the first are read; something on the way changes or forges packets, or has damaged one")
 	case wiretap.Secret:
 		for line := range bytes.Lines(e.Data) {
 			f.decrypter.addSecret(line)

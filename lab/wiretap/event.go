@@ -24,11 +24,12 @@ const (
 	Reset                 // From aborted the connection: its RST
 	Close                 // From, the tapped side, closed its socket; its FIN too, unless it has sent FIN or RST before
 	Gap                   // Missing bytes that From sent were not seen; said by readers of capture files and by Async
+	Altered               // Missing bytes that From sent were seen again with other contents; said by readers of capture files
 	CutOff                // the rest, and the end, were not seen; said by readers of capture files
 )
 
 func (k Kind) String() string {
-	names := [...]string{"open", "data", "secret", "verdict", "half-close", "reset", "close", "gap", "cut off"}
+	names := [...]string{"open", "data", "secret", "verdict", "half-close", "reset", "close", "gap", "altered", "cut off"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -45,6 +46,7 @@ type Event struct {
 	Client   netip.AddrPort // of Open: IPv4-mapped addresses are unmapped; invalid if the connection is not TCP
 	Server   netip.AddrPort // of Open, likewise
 	Missing  int64          // of Gap: how many bytes of From's stream are missing here; -1 when that is not known; of Open: -1 if bytes may be missing before the first
+	Back     int64          // of Altered: how many bytes before the end of what From has sent they begin
 }
 
 // Handler takes the events of one connection that follow its Open, one at a
