@@ -206,6 +206,31 @@ func TestReadSecrets(t *testing.T) {
 	equal(t, l.lines, "CLIENT_RANDOM 00 11\n", fmt.Sprintf("0: open %v %v", clientAddr, serverAddr), "0: says exchange 3",
 		"0: client question", "EXPORTER_SECRET 00 11\n", "0: server half-close", "0: server close",
 		"2 link type 147 packets")
+
+	var alone []string
+	err = capture.Read(bytes.NewReader(file), capture.ReadOptions{Secrets: func(lines []byte) { alone = append(alone, string(lines)) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, alone, "CLIENT_RANDOM 00 11\n", "EXPORTER_SECRET 00 11\n")
+}
+
+// Who wants the secrets alone reads no packet of a pcap.
+func TestReadSecretsOfPcap(t *testing.T) {
+	w, m := newWriter(t, capture.Options{})
+	play(w).close()
+	w.Close()
+	file := pcapFile(littleEndian, 0xa1b2c3d4, 101, rawPackets(t, m.Bytes()))
+	for name, content := range map[string][]byte{"whole": file, "cut": file[:len(file)-1]} {
+		if err := capture.Read(bytes.NewReader(content), capture.ReadOptions{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, content := range []string{"", "text", "and more text"} {
+		if err := capture.Read(strings.NewReader(content), capture.ReadOptions{}); err == nil {
+			t.Errorf("%q is taken for a capture", content)
+		}
+	}
 }
 
 // FuzzRead: anything is read without a panic, and every connection's events

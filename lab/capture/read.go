@@ -14,7 +14,9 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// ReadOptions are where the content of a file goes. Only Sink is needed.
+// ReadOptions are where the content of a file goes. Only Sink is needed; without
+// it nothing but Secrets is called, and of a pcap, which has none, no packet is
+// read.
 type ReadOptions struct {
 	// Sink takes the connections, from Read's goroutine. An event's Exchange is
 	// the number of the TCP stream: from 0, in the order of first packets,
@@ -65,6 +67,9 @@ func Read(r io.Reader, o ReadOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.Sink == nil {
+		return readSecrets(s, o.Secrets)
+	}
 	t := newTable(o.Sink, o.Live)
 	t.attempt = o.Attempt
 	f := newFrames(t.segment)
@@ -86,6 +91,23 @@ func Read(r io.Reader, o ReadOptions) error {
 	case isPcap(magic):
 		err = readPcap(s, take)
 		return finish(err, t, f, o)
+	default:
+		return &FormatError{bytes.Clone(magic)}
+	}
+}
+
+// readSecrets reads a file for the secrets in it.
+func readSecrets(s *source, secrets func([]byte)) error {
+	switch magic, err := s.r.Peek(4); {
+	case err != nil && err != io.EOF:
+		return damaged(0, err)
+	case len(magic) == 4 && binary.BigEndian.Uint32(magic) == blockTypeSection:
+		if err := readPcapng(s, func(*frame) {}, secrets); err != io.EOF {
+			return err
+		}
+		return nil
+	case len(magic) == 4 && isPcap(magic):
+		return nil
 	default:
 		return &FormatError{bytes.Clone(magic)}
 	}

@@ -147,7 +147,7 @@ func (r *reading) read(c *cli.Context, o capture.ReadOptions) error {
 // connections are read.
 func (r *reading) keys(c *cli.Context, secrets *keylog.Store) error {
 	r.randoms = make(map[string]bool)
-	err := r.read(c, capture.ReadOptions{Sink: deaf{}, Secrets: func(lines []byte) {
+	err := r.read(c, capture.ReadOptions{Secrets: func(lines []byte) {
 		for line := range bytes.Lines(lines) {
 			if entry, err := keylog.ParseLine(bytes.TrimRight(line, "\r\n")); err == nil {
 				secrets.Add(entry)
@@ -160,11 +160,6 @@ func (r *reading) keys(c *cli.Context, secrets *keylog.Store) error {
 	}
 	return err
 }
-
-// deaf is a sink that wants no connections.
-type deaf struct{}
-
-func (deaf) Open(wiretap.Event) wiretap.Handler { return func(wiretap.Event) {} }
 
 // connections reads the connections of the file.
 func (r *reading) connections(c *cli.Context, o explainOptions) error {
