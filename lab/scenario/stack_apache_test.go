@@ -1,9 +1,6 @@
 package scenario
 
 import (
-	"crypto/ecdsa"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"os"
@@ -29,7 +26,7 @@ var stackApache = &stack{
 		own := e.apacheCRL("SSLProxyCARevocation")
 		if e.cert != "" {
 			leaf, rest := splitChain(t, dir, e.cert)
-			own += "SSLProxyMachineCertificateFile " + joined(t, filepath.Join(dir, "client.pem"), leaf, traditional(t, dir, e.key)) + "\n"
+			own += "SSLProxyMachineCertificateFile " + joined(t, filepath.Join(dir, "client.pem"), leaf, e.key) + "\n"
 			if rest != "" {
 				own += "SSLProxyMachineCertificateChainFile " + rest + "\n"
 			}
@@ -96,35 +93,4 @@ func startApache(t *testing.T, dir, port, host string) *peertest.Program {
 		t.Fatal(err)
 	}
 	return listening(t, exec.Command("apache2", "-X", "-f", file), port)
-}
-
-// traditional writes a key of the form "EC PRIVATE KEY" or "RSA PRIVATE KEY".
-// Apache finds no key in PKCS#8 behind SSLProxyMachineCertificateFile, and does
-// not start (AH02252).
-func traditional(t *testing.T, dir, file string) string {
-	t.Helper()
-	path := filepath.Join(dir, "traditional.pem")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, _ := pem.Decode(text)
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	switch key := key.(type) {
-	case *rsa.PrivateKey:
-		block = &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
-	case *ecdsa.PrivateKey:
-		der, err := x509.MarshalECPrivateKey(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		block = &pem.Block{Type: "EC PRIVATE KEY", Bytes: der}
-	}
-	if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
