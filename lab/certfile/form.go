@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/revocation"
 )
 
 // byteOrderMark is that of UTF-8.
@@ -62,7 +63,7 @@ func (c *Contents) addBlock(block *pem.Block, password string) error {
 		c.IsTrusted = c.IsTrusted || block.Type == "TRUSTED CERTIFICATE"
 		c.Certificates = append(c.Certificates, certificate)
 	case "X509 CRL":
-		crl, err := x509.ParseRevocationList(block.Bytes)
+		crl, err := revocation.Parse(block.Bytes)
 		if err != nil {
 			return c.because(err, "has a CRL that cannot be read: "+strings.TrimPrefix(err.Error(), "x509: "), "")
 		}
@@ -106,7 +107,7 @@ func (c *Contents) readDER(data []byte, password string) error {
 		c.Keys = []Key{readEncrypted(data, password)}
 		return nil
 	}
-	if crl, err := x509.ParseRevocationList(data); err == nil {
+	if crl, err := revocation.Parse(data); err == nil {
 		c.CRLs = []*x509.RevocationList{crl}
 		return nil
 	}

@@ -36,8 +36,11 @@ func (f *File) lookAtForm() {
 // toPEM is how a file in DER becomes PEM.
 func toPEM(f *File) string {
 	what := "x509"
-	if len(f.parts[0].Keys) > 0 {
+	switch part := f.parts[0]; {
+	case len(part.Keys) > 0:
 		what = "pkey"
+	case len(part.CRLs) > 0:
+		what = "crl"
 	}
 	return "openssl " + what + " -inform DER -out other.pem -in $FILE"
 }

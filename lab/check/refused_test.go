@@ -96,9 +96,10 @@ func TestWhoRefusesTrustedCertificates(t *testing.T) {
 // CRLs that are out of date, of another CA or badly signed say so.
 func TestCRLs(t *testing.T) {
 	b := newBench(t, pki)
+	const settings = "[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\ndefault_md=sha256\n"
+	b.write("ca.cnf", []byte(settings+"crl_extensions=x\n[x]\nauthorityKeyIdentifier=keyid\n"))
 	newCRL := func(name, issuer string, last, next time.Time) {
 		b.write("index.txt")
-		b.write("ca.cnf", []byte("[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\ndefault_md=sha256\ncrl_extensions=x\n[x]\nauthorityKeyIdentifier=keyid\n"))
 		const form = "20060102150405Z"
 		b.run("openssl", "ca", "-config", "ca.cnf", "-gencrl", "-cert", issuer+".pem", "-keyfile", issuer+"-key.pem", "-out", name,
 			"-crl_lastupdate", last.UTC().Format(form), "-crl_nextupdate", next.UTC().Format(form))
@@ -109,6 +110,10 @@ func TestCRLs(t *testing.T) {
 	newCRL("early.crl", "root", now.Add(30*day), now.Add(60*day))
 	newCRL("fresh.crl", "root", now.Add(-day), now.Add(day))
 	newCRL("mid.crl", "mid", now.Add(-day), now.Add(day))
+	b.write("ca.cnf", []byte(settings)) // without extensions it makes version 1
+	newCRL("version1.crl", "root", now.Add(-day), now.Add(day))
+	newCRL("stale1.crl", "root", now.Add(-60*day), now.Add(-30*day))
+	b.write("version1.der", b.der("version1.crl"))
 	damaged := b.der("fresh.crl")
 	damaged[len(damaged)-1] ^= 1
 	b.write("damaged.crl", damaged)
@@ -123,6 +128,9 @@ func TestCRLs(t *testing.T) {
 		{[]string{"early.crl"}, "crl_not_yet_valid", Wrong, "is not valid yet"},
 		{[]string{"fresh.crl"}, "", "", ""},
 		{[]string{"root.pem", "fresh.crl"}, "", "", ""},
+		{[]string{"root.pem", "version1.crl"}, "", "", ""},
+		{[]string{"root.pem", "version1.der"}, "der", Note, "is DER"},
+		{[]string{"root.pem", "stale1.crl"}, "crl_stale", Wrong, "is out of date since"},
 		{[]string{"root.pem", "damaged.crl"}, "crl_signature", Wrong, "is not signed with the key of CN=root"},
 		{[]string{"root.pem", "mid.crl"}, "crl_of_another_ca", Wrong, "is of CN=mid, which is none of the CAs in the files"},
 		{[]string{"root.pem", "fresh.crl", "mid.crl"}, "crl_of_another_ca", Note, "CN=mid"},
@@ -142,6 +150,9 @@ func TestCRLs(t *testing.T) {
 	}
 	if crl := b.look(nil, "fresh.crl").Files[0].CRLs; len(crl) != 1 || crl[0].Issuer != "CN=root" || crl[0].Revoked != 0 || crl[0].NextUpdate.IsZero() {
 		t.Errorf("%+v", crl)
+	}
+	if f := ruled(t, b.look(nil, "version1.der"), "der"); !strings.HasPrefix(f.Fix, "openssl crl ") {
+		t.Errorf("%+v", f)
 	}
 	if out := b.prints("openssl", "verify", "-crl_check", "-CAfile", "root.pem", "-CRLfile", "stale.crl", "client.pem"); !strings.Contains(out, "CRL has expired") {
 		t.Errorf("openssl: %s", out)
