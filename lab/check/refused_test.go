@@ -199,3 +199,20 @@ func TestFixOfAnEntry(t *testing.T) {
 		}
 	}
 }
+
+// What Go takes and OpenSSL does not is wrong, and OpenSSL is named.
+func TestWhatOpenSSLAloneRefuses(t *testing.T) {
+	b := newBench(t, "subject: CN=root\n---\nsubject: CN=any\nissuer: CN=root\nsans: [DNS:localhost]\next_key_usages: [Any]\n---\nsubject: CN=both\nissuer: CN=root\nsans: [DNS:localhost]\next_key_usages: [ServerAuth, ClientAuth]\n")
+	f := ruled(t, b.look(nil, "any.pem", "any-key.pem", "root.pem"), "wrong_usage")
+	if f.Level != Wrong || f.RefusedBy != "OpenSSL" || !strings.Contains(f.Text, "for any use") {
+		t.Errorf("%+v", f)
+	}
+	if r := b.look(nil, "both.pem", "both-key.pem", "root.pem"); r.Fails() {
+		t.Errorf("%+v", r.Findings())
+	}
+	for name, want := range map[string]string{"any.pem": "certificate purpose", "both.pem": "OK"} {
+		if out := b.prints("openssl", "verify", "-purpose", "sslserver", "-CAfile", "root.pem", name); !strings.Contains(out, want) {
+			t.Errorf("openssl: %s", out)
+		}
+	}
+}

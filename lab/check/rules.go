@@ -167,15 +167,29 @@ func (p *Pair) lookAtWay(w *way, trust *chain.Trust, now time.Time) {
 		p.add(Wrong, &chain.Fault{Code: chain.UnknownCA, Cert: p.leaf(), Text: fmt.Sprintf("leads through %s, an intermediate CA that is not sent along: it is in %s", chain.Name(missing), w.in)})
 	}
 	if top := w.certs[len(w.certs)-1]; chain.IsSelfIssued(top) && trust.LeadsToRoot(q) {
-		if _, err := trust.Verify(q, now); err != nil {
-			if f := trust.Explain(err, q); f.Code != chain.UnknownCA {
-				p.add(Wrong, &f)
-			}
+		found, err := trust.Verify(q, now)
+		if err == nil {
+			p.addDisputed(found.Disputed(q, now, false))
+		} else if f := trust.Explain(err, q); f.Code != chain.UnknownCA {
+			p.add(Wrong, &f)
 		}
 	}
 	for _, remark := range chain.Remarks(q, true) {
 		p.Findings = append(p.Findings, Finding{Level: Note, Rule: "chain_as_sent", File: p.CertificateFile, Text: remark})
 	}
+}
+
+// addDisputed adds what programs differ about: what OpenSSL refuses is wrong, and
+// of name constraints it depends on the program.
+func (p *Pair) addDisputed(f *chain.Fault) {
+	if f == nil {
+		return
+	}
+	found := Finding{Level: Wrong, Rule: string(f.Code), Text: f.Of(chain.Name(p.leaf()), p.leaf()), RFC: rules[f.Code].rfc, RefusedBy: "OpenSSL", Fix: rules[f.Code].fix, Certificate: chain.Name(f.Cert), File: p.CertificateFile}
+	if f.Code == chain.NameConstraint {
+		found.Level, found.RefusedBy, found.Fix = Note, "", ""
+	}
+	p.Findings = append(p.Findings, found)
 }
 
 // lookAtAuthorities checks the CAs of a file that are no pair's chain.
