@@ -12,6 +12,19 @@ import (
 	"mtlslab.example/lab/certgen/revocation"
 )
 
+// Begins reports whether a file that begins with these bytes, four or more of
+// them, is one that Read is for: in DER or BER, a key store of Java, PEM with the
+// text that openssl writes above it, or an object of Kubernetes. What stands
+// before the text, such as a byte order mark, is to be taken off.
+func Begins(data []byte) bool {
+	for _, begin := range []string{"\x30\x82", "\x30\x81", "\x30\x80", jks, jceks, "-----BEGIN ", "Bag Attributes", "Certificate:"} {
+		if bytes.HasPrefix(data, []byte(begin)) {
+			return true
+		}
+	}
+	return kubernetesKind.Match(data)
+}
+
 // byteOrderMark is that of UTF-8.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
@@ -126,7 +139,7 @@ func (c *Contents) readDER(data []byte, password string) error {
 func (c *Contents) unknown(data []byte) error {
 	problem, next := "is no certificate and no key in PEM, DER or PKCS#12", ""
 	switch text := bytes.TrimSpace(data); {
-	case bytes.HasPrefix(data, []byte{0xce, 0xce, 0xce, 0xce}):
+	case bytes.HasPrefix(data, []byte(jceks)):
 		problem, next = "is a key store of Java in the form JCEKS, which other programs do not read",
 			"keytool -importkeystore -deststoretype PKCS12 -srckeystore $FILE -destkeystore store.p12"
 	case bytes.Contains(firstBytes(data), oidSignedData):

@@ -22,7 +22,7 @@ type object struct {
 }
 
 // kubernetesKind finds the line of YAML, or the field of JSON, that says so.
-var kubernetesKind = regexp.MustCompile(`(?m)^\s*[{]?\s*"?kind"?:\s*"?(Secret|ConfigMap|List)\b`)
+var kubernetesKind = regexp.MustCompile(`(?m)^\s*[{]?\s*(?:"apiVersion":\s*"v1",\s*)?"?kind"?:\s*"?(Secret|ConfigMap|List)\b`)
 
 // maxManifest is more than Kubernetes stores of a Secret, which is 1 MiB.
 const maxManifest = 4 << 20

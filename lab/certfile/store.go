@@ -128,8 +128,13 @@ func (c *Contents) ownFirst() {
 	}
 }
 
-// isJKS reports whether a file is a key store in Java's own form.
-func isJKS(data []byte) bool { return bytes.HasPrefix(data, []byte{0xfe, 0xed, 0xfe, 0xed}) }
+// What key stores in Java's own forms begin with.
+const (
+	jks   = "\xfe\xed\xfe\xed"
+	jceks = "\xce\xce\xce\xce"
+)
+
+func isJKS(data []byte) bool { return bytes.HasPrefix(data, []byte(jks)) }
 
 // readJKS reads a key store, an entry a part, in the order of the aliases.
 func readJKS(file string, data []byte, password string) ([]*Contents, error) {

@@ -108,7 +108,7 @@ func TestForms(t *testing.T) {
 				"\n  tls.crt: "+b64(b.read("server.pem"))+"\n  tls.key: "+b64(b.read("server-key.pem"))+"\n"))}
 		}, "Kubernetes Secret", "CN=server CN=mid", 3, false},
 		{"a Secret in JSON", func() []string {
-			return []string{b.write("s.json", []byte(`{"kind": "Secret", "apiVersion": "v1", "data": {"tls.key": "`+b64(b.read("server-key.pem"))+`", "tls.crt": "`+b64(b.read("server.pem"))+`"}}`))}
+			return []string{b.write("s.json", []byte(`{"apiVersion":"v1","kind":"Secret","data": {"tls.key": "`+b64(b.read("server-key.pem"))+`", "tls.crt": "`+b64(b.read("server.pem"))+`"}}`))}
 		}, "Kubernetes Secret", "CN=server CN=mid", 2, false},
 		{"a Secret with its text as it is", func() []string {
 			lines := func(name string) string {

@@ -11,6 +11,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/keylog"
 )
 
@@ -71,7 +72,7 @@ var settingsEndings = strings.Fields(".yaml .yml .toml .ini .conf .cnf .cfg .pro
 // a packet at a time.
 func formOf(name string, r *bufio.Reader) form {
 	switch first, _ := r.Peek(4); {
-	case bytes.HasPrefix(first, []byte{0x30, 0x82}), bytes.Equal(first, []byte{0xfe, 0xed, 0xfe, 0xed}): // DER; Java's key store
+	case certfile.Begins(first):
 		return formKeys
 	case !isText(first):
 		return formCapture
@@ -86,13 +87,8 @@ func formOf(name string, r *bufio.Reader) form {
 			return formKeyLog
 		}
 	}
-	for _, begin := range []string{"-----BEGIN ", "Bag Attributes", "Certificate:"} {
-		if bytes.HasPrefix(text, []byte(begin)) {
-			return formKeys
-		}
-	}
-	if bytes.Contains(text, []byte("kind: Secret")) || bytes.Contains(text, []byte(`"kind": "Secret"`)) {
-		return formKeys // of Kubernetes
+	if certfile.Begins(text) {
+		return formKeys
 	}
 	if slices.Contains(settingsEndings, strings.ToLower(filepath.Ext(name))) {
 		return formSettings
