@@ -59,6 +59,8 @@ type Fault struct {
 	// ByName says that the CA was compared by its name with one that is known here:
 	// if that belongs to another PKI, there is no fault.
 	ByName bool
+	// Fix is what to change, where that is not what Code says.
+	Fix string
 }
 
 // Of returns the fault in a sentence about the first certificate of a chain,
@@ -122,6 +124,10 @@ func explainHost(err x509.HostnameError) Fault {
 	names := append([]string{}, leaf.DNSNames...)
 	for _, ip := range leaf.IPAddresses {
 		names = append(names, ip.String())
+	}
+	if m := MisnomerOf(leaf, err.Host); m != nil {
+		return Fault{Code: WrongHost, Cert: leaf, Text: "is not for " + err.Host + ": " + m.Clause(),
+			Fix: "issue the server's certificate again with " + m.Right() + " as a subject alternative name, or call the server by another name in it"}
 	}
 	if len(names) == 0 {
 		return Fault{Code: NoSAN, Cert: leaf, Text: "is not for " + err.Host + ": it has no subject alternative name"}

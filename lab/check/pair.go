@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
@@ -198,7 +199,7 @@ func (p *Pair) add(level Level, f *chain.Fault) {
 		return
 	}
 	rule := rules[f.Code]
-	found := Finding{Level: level, Rule: string(f.Code), Text: f.Of(chain.Name(p.leaf()), p.leaf()), RFC: rule.rfc, RefusedBy: rule.by, Fix: rule.fix, Certificate: chain.Name(p.leaf()), File: p.CertificateFile}
+	found := Finding{Level: level, Rule: string(f.Code), Text: f.Of(chain.Name(p.leaf()), p.leaf()), RFC: rule.rfc, RefusedBy: rule.by, Fix: cmp.Or(f.Fix, rule.fix), Certificate: chain.Name(p.leaf()), File: p.CertificateFile}
 	if f.Cert != nil {
 		found.Certificate = chain.Name(f.Cert)
 	}

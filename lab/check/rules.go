@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 
 	"mtlslab.example/lab/lab/chain"
@@ -64,11 +65,27 @@ func (p *Pair) lookAtLeaf(now time.Time) {
 	if len(of) == 1 && of[0] == endpoint.Server && len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 {
 		p.add(Wrong, &chain.Fault{Code: chain.NoSAN, Cert: leaf, Text: "is for a server, and has no DNS name and no IP address as subject alternative name"})
 	}
+	if slices.Contains(of, endpoint.Server) {
+		p.lookAtNames(leaf)
+	}
 	for _, id := range leaf.UnhandledCriticalExtensions {
 		p.Findings = append(p.Findings, Finding{Level: Wrong, Rule: "unknown_critical_extension", Certificate: p.Subject, File: p.CertificateFile, RFC: "RFC 5280 section 4.2", RefusedBy: "Go, and all others that do not know it",
 			Text: fmt.Sprintf("%s has an extension that is critical and not known here: %v", p.Subject, id), Fix: "have it issued again without it, or with it not critical"})
 	}
 	p.lookAtKey(leaf)
+}
+
+// lookAtNames finds alternative names by which no client finds the server.
+func (p *Pair) lookAtNames(leaf *x509.Certificate) {
+	for _, m := range chain.Misnomers(leaf) {
+		name := "no_host_name"
+		if m.IsIP {
+			name = "address_as_dns_name"
+		}
+		p.Findings = append(p.Findings, Finding{Level: Wrong, Rule: name, Certificate: p.Subject, File: p.CertificateFile, RFC: "RFC 5280 section 4.2.1.6",
+			RefusedBy: "curl, Python, Node.js, Java and GnuTLS, where they call " + m.Host, Text: p.Subject + " is not for " + m.Host + ": " + m.Clause(),
+			Fix: "have it issued again with " + m.Right() + " as a subject alternative name"})
+	}
 }
 
 // maxRSABits is the most that crypto/tls takes.

@@ -149,6 +149,10 @@ func (k *checker) address(m *Message, leaf *x509.Certificate) {
 		return
 	}
 	if addr := k.c.Server.Addr().Unmap(); addr.IsValid() && k.refused(m.From) && leaf.VerifyHostname(addr.String()) != nil {
+		if wrong := chain.MisnomerOf(leaf, addr.String()); wrong != nil {
+			note(m, "name", Unknown, "%s is in the certificate as a DNS name, and clients look for an address among the IP addresses. The client named no host, as one does that calls an IP address: if it called this one, the certificate is not for it.", text.Clean(wrong.Name))
+			return
+		}
 		note(m, "name", Unknown, "%v is not in the certificate. The client named no host, as one does that calls an IP address: if it called this one, the certificate is not for it.", addr)
 	}
 }

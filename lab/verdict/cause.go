@@ -32,7 +32,7 @@ func (w *wire) why(by endpoint.Side) Reason {
 		return Reason{Code: BadSignature, Text: badSignature(by.Other())}
 	}
 	if fault := other.faultThat(alert); fault != nil {
-		why := Reason{Code: fault.Code, Text: fault.Of("the "+by.Other().String()+"'s certificate", other.leaf) + w.silently(by)}
+		why := Reason{Code: fault.Code, Text: fault.Of("the "+by.Other().String()+"'s certificate", other.leaf) + w.silently(by), Fix: fault.Fix}
 		if fault.Reported {
 			why.Causes = w.causes(by)
 		}
@@ -339,7 +339,7 @@ func (w *wire) addRefusal(v *Verdict) {
 		v.because(w.refusedBehindTLS())
 	case client.faultThat(nil) != nil:
 		fault := client.faultThat(nil)
-		v.refuseInHTTP(m, Reason{Code: fault.Code, Text: fault.Of("the client's certificate", client.leaf)})
+		v.refuseInHTTP(m, Reason{Code: fault.Code, Text: fault.Of("the client's certificate", client.leaf), Fix: fault.Fix})
 	case m.HTTP.RefusesCertificate() && client.seen:
 		v.refuseInHTTP(m, Reason{Text: "it does not take the one that the client sent, or cannot read the request, and only its own log knows",
 			Fix: "look into the server's log (nginx: ssl_verify_client): it says which", Causes: w.causes(endpoint.Server)})

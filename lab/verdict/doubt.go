@@ -28,7 +28,7 @@ func (w *wire) addLeaving(v *Verdict) {
 	switch {
 	case fault != nil:
 		left := "then the client closed without a request, as one does that refuses the server only by then (curl): " + fault.Of("the server's certificate", server.leaf)
-		v.because(Reason{Code: fault.Code, Text: joined(v.Reason, left), Fix: fix(fault.Code, endpoint.Client)})
+		v.because(Reason{Code: fault.Code, Text: joined(v.Reason, left), Fix: cmp.Or(fault.Fix, fix(fault.Code, endpoint.Client))})
 		v.Doubt = &Doubt{endpoint.Client, fault.Code}
 		return
 	case w.isCalledByAddress():

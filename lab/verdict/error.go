@@ -43,7 +43,7 @@ func Explain(err error, side endpoint.Side) Reason {
 		if errors.As(err, &revoked) && !revoked.CA {
 			whose += " " + revoked.Subject
 		}
-		return Reason{Code: fault.Code, Text: fault.Of(whose, leafIn(err))}
+		return Reason{Code: fault.Code, Text: fault.Of(whose, leafIn(err)), Fix: fault.Fix}
 	}
 	if why, ok := explainNotTLS(err, side); ok {
 		return why

@@ -47,7 +47,11 @@ func (w *wire) evident(s *suspect, by endpoint.Side) string {
 			return whose + " is not for " + w.ServerName + ", which the client called (server_name)"
 		}
 		if w.namesNoHost() && hasNames(other) && w.isCalledByAddress() {
-			return fmt.Sprintf("the client named no host (server_name), as one does that calls an IP address, and %v is not in the server's certificate", w.Server.Addr().Unmap())
+			said := "the client named no host (server_name), as one does that calls an IP address, and "
+			if m := chain.MisnomerOf(other.leaf, w.Server.Addr().Unmap().String()); m != nil {
+				return said + "in the server's certificate " + m.Name + " is a DNS name: clients look for an address among the IP addresses"
+			}
+			return fmt.Sprintf("%s%v is not in the server's certificate", said, w.Server.Addr().Unmap())
 		}
 	}
 	return ""
