@@ -112,7 +112,15 @@ func Evident(q Question, at time.Time) *Fault {
 	if len(sent) == 0 {
 		return nil
 	}
-	leaf, by := sent[0], q.Of.Other()
+	f := evident(sent[0], q, at)
+	if f != nil {
+		f.addSuccessor(sent, q, at)
+	}
+	return f
+}
+
+// evident is Evident for a leaf.
+func evident(leaf *x509.Certificate, q Question, at time.Time) *Fault {
 	switch {
 	case !IsClock(at):
 	case at.Before(leaf.NotBefore):
@@ -126,7 +134,7 @@ func Evident(q Question, at time.Time) *Fault {
 	}
 	if q.Host != "" && OddNames(leaf, q.Host) == "" {
 		if err := leaf.VerifyHostname(q.Host); err != nil {
-			if f, ok := Explain(err, sent, by); ok {
+			if f, ok := Explain(err, []*x509.Certificate{leaf}, q.Of.Other()); ok {
 				return &f
 			}
 		}

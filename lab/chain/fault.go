@@ -84,6 +84,18 @@ func Explain(err error, sent []*x509.Certificate, by endpoint.Side) (f Fault, ok
 	if errors.As(err, &verification) {
 		sent = verification.UnverifiedCertificates
 	}
+	if f, ok = explain(err, sent, by); ok {
+		q := Question{Of: by.Other()}
+		if host := (x509.HostnameError{}); errors.As(err, &host) {
+			q.Host = host.Host
+		}
+		f.addSuccessor(sent, q, time.Now())
+	}
+	return f, ok
+}
+
+// explain is Explain but for what else was sent.
+func explain(err error, sent []*x509.Certificate, by endpoint.Side) (f Fault, ok bool) {
 	var leaf *x509.Certificate
 	if len(sent) > 0 {
 		leaf = sent[0]
@@ -126,8 +138,7 @@ func explainHost(err x509.HostnameError) Fault {
 		names = append(names, ip.String())
 	}
 	if m := MisnomerOf(leaf, err.Host); m != nil {
-		return Fault{Code: WrongHost, Cert: leaf, Text: "is not for " + err.Host + ": " + m.Clause(),
-			Fix: "issue the server's certificate again with " + m.Right() + " as a subject alternative name, or call the server by another name in it"}
+		return Fault{Code: WrongHost, Cert: leaf, Text: "is not for " + err.Host + ": " + m.Clause(), Fix: m.Fix()}
 	}
 	if len(names) == 0 {
 		return Fault{Code: NoSAN, Cert: leaf, Text: "is not for " + err.Host + ": it has no subject alternative name"}
@@ -160,7 +171,13 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x
 	case strings.Contains(text, "candidate authority certificate"):
 		return Fault{Code: LookAlikeCA, Cert: cmp.Or(last, leaf), Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it"}
 	}
-	return Fault{Code: UnknownCA, Cert: leaf, Text: "is not signed by a CA that the " + by.String() + " trusts" + missingIssuer(last, leaf, by)}
+	f := Fault{Code: UnknownCA, Cert: leaf, Text: "is not signed by a CA that the " + by.String() + " trusts" + missingIssuer(last, leaf, by)}
+	if len(sent) > 0 {
+		if path, _ := new(Trust).bestPath(sent, Question{Of: by.Other()}, time.Time{}); path.hole != nil {
+			f.Text, f.Fix = f.Text+" ("+path.hole.Instead()+")", path.hole.Fix()
+		}
+	}
+	return f
 }
 
 // missingIssuer names the CA at which a chain ended. Whether that CA is a root,

@@ -104,3 +104,8 @@ func (m Misnomer) Right() string {
 	}
 	return "DNS:" + m.Host
 }
+
+// Fix is what to change.
+func (m Misnomer) Fix() string {
+	return "issue the server's certificate again with " + m.Right() + " as a subject alternative name, or call the server by another name in it"
+}

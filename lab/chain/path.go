@@ -23,6 +23,7 @@ type Path struct {
 	twin *x509.Certificate
 	// twinIn is where twin is: "certs", say; "": it was sent along.
 	twinIn string
+	hole   *Gap // nil: the chain shows none
 }
 
 func (p *Path) leaf() *x509.Certificate { return p.certs[0] }
@@ -51,6 +52,7 @@ func (t *Trust) bestPath(sent []*x509.Certificate, q Question, at time.Time) (be
 			best, flaw = p, f
 		}
 	}
+	best.hole = best.gap(sent)
 	return best, flaw
 }
 
@@ -180,6 +182,13 @@ func (t *Trust) explainPath(p *Path) Fault {
 	fault := func(code Code, format string, args ...any) Fault {
 		return Fault{Code: code, Cert: leaf, Text: fmt.Sprintf(format, args...)}
 	}
+	missing := func(format string, args ...any) Fault {
+		f := fault(UnknownCA, format, args...)
+		if p.hole != nil {
+			f.Text, f.Fix = f.Text+" ("+p.hole.Instead()+")", p.hole.Fix()
+		}
+		return f
+	}
 	here := func(code Code, format string, args ...any) Fault {
 		f := fault(code, format, args...)
 		f.ByName = true
@@ -198,7 +207,7 @@ func (t *Trust) explainPath(p *Path) Fault {
 		}
 		return fault(Invalid, "%s in %s, in a way that not all programs take", p.leads(), t.place(cmp.Or(ca, t.known(top))))
 	case ca != nil:
-		return fault(UnknownCA, "%s, an intermediate CA that was not sent along (it is in %s)", p.leads(), t.place(ca))
+		return missing("%s, an intermediate CA that was not sent along (it is in %s)", p.leads(), t.place(ca))
 	case p.twin != nil && len(p.certs) == 1:
 		return here(LookAlikeCA, "%s, but not by the CA of that name in %s: the keys differ", p.leads(), p.twinIn)
 	case p.twin != nil:
@@ -206,9 +215,9 @@ func (t *Trust) explainPath(p *Path) Fault {
 	case IsSelfIssued(leaf):
 		return fault(SelfSigned, "is signed by itself, and %s", t.absent())
 	case IsSelfIssued(top), len(p.certs) > 1:
-		return fault(UnknownCA, "%s, which %s%s", p.leads(), t.absent(), fetchFrom(top))
+		return missing("%s, which %s%s", p.leads(), t.absent(), fetchFrom(top))
 	}
-	return fault(UnknownCA, "%s, which was not sent along and %s%s", p.leads(), t.absent(), fetchFrom(top))
+	return missing("%s, which was not sent along and %s%s", p.leads(), t.absent(), fetchFrom(top))
 }
 
 // Impostor returns the fault of a path that breaks off before a certificate

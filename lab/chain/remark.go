@@ -3,7 +3,9 @@ package chain
 import (
 	"bytes"
 	"crypto/x509"
+	"fmt"
 	"slices"
+	"time"
 
 	"mtlslab.example/lab/lab/text"
 )
@@ -23,6 +25,11 @@ func Remarks(q Question, isTLS13 bool) []string {
 	return path.untidy(sent, isTLS13)
 }
 
+// isOfKey reports whether two certificates are for one key.
+func isOfKey(a, b *x509.Certificate) bool {
+	return bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
+}
+
 // isTidy reports whether each certificate is named as the issuer of the one
 // before it, and none as its own.
 func isTidy(sent []*x509.Certificate) bool {
@@ -38,10 +45,20 @@ func isTidy(sent []*x509.Certificate) bool {
 func (p *Path) untidy(sent []*x509.Certificate, isTLS13 bool) (remarks []string) {
 	var needless []string
 	at := 0 // in sent, of the certificate before
-	for _, cert := range sent[1:] {
-		if !slices.ContainsFunc(p.certs, cert.Equal) {
+	for i, cert := range sent[1:] {
+		switch {
+		case cert.Equal(p.leaf()):
+			remarks = append(remarks, Name(cert)+" was sent twice")
+		case isOfKey(cert, p.leaf()):
+			remarks = append(remarks, fmt.Sprintf("Number %d, %s, valid from %s to %s, is another certificate for the key of the first, and above nothing: the other side looks at the first alone",
+				i+2, Name(cert), cert.NotBefore.UTC().Format(time.DateOnly), cert.NotAfter.UTC().Format(time.DateOnly)))
+		case p.hole != nil && slices.Contains(p.hole.Others, cert):
+		case !slices.ContainsFunc(p.certs, cert.Equal):
 			needless = append(needless, Name(cert))
 		}
+	}
+	if p.hole != nil {
+		remarks = append(remarks, p.hole.Issuer()+", which issued "+Name(p.hole.Below)+", was not sent along: "+p.hole.Instead())
 	}
 	for i, cert := range p.certs[1:] {
 		place := slices.IndexFunc(sent, cert.Equal)

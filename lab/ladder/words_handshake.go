@@ -3,9 +3,11 @@ package ladder
 import (
 	"crypto/x509"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
@@ -247,15 +249,31 @@ func (s *story) certificate(p *party, m *tlsdecrypt.Message, n int) string {
 	default:
 		said += ", valid until " + p.leaf.NotAfter.UTC().Format(time.DateOnly)
 	}
-	if n > 1 {
-		said += fmt.Sprintf("; with %s above it", text.Counted(n-1, "certificate"))
+	return said + along(m) + "."
+}
+
+// along says what was sent along with a certificate.
+func along(m *tlsdecrypt.Message) string {
+	ders, _ := m.Certificates()
+	if len(ders) < 2 {
+		return ""
 	}
-	return said + "."
+	leading, others := chain.Above(chain.Question{DERs: ders, Of: m.From})
+	switch {
+	case others == 0:
+		return fmt.Sprintf("; with %s above it", text.Counted(leading, "certificate"))
+	case leading == 0:
+		return fmt.Sprintf("; with %s that did not issue it", text.Counted(others, "certificate"))
+	}
+	return fmt.Sprintf("; with %s above it, and %d that did not issue what is below", text.Counted(leading, "certificate"), others)
 }
 
 func altNames(cert *x509.Certificate) []string {
 	var names []string
 	for _, n := range cert.DNSNames {
+		if _, err := netip.ParseAddr(n); err == nil {
+			n += " (a DNS name)" // and not an address
+		}
 		names = append(names, short(n))
 	}
 	for _, ip := range cert.IPAddresses {

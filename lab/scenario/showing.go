@@ -40,7 +40,7 @@ func Showing(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 		by = endpoint.Client
 	case v.Code == verdict.NotAuthorised && claims(c):
 		return "header-spoofed-identity"
-	case v.Code == chain.UnknownCA && strings.Contains(v.Reason, "an intermediate CA that was not sent along"):
+	case v.Code == chain.UnknownCA && (strings.Contains(v.Reason, "an intermediate CA that was not sent along") || hasGap(c, by.Other())):
 		return missingIntermediate[by]
 	}
 	if name, ok := plainest[lesson{v.Code, by}]; ok {
@@ -54,6 +54,12 @@ func Showing(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 		}
 	}
 	return ""
+}
+
+// hasGap reports whether the chain that a side has shown lacks a CA by itself.
+func hasGap(c *tlsdecrypt.Connection, side endpoint.Side) bool {
+	shown := shownBy(c, side)
+	return len(shown) > 0 && chain.GapIn(chain.Question{DERs: shown, Of: side}) != nil
 }
 
 // missingIntermediate are the scenarios in which a side refuses a chain that

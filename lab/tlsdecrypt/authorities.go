@@ -28,6 +28,9 @@ func (k *checker) faultByNames(m *Message, q chain.Question, leaf *x509.Certific
 		f.Code, f.Text = chain.SelfSigned, "is signed by itself"
 	case len(asked) > 0 && asked.none(sent):
 		f.Code, f.Text = chain.UnknownCA, fmt.Sprintf("%s; the %v asked for a certificate of %s, and nothing between the two was sent along", path.Leads(), by, asked)
+	case refused && chain.GapIn(q) != nil:
+		gap := chain.GapIn(q)
+		f.Code, f.Text, f.Fix, f.Reported = chain.UnknownCA, fmt.Sprintf("%s, which was not sent along (%s)", path.Leads(), gap.Instead()), gap.Fix(), true
 	case refused && k.sends(tlswire.AlertUnknownCA):
 		f.Code, f.Text, f.Reported = chain.UnknownCA, fmt.Sprintf("%s; the %v does not trust that CA, has another one of that name, or found no way to it: it sends unknown_ca", path.Leads(), by), true
 	default:

@@ -120,7 +120,11 @@ func (k *checker) remark(m *Message, q chain.Question) {
 			remarks = append(remarks, chain.Name(f.Cert)+" "+f.Text)
 		}
 	}
+	instead := chain.GapIn(q).Instead()
 	for _, remark := range remarks {
+		if instead != "" && strings.HasSuffix(remark, instead) && strings.Contains(check.Text, text.Clean(instead)) {
+			continue // it is said
+		}
 		check.Text += " " + text.Clean(remark) + "."
 	}
 	if check.Result == Unknown && check.Fault == nil && k.refused(m.From) && len(weak) > 0 {

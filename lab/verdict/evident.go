@@ -28,6 +28,10 @@ func (w *wire) evident(s *suspect, by endpoint.Side) string {
 		if weak := other.weak(by.Other(), s.code); weak != nil {
 			return weak.Of(whose, other.leaf)
 		}
+	case unknownCA:
+		if gap := chain.GapIn(chain.Question{DERs: other.ders, Of: by.Other()}); gap != nil {
+			return gap.Issuer() + ", which issued " + chain.Name(gap.Below) + ", was not sent along: " + gap.Instead()
+		}
 	case noSAN:
 		if !hasNames(other) {
 			return whose + " has no subject alternative name, and newer programs do not go by its common name"
@@ -48,7 +52,7 @@ func (w *wire) evident(s *suspect, by endpoint.Side) string {
 		}
 		if w.namesNoHost() && hasNames(other) && w.isCalledByAddress() {
 			said := "the client named no host (server_name), as one does that calls an IP address, and "
-			if m := chain.MisnomerOf(other.leaf, w.Server.Addr().Unmap().String()); m != nil {
+			if m := w.misnomer(); m != nil {
 				return said + "in the server's certificate " + m.Name + " is a DNS name: clients look for an address among the IP addresses"
 			}
 			return fmt.Sprintf("%s%v is not in the server's certificate", said, w.Server.Addr().Unmap())
@@ -88,6 +92,15 @@ func (c *certificate) hasCAsAbove() bool {
 func (w *wire) isCalledByAddress() bool {
 	leaf := w.shown.Server.leaf
 	return w.ServerName == "" && leaf != nil && w.Server.IsValid() && leaf.VerifyHostname(w.Server.Addr().Unmap().String()) != nil
+}
+
+// misnomer returns the name in the server's certificate that was meant for its
+// address, where the client calls that; nil: there is none.
+func (w *wire) misnomer() *chain.Misnomer {
+	if !w.isCalledByAddress() {
+		return nil
+	}
+	return chain.MisnomerOf(w.shown.Server.leaf, w.Server.Addr().Unmap().String())
 }
 
 // namesNoHost reports whether ClientHello was seen, and has no server_name.
@@ -166,7 +179,11 @@ func (w *wire) addEvident(why *Reason, by endpoint.Side) {
 	for _, s := range []*suspect{weakKey, weakSignature, noSAN, wrongHost, wrongUsage, crlStale} {
 		if said := w.evident(s, by); said != "" && why.Causes[0].Text == said {
 			why.Text = strings.TrimSuffix(why.Text, onlyLog) + ", and gives no reason; yet " + said
-			why.Fix = fix(s.code, by) + "; whether that is the reason, the log of the " + by.String() + " knows"
+			how := fix(s.code, by)
+			if m := w.misnomer(); s == wrongHost && m != nil {
+				how = m.Fix()
+			}
+			why.Fix = how + "; whether that is the reason, the log of the " + by.String() + " knows"
 			return
 		}
 	}
