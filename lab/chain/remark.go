@@ -52,7 +52,7 @@ func (p *Path) untidy(sent []*x509.Certificate, isTLS13 bool) (remarks []string)
 		case isOfKey(cert, p.leaf()):
 			remarks = append(remarks, fmt.Sprintf("Number %d, %s, valid from %s to %s, is another certificate for the key of the first, and above nothing: the other side looks at the first alone",
 				i+2, Name(cert), cert.NotBefore.UTC().Format(time.DateOnly), cert.NotAfter.UTC().Format(time.DateOnly)))
-		case p.hole != nil && slices.Contains(p.hole.Others, cert):
+		case p.hole != nil && slices.ContainsFunc(p.hole.Others, cert.Equal):
 		case !slices.ContainsFunc(p.certs, cert.Equal):
 			needless = append(needless, Name(cert))
 		}
