@@ -183,7 +183,7 @@ func (r *Report) trust(p *Pair) *chain.Trust {
 func (p *Pair) look(r *Report) {
 	now := time.Now()
 	trust := r.trust(p)
-	p.lookAtLeaf(now)
+	p.lookAtLeaf(r, now)
 	way := p.climb(trust)
 	p.Findings = append(p.Findings, strict(way.certs)...)
 	p.LeadsTo = way.end()

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"mtlslab.example/lab/lab/chain"
@@ -40,9 +41,9 @@ var rules = map[chain.Code]rule{
 const soon = 30
 
 // lookAtLeaf checks a pair's own certificate.
-func (p *Pair) lookAtLeaf(now time.Time) {
+func (p *Pair) lookAtLeaf(r *Report, now time.Time) {
 	leaf := p.leaf()
-	question := chain.Question{DERs: [][]byte{leaf.Raw}, Of: endpoint.Server}
+	question := chain.Question{DERs: p.Certificate().Certificate, Of: endpoint.Server}
 	of := sides(leaf)
 	if len(of) > 0 {
 		question.Of = of[0]
@@ -50,7 +51,12 @@ func (p *Pair) lookAtLeaf(now time.Time) {
 		p.add(Wrong, &chain.Fault{Code: chain.WrongUsage, Cert: leaf, Text: "is neither for clients nor for servers (extended key usage)"})
 	}
 	if len(of) > 0 {
-		p.add(Wrong, chain.Evident(question, now))
+		f := chain.Evident(question, now)
+		if f != nil && f.Fix == "" {
+			said, fix := r.successor(p, question.Of)
+			f.Text, f.Fix = f.Text+said, fix
+		}
+		p.add(Wrong, f)
 	}
 	if left := daysUntil(leaf.NotAfter, now); left >= 0 && left < soon {
 		p.Findings = append(p.Findings, Finding{Level: Note, Rule: "expires_soon", Certificate: p.Subject, File: p.CertificateFile, Text: p.Subject + " expires in " + text.Counted(left, "day")})
@@ -113,7 +119,17 @@ func (p *Pair) lookAtKey(leaf *x509.Certificate) {
 type way struct {
 	certs []*x509.Certificate // the leaf first
 	sent  int                 // of them, one after the other
-	in    string              // the file of the certificate behind those
+}
+
+// missing are the CAs that must be sent along and are not: those behind what is
+// sent, but for a root.
+func (w *way) missing() (all []*x509.Certificate) {
+	for _, cert := range w.certs[w.sent:] {
+		if !chain.IsSelfIssued(cert) {
+			all = append(all, cert)
+		}
+	}
+	return all
 }
 
 // end names the CA at the end.
@@ -138,11 +154,8 @@ func (p *Pair) climb(trust *chain.Trust) *way {
 		if issuer == nil {
 			break
 		}
-		switch {
-		case in == "" && w.in == "":
+		if in == "" && w.sent == len(w.certs) {
 			w.sent++
-		case w.in == "":
-			w.in = in
 		}
 		w.certs = append(w.certs, issuer)
 	}
@@ -179,9 +192,13 @@ func (p *Pair) lookAtWay(w *way, trust *chain.Trust, now time.Time) {
 	if path, ok := chain.PathOf(q); ok {
 		p.add(Wrong, path.Impostor())
 	}
-	if w.sent < len(w.certs) && !chain.IsSelfIssued(w.certs[w.sent]) {
-		missing := w.certs[w.sent]
-		p.add(Wrong, &chain.Fault{Code: chain.UnknownCA, Cert: p.leaf(), Text: fmt.Sprintf("leads through %s, an intermediate CA that is not sent along: it is in %s", chain.Name(missing), w.in)})
+	if missing := w.missing(); len(missing) > 0 {
+		f := &chain.Fault{Code: chain.UnknownCA, Cert: p.leaf(), Fix: p.completion(missing, trust.CAs),
+			Text: fmt.Sprintf("leads through %s, %s not sent along: %s", names(missing), intermediates(missing), places(missing, trust.CAs))}
+		if gap := chain.GapIn(q); gap != nil {
+			f.Text += "; " + gap.Instead()
+		}
+		p.add(Wrong, f)
 	}
 	if top := w.certs[len(w.certs)-1]; chain.IsSelfIssued(top) && trust.LeadsToRoot(q) {
 		found, err := trust.Verify(q, now)
@@ -191,7 +208,11 @@ func (p *Pair) lookAtWay(w *way, trust *chain.Trust, now time.Time) {
 			p.add(Wrong, &f)
 		}
 	}
+	gap := chain.GapIn(q).Instead()
 	for _, remark := range chain.Remarks(q, true) {
+		if gap != "" && len(w.missing()) > 0 && strings.HasSuffix(remark, gap) {
+			continue // it is said
+		}
 		p.Findings = append(p.Findings, Finding{Level: Note, Rule: "chain_as_sent", File: p.CertificateFile, Text: remark})
 	}
 }

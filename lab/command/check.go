@@ -132,6 +132,7 @@ func (p *Program) checkSides(c *cli.Context) error {
 	}
 	var sides endpoint.Pair[*lab.Loaded]
 	var findings []check.Finding
+	var given check.Given
 	var failed error
 	for _, side := range []endpoint.Side{endpoint.Server, endpoint.Client} {
 		report, authorities, err := p.lookAtSide(c, side, passwords)
@@ -141,6 +142,7 @@ func (p *Program) checkSides(c *cli.Context) error {
 		for _, r := range []*check.Report{report, authorities} {
 			if r != nil {
 				p.printReport(r, c.Bool("json"))
+				given = append(given, r)
 				findings = append(findings, r.Findings()...)
 			}
 		}
@@ -165,7 +167,11 @@ func (p *Program) checkSides(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	given.Explain(met, sides, commandWord)
 	p.printMeeting(met, sides, name, c.Bool("json"))
+	if f, ok := check.Withheld(met, sides); ok {
+		findings = append(findings, f)
+	}
 	if f, ok := crossed(c.Context, met, sides, name); ok {
 		findings = append(findings, f)
 	}
