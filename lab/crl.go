@@ -21,6 +21,10 @@ const (
 	CRLSoft    CRLPolicy = "soft"    // a CRL that is missing, or past its NextUpdate, refuses nobody
 	CRLRequire CRLPolicy = "require" // every CA in the chain must have a current CRL
 	CRLOff     CRLPolicy = "off"     // CRLs are not read
+
+	// CRLLeaf is CRLRequire for the CA of the peer's own certificate alone, as
+	// Apache's SSLCARevocationCheck leaf. It is no policy that users choose.
+	CRLLeaf CRLPolicy = "leaf"
 )
 
 // revocations are the CRLs of a folder and the policy for them.
@@ -45,7 +49,7 @@ func newRevocations(lists []*x509.RevocationList, policy CRLPolicy) *revocations
 // check returns nil if one of the chains, each from the leaf to its root,
 // passes.
 func (r *revocations) check(chains [][]*x509.Certificate, now time.Time) error {
-	if r.policy == CRLOff || r.lists.Empty() && r.policy != CRLRequire {
+	if r.policy == CRLOff || r.lists.Empty() && r.policy != CRLRequire && r.policy != CRLLeaf {
 		return nil
 	}
 	var first error
@@ -80,7 +84,7 @@ func (r *revocations) checkLink(certificate, issuer *x509.Certificate, isCA bool
 	switch crl := status.Complete; {
 	case status.Entry != nil:
 		return chain.NewRevokedError(certificate, issuer, status.Entry.RevocationTime, isCA)
-	case r.policy != CRLRequire, revocation.IsNotPublished(certificate):
+	case r.policy != CRLRequire && (r.policy != CRLLeaf || isCA), revocation.IsNotPublished(certificate):
 		return nil
 	case crl == nil:
 		return &chain.CRLError{Issuer: chain.Name(issuer), Unfit: status.Unfit}

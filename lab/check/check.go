@@ -41,11 +41,14 @@ type Report struct {
 	Files []*File
 	Pairs []*Pair
 	Loose []Finding // about certificates and keys without a partner
+
+	beside []*File
 }
 
-// Of looks at files that were opened.
-func Of(files []*File) *Report {
-	r := &Report{Files: files}
+// Of looks at files that were opened. beside are others, such as those of the
+// other side: CRLs among files may be about them.
+func Of(files []*File, beside ...*File) *Report {
+	r := &Report{Files: files, beside: beside}
 	r.match()
 	for _, p := range r.Pairs {
 		p.look(r)

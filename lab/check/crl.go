@@ -2,10 +2,13 @@ package check
 
 import (
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 
+	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/chain"
 )
 
@@ -15,6 +18,15 @@ type CRL struct {
 	ThisUpdate time.Time `json:"this_update"`
 	NextUpdate time.Time `json:"next_update,omitzero"` // zero: it does not say
 	Revoked    int       `json:"revoked"`              // how many certificates it lists
+	Given      []Revoked `json:"revokes,omitempty"`    // of them, those in the files
+}
+
+// Revoked is a certificate in the files that a CRL lists.
+type Revoked struct {
+	Subject string    `json:"subject"`
+	Serial  string    `json:"serial"` // hexadecimal, as openssl x509 -serial has it
+	Since   time.Time `json:"since"`
+	File    string    `json:"file"`
 }
 
 func describeCRL(crl *x509.RevocationList) CRL {
@@ -26,7 +38,7 @@ func describeCRL(crl *x509.RevocationList) CRL {
 }
 
 // readers are those who refuse certificates for their CA's CRL.
-const readers = "OpenSSL, Python and Java with CRLs switched on, nginx with ssl_crl"
+const readers = "OpenSSL, Python and Java with CRLs switched on, nginx with ssl_crl, Apache with SSLCARevocationCheck"
 
 // lookAtCRLs checks the CRLs of all files: their dates, and whose they are.
 func (r *Report) lookAtCRLs() {
@@ -36,6 +48,7 @@ func (r *Report) lookAtCRLs() {
 		for _, part := range f.parts {
 			for _, crl := range part.CRLs {
 				f.lookAtDates(crl, now)
+				r.lookAtRevoked(f, crl)
 			}
 			all = append(all, part.CRLs...)
 		}
@@ -46,6 +59,11 @@ func (r *Report) lookAtCRLs() {
 	authorities := r.trusted(nil)
 	for _, p := range r.Pairs {
 		authorities = append(authorities, p.part.Certificates[1:]...)
+	}
+	for _, f := range r.beside {
+		for _, part := range f.parts {
+			authorities = append(authorities, slices.DeleteFunc(slices.Clone(part.Certificates), func(c *x509.Certificate) bool { return !isAuthority(c) })...)
+		}
 	}
 	fits := r.lookAtIssuers(authorities)
 	for _, ca := range r.trusted(nil) {
@@ -62,11 +80,100 @@ func (f *File) lookAtDates(crl *x509.RevocationList, now time.Time) {
 	switch next := crl.NextUpdate; {
 	case !next.IsZero() && now.After(next):
 		f.addCRL(Wrong, string(chain.CRLStale), "RFC 5280 section 5.1.2.5", "have the CA make a new one before each next update, and load it: openssl ca -gencrl -out new.crl",
-			name+" is out of date since "+next.UTC().Format(time.DateOnly)+": who looks at it refuses every certificate of that CA, OpenSSL with the alert certificate_expired")
+			name+" is out of date since "+next.UTC().Format(time.DateOnly)+": who looks at it refuses every certificate of that CA: OpenSSL with the alert certificate_expired (45), Apache with certificate_unknown (46), nginx in HTTP with 400")
 	case now.Before(crl.ThisUpdate):
 		f.addCRL(Wrong, "crl_not_yet_valid", "RFC 5280 section 5.1.2.4", "is this clock right? else wait, or have the CA make a new one",
 			name+" is not valid yet: it is valid from "+crl.ThisUpdate.UTC().Format(time.DateOnly))
 	}
+}
+
+// lookAtRevoked finds the certificates in the files that a CRL lists.
+func (r *Report) lookAtRevoked(of *File, crl *x509.RevocationList) {
+	described := slices.IndexFunc(of.CRLs, func(c CRL) bool {
+		return len(c.Given) == 0 && c.Issuer == crl.Issuer.String() && c.ThisUpdate.Equal(crl.ThisUpdate)
+	})
+	listed := make(map[string]x509.RevocationListEntry, len(crl.RevokedCertificateEntries))
+	for _, entry := range crl.RevokedCertificateEntries {
+		if entry.ReasonCode != removeFromCRL {
+			listed[entry.SerialNumber.String()] = entry
+		}
+	}
+	var seen []*x509.Certificate
+	for _, f := range slices.Concat(r.Files, r.beside) {
+		for _, part := range f.parts {
+			for _, cert := range part.Certificates {
+				entry, ok := listed[cert.SerialNumber.String()]
+				if !ok || !bytes.Equal(cert.RawIssuer, crl.RawIssuer) || slices.ContainsFunc(seen, cert.Equal) {
+					continue
+				}
+				seen = append(seen, cert)
+				found := Revoked{Subject: chain.Name(cert), Serial: fmt.Sprintf("%X", cert.SerialNumber), Since: entry.RevocationTime.UTC(), File: f.Name}
+				if described >= 0 {
+					of.CRLs[described].Given = append(of.CRLs[described].Given, found)
+				}
+				if !r.isFoundRevoked(cert) {
+					of.addCRL(Wrong, string(chain.Revoked), rules[chain.Revoked].rfc, rules[chain.Revoked].fix,
+						fmt.Sprintf("the CRL in %s revokes %s, serial %s, in %s, since %s", of.Name, found.Subject, found.Serial, f.Name, found.Since.Format(time.DateOnly)))
+				}
+			}
+		}
+	}
+}
+
+// removeFromCRL is the reason of a delta CRL's entry that takes one back (RFC
+// 5280 section 5.3.1).
+const removeFromCRL = 8
+
+// isFoundRevoked reports whether it is a finding already that a pair's own
+// certificate is revoked.
+func (r *Report) isFoundRevoked(cert *x509.Certificate) bool {
+	return slices.ContainsFunc(r.Pairs, func(p *Pair) bool {
+		return p.leaf().Equal(cert) && slices.ContainsFunc(p.Findings, func(f Finding) bool { return f.Rule == string(chain.Revoked) })
+	})
+}
+
+// policyOf is how a side uses its CRLs for what the other side shows, as programs
+// do that are given these files: if it has those of all CAs of the chain, each
+// must be current, and if it has that of the lowest CA, that one. CRLs that have
+// to do with none of the CAs, nor with the side's own certificate, make programs
+// refuse everybody.
+func policyOf(own, other *lab.Loaded) lab.CRLPolicy {
+	if len(own.CRLs) == 0 || len(other.Certificates) == 0 {
+		return lab.CRLSoft
+	}
+	sent := chain.Question{DERs: other.Certificates[0].Certificate}.Chain()
+	above := slices.Concat(sent, own.CAs)
+	way := climb(sent[0], above)
+	has := func(ca *x509.Certificate) bool { return isOfOne(own.CRLs, ca) }
+	lacks := func(ca *x509.Certificate) bool { return !has(ca) }
+	switch {
+	case len(way) > 1 && !slices.ContainsFunc(way[1:], lacks):
+		return lab.CRLRequire
+	case len(way) > 1 && has(way[1]), !slices.ContainsFunc(above, has) && !isOfOwn(own):
+		return lab.CRLLeaf
+	}
+	return lab.CRLSoft
+}
+
+// isOfOwn reports whether a CRL of a side is about the certificate that it shows
+// itself, as where it was given all files there are.
+func isOfOwn(l *lab.Loaded) bool {
+	return slices.ContainsFunc(l.Certificates, func(c tls.Certificate) bool {
+		return slices.ContainsFunc(l.CRLs, func(crl *x509.RevocationList) bool { return bytes.Equal(crl.RawIssuer, c.Leaf.RawIssuer) })
+	})
+}
+
+// climb goes up from a leaf by signatures, through some CAs.
+func climb(leaf *x509.Certificate, cas []*x509.Certificate) []*x509.Certificate {
+	way := []*x509.Certificate{leaf}
+	for len(way) < maxWay && !chain.IsSelfIssued(way[len(way)-1]) {
+		i := slices.IndexFunc(cas, func(ca *x509.Certificate) bool { return chain.Issued(ca, way[len(way)-1]) })
+		if i < 0 {
+			break
+		}
+		way = append(way, cas[i])
+	}
+	return way
 }
 
 func (f *File) addCRL(level Level, rule, rfc, fix, text string) {

@@ -30,13 +30,14 @@ type Handshake struct {
 
 // Meet lets a server and a client with these credentials shake hands in memory,
 // in each version, as lab's own do. The client asks for serverName. The
-// client's credentials may have no certificate.
+// client's credentials may have no certificate. A side that has CRLs uses them as
+// programs do with CRLs switched on: see policyOf.
 func Meet(ctx context.Context, server, client *lab.Loaded, serverName string) (all []Handshake, err error) {
 	for _, version := range Versions {
-		settings := func(l *lab.Loaded) lab.Settings {
-			return lab.Settings{Credentials: lab.Credentials{Loaded: l}, Version: version}
+		settings := func(own, other *lab.Loaded) lab.Settings {
+			return lab.Settings{Credentials: lab.Credentials{Loaded: own}, Version: version, CRL: policyOf(own, other)}
 		}
-		x, err := meet(ctx, settings(server), settings(client), lab.ClientOptions{URL: urlOf(serverName)}, 1)
+		x, err := meet(ctx, settings(server, client), settings(client, server), lab.ClientOptions{URL: urlOf(serverName)}, 1)
 		if err != nil {
 			return nil, err
 		}

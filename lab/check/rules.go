@@ -30,8 +30,8 @@ var rules = map[chain.Code]rule{
 	chain.NameConstraint: {"RFC 5280 section 4.2.1.10", "OpenSSL, Go, Java", "have a CA issue it that may vouch for its names"},
 	chain.LookAlikeCA:    {"RFC 5280 section 6.1.3", "OpenSSL, Go, Java and all others", "send the CA whose key has signed it"},
 	chain.UnknownCA:      {"RFC 9846 section 4.5.1", "OpenSSL, Go, Java where they have the root alone", "append the missing certificate to the file that is sent"},
-	chain.Revoked:        {"RFC 5280 section 5", "OpenSSL and Java with CRLs switched on, nginx with ssl_crl", "have a new certificate issued, for a new key"},
-	chain.IssuerRevoked:  {"RFC 5280 section 5", "OpenSSL and Java with CRLs switched on, nginx with ssl_crl", "have a new certificate issued by another CA"},
+	chain.Revoked:        {"RFC 5280 section 5", readers, "have a new certificate issued, for a new key"},
+	chain.IssuerRevoked:  {"RFC 5280 section 5", readers, "have a new certificate issued by another CA"},
 	chain.WeakKey:        {"RFC 9325 section 4.5", "OpenSSL at security level 2, which Debian, Ubuntu and Fedora set", "make a new key: EC, or RSA of 2048 bits and more"},
 	chain.WeakSignature:  {"RFC 9155", "Go, OpenSSL 3", "have it issued again, signed with SHA-256"},
 	chain.Invalid:        {"RFC 5280 section 6.1", "Go", ""},
@@ -132,6 +132,9 @@ func (w *way) missing() (all []*x509.Certificate) {
 	return all
 }
 
+// maxWay bounds the certificates on a way.
+const maxWay = 20
+
 // end names the CA at the end.
 func (w *way) end() string {
 	top := w.certs[len(w.certs)-1]
@@ -145,7 +148,7 @@ func (w *way) end() string {
 // through the CAs in the other files.
 func (p *Pair) climb(trust *chain.Trust) *way {
 	w := &way{certs: []*x509.Certificate{p.leaf()}, sent: 1}
-	for len(w.certs) < 20 {
+	for len(w.certs) < maxWay {
 		top := w.certs[len(w.certs)-1]
 		if chain.IsSelfIssued(top) {
 			break

@@ -71,16 +71,17 @@ func (p *Program) check(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	report, err := p.look(c, c.Args().Slice(), passwords, withKey)
+	files, err := p.openFiles(c, c.Args().Slice(), passwords, withKey)
 	if err != nil {
 		return err
 	}
+	report := check.Of(files)
 	p.printReport(report, c.Bool("json"))
 	return p.checked(c, report.Findings(), nil)
 }
 
-// look opens what values name.
-func (p *Program) look(c *cli.Context, values, passwords []string, also []string) (*check.Report, error) {
+// openFiles opens what values name.
+func (p *Program) openFiles(c *cli.Context, values, passwords []string, also []string) ([]*check.File, error) {
 	var files []string
 	for _, value := range values {
 		of, err := folderOf(c).filesOf(value, also)
@@ -89,11 +90,7 @@ func (p *Program) look(c *cli.Context, values, passwords []string, also []string
 		}
 		files = append(files, of...)
 	}
-	opened, err := check.Open(files, passwords)
-	if err != nil {
-		return nil, err
-	}
-	return check.Of(opened), nil
+	return check.Open(files, passwords)
 }
 
 // What belongs to a name of certs.yaml besides NAME.pem: to one that is shown,
@@ -134,11 +131,18 @@ func (p *Program) checkSides(c *cli.Context) error {
 	var findings []check.Finding
 	var given check.Given
 	var failed error
-	for _, side := range []endpoint.Side{endpoint.Server, endpoint.Client} {
-		report, authorities, err := p.lookAtSide(c, side, passwords)
-		if err != nil {
+	var opened endpoint.Pair[sideFiles]
+	var all []*check.File
+	order := []endpoint.Side{endpoint.Server, endpoint.Client}
+	for _, side := range order {
+		files := opened.Of(side)
+		if *files, err = p.openSide(c, side, passwords); err != nil {
 			return err
 		}
+		all = append(append(all, files.own...), files.authorities...)
+	}
+	for _, side := range order {
+		report, authorities := opened.Of(side).reports(all)
 		for _, r := range []*check.Report{report, authorities} {
 			if r != nil {
 				p.printReport(r, c.Bool("json"))
@@ -178,24 +182,35 @@ func (p *Program) checkSides(c *cli.Context) error {
 	return p.checked(c, findings, met)
 }
 
-// lookAtSide opens the files of a side, and those of the CAs that it trusts;
-// authorities is nil if they are among the former.
-func (p *Program) lookAtSide(c *cli.Context, side endpoint.Side, passwords []string) (report, authorities *check.Report, err error) {
+// sideFiles are the files of a side, and those of the CAs that it trusts, nil if
+// they are among the former.
+type sideFiles struct{ own, authorities []*check.File }
+
+// reports looks at the files of a side beside all that were given.
+func (f sideFiles) reports(all []*check.File) (report, authorities *check.Report) {
+	if f.authorities != nil {
+		authorities = check.Of(f.authorities, all...)
+	}
+	return check.Of(f.own, all...), authorities
+}
+
+// openSide opens the files of a side.
+func (p *Program) openSide(c *cli.Context, side endpoint.Side, passwords []string) (files sideFiles, err error) {
 	values, flag, name := c.StringSlice(side.String()), "client-ca", clientCA
 	if side == endpoint.Client {
 		flag, name = "server-ca", serverCA
 	}
-	if report, err = p.look(c, values, passwords, withKey); err != nil {
-		return nil, nil, err
+	if files.own, err = p.openFiles(c, values, passwords, withKey); err != nil {
+		return files, err
 	}
 	trusts := c.StringSlice(flag)
 	if len(trusts) == 0 && !slices.ContainsFunc(values, func(v string) bool { return !folderOf(c).isOwnName(v) }) {
 		trusts = []string{name}
 	}
 	if len(trusts) > 0 {
-		authorities, err = p.look(c, trusts, passwords, withCRL)
+		files.authorities, err = p.openFiles(c, trusts, passwords, withCRL)
 	}
-	return report, authorities, err
+	return files, err
 }
 
 // isOwnName reports whether a value is the name of a certificate of the PKI.

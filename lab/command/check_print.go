@@ -64,9 +64,26 @@ func (p *Program) printFile(f *check.File) {
 	for _, crl := range f.CRLs {
 		p.printDetail("issued by", crl.Issuer)
 		p.printDetail("updated", crl.ThisUpdate.Format(time.DateOnly)+prefixed(", next update ", dateOf(crl.NextUpdate)))
-		p.printDetail("revokes", text.Counted(crl.Revoked, "certificate"))
+		p.printDetail("revokes", revokes(crl))
 	}
 	out.Line()
+}
+
+// revokes says how many certificates a CRL lists, and which of those in the
+// files.
+func revokes(crl check.CRL) string {
+	said := text.Counted(crl.Revoked, "certificate")
+	if crl.Revoked == 0 {
+		return said
+	}
+	var given []string
+	for _, r := range crl.Given {
+		given = append(given, fmt.Sprintf("%s (serial %s, in %s, since %s)", r.Subject, r.Serial, r.File, r.Since.Format(time.DateOnly)))
+	}
+	if len(given) == 0 {
+		return said + ", none of those in the files"
+	}
+	return said + ": " + text.JoinedFew(given, fewCertificates, "and")
 }
 
 // validity says from when until when a certificate is valid, and how long still.
