@@ -27,6 +27,7 @@ func (p *probePrinter) start(o *probe.ServerOptions) {
 	o.Begin = func(connections int) {
 		p.say("probing %s as %s: %d connections at most, %d at a time", o.Target.URL, o.Good.Leaf.Subject, connections, o.Concurrency)
 	}
+	o.Offered = p.offers
 	o.Progress = p.bar.update
 	o.Each = func(row []*probe.Finding) {
 		if !p.asJSON {
@@ -86,4 +87,39 @@ func lessonOf(f *probe.Finding) string {
 		return ""
 	}
 	return "lab scenario show " + f.Scenario
+}
+
+// offers prints what a server offers.
+func (p *probePrinter) offers(o *probe.Offers) {
+	if p.asJSON {
+		p.printJSON(struct {
+			*probe.Offers `json:"offers"`
+		}{o})
+		return
+	}
+	p.printDetail("versions", strings.Join(o.Versions, ", "))
+	for _, version := range o.Versions {
+		if suites, ok := o.Suites[version]; ok {
+			p.printDetail(strings.TrimPrefix(version, "TLS "), cmp.Or(strings.Join(suites, ", "), "suites that are not known here"))
+		}
+	}
+	p.printDetail("groups", cmp.Or(strings.Join(o.Groups, ", "), "others than are asked for"))
+	p.printDetail("ALPN", cmp.Or(strings.Join(o.ALPN, ", "), "none"))
+	for i, link := range o.Chain {
+		p.printDetail(map[bool]string{true: "shows", false: "sent along"}[i == 0], fmt.Sprintf("%s, of %s, %s, until %s", link.Subject, link.Issuer, link.Key, link.NotAfter.Format(time.DateOnly)))
+	}
+	p.printDetail("holds", o.Holds)
+	p.printDetail("OCSP", cmp.Or(o.OCSP, "no response is stapled"))
+	var resumed, asks []string
+	for _, version := range o.Versions {
+		if how, ok := o.Resumption[version]; ok {
+			resumed = append(resumed, version+": "+how)
+		}
+		if r, ok := o.Requests[version]; ok {
+			asks = append(asks, version+": "+r.String())
+		}
+	}
+	p.printDetail("resumption", strings.Join(resumed, ", "))
+	p.printDetail("asks for", strings.Join(asks, "; "))
+	p.stdout().Line()
 }

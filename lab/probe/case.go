@@ -114,7 +114,7 @@ const (
 	noneCase    = "no-client-cert"
 	askCase     = "server-does-not-ask"
 	mintedCase  = "probe-certificate"
-	controlsAll = goodCase + " " + noneCase + " " + askCase + " " + mintedCase
+	controlsAll = offersCase + " " + goodCase + " " + noneCase + " " + askCase + " " + mintedCase
 )
 
 // notTried are the scenarios about clients that a probe cannot try, and why.

@@ -35,12 +35,18 @@ func (p *prober) control(ctx context.Context) error {
 	if err := p.controlGood(ctx, good, none); err != nil {
 		return err
 	}
+	for _, version := range p.versions {
+		p.requests[version] = requestOf(none[version].Exchange)
+	}
+	if p.isChosen(offersCase) {
+		p.report.Offers = p.survey(ctx, good)
+		if p.Offered != nil && ctx.Err() == nil {
+			p.Offered(p.report.Offers)
+		}
+	}
 	var asked, without []*Finding
 	for _, version := range p.versions {
-		request := requestOf(none[version].Exchange)
-		if request != nil {
-			p.requests[version] = request
-		}
+		request := p.requests[version]
 		asked = append(asked, p.judgeRequest(version, none[version], request))
 		without = append(without, p.judgeNone(version, none[version], request))
 	}

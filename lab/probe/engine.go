@@ -29,6 +29,9 @@ type Target struct {
 	Ask   func(*tls.Conn) (*lab.Response, error)
 }
 
+// host returns the name that the server's certificate must be for.
+func (t *Target) host() string { return cmp.Or(t.ServerName, t.URL.Hostname()) }
+
 // attempt is one connection.
 type attempt struct {
 	note       string // a comment in the capture
@@ -37,6 +40,8 @@ type attempt struct {
 	serverName string            // in server_name; "": the target's
 	header     map[string]string // "Host" for another host
 	http2      bool
+	alpn       []string // in place of HTTP's
+	groups     []tls.CurveID
 	wrap       fault.Fault
 	client     *lab.Client // of a session to resume; nil: a new one
 }
@@ -56,6 +61,7 @@ type engine struct {
 	timeout   time.Duration
 	tap       *wiretap.Tap
 	journal   *lab.Journal
+	trust     *chain.Trust
 	http2Only bool
 
 	slots chan struct{}
@@ -79,7 +85,7 @@ func newEngine(o *ServerOptions) (*engine, *lab.Dissection) {
 		trust.ServerTrusts = []*x509.Certificate{o.ClientCA.Leaf}
 		trust.CAs = append(trust.CAs, chain.NamedCA{Name: o.ClientCA.Leaf.Subject.String(), Certificate: o.ClientCA.Leaf, In: "--client-ca"})
 	}
-	e.journal = &lab.Journal{Each: e.report, Trust: func() *chain.Trust { return trust }}
+	e.trust, e.journal = trust, &lab.Journal{Each: e.report, Trust: func() *chain.Trust { return trust }}
 	d := e.journal.Dissect()
 	sinks := []wiretap.Sink{d}
 	if o.Capture != nil {
@@ -107,7 +113,7 @@ func (e *engine) newClient(a *attempt, resume bool) (*lab.Client, error) {
 		loaded.Certificates = []tls.Certificate{*a.show}
 	}
 	s := lab.Settings{Credentials: lab.Credentials{Loaded: loaded}, CRL: lab.CRLOff, Version: a.version, HTTP2: a.http2 || e.http2Only,
-		Timeout: e.timeout, Wrap: a.wrap, Journal: e.journal, Tap: e.tap, Header: a.header}
+		ALPN: a.alpn, Groups: a.groups, Timeout: e.timeout, Wrap: a.wrap, Journal: e.journal, Tap: e.tap, Header: a.header}
 	return lab.NewClient(lab.ClientOptions{URL: e.target.URL, Addr: e.target.Addr, ServerName: cmp.Or(a.serverName, e.target.ServerName),
 		Resume: resume, Dial: e.dial, Begin: e.target.Begin, Ask: e.target.Ask, Timeout: 2 * e.timeout, HeadOnly: true, Note: a.note}, s)
 }

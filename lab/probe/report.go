@@ -122,6 +122,7 @@ type Report struct {
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"` // what to do about it
 
+	Offers   *Offers        `json:"-"` // of a server; nil: not looked at
 	Dial     *lab.DialError `json:"-"` // that Error is of; nil: it is of another
 	Findings []*Finding     `json:"-"` // in the order of the cases
 }

@@ -3,6 +3,7 @@ package probe
 import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -47,4 +48,16 @@ func requestOf(x *lab.Exchange) *Request {
 		return r
 	}
 	return nil
+}
+
+// String says what is asked for.
+func (r *Request) String() string {
+	if r == nil {
+		return "no certificate"
+	}
+	cas := "any CA"
+	if len(r.CAs) > 0 {
+		cas = text.Few(r.CAs, 5)
+	}
+	return "a certificate of " + cas + ", with " + text.Counted(len(r.Schemes), "signature scheme")
 }

@@ -37,9 +37,10 @@ type ServerOptions struct {
 	Capture wiretap.Sink // gets all connections; may be nil
 
 	// Begin is called before the first connection with how many there will be at
-	// most, Progress after each case, and Each with the findings of each case, by
-	// one goroutine at a time. Any may be nil.
+	// most, Offered with what the server offers, Progress after each case, and Each
+	// with the findings of each case, by one goroutine at a time. Any may be nil.
 	Begin    func(connections int)
+	Offered  func(*Offers)
 	Progress func(done, total int)
 	Each     func([]*Finding)
 }
@@ -102,7 +103,10 @@ func Server(ctx context.Context, o ServerOptions) (*Report, error) {
 // most returns how many connections there will be at most.
 func (p *prober) most() int {
 	n := len(p.Versions)
-	most := 1 + 3*n // the controls
+	most := 2 + 3*n // the controls
+	if p.isChosen(offersCase) {
+		most += mostOffers(n)
+	}
 	for _, c := range cases() {
 		if p.isChosen(c.Name) && p.lacks(c) == "" {
 			if most += 1 + n; c.once {
