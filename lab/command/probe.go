@@ -1,12 +1,15 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -56,6 +59,8 @@ func (p *Program) probeServerCommand() *cli.Command {
 			&cli.StringFlag{Name: "client-ca", DefaultText: clientCA + " beside " + clientName, Usage: "`NAME|FILE` of the CA that the server lets in clients of"},
 			&cli.StringFlag{Name: "client-ca-key", DefaultText: "none, of a FILE", Usage: "`NAME|FILE` of its private key, to make bad certificates with, in memory"},
 			&cli.StringFlag{Name: "revoked", Usage: "`CERT,KEY` that are revoked in a CRL which the server has, or a NAME"},
+			&cli.StringFlag{Name: "revoke", Usage: "`COMMAND` for the shell that revokes the pair of --revoked, which is good until then"},
+			&cli.StringSliceFlag{Name: "host", Usage: "`HOST` besides the URL's that wants a certificate, on the same server"},
 			&cli.StringFlag{Name: "identity-header", Usage: "`NAME` of a header by which the application knows its clients"},
 			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
 			&cli.StringFlag{Name: "addr", Usage: "connect to `HOST:PORT` in place of the URL's"},
@@ -154,7 +159,7 @@ func (p *Program) writeProbe(c *cli.Context, r *probe.Report) error {
 
 // probeOptions reads the flags.
 func (p *Program) probeOptions(c *cli.Context) (*probe.ServerOptions, error) {
-	o := &probe.ServerOptions{IdentityHeader: c.String("identity-header"), Concurrency: c.Int("concurrency"), Timeout: c.Duration("timeout"), Rate: c.Float64("rate")}
+	o := &probe.ServerOptions{IdentityHeader: c.String("identity-header"), Hosts: c.StringSlice("host"), Concurrency: c.Int("concurrency"), Timeout: c.Duration("timeout"), Rate: c.Float64("rate")}
 	wrong := func(format string, args ...any) error {
 		return &usageError{command: commandName(c), problem: fmt.Sprintf(format, args...)}
 	}
@@ -165,6 +170,12 @@ func (p *Program) probeOptions(c *cli.Context) (*probe.ServerOptions, error) {
 		return nil, wrong("--timeout is %v, and must be more than 0", o.Timeout)
 	case o.Rate < 0 || math.IsNaN(o.Rate):
 		return nil, wrong("--rate is %v, and must be 0 or more", o.Rate)
+	}
+	if command := c.String("revoke"); command != "" {
+		if !c.IsSet("revoked") {
+			return nil, wrong("--revoke needs a --revoked that it revokes")
+		}
+		o.Revoke = func(ctx context.Context) error { return p.runShell(ctx, command) }
 	}
 	version, err := tlsVersion(c)
 	if err != nil {
@@ -186,6 +197,17 @@ func (p *Program) probeOptions(c *cli.Context) (*probe.ServerOptions, error) {
 		return nil, err
 	}
 	return o, p.probeCredentials(c, o)
+}
+
+// runShell runs a command of the user's. What it prints is talk.
+func (p *Program) runShell(ctx context.Context, command string) error {
+	shell := []string{"sh", "-c", command}
+	if runtime.GOOS == "windows" {
+		shell = []string{"cmd", "/c", command}
+	}
+	cmd := exec.CommandContext(ctx, shell[0], shell[1:]...)
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = p.Stderr, p.Stderr, time.Second
+	return cmd.Run()
 }
 
 // caseNames reads a flag with the names of cases.

@@ -119,7 +119,7 @@ func (p *probePrinter) offers(o *probe.Offers) {
 			asks = append(asks, version+": "+r.String())
 		}
 	}
-	p.printDetail("resumption", strings.Join(resumed, ", "))
+	p.printDetail("resumes", strings.Join(resumed, ", "))
 	p.printDetail("asks for", strings.Join(asks, "; "))
 	p.stdout().Line()
 }

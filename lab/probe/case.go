@@ -30,6 +30,7 @@ type Case struct {
 	needs  need
 	script *scenario.Scenario // that makes the certificate; nil: run does it all
 	run    runner             // nil: the certificate is shown, and must be refused
+	all    rowRunner          // in place of run: tries all versions
 	once   bool               // and not in each version
 }
 
@@ -42,6 +43,9 @@ const (
 	needRevoked
 	needHeader
 	needHTTP
+	needBetween // CAs between the good certificate and its root
+	needHosts   // further hosts of the server
+	needRefusal // of clients without a certificate
 )
 
 // What to change about a server that lets in too many.
@@ -56,6 +60,7 @@ const (
 // cases returns all, in the order in which they are tried.
 var cases = sync.OnceValue(func() []*Case {
 	all := []*Case{
+		{Name: "resumed-after-expiry", Lesson: "resumption-psk", needs: needCAKey, all: runExpiry, hole: "a session goes on although its certificate has expired"},
 		{Name: "untrusted-client-forced", hole: "a certificate of a CA that nobody knows is enough", fix: fixVerify},
 		{Name: "self-signed-client", hole: "a certificate that signs itself is enough, which anybody can make with any name", fix: fixVerify},
 		{Name: "look-alike-ca", hole: "the server knows its CA by the name alone: anybody can make a CA of that name", fix: fixVerify},
@@ -73,6 +78,11 @@ var cases = sync.OnceValue(func() []*Case {
 		{Name: "client-of-intermediate", Lesson: "long-chain", needs: needCAKey, run: runLongChain},
 		{Name: "client-other-subject", Lesson: "authenticated-but-not-authorised", needs: needCAKey, lets: Warning, hole: "any certificate of the CA is enough, whatever its name"},
 		{Name: "revoked-client", needs: needRevoked, lets: Wrong, run: runRevoked, hole: "a certificate that is revoked is still enough", fix: fixCRL},
+		{Name: "resumed-after-revocation", needs: needRevoked, all: runAfterRevocation, hole: "a session goes on although its certificate is revoked", fix: "have the server check the certificate of a session again, or drop sessions with each new CRL (nginx: ssl_session_cache off and ssl_session_tickets off, Apache: SSLSessionCache none, HAProxy: no-tls-tickets and tune.ssl.cachesize 0)"},
+		{Name: "intermediate-as-root", Lesson: "client-missing-intermediate", needs: needBetween, run: runLeafAlone},
+		{Name: "other-host", Lesson: "sni-two-certificates", needs: needHTTP | needRefusal, once: true, run: runOtherHosts},
+		{Name: "host-bypass", Lesson: "misdirected-request", needs: needHTTP | needRefusal, once: true, run: runHostBypass, hole: "without a certificate, by another name, this host is answered for"},
+		{Name: "misdirected-request", needs: needHTTP | needHosts, once: true, lets: Warning, run: runMisdirected, hole: "a connection that was made for one host serves another, whose rules for certificates may differ", fix: "have the server answer 421 to a Host that is not of its connection's name, where the hosts have different rules"},
 		{Name: "header-spoofed-identity", needs: needHeader | needHTTP, once: true, run: runHeader,
 			hole: "the application takes the name in a header for the client's", fix: "have the proxy that ends TLS overwrite the header in every request (nginx: proxy_set_header, HAProxy: http-request set-header, Apache: RequestHeader set)"},
 	}
@@ -100,10 +110,10 @@ func (c *Case) complete() {
 	c.Title = s.Title
 	if c.lets == "" {
 		if c.lets = Wrong; s.MayPass != "" {
-			c.lets, c.hole = Warning, c.hole+": "+s.MayPass
+			c.lets, c.hole = Warning, joinNonEmpty(c.hole, s.MayPass)
 		}
 	}
-	if c.run == nil || c.needs&needCAKey != 0 {
+	if c.run == nil && c.all == nil || c.needs&needCAKey != 0 {
 		c.script = s
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -32,7 +33,8 @@ func (p *prober) control(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	none := map[uint16]*outcome{}
-	if err := p.controlGood(ctx, good, none); err != nil {
+	let, err := p.controlGood(ctx, good, none)
+	if err != nil {
 		return err
 	}
 	for _, version := range p.versions {
@@ -43,6 +45,9 @@ func (p *prober) control(ctx context.Context) error {
 		if p.Offered != nil && ctx.Err() == nil {
 			p.Offered(p.report.Offers)
 		}
+	}
+	if p.isChosen(goodCase) {
+		p.found(let...)
 	}
 	var asked, without []*Finding
 	for _, version := range p.versions {
@@ -79,12 +84,11 @@ var errDone = errors.New("nothing more is to be tried")
 
 // controlGood finds out in which versions the good certificate is let in, and
 // what comes of none.
-func (p *prober) controlGood(ctx context.Context, first *outcome, none map[uint16]*outcome) error {
+func (p *prober) controlGood(ctx context.Context, first *outcome, none map[uint16]*outcome) (row []*Finding, err error) {
 	if err := p.explainStop(first); err != nil {
-		return err
+		return nil, err
 	}
-	p.base.response = first.response
-	var row []*Finding
+	p.base.response, p.shownLeaf = first.response, leafOf(first)
 	for _, version := range p.ServerOptions.Versions {
 		name := tlswire.Version(version).String()
 		o := p.try(ctx, attempt{note: noteOf("the good certificate", version), version: version, show: p.good})
@@ -95,7 +99,7 @@ func (p *prober) controlGood(ctx context.Context, first *outcome, none map[uint1
 			continue
 		}
 		if err := p.explainStop(o); err != nil {
-			return err
+			return nil, err
 		}
 		f := p.finding(o)
 		f.Case, f.TLS, f.Title, f.Judgement, f.Certificate = goodCase, name, "Mutual TLS, when all is well", Right, subjectOf(p.good)
@@ -104,20 +108,36 @@ func (p *prober) controlGood(ctx context.Context, first *outcome, none map[uint1
 		p.versions = append(p.versions, version)
 		none[version] = p.try(ctx, attempt{note: noteOf(noneCase, version), version: version})
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 	}
 	if len(p.versions) == 0 {
-		return &stopped{"the server speaks none of the versions of TLS that are to be tried", "leave out --tls"}
+		return nil, &stopped{"the server speaks none of the versions of TLS that are to be tried", "leave out --tls"}
 	}
 	p.base.refusesNone = true
 	for _, o := range none {
 		p.base.refusesNone = p.base.refusesNone && o.response == nil && o.Exchange != nil && o.Exchange.RejectedBy == endpoint.Server
 	}
-	if p.isChosen(goodCase) {
-		p.found(row...)
+	return row, p.explainForbidden(first, none)
+}
+
+// leafOf returns the certificate that the server has shown; nil: none.
+func leafOf(o *outcome) *x509.Certificate {
+	if o.Exchange == nil || o.Exchange.Wire == nil {
+		return nil
 	}
-	return p.explainForbidden(first, none)
+	for _, m := range o.Exchange.Wire.Messages {
+		if m.From != endpoint.Server || m.Handshake == nil {
+			continue
+		}
+		if ders, ok := m.Certificates(); ok && len(ders) > 0 {
+			leaf, err := tlswire.ParseCertificate(ders[0])
+			if err == nil {
+				return leaf
+			}
+		}
+	}
+	return nil
 }
 
 // explainStop returns why the good certificate was not let in, nil if it was.
@@ -215,6 +235,7 @@ func (p *prober) judgeNone(version uint16, o *outcome, r *Request) *Finding {
 	f := p.named(noneCase, version, o)
 	switch f.Result {
 	case LetIn:
+		p.letsNone = true
 		f.Judgement, f.Fix, f.Scenario = Wrong, fixRequire, noneCase
 		if f.Reason = joinNonEmpty("the server asks for a certificate, and does not require one", f.Reason); r == nil {
 			f.Reason = "the server never asks for a certificate, and lets in everybody"

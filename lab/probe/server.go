@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,7 +26,10 @@ type ServerOptions struct {
 	ServerCA *tls.Certificate // that the server's certificate is of, with its key
 	Revoked  *tls.Certificate // that the server's CRL has
 
+	Revoke func(context.Context) error // puts Revoked into the server's CRL; nil: it is there already
+
 	IdentityHeader string   // by which an application behind the server may know its clients
+	Hosts          []string // further ones of the server, that want a certificate, too
 	Versions       []uint16 // of TLS; none: 1.2 and 1.3
 	Only, Skip     []string // names of cases
 	Accepted       Accepted
@@ -55,10 +59,12 @@ type prober struct {
 	issuer
 	report *Report
 
-	base     baseline
-	versions []uint16            // that the server speaks
-	requests map[uint16]*Request // CertificateRequests, of those versions that have one
-	unminted string              // why certificates of the probe's own are of no use; "": they are
+	base      baseline
+	versions  []uint16            // that the server speaks
+	requests  map[uint16]*Request // CertificateRequests; nil: the server asks for none
+	shownLeaf *x509.Certificate   // the server's
+	letsNone  bool                // a client without a certificate is let in
+	unminted  string              // why certificates of the probe's own are of no use; "": they are
 
 	stop context.CancelCauseFunc
 
@@ -71,8 +77,12 @@ type stopped struct{ problem, hint string }
 
 func (s *stopped) Error() string { return s.problem }
 
-// runner tries a case in one version.
-type runner func(ctx context.Context, p *prober, c *Case, version uint16) *Finding
+// runner tries a case in one version, rowRunner in all. A rowRunner says in
+// Finding.TLS in which.
+type (
+	runner    func(ctx context.Context, p *prober, c *Case, version uint16) *Finding
+	rowRunner func(ctx context.Context, p *prober, c *Case) []*Finding
+)
 
 // Server probes a server. The error is that of ctx, or of making certificates:
 // whatever the server does is in the report.
@@ -109,12 +119,26 @@ func (p *prober) most() int {
 	}
 	for _, c := range cases() {
 		if p.isChosen(c.Name) && p.lacks(c) == "" {
-			if most += 1 + n; c.once {
-				most += 1 - n
-			}
+			most += 3 + p.mostOf(c)
 		}
 	}
 	return most
+}
+
+// mostOf returns how many connections a case makes at most, without those of the
+// good certificate after it.
+func (p *prober) mostOf(c *Case) int {
+	switch {
+	case c.all != nil:
+		return 2*len(p.Versions) + 3
+	case c.Name == "host-bypass":
+		return 2 * (len(p.Hosts) + mostHosts + 1)
+	case c.Name == "other-host":
+		return len(p.Hosts) + mostHosts + 1
+	case c.once:
+		return max(1, len(p.Hosts))
+	}
+	return len(p.Versions)
 }
 
 // run does the controls, and then the cases.
@@ -163,16 +187,24 @@ func (p *prober) tryAll(ctx context.Context) {
 		}
 	}
 	rows := make([][]*Finding, len(chosen))
+	if i := slices.IndexFunc(chosen, func(c *Case) bool { return p.Revoke != nil && c.needs&needRevoked != 0 && c.all != nil }); i >= 0 {
+		// Before the certificate is revoked it must be let in, and the server may be
+		// restarted meanwhile.
+		chosen[0], chosen[i] = chosen[i], chosen[0]
+		rows[0] = p.tryCase(ctx, chosen[0])
+		p.tell(rows[0])
+	}
 	var all sync.WaitGroup
 	next := make(chan int)
 	for range p.Concurrency {
 		all.Go(func() {
 			for i := range next {
-				rows[i] = p.tryCase(ctx, chosen[i])
-				p.advance(len(chosen))
-				if ctx.Err() == nil {
-					p.tell(rows[i])
+				if rows[i] == nil {
+					if rows[i] = p.tryCase(ctx, chosen[i]); ctx.Err() == nil {
+						p.tell(rows[i])
+					}
 				}
+				p.advance(len(chosen))
 			}
 		})
 	}
@@ -191,6 +223,17 @@ func (p *prober) tryAll(ctx context.Context) {
 
 // tryCase tries one case, and whether the good certificate is let in after it.
 func (p *prober) tryCase(ctx context.Context, c *Case) (row []*Finding) {
+	if c.all != nil {
+		started := time.Now()
+		row = c.all(ctx, p, c)
+		for _, f := range row {
+			p.complete(c, f, started)
+		}
+		if ctx.Err() == nil {
+			p.checkGood(ctx, c.Name)
+		}
+		return row
+	}
 	run := c.run
 	if run == nil {
 		run = runShown
@@ -206,20 +249,26 @@ func (p *prober) tryCase(ctx context.Context, c *Case) (row []*Finding) {
 		}
 		started := time.Now()
 		f := run(ctx, p, c, version)
-		f.Case, f.Title = c.Name, c.Title
 		if f.TLS = tlswire.Version(version).String(); c.once {
 			f.TLS = ""
 		}
-		if f.DurationMS = float64(time.Since(started).Microseconds()) / 1000; f.Judgement == Wrong || f.Judgement == Warning {
-			f.Fix, f.Scenario = cmp.Or(f.Fix, c.fix), c.Lesson
-		}
-		p.Accepted.Mark(f)
+		p.complete(c, f, started)
 		row = append(row, f)
 	}
 	if ctx.Err() == nil {
 		p.checkGood(ctx, c.Name)
 	}
 	return row
+}
+
+// complete adds to a finding what is the same for all of its case.
+func (p *prober) complete(c *Case, f *Finding, started time.Time) {
+	f.Case, f.Title = c.Name, c.Title
+	f.DurationMS = float64(time.Since(started).Microseconds()) / 1000
+	if f.Judgement == Wrong || f.Judgement == Warning {
+		f.Fix, f.Scenario = cmp.Or(c.fix, f.Fix), c.Lesson
+	}
+	p.Accepted.Mark(f)
 }
 
 // checkGood stops the probe if the good certificate is no longer let in.
@@ -284,6 +333,12 @@ func (p *prober) lacks(c *Case) string {
 		return "needs --revoked CERT,KEY: a pair that the server's CRL has"
 	case c.needs&needHeader != 0 && p.IdentityHeader == "":
 		return "needs --identity-header NAME, and a page that shows who the client is"
+	case c.needs&needHosts != 0 && len(p.Hosts) == 0:
+		return "needs --host NAME: another host of the server"
+	case c.needs&needRefusal != 0 && p.letsNone:
+		return "this host needs no certificate itself"
+	case c.needs&needBetween != 0 && len(p.good.Certificate) < 2:
+		return "needs a good certificate that is sent with a CA between it and its root"
 	case c.needs&needHTTP != 0 && p.Target.Ask != nil:
 		return "is about HTTP"
 	case c.needs&needCAKey != 0 && p.clientCA.PrivateKey == nil:

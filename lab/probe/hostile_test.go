@@ -1,0 +1,157 @@
+package probe
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// listen starts a server that does as told with each connection.
+func listen(t testing.TB, serve func(net.Conn)) (port string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go serve(c)
+		}
+	}()
+	_, port, _ = net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// A hostile server is given up in bounded time, and the reason is said.
+func TestHostile(t *testing.T) {
+	p := newPKI(t)
+	reset := func(c net.Conn) {
+		_ = c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	}
+	for name, c := range map[string]struct {
+		serve func(net.Conn)
+		want  string
+	}{
+		"silent":            {func(c net.Conn) { time.Sleep(10 * time.Second); c.Close() }, "the server was silent for too long"},
+		"a byte at a time":  {func(c net.Conn) { drip(c, "\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03"+strings.Repeat("a", 1000)) }, "the server was silent for too long"},
+		"resets":            {reset, ""},
+		"closes":            {func(c net.Conn) { c.Close() }, ""},
+		"a gigabyte":        {func(c net.Conn) { _, _ = io.Copy(c, zeros{}) }, "did not speak TLS"},
+		"a gigabyte of TLS": {func(c net.Conn) { _, _ = io.Copy(c, records{}) }, ""},
+		"plain HTTP": {func(c net.Conn) {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
+			_, _ = io.Copy(io.Discard, c)
+			c.Close()
+		}, "plain HTTP"},
+		"resets after hello": {func(c net.Conn) { _, _ = c.Read(make([]byte, 100)); reset(c) }, "broke off the connection"},
+		"one alert of no use": {func(c net.Conn) {
+			_, _ = c.Read(make([]byte, 9999))
+			_, _ = io.WriteString(c, "\x15\x03\x03\x00\x02\x02\x50")
+			c.Close()
+		}, "internal_error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := p.options(listen(t, c.serve))
+			o.Timeout = 300 * time.Millisecond
+			r := probed(t, o)
+			if r.Exit() != ExitUnknown || r.Error == "" || !strings.Contains(r.Error, c.want) || len(r.Findings) > 0 {
+				t.Errorf("exit status %d, %q, %d findings", r.Exit(), r.Error, len(r.Findings))
+			}
+		})
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+// records are handshake records that never make a message.
+type records struct{}
+
+func (records) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = "\x16\x03\x03\x40\x00\x02\xff\xff\xff"[i%9]
+	}
+	return len(b), nil
+}
+
+func drip(c net.Conn, text string) {
+	for i := range len(text) {
+		if _, err := io.WriteString(c, text[i:i+1]); err != nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// A server that answers without an end, in drips or elsewhere still lets in or
+// not: the head of its answer counts.
+func TestHostileAnswers(t *testing.T) {
+	p := newPKI(t)
+	for name, handler := range map[string]http.HandlerFunc{
+		"a gigabyte": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.CopyN(w, zeros{}, 1<<30) },
+		"drips": func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				_, _ = io.WriteString(w, "x")
+				w.(http.Flusher).Flush()
+				time.Sleep(50 * time.Millisecond)
+			}
+		},
+		"redirects": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := p.options(p.goServer(t, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}, handler))
+			o.Timeout, o.Only = 500*time.Millisecond, []string{noneCase, "self-signed-client", "revoked-client"}
+			want(t, probed(t, o), "revoked-client", "")
+		})
+	}
+}
+
+// A server that no longer lets in the good certificate after a bad one may lock
+// out: the probe stops, and says so.
+func TestLockout(t *testing.T) {
+	p := newPKI(t)
+	var refused atomic.Bool
+	config := &tls.Config{Certificates: []tls.Certificate{p.pair("server")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}
+	port := listen(t, func(raw net.Conn) {
+		defer raw.Close()
+		if refused.Load() {
+			_ = raw.(*net.TCPConn).SetLinger(0)
+			return
+		}
+		c := tls.Server(raw, config)
+		if err := c.Handshake(); err != nil {
+			if !strings.Contains(err.Error(), "didn't provide") {
+				refused.Store(true)
+			}
+			return
+		}
+		if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			c.CloseWrite()
+		}
+	})
+	o := p.options(port)
+	o.Concurrency = 1
+	r := probed(t, o)
+	if r.Exit() != ExitUnknown || !strings.Contains(r.Error, "the good certificate is no longer let in") || !strings.Contains(r.Hint, "lock out") {
+		t.Errorf("exit status %d, %q, hint %q", r.Exit(), r.Error, r.Hint)
+	}
+}

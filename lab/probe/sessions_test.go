@@ -1,0 +1,146 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"mtlslab.example/lab/lab/peertest"
+)
+
+// A session that outlives its certificate is a remark in nginx, which looks at a
+// certificate once; without tickets, and in Go, the certificate is refused.
+func TestExpiryInSession(t *testing.T) {
+	p := newPKI(t)
+	ca := p.file("client-ca.pem")
+	for name, c := range map[string]struct {
+		port   func() string
+		warned string
+	}{
+		"nginx": {func() string { return p.nginx(t, "ssl_verify_client on; ssl_client_certificate "+ca+";") }, "resumed-after-expiry"},
+		"nginx without tickets": {func() string {
+			return p.nginx(t, "ssl_session_tickets off; ssl_verify_client on; ssl_client_certificate "+ca+";")
+		}, ""},
+		"Go": {func() string {
+			return p.goServer(t, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}, nil)
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := p.options(c.port())
+			o.Only, o.Skip = []string{"resumed-after-expiry"}, []string{}
+			r := probed(t, o)
+			want(t, r, "", c.warned)
+			if c.warned == "" && r.Count(Right) != 2 {
+				t.Errorf("%d are right", r.Count(Right))
+			}
+		})
+	}
+}
+
+// A certificate is revoked between two connections of its session.
+func TestRevocationInSession(t *testing.T) {
+	p := newPKI(t)
+	for name, c := range map[string]struct {
+		again bool // the server looks at the certificate of a session again
+		wrong string
+	}{
+		"once":  {false, "resumed-after-revocation"},
+		"again": {true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var revoked atomic.Bool
+			check := func(chains [][]*x509.Certificate) error {
+				if gone := p.pair("revoked"); revoked.Load() && len(chains) > 0 && chains[0][0].Equal(gone.Leaf) {
+					return errors.New("revoked")
+				}
+				return nil
+			}
+			config := &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}
+			if c.again {
+				config.VerifyConnection = func(s tls.ConnectionState) error { return check(s.VerifiedChains) }
+			} else {
+				config.VerifyPeerCertificate = func(_ [][]byte, chains [][]*x509.Certificate) error { return check(chains) }
+			}
+			o := p.options(p.goServer(t, config, nil))
+			o.Revoke = func(context.Context) error { revoked.Store(true); return nil }
+			o.Only = []string{"resumed-after-revocation", "revoked-client"}
+			r := probed(t, o)
+			want(t, r, c.wrong, "")
+			if r.Count(Left) > 0 {
+				t.Error("not tried")
+			}
+		})
+	}
+}
+
+// Another host of the server wants no certificate, and leads to the one that
+// does where nobody compares the names.
+func TestHosts(t *testing.T) {
+	p := newPKI(t)
+	peertest.Need(t, "nginx")
+	two := func(t *testing.T) string {
+		port := peertest.FreePort(t)
+		server := "server { listen 127.0.0.1:%s ssl; server_name %s; ssl_certificate %s; ssl_certificate_key %s; %s location / { return 200 '%[2]s'; } }\n"
+		own := fmt.Sprintf(server, port, "localhost", p.file("server.pem"), p.file("server-key.pem"), "ssl_verify_client on; ssl_client_certificate "+p.file("client-ca.pem")+";")
+		other := fmt.Sprintf(server, port, "other.test", p.file("public.pem"), p.file("public-key.pem"), "")
+		return startNginx(t, t.TempDir(), port, own+other)
+	}
+	mixed := &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		c := &tls.Config{Certificates: []tls.Certificate{p.pair("server")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}
+		if h.ServerName == "other.test" {
+			c = &tls.Config{Certificates: []tls.Certificate{p.pair("public")}}
+		}
+		return c, nil
+	}}
+	only := []string{"other-host", "host-bypass", "misdirected-request"}
+	for name, c := range map[string]struct {
+		port          func(t *testing.T) string
+		hosts         []string
+		wrong, warned string
+	}{
+		"nginx compares the names": {two, []string{"other.test"}, "other-host", "misdirected-request"}, // which wants no certificate itself
+		"nobody compares":          {func(t *testing.T) string { return p.goServer(t, mixed.Clone(), nil) }, []string{"other.test"}, "host-bypass other-host", "misdirected-request"},
+		"one host": {func(t *testing.T) string {
+			return p.nginx(t, "ssl_verify_client on; ssl_client_certificate "+p.file("client-ca.pem")+";")
+		}, nil, "", ""},
+		"compared by a handler": {func(t *testing.T) string {
+			return p.goServer(t, mixed.Clone(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if host, _, _ := strings.Cut(r.Host, ":"); host != r.TLS.ServerName {
+					w.WriteHeader(http.StatusMisdirectedRequest)
+				}
+			}))
+		}, nil, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := p.options(c.port(t))
+			o.Only, o.Hosts = only, c.hosts
+			want(t, probed(t, o), c.wrong, c.warned)
+		})
+	}
+}
+
+// The good certificate has a CA between it and the root.
+func TestIntermediateAsRoot(t *testing.T) {
+	p := newPKI(t)
+	for name, c := range map[string]struct {
+		trusted       []string
+		wrong, warned string
+	}{
+		"the root":              {[]string{"client-ca"}, "", ""},
+		"both":                  {[]string{"client-ca", "client-sub-ca"}, "", "intermediate-as-root"},
+		"the CA between, alone": {[]string{"client-sub-ca"}, "intermediate-as-root", "probe-certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := p.options(p.goServer(t, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool(c.trusted...)}, nil))
+			o.Good, o.Only = p.pair("sub-client"), []string{"intermediate-as-root", mintedCase, goodCase}
+			want(t, probed(t, o), c.wrong, c.warned)
+		})
+	}
+}
