@@ -8,6 +8,7 @@
 //
 //	main
 //	command
+//	probe/mirror
 //	probe
 //	scenario
 //	check
@@ -22,11 +23,12 @@
 //	endpoint glossary peertest pipe
 //
 // From the top: main exits the process, and nothing else does. command is the
-// command line. probe turns the lessons on other people's servers; scenario
-// runs them; check looks at files before anything
-// is started. lab has the paired server and client, fault what a scenario has
-// them do wrong. keyshim runs other programs with their keys logged, and
-// javakeys gets those of Java; ladder draws. verdict says what became of an
+// command line. probe turns the lessons on other people's servers, and
+// probe/mirror on their clients; scenario runs them; check looks at files before
+// anything is started. lab has the paired server and client, fault what a
+// scenario has them do wrong. keyshim runs other programs with their keys
+// logged, and javakeys gets those of Java; ladder draws. verdict says what became
+// of an
 // exchange, from what each side saw and from the wire; vantage joins two
 // captures of the same connections. tlsdecrypt decrypts and checks; certfile
 // reads the files that people have. capture writes and reads pcapng; certgen

@@ -65,7 +65,11 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 	if _, _, err := w.current(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	handler := admit(s.Allow, pages())
+	handler := s.Handler
+	if handler == nil {
+		handler = pages()
+	}
+	handler = admit(s.Allow, handler)
 	if s.StrictHost {
 		handler = strictHost(w.current, handler)
 	}

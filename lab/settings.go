@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"net/http"
 	"time"
 
 	"mtlslab.example/lab/lab/wiretap"
@@ -35,10 +36,11 @@ type Settings struct {
 	Tap     *wiretap.Tap // gets the bytes of every exchange; may be nil
 
 	// Of a server alone.
-	RefuseInHTTP bool     // let every handshake succeed, and answer a client without a good certificate with HTTP 400, as nginx does
-	Unasking     bool     // ask clients for no certificate
-	StrictHost   bool     // answer a request for a host that the certificate is not for with HTTP 421
-	Allow        []string // subjects or URIs that are let in, others get HTTP 403; nil: everybody with a certificate
+	RefuseInHTTP bool         // let every handshake succeed, and answer a client without a good certificate with HTTP 400, as nginx does
+	Unasking     bool         // ask clients for no certificate
+	StrictHost   bool         // answer a request for a host that the certificate is not for with HTTP 421
+	Handler      http.Handler // of requests; nil: the lab's pages
+	Allow        []string     // subjects or URIs that are let in, others get HTTP 403; nil: everybody with a certificate
 
 	// Of a client alone.
 	Header map[string]string // of the request, besides HTTP's own

@@ -27,6 +27,7 @@ import (
 func hint(err error) string {
 	var (
 		usage    *usageError
+		target   *probeError
 		manifest *yamldoc.Error
 		way      *certgen.InTheWayError
 		foreign  *certgen.ForeignError
@@ -67,6 +68,8 @@ func hint(err error) string {
 		accept   *probe.AcceptError
 	)
 	switch {
+	case errors.As(err, &target):
+		return target.next
 	case errors.As(err, &usage):
 		if usage.hint != "" {
 			return usage.hint

@@ -15,7 +15,7 @@ import (
 type Result string
 
 // The results. The first five are of a client that is tried on a server, the
-// next two of a client that a bad server was served to.
+// next three of a client that a bad server was served to.
 const (
 	LetIn       Result = "let in"          // answered after the handshake as a good client is
 	RefusedTLS  Result = "refused in TLS"  // by an alert
@@ -25,6 +25,7 @@ const (
 
 	Took    Result = "accepted" // the client went on as with a good server
 	Refused Result = "refused"  // the client ended the handshake, or sent nothing after it
+	Waits   Result = "waits"    // the client still waited for an answer when its time was up
 
 	Unclear  Result = "cannot be told"
 	NotTried Result = "not tried"
@@ -90,6 +91,7 @@ func (f *Finding) Words() string {
 		if f.Alert != nil {
 			return f.Alert.Name + f.late()
 		}
+		return strings.TrimSpace(string(f.Result) + " " + string(f.When))
 	case RefusedHTTP:
 		if f.Status != 0 {
 			return fmt.Sprintf("refused by HTTP %d", f.Status)

@@ -11,7 +11,7 @@ import (
 type Table struct {
 	text.Printer
 	Names int  // columns for the names of cases
-	Peers bool // Finding.Peer has a line of its own
+	Peers bool // Finding.Peer and Certificate are told
 }
 
 // marks are what each judgement begins its line with.
@@ -69,6 +69,9 @@ func (f *Finding) told(peer bool) string {
 	}
 	if peer && f.Peer != "" {
 		said += ", by " + f.Peer
+	}
+	if peer && f.Certificate != "" {
+		said += ", with " + f.Certificate
 	}
 	return said
 }
