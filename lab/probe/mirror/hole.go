@@ -34,8 +34,8 @@ func (f *Fault) kind() kind {
 // fix returns what to change in the client.
 func (k kind) fix() string {
 	return [...]string{
-		certificates: "verify the server's certificate: curl and wget without -k and --no-check-certificate, openssl s_client with -verify_return_error, Python ssl.create_default_context, Node.js without rejectUnauthorized: false, Java without a TrustManager of its own, Go without InsecureSkipVerify",
-		names:        "compare the host that is called with the certificate: Python check_hostname = True, openssl s_client -verify_hostname HOST, Java setEndpointIdentificationAlgorithm(\"HTTPS\"), Node.js without a checkServerIdentity of its own",
+		certificates: "verify the server's certificate in full (RFC 5280 section 6); what turns that off is curl -k, wget --no-check-certificate, openssl s_client without -verify_return_error, Python CERT_NONE, Node.js rejectUnauthorized: false, a TrustManager of one's own in Java, Go InsecureSkipVerify",
+		names:        "compare the host that is called with the certificate: Python check_hostname = True, openssl s_client -verify_hostname HOST, Java setEndpointIdentificationAlgorithm(\"HTTPS\"), no checkServerIdentity of one's own in Node.js",
 		versions:     "set the lowest version to TLS 1.2 (RFC 8996)",
 		protocols:    "take nothing but TLS from a server that is called by https",
 		revocation:   "have the client check the CRL that it is given",
