@@ -28,6 +28,8 @@ func hint(err error) string {
 	var (
 		usage    *usageError
 		target   *probeError
+		behaves  *scenario.NotExportedError
+		written  *scenario.InTheWayError
 		manifest *yamldoc.Error
 		way      *certgen.InTheWayError
 		foreign  *certgen.ForeignError
@@ -70,6 +72,10 @@ func hint(err error) string {
 	switch {
 	case errors.As(err, &target):
 		return target.next
+	case errors.As(err, &behaves):
+		return "lab scenario export --all --pki DIR writes all that can be written"
+	case errors.As(err, &written):
+		return "name another folder, or empty it: nothing in it is replaced"
 	case errors.As(err, &usage):
 		if usage.hint != "" {
 			return usage.hint

@@ -157,24 +157,8 @@ func probeClientFiles(c *cli.Context, command *mirror.Command) (ca tls.Certifica
 		return ca, nil, err
 	}
 	files = map[string]string{"ca": f.file(c.String("ca"), ".pem"), "cert": f.file(c.String("cert"), ".pem")}
-	switch key := c.String("ca-key"); {
-	case certfile.IsFile(c.String("ca")):
-		if key == "" {
-			if key, err = certfile.KeyFile(c.String("ca"), password); err != nil {
-				return ca, nil, err
-			}
-		}
-		ca, err = certfile.LoadPair(c.String("ca"), key, password)
-	case key != "":
-		ca, err = certfile.LoadPair(files["ca"], key, password)
-	default:
-		ca, err = certgen.Load(f.certs(), c.String("ca"))
-	}
-	if err != nil {
+	if ca, err = f.authority(c, password); err != nil {
 		return ca, nil, err
-	}
-	if !ca.Leaf.IsCA {
-		return ca, nil, &certgen.NoAnchorError{Name: c.String("ca"), Issuer: ca.Leaf.Issuer.String()}
 	}
 	files["key"] = f.file(c.String("key"), "-key.pem")
 	if c.String("key") == "" {
@@ -197,6 +181,27 @@ func probeClientFiles(c *cli.Context, command *mirror.Command) (ca tls.Certifica
 		}
 	}
 	return ca, files, nil
+}
+
+// authority loads the CA of --ca, with the key of --ca-key or else the one
+// beside it.
+func (f folder) authority(c *cli.Context, password string) (ca tls.Certificate, err error) {
+	name, key := c.String("ca"), c.String("ca-key")
+	switch {
+	case certfile.IsFile(name) && key == "":
+		if key, err = certfile.KeyFile(name, password); err != nil {
+			return ca, err
+		}
+		fallthrough
+	case key != "":
+		ca, err = certfile.LoadPair(f.file(name, ".pem"), f.file(key, "-key.pem"), password)
+	default:
+		ca, err = certgen.Load(f.certs(), name)
+	}
+	if err == nil && !ca.Leaf.IsCA {
+		return ca, &certgen.NoAnchorError{Name: name, Issuer: ca.Leaf.Issuer.String()}
+	}
+	return ca, err
 }
 
 // recordProbe begins the recording, if there is to be one.

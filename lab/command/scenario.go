@@ -70,6 +70,7 @@ func (p *Program) scenarioCommand() *cli.Command {
 				Action:       p.scenarioRun,
 				BashComplete: p.completeScenarios,
 			},
+			p.scenarioExportCommand(),
 		},
 	}
 }
@@ -176,11 +177,11 @@ func chosenScenarios(c *cli.Context) ([]*scenario.Scenario, error) {
 	names := c.Args().Slice()
 	switch {
 	case c.Bool("all") && len(names) > 0:
-		return nil, &usageError{command: commandName(c), problem: "lab scenario run takes names or --all, not both"}
+		return nil, &usageError{command: commandName(c), problem: commandName(c) + " takes names or --all, not both"}
 	case c.Bool("all"):
 		return scenario.All()
 	case len(names) == 0:
-		return nil, &usageError{command: commandName(c), problem: "lab scenario run takes a NAME, a FILE or --all"}
+		return nil, &usageError{command: commandName(c), problem: commandName(c) + " takes a NAME, a FILE or --all"}
 	}
 	var chosen []*scenario.Scenario
 	for _, name := range names {

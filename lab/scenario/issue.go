@@ -78,6 +78,9 @@ func (i *Issued) give(m *certgen.Manifest, name string, ca tls.Certificate) erro
 	}
 	for _, name := range under {
 		i.anchors[name] = ca.Leaf
+		if err := m.SetSubject(name, m.Find(name).Subject+",OU=lesson"); err != nil { // one of the same name would seem to sign itself
+			return err
+		}
 		if err := m.GiveIssuer(name, ca); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"bytes"
 	"crypto/tls"
 	"testing"
 
@@ -24,26 +25,48 @@ func usersCAs(t *testing.T) map[string]tls.Certificate {
 	return map[string]tls.Certificate{"server-ca": made.Pairs["root"], "client-ca": made.Pairs["issuing"]}
 }
 
-// With its certificates in memory, under CAs of a user's that alone are trusted,
-// a lesson ends as with those in its folder.
+// labsCAs are those of the manifest, by the names that lessons give to theirs.
+func labsCAs(t *testing.T) map[string]tls.Certificate {
+	t.Helper()
+	s, err := Find("mtls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := s.Issue(t.Context(), baseManifest(t), IssueOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]tls.Certificate{"server-ca": made.Pairs["server-ca"], "client-ca": made.Pairs["client-ca"]}
+}
+
+// With its certificates in memory, under CAs that are given and alone are
+// trusted, a lesson ends as with those in its folder.
 func TestIssue(t *testing.T) {
-	manifest, given := baseManifest(t), usersCAs(t)
-	for _, s := range builtIn() {
-		if s.Calls > 1 || s.ECH != "" || len(s.Versions()) == 0 {
-			continue
-		}
-		t.Run(s.Name, func(t *testing.T) {
-			made, err := s.Issue(t.Context(), manifest, IssueOptions{CAs: given})
-			if err != nil {
-				t.Fatal(err)
+	manifest := baseManifest(t)
+	for whose, given := range map[string]map[string]tls.Certificate{"users": usersCAs(t), "labs": labsCAs(t)} {
+		for _, s := range builtIn() {
+			if s.Calls > 1 || s.ECH != "" || len(s.Versions()) == 0 {
+				continue
 			}
-			for _, version := range s.Versions() {
-				x := meet(t, made, version)
-				for _, wrong := range s.Expect[version].differences(x) {
-					t.Errorf("%s: %s", tls.VersionName(version), wrong)
+			t.Run(s.Name+" "+whose, func(t *testing.T) {
+				made, err := s.Issue(t.Context(), manifest, IssueOptions{CAs: given})
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-		})
+				for _, version := range s.Versions() {
+					x := meet(t, made, version)
+					for _, wrong := range s.Expect[version].differences(x) {
+						t.Errorf("%s: %s", tls.VersionName(version), wrong)
+					}
+				}
+				for name, pair := range made.Pairs {
+					isRoot := bytes.Equal(pair.Leaf.RawSubject, pair.Leaf.RawIssuer)
+					if isRoot && pair.Leaf.CheckSignatureFrom(pair.Leaf) != nil && pair.Leaf.IsCA {
+						t.Errorf("%s has the name of its issuer, and is another", name)
+					}
+				}
+			})
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package mirror
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -167,22 +166,13 @@ func (l *Listener) HostPort() (host, port string) {
 
 // settings makes the certificates of a fault, and the settings of its server.
 func (s *Server) settings(ctx context.Context, l *Listener) (lab.Settings, error) {
-	names := &x509.Certificate{DNSNames: []string{l.Name + "." + s.options.Host}}
+	hosts := []string{l.Name + "." + s.options.Host}
 	if s.options.Host != "localhost" {
-		names.DNSNames = append(names.DNSNames, s.options.Host)
+		hosts = append(hosts, s.options.Host)
 	}
 	made, err := l.lesson.Issue(ctx, s.options.Manifest, scenario.IssueOptions{
 		CAs: map[string]tls.Certificate{"server-ca": s.options.CA}, Lifetime: s.options.Lifetime,
-		Change: func(m *certgen.Manifest) error {
-			for _, c := range m.Certificates {
-				if slices.Contains(c.SANs, "DNS:localhost") {
-					if err := m.AddNames(c.Name, names); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
-		}})
+		Change: func(m *certgen.Manifest) error { return scenario.AddHosts(m, hosts...) }})
 	if err != nil {
 		return lab.Settings{}, err
 	}
