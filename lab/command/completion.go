@@ -12,6 +12,7 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/probe"
+	"mtlslab.example/lab/lab/probe/mirror"
 	"mtlslab.example/lab/lab/scenario"
 )
 
@@ -117,10 +118,13 @@ func flagValues(command, flag string, f folder) []string {
 	case "scenario":
 		return scenarioNames()
 	case "only", "skip":
+		if command == "client" {
+			return faultNames(mirror.Faults())
+		}
 		return probe.CaseNames()
 	case "server", "client":
 		return f.certificateNames(func(bool) bool { return true })
-	case "ca", "client-ca", "server-ca", "client-ca-key":
+	case "ca", "client-ca", "server-ca", "ca-key", "client-ca-key":
 		return f.certificateNames(func(isCA bool) bool { return isCA })
 	case "cert", "client-cert", "key", "client-key", "revoked":
 		names := f.certificateNames(func(bool) bool { return true })

@@ -27,7 +27,6 @@ import (
 func hint(err error) string {
 	var (
 		usage    *usageError
-		target   *probeError
 		behaves  *scenario.NotExportedError
 		written  *scenario.InTheWayError
 		manifest *yamldoc.Error
@@ -70,8 +69,6 @@ func hint(err error) string {
 		accept   *probe.AcceptError
 	)
 	switch {
-	case errors.As(err, &target):
-		return target.next
 	case errors.As(err, &behaves):
 		return "lab scenario export --all --pki DIR writes all that can be written"
 	case errors.As(err, &written):

@@ -40,10 +40,10 @@ func (p *Program) probeCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "probe",
 		Category:    takeElsewhere,
-		Usage:       "try every bad client certificate on your own server",
+		Usage:       "turn the lessons on your own server or client",
 		ArgsUsage:   "URL|HOST:PORT",
 		Description: probeExamples,
-		Subcommands: []*cli.Command{p.probeServerCommand()},
+		Subcommands: []*cli.Command{p.probeServerCommand(), p.probeClientCommand()},
 	}
 }
 
@@ -184,16 +184,16 @@ func (p *Program) probeOptions(c *cli.Context) (*probe.ServerOptions, error) {
 	if version != 0 {
 		o.Versions = []uint16{version}
 	}
-	if o.Only, err = caseNames(c, "only"); err != nil {
+	if o.Only, err = caseNames(c, "only", probe.CaseNames()); err != nil {
 		return nil, err
 	}
-	if o.Skip, err = caseNames(c, "skip"); err != nil {
+	if o.Skip, err = caseNames(c, "skip", probe.CaseNames()); err != nil {
 		return nil, err
 	}
 	if o.Target, err = probeTarget(c); err != nil {
 		return nil, err
 	}
-	if o.Accepted, err = readAccepted(c); err != nil {
+	if o.Accepted, err = readAccepted(c, probe.CaseNames()); err != nil {
 		return nil, err
 	}
 	return o, p.probeCredentials(c, o)
@@ -210,13 +210,13 @@ func (p *Program) runShell(ctx context.Context, command string) error {
 	return cmd.Run()
 }
 
-// caseNames reads a flag with the names of cases.
-func caseNames(c *cli.Context, flag string) (names []string, err error) {
+// caseNames reads a flag with the names of cases, of those that are known.
+func caseNames(c *cli.Context, flag string, known []string) (names []string, err error) {
 	for _, value := range c.StringSlice(flag) {
 		for _, name := range strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' }) {
-			if !slices.Contains(probe.CaseNames(), name) {
+			if !slices.Contains(known, name) {
 				return nil, &usageError{command: commandName(c), problem: fmt.Sprintf("--%s: no case is called %q", flag, name),
-					nearest: spell.Nearest(name, probe.CaseNames())}
+					nearest: spell.Nearest(name, known)}
 			}
 			names = append(names, name)
 		}
@@ -249,8 +249,8 @@ func probeTarget(c *cli.Context) (t probe.Target, err error) {
 	return t, err
 }
 
-// readAccepted reads --accept.
-func readAccepted(c *cli.Context) (probe.Accepted, error) {
+// readAccepted reads --accept, with the names of the cases that are known.
+func readAccepted(c *cli.Context, known []string) (probe.Accepted, error) {
 	file := c.String("accept")
 	if file == "" {
 		return nil, nil
@@ -260,7 +260,7 @@ func readAccepted(c *cli.Context) (probe.Accepted, error) {
 		return nil, err
 	}
 	defer f.Close()
-	accepted, err := probe.ReadAccepted(f, probe.CaseNames())
+	accepted, err := probe.ReadAccepted(f, known)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/pem"
@@ -37,7 +38,7 @@ func (p *Program) probeClientCommand() *cli.Command {
 		Usage:       "serve every fault of a server to a client, and see which it accepts",
 		ArgsUsage:   "[-- COMMAND [ARGUMENT...]]",
 		Description: probeClientExamples,
-		Flags: slices.Concat([]cli.Flag{
+		Flags: []cli.Flag{
 			dirFlag(),
 			caFlag("ca", serverCA, "that the client trusts: it issues the certificates, in memory"),
 			&cli.StringFlag{Name: "ca-key", DefaultText: "in the FILE of --ca, or beside it", Usage: "`FILE` of its private key"},
@@ -49,42 +50,37 @@ func (p *Program) probeClientCommand() *cli.Command {
 			&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "`TIME` that a call of the COMMAND may take"},
 			&cli.IntFlag{Name: "concurrency", Value: min(4, 2*runtime.NumCPU()), Usage: "`N` calls of the COMMAND at once"},
 			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record the connections, decrypted, to `FILE`"},
-		}, probeReportFlags()),
+			&cli.StringSliceFlag{Name: "only", Usage: "try only these `CASES`"},
+			&cli.StringSliceFlag{Name: "skip", Usage: "leave out these `CASES`"},
+			&cli.StringFlag{Name: "accept", Usage: "`FILE` of findings that are known, a case a line: they do not fail"},
+			&cli.StringFlag{Name: "junit", Usage: "write JUnit XML to `FILE`"},
+			&cli.StringFlag{Name: "sarif", Usage: "write SARIF to `FILE`"},
+			jsonFlag(),
+		},
 		Action: p.probeClient,
 	}
 }
 
+// clientProbe is a probe of a client that is under way.
+type clientProbe struct {
+	probePrinter
+	report   *probe.Report
+	accepted probe.Accepted
+	command  *mirror.Command
+	options  mirror.Options
+}
+
 func (p *Program) probeClient(c *cli.Context) error {
-	faults, err := chosenFaults(c)
+	r, err := p.newClientProbe(c)
 	if err != nil {
 		return err
 	}
-	o := mirror.Options{Manifest: p.Manifest, Faults: faults, Host: c.String("host"), Addr: c.String("addr")}
-	if o.Version, err = tlsVersion(c); err != nil {
-		return err
-	}
-	command := &mirror.Command{Args: c.Args().Slice(), Timeout: c.Duration("timeout"), Parallel: c.Int("concurrency")}
-	if err := checkProbeClient(c, command); err != nil {
-		return err
-	}
-	if o.Addr == "" {
-		o.Addr = map[bool]string{true: "127.0.0.1:0", false: "127.0.0.1:8443"}[len(command.Args) > 0]
-	}
-	target := strings.Join(command.Args, " ")
-	if target == "" {
-		target = "any client"
-	}
-	report, err := p.newProbeReport(c, "client", target, faultNames(faults))
-	if err != nil {
-		return err
-	}
-	report.holes = func(findings []*probe.Finding) []mirror.Hole { return mirror.Holes(faults, findings) }
 	if !namesFiles(c) {
 		if err := p.preparePKIOnce(c.Context, folderOf(c)); err != nil {
 			return err
 		}
 	}
-	if o.CA, command.Files, err = probeClientFiles(c, command); err != nil {
+	if r.options.CA, r.command.Files, err = probeClientFiles(c, r.command); err != nil {
 		return err
 	}
 	recording, err := p.recordProbe(c)
@@ -93,12 +89,60 @@ func (p *Program) probeClient(c *cli.Context) error {
 	}
 	if recording != nil {
 		defer recording.Close()
-		o.Sinks = append(o.Sinks, recording)
+		r.options.Sinks = append(r.options.Sinks, recording)
 	}
-	if len(command.Args) > 0 {
-		return p.probeCommandLine(c, command, o, report)
+	if len(r.command.Args) > 0 {
+		err = r.call(c)
+	} else {
+		err = r.serve(c)
 	}
-	return p.serveFaults(c, o, report)
+	if err != nil {
+		return err
+	}
+	r.report.DurationMS = float64(time.Since(r.report.Time).Microseconds()) / 1000
+	if err := p.writeProbe(c, r.report); err != nil {
+		return err
+	}
+	r.summary(r.report, r.accepted)
+	return probeStatus(r.report)
+}
+
+// newClientProbe reads the flags.
+func (p *Program) newClientProbe(c *cli.Context) (*clientProbe, error) {
+	faults, err := chosenFaults(c)
+	if err != nil {
+		return nil, err
+	}
+	r := &clientProbe{probePrinter: probePrinter{Program: p, asJSON: c.Bool("json"), table: probe.Table{Printer: p.stdout()}}}
+	for _, f := range faults {
+		r.table.Names = max(r.table.Names, len(f.Name))
+	}
+	r.holes = func(findings []*probe.Finding) []mirror.Hole { return mirror.Holes(faults, findings) }
+	r.command = &mirror.Command{Args: c.Args().Slice(), Timeout: c.Duration("timeout"), Parallel: c.Int("concurrency")}
+	if err := checkProbeClient(c, r.command); err != nil {
+		return nil, err
+	}
+	r.options = mirror.Options{Manifest: p.Manifest, Faults: faults, Host: c.String("host"), Addr: c.String("addr")}
+	if r.options.Version, err = tlsVersion(c); err != nil {
+		return nil, err
+	}
+	r.report = &probe.Report{Probe: "client", Target: strings.Join(r.command.Args, " "), Time: time.Now().UTC()}
+	switch has := len(r.command.Args) > 0; {
+	case has && r.options.Addr == "":
+		r.options.Addr = "127.0.0.1:0"
+	case !has:
+		r.report.Target = "any client"
+		r.options.Addr = cmp.Or(r.options.Addr, "127.0.0.1:8443")
+	}
+	r.accepted, err = readAccepted(c, faultNames(mirror.Faults()))
+	return r, err
+}
+
+// add prints a finding, and adds it to the report.
+func (r *clientProbe) add(f *probe.Finding) {
+	r.accepted.Mark(f)
+	r.report.Findings = append(r.report.Findings, f)
+	r.row(f)
 }
 
 // chosenFaults returns the faults that --only and --skip leave, behind the
@@ -108,14 +152,22 @@ func chosenFaults(c *cli.Context) ([]*mirror.Fault, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := chosenCases(c, faultNames(all))
+	names := faultNames(all, nil)
+	only, err := caseNames(c, "only", names)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(f *mirror.Fault) bool { return !f.IsControl() && !slices.Contains(names, f.Name) }), nil
+	skip, err := caseNames(c, "skip", names)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(f *mirror.Fault) bool {
+		return !f.IsControl() && (len(only) > 0 && !slices.Contains(only, f.Name) || slices.Contains(skip, f.Name))
+	}), nil
 }
 
-func faultNames(faults []*mirror.Fault) (names []string) {
+// faultNames returns the names of faults; after an error none.
+func faultNames(faults []*mirror.Fault, _ error) (names []string) {
 	for _, f := range faults {
 		names = append(names, f.Name)
 	}
@@ -217,54 +269,47 @@ func (p *Program) recordProbe(c *cli.Context) (*capture.Writer, error) {
 	return w, err
 }
 
-// probeCommandLine calls a command for each fault.
-func (p *Program) probeCommandLine(c *cli.Context, command *mirror.Command, o mirror.Options, report *probeReport) error {
-	o.Visit = func(*mirror.Visit) { report.Connections++ }
+// call calls the command for each fault.
+func (r *clientProbe) call(c *cli.Context) error {
+	o := r.options
+	o.Visit = func(*mirror.Visit) { r.report.Connections++ }
 	s, err := mirror.New(c.Context, o)
 	if err != nil {
 		return err
 	}
-	if command.Uses("{crl}") {
-		remove, err := writeCRL(s, command)
+	ctx, stop := context.WithCancel(c.Context)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx) }()
+	if r.command.Uses("{crl}") {
+		remove, err := writeCRL(s, r.command)
 		if err != nil {
-			return err
+			stop()
+			return errors.Join(err, <-ended)
 		}
 		defer remove()
 	}
-	if !report.json {
-		p.say("%s is called %s, once for each server", command.Args[0], text.Counted(len(o.Faults), "time"))
-	}
-	ctx, stop := context.WithCancel(c.Context)
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx) }()
-	err = command.Try(c.Context, s, func(f *probe.Finding) { report.add(f) })
+	r.say("%s is called %s, once for each server", r.command.Args[0], text.Counted(len(o.Faults), "time"))
+	err = r.command.Try(c.Context, s, r.add)
 	stop()
 	serving := <-ended
 	var control *mirror.ControlError
 	var start *mirror.StartError
 	switch {
 	case c.Context.Err() != nil:
-		return silentError{}
+		return programStatus(probe.ExitUnknown)
 	case errors.As(err, &start):
 		return &startError{start.Program, start.Err}
 	case errors.As(err, &control):
-		report.add(control.Finding)
-		report.Error = err.Error()
-		if report.Hint = "look at what it printed"; !command.Uses("{ca}") {
-			report.Hint = "have it trust the CA in {ca}, as in curl --cacert {ca} {url}"
+		r.add(control.Finding)
+		r.report.Error, r.report.Hint = err.Error(), "run it by hand, against lab server"
+		if !r.command.Uses("{ca}") {
+			r.report.Hint = "have it trust the CA in {ca}, as in curl --cacert {ca} {url}"
 		}
-		p.printError(&probeError{err, report.Hint})
-		p.sayPrinted(control.Output)
-	case err != nil || serving != nil:
-		return errors.Join(err, serving)
+		r.sayPrinted(control.Output)
+		return serving
 	}
-	return report.finish()
-}
-
-// probeError is why a target cannot be judged.
-type probeError struct {
-	error
-	next string // what to do about it
+	return errors.Join(err, serving)
 }
 
 // sayPrinted shows the end of what a command printed.
@@ -295,16 +340,19 @@ func writeCRL(s *mirror.Server, command *mirror.Command) (remove func(), err err
 	return remove, nil
 }
 
-// serveFaults serves the faults to clients that come by themselves.
-func (p *Program) serveFaults(c *cli.Context, o mirror.Options, report *probeReport) error {
+// serve serves the faults to clients that come by themselves.
+func (r *clientProbe) serve(c *cli.Context) error {
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()
-	report.table.Peers = true
-	left := c.Int("count")
+	r.table.Peers = true
+	o, count := r.options, c.Int("count")
 	o.Visit = func(v *mirror.Visit) {
-		report.Connections++
-		report.add(v.Finding())
-		if left--; left == 0 {
+		if count > 0 && r.report.Connections == count {
+			return // one that was under way when the last had ended
+		}
+		r.report.Connections++
+		r.add(v.Finding())
+		if r.report.Connections == count {
 			stop()
 		}
 	}
@@ -313,52 +361,46 @@ func (p *Program) serveFaults(c *cli.Context, o mirror.Options, report *probeRep
 		return err
 	}
 	first, last := s.Listeners[0], s.Listeners[len(s.Listeners)-1]
-	p.say("%s and ports %d to %d: an index, and %s with a fault each, %s; clients trust %s", first.URL, first.Addr.Port()+1, last.Addr.Port(),
-		text.Counted(len(s.Listeners)-1, "server"), untilConnections(c.Int("count")), folderOf(c).file(c.String("ca"), ".pem"))
-	p.say("the list for programs is %sfaults.json", first.URL)
+	until := "until Ctrl-C"
+	if count > 0 {
+		until = "until there were " + text.Counted(count, "connection")
+	}
+	r.say("%s has an index, and faults.json for programs; each port from %d to %d has a fault, %s", first.URL, first.Addr.Port()+1, last.Addr.Port(), until)
+	r.say("clients trust %s", folderOf(c).file(c.String("ca"), ".pem"))
 	if err := s.Serve(ctx); err != nil {
 		return err
 	}
-	if report.Connections == 0 {
-		report.Error = "nobody called"
-		p.printError(errors.New(report.Error))
-		return report.finish()
+	if r.report.Connections == 0 {
+		r.report.Error, r.report.Hint = "nobody called", "open "+first.URL+" in a browser, or give a COMMAND to call"
+		return nil
 	}
-	report.sum(s.Listeners)
-	return report.finish()
-}
-
-func untilConnections(count int) string {
-	if count == 0 {
-		return "until Ctrl-C"
-	}
-	return "until there were " + text.Counted(count, "connection")
+	r.sum(s.Listeners)
+	return nil
 }
 
 // sum prints what clients made of each server, after the lines of their
 // connections.
-func (r *probeReport) sum(listeners []*mirror.Listener) {
-	if !r.json {
-		r.stdout().Line("")
+func (r *clientProbe) sum(listeners []*mirror.Listener) {
+	if !r.asJSON {
+		r.stdout().Line()
 		r.table.Head()
 	}
 	for _, l := range listeners {
 		rows := r.of(l.Name)
-		if len(rows) == 0 {
-			rows = []*probe.Finding{l.NotTried("nobody called")}
-			r.Findings = append(r.Findings, rows...)
-		}
-		if !r.json {
+		switch {
+		case len(rows) == 0:
+			r.report.Findings = append(r.report.Findings, l.NotTried("nobody called"))
+		case !r.asJSON:
 			r.table.Row(rows...)
 		}
 	}
 }
 
 // of returns the findings of a case, one of those that say the same.
-func (r *probeReport) of(name string) (rows []*probe.Finding) {
+func (r *clientProbe) of(name string) (rows []*probe.Finding) {
 	type told struct{ tls, words, peer, certificate string }
 	seen := map[told]bool{}
-	for _, f := range r.Findings {
+	for _, f := range r.report.Findings {
 		if key := (told{f.TLS, f.Words(), f.Peer, f.Certificate}); f.Case == name && !seen[key] {
 			seen[key] = true
 			rows = append(rows, f)

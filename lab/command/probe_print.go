@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/probe"
+	"mtlslab.example/lab/lab/probe/mirror"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -17,6 +18,9 @@ type probePrinter struct {
 	headed bool
 	table  probe.Table
 	bar    *progress
+
+	// holes sums up what a client has accepted; nil: each finding is explained.
+	holes func([]*probe.Finding) []mirror.Hole
 }
 
 // start prepares the options to print what comes.
@@ -29,18 +33,21 @@ func (p *probePrinter) start(o *probe.ServerOptions) {
 	}
 	o.Offered = p.offers
 	o.Progress = p.bar.update
-	o.Each = func(row []*probe.Finding) {
-		if !p.asJSON {
-			if !p.headed {
-				p.table.Head()
-			}
-			p.headed = true
-			p.table.Row(row...)
-			return
+	o.Each = func(row []*probe.Finding) { p.row(row...) }
+}
+
+// row prints the findings of one case.
+func (p *probePrinter) row(row ...*probe.Finding) {
+	if !p.asJSON {
+		if !p.headed {
+			p.table.Head()
 		}
-		for _, f := range row {
-			p.printJSON(f)
-		}
+		p.headed = true
+		p.table.Row(row...)
+		return
+	}
+	for _, f := range row {
+		p.printJSON(f)
 	}
 }
 
@@ -53,8 +60,15 @@ func (p *probePrinter) summary(r *probe.Report, accepted probe.Accepted) {
 			Exit   int                     `json:"exit_status"`
 		}{r, r.Counts(), r.Exit()})
 	} else {
+		if p.holes != nil {
+			for _, hole := range p.holes(r.Findings) {
+				p.explainHole(hole)
+			}
+		}
 		for _, f := range r.Worst() {
-			p.explain(r, f)
+			if p.holes == nil || f.Judgement != probe.Wrong {
+				p.explain(r, f)
+			}
 		}
 	}
 	for _, unused := range accepted.Unused() {
@@ -80,6 +94,17 @@ func (p *probePrinter) explain(r *probe.Report, f *probe.Finding) {
 			p.printDetail(part.label, part.text)
 		}
 	}
+}
+
+// explainHole prints what a client fails to do, what it has accepted, and what to
+// change.
+func (p *probePrinter) explainHole(hole mirror.Hole) {
+	out := p.stdout()
+	out.Line()
+	out.Paragraph("", 6, hole.What)
+	p.printDetail("cases", text.Joined(hole.Cases, "and"))
+	p.printDetail("fix", hole.Fix)
+	p.printDetail("learn", "lab scenario show "+hole.Lesson())
 }
 
 func lessonOf(f *probe.Finding) string {
