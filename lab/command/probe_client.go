@@ -132,7 +132,7 @@ func (p *Program) newClientProbe(c *cli.Context) (*clientProbe, error) {
 		r.options.Addr = "127.0.0.1:0"
 	case !has:
 		r.report.Target = "any client"
-		r.options.Addr = cmp.Or(r.options.Addr, "127.0.0.1:8443")
+		r.options.Addr = cmp.Or(r.options.Addr, os.Getenv("LAB_ADDR"), "127.0.0.1:8443")
 	}
 	r.accepted, err = readAccepted(c, faultNames(mirror.Faults()))
 	return r, err
