@@ -297,7 +297,7 @@ func (x *clientExchange) finish(view verdict.View, state tls.ConnectionState, re
 		if err != nil {
 			e.Client.Error = err.Error()
 		}
-		if response != nil {
+		if response.status() != 0 {
 			e.HTTP = &HTTP{Status: response.Status}
 		}
 	})

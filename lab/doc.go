@@ -13,7 +13,7 @@
 //	scenario
 //	check
 //	fault lab
-//	javakeys keyshim ladder
+//	javakeys keyshim ladder starttls
 //	vantage verdict
 //	certfile tlsdecrypt
 //	capture certgen chain gokeys
@@ -27,8 +27,8 @@
 // probe/mirror on their clients; scenario runs them; check looks at files before
 // anything is started. lab has the paired server and client, fault what a
 // scenario has them do wrong. keyshim runs other programs with their keys
-// logged, and javakeys gets those of Java; ladder draws. verdict says what became
-// of an
+// logged, gokeys and javakeys get those of Go and Java; ladder draws; starttls
+// begins in plain text. verdict says what became of an
 // exchange, from what each side saw and from the wire; vantage joins two
 // captures of the same connections. tlsdecrypt decrypts and checks; certfile
 // reads the files that people have. capture writes and reads pcapng; certgen

@@ -20,6 +20,7 @@ const shutdownTimeout = drainTimeout
 type Server struct {
 	listener *listener
 	http     *http.Server
+	settings Settings
 }
 
 // Listen makes a server that listens on addr.
@@ -40,6 +41,7 @@ func Bind(ctx context.Context, addr string) (net.Listener, error) {
 // NewServer loads the credentials and returns a server that accepts from l. It
 // closes l if it fails. Serve answers, and closes l when it ends.
 func NewServer(l net.Listener, s Settings) (*Server, error) {
+	s.startTLS()
 	// One ticket key for the server's life, so that sessions survive a change of
 	// the files; VerifyConnection checks the client of a resumed session again.
 	var ticketKey [32]byte
@@ -77,6 +79,7 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 		handler = refuseInHTTP(s.verifyClient, handler)
 	}
 	return &Server{
+		settings: s,
 		listener: &listener{Listener: l, config: w.current, journal: s.Journal, tap: s.Tap, wrap: s.Wrap},
 		http: &http.Server{
 			Handler:           reportFirst(handler),
@@ -98,6 +101,9 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Serve answers until ctx ends, then within half a second closes what is open.
 func (s *Server) Serve(ctx context.Context) error {
+	if s.settings.StartTLS != nil {
+		return s.talk(ctx, s.settings.StartTLS, s.settings.timeout())
+	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)

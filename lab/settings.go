@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"mtlslab.example/lab/lab/starttls"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -41,6 +42,10 @@ type Settings struct {
 	StrictHost   bool         // answer a request for a host that the certificate is not for with HTTP 421
 	Handler      http.Handler // of requests; nil: the lab's pages
 	Allow        []string     // subjects or URIs that are let in, others get HTTP 403; nil: everybody with a certificate
+
+	// StartTLS has the server speak that protocol, which begins in plain text, in
+	// place of HTTP; nil: HTTP. It must be one that is served.
+	StartTLS *starttls.Protocol
 
 	// Of a client alone.
 	Header map[string]string // of the request, besides HTTP's own

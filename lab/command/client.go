@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"net"
 	"slices"
 
@@ -8,6 +9,7 @@ import (
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/starttls"
 )
 
 const clientExamples = `lab client                              one call to https://localhost:8443/
@@ -18,6 +20,8 @@ lab client --cert me.pem --key me.key --ca ca.pem --url https://api.test/
 lab client --url https://127.0.0.1:8443/tls --server-name localhost
 lab client --url https://example.org/ --addr 127.0.0.1:8443
                                         that URL, at this address
+lab client --starttls smtp --url smtp://mail.test/
+                                        a protocol that begins in plain text
 lab client --count 0 --interval 1s      again and again, until Ctrl-C`
 
 func (p *Program) clientCommand() *cli.Command {
@@ -28,7 +32,7 @@ func (p *Program) clientCommand() *cli.Command {
 		Description: clientExamples,
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "url", DefaultText: "https://localhost:8443/", Usage: "`URL` to call; with --addr, connect there instead of to its host"},
-			addrFlag(),
+			addrFlag(), starttlsFlag(false), proxyFlag(),
 			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
 			caFlag("ca", serverCA, "that the server must have"),
 			certFlag("cert", clientName, "to show, or none"), keyFlag("key", "cert"), passwordFileFlag(),
@@ -102,18 +106,25 @@ func (p *Program) client(c *cli.Context) error {
 // URL.
 func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 	o := lab.ClientOptions{ServerName: c.String("server-name"), Resume: c.Bool("resume")}
-	target := c.String("url")
+	protocol, err := starttlsOf(c, false)
+	if err != nil {
+		return o, err
+	}
+	target, user := starttlsURL(protocol, c.String("url"))
 	if target == "" {
 		o.Addr = c.String("addr")
-		var err error
 		if target, err = ownURL(c); err != nil {
 			return o, err
 		}
 	} else if c.IsSet("addr") {
 		o.Addr = c.String("addr")
 	}
-	u, err := httpsURL(c, "--url", target)
-	o.URL = u
+	if o.URL, err = httpsURL(c, "--url", target); err == nil && protocol != nil {
+		o.StartTLS(protocol, starttls.Session{Host: o.URL.Hostname(), User: cmp.Or(user, "postgres")})
+	}
+	if err == nil {
+		o.Begin, err = proxyHeader(c, o.Begin)
+	}
 	return o, err
 }
 

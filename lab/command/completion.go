@@ -14,6 +14,7 @@ import (
 	"mtlslab.example/lab/lab/probe"
 	"mtlslab.example/lab/lab/probe/mirror"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/starttls"
 )
 
 const completionExamples = `source <(lab completion bash)                    bash
@@ -117,6 +118,10 @@ func flagValues(command, flag string, f folder) []string {
 		return []string{string(lab.CRLRequire), string(lab.CRLSoft), string(lab.CRLOff)}
 	case "scenario":
 		return scenarioNames()
+	case "proxy-protocol":
+		return []string{"1", "2"}
+	case "starttls":
+		return starttls.Names(command == "server")
 	case "only", "skip":
 		if command == "client" {
 			return faultNames(mirror.Faults())

@@ -35,7 +35,10 @@ func (p *Program) printExchange(x *lab.Exchange, verbose bool) {
 // accepted describes an accepted exchange in a few pieces.
 func (p *Program) accepted(x *lab.Exchange) []string {
 	status := "no request"
-	if x.HTTP != nil {
+	switch {
+	case x.HTTP == nil && x.Client.State == verdict.StateAnswered:
+		status = "answered"
+	case x.HTTP != nil:
 		status = fmt.Sprint(x.HTTP.Status)
 	}
 	resumed := ""

@@ -1,12 +1,12 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"runtime"
@@ -20,6 +20,7 @@ import (
 	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/probe"
+	"mtlslab.example/lab/lab/starttls"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -64,6 +65,7 @@ func (p *Program) probeServerCommand() *cli.Command {
 			&cli.StringFlag{Name: "identity-header", Usage: "`NAME` of a header by which the application knows its clients"},
 			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
 			&cli.StringFlag{Name: "addr", Usage: "connect to `HOST:PORT` in place of the URL's"},
+			starttlsFlag(false), proxyFlag(),
 			&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},
 			&cli.StringSliceFlag{Name: "only", Usage: "try only these `CASES`"},
 			&cli.StringSliceFlag{Name: "skip", Usage: "leave out these `CASES`"},
@@ -190,13 +192,25 @@ func (p *Program) probeOptions(c *cli.Context) (*probe.ServerOptions, error) {
 	if o.Skip, err = caseNames(c, "skip", probe.CaseNames()); err != nil {
 		return nil, err
 	}
-	if o.Target, err = probeTarget(c); err != nil {
+	protocol, err := starttlsOf(c, false)
+	if err != nil {
+		return nil, err
+	}
+	user := ""
+	if o.Target, user, err = probeTarget(c, protocol); err != nil {
 		return nil, err
 	}
 	if o.Accepted, err = readAccepted(c, probe.CaseNames()); err != nil {
 		return nil, err
 	}
-	return o, p.probeCredentials(c, o)
+	if err := p.probeCredentials(c, o); err != nil {
+		return nil, err
+	}
+	if protocol != nil {
+		o.Target.StartTLS(protocol, starttls.Session{Host: o.Target.URL.Hostname(), User: cmp.Or(user, o.Good.Leaf.Subject.CommonName)})
+	}
+	o.Target.Begin, err = proxyHeader(c, o.Target.Begin)
+	return o, err
 }
 
 // runShell runs a command of the user's. What it prints is talk.
@@ -224,29 +238,29 @@ func caseNames(c *cli.Context, flag string, known []string) (names []string, err
 	return names, nil
 }
 
-// probeTarget reads which server to probe.
-func probeTarget(c *cli.Context) (t probe.Target, err error) {
+// probeTarget reads which server to probe, and who logs in there.
+func probeTarget(c *cli.Context, protocol *starttls.Protocol) (t probe.Target, user string, err error) {
 	if c.NArg() != 1 {
-		return t, &usageError{command: commandName(c), problem: fmt.Sprintf("lab probe takes one URL or HOST:PORT, and there are %d", c.NArg())}
+		return t, "", &usageError{command: commandName(c), problem: fmt.Sprintf("lab probe takes one URL or HOST:PORT, and there are %d", c.NArg())}
 	}
 	given := c.Args().First()
 	if !strings.Contains(given, "://") {
 		if _, _, err := net.SplitHostPort(given); err != nil {
-			return t, &usageError{command: commandName(c), problem: fmt.Sprintf("the server is %q, and must be like https://localhost:8443/ or localhost:8443", given)}
+			return t, "", &usageError{command: commandName(c), problem: fmt.Sprintf("the server is %q, and must be like https://localhost:8443/ or localhost:8443", given)}
 		}
 		given = "https://" + given + "/"
 	}
+	given, user = starttlsURL(protocol, given)
 	t = probe.Target{Addr: c.String("addr"), ServerName: c.String("server-name")}
 	if c.IsSet("addr") {
 		if err := checkAddr(c); err != nil {
-			return t, err
+			return t, "", err
 		}
 	}
-	t.URL, err = httpsURL(c, "the server", given)
-	if err == nil {
-		t.URL.User, t.URL.Fragment = (*url.Userinfo)(nil), ""
+	if t.URL, err = httpsURL(c, "the server", given); err == nil {
+		t.URL.User, t.URL.Fragment = nil, ""
 	}
-	return t, err
+	return t, user, err
 }
 
 // readAccepted reads --accept, with the names of the cases that are known.

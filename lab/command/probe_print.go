@@ -29,7 +29,7 @@ func (p *probePrinter) start(o *probe.ServerOptions) {
 	p.table = probe.Table{Printer: p.stdout(), Names: len("client-missing-intermediate")}
 	p.table.W = p.bar.above(p.table.W)
 	o.Begin = func(connections int) {
-		p.say("probing %s as %s: %d connections at most, %d at a time", o.Target.URL, o.Good.Leaf.Subject, connections, o.Concurrency)
+		p.say("probing %s as %s: %d connections at most, %d at a time", &o.Target, o.Good.Leaf.Subject, connections, o.Concurrency)
 	}
 	o.Offered = p.offers
 	o.Progress = p.bar.update

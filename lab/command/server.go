@@ -27,7 +27,7 @@ func (p *Program) serverCommand() *cli.Command {
 		Usage:       "the server alone, for any client",
 		Description: serverExamples,
 		Flags: slices.Concat([]cli.Flag{
-			addrFlag(),
+			addrFlag(), starttlsFlag(true),
 			certFlag("cert", serverName, "to show"), keyFlag("key", "cert"),
 			caFlag("client-ca", clientCA, "that clients must have"), passwordFileFlag(),
 			&cli.BoolFlag{Name: "blind", Usage: "with --scenario: do not show what happens"},
@@ -39,6 +39,9 @@ func (p *Program) serverCommand() *cli.Command {
 func (p *Program) server(c *cli.Context) error {
 	a, err := p.newLabRun(c)
 	if err != nil {
+		return err
+	}
+	if a.settings.StartTLS, err = starttlsOf(c, true); err != nil {
 		return err
 	}
 	own, err := a.prepareSide(c, "client-ca")

@@ -89,6 +89,7 @@ func (a *labRun) sideSettings(of func(*scenario.Scenario, string, uint16) (lab.S
 		}
 		settings.HTTP2 = settings.HTTP2 || a.settings.HTTP2
 		settings.CRL = cmp.Or(settings.CRL, a.settings.CRL)
+		settings.StartTLS = a.settings.StartTLS
 		settings.KeyLog, settings.Journal = a.settings.KeyLog, a.settings.Journal
 	}
 	settings.Tap = a.tap

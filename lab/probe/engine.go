@@ -15,6 +15,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/fault"
+	"mtlslab.example/lab/lab/starttls"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -27,6 +28,23 @@ type Target struct {
 	// Begin and Ask are those of lab.ClientOptions.
 	Begin func(net.Conn) error
 	Ask   func(*tls.Conn) (*lab.Response, error)
+
+	protocol string // that StartTLS was told
+}
+
+// StartTLS has a protocol be spoken that begins in plain text.
+func (t *Target) StartTLS(p *starttls.Protocol, s starttls.Session) {
+	var o lab.ClientOptions
+	o.StartTLS(p, s)
+	t.Begin, t.Ask, t.protocol = o.Begin, o.Ask, p.Name
+}
+
+// String returns the URL of the target.
+func (t *Target) String() string {
+	if t.protocol != "" {
+		return t.protocol + "://" + t.URL.Host
+	}
+	return t.URL.String()
 }
 
 // host returns the name that the server's certificate must be for.
