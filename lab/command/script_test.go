@@ -86,9 +86,12 @@ func scripts(t *testing.T) testscript.Params {
 	}
 }
 
-// condition is true for missing:PROGRAM when a peer is not here, on which a
+// condition is true for full in the full run, and for missing:PROGRAM when a peer is not here, on which a
 // script skips; where CI is set it fails instead.
 func condition(name string) (bool, error) {
+	if name == "full" { // programs that only the full run has
+		return peertest.Full(), nil
+	}
 	peer, ok := strings.CutPrefix(name, "missing:")
 	if !ok {
 		return false, fmt.Errorf("unknown condition %q", name)
