@@ -502,3 +502,24 @@ func TestExecExplain(t *testing.T) {
 		}
 	})
 }
+
+// TestExecStatic: OpenSSL that is linked into a program.
+func TestExecStatic(t *testing.T) {
+	t.Parallel()
+	l := newExecLab(t)
+	if runtime.GOARCH != "amd64" {
+		t.Skip("for amd64")
+	}
+	source, err := filepath.Abs("testdata/peer/owncallback.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("cc", "-static", "-o", l.path("static"), source, "-lssl", "-lcrypto").CombinedOutput(); err != nil {
+		peertest.Missing(t, "needs the archives of OpenSSL: %s", out)
+	}
+	out := l.run(t, "static", "", l.path("static"), l.port)
+	l.wantWhole(t, "static", 7)
+	if strings.Contains(out, "lab:") {
+		t.Errorf("lab has something to say: %s", out)
+	}
+}

@@ -42,6 +42,9 @@ func (p *Program) sayObstacles(path string, failed error) bool {
 	case keyshim.Java: // see jvms
 		return false
 	case keyshim.Static:
+		if gokeys.HasSecrets(path) {
+			return false
+		}
 		p.say("%s is statically linked: its keys are logged only if it does that by itself; %s", file, otherEnd)
 	case keyshim.Privileged:
 		p.say("%s gains privileges when it starts (setuid), so that nothing is loaded into it: become that user first, as in sudo lab exec -- COMMAND", file)

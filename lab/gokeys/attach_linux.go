@@ -31,7 +31,7 @@ func (t *Trace) attach() error {
 		return t.unseized(err)
 	case f.err != nil:
 		return &ProgramError{f.path, f.err.Error()}
-	case len(f.Secrets) == 0:
+	case !f.hasSecrets():
 		return &ProgramError{f.path, "is not a Go program with crypto/tls"}
 	}
 	image, err := t.place(t.root, f)

@@ -3,6 +3,7 @@
 package gokeys
 
 import (
+	"bytes"
 	"syscall"
 
 	"mtlslab.example/lab/lab/keylog"
@@ -35,8 +36,13 @@ func (t *Trace) hit(tid int, k *task) (met, goesOn bool) {
 // perform does what the instruction at the breakpoint does. The thread then has
 // to go on.
 func (h *hit) perform() {
-	if h.kind != addressBelow && h.end == 0 {
-		h.end, _ = peekWord(h.tid, guard(&h.registers))
+	switch h.kind {
+	case compareStack, loadGuard:
+		if h.end == 0 {
+			h.end, _ = peekWord(h.tid, guard(&h.registers))
+		}
+	case push:
+		_ = poke(h.tid, stackPointer(&h.registers)-8, byteOrder.AppendUint64(nil, h.pushed(&h.registers)))
 	}
 	h.Instruction.perform(&h.registers, h.address, h.end)
 	_ = syscall.PtraceSetRegs(h.tid, &h.registers) // it may have been killed
@@ -51,41 +57,72 @@ func (h *hit) returnNil() {
 	_ = syscall.PtraceSetRegs(h.tid, &h.registers)
 }
 
-// secret takes the secret that writeKeyLog was called with.
+// secret takes the secret that writeKeyLog was called with: the configuration,
+// a string, and two slices. The end of the stack is read too, since each read of
+// another process's memory takes its time.
 func (t *Trace) secret(h *hit) (goesOn bool) {
-	if line, entry, ok := h.secretOf(arguments(&h.registers)); ok {
-		if h.task.image.logs {
-			t.late.add(line)
-		} else {
-			_, _ = t.o.Keys.Write(line) // never fails
-		}
-		if t.o.Secret != nil {
-			t.o.Secret(entry.ClientRandom)
-		}
+	a := arguments(&h.registers)
+	b, ok := read(h.tid, span{a[1], a[2]}, span{a[3], a[4]}, span{a[6], a[7]}, span{guard(&h.registers), 8})
+	if ok {
+		h.end = byteOrder.Uint64(b[3])
+		t.log(h, b[0], b[1], b[2])
 	}
 	h.perform()
 	return true
 }
 
-// secretOf returns the line of a key log for the arguments of writeKeyLog: the
-// configuration, a string, and two slices. It also sets h.end, since each read
-// of another process's memory takes its time.
-func (h *hit) secretOf(a [9]uint64) (line []byte, entry keylog.Entry, ok bool) {
-	const longestLabel, randomSize, longestSecret = 64, 32, 64
-	label, random, secret := span{a[1], a[2]}, span{a[3], a[4]}, span{a[6], a[7]}
-	if label.size > longestLabel || random.size != randomSize || secret.size > longestSecret {
-		return nil, entry, false
+// opensslSecret takes the secret that nss_keylog_int was called with: a string,
+// the connection, and two pointers with sizes.
+func (t *Trace) opensslSecret(h *hit) (goesOn bool) {
+	const longest = 32 // label, with the 0 behind it
+	a := cArguments(&h.registers)
+	if b, ok := read(h.tid, span{a[0], longest}, span{a[2], a[3]}, span{a[4], a[5]}); ok {
+		label, _, _ := bytes.Cut(b[0], []byte{0})
+		t.log(h, label, b[1], b[2])
 	}
-	b := make([]byte, label.size+random.size+secret.size+8)
-	if peek(h.tid, b, label, random, secret, span{guard(&h.registers), 8}) != nil {
-		return nil, entry, false
+	h.perform()
+	return true
+}
+
+// read returns the memory of a stopped thread from several spans, unless there
+// is more than functions for secrets have.
+func read(tid int, spans ...span) (parts [][]byte, ok bool) {
+	const longest = 64
+	size := uint64(0)
+	for _, s := range spans {
+		if s.size > longest {
+			return nil, false
+		}
+		size += s.size
 	}
-	b, h.end = b[:len(b)-8], byteOrder.Uint64(b[len(b)-8:])
-	entry = keylog.Entry{Label: string(b[:label.size]), ClientRandom: b[label.size:][:randomSize], Secret: b[label.size+randomSize:]}
+	b := make([]byte, size)
+	if peek(tid, b, spans...) != nil {
+		return nil, false
+	}
+	for _, s := range spans {
+		parts = append(parts, b[:s.size:s.size])
+		b = b[s.size:]
+	}
+	return parts, true
+}
+
+// log logs a secret.
+func (t *Trace) log(h *hit, label, random, secret []byte) {
+	const randomSize = 32
+	entry := keylog.Entry{Label: string(label), ClientRandom: random, Secret: secret}
 	line, err := entry.AppendText(nil)
-	if err != nil {
-		return nil, entry, false
+	if err == nil && len(random) == randomSize {
+		_, err = keylog.ParseLine(line[:len(line)-1])
 	}
-	_, err = keylog.ParseLine(line[:len(line)-1]) // what a key log cannot have is no secret
-	return line, entry, err == nil
+	if err != nil || len(random) != randomSize {
+		return // what a key log cannot have is no secret
+	}
+	if h.task.image.logs {
+		t.late.add(line)
+	} else {
+		_, _ = t.o.Keys.Write(line) // never fails
+	}
+	if t.o.Secret != nil {
+		t.o.Secret(random)
+	}
 }

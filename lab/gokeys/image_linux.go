@@ -62,7 +62,7 @@ func (t *Trace) load(pid int) *image {
 		return &image{}
 	}
 	switch {
-	case f.Traces && (pid == t.root || len(f.Secrets) > 0) && !f.Logs:
+	case f.Traces && (pid == t.root || f.hasSecrets()) && !f.Logs:
 		t.say(&ProgramError{f.path, "traces programs by itself, which only one can: Go programs that it starts, and itself, run without their keys logged"})
 		return &image{alone: true}
 	case f.Traces:
@@ -80,7 +80,7 @@ func (t *Trace) load(pid int) *image {
 // place returns the image of a file at the address that it was loaded to.
 func (t *Trace) place(pid int, f *file) (*image, error) {
 	i := &image{logs: f.Logs}
-	if len(f.Secrets) == 0 {
+	if !f.hasSecrets() {
 		return i, nil
 	}
 	entry, err := entryOf(pid)
@@ -94,6 +94,9 @@ func (t *Trace) place(pid int, f *file) (*image, error) {
 		}
 	}
 	set(f.Secrets, (*Trace).secret)
+	if f.OpenSSL.Address != 0 {
+		set([]Function{f.OpenSSL}, (*Trace).opensslSecret)
+	}
 	if t.o.Relay != nil {
 		set(f.Connects, (*Trace).connect)
 		set(f.PeerNames, (*Trace).peerName)
@@ -123,6 +126,18 @@ func (t *Trace) executable(pid int) (*file, error) {
 	f.Program, f.err = Inspect(r, machine)
 	t.files[id] = f
 	return f, nil
+}
+
+// HasSecrets reports whether the functions that get TLS secrets are found in
+// the program at path.
+func HasSecrets(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	p, _ := Inspect(file, machine)
+	return p.hasSecrets()
 }
 
 // entryOf returns the address of the first instruction of a process's program

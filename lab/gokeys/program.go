@@ -27,6 +27,10 @@ type Program struct {
 	// Secrets are the functions that get each TLS secret: that of crypto/tls,
 	// and of copies of it such as utls'.
 	Secrets []Function
+	// OpenSSL is its function that gets each TLS secret, in a program that has
+	// OpenSSL linked into itself and the names of its functions; the address is
+	// 0 in others.
+	OpenSSL Function
 	// Connects and PeerNames are connect(2) and getpeername(2) as Go's package
 	// net calls them.
 	Connects, PeerNames []Function
@@ -64,7 +68,8 @@ func Inspect(r io.ReaderAt, machine elf.Machine) (*Program, error) {
 	if imported, err := file.ImportedSymbols(); err == nil {
 		p.Traces = slices.ContainsFunc(imported, func(s elf.ImportedSymbol) bool { return s.Name == "ptrace" })
 	}
-	p.Logs = p.Traces && names(file, "SSLKEYLOGFILE")
+	p.OpenSSL = opensslSecrets(file, machine)
+	p.Logs = (p.Traces || p.OpenSSL.Address != 0) && names(file, "SSLKEYLOGFILE")
 	address, table := lineTable(file)
 	if table == nil {
 		if info, err := buildinfo.Read(r); err == nil {
@@ -95,6 +100,27 @@ func Inspect(r io.ReaderAt, machine elf.Machine) (*Program, error) {
 	p.Secrets, p.Connects, p.PeerNames = functions[0], functions[1], functions[2]
 	return p, nil
 }
+
+// opensslSecrets finds nss_keylog_int of OpenSSL 1.1.1 and later, which has the
+// label, the connection, the client random and the secret as its arguments, and
+// is called whether or not there is a callback.
+func opensslSecrets(file *elf.File, machine elf.Machine) (f Function) {
+	if file.Machine != machine {
+		return f
+	}
+	symbols, _ := file.Symbols()
+	for _, s := range symbols {
+		if s.Name != "nss_keylog_int" || elf.ST_TYPE(s.Info) != elf.STT_FUNC {
+			continue
+		}
+		if first, ok := cPrologue(machine, codeAt(file, s.Value)); ok {
+			return Function{s.Value, first}
+		}
+	}
+	return f
+}
+
+func (p *Program) hasSecrets() bool { return len(p.Secrets) > 0 || p.OpenSSL.Address != 0 }
 
 // names reports whether a text is among a program's constants.
 func names(file *elf.File, text string) bool {

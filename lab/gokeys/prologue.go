@@ -6,7 +6,7 @@ import (
 	"encoding/binary"
 )
 
-// Instruction is the first one of a function in Go. It belongs to the check
+// Instruction is the first one of a function. In Go, it belongs to the check
 // whether the stack has room: Go's compilers begin all functions so, but for
 // very small ones.
 type Instruction struct {
@@ -14,6 +14,8 @@ type Instruction struct {
 	kind kind
 	// offset is that of kind addressBelow.
 	offset int64
+	// register is that of kind push, as instructions number it.
+	register byte
 }
 
 type kind uint8
@@ -22,6 +24,8 @@ const (
 	compareStack kind = iota // amd64: CMPQ SP, 16(R14)
 	addressBelow             // amd64: LEAQ offset(SP), R12, of functions with more than a small frame
 	loadGuard                // arm64: MOVD 16(R28), R16
+	nothing                  // amd64: ENDBR64
+	push                     // amd64: PUSHQ register
 )
 
 // prologue reads the first instruction of a function, and reports whether it is
@@ -39,6 +43,22 @@ func prologue(machine elf.Machine, code []byte) (Instruction, bool) {
 		return Instruction{code: code[:8], kind: addressBelow, offset: int64(int32(binary.LittleEndian.Uint32(code[4:])))}, true
 	case machine == elf.EM_AARCH64 && binary.LittleEndian.Uint32(code) == 0xf9400b90:
 		return Instruction{code: code[:4], kind: loadGuard}, true
+	}
+	return Instruction{}, false
+}
+
+// cPrologue is prologue for functions in C.
+func cPrologue(machine elf.Machine, code []byte) (Instruction, bool) {
+	const pushRAX, extended = 0x50, 0x41 // extended: of the registers from R8 on
+	switch {
+	case machine != elf.EM_X86_64 || len(code) < 4:
+		return Instruction{}, false
+	case bytes.HasPrefix(code, []byte{0xf3, 0x0f, 0x1e, 0xfa}):
+		return Instruction{code: code[:4], kind: nothing}, true
+	case code[0]&^7 == pushRAX:
+		return Instruction{code: code[:1], kind: push, register: code[0] & 7}, true
+	case code[0] == extended && code[1]&^7 == pushRAX:
+		return Instruction{code: code[:2], kind: push, register: code[1]&7 + 8}, true
 	}
 	return Instruction{}, false
 }

@@ -41,11 +41,24 @@ func returnNil(tid int, r *syscall.PtraceRegs) error {
 // stack.
 func (i Instruction) perform(r *syscall.PtraceRegs, address, end uint64) {
 	r.Rip = address + uint64(len(i.code))
-	if i.kind == addressBelow {
+	switch i.kind {
+	case addressBelow:
 		r.R12 = r.Rsp + uint64(i.offset)
-		return
+	case compareStack:
+		r.Eflags = flagsOf(r.Eflags, r.Rsp, end)
+	case push:
+		r.Rsp -= 8
 	}
-	r.Eflags = flagsOf(r.Eflags, r.Rsp, end)
+}
+
+// pushed returns the value that an instruction of kind push stores.
+func (i Instruction) pushed(r *syscall.PtraceRegs) uint64 {
+	return [...]uint64{r.Rax, r.Rcx, r.Rdx, r.Rbx, r.Rsp, r.Rbp, r.Rsi, r.Rdi, r.R8, r.R9, r.R10, r.R11, r.R12, r.R13, r.R14, r.R15}[i.register]
+}
+
+// cArguments returns the first arguments of a function in C (System V ABI).
+func cArguments(r *syscall.PtraceRegs) [6]uint64 {
+	return [6]uint64{r.Rdi, r.Rsi, r.Rdx, r.Rcx, r.R8, r.R9}
 }
 
 // flagsOf returns the flags after CMP a, b.

@@ -38,6 +38,12 @@ func (i Instruction) perform(r *syscall.PtraceRegs, address, end uint64) {
 	r.Regs[16] = end
 }
 
+// pushed is not called: no instruction of this processor is of kind push.
+func (Instruction) pushed(*syscall.PtraceRegs) uint64 { return 0 }
+
+// cArguments returns the first arguments of a function in C (AAPCS64).
+func cArguments(r *syscall.PtraceRegs) [6]uint64 { return [6]uint64(r.Regs[:6]) }
+
 // execute is code that calls execve(2). The kernel has set the register of the
 // first argument when the code begins.
 var execute = []byte{

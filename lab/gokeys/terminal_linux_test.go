@@ -81,6 +81,13 @@ func (c *terminal) types(keys string) {
 // shows waits for a text, and forgets what is shown up to its end.
 func (c *terminal) shows(text string) {
 	c.t.Helper()
+	defer func() {
+		if c.t.Failed() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.t.Logf("the terminal shows %q", &c.shown)
+		}
+	}()
 	peertest.Eventually(c.t, "the terminal to show "+strconv.Quote(text), func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
