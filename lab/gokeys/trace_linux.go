@@ -295,8 +295,8 @@ func (t *Trace) heldUp(tid int, k *task, signal syscall.Signal) {
 	}
 	switch {
 	case tid == t.root && t.resuming:
+		_ = unix.Kill(tid, unix.SIGCONT) // before it runs: this would undo a stop by the user
 		t.goOn(tid, k, 0)
-		_ = unix.Kill(tid, unix.SIGCONT)
 	case t.leaving:
 		t.goOn(tid, k, 0) // which leaves it stopped
 	default:

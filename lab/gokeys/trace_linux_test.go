@@ -17,6 +17,7 @@ import (
 	"math/big"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,6 +50,7 @@ func traceMain(log string, args []string) int {
 	if err != nil {
 		panic(err)
 	}
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt) // which is the program's
 	program := exec.Command(args[0], args[1:]...)
 	program.Stdin, program.Stdout, program.Stderr = os.Stdin, os.Stdout, os.Stderr
 	trace, err := gokeys.Start(program, gokeys.Options{Keys: keys, Cannot: func(err error) { fmt.Fprintln(os.Stderr, "cannot:", err) }})
