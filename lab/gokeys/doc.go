@@ -7,11 +7,18 @@
 // meets the breakpoint stops, until its secret is written; all others go on.
 // Threads, and programs that the program starts, are followed.
 //
+// OpenSSL that is linked into a program has such a function, too. It is found
+// if the program has the names of its functions.
+//
 // The breakpoint stays in place. What it covers, the first instruction of a
 // function, is one of three that Go's compilers emit there to compare the
-// stack pointer with the end of the stack. The tracer does what it does
-// ([prologue]), so that no thread runs past a breakpoint that is lifted for
-// another.
+// stack pointer with the end of the stack, or one that C's begin with. The
+// tracer does what it does ([prologue]), so that no thread runs past a
+// breakpoint that is lifted for another.
+//
+// With a [Relay], there are breakpoints on connect and getpeername of package
+// syscall as well. The tracer connects the program's own socket, which the
+// kernel lets it share (pidfd_getfd(2)), and has the function return.
 //
 // If the tracer is killed, the kernel kills the programs that have a
 // breakpoint (PTRACE_O_EXITKILL): they would die of it in their next handshake.
