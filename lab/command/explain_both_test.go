@@ -49,7 +49,7 @@ func TestBothSameVerdict(t *testing.T) {
 			if !ok {
 				continue
 			}
-			for _, field := range []string{"outcome", "how", "rejected_by", "reason", "code", "fix", "causes", "offers", "mutual", "scenario"} {
+			for _, field := range []string{"outcome", "how", "rejected_by", "reason", "code", "fix", "confirm", "doubt", "causes", "offers", "mutual", "scenario"} {
 				if one := alone[c["connection"].(float64)]; !reflect.DeepEqual(one[field], c[field]) {
 					t.Errorf("stream %v: %s is %v, and %v of two captures", c["connection"], field, one[field], c[field])
 				}
