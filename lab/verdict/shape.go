@@ -26,8 +26,11 @@ func (w *wire) hidden() Verdict {
 	switch {
 	case w.Lacking || w.Omitted > 0:
 	case !w.hasEnded() && w.finished.Client && w.finished.Server && !w.again:
-		return Verdict{Outcome: Accepted, How: Probably, Confirm: w.fixOfCapture(),
-			Reason: "both sides sent Finished, after which TLS 1.2 has nothing left to judge; what came then is not in the capture"}
+		v := Verdict{Outcome: Accepted, How: Probably, Confirm: w.fixOfCapture(), Reason: "both sides sent Finished, after which TLS 1.2 has nothing left to judge"}
+		if w.End != tlsdecrypt.EndedBetween {
+			v.Reason += "; what came then is not in the capture"
+		}
+		return v
 	case !w.hasEnded():
 	case !*w.finished.Of(w.EndedBy):
 		return w.aborted()
