@@ -13,7 +13,7 @@ const bouncyCastleJars = "/usr/share/java/bctls.jar:/usr/share/java/bcprov.jar:/
 
 var stackBouncyCastle = func() *stack {
 	s := javaStack(&stack{
-		name: "BouncyCastle", needs: []string{"java", "javac"},
+		name: "BouncyCastle", needs: []string{"java", "javac"}, crl: true,
 		client: "SSLSocket of the provider BCJSSE, with endpoint identification HTTPS",
 		server: "SSLServerSocket of the provider BCJSSE, setNeedClientAuth(true)",
 	}, bouncyCastleJars, "-Djava.util.logging.config.file=/dev/null", "-Dpeer.provider=BCJSSE",

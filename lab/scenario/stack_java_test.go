@@ -16,7 +16,7 @@ import (
 )
 
 var stackJava = javaStack(&stack{
-	name: "Java", needs: []string{"java", "javac"},
+	name: "Java", needs: []string{"java", "javac"}, crl: true,
 	client: "SSLSocket of the default provider (SunJSSE), with endpoint identification HTTPS",
 	server: "SSLServerSocket of the default provider (SunJSSE), setNeedClientAuth(true)",
 })

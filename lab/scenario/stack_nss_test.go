@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"encoding/pem"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 )
 
 var stackNSS = &stack{
-	name: "NSS", needs: []string{"tstclnt", "selfserv", "certutil", "pk12util", "openssl"},
+	name: "NSS", needs: []string{"tstclnt", "selfserv", "certutil", "pk12util", "crlutil", "openssl"},
 	version: func(t *testing.T) string {
 		out, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", "libnss3").Output()
 		if err != nil {
@@ -24,6 +25,7 @@ var stackNSS = &stack{
 	client:  "tstclnt -h HOST -d DATABASE -n NICKNAME (the code of Firefox)",
 	server:  "selfserv -r -r -d DATABASE -n NICKNAME",
 	without: []string{"ca-as-server/server"}, // selfserv refuses to load it
+	crl:     true,
 	lines:   `^(tstclnt|selfserv): .*(SEC_ERROR|SSL_ERROR|PR_|rror|fail).*|^\s*(SEC_ERROR|SSL_ERROR)\w*: .*`,
 	call: func(t *testing.T, e *end) (int, string) {
 		request := filepath.Join(t.TempDir(), "request") // it does not end at the end of a pipe
@@ -66,6 +68,19 @@ func (e *end) nssFlags(t *testing.T) []string {
 			t.Fatal(err)
 		}
 		run("certutil", "-A", "-d", db, "-n", "ca"+string(rune('0'+i)), "-t", "CT,,", "-a", "-i", file)
+	}
+	for rest := cas; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type == "X509 CRL" {
+			file := filepath.Join(dir, "crl.der")
+			if err := os.WriteFile(file, block.Bytes, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			run("crlutil", "-I", "-d", db, "-i", file)
+		}
 	}
 	flags := []string{"-d", db, "-V", "tls" + e.version + ":tls" + e.version}
 	if e.cert != "" {

@@ -2,7 +2,8 @@
 //
 //	ID client|server HOST PORT VERSION TRUST CRLS [CERT KEY]
 //
-// and the answer is "ID listening PORT" of a server, and then "ID STATUS" with
+// CRLS says how far the CRLs in TRUST are looked at: off, leaf or chain. The
+// answer is "ID listening PORT" of a server, and then "ID STATUS" with
 // the exceptions behind it, a tab before each.
 import java.io.*;
 import java.net.*;
@@ -11,6 +12,7 @@ import java.security.*;
 import java.security.cert.*;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.*;
+import java.util.regex.*;
 import javax.net.ssl.*;
 
 public class Peer {
@@ -55,7 +57,8 @@ public class Peer {
         KeyManagerFactory keys = PROVIDER == null ? KeyManagerFactory.getInstance("PKIX") : KeyManagerFactory.getInstance("PKIX", PROVIDER);
         keys.init(own, PASSWORD);
         TrustManagerFactory trusts = PROVIDER == null ? TrustManagerFactory.getInstance("PKIX") : TrustManagerFactory.getInstance("PKIX", PROVIDER);
-        trusts.init(trust);
+        if (words[6].equals("off")) trusts.init(trust);
+        else trusts.init(revoking(trust, crls(words[5]), words[6].equals("leaf")));
         SSLContext context = PROVIDER == null ? SSLContext.getInstance("TLS") : SSLContext.getInstance("TLS", PROVIDER);
         context.init(keys.getKeyManagers(), trusts.getTrustManagers(), null);
         if (words[1].equals("client")) {
@@ -81,10 +84,31 @@ public class Peer {
         }
     }
 
+    static ManagerFactoryParameters revoking(KeyStore trust, Collection<? extends CRL> crls, boolean leaf) throws Exception {
+        PKIXBuilderParameters parameters = new PKIXBuilderParameters(trust, new X509CertSelector());
+        parameters.addCertStore(CertStore.getInstance("Collection", new CollectionCertStoreParameters(crls)));
+        PKIXRevocationChecker checker = (PKIXRevocationChecker) CertPathBuilder.getInstance("PKIX").getRevocationChecker();
+        Set<PKIXRevocationChecker.Option> options = EnumSet.of(PKIXRevocationChecker.Option.PREFER_CRLS, PKIXRevocationChecker.Option.NO_FALLBACK);
+        if (leaf) options.add(PKIXRevocationChecker.Option.ONLY_END_ENTITY);
+        checker.setOptions(options);
+        parameters.addCertPathChecker(checker);
+        return new CertPathTrustManagerParameters(parameters);
+    }
+
+    static Collection<? extends CRL> crls(String file) throws Exception {
+        return CertificateFactory.getInstance("X.509").generateCRLs(blocks(file, "X509 CRL"));
+    }
+
+    // blocks returns the PEM blocks of one type in a file.
+    static InputStream blocks(String file, String type) throws Exception {
+        Matcher m = Pattern.compile("-----BEGIN " + type + "-----.*?-----END " + type + "-----\n", Pattern.DOTALL).matcher(Files.readString(Path.of(file)));
+        StringBuilder all = new StringBuilder();
+        while (m.find()) all.append(m.group());
+        return new ByteArrayInputStream(all.toString().getBytes());
+    }
+
     static java.security.cert.Certificate[] certificates(String file) throws Exception {
-        try (InputStream in = Files.newInputStream(Path.of(file))) {
-            return CertificateFactory.getInstance("X.509").generateCertificates(in).toArray(new java.security.cert.Certificate[0]);
-        }
+        return CertificateFactory.getInstance("X.509").generateCertificates(blocks(file, "CERTIFICATE")).toArray(new java.security.cert.Certificate[0]);
     }
 
     static PrivateKey key(String file) throws Exception {
