@@ -77,9 +77,8 @@ func (f sideFiles) loaded(t *testing.T, side endpoint.Side) *lab.Loaded {
 	if f.certificate != "" {
 		own = []string{f.certificate, f.key}
 	}
-	crls, _ := filepath.Glob(filepath.Join(filepath.Dir(f.trusts[0]), "*-crl.pem"))
 	var reports [2]*Report
-	for i, names := range [][]string{own, append(trusts[:len(trusts):len(trusts)], crls...)} {
+	for i, names := range [][]string{own, append(trusts[:len(trusts):len(trusts)], f.crls()...)} {
 		files, err := Open(names, nil)
 		if err != nil {
 			t.Fatal(err)
