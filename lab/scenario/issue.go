@@ -114,7 +114,7 @@ func (i *Issued) ClientSettings(version uint16) (lab.Settings, error) {
 // loaded returns the credentials of one side.
 func (i *Issued) loaded(h *Half, certificate, trust string) (*lab.Loaded, error) {
 	if i.Scenario.ECH != "" {
-		return nil, errors.New("Encrypted ClientHello needs a file")
+		return nil, errors.New("the keys of Encrypted ClientHello need a file")
 	}
 	l := &lab.Loaded{CRLs: slices.Collect(maps.Values(i.CRLs))}
 	for _, name := range append([]string{h.shown(certificate)}, h.AlsoShow...) {
