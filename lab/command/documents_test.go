@@ -257,7 +257,7 @@ func vague(dir, text string) string {
 }
 
 // labCommand is a lab program built from this test binary: see TestMain.
-func labCommand(t *testing.T) string {
+func labCommand(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "lab")
 	self, err := os.Executable()

@@ -27,7 +27,7 @@ type javaLab struct{ *execLab }
 // smallJVM keeps a JVM of a test from taking a quarter of the memory.
 var smallJVM = []string{"-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
 
-func newJavaLab(t *testing.T) javaLab {
+func newJavaLab(t testing.TB) javaLab {
 	t.Helper()
 	need(t, "java", "javac")
 	l := javaLab{newExecLab(t)}
@@ -39,7 +39,7 @@ func newJavaLab(t *testing.T) javaLab {
 }
 
 // compile compiles a program of testdata/peer that uses Peer and libraries.
-func (l javaLab) compile(t *testing.T, libraries, program string) {
+func (l javaLab) compile(t testing.TB, libraries, program string) {
 	t.Helper()
 	source, err := filepath.Abs("testdata/peer/" + program)
 	if err != nil {
@@ -48,7 +48,7 @@ func (l javaLab) compile(t *testing.T, libraries, program string) {
 	l.must(t, "javac", "-J-Xmx128m", "--release", "11", "-cp", l.dir+":"+libraries, "-d", l.dir, source)
 }
 
-func (l javaLab) must(t *testing.T, args ...string) {
+func (l javaLab) must(t testing.TB, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	cmd.Dir = l.dir

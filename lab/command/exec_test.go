@@ -55,7 +55,7 @@ func (k *keyless) Open(e wiretap.Event) wiretap.Handler {
 	}
 }
 
-func newExecLab(t *testing.T) *execLab {
+func newExecLab(t testing.TB) *execLab {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("the shim is for Linux")

@@ -1,0 +1,111 @@
+//go:build unix
+
+package command_test
+
+import (
+	"crypto/tls"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/lab/peertest"
+)
+
+// BenchmarkExecJava has Java programs do the same by turns under lab exec and
+// without.
+//
+//	go test -run '^$' -bench ExecJava -benchtime 7x ./lab/command
+//
+// x-rate is what they do in a second under lab exec in terms of that without,
+// and ms-more how much longer it takes, the medians over the rounds: a start with
+// one handshake, from the start of the process to its end; handshakes of one
+// thread and of 64; requests to a server on an open connection.
+func BenchmarkExecJava(b *testing.B) {
+	l := newJavaLab(b)
+	client := func(times, threads int) []string {
+		return []string{"java", "-Xmx256m", "-cp", l.dir, "Peer", "client.p12", "socket", l.port, "TLSv1.3", strconv.Itoa(times), strconv.Itoa(threads)}
+	}
+	said := regexp.MustCompile(`done in (\d+) us`)
+	run := func(b *testing.B, cmd *exec.Cmd) (took, whole time.Duration) {
+		began := time.Now()
+		out, err := cmd.CombinedOutput()
+		whole = time.Since(began)
+		done := said.FindSubmatch(out)
+		if err != nil || done == nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
+		us, _ := strconv.Atoi(string(done[1]))
+		return time.Duration(us) * time.Microsecond, whole
+	}
+	b.Run("start", func(b *testing.B) {
+		l.compare(b, client(1, 1), func(cmd *exec.Cmd) time.Duration { _, whole := run(b, cmd); return whole })
+	})
+	for name, threads := range map[string]int{"handshakes": 1, "handshakes of 64": 64} {
+		b.Run(name, func(b *testing.B) {
+			l.compare(b, client(1000, threads), func(cmd *exec.Cmd) time.Duration { took, _ := run(b, cmd); return took })
+		})
+	}
+	b.Run("requests", func(b *testing.B) {
+		port := peertest.FreePort(b)
+		own, err := tls.LoadX509KeyPair(l.path("certs/client.pem"), l.path("certs/client-key.pem"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		l.compare(b, []string{"java", "-Xmx256m", "-Dsun.net.httpserver.nodelay=true", "-cp", l.dir, "Peer", "server.p12", "server", port, "TLSv1.3", "0", "0"}, func(cmd *exec.Cmd) time.Duration {
+			server := peertest.Start(b, cmd)
+			defer func() {
+				_ = cmd.Process.Signal(os.Interrupt)
+				server.Wait(b)
+			}()
+			if err := peertest.AwaitListener(port); err != nil {
+				b.Fatal(err)
+			}
+			client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{own}}}}
+			get := func() {
+				response, err := client.Get("https://127.0.0.1:" + port + "/")
+				if err != nil {
+					b.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				response.Body.Close()
+			}
+			for range 2000 { // until the JVM has compiled it
+				get()
+			}
+			began := time.Now()
+			for range 5000 {
+				get()
+			}
+			return time.Since(began)
+		})
+	})
+}
+
+// compare measures a program by turns under lab exec and without.
+func (l javaLab) compare(b *testing.B, args []string, measure func(*exec.Cmd) time.Duration) {
+	b.Helper()
+	var rates, more []float64
+	name := strings.ReplaceAll(b.Name(), "/", "-")
+	for round := 0; b.Loop(); round++ {
+		var took [2]time.Duration // without, with
+		for i := range 2 {
+			turn := (i + round) % 2
+			plain := exec.Command(args[0], args[1:]...)
+			plain.Dir = l.dir
+			took[turn] = measure([]*exec.Cmd{plain, l.command(b, name, args...)}[turn])
+		}
+		rates = append(rates, float64(took[0])/float64(took[1]))
+		more = append(more, float64(took[1]-took[0])/float64(time.Millisecond))
+	}
+	slices.Sort(rates)
+	slices.Sort(more)
+	b.ReportMetric(rates[len(rates)/2], "x-rate")
+	b.ReportMetric(more[len(more)/2], "ms-more")
+}
