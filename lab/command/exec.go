@@ -132,7 +132,7 @@ func (p *Program) exec(c *cli.Context) error {
 	jvms.prepare(program, nil, nil)
 	before := sizeOf(log)
 	err = p.run(program, trace)
-	if unstarted := (*startError)(nil); !known && !errors.As(err, &unstarted) && sizeOf(log) <= before {
+	if unstarted := (*startError)(nil); !known && !jvms.keyless() && !errors.As(err, &unstarted) && sizeOf(log) <= before {
 		p.sayNoSecrets(args[0], log)
 	}
 	return err

@@ -93,6 +93,13 @@ func (j *jvms) count() int {
 	return j.passed
 }
 
+// keyless reports whether it was said of a JVM that its keys are not logged.
+func (j *jvms) keyless() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.said) > 0
+}
+
 // report says why keys of a JVM are not logged, once for each reason.
 func (j *jvms) report(r javakeys.Report) {
 	j.mu.Lock()

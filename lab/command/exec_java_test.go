@@ -201,6 +201,9 @@ func testJavaHarmless(t *testing.T, l javaLab) {
 	t.Run("own debugger", func(t *testing.T) {
 		out := runs(t, "own1", strings.Replace(call, "java", "java "+debugger, 1))
 		wants(t, out, "done in", "has a debugger of its own", "Listening for transport dt_socket")
+		if strings.Contains(out, "no TLS secrets came") {
+			t.Errorf("lab does not know why there are no keys: %s", out)
+		}
 	})
 	for _, variable := range []string{"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"} {
 		t.Run("own debugger in "+variable, func(t *testing.T) {
@@ -508,6 +511,11 @@ func testJavaCapture(t *testing.T, l javaLab) {
 	paths, said := record(t, "both.pcapng", "socket,httpclient", l.port)
 	if want := "1 connection of the program did not use the proxy"; paths != "/socket-0" || !strings.Contains(said, want) {
 		t.Errorf("the capture has %q, and lab does not say %q: %s", paths, want, said)
+	}
+	explained := exec.CommandContext(t.Context(), l.program, append([]string{"exec", "--explain", "--keylog", "off", "--"}, l.call("java", "socket", l.port, "TLSv1.3", 1, 1)...)...)
+	explained.Dir, explained.Env = l.dir, l.command(t, "x").Env
+	if out, err := explained.CombinedOutput(); err != nil || !strings.Contains(string(out), "GET /socket-0") || !strings.Contains(string(out), "Accepted") {
+		t.Errorf("lab does not draw the connection of a Java program: %v\n%s", err, out)
 	}
 	port := peertest.FreePort(t)
 	if paths, said := record(t, "tap.pcapng", "httpclient", port, "--tap", "127.0.0.1:"+port+"=127.0.0.1:"+l.port); paths != "/httpclient-0" {
