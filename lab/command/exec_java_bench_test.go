@@ -49,7 +49,7 @@ func BenchmarkExecJava(b *testing.B) {
 	})
 	for name, threads := range map[string]int{"handshakes": 1, "handshakes of 64": 64} {
 		b.Run(name, func(b *testing.B) {
-			l.compare(b, client(1000, threads), func(cmd *exec.Cmd) time.Duration { took, _ := run(b, cmd); return took })
+			l.compare(b, client(500, threads), func(cmd *exec.Cmd) time.Duration { took, _ := run(b, cmd); return took })
 		})
 	}
 	b.Run("requests", func(b *testing.B) {

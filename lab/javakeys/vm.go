@@ -13,7 +13,7 @@ import (
 const (
 	// handshakeTimeout is how long a JVM may take until it answers the first
 	// commands.
-	handshakeTimeout = 10 * time.Second
+	handshakeTimeout = 30 * time.Second
 	// maxStopped bounds the threads of a JVM that are at a breakpoint at once.
 	maxStopped = 1 << 14
 )

@@ -187,7 +187,7 @@ static char ask(const char *options, enum decision d)
 	static const char before_port[] = "address=127.0.0.1:";
 	const char *port = strstr(options, before_port), *token = variable("LAB_JAVA_RUN");
 	struct sockaddr_in lab = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct timeval patience = { .tv_sec = 5 };
+	struct timeval patience = { .tv_sec = 10 };
 	char line[32], answer[128]; /* JDWP-Handshake, the token, y or n */
 	size_t got = 0, before = strlen("JDWP-Handshake"), length = token == NULL ? 0 : strlen(token), whole = before + length + 1;
 	ssize_t n;
