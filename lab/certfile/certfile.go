@@ -25,6 +25,9 @@ func IsFile(value string) bool {
 // ErrFormat is the cause where a file is of no format that is known.
 var ErrFormat = errors.New("no certificate and no key")
 
+// ErrEmpty is the cause where there is nothing in a file.
+var ErrEmpty = errors.New("nothing in it")
+
 // FileError reports a file that does not hold what it should.
 type FileError struct {
 	File    string // as it was named
@@ -97,7 +100,7 @@ func (c *Contents) parse(data []byte, password string) error {
 	case isPKCS12(data), hasPKCS12Name(c.File) && c.Entry == "":
 		return c.readPKCS12(data, password)
 	case len(bytes.TrimSpace(data)) == 0:
-		return c.wrong("is empty", "")
+		return c.because(ErrEmpty, "is empty", "")
 	}
 	return c.readDER(data, password)
 }

@@ -57,6 +57,8 @@ func Of(files []*File, beside ...*File) *Report {
 		r.lookAtAuthorities(f)
 	}
 	r.lookAtCRLs()
+	r.lookAtNamesakes()
+	r.lookAtSides()
 	return r
 }
 

@@ -16,6 +16,7 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/text"
 )
 
 // File is a file and what it has.
@@ -69,11 +70,13 @@ func Open(names, passwords []string) (files []*File, err error) {
 		in := []string{name}
 		info, err := os.Stat(name)
 		isFolder := err == nil && info.IsDir()
+		var folders []string
 		if isFolder {
-			if in, err = filesIn(name); err != nil {
+			if in, folders, err = filesIn(name); err != nil {
 				return nil, err
 			}
 		}
+		before := len(files)
 		for _, path := range in {
 			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 				size += info.Size()
@@ -89,36 +92,56 @@ func Open(names, passwords []string) (files []*File, err error) {
 				files = append(files, f)
 			}
 		}
+		if len(folders) > 0 && len(files) > before {
+			files[before].Findings = append(files[before].Findings, notLookedInto(name, folders))
+		}
 	}
 	return files, nil
 }
 
-// filesIn returns the files in a folder, without those that are hidden.
-func filesIn(folder string) (paths []string, err error) {
+// notLookedInto is the note on a folder with folders in it.
+func notLookedInto(folder string, in []string) Finding {
+	slices.Sort(in)
+	return Finding{Level: Note, Rule: "folders_not_looked_into", File: folder, Text: folder + " has " + text.Counted(len(in), "folder") + " that lab check has not looked into: " + text.JoinedFew(in, 5, "and"),
+		Fix: "name a folder, too, if there are certificates in it"}
+}
+
+// filesIn returns the files in a folder, and the folders in it, without those
+// that are hidden.
+func filesIn(folder string) (paths, folders []string, err error) {
 	dir, err := os.Open(folder)
 	if err != nil {
-		return nil, unreadable(folder, err)
+		return nil, nil, unreadable(folder, err)
 	}
 	defer dir.Close()
 	entries, err := dir.ReadDir(4 * maxFiles)
 	if err != nil && len(entries) > 0 || len(entries) == 4*maxFiles {
-		return nil, &TooMuchError{folder}
+		return nil, nil, &TooMuchError{folder}
 	}
 	for _, e := range entries {
 		path := filepath.Join(folder, e.Name())
-		if info, err := os.Stat(path); strings.HasPrefix(e.Name(), ".") || err == nil && info.IsDir() {
-			continue
+		info, err := os.Stat(path)
+		switch {
+		case strings.HasPrefix(e.Name(), "."):
+		case err == nil && info.IsDir():
+			folders = append(folders, path)
+		default:
+			paths = append(paths, path)
 		}
-		paths = append(paths, path)
 	}
 	if len(paths) > maxFiles {
-		return nil, &TooMuchError{folder}
+		return nil, nil, &TooMuchError{folder}
 	}
 	if len(paths) == 0 {
-		return nil, &certfile.FileError{File: folder, Problem: "is a folder without files", Next: "name the folder that the certificates are in"}
+		next := "name the folder that the certificates are in"
+		if len(folders) > 0 {
+			slices.Sort(folders)
+			next += ": it has " + text.JoinedFew(folders, 5, "and")
+		}
+		return nil, nil, &certfile.FileError{File: folder, Problem: "is a folder without files", Next: next}
 	}
 	slices.Sort(paths)
-	return paths, nil
+	return paths, folders, nil
 }
 
 func unreadable(file string, err error) error {
@@ -137,7 +160,7 @@ func open(path string, passwords []string, isOfFolder bool) (*File, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, err
-	case errors.As(err, &problem) && isOfFolder && errors.Is(err, certfile.ErrFormat) && !looksLikeOne(path):
+	case errors.As(err, &problem) && isOfFolder && (errors.Is(err, certfile.ErrFormat) || errors.Is(err, certfile.ErrEmpty)) && !looksLikeOne(path):
 		return nil, nil
 	case errors.As(err, &problem):
 		f.Findings = append(f.Findings, fileFinding("unreadable", problem))

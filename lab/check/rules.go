@@ -195,6 +195,7 @@ func (p *Pair) lookAtWay(w *way, trust *chain.Trust, now time.Time) {
 	if path, ok := chain.PathOf(q); ok {
 		p.add(Wrong, path.Impostor())
 	}
+	p.lookAtTwin(w, trust, now)
 	if missing := w.missing(); len(missing) > 0 {
 		f := &chain.Fault{Code: chain.UnknownCA, Cert: p.leaf(), Fix: p.completion(missing, trust.CAs),
 			Text: fmt.Sprintf("leads through %s, %s not sent along: %s", names(missing), intermediates(missing), places(missing, trust.CAs))}
