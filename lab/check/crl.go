@@ -2,7 +2,6 @@ package check
 
 import (
 	"bytes"
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -155,12 +154,17 @@ func policyOf(own, other *lab.Loaded) lab.CRLPolicy {
 	return lab.CRLSoft
 }
 
-// isOfOwn reports whether a CRL of a side is about the certificate that it shows
-// itself, as where it was given all files there are.
+// isOfOwn reports whether a CRL of a side is about what it shows itself, as where
+// it was given all files there are.
 func isOfOwn(l *lab.Loaded) bool {
-	return slices.ContainsFunc(l.Certificates, func(c tls.Certificate) bool {
-		return slices.ContainsFunc(l.CRLs, func(crl *x509.RevocationList) bool { return bytes.Equal(crl.RawIssuer, c.Leaf.RawIssuer) })
-	})
+	for _, own := range l.Certificates {
+		for _, cert := range (chain.Question{DERs: own.Certificate}).Chain() {
+			if slices.ContainsFunc(l.CRLs, func(crl *x509.RevocationList) bool { return bytes.Equal(crl.RawIssuer, cert.RawIssuer) }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // climb goes up from a leaf by signatures, through some CAs.
