@@ -242,6 +242,7 @@ func vague(dir, text string) string {
 		{`(?m)[0-9,]+ B$`, "N B"},                       // sizes of signatures,
 		{`127\.0\.0\.1:\d+ +127\.0\.0\.1:\d+`, "ADDRS"}, // and who talks
 		{`\d+ \pL+ 20\d\d, [0-9:]+ UTC`, "TIME"},
+		{`connections in [0-9.]+ m?s:`, "connections in N ms:"},
 		{`[0-9.]+ ms`, "N ms"},
 		{`20\d\d-\d\d-\d\dT[0-9:]+Z`, "TIME"},
 		{`20\d\d-\d\d-\d\d`, "DATE"},

@@ -91,7 +91,7 @@ func (f *Finding) Words() string {
 		if f.Alert != nil {
 			return f.Alert.Name + f.late()
 		}
-		return strings.TrimSpace(string(f.Result) + " " + string(f.When))
+		return string(f.Result) + f.late()
 	case RefusedHTTP:
 		if f.Status != 0 {
 			return fmt.Sprintf("refused by HTTP %d", f.Status)

@@ -97,7 +97,7 @@ func (k kind) what(isAny bool, taken map[string]bool) string {
 		return "it goes on without TLS"
 	case k == revocation:
 		return "it does not look at the CRL"
-	case isAny:
+	case isAny && taken["untrusted-server"] && taken["expired-server"]:
 		return "it accepts any certificate"
 	case taken["untrusted-server"] || taken["self-signed-server"]:
 		return "it accepts certificates that lead to no CA that it trusts"
