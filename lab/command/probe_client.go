@@ -68,6 +68,7 @@ type clientProbe struct {
 	accepted probe.Accepted
 	command  *mirror.Command
 	options  mirror.Options
+	told     map[told]bool // of clients that come by themselves
 }
 
 func (p *Program) probeClient(c *cli.Context) error {
@@ -344,14 +345,15 @@ func writeCRL(s *mirror.Server, command *mirror.Command) (remove func(), err err
 func (r *clientProbe) serve(c *cli.Context) error {
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()
-	r.table.Peers = true
+	r.table.Peers, r.told = true, map[told]bool{}
 	o, count := r.options, c.Int("count")
+	o.Lifetime = 30 * 24 * time.Hour // as long as it may well be left running
 	o.Visit = func(v *mirror.Visit) {
 		if count > 0 && r.report.Connections == count {
 			return // one that was under way when the last had ended
 		}
 		r.report.Connections++
-		r.add(v.Finding())
+		r.addNew(v.Finding())
 		if r.report.Connections == count {
 			stop()
 		}
@@ -396,15 +398,31 @@ func (r *clientProbe) sum(listeners []*mirror.Listener) {
 	}
 }
 
-// of returns the findings of a case, one of those that say the same.
+// of returns the findings of a case.
 func (r *clientProbe) of(name string) (rows []*probe.Finding) {
-	type told struct{ tls, words, peer, certificate string }
-	seen := map[told]bool{}
 	for _, f := range r.report.Findings {
-		if key := (told{f.TLS, f.Words(), f.Peer, f.Certificate}); f.Case == name && !seen[key] {
-			seen[key] = true
+		if f.Case == name {
 			rows = append(rows, f)
 		}
 	}
 	return rows
 }
+
+// mostKept is how many findings are kept of clients that come by themselves.
+const mostKept = 10_000
+
+// addNew prints a finding, and adds it to the report unless that has one that says
+// the same.
+func (r *clientProbe) addNew(f *probe.Finding) {
+	said := told{f.Case, f.TLS, f.Words(), f.Peer, f.Certificate}
+	if r.told[said] || len(r.told) == mostKept {
+		r.accepted.Mark(f)
+		r.row(f)
+		return
+	}
+	r.told[said] = true
+	r.add(f)
+}
+
+// told is what a finding says of a client.
+type told struct{ name, tls, words, peer, certificate string }

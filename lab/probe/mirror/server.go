@@ -29,7 +29,7 @@ type Options struct {
 	Host     string          // by which clients call the server; "": localhost
 	Version  uint16          // the only one spoken; 0: TLS 1.2 and 1.3
 	Faults   []*Fault        // the control first
-	Lifetime time.Duration   // of the certificates; 0: a day
+	Lifetime time.Duration   // of the certificates, at most; 0: a day
 	Sinks    []wiretap.Sink  // get the bytes of every connection
 	Visit    func(*Visit)    // is called for every connection, one at a time, when it is judged; nil: not
 	KeyLog   io.Writer       // gets the secrets; may be nil
