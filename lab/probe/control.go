@@ -175,6 +175,9 @@ func (p *prober) explainForbidden(good *outcome, none map[uint16]*outcome) error
 		return nil
 	}
 	for _, o := range none {
+		if requestOf(o.Exchange) == nil { // which is bad enough, and certain
+			return nil
+		}
 		if o.response == nil || o.response.Status != r.Status || !bytes.Equal(o.response.Body, r.Body) {
 			return nil
 		}

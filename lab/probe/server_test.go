@@ -211,60 +211,6 @@ func with(list string, names ...string) string {
 	return strings.Join(all, " ")
 }
 
-func TestGo(t *testing.T) {
-	p := newPKI(t)
-	verify := func(check func(x509.VerifyOptions) x509.VerifyOptions) func([][]byte, [][]*x509.Certificate) error {
-		return func(ders [][]byte, _ [][]*x509.Certificate) error {
-			leaf, err := x509.ParseCertificate(ders[0])
-			if err != nil {
-				return err
-			}
-			between := x509.NewCertPool()
-			for _, der := range ders[1:] {
-				if c, err := x509.ParseCertificate(der); err == nil {
-					between.AddCert(c)
-				}
-			}
-			_, err = leaf.Verify(check(x509.VerifyOptions{Roots: p.pool("client-ca"), Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}))
-			return err
-		}
-	}
-	crl := func(_ [][]byte, chains [][]*x509.Certificate) error {
-		if revoked := p.pair("revoked"); chains[0][0].SerialNumber.Cmp(revoked.Leaf.SerialNumber) == 0 {
-			return fmt.Errorf("revoked")
-		}
-		return nil
-	}
-	for name, c := range map[string]struct {
-		config        *tls.Config
-		wrong, warned string
-	}{
-		"right":   {&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca"), VerifyPeerCertificate: crl}, "", goLets},
-		"TLS 1.2": {&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca"), VerifyPeerCertificate: crl, MaxVersion: tls.VersionTLS12}, "", goLets},
-		"HTTP/2":  {&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca"), VerifyPeerCertificate: crl, NextProtos: []string{"h2"}}, "", goLets},
-		"no CRL":  {&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}, "revoked-client", goLets},
-		"optional": {&tls.Config{ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: p.pool("client-ca"), VerifyPeerCertificate: func(d [][]byte, c [][]*x509.Certificate) error {
-			if len(c) == 0 {
-				return nil
-			}
-			return crl(d, c)
-		}}, "no-client-cert", goLets},
-		"any":           {&tls.Config{ClientAuth: tls.RequireAnyClientCert}, without(allFaults, "client-key-mismatch"), goLets},
-		"never asks":    {&tls.Config{}, "no-client-cert server-does-not-ask", ""},
-		"server CA too": {&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca", "server-ca"), VerifyPeerCertificate: crl}, "client-of-server-ca", goLets},
-		"any usage": {&tls.Config{ClientAuth: tls.RequireAnyClientCert, ClientCAs: p.pool("client-ca"), VerifyPeerCertificate: verify(func(o x509.VerifyOptions) x509.VerifyOptions {
-			o.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
-			return o
-		})}, "client-wrong-eku revoked-client", goLets},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := probed(t, p.options(p.goServer(t, c.config, nil)))
-			want(t, r, c.wrong, c.warned)
-			t.Logf("%.0f ms, %d connections", r.DurationMS, r.Connections)
-		})
-	}
-}
-
 // nginx starts nginx with a server and returns its port.
 func (p *pki) nginx(t testing.TB, directives string) string {
 	t.Helper()
@@ -286,25 +232,6 @@ func startNginx(t testing.TB, dir, port, servers string) string {
 	return port
 }
 
-func TestNginx(t *testing.T) {
-	p := newPKI(t)
-	ca, both, crl := p.file("client-ca.pem"), p.join("client-ca.pem", "server-ca.pem"), p.file("client-ca-crl.pem")
-	for name, c := range map[string]struct{ directives, wrong, warned string }{
-		"right":          {fmt.Sprintf("ssl_verify_client on; ssl_client_certificate %s; ssl_crl %s;", ca, crl), "", withCRLs},
-		"no CRL":         {fmt.Sprintf("ssl_verify_client on; ssl_client_certificate %s;", ca), "revoked-client", opensslLets},
-		"optional":       {fmt.Sprintf("ssl_verify_client optional; ssl_client_certificate %s; ssl_crl %s;", ca, crl), "no-client-cert", withCRLs},
-		"optional_no_ca": {fmt.Sprintf("ssl_verify_client optional_no_ca; ssl_client_certificate %s;", ca), "client-missing-intermediate client-of-server-ca look-alike-ca no-client-cert revoked-client self-signed-client untrusted-client-forced", opensslLets},
-		"off":            {"", "no-client-cert server-does-not-ask", ""},
-		"server CA too":  {fmt.Sprintf("ssl_verify_client on; ssl_client_certificate %s; ", both), "client-of-server-ca revoked-client", opensslLets},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := probed(t, p.options(p.nginx(t, c.directives)))
-			want(t, r, c.wrong, c.warned)
-			t.Logf("%.0f ms, %d connections", r.DurationMS, r.Connections)
-		})
-	}
-}
-
 // openssl starts openssl s_server and returns its port.
 func (p *pki) openssl(t testing.TB, flags ...string) string {
 	t.Helper()
@@ -314,28 +241,4 @@ func (p *pki) openssl(t testing.TB, flags ...string) string {
 	rest := program.Await(t, "^ACCEPT ")
 	_, port, _ := strings.Cut(strings.Fields(rest)[0], ":")
 	return port
-}
-
-func TestOpenSSL(t *testing.T) {
-	p := newPKI(t)
-	ca := p.file("client-ca.pem")
-	withCRL := p.join("client-ca.pem", "client-ca-crl.pem")
-	for name, c := range map[string]struct {
-		flags         []string
-		wrong, warned string
-	}{
-		"right":       {[]string{"-Verify", "9", "-verify_return_error", "-CAfile", withCRL, "-crl_check"}, "", withCRLs},
-		"no CRL":      {[]string{"-Verify", "9", "-verify_return_error", "-CAfile", ca}, "revoked-client", opensslLets},
-		"optional":    {[]string{"-verify", "9", "-verify_return_error", "-CAfile", withCRL, "-crl_check"}, "no-client-cert", withCRLs},
-		"no error":    {[]string{"-Verify", "9", "-CAfile", ca}, without(allFaults, "client-key-mismatch"), with(opensslLets, "ca-as-client", "weak-client-key")},
-		"depth 0":     {[]string{"-Verify", "0", "-verify_return_error", "-CAfile", withCRL, "-crl_check"}, "", withCRLs},
-		"any purpose": {[]string{"-Verify", "9", "-verify_return_error", "-CAfile", withCRL, "-crl_check", "-purpose", "any"}, "client-wrong-eku", with(withCRLs, "ca-as-client")},
-		"any time":    {[]string{"-Verify", "9", "-verify_return_error", "-CAfile", withCRL, "-no_check_time"}, "expired-client not-yet-valid-client revoked-client", opensslLets},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := probed(t, p.options(p.openssl(t, c.flags...)))
-			want(t, r, c.wrong, c.warned)
-			t.Logf("%.0f ms, %d connections", r.DurationMS, r.Connections)
-		})
-	}
 }
