@@ -65,6 +65,7 @@ func (p *probePrinter) summary(r *probe.Report, accepted probe.Accepted) {
 				p.explainHole(hole)
 			}
 		}
+		p.diagnosis(r)
 		for _, f := range r.Worst() {
 			if p.holes == nil || f.Judgement != probe.Wrong {
 				p.explain(r, f)
@@ -79,6 +80,17 @@ func (p *probePrinter) summary(r *probe.Report, accepted probe.Accepted) {
 	}
 	took := text.Duration(time.Duration(r.DurationMS * float64(time.Millisecond)))
 	p.say("%s in %s: %s", text.Counted(r.Connections, "connection"), took, strings.Join(r.CountsInWords(), ", "))
+}
+
+// diagnosis prints what is wrong, in sentences.
+func (p *probePrinter) diagnosis(r *probe.Report) {
+	for i, says := range r.Diagnosis {
+		if i == 0 {
+			p.stdout().Line()
+			p.stdout().Line("In short:")
+		}
+		p.stdout().Paragraph("- ", 2, says)
+	}
 }
 
 // explain prints why something is not right, what to change, and where to learn

@@ -152,11 +152,10 @@ func (p *prober) explainStop(o *outcome) error {
 		return &stopped{"nothing was seen of the connection with the good certificate", ""}
 	case o.response == nil:
 		x := o.Exchange
-		what := "the good certificate is not let in: "
 		if x.RejectedBy == endpoint.Client {
-			what = "the server cannot be probed: "
+			return &stopped{"the server cannot be probed: " + cmp.Or(x.Reason, "no answer came"), joinNonEmpty("--ca FILE names the CA that it must have", x.Fix)}
 		}
-		return &stopped{what + cmp.Or(x.Reason, "no answer came"), x.Fix}
+		return &stopped{"the good certificate is not let in: " + cmp.Or(x.Reason, "no answer came"), x.Fix}
 	case o.response.Refusal != "":
 		return &stopped{"the good certificate is not let in: the server refuses it after the handshake: " + o.response.Refusal, ""}
 	case o.response.Status == http.StatusBadRequest, o.response.Status == 495, o.response.Status == 496:

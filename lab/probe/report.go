@@ -120,6 +120,10 @@ type Report struct {
 	DurationMS  float64   `json:"duration_ms"`
 	Connections int       `json:"connections"` // that were made
 
+	// Diagnosis says what is wrong with a server's configuration, in sentences
+	// without a full stop, the worst first.
+	Diagnosis []string `json:"diagnosis,omitempty"`
+
 	// Error is why the target could not be judged; "": it was.
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"` // what to do about it

@@ -106,7 +106,7 @@ func Server(ctx context.Context, o ServerOptions) (*Report, error) {
 	err := p.run(ctx)
 	dissection.Close()
 	p.report.DurationMS = float64(time.Since(p.report.Time).Microseconds()) / 1000
-	p.report.Connections = int(p.made.Load())
+	p.report.Connections, p.report.Diagnosis = int(p.made.Load()), p.report.diagnose()
 	return p.report, err
 }
 
@@ -219,6 +219,7 @@ func (p *prober) tryAll(ctx context.Context) {
 	for _, f := range left {
 		p.found(f)
 	}
+	p.report.weigh()
 }
 
 // tryCase tries one case, and whether the good certificate is let in after it.
@@ -365,7 +366,8 @@ func runShown(ctx context.Context, p *prober, c *Case, version uint16) *Finding 
 
 // mustRefuse shows a certificate that must not be let in.
 func (p *prober) mustRefuse(ctx context.Context, c *Case, version uint16, shown *tls.Certificate) *Finding {
-	o := p.try(ctx, attempt{note: noteOf(c.Name, version) + ", which must be refused", version: version, show: shown})
+	must := map[Judgement]string{Wrong: ", which must be refused", Warning: ", which some refuse"}[c.lets]
+	o := p.try(ctx, attempt{note: noteOf(c.Name, version) + must, version: version, show: shown})
 	f := p.finding(o)
 	f.Certificate = subjectOf(shown)
 	switch f.Result {

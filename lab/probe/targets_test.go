@@ -322,6 +322,9 @@ func TestTargets(t *testing.T) {
 			}
 			r := probed(t, o)
 			want(t, r, target.wrong, target.warned)
+			if says := strings.Join(r.Diagnosis, "; "); !strings.Contains(says, target.diagnosis()) {
+				t.Errorf("diagnosis: %s\nshould be: %s", says, target.diagnosis())
+			}
 			if strings.HasPrefix(target.name, "right") && (target.wrong != "" || r.Exit() != ExitRight) {
 				t.Errorf("exit status %d", r.Exit())
 			}
@@ -344,4 +347,28 @@ func TestWrongCA(t *testing.T) {
 			}
 		})
 	}
+}
+
+// diagnosis returns what the probe must say of a target.
+func (t target) diagnosis() string {
+	has := func(name string) bool { return strings.Contains(t.wrong+" "+t.warned, name) }
+	switch {
+	case has("server-does-not-ask"):
+		return "it never asks for a certificate"
+	case has("no-client-cert"):
+		return "a certificate is optional"
+	case t.wrong == anyChain, t.wrong == without(anyChain, "client-unknown-critical"):
+		return "any certificate is enough"
+	case has("expired-client"):
+		return "dates are not checked"
+	case has("client-wrong-eku"):
+		return "the extended key usage is not checked"
+	case has("client-of-server-ca"):
+		return "it trusts the CA for servers"
+	case has("revoked-client"):
+		return "no CRL is looked at"
+	case has("client-of-intermediate"):
+		return "longer chains are refused"
+	}
+	return ""
 }
