@@ -18,17 +18,22 @@ type Connection struct {
 // its client random, as recorded. Both are called from several goroutines at
 // once, while the connection waits. Watch is to be called before JVMs connect.
 func (j *Listener) Watch(carries func(random []byte) bool, passed func(Connection)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.carries, j.passed = carries, passed
 }
 
 // watch looks at a connection whose first secret has been logged.
 func (j *Listener) watch(d *debuggee, process string, context id, random []byte) {
-	if j.passed == nil || j.carries(random) {
+	j.mu.Lock()
+	carries, passed := j.carries, j.passed
+	j.mu.Unlock()
+	if passed == nil || carries(random) {
 		return
 	}
 	c, _ := d.connection(context) // what is not known of it is left out
 	c.Process = process
-	j.passed(c)
+	passed(c)
 }
 
 // The classes of JSSE that lead from a handshake to its connection.

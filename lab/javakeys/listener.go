@@ -34,8 +34,6 @@ const (
 type Listener struct {
 	log     io.Writer
 	report  func(Report)
-	carries func(random []byte) bool // see Watch
-	passed  func(Connection)
 	l       net.Listener
 	token   string // is in the environment of this run alone
 	options string // a file, see WithoutShim
@@ -44,10 +42,12 @@ type Listener struct {
 	serving sync.WaitGroup
 	mu      sync.Mutex
 	closed  bool
-	open    map[net.Conn]*debuggee // nil until the handshake is done
-	granted int                    // JVMs that were told to connect and have not yet
-	latest  time.Time              // when the last of them was told so
-	changed chan struct{}          // closed and made anew when granted changes
+	open    map[net.Conn]*debuggee   // nil until the handshake is done
+	granted int                      // JVMs that were told to connect and have not yet
+	latest  time.Time                // when the last of them was told so
+	changed chan struct{}            // closed and made anew when granted changes
+	carries func(random []byte) bool // see Watch
+	passed  func(Connection)
 	seen    int
 }
 
