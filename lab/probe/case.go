@@ -103,7 +103,7 @@ func (c *Case) complete() {
 		if s, err = scenario.Parse(c.Name+".yaml", text); err != nil {
 			panic(err)
 		}
-		c.fix = cmp.Or(c.fix, strings.TrimSuffix(s.Fix, "."))
+		c.fix = cmp.Or(c.fix, strings.ToLower(s.Fix[:1])+strings.TrimSuffix(s.Fix[1:], "."))
 	} else {
 		c.Lesson = cmp.Or(c.Lesson, c.Name)
 	}

@@ -113,13 +113,13 @@ func Server(ctx context.Context, o ServerOptions) (*Report, error) {
 // most returns how many connections there will be at most.
 func (p *prober) most() int {
 	n := len(p.Versions)
-	most := 2 + 3*n // the controls
+	most := 2 + 3*n + 4 // the controls, and when the good certificate is tried again
 	if p.isChosen(offersCase) {
 		most += mostOffers(n)
 	}
 	for _, c := range cases() {
 		if p.isChosen(c.Name) && p.lacks(c) == "" {
-			most += 3 + p.mostOf(c)
+			most += 1 + p.mostOf(c)
 		}
 	}
 	return most
