@@ -41,7 +41,7 @@ const patience = 5 * time.Second
 
 // settling is how long the last connections of a call may take to end, once the
 // command has.
-const settling = 3 * time.Second
+const settling = 10 * time.Second
 
 // StartError is a command that cannot be run.
 type StartError struct {

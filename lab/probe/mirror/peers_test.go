@@ -40,7 +40,7 @@ func goClient(how, url, ca string) error {
 	}
 	config := &tls.Config{RootCAs: x509.NewCertPool(), InsecureSkipVerify: how == "nothing"}
 	config.RootCAs.AppendCertsFromPEM(text)
-	client := &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{TLSClientConfig: config}}
+	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: config}}
 	response, err := client.Get(url)
 	if err != nil {
 		return err
@@ -71,8 +71,8 @@ var clients = []struct {
 	{"curl with a client certificate", []string{"curl"}, []string{"curl", "-sS", "--cacert", "{ca}", "--cert", "{cert}", "--key", "{key}", "{url}"}, nil, []string{"slow-server", "wrong-host"}},
 	{"curl -k", []string{"curl"}, []string{"curl", "-sSk", "{url}"}, []string{any, noHost}, nil},
 	// With GnuTLS it asks for no purpose of a certificate, and speaks TLS 1.1.
-	{"wget", []string{"wget"}, []string{"wget", "-qO-", "-t1", "-T3", "--ca-certificate={ca}", "{url}"}, []string{some, old}, nil},
-	{"wget --no-check-certificate", []string{"wget"}, []string{"wget", "-qO-", "-t1", "-T3", "--no-check-certificate", "{url}"}, []string{any, noHost, old}, nil},
+	{"wget", []string{"wget"}, []string{"wget", "-qO-", "-t1", "-T20", "--ca-certificate={ca}", "{url}"}, []string{some, old}, nil},
+	{"wget --no-check-certificate", []string{"wget"}, []string{"wget", "-qO-", "-t1", "-T20", "--no-check-certificate", "{url}"}, []string{any, noHost, old}, nil},
 	{"openssl s_client -verify_return_error", []string{"openssl"}, []string{"openssl", "s_client", "-connect", "{host}:{port}", "-CAfile", "{ca}", "-verify_hostname", "{host}", "-verify_return_error"}, nil, nil},
 	{"openssl s_client without -verify_hostname", []string{"openssl"}, []string{"openssl", "s_client", "-connect", "{host}:{port}", "-CAfile", "{ca}", "-verify_return_error"}, []string{noHost}, nil},
 	{"openssl s_client", []string{"openssl"}, []string{"openssl", "s_client", "-connect", "{host}:{port}", "-CAfile", "{ca}"}, []string{any, noHost}, nil},

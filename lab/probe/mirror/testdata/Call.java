@@ -13,8 +13,8 @@ import javax.net.ssl.X509TrustManager;
 class Call {
     public static void main(String[] args) throws Exception {
         var connection = (HttpsURLConnection) new URI(args[1]).toURL().openConnection();
-        connection.setConnectTimeout(3000);
-        connection.setReadTimeout(3000);
+        connection.setConnectTimeout(20000);
+        connection.setReadTimeout(20000);
         var context = SSLContext.getInstance("TLS");
         if (args[0].equals("verify")) {
             var store = KeyStore.getInstance(KeyStore.getDefaultType());

@@ -10,4 +10,4 @@ if how != "verify":
     context.check_hostname = False
 if how == "nothing":
     context.verify_mode = ssl.CERT_NONE
-urllib.request.urlopen(url, context=context, timeout=3).read()
+urllib.request.urlopen(url, context=context, timeout=20).read()
