@@ -98,7 +98,7 @@ func (p *probePrinter) diagnosis(r *probe.Report) {
 func (p *probePrinter) explain(r *probe.Report, f *probe.Finding) {
 	out := p.stdout()
 	out.Line()
-	out.Paragraph("", 6, fmt.Sprintf("%s: %s", cmp.Or(strings.TrimSpace(f.Case+" in "+r.Versions(f)), f.Case), f.Title))
+	out.Paragraph("", 6, f.Case, prefixed(" in ", r.Versions(f)), ": ", f.Title)
 	for _, part := range []struct{ label, text string }{
 		{"what", f.Words()}, {"why", f.Reason}, {"fix", f.Fix}, {"learn", lessonOf(f)},
 	} {
