@@ -103,8 +103,12 @@ func TestFoldersInFolders(t *testing.T) {
 	if len(f) != 1 || f[0].Level != Note || f[0].Text != b.in("x")+" has 1 folder that lab check has not looked into: "+b.in(filepath.Join("x", "old")) || len(r.Files) != 1 {
 		t.Errorf("%+v, %d files", f, len(r.Files))
 	}
-	if _, err := Open([]string{b.in("y")}, nil); err == nil || !strings.Contains(err.Error(), "is a folder without files") {
-		t.Error(err)
+	for text, fill := range map[string]func(){"is a folder without files": func() {}, "is a folder without certificates and keys": func() { b.write("y/notes.txt", []byte("nothing")) }} {
+		fill()
+		if _, err := Open([]string{b.in("y")}, nil); err == nil || !strings.Contains(err.Error(), text) {
+			t.Error(err)
+		}
+		_ = os.Remove(b.in("y/notes.txt"))
 	}
 }
 

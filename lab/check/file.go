@@ -92,7 +92,10 @@ func Open(names, passwords []string) (files []*File, err error) {
 				files = append(files, f)
 			}
 		}
-		if len(folders) > 0 && len(files) > before {
+		switch {
+		case isFolder && len(files) == before:
+			return nil, nothingIn(name, "is a folder without certificates and keys", folders)
+		case len(folders) > 0:
 			files[before].Findings = append(files[before].Findings, notLookedInto(name, folders))
 		}
 	}
@@ -104,6 +107,17 @@ func notLookedInto(folder string, in []string) Finding {
 	slices.Sort(in)
 	return Finding{Level: Note, Rule: "folders_not_looked_into", File: folder, Text: folder + " has " + text.Counted(len(in), "folder") + " that lab check has not looked into: " + text.JoinedFew(in, 5, "and"),
 		Fix: "name a folder, too, if there are certificates in it"}
+}
+
+// nothingIn is the error of a folder in which there is nothing to look at, but
+// perhaps in its folders.
+func nothingIn(folder, problem string, in []string) error {
+	next := "name the folder that the certificates are in"
+	if len(in) > 0 {
+		slices.Sort(in)
+		next += ": it has " + text.JoinedFew(in, 5, "and")
+	}
+	return &certfile.FileError{File: folder, Problem: problem, Next: next}
 }
 
 // filesIn returns the files in a folder, and the folders in it, without those
@@ -133,12 +147,7 @@ func filesIn(folder string) (paths, folders []string, err error) {
 		return nil, nil, &TooMuchError{folder}
 	}
 	if len(paths) == 0 {
-		next := "name the folder that the certificates are in"
-		if len(folders) > 0 {
-			slices.Sort(folders)
-			next += ": it has " + text.JoinedFew(folders, 5, "and")
-		}
-		return nil, nil, &certfile.FileError{File: folder, Problem: "is a folder without files", Next: next}
+		return nil, nil, nothingIn(folder, "is a folder without files", folders)
 	}
 	slices.Sort(paths)
 	return paths, folders, nil
