@@ -69,11 +69,11 @@ func weakness(cert *x509.Certificate) string {
 	return said
 }
 
-// withheld says of which CAs a client has no certificate to show, if the server
-// has named some.
+// withheld says to which CAs a client has no certificate to show that leads there,
+// if the server has named some.
 func (s *story) withheld(from endpoint.Side) string {
 	if from != endpoint.Client || s.named == "" {
 		return ""
 	}
-	return ": it has none, or only of other CAs than " + s.named + ", and keeps those back"
+	return ": it has none, or keeps back one that does not lead to " + s.named + ": of another CA, or without the intermediate CA between"
 }
