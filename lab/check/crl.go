@@ -91,30 +91,32 @@ func (r *Report) lookAtRevoked(of *File, crl *x509.RevocationList) {
 	described := slices.IndexFunc(of.CRLs, func(c CRL) bool {
 		return len(c.Given) == 0 && c.Issuer == crl.Issuer.String() && c.ThisUpdate.Equal(crl.ThisUpdate)
 	})
-	listed := make(map[string]x509.RevocationListEntry, len(crl.RevokedCertificateEntries))
-	for _, entry := range crl.RevokedCertificateEntries {
-		if entry.ReasonCode != removeFromCRL {
-			listed[entry.SerialNumber.String()] = entry
-		}
-	}
-	var seen []*x509.Certificate
+	given := make(map[string]chain.NamedCA)
 	for _, f := range slices.Concat(r.Files, r.beside) {
 		for _, part := range f.parts {
 			for _, cert := range part.Certificates {
-				entry, ok := listed[cert.SerialNumber.String()]
-				if !ok || !bytes.Equal(cert.RawIssuer, crl.RawIssuer) || slices.ContainsFunc(seen, cert.Equal) {
-					continue
-				}
-				seen = append(seen, cert)
-				found := Revoked{Subject: chain.Name(cert), Serial: fmt.Sprintf("%X", cert.SerialNumber), Since: entry.RevocationTime.UTC(), File: f.Name}
-				if described >= 0 {
-					of.CRLs[described].Given = append(of.CRLs[described].Given, found)
-				}
-				if !r.isFoundRevoked(cert) {
-					of.addCRL(Wrong, string(chain.Revoked), rules[chain.Revoked].rfc, rules[chain.Revoked].fix,
-						fmt.Sprintf("the CRL in %s revokes %s, serial %s, in %s, since %s", of.Name, found.Subject, found.Serial, f.Name, found.Since.Format(time.DateOnly)))
+				serial := string(cert.SerialNumber.Bytes())
+				if _, ok := given[serial]; !ok && bytes.Equal(cert.RawIssuer, crl.RawIssuer) {
+					given[serial] = chain.NamedCA{Certificate: cert, In: f.Name}
 				}
 			}
+		}
+	}
+	if len(given) == 0 {
+		return
+	}
+	for _, entry := range crl.RevokedCertificateEntries {
+		one, ok := given[string(entry.SerialNumber.Bytes())]
+		if !ok || entry.ReasonCode == removeFromCRL {
+			continue
+		}
+		found := Revoked{Subject: chain.Name(one.Certificate), Serial: fmt.Sprintf("%X", one.Certificate.SerialNumber), Since: entry.RevocationTime.UTC(), File: one.In}
+		if described >= 0 {
+			of.CRLs[described].Given = append(of.CRLs[described].Given, found)
+		}
+		if !r.isFoundRevoked(one.Certificate) {
+			of.addCRL(Wrong, string(chain.Revoked), rules[chain.Revoked].rfc, rules[chain.Revoked].fix,
+				fmt.Sprintf("the CRL in %s revokes %s, serial %s, in %s, since %s", of.Name, found.Subject, found.Serial, one.In, found.Since.Format(time.DateOnly)))
 		}
 	}
 }
@@ -141,6 +143,9 @@ func policyOf(own, other *lab.Loaded) lab.CRLPolicy {
 		return lab.CRLSoft
 	}
 	sent := chain.Question{DERs: other.Certificates[0].Certificate}.Chain()
+	if len(sent) == 0 {
+		return lab.CRLSoft
+	}
 	above := slices.Concat(sent, own.CAs)
 	way := climb(sent[0], above)
 	has := func(ca *x509.Certificate) bool { return isOfOne(own.CRLs, ca) }
