@@ -54,6 +54,8 @@ func TestEvident(t *testing.T) {
 	stale.Checks = []tlsdecrypt.Check{{Subject: "chain", Result: tlsdecrypt.Unknown, Good: true, Fault: &chain.Fault{Code: chain.CRLStale, Text: "the CRL was out of date", IsClause: true}}}
 	good := shows(endpoint.Client, leaf.Raw)
 	good.Checks = []tlsdecrypt.Check{{Subject: "chain", Result: tlsdecrypt.Unknown, Good: true}}
+	other := newCertificate(t, func(c *x509.Certificate) { c.Subject.CommonName, c.IsCA, c.BasicConstraintsValid = "other", true, true })
+	byDNS := newCertificate(t, func(c *x509.Certificate) { c.DNSNames = []string{"192.0.2.7"} })
 	for name, test := range map[string]struct {
 		c             *tlsdecrypt.Connection
 		first, reason string
@@ -62,6 +64,8 @@ func TestEvident(t *testing.T) {
 		"a server's short key":         {serverOf(shows(endpoint.Server, withRSA(t, 1024).Raw), tlswire.AlertBadCertificate), "weak_key", "the server's certificate has an RSA key of 1,024 bits"},
 		"a key that is long enough":    {serverOf(shows(endpoint.Server, withRSA(t, 2048).Raw), tlswire.AlertBadCertificate), "unknown_ca", "only its own log knows why"},
 		"an address":                   {calledAt(serverOf(shows(endpoint.Server, leaf.Raw), tlswire.AlertBadCertificate), "192.0.2.7:443"), "wrong_host", "192.0.2.7 is not in the server's certificate"},
+		"an address among DNS names":   {calledAt(serverOf(shows(endpoint.Server, byDNS.Raw), tlswire.AlertBadCertificate), "192.0.2.7:443"), "wrong_host", "in the server's certificate 192.0.2.7 is a DNS name: clients look for an address among the IP addresses"},
+		"another CA in its CA's place": {serverOf(shows(endpoint.Server, leaf.Raw, other.Raw), tlswire.AlertCertificateUnknown), "unknown_ca", ""},
 		"an address, closed":           {calledAt(ended(talk(tlswire.VersionTLS12, hello(), serverHello(), shows(endpoint.Server, leaf.Raw))(), endpoint.Client), "192.0.2.7:443"), "wrong_host", ""},
 		"no alternative names":         {serverOf(shows(endpoint.Server, newCertificate(t, nameless).Raw), tlswire.AlertBadCertificate), "no_san", "no subject alternative name"},
 		"a CRL out of date":            {clientOf(stale, tlswire.AlertBadCertificate), "crl_stale", "the CRL was out of date"},
@@ -73,6 +77,9 @@ func TestEvident(t *testing.T) {
 		if len(v.Causes) == 0 || v.Causes[0].Code != Code(test.first) || !strings.Contains(v.Reason, test.reason) {
 			t.Errorf("%s: %v first, %q", name, codesOf(v.Causes), v.Reason)
 		}
+	}
+	if text := judgeWire(serverOf(shows(endpoint.Server, leaf.Raw, other.Raw), tlswire.AlertCertificateUnknown)).Causes[0].Text; text != "CN=ca, which issued CN=leaf, was not sent along: CN=other was sent in its place" {
+		t.Error(text)
 	}
 	c := clientOf(shows(endpoint.Client, leaf.Raw, between.Raw), tlswire.AlertBadCertificate)
 	if causes := strings.Join(codesOf(judgeWire(c).Causes), " "); !strings.Contains(causes, "path_too_long") || !strings.Contains(causes, "name_constraint") {
