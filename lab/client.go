@@ -102,7 +102,7 @@ func (e *RejectedError) Unwrap() error { return e.Err }
 func NewClient(o ClientOptions, s Settings) (*Client, error) {
 	c := &Client{url: o.URL, addr: o.addr(), serverName: o.ServerName, settings: s, options: o, dial: o.Dial}
 	if c.dial == nil {
-		c.dial = func(ctx context.Context) (net.Conn, error) { return connect(ctx, c.addr) }
+		c.dial = func(ctx context.Context) (net.Conn, error) { return Connect(ctx, c.addr) }
 	}
 	if c.serverName == "" {
 		c.serverName = o.URL.Hostname()

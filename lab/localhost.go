@@ -19,9 +19,9 @@ func addresses(addr string) []string {
 	return []string{net.JoinHostPort("127.0.0.1", port), net.JoinHostPort("::1", port)}
 }
 
-// connect connects to the first of the addresses that answers. The error is the
-// one from the first address.
-func connect(ctx context.Context, addr string) (net.Conn, error) {
+// Connect connects to HOST:PORT, to localhost without asking DNS. The error is
+// that of the first address, if none answers. The caller closes the connection.
+func Connect(ctx context.Context, addr string) (net.Conn, error) {
 	var first error
 	for _, address := range addresses(addr) {
 		conn, err := (&net.Dialer{Timeout: handshakeTimeout}).DialContext(ctx, "tcp", address)

@@ -123,7 +123,8 @@ func TestNothingUnasked(t *testing.T) {
 		"up --count 1", "up --count 1 --crl require", "up --count 1 --addr localhost:8443", "up --count 1 --addr :8443",
 		"client", "client --addr localhost:8443", "client --addr lab.localhost:8443", "client --url https://localhost:8443/", "client --url https://example.com/ --addr 127.0.0.1:8443",
 		"explain lab.pcapng", "explain --list lab.pcapng", "explain --json lab.pcapng",
-		"scenario list", "scenario show mtls", "scenario run --all",
+		"scenario list", "scenario show mtls", "scenario run --all", "scenario export expired-client --pki exported",
+		"probe client --only expired-server -- true",
 		"exec -- true", "exec --capture x.pcapng -- true",
 	} {
 		ran = append(ran, args)
@@ -144,6 +145,16 @@ func TestNothingUnasked(t *testing.T) {
 		if packets := o.packets(); packets != nil {
 			t.Errorf("lab server and client at %s send %q", addr, packets)
 		}
+	}
+	server := peertest.Start(t, lab("server --addr 127.0.0.1:8443"))
+	server.Await(t, "^lab: server on ")
+	ran = append(ran, "probe")
+	if out, err := lab("probe https://localhost:8443/").CombinedOutput(); !strings.Contains(string(out), "expired-client") {
+		t.Errorf("lab probe: %v\n%s", err, out)
+	}
+	server.Kill()
+	if packets := o.packets(); packets != nil {
+		t.Errorf("lab probe sends %q", packets)
 	}
 	for _, above := range []string{"", "certs ", "scenario "} {
 		names, err := lab(above + "--generate-bash-completion").Output()

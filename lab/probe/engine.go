@@ -145,7 +145,9 @@ func (e *engine) dial(ctx context.Context) (net.Conn, error) {
 	if addr == "" {
 		addr = net.JoinHostPort(e.target.URL.Hostname(), cmp.Or(e.target.URL.Port(), "443"))
 	}
-	c, err := (&net.Dialer{Timeout: e.timeout}).DialContext(ctx, "tcp", addr)
+	limited, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	c, err := lab.Connect(limited, addr)
 	if err != nil {
 		return nil, err
 	}
