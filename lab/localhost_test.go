@@ -32,7 +32,7 @@ func TestLocalhostIsBothLoopbacks(t *testing.T) {
 	}
 	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	conn, err := connect(t.Context(), "localhost:"+port)
+	conn, err := Connect(t.Context(), "localhost:"+port)
 	if err != nil {
 		t.Fatal(err)
 	}
