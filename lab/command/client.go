@@ -20,8 +20,7 @@ lab client --cert me.pem --key me.key --ca ca.pem --url https://api.test/
 lab client --url https://127.0.0.1:8443/tls --server-name localhost
 lab client --url https://example.org/ --addr 127.0.0.1:8443
                                         that URL, at this address
-lab client --starttls smtp --url smtp://mail.test/
-                                        a protocol that begins in plain text
+lab client --url smtp://mail.test/      a protocol that begins in plain text
 lab client --count 0 --interval 1s      again and again, until Ctrl-C`
 
 func (p *Program) clientCommand() *cli.Command {
@@ -106,7 +105,7 @@ func (p *Program) client(c *cli.Context) error {
 // URL.
 func clientTarget(c *cli.Context) (lab.ClientOptions, error) {
 	o := lab.ClientOptions{ServerName: c.String("server-name"), Resume: c.Bool("resume")}
-	protocol, err := starttlsOf(c, false)
+	protocol, err := starttlsOf(c, false, c.String("url"))
 	if err != nil {
 		return o, err
 	}

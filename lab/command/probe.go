@@ -192,7 +192,7 @@ func (p *Program) probeOptions(c *cli.Context) (*probe.ServerOptions, error) {
 	if o.Skip, err = caseNames(c, "skip", probe.CaseNames()); err != nil {
 		return nil, err
 	}
-	protocol, err := starttlsOf(c, false)
+	protocol, err := starttlsOf(c, false, c.Args().First())
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func (p *Program) server(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.settings.StartTLS, err = starttlsOf(c, true); err != nil {
+	if a.settings.StartTLS, err = starttlsOf(c, true, ""); err != nil {
 		return err
 	}
 	own, err := a.prepareSide(c, "client-ca")

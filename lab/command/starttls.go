@@ -40,11 +40,12 @@ func proxyHeader(c *cli.Context, begin func(net.Conn) error) (func(net.Conn) err
 	}, nil
 }
 
-// starttlsOf reads --starttls; nil: it is not given.
-func starttlsOf(c *cli.Context, served bool) (*starttls.Protocol, error) {
+// starttlsOf reads --starttls, or else the scheme of a URL; nil: it is neither.
+func starttlsOf(c *cli.Context, served bool, given string) (*starttls.Protocol, error) {
 	name := c.String("starttls")
 	if name == "" {
-		return nil, nil
+		scheme, _, _ := strings.Cut(given, "://")
+		return starttls.Find(scheme), nil
 	}
 	p := starttls.Find(name)
 	if p == nil || !slices.Contains(starttls.Names(served), p.Name) {

@@ -170,7 +170,7 @@ func (p *prober) explainStop(o *outcome) error {
 // a refusal.
 func (p *prober) explainForbidden(good *outcome, none map[uint16]*outcome) error {
 	r := good.response
-	if r.Status != http.StatusForbidden || p.base.refusesNone {
+	if r.Status != http.StatusForbidden && r.Status != http.StatusUnauthorized || p.base.refusesNone {
 		return nil
 	}
 	for _, o := range none {
@@ -181,7 +181,7 @@ func (p *prober) explainForbidden(good *outcome, none map[uint16]*outcome) error
 			return nil
 		}
 	}
-	return &stopped{"the server answers 403 with the good certificate and without any: it cannot be told whether it lets in", "name a path that the good certificate may read"}
+	return &stopped{fmt.Sprintf("the server answers %d with the good certificate and without any: it cannot be told whether it lets in", r.Status), "name a path that the good certificate may read"}
 }
 
 // isOtherVersion reports whether a handshake failed because the server does not

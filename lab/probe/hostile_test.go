@@ -2,7 +2,10 @@ package probe
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -153,5 +156,35 @@ func TestLockout(t *testing.T) {
 	r := probed(t, o)
 	if r.Exit() != ExitUnknown || !strings.Contains(r.Error, "the good certificate is no longer let in") || !strings.Contains(r.Hint, "lock out") {
 		t.Errorf("exit status %d, %q, hint %q", r.Exit(), r.Error, r.Hint)
+	}
+}
+
+// A server that closes in place of an alert has refused, too.
+func TestCut(t *testing.T) {
+	p := newPKI(t)
+	port := listen(t, func(raw net.Conn) {
+		defer raw.Close()
+		config := &tls.Config{Certificates: []tls.Certificate{p.pair("server")}, ClientAuth: tls.RequireAnyClientCert}
+		config.VerifyPeerCertificate = func(ders [][]byte, _ [][]*x509.Certificate) error {
+			if good := p.pair("client"); !bytes.Equal(ders[0], good.Leaf.Raw) {
+				raw.Close()
+				return errors.New("not that one")
+			}
+			return nil
+		}
+		c := tls.Server(raw, config)
+		if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			c.CloseWrite()
+		}
+	})
+	o := p.options(port)
+	o.Only = []string{"self-signed-client", "look-alike-ca"}
+	r := probed(t, o)
+	want(t, r, "", "")
+	for _, f := range r.Findings {
+		if f.Result != Cut || f.Judgement != Right {
+			t.Errorf("%s in %s: %s %s", f.Case, f.TLS, f.Judgement, f.Result)
+		}
 	}
 }
