@@ -87,18 +87,24 @@ func (p *Program) probeServer(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	made := 0 // connections
 	if file := c.String("capture"); file != "" && file != "off" {
 		w, err := capture.Create(file, capture.Options{Notice: func(err error) { p.say("%v", err) }})
 		if err != nil {
 			return err
 		}
-		defer w.Close()
+		defer func() {
+			if w.Close() == nil && made > 0 {
+				p.say("all connections are in %s, with their keys:\n  lab explain --list %[1]s", commandWord(w.Name()))
+			}
+		}()
 		o.Capture = w
 	}
 	print := &probePrinter{Program: p, asJSON: c.Bool("json")}
 	print.start(o)
 	defer print.bar.stop()
 	report, err := probe.Server(c.Context, *o)
+	made = report.Connections
 	print.bar.stop()
 	if c.Context.Err() != nil {
 		p.say("stopped after %s", text.Counted(report.Connections, "connection"))

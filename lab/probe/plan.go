@@ -63,4 +63,3 @@ func (p *prober) lacks(c *Case) string {
 func (p *prober) left(name, title, why string) *Finding {
 	return &Finding{Case: name, Title: title, Result: NotTried, Judgement: Left, Reason: why}
 }
-
