@@ -24,6 +24,8 @@ type Options struct {
 	Note func(*tlsdecrypt.Message) string
 	// Scenario is the scenario that shows the same fault; "": none.
 	Scenario string
+
+	believing bool // what each side knows is wanted, too
 }
 
 // width is how many columns lines have at most.

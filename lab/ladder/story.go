@@ -23,7 +23,8 @@ type item struct {
 	size      string // on the wire
 	text      string // what it is for
 	checks    []tlsdecrypt.Check
-	message   *tlsdecrypt.Message // nil for lines across and problems
+	message   *tlsdecrypt.Message   // nil for lines across and problems
+	beliefs   endpoint.Pair[Belief] // after it; only where they are wanted
 }
 
 // party is what is known of one side.
@@ -63,6 +64,7 @@ type story struct {
 	started   bool                // the client has made a false start
 	named     string              // the CAs of which the server asks for a certificate
 	problems  []tlsdecrypt.Problem
+	seen      seen
 }
 
 // newStory returns the story of a connection.
@@ -88,12 +90,18 @@ func newStory(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) *story {
 		}
 		s.items = append(s.items, it)
 		s.turningPoint(m)
+		if o.believing {
+			s.believe(m)
+		}
 	}
 	s.plainAnswer()
 	for _, p := range s.problems {
 		s.problem(p)
 	}
 	s.brokenOff()
+	if o.believing {
+		s.shareBeliefs()
+	}
 	return s
 }
 

@@ -1,0 +1,81 @@
+package ladder
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/verdict"
+)
+
+// of is the ladder of a recorded connection.
+func of(t *testing.T, name string, withKeys bool) (Ladder, *tlsdecrypt.Connection) {
+	t.Helper()
+	c := replay(t, name, withKeys)
+	v := verdict.Judge(nil, nil, 0, c)
+	return Of(c, &v, Options{}), c
+}
+
+// A ladder has every message once, in order, and the words of the drawing.
+func TestRungs(t *testing.T) {
+	for _, name := range []string{"tls13-mutual", "tls12-mutual"} {
+		for _, withKeys := range []bool{true, false} {
+			l, c := of(t, name, withKeys)
+			var messages []int
+			for _, r := range l.Rungs {
+				messages = append(messages, r.Messages...)
+			}
+			want := make([]int, len(c.Messages))
+			for i := range want {
+				want[i] = i
+			}
+			if !slices.Equal(messages, want) {
+				t.Errorf("%s, keys %v: the rungs have the messages %v of %d", name, withKeys, messages, len(want))
+			}
+			drawn := sentences(draw(t, c, Options{}))
+			for _, r := range l.Rungs {
+				if r.Text != "" && !strings.Contains(drawn, sentences(r.Text)) {
+					t.Errorf("%s, keys %v: not drawn: %s", name, withKeys, r.Text)
+				}
+			}
+		}
+	}
+}
+
+// beliefsOf are how good what a side knows is, each kind once in a row.
+func beliefsOf(l Ladder, side endpoint.Side) (kinds []BeliefKind) {
+	for _, r := range l.Rungs {
+		kinds = append(kinds, r.Beliefs.Of(side).Kind)
+	}
+	return slices.Compact(kinds)
+}
+
+// A client of TLS 1.3 believes that it is in before the server has judged its
+// certificate; one of TLS 1.2 does not.
+func TestBeliefs(t *testing.T) {
+	l, _ := of(t, "tls13-mutual", true)
+	if got, want := beliefsOf(l, endpoint.Client), []BeliefKind{Nothing, Shown, Knows, Believes, Knows}; !slices.Equal(got, want) {
+		t.Errorf("TLS 1.3: the client goes through %v, want %v", got, want)
+	}
+	i := slices.IndexFunc(l.Rungs, func(r Rung) bool { return r.Beliefs.Client.Kind == Believes })
+	if got, want := l.Rungs[i].Beliefs.Server.Text, "has not judged the certificate of CN=client yet"; got != want {
+		t.Errorf("while the client believes that it is in, the server %q, want %q", got, want)
+	}
+	if got, want := l.Rungs[len(l.Rungs)-1].Beliefs.Server.Text, "knows the client as CN=client"; got != want {
+		t.Errorf("in the end the server %q, want %q", got, want)
+	}
+	l, _ = of(t, "tls12-mutual", true)
+	if slices.Contains(beliefsOf(l, endpoint.Client), Believes) {
+		t.Errorf("TLS 1.2: the client goes through %v", beliefsOf(l, endpoint.Client))
+	}
+	l, _ = of(t, "tls13-expired-client", true)
+	last := l.Rungs[len(l.Rungs)-1].Beliefs
+	if got, want := last.Client.Text, "learns only now: certificate_expired, says the server"; got != want {
+		t.Errorf("of a client that is refused: %q, want %q", got, want)
+	}
+	if got, want := last.Server.Text, "has ended it: certificate_expired"; got != want {
+		t.Errorf("of the server that refuses it: %q, want %q", got, want)
+	}
+}
