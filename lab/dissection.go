@@ -26,7 +26,7 @@ type Dissection struct {
 // result in Exchange.Wire. Call it before the first exchange. The caller closes
 // the Dissection after the last one, and before Wait.
 func (j *Journal) Dissect() *Dissection {
-	d := tlsdecrypt.New(tlsdecrypt.Options{Memory: maxDissected, Done: j.onWire})
+	d := tlsdecrypt.New(tlsdecrypt.Options{Memory: maxDissected, Keep: j.Keep, Done: j.onWire})
 	j.dissection = &Dissection{wiretap.NewAsync(d), d}
 	return j.dissection
 }

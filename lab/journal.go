@@ -29,6 +29,10 @@ type Journal struct {
 	// are not checked. It is called before Each.
 	Trust func() *chain.Trust
 
+	// Keep is how many bytes of each side Exchange.Wire.Kept has; 0: none. Set it
+	// before Dissect.
+	Keep int
+
 	dissection *Dissection // nil without Dissect
 
 	mu        sync.Mutex

@@ -21,6 +21,7 @@ import (
 type Options struct {
 	Manifest []byte // of the certificates that scenarios add to
 	Dir      string // the folder that holds certs and captures
+	Keep     int    // how many bytes of each side Exchange.Wire.Kept has; 0: none
 }
 
 // certs returns the folder of the PKI.
@@ -55,7 +56,7 @@ func (s *Scenario) Run(ctx context.Context, version uint16, o Options) (*Result,
 	}
 	defer recording.Close()
 	r := &runner{scenario: s, version: version, options: o, exchanges: make(chan *lab.Exchange, s.Calls)}
-	r.journal = &lab.Journal{Paired: true, Each: func(x *lab.Exchange) { r.exchanges <- x }}
+	r.journal = &lab.Journal{Paired: true, Keep: o.Keep, Each: func(x *lab.Exchange) { r.exchanges <- x }}
 	dissection := r.journal.Dissect()
 	defer dissection.Close()
 	exchanges, err := r.run(ctx, wiretap.New(onWiresharkPort{recording}, dissection))

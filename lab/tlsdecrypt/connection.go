@@ -47,6 +47,9 @@ type Connection struct {
 	Problems []Problem           // what cannot be seen, and why
 	Gaps     endpoint.Pair[bool] // the capture lacks bytes that a side sent before others, or before its FIN
 	RSAKey   RSAKeyUse           // whether a server's private key decrypted it
+	// Kept are the first bytes of each side as they crossed the wire, with
+	// Options.Keep; they end before the first that the capture lacks.
+	Kept endpoint.Pair[[]byte]
 
 	lacking    bool           // bytes of it are not in the capture
 	torn       bool           // and not only some before the first that were seen of a side

@@ -44,6 +44,8 @@ type Options struct {
 	// session may then have to wait for the one that began it, for a second at
 	// most after its end.
 	Unordered bool
+	// Keep is how many bytes of each side Connection.Kept has; 0: none.
+	Keep int
 	// Done is called once for each connection, when it has ended, mostly in the
 	// goroutine of its last event. It owns the Connection.
 	Done func(*Connection)

@@ -20,6 +20,7 @@ type flow struct {
 	*stages
 
 	closed  endpoint.Pair[bool] // FIN
+	gapped  endpoint.Pair[bool] // bytes of it are missing: see keep
 	ended   bool                // and stages may be another connection's
 	counted int                 // bytes of d.taken
 }
@@ -71,8 +72,10 @@ func (f *flow) follow(e *wiretap.Event) {
 	switch e.Kind {
 	case wiretap.Data:
 		f.goesOn(e)
+		f.keep(e)
 		f.readers.Of(e.From).data(e.Data, e.Time)
 	case wiretap.Gap:
+		*f.gapped.Of(e.From) = true
 		f.readers.Of(e.From).gap(e.Missing, e.Time)
 	case wiretap.Altered:
 		f.conn.problem(e.From, max(f.readers.Of(e.From).position()-e.Back, 0), text.Counted(int(e.Missing), "byte")+" of the "+e.From.String()+"'s came again with other contents: the first are read; something on the way changes or forges packets, or has damaged one")
@@ -98,6 +101,14 @@ func (f *flow) follow(e *wiretap.Event) {
 		f.end(e.Time)
 	case wiretap.CutOff:
 		f.cutOff()
+	}
+}
+
+// keep stores the first bytes of a side.
+func (f *flow) keep(e *wiretap.Event) {
+	kept := f.conn.Kept.Of(e.From)
+	if room := f.d.options.Keep - len(*kept); room > 0 && !*f.gapped.Of(e.From) {
+		*kept = append(*kept, e.Data[:min(room, len(e.Data))]...)
 	}
 }
 

@@ -23,6 +23,7 @@ func (c *Connection) Size() int {
 	for _, p := range c.Problems {
 		size += int(unsafe.Sizeof(p)) + len(p.Text)
 	}
+	size += len(c.Kept.Client) + len(c.Kept.Server)
 	if c.Prologue != nil {
 		size += c.Prologue.Size()
 	}
