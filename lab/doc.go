@@ -8,7 +8,7 @@
 //
 //	main
 //	command
-//	probe/mirror
+//	probe/mirror web
 //	probe
 //	scenario
 //	check
@@ -23,8 +23,8 @@
 //	endpoint glossary peertest pipe
 //
 // From the top: main exits the process, and nothing else does. command is the
-// command line. probe turns the lessons on other people's servers, and
-// probe/mirror on their clients; scenario runs them; check looks at files before
+// command line; web serves the live view. probe turns the lessons on other
+// people's servers, and probe/mirror on their clients; scenario runs them; check looks at files before
 // anything is started. lab has the paired server and client, fault what a
 // scenario has them do wrong. keyshim runs other programs with their keys
 // logged, gokeys and javakeys get those of Go and Java; ladder draws; starttls

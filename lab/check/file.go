@@ -247,7 +247,7 @@ func (f *File) describe(now time.Time) {
 		}
 		entries = append(entries, holds)
 		for _, cert := range part.Certificates {
-			f.Certificates = append(f.Certificates, describe(cert, now))
+			f.Certificates = append(f.Certificates, Describe(cert, now))
 		}
 		for _, crl := range part.CRLs {
 			f.CRLs = append(f.CRLs, describeCRL(crl))
@@ -256,8 +256,8 @@ func (f *File) describe(now time.Time) {
 	f.Holds = strings.Join(entries, "; ")
 }
 
-// describe describes a certificate at a time.
-func describe(cert *x509.Certificate, now time.Time) Certificate {
+// Describe describes a certificate at a time.
+func Describe(cert *x509.Certificate, now time.Time) Certificate {
 	d, sum := certgen.Describe(cert), sha256.Sum256(cert.Raw)
 	c := Certificate{Subject: chain.Name(cert), Issuer: cert.Issuer.String(), CA: cert.IsCA, SANs: d.SANs,
 		NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), DaysLeft: daysUntil(cert.NotAfter, now),

@@ -16,7 +16,7 @@ type Ladder struct {
 	Agreed string                `json:"agreed"` // what the two sides agreed on
 	Ends   endpoint.Pair[string] `json:"ends"`   // what stands over the two vertical lines
 	Rungs  []Rung                `json:"rungs"`
-	Ending []string              `json:"ending"` // paragraphs: what became of it, why, and what to do
+	Ending []string              `json:"ending"` // paragraphs: how it ended, without the verdict's reason and fix
 }
 
 // Rung is one thing in a ladder: something that From said, or, if From is not
@@ -42,12 +42,12 @@ type CheckWords struct {
 	Text   string            `json:"text"`
 }
 
-// Of returns the ladder of a connection. Of the options it needs Stream, Title
-// and Scenario.
+// Of returns the ladder of a connection. Of the options it needs Stream and
+// Title. The verdict is beside it, as with Options.Below.
 func Of(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) Ladder {
 	o.believing = true
 	s := newStory(c, v, o)
-	s.scenario = o.Scenario
+	s.below = true
 	l := Ladder{
 		Title: text.Clean(o.title(c)), Agreed: text.Clean(s.agreed()), Rungs: make([]Rung, 0, len(s.items)),
 		Ends: endpoint.Pair[string]{Client: s.client.called("client"), Server: s.server.called("server")},

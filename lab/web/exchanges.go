@@ -1,0 +1,112 @@
+package web
+
+import (
+	"sync"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/ladder"
+)
+
+// The bounds of what is kept: exchanges, and the bytes of memory that what was
+// said on them may take.
+const (
+	mostKept  = 1000
+	mostBytes = 64 << 20
+)
+
+// Exchange is one exchange on the page. The page owns what it refers to.
+type Exchange struct {
+	*lab.Exchange
+	Trust  *chain.Trust   // under which its certificates are checked; nil: none is known
+	Ladder ladder.Options // how it is told: Title and Stream
+
+	id      int        // counted from 1
+	size    int        // of Wire, in bytes of memory
+	reading sync.Mutex // held while Wire is used, which may change it
+}
+
+// exchanges are the latest ones. It is safe for concurrent use.
+type exchanges struct {
+	mu      sync.Mutex
+	kept    []*Exchange // by id
+	full    int         // how many of them have lost what was said, the oldest first
+	last    int         // id
+	size    int         // of all
+	ended   bool        // no more will come
+	waiting chan struct{}
+}
+
+// add stores an exchange, in place of the oldest if there are too many. Where
+// memory runs out, the oldest lose what was said on them.
+func (s *exchanges) add(x *Exchange) {
+	if x.Wire != nil {
+		x.size = x.Wire.Size()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last++
+	x.id = s.last
+	s.kept = append(s.kept, x)
+	s.size += x.size
+	if len(s.kept) > mostKept {
+		s.size -= s.kept[0].size
+		s.kept[0] = nil // the array lives on
+		s.kept = s.kept[1:]
+		s.full = max(s.full-1, 0)
+	}
+	for ; s.size > mostBytes && s.full < len(s.kept); s.full++ {
+		oldest := s.kept[s.full]
+		s.size -= oldest.size
+		s.kept[s.full] = oldest.emptied()
+	}
+	s.wake()
+}
+
+// emptied is an exchange without what was said on it. Who reads the old one goes
+// on doing so.
+func (x *Exchange) emptied() *Exchange {
+	outside := *x.Exchange
+	outside.Wire, outside.WireLeftOut = nil, true
+	return &Exchange{Exchange: &outside, Ladder: x.Ladder, id: x.id}
+}
+
+// end says that no more exchanges will come.
+func (s *exchanges) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	s.wake()
+}
+
+// wake ends the waits of readers. mu is held.
+func (s *exchanges) wake() {
+	if s.waiting != nil {
+		close(s.waiting)
+		s.waiting = nil
+	}
+}
+
+// after returns the exchanges that were added after the one with that id, and
+// whether no more will come. If there are none, more is closed when there are.
+func (s *exchanges) after(id int) (added []*Exchange, ended bool, more <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if news := s.last - id; news > 0 {
+		added = append(added, s.kept[max(len(s.kept)-news, 0):]...)
+	}
+	if s.waiting == nil {
+		s.waiting = make(chan struct{})
+	}
+	return added, s.ended, s.waiting
+}
+
+// find returns an exchange by its id; nil: it is not there, or no more.
+func (s *exchanges) find(id int) *Exchange {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := len(s.kept) - 1 - (s.last - id); i >= 0 && i < len(s.kept) {
+		return s.kept[i]
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package web
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"crypto/sha256"
+
+	"mtlslab.example/lab/lab/peertest"
+)
+
+// hostile is a name that a peer may choose.
+const hostile = `</script><script>alert(1)</script><img src=x onerror=alert(2)>` + "\u202e"
+
+// The file asks nobody for anything, runs its own script alone, and has what
+// peers have sent as text.
+func TestHTML(t *testing.T) {
+	x := run(t, "ecdsa-p384", tls.VersionTLS13)
+	x.Client.Certificate, x.Reason = hostile, hostile
+	p := NewPage(Options{Title: hostile})
+	p.Add(x)
+	var b bytes.Buffer
+	n, err := p.WriteHTML(&b)
+	must(t, err)
+	page := b.String()
+	if n != 1 || strings.Count(page, "<script") != 2 || strings.Count(page, "</script") != 2 || strings.Contains(page, "<img") || strings.Contains(page, "\u202e") {
+		t.Errorf("%d exchanges; the page has %d <script, %d </script, <img %v, a hidden character %v", n, strings.Count(page, "<script"), strings.Count(page, "</script"),
+			strings.Contains(page, "<img"), strings.Contains(page, "\u202e"))
+	}
+	for _, kind := range []string{"script", "style"} {
+		open := map[string]string{"script": `<script type="module">`, "style": "<style>"}[kind]
+		_, rest, _ := strings.Cut(page, open)
+		text, _, _ := strings.Cut(rest, "</"+kind+">")
+		sum := sha256.Sum256([]byte(text))
+		if want := fmt.Sprintf("%s-src &#39;sha256-%s&#39;", kind, base64.StdEncoding.EncodeToString(sum[:])); !strings.Contains(strings.ReplaceAll(page, "&#43;", "+"), want) {
+			t.Errorf("the page's policy does not allow its own %s: %s", kind, want)
+		}
+	}
+	if found := regexp.MustCompile(`(?i:(src|href)="[^d#$][^"]*"|url\(|@import)|PRIVATE KEY|TRAFFIC_SECRET|CLIENT_RANDOM`).FindString(page); found != "" {
+		t.Errorf("the page has %s", found)
+	}
+}
+
+// No module makes HTML of text, and what they are joined to is one script.
+func TestScripts(t *testing.T) {
+	scripts, err := filepath.Glob("static/*.js")
+	must(t, err)
+	forbidden := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|createContextualFragment|DOMParser|srcdoc|javascript:|https?://[^w]`)
+	for _, name := range scripts {
+		text, err := os.ReadFile(name)
+		must(t, err)
+		if found := forbidden.Find(text); found != nil {
+			t.Errorf("%s has %s", name, found)
+		}
+	}
+	if strings.Contains(joinedScript(), "</script") || regexp.MustCompile(`(?m)^(import|export) `).MatchString(joinedScript()) {
+		t.Error("the modules cannot be joined into one script in a page")
+	}
+	peertest.Need(t, "node")
+	nodeCheck := exec.Command("node", "--input-type=module", "--check")
+	nodeCheck.Stdin = strings.NewReader(joinedScript())
+	if out, err := nodeCheck.CombinedOutput(); err != nil {
+		t.Errorf("the joined script: %v\n%s", err, out)
+	}
+}
+
+// The page with all its files is small enough for the first paint.
+func TestSize(t *testing.T) {
+	size := 0
+	for _, pattern := range []string{"static/*", "page.html"} {
+		names, err := filepath.Glob(pattern)
+		must(t, err)
+		for _, name := range names {
+			info, err := os.Stat(name)
+			must(t, err)
+			size += int(info.Size())
+		}
+	}
+	if size > 150_000 {
+		t.Errorf("the page has %d bytes in all, want at most 150,000", size)
+	}
+}

@@ -1,0 +1,110 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/scenario"
+)
+
+// run lets the lab's server and client meet in a scenario, and returns the
+// exchange.
+func run(t *testing.T, name string, version uint16) *Exchange {
+	t.Helper()
+	manifest, err := os.ReadFile(filepath.Join("..", "..", "certs.yaml"))
+	must(t, err)
+	s, err := scenario.Find(name)
+	must(t, err)
+	dir := t.TempDir()
+	r, err := s.Run(t.Context(), version, scenario.Options{Manifest: manifest, Dir: dir, Keep: KeepBytes})
+	must(t, err)
+	if len(r.Wrong) > 0 {
+		t.Fatal(r.Wrong)
+	}
+	return &Exchange{Exchange: r.Exchange, Trust: &chain.Trust{}, Ladder: ladder.Options{Title: name + ", " + tls.VersionName(version)}}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serve serves a page on a free port of 127.0.0.1.
+func serve(t *testing.T, p *Page) *Server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	s := Serve(l, p, "")
+	t.Cleanup(func() { must(t, s.Close()) })
+	return s
+}
+
+// request is one to the page, with its cookie.
+func (s *Server) request(t *testing.T, method, path string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.listener.Addr().String()+path, nil)
+	must(t, err)
+	r.AddCookie(&http.Cookie{Name: s.guard.cookie(), Value: s.guard.token})
+	return r
+}
+
+// get returns the status and the body of an answer.
+func get(t *testing.T, r *http.Request) (status int, body string) {
+	t.Helper()
+	response, err := http.DefaultClient.Do(r)
+	must(t, err)
+	defer response.Body.Close()
+	all, err := io.ReadAll(response.Body)
+	must(t, err)
+	return response.StatusCode, string(all)
+}
+
+// events reads the stream from after an exchange on, and passes each event to
+// next until that returns false or the stream ends.
+func events(t *testing.T, s *Server, after string, next func(name, data string) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	response, err := http.DefaultClient.Do(s.request(t, "GET", "/events?after="+after).WithContext(ctx))
+	must(t, err)
+	defer response.Body.Close()
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, 64<<20)
+	name := ""
+	for lines.Scan() {
+		if rest, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+			name = rest
+		}
+		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok && !next(name, data) {
+			return
+		}
+	}
+	must(t, lines.Err())
+}
+
+// numbers are the numbers of the exchanges in an event.
+func numbers(t *testing.T, data string) (numbers []int) {
+	t.Helper()
+	var rows []struct {
+		Exchange int `json:"exchange"`
+	}
+	must(t, json.Unmarshal([]byte(data), &rows))
+	for _, r := range rows {
+		numbers = append(numbers, r.Exchange)
+	}
+	return numbers
+}

@@ -1,0 +1,56 @@
+package web
+
+import (
+	"embed"
+	"html/template"
+
+	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/verdict"
+)
+
+//go:embed static page.html
+var files embed.FS
+
+var pageTemplate = template.Must(template.ParseFS(files, "page.html"))
+
+// pageData is what page.html is made from. The files of the page are beside it,
+// or else, with what it shows, within it.
+type pageData struct {
+	Title string
+	Live  bool
+
+	Policy string
+	Style  template.CSS
+	Data   template.JS
+	Script template.JS
+}
+
+// Options are what a page is about.
+type Options struct {
+	Title string // "lab up", or the name of a file
+	Live  bool   // exchanges come as they happen; else from a file
+	// Showing returns the name of the scenario that shows the fault of a verdict,
+	// "" if none does; nil: none ever does.
+	Showing func(*verdict.Verdict, *tlsdecrypt.Connection) string
+}
+
+// Page has the latest exchanges, for [Serve] or [Page.WriteHTML]. It is safe for
+// concurrent use.
+type Page struct {
+	options   Options
+	exchanges exchanges
+}
+
+// NewPage returns a page without exchanges.
+func NewPage(o Options) *Page {
+	o.Title = text.Clean(o.Title) // the name of a file may be anybody's
+	return &Page{options: o}
+}
+
+// Add puts an exchange on the page, which owns it. It does not wait for
+// browsers.
+func (p *Page) Add(x *Exchange) { p.exchanges.add(x) }
+
+// End says on the page that no more exchanges will come.
+func (p *Page) End() { p.exchanges.end() }

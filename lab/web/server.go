@@ -1,0 +1,81 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Server serves a page.
+type Server struct {
+	page     *Page
+	host     string // as the user named it; "": none
+	listener net.Listener
+	guard    guard
+	served   chan error
+	server   *http.Server
+}
+
+// Serve serves a page on l, which Close closes. It does not wait. host is a name
+// by which the page may be asked for, besides the address of l and localhost;
+// "": there is none.
+func Serve(l net.Listener, p *Page, host string) *Server {
+	s := &Server{page: p, host: host, listener: l, guard: newGuard(l.Addr(), host), served: make(chan error, 1)}
+	s.server = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10}
+	go func() { s.served <- s.server.Serve(l) }()
+	return s
+}
+
+// URL is the address of the page, with its token.
+func (s *Server) URL() string {
+	addr := s.listener.Addr().(*net.TCPAddr)
+	host := addr.IP.String()
+	switch {
+	case s.host != "":
+		host = s.host
+	case addr.IP.IsUnspecified():
+		host = "127.0.0.1"
+	}
+	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, strconv.Itoa(addr.Port)), Path: "/", RawQuery: "token=" + s.guard.token}
+	return u.String()
+}
+
+// closeGrace is how long browsers have to hear of the end.
+const closeGrace = 200 * time.Millisecond
+
+// Close says on the page that the lab has ended, and stops serving it. The
+// error is that of a server that had ended before.
+func (s *Server) Close() error {
+	s.page.End()
+	grace, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	if s.server.Shutdown(grace) != nil {
+		_ = s.server.Close()
+	}
+	if err := <-s.served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// handler returns the routes of the page, behind its guard.
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	static, _ := fs.Sub(files, "static") // it is there
+	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	mux.HandleFunc("GET /{$}", s.index)
+	mux.HandleFunc("GET /events", s.stream)
+	mux.HandleFunc("GET /exchanges/{id}", s.exchange)
+	return s.guard.protect(mux)
+}
+
+// index answers with the page itself.
+func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_ = pageTemplate.Execute(w, pageData{Title: s.page.options.Title, Live: s.page.options.Live})
+}

@@ -1,0 +1,76 @@
+// Elements are made here and nowhere else. Text goes into text nodes: nothing
+// that a peer has sent is ever read as HTML.
+
+/** @typedef {Node|string|number|null|undefined|false} Child */
+
+/**
+ * Returns an element with attributes and children. An attribute that is false,
+ * null or undefined is left out; one whose name begins with "on" is a listener.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, any>|null} [attributes]
+ * @param {...(Child|Child[])} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function el(tag, attributes, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/**
+ * Returns an element of SVG.
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, any>|null} [attributes]
+ * @param {...(Child|Child[])} children
+ * @returns {SVGElementTagNameMap[K]}
+ */
+export function svg(tag, attributes, ...children) {
+  return fill(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
+}
+
+/**
+ * @template {Element} E
+ * @param {E} element
+ * @param {Record<string, any>|null|undefined} attributes
+ * @param {(Child|Child[])[]} children
+ * @returns {E}
+ */
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === false || value === null || value === undefined) continue;
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? '' : String(value));
+  }
+  for (const child of children.flat()) {
+    if (child === null || child === undefined || child === false || child === '') continue;
+    element.append(child instanceof Node ? child : visible(String(child)));
+  }
+  return element;
+}
+
+/**
+ * Shows what is hidden: control characters, and those that turn the direction
+ * of a line or show nothing.
+ * @param {string} text
+ */
+export function visible(text) {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]/gu, (c) => (c === '\n' || c === '\t' ? ' ' : '\uFFFD'));
+}
+
+/**
+ * Returns the element of that id, which is in the page.
+ * @param {string} id
+ */
+export function byID(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`no element #${id}`);
+  return found;
+}
+
+/**
+ * Reports whether somebody is typing, or uses a control that has keys of its own.
+ * @param {EventTarget|null} target
+ */
+export function isTyping(target) {
+  return target instanceof Element && target.closest('input, select, textarea') !== null;
+}

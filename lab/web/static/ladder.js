@@ -1,0 +1,291 @@
+// The ladder as a picture: two lifelines on one time axis, an arrow for each
+// message, stretches shaded by the keys that protect them, and what each side
+// knows at each moment along its own line.
+
+import {svg} from './dom.js';
+import {stretchOf} from './words.js';
+
+/** @typedef {import('./types.js').Rung} Rung @typedef {import('./types.js').Side} Side */
+
+/** @type {Side[]} */
+const sides = ['client', 'server'];
+
+export class LadderPicture {
+  /**
+   * @param {import('./types.js').Ladder} ladder
+   * @param {number} width in pixels
+   * @param {(step: number) => void} choose is called when a rung is clicked
+   */
+  constructor(ladder, width, choose) {
+    this.ladder = ladder;
+    this.choose = choose;
+    /** @type {{first: number, last: number, element: Element}[]} what belongs to some rungs */
+    this.parts = [];
+    /** @type {SVGGElement[]} */
+    this.rungs = [];
+    this.measure(width);
+    this.svg = this.draw();
+  }
+
+  /** @param {number} width */
+  measure(width) {
+    const style = getComputedStyle(document.body);
+    this.width = Math.max(width, 280);
+    this.font = parseFloat(style.fontSize);
+    this.family = style.fontFamily;
+    const em = this.font;
+    this.line = Math.round(em * 1.3);
+    const wide = this.width >= 46 * em;
+    this.margin = wide ? Math.min(Math.max(this.width * 0.22, 10 * em), 17 * em) : 0;
+    this.timeWidth = 4.6 * em;
+    this.sizeWidth = wide ? 4.6 * em : 0.6 * em;
+    /** @type {Record<Side, number>} where the lifelines are */
+    this.x = {client: this.margin + this.timeWidth, server: this.width - this.margin - this.sizeWidth};
+    this.lane = this.x.server - this.x.client;
+    this.wide = wide;
+  }
+
+  draw() {
+    const {ladder, x} = this;
+    /** @type {Element[]} */
+    const behind = [], lines = [], texts = [];
+    let y = this.head(texts);
+    const top = y;
+    /** @type {Record<Side, {from: number, y: number, bottom: number, kind: string}|null>} the belief that goes on */
+    const held = {client: null, server: null};
+    /** @type {{name: string, kind: string, y: number, first: number}|null} the stretch that goes on */
+    let stretch = null;
+    const endStretch = (/** @type {number} */ bottom, /** @type {number} */ before) => {
+      if (!stretch) return;
+      const band = svg('rect', {class: `stretch ${stretch.kind}`, x: x.client, y: stretch.y, width: this.lane, height: Math.max(bottom - stretch.y, 0)});
+      this.belongs(band, stretch.first, before);
+      behind.push(band);
+      stretch = null;
+    };
+    const endBelief = (/** @type {Side} */ side, /** @type {number} */ bottom, /** @type {number} */ before) => {
+      const belief = held[side];
+      if (!belief) return;
+      const bar = svg('rect', {class: `belief ${belief.kind}`, x: x[side] - 3, y: belief.y, width: 6, height: Math.max(bottom - belief.y, 0)});
+      this.belongs(bar, belief.from, before);
+      lines.push(bar);
+    };
+    let previous = {client: '', server: ''};
+    ladder.rungs.forEach((rung, i) => {
+      const now = stretchOf(rung);
+      if (rung.from && (now?.name ?? '') !== (stretch?.name ?? '')) {
+        endStretch(y, i - 1);
+        if (now) {
+          stretch = {...now, y: y + 4, first: i};
+          const label = svg('text', {class: 'stretch-name', x: x.client + this.lane / 2, y: y + 4 + this.line * 0.85, 'text-anchor': 'middle'}, now.name);
+          this.belongs(label, i, i);
+          texts.push(label);
+          y += this.line + 4;
+        }
+      }
+      const box = this.box(rung);
+      for (const side of sides) { // room for what the side knew until now
+        const before = held[side];
+        if (before && rung.beliefs[side].text !== previous[side]) y += Math.max(before.bottom - (y + box.moment), 0);
+      }
+      const group = this.rung(rung, i, y, box);
+      texts.push(group);
+      const moment = y + box.moment;
+      for (const side of sides) {
+        const belief = rung.beliefs[side];
+        if (belief.text === previous[side]) continue;
+        endBelief(side, moment, i - 1);
+        held[side] = {from: i, y: moment, bottom: this.belief(texts, side, belief, moment, i), kind: belief.kind};
+        previous[side] = belief.text;
+      }
+      y += box.height;
+    });
+    y += this.line;
+    if (this.wide) y = Math.max(y, ...sides.map((side) => held[side]?.bottom ?? 0));
+    endStretch(y - this.line / 2, ladder.rungs.length - 1);
+    for (const side of sides) {
+      endBelief(side, y, ladder.rungs.length - 1);
+      lines.unshift(svg('line', {class: `lifeline ${side}`, x1: x[side], x2: x[side], y1: top, y2: y}));
+    }
+    return svg('svg', {class: 'ladder', viewBox: `0 0 ${this.width} ${y + 4}`, width: this.width, height: y + 4, role: 'group',
+      'aria-label': `${ladder.title}: ${ladder.rungs.length} steps. Each is a button.`}, behind, lines, texts);
+  }
+
+  /**
+   * Draws what stands over the lifelines, and returns where they begin.
+   * @param {Element[]} texts
+   */
+  head(texts) {
+    const {ends} = this.ladder;
+    const room = (this.lane + this.timeWidth + this.sizeWidth) / 2 - this.font;
+    let lines = 0;
+    for (const side of sides) {
+      const [role, ...name] = ends[side].split(' ');
+      const wrapped = name.length ? this.wrap(name.join(' '), room).slice(0, 2) : [];
+      const at = side === 'client' ? {x: this.x.client - this.timeWidth + 4, 'text-anchor': 'start'} : {x: this.x.server + this.sizeWidth - 4, 'text-anchor': 'end'};
+      texts.push(svg('text', {class: `end ${side}`, ...at, y: this.line}, role));
+      wrapped.forEach((text, i) => texts.push(svg('text', {class: 'subject', ...at, y: (i + 2) * this.line}, text)));
+      lines = Math.max(lines, wrapped.length + 1);
+      if (this.wide) {
+        const x = side === 'client' ? 0 : this.x.server + this.sizeWidth + this.font * 0.6;
+        texts.push(svg('text', {class: 'margin-head', x, y: this.line}, `The ${side} …`));
+      }
+    }
+    return lines * this.line + 12;
+  }
+
+  /**
+   * How much room a rung takes, and where in it its moment is.
+   * @param {Rung} rung
+   * @returns {{lines: string[], height: number, moment: number, below: string}}
+   */
+  box(rung) {
+    const pad = this.font * 0.55;
+    if (!rung.from) {
+      const lines = this.wrap(rung.name || rung.text || '', this.lane - 3 * this.font, 'bold');
+      const height = lines.length * this.line + 2 * pad;
+      return {lines, height, moment: height / 2, below: ''};
+    }
+    const lines = this.wrap(rung.name || '', this.lane - 2.5 * this.font).slice(0, 3);
+    const below = [rung.encrypted ? rung.key : '', this.wide ? '' : rung.size].filter(Boolean).join(', ');
+    const moment = pad + lines.length * this.line + 4;
+    return {lines, moment, below, height: moment + (below ? this.line : 0) + pad};
+  }
+
+  /**
+   * @param {Rung} rung
+   * @param {number} i
+   * @param {number} y
+   * @param {{lines: string[], height: number, moment: number, below: string}} box
+   */
+  rung(rung, i, y, box) {
+    const middle = this.x.client + this.lane / 2;
+    const pad = this.font * 0.55;
+    /** @type {Element[]} */
+    const parts = [svg('rect', {class: 'touch', x: this.x.client - this.timeWidth, y, width: this.lane + this.timeWidth + this.sizeWidth, height: box.height, rx: 4})];
+    const kinds = ['rung', rung.from ?? (rung.alarm ? 'problem' : 'turn')];
+    if (rung.alarm) kinds.push('alarm');
+    if (rung.encrypted) kinds.push('encrypted');
+    box.lines.forEach((text, n) => parts.push(svg('text', {class: 'name', x: middle, y: y + pad + (n + 0.78) * this.line, 'text-anchor': 'middle'}, text)));
+    if (rung.from) {
+      const at = y + box.moment;
+      parts.push(...this.arrow(rung, at));
+      if (box.below) parts.push(svg('text', {class: 'below', x: middle, y: at + this.line * 0.95, 'text-anchor': 'middle'}, box.below));
+      if (rung.time) parts.push(svg('text', {class: 'time', x: this.x.client - 10, y: at + 4, 'text-anchor': 'end'}, rung.time));
+      if (rung.size && this.wide) parts.push(svg('text', {class: 'size', x: this.x.server + 10, y: at + 4}, rung.size));
+    } else if (!rung.alarm) {
+      const half = Math.max(...box.lines.map((text) => this.textWidth(text, 'bold'))) / 2 + 10;
+      for (const [from, to] of [[this.x.client, middle - half], [middle + half, this.x.server]]) {
+        if (to > from) parts.push(svg('line', {class: 'dots', x1: from, x2: to, y1: y + box.moment, y2: y + box.moment}));
+      }
+    }
+    const group = svg('g', {class: kinds.join(' '), role: 'button', tabindex: i === 0 ? 0 : -1, 'aria-label': spoken(rung),
+      onclick: () => this.choose(i), onkeydown: (/** @type {KeyboardEvent} */ e) => {
+        if (e.key === 'Enter') this.choose(i);
+      }}, parts);
+    this.rungs.push(group);
+    this.belongs(group, i, i);
+    return group;
+  }
+
+  /**
+   * @param {Rung} rung
+   * @param {number} y
+   */
+  arrow(rung, y) {
+    const right = rung.from === 'client';
+    const from = right ? this.x.client + 5 : this.x.server - 5;
+    const to = right ? this.x.server - 5 : this.x.client + 5;
+    const back = right ? -1 : 1;
+    const gap = rung.encrypted ? 1.6 : 0;
+    const shafts = (gap ? [-gap, gap] : [0]).map((d) => svg('line', {class: 'shaft', x1: from, x2: to + back * 8, y1: y + d, y2: y + d}));
+    return [...shafts, svg('path', {class: 'tip', d: `M${to} ${y}l${back * 11} -5.5v11z`})];
+  }
+
+  /**
+   * Draws what a side knows from a moment on, and returns where the text ends.
+   * @param {Element[]} texts
+   * @param {Side} side
+   * @param {import('./types.js').Belief} belief
+   * @param {number} y
+   * @param {number} i
+   */
+  belief(texts, side, belief, y, i) {
+    if (!this.wide) return y;
+    const x = side === 'client' ? 0 : this.x.server + this.sizeWidth + this.font * 0.6;
+    const lines = this.wrap(belief.text, this.margin - this.font);
+    const spans = lines.map((text, n) => svg('tspan', {x, dy: n ? this.line : 0}, text));
+    const text = svg('text', {class: `margin ${belief.kind}`, x, y: y + 4}, spans);
+    this.belongs(text, i, i);
+    texts.push(text);
+    return y + lines.length * this.line + 6;
+  }
+
+  /**
+   * Notes that an element is drawn with the rungs from first to last.
+   * @param {Element} element @param {number} first @param {number} last
+   */
+  belongs(element, first, last) {
+    this.parts.push({element, first, last});
+  }
+
+  /**
+   * Shows a step: what comes later is faint. -1: all is shown.
+   * @param {number} step
+   */
+  mark(step) {
+    for (const {element, first} of this.parts) element.classList.toggle('later', step >= 0 && first > step);
+    this.rungs.forEach((rung, i) => {
+      rung.classList.toggle('now', i === step);
+      rung.setAttribute('tabindex', i === Math.max(step, 0) ? '0' : '-1');
+      if (i === step) rung.setAttribute('aria-current', 'step');
+      else rung.removeAttribute('aria-current');
+    });
+  }
+
+  /**
+   * @param {string} text
+   * @param {string} [weight]
+   */
+  textWidth(text, weight = 'normal') {
+    context.font = `${weight} ${this.font}px ${this.family}`;
+    return context.measureText(text).width;
+  }
+
+  /**
+   * Breaks a text into lines of at most that width.
+   * @param {string} text
+   * @param {number} width
+   * @param {string} [weight]
+   */
+  wrap(text, width, weight) {
+    const lines = [''];
+    for (const word of text.split(' ')) {
+      const line = lines[lines.length - 1];
+      const longer = line ? `${line} ${word}` : word;
+      if (this.textWidth(longer, weight) <= width) lines[lines.length - 1] = longer;
+      else if (line) lines.push(this.cut(word, width));
+      else lines[lines.length - 1] = this.cut(word, width);
+    }
+    return lines;
+  }
+
+  /** @param {string} word @param {number} width */
+  cut(word, width) {
+    if (this.textWidth(word) <= width) return word;
+    let shorter = word;
+    while (shorter.length > 1 && this.textWidth(shorter + '…') > width) shorter = shorter.slice(0, -1);
+    return shorter + '…';
+  }
+}
+
+const context = /** @type {CanvasRenderingContext2D} */ (document.createElement('canvas').getContext('2d'));
+
+/**
+ * A rung as a screen reader says it.
+ * @param {Rung} rung
+ */
+export function spoken(rung) {
+  if (!rung.from) return rung.name || rung.text || '';
+  const how = rung.encrypted ? `encrypted with the ${rung.key}` : 'not encrypted';
+  return [rung.time, `from the ${rung.from}`, rung.name, rung.size, how].filter(Boolean).join(', ');
+}

@@ -1,0 +1,188 @@
+// The list of exchanges. Only the rows in sight are elements, so that thousands
+// cost no more than a screenful.
+
+import {el} from './dom.js';
+import {counted, duration, nameOf, outcomeOf} from './words.js';
+
+/** How many exchanges are kept, as on the server. */
+const mostKept = 1000;
+
+/** Rows beyond the edges of what is in sight. */
+const beyond = 6;
+
+export class List {
+  /**
+   * @param {{scroll: HTMLElement, rows: HTMLElement, count: HTMLElement, search: HTMLInputElement,
+   *   outcome: HTMLSelectElement, code: HTMLSelectElement, version: HTMLSelectElement}} parts
+   */
+  constructor(parts) {
+    this.parts = parts;
+    /** @type {import('./types.js').Row[]} newest first */
+    this.all = [];
+    /** @type {import('./types.js').Row[]} those that the filters let through */
+    this.shown = [];
+    /** @type {Map<number, string>} what search looks at, by id */
+    this.words = new Map();
+    this.chosen = 0;
+    this.drawing = false;
+    this.height = 0; // of a row
+    for (const control of [parts.search, parts.outcome, parts.code, parts.version]) {
+      control.addEventListener('input', () => this.filter());
+    }
+    parts.scroll.addEventListener('scroll', () => this.later(), {passive: true});
+    new ResizeObserver(() => {
+      this.height = 0;
+      this.later();
+    }).observe(parts.scroll);
+    parts.rows.addEventListener('keydown', (event) => this.key(event));
+    parts.search.form?.addEventListener('submit', (event) => event.preventDefault());
+    this.offer();
+  }
+
+  /**
+   * Adds exchanges, the newest last.
+   * @param {import('./types.js').Row[]} rows
+   */
+  add(rows) {
+    const before = this.all.length;
+    this.all = [...rows].reverse().concat(this.all);
+    for (const gone of this.all.splice(mostKept)) this.words.delete(gone.id);
+    for (const x of rows) this.words.set(x.id, wordsOf(x));
+    this.offer();
+    this.filter(before > 0 ? rows.length : 0);
+  }
+
+  /**
+   * Shows the rows that match. Who has scrolled down stays where they are.
+   * @param {number} [added] how many rows are new at the top
+   */
+  filter(added = 0) {
+    const {search, outcome, code, version, scroll, count} = this.parts;
+    const wanted = search.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
+    const before = this.shown.length;
+    this.shown = this.all.filter((x) =>
+      (!outcome.value || outcomeOf(x).text.startsWith(outcome.value)) &&
+      (!code.value || x.code === code.value) &&
+      (!version.value || x.tls.version === version.value) &&
+      wanted.every((word) => this.words.get(x.id)?.includes(word)));
+    if (added && scroll.scrollTop > 0) scroll.scrollTop += (this.shown.length - before) * this.height;
+    let said = counted(this.all.length, 'exchange');
+    if (this.shown.length !== this.all.length) said = `${this.shown.length} of ${said}`;
+    const older = this.all.length ? this.all[this.all.length - 1].id - 1 : 0;
+    if (older > 0) said += `; ${counted(older, 'older one')} only in the capture`;
+    if (count.textContent !== said) count.textContent = said;
+    this.later();
+  }
+
+  /** Offers in the filters what there is. */
+  offer() {
+    const {outcome, code, version} = this.parts;
+    options(outcome, 'all', new Set(this.all.map((x) => outcomeOf(x).text)));
+    options(code, 'all', new Set(this.all.map((x) => x.code ?? '')));
+    options(version, 'all', new Set(this.all.map((x) => x.tls.version ?? '')));
+  }
+
+  /** Draws in the next frame. */
+  later() {
+    if (this.drawing) return;
+    this.drawing = true;
+    requestAnimationFrame(() => {
+      this.drawing = false;
+      this.draw();
+    });
+  }
+
+  draw() {
+    const {scroll, rows} = this.parts;
+    this.height ||= parseFloat(getComputedStyle(rows).getPropertyValue('--row')) * parseFloat(getComputedStyle(document.documentElement).fontSize) || 56;
+    const first = Math.max(Math.floor(scroll.scrollTop / this.height) - beyond, 0);
+    const last = Math.min(Math.ceil((scroll.scrollTop + scroll.clientHeight) / this.height) + beyond, this.shown.length);
+    const focused = rows.contains(document.activeElement) ? document.activeElement?.getAttribute('href') : null;
+    rows.style.height = `${this.shown.length * this.height}px`;
+    rows.replaceChildren(...this.shown.slice(first, last).map((x, i) => this.row(x, first + i)));
+    if (focused) /** @type {HTMLElement|null} */ (rows.querySelector(`a[href="${focused}"]`))?.focus({preventScroll: true});
+  }
+
+  /**
+   * @param {import('./types.js').Row} x
+   * @param {number} i its place
+   */
+  row(x, i) {
+    const {text, mood} = outcomeOf(x);
+    const li = el('li', {'aria-posinset': i + 1, 'aria-setsize': this.shown.length},
+      el('a', {href: `#${x.id}`, class: `row ${mood}`, 'aria-current': x.id === this.chosen ? 'true' : null},
+        el('span', {class: 'number'}, x.exchange),
+        el('span', {class: 'outcome'}, text),
+        el('span', {class: 'version'}, x.tls.version),
+        el('span', {class: 'duration'}, duration(x.duration_ms)),
+        el('span', {class: 'why'}, [x.title, whyOf(x)].filter(Boolean).join(': '))));
+    li.style.top = `${i * this.height}px`;
+    return li;
+  }
+
+  /** @param {number} id */
+  choose(id) {
+    this.chosen = id;
+    const i = this.shown.findIndex((x) => x.id === id);
+    const {scroll} = this.parts;
+    if (i >= 0 && this.height) {
+      const top = i * this.height;
+      if (top < scroll.scrollTop) scroll.scrollTop = top;
+      else if (top + this.height > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = top + this.height - scroll.clientHeight;
+    }
+    this.later();
+  }
+
+  /**
+   * Up and down go from row to row.
+   * @param {KeyboardEvent} event
+   */
+  key(event) {
+    const step = {ArrowDown: 1, ArrowUp: -1}[event.key];
+    const link = event.target instanceof Element ? event.target.closest('a') : null;
+    if (!step || !link) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const i = this.shown.findIndex((x) => link.getAttribute('href') === `#${x.id}`) + step;
+    if (i < 0 || i >= this.shown.length) return;
+    this.choose(this.shown[i].id);
+    this.drawing = true; // at once, so that there is something to focus
+    this.draw();
+    this.drawing = false;
+    /** @type {HTMLElement|null} */ (this.parts.rows.querySelector(`a[href="#${this.shown[i].id}"]`))?.focus({preventScroll: true});
+    location.hash = String(this.shown[i].id);
+  }
+}
+
+/**
+ * Why it ended so, or who was there.
+ * @param {import('./types.js').Row} x
+ */
+function whyOf(x) {
+  const why = [x.code, x.reason].filter(Boolean).join(': ');
+  if (why) return why;
+  const names = [x.client.certificate || 'no certificate', x.server.certificate].filter(Boolean).join(' → ');
+  return x.http ? `${names}, ${x.http.status}` : names;
+}
+
+/** @param {import('./types.js').Row} x */
+function wordsOf(x) {
+  return [nameOf(x), outcomeOf(x).text, x.code, x.reason, x.alert?.name, x.tls.version, x.tls.cipher_suite, x.tls.group, x.tls.server_name,
+    x.client.certificate, x.server.certificate, x.client.error, x.server.error, x.client_addr, x.server_addr, x.http?.status].join(' ').toLowerCase();
+}
+
+/**
+ * Gives a filter its values, and leaves the chosen one.
+ * @param {HTMLSelectElement} select
+ * @param {string} all
+ * @param {Set<string>} values
+ */
+function options(select, all, values) {
+  const wanted = [...values].filter(Boolean).sort();
+  if (select.value && !wanted.includes(select.value)) wanted.push(select.value);
+  const have = [...select.options].slice(1).map((o) => o.value);
+  if (select.options.length && wanted.join('\n') === have.join('\n')) return;
+  const chosen = select.value;
+  select.replaceChildren(el('option', {value: ''}, all), ...wanted.map((v) => el('option', {value: v}, v)));
+  select.value = chosen;
+}

@@ -1,0 +1,175 @@
+// The page: the list, the exchange that is chosen, and the stream that brings
+// more.
+
+import {byID, isTyping} from './dom.js';
+import {ExchangeView} from './exchange.js';
+import {List} from './list.js';
+
+/** @typedef {{title?: string, rows: import('./types.js').Row[], details: Record<string, import('./types.js').Detail>}} Embedded */
+
+const live = document.body.dataset.live === 'true';
+const dataElement = document.getElementById('data');
+/** @type {Embedded|null} what a file has in it; null: there is a server */
+const embedded = dataElement ? JSON.parse(dataElement.textContent ?? '') : null;
+
+const list = new List({
+  scroll: byID('scroll'),
+  rows: byID('rows'),
+  count: byID('count'),
+  search: /** @type {HTMLInputElement} */ (byID('search')),
+  outcome: /** @type {HTMLSelectElement} */ (byID('by-outcome')),
+  code: /** @type {HTMLSelectElement} */ (byID('by-code')),
+  version: /** @type {HTMLSelectElement} */ (byID('by-version')),
+});
+const view = new ExchangeView(byID('exchange'));
+
+let last = 0; // the newest exchange that has come
+let shown = 0; // the one that is shown
+
+/** @param {string} text @param {string} kind */
+function say(text, kind) {
+  const state = byID('state');
+  state.textContent = text;
+  state.className = kind;
+}
+
+/** @param {import('./types.js').Row[]} rows the newest last */
+function take(rows) {
+  rows = rows.filter((x) => x.id > last);
+  if (!rows.length) return;
+  last = rows[rows.length - 1].id;
+  list.add(rows);
+  if (!shown && !location.hash) show(last);
+}
+
+/** @param {number} id */
+async function show(id) {
+  shown = id;
+  list.choose(id);
+  try {
+    const detail = await detailOf(id);
+    if (shown === id) view.show(detail);
+  } catch (error) {
+    if (shown === id) view.fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/**
+ * @param {number} id
+ * @returns {Promise<import('./types.js').Detail>}
+ */
+async function detailOf(id) {
+  if (embedded) return embedded.details[id];
+  const response = await fetch(`/exchanges/${id}`).catch(() => {
+    throw new Error('The lab has ended: what it had of this exchange is in the capture.');
+  });
+  if (!response.ok) throw new Error(await response.text());
+  return response.json();
+}
+
+/** Listens for exchanges. A page that is not in sight does not. */
+function listen() {
+  /** @type {EventSource|null} */
+  let source = null;
+  let ended = false;
+  const open = () => {
+    if (source || ended) return;
+    source = new EventSource(`/events?after=${last}`);
+    source.addEventListener('open', () => say(live ? 'Live' : '', 'live'));
+    source.addEventListener('exchanges', (event) => take(JSON.parse(event.data)));
+    source.addEventListener('ended', () => {
+      ended = true;
+      close();
+      say(live ? 'The lab has ended. What is here stays.' : '', 'ended');
+      if (!last) view.fail('There is no exchange here.');
+    });
+    source.addEventListener('error', () => say('The lab does not answer: it has ended, or is busy.', 'lost'));
+  };
+  const close = () => {
+    source?.close();
+    source = null;
+  };
+  document.addEventListener('visibilitychange', () => (document.hidden ? close() : open()));
+  open();
+}
+
+function route() {
+  const id = parseInt(location.hash.slice(1), 10);
+  if (id && id !== shown) void show(id);
+}
+
+/** @type {['auto', 'light', 'dark']} */
+const themes = ['auto', 'light', 'dark'];
+
+/** @param {string} theme */
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  byID('theme').textContent = {auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark'}[theme] ?? '';
+  remember('theme', theme);
+  view.redraw();
+}
+
+/** @param {boolean} on */
+function present(on) {
+  document.body.classList.toggle('presenting', on);
+  byID('present').setAttribute('aria-pressed', String(on));
+  view.present(on);
+}
+
+/** @param {boolean} open */
+function openList(open) {
+  document.body.classList.toggle('no-list', !open);
+  byID('list-button').setAttribute('aria-expanded', String(open));
+  list.later();
+  view.redraw();
+}
+
+/** @param {string} key @param {string} value */
+function remember(key, value) {
+  try {
+    localStorage.setItem(`lab-${key}`, value);
+  } catch { /* a file from disk may not */ }
+}
+
+/** @param {string} key */
+function remembered(key) {
+  try {
+    return localStorage.getItem(`lab-${key}`);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {KeyboardEvent} event */
+function key(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+  switch (event.key) {
+    case 'p':
+      return present(!document.body.classList.contains('presenting'));
+    case 't':
+      return setTheme(themes[(themes.findIndex((t) => t === document.documentElement.dataset.theme) + 1) % 3]);
+    case '/':
+      event.preventDefault();
+      openList(true);
+      return byID('search').focus();
+    case 'Escape':
+      return present(false);
+  }
+  view.key(event);
+}
+
+document.addEventListener('keydown', key);
+byID('present').addEventListener('click', () => present(!document.body.classList.contains('presenting')));
+byID('theme').addEventListener('click', () => setTheme(themes[(themes.findIndex((t) => t === document.documentElement.dataset.theme) + 1) % 3]));
+byID('list-button').addEventListener('click', () => openList(document.body.classList.contains('no-list')));
+window.addEventListener('hashchange', route);
+
+setTheme(remembered('theme') ?? 'auto');
+if (location.search) history.replaceState(null, '', '/' + location.hash); // the token is in the cookie by now
+if (embedded) {
+  take(embedded.rows);
+  if (embedded.rows.length < 2) openList(false);
+} else {
+  listen();
+}
+route();

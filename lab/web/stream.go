@@ -1,0 +1,121 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/text"
+)
+
+// The pace of the stream.
+const (
+	writeTimeout = 10 * time.Second // after which a browser that reads nothing is given up
+	aliveEvery   = 15 * time.Second // shows that the connection is still there
+	shortestRest = 50 * time.Millisecond
+	longestRest  = time.Second
+)
+
+// row is an exchange in the list: a line of lab up --json.
+type row struct {
+	ID    int    `json:"id"`
+	Title string `json:"title,omitempty"` // in place of its number
+	*lab.Exchange
+}
+
+func (x *Exchange) row() row {
+	title := x.Ladder.Title
+	if x.Ladder.Stream {
+		title = fmt.Sprintf("TCP stream %d", x.Number)
+	}
+	return row{x.id, title, x.Exchange}
+}
+
+// stream sends the exchanges that are there, and then each as it comes, as
+// server-sent events (HTML section 9.2). Many at once are sent together, and the
+// more there were, the longer the next ones wait.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	out := http.NewResponseController(w)
+	send := func(event []byte) bool {
+		_ = out.SetWriteDeadline(time.Now().Add(writeTimeout)) // what cannot have one is a test
+		_, err := w.Write(event)
+		return err == nil && out.Flush() == nil
+	}
+	last, err := strconv.Atoi(r.Header.Get("Last-Event-ID"))
+	if err != nil {
+		last, _ = strconv.Atoi(r.URL.Query().Get("after")) // 0: this is the first time
+	}
+	alive := time.NewTicker(aliveEvery)
+	defer alive.Stop()
+	if !send([]byte(": here are the exchanges\n\n")) {
+		return
+	}
+	for {
+		added, ended, more := s.page.exchanges.after(last)
+		switch {
+		case len(added) > 0:
+			last = added[len(added)-1].id
+			if !send(event("exchanges", last, encode(rows(added)))) || !pause(r, rest(len(added))) {
+				return
+			}
+			continue
+		case ended:
+			send(event("ended", last, []byte("{}")))
+			return
+		}
+		select {
+		case <-more:
+		case <-alive.C:
+			if !send([]byte(": still here\n\n")) {
+				return
+			}
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// rest is how long to wait after n exchanges were sent.
+func rest(n int) time.Duration {
+	return min(max(time.Duration(n)*2*time.Millisecond, shortestRest), longestRest)
+}
+
+// pause waits, and reports whether the browser is still there.
+func pause(r *http.Request, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-r.Context().Done():
+		return false
+	}
+}
+
+// rows returns exchanges as rows of the list.
+func rows(added []*Exchange) []row {
+	list := make([]row, len(added))
+	for i, x := range added {
+		list[i] = x.row()
+	}
+	return list
+}
+
+// event returns a server-sent event. JSON has no line feeds.
+func event(name string, id int, data []byte) []byte {
+	return fmt.Appendf(nil, "event: %s\nid: %d\ndata: %s\n\n", name, id, data)
+}
+
+// encode returns JSON as the terminal prints it: hidden characters are escaped,
+// and so is what HTML could take for a tag.
+func encode(v any) []byte {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(v); err != nil {
+		b.Reset()
+		_ = json.NewEncoder(&b).Encode(map[string]string{"error": err.Error()})
+	}
+	return bytes.TrimRight(text.Unicode.JSON(b.Bytes()), "\n")
+}

@@ -1,0 +1,101 @@
+package web
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+)
+
+// plainExchange is one without anything said on it.
+func plainExchange(number int) *Exchange {
+	return &Exchange{Exchange: &lab.Exchange{Number: number}}
+}
+
+// Exchanges come as they are added, from where the browser left off, and the
+// stream says when no more will come.
+func TestStream(t *testing.T) {
+	p := NewPage(Options{Live: true})
+	s := serve(t, p)
+	p.Add(plainExchange(1))
+	p.Add(plainExchange(2))
+	var got []int
+	ended := false
+	events(t, s, "1", func(name, data string) bool {
+		if ended = name == "ended"; ended {
+			return false
+		}
+		got = append(got, numbers(t, data)...)
+		switch len(got) {
+		case 1:
+			p.Add(plainExchange(3)) // it waits for that
+		case 2:
+			p.End()
+		}
+		return true
+	})
+	if fmt.Sprint(got) != "[2 3]" || !ended {
+		t.Errorf("after exchange 1 the stream has %v, ended %v; want 2, 3 and the end", got, ended)
+	}
+}
+
+// A browser that stops reading holds nobody up: neither the lab nor another
+// browser, which gets the last 1,000.
+func TestSlowReader(t *testing.T) {
+	p := NewPage(Options{Live: true})
+	s := serve(t, p)
+	slow, err := net.Dial("tcp", s.listener.Addr().String())
+	must(t, err)
+	defer slow.Close()
+	must(t, s.request(t, "GET", "/events").Write(slow)) // and nothing is ever read
+	const many = 10_000
+	for n := 1; n <= many; n++ {
+		x := plainExchange(n)
+		x.Server.Error = strings.Repeat("long ", 200) // more than the network takes
+		p.Add(x)
+	}
+	p.End()
+	var got []int
+	events(t, s, "", func(name, data string) bool {
+		if name == "exchanges" {
+			got = append(got, numbers(t, data)...)
+		}
+		return name != "ended"
+	})
+	if len(got) != 1000 || got[0] != many-999 || got[len(got)-1] != many {
+		t.Errorf("another browser got %d exchanges, want the last 1,000", len(got))
+	}
+	if n := len(p.exchanges.kept); n != 1000 {
+		t.Errorf("%d exchanges are kept, want 1,000", n)
+	}
+	if status, _ := get(t, s.request(t, "GET", "/exchanges/1")); status != 404 {
+		t.Errorf("the first exchange: %d, want 404", status)
+	}
+}
+
+// Where memory runs out, the oldest exchanges lose what was said on them, and
+// stay in the list.
+func TestMemory(t *testing.T) {
+	var kept exchanges
+	const each = mostBytes / 4
+	for n := 1; n <= 10; n++ {
+		x := plainExchange(n)
+		x.Wire = &tlsdecrypt.Connection{}
+		x.Wire.Kept.Client = make([]byte, each)
+		kept.add(x)
+	}
+	with := 0
+	for _, x := range kept.kept {
+		if x.Wire != nil {
+			with++
+		} else if !x.WireLeftOut {
+			t.Errorf("exchange %d does not say that it has lost what was said", x.Number)
+		}
+	}
+	if len(kept.kept) != 10 || with == 0 || with > 4 || kept.kept[9].Wire == nil || kept.size > mostBytes {
+		t.Errorf("%d exchanges, %d with what was said, %d bytes; want 10, at most 4 and at most %d", len(kept.kept), with, kept.size, mostBytes)
+	}
+}
