@@ -24,12 +24,11 @@
 //
 // From the top: main exits the process, and nothing else does. command is the
 // command line; web serves the live view. probe turns the lessons on other
-// people's servers, and probe/mirror on their clients; scenario runs them; check looks at files before
-// anything is started. lab has the paired server and client, fault what a
-// scenario has them do wrong. keyshim runs other programs with their keys
-// logged, gokeys and javakeys get those of Go and Java; ladder draws; starttls
-// begins in plain text. verdict says what became of an
-// exchange, from what each side saw and from the wire; vantage joins two
+// people's servers, and probe/mirror on their clients; scenario runs them; check
+// looks at files before anything is started. lab has the paired server and
+// client, fault what a scenario has them do wrong. keyshim runs other programs
+// with their keys logged, gokeys and javakeys get those of Go and Java; ladder
+// draws; starttls begins in plain text. verdict says what became of an exchange, from what each side saw and from the wire; vantage joins two
 // captures of the same connections. tlsdecrypt decrypts and checks; certfile
 // reads the files that people have. capture writes and reads pcapng; certgen
 // makes certificates from a manifest; chain says whether certificates hold.

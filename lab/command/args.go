@@ -28,6 +28,10 @@ func arrange(app *cli.App, args []string) []string {
 		case len(arg) > 1 && arg[0] == '-':
 			flags = append(flags, arg)
 			several = severalFiles(path, name)
+			if name == "web" && (i+1 == len(args) || !isWebValue(args[i+1])) {
+				flags[len(flags)-1] = arg + "=" + webAddr
+				break
+			}
 			if values[name] && i+1 < len(args) {
 				i++
 				flags = append(flags, args[i])

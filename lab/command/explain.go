@@ -20,11 +20,13 @@ import (
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/web"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
 const explainExamples = `lab explain lab.pcapng                 every kind of connection as a ladder
 lab explain lab.pcapng --list          one line a connection
+lab explain lab.pcapng --web           in a browser; --html FILE to send it
 lab explain lab.pcapng --stream 2 --verbose
                                        one, with all fields and bytes
 lab explain dump.pcap --keylog k.log   of tcpdump, with keys from elsewhere
@@ -54,6 +56,8 @@ func (p *Program) explainCommand() *cli.Command {
 			&cli.StringFlag{Name: "key", Usage: "the same as --rsa-key, or `NAME` of the certificate whose key it is"}, passwordFileFlag(),
 			&cli.IntFlag{Name: "stream", Value: -1, DefaultText: "all", Usage: "only TCP stream `N`, counted from 0 as Wireshark does; of two files, in the first"},
 			&cli.BoolFlag{Name: "list", Usage: "one line a connection"},
+			webFlag("show the connections in a browser at `HOST:PORT` (" + webAddr + " where none is given)"),
+			&cli.StringFlag{Name: "html", Usage: "write the same page to `FILE`, which needs no server"}, &cli.BoolFlag{Name: "force", Usage: "write over the FILE of --html"},
 			jsonFlag(),
 			&cli.BoolFlag{Name: "brief", Usage: "what became of each connection, why, and what to do, without the drawing"},
 			&cli.BoolFlag{Name: "verbose", Usage: "draw every connection, each message with its fields and bytes"},
@@ -86,6 +90,7 @@ type explainOptions struct {
 	secrets *keylog.Store
 	rsaKeys []*rsa.PrivateKey
 	trusts  trusts
+	keep    int // bytes of each side's stream
 }
 
 // explainOptions reads the files that flags name. The caller calls close.
@@ -109,7 +114,7 @@ func (p *Program) explainOptions(c *cli.Context) (o explainOptions, close func()
 
 // dissector returns a dissector that passes each connection to done.
 func (o *explainOptions) dissector(done func(*tlsdecrypt.Connection)) *tlsdecrypt.Dissector {
-	return tlsdecrypt.New(tlsdecrypt.Options{Secrets: o.secrets, RSAKeys: o.rsaKeys, Unordered: true, Done: done})
+	return tlsdecrypt.New(tlsdecrypt.Options{Secrets: o.secrets, RSAKeys: o.rsaKeys, Unordered: true, Keep: o.keep, Done: done})
 }
 
 // explainOne explains one capture as it is read.
@@ -132,6 +137,11 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 		return &notCaptureError{file, form}
 	}
 
+	view, err := p.openPageView(c, file)
+	if err != nil {
+		return err
+	}
+	defer view.close()
 	debug.SetGCPercent(300) // less than main's: a file may hold many connections that are open at a time
 	bar := &progress{}
 	if size > 0 { // or else there is no end to come closer to
@@ -140,6 +150,9 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 	defer bar.stop()
 	printer := p.newConnectionPrinter(c, file, bar.above(p.results))
 	printer.trusts, printer.lessons = o.trusts, &scenarioTrusts{folder: folderOf(c), given: o.trusts}
+	if view != nil {
+		printer.page, o.keep = view.page, web.KeepBytes
+	}
 	if len(o.rsaKeys) > 0 {
 		printer.uses = rsaKeyUses{}
 	}
@@ -167,10 +180,13 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 	spread.Close()
 	dissector.Close()
 	bar.stop()
-	if empty := printer.finish(file); err == nil {
+	switch empty := printer.finish(file); {
+	case err != nil:
+		return &captureError{file, err}
+	case empty != nil:
 		return empty
 	}
-	return &captureError{file, err}
+	return view.finish(c.Context)
 }
 
 // explainLog says what a log is about.

@@ -21,6 +21,7 @@ import (
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/verdict"
+	"mtlslab.example/lab/lab/web"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -36,6 +37,7 @@ type connectionPrinter struct {
 	folder              folder
 	trusts              trusts
 	options             ladder.Options
+	page                *web.Page // that connections are put on; nil: they are printed
 
 	mu      sync.Mutex
 	out     *bufio.Writer               // to stdout
@@ -196,7 +198,9 @@ func (g *connectionPrinter) show(stream int) {
 	f := g.ready[stream]
 	delete(g.ready, stream)
 	if d := f.drawn; d != nil {
-		defer d.Release()
+		if g.page == nil {
+			defer d.Release()
+		}
 		if g.taken.Add(&d.verdict, d.Connection) || g.relayed.Add(&d.verdict, d.Connection) {
 			f.text = g.encode(d.Connection, &d.verdict)
 		}
@@ -213,6 +217,8 @@ func (g *connectionPrinter) show(stream int) {
 	switch {
 	case f.text == nil:
 		return
+	case g.page != nil:
+		g.addToPage(f.drawn)
 	case g.list && !g.json && !g.headed:
 		g.headed = true
 		_, _ = g.out.WriteString(ladder.Heading(g.options) + "\n")

@@ -20,6 +20,7 @@ import (
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/verdict"
+	"mtlslab.example/lab/lab/web"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -40,6 +41,8 @@ type labRun struct {
 	port     string             // of the server that a client calls
 	tap      *wiretap.Tap
 	wire     *lab.Dissection
+	page     *web.Page   // nil: there is no live view
+	web      *web.Server // that serves it
 	report   report
 	counts   struct{ accepted, rejected, refused, unanswered, unasked, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
 }
@@ -95,6 +98,7 @@ func (p *Program) newLabRun(c *cli.Context) (*labRun, error) {
 		}
 		a.count(x)
 		a.report.exchange(x)
+		a.show(x)
 	}}
 	return a, nil
 }
@@ -279,8 +283,11 @@ func (a *labRun) count(x *lab.Exchange) {
 	}
 }
 
-// close ends the dissection, the key log and the capture.
+// close ends the live view, the dissection, the key log and the capture.
 func (a *labRun) close() {
+	if a.web != nil {
+		_ = a.web.Close() // nothing is lost with it
+	}
 	if a.wire != nil {
 		a.wire.Close()
 	}

@@ -101,11 +101,12 @@ func (r *report) draw(x *lab.Exchange) {
 		return
 	}
 	r.check(c)
-	c.Comments = nil // the verdict stands above
+	drawn := *c
+	drawn.Comments = nil // the verdict stands above
 	r.stdout().Line()
 	options := r.options
 	options.Below = true
-	_ = ladder.Draw(r.results, c, &x.Verdict, options)
+	_ = ladder.Draw(r.results, &drawn, &x.Verdict, options)
 	r.stdout().Line()
 }
 

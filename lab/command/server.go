@@ -30,6 +30,7 @@ func (p *Program) serverCommand() *cli.Command {
 			addrFlag(), starttlsFlag(true),
 			certFlag("cert", serverName, "to show"), keyFlag("key", "cert"),
 			caFlag("client-ca", clientCA, "that clients must have"), passwordFileFlag(),
+			webFlag("show exchanges in a browser at `HOST:PORT` (default: off; " + webAddr + " where none is given)"),
 			&cli.BoolFlag{Name: "blind", Usage: "with --scenario: do not show what happens"},
 		}, labRunFlags(0, "keys.log", "lab.pcapng")),
 		Action: noArguments(p.server),
@@ -52,10 +53,13 @@ func (p *Program) server(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.record(c, a.folder.keylog(), a.folder.capture(), false); err != nil {
+	if err := a.openWeb(c, "lab server", false); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	defer a.close()
+	if err := a.record(c, a.folder.keylog(), a.folder.capture(), false); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()
 	a.stopAfter(c.Int("count"), stop)

@@ -29,6 +29,7 @@ const upExamples = `lab up                            a call every 5 seconds, un
 lab up --count 3 --json           three exchanges, for a program to read
 lab up --tls 1.2 --http 2         only TLS 1.2, and HTTP/2
 lab up --brief                    one line an exchange
+lab up --web off                  without the live view in a browser
 lab up --addr 127.0.0.1:9443      on another port
 SSLKEYLOGFILE=~/keys.log lab up   secrets into another file`
 
@@ -45,6 +46,7 @@ func (p *Program) upCommand() *cli.Command {
 			certFlag("client-cert", clientName, "that the client shows, or none"), keyFlag("client-key", "client-cert"),
 			caFlag("ca", serverCA, "that the server must have"),
 			passwordFileFlag(), forceFlag(),
+			webFlag("show exchanges in a browser at `HOST:PORT` (default: " + webAddr + ", if there is a terminal), or off"),
 		}, labRunFlags(0, "keys.log", "lab.pcapng"), callFlags()),
 		Action: noArguments(p.up),
 	}
@@ -67,10 +69,13 @@ func (p *Program) up(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := a.record(c, a.folder.keylog(), a.folder.capture(), false); err != nil {
+	if err := a.openWeb(c, "lab up", a.watched(c)); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	defer a.close()
+	if err := a.record(c, a.folder.keylog(), a.folder.capture(), false); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	a.settings.Journal.Paired = true
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()

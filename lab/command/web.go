@@ -1,0 +1,176 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/certgen/atomicfile"
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/web"
+)
+
+// This file serves the live view: the same exchanges as on the terminal, in a
+// browser.
+
+// webAddr is where the live view is while nobody says otherwise.
+const webAddr = "127.0.0.1:8444"
+
+// mostPorts is how many ports are tried after one that is busy.
+const mostPorts = 20
+
+// webFlag is followed by an address, by off, or by nothing: see arrange.
+func webFlag(usage string) cli.Flag {
+	return &cli.StringFlag{Name: "web", Usage: usage}
+}
+
+// isWebValue reports whether a word behind --web belongs to it.
+func isWebValue(word string) bool { return word == "off" || addrProblem(word, webAddr) == "" }
+
+// openWeb serves the live view of a run, if it is asked for: by --web, or by
+// nobody on a terminal where somebody looks at results. Call it before record.
+func (a *labRun) openWeb(c *cli.Context, title string, byDefault bool) (err error) {
+	addr := c.String("web")
+	asked := addr != "" && addr != "off"
+	switch {
+	case asked && a.blind:
+		return &usageError{command: commandName(c), problem: "--blind hides what --web shows: leave one of them out"}
+	case !asked && (addr == "off" || !byDefault):
+		return nil
+	case !asked:
+		addr = webAddr
+	}
+	page := web.NewPage(web.Options{Title: title, Live: true, Showing: shown})
+	a.web, err = a.serveWeb(c.Context, page, addr)
+	if err != nil && !asked {
+		a.say("there is no live view: %v", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a.page = page
+	a.settings.Journal.Keep = web.KeepBytes
+	return nil
+}
+
+// watched reports whether lab up shows the live view unasked: somebody looks at
+// a terminal, for as long as they like.
+func (a *labRun) watched(c *cli.Context) bool {
+	return isTerminal(a.Stdout) && !c.IsSet("count") && !c.Bool("json") && c.String("capture") != "-"
+}
+
+// serveWeb serves a page, and says where. The caller closes the server.
+func (p *Program) serveWeb(ctx context.Context, page *web.Page, addr string) (*web.Server, error) {
+	l, err := listenWeb(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	host, port, _ := net.SplitHostPort(addr)
+	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" {
+		host = ""
+	}
+	s := web.Serve(l, page, host)
+	if at := portOf(l.Addr()); port != at && port != "0" {
+		p.say("port %s is busy: the live view is on %s", port, at)
+	}
+	if !l.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		p.say("warning: %s can be reached from other machines; they need the token, which the network carries in plain text", l.Addr())
+	}
+	p.say("watch in a browser:\n  %s", s.URL())
+	return s, nil
+}
+
+// listenWeb listens on an address, or on the next port that is free if its own
+// is busy.
+func listenWeb(ctx context.Context, addr string) (net.Listener, error) {
+	l, err := lab.Bind(ctx, addr)
+	host, port, _ := net.SplitHostPort(addr)
+	first, _ := strconv.Atoi(port)
+	for n := first + 1; errors.Is(err, errAddrInUse) && n <= min(first+mostPorts, 65535); n++ {
+		l, err = lab.Bind(ctx, net.JoinHostPort(host, strconv.Itoa(n)))
+	}
+	return l, err
+}
+
+// show puts an exchange on the page, if there is one.
+func (a *labRun) show(x *lab.Exchange) {
+	if a.page != nil {
+		a.page.Add(&web.Exchange{Exchange: x, Trust: a.report.trust()})
+	}
+}
+
+// pageView is a capture that lab explain shows as a page.
+type pageView struct {
+	*Program
+	page   *web.Page
+	server *web.Server // nil without --web
+	html   string      // file of --html; "": none
+}
+
+// openPageView reads --web and --html, and serves the page; nil: neither is
+// there. The caller closes it.
+func (p *Program) openPageView(c *cli.Context, file string) (*pageView, error) {
+	addr, html := strings.TrimSuffix(c.String("web"), "off"), c.String("html")
+	if addr == "" && html == "" {
+		return nil, nil
+	}
+	for _, other := range []string{"list", "json", "brief", "verbose"} {
+		if c.Bool(other) {
+			return nil, &usageError{command: commandName(c), problem: "--" + other + " is for the terminal, and a page shows all: leave one of them out"}
+		}
+	}
+	if err := folderOf(c).checkNew(c, "html", html, ""); err != nil {
+		return nil, err
+	}
+	v := &pageView{Program: p, page: web.NewPage(web.Options{Title: filepath.Base(inputName(file)), Showing: shown}), html: html}
+	if addr == "" {
+		return v, nil
+	}
+	var err error
+	v.server, err = p.serveWeb(c.Context, v.page, addr)
+	return v, err
+}
+
+// finish writes the file, and serves the page until ctx ends.
+func (v *pageView) finish(ctx context.Context) error {
+	if v == nil {
+		return nil
+	}
+	v.page.End()
+	if v.html != "" {
+		var b bytes.Buffer
+		shown, err := v.page.WriteHTML(&b)
+		if err == nil {
+			err = atomicfile.Write(v.html, b.Bytes(), 0o600) // it has what the capture has
+		}
+		if err != nil {
+			return err
+		}
+		v.say("%s in %s", text.Counted(shown, "connection"), v.html)
+	}
+	if v.server != nil {
+		<-ctx.Done()
+	}
+	return nil
+}
+
+func (v *pageView) close() {
+	if v != nil && v.server != nil {
+		_ = v.server.Close() // nothing is lost with it
+	}
+}
+
+// addToPage puts a connection on the page.
+func (g *connectionPrinter) addToPage(d *drawable) {
+	g.page.Add(&web.Exchange{Exchange: web.OfConnection(d.Connection, &d.verdict), Trust: g.trusted, Ladder: ladder.Options{Stream: true}})
+}
