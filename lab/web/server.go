@@ -57,7 +57,9 @@ func (s *Server) Close() error {
 	if s.server.Shutdown(grace) != nil {
 		_ = s.server.Close()
 	}
-	if err := <-s.served; !errors.Is(err, http.ErrServerClosed) {
+	err := <-s.served
+	s.served <- err // for another Close
+	if !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

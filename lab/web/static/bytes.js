@@ -24,7 +24,7 @@ export function fieldsAndBytes(fields, hex, name) {
   /** @type {Shown[]} */
   const shown = [];
   const about = el('p', {class: 'about', role: 'status'}, 'Point at a field or at a byte.');
-  const tree = fieldTree(fields, shown, new Set());
+  const tree = fieldTree(fields, shown);
   const dump = hexDump(bytes, `Bytes of ${name}`);
   let kept = -1; // a field that was clicked
 
@@ -34,6 +34,7 @@ export function fieldsAndBytes(fields, hex, name) {
     const {field, element} = shown[i];
     element.classList.add('lit');
     for (let n = field.offset; n < field.offset + field.length; n++) dump.cell(n)?.classList.add('lit');
+    if (!dump.element.matches(':hover, :focus')) dump.reveal(field.offset);
     about.replaceChildren(el('b', null, field.name), field.value ? `: ${field.value}. ` : '. ', field.note ?? '',
       el('span', {class: 'where'}, ` ${range(field)}`));
   };
@@ -49,12 +50,11 @@ export function fieldsAndBytes(fields, hex, name) {
   }, onmouseleave: () => light(kept), onfocusin: (/** @type {Event} */ e) => light(fieldOf(e.target)), onclick: (/** @type {Event} */ e) => {
     kept = fieldOf(e.target);
     light(kept);
-    const {element, field} = shown[kept] ?? {};
-    if (!element || !field) return;
+    const element = shown[kept]?.element;
+    if (!element) return;
     if (dump.element.contains(/** @type {Node} */ (e.target))) element.scrollIntoView({block: 'nearest'});
-    else dump.cell(field.offset)?.scrollIntoView({block: 'nearest'});
   }},
-  el('div', {class: 'fields'}, tree), dump.element);
+  dump.element, el('div', {class: 'fields'}, tree));
   dump.element.addEventListener('keydown', (e) => {
     const step = {ArrowRight: 1, ArrowLeft: -1, ArrowDown: inRow, ArrowUp: -inRow}[e.key];
     if (!step) return;
@@ -89,17 +89,14 @@ function deepest(shown, byte) {
 /**
  * @param {Field[]} fields
  * @param {Shown[]} shown
- * @param {Set<string>} noted what has been explained
  * @returns {HTMLElement}
  */
-function fieldTree(fields, shown, noted) {
+function fieldTree(fields, shown) {
   return el('ul', null, fields.map((field) => {
     const value = el('button', {type: 'button', class: 'field', 'data-field': shown.length},
       el('b', null, field.name), field.value ? ` ${field.value}` : '');
     shown.push({field, element: value});
-    const note = field.note && !noted.has(field.note) ? field.note : '';
-    noted.add(note);
-    return el('li', null, value, note && el('p', {class: 'note'}, note), field.fields?.length ? fieldTree(field.fields, shown, noted) : null);
+    return el('li', null, value, field.fields?.length ? fieldTree(field.fields, shown) : null);
   }));
 }
 
@@ -138,12 +135,18 @@ export function hexDump(bytes, name) {
     cell(i) {
       return cells[i];
     },
+    /** Scrolls to a byte, within the bytes alone.
+     * @param {number} i */
+    reveal(i) {
+      const row = cells[i]?.parentElement;
+      if (row) this.element.scrollTop = row.offsetTop - this.element.clientHeight / 3;
+    },
     /** @param {number} step */
     move(step) {
       cells[this.at]?.classList.remove('at');
       this.at = Math.min(Math.max(this.at < 0 ? 0 : this.at + step, 0), cells.length - 1);
       cells[this.at]?.classList.add('at');
-      cells[this.at]?.scrollIntoView({block: 'nearest'});
+      this.reveal(this.at);
     },
   };
 }

@@ -31,7 +31,7 @@ function chain(detail, side) {
     top && top.issuer !== top.subject && el('div', {class: 'card absent'}, el('b', null, top.issuer), el('p', null, `Not sent: the ${other} must have it, and trust it.`)),
     checks.length > 0 && el('h4', null, `What the ${other} can check of it, in this order`),
     el('ol', {class: 'checks'}, checks.map((c) => el('li', {class: c.result},
-      el('span', {class: 'mark', 'aria-label': markWords[c.result], role: 'img'}, marks[c.result]), ' ', el('b', null, subjects[c.subject] ?? c.subject), ': ', c.text))));
+      el('span', {class: 'mark', 'aria-label': markWords[c.result], role: 'img'}, marks[c.result]), el('span', null, el('b', null, subjects[c.subject] ?? c.subject), ': ', c.text)))));
 }
 
 /**

@@ -110,7 +110,7 @@ export class ExchangeView {
     if (this.where) this.where.textContent = step < 0 ? `${ladder.rungs.length} steps` : `step ${step + 1} of ${ladder.rungs.length}`;
     this.panel.replaceChildren(...(step < 0 ? this.overview(ladder) : this.stepWords(ladder.rungs[step])));
     document.body.classList.remove('asked');
-    if (step >= 0) this.picture?.rungs[step]?.scrollIntoView({block: 'nearest', behavior: calm() ? 'auto' : 'smooth'});
+    if (step >= 0) this.picture?.rungs[step]?.scrollIntoView({block: 'center', behavior: calm() ? 'auto' : 'smooth'});
   }
 
   /** @param {import('./types.js').Ladder} ladder */
@@ -129,7 +129,7 @@ export class ExchangeView {
       rung.name && rung.text ? el('p', {class: 'said'}, rung.text) : '',
       rung.from && el('p', {class: 'key'}, rung.encrypted ? `Encrypted: ${rung.key}.` : 'Not encrypted: anybody on the way can read it.'),
       rung.checks?.length ? el('ul', {class: 'checks'}, rung.checks.map((c) => el('li', {class: c.result},
-        el('span', {class: 'mark', role: 'img', 'aria-label': markWords[c.result]}, marks[c.result]), ' ', c.text))) : '',
+        el('span', {class: 'mark', role: 'img', 'aria-label': markWords[c.result]}, marks[c.result]), c.text))) : '',
       el('dl', {class: 'beliefs'}, el('dt', {class: 'client'}, 'The client'), el('dd', {class: client.kind}, client.text),
         el('dt', {class: 'server'}, 'The server'), el('dd', {class: server.kind}, server.text)),
       ...(rung.messages ?? []).slice(0, 1).map((i) => this.opened(i)),

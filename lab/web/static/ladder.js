@@ -35,14 +35,14 @@ export class LadderPicture {
     this.family = style.fontFamily;
     const em = this.font;
     this.line = Math.round(em * 1.3);
-    const wide = this.width >= 46 * em;
-    this.margin = wide ? Math.min(Math.max(this.width * 0.22, 10 * em), 17 * em) : 0;
+    this.margins = this.width >= 34 * em;
+    this.sizes = this.width >= 50 * em;
+    this.margin = this.margins ? Math.min(Math.max(this.width * 0.23, 8.5 * em), 17 * em) : 0;
     this.timeWidth = 4.6 * em;
-    this.sizeWidth = wide ? 4.6 * em : 0.6 * em;
+    this.sizeWidth = this.sizes ? 4.6 * em : 0.6 * em;
     /** @type {Record<Side, number>} where the lifelines are */
     this.x = {client: this.margin + this.timeWidth, server: this.width - this.margin - this.sizeWidth};
     this.lane = this.x.server - this.x.client;
-    this.wide = wide;
   }
 
   draw() {
@@ -100,7 +100,7 @@ export class LadderPicture {
       y += box.height;
     });
     y += this.line;
-    if (this.wide) y = Math.max(y, ...sides.map((side) => held[side]?.bottom ?? 0));
+    if (this.margins) y = Math.max(y, ...sides.map((side) => held[side]?.bottom ?? 0));
     endStretch(y - this.line / 2, ladder.rungs.length - 1);
     for (const side of sides) {
       endBelief(side, y, ladder.rungs.length - 1);
@@ -125,7 +125,7 @@ export class LadderPicture {
       texts.push(svg('text', {class: `end ${side}`, ...at, y: this.line}, role));
       wrapped.forEach((text, i) => texts.push(svg('text', {class: 'subject', ...at, y: (i + 2) * this.line}, text)));
       lines = Math.max(lines, wrapped.length + 1);
-      if (this.wide) {
+      if (this.margins) {
         const x = side === 'client' ? 0 : this.x.server + this.sizeWidth + this.font * 0.6;
         texts.push(svg('text', {class: 'margin-head', x, y: this.line}, `The ${side} …`));
       }
@@ -146,7 +146,7 @@ export class LadderPicture {
       return {lines, height, moment: height / 2, below: ''};
     }
     const lines = this.wrap(rung.name || '', this.lane - 2.5 * this.font).slice(0, 3);
-    const below = [rung.encrypted ? rung.key : '', this.wide ? '' : rung.size].filter(Boolean).join(', ');
+    const below = [rung.encrypted ? rung.key : '', this.sizes ? '' : rung.size].filter(Boolean).join(', ');
     const moment = pad + lines.length * this.line + 4;
     return {lines, moment, below, height: moment + (below ? this.line : 0) + pad};
   }
@@ -171,7 +171,7 @@ export class LadderPicture {
       parts.push(...this.arrow(rung, at));
       if (box.below) parts.push(svg('text', {class: 'below', x: middle, y: at + this.line * 0.95, 'text-anchor': 'middle'}, box.below));
       if (rung.time) parts.push(svg('text', {class: 'time', x: this.x.client - 10, y: at + 4, 'text-anchor': 'end'}, rung.time));
-      if (rung.size && this.wide) parts.push(svg('text', {class: 'size', x: this.x.server + 10, y: at + 4}, rung.size));
+      if (rung.size && this.sizes) parts.push(svg('text', {class: 'size', x: this.x.server + 10, y: at + 4}, rung.size));
     } else if (!rung.alarm) {
       const half = Math.max(...box.lines.map((text) => this.textWidth(text, 'bold'))) / 2 + 10;
       for (const [from, to] of [[this.x.client, middle - half], [middle + half, this.x.server]]) {
@@ -210,7 +210,7 @@ export class LadderPicture {
    * @param {number} i
    */
   belief(texts, side, belief, y, i) {
-    if (!this.wide) return y;
+    if (!this.margins) return y;
     const x = side === 'client' ? 0 : this.x.server + this.sizeWidth + this.font * 0.6;
     const lines = this.wrap(belief.text, this.margin - this.font);
     const spans = lines.map((text, n) => svg('tspan', {x, dy: n ? this.line : 0}, text));

@@ -113,9 +113,8 @@ export class List {
       el('a', {href: `#${x.id}`, class: `row ${mood}`, 'aria-current': x.id === this.chosen ? 'true' : null},
         el('span', {class: 'number'}, x.exchange),
         el('span', {class: 'outcome'}, text),
-        el('span', {class: 'version'}, x.tls.version),
         el('span', {class: 'duration'}, duration(x.duration_ms)),
-        el('span', {class: 'why'}, [x.title, whyOf(x)].filter(Boolean).join(': '))));
+        el('span', {class: 'why'}, [x.tls.version, [x.title, whyOf(x)].filter(Boolean).join(': ')].filter(Boolean).join(' · '))));
     li.style.top = `${i * this.height}px`;
     return li;
   }

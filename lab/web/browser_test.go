@@ -1,0 +1,185 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"mtlslab.example/lab/lab/peertest"
+)
+
+var pictures = flag.String("pictures", "", "a folder for pictures of the page in its states")
+
+// tab is a tab of a headless Chromium. It fails the test if the page complains or
+// asks another machine for anything.
+type tab struct {
+	*testing.T
+	ctx context.Context
+}
+
+// open opens an address in a browser of its own, with a window of that size.
+func open(t *testing.T, address string, width, height int) *tab {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	must(t, err)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(width, height), chromedp.NoSandbox)
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithListener(func(event any) {
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			t.Errorf("the page: %v", e.ExceptionDetails)
+		case *log.EventEntryAdded:
+			if e.Entry.Level == "error" {
+				t.Errorf("the page: %s %s", e.Entry.Text, e.Entry.URL)
+			}
+		case *network.EventRequestWillBeSent:
+			if at := e.Request.URL; !strings.HasPrefix(at, "http://127.0.0.1:") && !strings.HasPrefix(at, "file:") && !strings.HasPrefix(at, "data:") {
+				t.Errorf("the page asks for %s", at)
+			}
+		}
+	}))
+	t.Cleanup(cancel)
+	must(t, chromedp.Do(ctx)) // without a timeout, which would be the browser's
+	b := &tab{t, ctx}
+	b.do(chromedp.EmulateViewport(int64(width), int64(height)), chromedp.Navigate(address))
+	return b
+}
+
+func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// until waits until an expression is true on the page.
+func (b *tab) until(expression string) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
+		b.Fatalf("never true: %s: %v", expression, err)
+	}
+}
+
+// text is the text of the first element of that kind.
+func (b *tab) text(selector string) string {
+	b.Helper()
+	return value[string](b, fmt.Sprintf("document.querySelector(%q).innerText", selector))
+}
+
+// value is what an expression is on the page.
+func value[T any](b *tab, expression string) T {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	must(b.T, err)
+	return v
+}
+
+// picture takes one, where they are wanted.
+func (b *tab) picture(name string) {
+	b.Helper()
+	if *pictures == "" {
+		return
+	}
+	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	must(b.T, err)
+	must(b.T, os.WriteFile(filepath.Join(*pictures, name+".png"), png, 0o600))
+}
+
+// Somebody opens the page, sees an exchange appear, goes through it, and looks
+// at its bytes.
+func TestPage(t *testing.T) {
+	peertest.Need(t, "chromium")
+	refused, accepted := run(t, "expired-client", tls.VersionTLS13), run(t, "ecdsa-p384", tls.VersionTLS12)
+	p := NewPage(Options{Title: "lab up", Live: true})
+	s := serve(t, p)
+	b := open(t, s.URL(), 1400, 900)
+	b.until(`document.querySelector('#state').textContent === 'Live'`)
+	if at := value[string](b, `location.href`); strings.Contains(at, s.guard.token) {
+		t.Errorf("the token is still in the address: %s", at)
+	}
+	p.Add(accepted)
+	b.until(`document.querySelectorAll('#rows li').length === 1`)
+	b.until(`document.querySelectorAll('.ladder .rung').length > 10`)
+	p.Add(refused)
+	b.until(`document.querySelectorAll('#rows li').length === 2`)
+	if top := b.text(`#rows li`); !strings.Contains(top, "rejected by the server") || !strings.Contains(top, "expired") {
+		t.Errorf("the newest exchange is not the first: %s", top)
+	}
+	b.picture("accepted12")
+	b.do(chromedp.Click(chromedp.CSS(`#rows li a`)))
+	b.until(`document.querySelector('#exchange h2').textContent.includes('expired-client')`)
+	b.picture("refused13")
+
+	b.do(chromedp.KeyEvent(kb.ArrowRight))
+	b.until(`document.querySelector('.where').textContent.startsWith('step 1 of')`)
+	if said := b.text(`.step h3`); said != "ClientHello" {
+		t.Errorf("the first step is %q, want ClientHello", said)
+	}
+	b.do(chromedp.MouseClickXY(1, 1)) // nothing is pointed at
+	checkFields(b)
+	b.picture("bytes")
+
+	b.do(chromedp.KeyEvent(kb.End))
+	b.until(`document.querySelectorAll('.ladder .later').length === 0`)
+	b.do(chromedp.KeyEvent(kb.Home))
+	b.until(`document.querySelectorAll('.ladder .later').length > 10`)
+	b.until(`document.querySelector('.ladder .now text').textContent === 'ClientHello'`)
+	for range 11 { // to the moment in which the client believes that it is in
+		b.do(chromedp.KeyEvent(kb.ArrowRight))
+	}
+	b.picture("believes")
+
+	b.do(chromedp.KeyEvent("p"))
+	b.until(`document.body.classList.contains('presenting')`)
+	b.do(chromedp.KeyEvent("n"))
+	b.picture("presenter")
+	b.do(chromedp.KeyEvent("p"), chromedp.KeyEvent("t"), chromedp.KeyEvent("t"), chromedp.KeyEvent("a"))
+	b.until(`document.documentElement.dataset.theme === 'dark'`)
+	b.picture("dark")
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('.papers').scrollIntoView()`))
+	b.picture("certificates")
+	b.do(chromedp.EmulateViewport(390, 844))
+	b.until(`document.querySelector('.ladder').clientWidth < 390`)
+	if wide := value[int](b, `document.documentElement.scrollWidth`); wide > 390 {
+		t.Errorf("at 390 pixels the page is %d wide", wide)
+	}
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('.drawing').scrollIntoView()`))
+	b.picture("narrow")
+
+	must(t, s.Close())
+	b.until(`document.querySelector('#state').textContent.startsWith('The lab has ended')`)
+}
+
+// checkFields points at a field and at a byte: each lights the other.
+func checkFields(b *tab) {
+	b.Helper()
+	b.do(chromedp.ScrollIntoView(chromedp.CSS(`.fields [data-field="0"]`)))
+	const version = `[...document.querySelectorAll('.field')].find(f => f.textContent.startsWith('legacy_version'))`
+	b.do(chromedp.Evaluate[chromedp.Void](version + `.dispatchEvent(new MouseEvent('mouseover', {bubbles: true}))`))
+	b.until(`[...document.querySelectorAll('.byte.lit')].map(c => c.textContent).join('') === '0303'`)
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('[data-byte="0"]').dispatchEvent(new MouseEvent('mouseover', {bubbles: true}))`))
+	b.until(`document.querySelector('.field.lit').textContent.startsWith('msg_type')`)
+	if said := b.text(`.about`); !strings.Contains(said, "RFC") {
+		b.Errorf("of the first byte the page says %q, without a section of an RFC", said)
+	}
+}
