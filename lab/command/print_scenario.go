@@ -105,7 +105,10 @@ func (p *Program) printEnds() {
 	p.stdout().Paragraph("END  ", 5, "the number of the alert in TLS 1.3, or of the HTTP status; - is an end without an alert, or before one could be sent. lab scenario run NAME lets it happen.")
 }
 
-func (p *Program) printScenarioJSON(s *scenario.Scenario) {
+func (p *Program) printScenarioJSON(s *scenario.Scenario) { p.printJSON(listed(s)) }
+
+// listed is a scenario as JSON.
+func listed(s *scenario.Scenario) any {
 	type expectation struct {
 		RejectedBy endpoint.Side `json:"rejected_by,omitempty"`
 		Alert      string        `json:"alert,omitempty"`
@@ -125,7 +128,7 @@ func (p *Program) printScenarioJSON(s *scenario.Scenario) {
 	for _, code := range s.Alerts() {
 		alerts = append(alerts, int(code))
 	}
-	p.printJSON(struct {
+	return struct {
 		Name     string   `json:"name"`
 		Title    string   `json:"title"`
 		Side     string   `json:"side"`
@@ -135,7 +138,7 @@ func (p *Program) printScenarioJSON(s *scenario.Scenario) {
 		Expect map[string]expectation `json:"expect"` // by version
 		Codes  []verdict.Code         `json:"codes"`
 		Alerts []int                  `json:"alerts"` // numbers, also of what other programs send
-	}{s.Name, s.Title, s.Side, s.Topic, versions, expect, codes, alerts})
+	}{s.Name, s.Title, s.Side, s.Topic, versions, expect, codes, alerts}
 }
 
 func (p *Program) printRunJSON(r *scenario.Result) {
@@ -275,17 +278,21 @@ func (p *Program) drawRuns(runs []*scenario.Result, f folder, o ladder.Options) 
 		if wire == nil {
 			continue
 		}
-		var by trusts
-		if server, err := r.Scenario.ServerSettings(f.certs(), r.Version); err == nil {
-			by.server = server.Credentials
-		}
-		if client, err := r.Scenario.ClientSettings(f.certs(), r.Version); err == nil {
-			by.client = client.Credentials
-		}
-		(&report{Program: p, certs: r.Scenario.Certs(f.certs()), trusts: by}).check(wire)
+		(&report{Program: p, certs: r.Scenario.Certs(f.certs()), trusts: trustsOf(r, f)}).check(wire)
 		_ = ladder.Draw(p.results, wire, &r.Exchange.Verdict, o)
 		p.stdout().Line()
 	}
+}
+
+// trustsOf are what the sides of a run trust.
+func trustsOf(r *scenario.Result, f folder) (by trusts) {
+	if server, err := r.Scenario.ServerSettings(f.certs(), r.Version); err == nil {
+		by.server = server.Credentials
+	}
+	if client, err := r.Scenario.ClientSettings(f.certs(), r.Version); err == nil {
+		by.client = client.Credentials
+	}
+	return by
 }
 
 func (p *Program) printNamed(name, value string) {

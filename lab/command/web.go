@@ -49,7 +49,7 @@ func (a *labRun) openWeb(c *cli.Context, title string, byDefault bool) (err erro
 	case !asked:
 		addr = webAddr
 	}
-	page := web.NewPage(web.Options{Title: title, Live: true, Showing: shown})
+	page := web.NewPage(web.Options{Title: title, Live: true, Showing: shown, Lessons: &lessons{a.Program, a.folder}})
 	a.web, err = a.serveWeb(c.Context, page, addr)
 	if err != nil && !asked {
 		a.say("there is no live view: %v", err)

@@ -29,6 +29,7 @@ type Rung struct {
 	Text      string                `json:"text,omitempty"` // what it is for
 	Key       string                `json:"key,omitempty"`  // what protects it, in words; "": nothing does
 	Size      string                `json:"size,omitempty"` // on the wire
+	Stage     Stage                 `json:"stage,omitempty"`
 	Encrypted bool                  `json:"encrypted,omitempty"`
 	Alarm     bool                  `json:"alarm,omitempty"` // it is bad news
 	Checks    []CheckWords          `json:"checks,omitempty"`
@@ -79,6 +80,9 @@ func (it *item) rung(start time.Time) Rung {
 		at := it.time.Sub(start)
 		ms := float64(at.Microseconds()) / 1000
 		r.At, r.Time = &ms, since(at)
+	}
+	if it.message != nil {
+		r.Stage = stageOf(it.message)
 	}
 	for _, check := range it.checks {
 		r.Checks = append(r.Checks, CheckWords{check.Result, text.Clean(checked(check, false))})

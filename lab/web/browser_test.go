@@ -19,6 +19,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 var pictures = flag.String("pictures", "", "a folder for pictures of the page in its states")
@@ -110,7 +112,7 @@ func (b *tab) picture(name string) {
 func TestPage(t *testing.T) {
 	peertest.Need(t, "chromium")
 	refused, accepted := run(t, "expired-client", tls.VersionTLS13), run(t, "ecdsa-p384", tls.VersionTLS12)
-	p := NewPage(Options{Title: "lab up", Live: true})
+	p := NewPage(Options{Title: "lab up", Live: true, Lessons: oneLesson{t}, Showing: func(*verdict.Verdict, *tlsdecrypt.Connection) string { return "expired-client" }})
 	s := serve(t, p)
 	b := open(t, s.URL(), 1400, 900)
 	b.until(`document.querySelector('#state').textContent === 'Live'`)
@@ -158,6 +160,9 @@ func TestPage(t *testing.T) {
 	b.picture("dark")
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('.papers').scrollIntoView()`))
 	b.picture("certificates")
+	checkLessons(b)
+	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
+	b.until(`document.querySelector('.ladder')`)
 	b.do(chromedp.EmulateViewport(390, 844))
 	b.until(`document.querySelector('.ladder').clientWidth < 390`)
 	if wide := value[int](b, `document.documentElement.scrollWidth`); wide > 390 {
@@ -168,6 +173,25 @@ func TestPage(t *testing.T) {
 
 	must(t, s.Close())
 	b.until(`document.querySelector('#state').textContent.startsWith('The lab has ended')`)
+}
+
+// checkLessons finds a lesson by what a program says, and runs it with both
+// versions: they stand beside each other.
+func checkLessons(b *tab) {
+	b.Helper()
+	b.do(chromedp.Click(chromedp.CSS(`#lessons-tab`)))
+	b.until(`document.querySelectorAll('.lesson').length === 1`)
+	b.do(chromedp.SendKeys(chromedp.CSS(`#lessons input`), "nothing"))
+	b.until(`document.querySelectorAll('.lesson').length === 0`)
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('#lessons input').value = ''`), chromedp.SendKeys(chromedp.CSS(`#lessons input`), "expired"))
+	b.until(`document.querySelectorAll('.lesson').length === 1`)
+	b.do(chromedp.Click(chromedp.CSS(`.lesson button:last-child`)))
+	b.until(`document.querySelectorAll('.compared tbody tr').length > 15`)
+	differs := value[string](b, `[...document.querySelectorAll('tr.differs th')].map(th => th.textContent).join(', ')`)
+	if !strings.Contains(differs, "version") || !strings.Contains(differs, "the client learned of it") || strings.Contains(differs, "code") {
+		b.Errorf("between the versions the page marks: %s", differs)
+	}
+	b.picture("compared")
 }
 
 // checkFields points at a field and at a byte: each lights the other.

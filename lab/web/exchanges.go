@@ -37,9 +37,9 @@ type exchanges struct {
 	waiting chan struct{}
 }
 
-// add stores an exchange, in place of the oldest if there are too many. Where
-// memory runs out, the oldest lose what was said on them.
-func (s *exchanges) add(x *Exchange) {
+// add stores an exchange, in place of the oldest if there are too many, and
+// returns its id. Where memory runs out, the oldest lose what was said on them.
+func (s *exchanges) add(x *Exchange) (id int) {
 	if x.Wire != nil {
 		x.size = x.Wire.Size()
 	}
@@ -61,6 +61,7 @@ func (s *exchanges) add(x *Exchange) {
 		s.kept[s.full] = oldest.emptied()
 	}
 	s.wake()
+	return s.last
 }
 
 // emptied is an exchange without what was said on it. Who reads the old one goes

@@ -3,8 +3,10 @@ package web
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"html/template"
 	"io"
+	"net/http"
 	"regexp"
 	"strings"
 	"sync"
@@ -19,6 +21,10 @@ const mostInFile = 100
 func (p *Page) WriteHTML(w io.Writer) (n int, err error) {
 	shown, _, _ := p.exchanges.after(0)
 	shown = shown[max(len(shown)-mostInFile, 0):]
+	return len(shown), p.writeHTML(w, shown)
+}
+
+func (p *Page) writeHTML(w io.Writer, shown []*Exchange) error {
 	data := struct {
 		Rows    []row          `json:"rows"`
 		Details map[int]detail `json:"details"`
@@ -27,10 +33,22 @@ func (p *Page) WriteHTML(w io.Writer) (n int, err error) {
 		data.Details[x.id] = p.detail(x)
 	}
 	script, style := joinedScript(), read("style.css")
-	return len(shown), pageTemplate.Execute(w, pageData{
+	return pageTemplate.Execute(w, pageData{
 		Title: p.options.Title, Data: template.JS(encode(data)), Script: template.JS(script), Style: template.CSS(style),
 		Policy: "default-src 'none'; script-src " + hashed(script) + "; style-src " + hashed(style) + "; img-src data:; base-uri 'none'; form-action 'none'",
 	})
+}
+
+// download answers with one exchange as a file.
+func (s *Server) download(w http.ResponseWriter, r *http.Request) {
+	x := s.find(r)
+	if x == nil {
+		http.Error(w, gone, http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=\"exchange-%d.html\"", x.Number))
+	_ = s.page.writeHTML(w, []*Exchange{x})
 }
 
 // hashed is a source expression that allows one text within a page (CSP3 section

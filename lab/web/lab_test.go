@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -41,6 +42,25 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// oneLesson are lessons with one alone.
+type oneLesson struct{ t *testing.T }
+
+func (l oneLesson) Find(message string) ([]json.RawMessage, error) {
+	if message != "" && message != "expired" {
+		return nil, nil
+	}
+	return []json.RawMessage{json.RawMessage(`{"name": "expired-client", "title": "the client's certificate has expired", "side": "server rejects client", "versions": ["TLS 1.2", "TLS 1.3"]}`)}, nil
+}
+
+func (l oneLesson) Run(_ context.Context, name, version string) (*Exchange, error) {
+	for _, v := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		if name == "expired-client" && tls.VersionName(v) == version {
+			return run(l.t, name, v), nil
+		}
+	}
+	return nil, errors.New("there is no such lesson")
 }
 
 // serve serves a page on a free port of 127.0.0.1.

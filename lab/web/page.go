@@ -17,8 +17,9 @@ var pageTemplate = template.Must(template.ParseFS(files, "page.html"))
 // pageData is what page.html is made from. The files of the page are beside it,
 // or else, with what it shows, within it.
 type pageData struct {
-	Title string
-	Live  bool
+	Title   string
+	Live    bool
+	Lessons bool
 
 	Policy string
 	Style  template.CSS
@@ -33,6 +34,7 @@ type Options struct {
 	// Showing returns the name of the scenario that shows the fault of a verdict,
 	// "" if none does; nil: none ever does.
 	Showing func(*verdict.Verdict, *tlsdecrypt.Connection) string
+	Lessons Lessons // that can be run from the page; nil: none
 }
 
 // Page has the latest exchanges, for [Serve] or [Page.WriteHTML]. It is safe for
@@ -48,9 +50,9 @@ func NewPage(o Options) *Page {
 	return &Page{options: o}
 }
 
-// Add puts an exchange on the page, which owns it. It does not wait for
-// browsers.
-func (p *Page) Add(x *Exchange) { p.exchanges.add(x) }
+// Add puts an exchange on the page, which owns it, and returns its id there. It
+// does not wait for browsers.
+func (p *Page) Add(x *Exchange) (id int) { return p.exchanges.add(x) }
 
 // End says on the page that no more exchanges will come.
 func (p *Page) End() { p.exchanges.end() }

@@ -73,11 +73,16 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /{$}", s.index)
 	mux.HandleFunc("GET /events", s.stream)
 	mux.HandleFunc("GET /exchanges/{id}", s.exchange)
+	mux.HandleFunc("GET /exchanges/{id}/page.html", s.download)
+	if s.page.options.Lessons != nil {
+		mux.HandleFunc("GET /lessons", s.lessons)
+		mux.HandleFunc("POST /lessons/{name}", s.runLesson)
+	}
 	return s.guard.protect(mux)
 }
 
 // index answers with the page itself.
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = pageTemplate.Execute(w, pageData{Title: s.page.options.Title, Live: s.page.options.Live})
+	_ = pageTemplate.Execute(w, pageData{Title: s.page.options.Title, Live: s.page.options.Live, Lessons: s.page.options.Lessons != nil})
 }

@@ -3,6 +3,7 @@
 
 import {fieldsAndBytes, hexDump, toBytes} from './bytes.js';
 import {certificates} from './certificates.js';
+import {comparison} from './compare.js';
 import {el, isTyping, svg} from './dom.js';
 import {LadderPicture} from './ladder.js';
 import {duration, markWords, marks, nameOf, outcomeOf} from './words.js';
@@ -22,7 +23,17 @@ export class ExchangeView {
     this.picture = null;
     this.step = -1; // -1: all is shown
     this.speed = 1;
+    this.width = 0; // for which the ladder is drawn
+    this.size = 0; // of the letters, likewise
     this.timer = 0; // 0: it does not play
+    /** @type {((name: string, version: string) => void)|null} runs a lesson; null: there is no lab */
+    this.run = null;
+    this.served = false; // there is a server, which has files to take along
+    this.others = el('select', {'aria-label': 'Compare with another exchange', onchange: () => {
+      if (this.detail && this.others.value) location.hash = `${this.detail.id}+${this.others.value}`;
+    }});
+    /** @type {import('./types.js').Row[]} newest first */
+    this.rows = [];
     this.frame = el('div', {class: 'frame'});
     this.panel = el('section', {class: 'step', 'aria-live': 'polite', 'aria-label': 'This step'});
     this.controls = this.makeControls();
@@ -38,14 +49,55 @@ export class ExchangeView {
     const {text, mood} = outcomeOf(detail);
     this.root.replaceChildren(
       el('header', {class: 'what'}, el('h2', null, nameOf(detail), ' ', el('span', {class: `badge ${mood}`}, text)),
-        el('p', {class: 'facts'}, facts(detail))),
-      verdict(detail),
+        el('p', {class: 'facts'}, facts(detail)), this.take(detail)),
+      verdict(detail, this.run),
       detail.ladder
         ? el('section', {class: 'drawing', 'aria-label': 'The ladder'}, el('h2', null, 'What was said'), this.controls, el('div', {class: 'beside'}, this.frame, this.panel))
         : el('p', {class: 'empty'}, 'What was said on it is not here: the page was too slow for it, or its memory was full. The capture has it.'),
       detail.ladder ? el('section', {class: 'papers', 'aria-label': 'Certificates'}, el('h2', null, 'Certificates'), certificates(detail)) : '');
     this.redraw();
     this.go(this.step);
+  }
+
+  /**
+   * Two exchanges beside each other.
+   * @param {Detail} a @param {Detail} b
+   */
+  compare(a, b) {
+    this.stop();
+    this.detail = null;
+    this.root.replaceChildren(...comparison(a, b));
+    this.root.scrollTop = 0;
+  }
+
+  /**
+   * What can be compared with the exchange that is shown.
+   * @param {import('./types.js').Row[]} rows newest first
+   */
+  offer(rows) {
+    this.rows = rows;
+    if (document.activeElement !== this.others) this.offerOthers();
+  }
+
+  offerOthers() {
+    const few = 50;
+    const others = this.rows.filter((x) => x.id !== this.detail?.id).slice(0, few);
+    this.others.hidden = !others.length;
+    this.others.replaceChildren(el('option', {value: ''}, 'Compare with …'), ...others.map((x) => el('option', {value: x.id}, `${nameOf(x)}: ${outcomeOf(x).text}`)));
+  }
+
+  /**
+   * What can be taken along.
+   * @param {Detail} detail
+   */
+  take(detail) {
+    this.offerOthers();
+    return el('p', {class: 'take'},
+      this.served && el('a', {href: `/exchanges/${detail.id}/page.html`, download: `exchange-${detail.exchange}.html`}, 'Save as HTML'),
+      detail.wire && el('button', {type: 'button', onclick: () => save(`exchange-${detail.exchange}.json`, 'application/json', JSON.stringify(detail.wire))}, 'Save as JSON'),
+      detail.ladder && el('button', {type: 'button', onclick: () => {
+        if (this.picture) save(`exchange-${detail.exchange}.svg`, 'image/svg+xml', this.picture.file());
+      }}, 'Save as SVG'), this.others);
   }
 
   /** @param {string} message */
@@ -133,7 +185,7 @@ export class ExchangeView {
       el('dl', {class: 'beliefs'}, el('dt', {class: 'client'}, 'The client'), el('dd', {class: client.kind}, client.text),
         el('dt', {class: 'server'}, 'The server'), el('dd', {class: server.kind}, server.text)),
       ...(rung.messages ?? []).slice(0, 1).map((i) => this.opened(i)),
-    ].filter((node) => node !== '' && node !== undefined);
+    ].filter((node) => node instanceof Node);
   }
 
   /**
@@ -213,10 +265,22 @@ function facts(x) {
 }
 
 /**
+ * Saves a text as a file of the reader's.
+ * @param {string} name @param {string} type @param {string} text
+ */
+function save(name, type, text) {
+  const url = URL.createObjectURL(new Blob([text], {type}));
+  el('a', {href: url, download: name}).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/**
  * The verdict: what each side says, then why and what to do.
  * @param {Detail} x
+ * @param {((name: string, version: string) => void)|null} run runs a lesson
  */
-function verdict(x) {
+function verdict(x, run) {
+  const lesson = x.wire?.scenario ?? '';
   /** @param {'client'|'server'} side */
   const says = (side) => {
     const party = x[side];
@@ -229,8 +293,8 @@ function verdict(x) {
     x.reason || x.fix || x.alert ? el('div', {class: 'because'}, el('dl', null, ...pairs([
       ['why', x.reason], ['code', x.code],
       ['alert', x.alert && `${x.alert.name} (${x.alert.code}), sent by the ${x.alert.sent_by}${x.alert.arrived === false ? ', which never arrived' : ''}`],
-      ['fix', x.fix], ['lesson', x.wire?.scenario && `lab scenario run ${x.wire.scenario}`],
-    ])), x.causes?.length ? el('details', null, el('summary', null, 'What else it may be'), el('ol', null, x.causes.map((c) => el('li', null, el('b', null, c.text), ': ', c.tell)))) : '') : '');
+      ['fix', x.fix], ['lesson', lesson && `lab scenario run ${lesson}`],
+    ])), lesson && run ? el('p', {class: 'take'}, el('button', {type: 'button', onclick: () => run(lesson, x.tls.version || 'TLS 1.3')}, 'Run this lesson')) : '', x.causes?.length ? el('details', null, el('summary', null, 'What else it may be'), el('ol', null, x.causes.map((c) => el('li', null, el('b', null, c.text), ': ', c.tell)))) : '') : '');
 }
 
 /** @param {[string, string|false|null|undefined][]} all */

@@ -23,12 +23,6 @@ export class LadderPicture {
     this.parts = [];
     /** @type {SVGGElement[]} */
     this.rungs = [];
-    this.measure(width);
-    this.svg = this.draw();
-  }
-
-  /** @param {number} width */
-  measure(width) {
     const style = getComputedStyle(document.body);
     this.width = Math.max(width, 280);
     this.font = parseFloat(style.fontSize);
@@ -43,12 +37,13 @@ export class LadderPicture {
     /** @type {Record<Side, number>} where the lifelines are */
     this.x = {client: this.margin + this.timeWidth, server: this.width - this.margin - this.sizeWidth};
     this.lane = this.x.server - this.x.client;
+    this.svg = this.draw();
   }
 
   draw() {
     const {ladder, x} = this;
-    /** @type {Element[]} */
-    const behind = [], lines = [], texts = [];
+    /** @type {{behind: Element[], lines: Element[], texts: Element[]}} from back to front */
+    const {behind, lines, texts} = {behind: [], lines: [], texts: []};
     let y = this.head(texts);
     const top = y;
     /** @type {Record<Side, {from: number, y: number, bottom: number, kind: string}|null>} the belief that goes on */
@@ -242,6 +237,24 @@ export class LadderPicture {
     });
   }
 
+  /** The picture as a file of its own, with the colours that it has now. */
+  file() {
+    const copy = /** @type {SVGElement} */ (this.svg.cloneNode(true));
+    copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+    const from = [this.svg, ...this.svg.querySelectorAll('*')];
+    [copy, ...copy.querySelectorAll('*')].forEach((element, i) => {
+      const style = getComputedStyle(from[i]);
+      for (const name of kept) {
+        const value = style.getPropertyValue(name);
+        if (value) element.setAttribute(name, value);
+      }
+      for (const name of ['class', 'role', 'tabindex', 'aria-label', 'aria-current']) element.removeAttribute(name);
+    });
+    const paper = svg('rect', {width: '100%', height: '100%', fill: getComputedStyle(document.body).backgroundColor});
+    copy.prepend(paper);
+    return new XMLSerializer().serializeToString(copy);
+  }
+
   /**
    * @param {string} text
    * @param {string} [weight]
@@ -277,6 +290,9 @@ export class LadderPicture {
     return shorter + '…';
   }
 }
+
+/** The properties that a picture needs without the style sheet. */
+const kept = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'font-family', 'font-size', 'font-weight', 'letter-spacing'];
 
 const context = /** @type {CanvasRenderingContext2D} */ (document.createElement('canvas').getContext('2d'));
 

@@ -3,6 +3,7 @@
 
 import {byID, isTyping} from './dom.js';
 import {ExchangeView} from './exchange.js';
+import {Lessons} from './lessons.js';
 import {List} from './list.js';
 
 /** @typedef {{title?: string, rows: import('./types.js').Row[], details: Record<string, import('./types.js').Detail>}} Embedded */
@@ -24,7 +25,7 @@ const list = new List({
 const view = new ExchangeView(byID('exchange'));
 
 let last = 0; // the newest exchange that has come
-let shown = 0; // the one that is shown
+let shown = ''; // what is shown: an exchange, or two, as in the address
 
 /** @param {string} text @param {string} kind */
 function say(text, kind) {
@@ -39,18 +40,22 @@ function take(rows) {
   if (!rows.length) return;
   last = rows[rows.length - 1].id;
   list.add(rows);
-  if (!shown && !location.hash) show(last);
+  view.offer(list.all);
+  if (!shown && !location.hash) void show(String(last));
 }
 
-/** @param {number} id */
-async function show(id) {
-  shown = id;
-  list.choose(id);
+/** @param {string} what an id, or two: "3+4" */
+async function show(what) {
+  shown = what;
+  const ids = what.split('+').map(Number);
+  list.choose(ids[0]);
   try {
-    const detail = await detailOf(id);
-    if (shown === id) view.show(detail);
+    const details = await Promise.all(ids.map(detailOf));
+    if (shown !== what) return;
+    if (details.length > 1) view.compare(details[0], details[1]);
+    else view.show(details[0]);
   } catch (error) {
-    if (shown === id) view.fail(error instanceof Error ? error.message : String(error));
+    if (shown === what) view.fail(error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -94,8 +99,36 @@ function listen() {
 }
 
 function route() {
-  const id = parseInt(location.hash.slice(1), 10);
-  if (id && id !== shown) void show(id);
+  const what = location.hash.slice(1);
+  if (/^\d+(\+\d+)?$/.test(what) && what !== shown) void show(what);
+}
+
+/** @param {boolean} on */
+function openLessons(on) {
+  byID('lessons').hidden = !on;
+  byID('exchanges').hidden = on;
+  byID('lessons-tab').setAttribute('aria-selected', String(on));
+  byID('exchanges-tab').setAttribute('aria-selected', String(!on));
+  list.later();
+}
+
+/** Offers the lessons, where there is a lab that runs them. */
+function offerLessons() {
+  const lessons = new Lessons(byID('lessons'), (ids) => {
+    location.hash = ids.join('+');
+  });
+  const tabs = /** @type {HTMLElement} */ (document.querySelector('.tabs'));
+  tabs.hidden = false;
+  byID('exchanges').setAttribute('role', 'tabpanel');
+  byID('exchanges').setAttribute('aria-labelledby', 'exchanges-tab');
+  let filled = false;
+  byID('lessons-tab').addEventListener('click', () => {
+    openLessons(true);
+    if (!filled) void lessons.find();
+    filled = true;
+  });
+  byID('exchanges-tab').addEventListener('click', () => openLessons(false));
+  view.run = (name, version) => void lessons.run(name, [version]);
 }
 
 /** @type {['auto', 'light', 'dark']} */
@@ -165,6 +198,8 @@ byID('list-button').addEventListener('click', () => openList(document.body.class
 window.addEventListener('hashchange', route);
 
 setTheme(remembered('theme') ?? 'auto');
+if (document.body.dataset.lessons === 'true') offerLessons();
+view.served = !embedded;
 if (location.search) history.replaceState(null, '', '/' + location.hash); // the token is in the cookie by now
 if (embedded) {
   take(embedded.rows);

@@ -73,6 +73,7 @@
  * @property {string} [text]
  * @property {string} [key]
  * @property {string} [size]
+ * @property {string} [stage] what it works towards
  * @property {boolean} [encrypted]
  * @property {boolean} [alarm]
  * @property {{result: Result, text: string}[]} [checks]
