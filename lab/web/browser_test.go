@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/verdict"
@@ -96,6 +97,28 @@ func value[T any](b *tab, expression string) T {
 	return v
 }
 
+// accessible lets axe-core look at the page as it is, where $LAB_AXE names its
+// script.
+func (b *tab) accessible(state string) {
+	b.Helper()
+	path := os.Getenv("LAB_AXE")
+	if path == "" {
+		return
+	}
+	script, err := os.ReadFile(path)
+	must(b.T, err)
+	type violation struct{ ID, Help, Nodes string }
+	b.do(chromedp.Evaluate[chromedp.Void](string(script) + "; 0"))
+	ctx, cancel := context.WithTimeout(b.ctx, 60*time.Second)
+	defer cancel()
+	found, err := chromedp.Run(ctx, chromedp.Evaluate[[]violation](`axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v =>
+		({ID: v.id, Help: v.help, Nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + ' ' + n.failureSummary).join('; ')})))`, chromedp.EvalAwaitPromise))
+	must(b.T, err)
+	for _, v := range found {
+		b.Errorf("axe-core, %s: %s: %s: %s", state, v.ID, v.Help, v.Nodes)
+	}
+}
+
 // picture takes one, where they are wanted.
 func (b *tab) picture(name string) {
 	b.Helper()
@@ -128,6 +151,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("the newest exchange is not the first: %s", top)
 	}
 	b.picture("accepted12")
+	b.accessible("accepted12")
 	b.do(chromedp.Click(chromedp.CSS(`#rows li a`)))
 	b.until(`document.querySelector('#exchange h2').textContent.includes('expired-client')`)
 	b.picture("refused13")
@@ -140,6 +164,7 @@ func TestPage(t *testing.T) {
 	b.do(chromedp.MouseClickXY(1, 1)) // nothing is pointed at
 	checkFields(b)
 	b.picture("bytes")
+	b.accessible("bytes")
 
 	b.do(chromedp.KeyEvent(kb.End))
 	b.until(`document.querySelectorAll('.ladder .later').length === 0`)
@@ -155,11 +180,14 @@ func TestPage(t *testing.T) {
 	b.until(`document.body.classList.contains('presenting')`)
 	b.do(chromedp.KeyEvent("n"))
 	b.picture("presenter")
+	b.accessible("presenter")
 	b.do(chromedp.KeyEvent("p"), chromedp.KeyEvent("t"), chromedp.KeyEvent("t"), chromedp.KeyEvent("a"))
 	b.until(`document.documentElement.dataset.theme === 'dark'`)
 	b.picture("dark")
+	b.accessible("dark")
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('.papers').scrollIntoView()`))
 	b.picture("certificates")
+	b.accessible("certificates")
 	checkLessons(b)
 	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
 	b.until(`document.querySelector('.ladder')`)
@@ -170,6 +198,7 @@ func TestPage(t *testing.T) {
 	}
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('.drawing').scrollIntoView()`))
 	b.picture("narrow")
+	b.accessible("narrow")
 
 	must(t, s.Close())
 	b.until(`document.querySelector('#state').textContent.startsWith('The lab has ended')`)
@@ -192,6 +221,7 @@ func checkLessons(b *tab) {
 		b.Errorf("between the versions the page marks: %s", differs)
 	}
 	b.picture("compared")
+	b.accessible("compared")
 }
 
 // checkFields points at a field and at a byte: each lights the other.
@@ -205,5 +235,45 @@ func checkFields(b *tab) {
 	b.until(`document.querySelector('.field.lit').textContent.startsWith('msg_type')`)
 	if said := b.text(`.about`); !strings.Contains(said, "RFC") {
 		b.Errorf("of the first byte the page says %q, without a section of an RFC", said)
+	}
+}
+
+// A file that was saved opens from disk, and what a peer has sent stays text in
+// it.
+func TestFile(t *testing.T) {
+	peertest.Need(t, "chromium")
+	x := run(t, "expired-client", tls.VersionTLS13)
+	x.Client.Certificate, x.Reason, x.Client.Error, x.ClientAddr, x.TLS.ServerName = hostile, hostile, hostile, hostile, hostile
+	x.Ladder.Title = hostile
+	for _, m := range x.Wire.Messages {
+		if m.HTTP != nil {
+			m.HTTP.Line, m.HTTP.Target = hostile, hostile
+			m.HTTP.Headers = append(m.HTTP.Headers, httpwire.Header{Name: hostile, Value: hostile})
+		}
+	}
+	p := NewPage(Options{Title: hostile})
+	p.Add(x)
+	name := filepath.Join(t.TempDir(), "saved.html")
+	f, err := os.Create(name)
+	must(t, err)
+	_, err = p.WriteHTML(f)
+	must(t, err)
+	must(t, f.Close())
+	b := open(t, "file://"+name, 1400, 900)
+	b.until(`document.querySelectorAll('.ladder .rung').length > 10`)
+	b.do(chromedp.KeyEvent(kb.End))
+	for range 3 { // the request
+		b.do(chromedp.KeyEvent(kb.ArrowLeft))
+	}
+	if elements := value[int](b, `document.querySelectorAll('img, iframe, script:not([type="module"]):not(#data)').length`); elements != 0 {
+		t.Errorf("the page has %d elements that a peer has sent", elements)
+	}
+	if title := b.text(`#exchange h2`); !strings.Contains(title, "</script><script>alert(1)</script>") || strings.ContainsRune(title, '\u202e') {
+		t.Errorf("the name of the exchange is shown as %q", title)
+	}
+	b.picture("file")
+	b.accessible("a file from disk")
+	if saved := value[bool](b, `[...document.querySelectorAll('.take a')].length === 0`); !saved {
+		t.Error("a file from disk offers what only a server has")
 	}
 }

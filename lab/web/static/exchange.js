@@ -120,7 +120,7 @@ export class ExchangeView {
       this.stop();
       this.go(step);
     });
-    this.frame.replaceChildren(this.picture.svg);
+    this.frame.replaceChildren(this.picture.svg, this.picture.list);
     this.picture.mark(this.step);
   }
 
@@ -249,7 +249,7 @@ export class ExchangeView {
     event.preventDefault();
     if (event.key !== ' ') this.stop();
     act();
-    if (document.activeElement?.closest('.ladder')) this.picture?.rungs[Math.max(this.step, 0)]?.focus({preventScroll: true});
+    if (document.activeElement?.closest('.stops')) this.picture?.buttons[Math.max(this.step, 0)]?.focus({preventScroll: true});
   }
 }
 

@@ -1,8 +1,9 @@
 // The ladder as a picture: two lifelines on one time axis, an arrow for each
 // message, stretches shaded by the keys that protect them, and what each side
-// knows at each moment along its own line.
+// knows at each moment along its own line. Keyboards and screen readers have the
+// same rungs as a list of buttons.
 
-import {svg} from './dom.js';
+import {el, svg} from './dom.js';
 import {stretchOf} from './words.js';
 
 /** @typedef {import('./types.js').Rung} Rung @typedef {import('./types.js').Side} Side */
@@ -38,6 +39,9 @@ export class LadderPicture {
     this.x = {client: this.margin + this.timeWidth, server: this.width - this.margin - this.sizeWidth};
     this.lane = this.x.server - this.x.client;
     this.svg = this.draw();
+    this.buttons = ladder.rungs.map((rung, i) => el('button', {type: 'button', onclick: () => choose(i),
+      onfocus: () => this.rungs[i].classList.add('focused'), onblur: () => this.rungs[i].classList.remove('focused')}, spoken(rung)));
+    this.list = el('ol', {class: 'stops', 'aria-label': `${ladder.title}: steps`}, this.buttons.map((button) => el('li', null, button)));
   }
 
   draw() {
@@ -101,8 +105,7 @@ export class LadderPicture {
       endBelief(side, y, ladder.rungs.length - 1);
       lines.unshift(svg('line', {class: `lifeline ${side}`, x1: x[side], x2: x[side], y1: top, y2: y}));
     }
-    return svg('svg', {class: 'ladder', viewBox: `0 0 ${this.width} ${y + 4}`, width: this.width, height: y + 4, role: 'group',
-      'aria-label': `${ladder.title}: ${ladder.rungs.length} steps. Each is a button.`}, behind, lines, texts);
+    return svg('svg', {class: 'ladder', viewBox: `0 0 ${this.width} ${y + 4}`, width: this.width, height: y + 4, 'aria-hidden': 'true'}, behind, lines, texts);
   }
 
   /**
@@ -173,10 +176,7 @@ export class LadderPicture {
         if (to > from) parts.push(svg('line', {class: 'dots', x1: from, x2: to, y1: y + box.moment, y2: y + box.moment}));
       }
     }
-    const group = svg('g', {class: kinds.join(' '), role: 'button', tabindex: i === 0 ? 0 : -1, 'aria-label': spoken(rung),
-      onclick: () => this.choose(i), onkeydown: (/** @type {KeyboardEvent} */ e) => {
-        if (e.key === 'Enter') this.choose(i);
-      }}, parts);
+    const group = svg('g', {class: kinds.join(' '), onclick: () => this.choose(i)}, parts);
     this.rungs.push(group);
     this.belongs(group, i, i);
     return group;
@@ -229,11 +229,11 @@ export class LadderPicture {
    */
   mark(step) {
     for (const {element, first} of this.parts) element.classList.toggle('later', step >= 0 && first > step);
-    this.rungs.forEach((rung, i) => {
-      rung.classList.toggle('now', i === step);
-      rung.setAttribute('tabindex', i === Math.max(step, 0) ? '0' : '-1');
-      if (i === step) rung.setAttribute('aria-current', 'step');
-      else rung.removeAttribute('aria-current');
+    this.rungs.forEach((rung, i) => rung.classList.toggle('now', i === step));
+    this.buttons.forEach((button, i) => {
+      button.tabIndex = i === Math.max(step, 0) ? 0 : -1; // the arrow keys go on from there
+      if (i === step) button.setAttribute('aria-current', 'step');
+      else button.removeAttribute('aria-current');
     });
   }
 
@@ -248,7 +248,7 @@ export class LadderPicture {
         const value = style.getPropertyValue(name);
         if (value) element.setAttribute(name, value);
       }
-      for (const name of ['class', 'role', 'tabindex', 'aria-label', 'aria-current']) element.removeAttribute(name);
+      element.removeAttribute('class');
     });
     const paper = svg('rect', {width: '100%', height: '100%', fill: getComputedStyle(document.body).backgroundColor});
     copy.prepend(paper);

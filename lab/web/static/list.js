@@ -114,7 +114,7 @@ export class List {
         el('span', {class: 'number'}, x.exchange),
         el('span', {class: 'outcome'}, text),
         el('span', {class: 'duration'}, duration(x.duration_ms)),
-        el('span', {class: 'why'}, [x.tls.version, [x.title, whyOf(x)].filter(Boolean).join(': ')].filter(Boolean).join(' · '))));
+        el('span', {class: 'why'}, [x.title || x.tls.version, whyOf(x)].filter(Boolean).join(' · '))));
     li.style.top = `${i * this.height}px`;
     return li;
   }
