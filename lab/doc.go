@@ -28,11 +28,12 @@
 // looks at files before anything is started. lab has the paired server and
 // client, fault what a scenario has them do wrong. keyshim runs other programs
 // with their keys logged, gokeys and javakeys get those of Go and Java; ladder
-// draws; starttls begins in plain text. verdict says what became of an exchange, from what each side saw and from the wire; vantage joins two
-// captures of the same connections. tlsdecrypt decrypts and checks; certfile
-// reads the files that people have. capture writes and reads pcapng; certgen
-// makes certificates from a manifest; chain says whether certificates hold.
-// prologue follows what is said before TLS; glossary has the words of the field.
+// draws; starttls begins in plain text. verdict says what became of an exchange,
+// from what each side saw and from the wire; vantage joins two captures of the
+// same connections. tlsdecrypt decrypts and checks; certfile reads the files that
+// people have. capture writes and reads pcapng; certgen makes certificates from a
+// manifest; chain says whether certificates hold. prologue follows what is said
+// before TLS; glossary has the words of the field.
 // The rest parse one format or wrap one thing, such as tlswire (TLS), httpwire
 // (HTTP), wiretap and pipe (connections).
 //
