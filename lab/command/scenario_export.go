@@ -14,16 +14,19 @@ lab scenario export --all --pki testdata/tls
                                certificates for your own tests, and a list of
                                what each must give, cases.json
 lab scenario export --all --pki bad --ca ca.pem --ca-key ca.key
-                               under your own CA`
+                               under your own CA
+lab scenario export --all --html site
+                               every lesson as a page, for any web server`
 
 func (p *Program) scenarioExportCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "export",
-		Usage:       "write the certificates of scenarios, for tests of other programs",
+		Usage:       "write scenarios as certificates, for tests of other programs, or as pages",
 		ArgsUsage:   "NAME|FILE...",
 		Description: scenarioExportExamples,
 		Flags: []cli.Flag{dirFlag(),
 			&cli.StringFlag{Name: "pki", Usage: "`DIR` to write, which must be empty or not be there"},
+			&cli.StringFlag{Name: "html", Usage: "`DIR` for a page of each scenario, in both versions, likewise"},
 			&cli.BoolFlag{Name: "all", Usage: "every scenario whose fault is in its certificates, and the good ones"},
 			&cli.StringFlag{Name: "ca", DefaultText: "two new ones, for servers and clients", Usage: "`NAME|FILE` of the CA that issues"},
 			&cli.StringFlag{Name: "ca-key", DefaultText: "in the FILE of --ca, or beside it", Usage: "`NAME|FILE` of its private key"},
@@ -36,12 +39,15 @@ func (p *Program) scenarioExportCommand() *cli.Command {
 }
 
 func (p *Program) scenarioExport(c *cli.Context) error {
-	if c.String("pki") == "" {
-		return &usageError{command: commandName(c), problem: "lab scenario export takes --pki DIR: where to write"}
+	if (c.String("pki") == "") == (c.String("html") == "") {
+		return &usageError{command: commandName(c), problem: "lab scenario export takes --pki DIR, for certificates, or --html DIR, for pages: where to write"}
 	}
 	chosen, err := chosenScenarios(c)
 	if err != nil {
 		return err
+	}
+	if c.String("html") != "" {
+		return p.gallery(c, chosen)
 	}
 	if c.Bool("all") {
 		all := chosen

@@ -32,10 +32,10 @@ func (p *Page) writeHTML(w io.Writer, shown []*Exchange) error {
 	for _, x := range shown {
 		data.Details[x.id] = p.detail(x)
 	}
-	script, style := joinedScript(), read("style.css")
-	return pageTemplate.Execute(w, pageData{
-		Title: p.options.Title, Data: template.JS(encode(data)), Script: template.JS(script), Style: template.CSS(style),
-		Policy: "default-src 'none'; script-src " + hashed(script) + "; style-src " + hashed(style) + "; img-src data:; base-uri 'none'; form-action 'none'",
+	script, style := joinedScript(), read("static/style.css")
+	return templates.ExecuteTemplate(w, "page.html", pageData{
+		Title: p.options.Title, About: p.options.About, Data: template.JS(encode(data)), Script: template.JS(script), Style: template.CSS(style),
+		Policy: policyOf(script, style),
 	})
 }
 
@@ -51,6 +51,11 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 	_ = s.page.writeHTML(w, []*Exchange{x})
 }
 
+// policyOf allows a page its own script and style, and nothing else.
+func policyOf(script, style string) string {
+	return "default-src 'none'; script-src " + hashed(script) + "; style-src " + hashed(style) + "; img-src data:; base-uri 'none'; form-action 'none'"
+}
+
 // hashed is a source expression that allows one text within a page (CSP3 section
 // 2.3.1).
 func hashed(text string) string {
@@ -60,7 +65,7 @@ func hashed(text string) string {
 
 // read returns one of the page's files.
 func read(name string) string {
-	text, err := files.ReadFile("static/" + name)
+	text, err := files.ReadFile(name)
 	if err != nil {
 		panic(err) // it is embedded
 	}
@@ -84,7 +89,7 @@ var joinedScript = sync.OnceValue(func() string {
 			return
 		}
 		seen[name] = true
-		text := read(name)
+		text := read("static/" + name)
 		for _, m := range importLine.FindAllStringSubmatch(text, -1) {
 			add(m[1])
 		}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
@@ -11,8 +12,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"crypto/sha256"
 
 	"mtlslab.example/lab/lab/peertest"
 )
@@ -35,17 +34,23 @@ func TestHTML(t *testing.T) {
 		t.Errorf("%d exchanges; the page has %d <script, %d </script, <img %v, a hidden character %v", n, strings.Count(page, "<script"), strings.Count(page, "</script"),
 			strings.Contains(page, "<img"), strings.Contains(page, "\u202e"))
 	}
-	for _, kind := range []string{"script", "style"} {
-		open := map[string]string{"script": `<script type="module">`, "style": "<style>"}[kind]
+	checkPolicy(t, page, `<script type="module">`, "<style>")
+	if found := regexp.MustCompile(`(src|href)="[^d#$][^"]*"|url\(|@import|PRIVATE KEY|TRAFFIC_SECRET|CLIENT_RANDOM`).FindString(page); found != "" {
+		t.Errorf("the page has %s", found)
+	}
+}
+
+// checkPolicy compares a page's policy with its own script and style.
+func checkPolicy(t *testing.T, page, script, style string) {
+	t.Helper()
+	for kind, open := range map[string]string{"script": script, "style": style} {
 		_, rest, _ := strings.Cut(page, open)
 		text, _, _ := strings.Cut(rest, "</"+kind+">")
 		sum := sha256.Sum256([]byte(text))
-		if want := fmt.Sprintf("%s-src &#39;sha256-%s&#39;", kind, base64.StdEncoding.EncodeToString(sum[:])); !strings.Contains(strings.ReplaceAll(page, "&#43;", "+"), want) {
+		want := fmt.Sprintf("%s-src &#39;sha256-%s&#39;", kind, base64.StdEncoding.EncodeToString(sum[:]))
+		if !strings.Contains(strings.ReplaceAll(page, "&#43;", "+"), want) {
 			t.Errorf("the page's policy does not allow its own %s: %s", kind, want)
 		}
-	}
-	if found := regexp.MustCompile(`(src|href)="[^d#$][^"]*"|url\(|@import|PRIVATE KEY|TRAFFIC_SECRET|CLIENT_RANDOM`).FindString(page); found != "" {
-		t.Errorf("the page has %s", found)
 	}
 }
 

@@ -9,10 +9,10 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-//go:embed static page.html
+//go:embed static page.html gallery.html gallery.js
 var files embed.FS
 
-var pageTemplate = template.Must(template.ParseFS(files, "page.html"))
+var templates = template.Must(template.ParseFS(files, "*.html"))
 
 // pageData is what page.html is made from. The files of the page are beside it,
 // or else, with what it shows, within it.
@@ -20,6 +20,7 @@ type pageData struct {
 	Title   string
 	Live    bool
 	Lessons bool
+	About   *About // nil: it is no lesson
 
 	Policy string
 	Style  template.CSS
@@ -35,6 +36,7 @@ type Options struct {
 	// "" if none does; nil: none ever does.
 	Showing func(*verdict.Verdict, *tlsdecrypt.Connection) string
 	Lessons Lessons // that can be run from the page; nil: none
+	About   *About  // nil: the page is not about a lesson
 }
 
 // Page has the latest exchanges, for [Serve] or [Page.WriteHTML]. It is safe for

@@ -84,5 +84,5 @@ func (s *Server) handler() http.Handler {
 // index answers with the page itself.
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = pageTemplate.Execute(w, pageData{Title: s.page.options.Title, Live: s.page.options.Live, Lessons: s.page.options.Lessons != nil})
+	_ = templates.ExecuteTemplate(w, "page.html", pageData{Title: s.page.options.Title, Live: s.page.options.Live, Lessons: s.page.options.Lessons != nil})
 }

@@ -203,7 +203,8 @@ view.served = !embedded;
 if (location.search) history.replaceState(null, '', '/' + location.hash); // the token is in the cookie by now
 if (embedded) {
   take(embedded.rows);
-  if (embedded.rows.length < 2) openList(false);
+  if (embedded.rows.length < 2 && !document.querySelector('.about-lesson')) openList(false);
+  if (!embedded.rows.length) view.fail('This lesson never reaches the wire: nothing is sent in it.');
 } else {
   listen();
 }

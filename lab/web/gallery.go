@@ -1,0 +1,50 @@
+package web
+
+import (
+	"html/template"
+	"io"
+	"strings"
+)
+
+// About is what a page says of a lesson beside its exchanges.
+type About struct {
+	Text []Paragraph
+	Both bool // exchanges 1 and 2 are the same in two versions of TLS
+}
+
+// Paragraph is a text with the name of what it is about.
+type Paragraph struct{ Name, Text string }
+
+// GallerySide is a part of a gallery.
+type GallerySide struct {
+	Name    string
+	Lessons []GalleryLesson
+}
+
+// GalleryLesson is one lesson in a gallery. Its page, NAME.html, is in the same
+// folder.
+type GalleryLesson struct {
+	Name, Title string
+	Ends        []string // how each version ends
+	Words       string   // what it is found by
+}
+
+// WriteGallery writes the page that leads to the pages of lessons. The error is
+// w's.
+func WriteGallery(w io.Writer, sides []GallerySide) error {
+	count := 0
+	for _, side := range sides {
+		for i := range side.Lessons {
+			side.Lessons[i].Words = strings.ToLower(side.Lessons[i].Words)
+			count++
+		}
+	}
+	style, script := read("static/style.css"), read("gallery.js")
+	return templates.ExecuteTemplate(w, "gallery.html", struct {
+		Sides  []GallerySide
+		Count  int
+		Policy string
+		Style  template.CSS
+		Script template.JS
+	}{sides, count, policyOf(script, style), template.CSS(style), template.JS(script)})
+}
