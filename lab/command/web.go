@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/netip"
@@ -49,7 +50,7 @@ func (a *labRun) openWeb(c *cli.Context, title string, byDefault bool) (err erro
 	case !asked:
 		addr = webAddr
 	}
-	page := web.NewPage(web.Options{Title: title, Live: true, Showing: shown, Lessons: &lessons{a.Program, a.folder}})
+	page := web.NewPage(web.Options{Title: title, Live: true, Showing: shown, Lessons: &lessons{a.Program, a.folder}, PKI: a.listedPKI()})
 	a.web, err = a.serveWeb(c.Context, page, addr)
 	if err != nil && !asked {
 		a.say("there is no live view: %v", err)
@@ -61,6 +62,21 @@ func (a *labRun) openWeb(c *cli.Context, title string, byDefault bool) (err erro
 	a.page = page
 	a.settings.Journal.Keep = web.KeepBytes
 	return nil
+}
+
+// listedPKI returns what lists the certificates of certs.yaml; nil: a scenario
+// has others.
+func (a *labRun) listedPKI() func() ([]json.RawMessage, error) {
+	if a.scenario != nil {
+		return nil
+	}
+	return func() (listed []json.RawMessage, err error) {
+		infos, _, err := a.listing(a.folder)
+		for _, info := range infos {
+			listed = append(listed, bytes.TrimSpace(a.encoded(describe(info))))
+		}
+		return listed, err
+	}
 }
 
 // watched reports whether lab up shows the live view unasked: somebody looks at

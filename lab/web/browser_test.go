@@ -3,12 +3,14 @@ package web
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,7 +137,10 @@ func (b *tab) picture(name string) {
 func TestPage(t *testing.T) {
 	peertest.Need(t, "chromium")
 	refused, accepted := run(t, "expired-client", tls.VersionTLS13), run(t, "ecdsa-p384", tls.VersionTLS12)
-	p := NewPage(Options{Title: "lab up", Live: true, Lessons: oneLesson{t}, Showing: func(*verdict.Verdict, *tlsdecrypt.Connection) string { return "expired-client" }})
+	var listed atomic.Pointer[[]json.RawMessage]
+	listed.Store(&[]json.RawMessage{json.RawMessage(`{"name": "ca", "subject": "CN=ca", "issuer": "ca", "ca": true, "sans": [], "key": "EC 256", "not_after": "2199-01-02T00:00:00Z", "sha256": "01", "state": "ok"}`),
+		json.RawMessage(`{"name": "client", "subject": "CN=client", "issuer": "ca", "sans": [], "key": "EC 256", "sha256": "02", "state": "missing"}`)})
+	p := NewPage(Options{Title: "lab up", Live: true, PKI: func() ([]json.RawMessage, error) { return *listed.Load(), nil }, Lessons: oneLesson{t}, Showing: func(*verdict.Verdict, *tlsdecrypt.Connection) string { return "expired-client" }})
 	s := serve(t, p)
 	b := open(t, s.URL(), 1400, 900)
 	b.until(`document.querySelector('#state').textContent === 'Live'`)
@@ -189,6 +194,7 @@ func TestPage(t *testing.T) {
 	b.picture("certificates")
 	b.accessible("certificates")
 	checkLessons(b)
+	checkPKI(b, &listed)
 	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))
 	b.until(`document.querySelector('.ladder')`)
 	b.do(chromedp.EmulateViewport(390, 844))
@@ -222,6 +228,23 @@ func checkLessons(b *tab) {
 	}
 	b.picture("compared")
 	b.accessible("compared")
+}
+
+// checkPKI looks at the certificates of the manifest, and again after one was
+// made.
+func checkPKI(b *tab, listed *atomic.Pointer[[]json.RawMessage]) {
+	b.Helper()
+	b.do(chromedp.Click(chromedp.CSS(`#pki-tab`)))
+	b.until(`document.querySelector('.pki .pki b')?.textContent === 'client'`)
+	if state := b.text(`.pki .pki p`); state != "missing" {
+		b.Errorf("the client's certificate is %q, want missing", state)
+	}
+	listed.Store(&[]json.RawMessage{(*listed.Load())[0], json.RawMessage(`{"name": "client", "subject": "CN=client", "issuer": "ca", "sans": [], "key": "EC 256", "sha256": "03", "state": "ok"}`)})
+	b.do(chromedp.Click(chromedp.CSS(`#pki button`)))
+	b.until(`document.querySelector('.pki .pki .badge')?.textContent === 'made anew'`)
+	b.picture("pki")
+	b.accessible("pki")
+	b.do(chromedp.Click(chromedp.CSS(`#exchanges-tab`)))
 }
 
 // checkFields points at a field and at a byte: each lights the other.

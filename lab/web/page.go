@@ -2,6 +2,7 @@ package web
 
 import (
 	"embed"
+	"encoding/json"
 	"html/template"
 
 	"mtlslab.example/lab/lab/text"
@@ -20,6 +21,7 @@ type pageData struct {
 	Title   string
 	Live    bool
 	Lessons bool
+	PKI     bool
 	About   *About // nil: it is no lesson
 
 	Policy string
@@ -37,6 +39,9 @@ type Options struct {
 	Showing func(*verdict.Verdict, *tlsdecrypt.Connection) string
 	Lessons Lessons // that can be run from the page; nil: none
 	About   *About  // nil: the page is not about a lesson
+	// PKI returns the certificates of the manifest, each as lab certs list --json
+	// has it; nil: the page does not show them.
+	PKI func() ([]json.RawMessage, error)
 }
 
 // Page has the latest exchanges, for [Serve] or [Page.WriteHTML]. It is safe for

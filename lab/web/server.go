@@ -74,6 +74,9 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /events", s.stream)
 	mux.HandleFunc("GET /exchanges/{id}", s.exchange)
 	mux.HandleFunc("GET /exchanges/{id}/page.html", s.download)
+	if s.page.options.PKI != nil {
+		mux.HandleFunc("GET /pki", s.pki)
+	}
 	if s.page.options.Lessons != nil {
 		mux.HandleFunc("GET /lessons", s.lessons)
 		mux.HandleFunc("POST /lessons/{name}", s.runLesson)
@@ -84,5 +87,6 @@ func (s *Server) handler() http.Handler {
 // index answers with the page itself.
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = templates.ExecuteTemplate(w, "page.html", pageData{Title: s.page.options.Title, Live: s.page.options.Live, Lessons: s.page.options.Lessons != nil})
+	o := s.page.options
+	_ = templates.ExecuteTemplate(w, "page.html", pageData{Title: o.Title, Live: o.Live, Lessons: o.Lessons != nil, PKI: o.PKI != nil})
 }

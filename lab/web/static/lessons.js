@@ -29,6 +29,11 @@ export class Lessons {
     root.replaceChildren(el('label', {class: 'search'}, 'What a program says, or a word ', this.search), this.said, this.found);
   }
 
+  /** Shows all lessons, the first time. */
+  start() {
+    if (!this.found.firstChild && !this.search.value) void this.find();
+  }
+
   async find() {
     try {
       const response = await fetch(`/lessons?q=${encodeURIComponent(this.search.value.trim())}`);

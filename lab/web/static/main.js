@@ -5,6 +5,7 @@ import {byID, isTyping} from './dom.js';
 import {ExchangeView} from './exchange.js';
 import {Lessons} from './lessons.js';
 import {List} from './list.js';
+import {PKI} from './pki.js';
 
 /** @typedef {{title?: string, rows: import('./types.js').Row[], details: Record<string, import('./types.js').Detail>}} Embedded */
 
@@ -103,32 +104,35 @@ function route() {
   if (/^\d+(\+\d+)?$/.test(what) && what !== shown) void show(what);
 }
 
-/** @param {boolean} on */
-function openLessons(on) {
-  byID('lessons').hidden = !on;
-  byID('exchanges').hidden = on;
-  byID('lessons-tab').setAttribute('aria-selected', String(on));
-  byID('exchanges-tab').setAttribute('aria-selected', String(!on));
-  list.later();
-}
-
-/** Offers the lessons, where there is a lab that runs them. */
-function offerLessons() {
+/** Connects the tabs that there are, and fills each when it is opened. */
+function connectTabs() {
+  const tabs = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[role="tab"]'));
   const lessons = new Lessons(byID('lessons'), (ids) => {
     location.hash = ids.join('+');
   });
-  const tabs = /** @type {HTMLElement} */ (document.querySelector('.tabs'));
-  tabs.hidden = false;
-  byID('exchanges').setAttribute('role', 'tabpanel');
-  byID('exchanges').setAttribute('aria-labelledby', 'exchanges-tab');
-  let filled = false;
-  byID('lessons-tab').addEventListener('click', () => {
-    openLessons(true);
-    if (!filled) void lessons.find();
-    filled = true;
+  const pki = new PKI(byID('pki'));
+  /** @type {Record<string, () => void>} */
+  const fill = {lessons: () => lessons.start(), pki: () => void pki.load(), exchanges: () => list.later()};
+  const open = (/** @type {HTMLElement} */ chosen) => {
+    for (const tab of tabs) {
+      tab.setAttribute('aria-selected', String(tab === chosen));
+      tab.tabIndex = tab === chosen ? 0 : -1;
+      byID(tab.getAttribute('aria-controls') ?? '').hidden = tab !== chosen;
+    }
+    fill[chosen.getAttribute('aria-controls') ?? '']?.();
+  };
+  tabs.forEach((tab, i) => {
+    tab.addEventListener('click', () => open(tab));
+    tab.addEventListener('keydown', (event) => {
+      const step = {ArrowRight: 1, ArrowLeft: tabs.length - 1}[event.key];
+      if (!step) return;
+      event.stopPropagation();
+      const next = tabs[(i + step) % tabs.length];
+      next.focus();
+      open(next);
+    });
   });
-  byID('exchanges-tab').addEventListener('click', () => openLessons(false));
-  view.run = (name, version) => void lessons.run(name, [version]);
+  if (document.getElementById('lessons-tab')) view.run = (name, version) => void lessons.run(name, [version]);
 }
 
 /** @type {['auto', 'light', 'dark']} */
@@ -198,7 +202,7 @@ byID('list-button').addEventListener('click', () => openList(document.body.class
 window.addEventListener('hashchange', route);
 
 setTheme(remembered('theme') ?? 'auto');
-if (document.body.dataset.lessons === 'true') offerLessons();
+if (document.querySelector('[role="tab"]')) connectTabs();
 view.served = !embedded;
 if (location.search) history.replaceState(null, '', '/' + location.hash); // the token is in the cookie by now
 if (embedded) {
