@@ -121,6 +121,23 @@ func (hs *handshake) protection(side endpoint.Side) (*protection, error) {
 	if p == nil || info.Cipher == "" {
 		return nil, unsupportedError{hs.suite}
 	}
+	macKey, key, iv := hs.writeKeys(p, side)
+	prot := &protection{key: Key{Secret: masterSecret, Generation: hs.generation}}
+	var err error
+	if info.AEAD {
+		var aead opener
+		aead, err = newAEAD(hs.suite, key)
+		prot.cipher = aeadTLS12{aead: aead, iv: iv, record: info.RecordIVLen, tag: info.TagLen}
+	} else {
+		prot.cipher, err = newMACThenCipher(hs, macKey, key, iv)
+	}
+	return prot, err
+}
+
+// writeKeys are the parts of the key_block that one side writes with
+// (RFC 5246 section 6.3).
+func (hs *handshake) writeKeys(p prf, side endpoint.Side) (macKey, key, iv []byte) {
+	info := hs.suite.Info()
 	ivLen := info.FixedIVLen
 	if info.CBC && hs.version < tlswire.VersionTLS11 {
 		ivLen = info.BlockLen
@@ -135,15 +152,5 @@ func (hs *handshake) protection(side endpoint.Side) (*protection, error) {
 		block = block[2*n:]
 		return own
 	}
-	macKey, key, iv := take(info.MACLen), take(info.KeyLen), take(ivLen)
-	prot := &protection{key: Key{Secret: masterSecret, Generation: hs.generation}}
-	var err error
-	if info.AEAD {
-		var aead opener
-		aead, err = newAEAD(hs.suite, key)
-		prot.cipher = aeadTLS12{aead: aead, iv: iv, record: info.RecordIVLen, tag: info.TagLen}
-	} else {
-		prot.cipher, err = newMACThenCipher(hs, macKey, key, iv)
-	}
-	return prot, err
+	return take(info.MACLen), take(info.KeyLen), take(ivLen)
 }

@@ -129,8 +129,11 @@ func (d *decrypter) protection(w *writeState, e epoch, rec *tlsRecord) (*protect
 	made, err := newTLS13(hs.version, hs.suite, secret, key)
 	if err == nil {
 		w.keys[e] = made
-		if e == handshaking {
+		switch e {
+		case handshaking:
 			*hs.secrets.Of(rec.from) = secret
+		case application:
+			*hs.application.Of(rec.from) = secret
 		}
 	}
 	return made, err

@@ -30,6 +30,8 @@ type handshake struct {
 	byRSAKey bool                  // an RSA key opened it
 	derived  bool                  // master comes from the messages of the handshake
 	secrets  endpoint.Pair[[]byte] // of TLS 1.3: its handshake_traffic_secret
+
+	application endpoint.Pair[[]byte] // likewise: its first application_traffic_secret
 }
 
 // parameters are the content of a handshake's hellos.

@@ -173,7 +173,18 @@ func TestRFC8448(t *testing.T) {
 			if want := map[string]int{"3": 3, "4": 2, "5": 3, "6": 4, "7": 3}[section]; held != want {
 				t.Errorf("%d checks hold, want %d: %q", held, want, results(c))
 			}
+			checkArithmetic(t, c)
 			if section == "3" { // as the RFC prints them
+				values := make(map[string]bool)
+				eachTerm(c.Arithmetic(), func(term Term) { values[term.Value] = true })
+				for _, value := range []string{ // the server's handshake key and IV, and the hash of the hellos
+					"3fce516009c21727d0f2e4e86ee403bc", "5d313eb2671276ee13000b30", "860c06edc07858ee8e78f0e7428c58edd6b43f2ca3e6e95f02ed063cf0e1cad8",
+					"9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5",
+				} {
+					if !values[value] {
+						t.Errorf("the arithmetic has no %s", value)
+					}
+				}
 				for label, secret := range map[string]string{
 					keylog.LabelClientHandshakeTraffic: "b3eddb126e067f35a780b3abf45e2d8f3b1a950738f52e9600746a0e27a55a21",
 					keylog.LabelServerHandshakeTraffic: "b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38",

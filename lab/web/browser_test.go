@@ -193,6 +193,14 @@ func TestPage(t *testing.T) {
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('.papers').scrollIntoView()`))
 	b.picture("certificates")
 	b.accessible("certificates")
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('.arithmetic summary').click()`))
+	if shown := value[int](b, `[...document.querySelectorAll('.arithmetic li')].filter(li => /^key /.test(li.textContent) && li.querySelector('code')).length`); shown != 0 {
+		t.Errorf("%d keys are shown unasked", shown)
+	}
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('.arithmetic button').click()`))
+	b.until(`[...document.querySelectorAll('.arithmetic li')].filter(li => /^key /.test(li.textContent) && li.querySelector('code')).length === 4`)
+	b.picture("arithmetic")
+	b.accessible("arithmetic")
 	checkLessons(b)
 	checkPKI(b, &listed)
 	b.do(chromedp.Evaluate[chromedp.Void](`history.back()`))

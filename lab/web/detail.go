@@ -32,6 +32,7 @@ type detail struct {
 	// the records of Wire refer, in hexadecimal.
 	Streams      endpoint.Pair[string]              `json:"streams"`
 	Certificates endpoint.Pair[[]check.Certificate] `json:"certificates"`
+	Arithmetic   []tlsdecrypt.Term                  `json:"arithmetic,omitempty"` // without secrets
 }
 
 // detail returns all of an exchange.
@@ -64,7 +65,7 @@ func (p *Page) detail(x *Exchange) detail {
 	for side, kept := range c.Kept.All() {
 		*d.Streams.Of(side) = hex.EncodeToString(*kept)
 	}
-	d.Certificates = certificates(c)
+	d.Certificates, d.Arithmetic = certificates(c), tlsdecrypt.Hidden(c.Arithmetic())
 	return d
 }
 
@@ -110,6 +111,19 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(encode(s.page.detail(x)))
+}
+
+// secrets answers with the arithmetic of an exchange, secrets and all.
+func (s *Server) secrets(w http.ResponseWriter, r *http.Request) {
+	x := s.find(r)
+	if x == nil || x.Wire == nil {
+		http.Error(w, gone, http.StatusNotFound)
+		return
+	}
+	x.reading.Lock()
+	defer x.reading.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(encode(x.Wire.Arithmetic()))
 }
 
 // gone is said of an exchange that is not there.

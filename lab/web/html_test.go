@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
 // hostile is a name that a peer may choose.
@@ -35,6 +36,23 @@ func TestHTML(t *testing.T) {
 			strings.Contains(page, "<img"), strings.Contains(page, "\u202e"))
 	}
 	checkPolicy(t, page, `<script type="module">`, "<style>")
+	secrets := 0
+	var look func([]tlsdecrypt.Term)
+	look = func(terms []tlsdecrypt.Term) {
+		for _, term := range terms {
+			if term.Secret && term.Value != "" {
+				secrets++
+				if strings.Contains(page, term.Value) {
+					t.Errorf("the page has the value of %s", term.Name)
+				}
+			}
+			look(term.Terms)
+		}
+	}
+	look(x.Wire.Arithmetic())
+	if secrets < 8 {
+		t.Errorf("the exchange has %d secrets", secrets)
+	}
 	if found := regexp.MustCompile(`(src|href)="[^d#$][^"]*"|url\(|@import|PRIVATE KEY|TRAFFIC_SECRET|CLIENT_RANDOM`).FindString(page); found != "" {
 		t.Errorf("the page has %s", found)
 	}

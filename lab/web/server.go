@@ -74,6 +74,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /events", s.stream)
 	mux.HandleFunc("GET /exchanges/{id}", s.exchange)
 	mux.HandleFunc("GET /exchanges/{id}/page.html", s.download)
+	mux.HandleFunc("GET /exchanges/{id}/secrets", s.secrets)
 	if s.page.options.PKI != nil {
 		mux.HandleFunc("GET /pki", s.pki)
 	}

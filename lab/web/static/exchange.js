@@ -1,6 +1,7 @@
 // One exchange: what each side says, the ladder with its steps, the bytes of the
 // step, and the certificates.
 
+import {arithmetic} from './arithmetic.js';
 import {fieldsAndBytes, hexDump, toBytes} from './bytes.js';
 import {certificates} from './certificates.js';
 import {comparison} from './compare.js';
@@ -54,7 +55,8 @@ export class ExchangeView {
       detail.ladder
         ? el('section', {class: 'drawing', 'aria-label': 'The ladder'}, el('h2', null, 'What was said'), this.controls, el('div', {class: 'beside'}, this.frame, this.panel))
         : el('p', {class: 'empty'}, 'What was said on it is not here: the page was too slow for it, or its memory was full. The capture has it.'),
-      detail.ladder ? el('section', {class: 'papers', 'aria-label': 'Certificates'}, el('h2', null, 'Certificates'), certificates(detail)) : '');
+      detail.ladder ? el('section', {class: 'papers', 'aria-label': 'Certificates'}, el('h2', null, 'Certificates'), certificates(detail)) : '',
+      detail.arithmetic ? el('section', {'aria-label': 'The arithmetic', class: 'papers'}, arithmetic(detail.arithmetic, this.served ? () => secretsOf(detail.id) : null)) : '');
     this.redraw();
     this.go(this.step);
   }
@@ -262,6 +264,13 @@ function calm() {
 function facts(x) {
   return [x.tls.version, x.tls.cipher_suite, x.tls.group, x.tls.alpn, x.tls.resumed && 'resumed', x.http && `HTTP ${x.http.status}`,
     duration(x.duration_ms), `${x.client_addr} to ${x.server_addr}`, x.time?.replace('T', ' ').slice(0, 19)].filter(Boolean).join(' · ');
+}
+
+/** @param {number} id */
+async function secretsOf(id) {
+  const response = await fetch(`/exchanges/${id}/secrets`);
+  if (!response.ok) throw new Error(await response.text());
+  return response.json();
 }
 
 /**

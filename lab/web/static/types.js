@@ -102,7 +102,10 @@
  * @property {string} for
  * @property {string} sha256
  *
+ * @typedef {{name: string, how?: string, value?: string, secret?: boolean, note?: string, terms?: Term[]}} Term
+ *
  * @typedef {object} DetailOnly
+ * @property {Term[]} [arithmetic]
  * @property {{messages: Message[], scenario?: string}} [wire]
  * @property {Ladder} [ladder]
  * @property {string[]} [plain]

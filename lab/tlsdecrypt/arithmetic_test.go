@@ -1,0 +1,71 @@
+package tlsdecrypt
+
+import (
+	"crypto/tls"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"testing"
+
+	"mtlslab.example/lab/lab/tlswire"
+)
+
+// eachTerm calls f for every term.
+func eachTerm(terms []Term, f func(Term)) {
+	for _, t := range terms {
+		f(t)
+		eachTerm(t.Terms, f)
+	}
+}
+
+// checkArithmetic compares the arithmetic with the checksums that the two sides
+// have sent: it comes to the same, and hides its secrets.
+func checkArithmetic(t *testing.T, c *Connection) {
+	t.Helper()
+	sums := make(map[string]bool)
+	secrets := 0
+	eachTerm(c.Arithmetic(), func(term Term) {
+		if strings.HasPrefix(term.Name, "verify_data") {
+			sums[term.Value] = true
+		}
+		if term.Secret && term.Value != "" {
+			secrets++
+		}
+		if term.Value == "" && term.Note == "" {
+			t.Errorf("%s has no value, and nothing says why", term.Name)
+		}
+	})
+	finished := 0
+	for _, m := range c.Messages {
+		if m.Handshake == nil {
+			continue
+		}
+		if body, ok := m.Handshake.Body.(*tlswire.Finished); ok {
+			finished++
+			if !sums[hex.EncodeToString(body.VerifyData)] {
+				t.Errorf("the %v's Finished has %x, and the arithmetic %v", m.From, body.VerifyData, sums)
+			}
+		}
+	}
+	if finished < 2 || secrets < 5 {
+		t.Errorf("%d Finished, %d secrets", finished, secrets)
+	}
+	eachTerm(Hidden(c.Arithmetic()), func(term Term) {
+		if term.Secret && term.Value != "" {
+			t.Errorf("%s is not hidden", term.Name)
+		}
+	})
+}
+
+// The arithmetic of TLS 1.2, as net/http speaks it; RFC 8448 has that of TLS 1.3.
+func TestArithmeticTLS12(t *testing.T) {
+	config := serverConfig()
+	config.MaxVersion = tls.VersionTLS12
+	checkArithmetic(t, dissectHTTP(t, "http/1.1", config, func(http.ResponseWriter, *http.Request) {}, func(client *http.Client, url string) {
+		response, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+	}))
+}
