@@ -265,7 +265,8 @@ export class LadderPicture {
   }
 
   /**
-   * Breaks a text into lines of at most that width.
+   * Breaks a text into lines of at most that width, and words that are longer
+   * behind a _ where they have one.
    * @param {string} text
    * @param {number} width
    * @param {string} [weight]
@@ -274,20 +275,23 @@ export class LadderPicture {
     const lines = [''];
     for (const word of text.split(' ')) {
       const line = lines[lines.length - 1];
-      const longer = line ? `${line} ${word}` : word;
-      if (this.textWidth(longer, weight) <= width) lines[lines.length - 1] = longer;
-      else if (line) lines.push(this.cut(word, width));
-      else lines[lines.length - 1] = this.cut(word, width);
+      if (line && this.textWidth(`${line} ${word}`, weight) <= width) {
+        lines[lines.length - 1] = `${line} ${word}`;
+        continue;
+      }
+      if (line) lines.push('');
+      let rest = word;
+      while (rest.length > 1 && this.textWidth(rest, weight) > width) {
+        let fits = rest.length - 1;
+        while (fits > 1 && this.textWidth(rest.slice(0, fits), weight) > width) fits--;
+        fits = rest.lastIndexOf('_', fits - 1) + 1 || fits;
+        lines[lines.length - 1] = rest.slice(0, fits);
+        lines.push('');
+        rest = rest.slice(fits);
+      }
+      lines[lines.length - 1] = rest;
     }
     return lines;
-  }
-
-  /** @param {string} word @param {number} width */
-  cut(word, width) {
-    if (this.textWidth(word) <= width) return word;
-    let shorter = word;
-    while (shorter.length > 1 && this.textWidth(shorter + '…') > width) shorter = shorter.slice(0, -1);
-    return shorter + '…';
   }
 }
 
