@@ -16,6 +16,7 @@ type Ladder struct {
 	Agreed string                `json:"agreed"` // what the two sides agreed on
 	Ends   endpoint.Pair[string] `json:"ends"`   // what stands over the two vertical lines
 	Rungs  []Rung                `json:"rungs"`
+	Legend []string              `json:"legend"` // how to read it
 	Ending []string              `json:"ending"` // paragraphs: how it ended, without the verdict's reason and fix
 }
 
@@ -65,6 +66,9 @@ func Of(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) Ladder {
 			r.Messages = append(r.Messages, message)
 			message++
 		}
+	}
+	for _, line := range legend(s, Options{Width: text.Usual}) {
+		l.Legend = append(l.Legend, line...)
 	}
 	for _, paragraph := range s.ending() {
 		l.Ending = append(l.Ending, text.Clean(paragraph))

@@ -121,9 +121,10 @@ func (s *Server) secrets(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.reading.Lock()
-	defer x.reading.Unlock()
+	terms := x.Wire.Arithmetic()
+	x.reading.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(encode(x.Wire.Arithmetic()))
+	_, _ = w.Write(encode(terms))
 }
 
 // gone is said of an exchange that is not there.

@@ -170,7 +170,8 @@ export class ExchangeView {
   /** @param {import('./types.js').Ladder} ladder */
   overview(ladder) {
     return [el('h3', null, ladder.agreed || 'Nothing was agreed on'), ...ladder.ending.map((p) => el('p', null, p)),
-      el('p', {class: 'hint'}, 'Choose a message, or go step by step: → and ←, space to play.')];
+      el('p', {class: 'hint'}, 'Choose a message, or go step by step: → and ←, space to play.'),
+      el('ul', {class: 'legend'}, ladder.legend.map((line) => el('li', null, line)))];
   }
 
   /** @param {Rung} rung */

@@ -29,6 +29,7 @@
  * @property {Party} client
  * @property {{status: number}} [http]
  * @property {number} duration_ms
+ * @property {{accepted: number, rejected: number}} [not_shown] that were only counted, after it
  *
  * @typedef {object} Field
  * @property {string} name
@@ -85,6 +86,7 @@
  * @property {string} agreed
  * @property {{client: string, server: string}} ends
  * @property {Rung[]} rungs
+ * @property {string[]} legend
  * @property {string[]} ending
  *
  * @typedef {object} Certificate
