@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/signal"
 
 	"github.com/urfave/cli/v2"
@@ -57,6 +58,11 @@ func (p *Program) attach(c *cli.Context) error {
 	before := sizeOf(log)
 	ctx, restore := signal.NotifyContext(c.Context, leavings...)
 	defer restore()
+	// A second Ctrl-C would end lab, and the program with it, before its
+	// breakpoints are gone.
+	further := make(chan os.Signal, 1)
+	signal.Notify(further, Interrupts...)
+	defer signal.Stop(further)
 	trace, err := gokeys.Attach(pid, gokeys.Options{Keys: keys, Cannot: func(err error) { p.say("%v; %s", err, otherEnd) }})
 	if err != nil {
 		return &attachError{pid, err}

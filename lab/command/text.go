@@ -98,11 +98,29 @@ func (p *Program) sayReachable(addr net.Addr, clientCA string) {
 }
 
 // typedURL is the URL of a server to type: one on every address is localhost.
-func typedURL(addr net.Addr) string {
-	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		return "https://localhost:" + portOf(addr)
+func (a *labRun) typedURL(addr net.Addr) string {
+	scheme := "https://"
+	if protocol := a.settings.StartTLS; protocol != nil {
+		scheme = protocol.Name + "://"
 	}
-	return "https://" + addr.String()
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return scheme + "localhost:" + portOf(addr)
+	}
+	return scheme + addr.String()
+}
+
+// decodeAs returns the option that has Wireshark find TLS on a port, and a blank
+// before it, or "" if it does so by itself.
+func (a *labRun) decodeAs(port string) string {
+	switch protocol := a.settings.StartTLS; {
+	case protocol != nil && protocol.Name == "postgres":
+		return " -d tcp.port==" + port + ",pgsql"
+	case protocol != nil:
+		return " -d tcp.port==" + port + "," + protocol.Name
+	case port == wiresharkPort:
+		return ""
+	}
+	return " -d tcp.port==" + port + ",tls"
 }
 
 // sayUp says where lab up is and how to look inside.
@@ -111,7 +129,7 @@ func (a *labRun) sayUp(addr net.Addr, interval fmt.Stringer, count int) {
 	if count > 0 {
 		how = text.Counted(count, "call")
 	}
-	where := typedURL(addr)
+	where := a.typedURL(addr)
 	if a.scenario != nil && a.scenario.Server.NotTLS != "" {
 		where = addr.String()
 	}
@@ -133,7 +151,7 @@ func (a *labRun) sayServer(addr net.Addr, certificate, clientCA string, count in
 	if a.scenario != nil {
 		a.sayScenarioServer(addr, count)
 	} else {
-		a.say("server on %s shows %s and lets in clients of %s, %s", typedURL(addr), certificate, clientCA, untilWhen(count))
+		a.say("server on %s shows %s and lets in clients of %s, %s", a.typedURL(addr), certificate, clientCA, untilWhen(count))
 	}
 	a.sayKeys(addr)
 	a.sayCapture(portOf(addr))
@@ -153,12 +171,11 @@ func (a *labRun) sayCaptureOf(keys string, ports ...string) {
 		a.say("capture on stdout, %s", keys)
 		return
 	}
-	line := "wireshark "
+	line := "wireshark"
 	for _, port := range ports {
-		if port != wiresharkPort {
-			line += "-d tcp.port==" + port + ",tls "
-		}
+		line += a.decodeAs(port)
 	}
+	line += " "
 	if info, err := os.Stat(a.captured); err == nil && info.Mode().Type() == fs.ModeNamedPipe {
 		line += "-k -i "
 	}
@@ -179,10 +196,7 @@ func (a *labRun) sayKeys(addr net.Addr) {
 	if commandWord(path) != path {
 		option = commandWord("tls.keylog_file:" + path)
 	}
-	line := fmt.Sprintf(`wireshark -k -i %s -f "tcp port %s" -o %s`, loopback(), port, option)
-	if port != wiresharkPort {
-		line += " -d tcp.port==" + port + ",tls"
-	}
+	line := fmt.Sprintf(`wireshark -k -i %s -f "tcp port %s" -o %s`, loopback(), port, option) + a.decodeAs(port)
 	a.say("keys in %s; to see the traffic decrypted:\n  %s", a.keys.Name(), line)
 }
 

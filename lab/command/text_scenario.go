@@ -72,6 +72,9 @@ func (a *labRun) sayOtherPart(own endpoint.Side, port string) {
 	if port != wiresharkPort {
 		line += " --addr 127.0.0.1:" + port
 	}
+	if a.settings.StartTLS != nil {
+		line += " --starttls " + a.settings.StartTLS.Name
+	}
 	if a.folder != "." {
 		line += " --dir " + string(a.folder)
 	}
@@ -80,7 +83,7 @@ func (a *labRun) sayOtherPart(own endpoint.Side, port string) {
 	} else {
 		a.say("the %s's part:\n  %s", other, line)
 	}
-	if args, ok := s.Curl(a.folder.certs(), port); ok && own == endpoint.Server {
+	if args, ok := s.Curl(a.folder.certs(), port); ok && own == endpoint.Server && a.settings.StartTLS == nil {
 		a.say("or\n  %s", strings.Join(args, " "))
 		if s.OpenSSL != "" {
 			a.say("OpenSSL, and so curl: %s", strings.Join(strings.Fields(s.OpenSSL), " "))
@@ -97,13 +100,13 @@ var notTLS = map[fault.NotTLS]string{
 // sayScenarioServer says what the server of a scenario does.
 func (a *labRun) sayScenarioServer(addr net.Addr, count int) {
 	if a.blind {
-		a.say("server on %s, %s", typedURL(addr), untilWhen(count))
+		a.say("server on %s, %s", a.typedURL(addr), untilWhen(count))
 		return
 	}
 	if does := notTLS[a.scenario.Server.NotTLS]; does != "" {
 		a.say("server on %s %s, %s", addr, does, untilWhen(count))
 	} else {
-		a.say("server on %s does as in the scenario, %s", typedURL(addr), untilWhen(count))
+		a.say("server on %s does as in the scenario, %s", a.typedURL(addr), untilWhen(count))
 	}
 	a.sayOtherPart(endpoint.Server, portOf(addr))
 }
