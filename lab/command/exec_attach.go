@@ -59,10 +59,8 @@ func (p *Program) attach(c *cli.Context) error {
 	ctx, restore := signal.NotifyContext(c.Context, leavings...)
 	defer restore()
 	// A second Ctrl-C would end lab, and the program with it, before its
-	// breakpoints are gone.
-	further := make(chan os.Signal, 1)
-	signal.Notify(further, Interrupts...)
-	defer signal.Stop(further)
+	// breakpoints are gone. lab ends by itself soon.
+	signal.Notify(make(chan os.Signal, 1), Interrupts...)
 	trace, err := gokeys.Attach(pid, gokeys.Options{Keys: keys, Cannot: func(err error) { p.say("%v; %s", err, otherEnd) }})
 	if err != nil {
 		return &attachError{pid, err}
