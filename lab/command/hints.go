@@ -197,7 +197,7 @@ func dialHint(err *lab.DialError) string {
 	case errors.As(err, &dns):
 		return "is the host spelt right? this machine finds no address for " + host
 	case host == "localhost", ip.IsLoopback():
-		return fmt.Sprintf("does a server run there? lab server --addr HOST:PORT starts one; %s is where lab client looked", err.Addr)
+		return fmt.Sprintf("does a server run there? lab server --addr HOST:PORT starts one; %s is where lab looked", err.Addr)
 	}
 	return "does a server run there, and may this machine reach it? curl -v https://" + err.Addr + "/ asks the same"
 }

@@ -28,7 +28,7 @@ func (d *decrypter) noSecret(rec *tlsRecord, label string) {
 	case e == early:
 		c.problem(rec.from, rec.Offset, "early data stays closed: only the client logs CLIENT_EARLY_TRAFFIC_SECRET when the server does not accept it")
 	default:
-		c.problem(rec.from, rec.Offset, fmt.Sprintf("keys are missing: the key log has secrets of this connection, but no %s; it was cut short, or is still being written", label))
+		c.problem(rec.from, rec.Offset, fmt.Sprintf("keys are missing: the key log has secrets of this connection, but no %s; it was cut short, is still being written, or the program broke off before it had that secret", label))
 	}
 }
 
