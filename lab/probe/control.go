@@ -61,8 +61,14 @@ func (p *prober) control(ctx context.Context) error {
 	if p.isChosen(noneCase) {
 		p.found(without...)
 	}
+	unseen := slices.ContainsFunc(p.versions, func(version uint16) bool { return p.requests[version] == nil && none[version].response == nil })
 	p.versions = slices.DeleteFunc(p.versions, func(version uint16) bool { return p.requests[version] == nil })
-	if len(p.versions) == 0 {
+	switch {
+	case unseen:
+		return &stopped{"it cannot be told whether the server asks for a certificate: the connection without one brought no answer", "probe it again, or with a longer --timeout"}
+	case len(p.versions) == 0 && !p.isChosen(askCase) && !p.isChosen(noneCase):
+		return &stopped{"the server asks for no certificate, so that nothing could be tried", fixRequire}
+	case len(p.versions) == 0:
 		p.unminted = "the server asks for no certificate"
 		return p.leaveAll("the server asks for no certificate")
 	}
@@ -279,6 +285,9 @@ func (p *prober) controlMinted(ctx context.Context) error {
 	switch f.Result {
 	case LetIn:
 		f.Judgement = Right
+	case Unclear:
+		f.Judgement = Unknown
+		p.unminted = "what becomes of a good certificate of --client-ca cannot be told"
 	case RefusedHTTP:
 		f.Judgement, f.Reason = Warning, joinNonEmpty("the server lets in only names that it knows; bad certificates may be refused for their names alone", f.Reason)
 	default:
@@ -287,7 +296,8 @@ func (p *prober) controlMinted(ctx context.Context) error {
 		f.Fix = "give --client-ca the CA that the server lets in clients of"
 		p.unminted = "a good certificate of --client-ca is not let in, so that a bad one shows nothing"
 	}
-	if p.isChosen(mintedCase) {
+	leaves := p.unminted != "" && slices.ContainsFunc(cases(), func(c *Case) bool { return c.needs&needCAKey != 0 && p.isChosen(c.Name) })
+	if p.isChosen(mintedCase) || leaves {
 		p.found(f)
 	}
 	return nil

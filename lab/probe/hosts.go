@@ -1,14 +1,17 @@
 package probe
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 
-	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -23,7 +26,7 @@ const mostHosts = 5
 func (p *prober) hosts() (names []string) {
 	add := func(name string) {
 		name = strings.ToLower(name)
-		if name != p.target.host() && !strings.Contains(name, "*") && !slices.Contains(names, name) && net.ParseIP(name) == nil {
+		if !strings.EqualFold(name, p.target.host()) && !strings.Contains(name, "*") && !slices.Contains(names, name) && net.ParseIP(name) == nil {
 			names = append(names, name)
 		}
 	}
@@ -57,38 +60,63 @@ func (p *prober) tryHost(ctx context.Context, c *Case, name, host string, http2 
 func runOtherHosts(ctx context.Context, p *prober, c *Case, _ uint16) *Finding {
 	f := &Finding{Result: Answered, Judgement: Right, Reason: "no other name is let in without a certificate"}
 	var open []string
+	unseen := ""
 	for _, name := range p.hosts() {
+		own := slices.ContainsFunc(p.Hosts, func(host string) bool { return strings.EqualFold(host, name) })
 		o := p.tryHost(ctx, c, name, name, false)
-		if o.response == nil || slices.Contains(refusing, o.response.Status) || o.response.Status == 421 {
-			continue
+		result := p.base.judge(o).result
+		if isRedirect(o) && !own { // it is a host for everybody
+			result = LetIn
 		}
-		open = append(open, name)
-		if slices.Contains(p.Hosts, name) {
-			f.Judgement = Wrong
-		} else if f.Judgement != Wrong {
-			f.Judgement = c.lets
+		switch {
+		case result == Unclear:
+			unseen = cmp.Or(unseen, name)
+		case result == LetIn:
+			open = append(open, name)
+			if own {
+				f.Judgement = Wrong
+			} else if f.Judgement != Wrong {
+				f.Judgement = c.lets
+			}
 		}
 	}
-	if len(open) > 0 {
+	switch {
+	case len(open) > 0:
 		f.Result, f.Reason = LetIn, fmt.Sprintf("without a certificate the server answers by the name %s", text.JoinedFew(open, 3, "and"))
+	case unseen != "":
+		return notSeen(unseen)
 	}
 	return f
+}
+
+func isRedirect(o *outcome) bool {
+	return o.response != nil && o.response.Status >= 300 && o.response.Status < 400
+}
+
+// notSeen is the finding where no host is let in, and of one nothing is known.
+func notSeen(name string) *Finding {
+	return &Finding{Result: Unclear, Judgement: Unknown, Reason: "nothing was seen of " + name + " that shows it"}
 }
 
 // runHostBypass connects by another name, without a certificate, and asks for
 // the host that wants one.
 func runHostBypass(ctx context.Context, p *prober, c *Case, _ uint16) *Finding {
 	f := &Finding{Result: Answered, Judgement: Right, Reason: "no other name leads to this host without a certificate"}
+	unseen := ""
 	for _, name := range p.hosts() {
 		for _, http2 := range []bool{false, true} {
 			if http2 && (p.report.Offers == nil || !slices.Contains(p.report.Offers.ALPN, "h2")) {
 				continue
 			}
 			o := p.tryHost(ctx, c, name, p.target.URL.Host, http2)
-			if o.Exchange != nil && o.Exchange.RejectedBy == endpoint.Server {
-				continue
+			result := p.base.judge(o).result
+			if result == LetIn {
+				result = p.whosePage(o, func() *outcome { return p.tryHost(ctx, c, name, name, http2) })
 			}
-			if e := p.base.judge(o); e.result == LetIn {
+			switch result {
+			case Unclear:
+				unseen = cmp.Or(unseen, name)
+			case LetIn:
 				f = p.finding(o)
 				f.Judgement = Wrong
 				f.Reason = fmt.Sprintf("%s: server_name %s, Host %s", c.hole, name, p.target.URL.Host)
@@ -96,7 +124,34 @@ func runHostBypass(ctx context.Context, p *prober, c *Case, _ uint16) *Finding {
 			}
 		}
 	}
+	if unseen != "" {
+		return notSeen(unseen)
+	}
 	return f
+}
+
+// whosePage says of an answer by another name whether it is the page of the host
+// that was asked for (LetIn) or, of a server that goes by server_name, that name's
+// own (Answered), which own asks for.
+func (p *prober) whosePage(o *outcome, own func() *outcome) Result {
+	if isSamePage(o.response, p.base.response) {
+		return LetIn
+	}
+	other := own().response
+	switch {
+	case other == nil, other.Status == http.StatusTooManyRequests, other.Status >= 500:
+		return Unclear
+	case isSamePage(o.response, other):
+		return Answered
+	case o.response.Status != other.Status: // Host has made a difference
+		return LetIn
+	}
+	return Unclear // pages that are never the same
+}
+
+// isSamePage reports whether two answers are the same. nil is none.
+func isSamePage(a, b *lab.Response) bool {
+	return a != nil && b != nil && a.Status == b.Status && a.Location == b.Location && bytes.Equal(a.Body, b.Body)
 }
 
 // runMisdirected asks for another host of the server on a connection of the good
@@ -105,13 +160,20 @@ func runHostBypass(ctx context.Context, p *prober, c *Case, _ uint16) *Finding {
 func runMisdirected(ctx context.Context, p *prober, c *Case, version uint16) *Finding {
 	f := &Finding{Result: Answered, Judgement: Right, Reason: "no other host is served on the connection for this one"}
 	http2 := p.report.Offers != nil && slices.Contains(p.report.Offers.ALPN, "h2")
+	unseen := ""
 	for _, host := range p.Hosts {
 		o := p.try(ctx, attempt{note: noteOf(c.Name, version) + ": Host " + host, version: version, show: p.good, header: map[string]string{"Host": host}, http2: http2})
-		if p.base.judge(o).result == LetIn {
+		switch p.base.judge(o).result {
+		case Unclear:
+			unseen = cmp.Or(unseen, host)
+		case LetIn:
 			f = p.finding(o)
 			f.Judgement, f.Reason = c.lets, fmt.Sprintf("%s: Host %s", c.hole, host)
 			return f
 		}
+	}
+	if unseen != "" {
+		return notSeen(unseen)
 	}
 	return f
 }

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/starttls"
 	"mtlslab.example/lab/lab/verdict"
 )
 
@@ -35,12 +37,17 @@ type event struct {
 
 // judge says what happened in an attempt.
 func (b *baseline) judge(o *outcome) event {
-	var dial *lab.DialError
+	var (
+		dial *lab.DialError
+		busy *starttls.BusyError
+	)
 	switch {
 	case o.response != nil:
 		return b.judgeAnswer(o)
 	case errors.As(o.err, &dial):
 		return event{result: Unclear, reason: o.err.Error()}
+	case errors.As(o.err, &busy):
+		return event{result: Unclear, reason: busy.Error()}
 	case o.Exchange == nil && errors.Is(o.err, context.Canceled):
 		return event{result: Unclear, reason: "the probe was stopped"}
 	case o.Exchange == nil:
@@ -54,6 +61,8 @@ func (b *baseline) judge(o *outcome) event {
 		e.when = AfterHandshake
 	}
 	switch {
+	case x.Code == verdict.TLSRefused: // before it could see a certificate
+		e.result = Unclear
 	case x.Alert != nil && x.Alert.SentBy == endpoint.Server:
 		e.result = RefusedTLS
 	case x.RejectedBy == endpoint.Server, x.Outcome == verdict.Broken:
@@ -83,6 +92,8 @@ func (b *baseline) judgeAnswer(o *outcome) event {
 		return event{result: RefusedHTTP, when: AfterHandshake, reason: "the server refuses after the handshake: " + r.Refusal}
 	case r.Status == good.Status && slices.Contains(refusing, r.Status) && !b.refusesNone && !bytes.Equal(r.Body, good.Body):
 		e.result, e.reason = Unclear, fmt.Sprintf("the good certificate is answered with %d, too: probe a path that it may read", r.Status)
+	case r.Status == good.Status && leadsTo(r) != leadsTo(good) && !b.refusesNone:
+		e.result, e.reason = Unclear, fmt.Sprintf("the server answers %d, to %q, and to the good certificate to %q", r.Status, r.Location, good.Location)
 	case r.Status == good.Status:
 		e.reason = sameAnswer(r, good)
 	case r.Status == http.StatusTooManyRequests, r.Status >= 500:
@@ -99,6 +110,13 @@ func (b *baseline) judgeAnswer(o *outcome) event {
 		e.reason = fmt.Sprintf("the server answers %d, and %d to the good certificate", r.Status, good.Status)
 	}
 	return e
+}
+
+// leadsTo returns where a redirect leads, without the query, which may be another
+// each time; "": it is none.
+func leadsTo(r *lab.Response) string {
+	to, _, _ := strings.Cut(r.Location, "?")
+	return to
 }
 
 // sameAnswer says that an answer is the good certificate's, if it is.

@@ -22,7 +22,7 @@ func (p *prober) mostOf(c *Case) int {
 	case c.all != nil:
 		return 2*len(p.Versions) + 3
 	case c.Name == "host-bypass":
-		return 2 * (len(p.Hosts) + mostHosts + 1)
+		return 4 * (len(p.Hosts) + mostHosts + 1)
 	case c.Name == "other-host":
 		return len(p.Hosts) + mostHosts + 1
 	case c.once:

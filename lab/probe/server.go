@@ -159,9 +159,13 @@ func (p *prober) tryAll(ctx context.Context) {
 	if i := slices.IndexFunc(chosen, func(c *Case) bool { return p.Revoke != nil && c.needs&needRevoked != 0 && c.all != nil }); i >= 0 {
 		// Before the certificate is revoked it must be let in, and the server may be
 		// restarted meanwhile.
-		chosen[0], chosen[i] = chosen[i], chosen[0]
-		rows[0] = p.tryCase(ctx, chosen[0])
-		p.tell(rows[0])
+		rows[i] = p.tryCase(ctx, chosen[i])
+		p.tell(rows[i])
+	} else if p.Revoke != nil && slices.ContainsFunc(chosen, func(c *Case) bool { return c.needs&needRevoked != 0 }) {
+		if err := p.revoke(ctx); err != nil {
+			p.stop(err)
+			return
+		}
 	}
 	var all sync.WaitGroup
 	next := make(chan int)
@@ -189,6 +193,9 @@ func (p *prober) tryAll(ctx context.Context) {
 		p.found(f)
 	}
 	p.report.weigh()
+	if len(chosen) == 0 && p.unminted != "" && !p.isChosen(mintedCase) { // to end with 0 would say that all is right
+		p.stop(&stopped{p.unminted, "give --client-ca the CA that the server lets in clients of"})
+	}
 }
 
 // tryCase tries one case, and whether the good certificate is let in after it.

@@ -89,17 +89,25 @@ func (p *prober) afterExpiry(ctx context.Context, c *Case, s *session) *Finding 
 func runAfterRevocation(ctx context.Context, p *prober, c *Case) (row []*Finding) {
 	made, err := p.sessions(ctx, c.Name, p.Revoked)
 	if err == nil && p.Revoke != nil {
-		err = p.Revoke(ctx)
-		p.checkGood(ctx, "the revocation")
+		err = p.revoke(ctx)
 	}
 	if err != nil {
-		p.stop(&stopped{"the certificate could not be revoked: " + err.Error(), ""})
+		p.stop(err)
 		return []*Finding{p.left(c.Name, c.Title, err.Error())}
 	}
 	for _, s := range made {
 		row = append(row, p.afterRevocation(ctx, c, s))
 	}
 	return row
+}
+
+// revoke runs Revoke, after which the good certificate must still be let in.
+func (p *prober) revoke(ctx context.Context) error {
+	if err := p.Revoke(ctx); err != nil {
+		return &stopped{"the certificate could not be revoked: " + err.Error(), "COMMAND of --revoke must end with 0"}
+	}
+	p.checkGood(ctx, "the revocation")
+	return nil
 }
 
 func (p *prober) afterRevocation(ctx context.Context, c *Case, s *session) *Finding {

@@ -107,6 +107,9 @@ func TestHosts(t *testing.T) {
 	}{
 		"nginx compares the names": {two, []string{"other.test"}, "other-host", "misdirected-request"}, // which wants no certificate itself
 		"nobody compares":          {func(t *testing.T) string { return p.goServer(t, mixed.Clone(), nil) }, []string{"other.test"}, "host-bypass other-host", "misdirected-request"},
+		"server_name alone decides": {func(t *testing.T) string {
+			return p.goServer(t, mixed.Clone(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, r.TLS.ServerName) }))
+		}, []string{"Other.test"}, "other-host", "misdirected-request"},
 		"one host": {func(t *testing.T) string {
 			return p.nginx(t, "ssl_verify_client on; ssl_client_certificate "+p.file("client-ca.pem")+";")
 		}, nil, "", ""},
@@ -123,6 +126,74 @@ func TestHosts(t *testing.T) {
 			o.Only, o.Hosts = only, c.hosts
 			want(t, probed(t, o), c.wrong, c.warned)
 		})
+	}
+}
+
+// What was not seen of another host is no proof that it is closed.
+func TestHostUnseen(t *testing.T) {
+	p := newPKI(t)
+	config := &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		c := &tls.Config{Certificates: []tls.Certificate{p.pair("server")}, ClientCAs: p.pool("client-ca")}
+		if h.ServerName != "other.test" {
+			c.ClientAuth = tls.RequireAndVerifyClientCert
+		}
+		return c, nil
+	}}
+	o := p.options(p.goServer(t, config, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS.ServerName == "other.test" || strings.HasPrefix(r.Host, "other.test") {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	})))
+	o.Only, o.Hosts = []string{"other-host", "host-bypass", "misdirected-request"}, []string{"other.test"}
+	r := probed(t, o)
+	if got := strings.Join(r.having(Unknown), " "); got != "host-bypass misdirected-request other-host" || r.Exit() != ExitUnknown {
+		t.Errorf("unknown: %s, exit status %d", got, r.Exit())
+	}
+	for _, f := range r.Findings {
+		if f.Reason != "nothing was seen of other.test that shows it" {
+			t.Errorf("%s: %s", f.Case, f.Reason)
+		}
+	}
+}
+
+// --revoke runs before whatever wants the certificate revoked, in any choice of
+// cases, and its failure ends the probe.
+func TestRevokeAlone(t *testing.T) {
+	p := newPKI(t)
+	var revoked atomic.Bool
+	config := &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}
+	config.VerifyConnection = func(s tls.ConnectionState) error {
+		if gone := p.pair("revoked"); revoked.Load() && len(s.PeerCertificates) > 0 && s.PeerCertificates[0].Equal(gone.Leaf) {
+			return errors.New("revoked")
+		}
+		return nil
+	}
+	o := p.options(p.goServer(t, config, nil))
+	o.Only = []string{"revoked-client"}
+	o.Revoke = func(context.Context) error { revoked.Store(true); return nil }
+	if r := probed(t, o); r.Exit() != ExitRight || r.Count(Right) != 2 {
+		t.Errorf("exit status %d, %+v", r.Exit(), r.Findings)
+	}
+	o.Revoke = func(context.Context) error { return errors.New("exit status 1") }
+	if r := probed(t, o); r.Exit() != ExitUnknown || !strings.Contains(r.Error, "could not be revoked: exit status 1") {
+		t.Errorf("exit status %d, %q", r.Exit(), r.Error)
+	}
+}
+
+// A server that never asks for a certificate is no success of a case that could
+// not be tried, and one that shows nothing is not said to ask for none.
+func TestNothingTried(t *testing.T) {
+	p := newPKI(t)
+	o := p.options(p.goServer(t, &tls.Config{}, nil))
+	o.Only = []string{"expired-client"}
+	if r := probed(t, o); r.Exit() != ExitUnknown || r.Error != "the server asks for no certificate, so that nothing could be tried" {
+		t.Errorf("exit status %d, %q", r.Exit(), r.Error)
+	}
+	o = p.options(p.goServer(t, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}, nil))
+	other := p.pair("other-ca")
+	o.ClientCA, o.Only = &other, []string{"expired-client"}
+	if r := probed(t, o); r.Exit() != ExitUnknown || !strings.HasPrefix(r.Error, "a good certificate of --client-ca is not let in") || r.Count(Warning) != 1 {
+		t.Errorf("exit status %d, %q, %d warnings", r.Exit(), r.Error, r.Count(Warning))
 	}
 }
 

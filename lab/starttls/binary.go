@@ -3,6 +3,7 @@ package starttls
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -106,6 +107,9 @@ func askPostgres(t *talk, s Session) (Answer, error) {
 			}
 		}
 		a := Answer{Text: fields['C'] + " " + fields['M']}
+		if strings.HasPrefix(fields['C'], "53") || strings.HasPrefix(fields['C'], "57") { // insufficient resources, operator intervention
+			return Answer{}, &BusyError{a.Text}
+		}
 		if strings.HasPrefix(fields['C'], "28") { // invalid authorization specification
 			a.Refusal = a.Text
 		}
@@ -150,6 +154,8 @@ func beginMySQL(t *talk, _ Session) error {
 	switch {
 	case err != nil:
 		return err
+	case isFullMySQL(greeting):
+		return &BusyError{mysqlError(greeting)}
 	case len(greeting) > 3 && greeting[0] == 0xff:
 		return &RefusedError{mysqlError(greeting)}
 	case len(greeting) == 0 || greeting[0] != 10:
@@ -173,11 +179,19 @@ func askMySQL(t *talk, s Session) (Answer, error) {
 		return Answer{}, err
 	case len(reply) == 0:
 		return Answer{}, &UnexpectedError{Said: "an empty packet"}
+	case isFullMySQL(reply):
+		return Answer{}, &BusyError{mysqlError(reply)}
 	case reply[0] == 0xff:
 		said := mysqlError(reply)
 		return Answer{Text: said, Refusal: said}, nil
 	}
 	return Answer{Text: "asks how to log in, or has logged in"}, nil
+}
+
+// isFullMySQL reports whether a packet is an ERR packet of a server that has too
+// many connections: 1040, 1203 and 1226 of its error reference.
+func isFullMySQL(packet []byte) bool {
+	return len(packet) > 2 && packet[0] == 0xff && slices.Contains([]uint16{1040, 1203, 1226}, binary.LittleEndian.Uint16(packet[1:]))
 }
 
 // mysqlError returns the number and the words of an ERR packet.

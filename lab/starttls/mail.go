@@ -9,11 +9,12 @@ import (
 // reply returns the last line of a reply that may have several, of which all but
 // the last have a hyphen behind their code.
 func (t *talk) reply() (string, error) {
-	for lines := 0; lines < maxReply/maxLine; lines++ {
+	for read, lines := 0, 0; read < maxReply; lines++ {
 		line, err := t.line()
 		if err != nil {
 			return line, err
 		}
+		read += len(line) + len("\r\n")
 		if len(line) < 3 || strings.Trim(line[:3], "0123456789") != "" {
 			if lines > 0 { // FTP's may have any lines between
 				continue
@@ -73,8 +74,9 @@ func askFTP(t *talk, _ Session) (Answer, error) {
 // tagged returns the line of an IMAP reply that has the tag.
 func (t *talk) tagged(tag string) func() (string, error) {
 	return func() (string, error) {
-		for range maxReply / maxLine {
+		for read := 0; read < maxReply; {
 			line, err := t.line()
+			read += len(line) + len("\r\n")
 			if err != nil || strings.HasPrefix(line, tag+" ") {
 				return line, err
 			}

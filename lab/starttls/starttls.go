@@ -18,6 +18,11 @@ type Protocol struct {
 	Name string // "smtp"
 	Port string // where it is spoken, as a rule
 
+	// Logins reports whether a client logs in with the first that it says, so that an
+	// answer tells who is let in.
+	Logins bool
+
+	alias string // another name; "": none
 	begin func(t *talk, s Session) error
 	ask   func(t *talk, s Session) (Answer, error)
 	serve *server // nil: it is spoken as a client alone
@@ -41,8 +46,8 @@ var protocols = []*Protocol{
 	{Name: "pop3", Port: "110", begin: beginPOP3, ask: askPOP3},
 	{Name: "ftp", Port: "21", begin: beginFTP, ask: askFTP},
 	{Name: "ldap", Port: "389", begin: beginLDAP, ask: askLDAP},
-	{Name: "postgres", Port: "5432", begin: beginPostgres, ask: askPostgres, serve: &server{begin: servePostgresBefore, talk: servePostgres}},
-	{Name: "mysql", Port: "3306", begin: beginMySQL, ask: askMySQL},
+	{Name: "postgres", Port: "5432", Logins: true, alias: "postgresql", begin: beginPostgres, ask: askPostgres, serve: &server{begin: servePostgresBefore, talk: servePostgres}},
+	{Name: "mysql", Port: "3306", Logins: true, begin: beginMySQL, ask: askMySQL},
 	{Name: "xmpp", Port: "5222", begin: beginXMPP, ask: askXMPP},
 }
 
@@ -60,7 +65,7 @@ func Names(served bool) (names []string) {
 // Find returns the protocol of that name, nil if there is none.
 func Find(name string) *Protocol {
 	for _, p := range protocols {
-		if p.Name == name || name == p.Name+"ql" {
+		if p.Name == name || p.alias != "" && name == p.alias {
 			return p
 		}
 	}
@@ -76,8 +81,19 @@ func (p *Protocol) Begin(c net.Conn, s Session) error {
 // Ask asks something in TLS, and returns the answer.
 func (p *Protocol) Ask(c *tls.Conn, s Session) (Answer, error) {
 	a, err := p.ask(&talk{rw: c}, s)
-	a.Text = text.Clean(a.Text)
+	a.Text, a.Refusal = shown(a.Text), shown(a.Refusal)
 	return a, named(p, err)
+}
+
+// maxSaid bounds what is shown of a server's words.
+const maxSaid = 300 // bytes
+
+// shown returns a server's words as they can be printed.
+func shown(said string) string {
+	if len(said) > maxSaid {
+		said = strings.ToValidUTF8(said[:maxSaid], "") + " ..."
+	}
+	return text.Clean(said)
 }
 
 // named puts the name of the protocol into an error.
@@ -92,7 +108,7 @@ func named(p *Protocol, err error) error {
 // RefusedError is a server that refuses TLS, by what it says.
 type RefusedError struct{ Said string }
 
-func (e *RefusedError) Error() string { return "the server refuses TLS: " + text.Clean(e.Said) }
+func (e *RefusedError) Error() string { return "the server refuses TLS: " + shown(e.Said) }
 
 // Why implements verdict.Misbehaviour.
 func (e *RefusedError) Why(endpoint.Side) (verdict.Code, string) {
@@ -101,6 +117,11 @@ func (e *RefusedError) Why(endpoint.Side) (verdict.Code, string) {
 
 // HungUp implements verdict.Misbehaviour: it is the server that refused.
 func (e *RefusedError) HungUp() bool { return false }
+
+// BusyError is a server that has no room for the client, whoever it is.
+type BusyError struct{ Said string }
+
+func (e *BusyError) Error() string { return "the server has no room: " + shown(e.Said) }
 
 // UnexpectedError is a server that says what is not of the protocol.
 type UnexpectedError struct{ Protocol, Said string }
