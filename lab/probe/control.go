@@ -15,6 +15,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/starttls"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/verdict"
@@ -148,10 +149,15 @@ func leafOf(o *outcome) *x509.Certificate {
 
 // explainStop returns why the good certificate was not let in, nil if it was.
 func (p *prober) explainStop(o *outcome) error {
-	var dial *lab.DialError
+	var (
+		dial *lab.DialError
+		busy *starttls.BusyError
+	)
 	switch {
 	case errors.As(o.err, &dial):
 		return o.err
+	case errors.As(o.err, &busy):
+		return &stopped{busy.Error(), "probe it when it has room"}
 	case o.Exchange == nil && o.err != nil && !errors.As(o.err, new(*lab.RejectedError)):
 		return o.err
 	case o.Exchange == nil:
