@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen/spell"
+	"mtlslab.example/lab/lab/probe"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -80,6 +81,8 @@ func (p *Program) status(err error) int {
 		return start.status()
 	case errors.As(err, &probed):
 		return probeExit(probed)
+	case errors.As(err, new(unprobedError)):
+		return probe.ExitUnknown
 	}
 	return exitFailed
 }

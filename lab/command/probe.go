@@ -78,7 +78,7 @@ func (p *Program) probeServerCommand() *cli.Command {
 			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record all connections, with their keys, to `FILE`"},
 			dirFlag(), jsonFlag(),
 		},
-		Action: p.probeServer,
+		Action: func(c *cli.Context) error { return unprobed(p.probeServer(c)) },
 	}
 }
 
@@ -120,6 +120,20 @@ func (p *Program) probeServer(c *cli.Context) error {
 	return probeStatus(report)
 }
 
+// unprobedError is why there is no judgement, or none that could be written: exit
+// status 1 is kept for what was let in.
+type unprobedError struct{ error }
+
+func (e unprobedError) Unwrap() error { return e.error }
+
+// unprobed returns the error of a probe: all but its own are unprobedErrors.
+func unprobed(err error) error {
+	if err == nil || errors.As(err, new(programStatus)) || errors.As(err, new(*probeError)) {
+		return err
+	}
+	return unprobedError{err}
+}
+
 // probeError is why a target could not be judged.
 type probeError struct{ report *probe.Report }
 
@@ -155,7 +169,7 @@ func (p *Program) writeProbe(c *cli.Context, r *probe.Report) error {
 			var b buffer
 			err := encode(&b)
 			if err == nil {
-				err = atomicfile.Write(file, b, 0o644)
+				err = atomicfile.Write(file, b, 0o600) // the command line in it may have passwords
 			}
 			errs = append(errs, err)
 		}
@@ -176,8 +190,8 @@ func (p *Program) probeOptions(c *cli.Context) (*probe.ServerOptions, error) {
 		return nil, wrong("--concurrency is %d, and must be from 1 to 64", o.Concurrency)
 	case o.Timeout <= 0:
 		return nil, wrong("--timeout is %v, and must be more than 0", o.Timeout)
-	case o.Rate < 0 || math.IsNaN(o.Rate):
-		return nil, wrong("--rate is %v, and must be 0 or more", o.Rate)
+	case o.Rate < 0 || o.Rate > 0 && o.Rate < probe.MinRate || math.IsNaN(o.Rate):
+		return nil, wrong("--rate is %v, and must be %v or more, or 0 for any", o.Rate, probe.MinRate)
 	}
 	if command := c.String("revoke"); command != "" {
 		if !c.IsSet("revoked") {

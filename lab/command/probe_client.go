@@ -57,7 +57,7 @@ func (p *Program) probeClientCommand() *cli.Command {
 			&cli.StringFlag{Name: "sarif", Usage: "write SARIF to `FILE`"},
 			jsonFlag(),
 		},
-		Action: p.probeClient,
+		Action: func(c *cli.Context) error { return unprobed(p.probeClient(c)) },
 	}
 }
 

@@ -254,6 +254,7 @@ func (p *prober) judgeNone(version uint16, o *outcome, r *Request) *Finding {
 		if f.Reason = joinNonEmpty("the server asks for a certificate, and does not require one", f.Reason); r == nil {
 			f.Reason = "the server never asks for a certificate, and lets in everybody"
 		}
+		p.soften(f)
 	case Unclear:
 		f.Judgement = Unknown
 	default:

@@ -10,7 +10,7 @@ func (r *Report) diagnose() (all []string) {
 	lets := func(names ...string) bool {
 		for _, name := range names {
 			if !slices.ContainsFunc(r.Findings, func(f *Finding) bool {
-				return f.Case == name && (f.Judgement == Wrong || f.Judgement == Warning) && (f.Result == LetIn || name == askCase)
+				return f.Case == name && !f.early && (f.Judgement == Wrong || f.Judgement == Warning) && (f.Result == LetIn || name == askCase)
 			}) {
 				return false
 			}

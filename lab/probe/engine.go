@@ -29,20 +29,20 @@ type Target struct {
 	Begin func(net.Conn) error
 	Ask   func(*tls.Conn) (*lab.Response, error)
 
-	protocol string // that StartTLS was told
+	protocol *starttls.Protocol // that StartTLS was told; nil: HTTP
 }
 
 // StartTLS has a protocol be spoken that begins in plain text.
 func (t *Target) StartTLS(p *starttls.Protocol, s starttls.Session) {
 	var o lab.ClientOptions
 	o.StartTLS(p, s)
-	t.Begin, t.Ask, t.protocol = o.Begin, o.Ask, p.Name
+	t.Begin, t.Ask, t.protocol = o.Begin, o.Ask, p
 }
 
 // String returns the URL of the target.
 func (t *Target) String() string {
-	if t.protocol != "" {
-		return t.protocol + "://" + t.URL.Host
+	if t.protocol != nil {
+		return t.protocol.Name + "://" + t.URL.Host
 	}
 	return t.URL.String()
 }
@@ -205,12 +205,15 @@ type pace struct {
 	next  time.Time
 }
 
+// MinRate is the lowest rate, in connections a second.
+const MinRate = 0.001
+
 // newPace returns a pace of so many a second; 0 is none.
 func newPace(rate float64) *pace {
 	if rate <= 0 {
 		return &pace{}
 	}
-	return &pace{every: time.Duration(float64(time.Second) / rate)}
+	return &pace{every: time.Duration(float64(time.Second) / max(rate, MinRate))}
 }
 
 func (p *pace) wait(ctx context.Context) error {

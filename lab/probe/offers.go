@@ -237,12 +237,12 @@ func (o *Offers) readChain(p *prober, good *outcome) {
 		o.Holds = "under " + v.Under + ", for " + host
 	}
 	if len(staple) > 0 {
-		o.OCSP = stapled(staple, certificates)
+		o.OCSP = stapled(staple, certificates, good.Exchange.Time)
 	}
 }
 
 // stapled says what an OCSP response says of the first of a chain.
-func stapled(response []byte, certificates []*x509.Certificate) string {
+func stapled(response []byte, certificates []*x509.Certificate, now time.Time) string {
 	var issuer *x509.Certificate
 	if len(certificates) > 1 {
 		issuer = certificates[1]
@@ -255,5 +255,12 @@ func stapled(response []byte, certificates []*x509.Certificate) string {
 	case err != nil:
 		return "one that cannot be read"
 	}
-	return map[int]string{ocsp.Good: "good", ocsp.Revoked: "revoked", ocsp.Unknown: "unknown"}[r.Status]
+	said := map[int]string{ocsp.Good: "good", ocsp.Revoked: "revoked", ocsp.Unknown: "unknown"}[r.Status]
+	switch { // RFC 6960 section 4.2.2.1
+	case r.ThisUpdate.After(now):
+		said += ", but only from " + r.ThisUpdate.UTC().Format(time.DateTime) + " UTC on"
+	case !r.NextUpdate.IsZero() && r.NextUpdate.Before(now):
+		said += ", but only until " + r.NextUpdate.UTC().Format(time.DateTime) + " UTC"
+	}
+	return said
 }

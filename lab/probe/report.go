@@ -75,6 +75,8 @@ type Finding struct {
 	Peer        string  `json:"peer,omitempty"`        // who was tried, where that may be several: a user agent
 	Exchange    int     `json:"exchange,omitempty"`    // its number in the capture, from 1
 	DurationMS  float64 `json:"duration_ms,omitempty"`
+
+	early bool // let in by an answer before the login, which proves little
 }
 
 // Fails reports whether the finding makes a probe fail.

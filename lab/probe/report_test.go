@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/starttls"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/verdict"
 )
@@ -162,6 +165,61 @@ func TestSARIF(t *testing.T) {
 	for _, result := range run.Results { // SARIF section 3.27.9
 		if result.Kind != "fail" && result.Level != "none" {
 			t.Errorf("%+v", result)
+		}
+	}
+}
+
+// The command line of a client is no URI as it stands.
+func TestSARIFOfClient(t *testing.T) {
+	r := &Report{Probe: "client", Target: "curl -u me:secret --cacert {ca} {url}"}
+	got, err := url.Parse(r.uri())
+	if err != nil || got.IsAbs() || got.Path != r.Target && got.Path != "./"+r.Target || strings.ContainsAny(r.uri(), " {}") {
+		t.Errorf("%q, %v", r.uri(), err)
+	}
+}
+
+// A redirect to elsewhere than the good certificate's is not let in for sure.
+func TestRedirects(t *testing.T) {
+	for _, c := range []struct {
+		good, to string
+		want     Result
+	}{
+		{"/home", "/login", Unclear},
+		{"/home", "/home", LetIn},
+		{"/home?at=1", "/home?at=2", LetIn},
+	} {
+		b := baseline{response: &lab.Response{Status: 302, Location: c.good}}
+		if e := b.judge(&outcome{response: &lab.Response{Status: 302, Location: c.to}}); e.result != c.want {
+			t.Errorf("%s after %s: %s", c.to, c.good, e.result)
+		}
+	}
+}
+
+// What was refused before TLS, or for want of room, is nobody's certificate's.
+func TestRefusedBeforeCertificate(t *testing.T) {
+	b := baseline{response: &lab.Response{}}
+	full := &lab.RejectedError{Err: &starttls.BusyError{Said: "53300 sorry, too many clients already"}}
+	if e := b.judge(&outcome{Exchange: &lab.Exchange{}, err: full}); e.result != Unclear || e.reason != "the server has no room: 53300 sorry, too many clients already" {
+		t.Errorf("%+v", e)
+	}
+	x := &lab.Exchange{}
+	x.Code, x.RejectedBy = verdict.TLSRefused, endpoint.Server
+	if e := b.judge(&outcome{Exchange: x}); e.result != Unclear {
+		t.Errorf("%+v", e)
+	}
+}
+
+// An answer before a login is a remark, and one after it is not.
+func TestBeforeLogin(t *testing.T) {
+	for protocol, want := range map[string]Judgement{"smtp": Warning, "imap": Warning, "ldap": Warning, "postgres": Wrong, "mysql": Wrong} {
+		p := &prober{engine: &engine{target: Target{protocol: starttls.Find(protocol)}}}
+		f := &Finding{Case: noneCase, Result: LetIn, Judgement: Wrong}
+		if p.soften(f); f.Judgement != want {
+			t.Errorf("%s: %s", protocol, f.Judgement)
+		}
+		r := &Report{Findings: []*Finding{f}}
+		if says := len(r.diagnose()) > 0; says != (want == Wrong) {
+			t.Errorf("%s: diagnosis %q", protocol, r.diagnose())
 		}
 	}
 }

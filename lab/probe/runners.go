@@ -51,16 +51,16 @@ func runLongChain(ctx context.Context, p *prober, c *Case, version uint16) *Find
 }
 
 // spoofed is the name that is written into a header.
-const spoofed = "CN=lab-probe-spoofed"
+const spoofed = "lab-probe-spoofed"
 
 // runHeader claims another name in a header, and looks for it in the page.
 func runHeader(ctx context.Context, p *prober, c *Case, version uint16) *Finding {
-	o := p.try(ctx, attempt{note: noteOf(c.Name, version) + ", with the good certificate", version: version, show: p.good, header: map[string]string{p.IdentityHeader: spoofed}})
+	o := p.try(ctx, attempt{note: noteOf(c.Name, version) + ", with the good certificate", version: version, show: p.good, header: map[string]string{p.IdentityHeader: "CN=" + spoofed}})
 	f := p.finding(o)
 	switch {
 	case o.response == nil:
 		f.Judgement = Unknown
-	case bytes.Contains(o.response.Body, []byte("lab-probe-spoofed")):
+	case bytes.Contains(o.response.Body, []byte(spoofed)):
 		f.Result, f.Judgement = LetIn, Wrong
 		f.Reason = fmt.Sprintf("%s: the page shows the name that the client wrote into %s", c.hole, p.IdentityHeader)
 	case bytes.Contains(o.response.Body, []byte(p.good.Leaf.Subject.CommonName)) && p.good.Leaf.Subject.CommonName != "":

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"io"
+	"net/url"
 	"slices"
 )
 
@@ -101,11 +102,20 @@ func (r *Report) sarifResult(f *Finding, rule int) sarifResult {
 		Fingerprints: map[string]string{"probe/v1": joinNonEmpty(r.Target, f.Case, f.TLS, f.Peer)}}
 	s.Message.Text = joinNonEmpty(f.TLS, f.Title+": "+f.Words(), f.explained())
 	s.Locations = make([]sarifLocation, 1)
-	s.Locations[0].Physical.Artifact.URI = r.Target
+	s.Locations[0].Physical.Artifact.URI = r.uri()
 	if f.Accepted {
 		s.Suppressions = []sarifSuppression{{Kind: "external"}}
 	}
 	return s
+}
+
+// uri returns the target as a URI reference (RFC 3986 section 4.1), which a command
+// line is not.
+func (r *Report) uri() string {
+	if r.Probe == "client" {
+		return (&url.URL{Path: r.Target}).String()
+	}
+	return r.Target
 }
 
 // joinNonEmpty joins what there is.

@@ -36,7 +36,7 @@ type ServerOptions struct {
 
 	Concurrency int           // connections at a time; 0: 4
 	Timeout     time.Duration // of a handshake, and of an answer; 0: 5 s
-	Rate        float64       // connections a second at most; 0: any
+	Rate        float64       // connections a second at most, MinRate or more; 0: any
 
 	Capture wiretap.Sink // gets all connections; may be nil
 
@@ -242,10 +242,20 @@ func (p *prober) tryCase(ctx context.Context, c *Case) (row []*Finding) {
 func (p *prober) complete(c *Case, f *Finding, started time.Time) {
 	f.Case, f.Title = c.Name, c.Title
 	f.DurationMS = float64(time.Since(started).Microseconds()) / 1000
+	p.soften(f)
 	if f.Judgement == Wrong || f.Judgement == Warning {
 		f.Fix, f.Scenario = cmp.Or(c.fix, f.Fix), c.Lesson
 	}
 	p.Accepted.Mark(f)
+}
+
+// soften makes a remark of an answer that came before a login, which may yet be
+// refused: Postfix and Dovecot look at the certificate only there.
+func (p *prober) soften(f *Finding) {
+	if t := p.target.protocol; t != nil && !t.Logins && f.Result == LetIn && f.Judgement == Wrong {
+		f.Judgement, f.early = Warning, true
+		f.Reason = joinNonEmpty("the server answered before the login; whether it then refuses was not tried", f.Reason)
+	}
 }
 
 // checkGood stops the probe if the good certificate is no longer let in.

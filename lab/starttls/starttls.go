@@ -36,8 +36,8 @@ type Session struct {
 
 // Answer is what a server answered in TLS.
 type Answer struct {
-	Text    string // its first line, or what its packet means
-	Refusal string // why it refuses the client; "": it does not
+	Text    string // its first line, or what its packet means; cleaned for a terminal
+	Refusal string // why it refuses the client, cleaned, too; "": it does not
 }
 
 var protocols = []*Protocol{
@@ -72,29 +72,21 @@ func Find(name string) *Protocol {
 	return nil
 }
 
-// Begin says what comes before TLS. Errors are *RefusedError, *UnexpectedError
-// and those of the connection.
+// Begin says what comes before TLS. Errors are *RefusedError, *BusyError,
+// *UnexpectedError and those of the connection.
 func (p *Protocol) Begin(c net.Conn, s Session) error {
 	return named(p, p.begin(&talk{rw: c}, s))
 }
 
-// Ask asks something in TLS, and returns the answer.
+// Ask asks something in TLS, and returns the answer. Errors are *BusyError,
+// *UnexpectedError and those of the connection.
 func (p *Protocol) Ask(c *tls.Conn, s Session) (Answer, error) {
 	a, err := p.ask(&talk{rw: c}, s)
-	a.Text, a.Refusal = shown(a.Text), shown(a.Refusal)
-	return a, named(p, err)
+	return a.shown(), named(p, err)
 }
 
-// maxSaid bounds what is shown of a server's words.
-const maxSaid = 300 // bytes
-
-// shown returns a server's words as they can be printed.
-func shown(said string) string {
-	if len(said) > maxSaid {
-		said = strings.ToValidUTF8(said[:maxSaid], "") + " ..."
-	}
-	return text.Clean(said)
-}
+// shown returns the answer as it can be printed.
+func (a Answer) shown() Answer { return Answer{Text: text.Clean(a.Text), Refusal: text.Clean(a.Refusal)} }
 
 // named puts the name of the protocol into an error.
 func named(p *Protocol, err error) error {
@@ -108,7 +100,7 @@ func named(p *Protocol, err error) error {
 // RefusedError is a server that refuses TLS, by what it says.
 type RefusedError struct{ Said string }
 
-func (e *RefusedError) Error() string { return "the server refuses TLS: " + shown(e.Said) }
+func (e *RefusedError) Error() string { return "the server refuses TLS: " + text.Clean(e.Said) }
 
 // Why implements verdict.Misbehaviour.
 func (e *RefusedError) Why(endpoint.Side) (verdict.Code, string) {
@@ -121,7 +113,7 @@ func (e *RefusedError) HungUp() bool { return false }
 // BusyError is a server that has no room for the client, whoever it is.
 type BusyError struct{ Said string }
 
-func (e *BusyError) Error() string { return "the server has no room: " + shown(e.Said) }
+func (e *BusyError) Error() string { return "the server has no room: " + text.Clean(e.Said) }
 
 // UnexpectedError is a server that says what is not of the protocol.
 type UnexpectedError struct{ Protocol, Said string }

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/prologue"
@@ -126,15 +127,57 @@ func TestAsk(t *testing.T) {
 		"POP3":                         {"pop3", "-ERR log in first\r\n", Answer{Text: "-ERR log in first"}},
 		"XMPP":                         {"xmpp", "<stream:stream><stream:features/><stream:features></stream:features>", Answer{Text: "stream features"}},
 		"XMPP refuses":                 {"xmpp", "<stream:stream><stream:error><not-authorized/></stream:error>", Answer{"an error of the stream", "an error of the stream"}},
-		"SMTP refuses":                 {"smtp", "550-go\r\n550 away\x1b[2J\r\n", Answer{"550 away\\x1b[2J", "550 away\x1b[2J"}},
+		"SMTP refuses":                 {"smtp", "550-go\r\n550 away\x1b[2J\r\n", Answer{"550 away\ufffd[2J", "550 away\ufffd[2J"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := Find(c.protocol)
 			a, err := p.ask(&talk{rw: both{strings.NewReader(c.says), io.Discard}}, Session{User: "me"})
-			if err != nil || a.Refusal != c.want.Refusal {
+			if err != nil || a.shown() != c.want {
 				t.Errorf("%+v, %v", a, err)
 			}
 		})
+	}
+}
+
+// A server that has no room refuses nobody for a certificate, and lets nobody in.
+func TestBusy(t *testing.T) {
+	for name, says := range map[string]string{
+		"postgres 53300": message('E', "SFATAL\x00C53300\x00Msorry, too many clients already\x00\x00"),
+		"postgres 57P03": message('E', "SFATAL\x00C57P03\x00Mthe database system is starting up\x00\x00"),
+		"mysql 1040":     "\x17\x00\x00\x03\xff\x10\x04#08004Too many connec",
+	} {
+		protocol, _, _ := strings.Cut(name, " ")
+		var busy *BusyError
+		if _, err := Find(protocol).ask(&talk{rw: both{strings.NewReader(says), io.Discard}}, Session{}); !errors.As(err, &busy) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var busy *BusyError
+	if err := Find("mysql").begin(&talk{rw: both{strings.NewReader("\x17\x00\x00\x00\xff\x10\x04#08004Too many connec"), io.Discard}}, Session{}); !errors.As(err, &busy) {
+		t.Errorf("before TLS: %v", err)
+	}
+}
+
+// A reply may have many short lines, and what is shown of it is short and clean.
+func TestLongReplies(t *testing.T) {
+	for _, c := range []struct{ protocol, says, want string }{
+		{"smtp", strings.Repeat("250-A\r\n", 100) + "250 B\r\n", "250 B"},
+		{"imap", strings.Repeat("* A\r\n", 100) + "a2 OK\r\n", "a2 OK"},
+	} {
+		if a, err := Find(c.protocol).ask(&talk{rw: both{strings.NewReader(c.says), io.Discard}}, Session{}); err != nil || a.Text != c.want {
+			t.Errorf("%s: %+v, %v", c.protocol, a, err)
+		}
+	}
+	a := Answer{Refusal: "550 \x1b[2J" + strings.Repeat("\u00e9", 4000)}.shown()
+	if len(a.Refusal) > 1000 || strings.Contains(a.Refusal, "\x1b") || !utf8.ValidString(a.Refusal) {
+		t.Errorf("%q", a.Refusal)
+	}
+}
+
+// A protocol has its own names alone.
+func TestNames(t *testing.T) {
+	if Find("postgresql") != Find("postgres") || Find("postgres") == nil || Find("smtpql") != nil || Find("") != nil {
+		t.Error("the wrong names")
 	}
 }
 
