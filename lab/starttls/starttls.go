@@ -86,7 +86,9 @@ func (p *Protocol) Ask(c *tls.Conn, s Session) (Answer, error) {
 }
 
 // shown returns the answer as it can be printed.
-func (a Answer) shown() Answer { return Answer{Text: text.Clean(a.Text), Refusal: text.Clean(a.Refusal)} }
+func (a Answer) shown() Answer {
+	return Answer{Text: text.Clean(a.Text), Refusal: text.Clean(a.Refusal)}
+}
 
 // named puts the name of the protocol into an error.
 func named(p *Protocol, err error) error {

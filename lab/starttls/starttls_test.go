@@ -169,7 +169,7 @@ func TestLongReplies(t *testing.T) {
 		}
 	}
 	a := Answer{Refusal: "550 \x1b[2J" + strings.Repeat("\u00e9", 4000)}.shown()
-	if len(a.Refusal) > 1000 || strings.Contains(a.Refusal, "\x1b") || !utf8.ValidString(a.Refusal) {
+	if len(a.Refusal) > 2000 || strings.Contains(a.Refusal, "\x1b") || !utf8.ValidString(a.Refusal) {
 		t.Errorf("%q", a.Refusal)
 	}
 }
