@@ -128,6 +128,11 @@ func (p *Program) newClientProbe(c *cli.Context) (*clientProbe, error) {
 		return nil, err
 	}
 	r.report = &probe.Report{Probe: "client", Target: strings.Join(r.command.Args, " "), Time: time.Now().UTC()}
+	if c.IsSet("only") && len(r.command.Args) > 0 {
+		for _, f := range faults {
+			r.report.Only = append(r.report.Only, f.Name)
+		}
+	}
 	switch has := len(r.command.Args) > 0; {
 	case has && r.options.Addr == "":
 		r.options.Addr = "127.0.0.1:0"

@@ -130,6 +130,7 @@ type Report struct {
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"` // what to do about it
 
+	Only     []string       `json:"-"` // the cases that were asked for by name
 	Offers   *Offers        `json:"-"` // of a server; nil: not looked at
 	Dial     *lab.DialError `json:"-"` // that Error is of; nil: it is of another
 	Findings []*Finding     `json:"-"` // in the order of the cases
@@ -139,7 +140,7 @@ type Report struct {
 const (
 	ExitRight   = 0 // all is as it must be
 	ExitWrong   = 1 // something was accepted that must be refused
-	ExitUnknown = 3 // the target could not be judged
+	ExitUnknown = 3 // the target could not be judged, or not in a case that was asked for by name
 )
 
 // Exit returns the exit status. What is wrong counts for more than what is
@@ -148,10 +149,15 @@ func (r *Report) Exit() int {
 	switch {
 	case slices.ContainsFunc(r.Findings, (*Finding).Fails):
 		return ExitWrong
-	case r.Error != "" || r.Count(Unknown) > 0:
+	case r.Error != "" || r.Count(Unknown) > 0 || slices.ContainsFunc(r.Findings, r.isMissed):
 		return ExitUnknown
 	}
 	return ExitRight
+}
+
+// isMissed reports whether a case was asked for by name, and not tried.
+func (r *Report) isMissed(f *Finding) bool {
+	return f.Judgement == Left && slices.Contains(r.Only, f.Case)
 }
 
 // Count returns how many findings have a judgement. Those of Wrong and Warning

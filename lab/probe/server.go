@@ -96,7 +96,7 @@ func Server(ctx context.Context, o ServerOptions) (*Report, error) {
 	}
 	e, dissection := newEngine(&o)
 	p := &prober{ServerOptions: &o, engine: e, issuer: issuer{good: &o.Good, clientCA: o.ClientCA, serverCA: o.ServerCA},
-		report: &Report{Probe: "server", Target: o.Target.String(), Time: time.Now().UTC()}, requests: map[uint16]*Request{}}
+		report: &Report{Probe: "server", Target: o.Target.String(), Only: o.Only, Time: time.Now().UTC()}, requests: map[uint16]*Request{}}
 	if p.clientCA == nil { // what is known of it
 		p.clientCA = &tls.Certificate{Certificate: o.Good.Certificate[:1], Leaf: &x509.Certificate{RawSubject: o.Good.Leaf.RawIssuer}}
 	}
