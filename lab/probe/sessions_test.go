@@ -1,15 +1,22 @@
 package probe
 
 import (
+	"bufio"
 	"context"
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"golang.org/x/crypto/ocsp"
 
 	"mtlslab.example/lab/lab/peertest"
 )
@@ -75,6 +82,9 @@ func TestRevocationInSession(t *testing.T) {
 			want(t, r, c.wrong, "")
 			if r.Count(Left) > 0 {
 				t.Error("not tried")
+			}
+			if first := r.Findings[0].Case; first != "revoked-client" { // as cases has it, whatever was tried first
+				t.Errorf("the first finding is of %s", first)
 			}
 		})
 	}
@@ -194,6 +204,59 @@ func TestNothingTried(t *testing.T) {
 	o.ClientCA, o.Only = &other, []string{"expired-client"}
 	if r := probed(t, o); r.Exit() != ExitUnknown || !strings.HasPrefix(r.Error, "a good certificate of --client-ca is not let in") || r.Count(Warning) != 1 {
 		t.Errorf("exit status %d, %q, %d warnings", r.Exit(), r.Error, r.Count(Warning))
+	}
+}
+
+// Of a certificate of the probe's own that brings a 503, nothing is known.
+func TestMintedUnclear(t *testing.T) {
+	p := newPKI(t)
+	o := p.options(p.goServer(t, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains(r.TLS.PeerCertificates[0].Subject.OrganizationalUnit, "lab probe") {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})))
+	o.Only = []string{mintedCase, "expired-client"}
+	r := probed(t, o)
+	if r.Exit() != ExitUnknown || r.Count(Unknown) != 1 || r.Count(Left) != 1 {
+		t.Errorf("exit status %d, %d unknown, %d not tried", r.Exit(), r.Count(Unknown), r.Count(Left))
+	}
+}
+
+// A connection that shows nothing does not say that no certificate is asked for.
+func TestAskUnseen(t *testing.T) {
+	p := newPKI(t)
+	config := &tls.Config{Certificates: []tls.Certificate{p.pair("server")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}
+	var connections atomic.Int64
+	o := p.options(listen(t, func(raw net.Conn) {
+		defer raw.Close()
+		if connections.Add(1) == 3 { // behind the good certificate, of any version and of this
+			return
+		}
+		c := tls.Server(raw, config)
+		if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			c.CloseWrite()
+		}
+	}))
+	o.Versions, o.Only = []uint16{tls.VersionTLS12}, []string{"expired-client"}
+	if r := probed(t, o); r.Exit() != ExitUnknown || !strings.HasPrefix(r.Error, "it cannot be told whether the server asks for a certificate") {
+		t.Errorf("exit status %d, %q", r.Exit(), r.Error)
+	}
+}
+
+// A stapled response counts between its dates.
+func TestStapled(t *testing.T) {
+	p := newPKI(t)
+	ca, leaf, now := p.pair("server-ca"), p.pair("server"), time.Now()
+	response, err := ocsp.CreateResponse(ca.Leaf, ca.Leaf, ocsp.Response{Status: ocsp.Good, SerialNumber: leaf.Leaf.SerialNumber, ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(time.Hour)}, ca.PrivateKey.(crypto.Signer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for after, want := range map[time.Duration]string{0: "good", 2 * time.Hour: "good, but only until ", -2 * time.Hour: "good, but only from "} {
+		got := stapled(response, []*x509.Certificate{leaf.Leaf, ca.Leaf}, now.Add(after))
+		if !strings.HasPrefix(got, want) || after == 0 && got != want {
+			t.Errorf("after %v: %s", after, got)
+		}
 	}
 }
 
