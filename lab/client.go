@@ -256,12 +256,12 @@ func (x *clientExchange) shakeHands(ctx context.Context, conn *tls.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, x.settings.timeout())
 	defer cancel()
 	if x.options.Begin != nil {
-		end, _ := ctx.Deadline()
-		_ = x.SetDeadline(end)
-		if err := x.options.Begin(x); err != nil {
+		stop := expireWith(ctx, x)
+		err := x.options.Begin(x)
+		stop()
+		if err != nil {
 			return err
 		}
-		_ = x.SetDeadline(time.Time{})
 	}
 	err := conn.HandshakeContext(ctx)
 	var own verdict.Misbehaviour
@@ -334,9 +334,14 @@ func (x *clientExchange) ask(ctx context.Context, conn *tls.Conn, url *url.URL) 
 	if x.options.Ask == nil {
 		return x.get(ctx, conn, url)
 	}
-	end, _ := ctx.Deadline()
-	_ = conn.SetDeadline(end)
+	defer expireWith(ctx, conn)()
 	return x.options.Ask(conn)
+}
+
+// expireWith has reads and writes of c fail once ctx has ended, until stop is
+// called.
+func expireWith(ctx context.Context, c net.Conn) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })
 }
 
 // get sends one request over conn, by the HTTP version that ALPN chose.

@@ -72,6 +72,9 @@ func (s *Server) talk(ctx context.Context, p *starttls.Protocol, timeout time.Du
 			_ = c.SetDeadline(time.Now().Add(timeout))
 			if c.HandshakeContext(ctx) == nil {
 				_ = c.SetDeadline(time.Now().Add(talkTimeout))
+				if ctx.Err() != nil { // this has undone the deadline of the shutdown
+					_ = c.SetDeadline(time.Now().Add(shutdownTimeout))
+				}
 				_ = p.Talk(c) // how it ends is the client's business
 			}
 		})
