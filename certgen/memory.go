@@ -147,7 +147,7 @@ func (w *workshop) issueOne(c *Certificate) error {
 		return issue(c, request)
 	}
 	request.SerialNumber = c.given.Leaf.SerialNumber
-	request.GeneratedCert = &tls.Certificate{Certificate: c.given.Certificate[:1], PrivateKey: c.given.PrivateKey}
+	request.GeneratedCert = &tls.Certificate{Certificate: c.given.Certificate[:1:1], PrivateKey: c.given.PrivateKey}
 	return nil
 }
 
