@@ -222,7 +222,7 @@ func (j *Listener) debug(conn net.Conn, in *bufio.Reader, process string) {
 		closed := j.closed
 		j.mu.Unlock()
 		if closed {
-			d.dispose()
+			dispose(conn, d)
 		}
 	}()
 	_ = d.run(in, func(p *packet) {
@@ -230,6 +230,13 @@ func (j *Listener) debug(conn net.Conn, in *bufio.Reader, process string) {
 		d.serve(p)
 	})
 	<-ready
+}
+
+// dispose lets a JVM go on without a debugger. One that does not answer does so
+// when the connection is closed, which its reader then does.
+func dispose(conn net.Conn, d *debuggee) {
+	_ = conn.SetDeadline(time.Now().Add(closeTimeout))
+	d.dispose()
 }
 
 func reportOf(process string, err error) Report {
@@ -286,9 +293,9 @@ func (j *Listener) Close() {
 	j.l.Close()
 	j.mu.Lock()
 	var disposing sync.WaitGroup
-	for _, d := range j.open {
+	for conn, d := range j.open {
 		if d != nil {
-			disposing.Go(d.dispose)
+			disposing.Go(func() { dispose(conn, d) })
 		}
 	}
 	j.mu.Unlock()

@@ -1,6 +1,7 @@
 package javakeys
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // TestStrangers: a process that was not started with the environment of this
@@ -92,6 +95,30 @@ func TestDescendants(t *testing.T) {
 		t.Errorf("a JVM that can start is told %q", got)
 	}
 	j.Close() // does not wait for ever for a JVM that does not come
+}
+
+// TestSilentJVM: a JVM that no longer answers keeps nobody from closing the
+// Listener.
+func TestSilentJVM(t *testing.T) {
+	j, err := Listen(io.Discard, func(Report) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, jvm := net.Pipe()
+	d := &debuggee{vm: newVM(conn)}
+	j.open[conn] = d
+	j.serving.Go(func() { _ = d.run(bufio.NewReader(conn), func(*packet) {}) })
+	go func() { _, _ = io.Copy(io.Discard, jvm) }()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		j.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(peertest.Patience):
+		t.Fatal("Close does not return")
+	}
 }
 
 // TestWithoutShim: JVMs that would not start are left alone, and the words that
