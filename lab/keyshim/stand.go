@@ -65,7 +65,11 @@ func (r *Relay) Reach(server netip.AddrPort, connect func(listener netip.AddrPor
 		c.Close()
 		return false, err
 	}
-	r.reached(client) <- c.(*net.TCPConn)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	to := r.reached(client)
+	closeLeft(to)
+	to <- c.(*net.TCPConn) // never waits: others send under the same lock
 	return true, nil
 }
 
@@ -105,23 +109,37 @@ func (r *Relay) standFor(server netip.AddrPort) (netip.AddrPort, error) {
 // standIn passes a connection on to the server that was reached for it.
 func (r *Relay) standIn(client *net.TCPConn) {
 	address := client.RemoteAddr().(*net.TCPAddr).AddrPort()
-	defer func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.stands.reached, address)
-	}()
+	r.mu.Lock()
+	from := r.reached(address)
+	r.mu.Unlock()
+	var server *net.TCPConn
 	select {
-	case server := <-r.reached(address):
-		r.carry(client, client, server, server.LocalAddr())
-	case <-time.After(admitTimeout): // another program
+	case server = <-from:
+	case <-time.After(admitTimeout):
+	}
+	r.mu.Lock()
+	delete(r.stands.reached, address)
+	closeLeft(from)
+	r.mu.Unlock()
+	if server == nil { // another program
 		reset(client)
+		return
+	}
+	r.carry(client, client, server, server.LocalAddr())
+}
+
+// closeLeft closes the connection for a client that did not take it.
+func closeLeft(from chan *net.TCPConn) {
+	select {
+	case left := <-from:
+		left.Close()
+	default:
 	}
 }
 
-// reached returns where the connection for a client passes.
+// reached returns where the connection for a client passes. The caller holds
+// the lock.
 func (r *Relay) reached(client netip.AddrPort) chan *net.TCPConn {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	c := r.stands.reached[client]
 	if c == nil {
 		c = make(chan *net.TCPConn, 1)
