@@ -1,7 +1,6 @@
 package command
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -40,7 +39,7 @@ func (p *Program) attach(c *cli.Context) error {
 		problem = "--attach takes no COMMAND: the program runs already"
 	case pid <= 0:
 		problem = "--attach takes the PID of a process, such as pgrep prints"
-	case c.IsSet("capture") || c.IsSet("tap") || c.String("keylog") == "off":
+	case c.IsSet("capture") || c.IsSet("tap") || explainFlag(c).set || c.String("keylog") == "off":
 		problem = "--attach logs keys, and records nothing: tcpdump -w FILE does, and lab explain FILE --keylog keys.log opens that"
 	}
 	if problem != "" {
@@ -61,14 +60,12 @@ func (p *Program) attach(c *cli.Context) error {
 	// A second Ctrl-C would end lab, and the program with it, before its
 	// breakpoints are gone. lab ends by itself soon.
 	signal.Notify(make(chan os.Signal, 1), Interrupts...)
-	trace, err := gokeys.Attach(pid, gokeys.Options{Keys: keys, Cannot: func(err error) { p.say("%v; %s", err, otherEnd) }})
+	trace, err := gokeys.Attach(ctx, pid, gokeys.Options{Keys: keys, Cannot: func(err error) { p.say("%v; %s", err, otherEnd) }})
 	if err != nil {
 		return &attachError{pid, err}
 	}
 	p.say("the keys of process %d go to %s, for connections that begin from now on; those that were open before cannot be decrypted. Ctrl-C leaves the program running", pid, log)
-	stop := context.AfterFunc(ctx, trace.Detach)
 	trace.Wait()
-	stop()
 	if sizeOf(log) <= before {
 		p.say("no TLS secrets came: no connection began meanwhile")
 	}

@@ -28,7 +28,7 @@ func (t *Trace) attach() error {
 	f, err := t.executable(t.root)
 	switch {
 	case err != nil:
-		return t.unseized(err)
+		return t.unseized(t.root, err)
 	case f.err != nil:
 		return &ProgramError{f.path, f.err.Error()}
 	case !f.hasSecrets():
@@ -36,9 +36,11 @@ func (t *Trace) attach() error {
 	}
 	image, err := t.place(t.root, f)
 	if err != nil {
-		return t.unseized(err)
+		return t.unseized(t.root, err)
 	}
 	if err := t.seizeThreads(image); err != nil {
+		t.leave() // those that were seized would be killed with lab
+		t.follow()
 		return err
 	}
 	for tid := range t.tasks {
@@ -85,8 +87,8 @@ func (t *Trace) seizeThreads(image *image) error {
 			case err == nil:
 				t.tasks[tid] = &task{image: image}
 				more = true
-			case !errors.Is(err, unix.ESRCH) && len(t.tasks) == 0:
-				return t.unseized(err)
+			case !t.needsNoSeize(tid): // a breakpoint would kill it
+				return t.unseized(tid, err)
 			}
 		}
 	}
@@ -96,15 +98,27 @@ func (t *Trace) seizeThreads(image *image) error {
 	return nil
 }
 
+// needsNoSeize reports whether a thread need not be seized: it has ended, is a zombie,
+// or is traced by t since one that was seized has started it.
+func (t *Trace) needsNoSeize(tid int) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err != nil || zombie.Match(status) {
+		return true
+	}
+	found := tracerPid.FindSubmatch(status)
+	return found != nil && string(found[1]) == strconv.Itoa(t.thread)
+}
+
 // Fields of proc_pid_status(5).
 var (
+	zombie    = regexp.MustCompile(`(?m)^State:\t[ZX]`)
 	tracerPid = regexp.MustCompile(`(?m)^TracerPid:\t([1-9][0-9]*)$`)
 	parentPid = regexp.MustCompile(`(?m)^PPid:\t([0-9]+)$`)
 )
 
-// unseized says why root cannot be traced.
-func (t *Trace) unseized(err error) error {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", t.root))
+// unseized says why root cannot be traced, for the error of one of its threads.
+func (t *Trace) unseized(tid int, err error) error {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if found := tracerPid.FindSubmatch(status); found != nil {
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%s/comm", found[1]))
 		return &SystemError{Why: fmt.Sprintf("process %d is traced already, by process %s (%s), and only one can trace it", t.root, found[1], strings.TrimSpace(string(name)))}

@@ -184,7 +184,8 @@ func boundTo(socket int) error {
 const connectTimeout = time.Second
 
 // connectTo connects a socket to an address of IPv4, and returns its own. A
-// socket that this fails for is as it was.
+// socket that this fails for can be connected again; one of IPv6 has lost the
+// option IPV6_V6ONLY.
 func connectTo(socket int, to netip.AddrPort) (own netip.AddrPort, err error) {
 	var address unix.Sockaddr = &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
 	if family, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil {

@@ -3,9 +3,14 @@
 package gokeys
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -128,8 +133,17 @@ func (t *Trace) start(program *exec.Cmd) error {
 // that can be stopped by the terminal, which takes another kind of tracing.
 func (t *Trace) seize() error {
 	var status syscall.WaitStatus
-	if _, err := wait(t.root, &status, 0); err != nil || !status.Stopped() {
+	_, err := wait(t.root, &status, 0)
+	for err == unix.EINTR {
+		_, err = wait(t.root, &status, 0)
+	}
+	switch {
+	case err != nil:
 		return err
+	case !status.Stopped(): // it was killed
+		t.status = status
+		t.leave()
+		return nil
 	}
 	if err := detach(t.root, unix.SIGSTOP); err != nil {
 		return err
@@ -144,12 +158,19 @@ func (t *Trace) seize() error {
 	return nil
 }
 
-// Attach traces a program that runs already. Its other threads go on meanwhile.
-// The error says why that cannot be.
-func Attach(pid int, o Options) (*Trace, error) {
+// Attach traces a program that runs already, until ctx ends: see Detach. The
+// error says why that cannot be.
+func Attach(ctx context.Context, pid int, o Options) (*Trace, error) {
 	t := newTrace(o)
 	t.root = pid
-	return t, t.run(t.attach)
+	return t, t.run(func() error {
+		stop := context.AfterFunc(ctx, t.Detach)
+		go func() {
+			<-t.ended
+			stop()
+		}()
+		return t.attach()
+	})
 }
 
 // Detach lets go of all programs, which run on. Wait then returns.
@@ -276,6 +297,9 @@ func (t *Trace) stopped(tid int, status syscall.WaitStatus) {
 func (t *Trace) made(tid int, image *image) {
 	k := t.tasks[tid]
 	if k == nil {
+		if t.leaving && unix.PtraceInterrupt(tid) != nil { // it was detached then
+			return
+		}
 		k = &task{}
 		t.tasks[tid] = k
 	}
@@ -287,6 +311,10 @@ func (t *Trace) made(tid int, image *image) {
 // heldUp handles a thread that has stopped for a signal such as SIGTSTP, or
 // because it is new, interrupted or continued.
 func (t *Trace) heldUp(tid int, k *task, signal syscall.Signal) {
+	if t.leaving && isTrapped(tid) { // without a tracer the signal would kill it
+		_ = syscall.PtraceCont(tid, 0) // as far as the stop for the signal
+		return
+	}
 	switch signal {
 	case unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
 	default:
@@ -307,6 +335,25 @@ func (t *Trace) heldUp(tid int, k *task, signal syscall.Signal) {
 			t.job.rootStopped()
 		}
 	}
+}
+
+// Fields of proc_pid_status(5).
+var (
+	pendingSignals = regexp.MustCompile(`(?m)^SigPnd:\t([0-9a-f]+)$`)
+	blockedSignals = regexp.MustCompile(`(?m)^SigBlk:\t([0-9a-f]+)$`)
+)
+
+// isTrapped reports whether a thread that has stopped will next stop for a
+// SIGTRAP, such as that of a breakpoint that it has just met.
+func isTrapped(tid int) bool {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	signals := func(field *regexp.Regexp) (set uint64) {
+		if found := field.FindSubmatch(status); found != nil {
+			set, _ = strconv.ParseUint(string(found[1]), 16, 64)
+		}
+		return set
+	}
+	return signals(pendingSignals)&^signals(blockedSignals)&(1<<(unix.SIGTRAP-1)) != 0
 }
 
 // goOn lets a thread go on with a signal, or 0.
@@ -337,7 +384,9 @@ func (t *Trace) leave() {
 	}
 	t.leaving = true
 	for tid := range t.tasks {
-		_ = unix.PtraceInterrupt(tid)
+		if unix.PtraceInterrupt(tid) == unix.ESRCH { // its end may never be reported
+			delete(t.tasks, tid)
+		}
 	}
 }
 

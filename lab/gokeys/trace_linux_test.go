@@ -495,7 +495,7 @@ func TestAttach(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer keys.Close()
-	trace, err := gokeys.Attach(cmd.Process.Pid, gokeys.Options{Keys: keys})
+	trace, err := gokeys.Attach(t.Context(), cmd.Process.Pid, gokeys.Options{Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -504,7 +504,7 @@ func TestAttach(t *testing.T) {
 		handshake(r)
 	}
 	var system *gokeys.SystemError
-	if _, err := gokeys.Attach(cmd.Process.Pid, gokeys.Options{Keys: keys}); !errors.As(err, &system) || !strings.Contains(err.Error(), "traced already") {
+	if _, err := gokeys.Attach(t.Context(), cmd.Process.Pid, gokeys.Options{Keys: keys}); !errors.As(err, &system) || !strings.Contains(err.Error(), "traced already") {
 		t.Errorf("a second time: %v", err)
 	}
 	trace.Detach()
@@ -519,15 +519,15 @@ func TestAttach(t *testing.T) {
 	}
 	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
 	var program *gokeys.ProgramError
-	if _, err := gokeys.Attach(other.Process.Pid, gokeys.Options{Keys: keys}); !errors.As(err, &program) {
+	if _, err := gokeys.Attach(t.Context(), other.Process.Pid, gokeys.Options{Keys: keys}); !errors.As(err, &program) {
 		t.Errorf("a program without crypto/tls: %v", err)
 	}
 	for _, pid := range []int{os.Getpid(), os.Getppid()} { // go test: it would be killed with this process
-		if _, err := gokeys.Attach(pid, gokeys.Options{Keys: keys}); !errors.As(err, &system) || !strings.Contains(err.Error(), "has started this one") {
+		if _, err := gokeys.Attach(t.Context(), pid, gokeys.Options{Keys: keys}); !errors.As(err, &system) || !strings.Contains(err.Error(), "has started this one") {
 			t.Errorf("an ancestor: %v", err)
 		}
 	}
-	if _, err := gokeys.Attach(1<<22+1, gokeys.Options{Keys: keys}); !errors.As(err, &system) {
+	if _, err := gokeys.Attach(t.Context(), 1<<22+1, gokeys.Options{Keys: keys}); !errors.As(err, &system) {
 		t.Errorf("no process: %v", err)
 	}
 }

@@ -3,6 +3,7 @@
 package gokeys
 
 import (
+	"context"
 	"errors"
 	"os/exec"
 )
@@ -20,7 +21,7 @@ type Trace struct{}
 func Start(*exec.Cmd, Options) (*Trace, error) { return nil, errors.ErrUnsupported }
 
 // Attach fails with errors.ErrUnsupported.
-func Attach(int, Options) (*Trace, error) { return nil, errors.ErrUnsupported }
+func Attach(context.Context, int, Options) (*Trace, error) { return nil, errors.ErrUnsupported }
 
 // Wait returns at once.
 func (*Trace) Wait() int { return 0 }
