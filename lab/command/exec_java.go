@@ -73,7 +73,9 @@ func (j *jvms) passing(c javakeys.Connection) {
 	j.passed++
 	of := javakeys.Connection{Server: c.Server, Target: c.Target}
 	said := j.passedBy[of] || len(j.passedBy) >= most
-	j.passedBy[of] = true
+	if !said {
+		j.passedBy[of] = true
+	}
 	j.mu.Unlock()
 	switch {
 	case said:
