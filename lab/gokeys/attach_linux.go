@@ -98,8 +98,8 @@ func (t *Trace) seizeThreads(image *image) error {
 	return nil
 }
 
-// needsNoSeize reports whether a thread need not be seized: it has ended, is a zombie,
-// or is traced by t since one that was seized has started it.
+// needsNoSeize reports whether a thread need not be seized: it has ended, is a
+// zombie, or is traced by t since one that was seized has started it.
 func (t *Trace) needsNoSeize(tid int) bool {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil || zombie.Match(status) {
