@@ -336,14 +336,13 @@ func (w *wire) aborted() Verdict {
 // a word: it refused nothing.
 func (w *wire) leftUnsaid() Verdict {
 	v := Verdict{Outcome: Unknown, How: NotTLS}
-	waited := w.EndedAt.Sub(w.Opened)
-	if w.Opened.IsZero() || waited < patience {
-		v.because(Reason{Code: Closed, Text: "the client connected and closed again without a ClientHello, as a check of the port does (a load balancer's health check)",
-			Fix: "nothing, if it was such a check; if not, look into the log of the client"})
-		return v
+	why := Reason{Code: Closed, Text: "the client connected and closed again without a ClientHello, as a check of the port does (a load balancer's health check)",
+		Fix: "nothing, if it was such a check; if not, look into the log of the client"}
+	if waited := w.EndedAt.Sub(w.Opened); !w.Opened.IsZero() && waited >= patience {
+		why.Text = fmt.Sprintf("the client sent no ClientHello, and closed after %v, as a check of the port does (a load balancer's health check), or a client that waits for the server to speak first (STARTTLS)", waited.Round(100*time.Millisecond))
+		why.Fix += "; one that waits for a greeting must begin with TLS here"
 	}
-	v.because(Reason{Code: Closed, Text: fmt.Sprintf("the client sent no ClientHello, and closed after %v, as a check of the port does (a load balancer's health check), or a client that waits for the server to speak first (STARTTLS)", waited.Round(100*time.Millisecond)),
-		Fix: "nothing, if it was such a check; if not, look into the log of the client; one that waits for a greeting must begin with TLS here"})
+	v.because(why)
 	return v
 }
 
