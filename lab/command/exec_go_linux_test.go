@@ -72,17 +72,10 @@ func echoAt(t *testing.T, unix string) (udp string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.Copy(c, c)
-			c.Close()
-		}
-	}()
+	peertest.Serve(t, l, func(c net.Conn) {
+		_, _ = io.Copy(c, c)
+		c.Close()
+	})
 	return packets.LocalAddr().String()
 }
 

@@ -258,23 +258,30 @@ func TestBuilds(t *testing.T) {
 	}
 }
 
+// serving starts a server that prints its address, and returns that. The server
+// is killed at the end of the test.
+func serving(t *testing.T, server *exec.Cmd) (address string) {
+	t.Helper()
+	out, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
+	address, err = bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(address)
+}
+
 func TestServer(t *testing.T) {
 	t.Parallel()
 	log := newLog(t)
 	cmd := traced(t, log, peer(), "serve")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	address, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &reference{address: strings.TrimSpace(address)}
+	r := &reference{address: serving(t, cmd)}
 	c, err := tls.Dial("tcp", r.address, &tls.Config{InsecureSkipVerify: true, KeyLogWriter: r})
 	if err != nil {
 		t.Fatal(err)
@@ -467,19 +474,7 @@ func TestBackground(t *testing.T) {
 func TestAttach(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(peer(), "serve")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := strings.TrimSpace(line)
+	address := serving(t, cmd)
 	handshake := func(r *reference) {
 		t.Helper()
 		c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, KeyLogWriter: r})

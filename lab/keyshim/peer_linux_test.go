@@ -46,17 +46,10 @@ func greeter(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			fmt.Fprintln(c, "inner service")
-			c.Close()
-		}
-	}()
+	peertest.Serve(t, l, func(c net.Conn) {
+		fmt.Fprintln(c, "inner service")
+		c.Close()
+	})
 	return l.Addr().String()
 }
 

@@ -60,16 +60,7 @@ func httpsServer(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go answer(c)
-		}
-	}()
+	peertest.Serve(t, l, answer)
 	return l.Addr().String()
 }
 

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // listen starts a server that does as told with each connection.
@@ -23,16 +25,7 @@ func listen(t testing.TB, serve func(net.Conn)) (port string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go serve(c)
-		}
-	}()
+	peertest.Serve(t, l, serve)
 	_, port, _ = net.SplitHostPort(l.Addr().String())
 	return port
 }
