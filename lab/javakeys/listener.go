@@ -147,8 +147,8 @@ func (j *Listener) serve(conn net.Conn, process string) {
 	j.debug(conn, in, process)
 }
 
-// What the shim asks, in one line, and what it is told behind the token. It
-// asks before a JVM reads its options, and so learns that lab listens.
+// The shim asks in one line, before a JVM reads its options. The answer is the
+// token and a letter, so the shim knows that lab listens.
 const (
 	question    = "LAB JVM "
 	askStart    = "start"

@@ -60,7 +60,7 @@ func TestManyStrangers(t *testing.T) {
 	}
 }
 
-// askAs returns what a process with the environment of the run is told.
+// askAs returns the answer to a process with the environment of the run.
 func askAs(t *testing.T, j *Listener, what string) string {
 	t.Helper()
 	if _, err := exec.LookPath("bash"); err != nil {

@@ -10,9 +10,8 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// nginx takes one CA between the leaf and the root unless it is told otherwise,
-// of a client as of an upstream, and says the same as of a chain that is not
-// whole.
+// By default nginx takes one CA between the leaf and the root, of a client and of
+// an upstream. It reports a longer chain in the words for a missing link.
 func TestDepthOfNginx(t *testing.T) {
 	peertest.Need(t, "nginx")
 	s, err := Find("long-chain")
