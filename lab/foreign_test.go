@@ -260,19 +260,12 @@ func startRefusing(t *testing.T, dir, alert string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_ = c.(*tls.Conn).Handshake()
-			_ = c.(*tls.Conn).NetConn().(*net.TCPConn).CloseWrite()
-			_, _ = io.Copy(io.Discard, c.(*tls.Conn).NetConn()) // lest the alert be lost to a reset
-			c.Close()
-		}
-	}()
+	peertest.Serve(t, l, func(c net.Conn) {
+		_ = c.(*tls.Conn).Handshake()
+		_ = c.(*tls.Conn).NetConn().(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, c.(*tls.Conn).NetConn()) // lest the alert be lost to a reset
+		c.Close()
+	})
 	return l.Addr().String()
 }
 
