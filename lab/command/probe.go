@@ -18,7 +18,6 @@ import (
 
 	"mtlslab.example/lab/certgen/atomicfile"
 	"mtlslab.example/lab/certgen/spell"
-	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/probe"
 	"mtlslab.example/lab/lab/starttls"
 	"mtlslab.example/lab/lab/text"
@@ -88,24 +87,24 @@ func (p *Program) probeServer(c *cli.Context) error {
 		return err
 	}
 	made := 0 // connections
-	if file := c.String("capture"); file != "" && file != "off" {
-		w, err := capture.Create(file, capture.Options{Notice: func(err error) { p.say("%v", err) }})
-		if err != nil {
-			return err
-		}
+	recording, err := p.recordProbe(c)
+	if err != nil {
+		return err
+	}
+	if recording != nil {
 		defer func() {
-			if w.Close() == nil && made > 0 {
-				p.say("all connections are in %s, with their keys:\n  lab explain --list %[1]s", commandWord(w.Name()))
+			if recording.Close() == nil && made > 0 {
+				p.say("all connections are in %s, with their keys:\n  lab explain --list %[1]s", commandWord(recording.Name()))
 			}
 		}()
-		o.Capture = w
+		o.Capture = recording
 	}
-	print := &probePrinter{Program: p, asJSON: c.Bool("json")}
-	print.start(o)
-	defer print.bar.stop()
+	printer := &probePrinter{Program: p, asJSON: c.Bool("json")}
+	printer.start(o)
+	defer printer.bar.stop()
 	report, err := probe.Server(c.Context, *o)
 	made = report.Connections
-	print.bar.stop()
+	printer.bar.stop()
 	if c.Context.Err() != nil {
 		p.say("stopped after %s", text.Counted(report.Connections, "connection"))
 		return programStatus(probe.ExitUnknown)
@@ -116,7 +115,7 @@ func (p *Program) probeServer(c *cli.Context) error {
 	if err := p.writeProbe(c, report); err != nil {
 		return err
 	}
-	print.summary(report, o.Accepted)
+	printer.summary(report, o.Accepted)
 	return probeStatus(report)
 }
 
