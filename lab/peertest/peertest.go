@@ -81,8 +81,8 @@ func AwaitListener(port string) error {
 	}
 	listens := regexp.MustCompile(fmt.Sprintf(`:%04X 0+:0000 0A`, number))
 	return Poll(func() error {
-		if table, err := os.ReadFile("/proc/net/tcp"); err == nil {
-			six, _ := os.ReadFile("/proc/net/tcp6")
+		if table, err := os.ReadFile("/proc/thread-self/net/tcp"); err == nil {
+			six, _ := os.ReadFile("/proc/thread-self/net/tcp6")
 			if listens.Match(table) || listens.Match(six) {
 				return nil
 			}
