@@ -7,7 +7,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
-	"mtlslab.example/lab/certgen/atomicfile"
 	"mtlslab.example/lab/lab/browser"
 	"mtlslab.example/lab/lab/keyshim"
 )
@@ -72,7 +71,7 @@ func (p *Program) browser(c *cli.Context) error {
 		}
 		o.PKCS12 = func(password string) ([]byte, error) { return certgen.PKCS12(f.certs(), name, password) }
 	}
-	if err := f.checkNew(c, "screenshot", picture, ""); err != nil {
+	if err := f.checkNew(c, "screenshot", picture); err != nil {
 		return err
 	}
 	if o.KeyLog, err = prepareKeyLog(c, f); err != nil {
@@ -86,7 +85,7 @@ func (p *Program) browser(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Write(picture, png, 0o600); err != nil {
+	if err := writeNew(c, picture, png); err != nil {
 		return err
 	}
 	p.say("wrote %s", picture)

@@ -62,6 +62,9 @@ func (p *Program) status(err error) int {
 	unwritten, unwritable, failed := p.unwritten()
 	switch {
 	case errors.As(err, &ended):
+		if failed && unwritable != nil {
+			p.printError(unwritable)
+		}
 		return int(ended)
 	case failed && unwritable == nil:
 		return unwritten

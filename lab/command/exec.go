@@ -201,21 +201,21 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, trace gokeys.Options
 	if err != nil {
 		return err
 	}
-	if err := a.openCapture(o); err != nil {
-		return err
-	}
-	defer a.close()
 	var sinks []wiretap.Sink
-	if a.capture != nil {
-		sinks = append(sinks, a.capture)
-	}
-	if explainFlag(c).set {
+	if explainFlag(c).set { // what is wrong with its file puts no capture aside
 		e, err := p.newLiveExplainer(c)
 		if err != nil {
 			return err
 		}
 		defer e.finish(p.Stderr)
 		sinks = append(sinks, e)
+	}
+	if err := a.openCapture(o); err != nil {
+		return err
+	}
+	defer a.close()
+	if a.capture != nil {
+		sinks = append(sinks, a.capture)
 	}
 	relay, err := keyshim.NewRelay(log, wiretap.Fan(sinks...))
 	if err != nil {

@@ -2,6 +2,8 @@ package command
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -48,22 +50,22 @@ type liveExplainer struct {
 	*wiretap.Async
 	dissector *tlsdecrypt.Dissector
 	printer   *connectionPrinter
-	file      *os.File     // nil: stderr
+	file      *drawings    // nil: stderr
 	late      bytes.Buffer // what goes to stderr
 }
 
-// newLiveExplainer opens the file, which it appends to and makes for the user
-// alone: what was decrypted is drawn there. The caller calls finish.
+// newLiveExplainer opens the file, if there is to be one. The caller calls
+// finish.
 func (p *Program) newLiveExplainer(c *cli.Context) (*liveExplainer, error) {
 	e, drawing := &liveExplainer{}, *p
 	drawing.Stdout = p.Stderr // whose width and colours count
 	var out io.Writer = &e.late
 	if name := explainFlag(c).file; name != "" {
-		file, err := private.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY)
+		file, err := openDrawings(c, name)
 		if err != nil {
 			return nil, err
 		}
-		e.file, out, drawing.Stdout = file, file, file
+		e.file, out, drawing.Stdout = file, file, file.File
 	}
 	e.printer = drawing.newConnectionPrinter(c, "", out)
 	e.printer.stream, e.printer.options.Stream = -1, false
@@ -83,7 +85,69 @@ func (e *liveExplainer) finish(stderr io.Writer) {
 		_ = e.printer.finish("") // fails if there is nothing
 	}
 	if e.file != nil {
-		e.file.Close()
+		e.printer.flush()
+		if err := errors.Join(e.file.err, e.file.Close()); err != nil {
+			e.printer.say("not all is in %s: %v", e.file.Name(), bare(err))
+		}
 	}
 	_, _ = stderr.Write(e.late.Bytes())
+}
+
+// drawings is a file that drawings are added to. Connections are decrypted in
+// it, so that it is the user's alone.
+type drawings struct {
+	*os.File
+	begun bool // it has drawingsTitle
+	err   error
+}
+
+// drawingsTitle is the first line of a file of drawings, and says that it is
+// one: nothing is added to another file.
+const drawingsTitle = "Drawn by lab exec --explain"
+
+// openDrawings opens the file of --explain, or makes it. One that is there must
+// be empty, or begin with drawingsTitle.
+func openDrawings(c *cli.Context, name string) (*drawings, error) {
+	wrong := func(problem string) error {
+		return &usageError{command: commandName(c), problem: fmt.Sprintf("--explain is %s, which %s", name, problem), hint: "keys and what they decrypt go only into files of lab's own: name another one"}
+	}
+	flag := os.O_CREATE | os.O_APPEND | os.O_WRONLY
+	info, missing := os.Stat(name)
+	_, isDescriptor := private.Descriptor(name)
+	if missing != nil || info.Mode().IsRegular() && !isDescriptor {
+		flag = os.O_CREATE | os.O_APPEND | os.O_RDWR // what is open is looked at
+	}
+	file, err := private.OpenFile(name, flag)
+	var unsafe *private.UnsafeError
+	switch {
+	case errors.As(err, &unsafe):
+		return nil, wrong(unsafe.Problem)
+	case err != nil:
+		return nil, err
+	}
+	d := &drawings{File: file}
+	if flag&os.O_RDWR != 0 {
+		title := make([]byte, len(drawingsTitle))
+		n, _ := io.ReadFull(file, title)
+		if d.begun = string(title[:n]) == drawingsTitle; !d.begun && n > 0 {
+			return nil, errors.Join(wrong("is there already, and holds something else"), file.Close())
+		}
+	}
+	if err := private.Narrow(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return d, nil
+}
+
+// Write adds to the file. The first error is kept: a program whose drawings
+// cannot be written goes on.
+func (d *drawings) Write(data []byte) (int, error) {
+	if d.err == nil && !d.begun {
+		_, d.err = d.File.WriteString(drawingsTitle + "\n\n")
+		d.begun = true
+	}
+	if d.err == nil {
+		_, d.err = d.File.Write(data)
+	}
+	return len(data), nil
 }

@@ -2,9 +2,7 @@ package command
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,7 +12,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
-	"mtlslab.example/lab/certgen/atomicfile"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -134,7 +131,7 @@ func (p *Program) writeExport(c *cli.Context, f folder, out string, data []byte)
 		}
 		p.sayKept(kept)
 	default:
-		if err := atomicfile.Write(out, data, 0o600); err != nil {
+		if err := writeNew(c, out, data); err != nil {
 			return err
 		}
 	}
@@ -154,57 +151,11 @@ func (f folder) checkOut(c *cli.Context, out string) error {
 	case err != nil:
 		return err
 	case own || c.String("out") != "":
-		return f.checkNew(c, "out", out, "; --out - writes to stdout")
+		return f.checkNew(c, "out", out)
 	case c.Bool("force"):
 		return nil
 	}
 	return certgen.CheckExport(f.certs(), filepath.Base(out))
-}
-
-// checkNew refuses to write over a file that a flag names, but for a regular
-// file with --force, and over the manifest and what it has made even so.
-func (f folder) checkNew(c *cli.Context, flag, file, instead string) error {
-	info, err := os.Lstat(file)
-	if err != nil {
-		return nil // nothing is there
-	}
-	problem := ""
-	switch own, err := f.isOwn(info); {
-	case err != nil:
-		return err
-	case own:
-		problem = "which the lab needs as it is"
-	case !info.Mode().IsRegular():
-		problem = "which is not a regular file" + instead
-	case !c.Bool("force"):
-		problem = "which is there already; --force writes over it"
-	default:
-		return nil
-	}
-	return &usageError{command: commandName(c), problem: fmt.Sprintf("--%s is %s, %s", flag, file, problem)}
-}
-
-// isOwn reports whether a file is the manifest or of what it has made.
-func (f folder) isOwn(info fs.FileInfo) (bool, error) {
-	m, err := certgen.Read(f.manifest())
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	own := []string{f.manifest()}
-	for _, certificate := range m.Certificates {
-		for _, file := range []string{certificate.CertificateFile(), certificate.KeyFile(), certificate.CRLFile()} {
-			own = append(own, filepath.Join(f.certs(), file))
-		}
-	}
-	for _, file := range own {
-		if other, err := os.Stat(file); err == nil && os.SameFile(info, other) {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // environment is shell lines that name the files of a certificate and of --ca,

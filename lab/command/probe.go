@@ -77,7 +77,7 @@ func (p *Program) probeServerCommand() *cli.Command {
 			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record all connections, with their keys, to `FILE`"},
 			dirFlag(), jsonFlag(),
 		},
-		Action: func(c *cli.Context) error { return unprobed(p.probeServer(c)) },
+		Action: func(c *cli.Context) error { return p.unprobed(p.probeServer(c)) },
 	}
 }
 
@@ -126,8 +126,15 @@ type unprobedError struct{ error }
 func (e unprobedError) Unwrap() error { return e.error }
 
 // unprobed returns the error of a probe: all but its own are unprobedErrors.
-func unprobed(err error) error {
-	if err == nil || errors.As(err, new(programStatus)) || errors.As(err, new(*probeError)) {
+// Results that could not be written are no judgement either, and status says
+// why.
+func (p *Program) unprobed(err error) error {
+	switch _, unwritable, failed := p.unwritten(); {
+	case failed && unwritable != nil:
+		return programStatus(probe.ExitUnknown)
+	case failed: // the reader has gone
+		return nil
+	case err == nil || errors.As(err, new(programStatus)) || errors.As(err, new(*probeError)):
 		return err
 	}
 	return unprobedError{err}
@@ -162,6 +169,9 @@ func probeStatus(r *probe.Report) error {
 
 // writeProbe writes the report to the files that are asked for.
 func (p *Program) writeProbe(c *cli.Context, r *probe.Report) error {
+	if err := checkReports(c); err != nil { // once more: much time has passed
+		return err
+	}
 	var errs []error
 	write := func(flag string, encode func(b *buffer) error) {
 		if file := c.String(flag); file != "" {
@@ -221,6 +231,12 @@ func (p *Program) probeOptions(c *cli.Context) (*probe.ServerOptions, error) {
 	}
 	if o.Accepted, err = readAccepted(c, probe.CaseNames()); err != nil {
 		return nil, err
+	}
+	if err := checkReports(c); err != nil {
+		return nil, err
+	}
+	if c.String("capture") == "-" {
+		return nil, wrong("stdout has the results: --capture takes a FILE here")
 	}
 	if err := p.probeCredentials(c, o); err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ func (p *Program) probeClientCommand() *cli.Command {
 			&cli.StringFlag{Name: "sarif", Usage: "write SARIF to `FILE`"},
 			jsonFlag(),
 		},
-		Action: func(c *cli.Context) error { return unprobed(p.probeClient(c)) },
+		Action: func(c *cli.Context) error { return p.unprobed(p.probeClient(c)) },
 	}
 }
 
@@ -201,7 +201,7 @@ func checkProbeClient(c *cli.Context, command *mirror.Command) error {
 		problem = "stdout has the results: --capture takes a FILE here"
 	}
 	if problem == "" {
-		return nil
+		return checkReports(c)
 	}
 	return &usageError{command: commandName(c), problem: problem, hint: hint}
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"mtlslab.example/lab/certgen/atomicfile"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/text"
@@ -131,6 +130,7 @@ type pageView struct {
 	page   *web.Page
 	server *web.Server // nil without --web
 	html   string      // file of --html; "": none
+	c      *cli.Context
 }
 
 // openPageView reads --web and --html, and serves the page; nil: neither is
@@ -145,10 +145,10 @@ func (p *Program) openPageView(c *cli.Context, file string) (*pageView, error) {
 			return nil, &usageError{command: commandName(c), problem: "--" + other + " is for the terminal, and a page shows all: leave one of them out"}
 		}
 	}
-	if err := folderOf(c).checkNew(c, "html", html, ""); err != nil {
+	if err := folderOf(c).checkNew(c, "html", html); err != nil {
 		return nil, err
 	}
-	v := &pageView{Program: p, page: web.NewPage(web.Options{Title: filepath.Base(inputName(file)), Showing: shown}), html: html}
+	v := &pageView{Program: p, page: web.NewPage(web.Options{Title: filepath.Base(inputName(file)), Showing: shown}), html: html, c: c}
 	if addr == "" {
 		return v, nil
 	}
@@ -167,7 +167,7 @@ func (v *pageView) finish(ctx context.Context) error {
 		var b bytes.Buffer
 		shown, err := v.page.WriteHTML(&b)
 		if err == nil {
-			err = atomicfile.Write(v.html, b.Bytes(), 0o600) // it has what the capture has
+			err = writeNew(v.c, v.html, b.Bytes())
 		}
 		if err != nil {
 			return err

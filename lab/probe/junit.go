@@ -44,7 +44,7 @@ type (
 // WriteJUnit writes the report as JUnit XML: what is wrong is a failure, what is
 // unknown an error, what was not tried or is accepted is skipped.
 func (r *Report) WriteJUnit(w io.Writer) error {
-	suite := junitSuite{Name: "lab probe " + r.Target, Time: seconds(r.DurationMS), Timestamp: r.Time.UTC().Format("2006-01-02T15:04:05")}
+	suite := junitSuite{Name: reportTool + " " + r.Target, Time: seconds(r.DurationMS), Timestamp: r.Time.UTC().Format("2006-01-02T15:04:05")}
 	for _, f := range r.Findings {
 		suite.add(junitCaseOf(f))
 	}

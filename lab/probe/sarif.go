@@ -74,7 +74,7 @@ var sarifKinds = map[Judgement][2]string{
 
 // WriteSARIF writes the report as SARIF 2.1.0. version is the lab's.
 func (r *Report) WriteSARIF(w io.Writer, version string) error {
-	driver := sarifDriver{Name: "lab probe", Version: version, Rules: []sarifRule{}}
+	driver := sarifDriver{Name: reportTool, Version: version, Rules: []sarifRule{}}
 	run := sarifRun{Invocations: []sarifInvocation{{Successful: r.Error == ""}}, Results: []sarifResult{}}
 	if r.Error != "" {
 		run.Invocations[0].Notes = []sarifNotification{{Level: "error", Message: sarifText{joinNonEmpty(r.Error, r.Hint)}}}
