@@ -158,7 +158,7 @@ func (w *world) clear(file string) {
 
 // command is one that may write, with no --force.
 func (w *world) command() []string {
-	name := oneOf(w.Rand, names)
+	name, file := oneOf(w.Rand, names), filepath.Join(w.dir, oneOf(w.Rand, w.foreign))
 	return oneOf(w.Rand, [][]string{
 		{"up", "--count", "1"},
 		{"certs", "generate"},
@@ -174,6 +174,25 @@ func (w *world) command() []string {
 		{"server", "--count", "1", "--cert", "nobody"},
 		{"client", "--addr", "127.0.0.1:1"},
 		{"scenario", "run", "mtls", "--brief"},
+		{"scenario", "export", "expired-client", "--pki", filepath.Join(w.dir, "certs")},
+		{"check"},
+		{"check", file},
+		{"check", "--server", name, "--client", file},
+		{"probe", "127.0.0.1:1"},
+		{"probe", "client", "--only", "expired-server", "--", "true", "{url}"},
+		// Those of others are named by mistake where lab would write.
+		{"up", "--count", "1", "--capture", file},
+		{"up", "--count", "1", "--keylog", file},
+		{"certs", "export", name, "--format", "env", "--out", file},
+		{"explain", "../verdict/testdata/foreign/client-ca-look-alike.gnutls-gnutls.tls12.pcap", "--html", file},
+		{"exec", "--keylog", "off", "--explain=" + file, "--", "true"},
+		{"exec", "--keylog", file, "--", "true"},
+		{"exec", "--keylog", "off", "--capture", file, "--", "true"},
+		{"probe", "127.0.0.1:1", "--junit", file},
+		{"probe", "127.0.0.1:1", "--capture", file},
+		{"probe", "client", "--only", "expired-server", "--sarif", file, "--", "true", "{url}"},
+		{"scenario", "export", "expired-client", "--html", file},
+		{"browser", "--screenshot", file, "https://127.0.0.1:1/"},
 	})
 }
 

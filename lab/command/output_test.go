@@ -49,7 +49,9 @@ var printing = []string{
 	"scenario list", "scenario list --json", "scenario list unknown_ca", "scenario show mtls", "scenario run mtls", "scenario run mtls --json", "scenario run mtls --brief",
 	"scenario run --all", "explain lab.pcapng", "explain --list lab.pcapng", "explain --json lab.pcapng",
 	"up --count 1", "up --interval 10ms", "up --interval 10ms --json", "up --interval 10ms --verbose",
-	"up --help", "server --help", "client --help", "exec --help", "browser --help", "explain --help", "certs list --help", "scenario run --help",
+	"help failing", "explain 48", "explain SAN", "explain unknown_ca", "explain --brief lab.pcapng", "explain lab.pcapng lab.pcapng", "explain --json lab.pcapng lab.pcapng",
+	"check", "check --json", "check certs/client.pem", "check --server server --client client", "check --json --server server --client client",
+	"up --help", "server --help", "client --help", "exec --help", "browser --help", "explain --help", "check --help", "probe --help", "probe client --help", "scenario export --help", "certs list --help", "scenario run --help",
 }
 
 // Output that cannot be written is a failure, reported in one line, and ends
@@ -91,6 +93,34 @@ func TestFullDisk(t *testing.T) {
 		_ = first.Wait()
 		if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(talk.String(), "lab: error: cannot write to stdout: ") {
 			t.Errorf("lab %s ends with %v and says\n%s", side[0], cmd.ProcessState, talk.String())
+		}
+	}
+}
+
+// The exit status 1 of lab probe is that of a finding: what it cannot write is 3.
+func TestFullDiskOfAProbe(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	run := labIn(t)
+	server := run(t.Context(), "server --keylog off --capture off")
+	peertest.Start(t, server)
+	port := portOf(server)
+	if err := peertest.AwaitListener(port); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{
+		"probe localhost:" + port, "probe --json localhost:" + port, "probe --only expired-client localhost:" + port,
+		"probe client --only expired-server -- true {url}", "probe client --json --only expired-server -- true {url}",
+	} {
+		cmd := run(t.Context(), args)
+		var talk bytes.Buffer
+		cmd.Stdout, cmd.Stderr = full, &talk
+		err := cmd.Run()
+		if status(err) != 3 || strings.Count(talk.String(), "lab: error: ") != 1 || !strings.HasSuffix(talk.String(), "lab: error: cannot write to stdout: no space left on device\n") {
+			t.Errorf("lab %s ends with %v and says\n%s", args, err, talk.String())
 		}
 	}
 }
@@ -181,7 +211,12 @@ func TestASCII(t *testing.T) {
 	}
 	commands := []string{"up --count 1 --dir " + dir, "certs generate --dir " + dir, "certs list --dir " + dir, "certs list --json --dir " + dir, "certs show ca --dir " + dir, "certs verify --dir " + dir,
 		"certs regenerate --dir " + dir, "certs show é --dir " + dir, "scenario list", "scenario list é", "scenario show mtls", "scenario run no-client-cert --dir " + dir, "scenario run --all --dir " + dir,
-		"explain --list " + filepath.Join(dir, "lab.pcapng"), "explain " + filepath.Join(dir, "lab.pcapng"), "explain --verbose " + filepath.Join(dir, "lab.pcapng"), "explain é", "é", "exec -- é"}
+		"explain --list " + filepath.Join(dir, "lab.pcapng"), "explain " + filepath.Join(dir, "lab.pcapng"), "explain --verbose " + filepath.Join(dir, "lab.pcapng"), "explain é", "é", "exec -- é",
+		"help failing", "explain SAN", "explain 48", "explain FIN", "explain " + filepath.Join(dir, "lab.pcapng") + " " + filepath.Join(dir, "lab.pcapng"),
+		"check --dir " + dir, "check --server server --client client --dir " + dir, "check --server server --client server --dir " + dir, "check " + filepath.Join(dir, "certs", "ü.pem"),
+		"probe 127.0.0.1:1 --dir " + dir, "probe client --only expired-server --dir " + dir + " -- true {url}", "scenario export expired-client --pki " + dir, "server --cert é --dir " + dir, "client --dir " + dir,
+		"completion bash", "browser --cert é --dir " + dir}
+	everyCommand(t, commands)
 	for _, args := range commands {
 		if out := lab(strings.Replace(args, " ", " --ascii ", 1)); args != "é" && args != "exec -- é" && (!isASCII(out) || out == "") {
 			t.Errorf("lab %s --ascii:\n%s", args, out)
@@ -205,6 +240,21 @@ func TestASCII(t *testing.T) {
 	for _, args := range commands {
 		if out := lab(args); runtime.GOOS != "windows" && (!isASCII(out) || out == "") {
 			t.Errorf("LC_ALL=C lab %s:\n%s", args, out)
+		}
+	}
+}
+
+// everyCommand fails if there is a command that none of the command lines is of.
+func everyCommand(t *testing.T, lines []string) {
+	t.Helper()
+	for _, above := range []string{"", "certs ", "scenario "} {
+		var names bytes.Buffer
+		program := command.Program{Stdout: &names, Stderr: io.Discard}
+		program.Run(t.Context(), append([]string{"lab"}, strings.Fields(above+"--generate-bash-completion")...))
+		for name := range strings.FieldsSeq(names.String()) {
+			if name := above + name; !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line+" ", name+" ") }) && name != "certs" && name != "scenario" {
+				t.Errorf("lab %s is not among those that are tried", name)
+			}
 		}
 	}
 }
