@@ -142,7 +142,12 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 		return err
 	}
 	defer view.close()
-	debug.SetGCPercent(300) // less than main's: a file may hold many connections that are open at a time
+	// Both are less than main's: a file may hold many connections that are open at
+	// a time. What is in use at once is bounded, so that there is room for it.
+	debug.SetGCPercent(300)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(176 << 20)
+	}
 	bar := &progress{}
 	if size > 0 { // or else there is no end to come closer to
 		bar = newProgress(p.Stderr, "MB of "+filepath.Base(file))
