@@ -63,7 +63,10 @@ func Has(extensions []Extension, t ExtensionType) bool {
 
 // extensions is the block of extensions of message in.
 func extensions(c *codec, v *[]Extension, in HandshakeType, note string) {
-	counted(c, 2, "extensions", v, note, countExtensions, func(e *Extension) { e.wire(c, in) })
+	if c.readExtensions(v, in) {
+		return
+	}
+	list(c, 2, "extensions", v, note, func(e *Extension) { e.wire(c, in) })
 	c.valued(func() string {
 		if len(*v) > 0 {
 			return ""
@@ -72,13 +75,32 @@ func extensions(c *codec, v *[]Extension, in HandshakeType, note string) {
 	})
 }
 
-// countExtensions counts those that begin in b.
-func countExtensions(b []byte) (n int) {
-	const header = 4
-	for ; len(b) >= header; n++ {
-		b = b[min(len(b), header+int(bigEndian(b[2:header]))):]
+// readExtensions reads a block of extensions directly; false: it is not for
+// reading, or malformed, and nothing was read.
+func (c *codec) readExtensions(v *[]Extension, in HandshakeType) bool {
+	const size, header = 2, 4
+	b, ok := c.ahead(size)
+	if !ok {
+		return false
 	}
-	return n
+	next := func(b []byte) int { return header + int(b[2])<<8 + int(b[3]) }
+	n := 0
+	for rest := b; len(rest) > 0; n++ {
+		if len(rest) < header || len(rest) < next(rest) {
+			return false
+		}
+		rest = rest[next(rest):]
+	}
+	all := make([]Extension, n)
+	at := c.end - len(c.in) + size
+	c.in = c.in[size+len(b):]
+	for i := range all {
+		end := next(b)
+		all[i] = Extension{Type: ExtensionType(bigEndian(b[:2])), in: in, at: uint32(at + header), Data: b[header:end]}
+		b, at = b[end:], at+end
+	}
+	*v = all
+	return true
 }
 
 // wire reads an extension whose data does not have the layout it should as

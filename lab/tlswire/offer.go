@@ -37,14 +37,24 @@ func OfferOf(hello *ClientHello) (o Offer) {
 	if x, ok := Lookup[*SignatureSchemeList](hello.Extensions, ExtensionSignatureAlgorithms); ok {
 		o.SignatureSchemes = known(x.Schemes)
 	}
+	o.ALPN = OfferedALPN(hello)
+	return o
+}
+
+// OfferedALPN returns the application protocols that a ClientHello offers, as
+// OfferOf does.
+func OfferedALPN(hello *ClientHello) (protocols []string) {
+	if hello == nil {
+		return nil
+	}
 	if x, ok := Lookup[*ProtocolNameList](hello.Extensions, ExtensionALPN); ok {
 		for _, p := range x.Protocols {
 			if len(p) != 2 || !isGREASE(bigEndian([]byte(p))) {
-				o.ALPN = append(o.ALPN, p)
+				protocols = append(protocols, p)
 			}
 		}
 	}
-	return o
+	return protocols
 }
 
 func (s CipherSuite) isSignal() bool {

@@ -100,7 +100,7 @@ func (w *wire) within() string {
 			return l.Protocol
 		}
 	}
-	if w.speaksHTTP() || w.ALPN == "h2" || strings.HasPrefix(w.ALPN, "http/1") {
+	if w.ALPN == "h2" || strings.HasPrefix(w.ALPN, "http/1") || w.speaksHTTP() {
 		return "HTTP"
 	}
 	return ""

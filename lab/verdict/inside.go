@@ -22,10 +22,14 @@ type insideRefusal struct{ protocol, code, message string }
 // refusedInside returns the server's refusal inside TLS, in a protocol whose
 // errors are known; false: there is none.
 func (w *wire) refusedInside() (insideRefusal, bool) {
-	read := map[string]func(*tlsdecrypt.Message) (r insideRefusal, over bool){
-		"PostgreSQL": refusalOfPostgreSQL, "MySQL": refusalOfMySQL, "MariaDB": refusalOfMySQL,
-	}[w.database()]
-	if read == nil {
+	var read func(*tlsdecrypt.Message) (r insideRefusal, over bool)
+	database := w.database()
+	switch database {
+	case "PostgreSQL":
+		read = refusalOfPostgreSQL
+	case "MySQL", "MariaDB":
+		read = refusalOfMySQL
+	default:
 		return insideRefusal{}, false
 	}
 	for _, m := range w.Messages {
@@ -33,7 +37,7 @@ func (w *wire) refusedInside() (insideRefusal, bool) {
 			continue
 		}
 		if r, over := read(m); over {
-			r.protocol = w.database()
+			r.protocol = database
 			return r, r.code != ""
 		}
 	}

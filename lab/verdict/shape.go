@@ -215,7 +215,7 @@ func (w *wire) leftBeforeJudgement(s *sizes) Verdict {
 // speaksHTTP reports whether the client offers HTTP alone, whose answers are
 // longer than an alert.
 func (w *wire) speaksHTTP() bool {
-	offers := w.Offer().ALPN
+	offers := w.OfferedALPN()
 	return len(offers) > 0 && !slices.ContainsFunc(offers, func(name string) bool { return name != "h2" && name != "http/1.1" && name != "http/1.0" })
 }
 
