@@ -142,11 +142,15 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 		return err
 	}
 	defer view.close()
-	// Both are less than main's: a file may hold many connections that are open at
-	// a time. What is in use at once is bounded, so that there is room for it.
-	debug.SetGCPercent(300)
+	// A file may hold many connections that are open at a time. What is in use at
+	// once is bounded, so that there is room for it in less than main's limit.
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(176 << 20)
+	}
+	if size > largeFile {
+		largeHeap()
+	} else {
+		debug.SetGCPercent(300) // less than main's: a pipe may bring as many
 	}
 	bar := &progress{}
 	if size > 0 { // or else there is no end to come closer to
