@@ -2,7 +2,6 @@ package command
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/rsa"
 	"errors"
 	"io"
@@ -172,7 +171,7 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 		read <- capture.Read(begins, capture.ReadOptions{
 			Sink:     watcher{printer.end, spread},
 			Live:     size == 0,
-			Secrets:  func(lines []byte) { addLines(o.secrets, lines) },
+			Secrets:  o.secrets.AddPassing,
 			Progress: func(n int64) { bar.update(int(n/1e6), int(max(size, n)/1e6)) },
 			Notice:   func(notice string) { bar.stop(); p.say("%s", notice) },
 			Unread:   printer.addUnread,
@@ -296,14 +295,4 @@ func (p *Program) loadSecrets(c *cli.Context) (secrets *keylog.Store, close func
 		return nil, nil, &keylog.NotKeyLogError{Path: name, Err: err}
 	}
 	return secrets, func() { f.Close() }, nil
-}
-
-// addLines stores the secrets of a block of the capture. It skips lines
-// that cannot be read.
-func addLines(secrets *keylog.Store, lines []byte) {
-	for line := range bytes.Lines(lines) {
-		if entry, err := keylog.ParseLine(bytes.TrimRight(line, "\r\n")); err == nil {
-			secrets.AddPassing(entry)
-		}
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Labels of RFC 9850, and the NSS labels that came before it. A label that is
@@ -68,7 +69,10 @@ func labelOf(b []byte) string {
 }
 
 // ParseLine reads one line, without its line end. The entry owns its bytes.
-func ParseLine(line []byte) (Entry, error) {
+func ParseLine(line []byte) (Entry, error) { return parseLine(line, nil) }
+
+// parseLine reads a line. The entry's bytes are appended to the memory of to.
+func parseLine(line, to []byte) (Entry, error) {
 	if len(line) > MaxLine {
 		return Entry{}, fmt.Errorf("longer than %d bytes", MaxLine)
 	}
@@ -77,13 +81,13 @@ func ParseLine(line []byte) (Entry, error) {
 	if !found || len(label) == 0 || bytes.IndexByte(secret, ' ') >= 0 {
 		return Entry{}, errNotThreeFields
 	}
+	entry := Entry{Label: labelOf(label)}
 	for _, c := range label {
 		if c != '_' && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
 			return Entry{}, errors.New("a label has only capital letters, digits and underscores")
 		}
 	}
-	entry := Entry{Label: labelOf(label)}
-	owned, err := hex.AppendDecode(make([]byte, 0, (len(random)+len(secret))/2), random)
+	owned, err := hex.AppendDecode(slices.Grow(to[:0], (len(random)+len(secret))/2), random)
 	if err != nil {
 		return Entry{}, errors.New("the client random is not hexadecimal")
 	}

@@ -1,6 +1,7 @@
 package keylog
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 )
@@ -49,10 +50,17 @@ const passing = 1
 // label, that stays.
 func (s *Store) Add(e Entry) { s.add(e, 0) }
 
-// AddPassing stores the secret of an entry until Forget is called when its
+// AddPassing stores the secrets of lines until Forget is called when their
 // connection has ended, so that the secrets of a long capture need not all be
-// held at once.
-func (s *Store) AddPassing(e Entry) { s.add(e, passing) }
+// held at once. It skips lines that cannot be read.
+func (s *Store) AddPassing(lines []byte) {
+	var memory [128]byte
+	for line := range bytes.Lines(lines) {
+		if entry, err := parseLine(bytes.TrimRight(line, "\r\n"), memory[:]); err == nil {
+			s.add(entry, passing)
+		}
+	}
+}
 
 func (s *Store) add(e Entry, flags byte) {
 	code := slices.Index(storedLabels, e.Label)

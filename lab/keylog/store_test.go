@@ -34,7 +34,8 @@ func TestStoreForgetsWhatPasses(t *testing.T) {
 	const connections = 5 * maxEnded
 	s.Add(Entry{Label: LabelClientRandom, ClientRandom: randomOf(0), Secret: []byte("for good")})
 	for i := range connections {
-		s.AddPassing(Entry{Label: LabelClientRandom, ClientRandom: randomOf(i), Secret: []byte("passing")})
+		line, _ := Entry{Label: LabelClientRandom, ClientRandom: randomOf(i), Secret: []byte("passing")}.AppendText([]byte("# a comment\n"))
+		s.AddPassing(line)
 		s.Forget(randomOf(i))
 	}
 	n := 0

@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
+	"crypto/sha512"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -93,10 +94,12 @@ type aeadTLS13 struct {
 	additional [tlswire.RecordHeaderLen]byte
 }
 
-// protectionTLS13 is a protection together with its cipher.
+// protectionTLS13 is a protection together with its cipher, and with the memory
+// that iv and key were derived in.
 type protectionTLS13 struct {
 	protection
-	aead aeadTLS13
+	aead    aeadTLS13
+	derived [12 + sha512.Size384]byte
 }
 
 // newTLS13 derives the key of a traffic secret (RFC 9846 section 7.3).
@@ -109,8 +112,8 @@ func newTLS13(v tlswire.Version, suite tlswire.CipherSuite, secret []byte, key K
 		return nil, fmt.Errorf("%s in the key log has %d bytes, which is not the length for %v: it is of another connection",
 			key.Secret, len(secret), suite)
 	}
-	both := make([]byte, 0, info.FixedIVLen+hashLen(info))
-	iv := appendLabel(both, v, secret, "iv", nil, info.FixedIVLen)
+	p := &protectionTLS13{protection: protection{key: key, secret: secret}}
+	iv := appendLabel(p.derived[:0], v, secret, "iv", nil, info.FixedIVLen)
 	k := appendLabel(iv, v, secret, "key", nil, info.KeyLen)[len(iv):]
 	if info.Cipher == "NULL" {
 		return &protection{key: key, secret: secret, cipher: &integrityTLS13{mac: hmac.New(hashOf(info), k), iv: iv}}, nil
@@ -119,7 +122,7 @@ func newTLS13(v tlswire.Version, suite tlswire.CipherSuite, secret []byte, key K
 	if err != nil {
 		return nil, err
 	}
-	p := &protectionTLS13{protection{key: key, secret: secret}, aeadTLS13{aead: aead, iv: [12]byte(iv), bare: !coversHeader(v)}}
+	p.aead = aeadTLS13{aead: aead, iv: [12]byte(iv), bare: !coversHeader(v)}
 	p.cipher = &p.aead
 	return &p.protection, nil
 }

@@ -13,6 +13,7 @@ import (
 type secrets struct {
 	shared *Dissector
 	own    []keylog.Entry // at most maxSecrets
+	latest keylog.Entry   // that find found in the key log: it is asked for twice
 }
 
 // add takes a secret that came with the events.
@@ -35,10 +36,18 @@ func (s *secrets) find(label string, clientRandom []byte) []byte {
 			return e.Secret
 		}
 	}
-	if store := s.shared.options.Secrets; store != nil {
-		return store.Secret(label, clientRandom)
+	if latest := &s.latest; latest.Label == label && bytes.Equal(latest.ClientRandom, clientRandom) {
+		return latest.Secret
 	}
-	return nil
+	store := s.shared.options.Secrets
+	if store == nil {
+		return nil
+	}
+	secret := store.Secret(label, clientRandom)
+	if secret != nil {
+		s.latest = keylog.Entry{Label: label, ClientRandom: clientRandom, Secret: secret}
+	}
+	return secret
 }
 
 // any reports whether any secret of a handshake is known.
