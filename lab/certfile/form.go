@@ -22,7 +22,7 @@ func Begins(data []byte) bool {
 			return true
 		}
 	}
-	return kubernetesKind.Match(data)
+	return kubernetesKind().Match(data)
 }
 
 // byteOrderMark is that of UTF-8.

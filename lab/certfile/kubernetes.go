@@ -5,11 +5,12 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // object is what is read of a Kubernetes object: a Secret, a ConfigMap with
@@ -22,7 +23,7 @@ type object struct {
 }
 
 // kubernetesKind finds the line of YAML, or the field of JSON, that says so.
-var kubernetesKind = regexp.MustCompile(`(?m)^\s*[{]?\s*(?:"apiVersion":\s*"v1",\s*)?"?kind"?:\s*"?(Secret|ConfigMap|List)\b`)
+var kubernetesKind = text.Pattern(`(?m)^\s*[{]?\s*(?:"apiVersion":\s*"v1",\s*)?"?kind"?:\s*"?(Secret|ConfigMap|List)\b`)
 
 // maxManifest is more than Kubernetes stores of a Secret, which is 1 MiB.
 const maxManifest = 4 << 20
@@ -30,7 +31,7 @@ const maxManifest = 4 << 20
 // isKubernetes reports whether a file describes an object of Kubernetes with
 // data in it.
 func isKubernetes(data []byte) bool {
-	return len(data) <= maxManifest && kubernetesKind.Match(data)
+	return len(data) <= maxManifest && kubernetesKind().Match(data)
 }
 
 // readKubernetes reads Secrets and ConfigMaps, a part for each of their entries

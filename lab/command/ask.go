@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 
 	"mtlslab.example/lab/lab/glossary"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/text"
 )
 
 func messageFlag() cli.Flag {
@@ -157,11 +157,11 @@ func (p *Program) answer(c *cli.Context, message string) error {
 }
 
 // versionName matches the ways in which programs write TLS 1.2 and 1.3.
-var versionName = regexp.MustCompile(`(?i)^tls[ _]?v?1[._]([23])$`)
+var versionName = text.Pattern(`(?i)^tls[ _]?v?1[._]([23])$`)
 
 // scenarioNamed returns the built-in scenario of that name, or nil.
 func scenarioNamed(name string) *scenario.Scenario {
-	name = versionName.ReplaceAllString(name, "tls1$1")
+	name = versionName().ReplaceAllString(name, "tls1$1")
 	if !slices.Contains(scenarioNames(), name) {
 		return nil
 	}

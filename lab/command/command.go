@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -208,15 +207,15 @@ func noCommand(commands []*cli.Command, path, name string) error {
 
 // The library's messages for flags that it cannot read.
 var (
-	undefinedFlag = regexp.MustCompile(`^flag provided but not defined: -+(.*)$`)
-	emptyFlag     = regexp.MustCompile(`^flag needs an argument: -+(.*)$`)
-	invalidFlag   = regexp.MustCompile(`(?s)^invalid (?:boolean )?value (".*") for (?:flag )?-+([^ ]*?): .*$`)
+	undefinedFlag = text.Pattern(`^flag provided but not defined: -+(.*)$`)
+	emptyFlag     = text.Pattern(`^flag needs an argument: -+(.*)$`)
+	invalidFlag   = text.Pattern(`(?s)^invalid (?:boolean )?value (".*") for (?:flag )?-+([^ ]*?): .*$`)
 )
 
 // onUsageError is called by the library for flags that it cannot read.
 func onUsageError(c *cli.Context, err error, _ bool) error {
 	e := &usageError{command: commandName(c), problem: err.Error()}
-	if m := undefinedFlag.FindStringSubmatch(err.Error()); m != nil {
+	if m := undefinedFlag().FindStringSubmatch(err.Error()); m != nil {
 		e.problem = fmt.Sprintf("no flag is called --%s", m[1])
 		for _, flag := range c.Command.Flags {
 			e.nearest = append(e.nearest, flag.Names()[0])
@@ -225,9 +224,9 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 		for i, name := range e.nearest {
 			e.nearest[i] = "--" + name
 		}
-	} else if m := emptyFlag.FindStringSubmatch(err.Error()); m != nil {
+	} else if m := emptyFlag().FindStringSubmatch(err.Error()); m != nil {
 		e.problem = fmt.Sprintf("--%s needs a value", m[1])
-	} else if m := invalidFlag.FindStringSubmatch(err.Error()); m != nil {
+	} else if m := invalidFlag().FindStringSubmatch(err.Error()); m != nil {
 		e.problem = fmt.Sprintf("--%s is %s, and must be %s", m[2], m[1], valuesOf(c.Command.Flags, m[2]))
 	}
 	return e

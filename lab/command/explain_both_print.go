@@ -3,7 +3,6 @@ package command
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -270,10 +269,10 @@ func (b *bothPrinter) draw(pair *vantage.Pair, findings bool) {
 // withoutNumbers is what a finding says without its numbers, such as those of
 // streams, ports and bytes: what differs in nothing else is said once.
 func withoutNumbers(f vantage.Finding) string {
-	return fmt.Sprintf("%s %s: %s", f.Code, f.How, numbers.ReplaceAllString(f.Text, "#"))
+	return fmt.Sprintf("%s %s: %s", f.Code, f.How, numbers().ReplaceAllString(f.Text, "#"))
 }
 
-var numbers = regexp.MustCompile(`[0-9]+([.:][0-9]+)*`)
+var numbers = text.Pattern(`[0-9]+([.:][0-9]+)*`)
 
 // streams names the streams of a pair.
 func (b *bothPrinter) streams(pair *vantage.Pair) string {

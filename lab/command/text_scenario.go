@@ -3,7 +3,6 @@ package command
 import (
 	"fmt"
 	"net"
-	"regexp"
 	"strings"
 
 	"mtlslab.example/lab/certgen/spell"
@@ -11,6 +10,7 @@ import (
 	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/glossary"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/text"
 )
 
 // This file has what lab says of scenarios, as text.go does of the rest.
@@ -24,7 +24,7 @@ type noScenarioError struct {
 }
 
 // notReached matches errors from before a connection was there.
-var notReached = regexp.MustCompile(`(?i)\b(connection refused|ECONNREFUSED|no route to host|EHOSTUNREACH|network is unreachable|no such host|ENOTFOUND|EAI_AGAIN|getaddrinfo|UnknownHostException|could not resolve host|name or service not known|name resolution)\b`)
+var notReached = text.Pattern(`(?i)\b(connection refused|ECONNREFUSED|no route to host|EHOSTUNREACH|network is unreachable|no such host|ENOTFOUND|EAI_AGAIN|getaddrinfo|UnknownHostException|could not resolve host|name or service not known|name resolution)\b`)
 
 // hint names scenarios that are called alike, or the nearest alert.
 func (e *noScenarioError) hint() string {
@@ -36,7 +36,7 @@ func (e *noScenarioError) hint() string {
 		names = append(names, spell.Nearest(e.message, glossary.Names())...)
 	}
 	switch {
-	case notReached.MatchString(e.message):
+	case notReached().MatchString(e.message):
 		return "no TLS was spoken yet: is the address right, does a server listen there, and may this machine reach it?"
 	case len(names) > 0:
 		return "did you mean " + strings.Join(names, " or ") + "? lab scenario list shows all"

@@ -1,12 +1,12 @@
 package prologue
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 )
 
 // exchange is which commands of a protocol of lines have no reply yet, and
@@ -116,7 +116,7 @@ func (d *lines) may(name string) bool {
 }
 
 // finalReply is the last line of a reply. The 1xx of FTP come before it.
-var finalReply = regexp.MustCompile(`(?i)^([1-5][0-9][0-9]( |$)|\+OK\b|-ERR\b|\+( |$)|(OK|NO|BYE)\b)`)
+var finalReply = text.Pattern(`(?i)^([1-5][0-9][0-9]( |$)|\+OK\b|-ERR\b|\+( |$)|(OK|NO|BYE)\b)`)
 
 // answers returns the command that the server's line answers, "" if it is not
 // known or not the last of its reply, and whether replies are counted.
@@ -127,7 +127,7 @@ func (d *lines) answers(l *layer, line string) (command string, counted bool) {
 	if d.counted() == notCounted {
 		return "", false
 	}
-	if !finalReply.MatchString(line) || line[0] == '1' && d.may("FTP") {
+	if !finalReply().MatchString(line) || line[0] == '1' && d.may("FTP") {
 		return "", true
 	}
 	if len(d.exchange.waiting) == 0 && l.Refused == "" { // to a command that was not seen
@@ -140,7 +140,7 @@ func (d *lines) answers(l *layer, line string) (command string, counted bool) {
 		l.body.Client = false
 	case d.may("NNTP") && hasAny(line, []string{"340", "335"}):
 		l.body.Client = true
-	case d.may("NNTP") && !d.may("SMTP") && nntpList.MatchString(line),
+	case d.may("NNTP") && !d.may("SMTP") && nntpList().MatchString(line),
 		d.may("POP3") && hasAny(line, []string{"+OK"}) && hasBody(verb, argument != ""):
 		l.body.Server = true
 	}
@@ -148,7 +148,7 @@ func (d *lines) answers(l *layer, line string) (command string, counted bool) {
 }
 
 // nntpList are the replies behind which there is more (RFC 3977 section 3.2).
-var nntpList = regexp.MustCompile(`^(100|101|215|220|221|222|224|225|230|231) `)
+var nntpList = text.Pattern(`^(100|101|215|220|221|222|224|225|230|231) `)
 
 // hasBody reports whether a command of POP3 has a reply of more than one line
 // (RFC 1939 sections 5 and 7, RFC 2449 section 5).
@@ -170,7 +170,7 @@ func (d *lines) offers(line string) bool {
 
 // literalSize is how many bytes follow a line (RFC 9051 section 4.3, RFC 5804
 // section 4); with the plus, the client does not wait.
-var literalSize = regexp.MustCompile(`\{([0-9]{1,9})(\+?)\}$`)
+var literalSize = text.Pattern(`\{([0-9]{1,9})(\+?)\}$`)
 
 // following returns how many bytes behind a line are no lines.
 func (d *lines) following(l *layer, from endpoint.Side, line string) int {
@@ -184,7 +184,7 @@ func (d *lines) following(l *layer, from endpoint.Side, line string) int {
 			return max(min(n, longest), 0)
 		}
 	}
-	size := literalSize.FindStringSubmatch(line)
+	size := literalSize().FindStringSubmatch(line)
 	if size == nil || !d.may("IMAP") && !d.may("ManageSieve") {
 		return 0
 	}

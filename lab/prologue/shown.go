@@ -3,7 +3,6 @@ package prologue
 import (
 	"bytes"
 	"encoding/base64"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -75,7 +74,7 @@ func (p *textProtocol) shown(line string) (command string, shown bool) {
 	if !slices.Contains(strings.Fields(p.commands), strings.ToUpper(verb)) {
 		return notShown(line), false
 	}
-	if tag != "" && !plainTag.MatchString(tag) {
+	if tag != "" && !plainTag().MatchString(tag) {
 		tag = hidden
 	}
 	command = verb
@@ -90,7 +89,7 @@ func (p *textProtocol) shown(line string) (command string, shown bool) {
 }
 
 // plainTag is a tag of IMAP's as clients make them.
-var plainTag = regexp.MustCompile(`^([A-Za-z]{0,5}[0-9]{1,8}|[A-Za-z.])$`)
+var plainTag = text.Pattern(`^([A-Za-z]{0,5}[0-9]{1,8}|[A-Za-z.])$`)
 
 // element returns a tag of XML without its attributes.
 func element(tag string) string {
@@ -102,7 +101,7 @@ func element(tag string) string {
 
 // serverLines are the lines of a server that have no secret, wherever they are
 // met: greetings, and how it names a protocol.
-var serverLines = regexp.MustCompile(`(?i)^(` + strings.Join([]string{
+var serverLines = text.Pattern(`(?i)^(` + strings.Join([]string{
 	`220[ -].*`, `20[01] .*`, // SMTP, FTP, NNTP
 	`\* (OK|PREAUTH|BYE) .*`, `\+OK( .*)?`,
 	`"(IMPLEMENTATION|SASL|SIEVE|STARTTLS|VERSION)".*`,
@@ -111,13 +110,13 @@ var serverLines = regexp.MustCompile(`(?i)^(` + strings.Join([]string{
 }, "|") + `)$`)
 
 // replyCode is how replies begin of which only the code is shown.
-var replyCode = regexp.MustCompile(`^([1-5][0-9][0-9]|-ERR)([ -]|$)`)
+var replyCode = text.Pattern(`^([1-5][0-9][0-9]|-ERR)([ -]|$)`)
 
 // greeting returns a server's line without what may be a secret. Text of a
 // reply other than a greeting may repeat what the client said.
 func greeting(line string) (string, bool) {
-	switch code := replyCode.FindStringSubmatch(line); {
-	case serverLines.MatchString(line):
+	switch code := replyCode().FindStringSubmatch(line); {
+	case serverLines().MatchString(line):
 		return line, true
 	case hasAny(line, []string{"<STREAM:"}):
 		return element(line), true
@@ -183,7 +182,7 @@ func httpLine(line string) string {
 }
 
 // plainSegment is the first segment of a path that is a word, and no token.
-var plainSegment = regexp.MustCompile(`^/[a-z._-]{0,20}`)
+var plainSegment = text.Pattern(`^/[a-z._-]{0,20}`)
 
 // resource returns a request's target without user information, query and all
 // of the path but a first segment that is a plain word (RFC 9112 section 3.2).
@@ -196,7 +195,7 @@ func resource(target string) string {
 		}
 		origin, target = scheme+"://"+authority(rest[:end]), rest[end:]
 	}
-	segment := plainSegment.FindString(target)
+	segment := plainSegment().FindString(target)
 	switch rest := target[len(segment):]; {
 	case rest == "":
 	case rest[0] == '/', rest[0] == '?':

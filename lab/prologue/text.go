@@ -2,11 +2,11 @@ package prologue
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 )
 
 // textProtocol is a protocol of lines that can begin TLS. The words are in
@@ -223,7 +223,7 @@ func (d *lines) command(l *layer, line string) {
 		case p.name == "Redis" && strings.EqualFold(word, "AUTH"): // with a password, or in an array
 			fits = argument == "" || !isMechanism(argument)
 		case p.name == "Redis":
-			fits = fits || arrayOfRedis.MatchString(line)
+			fits = fits || arrayOfRedis().MatchString(line)
 		case strings.EqualFold(word, "AUTH"):
 			fits = fits && isMechanism(argument)
 		}
@@ -245,7 +245,7 @@ func (d *lines) command(l *layer, line string) {
 }
 
 // arrayOfRedis is how a command of Redis begins that a program sends (RESP).
-var arrayOfRedis = regexp.MustCompile(`^\*[1-9][0-9]{0,3}$`)
+var arrayOfRedis = text.Pattern(`^\*[1-9][0-9]{0,3}$`)
 
 // isMechanism reports whether the argument of AUTH names a mechanism of SASL
 // (RFC 4422 section 3.1), or is none.
@@ -320,17 +320,17 @@ func (d *lines) hint(line string) {
 // code (RFC 3207 section 4, RFC 4954 section 6, RFC 4642 section 2.2.2, RFC 4217
 // section 6), or because it says so.
 func (d *lines) demands(line string) bool {
-	if !d.possible[0].refusesCommand(line) || !aboutTLS.MatchString(line) {
+	if !d.possible[0].refusesCommand(line) || !aboutTLS().MatchString(line) {
 		return false
 	}
-	return hasAny(line, []string{"530", "538", "483", "522", "534"}) || demandsIt.MatchString(line)
+	return hasAny(line, []string{"530", "538", "483", "522", "534"}) || demandsIt().MatchString(line)
 }
 
 // The words of a demand for TLS. A name with an @ or a dot is of a mailbox, or a
 // file.
 var (
-	aboutTLS  = regexp.MustCompile(`(?i)(^|[\s"'(])(STARTTLS|STLS|TLS|SSL|SSL/TLS|TLS/SSL|AUTH TLS|encrypt(ed|ion)?|\[?PRIVACYREQUIRED\]?|secure)([\s"'),;:!-]|\.?$|\.\s)`)
-	demandsIt = regexp.MustCompile(`(?i)\b(must|requires?|required|requiring|PRIVACYREQUIRED|needs?|needed|mandatory|first|only|before|without|until|unless|non-(TLS|SSL)|unencrypted|disallowed|use)\b`)
+	aboutTLS  = text.Pattern(`(?i)(^|[\s"'(])(STARTTLS|STLS|TLS|SSL|SSL/TLS|TLS/SSL|AUTH TLS|encrypt(ed|ion)?|\[?PRIVACYREQUIRED\]?|secure)([\s"'),;:!-]|\.?$|\.\s)`)
+	demandsIt = text.Pattern(`(?i)\b(must|requires?|required|requiring|PRIVACYREQUIRED|needs?|needed|mandatory|first|only|before|without|until|unless|non-(TLS|SSL)|unencrypted|disallowed|use)\b`)
 )
 
 func (p *textProtocol) refusesCommand(line string) bool {

@@ -1,6 +1,9 @@
 package tlswire
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // CipherSuite is the number of a cipher suite (RFC 9846 appendix B.4,
 // RFC 5246 appendix A.5).
@@ -60,7 +63,8 @@ type SuiteInfo struct {
 
 // suiteInfos are those of the known suites, by the first byte of the number and
 // the second: records ask for them too often for a map.
-var suiteInfos = func() (infos [256]*[256]*SuiteInfo) {
+var suiteInfos = sync.OnceValue(func() *[256]*[256]*SuiteInfo {
+	var infos [256]*[256]*SuiteInfo
 	for s, name := range cipherSuiteNames {
 		if infos[s>>8] == nil {
 			infos[s>>8] = new([256]*SuiteInfo)
@@ -68,14 +72,14 @@ var suiteInfos = func() (infos [256]*[256]*SuiteInfo) {
 		info := suiteInfo(name)
 		infos[s>>8][s&0xff] = &info
 	}
-	return infos
-}()
+	return &infos
+})
 
 var noSuite SuiteInfo
 
 // Info says what the suite is made of. The result is shared: do not change it.
 func (s CipherSuite) Info() *SuiteInfo {
-	if row := suiteInfos[s>>8]; row != nil && row[s&0xff] != nil {
+	if row := suiteInfos()[s>>8]; row != nil && row[s&0xff] != nil {
 		return row[s&0xff]
 	}
 	return &noSuite
