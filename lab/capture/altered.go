@@ -19,16 +19,37 @@ type delivered struct {
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // remember keeps what a segment was that is delivered.
-func (d *direction) remember(s *segment) {
+func (t *table) remember(s *segment, d *direction) {
 	if len(s.payload) != s.length || s.length < 2 { // it was cut, or may be a probe (RFC 9293 section 3.8.4)
 		return
 	}
 	if d.sent == nil {
-		d.sent = &delivered{}
+		d.sent = t.newDelivered()
 	}
 	kept := &d.sent.segments[d.sent.next]
 	kept.seq, kept.length, kept.sum = s.seq, uint32(s.length), crc32.Checksum(s.payload, castagnoli)
 	d.sent.next = (d.sent.next + 1) % mostSent
+}
+
+// newDelivered returns an empty one, in the memory of a connection that has
+// ended if there is any.
+func (t *table) newDelivered() *delivered {
+	last := len(t.spare) - 1
+	if last < 0 {
+		return &delivered{}
+	}
+	sent := t.spare[last]
+	t.spare = t.spare[:last]
+	*sent = delivered{}
+	return sent
+}
+
+// spareDelivered keeps the memory of what a direction has sent for another.
+func (t *table) spareDelivered(d *direction) {
+	if d.sent != nil {
+		t.spare = append(t.spare, d.sent)
+		d.sent = nil
+	}
 }
 
 // compare says so if a segment that was sent before, all of it, had other

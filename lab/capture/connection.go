@@ -230,7 +230,7 @@ func (c *connection) deliver(s *segment, from int) {
 	c.open()
 	old := int(d.next - s.seq) // the first bytes that were sent before
 	if old == 0 {
-		d.remember(s)
+		c.table.remember(s, d)
 	} else if s.length > 0 {
 		c.compare(s, d)
 	}
@@ -325,6 +325,8 @@ func (c *connection) end() {
 	}
 	c.addWaiting(-c.waiting)
 	c.directions[0].queue, c.directions[1].queue, c.comments = nil, nil, nil
+	c.table.spareDelivered(&c.directions[0])
+	c.table.spareDelivered(&c.directions[1])
 }
 
 // nobody takes the events of connections that have ended.

@@ -36,6 +36,7 @@ type table struct {
 	packets     int64         // so far
 	open        int           // connections that are open for the sink
 	waiting     int           // bytes of segments in connections
+	spare       []*delivered  // of connections that have ended
 
 	silent int   // connections that were begun but not opened
 	idle   int   // connections that were let go
@@ -95,7 +96,7 @@ func (t *table) segment(s *segment) {
 		c.late(s, from)
 	default:
 		if c.segment(s, from); c.ended {
-			t.remember(c)
+			t.keepEnded(c)
 		}
 	}
 	t.expire(s.time)
@@ -121,7 +122,7 @@ func (t *table) expireFirst(list []*connection, isOld func(*connection) bool) []
 		return list[1:]
 	case idle >= maxLingering || isOld(c):
 		c.flush()
-		t.remember(c)
+		t.keepEnded(c)
 		return list[1:]
 	case idle == 0 && len(list) > 1: // it goes on
 		return append(list[1:], c)
@@ -146,9 +147,9 @@ func (t *table) begin(key pair, s *segment) *connection {
 	return c
 }
 
-// remember keeps a connection that has ended, in place of the one that has
+// keepEnded keeps a connection that has ended, in place of the one that has
 // ended first.
-func (t *table) remember(c *connection) {
+func (t *table) keepEnded(c *connection) {
 	if len(t.ended) < maxEnded {
 		t.ended = append(t.ended, c)
 		return

@@ -72,7 +72,6 @@ func (s *Store) add(e Entry, flags byte) {
 
 	in := s.shard(&key)
 	in.mu.Lock()
-	defer in.mu.Unlock()
 	stored := in.secrets[key]
 	if stored == nil {
 		if in.secrets == nil {
@@ -86,6 +85,7 @@ func (s *Store) add(e Entry, flags byte) {
 		stored = append(stored, e.Secret...)
 	}
 	in.secrets[key] = stored
+	in.mu.Unlock()
 }
 
 // find returns the secret with the label's code, or nil.
@@ -118,11 +118,12 @@ func (s *Store) Secret(label string, clientRandom []byte) []byte {
 func (s *Store) lookUp(key storeKey, code int) []byte {
 	in := s.shard(&key)
 	in.mu.Lock()
-	defer in.mu.Unlock()
-	if stored := in.secrets[key]; stored != nil {
-		return find(stored, code)
+	stored := in.secrets[key]
+	in.mu.Unlock() // what is in it already does not change
+	if stored == nil {
+		return nil
 	}
-	return nil
+	return find(stored, code)
 }
 
 // Has reports whether there is any secret of the connection with that client
@@ -177,7 +178,8 @@ func (s *Store) Forget(clientRandom []byte) {
 func (s *Store) isPassing(key storeKey) bool {
 	in := s.shard(&key)
 	in.mu.Lock()
-	defer in.mu.Unlock()
 	stored := in.secrets[key]
-	return stored != nil && stored[0]&passing != 0
+	is := stored != nil && stored[0]&passing != 0
+	in.mu.Unlock()
+	return is
 }

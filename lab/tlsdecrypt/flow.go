@@ -54,12 +54,11 @@ func newFlow(d *Dissector, e wiretap.Event) *flow {
 // handle takes an event of the connection.
 func (f *flow) handle(e wiretap.Event) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.ended || e.From > endpoint.Server {
-		return
+	if !f.ended && e.From <= endpoint.Server {
+		f.follow(&e)
+		f.account()
 	}
-	f.follow(&e)
-	f.account()
+	f.mu.Unlock()
 }
 
 // follow takes an event, with f.mu held.

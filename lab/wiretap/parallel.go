@@ -64,13 +64,14 @@ func (p *Parallel) work() {
 // another goroutine may take the connection.
 func (c *parallelConn) next() *Batch {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if len(c.waiting) == 0 {
 		c.taken = false
+		c.mu.Unlock()
 		return nil
 	}
 	b := c.waiting[0]
 	c.waiting = c.waiting[1:]
+	c.mu.Unlock()
 	return b
 }
 
