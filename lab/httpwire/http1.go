@@ -147,12 +147,31 @@ func isMethod(s string) bool { return len(s) <= maxMethod && isToken(s) }
 // isToken reports whether s is a token (RFC 9110 section 5.6.2), as methods and
 // the names of headers are.
 func isToken(s string) bool {
-	for _, r := range []byte(s) {
-		if (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(r)) {
+	for i := range len(s) {
+		if !inTokens[s[i]] {
 			return false
 		}
 	}
 	return s != ""
+}
+
+// inTokens are the characters of tokens.
+var inTokens = func() (in [256]bool) {
+	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		in[c] = true
+	}
+	return in
+}()
+
+// trim leaves out white space around a value (RFC 9110 section 5.6.3).
+func trim(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 func (h *http1) readLine(fromServer bool, s *side1, line string) error {
@@ -224,7 +243,7 @@ func (s *side1) readHeader(line string) error {
 		if len(headers) == 0 {
 			return errors.New("not HTTP/1: white space before the first header")
 		}
-		headers[len(headers)-1].Value += " " + strings.Trim(line, " \t")
+		headers[len(headers)-1].Value += " " + trim(line)
 		return nil
 	}
 	name, value, found := strings.Cut(line, ":")
@@ -234,7 +253,7 @@ func (s *side1) readHeader(line string) error {
 	if headers == nil {
 		headers = make([]Header, 0, 4)
 	}
-	s.head.Headers = append(headers, Header{Name: name, Value: strings.Trim(value, " \t")})
+	s.head.Headers = append(headers, Header{Name: name, Value: trim(value)})
 	return nil
 }
 
@@ -318,7 +337,7 @@ func (m *Message) values(name string) []string {
 			continue
 		}
 		for v := range strings.SplitSeq(h.Value, ",") {
-			if v = strings.Trim(v, " \t"); v != "" {
+			if v = trim(v); v != "" {
 				list = append(list, v)
 			}
 		}

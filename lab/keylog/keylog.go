@@ -58,11 +58,17 @@ func (e *SyntaxError) Error() string {
 
 var errNotThreeFields = errors.New("want LABEL CLIENT_RANDOM SECRET")
 
-// labelOf returns a label, without memory of its own if it is a usual one.
+// labelOf returns a label, without memory of its own if it is a usual one; "":
+// it is none.
 func labelOf(b []byte) string {
 	for _, label := range storedLabels {
 		if string(b) == label {
 			return label
+		}
+	}
+	for _, c := range b {
+		if c != '_' && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+			return ""
 		}
 	}
 	return string(b)
@@ -82,10 +88,8 @@ func parseLine(line, to []byte) (Entry, error) {
 		return Entry{}, errNotThreeFields
 	}
 	entry := Entry{Label: labelOf(label)}
-	for _, c := range label {
-		if c != '_' && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
-			return Entry{}, errors.New("a label has only capital letters, digits and underscores")
-		}
+	if entry.Label == "" {
+		return Entry{}, errors.New("a label has only capital letters, digits and underscores")
 	}
 	owned, err := hex.AppendDecode(slices.Grow(to[:0], (len(random)+len(secret))/2), random)
 	if err != nil {

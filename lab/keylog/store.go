@@ -55,37 +55,79 @@ func (s *Store) Add(e Entry) { s.add(e, 0) }
 // held at once. It skips lines that cannot be read.
 func (s *Store) AddPassing(lines []byte) {
 	var memory [128]byte
+	var latest openSecrets // of a connection, whose lines mostly come together
 	for line := range bytes.Lines(lines) {
-		if entry, err := parseLine(bytes.TrimRight(line, "\r\n"), memory[:]); err == nil {
-			s.add(entry, passing)
+		e, err := parseLine(bytes.TrimRight(line, "\r\n"), memory[:])
+		code := codeOf(e)
+		if err != nil || code < 0 {
+			continue
 		}
+		if key := storeKeyOf(e.ClientRandom); latest.key != key || latest.in == nil {
+			latest.keep()
+			latest = s.open(key, passing)
+		}
+		latest.add(code, e.Secret)
 	}
+	latest.keep()
 }
 
 func (s *Store) add(e Entry, flags byte) {
-	code := slices.Index(storedLabels, e.Label)
-	if code < 0 || len(e.ClientRandom) > len(storeKey{}) || len(e.Secret) == 0 || len(e.Secret) > 255 {
-		return
+	if code := codeOf(e); code >= 0 {
+		opened := s.open(storeKeyOf(e.ClientRandom), flags)
+		opened.add(code, e.Secret)
+		opened.keep()
 	}
-	var key storeKey
-	copy(key[:], e.ClientRandom)
+}
 
+// codeOf returns the code of an entry's label, and -1 if it is not stored.
+func codeOf(e Entry) int {
+	if len(e.ClientRandom) > len(storeKey{}) || len(e.Secret) == 0 || len(e.Secret) > 255 {
+		return -1
+	}
+	return slices.Index(storedLabels, e.Label)
+}
+
+func storeKeyOf(clientRandom []byte) (key storeKey) {
+	copy(key[:], clientRandom)
+	return key
+}
+
+// openSecrets are the secrets of a connection while some are added. Its shard is
+// locked meanwhile.
+type openSecrets struct {
+	in      *shard
+	key     storeKey
+	secrets []byte
+}
+
+// open locks the secrets of a connection. The caller calls keep.
+func (s *Store) open(key storeKey, flags byte) openSecrets {
 	in := s.shard(&key)
 	in.mu.Lock()
-	stored := in.secrets[key]
-	if stored == nil {
-		if in.secrets == nil {
-			in.secrets = make(map[storeKey][]byte)
-		}
-		stored = append(make([]byte, 0, usualSize), flags)
+	secrets := in.secrets[key]
+	if secrets == nil {
+		secrets = append(make([]byte, 0, usualSize), flags)
 	}
-	stored[0] &= flags
-	if find(stored, code) == nil {
-		stored = append(stored, byte(code), byte(len(e.Secret)))
-		stored = append(stored, e.Secret...)
+	secrets[0] &= flags
+	return openSecrets{in, key, secrets}
+}
+
+// add adds a secret, unless there is one under that label.
+func (s *openSecrets) add(code int, secret []byte) {
+	if find(s.secrets, code) == nil {
+		s.secrets = append(append(s.secrets, byte(code), byte(len(secret))), secret...)
 	}
-	in.secrets[key] = stored
-	in.mu.Unlock()
+}
+
+func (s *openSecrets) keep() {
+	if s.in == nil {
+		return // of no connection
+	}
+	if s.in.secrets == nil {
+		s.in.secrets = make(map[storeKey][]byte)
+	}
+	s.in.secrets[s.key] = s.secrets
+	s.in.mu.Unlock()
 }
 
 // find returns the secret with the label's code, or nil.
@@ -107,8 +149,7 @@ func (s *Store) Secret(label string, clientRandom []byte) []byte {
 	if code < 0 {
 		return nil
 	}
-	var key storeKey
-	copy(key[:], clientRandom)
+	key := storeKeyOf(clientRandom)
 	if secret := s.lookUp(key, code); secret != nil || !s.readMore() {
 		return secret
 	}
@@ -129,8 +170,7 @@ func (s *Store) lookUp(key storeKey, code int) []byte {
 // Has reports whether there is any secret of the connection with that client
 // random.
 func (s *Store) Has(clientRandom []byte) bool {
-	var key storeKey
-	copy(key[:], clientRandom)
+	key := storeKeyOf(clientRandom)
 	return s.has(key) || s.readMore() && s.has(key)
 }
 
@@ -158,8 +198,7 @@ func (s *Store) Empty() bool {
 // Forget says that a connection has ended. Its secrets that came by AddPassing
 // are dropped when some more have ended.
 func (s *Store) Forget(clientRandom []byte) {
-	var key storeKey
-	copy(key[:], clientRandom)
+	key := storeKeyOf(clientRandom)
 	if !s.isPassing(key) {
 		return
 	}

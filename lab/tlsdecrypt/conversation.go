@@ -27,7 +27,7 @@ type conversation struct {
 
 	held     int // bytes of handshake messages and of headers of HTTP in conn
 	unopened int // messages, in conn and not, that maxUnopened counts
-	kept     int // bytes that all messages in conn take
+	kept     int // bytes that all messages in conn take, where that is bounded
 }
 
 // speech is the state of one side's messages.
@@ -218,6 +218,8 @@ func (c *conversation) add(m *Message) *Message {
 	}
 	kept := conn.arena.messages.add(messageBlock, m)
 	conn.Messages = append(conn.Messages, kept)
-	c.kept += kept.size()
+	if c.secrets.shared.options.Memory > 0 {
+		c.kept += kept.size()
+	}
 	return kept
 }

@@ -96,7 +96,8 @@ func (c *codec) readExtensions(v *[]Extension, in HandshakeType) bool {
 	c.in = c.in[size+len(b):]
 	for i := range all {
 		end := next(b)
-		all[i] = Extension{Type: ExtensionType(bigEndian(b[:2])), in: in, at: uint32(at + header), Data: b[header:end]}
+		e := &all[i]
+		e.Type, e.in, e.at, e.Data = ExtensionType(b[0])<<8|ExtensionType(b[1]), in, uint32(at+header), b[header:end]
 		b, at = b[end:], at+end
 	}
 	*v = all
