@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attach seizes all threads of root, a program that runs. Of these, one stops
-// for as long as it takes to set the breakpoints.
+// attach seizes all threads of root, a program that runs, and stops them. The
+// first to stop sets the breakpoints; none waits for another.
 func (t *Trace) attach() error {
 	if err := obstacle(); err != nil {
 		return err
@@ -43,10 +43,8 @@ func (t *Trace) attach() error {
 		t.follow()
 		return err
 	}
-	for tid := range t.tasks {
-		if unix.PtraceInterrupt(tid) == nil {
-			break
-		}
+	for tid := range t.tasks { // any may end, or wait for a disk, before it stops
+		_ = unix.PtraceInterrupt(tid)
 	}
 	for !image.prepared && len(t.tasks) > 0 && t.next() {
 	}
@@ -59,9 +57,8 @@ func isAncestor(pid int) bool {
 		if at == pid {
 			return true
 		}
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", at))
-		found := parentPid.FindSubmatch(status)
-		if err != nil || found == nil {
+		found := parentPid.FindSubmatch(statusOf(at))
+		if found == nil {
 			return false
 		}
 		at, _ = strconv.Atoi(string(found[1]))
@@ -70,24 +67,29 @@ func isAncestor(pid int) bool {
 }
 
 // seizeThreads seizes the threads that root has. Those that they start are
-// traced from the start.
+// traced from the start. A thread that is not traced may start another and end
+// before it can be seized, and the kernel lists no more threads once the one
+// that it was at has ended: so it lists them until there is nothing new.
 func (t *Trace) seizeThreads(image *image) error {
+	ended := make(map[int]bool)
 	for more := true; more; {
-		more = false
 		threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", t.root))
 		if err != nil {
 			return &SystemError{Why: fmt.Sprintf("process %d has ended", t.root)}
 		}
+		more = len(threads) < t.threads()
 		for _, thread := range threads {
 			tid, err := strconv.Atoi(thread.Name())
-			if err != nil || t.tasks[tid] != nil {
+			if err != nil || t.tasks[tid] != nil || ended[tid] {
 				continue
 			}
 			switch err := seize(tid, follows|unix.PTRACE_O_EXITKILL); {
 			case err == nil:
 				t.tasks[tid] = &task{image: image}
 				more = true
-			case !t.needsNoSeize(tid): // a breakpoint would kill it
+			case hasEnded(tid):
+				ended[tid], more = true, true
+			case !t.traces(tid): // a breakpoint would kill it
 				return t.unseized(tid, err)
 			}
 		}
@@ -98,28 +100,52 @@ func (t *Trace) seizeThreads(image *image) error {
 	return nil
 }
 
-// needsNoSeize reports whether a thread need not be seized: it has ended, is a
-// zombie, or is traced by t since one that was seized has started it.
-func (t *Trace) needsNoSeize(tid int) bool {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
-	if err != nil || zombie.Match(status) {
-		return true
+// threads returns the number of threads of root.
+func (t *Trace) threads() int {
+	found := threadCount.FindSubmatch(statusOf(t.root))
+	if found == nil {
+		return 0
 	}
-	found := tracerPid.FindSubmatch(status)
+	n, _ := strconv.Atoi(string(found[1]))
+	return n
+}
+
+// traces reports whether t traces a thread, since one that was seized has
+// started it.
+func (t *Trace) traces(tid int) bool {
+	found := tracerPid.FindSubmatch(statusOf(tid))
 	return found != nil && string(found[1]) == strconv.Itoa(t.thread)
+}
+
+// hasEnded reports whether a thread has ended, even if its process has not.
+func hasEnded(tid int) bool {
+	status := statusOf(tid)
+	return len(status) == 0 || zombie.Match(status)
+}
+
+// isMain reports whether a thread is the first one of its process.
+func isMain(tid int) bool {
+	found := tgid.FindSubmatch(statusOf(tid))
+	return found != nil && string(found[1]) == strconv.Itoa(tid)
+}
+
+// statusOf returns proc_pid_status(5) of a thread, or nothing if it has ended.
+func statusOf(tid int) []byte {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	return status
 }
 
 // Fields of proc_pid_status(5).
 var (
-	zombie    = regexp.MustCompile(`(?m)^State:\t[ZX]`)
-	tracerPid = regexp.MustCompile(`(?m)^TracerPid:\t([1-9][0-9]*)$`)
-	parentPid = regexp.MustCompile(`(?m)^PPid:\t([0-9]+)$`)
+	zombie      = regexp.MustCompile(`(?m)^State:\t[ZX]`)
+	tracerPid   = regexp.MustCompile(`(?m)^TracerPid:\t([1-9][0-9]*)$`)
+	threadCount = regexp.MustCompile(`(?m)^Threads:\t([0-9]+)$`)
+	parentPid   = regexp.MustCompile(`(?m)^PPid:\t([0-9]+)$`)
 )
 
 // unseized says why root cannot be traced, for the error of one of its threads.
 func (t *Trace) unseized(tid int, err error) error {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
-	if found := tracerPid.FindSubmatch(status); found != nil {
+	if found := tracerPid.FindSubmatch(statusOf(tid)); found != nil {
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%s/comm", found[1]))
 		return &SystemError{Why: fmt.Sprintf("process %d is traced already, by process %s (%s), and only one can trace it", t.root, found[1], strings.TrimSpace(string(name)))}
 	}

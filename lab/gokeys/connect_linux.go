@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"regexp"
 	"strconv"
 	"syscall"
@@ -116,11 +115,7 @@ var tgid = regexp.MustCompile(`(?m)^Tgid:\t([0-9]+)$`)
 // socketOf returns a descriptor of this process for a program's socket, which
 // the caller closes.
 func socketOf(tid, fd int) (int, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
-	if err != nil {
-		return -1, err
-	}
-	found := tgid.FindSubmatch(status)
+	found := tgid.FindSubmatch(statusOf(tid))
 	if found == nil {
 		return -1, errors.New("its process is not known")
 	}

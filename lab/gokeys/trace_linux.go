@@ -66,10 +66,8 @@ func newTrace(o Options) *Trace {
 // error of begin.
 func (t *Trace) run(begin func() error) error {
 	begun := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		t.thread = unix.Gettid()
+	go onFreshThread(func(thread int) {
+		t.thread = thread
 		err := begin()
 		begun <- err
 		if err == nil {
@@ -78,8 +76,27 @@ func (t *Trace) run(begin func() error) error {
 		}
 		t.job.close()
 		close(t.ended)
-	}()
+	})
 	return <-begun
+}
+
+// onFreshThread calls f on a thread of its own that has started no process: its
+// waits would take the end of one from who waits for it.
+func onFreshThread(f func(thread int)) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	thread := unix.Gettid()
+	children, err := os.ReadFile("/proc/thread-self/children")
+	if err != nil || len(children) == 0 {
+		f(thread)
+		return
+	}
+	done := make(chan struct{})
+	go func() { // on another, since this one is locked
+		defer close(done)
+		onFreshThread(f)
+	}()
+	<-done
 }
 
 // Start starts a program and traces it. Where the system refuses that, it
@@ -159,7 +176,9 @@ func (t *Trace) seize() error {
 }
 
 // Attach traces a program that runs already, until ctx ends: see Detach. The
-// error says why that cannot be.
+// error says why that cannot be. If this process has started the program, it
+// must not wait for it meanwhile: the kernel would report to that wait what is
+// for the tracer.
 func Attach(ctx context.Context, pid int, o Options) (*Trace, error) {
 	t := newTrace(o)
 	t.root = pid
@@ -224,13 +243,13 @@ func (t *Trace) next() bool {
 		t.relayed(c)
 	default:
 	}
+	if t.detaching.Load() { // a wait that finds something is not interrupted
+		t.leave()
+	}
 	var status syscall.WaitStatus
 	tid, err := wait(-1, &status, waits)
 	switch {
 	case err == unix.EINTR:
-		if t.detaching.Load() {
-			t.leave()
-		}
 	case err != nil: // there is nobody left
 		return false
 	case status.Stopped():
@@ -384,7 +403,7 @@ func (t *Trace) leave() {
 	}
 	t.leaving = true
 	for tid := range t.tasks {
-		if unix.PtraceInterrupt(tid) == unix.ESRCH { // its end may never be reported
+		if unix.PtraceInterrupt(tid) == unix.ESRCH || isMain(tid) && hasEnded(tid) { // its end may not be reported before that of its process
 			delete(t.tasks, tid)
 		}
 	}

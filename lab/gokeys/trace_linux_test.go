@@ -519,6 +519,80 @@ func TestAttach(t *testing.T) {
 	}
 }
 
+// TestAttachUnderLoad attaches to a program and lets go of it again and again,
+// while its threads come and go and it is in handshakes. It runs on, and from
+// each time that lab was attached there are keys.
+func TestAttachUnderLoad(t *testing.T) {
+	t.Parallel()
+	rounds := 30
+	if peertest.Full() {
+		rounds = 300
+	}
+	server := newReference(t)
+	// The shell waits for the program, which the tracer's process must not do.
+	shell := exec.Command("sh", "-c", peer()+" -churn 4 -goroutines 4 -forever call "+server.address+" & echo $!; wait $!; echo status $?")
+	out, err := shell.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	shell.Stderr = &said
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Fscan(out, &pid); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan string, 1)
+	go func() {
+		rest, _ := io.ReadAll(out)
+		_ = shell.Wait()
+		ended <- string(rest) + said.String()
+	}()
+	t.Cleanup(func() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		<-ended
+	})
+	for round := range rounds {
+		log := newLog(t)
+		keys, err := keylog.Open(log, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trace, err := gokeys.Attach(t.Context(), pid, gokeys.Options{Keys: keys, Cannot: func(err error) { t.Error(err) }})
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		if err := peertest.Poll(func() error {
+			if lines := logged(t, log); len(lines) < tls13Lines {
+				return fmt.Errorf("%d secrets in round %d", len(lines), round)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		trace.Detach()
+		trace.Wait()
+		keys.Close()
+		select {
+		case how := <-ended:
+			ended <- how
+			t.Fatalf("round %d: the program has ended: %s", round, how)
+		default:
+		}
+	}
+	before := len(server.sorted())
+	if err := peertest.Poll(func() error {
+		if len(server.sorted()) < before+10*tls13Lines {
+			return errors.New("the program does not go on")
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestTracers: a program that traces others can do so, and it is said that keys
 // cannot be had.
 func TestTracers(t *testing.T) {

@@ -39,6 +39,7 @@ var (
 	requests    = flag.Int("requests", 1, "lines over each connection")
 	threads     = flag.Int("threads", 0, "that only wait")
 	own         = flag.Bool("own", false, "log keys by itself, to the file that variable names")
+	churn       = flag.Int("churn", 0, "goroutines that start and end threads all the time")
 	forever     = flag.Bool("forever", false, "call until killed")
 )
 
@@ -47,6 +48,9 @@ var variable string
 
 func main() {
 	flag.Parse()
+	for i := 0; i < *churn; i++ {
+		go startThreads()
+	}
 	switch flag.Arg(0) {
 	case "serve":
 		serve()
@@ -70,6 +74,20 @@ func main() {
 		debug.SetTraceback("crash")
 		syscall.Kill(os.Getpid(), syscall.SIGQUIT)
 		time.Sleep(time.Minute)
+	}
+}
+
+// startThreads starts one thread after the other. Each ends at once: with the
+// goroutine that it is locked to.
+func startThreads() {
+	for {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			runtime.LockOSThread()
+			time.Sleep(100 * time.Microsecond)
+		}()
+		<-ended
 	}
 }
 
