@@ -544,6 +544,10 @@ func TestAttachUnderLoad(t *testing.T) {
 	if _, err := fmt.Fscan(out, &pid); err != nil {
 		t.Fatal(err)
 	}
+	peertest.Eventually(t, "the shell to execute the program", func() bool {
+		path, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		return path == peer()
+	})
 	ended := make(chan string, 1)
 	go func() {
 		rest, _ := io.ReadAll(out)

@@ -27,7 +27,8 @@ type clientRandom [32]byte
 // the connections that expect them.
 type follower struct {
 	file *os.File
-	tail *keylog.Tail // of file
+	tail *keylog.Tail  // of file
+	last chan struct{} // closed by expectNoMore
 	stop chan struct{}
 	done chan struct{}
 
@@ -46,7 +47,7 @@ func follow(path string) (*follower, error) {
 	if _, err := file.Seek(0, io.SeekEnd); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	f := &follower{file: file, tail: keylog.NewTail(file), stop: make(chan struct{}), done: make(chan struct{}),
+	f := &follower{file: file, tail: keylog.NewTail(file), last: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{}),
 		conns: make(map[clientRandom]*connKeys)}
 	go f.run()
 	return f, nil
@@ -65,6 +66,10 @@ func (f *follower) run() {
 		}
 	}
 }
+
+// expectNoMore makes await wait for nothing but what is in the file. It is
+// called once.
+func (f *follower) expectNoMore() { close(f.last) }
 
 func (f *follower) close() error {
 	close(f.stop)
@@ -139,6 +144,8 @@ func (f *follower) await(keys *connKeys, timeout time.Duration) bool {
 	}
 	select {
 	case <-keys.complete:
+	case <-f.last:
+		f.read()
 	case <-time.After(timeout):
 	}
 	f.mu.Lock()

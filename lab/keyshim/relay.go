@@ -13,7 +13,7 @@ import (
 
 const (
 	dialTimeout = 10 * time.Second
-	keysTimeout = time.Second // for the keys of a connection that has ended
+	keysTimeout = time.Second // for the keys of a connection that has ended, while the program runs
 	restTimeout = time.Second // for what is on its way when the program has ended
 )
 
@@ -121,7 +121,9 @@ func (r *Relay) endWith(c io.Closer) (forget func()) {
 }
 
 // Close ends the listeners at once, and the connections after a second in which
-// what is on its way can arrive. The sink has all events when it returns.
+// what is on its way can arrive. It is called when the program has ended, so
+// that keys that are not there do not come any more. The sink has all events
+// when it returns.
 func (r *Relay) Close() (Recorded, error) {
 	r.mu.Lock()
 	r.closed = true
@@ -131,6 +133,7 @@ func (r *Relay) Close() (Recorded, error) {
 		}
 	}
 	r.mu.Unlock()
+	r.keys.expectNoMore()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -193,6 +196,7 @@ func (r *Relay) carry(client *net.TCPConn, in io.Reader, server *net.TCPConn, cl
 		}
 	}
 	client.Close()
+	_ = tapped.Disconnect() // its keys may be late, its end is not
 	if !r.keys.await(keys, keysTimeout) {
 		r.mu.Lock()
 		r.recorded.Keyless++

@@ -239,6 +239,50 @@ func TestRelayPassesEndsOn(t *testing.T) {
 	}
 }
 
+// TestRelayDoesNotHoldEnds: a connection whose keys do not come, as of one that
+// the client has refused, ends when the client ends it, and is recorded so.
+func TestRelayDoesNotHoldEnds(t *testing.T) {
+	relay, _, sink := newRelay(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	addr, err := forward(relay, l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	hello, _ := recordedHello()
+	if _, err := client.Write(hello); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(server, make([]byte, len(hello))); err != nil {
+		t.Fatal(err)
+	}
+	reset(client.(*net.TCPConn))
+	if _, err := server.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("the server sees %v", err)
+	}
+	seen := time.Now()
+	if recorded, err := relay.Close(); err != nil || recorded.Keyless != 1 {
+		t.Errorf("%+v, %v", recorded, err)
+	}
+	for _, kind := range []wiretap.Kind{wiretap.Reset, wiretap.Close} {
+		if ended := sink.of(kind); len(ended) != 1 || ended[0].From != endpoint.Client || ended[0].Time.After(seen) {
+			t.Errorf("%v: %v, and the server has seen the end at %v", kind, ended, seen)
+		}
+	}
+}
+
 // TestRelayClosesWhatStaysOpen: neither end holds the relay up, nor a server
 // that does not answer the end of its client.
 func TestRelayClosesWhatStaysOpen(t *testing.T) {

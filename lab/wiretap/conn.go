@@ -36,6 +36,7 @@ type Conn struct {
 	aborted   bool                // a write met the peer's RST; what came before it may still be unread
 	reset     bool                // an RST is recorded
 	abortive  bool                // after SetLinger(0): Close sends an RST
+	ended     time.Time           // of Disconnect
 	closed    bool
 }
 
@@ -153,6 +154,24 @@ func (c *Conn) SetLinger(seconds int) error {
 // read (RFC 2525 section 2.17). Reads and writes under way end first. Only the
 // first call records anything.
 func (c *Conn) Close() error {
+	err := c.Disconnect()
+	c.order.Lock()
+	defer c.order.Unlock()
+	c.emit(Event{Kind: Close, Time: c.ended, From: c.local})
+	c.closed = true
+	return err
+}
+
+// Disconnect closes the connection as Close does, but what Secrets and Annotate
+// get until Close is recorded before its end, whose time is that of Disconnect.
+// Close then returns nil.
+func (c *Conn) Disconnect() error {
+	c.order.Lock()
+	before := !c.ended.IsZero() && !c.closed
+	c.order.Unlock()
+	if before {
+		return nil
+	}
 	unread := hasUnread(c.Conn)
 	now := time.Now()
 	err := c.Conn.Close()
@@ -163,7 +182,7 @@ func (c *Conn) Close() error {
 	defer c.reading.Unlock()
 	c.order.Lock()
 	defer c.order.Unlock()
-	if c.closed {
+	if !c.ended.IsZero() {
 		return err
 	}
 	switch {
@@ -172,8 +191,7 @@ func (c *Conn) Close() error {
 	case unread, c.abortive:
 		c.emit(Event{Kind: Reset, Time: now, From: c.local})
 	}
-	c.emit(Event{Kind: Close, Time: now, From: c.local})
-	c.closed = true
+	c.ended = now
 	return err
 }
 
@@ -197,7 +215,11 @@ func (c *Conn) Annotate(verdict string) { c.note(Verdict, []byte(verdict)) }
 func (c *Conn) note(k Kind, data []byte) {
 	c.order.Lock()
 	defer c.order.Unlock()
-	c.record(Event{Kind: k, Time: time.Now(), From: c.local, Data: data})
+	now := c.ended
+	if now.IsZero() {
+		now = time.Now()
+	}
+	c.record(Event{Kind: k, Time: now, From: c.local, Data: data})
 }
 
 // record emits e, but after the write under way: the peer may have answered a

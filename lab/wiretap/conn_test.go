@@ -186,6 +186,29 @@ func TestAbortiveClose(t *testing.T) {
 	r.check(t, "client open", "server reset", "server close")
 }
 
+// TestDisconnect: keys that come after the end are recorded before it, and it
+// keeps its time.
+func TestDisconnect(t *testing.T) {
+	r := &recorder{}
+	client, server := connect(t, r)
+	defer client.Close()
+	if err := server.Disconnect(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the peer sees %v", err)
+	}
+	seen := time.Now()
+	fmt.Fprint(server.Secrets(), "KEY")
+	if err := server.Close(); err != nil {
+		t.Error(err)
+	}
+	r.check(t, "client open", "server secret KEY", "server close")
+	if last := r.events[len(r.events)-1]; last.Time.After(seen) {
+		t.Errorf("the end is recorded %v after the peer has seen it", last.Time.Sub(seen))
+	}
+}
+
 func TestDeadlineIsNoEnd(t *testing.T) {
 	r := &recorder{}
 	client, server := connect(t, r)
