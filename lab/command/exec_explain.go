@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/lab/private"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -50,8 +51,44 @@ type liveExplainer struct {
 	*wiretap.Async
 	dissector *tlsdecrypt.Dissector
 	printer   *connectionPrinter
-	file      *drawings    // nil: stderr
-	late      bytes.Buffer // what goes to stderr
+	file      *drawings // nil: stderr
+	kept      keptDrawings
+}
+
+// keptDrawings are for stderr when the program has ended.
+type keptDrawings struct {
+	bytes.Buffer
+	lines   int // connections that have only a line
+	omitted int // connections for which there was no room
+}
+
+// A program may run for long: what is kept of it is bounded. One that is drawn
+// in full, as the first of its kind, has room where lines have none any more.
+const (
+	maxKeptBytes = 4 << 20
+	maxKeptLines = 1000
+)
+
+// hasRoom reports whether there is room for another connection, and counts
+// those for which there is none.
+func (k *keptDrawings) hasRoom() bool {
+	if k == nil || k.Len() < maxKeptBytes {
+		return true
+	}
+	k.omitted++
+	return false
+}
+
+// hasRoomForLine is hasRoom for one that has only a line.
+func (k *keptDrawings) hasRoomForLine() bool {
+	if k == nil {
+		return true
+	}
+	if k.lines++; k.lines <= maxKeptLines {
+		return true
+	}
+	k.omitted++
+	return false
 }
 
 // newLiveExplainer opens the file, if there is to be one. The caller calls
@@ -59,7 +96,7 @@ type liveExplainer struct {
 func (p *Program) newLiveExplainer(c *cli.Context) (*liveExplainer, error) {
 	e, drawing := &liveExplainer{}, *p
 	drawing.Stdout = p.Stderr // whose width and colours count
-	var out io.Writer = &e.late
+	var out io.Writer = &e.kept
 	if name := explainFlag(c).file; name != "" {
 		file, err := openDrawings(c, name)
 		if err != nil {
@@ -68,6 +105,9 @@ func (p *Program) newLiveExplainer(c *cli.Context) (*liveExplainer, error) {
 		e.file, out, drawing.Stdout = file, file, file.File
 	}
 	e.printer = drawing.newConnectionPrinter(c, "", out)
+	if e.file == nil {
+		e.printer.kept = &e.kept
+	}
 	e.printer.stream, e.printer.options.Stream = -1, false
 	e.printer.others = "--capture FILE records them, and lab explain FILE --list shows them"
 	e.printer.lessons = &scenarioTrusts{folder: folderOf(c)}
@@ -90,7 +130,10 @@ func (e *liveExplainer) finish(stderr io.Writer) {
 			e.printer.say("not all is in %s: %v", e.file.Name(), bare(err))
 		}
 	}
-	_, _ = stderr.Write(e.late.Bytes())
+	_, _ = stderr.Write(e.kept.Bytes())
+	if e.kept.omitted > 0 {
+		e.printer.say("%s more, which would be too many here: --explain=FILE has room for all", text.Counted(e.kept.omitted, "connection"))
+	}
 }
 
 // drawings is a file that drawings are added to. Connections are decrypted in

@@ -495,6 +495,16 @@ func TestExecExplain(t *testing.T) {
 			t.Errorf("the file is not the user's alone: %v %v", info, err)
 		}
 	})
+	t.Run("many", func(t *testing.T) { // what is kept of a program that runs for long is bounded
+		if !peertest.Full() {
+			t.Skip("only in a full run")
+		}
+		script := "import urllib.request\nfor i in range(1012):\n try: urllib.request.urlopen('https://localhost:" + l.port + "/')\n except OSError: pass"
+		said, status := explain(t, "--explain", "python3", "-c", script)
+		if status != 0 || strings.Count(said, " rejected - ") != 1000 || !strings.Contains(said, " 1001 rejected - ") || !strings.Contains(said, " connections more, which would be too many here: --explain=FILE has room for all") {
+			t.Errorf("status %d, %d lines: …%s", status, strings.Count(said, " rejected - "), said[max(0, len(said)-2000):])
+		}
+	})
 	t.Run("nobody listens", func(t *testing.T) {
 		said, status := explain(t, "--explain", l.path("call"), peertest.FreePort(t), "certs", "/")
 		if status != 1 || !strings.Contains(said, "could not be reached: connection refused") {

@@ -55,6 +55,7 @@ type connectionPrinter struct {
 	plain   []byte                         // a connection without TLS, drawn
 	first   time.Time                      // of the file's packets; zero: there are none
 	others  string                         // what shows connections that are not printed
+	kept    *keptDrawings                  // where out goes; nil: somewhere without a bound
 
 	trusted *chain.Trust
 	lessons *scenarioTrusts
@@ -227,12 +228,13 @@ func (g *connectionPrinter) show(stream int) {
 		_, _ = g.out.Write(f.text)
 	case !f.isTLS && g.stream < 0:
 		g.keepPlain(f) // finish says how many
+	case !g.kept.hasRoom():
 	case g.drawn.isNew(ladder.Kind(f.drawn.Connection)) || g.verbose || g.brief || g.stream >= 0:
 		options := g.options
 		options.Scenario = hinted(&f.drawn.verdict, f.drawn.Connection)
 		_ = ladder.Draw(g.out, f.drawn.Connection, &f.drawn.verdict, options)
 		_ = g.out.WriteByte('\n')
-	default:
+	case g.kept.hasRoomForLine():
 		_, _ = g.out.Write(f.text)
 	}
 }

@@ -31,6 +31,7 @@ type Relay struct {
 	stands   stands
 	refused  *UnreachedError // the first server that Reach could not connect to
 	recorded Recorded
+	ended    chan struct{} // closed when the end of the connection that has ended last is recorded
 	closed   bool
 }
 
@@ -49,7 +50,9 @@ func NewRelay(keylog string, sink wiretap.Sink) (*Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Relay{tap: wiretap.New(sink), keys: keys, open: make(map[io.Closer]struct{}), stands: newStands(),
+	nothing := make(chan struct{})
+	close(nothing)
+	return &Relay{tap: wiretap.New(sink), keys: keys, ended: nothing, open: make(map[io.Closer]struct{}), stands: newStands(),
 		recorded: Recorded{Ports: make(map[uint16]bool)}}, nil
 }
 
@@ -197,12 +200,26 @@ func (r *Relay) carry(client *net.TCPConn, in io.Reader, server *net.TCPConn, cl
 	}
 	client.Close()
 	_ = tapped.Disconnect() // its keys may be late, its end is not
+	before, after := r.ends()
+	defer close(after)
 	if !r.keys.await(keys, keysTimeout) {
 		r.mu.Lock()
 		r.recorded.Keyless++
 		r.mu.Unlock()
 	}
+	<-before
 	tapped.Close()
+}
+
+// ends has the ends of connections recorded in their order, although the keys
+// of some are later than those of others: a connection waits for before, and
+// closes after in the end.
+func (r *Relay) ends() (before <-chan struct{}, after chan<- struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	own := make(chan struct{})
+	before, r.ended = r.ended, own
+	return before, own
 }
 
 // count returns the number of the exchange with server that begins.
