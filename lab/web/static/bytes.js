@@ -135,8 +135,10 @@ export function hexDump(bytes, name) {
     cell(i) {
       return cells[i];
     },
-    /** Scrolls to a byte, within the bytes alone.
-     * @param {number} i */
+    /**
+     * Scrolls to a byte, within the bytes alone.
+     * @param {number} i
+     */
     reveal(i) {
       const row = cells[i]?.parentElement;
       if (row) this.element.scrollTop = row.offsetTop - this.element.clientHeight / 3;

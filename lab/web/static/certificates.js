@@ -4,7 +4,10 @@
 import {el} from './dom.js';
 import {markWords, marks} from './words.js';
 
-/** @typedef {import('./types.js').Certificate} Certificate @typedef {import('./types.js').Side} Side */
+/**
+ * @typedef {import('./types.js').Certificate} Certificate
+ * @typedef {import('./types.js').Side} Side
+ */
 
 /** @type {Record<string, string>} */
 const subjects = {chain: 'the chain', name: 'the name', signature: 'the signature', verify_data: 'the Finished', binder: 'the binder'};

@@ -4,7 +4,10 @@
 import {el} from './dom.js';
 import {duration, nameOf, outcomeOf} from './words.js';
 
-/** @typedef {import('./types.js').Detail} Detail @typedef {import('./types.js').Rung} Rung */
+/**
+ * @typedef {import('./types.js').Detail} Detail
+ * @typedef {import('./types.js').Rung} Rung
+ */
 
 /**
  * @param {Detail} a
@@ -32,7 +35,11 @@ const compared = [
   ['duration', (x) => duration(x.duration_ms)],
 ];
 
-/** @param {string} name @param {string|undefined} a @param {string|undefined} b */
+/**
+ * @param {string} name
+ * @param {string|undefined} a
+ * @param {string|undefined} b
+ */
 function row(name, a, b) {
   if (!a && !b) return '';
   return el('tr', {class: a === b ? null : 'differs'}, el('th', {scope: 'row'}, name), el('td', null, a || '–'), el('td', null, b || '–'));
@@ -41,7 +48,8 @@ function row(name, a, b) {
 /**
  * The stages of both, in the order of the second, which is the newer version as
  * a rule.
- * @param {Detail} a @param {Detail} b
+ * @param {Detail} a
+ * @param {Detail} b
  */
 function stages(a, b) {
   const all = [...rungs(b), ...rungs(a)].map((r) => r.stage ?? '');
@@ -53,7 +61,11 @@ function rungs(x) {
   return x.ladder?.rungs ?? [];
 }
 
-/** @param {string} stage @param {Detail} a @param {Detail} b */
+/**
+ * @param {string} stage
+ * @param {Detail} a
+ * @param {Detail} b
+ */
 function stageRow(stage, a, b) {
   const said = [a, b].map((x) => rungs(x).filter((r) => r.stage === stage));
   return el('tr', null, el('th', {scope: 'row'}, stage), said.map((of, i) => el('td', null, el('ol', null, of.map((r) => {

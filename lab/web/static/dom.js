@@ -1,14 +1,18 @@
 // Elements are made here and nowhere else. Text goes into text nodes: nothing
 // that a peer has sent is ever read as HTML.
 
-/** @typedef {Node|string|number|null|undefined|false} Child */
+/**
+ * @typedef {Node|string|number|null|undefined|false} Child
+ * @typedef {Record<string, string|number|boolean|null|undefined|((event: Event) => unknown)>} Attributes
+ */
 
 /**
  * Returns an element with attributes and children. An attribute that is false,
- * null or undefined is left out; one whose name begins with "on" is a listener.
+ * null or undefined is left out; one that is a function is a
+ * listener, by a name such as "onclick".
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
- * @param {Record<string, any>|null} [attributes]
+ * @param {Attributes|null} [attributes]
  * @param {...(Child|Child[])} children
  * @returns {HTMLElementTagNameMap[K]}
  */
@@ -20,7 +24,7 @@ export function el(tag, attributes, ...children) {
  * Returns an element of SVG.
  * @template {keyof SVGElementTagNameMap} K
  * @param {K} tag
- * @param {Record<string, any>|null} [attributes]
+ * @param {Attributes|null} [attributes]
  * @param {...(Child|Child[])} children
  * @returns {SVGElementTagNameMap[K]}
  */
@@ -31,14 +35,14 @@ export function svg(tag, attributes, ...children) {
 /**
  * @template {Element} E
  * @param {E} element
- * @param {Record<string, any>|null|undefined} attributes
+ * @param {Attributes|null|undefined} attributes
  * @param {(Child|Child[])[]} children
  * @returns {E}
  */
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === false || value === null || value === undefined) continue;
-    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    if (typeof value === 'function') element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? '' : String(value));
   }
   for (const child of children.flat()) {

@@ -9,7 +9,10 @@ import {el, isTyping, svg} from './dom.js';
 import {LadderPicture} from './ladder.js';
 import {duration, markWords, marks, nameOf, outcomeOf} from './words.js';
 
-/** @typedef {import('./types.js').Detail} Detail @typedef {import('./types.js').Rung} Rung */
+/**
+ * @typedef {import('./types.js').Detail} Detail
+ * @typedef {import('./types.js').Rung} Rung
+ */
 
 /** How long a step is shown at speed 1, in milliseconds. */
 const stepTime = 2500;
@@ -63,7 +66,8 @@ export class ExchangeView {
 
   /**
    * Two exchanges beside each other.
-   * @param {Detail} a @param {Detail} b
+   * @param {Detail} a
+   * @param {Detail} b
    */
   compare(a, b) {
     this.stop();
@@ -276,7 +280,9 @@ async function secretsOf(id) {
 
 /**
  * Saves a text as a file of the reader's.
- * @param {string} name @param {string} type @param {string} text
+ * @param {string} name
+ * @param {string} type
+ * @param {string} text
  */
 function save(name, type, text) {
   const url = URL.createObjectURL(new Blob([text], {type}));

@@ -6,7 +6,10 @@
 import {el, svg} from './dom.js';
 import {stretchOf} from './words.js';
 
-/** @typedef {import('./types.js').Rung} Rung @typedef {import('./types.js').Side} Side */
+/**
+ * @typedef {import('./types.js').Rung} Rung
+ * @typedef {import('./types.js').Side} Side
+ */
 
 /** @type {Side[]} */
 const sides = ['client', 'server'];
@@ -68,7 +71,7 @@ export class LadderPicture {
       this.belongs(bar, belief.from, before);
       lines.push(bar);
     };
-    let previous = {client: '', server: ''};
+    const previous = {client: '', server: ''};
     ladder.rungs.forEach((rung, i) => {
       const now = stretchOf(rung);
       if (rung.from && (now?.name ?? '') !== (stretch?.name ?? '')) {
@@ -217,7 +220,9 @@ export class LadderPicture {
 
   /**
    * Notes that an element is drawn with the rungs from first to last.
-   * @param {Element} element @param {number} first @param {number} last
+   * @param {Element} element
+   * @param {number} first
+   * @param {number} last
    */
   belongs(element, first, last) {
     this.parts.push({element, first, last});

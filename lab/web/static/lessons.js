@@ -64,12 +64,19 @@ export class Lessons {
       versions.length ? el('span', {class: 'buttons'}, buttons) : el('span', {class: 'name'}, `lab scenario run ${lesson.name}`));
   }
 
-  /** @param {string} text @param {Lesson} lesson @param {string[]} versions */
+  /**
+   * @param {string} text
+   * @param {Lesson} lesson
+   * @param {string[]} versions
+   */
   button(text, lesson, versions) {
     return el('button', {type: 'button', 'aria-label': `${text}: ${lesson.title}`, onclick: () => void this.run(lesson.name, versions)}, text);
   }
 
-  /** @param {string} name @param {string[]} versions */
+  /**
+   * @param {string} name
+   * @param {string[]} versions
+   */
   async run(name, versions) {
     this.said.textContent = `${name} is running …`;
     try {

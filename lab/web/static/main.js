@@ -28,7 +28,10 @@ const view = new ExchangeView(byID('exchange'));
 let last = 0; // the newest exchange that has come
 let shown = ''; // what is shown: an exchange, or two, as in the address
 
-/** @param {string} text @param {string} kind */
+/**
+ * @param {string} text
+ * @param {string} kind
+ */
 function say(text, kind) {
   const state = byID('state');
   state.textContent = text;
@@ -99,6 +102,7 @@ function listen() {
   open();
 }
 
+/** Shows what the address names. */
 function route() {
   const what = location.hash.slice(1);
   if (/^\d+(\+\d+)?$/.test(what) && what !== shown) void show(what);
@@ -161,7 +165,10 @@ function openList(open) {
   view.redraw();
 }
 
-/** @param {string} key @param {string} value */
+/**
+ * @param {string} key
+ * @param {string} value
+ */
 function remember(key, value) {
   try {
     localStorage.setItem(`lab-${key}`, value);

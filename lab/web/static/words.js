@@ -33,7 +33,10 @@ export function duration(ms) {
   return ms < 1000 ? `${ms.toFixed(1)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** @param {number} n @param {string} what */
+/**
+ * @param {number} n
+ * @param {string} what
+ */
 export function counted(n, what) {
   return `${n.toLocaleString('en-US')} ${what}${n === 1 ? '' : 's'}`;
 }
