@@ -129,6 +129,16 @@ func (b *tab) picture(name string) {
 	if *pictures == "" {
 		return
 	}
+	b.do(chromedp.Evaluate[chromedp.Void](`new Promise(settled => {
+		let last = '';
+		const look = () => {
+			const now = [scrollY, ...[...document.querySelectorAll('*')].map(e => e.scrollTop)].join();
+			if (now === last && !document.getAnimations().some(a => a.playState === 'running')) return settled();
+			last = now;
+			setTimeout(look, 100);
+		};
+		look();
+	})`, chromedp.EvalAwaitPromise))
 	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 	must(b.T, err)
 	must(b.T, os.WriteFile(filepath.Join(*pictures, name+".png"), png, 0o600))

@@ -7,6 +7,8 @@ import {certificates} from './certificates.js';
 import {comparison} from './compare.js';
 import {el, isTyping, svg} from './dom.js';
 import {LadderPicture} from './ladder.js';
+import {saveMenu} from './save.js';
+import {verdict} from './verdict.js';
 import {duration, markWords, marks, nameOf, outcomeOf} from './words.js';
 
 /**
@@ -50,11 +52,13 @@ export class ExchangeView {
     this.detail = detail;
     this.step = document.body.classList.contains('presenting') ? 0 : -1;
     this.width = 0;
+    this.offerOthers();
     const {text, mood} = outcomeOf(detail);
     this.root.replaceChildren(
       el('header', {class: 'what'}, el('h2', null, nameOf(detail), ' ', el('span', {class: `badge ${mood}`}, text)),
-        el('p', {class: 'facts'}, facts(detail)), this.take(detail)),
-      verdict(detail, this.run),
+        el('div', {class: 'take'}, this.others, saveMenu(detail, this.served, () => this.picture?.file() ?? '')),
+        el('p', {class: 'facts'}, facts(detail))),
+      ...verdict(detail, this.run),
       detail.ladder
         ? el('section', {class: 'drawing', 'aria-label': 'The ladder'}, el('h2', null, 'What was said'), this.controls, el('div', {class: 'beside'}, this.frame, this.panel))
         : el('p', {class: 'empty'}, 'What was said on it is not here: the page was too slow for it, or its memory was full. The capture has it.'),
@@ -90,20 +94,6 @@ export class ExchangeView {
     const others = this.rows.filter((x) => x.id !== this.detail?.id).slice(0, few);
     this.others.hidden = !others.length;
     this.others.replaceChildren(el('option', {value: ''}, 'Compare with …'), ...others.map((x) => el('option', {value: x.id}, `${nameOf(x)}: ${outcomeOf(x).text}`)));
-  }
-
-  /**
-   * What can be taken along.
-   * @param {Detail} detail
-   */
-  take(detail) {
-    this.offerOthers();
-    return el('p', {class: 'take'},
-      this.served && el('a', {href: `/exchanges/${detail.id}/page.html`, download: `exchange-${detail.exchange}.html`}, 'Save as HTML'),
-      detail.wire && el('button', {type: 'button', onclick: () => save(`exchange-${detail.exchange}.json`, 'application/json', JSON.stringify(detail.wire))}, 'Save as JSON'),
-      detail.ladder && el('button', {type: 'button', onclick: () => {
-        if (this.picture) save(`exchange-${detail.exchange}.svg`, 'image/svg+xml', this.picture.file());
-      }}, 'Save as SVG'), this.others);
   }
 
   /** @param {string} message */
@@ -183,6 +173,7 @@ export class ExchangeView {
     const to = rung.from === 'client' ? 'server' : 'client';
     const {client, server} = rung.beliefs;
     return [
+      rung.stage && el('p', {class: 'stage'}, rung.stage),
       el('p', {class: 'from'}, rung.from ? [rung.time, `the ${rung.from} to the ${to}`, rung.size].filter(Boolean).join(' · ') : rung.alarm ? 'What could not be seen' : 'A turning point'),
       el('h3', {class: rung.alarm ? 'alarm' : null}, rung.name || rung.text),
       rung.name && rung.text ? el('p', {class: 'said'}, rung.text) : '',
@@ -276,46 +267,6 @@ async function secretsOf(id) {
   const response = await fetch(`/exchanges/${id}/secrets`);
   if (!response.ok) throw new Error(await response.text());
   return response.json();
-}
-
-/**
- * Saves a text as a file of the reader's.
- * @param {string} name
- * @param {string} type
- * @param {string} text
- */
-function save(name, type, text) {
-  const url = URL.createObjectURL(new Blob([text], {type}));
-  el('a', {href: url, download: name}).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
-
-/**
- * The verdict: what each side says, then why and what to do.
- * @param {Detail} x
- * @param {((name: string, version: string) => void)|null} run runs a lesson
- */
-function verdict(x, run) {
-  const lesson = x.wire?.scenario ?? '';
-  /** @param {'client'|'server'} side */
-  const says = (side) => {
-    const party = x[side];
-    const known = Boolean(party.state);
-    return el('div', {class: `says ${side}`}, el('h3', null, `The ${side} says`),
-      known ? el('p', {class: 'quote'}, party.error || party.state) : el('p', {class: 'quote unknown'}, 'nothing to the lab: only the wire was seen'),
-      el('dl', null, ...pairs([['showed', party.certificate || 'no certificate'], ['got as far as', known && party.error ? party.state : ''], ['learned of it', party.learned]])));
-  };
-  return el('section', {class: 'verdict', 'aria-label': 'The verdict'}, says('client'), says('server'),
-    x.reason || x.fix || x.alert ? el('div', {class: 'because'}, el('dl', null, ...pairs([
-      ['why', x.reason], ['code', x.code],
-      ['alert', x.alert && `${x.alert.name} (${x.alert.code}), sent by the ${x.alert.sent_by}${x.alert.arrived === false ? ', which never arrived' : ''}`],
-      ['fix', x.fix], ['lesson', lesson && `lab scenario run ${lesson}`],
-    ])), lesson && run ? el('p', {class: 'take'}, el('button', {type: 'button', onclick: () => run(lesson, x.tls.version || 'TLS 1.3')}, 'Run this lesson')) : '', x.causes?.length ? el('details', null, el('summary', null, 'What else it may be'), el('ol', null, x.causes.map((c) => el('li', null, el('b', null, c.text), ': ', c.tell)))) : '') : '');
-}
-
-/** @param {[string, string|false|null|undefined][]} all */
-function pairs(all) {
-  return all.flatMap(([name, value]) => (value ? [el('dt', null, name), el('dd', null, value)] : []));
 }
 
 /**

@@ -4,7 +4,7 @@
 // same rungs as a list of buttons.
 
 import {el, svg} from './dom.js';
-import {stretchOf} from './words.js';
+import {marks, stretchOf} from './words.js';
 
 /**
  * @typedef {import('./types.js').Rung} Rung
@@ -72,18 +72,21 @@ export class LadderPicture {
       lines.push(bar);
     };
     const previous = {client: '', server: ''};
+    /** @type {string|undefined} what the messages work towards */
+    let stage = '';
     ladder.rungs.forEach((rung, i) => {
       const now = stretchOf(rung);
-      if (rung.from && (now?.name ?? '') !== (stretch?.name ?? '')) {
-        endStretch(y, i - 1);
-        if (now) {
-          stretch = {...now, y: y + 4, first: i};
-          const label = svg('text', {class: 'stretch-name', x: x.client + this.lane / 2, y: y + 4 + this.line * 0.85, 'text-anchor': 'middle'}, now.name);
-          this.belongs(label, i, i);
-          texts.push(label);
-          y += this.line + 4;
-        }
+      const changes = rung.from && (now?.name ?? '') !== (stretch?.name ?? '');
+      const begins = Boolean(rung.stage) && rung.stage !== stage;
+      if (changes) endStretch(y, i - 1);
+      if (changes && now) stretch = {...now, y: y + 4, first: i};
+      if (begins || (changes && now)) {
+        const titles = this.titles(y + 4, begins ? rung.stage ?? '' : '', changes && now ? now.name : '');
+        for (const title of titles.parts) this.belongs(title, i, i);
+        texts.push(...titles.parts);
+        y = titles.bottom;
       }
+      if (begins) stage = rung.stage;
       const box = this.box(rung);
       for (const side of sides) { // room for what the side knew until now
         const before = held[side];
@@ -118,20 +121,56 @@ export class LadderPicture {
   head(texts) {
     const {ends} = this.ladder;
     const room = (this.lane + this.timeWidth + this.sizeWidth) / 2 - this.font;
+    const height = this.line * 1.35;
     let lines = 0;
     for (const side of sides) {
       const [role, ...name] = ends[side].split(' ');
+      const half = this.textWidth(role, 'bold') / 2 + this.font * 0.8;
+      const middle = Math.min(Math.max(this.x[side], half), this.width - half);
+      texts.push(svg('rect', {class: `role ${side}`, x: middle - half, y: 1, width: 2 * half, height, rx: height / 2}),
+        svg('text', {class: `end ${side}`, x: middle, y: 1 + height * 0.68, 'text-anchor': 'middle'}, role));
       const wrapped = name.length ? this.wrap(name.join(' '), room).slice(0, 2) : [];
       const at = side === 'client' ? {x: this.x.client - this.timeWidth + 4, 'text-anchor': 'start'} : {x: this.x.server + this.sizeWidth - 4, 'text-anchor': 'end'};
-      texts.push(svg('text', {class: `end ${side}`, ...at, y: this.line}, role));
-      wrapped.forEach((text, i) => texts.push(svg('text', {class: 'subject', ...at, y: (i + 2) * this.line}, text)));
-      lines = Math.max(lines, wrapped.length + 1);
+      if (this.margins) Object.assign(at, {x: this.x[side], 'text-anchor': 'middle'});
+      wrapped.forEach((text, i) => texts.push(svg('text', {class: 'subject', ...at, y: height + (i + 0.95) * this.line}, text)));
+      lines = Math.max(lines, wrapped.length);
       if (this.margins) {
-        const x = side === 'client' ? 0 : this.x.server + this.sizeWidth + this.font * 0.6;
-        texts.push(svg('text', {class: 'margin-head', x, y: this.line}, `The ${side} …`));
+        const x = side === 'client' ? 0 : Math.max(this.x.server + this.sizeWidth, middle + half) + this.font * 0.6;
+        texts.push(svg('text', {class: 'margin-head', x, y: 1 + height * 0.68}, `The ${side} …`));
       }
     }
-    return lines * this.line + 12;
+    return height + lines * this.line + 10;
+  }
+
+  /**
+   * What the messages from here on work towards, and what protects them.
+   * @param {number} y
+   * @param {string} stage
+   * @param {string} keys
+   */
+  titles(y, stage, keys) {
+    const inside = this.font * 0.8;
+    const room = this.lane - 2 * inside;
+    const lines = stage ? this.wrap(stage, room / 0.85) : [];
+    const beside = this.textWidth(stage) * 0.85 + this.textWidth(keys) * 0.8 + 3 * this.font < room;
+    const rows = lines.length + (keys && (!stage || !beside) ? 1 : 0);
+    /** @type {Element[]} */
+    const parts = lines.map((text, n) => svg('text', {class: 'stage', x: this.x.client + inside, y: y + (n + 0.9) * this.line}, text));
+    const right = this.x.server - inside;
+    const at = y + (rows - 0.1) * this.line;
+    if (keys) parts.push(svg('text', {class: 'stretch-name', x: right, y: at, 'text-anchor': 'end'}, keys), this.lock(right - this.textWidth(keys) * 0.8 - this.font, at));
+    return {parts, bottom: y + rows * this.line};
+  }
+
+  /**
+   * A padlock, with its left lower corner there.
+   * @param {number} x
+   * @param {number} y
+   */
+  lock(x, y) {
+    const w = this.font * 0.58;
+    const h = w * 0.72;
+    return svg('path', {class: 'lock', d: `M${x} ${y - h}h${w}v${h}h${-w}zM${x + w * 0.2} ${y - h}v${-w * 0.22}a${w * 0.3} ${w * 0.3} 0 0 1 ${w * 0.6} 0v${w * 0.22}`});
   }
 
   /**
@@ -171,10 +210,12 @@ export class LadderPicture {
       const at = y + box.moment;
       parts.push(...this.arrow(rung, at));
       if (box.below) parts.push(svg('text', {class: 'below', x: middle, y: at + this.line * 0.95, 'text-anchor': 'middle'}, box.below));
-      if (rung.time) parts.push(svg('text', {class: 'time', x: this.x.client - 10, y: at + 4, 'text-anchor': 'end'}, rung.time));
-      if (rung.size && this.sizes) parts.push(svg('text', {class: 'size', x: this.x.server + 10, y: at + 4}, rung.size));
+      if (box.below && rung.encrypted) parts.push(this.lock(middle - this.textWidth(box.below) * 0.4 - this.font, at + this.line * 0.92));
+      if (rung.time) parts.push(svg('text', {class: 'time', x: this.x.client - this.font, y: at + 4, 'text-anchor': 'end'}, rung.time));
+      if (rung.size && this.sizes) parts.push(svg('text', {class: 'size', x: this.x.server + this.font, y: at + 4}, rung.size));
     } else if (!rung.alarm) {
-      const half = Math.max(...box.lines.map((text) => this.textWidth(text, 'bold'))) / 2 + 10;
+      const half = Math.max(...box.lines.map((text) => this.textWidth(text, 'bold'))) / 2 + this.font;
+      parts.splice(1, 0, svg('rect', {class: 'pill', x: middle - half, y: y + pad * 0.4, width: 2 * half, height: box.height - pad * 0.8, rx: this.font * 0.7}));
       for (const [from, to] of [[this.x.client, middle - half], [middle + half, this.x.server]]) {
         if (to > from) parts.push(svg('line', {class: 'dots', x1: from, x2: to, y1: y + box.moment, y2: y + box.moment}));
       }
@@ -191,12 +232,21 @@ export class LadderPicture {
    */
   arrow(rung, y) {
     const right = rung.from === 'client';
-    const from = right ? this.x.client + 5 : this.x.server - 5;
-    const to = right ? this.x.server - 5 : this.x.client + 5;
+    const result = resultOf(rung);
+    const radius = result ? this.font * 0.62 : 2;
     const back = right ? -1 : 1;
-    const gap = rung.encrypted ? 1.6 : 0;
+    const from = right ? this.x.client + 5 : this.x.server - 5;
+    const end = right ? this.x.server : this.x.client;
+    const to = end + back * (radius + 3);
+    const gap = rung.encrypted ? 1.8 : 0;
     const shafts = (gap ? [-gap, gap] : [0]).map((d) => svg('line', {class: 'shaft', x1: from, x2: to + back * 8, y1: y + d, y2: y + d}));
-    return [...shafts, svg('path', {class: 'tip', d: `M${to} ${y}l${back * 11} -5.5v11z`})];
+    /** @type {Element[]} */
+    const parts = [...shafts, svg('path', {class: 'tip', d: `M${to} ${y}l${back * 12} -6v12z`})];
+    if (result) {
+      parts.push(svg('circle', {class: `check ${result}`, cx: end, cy: y, r: radius}),
+        svg('text', {class: 'check-mark', x: end, y: y + this.font * 0.3, 'text-anchor': 'middle'}, marks[result]));
+    }
+    return parts;
   }
 
   /**
@@ -301,9 +351,19 @@ export class LadderPicture {
 }
 
 /** The properties that a picture needs without the style sheet. */
-const kept = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'font-family', 'font-size', 'font-weight', 'letter-spacing'];
+const kept = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'font-family', 'font-size', 'font-weight', 'font-style'];
 
 const context = /** @type {CanvasRenderingContext2D} */ (document.createElement('canvas').getContext('2d'));
+
+/**
+ * What came of the checks of a rung, the worst of them; null: there is nothing to check.
+ * @param {Rung} rung
+ */
+function resultOf(rung) {
+  /** @type {import('./types.js').Result[]} */
+  const worst = ['fails', 'unknown', 'holds'];
+  return worst.find((result) => rung.checks?.some((c) => c.result === result)) ?? null;
+}
 
 /**
  * A rung as a screen reader says it.

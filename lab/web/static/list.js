@@ -113,10 +113,11 @@ export class List {
     const {text, mood} = outcomeOf(x);
     const li = el('li', {'aria-posinset': i + 1, 'aria-setsize': this.shown.length},
       el('a', {href: `#${x.id}`, class: `row ${mood}`, 'aria-current': x.id === this.chosen ? 'true' : null},
-        el('span', {class: 'number'}, x.exchange),
-        el('span', {class: 'outcome'}, text),
+        el('span', {class: 'sign', 'aria-hidden': 'true'}, signs[mood]),
+        el('span', {class: 'outcome'}, x.title ? '' : `${x.exchange} `, el('b', null, text)),
         el('span', {class: 'duration'}, duration(x.duration_ms)),
-        el('span', {class: 'why'}, [x.title || x.tls.version, whyOf(x)].filter(Boolean).join(' · '))));
+        el('span', {class: 'why'}, whyOf(x)),
+        el('span', {class: 'who'}, [x.title || x.tls.version, namesOf(x)].filter(Boolean).join(' · '))));
     li.style.top = `${i * this.height}px`;
     return li;
   }
@@ -155,15 +156,23 @@ export class List {
   }
 }
 
+/** The sign of an outcome. */
+const signs = {good: '✓', bad: '✗', odd: '!'};
+
 /**
- * Why it ended so, or who was there.
+ * Why it ended so, or what came of it.
  * @param {import('./types.js').Row} x
  */
 function whyOf(x) {
-  const why = [x.code, x.reason].filter(Boolean).join(': ');
-  if (why) return why;
-  const names = [x.client.certificate || 'no certificate', x.server.certificate].filter(Boolean).join(' → ');
-  return x.http ? `${names}, ${x.http.status}` : names;
+  return x.reason || x.code || (x.http ? `HTTP ${x.http.status}` : '');
+}
+
+/**
+ * The certificates that were shown.
+ * @param {import('./types.js').Row} x
+ */
+function namesOf(x) {
+  return [x.client.certificate || 'no certificate', x.server.certificate].filter(Boolean).join(' → ');
 }
 
 /** @param {import('./types.js').Row} x */

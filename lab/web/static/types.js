@@ -109,6 +109,7 @@
  * @typedef {object} DetailOnly
  * @property {Term[]} [arithmetic]
  * @property {{messages: Message[], scenario?: string}} [wire]
+ * @property {boolean} [capture] a capture of it can be made
  * @property {Ladder} [ladder]
  * @property {string[]} [plain]
  * @property {string[]} [inner]

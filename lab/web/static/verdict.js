@@ -1,0 +1,61 @@
+// The verdict: what became of an exchange, why, and what to do; and what each
+// side says.
+
+import {el} from './dom.js';
+import {outcomeOf} from './words.js';
+
+/**
+ * @typedef {import('./types.js').Detail} Detail
+ * @typedef {import('./types.js').Side} Side
+ */
+
+/**
+ * @param {Detail} x
+ * @param {((name: string, version: string) => void)|null} run runs a lesson
+ */
+export function verdict(x, run) {
+  return [because(x, run), el('section', {class: 'verdict', 'aria-label': 'What each side says'}, says(x, 'client'), says(x, 'server'))];
+}
+
+/**
+ * @param {Detail} x
+ * @param {((name: string, version: string) => void)|null} run runs a lesson
+ */
+function because(x, run) {
+  const {mood} = outcomeOf(x);
+  const lesson = x.wire?.scenario ?? '';
+  if (!x.reason && !x.alert && !x.fix) return el('section', {class: `because ${mood}`, 'aria-label': 'The verdict'}, el('p', {class: 'reason'}, x.ladder?.ending[0] ?? outcomeOf(x).text));
+  return el('section', {class: `because ${mood}`, 'aria-label': 'The verdict'},
+    el('p', {class: 'reason'}, sentence(x.reason || `${x.alert?.name}, says the ${x.alert?.sent_by}`)),
+    el('dl', null, ...pairs([
+      ['fix', x.fix],
+      ['alert', x.alert && `${x.alert.name} (${x.alert.code}), sent by the ${x.alert.sent_by}${x.alert.arrived === false ? ', which never arrived' : ''}`],
+      ['code', x.code],
+    ])),
+    x.causes?.length ? el('details', null, el('summary', null, 'What else it may be'), el('ol', null, x.causes.map((c) => el('li', null, el('b', null, c.text), ': ', c.tell)))) : '',
+    lesson && el('p', {class: 'lesson-of'}, run ? el('button', {type: 'button', onclick: () => run(lesson, x.tls.version || 'TLS 1.3')}, 'Run this lesson') : 'Lesson: ',
+      el('code', null, `lab scenario run ${lesson}`)));
+}
+
+/**
+ * What one side says, as its own program does.
+ * @param {Detail} x
+ * @param {Side} side
+ */
+function says(x, side) {
+  const party = x[side];
+  const known = Boolean(party.state);
+  return el('div', {class: `says ${side}`}, el('h3', null, `The ${side} says`),
+    known ? el('p', {class: 'quote'}, party.error || party.state) : el('p', {class: 'quote unknown'}, 'nothing to the lab: only the wire was seen'),
+    el('dl', null, ...pairs([['showed', party.certificate || 'no certificate'], ['got as far as', known && party.error ? party.state : ''], ['learned of it', party.learned]])));
+}
+
+/** @param {string} text */
+function sentence(text) {
+  return text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
+}
+
+/** @param {[string, string|false|null|undefined][]} all */
+function pairs(all) {
+  return all.flatMap(([name, value]) => (value ? [el('div', null, el('dt', null, name), el('dd', null, value))] : []));
+}
