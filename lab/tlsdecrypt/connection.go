@@ -50,6 +50,9 @@ type Connection struct {
 	// Kept are the first bytes of each side as they crossed the wire, with
 	// Options.Keep; they end before the first that the capture lacks.
 	Kept endpoint.Pair[[]byte]
+	// KeyLog are the secrets that open the records of Kept, as lines of a key log
+	// (RFC 9850), with Options.Keep. It is for those alone who ask for it.
+	KeyLog []byte
 
 	lacking    bool           // bytes of it are not in the capture
 	torn       bool           // and not only some before the first that were seen of a side

@@ -147,6 +147,9 @@ func (f *flow) finish() {
 	}
 	f.giveBack(f.conn.arena)
 	f.conn.RSAKey, _ = f.secrets.rsaKeyUse(f.conversation.hs, f.conn)
+	if f.d.options.Keep > 0 {
+		f.conn.KeyLog = f.secrets.keyLog(f.conn.handshakes)
+	}
 	*f.stages = stages{}
 	f.d.taken.Add(int64(-f.counted))
 	if f.d.options.Secrets != nil && f.conn.ClientRandom != nil {

@@ -23,7 +23,7 @@ func (c *Connection) Size() int {
 	for _, p := range c.Problems {
 		size += int(unsafe.Sizeof(p)) + len(p.Text)
 	}
-	size += len(c.Kept.Client) + len(c.Kept.Server)
+	size += len(c.Kept.Client) + len(c.Kept.Server) + len(c.KeyLog)
 	if c.Prologue != nil {
 		size += c.Prologue.Size()
 	}

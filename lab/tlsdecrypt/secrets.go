@@ -50,6 +50,26 @@ func (s *secrets) find(label string, clientRandom []byte) []byte {
 	return secret
 }
 
+// loggedLabels are the secrets that open records (RFC 9850 section 2.2).
+var loggedLabels = []string{keylog.LabelClientEarlyTraffic, keylog.LabelClientHandshakeTraffic, keylog.LabelServerHandshakeTraffic,
+	keylog.LabelClientTraffic0, keylog.LabelServerTraffic0}
+
+// keyLog returns what is known of handshakes, as lines of a key log.
+func (s *secrets) keyLog(handshakes []*handshake) (lines []byte) {
+	add := func(label string, random, secret []byte) {
+		if len(random) > 0 && secret != nil {
+			lines, _ = keylog.Entry{Label: label, ClientRandom: random, Secret: secret}.AppendText(lines) // never fails
+		}
+	}
+	for _, hs := range handshakes {
+		add(keylog.LabelClientRandom, hs.clientRandom, hs.master)
+		for _, label := range loggedLabels {
+			add(label, hs.clientRandom, s.find(label, hs.clientRandom))
+		}
+	}
+	return lines
+}
+
 // any reports whether any secret of a handshake is known.
 func (s *secrets) any(hs *handshake) bool {
 	random := hs.clientRandom

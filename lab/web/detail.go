@@ -33,6 +33,7 @@ type detail struct {
 	Streams      endpoint.Pair[string]              `json:"streams"`
 	Certificates endpoint.Pair[[]check.Certificate] `json:"certificates"`
 	Arithmetic   []tlsdecrypt.Term                  `json:"arithmetic,omitempty"` // without secrets
+	Capture      bool                               `json:"capture,omitempty"`    // it can be had as one
 }
 
 // detail returns all of an exchange.
@@ -65,7 +66,7 @@ func (p *Page) detail(x *Exchange) detail {
 	for side, kept := range c.Kept.All() {
 		*d.Streams.Of(side) = hex.EncodeToString(*kept)
 	}
-	d.Certificates, d.Arithmetic = certificates(c), tlsdecrypt.Hidden(c.Arithmetic())
+	d.Certificates, d.Arithmetic, d.Capture = certificates(c), tlsdecrypt.Hidden(c.Arithmetic()), canRecord(c)
 	return d
 }
 

@@ -75,6 +75,8 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /exchanges/{id}", s.exchange)
 	mux.HandleFunc("GET /exchanges/{id}/page.html", s.download)
 	mux.HandleFunc("GET /exchanges/{id}/secrets", s.secrets)
+	mux.HandleFunc("GET /exchanges/{id}/capture.pcapng", s.capture(false))
+	mux.HandleFunc("GET /exchanges/{id}/capture-with-keys.pcapng", s.capture(true))
 	if s.page.options.PKI != nil {
 		mux.HandleFunc("GET /pki", s.pki)
 	}

@@ -1,0 +1,89 @@
+package web
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+)
+
+// A capture of one exchange opens in Wireshark: with its keys decrypted, and
+// without them, which is what is given unasked, only to the point where
+// encryption begins.
+func TestCapture(t *testing.T) {
+	peertest.Need(t, "tshark")
+	p := NewPage(Options{})
+	s := serve(t, p)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for _, name := range []string{"mtls", "expired-client"} {
+			x := run(t, name, version)
+			id := p.Add(x)
+			for _, withKeys := range []bool{false, true} {
+				path := fmt.Sprintf("/exchanges/%d/capture.pcapng", id)
+				if withKeys {
+					path = fmt.Sprintf("/exchanges/%d/capture-with-keys.pcapng", id)
+				}
+				status, file := get(t, s.request(t, "GET", path))
+				if status != 200 {
+					t.Fatalf("%s: %d %s", x.Ladder.Title, status, file)
+				}
+				port := fmt.Sprintf("tcp.port==%d,tls", x.Wire.Server.Port())
+				finished := tshark(t, file, "-d", port, "-Y", "tls.handshake.type==20", "-T", "fields", "-e", "frame.number")
+				if (finished != "") != withKeys {
+					t.Errorf("%s, keys %v: tshark decrypts Finished in frames %q", x.Ladder.Title, withKeys, finished)
+				}
+				if bad := tshark(t, file, "-d", port, "-Y", "_ws.malformed || tcp.analysis.flags"); bad != "" {
+					t.Errorf("%s: tshark complains: %s", x.Ladder.Title, bad)
+				}
+				if got, want := messagesIn(t, file), names(x.Wire); withKeys && got != want {
+					t.Errorf("%s: the capture has\n%s\nand the exchange\n%s", x.Ladder.Title, got, want)
+				}
+			}
+		}
+	}
+}
+
+// tshark is what tshark says of a capture.
+func tshark(t *testing.T, file string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("tshark", append([]string{"-n", "-r", "-"}, args...)...)
+	cmd.Stdin = strings.NewReader(file)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("tshark: %v: %s", err, said.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// messagesIn are the messages of the connection in a capture.
+func messagesIn(t *testing.T, file string) (all string) {
+	t.Helper()
+	store := &keylog.Store{}
+	d := tlsdecrypt.New(tlsdecrypt.Options{Secrets: store, Done: func(c *tlsdecrypt.Connection) { all = names(c) }})
+	secrets := func(lines []byte) { must(t, store.Follow(bytes.NewReader(lines))) }
+	must(t, capture.Read(strings.NewReader(file), capture.ReadOptions{Sink: d, Secrets: secrets}))
+	d.Close()
+	return all
+}
+
+// names are the messages of a connection, and how it ended.
+func names(c *tlsdecrypt.Connection) string {
+	var all []string
+	for _, m := range c.Messages {
+		name := m.Type.String()
+		if m.Handshake != nil {
+			name = m.Handshake.Name()
+		}
+		all = append(all, fmt.Sprintf("%v: %s, %d bytes", m.From, name, m.Length))
+	}
+	return strings.Join(append(all, fmt.Sprintf("ended by the %v", c.EndedBy)), "\n")
+}
