@@ -34,7 +34,7 @@ func (l *lessons) Find(message string) (found []json.RawMessage, err error) {
 }
 
 // Run implements web.Lessons.
-func (l *lessons) Run(ctx context.Context, name, version string) (*web.Exchange, error) {
+func (l *lessons) Run(ctx context.Context, name, version string) ([]*web.Exchange, error) {
 	all, err := scenario.All() // a name from a browser is no file
 	if err != nil {
 		return nil, err
@@ -49,14 +49,28 @@ func (l *lessons) Run(ctx context.Context, name, version string) (*web.Exchange,
 	return nil, fmt.Errorf("there is no lesson %s with %s", name, version)
 }
 
-func (l *lessons) run(ctx context.Context, s *scenario.Scenario, version uint16) (*web.Exchange, error) {
+func (l *lessons) run(ctx context.Context, s *scenario.Scenario, version uint16) ([]*web.Exchange, error) {
 	r, err := s.Run(ctx, version, scenario.Options{Manifest: l.Manifest, Dir: string(l.folder), Keep: web.KeepBytes})
 	if err != nil {
 		return nil, err
 	}
-	trust, err := trustOf(s.Certs(l.folder.certs()), trustsOf(r, l.folder))
+	return onPage(r, l.folder, s.Name+", "+tls.VersionName(version))
+}
+
+// onPage returns all exchanges of a run as a page has them.
+func onPage(r *scenario.Result, f folder, title string) ([]*web.Exchange, error) {
+	trust, err := trustOf(r.Scenario.Certs(f.certs()), trustsOf(r, f))
 	if err != nil {
 		return nil, err
 	}
-	return &web.Exchange{Exchange: r.Exchange, Trust: trust, Ladder: ladder.Options{Title: s.Name + ", " + tls.VersionName(version)}}, nil
+	calls := len(r.Earlier) + 1
+	var all []*web.Exchange
+	for i, x := range append(r.Earlier[:len(r.Earlier):len(r.Earlier)], r.Exchange) {
+		called := title
+		if calls > 1 {
+			called = fmt.Sprintf("%s, call %d of %d", title, i+1, calls)
+		}
+		all = append(all, &web.Exchange{Exchange: x, Trust: trust, Ladder: ladder.Options{Title: called}})
+	}
+	return all, nil
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/web"
@@ -62,15 +61,20 @@ func (p *Program) gallery(c *cli.Context, chosen []*scenario.Scenario) error {
 
 // writeLesson writes the page of a scenario.
 func writeLesson(dir string, f folder, s *scenario.Scenario, runs []*scenario.Result) (web.GalleryLesson, error) {
-	page := web.NewPage(web.Options{Title: s.Title, Showing: shown, About: aboutLesson(s, len(runs) > 1)})
+	about := aboutLesson(s)
+	page := web.NewPage(web.Options{Title: s.Title, Showing: shown, About: about})
 	lesson := web.GalleryLesson{Name: s.Name, Title: s.Title, Words: wordsOf(s)}
 	for _, r := range runs {
-		trust, err := trustOf(s.Certs(f.certs()), trustsOf(r, f))
+		version := tls.VersionName(r.Version)
+		exchanges, err := onPage(r, f, version)
 		if err != nil {
 			return lesson, err
 		}
-		version := tls.VersionName(r.Version)
-		page.Add(&web.Exchange{Exchange: r.Exchange, Trust: trust, Ladder: ladder.Options{Title: version}})
+		last := 0
+		for _, x := range exchanges {
+			last = page.Add(x)
+		}
+		about.Judged = append(about.Judged, last)
 		lesson.Ends = append(lesson.Ends, version+": "+outcome(r.Exchange))
 	}
 	var b bytes.Buffer
@@ -81,8 +85,8 @@ func writeLesson(dir string, f folder, s *scenario.Scenario, runs []*scenario.Re
 }
 
 // aboutLesson is what the page of a scenario says of it.
-func aboutLesson(s *scenario.Scenario, both bool) *web.About {
-	about := &web.About{Both: both}
+func aboutLesson(s *scenario.Scenario) *web.About {
+	about := &web.About{}
 	for _, part := range []web.Paragraph{
 		{Name: "what it teaches", Text: s.Teaches}, {Name: "why", Text: s.Reason}, {Name: "fix", Text: s.Fix}, {Name: "what shows it", Text: s.Evidence},
 		{Name: "OpenSSL", Text: s.OpenSSL}, {Name: "RFC", Text: s.RFC}, {Name: "run it", Text: "lab scenario run " + s.Name},

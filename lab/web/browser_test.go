@@ -269,8 +269,10 @@ func checkPKI(b *tab, listed *atomic.Pointer[[]json.RawMessage]) {
 		b.Errorf("the client's certificate is %q, want missing", state)
 	}
 	listed.Store(&[]json.RawMessage{(*listed.Load())[0], json.RawMessage(`{"name": "client", "subject": "CN=client", "issuer": "ca", "sans": [], "key": "EC 256", "sha256": "03", "state": "ok"}`)})
-	b.do(chromedp.Click(chromedp.CSS(`#pki button`)))
 	b.until(`document.querySelector('.pki .pki .badge')?.textContent === 'made anew'`)
+	if said := b.text(`.pki .pki .differences`); said != "state missing → ok" {
+		b.Errorf("of the certificate that was made the page says %q", said)
+	}
 	b.picture("pki")
 	b.accessible("pki")
 	b.do(chromedp.Click(chromedp.CSS(`#exchanges-tab`)))

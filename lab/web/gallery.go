@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"html/template"
 	"io"
 	"strings"
@@ -8,8 +9,17 @@ import (
 
 // About is what a page says of a lesson beside its exchanges.
 type About struct {
-	Text []Paragraph
-	Both bool // exchanges 1 and 2 are the same in two versions of TLS
+	Text   []Paragraph
+	Judged []int // ids of the exchanges that it is about, one of each version of TLS
+}
+
+// Versions is the part of an address that names two of them; "": there are not
+// two.
+func (a *About) Versions() string {
+	if len(a.Judged) < 2 {
+		return ""
+	}
+	return fmt.Sprintf("#%d+%d", a.Judged[0], a.Judged[1])
 }
 
 // Paragraph is a text with the name of what it is about.

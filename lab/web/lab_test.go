@@ -54,10 +54,10 @@ func (l oneLesson) Find(message string) ([]json.RawMessage, error) {
 	return []json.RawMessage{json.RawMessage(`{"name": "expired-client", "title": "the client's certificate has expired", "side": "server rejects client", "versions": ["TLS 1.2", "TLS 1.3"]}`)}, nil
 }
 
-func (l oneLesson) Run(_ context.Context, name, version string) (*Exchange, error) {
+func (l oneLesson) Run(_ context.Context, name, version string) ([]*Exchange, error) {
 	for _, v := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		if name == "expired-client" && tls.VersionName(v) == version {
-			return run(l.t, name, v), nil
+			return []*Exchange{run(l.t, name, v)}, nil
 		}
 	}
 	return nil, errors.New("there is no such lesson")

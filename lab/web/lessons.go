@@ -12,9 +12,9 @@ type Lessons interface {
 	// Find returns those that a message may be about, the best first, or of ""
 	// all, each as lab scenario list --json has it.
 	Find(message string) ([]json.RawMessage, error)
-	// Run runs one with a version of TLS, as "TLS 1.3", and returns its exchange.
-	// It is called once at a time.
-	Run(ctx context.Context, name, version string) (*Exchange, error)
+	// Run runs one with a version of TLS, as "TLS 1.3", and returns its exchanges,
+	// of which the last is what the lesson is about. It is called once at a time.
+	Run(ctx context.Context, name, version string) ([]*Exchange, error)
 }
 
 // running is held while a lesson runs: those of one scenario share their
@@ -32,16 +32,20 @@ func (s *Server) lessons(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(encode(append([]json.RawMessage{}, found...)))
 }
 
-// runLesson runs a lesson, puts its exchange on the page, and answers with the
-// id.
+// runLesson runs a lesson, puts its exchanges on the page, and answers with the
+// id of the last.
 func (s *Server) runLesson(w http.ResponseWriter, r *http.Request) {
 	running.Lock()
 	defer running.Unlock()
-	x, err := s.page.options.Lessons.Run(r.Context(), r.PathValue("name"), r.URL.Query().Get("tls"))
+	exchanges, err := s.page.options.Lessons.Run(r.Context(), r.PathValue("name"), r.URL.Query().Get("tls"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		return
 	}
+	last := 0
+	for _, x := range exchanges {
+		last = s.page.Add(x)
+	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(encode(map[string]int{"id": s.page.Add(x)}))
+	_, _ = w.Write(encode(map[string]int{"id": last}))
 }

@@ -3,11 +3,13 @@ package web
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +20,7 @@ type Server struct {
 	listener net.Listener
 	guard    guard
 	served   chan error
+	watching atomic.Int32 // streams
 	server   *http.Server
 }
 
@@ -45,13 +48,20 @@ func (s *Server) URL() string {
 	return u.String()
 }
 
-// closeGrace is how long browsers have to hear of the end.
-const closeGrace = 200 * time.Millisecond
+// keepGrace is how long browsers have to hear of the end, and to fetch what they
+// keep; closeGrace is how long what they asked for then may take.
+const (
+	keepGrace  = 300 * time.Millisecond
+	closeGrace = 200 * time.Millisecond
+)
 
 // Close says on the page that the lab has ended, and stops serving it. The
 // error is that of a server that had ended before.
 func (s *Server) Close() error {
-	s.page.End()
+	watched := s.watching.Load() > 0
+	if s.page.End(); watched {
+		time.Sleep(keepGrace)
+	}
 	grace, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
 	if s.server.Shutdown(grace) != nil {
@@ -70,6 +80,10 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	static, _ := fs.Sub(files, "static") // it is there
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	mux.HandleFunc("GET /page.js", func(w http.ResponseWriter, _ *http.Request) { // one request in place of many, one after the other
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		_, _ = io.WriteString(w, joinedScript())
+	})
 	mux.HandleFunc("GET /{$}", s.index)
 	mux.HandleFunc("GET /events", s.stream)
 	mux.HandleFunc("GET /exchanges/{id}", s.exchange)
@@ -77,9 +91,6 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /exchanges/{id}/secrets", s.secrets)
 	mux.HandleFunc("GET /exchanges/{id}/capture.pcapng", s.capture(false))
 	mux.HandleFunc("GET /exchanges/{id}/capture-with-keys.pcapng", s.capture(true))
-	if s.page.options.PKI != nil {
-		mux.HandleFunc("GET /pki", s.pki)
-	}
 	if s.page.options.Lessons != nil {
 		mux.HandleFunc("GET /lessons", s.lessons)
 		mux.HandleFunc("POST /lessons/{name}", s.runLesson)

@@ -50,7 +50,9 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		last, _ = strconv.Atoi(r.URL.Query().Get("after")) // 0: this is the first time
 	}
-	alive := time.NewTicker(aliveEvery)
+	s.watching.Add(1)
+	defer s.watching.Add(-1)
+	alive, pki := time.NewTicker(aliveEvery), s.watchPKI(r)
 	defer alive.Stop()
 	if !send([]byte(": here are the exchanges\n\n")) {
 		return
@@ -70,6 +72,10 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		}
 		select {
 		case <-more:
+		case listed := <-pki:
+			if !send(event("pki", last, listed)) {
+				return
+			}
 		case <-alive.C:
 			if !send([]byte(": still here\n\n")) {
 				return

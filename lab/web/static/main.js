@@ -24,6 +24,7 @@ const list = new List({
   version: /** @type {HTMLSelectElement} */ (byID('by-version')),
 });
 const view = new ExchangeView(byID('exchange'));
+const pki = new PKI(document.getElementById('pki'), document.getElementById('pki-tab'));
 
 let last = 0; // the newest exchange that has come
 let shown = ''; // what is shown: an exchange, or two, as in the address
@@ -63,17 +64,41 @@ async function show(what) {
   }
 }
 
+/** @type {Map<number, Promise<import('./types.js').Detail>>} what was fetched, the latest last */
+const fetched = new Map();
+
+/** How many exchanges are kept as a whole, so that they are there when the lab has ended. */
+const mostFetched = 30;
+
 /**
  * @param {number} id
  * @returns {Promise<import('./types.js').Detail>}
  */
-async function detailOf(id) {
-  if (embedded) return embedded.details[id];
+function detailOf(id) {
+  if (embedded) return Promise.resolve(embedded.details[id]);
+  const detail = fetched.get(id) ?? fetchDetail(id);
+  fetched.delete(id); // it is the latest now
+  fetched.set(id, detail);
+  detail.catch(() => fetched.delete(id));
+  for (const oldest of [...fetched.keys()].slice(0, -mostFetched)) fetched.delete(oldest);
+  return detail;
+}
+
+/**
+ * @param {number} id
+ * @returns {Promise<import('./types.js').Detail>}
+ */
+async function fetchDetail(id) {
   const response = await fetch(`/exchanges/${id}`).catch(() => {
     throw new Error('The lab has ended: what it had of this exchange is in the capture.');
   });
   if (!response.ok) throw new Error(await response.text());
   return response.json();
+}
+
+/** Fetches the latest exchanges, which the lab still has for a moment. */
+function keepLatest() {
+  for (const x of list.all.slice(0, mostFetched / 2).reverse()) detailOf(x.id).catch(() => {});
 }
 
 /** Listens for exchanges. A page that is not in sight does not. */
@@ -86,9 +111,11 @@ function listen() {
     source = new EventSource(`/events?after=${last}`);
     source.addEventListener('open', () => say(live ? 'Live' : '', 'live'));
     source.addEventListener('exchanges', (event) => take(JSON.parse(event.data)));
+    source.addEventListener('pki', (event) => pki.update(JSON.parse(event.data)));
     source.addEventListener('ended', () => {
       ended = true;
       close();
+      keepLatest();
       say(live ? 'The lab has ended. What is here stays.' : '', 'ended');
       if (!last) view.fail('There is no exchange here.');
     });
@@ -111,12 +138,11 @@ function route() {
 /** Connects the tabs that there are, and fills each when it is opened. */
 function connectTabs() {
   const tabs = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[role="tab"]'));
-  const lessons = new Lessons(byID('lessons'), (ids) => {
+  const lessons = document.getElementById('lessons-tab') && new Lessons(byID('lessons'), (ids) => {
     location.hash = ids.join('+');
   });
-  const pki = new PKI(byID('pki'));
   /** @type {Record<string, () => void>} */
-  const fill = {lessons: () => lessons.start(), pki: () => void pki.load(), exchanges: () => list.later()};
+  const fill = {lessons: () => lessons?.start(), pki: () => pki.seen(), exchanges: () => list.later()};
   const open = (/** @type {HTMLElement} */ chosen) => {
     for (const tab of tabs) {
       tab.setAttribute('aria-selected', String(tab === chosen));
@@ -136,7 +162,7 @@ function connectTabs() {
       open(next);
     });
   });
-  if (document.getElementById('lessons-tab')) view.run = (name, version) => void lessons.run(name, [version]);
+  if (lessons) view.run = (name, version) => void lessons.run(name, [version]);
 }
 
 /** @type {['auto', 'light', 'dark']} */
