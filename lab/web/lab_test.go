@@ -24,6 +24,13 @@ import (
 // exchange.
 func run(t *testing.T, name string, version uint16) *Exchange {
 	t.Helper()
+	x, _ := recorded(t, name, version)
+	return x
+}
+
+// recorded is run, and returns the file with its capture too.
+func recorded(t *testing.T, name string, version uint16) (x *Exchange, file string) {
+	t.Helper()
 	manifest, err := os.ReadFile(filepath.Join("..", "..", "certs.yaml"))
 	must(t, err)
 	s, err := scenario.Find(name)
@@ -34,7 +41,7 @@ func run(t *testing.T, name string, version uint16) *Exchange {
 	if len(r.Wrong) > 0 {
 		t.Fatal(r.Wrong)
 	}
-	return &Exchange{Exchange: r.Exchange, Trust: &chain.Trust{}, Ladder: ladder.Options{Title: name + ", " + tls.VersionName(version)}}
+	return &Exchange{Exchange: r.Exchange, Trust: &chain.Trust{}, Ladder: ladder.Options{Title: name + ", " + tls.VersionName(version)}}, r.Capture
 }
 
 func must(t *testing.T, err error) {

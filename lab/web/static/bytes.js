@@ -27,6 +27,14 @@ export function fieldsAndBytes(fields, hex, name) {
   const tree = fieldTree(fields, shown);
   const dump = hexDump(bytes, `Bytes of ${name}`);
   let kept = -1; // a field that was clicked
+  let next = -1; // a byte that is revealed in the next frame; -1: none is
+  const revealNext = (/** @type {number} */ byte) => {
+    if (next < 0) requestAnimationFrame(() => {
+      dump.reveal(next);
+      next = -1;
+    });
+    next = byte;
+  };
 
   const light = (/** @type {number} */ i) => {
     for (const lit of root.querySelectorAll('.lit')) lit.classList.remove('lit');
@@ -34,7 +42,7 @@ export function fieldsAndBytes(fields, hex, name) {
     const {field, element} = shown[i];
     element.classList.add('lit');
     for (let n = field.offset; n < field.offset + field.length; n++) dump.cell(n)?.classList.add('lit');
-    if (!dump.element.matches(':hover, :focus')) dump.reveal(field.offset);
+    if (!dump.element.matches(':hover, :focus')) revealNext(field.offset);
     about.replaceChildren(el('b', null, field.name), field.value ? `: ${field.value}. ` : '. ', field.note ?? '',
       el('span', {class: 'where'}, ` ${range(field)}`));
   };

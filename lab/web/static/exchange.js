@@ -60,7 +60,7 @@ export class ExchangeView {
         el('p', {class: 'facts'}, facts(detail))),
       ...verdict(detail, this.run),
       detail.ladder
-        ? el('section', {class: 'drawing', 'aria-label': 'The ladder'}, el('h2', null, 'What was said'), this.controls, el('div', {class: 'beside'}, this.frame, this.panel))
+        ? el('section', {class: 'drawing', 'aria-label': 'The ladder'}, this.controls, el('div', {class: 'beside'}, this.frame, this.panel))
         : el('p', {class: 'empty'}, 'What was said on it is not here: the page was too slow for it, or its memory was full. The capture has it.'),
       detail.ladder ? el('section', {class: 'papers', 'aria-label': 'Certificates'}, el('h2', null, 'Certificates'), certificates(detail)) : '',
       detail.arithmetic ? el('section', {'aria-label': 'The arithmetic', class: 'papers'}, arithmetic(detail.arithmetic, this.served ? () => secretsOf(detail.id) : null)) : '');
@@ -130,7 +130,7 @@ export class ExchangeView {
     const speed = el('select', {'aria-label': 'Speed', onchange: () => {
       this.speed = Number(speed.value);
     }}, [0.5, 1, 2, 4].map((n) => el('option', {value: n, selected: n === 1}, `${n}×`)));
-    return el('div', {class: 'controls', role: 'toolbar', 'aria-label': 'Steps'},
+    return el('div', {class: 'controls'}, el('h2', null, 'What was said'),
       button('M3 3h3v10H3zM14 3v10L6 8z', 'From the start (Home)', () => this.go(0)), button('M12 3v10L4 8z', 'One step back (left arrow)', () => this.back()),
       this.playButton, button('M4 3v10l8-5z', 'One step on (right arrow)', () => this.forth()), button('M13 3h-3v10h3zM2 3v10l8-5z', 'To the end (End)', () => this.go(this.last())),
       el('button', {type: 'button', title: 'Show everything (a)', onclick: () => this.go(-1)}, 'All'), speed, this.where,
@@ -163,8 +163,11 @@ export class ExchangeView {
 
   /** @param {import('./types.js').Ladder} ladder */
   overview(ladder) {
-    return [el('h3', null, ladder.agreed || 'Nothing was agreed on'), ...ladder.ending.map((p) => el('p', null, p)),
+    const {rungs} = ladder;
+    const starts = rungs.flatMap((rung, i) => (rung.stage && rung.stage !== rungs.slice(0, i).findLast((r) => r.stage)?.stage ? [i] : []));
+    return [el('h3', null, ladder.agreed || 'Nothing was agreed on'), ...ladder.ending.slice(1).map((p) => el('p', null, p)),
       el('p', {class: 'hint'}, 'Choose a message, or go step by step: → and ←, space to play.'),
+      el('ol', {class: 'story', 'aria-label': 'The parts of it'}, starts.map((i) => el('li', null, el('button', {type: 'button', onclick: () => this.go(i)}, rungs[i].stage)))),
       el('ul', {class: 'legend'}, ladder.legend.map((line) => el('li', null, line)))];
   }
 

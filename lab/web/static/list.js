@@ -114,7 +114,7 @@ export class List {
     const li = el('li', {'aria-posinset': i + 1, 'aria-setsize': this.shown.length},
       el('a', {href: `#${x.id}`, class: `row ${mood}`, 'aria-current': x.id === this.chosen ? 'true' : null},
         el('span', {class: 'sign', 'aria-hidden': 'true'}, signs[mood]),
-        el('span', {class: 'outcome'}, x.title ? '' : `${x.exchange} `, el('b', null, text)),
+        el('span', {class: 'outcome'}, x.title ? '' : el('span', {class: 'number'}, `${x.exchange} `), el('b', null, text)),
         el('span', {class: 'duration'}, duration(x.duration_ms)),
         el('span', {class: 'why'}, whyOf(x)),
         el('span', {class: 'who'}, [x.title || x.tls.version, namesOf(x)].filter(Boolean).join(' · '))));

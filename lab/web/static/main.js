@@ -115,7 +115,8 @@ function listen() {
     source.addEventListener('ended', () => {
       ended = true;
       close();
-      keepLatest();
+      document.body.classList.toggle('ended', live);
+      if (live) keepLatest();
       say(live ? 'The lab has ended. What is here stays.' : '', 'ended');
       if (!last) view.fail('There is no exchange here.');
     });

@@ -12,7 +12,7 @@ export function saveMenu(detail, served, picture) {
   const name = `exchange-${detail.exchange}`;
   const at = `/exchanges/${detail.id}`;
   const file = (/** @type {string} */ path, /** @type {string} */ ending, /** @type {string} */ title, /** @type {string} */ about) =>
-    el('li', null, el('a', {href: at + path, download: name + ending}, title, el('span', {class: 'name'}, about)));
+    el('li', {class: 'served'}, el('a', {href: at + path, download: name + ending}, title, el('span', {class: 'name'}, about)));
   const made = (/** @type {string} */ ending, /** @type {string} */ type, /** @type {() => string} */ text, /** @type {string} */ title, /** @type {string} */ about) =>
     el('li', null, el('button', {type: 'button', onclick: () => save(name + ending, type, text())}, title, el('span', {class: 'name'}, about)));
   const menu = el('details', {class: 'menu', onkeydown: (/** @type {Event} */ e) => {

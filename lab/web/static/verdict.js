@@ -27,13 +27,12 @@ function because(x, run) {
   if (!x.reason && !x.alert && !x.fix) return el('section', {class: `because ${mood}`, 'aria-label': 'The verdict'}, el('p', {class: 'reason'}, x.ladder?.ending[0] ?? outcomeOf(x).text));
   return el('section', {class: `because ${mood}`, 'aria-label': 'The verdict'},
     el('p', {class: 'reason'}, sentence(x.reason || `${x.alert?.name}, says the ${x.alert?.sent_by}`)),
-    el('dl', null, ...pairs([
-      ['fix', x.fix],
+    el('dl', null, x.fix && el('div', {class: 'first'}, el('dt', null, 'fix'), el('dd', null, x.fix)), ...pairs([
       ['alert', x.alert && `${x.alert.name} (${x.alert.code}), sent by the ${x.alert.sent_by}${x.alert.arrived === false ? ', which never arrived' : ''}`],
       ['code', x.code],
     ])),
     x.causes?.length ? el('details', null, el('summary', null, 'What else it may be'), el('ol', null, x.causes.map((c) => el('li', null, el('b', null, c.text), ': ', c.tell)))) : '',
-    lesson && el('p', {class: 'lesson-of'}, run ? el('button', {type: 'button', onclick: () => run(lesson, x.tls.version || 'TLS 1.3')}, 'Run this lesson') : 'Lesson: ',
+    lesson && el('p', {class: 'lesson-of'}, run ? el('button', {type: 'button', class: 'served', onclick: () => run(lesson, x.tls.version || 'TLS 1.3')}, 'Run this lesson') : 'Lesson: ',
       el('code', null, `lab scenario run ${lesson}`)));
 }
 

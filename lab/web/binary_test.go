@@ -1,0 +1,151 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"mtlslab.example/lab/lab/peertest"
+)
+
+// build builds lab, and returns the path of the program.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "lab-web-")
+	if err != nil {
+		return "", err
+	}
+	program := filepath.Join(dir, "lab")
+	out, err := exec.Command("go", "build", "-o", program, "mtlslab.example/lab").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return program, nil
+})
+
+// labUp is lab up in a folder of its own.
+type labUp struct {
+	*testing.T
+	program, dir string
+	command      *exec.Cmd
+	said         *said
+	page         string // address
+}
+
+// said is what a program has written so far.
+type said struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all.Write(p)
+}
+
+func (s *said) find(pattern *regexp.Regexp) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return pattern.FindStringSubmatch(s.all.String())
+}
+
+// startLab starts lab up with a live view, and waits for the address that it
+// prints.
+func startLab(t *testing.T, args ...string) *labUp {
+	t.Helper()
+	program, err := build()
+	must(t, err)
+	l := &labUp{T: t, program: program, dir: t.TempDir(), said: &said{}}
+	l.command = l.lab(append([]string{"up", "--addr", "127.0.0.1:" + peertest.FreePort(t)}, args...)...)
+	l.command.Stdout, l.command.Stderr = l.said, l.said
+	must(t, l.command.Start())
+	t.Cleanup(func() { _ = l.command.Process.Kill() })
+	l.page = l.await(`(http://127\.0\.0\.1:\d+/\?token=\w+)`)
+	return l
+}
+
+// lab is a command of lab in the folder.
+func (l *labUp) lab(args ...string) *exec.Cmd {
+	c := exec.CommandContext(l.Context(), l.program, args...)
+	c.Dir = l.dir
+	c.Env = append(os.Environ(), "SSLKEYLOGFILE=")
+	return c
+}
+
+// await waits for words of lab's, and returns the part in parentheses.
+func (l *labUp) await(pattern string) string {
+	l.Helper()
+	ctx, cancel := context.WithTimeout(l.Context(), 30*time.Second)
+	defer cancel()
+	for re := regexp.MustCompile(pattern); ; {
+		if found := l.said.find(re); found != nil {
+			return found[1]
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			l.Fatalf("lab never says %s", pattern)
+		}
+	}
+}
+
+// The program itself: somebody opens the address that lab up prints, and sees
+// its exchange; a refused one comes without a click; a certificate that is made
+// anew changes in its place; at Ctrl-C the page says that the lab has ended, and
+// what it has stays.
+func TestBinary(t *testing.T) {
+	peertest.Need(t, "chromium")
+	if runtime.GOOS == "windows" {
+		t.Skip("Ctrl-C is sent otherwise there")
+	}
+	l := startLab(t, "--web", "127.0.0.1:0")
+	b := open(t, l.page, 1400, 900)
+	b.until(`document.querySelector('#state').textContent === 'Live'`)
+	b.until(`document.querySelector('#rows li .outcome')?.textContent === '1 accepted'`)
+	b.until(`document.querySelectorAll('.ladder .rung').length > 10`)
+	b.picture("up-accepted")
+	b.accessible("up-accepted")
+
+	at := regexp.MustCompile(`https://(127\.0\.0\.1:\d+)`)
+	addr := l.said.find(at)[1]
+	if out, err := l.lab("client", "--addr", addr, "--cert", "none", "--count", "1").CombinedOutput(); err == nil {
+		t.Fatalf("a client without a certificate is accepted:\n%s", out)
+	}
+	b.until(`document.querySelectorAll('#rows li').length === 2`)
+	if row := b.text(`#rows li`); !strings.Contains(row, "rejected by the server") || !strings.Contains(row, "no certificate") {
+		t.Errorf("the client without a certificate is shown as %q", row)
+	}
+
+	b.do(chromedp.Click(chromedp.CSS(`#pki-tab`)))
+	b.until(`document.querySelectorAll('.pki .card').length === 4 && !document.querySelector('.pki .badge')`)
+	b.picture("up-pki")
+	if out, err := l.lab("certs", "regenerate", "client").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	b.until(`[...document.querySelectorAll('.pki .badge')].map(x => x.closest('.card').querySelector('b').textContent + ' ' + x.textContent).join() === 'client made anew'`)
+	b.picture("up-pki-anew")
+	b.accessible("up-pki-anew")
+	b.do(chromedp.Click(chromedp.CSS(`#exchanges-tab`)))
+
+	must(t, l.command.Process.Signal(os.Interrupt))
+	b.until(`document.querySelector('#state').textContent.startsWith('The lab has ended')`)
+	if err := l.command.Wait(); err != nil {
+		t.Errorf("lab up after Ctrl-C: %v", err)
+	}
+	b.do(chromedp.Click(chromedp.CSS(`#rows li:first-child a`))) // it was never opened
+	b.until(`document.querySelector('#exchange h2').textContent.includes('rejected by the server')`)
+	b.until(`document.querySelectorAll('.ladder .rung').length > 5`)
+	b.picture("up-ended")
+	b.accessible("up-ended")
+}
