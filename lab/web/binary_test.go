@@ -35,11 +35,12 @@ var build = sync.OnceValues(func() (string, error) {
 
 // labUp is lab up in a folder of its own.
 type labUp struct {
-	*testing.T
+	testing.TB
 	program, dir string
 	command      *exec.Cmd
 	said         *said
-	page         string // address
+	address      string // of the server
+	page         string // address of the live view; "": there is none
 }
 
 // said is what a program has written so far.
@@ -60,18 +61,20 @@ func (s *said) find(pattern *regexp.Regexp) []string {
 	return pattern.FindStringSubmatch(s.all.String())
 }
 
-// startLab starts lab up with a live view, and waits for the address that it
-// prints.
-func startLab(t *testing.T, args ...string) *labUp {
+// startLab starts lab up, and waits for the addresses that it prints.
+func startLab(t testing.TB, args ...string) *labUp {
 	t.Helper()
 	program, err := build()
 	must(t, err)
-	l := &labUp{T: t, program: program, dir: t.TempDir(), said: &said{}}
+	l := &labUp{TB: t, program: program, dir: t.TempDir(), said: &said{}}
 	l.command = l.lab(append([]string{"up", "--addr", "127.0.0.1:" + peertest.FreePort(t)}, args...)...)
 	l.command.Stdout, l.command.Stderr = l.said, l.said
 	must(t, l.command.Start())
 	t.Cleanup(func() { _ = l.command.Process.Kill() })
-	l.page = l.await(`(http://127\.0\.0\.1:\d+/\?token=\w+)`)
+	l.address = l.await(`(https://127\.0\.0\.1:\d+)`)
+	if found := l.said.find(regexp.MustCompile(`(http://127\.0\.0\.1:\d+/\?token=\w+)`)); found != nil {
+		l.page = found[1]
+	}
 	return l
 }
 
@@ -117,9 +120,7 @@ func TestBinary(t *testing.T) {
 	b.picture("up-accepted")
 	b.accessible("up-accepted")
 
-	at := regexp.MustCompile(`https://(127\.0\.0\.1:\d+)`)
-	addr := l.said.find(at)[1]
-	if out, err := l.lab("client", "--addr", addr, "--cert", "none", "--count", "1").CombinedOutput(); err == nil {
+	if out, err := l.lab("client", "--addr", strings.TrimPrefix(l.address, "https://"), "--cert", "none", "--count", "1").CombinedOutput(); err == nil {
 		t.Fatalf("a client without a certificate is accepted:\n%s", out)
 	}
 	b.until(`document.querySelectorAll('#rows li').length === 2`)

@@ -31,12 +31,13 @@ var pictures = flag.String("pictures", "", "a folder for pictures of the page in
 // tab is a tab of a headless Chromium. It fails the test if the page complains or
 // asks another machine for anything.
 type tab struct {
-	*testing.T
-	ctx context.Context
+	testing.TB
+	ctx   context.Context
+	close func() // closes the browser; so does the end of the test
 }
 
 // open opens an address in a browser of its own, with a window of that size.
-func open(t *testing.T, address string, width, height int) *tab {
+func open(t testing.TB, address string, width, height int) *tab {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	must(t, err)
@@ -59,7 +60,7 @@ func open(t *testing.T, address string, width, height int) *tab {
 	}))
 	t.Cleanup(cancel)
 	must(t, chromedp.Do(ctx)) // without a timeout, which would be the browser's
-	b := &tab{t, ctx}
+	b := &tab{t, ctx, cancel}
 	b.do(chromedp.EmulateViewport(int64(width), int64(height)), chromedp.Navigate(address))
 	return b
 }
@@ -90,12 +91,12 @@ func (b *tab) text(selector string) string {
 }
 
 // value is what an expression is on the page.
-func value[T any](b *tab, expression string) T {
+func value[T any](b *tab, expression string, options ...chromedp.EvaluateOption) T {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
 	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
-	must(b.T, err)
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, options...))
+	must(b.TB, err)
 	return v
 }
 
@@ -108,14 +109,14 @@ func (b *tab) accessible(state string) {
 		return
 	}
 	script, err := os.ReadFile(path)
-	must(b.T, err)
+	must(b.TB, err)
 	type violation struct{ ID, Help, Nodes string }
 	b.do(chromedp.Evaluate[chromedp.Void](string(script) + "; 0"))
 	ctx, cancel := context.WithTimeout(b.ctx, 60*time.Second)
 	defer cancel()
 	found, err := chromedp.Run(ctx, chromedp.Evaluate[[]violation](`axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v =>
 		({ID: v.id, Help: v.help, Nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + ' ' + n.failureSummary).join('; ')})))`, chromedp.EvalAwaitPromise))
-	must(b.T, err)
+	must(b.TB, err)
 	for _, v := range found {
 		b.Errorf("axe-core, %s: %s: %s: %s", state, v.ID, v.Help, v.Nodes)
 	}
@@ -138,8 +139,8 @@ func (b *tab) picture(name string) {
 		look();
 	})`, chromedp.EvalAwaitPromise))
 	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-	must(b.T, err)
-	must(b.T, os.WriteFile(filepath.Join(*pictures, name+".png"), png, 0o600))
+	must(b.TB, err)
+	must(b.TB, os.WriteFile(filepath.Join(*pictures, name+".png"), png, 0o600))
 }
 
 // Somebody opens the page, sees an exchange appear, goes through it, and looks

@@ -22,14 +22,14 @@ import (
 
 // run lets the lab's server and client meet in a scenario, and returns the
 // exchange.
-func run(t *testing.T, name string, version uint16) *Exchange {
+func run(t testing.TB, name string, version uint16) *Exchange {
 	t.Helper()
 	x, _ := recorded(t, name, version)
 	return x
 }
 
 // recorded is run, and returns the file with its capture too.
-func recorded(t *testing.T, name string, version uint16) (x *Exchange, file string) {
+func recorded(t testing.TB, name string, version uint16) (x *Exchange, file string) {
 	t.Helper()
 	manifest, err := os.ReadFile(filepath.Join("..", "..", "certs.yaml"))
 	must(t, err)
@@ -44,7 +44,7 @@ func recorded(t *testing.T, name string, version uint16) (x *Exchange, file stri
 	return &Exchange{Exchange: r.Exchange, Trust: &chain.Trust{}, Ladder: ladder.Options{Title: name + ", " + tls.VersionName(version)}}, r.Capture
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func must(t *testing.T, err error) {
 }
 
 // oneLesson are lessons with one alone.
-type oneLesson struct{ t *testing.T }
+type oneLesson struct{ t testing.TB }
 
 func (l oneLesson) Find(message string) ([]json.RawMessage, error) {
 	if message != "" && message != "expired" {
@@ -71,7 +71,7 @@ func (l oneLesson) Run(_ context.Context, name, version string) ([]*Exchange, er
 }
 
 // serve serves a page on a free port of 127.0.0.1.
-func serve(t *testing.T, p *Page) *Server {
+func serve(t testing.TB, p *Page) *Server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -81,7 +81,7 @@ func serve(t *testing.T, p *Page) *Server {
 }
 
 // request is one to the page, with its cookie.
-func (s *Server) request(t *testing.T, method, path string) *http.Request {
+func (s *Server) request(t testing.TB, method, path string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.listener.Addr().String()+path, nil)
 	must(t, err)
@@ -90,7 +90,7 @@ func (s *Server) request(t *testing.T, method, path string) *http.Request {
 }
 
 // get returns the status and the body of an answer.
-func get(t *testing.T, r *http.Request) (status int, body string) {
+func get(t testing.TB, r *http.Request) (status int, body string) {
 	t.Helper()
 	response, err := http.DefaultClient.Do(r)
 	must(t, err)
@@ -102,7 +102,7 @@ func get(t *testing.T, r *http.Request) (status int, body string) {
 
 // events reads the stream from after an exchange on, and passes each event to
 // next until that returns false or the stream ends.
-func events(t *testing.T, s *Server, after string, next func(name, data string) bool) {
+func events(t testing.TB, s *Server, after string, next func(name, data string) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -124,7 +124,7 @@ func events(t *testing.T, s *Server, after string, next func(name, data string) 
 }
 
 // numbers are the numbers of the exchanges in an event.
-func numbers(t *testing.T, data string) (numbers []int) {
+func numbers(t testing.TB, data string) (numbers []int) {
 	t.Helper()
 	var rows []struct {
 		Exchange int `json:"exchange"`

@@ -1,0 +1,228 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/heapprofiler"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"mtlslab.example/lab/lab/peertest"
+)
+
+// BenchmarkPage measures the live view of lab up as its user has it: the program
+// itself, in Chromium. Each figure is the median of its rounds.
+func BenchmarkPage(b *testing.B) {
+	peertest.Need(b, "chromium")
+	for b.Loop() {
+		paint(b)
+		appear(b)
+		scroll(b)
+		throughput(b)
+	}
+}
+
+// paint measures the first paint, on loopback, and how much is fetched for it.
+func paint(b *testing.B) {
+	l := startLab(b, "--web", "127.0.0.1:0")
+	page := open(b, l.page, 1400, 900)
+	var first, rows, bytes []float64
+	for range 15 {
+		page.do(chromedp.Navigate(l.page))
+		page.until(`document.querySelector('.ladder') && performance.getEntriesByName('first-contentful-paint').length`)
+		got := value[[]float64](page, `(() => {
+			const nav = performance.getEntriesByType('navigation')[0];
+			const size = performance.getEntriesByType('resource').filter(r => /static|page\.js/.test(r.name)).reduce((n, r) => n + r.transferSize, nav.transferSize);
+			return [performance.getEntriesByName('first-contentful-paint')[0].startTime, nav.domContentLoadedEventEnd, size];
+		})()`)
+		first, rows, bytes = append(first, got[0]), append(rows, got[1]), append(bytes, got[2])
+	}
+	b.ReportMetric(median(first), "ms-first-paint")
+	b.ReportMetric(median(rows), "ms-scripts-run")
+	b.ReportMetric(median(bytes), "bytes-fetched")
+}
+
+// appear measures how long after its end an exchange is on the screen.
+func appear(b *testing.B) {
+	l := startLab(b, "--web", "127.0.0.1:0", "--interval", "300ms")
+	page := open(b, l.page, 1400, 900)
+	page.until(`document.querySelector('#rows li')`)
+	page.do(chromedp.Evaluate[chromedp.Void](`window.seen = {}; new MutationObserver(() => requestAnimationFrame(() => {
+		for (const a of document.querySelectorAll('#rows a')) window.seen[a.hash.slice(1)] ??= performance.timeOrigin + performance.now();
+	})).observe(document.querySelector('#rows'), {childList: true}); 0`))
+	page.until(`Object.keys(window.seen).length > 20`)
+	late := value[[]float64](page, `(async () => {
+		const late = [];
+		for (const [id, at] of Object.entries(window.seen).slice(1)) {
+			const x = await (await fetch('/exchanges/' + id)).json();
+			late.push(at - Date.parse(x.time) - x.duration_ms);
+		}
+		return late;
+	})()`, chromedp.EvalAwaitPromise)
+	b.ReportMetric(median(late[1:]), "ms-to-the-screen")
+	b.ReportMetric(slices.Max(late[1:]), "ms-to-the-screen-at-most")
+}
+
+// scroll measures the longest task while a list of 1,000 is scrolled from end to
+// end, and the memory of page and server after 1,000 exchanges and after 5,000.
+func scroll(b *testing.B) {
+	l := startLab(b, "--web", "127.0.0.1:0", "--interval", "1h")
+	page := open(b, l.page, 1400, 900)
+	page.until(`document.querySelector('#rows li')`)
+	c := l.caller()
+	c.calls(b, 1000)
+	page.until(`document.querySelector('#count').textContent.startsWith('1,000 exchanges')`)
+	page.do(chromedp.Evaluate[chromedp.Void](`window.long = []; new PerformanceObserver(list => window.long.push(...list.getEntries().map(e => e.duration))).observe({type: 'longtask'}); 0`))
+	long := value[[]float64](page, `(async () => {
+		const scroll = document.querySelector('#scroll');
+		const end = scroll.scrollHeight - scroll.clientHeight;
+		for (const way of [1, -1, 1]) for (let at = 0; at <= end; at += 400) {
+			scroll.scrollTop = way > 0 ? at : end - at;
+			await new Promise(requestAnimationFrame);
+		}
+		await new Promise(done => setTimeout(done, 200));
+		return [0, ...window.long];
+	})()`, chromedp.EvalAwaitPromise)
+	b.ReportMetric(slices.Max(long), "ms-longest-task-over-50")
+	heap, resident := page.heap(), l.resident(b)
+	c.calls(b, 4000)
+	page.until(`document.querySelector('#count').textContent.includes('older ones')`)
+	b.ReportMetric(page.heap()/heap, "heap-after-5000/after-1000")
+	b.ReportMetric(l.resident(b)/resident, "resident-after-5000/after-1000")
+	b.ReportMetric(heap/(1<<20), "MiB-heap")
+	b.ReportMetric(resident/(1<<20), "MiB-resident")
+}
+
+// throughput measures handshakes a second of 16 connections at a time, with the
+// page open, and with --web off.
+func throughput(b *testing.B) {
+	var with, without, processor []float64
+	for range 5 {
+		l := startLab(b, "--web", "127.0.0.1:0", "--interval", "1h")
+		page := open(b, l.page, 1400, 900)
+		page.until(`document.querySelector('#rows li')`)
+		rate, spent := l.rate(b)
+		with = append(with, rate)
+		page.close()
+		l.end(b)
+		off := startLab(b, "--web", "off", "--interval", "1h")
+		rate, spentOff := off.rate(b)
+		without, processor = append(without, rate), append(processor, spentOff/spent)
+		off.end(b)
+	}
+	b.ReportMetric(median(with)/median(without), "handshakes/those-of-off")
+	b.ReportMetric(median(processor), "handshakes-by-processor-time/those-of-off")
+	b.ReportMetric(median(without), "handshakes-a-second-with-off")
+}
+
+// rate is how many handshakes a second there are, and the processor time of lab
+// for one, in seconds.
+func (l *labUp) rate(b *testing.B) (rate, spent float64) {
+	c := l.caller()
+	c.calls(b, 300)
+	before, began := l.processor(b), time.Now()
+	const many = 4000
+	c.calls(b, many)
+	return many / time.Since(began).Seconds(), (l.processor(b) - before) / many
+}
+
+// end ends lab with Ctrl-C.
+func (l *labUp) end(b *testing.B) {
+	must(b, l.command.Process.Signal(os.Interrupt))
+	must(b, l.command.Wait())
+}
+
+// heap is the memory of the page's scripts, in bytes, without what is garbage.
+func (b *tab) heap() float64 {
+	used, err := chromedp.Run(b.ctx, func(ctx context.Context, t *chromedp.Target) (float64, error) {
+		if _, err := cdp.Call(ctx, t, heapprofiler.CollectGarbage, cdp.Empty{}); err != nil {
+			return 0, err
+		}
+		usage, err := cdp.Call(ctx, t, runtime.GetHeapUsage, cdp.Empty{})
+		return usage.UsedSize, err
+	})
+	must(b.TB, err)
+	return used
+}
+
+// resident is the memory of lab, in bytes.
+func (l *labUp) resident(b *testing.B) float64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", l.command.Process.Pid))
+	must(b, err)
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	var kib float64
+	_, err = fmt.Sscan(rest, &kib)
+	must(b, err)
+	return kib * 1024
+}
+
+// processor is the processor time of lab so far, in seconds.
+func (l *labUp) processor(b *testing.B) float64 {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", l.command.Process.Pid))
+	must(b, err)
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')'):]))
+	var user, system float64
+	_, err = fmt.Sscan(fields[12]+" "+fields[13], &user, &system) // the name, which is the second, ends before (proc(5))
+	must(b, err)
+	return (user + system) / 100
+}
+
+// caller calls lab, each time on a new connection.
+type caller struct {
+	address string
+	client  *http.Client
+}
+
+// caller returns one that shows the client's certificate.
+func (l *labUp) caller() *caller {
+	certs := filepath.Join(l.dir, "certs")
+	pair, err := tls.LoadX509KeyPair(filepath.Join(certs, "client.pem"), filepath.Join(certs, "client-key.pem"))
+	must(l.TB, err)
+	roots := x509.NewCertPool()
+	ca, err := os.ReadFile(filepath.Join(certs, "server-ca.pem"))
+	must(l.TB, err)
+	roots.AppendCertsFromPEM(ca)
+	return &caller{l.address, &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}},
+	}}}
+}
+
+// calls makes that many, 16 at a time.
+func (c *caller) calls(b *testing.B, many int64) {
+	var left atomic.Int64
+	left.Store(many)
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			for left.Add(-1) >= 0 {
+				response, err := c.client.Get(c.address)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				response.Body.Close()
+			}
+		})
+	}
+	all.Wait()
+}
+
+func median(all []float64) float64 {
+	slices.Sort(all)
+	return all[len(all)/2]
+}
