@@ -41,6 +41,7 @@ type exchanges struct {
 // returns its id. Where memory runs out, the oldest lose what was said on them.
 func (s *exchanges) add(x *Exchange) (id int) {
 	if x.Wire != nil {
+		x.Wire.Trim()
 		x.size = x.Wire.Size()
 	}
 	s.mu.Lock()

@@ -26,6 +26,8 @@ export class List {
     this.chosen = 0;
     this.drawing = false;
     this.height = 0; // of a row
+    /** @type {Map<number, HTMLElement>} the rows in sight, by id */
+    this.drawn = new Map();
     for (const control of [parts.search, parts.outcome, parts.code, parts.version]) {
       control.addEventListener('input', () => this.filter());
     }
@@ -101,24 +103,35 @@ export class List {
     const last = Math.min(Math.ceil((scroll.scrollTop + scroll.clientHeight) / this.height) + beyond, this.shown.length);
     const focused = rows.contains(document.activeElement) ? document.activeElement?.getAttribute('href') : null;
     rows.style.height = `${this.shown.length * this.height}px`;
-    rows.replaceChildren(...this.shown.slice(first, last).map((x, i) => this.row(x, first + i)));
+    const before = this.drawn;
+    this.drawn = new Map(this.shown.slice(first, last).map((x, i) => [x.id, this.place(before.get(x.id) ?? this.row(x), x, first + i)]));
+    rows.replaceChildren(...this.drawn.values());
     if (focused) /** @type {HTMLElement|null} */ (rows.querySelector(`a[href="${focused}"]`))?.focus({preventScroll: true});
   }
 
+  /** @param {import('./types.js').Row} x */
+  row(x) {
+    const {text, mood} = outcomeOf(x);
+    return el('li', null, el('a', {href: `#${x.id}`, class: `row ${mood}`},
+      el('span', {class: 'sign', 'aria-hidden': 'true'}, signs[mood]),
+      el('span', {class: 'outcome'}, x.title ? '' : el('span', {class: 'number'}, `${x.exchange} `), el('b', null, text)),
+      el('span', {class: 'duration'}, duration(x.duration_ms)),
+      el('span', {class: 'why'}, whyOf(x)),
+      el('span', {class: 'who'}, [x.title || x.tls.version, namesOf(x)].filter(Boolean).join(' · '))));
+  }
+
   /**
+   * @param {HTMLElement} li
    * @param {import('./types.js').Row} x
    * @param {number} i its place
    */
-  row(x, i) {
-    const {text, mood} = outcomeOf(x);
-    const li = el('li', {'aria-posinset': i + 1, 'aria-setsize': this.shown.length},
-      el('a', {href: `#${x.id}`, class: `row ${mood}`, 'aria-current': x.id === this.chosen ? 'true' : null},
-        el('span', {class: 'sign', 'aria-hidden': 'true'}, signs[mood]),
-        el('span', {class: 'outcome'}, x.title ? '' : el('span', {class: 'number'}, `${x.exchange} `), el('b', null, text)),
-        el('span', {class: 'duration'}, duration(x.duration_ms)),
-        el('span', {class: 'why'}, whyOf(x)),
-        el('span', {class: 'who'}, [x.title || x.tls.version, namesOf(x)].filter(Boolean).join(' · '))));
+  place(li, x, i) {
     li.style.top = `${i * this.height}px`;
+    li.setAttribute('aria-posinset', String(i + 1));
+    li.setAttribute('aria-setsize', String(this.shown.length));
+    const link = /** @type {Element} */ (li.firstElementChild);
+    if (x.id === this.chosen) link.setAttribute('aria-current', 'true');
+    else link.removeAttribute('aria-current');
     return li;
   }
 
