@@ -53,7 +53,7 @@ func open(t testing.TB, address string, width, height int) *tab {
 				t.Errorf("the page: %s %s", e.Entry.Text, e.Entry.URL)
 			}
 		case *network.EventRequestWillBeSent:
-			if at := e.Request.URL; !strings.HasPrefix(at, "http://127.0.0.1:") && !strings.HasPrefix(at, "file:") && !strings.HasPrefix(at, "data:") {
+			if at := e.Request.URL; !isHere(at) {
 				t.Errorf("the page asks for %s", at)
 			}
 		}
@@ -63,6 +63,16 @@ func open(t testing.TB, address string, width, height int) *tab {
 	b := &tab{t, ctx, cancel}
 	b.do(chromedp.EmulateViewport(int64(width), int64(height)), chromedp.Navigate(address))
 	return b
+}
+
+// isHere reports whether an address is on this machine.
+func isHere(address string) bool {
+	for _, start := range []string{"http://127.0.0.1:", "file:", "data:", "blob:", "about:"} {
+		if strings.HasPrefix(address, start) {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
