@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -89,8 +91,15 @@ func (b *tab) until(expression string) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
 	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
-		b.Fatalf("never true: %s: %v", expression, err)
+	for {
+		err := chromedp.Do(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(20*time.Millisecond)))
+		switch {
+		case err == nil:
+			return
+		case strings.Contains(err.Error(), "Cannot find context"): // another page has come meanwhile
+		default:
+			b.Fatalf("never true: %s: %v", expression, err)
+		}
 	}
 }
 
@@ -151,6 +160,15 @@ func (b *tab) picture(name string) {
 	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 	must(b.TB, err)
 	must(b.TB, os.WriteFile(filepath.Join(*pictures, name+".png"), png, 0o600))
+}
+
+// media shows the page as it is printed, or "" as it is.
+func (b *tab) media(name string) {
+	b.Helper()
+	_, err := chromedp.Run(b.ctx, func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
+		return cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: name})
+	})
+	must(b.TB, err)
 }
 
 // Somebody opens the page, sees an exchange appear, goes through it, and looks
@@ -244,6 +262,19 @@ func TestPage(t *testing.T) {
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('.drawing').scrollIntoView()`))
 	b.picture("narrow")
 	b.accessible("narrow")
+
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('header').scrollIntoView()`))
+	b.picture("narrow-top")
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll('.stops button')[1].click()`))
+	b.picture("narrow-step")
+	b.accessible("narrow-step")
+	b.do(chromedp.EmulateViewport(1400, 2400))
+	b.media("print")
+	b.until(`getComputedStyle(document.querySelector('#list')).display === 'none'`)
+	b.picture("print")
+	b.media("")
+	b.do(chromedp.EmulateViewport(1280, 720), chromedp.KeyEvent("t"))
+	b.picture("projector")
 
 	must(t, s.Close())
 	b.until(`document.querySelector('#state').textContent.startsWith('The lab has ended')`)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -37,6 +38,19 @@ type GalleryLesson struct {
 	Name, Title string
 	Ends        []string // how each version ends
 	Words       string   // what it is found by
+}
+
+// Mood is the class that colours a lesson, by how it ends; "": it never reaches
+// the wire.
+func (l GalleryLesson) Mood() string {
+	isGood := func(end string) bool { return strings.HasSuffix(end, ": accepted") }
+	switch {
+	case len(l.Ends) == 0:
+		return ""
+	case slices.ContainsFunc(l.Ends, func(end string) bool { return !isGood(end) }):
+		return "bad"
+	}
+	return "good"
 }
 
 // WriteGallery writes the page that leads to the pages of lessons. The error is

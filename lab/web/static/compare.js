@@ -70,7 +70,8 @@ function stageRow(stage, a, b) {
   const said = [a, b].map((x) => rungs(x).filter((r) => r.stage === stage));
   return el('tr', null, el('th', {scope: 'row'}, stage), said.map((of, i) => el('td', null, el('ol', null, of.map((r) => {
     const alike = said[1 - i].some((other) => other.name === r.name && other.from === r.from);
-    return el('li', {class: alike ? r.from : `${r.from} differs`}, r.from === 'client' ? '→ ' : '← ', el('b', null, r.name),
-      el('span', {class: 'name'}, ` ${r.time ?? ''}${r.encrypted ? `, ${r.key}` : ''}`), el('p', null, r.text));
+    return el('li', {class: `${r.from}${alike ? '' : ' differs'}${r.encrypted ? ' encrypted' : ''}`},
+      el('b', null, r.name), el('span', {class: 'name'}, ` ${r.time ?? ''}${r.encrypted ? `, ${r.key}` : ''}`),
+      el('div', {class: 'way', role: 'img', 'aria-label': `from the ${r.from}`}), el('p', null, r.text));
   })))));
 }

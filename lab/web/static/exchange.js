@@ -156,6 +156,7 @@ export class ExchangeView {
     this.step = step;
     this.picture?.mark(step);
     if (this.where) this.where.textContent = step < 0 ? `${ladder.rungs.length} steps` : `step ${step + 1} of ${ladder.rungs.length}`;
+    this.panel.classList.toggle('stepping', step >= 0);
     this.panel.replaceChildren(...(step < 0 ? this.overview(ladder) : this.stepWords(ladder.rungs[step])));
     document.body.classList.remove('asked');
     if (step >= 0) this.picture?.rungs[step]?.scrollIntoView({block: 'center', behavior: calm() ? 'auto' : 'smooth'});
@@ -165,7 +166,7 @@ export class ExchangeView {
   overview(ladder) {
     const {rungs} = ladder;
     const starts = rungs.flatMap((rung, i) => (rung.stage && rung.stage !== rungs.slice(0, i).findLast((r) => r.stage)?.stage ? [i] : []));
-    return [el('h3', null, ladder.agreed || 'Nothing was agreed on'), ...ladder.ending.slice(1).map((p) => el('p', null, p)),
+    return [el('h3', null, breakable(ladder.agreed || 'Nothing was agreed on')), ...ladder.ending.slice(1).map((p) => el('p', null, p)),
       el('p', {class: 'hint'}, 'Choose a message, or go step by step: → and ←, space to play.'),
       el('ol', {class: 'story', 'aria-label': 'The parts of it'}, starts.map((i) => el('li', null, el('button', {type: 'button', onclick: () => this.go(i)}, rungs[i].stage)))),
       el('ul', {class: 'legend'}, ladder.legend.map((line) => el('li', null, line)))];
@@ -257,6 +258,14 @@ export class ExchangeView {
 /** Reports whether the reader wants nothing to move. */
 function calm() {
   return matchMedia('(prefers-reduced-motion: reduce)').matches;
+}
+
+/**
+ * Lets a long name break behind a _.
+ * @param {string} text
+ */
+function breakable(text) {
+  return text.split(/(?<=_)/).flatMap((part) => [part, el('wbr')]);
 }
 
 /** @param {Detail} x */

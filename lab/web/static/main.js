@@ -242,7 +242,10 @@ if (location.search) history.replaceState(null, '', '/' + location.hash); // the
 if (embedded) {
   take(embedded.rows);
   if (embedded.rows.length < 2 && !document.querySelector('.about-lesson')) openList(false);
-  if (!embedded.rows.length) view.fail('This lesson never reaches the wire: nothing is sent in it.');
+  if (!embedded.rows.length) {
+    document.body.classList.add('only-words');
+    view.fail('This lesson never reaches the wire: nothing is sent in it.');
+  }
 } else {
   listen();
 }
