@@ -42,7 +42,7 @@ func disputed(chain []*x509.Certificate, q Question, at time.Time, signs bool) *
 		case constrainsOtherNames(ca):
 			return &Fault{Code: NameConstraint, Cert: ca, Text: "constrains subjects or other kinds of names (name constraints), which not all programs compare"}
 		case len(leaf.DNSNames) == 0 && isHost(leaf.Subject.CommonName) && excludes(ca, leaf.Subject.CommonName):
-			return &Fault{Code: NameConstraint, Cert: ca, Text: "may not vouch for the host in the subject of " + Name(leaf) + " (name constraints), which OpenSSL looks at and others do not"}
+			return &Fault{Code: NameConstraint, Cert: ca, Text: "may not issue certificates for the host in the subject of " + Name(leaf) + " (name constraints), which OpenSSL looks at and others do not"}
 		}
 	}
 	if cert := q.detour(chain, at); cert != nil {

@@ -223,7 +223,7 @@ func explainInvalid(err x509.CertificateInvalidError, leaf *x509.Certificate, by
 	case x509.TooManyIntermediates:
 		return Fault{Code: PathTooLong, Cert: leaf, Text: "has more CAs above it than one of them allows (path length)"}
 	case x509.CANotAuthorizedForThisName:
-		return Fault{Code: NameConstraint, Cert: leaf, Text: "has a name that a CA above it may not vouch for (name constraints)"}
+		return Fault{Code: NameConstraint, Cert: leaf, Text: "has a name that a CA above it may not issue certificates for (name constraints)"}
 	}
 	return Fault{Code: Invalid, Cert: leaf, Text: "is not valid: " + strings.TrimPrefix(err.Error(), "x509: ")}
 }

@@ -78,7 +78,7 @@ func TestExplain(t *testing.T) {
 		"an address":               {root, "example.net", []*issuer{newLeaf(t, root, names(), func(c *x509.Certificate) { c.IPAddresses = []net.IP{{192, 0, 2, 1}} })}, WrongHost, "the certificate is not for example.net: it is for 192.0.2.1"},
 		"no names":                 {root, "example.net", []*issuer{newLeaf(t, root, names())}, NoSAN, "the certificate is not for example.net: it has no subject alternative name"},
 		"too many CAs":             {root, "", aboveLeaf(t, newCA(t, "deep", short), short), PathTooLong, "the certificate leads through CN=short, which allows 0 CAs below it, and has 1 (path length)"},
-		"a name out of bounds":     {root, "", aboveLeaf(t, bounded), NameConstraint, "the certificate leads through CN=bounded, which may not vouch for a name in CN=leaf (name constraints)"},
+		"a name out of bounds":     {root, "", aboveLeaf(t, bounded), NameConstraint, "the certificate leads through CN=bounded, which may not issue certificates for a name in CN=leaf (name constraints)"},
 		"an unknown extension": {root, "", []*issuer{newLeaf(t, root, func(c *x509.Certificate) {
 			c.ExtraExtensions = []pkix.Extension{{Id: []int{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}}
 		})}, UnknownCritical, "the certificate has a critical extension that the server does not know"},

@@ -68,7 +68,7 @@ func (p *Path) constrained() *Fault {
 		_, err := p.leaf().Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: p.leaf().NotBefore, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 		var invalid x509.CertificateInvalidError
 		if errors.As(err, &invalid) && invalid.Reason == x509.CANotAuthorizedForThisName {
-			return &Fault{Code: NameConstraint, Cert: ca, Text: "may not vouch for a name in " + Name(p.leaf()) + " (name constraints)"}
+			return &Fault{Code: NameConstraint, Cert: ca, Text: "may not issue certificates for a name in " + Name(p.leaf()) + " (name constraints)"}
 		}
 	}
 	return nil

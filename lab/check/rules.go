@@ -27,7 +27,7 @@ var rules = map[chain.Code]rule{
 	chain.WrongKeyUsage:  {"RFC 9846 section 4.5.1.2", "GnuTLS, NSS, Chromium (BoringSSL)", "have it issued again with the key usage digitalSignature"},
 	chain.NotACA:         {"RFC 5280 section 4.2.1.9", "OpenSSL, Go, Java and all others", "use a certificate that a CA has issued"},
 	chain.PathTooLong:    {"RFC 5280 section 4.2.1.9", "OpenSSL, Go, GnuTLS, NSS", "issue it higher up, or give the CA a longer path length"},
-	chain.NameConstraint: {"RFC 5280 section 4.2.1.10", "OpenSSL, Go, Java", "have a CA issue it that may vouch for its names"},
+	chain.NameConstraint: {"RFC 5280 section 4.2.1.10", "OpenSSL, Go, Java", "have a CA issue it that may issue certificates for its names"},
 	chain.LookAlikeCA:    {"RFC 5280 section 6.1.3", "OpenSSL, Go, Java and all others", "send the CA whose key has signed it"},
 	chain.UnknownCA:      {"RFC 9846 section 4.5.1", "OpenSSL, Go, Java where they have the root alone", "append the missing certificate to the file that is sent"},
 	chain.Revoked:        {"RFC 5280 section 5", readers, "have a new certificate issued, for a new key"},

@@ -36,7 +36,7 @@ var Terms = []Term{
 	{"key usage", []string{"KU"}, "The extension that says what the key may do: digitalSignature for a handshake, keyCertSign for a CA.", "RFC 5280 section 4.2.1.3", []string{"ca-as-client", "ca-as-server"}},
 	{"leaf", []string{"end-entity certificate", "leaf certificate"}, "The certificate at the lower end of a chain: that of the server or client itself.", "RFC 5280 section 3", []string{"long-chain"}},
 	{"mutual TLS", []string{"mTLS", "two-way TLS"}, "TLS in which both sides show a certificate and prove that they have its key. In plain TLS only the server does.", "RFC 9846 section 2", []string{"mtls", "no-client-cert", "server-does-not-ask"}},
-	{"name constraints", nil, "An extension of a CA's certificate that says for which names it may vouch.", "RFC 5280 section 4.2.1.10", []string{"name-constraint-violated"}},
+	{"name constraints", nil, "An extension of a CA's certificate that says for which names it may issue certificates.", "RFC 5280 section 4.2.1.10", []string{"name-constraint-violated"}},
 	{"OCSP", []string{"stapling", "OCSP stapling"}, "A question to the CA whether a certificate is revoked; or its signed answer, which the server sends along (stapling).", "RFC 6960", []string{"revoked-server"}},
 	{"PEM", nil, "The text form of certificates and keys: Base64 between -----BEGIN and -----END lines. One file may hold several, such as a chain.", "RFC 7468", []string{"reversed-chain", "not-pem"}},
 	{"pinning", []string{"certificate pinning"}, "A client takes only a certificate or key that it knows beforehand, whatever its CA. It fails when the server renews with another key.", "RFC 7469", nil},

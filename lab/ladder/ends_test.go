@@ -54,7 +54,7 @@ func TestRefusedInHTTP(t *testing.T) {
 		"nginx's own":         {refusedInHTTP(t, 495, "HTTP/1.1 495"), []string{"refuses in HTTP with 495: it does not take the one that the client sent"}, []string{"Accepted"}},
 		"forbidden to nobody": {emptied(refusedInHTTP(t, 403, "HTTP/1.1 403 Forbidden")), []string{"refuses in HTTP with 403: the client sent none."}, []string{"Accepted"}},
 		"not found":           {refusedInHTTP(t, 404, "HTTP/1.1 404 Not Found"), []string{"Accepted: the client knows that it talks to CN=server, and the server that it talks to CN=client."}, []string{"refused"}},
-		"none needed": {emptied(refusedInHTTP(t, 200, "HTTP/1.1 200 OK")), []string{"HTTP/1.1, not mutual ", `"Show me a certificate that CN=client-ca vouches for." If the client shows one, TLS is mutual.`,
+		"none needed": {emptied(refusedInHTTP(t, 200, "HTTP/1.1 200 OK")), []string{"HTTP/1.1, not mutual ", `"Show me a certificate issued under CN=client-ca." If the client shows one, TLS is mutual.`,
 			"Accepted: the client knows that it talks to CN=server; the server does not know who the client is."}, []string{"makes TLS mutual"}},
 	} {
 		got := sentences(draw(t, test.c, Options{}))

@@ -168,8 +168,8 @@ func TestHostilePeers(t *testing.T) {
 // What a person has to find in the drawing of each kind of connection.
 func TestLaddersSayIt(t *testing.T) {
 	for name, want := range map[string][]string{
-		"tls13-mutual": {`Wants to talk to "localhost"`, "X25519MLKEM768 (a key agreement that also resists quantum computers) and x25519", `"Show me a certificate that CN=client-ca vouches for."`,
-			"CN=server, for localhost and 127.0.0.1, vouched for by CN=server-ca, valid until 2027-11-24.",
+		"tls13-mutual": {`Wants to talk to "localhost"`, "X25519MLKEM768 (a key agreement that also resists quantum computers) and x25519", `"Show me a certificate issued under CN=client-ca."`,
+			"CN=server, for localhost and 127.0.0.1, issued by CN=server-ca, valid until 2027-11-24.",
 			"the client now knows that the server holds the key of CN=server", "the client is done and may send.",
 			"by now the server knows the client as CN=client", "GET / HTTP/1.1", "HTTP/1.1 200 OK", "good order (FIN)"},
 		"tls12-mutual":           {"both sides now have the keys", "by now the server knows the client as CN=client", "the handshake is done"},
@@ -181,7 +181,7 @@ func TestLaddersSayIt(t *testing.T) {
 		"tls12-no-certificate":   {"Rejected by the server: the client sent no certificate.", "handshake_failure (alert 40)"},
 		"tls13-expired-client":   {"EXPIRED on 2025-06-01", "✗ The chain fails: CN=client has expired: it was valid until 2025-06-01", "the client's certificate has expired", "certificate_expired (alert 45)"},
 		"tls13-http2":            {"HTTP/2 begins", "GET / HTTP/2", "HTTP: the request to localhost:8443, by Go-http-client/2.0", "HTTP/2 200", "HTTP: the answer, 23 bytes of text/plain."},
-		"tls13-hostile-names":    {"CN=eve�[31m� �evil�mmm", "mmm…, vouched for by CN=client-ca"},
+		"tls13-hostile-names":    {"CN=eve�[31m� �evil�mmm", "mmm…, issued by CN=client-ca"},
 		"tls13-untrusted-server": {"The client breaks off: it refuses the server's certificate, and only its own log knows why", "Rejected by the client: the client sent bad_certificate"},
 	} {
 		got := sentences(draw(t, replay(t, name, true), Options{}))

@@ -211,10 +211,10 @@ func (s *story) certificateRequest(names []tlswire.DistinguishedName) string {
 		cas = append(cas, fmt.Sprintf("%d more", more))
 	}
 	s.named = text.Joined(cas, "or")
-	return fmt.Sprintf("\"Show me a certificate that %s vouches for.\" If the client shows one, TLS is mutual.", text.Joined(cas, "or"))
+	return fmt.Sprintf("\"Show me a certificate issued under %s.\" If the client shows one, TLS is mutual.", text.Joined(cas, "or"))
 }
 
-const bareKey = "A bare public key, which the other side must know beforehand; nobody vouches for it."
+const bareKey = "A bare public key, which the other side must know beforehand; no CA has signed it."
 
 // certificate is about a party's certificate, at the time of the message.
 func (s *story) certificate(p *party, m *tlsdecrypt.Message, n int) string {
@@ -238,7 +238,7 @@ func (s *story) certificate(p *party, m *tlsdecrypt.Message, n int) string {
 	case p.leaf.Issuer.String() == p.leaf.Subject.String():
 		issuer = "itself"
 	}
-	said += ", vouched for by " + issuer
+	said += ", issued by " + issuer
 	switch {
 	case m.Time.Unix() <= 0: // the capture does not say when it was made
 		said += ", valid until " + p.leaf.NotAfter.UTC().Format(time.DateOnly)
@@ -301,7 +301,7 @@ func (s *story) serverKeyExchange(body *tlswire.ServerKeyExchange) string {
 	case body.Signed == nil && s.c.CipherSuite.Info().Authentication == "anon":
 		return what + ". Nobody signs it: the client cannot tell who the server is."
 	case body.Signed == nil:
-		return what + ". It is not signed: the key that both sides have from before vouches for it."
+		return what + ". It is not signed: the key that both sides have from before proves who it is."
 	}
 	return fmt.Sprintf("%s, signed with the private key of %s%s. %s", what, s.server.signer(), by(*body.Signed), proof)
 }

@@ -36,7 +36,7 @@ func (r *Report) diagnose() (all []string) {
 		say("it does not check that a client has the key of its certificate", lets("client-key-mismatch"))
 		say("dates are not checked", lets("expired-client") || lets("not-yet-valid-client"))
 		say("the extended key usage is not checked: certificates for servers are let in", lets("client-wrong-eku"))
-		say("it trusts the CA for servers to vouch for clients", lets("client-of-server-ca"))
+		say("it trusts the CA for servers to issue certificates of clients", lets("client-of-server-ca"))
 		say("it does not check that issuers are CAs", lets("client-of-a-client"))
 		say("no CRL is looked at, or an old one", lets("revoked-client"))
 	}

@@ -56,7 +56,7 @@ func TestFaultsAboveTheLeaf(t *testing.T) {
 		"no CA":            {under(func(c *x509.Certificate) { c.IsCA, c.KeyUsage = false, 0 }), chain.NotACA, "CN=client leads through CN=issuing, which is no CA (basic constraints)."},
 		"may not sign":     {under(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }), chain.NotACA, "CN=client leads through CN=issuing, which may not sign certificates (key usage)."},
 		"another use":      {under(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }), chain.WrongUsage, "CN=client leads through CN=issuing, which is not for authenticating a client (extended key usage)."},
-		"name constraints": {under(func(c *x509.Certificate) { c.ExcludedDNSDomains = []string{"localhost"} }), chain.NameConstraint, "CN=client leads through CN=issuing, which may not vouch for a name in CN=client (name constraints)."},
+		"name constraints": {under(func(c *x509.Certificate) { c.ExcludedDNSDomains = []string{"localhost"} }), chain.NameConstraint, "CN=client leads through CN=issuing, which may not issue certificates for a name in CN=client (name constraints)."},
 		"expired":          {under(over), chain.Expired, "CN=client leads through CN=issuing, which has expired: it was valid until "},
 		"path length":      {[]*link{linkOf("client", below, nil, asLeaf), below, short}, chain.PathTooLong, "CN=client leads through CN=short, which allows 0 CAs below it, and has 1 (path length)."},
 		"a look-alike":     {[]*link{linkOf("client", issuing, nil, asLeaf), linkOf("issuing", policy, nil, asCA), policy}, chain.LookAlikeCA, "CN=client names CN=issuing as its issuer, but is not signed with the key of the one that was sent along."},

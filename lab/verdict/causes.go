@@ -243,7 +243,7 @@ var (
 		"openssl x509 -noout -text -in CERT.pem shows its signature algorithm"}
 	pathLength = &suspect{chain.PathTooLong, "a CA above the {other}'s certificate allows fewer CAs below it than the chain has (path length)",
 		"openssl x509 -noout -ext basicConstraints -in CA.pem, for each CA of the chain, the root too"}
-	nameConstraint = &suspect{chain.NameConstraint, "a CA above the {other}'s certificate may not vouch for its names (name constraints)",
+	nameConstraint = &suspect{chain.NameConstraint, "a CA above the {other}'s certificate may not issue certificates for its names (name constraints)",
 		"openssl x509 -noout -ext nameConstraints -in CA.pem, for each CA of the chain"}
 	chainTooLong = &suspect{chain.PathTooLong, "the chain is longer than the {by} allows",
 		"its settings (nginx: ssl_verify_depth)"}

@@ -88,7 +88,7 @@ var fixes = map[Code]string{
 	chain.WrongKeyUsage:  "issue a certificate with the key usage digitalSignature for the {other}; keep CA certificates for issuing",
 	chain.NotACA:         "issue the certificate by a CA (basicConstraints CA:TRUE), and no other way",
 	chain.PathTooLong:    "issue the certificate by a CA nearer to the root, or the CA again with a larger path length",
-	chain.NameConstraint: "issue the certificate by a CA that may vouch for the name, or for a name within the constraints",
+	chain.NameConstraint: "issue the certificate by a CA that may issue certificates for the name, or for a name within the constraints",
 	chain.Revoked:        "issue a new certificate with a new key, and find out why this one was revoked",
 	chain.IssuerRevoked:  "issue the certificate again by a CA that is not revoked",
 	chain.CRLStale:       "fetch or issue a current CRL; somebody must do so before each NextUpdate",
