@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/web"
@@ -24,11 +25,12 @@ func (p *Program) gallery(c *cli.Context, chosen []*scenario.Scenario) error {
 	if err := checkEmpty(dir); err != nil {
 		return err
 	}
-	work, err := os.MkdirTemp("", "lab-gallery-")
+	temporary, err := private.MkdirTemp("", "gallery") // scenarios have keys
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = temporary.Remove() }()
+	work := temporary.Path
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ type TempDir struct {
 const lockName = ".in-use" // in a TempDir
 
 // tempName is the name of a TempDir.
-var tempName = regexp.MustCompile(`^lab-[a-z]+-[0-9]+$`)
+var tempName = regexp.MustCompile(`^\.?lab-[a-z]+-[0-9]+$`)
 
 // MkdirTemp makes a folder in parent, or in that for temporary files if parent
 // is "", with the name of what it is for, in small letters. What killed runs
@@ -97,9 +97,20 @@ func MkdirTemp(parent, name string) (*TempDir, error) {
 	if err != nil {
 		return nil, err
 	}
+	return mkdirTemp(parent, "lab-"+name+"-*")
+}
+
+// MkdirStaging makes a hidden folder, likewise, in which is made what is then
+// moved to its place in parent. That is wherever the user wants it to be: it is
+// not checked.
+func MkdirStaging(parent, name string) (*TempDir, error) {
+	return mkdirTemp(parent, ".lab-"+name+"-*")
+}
+
+func mkdirTemp(parent, pattern string) (*TempDir, error) {
 	tidy(parent)
 	for {
-		path, err := os.MkdirTemp(parent, "lab-"+name+"-*")
+		path, err := os.MkdirTemp(parent, pattern)
 		if err != nil {
 			return nil, err
 		}
@@ -115,6 +126,15 @@ func MkdirTemp(parent, name string) (*TempDir, error) {
 
 // Remove removes the folder and all that is in it.
 func (d *TempDir) Remove() error { return removeFolder(d.Path, d.Lock) }
+
+// Keep makes it a folder like any other, which no later run removes.
+func (d *TempDir) Keep() error {
+	lock := filepath.Join(d.Path, lockName)
+	if os.Remove(lock) == nil {
+		return d.Lock.Close()
+	}
+	return errors.Join(d.Lock.Close(), os.Remove(lock)) // Windows removes no file that is open
+}
 
 // Tidy removes the folders for temporary files that killed runs have left.
 func Tidy() {

@@ -133,3 +133,31 @@ func TestTempDirTidies(t *testing.T) {
 		}
 	}
 }
+
+// What is made in a staging folder stays when it is kept, and goes when the run
+// was killed before.
+func TestStagingTidies(t *testing.T) {
+	parent := t.TempDir()
+	staging := func() *private.TempDir {
+		t.Helper()
+		d, err := private.MkdirStaging(parent, "export")
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(d.Path, "key.pem"), "a secret", 0o600)
+		return d
+	}
+	killed, kept := staging(), staging()
+	killed.Lock.Close() // as the kernel does when it ends a process
+	if err := kept.Keep(); err != nil {
+		t.Fatal(err)
+	}
+	last := staging()
+	defer last.Remove()
+	if _, err := os.Lstat(killed.Path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what a killed run left is there: %v", err)
+	}
+	if entries, err := os.ReadDir(kept.Path); err != nil || len(entries) != 1 {
+		t.Errorf("what was kept has %v, %v", entries, err)
+	}
+}

@@ -16,6 +16,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/private"
 )
 
 // ExportOptions say how lessons are exported. The zero value makes CAs.
@@ -89,6 +90,9 @@ func Export(ctx context.Context, lessons []*Scenario, dir string, o ExportOption
 			return &NotExportedError{s.Name}
 		}
 	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real // a link to the folder stays
+	}
 	if err := checkEmpty(dir); err != nil {
 		return err
 	}
@@ -100,11 +104,12 @@ func Export(ctx context.Context, lessons []*Scenario, dir string, o ExportOption
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
-	staged, err := os.MkdirTemp(parent, ".lab-export-") // mode 0700
+	staging, err := private.MkdirStaging(parent, "export")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(staged)
+	staged := staging.Path
+	defer func() { _ = staging.Remove() }()
 	var list []Exported
 	for _, s := range lessons {
 		one, err := s.export(ctx, staged, cas, o)
@@ -121,6 +126,9 @@ func Export(ctx context.Context, lessons []*Scenario, dir string, o ExportOption
 		return err
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // an empty one
+		return err
+	}
+	if err := staging.Keep(); err != nil {
 		return err
 	}
 	return os.Rename(staged, dir)
