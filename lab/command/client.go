@@ -76,7 +76,7 @@ func (p *Program) client(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a.sayUnusedProxy(target.URL)
+	a.sayUnusedProxy("lab client", target.URL)
 	if a.port = target.Port(); a.capture != nil {
 		a.sayCapture(a.port)
 	}

@@ -86,6 +86,7 @@ func (p *Program) probeServer(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	p.sayUnusedProxy("lab probe", o.Target.URL)
 	made := 0 // connections
 	recording, err := p.recordProbe(c)
 	if err != nil {

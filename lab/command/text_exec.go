@@ -101,12 +101,12 @@ func (a *labRun) sayRecorded(r keyshim.Recorded, tapped bool, passed int) {
 	a.sayCaptureOf("but "+keyless, ports...)
 }
 
-// sayUnusedProxy names a proxy that other programs would use for a URL: lab
-// client connects by itself.
-func (p *Program) sayUnusedProxy(u *url.URL) {
+// sayUnusedProxy names a proxy that other programs would use for a URL: this
+// command of lab connects by itself.
+func (p *Program) sayUnusedProxy(command string, u *url.URL) {
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
 		if value := os.Getenv(name); value != "" && usesProxy(value, u) {
-			p.say("$%s is not used: lab client connects to the server by itself", name)
+			p.say("$%s is not used: %s connects to the server by itself", name, command)
 			return
 		}
 	}
