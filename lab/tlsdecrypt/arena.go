@@ -17,7 +17,9 @@ type arena struct {
 	spans      slab[Span]
 	bytes      slab[byte] // of handshake messages
 	states     slab[handshake]
+	lists      slab[*Message]
 
+	keys      slab[protectionTLS13]
 	stages    stages
 	records   endpoint.Pair[[]byte]                  // the start of a record
 	pending   endpoint.Pair[tlswire.HandshakeReader] // the start of a handshake message
@@ -31,6 +33,8 @@ const (
 	stateBlock   = 2
 	spanBlock    = 8
 	byteBlock    = 2 << 10
+	listBlock    = 2 * usualMessages // for a connection and for its handshake
+	keyBlock     = 4
 )
 
 // maxBlocks is how many blocks of each kind, and maxBuffer how many bytes of
@@ -63,6 +67,7 @@ func (a *arena) reset() {
 	a.spans.reset()
 	a.bytes.reset()
 	a.states.reset()
+	a.lists.reset()
 	for _, b := range []*[]byte{&a.records.Client, &a.records.Server, &a.plaintext} {
 		if cap(*b) > maxBuffer {
 			*b = nil
@@ -89,6 +94,15 @@ func (s *slab[T]) keep(size int, items ...T) []T {
 	b := s.block(size, len(items))
 	*b = append(*b, items...)
 	return (*b)[len(*b)-len(items) : len(*b) : len(*b)]
+}
+
+// reserve returns room for n items, to be appended, in a block of size items or
+// more.
+func (s *slab[T]) reserve(size, n int) []T {
+	b := s.block(size, n)
+	start := len(*b)
+	*b = (*b)[:start+n]
+	return (*b)[start : start : start+n]
 }
 
 // block returns a block with room for n items, of size items if it is new and

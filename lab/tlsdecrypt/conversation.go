@@ -214,7 +214,7 @@ func (c *conversation) add(m *Message) *Message {
 		return nil
 	}
 	if conn.Messages == nil {
-		conn.Messages = make([]*Message, 0, usualMessages)
+		conn.Messages = conn.arena.lists.reserve(listBlock, usualMessages)
 	}
 	kept := conn.arena.messages.add(messageBlock, m)
 	conn.Messages = append(conn.Messages, kept)

@@ -126,7 +126,7 @@ func (d *decrypter) protection(w *writeState, e epoch, rec *tlsRecord) (*protect
 	if hs.version == 0 {
 		return nil, nil
 	}
-	made, err := newTLS13(hs.version, hs.suite, secret, key)
+	made, err := newTLS13(d.conn.arena.keys.add(keyBlock, &protectionTLS13{}), hs.version, hs.suite, secret, key)
 	if err == nil {
 		w.keys[e] = made
 		switch e {
@@ -151,7 +151,7 @@ func (d *decrypter) earlyProtection(secret []byte, key Key, first *tlsRecord) *p
 		if !suite.Info().TLS13 || hashLen(suite.Info()) != len(secret) {
 			continue
 		}
-		made, err := newTLS13(tlswire.VersionTLS13, suite, secret, key)
+		made, err := newTLS13(new(protectionTLS13), tlswire.VersionTLS13, suite, secret, key)
 		if err != nil {
 			continue
 		}

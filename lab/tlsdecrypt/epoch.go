@@ -87,7 +87,7 @@ func (d *decrypter) updateKey(w *writeState) {
 		return
 	}
 	key := Key{Secret: now.key.Secret, Generation: now.key.Generation + 1}
-	if next, err := newTLS13(d.next.hs.version, suite, nextTrafficSecret(d.next.hs.version, now.secret), key); err == nil {
+	if next, err := newTLS13(new(protectionTLS13), d.next.hs.version, suite, nextTrafficSecret(d.next.hs.version, now.secret), key); err == nil {
 		w.keys[application] = next
 	}
 }

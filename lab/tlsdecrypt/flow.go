@@ -170,6 +170,7 @@ func (f *flow) giveBack(a *arena) {
 		*a.pending.Of(side) = speech.pending
 	}
 	a.plaintext, f.decrypter.scratch = f.decrypter.scratch, nil
+	a.keys.reset() // which nothing in the Connection refers to
 }
 
 // noteRest adds a Problem if bytes of a side are left over at the end.

@@ -85,9 +85,6 @@ func (hs *handshake) join(m *Message) {
 	case len(hs.transcript) >= maxTranscript:
 		hs.miss("the handshake has more messages before this one than are kept")
 	default:
-		if hs.transcript == nil {
-			hs.transcript = make([]*Message, 0, usualMessages)
-		}
 		hs.transcript = append(hs.transcript, m)
 	}
 	if m.Handshake.Type == tlswire.TypeFinished {

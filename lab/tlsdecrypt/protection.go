@@ -102,8 +102,8 @@ type protectionTLS13 struct {
 	derived [12 + sha512.Size384]byte
 }
 
-// newTLS13 derives the key of a traffic secret (RFC 9846 section 7.3).
-func newTLS13(v tlswire.Version, suite tlswire.CipherSuite, secret []byte, key Key) (*protection, error) {
+// newTLS13 derives in p the key of a traffic secret (RFC 9846 section 7.3).
+func newTLS13(p *protectionTLS13, v tlswire.Version, suite tlswire.CipherSuite, secret []byte, key Key) (*protection, error) {
 	info := suite.Info()
 	if hashLen(info) == 0 || !info.TLS13 {
 		return nil, unsupportedError{suite}
@@ -112,7 +112,7 @@ func newTLS13(v tlswire.Version, suite tlswire.CipherSuite, secret []byte, key K
 		return nil, fmt.Errorf("%s in the key log has %d bytes, which is not the length for %v: it is of another connection",
 			key.Secret, len(secret), suite)
 	}
-	p := &protectionTLS13{protection: protection{key: key, secret: secret}}
+	p.protection = protection{key: key, secret: secret}
 	iv := appendLabel(p.derived[:0], v, secret, "iv", nil, info.FixedIVLen)
 	k := appendLabel(iv, v, secret, "key", nil, info.KeyLen)[len(iv):]
 	if info.Cipher == "NULL" {

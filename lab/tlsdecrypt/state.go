@@ -11,6 +11,7 @@ func (c *conversation) clientHello(from endpoint.Side, hello *tlswire.ClientHell
 	retries := c.conn.Retried && c.hs.hello != nil && c.hs.version == 0
 	if !retries {
 		next := c.hs.following()
+		next.transcript = c.conn.arena.lists.reserve(listBlock, usualMessages)
 		c.hs = c.conn.arena.states.add(stateBlock, &next)
 		if len(c.conn.handshakes) < maxHandshakes {
 			c.conn.handshakes = append(c.conn.handshakes, c.hs)

@@ -17,7 +17,7 @@ type TrafficKeys struct {
 
 // NewTrafficKeys derives the keys of a traffic secret (RFC 9846 section 7.3).
 func NewTrafficKeys(suite tlswire.CipherSuite, secret []byte) (*TrafficKeys, error) {
-	p, err := newTLS13(tlswire.VersionTLS13, suite, secret, Key{Secret: "traffic secret"})
+	p, err := newTLS13(new(protectionTLS13), tlswire.VersionTLS13, suite, secret, Key{Secret: "traffic secret"})
 	if err != nil {
 		return nil, err
 	}
