@@ -143,13 +143,12 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 	defer view.close()
 	// A file may hold many connections that are open at a time. What is in use at
 	// once is bounded, so that there is room for it in less than main's limit.
+	debug.SetGCPercent(300)
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(176 << 20)
 	}
 	if size > largeFile {
-		largeHeap()
-	} else {
-		debug.SetGCPercent(300) // less than main's: a pipe may bring as many
+		defer runtime.KeepAlive(largeHeap())
 	}
 	bar := &progress{}
 	if size > 0 { // or else there is no end to come closer to
