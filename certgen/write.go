@@ -33,13 +33,13 @@ const (
 // the next run, which makes it anew; waiting would take most of the time of
 // a large PKI.
 func stage(dir, file string, data []byte, mode fs.FileMode) error {
-	return atomicfile.Create(filepath.Join(dir, stagingFolder, file), data, mode)
+	return createFile(filepath.Join(dir, stagingFolder, file), data, mode)
 }
 
 // commit puts a ready file in place, whole or not at all. One that is in place
 // already is passed over.
 func commit(dir, file string) error {
-	err := os.Rename(filepath.Join(dir, readyFolder, file), filepath.Join(dir, file))
+	err := rename(filepath.Join(dir, readyFolder, file), filepath.Join(dir, file))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
