@@ -22,6 +22,9 @@ import (
 
 // TestMain lets this test binary stand in for lab, in scripts and elsewhere.
 func TestMain(m *testing.M) {
+	if port := os.Getenv(bareServerPort); port != "" {
+		bareServer(port, os.Getenv(bareServerCerts))
+	}
 	if os.Getenv("LAB_TEST_MANIFEST") == "" { // these are the tests, not lab
 		os.Setenv("LC_ALL", "C.UTF-8")
 	}
