@@ -81,6 +81,13 @@ func (s *exchanges) end() {
 	s.wake()
 }
 
+// news ends the waits of readers for something else.
+func (s *exchanges) news() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wake()
+}
+
 // wake ends the waits of readers. mu is held.
 func (s *exchanges) wake() {
 	if s.waiting != nil {

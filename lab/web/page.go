@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 	"html/template"
+	"sync/atomic"
 
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -49,6 +50,7 @@ type Options struct {
 type Page struct {
 	options   Options
 	exchanges exchanges
+	exercise  atomic.Pointer[Exercise] // nil: none is shown
 }
 
 // NewPage returns a page without exchanges.

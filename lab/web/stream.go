@@ -57,9 +57,16 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	if !send([]byte(": here are the exchanges\n\n")) {
 		return
 	}
+	var exercise *Exercise
 	for {
 		added, ended, more := s.page.exchanges.after(last)
+		now := s.page.exercise.Load()
 		switch {
+		case now != exercise:
+			if exercise = now; !send(event("exercise", last, encode(now))) {
+				return
+			}
+			continue
 		case len(added) > 0:
 			last = added[len(added)-1].id
 			if !send(event("exchanges", last, encode(rows(added)))) || !pause(r, rest(len(added))) {

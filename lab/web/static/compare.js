@@ -18,8 +18,9 @@ export function comparison(a, b) {
     el('header', {class: 'what'}, el('h2', null, `${nameOf(a)} and ${nameOf(b)}`), el('p', {class: 'facts'}, 'What differs is marked.')),
     el('div', {class: 'wide'}, el('table', {class: 'compared'},
       el('thead', null, el('tr', null, el('td'), [a, b].map((x) => el('th', {scope: 'col'}, el('a', {href: `#${x.id}`}, nameOf(x)))))),
-      el('tbody', null, compared.map(([name, of]) => row(name, of(a), of(b)))),
-      el('tbody', null, el('tr', null, el('th', {colspan: 3, scope: 'rowgroup'}, 'What was said, by what it is for')), stages(a, b).map((stage) => stageRow(stage, a, b))))),
+      el('tbody', null, compared.slice(0, 2).map(([name, of]) => row(name, of(a), of(b)))),
+      el('tbody', null, el('tr', null, el('th', {colspan: 3, scope: 'rowgroup'}, 'What was said, by what it is for')), stages(a, b).map((stage) => stageRow(stage, a, b))),
+      el('tbody', null, el('tr', null, el('th', {colspan: 3, scope: 'rowgroup'}, 'What came of it')), compared.slice(2).map(([name, of]) => row(name, of(a), of(b)))))),
   ];
 }
 

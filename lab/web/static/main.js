@@ -3,6 +3,7 @@
 
 import {byID, isTyping} from './dom.js';
 import {ExchangeView} from './exchange.js';
+import {showExercise} from './exercise.js';
 import {Lessons} from './lessons.js';
 import {List} from './list.js';
 import {PKI} from './pki.js';
@@ -112,6 +113,7 @@ function listen() {
     source.addEventListener('open', () => say(live ? 'Live' : '', 'live'));
     source.addEventListener('exchanges', (event) => take(JSON.parse(event.data)));
     source.addEventListener('pki', (event) => pki.update(JSON.parse(event.data)));
+    source.addEventListener('exercise', (event) => showExercise(byID('exercise'), JSON.parse(event.data)));
     source.addEventListener('ended', () => {
       ended = true;
       close();
