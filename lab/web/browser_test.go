@@ -141,12 +141,9 @@ func (b *tab) accessible(state string) {
 	}
 }
 
-// picture takes one, where they are wanted.
-func (b *tab) picture(name string) {
+// settle waits until nothing moves.
+func (b *tab) settle() {
 	b.Helper()
-	if *pictures == "" {
-		return
-	}
 	b.do(chromedp.Evaluate[chromedp.Void](`new Promise(settled => {
 		let last = '';
 		const look = () => {
@@ -157,6 +154,15 @@ func (b *tab) picture(name string) {
 		};
 		look();
 	})`, chromedp.EvalAwaitPromise))
+}
+
+// picture takes one, where they are wanted.
+func (b *tab) picture(name string) {
+	b.Helper()
+	if *pictures == "" {
+		return
+	}
+	b.settle()
 	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 	must(b.TB, err)
 	must(b.TB, os.WriteFile(filepath.Join(*pictures, name+".png"), png, 0o600))
