@@ -36,6 +36,8 @@ type tab struct {
 	testing.TB
 	ctx   context.Context
 	close func() // closes the browser; so does the end of the test
+	// complains says that the browser may complain on the console.
+	complains bool
 }
 
 // open opens an address in a browser of its own, with a window of that size.
@@ -46,12 +48,13 @@ func open(t testing.TB, address string, width, height int) *tab {
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(width, height), chromedp.NoSandbox)
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
+	b := &tab{TB: t}
 	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithListener(func(event any) {
 		switch e := event.(type) {
 		case *runtime.EventExceptionThrown:
 			t.Errorf("the page: %v", e.ExceptionDetails)
 		case *log.EventEntryAdded:
-			if e.Entry.Level == "error" {
+			if e.Entry.Level == "error" && !b.complains {
 				t.Errorf("the page: %s %s", e.Entry.Text, e.Entry.URL)
 			}
 		case *network.EventRequestWillBeSent:
@@ -62,7 +65,7 @@ func open(t testing.TB, address string, width, height int) *tab {
 	}))
 	t.Cleanup(cancel)
 	must(t, chromedp.Do(ctx)) // without a timeout, which would be the browser's
-	b := &tab{t, ctx, cancel}
+	b.ctx, b.close = ctx, cancel
 	b.do(chromedp.EmulateViewport(int64(width), int64(height)), chromedp.Navigate(address))
 	return b
 }

@@ -242,7 +242,7 @@ export class ExchangeView {
   /** @param {KeyboardEvent} event */
   key(event) {
     if (!this.detail?.ladder || isTyping(event.target)) return;
-    const onButton = event.target instanceof Element && event.target.closest('button, summary, a') !== null;
+    const onButton = event.target instanceof Element && event.target.closest('button, summary') !== null;
     const act = {
       ArrowRight: () => this.forth(), ArrowDown: null, ArrowLeft: () => this.back(), Home: () => this.go(0), End: () => this.go(this.last()),
       ' ': onButton ? null : () => this.toggle(), a: () => this.go(-1), n: () => this.notes(),
