@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // leaves returns a manifest of one CA and n EC P-256 leaves.
@@ -31,7 +33,7 @@ type contest struct {
 
 func newContest(b *testing.B, n int) *contest {
 	b.Helper()
-	program := buildCertyaml(b)
+	program := peertest.Certyaml(b)
 	manifest := filepath.Join(b.TempDir(), "certs.yaml")
 	if err := os.WriteFile(manifest, []byte(leaves(n)), 0o644); err != nil {
 		b.Fatal(err)

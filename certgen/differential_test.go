@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // The forms that certyaml takes each field in. What it gets wrong, or takes and
@@ -110,7 +112,7 @@ func TestManifestsOfCertyaml(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the certyaml command")
 	}
-	program := buildCertyaml(t)
+	program := peertest.Certyaml(t)
 	r := rand.New(rand.NewPCG(13, 7))
 	taken := 0
 	for range 100 {
