@@ -105,14 +105,15 @@ func (l *labUp) await(pattern string) string {
 
 // The program itself: somebody opens the address that lab up prints, and sees
 // its exchange; a refused one comes without a click; a certificate that is made
-// anew changes in its place; at Ctrl-C the page says that the lab has ended, and
+// anew changes in its place; a lesson is found by what a program says, and run;
+// at Ctrl-C the page says that the lab has ended, and
 // what it has stays.
 func TestBinary(t *testing.T) {
 	peertest.Need(t, "chromium")
 	if runtime.GOOS == "windows" {
 		t.Skip("Ctrl-C is sent otherwise there")
 	}
-	l := startLab(t, "--web", "127.0.0.1:0")
+	l := startLab(t, "--web", "127.0.0.1:0", "--interval", "1h")
 	b := open(t, l.page, 1400, 900)
 	b.until(`document.querySelector('#state').textContent === 'Live'`)
 	b.until(`document.querySelector('#rows li .outcome')?.textContent === '1 accepted'`)
@@ -139,12 +140,27 @@ func TestBinary(t *testing.T) {
 	b.accessible("up-pki-anew")
 	b.do(chromedp.Click(chromedp.CSS(`#exchanges-tab`)))
 
+	b.do(chromedp.Click(chromedp.CSS(`#lessons-tab`)))
+	b.until(`document.querySelectorAll('.lesson').length > 50`)
+	b.picture("up-lessons")
+	b.accessible("up-lessons")
+	b.do(chromedp.SendKeys(chromedp.CSS(`#lessons input`), "sslv3 alert certificate expired"))
+	b.until(`document.querySelector('.lesson .name')?.textContent === 'expired-client'`)
+	b.do(chromedp.Click(chromedp.CSS(`.lesson button:nth-child(2)`)))
+	b.until(`document.querySelector('#exchange h2').textContent.startsWith('expired-client, TLS 1.3')`)
+	b.do(chromedp.Click(chromedp.CSS(`#exchanges-tab`)))
+	b.until(`document.querySelectorAll('#rows li').length === 3`)
+	b.do(chromedp.EmulateViewport(1280, 960))
+	b.picture("up-lesson")
+	b.accessible("up-lesson")
+	b.do(chromedp.EmulateViewport(1400, 900))
+
 	must(t, l.command.Process.Signal(os.Interrupt))
 	b.until(`document.querySelector('#state').textContent.startsWith('The lab has ended')`)
 	if err := l.command.Wait(); err != nil {
 		t.Errorf("lab up after Ctrl-C: %v", err)
 	}
-	b.do(chromedp.Click(chromedp.CSS(`#rows li:first-child a`))) // it was never opened
+	b.do(chromedp.Click(chromedp.CSS(`#rows li:nth-child(2) a`))) // it was never opened
 	b.until(`document.querySelector('#exchange h2').textContent.includes('rejected by the server')`)
 	b.until(`document.querySelectorAll('.ladder .rung').length > 5`)
 	b.picture("up-ended")
