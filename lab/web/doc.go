@@ -16,6 +16,9 @@
 // itself. No script runs but the page's own files, so that what a peer has sent
 // stays text.
 //
+// Private keys are never served, and secrets of a connection only to who asks for
+// them.
+//
 // # Slow readers
 //
 // An exchange is stored, and nothing more is done for it, until a browser asks.
