@@ -24,20 +24,13 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// BenchmarkPage measures the live view of lab up as its user has it: the program
-// itself, in Chromium. Each figure is the median of its rounds.
-func BenchmarkPage(b *testing.B) {
-	peertest.Need(b, "chromium")
-	for b.Loop() {
-		paint(b)
-		appear(b)
-		scroll(b)
-		throughput(b)
-	}
-}
+// These measure the live view of lab up as its user has it: the program itself,
+// in Chromium. Each figure is the median of its rounds, and -benchtime 1x is
+// enough.
 
-// paint measures the first paint, on loopback, and how much is fetched for it.
-func paint(b *testing.B) {
+// BenchmarkPagePaint measures the first paint, on loopback, and how much is fetched for it.
+func BenchmarkPagePaint(b *testing.B) {
+	peertest.Need(b, "chromium")
 	l := startLab(b, "--web", "127.0.0.1:0")
 	page := open(b, l.page, 1400, 900)
 	var first, rows, bytes []float64
@@ -56,8 +49,9 @@ func paint(b *testing.B) {
 	b.ReportMetric(median(bytes), "bytes-fetched")
 }
 
-// appear measures how long after its end an exchange is on the screen.
-func appear(b *testing.B) {
+// BenchmarkPageAppears measures how long after its end an exchange is on the screen.
+func BenchmarkPageAppears(b *testing.B) {
+	peertest.Need(b, "chromium")
 	l := startLab(b, "--web", "127.0.0.1:0", "--interval", "300ms")
 	page := open(b, l.page, 1400, 900)
 	page.until(`document.querySelector('#rows li')`)
@@ -77,9 +71,10 @@ func appear(b *testing.B) {
 	b.ReportMetric(slices.Max(late[1:]), "ms-to-the-screen-at-most")
 }
 
-// scroll measures the longest task while a list of 1,000 is scrolled from end to
+// BenchmarkPageScroll measures the longest task while a list of 1,000 is scrolled from end to
 // end, and the memory of page and server after 2,000 exchanges and after 6,000.
-func scroll(b *testing.B) {
+func BenchmarkPageScroll(b *testing.B) {
+	peertest.Need(b, "chromium")
 	l := startLab(b, "--web", "127.0.0.1:0", "--interval", "1h")
 	page := open(b, l.page, 1400, 900)
 	page.until(`document.querySelector('#rows li')`)
@@ -109,9 +104,10 @@ func scroll(b *testing.B) {
 	b.ReportMetric(resident/(1<<20), "MiB-resident")
 }
 
-// throughput measures handshakes a second of 16 connections at a time, with the
+// BenchmarkPageThroughput measures handshakes a second of 16 connections at a time, with the
 // page open, and with --web off.
-func throughput(b *testing.B) {
+func BenchmarkPageThroughput(b *testing.B) {
+	peertest.Need(b, "chromium")
 	var with, without, processor []float64
 	for range 5 {
 		l := startLab(b, "--web", "127.0.0.1:0", "--interval", "1h")

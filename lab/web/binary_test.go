@@ -19,13 +19,23 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
+// built is the folder of the program that build has built; "": it has not.
+var built string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built != "" {
+		os.RemoveAll(built)
+	}
+	os.Exit(code)
+}
+
 // build builds lab, and returns the path of the program.
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "lab-web-")
-	if err != nil {
+var build = sync.OnceValues(func() (program string, err error) {
+	if built, err = os.MkdirTemp("", "lab-web-"); err != nil {
 		return "", err
 	}
-	program := filepath.Join(dir, "lab")
+	program = filepath.Join(built, "lab")
 	out, err := exec.Command("go", "build", "-o", program, "mtlslab.example/lab").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
