@@ -34,6 +34,13 @@ type programStatus int
 
 func (s programStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
+// statusOf returns the exit status of a program that run has returned err for.
+func statusOf(err error) int {
+	var status programStatus
+	errors.As(err, &status)
+	return int(status)
+}
+
 // startError is a program that could not be started.
 type startError struct {
 	program string // as typed
@@ -188,7 +195,7 @@ func prepareLog(c *cli.Context) (path string, remove func(), err error) {
 
 // record runs a program and records its connections: those that it makes
 // through a proxy, or those that come to the addresses of --tap.
-func (p *Program) record(c *cli.Context, program *exec.Cmd, trace gokeys.Options, log string, taps []tap, jvms *jvms) error {
+func (p *Program) record(c *cli.Context, program *exec.Cmd, trace gokeys.Options, log string, taps []tap, jvms *jvms) (err error) {
 	listeners, err := listen(taps) // first: a busy port must not cost a recording
 	if err != nil {
 		return err
@@ -203,11 +210,11 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, trace gokeys.Options
 	}
 	var sinks []wiretap.Sink
 	if explainFlag(c).set { // what is wrong with its file puts no capture aside
-		e, err := p.newLiveExplainer(c)
-		if err != nil {
-			return err
+		e, failed := p.newLiveExplainer(c)
+		if failed != nil {
+			return failed
 		}
-		defer e.finish(p.Stderr)
+		defer func() { e.finish(p.Stderr, program.Args[0], statusOf(err)) }()
 		sinks = append(sinks, e)
 	}
 	if err := a.openCapture(o); err != nil {

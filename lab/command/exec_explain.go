@@ -53,6 +53,7 @@ type liveExplainer struct {
 	printer   *connectionPrinter
 	file      *drawings // nil: stderr
 	kept      keptDrawings
+	silence   silence
 }
 
 // keptDrawings are for stderr when the program has ended.
@@ -111,14 +112,17 @@ func (p *Program) newLiveExplainer(c *cli.Context) (*liveExplainer, error) {
 	e.printer.stream, e.printer.options.Stream = -1, false
 	e.printer.others = "--capture FILE records them, and lab explain FILE --list shows them"
 	e.printer.lessons = &scenarioTrusts{folder: folderOf(c)}
-	e.dissector = tlsdecrypt.New(tlsdecrypt.Options{Done: e.printer.add})
+	e.dissector = tlsdecrypt.New(tlsdecrypt.Options{Done: func(c *tlsdecrypt.Connection) {
+		e.silence.add(c)
+		e.printer.add(c)
+	}})
 	e.Async = wiretap.NewAsync(watcher{e.printer.end, e.dissector})
 	return e, nil
 }
 
-// finish prints what was not printed yet. It is called when all connections
-// have ended.
-func (e *liveExplainer) finish(stderr io.Writer) {
+// finish prints what was not printed yet, after what the exit status of the
+// program tells about it. It is called when all connections have ended.
+func (e *liveExplainer) finish(stderr io.Writer, program string, status int) {
 	e.Close()
 	e.dissector.Close()
 	if e.printer.count.all > 0 || len(e.printer.ready) > 0 {
@@ -129,6 +133,9 @@ func (e *liveExplainer) finish(stderr io.Writer) {
 		if err := errors.Join(e.file.err, e.file.Close()); err != nil {
 			e.printer.say("not all is in %s: %v", e.file.Name(), bare(err))
 		}
+	}
+	if e.silence.refused(program, status) {
+		e.printer.say("%s refused the server's certificate, as its exit status %d says: after the handshake, without a word to the server, so that the connection does not show it. What it printed says why; if it printed nothing, let it print more", program, status)
 	}
 	_, _ = stderr.Write(e.kept.Bytes())
 	if e.kept.omitted > 0 {

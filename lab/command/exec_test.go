@@ -495,6 +495,27 @@ func TestExecExplain(t *testing.T) {
 			t.Errorf("the file is not the user's alone: %v %v", info, err)
 		}
 	})
+	t.Run("wget", func(t *testing.T) { // which refuses when the handshake is over, and says nothing
+		need(t, "wget")
+		const refused = "lab: wget refused the server's certificate, as its exit status 5 says: after the handshake"
+		own := []string{"wget", "-q", "-O-", "--tries=1", "--certificate", "certs/client.pem", "--private-key", "certs/client-key.pem"}
+		for name, args := range map[string][]string{
+			"another CA":                        append(own, "--ca-certificate", "others/server-ca.pem", url),
+			"another CA, without a certificate": {"wget", "-q", "-O-", "--ca-certificate", "others/server-ca.pem", url},
+		} {
+			if said, status := explain(t, "--explain", args...); status != 5 || !strings.HasPrefix(said, refused) {
+				t.Errorf("%s: status %d: %s", name, status, said)
+			}
+		}
+		for name, args := range map[string][]string{
+			"without a certificate":                {"wget", "-q", "-O-", "--tries=1", "--ca-certificate", "certs/server-ca.pem", url},
+			"TLS 1.2 alone, without a certificate": {"wget", "-q", "-O-", "--tries=1", "--secure-protocol=TLSv1_2", "--ca-certificate", "certs/server-ca.pem", url},
+		} {
+			if said, status := explain(t, "--explain", args...); status == 0 || strings.Contains(said, "refused the server's") {
+				t.Errorf("%s: status %d: %s", name, status, said)
+			}
+		}
+	})
 	t.Run("many", func(t *testing.T) { // what is kept of a program that runs for long is bounded
 		if !peertest.Full() {
 			t.Skip("only in a full run")
