@@ -16,6 +16,11 @@
 // tracer does what it does ([prologue]), so that no thread runs past a
 // breakpoint that is lifted for another.
 //
+// On amd64, the first stop has the program map a page of code, to which a jump
+// in place of the breakpoint leads: it stores one of two secrets that come
+// together, so that the tracer gets both in one stop, and still before the
+// program uses them.
+//
 // With a [Relay], there are breakpoints on connect and getpeername of package
 // syscall as well. The tracer connects the program's own socket, which the
 // kernel lets it share (pidfd_getfd(2)), and has the function return.

@@ -57,17 +57,21 @@ func (h *hit) returnNil() {
 	_ = syscall.PtraceSetRegs(h.tid, &h.registers)
 }
 
-// secret takes the secret that writeKeyLog was called with: the configuration,
+// secret is one that a function was called with.
+type secret struct{ label, random, bytes []byte }
+
+// goSecret takes the secret that writeKeyLog was called with: the configuration,
 // a string, and two slices. The end of the stack is read too, since each read of
 // another process's memory takes its time.
-func (t *Trace) secret(h *hit) (goesOn bool) {
+func (t *Trace) goSecret(h *hit) (goesOn bool) {
 	a := arguments(&h.registers)
 	b, ok := read(h.tid, span{a[1], a[2]}, span{a[3], a[4]}, span{a[6], a[7]}, span{guard(&h.registers), 8})
 	if ok {
 		h.end = byteOrder.Uint64(b[3])
-		t.log(h, b[0], b[1], b[2])
+		t.log(h, secret{b[0], b[1], b[2]})
 	}
 	h.perform()
+	t.copyInside(h)
 	return true
 }
 
@@ -78,7 +82,7 @@ func (t *Trace) opensslSecret(h *hit) (goesOn bool) {
 	a := cArguments(&h.registers)
 	if b, ok := read(h.tid, span{a[0], longest}, span{a[2], a[3]}, span{a[4], a[5]}); ok {
 		label, _, _ := bytes.Cut(b[0], []byte{0})
-		t.log(h, label, b[1], b[2])
+		t.log(h, secret{label, b[1], b[2]})
 	}
 	h.perform()
 	return true
@@ -87,7 +91,7 @@ func (t *Trace) opensslSecret(h *hit) (goesOn bool) {
 // read returns the memory of a stopped thread from several spans, unless there
 // is more than functions for secrets have.
 func read(tid int, spans ...span) (parts [][]byte, ok bool) {
-	const longest = 64
+	const longest = 128
 	size := uint64(0)
 	for _, s := range spans {
 		if s.size > longest {
@@ -106,23 +110,28 @@ func read(tid int, spans ...span) (parts [][]byte, ok bool) {
 	return parts, true
 }
 
-// log logs a secret.
-func (t *Trace) log(h *hit, label, random, secret []byte) {
-	const randomSize = 32
-	entry := keylog.Entry{Label: string(label), ClientRandom: random, Secret: secret}
-	line, err := entry.AppendText(nil)
-	if err == nil && len(random) == randomSize {
-		_, err = keylog.ParseLine(line[:len(line)-1])
+const randomSize = 32
+
+// log logs secrets. What a key log cannot have is no secret.
+func (t *Trace) log(h *hit, secrets ...secret) {
+	var lines []byte
+	for _, s := range secrets {
+		entry := keylog.Entry{Label: string(s.label), ClientRandom: s.random, Secret: s.bytes}
+		if line, err := entry.AppendText(nil); err == nil && len(s.random) == randomSize {
+			if _, err := keylog.ParseLine(line[:len(line)-1]); err == nil {
+				lines = append(lines, line...)
+			}
+		}
 	}
-	if err != nil || len(random) != randomSize {
-		return // what a key log cannot have is no secret
-	}
-	if h.task.image.logs {
-		t.late.add(line)
-	} else {
-		_, _ = t.o.Keys.Write(line) // never fails
+	switch {
+	case len(lines) == 0:
+		return
+	case h.task.image.logs:
+		t.late.add(lines)
+	default:
+		_, _ = t.o.Keys.Write(lines) // never fails
 	}
 	if t.o.Secret != nil {
-		t.o.Secret(random)
+		t.o.Secret(secrets[len(secrets)-1].random)
 	}
 }

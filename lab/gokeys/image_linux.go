@@ -28,13 +28,22 @@ type file struct {
 	privileges bool  // running it changes the user, or gives capabilities
 }
 
+// placed is a program at the address that it was loaded to, which its first
+// instruction has.
+type placed struct {
+	file  *file
+	entry uint64
+}
+
 // image is a program in the memory of a process. Its threads and the processes
 // that it forks share it.
 type image struct {
-	breakpoints map[uint64]breakpoint
-	logs        bool // it may log its secrets by itself
-	alone       bool // it is not to be traced
+	breakpoints map[uint64]breakpoint // of all processes with the program at that address
+	logs        bool                  // it may log its secrets by itself
+	alone       bool                  // it is not to be traced
 	prepared    bool
+	syscall     uint64 // address of an instruction for system calls; 0: none is known
+	copies      bool   // copyInside was called
 }
 
 // breakpoint is at the first instruction of a function.
@@ -43,7 +52,8 @@ type breakpoint struct {
 	// met does what lab has to do, and reports whether the thread is to go on
 	// from the instruction. If not, met has changed the registers or will let
 	// it go on later.
-	met func(*Trace, *hit) (goesOn bool)
+	met   func(*Trace, *hit) (goesOn bool)
+	slots uint64 // of copyInside
 }
 
 // load looks at the program that a process has just begun to execute.
@@ -87,13 +97,20 @@ func (t *Trace) place(pid int, f *file) (*image, error) {
 	if err != nil {
 		return i, err
 	}
-	i.breakpoints = make(map[uint64]breakpoint)
+	where := placed{f, entry}
+	if i.breakpoints = t.breakpoints[where]; i.breakpoints == nil {
+		i.breakpoints = make(map[uint64]breakpoint)
+		t.breakpoints[where] = i.breakpoints
+	}
 	set := func(functions []Function, met func(*Trace, *hit) bool) {
 		for _, function := range functions {
-			i.breakpoints[function.Address+entry-f.Entry] = breakpoint{function.First, met}
+			i.breakpoints[function.Address+entry-f.Entry] = breakpoint{Instruction: function.First, met: met}
 		}
 	}
-	set(f.Secrets, (*Trace).secret)
+	if f.Syscall != 0 {
+		i.syscall = f.Syscall + entry - f.Entry
+	}
+	set(f.Secrets, (*Trace).goSecret)
 	if f.OpenSSL.Address != 0 {
 		set([]Function{f.OpenSSL}, (*Trace).opensslSecret)
 	}
@@ -180,15 +197,15 @@ func (t *Trace) prepare(tid int, i *image) {
 func (t *Trace) clear(tid int, k *task) {
 	i := t.imageOf(tid, k)
 	for address, first := range i.breakpoints {
-		there := make([]byte, len(trap))
-		if peek(tid, there, span{address, uint64(len(trap))}) == nil && bytes.Equal(there, trap) {
-			_ = poke(tid, address, first.code[:len(trap)])
+		there := make([]byte, len(first.code))
+		if peek(tid, there, span{address, uint64(len(there))}) == nil && bytes.HasPrefix(there, trap) {
+			_ = poke(tid, address, original(there, first.code))
 		}
 	}
 }
 
-// imageOf returns the image of a thread. That of a new one, whose parent was
-// killed before it could tell, is looked for.
+// imageOf returns the image of a thread. That of a new one, whose parent's stop
+// was not seen yet, or which was killed before it could tell, is looked for.
 func (t *Trace) imageOf(tid int, k *task) *image {
 	if k.image == nil {
 		k.image = &image{}

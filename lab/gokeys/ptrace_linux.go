@@ -4,6 +4,8 @@ package gokeys
 
 import (
 	"encoding/binary"
+	"os"
+	"runtime"
 	"syscall"
 	"unsafe"
 
@@ -91,4 +93,23 @@ func changeAction(signal syscall.Signal, change func(*action)) (before action) {
 func quietStops() {
 	const restart, noStops = 0x10000000, 1 // SA_RESTART, SA_NOCLDSTOP
 	changeAction(unix.SIGCHLD, func(a *action) { a.flags = a.flags&^restart | noStops })
+}
+
+// onFreshThread calls f on a thread of its own that has started no process: its
+// waits would take the end of one from who waits for it.
+func onFreshThread(f func(thread int)) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	thread := unix.Gettid()
+	children, err := os.ReadFile("/proc/thread-self/children")
+	if err != nil || len(children) == 0 {
+		f(thread)
+		return
+	}
+	done := make(chan struct{})
+	go func() { // on another, since this one is locked
+		defer close(done)
+		onFreshThread(f)
+	}()
+	<-done
 }

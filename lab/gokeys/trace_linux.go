@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"runtime"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -30,14 +29,15 @@ type Trace struct {
 	thread int  // the tracer's
 	job    *job // of a program that was started
 
-	tasks    map[int]*task // the traced threads, of all processes
-	files    map[fileID]*file
-	said     map[string]bool // errors that Cannot got
-	capable  bool            // lab may trace programs that gain privileges
-	resuming bool            // root is stopped by the tracer's own SIGSTOP
-	held     bool            // root is stopped by another signal
-	leaving  bool            // tasks are being detached
-	late     *late
+	tasks       map[int]*task // the traced threads, of all processes
+	files       map[fileID]*file
+	breakpoints map[placed]map[uint64]breakpoint
+	said        map[string]bool // errors that Cannot got
+	capable     bool            // lab may trace programs that gain privileges
+	resuming    bool            // root is stopped by the tracer's own SIGSTOP
+	held        bool            // root is stopped by another signal
+	leaving     bool            // tasks are being detached
+	late        *late
 
 	detaching atomic.Bool
 	connected chan *connection // that have waited for Options.Relay
@@ -49,7 +49,7 @@ type Trace struct {
 type task struct{ image *image }
 
 const (
-	follows = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC
+	follows = unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACESYSGOOD
 	// waits are for all tasks of this thread's, and for a child that is not
 	// traced any more to stop.
 	waits = unix.WALL | unix.WNOTHREAD | unix.WUNTRACED
@@ -57,7 +57,7 @@ const (
 
 func newTrace(o Options) *Trace {
 	quietStops()
-	return &Trace{o: o, tasks: make(map[int]*task), files: make(map[fileID]*file), said: make(map[string]bool),
+	return &Trace{o: o, tasks: make(map[int]*task), files: make(map[fileID]*file), breakpoints: make(map[placed]map[uint64]breakpoint), said: make(map[string]bool),
 		capable: mayTraceAll(), late: newLate(o.Keys),
 		connected: make(chan *connection, 1), ended: make(chan struct{})}
 }
@@ -78,25 +78,6 @@ func (t *Trace) run(begin func() error) error {
 		close(t.ended)
 	})
 	return <-begun
-}
-
-// onFreshThread calls f on a thread of its own that has started no process: its
-// waits would take the end of one from who waits for it.
-func onFreshThread(f func(thread int)) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	thread := unix.Gettid()
-	children, err := os.ReadFile("/proc/thread-self/children")
-	if err != nil || len(children) == 0 {
-		f(thread)
-		return
-	}
-	done := make(chan struct{})
-	go func() { // on another, since this one is locked
-		defer close(done)
-		onFreshThread(f)
-	}()
-	<-done
 }
 
 // Start starts a program and traces it. Where the system refuses that, it
