@@ -21,9 +21,9 @@ import (
 )
 
 // BenchmarkExecJava has Java programs do the same by turns under lab exec and
-// without.
+// without. With those of lab/gokeys, for Go programs:
 //
-//	go test -run '^$' -bench ExecJava -benchtime 7x ./lab/command
+//	go test -run '^$' -bench 'Handshakes|Requests|ExecJava' -benchtime 7x ./lab/gokeys ./lab/command
 //
 // x-rate is what they do in a second under lab exec in terms of that without,
 // and ms-more how much longer it takes, the medians over the rounds: a start with
@@ -64,22 +64,14 @@ func BenchmarkExecJava(b *testing.B) {
 		})
 	}
 	b.Run("requests", func(b *testing.B) {
-		port := peertest.FreePort(b)
 		own, err := tls.LoadX509KeyPair(l.path("certs/client.pem"), l.path("certs/client-key.pem"))
 		if err != nil {
 			b.Fatal(err)
 		}
-		l.compare(b, []string{"java", "-Xmx256m", "-Dsun.net.httpserver.nodelay=true", "-cp", l.dir, "Peer", "server.p12", "server", port, "TLSv1.3", "0", "0"}, func(cmd *exec.Cmd) time.Duration {
-			server := peertest.Start(b, cmd)
-			defer func() {
-				_ = cmd.Process.Signal(os.Interrupt)
-				server.Wait(b)
-			}()
-			if err := peertest.AwaitListener(port); err != nil {
-				b.Fatal(err)
-			}
-			client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{own}}}}
-			get := func() {
+		client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{own}}}}
+		get := func(port string, times int) time.Duration {
+			began := time.Now()
+			for range times {
 				response, err := client.Get("https://127.0.0.1:" + port + "/")
 				if err != nil {
 					b.Fatal(err)
@@ -87,30 +79,54 @@ func BenchmarkExecJava(b *testing.B) {
 				_, _ = io.Copy(io.Discard, response.Body)
 				response.Body.Close()
 			}
-			for range 2000 { // until the JVM has compiled it
-				get()
-			}
-			began := time.Now()
-			for range 5000 {
-				get()
-			}
 			return time.Since(began)
-		})
+		}
+		var ports [2]string // of the server without, and with
+		for i := range ports {
+			ports[i] = peertest.FreePort(b)
+			args := []string{"java", "-Xmx256m", "-Dsun.net.httpserver.nodelay=true", "-cp", l.dir, "Peer", "server.p12", "server", ports[i], "TLSv1.3", "0", "0"}
+			cmd := l.command(b, "requests", args...)
+			if i == 0 {
+				cmd = exec.Command(args[0], args[1:]...)
+				cmd.Dir = l.dir
+			}
+			server := peertest.Start(b, cmd)
+			defer func() {
+				_ = cmd.Process.Signal(os.Interrupt)
+				server.Wait(b)
+			}()
+			if err := peertest.AwaitListener(ports[i]); err != nil {
+				b.Fatal(err)
+			}
+			get(ports[i], 3000) // until the JVM has compiled it
+		}
+		byTurns(b, func(i int) time.Duration { return get(ports[i], 500) })
 	})
 }
 
 // compare measures a program by turns under lab exec and without.
 func (l javaLab) compare(b *testing.B, args []string, measure func(*exec.Cmd) time.Duration) {
 	b.Helper()
-	var rates, more []float64
 	name := strings.ReplaceAll(b.Name(), "/", "-")
+	byTurns(b, func(i int) time.Duration {
+		if i == 1 {
+			return measure(l.command(b, name, args...))
+		}
+		plain := exec.Command(args[0], args[1:]...)
+		plain.Dir = l.dir
+		return measure(plain)
+	})
+}
+
+// byTurns measures two things by turns, 0 without lab and 1 with it.
+func byTurns(b *testing.B, measure func(int) time.Duration) {
+	b.Helper()
+	var rates, more []float64
 	for round := 0; b.Loop(); round++ {
-		var took [2]time.Duration // without, with
+		var took [2]time.Duration
 		for i := range 2 {
 			turn := (i + round) % 2
-			plain := exec.Command(args[0], args[1:]...)
-			plain.Dir = l.dir
-			took[turn] = measure([]*exec.Cmd{plain, l.command(b, name, args...)}[turn])
+			took[turn] = measure(turn)
 		}
 		rates = append(rates, float64(took[0])/float64(took[1]))
 		more = append(more, float64(took[1]-took[0])/float64(time.Millisecond))
