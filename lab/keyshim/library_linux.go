@@ -23,8 +23,11 @@ var opensslSource string
 //go:embed shim/java.c
 var javaSource string
 
+//go:embed shim/connect.c
+var connectSource string
+
 // source is that of the shim, as one file.
-var source = []byte(opensslSource + "#line 1 \"java.c\"\n" + javaSource)
+var source = []byte(opensslSource + "#line 1 \"java.c\"\n" + javaSource + "#line 1 \"connect.c\"\n" + connectSource)
 
 // Library returns the path of the shim. On first use it is built with $CC or cc
 // and kept in the user's cache folder. If somebody else could write there, or
