@@ -21,6 +21,9 @@ enum {
 	most_peers = 4096,
 };
 
+/* mapped is 127.0.0.1 for sockets of IPv6. */
+static const struct in6_addr mapped = { { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1 } } };
+
 static in_port_t relay_port; /* in network order; 0: there is no relay */
 
 typedef int connect_function(int, const struct sockaddr *, socklen_t);
@@ -89,7 +92,12 @@ static int is_ours(int fd, const struct sockaddr *to, socklen_t size)
 
 		if (server->sin_port == relay_port && server->sin_addr.s_addr == htonl(INADDR_LOOPBACK))
 			return 0; /* it uses lab as its proxy */
-	} else if (to->sa_family != AF_INET6 || size < sizeof(struct sockaddr_in6)) {
+	} else if (to->sa_family == AF_INET6 && size >= sizeof(struct sockaddr_in6)) {
+		const struct sockaddr_in6 *server = (const struct sockaddr_in6 *)to;
+
+		if (server->sin6_port == relay_port && memcmp(&server->sin6_addr, &mapped, sizeof mapped) == 0)
+			return 0; /* likewise */
+	} else {
 		return 0;
 	}
 	return own_port(fd, &bound) == 0 && !bound;
@@ -177,7 +185,6 @@ static int ask_for(int fd, const struct sockaddr *to, const struct timespec *the
 /* through_lab connects a socket to lab, and reports whether lab has reached the server. */
 static int through_lab(int fd, const struct sockaddr *to)
 {
-	static const struct in6_addr mapped = { { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1 } } };
 	struct sockaddr_in lab = { .sin_family = AF_INET, .sin_port = relay_port, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	struct sockaddr_in6 lab6 = { .sin6_family = AF_INET6, .sin6_port = relay_port, .sin6_addr = mapped };
 	struct timespec then;
