@@ -495,6 +495,26 @@ func TestExecExplain(t *testing.T) {
 			t.Errorf("the file is not the user's alone: %v %v", info, err)
 		}
 	})
+	t.Run("node", func(t *testing.T) { // which knows no proxies
+		script := "require('https').get('" + url + "', {ca: require('fs').readFileSync('certs/server-ca.pem')}).on('error', () => process.exit(1))"
+		said, status := explain(t, "--explain", "node", "-e", script)
+		if status != 1 || !strings.Contains(said, "Rejected by the server: the client sent no certificate") {
+			t.Errorf("status %d: %s", status, said)
+		}
+	})
+	t.Run("python", func(t *testing.T) { // likewise
+		script := "import http.client, ssl\nhttp.client.HTTPSConnection('localhost', " + l.port + ", context=ssl.create_default_context(cafile='others/server-ca.pem')).connect()"
+		said, status := explain(t, "--explain", "python3", "-c", script)
+		if status != 1 || !strings.Contains(said, wrongCA) {
+			t.Errorf("status %d: %s", status, said)
+		}
+	})
+	t.Run("nothing to decrypt", func(t *testing.T) {
+		said, status := explain(t, "--explain", "curl", "-s", "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0", "--cacert", "certs/server-ca.pem", url)
+		if status != 35 || !strings.Contains(said, "Rejected by the server: the server sent protocol_version") || strings.Contains(said, "no keys") {
+			t.Errorf("status %d: %s", status, said)
+		}
+	})
 	t.Run("wget", func(t *testing.T) { // which refuses when the handshake is over, and says nothing
 		need(t, "wget")
 		const refused = "lab: wget refused the server's certificate, as its exit status 5 says: after the handshake"

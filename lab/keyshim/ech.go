@@ -42,6 +42,7 @@ type sealedFinder struct {
 	suite   tlswire.CipherSuite
 	records []byte // not whole yet
 	done    bool
+	sealing bool // the server has sent something encrypted, or is about to
 }
 
 // Write takes the next bytes of the stream. It never fails.
@@ -64,8 +65,10 @@ func (s *sealedFinder) Write(p []byte) (int, error) {
 			if hello, ok := message.Body.(*tlswire.ServerHello); ok && err == nil {
 				s.suite = hello.CipherSuite
 			}
+		case record.Type == tlswire.ContentTypeChangeCipherSpec:
+			s.sealing = true
 		case record.Type == tlswire.ContentTypeApplicationData:
-			s.done = true
+			s.done, s.sealing = true, true
 			record.Fragment = bytes.Clone(record.Fragment)
 			s.found(sealedRecord{s.suite, record})
 		}

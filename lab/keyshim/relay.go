@@ -202,7 +202,11 @@ func (r *Relay) carry(client *net.TCPConn, in io.Reader, server *net.TCPConn, cl
 	_ = tapped.Disconnect() // its keys may be late, its end is not
 	before, after := r.ends()
 	defer close(after)
-	if !r.keys.await(keys, keysTimeout) {
+	timeout := keysTimeout
+	if !sealed.sealing { // none are needed
+		timeout = 0
+	}
+	if !r.keys.await(keys, timeout) && sealed.sealing {
 		r.mu.Lock()
 		r.recorded.Keyless++
 		r.mu.Unlock()

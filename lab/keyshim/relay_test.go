@@ -268,6 +268,13 @@ func TestRelayDoesNotHoldEnds(t *testing.T) {
 	if _, err := io.ReadFull(server, make([]byte, len(hello))); err != nil {
 		t.Fatal(err)
 	}
+	changeCipherSpec := []byte{20, 3, 3, 0, 1, 1}
+	if _, err := server.Write(changeCipherSpec); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(client, make([]byte, len(changeCipherSpec))); err != nil {
+		t.Fatal(err)
+	}
 	reset(client.(*net.TCPConn))
 	if _, err := server.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("the server sees %v", err)
