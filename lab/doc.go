@@ -14,7 +14,7 @@
 //	check
 //	fault lab
 //	javakeys keyshim ladder starttls
-//	vantage verdict
+//	handout vantage verdict
 //	certfile tlsdecrypt
 //	capture certgen chain gokeys
 //	browser certgen/atomicfile certgen/yamldoc keylog prologue
@@ -30,7 +30,7 @@
 // with their keys logged, gokeys and javakeys get those of Go and Java; ladder
 // draws; starttls begins in plain text. verdict says what became of an exchange,
 // from what each side saw and from the wire; vantage joins two captures of the
-// same connections. tlsdecrypt decrypts and checks; certfile reads the files that
+// same connections. handout packs what another machine may have. tlsdecrypt decrypts and checks; certfile reads the files that
 // people have. capture writes and reads pcapng; certgen makes certificates from a
 // manifest; chain says whether certificates hold. prologue follows what is said
 // before TLS; glossary has the words of the field.

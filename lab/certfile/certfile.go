@@ -79,6 +79,11 @@ func Read(file, password string) ([]*Contents, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Parse(file, data, password)
+}
+
+// Parse is Read for a file whose content is in memory.
+func Parse(file string, data []byte, password string) (parts []*Contents, err error) {
 	c := &Contents{File: file}
 	if data, err = c.decodeText(data); err != nil {
 		return nil, err

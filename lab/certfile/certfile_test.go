@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -306,4 +309,30 @@ func FuzzRead(f *testing.F) {
 			t.Error("CAs out of nothing")
 		}
 	})
+}
+
+// A key that is encrypted here is read here and by OpenSSL, with its password
+// alone.
+func TestEncryptKey(t *testing.T) {
+	peertest.Need(t, "openssl")
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encrypted, err := EncryptKey(key, "a passwörd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(file, encrypted, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := LoadKeys(file, "a passwörd")
+	if err != nil || len(keys) != 1 || !key.Equal(keys[0]) {
+		t.Errorf("%v, %v", keys, err)
+	}
+	if _, err := LoadKeys(file, "another"); !errors.Is(err, ErrPassword) {
+		t.Errorf("with another password: %v", err)
+	}
+	openssl(t, "pkey", "-noout", "-in", file, "-passin", "pass:a passwörd")
 }

@@ -13,6 +13,17 @@ import (
 func arrange(app *cli.App, args []string) []string {
 	values := valueFlags(app)
 	commands, isCommand := app.Commands, true
+	var command *cli.Command // the last that is named
+	takesValue := func(name string) bool {
+		if command != nil {
+			for _, flag := range command.Flags {
+				if slices.Contains(flag.Names(), name) {
+					return !isSwitch(flag)
+				}
+			}
+		}
+		return values[name] // of a flag that stands before its command
+	}
 	var path, flags, words, last []string
 	several := "" // the flag of lab check that the words after it belong to
 	for i := 1; i < len(args); i++ {
@@ -32,13 +43,13 @@ func arrange(app *cli.App, args []string) []string {
 				flags[len(flags)-1] = arg + "=" + webAddr
 				break
 			}
-			if values[name] && i+1 < len(args) {
+			if takesValue(name) && i+1 < len(args) {
 				i++
 				flags = append(flags, args[i])
 			}
 		case isCommand && sub != nil:
 			path = append(path, arg)
-			commands = sub.Subcommands
+			command, commands = sub, sub.Subcommands
 		case slices.Equal(path, []string{"exec"}):
 			words = append(append(words, "--"), args[i:]...)
 			i = len(args)

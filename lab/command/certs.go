@@ -71,6 +71,8 @@ func (p *Program) certsCommand() *cli.Command {
 				Action:      noArguments(p.certsVerify),
 			},
 			p.exportCommand(),
+			p.handoutCommand(),
+			p.addNameCommand(),
 		},
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/check"
+	"mtlslab.example/lab/lab/handout"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/probe"
@@ -67,12 +68,28 @@ func hint(err error) string {
 		record   *capture.WriteError
 		probed   *probeError
 		accept   *probe.AcceptError
+		handed   *handedOutError
+		own      *ownFolderError
+		otherCA  *otherCAError
+		differ   *certgen.DifferentError
+		notOne   *handout.Error
+		edit     *certgen.EditError
 	)
 	switch {
 	case errors.As(err, &behaves):
 		return "lab scenario export --all --pki DIR writes all that can be written"
 	case errors.As(err, &written):
 		return "name another folder, or empty it: nothing in it is replaced"
+	case errors.As(err, &handed):
+		return handed.hint()
+	case errors.As(err, &own), errors.As(err, &otherCA):
+		return "join in an empty folder: lab join FILE --dir NEW"
+	case errors.As(err, &differ):
+		return "it is of another hand-out, or not of one: join in another folder with --dir NEW; --force keeps what is there in certs/replaced"
+	case errors.As(err, &notOne):
+		return "lab certs handout makes hand-outs; nothing was written"
+	case errors.As(err, &edit) && edit.Write != "":
+		return "write it into the document of " + edit.Name + ": " + edit.Write
 	case errors.As(err, &usage):
 		if usage.hint != "" {
 			return usage.hint

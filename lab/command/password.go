@@ -62,14 +62,28 @@ func passwordsIn(c *cli.Context) (lines []string, err error) {
 	return lines, nil
 }
 
-// askPassword reads a line that the terminal does not show. Ctrl-C ends it and
-// leaves the terminal as it was.
+// askKeyPassword asks for the password of a key on a terminal; "" where there is
+// none.
+func (p *Program) askKeyPassword(c *cli.Context, of string) (string, error) {
+	stdin := int(os.Stdin.Fd())
+	if !term.IsTerminal(stdin) {
+		return "", nil
+	}
+	return p.ask(c, stdin, fmt.Sprintf("lab: password of the key in %s: ", of))
+}
+
 func (p *Program) askPassword(c *cli.Context, terminal int, out string) (string, error) {
+	return p.ask(c, terminal, fmt.Sprintf("lab: password for %s (Enter: %s): ", out, defaultPassword))
+}
+
+// ask reads a line that the terminal does not show. Ctrl-C ends it and leaves
+// the terminal as it was.
+func (p *Program) ask(c *cli.Context, terminal int, question string) (string, error) {
 	before, err := term.GetState(terminal)
 	if err != nil {
 		return "", err
 	}
-	_, _ = io.WriteString(p.talk, p.charset.Clean(fmt.Sprintf("lab: password for %s (Enter: %s): ", out, defaultPassword)))
+	_, _ = io.WriteString(p.talk, p.charset.Clean(question))
 	type answer struct {
 		line []byte
 		err  error

@@ -1,0 +1,489 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/atomicfile"
+	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/handout"
+	"mtlslab.example/lab/lab/text"
+)
+
+const handoutExamples = `lab certs handout client --url https://10.0.0.5:8443/
+                                       for the client on another machine
+lab certs handout server               for the server on another machine
+lab certs handout client --count 20    client-01 to client-20, for a room
+lab certs handout client --p12 --password-file password.txt
+                                       also PKCS#12; a password for the key
+
+A hand-out has a certificate, its key, the CA that the other side must have,
+and a README. On the other machine, lab join FILE unpacks it and calls.`
+
+func (p *Program) handoutCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "handout",
+		Usage:       "pack what another machine may have, for lab join",
+		ArgsUsage:   "NAME...",
+		Description: handoutExamples,
+		Flags: []cli.Flag{dirFlag(),
+			&cli.IntFlag{Name: "count", Usage: "make `N` copies of NAME in certs.yaml, NAME-01 and so on, and hand those out"},
+			&cli.StringFlag{Name: "url", DefaultText: "of the first name that others can type", Usage: "`URL` of the server"},
+			&cli.StringFlag{Name: "server", Value: serverName, Usage: "`NAME` of the server's certificate"},
+			&cli.StringFlag{Name: "client-ca", Value: clientCA, Usage: "`NAME` of the CA that clients must have"},
+			&cli.StringFlag{Name: "out", DefaultText: "handouts in DIR", Usage: "`FOLDER` to write to"},
+			&cli.BoolFlag{Name: "folder", Usage: "folders in place of zip files"},
+			&cli.BoolFlag{Name: "p12", Usage: "also a PKCS#12 file"},
+			&cli.StringFlag{Name: "password-file", Usage: "`FILE` whose first line is the password of the keys (default: none)"},
+			&cli.BoolFlag{Name: "force", Usage: "write over hand-outs that are there"},
+		},
+		Action:       p.certsHandout,
+		BashComplete: p.completeNames,
+	}
+}
+
+// handoutRun is one run of lab certs handout.
+type handoutRun struct {
+	*Program
+	folder  folder
+	m       *certgen.Manifest
+	server  *certgen.Certificate // nil: certs.yaml has none of that name
+	options handout.Options
+	out     string
+	folders bool // in place of zip files
+	counted bool // those that are there stay
+	force   bool
+}
+
+func (p *Program) certsHandout(c *cli.Context) error {
+	names, count := c.Args().Slice(), c.Int("count")
+	usage := func(format string, args ...any) error {
+		return &usageError{command: commandName(c), problem: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case len(names) == 0:
+		return usage("lab certs handout takes a NAME or more")
+	case c.IsSet("count") && (count < 1 || count > 999):
+		return usage("--count is %d, and must be from 1 to 999", count)
+	case count > 0 && len(names) > 1:
+		return usage("--count makes copies of one NAME, and there are %d", len(names))
+	}
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return usage("%s is named twice: a hand-out is for one machine; --count makes several", name)
+		}
+	}
+	r := &handoutRun{Program: p, folder: folderOf(c), counted: count > 0, folders: c.Bool("folder"), force: c.Bool("force")}
+	if r.out = c.String("out"); r.out == "" {
+		r.out = filepath.Join(string(r.folder), "handouts")
+	}
+	var err error
+	if r.options.Password, err = passwordIn(c); err != nil {
+		return err
+	}
+	r.options.PKCS12 = c.Bool("p12")
+	if c.String("url") != "" {
+		if _, err := httpsURL(c, "--url", c.String("url")); err != nil {
+			return err
+		}
+	}
+	if r.m, err = r.adoptManifest(r.folder, certgen.Options{}); err != nil {
+		return err
+	}
+	if err := r.check(c, names); err != nil {
+		return err
+	}
+	if count > 0 {
+		if names, err = r.copies(names[0], count); err != nil {
+			return err
+		}
+	}
+	if err := r.preparePKI(c.Context, r.folder, false); err != nil {
+		return err
+	}
+	if r.m, err = certgen.Read(r.folder.manifest()); err != nil {
+		return err
+	}
+	r.server = r.m.Find(c.String("server"))
+	if r.options.URL = c.String("url"); r.options.URL == "" {
+		r.options.URL = r.url()
+	}
+	return r.handOut(c, names)
+}
+
+// check refuses names that cannot be handed out, before anything is written.
+func (r *handoutRun) check(c *cli.Context, names []string) error {
+	for _, name := range names {
+		certificate, err := r.m.Lookup(name)
+		switch {
+		case err != nil:
+			return err
+		case certificate.CA:
+			return &usageError{command: commandName(c), problem: name + " is a CA, whose key stays where it is: name a server or a client",
+				hint: "whoever is to trust " + name + " needs only " + r.folder.file(name, ".pem")}
+		}
+	}
+	return nil
+}
+
+// copies adds copies of a certificate to certs.yaml, and returns their names.
+func (r *handoutRun) copies(name string, count int) (names []string, err error) {
+	for i := range count {
+		names = append(names, fmt.Sprintf("%s-%02d", name, i+1))
+	}
+	data, err := os.ReadFile(r.folder.manifest())
+	if err != nil {
+		return nil, err
+	}
+	edited, added, err := certgen.AddCopies(r.folder.manifest(), data, name, names)
+	if err != nil || len(added) == 0 {
+		return names, err
+	}
+	if err := r.folder.rewriteManifest(data, edited); err != nil {
+		return nil, err
+	}
+	r.say("added to %s, like %s: %s", r.folder.manifest(), name, spanned(added))
+	return names, nil
+}
+
+// spanned names many that are numbered by the first and the last.
+func spanned(names []string) string {
+	if len(names) < 3 {
+		return strings.Join(names, ", ")
+	}
+	return names[0] + " to " + names[len(names)-1]
+}
+
+// rewriteManifest writes the manifest anew, if it is still what was read.
+func (f folder) rewriteManifest(was, now []byte) error {
+	there, err := os.ReadFile(f.manifest())
+	if err != nil {
+		return err
+	}
+	if string(there) != string(was) {
+		return fmt.Errorf("%s was changed by another program in the meantime: nothing was written", f.manifest())
+	}
+	info, err := os.Stat(f.manifest())
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(f.manifest(), now, info.Mode().Perm())
+}
+
+// handOut writes the hand-outs of names. All are made before one is written.
+func (r *handoutRun) handOut(c *cli.Context, names []string) error {
+	var made []*handout.Handout
+	var there []string
+	for _, name := range names {
+		path := filepath.Join(r.out, handout.File(name, r.folders))
+		if _, err := os.Lstat(path); err == nil {
+			switch {
+			case r.force:
+			case r.counted && r.isCurrent(path, name):
+				there = append(there, name)
+				continue
+			case r.counted:
+				return &handedOutError{path, "and has another certificate or key"}
+			default:
+				return &handedOutError{path, "and a second hand-out would give two machines one identity"}
+			}
+		}
+		h, err := r.make(c, r.m.Find(name))
+		if err != nil {
+			return err
+		}
+		made = append(made, h)
+		if c.Context.Err() != nil {
+			return c.Context.Err()
+		}
+	}
+	for _, h := range made {
+		path := filepath.Join(r.out, handout.File(h.Name, r.folders))
+		if r.force {
+			if err := removeHandout(path); err != nil {
+				return err
+			}
+		}
+		err := h.Write(r.out, r.folders)
+		if errors.Is(err, fs.ErrExist) {
+			return &handedOutError{path, "since a moment ago"}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	r.sayHandedOut(made, there)
+	return nil
+}
+
+// make makes the hand-out of a certificate.
+func (r *handoutRun) make(c *cli.Context, certificate *certgen.Certificate) (*handout.Handout, error) {
+	side, authority := sideOf(certificate), c.String("client-ca")
+	if side == endpoint.Client {
+		if r.server == nil {
+			return nil, &usageError{command: commandName(c), problem: fmt.Sprintf("--server is %s, and %s has no such certificate: its CA is what a client needs", c.String("server"), r.folder.manifest())}
+		}
+		authority = rootOf(r.server).Name
+	}
+	if _, err := r.m.Lookup(authority); err != nil {
+		return nil, err
+	}
+	o := r.options
+	for _, ca := range r.m.Certificates {
+		if ca.CA && (ca.Name == authority || leadsTo(ca, authority)) {
+			o.CRLs = append(o.CRLs, ca.Name)
+		}
+	}
+	return handout.New(r.folder.certs(), certificate.Name, side, authority, o)
+}
+
+// sideOf guesses what a certificate is for: what it may be used for says so or,
+// where that leaves it open, whether it has the name of a host.
+func sideOf(c *certgen.Certificate) endpoint.Side {
+	server, client := slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageServerAuth), slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
+	isHost := func(san string) bool { return strings.HasPrefix(san, "DNS:") || strings.HasPrefix(san, "IP:") }
+	if server && !client || server == client && slices.ContainsFunc(c.SANs, isHost) {
+		return endpoint.Server
+	}
+	return endpoint.Client
+}
+
+func rootOf(c *certgen.Certificate) *certgen.Certificate {
+	for c.Issuer != nil {
+		c = c.Issuer
+	}
+	return c
+}
+
+// isCurrent reports whether the hand-out at path has the certificate that
+// certs has.
+func (r *handoutRun) isCurrent(path, name string) bool {
+	h, err := handout.Open(path)
+	return err == nil && h.Name == name && h.HasCertificateOf(r.folder.certs())
+}
+
+// removeHandout removes a hand-out, and nothing else.
+func removeHandout(path string) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if _, err := handout.Open(path); err != nil {
+		return fmt.Errorf("%w: it is not written over", err)
+	}
+	return os.RemoveAll(path)
+}
+
+// handedOutError reports a hand-out that is there already.
+type handedOutError struct{ path, why string }
+
+func (e *handedOutError) Error() string { return e.path + " is there already, " + e.why }
+
+func (e *handedOutError) hint() string {
+	return "for one more machine make one more certificate (--count N); --force writes this one anew"
+}
+
+// url is that of the server by the first name of its certificate that others
+// can type, or by localhost.
+func (r *handoutRun) url() string {
+	host := "localhost"
+	if r.server != nil {
+		if names := typeable(r.server.SANs); len(names) > 0 {
+			host = names[0]
+		}
+	}
+	return "https://" + net.JoinHostPort(host, wiresharkPort) + "/"
+}
+
+// typeable are the hosts and addresses among subject alternative names by which
+// another machine can call: not those of this machine alone, and no wildcards.
+func typeable(sans []string) (hosts []string) {
+	for _, san := range sans {
+		kind, value, _ := strings.Cut(san, ":")
+		ip := net.ParseIP(value)
+		switch {
+		case kind == "IP" && ip != nil && !ip.IsLoopback() && !ip.IsUnspecified():
+			hosts = append(hosts, ip.String())
+		case kind == "DNS" && !isOwnName(value) && !strings.Contains(value, "*"):
+			hosts = append(hosts, value)
+		}
+	}
+	return hosts
+}
+
+// isOwnName reports whether a host is this machine by every machine's account.
+func isOwnName(host string) bool {
+	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))
+	return strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".127-0-0-1.nip.io") || strings.HasSuffix(host, ".127.0.0.1.nip.io")
+}
+
+// sayHandedOut says what was made, and whether others can call.
+func (r *handoutRun) sayHandedOut(made []*handout.Handout, there []string) {
+	if len(there) > 0 {
+		r.say("there already, and as they must be: %s", spanned(there))
+	}
+	var files []string
+	for _, h := range made {
+		files = append(files, filepath.Join(r.out, handout.File(h.Name, r.folders)))
+	}
+	if len(files) > 0 {
+		r.say("wrote %s: %s", text.Counted(len(files), "hand-out"), spanned(files))
+		r.say("each on its own machine: lab join %s", commandWord(filepath.Base(files[0])))
+	}
+	if r.options.Password == "" && len(files) > 0 {
+		r.say("no password protects the keys in them: give each to one person alone, on a way that nobody else reads")
+	}
+	if r.options.PKCS12 && r.options.Password == "" {
+		r.say("the password of the .p12 files is %s", handout.DefaultPassword)
+	}
+	u, err := url.Parse(r.options.URL)
+	if err != nil || r.server == nil {
+		return
+	}
+	r.say("clients will call %s", r.options.URL)
+	switch host := u.Hostname(); {
+	case isOwnName(host) || net.ParseIP(host).IsLoopback():
+		r.say("that is their own machine: add the server's address to its certificate first, and then hand out with --force. This machine's:")
+		r.sayAddName(r.folder, r.server.Name, cmp.Or(strings.Join(ownAddresses(), " "), "ADDRESS"))
+	case !coversHost(r.server.SANs, host):
+		r.say("the certificate of %s is not for %s: clients will refuse it. This adds the name:", r.server.Name, host)
+		r.sayAddName(r.folder, r.server.Name, commandWord(host))
+	}
+}
+
+// coversHost reports whether subject alternative names are for a host.
+func coversHost(sans []string, host string) bool {
+	leaf := &x509.Certificate{}
+	for _, san := range sans {
+		kind, value, _ := strings.Cut(san, ":")
+		switch kind {
+		case "DNS":
+			leaf.DNSNames = append(leaf.DNSNames, value)
+		case "IP":
+			leaf.IPAddresses = append(leaf.IPAddresses, net.ParseIP(value))
+		}
+	}
+	return leaf.VerifyHostname(host) == nil
+}
+
+const joinExamples = `lab join client-01.zip            into certs here, and a call
+lab join client-01.zip --dir lab  into another folder
+lab join server.zip               and how to start the server`
+
+func (p *Program) joinCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "join",
+		Category:    certificates,
+		Usage:       "unpack a hand-out of lab certs handout, and call",
+		ArgsUsage:   "FILE",
+		Description: joinExamples,
+		Flags: []cli.Flag{dirFlag(),
+			&cli.StringFlag{Name: "password-file", Usage: "`FILE` whose first line is the password of the key (default: asked for)"},
+			forceFlag(),
+		},
+		Action: p.join,
+	}
+}
+
+func (p *Program) join(c *cli.Context) error {
+	if c.NArg() != 1 {
+		return &usageError{command: commandName(c), problem: "lab join takes one FILE"}
+	}
+	file, f := c.Args().First(), folderOf(c)
+	h, err := handout.Open(file)
+	if err != nil {
+		return err
+	}
+	password, err := passwordIn(c)
+	if err != nil {
+		return err
+	}
+	if h.Encrypted && password == "" {
+		if password, err = p.askKeyPassword(c, file); err != nil {
+			return err
+		}
+	}
+	if err := h.Unlock(password); err != nil {
+		return err
+	}
+	wasIn := h.IsIn(f.certs())
+	if _, err := os.Stat(f.manifest()); err == nil && !wasIn {
+		return &ownFolderError{f.manifest()}
+	}
+	if err := f.checkAuthority(h); err != nil && !c.Bool("force") {
+		return err
+	}
+	kept, err := h.Unpack(c.Context, f.certs(), c.Bool("force"))
+	if err != nil {
+		return err
+	}
+	p.sayKept(kept)
+	if wasIn {
+		p.say("%s has all of %s already", f.certs(), h.Name)
+	} else {
+		p.say("%s is in %s: a certificate and key, and the CA %s", h.Name, f.certs(), h.Authority)
+	}
+	args := append([]string{"lab"}, h.Command()...)
+	if f != "." {
+		args = append(args, "--dir", string(f))
+	}
+	var words []string
+	for _, arg := range args {
+		words = append(words, commandWord(arg))
+	}
+	if h.Side == endpoint.Server {
+		p.say("to start the server, for other machines too:")
+		p.writeCommand("  " + strings.Join(words, " "))
+		return nil
+	}
+	p.say("it calls %s; again:", h.URL)
+	p.writeCommand("  " + strings.Join(words, " "))
+	return p.callAs(c.Context, args)
+}
+
+// callAs runs another command of lab.
+func (p *Program) callAs(ctx context.Context, args []string) error {
+	app := p.app(args...)
+	return app.RunContext(ctx, arrange(app, args))
+}
+
+// ownFolderError reports a folder with a PKI of its own.
+type ownFolderError struct{ manifest string }
+
+func (e *ownFolderError) Error() string {
+	return e.manifest + " makes the certificates of this folder: a hand-out of another one does not go in between"
+}
+
+// checkAuthority refuses a hand-out whose CA has the name of another one that
+// is there: which of the two is meant, only their keys say.
+func (f folder) checkAuthority(h *handout.Handout) error {
+	there, err := certgen.LoadCertificates(f.certs(), h.Authority)
+	if err != nil {
+		return nil // there is none, or Unpack says what is in its place
+	}
+	given, err := h.LoadAuthority()
+	if err != nil || certfile.SameKey(given, there[0]) {
+		return err
+	}
+	return &otherCAError{file: f.file(h.Authority, ".pem"), there: certfile.KeyID(there[0]), given: certfile.KeyID(given)}
+}
+
+// otherCAError reports two CAs of one name.
+type otherCAError struct{ file, there, given string }
+
+func (e *otherCAError) Error() string {
+	return fmt.Sprintf("%s is there already and is another CA of that name: its key is %s, and that in the hand-out %s", e.file, e.there, e.given)
+}
