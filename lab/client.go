@@ -131,6 +131,10 @@ type Response struct {
 	Authenticate string // the field WWW-Authenticate
 	Location     string // the field of that name
 
+	// Ahead is how far the server's clock is ahead of this machine's, by the field
+	// Date, to the second; negative: behind. Without that field it is 0.
+	Ahead time.Duration
+
 	// Refusal is what a protocol other than HTTP refused the client with, in a
 	// line; "": it did not.
 	Refusal string
@@ -158,7 +162,7 @@ func (c *Client) Call(ctx context.Context) (*Response, error) {
 	if err != nil {
 		return nil, &DialError{Addr: c.addr, Err: err}
 	}
-	x := &clientExchange{Conn: raw, settings: &c.settings, client: raw.LocalAddr().String(), server: raw.RemoteAddr().String(), own: own.subject(""), options: c.options}
+	x := &clientExchange{Conn: raw, settings: &c.settings, client: raw.LocalAddr().String(), server: raw.RemoteAddr().String(), own: own.subject(""), identity: own, options: c.options}
 	if number := x.settings.Journal.begin(endpoint.Client, x.client, x.server); c.settings.Tap != nil {
 		tapped := c.settings.Tap.Client(raw, number)
 		if x.Conn = tapped; c.options.Note != "" {
@@ -187,6 +191,7 @@ type clientExchange struct {
 	alerts         plainAlerts
 	sent           atomic.Bool // the request
 	own            string      // subject of the client's certificate
+	identity       *identity
 	options        ClientOptions
 	asked          bool   // the server asked for a certificate
 	sentOwn        bool   // and the client sent one
@@ -241,7 +246,7 @@ func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.U
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil, ctx.Err()
 	}
-	view := verdict.NewView(endpoint.Client, err, x.alerts.seen())
+	view := verdict.NewView(endpoint.Client, x.identity.explain(err), x.alerts.seen())
 	view.State, view.Showing = got, x.showing(state.DidResume)
 	view.Unasked, view.WantsMutual = err == nil && !x.asked && !state.DidResume, x.options.Mutual
 	if response != nil {
@@ -378,7 +383,11 @@ func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) 
 	if err != nil && !x.options.HeadOnly {
 		return nil, err
 	}
-	return &Response{Status: r.StatusCode, Proto: r.Proto, Body: body, Authenticate: r.Header.Get("WWW-Authenticate"), Location: r.Header.Get("Location")}, nil
+	ahead := time.Duration(0)
+	if date, err := http.ParseTime(r.Header.Get("Date")); err == nil {
+		ahead = date.Sub(time.Now()).Round(time.Second)
+	}
+	return &Response{Ahead: ahead, Status: r.StatusCode, Proto: r.Proto, Body: body, Authenticate: r.Header.Get("WWW-Authenticate"), Location: r.Header.Get("Location")}, nil
 }
 
 // lastError returns the alert with which the server refused, if one arrived, or

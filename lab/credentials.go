@@ -3,6 +3,7 @@ package lab
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -109,6 +110,7 @@ func (c Credentials) LoadChain(name string) ([]*x509.Certificate, error) {
 type identity struct {
 	certificates []tls.Certificate // the first is shown unless server_name asks for another
 	trust        *x509.CertPool
+	authorities  []*x509.Certificate // in trust
 	revoked      *revocations
 }
 
@@ -133,6 +135,14 @@ func (i *identity) leaf(serverName string) *x509.Certificate {
 		return nil
 	}
 	return i.certificates[0].Leaf
+}
+
+// explain adds to an error of a handshake what it takes to explain it.
+func (i *identity) explain(err error) error {
+	if errors.As(err, new(x509.UnknownAuthorityError)) {
+		return &chain.TrustedError{Err: err, CAs: i.authorities}
+	}
+	return err
 }
 
 // freshness is how long files are not checked again, so that hundreds of
@@ -195,6 +205,7 @@ func (w *wallet) load() (*identity, error) {
 		for _, ca := range trusted {
 			loaded.trust.AddCert(ca)
 		}
+		loaded.authorities = append(loaded.authorities, trusted...)
 	}
 	for _, name := range w.certificates() {
 		certificate, err := w.loadCertificate(name)
@@ -207,7 +218,7 @@ func (w *wallet) load() (*identity, error) {
 }
 
 func (l *Loaded) identity(crl CRLPolicy) *identity {
-	i := &identity{certificates: l.Certificates, trust: x509.NewCertPool(), revoked: newRevocations(l.CRLs, crl)}
+	i := &identity{certificates: l.Certificates, trust: x509.NewCertPool(), authorities: l.CAs, revoked: newRevocations(l.CRLs, crl)}
 	for _, ca := range l.CAs {
 		i.trust.AddCert(ca)
 	}

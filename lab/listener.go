@@ -186,7 +186,7 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	if !c.alerts.spoke.Load() { // crypto/tls had chosen parameters, but not sent them
 		state = tls.ConnectionState{ServerName: state.ServerName}
 	}
-	view := verdict.NewView(endpoint.Server, err, c.alerts.seen())
+	view := verdict.NewView(endpoint.Server, c.own.explain(err), c.alerts.seen())
 	view.State, view.Showing = verdict.StateOf(state, http != nil), verdict.SentNothing
 	if err != nil && state.Version == 0 {
 		view.Takes = offerOf(c.config)

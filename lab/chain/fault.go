@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 )
 
 // Code is why one side rejected the other, for programs. Those of certificates
@@ -169,7 +170,7 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x
 	case strings.Contains(text, "insecure algorithm") && cmp.Or(last, leaf) != nil:
 		return Fault{Code: WeakSignature, Cert: cmp.Or(last, leaf), Text: "is signed with an algorithm that the " + by.String() + " refuses as too weak: " + cmp.Or(last, leaf).SignatureAlgorithm.String()}
 	case strings.Contains(text, "candidate authority certificate"):
-		return Fault{Code: LookAlikeCA, Cert: cmp.Or(last, leaf), Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it"}
+		return Fault{Code: LookAlikeCA, Cert: cmp.Or(last, leaf), Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it" + keysOf(err, cmp.Or(last, leaf))}
 	}
 	f := Fault{Code: UnknownCA, Cert: leaf, Text: "is not signed by a CA that the " + by.String() + " trusts" + missingIssuer(last, leaf, by)}
 	if len(sent) > 0 {
@@ -212,7 +213,7 @@ func explainInvalid(err x509.CertificateInvalidError, leaf *x509.Certificate, by
 	}
 	switch err.Reason {
 	case x509.Expired:
-		return outOfDate(cert, err.Detail)
+		return outOfDate(cert, err.Detail, by)
 	case x509.IncompatibleUsage:
 		return wrongUsage(leaf, by.Other())
 	case x509.NotAuthorizedToSign:
@@ -229,15 +230,28 @@ func explainInvalid(err x509.CertificateInvalidError, leaf *x509.Certificate, by
 }
 
 // outOfDate explains which of its two dates a certificate is beyond. detail is
-// the text of crypto/x509, which has the time that it compared.
-func outOfDate(cert *x509.Certificate, detail string) Fault {
+// the text of crypto/x509, which has the time that it compared, by the clock of
+// a side.
+func outOfDate(cert *x509.Certificate, detail string, by endpoint.Side) Fault {
 	switch {
 	case cert == nil:
 		return Fault{Code: Expired, Text: "has expired, or is not valid yet"}
 	case strings.Contains(detail, "is before") || detail == "" && cert.NotBefore.After(time.Now()):
-		return Fault{Code: NotYetValid, Cert: cert, Text: "is not valid yet: it is valid from " + date(cert.NotBefore)}
+		return Fault{Code: NotYetValid, Cert: cert, Text: "is not valid yet: it is valid from " + date(cert.NotBefore) + aheadOf(cert.NotBefore, detail, by)}
 	}
 	return Fault{Code: Expired, Cert: cert, Text: "has expired: it was valid until " + date(cert.NotAfter)}
+}
+
+// aheadOf says how far a date is ahead of the clock that detail has the time of,
+// where that is so little that two clocks may differ by as much; else "".
+func aheadOf(date time.Time, detail string, by endpoint.Side) string {
+	_, rest, _ := strings.Cut(detail, "current time ")
+	now, _, _ := strings.Cut(rest, " ")
+	at, err := time.Parse(time.RFC3339, now)
+	if ahead := date.Sub(at); err == nil && ahead > 0 && ahead <= 26*time.Hour { // a time zone, at most
+		return ", " + text.Roughly(ahead) + " ahead of the " + by.String() + "'s clock"
+	}
+	return ""
 }
 
 // wrongUsage: RFC 5280 section 4.2.1.12. Without cert it may be that of a CA.

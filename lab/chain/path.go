@@ -209,9 +209,9 @@ func (t *Trust) explainPath(p *Path) Fault {
 	case ca != nil:
 		return missing("%s, an intermediate CA that was not sent along (it is in %s)", p.leads(), t.place(ca))
 	case p.twin != nil && len(p.certs) == 1:
-		return here(LookAlikeCA, "%s, but not by the CA of that name in %s: the keys differ", p.leads(), p.twinIn)
+		return here(LookAlikeCA, "%s, but not by the CA of that name in %s: the keys differ%s", p.leads(), p.twinIn, p.keysOfNamesakes())
 	case p.twin != nil:
-		return here(LookAlikeCA, "%s, but not to the CA of that name in %s: the keys differ", p.leads(), p.twinIn)
+		return here(LookAlikeCA, "%s, but not to the CA of that name in %s: the keys differ%s", p.leads(), p.twinIn, p.keysOfNamesakes())
 	case IsSelfIssued(leaf):
 		return fault(SelfSigned, "is signed by itself, and %s", t.absent())
 	case IsSelfIssued(top), len(p.certs) > 1:

@@ -206,9 +206,9 @@ func TestTrustExplain(t *testing.T) {
 		code  Code
 		want  string
 	}{
-		"a look-alike":             {ofClient(leaf), trustIn(twin), LookAlikeCA, "it was issued by CN=root, but not by the CA of that name in certs: the keys differ"},
-		"a look-alike above":       {ofClient(newLeaf(t, betweenTwin), betweenTwin), trustIn(root), LookAlikeCA, "it leads over CN=between (sent along) to CN=root, but not to the CA of that name in certs: the keys differ"},
-		"a look-alike, sent along": {ofClient(leaf, root), trustIn(twin), LookAlikeCA, "it leads to CN=root (sent along), but not to the CA of that name in certs: the keys differ"},
+		"a look-alike":             {ofClient(leaf), trustIn(twin), LookAlikeCA, "it was issued by CN=root, but not by the CA of that name in certs: " + keys(root, twin)},
+		"a look-alike above":       {ofClient(newLeaf(t, betweenTwin), betweenTwin), trustIn(root), LookAlikeCA, "it leads over CN=between (sent along) to CN=root, but not to the CA of that name in certs: " + keys(twin, root)},
+		"a look-alike, sent along": {ofClient(leaf, root), trustIn(twin), LookAlikeCA, "it leads to CN=root (sent along), but not to the CA of that name in certs: " + keys(root, twin)},
 		"another CA":               {ofClient(newLeaf(t, stranger)), trustIn(root), UnknownCA, "it was issued by CN=stranger, which was not sent along and is not in certs"},
 		"another CA above":         {ofClient(newLeaf(t, below), below), trustIn(root), UnknownCA, "it leads over CN=below (sent along) to CN=stranger, which is not in certs"},
 		"another CA, sent along":   {ofClient(newLeaf(t, below), below, stranger), trustIn(root), UnknownCA, "it leads over CN=below (sent along) to CN=stranger (sent along), which is not in certs"},
@@ -253,7 +253,7 @@ func TestLeads(t *testing.T) {
 		"CN=leaf leads over CN=lowest and CN=below (sent along) to CN=stranger, which is not in certs":                              {trustIn(root), []*issuer{newLeaf(t, lowest), lowest, below}},
 		"CN=leaf leads over CN=below (sent along) to CN=stranger (sent along), which is not in certs":                               {trustIn(root), []*issuer{newLeaf(t, below), stranger, below}},
 		"CN=leaf was issued by CN=below, which was not sent along and is not in certs (to be had from http://ca.example/below.der)": {trustIn(root), []*issuer{located}},
-		"CN=leaf was issued by CN=root, but not by the CA of that name in certs: the keys differ":                                   {trustIn(root), []*issuer{newLeaf(t, twin)}},
+		"CN=leaf was issued by CN=root, but not by the CA of that name in certs: " + keys(twin, root):                               {trustIn(root), []*issuer{newLeaf(t, twin)}},
 		"CN=leaf was issued by CN=between, an intermediate CA that was not sent along (it is in certs)":                             {trustIn(root, between), []*issuer{newLeaf(t, between)}},
 		"CN=leaf is signed by itself, and is not in certs":                                                                          {trustIn(root), []*issuer{newLeaf(t, nil)}},
 		"CN=leaf was issued by CN=mute in certs, whose certificate does not allow to sign others":                                   {trustIn(mute), []*issuer{newLeaf(t, mute)}},
@@ -404,4 +404,9 @@ func TestWeak(t *testing.T) {
 			t.Errorf("%s: %+v, want %s, %q", name, f, test.code, test.want)
 		}
 	}
+}
+
+// keys says which of two CAs of one name has signed.
+func keys(signer, known *issuer) string {
+	return "the keys differ (SHA-256 " + KeyID(signer.Certificate) + ", there " + KeyID(known.Certificate) + ")"
 }

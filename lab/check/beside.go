@@ -67,7 +67,7 @@ func addPlace(all []*place, cert *x509.Certificate, file string) []*place {
 func (r *Report) namesakes(of []*place) Finding {
 	var each []string
 	for _, p := range of {
-		each = append(each, text.JoinedFew(p.files, 3, "and")+" ("+dates(p.cert)+r.issued(p.cert)+")")
+		each = append(each, text.JoinedFew(p.files, 3, "and")+" ("+keyAndDates(p.cert)+r.issued(p.cert)+")")
 	}
 	name := chain.Name(of[0].cert)
 	return Finding{Level: Note, Rule: "ca_namesakes", Certificate: name,

@@ -122,7 +122,7 @@ func (g Given) explainRoot(leaf, root *x509.Certificate, by endpoint.Side, trust
 		Fix: fmt.Sprintf("have the %v trust %s, out of %s; or use a certificate of a CA that it trusts", by, chain.Name(root), in)}
 	if twin := namesake(root, trusted); twin != nil {
 		there := placeOf(twin, known)
-		f.Text = fmt.Sprintf("is signed by %s, the CA in %s (%s); the %v trusts another one of that name, with another key: the one in %s (%s)", chain.Name(root), in, dates(root), by, there, dates(twin))
+		f.Text = fmt.Sprintf("is signed by %s, the CA in %s (%s); the %v trusts another one of that name, with another key: the one in %s (%s)", chain.Name(root), in, keyAndDates(root), by, there, keyAndDates(twin))
 		f.Fix = fmt.Sprintf("have the %v trust the CA in %s beside the one in %s, until all certificates are of the newer one; or have the certificate issued again by the one in %s", by, in, there, there)
 	}
 	return f
@@ -137,7 +137,7 @@ func (g Given) explainTwin(leaf, end *x509.Certificate, by endpoint.Side, truste
 		}
 		there := placeOf(ca, g.certificates(isAuthority))
 		f := &chain.Fault{Code: chain.LookAlikeCA, Cert: leaf,
-			Text: fmt.Sprintf("names %s as its issuer, but the key of the one that the %v trusts, in %s (%s), has not signed it; the CA that has is in none of the files", chain.Name(ca), by, there, dates(ca)),
+			Text: fmt.Sprintf("names %s as its issuer, but the key of the one that the %v trusts, in %s (%s), has not signed it; the CA that has is in none of the files", chain.Name(ca), by, there, keyAndDates(ca)),
 			Fix:  fmt.Sprintf("find the CA that has signed it, and have the %v trust it beside the one in %s, until all certificates are of the newer one; or have the certificate issued again by the one in %s", by, there, there)}
 		return f
 	}
@@ -253,6 +253,11 @@ func namesake(ca *x509.Certificate, others []*x509.Certificate) *x509.Certificat
 		}
 	}
 	return nil
+}
+
+// keyAndDates tells apart two CAs of one name.
+func keyAndDates(cert *x509.Certificate) string {
+	return "SHA-256 of its key " + chain.KeyID(cert) + ", " + dates(cert)
 }
 
 func dates(cert *x509.Certificate) string {

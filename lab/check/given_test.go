@@ -66,8 +66,12 @@ func (m meeting) says(b *bench) (reason, fix string) {
 		b.t.Errorf("%q, %q", x.Reason, y.Reason)
 	}
 	short := strings.NewReplacer(b.dir+string(os.PathSeparator), "")
+	keyID := regexp.MustCompile(`key [0-9a-f]{8}`)
 	dated := regexp.MustCompile(`\d{4}-\d\d-\d\d`)
-	return dated.ReplaceAllString(short.Replace(x.Reason), "DATE"), dated.ReplaceAllString(short.Replace(x.Fix), "DATE")
+	without := func(s string) string {
+		return keyID.ReplaceAllString(dated.ReplaceAllString(short.Replace(s), "DATE"), "key ID")
+	}
+	return without(x.Reason), without(x.Fix)
 }
 
 // first returns the first certificate of a file.
@@ -110,10 +114,10 @@ func TestGivenFiles(t *testing.T) {
 			"the server's certificate leads to CN=root, which is in root.pem and which the client does not trust", "have the client trust CN=root, out of root.pem; or use a certificate of a CA that it trusts"},
 		"of nothing that is known": {"server.pem server-key.pem other-root.pem", "alone.pem alone-key.pem root.pem", "", ""},
 		"of a CA of the same name": {"server.pem server-key.pem root.pem", "client.pem client-key.pem twin-of-root.pem",
-			"the server's certificate is signed by CN=root, the CA in root.pem (valid from DATE to DATE); the client trusts another one of that name, with another key: the one in twin-of-root.pem (valid from DATE to DATE)",
+			"the server's certificate is signed by CN=root, the CA in root.pem (SHA-256 of its key ID, valid from DATE to DATE); the client trusts another one of that name, with another key: the one in twin-of-root.pem (SHA-256 of its key ID, valid from DATE to DATE)",
 			"have the client trust the CA in root.pem beside the one in twin-of-root.pem, until all certificates are of the newer one; or have the certificate issued again by the one in twin-of-root.pem"},
 		"of one that is nowhere": {"server.pem server-key.pem twin-of-root.pem", "client.pem client-key.pem twin-of-root.pem",
-			"the server's certificate names CN=root as its issuer, but the key of the one that the client trusts, in twin-of-root.pem (valid from DATE to DATE), has not signed it; the CA that has is in none of the files", ""},
+			"the server's certificate names CN=root as its issuer, but the key of the one that the client trusts, in twin-of-root.pem (SHA-256 of its key ID, valid from DATE to DATE), has not signed it; the CA that has is in none of the files", ""},
 		"renewed behind the old one": {"server.pem server-key.pem root.pem", "old-first.pem old-key.pem root.pem",
 			"", "put certificate number 2 first in the file of the client's certificate, and remove the one that is there now: no new one is needed"},
 		"renewed in another file": {"server.pem server-key.pem root.pem", "old/client.pem old-key.pem renewed.pem root.pem", "", "use the certificate in renewed.pem, with its key: no new one is needed"},

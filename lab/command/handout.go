@@ -18,7 +18,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/certgen/atomicfile"
-	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/handout"
 	"mtlslab.example/lab/lab/text"
@@ -444,6 +444,9 @@ func (p *Program) join(c *cli.Context) error {
 	for _, arg := range args {
 		words = append(words, commandWord(arg))
 	}
+	if leaf, err := certgen.LoadCertificates(f.certs(), h.Name); err == nil {
+		p.sayNotYet(h.Name, leaf...)
+	}
 	if h.Side == endpoint.Server {
 		p.say("to start the server, for other machines too:")
 		p.writeCommand("  " + strings.Join(words, " "))
@@ -475,15 +478,15 @@ func (f folder) checkAuthority(h *handout.Handout) error {
 		return nil // there is none, or Unpack says what is in its place
 	}
 	given, err := h.LoadAuthority()
-	if err != nil || certfile.SameKey(given, there[0]) {
+	if err != nil || chain.SameKey(given, there[0]) {
 		return err
 	}
-	return &otherCAError{file: f.file(h.Authority, ".pem"), there: certfile.KeyID(there[0]), given: certfile.KeyID(given)}
+	return &otherCAError{file: f.file(h.Authority, ".pem"), there: chain.KeyID(there[0]), given: chain.KeyID(given)}
 }
 
 // otherCAError reports two CAs of one name.
 type otherCAError struct{ file, there, given string }
 
 func (e *otherCAError) Error() string {
-	return fmt.Sprintf("%s is there already and is another CA of that name: its key is %s, and that in the hand-out %s", e.file, e.there, e.given)
+	return fmt.Sprintf("%s is there already and is another CA of that name: its key's SHA-256 begins with %s, and that in the hand-out with %s", e.file, e.there, e.given)
 }

@@ -21,9 +21,8 @@ const (
 )
 
 // welcome ends the first screen.
-const welcome = "Begin with lab up in an empty folder: it makes certificates, starts a server, and calls it with a client, " +
-	"so that the two authenticate each other. Then try lab client --cert none, lab explain lab.pcapng and " +
-	"lab scenario list. A connection fails? lab help failing. lab help COMMAND shows more of a command."
+const welcome = "Begin with lab up in an empty folder, then lab client --cert none, lab explain lab.pcapng and " +
+	"lab scenario list. A connection fails? lab help failing. lab help COMMAND says more."
 
 // firstScreen is the help of lab itself: its commands in their groups, each
 // group in one piece, in the order given.

@@ -28,23 +28,24 @@ import (
 // run.
 type labRun struct {
 	*Program
-	folder   folder
-	settings lab.Settings
-	scenario *scenario.Scenario // nil: none
-	written  string             // its name or file, as written
-	blind    bool               // nothing is said of what it is
-	keys     *keylog.Writer     // nil when off
-	capture  *capture.Writer    // nil when off
-	kept     string             // the file that was there
-	captured string             // its file, "-" for stdout or "off"
-	lost     *output            // stdout, when the capture has it
-	port     string             // of the server that a client calls
-	tap      *wiretap.Tap
-	wire     *lab.Dissection
-	page     *web.Page   // nil: there is no live view
-	web      *web.Server // that serves it
-	report   report
-	counts   struct{ accepted, rejected, refused, unanswered, unasked, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
+	folder     folder
+	settings   lab.Settings
+	scenario   *scenario.Scenario // nil: none
+	written    string             // its name or file, as written
+	blind      bool               // nothing is said of what it is
+	keys       *keylog.Writer     // nil when off
+	capture    *capture.Writer    // nil when off
+	kept       string             // the file that was there
+	captured   string             // its file, "-" for stdout or "off"
+	lost       *output            // stdout, when the capture has it
+	port       string             // of the server that a client calls
+	tap        *wiretap.Tap
+	wire       *lab.Dissection
+	page       *web.Page   // nil: there is no live view
+	web        *web.Server // that serves it
+	report     report
+	saidClocks bool                                                                              // that they differ
+	counts     struct{ accepted, rejected, refused, unanswered, unasked, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
 }
 
 // newLabRun reads the shared flags.
@@ -338,6 +339,9 @@ func (a *labRun) serve(ctx context.Context, l net.Listener, o lab.Credentials) (
 		a.sayBlindReachable(s.Addr())
 	} else if a.scenario == nil || a.scenario.Server.NotTLS == "" {
 		a.sayReachable(s.Addr(), settings.Trust)
+		if a.scenario == nil {
+			a.sayNames(s.Addr(), settings.Credentials)
+		}
 	}
 	if a.capture != nil {
 		context.AfterFunc(ctx, func() { hurry(a.capture) })
@@ -357,6 +361,9 @@ func (a *labRun) call(ctx context.Context, c *lab.Client, count int, interval ti
 		var rejected *lab.RejectedError
 		if err != nil && !errors.As(err, &rejected) && ctx.Err() == nil {
 			return err
+		}
+		if err == nil {
+			a.sayClocks(response.Ahead)
 		}
 		if err == nil && each != nil {
 			each(response)

@@ -90,13 +90,6 @@ func (p *Program) sayMade(plan *certgen.Plan, f folder) {
 	p.say("%s in %s: %s", what, f.certs(), strings.Join(names, ", "))
 }
 
-// sayReachable warns of an address that other machines can reach.
-func (p *Program) sayReachable(addr net.Addr, clientCA string) {
-	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-		p.say("warning: %s can be reached from other machines; they need a certificate of %s to get in", addr, clientCA)
-	}
-}
-
 // typedURL is the URL of a server to type: one on every address is localhost.
 func (a *labRun) typedURL(addr net.Addr) string {
 	scheme := "https://"

@@ -35,3 +35,17 @@ func Duration(d time.Duration) string {
 	}
 	return d.Round(time.Second).String()
 }
+
+// Roughly is how long d is, in whole seconds, minutes, hours or days.
+func Roughly(d time.Duration) string {
+	unit, noun := 24*time.Hour, "day"
+	switch d = d.Abs(); {
+	case d < 2*time.Minute:
+		unit, noun = time.Second, "second"
+	case d < 2*time.Hour:
+		unit, noun = time.Minute, "minute"
+	case d < 48*time.Hour:
+		unit, noun = time.Hour, "hour"
+	}
+	return Counted(int(d.Round(unit)/unit), noun)
+}
