@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -143,9 +144,28 @@ func issuableText(attributes []pkix.AttributeTypeAndValue) string {
 	return strings.Join(parts, ",")
 }
 
+// ParseAttributes returns the attributes of a distinguished name (RFC 4514),
+// each with a value that is a string and not empty, in the order of writing.
+func ParseAttributes(text string) ([]pkix.AttributeTypeAndValue, error) {
+	attributes, err := allAttributes(text)
+	if err == nil && slices.ContainsFunc(attributes, hasNoValue) {
+		err = errors.New("has an attribute without a value")
+	}
+	return attributes, err
+}
+
+func hasNoValue(a pkix.AttributeTypeAndValue) bool { return a.Value == "" }
+
 // parseAttributes returns the attributes of a distinguished name that have a
-// value, which is always a string, in the order of writing.
+// value.
 func parseAttributes(text string) ([]pkix.AttributeTypeAndValue, error) {
+	attributes, err := allAttributes(text)
+	return slices.DeleteFunc(attributes, hasNoValue), err
+}
+
+// allAttributes returns the attributes of a distinguished name, whose values are
+// always strings, in the order of writing.
+func allAttributes(text string) ([]pkix.AttributeTypeAndValue, error) {
 	var attributes []pkix.AttributeTypeAndValue
 	for rest := strings.TrimLeft(text, " "); rest != ""; rest = strings.TrimLeft(rest, " ") {
 		end := strings.IndexAny(rest, "=,+")
@@ -163,9 +183,7 @@ func parseAttributes(text string) ([]pkix.AttributeTypeAndValue, error) {
 		if !utf8.ValidString(value) {
 			return nil, errors.New("a value is not UTF-8")
 		}
-		if value != "" {
-			attributes = append(attributes, pkix.AttributeTypeAndValue{Type: oid, Value: value})
-		}
+		attributes = append(attributes, pkix.AttributeTypeAndValue{Type: oid, Value: value})
 	}
 	return attributes, nil
 }

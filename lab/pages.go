@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"mtlslab.example/lab/lab/chain"
@@ -71,34 +69,6 @@ func strictHost(current func() (*tls.Config, *identity, error), next http.Handle
 			}
 		}
 		http.Error(w, "Misdirected Request", http.StatusMisdirectedRequest)
-	})
-}
-
-// admit serves only clients whose certificate has one of the names in allow, as
-// its subject or as a URI among its subject alternative names (SPIFFE); nil
-// admits all. It takes the client's name from the handshake only, since anybody
-// can write headers.
-func admit(allow []string, next http.Handler) http.Handler {
-	if allow == nil {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		leaf := leafOf(r)
-		if leaf == nil {
-			http.Error(w, "You have shown no certificate.", http.StatusForbidden)
-			return
-		}
-		names := []string{leaf.Subject.String()}
-		for _, uri := range leaf.URIs {
-			names = append(names, uri.String())
-		}
-		for _, name := range names {
-			if slices.Contains(allow, name) {
-				next.ServeHTTP(w, r)
-				return
-			}
-		}
-		http.Error(w, "You are "+text.Clean(strings.Join(names, ", "))+", and not allowed here.", http.StatusForbidden)
 	})
 }
 

@@ -71,7 +71,10 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 	if handler == nil {
 		handler = pages()
 	}
-	handler = admit(s.Allow, handler)
+	handler, err := admit(s.Allow, handler)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	if s.StrictHost {
 		handler = strictHost(w.current, handler)
 	}

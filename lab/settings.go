@@ -41,7 +41,7 @@ type Settings struct {
 	Unasking     bool         // ask clients for no certificate
 	StrictHost   bool         // answer a request for a host that the certificate is not for with HTTP 421
 	Handler      http.Handler // of requests; nil: the lab's pages
-	Allow        []string     // subjects or URIs that are let in, others get HTTP 403; nil: everybody with a certificate
+	Allow        []string     // who is let in, others get HTTP 403: see CheckAllow; nil: everybody with a certificate
 
 	// StartTLS has the server speak that protocol, which begins in plain text, in
 	// place of HTTP; nil: HTTP. It must be one that is served.

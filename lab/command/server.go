@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -15,6 +16,8 @@ lab server --client-ca server-ca  for clients of another CA
 lab server --cert api.pem --key api.key --client-ca ca.pem
                                   with your own certificates
 lab server --addr 0.0.0.0:8443    for other machines too
+lab server --allow OU=Finance --allow spiffe://example.org/audit/*
+                                  only for these; others get HTTP 403
 lab server --scenario NAME --blind
                                   an exercise: find the fault yourself
 curl --cacert certs/server-ca.pem --cert certs/client.pem \
@@ -30,6 +33,7 @@ func (p *Program) serverCommand() *cli.Command {
 			addrFlag(), starttlsFlag(true),
 			certFlag("cert", serverName, "to show"), keyFlag("key", "cert"),
 			caFlag("client-ca", clientCA, "that clients must have"), passwordFileFlag(),
+			&cli.StringSliceFlag{Name: "allow", Usage: "let in only clients with these `ATTRIBUTES` of a subject, or this SPIFFE ID; may be given several times"},
 			webFlag("show exchanges in a browser at `HOST:PORT` (default: off; " + webAddr + " where none is given)"),
 			&cli.BoolFlag{Name: "blind", Usage: "with --scenario: do not show what happens"},
 		}, labRunFlags(0, "keys.log", "lab.pcapng")),
@@ -43,6 +47,9 @@ func (p *Program) server(c *cli.Context) error {
 		return err
 	}
 	if a.settings.StartTLS, err = starttlsOf(c, true, ""); err != nil {
+		return err
+	}
+	if a.settings.Allow, err = allowed(c); err != nil {
 		return err
 	}
 	own, err := a.prepareSide(c, "client-ca")
@@ -73,6 +80,26 @@ func (p *Program) server(c *cli.Context) error {
 	a.join(ctx)
 	a.sayCounts(c.Context)
 	return err
+}
+
+// allowed reads --allow; nil: everybody.
+func allowed(c *cli.Context) ([]string, error) {
+	entries := c.StringSlice("allow")
+	for _, entry := range entries {
+		if err := lab.CheckAllow(entry); err != nil {
+			return nil, &usageError{command: commandName(c), problem: fmt.Sprintf("--allow is %q, and %v", entry, err),
+				hint: "attributes of a subject, such as OU=Finance or CN=client,O=Example, or a SPIFFE ID, such as spiffe://example.org/client"}
+		}
+	}
+	switch {
+	case len(entries) == 0:
+		return nil, nil
+	case c.String("scenario") != "":
+		return nil, &usageError{command: commandName(c), problem: "--scenario says what --allow would: leave one of them out"}
+	case c.String("starttls") != "":
+		return nil, &usageError{command: commandName(c), problem: "--allow answers in HTTP, which --starttls has none of: leave one of them out"}
+	}
+	return entries, nil
 }
 
 // stopAfter calls stop when count exchanges have been reported.

@@ -144,7 +144,11 @@ func (a *labRun) sayServer(addr net.Addr, certificate, clientCA string, count in
 	if a.scenario != nil {
 		a.sayScenarioServer(addr, count)
 	} else {
-		a.say("server on %s shows %s and lets in clients of %s, %s", a.typedURL(addr), certificate, clientCA, untilWhen(count))
+		only := ""
+		if len(a.settings.Allow) > 0 {
+			only = " that are " + text.Joined(a.settings.Allow, "or")
+		}
+		a.say("server on %s shows %s and lets in clients of %s%s, %s", a.typedURL(addr), certificate, clientCA, only, untilWhen(count))
 	}
 	a.sayKeys(addr)
 	a.sayCapture(portOf(addr))
