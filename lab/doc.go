@@ -17,7 +17,7 @@
 //	handout vantage verdict
 //	certfile tlsdecrypt
 //	capture certgen chain gokeys
-//	browser certgen/atomicfile certgen/yamldoc keylog prologue
+//	browser certgen/atomicfile certgen/yamldoc keylog prologue snippet
 //	wiretap/wiretaptest
 //	certgen/revocation certgen/spell httpwire private text tlswire wiretap
 //	endpoint glossary peertest pipe

@@ -119,7 +119,7 @@ func (p *Program) app(words ...string) *cli.App {
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
 			p.upCommand(), p.serverCommand(), p.clientCommand(), p.scenarioCommand(), // in the order of the first screen
-			p.explainCommand(), p.checkCommand(), p.execCommand(), p.certsCommand(), p.joinCommand(), p.probeCommand(), p.browserCommand(), p.completionCommand(),
+			p.explainCommand(), p.checkCommand(), p.execCommand(), p.certsCommand(), p.joinCommand(), p.probeCommand(), p.browserCommand(), p.snippetCommand(), p.completionCommand(),
 		},
 	}
 	app.Action = p.chooseCommand

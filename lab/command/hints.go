@@ -22,6 +22,7 @@ import (
 	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/probe"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/snippet"
 )
 
 // hint returns what to type after an error, or "".
@@ -74,6 +75,8 @@ func hint(err error) string {
 		differ   *certgen.DifferentError
 		notOne   *handout.Error
 		edit     *certgen.EditError
+		program  *snippet.UnknownError
+		odd      *snippet.PathError
 	)
 	switch {
 	case errors.As(err, &behaves):
@@ -82,6 +85,12 @@ func hint(err error) string {
 		return "name another folder, or empty it: nothing in it is replaced"
 	case errors.As(err, &handed):
 		return handed.hint()
+	case errors.As(err, &program) && len(program.Nearest) > 0:
+		return "did you mean " + strings.Join(program.Nearest, " or ") + "? lab snippet --help has all names"
+	case errors.As(err, &program):
+		return "lab snippet --help has all names"
+	case errors.As(err, &odd):
+		return "work in a folder whose path has letters, digits, blanks and ._-+:@~,() alone"
 	case errors.As(err, &own), errors.As(err, &otherCA):
 		return "join in an empty folder: lab join FILE --dir NEW"
 	case errors.As(err, &differ):
