@@ -123,6 +123,7 @@ func Write(w io.Writer, program string, side endpoint.Side, v Values) error {
 		"pg":     func(s string) string { return "'" + s + "'" },
 		"sh":     shellWord,
 		"hasCRL": func() bool { return v.HasCRL },
+		"isIP":   func() bool { return net.ParseIP(v.Host) != nil },
 		"crl": func(directive, value, end string) string {
 			line := directive + " " + value + end
 			if v.HasCRL {
