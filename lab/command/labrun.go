@@ -45,6 +45,7 @@ type labRun struct {
 	web        *web.Server // that serves it
 	report     report
 	saidClocks bool                                                                              // that they differ
+	room       *room                                                                             // shown in place of exchanges; nil: it is not
 	counts     struct{ accepted, rejected, refused, unanswered, unasked, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
 }
 
@@ -98,7 +99,11 @@ func (p *Program) newLabRun(c *cli.Context) (*labRun, error) {
 			a.capture.FlushFile() // what is printed is in the file, whatever happens next
 		}
 		a.count(x)
-		a.report.exchange(x)
+		if a.room != nil {
+			a.room.see(x)
+		} else {
+			a.report.exchange(x)
+		}
 		a.show(x)
 	}}
 	return a, nil

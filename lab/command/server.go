@@ -16,6 +16,7 @@ lab server --client-ca server-ca  for clients of another CA
 lab server --cert api.pem --key api.key --client-ca ca.pem
                                   with your own certificates
 lab server --addr 0.0.0.0:8443    for other machines too
+lab server --room --addr :8443    for a course: who is in, who was refused
 lab server --allow OU=Finance --allow spiffe://example.org/audit/*
                                   only for these; others get HTTP 403
 lab server --scenario NAME --blind
@@ -35,6 +36,7 @@ func (p *Program) serverCommand() *cli.Command {
 			caFlag("client-ca", clientCA, "that clients must have"), passwordFileFlag(),
 			&cli.StringSliceFlag{Name: "allow", Usage: "let in only clients with these `ATTRIBUTES` of a subject, or this SPIFFE ID; may be given several times"},
 			webFlag("show exchanges in a browser at `HOST:PORT` (default: off; " + webAddr + " where none is given)"),
+			&cli.BoolFlag{Name: "room", Usage: "show who is in, and who was refused and why, in place of exchanges"},
 			&cli.BoolFlag{Name: "blind", Usage: "with --scenario: do not show what happens"},
 		}, labRunFlags(0, "keys.log", "lab.pcapng")),
 		Action: noArguments(p.server),
@@ -51,6 +53,15 @@ func (p *Program) server(c *cli.Context) error {
 	}
 	if a.settings.Allow, err = allowed(c); err != nil {
 		return err
+	}
+	if c.Bool("room") {
+		for _, flag := range []string{"json", "verbose", "brief", "blind"} {
+			if c.Bool(flag) {
+				return &usageError{command: commandName(c), problem: "--room shows a table, and --" + flag + " exchanges: leave one of them out"}
+			}
+		}
+		a.room = p.newRoom()
+		a.report.undrawn = true
 	}
 	own, err := a.prepareSide(c, "client-ca")
 	if err != nil {
@@ -78,6 +89,9 @@ func (p *Program) server(c *cli.Context) error {
 	err = wait()
 	a.wire.Close() // every connection has ended: what was said comes with the verdicts
 	a.join(ctx)
+	if a.room != nil {
+		a.room.end()
+	}
 	a.sayCounts(c.Context)
 	return err
 }
