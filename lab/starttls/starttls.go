@@ -121,7 +121,7 @@ func (e *BusyError) Error() string { return "the server has no room: " + text.Cl
 type UnexpectedError struct{ Protocol, Said string }
 
 func (e *UnexpectedError) Error() string {
-	return fmt.Sprintf("the server does not speak %s: it said %q", e.Protocol, e.Said)
+	return fmt.Sprintf("the server does not speak %s: it said %q", e.Protocol, text.Clean(e.Said))
 }
 
 // Why implements verdict.Misbehaviour.
