@@ -111,6 +111,9 @@ type serverConn struct {
 	quota          quota                 // until the client is authenticated
 }
 
+// NetConn returns the connection below, which may have a tap.
+func (c *serverConn) NetConn() net.Conn { return c.Conn }
+
 // serverConnOf returns the serverConn below a connection that Accept returned.
 func serverConnOf(c net.Conn) *serverConn {
 	for {

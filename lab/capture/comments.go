@@ -19,6 +19,9 @@ func ParseExchange(comment string) (number int, ok bool) {
 	return number, err == nil && number > 0 && comment == exchangeComment(number)
 }
 
+// ProbePrefix begins the comment of a connection of lab probe: a case follows.
+const ProbePrefix = "lab probe: "
+
 // WiresharkPort is a TCP port that Wireshark takes for TLS by itself, as it
 // does 443.
 const WiresharkPort = 8443

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/probe"
+	"mtlslab.example/lab/lab/text"
 )
 
 // Command is a client that is called once for each fault.
@@ -34,6 +35,35 @@ var Where = []string{"{url}", "{host}", "{port}"}
 // Uses reports whether a placeholder is among the arguments.
 func (c *Command) Uses(placeholder string) bool {
 	return slices.ContainsFunc(c.Args, func(arg string) bool { return strings.Contains(arg, placeholder) })
+}
+
+// Placeholders are all.
+var Placeholders = []string{"{url}", "{host}", "{port}", "{ca}", "{cert}", "{key}", "{crl}"}
+
+// braced is what may be meant for a placeholder. ${x} is a shell's, and %{x} of
+// curl -w.
+var braced = text.Pattern(`(^|[^$%])(\{[A-Za-z_-]+\})`)
+
+// meant is what is in words that are meant for one.
+var meant = text.Pattern(`(?i)ur[il]|host|server|addr|port|ca|cert|key|crl`)
+
+// Misspelt returns what looks like a placeholder among the arguments and is none,
+// "" if there is no such thing. In a script of several words braces have a
+// meaning of their own, unless only the case is wrong.
+func (c *Command) Misspelt() string {
+	for _, arg := range c.Args {
+		isScript := strings.ContainsAny(arg, " \t\n\"'")
+		for _, found := range braced().FindAllStringSubmatch(arg, -1) {
+			word := found[2]
+			if slices.Contains(Placeholders, word) || !meant().MatchString(word) {
+				continue
+			}
+			if !isScript || slices.Contains(Placeholders, strings.ToLower(word)) {
+				return word
+			}
+		}
+	}
+	return ""
 }
 
 // patience bounds a call to a server that says nothing.

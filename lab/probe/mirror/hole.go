@@ -38,7 +38,7 @@ func (k kind) fix() string {
 		names:        "compare the host that is called with the certificate: Python check_hostname = True, openssl s_client -verify_hostname HOST, Java setEndpointIdentificationAlgorithm(\"HTTPS\"), no checkServerIdentity of one's own in Node.js",
 		versions:     "set the lowest version to TLS 1.2 (RFC 8996)",
 		protocols:    "take nothing but TLS from a server that is called by https",
-		revocation:   "have the client check the CRL that it is given",
+		revocation:   "have the client check the CRL that it is given: curl --crlfile, openssl s_client -CRL and -crl_check, Python verify_flags |= VERIFY_CRL_CHECK_LEAF, Node.js crl, Go VerifyConnection that looks into an x509.RevocationList, Java PKIXRevocationChecker with a CertStore of CRLs",
 	}[k]
 }
 

@@ -203,6 +203,30 @@ func TestServer(t *testing.T) {
 		}
 	}
 
+	for accept, want := range map[string]string{"": first.URL + "  accept", "text/html": "<!DOCTYPE html>", "application/json": `[{"name":"good"`} {
+		request, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, first.URL, nil)
+		request.Header.Set("Accept", accept)
+		response, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: right, DisableKeepAlives: true}}).Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		if <-visits; !strings.HasPrefix(string(page), want) {
+			t.Errorf("to %q: %.80s", accept, page)
+		}
+	}
+	if _, err := get("http"+strings.TrimPrefix(first.URL, "https"), "", right); err != nil {
+		t.Error(err)
+	}
+	if v := <-visits; !strings.Contains(v.Astray, "did not speak TLS on the port of good") {
+		t.Errorf("plain HTTP: %q", v.Astray)
+	}
+	_, _ = get(strings.Replace(first.URL, "localhost", "expired-sever.localhost", 1), first.Addr.String(), right)
+	if v := <-visits; !strings.Contains(v.Astray, "by the name expired-sever.localhost, which no server here has") {
+		t.Errorf("an unknown name: %q", v.Astray)
+	}
+
 	careless := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{own}}
 	for _, url := range []string{entries[1].URL, entries[1].NameURL} {
 		page, err := get(url, map[bool]string{true: first.Addr.String()}[url == entries[1].NameURL], careless)

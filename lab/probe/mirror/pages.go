@@ -2,8 +2,12 @@ package mirror
 
 import (
 	"encoding/json"
+	"fmt"
 	"html/template"
+	"io"
 	"net/http"
+	"strings"
+	"text/tabwriter"
 
 	"mtlslab.example/lab/lab/scenario"
 )
@@ -29,27 +33,60 @@ func (l *Listener) Entry() Entry {
 	return e
 }
 
-// pages serves the index, in HTML and as JSON, where everything is right, and
-// elsewhere a page that says what the client should have refused.
+// pages serves the index where everything is right, and elsewhere a page that
+// says what the client should have refused: in HTML to a browser, as JSON to who
+// asks for that, and else in plain text.
 func (s *Server) pages(l *Listener) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		at := l
 		if named := s.byName(r.TLS.ServerName); named != nil {
 			at = named
 		}
-		if at.IsControl() {
-			_ = index.Execute(w, s.entries())
-			return
+		switch accept := r.Header.Get("Accept"); {
+		case strings.Contains(accept, "text/html"):
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			if at.IsControl() {
+				_ = index.Execute(w, s.entries())
+			} else {
+				_ = wrong.Execute(w, at.Entry())
+			}
+		case strings.Contains(accept, "application/json") && at.IsControl():
+			s.writeList(w)
+		default:
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			if at.IsControl() {
+				s.writeIndex(w)
+			} else {
+				at.Entry().write(w)
+			}
 		}
-		_ = wrong.Execute(w, at.Entry())
 	})
-	mux.HandleFunc("GET /faults.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(s.entries())
-	})
+	mux.HandleFunc("GET /faults.json", func(w http.ResponseWriter, _ *http.Request) { s.writeList(w) })
 	return mux
+}
+
+func (s *Server) writeList(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(s.entries())
+}
+
+// writeIndex writes a line for each listener.
+func (s *Server) writeIndex(w io.Writer) {
+	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, e := range s.entries() {
+		fmt.Fprintf(columns, "%s\t%s\t%s\t%s\n", e.URL, e.Must, e.Name, e.Title)
+	}
+	_ = columns.Flush()
+}
+
+// write writes what a client should have refused.
+func (e Entry) write(w io.Writer) {
+	must := "Your client should have refused this server."
+	if e.MayPass != "" {
+		must = "A client may refuse this server, or take it: " + e.MayPass + "."
+	}
+	fmt.Fprintf(w, "%s: %s\n%s\n%s\n%s\n", e.Name, e.Title, must, e.Reason, e.RFC)
 }
 
 func (s *Server) entries() []Entry {

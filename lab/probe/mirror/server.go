@@ -16,6 +16,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/wiretap"
@@ -196,14 +197,19 @@ func (s *Server) wrap(l *Listener, wrong fault.Fault) fault.Fault {
 	isFirst := len(s.Listeners) == 0
 	return func(conn net.Conn, config *tls.Config) net.Conn {
 		s.opened(l)
+		if !isFirst {
+			note(conn, l)
+		}
 		config.ClientAuth, config.ClientCAs, config.VerifyConnection = tls.RequestClientCert, nil, nil
 		config.SessionTicketsDisabled = true // a resumed session has no certificate to judge
 		if isFirst {
 			config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 				named := s.byName(hello.ServerName)
 				if named == nil {
+					note(conn, l)
 					return nil, nil
 				}
+				note(conn, named)
 				config := config.Clone()
 				config.GetConfigForClient = nil
 				named.config(config)
@@ -214,6 +220,13 @@ func (s *Server) wrap(l *Listener, wrong fault.Fault) fault.Fault {
 			return wrong(conn, config)
 		}
 		return conn
+	}
+}
+
+// note names the fault in a recording of the connection.
+func note(conn net.Conn, l *Listener) {
+	if tapped, ok := wiretap.Of(conn); ok {
+		tapped.Annotate(capture.ProbePrefix + l.Name)
 	}
 }
 

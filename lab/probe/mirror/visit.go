@@ -20,6 +20,7 @@ type Visit struct {
 
 	Shook       bool   // the handshake came to its end on both sides
 	Sent        bool   // and the client sent something: it took the server for a good one
+	Astray      string // why the visit says nothing of the fault, as a sentence without a full stop; "": it does
 	UserAgent   string // as the client says; "": it did not
 	Certificate string // subject of the client's; "": it has shown none
 }
@@ -35,6 +36,7 @@ func (s *Server) visit(x *lab.Exchange) {
 		at = named
 	}
 	v := newVisit(at.Fault, x)
+	v.Astray = s.astray(l, x)
 	s.mu.Lock()
 	at.visits = append(at.visits, v)
 	if len(at.visits) > mostVisits {
@@ -48,6 +50,18 @@ func (s *Server) visit(x *lab.Exchange) {
 	if s.options.Visit != nil {
 		s.options.Visit(v)
 	}
+}
+
+// astray says of a connection to a listener that it was made for none.
+func (s *Server) astray(l *Listener, x *lab.Exchange) string {
+	name := x.TLS.ServerName
+	switch {
+	case x.Code == verdict.SpokeNoTLS && x.RejectedBy == endpoint.Server:
+		return "a client did not speak TLS on the port of " + l.Name + ": " + x.Reason
+	case l != s.Listeners[0] || name == "" || strings.EqualFold(name, s.options.Host) || s.byName(name) != nil:
+		return ""
+	}
+	return "a client called the first port by the name " + text.Clean(name) + ", which no server here has"
 }
 
 // mostVisits is how many visits are kept for each fault.
