@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -93,9 +94,13 @@ func (o Options) row(number, outcome, subject, version, group, server string, re
 }
 
 // results returns the outcome of a connection, for the end of a line: behind
-// the protocol before TLS, and alone where there is no room for both.
+// the protocol before TLS, or in a capture of lab probe behind what was tried, and
+// alone, or that alone, where there is no room for both.
 func (s *story) results() []string {
 	before, after := s.c.Prologue.Name(), s.resultOfTLS()
+	if tried := s.tried(); tried != "" {
+		return []string{tried + ": " + cmp.Or(after, s.afterPrologue()), tried}
+	}
 	switch {
 	case s.verdict.Code == verdict.ProxyHeader, after != "" && after == s.verdict.Reason:
 		return []string{after}
@@ -103,6 +108,19 @@ func (s *story) results() []string {
 		return []string{cmp.Or(after, s.afterPrologue())}
 	}
 	return []string{before + ": " + after, after}
+}
+
+// tried returns the case that lab probe made the connection for, "" for any other
+// connection.
+func (s *story) tried() string {
+	for _, comment := range s.c.Comments {
+		if note, ok := strings.CutPrefix(comment, capture.ProbePrefix); ok {
+			note, _, _ = strings.Cut(note, ", which ")
+			name, _, _ := strings.Cut(note, " in TLS ")
+			return name
+		}
+	}
+	return ""
 }
 
 func (s *story) resultOfTLS() string {

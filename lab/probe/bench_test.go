@@ -4,8 +4,12 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
+
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // BenchmarkServer probes a server of Go's in full, near and 50 ms away.
@@ -25,6 +29,43 @@ func BenchmarkServer(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkOptionalNoCA has lab probe and testssl look at nginx that asks for a
+// certificate and takes any, each in full. "ways in" are the cases that are found
+// wrong; testssl has none, and "mentions" counts the lines in which it speaks of
+// client certificates.
+func BenchmarkOptionalNoCA(b *testing.B) {
+	p := newPKI(b)
+	port := p.nginx(b, "ssl_verify_client optional_no_ca; ssl_client_certificate "+p.file("client-ca.pem")+";")
+	b.Run("lab probe", func(b *testing.B) {
+		for b.Loop() {
+			o := p.options(port)
+			o.Skip, o.Revoked = []string{}, nil
+			r, err := Server(b.Context(), o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(len(r.having(Wrong))), "ways-in")
+		}
+	})
+	b.Run("testssl", func(b *testing.B) {
+		peertest.Need(b, "testssl")
+		for b.Loop() {
+			cmd := exec.Command("testssl", "--quiet", "--color", "0", "--warnings", "off", "--server-defaults", "localhost:"+port)
+			out, err := cmd.CombinedOutput()
+			if len(out) == 0 {
+				b.Fatal(err)
+			}
+			mentions := 0
+			for line := range strings.Lines(strings.ToLower(string(out))) {
+				if strings.Contains(line, "client auth") || strings.Contains(line, "client cert") {
+					mentions++
+				}
+			}
+			b.ReportMetric(float64(mentions), "mentions")
+		}
+	})
 }
 
 // delayed starts a relay that holds up connections and bytes in both directions,

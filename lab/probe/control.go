@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/starttls"
@@ -25,10 +27,10 @@ import (
 // let in, the server asks for one, and what comes of none. The error is
 // *stopped, or of making certificates.
 func (p *prober) control(ctx context.Context) error {
-	good := p.try(ctx, attempt{note: "lab probe: the good certificate", show: p.good})
+	good := p.try(ctx, attempt{note: capture.ProbePrefix + "mtls", show: p.good})
 	if x := good.Exchange; x != nil && x.Code == verdict.NoCommonALPN {
 		p.http2Only = true
-		good = p.try(ctx, attempt{note: "lab probe: the good certificate", show: p.good})
+		good = p.try(ctx, attempt{note: capture.ProbePrefix + "mtls", show: p.good})
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -98,7 +100,7 @@ func (p *prober) controlGood(ctx context.Context, first *outcome, none map[uint1
 	p.base.response, p.shownLeaf = first.response, leafOf(first)
 	for _, version := range p.ServerOptions.Versions {
 		name := tlswire.Version(version).String()
-		o := p.try(ctx, attempt{note: noteOf("the good certificate", version), version: version, show: p.good})
+		o := p.try(ctx, attempt{note: noteOf(goodCase, version), version: version, show: p.good})
 		if o.response == nil && o.Exchange != nil && isOtherVersion(o.Exchange) {
 			f := p.left(goodCase, "Mutual TLS, when all is well", "the server does not speak it")
 			f.TLS = name
@@ -163,11 +165,7 @@ func (p *prober) explainStop(o *outcome) error {
 	case o.Exchange == nil:
 		return &stopped{"nothing was seen of the connection with the good certificate", ""}
 	case o.response == nil:
-		x := o.Exchange
-		if x.RejectedBy == endpoint.Client {
-			return &stopped{"the server cannot be probed: " + cmp.Or(x.Reason, "no answer came"), joinNonEmpty("--ca FILE names the CA that it must have", x.Fix)}
-		}
-		return &stopped{"the good certificate is not let in: " + cmp.Or(x.Reason, "no answer came"), x.Fix}
+		return p.explainRefusal(o.Exchange)
 	case o.response.Refusal != "":
 		return &stopped{"the good certificate is not let in: the server refuses it after the handshake: " + o.response.Refusal, ""}
 	case o.response.Status == http.StatusBadRequest, o.response.Status == 495, o.response.Status == 496:
@@ -178,6 +176,30 @@ func (p *prober) explainStop(o *outcome) error {
 	return nil
 }
 
+// explainRefusal returns why no answer came with the good certificate.
+func (p *prober) explainRefusal(x *lab.Exchange) error {
+	why := cmp.Or(x.Reason, "no answer came")
+	fix := x.Fix
+	switch {
+	case x.Outcome == verdict.Accepted, x.Code == verdict.TooSlow && x.TLS.Version != "" && requestOf(x) != nil:
+		why, fix = "the handshake succeeded, and no answer came in time: let in is who is answered", "call a path that answers, or wait longer with --timeout"
+		if p.target.protocol == nil {
+			fix = "the server must answer HTTP, or one of " + text.Joined(starttls.Names(false), "or") + " (--starttls); " + fix
+		}
+	case x.RejectedBy == endpoint.Client && slices.Contains(otherCA, x.Code):
+		fix = joinNonEmpty("--ca FILE names the CA that it must have", fix)
+	case x.RejectedBy == endpoint.Client && p.target.protocol == nil && slices.Contains([]verdict.Code{verdict.SpokeNoTLS, verdict.TooSlow, verdict.Closed}, x.Code):
+		fix = joinNonEmpty(fix, "what begins in plain text is probed with --starttls "+strings.Join(starttls.Names(false), "|"))
+	}
+	if x.RejectedBy == endpoint.Server && requestOf(x) != nil {
+		return &stopped{"the good certificate is not let in: " + why, fix}
+	}
+	return &stopped{"the server cannot be probed: " + why, fix}
+}
+
+// otherCA are the codes of a server whose certificate is of another CA.
+var otherCA = []verdict.Code{chain.UnknownCA, chain.LookAlikeCA, chain.SelfSigned}
+
 // explainForbidden stops where the good certificate is answered as none is, with
 // a refusal.
 func (p *prober) explainForbidden(good *outcome, none map[uint16]*outcome) error {
@@ -185,15 +207,19 @@ func (p *prober) explainForbidden(good *outcome, none map[uint16]*outcome) error
 	if r.Status != http.StatusForbidden && r.Status != http.StatusUnauthorized || p.base.refusesNone {
 		return nil
 	}
+	asks := false
 	for _, o := range none {
-		if requestOf(o.Exchange) == nil { // which is bad enough, and certain
-			return nil
-		}
+		asks = asks || requestOf(o.Exchange) != nil
 		if o.response == nil || o.response.Status != r.Status || !bytes.Equal(o.response.Body, r.Body) {
 			return nil
 		}
 	}
-	return &stopped{fmt.Sprintf("the server answers %d with the good certificate and without any: it cannot be told whether it lets in", r.Status), "name a path that the good certificate may read"}
+	problem, hint := fmt.Sprintf("the server answers %d with the good certificate and without any: it cannot be told whether it lets in", r.Status), "name a path that the good certificate may read"
+	if !asks {
+		problem += ". It asks for none in the handshake"
+		hint += "; a server that asks after the handshake, for some paths alone (Apache: SSLVerifyClient in a Location), cannot be probed: lab scenario show post-handshake-auth"
+	}
+	return &stopped{problem, hint}
 }
 
 // isOtherVersion reports whether a handshake failed because the server does not
@@ -217,7 +243,7 @@ func (p *prober) judgeRequest(version uint16, o *outcome, r *Request) *Finding {
 	case o.Exchange == nil || o.Exchange.Wire == nil || o.response == nil:
 		f.Result, f.Judgement, f.Reason = Unclear, Unknown, "nothing was seen that shows it"
 	default:
-		f.Judgement, f.Reason, f.Fix, f.Scenario = Wrong, "never asks for a certificate", fixRequire, askCase
+		f.Judgement, f.Reason, f.Fix, f.Scenario = Wrong, "there is no CertificateRequest in the handshake: a client cannot show a certificate, and nobody is refused for want of one. If that is so for some paths alone, probe one that wants a certificate", fixRequire, askCase
 	}
 	return f
 }
@@ -287,7 +313,7 @@ func (p *prober) controlMinted(ctx context.Context) error {
 	version := p.versions[len(p.versions)-1]
 	o := p.try(ctx, attempt{note: noteOf(mintedCase, version) + ", which is good", version: version, show: shown})
 	f := p.finding(o)
-	f.Case, f.Title, f.Certificate = mintedCase, "A good certificate that the probe has made", subjectOf(shown)
+	f.Case, f.Title, f.Certificate = mintedCase, mintedTitle, subjectOf(shown)
 	f.TLS = tlswire.Version(version).String()
 	switch f.Result {
 	case LetIn:

@@ -43,6 +43,7 @@ func (r *Report) diagnose() (all []string) {
 	say("a session goes on although its certificate was revoked", lets("resumed-after-revocation"))
 	say("it trusts a CA between as if it were a root", lets("intermediate-as-root"))
 	say("another host leads to this one without a certificate", lets("host-bypass"))
+	say("a session of another host lets in here without a certificate", lets("session-of-another-host"))
 	say("another host asks for no certificate", lets("other-host"))
 	say("an application behind it believes a name that the client has put into a header", lets("header-spoofed-identity"))
 	say("the name in the certificate is not checked: every client of the CA is let in", lets("client-other-subject"))
@@ -51,16 +52,16 @@ func (r *Report) diagnose() (all []string) {
 }
 
 // longChains are the cases whose certificates are of a CA below the root.
-var longChains = []string{"client-missing-intermediate", "client-of-a-client", "client-path-length"}
+var longChains = []string{"client-missing-intermediate", "client-of-a-client", "client-path-length", "client-name-constraint"}
 
 // weigh says of a refusal that it shows little, where a good certificate of a CA
-// below the root is refused, too.
-func (r *Report) weigh() {
-	for _, good := range r.Findings {
+// below the root is refused, too. That case stands before those that it weighs.
+func weigh(row []*Finding, before [][]*Finding) {
+	for _, good := range slices.Concat(before...) {
 		if good.Case != "client-of-intermediate" || good.Judgement != Warning {
 			continue
 		}
-		for _, f := range r.Findings {
+		for _, f := range row {
 			if f.TLS == good.TLS && f.Judgement == Right && slices.Contains(longChains, f.Case) {
 				f.Reason = joinNonEmpty(f.Reason, "a good certificate of a CA below the root is refused, too, so that this shows little")
 			}

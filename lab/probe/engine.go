@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,6 +83,12 @@ type engine struct {
 	trust     *chain.Trust
 	http2Only bool
 
+	// All connections go to one address: others of the same name may be other
+	// servers.
+	pinning sync.Mutex
+	pinned  string                               // HOST:PORT; "": none yet
+	several func(pinned string, others []string) // is told if there are others; may be nil
+
 	slots chan struct{}
 	pace  *pace
 	made  atomic.Int64
@@ -141,13 +148,9 @@ type addressKey struct{}
 
 // dial connects, and notes from where.
 func (e *engine) dial(ctx context.Context) (net.Conn, error) {
-	addr := e.target.Addr
-	if addr == "" {
-		addr = net.JoinHostPort(e.target.URL.Hostname(), cmp.Or(e.target.URL.Port(), "443"))
-	}
 	limited, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
-	c, err := lab.Connect(limited, addr)
+	c, err := e.connect(limited)
 	if err != nil {
 		return nil, err
 	}
@@ -155,6 +158,42 @@ func (e *engine) dial(ctx context.Context) (net.Conn, error) {
 		note(c.LocalAddr().String())
 	}
 	return c, nil
+}
+
+// connect connects to the address that has answered first.
+func (e *engine) connect(ctx context.Context) (net.Conn, error) {
+	e.pinning.Lock()
+	addr := e.pinned
+	if addr != "" {
+		e.pinning.Unlock()
+		return lab.Connect(ctx, addr)
+	}
+	defer e.pinning.Unlock()
+	addr = e.target.Addr
+	if addr == "" {
+		addr = net.JoinHostPort(e.target.URL.Hostname(), cmp.Or(e.target.URL.Port(), "443"))
+	}
+	c, err := lab.Connect(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	e.pinned = c.RemoteAddr().String()
+	if others := othersOf(ctx, addr, e.pinned); len(others) > 0 && e.several != nil {
+		e.several(e.pinned, others)
+	}
+	return c, nil
+}
+
+// othersOf returns the addresses that a host has besides one, none for a host
+// that is an address itself or this machine.
+func othersOf(ctx context.Context, addr, pinned string) (others []string) {
+	host, _, err := net.SplitHostPort(addr)
+	own, _, err2 := net.SplitHostPort(pinned)
+	if ip := net.ParseIP(own); err != nil || err2 != nil || net.ParseIP(host) != nil || ip == nil || ip.IsLoopback() {
+		return nil
+	}
+	all, _ := net.DefaultResolver.LookupHost(ctx, host) // which has just been found
+	return slices.DeleteFunc(all, func(ip string) bool { return ip == own })
 }
 
 // settling is how long an attempt waits for the report of its connection.

@@ -3,11 +3,15 @@ package probe
 import (
 	"bufio"
 	"bytes"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"strings"
@@ -16,6 +20,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/text"
 )
 
 // listen starts a server that does as told with each connection.
@@ -41,7 +46,7 @@ func TestHostile(t *testing.T) {
 		serve func(net.Conn)
 		want  string
 	}{
-		"silent":            {func(c net.Conn) { time.Sleep(10 * time.Second); c.Close() }, "the server was silent for too long"},
+		"silent":            {func(c net.Conn) { time.Sleep(10 * time.Second); c.Close() }, "the server cannot be probed: the server was silent for too long"},
 		"a byte at a time":  {func(c net.Conn) { drip(c, "\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03"+strings.Repeat("a", 1000)) }, "the server was silent for too long"},
 		"resets":            {reset, ""},
 		"closes":            {func(c net.Conn) { c.Close() }, ""},
@@ -67,7 +72,26 @@ func TestHostile(t *testing.T) {
 			if r.Exit() != ExitUnknown || r.Error == "" || !strings.Contains(r.Error, c.want) || len(r.Findings) > 0 {
 				t.Errorf("exit status %d, %q, %d findings", r.Exit(), r.Error, len(r.Findings))
 			}
+			if strings.Contains(r.Hint, "--ca ") || strings.Contains(r.Error, "good certificate is not let in") { // it was never shown
+				t.Errorf("%q, hint %q", r.Error, r.Hint)
+			}
 		})
+	}
+}
+
+// A server that takes the good certificate and speaks no HTTP lets nobody in, as
+// far as can be told.
+func TestNoHTTP(t *testing.T) {
+	p := newPKI(t)
+	config := &tls.Config{Certificates: []tls.Certificate{p.pair("server")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}
+	o := p.options(listen(t, func(raw net.Conn) {
+		defer raw.Close()
+		_, _ = io.Copy(io.Discard, tls.Server(raw, config))
+	}))
+	o.Timeout = 300 * time.Millisecond
+	r := probed(t, o)
+	if r.Exit() != ExitUnknown || !strings.Contains(r.Error, "the handshake succeeded, and no answer came") || !strings.Contains(r.Hint, "--starttls") {
+		t.Errorf("exit status %d, %q, hint %q", r.Exit(), r.Error, r.Hint)
 	}
 }
 
@@ -180,4 +204,55 @@ func TestCut(t *testing.T) {
 			t.Errorf("%s in %s: %s %s", f.Case, f.TLS, f.Judgement, f.Result)
 		}
 	}
+}
+
+// What a server calls itself and its CAs is shown clean, and the names of a
+// thousand CAs are few.
+func TestHostileNames(t *testing.T) {
+	p := newPKI(t)
+	const name = "\x1b]0;owned\x07\x1b[2Jok    mtls\nALARM\u202e"
+	ca := p.pair("server-ca")
+	template := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: name, Organization: []string{name}}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"localhost", "a\x1b[2Jb"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	server := p.pair("server")
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.Leaf, server.Leaf.PublicKey, ca.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := p.pool("client-ca")
+	for i := range 1000 {
+		pool.AddCert(&x509.Certificate{Raw: []byte{byte(i), byte(i >> 8)}, RawSubject: subject(t, fmt.Sprint(name, i))})
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: server.PrivateKey}}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+	o := p.options(listen(t, func(raw net.Conn) {
+		defer raw.Close()
+		c := tls.Server(raw, config)
+		if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			fmt.Fprintf(c, "HTTP/1.1 200 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", strings.ReplaceAll(name, "\n", ""))
+			c.CloseWrite()
+		}
+	}))
+	var b bytes.Buffer
+	table := Table{Printer: text.Printer{W: &b}, Names: 30}
+	o.Each = func(row []*Finding) { table.Row(row...) }
+	r := probed(t, o)
+	table.Rest()
+	if r.Exit() == ExitUnknown || b.Len() > 20_000 {
+		t.Errorf("exit status %d, %q, a table of %d bytes", r.Exit(), r.Error, b.Len())
+	}
+	for line := range strings.Lines(b.String()) {
+		if !text.IsClean(strings.TrimSuffix(line, "\n")) || strings.HasPrefix(line, "ALARM") && !strings.HasPrefix(line, "ALARM revoked-client") {
+			t.Errorf("%q", line)
+		}
+	}
+}
+
+// subject returns the DER of a name.
+func subject(t *testing.T, name string) []byte {
+	t.Helper()
+	der, err := asn1.Marshal(pkix.Name{CommonName: name}.ToRDNSequence())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
 }

@@ -49,11 +49,29 @@ func unverified(conn net.Conn, config *tls.Config) net.Conn {
 	return conn
 }
 
-// tryHost connects by another name without a certificate, and asks for a host.
+// nameless does so, too, and sends no server_name.
+func nameless(conn net.Conn, config *tls.Config) net.Conn {
+	config.ServerName = ""
+	return unverified(conn, config)
+}
+
+// tryHost connects by another name, or by none if that is "", without a
+// certificate, and asks for a host.
 func (p *prober) tryHost(ctx context.Context, c *Case, name, host string, http2 bool) *outcome {
 	version := p.versions[len(p.versions)-1]
-	return p.try(ctx, attempt{note: noteOf(c.Name, version) + ": server_name " + name + ", Host " + host, version: version, serverName: name,
-		header: map[string]string{"Host": host}, http2: http2, wrap: unverified})
+	a := attempt{note: noteOf(c.Name, version) + ": " + byName(name) + ", Host " + host, version: version, serverName: name,
+		header: map[string]string{"Host": host}, http2: http2, wrap: unverified}
+	if name == "" {
+		a.wrap = nameless
+	}
+	return p.try(ctx, a)
+}
+
+func byName(name string) string {
+	if name == "" {
+		return "no server_name"
+	}
+	return "server_name " + name
 }
 
 // runOtherHosts connects by other names, without a certificate.
@@ -103,23 +121,27 @@ func notSeen(name string) *Finding {
 func runHostBypass(ctx context.Context, p *prober, c *Case, _ uint16) *Finding {
 	f := &Finding{Result: Answered, Judgement: Right, Reason: "no other name leads to this host without a certificate"}
 	unseen := ""
-	for _, name := range p.hosts() {
+	names := p.hosts()
+	if net.ParseIP(p.target.host()) == nil { // which is never sent
+		names = append(names, "")
+	}
+	for _, name := range names {
 		for _, http2 := range []bool{false, true} {
 			if http2 && (p.report.Offers == nil || !slices.Contains(p.report.Offers.ALPN, "h2")) {
 				continue
 			}
 			o := p.tryHost(ctx, c, name, p.target.URL.Host, http2)
 			result := p.base.judge(o).result
-			if result == LetIn {
+			if result == LetIn && name != "" {
 				result = p.whosePage(o, func() *outcome { return p.tryHost(ctx, c, name, name, http2) })
 			}
 			switch result {
 			case Unclear:
-				unseen = cmp.Or(unseen, name)
+				unseen = cmp.Or(unseen, name, "a connection without server_name")
 			case LetIn:
 				f = p.finding(o)
 				f.Judgement = Wrong
-				f.Reason = fmt.Sprintf("%s: server_name %s, Host %s", c.hole, name, p.target.URL.Host)
+				f.Reason = fmt.Sprintf("%s: %s, Host %s", c.hole, byName(name), p.target.URL.Host)
 				return f
 			}
 		}
@@ -167,6 +189,9 @@ func runMisdirected(ctx context.Context, p *prober, c *Case, version uint16) *Fi
 		case Unclear:
 			unseen = cmp.Or(unseen, host)
 		case LetIn:
+			if isSamePage(o.response, p.base.response) { // the server does not look at Host
+				continue
+			}
 			f = p.finding(o)
 			f.Judgement, f.Reason = c.lets, fmt.Sprintf("%s: Host %s", c.hole, host)
 			return f

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -67,6 +68,8 @@ func (b *baseline) judge(o *outcome) event {
 		e.result = RefusedTLS
 	case x.RejectedBy == endpoint.Server, x.Outcome == verdict.Broken:
 		e.result, e.alert = Cut, nil
+	case x.Outcome == verdict.Accepted && isClosed(o.err): // OpenLDAP does so with GnuTLS
+		e.result, e.when, e.alert = Cut, AfterHandshake, nil
 	case x.Outcome == verdict.Accepted:
 		e.result, e.reason = Unclear, "the handshake succeeded, and no answer came in time"
 	case x.Code == verdict.TooSlow && e.when == AfterHandshake:
@@ -75,6 +78,12 @@ func (b *baseline) judge(o *outcome) event {
 		e.result = Unclear
 	}
 	return e
+}
+
+// isClosed reports whether the server has ended the connection in place of an
+// answer.
+func isClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // refusing are the statuses with which servers refuse a certificate, or its

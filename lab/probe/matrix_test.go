@@ -11,7 +11,7 @@ import (
 // matrixCases are the columns of the matrix of targets, in its order.
 var matrixCases = []string{"server-does-not-ask", noneCase, "untrusted-client-forced", "self-signed-client", "look-alike-ca", "client-missing-intermediate",
 	"expired-client", "not-yet-valid-client", "client-wrong-eku", "client-of-server-ca", "client-of-a-client", "client-path-length", "client-unknown-critical",
-	"revoked-client", "ca-as-client", "weak-client-key", "client-other-subject", "client-of-intermediate"}
+	"revoked-client", "ca-as-client", "weak-client-key", "client-other-subject", "client-of-intermediate", "client-name-constraint"}
 
 // matrix writes what TestTargets wants of each target as a table.
 func matrix() string {

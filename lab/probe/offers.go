@@ -28,6 +28,7 @@ type Offers struct {
 	Chain      []Link              `json:"chain"`                 // that it shows, its own certificate first
 	Holds      string              `json:"holds"`                 // under which of the CAs, and for which host
 	Resumption map[string]string   `json:"resumption"`            // by version: "psk", "ticket" or "none"
+	EarlyData  uint32              `json:"early_data,omitempty"`  // bytes that a client may send with a ticket before the handshake (0-RTT); 0: none
 	OCSP       string              `json:"ocsp_staple,omitempty"` // "good", "revoked", "unknown" or that it cannot be read; "": none
 	Requests   map[string]*Request `json:"certificate_requests"`  // by version; nil: none
 }
@@ -209,6 +210,10 @@ func (o *Offers) readChain(p *prober, good *outcome) {
 			ders = sent
 		}
 		switch body := m.Body().(type) {
+		case *tlswire.NewSessionTicket:
+			if early, ok := tlswire.Lookup[*tlswire.MaxEarlyDataSize](body.Extensions, tlswire.ExtensionEarlyData); ok {
+				o.EarlyData = early.Size
+			}
 		case *tlswire.CertificateStatus:
 			staple = body.Response
 		case *tlswire.Certificate:

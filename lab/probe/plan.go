@@ -22,7 +22,11 @@ func (p *prober) mostOf(c *Case) int {
 	case c.all != nil:
 		return 2*len(p.Versions) + 3
 	case c.Name == "host-bypass":
-		return 4 * (len(p.Hosts) + mostHosts + 1)
+		return 4 * (len(p.Hosts) + mostHosts + 2)
+	case c.Name == "session-of-another-host":
+		return 2 * len(p.Versions) * (len(p.Hosts) + mostHosts + 1)
+	case c.needs&needHeader != 0:
+		return 2
 	case c.Name == "other-host":
 		return len(p.Hosts) + mostHosts + 1
 	case c.once:
@@ -47,6 +51,8 @@ func (p *prober) lacks(c *Case) string {
 		return "needs a good certificate that is sent with a CA between it and its root"
 	case c.needs&needHTTP != 0 && p.Target.Ask != nil:
 		return "is about HTTP"
+	case c.needs&needCAKey != 0 && p.clientCA.PrivateKey == nil && p.ClientCA != nil:
+		return "needs --client-ca-key: the key of " + p.clientCA.Leaf.Subject.String()
 	case c.needs&needCAKey != 0 && p.clientCA.PrivateKey == nil:
 		return "needs --client-ca and --client-ca-key: a CA whose clients the server lets in"
 	case c.needs&needServerCAKey != 0 && p.serverCA == nil:

@@ -101,6 +101,9 @@ func (f *Finding) Words() string {
 	case Cut:
 		return "cut without an alert" + f.late()
 	case Answered:
+		if f.Case == askCase && f.Judgement == Wrong { // whose reason says more
+			return "never asks for a certificate"
+		}
 		return f.Reason
 	}
 	return string(f.Result)

@@ -89,6 +89,7 @@ func TestTable(t *testing.T) {
 	for _, row := range [][]*Finding{all[:2], all[2:4], all[4:5], all[5:6], all[6:]} {
 		table.Row(row...)
 	}
+	table.Rest()
 	const want = `      CASE                TLS     WHAT HAPPENED (late: after handshake)
 ok    expired-client      1.2     certificate_expired
 ok                        1.3     certificate_expired, late

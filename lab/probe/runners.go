@@ -50,23 +50,48 @@ func runLongChain(ctx context.Context, p *prober, c *Case, version uint16) *Find
 	return f
 }
 
-// spoofed is the name that is written into a header.
-const spoofed = "lab-probe-spoofed"
+// The names that are written into headers: that by which an application knows
+// its clients, and one that no application knows.
+const (
+	spoofed    = "lab-probe-spoofed"
+	echoHeader = "Lab-Probe-Echo"
+	echoed     = "lab-probe-echoed"
+)
 
-// runHeader claims another name in a header, and looks for it in the page.
+// runHeader claims another name in a header. It is believed where the page then
+// shows it in place of the one that it shows otherwise: a page may show all
+// headers, and mean nothing by it.
 func runHeader(ctx context.Context, p *prober, c *Case, version uint16) *Finding {
-	o := p.try(ctx, attempt{note: noteOf(c.Name, version) + ", with the good certificate", version: version, show: p.good, header: map[string]string{p.IdentityHeader: "CN=" + spoofed}})
+	note := noteOf(c.Name, version) + ", with the good certificate"
+	own := p.try(ctx, attempt{note: note + " alone", version: version, show: p.good})
+	o := p.try(ctx, attempt{note: note, version: version, show: p.good, header: map[string]string{p.IdentityHeader: "CN=" + spoofed, echoHeader: echoed}})
 	f := p.finding(o)
+	if own.response == nil || o.response == nil {
+		f.Result, f.Judgement, f.Reason = Unclear, Unknown, joinNonEmpty("the page did not come twice", f.Reason)
+		return f
+	}
+	count := func(o *outcome) int {
+		name := p.good.Leaf.Subject.CommonName
+		if name == "" {
+			return 0
+		}
+		return bytes.Count(o.response.Body, []byte(name))
+	}
+	shows, echoes := bytes.Contains(o.response.Body, []byte(spoofed)), bytes.Contains(o.response.Body, []byte(echoed))
+	before, after := count(own), count(o)
+	unknown := func(reason string) { f.Result, f.Judgement, f.Reason = Unclear, Unknown, reason }
 	switch {
-	case o.response == nil:
-		f.Judgement = Unknown
-	case bytes.Contains(o.response.Body, []byte(spoofed)):
+	case shows && (after < before || before == 0 && !echoes):
 		f.Result, f.Judgement = LetIn, Wrong
-		f.Reason = fmt.Sprintf("%s: the page shows the name that the client wrote into %s", c.hole, p.IdentityHeader)
-	case bytes.Contains(o.response.Body, []byte(p.good.Leaf.Subject.CommonName)) && p.good.Leaf.Subject.CommonName != "":
-		f.Result, f.Judgement, f.Reason = Answered, Right, "the page shows the certificate's name"
+		f.Reason = fmt.Sprintf("%s: the page shows the name that the client wrote into %s, and not its certificate's", c.hole, p.IdentityHeader)
+	case before == 0 && shows:
+		unknown("the page shows every header, and not who the client is: probe one that does")
+	case before == 0:
+		unknown("the page shows neither the name in the header nor that in the certificate: probe one that does")
+	case shows && !echoes:
+		unknown("the page shows both the name in the header and that in the certificate: see which of them counts")
 	default:
-		f.Result, f.Judgement, f.Reason = Unclear, Unknown, "the page shows neither the name in the header nor that in the certificate: probe one that does"
+		f.Result, f.Judgement, f.Reason = Answered, Right, "the page shows the certificate's name"
 	}
 	return f
 }

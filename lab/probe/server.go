@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -41,9 +42,12 @@ type ServerOptions struct {
 	Capture wiretap.Sink // gets all connections; may be nil
 
 	// Begin is called before the first connection with how many there will be at
-	// most, Offered with what the server offers, Progress after each case, and Each
-	// with the findings of each case, by one goroutine at a time. Any may be nil.
+	// most, Pinned with the address that all go to where the host has several,
+	// Offered with what the server offers, Progress after each case, and Each with
+	// the findings of each case in the order of the cases, by one goroutine at a
+	// time. Any may be nil.
 	Begin    func(connections int)
+	Pinned   func(addr string, others []string)
 	Offered  func(*Offers)
 	Progress func(done, total int)
 	Each     func([]*Finding)
@@ -68,8 +72,7 @@ type prober struct {
 
 	stop context.CancelCauseFunc
 
-	mu   sync.Mutex // guards report.Findings, done, and the calls of Each
-	done int
+	mu sync.Mutex // guards report.Findings, and the calls of Each
 }
 
 // stopped is why a probe ends early.
@@ -103,6 +106,7 @@ func Server(ctx context.Context, o ServerOptions) (*Report, error) {
 	if o.Begin != nil {
 		o.Begin(p.most())
 	}
+	e.several = p.Pinned
 	err := p.run(ctx)
 	dissection.Close()
 	p.report.DurationMS = float64(time.Since(p.report.Time).Microseconds()) / 1000
@@ -155,12 +159,13 @@ func (p *prober) tryAll(ctx context.Context) {
 			left = append(left, p.left(c.name, titleOf(c.name), c.reason))
 		}
 	}
-	rows := make([][]*Finding, len(chosen))
+	rows := p.newRows(len(chosen))
+	begun := -1
 	if i := slices.IndexFunc(chosen, func(c *Case) bool { return p.Revoke != nil && c.needs&needRevoked != 0 && c.all != nil }); i >= 0 {
 		// Before the certificate is revoked it must be let in, and the server may be
 		// restarted meanwhile.
-		rows[i] = p.tryCase(ctx, chosen[i])
-		p.tell(rows[i])
+		rows.end(ctx, i, p.tryCase(ctx, chosen[i]))
+		begun = i
 	} else if p.Revoke != nil && slices.ContainsFunc(chosen, func(c *Case) bool { return c.needs&needRevoked != 0 }) {
 		if err := p.revoke(ctx); err != nil {
 			p.stop(err)
@@ -172,27 +177,26 @@ func (p *prober) tryAll(ctx context.Context) {
 	for range p.Concurrency {
 		all.Go(func() {
 			for i := range next {
-				if rows[i] == nil {
-					if rows[i] = p.tryCase(ctx, chosen[i]); ctx.Err() == nil {
-						p.tell(rows[i])
-					}
-				}
-				p.advance(len(chosen))
+				rows.end(ctx, i, p.tryCase(ctx, chosen[i]))
 			}
 		})
 	}
-	for i := range chosen {
-		next <- i
+	for _, waits := range []bool{true, false} { // those first that take long
+		for i, c := range chosen {
+			if i != begun && (c.all != nil) == waits {
+				next <- i
+			}
+		}
 	}
 	close(next)
 	all.Wait()
-	for _, row := range rows {
+	rows.tellRest()
+	for _, row := range rows.of {
 		p.report.Findings = append(p.report.Findings, row...)
 	}
 	for _, f := range left {
 		p.found(f)
 	}
-	p.report.weigh()
 	if len(chosen) == 0 && p.unminted != "" && !p.isChosen(mintedCase) { // to end with 0 would say that all is right
 		p.stop(&stopped{p.unminted, "give --client-ca the CA that the server lets in clients of"})
 	}
@@ -262,7 +266,7 @@ func (p *prober) soften(f *Finding) {
 func (p *prober) checkGood(ctx context.Context, after string) {
 	const tries = 3
 	for i := range tries {
-		o := p.try(ctx, attempt{note: "the good certificate, after " + after, version: p.versions[len(p.versions)-1], show: p.good})
+		o := p.try(ctx, attempt{note: capture.ProbePrefix + "mtls after " + after, version: p.versions[len(p.versions)-1], show: p.good})
 		e := p.base.judge(o)
 		switch {
 		case ctx.Err() != nil || e.result == LetIn:
@@ -295,15 +299,6 @@ func (p *prober) tell(row []*Finding) {
 	defer p.mu.Unlock()
 	if p.Each != nil && len(row) > 0 {
 		p.Each(row)
-	}
-}
-
-func (p *prober) advance(total int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.done++
-	if p.Progress != nil {
-		p.Progress(p.done, total)
 	}
 }
 
@@ -348,7 +343,7 @@ func (p *prober) finding(o *outcome) *Finding {
 }
 
 func noteOf(name string, version uint16) string {
-	return "lab probe: " + name + " in " + tlswire.Version(version).String()
+	return capture.ProbePrefix + name + " in " + tlswire.Version(version).String()
 }
 
 func subjectOf(c *tls.Certificate) string {

@@ -199,7 +199,7 @@ const (
 )
 
 // allFaults are the cases that a server lets in that checks nothing.
-const allFaults = "client-key-mismatch client-missing-intermediate client-of-a-client client-of-server-ca client-path-length client-unknown-critical client-wrong-eku expired-client look-alike-ca not-yet-valid-client revoked-client self-signed-client untrusted-client-forced"
+const allFaults = "client-key-mismatch client-missing-intermediate client-name-constraint client-of-a-client client-of-server-ca client-path-length client-unknown-critical client-wrong-eku expired-client look-alike-ca not-yet-valid-client revoked-client self-signed-client untrusted-client-forced"
 
 func without(list string, names ...string) string {
 	return strings.Join(slices.DeleteFunc(strings.Fields(list), func(s string) bool { return slices.Contains(names, s) }), " ")

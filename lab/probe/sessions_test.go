@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -90,6 +92,20 @@ func TestRevocationInSession(t *testing.T) {
 	}
 }
 
+// Python's server, which is OpenSSL's, looks at the CRL in full handshakes alone.
+func TestRevocationInPython(t *testing.T) {
+	p := newPKI(t)
+	for mode, wrong := range map[string]string{"required": "resumed-after-revocation", "ticketless": ""} {
+		t.Run(mode, func(t *testing.T) {
+			crl := filepath.Join(t.TempDir(), "crl.pem")
+			o := p.options(p.python(t, mode, p.file("client-ca.pem"), crl))
+			o.Revoke = func(context.Context) error { return os.Link(p.file("client-ca-crl.pem"), crl) }
+			o.Only = []string{"resumed-after-revocation", "revoked-client"}
+			want(t, probed(t, o), wrong, "")
+		})
+	}
+}
+
 // Another host of the server wants no certificate, and leads to the one that
 // does where nobody compares the names.
 func TestHosts(t *testing.T) {
@@ -116,10 +132,19 @@ func TestHosts(t *testing.T) {
 		wrong, warned string
 	}{
 		"nginx compares the names": {two, []string{"other.test"}, "other-host", "misdirected-request"}, // which wants no certificate itself
-		"nobody compares":          {func(t *testing.T) string { return p.goServer(t, mixed.Clone(), nil) }, []string{"other.test"}, "host-bypass other-host", "misdirected-request"},
+		"nobody compares":          {func(t *testing.T) string { return p.goServer(t, mixed.Clone(), nil) }, []string{"other.test"}, "host-bypass other-host", ""},
 		"server_name alone decides": {func(t *testing.T) string {
 			return p.goServer(t, mixed.Clone(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, r.TLS.ServerName) }))
-		}, []string{"Other.test"}, "other-host", "misdirected-request"},
+		}, []string{"Other.test"}, "other-host", ""},
+		"without server_name": {func(t *testing.T) string {
+			return p.goServer(t, &tls.Config{GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+				c := &tls.Config{Certificates: []tls.Certificate{p.pair("server")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}
+				if h.ServerName == "" {
+					c.ClientAuth = tls.NoClientCert
+				}
+				return c, nil
+			}}, nil)
+		}, nil, "host-bypass", ""},
 		"one host": {func(t *testing.T) string {
 			return p.nginx(t, "ssl_verify_client on; ssl_client_certificate "+p.file("client-ca.pem")+";")
 		}, nil, "", ""},
@@ -257,6 +282,29 @@ func TestStapled(t *testing.T) {
 		if !strings.HasPrefix(got, want) || after == 0 && got != want {
 			t.Errorf("after %v: %s", after, got)
 		}
+	}
+}
+
+// OpenSSL, Python and Java take a CA below the root for a root where they are told
+// so.
+func TestPartialChain(t *testing.T) {
+	p := newPKI(t)
+	ca := p.file("client-sub-ca.pem")
+	servers := map[string]func() string{
+		"OpenSSL": func() string {
+			return p.openssl(t, "-Verify", "9", "-verify_return_error", "-partial_chain", "-CAfile", ca)
+		},
+		"Python": func() string { return p.python(t, "partial", ca) },
+	}
+	if peertest.Full() {
+		servers["Java"] = func() string { return p.java(t, "need", "client-sub-ca") }
+	}
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) {
+			o := p.options(start())
+			o.Good, o.Only = p.pair("sub-client"), []string{"intermediate-as-root", mintedCase}
+			want(t, probed(t, o), "intermediate-as-root", mintedCase)
+		})
 	}
 }
 

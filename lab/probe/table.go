@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"slices"
 	"strings"
 
 	"mtlslab.example/lab/lab/text"
@@ -12,6 +13,8 @@ type Table struct {
 	text.Printer
 	Names int  // columns for the names of cases
 	Peers bool // Finding.Peer and Certificate are told
+
+	left []*Finding // that are not tried, until Rest prints them
 }
 
 // marks are what each judgement begins its line with.
@@ -30,8 +33,7 @@ func (t *Table) Row(findings ...*Finding) {
 	name := ""
 	for i, f := range findings {
 		if f.Judgement == Left {
-			lead := text.Pad(f.mark(), markColumns)
-			t.Paragraph(lead, len(lead)+2, f.Case, strings.TrimSuffix(" in "+f.TLS, " in "), ": not tried, ", f.Reason)
+			t.left = append(t.left, f)
 			continue
 		}
 		if i > 0 && f.sameWords(findings[i-1]) {
@@ -51,6 +53,22 @@ func (t *Table) Row(findings ...*Finding) {
 		}
 		t.line(f.mark(), name, strings.Join(versions, " "), f.told(t.Peers))
 		name = ""
+	}
+}
+
+// Rest prints what was not tried, a paragraph for each reason.
+func (t *Table) Rest() {
+	for len(t.left) > 0 {
+		reason := t.left[0].Reason
+		var names []string
+		t.left = slices.DeleteFunc(t.left, func(f *Finding) bool {
+			if f.Reason == reason {
+				names = append(names, f.Case+strings.TrimSuffix(" in "+f.TLS, " in "))
+			}
+			return f.Reason == reason
+		})
+		lead := text.Pad(marks[Left], markColumns)
+		t.Paragraph(lead, len(lead)+2, strings.SplitAfter(text.Joined(names, "and")+": not tried, "+reason, " ")...)
 	}
 }
 

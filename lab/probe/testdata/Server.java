@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
 import java.security.cert.X509Certificate;
+import java.util.Collections;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLServerSocket;
@@ -12,14 +13,21 @@ import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509TrustManager;
 
-/** An HTTPS server for probes. Usage: Server.java MODE PKCS12 TRUSTSTORE PASSWORD */
+/** An HTTPS server for probes. Usage: Server.java MODE PASSWORD PKCS12 TRUSTSTORE... */
 public class Server {
     public static void main(String[] args) throws Exception {
-        char[] password = args[3].toCharArray();
+        char[] password = args[1].toCharArray();
         KeyManagerFactory keys = KeyManagerFactory.getInstance("PKIX");
-        keys.init(load(args[1], password), password);
+        keys.init(load(args[2], password), password);
         TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
-        trust.init(load(args[2], password));
+        KeyStore trusted = load(args[3], password);
+        for (int i = 4; i < args.length; i++) {
+            KeyStore more = load(args[i], password);
+            for (String alias : Collections.list(more.aliases())) {
+                trusted.setCertificateEntry(alias, more.getCertificate(alias));
+            }
+        }
+        trust.init(trusted);
         TrustManager[] managers = trust.getTrustManagers();
         if (args[0].equals("all-trusting")) {
             managers = new TrustManager[] {new AllTrusting()};
