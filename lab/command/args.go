@@ -61,7 +61,8 @@ func arrange(app *cli.App, args []string) []string {
 			words = append(words, arg)
 		}
 	}
-	if slices.Equal(path, []string{"probe"}) && last == nil && (len(words) == 0 || words[0] != "help") { // lab probe URL is lab probe server URL
+	begun := last == nil || len(words)+len(flags) > 0                                              // and no subcommand is to be completed
+	if slices.Equal(path, []string{"probe"}) && begun && (len(words) == 0 || words[0] != "help") { // lab probe URL is lab probe server URL
 		path, commands = append(path, "server"), nil
 	}
 	isHelp := func(flag string) bool { return flag == "--help" || flag == "-h" }

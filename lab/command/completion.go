@@ -72,6 +72,9 @@ func (p *Program) completeValue(app *cli.App, args []string) bool {
 		if arg == "--" || command != nil && command.Name == "exec" && arg[:min(1, len(arg))] != "-" {
 			return false // what follows is not lab's
 		}
+		if command != nil && command.Name == "probe" { // which is lab probe server
+			command, commands = findCommand(commands, "server"), nil
+		}
 		name, value, joined := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		switch {
 		case len(arg) < 2 || arg[0] != '-' || command == nil || !takesValue(command, name):

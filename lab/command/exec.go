@@ -43,6 +43,7 @@ func statusOf(err error) int {
 
 // startError is a program that could not be started.
 type startError struct {
+	by      string // the command that was to start it: "lab exec"
 	program string // as typed
 	err     error
 }
@@ -108,7 +109,7 @@ func (p *Program) exec(c *cli.Context) error {
 	}
 	path, err := exec.LookPath(args[0])
 	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return &startError{args[0], errors.Unwrap(err)}
+		return &startError{"lab exec", args[0], errors.Unwrap(err)}
 	}
 	private.Tidy() // what an earlier run has left
 	log, remove, err := prepareLog(c)
@@ -300,7 +301,7 @@ func (p *Program) run(program *exec.Cmd, trace gokeys.Options) error {
 	status, err := keyshim.Run(program, keyshim.Traced(trace))
 	switch {
 	case err != nil:
-		return &startError{program.Args[0], err}
+		return &startError{"lab exec", program.Args[0], err}
 	case status != 0:
 		return programStatus(status)
 	}

@@ -77,8 +77,11 @@ func hint(err error) string {
 		edit     *certgen.EditError
 		program  *snippet.UnknownError
 		odd      *snippet.PathError
+		noPKI    *noPKIError
 	)
 	switch {
+	case errors.As(err, &noPKI):
+		return "lab certs generate makes some, for the server to have; or name your own with --ca, --cert and --key, or another folder with --dir"
 	case errors.As(err, &behaves):
 		return "lab scenario export --all --pki DIR writes all that can be written"
 	case errors.As(err, &written):
@@ -157,7 +160,7 @@ func hint(err error) string {
 	case errors.As(err, &probed):
 		return probed.hint()
 	case errors.As(err, &accept):
-		return "an accept file has a case a line, such as: no-client-cert 1.2 # until May; lab probe lists the cases"
+		return "an accept file has a case a line, such as: no-client-cert 1.2 # until May; --cases lists their names"
 	case errors.As(err, &nobody):
 		return browserHint(nobody)
 	case errors.As(err, &noTool):

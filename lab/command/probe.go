@@ -7,17 +7,13 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"os"
 	"os/exec"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"mtlslab.example/lab/certgen/atomicfile"
-	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/probe"
 	"mtlslab.example/lab/lab/starttls"
 	"mtlslab.example/lab/lab/text"
@@ -33,7 +29,9 @@ lab probe https://api.test/ --ca ca.pem --cert me.pem --key me.key \
 lab probe api.test:443 --junit probe.xml --accept known.txt
 
 Every bad client certificate of lab scenario list is shown to a server, which
-must refuse it. Exit status: 0 all is as it must be, 1 something was let in that
+must refuse it. It must answer HTTP, or a protocol of --starttls: let in is who is
+answered. Rows: ok as it must be, ALARM let in, note policies differ, known in the
+file of --accept, ? cannot be told, - not tried. --cases lists them all. Exit status: 0 all is as it must be, 1 something was let in that
 must not be, 2 wrong usage, 3 the target could not be judged.`
 
 func (p *Program) probeCommand() *cli.Command {
@@ -53,11 +51,11 @@ func (p *Program) probeServerCommand() *cli.Command {
 		Usage:       "the same as lab probe",
 		ArgsUsage:   "URL|HOST:PORT",
 		Description: probeExamples,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			caFlag("ca", serverCA, "that the server must have"),
 			certFlag("cert", clientName, "that must be let in"), keyFlag("key", "cert"), passwordFileFlag(),
 			&cli.StringFlag{Name: "client-ca", DefaultText: clientCA + " beside " + clientName, Usage: "`NAME|FILE` of the CA that the server lets in clients of"},
-			&cli.StringFlag{Name: "client-ca-key", DefaultText: "none, of a FILE", Usage: "`NAME|FILE` of its private key, to make bad certificates with, in memory"},
+			&cli.StringFlag{Name: "client-ca-key", DefaultText: "in the FILE of --client-ca, or beside it", Usage: "`NAME|FILE` of its private key, to make bad certificates with, in memory"},
 			&cli.StringFlag{Name: "revoked", Usage: "`CERT,KEY` that are revoked in a CRL which the server has, or a NAME"},
 			&cli.StringFlag{Name: "revoke", Usage: "`COMMAND` for the shell that revokes the pair of --revoked, which is good until then"},
 			&cli.StringSliceFlag{Name: "host", Usage: "`HOST` besides the URL's that wants a certificate, on the same server"},
@@ -65,19 +63,16 @@ func (p *Program) probeServerCommand() *cli.Command {
 			&cli.StringFlag{Name: "server-name", Usage: "`HOST` that the server's certificate must be for (default: the URL's)"},
 			&cli.StringFlag{Name: "addr", Usage: "connect to `HOST:PORT` in place of the URL's"},
 			starttlsFlag(false), proxyFlag(),
-			&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},
-			&cli.StringSliceFlag{Name: "only", Usage: "try only these `CASES`"},
-			&cli.StringSliceFlag{Name: "skip", Usage: "leave out these `CASES`"},
-			&cli.StringFlag{Name: "accept", Usage: "`FILE` of findings that are known, a case a line: they do not fail"},
 			&cli.IntFlag{Name: "concurrency", Value: 4, Usage: "`N` connections at a time"},
 			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Second, Usage: "`TIME` for a handshake, and for an answer"},
 			&cli.Float64Flag{Name: "rate", DefaultText: "any", Usage: "at most `N` connections a second"},
-			&cli.StringFlag{Name: "junit", Usage: "write JUnit XML to `FILE`"},
-			&cli.StringFlag{Name: "sarif", Usage: "write SARIF to `FILE`"},
-			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record all connections, with their keys, to `FILE`"},
-			dirFlag(), jsonFlag(),
+		}, probeFlags()...),
+		Action: func(c *cli.Context) error {
+			if c.Bool("cases") {
+				return p.listCases(probe.Catalogue())
+			}
+			return p.unprobed(p.probeServer(c))
 		},
-		Action: func(c *cli.Context) error { return p.unprobed(p.probeServer(c)) },
 	}
 }
 
@@ -93,15 +88,12 @@ func (p *Program) probeServer(c *cli.Context) error {
 		return err
 	}
 	if recording != nil {
-		defer func() {
-			if recording.Close() == nil && made > 0 {
-				p.say("all connections are in %s, with their keys:\n  lab explain --list %[1]s", commandWord(recording.Name()))
-			}
-		}()
+		defer func() { p.sayRecording(recording, made) }()
 		o.Capture = recording
 	}
 	printer := &probePrinter{Program: p, asJSON: c.Bool("json")}
 	printer.start(o)
+	p.sayProxy(o.Target.URL)
 	defer printer.bar.stop()
 	report, err := probe.Server(c.Context, *o)
 	made = report.Connections
@@ -168,27 +160,6 @@ func probeStatus(r *probe.Report) error {
 	return nil
 }
 
-// writeProbe writes the report to the files that are asked for.
-func (p *Program) writeProbe(c *cli.Context, r *probe.Report) error {
-	if err := checkReports(c); err != nil { // once more: much time has passed
-		return err
-	}
-	var errs []error
-	write := func(flag string, encode func(b *buffer) error) {
-		if file := c.String(flag); file != "" {
-			var b buffer
-			err := encode(&b)
-			if err == nil {
-				err = atomicfile.Write(file, b, 0o600) // the command line in it may have passwords
-			}
-			errs = append(errs, err)
-		}
-	}
-	write("junit", func(b *buffer) error { return r.WriteJUnit(b) })
-	write("sarif", func(b *buffer) error { return r.WriteSARIF(b, version()) })
-	return errors.Join(errs...)
-}
-
 // probeOptions reads the flags.
 func (p *Program) probeOptions(c *cli.Context) (*probe.ServerOptions, error) {
 	o := &probe.ServerOptions{IdentityHeader: c.String("identity-header"), Hosts: c.StringSlice("host"), Concurrency: c.Int("concurrency"), Timeout: c.Duration("timeout"), Rate: c.Float64("rate")}
@@ -216,10 +187,7 @@ func (p *Program) probeOptions(c *cli.Context) (*probe.ServerOptions, error) {
 	if version != 0 {
 		o.Versions = []uint16{version}
 	}
-	if o.Only, err = caseNames(c, "only", probe.CaseNames()); err != nil {
-		return nil, err
-	}
-	if o.Skip, err = caseNames(c, "skip", probe.CaseNames()); err != nil {
+	if o.Only, o.Skip, err = chosenCases(c, probe.CaseNames()); err != nil {
 		return nil, err
 	}
 	protocol, err := starttlsOf(c, false, c.Args().First())
@@ -233,11 +201,8 @@ func (p *Program) probeOptions(c *cli.Context) (*probe.ServerOptions, error) {
 	if o.Accepted, err = readAccepted(c, probe.CaseNames()); err != nil {
 		return nil, err
 	}
-	if err := checkReports(c); err != nil {
+	if err := checkProbeFiles(c); err != nil {
 		return nil, err
-	}
-	if c.String("capture") == "-" {
-		return nil, wrong("stdout has the results: --capture takes a FILE here")
 	}
 	if err := p.probeCredentials(c, o); err != nil {
 		return nil, err
@@ -260,20 +225,6 @@ func (p *Program) runShell(ctx context.Context, command string) error {
 	return cmd.Run()
 }
 
-// caseNames reads a flag with the names of cases, of those that are known.
-func caseNames(c *cli.Context, flag string, known []string) (names []string, err error) {
-	for _, value := range c.StringSlice(flag) {
-		for _, name := range strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' }) {
-			if !slices.Contains(known, name) {
-				return nil, &usageError{command: commandName(c), problem: fmt.Sprintf("--%s: no case is called %q", flag, name),
-					nearest: spell.Nearest(name, known)}
-			}
-			names = append(names, name)
-		}
-	}
-	return names, nil
-}
-
 // probeTarget reads which server to probe, and who logs in there.
 func probeTarget(c *cli.Context, protocol *starttls.Protocol) (t probe.Target, user string, err error) {
 	if c.NArg() != 1 {
@@ -282,7 +233,11 @@ func probeTarget(c *cli.Context, protocol *starttls.Protocol) (t probe.Target, u
 	given := c.Args().First()
 	if !strings.Contains(given, "://") {
 		if _, _, err := net.SplitHostPort(given); err != nil {
-			return t, "", &usageError{command: commandName(c), problem: fmt.Sprintf("the server is %q, and must be like https://localhost:8443/ or localhost:8443", given)}
+			wrong := &usageError{command: commandName(c), problem: fmt.Sprintf("the server is %q, and must be like https://localhost:8443/ or localhost:8443", given)}
+			if strings.Count(given, ":") > 1 {
+				wrong.hint = "an address of IPv6 stands in brackets: [::1]:8443"
+			}
+			return t, "", wrong
 		}
 		given = "https://" + given + "/"
 	}
@@ -297,22 +252,4 @@ func probeTarget(c *cli.Context, protocol *starttls.Protocol) (t probe.Target, u
 		t.URL.User, t.URL.Fragment = nil, ""
 	}
 	return t, user, err
-}
-
-// readAccepted reads --accept, with the names of the cases that are known.
-func readAccepted(c *cli.Context, known []string) (probe.Accepted, error) {
-	file := c.String("accept")
-	if file == "" {
-		return nil, nil
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	accepted, err := probe.ReadAccepted(f, known)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return accepted, nil
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
-	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/probe"
@@ -38,26 +37,22 @@ func (p *Program) probeClientCommand() *cli.Command {
 		Usage:       "serve every fault of a server to a client, and see which it accepts",
 		ArgsUsage:   "[-- COMMAND [ARGUMENT...]]",
 		Description: probeClientExamples,
-		Flags: []cli.Flag{
-			dirFlag(),
+		Flags: append([]cli.Flag{
 			caFlag("ca", serverCA, "that the client trusts: it issues the certificates, in memory"),
 			&cli.StringFlag{Name: "ca-key", DefaultText: "in the FILE of --ca, or beside it", Usage: "`FILE` of its private key"},
 			certFlag("cert", clientName, "for {cert}"), keyFlag("key", "cert"), passwordFileFlag(),
 			&cli.StringFlag{Name: "addr", DefaultText: "127.0.0.1:8443; any port with a COMMAND", Usage: "`HOST:PORT` of the good server; the others have the ports behind it"},
 			&cli.StringFlag{Name: "host", Value: "localhost", Usage: "host `NAME` by which the client calls"},
-			&cli.StringFlag{Name: "tls", Usage: "only TLS `VERSION` 1.2 or 1.3 (default: both)"},
 			&cli.IntFlag{Name: "count", Usage: "without a COMMAND: end after `N` connections; 0: only with Ctrl-C"},
 			&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "`TIME` that a call of the COMMAND may take"},
 			&cli.IntFlag{Name: "concurrency", Value: min(4, 2*runtime.NumCPU()), Usage: "`N` calls of the COMMAND at once"},
-			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record the connections, decrypted, to `FILE`"},
-			&cli.StringSliceFlag{Name: "only", Usage: "try only these `CASES`"},
-			&cli.StringSliceFlag{Name: "skip", Usage: "leave out these `CASES`"},
-			&cli.StringFlag{Name: "accept", Usage: "`FILE` of findings that are known, a case a line: they do not fail"},
-			&cli.StringFlag{Name: "junit", Usage: "write JUnit XML to `FILE`"},
-			&cli.StringFlag{Name: "sarif", Usage: "write SARIF to `FILE`"},
-			jsonFlag(),
+		}, probeFlags()...),
+		Action: func(c *cli.Context) error {
+			if c.Bool("cases") {
+				return p.listFaults()
+			}
+			return p.unprobed(p.probeClient(c))
 		},
-		Action: func(c *cli.Context) error { return p.unprobed(p.probeClient(c)) },
 	}
 }
 
@@ -89,7 +84,7 @@ func (p *Program) probeClient(c *cli.Context) error {
 		return err
 	}
 	if recording != nil {
-		defer recording.Close()
+		defer func() { p.sayRecording(recording, r.report.Connections) }()
 		r.options.Sinks = append(r.options.Sinks, recording)
 	}
 	if len(r.command.Args) > 0 {
@@ -158,12 +153,7 @@ func chosenFaults(c *cli.Context) ([]*mirror.Fault, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := faultNames(all, nil)
-	only, err := caseNames(c, "only", names)
-	if err != nil {
-		return nil, err
-	}
-	skip, err := caseNames(c, "skip", names)
+	only, skip, err := chosenCases(c, faultNames(all, nil))
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +174,9 @@ func faultNames(faults []*mirror.Fault, _ error) (names []string) {
 func checkProbeClient(c *cli.Context, command *mirror.Command) error {
 	problem, hint := "", ""
 	switch has := len(command.Args) > 0; {
+	case has && command.Misspelt() != "":
+		problem = fmt.Sprintf("the COMMAND has %s, which stands for nothing", command.Misspelt())
+		hint = "what is replaced: " + text.Joined(mirror.Placeholders, "and")
 	case has && !slices.ContainsFunc(mirror.Where, command.Uses):
 		problem = "the COMMAND has none of {url}, {host} and {port}: it would call the same server each time"
 		hint = "lab probe client -- curl --cacert {ca} {url}"
@@ -197,11 +190,9 @@ func checkProbeClient(c *cli.Context, command *mirror.Command) error {
 		problem = fmt.Sprintf("--count is %d, and must be 0 or more", c.Int("count"))
 	case c.IsSet("addr") && addrProblem(c.String("addr"), "127.0.0.1:8443") != "":
 		problem = fmt.Sprintf("--addr is %q, and %s", c.String("addr"), addrProblem(c.String("addr"), "127.0.0.1:8443"))
-	case c.String("capture") == "-":
-		problem = "stdout has the results: --capture takes a FILE here"
 	}
 	if problem == "" {
-		return checkReports(c)
+		return checkProbeFiles(c)
 	}
 	return &usageError{command: commandName(c), problem: problem, hint: hint}
 }
@@ -262,19 +253,6 @@ func (f folder) authority(c *cli.Context, password string) (ca tls.Certificate, 
 	return ca, err
 }
 
-// recordProbe begins the recording, if there is to be one.
-func (p *Program) recordProbe(c *cli.Context) (*capture.Writer, error) {
-	file := c.String("capture")
-	if file == "" || file == "off" {
-		return nil, nil
-	}
-	w, err := capture.Create(file, capture.Options{Notice: func(err error) { p.say("%v", err) }})
-	if err == nil && w.Kept() != "" {
-		p.say("the capture that was there is now %s", w.Kept())
-	}
-	return w, err
-}
-
 // call calls the command for each fault.
 func (r *clientProbe) call(c *cli.Context) error {
 	o := r.options
@@ -305,11 +283,14 @@ func (r *clientProbe) call(c *cli.Context) error {
 	case c.Context.Err() != nil:
 		return programStatus(probe.ExitUnknown)
 	case errors.As(err, &start):
-		return &startError{start.Program, start.Err}
+		return &startError{"lab probe client", start.Program, start.Err}
 	case errors.As(err, &control):
 		r.add(control.Finding)
 		r.report.Error, r.report.Hint = err.Error(), "run it by hand, against lab server"
-		if !r.command.Uses("{ca}") {
+		switch {
+		case control.Finding.Exchange == 0: // it never came as far
+			r.report.Hint += ": does it start, and call what {url}, {host} and {port} name?"
+		case !r.command.Uses("{ca}"):
 			r.report.Hint = "have it trust the CA in {ca}, as in curl --cacert {ca} {url}"
 		}
 		r.sayPrinted(control.Output)
@@ -321,7 +302,7 @@ func (r *clientProbe) call(c *cli.Context) error {
 // sayPrinted shows the end of what a command printed.
 func (p *Program) sayPrinted(output string) {
 	lines := slices.DeleteFunc(p.charset.Lines(output), func(line string) bool { return strings.TrimSpace(line) == "" })
-	const few = 5
+	const few = 8
 	for _, line := range lines[max(len(lines)-few, 0):] {
 		p.say("it printed: %s", line)
 	}
@@ -345,89 +326,3 @@ func writeCRL(s *mirror.Server, command *mirror.Command) (remove func(), err err
 	command.Files["crl"] = file
 	return remove, nil
 }
-
-// serve serves the faults to clients that come by themselves.
-func (r *clientProbe) serve(c *cli.Context) error {
-	ctx, stop := context.WithCancel(c.Context)
-	defer stop()
-	r.table.Peers, r.told = true, map[told]bool{}
-	o, count := r.options, c.Int("count")
-	o.Lifetime = 30 * 24 * time.Hour // as long as it may well be left running
-	o.Visit = func(v *mirror.Visit) {
-		if count > 0 && r.report.Connections == count {
-			return // one that was under way when the last had ended
-		}
-		r.report.Connections++
-		r.addNew(v.Finding())
-		if r.report.Connections == count {
-			stop()
-		}
-	}
-	s, err := mirror.New(ctx, o)
-	if err != nil {
-		return err
-	}
-	first, last := s.Listeners[0], s.Listeners[len(s.Listeners)-1]
-	until := "until Ctrl-C"
-	if count > 0 {
-		until = "until there were " + text.Counted(count, "connection")
-	}
-	r.say("%s has an index, and faults.json for programs; each port from %d to %d has a fault, %s", first.URL, first.Addr.Port()+1, last.Addr.Port(), until)
-	r.say("clients trust %s", folderOf(c).file(c.String("ca"), ".pem"))
-	if err := s.Serve(ctx); err != nil {
-		return err
-	}
-	if r.report.Connections == 0 {
-		r.report.Error, r.report.Hint = "nobody called", "open "+first.URL+" in a browser, or give a COMMAND to call"
-		return nil
-	}
-	r.sum(s.Listeners)
-	return nil
-}
-
-// sum prints what clients made of each server, after the lines of their
-// connections.
-func (r *clientProbe) sum(listeners []*mirror.Listener) {
-	if !r.asJSON {
-		r.stdout().Line()
-		r.table.Head()
-	}
-	for _, l := range listeners {
-		rows := r.of(l.Name)
-		switch {
-		case len(rows) == 0:
-			r.report.Findings = append(r.report.Findings, l.NotTried("nobody called"))
-		case !r.asJSON:
-			r.table.Row(rows...)
-		}
-	}
-}
-
-// of returns the findings of a case.
-func (r *clientProbe) of(name string) (rows []*probe.Finding) {
-	for _, f := range r.report.Findings {
-		if f.Case == name {
-			rows = append(rows, f)
-		}
-	}
-	return rows
-}
-
-// mostKept is how many findings are kept of clients that come by themselves.
-const mostKept = 10_000
-
-// addNew prints a finding, and adds it to the report unless that has one that says
-// the same.
-func (r *clientProbe) addNew(f *probe.Finding) {
-	said := told{f.Case, f.TLS, f.Words(), f.Peer, f.Certificate}
-	if r.told[said] || len(r.told) == mostKept {
-		r.accepted.Mark(f)
-		r.row(f)
-		return
-	}
-	r.told[said] = true
-	r.add(f)
-}
-
-// told is what a finding says of a client.
-type told struct{ name, tls, words, peer, certificate string }

@@ -1,8 +1,10 @@
 package command
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -17,10 +19,13 @@ import (
 func (p *Program) probeCredentials(c *cli.Context, o *probe.ServerOptions) error {
 	f := folderOf(c)
 	own, err := f.credentials(c, c.String("cert"), "cert", "key", "ca")
-	if err != nil {
+	switch {
+	case err != nil && !namesFiles(c) && !isDirectory(f.certs()):
+		return &noPKIError{err, f.certs()}
+	case err != nil:
 		return err
 	}
-	if own.Certificate == "" {
+	if own.Certificate == "" { // --cert none
 		return &usageError{command: commandName(c), problem: "--cert is none, and a probe begins with a certificate that must be let in"}
 	}
 	if o.Good, err = f.loadPair(own.Certificate, own.KeyFile, own.Password); err != nil {
@@ -35,6 +40,7 @@ func (p *Program) probeCredentials(c *cli.Context, o *probe.ServerOptions) error
 	if o.ClientCA, err = f.clientCA(c, own.Password, &o.Good); err != nil {
 		return err
 	}
+	p.sayClientCA(c, o)
 	if given := c.String("revoked"); given != "" {
 		revoked, err := f.revoked(c, given, own.Password)
 		if err != nil {
@@ -43,6 +49,40 @@ func (p *Program) probeCredentials(c *cli.Context, o *probe.ServerOptions) error
 		o.Revoked = &revoked
 	}
 	return nil
+}
+
+// noPKIError is a folder without certificates. A probe makes none: the server that
+// it is to try would not have them.
+type noPKIError struct {
+	error
+	certs string
+}
+
+func (e *noPKIError) Unwrap() error { return e.error }
+
+func (e *noPKIError) Error() string {
+	return fmt.Sprintf("there are no certificates in %s, and a server could not know any that are made now", e.certs)
+}
+
+// sayClientCA says what of --client-ca is of no use.
+func (p *Program) sayClientCA(c *cli.Context, o *probe.ServerOptions) {
+	given := c.String("client-ca")
+	if given == "" || o.ClientCA == nil {
+		return
+	}
+	ca, good := o.ClientCA.Leaf, o.Good.Leaf
+	if o.ClientCA.PrivateKey == nil {
+		p.say("without --client-ca-key no certificates of %s can be made: the cases that need them are not tried", ca.Subject)
+	}
+	if bytes.Equal(good.RawIssuer, ca.RawSubject) && isOfOtherKey(good, ca) {
+		p.say("warning: --client-ca has the name of the CA of --cert, and another key: it is another CA, or was made anew")
+	}
+}
+
+// isOfOtherKey reports whether a certificate was not signed with the key of a CA.
+func isOfOtherKey(c, ca *x509.Certificate) bool {
+	err := ca.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature)
+	return err != nil && !errors.As(err, new(x509.InsecureAlgorithmError)) && !errors.Is(err, x509.ErrUnsupportedAlgorithm)
 }
 
 // loadPair loads a certificate and its key, by name or from files.
@@ -75,16 +115,19 @@ func (f folder) clientCA(c *cli.Context, password string, good *tls.Certificate)
 			return ca, nil
 		}
 		return nil, nil
-	case key != "":
+	case key == "" && certfile.IsFile(name):
+		key, _ = certfile.KeyFile(name, password) // there may be none
+	case key == "":
+		if ca := f.loadCA(name); ca != nil {
+			return ca, nil
+		}
+	}
+	if key != "" {
 		ca, err := certfile.LoadPair(f.file(name, ".pem"), f.file(key, "-key.pem"), password)
 		if err == nil && !ca.Leaf.IsCA {
 			err = &usageError{command: commandName(c), problem: fmt.Sprintf("--client-ca is %s, which is not a CA", ca.Leaf.Subject)}
 		}
 		return &ca, err
-	case !certfile.IsFile(name):
-		if ca := f.loadCA(name); ca != nil {
-			return ca, nil
-		}
 	}
 	certificates, err := certfile.LoadCAs(f.file(name, ".pem"), password)
 	if err != nil {

@@ -31,6 +31,9 @@ func (p *probePrinter) start(o *probe.ServerOptions) {
 	o.Begin = func(connections int) {
 		p.say("probing %s as %s: %d connections at most, %d at a time", &o.Target, o.Good.Leaf.Subject, connections, o.Concurrency)
 	}
+	o.Pinned = func(addr string, others []string) {
+		p.say("%s has several addresses: all connections go to %s, and none to %s; --addr HOST:PORT chooses another", o.Target.URL.Hostname(), addr, text.JoinedFew(others, 3, "or"))
+	}
 	o.Offered = p.offers
 	o.Progress = p.bar.update
 	o.Each = func(row []*probe.Finding) { p.row(row...) }
@@ -60,15 +63,17 @@ func (p *probePrinter) summary(r *probe.Report, accepted probe.Accepted) {
 			Exit   int                     `json:"exit_status"`
 		}{r, r.Counts(), r.Exit()})
 	} else {
+		p.table.Rest()
 		if p.holes != nil {
 			for _, hole := range p.holes(r.Findings) {
 				p.explainHole(hole)
 			}
 		}
 		p.diagnosis(r)
+		fixes := map[string]string{} // the cases by what to change
 		for _, f := range r.Worst() {
 			if p.holes == nil || f.Judgement != probe.Wrong {
-				p.explain(r, f)
+				p.explain(r, f, fixes)
 			}
 		}
 	}
@@ -94,13 +99,18 @@ func (p *probePrinter) diagnosis(r *probe.Report) {
 }
 
 // explain prints why something is not right, what to change, and where to learn
-// it.
-func (p *probePrinter) explain(r *probe.Report, f *probe.Finding) {
-	out := p.stdout()
+// it. What is to be changed for an earlier case, too, is printed there alone.
+func (p *probePrinter) explain(r *probe.Report, f *probe.Finding, fixes map[string]string) {
+	out, fix := p.stdout(), f.Fix
+	if first, ok := fixes[fix]; ok && fix != "" {
+		fix = "that of " + first
+	} else {
+		fixes[fix] = f.Case
+	}
 	out.Line()
 	out.Paragraph("", 6, f.Case, prefixed(" in ", r.Versions(f)), ": ", f.Title)
 	for _, part := range []struct{ label, text string }{
-		{"what", f.Words()}, {"why", f.Reason}, {"fix", f.Fix}, {"learn", lessonOf(f)},
+		{"what", f.Words()}, {"why", f.Reason}, {"fix", fix}, {"learn", lessonOf(f)},
 	} {
 		if part.text != "" {
 			p.printDetail(part.label, part.text)
@@ -157,6 +167,9 @@ func (p *probePrinter) offers(o *probe.Offers) {
 		}
 	}
 	p.printDetail("resumes", strings.Join(resumed, ", "))
+	if o.EarlyData > 0 {
+		p.printDetail("0-RTT", fmt.Sprintf("of up to %d bytes, which can be sent again by others: a request must not change anything then", o.EarlyData))
+	}
 	p.printDetail("asks for", strings.Join(asks, "; "))
 	p.stdout().Line()
 }

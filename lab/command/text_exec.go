@@ -141,7 +141,7 @@ func (e *startError) hint() string {
 	info, err := os.Stat(e.program)
 	switch {
 	case e.notFound():
-		return "is it installed, and spelt right? lab exec looks for it as the shell does, but knows no aliases and no built-ins: lab exec -- sh -c '...' runs those"
+		return fmt.Sprintf("is it installed, and spelt right? %[1]s looks for it as the shell does, but knows no aliases and no built-ins: %[1]s -- sh -c '...' runs those", e.by)
 	case err == nil && info.IsDir():
 		return "it is a folder: name a program in it"
 	}
