@@ -19,7 +19,7 @@ func TestIdentityHeader(t *testing.T) {
 		want Judgement
 	}{
 		"the certificate":                  {certificate, Right},
-		"the certificate, and all headers": {func(r *http.Request) string { return fmt.Sprint(certificate(r), r.Header) }, Right},
+		"the certificate, and all headers": {func(r *http.Request) string { return fmt.Sprintln(certificate(r), r.Header) }, Right},
 		"the header, or else the certificate": {func(r *http.Request) string {
 			if said := r.Header.Get(header); said != "" {
 				return said

@@ -71,11 +71,7 @@ func runHeader(ctx context.Context, p *prober, c *Case, version uint16) *Finding
 		return f
 	}
 	count := func(o *outcome) int {
-		name := p.good.Leaf.Subject.CommonName
-		if name == "" {
-			return 0
-		}
-		return bytes.Count(o.response.Body, []byte(name))
+		return countWord(o.response.Body, p.good.Leaf.Subject.CommonName)
 	}
 	shows, echoes := bytes.Contains(o.response.Body, []byte(spoofed)), bytes.Contains(o.response.Body, []byte(echoed))
 	before, after := count(own), count(o)
@@ -94,4 +90,26 @@ func runHeader(ctx context.Context, p *prober, c *Case, version uint16) *Finding
 		f.Result, f.Judgement, f.Reason = Answered, Right, "the page shows the certificate's name"
 	}
 	return f
+}
+
+// countWord returns how often a name stands in a page, and not within another
+// word: that of "client" is in Go-http-client/1.1.
+func countWord(page []byte, name string) (n int) {
+	if name == "" {
+		return 0
+	}
+	inWord := func(b byte) bool {
+		return b == '-' || b == '_' || b >= '0' && b <= '9' || b|0x20 >= 'a' && b|0x20 <= 'z'
+	}
+	for from := 0; ; {
+		at := bytes.Index(page[from:], []byte(name))
+		if at < 0 {
+			return n
+		}
+		at += from
+		from = at + len(name)
+		if (at == 0 || !inWord(page[at-1]) && page[at-1] != '.') && (from == len(page) || !inWord(page[from])) {
+			n++
+		}
+	}
 }
