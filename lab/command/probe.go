@@ -29,10 +29,12 @@ lab probe https://api.test/ --ca ca.pem --cert me.pem --key me.key \
 lab probe api.test:443 --junit probe.xml --accept known.txt
 
 Every bad client certificate of lab scenario list is shown to a server, which
-must refuse it. It must answer HTTP, or a protocol of --starttls: let in is who is
-answered. Rows: ok as it must be, ALARM let in, note policies differ, known in the
-file of --accept, ? cannot be told, - not tried. --cases lists them all. Exit status: 0 all is as it must be, 1 something was let in that
-must not be, 2 wrong usage, 3 the target could not be judged.`
+must refuse it. The server must answer HTTP, or a protocol of --starttls: let
+in is who is answered. Exit status: 0 all is as it must be, 1 something was
+let in that must not be, 2 wrong usage, 3 the target could not be judged.
+
+Rows: ok as it must be; ALARM let in, and must not be; note policies differ;
+known the file of --accept has it; ? cannot be told; - not tried.`
 
 func (p *Program) probeCommand() *cli.Command {
 	return &cli.Command{
