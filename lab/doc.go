@@ -8,7 +8,7 @@
 //
 //	main
 //	command
-//	probe/mirror web
+//	exercise probe/mirror web
 //	probe
 //	scenario
 //	check
@@ -24,8 +24,9 @@
 //
 // From the top: main exits the process, and nothing else does. command is the
 // command line; web serves the live view. probe turns the lessons on other
-// people's servers, and probe/mirror on their clients; scenario runs them; check
-// looks at files before anything is started. lab has the paired server and
+// people's servers, and probe/mirror on their clients; exercise has broken worlds
+// to repair, and marks them; scenario runs the lessons; check looks at files
+// before anything is started. lab has the paired server and
 // client, fault what a scenario has them do wrong. keyshim runs other programs
 // with their keys logged, gokeys and javakeys get those of Go and Java; ladder
 // draws; starttls begins in plain text. verdict says what became of an exchange,

@@ -7,10 +7,11 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
-// readExtensions reads the extensions of certificates, by their names.
-func (s *Scenario) readExtensions(r reader) setter {
+// ReadExtensions reads the extensions of certificates, by their names.
+func (s *Scenario) ReadExtensions(r yamldoc.Document) yamldoc.Setter {
 	return func(n *yaml.Node) error {
 		s.Extensions = map[string][]pkix.Extension{}
 		return r.Entries(n, func(key, value *yaml.Node) error {
@@ -23,7 +24,7 @@ func (s *Scenario) readExtensions(r reader) setter {
 				return r.ErrorAt(value, "write path_length, ca: false, ca_critical: false, unknown_critical: true, no_rev_avail: true, or permitted and excluded host names", "these cannot be encoded: %v", err)
 			}
 			s.Extensions[key.Value] = der
-			s.references = append(s.references, reference{reader: r, node: key, name: key.Value})
+			s.references = append(s.references, reference{Document: r, node: key, name: key.Value})
 			return nil
 		})
 	}
@@ -46,11 +47,11 @@ type extensions struct {
 	excluded   []string
 }
 
-func (x *extensions) read(r reader, n *yaml.Node) error {
+func (x *extensions) read(r yamldoc.Document, n *yaml.Node) error {
 	isCA, length, critical := true, -1, true
-	err := r.object(n, map[string]setter{"ca": r.boolean(&isCA), "path_length": r.number(&length),
-		"ca_critical": r.boolean(&critical), "unknown_critical": r.boolean(&x.unknown), "no_rev_avail": r.boolean(&x.noRevAvail),
-		"permitted": r.texts(&x.permitted), "excluded": r.texts(&x.excluded)})
+	err := r.Object(n, map[string]yamldoc.Setter{"ca": r.Boolean(&isCA), "path_length": r.Number(&length),
+		"ca_critical": r.Boolean(&critical), "unknown_critical": r.Boolean(&x.unknown), "no_rev_avail": r.Boolean(&x.noRevAvail),
+		"permitted": r.ListOfWords(&x.permitted), "excluded": r.ListOfWords(&x.excluded)})
 	x.notCA, x.lax = !isCA, !critical
 	if length >= 0 {
 		x.pathLength = &length

@@ -40,7 +40,7 @@ type Issued struct {
 // own, and writes nothing. Every one is under the CAs that are given, but for
 // those that the lesson has under a CA that its peer does not trust.
 func (s *Scenario) Issue(ctx context.Context, manifest []byte, o IssueOptions) (*Issued, error) {
-	m, err := s.manifest(manifest)
+	m, err := s.Manifest(manifest)
 	if err != nil {
 		return nil, err
 	}

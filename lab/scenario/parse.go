@@ -26,10 +26,7 @@ import (
 // Parse reads a scenario: its first YAML document is the lesson, all others are
 // certificates in the manifest's syntax. Errors are *yamldoc.Error.
 func Parse(file string, document []byte) (*Scenario, error) {
-	if err := checkVisible(file, string(document)); err != nil {
-		return nil, err
-	}
-	documents, err := yamldoc.Read(file, document)
+	documents, err := Documents(file, document)
 	if err != nil {
 		return nil, err
 	}
@@ -38,11 +35,20 @@ func Parse(file string, document []byte) (*Scenario, error) {
 			Hint: "write at least name: mine and expect: {TLS 1.3: {status: 200}}; lab scenario show mtls is an example"}
 	}
 	s := &Scenario{File: file, Text: document, Calls: 1, Expect: map[uint16]Expectation{}}
-	r := reader{documents[0]}
-	if err := r.object(r.Root(), s.fields(r)); err != nil {
+	r := documents[0]
+	if err := r.Object(r.Root(), s.fields(r)); err != nil {
 		return nil, err
 	}
 	return s, s.check(r)
+}
+
+// Documents returns the YAML documents of a file that is shown as it is, and so
+// may have no characters that cannot be seen. Errors are *yamldoc.Error.
+func Documents(file string, text []byte) ([]yamldoc.Document, error) {
+	if err := checkVisible(file, string(text)); err != nil {
+		return nil, err
+	}
+	return yamldoc.Read(file, text)
 }
 
 // checkVisible refuses a document with characters that are invisible, or change
@@ -63,97 +69,111 @@ func checkVisible(file, document string) error {
 }
 
 // fields are those of a scenario.
-func (s *Scenario) fields(r reader) map[string]setter {
-	return map[string]setter{
-		"name": s.readName(r), "title": r.text(&s.Title), "topic": r.text(&s.Topic), "side": choice(r, &s.Side, named(Sides...)),
-		"teaches": r.text(&s.Teaches), "reason": r.text(&s.Reason), "fix": r.text(&s.Fix), "fixes": byName(r, &s.Fixes, r.text), "evidence": r.text(&s.Evidence), "rfc": r.text(&s.RFC), "openssl": r.text(&s.OpenSSL), "may_pass": r.text(&s.MayPass), "says": byName(r, &s.Says, r.texts),
-		"age": r.duration(&s.Age), "ech": r.text(&s.ECH), "calls": r.between(&s.Calls, 1, 100),
-		"extensions": s.readExtensions(r),
-		"files": byName(r, &s.Files, func(d *Derived) setter {
+func (s *Scenario) fields(r yamldoc.Document) map[string]yamldoc.Setter {
+	return map[string]yamldoc.Setter{
+		"name": s.readName(r), "title": r.Words(&s.Title), "topic": r.Words(&s.Topic), "side": yamldoc.Choice(r, &s.Side, yamldoc.Named(Sides...)),
+		"teaches": r.Words(&s.Teaches), "reason": r.Words(&s.Reason), "fix": r.Words(&s.Fix), "fixes": yamldoc.ByName(r, &s.Fixes, r.Words), "evidence": r.Words(&s.Evidence), "rfc": r.Words(&s.RFC), "openssl": r.Words(&s.OpenSSL), "may_pass": r.Words(&s.MayPass), "says": yamldoc.ByName(r, &s.Says, r.ListOfWords),
+		"age": r.Span(&s.Age), "ech": r.Words(&s.ECH), "calls": r.Between(&s.Calls, 1, 100),
+		"extensions": s.ReadExtensions(r),
+		"files": yamldoc.ByName(r, &s.Files, func(d *Derived) yamldoc.Setter {
 			return func(n *yaml.Node) error {
-				return r.object(n, map[string]setter{"from": s.certificate(r, &d.From), "form": choice(r, &d.Form, named(forms...)), "password": r.text(&d.Password)})
+				return r.Object(n, s.DerivedFields(r, d))
 			}
 		}),
-		"loads": list(r, &s.Loads, func(l *Load) setter {
-			return func(n *yaml.Node) error { return r.object(n, l.fields(r)) }
+		"loads": yamldoc.List(r, &s.Loads, func(l *Load) yamldoc.Setter {
+			return func(n *yaml.Node) error { return r.Object(n, l.fields(r)) }
 		}),
-		"seen":   r.texts(&s.Seen),
-		"server": func(n *yaml.Node) error { return r.object(n, s.serverFields(r)) },
-		"client": func(n *yaml.Node) error { return r.object(n, s.clientFields(r)) },
-		"then": func(n *yaml.Node) error {
-			s.Then = &Then{}
-			return r.object(n, map[string]setter{"revoke": s.certificates(r, &s.Then.Revoke), "renew": s.certificates(r, &s.Then.Renew), "client": s.certificate(r, &s.Then.Client)})
-		},
+		"seen":   r.ListOfWords(&s.Seen),
+		"server": func(n *yaml.Node) error { return r.Object(n, s.ServerFields(r, &s.Server)) },
+		"client": func(n *yaml.Node) error { return r.Object(n, s.ClientFields(r, &s.Client)) },
+		"then":   s.ReadThen(r, &s.Then),
 		"expect": func(n *yaml.Node) error {
-			return r.object(n, map[string]setter{"TLS 1.2": s.readExpectation(r, tls.VersionTLS12), "TLS 1.3": s.readExpectation(r, tls.VersionTLS13)})
+			return r.Object(n, map[string]yamldoc.Setter{"TLS 1.2": s.readExpectation(r, tls.VersionTLS12), "TLS 1.3": s.readExpectation(r, tls.VersionTLS13)})
 		},
 	}
 }
 
+// ReadThen reads what happens before a call.
+func (s *Scenario) ReadThen(r yamldoc.Document, to **Then) yamldoc.Setter {
+	return func(n *yaml.Node) error {
+		then := &Then{}
+		*to = then
+		return r.Object(n, map[string]yamldoc.Setter{"revoke": s.Certificates(r, &then.Revoke), "renew": s.Certificates(r, &then.Renew), "client": s.certificate(r, &then.Client)})
+	}
+}
+
+// DerivedFields are those of a file that is made from a certificate.
+func (s *Scenario) DerivedFields(r yamldoc.Document, d *Derived) map[string]yamldoc.Setter {
+	return map[string]yamldoc.Setter{"from": s.certificate(r, &d.From), "form": yamldoc.Choice(r, &d.Form, yamldoc.Named(forms...)), "password": r.Words(&d.Password)}
+}
+
 // fields are those of a load.
-func (l *Load) fields(r reader) map[string]setter {
-	return map[string]setter{"certificate": r.text(&l.Certificate), "key": r.text(&l.Key), "password": r.text(&l.Password),
-		"lab": r.text(&l.Lab), "prints": byName(r, &l.Prints, r.text)}
+func (l *Load) fields(r yamldoc.Document) map[string]yamldoc.Setter {
+	return map[string]yamldoc.Setter{"certificate": r.Words(&l.Certificate), "key": r.Words(&l.Key), "password": r.Words(&l.Password),
+		"lab": r.Words(&l.Lab), "prints": yamldoc.ByName(r, &l.Prints, r.Words)}
 }
 
 // sideFields are those that both sides have.
-func (s *Scenario) sideFields(r reader, h *Half) map[string]setter {
+func (s *Scenario) sideFields(r yamldoc.Document, h *Half) map[string]yamldoc.Setter {
 	suites := map[string]uint16{}
 	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 		suites[suite.Name] = suite.ID
 	}
-	return map[string]setter{
+	return map[string]yamldoc.Setter{
 		"certificate": s.certificate(r, &h.Certificate), "key": s.certificate(r, &h.Key), "trust": s.authorities(r, &h.Trust),
-		"chain":                choice(r, &h.Chain, named(fault.ChainLeaf, fault.ChainReversed)),
-		"signature_algorithms": choices(r, &h.Signatures, signatures),
-		"crl":                  choice(r, &h.CRL, named(lab.CRLSoft, lab.CRLRequire, lab.CRLOff)),
-		"min_rsa_bits":         r.number(&h.MinRSABits), "check_key_usage": r.boolean(&h.KeyUsage),
-		"version":       choice(r, &h.Version, named("older")),
-		"cipher_suites": choices(r, &h.CipherSuites, suites), "groups": choices(r, &h.Groups, groups),
-		"alpn": r.texts(&h.ALPN), "http2": r.boolean(&h.HTTP2), "timeout": r.duration(&h.Timeout),
-		"flaw":           choice(r, &h.Flaw, named(fault.SHA1Signature, fault.NegativeSerial, fault.NoAuthorityKeyID)),
-		"instead_of_tls": choice(r, &h.NotTLS, named(fault.PlainHTTP, fault.Garbage, fault.Silence, fault.HangUp)),
+		"chain":                yamldoc.Choice(r, &h.Chain, chains),
+		"signature_algorithms": yamldoc.Choices(r, &h.Signatures, signatures),
+		"crl":                  yamldoc.Choice(r, &h.CRL, yamldoc.Named(lab.CRLSoft, lab.CRLRequire, lab.CRLOff)),
+		"min_rsa_bits":         r.Number(&h.MinRSABits), "check_key_usage": r.Boolean(&h.KeyUsage),
+		"version":       yamldoc.Choice(r, &h.Version, yamldoc.Named("older")),
+		"cipher_suites": yamldoc.Choices(r, &h.CipherSuites, suites), "groups": yamldoc.Choices(r, &h.Groups, groups),
+		"alpn": r.ListOfWords(&h.ALPN), "http2": r.Boolean(&h.HTTP2), "timeout": r.Span(&h.Timeout),
+		"flaw":           yamldoc.Choice(r, &h.Flaw, yamldoc.Named(fault.SHA1Signature, fault.NegativeSerial, fault.NoAuthorityKeyID)),
+		"instead_of_tls": yamldoc.Choice(r, &h.NotTLS, yamldoc.Named(fault.PlainHTTP, fault.Garbage, fault.Silence, fault.HangUp)),
 	}
 }
 
-func (s *Scenario) serverFields(r reader) map[string]setter {
-	h := &s.Server
+// ServerFields are those of the settings of a server, which are kept in h.
+func (s *Scenario) ServerFields(r yamldoc.Document, h *Half) map[string]yamldoc.Setter {
 	fields := s.sideFields(r, h)
-	fields["also_show"], fields["allow"] = s.certificates(r, &h.AlsoShow), r.texts(&h.Allow)
-	fields["refuse_in_http"], fields["does_not_ask"] = r.boolean(&h.RefuseInHTTP), r.boolean(&h.Unasking)
-	fields["strict_names"], fields["strict_host"] = r.boolean(&h.StrictNames), r.boolean(&h.StrictHost)
-	fields["names_more_cas"], fields["renewed_ca"] = r.between(&h.NamedCAs, 0, 1000), s.certificate(r, &h.Renewed)
+	fields["also_show"], fields["allow"] = s.Certificates(r, &h.AlsoShow), r.ListOfWords(&h.Allow)
+	fields["refuse_in_http"], fields["does_not_ask"] = r.Boolean(&h.RefuseInHTTP), r.Boolean(&h.Unasking)
+	fields["strict_names"], fields["strict_host"] = r.Boolean(&h.StrictNames), r.Boolean(&h.StrictHost)
+	fields["names_more_cas"], fields["renewed_ca"] = r.Between(&h.NamedCAs, 0, 1000), s.certificate(r, &h.Renewed)
 	return fields
 }
 
-func (s *Scenario) clientFields(r reader) map[string]setter {
-	h := &s.Client
+// ClientFields are those of a client: see ServerFields.
+func (s *Scenario) ClientFields(r yamldoc.Document, h *Half) map[string]yamldoc.Setter {
 	fields := s.sideFields(r, h)
-	fields["url"], fields["server_name"], fields["header"] = r.host(&h.URL), r.text(&h.ServerName), byName(r, &h.Header, r.text)
-	fields["offer_cipher_suites"] = choices(r, &h.Offer, registeredSuites())
-	fields["withhold_for_usage"] = r.boolean(&h.ByUsage)
-	fields["withhold"], fields["resume"], fields["key_update"] = r.boolean(&h.Withhold), r.boolean(&h.Resume), r.boolean(&h.KeyUpdate)
+	fields["url"], fields["server_name"], fields["header"] = r.Host(&h.URL), r.Words(&h.ServerName), yamldoc.ByName(r, &h.Header, r.Words)
+	fields["offer_cipher_suites"] = yamldoc.Choices(r, &h.Offer, registeredSuites())
+	fields["withhold_for_usage"] = r.Boolean(&h.ByUsage)
+	fields["withhold"], fields["resume"], fields["key_update"] = r.Boolean(&h.Withhold), r.Boolean(&h.Resume), r.Boolean(&h.KeyUpdate)
 	return fields
 }
+
+// chains are the values of chain.
+var chains = map[string]fault.Chain{"full": "", "leaf": fault.ChainLeaf, "reversed": fault.ChainReversed}
 
 // readExpectation reads the verdict expected of a version.
-func (s *Scenario) readExpectation(r reader, version uint16) setter {
+func (s *Scenario) readExpectation(r yamldoc.Document, version uint16) yamldoc.Setter {
 	return func(n *yaml.Node) error {
 		var e Expectation
-		err := r.object(n, e.fields(r))
+		err := r.Object(n, e.fields(r))
 		s.Expect[version] = e
 		return err
 	}
 }
 
 // fields are those of a verdict.
-func (e *Expectation) fields(r reader) map[string]setter {
+func (e *Expectation) fields(r yamldoc.Document) map[string]yamldoc.Setter {
 	learns := map[string]verdict.Learned{"handshake": verdict.LearnedInHandshake, "first read": verdict.LearnedAtFirstRead}
-	return map[string]setter{
-		"rejected_by": choice(r, &e.RejectedBy, map[string]endpoint.Side{"server": endpoint.Server, "client": endpoint.Client}), "alert": choice(r, &e.Alert, alerts()),
-		"code": choice(r, &e.Code, named(verdict.Codes()...)), "status": r.between(&e.Status, 100, 599), "resumed": r.boolean(&e.Resumed),
-		"server_learns": choice(r, &e.ServerLearns, learns), "client_learns": choice(r, &e.ClientLearns, learns),
-		"cipher_suite": r.text(&e.CipherSuite), "group": r.text(&e.Group), "alpn": r.text(&e.ALPN), "server": r.text(&e.Server),
+	return map[string]yamldoc.Setter{
+		"rejected_by": yamldoc.Choice(r, &e.RejectedBy, map[string]endpoint.Side{"server": endpoint.Server, "client": endpoint.Client}), "alert": yamldoc.Choice(r, &e.Alert, Alerts()),
+		"code": yamldoc.Choice(r, &e.Code, yamldoc.Named(verdict.Codes()...)), "status": r.Between(&e.Status, 100, 599), "resumed": r.Boolean(&e.Resumed),
+		"server_learns": yamldoc.Choice(r, &e.ServerLearns, learns), "client_learns": yamldoc.Choice(r, &e.ClientLearns, learns),
+		"cipher_suite": r.Words(&e.CipherSuite), "group": r.Words(&e.Group), "alpn": r.Words(&e.ALPN), "server": r.Words(&e.Server),
 	}
 }
 
@@ -180,8 +200,8 @@ var groups = map[string]tls.CurveID{
 	"secp256r1": tls.CurveP256, "secp384r1": tls.CurveP384, "secp521r1": tls.CurveP521, "x25519": tls.X25519, "X25519MLKEM768": tls.X25519MLKEM768,
 }
 
-// alerts are the names of those that can be expected.
-func alerts() map[string]string {
+// Alerts are the names of those that can be expected.
+func Alerts() map[string]string {
 	names := map[string]string{"none": ""}
 	for code := range tlswire.AlertDescription(255) {
 		names[code.String()] = code.String()
@@ -190,7 +210,7 @@ func alerts() map[string]string {
 }
 
 // check refuses a scenario that cannot be run.
-func (s *Scenario) check(r reader) error {
+func (s *Scenario) check(r yamldoc.Document) error {
 	switch {
 	case s.Name == "":
 		return r.ErrorAt(r.Root(), "add a line such as name: mine", "the scenario has no name")
@@ -210,9 +230,9 @@ var goodName = pattern(`^[a-z0-9][a-z0-9-]*$`)
 
 // readName reads the name, which is not that of another scenario: their
 // certificates and captures would be in the same place.
-func (s *Scenario) readName(r reader) setter {
+func (s *Scenario) readName(r yamldoc.Document) yamldoc.Setter {
 	return func(n *yaml.Node) error {
-		if err := r.text(&s.Name)(n); err != nil {
+		if err := r.Words(&s.Name)(n); err != nil {
 			return err
 		}
 		if !goodName().MatchString(s.Name) {
@@ -228,7 +248,7 @@ func (s *Scenario) readName(r reader) setter {
 }
 
 // checkLoads completes the loads, and adds what programs print to what they say.
-func (s *Scenario) checkLoads(r reader) error {
+func (s *Scenario) checkLoads(r yamldoc.Document) error {
 	for i := range s.Loads {
 		l := &s.Loads[i]
 		if l.Certificate == "" {

@@ -169,7 +169,7 @@ func TestFieldsAreInTheREADME(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, fields := range []map[string]setter{(&Scenario{}).fields(reader{}), (&Scenario{}).serverFields(reader{}), (&Scenario{}).clientFields(reader{}), new(Expectation).fields(reader{})} {
+	for _, fields := range []map[string]yamldoc.Setter{(&Scenario{}).fields(yamldoc.Document{}), (&Scenario{}).ServerFields(yamldoc.Document{}, &Half{}), (&Scenario{}).ClientFields(yamldoc.Document{}, &Half{}), new(Expectation).fields(yamldoc.Document{})} {
 		for field := range fields {
 			if !strings.Contains(string(readme), "`"+field+"`") {
 				t.Errorf("%s is not in lab/scenario/README.md", field)

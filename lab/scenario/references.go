@@ -8,48 +8,53 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/certgen/spell"
+	"mtlslab.example/lab/certgen/yamldoc"
 )
 
 // reference is a place where a document names a certificate.
 type reference struct {
-	reader
+	yamldoc.Document
 	node *yaml.Node
 	name string
 	ca   bool // it must be a CA, or self-signed
 }
 
 // certificate reads the name of a certificate, or "none".
-func (s *Scenario) certificate(r reader, to *string) setter {
+func (s *Scenario) certificate(r yamldoc.Document, to *string) yamldoc.Setter {
 	return func(n *yaml.Node) error {
-		if err := r.text(to)(n); err != nil {
+		if err := r.Words(to)(n); err != nil {
 			return err
 		}
 		if *to != "none" {
-			s.references = append(s.references, reference{reader: r, node: n, name: *to})
+			s.references = append(s.references, reference{Document: r, node: n, name: *to})
 		}
 		return nil
 	}
 }
 
-// certificates reads a list of the names of certificates.
-func (s *Scenario) certificates(r reader, to *[]string) setter { return s.listOfNames(r, to, false) }
+// Certificates reads a list of the names of certificates.
+func (s *Scenario) Certificates(r yamldoc.Document, to *[]string) yamldoc.Setter {
+	return s.listOfNames(r, to, false)
+}
 
 // authorities reads a list of the names of CAs.
-func (s *Scenario) authorities(r reader, to *[]string) setter { return s.listOfNames(r, to, true) }
+func (s *Scenario) authorities(r yamldoc.Document, to *[]string) yamldoc.Setter {
+	return s.listOfNames(r, to, true)
+}
 
-func (s *Scenario) listOfNames(r reader, to *[]string, ca bool) setter {
-	return list(r, to, func(to *string) setter {
+func (s *Scenario) listOfNames(r yamldoc.Document, to *[]string, ca bool) yamldoc.Setter {
+	return yamldoc.List(r, to, func(to *string) yamldoc.Setter {
 		return func(n *yaml.Node) error {
-			err := r.text(to)(n)
-			s.references = append(s.references, reference{reader: r, node: n, name: *to, ca: ca})
+			err := r.Words(to)(n)
+			s.references = append(s.references, reference{Document: r, node: n, name: *to, ca: ca})
 			return err
 		}
 	})
 }
 
-// checkReferences refuses names that no certificate of the manifest has, and
-// CAs that are none.
-func (s *Scenario) checkReferences(m *certgen.Manifest) error {
+// CheckReferences refuses names in the document that no certificate of the
+// manifest has, and CAs that are none. Errors are *yamldoc.Error.
+func (s *Scenario) CheckReferences(m *certgen.Manifest) error {
 	var names, authorities []string
 	for _, c := range m.Certificates {
 		names = append(names, c.Name)

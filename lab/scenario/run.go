@@ -71,7 +71,7 @@ func (s *Scenario) Run(ctx context.Context, version uint16, o Options) (*Result,
 // Prepare makes the certificates of the scenario below certs, the folder of the
 // PKI, out of the base manifest and its own.
 func (s *Scenario) Prepare(ctx context.Context, manifest []byte, certs string) error {
-	m, err := s.manifest(manifest)
+	m, err := s.Manifest(manifest)
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,9 @@ func (s *Scenario) generate(ctx context.Context, m *certgen.Manifest, certs stri
 	return err
 }
 
-// manifest returns the base manifest with the scenario's certificates.
-func (s *Scenario) manifest(base []byte) (*certgen.Manifest, error) {
+// Manifest returns the base manifest with the scenario's certificates, which are
+// all documents of its text but the first. Errors are *yamldoc.Error.
+func (s *Scenario) Manifest(base []byte) (*certgen.Manifest, error) {
 	basic, err := yamldoc.Read("certs.yaml", base)
 	if err != nil {
 		return nil, err
@@ -98,7 +99,7 @@ func (s *Scenario) manifest(base []byte) (*certgen.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkReferences(m); err != nil {
+	if err := s.CheckReferences(m); err != nil {
 		return nil, err
 	}
 	for name, extensions := range s.Extensions {
@@ -219,7 +220,7 @@ func (r *runner) client(server net.Addr, certificate string) (*lab.Client, error
 
 // change does what happens before the last call.
 func (r *runner) change(ctx context.Context) error {
-	m, err := r.scenario.manifest(r.options.Manifest)
+	m, err := r.scenario.Manifest(r.options.Manifest)
 	if err != nil {
 		return err
 	}

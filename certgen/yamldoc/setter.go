@@ -1,50 +1,49 @@
-package scenario
+package yamldoc
 
 import (
 	"cmp"
 	"fmt"
 	"maps"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
 	"go.yaml.in/yaml/v4"
 
 	"mtlslab.example/lab/certgen/spell"
-	"mtlslab.example/lab/certgen/yamldoc"
 )
 
-// reader reads the values of a document.
-type reader struct{ yamldoc.Document }
+// Setter reads a value of a document and keeps it.
+type Setter func(n *yaml.Node) error
 
-// setter reads a value and keeps it.
-type setter func(n *yaml.Node) error
-
-// object gives each field of a mapping to its setter.
-func (r reader) object(n *yaml.Node, setters map[string]setter) error {
-	_, err := yamldoc.Fields(r.Document, n, setters, func(set setter, value *yaml.Node) error { return set(value) })
+// Object gives each field of a mapping to its setter.
+func (d Document) Object(n *yaml.Node, setters map[string]Setter) error {
+	_, err := Fields(d, n, setters, func(set Setter, value *yaml.Node) error { return set(value) })
 	return err
 }
 
-// text reads words, of which line breaks are no part.
-func (r reader) text(to *string) setter {
+// Words reads a text of which line breaks are no part.
+func (d Document) Words(to *string) Setter {
 	return func(n *yaml.Node) error {
-		text, err := r.Text(n)
+		text, err := d.Text(n)
 		*to = strings.Join(strings.Fields(text), " ")
 		return err
 	}
 }
 
-func (r reader) texts(to *[]string) setter { return list(r, to, r.text) }
+// ListOfWords reads a list of such texts.
+func (d Document) ListOfWords(to *[]string) Setter { return List(d, to, d.Words) }
 
-// list reads a list, and each item with the setter that item returns.
-func list[T any](r reader, to *[]T, item func(*T) setter) setter {
+// List reads a list, and each item with the setter that item returns.
+func List[T any](d Document, to *[]T, item func(*T) Setter) Setter {
 	return func(n *yaml.Node) error {
 		*to = []T{}
-		return r.Items(n, func(n *yaml.Node) error {
+		return d.Items(n, func(n *yaml.Node) error {
 			var value T
 			err := item(&value)(n)
 			*to = append(*to, value)
@@ -53,11 +52,11 @@ func list[T any](r reader, to *[]T, item func(*T) setter) setter {
 	}
 }
 
-// byName reads a value for each name of a mapping.
-func byName[T any](r reader, to *map[string]T, value func(*T) setter) setter {
+// ByName reads a value for each name of a mapping.
+func ByName[T any](d Document, to *map[string]T, value func(*T) Setter) Setter {
 	return func(n *yaml.Node) error {
 		*to = map[string]T{}
-		return r.Entries(n, func(key, n *yaml.Node) error {
+		return d.Entries(n, func(key, n *yaml.Node) error {
 			var v T
 			err := value(&v)(n)
 			(*to)[key.Value] = v
@@ -66,84 +65,87 @@ func byName[T any](r reader, to *map[string]T, value func(*T) setter) setter {
 	}
 }
 
-func (r reader) boolean(to *bool) setter {
+// Boolean reads true or false.
+func (d Document) Boolean(to *bool) Setter {
 	return func(n *yaml.Node) (err error) {
-		*to, err = r.Bool(n)
+		*to, err = d.Bool(n)
 		return err
 	}
 }
 
-func (r reader) number(to *int) setter {
+// Number reads a whole number from 0 on.
+func (d Document) Number(to *int) Setter {
 	return func(n *yaml.Node) error {
-		text, err := r.Text(n)
+		text, err := d.Text(n)
 		if err != nil {
 			return err
 		}
 		if *to, err = strconv.Atoi(text); err != nil || *to < 0 {
-			return r.ErrorAt(n, "write a whole number", "%s is not a number", yamldoc.Quoted(text))
+			return d.ErrorAt(n, "write a whole number", "%s is not a number", Quoted(text))
 		}
 		return nil
 	}
 }
 
-// between reads a number with bounds.
-func (r reader) between(to *int, least, most int) setter {
+// Between reads a number with bounds, which are among them.
+func (d Document) Between(to *int, least, most int) Setter {
 	return func(n *yaml.Node) error {
-		if err := r.number(to)(n); err != nil {
+		if err := d.Number(to)(n); err != nil {
 			return err
 		}
 		if *to < least || *to > most {
-			return r.ErrorAt(n, fmt.Sprintf("write a number from %d to %d", least, most), "%d is too much, or too little", *to)
+			return d.ErrorAt(n, fmt.Sprintf("write a number from %d to %d", least, most), "%d is too much, or too little", *to)
 		}
 		return nil
 	}
 }
 
-// host reads the host of a URL.
-func (r reader) host(to *string) setter {
+// Host reads the host of a URL.
+func (d Document) Host(to *string) Setter {
 	return func(n *yaml.Node) error {
-		if err := r.text(to)(n); err != nil {
+		if err := d.Words(to)(n); err != nil {
 			return err
 		}
 		if strings.ContainsAny(*to, "/:@?# ") && net.ParseIP(*to) == nil {
-			return r.ErrorAt(n, "write the host alone, such as localhost or 127.0.0.1: the rest is the server's", "%s is not a host", yamldoc.Quoted(*to))
+			return d.ErrorAt(n, "write the host alone, such as localhost or 127.0.0.1: the rest is the server's", "%s is not a host", Quoted(*to))
 		}
 		return nil
 	}
 }
 
-func (r reader) duration(to *time.Duration) setter {
+// Span reads a duration of zero or more.
+func (d Document) Span(to *time.Duration) Setter {
 	return func(n *yaml.Node) (err error) {
-		if *to, err = r.Duration(n); err == nil && *to < 0 {
-			return r.ErrorAt(n, "write zero or more", "the duration %v is negative", *to)
+		if *to, err = d.Duration(n); err == nil && *to < 0 {
+			return d.ErrorAt(n, "write zero or more", "the duration %v is negative", *to)
 		}
 		return err
 	}
 }
 
-// choice reads one of the names in values.
-func choice[T any](r reader, to *T, values map[string]T) setter {
+// Choice reads one of the names in values.
+func Choice[T any](d Document, to *T, values map[string]T) Setter {
 	return func(n *yaml.Node) error {
-		name, err := r.Text(n)
+		name, err := d.Text(n)
 		if err != nil {
 			return err
 		}
 		value, ok := values[name]
 		if !ok {
-			return r.ErrorAt(n, oneOf(name, slices.Sorted(maps.Keys(values))), "unknown value %s", yamldoc.Quoted(name))
+			return d.ErrorAt(n, oneOf(name, slices.Sorted(maps.Keys(values))), "unknown value %s", Quoted(name))
 		}
 		*to = value
 		return nil
 	}
 }
 
-// choices reads a list of them.
-func choices[T any](r reader, to *[]T, values map[string]T) setter {
-	return list(r, to, func(to *T) setter { return choice(r, to, values) })
+// Choices reads a list of them.
+func Choices[T any](d Document, to *[]T, values map[string]T) Setter {
+	return List(d, to, func(to *T) Setter { return Choice(d, to, values) })
 }
 
-// named maps values to themselves, by their names.
-func named[T ~string](values ...T) map[string]T {
+// Named maps values to themselves, by their names.
+func Named[T ~string](values ...T) map[string]T {
 	names := make(map[string]T, len(values))
 	for _, v := range values {
 		names[string(v)] = v
@@ -186,7 +188,8 @@ func withItsWords(written string, values []string) []string {
 	return best[:min(3, len(best))]
 }
 
-var wordOrNumber = pattern(`[a-z]+|[0-9]+`)
+// wordOrNumber is compiled when it is first used.
+var wordOrNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[a-z]+|[0-9]+`) })
 
 func quoted(values []string) []string {
 	quoted := make([]string, len(values))
