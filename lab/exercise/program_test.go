@@ -1,0 +1,228 @@
+package exercise
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/verdict"
+)
+
+const programManifest = `subject: CN=server-ca
+---
+subject: CN=server
+issuer: CN=server-ca
+sans: [DNS:localhost, IP:127.0.0.1]
+ext_key_usages: [ServerAuth]
+---
+subject: CN=client-ca
+---
+subject: CN=client
+issuer: CN=client-ca
+ext_key_usages: [ClientAuth]
+`
+
+// programFolder returns a folder, with a blank in its name, that has
+// certificates and the given files.
+func programFolder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "my exercises")
+	m, err := certgen.Parse("certs.yaml", []byte(programManifest))
+	if err == nil {
+		_, err = certgen.Generate(t.Context(), m, filepath.Join(dir, "certs"), certgen.Options{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// need skips the test where a program is missing.
+func need(t *testing.T, name string) {
+	t.Helper()
+	if _, err := (Program{Name: name}).Look(); err != nil {
+		peertest.Missing(t, "%v", err)
+	}
+}
+
+// called calls a server with the certificate of a folder, or without one, and
+// returns the exchange.
+func called(t *testing.T, dir, addr, certificate string) *lab.Exchange {
+	t.Helper()
+	reports := make(chan *lab.Exchange, 1)
+	u, err := url.Parse("https://localhost:" + addr[strings.LastIndexByte(addr, ':')+1:] + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := lab.NewClient(lab.ClientOptions{URL: u, Addr: addr}, lab.Settings{
+		Credentials: lab.Credentials{Dir: filepath.Join(dir, "certs"), Certificate: certificate, Trust: "server-ca"},
+		Journal:     &lab.Journal{Each: func(x *lab.Exchange) { reports <- x }}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rejected *lab.RejectedError
+	if _, err := client.Call(t.Context()); err != nil && !errors.As(err, &rejected) {
+		t.Fatal(err)
+	}
+	return <-reports
+}
+
+// servers are programs that want a certificate.
+var servers = map[string]map[string]string{
+	"nginx": {"nginx.conf": `events {}
+http {
+  access_log off;
+  client_body_temp_path tmp1; proxy_temp_path tmp2; fastcgi_temp_path tmp3; uwsgi_temp_path tmp4; scgi_temp_path tmp5;
+  server {
+    listen 127.0.0.1:8443 ssl;
+    ssl_certificate certs/server.pem;
+    ssl_certificate_key certs/server-key.pem;
+    ssl_client_certificate certs/client-ca.pem;
+    ssl_verify_client on;
+    location / { return 200 "hello\n"; }
+  }
+}
+`},
+	"openssl": {"serve.txt": `# the server
+openssl s_server -accept 127.0.0.1:8443 -www -cert certs/server.pem \
+  -key "certs/server-key.pem" -CAfile certs/client-ca.pem -Verify 1 -verify_return_error
+`},
+	"python": {"server.py": `import http.server, os, ssl
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("certs/server.pem", "certs/server-key.pem")
+context.load_verify_locations("certs/client-ca.pem")
+context.verify_mode = ssl.CERT_REQUIRED
+server = http.server.HTTPServer(("127.0.0.1", int(os.environ.get("PORT", "8443"))), Handler)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+`},
+	"node": {"server.js": `const fs = require('fs')
+require('https').createServer({
+  cert: fs.readFileSync('certs/server.pem'), key: fs.readFileSync('certs/server-key.pem'),
+  ca: fs.readFileSync('certs/client-ca.pem'), requestCert: true, rejectUnauthorized: true
+}, (request, response) => response.end('hello')).listen(process.env.PORT || 8443, '127.0.0.1')
+`},
+}
+
+func TestProgramsServe(t *testing.T) {
+	for name, files := range servers {
+		t.Run(name, func(t *testing.T) {
+			need(t, name)
+			dir := programFolder(t, files)
+			for file := range files {
+				r, err := Program{Name: name, File: file}.Serve(t.Context(), dir)
+				if err != nil {
+					var failed *StartError
+					if errors.As(err, &failed) {
+						t.Log(failed.Output)
+					}
+					t.Fatal(err)
+				}
+				defer r.Stop()
+				if x := called(t, dir, r.Addr, "client"); x.Outcome != verdict.Accepted || x.HTTP == nil {
+					t.Errorf("the client with a certificate: %+v\n%s", x.Verdict, r.Output())
+				}
+				if x := called(t, dir, r.Addr, ""); x.HTTP != nil && x.HTTP.Status == 200 {
+					t.Errorf("the client without one is let in: %+v\n%s", x.Verdict, r.Output())
+				}
+			}
+		})
+	}
+}
+
+// A server that cannot start says so, with what it printed, and at once.
+func TestProgramThatEndsAtItsStart(t *testing.T) {
+	need(t, "openssl")
+	dir := programFolder(t, map[string]string{"serve.txt": "openssl s_server -accept 8443 -cert certs/none.pem"})
+	_, err := Program{Name: "openssl", File: "serve.txt"}.Serve(t.Context(), dir)
+	var failed *StartError
+	if !errors.As(err, &failed) || !strings.Contains(failed.Output, "certs/none.pem") {
+		t.Errorf("error %v, want a StartError with what OpenSSL says", err)
+	}
+}
+
+// What a program has started ends with it, and so does one that does not end.
+func TestProgramsAreEnded(t *testing.T) {
+	need(t, "python")
+	dir := programFolder(t, map[string]string{"hang.py": `import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; open('started', 'w').close(); time.sleep(600)"])
+while True:
+    try:
+        open("started").close()
+        break
+    except OSError:
+        time.sleep(0.005)
+print("child", child.pid)
+time.sleep(600)
+`})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_ = peertest.Poll(func() error { _, err := os.Stat(filepath.Join(dir, "started")); return err })
+		cancel()
+	}()
+	began := time.Now()
+	_, output, err := Program{Name: "python", File: "hang.py"}.Call(ctx, dir, "https://localhost:1/")
+	if !errors.Is(err, context.Canceled) || time.Since(began) > peertest.Patience {
+		t.Errorf("a program that does not end: %v", err)
+	}
+	if runtime.GOOS == "linux" {
+		for _, field := range strings.Fields(output) {
+			if state, err := os.ReadFile("/proc/" + field + "/stat"); err == nil && !strings.Contains(string(state), ") Z ") {
+				t.Errorf("its child %s goes on: %s", field, state)
+			}
+		}
+	}
+}
+
+func TestMissingProgram(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := look("java")
+	var missing *MissingProgramError
+	if !errors.As(err, &missing) || !strings.HasPrefix(err.Error(), "a JDK of Java 11 or later is missing: ") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	for line, want := range map[string][]string{
+		"openssl s_server -accept 8443":                                 {"s_server", "-accept", "8443"},
+		"# why\r\nopenssl s_server \\\r\n  -cert 'a b.pem' -key \"\"\r": {"s_server", "-cert", "a b.pem", "-key", ""},
+		"openssl s_server -cert a\"b c\"d.pem":                          {"s_server", "-cert", "ab cd.pem"},
+		"openssl s_server | cat":                                        nil,
+		"openssl s_server $(id)":                                        nil,
+		"openssl s_server 'a":                                           nil,
+		"cat /etc/passwd":                                               nil,
+		"openssl version\nopenssl s_server":                             nil,
+		"":                                                              nil,
+	} {
+		words, err := commandLine("serve.txt", line, "openssl")
+		if !slices.Equal(words, want) || (err == nil) != (want != nil) {
+			t.Errorf("%q: %q, %v; want %q", line, words, err, want)
+		}
+	}
+}
+
+func TestPortOfFiles(t *testing.T) {
+	if got := onPort("listen 127.0.0.1:8443 ssl; # not 18443\n", "4711"); got != "listen 127.0.0.1:4711 ssl; # not 18443\n" {
+		t.Error(got)
+	}
+}
