@@ -31,6 +31,17 @@ func (c Checks) verifier(r *revocations) func(tls.ConnectionState) error {
 	}
 }
 
+// unlessResumed makes the check in full handshakes alone, as a server does that
+// checks certificates where they are shown.
+func unlessResumed(check func(tls.ConnectionState) error) func(tls.ConnectionState) error {
+	return func(state tls.ConnectionState) error {
+		if state.DidResume {
+			return nil
+		}
+		return check(state)
+	}
+}
+
 func (c Checks) check(leaf *x509.Certificate) error {
 	if key, ok := leaf.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < c.MinRSABits {
 		return &chain.WeakKeyError{Subject: chain.Name(leaf), Bits: key.N.BitLen(), Min: c.MinRSABits}

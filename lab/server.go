@@ -51,6 +51,9 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 		c.Certificates = own.certificates
 		c.ClientCAs, c.ClientAuth = own.trust, tls.RequireAndVerifyClientCert
 		c.VerifyConnection = s.verifier(own.revoked)
+		if s.TrustSessions {
+			c.VerifyConnection = unlessResumed(c.VerifyConnection)
+		}
 		if s.Unasking {
 			c.ClientAuth, c.VerifyConnection = tls.NoClientCert, nil
 		}

@@ -37,11 +37,12 @@ type Settings struct {
 	Tap     *wiretap.Tap // gets the bytes of every exchange; may be nil
 
 	// Of a server alone.
-	RefuseInHTTP bool         // let every handshake succeed, and answer a client without a good certificate with HTTP 400, as nginx does
-	Unasking     bool         // ask clients for no certificate
-	StrictHost   bool         // answer a request for a host that the certificate is not for with HTTP 421
-	Handler      http.Handler // of requests; nil: the lab's pages
-	Allow        []string     // who is let in, others get HTTP 403: see CheckAllow; nil: everybody with a certificate
+	RefuseInHTTP  bool         // let every handshake succeed, and answer a client without a good certificate with HTTP 400, as nginx does
+	Unasking      bool         // ask clients for no certificate
+	TrustSessions bool         // take the client of a resumed session as it was found when the session began
+	StrictHost    bool         // answer a request for a host that the certificate is not for with HTTP 421
+	Handler       http.Handler // of requests; nil: the lab's pages
+	Allow         []string     // who is let in, others get HTTP 403: see CheckAllow; nil: everybody with a certificate
 
 	// StartTLS has the server speak that protocol, which begins in plain text, in
 	// place of HTTP; nil: HTTP. It must be one that is served.

@@ -138,6 +138,7 @@ func (s *Scenario) ServerFields(r yamldoc.Document, h *Half) map[string]yamldoc.
 	fields := s.sideFields(r, h)
 	fields["also_show"], fields["allow"] = s.Certificates(r, &h.AlsoShow), r.ListOfWords(&h.Allow)
 	fields["refuse_in_http"], fields["does_not_ask"] = r.Boolean(&h.RefuseInHTTP), r.Boolean(&h.Unasking)
+	fields["trust_sessions"] = r.Boolean(&h.TrustSessions)
 	fields["strict_names"], fields["strict_host"] = r.Boolean(&h.StrictNames), r.Boolean(&h.StrictHost)
 	fields["names_more_cas"], fields["renewed_ca"] = r.Between(&h.NamedCAs, 0, 1000), s.certificate(r, &h.Renewed)
 	return fields

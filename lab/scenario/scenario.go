@@ -84,13 +84,14 @@ type Half struct {
 	NotTLS       fault.NotTLS
 	Flaw         fault.Flaw
 
-	Allow        []string // server alone
-	RefuseInHTTP bool
-	Unasking     bool // asks for no certificate
-	StrictNames  bool
-	StrictHost   bool
-	NamedCAs     int    // that it names besides those that it trusts
-	Renewed      string // root that is made anew with the same key, and sent along
+	Allow         []string // server alone
+	RefuseInHTTP  bool
+	Unasking      bool // asks for no certificate
+	TrustSessions bool // takes the client of a resumed session as it was when it began
+	StrictNames   bool
+	StrictHost    bool
+	NamedCAs      int    // that it names besides those that it trusts
+	Renewed       string // root that is made anew with the same key, and sent along
 
 	URL        string // from here on, client alone; host without port
 	ServerName string

@@ -413,3 +413,18 @@ func TestUnexpected(t *testing.T) {
 		t.Errorf("%q", r.Wrong)
 	}
 }
+
+// A server that trusts its sessions lets a revoked client in by an old one.
+func TestTrustedSessionOutlivesRevocation(t *testing.T) {
+	s, err := Parse("mine.yaml", []byte("name: mine\nserver: {trust_sessions: true}\nclient: {resume: true}\nthen: {revoke: [client]}\n"+
+		"expect: {TLS 1.2: {status: 200, resumed: true}, TLS 1.3: {status: 200, resumed: true}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range Versions {
+		r, err := s.Run(t.Context(), version, Options{Manifest: baseManifest(t), Dir: t.TempDir()})
+		if err != nil || len(r.Wrong) > 0 {
+			t.Errorf("%s: %v, %v", tls.VersionName(version), err, r.Wrong)
+		}
+	}
+}

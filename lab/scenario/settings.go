@@ -28,7 +28,7 @@ func (s *Scenario) ServerSettings(certs string, version uint16) (lab.Settings, e
 // serverSettings adds to settings what the scenario says of its server alone.
 func (s *Scenario) serverSettings(settings lab.Settings, certs string) (lab.Settings, error) {
 	settings.Allow, settings.RefuseInHTTP = s.Server.Allow, s.Server.RefuseInHTTP
-	settings.Unasking, settings.StrictHost = s.Server.Unasking, s.Server.StrictHost
+	settings.Unasking, settings.StrictHost, settings.TrustSessions = s.Server.Unasking, s.Server.StrictHost, s.Server.TrustSessions
 	var faults []fault.Fault
 	if s.Server.StrictNames {
 		faults = append(faults, fault.StrictNames)
