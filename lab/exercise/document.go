@@ -60,16 +60,6 @@ type Side struct {
 	source *yaml.Node // as written
 }
 
-// Program is another program of the world.
-type Program struct {
-	Name    string // by which steps call it
-	Role    endpoint.Side
-	Command []string // the first is looked up in PATH
-	Needs   []string // other programs that it takes
-	Port    uint16   // that its files have: it listens there, or calls it; 0: 8443
-	Files   []string // that are its own: without the program they are left out
-}
-
 // NamedFile is a file in the folder of the exercise.
 type NamedFile struct {
 	Name string // relative, with slashes

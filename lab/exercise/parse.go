@@ -139,14 +139,19 @@ func (r reader) program(to **Program) yamldoc.Setter {
 		port := defaultPort
 		err := r.Object(n, setters{
 			"name": r.Words(&p.Name), "role": yamldoc.Choice(r.Document, &p.Role, sides),
-			"command": r.ListOfWords(&p.Command), "needs": r.ListOfWords(&p.Needs),
+			"run": yamldoc.Choice(r.Document, &p.Run, yamldoc.Named(Runs()...)), "file": r.Words(&p.File),
 			"port": r.Between(&port, 1, 0xffff), "files": r.ListOfWords(&p.Files),
 		})
 		p.Port = uint16(port)
-		if err == nil && (p.Name == "" || p.Role == endpoint.Unknown || len(p.Command) == 0) {
-			return r.ErrorAt(n, "write for example {name: nginx, role: server, command: [nginx, -c, nginx.conf]}", "a program needs a name, a role and a command")
+		switch {
+		case err != nil:
+			return err
+		case p.Name == "" || p.Role == endpoint.Unknown || p.Run == "" || p.File == "":
+			return r.ErrorAt(n, "write for example {name: front, role: server, run: nginx, file: nginx.conf}", "a program needs a name, a role, what is run, and its file")
+		case !p.canBe(p.Role):
+			return r.ErrorAt(n, "write role: "+p.Role.Other().String()+", or run another", "%s is no %s here", p.Run, p.Role)
 		}
-		return err
+		return nil
 	}
 }
 

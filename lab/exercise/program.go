@@ -3,25 +3,29 @@ package exercise
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"mtlslab.example/lab/lab/endpoint"
 )
 
-// Program is a program of somebody else that takes part in an exercise, as its
-// server or as its client.
+// Program is a program of somebody else in the world of an exercise.
 type Program struct {
-	Name string // one of Programs()
-	File string // its configuration or its source, in the folder of the exercise
+	Name  string // by which steps call it
+	Role  endpoint.Side
+	Run   string   // what it is: one of Runs()
+	File  string   // its configuration or its source
+	Port  uint16   // that File has: it listens there, or calls it
+	Files []string // that are its own besides: without the program they are left out
 }
-
-// written is the port that stands in the files of an exercise. A program gets a
-// free one in its place.
-const written = "8443"
 
 // kind says how a program is found and run.
 type kind struct {
@@ -30,27 +34,38 @@ type kind struct {
 	try        []string // arguments with which it ends at once, with status 0
 	what       string   // in words, for who does not have it
 
-	// serve returns the arguments of a server that listens on a port, in dir,
-	// where it may write. call returns those of a client of a URL. nil: it is none.
-	serve func(dir, file, port string) ([]string, error)
-	call  func(dir, file, url string) ([]string, error)
+	// serve and call return the arguments of a server and of a client, whose
+	// file in dir has the right ports. nil: it is none.
+	serve, call func(dir, file string) ([]string, error)
 }
 
 // kinds are the programs by their names.
 var kinds = map[string]kind{
 	"nginx":   {candidates: []string{"nginx"}, try: []string{"-v"}, what: "nginx 1.20 or later", serve: nginxArgs},
-	"openssl": {candidates: []string{"openssl"}, try: []string{"version"}, what: "OpenSSL's command openssl", serve: opensslServer, call: opensslClient},
-	"python": {candidates: []string{"python3", "python", "py"}, try: []string{"-c", "import ssl, http.server"}, what: "Python 3",
-		serve: func(_, file, _ string) ([]string, error) { return []string{file}, nil },
-		call:  func(_, file, url string) ([]string, error) { return []string{file, url}, nil }},
-	"node": {candidates: []string{"node", "nodejs"}, try: []string{"--version"}, what: "Node.js",
-		serve: func(_, file, _ string) ([]string, error) { return []string{file}, nil },
-		call:  func(_, file, url string) ([]string, error) { return []string{file, url}, nil }},
-	"java": {candidates: []string{"java"}, beside: "javac", try: []string{"-version"}, what: "a JDK of Java 11 or later", call: javaArgs},
+	"openssl": {candidates: []string{"openssl"}, try: []string{"version"}, what: "OpenSSL's command openssl", serve: opensslArgs, call: opensslArgs},
+	"python":  {candidates: []string{"python3", "python", "py"}, try: []string{"-c", "import ssl, http.server"}, what: "Python 3", serve: scriptArgs, call: scriptArgs},
+	"node":    {candidates: []string{"node", "nodejs"}, try: []string{"--version"}, what: "Node.js", serve: scriptArgs, call: scriptArgs},
+	"java":    {candidates: []string{"java"}, beside: "javac", try: []string{"-version"}, what: "a JDK of Java 11 or later", call: javaArgs},
 }
 
-// Programs returns the names of the programs that exercises can have.
-func Programs() []string { return []string{"java", "nginx", "node", "openssl", "python"} }
+// Runs returns the programs that an exercise can run.
+func Runs() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+// canBe reports whether the program has the means to be a server, or a client.
+func (p *Program) canBe(side endpoint.Side) bool {
+	if side == endpoint.Server {
+		return kinds[p.Run].serve != nil
+	}
+	return kinds[p.Run].call != nil
+}
+
+// missing returns what is not installed, in words; empty: nothing.
+func (p *Program) missing() []string {
+	if _, err := p.look(); err != nil {
+		return []string{kinds[p.Run].what}
+	}
+	return nil
+}
 
 // MissingProgramError is a program that is not installed, or does not run.
 type MissingProgramError struct {
@@ -72,11 +87,11 @@ const trying = 10 * time.Second
 // found are the programs that were looked for, by their names.
 var found sync.Map // of func() (string, error)
 
-// Look returns the path of the program. Errors are *MissingProgramError. That
+// look returns the path of the program. Errors are *MissingProgramError. That
 // there is a file is not enough: macOS and Windows have some that only say how
 // to get the program. So it is run, once in a process.
-func (p Program) Look() (path string, err error) {
-	look, _ := found.LoadOrStore(p.Name, sync.OnceValues(func() (string, error) { return look(p.Name) }))
+func (p *Program) look() (path string, err error) {
+	look, _ := found.LoadOrStore(p.Run, sync.OnceValues(func() (string, error) { return look(p.Run) }))
 	return look.(func() (string, error))()
 }
 
@@ -110,17 +125,29 @@ func tryRun(path string, args []string) error {
 	return nil
 }
 
-// writtenPort is the port that stands in the files of exercises, as a word.
-var writtenPort = regexp.MustCompile(`\b` + written + `\b`)
-
-// onPort returns a text with another port.
-func onPort(text, port string) string { return writtenPort.ReplaceAllString(text, port) }
-
-// nginxArgs writes a copy of a configuration, with another port, beside it: the
-// paths in it are relative to its folder. It adds what nginx needs to stay in
-// the foreground and to write nowhere else.
-func nginxArgs(dir, file, port string) ([]string, error) {
+// withPorts writes a copy of a file, with other ports, beside it, since paths in
+// it are relative to its folder, and returns its name. The copy of each call has
+// a name of its own.
+func withPorts(dir, file string, ports map[uint16]uint16) (string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, file))
+	if err != nil {
+		return "", err
+	}
+	name := "lab"
+	for _, written := range slices.Sorted(maps.Keys(ports)) {
+		port := strconv.Itoa(int(ports[written]))
+		text = regexp.MustCompile(`\b`+strconv.Itoa(int(written))+`\b`).ReplaceAll(text, []byte(port))
+		name += "-" + port
+	}
+	name = filepath.Join(filepath.Dir(file), name+"-"+filepath.Base(file))
+	return name, os.WriteFile(filepath.Join(dir, name), text, 0o600)
+}
+
+// nginxArgs adds to a configuration what nginx needs to stay in the foreground,
+// and to write nowhere but in its folder.
+func nginxArgs(dir, file string) ([]string, error) {
+	path := filepath.Join(dir, file)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -131,11 +158,10 @@ func nginxArgs(dir, file, port string) ([]string, error) {
 			add.WriteString(directive + ";\n")
 		}
 	}
-	copied := "lab-" + filepath.Base(file)
-	if err := os.WriteFile(filepath.Join(dir, copied), []byte(add.String()+onPort(string(text), port)), 0o600); err != nil {
+	if err := os.WriteFile(path, append([]byte(add.String()), text...), 0o600); err != nil {
 		return nil, err
 	}
-	return []string{"-p", dir, "-e", "stderr", "-c", filepath.Join(dir, copied)}, nil
+	return []string{"-p", dir, "-e", "stderr", "-c", path}, nil
 }
 
 // hasDirective reports whether nginx's configuration has a directive outside of
@@ -144,29 +170,25 @@ func hasDirective(text, name string) bool {
 	return regexp.MustCompile(`(?m)^[ \t]*` + regexp.QuoteMeta(name) + `[ \t]`).MatchString(text)
 }
 
-// opensslServer returns the arguments of a command line that stands in a file.
-func opensslServer(dir, file, port string) ([]string, error) {
+// opensslArgs returns the arguments of a command line that stands in a file.
+func opensslArgs(dir, file string) ([]string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, file))
 	if err != nil {
 		return nil, err
 	}
-	return commandLine(file, onPort(string(text), port), "openssl")
+	return commandLine(file, string(text), "openssl")
 }
 
-// opensslClient is the same for a client: of the URL it takes the port.
-func opensslClient(dir, file, url string) ([]string, error) {
-	at := strings.TrimSuffix(url[strings.LastIndexByte(url, ':')+1:], "/")
-	return opensslServer(dir, file, at)
-}
+func scriptArgs(_, file string) ([]string, error) { return []string{file}, nil }
 
-// javaArgs returns the arguments of a client in a source file. A file java.args
-// beside it has options of the command java.
-func javaArgs(dir, file, url string) ([]string, error) {
-	args := []string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"} // it starts sooner
+// javaArgs returns the arguments of a program in one source file. A file
+// java.args beside it has options of the command java.
+func javaArgs(dir, file string) ([]string, error) {
+	args := []string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"} // it starts sooner
 	if _, err := os.Stat(filepath.Join(dir, "java.args")); err == nil {
 		args = append(args, "@java.args")
 	}
-	return append(args, file, url), nil
+	return append(args, file), nil
 }
 
 // CommandLineError is a file that should have one command line, and has not.

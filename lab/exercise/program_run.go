@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,25 +14,26 @@ import (
 	"time"
 )
 
-// Running is a program that was started. Stop must be called.
-type Running struct {
-	Addr string // of a server: 127.0.0.1 and the port
-
+// process is a program that was started. Its stop must be called.
+type process struct {
 	cmd    *exec.Cmd
 	tree   tree
-	output tail
+	said   tail
 	ended  chan struct{} // closed when the program has ended
-	err    error         // how it ended; valid then
+	unwait func() bool   // has it outlive the context in which it was started
 }
 
-// StartError is a server that did not begin to listen.
+// StartError is a server that did not begin to listen, or a client that could
+// not be started.
 type StartError struct {
-	Name   string
-	Output string // the end of what it printed
-	Err    error
+	Program *Program
+	Output  string // the end of what it printed
+	Err     error
 }
 
-func (e *StartError) Error() string { return fmt.Sprintf("%s does not listen: %v", e.Name, e.Err) }
+func (e *StartError) Error() string {
+	return fmt.Sprintf("%s (%s with %s) does not start: %v", e.Program.Name, e.Program.Run, e.Program.File, e.Err)
+}
 
 // Unwrap returns what happened instead.
 func (e *StartError) Unwrap() error { return e.Err }
@@ -41,85 +41,74 @@ func (e *StartError) Unwrap() error { return e.Err }
 // errEnded is a server that has ended at its start.
 var errEnded = errors.New("it has ended")
 
-// Serve starts the program as a server on a free port of 127.0.0.1, and returns
-// when that port accepts connections. dir is a folder with what it needs, in
-// which it may write; extra are variables of its environment, as "NAME=VALUE".
-// A program that reads no configuration gets its port in the variable PORT.
-// Errors are *MissingProgramError, *CommandLineError, *StartError, and those of
-// files and of ctx.
-func (p Program) Serve(ctx context.Context, dir string, extra ...string) (*Running, error) {
-	const attempts = 3 // somebody else may take the port before the program has it
-	for attempt := 1; ; attempt++ {
-		r, err := p.serve(ctx, dir, extra)
-		var failed *StartError
-		if err == nil || attempt == attempts || !errors.As(err, &failed) || !strings.Contains(strings.ToLower(failed.Output), "in use") {
-			return r, err
-		}
-	}
-}
-
-func (p Program) serve(ctx context.Context, dir string, extra []string) (*Running, error) {
-	port, err := freePort(ctx)
+// serve starts the program as a server, and returns when its port accepts
+// connections. dir is a folder with what it needs, in which it may write. ports
+// has by each port in the program's file the one to take in its place, p.Port
+// among them. The process ends with ctx at the latest. Errors are
+// *MissingProgramError, *StartError, and those of files and of ctx.
+func (p *Program) serve(ctx context.Context, dir string, ports map[uint16]uint16) (*process, error) {
+	r, err := p.start(ctx, dir, ports, kinds[p.Run].serve)
 	if err != nil {
 		return nil, err
 	}
-	args, err := kinds[p.Name].serve(dir, p.File, port)
-	if err != nil {
-		return nil, err
-	}
-	r, err := p.start(dir, args, append([]string{"PORT=" + port}, extra...))
-	if err != nil {
-		return nil, err
-	}
-	r.Addr = net.JoinHostPort("127.0.0.1", port)
-	if err := r.await(ctx); err != nil {
-		r.Stop()
-		if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if err := r.await(ctx, net.JoinHostPort("127.0.0.1", strconv.Itoa(int(ports[p.Port])))); err != nil {
+		r.stop()
+		if errors.Is(ctx.Err(), context.Canceled) {
 			return nil, ctx.Err()
 		}
-		return nil, &StartError{Name: p.Name, Output: r.Output(), Err: err}
+		return nil, &StartError{Program: p, Output: r.output(), Err: err}
 	}
 	return r, nil
 }
 
-// Call runs the program as a client of a URL to its end, and returns its exit
-// status, and the end of what it printed. dir and extra are as in Serve.
-func (p Program) Call(ctx context.Context, dir, url string, extra ...string) (status int, output string, err error) {
-	args, err := kinds[p.Name].call(dir, p.File, url)
+// call runs the program as a client to its end, and returns the end of what it
+// printed: its exit status says nothing that the wire does not. keylog is a file
+// into which it may log its TLS keys; "": none. dir, ports and errors are as in
+// serve.
+func (p *Program) call(ctx context.Context, dir string, ports map[uint16]uint16, keylog string) (output string, err error) {
+	var extra []string
+	if keylog != "" {
+		extra = []string{"SSLKEYLOGFILE=" + keylog}
+	}
+	r, err := p.start(ctx, dir, ports, kinds[p.Run].call, extra...)
 	if err != nil {
-		return 0, "", err
+		return "", err
 	}
-	r, err := p.start(dir, args, extra)
-	if err != nil {
-		return 0, "", err
+	<-r.ended
+	r.stop()
+	if ctx.Err() != nil {
+		return r.output(), fmt.Errorf("%s does not end: %w", p.Name, ctx.Err())
 	}
-	defer r.Stop()
-	select {
-	case <-r.ended:
-	case <-ctx.Done():
-		r.Stop()
-		return -1, r.Output(), fmt.Errorf("%s does not end: %w", p.Name, ctx.Err())
-	}
-	return r.cmd.ProcessState.ExitCode(), r.Output(), nil
+	return r.output(), nil
 }
 
-// start starts the program.
-func (p Program) start(dir string, args, extra []string) (*Running, error) {
-	path, err := p.Look()
+// start starts the program with the arguments for its file, and extra variables
+// in its environment. It ends with ctx.
+func (p *Program) start(ctx context.Context, dir string, ports map[uint16]uint16, arguments func(dir, file string) ([]string, error), extra ...string) (*process, error) {
+	path, err := p.look()
 	if err != nil {
 		return nil, err
 	}
-	r := &Running{cmd: exec.Command(path, args...), ended: make(chan struct{})}
+	file, err := withPorts(dir, p.File, ports)
+	if err != nil {
+		return nil, err
+	}
+	args, err := arguments(dir, file)
+	if err != nil {
+		return nil, &StartError{Program: p, Err: err}
+	}
+	r := &process{cmd: exec.Command(path, args...), ended: make(chan struct{})}
 	r.cmd.Dir, r.cmd.Env = dir, append(environment(), extra...)
-	r.cmd.Stdout, r.cmd.Stderr = &r.output, &r.output
+	r.cmd.Stdout, r.cmd.Stderr = &r.said, &r.said
 	r.cmd.WaitDelay = time.Second // what it has started may hold its output open
 	if err := r.tree.start(r.cmd); err != nil {
-		return nil, &StartError{Name: p.Name, Err: err}
+		return nil, &StartError{Program: p, Err: err}
 	}
 	go func() {
-		r.err = r.cmd.Wait()
+		_ = r.cmd.Wait() // how it has ended is of no interest
 		close(r.ended)
 	}()
+	r.unwait = context.AfterFunc(ctx, func() { r.tree.kill(r.cmd) })
 	return r, nil
 }
 
@@ -139,11 +128,11 @@ func environment() []string {
 }
 
 // await waits until the port of a server accepts connections.
-func (r *Running) await(ctx context.Context) error {
+func (r *process) await(ctx context.Context, addr string) error {
 	const pause = 5 * time.Millisecond // between two connections
 	var dialer net.Dialer
 	for {
-		conn, err := dialer.DialContext(ctx, "tcp", r.Addr)
+		conn, err := dialer.DialContext(ctx, "tcp", addr)
 		if err == nil {
 			conn.Close()
 			select {
@@ -163,27 +152,15 @@ func (r *Running) await(ctx context.Context) error {
 	}
 }
 
-// Ended is closed when the program has ended.
-func (r *Running) Ended() <-chan struct{} { return r.ended }
+// output returns the end of what the program has printed.
+func (r *process) output() string { return r.said.String() }
 
-// Output returns the end of what the program has printed.
-func (r *Running) Output() string { return r.output.String() }
-
-// Stop ends the program and all that it has started, and waits for its end. It
+// stop ends the program and all that it has started, and waits for its end. It
 // may be called more than once.
-func (r *Running) Stop() {
+func (r *process) stop() {
+	r.unwait()
 	r.tree.kill(r.cmd)
 	<-r.ended
-}
-
-// freePort returns a port of 127.0.0.1 that was free a moment ago.
-func freePort(ctx context.Context) (string, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }
 
 // tail keeps the end of what is written to it.
@@ -208,33 +185,4 @@ func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(t.kept)
-}
-
-// copyFolder copies the files of a folder, so that programs can run in the copy,
-// and what they and the steps of an exercise change is not the participant's. It
-// leaves out what is too large to be a part of an exercise, and what is no file.
-func copyFolder(from, to string) error {
-	const largest = 4 << 20
-	return filepath.WalkDir(from, func(path string, entry os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, name)
-		if entry.IsDir() {
-			return os.MkdirAll(target, 0o700)
-		}
-		info, err := os.Stat(path) // of what a link leads to
-		if err != nil || !info.Mode().IsRegular() || info.Size() > largest {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(target, data, 0o600)
-	})
 }

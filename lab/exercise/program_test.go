@@ -3,17 +3,20 @@ package exercise
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/verdict"
 )
@@ -55,9 +58,29 @@ func programFolder(t *testing.T, files map[string]string) string {
 // need skips the test where a program is missing.
 func need(t *testing.T, name string) {
 	t.Helper()
-	if _, err := (Program{Name: name}).Look(); err != nil {
+	if _, err := (&Program{Run: name}).look(); err != nil {
 		peertest.Missing(t, "%v", err)
 	}
+}
+
+// served starts a server, and returns its address.
+func served(t *testing.T, run, dir, file string) (*process, string) {
+	t.Helper()
+	port, err := strconv.ParseUint(peertest.FreePort(t), 10, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Program{Name: "front", Role: endpoint.Server, Run: run, File: file, Port: defaultPort}
+	r, err := p.serve(t.Context(), dir, map[uint16]uint16{defaultPort: uint16(port)})
+	if err != nil {
+		var failed *StartError
+		if errors.As(err, &failed) {
+			t.Log(failed.Output)
+		}
+		t.Fatal(err)
+	}
+	t.Cleanup(r.stop)
+	return r, "127.0.0.1:" + strconv.FormatUint(port, 10)
 }
 
 // called calls a server with the certificate of a folder, or without one, and
@@ -111,7 +134,7 @@ context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain("certs/server.pem", "certs/server-key.pem")
 context.load_verify_locations("certs/client-ca.pem")
 context.verify_mode = ssl.CERT_REQUIRED
-server = http.server.HTTPServer(("127.0.0.1", int(os.environ.get("PORT", "8443"))), Handler)
+server = http.server.HTTPServer(("127.0.0.1", 8443), Handler)
 server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 `},
@@ -119,7 +142,7 @@ server.serve_forever()
 require('https').createServer({
   cert: fs.readFileSync('certs/server.pem'), key: fs.readFileSync('certs/server-key.pem'),
   ca: fs.readFileSync('certs/client-ca.pem'), requestCert: true, rejectUnauthorized: true
-}, (request, response) => response.end('hello')).listen(process.env.PORT || 8443, '127.0.0.1')
+}, (request, response) => response.end('hello')).listen(8443, '127.0.0.1')
 `},
 }
 
@@ -129,20 +152,12 @@ func TestProgramsServe(t *testing.T) {
 			need(t, name)
 			dir := programFolder(t, files)
 			for file := range files {
-				r, err := Program{Name: name, File: file}.Serve(t.Context(), dir)
-				if err != nil {
-					var failed *StartError
-					if errors.As(err, &failed) {
-						t.Log(failed.Output)
-					}
-					t.Fatal(err)
+				r, addr := served(t, name, dir, file)
+				if x := called(t, dir, addr, "client"); x.Outcome != verdict.Accepted || x.HTTP == nil {
+					t.Errorf("the client with a certificate: %+v\n%s", x.Verdict, r.output())
 				}
-				defer r.Stop()
-				if x := called(t, dir, r.Addr, "client"); x.Outcome != verdict.Accepted || x.HTTP == nil {
-					t.Errorf("the client with a certificate: %+v\n%s", x.Verdict, r.Output())
-				}
-				if x := called(t, dir, r.Addr, ""); x.HTTP != nil && x.HTTP.Status == 200 {
-					t.Errorf("the client without one is let in: %+v\n%s", x.Verdict, r.Output())
+				if x := called(t, dir, addr, ""); x.HTTP != nil && x.HTTP.Status == 200 {
+					t.Errorf("the client without one is let in: %+v\n%s", x.Verdict, r.output())
 				}
 			}
 		})
@@ -153,7 +168,8 @@ func TestProgramsServe(t *testing.T) {
 func TestProgramThatEndsAtItsStart(t *testing.T) {
 	need(t, "openssl")
 	dir := programFolder(t, map[string]string{"serve.txt": "openssl s_server -accept 8443 -cert certs/none.pem"})
-	_, err := Program{Name: "openssl", File: "serve.txt"}.Serve(t.Context(), dir)
+	p := &Program{Name: "front", Role: endpoint.Server, Run: "openssl", File: "serve.txt", Port: defaultPort}
+	_, err := p.serve(t.Context(), dir, map[uint16]uint16{defaultPort: 1})
 	var failed *StartError
 	if !errors.As(err, &failed) || !strings.Contains(failed.Output, "certs/none.pem") {
 		t.Errorf("error %v, want a StartError with what OpenSSL says", err)
@@ -180,7 +196,7 @@ time.sleep(600)
 		cancel()
 	}()
 	began := time.Now()
-	_, output, err := Program{Name: "python", File: "hang.py"}.Call(ctx, dir, "https://localhost:1/")
+	output, err := (&Program{Name: "shop", Run: "python", File: "hang.py"}).call(ctx, dir, nil, "")
 	if !errors.Is(err, context.Canceled) || time.Since(began) > peertest.Patience {
 		t.Errorf("a program that does not end: %v", err)
 	}
@@ -221,8 +237,16 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-func TestPortOfFiles(t *testing.T) {
-	if got := onPort("listen 127.0.0.1:8443 ssl; # not 18443\n", "4711"); got != "listen 127.0.0.1:4711 ssl; # not 18443\n" {
-		t.Error(got)
+func TestPortsOfFiles(t *testing.T) {
+	dir := programFolder(t, map[string]string{"nginx.conf": "listen 127.0.0.1:8443 ssl; # not 18443\nproxy_pass http://127.0.0.1:8081;\n"})
+	for _, port := range []uint16{4711, 4712} {
+		name, err := withPorts(dir, "nginx.conf", map[uint16]uint16{8443: port, 8081: port + 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if want := fmt.Sprintf("listen 127.0.0.1:%d ssl; # not 18443\nproxy_pass http://127.0.0.1:%d;\n", port, port+100); err != nil || string(text) != want {
+			t.Errorf("%s, %v; want %s", text, err, want)
+		}
 	}
 }

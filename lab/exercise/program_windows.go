@@ -2,6 +2,7 @@ package exercise
 
 import (
 	"os/exec"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -9,7 +10,10 @@ import (
 
 // tree is a process with all that it starts: a job object. It ends with lab,
 // too, whose handle is the last.
-type tree struct{ job windows.Handle }
+type tree struct {
+	mu  sync.Mutex
+	job windows.Handle // 0: it was ended
+}
 
 func (t *tree) start(cmd *exec.Cmd) error {
 	job, err := windows.CreateJobObject(nil, nil)
@@ -24,7 +28,7 @@ func (t *tree) start(cmd *exec.Cmd) error {
 		_ = windows.CloseHandle(job)
 		return err
 	}
-	t.job = job
+	t.job = job // nobody else knows of t yet
 	if process, err := windows.OpenProcess(windows.PROCESS_SET_QUOTA|windows.PROCESS_TERMINATE, false, uint32(cmd.Process.Pid)); err == nil {
 		_ = windows.AssignProcessToJobObject(job, process) // else kill ends the process alone
 		_ = windows.CloseHandle(process)
@@ -34,6 +38,8 @@ func (t *tree) start(cmd *exec.Cmd) error {
 
 // kill ends all processes of the tree.
 func (t *tree) kill(cmd *exec.Cmd) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.job != 0 {
 		_ = windows.TerminateJobObject(t.job, 1)
 		_ = windows.CloseHandle(t.job)
