@@ -91,6 +91,9 @@ func (r reader) checkStep(s *Step, m *certgen.Manifest) error {
 	if who.program == nil && who.isMarkers && m.Find(who.certificate) == nil {
 		return wrong(r.callers(m, s.To, endpoint.Server), "no server is called %s", yamldoc.Quoted(s.To))
 	}
+	if (s.Outcome == Rejected || s.Outcome == Refused) && len(s.Codes) == 0 && s.Alert == "" {
+		return wrong("add code: with the reason, so that another failure does not count", "the step does not say for which reason it is refused")
+	}
 	if s.Serving != nil && !who.isMarkers {
 		return wrong("name a certificate in to:, for a server of the marker's own", "serving: changes the marker's own server alone")
 	}
@@ -142,11 +145,9 @@ func (e *Exercise) partyOf(name string, side endpoint.Side) party {
 			return party{program: p}
 		}
 	}
-	own := e.World.Client
-	if side == endpoint.Server {
-		own = e.World.Server
-	}
-	if name == side.String() || own != nil && own.Certificate == name {
+	own := e.World.own(side)
+	isReplaced := slices.ContainsFunc(e.World.replaced, func(p *Program) bool { return p.Role == side && p.Name == name })
+	if name == side.String() || own != nil && own.Certificate == name || isReplaced {
 		return party{}
 	}
 	return party{isMarkers: true, certificate: name}
@@ -158,3 +159,12 @@ func (e *Exercise) isHidden(name string) bool { return slices.Contains(e.Marker.
 // Manifest returns the manifest of all certificates, those that the folder
 // lacks included. Errors are *yamldoc.Error.
 func (e *Exercise) Manifest() (*certgen.Manifest, error) { return e.lesson.Manifest(nil) }
+
+// document returns the document of the exercise.
+func (e *Exercise) document() (yamldoc.Document, error) {
+	documents, err := yamldoc.Read(e.File, e.Text)
+	if err != nil {
+		return yamldoc.Document{}, err
+	}
+	return documents[0], nil
+}

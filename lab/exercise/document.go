@@ -46,6 +46,8 @@ type World struct {
 	Client   *Side
 	Programs []*Program // others', in place of the lab's own
 	Files    []NamedFile
+
+	replaced []*Program // for which the lab's own stands: see Exercise.variant
 }
 
 // Side is how the lab's own server or client is set: as in a scenario, with a
@@ -152,6 +154,7 @@ type Repair struct {
 	Files        []NamedFile
 	Answers      map[string]string
 	Right        bool   // all answers are the right ones
+	Unverified   bool   // it has another program verify nothing
 	Why          string // why it does not count
 
 	at place

@@ -138,7 +138,7 @@ func (r reader) program(to **Program) yamldoc.Setter {
 		*to = p
 		port := defaultPort
 		err := r.Object(n, setters{
-			"name": r.Words(&p.Name), "role": yamldoc.Choice(r.Document, &p.Role, sides),
+			"name": r.Words(&p.Name), "role": yamldoc.Choice(r.Document, &p.Role, bySide),
 			"run": yamldoc.Choice(r.Document, &p.Run, yamldoc.Named(Runs()...)), "file": r.Words(&p.File),
 			"port": r.Between(&port, 1, 0xffff), "files": r.ListOfWords(&p.Files),
 		})
@@ -158,7 +158,7 @@ func (r reader) program(to **Program) yamldoc.Setter {
 // defaultPort is the port that the files of programs have.
 const defaultPort = 8443
 
-var sides = map[string]endpoint.Side{"server": endpoint.Server, "client": endpoint.Client}
+var bySide = map[string]endpoint.Side{"server": endpoint.Server, "client": endpoint.Client}
 
 // files reads files by their names. Those of a repair may change others.
 func (r reader) files(to *[]NamedFile, isRepair bool) yamldoc.Setter {
@@ -237,7 +237,7 @@ func (r reader) step(s *Step) setters {
 		"then":  r.lesson.ReadThen(d, &s.Then),
 		"probe": d.ListOfWords(&s.Probe),
 
-		"outcome": yamldoc.Choice(d, &s.Outcome, yamldoc.Named(Accepted, Rejected, Refused)), "rejected_by": yamldoc.Choice(d, &s.RejectedBy, sides),
+		"outcome": yamldoc.Choice(d, &s.Outcome, yamldoc.Named(Accepted, Rejected, Refused)), "rejected_by": yamldoc.Choice(d, &s.RejectedBy, bySide),
 		"code": r.codes(&s.Codes), "alert": yamldoc.Choice(d, &s.Alert, scenario.Alerts()), "status": d.Between(&s.Status, 100, 599),
 		"tls": yamldoc.Choice(d, &s.Version, versions), "cipher_suite": d.Words(&s.CipherSuite), "group": d.Words(&s.Group), "alpn": d.Words(&s.ALPN),
 		"resumed": r.maybe(&s.Resumed), "forward_secret": r.maybe(&s.ForwardSecret),
@@ -299,7 +299,7 @@ func (r reader) repair(to *Repair) yamldoc.Setter {
 			"certificates": yamldoc.ByName(r.Document, &to.Certificates, func(to **yaml.Node) yamldoc.Setter {
 				return func(n *yaml.Node) error { *to = n; return nil }
 			}),
-			"renew": r.ListOfWords(&to.Renew), "files": r.files(&to.Files, true), "why": r.Words(&to.Why),
+			"renew": r.ListOfWords(&to.Renew), "files": r.files(&to.Files, true), "why": r.Words(&to.Why), "unverified": r.Boolean(&to.Unverified),
 			"answers": func(n *yaml.Node) error {
 				if n.Kind == yaml.ScalarNode && n.Value == "right" {
 					to.Right = true

@@ -59,22 +59,28 @@ func (s *Scenario) makeFiles(dir string) error {
 		return err
 	}
 	for name, d := range s.Files {
-		data, err := d.make(dir)
-		if err != nil {
+		if err := d.Write(dir, filepath.Join(dir, filesFolder, name)); err != nil {
 			return fmt.Errorf("making %s: %w", name, err)
-		}
-		file, mode := filepath.Join(dir, filesFolder, name), os.FileMode(0o600)
-		if d.Form == FormOpenKey {
-			mode = 0o644
-		}
-		if err := os.WriteFile(file, data, mode); err != nil {
-			return err
-		}
-		if err := os.Chmod(file, mode); err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+// Write makes the file out of the certificates in the folder certs. Its mode is
+// 0600, but for a key that is to be open.
+func (d Derived) Write(certs, file string) error {
+	data, err := d.make(certs)
+	if err != nil {
+		return err
+	}
+	mode := os.FileMode(0o600)
+	if d.Form == FormOpenKey {
+		mode = 0o644
+	}
+	if err := os.WriteFile(file, data, mode); err != nil {
+		return err
+	}
+	return os.Chmod(file, mode)
 }
 
 func (d Derived) make(dir string) ([]byte, error) {

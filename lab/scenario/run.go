@@ -59,7 +59,7 @@ func (s *Scenario) Run(ctx context.Context, version uint16, o Options) (*Result,
 	r.journal = &lab.Journal{Paired: true, Keep: o.Keep, Each: func(x *lab.Exchange) { r.exchanges <- x }}
 	dissection := r.journal.Dissect()
 	defer dissection.Close()
-	exchanges, err := r.run(ctx, wiretap.New(onWiresharkPort{recording}, dissection))
+	exchanges, err := r.run(ctx, wiretap.New(OnWiresharkPort{recording}, dissection))
 	if err != nil {
 		return nil, err
 	}
@@ -124,12 +124,12 @@ func (s *Scenario) record(version uint16, o Options) (*capture.Writer, error) {
 	return capture.Create(file, capture.Options{})
 }
 
-// onWiresharkPort records every server as one on port 8443, where Wireshark
+// OnWiresharkPort records every server as one on port 8443, where Wireshark
 // decodes TLS by itself. Scenarios that run side by side have servers on other
 // ports.
-type onWiresharkPort struct{ wiretap.Sink }
+type OnWiresharkPort struct{ wiretap.Sink }
 
-func (s onWiresharkPort) Open(e wiretap.Event) wiretap.Handler {
+func (s OnWiresharkPort) Open(e wiretap.Event) wiretap.Handler {
 	e.Server = netip.AddrPortFrom(e.Server.Addr(), capture.WiresharkPort)
 	return s.Sink.Open(e)
 }

@@ -334,7 +334,7 @@ func TestECHHidesTheName(t *testing.T) {
 	if r.Exchange.TLS.ServerName != "localhost" {
 		t.Errorf("the server heard %q", r.Exchange.TLS.ServerName)
 	}
-	info, err := os.Stat(s.echFile(o.certs()))
+	info, err := os.Stat(filepath.Join(s.Certs(o.certs()), echFile))
 	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("the key is open to others: %v, %v", info.Mode(), err)
 	}

@@ -20,13 +20,18 @@ import (
 // 0 is both, for a server that is kept running. certs is the folder of the PKI.
 // The caller adds Journal, and Tap and KeyLog if there are any.
 func (s *Scenario) ServerSettings(certs string, version uint16) (lab.Settings, error) {
+	return s.ServerSettingsIn(s.Certs(certs), version)
+}
+
+// ServerSettingsIn is ServerSettings with the certificates in the folder dir.
+func (s *Scenario) ServerSettingsIn(dir string, version uint16) (lab.Settings, error) {
 	settings := s.Server.settings(version)
-	settings.Credentials = s.Server.credentials(s.Certs(certs), "server", "client-ca")
-	return s.serverSettings(settings, certs)
+	settings.Credentials = s.Server.credentials(dir, "server", "client-ca")
+	return s.serverSettings(settings, dir)
 }
 
 // serverSettings adds to settings what the scenario says of its server alone.
-func (s *Scenario) serverSettings(settings lab.Settings, certs string) (lab.Settings, error) {
+func (s *Scenario) serverSettings(settings lab.Settings, dir string) (lab.Settings, error) {
 	settings.Allow, settings.RefuseInHTTP = s.Server.Allow, s.Server.RefuseInHTTP
 	settings.Unasking, settings.StrictHost, settings.TrustSessions = s.Server.Unasking, s.Server.StrictHost, s.Server.TrustSessions
 	var faults []fault.Fault
@@ -44,7 +49,7 @@ func (s *Scenario) serverSettings(settings lab.Settings, certs string) (lab.Sett
 		faults = append(faults, s.Server.NotTLS.Server)
 	}
 	if s.ECH != "" {
-		ech, err := fault.LoadECH(s.echFile(certs), s.ECH)
+		ech, err := fault.LoadECH(filepath.Join(dir, echFile), s.ECH)
 		if err != nil {
 			return settings, err
 		}
@@ -56,13 +61,18 @@ func (s *Scenario) serverSettings(settings lab.Settings, certs string) (lab.Sett
 
 // ClientSettings returns those of the scenario's client: see ServerSettings.
 func (s *Scenario) ClientSettings(certs string, version uint16) (lab.Settings, error) {
+	return s.ClientSettingsIn(s.Certs(certs), version)
+}
+
+// ClientSettingsIn is ClientSettings with the certificates in the folder dir.
+func (s *Scenario) ClientSettingsIn(dir string, version uint16) (lab.Settings, error) {
 	settings := s.Client.settings(version)
-	settings.Credentials = s.Client.credentials(s.Certs(certs), "client", "server-ca")
-	return s.clientSettings(settings, certs)
+	settings.Credentials = s.Client.credentials(dir, "client", "server-ca")
+	return s.clientSettings(settings, dir)
 }
 
 // clientSettings adds to settings what the scenario says of its client alone.
-func (s *Scenario) clientSettings(settings lab.Settings, certs string) (lab.Settings, error) {
+func (s *Scenario) clientSettings(settings lab.Settings, dir string) (lab.Settings, error) {
 	settings.Header = s.Client.Header
 	var faults []fault.Fault
 	if s.Client.NotTLS != "" {
@@ -81,7 +91,7 @@ func (s *Scenario) clientSettings(settings lab.Settings, certs string) (lab.Sett
 		faults = append(faults, fault.KeyUpdate)
 	}
 	if s.ECH != "" {
-		ech, err := fault.LoadECH(s.echFile(certs), s.ECH)
+		ech, err := fault.LoadECH(filepath.Join(dir, echFile), s.ECH)
 		if err != nil {
 			return settings, err
 		}
@@ -91,9 +101,8 @@ func (s *Scenario) clientSettings(settings lab.Settings, certs string) (lab.Sett
 	return settings, nil
 }
 
-// echFile returns the file of the key and configuration of Encrypted
-// ClientHello.
-func (s *Scenario) echFile(certs string) string { return filepath.Join(s.Certs(certs), "ech.pem") }
+// echFile has the key and configuration of Encrypted ClientHello.
+const echFile = "ech.pem"
 
 // shown returns the name of the certificate that a side shows, "" for none.
 func (h *Half) shown(byDefault string) string {

@@ -1,0 +1,238 @@
+package exercise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/certgen/atomicfile"
+	"mtlslab.example/lab/lab/private"
+)
+
+// Folder is where the exercises are, below the user's folder.
+const Folder = "exercises"
+
+// FolderExistsError is a folder that is in the way of an exercise.
+type FolderExistsError struct{ Name, Folder string }
+
+func (e *FolderExistsError) Error() string {
+	return fmt.Sprintf("%s has been started: %s is there", e.Name, e.Folder)
+}
+
+// make makes the folder of an exercise, which must not be there, whole or not
+// at all.
+func (e *Exercise) make(ctx context.Context, dir string) error {
+	if _, err := os.Lstat(dir); err == nil {
+		return &FolderExistsError{Name: e.Name, Folder: dir}
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	making, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(making) // it is gone if all went well
+	if err := e.fill(ctx, making); err != nil {
+		return err
+	}
+	return os.Rename(making, dir)
+}
+
+// fill writes the files of the exercise into an empty folder.
+func (e *Exercise) fill(ctx context.Context, dir string) error {
+	write := func(name string, text []byte, err error) error {
+		if err != nil || text == nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, name), text, 0o644)
+	}
+	if err := write(manifestFile, e.manifestText(), nil); err != nil {
+		return err
+	}
+	if e.manifestText() != nil {
+		if err := e.generate(ctx, dir, time.Now().Add(-e.World.Age), nil, nil); err != nil {
+			return err
+		}
+	}
+	if e.keepsStart() {
+		if err := copyFolder(filepath.Join(dir, certsFolder), filepath.Join(dir, startFolder)); err != nil {
+			return err
+		}
+	}
+	if e.hasSettings() {
+		text, err := e.settingsText()
+		if err := write(settingsFile, text, err); err != nil {
+			return err
+		}
+	}
+	if len(e.Ask) > 0 {
+		if err := write(answersFile, e.answersText(), nil); err != nil {
+			return err
+		}
+	}
+	if err := write(readmeFile, e.Page(), nil); err != nil {
+		return err
+	}
+	for _, f := range e.World.Files {
+		if err := e.writeFile(ctx, dir, f); err != nil {
+			return fmt.Errorf("making %s: %w", f.Name, err)
+		}
+	}
+	return nil
+}
+
+// keepsStart reports whether a step needs the certificates of the start.
+func (e *Exercise) keepsStart() bool {
+	for _, s := range e.Solved {
+		if s.AtStart {
+			return true
+		}
+	}
+	return false
+}
+
+// manifestText returns certs.yaml: the certificates of the folder, as they were
+// written. nil: there are none.
+func (e *Exercise) manifestText() []byte {
+	m, err := e.Manifest()
+	if err != nil { // Parse has looked
+		return nil
+	}
+	shown := map[int]bool{} // by the line on which the document begins
+	for _, c := range m.Certificates {
+		shown[c.Line] = !e.isHidden(c.Name)
+	}
+	var text, document strings.Builder
+	wanted := false
+	end := func() {
+		if wanted {
+			text.WriteString("---\n" + document.String())
+		}
+		document.Reset()
+		wanted = false
+	}
+	line := 0
+	for written := range strings.Lines(string(e.Text)) {
+		line++
+		written = strings.TrimRight(written, "\r\n")
+		if written == "---" {
+			end()
+			continue
+		}
+		document.WriteString(written + "\n")
+		wanted = wanted || shown[line]
+	}
+	if end(); text.Len() == 0 {
+		return nil
+	}
+	return []byte("# The certificates in certs. After a change: lab certs generate --dir .\n" + strings.TrimPrefix(text.String(), "---\n"))
+}
+
+// generate makes the certificates in dir as certs.yaml there says, those in
+// renew in any case, and revokes some.
+func (e *Exercise) generate(ctx context.Context, dir string, now time.Time, renew, revoke []string) error {
+	m, err := certgen.Read(filepath.Join(dir, manifestFile))
+	if err != nil {
+		return err
+	}
+	for name, extensions := range e.lesson.Extensions {
+		if m.Find(name) == nil {
+			continue
+		}
+		if err := m.Extend(name, extensions...); err != nil {
+			return err
+		}
+	}
+	for _, name := range revoke {
+		if err := m.Revoke(name); err != nil {
+			return err
+		}
+	}
+	_, err = certgen.Generate(ctx, m, filepath.Join(dir, certsFolder), certgen.Options{Renew: renew, Now: func() time.Time { return now }})
+	return err
+}
+
+// The bounds on what is copied of a folder.
+const (
+	maxFiles  = 2000
+	maxCopied = 64 << 20 // bytes
+)
+
+var errTooLarge = errors.New("there are more than 2000 files in the folder, or more than 64 MiB")
+
+// copyFolder copies the regular files of a folder into a new one, for the user
+// alone. Links are followed, captures left out.
+func copyFolder(from, to string) error {
+	files, left := 0, int64(maxCopied)
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return os.MkdirAll(filepath.Join(to, name), 0o700)
+		}
+		info, err := os.Stat(path)
+		if err != nil || !info.Mode().IsRegular() || filepath.Ext(path) == ".pcapng" {
+			return nil // what it is needed for will say that it is not there
+		}
+		if files++; files > maxFiles || info.Size() > left {
+			return errTooLarge
+		}
+		left -= info.Size()
+		return copyFile(path, filepath.Join(to, name), info)
+	})
+}
+
+// copyFile copies a file with its times, by which certificates are known to be
+// unchanged, and its mode.
+func copyFile(from, to string, info fs.FileInfo) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, info.Mode().Perm()|0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err = errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	return os.Chtimes(to, time.Time{}, info.ModTime())
+}
+
+// inCopy calls what with a copy of a folder, which is removed afterwards.
+func inCopy(dir string, what func(dir string) error) error {
+	temporary, err := private.MkdirTemp("", "exercise")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = temporary.Remove() }() // killed runs' are tidied by the next
+	// The copy has a name of its own: a path in the folder may hold blanks.
+	to := filepath.Join(temporary.Path, filepath.Base(dir))
+	if err := copyFolder(dir, to); err != nil {
+		return err
+	}
+	return what(to)
+}
+
+// writeText writes a file that may be there.
+func writeText(file string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return atomicfile.Write(file, text, 0o644)
+}

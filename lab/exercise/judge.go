@@ -1,0 +1,131 @@
+package exercise
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/verdict"
+)
+
+// isMet reports whether an exchange has ended as the step says that it must.
+func (s *Step) isMet(x *Exchange, byProgram bool) bool {
+	alert := ""
+	if x.Alert != nil {
+		alert = x.Alert.Name
+	}
+	for _, failed := range []bool{
+		s.Outcome != "" && !s.Outcome.isOf(x, byProgram),
+		s.RejectedBy != endpoint.Unknown && s.RejectedBy != x.refuser(),
+		len(s.Codes) > 0 && !slices.Contains(s.Codes, x.Code),
+		s.Alert != "" && s.Alert != alert,
+		s.Status != 0 && s.Status != x.status(),
+		s.Version != 0 && versions[strings.TrimPrefix(x.TLS.Version, "TLS ")] != s.Version,
+		s.CipherSuite != "" && s.CipherSuite != x.TLS.CipherSuite,
+		s.Group != "" && s.Group != x.TLS.Group,
+		s.ALPN != "" && s.ALPN != x.TLS.ALPN,
+		s.Resumed != nil && *s.Resumed != x.TLS.Resumed,
+		s.ForwardSecret != nil && *s.ForwardSecret != x.hasForwardSecrecy(),
+		s.Client != nil && !slices.Equal(s.Client, x.sent(endpoint.Client)),
+		s.Server != nil && !slices.Equal(s.Server, x.sent(endpoint.Server)),
+		s.Body != "" && !strings.Contains(x.Body, s.Body),
+	} {
+		if failed {
+			return false
+		}
+	}
+	return true
+}
+
+// isOf reports whether an exchange has ended so. Another program need not have
+// spoken HTTP to be accepted.
+func (o Outcome) isOf(x *Exchange, byProgram bool) bool {
+	inHTTP := x.IsRefusedLater() || x.Code == verdict.NotAuthorised || x.status() >= http.StatusBadRequest
+	switch o {
+	case Accepted:
+		return x.Outcome == verdict.Accepted && !inHTTP && (byProgram || x.status() != 0)
+	case Rejected:
+		return x.isRejected()
+	}
+	return x.isRejected() || inHTTP
+}
+
+// isRejected reports whether one side ended the exchange in TLS.
+func (x *Exchange) isRejected() bool {
+	return x.Outcome == verdict.Rejected || x.Outcome == verdict.Broken
+}
+
+// status returns the status of the response; 0: there was none.
+func (x *Exchange) status() int {
+	if x.HTTP == nil {
+		return 0
+	}
+	return x.HTTP.Status
+}
+
+// refuser returns the side that refuses: in HTTP it is the server.
+func (x *Exchange) refuser() endpoint.Side {
+	if x.RejectedBy == endpoint.Unknown && Refused.isOf(x, true) {
+		return endpoint.Server
+	}
+	return x.RejectedBy
+}
+
+// Seen says how the exchange ended, and no more: why, is to be found out.
+func (x *Exchange) Seen() string {
+	var said string
+	switch {
+	case x.isRejected() && x.Alert != nil:
+		said = fmt.Sprintf("rejected by the %s, alert %s", x.RejectedBy, x.Alert.Name)
+	case x.isRejected():
+		said = fmt.Sprintf("rejected by the %s, without an alert", x.RejectedBy)
+	case x.Outcome == verdict.Accepted && x.status() != 0:
+		said = fmt.Sprintf("accepted, HTTP %d", x.status())
+	default:
+		said = string(x.Outcome)
+	}
+	if x.TLS.Version != "" {
+		said += ", in " + x.TLS.Version
+	}
+	if x.TLS.Resumed {
+		said += ", resumed"
+	}
+	return said
+}
+
+// Title returns what a step is about, in a line.
+func (s *Step) Title() string {
+	if s.Says != "" {
+		return s.Says
+	}
+	who := s.Call
+	switch {
+	case s.Probe != nil:
+		return "lab probe finds nothing wrong with the server"
+	case who == "none":
+		who = "a client without a certificate"
+	case who == endpoint.Client.String():
+		who = "the client"
+	}
+	to := ""
+	if s.To != "" {
+		to = " at " + s.To
+	}
+	switch {
+	case s.Outcome == Accepted:
+		return who + " gets in" + to
+	case s.RejectedBy == endpoint.Client:
+		return who + " refuses " + orServer(s.To)
+	}
+	return who + " does not get in" + to
+}
+
+// orServer names who is called.
+func orServer(to string) string {
+	if to == "" {
+		return "the server"
+	}
+	return "the server of " + to
+}

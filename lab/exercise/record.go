@@ -1,0 +1,88 @@
+package exercise
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/private"
+	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// recordTo begins the capture of a marking, in place of that of an earlier one;
+// nil: it cannot be written, or there is to be none.
+func recordTo(file string) *capture.Writer {
+	if file == "" {
+		return nil
+	}
+	if capture.IsOwn(file) && os.Remove(file) != nil {
+		return nil
+	}
+	w, err := capture.Create(file, capture.Options{})
+	if err != nil { // the folder cannot be written
+		return nil
+	}
+	return w
+}
+
+// record writes a capture of exchanges in a world that is at its start.
+func (e *Exercise) record(ctx context.Context, dir, file string, what *Record) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, Limit, ErrLate)
+	defer cancel()
+	w, err := capture.Create(file, capture.Options{})
+	if err != nil {
+		return err
+	}
+	sink := &plainSink{Sink: scenario.OnWiresharkPort{Sink: w}, sealed: what.Sealed || what.Keys != ""}
+	err = errors.Join(e.makeSteps(ctx, dir, sink, what.Steps), w.Close())
+	if err == nil && what.Keys != "" {
+		err = private.WriteFile(filepath.Join(dir, filepath.FromSlash(what.Keys)), sink.keys)
+	}
+	return err
+}
+
+// makeSteps makes exchanges that are not judged.
+func (e *Exercise) makeSteps(ctx context.Context, dir string, sink wiretap.Sink, steps []Step) error {
+	r, err := e.start(ctx, dir, sink)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	for i := range steps {
+		if _, err := r.make(ctx, &steps[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plainSink passes on what crosses the wire, without the verdict, which is to be
+// found out, and, if it is sealed, without the secrets.
+type plainSink struct {
+	wiretap.Sink
+	sealed bool
+
+	mu   sync.Mutex
+	keys []byte // secrets that were left out, as lines of a key log
+}
+
+// Open implements wiretap.Sink.
+func (s *plainSink) Open(opened wiretap.Event) wiretap.Handler {
+	handle := s.Sink.Open(opened)
+	return func(e wiretap.Event) {
+		switch {
+		case e.Kind == wiretap.Verdict:
+			return
+		case e.Kind == wiretap.Secret && s.sealed:
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.keys = append(s.keys, e.Data...)
+			return
+		}
+		handle(e)
+	}
+}

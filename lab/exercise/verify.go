@@ -1,0 +1,115 @@
+package exercise
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/wiretap"
+)
+
+// Limit is how long a marking may take. What it has started is killed after
+// that.
+const Limit = 10 * time.Second
+
+// Result is what a marking came to.
+type Result struct {
+	Solved  bool
+	Steps   []*StepResult
+	Answers []AnswerResult
+	Capture string // file with the exchanges; "": it could not be written
+}
+
+// StepResult is what came of a step.
+type StepResult struct {
+	*Step
+	Met      bool
+	Exchange *Exchange // nil: it did not come to that
+	Err      error     // why not
+	Findings []string  // of lab probe: cases that the server does not pass
+}
+
+// AnswerResult is what came of a question.
+type AnswerResult struct {
+	*Question
+	Given string // "": not answered
+	Right bool
+}
+
+// Seen says how the step went.
+func (s *StepResult) Seen() string {
+	if s.Exchange == nil {
+		return ""
+	}
+	return s.Exchange.Seen()
+}
+
+// ErrLate is a marking that has taken too long.
+var ErrLate = errors.New("it has taken longer than ten seconds, and was ended")
+
+// verify marks what is in dir, which it leaves alone. The exchanges are recorded
+// in capture, unless that is "". Errors are about what the participant has
+// written that cannot be read.
+func (e *Exercise) verify(ctx context.Context, dir, file string) (*Result, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, Limit, ErrLate)
+	defer cancel()
+	result := &Result{}
+	err := inCopy(dir, func(copied string) error {
+		w := recordTo(file)
+		if w == nil {
+			return e.mark(ctx, copied, wiretap.Fan(), result)
+		}
+		result.Capture = file
+		err := e.mark(ctx, copied, scenario.OnWiresharkPort{Sink: w}, result)
+		_ = w.Close() // what is lost of it is not marked
+		return err
+	})
+	return result, err
+}
+
+// mark marks what is in dir, a copy.
+func (e *Exercise) mark(ctx context.Context, dir string, sink wiretap.Sink, result *Result) error {
+	if len(e.Solved) > 0 {
+		if err := e.makeAll(ctx, dir, sink, result); err != nil {
+			return err
+		}
+	}
+	if len(e.Ask) > 0 {
+		given, err := readAnswers(dir)
+		if err != nil {
+			return err
+		}
+		for i := range e.Ask {
+			q := &e.Ask[i]
+			result.Answers = append(result.Answers, AnswerResult{q, given[q.Name], q.isRight(given[q.Name])})
+		}
+	}
+	result.Solved = !slices.ContainsFunc(result.Steps, func(s *StepResult) bool { return !s.Met }) &&
+		!slices.ContainsFunc(result.Answers, func(a AnswerResult) bool { return !a.Right })
+	return nil
+}
+
+// makeAll makes the steps, all of them.
+func (e *Exercise) makeAll(ctx context.Context, dir string, sink wiretap.Sink, result *Result) error {
+	r, err := e.start(ctx, dir, sink)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	for i := range e.Solved {
+		s := &StepResult{Step: &e.Solved[i]}
+		result.Steps = append(result.Steps, s)
+		if s.Probe != nil {
+			s.Findings, s.Err = r.probe(ctx, s.Step)
+			s.Met = s.Err == nil && len(s.Findings) == 0
+		} else if s.Exchange, s.Err = r.make(ctx, s.Step); s.Err == nil {
+			s.Met = s.isMet(s.Exchange, e.callerOf(s.Call).program != nil)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
