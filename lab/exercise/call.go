@@ -53,19 +53,22 @@ func (r *run) make(ctx context.Context, s *Step) (*Exchange, error) {
 	}
 	to, err := r.serve(ctx, s)
 	if err != nil {
-		return nil, named(err, "the server does not start")
+		return nil, about(err, "the server does not start")
 	}
 	if who := r.callerOf(s.Call); who.program != nil {
 		return r.callProgram(ctx, who.program, to)
 	}
 	client, err := r.clientOf(s, to)
 	if err != nil {
-		return nil, named(err, "the client does not start")
+		return nil, about(err, "the client does not start")
 	}
-	response, err := client.Call(ctx)
-	var rejected *lab.RejectedError
-	if err != nil && !errors.As(err, &rejected) {
-		return nil, err
+	var response *lab.Response
+	for range max(s.Times, 1) {
+		response, err = client.Call(ctx)
+		var rejected *lab.RejectedError
+		if err != nil && !errors.As(err, &rejected) {
+			return nil, err
+		}
 	}
 	x := last(to.journal.settled(ctx))
 	if x == nil {
@@ -165,22 +168,24 @@ func exchangeOf(c *tlsdecrypt.Connection, trust func() *chain.Trust) *lab.Exchan
 	return x
 }
 
-// sent returns the subjects of the certificates that a side sent last, in their
-// order.
-func (x *Exchange) sent(side endpoint.Side) (subjects []string) {
+// ders returns the certificates that a side sent last, in their order.
+func (x *Exchange) ders(side endpoint.Side) (sent [][]byte) {
 	if x.Wire == nil {
 		return nil
 	}
 	for _, m := range x.Wire.Messages {
-		ders, ok := m.Certificates()
-		if !ok || m.From != side {
-			continue
+		if ders, ok := m.Certificates(); ok && m.From == side {
+			sent = ders
 		}
-		subjects = subjects[:0]
-		for _, der := range ders {
-			if c, err := tlswire.ParseCertificate(der); err == nil {
-				subjects = append(subjects, chain.Name(c))
-			}
+	}
+	return sent
+}
+
+// sent returns the subjects of the certificates that a side sent last.
+func (x *Exchange) sent(side endpoint.Side) (subjects []string) {
+	for _, der := range x.ders(side) {
+		if c, err := tlswire.ParseCertificate(der); err == nil {
+			subjects = append(subjects, chain.Name(c))
 		}
 	}
 	return subjects

@@ -91,9 +91,6 @@ func (r reader) checkStep(s *Step, m *certgen.Manifest) error {
 	if who.program == nil && who.isMarkers && m.Find(who.certificate) == nil {
 		return wrong(r.callers(m, s.To, endpoint.Server), "no server is called %s", yamldoc.Quoted(s.To))
 	}
-	if (s.Outcome == Rejected || s.Outcome == Refused) && len(s.Codes) == 0 && s.Alert == "" {
-		return wrong("add code: with the reason, so that another failure does not count", "the step does not say for which reason it is refused")
-	}
 	if s.Serving != nil && !who.isMarkers {
 		return wrong("name a certificate in to:, for a server of the marker's own", "serving: changes the marker's own server alone")
 	}

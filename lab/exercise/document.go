@@ -18,6 +18,7 @@ type Exercise struct {
 	Title   string // one line
 	Topic   string // one word
 	Minutes int    // that it takes, about
+	Instead string // exercise that teaches the same without other programs; "": none
 	Story   string
 	Reach   []string // what to reach, a line each
 	World   World
@@ -83,9 +84,10 @@ type Replacement struct{ Replace, With string }
 
 // Record is a capture of exchanges in the world, as it is at the start.
 type Record struct {
-	Steps  []Step
-	Sealed bool   // it has no keys
-	Keys   string // file of a key log; "": none
+	Steps   []Step
+	Shuffle bool   // they are made in any order
+	Sealed  bool   // it has no keys
+	Keys    string // file of a key log; "": none
 }
 
 // Marker has what the participant does not: what the marking calls with. The
@@ -105,7 +107,9 @@ type Step struct {
 	Serving *Side  // and of the marker's own server
 	Says    string // what it is about, in the words of the participant's world
 
-	AtStart bool // the certificate is that of the start, whatever became of it
+	AtStart bool   // the certificate is that of the start, whatever became of it
+	Times   int    // that the call is made; the last is judged
+	Label   string // of a recorded one, for its number
 	Then    *scenario.Then
 	Probe   []string // cases of lab probe that the server must pass, in place of a call
 
@@ -122,9 +126,11 @@ type Step struct {
 	ForwardSecret *bool
 	Client        []string // subjects of the certificates that the client sends, in order
 	Server        []string
+	Current       bool   // the server shows the certificate that is in its file now
 	Body          string // a part of what the server answers
 
-	at place
+	speaks uint16 // the only version of the client; 0: both
+	at     place
 }
 
 // Outcome is how an exchange must end.

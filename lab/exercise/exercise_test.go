@@ -19,7 +19,8 @@ func TestExercises(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, p := range proofs {
-				t.Log(p.What, told(p.Result)); if p.Err != nil || !p.Holds() || p.Idle {
+				t.Log(p.What, told(p.Result))
+				if p.Err != nil || !p.Holds() || p.Idle {
 					t.Errorf("%s: %v, idle %v%s", p.What, p.Err, p.Idle, told(p.Result))
 				}
 			}

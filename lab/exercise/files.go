@@ -13,7 +13,7 @@ import (
 )
 
 // writeFile writes a file of the world, or of a repair, into dir.
-func (e *Exercise) writeFile(ctx context.Context, dir string, f NamedFile) error {
+func (e *Exercise) writeFile(ctx context.Context, dir string, v values, f NamedFile) error {
 	file := filepath.Join(dir, filepath.FromSlash(f.Name))
 	switch {
 	case f.Remove:
@@ -31,7 +31,7 @@ func (e *Exercise) writeFile(ctx context.Context, dir string, f NamedFile) error
 	if f.Derived != nil {
 		return f.Derived.Write(filepath.Join(dir, certsFolder), file)
 	}
-	return e.record(ctx, dir, file, f.Record)
+	return e.record(ctx, dir, file, v, f.Record)
 }
 
 // replaceIn changes parts of a file, each of which must be there.

@@ -28,26 +28,27 @@ func (e *FolderExistsError) Error() string {
 
 // make makes the folder of an exercise, which must not be there, whole or not
 // at all.
-func (e *Exercise) make(ctx context.Context, dir string) error {
+func (e *Exercise) make(ctx context.Context, dir string) (values, error) {
 	if _, err := os.Lstat(dir); err == nil {
-		return &FolderExistsError{Name: e.Name, Folder: dir}
+		return nil, &FolderExistsError{Name: e.Name, Folder: dir}
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
+		return nil, err
 	}
 	making, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.RemoveAll(making) // it is gone if all went well
-	if err := e.fill(ctx, making); err != nil {
-		return err
+	v := newValues()
+	if err := e.fill(ctx, making, v); err != nil {
+		return nil, err
 	}
-	return os.Rename(making, dir)
+	return v, os.Rename(making, dir)
 }
 
 // fill writes the files of the exercise into an empty folder.
-func (e *Exercise) fill(ctx context.Context, dir string) error {
+func (e *Exercise) fill(ctx context.Context, dir string, v values) error {
 	write := func(name string, text []byte, err error) error {
 		if err != nil || text == nil {
 			return err
@@ -82,7 +83,7 @@ func (e *Exercise) fill(ctx context.Context, dir string) error {
 		return err
 	}
 	for _, f := range e.World.Files {
-		if err := e.writeFile(ctx, dir, f); err != nil {
+		if err := e.writeFile(ctx, dir, v, f); err != nil {
 			return fmt.Errorf("making %s: %w", f.Name, err)
 		}
 	}

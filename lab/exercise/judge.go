@@ -1,42 +1,80 @@
 package exercise
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
+	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// isMet reports whether an exchange has ended as the step says that it must.
-func (s *Step) isMet(x *Exchange, byProgram bool) bool {
+// missed returns how an exchange has not ended as the step says that it must, as
+// it was seen, and not as it should be; empty: it has.
+func (r *run) missed(s *Step, x *Exchange) (seen []string) {
 	alert := ""
 	if x.Alert != nil {
 		alert = x.Alert.Name
 	}
-	for _, failed := range []bool{
-		s.Outcome != "" && !s.Outcome.isOf(x, byProgram),
-		s.RejectedBy != endpoint.Unknown && s.RejectedBy != x.refuser(),
-		len(s.Codes) > 0 && !slices.Contains(s.Codes, x.Code),
-		s.Alert != "" && s.Alert != alert,
-		s.Status != 0 && s.Status != x.status(),
-		s.Version != 0 && versions[strings.TrimPrefix(x.TLS.Version, "TLS ")] != s.Version,
-		s.CipherSuite != "" && s.CipherSuite != x.TLS.CipherSuite,
-		s.Group != "" && s.Group != x.TLS.Group,
-		s.ALPN != "" && s.ALPN != x.TLS.ALPN,
-		s.Resumed != nil && *s.Resumed != x.TLS.Resumed,
-		s.ForwardSecret != nil && *s.ForwardSecret != x.hasForwardSecrecy(),
-		s.Client != nil && !slices.Equal(s.Client, x.sent(endpoint.Client)),
-		s.Server != nil && !slices.Equal(s.Server, x.sent(endpoint.Server)),
-		s.Body != "" && !strings.Contains(x.Body, s.Body),
+	for _, c := range []struct {
+		missed bool
+		seen   string
+	}{
+		{s.Outcome != "" && !s.Outcome.isOf(x, r.callerOf(s.Call).program != nil), x.Seen()},
+		{s.RejectedBy != endpoint.Unknown && s.RejectedBy != x.refuser(), x.Seen()},
+		{len(s.Codes) > 0 && !slices.Contains(s.Codes, x.Code), cmp.Or("the reason is "+string(x.Code), x.Seen())},
+		{s.Alert != "" && s.Alert != alert, x.Seen()},
+		{s.Status != 0 && s.Status != x.status(), x.Seen()},
+		{s.Version != 0 && versions[strings.TrimPrefix(x.TLS.Version, "TLS ")] != s.Version, x.Seen()},
+		{s.CipherSuite != "" && s.CipherSuite != x.TLS.CipherSuite, "the cipher suite is " + x.TLS.CipherSuite},
+		{s.Group != "" && s.Group != x.TLS.Group, "the group is " + x.TLS.Group},
+		{s.ALPN != "" && s.ALPN != x.TLS.ALPN, "the protocol is " + cmp.Or(x.TLS.ALPN, "not agreed on")},
+		{s.Resumed != nil && *s.Resumed != x.TLS.Resumed, x.Seen()},
+		{s.ForwardSecret != nil && *s.ForwardSecret != x.hasForwardSecrecy(), "the cipher suite is " + x.TLS.CipherSuite},
+		{s.Client != nil && !slices.Equal(s.Client, x.sent(endpoint.Client)), "the client sends " + named(x.sent(endpoint.Client))},
+		{s.Server != nil && !slices.Equal(s.Server, x.sent(endpoint.Server)), "the server sends " + named(x.sent(endpoint.Server))},
+		{s.Current && !r.isCurrent(x), "the server shows another certificate than its file has"},
+		{s.Body != "" && !strings.Contains(x.Body, r.values.fill(s.Body)), "the answer is " + quoted(x.Body)},
 	} {
-		if failed {
-			return false
+		if c.missed && !slices.Contains(seen, c.seen) {
+			seen = append(seen, c.seen)
 		}
 	}
-	return true
+	return seen
+}
+
+// named names certificates.
+func named(subjects []string) string {
+	if len(subjects) == 0 {
+		return "no certificate"
+	}
+	return strings.Join(subjects, ", ")
+}
+
+// quoted returns the first line of an answer.
+func quoted(body string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(body), "\n")
+	return yamldoc.Quoted(line)
+}
+
+// isCurrent reports whether the server has shown a certificate that the folder
+// has by now.
+func (r *run) isCurrent(x *Exchange) bool {
+	shown := x.ders(endpoint.Server)
+	if len(shown) == 0 {
+		return false
+	}
+	pairs, _ := r.pairs(false)
+	for _, pair := range pairs.Pairs {
+		if bytes.Equal(pair.Certificate[0], shown[0]) {
+			return true
+		}
+	}
+	return false
 }
 
 // isOf reports whether an exchange has ended so. Another program need not have

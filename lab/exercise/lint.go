@@ -48,7 +48,8 @@ func (e *Exercise) Lint(ctx context.Context, own bool) ([]*Proof, error) {
 	}
 	defer func() { _ = temporary.Remove() }()
 	start := filepath.Join(temporary.Path, "start")
-	if err := done.make(ctx, start); err != nil {
+	v, err := done.make(ctx, start)
+	if err != nil {
 		return nil, err
 	}
 	proofs, repairs := e.proofs()
@@ -58,7 +59,7 @@ func (e *Exercise) Lint(ctx context.Context, own bool) ([]*Proof, error) {
 		trying.Go(func() {
 			room <- struct{}{}
 			defer func() { <-room }()
-			p.Err = done.try(ctx, start, filepath.Join(temporary.Path, fmt.Sprint(i)), repairs[i], p)
+			p.Err = done.try(ctx, start, filepath.Join(temporary.Path, fmt.Sprint(i)), v, repairs[i], p)
 		})
 	}
 	trying.Wait()
@@ -82,18 +83,18 @@ func (e *Exercise) proofs() (proofs []*Proof, repairs []*Repair) {
 }
 
 // try marks a copy of the start with a repair.
-func (e *Exercise) try(ctx context.Context, start, dir string, r *Repair, p *Proof) error {
+func (e *Exercise) try(ctx context.Context, start, dir string, v values, r *Repair, p *Proof) error {
 	if err := copyAll(start, dir); err != nil {
 		return err
 	}
-	changed, err := e.apply(ctx, dir, r)
+	changed, err := e.apply(ctx, dir, v, r)
 	if err != nil {
 		return err
 	}
 	if p.Idle = !changed && r.at.node != nil; p.Idle {
 		return nil
 	}
-	p.Result, err = e.verify(ctx, dir, "")
+	p.Result, err = e.verify(ctx, dir, v, "")
 	p.Solved = err == nil && p.Result.Solved
 	if err != nil && !p.Wanted && !errors.Is(err, ErrLate) { // what cannot be read is no solution
 		err = nil

@@ -54,7 +54,7 @@ func (r reader) fields() setters {
 	e, d := r.Exercise, r.Document
 	return setters{
 		"name": r.name, "title": d.Words(&e.Title), "topic": d.Words(&e.Topic), "minutes": d.Between(&e.Minutes, 1, 60),
-		"story": d.Words(&e.Story), "reach": d.ListOfWords(&e.Reach), "hints": d.ListOfWords(&e.Hints), "see": d.ListOfWords(&e.See),
+		"instead": d.Words(&e.Instead), "story": d.Words(&e.Story), "reach": d.ListOfWords(&e.Reach), "hints": d.ListOfWords(&e.Hints), "see": d.ListOfWords(&e.See),
 		"world":     r.within(r.world),
 		"marker":    r.within(r.marker),
 		"solved":    r.steps(&e.Solved),
@@ -197,7 +197,7 @@ func (r reader) file(n *yaml.Node, f *File, isRepair bool) error {
 	} else {
 		fields["record"] = func(n *yaml.Node) error {
 			f.Record = &Record{}
-			return r.Object(n, setters{"calls": r.steps(&f.Record.Steps), "sealed": r.Boolean(&f.Record.Sealed), "keys": r.Words(&f.Record.Keys)})
+			return r.Object(n, setters{"calls": r.steps(&f.Record.Steps), "shuffle": r.Boolean(&f.Record.Shuffle), "sealed": r.Boolean(&f.Record.Sealed), "keys": r.Words(&f.Record.Keys)})
 		}
 	}
 	if err := r.Object(n, fields); err != nil {
@@ -232,7 +232,7 @@ func (r reader) steps(to *[]Step) yamldoc.Setter {
 func (r reader) step(s *Step) setters {
 	d := r.Document
 	return setters{
-		"call": d.Words(&s.Call), "to": d.Words(&s.To), "says": d.Words(&s.Says), "at_start": d.Boolean(&s.AtStart),
+		"call": d.Words(&s.Call), "to": d.Words(&s.To), "says": d.Words(&s.Says), "at_start": d.Boolean(&s.AtStart), "times": d.Between(&s.Times, 1, 100), "label": d.Words(&s.Label), "current": d.Boolean(&s.Current),
 		"with": r.side(&s.With, endpoint.Client), "serving": r.side(&s.Serving, endpoint.Server),
 		"then":  r.lesson.ReadThen(d, &s.Then),
 		"probe": d.ListOfWords(&s.Probe),
@@ -273,7 +273,7 @@ func (r reader) question(q *Question) yamldoc.Setter {
 			return err
 		case !goodName().MatchString(q.Name) || q.Ask == "" || len(q.Answers) == 0:
 			return r.ErrorAt(n, "write for example {name: who, ask: Who refused?, answer: server}", "a question needs a name in small letters, what it asks, and its answer")
-		case len(q.Choices) > 0 && !slices.ContainsFunc(q.Choices, q.isRight):
+		case len(q.Choices) > 0 && !slices.ContainsFunc(q.Choices, func(c string) bool { return q.isRight(c, nil) }):
 			return r.ErrorAt(n, "add it to choices:", "the answer is none of the choices")
 		}
 		return nil

@@ -15,9 +15,9 @@ import (
 
 // isRight reports whether an answer is right. Case, blanks and punctuation do
 // not count.
-func (q *Question) isRight(answer string) bool {
+func (q *Question) isRight(answer string, v values) bool {
 	for _, right := range q.Answers {
-		if folded(answer) == folded(right) && folded(answer) != "" {
+		if folded(answer) == folded(v.fill(right)) && folded(answer) != "" {
 			return true
 		}
 	}

@@ -3,8 +3,10 @@ package exercise
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"mtlslab.example/lab/lab/capture"
@@ -30,7 +32,7 @@ func recordTo(file string) *capture.Writer {
 }
 
 // record writes a capture of exchanges in a world that is at its start.
-func (e *Exercise) record(ctx context.Context, dir, file string, what *Record) error {
+func (e *Exercise) record(ctx context.Context, dir, file string, v values, what *Record) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, Limit, ErrLate)
 	defer cancel()
 	w, err := capture.Create(file, capture.Options{})
@@ -38,7 +40,7 @@ func (e *Exercise) record(ctx context.Context, dir, file string, what *Record) e
 		return err
 	}
 	sink := &plainSink{Sink: scenario.OnWiresharkPort{Sink: w}, sealed: what.Sealed || what.Keys != ""}
-	err = errors.Join(e.makeSteps(ctx, dir, sink, what.Steps), w.Close())
+	err = errors.Join(e.makeSteps(ctx, dir, v, sink, what), w.Close())
 	if err == nil && what.Keys != "" {
 		err = private.WriteFile(filepath.Join(dir, filepath.FromSlash(what.Keys)), sink.keys)
 	}
@@ -46,17 +48,26 @@ func (e *Exercise) record(ctx context.Context, dir, file string, what *Record) e
 }
 
 // makeSteps makes exchanges that are not judged.
-func (e *Exercise) makeSteps(ctx context.Context, dir string, sink wiretap.Sink, steps []Step) error {
-	r, err := e.start(ctx, dir, sink)
+func (e *Exercise) makeSteps(ctx context.Context, dir string, v values, sink wiretap.Sink, what *Record) error {
+	r, err := e.start(ctx, dir, v, sink)
 	if err != nil {
 		return err
 	}
 	defer r.close()
+	steps := slices.Clone(what.Steps)
+	if what.Shuffle {
+		rand.Shuffle(len(steps), func(i, j int) { steps[i], steps[j] = steps[j], steps[i] })
+	}
 	for i := range steps {
-		if _, err := r.make(ctx, &steps[i]); err != nil {
+		s := &steps[i]
+		if v.stream(s.Label, i); s.Version != 0 {
+			s.speaks = s.Version
+		}
+		if _, err := r.make(ctx, s); err != nil {
 			return err
 		}
 	}
+	v.serials(r)
 	return nil
 }
 

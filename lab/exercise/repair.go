@@ -19,7 +19,7 @@ import (
 // apply changes the folder dir as a repair says. What is about a side that is
 // not the lab's own, or about a file of a program that is not in the world, is
 // left out; changed reports whether anything was left to do.
-func (e *Exercise) apply(ctx context.Context, dir string, r *Repair) (changed bool, err error) {
+func (e *Exercise) apply(ctx context.Context, dir string, v values, r *Repair) (changed bool, err error) {
 	if r.Certificates != nil || r.Renew != nil {
 		if err := e.recertify(ctx, dir, r); err != nil {
 			return false, err
@@ -39,14 +39,14 @@ func (e *Exercise) apply(ctx context.Context, dir string, r *Repair) (changed bo
 		if e.isOfReplaced(f.Name) {
 			continue
 		}
-		if err := e.writeFile(ctx, dir, f); err != nil {
+		if err := e.writeFile(ctx, dir, v, f); err != nil {
 			return false, err
 		}
 		changed = true
 	}
 	if r.Answers != nil || r.Right {
 		changed = true
-		err = e.answer(dir, r)
+		err = e.answer(dir, v, r)
 	}
 	return changed, err
 }
@@ -192,14 +192,14 @@ func nameOf(document *yaml.Node) string {
 }
 
 // answer writes the answers of a repair.
-func (e *Exercise) answer(dir string, r *Repair) error {
+func (e *Exercise) answer(dir string, v values, r *Repair) error {
 	given := map[string]string{}
 	for _, q := range e.Ask {
 		if r.Right {
-			given[q.Name] = q.Answers[0]
+			given[q.Name] = v.fill(q.Answers[0])
 		}
 		if answer, ok := r.Answers[q.Name]; ok {
-			given[q.Name] = answer
+			given[q.Name] = v.fill(answer)
 		}
 	}
 	text, err := yaml.Marshal(given)

@@ -1,6 +1,7 @@
 package exercise
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -29,6 +30,7 @@ const patience = 3 * time.Second
 type run struct {
 	*Exercise        // the variant that is done
 	dir       string // a copy of the folder
+	values    values
 	sides     sides
 	sink      wiretap.Sink // gets all connections
 
@@ -57,8 +59,8 @@ type journal struct {
 }
 
 // start reads what the participant has set, and makes what the folder lacks.
-func (e *Exercise) start(ctx context.Context, dir string, sink wiretap.Sink) (*run, error) {
-	r := &run{Exercise: e, dir: dir, sink: sink, journals: map[bool]*journal{}, servers: map[string]*serving{}, clients: map[string]*lab.Client{}}
+func (e *Exercise) start(ctx context.Context, dir string, v values, sink wiretap.Sink) (*run, error) {
+	r := &run{Exercise: e, dir: dir, values: v, sink: sink, journals: map[bool]*journal{}, servers: map[string]*serving{}, clients: map[string]*lab.Client{}}
 	var err error
 	if r.sides, err = e.readSettings(dir); err != nil {
 		return nil, err
@@ -232,6 +234,9 @@ func (r *run) servePrograms(ctx context.Context) error {
 		return nil
 	}
 	r.ports = map[uint16]uint16{}
+	if err := r.serveBackend(ctx); err != nil {
+		return err
+	}
 	programs := r.World.programsOf(endpoint.Server)
 	for _, p := range programs {
 		port, err := freePort(ctx)
@@ -275,7 +280,7 @@ func (r *run) serverSettings(s *Step, who party) (lab.Settings, error) {
 // clientOf returns the client that a step calls with. Steps of the same client
 // share its sessions.
 func (r *run) clientOf(s *Step, to *serving) (*lab.Client, error) {
-	key := strings.Join([]string{s.Call, to.addr, textOf(s.With), fmt.Sprint(s.AtStart)}, " ")
+	key := strings.Join([]string{s.Call, to.addr, textOf(s.With), fmt.Sprint(s.AtStart, s.speaks)}, " ")
 	if c := r.clients[key]; c != nil {
 		return c, nil
 	}
@@ -288,6 +293,7 @@ func (r *run) clientOf(s *Step, to *serving) (*lab.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	side.TLS = cmp.Or(s.speaks, side.TLS)
 	var settings lab.Settings
 	if who.isMarkers || s.AtStart {
 		settings, err = r.markers(side, endpoint.Client, s.AtStart)
@@ -296,6 +302,10 @@ func (r *run) clientOf(s *Step, to *serving) (*lab.Client, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	settings.Header = maps.Clone(settings.Header)
+	for name, value := range settings.Header {
+		settings.Header[name] = r.values.fill(value)
 	}
 	settings.Journal, settings.Tap = to.journal.Journal, nil
 	if !to.own {
@@ -340,11 +350,11 @@ func (r *run) markers(side *Side, of endpoint.Side, atStart bool) (lab.Settings,
 // change does what happens before a step, in the copy of the folder.
 func (r *run) change(ctx context.Context, then *scenario.Then) error {
 	err := r.generate(ctx, r.dir, time.Now().Add(-r.World.Age), then.Renew, then.Revoke)
-	return named(err, "before the call")
+	return about(err, "before the call")
 }
 
-// named says what an error is about.
-func named(err error, what string) error {
+// about says what an error is about.
+func about(err error, what string) error {
 	if err == nil {
 		return nil
 	}

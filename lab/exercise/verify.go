@@ -26,6 +26,7 @@ type Result struct {
 type StepResult struct {
 	*Step
 	Met      bool
+	Missed   []string  // what is not as it should be, as it was seen
 	Exchange *Exchange // nil: it did not come to that
 	Err      error     // why not
 	Findings []string  // of lab probe: cases that the server does not pass
@@ -52,17 +53,17 @@ var ErrLate = errors.New("it has taken longer than ten seconds, and was ended")
 // verify marks what is in dir, which it leaves alone. The exchanges are recorded
 // in capture, unless that is "". Errors are about what the participant has
 // written that cannot be read.
-func (e *Exercise) verify(ctx context.Context, dir, file string) (*Result, error) {
+func (e *Exercise) verify(ctx context.Context, dir string, v values, file string) (*Result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, Limit, ErrLate)
 	defer cancel()
 	result := &Result{}
 	err := inCopy(dir, func(copied string) error {
 		w := recordTo(file)
 		if w == nil {
-			return e.mark(ctx, copied, wiretap.Fan(), result)
+			return e.mark(ctx, copied, v, wiretap.Fan(), result)
 		}
 		result.Capture = file
-		err := e.mark(ctx, copied, scenario.OnWiresharkPort{Sink: w}, result)
+		err := e.mark(ctx, copied, v, scenario.OnWiresharkPort{Sink: w}, result)
 		_ = w.Close() // what is lost of it is not marked
 		return err
 	})
@@ -70,9 +71,9 @@ func (e *Exercise) verify(ctx context.Context, dir, file string) (*Result, error
 }
 
 // mark marks what is in dir, a copy.
-func (e *Exercise) mark(ctx context.Context, dir string, sink wiretap.Sink, result *Result) error {
+func (e *Exercise) mark(ctx context.Context, dir string, v values, sink wiretap.Sink, result *Result) error {
 	if len(e.Solved) > 0 {
-		if err := e.makeAll(ctx, dir, sink, result); err != nil {
+		if err := e.makeAll(ctx, dir, v, sink, result); err != nil {
 			return err
 		}
 	}
@@ -83,7 +84,7 @@ func (e *Exercise) mark(ctx context.Context, dir string, sink wiretap.Sink, resu
 		}
 		for i := range e.Ask {
 			q := &e.Ask[i]
-			result.Answers = append(result.Answers, AnswerResult{q, given[q.Name], q.isRight(given[q.Name])})
+			result.Answers = append(result.Answers, AnswerResult{q, given[q.Name], q.isRight(given[q.Name], v)})
 		}
 	}
 	result.Solved = !slices.ContainsFunc(result.Steps, func(s *StepResult) bool { return !s.Met }) &&
@@ -92,8 +93,8 @@ func (e *Exercise) mark(ctx context.Context, dir string, sink wiretap.Sink, resu
 }
 
 // makeAll makes the steps, all of them.
-func (e *Exercise) makeAll(ctx context.Context, dir string, sink wiretap.Sink, result *Result) error {
-	r, err := e.start(ctx, dir, sink)
+func (e *Exercise) makeAll(ctx context.Context, dir string, v values, sink wiretap.Sink, result *Result) error {
+	r, err := e.start(ctx, dir, v, sink)
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,8 @@ func (e *Exercise) makeAll(ctx context.Context, dir string, sink wiretap.Sink, r
 			s.Findings, s.Err = r.probe(ctx, s.Step)
 			s.Met = s.Err == nil && len(s.Findings) == 0
 		} else if s.Exchange, s.Err = r.make(ctx, s.Step); s.Err == nil {
-			s.Met = s.isMet(s.Exchange, e.callerOf(s.Call).program != nil)
+			s.Missed = r.missed(s.Step, s.Exchange)
+			s.Met = len(s.Missed) == 0
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
