@@ -316,7 +316,7 @@ func (r reader) repair(to *Repair) yamldoc.Setter {
 func (r reader) changes(to **yaml.Node, side endpoint.Side) yamldoc.Setter {
 	return func(n *yaml.Node) error {
 		*to = n
-		fields := r.sideFields(new(Side), side)
+		fields := reader{r.Document, &Exercise{}}.sideFields(new(Side), side) // it may name certificates that the repair adds
 		for name, set := range fields {
 			fields[name] = func(n *yaml.Node) error {
 				if yamldoc.IsNull(n) {
