@@ -124,8 +124,8 @@ type party struct {
 }
 
 // callerOf returns who calls by that name: the client of the world by the name
-// client, or by that of its certificate or program; and otherwise a client of
-// the marker's, with the certificate of that name.
+// client, or by that of its certificate or program; and otherwise, as in a world
+// without one, a client of the marker's with the certificate of that name.
 func (e *Exercise) callerOf(name string) party { return e.partyOf(name, endpoint.Client) }
 
 // serverOf returns who is called: likewise. "" is the server of the world.
@@ -144,7 +144,8 @@ func (e *Exercise) partyOf(name string, side endpoint.Side) party {
 	}
 	own := e.World.own(side)
 	isReplaced := slices.ContainsFunc(e.World.replaced, func(p *Program) bool { return p.Role == side && p.Name == name })
-	if name == side.String() || own != nil && own.Certificate == name || isReplaced {
+	hasOne := own != nil || len(e.World.replaced) > 0
+	if name == side.String() && hasOne || own != nil && own.Certificate == name || isReplaced {
 		return party{}
 	}
 	return party{isMarkers: true, certificate: name}

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"mtlslab.example/lab/certgen/yamldoc"
+	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/verdict"
@@ -118,6 +119,20 @@ func (r reader) sideFields(to *Side, side endpoint.Side) setters {
 		fields = r.lesson.ServerFields(d, &to.Half)
 	} else {
 		fields = r.lesson.ClientFields(d, &to.Half)
+	}
+	byName := fields["certificate"]
+	fields["certificate"] = func(n *yaml.Node) error {
+		if certfile.IsFile(n.Value) {
+			return d.Words(&to.Certificate)(n)
+		}
+		return byName(n)
+	}
+	allByName := fields["trust"]
+	fields["trust"] = func(n *yaml.Node) error {
+		if slices.ContainsFunc(n.Content, func(n *yaml.Node) bool { return certfile.IsFile(n.Value) }) {
+			return d.ListOfWords(&to.Trust)(n)
+		}
+		return allByName(n)
 	}
 	fields["tls"] = yamldoc.Choice(d, &to.TLS, versions)
 	fields["key_file"], fields["password"] = d.Words(&to.KeyFile), d.Words(&to.Password)

@@ -331,6 +331,11 @@ func (r *run) markersClient(who party) *Side {
 // markers returns the settings of a side of the marker's own.
 func (r *run) markers(side *Side, of endpoint.Side, atStart bool) (lab.Settings, error) {
 	pairs, failed := r.pairs(atStart)
+	if len(side.Trust) == 0 {
+		changed := *side
+		changed.Trust = r.trusted(of)
+		side = &changed
+	}
 	made := &scenario.Issued{Issued: pairs, Scenario: &scenario.Scenario{Server: side.Half, Client: side.Half}}
 	settingsOf := made.ServerSettings
 	if of == endpoint.Client {
@@ -338,13 +343,33 @@ func (r *run) markers(side *Side, of endpoint.Side, atStart bool) (lab.Settings,
 	}
 	settings, err := settingsOf(side.TLS)
 	if err != nil {
-		if why := failed[side.Certificate]; why != nil {
-			err = why
+		for _, name := range append([]string{side.Certificate}, side.Trust...) {
+			if why := failed[name]; why != nil {
+				err = why
+			}
 		}
 		return settings, err
 	}
 	side.finish(&settings)
 	return settings, nil
+}
+
+// trusted returns the CAs that a side of the marker's trusts if the document does
+// not say: server-ca or client-ca, or if there is none, all roots of the folder.
+func (r *run) trusted(side endpoint.Side) (names []string) {
+	m, err := r.Manifest()
+	if err != nil { // Parse has looked
+		return nil
+	}
+	if usual := side.Other().String() + "-ca"; m.Find(usual) != nil {
+		return []string{usual}
+	}
+	for _, c := range m.Certificates {
+		if c.CA && c.Issuer == nil && !r.isHidden(c.Name) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // change does what happens before a step, in the copy of the folder.

@@ -139,7 +139,11 @@ func (i *Issued) loaded(h *Half, certificate, trust string) (*lab.Loaded, error)
 			l.CAs = append(l.CAs, anchor)
 			continue
 		}
-		l.CAs = append(l.CAs, i.Pairs[name].Leaf)
+		ca, err := i.load(name)
+		if err != nil {
+			return nil, err
+		}
+		l.CAs = append(l.CAs, ca.Leaf)
 	}
 	return l, nil
 }
