@@ -145,7 +145,7 @@ func (e *Exercise) partyOf(name string, side endpoint.Side) party {
 	own := e.World.own(side)
 	isReplaced := slices.ContainsFunc(e.World.replaced, func(p *Program) bool { return p.Role == side && p.Name == name })
 	hasOne := own != nil || len(e.World.replaced) > 0
-	if name == side.String() && hasOne || own != nil && own.Certificate == name || isReplaced {
+	if name != "none" && (name == side.String() && hasOne || own != nil && own.Certificate == name || isReplaced) {
 		return party{}
 	}
 	return party{isMarkers: true, certificate: name}

@@ -1,6 +1,7 @@
 package exercise
 
 import (
+	"errors"
 	"testing"
 )
 
@@ -19,7 +20,6 @@ func TestExercises(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, p := range proofs {
-				t.Log(p.What, told(p.Result))
 				if p.Err != nil || !p.Holds() || p.Idle {
 					t.Errorf("%s: %v, idle %v%s", p.What, p.Err, p.Idle, told(p.Result))
 				}
@@ -34,9 +34,16 @@ func told(r *Result) (said string) {
 		return ""
 	}
 	for _, s := range r.Steps {
+		if s.Err == nil && s.Met {
+			continue
+		}
 		said += "\n  " + s.Title() + ": " + s.Seen()
 		if s.Err != nil {
 			said += s.Err.Error()
+			var start *StartError
+			if errors.As(s.Err, &start) {
+				said += ": " + start.Output
+			}
 		}
 		if s.Exchange != nil {
 			said += " (" + string(s.Exchange.Code) + ": " + s.Exchange.Reason + ")"
