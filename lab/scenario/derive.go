@@ -42,9 +42,10 @@ const (
 	FormEncryptedKey Form = "encrypted-key"
 	FormModernP12    Form = "modern-p12" // PBES2 with AES-256, a MAC with SHA-256
 	FormLegacyP12    Form = "legacy-p12" // RC2-40 and 3DES, a MAC with SHA-1
+	FormJavaTrust    Form = "java-truststore"
 )
 
-var forms = []Form{FormDER, FormDERKey, FormBOM, FormCRLF, FormCRLFKey, FormRequest, FormTrusted, FormOpenKey, FormEncryptedKey, FormModernP12, FormLegacyP12}
+var forms = []Form{FormDER, FormDERKey, FormBOM, FormCRLF, FormCRLFKey, FormRequest, FormTrusted, FormOpenKey, FormEncryptedKey, FormModernP12, FormLegacyP12, FormJavaTrust}
 
 // filesFolder is where they are, below the scenario's folder.
 const filesFolder = "files"
@@ -104,6 +105,8 @@ func (d Derived) make(dir string) ([]byte, error) {
 		return pem.EncodeToMemory(&pem.Block{Type: "TRUSTED CERTIFICATE", Bytes: block.Bytes}), nil
 	case FormOpenKey:
 		return text, nil
+	case FormJavaTrust:
+		return certgen.TrustStore(dir, d.From, d.Password)
 	case FormEncryptedKey:
 		return encryptedKey(pair.PrivateKey, d.Password)
 	}
