@@ -22,11 +22,12 @@ func (e *Exercise) writeFile(ctx context.Context, dir string, v values, f NamedF
 		return replaceIn(file, f.Replaced)
 	case f.Text != nil:
 		return writeText(file, []byte(*f.Text))
-	case f.Join != nil:
-		return join(dir, file, f.Join)
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
+	}
+	if f.Join != nil {
+		return join(dir, file, f.Join)
 	}
 	if f.Derived != nil {
 		return f.Derived.Write(filepath.Join(dir, certsFolder), file)

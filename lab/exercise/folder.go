@@ -2,12 +2,15 @@ package exercise
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,12 +85,50 @@ func (e *Exercise) fill(ctx context.Context, dir string, v values) error {
 	if err := write(readmeFile, e.Page(), nil); err != nil {
 		return err
 	}
+	lent, err := e.lend(ctx, filepath.Join(dir, certsFolder))
+	if err != nil {
+		return err
+	}
 	for _, f := range e.World.Files {
 		if err := e.writeFile(ctx, dir, v, f); err != nil {
 			return fmt.Errorf("making %s: %w", f.Name, err)
 		}
 	}
+	for _, file := range lent {
+		if err := os.Remove(file); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// lend writes the certificates that the folder lacks into certs while the files
+// are made, if some are made of those, and returns what was written.
+func (e *Exercise) lend(ctx context.Context, certs string) (lent []string, err error) {
+	if !slices.ContainsFunc(e.World.Files, func(f NamedFile) bool { return f.Join != nil }) || len(e.Marker.Certificates) == 0 {
+		return nil, nil
+	}
+	issued, err := e.issue(ctx, certs)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range e.Marker.Certificates {
+		pair := issued.Pairs[name]
+		var text []byte
+		for _, der := range pair.Certificate {
+			text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+		}
+		key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+		if err != nil {
+			return nil, err
+		}
+		file := filepath.Join(certs, name)
+		lent = append(lent, file+".pem", file+"-key.pem")
+		if err := errors.Join(os.WriteFile(file+".pem", text, 0o644), os.WriteFile(file+"-key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600)); err != nil {
+			return nil, err
+		}
+	}
+	return lent, nil
 }
 
 // keepsStart reports whether a step needs the certificates of the start.
