@@ -118,8 +118,9 @@ func (p *Program) app(words ...string) *cli.App {
 		// A comma in the name of a file is no separator.
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
-			p.upCommand(), p.serverCommand(), p.clientCommand(), p.scenarioCommand(), // in the order of the first screen
-			p.explainCommand(), p.checkCommand(), p.execCommand(), p.certsCommand(), p.joinCommand(), p.probeCommand(), p.browserCommand(), p.snippetCommand(), p.completionCommand(),
+			p.upCommand(), p.serverCommand(), p.clientCommand(), p.scenarioCommand(), p.exerciseCommand(), // in the order of the first screen
+			p.explainCommand(), p.checkCommand(), p.execCommand(), p.certsCommand(), p.joinCommand(), p.probeCommand(),
+			p.browserCommand(), p.snippetCommand(), p.completionCommand(),
 		},
 	}
 	app.Action = p.chooseCommand
@@ -142,7 +143,7 @@ func (p *Program) app(words ...string) *cli.App {
 		if c.Name != "exec" && slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "dir") }) {
 			c.Before = func(c *cli.Context) error { return errors.Join(p.fit(c), p.warnOfFolder(c)) }
 		}
-		if len(c.Subcommands) > 0 {
+		if len(c.Subcommands) > 0 && c.Action == nil {
 			c.Action = p.chooseCommand
 		}
 	})

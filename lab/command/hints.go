@@ -206,7 +206,7 @@ func hint(err error) string {
 	case errors.Is(err, fs.ErrPermission):
 		return "it belongs to somebody else, or is closed to you: change that, or work in another folder with --dir DIR"
 	}
-	return ""
+	return exerciseHint(err)
 }
 
 // nearestOf are the names of certificates in the folder that look like that of

@@ -33,7 +33,8 @@ func (p *Program) own() []string { return append([]string{p.File}, p.Files...) }
 // nothing to take their place.
 type MissingError struct {
 	Exercise string
-	Programs []string
+	Programs []string // in words
+	Instead  string   // exercise that teaches the same; "": none
 }
 
 func (e *MissingError) Error() string {
@@ -103,7 +104,7 @@ func (e *Exercise) replaceable(own bool) (sides []endpoint.Side, err error) {
 		case e.World.own(side) != nil:
 			sides = append(sides, side)
 		case len(missing) > 0:
-			return nil, &MissingError{Exercise: e.Name, Programs: missing}
+			return nil, &MissingError{Exercise: e.Name, Programs: missing, Instead: e.Instead}
 		}
 	}
 	return sides, nil
