@@ -136,6 +136,9 @@ func (p *Program) exerciseStart(c *cli.Context) error {
 	p.printTask(work)
 	p.sayReplaced(prepared)
 	p.say("it takes about %d minutes; in that folder, or here:\n  lab exercise verify\n  lab exercise hint", work.Minutes)
+	if work.HasManifest() {
+		p.say("after a change of certs.yaml:\n  lab certs generate --dir %s", commandWord(work.Folder))
+	}
 	return nil
 }
 

@@ -182,7 +182,7 @@ func (p *Program) exercisePlan(c *cli.Context) error {
 		if i > 0 && !c.Bool("json") {
 			p.stdout().Line()
 		}
-		p.printLesson(c, exercise.PlanOf(all, minutes))
+		p.printTimes(c, exercise.PlanOf(all, minutes))
 	}
 	return nil
 }
@@ -196,7 +196,7 @@ type plannedItem struct {
 	What     string `json:"what"`
 }
 
-func (p *Program) printLesson(c *cli.Context, plan *exercise.Plan) {
+func (p *Program) printTimes(c *cli.Context, plan *exercise.Plan) {
 	rows := [][]string{{"AT", "MIN", "EXERCISE", "WHAT"}}
 	for _, item := range plan.Items {
 		name := ""

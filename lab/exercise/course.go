@@ -179,7 +179,7 @@ func (w *Work) Verify(ctx context.Context) (r *Result, unkept, err error) {
 	if _, err := os.Stat(w.Folder); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, &NotStartedError{Name: w.Name(), Folder: w.course.Dir}
 	}
-	r, err = w.verify(ctx, w.Folder, w.Values, filepath.Join(w.Folder, captureFile))
+	r, err = w.verify(ctx, w.Folder, w.Values, filepath.Join(w.Folder, captureFile), Limit)
 	if ctx.Err() != nil {
 		return nil, nil, ctx.Err()
 	}

@@ -175,7 +175,7 @@ func (e *Exercise) manifestText() []byte {
 	if end(); text.Len() == 0 {
 		return nil
 	}
-	return []byte("# The certificates in certs. After a change: lab certs generate --dir .\n" + strings.TrimPrefix(text.String(), "---\n"))
+	return []byte("# The certificates in the folder certs. After a change run lab certs generate\n# in this folder.\n" + strings.TrimPrefix(text.String(), "---\n"))
 }
 
 // generate makes the certificates in dir as certs.yaml there says, those in

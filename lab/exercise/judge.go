@@ -14,34 +14,36 @@ import (
 )
 
 // missed returns how an exchange has not ended as the step says that it must, as
-// it was seen, and not as it should be; empty: it has.
+// it was seen, and not as it should be; empty: it has. Of one that has ended
+// otherwise, no more is said than that.
 func (r *run) missed(s *Step, x *Exchange) (seen []string) {
-	alert := ""
-	if x.Alert != nil {
-		alert = x.Alert.Name
+	switch {
+	case s.Outcome != "" && !s.Outcome.isOf(x, r.callerOf(s.Call).program != nil),
+		s.RejectedBy != endpoint.Unknown && s.RejectedBy != x.refuser(),
+		s.Alert != "" && (x.Alert == nil || s.Alert != x.Alert.Name),
+		s.Status != 0 && s.Status != x.status(),
+		s.Version != 0 && versions[strings.TrimPrefix(x.TLS.Version, "TLS ")] != s.Version,
+		s.Resumed != nil && *s.Resumed != x.TLS.Resumed:
+		return []string{x.Seen()}
+	case len(s.Codes) > 0 && !slices.Contains(s.Codes, x.Code):
+		return []string{x.Seen() + ", for another reason: " + cmp.Or(string(x.Code), "none is known")}
 	}
 	for _, c := range []struct {
 		missed bool
 		seen   string
 	}{
-		{s.Outcome != "" && !s.Outcome.isOf(x, r.callerOf(s.Call).program != nil), x.Seen()},
-		{s.RejectedBy != endpoint.Unknown && s.RejectedBy != x.refuser(), x.Seen()},
-		{len(s.Codes) > 0 && !slices.Contains(s.Codes, x.Code), cmp.Or("the reason is "+string(x.Code), x.Seen())},
-		{s.Alert != "" && s.Alert != alert, x.Seen()},
-		{s.Status != 0 && s.Status != x.status(), x.Seen()},
-		{s.Version != 0 && versions[strings.TrimPrefix(x.TLS.Version, "TLS ")] != s.Version, x.Seen()},
 		{s.CipherSuite != "" && s.CipherSuite != x.TLS.CipherSuite, "the cipher suite is " + x.TLS.CipherSuite},
 		{s.Group != "" && s.Group != x.TLS.Group, "the group is " + x.TLS.Group},
 		{s.ALPN != "" && s.ALPN != x.TLS.ALPN, "the protocol is " + cmp.Or(x.TLS.ALPN, "not agreed on")},
-		{s.Resumed != nil && *s.Resumed != x.TLS.Resumed, x.Seen()},
 		{s.ForwardSecret != nil && *s.ForwardSecret != x.hasForwardSecrecy(), "the cipher suite is " + x.TLS.CipherSuite},
 		{s.Client != nil && !slices.Equal(s.Client, x.sent(endpoint.Client)), "the client sends " + named(x.sent(endpoint.Client))},
 		{s.Server != nil && !slices.Equal(s.Server, x.sent(endpoint.Server)), "the server sends " + named(x.sent(endpoint.Server))},
 		{s.Current && !r.isCurrent(x), "the server shows another certificate than its file has"},
 		{s.Body != "" && !strings.Contains(x.Body, r.values.fill(s.Body)), "the answer is " + quoted(x.Body)},
 	} {
-		if c.missed && !slices.Contains(seen, c.seen) {
-			seen = append(seen, c.seen)
+		if c.missed {
+			seen = append(seen, x.Seen()+"; "+c.seen)
+			break
 		}
 	}
 	return seen

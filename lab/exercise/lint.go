@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 
 	"go.yaml.in/yaml/v4"
@@ -53,7 +54,7 @@ func (e *Exercise) Lint(ctx context.Context, own bool) ([]*Proof, error) {
 		return nil, err
 	}
 	proofs, repairs := e.proofs()
-	room := make(chan struct{}, 4)
+	room := make(chan struct{}, atOnce(done))
 	var trying sync.WaitGroup
 	for i, p := range proofs {
 		trying.Go(func() {
@@ -64,6 +65,18 @@ func (e *Exercise) Lint(ctx context.Context, own bool) ([]*Proof, error) {
 	}
 	trying.Wait()
 	return proofs, ctx.Err()
+}
+
+// lintLimit bounds a marking of Lint, of which several run at once.
+const lintLimit = 6 * Limit
+
+// atOnce is how many markings of an exercise Lint does at a time. Those with
+// programs take the time of a processor.
+func atOnce(e *Exercise) int {
+	if len(e.World.Programs) > 0 {
+		return runtime.NumCPU()
+	}
+	return 4
 }
 
 // proofs returns what is to be tried, with the repairs.
@@ -94,7 +107,7 @@ func (e *Exercise) try(ctx context.Context, start, dir string, v values, r *Repa
 	if p.Idle = !changed && r.at.node != nil; p.Idle {
 		return nil
 	}
-	p.Result, err = e.verify(ctx, dir, v, "")
+	p.Result, err = e.verify(ctx, dir, v, "", lintLimit)
 	p.Solved = err == nil && p.Result.Solved
 	if err != nil && !p.Wanted && !errors.Is(err, ErrLate) { // what cannot be read is no solution
 		err = nil

@@ -40,11 +40,14 @@ func (e *Exercise) Things() (things []Thing) {
 	if len(e.Ask) > 0 {
 		things = append(things, Thing{answersFile, "questions, for your answers"})
 	}
-	if e.manifestText() != nil {
+	if e.HasManifest() {
 		things = append(things, Thing{manifestFile, "what the certificates are to be; lab certs generate makes them"}, Thing{certsFolder, "the certificates and their keys"})
 	}
 	return things
 }
+
+// HasManifest reports whether the folder has a certs.yaml.
+func (e *Exercise) HasManifest() bool { return e.manifestText() != nil }
 
 // isProgramFile reports whether a file is the main one of a program.
 func (e *Exercise) isProgramFile(name string) bool {

@@ -31,16 +31,16 @@ func (w *Work) Story(ctx context.Context) (*Story, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := w.verify(ctx, dir, v, "")
+	before, err := w.verify(ctx, dir, v, "", lintLimit)
 	if err != nil {
 		return nil, err
 	}
-	after, err := w.verify(ctx, w.Folder, w.Values, "")
+	after, err := w.verify(ctx, w.Folder, w.Values, "", lintLimit)
 	if err != nil || !after.Solved {
 		if _, err := w.apply(ctx, dir, v, &w.Solution); err != nil {
 			return nil, err
 		}
-		if after, err = w.verify(ctx, dir, v, ""); err != nil {
+		if after, err = w.verify(ctx, dir, v, "", lintLimit); err != nil {
 			return nil, err
 		}
 	}

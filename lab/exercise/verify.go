@@ -50,11 +50,11 @@ func (s *StepResult) Seen() string {
 // ErrLate is a marking that has taken too long.
 var ErrLate = errors.New("it has taken longer than ten seconds, and was ended")
 
-// verify marks what is in dir, which it leaves alone. The exchanges are recorded
-// in capture, unless that is "". Errors are about what the participant has
-// written that cannot be read.
-func (e *Exercise) verify(ctx context.Context, dir string, v values, file string) (*Result, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, Limit, ErrLate)
+// verify marks what is in dir, which it leaves alone, within a limit. The
+// exchanges are recorded in file, unless that is "". Errors are ErrLate, and
+// those about what the participant has written that cannot be read.
+func (e *Exercise) verify(ctx context.Context, dir string, v values, file string, limit time.Duration) (*Result, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, ErrLate)
 	defer cancel()
 	result := &Result{}
 	err := inCopy(dir, func(copied string) error {
