@@ -3,7 +3,9 @@ package exercise
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"mtlslab.example/lab/lab/scenario"
@@ -60,12 +62,12 @@ func (e *Exercise) verify(ctx context.Context, dir string, v values, file string
 	err := inCopy(dir, func(copied string) error {
 		w := recordTo(file)
 		if w == nil {
-			return e.mark(ctx, copied, v, wiretap.Fan(), result)
+			return relative(e.mark(ctx, copied, v, wiretap.Fan(), result), copied)
 		}
 		result.Capture = file
 		err := e.mark(ctx, copied, v, scenario.OnWiresharkPort{Sink: w}, result)
 		_ = w.Close() // what is lost of it is not marked
-		return err
+		return relative(err, copied)
 	})
 	return result, err
 }
@@ -112,6 +114,28 @@ func (e *Exercise) makeAll(ctx context.Context, dir string, v values, sink wiret
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		s.Err = relative(s.Err, dir)
 	}
 	return nil
+}
+
+// relativeError is an error about files of a copy, by their names in the
+// participant's folder.
+type relativeError struct {
+	error
+	dir string // the copy
+}
+
+func (e *relativeError) Error() string {
+	return strings.ReplaceAll(e.error.Error(), e.dir+string(filepath.Separator), "")
+}
+
+// Unwrap returns the error with the names in the copy.
+func (e *relativeError) Unwrap() error { return e.error }
+
+func relative(err error, dir string) error {
+	if err == nil {
+		return nil
+	}
+	return &relativeError{err, dir}
 }
