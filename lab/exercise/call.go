@@ -55,6 +55,7 @@ func (r *run) make(ctx context.Context, s *Step) (*Exchange, error) {
 	if err != nil {
 		return nil, about(err, "the server does not start")
 	}
+	to.journal.settled(ctx) // what others have called, such as lab probe
 	if who := r.callerOf(s.Call); who.program != nil {
 		return r.callProgram(ctx, who.program, to)
 	}
