@@ -14,15 +14,21 @@ import (
 )
 
 // isRight reports whether an answer is right. Case, blanks and punctuation do
-// not count.
+// not count, nor do zeros and 0x before a number: programs differ about those of
+// serial numbers.
 func (q *Question) isRight(answer string, v values) bool {
+	answer = folded(answer)
 	for _, right := range q.Answers {
-		if folded(answer) == folded(v.fill(right)) && folded(answer) != "" {
+		right = folded(v.fill(right))
+		if answer == right && answer != "" || significant(answer) == significant(right) && significant(answer) != "" {
 			return true
 		}
 	}
 	return false
 }
+
+// significant returns a number without what may stand before it.
+func significant(number string) string { return strings.TrimLeft(strings.TrimPrefix(number, "0x"), "0") }
 
 // folded returns the letters and digits of a text, in lower case.
 func folded(s string) string {
