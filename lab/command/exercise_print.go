@@ -120,7 +120,7 @@ func (p *Program) printResult(work *exercise.Work, r *exercise.Result) {
 
 func yesOrNo(met bool) string {
 	if met {
-		return "  yes "
+		return "  ok  "
 	}
 	return "  no  "
 }

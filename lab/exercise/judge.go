@@ -135,10 +135,10 @@ func (x *Exchange) Seen() string {
 	return said
 }
 
-// Title returns what a step is about, in a line.
+// Title returns what a step is about, and how it must end, in a line.
 func (s *Step) Title() string {
 	if s.Says != "" {
-		return s.Says
+		return s.Says + s.wanted()
 	}
 	who := s.Call
 	switch {
@@ -160,6 +160,19 @@ func (s *Step) Title() string {
 		return who + " refuses " + orServer(s.To)
 	}
 	return who + " does not get in" + to
+}
+
+// wanted says how a step must end, behind what it is about.
+func (s *Step) wanted() string {
+	switch {
+	case s.Outcome == Accepted:
+		return ": gets in"
+	case s.Outcome == "":
+		return ""
+	case s.RejectedBy == endpoint.Client:
+		return ": the client refuses"
+	}
+	return ": stays out"
 }
 
 // orServer names who is called.

@@ -28,7 +28,9 @@ func (q *Question) isRight(answer string, v values) bool {
 }
 
 // significant returns a number without what may stand before it.
-func significant(number string) string { return strings.TrimLeft(strings.TrimPrefix(number, "0x"), "0") }
+func significant(number string) string {
+	return strings.TrimLeft(strings.TrimPrefix(number, "0x"), "0")
+}
 
 // folded returns the letters and digits of a text, in lower case.
 func folded(s string) string {
