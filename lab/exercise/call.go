@@ -3,6 +3,7 @@ package exercise
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -16,6 +17,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keyshim"
 	"mtlslab.example/lab/lab/private"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/verdict"
@@ -113,11 +115,20 @@ func (s *serving) port() uint16 {
 	return at.Port()
 }
 
+// lastLine returns the last line of what a program has printed.
+func lastLine(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	return text.Clean(strings.TrimSpace(lines[len(lines)-1]))
+}
+
 // came is the exchange of another program, if there was one.
 func came(x *lab.Exchange, output string, err error) (*Exchange, error) {
 	if x == nil {
 		if err == nil {
 			err = errNobodyCame
+			if line := lastLine(output); line != "" {
+				err = fmt.Errorf("%w; it prints: %s", err, line)
+			}
 		}
 		return nil, err
 	}

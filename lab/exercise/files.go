@@ -21,7 +21,7 @@ func (e *Exercise) writeFile(ctx context.Context, dir string, v values, f NamedF
 	case f.Replaced != nil:
 		return replaceIn(file, f.Replaced)
 	case f.Text != nil:
-		return writeText(file, []byte(*f.Text))
+		return writeText(file, []byte(v.fill(*f.Text)))
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err

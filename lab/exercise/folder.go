@@ -94,12 +94,25 @@ func (e *Exercise) fill(ctx context.Context, dir string, v values) error {
 			return fmt.Errorf("making %s: %w", f.Name, err)
 		}
 	}
+	for _, p := range e.World.Programs {
+		if !e.isMarked(p) {
+			for _, name := range p.own() {
+				lent = append(lent, filepath.Join(dir, filepath.FromSlash(name)))
+			}
+		}
+	}
 	for _, file := range lent {
 		if err := os.Remove(file); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// isMarked reports whether a program takes part in what is marked. One that was
+// recorded alone is not the participant's, nor are its files.
+func (e *Exercise) isMarked(p *Program) bool {
+	return slices.ContainsFunc(e.Solved, func(s Step) bool { return e.callerOf(s.Call).program == p || e.serverOf(s.To).program == p })
 }
 
 // lend writes the certificates that the folder lacks into certs while the files

@@ -23,6 +23,9 @@ func (e *Exercise) Things() (things []Thing) {
 		things = append(things, Thing{settingsFile, "what " + who})
 	}
 	for _, p := range e.World.Programs {
+		if !e.isMarked(p) {
+			continue
+		}
 		things = append(things, Thing{p.File, fmt.Sprintf("of %s, the %s (%s)", p.Name, p.Role, p.Run)})
 	}
 	for _, f := range e.World.Files {

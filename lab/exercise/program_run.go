@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,7 @@ type process struct {
 	cmd    *exec.Cmd
 	tree   tree
 	said   tail
+	file   string        // the copy with its ports
 	ended  chan struct{} // closed when the program has ended
 	unwait func() bool   // has it outlive the context in which it was started
 }
@@ -68,6 +70,9 @@ func (p *Program) serve(ctx context.Context, dir string, ports map[uint16]uint16
 func (p *Program) call(ctx context.Context, dir string, ports map[uint16]uint16, keylog string) (output string, err error) {
 	var extra []string
 	if keylog != "" {
+		if keylog, err = filepath.Abs(keylog); err != nil {
+			return "", err
+		}
 		extra = []string{"SSLKEYLOGFILE=" + keylog}
 	}
 	r, err := p.start(ctx, dir, ports, kinds[p.Run].call, extra...)
@@ -89,6 +94,9 @@ func (p *Program) start(ctx context.Context, dir string, ports map[uint16]uint16
 	if err != nil {
 		return nil, err
 	}
+	if dir, err = filepath.Abs(dir); err != nil { // the program runs in it
+		return nil, err
+	}
 	file, err := withPorts(dir, p.File, ports)
 	if err != nil {
 		return nil, err
@@ -97,7 +105,7 @@ func (p *Program) start(ctx context.Context, dir string, ports map[uint16]uint16
 	if err != nil {
 		return nil, &StartError{Program: p, Err: err}
 	}
-	r := &process{cmd: exec.Command(path, args...), ended: make(chan struct{})}
+	r := &process{cmd: exec.Command(path, args...), file: filepath.Join(dir, file), ended: make(chan struct{})}
 	r.cmd.Dir, r.cmd.Env = dir, append(environment(), extra...)
 	r.cmd.Stdout, r.cmd.Stderr = &r.said, &r.said
 	r.cmd.WaitDelay = time.Second // what it has started may hold its output open
@@ -161,6 +169,7 @@ func (r *process) stop() {
 	r.unwait()
 	r.tree.kill(r.cmd)
 	<-r.ended
+	_ = os.Remove(r.file) // it is of no use to anybody
 }
 
 // tail keeps the end of what is written to it.

@@ -164,6 +164,17 @@ func TestProgramsServe(t *testing.T) {
 	}
 }
 
+// A folder may be named relative to the working directory.
+func TestProgramInARelativeFolder(t *testing.T) {
+	need(t, "openssl")
+	dir := programFolder(t, servers["openssl"])
+	t.Chdir(filepath.Dir(dir))
+	_, addr := served(t, "openssl", filepath.Base(dir), "serve.txt")
+	if x := called(t, dir, addr, "client"); x.HTTP == nil {
+		t.Errorf("%+v", x.Verdict)
+	}
+}
+
 // A server that cannot start says so, with what it printed, and at once.
 func TestProgramThatEndsAtItsStart(t *testing.T) {
 	need(t, "openssl")
