@@ -39,7 +39,7 @@ func (r *run) missed(s *Step, x *Exchange) (seen []string) {
 		{s.Client != nil && !slices.Equal(s.Client, x.sent(endpoint.Client)), "the client sends " + named(x.sent(endpoint.Client))},
 		{s.Server != nil && !slices.Equal(s.Server, x.sent(endpoint.Server)), "the server sends " + named(x.sent(endpoint.Server))},
 		{s.Current && !r.isCurrent(x), "the server shows another certificate than its file has"},
-		{s.Body != "" && !strings.Contains(x.Body, r.values.fill(s.Body)), "the answer is " + quoted(x.Body)},
+		{s.Body != "" && !strings.Contains(x.Body, r.values.fill(s.Body)), answered(x.Body, s.Body)},
 	} {
 		if c.missed {
 			seen = append(seen, x.Seen()+"; "+c.seen)
@@ -57,10 +57,24 @@ func named(subjects []string) string {
 	return strings.Join(subjects, ", ")
 }
 
-// quoted returns the first line of an answer.
-func quoted(body string) string {
+// answered says what was answered in place of what was wanted: the lines of the
+// same name, as in "X-Client: CN=shop", or else the first line.
+func answered(body, wanted string) string {
+	name, _, hasName := strings.Cut(wanted, ": ")
+	var lines []string
+	for line := range strings.Lines(body) {
+		if line = strings.TrimSpace(line); hasName && strings.HasPrefix(line, name+":") {
+			lines = append(lines, line)
+		}
+	}
+	switch {
+	case len(lines) > 0:
+		return "the answer has " + yamldoc.Quoted(strings.Join(lines, ", "))
+	case hasName:
+		return "the answer has no " + name
+	}
 	line, _, _ := strings.Cut(strings.TrimSpace(body), "\n")
-	return yamldoc.Quoted(line)
+	return "the answer is " + yamldoc.Quoted(line)
 }
 
 // isCurrent reports whether the server has shown a certificate that the folder
