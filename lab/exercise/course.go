@@ -50,10 +50,14 @@ type NotStartedError struct {
 }
 
 func (e *NotStartedError) Error() string {
-	if e.Name == "" {
-		return "no exercise was started in " + e.Folder
+	where := "here"
+	if e.Folder != "." {
+		where = "in " + e.Folder
 	}
-	return fmt.Sprintf("%s was not started in %s", e.Name, e.Folder)
+	if e.Name == "" {
+		return "no exercise was started " + where
+	}
+	return fmt.Sprintf("%s was not started %s", e.Name, where)
 }
 
 // NameTakenError is a trainer's own exercise with the name of another.
