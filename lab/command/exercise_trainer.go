@@ -194,6 +194,7 @@ type plannedItem struct {
 	Minutes  int    `json:"minutes"`
 	Exercise string `json:"exercise,omitempty"`
 	What     string `json:"what"`
+	Say      string `json:"say,omitempty"`
 }
 
 func (p *Program) printTimes(c *cli.Context, plan *exercise.Plan) {
@@ -205,7 +206,7 @@ func (p *Program) printTimes(c *cli.Context, plan *exercise.Plan) {
 		}
 		rows = append(rows, []string{fmt.Sprintf("%d:%02d", item.From/60, item.From%60), fmt.Sprint(item.Minutes), name, item.What})
 		if c.Bool("json") {
-			p.printJSON(plannedItem{plan.Minutes, item.From, item.Minutes, name, item.What})
+			p.printJSON(plannedItem{plan.Minutes, item.From, item.Minutes, name, item.What, item.Say})
 		}
 	}
 	if c.Bool("json") {
@@ -213,4 +214,11 @@ func (p *Program) printTimes(c *cli.Context, plan *exercise.Plan) {
 	}
 	p.stdout().Line(fmt.Sprintf("%d minutes", plan.Minutes))
 	p.stdout().Table(rows, 0, 0, 0, 16)
+	p.stdout().Line()
+	p.stdout().Line("To say")
+	for _, item := range plan.Items {
+		if item.Say != "" {
+			p.stdout().Paragraph(fmt.Sprintf("%d:%02d  ", item.From/60, item.From%60), 6, item.Say)
+		}
+	}
 }

@@ -294,6 +294,12 @@ func TestPlans(t *testing.T) {
 				t.Errorf("%d: %+v begins otherwise than at %d", minutes, item, at)
 			}
 			at += item.Minutes
+			if e := item.Exercise; e != nil && e.Minutes >= item.Minutes {
+				t.Errorf("%d: %s takes %d minutes, and has %d", minutes, e.Name, e.Minutes, item.Minutes)
+			}
+			if item.What == "" {
+				t.Errorf("%d: nothing is said of what is at %d", minutes, at)
+			}
 			if e := item.Exercise; e != nil && seen[e.Name] {
 				t.Errorf("%d: %s is there twice", minutes, e.Name)
 			} else if e != nil {

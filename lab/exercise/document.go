@@ -31,6 +31,7 @@ type Exercise struct {
 	Wrong    []Repair // that do not count
 
 	Hints       []string // each says more than the one before
+	Notes       string   // for the trainer: what to say and to ask
 	Explanation Explanation
 	See         []string // scenarios that show it, and sections of RFCs
 

@@ -55,7 +55,7 @@ func (r reader) fields() setters {
 	e, d := r.Exercise, r.Document
 	return setters{
 		"name": r.name, "title": d.Words(&e.Title), "topic": d.Words(&e.Topic), "minutes": d.Between(&e.Minutes, 1, 60),
-		"instead": d.Words(&e.Instead), "story": d.Words(&e.Story), "reach": d.ListOfWords(&e.Reach), "hints": d.ListOfWords(&e.Hints), "see": d.ListOfWords(&e.See),
+		"instead": d.Words(&e.Instead), "story": d.Words(&e.Story), "reach": d.ListOfWords(&e.Reach), "hints": d.ListOfWords(&e.Hints), "notes": d.Words(&e.Notes), "see": d.ListOfWords(&e.See),
 		"world":     r.within(r.world),
 		"marker":    r.within(r.marker),
 		"solved":    r.steps(&e.Solved),

@@ -50,6 +50,10 @@ func (e *Exercise) writeForTrainer(b *strings.Builder) {
 	for i, hint := range e.Hints {
 		writeFolded(b, fmt.Sprintf("%d. ", i+1), hint)
 	}
+	if e.Notes != "" {
+		b.WriteString("\n")
+		writeFolded(b, "", "**To say.** "+e.Notes)
+	}
 	for _, part := range e.Explanation.Parts() {
 		b.WriteString("\n")
 		writeFolded(b, "", "**"+part.Name+".** "+part.Text)
@@ -133,7 +137,8 @@ pre { white-space: pre-wrap; background: #f4f4f4; padding: .5rem }
 {{with .Asked}}<ul>{{range .}}<li>{{.}}</li>{{end}}</ul>{{end}}
 {{if $trainer}}<p>Hints:</p>
 <ol>{{range .Hints}}<li>{{.}}</li>{{end}}</ol>
-{{range .Explanation.Parts}}<p><strong>{{.Name}}.</strong> {{.Text}}</p>
+{{with .Notes}}<p><strong>To say.</strong> {{.}}</p>
+{{end}}{{range .Explanation.Parts}}<p><strong>{{.Name}}.</strong> {{.Text}}</p>
 {{end}}{{with .Solution.Text}}<p>A solution:</p>
 <pre>{{.}}</pre>{{end}}
 <ul>{{range .Wrong}}{{with .Why}}<li>Does not count: {{.}}.</li>{{end}}{{end}}</ul>
