@@ -214,6 +214,9 @@ func (r *run) serveOwn(ctx context.Context, s *Step, who party) (*serving, error
 	}
 	j := r.journalOf(true)
 	settings.Journal, settings.Tap = j.Journal, j.tap
+	if len(r.World.Programs) > 0 { // some connect long before they say something
+		settings.Timeout = Limit
+	}
 	server, err := lab.Listen(ctx, "127.0.0.1:0", settings)
 	if err != nil {
 		return nil, err
