@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -146,7 +147,11 @@ require('https').createServer({
 `},
 }
 
+// They get a port of their own, whatever runs on the one in their files.
 func TestProgramsServe(t *testing.T) {
+	if l, err := net.Listen("tcp", "127.0.0.1:8443"); err == nil { // else somebody has it already
+		defer l.Close()
+	}
 	for name, files := range servers {
 		t.Run(name, func(t *testing.T) {
 			need(t, name)
@@ -184,6 +189,23 @@ func TestProgramThatEndsAtItsStart(t *testing.T) {
 	var failed *StartError
 	if !errors.As(err, &failed) || !strings.Contains(failed.Output, "certs/none.pem") {
 		t.Errorf("error %v, want a StartError with what OpenSSL says", err)
+	}
+}
+
+// A server that never listens is waited for as long as its marking may take.
+func TestServerThatDoesNotListen(t *testing.T) {
+	need(t, "python")
+	dir := programFolder(t, map[string]string{"server.py": "import time\nprint('busy', flush=True)\ntime.sleep(600)\n"})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	p := &Program{Name: "status", Role: endpoint.Server, Run: "python", File: "server.py", Port: defaultPort}
+	_, err := p.serve(ctx, dir, map[uint16]uint16{defaultPort: 1})
+	var failed *StartError
+	if !errors.As(err, &failed) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, want a StartError for the deadline", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "lab-*")); len(left) > 0 {
+		t.Errorf("it leaves %s", left)
 	}
 }
 
