@@ -173,7 +173,7 @@ func (s *Step) Title() string {
 	case s.RejectedBy == endpoint.Client:
 		return who + " refuses " + orServer(s.To)
 	}
-	return who + " does not get in" + to
+	return who + " stays out" + to
 }
 
 // wanted says how a step must end, behind what it is about.
