@@ -5,6 +5,8 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // Sheet is a hand-out of exercises, for printing.
@@ -66,9 +68,33 @@ func (e *Exercise) writeForTrainer(b *strings.Builder) {
 			if i == 0 {
 				b.WriteString("\n")
 			}
-			writeFolded(b, "- ", "Does not count: "+r.Why+".")
+			writeFolded(b, "- ", "Does not count: "+r.named("`")+r.Why+".")
 		}
 	}
+}
+
+// Named returns what a repair changes, and a colon, where that is short; else "".
+func (r *Repair) Named() string { return r.named("") }
+
+func (r *Repair) named(quote string) string {
+	const short = 70
+	if r.at.node == nil {
+		return ""
+	}
+	changes := *r.at.node
+	changes.Content = nil
+	for i := 0; i+1 < len(r.at.node.Content); i += 2 {
+		if name := r.at.node.Content[i].Value; name != "why" && name != "unverified" {
+			changes.Content = append(changes.Content, r.at.node.Content[i:i+2]...)
+		}
+	}
+	changes.Style |= yaml.FlowStyle
+	encoded, err := encode("", &changes)
+	text := strings.TrimSpace(string(encoded))
+	if err != nil || len(text) > short || strings.Contains(text, "\n") {
+		return ""
+	}
+	return quote + text + quote + ": "
 }
 
 // Part is a part of an explanation.
@@ -141,7 +167,7 @@ pre { white-space: pre-wrap; background: #f4f4f4; padding: .5rem }
 {{end}}{{range .Explanation.Parts}}<p><strong>{{.Name}}.</strong> {{.Text}}</p>
 {{end}}{{with .Solution.Text}}<p>A solution:</p>
 <pre>{{.}}</pre>{{end}}
-<ul>{{range .Wrong}}{{with .Why}}<li>Does not count: {{.}}.</li>{{end}}{{end}}</ul>
+<ul>{{range $r := .Wrong}}{{with .Why}}<li>Does not count: {{$r.Named}}{{.}}.</li>{{end}}{{end}}</ul>
 {{else}}<p class="notes">What was wrong, and how it showed:</p>
 {{end}}</article>{{end}}
 </html>
