@@ -56,7 +56,7 @@ func ProxyEnvironment(environ []string, proxy *url.URL) []string {
 	env = set(env, "all_proxy", socks.String())
 	env = set(env, "NO_PROXY", "")
 	env = set(env, "no_proxy", "")
-	env = set(env, "LAB_RELAY", proxy.Port()) // see shim/connect.c
+	env = set(env, "LAB_RELAY", proxy.Port())  // see shim/connect.c
 	return set(env, "NODE_USE_ENV_PROXY", "1") // Node.js 24
 }
 
