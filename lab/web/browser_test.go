@@ -99,7 +99,7 @@ func (b *tab) until(expression string) {
 		switch {
 		case err == nil:
 			return
-		case strings.Contains(err.Error(), "Cannot find context"): // another page has come meanwhile
+		case strings.Contains(err.Error(), "Cannot find context"), strings.Contains(err.Error(), "target navigated"): // another page has come meanwhile
 		default:
 			b.Fatalf("never true: %s: %v", expression, err)
 		}
