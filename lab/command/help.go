@@ -28,7 +28,7 @@ const welcome = "Begin with lab up in an empty folder, then lab client --cert no
 // group in one piece, in the order given.
 func firstScreen(commands []*cli.Command, width int) string {
 	var b strings.Builder
-	b.WriteString("lab: see and understand mutual TLS\nUsage: lab COMMAND [options] [arguments]\n\n")
+	b.WriteString("lab COMMAND [options] [arguments]: see and understand mutual TLS\n\n")
 	group := ""
 	for _, c := range commands {
 		if c.Category != group {
