@@ -53,7 +53,8 @@ func (p *Program) exerciseCommand() *cli.Command {
 			sub("start", "begin an exercise, in a folder of its own", "NAME|FILE", exerciseStartExamples, p.exerciseStart,
 				&cli.BoolFlag{Name: "own", Usage: "with lab's own server and client in place of other programs, where they can be"}),
 			sub("verify", "mark an exercise, whatever way it was repaired", "[NAME]", exerciseVerifyExamples, p.exerciseVerify),
-			sub("watch", "mark an exercise whenever one of its files changes", "[NAME]", "", p.exerciseWatch),
+			sub("watch", "mark an exercise whenever one of its files changes", "[NAME]", "", p.exerciseWatch,
+				webFlag("show it in a browser at `HOST:PORT`, beside its exchanges ("+webAddr+" where none is given)")),
 			sub("hint", "give the next of three hints", "[NAME]", "", p.exerciseHint),
 			sub("explain", "say what was wrong, and draw it before and after", "[NAME]", exerciseExplainExamples, p.exerciseExplain,
 				&cli.BoolFlag{Name: "give-up", Usage: "although it is not solved"},
@@ -147,20 +148,22 @@ func (p *Program) exerciseVerify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	solved, err := p.verifyExercise(c, work)
+	solved, err := p.verifyExercise(c, work, nil)
 	if err == nil && !solved {
 		err = silentError{}
 	}
 	return err
 }
 
-// verifyExercise marks an exercise and prints how that went.
-func (p *Program) verifyExercise(c *cli.Context, work *exercise.Work) (solved bool, err error) {
+// verifyExercise marks an exercise, and prints how that went, and shows it on the
+// page, if there is one.
+func (p *Program) verifyExercise(c *cli.Context, work *exercise.Work, page *exercisePage) (solved bool, err error) {
 	before := work.Progress.Solved
 	result, unkept, err := work.Verify(c.Context)
 	if err != nil {
 		return false, err
 	}
+	page.show(work, result)
 	if c.Bool("json") {
 		p.printJSON(markedExercise(work, result))
 	} else {
@@ -186,13 +189,18 @@ func (p *Program) exerciseWatch(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	page, err := p.openExercisePage(c, work)
+	if err != nil {
+		return err
+	}
+	defer page.close()
 	p.say("marking %s whenever a file in %s changes, until it is solved, or Ctrl-C", work.Name(), work.Folder)
 	marked := 0
 	err = work.Watch(c.Context, func() error {
 		if marked++; marked > 1 && !c.Bool("json") {
 			p.stdout().Line()
 		}
-		solved, err := p.verifyExercise(c, work)
+		solved, err := p.verifyExercise(c, work, page)
 		switch {
 		case err == nil && solved:
 			return errSolved
@@ -203,10 +211,14 @@ func (p *Program) exerciseWatch(c *cli.Context) error {
 		}
 		return nil
 	})
-	if errors.Is(err, errSolved) {
-		return nil
+	if !errors.Is(err, errSolved) {
+		return err
 	}
-	return err
+	if page != nil {
+		p.say("the page stays until Ctrl-C")
+		<-c.Context.Done()
+	}
+	return nil
 }
 
 func (p *Program) exerciseHint(c *cli.Context) error {

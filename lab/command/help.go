@@ -22,7 +22,7 @@ const (
 
 // welcome ends the first screen.
 const welcome = "Begin with lab up in an empty folder, then lab client --cert none and lab exercise. " +
-	"A connection fails? lab help failing. lab help COMMAND says more of a command."
+	"A connection fails? lab help failing. lab help COMMAND says more."
 
 // firstScreen is the help of lab itself: its commands in their groups, each
 // group in one piece, in the order given.

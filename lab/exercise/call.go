@@ -139,7 +139,7 @@ func came(x *lab.Exchange, output string, err error) (*Exchange, error) {
 // they say is tapped between the two.
 func (r *run) relay(ctx context.Context, p *Program, to *serving, keylog string) (*Exchange, error) {
 	var ended []*tlsdecrypt.Connection
-	dissector := tlsdecrypt.New(tlsdecrypt.Options{Done: func(c *tlsdecrypt.Connection) { ended = append(ended, c) }})
+	dissector := tlsdecrypt.New(tlsdecrypt.Options{Keep: r.Keep, Done: func(c *tlsdecrypt.Connection) { ended = append(ended, c) }})
 	async := wiretap.NewAsync(dissector)
 	relay, err := keyshim.NewRelay(keylog, wiretap.Fan(r.sink, async))
 	if err != nil {

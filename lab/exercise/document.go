@@ -38,6 +38,8 @@ type Exercise struct {
 	File string // where it was read
 	Text []byte // as read
 
+	Keep int // how many bytes of each side Exchange.Wire.Kept has; 0: none
+
 	lesson scenario.Scenario // has the certificates, and the names of them that were written
 }
 

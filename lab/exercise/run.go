@@ -149,13 +149,13 @@ func (r *run) pairs(atStart bool) (all *certgen.Issued, failed map[string]error)
 	return all, failed
 }
 
-// journalOf returns the journal of a server. With a server that is not the lab's own it hears
-// of clients alone.
+// journalOf returns the journal of a server. With a server that is not the lab's
+// own it hears of clients alone.
 func (r *run) journalOf(own bool) *journal {
 	if r.journals[own] != nil {
 		return r.journals[own]
 	}
-	j := &journal{Journal: &lab.Journal{Paired: own}}
+	j := &journal{Journal: &lab.Journal{Paired: own, Keep: r.Keep}}
 	j.Each = func(x *lab.Exchange) {
 		j.mu.Lock()
 		defer j.mu.Unlock()

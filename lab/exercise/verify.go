@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -21,7 +22,8 @@ type Result struct {
 	Solved  bool
 	Steps   []*StepResult
 	Answers []AnswerResult
-	Capture string // file with the exchanges; "": it could not be written
+	Capture string       // file with the exchanges; "": it could not be written
+	Trust   *chain.Trust // the CAs and CRLs of the world; nil: no exchange was made
 }
 
 // StepResult is what came of a step.
@@ -101,6 +103,7 @@ func (e *Exercise) makeAll(ctx context.Context, dir string, v values, sink wiret
 		return err
 	}
 	defer r.close()
+	defer func() { result.Trust = r.trust() }()
 	for i := range e.Solved {
 		s := &StepResult{Step: &e.Solved[i]}
 		result.Steps = append(result.Steps, s)
