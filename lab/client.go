@@ -385,7 +385,7 @@ func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) 
 	}
 	ahead := time.Duration(0)
 	if date, err := http.ParseTime(r.Header.Get("Date")); err == nil {
-		ahead = date.Sub(time.Now()).Round(time.Second)
+		ahead = time.Until(date).Round(time.Second)
 	}
 	return &Response{Ahead: ahead, Status: r.StatusCode, Proto: r.Proto, Body: body, Authenticate: r.Header.Get("WWW-Authenticate"), Location: r.Header.Get("Location")}, nil
 }

@@ -243,6 +243,12 @@ func (r *handoutRun) make(c *cli.Context, certificate *certgen.Certificate) (*ha
 		return nil, err
 	}
 	o := r.options
+	if r.server != nil {
+		o.Names = r.server.SANs
+	}
+	if side == endpoint.Server {
+		o.Names = certificate.SANs
+	}
 	for _, ca := range r.m.Certificates {
 		if ca.CA && (ca.Name == authority || leadsTo(ca, authority)) {
 			o.CRLs = append(o.CRLs, ca.Name)

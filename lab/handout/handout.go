@@ -25,6 +25,7 @@ type Handout struct {
 	URL       string        // of the server
 	Encrypted bool          // a password protects its key
 
+	names []string          // that the server's certificate is for, for the README
 	certs map[string][]byte // base names and contents of the files of certs
 }
 
@@ -42,6 +43,7 @@ type Options struct {
 	Password string // of the key; "": it is not encrypted
 	PKCS12   bool   // also a PKCS#12 file, with Password or certgen's
 	CRLs     []string
+	Names    []string // subject alternative names of the server's certificate
 }
 
 // DefaultPassword is that of PKCS#12 files where none is given. It protects
@@ -53,7 +55,7 @@ const DefaultPassword = "changeit"
 // names of CAs: those that have a CRL have it added. Errors are those of
 // certgen.Load.
 func New(dir, name string, side endpoint.Side, authority string, o Options) (*Handout, error) {
-	h := &Handout{Name: name, Side: side, Authority: authority, URL: o.URL, Encrypted: o.Password != "", certs: map[string][]byte{}}
+	h := &Handout{Name: name, Side: side, Authority: authority, URL: o.URL, Encrypted: o.Password != "", names: o.Names, certs: map[string][]byte{}}
 	for _, n := range []string{name, authority} {
 		if problem := nameProblem(n); problem != "" {
 			return nil, &Error{n, "is a name that " + problem + ": give it another one in certs.yaml (filename)"}
@@ -154,6 +156,9 @@ func (h *Handout) readme() string {
 		line("The server is %s", h.URL)
 	} else {
 		line("Clients will call %s", h.URL)
+	}
+	if len(h.names) > 0 {
+		line("Its certificate is for %s", strings.Join(h.names, ", "))
 	}
 	line("")
 	width := len("certs/.pem  ") + max(len(h.Name+"-key"), len(h.Authority))
