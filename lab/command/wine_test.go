@@ -16,7 +16,7 @@ func TestWindows(t *testing.T) {
 	program := peertest.Wine(t, peertest.Build(t, "windows"))
 	files, err := filepath.Glob(filepath.Join("testdata", "windows", "*.txtar"))
 	check(t, err)
-	for _, name := range []string{"certs", "crash", "foreign", "interrupt", "ownfiles", "peers_gnutls", "peers_openssl", "peers_python", "reload", "together"} {
+	for _, name := range []string{"add_name", "allow", "certs", "crash", "foreign", "handout", "interrupt", "ownfiles", "peers_gnutls", "peers_openssl", "peers_python", "reload", "room", "together"} {
 		files = append(files, filepath.Join("testdata", "script", name+".txtar"))
 	}
 	params := scripts(t)
