@@ -26,9 +26,14 @@ var (
 	crlTypes         = []string{"X509 CRL"}
 )
 
+const encryptedKey = "a private key that is encrypted with a password"
+
 var (
 	errEmpty     = errors.New("it is empty")
 	errTruncated = errors.New("it is truncated")
+
+	// ErrEncrypted is the cause where a key is encrypted with a password.
+	ErrEncrypted = errors.New("it is " + encryptedKey)
 )
 
 // Load returns the certificate called name with its intermediates, key and
@@ -77,6 +82,9 @@ type holding struct {
 // *DamagedError for callers that only read it.
 func unusable(name string, err error) error {
 	var way *InTheWayError
+	if errors.As(err, &way) && way.Is == encryptedKey {
+		return &DamagedError{Name: name, File: way.File, Err: ErrEncrypted}
+	}
 	if errors.As(err, &way) {
 		return &DamagedError{Name: name, File: way.File, Err: errors.New("it is " + way.Is)}
 	}
@@ -204,6 +212,8 @@ func readBlocks(name, file string, types []string) ([][]byte, fs.FileMode, error
 		return blocks, mode, nil
 	case isBlank(data):
 		return nil, mode, &DamagedError{Name: name, File: file, Err: errEmpty}
+	case len(decodeBlocks(data, []string{"ENCRYPTED PRIVATE KEY"})) > 0:
+		return nil, mode, &InTheWayError{File: file, Is: encryptedKey}
 	case beginsAsPEM(data, types):
 		return nil, mode, &DamagedError{Name: name, File: file, Err: errTruncated}
 	}

@@ -136,6 +136,8 @@ func hint(err error) string {
 		return "programs want their own certificate first, then the CAs above it: put it at the beginning of " + pair.CertificateFile
 	case errors.As(err, &pair), errors.As(err, &mismatch):
 		return "a key belongs to a certificate when these two print the same:"
+	case errors.Is(err, certgen.ErrEncrypted):
+		return "lab join FILE decrypts the key of a hand-out; or name files, and --password-file FILE: --cert " + commandWord(strings.TrimSuffix(damagedFile(err), "-key.pem")+".pem")
 	case errors.As(err, &missing), errors.As(err, &damaged):
 		return "lab certs list shows what there is; lab certs generate makes what certs.yaml asks for"
 	case errors.As(err, &unknown):
@@ -207,6 +209,15 @@ func hint(err error) string {
 		return "it belongs to somebody else, or is closed to you: change that, or work in another folder with --dir DIR"
 	}
 	return exerciseHint(err)
+}
+
+// damagedFile is the file that an error is about.
+func damagedFile(err error) string {
+	var damaged *certgen.DamagedError
+	if errors.As(err, &damaged) {
+		return damaged.File
+	}
+	return ""
 }
 
 // nearestOf are the names of certificates in the folder that look like that of

@@ -1,7 +1,6 @@
 package handout
 
 import (
-	"cmp"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -84,7 +83,11 @@ func New(dir, name string, side endpoint.Side, authority string, o Options) (*Ha
 	}
 	h.add(name+"-key.pem", key)
 	if o.PKCS12 {
-		data, err := certgen.PKCS12(dir, name, cmp.Or(o.Password, DefaultPassword))
+		encode, password := certgen.ProtectedPKCS12, o.Password
+		if password == "" {
+			encode, password = certgen.PKCS12, DefaultPassword
+		}
+		data, err := encode(dir, name, password)
 		if err != nil {
 			return nil, err
 		}
