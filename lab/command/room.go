@@ -218,7 +218,7 @@ func (r *room) end() {
 		return
 	}
 	if r.lines > 0 {
-		_, _ = fmt.Fprintf(r.results, "\x1b[%dA\x1b[J", r.lines)
+		_, _ = r.results.Write(fmt.Appendf(nil, "\x1b[%dA\x1b[J", r.lines))
 	}
 	_, _ = r.results.Write(r.table(0))
 }
