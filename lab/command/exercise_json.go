@@ -68,8 +68,9 @@ func markedExercise(work *exercise.Work, r *exercise.Result) any {
 		Solved   bool           `json:"solved"`
 		Steps    []markedStep   `json:"steps,omitempty"`
 		Answers  []markedAnswer `json:"answers,omitempty"`
+		Stale    bool           `json:"stale,omitempty"`
 		Capture  string         `json:"capture,omitempty"`
-	}{Exercise: work.Name(), Solved: r.Solved, Capture: r.Capture}
+	}{Exercise: work.Name(), Solved: r.Solved, Stale: r.Stale, Capture: r.Capture}
 	for _, s := range r.Steps {
 		step := markedStep{Says: s.Title(), Met: s.Met, Seen: append(s.Missed, s.Findings...)}
 		if s.Err != nil {

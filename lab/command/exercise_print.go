@@ -112,6 +112,10 @@ func (p *Program) printResult(work *exercise.Work, r *exercise.Result) {
 			out.Paragraph("        ", 8, "it is not "+a.Given)
 		}
 	}
+	if !r.Solved && r.Stale {
+		p.stdout().Line()
+		p.say("certs.yaml asks for other certificates than there are; make them:\n  lab certs generate --dir %s", commandWord(work.Folder))
+	}
 	if !r.Solved && r.Capture != "" && len(r.Steps) > 0 {
 		p.stdout().Line()
 		p.say("what was said is in a capture; draw it:\n  lab explain %s", commandWord(r.Capture))
@@ -186,7 +190,9 @@ func (p *Program) printStory(c *cli.Context, story *exercise.Story) {
 // sayNext names an exercise that is not solved, without beginning it.
 func (p *Program) sayNext(course exercise.Course, work *exercise.Work) {
 	p.stdout().Line()
-	p.say("it is drawn before and after, with the solution of its author, by lab exercise explain %s", work.Name())
+	if len(work.Exercise.Solved) > 0 {
+		p.say("it is drawn before and after, with the solution of its author:\n  lab exercise explain %s", work.Name())
+	}
 	list, err := course.List()
 	if err != nil {
 		return

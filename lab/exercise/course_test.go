@@ -217,6 +217,32 @@ func TestSettingsHaveMistakes(t *testing.T) {
 	}
 }
 
+// Who changes certs.yaml and does not have the certificates made is told so.
+func TestStaleCertificates(t *testing.T) {
+	t.Parallel()
+	w := begin(t, Open(t.TempDir()), "first-certificate")
+	if r := marked(t, w); r.Stale {
+		t.Error("at the start certs.yaml asks for more")
+	}
+	file := filepath.Join(w.Folder, manifestFile)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(text, "---\nsubject: CN=reports\nissuer: CN=client-ca\n"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r := marked(t, w); !r.Stale {
+		t.Error("the new certificate is not missed")
+	}
+	if err := w.generate(t.Context(), w.Folder, time.Now(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if r := marked(t, w); r.Stale {
+		t.Error("all was made, and something is missed")
+	}
+}
+
 // Watch marks at the beginning, and after each change.
 func TestWatch(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package exercise
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
@@ -191,20 +192,29 @@ func (e *Exercise) manifestText() []byte {
 	return []byte("# The certificates in the folder certs. After a change run lab certs generate\n# in this folder.\n" + strings.TrimPrefix(text.String(), "---\n"))
 }
 
-// generate makes the certificates in dir as certs.yaml there says, those in
-// renew in any case, and revokes some.
-func (e *Exercise) generate(ctx context.Context, dir string, now time.Time, renew, revoke []string) error {
+// manifestIn returns what certs.yaml in dir asks for.
+func (e *Exercise) manifestIn(dir string) (*certgen.Manifest, error) {
 	m, err := certgen.Read(filepath.Join(dir, manifestFile))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for name, extensions := range e.lesson.Extensions {
 		if m.Find(name) == nil {
 			continue
 		}
 		if err := m.Extend(name, extensions...); err != nil {
-			return err
+			return nil, err
 		}
+	}
+	return m, nil
+}
+
+// generate makes the certificates in dir as certs.yaml there says, those in
+// renew in any case, and revokes some.
+func (e *Exercise) generate(ctx context.Context, dir string, now time.Time, renew, revoke []string) error {
+	m, err := e.manifestIn(dir)
+	if err != nil {
+		return err
 	}
 	for _, name := range revoke {
 		if err := m.Revoke(name); err != nil {
@@ -213,6 +223,21 @@ func (e *Exercise) generate(ctx context.Context, dir string, now time.Time, rene
 	}
 	_, err = certgen.Generate(ctx, m, filepath.Join(dir, certsFolder), certgen.Options{Renew: renew, Now: func() time.Time { return now }})
 	return err
+}
+
+// isStale reports whether the participant has changed certs.yaml, and not had
+// the certificates made that it asks for.
+func (e *Exercise) isStale(dir string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, manifestFile))
+	if err != nil || bytes.Equal(text, e.manifestText()) {
+		return false
+	}
+	m, err := e.manifestIn(dir)
+	if err != nil { // lab certs generate will say so
+		return true
+	}
+	plan, err := certgen.Compare(m, filepath.Join(dir, certsFolder), certgen.Options{})
+	return err == nil && len(plan.Steps) > 0
 }
 
 // The bounds on what is copied of a folder.

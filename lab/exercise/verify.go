@@ -20,6 +20,7 @@ const Limit = 10 * time.Second
 // Result is what a marking came to.
 type Result struct {
 	Solved  bool
+	Stale   bool // certs.yaml was changed, and its certificates were not made
 	Steps   []*StepResult
 	Answers []AnswerResult
 	Capture string       // file with the exchanges; "": it could not be written
@@ -76,6 +77,7 @@ func (e *Exercise) verify(ctx context.Context, dir string, v values, file string
 
 // mark marks what is in dir, a copy.
 func (e *Exercise) mark(ctx context.Context, dir string, v values, sink wiretap.Sink, result *Result) error {
+	result.Stale = e.isStale(dir)
 	if len(e.Solved) > 0 {
 		if err := e.makeAll(ctx, dir, v, sink, result); err != nil {
 			return err
