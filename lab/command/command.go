@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -178,6 +179,10 @@ func (p *Program) help(c *cli.Context, words []string) error {
 		p.printFailing()
 		return nil
 	}
+	if len(words) == 1 && words[0] == "man" {
+		_, err := p.results.Write(manual(c.Command.Subcommands))
+		return err
+	}
 	commands, path := c.Command.Subcommands, commandName(c)
 	for _, word := range words {
 		found := findCommand(commands, word)
@@ -267,15 +272,25 @@ func noArguments(action cli.ActionFunc) cli.ActionFunc {
 	}
 }
 
-// version returns the tag or the commit of the build information.
+// version returns the tag, the commit and its date of the build information, as
+// far as it has them, and the version of Go.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
-	v := strings.Trim(info.Main.Version, "()")
-	if v == "" {
-		v = "devel"
+	return versionOf(info)
+}
+
+func versionOf(info *debug.BuildInfo) string {
+	words := []string{cmp.Or(strings.Trim(info.Main.Version, "()"), "devel")}
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
 	}
-	return v + " " + info.GoVersion
+	if commit := settings["vcs.revision"]; commit != "" {
+		date, _, _ := strings.Cut(settings["vcs.time"], "T")
+		words = append(words, fmt.Sprintf("(commit %.12s of %s)", commit, date))
+	}
+	return strings.Join(append(words, info.GoVersion), " ")
 }
