@@ -35,7 +35,7 @@ func textOf(s *Side) string {
 	if s == nil {
 		return ""
 	}
-	text, err := yaml.Marshal(s.source)
+	text, err := yaml.Marshal(cloned(s.source))
 	if err != nil { // it was read
 		return ""
 	}

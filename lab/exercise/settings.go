@@ -100,13 +100,27 @@ func inBlocks(n *yaml.Node) *yaml.Node {
 	return &block
 }
 
+// cloned returns a copy of a node and of all below it: to encode a node changes
+// it, and a document may be in use by several markings.
+func cloned(n *yaml.Node) *yaml.Node {
+	if n == nil {
+		return nil
+	}
+	clone := *n
+	clone.Alias, clone.Content = cloned(n.Alias), make([]*yaml.Node, len(n.Content))
+	for i, child := range n.Content {
+		clone.Content[i] = cloned(child)
+	}
+	return &clone
+}
+
 // encode returns a document behind a comment.
 func encode(comment string, root *yaml.Node) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(comment)
 	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)
-	if err := encoder.Encode(root); err != nil {
+	if err := encoder.Encode(cloned(root)); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), encoder.Close()
