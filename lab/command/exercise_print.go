@@ -87,6 +87,7 @@ func (p *Program) printResult(work *exercise.Work, r *exercise.Result) {
 	}
 	out.Line(work.Name(), ": ", state)
 	out.Line()
+	said := ""
 	for _, s := range r.Steps {
 		out.Paragraph(yesOrNo(s.Met), 6, s.Title())
 		if s.Met {
@@ -98,8 +99,9 @@ func (p *Program) printResult(work *exercise.Work, r *exercise.Result) {
 		for _, f := range s.Findings {
 			out.Paragraph("        ", 8, f)
 		}
-		if s.Err != nil {
-			out.Paragraph("        ", 8, s.Err.Error())
+		if s.Err != nil && s.Err.Error() != said { // once is enough
+			said = s.Err.Error()
+			out.Paragraph("        ", 8, said)
 			p.printStartOutput(s.Err)
 		}
 	}
@@ -116,7 +118,7 @@ func (p *Program) printResult(work *exercise.Work, r *exercise.Result) {
 		p.stdout().Line()
 		p.say("certs.yaml asks for other certificates than there are; make them:\n  lab certs generate --dir %s", commandWord(work.Folder))
 	}
-	if !r.Solved && r.Capture != "" && len(r.Steps) > 0 {
+	if !r.Solved && r.Capture != "" && slices.ContainsFunc(r.Steps, func(s *exercise.StepResult) bool { return s.Exchange != nil }) {
 		p.stdout().Line()
 		p.say("what was said is in a capture; draw it:\n  lab explain %s", commandWord(r.Capture))
 	}

@@ -55,7 +55,7 @@ func (r *run) make(ctx context.Context, s *Step) (*Exchange, error) {
 	}
 	to, err := r.serve(ctx, s)
 	if err != nil {
-		return nil, about(err, "the server does not start")
+		return nil, notStarting(err, endpoint.Server)
 	}
 	to.journal.settled(ctx) // what others have called, such as lab probe
 	if who := r.callerOf(s.Call); who.program != nil {
@@ -63,7 +63,7 @@ func (r *run) make(ctx context.Context, s *Step) (*Exchange, error) {
 	}
 	client, err := r.clientOf(s, to)
 	if err != nil {
-		return nil, about(err, "the client does not start")
+		return nil, notStarting(err, endpoint.Client)
 	}
 	var response *lab.Response
 	for range max(s.Times, 1) {
@@ -82,6 +82,14 @@ func (r *run) make(ctx context.Context, s *Step) (*Exchange, error) {
 		made.Body = string(response.Body)
 	}
 	return made, nil
+}
+
+// notStarting says which side does not start. Programs say so themselves.
+func notStarting(err error, side endpoint.Side) error {
+	if errors.As(err, new(*StartError)) {
+		return err
+	}
+	return about(err, "the "+side.String()+" does not start")
 }
 
 // last returns the last of some exchanges, nil if there are none.

@@ -13,6 +13,7 @@ import (
 
 	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 // begin starts an exercise in a course.
@@ -240,6 +241,22 @@ func TestStaleCertificates(t *testing.T) {
 	}
 	if r := marked(t, w); r.Stale {
 		t.Error("all was made, and something is missed")
+	}
+}
+
+// A program that does not start says so in the participant's own terms: the name
+// of the file, and the line.
+func TestProgramDoesNotStart(t *testing.T) {
+	t.Parallel()
+	peertest.Need(t, "nginx")
+	w := begin(t, Open(t.TempDir()), "nginx-lets-anybody-in")
+	if err := os.WriteFile(filepath.Join(w.Folder, "nginx.conf"), []byte("# mine\nmistake;\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := marked(t, w)
+	var start *StartError
+	if r.Solved || !errors.As(r.Steps[0].Err, &start) || !strings.Contains(start.Output, `unknown directive "mistake" in nginx.conf:2`) {
+		t.Errorf("%s", told(r))
 	}
 }
 

@@ -13,20 +13,23 @@ type Thing struct{ Name, Use string }
 // Things returns what is in the folder of an exercise.
 func (e *Exercise) Things() (things []Thing) {
 	if e.hasSettings() {
-		who := "the server and the client do: change it"
+		use := "what the server and the client do: change it"
 		switch {
 		case e.World.Server == nil:
-			who = "the client does: change it"
+			use = "what the client does"
 		case e.World.Client == nil:
-			who = "the server does: change it"
+			use = "what the server does"
 		}
-		things = append(things, Thing{settingsFile, "what " + who})
+		if len(e.World.Programs) == 0 && !strings.HasSuffix(use, "it") {
+			use += ": change it"
+		}
+		things = append(things, Thing{settingsFile, use})
 	}
 	for _, p := range e.World.Programs {
 		if !e.isMarked(p) {
 			continue
 		}
-		things = append(things, Thing{p.File, fmt.Sprintf("of %s, the %s (%s)", p.Name, p.Role, p.Run)})
+		things = append(things, Thing{p.File, fmt.Sprintf("of %s, the %s (%s): change it", p.Name, p.Role, p.Run)})
 	}
 	for _, f := range e.World.Files {
 		switch {

@@ -20,7 +20,7 @@ import (
 func (r *run) probe(ctx context.Context, s *Step) (failed []string, err error) {
 	to, err := r.serve(ctx, s)
 	if err != nil {
-		return nil, about(err, "the server does not start")
+		return nil, notStarting(err, endpoint.Server)
 	}
 	_, port, err := net.SplitHostPort(to.addr)
 	if err != nil {

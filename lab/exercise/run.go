@@ -38,7 +38,8 @@ type run struct {
 	journals map[bool]*journal      // of servers that are the lab's own, and of others
 	servers  map[string]*serving    // by whom, and what is otherwise
 	clients  map[string]*lab.Client // likewise
-	ports    map[uint16]uint16      // of other programs' servers, by those in their files; nil: none runs
+	ports    map[uint16]uint16      // of other programs' servers, by those in their files; nil: none was started
+	failed   error                  // why those do not run
 	stops    []func()               // what has been started, in that order
 }
 
@@ -233,10 +234,14 @@ var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
 // servePrograms starts the servers that are other programs, in their order.
 func (r *run) servePrograms(ctx context.Context) error {
-	if r.ports != nil {
-		return nil
+	if r.ports == nil {
+		r.ports = map[uint16]uint16{}
+		r.failed = r.startServers(ctx)
 	}
-	r.ports = map[uint16]uint16{}
+	return r.failed
+}
+
+func (r *run) startServers(ctx context.Context) error {
 	if err := r.serveBackend(ctx); err != nil {
 		return err
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"mtlslab.example/lab/lab/chain"
@@ -142,5 +144,13 @@ func relative(err error, dir string) error {
 	if err == nil {
 		return nil
 	}
+	var start *StartError
+	if errors.As(err, &start) {
+		start.Output = ownNames().ReplaceAllString(strings.ReplaceAll(start.Output, dir+string(filepath.Separator), ""), "")
+	}
 	return &relativeError{err, dir}
 }
+
+// ownNames are the beginnings of the names of files in which ports were
+// replaced: see withPorts.
+var ownNames = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\blab(-\d+)+-`) })
