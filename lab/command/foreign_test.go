@@ -17,6 +17,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,7 +206,11 @@ func (w *world) run(args ...string) string {
 	if args[0] == "up" || args[0] == "server" {
 		args = append(args, "--addr", "127.0.0.1:0")
 	}
-	p.Run(ctx, append(append([]string{"lab"}, args...), "--dir", w.dir))
+	end := slices.Index(args, "--") // what follows is the command's of lab exec and lab probe client
+	if end < 0 {
+		end = len(args)
+	}
+	p.Run(ctx, slices.Concat([]string{"lab"}, args[:end], []string{"--dir", w.dir}, args[end:]))
 	return out.String()
 }
 
