@@ -2,7 +2,6 @@ package exercise
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,8 +11,9 @@ import (
 	"mtlslab.example/lab/lab/private"
 )
 
-// writeFile writes a file of the world, or of a repair, into dir.
-func (e *Exercise) writeFile(ctx context.Context, dir string, v values, f NamedFile) error {
+// writeFile writes a file of the world, or of a repair, into dir. Captures are
+// written by record.
+func (e *Exercise) writeFile(dir string, v values, f NamedFile) error {
 	file := filepath.Join(dir, filepath.FromSlash(f.Name))
 	switch {
 	case f.Remove:
@@ -29,10 +29,7 @@ func (e *Exercise) writeFile(ctx context.Context, dir string, v values, f NamedF
 	if f.Join != nil {
 		return join(dir, file, f.Join)
 	}
-	if f.Derived != nil {
-		return f.Derived.Write(filepath.Join(dir, certsFolder), file)
-	}
-	return e.record(ctx, dir, file, v, f.Record)
+	return f.Derived.Write(filepath.Join(dir, certsFolder), file)
 }
 
 // replaceIn changes parts of a file, each of which must be there.

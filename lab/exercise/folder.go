@@ -86,12 +86,21 @@ func (e *Exercise) fill(ctx context.Context, dir string, v values) error {
 	if err := write(readmeFile, e.Page(), nil); err != nil {
 		return err
 	}
-	lent, err := e.lend(ctx, filepath.Join(dir, certsFolder))
+	issued, err := e.issueOnce(ctx, filepath.Join(dir, certsFolder))
+	if err != nil {
+		return err
+	}
+	lent, err := e.lend(issued, filepath.Join(dir, certsFolder))
 	if err != nil {
 		return err
 	}
 	for _, f := range e.World.Files {
-		if err := e.writeFile(ctx, dir, v, f); err != nil {
+		if f.Record != nil {
+			err = e.record(ctx, dir, filepath.Join(dir, filepath.FromSlash(f.Name)), v, issued, f.Record)
+		} else {
+			err = e.writeFile(dir, v, f)
+		}
+		if err != nil {
 			return fmt.Errorf("making %s: %w", f.Name, err)
 		}
 	}
@@ -116,15 +125,20 @@ func (e *Exercise) isMarked(p *Program) bool {
 	return slices.ContainsFunc(e.Solved, func(s Step) bool { return e.callerOf(s.Call).program == p || e.serverOf(s.To).program == p })
 }
 
-// lend writes the certificates that the folder lacks into certs while the files
-// are made, if some are made of those, and returns what was written.
-func (e *Exercise) lend(ctx context.Context, certs string) (lent []string, err error) {
-	if !slices.ContainsFunc(e.World.Files, func(f NamedFile) bool { return f.Join != nil }) || len(e.Marker.Certificates) == 0 {
+// issueOnce makes the certificates that the folder lacks, if some of its files
+// are made with them: all of these files show the same ones. nil: there are none.
+func (e *Exercise) issueOnce(ctx context.Context, certs string) (*certgen.Issued, error) {
+	if len(e.Marker.Certificates) == 0 || !slices.ContainsFunc(e.World.Files, func(f NamedFile) bool { return f.Join != nil || f.Record != nil }) {
 		return nil, nil
 	}
-	issued, err := e.issue(ctx, certs)
-	if err != nil {
-		return nil, err
+	return e.issue(ctx, certs)
+}
+
+// lend writes the certificates that the folder lacks into certs while the files
+// are made, if some are made of those, and returns what was written.
+func (e *Exercise) lend(issued *certgen.Issued, certs string) (lent []string, err error) {
+	if issued == nil || !slices.ContainsFunc(e.World.Files, func(f NamedFile) bool { return f.Join != nil }) {
+		return nil, nil
 	}
 	for _, name := range e.Marker.Certificates {
 		pair := issued.Pairs[name]

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/scenario"
@@ -31,8 +32,12 @@ func recordTo(file string) *capture.Writer {
 	return w
 }
 
-// record writes a capture of exchanges in a world that is at its start.
-func (e *Exercise) record(ctx context.Context, dir, file string, v values, what *Record) error {
+// record writes a capture of exchanges in a world that is at its start, with what
+// was issued for it.
+func (e *Exercise) record(ctx context.Context, dir, file string, v values, issued *certgen.Issued, what *Record) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, Limit, ErrLate)
 	defer cancel()
 	w, err := capture.Create(file, capture.Options{})
@@ -40,7 +45,7 @@ func (e *Exercise) record(ctx context.Context, dir, file string, v values, what 
 		return err
 	}
 	sink := &plainSink{Sink: scenario.OnWiresharkPort{Sink: w}, sealed: what.Sealed || what.Keys != ""}
-	err = errors.Join(e.makeSteps(ctx, dir, v, sink, what), w.Close())
+	err = errors.Join(e.makeSteps(ctx, dir, v, issued, sink, what), w.Close())
 	if err == nil && what.Keys != "" {
 		err = private.WriteFile(filepath.Join(dir, filepath.FromSlash(what.Keys)), sink.keys)
 	}
@@ -48,8 +53,8 @@ func (e *Exercise) record(ctx context.Context, dir, file string, v values, what 
 }
 
 // makeSteps makes exchanges that are not judged.
-func (e *Exercise) makeSteps(ctx context.Context, dir string, v values, sink wiretap.Sink, what *Record) error {
-	r, err := e.start(ctx, dir, v, sink)
+func (e *Exercise) makeSteps(ctx context.Context, dir string, v values, issued *certgen.Issued, sink wiretap.Sink, what *Record) error {
+	r, err := e.start(ctx, dir, v, issued, sink)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (e *Exercise) apply(ctx context.Context, dir string, v values, r *Repair) (
 		if e.isOfReplaced(f.Name) {
 			continue
 		}
-		if err := e.writeFile(ctx, dir, v, f); err != nil {
+		if err := e.writeFile(dir, v, f); err != nil {
 			return false, err
 		}
 		changed = true

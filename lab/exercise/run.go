@@ -59,14 +59,15 @@ type journal struct {
 	exchanges []*lab.Exchange
 }
 
-// start reads what the participant has set, and makes what the folder lacks.
-func (e *Exercise) start(ctx context.Context, dir string, v values, sink wiretap.Sink) (*run, error) {
-	r := &run{Exercise: e, dir: dir, values: v, sink: sink, journals: map[bool]*journal{}, servers: map[string]*serving{}, clients: map[string]*lab.Client{}}
+// start reads what the participant has set, and makes what the folder lacks, if
+// that is not issued yet.
+func (e *Exercise) start(ctx context.Context, dir string, v values, issued *certgen.Issued, sink wiretap.Sink) (*run, error) {
+	r := &run{Exercise: e, dir: dir, values: v, issued: issued, sink: sink, journals: map[bool]*journal{}, servers: map[string]*serving{}, clients: map[string]*lab.Client{}}
 	var err error
 	if r.sides, err = e.readSettings(dir); err != nil {
 		return nil, err
 	}
-	if len(e.Marker.Certificates) > 0 {
+	if issued == nil && len(e.Marker.Certificates) > 0 {
 		r.issued, err = e.issue(ctx, r.certs())
 	}
 	return r, err

@@ -102,7 +102,7 @@ func (e *Exercise) mark(ctx context.Context, dir string, v values, sink wiretap.
 
 // makeAll makes the steps, all of them.
 func (e *Exercise) makeAll(ctx context.Context, dir string, v values, sink wiretap.Sink, result *Result) error {
-	r, err := e.start(ctx, dir, v, sink)
+	r, err := e.start(ctx, dir, v, nil, sink)
 	if err != nil {
 		return err
 	}
