@@ -64,3 +64,39 @@ func TestExerciseInBrowser(t *testing.T) {
 	}
 	t.Errorf("the exercise is not on the page: %v", lines.Err())
 }
+
+// A reset by a process that stands in the exercise's folder leaves it standing in
+// the fresh one.
+func TestResetWhereOneStands(t *testing.T) {
+	program, dir := peertest.Build(t, runtime.GOOS), t.TempDir()
+	folder := filepath.Join(dir, "exercises", "lost-link")
+	lab := func(in string, args ...string) {
+		t.Helper()
+		cmd := exec.Command(program, args...)
+		cmd.Dir = in
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("lab %v: %v\n%s", args, err, out)
+		}
+	}
+	lab(dir, "exercise", "start", "lost-link")
+	settings := filepath.Join(folder, "settings.yaml")
+	check(t, os.WriteFile(settings, []byte("# mine\n"), 0o644))
+	before, err := os.Stat(folder)
+	check(t, err)
+	lab(folder, "exercise", "reset")
+	after, err := os.Stat(folder)
+	check(t, err)
+	if !os.SameFile(before, after) {
+		t.Error("the folder is another one")
+	}
+	if text, err := os.ReadFile(settings); err != nil || !strings.Contains(string(text), "billing") {
+		t.Errorf("after the reset there is %q, %v", text, err)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "exercises", "put-aside", "lost-link-1", "settings.yaml")); string(text) != "# mine\n" {
+		t.Errorf("put aside is %q, %v", text, err)
+	}
+	if entries, err := os.ReadDir(filepath.Join(dir, "exercises")); len(entries) != 3 { // with progress
+		t.Errorf("there are %v, %v", entries, err)
+	}
+}

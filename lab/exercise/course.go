@@ -217,8 +217,9 @@ func (w *Work) GiveUp() error {
 // asideFolder is where Reset puts what was there.
 const asideFolder = "put-aside"
 
-// Reset puts the folder of an exercise aside and begins it anew. It returns the
-// folder that has what was there.
+// Reset puts what is in the folder of an exercise aside and begins it anew. It
+// returns the folder that has what was there, "" if nothing was. The folder
+// itself stays where it is: who stands in it stands in the new one.
 func (w *Work) Reset(ctx context.Context) (aside string, err error) {
 	of := w.Progress.Name
 	if w.Document != "" {
@@ -228,27 +229,32 @@ func (w *Work) Reset(ctx context.Context) (aside string, err error) {
 	if err != nil {
 		return "", err
 	}
-	for n := 1; ; n++ {
-		aside = filepath.Join(w.course.dir(), asideFolder, fmt.Sprintf("%s-%d", w.Name(), n))
-		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
-			break
+	if _, err := os.Lstat(w.Folder); err == nil && !isEmpty(w.Folder) {
+		if aside, err = w.course.aside(w.Name()); err != nil {
+			return "", err
 		}
-	}
-	if err := os.MkdirAll(filepath.Dir(aside), 0o755); err != nil {
-		return "", err
-	}
-	err = os.Rename(w.Folder, aside)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		aside = ""
-	case err != nil:
-		return "", err
+		if err := moveAll(w.Folder, aside); err != nil {
+			return "", errors.Join(err, os.Remove(aside))
+		}
 	}
 	if _, err := w.course.Start(ctx, b); err != nil {
 		if aside != "" {
-			return "", errors.Join(err, os.Rename(aside, w.Folder))
+			err = errors.Join(err, moveAll(aside, w.Folder), os.Remove(aside))
 		}
 		return "", err
 	}
 	return aside, nil
+}
+
+// aside makes a folder for what was in that of an exercise.
+func (c Course) aside(name string) (string, error) {
+	if err := os.MkdirAll(filepath.Join(c.dir(), asideFolder), 0o755); err != nil {
+		return "", err
+	}
+	for n := 1; ; n++ {
+		aside := filepath.Join(c.dir(), asideFolder, fmt.Sprintf("%s-%d", name, n))
+		if err := os.Mkdir(aside, 0o755); !errors.Is(err, fs.ErrExist) {
+			return aside, err
+		}
+	}
 }

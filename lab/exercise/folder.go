@@ -30,10 +30,12 @@ func (e *FolderExistsError) Error() string {
 	return fmt.Sprintf("%s has been started: %s is there", e.Name, e.Folder)
 }
 
-// make makes the folder of an exercise, which must not be there, whole or not
-// at all.
+// make makes the folder of an exercise, which must be empty or not there, whole
+// or not at all. An empty one is filled, and not replaced: a shell may be in it.
 func (e *Exercise) make(ctx context.Context, dir string) (values, error) {
-	if _, err := os.Lstat(dir); err == nil {
+	_, err := os.Lstat(dir)
+	isThere := err == nil
+	if isThere && !isEmpty(dir) {
 		return nil, &FolderExistsError{Name: e.Name, Folder: dir}
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
@@ -48,7 +50,34 @@ func (e *Exercise) make(ctx context.Context, dir string) (values, error) {
 	if err := e.fill(ctx, making, v); err != nil {
 		return nil, err
 	}
+	if isThere {
+		return v, moveAll(making, dir)
+	}
 	return v, os.Rename(making, dir)
+}
+
+// isEmpty reports whether a folder has nothing in it.
+func isEmpty(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && len(entries) == 0
+}
+
+// moveAll moves all that is in a folder into another on the same disk, or
+// nothing.
+func moveAll(from, to string) error {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for i, entry := range entries {
+		if err := os.Rename(filepath.Join(from, entry.Name()), filepath.Join(to, entry.Name())); err != nil {
+			for _, moved := range entries[:i] {
+				err = errors.Join(err, os.Rename(filepath.Join(to, moved.Name()), filepath.Join(from, moved.Name())))
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 // fill writes the files of the exercise into an empty folder.
