@@ -49,6 +49,9 @@ func (e *Exercise) Things() (things []Thing) {
 	if e.HasManifest() {
 		things = append(things, Thing{manifestFile, "what the certificates are to be; lab certs generate makes them"}, Thing{certsFolder, "the certificates and their keys"})
 	}
+	if e.keepsStart() {
+		things = append(things, Thing{startFolder, "the certificates as they were, for the marking: leave it alone"})
+	}
 	return things
 }
 

@@ -31,6 +31,13 @@ const (
 // nil: it is another program, or there is none.
 type sides struct{ server, client *Side }
 
+func (s sides) of(side endpoint.Side) *Side {
+	if side == endpoint.Server {
+		return s.server
+	}
+	return s.client
+}
+
 // readSettings reads what the participant has made of settings.yaml in dir.
 // Errors are *yamldoc.Error or *fs.PathError.
 func (e *Exercise) readSettings(dir string) (sides, error) {

@@ -3,6 +3,7 @@ package exercise
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -123,7 +125,24 @@ func (e *Exercise) makeAll(ctx context.Context, dir string, v values, sink wiret
 		}
 		s.Err = relative(s.Err, dir)
 	}
+	result.Steps = append(result.Steps, r.switchedOff()...)
 	return nil
+}
+
+// switchedOff returns a step that is not met for each side that verified the
+// other at the start and no longer does, whoever has called.
+func (r *run) switchedOff() (steps []*StepResult) {
+	for _, side := range []endpoint.Side{endpoint.Server, endpoint.Client} {
+		start, now := r.World.own(side), r.sides.of(side)
+		if start == nil || now == nil || start.Unsure || !now.Unsure {
+			continue
+		}
+		steps = append(steps, &StepResult{
+			Step:   &Step{Says: fmt.Sprintf("the %s verifies the %s", side, side.Other())},
+			Missed: []string{fmt.Sprintf("%s: %s: verify is off", settingsFile, side)},
+		})
+	}
+	return steps
 }
 
 // relativeError is an error about files of a copy, by their names in the
