@@ -50,6 +50,7 @@ func (p *Program) exerciseCommand() *cli.Command {
 		Flags:       []cli.Flag{courseFlag(), jsonFlag(), asciiFlag()},
 		Action:      p.exerciseList,
 		Subcommands: append([]*cli.Command{
+			{Name: "list", Usage: "list all exercises, and how far you are", Flags: []cli.Flag{courseFlag(), jsonFlag()}, Action: p.exerciseList},
 			sub("start", "begin an exercise, in a folder of its own", "NAME|FILE", exerciseStartExamples, p.exerciseStart,
 				&cli.BoolFlag{Name: "own", Usage: "with lab's own server and client in place of other programs, where they can be"}),
 			sub("verify", "mark an exercise, whatever way it was repaired", "[NAME]", exerciseVerifyExamples, p.exerciseVerify),

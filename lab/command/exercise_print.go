@@ -147,7 +147,7 @@ func (p *Program) printStartOutput(err error) {
 
 // printExplanation writes what was wrong.
 func (p *Program) printExplanation(work *exercise.Work) {
-	for i, part := range work.Explanation.Parts() {
+	for i, part := range work.Parts() {
 		if i > 0 {
 			p.stdout().Line()
 		}
@@ -160,16 +160,32 @@ func (p *Program) printExplanation(work *exercise.Work) {
 	}
 }
 
-// printSolution writes the repair of the document.
+// printSolution writes the right answers, and the repair of the document.
 func (p *Program) printSolution(work *exercise.Work) {
-	solution := work.Solution.Text()
-	if solution == "" || len(work.Exercise.Solved) == 0 {
-		return
+	if len(work.Ask) > 0 {
+		p.stdout().Line()
+		p.stdout().Line("The answers")
+		for i := range work.Ask {
+			q := &work.Ask[i]
+			p.stdout().Paragraph("  ", 4, q.Name+": "+work.RightAnswer(q))
+		}
 	}
-	p.stdout().Line()
-	p.stdout().Line("A solution")
-	for line := range strings.Lines(solution) {
-		p.stdout().Line("  ", strings.TrimRight(line, "\n"))
+	edits := work.Edits()
+	if len(edits) > 0 {
+		p.stdout().Line()
+		p.stdout().Line("A solution")
+	}
+	for _, edit := range edits {
+		lead := "  "
+		if edit.File != "" {
+			p.stdout().Line("  ", edit.File)
+			lead = "    "
+		}
+		for _, line := range edit.Lines {
+			rest := strings.TrimLeft(line, " ")
+			indent := lead + line[:len(line)-len(rest)]
+			p.stdout().Paragraph(indent, len(indent)+2, rest)
+		}
 	}
 }
 
@@ -184,7 +200,7 @@ func (p *Program) printStory(c *cli.Context, story *exercise.Story) {
 			continue
 		}
 		p.stdout().Line()
-		o.Title = p.charset.Clean(story.Title + ", " + drawn.when)
+		o.Title = p.charset.Clean(drawn.when + ": " + story.Title)
 		_ = ladder.Draw(p.results, drawn.x.Wire, &drawn.x.Verdict, o)
 	}
 }

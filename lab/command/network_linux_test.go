@@ -127,7 +127,7 @@ func TestNothingUnasked(t *testing.T) {
 		"explain example.com", "explain SAN", "explain --brief lab.pcapng", "explain lab.pcapng lab.pcapng", "explain lab.pcapng --html page.html",
 		"up --count 1 --web 127.0.0.1:0", "scenario export expired-client --html lessons",
 		"check certs", "check --server server --client client --server-name example.com",
-		"exercise", "exercise start lost-link", "exercise verify", "exercise hint", "exercise explain --give-up", "exercise reset", "exercise show lost-link",
+		"exercise", "exercise list", "exercise start lost-link", "exercise verify", "exercise hint", "exercise explain --give-up", "exercise reset", "exercise show lost-link",
 		"exercise lint lost-link", "exercise sheet lost-link", "exercise plan",
 		"exec -- true", "exec --capture x.pcapng -- true", "exec --explain -- true", "exec --attach 1",
 	} {

@@ -3,6 +3,7 @@ package exercise
 import (
 	"bytes"
 	"cmp"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"slices"
@@ -19,11 +20,7 @@ import (
 func (r *run) missed(s *Step, x *Exchange) (seen []string) {
 	switch {
 	case s.Outcome != "" && !s.Outcome.isOf(x, r.callerOf(s.Call).program != nil),
-		s.RejectedBy != endpoint.Unknown && s.RejectedBy != x.refuser(),
-		s.Alert != "" && (x.Alert == nil || s.Alert != x.Alert.Name),
-		s.Status != 0 && s.Status != x.status(),
-		s.Version != 0 && versions[strings.TrimPrefix(x.TLS.Version, "TLS ")] != s.Version,
-		s.Resumed != nil && *s.Resumed != x.TLS.Resumed:
+		s.RejectedBy != endpoint.Unknown && s.RejectedBy != x.refuser():
 		return []string{x.Seen()}
 	case len(s.Codes) > 0 && !slices.Contains(s.Codes, x.Code):
 		return []string{x.Seen() + ", for another reason: " + cmp.Or(string(x.Code), "none is known")}
@@ -32,12 +29,17 @@ func (r *run) missed(s *Step, x *Exchange) (seen []string) {
 		missed bool
 		seen   string
 	}{
-		{s.CipherSuite != "" && s.CipherSuite != x.TLS.CipherSuite, "the cipher suite is " + x.TLS.CipherSuite},
-		{s.Group != "" && s.Group != x.TLS.Group, "the group is " + x.TLS.Group},
-		{s.ALPN != "" && s.ALPN != x.TLS.ALPN, "the protocol is " + cmp.Or(x.TLS.ALPN, "not agreed on")},
-		{s.ForwardSecret != nil && *s.ForwardSecret != x.hasForwardSecrecy(), "the cipher suite is " + x.TLS.CipherSuite},
-		{s.Client != nil && !slices.Equal(s.Client, x.sent(endpoint.Client)), "the client sends " + named(x.sent(endpoint.Client))},
-		{s.Server != nil && !slices.Equal(s.Server, x.sent(endpoint.Server)), "the server sends " + named(x.sent(endpoint.Server))},
+		{s.Alert != "" && (x.Alert == nil || s.Alert != x.Alert.Name), "expected: alert " + s.Alert},
+		{s.Status != 0 && s.Status != x.status(), fmt.Sprintf("expected: HTTP %d", s.Status)},
+		{s.Version != 0 && versions[strings.TrimPrefix(x.TLS.Version, "TLS ")] != s.Version, "expected: " + tls.VersionName(s.Version)},
+		{s.Resumed != nil && *s.Resumed && !x.TLS.Resumed, "expected: resumed"},
+		{s.Resumed != nil && !*s.Resumed && x.TLS.Resumed, "expected: a full handshake"},
+		{s.CipherSuite != "" && s.CipherSuite != x.TLS.CipherSuite, "the cipher suite is " + x.TLS.CipherSuite + "; expected: " + s.CipherSuite},
+		{s.Group != "" && s.Group != x.TLS.Group, "the group is " + x.TLS.Group + "; expected: " + s.Group},
+		{s.ALPN != "" && s.ALPN != x.TLS.ALPN, "the protocol is " + cmp.Or(x.TLS.ALPN, "not agreed on") + "; expected: " + s.ALPN},
+		{s.ForwardSecret != nil && *s.ForwardSecret != x.hasForwardSecrecy(), "the cipher suite is " + x.TLS.CipherSuite + "; expected: forward secrecy"},
+		{s.Client != nil && !slices.Equal(s.Client, x.sent(endpoint.Client)), sentInstead(endpoint.Client, x.sent(endpoint.Client), s.Client)},
+		{s.Server != nil && !slices.Equal(s.Server, x.sent(endpoint.Server)), sentInstead(endpoint.Server, x.sent(endpoint.Server), s.Server)},
 		{s.Current && !r.isCurrent(x), "the server shows another certificate than its file has"},
 		{s.Body != "" && !strings.Contains(x.Body, r.values.fill(s.Body)), answered(x.Body, s.Body)},
 	} {
@@ -49,12 +51,16 @@ func (r *run) missed(s *Step, x *Exchange) (seen []string) {
 	return seen
 }
 
-// named names certificates.
-func named(subjects []string) string {
-	if len(subjects) == 0 {
-		return "no certificate"
+// sentInstead says which certificates a side has sent in place of those that were
+// wanted.
+func sentInstead(side endpoint.Side, sent, wanted []string) string {
+	switch {
+	case len(sent) == 0:
+		return fmt.Sprintf("the %s sent no certificate; expected: %s", side, strings.Join(wanted, ", "))
+	case len(sent) < len(wanted) && slices.Equal(sent, wanted[:len(sent)]):
+		return fmt.Sprintf("the %s sent only %s; expected also %s", side, strings.Join(sent, ", "), strings.Join(wanted[len(sent):], ", "))
 	}
-	return strings.Join(subjects, ", ")
+	return fmt.Sprintf("the %s sent %s; expected: %s", side, strings.Join(sent, ", "), strings.Join(wanted, ", "))
 }
 
 // answered says what was answered in place of what was wanted: the lines of the
@@ -127,7 +133,8 @@ func (x *Exchange) refuser() endpoint.Side {
 	return x.RejectedBy
 }
 
-// Seen says how the exchange ended, and no more: why, is to be found out.
+// Seen says how the exchange ended, with the code of the reason: what has led to
+// it, is to be found out.
 func (x *Exchange) Seen() string {
 	var said string
 	switch {
@@ -135,10 +142,15 @@ func (x *Exchange) Seen() string {
 		said = fmt.Sprintf("rejected by the %s, alert %s", x.RejectedBy, x.Alert.Name)
 	case x.isRejected():
 		said = fmt.Sprintf("rejected by the %s, without an alert", x.RejectedBy)
+	case x.Outcome == verdict.Accepted && x.status() >= http.StatusBadRequest:
+		said = fmt.Sprintf("refused in HTTP (%d)", x.status())
 	case x.Outcome == verdict.Accepted && x.status() != 0:
 		said = fmt.Sprintf("accepted, HTTP %d", x.status())
 	default:
 		said = string(x.Outcome)
+	}
+	if x.isRejected() && x.Code != "" && (x.Alert == nil || x.Alert.Name != string(x.Code)) {
+		said += " (" + string(x.Code) + ")"
 	}
 	if x.TLS.Version != "" {
 		said += ", in " + x.TLS.Version
@@ -149,20 +161,28 @@ func (x *Exchange) Seen() string {
 	return said
 }
 
+// subject returns what a step is about.
+func (s *Step) subject() string {
+	switch {
+	case s.Says != "":
+		return s.Says
+	case s.Call == "none":
+		return "a client without a certificate"
+	case s.Call == endpoint.Client.String():
+		return "the client"
+	}
+	return s.Call
+}
+
 // Title returns what a step is about, and how it must end, in a line.
 func (s *Step) Title() string {
 	if s.Says != "" {
 		return s.Says + s.wanted()
 	}
-	who := s.Call
-	switch {
-	case s.Probe != nil:
+	if s.Probe != nil {
 		return "lab probe finds nothing wrong with the server"
-	case who == "none":
-		who = "a client without a certificate"
-	case who == endpoint.Client.String():
-		who = "the client"
 	}
+	who := s.subject()
 	to := ""
 	if s.To != "" {
 		to = " at " + s.To

@@ -47,7 +47,7 @@ func (e *Exercise) Things() (things []Thing) {
 		things = append(things, Thing{answersFile, "questions, for your answers"})
 	}
 	if e.HasManifest() {
-		things = append(things, Thing{manifestFile, "what the certificates are to be; lab certs generate makes them"}, Thing{certsFolder, "the certificates and their keys"})
+		things = append(things, Thing{manifestFile, "what the certificates are; lab certs generate makes them"}, Thing{certsFolder, "the certificates and their keys"})
 	}
 	if e.keepsStart() {
 		things = append(things, Thing{startFolder, "the certificates as they were, for the marking: leave it alone"})
@@ -69,7 +69,7 @@ func (e *Exercise) isProgramFile(name string) bool {
 }
 
 // wide is how many columns the lines of a page have at most.
-const wide = 100
+const wide = 80
 
 // Page returns README.md of an exercise's folder, in Markdown.
 func (e *Exercise) Page() []byte {
@@ -80,6 +80,9 @@ func (e *Exercise) Page() []byte {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", t.Name, t.Use)
 	}
 	b.WriteString("\n## How to go on\n\n```\nlab exercise verify     marks it, as often as you like\nlab exercise watch      marks it whenever you save a file\nlab exercise hint       gives a hint; there are three\nlab exercise reset      begins anew, and keeps what you have done aside\nlab exercise explain    says what was wrong, once it is solved\n```\n")
+	if len(e.Solved) == 0 {
+		return []byte(b.String())
+	}
 	for _, line := range text.Fold("lab exercise verify starts all that it needs by itself, on other ports. It writes what was said to "+captureFile+": lab explain "+captureFile+" draws it.", wide) {
 		b.WriteString("\n" + line)
 	}

@@ -56,7 +56,7 @@ func (e *Exercise) writeForTrainer(b *strings.Builder) {
 		b.WriteString("\n")
 		writeFolded(b, "", "**To say.** "+e.Notes)
 	}
-	for _, part := range e.Explanation.Parts() {
+	for _, part := range e.Parts() {
 		b.WriteString("\n")
 		writeFolded(b, "", "**"+part.Name+".** "+part.Text)
 	}
@@ -100,9 +100,15 @@ func (r *Repair) named(quote string) string {
 // Part is a part of an explanation.
 type Part struct{ Name, Text string }
 
-// Parts returns the parts of an explanation that there are, in their order.
-func (x *Explanation) Parts() (parts []Part) {
-	for _, p := range []Part{{"What was wrong", x.Wrong}, {"How it shows", x.Shows}, {"To take to work", x.Work}} {
+// Parts returns the parts of the explanation that there are, in their order.
+// Where one only answers questions, nothing need be wrong.
+func (e *Exercise) Parts() (parts []Part) {
+	x := &e.Explanation
+	first := "What was wrong"
+	if len(e.Solved) == 0 {
+		first = "What is behind it"
+	}
+	for _, p := range []Part{{first, x.Wrong}, {"How it shows", x.Shows}, {"To take to work", x.Work}} {
 		if p.Text != "" {
 			parts = append(parts, p)
 		}
@@ -164,7 +170,7 @@ pre { white-space: pre-wrap; background: #f4f4f4; padding: .5rem }
 {{if $trainer}}<p>Hints:</p>
 <ol>{{range .Hints}}<li>{{.}}</li>{{end}}</ol>
 {{with .Notes}}<p><strong>To say.</strong> {{.}}</p>
-{{end}}{{range .Explanation.Parts}}<p><strong>{{.Name}}.</strong> {{.Text}}</p>
+{{end}}{{range .Parts}}<p><strong>{{.Name}}.</strong> {{.Text}}</p>
 {{end}}{{with .Solution.Text}}<p>A solution:</p>
 <pre>{{.}}</pre>{{end}}
 <ul>{{range $r := .Wrong}}{{with .Why}}<li>Does not count: {{$r.Named}}{{.}}.</li>{{end}}{{end}}</ul>

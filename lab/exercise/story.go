@@ -60,7 +60,7 @@ func (w *Work) told(before, after *Result) *Story {
 			wanted = b.Call == draw
 		}
 		if wanted && a.Exchange != nil {
-			return &Story{Title: b.Title(), Before: b.Exchange, After: a.Exchange}
+			return &Story{Title: b.subject(), Before: b.Exchange, After: a.Exchange}
 		}
 	}
 	return nil
