@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -100,10 +99,16 @@ func last(all []*lab.Exchange) *lab.Exchange {
 	return all[len(all)-1]
 }
 
-// callProgram has another program call a server.
+// callProgram has another program call a server. The key log is in a folder of
+// its own: what is beside r.dir may be the user's.
 func (r *run) callProgram(ctx context.Context, p *Program, to *serving) (*Exchange, error) {
-	keylog := filepath.Join(filepath.Dir(r.dir), "keys.log") // beside the copy
-	if err := private.WriteFile(keylog, nil); err != nil && !errors.Is(err, fs.ErrExist) {
+	temporary, err := private.MkdirTemp("", "exercise")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = temporary.Remove() }()
+	keylog := filepath.Join(temporary.Path, "keys.log")
+	if err := private.WriteFile(keylog, nil); err != nil {
 		return nil, err
 	}
 	if to.own {

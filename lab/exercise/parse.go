@@ -154,8 +154,8 @@ func (r reader) program(to **Program) yamldoc.Setter {
 		port := defaultPort
 		err := r.Object(n, setters{
 			"name": r.Words(&p.Name), "role": yamldoc.Choice(r.Document, &p.Role, bySide),
-			"run": yamldoc.Choice(r.Document, &p.Run, yamldoc.Named(Runs()...)), "file": r.Words(&p.File),
-			"port": r.Between(&port, 1, 0xffff), "files": r.ListOfWords(&p.Files),
+			"run": yamldoc.Choice(r.Document, &p.Run, yamldoc.Named(Runs()...)), "file": r.fileName(&p.File),
+			"port": r.Between(&port, 1, 0xffff), "files": yamldoc.List(r.Document, &p.Files, r.fileName),
 		})
 		p.Port = uint16(port)
 		switch {
@@ -175,14 +175,28 @@ const defaultPort = 8443
 
 var bySide = map[string]endpoint.Side{"server": endpoint.Server, "client": endpoint.Client}
 
+// fileName reads the name of a file in the exercise's folder, which a document
+// must not leave: it may come from somebody else.
+func (r reader) fileName(to *string) yamldoc.Setter {
+	return func(n *yaml.Node) (err error) {
+		if *to, err = r.Document.Text(n); err != nil {
+			return err
+		}
+		if !filepath.IsLocal(filepath.FromSlash(*to)) || strings.Contains(*to, `\`) || path.Clean(*to) != *to || *to == "." {
+			return r.ErrorAt(n, "write a name such as nginx.conf or certs/client.p12", "%s is not a file in the exercise's folder", yamldoc.Quoted(*to))
+		}
+		return nil
+	}
+}
+
 // files reads files by their names. Those of a repair may change others.
 func (r reader) files(to *[]NamedFile, isRepair bool) yamldoc.Setter {
 	return func(n *yaml.Node) error {
 		return r.Entries(n, func(key, value *yaml.Node) error {
-			if !filepath.IsLocal(filepath.FromSlash(key.Value)) || strings.Contains(key.Value, `\`) || path.Clean(key.Value) != key.Value {
-				return r.ErrorAt(key, "write a name such as nginx.conf or certs/client.p12", "%s is not a file in the exercise's folder", yamldoc.Quoted(key.Value))
+			var f NamedFile
+			if err := r.fileName(&f.Name)(key); err != nil {
+				return err
 			}
-			f := NamedFile{Name: key.Value}
 			err := r.file(value, &f.File, isRepair)
 			*to = append(*to, f)
 			return err
@@ -206,13 +220,13 @@ func (r reader) file(n *yaml.Node, f *File, isRepair bool) error {
 	}
 	var derived scenario.Derived
 	fields := r.lesson.DerivedFields(r.Document, &derived)
-	fields["join"] = r.ListOfWords(&f.Join)
+	fields["join"] = yamldoc.List(r.Document, &f.Join, r.fileName)
 	if isRepair {
 		fields["remove"] = r.Boolean(&f.Remove)
 	} else {
 		fields["record"] = func(n *yaml.Node) error {
 			f.Record = &Record{}
-			return r.Object(n, setters{"calls": r.steps(&f.Record.Steps), "shuffle": r.Boolean(&f.Record.Shuffle), "sealed": r.Boolean(&f.Record.Sealed), "keys": r.Words(&f.Record.Keys)})
+			return r.Object(n, setters{"calls": r.steps(&f.Record.Steps), "shuffle": r.Boolean(&f.Record.Shuffle), "sealed": r.Boolean(&f.Record.Sealed), "keys": r.fileName(&f.Record.Keys)})
 		}
 	}
 	if err := r.Object(n, fields); err != nil {
