@@ -82,5 +82,10 @@ func read(file string) (*Exercise, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Parse(file, text)
+	e, err := Parse(file, text)
+	if err != nil {
+		return nil, err
+	}
+	e.fromFile = true
+	return e, nil
 }

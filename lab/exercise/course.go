@@ -92,8 +92,8 @@ func (c Course) Prepare(name string, own bool) (*Preparation, error) {
 	return b, err
 }
 
-// IsOwn reports whether an exercise is not built in.
-func (e *Exercise) IsOwn() bool { return strings.ContainsAny(e.File, `/\`) }
+// IsOwn reports whether an exercise was read from a file, and is not built in.
+func (e *Exercise) IsOwn() bool { return e.fromFile }
 
 // Start makes the folder of an exercise, and begins to keep its progress. Errors
 // are *FolderExistsError and those of files.
@@ -198,7 +198,7 @@ func (w *Work) Verify(ctx context.Context) (r *Result, unkept, err error) {
 // Hint gives the next hint: its number, from 1, and its text. After the last it
 // gives that again, and more is false.
 func (w *Work) Hint() (number int, more bool, err error) {
-	if w.Progress.Hints == len(w.Exercise.Hints) {
+	if w.Progress.Hints >= len(w.Exercise.Hints) {
 		return w.Progress.Hints, false, nil
 	}
 	w.Progress.Hints++

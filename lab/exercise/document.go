@@ -40,6 +40,8 @@ type Exercise struct {
 
 	Keep int // how many bytes of each side Exchange.Wire.Kept has; 0: none
 
+	fromFile bool // it is not built in
+
 	lesson scenario.Scenario // has the certificates, and the names of them that were written
 }
 

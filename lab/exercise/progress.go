@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -49,7 +50,21 @@ func (c Course) Progress(name string) (*Progress, error) {
 	if err := json.Unmarshal(text, p); err != nil {
 		return nil, &DamagedError{File: c.progressFile(name), Err: err}
 	}
+	if err := p.check(name); err != nil {
+		return nil, &DamagedError{File: c.progressFile(name), Err: err}
+	}
 	return p, nil
+}
+
+// check refuses what no exercise of that name has.
+func (p *Progress) check(name string) error {
+	switch {
+	case !strings.EqualFold(p.Name, name): // some file systems know no case
+		return fmt.Errorf("it is about %q", p.Name)
+	case p.Hints < 0 || p.Hints > hintsWanted:
+		return fmt.Errorf("%d hints cannot have been given", p.Hints)
+	}
+	return nil
 }
 
 // DamagedError is a file with progress that cannot be read.

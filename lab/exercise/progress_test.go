@@ -1,0 +1,50 @@
+package exercise
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// A file in the working directory is a trainer's own, with or without a folder
+// before its name.
+func TestOwnFile(t *testing.T) {
+	for _, file := range []string{"mine.yaml", "./mine.yaml"} {
+		t.Run(file, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if err := os.WriteFile("mine.yaml", documentOf(t, "lost-link", "name: lost-link", "name: mine"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if w := begin(t, Open("."), file); w.Name() != "mine" || !w.IsOwn() {
+				t.Errorf("it is %s, own: %v", w.Name(), w.IsOwn())
+			}
+			if err := os.WriteFile("mine.yaml", documentOf(t, "lost-link", "minutes: 8", "minutes: 9"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			var taken *NameTakenError
+			if _, err := Open(".").Prepare(file, false); !errors.As(err, &taken) {
+				t.Errorf("one with a built-in's name: %v", err)
+			}
+		})
+	}
+}
+
+// Progress that no exercise can have is said to be damaged.
+func TestDamagedProgress(t *testing.T) {
+	c := Open(t.TempDir())
+	if err := c.keep(&Progress{Name: "lost-link"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		`{"name": "lost-link", "hints": 7}`, `{"name": "lost-link", "hints": -1}`, `{"name": "../../lost-link"}`, `null`, `{`,
+	} {
+		if err := os.WriteFile(filepath.Join(c.dir(), progressFolder, "lost-link.json"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var damaged *DamagedError
+		if _, err := c.Work("lost-link"); !errors.As(err, &damaged) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
