@@ -283,7 +283,11 @@ func (p *Program) exerciseExplain(c *cli.Context) error {
 }
 
 func (p *Program) exerciseReset(c *cli.Context) error {
-	work, err := workOf(c)
+	name, err := exerciseName(c)
+	if err != nil {
+		return err
+	}
+	work, err := courseOf(c).Resettable(name)
 	if err != nil {
 		return err
 	}

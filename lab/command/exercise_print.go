@@ -271,7 +271,7 @@ func exerciseHint(err error) string {
 	case errors.As(err, &taken):
 		return "give yours a name of its own, such as my-" + taken.Name
 	case errors.As(err, &damaged):
-		return "remove that file, and lab exercise reset begins the exercise anew"
+		return "remove that file, and lab exercise reset NAME begins the exercise anew; what you have done is put aside"
 	case errors.As(err, &early) && early.hints > 0:
 		return "lab exercise hint helps; lab exercise explain " + early.name + " --give-up says it all"
 	case errors.As(err, &early):

@@ -156,6 +156,34 @@ func (c Course) Work(name string) (*Work, error) {
 	return &Work{Exercise: e.variant(p.Own), Progress: p, Folder: c.FolderOf(p.Name), course: c}, nil
 }
 
+// Resettable returns an exercise like Work, also one of which there is only its
+// folder: its progress was lost, or never kept. A trainer's own is named by its
+// file then.
+func (c Course) Resettable(name string) (*Work, error) {
+	w, err := c.Work(name)
+	var (
+		begun   *NotStartedError
+		unknown *UnknownError
+	)
+	if name == "" || err == nil || !errors.As(err, &begun) && !errors.As(err, &unknown) {
+		return w, err
+	}
+	e, unread := Find(name)
+	if unread != nil {
+		return nil, err
+	}
+	if _, gone := os.Stat(c.FolderOf(e.Name)); gone != nil {
+		return nil, err
+	}
+	p := &Progress{Name: e.Name}
+	if e.IsOwn() {
+		if p.Document, err = filepath.Abs(e.File); err != nil {
+			return nil, err
+		}
+	}
+	return &Work{Exercise: e, Progress: p, Folder: c.FolderOf(e.Name), course: c}, nil
+}
+
 // notStarted says why there is no progress with an exercise.
 func (c Course) notStarted(name string) error {
 	if _, err := Find(name); err != nil {

@@ -48,3 +48,32 @@ func TestDamagedProgress(t *testing.T) {
 		}
 	}
 }
+
+// An exercise whose progress was lost is begun anew, and its folder is kept.
+func TestResetWithoutProgress(t *testing.T) {
+	c := Open(t.TempDir())
+	mine := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(mine, documentOf(t, "lost-link", "name: lost-link", "name: mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"lost-link", mine} {
+		w := begin(t, c, name)
+		if err := os.Remove(c.progressFile(w.Name())); err != nil {
+			t.Fatal(err)
+		}
+		lost, err := c.Resettable(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if aside, err := lost.Reset(t.Context()); err != nil || aside == "" {
+			t.Errorf("%s: %q, %v", name, aside, err)
+		}
+		if w = resume(t, c, w.Name()); w.Values["token"] == "" || w.IsOwn() != (name == mine) {
+			t.Errorf("%s begins anew with %+v", name, w.Progress)
+		}
+	}
+	var begun *NotStartedError
+	if _, err := c.Resettable("does-not-ask"); !errors.As(err, &begun) {
+		t.Errorf("one that was never begun: %v", err)
+	}
+}
