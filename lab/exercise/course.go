@@ -211,16 +211,21 @@ func (w *Work) Verify(ctx context.Context) (r *Result, unkept, err error) {
 	if _, err := os.Stat(w.Folder); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, &NotStartedError{Name: w.Name(), Folder: w.course.Dir}
 	}
+	if now, err := w.course.Progress(w.Progress.Name); err == nil && now != nil { // a reset while it is watched changes its values
+		*w.Progress = *now
+	}
 	r, err = w.verify(ctx, w.Folder, w.Values, filepath.Join(w.Folder, captureFile), Limit)
 	if ctx.Err() != nil {
 		return nil, nil, ctx.Err()
 	}
-	w.Marked++
-	if err == nil && r.Solved && w.Progress.Solved == nil {
-		now := time.Now().UTC()
-		w.Progress.Solved = &now
-	}
-	return r, w.course.keep(w.Progress), err
+	unkept = w.course.update(w.Progress, func(p *Progress) {
+		p.Marked++
+		if err == nil && r.Solved && p.Solved == nil {
+			now := time.Now().UTC()
+			p.Solved = &now
+		}
+	})
+	return r, unkept, err
 }
 
 // Hint gives the next hint: its number, from 1, and its text. After the last it
@@ -229,8 +234,8 @@ func (w *Work) Hint() (number int, more bool, err error) {
 	if w.Progress.Hints >= len(w.Exercise.Hints) {
 		return w.Progress.Hints, false, nil
 	}
-	w.Progress.Hints++
-	return w.Progress.Hints, true, w.course.keep(w.Progress)
+	err = w.course.update(w.Progress, func(p *Progress) { p.Hints = min(p.Hints+1, len(w.Exercise.Hints)) })
+	return w.Progress.Hints, true, err
 }
 
 // GiveUp notes that the work was explained before it was solved.
@@ -238,8 +243,7 @@ func (w *Work) GiveUp() error {
 	if w.Progress.Solved != nil || w.GaveUp {
 		return nil
 	}
-	w.GaveUp = true
-	return w.course.keep(w.Progress)
+	return w.course.update(w.Progress, func(p *Progress) { p.GaveUp = p.Solved == nil })
 }
 
 // asideFolder is where Reset puts what was there.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"mtlslab.example/lab/certgen/atomicfile"
 	"mtlslab.example/lab/lab/endpoint"
 )
@@ -78,17 +80,50 @@ func (e *DamagedError) Error() string { return e.File + " cannot be read: " + e.
 // Unwrap returns what is wrong with it.
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// keep writes progress.
+// keep writes progress, in place of what there is.
 func (c Course) keep(p *Progress) error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.write(p), unlock())
+}
+
+// update changes progress, as it is by now: another lab may have changed it
+// since it was read, as a hint does during a watch. p is changed in any case.
+func (c Course) update(p *Progress, change func(*Progress)) error {
+	unlock, err := c.lock()
+	if err != nil {
+		change(p)
+		return err
+	}
+	now, err := c.Progress(p.Name)
+	if now != nil {
+		*p = *now
+	}
+	if change(p); err == nil {
+		err = c.write(p)
+	}
+	return errors.Join(err, unlock())
+}
+
+// lock has other labs, and other goroutines, wait with their changes.
+func (c Course) lock() (unlock func() error, err error) {
+	dir := filepath.Join(c.dir(), progressFolder)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	l := flock.New(filepath.Join(dir, ".lock"))
+	return l.Unlock, l.Lock()
+}
+
+// write writes progress.
+func (c Course) write(p *Progress) error {
 	text, err := json.MarshalIndent(p, "", "  ")
 	if err != nil {
 		return err
 	}
-	file := c.progressFile(p.Name)
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	return atomicfile.Write(file, append(text, '\n'), 0o644)
+	return atomicfile.Write(c.progressFile(p.Name), append(text, '\n'), 0o644)
 }
 
 // all returns the progress with all exercises that were started.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -75,5 +76,53 @@ func TestResetWithoutProgress(t *testing.T) {
 	var begun *NotStartedError
 	if _, err := c.Resettable("does-not-ask"); !errors.As(err, &begun) {
 		t.Errorf("one that was never begun: %v", err)
+	}
+}
+
+// What another lab notes during a watch stays, and the watch knows of it.
+func TestHintDuringWatch(t *testing.T) {
+	t.Parallel()
+	c := Open(t.TempDir())
+	watched := begin(t, c, "lost-link")
+	other := resume(t, c, "lost-link")
+	if _, _, err := other.Hint(); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.GiveUp(); err != nil {
+		t.Fatal(err)
+	}
+	marked(t, watched)
+	for _, w := range []*Work{watched, resume(t, c, "lost-link")} {
+		if p := w.Progress; p.Hints != 1 || !p.GaveUp || p.Marked != 1 {
+			t.Errorf("after a marking there is %+v", p)
+		}
+	}
+	if _, err := other.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	marked(t, watched)
+	if now := resume(t, c, "lost-link"); watched.Values["token"] != now.Values["token"] || now.Marked != 2 {
+		t.Errorf("after a reset there is %+v, and the watch has %+v", now.Progress, watched.Progress)
+	}
+}
+
+// Labs that count at the same time lose nothing.
+func TestProgressTogether(t *testing.T) {
+	t.Parallel()
+	c := Open(t.TempDir())
+	if err := c.keep(&Progress{Name: "lost-link"}); err != nil {
+		t.Fatal(err)
+	}
+	var counting sync.WaitGroup
+	for range 20 {
+		counting.Go(func() {
+			if err := c.update(&Progress{Name: "lost-link"}, func(p *Progress) { p.Marked++ }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	counting.Wait()
+	if p, err := c.Progress("lost-link"); err != nil || p.Marked != 20 {
+		t.Errorf("%+v, %v", p, err)
 	}
 }
