@@ -41,11 +41,15 @@ func (e *Exercise) make(ctx context.Context, dir string) (values, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, err
 	}
-	making, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
+	staging, err := private.MkdirStaging(filepath.Dir(dir), "exercise")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(making) // it is gone if all went well
+	defer func() { _ = staging.Remove() }() // killed runs' are tidied by the next
+	making := filepath.Join(staging.Path, filepath.Base(dir))
+	if err := os.Mkdir(making, 0o700); err != nil {
+		return nil, err
+	}
 	v := newValues()
 	if err := e.fill(ctx, making, v); err != nil {
 		return nil, err

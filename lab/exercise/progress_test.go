@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"mtlslab.example/lab/lab/private"
 )
 
 // A file in the working directory is a trainer's own, with or without a folder
@@ -124,5 +126,29 @@ func TestProgressTogether(t *testing.T) {
 	counting.Wait()
 	if p, err := c.Progress("lost-link"); err != nil || p.Marked != 20 {
 		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// What a start that was killed has left, keys among it, goes with the next.
+func TestKilledStart(t *testing.T) {
+	t.Parallel()
+	c := Open(t.TempDir())
+	if err := os.MkdirAll(c.dir(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	killed, err := private.MkdirStaging(c.dir(), "exercise")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := private.WriteFile(filepath.Join(killed.Path, "a-key.pem"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := killed.Lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	begin(t, c, "lost-link")
+	entries, err := os.ReadDir(c.dir())
+	if err != nil || len(entries) != 2 { // the exercise, and progress
+		t.Errorf("there is %v, %v", entries, err)
 	}
 }
