@@ -112,7 +112,10 @@ func (p *Program) exerciseList(c *cli.Context) error {
 		return nil
 	}
 	p.printExercises(course, list)
-	return p.sayPrize(c.Context, course)
+	if file := course.Won(); file != "" {
+		p.say("all exercises are solved: your certificate is %s", file)
+	}
+	return nil
 }
 
 func (p *Program) exerciseStart(c *cli.Context) error {
@@ -177,9 +180,11 @@ func (p *Program) verifyExercise(c *cli.Context, work *exercise.Work, page *exer
 		p.stdout().Line()
 		p.printExplanation(work)
 		p.sayNext(courseOf(c), work)
-		return true, p.sayPrize(c.Context, courseOf(c))
 	}
-	return result.Solved, nil
+	if result.Solved {
+		err = p.sayPrize(c.Context, courseOf(c))
+	}
+	return result.Solved, err
 }
 
 // errSolved ends a watch.

@@ -372,13 +372,16 @@ func TestPrize(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if won := c.Won(); won != "" { // who only looks makes nothing
+		t.Errorf("before it is made, %s is there", won)
+	}
 	for _, want := range []bool{true, false} {
 		file, isNew, err := c.Prize(t.Context(), "Ada,O=x\x1b[31m")
 		if err != nil || isNew != want {
 			t.Fatalf("%s, %v, %v", file, isNew, err)
 		}
-		if _, err := os.Stat(file); err != nil {
-			t.Error(err)
+		if _, err := os.Stat(file); err != nil || c.Won() != file {
+			t.Errorf("%v, %q", err, c.Won())
 		}
 	}
 }

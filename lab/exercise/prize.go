@@ -19,27 +19,48 @@ const prizeFolder = "prize"
 // CA of its own, and returns its file and whether it was made now. "" is not
 // yet.
 func (c Course) Prize(ctx context.Context, who string) (file string, isNew bool, err error) {
-	all, err := All()
+	number, err := c.solvedAll()
+	if err != nil || number == 0 {
+		return "", false, err
+	}
+	file = c.prizeFile()
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		return file, false, err
+	}
+	m, err := certgen.Parse("prize", []byte(fmt.Sprintf(prizeManifest, subjectOf(who), number)))
 	if err != nil {
 		return "", false, err
+	}
+	_, err = certgen.Generate(ctx, m, filepath.Dir(file), certgen.Options{})
+	return file, err == nil, err
+}
+
+// Won returns the file of the certificate if Prize has made it, else "".
+func (c Course) Won() string {
+	if number, err := c.solvedAll(); err != nil || number == 0 {
+		return ""
+	}
+	if _, err := os.Stat(c.prizeFile()); err != nil {
+		return ""
+	}
+	return c.prizeFile()
+}
+
+func (c Course) prizeFile() string { return filepath.Join(c.dir(), prizeFolder, "solved.pem") }
+
+// solvedAll returns the number of exercises if all are solved, else 0.
+func (c Course) solvedAll() (number int, err error) {
+	all, err := All()
+	if err != nil {
+		return 0, err
 	}
 	for _, e := range all {
 		p, err := c.Progress(e.Name)
 		if err != nil || p == nil || p.Solved == nil {
-			return "", false, err
+			return 0, err
 		}
 	}
-	dir := filepath.Join(c.dir(), prizeFolder)
-	file = filepath.Join(dir, "solved.pem")
-	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
-		return file, false, err
-	}
-	m, err := certgen.Parse("prize", []byte(fmt.Sprintf(prizeManifest, subjectOf(who), len(all))))
-	if err != nil {
-		return "", false, err
-	}
-	_, err = certgen.Generate(ctx, m, dir, certgen.Options{})
-	return file, err == nil, err
+	return len(all), nil
 }
 
 const prizeManifest = `subject: CN=lab exercises
