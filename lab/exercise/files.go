@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mtlslab.example/lab/lab/private"
 )
@@ -51,8 +52,14 @@ func replaceIn(file string, changes []Replacement) error {
 	return os.WriteFile(file, text, info.Mode())
 }
 
-// join writes files of dir one behind the other. What comes of a key is as
-// private.
+// isKey reports whether a file has a private key. Its mode does not tell that on
+// Windows.
+func isKey(file string, data []byte) bool {
+	return strings.HasSuffix(file, "-key.pem") || filepath.Ext(file) == ".p12" || bytes.Contains(data, []byte("PRIVATE KEY"))
+}
+
+// join writes files of dir one behind the other. What comes of a key is for the
+// user alone.
 func join(dir, file string, parts []string) error {
 	var text []byte
 	isPrivate := false
@@ -66,9 +73,7 @@ func join(dir, file string, parts []string) error {
 			text = append(text, '\n')
 		}
 		text = append(text, data...)
-		if info, err := os.Stat(part); err == nil && info.Mode().Perm()&0o077 == 0 {
-			isPrivate = true
-		}
+		isPrivate = isPrivate || isKey(part, data)
 	}
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
