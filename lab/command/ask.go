@@ -145,7 +145,7 @@ func (p *Program) answer(c *cli.Context, message string) error {
 		return nil
 	}
 	if s := scenarioNamed(message); s != nil && !asJSON {
-		p.printAnswer(scenario.Found{Scenarios: []*scenario.Scenario{s}})
+		p.printAnswer(scenario.Found{Scenarios: []*scenario.Scenario{s}, Refuses: lastExpectation(s).RejectedBy})
 		return nil
 	}
 	err := p.search(c, message, true)

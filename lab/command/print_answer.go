@@ -32,12 +32,12 @@ func (p *Program) printAnswer(found scenario.Found) {
 	if found.Alert != nil {
 		out.Paragraph("alert    ", 9, fmt.Sprintf("%s (%d): %s", found.Alert, *found.Alert, found.Alert.Note()))
 	}
-	who := whoRefuses(best)
+	who := whoRefusesIn(found)
 	if found.Fix != "" && best.Side == "in, but not allowed" {
 		who = "TLS is complete; the server refuses in the protocol inside it"
 	}
 	out.Paragraph("who      ", 9, who)
-	for _, line := range [][2]string{{"teaches  ", best.Teaches}, {"fix      ", cmp.Or(found.Fix, fixOf(best))}, {"evidence ", best.Evidence}, {"see      ", best.RFC}} {
+	for _, line := range [][2]string{{"teaches  ", best.Teaches}, {"fix      ", cmp.Or(found.Fix, fixOf(best, found.Refuses))}, {"evidence ", best.Evidence}, {"see      ", best.RFC}} {
 		if line[1] != "" {
 			out.Paragraph(line[0], 9, line[1])
 		}
@@ -45,12 +45,15 @@ func (p *Program) printAnswer(found scenario.Found) {
 	out.Paragraph("try      ", 9, "lab scenario run ", best.Name)
 	p.printOthers(found.Others)
 	others := found.Scenarios[1:min(len(found.Scenarios), most+1)]
+	question := whoseLog(found)
+	if len(others) > 0 || question != "" {
+		out.Line()
+	}
+	if question != "" {
+		out.Paragraph("", 0, question)
+	}
 	if len(others) == 0 {
 		return
-	}
-	out.Line()
-	if question := whoseLog(found); question != "" {
-		out.Paragraph("", 0, question)
 	}
 	out.Line("The same message may mean:")
 	for _, s := range others {
@@ -71,20 +74,43 @@ func (p *Program) printOthers(others []scenario.Other) {
 	}
 }
 
-// whoseLog returns the question that tells the scenarios apart if some are about
-// a server that refuses, and others about a client.
+// whoseLog returns the question that tells who refuses if the message does not
+// say, or if some scenarios are about a server that refuses, and others about a
+// client.
 func whoseLog(found scenario.Found) string {
 	sides := map[string]bool{}
 	for _, s := range found.Scenarios {
 		sides[s.Side] = true
 	}
 	switch {
-	case !sides["server rejects client"] || !sides["client rejects server"]:
+	case !isUnsaid(found) && (!sides["server rejects client"] || !sides["client rejects server"]):
 		return ""
 	case found.Alert != nil:
 		return "Whose log is it? The side that reports an alert has received it, as a rule: the other one refuses, and its log has the reason."
 	}
 	return "Whose log is it? The side that prints this refuses the other."
+}
+
+// whoRefusesIn says who refuses whom as the message shows, which may be the other
+// way round than in the scenario. Where the message does not show it, and either
+// side may refuse for this reason, it is not said to be one.
+func whoRefusesIn(found scenario.Found) string {
+	best := found.Scenarios[0]
+	e := lastExpectation(best)
+	switch {
+	case isUnsaid(found):
+		return fmt.Sprintf("the message does not say; in the scenario the %v refuses the %v", e.RejectedBy, e.RejectedBy.Other())
+	case e.RejectedBy != endpoint.Unknown && verdict.IsEithers(e.Code) && found.Refuses != e.RejectedBy:
+		return fmt.Sprintf("the %v refuses the %v: the reason is in the %v's log, and the %v has an alert alone; the scenario shows it the other way round", found.Refuses, found.Refuses.Other(), found.Refuses, found.Refuses.Other())
+	}
+	return whoRefuses(best)
+}
+
+// isUnsaid reports whether either side may refuse for the reason of a message,
+// which does not show which one does.
+func isUnsaid(found scenario.Found) bool {
+	e := lastExpectation(found.Scenarios[0])
+	return e.RejectedBy != endpoint.Unknown && verdict.IsEithers(e.Code) && found.Refuses == endpoint.Unknown
 }
 
 // whoRefuses says who refuses whom in a scenario.
@@ -115,9 +141,12 @@ func whoRefuses(s *scenario.Scenario) string {
 
 // fixOf returns what to change: in the words of a verdict, which know nothing of
 // the names in the scenario.
-func fixOf(s *scenario.Scenario) string {
+func fixOf(s *scenario.Scenario, refuses endpoint.Side) string {
 	e := lastExpectation(s)
 	by := e.RejectedBy
+	if by != endpoint.Unknown && refuses != endpoint.Unknown && verdict.IsEithers(e.Code) {
+		by = refuses
+	}
 	if by == endpoint.Unknown {
 		by = endpoint.Server
 	}

@@ -10,8 +10,8 @@ const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) \\?"?https?://[^\s"
 var (
 	clientLog = pattern(goClient + `|\bwrite EPROTO |\bcurl: \(|\b[Uu]pstream\b|HTTPSConnectionPool\(|HTTPConnectionPool|requests\.exceptions|urllib3\.|urllib\.error|httpx\.|aiohttp\.|ClientConnector` +
 		`|failed calling webhook|Unable to connect to the server|error sending request for url|I/O error on (GET|POST|PUT|DELETE|HEAD) request|unable to access 'https|psql: |connection to server at "` +
-		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|\bs_client\b|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|tls_post_process_server_|Verify return code|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: `)
-	serverLog = pattern(`TLS handshake error from |while SSL handshaking, client: |client SSL certificate |rejected connection|could not accept SSL connection|TLS server: |tls_process_client_|tls_post_process_client_|ssl3_get_client_|SSL_accept|\bs_server\b` +
+		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|\bs_client\b|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|tls_post_process_server_|tls_process_ske_|tls_process_certificate_request|ssl3_get_server_|(statem|s3|extensions)_clnt\.c|\bSSL_connect\b|SSL certificate problem|check_?[sS]erver_?(Trusted|Certs)|\[remote |Verify return code|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: `)
+	serverLog = pattern(`TLS handshake error from |while SSL handshaking, client: |client SSL certificate |rejected connection|could not accept SSL connection|TLS server: |tls_process_client_|tls_post_process_client_|tls_early_post_process_client_|ssl3_get_client_|(statem|s3|extensions)_srvr\.c|failed to verify client|check_?[cC]lient_?(Trusted|Certs)|SSL client CA chain|SSL_accept|\bs_server\b` +
 		`|client's certificate|\bclient_certificate\b|from client \S+:|AH0\d{4}|\[client |Unable to authenticate the request|(?i:SSL client certificate)|mod_ssl|clienthello|accept\(\) failed|sslv3_accept|inbound connection|authentication\.go|/\d+: (SSL|Connection|Timeout) `)
 )
 
@@ -20,7 +20,7 @@ var (
 var (
 	receivesAlert = pattern(`(?i)remote error: tls: |\b(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|\balert\b`)
 	sendsAlert    = pattern(`(?i)\b(generated|sending|sent|send)\b.*\balert\b|\balert\b.*\b(generated|sent)\b|\(OUT\), TLS alert`)
-	refuses       = pattern(`(?i)verif(y|ication)|validat|x509: |certificate|PKIX|alternative names?|CertPath|TrustAnchor`)
+	refuses       = pattern(`(?i)verif(y|ied|ication)|validat|x509: |certificate|PKIX|alternative names?|CertPath|TrustAnchor`)
 )
 
 // excludedSide returns the Scenario.Side that a log line rules out, or "": a
@@ -61,12 +61,15 @@ var (
 	serverContext = pattern(`server_side\s*=\s*True|\bSSL_accept\b|TLSSocket\.onSocketClose|onServerSocketSecure|tlsClientError|ServerSocket|socketserver\.py|http/server\.py|org\.eclipse\.jetty\.server|org\.apache\.(tomcat|coyote)\.|io\.undertow\.server`)
 )
 
-// contextOf returns the side whose log some lines are, if no two disagree.
+// contextOf returns the side whose log some lines are, if no two disagree. A
+// line that names no side, such as OpenSSL's "verify error:num=25", is then of
+// that side too.
 func contextOf(lines []string) endpoint.Side {
 	isClient, isServer := false, false
 	for _, line := range lines {
-		isClient = isClient || clientContext().MatchString(line)
-		isServer = isServer || serverContext().MatchString(line)
+		line = nginxTail().ReplaceAllString(line, ", client: ")
+		isClient = isClient || clientContext().MatchString(line) || clientLog().MatchString(line)
+		isServer = isServer || serverContext().MatchString(line) || serverLog().MatchString(line)
 	}
 	switch {
 	case isClient && !isServer:

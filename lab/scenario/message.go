@@ -43,12 +43,16 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 		case chain >= 0:
 			parts[chain].counts = 1
 		}
+		excludes := excludedSide(line, context)
 		if i, ok := seen[text]; ok {
 			parts[i].times++
+			if parts[i].excludes != excludes { // two sides say the same
+				parts[i].excludes = ""
+			}
 			continue
 		}
 		seen[text] = len(parts)
-		parts = append(parts, part{text: text, line: line, excludes: excludedSide(line, context), counts: 1, times: 1})
+		parts = append(parts, part{text: text, line: line, excludes: excludes, counts: 1, times: 1})
 		if isCause {
 			chain = len(parts) - 1
 			parts[chain].counts = deepest

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/certgen/spell"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -16,6 +17,7 @@ type Found struct {
 	Scenarios []*Scenario               // that fit, best first; empty: none does
 	Nearest   []*Scenario               // if none fits: with names that look like what was typed
 	Line      string                    // of a message of several lines the one that it is about
+	Refuses   endpoint.Side             // who refuses the other, as far as the message shows
 	Alert     *tlswire.AlertDescription // that the message is about, or which comes nearest; nil: none
 	Fix       string                    // what to change where a program says this; "": Scenario.Fix
 	Times     int                       // how many lines are about what Line is
@@ -110,6 +112,7 @@ func Search(message string) Found {
 		return found
 	}
 	found.Fix = found.Scenarios[0].fixFor(parts)
+	found.Refuses = refuserIn(parts, lines[found.Scenarios[0]], about)
 	if !isOneLine {
 		found.Line = lines[found.Scenarios[0]]
 		found.tell(parts, byPart)
@@ -129,6 +132,21 @@ func sideOf(parts []part) (excluded string) {
 		}
 	}
 	return excluded
+}
+
+// refuserIn returns the side that refuses the other, as the line shows, or as all
+// lines do that exclude a side.
+func refuserIn(parts []part, line, excluded string) endpoint.Side {
+	if i := slices.IndexFunc(parts, func(p part) bool { return p.line == line }); i >= 0 {
+		excluded = cmp.Or(parts[i].excludes, excluded)
+	}
+	switch excluded {
+	case "client rejects server":
+		return endpoint.Server
+	case "server rejects client":
+		return endpoint.Client
+	}
+	return endpoint.Unknown
 }
 
 // answers reports whether the scenario ends with an HTTP status that is among

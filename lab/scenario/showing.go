@@ -46,9 +46,17 @@ func Showing(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 	if name, ok := plainest[lesson{v.Code, by}]; ok {
 		return name
 	}
+	if name := expecting(v.Code, by); name != "" || !verdict.IsEithers(v.Code) {
+		return name
+	}
+	return expecting(v.Code, by.Other()) // the same fault of the other side's chain
+}
+
+// expecting returns the first scenario in which a side refuses with a code.
+func expecting(code verdict.Code, by endpoint.Side) string {
 	for _, s := range builtIn() {
 		for _, e := range s.Expect {
-			if e.Code == v.Code && e.RejectedBy == by {
+			if e.Code == code && e.RejectedBy == by {
 				return s.Name
 			}
 		}

@@ -3,6 +3,7 @@ package scenario
 import (
 	"testing"
 
+	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/verdict"
@@ -47,6 +48,12 @@ func TestShowing(t *testing.T) {
 	for _, v := range []verdict.Verdict{{}, {Outcome: verdict.Rejected, Code: verdict.Other}, {Outcome: verdict.Rejected, Code: verdict.RefusedByCertificate}} {
 		if name := Showing(&v, &tlsdecrypt.Connection{}); name != "" {
 			t.Errorf("%+v: %s", v, name)
+		}
+	}
+	for by, name := range map[endpoint.Side]string{endpoint.Client: "path-length-exceeded", endpoint.Server: "path-length-exceeded"} {
+		v := verdict.Verdict{Outcome: verdict.Rejected, RejectedBy: by, Code: chain.PathTooLong}
+		if got := Showing(&v, &tlsdecrypt.Connection{}); got != name {
+			t.Errorf("%v: %s", by, got)
 		}
 	}
 }
