@@ -187,7 +187,7 @@ var verifyErrors = map[string]string{
 	"2": "unable to get issuer certificate", "3": "unable to get certificate CRL", "7": "certificate signature failure",
 	"9": "certificate is not yet valid", "10": "certificate has expired", "12": "CRL has expired",
 	"18": "self-signed certificate", "19": "self-signed certificate in certificate chain", "20": "unable to get local issuer certificate",
-	"21": "unable to verify the first certificate", "23": "certificate revoked", "24": "invalid CA certificate", "25": "path length constraint exceeded",
+	"21": "unable to verify the first certificate", "22": "certificate chain too long", "23": "certificate revoked", "24": "invalid CA certificate", "25": "path length constraint exceeded",
 	"26": "unsupported certificate purpose", "47": "permitted subtree violation", "62": "hostname mismatch", "64": "IP address mismatch",
 	"66": "EE certificate key too weak", "67": "CA certificate key too weak", "68": "CA signature digest algorithm too weak",
 }

@@ -59,7 +59,7 @@ func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*su
 		if by == endpoint.Server { // the client has sent one of a CA that the server names
 			return []*suspect{lookAlikeCA, unknownCA, selfSigned, chainTooLong, crlMissing, pathLength}
 		}
-		return []*suspect{unknownCA, lookAlikeCA, selfSigned, pathLength}
+		return []*suspect{unknownCA, lookAlikeCA, selfSigned, pathLength, chainTooLong}
 	case tlswire.AlertUnsupportedCertificate:
 		return []*suspect{wrongUsage, wrongKeyUsage, weakKey, weakSignature}
 	case tlswire.AlertCertificateExpired:
@@ -83,9 +83,9 @@ func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*su
 		}
 	case tlswire.AlertBadCertificate, tlswire.AlertCertificateUnknown, tlswire.AlertAccessDenied, 0:
 		if by == endpoint.Server {
-			return []*suspect{noCertificate, unknownCA, lookAlikeCA, expired, notYetValid, wrongUsage, selfSigned, pathLength, revoked, wrongSignature, weakKey, weakSignature, crlMissing, crlStale, nameConstraint}
+			return []*suspect{noCertificate, unknownCA, lookAlikeCA, expired, notYetValid, wrongUsage, selfSigned, pathLength, chainTooLong, revoked, wrongSignature, weakKey, weakSignature, crlMissing, crlStale, nameConstraint}
 		}
-		return []*suspect{unknownCA, lookAlikeCA, wrongHost, noSAN, expired, notYetValid, wrongUsage, selfSigned, pathLength, revoked, wrongSignature, weakKey, weakSignature, nameConstraint}
+		return []*suspect{unknownCA, lookAlikeCA, wrongHost, noSAN, expired, notYetValid, wrongUsage, selfSigned, pathLength, chainTooLong, revoked, wrongSignature, weakKey, weakSignature, nameConstraint}
 	}
 	return nil
 }
@@ -142,6 +142,8 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side, d tlswire.AlertDescription
 		return other.signature == tlsdecrypt.Holds || w.isResumed()
 	}
 	switch {
+	case s == chainTooLong && (by == endpoint.Client || d != tlswire.AlertUnknownCA) && !other.hasCAsAbove():
+		return true
 	case s == pathLength, s == nameConstraint: // that of a CA which was not sent
 		return !other.hasCAsAbove()
 	case s == weakSignature:
@@ -245,8 +247,8 @@ var (
 		"openssl x509 -noout -ext basicConstraints -in CA.pem, for each CA of the chain, the root too"}
 	nameConstraint = &suspect{chain.NameConstraint, "a CA above the {other}'s certificate may not issue certificates for its names (name constraints)",
 		"openssl x509 -noout -ext nameConstraints -in CA.pem, for each CA of the chain"}
-	chainTooLong = &suspect{chain.PathTooLong, "the chain is longer than the {by} allows",
-		"its settings (nginx: ssl_verify_depth)"}
+	chainTooLong = &suspect{chain.PathTooLong, "the chain is longer than the {by} allows (ssl_verify_depth of nginx, SSLVerifyDepth of Apache, verify depth of OpenSSL)",
+		"the {by}'s log says \"certificate chain too long\" (22), or nginx's \"unable to get local issuer certificate\" (20) although none is missing; lab explain ssl_verify_depth has the limits"}
 	crlMissing = &suspect{chain.CRLMissing, "the {by} requires a CRL of each CA, and has none of that one",
 		"its settings (OpenSSL: -crl_check, nginx: ssl_crl)"}
 	crlStale = &suspect{chain.CRLStale, "a CRL of the {by} is out of date",

@@ -32,6 +32,14 @@ func (w *wire) evident(s *suspect, by endpoint.Side) string {
 		if gap := chain.GapIn(chain.Question{DERs: other.ders, Of: by.Other()}); gap != nil {
 			return gap.Issuer() + ", which issued " + chain.Name(gap.Below) + ", was not sent along: " + gap.Instead()
 		}
+	case chainTooLong:
+		path, ok := chain.PathOf(chain.Question{DERs: other.ders, Of: by.Other()})
+		if !ok || by != endpoint.Server {
+			return ""
+		}
+		if n := path.Between(); n > 1 {
+			return fmt.Sprintf("%s was sent with %d intermediate CAs, which may be more than the server allows: nginx takes 1 unless ssl_verify_depth is %d, Apache none unless SSLVerifyDepth is %d", whose, n, n, n+1)
+		}
 	case noSAN:
 		if !hasNames(other) {
 			return whose + " has no subject alternative name, and newer programs do not go by its common name"

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -165,5 +166,47 @@ func TestClaimedIdentity(t *testing.T) {
 		if got := strings.Contains(v.Reason, "says itself who the client is ("+header+")"); v.Code != NotAuthorised || got != want {
 			t.Errorf("%s: %s, %q", header, v.Code, v.Reason)
 		}
+	}
+}
+
+// A chain with more CAs between than the usual limits of servers is a cause by
+// itself, the first one; with fewer it is one among others, or none.
+func TestVerifyDepth(t *testing.T) {
+	var chainOf [][]byte // the leaf first
+	issuer := &x509.Certificate{Subject: pkix.Name{CommonName: "ca"}}
+	_, signer := newCertificateAndKey(t, nil)
+	for i, name := range []string{"far", "near", "leaf"} {
+		template, key := newCertificateAndKey(t, func(c *x509.Certificate) {
+			c.Subject.CommonName, c.IsCA, c.BasicConstraintsValid = name, i < 2, true
+		})
+		der, err := x509.CreateCertificate(rand.Reader, template, issuer, key.Public(), signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if issuer, err = x509.ParseCertificate(der); err != nil {
+			t.Fatal(err)
+		}
+		signer, chainOf = key, append([][]byte{der}, chainOf...)
+	}
+	depth := func(c *tlsdecrypt.Connection) (at int, text string) {
+		for i, cause := range judgeWire(c).Causes {
+			if strings.Contains(cause.Text, "ssl_verify_depth") {
+				return i + 1, cause.Text
+			}
+		}
+		return 0, ""
+	}
+	at, text := depth(clientOf(shows(endpoint.Client, chainOf...), tlswire.AlertUnknownCA))
+	if want := "the client's certificate was sent with 2 intermediate CAs, which may be more than the server allows: nginx takes 1 unless ssl_verify_depth is 2, Apache none unless SSLVerifyDepth is 3"; at != 1 || text != want {
+		t.Errorf("number %d: %s", at, text)
+	}
+	if at, _ := depth(clientOf(shows(endpoint.Client, chainOf[:2]...), tlswire.AlertBadCertificate)); at < 2 {
+		t.Errorf("with one CA between it is number %d", at)
+	}
+	if at, _ := depth(clientOf(shows(endpoint.Client, chainOf[:1]...), tlswire.AlertBadCertificate)); at != 0 {
+		t.Errorf("without one it is number %d", at)
+	}
+	if at, _ := depth(serverOf(shows(endpoint.Server, chainOf...), tlswire.AlertUnknownCA)); at < 2 { // most clients take 100
+		t.Errorf("of a server it is number %d", at)
 	}
 }
