@@ -56,7 +56,7 @@ const DefaultPassword = "changeit"
 func New(dir, name string, side endpoint.Side, authority string, o Options) (*Handout, error) {
 	h := &Handout{Name: name, Side: side, Authority: authority, URL: o.URL, Encrypted: o.Password != "", names: o.Names, certs: map[string][]byte{}}
 	for _, n := range []string{name, authority} {
-		if problem := nameProblem(n); problem != "" {
+		if problem := identityProblem(n); problem != "" {
 			return nil, &Error{n, "is a name that " + problem + ": give it another one in certs.yaml (filename)"}
 		}
 	}

@@ -198,7 +198,8 @@ func entries(t testing.TB) (all []entry) {
 	return all
 }
 
-func archive(t testing.TB, all []entry) string {
+// archived returns a zip file of all.
+func archived(t testing.TB, all []entry) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
@@ -216,8 +217,13 @@ func archive(t testing.TB, all []entry) string {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return b.Bytes()
+}
+
+func archive(t testing.TB, all []entry) string {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "x.zip")
-	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(file, archived(t, all), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -241,6 +247,10 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	about := func(from, to string) []entry {
 		return instead("client/handout.json", bytes.ReplaceAll(data("client/handout.json"), []byte(from), []byte(to)))
+	}
+	crl := newCRL(t)
+	named := func(name, authority string) []byte {
+		return fmt.Appendf(nil, `{"name": %q, "side": "client", "authority": %q, "url": %q}`, name, authority, url)
 	}
 	key, ca := data("client/certs/client-key.pem"), data("client/certs/server-ca.pem")
 	for name, c := range map[string]struct {
@@ -283,7 +293,14 @@ func TestOpenRefuses(t *testing.T) {
 		"a URL with a command":   {about(url, "https://x/$(id)"), "url is not like"},
 		"a URL with a user":      {about(url, "https://a:b@x/"), "url is not like"},
 		"one name for both":      {about(`"server-ca"`, `"Client"`), "one name"},
-		"more than it knows":     {about(`{`, `{"run": "rm",`), "cannot be read"},
+		"a CRL as certificate": {[]entry{
+			{"x/handout.json", named("x-crl", "server-ca"), 0o644}, {"x/certs/x-crl.pem", crl, 0o644},
+			{"x/certs/x-crl-key.pem", key, 0o600}, {"x/certs/server-ca.pem", ca, 0o644}}, "names that no file can have"},
+		"a key as CA": {[]entry{
+			{"x/handout.json", named("x", "x-key"), 0o644}, {"x/certs/x.pem", data("client/certs/client.pem"), 0o644},
+			{"x/certs/x-key.pem", key, 0o600}}, "names that no file can have"},
+		"a CRL as CA":        {instead("client/certs/server-ca.pem", crl), "no certificate in certs/server-ca.pem"},
+		"more than it knows": {about(`{`, `{"run": "rm",`), "cannot be read"},
 	} {
 		file := archive(t, c.entries)
 		if _, err := handout.Open(file); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -318,6 +335,18 @@ func many(good []entry) []entry {
 	return all
 }
 
+// newCRL returns the CRL of a CA of another PKI.
+func newCRL(t testing.TB) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	generate(t, dir, []byte("subject: CN=ca\n---\nsubject: CN=client\nissuer: CN=ca\n---\nsubject: CN=bad\nissuer: CN=ca\nrevoked: true\n"), 0)
+	data, err := os.ReadFile(filepath.Join(dir, "ca-crl.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
 func otherKey(t *testing.T) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(pki(t, 0), "client-key.pem"))
@@ -344,11 +373,12 @@ func TestOpenFolderRefusesLinks(t *testing.T) {
 
 // Whatever an archive holds: no panic, and nothing outside of the folder.
 func FuzzOpen(f *testing.F) {
-	good, err := os.ReadFile(archive(f, entries(f)))
-	if err != nil {
-		f.Fatal(err)
+	f.Add(archived(f, entries(f)))
+	for _, name := range []string{"x-crl", "x-key"} {
+		f.Add(archived(f, []entry{ // one file for two things
+			{"x/handout.json", fmt.Appendf(nil, `{"name": %q, "side": "client", "authority": "x", "url": %q}`, name, url), 0o644},
+			{"x/certs/" + name + ".pem", newCRL(f), 0o644}, {"x/certs/" + name + "-key.pem", nil, 0o600}, {"x/certs/x.pem", nil, 0o644}}))
 	}
-	f.Add(good)
 	f.Add([]byte("PK\x05\x06" + strings.Repeat("\x00", 18)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		dir := t.TempDir()

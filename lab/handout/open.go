@@ -55,7 +55,7 @@ func Open(file string) (*Handout, error) {
 		return nil, wrong("is not a hand-out: there is no handout.json in it")
 	case err != nil:
 		return nil, wrong("has a handout.json that cannot be read: %v", err)
-	case nameProblem(about.Name) != "" || nameProblem(about.Authority) != "":
+	case identityProblem(about.Name) != "" || identityProblem(about.Authority) != "":
 		return nil, wrong("has a handout.json with names that no file can have")
 	case about.Side != endpoint.Client && about.Side != endpoint.Server:
 		return nil, wrong("is neither for a client nor for a server")
@@ -101,10 +101,11 @@ func (h *Handout) check(file string) error {
 		if err != nil {
 			return err
 		}
+		if len(parts) != 1 || parts[0].Form != certfile.PEM {
+			return &Error{file, "has in certs/" + base + " what is not PEM"}
+		}
 		part, isKey := parts[0], base == h.Name+"-key.pem"
 		switch isCRL := strings.HasSuffix(base, "-crl.pem"); {
-		case len(parts) > 1 || part.Form != certfile.PEM:
-			return &Error{file, "has in certs/" + base + " what is not PEM"}
 		case isKey && (len(part.Keys) != 1 || len(part.Certificates) > 0):
 			return &Error{file, "has in certs/" + base + " more or less than a private key"}
 		case isKey:
@@ -261,6 +262,18 @@ func (c *collection) below() (map[string][]byte, error) {
 		top, below[rest] = first, data
 	}
 	return below, nil
+}
+
+// identityProblem returns what is wrong with the name of a certificate or CA, as
+// nameProblem does. Of one that ends with -key or -crl, the certificate's file
+// could be another's key or CRL.
+func identityProblem(name string) string {
+	for _, end := range []string{"-key", "-crl"} {
+		if strings.HasSuffix(strings.ToLower(name), end) {
+			return "ends with " + end + ", as the files of keys and CRLs do"
+		}
+	}
+	return nameProblem(name)
 }
 
 // reserved are the names of devices on Windows, with any extension.
