@@ -104,11 +104,19 @@ func (p *Program) certsHandout(c *cli.Context) error {
 	if r.m, err = r.adoptManifest(r.folder, certgen.Options{}); err != nil {
 		return err
 	}
-	if err := r.check(c, names); err != nil {
+	r.server = r.m.Find(c.String("server"))
+	if r.options.URL = c.String("url"); r.options.URL == "" {
+		r.options.URL = r.url()
+	}
+	handed := names
+	if count > 0 {
+		handed = numbered(names[0], count)
+	}
+	if err := r.check(c, names, handed); err != nil {
 		return err
 	}
 	if count > 0 {
-		if names, err = r.copies(names[0], count); err != nil {
+		if err = r.copy(names[0], handed); err != nil {
 			return err
 		}
 	}
@@ -119,45 +127,60 @@ func (p *Program) certsHandout(c *cli.Context) error {
 		return err
 	}
 	r.server = r.m.Find(c.String("server"))
-	if r.options.URL = c.String("url"); r.options.URL == "" {
-		r.options.URL = r.url()
-	}
-	return r.handOut(c, names)
+	return r.handOut(c, handed)
 }
 
-// check refuses names that cannot be handed out, before anything is written.
-func (r *handoutRun) check(c *cli.Context, names []string) error {
+// check refuses what cannot be handed out, before anything is written: names are
+// those that were given, and handed those that are handed out.
+func (r *handoutRun) check(c *cli.Context, names, handed []string) error {
 	for _, name := range names {
-		certificate, err := r.m.Lookup(name)
-		switch {
-		case err != nil:
+		if _, err := r.m.Lookup(name); err != nil {
 			return err
+		}
+	}
+	for _, name := range slices.Concat(names, handed) {
+		switch certificate := r.m.Find(name); {
+		case certificate == nil: // it is made
 		case certificate.CA:
 			return &usageError{command: commandName(c), problem: name + " is a CA, whose key stays where it is: name a server or a client",
 				hint: "whoever is to trust " + name + " needs only " + r.folder.file(name, ".pem")}
+		default:
+			if _, _, _, err := r.contents(c, certificate); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range handed {
+		if _, err := r.isThere(c, name); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// copies adds copies of a certificate to certs.yaml, and returns their names.
-func (r *handoutRun) copies(name string, count int) (names []string, err error) {
+// numbered are the names of copies of a certificate.
+func numbered(name string, count int) (names []string) {
 	for i := range count {
 		names = append(names, fmt.Sprintf("%s-%02d", name, i+1))
 	}
+	return names
+}
+
+// copy adds to certs.yaml those copies of a certificate that it lacks.
+func (r *handoutRun) copy(name string, names []string) error {
 	data, err := os.ReadFile(r.folder.manifest())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	edited, added, err := certgen.AddCopies(r.folder.manifest(), data, name, names)
 	if err != nil || len(added) == 0 {
-		return names, err
+		return err
 	}
 	if err := r.folder.rewriteManifest(data, edited); err != nil {
-		return nil, err
+		return err
 	}
 	r.say("added to %s, like %s: %s", r.folder.manifest(), name, spanned(added))
-	return names, nil
+	return nil
 }
 
 // spanned names many that are numbered by the first and the last.
@@ -189,20 +212,19 @@ func (r *handoutRun) handOut(c *cli.Context, names []string) error {
 	var made []*handout.Handout
 	var there []string
 	for _, name := range names {
-		path := filepath.Join(r.out, handout.File(name, r.folders))
-		if _, err := os.Lstat(path); err == nil {
-			switch {
-			case r.force:
-			case r.counted && r.isCurrent(path, name):
-				there = append(there, name)
-				continue
-			case r.counted:
-				return &handedOutError{path, "and has another certificate or key"}
-			default:
-				return &handedOutError{path, "and a second hand-out would give two machines one identity"}
-			}
+		isThere, err := r.isThere(c, name)
+		if err != nil {
+			return err
 		}
-		h, err := r.make(c, r.m.Find(name))
+		if isThere {
+			there = append(there, name)
+			continue
+		}
+		side, authority, o, err := r.contents(c, r.m.Find(name))
+		if err != nil {
+			return err
+		}
+		h, err := handout.New(r.folder.certs(), name, side, authority, o)
 		if err != nil {
 			return err
 		}
@@ -212,15 +234,9 @@ func (r *handoutRun) handOut(c *cli.Context, names []string) error {
 		}
 	}
 	for _, h := range made {
-		path := filepath.Join(r.out, handout.File(h.Name, r.folders))
-		if r.force {
-			if err := removeHandout(path); err != nil {
-				return err
-			}
-		}
-		err := h.Write(r.out, r.folders)
+		err := h.Write(r.out, r.folders, r.force)
 		if errors.Is(err, fs.ErrExist) {
-			return &handedOutError{path, "since a moment ago"}
+			return &handedOutError{filepath.Join(r.out, handout.File(h.Name, r.folders)), "since a moment ago"}
 		}
 		if err != nil {
 			return err
@@ -230,19 +246,48 @@ func (r *handoutRun) handOut(c *cli.Context, names []string) error {
 	return nil
 }
 
-// make makes the hand-out of a certificate.
-func (r *handoutRun) make(c *cli.Context, certificate *certgen.Certificate) (*handout.Handout, error) {
-	side, authority := sideOf(certificate), c.String("client-ca")
+// isThere reports whether a hand-out is there already and is to stay. One that
+// stands in the way is an error.
+func (r *handoutRun) isThere(c *cli.Context, name string) (bool, error) {
+	path := filepath.Join(r.out, handout.File(name, r.folders))
+	if _, err := os.Lstat(path); err != nil {
+		return false, nil
+	}
+	h, err := handout.Open(path)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("%w: it is not written over", err)
+	case r.force:
+		return false, nil
+	case !r.counted:
+		return false, &handedOutError{path, "and a second hand-out would give two machines one identity"}
+	}
+	difference := "has another certificate or CA"
+	if certificate := r.m.Find(name); certificate != nil {
+		side, authority, o, err := r.contents(c, certificate)
+		if err != nil {
+			return false, err
+		}
+		difference = h.Difference(r.folder.certs(), name, side, authority, o)
+	}
+	if difference != "" {
+		return false, &handedOutError{path, "and " + difference}
+	}
+	return true, nil
+}
+
+// contents returns what the hand-out of a certificate has: see [handout.New].
+func (r *handoutRun) contents(c *cli.Context, certificate *certgen.Certificate) (side endpoint.Side, authority string, o handout.Options, err error) {
+	side, authority, o = sideOf(certificate), c.String("client-ca"), r.options
 	if side == endpoint.Client {
 		if r.server == nil {
-			return nil, &usageError{command: commandName(c), problem: fmt.Sprintf("--server is %s, and %s has no such certificate: its CA is what a client needs", c.String("server"), r.folder.manifest())}
+			return side, "", o, &usageError{command: commandName(c), problem: fmt.Sprintf("--server is %s, and %s has no such certificate: its CA is what a client needs", c.String("server"), r.folder.manifest())}
 		}
 		authority = rootOf(r.server).Name
 	}
 	if _, err := r.m.Lookup(authority); err != nil {
-		return nil, err
+		return side, "", o, err
 	}
-	o := r.options
 	if r.server != nil {
 		o.Names = r.server.SANs
 	}
@@ -254,7 +299,7 @@ func (r *handoutRun) make(c *cli.Context, certificate *certgen.Certificate) (*ha
 			o.CRLs = append(o.CRLs, ca.Name)
 		}
 	}
-	return handout.New(r.folder.certs(), certificate.Name, side, authority, o)
+	return side, authority, o, nil
 }
 
 // sideOf guesses what a certificate is for: what it may be used for says so or,
@@ -273,24 +318,6 @@ func rootOf(c *certgen.Certificate) *certgen.Certificate {
 		c = c.Issuer
 	}
 	return c
-}
-
-// isCurrent reports whether the hand-out at path has the certificate that
-// certs has.
-func (r *handoutRun) isCurrent(path, name string) bool {
-	h, err := handout.Open(path)
-	return err == nil && h.Name == name && h.HasCertificateOf(r.folder.certs())
-}
-
-// removeHandout removes a hand-out, and nothing else.
-func removeHandout(path string) error {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if _, err := handout.Open(path); err != nil {
-		return fmt.Errorf("%w: it is not written over", err)
-	}
-	return os.RemoveAll(path)
 }
 
 // handedOutError reports a hand-out that is there already.

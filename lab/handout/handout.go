@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -93,17 +94,26 @@ func New(dir, name string, side endpoint.Side, authority string, o Options) (*Ha
 		}
 		h.add(name+".p12", data)
 	}
-	for _, ca := range o.CRLs {
-		data, err := os.ReadFile(filepath.Join(dir, ca+"-crl.pem"))
+	crls, err := readCRLs(dir, o.CRLs)
+	maps.Copy(h.certs, crls)
+	return h, err
+}
+
+// readCRLs returns the CRLs that there are of CAs, by the names of their files.
+func readCRLs(dir string, cas []string) (map[string][]byte, error) {
+	crls := map[string][]byte{}
+	for _, ca := range cas {
+		file := ca + "-crl.pem"
+		data, err := os.ReadFile(filepath.Join(dir, file))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return nil, err
 		default:
-			h.add(ca+"-crl.pem", data)
+			crls[file] = data
 		}
 	}
-	return h, nil
+	return crls, nil
 }
 
 func (h *Handout) add(file string, data []byte) { h.certs[file] = append(h.certs[file], data...) }

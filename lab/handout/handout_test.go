@@ -96,11 +96,17 @@ func TestHandout(t *testing.T) {
 			for _, password := range []string{"", "a password"} {
 				out, to := t.TempDir(), filepath.Join(t.TempDir(), "certs")
 				h := newHandout(t, certs, c.name, c.side, c.authority, handout.Options{Password: password, PKCS12: true})
-				if err := h.Write(out, folder); err != nil {
+				if err := h.Write(out, folder, false); err != nil {
 					t.Fatal(err)
 				}
-				if err := h.Write(out, folder); !errors.Is(err, fs.ErrExist) {
+				if err := h.Write(out, folder, false); !errors.Is(err, fs.ErrExist) {
 					t.Errorf("a second one: %v", err)
+				}
+				if err := h.Write(out, folder, true); err != nil {
+					t.Errorf("in place of the first: %v", err)
+				}
+				if left, err := os.ReadDir(out); err != nil || len(left) != 1 {
+					t.Errorf("beside it: %v, %v", left, err)
 				}
 				read, err := handout.Open(filepath.Join(out, handout.File(c.name, folder)))
 				if err != nil {
@@ -129,7 +135,7 @@ func TestHandout(t *testing.T) {
 				if keys := keysIn(t, to); !slices.Equal(keys, []string{c.name + "-key.pem"}) {
 					t.Errorf("%s gets the keys %q", c.name, keys)
 				}
-				if !read.IsIn(to) || !read.HasCertificateOf(certs) {
+				if !read.IsIn(to) {
 					t.Error("it is not what was handed out")
 				}
 			}
@@ -137,6 +143,64 @@ func TestHandout(t *testing.T) {
 	}
 	if _, err := handout.New(certs, "client", endpoint.Client, "server", handout.Options{}); err == nil {
 		t.Error("a server is taken for a CA")
+	}
+}
+
+// A hand-out is told from the one that would be made now.
+func TestDifference(t *testing.T) {
+	certs := pki(t, 0)
+	if err := os.WriteFile(filepath.Join(certs, "server-ca-crl.pem"), newCRL(t), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	was := handout.Options{URL: url, Password: "a password", PKCS12: true, CRLs: []string{"server-ca"}}
+	for want, now := range map[string]handout.Options{
+		"":                                was,
+		"is for " + url:                   {URL: "https://x/", Password: was.Password, PKCS12: true, CRLs: was.CRLs},
+		"has a key with a password":       {URL: url, PKCS12: true, CRLs: was.CRLs},
+		"has a key with another password": {URL: url, Password: "another", PKCS12: true, CRLs: was.CRLs},
+		"has a PKCS#12 file":              {URL: url, Password: was.Password, CRLs: was.CRLs},
+		"has other CRLs":                  {URL: url, Password: was.Password, PKCS12: true},
+	} {
+		h := newHandout(t, certs, "client", endpoint.Client, "server-ca", was)
+		if got := h.Difference(certs, "client", endpoint.Client, "server-ca", now); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+	plain := handout.Options{URL: url}
+	for want, now := range map[string]handout.Options{
+		"has a key without a password": {URL: url, Password: "a password"},
+		"has no PKCS#12 file":          {URL: url, PKCS12: true},
+		"has other CRLs":               {URL: url, CRLs: []string{"server-ca"}},
+	} {
+		h := newHandout(t, certs, "client", endpoint.Client, "server-ca", plain)
+		if got := h.Difference(certs, "client", endpoint.Client, "server-ca", now); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+	h := newHandout(t, certs, "client", endpoint.Client, "server-ca", plain)
+	if got := h.Difference(pki(t, 0), "client", endpoint.Client, "server-ca", plain); got != "has another certificate or CA" {
+		t.Errorf("another PKI: %q", got)
+	}
+}
+
+// One that cannot be written leaves the one before, and no half of it.
+func TestWriteFails(t *testing.T) {
+	out := t.TempDir()
+	h := newHandout(t, pki(t, 0), "client", endpoint.Client, "server-ca", handout.Options{})
+	if err := h.Write(out, true, false); err != nil {
+		t.Fatal(err)
+	}
+	handout.Spoil(h)
+	for _, replace := range []bool{false, true} {
+		if err := h.Write(out, true, replace); err == nil {
+			t.Fatal("it was written")
+		}
+	}
+	if _, err := handout.Open(filepath.Join(out, "client")); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(out); err != nil || len(left) != 1 {
+		t.Errorf("beside it: %v, %v", left, err)
 	}
 }
 
@@ -176,7 +240,7 @@ type entry struct {
 func entries(t testing.TB) (all []entry) {
 	t.Helper()
 	out := t.TempDir()
-	if err := newHandout(t, pki(t, 0), "client", endpoint.Client, "server-ca", handout.Options{}).Write(out, false); err != nil {
+	if err := newHandout(t, pki(t, 0), "client", endpoint.Client, "server-ca", handout.Options{}).Write(out, false, false); err != nil {
 		t.Fatal(err)
 	}
 	r, err := zip.OpenReader(filepath.Join(out, "client.zip"))
@@ -359,7 +423,7 @@ func otherKey(t *testing.T) []byte {
 // A folder is read as carefully.
 func TestOpenFolderRefusesLinks(t *testing.T) {
 	out, certs := t.TempDir(), pki(t, 0)
-	if err := newHandout(t, certs, "client", endpoint.Client, "server-ca", handout.Options{}).Write(out, true); err != nil {
+	if err := newHandout(t, certs, "client", endpoint.Client, "server-ca", handout.Options{}).Write(out, true, false); err != nil {
 		t.Fatal(err)
 	}
 	folder := filepath.Join(out, "client")
@@ -412,7 +476,7 @@ func BenchmarkRoom(b *testing.B) {
 		dir, out := b.TempDir(), b.TempDir()
 		for _, name := range generate(b, dir, manifest, participants) {
 			h := newHandout(b, dir, name, endpoint.Client, "server-ca", handout.Options{})
-			if err := h.Write(out, false); err != nil {
+			if err := h.Write(out, false, false); err != nil {
 				b.Fatal(err)
 			}
 		}

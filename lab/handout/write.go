@@ -3,7 +3,6 @@ package handout
 import (
 	"archive/zip"
 	"bytes"
-	"errors"
 	"io/fs"
 	"maps"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen/atomicfile"
+	"mtlslab.example/lab/lab/private"
 )
 
 // File returns the name of the hand-out of a certificate: NAME.zip, or the
@@ -25,9 +25,10 @@ func File(name string, folder bool) string {
 }
 
 // Write writes the hand-out into dir, which it makes for the user alone, as a
-// zip file or as a folder: see File. If there is one, fs.ErrExist is the error,
-// and it stays.
-func (h *Handout) Write(dir string, folder bool) error {
+// zip file or as a folder: see File. One that is there stays, and fs.ErrExist is
+// the error, unless it is to be replaced: that happens once the new one is
+// written.
+func (h *Handout) Write(dir string, folder, replace bool) error {
 	files, err := h.files()
 	if err != nil {
 		return err
@@ -37,11 +38,14 @@ func (h *Handout) Write(dir string, folder bool) error {
 	}
 	path := filepath.Join(dir, File(h.Name, folder))
 	if folder {
-		return writeFolder(path, files)
+		return writeFolder(path, files, replace)
 	}
 	data, err := h.zip(files)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case replace:
+		return atomicfile.Write(path, data, 0o600)
 	}
 	return atomicfile.WriteNew(path, data, 0o600)
 }
@@ -73,13 +77,31 @@ func (h *Handout) zip(files map[string][]byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func writeFolder(path string, files map[string][]byte) error {
-	if err := os.Mkdir(path, 0o700); err != nil {
+// writeFolder makes a folder beside path, and moves it there when it is whole.
+func writeFolder(path string, files map[string][]byte, replace bool) error {
+	if _, err := os.Lstat(path); err == nil && !replace {
+		return &fs.PathError{Op: "mkdir", Path: path, Err: fs.ErrExist}
+	}
+	staging, err := private.MkdirStaging(filepath.Dir(path), "handout")
+	if err != nil {
 		return err
 	}
-	err := os.Mkdir(filepath.Join(path, "certs"), 0o700)
-	for file, data := range files {
-		err = errors.Join(err, atomicfile.Create(filepath.Join(path, filepath.FromSlash(file)), data, mode(file)))
+	defer func() { _ = staging.Remove() }()
+	if err := os.Mkdir(filepath.Join(staging.Path, "certs"), 0o700); err != nil {
+		return err
 	}
-	return err
+	for file, data := range files {
+		if err := atomicfile.Create(filepath.Join(staging.Path, filepath.FromSlash(file)), data, mode(file)); err != nil {
+			return err
+		}
+	}
+	if replace {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	if err := staging.Keep(); err != nil {
+		return err
+	}
+	return os.Rename(staging.Path, path)
 }
