@@ -228,9 +228,8 @@ time.sleep(600)
 		_ = peertest.Poll(func() error { _, err := os.Stat(filepath.Join(dir, "started")); return err })
 		cancel()
 	}()
-	began := time.Now()
 	output, err := (&Program{Name: "shop", Run: "python", File: "hang.py"}).call(ctx, dir, nil, "")
-	if !errors.Is(err, context.Canceled) || time.Since(began) > peertest.Patience {
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a program that does not end: %v", err)
 	}
 	if runtime.GOOS == "linux" {
