@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/verdict"
 )
@@ -25,15 +27,45 @@ const maxGuests = 1000
 const redrawEvery = 200 * time.Millisecond
 
 // guest is one row of a room: a client that is in, by the certificate that it
-// has proven to have, or one that was refused, by its address and what it has
-// claimed.
+// has proven to have, or another, by its address and what it has claimed.
 type guest struct {
 	name  string
-	in    bool
+	state guestState
 	calls int
 	last  time.Time
 	why   string // in a sentence
 	code  string // the same in a word, for the table
+}
+
+// guestState is how the last call of a guest ended.
+type guestState string
+
+const (
+	refused   guestState = "refused"   // by the server
+	refuses   guestState = "refuses"   // the server
+	cutOff    guestState = "cut off"   // without a refusal, or later
+	anonymous guestState = "anonymous" // accepted without a certificate
+	isIn      guestState = "in"
+)
+
+// guestStates are all of them. Those that need help come first.
+var guestStates = []guestState{refused, refuses, cutOff, anonymous, isIn}
+
+// stateOf returns how an exchange ended for its client.
+func stateOf(x *lab.Exchange) guestState {
+	switch {
+	case x.Outcome == verdict.Accepted && x.How == verdict.InHTTP:
+		return refused
+	case x.Outcome == verdict.Accepted && x.Client.Certificate == "":
+		return anonymous
+	case x.Outcome == verdict.Accepted:
+		return isIn
+	case x.Outcome != verdict.Rejected || x.How == verdict.Aborted:
+		return cutOff
+	case x.RejectedBy == endpoint.Client:
+		return refuses
+	}
+	return refused
 }
 
 // room is who has called a server: who is in, and who was refused and why.
@@ -79,7 +111,7 @@ func (r *room) see(x *lab.Exchange) {
 	*known = seen
 	switch {
 	case r.height() == 0 && isNews:
-		r.stdout().Paragraph("", 9, seen.last.Format(time.TimeOnly)+" "+seen.state()+" "+seen.name+colon(seen.why))
+		r.stdout().Paragraph("", 9, seen.last.Format(time.TimeOnly)+" "+string(seen.state)+" "+seen.name+colon(seen.why))
 	case r.height() > 0:
 		r.drawSoon()
 	}
@@ -94,8 +126,8 @@ func colon(s string) string {
 
 // guestOf is who an exchange is of, and how it ended.
 func (r *room) guestOf(x *lab.Exchange) (key string, g guest) {
-	g = guest{name: x.Client.Certificate, in: x.Outcome == verdict.Accepted && x.How != verdict.InHTTP && x.Client.Certificate != "", last: x.Time.Local()}
-	if g.in {
+	g = guest{name: x.Client.Certificate, state: stateOf(x), last: x.Time.Local()}
+	if g.state == isIn {
 		if x.HTTP != nil && x.HTTP.Status >= 400 {
 			g.why = fmt.Sprintf("HTTP %d", x.HTTP.Status)
 			g.code = g.why
@@ -106,12 +138,18 @@ func (r *room) guestOf(x *lab.Exchange) (key string, g guest) {
 	if err != nil {
 		host = x.ClientAddr
 	}
-	claimed := "without a certificate"
-	if g.name != "" {
-		claimed = "as " + g.name
+	switch {
+	case g.name != "":
+		g.name = host + ", as " + g.name
+	case g.state == refused || g.state == anonymous:
+		g.name = host + ", without a certificate"
+	default: // it had no time to show one, perhaps
+		g.name = host
 	}
-	g.name, g.why = host+", "+claimed, cmp.Or(x.Reason, "no certificate was asked for")
-	g.code = cmp.Or(string(x.Code), g.why)
+	g.why, g.code = x.Reason, cmp.Or(string(x.Code), x.Reason)
+	if g.state == anonymous && g.why == "" {
+		g.why, g.code = "no certificate was asked for", "not asked"
+	}
 	return "out " + g.name, g
 }
 
@@ -123,19 +161,12 @@ func (r *room) makeRoom() {
 	}
 	oldest := ""
 	for key, g := range r.guests {
-		if o := r.guests[oldest]; o == nil || o.in && !g.in || o.in == g.in && g.last.Before(o.last) {
+		if o := r.guests[oldest]; o == nil || o.state == isIn && g.state != isIn || (o.state == isIn) == (g.state == isIn) && g.last.Before(o.last) {
 			oldest = key
 		}
 	}
 	delete(r.guests, oldest)
 	r.left++
-}
-
-func (g guest) state() string {
-	if g.in {
-		return "in"
-	}
-	return "refused"
 }
 
 // drawSoon draws now, or a little later if it has just been drawn. mu is held.
@@ -169,32 +200,44 @@ func (r *room) draw() {
 	_, _ = r.results.Write(b.Bytes()) // an error ends the run by itself
 }
 
-// table is the table in at most that many lines; 0 is any number.
-func (r *room) table(most int) []byte {
-	guests := make([]*guest, 0, len(r.guests))
-	in := 0
+// summary counts the guests.
+func (r *room) summary() string {
+	counts := map[guestState]int{}
 	for _, g := range r.guests {
-		guests = append(guests, g)
-		if g.in {
-			in++
+		counts[g.state]++
+	}
+	s := fmt.Sprintf("%d in, %d refused", counts[isIn], counts[refused])
+	switch n := counts[refuses]; n {
+	case 0:
+	case 1:
+		s += ", 1 refuses the server"
+	default:
+		s += fmt.Sprintf(", %d refuse the server", n)
+	}
+	for _, state := range []guestState{cutOff, anonymous} {
+		if n := counts[state]; n > 0 {
+			s += fmt.Sprintf(", %d %s", n, state)
 		}
 	}
-	slices.SortFunc(guests, func(a, b *guest) int {
-		if a.in != b.in { // those that were refused need help: they come first
-			if b.in {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a.name, b.name)
+	return s
+}
+
+// table is the table in at most that many lines; 0 is any number.
+func (r *room) table(most int) []byte {
+	guests := slices.SortedFunc(maps.Values(r.guests), func(a, b *guest) int {
+		return cmp.Or(slices.Index(guestStates, a.state)-slices.Index(guestStates, b.state), strings.Compare(a.name, b.name))
 	})
-	for shown := len(guests); ; shown-- {
+	shown := len(guests)
+	if most > 0 {
+		shown = min(shown, most) // each takes a line or more
+	}
+	for ; ; shown-- {
 		var b bytes.Buffer
 		out := text.Printer{W: &b, Columns: r.columns(r.Stdout), Charset: r.charset}
-		out.Line(fmt.Sprintf("%d in, %d refused", in, len(guests)-in))
+		out.Line(r.summary())
 		rows := [][]string{{"WHO", "STATE", "CALLS", "LAST SEEN", "WHY"}}
 		for _, g := range guests[:shown] {
-			rows = append(rows, []string{g.name, g.state(), fmt.Sprint(g.calls), g.last.Format(time.TimeOnly), g.code})
+			rows = append(rows, []string{g.name, string(g.state), fmt.Sprint(g.calls), g.last.Format(time.TimeOnly), g.code})
 		}
 		out.Table(rows, 16, 0, 0, 0, 16)
 		if more := len(guests) - shown + r.left; more > 0 {
