@@ -11,7 +11,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -183,12 +185,37 @@ func (r *handoutRun) copy(name string, names []string) error {
 	return nil
 }
 
-// spanned names many that are numbered by the first and the last.
-func spanned(names []string) string {
-	if len(names) < 3 {
-		return strings.Join(names, ", ")
+// numberedName is one with a number at its end, or before a file's extension.
+var numberedName = regexp.MustCompile(`^(.*?)([0-9]{1,9})(\.[a-z0-9]+)?$`)
+
+// isNext reports whether b is a with the next number.
+func isNext(a, b string) bool {
+	x, y := numberedName.FindStringSubmatch(a), numberedName.FindStringSubmatch(b)
+	if x == nil || y == nil || x[1] != y[1] || x[3] != y[3] {
+		return false
 	}
-	return names[0] + " to " + names[len(names)-1]
+	before, _ := strconv.Atoi(x[2]) // digits, and not too many
+	after, _ := strconv.Atoi(y[2])
+	return after == before+1
+}
+
+// spanned lists names; three or more that are numbered on end are the first and
+// the last.
+func spanned(names []string) string {
+	var words []string
+	for len(names) > 0 {
+		n := 1
+		for n < len(names) && isNext(names[n-1], names[n]) {
+			n++
+		}
+		if n > 2 {
+			words = append(words, names[0]+" to "+names[n-1])
+		} else {
+			words = append(words, names[:n]...)
+		}
+		names = names[n:]
+	}
+	return strings.Join(words, ", ")
 }
 
 // rewriteManifest writes the manifest anew, if it is still what was read.
