@@ -62,6 +62,42 @@ func TestExecConnect(t *testing.T) {
 	}
 }
 
+// TestExecConnectEarly: a library that connects before the shim has begun can do
+// so, with a capture and without.
+func TestExecConnectEarly(t *testing.T) {
+	t.Parallel()
+	need(t, "cc")
+	dir := t.TempDir()
+	const source = `#include <arpa/inet.h>
+#include <stdio.h>
+#include <sys/socket.h>
+__attribute__((constructor)) static void early(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr = { htonl(INADDR_LOOPBACK) } }, peer = { 0 };
+	socklen_t size = sizeof peer;
+	int fd = socket(AF_INET, SOCK_STREAM, 0), status = connect(fd, (struct sockaddr *)&to, sizeof to);
+	int named = getpeername(fd, (struct sockaddr *)&peer, &size);
+	dprintf(1, "%d %d %d\n", status, named, peer.sin_port == to.sin_port);
+}`
+	_, port, _ := net.SplitHostPort(serveTLS(t, "127.0.0.1:0"))
+	library := filepath.Join(dir, "early.so")
+	cc := exec.CommandContext(t.Context(), "cc", "-shared", "-fPIC", "-DPORT="+port, "-o", library, "-x", "c", "-")
+	cc.Stdin = strings.NewReader(source)
+	if out, err := cc.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	// What is preloaded last begins first.
+	program := []string{"sh", "-c", `LD_PRELOAD="$LD_PRELOAD:$0" exec true`, library}
+	with := recorded(t, dir, program...)
+	without := exec.CommandContext(t.Context(), labCommand(t), append([]string{"exec", "--keylog", "keys.log", "--"}, program...)...)
+	without.Dir, without.Env = with.Dir, with.Env
+	for _, cmd := range []*exec.Cmd{with, without} {
+		if out, err := cmd.Output(); err != nil || string(out) != "0 0 1\n" {
+			t.Errorf("%v: %v: %q", cmd.Args, err, out)
+		}
+	}
+}
+
 // TestExecConnectOutlived: a program that outlives lab connects by itself.
 func TestExecConnectOutlived(t *testing.T) {
 	t.Parallel()

@@ -33,8 +33,8 @@ func isOwnPeer(c *net.TCPConn) bool {
 	return own() // again: a socket that is just being closed may be shown as root's, once
 }
 
-// ownerOfSocket returns the user of an open TCP socket of this machine with
-// IPv4 addresses, and whether there is one. The kernel's table is only read
+// ownerOfSocket returns the user of an open TCP socket of this machine, and
+// whether there is one. The kernel's table is only read
 // where the kernel cannot be asked for one socket: it grows with the sockets of
 // all users.
 func ownerOfSocket(local, remote netip.AddrPort) (uid int, ok bool) {
@@ -94,13 +94,18 @@ func diagRequest(local, remote netip.AddrPort) []byte {
 	b = host.AppendUint16(b, unix.SOCK_DIAG_BY_FAMILY)
 	b = host.AppendUint16(b, unix.NLM_F_REQUEST)
 	b = append(b, make([]byte, 8)...) // sequence number, port
-	b = append(b, unix.AF_INET, unix.IPPROTO_TCP, 0, 0)
+	family := byte(unix.AF_INET)
+	if !local.Addr().Unmap().Is4() {
+		family = unix.AF_INET6
+	}
+	b = append(b, family, unix.IPPROTO_TCP, 0, 0)
 	b = host.AppendUint32(b, 1<<tcpEstablished)
 	b = network.AppendUint16(b, local.Port())
 	b = network.AppendUint16(b, remote.Port())
 	for _, a := range []netip.AddrPort{local, remote} {
-		ip := a.Addr().Unmap().As4()
-		b = append(append(b, ip[:]...), make([]byte, 12)...)
+		var ip [16]byte
+		copy(ip[:], a.Addr().Unmap().AsSlice())
+		b = append(b, ip[:]...)
 	}
 	b = host.AppendUint32(b, 0)                   // interface
 	b = host.AppendUint64(b, 0xffffffff_ffffffff) // any cookie
@@ -128,7 +133,7 @@ func readDiagnosis(b []byte, local, remote netip.AddrPort) (uid int, ok bool, er
 // searchSocket looks for a socket in the kernel's tables. A program may use an
 // IPv6 socket for IPv4.
 func searchSocket(local, remote netip.AddrPort) (uid int, ok bool) {
-	four := func(a netip.AddrPort) string { ip := a.Addr().Unmap().As4(); return hexAddr(ip[:], a.Port()) }
+	four := func(a netip.AddrPort) string { return hexAddr(a.Addr().Unmap().AsSlice(), a.Port()) }
 	six := func(a netip.AddrPort) string { ip := a.Addr().As16(); return hexAddr(ip[:], a.Port()) }
 	if uid, ok := findSocket("/proc/self/net/tcp", four(local), four(remote)); ok {
 		return uid, true

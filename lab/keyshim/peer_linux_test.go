@@ -70,6 +70,9 @@ func TestProxyRefusesOtherUsers(t *testing.T) {
 	if got := say(t, nobody, proxy, `\x05\x01\x00\x05\x01\x00\x03\x09localhost\x20\xfbfrom another user`); got != "\x05\xff" {
 		t.Errorf("SOCKS5: %q", got)
 	}
+	if got := say(t, nobody, proxy, `\x05\x01\x80\x05\x01\x00\x03\x09localhost\x20\xfbfrom another user`); got != "\x05\xff" {
+		t.Errorf("asked for the proof that it is lab: %q", got)
+	}
 	if got := say(t, nobody, proxy, `\x1b[2J\n\n`); strings.Contains(got, "inner") || strings.Contains(got, password) {
 		t.Errorf("nonsense: %q", got)
 	}
@@ -194,6 +197,24 @@ func TestOwnerOfSocket(t *testing.T) {
 	for name, own := range own {
 		if !own(server) {
 			t.Errorf("%s: an IPv6 socket has no owner", name)
+		}
+	}
+	if l, err := net.Listen("tcp6", "[::1]:0"); err == nil {
+		defer l.Close()
+		client, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		server, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		for name, own := range own {
+			if !own(server) {
+				t.Errorf("%s: a socket with IPv6 addresses has no owner", name)
+			}
 		}
 	}
 	syscall.Close(fd)

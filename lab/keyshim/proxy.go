@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"crypto/rand"
 	"crypto/subtle"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -34,15 +37,39 @@ type proxy struct {
 
 // Proxy starts a proxy on the loopback interface that speaks HTTP CONNECT and
 // SOCKS5, and returns its URL as an HTTP proxy, with a user and a password that
-// are made up for it.
+// are made up for it. Where there is IPv6, it listens at the same port of ::1
+// for shim/connect.c.
 func (r *Relay) Proxy() (*url.URL, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, six, err := listenTwice()
 	if err != nil {
 		return nil, err
 	}
 	p := &proxy{relay: r, password: rand.Text()}
 	r.serve(l, p.take)
+	if six != nil {
+		r.serve(six, p.take)
+	}
 	return &url.URL{Scheme: "http", User: url.UserPassword(proxyUser, p.password), Host: l.Addr().String()}, nil
+}
+
+// listenTwice listens at one port of 127.0.0.1 and ::1. six is nil where that
+// cannot be, as where there is no IPv6.
+func listenTwice() (four, six net.Listener, err error) {
+	for range 10 {
+		if four, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
+			return nil, nil, err
+		}
+		port := strconv.Itoa(four.Addr().(*net.TCPAddr).Port)
+		if six, err = net.Listen("tcp6", net.JoinHostPort("::1", port)); err == nil || !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+		four.Close()
+	}
+	if six == nil && errors.Is(err, syscall.EADDRINUSE) {
+		four, err = net.Listen("tcp4", "127.0.0.1:0")
+		return four, nil, err
+	}
+	return four, six, nil
 }
 
 // ProxyEnvironment returns environ with what makes programs use a proxy for
@@ -56,8 +83,9 @@ func ProxyEnvironment(environ []string, proxy *url.URL) []string {
 	env = set(env, "all_proxy", socks.String())
 	env = set(env, "NO_PROXY", "")
 	env = set(env, "no_proxy", "")
-	env = set(env, "LAB_RELAY", proxy.Port())  // see shim/connect.c
-	return set(env, "NODE_USE_ENV_PROXY", "1") // Node.js 24
+	password, _ := proxy.User.Password()
+	env = set(env, "LAB_RELAY", proxy.Port()+":"+password) // see shim/connect.c
+	return set(env, "NODE_USE_ENV_PROXY", "1")             // Node.js 24
 }
 
 // take queues a connection and returns what serves it.
@@ -73,10 +101,7 @@ func (p *proxy) serve(client *net.TCPConn, own bool) {
 	_ = client.SetDeadline(time.Now().Add(askTimeout))
 	from := &limitedReader{Reader: client, left: maxAsk}
 	in := bufio.NewReader(from)
-	admits := func(user, password string) bool {
-		return user == proxyUser && subtle.ConstantTimeCompare([]byte(password), []byte(p.password)) == 1 || own
-	}
-	target, answer, err := ask(in, client, admits)
+	target, answer, err := ask(in, client, guard{p.password, own})
 	if err != nil {
 		linger(client)
 		return
@@ -94,17 +119,27 @@ func (p *proxy) serve(client *net.TCPConn, own bool) {
 	p.relay.carry(client, in, server, server.LocalAddr())
 }
 
-// ask reads a client's identity, which admits checks, and its target. If it
-// refuses the client, it answers why. answer reports how the dial went.
-func ask(in *bufio.Reader, out io.Writer, admits func(user, password string) bool) (target string, answer func(error) error, err error) {
+// guard decides who is served.
+type guard struct {
+	password string // of the proxy
+	own      bool   // the client is a program of the user's
+}
+
+func (g guard) admits(user, password string) bool {
+	return user == proxyUser && subtle.ConstantTimeCompare([]byte(password), []byte(g.password)) == 1 || g.own
+}
+
+// ask reads a client's identity, which g checks, and its target. If it refuses
+// the client, it answers why. answer reports how the dial went.
+func ask(in *bufio.Reader, out io.Writer, g guard) (target string, answer func(error) error, err error) {
 	first, err := in.Peek(1)
 	if err != nil {
 		return "", nil, err
 	}
 	if first[0] == socksVersion {
-		return askSOCKS(in, out, admits)
+		return askSOCKS(in, out, g)
 	}
-	return askHTTP(in, out, admits)
+	return askHTTP(in, out, g)
 }
 
 // linger ends a connection so that the client reads the answer even if it

@@ -17,7 +17,7 @@ var (
 )
 
 // askHTTP reads a CONNECT request (RFC 9110 section 9.3.6). See ask.
-func askHTTP(in *bufio.Reader, out io.Writer, admits func(user, password string) bool) (target string, answer func(error) error, err error) {
+func askHTTP(in *bufio.Reader, out io.Writer, g guard) (target string, answer func(error) error, err error) {
 	refuse := func(status int, err error) (string, func(error) error, error) {
 		return "", nil, errors.Join(err, sayHTTP(out, status, err.Error()))
 	}
@@ -29,7 +29,7 @@ func askHTTP(in *bufio.Reader, out io.Writer, admits func(user, password string)
 		return "", nil, err
 	case err != nil:
 		return refuse(http.StatusBadRequest, errors.New("the request is malformed"))
-	case !admits(basicAuth(request)):
+	case !g.admits(basicAuth(request)):
 		return refuse(http.StatusProxyAuthRequired, errNotTheirs)
 	case request.Method != http.MethodConnect:
 		return refuse(http.StatusNotImplemented, errNotConnect)

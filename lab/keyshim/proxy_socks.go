@@ -16,6 +16,7 @@ const (
 	socksConnect  = 1
 	socksNoAuth   = 0 // methods
 	socksPassword = 2
+	socksProof    = 0x80 // lab's own: the proxy says its password, as shim/connect.c asks it to
 	socksNoMethod = 0xff
 	socksIPv4     = 1 // types of addresses
 	socksName     = 3
@@ -36,8 +37,8 @@ const (
 )
 
 // askSOCKS reads the greeting, the password and the request of SOCKS5. See ask.
-func askSOCKS(in *bufio.Reader, out io.Writer, admits func(user, password string) bool) (target string, answer func(error) error, err error) {
-	if err := greetSOCKS(in, out, admits); err != nil {
+func askSOCKS(in *bufio.Reader, out io.Writer, g guard) (target string, answer func(error) error, err error) {
+	if err := greetSOCKS(in, out, g); err != nil {
 		return "", nil, err
 	}
 	reply := func(code byte) error {
@@ -75,7 +76,7 @@ func askSOCKS(in *bufio.Reader, out io.Writer, admits func(user, password string
 
 // greetSOCKS negotiates the authentication method, and authenticates the
 // client.
-func greetSOCKS(in *bufio.Reader, out io.Writer, admits func(user, password string) bool) error {
+func greetSOCKS(in *bufio.Reader, out io.Writer, g guard) error {
 	if _, err := in.Discard(1); err != nil { // version
 		return err
 	}
@@ -92,7 +93,9 @@ func greetSOCKS(in *bufio.Reader, out io.Writer, admits func(user, password stri
 		if err := say(socksVersion, socksPassword); err != nil {
 			return err
 		}
-	case bytes.IndexByte(methods, socksNoAuth) >= 0 && admits("", ""):
+	case bytes.IndexByte(methods, socksProof) >= 0 && g.own:
+		return say(append([]byte{socksVersion, socksProof}, g.password...)...)
+	case bytes.IndexByte(methods, socksNoAuth) >= 0 && g.admits("", ""):
 		return say(socksVersion, socksNoAuth)
 	default:
 		return errors.Join(errNotTheirs, say(socksVersion, socksNoMethod))
@@ -108,7 +111,7 @@ func greetSOCKS(in *bufio.Reader, out io.Writer, admits func(user, password stri
 	if err != nil {
 		return err
 	}
-	if !admits(string(user), string(password)) {
+	if !g.admits(string(user), string(password)) {
 		return errors.Join(errNotTheirs, say(socksPasswordVersion, socksPasswordFailed))
 	}
 	return say(socksPasswordVersion, socksPasswordDone)

@@ -18,14 +18,16 @@ import (
 )
 
 // strict admits clients that know the password, open admits all.
-func strict(user, password string) bool { return user == proxyUser && password == "secret" }
-func open(string, string) bool          { return true }
+var (
+	strict = guard{password: "secret"}
+	open   = guard{password: "secret", own: true}
+)
 
 // askText has the proxy read a request, and returns what it answers to one that
 // it takes.
-func askText(request string, admits func(user, password string) bool) (target, answered string, err error) {
+func askText(request string, g guard) (target, answered string, err error) {
 	var replies bytes.Buffer
-	target, answer, err := ask(bufio.NewReader(strings.NewReader(request)), &replies, admits)
+	target, answer, err := ask(bufio.NewReader(strings.NewReader(request)), &replies, g)
 	if err == nil {
 		err = answer(nil)
 	}
@@ -34,6 +36,7 @@ func askText(request string, admits func(user, password string) bool) (target, a
 
 const (
 	socksAnonymous = "\x05\x01\x00"
+	socksProven    = "\x05\x01\x80"
 	socksKnown     = "\x05\x02\x00\x02" + "\x01\x03lab\x06secret"
 )
 
@@ -43,14 +46,14 @@ func TestAskSOCKS(t *testing.T) {
 		"\x05\x01\x00\x03\x09localhost\x20\xfb":                          "localhost:8443",
 		"\x05\x01\x00\x04" + strings.Repeat("\x00", 15) + "\x01\x01\xbb": "[::1]:443",
 	} {
-		for greeting, replies := range map[string]string{socksAnonymous: "\x05\x00\x05\x00", socksKnown: "\x05\x02\x01\x00\x05\x00"} {
-			admits := map[string]func(string, string) bool{socksAnonymous: open, socksKnown: strict}[greeting]
-			target, answered, err := askText(greeting+request, admits)
+		for greeting, replies := range map[string]string{socksAnonymous: "\x05\x00\x05\x00", socksKnown: "\x05\x02\x01\x00\x05\x00", socksProven: "\x05\x80secret\x05\x00"} {
+			g := map[string]guard{socksAnonymous: open, socksProven: open, socksKnown: strict}[greeting]
+			target, answered, err := askText(greeting+request, g)
 			if err != nil || target != want || !strings.HasPrefix(answered, replies) {
 				t.Errorf("%q: %q, %q, %v", greeting+request, target, answered, err)
 			}
 			for n := range greeting + request {
-				if target, _, err := askText((greeting + request)[:n], admits); err == nil {
+				if target, _, err := askText((greeting + request)[:n], g); err == nil {
 					t.Errorf("the first %d bytes of %q: %q", n, greeting+request, target)
 				}
 			}
@@ -237,14 +240,11 @@ func FuzzAsk(f *testing.F) {
 	f.Add([]byte("CONNECT localhost:8443 HTTP/1.1\r\n" + basic("lab:secret") + "\r\n"))
 	f.Add([]byte("GET http://localhost/ HTTP/1.1\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, request []byte) {
-		known := false // whoever is admitted has the password
-		target, answer, err := ask(bufio.NewReader(bytes.NewReader(request)), io.Discard, func(user, password string) bool {
-			known = strict(user, password)
-			return known
-		})
+		target, answer, err := ask(bufio.NewReader(bytes.NewReader(request)), io.Discard, strict)
 		if err != nil {
 			return
 		}
+		known := bytes.Contains(request, []byte("secret")) || bytes.Contains(request, []byte("bGFiOnNlY3JldA"))
 		if _, _, bad := net.SplitHostPort(target); bad != nil || !known || strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			t.Errorf("%q: %q", request, target)
 		}

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -120,6 +121,66 @@ func TestShimWritesOnlyToOwnFiles(t *testing.T) {
 		if info, err := os.Stat(path); err != nil || info.Size() > 0 {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
+	}
+}
+
+// TestShimKnowsLab: who listens at lab's port when lab has ended gets no data of
+// the program's.
+func TestShimKnowsLab(t *testing.T) {
+	library := library(t)
+	peertest.Need(t, "bash")
+	for name, test := range map[string]struct {
+		answer  string
+		through bool
+	}{
+		"lab":              {"\x05\x80secret\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00", true},
+		"another password": {"\x05\x80sesame\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00", false},
+		"no password":      {"\x05\x00\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00", false},
+		"not SOCKS":        {"220 ready, and a greeting that is long enough\r\n", false},
+		"nothing":          {"", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := make(chan string, 2)
+			listen := func(who string, talk func(net.Conn) error) net.Addr {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				peertest.Serve(t, l, func(c net.Conn) {
+					defer c.Close()
+					if talk(c) != nil {
+						return
+					}
+					if data, _ := io.ReadAll(c); len(data) > 0 {
+						got <- who + " got " + string(data)
+					}
+				})
+				return l.Addr()
+			}
+			server := listen("the server", func(net.Conn) error { return nil }).(*net.TCPAddr)
+			relay := listen("the listener", func(c net.Conn) error {
+				if _, err := io.ReadFull(c, make([]byte, 3+4+4+2)); err != nil {
+					return err
+				}
+				_, err := io.WriteString(c, test.answer)
+				if test.answer == "" {
+					c.Close()
+				}
+				return err
+			}).(*net.TCPAddr)
+			program := exec.CommandContext(t.Context(), "bash", "-c", fmt.Sprintf("exec 3<>/dev/tcp/127.0.0.1/%d && printf data >&3", server.Port))
+			program.Env = append(keyshim.Environment(os.Environ(), filepath.Join(t.TempDir(), "log"), library), fmt.Sprintf("LAB_RELAY=%d:secret", relay.Port))
+			if out, err := program.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			want := "the server got data"
+			if test.through {
+				want = "the listener got data"
+			}
+			if got := <-got; got != want {
+				t.Error(got)
+			}
+		})
 	}
 }
 

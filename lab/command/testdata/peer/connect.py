@@ -52,6 +52,21 @@ for timeout in None, 20:
         socket.create_connection(address(closed), timeout)
     except OSError as e:
         print(type(e).__name__)
+if six != "-":
+    port = address(closed)[1]
+    for host, only in ("::1", True), ("::1", False), ("::ffff:127.0.0.1", False):
+        s = socket.socket(socket.AF_INET6)
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+        s.settimeout(20)
+        print(host, s.connect_ex((host, port)), s.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+    s = socket.socket(socket.AF_INET6)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, True)
+    print(s.connect_ex(("::ffff:127.0.0.1", address(four)[1])))
+    s = socket.socket(socket.AF_INET6)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, True)
+    print(s.connect_ex(address(six)), s.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+s = socket.create_connection(address(four))
+print(s.connect_ex(address(four)), s.getpeername() == address(four))  # connected already
 s = socket.socket()
 s.setblocking(False)
 print(s.connect_ex(address(closed)) in (111, 115))
