@@ -53,7 +53,7 @@ type breakpoint struct {
 	// from the instruction. If not, met has changed the registers or will let
 	// it go on later.
 	met   func(*Trace, *hit) (goesOn bool)
-	slots uint64 // of copyInside
+	slots uint64 // of copyInside, whose memory not every process with the program has; 0: it is another one
 }
 
 // load looks at the program that a process has just begun to execute.
@@ -186,7 +186,10 @@ func (t *Trace) prepare(tid int, i *image) {
 	if syscall.PtraceSetOptions(tid, options) != nil {
 		return // it was killed
 	}
-	for address := range i.breakpoints {
+	for address, b := range i.breakpoints {
+		if b.slots != 0 {
+			continue
+		}
 		if err := poke(tid, address, trap); err != nil {
 			t.say(&SystemError{"a breakpoint cannot be set", err})
 		}

@@ -321,14 +321,21 @@ func TestFollowed(t *testing.T) {
 		"thread": func(r *reference) []string {
 			return []string{"python3", "-c", "import subprocess, sys, threading\nt = threading.Thread(target=subprocess.run, args=[sys.argv[1:]])\nt.start(); t.join()", peer(), "call", r.address}
 		},
+		"again":   func(r *reference) []string { return []string{"sh", "-c", call(r) + "; " + call(r)} },
 		"cleared": func(r *reference) []string { return []string{"env", "-i", peer(), "call", r.address} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, log := newReference(t), newLog(t)
 			args := args(server)
 			peertest.Need(t, args[0])
-			run(t, log, args...)
-			wantSame(t, log, server, tls13Lines)
+			if out := run(t, log, args...); strings.Contains(out, "cannot:") {
+				t.Error(out)
+			}
+			lines := tls13Lines
+			if name == "again" {
+				lines *= 2
+			}
+			wantSame(t, log, server, lines)
 		})
 	}
 	t.Run("go test", func(t *testing.T) {
