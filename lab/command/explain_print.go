@@ -56,6 +56,8 @@ type connectionPrinter struct {
 	first   time.Time                      // of the file's packets; zero: there are none
 	others  string                         // what shows connections that are not printed
 	kept    *keptDrawings                  // where out goes; nil: somewhere without a bound
+	next    int                            // the connection to show next, in the order in which they were opened; 0: in that of their ends
+	keyless string                         // the advice where keys are missing; "": the verdict's own
 
 	trusted *chain.Trust
 	lessons *scenarioTrusts
@@ -129,13 +131,33 @@ func (g *connectionPrinter) add(c *tlsdecrypt.Connection) {
 	if g.uses != nil && (g.stream < 0 || g.stream == c.Number) {
 		g.uses[c.RSAKey]++
 	}
-	for len(g.ends) > 0 && g.ready[g.ends[0]] != nil {
-		g.show(g.ends[0])
-		g.ends = g.ends[1:]
-	}
+	g.showReady()
 	if g.out.Buffered() > 0 && !g.waits {
 		g.waits = true
 		time.AfterFunc(flushDelay, g.flush)
+	}
+}
+
+// mostWaiting is how many connections wait at most for one that was opened
+// before them.
+const mostWaiting = 64
+
+// showReady shows what it is the turn of. mu is held.
+func (g *connectionPrinter) showReady() {
+	if g.next > 0 {
+		g.ends = nil
+		for g.ready[g.next] != nil || len(g.ready) > mostWaiting {
+			if g.ready[g.next] == nil {
+				g.next = slices.Min(slices.Collect(maps.Keys(g.ready)))
+			}
+			g.show(g.next)
+			g.next++
+		}
+		return
+	}
+	for len(g.ends) > 0 && g.ready[g.ends[0]] != nil {
+		g.show(g.ends[0])
+		g.ends = g.ends[1:]
 	}
 }
 
@@ -153,6 +175,9 @@ func (g *connectionPrinter) trust() *chain.Trust {
 // prepare does the part of the work for which the order does not matter.
 func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connection) {
 	v := judged(c, func() *chain.Trust { return cmp.Or(g.lessons.trust(c), g.trust()) }, !g.list)
+	if g.keyless != "" {
+		v.AdviseUnlogged(g.keyless)
+	}
 	f.isTLS = isTLS(c, &v)
 	if !g.list {
 		f.chosen = verdict.ChosenOn(c)

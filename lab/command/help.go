@@ -105,9 +105,8 @@ func flagsHelp(flags []cli.Flag, width int) string {
 	names, uses := make([]string, len(flags)), make([]string, len(flags))
 	widest := 0
 	for i, flag := range flags {
-		names[i], uses[i], _ = strings.Cut(flag.String(), "\t")
-		names[i], _, _ = strings.Cut(names[i], " [ ") // how often is in the use
-		uses[i] = strings.Replace(uses[i], " (default: false)", "", 1)
+		_, uses[i], _ = strings.Cut(flag.String(), "\t")
+		names[i], uses[i] = flagNames(flag), strings.Replace(uses[i], " (default: false)", "", 1)
 		widest = max(widest, len(names[i]))
 	}
 	var b strings.Builder
@@ -120,6 +119,17 @@ func flagsHelp(flags []cli.Flag, width int) string {
 		b.WriteString(column + strings.Join(text.FoldWhole(uses[i], width-len(column)), "\n"+strings.Repeat(" ", len(column))) + "\n")
 	}
 	return b.String()
+}
+
+// flagNames returns a flag with the placeholder of its value: "--dir DIR", and
+// "--explain[=FILE]" of one whose value may be left out.
+func flagNames(flag cli.Flag) string {
+	names, _, _ := strings.Cut(flag.String(), "\t")
+	names, _, _ = strings.Cut(names, " [ ") // how often is in the use
+	if generic, ok := flag.(*cli.GenericFlag); ok && isSwitch(generic) {
+		names = strings.Replace(names, " ", "[=", 1) + "]"
+	}
+	return names
 }
 
 const commandHelp = `NAME:

@@ -56,6 +56,7 @@ func hint(err error) string {
 		noPage   *browser.NoPageError
 		notLog   *keylog.NotKeyLogError
 		network  *net.OpError
+		live     *webError
 		format   *capture.FormatError
 		other    *notCaptureError
 		nothing  *nothingError
@@ -201,6 +202,8 @@ func hint(err error) string {
 		return "lab up --capture - | wireshark -k -i -, or | lab explain -"
 	case errors.As(err, &taps):
 		return "--tap LISTEN=TARGET: LISTEN is an address of this machine, where neither the program itself nor another one listens"
+	case errors.As(err, &live):
+		return "choose an address of this machine and a port over 1023, such as --web " + webAddr
 	case errors.Is(err, errAddrInUse):
 		return "another program listens there: end it, or choose another port with --addr 127.0.0.1:9443"
 	case errors.As(err, &network) && network.Op == "listen":

@@ -36,10 +36,9 @@ func manualOf(b *strings.Builder, path string, commands []*cli.Command) {
 		}
 		fmt.Fprintf(b, "## %s %s\n\n%s.\n\n", name, markdown(c.ArgsUsage), markdown(c.Usage))
 		for _, flag := range append(slices.Clone(c.Flags), cli.HelpFlag) {
-			names, use, _ := strings.Cut(flag.String(), "\t")
-			names, _, _ = strings.Cut(names, " [ ") // how often is in the use
+			_, use, _ := strings.Cut(flag.String(), "\t")
 			use = strings.Replace(use, " (default: false)", "", 1)
-			fmt.Fprintf(b, "**%s**\n: %s\n\n", markdown(names), markdown(use))
+			fmt.Fprintf(b, "**%s**\n: %s\n\n", markdown(flagNames(flag)), markdown(use))
 		}
 		if c.Description != "" {
 			fmt.Fprintf(b, "Examples:\n\n```\n%s\n```\n\n", c.Description)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -52,7 +53,7 @@ func (a *labRun) openWeb(c *cli.Context, title string, byDefault bool) (err erro
 	page := web.NewPage(web.Options{Title: title, Live: true, Showing: shown, Lessons: &lessons{a.Program, a.folder}, PKI: a.listedPKI()})
 	a.web, err = a.serveWeb(c.Context, page, addr)
 	if err != nil && !asked {
-		a.say("there is no live view: %v", err)
+		a.say("there is no live view: %v", errors.Unwrap(err)) // --web was not typed
 		return nil
 	}
 	if err != nil {
@@ -88,7 +89,7 @@ func (a *labRun) watched(c *cli.Context) bool {
 func (p *Program) serveWeb(ctx context.Context, page *web.Page, addr string) (*web.Server, error) {
 	l, err := listenWeb(ctx, addr)
 	if err != nil {
-		return nil, err
+		return nil, &webError{addr, err}
 	}
 	host, port, _ := net.SplitHostPort(addr)
 	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" {
@@ -104,6 +105,15 @@ func (p *Program) serveWeb(ctx context.Context, page *web.Page, addr string) (*w
 	p.say("watch in a browser:\n  %s", s.URL())
 	return s, nil
 }
+
+// webError is a --web that cannot be listened for.
+type webError struct {
+	addr string
+	err  error
+}
+
+func (e *webError) Error() string { return fmt.Sprintf("--web %s: %v", e.addr, e.err) }
+func (e *webError) Unwrap() error { return e.err }
 
 // listenWeb listens on an address, or on the next port that is free if its own
 // is busy.

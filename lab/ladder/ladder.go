@@ -22,6 +22,8 @@ type Options struct {
 	Title string
 	// Note is said under a message; nil, or "": nothing is.
 	Note func(*tlsdecrypt.Message) string
+	// More is what lists the causes that are less likely; "": --verbose.
+	More string
 	// Scenario is the scenario that shows the same fault; "": none.
 	Scenario string
 
@@ -39,7 +41,7 @@ func (o Options) charset() text.Charset { return text.Charset(o.ASCII) }
 func Draw(w io.Writer, c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) error {
 	o.Width = o.width()
 	s := newStory(c, v, o)
-	s.below, s.scenario, s.verbose = o.Below, o.Scenario, o.Verbose
+	s.below, s.scenario, s.verbose, s.more = o.Below, o.Scenario, o.Verbose, o.More
 	p := &page{Options: o, opened: opened(c), noted: map[string]bool{}}
 	if o.Brief {
 		p.text(bold, p.title(c))

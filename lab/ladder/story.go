@@ -54,6 +54,7 @@ type story struct {
 	below     bool                 // the verdict stands above the drawing
 	scenario  string               // that shows the same
 	verbose   bool                 // all possible causes are listed
+	more      string               // what lists them; "": --verbose
 	hello     *tlswire.ClientHello // the last one
 	hellos    int                  // ClientHellos so far
 	again     bool                 // this is a renegotiation (RFC 5246 section 7.4.1.2)

@@ -1,6 +1,7 @@
 package ladder
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -295,7 +296,7 @@ func (s *story) advice() (paragraphs []string) {
 			paragraphs = append(paragraphs, fmt.Sprintf("%d. %s: %s.", i+1, cause.Text, cause.Tell))
 		}
 		if more := len(v.Causes) - most; more > 0 {
-			paragraphs = append(paragraphs, fmt.Sprintf("%s less likely: --verbose lists them.", text.Counted(more, "more cause")))
+			paragraphs = append(paragraphs, fmt.Sprintf("%s less likely: %s lists them.", text.Counted(more, "more cause"), cmp.Or(s.more, "--verbose")))
 		}
 	}
 	paragraphs = append(paragraphs, offered(v.Offers)...)

@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"mtlslab.example/lab/lab/chain"
@@ -266,6 +267,15 @@ const (
 	withKeys = "record it again with the keys of one of the two programs (SSLKEYLOGFILE, or lab exec -- PROGRAM)"
 	getKeys  = withKeys + ", or once with TLS 1.2, in which certificates and alerts can be read"
 )
+
+// AdviseUnlogged replaces the advice to record a connection with keys, for those
+// who have just had the program log them.
+func (v *Verdict) AdviseUnlogged(instead string) {
+	for _, advice := range []*string{&v.Fix, &v.Confirm} {
+		*advice = strings.Replace(*advice, getKeys, instead+"; or run it with TLS 1.2, in which certificates and alerts can be read", 1)
+		*advice = strings.Replace(*advice, withKeys, instead, 1)
+	}
+}
 
 // idleServer is what a server that waited may have done.
 func idleServer(waited time.Duration) string {

@@ -242,3 +242,22 @@ func TestHiddenReasons(t *testing.T) {
 		t.Errorf("a client that refuses: %v", got)
 	}
 }
+
+// TestAdviseUnlogged: who has just had a program log its keys is not advised to
+// do so.
+func TestAdviseUnlogged(t *testing.T) {
+	flight := []int{30, 800, 100, sizeFinished}
+	for name, c := range map[string]*tlsdecrypt.Connection{
+		"unknown":       sealedTLS13(tlswire.TLS_AES_128_GCM_SHA256, flight),
+		"very probably": sealedTLS13(tlswire.TLS_AES_128_GCM_SHA256, flight, sealed(endpoint.Client, sizeAlert)),
+	} {
+		v := Judge(nil, nil, 0, ended(c, endpoint.Client))
+		if !strings.Contains(v.Fix+v.Confirm, "lab exec -- PROGRAM") {
+			t.Errorf("%s: %q, %q", name, v.Fix, v.Confirm)
+		}
+		v.AdviseUnlogged("read what it printed")
+		if said := v.Fix + v.Confirm; strings.Contains(said, "lab exec") || !strings.Contains(said, "read what it printed") {
+			t.Errorf("%s: %q, %q", name, v.Fix, v.Confirm)
+		}
+	}
+}
