@@ -1,6 +1,7 @@
 package certgen
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"regexp"
@@ -22,28 +23,11 @@ type EditError struct {
 
 func (e *EditError) Error() string { return fmt.Sprintf("%s: %s: %s", e.File, e.Name, e.Problem) }
 
-// SAN returns a name with the prefix of its type, as sans has it: an IP address,
-// a URI, an email address, and else a host. One that has a prefix stays.
-func SAN(name string) string {
-	kind, _, found := strings.Cut(name, ":")
-	switch {
-	case net.ParseIP(name) != nil:
-		return "IP:" + name
-	case found && slices.Contains([]string{"DNS", "IP", "URI", "email"}, kind):
-		return name
-	case strings.Contains(name, "://"):
-		return "URI:" + name
-	case strings.Contains(name, "@"):
-		return "email:" + name
-	}
-	return "DNS:" + name
-}
-
 // AddSANs returns a manifest in which the certificate called name has further
 // subject alternative names, each with its prefix (see [SAN]); those that it has
 // already are left out, and added are the others. All else in the text stays as
-// it is, comments too. Errors are *yamldoc.Error, *UnknownNameError and
-// *EditError.
+// it is, comments too. Errors are *yamldoc.Error, *UnknownNameError,
+// *NameError and *EditError.
 func AddSANs(file string, data []byte, name string, sans []string) (text []byte, added []string, err error) {
 	d, m, err := documentOf(file, data, name)
 	if err != nil {
@@ -53,6 +37,10 @@ func AddSANs(file string, data []byte, name string, sans []string) (text []byte,
 	for _, san := range sans {
 		probe := &document{Document: d.Document, certificate: new(Certificate)}
 		if err := probe.addSAN(d.Root(), san); err != nil {
+			var fault *yamldoc.Error // of a line that nobody has written
+			if errors.As(err, &fault) {
+				err = &NameError{Name: san, Problem: "cannot be added: " + fault.Problem, Hint: fault.Hint}
+			}
 			return nil, nil, err
 		}
 		if of := probe.certificate.SANs[0]; !slices.ContainsFunc(names, func(n string) bool { return sameSAN(n, of) }) {

@@ -9,11 +9,13 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 )
 
 const addNameExamples = `lab certs add-name server 10.0.0.5
 lab certs add-name server laptop.local 10.0.0.5
-lab certs add-name client spiffe://example.org/client`
+lab certs add-name client URI:spiffe://example.org/client`
 
 func (p *Program) addNameCommand() *cli.Command {
 	return &cli.Command{
@@ -32,12 +34,19 @@ func (p *Program) certsAddName(c *cli.Context) error {
 	if c.NArg() < 2 {
 		return &usageError{command: commandName(c), problem: "lab certs add-name takes a NAME and what to add to it"}
 	}
-	if _, err := p.adoptManifest(f, certgen.Options{}); err != nil {
+	name, sans := c.Args().First(), []string{}
+	for _, typed := range c.Args().Tail() {
+		san, err := certgen.SAN(typed)
+		if err != nil {
+			return err
+		}
+		sans = append(sans, san)
+	}
+	if err := p.checkNameable(f, name, c.Args().Tail()); err != nil {
 		return err
 	}
-	name, sans := c.Args().First(), []string{}
-	for _, san := range c.Args().Tail() {
-		sans = append(sans, certgen.SAN(san))
+	if _, err := p.adoptManifest(f, certgen.Options{}); err != nil {
+		return err
 	}
 	data, err := os.ReadFile(f.manifest())
 	if err != nil {
@@ -56,6 +65,47 @@ func (p *Program) certsAddName(c *cli.Context) error {
 	}
 	p.printChange(f.manifest(), string(data), string(edited))
 	return p.preparePKI(c.Context, f, false)
+}
+
+// checkNameable refuses to give names to a CA: nobody calls it, and it would be
+// made anew, with all that it issued.
+func (p *Program) checkNameable(f folder, name string, typed []string) error {
+	m, _, err := p.readManifest(f)
+	if err != nil {
+		return err
+	}
+	certificate, err := m.Lookup(name)
+	if err != nil || !certificate.CA {
+		return err
+	}
+	e := &caNameError{name: name, typed: typed}
+	for _, c := range m.Certificates {
+		if !c.CA && sideOf(c) == endpoint.Server {
+			e.servers = append(e.servers, c.Name)
+		}
+	}
+	return e
+}
+
+// caNameError reports a CA that was to have the name of a server.
+type caNameError struct {
+	name    string
+	typed   []string // that were to be added
+	servers []string // that take names
+}
+
+func (e *caNameError) Error() string {
+	return e.name + " is a CA, which nobody calls: names belong to the certificate of a server"
+}
+
+func (e *caNameError) hint() string {
+	switch len(e.servers) {
+	case 0:
+		return "there is no certificate of a server in certs.yaml; one that signs itself is a CA unless it has ca: false"
+	case 1:
+		return "lab certs add-name " + commandWord(e.servers[0]) + " " + strings.Join(e.typed, " ")
+	}
+	return "those of servers are " + text.Few(e.servers, fewNames) + "; lab certs list shows all"
 }
 
 // printChange shows where two texts differ: the line before, and what is new.

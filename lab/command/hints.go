@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,6 +77,8 @@ func hint(err error) string {
 		differ   *certgen.DifferentError
 		notOne   *handout.Error
 		edit     *certgen.EditError
+		badName  *certgen.NameError
+		caName   *caNameError
 		program  *snippet.UnknownError
 		odd      *snippet.PathError
 		noPKI    *noPKIError
@@ -103,6 +106,10 @@ func hint(err error) string {
 		return "lab certs handout makes hand-outs; nothing was written"
 	case errors.As(err, &edit) && edit.Write != "":
 		return "write it into the document of " + edit.Name + ": " + edit.Write
+	case errors.As(err, &badName):
+		return nameHint(badName)
+	case errors.As(err, &caName):
+		return caName.hint()
 	case errors.As(err, &usage):
 		if usage.hint != "" {
 			return usage.hint
@@ -212,6 +219,18 @@ func hint(err error) string {
 		return "it belongs to somebody else, or is closed to you: change that, or work in another folder with --dir DIR"
 	}
 	return exerciseHint(err)
+}
+
+// nameHint is what to write in place of what is no name.
+func nameHint(err *certgen.NameError) string {
+	hint := cmp.Or(err.Hint, "write a host or an address: laptop.example, *.example.org, 10.0.0.5 or fd00::5")
+	switch {
+	case err.Meant != "" && err.Hint != "":
+		return "did you mean " + err.Meant + "? " + hint
+	case err.Meant != "":
+		return "did you mean " + err.Meant + "?"
+	}
+	return hint
 }
 
 // damagedFile is the file that an error is about.

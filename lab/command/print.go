@@ -217,11 +217,11 @@ func branches(infos []certgen.Info) []string {
 // namesOf returns the names that a peer compares: the subject alternative
 // names, or else the subject.
 func namesOf(info certgen.Info) []string {
-	if len(info.SANs) > 0 {
+	switch {
+	case info.CA: // those of a CA are nobody's to call
+		return append([]string{info.Subject + " (CA)"}, info.SANs...)
+	case len(info.SANs) > 0:
 		return info.SANs
-	}
-	if info.CA {
-		return []string{info.Subject + " (CA)"}
 	}
 	return []string{info.Subject}
 }
