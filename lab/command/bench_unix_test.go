@@ -121,7 +121,7 @@ type benchRun struct {
 	memory int64 // the most that was resident, in the units of getrusage
 }
 
-func benchProcess(b testing.TB, c *exec.Cmd) benchRun {
+func benchProcess(b *testing.B, c *exec.Cmd) benchRun {
 	b.Helper()
 	var out, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &out, &stderr

@@ -21,8 +21,8 @@ export function showExercise(root, exercise) {
   root.replaceChildren(
     el('summary', null, el('b', null, exercise.title), exercise.solved && el('span', {class: 'badge good'}, 'solved')),
     ...exercise.story.split('\n').map((paragraph) => el('p', null, paragraph)),
-    el('h3', null, 'What to reach'), el('ul', {class: 'reach'}, exercise.reach.map((line) => el('li', null, line))),
-    steps.length > 0 ? el('h3', {role: 'status'}, `Marked: ${met} of ${steps.length}`) : el('p', {class: 'name'}, 'It is marked whenever a file is saved.'),
+    el('h2', null, 'What to reach'), el('ul', {class: 'reach'}, exercise.reach.map((line) => el('li', null, line))),
+    steps.length > 0 ? el('h2', null, el('span', {role: 'status'}, `Marked: ${met} of ${steps.length}`)) : el('p', {class: 'name'}, 'It is marked whenever a file is saved.'),
     el('ol', {class: 'checks'}, steps.map(stepItem)),
     ...(exercise.hints ?? []).map((hint, i) => el('p', {class: 'name'}, `Hint ${i + 1}: ${hint}`)));
 }

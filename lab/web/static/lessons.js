@@ -52,7 +52,7 @@ export class Lessons {
     for (const lesson of lessons) sides.set(lesson.side, [...(sides.get(lesson.side) ?? []), lesson]);
     const one = this.search.value.trim() !== ''; // best first: not sorted by side
     this.found.replaceChildren(...(one ? [el('ul', null, lessons.map((l) => this.lesson(l)))]
-      : [...sides].map(([side, of]) => el('section', {'aria-label': side}, el('h3', null, side), el('ul', null, of.map((l) => this.lesson(l)))))));
+      : [...sides].map(([side, of]) => el('section', {'aria-label': side}, el('h2', null, side), el('ul', null, of.map((l) => this.lesson(l)))))));
   }
 
   /** @param {Lesson} lesson */
