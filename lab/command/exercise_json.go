@@ -52,6 +52,7 @@ type markedStep struct {
 	RejectedBy endpoint.Side   `json:"rejected_by,omitempty"`
 	Alert      string          `json:"alert,omitempty"`
 	Status     int             `json:"status,omitempty"`
+	Stream     *int            `json:"stream,omitempty"` // in the capture
 	Error      string          `json:"error,omitempty"`
 }
 
@@ -69,10 +70,14 @@ func markedExercise(work *exercise.Work, r *exercise.Result) any {
 		Steps    []markedStep   `json:"steps,omitempty"`
 		Answers  []markedAnswer `json:"answers,omitempty"`
 		Stale    bool           `json:"stale,omitempty"`
+		Known    string         `json:"known,omitempty"` // why it does not count
 		Capture  string         `json:"capture,omitempty"`
-	}{Exercise: work.Name(), Solved: r.Solved, Stale: r.Stale, Capture: r.Capture}
+	}{Exercise: work.Name(), Solved: r.Solved, Stale: r.Stale, Known: r.Known, Capture: r.Capture}
 	for _, s := range r.Steps {
 		step := markedStep{Says: s.Title(), Met: s.Met, Seen: append(s.Missed, s.Findings...)}
+		if s.Stream >= 0 && r.Capture != "" {
+			step.Stream = &s.Stream
+		}
 		if s.Err != nil {
 			step.Error = s.Err.Error()
 		}

@@ -87,13 +87,19 @@ func (p *Program) printResult(work *exercise.Work, r *exercise.Result) {
 	}
 	out.Line(work.Name(), ": ", state)
 	out.Line()
-	said := ""
+	said, stream := "", -1
 	for _, s := range r.Steps {
 		out.Paragraph(yesOrNo(s.Met), 6, s.Title())
 		if s.Met {
 			continue
 		}
 		for _, seen := range s.Missed {
+			if s.Stream >= 0 && r.Capture != "" {
+				seen += fmt.Sprintf(" (stream %d)", s.Stream)
+				if stream < 0 {
+					stream = s.Stream
+				}
+			}
 			out.Paragraph("        ", 8, seen)
 		}
 		for _, f := range s.Findings {
@@ -114,14 +120,26 @@ func (p *Program) printResult(work *exercise.Work, r *exercise.Result) {
 			out.Paragraph("        ", 8, "it is not "+a.Given)
 		}
 	}
+	if r.Known != "" {
+		p.stdout().Line()
+		p.stdout().Paragraph("This does not count: ", 2, r.Known+".")
+	}
 	if !r.Solved && r.Stale {
 		p.stdout().Line()
 		p.say("certs.yaml asks for other certificates than there are; make them:\n  lab certs generate --dir %s", commandWord(work.Folder))
 	}
 	if !r.Solved && r.Capture != "" && slices.ContainsFunc(r.Steps, func(s *exercise.StepResult) bool { return s.Exchange != nil }) {
 		p.stdout().Line()
-		p.say("what was said is in a capture; draw it:\n  lab explain %s", commandWord(r.Capture))
+		p.say("what was said is in a capture; draw it:\n  lab explain %s%s", commandWord(r.Capture), only(stream))
 	}
+}
+
+// only is the option for one stream of a capture; "": all.
+func only(stream int) string {
+	if stream < 0 {
+		return ""
+	}
+	return fmt.Sprintf(" --stream %d", stream)
 }
 
 func yesOrNo(met bool) string {
@@ -135,7 +153,7 @@ func yesOrNo(met bool) string {
 // start.
 func (p *Program) printStartOutput(err error) {
 	var start *exercise.StartError
-	if !errors.As(err, &start) {
+	if !errors.As(err, &start) || strings.TrimSpace(start.Output) == "" {
 		return
 	}
 	const most = 5
@@ -247,6 +265,7 @@ func exerciseHint(err error) string {
 		taken   *exercise.NameTakenError
 		damaged *exercise.DamagedError
 		early   *notSolvedError
+		file    *exercise.MissingFileError
 	)
 	switch {
 	case errors.As(err, &unknown) && len(unknown.Nearest) > 0:
@@ -265,14 +284,16 @@ func exerciseHint(err error) string {
 		return "install it, or begin another one: lab exercise lists all"
 	case errors.As(err, &taken):
 		return "give yours a name of its own, such as my-" + taken.Name
+	case errors.As(err, &file):
+		return "lab exercise reset " + file.Exercise + " begins it anew, and keeps what is there aside"
+	case errors.Is(err, exercise.ErrLate):
+		return "something that was started does not answer; lab explain verify.pcapng shows what was said until then, if anything was"
 	case errors.As(err, &damaged):
 		return "remove that file, and lab exercise reset NAME begins the exercise anew; what you have done is put aside"
 	case errors.As(err, &early) && early.hints > 0:
 		return "lab exercise hint helps; lab exercise explain " + early.name + " --give-up says it all"
 	case errors.As(err, &early):
 		return "lab exercise explain " + early.name + " --give-up says it all"
-	case errors.Is(err, exercise.ErrLate):
-		return "something that was started does not answer; lab explain verify.pcapng shows what was said until then"
 	}
 	return ""
 }

@@ -143,6 +143,11 @@ func withPorts(dir, file string, ports map[uint16]uint16) (string, error) {
 	return name, os.WriteFile(filepath.Join(dir, name), text, 0o600)
 }
 
+// hasPort reports whether a file names a port.
+func hasPort(text []byte, port uint16) bool {
+	return regexp.MustCompile(`\b` + strconv.Itoa(int(port)) + `\b`).Match(text)
+}
+
 // nginxArgs adds to a configuration what nginx needs to stay in the foreground,
 // and to write nowhere but in its folder.
 func nginxArgs(dir, file string) ([]string, error) {

@@ -53,7 +53,12 @@ func (p *Program) serve(ctx context.Context, dir string, ports map[uint16]uint16
 	if err != nil {
 		return nil, err
 	}
-	if err := r.await(ctx, net.JoinHostPort("127.0.0.1", strconv.Itoa(int(ports[p.Port])))); err != nil {
+	waiting, cancel := ctx, func() {}
+	if text, err := os.ReadFile(r.file); err == nil && !hasPort(text, ports[p.Port]) { // it may say itself what else is wrong
+		waiting, cancel = context.WithTimeoutCause(ctx, time.Second, fmt.Errorf("%s does not listen on 127.0.0.1:%d", p.File, p.Port))
+	}
+	defer cancel()
+	if err := r.await(waiting, net.JoinHostPort("127.0.0.1", strconv.Itoa(int(ports[p.Port])))); err != nil {
 		r.stop()
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return nil, ctx.Err()
@@ -154,7 +159,7 @@ func (r *process) await(ctx context.Context, addr string) error {
 		case <-r.ended:
 			return errEnded
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-time.After(pause):
 		}
 	}

@@ -124,17 +124,7 @@ func (e *Exercise) recertify(ctx context.Context, dir string, r *Repair) error {
 		return err
 	}
 	for name, change := range r.Certificates {
-		var its *yaml.Node
-		for _, d := range documents {
-			if nameOf(d) == name {
-				its = d
-			}
-		}
-		if its == nil {
-			its = &yaml.Node{Kind: yaml.MappingNode}
-			documents = append(documents, its)
-		}
-		merge(its, change)
+		documents = changedManifest(documents, name, change)
 	}
 	var b bytes.Buffer
 	for i, d := range documents {

@@ -33,6 +33,7 @@ type run struct {
 	values    values
 	sides     sides
 	sink      wiretap.Sink // gets all connections
+	streams   *streams     // numbers them; it is sink
 
 	issued   *certgen.Issued        // what the folder lacks; nil: nothing is
 	journals map[bool]*journal      // of servers that are the lab's own, and of others
@@ -62,7 +63,8 @@ type journal struct {
 // start reads what the participant has set, and makes what the folder lacks, if
 // that is not issued yet.
 func (e *Exercise) start(ctx context.Context, dir string, v values, issued *certgen.Issued, sink wiretap.Sink) (*run, error) {
-	r := &run{Exercise: e, dir: dir, values: v, issued: issued, sink: sink, journals: map[bool]*journal{}, servers: map[string]*serving{}, clients: map[string]*lab.Client{}}
+	numbered := &streams{Sink: sink, by: map[string]int{}}
+	r := &run{Exercise: e, dir: dir, values: v, issued: issued, sink: numbered, streams: numbered, journals: map[bool]*journal{}, servers: map[string]*serving{}, clients: map[string]*lab.Client{}}
 	var err error
 	if r.sides, err = e.readSettings(dir); err != nil {
 		return nil, err

@@ -3,6 +3,9 @@ package exercise
 import (
 	"bytes"
 	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -27,6 +30,11 @@ const (
 	captureFile  = "verify.pcapng" // of the last marking
 )
 
+// MissingFileError is a file of an exercise that is not in its folder any more.
+type MissingFileError struct{ Name, Exercise string }
+
+func (e *MissingFileError) Error() string { return e.Name + " is missing" }
+
 // sides are the two sides of the lab's own, as the participant has set them;
 // nil: it is another program, or there is none.
 type sides struct{ server, client *Side }
@@ -39,13 +47,16 @@ func (s sides) of(side endpoint.Side) *Side {
 }
 
 // readSettings reads what the participant has made of settings.yaml in dir.
-// Errors are *yamldoc.Error or *fs.PathError.
+// Errors are *yamldoc.Error, *MissingFileError or *fs.PathError.
 func (e *Exercise) readSettings(dir string) (sides, error) {
 	if !e.hasSettings() {
 		return sides{}, nil
 	}
 	file := filepath.Join(dir, settingsFile)
 	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return sides{}, &MissingFileError{Name: settingsFile, Exercise: e.Name}
+	}
 	if err != nil {
 		return sides{}, err
 	}
@@ -146,6 +157,12 @@ func (s *Side) over(d yamldoc.Document, changes *Side, side endpoint.Side) (*Sid
 // settingsIn returns the settings of the participant's side with the
 // certificates and files in dir.
 func (s *Side) settingsIn(dir string, side endpoint.Side) (lab.Settings, error) {
+	if len(s.Trust) == 0 {
+		usual := side.Other().String() + "-ca"
+		if _, err := os.Stat(filepath.Join(dir, certsFolder, usual+".pem")); errors.Is(err, fs.ErrNotExist) {
+			return lab.Settings{}, fmt.Errorf("%s: %s: names no trust", settingsFile, side)
+		}
+	}
 	lesson := scenario.Scenario{Server: s.Half, Client: s.Half}
 	settingsOf := lesson.ServerSettingsIn
 	if side == endpoint.Client {

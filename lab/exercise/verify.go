@@ -27,6 +27,7 @@ type Result struct {
 	Stale   bool // certs.yaml was changed, and its certificates were not made
 	Steps   []*StepResult
 	Answers []AnswerResult
+	Known   string       // why the repair does not count, if it is a wrong one that is known
 	Capture string       // file with the exchanges; "": it could not be written
 	Trust   *chain.Trust // the CAs and CRLs of the world; nil: no exchange was made
 }
@@ -37,6 +38,7 @@ type StepResult struct {
 	Met      bool
 	Missed   []string  // what is not as it should be, as it was seen
 	Exchange *Exchange // nil: it did not come to that
+	Stream   int       // its number in the capture; -1: there is none
 	Err      error     // why not
 	Findings []string  // of lab probe: cases that the server does not pass
 }
@@ -99,6 +101,9 @@ func (e *Exercise) mark(ctx context.Context, dir string, v values, sink wiretap.
 	}
 	result.Solved = !slices.ContainsFunc(result.Steps, func(s *StepResult) bool { return !s.Met }) &&
 		!slices.ContainsFunc(result.Answers, func(a AnswerResult) bool { return !a.Right })
+	if !result.Solved {
+		result.Known = e.knownWrong(dir, v)
+	}
 	return nil
 }
 
@@ -111,7 +116,7 @@ func (e *Exercise) makeAll(ctx context.Context, dir string, v values, sink wiret
 	defer r.close()
 	defer func() { result.Trust = r.trust() }()
 	for i := range e.Solved {
-		s := &StepResult{Step: &e.Solved[i]}
+		s := &StepResult{Step: &e.Solved[i], Stream: -1}
 		result.Steps = append(result.Steps, s)
 		if s.Probe != nil {
 			s.Findings, s.Err = r.probe(ctx, s.Step)
@@ -119,6 +124,9 @@ func (e *Exercise) makeAll(ctx context.Context, dir string, v values, sink wiret
 		} else if s.Exchange, s.Err = r.make(ctx, s.Step); s.Err == nil {
 			s.Missed = r.missed(s.Step, s.Exchange)
 			s.Met = len(s.Missed) == 0
+		}
+		if s.Exchange != nil {
+			s.Stream = r.streams.of(s.Exchange.ClientAddr)
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -138,6 +146,7 @@ func (r *run) switchedOff() (steps []*StepResult) {
 			continue
 		}
 		steps = append(steps, &StepResult{
+			Stream: -1,
 			Step:   &Step{Says: fmt.Sprintf("the %s verifies the %s", side, side.Other())},
 			Missed: []string{fmt.Sprintf("%s: %s: verify is off", settingsFile, side)},
 		})
