@@ -118,7 +118,7 @@ func (p *Program) start(ctx context.Context, dir string, ports map[uint16]uint16
 		return nil, &StartError{Program: p, Err: err}
 	}
 	go func() {
-		_ = r.cmd.Wait() // how it has ended is of no interest
+		r.tree.wait(r.cmd)
 		close(r.ended)
 	}()
 	r.unwait = context.AfterFunc(ctx, func() { r.tree.kill(r.cmd) })

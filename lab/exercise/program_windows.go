@@ -36,6 +36,9 @@ func (t *tree) start(cmd *exec.Cmd) error {
 	return nil
 }
 
+// wait waits for the end of the process.
+func (*tree) wait(cmd *exec.Cmd) { _ = cmd.Wait() } // how it has ended is of no interest
+
 // kill ends all processes of the tree.
 func (t *tree) kill(cmd *exec.Cmd) {
 	t.mu.Lock()
