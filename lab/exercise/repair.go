@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,8 +124,8 @@ func (e *Exercise) recertify(ctx context.Context, dir string, r *Repair) error {
 	if err != nil {
 		return err
 	}
-	for name, change := range r.Certificates {
-		documents = changedManifest(documents, name, change)
+	for _, name := range slices.Sorted(maps.Keys(r.Certificates)) {
+		documents = changedManifest(documents, name, r.Certificates[name])
 	}
 	var b bytes.Buffer
 	for i, d := range documents {
@@ -163,18 +164,19 @@ func manifestNodes(text []byte) (documents []*yaml.Node, err error) {
 
 // nameOf returns the name of the certificate that a document is about.
 func nameOf(document *yaml.Node) string {
-	text, err := encode("", document)
+	// Its issuer is in another document: without it, it can be read alone.
+	alone := *document
+	alone.Content = nil
+	for pair := range slices.Chunk(document.Content, 2) {
+		if !strings.EqualFold(pair[0].Value, "issuer") {
+			alone.Content = append(alone.Content, pair...)
+		}
+	}
+	text, err := encode("", &alone)
 	if err != nil {
 		return ""
 	}
-	// Its issuer is in another document: without it, it can be read alone.
-	var kept []string
-	for line := range strings.Lines(string(text)) {
-		if !strings.HasPrefix(line, "issuer:") {
-			kept = append(kept, line)
-		}
-	}
-	m, err := certgen.Parse(manifestFile, []byte(strings.Join(kept, "")))
+	m, err := certgen.Parse(manifestFile, text)
 	if err != nil || len(m.Certificates) != 1 {
 		return ""
 	}
