@@ -164,17 +164,20 @@ func (p *Program) exerciseVerify(c *cli.Context) error {
 func (p *Program) verifyExercise(c *cli.Context, work *exercise.Work, page *exercisePage) (solved bool, err error) {
 	before := work.Progress.Solved
 	result, unkept, err := work.Verify(c.Context)
+	if unkept != nil {
+		p.say("warning: the progress could not be kept: %v", unkept)
+	}
 	if err != nil {
 		return false, err
+	}
+	if result.Unrecorded != nil {
+		p.say("warning: what is said could not be recorded: %v", result.Unrecorded)
 	}
 	page.show(work, result)
 	if c.Bool("json") {
 		p.printJSON(markedExercise(work, result))
 	} else {
 		p.printResult(work, result)
-	}
-	if unkept != nil {
-		p.say("warning: the progress could not be kept: %v", unkept)
 	}
 	if result.Solved && before == nil && !c.Bool("json") {
 		p.stdout().Line()

@@ -174,7 +174,7 @@ func TestReadOnly(t *testing.T) {
 		defer os.Chmod(dir, 0o700)
 	}
 	r, unkept, err := w.Verify(t.Context())
-	if err != nil || !r.Solved || unkept == nil || r.Capture != "" {
+	if err != nil || !r.Solved || unkept == nil || r.Capture != "" || r.Unrecorded == nil {
 		t.Errorf("%+v, %v, %v", r, unkept, err)
 	}
 }

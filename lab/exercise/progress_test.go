@@ -152,3 +152,15 @@ func TestKilledStart(t *testing.T) {
 		t.Errorf("there is %v, %v", entries, err)
 	}
 }
+
+// Why there is no capture is not kept from the participant.
+func TestUnrecorded(t *testing.T) {
+	t.Parallel()
+	w := begin(t, Open(t.TempDir()), "lost-link")
+	if err := os.MkdirAll(filepath.Join(w.Folder, captureFile, "mine"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if r := marked(t, w); r.Unrecorded == nil || r.Capture != "" || len(r.Steps) == 0 {
+		t.Errorf("%q, %v, %d steps", r.Capture, r.Unrecorded, len(r.Steps))
+	}
+}

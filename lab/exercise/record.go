@@ -16,20 +16,14 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// recordTo begins the capture of a marking, in place of that of an earlier one;
-// nil: it cannot be written, or there is to be none.
-func recordTo(file string) *capture.Writer {
-	if file == "" {
-		return nil
+// recordTo begins the capture of a marking, in place of that of an earlier one.
+func recordTo(file string) (*capture.Writer, error) {
+	if capture.IsOwn(file) {
+		if err := os.Remove(file); err != nil {
+			return nil, err
+		}
 	}
-	if capture.IsOwn(file) && os.Remove(file) != nil {
-		return nil
-	}
-	w, err := capture.Create(file, capture.Options{})
-	if err != nil { // the folder cannot be written
-		return nil
-	}
-	return w
+	return capture.Create(file, capture.Options{})
 }
 
 // record writes a capture of exchanges in a world that is at its start, with what

@@ -23,13 +23,14 @@ const Limit = 10 * time.Second
 
 // Result is what a marking came to.
 type Result struct {
-	Solved  bool
-	Stale   bool // certs.yaml was changed, and its certificates were not made
-	Steps   []*StepResult
-	Answers []AnswerResult
-	Known   string       // why the repair does not count, if it is a wrong one that is known
-	Capture string       // file with the exchanges; "": it could not be written
-	Trust   *chain.Trust // the CAs and CRLs of the world; nil: no exchange was made
+	Solved     bool
+	Stale      bool // certs.yaml was changed, and its certificates were not made
+	Steps      []*StepResult
+	Answers    []AnswerResult
+	Capture    string       // file with the exchanges; "": there is none
+	Unrecorded error        // why there is none; nil: there was to be none
+	Known      string       // why the repair does not count, if it is a wrong one that is known
+	Trust      *chain.Trust // the CAs and CRLs of the world; nil: no exchange was made
 }
 
 // StepResult is what came of a step.
@@ -69,13 +70,17 @@ func (e *Exercise) verify(ctx context.Context, dir string, v values, file string
 	defer cancel()
 	result := &Result{}
 	err := inCopy(dir, func(copied string) error {
-		w := recordTo(file)
-		if w == nil {
-			return relative(e.mark(ctx, copied, v, wiretap.Fan(), result), copied)
+		sink, end := wiretap.Fan(), func() error { return nil }
+		if file != "" {
+			w, err := recordTo(file)
+			if result.Unrecorded = err; err == nil {
+				sink, end, result.Capture = scenario.OnWiresharkPort{Sink: w}, w.Close, file
+			}
 		}
-		result.Capture = file
-		err := e.mark(ctx, copied, v, scenario.OnWiresharkPort{Sink: w}, result)
-		_ = w.Close() // what is lost of it is not marked
+		err := e.mark(ctx, copied, v, sink, result)
+		if lost := end(); lost != nil {
+			result.Capture, result.Unrecorded = "", lost
+		}
 		return relative(err, copied)
 	})
 	return result, err
