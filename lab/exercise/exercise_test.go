@@ -68,7 +68,10 @@ func told(r *Result) (said string) {
 		return ""
 	}
 	for _, s := range r.Steps {
-		said += "\n  " + s.Title() + ": " + s.Seen()
+		said += "\n  " + s.Title() + ": "
+		if s.Exchange != nil {
+			said += s.Exchange.Seen()
+		}
 		if s.Err != nil {
 			said += s.Err.Error()
 		}

@@ -296,7 +296,7 @@ const (
 var errTooLarge = errors.New("there are more than 2000 files in the folder, or more than 64 MiB")
 
 // copyFolder copies the regular files of a folder into a new one, for the user
-// alone. Links are followed, captures left out.
+// alone. Links to files are followed, links to folders and captures left out.
 func copyFolder(from, to string) error {
 	files, left := 0, int64(maxCopied)
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {

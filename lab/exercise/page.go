@@ -13,14 +13,16 @@ type Thing struct{ Name, Use string }
 // Things returns what is in the folder of an exercise.
 func (e *Exercise) Things() (things []Thing) {
 	if e.hasSettings() {
-		use := "what the server and the client do: change it"
+		use, isChanged := "what the server and the client do", len(e.World.Programs) == 0
 		switch {
 		case e.World.Server == nil:
 			use = "what the client does"
 		case e.World.Client == nil:
 			use = "what the server does"
+		default:
+			isChanged = true
 		}
-		if len(e.World.Programs) == 0 && !strings.HasSuffix(use, "it") {
+		if isChanged {
 			use += ": change it"
 		}
 		things = append(things, Thing{settingsFile, use})

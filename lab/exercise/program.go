@@ -149,7 +149,8 @@ func hasPort(text []byte, port uint16) bool {
 }
 
 // nginxArgs adds to a configuration what nginx needs to stay in the foreground,
-// and to write nowhere but in its folder.
+// with its process number in its folder. Where it keeps its access log and its
+// temporary files is for the configuration to say.
 func nginxArgs(dir, file string) ([]string, error) {
 	path := filepath.Join(dir, file)
 	text, err := os.ReadFile(path)

@@ -44,10 +44,11 @@ func (e *StartError) Unwrap() error { return e.Err }
 var errEnded = errors.New("it has ended")
 
 // serve starts the program as a server, and returns when its port accepts
-// connections. dir is a folder with what it needs, in which it may write. ports
-// has by each port in the program's file the one to take in its place, p.Port
-// among them. The process ends with ctx at the latest. Errors are
-// *MissingProgramError, *StartError, and those of files and of ctx.
+// connections. dir is a folder with what it needs, in which it may write; it is
+// not kept from writing elsewhere. ports has by each port in the program's file
+// the one to take in its place, p.Port among them. The process ends with ctx at
+// the latest. Errors are *MissingProgramError, *StartError, and those of files
+// and of ctx.
 func (p *Program) serve(ctx context.Context, dir string, ports map[uint16]uint16) (*process, error) {
 	r, err := p.start(ctx, dir, ports, kinds[p.Run].serve)
 	if err != nil {

@@ -51,14 +51,6 @@ type AnswerResult struct {
 	Right bool
 }
 
-// Seen says how the step went.
-func (s *StepResult) Seen() string {
-	if s.Exchange == nil {
-		return ""
-	}
-	return s.Exchange.Seen()
-}
-
 // ErrLate is a marking that has taken too long.
 var ErrLate = errors.New("it has taken longer than ten seconds, and was ended")
 
