@@ -196,6 +196,7 @@ func (p *Pair) lookAtWay(w *way, trust *chain.Trust, now time.Time) {
 		p.add(Wrong, path.Impostor())
 	}
 	p.lookAtTwin(w, trust, now)
+	p.lookAtDepth(w)
 	if missing := w.missing(); len(missing) > 0 {
 		f := &chain.Fault{Code: chain.UnknownCA, Cert: p.leaf(), Fix: p.completion(missing, trust.CAs),
 			Text: fmt.Sprintf("leads through %s, %s not sent along: %s", names(missing), intermediates(missing), places(missing, trust.CAs))}

@@ -189,13 +189,14 @@ func (p *Program) printFindings(findings []check.Finding, asJSON bool) {
 
 // printSummary writes whether something would fail.
 func (p *Program) printSummary(findings []check.Finding, ok, asJSON bool) {
-	fails, unknown := countOf(findings, check.Wrong)+countOf(findings, check.Strict), countOf(findings, check.Unknown)
+	fails, strict, unknown := countOf(findings, check.Wrong), countOf(findings, check.Strict), countOf(findings, check.Unknown)
 	if asJSON {
 		p.printJSON(struct {
 			OK      bool `json:"ok"`
-			Fails   int  `json:"fails"`             // findings that are wrong or strict
+			Fails   int  `json:"fails"`             // findings that are wrong
+			Strict  int  `json:"strict,omitempty"`  // findings that strict verifiers alone refuse
 			Unknown int  `json:"unknown,omitempty"` // findings that say what could not be looked at
-		}{ok, fails, unknown})
+		}{ok, fails, strict, unknown})
 		return
 	}
 	switch {
@@ -207,6 +208,8 @@ func (p *Program) printSummary(findings []check.Finding, ok, asJSON bool) {
 		p.stdout().Line(text.Counted(unknown, "thing"), " could not be looked at")
 	case !ok:
 		p.stdout().Line("the handshake would fail")
+	case strict > 0:
+		p.stdout().Line("nothing that would fail, but for ", text.Counted(strict, "thing"), " that strict verifiers refuse")
 	default:
 		p.stdout().Line("nothing that would fail")
 	}
