@@ -11,6 +11,7 @@ import (
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/snippet"
+	"mtlslab.example/lab/lab/text"
 )
 
 const snippetExamples = `lab snippet nginx                    a server that asks for certificates
@@ -125,7 +126,30 @@ func (f folder) snippetValues(c *cli.Context, program string, side endpoint.Side
 	}
 	_, err = os.Stat(v.CRL)
 	v.HasCRL = err == nil
+	v.User = commonNameIn(v.Cert, strings.TrimSuffix(filepath.Base(v.Cert), filepath.Ext(v.Cert)))
+	for _, name := range []*string{&v.Name, &v.Authority} {
+		if certfile.IsFile(*name) {
+			*name = ""
+		}
+	}
 	return v, nil
+}
+
+// commonNameIn returns the common name of the certificate in a file, or other if
+// it has none, or none that can be typed.
+func commonNameIn(file, other string) string {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return other
+	}
+	parts, err := certfile.Parse(file, data, "")
+	if err != nil || len(parts) == 0 || len(parts[0].Certificates) == 0 {
+		return other
+	}
+	if name := parts[0].Certificates[0].Subject.CommonName; name != "" && text.IsClean(name) {
+		return name
+	}
+	return other
 }
 
 // isNoHost reports whether a character is in no host name or address.

@@ -32,8 +32,9 @@ type Values struct {
 	Listen string // address that the server listens on
 	Port   string
 
-	Name      string // of the side's own certificate
-	Authority string // of the CA that the other side must have
+	Name      string // of the side's own certificate; "": it is no name of a PKI, but a file
+	Authority string // of the CA that the other side must have, likewise
+	User      string // common name of the side's own certificate
 
 	Cert, Key string
 	CA        string
@@ -47,6 +48,38 @@ type Values struct {
 
 // Addr is HOST:PORT to listen on.
 func (v Values) Addr() string { return net.JoinHostPort(v.Listen, v.Port) }
+
+// Server is HOST:PORT to call.
+func (v Values) Server() string { return net.JoinHostPort(v.Host, v.Port) }
+
+// export is the command that makes a file of a certificate of the PKI.
+func export(name, options string) string {
+	return "lab certs export " + shellWord(name) + " --format " + options
+}
+
+// makeBundle is the command that makes Bundle, or writes it.
+func (v Values) makeBundle() string {
+	if v.Name == "" {
+		return "(umask 077; cat " + shellWord(v.Cert) + " " + shellWord(v.Key) + " >" + shellWord(v.Bundle) + ")"
+	}
+	return export(v.Name, "pem-bundle")
+}
+
+// makeP12 is the command that makes P12.
+func (v Values) makeP12() string {
+	if v.Name == "" {
+		return "openssl pkcs12 -export -in " + shellWord(v.Cert) + " -inkey " + shellWord(v.Key) + " -out " + shellWord(v.P12)
+	}
+	return export(v.Name, "p12 --password-file password.txt")
+}
+
+// makeTrustStore is the command that makes TrustStore.
+func (v Values) makeTrustStore() string {
+	if v.Authority == "" {
+		return "keytool -importcert -noprompt -file " + shellWord(v.CA) + " -storetype PKCS12 -keystore " + shellWord(v.TrustStore)
+	}
+	return export(v.Authority, "java-truststore --password-file password.txt")
+}
 
 // UnknownError reports a program that there is no snippet for.
 type UnknownError struct {
@@ -124,6 +157,16 @@ func Write(w io.Writer, program string, side endpoint.Side, v Values) error {
 		"sh":     shellWord,
 		"hasCRL": func() bool { return v.HasCRL },
 		"isIP":   func() bool { return net.ParseIP(v.Host) != nil },
+		"bracket": func(host string) string {
+			if strings.Contains(host, ":") {
+				return "[" + host + "]"
+			}
+			return host
+		},
+		"conninfo":       conninfo,
+		"makeBundle":     v.makeBundle,
+		"makeP12":        v.makeP12,
+		"makeTrustStore": v.makeTrustStore,
 		"crl": func(directive, value, end string) string {
 			line := directive + " " + value + end
 			if v.HasCRL {
@@ -151,8 +194,16 @@ func quoted(s string) string {
 	return string(text)
 }
 
+// conninfo is s as a value of libpq's connection string, which itself is in
+// double quotes of a shell.
+func conninfo(s string) string {
+	value := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s)
+	return "'" + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(value) + "'"
+}
+
+// shellWord is s as one word of a shell; zsh looks for files by brackets too.
 func shellWord(s string) string {
-	if strings.ContainsAny(s, " ~()") {
+	if strings.ContainsAny(s, " ~()[]") {
 		return "'" + s + "'"
 	}
 	return s
