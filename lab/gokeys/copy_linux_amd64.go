@@ -33,6 +33,7 @@ const (
 	jumpSize  = 5
 	jump      = 0xe9
 	doNothing = 0x90
+	nobody    = 1 // the user of a slot that nobody can use any more: no goroutine has its descriptor there
 )
 
 // A slot has the descriptor g of the goroutine that uses it, or 0; the sizes of
@@ -181,7 +182,7 @@ func (t *Trace) copyInside(h *hit) {
 	if s.call(unix.SYS_MEMBARRIER, register) != 0 {
 		return
 	}
-	i.breakpoints[address+stop] = breakpoint{Instruction: Instruction{code: []byte{doNothing}, kind: nothing}, met: (*Trace).copied, slots: address + codeSize}
+	i.breakpoints[address+stop] = breakpoint{Instruction: Instruction{code: []byte{doNothing}, kind: nothing}, met: (*Trace).copied, copied: code, slots: address + codeSize}
 	target := binary.LittleEndian.AppendUint32(nil, uint32(address-h.address-jumpSize))
 	// Until all processors have the rest of the jump they have the breakpoint.
 	if poke(h.tid, h.address+1, target) != nil || s.call(unix.SYS_MEMBARRIER, synchronise) != 0 {
@@ -189,6 +190,30 @@ func (t *Trace) copyInside(h *hit) {
 		return
 	}
 	_ = poke(h.tid, h.address, []byte{jump})
+}
+
+// closeCopy has lab's code store no more secrets, and overwrites those that it
+// has stored, but for one that a thread is just storing. The jump to it stays,
+// since threads may be on their way.
+func closeCopy(tid int, stop uint64, b breakpoint) {
+	start := b.slots - codeSize
+	there := make([]byte, len(b.copied))
+	if peek(tid, there, span{start, uint64(len(there))}) != nil {
+		return
+	}
+	if copy(there[stop-start:], trap); !bytes.Equal(there, b.copied) {
+		return // a process that has something else there
+	}
+	_ = poke(tid, stop, []byte{doNothing})
+	empty := make([]byte, slots*slotSize)
+	for at := 0; at < len(empty); at += slotSize {
+		empty[at] = nobody
+	}
+	local := []unix.Iovec{{Base: &empty[0], Len: uint64(len(empty))}}
+	remote := []unix.RemoteIovec{{Base: uintptr(b.slots), Len: len(empty)}}
+	if n, err := unix.ProcessVMWritev(tid, local, remote, 0); err != nil || n != len(empty) {
+		_ = poke(tid, b.slots, empty) // slower
+	}
 }
 
 // original returns what a breakpoint that is there has replaced: the first byte

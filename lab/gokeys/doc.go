@@ -19,7 +19,8 @@
 // On amd64, the first stop has the program map a page of code, to which a jump
 // in place of the breakpoint leads: it stores one of two secrets that come
 // together, so that the tracer gets both in one stop, and still before the
-// program uses them.
+// program uses them. When the tracer leaves, the code and the jump stay, but
+// store nothing any more, and what was stored is overwritten.
 //
 // With a [Relay], there are breakpoints on connect and getpeername of package
 // syscall as well. The tracer connects the program's own socket, which the

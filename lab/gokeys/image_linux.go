@@ -52,8 +52,11 @@ type breakpoint struct {
 	// met does what lab has to do, and reports whether the thread is to go on
 	// from the instruction. If not, met has changed the registers or will let
 	// it go on later.
-	met   func(*Trace, *hit) (goesOn bool)
-	slots uint64 // of copyInside, whose memory not every process with the program has; 0: it is another one
+	met func(*Trace, *hit) (goesOn bool)
+	// copied is the code of copyInside that the breakpoint is in, which not
+	// every process with the program has, or nil. slots are behind it.
+	copied []byte
+	slots  uint64
 }
 
 // load looks at the program that a process has just begun to execute.
@@ -187,7 +190,7 @@ func (t *Trace) prepare(tid int, i *image) {
 		return // it was killed
 	}
 	for address, b := range i.breakpoints {
-		if b.slots != 0 {
+		if b.copied != nil {
 			continue
 		}
 		if err := poke(tid, address, trap); err != nil {
@@ -200,6 +203,10 @@ func (t *Trace) prepare(tid int, i *image) {
 func (t *Trace) clear(tid int, k *task) {
 	i := t.imageOf(tid, k)
 	for address, first := range i.breakpoints {
+		if first.copied != nil {
+			closeCopy(tid, address, first)
+			continue
+		}
 		there := make([]byte, len(first.code))
 		if peek(tid, there, span{address, uint64(len(there))}) == nil && bytes.HasPrefix(there, trap) {
 			_ = poke(tid, address, original(there, first.code))
