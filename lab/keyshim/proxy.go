@@ -116,6 +116,10 @@ func (p *proxy) serve(client *net.TCPConn, own bool) {
 		server.Close()
 		return
 	}
+	if p.relay.isOwn(server) { // and is recorded there
+		passOn(client, in, server)
+		return
+	}
 	p.relay.carry(client, in, server, server.LocalAddr())
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/wiretap"
 )
 
 // strict admits clients that know the password, open admits all.
@@ -164,6 +165,35 @@ func dialProxy(t *testing.T, proxy *url.URL) net.Conn {
 	t.Cleanup(func() { c.Close() })
 	_ = c.SetDeadline(time.Now().Add(peertest.Patience))
 	return c
+}
+
+// TestProxyToForward: a connection to a forward of the same relay is recorded
+// once, there.
+func TestProxyToForward(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", ":0"} {
+		relay, proxy, sink := newProxy(t)
+		inner, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		peertest.Serve(t, inner, func(c net.Conn) { fmt.Fprintln(c, "inner service"); c.Close() })
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		relay.Forward(l, inner.Addr().String())
+		c := dialProxy(t, proxy)
+		password, _ := proxy.User.Password()
+		fmt.Fprintf(c, "CONNECT 127.0.0.1:%d HTTP/1.1\r\n%s\r\n", l.Addr().(*net.TCPAddr).Port, basic("lab:"+password))
+		if got, err := io.ReadAll(c); !strings.HasSuffix(string(got), "inner service\n") {
+			t.Errorf("%s: %q, %v", address, got, err)
+		}
+		c.Close()
+		recorded, err := relay.Close()
+		if err != nil || recorded.Connections != 1 || len(sink.of(wiretap.Close)) != 1 {
+			t.Errorf("%s: %+v, %v", address, recorded, err)
+		}
+	}
 }
 
 // TestProxyBoundsRequests: a request without an end is cut off, and its client

@@ -235,6 +235,20 @@ func (r *Relay) count(server *net.TCPConn) int {
 	return r.recorded.Connections
 }
 
+// passOn passes data both ways, as carry does, without a record.
+func passOn(client *net.TCPConn, in io.Reader, server *net.TCPConn) {
+	defer server.Close()
+	ways := make(chan error, 2)
+	go func() { ways <- pass(server, in) }()
+	go func() { ways <- pass(client, server) }()
+	for range 2 {
+		if err := <-ways; err != nil {
+			reset(server)
+			reset(client)
+		}
+	}
+}
+
 // pass copies what from sends, and its end.
 func pass(to interface {
 	io.Writer

@@ -30,6 +30,16 @@ func newStands() stands {
 		make(map[netip.AddrPort]netip.AddrPort), make(map[netip.AddrPort]chan *net.TCPConn)}
 }
 
+// isOwn reports whether a connection was made to a listener of the relay's.
+func (r *Relay) isOwn(server *net.TCPConn) bool {
+	to, from := server.RemoteAddr().(*net.TCPAddr).AddrPort(), server.LocalAddr().(*net.TCPAddr).AddrPort()
+	here := to.Addr().IsLoopback() || to.Addr() == from.Addr()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	own := r.stands.own
+	return own[to] || here && (own[netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())] || own[netip.AddrPortFrom(netip.IPv6Unspecified(), to.Port())])
+}
+
 // Reach connects to a server, and has connect connect a client to a listener
 // that passes the connection on. connect returns the client's address: no other
 // client is served. The error says why this cannot be. Reach reports whether it

@@ -282,7 +282,8 @@ static int through_lab(int fd, const struct sockaddr *to)
 EXPORTED int connect(int fd, const struct sockaddr *to, socklen_t size)
 {
 	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
-	int saved = errno, bound;
+	int saved = errno, bound, error;
+	socklen_t length = sizeof error;
 
 	if (relay_port == 0 || !is_ours(fd, to, size) || has_another_way(CALLER)) {
 		errno = saved;
@@ -290,6 +291,7 @@ EXPORTED int connect(int fd, const struct sockaddr *to, socklen_t size)
 	}
 	if (!through_lab(fd, to)) {
 		real_connect(fd, &nowhere, sizeof nowhere); /* as it was before */
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length); /* which disconnecting sets */
 		errno = saved;
 		return real_connect(fd, to, size);
 	}
