@@ -109,15 +109,13 @@ func (p *Program) newLiveExplainer(c *cli.Context) (*liveExplainer, error) {
 	if e.file == nil {
 		e.printer.kept, e.printer.next = &e.kept, 1
 	}
+	e.printer.judged = e.silence.add
 	e.printer.keyless = "read what the program itself has printed, which lab explain 'MESSAGE' explains: it logged no keys for this connection, and those that refuse the server (Node, Java) do so before they log any"
 	e.printer.options.More = "lab explain FILE --verbose, of what lab exec --capture FILE records,"
 	e.printer.stream, e.printer.options.Stream = -1, false
 	e.printer.others = "--capture FILE records them, and lab explain FILE --list shows them"
 	e.printer.lessons = &scenarioTrusts{folder: folderOf(c)}
-	e.dissector = tlsdecrypt.New(tlsdecrypt.Options{Done: func(c *tlsdecrypt.Connection) {
-		e.silence.add(c)
-		e.printer.add(c)
-	}})
+	e.dissector = tlsdecrypt.New(tlsdecrypt.Options{Done: e.printer.add})
 	e.Async = wiretap.NewAsync(watcher{e.printer.end, e.dissector})
 	return e, nil
 }

@@ -8,6 +8,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // refusals are the exit statuses of programs that verify the server's
@@ -24,11 +25,12 @@ var refusals = map[string][]int{
 type silence struct {
 	mu           sync.Mutex
 	silent       int // that the client ended after the handshake without a request
+	explained    int // those of them of which the verdict has the cause
 	otherFailure bool
 }
 
-// add counts a connection that has ended.
-func (s *silence) add(c *tlsdecrypt.Connection) {
+// add counts a connection that has ended, with its verdict.
+func (s *silence) add(c *tlsdecrypt.Connection, v *verdict.Verdict) {
 	if len(c.Messages) == 0 {
 		return
 	}
@@ -54,14 +56,17 @@ func (s *silence) add(c *tlsdecrypt.Connection) {
 		s.otherFailure = true
 	case !said && c.EndedBy != endpoint.Unknown:
 		s.silent++
+		if v.Doubt != nil && v.Doubt.By == endpoint.Client {
+			s.explained++
+		}
 	}
 }
 
 // refused reports whether a program that has ended with a status has refused
-// the server on a connection where it did not say so. If a handshake has failed
-// as well, that may be what the status is for.
+// the server on a connection where it did not say so, and none shows why. If a
+// handshake has failed as well, that may be what the status is for.
 func (s *silence) refused(program string, status int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.silent > 0 && !s.otherFailure && slices.Contains(refusals[filepath.Base(program)], status)
+	return s.silent > 0 && s.explained == 0 && !s.otherFailure && slices.Contains(refusals[filepath.Base(program)], status)
 }

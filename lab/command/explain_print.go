@@ -47,17 +47,18 @@ type connectionPrinter struct {
 	drawn   kinds
 	taken   verdict.Taken // by servers, on the connections that were shown
 	relayed verdict.Relayed
-	count   struct{ all, tls, failed int } // failed: that were never opened
-	found   bool                           // the stream that is asked for
-	headed  bool                           // the list has its heading
-	uses    rsaKeyUses                     // nil without --rsa-key
-	unread  []string                       // what is in the file besides TCP
-	plain   []byte                         // a connection without TLS, drawn
-	first   time.Time                      // of the file's packets; zero: there are none
-	others  string                         // what shows connections that are not printed
-	kept    *keptDrawings                  // where out goes; nil: somewhere without a bound
-	next    int                            // the connection to show next, in the order in which they were opened; 0: in that of their ends
-	keyless string                         // the advice where keys are missing; "": the verdict's own
+	count   struct{ all, tls, failed int }                 // failed: that were never opened
+	found   bool                                           // the stream that is asked for
+	headed  bool                                           // the list has its heading
+	uses    rsaKeyUses                                     // nil without --rsa-key
+	unread  []string                                       // what is in the file besides TCP
+	plain   []byte                                         // a connection without TLS, drawn
+	first   time.Time                                      // of the file's packets; zero: there are none
+	others  string                                         // what shows connections that are not printed
+	kept    *keptDrawings                                  // where out goes; nil: somewhere without a bound
+	next    int                                            // the connection to show next, in the order in which they were opened; 0: in that of their ends
+	judged  func(*tlsdecrypt.Connection, *verdict.Verdict) // gets each connection; nil: nobody does
+	keyless string                                         // the advice where keys are missing; "": the verdict's own
 
 	trusted *chain.Trust
 	lessons *scenarioTrusts
@@ -177,6 +178,9 @@ func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connect
 	v := judged(c, func() *chain.Trust { return cmp.Or(g.lessons.trust(c), g.trust()) }, !g.list)
 	if g.keyless != "" {
 		v.AdviseUnlogged(g.keyless)
+	}
+	if g.judged != nil {
+		g.judged(c, &v)
 	}
 	f.isTLS = isTLS(c, &v)
 	if !g.list {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -101,6 +102,8 @@ func (p *proxy) serve(client *net.TCPConn, own bool) {
 	_ = client.SetDeadline(time.Now().Add(askTimeout))
 	from := &limitedReader{Reader: client, left: maxAsk}
 	in := bufio.NewReader(from)
+	first, _ := in.Peek(1)
+	socks := len(first) > 0 && first[0] == socksVersion
 	target, answer, err := ask(in, client, guard{p.password, own})
 	if err != nil {
 		linger(client)
@@ -120,7 +123,17 @@ func (p *proxy) serve(client *net.TCPConn, own bool) {
 		passOn(client, in, server)
 		return
 	}
-	p.relay.carry(client, in, server, server.LocalAddr())
+	p.relay.carry(client, in, server, server.LocalAddr(), calledHost(target, socks))
+}
+
+// calledHost returns the host of a target that a client has called, or "". A
+// client of SOCKS may have looked up its address by itself; the shim has.
+func calledHost(target string, socks bool) string {
+	host, _, _ := net.SplitHostPort(target)
+	if _, err := netip.ParseAddr(host); err == nil && socks {
+		return ""
+	}
+	return host
 }
 
 // guard decides who is served.

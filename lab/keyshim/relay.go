@@ -66,7 +66,7 @@ func (r *Relay) Forward(l net.Listener, target string) {
 				reset(client)
 				return
 			}
-			r.carry(client, client, server, client.RemoteAddr())
+			r.carry(client, client, server, client.RemoteAddr(), "")
 		}
 	})
 }
@@ -180,9 +180,10 @@ func (r *Relay) dial(target string) (*net.TCPConn, error) {
 
 // carry passes data both ways until both sides have ended, and closes both
 // connections. What the client sends is read from in. clientAddr is the
-// client's address for the record.
-func (r *Relay) carry(client *net.TCPConn, in io.Reader, server *net.TCPConn, clientAddr net.Addr) {
-	tapped := r.tap.Client(&namedConn{server, clientAddr}, r.count(server))
+// client's address for the record, and host the server's that it has asked for;
+// "": not known.
+func (r *Relay) carry(client *net.TCPConn, in io.Reader, server *net.TCPConn, clientAddr net.Addr, host string) {
+	tapped := r.tap.Proxied(&namedConn{server, clientAddr}, r.count(server), host)
 	defer r.endWith(server)()
 	keys := newConnKeys(tapped.Secrets())
 	hello := &helloFinder{found: func(hello *tlswire.ClientHello) { r.keys.expect(hello.Random, offersECH(hello), keys) }}

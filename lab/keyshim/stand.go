@@ -135,7 +135,7 @@ func (r *Relay) standIn(client *net.TCPConn) {
 		reset(client)
 		return
 	}
-	r.carry(client, client, server, server.LocalAddr())
+	r.carry(client, client, server, server.LocalAddr(), "")
 }
 
 // closeLeft closes the connection for a client that did not take it.

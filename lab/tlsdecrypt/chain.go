@@ -64,7 +64,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	*k.shown.Of(m.From) = &shownIdentity{name: name, key: leaf.PublicKey}
 	q := chain.Question{DERs: ders, Of: m.From}
 	if m.From == endpoint.Server {
-		q.Host = k.hs.serverName
+		q.Host = k.calledHost()
 	}
 	if offersECH(k.hs.hello) && leaf.VerifyHostname(q.Host) != nil {
 		q.Host = "" // the true name may be in the hidden ClientHello
@@ -143,13 +143,22 @@ func (k *checker) goodHere(m *Message, found chain.Verification, at time.Time) {
 	}
 }
 
+// calledHost returns the host that the client called, "" if that is not known.
+// Java names a host without a dot in its name to a proxy alone.
+func (k *checker) calledHost() string {
+	if k.hs.hello == nil || tlswire.Has(k.hs.hello.Extensions, tlswire.ExtensionServerName) {
+		return k.hs.serverName
+	}
+	return k.c.ProxiedHost()
+}
+
 // address adds a check that cannot be decided: whether the server's certificate
 // is for the name that the client called. Who calls an IP address sends no
 // server_name (RFC 6066 section 3), and the one on the wire may be another's, as
 // behind a proxy.
 func (k *checker) address(m *Message, leaf *x509.Certificate) {
 	hello := k.hs.hello
-	if m.From != endpoint.Server || hello == nil || k.hs.serverName != "" || tlswire.Has(hello.Extensions, tlswire.ExtensionServerName) || offersECH(hello) {
+	if m.From != endpoint.Server || hello == nil || k.calledHost() != "" || tlswire.Has(hello.Extensions, tlswire.ExtensionServerName) || offersECH(hello) {
 		return
 	}
 	if addr := k.c.Server.Addr().Unmap(); addr.IsValid() && k.refused(m.From) && leaf.VerifyHostname(addr.String()) != nil {

@@ -16,6 +16,7 @@ type Connection struct {
 	Number int            // the exchange's number (live) or the TCP stream's (files), as its Open event carries it
 	Client netip.AddrPort // who opened it
 	Server netip.AddrPort
+	Host   string // that the client asked a proxy for, where what recorded it was one; see ProxiedHost
 	Opened time.Time
 	Ended  time.Time // zero while it is open
 	End    End       // how

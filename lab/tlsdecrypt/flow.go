@@ -40,7 +40,7 @@ func newFlow(d *Dissector, e wiretap.Event) *flow {
 	f := &flow{
 		d:      d,
 		stages: &a.stages,
-		conn:   &Connection{Number: e.Exchange, Client: e.Client, Server: e.Server, Opened: e.Time, NoSYN: e.Missing < 0, LastSeen: e.Time, arena: a},
+		conn:   &Connection{Number: e.Exchange, Client: e.Client, Server: e.Server, Host: e.Host, Opened: e.Time, NoSYN: e.Missing < 0, LastSeen: e.Time, arena: a},
 	}
 	f.readers.Client = reader{side: endpoint.Client, conn: f.conn, next: &f.decrypter, buf: a.records.Client[:0]}
 	f.readers.Server = reader{side: endpoint.Server, conn: f.conn, next: &f.decrypter, buf: a.records.Server[:0]}

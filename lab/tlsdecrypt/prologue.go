@@ -1,6 +1,8 @@
 package tlsdecrypt
 
 import (
+	"net"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -50,6 +52,27 @@ func (r *reader) prologue(b []byte, t time.Time) (rest []byte) {
 		}
 	}
 	return nil
+}
+
+// ProxiedHost returns the host that the client asked a proxy for, that which
+// recorded the connection or one that it went through; "": none is known. An IP
+// address is one only with HTTP CONNECT, whose clients pass on what they call:
+// those of SOCKS may have looked it up.
+func (c *Connection) ProxiedHost() string {
+	if c.Host != "" || c.Prologue == nil {
+		return c.Host
+	}
+	for _, l := range slices.Backward(c.Prologue.Layers) {
+		if l.Kind != prologue.Proxy || !l.Agreed {
+			continue
+		}
+		host, _, _ := net.SplitHostPort(l.Target)
+		if _, err := netip.ParseAddr(host); err == nil && l.Protocol != "HTTP CONNECT" {
+			return ""
+		}
+		return host
+	}
+	return ""
 }
 
 // leadsToTLS reports whether TLS is known to begin behind the prologue, and not

@@ -168,7 +168,7 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side, d tlswire.AlertDescription
 	case noSAN:
 		return len(leaf.DNSNames)+len(leaf.IPAddresses) > 0
 	case wrongHost:
-		return len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 || w.ServerName != "" && leaf.VerifyHostname(w.ServerName) == nil
+		return len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 || w.calledHost() != "" && leaf.VerifyHostname(w.calledHost()) == nil
 	case wrongKeyUsage:
 		return leaf.KeyUsage == 0 || leaf.KeyUsage&x509.KeyUsageDigitalSignature != 0
 	}

@@ -45,7 +45,7 @@ func (w *wire) addLeaving(v *Verdict) {
 // noRequest says what an accepted handshake without a request may mean.
 func (w *wire) noRequest() string {
 	leaf := w.shown.Server.leaf
-	if w.ServerName != "" && leaf != nil && leaf.VerifyHostname(w.ServerName) == nil {
+	if w.calledHost() != "" && leaf != nil && leaf.VerifyHostname(w.calledHost()) == nil {
 		return noRequestNamed
 	}
 	return noRequest

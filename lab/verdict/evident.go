@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -58,6 +59,9 @@ func (w *wire) evident(s *suspect, by endpoint.Side) string {
 		if w.ServerName != "" && hasNames(other) && other.leaf.VerifyHostname(w.ServerName) != nil && !w.mayHideName() {
 			return whose + " is not for " + w.ServerName + ", which the client called (server_name)"
 		}
+		if host := w.ProxiedHost(); w.namesNoHost() && host != "" && hasNames(other) && other.leaf.VerifyHostname(host) != nil {
+			return whose + " is not for " + host + ", which the client asked the proxy for"
+		}
 		if w.namesNoHost() && hasNames(other) && w.isCalledByAddress() {
 			said := "the client named no host (server_name), as one does that calls an IP address, and "
 			if m := w.misnomer(); m != nil {
@@ -99,7 +103,7 @@ func (c *certificate) hasCAsAbove() bool {
 // for its address.
 func (w *wire) isCalledByAddress() bool {
 	leaf := w.shown.Server.leaf
-	return w.ServerName == "" && leaf != nil && w.Server.IsValid() && leaf.VerifyHostname(w.Server.Addr().Unmap().String()) != nil
+	return w.calledHost() == "" && leaf != nil && w.Server.IsValid() && leaf.VerifyHostname(w.Server.Addr().Unmap().String()) != nil
 }
 
 // misnomer returns the name in the server's certificate that was meant for its
@@ -110,6 +114,9 @@ func (w *wire) misnomer() *chain.Misnomer {
 	}
 	return chain.MisnomerOf(w.shown.Server.leaf, w.Server.Addr().Unmap().String())
 }
+
+// calledHost returns the host that the client called, "" if that is not known.
+func (w *wire) calledHost() string { return cmp.Or(w.ServerName, w.ProxiedHost()) }
 
 // namesNoHost reports whether ClientHello was seen, and has no server_name.
 func (w *wire) namesNoHost() bool {

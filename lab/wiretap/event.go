@@ -45,6 +45,7 @@ type Event struct {
 	Data     []byte         // of Data, Secret and Verdict; borrowed: valid until the handler returns
 	Client   netip.AddrPort // of Open: IPv4-mapped addresses are unmapped; invalid if the connection is not TCP
 	Server   netip.AddrPort // of Open, likewise
+	Host     string         // of Open: the host that the client asked a proxy for; "": not known
 	Missing  int64          // of Gap: how many bytes of From's stream are missing here; -1 when that is not known; of Open: -1 if bytes may be missing before the first
 	Back     int64          // of Altered: how many bytes before the end of what From has sent they begin
 }

@@ -21,16 +21,22 @@ func New(sinks ...Sink) *Tap {
 // Server wraps c, whose local end is the server, as the exchange of that
 // number. The caller closes the returned connection in place of c.
 func (t *Tap) Server(c net.Conn, exchange int) *Conn {
-	return t.open(c, endpoint.Server, exchange, c.RemoteAddr(), c.LocalAddr())
+	return t.open(c, endpoint.Server, exchange, c.RemoteAddr(), c.LocalAddr(), "")
 }
 
 // Client wraps c, whose local end is the client, as the exchange of that
 // number. The caller closes the returned connection in place of c.
 func (t *Tap) Client(c net.Conn, exchange int) *Conn {
-	return t.open(c, endpoint.Client, exchange, c.LocalAddr(), c.RemoteAddr())
+	return t.Proxied(c, exchange, "")
 }
 
-func (t *Tap) open(c net.Conn, local endpoint.Side, exchange int, client, server net.Addr) *Conn {
+// Proxied is Client for a client that has asked a proxy for host; "": for an
+// address that its user may not have called.
+func (t *Tap) Proxied(c net.Conn, exchange int, host string) *Conn {
+	return t.open(c, endpoint.Client, exchange, c.LocalAddr(), c.RemoteAddr(), host)
+}
+
+func (t *Tap) open(c net.Conn, local endpoint.Side, exchange int, client, server net.Addr, host string) *Conn {
 	opened := Event{
 		Kind:     Open,
 		Exchange: exchange,
@@ -38,6 +44,7 @@ func (t *Tap) open(c net.Conn, local endpoint.Side, exchange int, client, server
 		From:     endpoint.Client,
 		Client:   addrPort(client),
 		Server:   addrPort(server),
+		Host:     host,
 	}
 	return &Conn{
 		Conn:     c,
