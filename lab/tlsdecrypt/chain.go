@@ -157,17 +157,23 @@ func (k *checker) calledHost() string {
 // server_name (RFC 6066 section 3), and the one on the wire may be another's, as
 // behind a proxy.
 func (k *checker) address(m *Message, leaf *x509.Certificate) {
-	hello := k.hs.hello
-	if m.From != endpoint.Server || hello == nil || k.calledHost() != "" || tlswire.Has(hello.Extensions, tlswire.ExtensionServerName) || offersECH(hello) {
-		return
-	}
-	if addr := k.c.Server.Addr().Unmap(); addr.IsValid() && k.refused(m.From) && leaf.VerifyHostname(addr.String()) != nil {
+	if addr := k.c.Server.Addr().Unmap(); k.isForAnother(m, leaf) && k.refused(m.From) {
 		if wrong := chain.MisnomerOf(leaf, addr.String()); wrong != nil {
 			note(m, "name", Unknown, "%s is in the certificate as a DNS name, and clients look for an address among the IP addresses. The client named no host, as one does that calls an IP address: if it called this one, the certificate is not for it.", text.Clean(wrong.Name))
 			return
 		}
 		note(m, "name", Unknown, "%v is not in the certificate. The client named no host, as one does that calls an IP address: if it called this one, the certificate is not for it.", addr)
 	}
+}
+
+// isForAnother reports whether the client called the server by a name that is not
+// known, and the server's certificate is not for its address.
+func (k *checker) isForAnother(m *Message, leaf *x509.Certificate) bool {
+	hello, addr := k.hs.hello, k.c.Server.Addr().Unmap()
+	if m.From != endpoint.Server || hello == nil || k.calledHost() != "" || tlswire.Has(hello.Extensions, tlswire.ExtensionServerName) || offersECH(hello) {
+		return false
+	}
+	return addr.IsValid() && leaf.VerifyHostname(addr.String()) != nil
 }
 
 // underIntermediate adds a check that holds if a chain leads to an intermediate
