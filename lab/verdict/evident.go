@@ -67,11 +67,18 @@ func (w *wire) evident(s *suspect, by endpoint.Side) string {
 			if m := w.misnomer(); m != nil {
 				return said + "in the server's certificate " + m.Name + " is a DNS name: clients look for an address among the IP addresses"
 			}
+			if w.Server.Addr().IsLoopback() && !slices.ContainsFunc(other.leaf.DNSNames, isDotless) {
+				return fmt.Sprintf("the client named no host (server_name), as one does that calls an IP address, or in Java a name without a dot (localhost), and the server's certificate has neither %v nor such a name", w.Server.Addr().Unmap())
+			}
 			return fmt.Sprintf("%s%v is not in the server's certificate", said, w.Server.Addr().Unmap())
 		}
 	}
 	return ""
 }
+
+// isDotless reports whether the name of a host has no dot: Java sends no
+// server_name for those.
+func isDotless(name string) bool { return !strings.Contains(name, ".") }
 
 // weak returns what is weak in a chain and has a code; nil: nothing.
 func (c *certificate) weak(of endpoint.Side, code Code) *chain.Fault {
