@@ -3,6 +3,7 @@ package ladder
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -124,10 +125,27 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 		return plain(d.Note())
 	}
 	said := fmt.Sprintf("The %s breaks off: %s.", m.From, s.why(m))
+	if s.sentOpen(m) {
+		said += " It is not encrypted, as OpenSSL sends it in TLS 1.3: a server in Go calls it \"tls: bad record MAC\"."
+	}
 	if s.late(m) {
 		said += " The client was already done: to its program the connection looked fine until it read this."
 	}
 	return said
+}
+
+// sentOpen reports whether the client has sent an alert unencrypted in TLS 1.3,
+// after ServerHello: OpenSSL's does so when it refuses the server's certificate.
+// The log of the server may name a record that cannot be decrypted.
+func (s *story) sentOpen(m *tlsdecrypt.Message) bool {
+	return s.c.Version >= tlswire.VersionTLS13 && m.From == endpoint.Client && m.Key == (tlsdecrypt.Key{}) &&
+		slices.ContainsFunc(s.c.Messages, func(m *tlsdecrypt.Message) bool {
+			if m.Handshake == nil {
+				return false
+			}
+			hello, ok := m.Body().(*tlswire.ServerHello)
+			return ok && !hello.IsHelloRetryRequest()
+		})
 }
 
 // warning says what an alert means after which the connection may go on.

@@ -156,17 +156,6 @@ func (w *wire) warned(side endpoint.Side) string {
 	return ""
 }
 
-// sentOpen reports whether a side has sent its alert unencrypted in TLS 1.3,
-// after ServerHello: OpenSSL's client does so when it refuses the server's
-// certificate.
-func (w *wire) sentOpen(by endpoint.Side) bool {
-	return w.Version >= tlswire.VersionTLS13 && by == endpoint.Client && w.answered && w.alertOf(by) != nil && w.Alert.Key == (tlsdecrypt.Key{})
-}
-
-// openly explains such an alert to who reads the log of a server: a record that
-// is not encrypted cannot be decrypted.
-const openly = "; it sent that alert unencrypted, as OpenSSL does in TLS 1.3, which a server in Go calls \"tls: bad record MAC\""
-
 // silently is what to add to a fault of the other side that a side has not
 // complained about: it, or something between the two, has closed.
 func (w *wire) silently(by endpoint.Side) string {

@@ -192,9 +192,6 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	if m := w.Alert; m != nil {
 		v := Verdict{Outcome: Rejected, RejectedBy: m.From, Alert: newAlert(m.Alert.Description, m.From)}
 		v.because(w.why(m.From))
-		if w.sentOpen(m.From) {
-			v.Reason += openly
-		}
 		v.Offers = w.offers(m.From)
 		if w.Succeeded {
 			v.Outcome, v.RejectedBy = Broken, endpoint.Unknown
