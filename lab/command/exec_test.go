@@ -536,6 +536,65 @@ func TestExecExplain(t *testing.T) {
 			}
 		}
 	})
+	t.Run("another host", func(t *testing.T) { // in a folder whose CAs have the names of the server's
+		manifest := l.path("another.yaml")
+		if err := os.WriteFile(manifest, []byte("subject: cn=server-ca\n---\nsubject: cn=client-ca\n---\nsubject: cn=server\nissuer: cn=server-ca\nsans: [DNS:other.example]\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := certgen.Read(manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := certgen.Generate(t.Context(), m, l.path("another"), certgen.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		server, err := lab.Listen(t.Context(), "127.0.0.1:0", lab.Settings{
+			Credentials: lab.Credentials{Dir: l.path("another"), Certificate: "server", Trust: "client-ca"}, Journal: &lab.Journal{}, Unasking: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(ctx) }()
+		defer func() { stop(); <-served }()
+		_, port, _ := net.SplitHostPort(server.Addr().String())
+		for _, host := range []string{"localhost", "127.0.0.1"} {
+			said, status := explain(t, "--explain", "curl", "-s", "--cacert", "another/server-ca.pem", "https://"+host+":"+port+"/")
+			if status != 60 || !strings.Contains(said, "the server's certificate is not for "+host+": it is for other.example") || strings.Contains(said, "the connection does not show it") || strings.Contains(said, "of that name in certs") {
+				t.Errorf("%s: status %d: %s", host, status, said)
+			}
+		}
+		t.Run("java", func(t *testing.T) { // which looks localhost up by itself, and names no host
+			need(t, "java", "javac")
+			source := `import java.io.*; import java.net.*; import java.security.*; import java.security.cert.*; import javax.net.ssl.*;
+public class Call {
+  public static void main(String[] args) throws Exception {
+    KeyStore store = KeyStore.getInstance("PKCS12");
+    store.load(null);
+    try (InputStream in = new FileInputStream(args[1])) {
+      store.setCertificateEntry("ca", CertificateFactory.getInstance("X.509").generateCertificate(in));
+    }
+    TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
+    trust.init(store);
+    SSLContext context = SSLContext.getInstance("TLS");
+    context.init(null, trust.getTrustManagers(), null);
+    HttpsURLConnection call = (HttpsURLConnection) URI.create(args[0]).toURL().openConnection();
+    call.setSSLSocketFactory(context.getSocketFactory());
+    call.getResponseCode();
+  }
+}`
+			if err := os.WriteFile(l.path("Call.java"), []byte(source), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			said, status := explain(t, "--explain", "java", "Call.java", "https://localhost:"+port+"/", "another/server-ca.pem")
+			_, verdict, _ := strings.Cut(said, "Rejected by the client: ")
+			headline, _, _ := strings.Cut(verdict, "TLS 1.3,")
+			if status != 1 || !strings.Contains(headline, "a name without a dot (localhost), and the server's certificate has neither 127.0.0.1 nor such a name") || strings.Contains(headline, "the keys differ") {
+				t.Errorf("status %d: %s", status, said)
+			}
+		})
+	})
 	t.Run("many", func(t *testing.T) { // what is kept of a program that runs for long is bounded
 		if !peertest.Full() {
 			t.Skip("only in a full run")

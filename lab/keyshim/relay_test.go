@@ -133,6 +133,13 @@ func TestRelayRecords(t *testing.T) {
 			if len(opened) != 1 || opened[0].Client != netip.MustParseAddrPort(client) || opened[0].Server.String() != serverAddr {
 				t.Errorf("opened %v, want %s to %s", opened, client, serverAddr)
 			}
+			host := ""
+			if name == "HTTP" { // what clients of SOCKS name they may have looked up
+				host = "127.0.0.1"
+			}
+			if len(opened) == 1 && opened[0].Host != host {
+				t.Errorf("the client called %q, not %q", opened[0].Host, host)
+			}
 			want := 4
 			if test.version == tls.VersionTLS12 {
 				want = 1
