@@ -152,7 +152,7 @@ func (h *holding) faults() ([]Reason, error) {
 	}
 	switch {
 	case len(missing) == 2:
-		reasons = append(reasons, Reason{ReasonMissing, "missing"})
+		reasons = append(reasons, bothMissing)
 	case len(missing) == 1 && missing[0] == "key":
 		reasons = append(reasons, Reason{ReasonMissing, "key is missing, but the certificate exists"})
 	case len(missing) == 1:
@@ -240,6 +240,9 @@ func (f *folder) plan() (*Plan, error) {
 	for i, c := range f.manifest.Certificates {
 		if f.isPlanned(c) {
 			p.Steps = append(p.Steps, Step{c.Name, KindCertificate, f.reasons[i]})
+			if c.CA && c.Issuer == nil && !slices.Contains(f.reasons[i], bothMissing) {
+				p.NewRoots = append(p.NewRoots, c.Name)
+			}
 			continue
 		}
 		p.Unchanged++
@@ -260,4 +263,7 @@ func (f *folder) plan() (*Plan, error) {
 	return p, nil
 }
 
-var wideKey = Reason{ReasonMode, "the key can be read by others"}
+var (
+	wideKey     = Reason{ReasonMode, "the key can be read by others"}
+	bothMissing = Reason{ReasonMissing, "missing"}
+)

@@ -9,9 +9,10 @@ import (
 // Plan is what has to be made, or was made, to have a folder hold what the
 // manifest asks for. With no steps there is nothing to do.
 type Plan struct {
-	Steps     []Step // certificates in the order of the manifest, then CRLs likewise
-	Unchanged int    // certificates that stay as they are
-	Kept      string // the folder that now holds what Options.Force has replaced; empty: nothing was
+	Steps     []Step   // certificates in the order of the manifest, then CRLs likewise
+	Unchanged int      // certificates that stay as they are
+	NewRoots  []string // root CAs among the steps that replace another of that name: what trusts the old one refuses the new
+	Kept      string   // the folder that now holds what Options.Force has replaced; empty: nothing was
 }
 
 // Step is one thing to make and why.

@@ -90,6 +90,7 @@ func (p *Program) certsGenerate(c *cli.Context) error {
 		return err
 	}
 	p.printPlan(plan, dry, c.Bool("json"))
+	p.sayNewRoots(plan, f, dry)
 	return nil
 }
 
@@ -108,13 +109,14 @@ func (p *Program) compare(f folder, o certgen.Options) (*certgen.Plan, error) {
 }
 
 func (p *Program) certsRegenerate(c *cli.Context) error {
-	names := c.Args().Slice()
+	f, names := folderOf(c), c.Args().Slice()
 	o := certgen.Options{Renew: names, All: len(names) == 0, Force: c.Bool("force")}
-	plan, err := p.generate(c.Context, folderOf(c), o)
+	plan, err := p.generate(c.Context, f, o)
 	if err != nil {
 		return err
 	}
 	p.printPlan(plan, false, c.Bool("json"))
+	p.sayNewRoots(plan, f, false)
 	return nil
 }
 

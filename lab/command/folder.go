@@ -112,6 +112,7 @@ func (p *Program) preparePKI(ctx context.Context, f folder, force bool) error {
 		return err
 	}
 	p.sayMade(plan, f)
+	p.sayNewRoots(plan, f, false)
 	return nil
 }
 

@@ -90,6 +90,27 @@ func (p *Program) sayMade(plan *certgen.Plan, f folder) {
 	p.say("%s in %s: %s", what, f.certs(), strings.Join(names, ", "))
 }
 
+// sayNewRoots says which CAs are no longer those that others trust. With dry
+// they would be.
+func (p *Program) sayNewRoots(plan *certgen.Plan, f folder, dry bool) {
+	if len(plan.NewRoots) == 0 {
+		return
+	}
+	var files []string
+	for _, name := range plan.NewRoots {
+		files = append(files, f.file(name, ".pem"))
+	}
+	is := "has a new key"
+	if len(files) > 1 {
+		is = "have new keys"
+	}
+	if dry {
+		is = strings.Replace("would "+is, "has", "have", 1)
+	}
+	p.say("%s %s: what trusts the old needs the new %s, and hand-outs of before no longer work (lab certs handout)",
+		text.JoinedFew(plan.NewRoots, fewNames, "and"), is, text.JoinedFew(files, fewNames, "and"))
+}
+
 // typedURL is the URL of a server to type: one on every address is localhost.
 func (a *labRun) typedURL(addr net.Addr) string {
 	scheme := "https://"
