@@ -20,6 +20,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/certgen/atomicfile"
+	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/handout"
@@ -471,12 +472,8 @@ func (p *Program) join(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if h.Encrypted && password == "" {
-		if password, err = p.askKeyPassword(c, file); err != nil {
-			return err
-		}
-	}
-	if err := h.Unlock(password); err != nil {
+	wasEncrypted := h.Encrypted
+	if err := p.unlock(c, h, file, password); err != nil {
 		return err
 	}
 	wasIn := h.IsIn(f.certs())
@@ -495,6 +492,9 @@ func (p *Program) join(c *cli.Context) error {
 		p.say("%s has all of %s already", f.certs(), h.Name)
 	} else {
 		p.say("%s is in %s: a certificate and key, and the CA %s", h.Name, f.certs(), h.Authority)
+	}
+	if wasEncrypted {
+		p.say("the key is unencrypted there, readable by you alone")
 	}
 	args := append([]string{"lab"}, h.Command()...)
 	if f != "." {
@@ -515,6 +515,28 @@ func (p *Program) join(c *cli.Context) error {
 	p.say("it calls %s; again:", h.URL)
 	p.writeCommand("  " + strings.Join(words, " "))
 	return p.callAs(c.Context, args)
+}
+
+// passwordTries is how often a password is asked for.
+const passwordTries = 3
+
+// unlock decrypts the key of a hand-out, with a password that it asks for on a
+// terminal if none is given.
+func (p *Program) unlock(c *cli.Context, h *handout.Handout, file, password string) error {
+	if !h.Encrypted || password != "" {
+		return h.Unlock(password)
+	}
+	for try := 1; ; try++ {
+		password, err := p.askKeyPassword(c, file)
+		if err != nil {
+			return err
+		}
+		err = h.Unlock(password)
+		if password == "" || try == passwordTries || !errors.Is(err, certfile.ErrPassword) {
+			return err
+		}
+		p.say("that is not its password")
+	}
 }
 
 // callAs runs another command of lab.
