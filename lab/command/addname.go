@@ -74,9 +74,8 @@ func (p *Program) checkNameable(f folder, name string, typed []string) error {
 	if err != nil {
 		return err
 	}
-	certificate, err := m.Lookup(name)
-	if err != nil || !certificate.CA {
-		return err
+	if certificate := m.Find(name); certificate == nil || !certificate.CA {
+		return nil
 	}
 	e := &caNameError{name: name, typed: typed}
 	for _, c := range m.Certificates {
@@ -138,11 +137,15 @@ func (p *Program) printChange(file, before, after string) {
 // sayAddName prints the command that adds names, with blanks between them, to a
 // certificate.
 func (p *Program) sayAddName(f folder, certificate, names string) {
+	p.writeCommand("  " + addNameTo(f, certificate, names))
+}
+
+func addNameTo(f folder, certificate, names string) string {
 	command := "lab certs add-name " + commandWord(certificate) + " " + names
 	if f != "." {
 		command += " --dir " + commandWord(string(f))
 	}
-	p.writeCommand("  " + command)
+	return command
 }
 
 // ownAddresses are the addresses by which other machines can reach this one,

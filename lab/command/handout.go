@@ -158,7 +158,26 @@ func (r *handoutRun) check(c *cli.Context, names, handed []string) error {
 			return err
 		}
 	}
+	if c.String("url") == "" && r.server != nil && len(typeable(r.server.SANs)) == 0 {
+		return &noAddressError{server: r.server.Name, url: r.options.URL, next: addNameTo(r.folder, r.server.Name, r.addresses())}
+	}
 	return nil
+}
+
+// noAddressError reports a server that other machines have no name for.
+type noAddressError struct{ server, url, next string }
+
+func (e *noAddressError) Error() string {
+	return "the certificate of " + e.server + " has no name by which another machine can call: nothing was handed out"
+}
+
+func (e *noAddressError) hint() string {
+	return "if all is on this machine, add --url " + e.url + "; if not, add the server's address, such as this machine's, and then hand out again:"
+}
+
+// addresses are those of this machine, to type.
+func (r *handoutRun) addresses() string {
+	return cmp.Or(strings.Join(ownAddresses(), " "), "ADDRESS")
 }
 
 // numbered are the names of copies of a certificate.
@@ -417,8 +436,8 @@ func (r *handoutRun) sayHandedOut(made []*handout.Handout, there []string) {
 	r.say("clients will call %s", r.options.URL)
 	switch host := u.Hostname(); {
 	case isOwnName(host) || net.ParseIP(host).IsLoopback():
-		r.say("that is their own machine: add the server's address to its certificate first, and then hand out with --force. This machine's:")
-		r.sayAddName(r.folder, r.server.Name, cmp.Or(strings.Join(ownAddresses(), " "), "ADDRESS"))
+		r.say("that is their own machine; for clients on others add the server's address to its certificate, and hand out again with --force. This machine's:")
+		r.sayAddName(r.folder, r.server.Name, r.addresses())
 	case !coversHost(r.server.SANs, host):
 		r.say("the certificate of %s is not for %s: clients will refuse it. This adds the name:", r.server.Name, host)
 		r.sayAddName(r.folder, r.server.Name, commandWord(host))

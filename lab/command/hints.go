@@ -79,6 +79,7 @@ func hint(err error) string {
 		edit     *certgen.EditError
 		badName  *certgen.NameError
 		caName   *caNameError
+		nowhere  *noAddressError
 		program  *snippet.UnknownError
 		odd      *snippet.PathError
 		noPKI    *noPKIError
@@ -110,6 +111,8 @@ func hint(err error) string {
 		return nameHint(badName)
 	case errors.As(err, &caName):
 		return caName.hint()
+	case errors.As(err, &nowhere):
+		return nowhere.hint()
 	case errors.As(err, &usage):
 		if usage.hint != "" {
 			return usage.hint
@@ -269,12 +272,15 @@ func dialHint(err *lab.DialError) string {
 func hintCommands(err error) []string {
 	var pair *certfile.MismatchError
 	var mismatch *certgen.KeyMismatchError
+	var nowhere *noAddressError
 	certificate, key := "", ""
 	switch {
 	case errors.As(err, &pair) && pair.Position == 0:
 		certificate, key = pair.CertificateFile, pair.KeyFile
 	case errors.As(err, &mismatch):
 		certificate, key = mismatch.CertificateFile, mismatch.KeyFile
+	case errors.As(err, &nowhere):
+		return []string{nowhere.next}
 	default:
 		return nil
 	}
