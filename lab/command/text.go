@@ -107,7 +107,7 @@ func (p *Program) sayNewRoots(plan *certgen.Plan, f folder, dry bool) {
 	if dry {
 		is = strings.Replace("would "+is, "has", "have", 1)
 	}
-	p.say("%s %s: what trusts the old needs the new %s, and hand-outs of before no longer work (lab certs handout)",
+	p.say("%s %s: what trusts the old needs the new %s, and hand-outs have to be made again",
 		text.JoinedFew(plan.NewRoots, fewNames, "and"), is, text.JoinedFew(files, fewNames, "and"))
 }
 
