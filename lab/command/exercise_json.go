@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -74,7 +75,7 @@ func markedExercise(work *exercise.Work, r *exercise.Result) any {
 		Capture  string         `json:"capture,omitempty"`
 	}{Exercise: work.Name(), Solved: r.Solved, Stale: r.Stale, Known: r.Known, Capture: r.Capture}
 	for _, s := range r.Steps {
-		step := markedStep{Says: s.Title(), Met: s.Met, Seen: append(s.Missed, s.Findings...)}
+		step := markedStep{Says: s.Title(), Met: s.Met, Seen: slices.Concat(s.Missed, s.Findings)}
 		if s.Stream >= 0 && r.Capture != "" {
 			step.Stream = &s.Stream
 		}

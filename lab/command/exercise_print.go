@@ -113,11 +113,8 @@ func (p *Program) printResult(work *exercise.Work, r *exercise.Result) {
 	}
 	for _, a := range r.Answers {
 		out.Paragraph(yesOrNo(a.Right), 6, a.Name+": "+a.Question.Ask)
-		switch {
-		case a.Given == "":
-			out.Paragraph("        ", 8, "no answer yet")
-		case !a.Right:
-			out.Paragraph("        ", 8, "it is not "+a.Given)
+		if !a.Right {
+			out.Paragraph("        ", 8, a.Problem())
 		}
 	}
 	if r.Known != "" {

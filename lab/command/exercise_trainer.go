@@ -136,18 +136,14 @@ func (p *Program) printMissed(r *exercise.Result) {
 		if s.Met {
 			continue
 		}
-		seen := append(s.Missed, s.Findings...)
-		if s.Err != nil {
-			seen = append(seen, s.Err.Error())
-		}
-		for _, what := range seen {
+		for _, what := range s.Problems() {
 			p.stdout().Paragraph("        ", 8, s.Title()+": "+what)
 		}
 		p.printStartOutput(s.Err)
 	}
 	for _, a := range r.Answers {
 		if !a.Right {
-			p.stdout().Paragraph("        ", 8, a.Name+": it is not "+a.Given)
+			p.stdout().Paragraph("        ", 8, a.Name+": "+a.Problem())
 		}
 	}
 }

@@ -48,10 +48,7 @@ func (e *exercisePage) show(work *exercise.Work, r *exercise.Result) {
 	shown := shownExercise(work)
 	shown.Solved = r.Solved
 	for _, s := range r.Steps {
-		step := web.ExerciseStep{Text: s.Title(), Met: s.Met, Missed: append(s.Missed, s.Findings...)}
-		if s.Err != nil {
-			step.Missed = append(step.Missed, s.Err.Error())
-		}
+		step := web.ExerciseStep{Text: s.Title(), Met: s.Met, Missed: s.Problems()}
 		if s.Exchange != nil {
 			step.Exchange = e.page.Add(&web.Exchange{Exchange: s.Exchange.Exchange, Trust: r.Trust, Ladder: ladder.Options{Title: s.Title()}})
 		}
@@ -59,11 +56,8 @@ func (e *exercisePage) show(work *exercise.Work, r *exercise.Result) {
 	}
 	for _, a := range r.Answers {
 		step := web.ExerciseStep{Text: a.Question.Ask, Met: a.Right}
-		switch {
-		case a.Given == "":
-			step.Missed = []string{"no answer yet"}
-		case !a.Right:
-			step.Missed = []string{"it is not " + a.Given}
+		if !a.Right {
+			step.Missed = []string{a.Problem()}
 		}
 		shown.Steps = append(shown.Steps, step)
 	}

@@ -44,11 +44,32 @@ type StepResult struct {
 	Findings []string  // of lab probe: cases that the server does not pass
 }
 
+// Problems says why the step is not met: what was seen, and why it did not come
+// to that.
+func (s *StepResult) Problems() []string {
+	problems := slices.Concat(s.Missed, s.Findings)
+	if s.Err != nil {
+		problems = append(problems, s.Err.Error())
+	}
+	return problems
+}
+
 // AnswerResult is what came of a question.
 type AnswerResult struct {
 	*Question
 	Given string // "": not answered
 	Right bool
+}
+
+// Problem says why the answer is not right; "": it is.
+func (a AnswerResult) Problem() string {
+	switch {
+	case a.Right:
+		return ""
+	case a.Given == "":
+		return "no answer yet"
+	}
+	return "it is not " + a.Given
 }
 
 // ErrLate is a marking that has taken too long.
