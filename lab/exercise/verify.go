@@ -73,7 +73,7 @@ func (a AnswerResult) Problem() string {
 }
 
 // ErrLate is a marking that has taken too long.
-var ErrLate = errors.New("it has taken longer than ten seconds, and was ended")
+var ErrLate = errors.New("it has taken too long, and was ended")
 
 // verify marks what is in dir, which it leaves alone, within a limit. The
 // exchanges are recorded in file, unless that is "". Errors are ErrLate, and
