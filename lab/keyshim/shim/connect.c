@@ -67,11 +67,12 @@ static int real_getpeername(int fd, struct sockaddr *name, socklen_t *size)
 /* A peer is the server of a socket that is connected to lab, for getpeername. */
 struct peer {
 	atomic_int port; /* the socket's own; 0: none, or it is being changed */
+	int six;         /* lab's address is ::1, and not 127.0.0.1: both may have connections from the same port */
 	socklen_t size;
 	struct sockaddr_in6 server; /* or a sockaddr_in */
 };
 
-static struct peer peers[most_peers]; /* by descriptor */
+static struct peer peers[most_peers]; /* by the descriptor that was connected, which may be a duplicate of another now */
 
 __attribute__((constructor)) static void find_relay(void)
 {
@@ -112,11 +113,38 @@ static int is_lab(const struct sockaddr *address)
 		const struct sockaddr_in *four = (const struct sockaddr_in *)address;
 
 		return four->sin_port == relay_port && four->sin_addr.s_addr == htonl(INADDR_LOOPBACK);
-	} else {
+	} else if (address->sa_family == AF_INET6) {
 		const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)address;
 
 		return six->sin6_port == relay_port && (IN6_IS_ADDR_LOOPBACK(&six->sin6_addr) || memcmp(&six->sin6_addr, &mapped, sizeof mapped) == 0);
 	}
+	return 0;
+}
+
+/* is_six reports whether an address is one of IPv6, and not a mapped one. */
+static int is_six(const struct sockaddr *address)
+{
+	return address->sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)address)->sin6_addr);
+}
+
+/* peer_of returns the peer of the socket with that port that is connected to lab, or NULL. */
+static struct peer *peer_of(int port, int six)
+{
+	int i;
+
+	for (i = 0; i < most_peers; i++)
+		if (port != 0 && atomic_load(&peers[i].port) == port && peers[i].six == six)
+			return &peers[i];
+	return NULL;
+}
+
+/* forget forgets the peer of an earlier socket with that port. */
+static void forget(int port, int six)
+{
+	struct peer *earlier;
+
+	while ((earlier = peer_of(port, six)) != NULL)
+		atomic_store(&earlier->port, 0);
 }
 
 /* is_ours reports whether a connection is to go through lab. */
@@ -265,7 +293,7 @@ static int through_lab(int fd, const struct sockaddr *to)
 		status = real_connect(fd, (struct sockaddr *)&lab, sizeof lab);
 	} else {
 		/* A socket that was connected to an address of the other kind, mapped or not, cannot be used for this kind. */
-		if (IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)to)->sin6_addr))
+		if (!is_six(to))
 			lab6.sin6_addr = mapped;
 		status = real_connect(fd, (struct sockaddr *)&lab6, sizeof lab6);
 	}
@@ -282,12 +310,17 @@ static int through_lab(int fd, const struct sockaddr *to)
 EXPORTED int connect(int fd, const struct sockaddr *to, socklen_t size)
 {
 	static const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
-	int saved = errno, bound, error;
+	int saved = errno, bound, error, port, status;
 	socklen_t length = sizeof error;
 
 	if (relay_port == 0 || !is_ours(fd, to, size) || has_another_way(CALLER)) {
 		errno = saved;
-		return real_connect(fd, to, size);
+		status = real_connect(fd, to, size);
+		saved = errno;
+		if (relay_port != 0 && to != NULL && size >= sizeof(struct sockaddr_in) && to->sa_family == AF_INET && is_lab(to))
+			forget(own_port(fd, &bound), 0);
+		errno = saved;
+		return status;
 	}
 	if (!through_lab(fd, to)) {
 		real_connect(fd, &nowhere, sizeof nowhere); /* as it was before */
@@ -295,11 +328,14 @@ EXPORTED int connect(int fd, const struct sockaddr *to, socklen_t size)
 		errno = saved;
 		return real_connect(fd, to, size);
 	}
+	port = own_port(fd, &bound);
+	forget(port, is_six(to));
 	if (fd < most_peers) {
 		atomic_store(&peers[fd].port, 0);
+		peers[fd].six = is_six(to);
 		peers[fd].size = to->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 		memcpy(&peers[fd].server, to, peers[fd].size);
-		atomic_store(&peers[fd].port, own_port(fd, &bound));
+		atomic_store(&peers[fd].port, port);
 	}
 	errno = saved;
 	return 0;
@@ -307,19 +343,22 @@ EXPORTED int connect(int fd, const struct sockaddr *to, socklen_t size)
 
 EXPORTED int getpeername(int fd, struct sockaddr *name, socklen_t *size)
 {
-	int saved = errno, bound, port = fd >= 0 && fd < most_peers ? atomic_load(&peers[fd].port) : 0;
+	int saved = errno, bound;
 	socklen_t room = size == NULL ? 0 : *size, length;
 	struct sockaddr_in6 real = { 0 };
+	const struct sockaddr *lab = (const struct sockaddr *)&real;
+	const struct peer *peer;
 
 	if (real_getpeername(fd, name, size) != 0)
 		return -1;
-	if (port == 0)
+	if (relay_port == 0)
 		return 0;
 	length = sizeof real;
-	if (port == own_port(fd, &bound) && real_getpeername(fd, (struct sockaddr *)&real, &length) == 0 && is_lab((struct sockaddr *)&real)) {
-		memcpy(name, &peers[fd].server, room < peers[fd].size ? room : peers[fd].size);
-		*size = peers[fd].size;
-	} /* or else it is another socket by now */
+	if (real_getpeername(fd, (struct sockaddr *)&real, &length) == 0 && is_lab(lab) &&
+	    (peer = peer_of(own_port(fd, &bound), is_six(lab))) != NULL) {
+		memcpy(name, &peer->server, room < peer->size ? room : peer->size);
+		*size = peer->size;
+	}
 	errno = saved;
 	return 0;
 }

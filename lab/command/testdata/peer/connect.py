@@ -67,6 +67,7 @@ if six != "-":
     print(s.connect_ex(address(six)), s.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
 s = socket.create_connection(address(four))
 print(s.connect_ex(address(four)), s.getpeername() == address(four))  # connected already
+print(s.dup().getpeername() == address(four))
 s = socket.socket()
 s.setblocking(False)
 print(s.connect_ex(address(closed)) in (111, 115))
