@@ -18,32 +18,33 @@ func manual(commands []*cli.Command) []byte {
 	b.WriteString("# NAME\n\nlab - see and understand mutual TLS\n\n" +
 		"# SYNOPSIS\n\n**lab** *COMMAND* [*options*] [*arguments*]\n\n" +
 		"# DESCRIPTION\n\n" + markdown(welcome) + "\n\n# COMMANDS\n\n")
-	manualOf(&b, "lab", commands)
-	b.WriteString(manualEnd)
+	b.WriteString(manualOf("lab", commands) + manualEnd)
 	return md2man.Render([]byte(b.String()))
 }
 
-// manualOf describes commands, and after each those below it.
-func manualOf(b *strings.Builder, path string, commands []*cli.Command) {
+// manualOf describes the commands below path, and those below them.
+func manualOf(path string, commands []*cli.Command) string {
+	var b strings.Builder
 	for _, c := range commands {
 		if c.Hidden {
 			continue
 		}
 		name := path + " " + c.Name
 		if len(c.Subcommands) > 0 {
-			manualOf(b, name, c.Subcommands)
+			b.WriteString(manualOf(name, c.Subcommands))
 			continue
 		}
-		fmt.Fprintf(b, "## %s %s\n\n%s.\n\n", name, markdown(c.ArgsUsage), markdown(c.Usage))
+		fmt.Fprintf(&b, "## %s %s\n\n%s.\n\n", name, markdown(c.ArgsUsage), markdown(c.Usage))
 		for _, flag := range append(slices.Clone(c.Flags), cli.HelpFlag) {
 			_, use, _ := strings.Cut(flag.String(), "\t")
 			use = strings.Replace(use, " (default: false)", "", 1)
-			fmt.Fprintf(b, "**%s**\n: %s\n\n", markdown(flagNames(flag)), markdown(use))
+			fmt.Fprintf(&b, "**%s**\n: %s\n\n", markdown(flagNames(flag)), markdown(use))
 		}
 		if c.Description != "" {
-			fmt.Fprintf(b, "Examples:\n\n```\n%s\n```\n\n", c.Description)
+			fmt.Fprintf(&b, "Examples:\n\n```\n%s\n```\n\n", c.Description)
 		}
 	}
+	return b.String()
 }
 
 // markdown returns text with what Markdown would take for its own escaped.
