@@ -49,7 +49,7 @@ func runForeignSession(ctx context.Context, p *prober, c *Case, version uint16) 
 			return f
 		case f.Result == Unclear, f.Result == LetIn: // in a full handshake: see no-client-cert
 			unseen = name
-		case o.Exchange != nil && o.Exchange.RejectedBy != endpoint.Server && f.Result != RefusedHTTP:
+		case o.Exchange != nil && o.Exchange.RejectedBy == endpoint.Client:
 			unseen = name
 		}
 	}
