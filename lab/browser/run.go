@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // What a browser without a window may take for a page, and any browser to end
@@ -62,7 +64,7 @@ func (b *Browser) Screenshot(ctx context.Context, o Options) (png []byte, err er
 func (b *Browser) run(ctx context.Context, p *profile, o Options, screenshot string) error {
 	cmd := exec.CommandContext(ctx, b.Path, b.commandLine(p, o, screenshot)...)
 	cmd.Env = p.environment(o.KeyLog)
-	last := &tail{}
+	last := &text.Tail{Most: 2 << 10}
 	cmd.Stdout, cmd.Stderr = last, last
 	cmd.Cancel = func() error { return endGroup(cmd.Process) }
 	cmd.WaitDelay = endTimeout
@@ -77,7 +79,7 @@ func (b *Browser) run(ctx context.Context, p *profile, o Options, screenshot str
 		return context.Cause(ctx)
 	}
 	if err != nil && !errors.Is(err, exec.ErrWaitDelay) { // a child that was slower to end
-		return &ExitError{Program: b.Path, Err: err, Output: string(last.bytes)}
+		return &ExitError{Program: b.Path, Err: err, Output: last.String()}
 	}
 	return nil
 }
@@ -103,16 +105,4 @@ func (b *Browser) commandLine(p *profile, o Options, screenshot string) []string
 		args = append(args, "--headless", "--disable-gpu", "--hide-scrollbars", "--window-size=800,450", "--screenshot="+screenshot)
 	}
 	return append(args, o.URL.String())
-}
-
-// tail keeps the end of what is written to it.
-type tail struct{ bytes []byte }
-
-func (t *tail) Write(p []byte) (int, error) {
-	const most = 2 << 10
-	t.bytes = append(t.bytes, p...)
-	if extra := len(t.bytes) - most; extra > 0 {
-		t.bytes = append(t.bytes[:0], t.bytes[extra:]...)
-	}
-	return len(p), nil
 }

@@ -319,7 +319,7 @@ func TestEncryptKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	encrypted, err := EncryptKey(key, "a passwörd")
+	encrypted, err := EncryptKey(key, "a passwörd", 600_000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,9 +13,6 @@ import (
 	"encoding/pem"
 )
 
-// pbkdf2Iterations are those that a password is worth (OWASP, for HMAC-SHA-256).
-const pbkdf2Iterations = 600_000
-
 var (
 	oidHMACWithSHA256 = asn1.ObjectIdentifier{1, 2, 840, 113549, 2, 9}
 	oidAES256CBC      = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 42}
@@ -33,7 +30,8 @@ func EncodeKey(key crypto.PrivateKey) ([]byte, error) {
 // EncryptKey returns a private key in PEM (ENCRYPTED PRIVATE KEY, RFC 5958
 // section 3), encrypted with a password under PBES2 with PBKDF2, HMAC-SHA-256
 // and AES-256-CBC (RFC 8018 section 6.2.1), which OpenSSL, Java and others read.
-func EncryptKey(key crypto.PrivateKey, password string) ([]byte, error) {
+// The password is hashed so many times.
+func EncryptKey(key crypto.PrivateKey, password string, iterations int) ([]byte, error) {
 	plain, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return nil, err
@@ -41,7 +39,7 @@ func EncryptKey(key crypto.PrivateKey, password string) ([]byte, error) {
 	salt, iv := make([]byte, 16), make([]byte, aes.BlockSize)
 	_, _ = rand.Read(salt) // never fails
 	_, _ = rand.Read(iv)
-	derived, err := pbkdf2.Key(sha256.New, password, salt, pbkdf2Iterations, 32)
+	derived, err := pbkdf2.Key(sha256.New, password, salt, iterations, 32)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +52,7 @@ func EncryptKey(key crypto.PrivateKey, password string) ([]byte, error) {
 		plain = append(plain, byte(padding))
 	}
 	cipher.NewCBCEncrypter(block, iv).CryptBlocks(plain, plain)
-	derivation, err := asn1.Marshal(pbkdf2Parameters{Salt: salt, Iterations: pbkdf2Iterations,
+	derivation, err := asn1.Marshal(pbkdf2Parameters{Salt: salt, Iterations: iterations,
 		PRF: pkix.AlgorithmIdentifier{Algorithm: oidHMACWithSHA256, Parameters: asn1.NullRawValue}})
 	if err != nil {
 		return nil, err

@@ -11,15 +11,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // process is a program that was started. Its stop must be called.
 type process struct {
 	cmd    *exec.Cmd
 	tree   tree
-	said   tail
+	said   text.Tail
 	file   string        // the copy with its ports
 	ended  chan struct{} // closed when the program has ended
 	unwait func() bool   // has it outlive the context in which it was started
@@ -111,7 +112,7 @@ func (p *Program) start(ctx context.Context, dir string, ports map[uint16]uint16
 	if err != nil {
 		return nil, &StartError{Program: p, Err: err}
 	}
-	r := &process{cmd: exec.Command(path, args...), file: filepath.Join(dir, file), ended: make(chan struct{})}
+	r := &process{cmd: exec.Command(path, args...), said: text.Tail{Most: 4 << 10}, file: filepath.Join(dir, file), ended: make(chan struct{})}
 	r.cmd.Dir, r.cmd.Env = dir, append(environment(), extra...)
 	r.cmd.Stdout, r.cmd.Stderr = &r.said, &r.said
 	r.cmd.WaitDelay = time.Second // what it has started may hold its output open
@@ -176,28 +177,4 @@ func (r *process) stop() {
 	r.tree.kill(r.cmd)
 	<-r.ended
 	_ = os.Remove(r.file) // it is of no use to anybody
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	kept []byte
-}
-
-// mostKept is how many bytes it keeps.
-const mostKept = 4 << 10
-
-// Write never fails.
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.kept = append(t.kept, b...)
-	t.kept = slices.Clone(t.kept[max(len(t.kept)-mostKept, 0):])
-	return len(b), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.kept)
 }

@@ -118,10 +118,13 @@ func readCRLs(dir string, cas []string) (map[string][]byte, error) {
 
 func (h *Handout) add(file string, data []byte) { h.certs[file] = append(h.certs[file], data...) }
 
+// keyIterations are those that a password is worth (OWASP, for HMAC-SHA-256).
+const keyIterations = 600_000
+
 // encodeKey returns a private key in PEM.
 func encodeKey(key any, password string) ([]byte, error) {
 	if password != "" {
-		return certfile.EncryptKey(key, password)
+		return certfile.EncryptKey(key, password, keyIterations)
 	}
 	return certfile.EncodeKey(key)
 }

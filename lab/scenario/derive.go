@@ -16,6 +16,7 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/certfile"
 )
 
 // Derived is a file that is made from a certificate of the scenario and its
@@ -108,7 +109,7 @@ func (d Derived) make(dir string) ([]byte, error) {
 	case FormJavaTrust:
 		return certgen.TrustStore(dir, d.From, d.Password)
 	case FormEncryptedKey:
-		return encryptedKey(pair.PrivateKey, d.Password)
+		return certfile.EncryptKey(pair.PrivateKey, d.Password, 2048) // as often as OpenSSL by default
 	}
 	return d.convert(pair)
 }

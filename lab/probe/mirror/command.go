@@ -171,7 +171,7 @@ func (c *Command) call(ctx context.Context, s *Server, l *Listener) (*Attempt, e
 	program := exec.CommandContext(limited, args[0], args[1:]...)
 	program.WaitDelay = time.Second // of what it has started, and what holds its output open
 	alone(program)
-	var printed tail
+	printed := text.Tail{Most: 2 << 10}
 	program.Stdout, program.Stderr = &printed, &printed
 	err := program.Run()
 	a := &Attempt{Fault: l.Fault, Output: printed.String()}
@@ -217,27 +217,4 @@ func (c *Command) filled(l *Listener) []string {
 		args[i] = replace.Replace(arg)
 	}
 	return args
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	kept []byte
-}
-
-// mostKept is how many bytes it keeps.
-const mostKept = 2 << 10
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.kept = append(t.kept, b...)
-	t.kept = slices.Clone(t.kept[max(len(t.kept)-mostKept, 0):])
-	return len(b), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.kept)
 }
