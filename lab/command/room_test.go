@@ -58,7 +58,7 @@ func openRoom(t *testing.T, height int) (*room, *bytes.Buffer) {
 	return r, &out
 }
 
-// Who ended it, and how, is told apart.
+// The state of a guest says which side ended the exchange, and how.
 func TestRoomStates(t *testing.T) {
 	r, _ := openRoom(t, 24)
 	for _, x := range []*lab.Exchange{

@@ -179,7 +179,7 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// What is marked is what the program has, and not what lies in the folder.
+// Marking goes by the document in the program, not by a copy in the folder.
 func TestMarksAreTheProgram(t *testing.T) {
 	t.Parallel()
 	w := begin(t, Open(t.TempDir()), "lost-link")
@@ -218,7 +218,7 @@ func TestSettingsHaveMistakes(t *testing.T) {
 	}
 }
 
-// Who changes certs.yaml and does not have the certificates made is told so.
+// After a change of certs.yaml, verify says that the certificates were not made.
 func TestStaleCertificates(t *testing.T) {
 	t.Parallel()
 	w := begin(t, Open(t.TempDir()), "first-certificate")
