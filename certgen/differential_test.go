@@ -216,7 +216,7 @@ func asCertyaml(der []byte) []byte {
 	name.FillFromRDNSequence(&sequence)
 	for _, set := range sequence {
 		for _, a := range set {
-			if a.Type.Equal(attributeTypes["dc"]) || a.Type.Equal(attributeTypes["e"]) {
+			if kind := issuable[a.Type.String()]; kind == "DC" || kind == "emailAddress" {
 				a.Value = asn1.RawValue{Tag: asn1.TagIA5String, Bytes: []byte(a.Value.(string))}
 				name.ExtraNames = append(name.ExtraNames, a)
 			}

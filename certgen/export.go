@@ -13,6 +13,7 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 
 	"mtlslab.example/lab/certgen/atomicfile"
+	"mtlslab.example/lab/lab/dn"
 )
 
 // encoder writes the profile that NSS, OpenSSL, curl, Java and Node.js all
@@ -74,7 +75,7 @@ func TrustStore(dir, name, password string) ([]byte, error) {
 	}
 	anchor := certificates[0]
 	if !anchor.IsCA && !isSelfIssued(anchor) {
-		return nil, &NoAnchorError{Name: name, Issuer: anchor.Issuer.String()}
+		return nil, &NoAnchorError{Name: name, Issuer: dn.Issuer(anchor)}
 	}
 	return encoder.EncodeTrustStoreEntries([]pkcs12.TrustStoreEntry{{Cert: anchor, FriendlyName: name}}, password)
 }

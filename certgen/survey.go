@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen/spell"
+	"mtlslab.example/lab/lab/dn"
 )
 
 // Survey describes the certificates in dir, a folder without a manifest: every
@@ -93,7 +94,7 @@ func (s *survey) describe(name string, h *holding) Info {
 // Describe returns a certificate that was not made here in the manifest's
 // terms, without a name.
 func Describe(leaf *x509.Certificate) *Certificate {
-	c := &Certificate{Subject: leaf.Subject.String(), CA: leaf.IsCA, KeyUsage: leaf.KeyUsage, ExtKeyUsage: leaf.ExtKeyUsage, SANs: sansOf(leaf)}
+	c := &Certificate{Subject: dn.Subject(leaf), CA: leaf.IsCA, KeyUsage: leaf.KeyUsage, ExtKeyUsage: leaf.ExtKeyUsage, SANs: sansOf(leaf)}
 	c.KeyType, c.KeySize = keyOf(leaf)
 	return c
 }

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"mtlslab.example/lab/lab/dn"
 )
 
 // Verify checks every certificate of the manifest in dir, in its order: that
@@ -74,7 +76,7 @@ func (i Info) IssuerName() string {
 	case i.Issuer != nil:
 		return i.Issuer.Name
 	case i.Leaf != nil && !isSelfIssued(i.Leaf):
-		return i.Leaf.Issuer.String()
+		return dn.Issuer(i.Leaf)
 	}
 	return ""
 }

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -45,9 +45,13 @@ func parsePermit(entry string) (p permit, err error) {
 		}
 		return p, nil
 	}
-	p.attributes, err = certgen.ParseAttributes(entry)
-	if err == nil && len(p.attributes) == 0 {
+	p.attributes, err = dn.Parse(entry)
+	switch {
+	case err != nil:
+	case len(p.attributes) == 0:
 		err = errors.New("is empty")
+	case slices.ContainsFunc(p.attributes, func(a pkix.AttributeTypeAndValue) bool { return a.Value == "" }):
+		err = errors.New("has an attribute without a value")
 	}
 	return p, err
 }

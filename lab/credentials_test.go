@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"os"
 	"path/filepath"
 	"testing"
@@ -55,7 +56,11 @@ func TestCredentialsThatAreBeingWritten(t *testing.T) {
 // asks for, or else its first.
 func TestSubjectOfIdentity(t *testing.T) {
 	named := func(name string) tls.Certificate {
-		return tls.Certificate{Leaf: &x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: []string{name + ".example"}}}
+		subject, err := asn1.Marshal(pkix.Name{CommonName: name}.ToRDNSequence())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tls.Certificate{Leaf: &x509.Certificate{RawSubject: subject, DNSNames: []string{name + ".example"}}}
 	}
 	two := &identity{certificates: []tls.Certificate{named("a"), named("b")}}
 	for serverName, want := range map[string]string{"": "CN=a", "a.example": "CN=a", "b.example": "CN=b", "c.example": "CN=a"} {

@@ -19,8 +19,9 @@
 //	capture certgen chain gokeys
 //	browser certgen/atomicfile certgen/yamldoc keylog prologue snippet
 //	wiretap/wiretaptest
-//	certgen/revocation certgen/spell httpwire private text tlswire wiretap
-//	endpoint glossary peertest pipe
+//	certgen/revocation certgen/spell httpwire private tlswire wiretap
+//	dn
+//	endpoint glossary peertest pipe text
 //
 // From the top: main exits the process, and nothing else does. command is the
 // command line; web serves the live view. probe turns the lessons on other
@@ -34,8 +35,8 @@
 // same connections. handout packs what another machine may have. tlsdecrypt decrypts and checks; certfile reads the files that
 // people have. capture writes and reads pcapng; certgen makes certificates from a
 // manifest; chain says whether certificates hold. prologue follows what is said
-// before TLS; glossary has the words of the field.
-// The rest parse one format or wrap one thing, such as tlswire (TLS), httpwire
+// before TLS; glossary has the words of the field, and dn
+// writes and reads distinguished names. The rest parse one format or wrap one thing, such as tlswire (TLS), httpwire
 // (HTTP), wiretap and pipe (connections).
 //
 // # The way of a byte

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -22,7 +23,7 @@ func pages() http.Handler {
 		negotiated := describeTLS(*r.TLS)
 		client, issuer := "whoever you are", "nobody: no certificate was asked for"
 		if leaf := leafOf(r); leaf != nil {
-			client, issuer = text.Clean(chain.Name(leaf)), text.Clean(leaf.Issuer.String())
+			client, issuer = text.Clean(chain.Name(leaf)), text.Clean(dn.Issuer(leaf))
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, "Hello "+client+
@@ -90,7 +91,7 @@ func acquaint(state *tls.ConnectionState) acquaintance {
 		return a
 	}
 	leaf := state.PeerCertificates[0]
-	a.Client.Subject, a.Client.Issuer = leaf.Subject.String(), leaf.Issuer.String()
+	a.Client.Subject, a.Client.Issuer = dn.Subject(leaf), dn.Issuer(leaf)
 	a.Client.Serial = fmt.Sprintf("%x", leaf.SerialNumber)
 	a.Client.NotBefore, a.Client.NotAfter = leaf.NotBefore, leaf.NotAfter
 	return a

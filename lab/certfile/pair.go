@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/dn"
 )
 
 // KeyFile returns the file that has the private key for the certificate in
@@ -105,10 +106,10 @@ func (e *MismatchError) Error() string {
 }
 
 func mismatch(c *Contents, keyFile string, key crypto.Signer) error {
-	e := &MismatchError{CertificateFile: c.File, KeyFile: keyFile, Leaf: c.Certificates[0].Subject.String()}
+	e := &MismatchError{CertificateFile: c.File, KeyFile: keyFile, Leaf: dn.Subject(c.Certificates[0])}
 	for i, certificate := range c.Certificates {
 		if certgen.IsKeyOf(certificate, key) {
-			e.Position, e.Owner = i+1, certificate.Subject.String()
+			e.Position, e.Owner = i+1, dn.Subject(certificate)
 		}
 	}
 	return e
@@ -148,7 +149,7 @@ func LoadCAs(file, password string) ([]*x509.Certificate, error) {
 			return all, nil
 		}
 	}
-	return nil, &FileError{File: file, Problem: fmt.Sprintf("has no certificate of a CA, but %s, issued by %s", all[0].Subject, all[0].Issuer),
+	return nil, &FileError{File: file, Problem: fmt.Sprintf("has no certificate of a CA, but %s, issued by %s", dn.Subject(all[0]), dn.Issuer(all[0])),
 		Next: "name the file of the CA that issued it"}
 }
 

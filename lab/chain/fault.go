@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 )
@@ -195,14 +195,14 @@ func missingIssuer(last, leaf *x509.Certificate, by endpoint.Side) string {
 	if !last.Equal(leaf) {
 		issued = Name(last) + " above it"
 	}
-	return ": " + issued + " was issued by " + last.Issuer.String() + ", which was not sent along and which the " + by.String() + " does not have"
+	return ": " + issued + " was issued by " + dn.Issuer(last) + ", which was not sent along and which the " + by.String() + " does not have"
 }
 
 func issuerOf(c *x509.Certificate) string {
 	if c == nil {
 		return "its issuer"
 	}
-	return c.Issuer.String()
+	return dn.Issuer(c)
 }
 
 // explainInvalid explains what is wrong with one certificate of a chain.
@@ -316,7 +316,7 @@ func IsSelfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c
 // Name names a certificate by its subject or, if that is empty, by the first of
 // its alternative names. It is never empty.
 func Name(c *x509.Certificate) string {
-	if s := subject(c); s != "" {
+	if s := dn.Subject(c); s != "" {
 		return s
 	}
 	for _, names := range []struct {
@@ -328,31 +328,6 @@ func Name(c *x509.Certificate) string {
 		}
 	}
 	return "(no subject)"
-}
-
-// subjects caches the texts of subjects, by their DER: connections show the same
-// few certificates over and over.
-var subjects struct {
-	sync.Mutex
-	texts map[string]string
-}
-
-// maxSubjects bounds subjects.
-const maxSubjects = 128
-
-// subject returns the text of the subject of a certificate that was parsed.
-func subject(c *x509.Certificate) string {
-	subjects.Lock()
-	defer subjects.Unlock()
-	if s, ok := subjects.texts[string(c.RawSubject)]; ok && len(c.RawSubject) > 0 {
-		return s
-	}
-	s := c.Subject.String()
-	if subjects.texts == nil || len(subjects.texts) >= maxSubjects {
-		subjects.texts = make(map[string]string)
-	}
-	subjects.texts[string(c.RawSubject)] = s
-	return s
 }
 
 // texts returns the values as they are written.

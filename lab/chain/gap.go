@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"slices"
 
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -47,7 +48,7 @@ func (p *Path) gap(sent []*x509.Certificate) *Gap {
 }
 
 // Issuer names the CA that is missing.
-func (g *Gap) Issuer() string { return g.Below.Issuer.String() }
+func (g *Gap) Issuer() string { return dn.Issuer(g.Below) }
 
 // Instead says what was sent: "CN=root was sent in its place". It is empty for
 // nil.

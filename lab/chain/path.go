@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -169,7 +170,7 @@ func (t *Trust) known(cert *x509.Certificate) *NamedCA {
 // "leads over CN=Issuing (sent along) to CN=Root".
 func (p *Path) leads() string {
 	above := p.certs[1:]
-	to := p.Top().Issuer.String()
+	to := dn.Issuer(p.Top())
 	if IsSelfIssued(p.Top()) && len(above) > 0 {
 		above = above[:len(above)-1]
 		to = Name(p.Top()) + " (sent along)"

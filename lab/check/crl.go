@@ -9,6 +9,7 @@ import (
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 )
 
 // CRL describes a certificate revocation list (RFC 5280 section 5).
@@ -29,7 +30,7 @@ type Revoked struct {
 }
 
 func describeCRL(crl *x509.RevocationList) CRL {
-	c := CRL{Issuer: crl.Issuer.String(), ThisUpdate: crl.ThisUpdate.UTC(), Revoked: len(crl.RevokedCertificateEntries)}
+	c := CRL{Issuer: dn.OfCRL(crl), ThisUpdate: crl.ThisUpdate.UTC(), Revoked: len(crl.RevokedCertificateEntries)}
 	if !crl.NextUpdate.IsZero() {
 		c.NextUpdate = crl.NextUpdate.UTC()
 	}
@@ -75,7 +76,7 @@ func (r *Report) lookAtCRLs() {
 
 // lookAtDates finds a CRL that is not to be used today.
 func (f *File) lookAtDates(crl *x509.RevocationList, now time.Time) {
-	name := fmt.Sprintf("the CRL of %s in %s", crl.Issuer, f.Name)
+	name := fmt.Sprintf("the CRL of %s in %s", dn.OfCRL(crl), f.Name)
 	switch next := crl.NextUpdate; {
 	case !next.IsZero() && now.After(next):
 		f.addCRL(Wrong, string(chain.CRLStale), "RFC 5280 section 5.1.2.5", "have the CA make a new one before each next update, and load it: openssl ca -gencrl -out new.crl",
@@ -89,7 +90,7 @@ func (f *File) lookAtDates(crl *x509.RevocationList, now time.Time) {
 // lookAtRevoked finds the certificates in the files that a CRL lists.
 func (r *Report) lookAtRevoked(of *File, crl *x509.RevocationList) {
 	described := slices.IndexFunc(of.CRLs, func(c CRL) bool {
-		return len(c.Given) == 0 && c.Issuer == crl.Issuer.String() && c.ThisUpdate.Equal(crl.ThisUpdate)
+		return len(c.Given) == 0 && c.Issuer == dn.OfCRL(crl) && c.ThisUpdate.Equal(crl.ThisUpdate)
 	})
 	given := make(map[string]chain.NamedCA)
 	for _, f := range slices.Concat(r.Files, r.beside) {
@@ -224,7 +225,7 @@ func (r *Report) lookAtIssuers(authorities []*x509.Certificate) (fits bool) {
 			level = Note
 		}
 		o.file.addCRL(level, "crl_of_another_ca", "RFC 5280 section 6.3.3", "name the CRL of the CA that the certificates are issued by",
-			fmt.Sprintf("the CRL in %s is of %s, which is none of the CAs in the files: it says nothing of their certificates", o.file.Name, o.crl.Issuer))
+			fmt.Sprintf("the CRL in %s is of %s, which is none of the CAs in the files: it says nothing of their certificates", o.file.Name, dn.OfCRL(o.crl)))
 	}
 	return fits
 }

@@ -16,6 +16,7 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -259,7 +260,7 @@ func (f *File) describe(now time.Time) {
 // Describe describes a certificate at a time.
 func Describe(cert *x509.Certificate, now time.Time) Certificate {
 	d, sum := certgen.Describe(cert), sha256.Sum256(cert.Raw)
-	c := Certificate{Subject: chain.Name(cert), Issuer: cert.Issuer.String(), CA: cert.IsCA, SANs: d.SANs,
+	c := Certificate{Subject: chain.Name(cert), Issuer: dn.Issuer(cert), CA: cert.IsCA, SANs: d.SANs,
 		NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), DaysLeft: daysUntil(cert.NotAfter, now),
 		Key: d.Key(), Signature: cert.SignatureAlgorithm.String(), KeyUsages: d.KeyUsages(), ExtUsages: d.ExtKeyUsages(),
 		For: usedFor(cert), Fingerprint: hex.EncodeToString(sum[:])}

@@ -12,6 +12,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 )
@@ -105,7 +106,7 @@ func (g Given) explainCA(p *Pair, by endpoint.Side, trusted []*x509.Certificate)
 		return g.explainTwin(p.leaf(), end, by, trusted)
 	case !chain.IsSelfIssued(end):
 		f.Text = fmt.Sprintf("leads to %s, an intermediate CA that is in %s; the root above it is in none of the files", chain.Name(end), placeOf(end, known))
-		f.Fix = fmt.Sprintf("name the root of %s among the files, or use a certificate of a CA that the %v trusts", end.Issuer, by)
+		f.Fix = fmt.Sprintf("name the root of %s among the files, or use a certificate of a CA that the %v trusts", dn.Issuer(end), by)
 	case len(way.certs) == 1:
 		return nil // signed by itself
 	default:

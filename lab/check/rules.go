@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 )
@@ -141,7 +142,7 @@ func (w *way) end() string {
 	if chain.IsSelfIssued(top) {
 		return chain.Name(top)
 	}
-	return top.Issuer.String()
+	return dn.Issuer(top)
 }
 
 // climb goes up from the leaf by signatures, through what is sent, and then

@@ -14,6 +14,7 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/dn"
 )
 
 // The flags that name certificates, keys and CAs. Each takes the name of a
@@ -136,7 +137,7 @@ func (f folder) checkCredentials(c *cli.Context, o lab.Credentials, cert, trust 
 	err := o.Check()
 	if err == nil && !certfile.IsFile(o.Trust) {
 		if anchor, err := o.LoadAuthorities(o.Trust); err == nil && !anchor[0].IsCA {
-			return &certgen.NoAnchorError{Name: o.Trust, Issuer: anchor[0].Issuer.String()}
+			return &certgen.NoAnchorError{Name: o.Trust, Issuer: dn.Issuer(anchor[0])}
 		}
 	}
 	var missing *certgen.MissingError

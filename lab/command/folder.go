@@ -16,6 +16,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/scenario"
 )
@@ -198,7 +199,7 @@ func trustOf(certs string, by trusts) (*chain.Trust, error) {
 		certificates, _ := o.LoadChain(o.Trust)
 		for _, ca := range certificates {
 			if ca.IsCA {
-				trust.CAs = append(trust.CAs, chain.NamedCA{Name: ca.Subject.String(), Certificate: ca, In: in})
+				trust.CAs = append(trust.CAs, chain.NamedCA{Name: dn.Subject(ca), Certificate: ca, In: in})
 			}
 		}
 		trust.CRLs = append(trust.CRLs, certgen.LoadCRLsOf(o.Trust)...)
@@ -214,7 +215,7 @@ func trustOf(certs string, by trusts) (*chain.Trust, error) {
 		}
 		for _, above := range certificates[1:] {
 			if above.IsCA && !chain.IsSelfIssued(above) {
-				trust.Between = append(trust.Between, chain.NamedCA{Name: above.Subject.String(), Certificate: above, In: folder})
+				trust.Between = append(trust.Between, chain.NamedCA{Name: dn.Subject(above), Certificate: above, In: folder})
 			}
 		}
 		if !certificates[0].IsCA {

@@ -18,6 +18,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/private"
 	"mtlslab.example/lab/lab/probe"
 	"mtlslab.example/lab/lab/probe/mirror"
@@ -248,7 +249,7 @@ func (f folder) authority(c *cli.Context, password string) (ca tls.Certificate, 
 		ca, err = certgen.Load(f.certs(), name)
 	}
 	if err == nil && !ca.Leaf.IsCA {
-		return ca, &certgen.NoAnchorError{Name: name, Issuer: ca.Leaf.Issuer.String()}
+		return ca, &certgen.NoAnchorError{Name: name, Issuer: dn.Issuer(ca.Leaf)}
 	}
 	return ca, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/probe"
 )
 
@@ -72,7 +73,7 @@ func (p *Program) sayClientCA(c *cli.Context, o *probe.ServerOptions) {
 	}
 	ca, good := o.ClientCA.Leaf, o.Good.Leaf
 	if o.ClientCA.PrivateKey == nil {
-		p.say("without --client-ca-key no certificates of %s can be made: the cases that need them are not tried", ca.Subject)
+		p.say("without --client-ca-key no certificates of %s can be made: the cases that need them are not tried", dn.Subject(ca))
 	}
 	if bytes.Equal(good.RawIssuer, ca.RawSubject) && isOfOtherKey(good, ca) {
 		p.say("warning: --client-ca has the name of the CA of --cert, and another key: it is another CA, or was made anew")
@@ -125,7 +126,7 @@ func (f folder) clientCA(c *cli.Context, password string, good *tls.Certificate)
 	if key != "" {
 		ca, err := certfile.LoadPair(f.file(name, ".pem"), f.file(key, "-key.pem"), password)
 		if err == nil && !ca.Leaf.IsCA {
-			err = &usageError{command: commandName(c), problem: fmt.Sprintf("--client-ca is %s, which is not a CA", ca.Leaf.Subject)}
+			err = &usageError{command: commandName(c), problem: fmt.Sprintf("--client-ca is %s, which is not a CA", dn.Subject(ca.Leaf))}
 		}
 		return &ca, err
 	}

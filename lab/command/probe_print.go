@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/probe"
 	"mtlslab.example/lab/lab/probe/mirror"
 	"mtlslab.example/lab/lab/text"
@@ -29,7 +30,7 @@ func (p *probePrinter) start(o *probe.ServerOptions) {
 	p.table = probe.Table{Printer: p.stdout(), Names: len("client-missing-intermediate")}
 	p.table.W = p.bar.above(p.table.W)
 	o.Begin = func(connections int) {
-		p.say("probing %s as %s: %d connections at most, %d at a time", &o.Target, o.Good.Leaf.Subject, connections, o.Concurrency)
+		p.say("probing %s as %s: %d connections at most, %d at a time", &o.Target, dn.Subject(o.Good.Leaf), connections, o.Concurrency)
 	}
 	o.Pinned = func(addr string, others []string) {
 		p.say("%s has several addresses: all connections go to %s, and none to %s; --addr HOST:PORT chooses another", o.Target.URL.Hostname(), addr, text.JoinedFew(others, 3, "or"))

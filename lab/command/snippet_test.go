@@ -185,12 +185,12 @@ var servers = map[string]served{
 	}, answers: "42"},
 	"mysql": {needs: "mariadbd", full: true, own: true, start: func(b *snippetBench, text string) *exec.Cmd {
 		data := filepath.Join(b.dir, "data")
-		if out, err := b.as("mariadb-install-db", "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db").CombinedOutput(); err != nil {
+		if out, err := b.as("mariadb-install-db", "--no-defaults", "--datadir="+data, "--tmpdir="+b.dir, "--auth-root-authentication-method=normal", "--skip-test-db").CombinedOutput(); err != nil {
 			b.t.Fatalf("%v\n%s", err, out)
 		}
 		// By the snippet's own line: a certificate is required user by user.
 		init := b.write("init.sql", "CREATE USER 'client'@'%' REQUIRE SUBJECT '/CN=client';\n")
-		return b.as("mariadbd", "--defaults-file="+b.write("my.cnf", text), "--datadir="+data, "--socket="+filepath.Join(b.dir, "socket"), "--pid-file="+filepath.Join(b.dir, "pid"), "--init-file="+init)
+		return b.as("mariadbd", "--defaults-file="+b.write("my.cnf", text), "--datadir="+data, "--tmpdir="+b.dir, "--socket="+filepath.Join(b.dir, "socket"), "--pid-file="+filepath.Join(b.dir, "pid"), "--init-file="+init)
 	}, call: func(b *snippetBench, cert, key string) error {
 		args := []string{"--no-defaults", "-h", "localhost", "--protocol=tcp", "-P", b.port, "-u", "client", "--ssl-ca=" + b.file("server-ca.pem"), "--ssl-verify-server-cert", "-e", "select 1"}
 		if cert != "" {

@@ -14,6 +14,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/endpoint"
 )
 
@@ -70,7 +71,7 @@ func New(dir, name string, side endpoint.Side, authority string, o Options) (*Ha
 	case err != nil:
 		return nil, err
 	case !anchor[0].IsCA:
-		return nil, &certgen.NoAnchorError{Name: authority, Issuer: anchor[0].Issuer.String()}
+		return nil, &certgen.NoAnchorError{Name: authority, Issuer: dn.Issuer(anchor[0])}
 	}
 	for _, der := range pair.Certificate {
 		h.add(name+".pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))

@@ -11,6 +11,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/endpoint"
 )
 
@@ -32,7 +33,7 @@ func (h *Handout) Unlock(password string) error {
 		return err
 	}
 	if leaf := parts[0].Certificates[0]; !certgen.IsKeyOf(leaf, key.Signer) {
-		return &certfile.MismatchError{CertificateFile: h.Name + ".pem", KeyFile: base, Leaf: leaf.Subject.String()}
+		return &certfile.MismatchError{CertificateFile: h.Name + ".pem", KeyFile: base, Leaf: dn.Subject(leaf)}
 	}
 	plain, err := certfile.EncodeKey(key.Signer)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
@@ -231,11 +232,11 @@ func (s *story) certificate(p *party, m *tlsdecrypt.Message, n int) string {
 	if names := altNames(p.leaf); len(names) > 0 {
 		said += ", for " + listed(names)
 	}
-	issuer := short(p.leaf.Issuer.String())
+	issuer := short(dn.Issuer(p.leaf))
 	switch {
 	case issuer == "":
 		issuer = "an authority without a name"
-	case p.leaf.Issuer.String() == p.leaf.Subject.String():
+	case chain.IsSelfIssued(p.leaf):
 		issuer = "itself"
 	}
 	said += ", issued by " + issuer

@@ -3,6 +3,8 @@ package probe
 import (
 	"context"
 	"crypto/tls"
+
+	"mtlslab.example/lab/lab/dn"
 )
 
 // runLeafAlone shows the good certificate without the CAs between. A server
@@ -12,7 +14,7 @@ func runLeafAlone(ctx context.Context, p *prober, c *Case, version uint16) *Find
 	o := p.try(ctx, attempt{note: noteOf(c.Name, version), version: version, show: &alone})
 	f := p.finding(o)
 	f.Certificate = subjectOf(&alone)
-	between := p.good.Leaf.Issuer.String()
+	between := dn.Issuer(p.good.Leaf)
 	switch {
 	case f.Result == Unclear:
 		f.Judgement = Unknown

@@ -15,6 +15,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/starttls"
@@ -325,7 +326,7 @@ func (p *prober) controlMinted(ctx context.Context) error {
 		f.Judgement, f.Reason = Warning, joinNonEmpty("the server lets in only names that it knows; bad certificates may be refused for their names alone", f.Reason)
 	default:
 		f.Judgement = Warning
-		f.Reason = joinNonEmpty("a good certificate of "+p.clientCA.Leaf.Subject.String()+" is not let in: the server may trust another CA, or one below it as if it were a root", f.Reason)
+		f.Reason = joinNonEmpty("a good certificate of "+dn.Subject(p.clientCA.Leaf)+" is not let in: the server may trust another CA, or one below it as if it were a root", f.Reason)
 		f.Fix = "give --client-ca the CA that the server lets in clients of"
 		p.unminted = "a good certificate of --client-ca is not let in, so that a bad one shows nothing"
 	}

@@ -15,6 +15,7 @@ import (
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/starttls"
 	"mtlslab.example/lab/lab/wiretap"
@@ -104,11 +105,11 @@ func newEngine(o *ServerOptions) (*engine, *lab.Dissection) {
 		slots: make(chan struct{}, o.Concurrency), pace: newPace(o.Rate), waiting: map[string]chan *lab.Exchange{}}
 	trust := &chain.Trust{ClientTrusts: o.ServerCAs}
 	for _, ca := range o.ServerCAs {
-		trust.CAs = append(trust.CAs, chain.NamedCA{Name: ca.Subject.String(), Certificate: ca, In: "--ca"})
+		trust.CAs = append(trust.CAs, chain.NamedCA{Name: dn.Subject(ca), Certificate: ca, In: "--ca"})
 	}
 	if o.ClientCA != nil {
 		trust.ServerTrusts = []*x509.Certificate{o.ClientCA.Leaf}
-		trust.CAs = append(trust.CAs, chain.NamedCA{Name: o.ClientCA.Leaf.Subject.String(), Certificate: o.ClientCA.Leaf, In: "--client-ca"})
+		trust.CAs = append(trust.CAs, chain.NamedCA{Name: dn.Subject(o.ClientCA.Leaf), Certificate: o.ClientCA.Leaf, In: "--client-ca"})
 	}
 	e.trust, e.journal = trust, &lab.Journal{Each: e.report, Trust: func() *chain.Trust { return trust }}
 	d := e.journal.Dissect()

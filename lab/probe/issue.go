@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/scenario"
 )
 
@@ -70,7 +71,7 @@ func (i *issuer) likeGood(m *certgen.Manifest) error {
 	if err != nil || client.Subject != "CN=client" { // its name is what the case is about
 		return err
 	}
-	if err := m.SetSubject("client", i.good.Leaf.Subject.String()+","+mark); err != nil {
+	if err := m.SetSubject("client", dn.Subject(i.good.Leaf)+","+mark); err != nil {
 		if err := m.SetSubject("client", "CN=client,"+mark); err != nil { // the good one's cannot be written
 			return err
 		}

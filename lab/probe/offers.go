@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ocsp"
 
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/tlswire"
@@ -231,7 +232,7 @@ func (o *Offers) readChain(p *prober, good *outcome) {
 			break
 		}
 		certificates = append(certificates, c)
-		o.Chain = append(o.Chain, Link{Subject: chain.Name(c), Issuer: c.Issuer.String(), Key: chain.Key(c), NotAfter: c.NotAfter.UTC()})
+		o.Chain = append(o.Chain, Link{Subject: chain.Name(c), Issuer: dn.Issuer(c), Key: chain.Key(c), NotAfter: c.NotAfter.UTC()})
 	}
 	if len(certificates) == 0 {
 		return

@@ -1,5 +1,7 @@
 package probe
 
+import "mtlslab.example/lab/lab/dn"
+
 // most returns how many connections there will be at most.
 func (p *prober) most() int {
 	n := len(p.Versions)
@@ -52,7 +54,7 @@ func (p *prober) lacks(c *Case) string {
 	case c.needs&needHTTP != 0 && p.Target.Ask != nil:
 		return "is about HTTP"
 	case c.needs&needCAKey != 0 && p.clientCA.PrivateKey == nil && p.ClientCA != nil:
-		return "needs --client-ca-key: the key of " + p.clientCA.Leaf.Subject.String()
+		return "needs --client-ca-key: the key of " + dn.Subject(p.clientCA.Leaf)
 	case c.needs&needCAKey != 0 && p.clientCA.PrivateKey == nil:
 		return "needs --client-ca and --client-ca-key: a CA whose clients the server lets in"
 	case c.needs&needServerCAKey != 0 && p.serverCA == nil:

@@ -12,6 +12,7 @@ import (
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -350,5 +351,5 @@ func subjectOf(c *tls.Certificate) string {
 	if c == nil || c.Leaf == nil {
 		return ""
 	}
-	return c.Leaf.Subject.String()
+	return dn.Subject(c.Leaf)
 }

@@ -13,6 +13,7 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/fault"
 )
 
@@ -201,7 +202,7 @@ func issuerKey(all pairs, issued *x509.Certificate) (crypto.Signer, error) {
 			return key, nil
 		}
 	}
-	return nil, fmt.Errorf("the CA %s is not among the certificates of the scenario, or its key is missing", issued.Issuer)
+	return nil, fmt.Errorf("the CA %s is not among the certificates of the scenario, or its key is missing", dn.Issuer(issued))
 }
 
 // older returns the version before v, or before the default ones.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 	"strings"
+
+	"mtlslab.example/lab/lab/dn"
 )
 
 // server is the server's part of a protocol.
@@ -62,7 +64,7 @@ func who(s tls.ConnectionState) string {
 	if len(s.PeerCertificates) == 0 {
 		return "nobody"
 	}
-	return s.PeerCertificates[0].Subject.String()
+	return dn.Subject(s.PeerCertificates[0])
 }
 
 func serveSMTPBefore(t *talk) error {

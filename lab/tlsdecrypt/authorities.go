@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -23,7 +24,7 @@ func (k *checker) faultByNames(m *Message, q chain.Question, leaf *x509.Certific
 	f := &chain.Fault{Cert: leaf}
 	switch {
 	case refused && k.hasTwin(top):
-		f.Code, f.Text = chain.LookAlikeCA, fmt.Sprintf("names %s as its issuer, but there are two CAs of that name: their key identifiers differ", top.Issuer)
+		f.Code, f.Text = chain.LookAlikeCA, fmt.Sprintf("names %s as its issuer, but there are two CAs of that name: their key identifiers differ", dn.Issuer(top))
 	case len(sent) == 1 && chain.IsSelfIssued(leaf):
 		f.Code, f.Text = chain.SelfSigned, "is signed by itself"
 	case len(asked) > 0 && asked.none(sent):

@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/asn1"
 	"fmt"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+	"mtlslab.example/lab/lab/dn"
 )
 
 // maxRemembered bounds the certificates that ParseCertificate remembers, and
@@ -70,7 +70,7 @@ func certSubject(der []byte) string {
 	if err != nil {
 		return short(der)
 	}
-	if s := cert.Subject.String(); s != "" {
+	if s := dn.Subject(cert); s != "" {
 		return text(s)
 	}
 	return "(no subject) " + altNames(cert)
@@ -122,9 +122,9 @@ func certFields(der []byte, offset int) []Field {
 	}
 	add(&tbs, "serialNumber", fmt.Sprintf("%x", cert.SerialNumber), "The number the issuer gave this certificate; revocation lists name it (RFC 5280 section 4.1.2.2).")
 	add(&tbs, "signature", cert.SignatureAlgorithm.String(), "How the issuer signed (RFC 5280 section 4.1.2.3).")
-	add(&tbs, "issuer", text(cert.Issuer.String()), "The authority that signed the certificate (RFC 5280 section 4.1.2.4).")
+	add(&tbs, "issuer", text(dn.Issuer(cert)), "The authority that signed the certificate (RFC 5280 section 4.1.2.4).")
 	add(&tbs, "validity", cert.NotBefore.UTC().Format(time.DateTime)+" to "+cert.NotAfter.UTC().Format(time.DateTime)+" UTC", "From when until when it may be used (RFC 5280 section 4.1.2.5).")
-	add(&tbs, "subject", text(cert.Subject.String()), "Whom the certificate is for (RFC 5280 section 4.1.2.6).")
+	add(&tbs, "subject", text(dn.Subject(cert)), "Whom the certificate is for (RFC 5280 section 4.1.2.6).")
 	add(&tbs, "subjectPublicKeyInfo", keyName(cert), "The public key; CertificateVerify proves that the sender has its private half (RFC 5280 section 4.1.2.7).")
 	fields = append(fields, certExtensions(cert, &tbs)...)
 	add(&certificate, "signatureAlgorithm", cert.SignatureAlgorithm.String(), "How the issuer signed, once more (RFC 5280 section 4.1.1.2).")
@@ -243,11 +243,11 @@ func extKeyUsages(cert *x509.Certificate) string {
 type DistinguishedName []byte
 
 func (n DistinguishedName) String() string {
-	var rdns pkix.RDNSequence
-	if rest, err := asn1.Unmarshal(n, &rdns); err != nil || len(rest) > 0 {
+	s, err := dn.Text(n)
+	if err != nil {
 		return short(n)
 	}
-	return text(rdns.String())
+	return text(s)
 }
 
 // distinguishedNames is a list of CAs (RFC 9846 section 4.3.4,

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -106,12 +107,12 @@ func (r *Report) serverCertificates(p *Pair, how How) {
 	case bytes.Equal(nearLeaf.Raw, farLeaf.Raw):
 		p.found(KeyShared, how, "", "the client was shown the server's own certificate, %s: what ends TLS has its key, too", chain.Name(nearLeaf))
 	case sameNames(nearLeaf, farLeaf) && bytes.Equal(nearLeaf.RawIssuer, farLeaf.RawIssuer):
-		p.found(CertificateReplaced, how, "", "the client was not shown the server's certificate but another one for the same names, %s, which the same CA has issued: %s. What ends TLS has been given its own", chain.Name(nearLeaf), nearLeaf.Issuer)
+		p.found(CertificateReplaced, how, "", "the client was not shown the server's certificate but another one for the same names, %s, which the same CA has issued: %s. What ends TLS has been given its own", chain.Name(nearLeaf), dn.Issuer(nearLeaf))
 	case sameNames(nearLeaf, farLeaf):
-		p.found(CertificateReplaced, how, fmt.Sprintf("a client that trusts the server's CA alone refuses it: give it the CA %s, or have the proxy leave these connections alone", nearLeaf.Issuer),
-			"the client was not shown the server's certificate but another one for the same names: %s, issued by %s, where the server sent one issued by %s. A proxy that forges certificates does that, and one that was given its own for these names", chain.Name(nearLeaf), nearLeaf.Issuer, farLeaf.Issuer)
+		p.found(CertificateReplaced, how, fmt.Sprintf("a client that trusts the server's CA alone refuses it: give it the CA %s, or have the proxy leave these connections alone", dn.Issuer(nearLeaf)),
+			"the client was not shown the server's certificate but another one for the same names: %s, issued by %s, where the server sent one issued by %s. A proxy that forges certificates does that, and one that was given its own for these names", chain.Name(nearLeaf), dn.Issuer(nearLeaf), dn.Issuer(farLeaf))
 	default:
-		p.found(CertificateReplaced, how, "", "the client was shown another certificate than the server's: %s, issued by %s, where the server sent %s, issued by %s", chain.Name(nearLeaf), nearLeaf.Issuer, chain.Name(farLeaf), farLeaf.Issuer)
+		p.found(CertificateReplaced, how, "", "the client was shown another certificate than the server's: %s, issued by %s, where the server sent %s, issued by %s", chain.Name(nearLeaf), dn.Issuer(nearLeaf), chain.Name(farLeaf), dn.Issuer(farLeaf))
 	}
 }
 
@@ -127,7 +128,7 @@ func (r *Report) differentCertificates(p *Pair) {
 		both = fmt.Sprintf(", both for %s", name)
 	}
 	p.found(CertificateReplaced, Unknown, "", "if the two belong together, what is between them shows a certificate of its own: the client was shown %s, issued by %s, and the server sends %s, issued by %s%s",
-		chain.Name(near), near.Issuer, chain.Name(far), far.Issuer, both)
+		chain.Name(near), dn.Issuer(near), chain.Name(far), dn.Issuer(far), both)
 }
 
 // toKnow says how to find out whether two connections belong together: by the
