@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Key is a private key of a file, or why it cannot be used.
@@ -58,8 +59,25 @@ func parseKey(der []byte) Key {
 		Algorithm pkix.AlgorithmIdentifier
 		Key       []byte
 	}
-	if _, e := asn1.Unmarshal(der, &info); e == nil && info.Algorithm.Algorithm.Equal(oidDSA) {
+	if _, e := asn1.Unmarshal(der, &info); e != nil {
+		return Key{Problem: "has a private key that cannot be read: " + err.Error(), Err: err}
+	}
+	algorithm := tlswire.AlgorithmName(info.Algorithm.Algorithm)
+	missing := tlswire.Missing(algorithm)
+	switch {
+	case info.Algorithm.Algorithm.Equal(oidDSA):
 		return dsaKey
+	case missing != "":
+		var both struct{ Seed, Expanded []byte } // as OpenSSL writes it (RFC 9881 section 6)
+		if _, e := asn1.Unmarshal(info.Key, &both); e == nil {
+			info.Key = append([]byte{0x80, byte(len(both.Seed))}, both.Seed...)
+			if der, err := asn1.Marshal(info); err == nil {
+				if key, err := certgen.ParseKey(der); err == nil {
+					return Key{Signer: key}
+				}
+			}
+		}
+		return Key{Problem: "has a key of " + algorithm + ", which this lab cannot use" + missing, Next: "take a lab that was built with Go 1.27 or newer", Err: err}
 	}
 	return Key{Problem: "has a private key that cannot be read: " + err.Error(), Err: err}
 }

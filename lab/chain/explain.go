@@ -66,6 +66,8 @@ func (t *Trust) Unverifiable(q Question) string {
 			}
 			switch err := certified(cert, issuer); {
 			case cert.Equal(issuer): // a root, whose own signature does not count
+			case err == errScheme && cert.SignatureAlgorithm == x509.UnknownSignatureAlgorithm:
+				return fmt.Sprintf("the signature on %s is with %s", Name(cert), tlswire.Unverifiable(tlswire.SignatureAlgorithm(cert)))
 			case err == errScheme, err == nil && isOutdated(cert.SignatureAlgorithm):
 				return fmt.Sprintf("the signature on %s is of a kind (%v) that is not taken here", Name(cert), cert.SignatureAlgorithm)
 			case err == errRefused:

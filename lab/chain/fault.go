@@ -13,6 +13,7 @@ import (
 	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // Code is why one side rejected the other, for programs. Those of certificates
@@ -168,7 +169,7 @@ func explainAuthority(err error, authority x509.UnknownAuthorityError, sent []*x
 		}
 		return Fault{Code: NotACA, Cert: cmp.Or(last, leaf), Text: "was issued by a certificate that is not a CA: " + issuerOf(last)}
 	case strings.Contains(text, "insecure algorithm") && cmp.Or(last, leaf) != nil:
-		return Fault{Code: WeakSignature, Cert: cmp.Or(last, leaf), Text: "is signed with an algorithm that the " + by.String() + " refuses as too weak: " + cmp.Or(last, leaf).SignatureAlgorithm.String()}
+		return Fault{Code: WeakSignature, Cert: cmp.Or(last, leaf), Text: "is signed with an algorithm that the " + by.String() + " refuses as too weak: " + tlswire.SignatureAlgorithm(cmp.Or(last, leaf))}
 	case strings.Contains(text, "candidate authority certificate"):
 		return Fault{Code: LookAlikeCA, Cert: cmp.Or(last, leaf), Text: "names a CA that the " + by.String() + " trusts, " + issuerOf(last) + ", but another key has signed it" + keysOf(err, cmp.Or(last, leaf))}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // minStrongBits is the least size of RSA keys that programs take without
@@ -31,7 +32,7 @@ func Weak(q Question) *Fault {
 func Weaknesses(q Question) (all []*Fault) {
 	for _, cert := range q.Chain() {
 		if HasOldSignature(cert) {
-			all = append(all, &Fault{Code: WeakSignature, Cert: cert, Text: "is signed with " + cert.SignatureAlgorithm.String() + ", which programs refuse nowadays"})
+			all = append(all, &Fault{Code: WeakSignature, Cert: cert, Text: "is signed with " + tlswire.SignatureAlgorithm(cert) + ", which programs refuse nowadays"})
 		}
 		if IsWeakKey(cert) {
 			all = append(all, &Fault{Code: WeakKey, Cert: cert, Text: "has " + aKey(cert) + ", which many programs refuse"})
@@ -72,8 +73,7 @@ func IsWeakKey(cert *x509.Certificate) bool {
 	return false
 }
 
-// Key names the key of a certificate: "RSA 2,048 bits", "P-256"; "" if it is not
-// known here.
+// Key names the key of a certificate: "RSA 2,048 bits", "P-256", "ML-DSA-65".
 func Key(cert *x509.Certificate) string {
 	if cert == nil {
 		return ""
@@ -85,10 +85,8 @@ func Key(cert *x509.Certificate) string {
 		return fmt.Sprintf("DSA %s bits", text.Grouped(int64(key.P.BitLen())))
 	case *ecdsa.PublicKey:
 		return key.Curve.Params().Name
-	case ed25519.PublicKey:
-		return "Ed25519"
 	}
-	return ""
+	return tlswire.KeyAlgorithm(cert.RawSubjectPublicKeyInfo)
 }
 
 // Fits reports whether the key of a certificate makes signatures of a scheme, by
@@ -104,5 +102,5 @@ func Fits(cert *x509.Certificate, scheme string, isTLS13 bool) bool {
 	case ed25519.PublicKey:
 		return scheme == "ed25519"
 	}
-	return false
+	return scheme == strings.ToLower(strings.ReplaceAll(Key(cert), "-", "")) // mldsa65, ed448
 }

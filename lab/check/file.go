@@ -18,6 +18,7 @@ import (
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/text"
+	"mtlslab.example/lab/lab/tlswire"
 )
 
 // File is a file and what it has.
@@ -262,10 +263,10 @@ func Describe(cert *x509.Certificate, now time.Time) Certificate {
 	d, sum := certgen.Describe(cert), sha256.Sum256(cert.Raw)
 	c := Certificate{Subject: chain.Name(cert), Issuer: dn.Issuer(cert), CA: cert.IsCA, SANs: d.SANs,
 		NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), DaysLeft: daysUntil(cert.NotAfter, now),
-		Key: d.Key(), Signature: cert.SignatureAlgorithm.String(), KeyUsages: d.KeyUsages(), ExtUsages: d.ExtKeyUsages(),
+		Key: d.Key(), Signature: tlswire.SignatureAlgorithm(cert), KeyUsages: d.KeyUsages(), ExtUsages: d.ExtKeyUsages(),
 		For: usedFor(cert), Fingerprint: hex.EncodeToString(sum[:])}
 	if c.Key == "" {
-		c.Key = cert.PublicKeyAlgorithm.String()
+		c.Key = chain.Key(cert)
 	}
 	return c
 }

@@ -64,7 +64,7 @@ func weakness(cert *x509.Certificate) string {
 		said = ", " + chain.Key(cert)
 	}
 	if chain.HasOldSignature(cert) {
-		said += ", signed with " + cert.SignatureAlgorithm.String()
+		said += ", signed with " + tlswire.SignatureAlgorithm(cert)
 	}
 	return said
 }

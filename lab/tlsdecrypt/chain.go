@@ -15,8 +15,9 @@ import (
 
 // shownIdentity is the certificate, or bare key, that a side showed.
 type shownIdentity struct {
-	name string
-	key  crypto.PublicKey // nil when it cannot be read; a delegated credential's, if there is one
+	name      string
+	key       crypto.PublicKey // nil when it cannot be read; a delegated credential's, if there is one
+	algorithm string           // of the key
 }
 
 // certificate checks a Certificate of TLS 1.3.
@@ -31,7 +32,7 @@ func (k *checker) certificate(m *Message, body *tlswire.Certificate) {
 	k.chain(m, body.Chain())
 	if dc, ok := tlswire.Lookup[*tlswire.DelegatedCredential](body.Entries[0].Extensions, tlswire.ExtensionDelegatedCredential); ok {
 		key, _ := x509.ParsePKIXPublicKey(dc.PublicKeyInfo)
-		*k.shown.Of(m.From) = &shownIdentity{name: "the delegated credential of " + (*k.shown.Of(m.From)).name, key: key}
+		*k.shown.Of(m.From) = &shownIdentity{name: "the delegated credential of " + (*k.shown.Of(m.From)).name, key: key, algorithm: tlswire.KeyAlgorithm(dc.PublicKeyInfo)}
 	}
 }
 
@@ -39,7 +40,7 @@ func (k *checker) certificate(m *Message, body *tlswire.Certificate) {
 // (RFC 7250).
 func (k *checker) bareKey(m *Message, spki []byte) {
 	key, _ := x509.ParsePKIXPublicKey(spki)
-	*k.shown.Of(m.From) = &shownIdentity{name: "the raw public key", key: key}
+	*k.shown.Of(m.From) = &shownIdentity{name: "the raw public key", key: key, algorithm: tlswire.KeyAlgorithm(spki)}
 	note(m, "chain", Unknown, "There is no chain to check: this is a bare public key (RFC 7250), which the %v must know beforehand.", m.From.Other())
 }
 
@@ -61,7 +62,7 @@ func (k *checker) chain(m *Message, ders [][]byte) {
 	defer k.address(m, leaf)
 	defer k.remark(m, chain.Question{DERs: ders, Of: m.From})
 	name := chain.Name(leaf)
-	*k.shown.Of(m.From) = &shownIdentity{name: name, key: leaf.PublicKey}
+	*k.shown.Of(m.From) = &shownIdentity{name: name, key: leaf.PublicKey, algorithm: tlswire.KeyAlgorithm(leaf.RawSubjectPublicKeyInfo)}
 	q := chain.Question{DERs: ders, Of: m.From}
 	if m.From == endpoint.Server {
 		q.Host = k.calledHost()

@@ -231,6 +231,9 @@ func (k *checker) signature(m *Message, s *tlswire.DigitallySigned, content []by
 	case id == nil:
 		unknown(m, "signature", "the certificate of the %v was not seen", m.From)
 		return
+	case id.key == nil && id.algorithm != "":
+		unknown(m, "signature", "the key of %s is %s", id.name, tlswire.Unverifiable(id.algorithm))
+		return
 	case id.key == nil:
 		unknown(m, "signature", "the public key of %s cannot be read here", id.name)
 		return

@@ -56,7 +56,7 @@ func verifySignature(key crypto.PublicKey, s *tlswire.DigitallySigned, content [
 	case *rsa.PublicKey:
 		return verifyRSA(key, h, s, content)
 	}
-	return errScheme
+	return verifyLater(key, s, content)
 }
 
 func verifyRSA(key *rsa.PublicKey, h crypto.Hash, s *tlswire.DigitallySigned, content []byte) error {

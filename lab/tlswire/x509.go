@@ -121,13 +121,13 @@ func certFields(der []byte, offset int) []Field {
 		add(&tbs, "version", fmt.Sprintf("v%d", cert.Version), "The version of X.509 (RFC 5280 section 4.1.2.1).")
 	}
 	add(&tbs, "serialNumber", fmt.Sprintf("%x", cert.SerialNumber), "The number the issuer gave this certificate; revocation lists name it (RFC 5280 section 4.1.2.2).")
-	add(&tbs, "signature", cert.SignatureAlgorithm.String(), "How the issuer signed (RFC 5280 section 4.1.2.3).")
+	add(&tbs, "signature", SignatureAlgorithm(cert), "How the issuer signed (RFC 5280 section 4.1.2.3).")
 	add(&tbs, "issuer", text(dn.Issuer(cert)), "The authority that signed the certificate (RFC 5280 section 4.1.2.4).")
 	add(&tbs, "validity", cert.NotBefore.UTC().Format(time.DateTime)+" to "+cert.NotAfter.UTC().Format(time.DateTime)+" UTC", "From when until when it may be used (RFC 5280 section 4.1.2.5).")
 	add(&tbs, "subject", text(dn.Subject(cert)), "Whom the certificate is for (RFC 5280 section 4.1.2.6).")
 	add(&tbs, "subjectPublicKeyInfo", keyName(cert), "The public key; CertificateVerify proves that the sender has its private half (RFC 5280 section 4.1.2.7).")
 	fields = append(fields, certExtensions(cert, &tbs)...)
-	add(&certificate, "signatureAlgorithm", cert.SignatureAlgorithm.String(), "How the issuer signed, once more (RFC 5280 section 4.1.1.2).")
+	add(&certificate, "signatureAlgorithm", SignatureAlgorithm(cert), "How the issuer signed, once more (RFC 5280 section 4.1.1.2).")
 	add(&certificate, "signatureValue", short(cert.Signature), "The issuer's signature over everything from version to the last extension (RFC 5280 section 4.1.1.3).")
 	return fields
 }
@@ -159,7 +159,7 @@ func keyName(cert *x509.Certificate) string {
 	case *ecdsa.PublicKey:
 		return "ECDSA, " + key.Params().Name
 	}
-	return cert.PublicKeyAlgorithm.String()
+	return KeyAlgorithm(cert.RawSubjectPublicKeyInfo)
 }
 
 // certExtension explains an extension of a certificate.
