@@ -5,6 +5,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -77,7 +78,7 @@ func parseKey(der []byte) Key {
 				}
 			}
 		}
-		return Key{Problem: "has a key of " + algorithm + ", which this lab cannot use" + missing, Next: "take a lab that was built with Go 1.27 or newer", Err: err}
+		return Key{Problem: "has a key of " + algorithm + ", which this lab cannot use" + missing, Next: "take a lab that was built with Go 1.27 or newer", Err: ErrAlgorithm}
 	}
 	return Key{Problem: "has a private key that cannot be read: " + err.Error(), Err: err}
 }
@@ -153,3 +154,7 @@ func elementLength(der []byte) int {
 	}
 	return len(element.FullBytes)
 }
+
+// ErrAlgorithm is the cause where a key is of an algorithm that this program
+// does not have, although others may.
+var ErrAlgorithm = errors.New("an algorithm that this lab does not have")

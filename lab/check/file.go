@@ -232,10 +232,10 @@ func fileFinding(rule string, e *certfile.FileError) Finding {
 }
 
 // isUnknown reports whether a file was not looked at, for want of a password or
-// because it is encrypted in a way that is not read here: nothing says that it is
-// wrong.
+// because it is encrypted in a way that is not read here, or of an algorithm that
+// this lab does not have: nothing says that it is wrong.
 func isUnknown(err error) bool {
-	return errors.Is(err, certfile.ErrNoPassword) || errors.Is(err, certfile.ErrEncryption)
+	return errors.Is(err, certfile.ErrNoPassword) || errors.Is(err, certfile.ErrEncryption) || errors.Is(err, certfile.ErrAlgorithm)
 }
 
 // describe fills in what there is.

@@ -462,6 +462,7 @@ func TestSnippetClients(t *testing.T) {
 		t.Skip("the programs are looked for on Linux alone")
 	}
 	need(t, "curl")
+	program := peertest.Build(t, "linux")
 	for name, c := range callers {
 		t.Run(name, func(t *testing.T) {
 			if c.full && !peertest.Full() {
@@ -470,7 +471,7 @@ func TestSnippetClients(t *testing.T) {
 			need(t, c.needs)
 			b := newSnippetBench(t, t.TempDir())
 			check(t, os.Link(filepath.Join(b.stranger, "certs", "server-ca.pem"), b.file("other-ca.pem")))
-			serve(t, b, "server")
+			serve(t, b, program, "server")
 			call := func(host string, more ...string) (string, error) {
 				text := b.run(append([]string{"snippet", name, "--client", "--addr", host + ":" + b.port}, more...)...)
 				out, err := c.run(b, text).CombinedOutput()
@@ -490,9 +491,8 @@ func TestSnippetClients(t *testing.T) {
 }
 
 // serve starts the lab's own server.
-func serve(t *testing.T, b *snippetBench, cert string) {
+func serve(t *testing.T, b *snippetBench, program, cert string) {
 	t.Helper()
-	program := peertest.Build(t, "linux")
 	server := peertest.Start(t, exec.Command(program, "server", "--dir", b.dir, "--cert", cert, "--addr", "0.0.0.0:"+b.port, "--capture", "off", "--keylog", "off", "--brief"))
 	server.Await(t, "^lab: server on ")
 }

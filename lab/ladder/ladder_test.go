@@ -181,7 +181,7 @@ func TestLaddersSayIt(t *testing.T) {
 		"tls12-no-certificate":   {"Rejected by the server: the client sent no certificate.", "handshake_failure (alert 40)"},
 		"tls13-expired-client":   {"EXPIRED on 2025-06-01", "✗ The chain fails: CN=client has expired: it was valid until 2025-06-01", "the client's certificate has expired", "certificate_expired (alert 45)"},
 		"tls13-http2":            {"HTTP/2 begins", "GET / HTTP/2", "HTTP: the request to localhost:8443, by Go-http-client/2.0", "HTTP/2 200", "HTTP: the answer, 23 bytes of text/plain."},
-		"tls13-hostile-names":    {"CN=eve�[31m� �evil�mmm", "mmm…, issued by CN=client-ca"},
+		"tls13-hostile-names":    {`CN=eve\1B[31m\0D\0A\E2\80\AEevil\E2\80\8Bmmm`, "mmm…, issued by CN=client-ca"},
 		"tls13-untrusted-server": {"The client breaks off: it refuses the server's certificate, and only its own log knows why", "Rejected by the client: the client sent bad_certificate"},
 	} {
 		got := sentences(draw(t, replay(t, name, true), Options{}))
