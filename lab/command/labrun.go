@@ -46,7 +46,7 @@ type labRun struct {
 	report     report
 	saidClocks bool                                                                              // that they differ
 	room       *room                                                                             // shown in place of exchanges; nil: it is not
-	counts     struct{ accepted, rejected, refused, unanswered, unasked, notShown atomic.Int64 } // refused: accepted by TLS, and refused in HTTP
+	counts     struct{ accepted, rejected, refused, unanswered, unasked, notShown atomic.Int64 } // refused: accepted by TLS, and refused then
 }
 
 // newLabRun reads the shared flags.
@@ -272,7 +272,7 @@ func (a *labRun) count(x *lab.Exchange) {
 	if x.Outcome == verdict.Accepted {
 		a.counts.accepted.Add(1)
 		switch {
-		case x.How == verdict.InHTTP:
+		case x.IsDenied():
 			a.counts.refused.Add(1)
 		case x.Code == verdict.NotAsked: // and was to be
 			a.counts.unasked.Add(1)
@@ -318,15 +318,15 @@ func (a *labRun) sayCounts(ctx context.Context) {
 		a.say("%s", text.Counted(int(a.counts.accepted.Load()+a.counts.rejected.Load()), "exchange"))
 		return
 	}
-	accepted, rejected, inHTTP := a.counts.accepted.Load(), a.counts.rejected.Load(), ""
+	accepted, rejected, denied := a.counts.accepted.Load(), a.counts.rejected.Load(), ""
 	if refused := a.counts.refused.Load(); refused > 0 {
-		inHTTP = fmt.Sprintf(" (%s then refused in HTTP)", text.Grouped(refused))
+		denied = fmt.Sprintf(" (%s then refused inside TLS)", text.Grouped(refused))
 	}
 	notShown := ""
 	if n := a.counts.notShown.Load(); n > 0 {
 		notShown = fmt.Sprintf("; %s of them not shown: results were read too slowly", text.Grouped(n))
 	}
-	a.say("%s: %s accepted%s, %s rejected%s", text.Counted(int(accepted+rejected), "exchange"), text.Grouped(accepted), inHTTP, text.Grouped(rejected), notShown)
+	a.say("%s: %s accepted%s, %s rejected%s", text.Counted(int(accepted+rejected), "exchange"), text.Grouped(accepted), denied, text.Grouped(rejected), notShown)
 }
 
 // serve starts the server with the given credentials on l, which it closes, and
@@ -386,7 +386,8 @@ func (a *labRun) call(ctx context.Context, c *lab.Client, count int, interval ti
 }
 
 // failed is the exit status of a client: every exchange should have been
-// accepted, none refused in HTTP, and the certificate of --cert asked for.
+// accepted, none refused in HTTP or the like, and the certificate of --cert asked
+// for.
 func (a *labRun) failed() error {
 	if a.counts.rejected.Load()+a.counts.refused.Load()+a.counts.unanswered.Load()+a.counts.unasked.Load() > 0 {
 		return silentError{}

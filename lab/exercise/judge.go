@@ -102,7 +102,7 @@ func (r *run) isCurrent(x *Exchange) bool {
 // isOf reports whether an exchange has ended so. Another program need not have
 // spoken HTTP to be accepted.
 func (o Outcome) isOf(x *Exchange, byProgram bool) bool {
-	inHTTP := x.IsRefusedLater() || x.Code == verdict.NotAuthorised || x.status() >= http.StatusBadRequest
+	inHTTP := x.IsDenied() || x.status() >= http.StatusBadRequest
 	switch o {
 	case Accepted:
 		return x.Outcome == verdict.Accepted && !inHTTP && (byProgram || x.status() != 0)

@@ -12,7 +12,7 @@ import (
 // client is, as only a proxy should.
 func (v *Verdict) noteClaims(c *tlsdecrypt.Connection) {
 	const said = "; the request says itself who the client is "
-	if v.How != InHTTP && v.Code != NotAuthorised || strings.Contains(v.Reason, said) {
+	if !v.IsDenied() || strings.Contains(v.Reason, said) {
 		return
 	}
 	for _, m := range c.Messages {

@@ -68,12 +68,17 @@ func (v *Verdict) IsVague() bool {
 // IsGuessed reports whether the reason of a refusal does not come from the side
 // that refused: the certificates that were shown may say more.
 func (v *Verdict) IsGuessed() bool {
-	return (v.Outcome == Rejected || v.IsRefusedLater() || v.Code == NotAuthorised) && !v.known
+	return (v.Outcome == Rejected || v.IsDenied()) && !v.known
 }
 
 // IsRefusedLater reports whether the server refused the client in the protocol
 // inside TLS, after a handshake that succeeded.
 func (v *Verdict) IsRefusedLater() bool { return v.How == InHTTP || v.How == Inside }
+
+// IsDenied reports whether the server took the client in TLS and then refused
+// it: for its certificate, or because it does not allow that client what it
+// asked for, as 401 and 403 say.
+func (v *Verdict) IsDenied() bool { return v.IsRefusedLater() || v.Code == NotAuthorised }
 
 // NeverAsked reports whether the reason is that the server never asked for a
 // certificate, and no more.
