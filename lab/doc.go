@@ -11,7 +11,7 @@
 //	exercise probe/mirror web
 //	probe
 //	scenario
-//	check
+//	check room
 //	fault lab
 //	javakeys keyshim ladder starttls
 //	handout vantage verdict
@@ -25,19 +25,20 @@
 //
 // From the top: main exits the process, and nothing else does. command is the
 // command line; web serves the live view. probe turns the lessons on other
-// people's servers, and probe/mirror on their clients; exercise has broken worlds
-// to repair, and marks them; scenario runs the lessons; check looks at files
-// before anything is started. lab has the paired server and
-// client, fault what a scenario has them do wrong. keyshim runs other programs
-// with their keys logged, gokeys and javakeys get those of Go and Java; ladder
-// draws; starttls begins in plain text. verdict says what became of an exchange,
-// from what each side saw and from the wire; vantage joins two captures of the
-// same connections. handout packs what another machine may have. tlsdecrypt decrypts and checks; certfile reads the files that
-// people have. capture writes and reads pcapng; certgen makes certificates from a
-// manifest; chain says whether certificates hold. prologue follows what is said
-// before TLS; glossary has the words of the field, and dn
-// writes and reads distinguished names. The rest parse one format or wrap one thing, such as tlswire (TLS), httpwire
-// (HTTP), wiretap and pipe (connections).
+// people's servers, and probe/mirror on their clients; exercise has broken
+// worlds to repair, and marks them; scenario runs the lessons; check looks at
+// files before anything is started, and room at who calls a server. lab has the
+// paired server and client, fault what a scenario has them do wrong. keyshim
+// runs other programs with their keys logged, gokeys and javakeys get those of
+// Go and Java; ladder draws; starttls begins in plain text. verdict says what
+// became of an exchange, from what each side saw and from the wire; vantage
+// joins two captures of the same connections. handout packs what another
+// machine may have. tlsdecrypt decrypts and checks; certfile reads the files
+// that people have. capture writes and reads pcapng; certgen makes certificates
+// from a manifest; chain says whether certificates hold. prologue follows what
+// is said before TLS; glossary has the words of the field, and dn writes and
+// reads distinguished names. The rest parse one format or wrap one thing, such as
+// tlswire (TLS), httpwire (HTTP), wiretap and pipe (connections).
 //
 // # The way of a byte
 //

@@ -55,6 +55,7 @@ type Party struct {
 	Error       string          `json:"error"`             // that it ended with; empty for none, too
 	State       verdict.State   `json:"state,omitempty"`   // how far it got, as it saw it
 	Learned     verdict.Learned `json:"learned,omitempty"` // when it knew of the rejection
+	Identity    Identity        `json:"-"`                 // of a client, as the server has verified it
 }
 
 // HTTP is the first request of an exchange.

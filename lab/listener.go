@@ -209,6 +209,7 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	c.listener.journal.end(endpoint.Server, c.client, c.server, view, func(x *Exchange) {
 		x.TLS = describeTLS(state)
 		x.Client.Certificate = cmp.Or(presented(err, state), x.Client.Certificate)
+		x.Client.Identity = IdentityOf(&state)
 		if state.CipherSuite != 0 { // it got as far as ServerHello, and so to Certificate
 			x.Server.Certificate = c.own.subject(state.ServerName)
 		}

@@ -15,9 +15,10 @@ import (
 	"mtlslab.example/lab/lab/text"
 )
 
-// pages serves GET / as text and GET /tls as JSON. Both describe the connection
-// of the request.
-func pages() http.Handler {
+// Pages serves GET / as text and GET /tls as JSON. Both describe the connection
+// of the request, which must be TLS. A server has them if [Settings] names no
+// other handler.
+func Pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		negotiated := describeTLS(*r.TLS)

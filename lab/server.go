@@ -72,7 +72,7 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 	}
 	handler := s.Handler
 	if handler == nil {
-		handler = pages()
+		handler = Pages()
 	}
 	handler, err := admit(s.Allow, handler)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // subject key identifier too, where it is made so (RFC 7093 section 2, method
 // 1), as the lab's and Go's are.
 func KeyID(c *x509.Certificate) string {
-	sum := keySum(c)
+	sum := KeySum(c)
 	return hex.EncodeToString(sum[:4])
 }
 
@@ -25,8 +25,8 @@ func SameKey(a, b *x509.Certificate) bool {
 	return bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
 }
 
-// keySum is the SHA-256 of the subjectPublicKey.
-func keySum(c *x509.Certificate) [sha256.Size]byte {
+// KeySum is the SHA-256 of the subjectPublicKey.
+func KeySum(c *x509.Certificate) [sha256.Size]byte {
 	var info struct {
 		Algorithm pkix.AlgorithmIdentifier
 		Key       asn1.BitString
@@ -41,7 +41,7 @@ func keySum(c *x509.Certificate) [sha256.Size]byte {
 // of a path was signed with, as far as it says so, and that of twin.
 func (p *Path) keysOfNamesakes() string {
 	top, there := p.Top(), KeyID(p.twin)
-	sum := keySum(p.twin)
+	sum := KeySum(p.twin)
 	switch {
 	case IsSelfIssued(top):
 		return " (SHA-256 " + KeyID(top) + ", there " + there + ")"

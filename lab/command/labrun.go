@@ -45,7 +45,7 @@ type labRun struct {
 	web        *web.Server // that serves it
 	report     report
 	saidClocks bool                                                                              // that they differ
-	room       *room                                                                             // shown in place of exchanges; nil: it is not
+	room       *roomView                                                                         // shown in place of exchanges; nil: it is not
 	counts     struct{ accepted, rejected, refused, unanswered, unasked, notShown atomic.Int64 } // refused: accepted by TLS, and refused then
 }
 
@@ -99,12 +99,12 @@ func (p *Program) newLabRun(c *cli.Context) (*labRun, error) {
 			a.capture.FlushFile() // what is printed is in the file, whatever happens next
 		}
 		a.count(x)
+		shown := a.show(x)
 		if a.room != nil {
-			a.room.see(x)
+			a.room.See(x, shown)
 		} else {
 			a.report.exchange(x)
 		}
-		a.show(x)
 	}}
 	return a, nil
 }

@@ -60,7 +60,8 @@ func (p *Program) server(c *cli.Context) error {
 				return &usageError{command: commandName(c), problem: "--room shows a table, and --" + flag + " exchanges: leave one of them out"}
 			}
 		}
-		a.room = p.newRoom()
+		a.room = newRoomView()
+		a.settings.Handler = a.room.Handler(lab.Pages())
 		a.report.undrawn = true
 	}
 	own, err := a.prepareSide(c, "client-ca")
@@ -77,6 +78,9 @@ func (p *Program) server(c *cli.Context) error {
 	defer a.close()
 	if err := a.record(c, a.folder.keylog(), a.folder.capture(), false); err != nil {
 		return errors.Join(err, listener.Close())
+	}
+	if a.room != nil {
+		a.room.showOn(a.Program) // which writes elsewhere if the capture goes to stdout
 	}
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()

@@ -50,7 +50,7 @@ func (a *labRun) openWeb(c *cli.Context, title string, byDefault bool) (err erro
 	case !asked:
 		addr = webAddr
 	}
-	page := web.NewPage(web.Options{Title: title, Live: true, Showing: shown, Lessons: &lessons{a.Program, a.folder}, PKI: a.listedPKI()})
+	page := web.NewPage(web.Options{Title: title, Live: true, Showing: shown, Lessons: &lessons{a.Program, a.folder}, PKI: a.listedPKI(), Room: a.room != nil})
 	a.web, err = a.serveWeb(c.Context, page, addr)
 	if err != nil && !asked {
 		a.say("there is no live view: %v", errors.Unwrap(err)) // --web was not typed
@@ -60,6 +60,9 @@ func (a *labRun) openWeb(c *cli.Context, title string, byDefault bool) (err erro
 		return err
 	}
 	a.page = page
+	if a.room != nil {
+		a.room.page = page
+	}
 	a.settings.Journal.Keep = web.KeepBytes
 	return nil
 }
@@ -127,11 +130,13 @@ func listenWeb(ctx context.Context, addr string) (net.Listener, error) {
 	return l, err
 }
 
-// show puts an exchange on the page, if there is one.
-func (a *labRun) show(x *lab.Exchange) {
+// show puts an exchange on the page, and returns its id there; 0: there is no
+// page.
+func (a *labRun) show(x *lab.Exchange) (id int) {
 	if a.page != nil {
-		a.page.Add(&web.Exchange{Exchange: x, Trust: a.report.trust()})
+		id = a.page.Add(&web.Exchange{Exchange: x, Trust: a.report.trust()})
 	}
+	return id
 }
 
 // pageView is a capture that lab explain shows as a page.

@@ -8,7 +8,11 @@ const gap = 2 // columns between two of a table
 // narrow each column may become, 0 for not at all: the last ones give way
 // first, and their cells are folded. The first column gives way last: a cell
 // that is too wide for it has a line of its own.
-func (p Printer) Table(rows [][]string, least ...int) {
+func (p Printer) Table(rows [][]string, least ...int) { p.TableWithNotes(rows, nil, least...) }
+
+// TableWithNotes is Table with a paragraph below each row that has a note; nil:
+// none has.
+func (p Printer) TableWithNotes(rows [][]string, notes []string, least ...int) {
 	clean := make([][]string, len(rows))
 	for i, row := range rows {
 		for _, cell := range row {
@@ -16,12 +20,15 @@ func (p Printer) Table(rows [][]string, least ...int) {
 		}
 	}
 	widths := columnWidths(clean, least, p.Width())
-	for _, row := range clean {
+	for i, row := range clean {
 		if first := row[0]; Width(first) > widths[0] {
 			p.alone(first)
 			row = append([]string{""}, row[1:]...)
 		}
 		p.row(row, widths, least)
+		if i < len(notes) && notes[i] != "" {
+			p.Paragraph("  ", 2, notes[i])
+		}
 	}
 }
 

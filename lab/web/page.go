@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"sync/atomic"
 
+	"mtlslab.example/lab/lab/room"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/verdict"
@@ -23,6 +24,7 @@ type pageData struct {
 	Live    bool
 	Lessons bool
 	PKI     bool
+	Room    bool
 	About   *About // nil: it is no lesson
 
 	Policy string
@@ -43,6 +45,8 @@ type Options struct {
 	// PKI returns the certificates of the manifest, each as lab certs list --json
 	// has it; nil: the page does not show them.
 	PKI func() ([]json.RawMessage, error)
+	// Room says that the page shows who has called: see ShowRoom.
+	Room bool
 }
 
 // Page has the latest exchanges, for [Serve] or [Page.WriteHTML]. It is safe for
@@ -50,7 +54,8 @@ type Options struct {
 type Page struct {
 	options   Options
 	exchanges exchanges
-	exercise  atomic.Pointer[Exercise] // nil: none is shown
+	exercise  atomic.Pointer[Exercise]  // nil: none is shown
+	room      atomic.Pointer[room.View] // nil: nobody has called
 }
 
 // NewPage returns a page without exchanges.

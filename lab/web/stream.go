@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/room"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -58,12 +59,18 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var exercise *Exercise
+	var guests *room.View
 	for {
 		added, ended, more := s.page.exchanges.after(last)
-		now := s.page.exercise.Load()
+		now, in := s.page.exercise.Load(), s.page.room.Load()
 		switch {
 		case now != exercise:
 			if exercise = now; !send(event("exercise", last, encode(now))) {
+				return
+			}
+			continue
+		case in != guests:
+			if guests = in; !send(event("room", last, encode(in))) || !pause(r, rest(len(in.Guests))) {
 				return
 			}
 			continue

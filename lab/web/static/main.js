@@ -7,6 +7,7 @@ import {showExercise} from './exercise.js';
 import {Lessons} from './lessons.js';
 import {List} from './list.js';
 import {PKI} from './pki.js';
+import {Room} from './room.js';
 
 /** @typedef {{title?: string, rows: import('./types.js').Row[], details: Record<string, import('./types.js').Detail>}} Embedded */
 
@@ -26,6 +27,8 @@ const list = new List({
 });
 const view = new ExchangeView(byID('exchange'));
 const pki = new PKI(document.getElementById('pki'), document.getElementById('pki-tab'));
+const roomTab = document.getElementById('room-tab');
+const room = roomTab && new Room(byID('room'), () => byID('exchanges-tab').click());
 
 let last = 0; // the newest exchange that has come
 let shown = ''; // what is shown: an exchange, or two, as in the address
@@ -113,6 +116,7 @@ function listen() {
     source.addEventListener('open', () => say(live ? 'Live' : '', 'live'));
     source.addEventListener('exchanges', (event) => take(JSON.parse(event.data)));
     source.addEventListener('pki', (event) => pki.update(JSON.parse(event.data)));
+    source.addEventListener('room', (event) => room?.update(JSON.parse(event.data)));
     source.addEventListener('exercise', (event) => showExercise(byID('exercise'), JSON.parse(event.data)));
     source.addEventListener('ended', () => {
       ended = true;
@@ -152,6 +156,7 @@ function connectTabs() {
       tab.tabIndex = tab === chosen ? 0 : -1;
       byID(tab.getAttribute('aria-controls') ?? '').hidden = tab !== chosen;
     }
+    enterRoom(chosen === roomTab);
     fill[chosen.getAttribute('aria-controls') ?? '']?.();
   };
   tabs.forEach((tab, i) => {
@@ -166,6 +171,18 @@ function connectTabs() {
     });
   });
   if (lessons) view.run = (name, version) => void lessons.run(name, [version]);
+}
+
+/**
+ * Shows the room in place of the exchange that is chosen.
+ * @param {boolean} inside
+ */
+function enterRoom(inside) {
+  document.body.classList.toggle('in-room', inside);
+  byID('exchange').hidden = inside;
+  const skip = document.querySelector('.skip');
+  skip?.setAttribute('href', inside ? '#room' : '#exchange');
+  skip?.replaceChildren(inside ? 'Skip to the room' : 'Skip to the exchange');
 }
 
 /** @type {['auto', 'light', 'dark']} */

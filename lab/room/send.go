@@ -1,0 +1,84 @@
+package room
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"mtlslab.example/lab/lab"
+)
+
+// Patience is how long Send waits at most.
+const Patience = 2 * time.Second
+
+// Send sends a report to the room of a server, at its URL, with the credentials
+// of a client. It returns why that failed, in words for the participant.
+func Send(ctx context.Context, to *url.URL, credentials lab.Credentials, r Report) error {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	at := to.JoinPath(Path)
+	put := func(conn *tls.Conn) (*lab.Response, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPut, at.String(), bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		request.Header.Set("Content-Type", "application/json")
+		request.Close = true
+		if err := request.Write(conn); err != nil {
+			return nil, err
+		}
+		answer, err := http.ReadResponse(bufio.NewReader(conn), request)
+		if err != nil {
+			return nil, err
+		}
+		defer answer.Body.Close()
+		said, _ := io.ReadAll(io.LimitReader(answer.Body, mostOfWhy))
+		return &lab.Response{Status: answer.StatusCode, Proto: answer.Proto, Body: said}, nil
+	}
+	var exchange *lab.Exchange
+	journal := &lab.Journal{Each: func(x *lab.Exchange) { exchange = x }}
+	client, err := lab.NewClient(lab.ClientOptions{URL: at, Ask: put}, lab.Settings{Credentials: credentials, Journal: journal})
+	if err != nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	response, err := client.Call(bounded)
+	if errors.Is(bounded.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("no answer within %v", Patience)
+	}
+	journal.Wait(bounded)
+	var rejected *lab.RejectedError
+	switch {
+	case errors.As(err, &rejected) && exchange != nil && exchange.Reason != "":
+		return errors.New(exchange.Reason)
+	case err != nil:
+		return err
+	}
+	return refusal(response, exchange)
+}
+
+// refusal says why an answer does not mean that the report was taken.
+func refusal(r *lab.Response, x *lab.Exchange) error {
+	switch {
+	case r.Status == http.StatusNoContent:
+		return nil
+	case r.Status == http.StatusNotFound:
+		return errors.New("that server takes no reports: lab server --room does")
+	case r.Status == http.StatusTooManyRequests:
+		return errors.New("there were too many reports in a short time")
+	case x != nil && x.Reason != "":
+		return errors.New(x.Reason)
+	}
+	return fmt.Errorf("the server answered %d", r.Status)
+}
