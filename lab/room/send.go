@@ -11,16 +11,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"time"
 
 	"mtlslab.example/lab/lab"
 )
 
-// Patience is how long Send waits at most.
-const Patience = 2 * time.Second
-
 // Send sends a report to the room of a server, at its URL, with the credentials
-// of a client. It returns why that failed, in words for the participant.
+// of a client. It returns why that failed, in words for the participant, or the
+// error of ctx if that has ended.
 func Send(ctx context.Context, to *url.URL, credentials lab.Credentials, r Report) error {
 	body, err := json.Marshal(r)
 	if err != nil {
@@ -51,13 +48,11 @@ func Send(ctx context.Context, to *url.URL, credentials lab.Credentials, r Repor
 	if err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(ctx, Patience)
-	defer cancel()
-	response, err := client.Call(bounded)
-	if errors.Is(bounded.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("no answer within %v", Patience)
+	response, err := client.Call(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	journal.Wait(bounded)
+	journal.Wait(ctx)
 	var rejected *lab.RejectedError
 	switch {
 	case errors.As(err, &rejected) && exchange != nil && exchange.Reason != "":
