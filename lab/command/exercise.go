@@ -24,7 +24,9 @@ lab exercise start ./mine.yaml                   your own`
 
 	exerciseVerifyExamples = `lab exercise verify             the one that was begun last, or whose folder you are in
 lab exercise verify lost-link
-lab exercise verify --json && echo solved`
+lab exercise verify --json && echo solved
+lab exercise verify --report https://10.0.0.5:8443/
+                                from now on, show the trainer how far you are`
 
 	exerciseExplainExamples = `lab exercise explain lost-link
 lab exercise explain lost-link --give-up   before it is solved`
@@ -52,11 +54,11 @@ func (p *Program) exerciseCommand() *cli.Command {
 		Subcommands: append([]*cli.Command{
 			{Name: "list", Usage: "list all exercises, and how far you are", Flags: []cli.Flag{courseFlag(), jsonFlag()}, Action: p.exerciseList},
 			sub("start", "begin an exercise, in a folder of its own", "NAME|FILE", exerciseStartExamples, p.exerciseStart,
-				&cli.BoolFlag{Name: "own", Usage: "with lab's own server and client in place of other programs, where they can be"}),
-			sub("verify", "mark an exercise, whatever way it was repaired", "[NAME]", exerciseVerifyExamples, p.exerciseVerify),
+				&cli.BoolFlag{Name: "own", Usage: "with lab's own server and client in place of other programs, where they can be"}, reportFlag()),
+			sub("verify", "mark an exercise, whatever way it was repaired", "[NAME]", exerciseVerifyExamples, p.exerciseVerify, reportFlag()),
 			sub("watch", "mark an exercise whenever one of its files changes", "[NAME]", "", p.exerciseWatch,
-				webFlag("show it in a browser at `HOST:PORT`, beside its exchanges ("+webAddr+" where none is given)")),
-			sub("hint", "give the next of three hints", "[NAME]", "", p.exerciseHint),
+				webFlag("show it in a browser at `HOST:PORT`, beside its exchanges ("+webAddr+" where none is given)"), reportFlag()),
+			sub("hint", "give the next of three hints", "[NAME]", "", p.exerciseHint, reportFlag()),
 			sub("explain", "say what was wrong, and draw it before and after", "[NAME]", exerciseExplainExamples, p.exerciseExplain,
 				&cli.BoolFlag{Name: "give-up", Usage: "although it is not solved"},
 				&cli.BoolFlag{Name: "brief", Usage: "do not draw the exchanges"}),
@@ -123,6 +125,10 @@ func (p *Program) exerciseStart(c *cli.Context) error {
 		return &usageError{command: commandName(c), problem: "lab exercise start takes one NAME or FILE", hint: "lab exercise lists the names"}
 	}
 	course := courseOf(c)
+	trainer, err := p.openReporter(c, course)
+	if err != nil {
+		return err
+	}
 	prepared, err := course.Prepare(c.Args().First(), c.Bool("own"))
 	if err != nil {
 		return err
@@ -134,6 +140,7 @@ func (p *Program) exerciseStart(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	defer trainer.tell(c.Context, work)
 	if c.Bool("json") {
 		p.printJSON(startedExercise(work, prepared))
 		return nil
@@ -152,7 +159,12 @@ func (p *Program) exerciseVerify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	trainer, err := p.openReporter(c, courseOf(c))
+	if err != nil {
+		return err
+	}
 	solved, err := p.verifyExercise(c, work, nil)
+	trainer.tell(c.Context, work)
 	if err == nil && !solved {
 		err = silentError{}
 	}
@@ -198,6 +210,10 @@ func (p *Program) exerciseWatch(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	trainer, err := p.openReporter(c, courseOf(c))
+	if err != nil {
+		return err
+	}
 	page, err := p.openExercisePage(c, work)
 	if err != nil {
 		return err
@@ -210,6 +226,7 @@ func (p *Program) exerciseWatch(c *cli.Context) error {
 			p.stdout().Line()
 		}
 		solved, err := p.verifyExercise(c, work, page)
+		trainer.tell(c.Context, work)
 		switch {
 		case err == nil && solved:
 			return errSolved
@@ -235,10 +252,15 @@ func (p *Program) exerciseHint(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	trainer, err := p.openReporter(c, courseOf(c))
+	if err != nil {
+		return err
+	}
 	number, more, err := work.Hint()
 	if err != nil {
 		return err
 	}
+	defer trainer.tell(c.Context, work)
 	hints := work.Exercise.Hints
 	if c.Bool("json") {
 		p.printJSON(givenHint{Exercise: work.Name(), Number: number, Of: len(hints), Hint: hints[number-1]})
@@ -268,9 +290,14 @@ func (p *Program) exerciseExplain(c *cli.Context) error {
 	if work.Progress.Solved == nil && !work.GaveUp && !c.Bool("give-up") {
 		return &notSolvedError{name: work.Name(), hints: len(work.Exercise.Hints) - work.Progress.Hints}
 	}
+	trainer, err := p.openReporter(c, courseOf(c))
+	if err != nil {
+		return err
+	}
 	if err := work.GiveUp(); err != nil {
 		p.say("warning: the progress could not be kept: %v", err)
 	}
+	defer trainer.tell(c.Context, work)
 	if c.Bool("json") {
 		p.printJSON(explainedExercise(work))
 		return nil

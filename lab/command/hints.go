@@ -83,10 +83,13 @@ func hint(err error) string {
 		program  *snippet.UnknownError
 		odd      *snippet.PathError
 		noPKI    *noPKIError
+		noSelf   *noIdentityError
 	)
 	switch {
 	case errors.As(err, &noPKI):
 		return "lab certs generate makes some, for the server to have; or name your own with --ca, --cert and --key, or another folder with --dir"
+	case errors.As(err, &noSelf):
+		return "join the hand-out that the trainer gave you, in the folder that exercises is in: lab join FILE"
 	case errors.As(err, &behaves):
 		return "lab scenario export --all --pki DIR writes all that can be written"
 	case errors.As(err, &written):

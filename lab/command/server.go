@@ -16,7 +16,9 @@ lab server --client-ca server-ca  for clients of another CA
 lab server --cert api.pem --key api.key --client-ca ca.pem
                                   with your own certificates
 lab server --addr 0.0.0.0:8443    for other machines too
-lab server --room --addr :8443    for a course: who is in, who was refused
+lab server --room --addr :8443    for a course: who is in, who was refused, and
+                                  at which exercise they are (lab exercise
+                                  verify --report URL); --web shows it, too
 lab server --allow OU=Finance --allow spiffe://example.org/audit/*
                                   only for these; others get HTTP 403
 lab server --scenario NAME --blind
@@ -36,7 +38,7 @@ func (p *Program) serverCommand() *cli.Command {
 			caFlag("client-ca", clientCA, "that clients must have"), passwordFileFlag(),
 			&cli.StringSliceFlag{Name: "allow", Usage: "let in only clients with these `ATTRIBUTES` of a subject, or this SPIFFE ID; may be given several times"},
 			webFlag("show exchanges in a browser at `HOST:PORT` (default: off; " + webAddr + " where none is given)"),
-			&cli.BoolFlag{Name: "room", Usage: "show who is in, and who was refused and why, in place of exchanges"},
+			&cli.BoolFlag{Name: "room", Usage: "show who is in, who was refused and why, and at which exercise they are, in place of exchanges"},
 			&cli.BoolFlag{Name: "blind", Usage: "with --scenario: do not show what happens"},
 		}, labRunFlags(0, "keys.log", "lab.pcapng")),
 		Action: noArguments(p.server),
