@@ -71,9 +71,10 @@ func markedExercise(work *exercise.Work, r *exercise.Result) any {
 		Steps    []markedStep   `json:"steps,omitempty"`
 		Answers  []markedAnswer `json:"answers,omitempty"`
 		Stale    bool           `json:"stale,omitempty"`
+		NewCAs   []string       `json:"new_cas,omitempty"`
 		Known    string         `json:"known,omitempty"` // why it does not count
 		Capture  string         `json:"capture,omitempty"`
-	}{Exercise: work.Name(), Solved: r.Solved, Stale: r.Stale, Known: r.Known, Capture: r.Capture}
+	}{Exercise: work.Name(), Solved: r.Solved, Stale: r.Stale, NewCAs: r.NewCAs, Known: r.Known, Capture: r.Capture}
 	for _, s := range r.Steps {
 		step := markedStep{Says: s.Title(), Met: s.Met, Seen: slices.Concat(s.Missed, s.Findings)}
 		if s.Stream >= 0 && r.Capture != "" {

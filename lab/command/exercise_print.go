@@ -125,6 +125,10 @@ func (p *Program) printResult(work *exercise.Work, r *exercise.Result) {
 		p.stdout().Line()
 		p.say("certs.yaml asks for other certificates than there are; make them:\n  lab certs generate --dir %s", commandWord(work.Folder))
 	}
+	if len(r.NewCAs) > 0 {
+		p.stdout().Line()
+		p.say("%s has another key than at the start: whoever trusts the old one, or has a certificate of it, is left out. Of a CA that is in use that is seldom what you want", text.Joined(r.NewCAs, "and"))
+	}
 	if !r.Solved && r.Capture != "" && slices.ContainsFunc(r.Steps, func(s *exercise.StepResult) bool { return s.Exchange != nil }) {
 		p.stdout().Line()
 		p.say("what was said is in a capture; draw it:\n  lab explain %s%s", commandWord(r.Capture), only(stream))
@@ -261,6 +265,7 @@ func exerciseHint(err error) string {
 		missing *exercise.MissingError
 		taken   *exercise.NameTakenError
 		damaged *exercise.DamagedError
+		late    *exercise.LateError
 		early   *notSolvedError
 		file    *exercise.MissingFileError
 	)
@@ -283,8 +288,10 @@ func exerciseHint(err error) string {
 		return "give yours a name of its own, such as my-" + taken.Name
 	case errors.As(err, &file):
 		return "lab exercise reset " + file.Exercise + " begins it anew, and keeps what is there aside"
+	case errors.As(err, &late) && late.Capture != "":
+		return "something that was started does not answer; lab explain " + commandWord(late.Capture) + " shows what was said until then, if anything was"
 	case errors.Is(err, exercise.ErrLate):
-		return "something that was started does not answer; lab explain verify.pcapng shows what was said until then, if anything was"
+		return "something that was started does not answer"
 	case errors.As(err, &damaged):
 		return "remove that file, and lab exercise reset NAME begins the exercise anew; what you have done is put aside"
 	case errors.As(err, &early) && early.hints > 0:

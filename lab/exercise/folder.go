@@ -54,6 +54,7 @@ func (e *Exercise) make(ctx context.Context, dir string) (values, error) {
 	if err := e.fill(ctx, making, v); err != nil {
 		return nil, err
 	}
+	v.noteKeys(e.keysOfCAs(making))
 	if isThere {
 		return v, moveAll(making, dir)
 	}

@@ -24,7 +24,8 @@ const Limit = 10 * time.Second
 // Result is what a marking came to.
 type Result struct {
 	Solved     bool
-	Stale      bool // certs.yaml was changed, and its certificates were not made
+	Stale      bool     // certs.yaml was changed, and its certificates were not made
+	NewCAs     []string // CAs that were made anew since the start: other keys, under the same names
 	Steps      []*StepResult
 	Answers    []AnswerResult
 	Capture    string       // file with the exchanges; "": there is none
@@ -75,6 +76,17 @@ func (a AnswerResult) Problem() string {
 // ErrLate is a marking that has taken too long.
 var ErrLate = errors.New("it has taken too long, and was ended")
 
+// LateError is ErrLate, with the capture of what was said until then.
+type LateError struct {
+	Err     error  // ErrLate, and perhaps what was late
+	Capture string // a file; "": there is none
+}
+
+func (e *LateError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *LateError) Unwrap() error { return e.Err }
+
 // verify marks what is in dir, which it leaves alone, within a limit. The
 // exchanges are recorded in file, unless that is "". Errors are ErrLate, and
 // those about what the participant has written that cannot be read.
@@ -96,12 +108,18 @@ func (e *Exercise) verify(ctx context.Context, dir string, v values, file string
 		}
 		return relative(err, copied)
 	})
+	if err != nil && context.Cause(ctx) == ErrLate {
+		if !errors.Is(err, ErrLate) { // it has failed for that
+			err = ErrLate
+		}
+		err = &LateError{Err: err, Capture: result.Capture}
+	}
 	return result, err
 }
 
 // mark marks what is in dir, a copy.
 func (e *Exercise) mark(ctx context.Context, dir string, v values, sink wiretap.Sink, result *Result) error {
-	result.Stale = e.isStale(dir)
+	result.Stale, result.NewCAs = e.isStale(dir), v.otherCAs(e.keysOfCAs(dir))
 	if len(e.Solved) > 0 {
 		if err := e.makeAll(ctx, dir, v, sink, result); err != nil {
 			return err
