@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"mtlslab.example/lab/certgen/yamldoc"
+	"mtlslab.example/lab/lab/text"
 )
 
 // EditError reports a change of a manifest that has to be made by hand.
@@ -209,7 +210,7 @@ func (e *editor) insertLines(number int, lines []string) string {
 var copied = []string{"issuer", "sans", "key_type", "key_size", "expires", "not_before", "not_after", "key_usages", "ext_key_usages", "crl_distribution_points", "ocsp"}
 
 // commonName finds CN= and its value in a distinguished name (RFC 4514).
-var commonName = regexp.MustCompile(`(?i)(^|[,+]\s*)(CN\s*=\s*)((?:\\.|[^,+\\])*)`)
+var commonName = text.Pattern(`(?i)(^|[,+]\s*)(CN\s*=\s*)((?:\\.|[^,+\\])*)`)
 
 // AddCopies returns a manifest with a copy of the certificate called name for
 // each of names that it does not have: the common name is another, and so is a
@@ -223,7 +224,7 @@ func AddCopies(file string, data []byte, name string, names []string) (text []by
 	switch {
 	case d.certificate.CA:
 		return nil, nil, &EditError{File: file, Name: name, Problem: "a CA is not copied"}
-	case !commonName.MatchString(d.certificate.Subject):
+	case !commonName().MatchString(d.certificate.Subject):
 		return nil, nil, &EditError{File: file, Name: name, Problem: "its subject has no common name (CN) to number"}
 	}
 	e := newEditor(string(data))
@@ -263,8 +264,8 @@ func (d *document) copyAs(name string) (string, error) {
 	c := d.certificate
 	word := regexp.MustCompile(`\b` + regexp.QuoteMeta(c.Name) + `\b`)
 	scalar := func(text string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: text} }
-	subject := commonName.ReplaceAllStringFunc(c.Subject, func(s string) string {
-		parts := commonName.FindStringSubmatch(s)
+	subject := commonName().ReplaceAllStringFunc(c.Subject, func(s string) string {
+		parts := commonName().FindStringSubmatch(s)
 		return parts[1] + parts[2] + name
 	})
 	root := &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{scalar("subject"), scalar(subject)}}

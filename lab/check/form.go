@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"mtlslab.example/lab/lab/certfile"
+	"mtlslab.example/lab/lab/text"
 )
 
 // lookAtForm finds what is odd about how a file is written.
@@ -49,7 +49,7 @@ func toPEM(f *File) string {
 const oldToNew = "openssl pkcs12 -legacy -nodes -out both.pem -in $FILE, then openssl pkcs12 -export -in both.pem -out new.p12; remove both.pem"
 
 // keyName is how people call the file of a key: api.key, key.pem, api-key.pem.
-var keyName = regexp.MustCompile(`\.key$|(^|[-_.])key\.(pem|der)$`)
+var keyName = text.Pattern(`\.key$|(^|[-_.])key\.(pem|der)$`)
 
 // lookAtPart finds what is in the place of something else.
 func (f *File) lookAtPart(part *certfile.Contents, name string, add func(level Level, rule, by, fix, format string, args ...any)) {
@@ -73,7 +73,7 @@ func (f *File) lookAtPart(part *certfile.Contents, name string, add func(level L
 			add(Note, "encrypted_key", "", "", "has an encrypted key: a program that starts by itself needs its password from somewhere")
 		}
 	}
-	isNamedKey := part.Form != certfile.Secret && keyName.MatchString(name) || part.Entry == "tls.key"
+	isNamedKey := part.Form != certfile.Secret && keyName().MatchString(name) || part.Entry == "tls.key"
 	has := part.Holds()
 	switch {
 	case isNamedKey && len(part.Keys) == 0:

@@ -105,8 +105,8 @@ type usageError struct {
 
 func (e *usageError) Error() string { return e.problem }
 
-// app returns the commands. Those that words name can show their help, which
-// takes long to make.
+// app returns the commands. Those that words name can show their help, where
+// words ask for it: it takes long to make.
 func (p *Program) app(words ...string) *cli.App {
 	app := &cli.App{
 		Name:                 "lab",
@@ -126,7 +126,7 @@ func (p *Program) app(words ...string) *cli.App {
 	}
 	app.Action = p.chooseCommand
 	app.OnUsageError = onUsageError
-	width := p.stdout().Width()
+	width, helps := p.stdout().Width(), asksForHelp(words)
 	if len(words) < 2 || findCommand(app.Commands, words[1]) == nil {
 		app.CustomAppHelpTemplate = firstScreen(app.Commands, width)
 	}
@@ -137,11 +137,14 @@ func (p *Program) app(words ...string) *cli.App {
 		c.Before = p.fit
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
-		if slices.ContainsFunc(words, c.HasName) {
-			c.CustomHelpTemplate = helpTemplate(c, width)
+		named := slices.ContainsFunc(words, c.HasName)
+		if helps || named && len(c.Subcommands) > 0 { // which shows its help where none of those is named
+			c.Description = fitExamples(c.Description, width-3)
+			if named {
+				c.CustomHelpTemplate = helpTemplate(c, width)
+			}
 		}
-		c.Description = fitExamples(c.Description, width-3)
-		if c.Name != "exec" && slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "dir") }) {
+		if named && c.Name != "exec" && slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "dir") }) {
 			c.Before = func(c *cli.Context) error { return errors.Join(p.fit(c), p.warnOfFolder(c)) }
 		}
 		if len(c.Subcommands) > 0 && c.Action == nil {
@@ -149,6 +152,14 @@ func (p *Program) app(words ...string) *cli.App {
 		}
 	})
 	return app
+}
+
+// asksForHelp reports whether words may be a request for help.
+func asksForHelp(words []string) bool {
+	return slices.ContainsFunc(words, func(word string) bool {
+		name := strings.TrimLeft(word, "-")
+		return name == "help" || name == "h"
+	})
 }
 
 func eachCommand(commands []*cli.Command, f func(*cli.Command)) {

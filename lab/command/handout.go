@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -203,11 +202,11 @@ func (r *handoutRun) copy(name string, names []string) error {
 }
 
 // numberedName is one with a number at its end, or before a file's extension.
-var numberedName = regexp.MustCompile(`^(.*?)([0-9]{1,9})(\.[a-z0-9]+)?$`)
+var numberedName = text.Pattern(`^(.*?)([0-9]{1,9})(\.[a-z0-9]+)?$`)
 
 // isNext reports whether b is a with the next number.
 func isNext(a, b string) bool {
-	x, y := numberedName.FindStringSubmatch(a), numberedName.FindStringSubmatch(b)
+	x, y := numberedName().FindStringSubmatch(a), numberedName().FindStringSubmatch(b)
 	if x == nil || y == nil || x[1] != y[1] || x[3] != y[3] {
 		return false
 	}

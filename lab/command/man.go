@@ -2,12 +2,13 @@ package command
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/cpuguy83/go-md2man/v2/md2man"
 	"github.com/urfave/cli/v2"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // manual returns the manual page lab(1) in roff, made from the definitions of
@@ -48,9 +49,9 @@ func manualOf(path string, commands []*cli.Command) string {
 }
 
 // markdown returns text with what Markdown would take for its own escaped.
-func markdown(text string) string { return markup.ReplaceAllString(text, `\$0`) }
+func markdown(text string) string { return markup().ReplaceAllString(text, `\$0`) }
 
-var markup = regexp.MustCompile("[\\\\`*_{}\\[\\]<>#|~]")
+var markup = text.Pattern("[\\\\`*_{}\\[\\]<>#|~]")
 
 const manualEnd = `# EXIT STATUS
 

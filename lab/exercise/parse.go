@@ -4,10 +4,8 @@ import (
 	"crypto/tls"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"go.yaml.in/yaml/v4"
 
@@ -15,6 +13,7 @@ import (
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/verdict"
 )
 
@@ -70,7 +69,7 @@ func (r reader) fields() setters {
 	}
 }
 
-var goodName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`) })
+var goodName = text.Pattern(`^[a-z0-9][a-z0-9-]*$`)
 
 // name reads the name of the exercise, which is that of its folder.
 func (r reader) name(n *yaml.Node) error {

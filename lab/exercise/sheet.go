@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -129,7 +130,7 @@ func (r *Repair) Text() string {
 }
 
 // HTML writes the hand-out as a page of its own, with a style for printing.
-func (s *Sheet) HTML(w io.Writer) error { return page.Execute(w, s) }
+func (s *Sheet) HTML(w io.Writer) error { return page().Execute(w, s) }
 
 // HowTo is what stands above the exercises.
 func (s *Sheet) HowTo() string { return howTo }
@@ -142,7 +143,12 @@ func (e *Exercise) Asked() (asked []string) {
 	return asked
 }
 
-var page = template.Must(template.New("sheet").Funcs(template.FuncMap{"next": func(i int) int { return i + 1 }}).Parse(`<!doctype html>
+var page = sync.OnceValue(func() *template.Template {
+	next := func(i int) int { return i + 1 }
+	return template.Must(template.New("sheet").Funcs(template.FuncMap{"next": next}).Parse(sheetPage))
+})
+
+const sheetPage = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
@@ -177,4 +183,4 @@ pre { white-space: pre-wrap; background: #f4f4f4; padding: .5rem }
 {{else}}<p class="notes">What was wrong, and how it showed:</p>
 {{end}}</article>{{end}}
 </html>
-`))
+`

@@ -9,13 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/text"
 )
 
 // values are what differs from folder to folder: "token", "serial NAME" and
@@ -110,9 +109,7 @@ func (e *Exercise) keysOfCAs(dir string) map[string]string {
 	return keys
 }
 
-var placeholder = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`\{(token|serial [a-z0-9-]+|stream [a-z0-9-]+)\}`)
-})
+var placeholder = text.Pattern(`\{(token|serial [a-z0-9-]+|stream [a-z0-9-]+)\}`)
 
 // fill puts values in the place of what stands for them.
 func (v values) fill(s string) string {

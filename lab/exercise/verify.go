@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -217,4 +216,4 @@ func relative(err error, dir string) error {
 
 // ownNames are the beginnings of the names of files in which ports were
 // replaced: see withPorts.
-var ownNames = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\blab(-\d+)+-`) })
+var ownNames = text.Pattern(`\blab(-\d+)+-`)

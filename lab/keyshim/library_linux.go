@@ -26,8 +26,10 @@ var javaSource string
 //go:embed shim/connect.c
 var connectSource string
 
-// source is that of the shim, as one file.
-var source = []byte(opensslSource + "#line 1 \"java.c\"\n" + javaSource + "#line 1 \"connect.c\"\n" + connectSource)
+// source returns that of the shim, as one file.
+func source() string {
+	return opensslSource + "#line 1 \"java.c\"\n" + javaSource + "#line 1 \"connect.c\"\n" + connectSource
+}
 
 // Library returns the path of the shim. On first use it is built with $CC or cc
 // and kept in the user's cache folder. If somebody else could write there, or
@@ -91,7 +93,7 @@ func checkReadable(dir string) error {
 // that is whole. Its name there has a hash of its source, the machine, and a
 // hash of its content.
 func cached(ctx context.Context, dir string) (string, error) {
-	stem := fmt.Sprintf("keyshim-%.8x-%s-", sha256.Sum256(source), runtime.GOARCH)
+	stem := fmt.Sprintf("keyshim-%.8x-%s-", sha256.Sum256([]byte(source())), runtime.GOARCH)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "", err
@@ -149,7 +151,7 @@ func build(ctx context.Context, path string) error {
 	}
 	cc := exec.CommandContext(ctx, compiler, "-O2", "-shared", "-fPIC", "-fvisibility=hidden",
 		"-o", path, "-x", "c", "-", "-x", "none", "-ldl")
-	cc.Stdin = bytes.NewReader(source)
+	cc.Stdin = strings.NewReader(source())
 	if out, err := cc.CombinedOutput(); err != nil {
 		return &NoCompilerError{Compiler: compiler, Err: fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))}
 	}

@@ -2,7 +2,6 @@ package ladder
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -174,10 +173,17 @@ func (s *story) late(m *tlsdecrypt.Message) bool {
 	return s.tls13() && m.From == endpoint.Server && s.client.finished && s.c.ClientAuth
 }
 
-var reference = regexp.MustCompile(` \((RFC|draft)[^)]*\)\.$`)
-
-// plain takes the RFC's section off a sentence.
-func plain(s string) string { return reference.ReplaceAllString(s, ".") }
+// plain takes the RFC's section off a sentence, or the draft's.
+func plain(s string) string {
+	at := max(strings.LastIndex(s, " (RFC"), strings.LastIndex(s, " (draft"))
+	if at < 0 {
+		return s
+	}
+	if section, ends := strings.CutSuffix(s[at:], ")."); !ends || strings.Contains(section, ")") {
+		return s
+	}
+	return s[:at] + "."
+}
 
 func httpHead(m *httpwire.Message) string {
 	header := func(names ...string) string {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 )
 
 // CheckFolder returns the path of a folder without symbolic links. It fails
@@ -86,7 +87,7 @@ type TempDir struct {
 const lockName = ".in-use" // in a TempDir
 
 // tempName is the name of a TempDir.
-var tempName = regexp.MustCompile(`^\.?lab-[a-z]+-[0-9]+$`)
+var tempName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\.?lab-[a-z]+-[0-9]+$`) })
 
 // MkdirTemp makes a folder in parent, or in that for temporary files if parent
 // is "", with the name of what it is for, in small letters. What killed runs
@@ -152,7 +153,7 @@ func tidy(parent string) {
 	}
 	for _, entry := range entries {
 		info, err := entry.Info() // of the entry itself, were it a link
-		if err != nil || !info.IsDir() || !tempName.MatchString(entry.Name()) || !isOwn(info) {
+		if err != nil || !info.IsDir() || !tempName().MatchString(entry.Name()) || !isOwn(info) {
 			continue
 		}
 		path := filepath.Join(parent, entry.Name())

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -52,16 +53,16 @@ func AlertIn(message string) (tlswire.AlertDescription, bool) {
 
 // alertNumbers match the number of an alert, as programs write it.
 var alertNumbers = []func() *regexp.Regexp{
-	pattern(`(?i)\balert (?:number|code|description|message|type)?\s*(?:is |=|:)?\s*[\[(]?(\d{1,3})\b`),
-	pattern(`(?i)\bfatal alert (?:message )?\(msg (\d{1,3})\)`), // mbedTLS
-	pattern(`(?i)alert,? [a-z ]+\((\d{3})\)`),                   // curl -v
-	pattern(`(?i)\b[a-z]+_[a-z_]+ ?\((\d{1,3})\)`),              // handshake_failure(40)
-	pattern(`(?i)\breason\((1\d{3})\)`),                         // OpenSSL without its texts
-	pattern(`^\s*(\d{1,3})\s*$`),
+	text.Pattern(`(?i)\balert (?:number|code|description|message|type)?\s*(?:is |=|:)?\s*[\[(]?(\d{1,3})\b`),
+	text.Pattern(`(?i)\bfatal alert (?:message )?\(msg (\d{1,3})\)`), // mbedTLS
+	text.Pattern(`(?i)alert,? [a-z ]+\((\d{3})\)`),                   // curl -v
+	text.Pattern(`(?i)\b[a-z]+_[a-z_]+ ?\((\d{1,3})\)`),              // handshake_failure(40)
+	text.Pattern(`(?i)\breason\((1\d{3})\)`),                         // OpenSSL without its texts
+	text.Pattern(`^\s*(\d{1,3})\s*$`),
 }
 
 // speaksOfAlerts matches messages that name an alert somewhere.
-var speaksOfAlerts = pattern(`(?i)alert|remote error: tls: |(sslv3|tlsv1|tlsv13)[ _]`)
+var speaksOfAlerts = text.Pattern(`(?i)alert|remote error: tls: |(sslv3|tlsv1|tlsv13)[ _]`)
 
 func isRegistered(alert tlswire.AlertDescription) bool {
 	return !strings.HasPrefix(alert.String(), "alert(")

@@ -1,6 +1,9 @@
 package scenario
 
-import "mtlslab.example/lab/lab/endpoint"
+import (
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
+)
 
 // goClient matches the beginning of an error of Go's HTTP client.
 const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) \\?"?https?://[^\s"\\]*\\?"?:?`
@@ -8,19 +11,19 @@ const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) \\?"?https?://[^\s"
 // Log lines of TLS clients, and of servers. A proxy is a server to its clients
 // and a client to its upstreams.
 var (
-	clientLog = pattern(goClient + `|\bwrite EPROTO |\bcurl: \(|\b[Uu]pstream\b|HTTPSConnectionPool\(|HTTPConnectionPool|requests\.exceptions|urllib3\.|urllib\.error|httpx\.|aiohttp\.|ClientConnector` +
+	clientLog = text.Pattern(goClient + `|\bwrite EPROTO |\bcurl: \(|\b[Uu]pstream\b|HTTPSConnectionPool\(|HTTPConnectionPool|requests\.exceptions|urllib3\.|urllib\.error|httpx\.|aiohttp\.|ClientConnector` +
 		`|failed calling webhook|Unable to connect to the server|error sending request for url|I/O error on (GET|POST|PUT|DELETE|HEAD) request|unable to access 'https|psql: |connection to server at "` +
 		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|\bs_client\b|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|tls_post_process_server_|tls_process_ske_|tls_process_certificate_request|ssl3_get_server_|(statem|s3|extensions)_clnt\.c|\bSSL_connect\b|SSL certificate problem|check_?[sS]erver_?(Trusted|Certs)|\[remote |Verify return code|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: `)
-	serverLog = pattern(`TLS handshake error from |while SSL handshaking, client: |client SSL certificate |rejected connection|could not accept SSL connection|TLS server: |tls_process_client_|tls_post_process_client_|tls_early_post_process_client_|ssl3_get_client_|(statem|s3|extensions)_srvr\.c|failed to verify client|check_?[cC]lient_?(Trusted|Certs)|SSL client CA chain|SSL_accept|\bs_server\b` +
+	serverLog = text.Pattern(`TLS handshake error from |while SSL handshaking, client: |client SSL certificate |rejected connection|could not accept SSL connection|TLS server: |tls_process_client_|tls_post_process_client_|tls_early_post_process_client_|ssl3_get_client_|(statem|s3|extensions)_srvr\.c|failed to verify client|check_?[cC]lient_?(Trusted|Certs)|SSL client CA chain|SSL_accept|\bs_server\b` +
 		`|client's certificate|\bclient_certificate\b|from client \S+:|AH0\d{4}|\[client |Unable to authenticate the request|(?i:SSL client certificate)|mod_ssl|clienthello|accept\(\) failed|sslv3_accept|inbound connection|authentication\.go|/\d+: (SSL|Connection|Timeout) `)
 )
 
 // How a side reports an alert that it received, and a certificate that it
 // refuses itself.
 var (
-	receivesAlert = pattern(`(?i)remote error: tls: |\b(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|\balert\b`)
-	sendsAlert    = pattern(`(?i)\b(generated|sending|sent|send)\b.*\balert\b|\balert\b.*\b(generated|sent)\b|\(OUT\), TLS alert`)
-	refuses       = pattern(`(?i)verif(y|ied|ication)|validat|x509: |certificate|PKIX|alternative names?|CertPath|TrustAnchor`)
+	receivesAlert = text.Pattern(`(?i)remote error: tls: |\b(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|\balert\b`)
+	sendsAlert    = text.Pattern(`(?i)\b(generated|sending|sent|send)\b.*\balert\b|\balert\b.*\b(generated|sent)\b|\(OUT\), TLS alert`)
+	refuses       = text.Pattern(`(?i)verif(y|ied|ication)|validat|x509: |certificate|PKIX|alternative names?|CertPath|TrustAnchor`)
 )
 
 // excludedSide returns the Scenario.Side that a log line rules out, or "": a
@@ -52,13 +55,13 @@ func excludedSide(message string, context endpoint.Side) string {
 }
 
 // hungUp matches what a program says whose peer has closed the connection.
-var hungUp = pattern(`(?i)socket hang up|\bEOF\b|ECONNRESET|reset by peer|UNEXPECTED_EOF`)
+var hungUp = text.Pattern(`(?i)socket hang up|\bEOF\b|ECONNRESET|reset by peer|UNEXPECTED_EOF`)
 
 // Lines, of a stack trace as a rule, that show whose log it is, although they say
 // nothing of what happened.
 var (
-	clientContext = pattern(`jdk\.internal\.net\.http|java\.net\.http\.HttpClient|sun\.net\.www\.protocol\.https|HttpsURLConnection|okhttp3\.|org\.apache\.(http|hc)\.|\bfeign\.|RestTemplate|http/client\.py|urllib/request\.py|urllib3/connection|TLSSocket\.onConnectEnd|_http_client`)
-	serverContext = pattern(`server_side\s*=\s*True|\bSSL_accept\b|TLSSocket\.onSocketClose|onServerSocketSecure|tlsClientError|ServerSocket|socketserver\.py|http/server\.py|org\.eclipse\.jetty\.server|org\.apache\.(tomcat|coyote)\.|io\.undertow\.server`)
+	clientContext = text.Pattern(`jdk\.internal\.net\.http|java\.net\.http\.HttpClient|sun\.net\.www\.protocol\.https|HttpsURLConnection|okhttp3\.|org\.apache\.(http|hc)\.|\bfeign\.|RestTemplate|http/client\.py|urllib/request\.py|urllib3/connection|TLSSocket\.onConnectEnd|_http_client`)
+	serverContext = text.Pattern(`server_side\s*=\s*True|\bSSL_accept\b|TLSSocket\.onSocketClose|onServerSocketSecure|tlsClientError|ServerSocket|socketserver\.py|http/server\.py|org\.eclipse\.jetty\.server|org\.apache\.(tomcat|coyote)\.|io\.undertow\.server`)
 )
 
 // contextOf returns the side whose log some lines are, if no two disagree. A
@@ -82,8 +85,8 @@ func contextOf(lines []string) endpoint.Side {
 
 // javasAlert matches how Java reports an alert that it received. Java's own
 // servers send bad_certificate to a client without a certificate.
-var javasAlert = pattern(`Received fatal alert: bad_certificate`)
+var javasAlert = text.Pattern(`Received fatal alert: bad_certificate`)
 
 // nginxTail is the end of each line of nginx's log. It names an upstream even
 // if the message is about a client.
-var nginxTail = pattern(`, client: .*?(, host: "[^"]*"|$)`)
+var nginxTail = text.Pattern(`, client: .*?(, host: "[^"]*"|$)`)

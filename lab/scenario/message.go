@@ -3,6 +3,8 @@ package scenario
 import (
 	"regexp"
 	"strings"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // MaxMessage is what a search reads of a message at most, in bytes: its end.
@@ -85,47 +87,47 @@ func linesOf(message string, about func(line string) bool) (lines []string) {
 }
 
 // beforeReason matches what Python says before the reason.
-var beforeReason = pattern(`\[SSL: CERTIFICATE_VERIFY_FAILED\] certificate verify failed: \b`)
+var beforeReason = text.Pattern(`\[SSL: CERTIFICATE_VERIFY_FAILED\] certificate verify failed: \b`)
 
 // encoded matches a line of base64, which says nothing.
-var encoded = pattern(`^[A-Za-z0-9+/]{40,}={0,2}$`)
+var encoded = text.Pattern(`^[A-Za-z0-9+/]{40,}={0,2}$`)
 
 // deepest is how much more the deepest cause of a chain counts.
 const deepest = 1.5
 
 // logPrefix matches what syslog, journald, containers and pods put before a line.
-var logPrefix = pattern(`^(\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)? \S+ [\w./@()-]+(\[\d+\])?: |[\w.-]+ +\| |\[pod/\S+\] |\d{4}-\d\d-\d\dT\S+ (stdout|stderr) [FP] )`)
+var logPrefix = text.Pattern(`^(\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)? \S+ [\w./@()-]+(\[\d+\])?: |[\w.-]+ +\| |\[pod/\S+\] |\d{4}-\d\d-\d\dT\S+ (stdout|stderr) [FP] )`)
 
 var (
-	causedBy = pattern(`^(Caused by: |-+> |Inner exception )`)
-	frame    = pattern(`^(at [\w$.<>/]+[(\[]|at async |at .*:\d+:\d+\)?$|at [\w.]+\(.*\)( in .*)?$|\.\.\. \d+ (more|common)|File ".*", line \d+|Traceback \(most|During handling of the above|The above exception was|goroutine \d+|[\w./]+\.go:\d+ \+0x|[~^ ]+$|--- End of (inner|stack))`)
+	causedBy = text.Pattern(`^(Caused by: |-+> |Inner exception )`)
+	frame    = text.Pattern(`^(at [\w$.<>/]+[(\[]|at async |at .*:\d+:\d+\)?$|at [\w.]+\(.*\)( in .*)?$|\.\.\. \d+ (more|common)|File ".*", line \d+|Traceback \(most|During handling of the above|The above exception was|goroutine \d+|[\w./]+\.go:\d+ \+0x|[~^ ]+$|--- End of (inner|stack))`)
 )
 
 // surroundings match what a log adds to a message: time, level, process, place.
 var surroundings = []func() *regexp.Regexp{
 	nginxTail,
-	pattern(`\[\w+\] \d+#\d+:( \*\d+)?`), // nginx's level and process
-	pattern(goClient),
-	pattern(`\b[a-z][a-z0-9+]*://[^\s"',)]*`),
-	pattern(`\bwhile (reading|sending|SSL handshaking|waiting|processing|proxying|connecting)( \w+)*( to upstream)?`),
-	pattern(`\bfrom "?\S+:\d+"?:?`),                                                    // Go's servers
-	pattern(`\(_ssl\.c:\d+\)|\(\w+\.(c|cc|cpp|go|java|py|rs|erl):\d+\)`),               // places in source code
-	pattern(`(\.\.|[\w.-]+)?(/[\w.@-]+)+\.(c|cc|cpp|h|go|java|py|rs|erl|js)\b(:\d+)*`), // the same
-	pattern(`"?(/[\w.@+-]+){2,}"?`),                                                    // paths
-	pattern(`\b(tls|ssl|ssl3|ossl|dtls1)(_[a-z0-9]+){2,}\b`),                           // OpenSSL's functions
-	pattern(`SSL_(connect|accept) returned=\d errno=\d+( peeraddr=\S+)? state=error:`), // Ruby's
-	pattern(`\b\d{4}[-/]\d\d[-/]\d\d([T ]\d\d:\d\d:\d\d\S*)?|\b\d\d:\d\d:\d\d\S*`),     // dates and times
-	pattern(`\b[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5,}`),                                   // fingerprints
-	pattern(`\[?[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F.]*\]?:\d+`),                      // addresses
-	pattern(`[\w.:/\[\]-]*\d\.\d+\.\d+\.\d[\w.:/\]-]*`),
-	pattern(`(?i)upstream connect error or disconnect/reset before headers\. (retried and the latest )?reset reason:( remote connection failure, transport failure reason:)?`), // Envoy's
-	pattern(`(?i)\berror:[0-9a-f]{8}\b:?`),         // OpenSSL's codes; their words follow
-	pattern(`"[^" ]*\.[^" ]*"`),                    // host names
-	pattern(`The certificate is NOT trusted\. \b`), // GnuTLS's, with the reason behind it
-	pattern(`\blocalhost\b(:\d+)?`),
-	pattern(`(psql: (error: )?)?connection to server (at|on socket) "[^"]*"( \([^)]*\))?(, port \d+)? failed:`),
-	pattern(`</?(html|head|title|body|p|h[1-6]|br|hr|center|pre|address)\b[^<>]*>`),
-	pattern(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
+	text.Pattern(`\[\w+\] \d+#\d+:( \*\d+)?`), // nginx's level and process
+	text.Pattern(goClient),
+	text.Pattern(`\b[a-z][a-z0-9+]*://[^\s"',)]*`),
+	text.Pattern(`\bwhile (reading|sending|SSL handshaking|waiting|processing|proxying|connecting)( \w+)*( to upstream)?`),
+	text.Pattern(`\bfrom "?\S+:\d+"?:?`),                                                    // Go's servers
+	text.Pattern(`\(_ssl\.c:\d+\)|\(\w+\.(c|cc|cpp|go|java|py|rs|erl):\d+\)`),               // places in source code
+	text.Pattern(`(\.\.|[\w.-]+)?(/[\w.@-]+)+\.(c|cc|cpp|h|go|java|py|rs|erl|js)\b(:\d+)*`), // the same
+	text.Pattern(`"?(/[\w.@+-]+){2,}"?`),                                                    // paths
+	text.Pattern(`\b(tls|ssl|ssl3|ossl|dtls1)(_[a-z0-9]+){2,}\b`),                           // OpenSSL's functions
+	text.Pattern(`SSL_(connect|accept) returned=\d errno=\d+( peeraddr=\S+)? state=error:`), // Ruby's
+	text.Pattern(`\b\d{4}[-/]\d\d[-/]\d\d([T ]\d\d:\d\d:\d\d\S*)?|\b\d\d:\d\d:\d\d\S*`),     // dates and times
+	text.Pattern(`\b[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5,}`),                                   // fingerprints
+	text.Pattern(`\[?[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F.]*\]?:\d+`),                      // addresses
+	text.Pattern(`[\w.:/\[\]-]*\d\.\d+\.\d+\.\d[\w.:/\]-]*`),
+	text.Pattern(`(?i)upstream connect error or disconnect/reset before headers\. (retried and the latest )?reset reason:( remote connection failure, transport failure reason:)?`), // Envoy's
+	text.Pattern(`(?i)\berror:[0-9a-f]{8}\b:?`),         // OpenSSL's codes; their words follow
+	text.Pattern(`"[^" ]*\.[^" ]*"`),                    // host names
+	text.Pattern(`The certificate is NOT trusted\. \b`), // GnuTLS's, with the reason behind it
+	text.Pattern(`\blocalhost\b(:\d+)?`),
+	text.Pattern(`(psql: (error: )?)?connection to server (at|on socket) "[^"]*"( \([^)]*\))?(, port \d+)? failed:`),
+	text.Pattern(`</?(html|head|title|body|p|h[1-6]|br|hr|center|pre|address)\b[^<>]*>`),
+	text.Pattern(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
 }
 
 // withoutSurroundings returns a message without them.
@@ -151,19 +153,19 @@ func withoutSurroundings(message string) string {
 
 // ofOpenSSLVerify matches the last line of openssl verify; the one before it has
 // the reason.
-var ofOpenSSLVerify = pattern(`^error \S+: verification failed$`)
+var ofOpenSSLVerify = text.Pattern(`^error \S+: verification failed$`)
 
 // encryption matches PostgreSQL's words for a connection without and with TLS.
-var encryption = pattern(`(?i)\b(no|SSL|GSS) encryption\b`)
+var encryption = text.Pattern(`(?i)\b(no|SSL|GSS) encryption\b`)
 
 // postHandshake matches a word that is written in two.
-var postHandshake = pattern(`(?i)\bpost[- ]handshake\b`)
+var postHandshake = text.Pattern(`(?i)\bpost[- ]handshake\b`)
 
 // subStatus matches IIS's HTTP statuses, such as 403.7.
-var subStatus = pattern(`\b(4\d\d)\.(\d{1,2})\b`)
+var subStatus = text.Pattern(`\b(4\d\d)\.(\d{1,2})\b`)
 
 // dotted matches the names of hosts, files, and classes with their packages.
-var dotted = pattern(`[\w$-]*[a-zA-Z][\w$-]*(\.[\w$-]+)+`)
+var dotted = text.Pattern(`[\w$-]*[a-zA-Z][\w$-]*(\.[\w$-]+)+`)
 
 // withoutPackage returns the class of a dotted name, or nothing of one without a
 // class: a host or a file.
@@ -179,7 +181,7 @@ func withoutPackage(name string) string {
 }
 
 // verifyNumber matches the number of an error of OpenSSL's verification.
-var verifyNumber = pattern(`(?i)(?:verify (?:error|return code|result)|num|ssl_[cf]_(?:ca_)?err|depth \d+,? error)\s*[:=]?\s*(?:num=|code )?(\d+)\b`)
+var verifyNumber = text.Pattern(`(?i)(?:verify (?:error|return code|result)|num|ssl_[cf]_(?:ca_)?err|depth \d+,? error)\s*[:=]?\s*(?:num=|code )?(\d+)\b`)
 
 // verifyErrors are the texts of those numbers, of programs that print the
 // number alone (OpenSSL's crypto/x509/x509_txt.c).

@@ -227,7 +227,7 @@ func (s *Scenario) check(r yamldoc.Document) error {
 	return s.checkLoads(r)
 }
 
-var goodName = pattern(`^[a-z0-9][a-z0-9-]*$`)
+var goodName = text.Pattern(`^[a-z0-9][a-z0-9-]*$`)
 
 // readName reads the name, which is not that of another scenario: their
 // certificates and captures would be in the same place.

@@ -3,6 +3,8 @@ package scenario
 import (
 	"strings"
 	"unicode"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // words returns the words of a message in lower case: glued names are taken
@@ -75,7 +77,7 @@ func singular(word string) string {
 	return word
 }
 
-var number = pattern(`^\d+$`)
+var number = text.Pattern(`^\d+$`)
 
 // isCode reports whether a word is no number, or one that says something: an
 // HTTP status of an error, or a code of four to five digits. What is longer or

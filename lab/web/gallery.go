@@ -64,7 +64,7 @@ func WriteGallery(w io.Writer, sides []GallerySide) error {
 		}
 	}
 	style, script := read("static/style.css"), read("gallery.js")
-	return templates.ExecuteTemplate(w, "gallery.html", struct {
+	return templates().ExecuteTemplate(w, "gallery.html", struct {
 		Sides  []GallerySide
 		Count  int
 		Policy string

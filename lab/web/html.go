@@ -7,9 +7,10 @@ import (
 	"html/template"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // mostInFile is how many exchanges a file has.
@@ -33,7 +34,7 @@ func (p *Page) writeHTML(w io.Writer, shown []*Exchange) error {
 		data.Details[x.id] = p.detail(x)
 	}
 	script, style := joinedScript(), read("static/style.css")
-	return templates.ExecuteTemplate(w, "page.html", pageData{
+	return templates().ExecuteTemplate(w, "page.html", pageData{
 		Title: p.options.Title, About: p.options.About, Data: template.JS(encode(data)), Script: template.JS(script), Style: template.CSS(style),
 		Policy: policyOf(script, style),
 	})
@@ -74,8 +75,8 @@ func read(name string) string {
 
 // The lines by which the page's modules refer to each other.
 var (
-	importLine  = regexp.MustCompile(`(?m)^import [^;]*from '\./([a-z]+\.js)';\n`)
-	exportWords = regexp.MustCompile(`(?m)^export `)
+	importLine  = text.Pattern(`(?m)^import [^;]*from '\./([a-z]+\.js)';\n`)
+	exportWords = text.Pattern(`(?m)^export `)
 )
 
 // joinedScript is the page's modules as one, each behind those that it imports.
@@ -89,11 +90,11 @@ var joinedScript = sync.OnceValue(func() string {
 			return
 		}
 		seen[name] = true
-		text := read("static/" + name)
-		for _, m := range importLine.FindAllStringSubmatch(text, -1) {
+		module := read("static/" + name)
+		for _, m := range importLine().FindAllStringSubmatch(module, -1) {
 			add(m[1])
 		}
-		joined.WriteString(exportWords.ReplaceAllString(importLine.ReplaceAllString(text, ""), ""))
+		joined.WriteString(exportWords().ReplaceAllString(importLine().ReplaceAllString(module, ""), ""))
 	}
 	add("main.js")
 	return joined.String()

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 	"html/template"
+	"sync"
 	"sync/atomic"
 
 	"mtlslab.example/lab/lab/room"
@@ -15,7 +16,7 @@ import (
 //go:embed static page.html gallery.html gallery.js
 var files embed.FS
 
-var templates = template.Must(template.ParseFS(files, "*.html"))
+var templates = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(files, "*.html")) })
 
 // pageData is what page.html is made from. The files of the page are beside it,
 // or else, with what it shows, within it.

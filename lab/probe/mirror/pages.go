@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"text/tabwriter"
 
 	"mtlslab.example/lab/lab/scenario"
@@ -47,9 +48,9 @@ func (s *Server) pages(l *Listener) http.Handler {
 		case strings.Contains(accept, "text/html"):
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			if at.IsControl() {
-				_ = index.Execute(w, s.entries())
+				_ = indexPage().Execute(w, s.entries())
 			} else {
-				_ = wrong.Execute(w, at.Entry())
+				_ = wrongPage().Execute(w, at.Entry())
 			}
 		case strings.Contains(accept, "application/json") && at.IsControl():
 			s.writeList(w)
@@ -97,12 +98,17 @@ func (s *Server) entries() []Entry {
 	return entries
 }
 
+// page returns a template that is parsed when it is first used.
+func page(text string) func() *template.Template {
+	return sync.OnceValue(func() *template.Template { return template.Must(template.New("").Parse(text)) })
+}
+
 const head = `<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <style>body{font:1rem/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}td,th{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:top}</style>
 `
 
-var index = template.Must(template.New("index").Parse(head + `<title>Faults</title>
+var indexPage = page(head + `<title>Faults</title>
 <h1>Faults</h1>
 <p>Each server here does one thing wrong, but for the first. A client must refuse it. For programs: <a href="/faults.json">faults.json</a>.</p>
 <table>
@@ -110,12 +116,12 @@ var index = template.Must(template.New("index").Parse(head + `<title>Faults</tit
 {{range .}}<tr><td><a href="{{.URL}}">{{.Name}}</a></td><td>{{if eq .Must "may pass"}}refuse, or not{{else}}{{.Must}}{{end}}</td><td>{{.Title}}</td><td>{{with .NameURL}}<a href="{{.}}">{{.}}</a>{{end}}</td></tr>
 {{end}}</table>
 </html>
-`))
+`)
 
-var wrong = template.Must(template.New("wrong").Parse(head + `<title>{{.Name}}</title>
+var wrongPage = page(head + `<title>{{.Name}}</title>
 <h1>{{.Title}}</h1>
 {{if .MayPass}}<p>A client may refuse this server, or take it: {{.MayPass}}.</p>{{else}}<p>Your client should have refused this server.</p>{{end}}
 <p>{{.Reason}}</p>
 <p>{{.RFC}}</p>
 </html>
-`))
+`)
