@@ -15,15 +15,20 @@ import (
 
 var errCrash = errors.New("crash")
 
-// TestCrashAnywhere stops a run at every change of the disk, over an empty
-// folder and over one to be made anew, and has the next run recover.
+// TestCrashAnywhere stops a run at every change of the disk, where there is no
+// folder, over an empty one and over one to be made anew, and has the next run
+// recover.
 func TestCrashAnywhere(t *testing.T) {
 	m := parse(t, revocation)
-	for _, renew := range []bool{false, true} {
+	for _, before := range []string{"no folder", "empty", "renew"} {
 		for at, more := 0, true; more; at++ {
-			t.Run(fmt.Sprintf("renew=%v/change=%d", renew, at), func(t *testing.T) {
-				dir := filepath.Join(t.TempDir(), "certs")
-				if renew {
+			t.Run(fmt.Sprintf("%s/change=%d", before, at), func(t *testing.T) {
+				dir, renew := filepath.Join(t.TempDir(), "certs"), before == "renew"
+				if before == "empty" {
+					if err := os.Mkdir(dir, 0o700); err != nil {
+						t.Fatal(err)
+					}
+				} else if renew {
 					generate(t, m, dir, Options{})
 				}
 				var mu sync.Mutex
@@ -54,13 +59,15 @@ func TestCrashAnywhere(t *testing.T) {
 
 func wantNoTemporaries(t *testing.T, dir string) {
 	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), ".certgen-") {
-			t.Errorf("%s is left", entry.Name())
+	for _, dir := range []string{dir, filepath.Dir(dir)} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			if strings.HasPrefix(entry.Name(), ".certgen-") || strings.HasPrefix(entry.Name(), ".lab-") {
+				t.Errorf("%s is left in %s", entry.Name(), dir)
+			}
 		}
 	}
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"mtlslab.example/lab/lab/private"
 )
 
 // Options control Generate. The zero value makes what is needed and reports no
@@ -73,6 +76,13 @@ func Generate(ctx context.Context, m *Manifest, dir string, o Options) (*Plan, e
 		if _, err := f.inTheWay(o); err != nil { // before there is a lock file
 			return nil, err
 		}
+		made, err := f.generateWhole(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		if made {
+			return plan, nil
+		}
 	}
 	unlock, err := lock(ctx, dir, o.Waiting)
 	if err != nil {
@@ -80,6 +90,34 @@ func Generate(ctx context.Context, m *Manifest, dir string, o Options) (*Plan, e
 	}
 	plan, err := generateLocked(ctx, m, dir, o, renew)
 	return plan, errors.Join(err, unlock())
+}
+
+// generateWhole makes the folder, if there is none, beside its place and moves
+// it there as a whole, which takes half as many changes of the disk as moving
+// each file. It reports false if that cannot be done, as when another process has
+// made the folder in the meantime.
+func (f *folder) generateWhole(ctx context.Context, o Options) (made bool, err error) {
+	parent := filepath.Dir(f.dir)
+	if _, err := os.Lstat(f.dir); !errors.Is(err, fs.ErrNotExist) || os.MkdirAll(parent, folderMode) != nil {
+		return false, nil
+	}
+	temporary, err := private.MkdirStaging(parent, "certs")
+	if err != nil {
+		return false, nil
+	}
+	defer temporary.Remove() // what is left is removed by the next run
+	w := f.workshop(o)
+	w.stagingDir = filepath.Join(temporary.Path, "certs")
+	if err := w.stageAll(ctx); err != nil {
+		return false, err
+	}
+	if err := w.write(lockFile, nil, lockMode); err != nil {
+		return false, err
+	}
+	if err := w.beforeChange("commit", filepath.Base(f.dir)); err != nil {
+		return false, err
+	}
+	return os.Rename(w.stagingDir, f.dir) == nil, nil
 }
 
 // generateLocked is Generate with the lock held. It looks again, and at the

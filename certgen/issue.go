@@ -3,8 +3,10 @@ package certgen
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io/fs"
 	"os"
@@ -23,6 +25,7 @@ const backdate = 5 * time.Minute
 // workshop makes what a folder lacks.
 type workshop struct {
 	*folder
+	stagingDir   string                  // where new files are written
 	issued       []*certyaml.Certificate // by certificate index: made now or found
 	done         func()                  // called after each certificate and CRL, from any goroutine
 	beforeChange func(operation, file string) error
@@ -35,7 +38,7 @@ type workshop struct {
 
 func (f *folder) workshop(o Options) *workshop {
 	return &workshop{
-		folder: f, issued: make([]*certyaml.Certificate, len(f.manifest.Certificates)),
+		folder: f, stagingDir: filepath.Join(f.dir, stagingFolder), issued: make([]*certyaml.Certificate, len(f.manifest.Certificates)),
 		done: counter(f.count(), o.Progress), beforeChange: o.beforeChange, staged: newRecord(),
 	}
 }
@@ -59,7 +62,7 @@ func (w *workshop) makeAll(ctx context.Context) error {
 
 // stageAll makes and stages everything that is planned, and the record of it.
 func (w *workshop) stageAll(ctx context.Context) error {
-	if err := os.Mkdir(filepath.Join(w.dir, stagingFolder), folderMode); err != nil {
+	if err := os.Mkdir(w.stagingDir, folderMode); err != nil {
 		return err
 	}
 	if err := w.makeAll(ctx); err != nil {
@@ -74,7 +77,7 @@ func (w *workshop) stageAll(ctx context.Context) error {
 			w.staged.add(file, d)
 		}
 	}
-	return stage(w.dir, recordFile, w.staged.text(), keyMode)
+	return w.write(recordFile, w.staged.text(), keyMode)
 }
 
 // commitAll puts what was staged in place: issuers before what they issued,
@@ -82,7 +85,7 @@ func (w *workshop) stageAll(ctx context.Context) error {
 // files that do not match or do not verify; cut short, the next run goes on.
 func (w *workshop) commitAll() error {
 	if len(w.staged.byFile) > 0 {
-		err := os.Rename(filepath.Join(w.dir, stagingFolder), filepath.Join(w.dir, readyFolder))
+		err := os.Rename(w.stagingDir, filepath.Join(w.dir, readyFolder))
 		if err != nil {
 			return errors.Join(err, removeStaged(w.dir))
 		}
@@ -126,14 +129,24 @@ func (w *workshop) commitCertificate(c *Certificate) error {
 	return nil
 }
 
+// stage writes the new contents of a file into the staging folder.
 func (w *workshop) stage(file string, data []byte, mode fs.FileMode) error {
+	made, _ := pem.Decode(data)
+	d := sha256.Sum256(made.Bytes)
 	w.staging.Lock()
 	defer w.staging.Unlock()
 	if err := w.beforeChange("stage", file); err != nil {
 		return err
 	}
-	w.staged.wrote(file, data)
-	return stage(w.dir, file, data, mode)
+	w.staged.add(file, d)
+	return w.write(file, data, mode)
+}
+
+// write does not wait for the disk (fsync). What a power cut damages is found by
+// the next run, which makes it anew; waiting would take most of the time of
+// a large PKI.
+func (w *workshop) write(file string, data []byte, mode fs.FileMode) error {
+	return createFile(filepath.Join(w.stagingDir, file), data, mode)
 }
 
 func (w *workshop) commit(file string) error {

@@ -2,7 +2,9 @@ package certgen
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -112,14 +114,24 @@ func TestProcessesAtOnce(t *testing.T) {
 // TestKilled kills a process in the middle of its work; the next one recovers.
 func TestKilled(t *testing.T) {
 	m := parse(t, revocation)
-	for _, change := range []string{"stage ca-key.pem", "stage c.pem", "stage sub-crl.pem", "commit ca-key.pem", "commit ca.pem", "commit c.pem", "commit sub-crl.pem"} {
+	inFolder := []string{"stage ca-key.pem", "stage c.pem", "stage sub-crl.pem", "commit ca-key.pem", "commit ca.pem", "commit c.pem", "commit sub-crl.pem"}
+	for _, change := range append(inFolder, "whole: stage ca-key.pem", "whole: stage c.pem", "whole: stage sub-crl.pem", "whole: commit certs") {
 		t.Run(change, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "certs")
+			change, whole := strings.CutPrefix(change, "whole: ")
+			if !whole {
+				if err := os.Mkdir(dir, 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
 			process := generateProcess(t, writeManifest(t, revocation), dir)
 			process.Env = append(process.Env, certgenHang+"="+change)
 			killed := peertest.Start(t, process)
 			killed.Await(t, "^hanging$")
 			killed.Kill()
+			if _, err := os.Lstat(dir); whole && !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the folder is there, and not whole: %v", err)
+			}
 			generate(t, m, dir, Options{})
 			wantSteps(t, generate(t, m, dir, Options{}))
 			verifyAll(t, m, dir, time.Now())

@@ -75,13 +75,6 @@ func (r *record) has(data []byte) bool {
 	}
 }
 
-// wrote adds a file that the lab has just made.
-func (r *record) wrote(file string, data []byte) {
-	if block, _ := pem.Decode(data); block != nil {
-		r.add(file, sha256.Sum256(block.Bytes))
-	}
-}
-
 // read adds the entries of a record's file, if there is one. A line that is not
 // an entry is passed over: what it stood for then counts as somebody else's.
 func (r *record) read(path string) error {

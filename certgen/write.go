@@ -20,21 +20,12 @@ const (
 // New files are written into the staging folder. When all are there, it is
 // renamed to the ready folder, and that decides: from then on the files are put
 // in place one by one, by this run or, after a crash, by the next one. Before,
-// nothing in the PKI's folder has changed.
+// nothing in the PKI's folder has changed. Where there is no such folder yet,
+// generateWhole needs neither.
 const (
 	stagingFolder = ".certgen-staging"
 	readyFolder   = ".certgen-ready"
 )
-
-// stage writes the new contents of a file into the staging folder. The lock
-// must be held.
-//
-// It does not wait for the disk (fsync). What a power cut damages is found by
-// the next run, which makes it anew; waiting would take most of the time of
-// a large PKI.
-func stage(dir, file string, data []byte, mode fs.FileMode) error {
-	return createFile(filepath.Join(dir, stagingFolder, file), data, mode)
-}
 
 // commit puts a ready file in place, whole or not at all. One that is in place
 // already is passed over.

@@ -152,8 +152,10 @@ func tidy(parent string) {
 		return
 	}
 	for _, entry := range entries {
-		info, err := entry.Info() // of the entry itself, were it a link
-		if err != nil || !info.IsDir() || !tempName().MatchString(entry.Name()) || !isOwn(info) {
+		if !entry.IsDir() || !tempName().MatchString(entry.Name()) { // a link is no folder
+			continue
+		}
+		if info, err := entry.Info(); err != nil || !isOwn(info) {
 			continue
 		}
 		path := filepath.Join(parent, entry.Name())

@@ -1,10 +1,13 @@
 package text
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 const gap = 2 // columns between two of a table
 
-// Table writes rows of cells in columns that keep to the width. least is how
+// Table writes rows of cells, in one piece, in columns that keep to the width. least is how
 // narrow each column may become, 0 for not at all: the last ones give way
 // first, and their cells are folded. The first column gives way last: a cell
 // that is too wide for it has a line of its own.
@@ -20,6 +23,9 @@ func (p Printer) TableWithNotes(rows [][]string, notes []string, least ...int) {
 		}
 	}
 	widths := columnWidths(clean, least, p.Width())
+	var table bytes.Buffer
+	whole := p.W
+	p.W = &table
 	for i, row := range clean {
 		if first := row[0]; Width(first) > widths[0] {
 			p.alone(first)
@@ -30,6 +36,7 @@ func (p Printer) TableWithNotes(rows [][]string, notes []string, least ...int) {
 			p.Paragraph("  ", 2, notes[i])
 		}
 	}
+	_, _ = whole.Write(table.Bytes())
 }
 
 // alone writes a clean cell on lines of its own.
