@@ -17,7 +17,8 @@ import (
 const (
 	writeTimeout = 10 * time.Second // after which a browser that reads nothing is given up
 	aliveEvery   = 15 * time.Second // shows that the connection is still there
-	shortestRest = 50 * time.Millisecond
+	shortestRest = 100 * time.Millisecond // a browser draws each time
+	restForEach  = 10 * time.Millisecond
 	longestRest  = time.Second
 )
 
@@ -102,7 +103,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 
 // rest is how long to wait after n exchanges were sent.
 func rest(n int) time.Duration {
-	return min(max(time.Duration(n)*2*time.Millisecond, shortestRest), longestRest)
+	return min(max(time.Duration(n)*restForEach, shortestRest), longestRest)
 }
 
 // pause waits, and reports whether the browser is still there.

@@ -35,9 +35,9 @@ export class ExchangeView {
     /** @type {((name: string, version: string) => void)|null} runs a lesson; null: there is no lab */
     this.run = null;
     this.served = false; // there is a server, which has files to take along
-    this.others = el('select', {'aria-label': 'Compare with another exchange', onchange: () => {
+    this.others = el('select', {'aria-label': 'Compare with another exchange', onpointerenter: () => this.fillOthers(), onfocus: () => this.fillOthers(), onchange: () => {
       if (this.detail && this.others.value) location.hash = `${this.detail.id}+${this.others.value}`;
-    }});
+    }}, el('option', {value: ''}, 'Compare with …'));
     /** @type {import('./types.js').Row[]} newest first */
     this.rows = [];
     this.frame = el('div', {class: 'frame'});
@@ -52,7 +52,8 @@ export class ExchangeView {
     this.detail = detail;
     this.step = document.body.classList.contains('presenting') ? 0 : -1;
     this.width = 0;
-    this.offerOthers();
+    this.offer(this.rows);
+    this.others.value = '';
     const {text, mood} = outcomeOf(detail);
     this.root.replaceChildren(
       el('header', {class: 'what'}, el('h2', null, nameOf(detail), ' ', el('span', {class: `badge ${mood}`}, text)),
@@ -86,13 +87,13 @@ export class ExchangeView {
    */
   offer(rows) {
     this.rows = rows;
-    if (document.activeElement !== this.others) this.offerOthers();
+    this.others.hidden = !rows.some((x) => x.id !== this.detail?.id);
   }
 
-  offerOthers() {
+  /** Puts them into the menu: when somebody comes near it, not whenever there are others. */
+  fillOthers() {
     const few = 50;
     const others = this.rows.filter((x) => x.id !== this.detail?.id).slice(0, few);
-    this.others.hidden = !others.length;
     this.others.replaceChildren(el('option', {value: ''}, 'Compare with …'), ...others.map((x) => el('option', {value: x.id}, `${nameOf(x)}: ${outcomeOf(x).text}`)));
   }
 

@@ -21,8 +21,8 @@ export class List {
     this.all = [];
     /** @type {import('./types.js').Row[]} those that the filters let through */
     this.shown = [];
-    /** @type {Map<number, string>} what search looks at, by id */
-    this.words = new Map();
+    /** @type {WeakMap<import('./types.js').Row, string>} what search looks at, of those it has looked at */
+    this.words = new WeakMap();
     this.chosen = 0;
     this.drawing = false;
     this.height = 0; // of a row
@@ -48,8 +48,7 @@ export class List {
   add(rows) {
     const before = this.all.length;
     this.all = [...rows].reverse().concat(this.all);
-    for (const gone of this.all.splice(mostKept)) this.words.delete(gone.id);
-    for (const x of rows) this.words.set(x.id, wordsOf(x));
+    this.all.length = Math.min(this.all.length, mostKept);
     this.offer();
     this.filter(before > 0 ? rows.length : 0);
   }
@@ -66,7 +65,7 @@ export class List {
       (!outcome.value || outcomeOf(x).text.startsWith(outcome.value)) &&
       (!code.value || x.code === code.value) &&
       (!version.value || x.tls.version === version.value) &&
-      wanted.every((word) => this.words.get(x.id)?.includes(word)));
+      wanted.every((word) => this.wordsOf(x).includes(word)));
     if (added && scroll.scrollTop > 0) scroll.scrollTop += (this.shown.length - before) * this.height;
     let said = counted(this.all.length, 'exchange');
     if (this.shown.length !== this.all.length) said = `${this.shown.length} of ${said}`;
@@ -76,6 +75,13 @@ export class List {
     if (older > 0) said += `; ${counted(older, 'older one')} only in the capture`;
     if (count.textContent !== said) count.textContent = said;
     this.later();
+  }
+
+  /** @param {import('./types.js').Row} x */
+  wordsOf(x) {
+    const words = this.words.get(x) ?? wordsOf(x);
+    this.words.set(x, words);
+    return words;
   }
 
   /** Offers in the filters what there is. */
