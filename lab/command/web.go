@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -25,6 +27,11 @@ import (
 
 // webAddr is where the live view is while nobody says otherwise.
 const webAddr = "127.0.0.1:8444"
+
+// webMemory is about how much memory a lab with a live view takes, in bytes. Far
+// more of the heap is in use than without one, so that main's pace of the
+// collector would let five times that much go to waste.
+const webMemory = 112 << 20
 
 // mostPorts is how many ports are tried after one that is busy.
 const mostPorts = 20
@@ -64,6 +71,9 @@ func (a *labRun) openWeb(c *cli.Context, title string, byDefault bool) (err erro
 		a.room.page = page
 	}
 	a.settings.Journal.Keep = web.KeepBytes
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(webMemory)
+	}
 	return nil
 }
 

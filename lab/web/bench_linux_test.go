@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -72,9 +73,12 @@ func BenchmarkPageAppears(b *testing.B) {
 }
 
 // BenchmarkPageScroll measures the longest task while a list of 1,000 is scrolled from end to
-// end, and the memory of page and server after 2,000 exchanges and after 6,000.
+// end, and the memory of page and server after 2,000 exchanges and after 6,000: of
+// the server what is resident, and what of its heap was in use at the last
+// collection.
 func BenchmarkPageScroll(b *testing.B) {
 	peertest.Need(b, "chromium")
+	b.Setenv("GODEBUG", "gctrace=1")
 	l := startLab(b, "--web", "127.0.0.1:0", "--interval", "1h")
 	page := open(b, l.page, 1400, 900)
 	page.until(`document.querySelector('#rows li')`)
@@ -95,12 +99,14 @@ func BenchmarkPageScroll(b *testing.B) {
 	b.ReportMetric(slices.Max(long), "ms-longest-task-over-50")
 	c.calls(b, 1000) // from now on each new one takes the place of an old one
 	page.until(`document.querySelector('#count').textContent.includes('older ones')`)
-	heap, resident := page.heap(), l.resident(b)
+	heap, resident, live := page.heap(), l.resident(b), l.live(b)
 	c.calls(b, 4000)
 	page.until(`document.querySelector('#count').textContent.includes('; 5,001 older ones')`)
 	b.ReportMetric(page.heap()/heap, "heap-after-6000/after-2000")
 	b.ReportMetric(l.resident(b)/resident, "resident-after-6000/after-2000")
+	b.ReportMetric(l.live(b)/live, "live-after-6000/after-2000")
 	b.ReportMetric(heap/(1<<20), "MiB-heap")
+	b.ReportMetric(live, "MiB-live")
 	b.ReportMetric(resident/(1<<20), "MiB-resident")
 }
 
@@ -166,6 +172,18 @@ func (l *labUp) resident(b *testing.B) float64 {
 	_, err = fmt.Sscan(rest, &kib)
 	must(b, err)
 	return kib * 1024
+}
+
+// live is how much of lab's heap was in use at the last collection, in MiB, as
+// GODEBUG=gctrace=1 has lab say.
+func (l *labUp) live(b *testing.B) (mib float64) {
+	l.said.mu.Lock()
+	defer l.said.mu.Unlock()
+	for _, gc := range regexp.MustCompile(`(?m)^gc \d+ .*->(\d+) MB, `).FindAllStringSubmatch(l.said.all.String(), -1) {
+		_, err := fmt.Sscan(gc[1], &mib)
+		must(b, err)
+	}
+	return mib
 }
 
 // processor is the processor time of lab so far, in seconds.

@@ -15,8 +15,8 @@ import (
 
 // The pace of the stream.
 const (
-	writeTimeout = 10 * time.Second // after which a browser that reads nothing is given up
-	aliveEvery   = 15 * time.Second // shows that the connection is still there
+	writeTimeout = 10 * time.Second       // after which a browser that reads nothing is given up
+	aliveEvery   = 15 * time.Second       // shows that the connection is still there
 	shortestRest = 100 * time.Millisecond // a browser draws each time
 	restForEach  = 10 * time.Millisecond
 	longestRest  = time.Second
