@@ -214,7 +214,8 @@ func (x *clientExchange) Close() error { return x.SetDeadline(time.Now().Add(ale
 
 // run does the handshake and the HTTP, and reports to the journal.
 func (x *clientExchange) run(ctx context.Context, config *tls.Config, url *url.URL) (*Response, error) {
-	config = withSecrets(config, x.Conn)
+	config = config.Clone()
+	withSecrets(config, x.Conn)
 	below := net.Conn(x)
 	if x.settings.Wrap != nil {
 		below = x.settings.Wrap(x, config)

@@ -51,15 +51,16 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	c := l.open(raw)
 	c.own = own
-	config = withSecrets(config, c.Conn)
+	config = config.Clone()
+	if c.keys.To = config.KeyLogWriter; c.keys.To != nil {
+		config.KeyLogWriter = &c.keys
+	}
+	withSecrets(config, c.Conn)
 	below := net.Conn(c)
 	if l.wrap != nil {
 		below = l.wrap(c, config)
 	}
 	c.quota.endWhenVerified(config)
-	if c.keys.To = config.KeyLogWriter; c.keys.To != nil {
-		config.KeyLogWriter = &c.keys
-	}
 	c.config = config
 	c.tls = tls.Server(below, config)
 	return c.tls, nil
@@ -135,9 +136,10 @@ func (c *serverConn) Read(b []byte) (int, error) {
 }
 
 func (c *serverConn) Write(b []byte) (int, error) {
-	_ = c.keys.Flush()
 	c.alerts.sending(b)
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	_ = c.keys.Flush() // only now: the client need not wait for a file
+	return n, err
 }
 
 // Close ends an exchange, and reports it if no request was answered. net/http

@@ -10,14 +10,12 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// withSecrets returns a copy of config for one connection. It also logs the
-// connection's secrets to its tap, if it has one.
-func withSecrets(config *tls.Config, c net.Conn) *tls.Config {
-	config = config.Clone()
+// withSecrets changes config, which is for this connection alone, so that the
+// connection's secrets are logged to its tap, too, if it has one.
+func withSecrets(config *tls.Config, c net.Conn) {
 	if tapped, ok := wiretap.Of(c); ok {
 		config.KeyLogWriter = both(config.KeyLogWriter, tapped.Secrets())
 	}
-	return config
 }
 
 // both returns a writer to a, if that is not nil, and to b.
