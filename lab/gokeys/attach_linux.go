@@ -124,9 +124,16 @@ func hasEnded(tid int) bool {
 }
 
 // isMain reports whether a thread is the first one of its process.
-func isMain(tid int) bool {
+func isMain(tid int) bool { return processOf(tid) == tid }
+
+// processOf returns the process of a thread, or 0.
+func processOf(tid int) int {
 	found := tgid.FindSubmatch(statusOf(tid))
-	return found != nil && string(found[1]) == strconv.Itoa(tid)
+	if found == nil {
+		return 0
+	}
+	pid, _ := strconv.Atoi(string(found[1]))
+	return pid
 }
 
 // statusOf returns proc_pid_status(5) of a thread, or nothing if it has ended.
@@ -137,6 +144,7 @@ func statusOf(tid int) []byte {
 
 // Fields of proc_pid_status(5).
 var (
+	tgid        = regexp.MustCompile(`(?m)^Tgid:\t([0-9]+)$`)
 	zombie      = regexp.MustCompile(`(?m)^State:\t[ZX]`)
 	tracerPid   = regexp.MustCompile(`(?m)^TracerPid:\t([1-9][0-9]*)$`)
 	threadCount = regexp.MustCompile(`(?m)^Threads:\t([0-9]+)$`)

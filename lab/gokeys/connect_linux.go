@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
-	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -30,6 +28,7 @@ type connection struct {
 // the program connects by itself.
 func (t *Trace) connect(h *hit) (goesOn bool) {
 	a := arguments(&h.registers)
+	h.task.image.ring.expect()
 	server, ok := serverOf(h.tid, a[1], uint32(a[2]))
 	if !ok || t.leaving {
 		h.perform()
@@ -109,17 +108,13 @@ func (t *Trace) serverName(tid, fd int) (name []byte, ok bool) {
 	return socketAddress(server, six), true
 }
 
-// tgid finds a process in proc_pid_status(5) of a thread.
-var tgid = regexp.MustCompile(`(?m)^Tgid:\t([0-9]+)$`)
-
 // socketOf returns a descriptor of this process for a program's socket, which
 // the caller closes.
 func socketOf(tid, fd int) (int, error) {
-	found := tgid.FindSubmatch(statusOf(tid))
-	if found == nil {
+	pid := processOf(tid)
+	if pid == 0 {
 		return -1, errors.New("its process is not known")
 	}
-	pid, _ := strconv.Atoi(string(found[1]))
 	process, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return -1, err

@@ -27,8 +27,9 @@ func (t *Trace) hit(tid int, k *task) (met, goesOn bool) {
 		return false, false
 	}
 	h.address = trapped(&h.registers)
-	if h.breakpoint, met = t.imageOf(tid, k).breakpoints[h.address]; !met {
-		return false, false
+	i := t.imageOf(tid, k)
+	if h.breakpoint, met = i.breakpoints[h.address]; !met {
+		return t.full(&h), true
 	}
 	return true, h.met(t, &h)
 }
@@ -68,10 +69,29 @@ func (t *Trace) goSecret(h *hit) (goesOn bool) {
 	b, ok := read(h.tid, span{a[1], a[2]}, span{a[3], a[4]}, span{a[6], a[7]}, span{guard(&h.registers), 8})
 	if ok {
 		h.end = byteOrder.Uint64(b[3])
-		t.log(h, secret{b[0], b[1], b[2]})
+		t.log(h.task.image.logs, secret{b[0], b[1], b[2]})
 	}
 	h.perform()
-	t.copyInside(h)
+	return true
+}
+
+// full takes the secrets of a ring that is full, and then the one that the
+// program has not stored. It reports false if the thread is not at the
+// breakpoint in lab's code.
+func (t *Trace) full(h *hit) bool {
+	r := h.task.image.ring
+	if r == nil {
+		return false
+	}
+	if _, is := r.stops[h.address]; !is {
+		return false
+	}
+	_, _ = t.drain(r)
+	a := arguments(&h.registers)
+	if b, ok := read(h.tid, span{a[1], a[2]}, span{a[3], a[4]}, span{a[6], a[7]}); ok {
+		t.log(false, secret{b[0], b[1], b[2]})
+	}
+	r.expect()
 	return true
 }
 
@@ -82,7 +102,7 @@ func (t *Trace) opensslSecret(h *hit) (goesOn bool) {
 	a := cArguments(&h.registers)
 	if b, ok := read(h.tid, span{a[0], longest}, span{a[2], a[3]}, span{a[4], a[5]}); ok {
 		label, _, _ := bytes.Cut(b[0], []byte{0})
-		t.log(h, secret{label, b[1], b[2]})
+		t.log(h.task.image.logs, secret{label, b[1], b[2]})
 	}
 	h.perform()
 	return true
@@ -112,8 +132,9 @@ func read(tid int, spans ...span) (parts [][]byte, ok bool) {
 
 const randomSize = 32
 
-// log logs secrets. What a key log cannot have is no secret.
-func (t *Trace) log(h *hit, secrets ...secret) {
+// log logs secrets of a program, which may log them by itself. What a key log
+// cannot have is no secret.
+func (t *Trace) log(itself bool, secrets ...secret) {
 	var lines []byte
 	for _, s := range secrets {
 		entry := keylog.Entry{Label: string(s.label), ClientRandom: s.random, Secret: s.bytes}
@@ -126,12 +147,14 @@ func (t *Trace) log(h *hit, secrets ...secret) {
 	switch {
 	case len(lines) == 0:
 		return
-	case h.task.image.logs:
+	case itself:
 		t.late.add(lines)
 	default:
 		_, _ = t.o.Keys.Write(lines) // never fails
 	}
-	if t.o.Secret != nil {
-		t.o.Secret(secrets[len(secrets)-1].random)
+	for i, s := range secrets {
+		if t.o.Secret != nil && (i == 0 || !bytes.Equal(s.random, secrets[i-1].random)) {
+			t.o.Secret(s.random)
+		}
 	}
 }

@@ -42,8 +42,8 @@ type image struct {
 	logs        bool                  // it may log its secrets by itself
 	alone       bool                  // it is not to be traced
 	prepared    bool
-	syscall     uint64 // address of an instruction for system calls; 0: none is known
-	copies      bool   // copyInside was called
+	began       bool  // it has just begun to execute
+	ring        *ring // nil: its secrets come by breakpoints alone
 }
 
 // breakpoint is at the first instruction of a function.
@@ -53,10 +53,8 @@ type breakpoint struct {
 	// from the instruction. If not, met has changed the registers or will let
 	// it go on later.
 	met func(*Trace, *hit) (goesOn bool)
-	// copied is the code of copyInside that the breakpoint is in, which not
-	// every process with the program has, or nil. slots are behind it.
-	copied []byte
-	slots  uint64
+	// storable says that a jump to storeSecret can take its place.
+	storable bool
 }
 
 // load looks at the program that a process has just begun to execute.
@@ -87,6 +85,7 @@ func (t *Trace) load(pid int) *image {
 	if err != nil {
 		t.say(&ProgramError{f.path, fmt.Sprintf("cannot be looked at: %v", err)})
 	}
+	i.began = true
 	return i
 }
 
@@ -105,21 +104,18 @@ func (t *Trace) place(pid int, f *file) (*image, error) {
 		i.breakpoints = make(map[uint64]breakpoint)
 		t.breakpoints[where] = i.breakpoints
 	}
-	set := func(functions []Function, met func(*Trace, *hit) bool) {
+	set := func(functions []Function, storable bool, met func(*Trace, *hit) bool) {
 		for _, function := range functions {
-			i.breakpoints[function.Address+entry-f.Entry] = breakpoint{Instruction: function.First, met: met}
+			i.breakpoints[function.Address+entry-f.Entry] = breakpoint{Instruction: function.First, met: met, storable: storable}
 		}
 	}
-	if f.Syscall != 0 {
-		i.syscall = f.Syscall + entry - f.Entry
-	}
-	set(f.Secrets, (*Trace).goSecret)
+	set(f.Secrets, !f.Logs, (*Trace).goSecret)
 	if f.OpenSSL.Address != 0 {
-		set([]Function{f.OpenSSL}, (*Trace).opensslSecret)
+		set([]Function{f.OpenSSL}, false, (*Trace).opensslSecret)
 	}
 	if t.o.Relay != nil {
-		set(f.Connects, (*Trace).connect)
-		set(f.PeerNames, (*Trace).peerName)
+		set(f.Connects, false, (*Trace).connect)
+		set(f.PeerNames, false, (*Trace).peerName)
 	}
 	return i, nil
 }
@@ -182,15 +178,21 @@ func (t *Trace) prepare(tid int, i *image) {
 		return
 	}
 	i.prepared = true
+	if i.began {
+		t.install(tid, i)
+	}
 	options := follows
 	if len(i.breakpoints) > 0 {
 		options |= unix.PTRACE_O_EXITKILL
 	}
+	if i.ring != nil {
+		options |= unix.PTRACE_O_TRACEEXIT
+	}
 	if syscall.PtraceSetOptions(tid, options) != nil {
 		return // it was killed
 	}
-	for address, b := range i.breakpoints {
-		if b.copied != nil {
+	for address := range i.breakpoints {
+		if i.ring.stores(address) {
 			continue
 		}
 		if err := poke(tid, address, trap); err != nil {
@@ -202,11 +204,11 @@ func (t *Trace) prepare(tid int, i *image) {
 // clear takes the breakpoints out of the memory of a thread that has stopped.
 func (t *Trace) clear(tid int, k *task) {
 	i := t.imageOf(tid, k)
+	if i.ring != nil {
+		i.ring.close(tid)
+		_, _ = t.drain(i.ring)
+	}
 	for address, first := range i.breakpoints {
-		if first.copied != nil {
-			closeCopy(tid, address, first)
-			continue
-		}
 		there := make([]byte, len(first.code))
 		if peek(tid, there, span{address, uint64(len(there))}) == nil && bytes.HasPrefix(there, trap) {
 			_ = poke(tid, address, original(there, first.code))
@@ -218,6 +220,10 @@ func (t *Trace) clear(tid int, k *task) {
 // was not seen yet, or which was killed before it could tell, is looked for.
 func (t *Trace) imageOf(tid int, k *task) *image {
 	if k.image == nil {
+		if first := t.tasks[processOf(tid)]; first != nil && first.image != nil {
+			k.image = first.image
+			return k.image
+		}
 		k.image = &image{}
 		if f, err := t.executable(tid); err == nil {
 			k.image, _ = t.place(tid, f)

@@ -31,9 +31,6 @@ type Program struct {
 	// OpenSSL linked into itself and the names of its functions; the address is
 	// 0 in others.
 	OpenSSL Function
-	// Syscall is the address of an instruction for system calls, on amd64; 0 in
-	// programs where none was found.
-	Syscall uint64
 	// Connects and PeerNames are connect(2) and getpeername(2) as Go's package
 	// net calls them.
 	Connects, PeerNames []Function
@@ -101,7 +98,6 @@ func Inspect(r io.ReaderAt, machine elf.Machine) (*Program, error) {
 		return p, err
 	}
 	p.Secrets, p.Connects, p.PeerNames = functions[0], functions[1], functions[2]
-	p.Syscall = syscallIn(file)
 	return p, nil
 }
 
@@ -206,22 +202,6 @@ func find(file *elf.File, tableAddr uint64, table []byte, names ...*regexp.Regex
 		}
 	}
 	return nil, errors.New("begins its function crypto/tls.(*Config).writeKeyLog, where keys pass, in a way that lab does not know")
-}
-
-// syscallIn returns the address of a SYSCALL instruction, or of bytes that are
-// one: the runtime's own is near the start.
-func syscallIn(file *elf.File) uint64 {
-	text := file.Section(".text")
-	if text == nil || file.Machine != elf.EM_X86_64 || text.Type == elf.SHT_NOBITS {
-		return 0
-	}
-	const enough = 4 << 20
-	code := make([]byte, min(text.Size, enough))
-	n, _ := text.ReadAt(code, 0)
-	if at := bytes.Index(code[:n], []byte{0x0f, 0x05}); at >= 0 {
-		return text.Addr + uint64(at)
-	}
-	return 0
 }
 
 // codeAt returns the bytes at an address, as many as an instruction may have.

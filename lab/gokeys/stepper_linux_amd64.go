@@ -1,25 +1,32 @@
 package gokeys
 
 import (
-	"fmt"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// stepper has a stopped thread make system calls.
+// stepper has a stopped thread make system calls, in place of the instruction
+// where it is. No other thread may be there.
 type stepper struct {
 	tid         int
-	instruction uint64 // SYSCALL
 	registers   syscall.PtraceRegs
+	instruction []byte           // that is replaced
 	signals     []syscall.Signal // that came meanwhile
 	interrupted bool
 	failed      bool
 }
 
-func newStepper(tid int, instruction uint64) *stepper {
-	s := &stepper{tid: tid, instruction: instruction}
-	s.failed = syscall.PtraceGetRegs(tid, &s.registers) != nil
+var systemCall = []byte{0x0f, 0x05} // SYSCALL
+
+func newStepper(tid int) *stepper {
+	s := &stepper{tid: tid}
+	there := make([]byte, len(systemCall))
+	s.failed = syscall.PtraceGetRegs(tid, &s.registers) != nil || peek(tid, there, span{s.registers.Rip, uint64(len(there))}) != nil
+	if !s.failed {
+		s.instruction = there
+		s.failed = poke(tid, s.registers.Rip, systemCall) != nil
+	}
 	return s
 }
 
@@ -31,17 +38,22 @@ func (s *stepper) call(number uint64, arguments ...uint64) uint64 {
 		return none
 	}
 	r := s.registers
-	r.Rip, r.Rax, r.Orig_rax = s.instruction, number, none
+	r.Rax, r.Orig_rax = number, none
 	for i, to := range []*uint64{&r.Rdi, &r.Rsi, &r.Rdx, &r.R10, &r.R8, &r.R9} {
 		if *to = 0; i < len(arguments) {
 			*to = arguments[i]
 		}
 	}
-	if syscall.PtraceSetRegs(s.tid, &r) != nil || !s.step() || !s.step() || syscall.PtraceGetRegs(s.tid, &r) != nil {
-		s.failed = true
+	var at syscall.PtraceRegs
+	for at.Orig_rax != number { // it may have to return from execve(2) first
+		if s.failed = syscall.PtraceSetRegs(s.tid, &r) != nil || !s.step() || syscall.PtraceGetRegs(s.tid, &at) != nil; s.failed {
+			return none
+		}
+	}
+	if s.failed = !s.step() || syscall.PtraceGetRegs(s.tid, &at) != nil; s.failed {
 		return none
 	}
-	return r.Rax
+	return at.Rax
 }
 
 // step goes on to the next entry into a system call, or the next return from
@@ -79,13 +91,10 @@ func (s *stepper) step() bool {
 
 // finish makes the thread as it was.
 func (s *stepper) finish() {
+	_ = poke(s.tid, s.registers.Rip, s.instruction)
 	_ = syscall.PtraceSetRegs(s.tid, &s.registers) // it may have been killed
-	if found := tgid.FindSubmatch(statusOf(s.tid)); found != nil {
-		var pid int
-		_, _ = fmt.Sscan(string(found[1]), &pid)
-		for _, signal := range s.signals {
-			_ = unix.Tgkill(pid, s.tid, signal)
-		}
+	for _, signal := range s.signals {
+		_ = unix.Tgkill(processOf(s.tid), s.tid, signal)
 	}
 	if s.interrupted {
 		_ = unix.PtraceInterrupt(s.tid)

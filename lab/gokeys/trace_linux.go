@@ -270,6 +270,11 @@ func (t *Trace) stopped(tid int, status syscall.WaitStatus) {
 			t.made(int(made), k.image)
 		}
 		signal = 0
+	case unix.PTRACE_EVENT_EXIT: // its memory is still there
+		if k.image != nil {
+			_, _ = t.drain(k.image.ring)
+		}
+		signal = 0
 	case unix.PTRACE_EVENT_STOP:
 		t.heldUp(tid, k, signal)
 		return

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -44,6 +46,9 @@ func TestMain(m *testing.M) {
 func traceMain(log string, args []string) int {
 	if scope := os.Getenv("GOKEYS_TEST_SCOPE"); scope != "" {
 		gokeys.SetKernelFiles(scope, os.Getenv("GOKEYS_TEST_VERSION"))
+	}
+	if slots, err := strconv.ParseUint(os.Getenv("GOKEYS_TEST_SLOTS"), 10, 64); err == nil {
+		gokeys.SetRingSlots(slots)
 	}
 	if what := os.Getenv("GOKEYS_TEST_SECCOMP"); what != "" {
 		forbidPtrace(what == "traceme")
@@ -191,6 +196,30 @@ func wantSame(t testing.TB, log string, r *reference, lines int) {
 	}
 }
 
+// wantOrder compares the order of the lines of each connection with that of the
+// reference.
+func wantOrder(t testing.TB, log string, r *reference) {
+	t.Helper()
+	content, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := func(lines []string) map[string][]string {
+		of := make(map[string][]string)
+		for _, line := range lines {
+			if field := strings.Fields(line); len(field) == 3 {
+				of[field[1]] = append(of[field[1]], field[0])
+			}
+		}
+		return of
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if got, want := labels(slices.Collect(strings.Lines(string(content)))), labels(r.lines); !maps.EqualFunc(got, want, slices.Equal) {
+		t.Error("the secrets of a connection are in another order than the server's")
+	}
+}
+
 // Lines of a handshake by Go.
 const (
 	tls12Lines = 1
@@ -284,7 +313,8 @@ func TestServer(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
-	wantSame(t, log, r, tls13Lines) // they are there before the server has answered
+	peertest.Eventually(t, "the secrets", func() bool { return len(logged(t, log)) == tls13Lines })
+	wantSame(t, log, r, tls13Lines)
 }
 
 // TestResumption: a session of TLS 1.2 that is resumed has no secret of its
@@ -303,6 +333,52 @@ func TestManyThreads(t *testing.T) {
 	server, log := newReference(t), newLog(t)
 	run(t, log, peer(), "-threads", "200", "-goroutines", "64", "-n", "16", "call", server.address)
 	wantSame(t, log, server, 64*16*tls13Lines)
+	wantOrder(t, log, server)
+}
+
+// TestFullRing: where a program stores more secrets than it has room for, none
+// is lost.
+func TestFullRing(t *testing.T) {
+	t.Parallel()
+	for _, slots := range []string{"2", "8", "64"} {
+		server, log := newReference(t), newLog(t)
+		cmd := traced(t, log, peer(), "-goroutines", "64", "-n", "8", "call", server.address)
+		cmd.Env = append(cmd.Env, "GOKEYS_TEST_SLOTS="+slots)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		wantSame(t, log, server, 64*8*tls13Lines)
+		wantOrder(t, log, server)
+	}
+}
+
+// TestInterrupted: signals of the runtime's own, for profiles and to preempt
+// goroutines, may come anywhere in a program, also in lab's code.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	server, log := newReference(t), newLog(t)
+	run(t, log, peer(), "-profile", "-goroutines", "16", "-n", "40", "call", server.address)
+	wantSame(t, log, server, 16*40*tls13Lines)
+	wantOrder(t, log, server)
+}
+
+// TestLastSecrets: what a program has stored just before its end is not lost,
+// whatever ends it.
+func TestLastSecrets(t *testing.T) {
+	t.Parallel()
+	for how, status := range map[string]int{"exit": 3, "kill": 137, "panic": 2, "exec": 0} {
+		t.Run(how, func(t *testing.T) {
+			for range 10 {
+				server, log := newReference(t), newLog(t)
+				cmd := traced(t, log, peer(), "-n", "2", "-end", how, "call", server.address)
+				out, _ := cmd.CombinedOutput()
+				if got := cmd.ProcessState.ExitCode(); got != status {
+					t.Fatalf("status %d: %s", got, out)
+				}
+				wantSame(t, log, server, 2*tls13Lines)
+			}
+		})
+	}
 }
 
 // TestFollowed: programs that the program starts are traced, whatever they are

@@ -25,6 +25,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"sync"
 	"syscall"
 	"time"
@@ -40,6 +41,8 @@ var (
 	threads     = flag.Int("threads", 0, "that only wait")
 	own         = flag.Bool("own", false, "log keys by itself, to the file that variable names")
 	churn       = flag.Int("churn", 0, "goroutines that start and end threads all the time")
+	profile     = flag.Bool("profile", false, "be interrupted often, and collect garbage all the time")
+	end         = flag.String("end", "", "exit, kill, panic or exec after the calls")
 	forever     = flag.Bool("forever", false, "call until killed")
 )
 
@@ -142,6 +145,18 @@ func call(address string) {
 	if *resume {
 		client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	}
+	if *profile {
+		debug.SetGCPercent(1)
+		runtime.SetCPUProfileRate(5000)
+		pprof.StartCPUProfile(io.Discard)
+		defer pprof.StopCPUProfile()
+		go func() {
+			stacks := make([]byte, 1<<20)
+			for {
+				runtime.Stack(stacks, true) // which stops all
+			}
+		}()
+	}
 	begin := time.Now()
 	var all sync.WaitGroup
 	for i := 0; i < *goroutines; i++ {
@@ -155,6 +170,17 @@ func call(address string) {
 	}
 	all.Wait()
 	fmt.Println(time.Since(begin).Nanoseconds())
+	switch *end {
+	case "exit":
+		os.Exit(3)
+	case "kill":
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	case "panic":
+		panic("as it was asked to")
+	case "exec":
+		log.Fatal(syscall.Exec("/bin/true", []string{"true"}, nil))
+	}
 }
 
 func one(address string, client *tls.Config) {
