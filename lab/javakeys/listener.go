@@ -199,7 +199,7 @@ func (j *Listener) grant(n int) bool {
 
 // debug logs the secrets of a JVM until its connection ends.
 func (j *Listener) debug(conn net.Conn, in *bufio.Reader, process string) {
-	d := &debuggee{vm: newVM(conn), write: j.write, keys: make(map[id]keyClass), randoms: make(map[id]*[randomSize]byte), names: make(map[id]string), fields: make(map[string]id), bouncy: make(map[id]bool)}
+	d := &debuggee{vm: newVM(conn), write: j.write, keys: make(map[id]keyClass), randoms: make(map[id]*[randomSize]byte), names: make(map[id]string), frames: frames{last: make(map[id]id)}, fields: make(map[string]id), bouncy: make(map[id]bool)}
 	var once sync.Once
 	d.failed = func(err error) {
 		once.Do(func() { j.report(reportOf(process, err)) })

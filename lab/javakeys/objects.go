@@ -1,6 +1,10 @@
 package javakeys
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"sync"
+)
 
 func signatureOf(class string) string {
 	b := []byte("L" + class + ";")
@@ -53,24 +57,64 @@ func find(members []member, name, signature string) (id, bool) {
 // arguments returns the objects that a method, which a thread has just entered,
 // has as arguments in those slots.
 func (d *debuggee) arguments(thread id, slots ...int) ([]id, error) {
-	b := d.object(thread)
-	in, err := d.ask(threadFrames, append(b, 0, 0, 0, 0, 0, 0, 0, 1))
+	valuesIn := func(frame id) packet {
+		b := appendID(d.object(thread), frame, d.sizes.frame)
+		b = appendInt(b, len(slots))
+		for _, slot := range slots {
+			b = append(appendInt(b, slot), tagObject)
+		}
+		return packet{command: frameValues, data: b}
+	}
+	if expected := d.frames.expected(thread); expected != 0 {
+		objects, err := d.values(&d.send(valuesIn(expected))[0], len(slots))
+		if !errors.As(err, new(*failure)) {
+			d.frames.seen(thread, expected)
+			return objects, err
+		}
+	}
+	in, err := d.ask(threadFrames, append(d.object(thread), 0, 0, 0, 0, 0, 0, 0, 1))
 	if err != nil {
 		return nil, err
 	}
 	if in.count(d.sizes.frame) == 0 {
 		return nil, errShort
 	}
-	b = appendID(b, in.id(d.sizes.frame), d.sizes.frame)
+	frame := in.id(d.sizes.frame)
 	if in.err != nil {
 		return nil, in.err
 	}
-	b = appendInt(b, len(slots))
-	for _, slot := range slots {
-		b = append(appendInt(b, slot), tagObject)
+	d.frames.seen(thread, frame)
+	return d.values(&d.send(valuesIn(frame))[0], len(slots))
+}
+
+// frames expects the ids of frames, which saves asking for them: OpenJDK's agent
+// counts how often each thread has gone on, and refuses the id of a frame of
+// another time.
+type frames struct {
+	mu   sync.Mutex
+	last map[id]id // by thread
+	step id        // from one to the next
+}
+
+// expected returns the id of the frame that a thread has just entered, 0 if
+// nothing is known.
+func (f *frames) expected(thread id) id {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last, ok := f.last[thread]
+	if !ok || f.step == 0 {
+		return 0
 	}
-	calls := d.send(packet{command: frameValues, data: b})
-	return d.values(&calls[0], len(slots))
+	return last + f.step
+}
+
+func (f *frames) seen(thread, frame id) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if last, ok := f.last[thread]; ok {
+		f.step = frame - last
+	}
+	remember(f.last, thread, frame)
 }
 
 // Tags of values.

@@ -40,6 +40,8 @@ type debuggee struct {
 	began  func(context id, random []byte) // is called when the first secret of a handshake was written
 	failed func(error)                     // is called with what keeps secrets from being read
 
+	frames frames
+
 	mu      sync.Mutex
 	legacy  id            // a class, 0 while it has not been loaded
 	bouncy  map[id]bool   // classes: an application may load one for each of its parts
@@ -47,6 +49,7 @@ type debuggee struct {
 	random  id            // the field HandshakeContext.clientHelloRandom
 	bytes   id            // the field RandomCookie.randomBytes
 	keys    map[id]keyClass
+	latest  id                       // of keys
 	randoms map[id]*[randomSize]byte // by HandshakeContext: a JVM never gives an id to another object
 	names   map[id]string            // by String
 }
@@ -76,18 +79,22 @@ func (d *debuggee) start() error {
 // on whatever has become of it.
 func (d *debuggee) serve(p *packet) {
 	suspended, events, err := d.readEvents(p.data)
+	goesOn := false
 	for _, e := range events {
 		switch e.kind {
 		case eventClassPrepare:
 			err = errors.Join(err, d.loaded(e))
 		case eventBreakpoint:
-			err = errors.Join(err, d.hit(e))
+			e.alone = suspended == suspendThread && len(events) == 1
+			on, failed := d.hit(e)
+			goesOn, err = on, errors.Join(err, failed)
 		}
 	}
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		d.failed(err)
 	}
 	switch {
+	case goesOn:
 	case suspended == suspendThread && len(events) > 0:
 		d.resume(events[0].thread)
 	case suspended != 0:
@@ -142,120 +149,135 @@ func (d *debuggee) loaded(e event) error {
 	return d.setBreakpoint(e.class, method)
 }
 
-// hit serves a breakpoint.
-func (d *debuggee) hit(e event) error {
+// hit serves a breakpoint. It reports whether the thread goes on already.
+func (d *debuggee) hit(e event) (goesOn bool, err error) {
 	d.mu.Lock()
 	isBouncy := d.bouncy[e.class]
 	d.mu.Unlock()
 	if !isBouncy {
 		return d.read(e)
 	}
-	err := d.readBouncy(e)
+	err = d.readBouncy(e)
 	if errors.Is(err, errUnknownJDK) {
-		return errUnknownBouncy
+		return false, errUnknownBouncy
 	}
-	return err
+	return false, err
 }
 
 // read reads the secret that a stopped thread is about to use, and writes it to
-// the key log.
-func (d *debuggee) read(e event) error {
+// the key log. Each answer of the JVM that it waits for costs the connection
+// time, so it asks for as much as it can at once. The thread goes on as soon as
+// the JVM has read the secret, unless it is the first one of a handshake.
+func (d *debuggee) read(e event) (goesOn bool, err error) {
 	arguments, err := d.arguments(e.thread, 1, 2)
 	if err != nil {
-		return err
+		return false, err
 	}
 	context, key := arguments[0], arguments[1]
 	d.mu.Lock()
 	random, isLegacy := d.randoms[context], e.class == d.legacy
+	likely := d.keys[d.latest]
 	d.mu.Unlock()
-	var requests []packet
-	requests = append(requests, packet{command: objectType, data: d.object(key)})
-	if random == nil {
+	isFirst := random == nil
+	requests := []packet{{command: objectType, data: d.object(key)}, d.valuesOf(key, likely.bytes, likely.name)}
+	if isFirst {
 		requests = append(requests, d.valuesOf(context, d.random))
 	}
 	calls := d.send(requests...)
 	class, err := d.keyClass(&calls[0])
 	if err != nil {
-		return err
+		return false, err
 	}
-	requests = append(requests[:0], d.valuesOf(key, class.bytes, class.name))
-	if random == nil {
-		cookie, err := d.values(&calls[1], 1)
-		if err != nil {
-			return err
-		}
-		requests = append(requests, d.valuesOf(cookie[0], d.bytes))
+	values := &calls[1]
+	if class != likely {
+		values = &d.send(d.valuesOf(key, class.bytes, class.name))[0]
 	}
-	calls = d.send(requests...)
-	secret, err := d.values(&calls[0], class.fields())
+	secret, err := d.values(values, class.fields())
 	if err != nil {
-		return err
+		return false, err
 	}
 	label := keylog.LabelClientRandom
 	if !isLegacy {
 		if label, err = d.label(secret); err != nil || label == "" {
-			return err
+			return false, err
 		}
 	}
 	requests = append(requests[:0], d.elements(secret[0]))
-	if random == nil {
-		array, err := d.values(&calls[1], 1)
+	switch {
+	case isFirst:
+		cookie, err := d.values(&calls[2], 1)
 		if err != nil {
-			return err
+			return false, err
 		}
-		requests = append(requests, d.elements(array[0]))
+		requests = append(requests, d.valuesOf(cookie[0], d.bytes))
+	case e.alone:
+		requests = append(requests, d.resumption(e.thread))
+		goesOn = true
 	}
 	calls = d.send(requests...)
 	entry := keylog.Entry{Label: label}
 	if entry.Secret, err = byteArray(&calls[0]); err != nil {
-		return err
+		return goesOn, err
 	}
-	isFirst := random == nil
 	if isFirst {
-		b, err := byteArray(&calls[1])
-		if err != nil {
-			return err
+		if random, err = d.randomOf(context, &calls[1]); err != nil {
+			return false, err
 		}
-		if len(b) != randomSize {
-			return errUnknownJDK
-		}
-		random = (*[randomSize]byte)(b)
-		d.mu.Lock()
-		remember(d.randoms, context, random)
-		d.mu.Unlock()
 	}
 	entry.ClientRandom = random[:]
 	d.write(entry)
 	if isFirst {
 		d.began(context, random[:])
 	}
-	return nil
+	return goesOn, nil
+}
+
+// randomOf returns the client random of a handshake, from the reply to the
+// question for its array.
+func (d *debuggee) randomOf(context id, c *call) (*[randomSize]byte, error) {
+	array, err := d.values(c, 1)
+	if err != nil {
+		return nil, err
+	}
+	b, err := byteArray(&d.send(d.elements(array[0]))[0])
+	if err != nil {
+		return nil, err
+	}
+	if len(b) != randomSize {
+		return nil, errUnknownJDK
+	}
+	random := (*[randomSize]byte)(b)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	remember(d.randoms, context, random)
+	return random, nil
 }
 
 // keyClass returns the class of a secret, from the reply to objectType.
-func (d *debuggee) keyClass(c *call) (keyClass, error) {
+func (d *debuggee) keyClass(c *call) (known keyClass, err error) {
 	in, err := c.wait()
 	if err != nil {
-		return keyClass{}, err
+		return known, err
 	}
 	in.byte() // the kind
 	class := in.id(d.sizes.class)
 	if in.err != nil {
-		return keyClass{}, in.err
+		return known, in.err
 	}
 	d.mu.Lock()
 	known, ok := d.keys[class]
+	d.latest = class
 	d.mu.Unlock()
 	if ok {
 		return known, nil
 	}
 	fields, err := d.members(typeFields, class)
 	if err != nil {
-		return keyClass{}, err
+		return known, err
 	}
 	bytes, ok := find(fields, "key", "[B")
 	if !ok {
-		return keyClass{}, errOpaqueKey
+		return known, errOpaqueKey
 	}
 	known.bytes = bytes
 	known.name, _ = find(fields, "algorithm", "Ljava/lang/String;")

@@ -160,7 +160,11 @@ func (v *vm) resume(thread id) {
 		v.send(packet{command: vmResume})
 		return
 	}
-	v.send(packet{command: threadResume, data: v.object(thread)})
+	v.send(v.resumption(thread))
+}
+
+func (v *vm) resumption(thread id) packet {
+	return packet{command: threadResume, data: v.object(thread)}
 }
 
 // member is a field or a method.
@@ -247,6 +251,7 @@ type event struct {
 	thread    id
 	class     id
 	signature string // of a class that was loaded
+	alone     bool   // nothing else has stopped the thread
 }
 
 // readEvents reads a composite event: which threads it has stopped, and what
