@@ -24,6 +24,6 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), command.Interrupts...)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
-	program := command.Program{Manifest: manifest, Stdout: os.Stdout, Stderr: os.Stderr}
+	program := command.Program{Manifest: manifest, Stdout: os.Stdout, Stderr: os.Stderr, Interrupted: command.Die}
 	os.Exit(program.Run(ctx, os.Args))
 }

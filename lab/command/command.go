@@ -29,7 +29,10 @@ type Program struct {
 	Manifest []byte    // written as certs.yaml where there is none
 	Stdout   io.Writer // results
 	Stderr   io.Writer // talk
-	Columns  int       // of a terminal that both are; 0: those of the terminal that each is, if it is one
+	// Interrupted is called in the end, unless it is nil, if SIGINT has killed the
+	// program of lab exec. A shell ends its loops only if lab dies of it, too.
+	Interrupted func()
+	Columns     int // of a terminal that both are; 0: those of the terminal that each is, if it is one
 
 	results, talk *output // of a run, to Stdout and Stderr
 	charset       text.Charset
@@ -47,7 +50,12 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 	if len(args) > 1 && args[len(args)-1] == completionFlag && run.completeValue(app, args[1:len(args)-1]) {
 		return run.status(nil)
 	}
-	return run.status(app.RunContext(ctx, arrange(app, args)))
+	err := app.RunContext(ctx, arrange(app, args))
+	status := run.status(err)
+	if errors.As(err, new(*interrupted)) && run.Interrupted != nil {
+		run.Interrupted()
+	}
+	return status
 }
 
 // status prints an error and returns the exit status.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -33,6 +34,11 @@ const (
 type programStatus int
 
 func (s programStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// interrupted is a program that was killed by SIGINT, as by Ctrl-C.
+type interrupted struct{ programStatus }
+
+func (e *interrupted) Unwrap() error { return e.programStatus }
 
 // statusOf returns the exit status of a program that run has returned err for.
 func statusOf(err error) int {
@@ -298,10 +304,12 @@ func listen(taps []tap) ([]net.Listener, error) {
 // run runs a program to its end, with lab's own streams.
 func (p *Program) run(program *exec.Cmd, trace gokeys.Options) error {
 	program.Stdin, program.Stdout, program.Stderr = os.Stdin, p.Stdout, p.Stderr
-	status, err := keyshim.Run(program, keyshim.Traced(trace))
+	status, by, err := keyshim.Run(program, keyshim.Traced(trace))
 	switch {
 	case err != nil:
 		return &startError{"lab exec", program.Args[0], err}
+	case by == syscall.SIGINT:
+		return &interrupted{programStatus(status)}
 	case status != 0:
 		return programStatus(status)
 	}

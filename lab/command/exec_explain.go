@@ -115,7 +115,7 @@ func (p *Program) newLiveExplainer(c *cli.Context) (*liveExplainer, error) {
 	e.printer.stream, e.printer.options.Stream = -1, false
 	e.printer.others = "--capture FILE records them, and lab explain FILE --list shows them"
 	e.printer.lessons = &scenarioTrusts{folder: folderOf(c)}
-	e.dissector = tlsdecrypt.New(tlsdecrypt.Options{Done: e.printer.add})
+	e.dissector = tlsdecrypt.New(tlsdecrypt.Options{Keyless: "the program logged none for this connection", Done: e.printer.add})
 	e.Async = wiretap.NewAsync(watcher{e.printer.end, e.dissector})
 	return e, nil
 }

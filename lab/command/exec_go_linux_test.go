@@ -288,3 +288,19 @@ func TestExecAttach(t *testing.T) {
 		})
 	}
 }
+
+// TestExecInterrupted: lab is killed by SIGINT if that has killed the program,
+// which ends the loop of a shell, and only then.
+func TestExecInterrupted(t *testing.T) {
+	t.Parallel()
+	for script, killed := range map[string]bool{"kill -INT $$": true, "exit 130": false, "kill -TERM $$": false} {
+		cmd := exec.CommandContext(t.Context(), labCommand(t), "exec", "--keylog", "keys.log", "--", "sh", "-c", script)
+		cmd.Dir = t.TempDir()
+		cmd.Env = append(os.Environ(), "LAB_TEST_MANIFEST="+defaultManifest(t))
+		_ = cmd.Run()
+		by := cmd.ProcessState.Sys().(syscall.WaitStatus)
+		if got := by.Signaled() && by.Signal() == syscall.SIGINT; got != killed || !killed && by.ExitStatus() <= 128 {
+			t.Errorf("%s: %v", script, cmd.ProcessState)
+		}
+	}
+}

@@ -39,7 +39,7 @@ func runLab() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), command.Interrupts...)
 	defer stop()
-	p := command.Program{Manifest: manifest, Stdout: os.Stdout, Stderr: os.Stderr}
+	p := command.Program{Manifest: manifest, Stdout: os.Stdout, Stderr: os.Stderr, Interrupted: command.Die}
 	os.Exit(p.Run(ctx, os.Args))
 }
 

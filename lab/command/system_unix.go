@@ -5,7 +5,9 @@ package command
 import (
 	"errors"
 	"os"
+	"os/signal"
 	"syscall"
+	"time"
 )
 
 // Interrupts are the signals that end lab in an orderly way.
@@ -14,6 +16,13 @@ var Interrupts = []os.Signal{os.Interrupt, syscall.SIGTERM}
 // leavings are further signals that end lab exec --attach in an orderly way:
 // the program must not die with lab, as of a terminal that is closed.
 var leavings = []os.Signal{syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE, syscall.SIGALRM, syscall.SIGUSR1, syscall.SIGUSR2}
+
+// Die ends this process by SIGINT, unless it ignores that.
+func Die() {
+	signal.Reset(os.Interrupt)
+	_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
+	time.Sleep(time.Second) // another thread may get it
+}
 
 const errAddrInUse = syscall.EADDRINUSE
 

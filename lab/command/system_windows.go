@@ -11,6 +11,9 @@ var Interrupts = []os.Signal{os.Interrupt, syscall.SIGTERM}
 
 var leavings []os.Signal // see system_unix.go
 
+// Die does nothing: a program of Windows does not end by a signal.
+func Die() {}
+
 const errAddrInUse = syscall.Errno(10048) // WSAEADDRINUSE
 
 // isClosedPipe reports whether err is that of a pipe whose reader has gone:

@@ -27,7 +27,7 @@ func TestKilledAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := trace.Wait(); got != 137 {
-		t.Errorf("status %d, not 137", got)
+	if got, by := trace.Wait(); got != 137 || by != unix.SIGKILL {
+		t.Errorf("status %d by %v, not 137", got, by)
 	}
 }

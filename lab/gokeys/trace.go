@@ -8,8 +8,8 @@ import (
 
 // Options are what a Trace does with what it finds.
 type Options struct {
-	// Keys gets each secret before the program goes on to use it; but of
-	// programs that know $SSLKEYLOGFILE, and may log to the same file by
+	// Keys gets each secret within a tenth of a second, and before Wait returns;
+	// but of programs that know $SSLKEYLOGFILE, and may log to the same file by
 	// themselves, only what is not there a moment later.
 	Keys *keylog.Writer
 	// Secret is called, unless it is nil, with the client random of each secret.

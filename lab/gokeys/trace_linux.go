@@ -195,14 +195,14 @@ func (t *Trace) interrupt(noticed <-chan struct{}) {
 }
 
 // Wait waits for the program to end, or for Detach. It returns the exit status
-// of a program that was started; of one that a signal has killed it is 128 and
-// the signal's number, as in a shell.
-func (t *Trace) Wait() int {
+// of a program that was started, and the signal that has killed it, or 0. The
+// status is then 128 and the signal's number, as in a shell.
+func (t *Trace) Wait() (status int, by syscall.Signal) {
 	<-t.ended
 	if t.status.Signaled() {
-		return 128 + int(t.status.Signal())
+		return 128 + int(t.status.Signal()), t.status.Signal()
 	}
-	return t.status.ExitStatus()
+	return t.status.ExitStatus(), 0
 }
 
 // follow handles what happens to the traced programs until root has ended, or

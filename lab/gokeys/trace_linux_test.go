@@ -65,7 +65,8 @@ func traceMain(log string, args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 127
 	}
-	return trace.Wait()
+	status, _ := trace.Wait()
+	return status
 }
 
 // traced is a program that is run by the tracer in a process of its own.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os/exec"
+	"syscall"
 )
 
 // Supported reports whether programs can be traced on this system.
@@ -24,7 +25,7 @@ func Start(*exec.Cmd, Options) (*Trace, error) { return nil, errors.ErrUnsupport
 func Attach(context.Context, int, Options) (*Trace, error) { return nil, errors.ErrUnsupported }
 
 // Wait returns at once.
-func (*Trace) Wait() int { return 0 }
+func (*Trace) Wait() (status int, by syscall.Signal) { return 0, 0 }
 
 // Detach does nothing.
 func (*Trace) Detach() {}

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"syscall"
 )
 
 // ignored are the signals that were ignored when this process began, as under
@@ -13,15 +14,14 @@ import (
 var ignored = slices.DeleteFunc(slices.Clone(handedOn), func(s os.Signal) bool { return !signal.Ignored(s) })
 
 // A Starter starts a program. wait waits for its end and returns its exit
-// status; of one that a signal has killed it is 128 and the signal's number, as
-// in a shell.
-type Starter func(program *exec.Cmd) (wait func() (status int, err error), err error)
+// status, and the signal that has killed it, or 0. The status is then 128 and
+// the signal's number, as in a shell.
+type Starter func(program *exec.Cmd) (wait func() (status int, by syscall.Signal, err error), err error)
 
-// Run runs a program to its end and returns its exit status, as start says it.
-// Signals to lab are passed on to the program, but for those from the terminal,
+// Run runs a program to its end and returns what start says of that. Signals to lab are passed on to the program, but for those from the terminal,
 // which it has received already. The error says why the program could not be
 // started.
-func Run(program *exec.Cmd, start Starter) (status int, err error) {
+func Run(program *exec.Cmd, start Starter) (status int, by syscall.Signal, err error) {
 	signals := make(chan os.Signal, 16)
 	for _, s := range handedOn {
 		if slices.Contains(ignored, s) {
@@ -33,12 +33,12 @@ func Run(program *exec.Cmd, start Starter) (status int, err error) {
 	defer signal.Stop(signals)
 	wait, err := start(program)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		status, err = wait()
+		status, by, err = wait()
 	}()
 	for {
 		select {
@@ -47,21 +47,22 @@ func Run(program *exec.Cmd, start Starter) (status int, err error) {
 				_ = program.Process.Signal(s) // it may have ended
 			}
 		case <-ended:
-			return status, err
+			return status, by, err
 		}
 	}
 }
 
 // Start is a Starter of programs that are not traced.
-func Start(program *exec.Cmd) (wait func() (status int, err error), err error) {
+func Start(program *exec.Cmd) (wait func() (status int, by syscall.Signal, err error), err error) {
 	if err := program.Start(); err != nil {
 		return nil, err
 	}
-	return func() (int, error) {
+	return func() (int, syscall.Signal, error) {
 		err := program.Wait()
 		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-			return 0, err
+			return 0, 0, err
 		}
-		return exitStatus(program.ProcessState), nil
+		status, by := exitStatus(program.ProcessState)
+		return status, by, nil
 	}, nil
 }

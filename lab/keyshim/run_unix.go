@@ -13,11 +13,11 @@ var handedOn = []os.Signal{
 	syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM,
 }
 
-func exitStatus(p *os.ProcessState) int {
+func exitStatus(p *os.ProcessState) (status int, by syscall.Signal) {
 	if wait, ok := p.Sys().(syscall.WaitStatus); ok && wait.Signaled() {
-		return 128 + int(wait.Signal())
+		return 128 + int(wait.Signal()), wait.Signal()
 	}
-	return p.ExitCode()
+	return p.ExitCode(), 0
 }
 
 // fromTerminal reports whether a signal came from the keys of a terminal. The

@@ -2,6 +2,7 @@ package keyshim
 
 import (
 	"os/exec"
+	"syscall"
 
 	"mtlslab.example/lab/lab/gokeys"
 )
@@ -12,15 +13,15 @@ func Traced(o gokeys.Options) Starter {
 	if !gokeys.Supported {
 		return Start
 	}
-	return func(program *exec.Cmd) (wait func() (status int, err error), err error) {
+	return func(program *exec.Cmd) (wait func() (status int, by syscall.Signal, err error), err error) {
 		trace, err := gokeys.Start(program, o)
 		if err != nil {
 			return nil, err
 		}
-		return func() (int, error) {
-			status := trace.Wait()
+		return func() (int, syscall.Signal, error) {
+			status, by := trace.Wait()
 			_ = program.Wait() // its process is gone; but what copies its streams may not be
-			return status, nil
+			return status, by, nil
 		}, nil
 	}
 }

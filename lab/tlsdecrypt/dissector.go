@@ -35,6 +35,9 @@ type Options struct {
 	// RSAKeys are private keys of servers: they open the connections of TLS 1.2
 	// that used RSA as key exchange.
 	RSAKeys []*rsa.PrivateKey
+	// Keyless is what is said of a connection for which there are no secrets, in
+	// place of how to name a key log; may be "".
+	Keyless string
 	// Memory bounds the memory of all open connections, in bytes; 0: no bound.
 	// When they take more, those that take over 64 KiB are read no further, and
 	// have a Problem that says so.

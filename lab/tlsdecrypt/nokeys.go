@@ -40,6 +40,9 @@ func (d *decrypter) noKeys(why string) {
 		d.conn.problem(endpoint.Unknown, -1, fmt.Sprintf("the RSA key does not help: %s (client random %x…)", not, hs.clientRandom[:4]))
 		return
 	}
+	if why == "" {
+		why = d.secrets.shared.options.Keyless
+	}
 	text := "no keys: " + why
 	switch {
 	case why != "":
