@@ -70,6 +70,12 @@ func Read(r io.Reader, o ReadOptions) error {
 	if o.Sink == nil {
 		return readSecrets(s, o.Secrets)
 	}
+	return o.assemble(func(take func(*frame)) error { return readPackets(s, take, o.Secrets) })
+}
+
+// assemble passes on the connections in the packets that read takes from a file,
+// until that returns an error: io.EOF at the file's end.
+func (o *ReadOptions) assemble(read func(take func(*frame)) error) error {
 	t := newTable(o.Sink, o.Live)
 	t.attempt = o.Attempt
 	f := newFrames(t.segment)
@@ -80,17 +86,21 @@ func Read(r io.Reader, o ReadOptions) error {
 	} else {
 		take = f.frame
 	}
+	return finish(read(take), t, f, *o)
+}
+
+// readPackets hands the packets of a file to deliver, and its secrets to secrets
+// unless that is nil, until the file's end, io.EOF.
+func readPackets(s *source, deliver func(*frame), secrets func([]byte)) error {
 	switch magic, err := s.r.Peek(4); {
 	case err == io.EOF:
 		return &FormatError{bytes.Clone(magic)}
 	case err != nil:
 		return damaged(0, err)
 	case binary.BigEndian.Uint32(magic) == blockTypeSection:
-		err = readPcapng(s, take, o.Secrets)
-		return finish(err, t, f, o)
+		return readPcapng(s, deliver, secrets)
 	case isPcap(magic):
-		err = readPcap(s, take)
-		return finish(err, t, f, o)
+		return readPcap(s, deliver)
 	default:
 		return &FormatError{bytes.Clone(magic)}
 	}
