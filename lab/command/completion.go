@@ -14,6 +14,7 @@ import (
 	"mtlslab.example/lab/lab/probe"
 	"mtlslab.example/lab/lab/probe/mirror"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/selection"
 	"mtlslab.example/lab/lab/starttls"
 )
 
@@ -125,6 +126,8 @@ func flagValues(command, flag string, f folder) []string {
 		return []string{"1", "2"}
 	case "starttls":
 		return starttls.Names(command == "server")
+	case "where":
+		return whereValues()
 	case "only", "skip":
 		if command == "client" {
 			return faultNames(mirror.Faults())
@@ -142,6 +145,17 @@ func flagValues(command, flag string, f folder) []string {
 		return names
 	}
 	return nil
+}
+
+// whereValues are the conditions of --where that can be listed.
+func whereValues() (values []string) {
+	for _, key := range selection.Keys() {
+		values = append(values, key+"=")
+		for _, value := range selection.Values(key) {
+			values = append(values, key+"="+value)
+		}
+	}
+	return values
 }
 
 func scenarioNames() (names []string) {

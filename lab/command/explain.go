@@ -18,6 +18,7 @@ import (
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/selection"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/web"
 	"mtlslab.example/lab/lab/wiretap"
@@ -44,7 +45,7 @@ func (p *Program) explainCommand() *cli.Command {
 		Usage:       "decrypt and draw a capture; explain a message, an alert or a word",
 		ArgsUsage:   "FILE [FILE]|MESSAGE|ALERT|WORD",
 		Description: explainExamples,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			messageFlag(),
 			dirFlag(),
 			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log, where there is one", Usage: "read TLS secrets from `FILE`, besides those in the capture, or off"},
@@ -60,7 +61,7 @@ func (p *Program) explainCommand() *cli.Command {
 			jsonFlag(),
 			&cli.BoolFlag{Name: "brief", Usage: "what became of each connection, why, and what to do, without the drawing"},
 			&cli.BoolFlag{Name: "verbose", Usage: "draw every connection, each message with its fields and bytes"},
-		},
+		}, selectionFlags()...),
 		Action: p.explain,
 	}
 }
@@ -89,6 +90,7 @@ type explainOptions struct {
 	secrets *keylog.Store
 	rsaKeys []*rsa.PrivateKey
 	trusts  trusts
+	wanted  *selection.Selection
 	keep    int // bytes of each side's stream
 }
 
@@ -96,6 +98,9 @@ type explainOptions struct {
 func (p *Program) explainOptions(c *cli.Context) (o explainOptions, close func(), err error) {
 	if c.String("key") != "" && c.String("rsa-key") != "" {
 		return o, nil, &usageError{command: commandName(c), problem: "--key and --rsa-key are the same: leave one of them out"}
+	}
+	if o.wanted, err = selectionOf(c); err != nil {
+		return o, nil, err
 	}
 	password, err := passwordIn(c)
 	if err != nil {
@@ -156,6 +161,7 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 	}
 	defer bar.stop()
 	printer := p.newConnectionPrinter(c, file, bar.above(p.results))
+	printer.wanted = o.wanted
 	printer.trusts, printer.lessons = o.trusts, &scenarioTrusts{folder: folderOf(c), given: o.trusts}
 	if view != nil {
 		printer.page, o.keep = view.page, web.KeepBytes
@@ -168,7 +174,7 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 	read := make(chan error, 1)
 	go func() {
 		read <- capture.Read(begins, capture.ReadOptions{
-			Sink:     watcher{printer.end, spread},
+			Sink:     printer.wanted.Watch(watcher{printer.end, spread}),
 			Live:     size == 0,
 			Secrets:  o.secrets.AddPassing,
 			Progress: func(n int64) { bar.update(int(n/1e6), int(max(size, n)/1e6)) },

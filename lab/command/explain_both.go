@@ -57,6 +57,7 @@ func (p *Program) explainBoth(c *cli.Context, o explainOptions) error {
 		p.say("both captures are the same file: nothing can be found between the two ends of a connection")
 	}
 	printer := p.newBothPrinter(c, vantage.Join(readings[0].capture, readings[1].capture), files[0])
+	printer.asked = o.wanted
 	lessons := &scenarioTrusts{folder: folderOf(c), given: o.trusts}
 	for _, r := range readings {
 		trust := r.trust(c, o.trusts)
@@ -173,7 +174,7 @@ func (r *reading) connections(c *cli.Context, o explainOptions) error {
 	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
 	var unread []string
 	err := r.read(c, capture.ReadOptions{
-		Sink:    watcher{func(stream int) { r.ends = append(r.ends, stream) }, spread},
+		Sink:    o.wanted.Watch(watcher{func(stream int) { r.ends = append(r.ends, stream) }, spread}),
 		Attempt: func(a capture.Attempt) { r.capture.Attempts = append(r.capture.Attempts, a) },
 		Period:  func(first, last time.Time) { r.capture.First, r.capture.Last = first, last },
 		Notice:  func(notice string) { r.say("%s: %s", r.file, notice) },

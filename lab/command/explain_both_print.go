@@ -12,6 +12,7 @@ import (
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/selection"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/vantage"
@@ -26,6 +27,7 @@ type bothPrinter struct {
 	list, json, verbose, brief bool
 	stream                     int    // of the first file; -1: all
 	first                      string // that file
+	asked                      *selection.Selection
 	options                    ladder.Options
 	drawn                      kinds
 	said                       map[string]bool // findings, and what to do
@@ -110,11 +112,19 @@ func (b *bothPrinter) wanted() (pairs []*vantage.Pair) {
 		side = endpoint.Server
 	}
 	for _, pair := range b.Pairs {
-		if c := *pair.Ends.Of(side); b.stream < 0 || c != nil && c.Number == b.stream {
+		if c := *pair.Ends.Of(side); (b.stream < 0 || c != nil && c.Number == b.stream) && b.isAsked(pair) {
 			pairs = append(pairs, pair)
 		}
 	}
 	return pairs
+}
+
+// isAsked reports whether one of the two ends of a pair is wanted.
+func (b *bothPrinter) isAsked(pair *vantage.Pair) bool {
+	return slices.ContainsFunc(ends(pair), func(side endpoint.Side) bool {
+		c := *pair.Ends.Of(side)
+		return b.asked.Has(c, b.verdicts[c])
+	})
 }
 
 // isDrawn reports whether a pair is the first of its kind. What is in the

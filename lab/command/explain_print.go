@@ -18,6 +18,7 @@ import (
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/scenario"
+	"mtlslab.example/lab/lab/selection"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/verdict"
@@ -33,6 +34,7 @@ type connectionPrinter struct {
 	list, json, verbose bool
 	brief               bool
 	stream              int // the only one that is shown; -1: all
+	wanted              *selection.Selection
 	file                string
 	folder              folder
 	trusts              trusts
@@ -47,13 +49,14 @@ type connectionPrinter struct {
 	drawn   kinds
 	taken   verdict.Taken // by servers, on the connections that were shown
 	relayed verdict.Relayed
-	count   struct{ all, tls, failed int }                 // failed: that were never opened
+	count   struct{ all, tls, failed, unwanted int }       // failed: that were never opened
 	found   bool                                           // the stream that is asked for
 	headed  bool                                           // the list has its heading
 	uses    rsaKeyUses                                     // nil without --rsa-key
 	unread  []string                                       // what is in the file besides TCP
 	plain   []byte                                         // a connection without TLS, drawn
 	first   time.Time                                      // of the file's packets; zero: there are none
+	last    time.Time                                      // likewise
 	others  string                                         // what shows connections that are not printed
 	kept    *keptDrawings                                  // where out goes; nil: somewhere without a bound
 	next    int                                            // the connection to show next, in the order in which they were opened; 0: in that of their ends
@@ -66,10 +69,11 @@ type connectionPrinter struct {
 
 // preparedConnection is a connection that is ready to be printed.
 type preparedConnection struct {
-	isTLS  bool            // there was TLS on it, or should have been
-	text   []byte          // as JSON or as a line; nil: it is not shown
-	drawn  *drawable       // it may be drawn, or told better from what came before
-	chosen *verdict.Chosen // by its server
+	isTLS    bool            // there was TLS on it, or should have been
+	unwanted bool            // it was not chosen
+	text     []byte          // as JSON or as a line; nil: it is not shown
+	drawn    *drawable       // it may be drawn, or told better from what came before
+	chosen   *verdict.Chosen // by its server
 }
 
 // drawable is what a ladder is drawn from.
@@ -89,7 +93,7 @@ func (p *Program) newConnectionPrinter(c *cli.Context, file string, out io.Write
 	return &connectionPrinter{
 		Program: p, list: c.Bool("list"), json: c.Bool("json"), verbose: c.Bool("verbose"), brief: c.Bool("brief"), stream: c.Int("stream"),
 		others: "--list shows them", file: file, folder: folderOf(c), options: options,
-		out: bufio.NewWriterSize(out, 1<<16), ready: make(map[int]*preparedConnection),
+		wanted: &selection.Selection{}, out: bufio.NewWriterSize(out, 1<<16), ready: make(map[int]*preparedConnection),
 	}
 }
 
@@ -189,7 +193,15 @@ func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connect
 	if !g.list && !g.json || g.json && g.taken.IsOpen(&v) || g.relayed.IsOpen(&v) {
 		f.drawn = &drawable{c, v}
 	}
-	f.text = g.encode(c, &v)
+	f.encode(g, c, &v)
+}
+
+// encode makes the text of a connection, unless it is not wanted.
+func (f *preparedConnection) encode(g *connectionPrinter, c *tlsdecrypt.Connection, v *verdict.Verdict) {
+	f.text, f.unwanted = nil, !g.wanted.Has(c, v)
+	if !f.unwanted {
+		f.text = g.encode(c, v)
+	}
 }
 
 // judged checks a connection, if only to judge it unless it is shown in full,
@@ -232,13 +244,17 @@ func (g *connectionPrinter) show(stream int) {
 			defer d.Release()
 		}
 		if g.taken.Add(&d.verdict, d.Connection) || g.relayed.Add(&d.verdict, d.Connection) {
-			f.text = g.encode(d.Connection, &d.verdict)
+			f.encode(g, d.Connection, &d.verdict)
 		}
 	}
 	if d := f.drawn; d != nil {
 		g.relayed.Learn(&d.verdict, d.Connection)
 	}
 	g.taken.Learn(f.chosen)
+	if f.unwanted {
+		g.count.unwanted++
+		return
+	}
 	g.found = g.found || stream == g.stream
 	g.count.all++
 	if f.isTLS {
@@ -287,10 +303,10 @@ func (g *connectionPrinter) addUnread(u capture.Unread) {
 }
 
 // period stores the times of the first and the last packet.
-func (g *connectionPrinter) period(first, _ time.Time) {
+func (g *connectionPrinter) period(first, last time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.first = first
+	g.first, g.last = first, last
 }
 
 // addFailed counts a connection that was never opened.
@@ -319,6 +335,9 @@ func (g *connectionPrinter) finish(file string) error {
 	_ = g.out.Flush()
 	if g.uses != nil {
 		g.say("%v", g.uses)
+	}
+	if g.count.all == 0 && g.count.unwanted > 0 {
+		return &unselectedError{file, g.count.unwanted, g.first, g.last, g.wanted}
 	}
 	if g.count.all == 0 {
 		return &nothingError{file: file, stream: -1, unread: g.unread, failed: g.count.failed > 0, empty: g.first.IsZero()}

@@ -84,6 +84,7 @@ func hint(err error) string {
 		odd      *snippet.PathError
 		noPKI    *noPKIError
 		noSelf   *noIdentityError
+		unwanted *unselectedError
 	)
 	switch {
 	case errors.As(err, &noPKI):
@@ -201,6 +202,8 @@ func hint(err error) string {
 		return other.hint()
 	case errors.As(err, &format):
 		return "lab explain reads what lab, Wireshark, dumpcap and tcpdump -w have recorded, and logs that are text"
+	case errors.As(err, &unwanted):
+		return unwanted.hint()
 	case errors.As(err, &nothing) && nothing.empty:
 		return "what recorded it listened on another interface (tcpdump: -i any), let nothing through its filter, or was ended before it had written (tcpdump: -U --immediate-mode, and SIGINT to end it)"
 	case errors.As(err, &nothing) && nothing.stream >= 0:
