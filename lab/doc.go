@@ -13,7 +13,7 @@
 //	scenario
 //	check room
 //	fault lab
-//	javakeys keyshim ladder selection starttls
+//	javakeys keyshim ladder selection starttls summary
 //	handout vantage verdict
 //	certfile tlsdecrypt
 //	capture certgen chain gokeys
@@ -32,14 +32,14 @@
 // runs other programs with their keys logged, gokeys and javakeys get those of
 // Go and Java; ladder draws; starttls begins in plain text. verdict says what
 // became of an exchange, from what each side saw and from the wire; vantage
-// joins two captures of the same connections, and selection chooses some. handout
-// packs what another machine may have. tlsdecrypt decrypts and checks; certfile
-// reads the files that people have. capture writes and reads pcapng; certgen
-// makes certificates from a manifest; chain says whether certificates hold.
-// prologue follows what is said before TLS; glossary has the words of the field,
-// and dn writes and reads distinguished names. The rest parse one format or wrap
-// one thing, such as tlswire (TLS), httpwire (HTTP), wiretap and pipe
-// (connections).
+// joins two captures of the same connections, selection chooses some, and
+// summary counts them. handout packs what another machine may have. tlsdecrypt
+// decrypts and checks; certfile reads the files that people have. capture
+// writes and reads pcapng; certgen makes certificates from a manifest; chain
+// says whether certificates hold. prologue follows what is said before TLS;
+// glossary has the words of the field, and dn writes and reads distinguished
+// names. The rest parse one format or wrap one thing, such as tlswire (TLS),
+// httpwire (HTTP), wiretap and pipe (connections).
 //
 // # The way of a byte
 //

@@ -34,7 +34,13 @@ func (p *Program) asked(c *cli.Context) (bool, error) {
 		}
 		return true, p.answer(c, message)
 	}
-	if len(args) == 0 || len(args) < 4 && slices.ContainsFunc(args, isFile) {
+	files := 0
+	for _, arg := range args {
+		if isFile(arg) {
+			files++
+		}
+	}
+	if len(args) == 0 || c.Bool("summary") || files > 0 && len(args) < 4 || files > len(args)/2 {
 		return false, nil
 	}
 	return true, p.answer(c, strings.Join(args, " "))

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,6 +20,7 @@ import (
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/selection"
+	"mtlslab.example/lab/lab/summary"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/web"
 	"mtlslab.example/lab/lab/wiretap"
@@ -32,6 +34,8 @@ lab explain lab.pcapng --stream 2 --verbose
 lab explain dump.pcap --keylog k.log   of tcpdump, with keys from elsewhere
 lab explain client.pcapng server.pcapng
                                        of both ends: what sits between them
+lab explain night/*.pcapng.gz --summary
+                                       of one place: who refuses whom, and why
 lab up --capture - | lab explain -     while it happens
 lab explain 'tls: bad certificate'     what a message means, and what to do
 journalctl -u nginx | lab explain -    the same of a log, or of error.log
@@ -43,7 +47,7 @@ func (p *Program) explainCommand() *cli.Command {
 		Name:        "explain",
 		Category:    findFault,
 		Usage:       "decrypt and draw a capture; explain a message, an alert or a word",
-		ArgsUsage:   "FILE [FILE]|MESSAGE|ALERT|WORD",
+		ArgsUsage:   "FILE...|MESSAGE|ALERT|WORD",
 		Description: explainExamples,
 		Flags: append([]cli.Flag{
 			messageFlag(),
@@ -56,6 +60,7 @@ func (p *Program) explainCommand() *cli.Command {
 			&cli.StringFlag{Name: "key", Usage: "the same as --rsa-key, or `NAME` of the certificate whose key it is"}, passwordFileFlag(),
 			&cli.IntFlag{Name: "stream", Value: -1, DefaultText: "all", Usage: "only TCP stream `N`, counted from 0 as Wireshark does; of two files, in the first"},
 			&cli.BoolFlag{Name: "list", Usage: "one line a connection"},
+			&cli.BoolFlag{Name: "summary", Usage: "who refuses whom, why, how often and since when; adds up those of other runs (--json), too"},
 			webFlag("show the connections in a browser at `HOST:PORT` (" + webAddr + " where none is given)"),
 			&cli.StringFlag{Name: "html", Usage: "write the same page to `FILE`, which needs no server"}, &cli.BoolFlag{Name: "force", Usage: "write over the FILE of --html"},
 			jsonFlag(),
@@ -70,19 +75,30 @@ func (p *Program) explain(c *cli.Context) error {
 	if asked, err := p.asked(c); asked || err != nil {
 		return err
 	}
-	if n := c.Args().Len(); n != 1 && n != 2 || slices.Contains(c.Args().Slice(), "") {
-		return &usageError{command: commandName(c), problem: "lab explain takes one FILE, or - for stdin; or two, one recorded at the client and one at the server",
-			hint: "mergecap -w ALL.pcapng FILE... makes one of several that were recorded at the same place"}
+	files := c.Args().Slice()
+	if len(files) == 0 || slices.Contains(files, "") {
+		return &usageError{command: commandName(c), problem: "lab explain takes one FILE, or - for stdin; or two, one recorded at the client and one at the server; or several of one place, which are read as one"}
 	}
 	o, closeLog, err := p.explainOptions(c)
 	if err != nil {
 		return err
 	}
 	defer closeLog()
-	if c.Args().Len() == 2 {
-		return p.explainBoth(c, o)
+	switch {
+	case c.Bool("summary"):
+		return p.explainSummary(c, o, files)
+	case len(files) == 1:
+		return p.explainOne(c, o, nil)
+	case len(files) == 2:
+		rotated, err := p.areRotated(c, files)
+		if err != nil || c.Context.Err() != nil {
+			return err
+		}
+		if !rotated {
+			return p.explainBoth(c, o)
+		}
 	}
-	return p.explainOne(c, o)
+	return p.explainSet(c, o, files, nil)
 }
 
 // explainOptions are what captures are read with.
@@ -121,8 +137,8 @@ func (o *explainOptions) dissector(done func(*tlsdecrypt.Connection)) *tlsdecryp
 	return tlsdecrypt.New(tlsdecrypt.Options{Secrets: o.secrets, RSAKeys: o.rsaKeys, Unordered: true, Keep: o.keep, Done: done})
 }
 
-// explainOne explains one capture as it is read.
-func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
+// explainOne explains one capture as it is read, or adds it to a summary.
+func (p *Program) explainOne(c *cli.Context, o explainOptions, sum *summary.Summary) error {
 	file := c.Args().First()
 	in, size, err := openCaptured(file)
 	if err != nil {
@@ -135,12 +151,39 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 		return nil // interrupted, before there was anything
 	}
 	switch form {
+	case formCapture:
+	case formSummary:
+		if sum != nil {
+			return readSummary(c, o, sum, file, begins)
+		}
+		return &notCaptureError{file, form}
 	case formText:
-		return p.explainLog(c, begins)
-	case formKeys, formKeyLog, formSettings:
+		if sum == nil {
+			return p.explainLog(c, begins)
+		}
+		fallthrough
+	default:
 		return &notCaptureError{file, form}
 	}
+	return p.explainInput(c, o, &input{name: file, size: size, sum: sum, read: func(_ func(string), o capture.ReadOptions) error {
+		if err := capture.Read(begins, o); err != nil {
+			return &captureError{file, err}
+		}
+		return nil
+	}})
+}
 
+// input is one capture, or several that are read as one.
+type input struct {
+	name string // of the first file
+	size int64  // 0: not known
+	read func(from func(file string), o capture.ReadOptions) error
+	sum  *summary.Summary // that it is added to; nil: it is shown
+}
+
+// explainInput explains a capture as it is read.
+func (p *Program) explainInput(c *cli.Context, o explainOptions, in *input) error {
+	file, size := in.name, in.size
 	view, err := p.openPageView(c, file)
 	if err != nil {
 		return err
@@ -169,12 +212,16 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 	if len(o.rsaKeys) > 0 {
 		printer.uses = rsaKeyUses{}
 	}
+	origins := &origins{file: strings.TrimPrefix(file, "-")}
+	if in.sum != nil {
+		printer.summarise(in.sum, origins)
+	}
 	dissector := o.dissector(printer.add)
 	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
 	read := make(chan error, 1)
 	go func() {
-		read <- capture.Read(begins, capture.ReadOptions{
-			Sink:     printer.wanted.Watch(watcher{printer.end, spread}),
+		read <- in.read(origins.from, capture.ReadOptions{
+			Sink:     origins.watch(printer.wanted.Watch(watcher{printer.end, spread})),
 			Live:     size == 0,
 			Secrets:  o.secrets.AddPassing,
 			Progress: func(n int64) { bar.update(int(n/1e6), int(max(size, n)/1e6)) },
@@ -195,7 +242,7 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions) error {
 	bar.stop()
 	switch empty := printer.finish(file); {
 	case err != nil:
-		return &captureError{file, err}
+		return p.sayFirst(err)
 	case empty != nil:
 		return empty
 	}

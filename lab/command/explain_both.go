@@ -26,12 +26,16 @@ import (
 // recorded at the client, the second one at the server.
 func (p *Program) explainBoth(c *cli.Context, o explainOptions) error {
 	files := c.Args().Slice()
-	if slices.Contains(files, "-") {
-		return &usageError{command: commandName(c), problem: "of two captures none can be stdin: they are read twice",
-			hint: "cat >server.pcapng, then lab explain client.pcapng server.pcapng"}
-	}
 	// The keys in one file open what is in the other: all are read first.
-	readings := []*reading{{Program: p, file: files[0]}, {Program: p, file: files[1]}}
+	var readings []*reading
+	for _, name := range files {
+		file, err := openRereadable(c, name)
+		if err != nil {
+			return unlessEnded(c, err)
+		}
+		defer file.close()
+		readings = append(readings, &reading{Program: p, from: file, file: file.name})
+	}
 	for _, r := range readings {
 		if err := r.keys(c, o.secrets); err != nil {
 			return err
@@ -73,6 +77,7 @@ func (p *Program) explainBoth(c *cli.Context, o explainOptions) error {
 // reading is one of several captures as it is read.
 type reading struct {
 	*Program
+	from    *rereadable
 	file    string
 	capture vantage.Capture
 	randoms map[string]bool // whose keys are in the file
@@ -120,11 +125,12 @@ func isSameFile(a, b string) bool {
 
 // read reads the file.
 func (r *reading) read(c *cli.Context, o capture.ReadOptions) error {
-	in, size, err := openCaptured(r.file)
+	in, err := r.from.open()
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	size := r.from.size
 	bar := newProgress(r.Stderr, "MB of "+filepath.Base(r.file))
 	defer bar.stop()
 	if say := o.Notice; say != nil {

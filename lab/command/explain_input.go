@@ -13,6 +13,7 @@ import (
 
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/summary"
 )
 
 // form is what a file given to lab explain is, by its first bytes.
@@ -24,6 +25,7 @@ const (
 	formKeys                 // certificates or keys
 	formKeyLog               // TLS secrets
 	formSettings             // text that is no log, by the file's name
+	formSummary              // of lab explain --summary --json
 )
 
 // notCaptureError reports a file that lab explain has no use for.
@@ -36,6 +38,10 @@ func (e *notCaptureError) Error() string {
 	switch e.form {
 	case formKeyLog:
 		return inputName(e.file) + " is a key log, and no capture"
+	case formSummary:
+		return inputName(e.file) + " is a summary, and no capture"
+	case formText:
+		return inputName(e.file) + " is neither a capture nor a summary"
 	case formSettings:
 		return e.file + " is neither a capture nor a log"
 	}
@@ -56,6 +62,10 @@ func (e *notCaptureError) hint() string {
 		file = "FILE"
 	}
 	switch e.form {
+	case formSummary:
+		return "lab explain --summary " + file + " prints it, or adds up several"
+	case formText:
+		return "lab explain --summary takes captures, and what it has printed itself with --json"
 	case formSettings:
 		return "lab explain --message - <" + file + " searches it all the same"
 	case formKeyLog:
@@ -89,6 +99,9 @@ func formOf(name string, r *bufio.Reader) form {
 	}
 	if certfile.Begins(text) {
 		return formKeys
+	}
+	if summary.IsJSON(text) {
+		return formSummary
 	}
 	if slices.Contains(settingsEndings, strings.ToLower(filepath.Ext(name))) {
 		return formSettings

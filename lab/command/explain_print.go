@@ -19,6 +19,7 @@ import (
 	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/selection"
+	"mtlslab.example/lab/lab/summary"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/verdict"
@@ -35,6 +36,8 @@ type connectionPrinter struct {
 	brief               bool
 	stream              int // the only one that is shown; -1: all
 	wanted              *selection.Selection
+	sum                 *summary.Summary // that connections are added to; nil: they are printed
+	origins             *origins
 	file                string
 	folder              folder
 	trusts              trusts
@@ -74,6 +77,7 @@ type preparedConnection struct {
 	text     []byte          // as JSON or as a line; nil: it is not shown
 	drawn    *drawable       // it may be drawn, or told better from what came before
 	chosen   *verdict.Chosen // by its server
+	counted  summary.Connection
 }
 
 // drawable is what a ladder is drawn from.
@@ -199,7 +203,11 @@ func (g *connectionPrinter) prepare(f *preparedConnection, c *tlsdecrypt.Connect
 // encode makes the text of a connection, unless it is not wanted.
 func (f *preparedConnection) encode(g *connectionPrinter, c *tlsdecrypt.Connection, v *verdict.Verdict) {
 	f.text, f.unwanted = nil, !g.wanted.Has(c, v)
-	if !f.unwanted {
+	switch {
+	case f.unwanted:
+	case g.sum != nil:
+		f.counted = summary.Of(c, v)
+	default:
 		f.text = g.encode(c, v)
 	}
 }
@@ -261,6 +269,8 @@ func (g *connectionPrinter) show(stream int) {
 		g.count.tls++
 	}
 	switch {
+	case g.sum != nil && (g.stream < 0 || g.stream == stream):
+		g.sum.Add(f.counted, g.origins.of(stream))
 	case f.text == nil:
 		return
 	case g.page != nil:
@@ -335,6 +345,9 @@ func (g *connectionPrinter) finish(file string) error {
 	_ = g.out.Flush()
 	if g.uses != nil {
 		g.say("%v", g.uses)
+	}
+	if g.sum != nil && g.stream < 0 && g.count.all == 0 {
+		return nil
 	}
 	if g.count.all == 0 && g.count.unwanted > 0 {
 		return &unselectedError{file, g.count.unwanted, g.first, g.last, g.wanted}
