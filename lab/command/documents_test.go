@@ -236,11 +236,13 @@ func endServer(t *testing.T, port string) {
 func vague(dir, text string) string {
 	text = strings.ReplaceAll(text, dir, "/tmp/demo")
 	for _, change := range [][2]string{
-		{`(?m)^.{8} ([│├┬┴])`, "$1"},                    // the times of a ladder,
-		{`(?m)^│ +│ *\n`, ""},                           // its empty rungs,
-		{`(?m)^│.*close_notify.*\n│.*\n`, ""},           // who closed first,
-		{`(?m)[0-9,]+ B$`, "N B"},                       // sizes of signatures,
-		{`127\.0\.0\.1:\d+ +127\.0\.0\.1:\d+`, "ADDRS"}, // and who talks
+		{`(?m)^.{8} ([│├┬┴])`, "$1"},                            // the times of a ladder,
+		{`(?m)^│ +│ *\n`, ""},                                   // its empty rungs,
+		{`(?m)^│.*close_notify.*\n│.*\n`, ""},                   // who closed first,
+		{`(?m)[0-9,]+ B$`, "N B"},                               // sizes of signatures,
+		{`127\.0\.0\.1:\d+ +127\.0\.0\.1:\d+`, "ADDRS"},         // and who talks
+		{`(\d+ \pL+ 20\d\d, [0-9:]+) to [0-9:]+ UTC`, "$1 UTC"}, // of a summary: within a second or not,
+		{`(?m)^([0-9,]+ +)[0-9:]{8}  [0-9:]{8} `, "$1 TIMES"},   // and its table
 		{`\d+ \pL+ 20\d\d, [0-9:]+ UTC`, "TIME"},
 		{`connections in [0-9.]+ m?s:`, "connections in N ms:"},
 		{`[0-9.]+ ms`, "N ms"},

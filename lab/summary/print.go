@@ -18,7 +18,11 @@ import (
 // Print writes a summary for people: how many connections there were, and a
 // table of the causes, those of most connections first. Times are of local.
 func (s *Summary) Print(p text.Printer, local *time.Location) {
-	p.Paragraph("", 2, strings.SplitAfter(s.head(local), " ")...)
+	p.Paragraph("", 2, s.head(local))
+	if s.IsEmpty() {
+		return
+	}
+	p.Paragraph("  ", 2, s.outcomes())
 	causes := s.sorted()
 	if len(causes) == 0 {
 		return
@@ -41,7 +45,7 @@ func (s *Summary) Print(p text.Printer, local *time.Location) {
 	}
 }
 
-// head is about all connections.
+// head says how many connections there are, and of what time.
 func (s *Summary) head(local *time.Location) string {
 	t := &s.total
 	said := text.Counted(t.connections, "connection")
@@ -50,21 +54,29 @@ func (s *Summary) head(local *time.Location) string {
 	}
 	const layout = "2 January 2006, 15:04:05"
 	first, last := t.first.In(local), t.last.In(local)
-	if zone := last.Format(" MST"); first.Format(layout) == last.Format(layout) {
-		said += ", " + last.Format(layout) + zone
-	} else if first.Format(time.DateOnly) == last.Format(time.DateOnly) {
-		said += ", " + first.Format(layout) + " to " + last.Format(time.TimeOnly) + zone
-	} else {
-		said += ", " + first.Format(layout) + " to " + last.Format(layout) + zone
+	said += ", " + first.Format(layout)
+	switch {
+	case first.Format(layout) == last.Format(layout):
+	case first.Format(time.DateOnly) == last.Format(time.DateOnly):
+		said += " to " + last.Format(time.TimeOnly)
+	case first.Year() == last.Year():
+		said += " to " + last.Format("2 January, 15:04:05")
+	default:
+		said += " to " + last.Format(layout)
 	}
+	return said + last.Format(" MST") + ":"
+}
+
+// outcomes says how many connections ended in each way.
+func (s *Summary) outcomes() string {
 	rank := func(outcome string) int {
 		return slices.Index([]string{string(verdict.Unknown), string(verdict.Broken), "refused", string(verdict.Rejected), string(verdict.Accepted)}, outcome)
 	}
 	var counts []string
-	for _, outcome := range slices.SortedFunc(maps.Keys(t.outcomes), func(a, b string) int { return cmp.Or(rank(b)-rank(a), strings.Compare(a, b)) }) {
-		counts = append(counts, text.Grouped(int64(t.outcomes[outcome]))+" "+outcome)
+	for _, outcome := range slices.SortedFunc(maps.Keys(s.total.outcomes), func(a, b string) int { return cmp.Or(rank(b)-rank(a), strings.Compare(a, b)) }) {
+		counts = append(counts, text.Grouped(int64(s.total.outcomes[outcome]))+" "+outcome)
 	}
-	return said + ": " + strings.Join(counts, ", ") + "."
+	return strings.Join(counts, ", ")
 }
 
 // story says who refuses whom, and why.
