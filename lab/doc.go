@@ -14,7 +14,7 @@
 //	check room
 //	fault lab
 //	javakeys keyshim ladder selection starttls summary
-//	handout vantage verdict
+//	deploy handout vantage verdict
 //	certfile tlsdecrypt
 //	capture certgen chain gokeys
 //	browser certgen/atomicfile certgen/yamldoc keylog prologue snippet
@@ -33,13 +33,14 @@
 // Go and Java; ladder draws; starttls begins in plain text. verdict says what
 // became of an exchange, from what each side saw and from the wire; vantage
 // joins two captures of the same connections, selection chooses some, and
-// summary counts them. handout packs what another machine may have. tlsdecrypt
-// decrypts and checks; certfile reads the files that people have. capture
-// writes and reads pcapng; certgen makes certificates from a manifest; chain
-// says whether certificates hold. prologue follows what is said before TLS;
-// glossary has the words of the field, and dn writes and reads distinguished
-// names. The rest parse one format or wrap one thing, such as tlswire (TLS),
-// httpwire (HTTP), wiretap and pipe (connections).
+// summary counts them. handout packs what another machine may have, and deploy
+// what containers and clusters run. tlsdecrypt decrypts and checks; certfile
+// reads the files that people have. capture writes and reads pcapng; certgen
+// makes certificates from a manifest; chain says whether certificates hold.
+// prologue follows what is said before TLS; glossary has the words of the field,
+// and dn writes and reads distinguished names. The rest parse one format or wrap
+// one thing, such as tlswire (TLS), httpwire (HTTP), wiretap and pipe
+// (connections).
 //
 // # The way of a byte
 //

@@ -129,7 +129,7 @@ func (p *Program) app(words ...string) *cli.App {
 		Commands: []*cli.Command{
 			p.upCommand(), p.serverCommand(), p.clientCommand(), p.scenarioCommand(), p.exerciseCommand(), // in the order of the first screen
 			p.explainCommand(), p.checkCommand(), p.execCommand(), p.certsCommand(), p.joinCommand(), p.probeCommand(),
-			p.browserCommand(), p.snippetCommand(), p.completionCommand(),
+			p.browserCommand(), p.snippetCommand(), p.deployCommand(), p.completionCommand(),
 		},
 	}
 	app.Action = p.chooseCommand

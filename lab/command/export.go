@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/deploy"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -36,6 +37,13 @@ var exportFormats = []exportFormat{
 	{"pem-bundle", "-bundle.pem", false, func(_ *cli.Context, certs, name, _ string) ([]byte, error) {
 		return certgen.Bundle(certs, name)
 	}},
+	{"kubernetes", "-kubernetes.yaml", false, func(_ *cli.Context, certs, name, _ string) ([]byte, error) {
+		object, err := deploy.Read(certs, name)
+		if err != nil {
+			return nil, err
+		}
+		return object.YAML()
+	}},
 	{"env", "", false, func(c *cli.Context, certs, name, _ string) ([]byte, error) {
 		return environment(c, certs, name)
 	}},
@@ -54,6 +62,7 @@ lab certs export client --format p12-legacy    for the keychain of macOS and
                                                iOS, and for old programs
 lab certs export server-ca --format java-truststore
 lab certs export client --format pem-bundle      in one PEM file
+lab certs export server --format kubernetes      a Secret; of a CA a ConfigMap
 eval "$(lab certs export client --format env)"   $LAB_CERT, $LAB_KEY, $LAB_CA
 
 p12 has AES and a MAC with SHA-256: for Firefox, Chromium on Linux, Java

@@ -115,7 +115,7 @@ func (p *Program) certsHandout(c *cli.Context) error {
 		return err
 	}
 	if count > 0 {
-		if err = r.copy(names[0], handed); err != nil {
+		if err = r.addCopies(r.folder, names[0], handed); err != nil {
 			return err
 		}
 	}
@@ -184,20 +184,20 @@ func numbered(name string, count int) (names []string) {
 	return names
 }
 
-// copy adds to certs.yaml those copies of a certificate that it lacks.
-func (r *handoutRun) copy(name string, names []string) error {
-	data, err := os.ReadFile(r.folder.manifest())
+// addCopies adds to certs.yaml those copies of a certificate that it lacks.
+func (p *Program) addCopies(f folder, name string, names []string) error {
+	data, err := os.ReadFile(f.manifest())
 	if err != nil {
 		return err
 	}
-	edited, added, err := certgen.AddCopies(r.folder.manifest(), data, name, names)
+	edited, added, err := certgen.AddCopies(f.manifest(), data, name, names)
 	if err != nil || len(added) == 0 {
 		return err
 	}
-	if err := r.folder.rewriteManifest(data, edited); err != nil {
+	if err := f.rewriteManifest(data, edited); err != nil {
 		return err
 	}
-	r.say("added to %s, like %s: %s", r.folder.manifest(), name, spanned(added))
+	p.say("added to %s, like %s: %s", f.manifest(), name, spanned(added))
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/check"
+	"mtlslab.example/lab/lab/deploy"
 	"mtlslab.example/lab/lab/handout"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/private"
@@ -85,12 +86,18 @@ func hint(err error) string {
 		noPKI    *noPKIError
 		noSelf   *noIdentityError
 		unwanted *unselectedError
+		shown    secretsOnTerminalError
+		object   *deploy.NameError
 	)
 	switch {
 	case errors.As(err, &noPKI):
 		return "lab certs generate makes some, for the server to have; or name your own with --ca, --cert and --key, or another folder with --dir"
 	case errors.As(err, &noSelf):
 		return "join the hand-out that the trainer gave you, in the folder that exercises is in: lab join FILE"
+	case errors.As(err, &shown):
+		return shown.hint()
+	case errors.As(err, &object):
+		return "give it another name in certs.yaml (filename)"
 	case errors.As(err, &behaves):
 		return "lab scenario export --all --pki DIR writes all that can be written"
 	case errors.As(err, &written):

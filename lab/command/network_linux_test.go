@@ -118,7 +118,7 @@ func TestNothingUnasked(t *testing.T) {
 	for _, args := range []string{
 		"help", "--version", "completion bash",
 		"check", "certs generate", "check --server server --client client", "certs generate --dry-run", "certs regenerate", "certs list", "certs show client", "certs verify",
-		"certs export client --format p12", "certs export client --format env", "certs add-name server 10.0.0.5", "certs handout client --url https://localhost:8443/", "join handouts/client.zip --dir joined", "snippet nginx", "snippet curl",
+		"certs export client --format p12", "certs export client --format env", "certs add-name server 10.0.0.5", "certs handout client --url https://localhost:8443/", "join handouts/client.zip --dir joined", "snippet nginx", "snippet curl", "deploy compose", "deploy kubernetes",
 		"up --count 1", "up --count 1 --crl require", "up --count 1 --addr localhost:8443", "up --count 1 --addr :8443",
 		"client", "client --addr localhost:8443", "client --addr lab.localhost:8443", "client --url https://localhost:8443/", "client --url https://example.com/ --addr 127.0.0.1:8443",
 		"explain lab.pcapng", "explain --list lab.pcapng", "explain --json lab.pcapng",

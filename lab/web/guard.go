@@ -15,11 +15,12 @@ type guard struct {
 	token string
 	host  string // as the user named it, with port; "": none
 	port  string
+	every bool // it listens on every address
 }
 
 func newGuard(addr net.Addr, host string) guard {
-	_, port, _ := net.SplitHostPort(addr.String())
-	g := guard{token: rand.Text(), port: port}
+	listens, port, _ := net.SplitHostPort(addr.String())
+	g := guard{token: rand.Text(), port: port, every: net.ParseIP(listens).IsUnspecified()}
 	if host != "" {
 		g.host = net.JoinHostPort(host, port)
 	}
@@ -55,7 +56,8 @@ func (g guard) protect(next http.Handler) http.Handler {
 }
 
 // isHere reports whether a request is for the address on which it came in, or
-// for localhost on that machine. A name that is made to lead here is neither.
+// for localhost on that machine, or on another that forwards a port, as to a
+// container. A name that is made to lead here is neither.
 func (g guard) isHere(r *http.Request) bool {
 	host := strings.ToLower(r.Host)
 	if _, _, err := net.SplitHostPort(host); err != nil {
@@ -74,10 +76,11 @@ func (g guard) isHere(r *http.Request) bool {
 	}
 	here = netip.AddrPortFrom(here.Addr().Unmap(), here.Port())
 	asked, err := netip.ParseAddrPort(host)
-	if err == nil {
+	if err == nil && (asked == here || !g.every) {
 		return asked == here
 	}
-	return here.Addr().IsLoopback() && host == "localhost:"+g.port
+	isLocal := host == "localhost:"+g.port || host == "127.0.0.1:"+g.port || host == "[::1]:"+g.port
+	return isLocal && (here.Addr().IsLoopback() || g.every)
 }
 
 // cookie is the name of the cookie. Cookies are not kept apart by port, and

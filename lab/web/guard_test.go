@@ -1,7 +1,10 @@
 package web
 
 import (
+	"context"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -68,6 +71,32 @@ func TestHost(t *testing.T) {
 	r.Host = "lab.example:" + named.guard.port
 	if status, _ := get(t, r); status != 200 {
 		t.Errorf("the name that the user gave: %d, want 200", status)
+	}
+}
+
+// A container's page is asked for by the address of the machine that forwards
+// the port. One that listens on one address is not.
+func TestForwardedPort(t *testing.T) {
+	s := serve(t, NewPage(Options{}))
+	inside := &net.TCPAddr{IP: net.ParseIP("172.18.0.3"), Port: s.listener.Addr().(*net.TCPAddr).Port}
+	port := s.guard.port
+	for host, want := range map[string]int{
+		"127.0.0.1:" + port: 200, "localhost:" + port: 200, "[::1]:" + port: 200, inside.String(): 200,
+		"rebound.example:" + port: 403, "192.0.2.1:" + port: 403, "127.0.0.1:1": 403, "localhost": 403,
+	} {
+		r := s.request(t, "GET", "/")
+		r.Host = host
+		r = r.WithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, inside))
+		for _, every := range []bool{true, false} {
+			if !every && host != inside.String() {
+				want = 403
+			}
+			s.guard.every = every
+			answer := httptest.NewRecorder()
+			if s.handler().ServeHTTP(answer, r); answer.Code != want {
+				t.Errorf("Host %s, on every address: %v: %d, want %d", host, every, answer.Code, want)
+			}
+		}
 	}
 }
 
