@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -20,6 +21,7 @@ const shutdownTimeout = drainTimeout
 type Server struct {
 	listener *listener
 	http     *http.Server
+	busy     busy
 	settings Settings
 }
 
@@ -84,7 +86,7 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 	if s.RefuseInHTTP {
 		handler = refuseInHTTP(s.verifyClient, handler)
 	}
-	return &Server{
+	server := &Server{
 		settings: s,
 		listener: &listener{Listener: l, config: w.current, journal: s.Journal, tap: s.Tap, wrap: s.Wrap},
 		http: &http.Server{
@@ -99,13 +101,17 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 				return context.WithValue(ctx, connKey{}, c)
 			},
 		},
-	}, nil
+	}
+	server.http.ConnState = server.busy.see
+	return server, nil
 }
 
 // Addr is the address that was bound.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Serve answers until ctx ends, then within half a second closes what is open.
+// Serve answers until ctx ends. Then it lets no connection in any more, ends
+// those that are in a handshake or a request, and within half a second closes
+// what is still open.
 func (s *Server) Serve(ctx context.Context) error {
 	if s.settings.StartTLS != nil {
 		return s.talk(ctx, s.settings.StartTLS, s.settings.timeout())
@@ -117,14 +123,56 @@ func (s *Server) Serve(ctx context.Context) error {
 		s.listener.ends.Store(&ends)
 		grace, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 		defer cancel()
+		// Shutdown would drop requests that have not been read to their end.
+		_ = s.listener.Close() // Shutdown does it again
+		s.http.SetKeepAlivesEnabled(false)
+		s.busy.wait(grace)
 		if s.http.Shutdown(grace) != nil {
 			s.http.Close()
 		}
 	})
 	defer stop()
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	err := s.http.Serve(s.listener)
+	if ctx.Err() == nil {
 		return err
 	}
 	<-stopped
 	return nil
+}
+
+// busy counts the connections in which something is under way: a handshake, or
+// a request.
+type busy struct {
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+// see is http.Server.ConnState.
+func (b *busy) see(c net.Conn, state http.ConnState) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.conns == nil {
+		b.conns = map[net.Conn]bool{}
+	}
+	if delete(b.conns, c); state == http.StateNew || state == http.StateActive {
+		b.conns[c] = true
+	}
+}
+
+// wait waits until there are none, or ctx ends.
+func (b *busy) wait(ctx context.Context) {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		b.mu.Lock()
+		left := len(b.conns)
+		b.mu.Unlock()
+		if left == 0 || ctx.Err() != nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
 }

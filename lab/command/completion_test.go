@@ -62,9 +62,9 @@ _lab
 		return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 	}
 	for line, want := range map[string]string{
-		"lab certs export --format ":              "p12 p12-legacy java-truststore pem-bundle env",
+		"lab certs export --format ":              "p12 p12-legacy java-truststore pem-bundle kubernetes env",
 		"lab certs export client --format p":      "p12 p12-legacy pem-bundle",
-		"lab certs export --format=":              "p12 p12-legacy java-truststore pem-bundle env",
+		"lab certs export --format=":              "p12 p12-legacy java-truststore pem-bundle kubernetes env",
 		"lab certs export --format=j":             "java-truststore",
 		"lab certs export --dir . x --format j":   "java-truststore",
 		"lab certs export --ca ":                  "my-ca",

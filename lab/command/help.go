@@ -21,8 +21,7 @@ const (
 )
 
 // welcome ends the first screen.
-const welcome = "Begin with lab up in an empty folder, then lab client --cert none and lab exercise. " +
-	"A connection fails? lab help failing. lab help COMMAND says more."
+const welcome = "Begin with lab up in an empty folder. Stuck? lab help failing, lab help COMMAND"
 
 // firstScreen is the help of lab itself: its commands in their groups, each
 // group in one piece, in the order given.
