@@ -147,7 +147,7 @@ func (p *Program) app(words ...string) *cli.App {
 		c.HideHelpCommand = true
 		named := slices.ContainsFunc(words, c.HasName)
 		if helps || named && len(c.Subcommands) > 0 { // which shows its help where none of those is named
-			c.Description = fitExamples(c.Description, width-3)
+			c.Description = fitExamples(inShell(c.Description), width-3)
 			if named {
 				c.CustomHelpTemplate = helpTemplate(c, width)
 			}

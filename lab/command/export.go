@@ -187,9 +187,9 @@ func environment(c *cli.Context, certs, name string) ([]byte, error) {
 	}
 	var b strings.Builder
 	for _, v := range [][2]string{{"LAB_CERT", name + ".pem"}, {"LAB_KEY", name + "-key.pem"}, {"LAB_CA", ca + ".pem"}} {
-		fmt.Fprintf(&b, "export %s=%s\n", v[0], shellQuoted(filepath.Join(dir, v[1])))
+		b.WriteString(assignment(v[0], filepath.Join(dir, v[1])))
 	}
-	b.WriteString(strings.ReplaceAll(environmentUse, "PORT", port))
+	b.WriteString(inShell(strings.ReplaceAll(environmentUse, "PORT", port)))
 	return []byte(b.String()), nil
 }
 

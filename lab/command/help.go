@@ -75,7 +75,8 @@ func (w *helpWriter) Write(data []byte) (int, error) {
 }
 
 // fitExamples breaks the lines of examples that are too wide: a comment stands
-// below its command, and a command goes on behind a backslash.
+// below its command, and a command goes on behind a backslash, or
+// what the shell has for that.
 func fitExamples(examples string, width int) string {
 	var lines []string
 	for line := range strings.SplitSeq(examples, "\n") {
@@ -87,7 +88,7 @@ func fitExamples(examples string, width int) string {
 		case strings.TrimSpace(command) == "":
 			command, comment = "", line
 		case strings.HasPrefix(command, "lab "):
-			lines = append(lines, strings.Join(text.FoldWhole(command, width-2), " \\\n  "))
+			lines = append(lines, strings.Join(text.FoldWhole(command, width-2), inShell(" \\\n")+"  "))
 		default:
 			lines = append(lines, text.FoldWhole(command, width)...)
 		}

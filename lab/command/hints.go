@@ -297,5 +297,5 @@ func hintCommands(err error) []string {
 	default:
 		return nil
 	}
-	return []string{"openssl x509 -noout -pubkey -in " + shellWord(certificate), "openssl pkey -pubout -in " + shellWord(key)}
+	return []string{"openssl x509 -noout -pubkey -in " + commandWord(certificate), "openssl pkey -pubout -in " + commandWord(key)}
 }

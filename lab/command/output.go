@@ -209,7 +209,7 @@ func (p *Program) printError(err error) {
 		p.printSource(manifest)
 	}
 	if h := hint(err); h != "" {
-		p.writeTalk("hint: " + p.charset.Clean(h))
+		p.writeTalk("hint: " + p.charset.Clean(inShell(h)))
 		for _, command := range hintCommands(err) {
 			p.writeCommand("  " + command)
 		}

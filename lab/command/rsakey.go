@@ -153,7 +153,7 @@ func (e *rsaKeyError) hint() string {
 	var other otherKeyError
 	switch {
 	case errors.Is(e.err, errEncryptedKey):
-		return "openssl pkey -in " + shellQuoted(e.file) + " -out decrypted-key.pem asks for its password"
+		return "openssl pkey -in " + commandWord(e.file) + " -out decrypted-key.pem asks for its password"
 	case errors.As(e.err, &other):
 		return "only RSA keys open anything: connections to a server with another key have forward secrecy, and want a key log (--keylog)"
 	}

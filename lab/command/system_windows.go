@@ -17,7 +17,7 @@ func Die() {}
 const errAddrInUse = syscall.Errno(10048) // WSAEADDRINUSE
 
 // isClosedPipe reports whether err is that of a pipe whose reader has gone:
-// ERROR_BROKEN_PIPE or ERROR_NO_DATA.
+// ERROR_BROKEN_PIPE, ERROR_NO_DATA or ERROR_PIPE_NOT_CONNECTED.
 func isClosedPipe(err error) bool {
-	return errors.Is(err, syscall.ERROR_BROKEN_PIPE) || errors.Is(err, syscall.Errno(232))
+	return errors.Is(err, syscall.ERROR_BROKEN_PIPE) || errors.Is(err, syscall.Errno(232)) || errors.Is(err, syscall.Errno(233))
 }

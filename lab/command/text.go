@@ -218,6 +218,14 @@ func (a *labRun) sayKeys(addr net.Addr) {
 	a.say("keys in %s; to see the traffic decrypted:\n  %s", a.keys.Name(), line)
 }
 
+// assignment is a shell line that puts value into a variable of the environment.
+func assignment(name, value string) string {
+	if runtime.GOOS == "windows" {
+		return "$env:" + name + " = '" + strings.ReplaceAll(value, "'", "''") + "'\n"
+	}
+	return "export " + name + "=" + shellQuoted(value) + "\n"
+}
+
 // commandWord is s as one word of a command line to copy: a folder's name must
 // not be a command of its own.
 func commandWord(s string) string {
