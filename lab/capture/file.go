@@ -107,25 +107,47 @@ func IsOwn(name string) bool {
 // appends to (>>).
 type stream struct{ io.WriteCloser }
 
-// makeWay keeps the file of that name, if there is anything in it, and returns
-// the name for the new one: the next one of its series where it cannot be
-// moved, as on Windows while a program has it open.
+// makeWay keeps the file of that name, if there is anything in it, as the next
+// one in its series, which is lab.1.pcapng, lab.2.pcapng and so on for
+// lab.pcapng: the one with the highest number is the newest, a gap is not
+// filled, and a name once given stays. It returns the name for the new one: the
+// next one of the series where the old one cannot be moved, as on Windows while a
+// program has it open.
 func makeWay(name string, size int64) (file, kept string, err error) {
 	if size == 0 && os.Remove(name) == nil {
 		return name, "", nil
 	}
-	kept, err = reserve(name)
+	number, err := highest(name)
 	if err != nil {
 		return "", "", err
 	}
-	if rename(name, kept) != nil {
-		return kept, "", os.Remove(kept)
+	for {
+		number++
+		kept = numbered(name, number)
+		switch err := rename(name, kept); {
+		case err == nil:
+			return name, kept, nil
+		case !errors.Is(err, fs.ErrExist):
+			return kept, "", nil
+		}
 	}
-	return name, kept, nil
 }
 
-// rename is os.Rename, but for tests.
-var rename = os.Rename
+// rename is renameNew, but for tests.
+var rename = renameNew
+
+// renameReserved renames a file to a name that no file has. It makes an empty
+// file of that name first: as that was not there before, nothing is lost.
+func renameReserved(from, to string) error {
+	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = errors.Join(file.Close(), os.Rename(from, to)); err != nil {
+		_ = os.Remove(to)
+	}
+	return err
+}
 
 // undo removes the file that openFile has created, made, and puts the kept one
 // back. It reports whether it did: a file that is in its place by now is left
@@ -141,28 +163,6 @@ func undo(name string, made fs.FileInfo, kept string) (bool, error) {
 		err = os.Remove(name)
 	}
 	return err == nil, err
-}
-
-// reserve makes an empty file of the next name in the series of name, which is
-// lab.1.pcapng, lab.2.pcapng and so on for lab.pcapng: the one with the highest
-// number is the newest, a gap is not filled, and a name once given stays. As
-// the file was not there before, nothing is lost when another is renamed to it.
-func reserve(name string) (string, error) {
-	number, err := highest(name)
-	if err != nil {
-		return "", err
-	}
-	for {
-		number++
-		next := numbered(name, number)
-		file, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err == nil {
-			return next, file.Close()
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			return "", err
-		}
-	}
 }
 
 // numbered puts number before the extension of name.
