@@ -1,8 +1,13 @@
 package lab_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -74,4 +79,37 @@ func planned(path string) (name string, ours bool) {
 	}
 	name, ours = strings.CutPrefix(path, module+"/")
 	return strings.TrimPrefix(name, "lab/"), ours
+}
+
+// TestNothingIsMadeAtStart: every run of the program begins with what the
+// variables of all packages are set to. What takes long to make, patterns and
+// templates, is made when it is first used: see text.Pattern.
+func TestNothingIsMadeAtStart(t *testing.T) {
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		for _, declared := range file.Decls {
+			ast.Inspect(declared, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.FuncDecl, *ast.FuncLit:
+					return false
+				case *ast.SelectorExpr:
+					if of, ok := n.X.(*ast.Ident); ok && slices.Contains([]string{"regexp.MustCompile", "template.Must"}, of.Name+"."+n.Sel.Name) {
+						t.Errorf("%s: %s.%s is called at the start of the program", files.Position(n.Pos()), of.Name, n.Sel.Name)
+					}
+				}
+				return true
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -15,6 +14,7 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/certgen/atomicfile"
 	"mtlslab.example/lab/lab/deploy"
+	"mtlslab.example/lab/lab/text"
 )
 
 func (p *Program) deployCommand() *cli.Command {
@@ -70,11 +70,11 @@ func (p *Program) deployCompose(c *cli.Context) error {
 }
 
 // reference is that of an image: a registry, a path, a tag and a digest.
-var reference = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]*$`)
+var reference = text.Pattern(`^[A-Za-z0-9][A-Za-z0-9._:/@-]*$`)
 
 func imageOf(c *cli.Context) (string, error) {
 	image := c.String("image")
-	if !reference.MatchString(image) {
+	if !reference().MatchString(image) {
 		return "", &usageError{command: commandName(c), problem: "--image is \"" + image + "\", and must be like registry.example/lab:1.0"}
 	}
 	return image, nil

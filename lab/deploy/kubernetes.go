@@ -3,8 +3,9 @@ package deploy
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strings"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // Names of the objects, and of certificates in the PKI.
@@ -132,10 +133,10 @@ type Pod struct {
 func (k Kubernetes) Client(name, how string) Pod { return Pod{k, name, how} }
 
 // label is a name as Kubernetes has it for namespaces (RFC 1123 section 2.1).
-var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+var label = text.Pattern(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
 // IsLabel reports whether a namespace can have a name.
-func IsLabel(name string) bool { return label.MatchString(name) }
+func IsLabel(name string) bool { return label().MatchString(name) }
 
 // IsName reports whether a Secret can have a name: labels with dots between
 // them, at most 253 bytes.

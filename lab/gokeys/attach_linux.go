@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // attach seizes all threads of root, a program that runs, and stops them. The
@@ -57,7 +58,7 @@ func isAncestor(pid int) bool {
 		if at == pid {
 			return true
 		}
-		found := parentPid.FindSubmatch(statusOf(at))
+		found := parentPid().FindSubmatch(statusOf(at))
 		if found == nil {
 			return false
 		}
@@ -102,7 +103,7 @@ func (t *Trace) seizeThreads(image *image) error {
 
 // threads returns the number of threads of root.
 func (t *Trace) threads() int {
-	found := threadCount.FindSubmatch(statusOf(t.root))
+	found := threadCount().FindSubmatch(statusOf(t.root))
 	if found == nil {
 		return 0
 	}
@@ -113,14 +114,14 @@ func (t *Trace) threads() int {
 // traces reports whether t traces a thread, since one that was seized has
 // started it.
 func (t *Trace) traces(tid int) bool {
-	found := tracerPid.FindSubmatch(statusOf(tid))
+	found := tracerPid().FindSubmatch(statusOf(tid))
 	return found != nil && string(found[1]) == strconv.Itoa(t.thread)
 }
 
 // hasEnded reports whether a thread has ended, even if its process has not.
 func hasEnded(tid int) bool {
 	status := statusOf(tid)
-	return len(status) == 0 || zombie.Match(status)
+	return len(status) == 0 || zombie().Match(status)
 }
 
 // isMain reports whether a thread is the first one of its process.
@@ -128,7 +129,7 @@ func isMain(tid int) bool { return processOf(tid) == tid }
 
 // processOf returns the process of a thread, or 0.
 func processOf(tid int) int {
-	found := tgid.FindSubmatch(statusOf(tid))
+	found := tgid().FindSubmatch(statusOf(tid))
 	if found == nil {
 		return 0
 	}
@@ -144,16 +145,16 @@ func statusOf(tid int) []byte {
 
 // Fields of proc_pid_status(5).
 var (
-	tgid        = regexp.MustCompile(`(?m)^Tgid:\t([0-9]+)$`)
-	zombie      = regexp.MustCompile(`(?m)^State:\t[ZX]`)
-	tracerPid   = regexp.MustCompile(`(?m)^TracerPid:\t([1-9][0-9]*)$`)
-	threadCount = regexp.MustCompile(`(?m)^Threads:\t([0-9]+)$`)
-	parentPid   = regexp.MustCompile(`(?m)^PPid:\t([0-9]+)$`)
+	tgid        = text.Pattern(`(?m)^Tgid:\t([0-9]+)$`)
+	zombie      = text.Pattern(`(?m)^State:\t[ZX]`)
+	tracerPid   = text.Pattern(`(?m)^TracerPid:\t([1-9][0-9]*)$`)
+	threadCount = text.Pattern(`(?m)^Threads:\t([0-9]+)$`)
+	parentPid   = text.Pattern(`(?m)^PPid:\t([0-9]+)$`)
 )
 
 // unseized says why root cannot be traced, for the error of one of its threads.
 func (t *Trace) unseized(tid int, err error) error {
-	if found := tracerPid.FindSubmatch(statusOf(tid)); found != nil {
+	if found := tracerPid().FindSubmatch(statusOf(tid)); found != nil {
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%s/comm", found[1]))
 		return &SystemError{Why: fmt.Sprintf("process %d is traced already, by process %s (%s), and only one can trace it", t.root, found[1], strings.TrimSpace(string(name)))}
 	}

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // Program is what is known of an executable file.
@@ -46,11 +48,11 @@ type Function struct {
 var oldest = map[elf.Machine]string{elf.EM_X86_64: "go1.17", elf.EM_AARCH64: "go1.18"}
 
 // writeKeyLog finds the functions of crypto/tls and its copies.
-var writeKeyLog = regexp.MustCompile(`\.\(\*[Cc]onfig\)\.writeKeyLog$`)
+var writeKeyLog = text.Pattern(`\.\(\*[Cc]onfig\)\.writeKeyLog$`)
 
 var (
-	connect     = regexp.MustCompile(`^syscall\.connect$`)
-	getpeername = regexp.MustCompile(`^syscall\.getpeername$`)
+	connect     = text.Pattern(`^syscall\.connect$`)
+	getpeername = text.Pattern(`^syscall\.getpeername$`)
 )
 
 // tracing are functions of Go packages that trace.
@@ -93,7 +95,7 @@ func Inspect(r io.ReaderAt, machine elf.Machine) (*Program, error) {
 	if !bytes.Contains(table, []byte(".writeKeyLog\x00")) {
 		return p, errors.New("has no function crypto/tls.(*Config).writeKeyLog, where keys pass: its names were obfuscated, or it was inlined")
 	}
-	functions, err := find(file, address, table, writeKeyLog, connect, getpeername)
+	functions, err := find(file, address, table, writeKeyLog(), connect(), getpeername())
 	if err != nil {
 		return p, err
 	}

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 
 	"golang.org/x/sys/unix"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // Layout of lab's memory in a program: a page for code, and the ring.
@@ -115,13 +116,13 @@ func original(there, code []byte) []byte {
 
 // Fields of proc_pid_status(5) and proc_pid_maps(5).
 var (
-	seccomp = regexp.MustCompile(`(?m)^Seccomp.*$`)
-	mapping = regexp.MustCompile(`(?m)^([0-9a-f]+)-([0-9a-f]+) `)
+	seccomp = text.Pattern(`(?m)^Seccomp.*$`)
+	mapping = text.Pattern(`(?m)^([0-9a-f]+)-([0-9a-f]+) `)
 )
 
 // filters returns how many seccomp filters a process has. Those of its own are
 // behind those that it was started with.
-func filters(pid int) []byte { return bytes.Join(seccomp.FindAll(statusOf(pid), -1), nil) }
+func filters(pid int) []byte { return bytes.Join(seccomp().FindAll(statusOf(pid), -1), nil) }
 
 // roomBelow returns an address for lab's memory, below the part of the program
 // that has a function, and near enough for a jump from there.
@@ -132,7 +133,7 @@ func roomBelow(tid int, function, size uint64) (uint64, error) {
 	}
 	size = (size + codeSize - 1) &^ (codeSize - 1)
 	var ends, start uint64 // of what is below, and of the program
-	for _, found := range mapping.FindAllSubmatch(maps, -1) {
+	for _, found := range mapping().FindAllSubmatch(maps, -1) {
 		var from, to uint64
 		if _, err := fmt.Sscanf(string(found[1])+" "+string(found[2]), "%x %x", &from, &to); err != nil {
 			return 0, err

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // Supported reports whether programs can be traced on this system.
@@ -344,8 +346,8 @@ func (t *Trace) heldUp(tid int, k *task, signal syscall.Signal) {
 
 // Fields of proc_pid_status(5).
 var (
-	pendingSignals = regexp.MustCompile(`(?m)^SigPnd:\t([0-9a-f]+)$`)
-	blockedSignals = regexp.MustCompile(`(?m)^SigBlk:\t([0-9a-f]+)$`)
+	pendingSignals = text.Pattern(`(?m)^SigPnd:\t([0-9a-f]+)$`)
+	blockedSignals = text.Pattern(`(?m)^SigBlk:\t([0-9a-f]+)$`)
 )
 
 // isTrapped reports whether a thread that has stopped will next stop for a
@@ -358,7 +360,7 @@ func isTrapped(tid int) bool {
 		}
 		return set
 	}
-	return signals(pendingSignals)&^signals(blockedSignals)&(1<<(unix.SIGTRAP-1)) != 0
+	return signals(pendingSignals())&^signals(blockedSignals())&(1<<(unix.SIGTRAP-1)) != 0
 }
 
 // goOn lets a thread go on with a signal, or 0.

@@ -6,8 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"sync"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // CheckFolder returns the path of a folder without symbolic links. It fails
@@ -87,7 +87,7 @@ type TempDir struct {
 const lockName = ".in-use" // in a TempDir
 
 // tempName is the name of a TempDir.
-var tempName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\.?lab-[a-z]+-[0-9]+$`) })
+var tempName = text.Pattern(`^\.?lab-[a-z]+-[0-9]+$`)
 
 // MkdirTemp makes a folder in parent, or in that for temporary files if parent
 // is "", with the name of what it is for, in small letters. What killed runs

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"time"
 
 	"mtlslab.example/lab/lab"
@@ -30,12 +29,12 @@ type Report struct {
 }
 
 // exerciseName is what exercises are called.
-var exerciseName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+var exerciseName = text.Pattern(`^[a-z0-9][a-z0-9-]{0,63}$`)
 
 // check refuses what no lab sends.
 func (r Report) check() error {
 	switch {
-	case !exerciseName.MatchString(r.Exercise):
+	case !exerciseName().MatchString(r.Exercise):
 		return fmt.Errorf("%q is not the name of an exercise", first(text.Clean(r.Exercise), mostOfName))
 	case r.Hints < 0 || r.Hints > 99:
 		return fmt.Errorf("%d hints cannot have been given", r.Hints)

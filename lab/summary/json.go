@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"regexp"
 	"time"
 
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/verdict"
 )
 
@@ -95,10 +95,10 @@ func portText(a netip.AddrPort) string {
 }
 
 // begins are the first bytes of a summary in JSON, whatever blanks were put in.
-var begins = regexp.MustCompile(`^\s*\{\s*"(cause|summary)"\s*:`)
+var begins = text.Pattern(`^\s*\{\s*"(cause|summary)"\s*:`)
 
 // IsJSON reports whether a text begins as a summary in JSON does.
-func IsJSON(text []byte) bool { return begins.Match(text) }
+func IsJSON(text []byte) bool { return begins().Match(text) }
 
 var errNoTotal = errors.New("cut short: the object of all connections, which is the last one, is missing")
 

@@ -7,10 +7,10 @@ import (
 
 const gap = 2 // columns between two of a table
 
-// Table writes rows of cells, in one piece, in columns that keep to the width. least is how
-// narrow each column may become, 0 for not at all: the last ones give way
-// first, and their cells are folded. The first column gives way last: a cell
-// that is too wide for it has a line of its own.
+// Table writes rows of cells, in one piece, in columns that keep to the width.
+// least is how narrow each column may become, 0 for not at all: the last ones
+// give way first, and their cells are folded. The first column gives way last:
+// a cell that is too wide for it has a line of its own.
 func (p Printer) Table(rows [][]string, least ...int) { p.TableWithNotes(rows, nil, least...) }
 
 // TableWithNotes is Table with a paragraph below each row that has a note; nil:
