@@ -17,7 +17,6 @@ const (
 	codeSize = 4096
 	distance = 1 << 20 // from the program, below it
 	lowest   = 1 << 16 // vm.mmap_min_addr
-	jumpSize = 5
 	jump     = 0xe9
 )
 
@@ -57,7 +56,7 @@ func storeSecret(ring, function uint64, first []byte) (code []byte, stop uint64)
 func (t *Trace) install(tid int, i *image) {
 	var functions []uint64
 	for address, b := range i.breakpoints {
-		if b.storable && b.kind == addressBelow && len(b.code) >= jumpSize {
+		if b.storable && b.isWide() {
 			functions = append(functions, address)
 		}
 	}

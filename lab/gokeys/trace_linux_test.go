@@ -272,6 +272,9 @@ func TestBuilds(t *testing.T) {
 				env = append(env, "GOTOOLCHAIN="+b.go_)
 			}
 			program := build(t, env, b.flags...)
+			if runtime.GOARCH == "amd64" && !gokeys.Stores(program) {
+				t.Error("each secret takes a stop")
+			}
 			for version, lines := range map[string]int{"12": tls12Lines, "13": tls13Lines} {
 				server, log := newReference(t), newLog(t)
 				run(t, log, program, "-version", version, "-n", "3", "-mutual", "call", server.address)
