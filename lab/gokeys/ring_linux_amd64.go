@@ -63,38 +63,16 @@ func (t *Trace) install(tid int, i *image) {
 	if len(functions) == 0 || !bytes.Equal(filters(tid), filters(os.Getpid())) {
 		return
 	}
-	r := &ring{slots: ringSlots, stops: make(map[uint64]struct{}), jumps: make(map[uint64]struct{}), stored: make(chan struct{}, 1)}
-	size := ringHeader + r.slots*(8+slotSize)
-	start, err := roomBelow(tid, functions[0], codeSize+size)
+	r, err := mapRing(tid, functions[0])
 	if err != nil {
 		return
 	}
-	s := newStepper(tid)
-	r.start = start + codeSize
-	const private = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_FIXED_NOREPLACE
-	isMapped := s.call(unix.SYS_MMAP, start, codeSize, unix.PROT_READ|unix.PROT_EXEC, private, ^uint64(0), 0) == start &&
-		s.call(unix.SYS_MMAP, r.start, size, unix.PROT_READ|unix.PROT_WRITE, private, ^uint64(0), 0) == r.start
-	s.finish()
-	if !isMapped { // an older kernel may have put it elsewhere, where it does no harm
-		return
-	}
-	if r.memory, err = os.OpenFile(fmt.Sprintf("/proc/%d/mem", tid), os.O_RDWR, 0); err != nil {
-		return
-	}
-	if err := r.write(); err != nil {
-		r.memory.Close()
-		return
-	}
 	i.ring = r
-	at := start
+	at := r.start - codeSize
 	for _, function := range functions {
-		first := i.breakpoints[function].code
-		code, stop := storeSecret(r.start, function, first)
-		if at+uint64(len(code)) > r.start || poke(tid, at, code) != nil {
-			break
-		}
+		code, stop := storeSecret(r.start, function, i.breakpoints[function].code)
 		way := binary.LittleEndian.AppendUint32([]byte{jump}, uint32(at-function-jumpSize))
-		if poke(tid, function, way) != nil {
+		if at+uint64(len(code)) > r.start || poke(tid, at, code) != nil || poke(tid, function, way) != nil {
 			break
 		}
 		r.stops[at+stop] = struct{}{}
@@ -102,6 +80,34 @@ func (t *Trace) install(tid int, i *image) {
 		at += uint64(len(code))
 	}
 	go t.empty(r)
+}
+
+// mapRing has a program map a page for code, and a ring behind it. It is near
+// enough to a function for a jump from there.
+func mapRing(tid int, function uint64) (*ring, error) {
+	r := &ring{slots: ringSlots, stops: make(map[uint64]struct{}), jumps: make(map[uint64]struct{}), stored: make(chan struct{}, 1)}
+	size := ringHeader + r.slots*(8+slotSize)
+	start, err := roomBelow(tid, function, codeSize+size)
+	if err != nil {
+		return nil, err
+	}
+	r.start = start + codeSize
+	const private = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_FIXED_NOREPLACE
+	s := newStepper(tid)
+	isMapped := s.call(unix.SYS_MMAP, start, codeSize, unix.PROT_READ|unix.PROT_EXEC, private, ^uint64(0), 0) == start &&
+		s.call(unix.SYS_MMAP, r.start, size, unix.PROT_READ|unix.PROT_WRITE, private, ^uint64(0), 0) == r.start
+	s.finish()
+	if !isMapped { // an older kernel may have put it elsewhere, where it does no harm
+		return nil, errors.ErrUnsupported
+	}
+	if r.memory, err = os.OpenFile(fmt.Sprintf("/proc/%d/mem", tid), os.O_RDWR, 0); err != nil {
+		return nil, err
+	}
+	if err := r.write(); err != nil {
+		r.memory.Close()
+		return nil, err
+	}
+	return r, nil
 }
 
 // original returns what a breakpoint that is there has replaced: the first byte
