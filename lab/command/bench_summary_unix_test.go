@@ -27,7 +27,8 @@ import (
 //
 //	go test -run '^$' -bench Summary -benchtime 1x -timeout 30m ./lab/command
 //
-// x-faster is tshark's time in terms of that of lab. x-workers is the time of
+// x-faster is tshark's time in terms of that of lab, and x-processor the same of
+// processor time, which other programs hardly change. x-workers is the time of
 // one process with a single core for both files in terms of that of two, each
 // with one core and one file. x-flat is the most memory in terms of that for 100
 // MB, and with LAB_FULL=1 x-flat-4GB the same of 4 GB.
@@ -37,12 +38,15 @@ func BenchmarkSummary(b *testing.B) {
 	base := benchRefusals(b, program)
 	first, second := benchNight(b, base, 0, 500), benchNight(b, base, 1, 500)
 	small := benchNight(b, base, 0, 100)
-	var lab, tshark, one, two []time.Duration
+	var lab, tshark, labProcessor, tsharkProcessor, one, two []time.Duration
 	var memory int64
 	for b.Loop() {
 		whole := benchSummary(b, program, 0, first, second)
 		lab, memory = append(lab, whole.took), max(memory, whole.memory)
-		tshark = append(tshark, benchTshark(b, first)+benchTshark(b, second))
+		labProcessor = append(labProcessor, whole.processor)
+		former, latter := benchTshark(b, first), benchTshark(b, second)
+		tshark = append(tshark, former.took+latter.took)
+		tsharkProcessor = append(tsharkProcessor, former.processor+latter.processor)
 		one = append(one, benchSummary(b, program, 1, first, second).took)
 		two = append(two, benchWorkers(b, program, first, second))
 	}
@@ -50,6 +54,7 @@ func BenchmarkSummary(b *testing.B) {
 	b.ReportMetric(benchMedianMS(lab), "ms")
 	b.ReportMetric(benchMedianMS(tshark), "ms-tshark")
 	b.ReportMetric(benchMedianRatio(tshark, lab), "x-faster")
+	b.ReportMetric(benchMedianRatio(tsharkProcessor, labProcessor), "x-processor")
 	b.ReportMetric(benchMedianRatio(one, two), "x-workers")
 	b.ReportMetric(float64(memory)/flat, "x-flat")
 	if os.Getenv("LAB_FULL") != "" {
@@ -167,11 +172,11 @@ func benchWorkers(b *testing.B, program string, files ...string) time.Duration {
 	return time.Since(start)
 }
 
-func benchTshark(b *testing.B, file string) time.Duration {
+func benchTshark(b *testing.B, file string) benchRun {
 	b.Helper()
 	args := []string{"-r", file, "-Y", "tls.alert_message or tls.handshake.type or http.response", "-T", "fields"}
 	for _, field := range strings.Fields("frame.time_epoch tcp.stream ip.src tcp.srcport ip.dst tcp.dstport tls.handshake.type tls.handshake.extensions_server_name tls.alert_message.desc x509sat.uTF8String http.response.code") {
 		args = append(args, "-e", field)
 	}
-	return benchProcess(b, exec.Command("tshark", args...)).took
+	return benchProcess(b, exec.Command("tshark", args...))
 }

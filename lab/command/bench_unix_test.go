@@ -116,9 +116,10 @@ func benchRecord(b *testing.B, program string) (file string) {
 
 // benchRun is what a process took.
 type benchRun struct {
-	out    []byte
-	took   time.Duration
-	memory int64 // the most that was resident, in the units of getrusage
+	out       []byte
+	took      time.Duration
+	processor time.Duration // of all its threads
+	memory    int64         // the most that was resident, in the units of getrusage
 }
 
 func benchProcess(b *testing.B, c *exec.Cmd) benchRun {
@@ -130,7 +131,7 @@ func benchProcess(b *testing.B, c *exec.Cmd) benchRun {
 		b.Fatalf("%v: %v\n%.1000s", c, err, stderr.Bytes())
 	}
 	took := time.Since(start)
-	return benchRun{out.Bytes(), took, int64(c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)}
+	return benchRun{out.Bytes(), took, c.ProcessState.UserTime() + c.ProcessState.SystemTime(), int64(c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)}
 }
 
 // benchExplain lists a file, in which every connection must be found with its
