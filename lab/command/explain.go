@@ -34,8 +34,8 @@ lab explain lab.pcapng --stream 2 --verbose
 lab explain dump.pcap --keylog k.log   of tcpdump, with keys from elsewhere
 lab explain client.pcapng server.pcapng
                                        of both ends: what sits between them
-lab explain night/*.pcapng.gz --summary
-                                       of one place: who refuses whom, and why
+lab explain dump.pcap dump.pcap1       of a ring, as are more than two: as one
+lab explain *.pcapng.gz --summary      who refuses whom, why and how often
 lab up --capture - | lab explain -     while it happens
 lab explain 'tls: bad certificate'     what a message means, and what to do
 journalctl -u nginx | lab explain -    the same of a log, or of error.log

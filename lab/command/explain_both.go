@@ -34,6 +34,9 @@ func (p *Program) explainBoth(c *cli.Context, o explainOptions) error {
 			return unlessEnded(c, err)
 		}
 		defer file.close()
+		if err := checkCapture(file); err != nil {
+			return err
+		}
 		readings = append(readings, &reading{Program: p, from: file, file: file.name})
 	}
 	for _, r := range readings {
