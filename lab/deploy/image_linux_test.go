@@ -71,11 +71,18 @@ func buildImage(t *testing.T) string {
 	return root
 }
 
-// The image works with a read-only root file system, as its own user, and in the
-// way that the compose file says.
+// The image works with a read-only root file system and as its own user, in the
+// ways that lab deploy says.
 func TestImage(t *testing.T) {
 	ownNetwork(t)
 	root, program := buildImage(t), peertest.Build(t, "linux")
+	testCompose(t, root, program)
+	testPods(t, root, program)
+	testAttach(t, root)
+}
+
+// testCompose runs what the compose file has services run.
+func testCompose(t *testing.T, root, program string) {
 	var compose struct {
 		Services map[string]struct {
 			Command     []string
