@@ -3,6 +3,7 @@ package command
 import (
 	"cmp"
 	"net"
+	"net/url"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -135,4 +136,16 @@ func ownURL(c *cli.Context) (string, error) {
 	}
 	_, port, _ := net.SplitHostPort(c.String("addr"))
 	return "https://localhost:" + port + "/", nil
+}
+
+// httpsURL reads a URL that a client can call. source is where s was written.
+func httpsURL(c *cli.Context, source, s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
+		return nil, &usageError{command: commandName(c), problem: source + " is \"" + s + "\", and must be like https://localhost:8443/"}
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u, nil
 }

@@ -13,7 +13,6 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/deploy"
-	"mtlslab.example/lab/lab/text"
 )
 
 // exportFormat is a form in which other programs take a certificate.
@@ -197,25 +196,4 @@ func environment(c *cli.Context, certs, name string) ([]byte, error) {
 func anyOf(words []string) string {
 	last := len(words) - 1
 	return strings.Join(words[:last], ", ") + " or " + words[last]
-}
-
-// shellWord is s as a person would type it in a POSIX shell: quoted if need be.
-func shellWord(s string) string {
-	if s != "" && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789./_-+:@=") == "" {
-		return s
-	}
-	return shellQuoted(s)
-}
-
-// shellQuoted is s as one word of a POSIX shell, without what a terminal would
-// take for commands.
-func shellQuoted(s string) string {
-	if text.IsClean(s) {
-		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-	}
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		fmt.Fprintf(&b, `\%03o`, c)
-	}
-	return `"$(printf '` + b.String() + `')"`
 }

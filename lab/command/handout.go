@@ -11,13 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/certgen"
-	"mtlslab.example/lab/certgen/atomicfile"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/handout"
 	"mtlslab.example/lab/lab/text"
@@ -176,80 +174,6 @@ func (r *handoutRun) addresses() string {
 	return cmp.Or(strings.Join(ownAddresses(), " "), "ADDRESS")
 }
 
-// numbered are the names of copies of a certificate.
-func numbered(name string, count int) (names []string) {
-	for i := range count {
-		names = append(names, fmt.Sprintf("%s-%02d", name, i+1))
-	}
-	return names
-}
-
-// addCopies adds to certs.yaml those copies of a certificate that it lacks.
-func (p *Program) addCopies(f folder, name string, names []string) error {
-	data, err := os.ReadFile(f.manifest())
-	if err != nil {
-		return err
-	}
-	edited, added, err := certgen.AddCopies(f.manifest(), data, name, names)
-	if err != nil || len(added) == 0 {
-		return err
-	}
-	if err := f.rewriteManifest(data, edited); err != nil {
-		return err
-	}
-	p.say("added to %s, like %s: %s", f.manifest(), name, spanned(added))
-	return nil
-}
-
-// numberedName is one with a number at its end, or before a file's extension.
-var numberedName = text.Pattern(`^(.*?)([0-9]{1,9})(\.[a-z0-9]+)?$`)
-
-// isNext reports whether b is a with the next number.
-func isNext(a, b string) bool {
-	x, y := numberedName().FindStringSubmatch(a), numberedName().FindStringSubmatch(b)
-	if x == nil || y == nil || x[1] != y[1] || x[3] != y[3] {
-		return false
-	}
-	before, _ := strconv.Atoi(x[2]) // digits, and not too many
-	after, _ := strconv.Atoi(y[2])
-	return after == before+1
-}
-
-// spanned lists names; three or more that are numbered on end are the first and
-// the last.
-func spanned(names []string) string {
-	var words []string
-	for len(names) > 0 {
-		n := 1
-		for n < len(names) && isNext(names[n-1], names[n]) {
-			n++
-		}
-		if n > 2 {
-			words = append(words, names[0]+" to "+names[n-1])
-		} else {
-			words = append(words, names[:n]...)
-		}
-		names = names[n:]
-	}
-	return strings.Join(words, ", ")
-}
-
-// rewriteManifest writes the manifest anew, if it is still what was read.
-func (f folder) rewriteManifest(was, now []byte) error {
-	there, err := os.ReadFile(f.manifest())
-	if err != nil {
-		return err
-	}
-	if string(there) != string(was) {
-		return fmt.Errorf("%s was changed by another program in the meantime: nothing was written", f.manifest())
-	}
-	info, err := os.Stat(f.manifest())
-	if err != nil {
-		return err
-	}
-	return atomicfile.Write(f.manifest(), now, info.Mode().Perm())
-}
-
 // handOut writes the hand-outs of names. All are made before one is written.
 func (r *handoutRun) handOut(c *cli.Context, names []string) error {
 	var made []*handout.Handout
@@ -384,28 +308,6 @@ func (r *handoutRun) url() string {
 	return "https://" + net.JoinHostPort(host, wiresharkPort) + "/"
 }
 
-// typeable are the hosts and addresses among subject alternative names by which
-// another machine can call: not those of this machine alone, and no wildcards.
-func typeable(sans []string) (hosts []string) {
-	for _, san := range sans {
-		kind, value, _ := strings.Cut(san, ":")
-		ip := net.ParseIP(value)
-		switch {
-		case kind == "IP" && ip != nil && !ip.IsLoopback() && !ip.IsUnspecified():
-			hosts = append(hosts, ip.String())
-		case kind == "DNS" && !isOwnName(value) && !strings.Contains(value, "*"):
-			hosts = append(hosts, value)
-		}
-	}
-	return hosts
-}
-
-// isOwnName reports whether a host is this machine by every machine's account.
-func isOwnName(host string) bool {
-	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))
-	return strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".127-0-0-1.nip.io") || strings.HasSuffix(host, ".127.0.0.1.nip.io")
-}
-
 // sayHandedOut says what was made, and whether others can call.
 func (r *handoutRun) sayHandedOut(made []*handout.Handout, there []string) {
 	if len(there) > 0 {
@@ -438,19 +340,4 @@ func (r *handoutRun) sayHandedOut(made []*handout.Handout, there []string) {
 		r.say("the certificate of %s is not for %s: clients will refuse it. This adds the name:", r.server.Name, host)
 		r.sayAddName(r.folder, r.server.Name, commandWord(host))
 	}
-}
-
-// coversHost reports whether subject alternative names are for a host.
-func coversHost(sans []string, host string) bool {
-	leaf := &x509.Certificate{}
-	for _, san := range sans {
-		kind, value, _ := strings.Cut(san, ":")
-		switch kind {
-		case "DNS":
-			leaf.DNSNames = append(leaf.DNSNames, value)
-		case "IP":
-			leaf.IPAddresses = append(leaf.IPAddresses, net.ParseIP(value))
-		}
-	}
-	return leaf.VerifyHostname(host) == nil
 }

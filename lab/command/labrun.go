@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -393,16 +392,4 @@ func (a *labRun) failed() error {
 		return silentError{}
 	}
 	return nil
-}
-
-// httpsURL reads a URL that a client can call. source is where s was written.
-func httpsURL(c *cli.Context, source, s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
-		return nil, &usageError{command: commandName(c), problem: source + " is \"" + s + "\", and must be like https://localhost:8443/"}
-	}
-	if u.Path == "" {
-		u.Path = "/"
-	}
-	return u, nil
 }

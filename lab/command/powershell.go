@@ -1,9 +1,10 @@
 package command
 
 import (
-	"regexp"
 	"runtime"
 	"strings"
+
+	"mtlslab.example/lab/lab/text"
 )
 
 // inShell returns examples and hints, which are written for a POSIX shell, as
@@ -18,8 +19,8 @@ func inShell(lines string) string {
 // powerShell returns lines for a POSIX shell as they are in PowerShell.
 func powerShell(lines string) string {
 	lines = otherLines.Replace(lines)
-	lines = localPath.ReplaceAllStringFunc(lines, func(path string) string { return strings.ReplaceAll(path, "/", `\`) })
-	return placeholder.ReplaceAllString(lines, "'$0'")
+	lines = localPath().ReplaceAllStringFunc(lines, func(path string) string { return strings.ReplaceAll(path, "/", `\`) })
+	return placeholder().ReplaceAllString(lines, "'$0'")
 }
 
 var (
@@ -39,7 +40,7 @@ var (
 		"curl -v", "curl.exe -v",
 	)
 	// What begins like a folder of lab's, or in this folder.
-	localPath = regexp.MustCompile(`(?m)(?:^|[ ='"(])(?:\./|certs/|exercises/|testdata/)[\w./-]*`)
+	localPath = text.Pattern(`(?m)(?:^|[ ='"(])(?:\./|certs/|exercises/|testdata/)[\w./-]*`)
 	// Braces are code in PowerShell.
-	placeholder = regexp.MustCompile(`\{(?:ca|cert|key|url|host|port)\}`)
+	placeholder = text.Pattern(`\{(?:ca|cert|key|url|host|port)\}`)
 )

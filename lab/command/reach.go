@@ -119,3 +119,40 @@ func (p *Program) sayNotYet(name string, certificates ...*x509.Certificate) {
 		}
 	}
 }
+
+// typeable are the hosts and addresses among subject alternative names by which
+// another machine can call: not those of this machine alone, and no wildcards.
+func typeable(sans []string) (hosts []string) {
+	for _, san := range sans {
+		kind, value, _ := strings.Cut(san, ":")
+		ip := net.ParseIP(value)
+		switch {
+		case kind == "IP" && ip != nil && !ip.IsLoopback() && !ip.IsUnspecified():
+			hosts = append(hosts, ip.String())
+		case kind == "DNS" && !isOwnName(value) && !strings.Contains(value, "*"):
+			hosts = append(hosts, value)
+		}
+	}
+	return hosts
+}
+
+// isOwnName reports whether a host is this machine by every machine's account.
+func isOwnName(host string) bool {
+	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))
+	return strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".127-0-0-1.nip.io") || strings.HasSuffix(host, ".127.0.0.1.nip.io")
+}
+
+// coversHost reports whether subject alternative names are for a host.
+func coversHost(sans []string, host string) bool {
+	leaf := &x509.Certificate{}
+	for _, san := range sans {
+		kind, value, _ := strings.Cut(san, ":")
+		switch kind {
+		case "DNS":
+			leaf.DNSNames = append(leaf.DNSNames, value)
+		case "IP":
+			leaf.IPAddresses = append(leaf.IPAddresses, net.ParseIP(value))
+		}
+	}
+	return leaf.VerifyHostname(host) == nil
+}

@@ -223,7 +223,7 @@ func assignment(name, value string) string {
 	if runtime.GOOS == "windows" {
 		return "$env:" + name + " = '" + strings.ReplaceAll(value, "'", "''") + "'\n"
 	}
-	return "export " + name + "=" + shellQuoted(value) + "\n"
+	return "export " + name + "=" + text.ShellQuoted(value) + "\n"
 }
 
 // commandWord is s as one word of a command line to copy: a folder's name must
@@ -235,7 +235,7 @@ func commandWord(s string) string {
 		}
 		return s
 	}
-	return shellWord(s)
+	return text.ShellWord(s)
 }
 
 // loopback is the name of the loopback interface for Wireshark.

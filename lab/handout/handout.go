@@ -16,6 +16,7 @@ import (
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 )
 
 // Handout is what one side gets.
@@ -163,9 +164,9 @@ func (h *Handout) port() string {
 func (h *Handout) readme() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	name, authority, command := word(h.Name), word(h.Authority), "lab"
+	name, authority, command := text.ShellWord(h.Name), text.ShellWord(h.Authority), "lab"
 	for _, argument := range h.Command() {
-		command += " " + word(argument)
+		command += " " + text.ShellWord(argument)
 	}
 	line("%s: certificate, key and CA of a %v", h.Name, h.Side)
 	line("")
@@ -198,7 +199,7 @@ func (h *Handout) readme() string {
 		line("     %s", command)
 		line("3. The same with curl:")
 		line("     curl --cacert certs/%s.pem --cert certs/%s.pem \\", authority, name)
-		line("       --key certs/%s-key.pem %s", name, word(h.URL))
+		line("       --key certs/%s-key.pem %s", name, text.ShellWord(h.URL))
 	} else {
 		line("2. Start the server, for other machines too:")
 		line("     %s", command)
@@ -206,12 +207,4 @@ func (h *Handout) readme() string {
 		line("     lab snippet nginx --server --cert %s --client-ca %s", name, authority)
 	}
 	return b.String()
-}
-
-// word is s as one word of a shell's command line.
-func word(s string) string {
-	if strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789./_-+:@=") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

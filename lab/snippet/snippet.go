@@ -14,6 +14,7 @@ import (
 
 	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 )
 
 //go:embed snippets
@@ -54,13 +55,13 @@ func (v Values) Server() string { return net.JoinHostPort(v.Host, v.Port) }
 
 // export is the command that makes a file of a certificate of the PKI.
 func export(name, options string) string {
-	return "lab certs export " + shellWord(name) + " --format " + options
+	return "lab certs export " + text.ShellWord(name) + " --format " + options
 }
 
 // makeBundle is the command that makes Bundle, or writes it.
 func (v Values) makeBundle() string {
 	if v.Name == "" {
-		return "(umask 077; cat " + shellWord(v.Cert) + " " + shellWord(v.Key) + " >" + shellWord(v.Bundle) + ")"
+		return "(umask 077; cat " + text.ShellWord(v.Cert) + " " + text.ShellWord(v.Key) + " >" + text.ShellWord(v.Bundle) + ")"
 	}
 	return export(v.Name, "pem-bundle")
 }
@@ -68,7 +69,7 @@ func (v Values) makeBundle() string {
 // makeP12 is the command that makes P12.
 func (v Values) makeP12() string {
 	if v.Name == "" {
-		return "openssl pkcs12 -export -in " + shellWord(v.Cert) + " -inkey " + shellWord(v.Key) + " -out " + shellWord(v.P12)
+		return "openssl pkcs12 -export -in " + text.ShellWord(v.Cert) + " -inkey " + text.ShellWord(v.Key) + " -out " + text.ShellWord(v.P12)
 	}
 	return export(v.Name, "p12 --password-file password.txt")
 }
@@ -76,7 +77,7 @@ func (v Values) makeP12() string {
 // makeTrustStore is the command that makes TrustStore.
 func (v Values) makeTrustStore() string {
 	if v.Authority == "" {
-		return "keytool -importcert -noprompt -file " + shellWord(v.CA) + " -storetype PKCS12 -keystore " + shellWord(v.TrustStore)
+		return "keytool -importcert -noprompt -file " + text.ShellWord(v.CA) + " -storetype PKCS12 -keystore " + text.ShellWord(v.TrustStore)
 	}
 	return export(v.Authority, "java-truststore --password-file password.txt")
 }
@@ -147,14 +148,14 @@ func Write(w io.Writer, program string, side endpoint.Side, v Values) error {
 			return &PathError{*path}
 		}
 	}
-	text, err := files.ReadFile(file(program, side))
+	snippet, err := files.ReadFile(file(program, side))
 	if err != nil {
 		return err
 	}
 	t, err := template.New(program).Funcs(template.FuncMap{
 		"q":      quoted,
 		"pg":     func(s string) string { return "'" + s + "'" },
-		"sh":     shellWord,
+		"sh":     text.ShellWord,
 		"hasCRL": func() bool { return v.HasCRL },
 		"isIP":   func() bool { return net.ParseIP(v.Host) != nil },
 		"bracket": func(host string) string {
@@ -174,7 +175,7 @@ func Write(w io.Writer, program string, side endpoint.Side, v Values) error {
 			}
 			return "# " + line + " (once it is there)"
 		},
-	}).Parse(string(text))
+	}).Parse(string(snippet))
 	if err != nil {
 		return err
 	}
@@ -190,8 +191,8 @@ func isSpecial(r rune) bool {
 // quoted is s in double quotes, as all of the languages here read it: without
 // special characters they agree.
 func quoted(s string) string {
-	text, _ := json.Marshal(s) // never fails for a string
-	return string(text)
+	encoded, _ := json.Marshal(s) // never fails for a string
+	return string(encoded)
 }
 
 // conninfo is s as a value of libpq's connection string, which itself is in
@@ -199,12 +200,4 @@ func quoted(s string) string {
 func conninfo(s string) string {
 	value := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s)
 	return "'" + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(value) + "'"
-}
-
-// shellWord is s as one word of a shell; zsh looks for files by brackets too.
-func shellWord(s string) string {
-	if strings.ContainsAny(s, " ~()[]") {
-		return "'" + s + "'"
-	}
-	return s
 }

@@ -219,3 +219,16 @@ func TestDuration(t *testing.T) {
 		}
 	}
 }
+
+// A word of a shell is one word there, whatever is in it, and shows no command to
+// a terminal.
+func TestShellWord(t *testing.T) {
+	for s, want := range map[string]string{
+		"certs/client.pem": "certs/client.pem", "": "''", "my lab": "'my lab'", "it's": `'it'\''s'`, "~": "'~'", "a,b": "'a,b'", "a[1]": "'a[1]'",
+		"\x1b[2J": `"$(printf '\033\133\062\112')"`,
+	} {
+		if got := ShellWord(s); got != want {
+			t.Errorf("%q becomes %s, want %s", s, got, want)
+		}
+	}
+}
