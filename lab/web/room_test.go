@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/room"
 )
@@ -75,5 +76,28 @@ func TestRoom(t *testing.T) {
 	b.until(`document.querySelector('#room').hidden && document.querySelector('#exchange h2').textContent.includes('expired-client')`)
 	if skip := value[string](b, `document.querySelector('.skip').hash`); skip != "#exchange" {
 		t.Errorf("the first link leads to %s", skip)
+	}
+}
+
+// A room that changes all the time keeps no exchange from the page.
+func TestRoomTakesTurns(t *testing.T) {
+	p := NewPage(Options{Title: "lab server", Live: true, Room: true})
+	s := serve(t, p)
+	v := room.View{Guests: make([]room.Guest, 100)}
+	p.ShowRoom(v)
+	rooms, added := 0, false
+	events(t, s, "0", func(name, _ string) bool {
+		if name == "room" {
+			rooms++
+			p.ShowRoom(v) // it has changed again before the next look
+			if !added {
+				p.Add(&Exchange{Exchange: &lab.Exchange{Number: 1}})
+				added = true
+			}
+		}
+		return name != "exchanges"
+	})
+	if rooms > 3 {
+		t.Errorf("the exchange came after %d rooms", rooms)
 	}
 }

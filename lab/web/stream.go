@@ -61,6 +61,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	var exercise *Exercise
 	var guests *room.View
+	roomLast := false
 	for {
 		added, ended, more := s.page.exchanges.after(last)
 		now, in := s.page.exercise.Load(), s.page.room.Load()
@@ -70,13 +71,14 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 			continue
-		case in != guests:
-			if guests = in; !send(event("room", last, encode(in))) || !pause(r, rest(len(in.Guests))) {
+		case in != guests && (len(added) == 0 || !roomLast): // the two take turns
+			guests, roomLast = in, true
+			if !send(event("room", last, encode(in))) || !pause(r, rest(len(in.Guests))) {
 				return
 			}
 			continue
 		case len(added) > 0:
-			last = added[len(added)-1].id
+			last, roomLast = added[len(added)-1].id, false
 			if !send(event("exchanges", last, encode(rows(added)))) || !pause(r, rest(len(added))) {
 				return
 			}

@@ -149,7 +149,7 @@ function connectTabs() {
     location.hash = ids.join('+');
   });
   /** @type {Record<string, () => void>} */
-  const fill = {lessons: () => lessons?.start(), pki: () => pki.seen(), exchanges: () => list.later()};
+  const fill = {lessons: () => lessons?.start(), pki: () => pki.seen(), room: () => room?.draw(), exchanges: () => list.later()};
   const open = (/** @type {HTMLElement} */ chosen) => {
     for (const tab of tabs) {
       tab.setAttribute('aria-selected', String(tab === chosen));

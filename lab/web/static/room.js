@@ -18,7 +18,10 @@ export class Room {
    * @param {() => void} leave goes to the exchanges
    */
   constructor(root, leave) {
+    this.root = root;
     this.leave = leave;
+    /** @type {{summary: string, guests: Guest[], left: number}|null} null: nobody has called */
+    this.now = null;
     this.summary = el('p', {role: 'status', class: 'summary'}, 'Nobody has called yet.');
     this.table = el('div', {class: 'wide'});
     root.replaceChildren(el('h2', null, 'Room'), this.summary, this.table);
@@ -26,6 +29,14 @@ export class Room {
 
   /** @param {{summary: string, guests: Guest[], left: number}} now */
   update(now) {
+    this.now = now;
+    this.draw();
+  }
+
+  /** Draws, if somebody looks. */
+  draw() {
+    const {now} = this;
+    if (!now || this.root.hidden) return;
     if (this.summary.textContent !== now.summary) this.summary.textContent = now.summary;
     const reports = now.guests.some((g) => g.report);
     const heads = ['Who', 'State', 'Calls', 'Last seen', ...(reports ? ['Exercise', 'Hints', 'Solved'] : [])];
