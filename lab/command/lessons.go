@@ -21,11 +21,12 @@ type lessons struct {
 
 // Find implements web.Lessons.
 func (l *lessons) Find(message string) (found []json.RawMessage, err error) {
-	all := scenario.Search(message).Scenarios
-	if message == "" {
-		if all, err = scenario.All(); err != nil {
-			return nil, err
-		}
+	all, err := scenario.All()
+	if err != nil {
+		return nil, err
+	}
+	if message != "" {
+		all = scenario.Search(message).Scenarios
 	}
 	for _, s := range all {
 		found = append(found, bytes.TrimSpace(l.encoded(listed(s))))

@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -28,11 +29,17 @@ func quotedNames(names []string) string {
 
 // AlertNamed returns the alert of a name or number, such as 48 or unknown_ca.
 func AlertNamed(word string) (tlswire.AlertDescription, bool) {
-	word = strings.TrimSpace(word)
+	alert, ok := namedAlerts()[strings.ToLower(strings.TrimSpace(word))]
+	return alert, ok
+}
+
+// namedAlerts are the alerts that are registered, by name and by number.
+var namedAlerts = sync.OnceValue(func() map[string]tlswire.AlertDescription {
+	named := map[string]tlswire.AlertDescription{}
 	for code := range tlswire.AlertDescription(255) {
-		if isRegistered(code) && (word == fmt.Sprint(uint8(code)) || strings.EqualFold(word, code.String())) {
-			return code, true
+		if isRegistered(code) {
+			named[code.String()], named[fmt.Sprint(uint8(code))] = code, code
 		}
 	}
-	return 0, false
-}
+	return named
+})

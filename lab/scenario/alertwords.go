@@ -101,16 +101,17 @@ var otherNames = map[tlswire.AlertDescription][]string{
 // measured, by other stacks.
 func (s *Scenario) Alerts() []tlswire.AlertDescription {
 	codes := map[tlswire.AlertDescription]bool{}
-	for code := range tlswire.AlertDescription(255) {
-		for _, e := range s.Expect {
-			if e.Alert == code.String() {
-				codes[code] = true
-			}
+	add := func(name string) {
+		if alert, ok := AlertNamed(name); ok {
+			codes[alert] = true
 		}
 	}
+	for _, e := range s.Expect {
+		add(e.Alert)
+	}
 	for _, r := range stacks().Runs {
-		if alert, ok := AlertNamed(r.Alert); ok && r.Scenario == s.Name {
-			codes[alert] = true
+		if r.Scenario == s.Name {
+			add(r.Alert)
 		}
 	}
 	return slices.Sorted(maps.Keys(codes))

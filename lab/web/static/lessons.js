@@ -31,7 +31,9 @@ export class Lessons {
 
   /** Shows all lessons, the first time. */
   start() {
-    if (!this.found.firstChild && !this.search.value) void this.find();
+    if (this.found.firstChild || this.search.value) return;
+    this.said.textContent = 'Looking …';
+    void this.find();
   }
 
   async find() {

@@ -1,7 +1,7 @@
 // The list of exchanges. Only the rows in sight are elements, so that thousands
 // cost no more than a screenful.
 
-import {el} from './dom.js';
+import {el, visible} from './dom.js';
 import {counted, duration, nameOf, outcomeOf} from './words.js';
 
 /** How many exchanges are kept, as on the server. */
@@ -118,12 +118,14 @@ export class List {
   /** @param {import('./types.js').Row} x */
   row(x) {
     const {text, mood} = outcomeOf(x);
+    const why = whyOf(x);
+    const who = [x.title || x.tls.version, namesOf(x)].filter(Boolean).join(' · ');
     return el('li', null, el('a', {href: `#${x.id}`, class: `row ${mood}`},
       el('span', {class: 'sign', 'aria-hidden': 'true'}, signs[mood]),
       el('span', {class: 'outcome'}, x.title ? '' : el('span', {class: 'number'}, `${x.exchange} `), el('b', null, text)),
       el('span', {class: 'duration'}, duration(x.duration_ms)),
-      el('span', {class: 'why'}, whyOf(x)),
-      el('span', {class: 'who'}, [x.title || x.tls.version, namesOf(x)].filter(Boolean).join(' · '))));
+      el('span', {class: 'why', title: visible(why)}, why), // there is not always room for all of it
+      el('span', {class: 'who', title: visible(who)}, who)));
   }
 
   /**
