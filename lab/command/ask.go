@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/glossary"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/text"
@@ -183,7 +184,10 @@ func (p *Program) search(c *cli.Context, message string, whatToDo bool) error {
 		return &noScenarioError{message: message, found: found}
 	case c.Bool("json"):
 		for _, s := range found.Scenarios {
-			p.printScenarioJSON(s)
+			p.printJSON(struct {
+				listedScenario
+				Refuses endpoint.Side `json:"refuses,omitempty"` // as the message shows
+			}{listed(s), found.Refuses})
 		}
 	case whatToDo:
 		p.printAnswer(found)

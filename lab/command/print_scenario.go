@@ -107,20 +107,33 @@ func (p *Program) printEnds() {
 
 func (p *Program) printScenarioJSON(s *scenario.Scenario) { p.printJSON(listed(s)) }
 
-// listed is a scenario as JSON.
-func listed(s *scenario.Scenario) any {
-	type expectation struct {
-		RejectedBy endpoint.Side `json:"rejected_by,omitempty"`
-		Alert      string        `json:"alert,omitempty"`
-		Code       verdict.Code  `json:"code,omitempty"`
-		Status     int           `json:"status,omitempty"`
-	}
+// listedScenario is a scenario as JSON.
+type listedScenario struct {
+	Name     string   `json:"name"`
+	Title    string   `json:"title"`
+	Side     string   `json:"side"`
+	Topic    string   `json:"topic"`
+	Versions []string `json:"versions"`
+
+	Expect map[string]listedExpectation `json:"expect"` // by version
+	Codes  []verdict.Code               `json:"codes"`
+	Alerts []int                        `json:"alerts"` // numbers, also of what other programs send
+}
+
+type listedExpectation struct {
+	RejectedBy endpoint.Side `json:"rejected_by,omitempty"`
+	Alert      string        `json:"alert,omitempty"`
+	Code       verdict.Code  `json:"code,omitempty"`
+	Status     int           `json:"status,omitempty"`
+}
+
+func listed(s *scenario.Scenario) listedScenario {
 	var versions []string
-	expect, codes, alerts := map[string]expectation{}, []verdict.Code{}, []int{}
+	expect, codes, alerts := map[string]listedExpectation{}, []verdict.Code{}, []int{}
 	for _, v := range s.Versions() {
 		e := s.Expect[v]
 		versions = append(versions, tls.VersionName(v))
-		expect[tls.VersionName(v)] = expectation{e.RejectedBy, e.Alert, e.Code, e.Status}
+		expect[tls.VersionName(v)] = listedExpectation{e.RejectedBy, e.Alert, e.Code, e.Status}
 		if e.Code != "" && !slices.Contains(codes, e.Code) {
 			codes = append(codes, e.Code)
 		}
@@ -128,17 +141,7 @@ func listed(s *scenario.Scenario) any {
 	for _, code := range s.Alerts() {
 		alerts = append(alerts, int(code))
 	}
-	return struct {
-		Name     string   `json:"name"`
-		Title    string   `json:"title"`
-		Side     string   `json:"side"`
-		Topic    string   `json:"topic"`
-		Versions []string `json:"versions"`
-
-		Expect map[string]expectation `json:"expect"` // by version
-		Codes  []verdict.Code         `json:"codes"`
-		Alerts []int                  `json:"alerts"` // numbers, also of what other programs send
-	}{s.Name, s.Title, s.Side, s.Topic, versions, expect, codes, alerts}
+	return listedScenario{s.Name, s.Title, s.Side, s.Topic, versions, expect, codes, alerts}
 }
 
 func (p *Program) printRunJSON(r *scenario.Result) {
