@@ -19,6 +19,7 @@ import (
 	"mtlslab.example/lab/lab/certfile"
 	"mtlslab.example/lab/lab/check"
 	"mtlslab.example/lab/lab/deploy"
+	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/handout"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/private"
@@ -30,6 +31,7 @@ import (
 // hint returns what to type after an error, or "".
 func hint(err error) string {
 	var (
+		keyType  *fault.KeyTypeError
 		usage    *usageError
 		behaves  *scenario.NotExportedError
 		written  *scenario.InTheWayError
@@ -173,6 +175,8 @@ func hint(err error) string {
 		return lessons.hint()
 	case errors.As(err, &lesson):
 		return "lab scenario list shows all; a file of your own is written ./mine.yaml"
+	case errors.As(err, &keyType):
+		return "take a lab that was built with Go 1.27 or newer; lab scenario show NAME tells what the lesson is about"
 	case errors.As(err, &issue), errors.As(err, &unlike):
 		return "change it in certs.yaml, then lab certs generate"
 	case errors.As(err, &fault):

@@ -96,6 +96,9 @@ func (p *Program) scenarioList(c *cli.Context) error {
 	}
 	if !c.Bool("json") {
 		p.printScenarios(all)
+		for _, name := range scenario.Unavailable() {
+			p.stdout().Paragraph("", 0, name, " is left out: it needs a lab that was built with Go 1.27 or newer.")
+		}
 		return nil
 	}
 	for _, s := range all {

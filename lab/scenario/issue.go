@@ -58,7 +58,12 @@ func (s *Scenario) Issue(ctx context.Context, manifest []byte, o IssueOptions) (
 			return nil, err
 		}
 	}
-	made.Issued, err = certgen.Issue(ctx, m, time.Now().Add(-s.Age))
+	if made.Issued, err = certgen.Issue(ctx, m, time.Now().Add(-s.Age)); err != nil {
+		return made, err
+	}
+	if s.KeyType != "" {
+		made.Pairs, err = s.KeyType.Reissue(made.Pairs)
+	}
 	return made, err
 }
 

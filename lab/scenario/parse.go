@@ -73,7 +73,8 @@ func (s *Scenario) fields(r yamldoc.Document) map[string]yamldoc.Setter {
 	return map[string]yamldoc.Setter{
 		"name": s.readName(r), "title": r.Words(&s.Title), "topic": r.Words(&s.Topic), "side": yamldoc.Choice(r, &s.Side, yamldoc.Named(Sides...)),
 		"teaches": r.Words(&s.Teaches), "reason": r.Words(&s.Reason), "fix": r.Words(&s.Fix), "fixes": yamldoc.ByName(r, &s.Fixes, r.Words), "evidence": r.Words(&s.Evidence), "rfc": r.Words(&s.RFC), "openssl": r.Words(&s.OpenSSL), "may_pass": r.Words(&s.MayPass), "says": yamldoc.ByName(r, &s.Says, r.ListOfWords),
-		"age": r.Span(&s.Age), "ech": r.Words(&s.ECH), "calls": r.Between(&s.Calls, 1, 100),
+		"key_type": yamldoc.Choice(r, &s.KeyType, yamldoc.Named(fault.MLDSA44, fault.MLDSA65, fault.MLDSA87)),
+		"age":      r.Span(&s.Age), "ech": r.Words(&s.ECH), "calls": r.Between(&s.Calls, 1, 100),
 		"extensions": s.ReadExtensions(r),
 		"files": yamldoc.ByName(r, &s.Files, func(d *Derived) yamldoc.Setter {
 			return func(n *yaml.Node) error {

@@ -14,6 +14,7 @@ import (
 	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -80,7 +81,17 @@ func (s *Scenario) Prepare(ctx context.Context, manifest []byte, certs string) e
 
 func (s *Scenario) generate(ctx context.Context, m *certgen.Manifest, certs string, renew []string) error {
 	made := time.Now().Add(-s.Age)
-	_, err := certgen.Generate(ctx, m, s.Certs(certs), certgen.Options{Renew: renew, Now: func() time.Time { return made }})
+	dir := s.Certs(certs)
+	if s.KeyType != "" {
+		if !fault.HasMLDSA {
+			return &fault.KeyTypeError{Type: s.KeyType}
+		}
+		dir = filepath.Join(dir, "manifest")
+	}
+	_, err := certgen.Generate(ctx, m, dir, certgen.Options{Renew: renew, Now: func() time.Time { return made }})
+	if err == nil && s.KeyType != "" {
+		err = s.reissue(m, dir, s.Certs(certs))
+	}
 	return err
 }
 

@@ -43,6 +43,7 @@ type Scenario struct {
 
 	Age        time.Duration               // how long ago the certificates and CRLs were made
 	Extensions map[string][]pkix.Extension // of certificates, by their names
+	KeyType    fault.KeyType               // of all certificates; empty: the manifest's
 	ECH        string                      // public name of the server's Encrypted ClientHello; empty: none
 	Server     Half
 	Client     Half
@@ -144,8 +145,8 @@ type UnknownError struct {
 
 func (e *UnknownError) Error() string { return fmt.Sprintf("no scenario is called %q", e.Name) }
 
-// All returns the built-in scenarios by side, then in the order of the
-// catalogue's files.
+// All returns the built-in scenarios that this program can run, by side, then in
+// the order of the catalogue's files.
 func All() ([]*Scenario, error) {
 	var all []*Scenario
 	for _, name := range names() {
@@ -153,7 +154,9 @@ func All() ([]*Scenario, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, s)
+		if s.KeyType == "" || fault.HasMLDSA {
+			all = append(all, s)
+		}
 	}
 	slices.SortStableFunc(all, func(a, b *Scenario) int {
 		if by := slices.Index(Sides, a.Side) - slices.Index(Sides, b.Side); by != 0 {
@@ -162,6 +165,15 @@ func All() ([]*Scenario, error) {
 		return strings.Compare(a.Topic, b.Topic)
 	})
 	return all, nil
+}
+
+// Unavailable returns the names of the built-in scenarios that this program
+// cannot run, since the Go that it was built with is too old.
+func Unavailable() []string {
+	all, _ := All()
+	return slices.DeleteFunc(names(), func(name string) bool {
+		return slices.ContainsFunc(all, func(s *Scenario) bool { return s.Name == name })
+	})
 }
 
 // Find returns the built-in scenario of that name, or reads a file if name has
