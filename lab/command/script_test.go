@@ -89,11 +89,15 @@ func scripts(t *testing.T) testscript.Params {
 	}
 }
 
-// condition is true for full in the full run, and for missing:PROGRAM when a peer is not here, on which a
+// condition is true for full in the full run, for terminal where lab can be
+// started on one, and for missing:PROGRAM when a peer is not here, on which a
 // script skips; where CI is set it fails instead.
 func condition(name string) (bool, error) {
-	if name == "full" { // programs that only the full run has
+	switch name {
+	case "full": // programs that only the full run has
 		return peertest.Full(), nil
+	case "terminal":
+		return runtime.GOOS != "windows", nil
 	}
 	peer, ok := strings.CutPrefix(name, "missing:")
 	if !ok {
