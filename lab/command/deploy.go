@@ -37,7 +37,7 @@ docker compose logs server     has the address of the live view`
 func (p *Program) deployComposeCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "compose",
-		Usage:       "print a compose file: certificates, a server, a client, the live view",
+		Usage:       "print a compose file: PKI, server, client, live view",
 		Description: deployComposeExamples,
 		Flags:       []cli.Flag{dirFlag(), imageFlag()},
 		Action:      noArguments(p.deployCompose),

@@ -95,10 +95,7 @@ func (k Kubernetes) Identities() []string {
 }
 
 // Host is the name of the server in the cluster.
-func (k Kubernetes) Host() string { return Host(k.Namespace) }
-
-// Host is the name of the server in a cluster, in a namespace.
-func Host(namespace string) string { return Server + "." + namespace + ".svc" }
+func (k Kubernetes) Host() string { return Server + "." + k.Namespace + ".svc" }
 
 // The rest is for the templates.
 

@@ -80,12 +80,13 @@ func (c *cluster) pod(t *testing.T, object string) (container, []string, []strin
 		must(t, os.Chmod(filepath.Dir(dir), 0o755))
 		must(t, os.Chmod(dir, 0o777))
 		volumes[v.Name] = dir
-		entries := map[string]string{}
-		if v.Secret != nil {
+		var entries map[string]string
+		switch {
+		case v.Secret != nil:
 			entries = c.objects["Secret "+v.Secret.SecretName].Data
-		} else if v.ConfigMap != nil {
+		case v.ConfigMap != nil:
 			entries = c.objects["ConfigMap "+v.ConfigMap.Name].Data
-		} else {
+		default:
 			continue
 		}
 		if len(entries) == 0 {
