@@ -21,6 +21,7 @@ import (
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/selection"
 	"mtlslab.example/lab/lab/summary"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/web"
 	"mtlslab.example/lab/lab/wiretap"
@@ -150,19 +151,12 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions, sum *summary.Summ
 	if err != nil {
 		return nil // interrupted, before there was anything
 	}
-	switch form {
-	case formCapture:
-	case formSummary:
-		if sum != nil {
-			return readSummary(c, o, sum, file, begins)
-		}
-		return &notCaptureError{file, form}
-	case formText:
-		if sum == nil {
-			return p.explainLog(c, begins)
-		}
-		fallthrough
-	default:
+	switch {
+	case form == formSummary && sum != nil:
+		return readSummary(c, o, sum, file, begins)
+	case form == formText && sum == nil:
+		return p.explainLog(c, begins)
+	case form != formCapture:
 		return &notCaptureError{file, form}
 	}
 	return p.explainInput(c, o, &input{name: file, size: size, sum: sum, read: func(_ func(string), o capture.ReadOptions) error {
@@ -176,9 +170,18 @@ func (p *Program) explainOne(c *cli.Context, o explainOptions, sum *summary.Summ
 // input is one capture, or several that are read as one.
 type input struct {
 	name string // of the first file
+	also int    // how many others there are
 	size int64  // 0: not known
 	read func(from func(file string), o capture.ReadOptions) error
 	sum  *summary.Summary // that it is added to; nil: it is shown
+}
+
+// all names all files.
+func (in *input) all() string {
+	if in.also == 0 {
+		return in.name
+	}
+	return in.name + " and " + text.Counted(in.also, "other file")
 }
 
 // explainInput explains a capture as it is read.
@@ -240,7 +243,7 @@ func (p *Program) explainInput(c *cli.Context, o explainOptions, in *input) erro
 	spread.Close()
 	dissector.Close()
 	bar.stop()
-	switch empty := printer.finish(file); {
+	switch empty := printer.finish(in.all()); {
 	case err != nil:
 		return p.sayFirst(err)
 	case empty != nil:

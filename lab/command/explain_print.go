@@ -247,6 +247,7 @@ func hinted(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 func (g *connectionPrinter) show(stream int) {
 	f := g.ready[stream]
 	delete(g.ready, stream)
+	file := g.origins.of(stream)
 	if d := f.drawn; d != nil {
 		if g.page == nil {
 			defer d.Release()
@@ -270,7 +271,7 @@ func (g *connectionPrinter) show(stream int) {
 	}
 	switch {
 	case g.sum != nil && (g.stream < 0 || g.stream == stream):
-		g.sum.Add(f.counted, g.origins.of(stream))
+		g.sum.Add(f.counted, file)
 	case f.text == nil:
 		return
 	case g.page != nil:

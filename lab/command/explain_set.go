@@ -18,7 +18,7 @@ import (
 // explainSet explains several captures of one place as if they were one, or adds
 // them to a summary.
 func (p *Program) explainSet(c *cli.Context, o explainOptions, files []string, sum *summary.Summary) error {
-	in := &input{name: files[0], sum: sum}
+	in := &input{name: files[0], also: len(files) - 1, sum: sum}
 	var set []capture.File
 	for _, name := range files {
 		file, err := openRereadable(c, name)
@@ -118,8 +118,12 @@ func (o *origins) Open(e wiretap.Event) wiretap.Handler {
 	return o.sink.Open(e)
 }
 
-// of returns the file in which a connection began, and forgets it.
+// of returns the file in which a connection began, and forgets it; "": that is
+// not wanted.
 func (o *origins) of(stream int) string {
+	if o == nil {
+		return ""
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	file := o.streams[stream]
