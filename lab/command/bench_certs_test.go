@@ -85,7 +85,7 @@ func benchFiles(b *testing.B, c *exec.Cmd, dir string, files int) time.Duration 
 func BenchmarkSize(b *testing.B) {
 	program := filepath.Join(b.TempDir(), "lab")
 	for b.Loop() {
-		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "mtlslab.example/lab")
+		build := exec.Command("go", "build", "-tags", "urfave_cli_no_docs", "-trimpath", "-ldflags", "-s -w", "-o", program, "mtlslab.example/lab")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			b.Fatalf("%v\n%s", err, out)
