@@ -81,7 +81,7 @@ func seen(x *lab.Exchange) (key string, g Guest) {
 		g.Why = cmp.Or(g.Why, "no certificate was asked for")
 	}
 	claimed := first(x.Client.Certificate, mostOfName)
-	if g.identity != (lab.Identity{}) {
+	if g.isProven() {
 		g.Name = claimed
 		return keyOf(g.identity), g
 	}

@@ -102,7 +102,7 @@ func (r *Room) take(id lab.Identity, name string, body io.Reader) (status int, e
 		return http.StatusBadRequest, err
 	}
 	r.mu.Lock()
-	g := r.row(keyOf(id))
+	g := r.guest(id, name)
 	isNew := g.Report == nil || *g.Report != report
 	g.State, g.Why, g.LastSeen, g.Report = In, "", time.Now(), &report
 	r.changed(*g, isNew)
@@ -113,9 +113,14 @@ func (r *Room) take(id lab.Identity, name string, body io.Reader) (status int, e
 func (r *Room) allows(id lab.Identity, name string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.guest(id, name).take(time.Now())
+}
+
+// guest returns the row of a guest who is in. mu is held.
+func (r *Room) guest(id lab.Identity, name string) *Guest {
 	g := r.row(keyOf(id))
-	if g.identity == (lab.Identity{}) {
+	if !g.isProven() {
 		g.identity, g.Name, g.State, g.LastSeen = id, first(name, mostOfName), In, time.Now()
 	}
-	return g.take(time.Now())
+	return g
 }

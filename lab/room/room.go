@@ -32,7 +32,7 @@ func (r *Room) See(x *lab.Exchange, id int) {
 	key, now := seen(x)
 	now.Exchange = id
 	r.mu.Lock()
-	if r.guests[key] == nil && now.identity == (lab.Identity{}) && r.claimed(now.host) >= mostClaimed {
+	if r.guests[key] == nil && !now.isProven() && r.claimed(now.host) >= mostClaimed {
 		key, now.Name = "others "+now.host, now.host+", under more names"
 	}
 	g := r.row(key)
@@ -70,7 +70,7 @@ func (r *Room) row(key string) *Guest {
 // claimed counts the rows of an address. mu is held.
 func (r *Room) claimed(host string) (n int) {
 	for _, g := range r.guests {
-		if g.identity == (lab.Identity{}) && g.host == host {
+		if !g.isProven() && g.host == host {
 			n++
 		}
 	}

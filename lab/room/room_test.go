@@ -2,6 +2,7 @@ package room
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -126,5 +127,30 @@ func TestBounds(t *testing.T) {
 	}
 	if last := v.Guests[len(v.Guests)-1]; last.Name != "CN=client" {
 		t.Errorf("the last is %s, want who is in", last.Line())
+	}
+}
+
+// fills is the body of a report that comes when the room is full of others.
+type fills struct {
+	*Room
+	io.Reader
+}
+
+func (f fills) Read(p []byte) (int, error) {
+	for i := range mostGuests {
+		f.See(call("10.0.0.2", fmt.Sprintf("CN=%d", i), accepted), 0)
+	}
+	return f.Reader.Read(p)
+}
+
+// Whoever is left out while a report is on its way is in again by it.
+func TestLeftOutWhileReporting(t *testing.T) {
+	var r Room
+	id := lab.Identity{Authority: strings.Repeat("cd", 32), Subject: "late"}
+	if status, err := r.take(id, "CN=late", fills{&r, strings.NewReader(`{"exercise": "a"}`)}); err != nil {
+		t.Fatalf("%d %v", status, err)
+	}
+	if got := lines(r.View()); !slices.Contains(got, "0 in CN=late; a, 0 hints, 0 solved in all") {
+		t.Errorf("%d rows, without it: %.300q", len(got), got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	"mtlslab.example/lab/lab"
 )
@@ -42,8 +43,8 @@ func Send(ctx context.Context, to *url.URL, credentials lab.Credentials, r Repor
 		said, _ := io.ReadAll(io.LimitReader(answer.Body, mostOfWhy))
 		return &lab.Response{Status: answer.StatusCode, Proto: answer.Proto, Body: said}, nil
 	}
-	var exchange *lab.Exchange
-	journal := &lab.Journal{Each: func(x *lab.Exchange) { exchange = x }}
+	var ended atomic.Pointer[lab.Exchange]
+	journal := &lab.Journal{Each: ended.Store}
 	client, err := lab.NewClient(lab.ClientOptions{URL: at, Ask: put}, lab.Settings{Credentials: credentials, Journal: journal})
 	if err != nil {
 		return err
@@ -53,6 +54,7 @@ func Send(ctx context.Context, to *url.URL, credentials lab.Credentials, r Repor
 		return ctx.Err()
 	}
 	journal.Wait(ctx)
+	exchange := ended.Load() // nil: it has yet to be judged
 	var rejected *lab.RejectedError
 	switch {
 	case errors.As(err, &rejected) && exchange != nil && exchange.Reason != "":
