@@ -127,7 +127,7 @@ func (p *Program) printResult(work *exercise.Work, r *exercise.Result) {
 	}
 	if len(r.NewCAs) > 0 {
 		p.stdout().Line()
-		p.say("%s has another key than at the start: whoever trusts the old one, or has a certificate of it, is left out. Of a CA that is in use that is seldom what you want", text.Joined(r.NewCAs, "and"))
+		p.say("made anew since the start, with another key: %s. Whoever trusts the old key, or has a certificate of it, is left out. Of a CA that is in use that is seldom what you want", text.Joined(r.NewCAs, "and"))
 	}
 	if !r.Solved && r.Capture != "" && slices.ContainsFunc(r.Steps, func(s *exercise.StepResult) bool { return s.Exchange != nil }) {
 		p.stdout().Line()

@@ -40,8 +40,11 @@ const reportPatience = 2 * time.Second
 func (p *Program) openReporter(c *cli.Context, course exercise.Course) (*reporter, error) {
 	asked := c.String("report")
 	if asked == "off" {
+		if err := course.SetReportTo(""); err != nil {
+			return nil, err
+		}
 		p.say("from now on nothing is told to anybody")
-		return nil, course.SetReportTo("")
+		return nil, nil
 	}
 	to := asked
 	if to == "" {
@@ -63,8 +66,10 @@ func (p *Program) openReporter(c *cli.Context, course exercise.Course) (*reporte
 		return nil, nil
 	}
 	if asked != "" {
+		if err := course.SetReportTo(u.String()); err != nil {
+			return nil, err
+		}
 		p.say("from now on %s is told, as %s: the exercise that you are at, how many hints you had, and what is solved; nothing else. --report off ends that", u, r.own.Certificate)
-		return r, course.SetReportTo(u.String())
 	}
 	return r, nil
 }
