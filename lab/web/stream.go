@@ -63,6 +63,13 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	var guests *room.View
 	roomLast := false
 	for {
+		select {
+		case listed := <-pki:
+			if !send(event("pki", last, listed)) {
+				return
+			}
+		default: // where exchanges come all the time, nobody waits for one below
+		}
 		added, ended, more := s.page.exchanges.after(last)
 		now, in := s.page.exercise.Load(), s.page.room.Load()
 		switch {

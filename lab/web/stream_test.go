@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"strings"
@@ -97,5 +98,23 @@ func TestMemory(t *testing.T) {
 	}
 	if len(kept.kept) != 10 || with == 0 || with > 4 || kept.kept[9].Wire == nil || kept.size > mostBytes {
 		t.Errorf("%d exchanges, %d with what was said, %d bytes; want 10, at most 4 and at most %d", len(kept.kept), with, kept.size, mostBytes)
+	}
+}
+
+// Exchanges that come all the time keep no certificates from the page.
+func TestCertificatesUnderLoad(t *testing.T) {
+	p := NewPage(Options{Live: true, PKI: func() ([]json.RawMessage, error) { return nil, nil }})
+	s := serve(t, p)
+	p.Add(plainExchange(1))
+	times := 0
+	events(t, s, "0", func(name, _ string) bool {
+		if name == "exchanges" {
+			times++
+			p.Add(plainExchange(1 + times))
+		}
+		return name != "pki" && times < 10
+	})
+	if times >= 10 {
+		t.Errorf("there are no certificates after exchanges came %d times", times)
 	}
 }
