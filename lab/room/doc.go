@@ -1,5 +1,5 @@
 // Package room is a server's view of those who call it: who is in, who was
-// refused and why, and at which exercise those are who tell.
+// refused and why, and at which exercise they are, if they report it.
 //
 // # Who is who
 //
@@ -11,8 +11,7 @@
 //
 // # Reports
 //
-// A participant's lab that was asked to sends a [Report], after each step: a PUT
-// of JSON to [Path], over mutual TLS, which is the login. The names in it are
-// text of others. A guest that sends many in a short time is answered with 429,
-// and what it has told before stays.
+// If a participant asks for it, their lab sends a [Report] after each step: a PUT
+// of JSON to [Path]. Mutual TLS is the login. A guest that sends many in a short
+// time is answered with 429, and its last report stays.
 package room

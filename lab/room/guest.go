@@ -23,7 +23,7 @@ type Guest struct {
 	LastSeen time.Time `json:"last_seen"`
 	Why      string    `json:"why,omitempty"`      // in a sentence
 	Exchange int       `json:"exchange,omitempty"` // the last call, by its id on the page; 0: it is not there
-	Report   *Report   `json:"report,omitempty"`   // nil: it has told nothing
+	Report   *Report   `json:"report,omitempty"`   // nil: it has sent none
 
 	identity lab.Identity // nobody's: by address
 	host     string

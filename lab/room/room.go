@@ -147,7 +147,7 @@ func summary(guests []Guest) string {
 	return strings.Join(parts, ", ")
 }
 
-// Reports reports whether somebody has told of an exercise.
+// Reports reports whether somebody has sent a report.
 func (v View) Reports() bool {
 	return slices.ContainsFunc(v.Guests, func(g Guest) bool { return g.Report != nil })
 }

@@ -110,7 +110,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// rest is how long to wait after n exchanges were sent.
+// rest is how long to wait after n rows were sent.
 func rest(n int) time.Duration {
 	return min(max(time.Duration(n)*restForEach, shortestRest), longestRest)
 }

@@ -1,6 +1,6 @@
 // Who has called the server: who is in, who was refused and why, and at which
-// exercise those are who tell. The words are the terminal's. Roles are written out,
-// as a narrow screen lays the table out as cards.
+// exercise they are, if they report it. The words are the terminal's. Roles are
+// written out, as a narrow screen lays the table out as cards.
 
 import {el} from './dom.js';
 
