@@ -74,7 +74,7 @@ func (m Moment) IsSet() bool { return !m.at.IsZero() || m.ofDay }
 func (m Moment) IsOfDay() bool { return m.ofDay }
 
 // NotBefore returns the time. A time of day is the first such time that is not
-// before start.
+// before the minute of start: people leave out seconds, and parts of them.
 func (m Moment) NotBefore(start time.Time) time.Time {
 	if !m.ofDay {
 		return m.at
@@ -83,7 +83,7 @@ func (m Moment) NotBefore(start time.Time) time.Time {
 	on := func(days int) time.Time {
 		return time.Date(day.Year(), day.Month(), day.Day()+days, m.at.Hour(), m.at.Minute(), m.at.Second(), m.at.Nanosecond(), m.at.Location())
 	}
-	if at := on(0); !at.Before(start) {
+	if at := on(0); !at.Before(start.Truncate(time.Minute)) {
 		return at
 	}
 	return on(1)

@@ -66,6 +66,16 @@ func TestMoment(t *testing.T) {
 			t.Errorf("%q is %v, want %s", given, got.UTC(), want)
 		}
 	}
+	// The minute and the second in which a capture begins are in it.
+	for _, given := range []string{"22:00", "22:00:05"} {
+		m, err := selection.ParseMoment(given, local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.NotBefore(start.Add(5*time.Second + time.Millisecond)); got.Sub(start) >= time.Minute {
+			t.Errorf("%q of a capture that begins then is %v", given, got)
+		}
+	}
 	for _, wrong := range []string{"", "now", "25:00", "2026-13-01", "02:14 PST", "2026-11-29 02:14 XYZ", "-1h"} {
 		if m, err := selection.ParseMoment(wrong, local); err == nil {
 			t.Errorf("%q is %v", wrong, m.NotBefore(start))
