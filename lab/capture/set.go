@@ -203,15 +203,3 @@ func (m *merge) readFile(file *member, yield func(time.Time) bool) {
 		m.wrong = append(m.wrong, &FileError{file.Name, err})
 	}
 }
-
-// Period returns the times of the first and the last packet of a file, as far as
-// it can be read; both are zero if there is none.
-func Period(r io.Reader) (first, last time.Time) {
-	s, err := newSource(r, nil)
-	if err != nil {
-		return first, last
-	}
-	var p period
-	_ = readPackets(s, func(f *frame) { p.take(f.time) }, nil)
-	return p.first, p.last
-}

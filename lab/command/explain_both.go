@@ -34,7 +34,7 @@ func (p *Program) explainBoth(c *cli.Context, o explainOptions) error {
 			return unlessEnded(c, err)
 		}
 		defer file.close()
-		if err := checkCapture(file); err != nil {
+		if _, err := addSummary(c, o, file, nil); err != nil {
 			return err
 		}
 		readings = append(readings, &reading{Program: p, from: file, file: file.name})

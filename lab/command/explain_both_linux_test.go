@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,8 +10,32 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"mtlslab.example/lab/lab/command"
 	"mtlslab.example/lab/lab/peertest"
 )
+
+// TestPipes: captures may come through pipes, of <(ssh host cat FILE) in a shell.
+// The names of these differ in numbers alone.
+func TestPipes(t *testing.T) {
+	capture, err := os.ReadFile(filepath.Join(foreignDir, "none.gnutls-gnutls.tls12.pcap"))
+	check(t, err)
+	for flag, want := range map[string]string{"--list": "1 connection at both ends", "--summary": "1 connection, "} {
+		dir := t.TempDir()
+		pipes := []string{filepath.Join(dir, "63"), filepath.Join(dir, "62")}
+		for _, pipe := range pipes {
+			check(t, unix.Mkfifo(pipe, 0o600))
+			go func() { _ = os.WriteFile(pipe, capture, 0) }()
+		}
+		var out, errs bytes.Buffer
+		p := command.Program{Stdout: &out, Stderr: &errs}
+		status := p.Run(t.Context(), append([]string{"lab", "explain", "--dir", dir, "--keylog", "off", flag}, pipes...))
+		if said := strings.Join(strings.Fields(out.String()), " "); status != 0 || !strings.Contains(said, want) {
+			t.Errorf("%s: status %d: %s%s", flag, status, &out, &errs)
+		}
+	}
+}
 
 // between is a client and a server on this machine, with something between
 // them, and a capture of dumpcap on either side of that.

@@ -2,6 +2,7 @@ package command_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -93,6 +94,27 @@ func TestBothSaysOnce(t *testing.T) {
 		if full != test.full || again != test.again {
 			t.Errorf("%v: said %d times in full, and %d times again:\n%s", test.flags, full, again, &out)
 		}
+	}
+}
+
+// TestBothClocksApart: captures of two ends are two ends, although their names
+// differ in numbers alone and the clock of one is an hour ahead.
+func TestBothClocksApart(t *testing.T) {
+	host1, err := os.ReadFile(filepath.Join(foreignDir, "none.gnutls-gnutls.tls12.pcap"))
+	check(t, err)
+	host2 := bytes.Clone(host1)
+	for at := pcapHeaderLen; at < len(host2); {
+		packet := host2[at:]
+		binary.LittleEndian.PutUint32(packet, binary.LittleEndian.Uint32(packet)+3600)
+		at += 16 + int(binary.LittleEndian.Uint32(packet[8:]))
+	}
+	dir := t.TempDir()
+	files := []string{filepath.Join(dir, "host1.pcap"), filepath.Join(dir, "host2.pcap")}
+	check(t, os.WriteFile(files[0], host1, 0o600))
+	check(t, os.WriteFile(files[1], host2, 0o600))
+	lines := explainJSON(t, "--dir", dir, files[0], files[1])
+	if _, ok := lines[len(lines)-1]["server_end"]; !ok {
+		t.Errorf("they are read as one: %v", lines)
 	}
 }
 

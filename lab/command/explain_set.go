@@ -2,8 +2,9 @@ package command
 
 import (
 	"bufio"
+	"cmp"
 	"io"
-	"slices"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -11,14 +12,15 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/summary"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// explainSet explains several captures of one place as if they were one, or adds
-// them to a summary.
+// explainSet explains several captures of one place as if they were one. With a
+// summary, which may be nil, it adds them to that, and summaries among them.
 func (p *Program) explainSet(c *cli.Context, o explainOptions, files []string, sum *summary.Summary) error {
-	in := &input{name: files[0], also: len(files) - 1, sum: sum}
+	in := &input{also: -1, sum: sum}
 	var set []capture.File
 	for _, name := range files {
 		file, err := openRereadable(c, name)
@@ -26,53 +28,112 @@ func (p *Program) explainSet(c *cli.Context, o explainOptions, files []string, s
 			return unlessEnded(c, err)
 		}
 		defer file.close()
-		if err := checkCapture(file); err != nil {
+		isSum, err := addSummary(c, o, file, sum)
+		if err != nil {
 			return err
 		}
+		if isSum {
+			continue
+		}
+		in.name = cmp.Or(in.name, name)
+		in.also++
 		in.size += file.size
 		set = append(set, capture.File{Name: file.name, Open: file.open})
+	}
+	if len(set) == 0 {
+		return nil
 	}
 	in.read = func(from func(string), o capture.ReadOptions) error { return capture.ReadSet(set, from, o) }
 	return p.explainInput(c, o, in)
 }
 
-// checkCapture returns an error if a file is known to be something else than a
-// capture.
-func checkCapture(file *rereadable) error {
+// addSummary adds a file to sum, unless that is nil, and reports whether it did:
+// the file may be a capture. Anything else is an error.
+func addSummary(c *cli.Context, o explainOptions, file *rereadable, sum *summary.Summary) (isSum bool, err error) {
 	in, err := file.open()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer in.Close()
-	if form := formOf(file.name, bufio.NewReader(in)); form != formCapture {
-		return &notCaptureError{file.name, form}
+	begins := bufio.NewReader(in)
+	switch form := formOf(file.name, begins); {
+	case form == formSummary && sum != nil:
+		return true, readSummary(c, o, sum, file.name, begins)
+	case form != formCapture:
+		return false, &notCaptureError{file.name, form}
 	}
-	return nil
+	return false, nil
 }
 
 // areRotated reports whether two captures are one after the other of one place,
 // and not of two ends: their names differ in numbers alone, as those of a ring
-// buffer do, and one begins when the other has ended.
+// buffer do, one begins when the other has ended, and most connections are in one
+// of them only. Of two ends whose clocks differ, the last does not hold. It does
+// not read from pipes, which can be read but once.
 func (p *Program) areRotated(c *cli.Context, files []string) (bool, error) {
-	if slices.Contains(files, "-") || files[0] == files[1] || withoutDigits(files[0]) != withoutDigits(files[1]) {
+	if files[0] == files[1] || withoutDigits(files[0]) != withoutDigits(files[1]) || !isRegular(files[0]) || !isRegular(files[1]) {
 		return false, nil
 	}
 	return unlessInterrupted(c.Context, func() (bool, error) {
-		var begin, end [2]time.Time
+		var of [2]extent
 		for i, name := range files {
 			in, _, err := openCaptured(name)
 			if err != nil {
 				return false, err
 			}
-			begin[i], end[i] = capture.Period(in)
+			of[i].read(in)
 			in.Close()
 		}
-		rotated := !begin[0].IsZero() && !begin[1].IsZero() && (!begin[1].Before(end[0]) || !begin[0].Before(end[1]))
+		rotated := of[0].isApart(&of[1])
 		if rotated {
 			p.say("%s and %s are read as one capture: the names differ in numbers alone, and one begins when the other has ended", files[0], files[1])
 		}
 		return rotated, nil
 	})
+}
+
+// isRegular reports whether a path leads to a regular file.
+func isRegular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// extent is what a capture is about: a period, and the client randoms of its
+// connections.
+type extent struct {
+	first, last time.Time // zero: there is no packet
+	randoms     map[string]bool
+}
+
+// read reads a capture as far as it can be read.
+func (e *extent) read(r io.Reader) {
+	e.randoms = make(map[string]bool)
+	_ = capture.Read(r, capture.ReadOptions{Sink: e, Period: func(first, last time.Time) { e.first, e.last = first, last }})
+}
+
+// Open implements wiretap.Sink.
+func (e *extent) Open(wiretap.Event) wiretap.Handler {
+	const random, end = 11, 43 // in a record with a ClientHello (RFC 9846 section 4.2.2)
+	return func(event wiretap.Event) {
+		if event.Kind == wiretap.Data && event.From == endpoint.Client && len(event.Data) >= end && event.Data[0] == 22 && event.Data[5] == 1 {
+			e.randoms[string(event.Data[random:end])] = true
+		}
+	}
+}
+
+// isApart reports whether one capture begins when the other has ended, and has
+// other connections. A ClientHello may come again in the next file of a ring.
+func (e *extent) isApart(other *extent) bool {
+	if e.first.IsZero() || other.first.IsZero() || e.first.Before(other.last) && other.first.Before(e.last) {
+		return false
+	}
+	common := 0
+	for random := range e.randoms {
+		if other.randoms[random] {
+			common++
+		}
+	}
+	return common == 0 || 2*common < min(len(e.randoms), len(other.randoms))
 }
 
 // withoutDigits is the name of a file without the numbers that programs put into
@@ -150,7 +211,7 @@ func (p *Program) explainSummary(c *cli.Context, o explainOptions, files []strin
 	if len(files) == 1 {
 		failed = p.explainOne(c, o, &sum)
 	} else {
-		failed = p.addUp(c, o, files, &sum)
+		failed = p.explainSet(c, o, files, &sum)
 	}
 	if c.Context.Err() != nil || failed != nil && sum.IsEmpty() {
 		return failed
@@ -163,37 +224,6 @@ func (p *Program) explainSummary(c *cli.Context, o explainOptions, files []strin
 		sum.Print(p.stdout(), time.Local)
 	}
 	return failed
-}
-
-// addUp adds several files to a summary: captures, which are read as one, and
-// summaries.
-func (p *Program) addUp(c *cli.Context, o explainOptions, files []string, sum *summary.Summary) error {
-	var captures []string
-	for _, name := range files {
-		if isSum, err := addFile(c, o, name, sum); err != nil {
-			return err
-		} else if !isSum {
-			captures = append(captures, name)
-		}
-	}
-	if len(captures) == 0 {
-		return nil
-	}
-	return p.explainSet(c, o, captures, sum)
-}
-
-// addFile adds a file to a summary if it is one.
-func addFile(c *cli.Context, o explainOptions, name string, sum *summary.Summary) (isSum bool, err error) {
-	in, _, err := openCaptured(name)
-	if err != nil {
-		return false, err
-	}
-	defer in.Close()
-	begins := bufio.NewReader(in)
-	if name == "-" || formOf(name, begins) != formSummary {
-		return false, nil // explainSet says what is wrong with it
-	}
-	return true, readSummary(c, o, sum, name, begins)
 }
 
 // readSummary adds one to another. It has no connections left to choose from.

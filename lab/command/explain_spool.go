@@ -24,7 +24,7 @@ func openRereadable(c *cli.Context, name string) (*rereadable, error) {
 	}
 	defer in.Close()
 	r := &rereadable{name: inputName(name), size: size, open: func() (io.ReadCloser, error) { return os.Open(name) }, close: func() {}}
-	if info, err := os.Stat(name); name != "-" && err == nil && info.Mode().IsRegular() {
+	if name != "-" && isRegular(name) {
 		return r, nil
 	}
 	kept, err := os.CreateTemp("", "lab-capture-*")
