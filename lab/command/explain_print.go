@@ -348,6 +348,10 @@ func (g *connectionPrinter) finish(file string) error {
 		g.say("%v", g.uses)
 	}
 	if g.sum != nil && g.stream < 0 && g.count.all == 0 {
+		if g.count.unwanted > 0 {
+			none := &unselectedError{file, g.count.unwanted, g.first, g.last, g.wanted}
+			g.say("%v; %s", none, none.hint())
+		}
 		return nil
 	}
 	if g.count.all == 0 && g.count.unwanted > 0 {

@@ -12,6 +12,7 @@ import (
 type Moment struct {
 	at    time.Time // of a time of day: on some day
 	ofDay bool
+	lasts time.Duration // of a time of day: the minute or the second that it names
 }
 
 // Forms of dates, the last of which is that of tshark's frame.time, and of times
@@ -42,7 +43,14 @@ func ParseMoment(s string, local *time.Location) (Moment, error) {
 	}
 	for _, layout := range clocks {
 		if at, err := time.ParseInLocation(layout, rest, in); err == nil {
-			return Moment{at: at, ofDay: true}, nil
+			m := Moment{at: at, ofDay: true}
+			switch {
+			case layout == "15:04":
+				m.lasts = time.Minute
+			case at.Nanosecond() == 0:
+				m.lasts = time.Second
+			}
+			return m, nil
 		}
 	}
 	return Moment{}, errors.New("a time is like 02:14, 02:14:05.5, '2026-01-02 02:14' or 2026-01-02T02:14:05Z")
@@ -74,7 +82,8 @@ func (m Moment) IsSet() bool { return !m.at.IsZero() || m.ofDay }
 func (m Moment) IsOfDay() bool { return m.ofDay }
 
 // NotBefore returns the time. A time of day is the first such time that is not
-// before the minute of start: people leave out seconds, and parts of them.
+// before start, or that names the minute or the second of start: 22:00 is the
+// beginning of a capture that begins at 22:00:07, and not the next evening.
 func (m Moment) NotBefore(start time.Time) time.Time {
 	if !m.ofDay {
 		return m.at
@@ -83,7 +92,7 @@ func (m Moment) NotBefore(start time.Time) time.Time {
 	on := func(days int) time.Time {
 		return time.Date(day.Year(), day.Month(), day.Day()+days, m.at.Hour(), m.at.Minute(), m.at.Second(), m.at.Nanosecond(), m.at.Location())
 	}
-	if at := on(0); !at.Before(start.Truncate(time.Minute)) {
+	if at := on(0); !at.Before(start) || start.Sub(at) < m.lasts {
 		return at
 	}
 	return on(1)

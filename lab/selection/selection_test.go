@@ -66,14 +66,21 @@ func TestMoment(t *testing.T) {
 			t.Errorf("%q is %v, want %s", given, got.UTC(), want)
 		}
 	}
-	// The minute and the second in which a capture begins are in it.
-	for _, given := range []string{"22:00", "22:00:05"} {
+	start = start.Add(7*time.Second + 300*time.Millisecond) // as captures begin
+	for given, want := range map[string]string{
+		"22:00":        "2026-11-28T21:00:00Z",
+		"22:00:07":     "2026-11-28T21:00:07Z", // as lab prints it
+		"22:00:06":     "2026-11-29T21:00:06Z",
+		"22:00:07.299": "2026-11-29T21:00:07.299Z",
+		"21:59":        "2026-11-29T20:59:00Z",
+	} {
 		m, err := selection.ParseMoment(given, local)
 		if err != nil {
-			t.Fatal(err)
+			t.Errorf("%q: %v", given, err)
+			continue
 		}
-		if got := m.NotBefore(start.Add(5*time.Second + time.Millisecond)); got.Sub(start) >= time.Minute {
-			t.Errorf("%q of a capture that begins then is %v", given, got)
+		if got := m.NotBefore(start); !got.Equal(at(t, want)) {
+			t.Errorf("%q of a capture that begins at 22:00:07.3 is %v, want %s", given, got.UTC(), want)
 		}
 	}
 	for _, wrong := range []string{"", "now", "25:00", "2026-13-01", "02:14 PST", "2026-11-29 02:14 XYZ", "-1h"} {
