@@ -77,6 +77,7 @@ func hint(err error) string {
 		handed   *handedOutError
 		own      *ownFolderError
 		otherCA  *otherCAError
+		locked   *lockedError
 		differ   *certgen.DifferentError
 		notOne   *handout.Error
 		edit     *certgen.EditError
@@ -112,6 +113,8 @@ func hint(err error) string {
 		return "lab snippet --help has all names"
 	case errors.As(err, &odd):
 		return "work in a folder whose path has letters, digits, blanks and ._-+:@~,() alone"
+	case errors.As(err, &locked):
+		return locked.hint()
 	case errors.As(err, &own), errors.As(err, &otherCA):
 		return "join in an empty folder: lab join FILE --dir NEW"
 	case errors.As(err, &differ):

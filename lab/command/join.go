@@ -100,7 +100,7 @@ const passwordTries = 3
 // terminal if none is given.
 func (p *Program) unlock(c *cli.Context, h *handout.Handout, file, password string) error {
 	if !h.Encrypted || password != "" {
-		return h.Unlock(password)
+		return lockedIn(file, h.Unlock(password))
 	}
 	for try := 1; ; try++ {
 		password, err := p.askKeyPassword(c, file)
@@ -109,10 +109,31 @@ func (p *Program) unlock(c *cli.Context, h *handout.Handout, file, password stri
 		}
 		err = h.Unlock(password)
 		if password == "" || try == passwordTries || !errors.Is(err, certfile.ErrPassword) {
-			return err
+			return lockedIn(file, err)
 		}
 		p.say("that is not its password")
 	}
+}
+
+// lockedError reports that the key in a hand-out could not be decrypted.
+type lockedError struct {
+	file string
+	err  error
+}
+
+func lockedIn(file string, err error) error {
+	if !errors.Is(err, certfile.ErrPassword) {
+		return err
+	}
+	return &lockedError{file, err}
+}
+
+func (e *lockedError) Error() string { return e.file + ": " + e.err.Error() }
+
+func (e *lockedError) Unwrap() error { return e.err }
+
+func (e *lockedError) hint() string {
+	return "whoever made the hand-out knows its password: write it into a file, and name that with --password-file FILE, or join on a terminal, where it is asked for"
 }
 
 // callAs runs another command of lab.

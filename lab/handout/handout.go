@@ -176,7 +176,9 @@ func (h *Handout) readme() string {
 		line("Clients will call %s", h.URL)
 	}
 	if len(h.names) > 0 {
-		line("Its certificate is for %s", strings.Join(h.names, ", "))
+		for _, part := range text.FoldWhole("Its certificate is for "+strings.Join(h.names, ", "), 80) {
+			line("%s", part)
+		}
 	}
 	line("")
 	width := len("certs/.pem  ") + max(len(h.Name+"-key"), len(h.Authority))
