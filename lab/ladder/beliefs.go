@@ -76,6 +76,8 @@ func (s *story) clientBelief() Belief {
 		return Belief{Knows, "knows that the handshake is done"}
 	case s.server.finished && s.c.Resumption != tlsdecrypt.FullHandshake:
 		return Belief{Knows, "knows the server by the secret of before"}
+	case s.server.proof == tlsdecrypt.Holds && server != "" && s.refused():
+		return Belief{Shown, "was shown " + server + ", and proof that the server holds its key"}
 	case s.server.proof == tlsdecrypt.Holds && server != "":
 		return Belief{Knows, "knows that the server holds the key of " + server}
 	case s.server.shown && server != "":
@@ -86,6 +88,12 @@ func (s *story) clientBelief() Belief {
 		return Belief{Nothing, "has said what it can do, and knows nothing of the server"}
 	}
 	return Belief{Nothing, "knows nothing of the server"}
+}
+
+// refused reports whether the server's certificate is worth nothing to the
+// client, whoever holds its key.
+func (s *story) refused() bool {
+	return s.server.chain == tlsdecrypt.Fails || s.refuses(endpoint.Client)
 }
 
 // serverBelief is what the server knows.

@@ -79,3 +79,16 @@ func TestBeliefs(t *testing.T) {
 		t.Errorf("of the server that refuses it: %q, want %q", got, want)
 	}
 }
+
+// A client that refuses the server's certificate is not said to know the
+// server, although the server has the key.
+func TestBeliefsOfRefusedServer(t *testing.T) {
+	l, _ := of(t, "tls13-untrusted-server", true)
+	if got, want := beliefsOf(l, endpoint.Client), []BeliefKind{Nothing, Shown, Ended}; !slices.Equal(got, want) {
+		t.Errorf("a client that refuses the server goes through %v, want %v", got, want)
+	}
+	proven := Belief{Shown, "was shown CN=server, and proof that the server holds its key"}
+	if !slices.ContainsFunc(l.Rungs, func(r Rung) bool { return r.Beliefs.Client == proven }) {
+		t.Errorf("no rung at which the client %s", proven.Text)
+	}
+}

@@ -230,6 +230,10 @@ func TestPage(t *testing.T) {
 
 	b.do(chromedp.KeyEvent(kb.End))
 	b.until(`document.querySelectorAll('.ladder .later').length === 0`)
+	b.until(`document.querySelector('.step h3').textContent.startsWith('Alert: ')`)
+	if named := value[string](b, `[...document.querySelectorAll('.step .field b')].map(f => f.textContent).join()`); named != "level,description" {
+		t.Errorf("the fields of an alert are %q, want level and description", named)
+	}
 	b.do(chromedp.KeyEvent(kb.Home))
 	b.until(`document.querySelectorAll('.ladder .later').length > 10`)
 	b.until(`document.querySelector('.ladder .now text').textContent === 'ClientHello'`)

@@ -14,6 +14,18 @@ const inRow = 16;
  */
 
 /**
+ * Returns the fields of an alert.
+ * @param {import('./types.js').AlertMessage} alert
+ * @returns {Field[]}
+ */
+export function alertFields({level, code, name, note}) {
+  return [
+    {name: 'level', offset: 0, length: 1, value: level},
+    {name: 'description', offset: 1, length: 1, value: `${name} (${code})`, note},
+  ];
+}
+
+/**
  * Returns the fields of a message beside its bytes.
  * @param {Field[]} fields
  * @param {string} hex

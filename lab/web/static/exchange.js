@@ -2,7 +2,7 @@
 // step, and the certificates.
 
 import {arithmetic} from './arithmetic.js';
-import {fieldsAndBytes, hexDump, toBytes} from './bytes.js';
+import {alertFields, fieldsAndBytes, hexDump, toBytes} from './bytes.js';
 import {certificates} from './certificates.js';
 import {comparison} from './compare.js';
 import {el, isTyping, svg} from './dom.js';
@@ -202,6 +202,7 @@ export class ExchangeView {
     const plain = detail.plain?.[i] ?? '';
     const parts = [];
     if (message.handshake && plain) parts.push(fieldsAndBytes(message.handshake.fields, plain, message.handshake.name));
+    else if (message.alert && plain) parts.push(fieldsAndBytes(alertFields(message.alert), plain, 'Alert'));
     else if (message.http) {
       parts.push(el('ul', {class: 'headers'}, el('li', null, message.http.line), message.http.headers.map((h) => el('li', null, el('b', null, h.name), ': ', h.value))));
     } else if (plain) parts.push(hexDump(toBytes(plain), 'Bytes of it').element);

@@ -201,6 +201,8 @@ function present(on) {
   document.body.classList.toggle('presenting', on);
   byID('present').setAttribute('aria-pressed', String(on));
   view.present(on);
+  // On the button, the space that plays would end the presentation.
+  if (on && document.activeElement === byID('present')) byID('exchange').focus({preventScroll: true});
 }
 
 /** @param {boolean} open */

@@ -45,6 +45,8 @@
  * @property {string} purpose
  * @property {Field[]} fields
  *
+ * @typedef {{level: string, code: number, name: string, note: string}} AlertMessage
+ *
  * @typedef {{subject: string, result: Result, text: string, code?: string}} Check
  * @typedef {'holds'|'fails'|'unknown'} Result
  *
@@ -58,7 +60,7 @@
  * @property {boolean} [encrypted]
  * @property {Handshake} [handshake]
  * @property {Handshake} [decompressed]
- * @property {{level: string, code: number, name: string, note: string}} [alert]
+ * @property {AlertMessage} [alert]
  * @property {{line: string, headers: {name: string, value: string}[], body_length: number}} [http]
  * @property {string} [data_hex]
  * @property {string} [error]
