@@ -23,7 +23,7 @@ func (p *Program) openExercisePage(c *cli.Context, work *exercise.Work) (*exerci
 		return nil, nil
 	}
 	work.Keep = web.KeepBytes
-	page := web.NewPage(web.Options{Title: "lab exercise " + work.Name(), Live: true, Showing: shown})
+	page := web.NewPage(web.Options{Title: "lab exercise " + work.Name(), Live: true, Showing: shownAlike})
 	page.ShowExercise(shownExercise(work))
 	server, err := p.serveWeb(c.Context, page, addr)
 	if err != nil {

@@ -234,11 +234,17 @@ func shown(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 	return scenario.Showing(v, c)
 }
 
-// hinted is shown for people, with another scenario that looks the same.
+// shownAlike is shown for people, with another scenario that looks the same.
+func shownAlike(v *verdict.Verdict, c *tlsdecrypt.Connection) (name, alike string) {
+	name = shown(v, c)
+	return name, scenario.Alike(name, v, c)
+}
+
+// hinted is shownAlike in words.
 func hinted(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
-	name := shown(v, c)
-	if other := scenario.Alike(name, v, c); other != "" {
-		return name + ", or " + other
+	name, alike := shownAlike(v, c)
+	if alike != "" {
+		return name + ", or " + alike
 	}
 	return name
 }

@@ -64,7 +64,7 @@ func (p *Program) gallery(c *cli.Context, chosen []*scenario.Scenario) error {
 // writeLesson writes the page of a scenario.
 func writeLesson(dir string, f folder, s *scenario.Scenario, runs []*scenario.Result) (web.GalleryLesson, error) {
 	about := aboutLesson(s)
-	page := web.NewPage(web.Options{Title: s.Title, Showing: shown, About: about})
+	page := web.NewPage(web.Options{Title: s.Title, Showing: shownAlike, About: about})
 	lesson := web.GalleryLesson{Name: s.Name, Title: s.Title, Words: wordsOf(s)}
 	for _, r := range runs {
 		version := tls.VersionName(r.Version)

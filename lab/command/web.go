@@ -57,7 +57,7 @@ func (a *labRun) openWeb(c *cli.Context, title string, byDefault bool) (err erro
 	case !asked:
 		addr = webAddr
 	}
-	page := web.NewPage(web.Options{Title: title, Live: true, Showing: shown, Lessons: &lessons{a.Program, a.folder}, PKI: a.listedPKI(), Room: a.room != nil})
+	page := web.NewPage(web.Options{Title: title, Live: true, Showing: shownAlike, Lessons: &lessons{a.Program, a.folder}, PKI: a.listedPKI(), Room: a.room != nil})
 	a.web, err = a.serveWeb(c.Context, page, addr)
 	if err != nil && !asked {
 		a.say("there is no live view: %v", errors.Unwrap(err)) // --web was not typed
@@ -173,7 +173,7 @@ func (p *Program) openPageView(c *cli.Context, file string) (*pageView, error) {
 	if err := folderOf(c).checkNew(c, "html", html); err != nil {
 		return nil, err
 	}
-	v := &pageView{Program: p, page: web.NewPage(web.Options{Title: filepath.Base(inputName(file)), Showing: shown}), html: html, c: c}
+	v := &pageView{Program: p, page: web.NewPage(web.Options{Title: filepath.Base(inputName(file)), Showing: shownAlike}), html: html, c: c}
 	if addr == "" {
 		return v, nil
 	}

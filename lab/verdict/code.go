@@ -89,7 +89,7 @@ func fixed(text string, by endpoint.Side) string {
 
 // fixes are what to change, in words: {by} has rejected {other}.
 var fixes = map[Code]string{
-	NoClientCertificate:  "give the client a certificate and its key, of a CA that the server names, and the intermediate CAs below that: many clients keep back one that does not lead there",
+	NoClientCertificate:  "give the client a certificate and its key, of a CA that the server names, and the intermediate CAs below that: many clients keep back one of another CA or purpose",
 	chain.UnknownCA:      "use a certificate of a CA that the {by} trusts, or have it trust that CA's root; certificates of intermediate CAs must be sent along",
 	chain.LookAlikeCA:    "compare the fingerprints of the two CA certificates: the CA was made anew under its old name; have the {by} trust the one that signed the certificate beside its own, or issue the certificate again",
 	chain.SelfSigned:     "give the {other} a certificate of a CA that the {by} trusts",

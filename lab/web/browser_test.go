@@ -188,7 +188,7 @@ func TestPage(t *testing.T) {
 	var listed atomic.Pointer[[]json.RawMessage]
 	listed.Store(&[]json.RawMessage{json.RawMessage(`{"name": "ca", "subject": "CN=ca", "issuer": "ca", "ca": true, "sans": [], "key": "EC 256", "not_after": "2199-01-02T00:00:00Z", "sha256": "01", "state": "ok"}`),
 		json.RawMessage(`{"name": "client", "subject": "CN=client", "issuer": "ca", "sans": [], "key": "EC 256", "sha256": "02", "state": "missing"}`)})
-	p := NewPage(Options{Title: "lab up", Live: true, PKI: func() ([]json.RawMessage, error) { return *listed.Load(), nil }, Lessons: oneLesson{t}, Showing: func(*verdict.Verdict, *tlsdecrypt.Connection) string { return "expired-client" }})
+	p := NewPage(Options{Title: "lab up", Live: true, PKI: func() ([]json.RawMessage, error) { return *listed.Load(), nil }, Lessons: oneLesson{t}, Showing: func(*verdict.Verdict, *tlsdecrypt.Connection) (string, string) { return "expired-client", "another" }})
 	s := serve(t, p)
 	b := open(t, s.URL(), 1400, 900)
 	b.until(`document.querySelector('#state').textContent === 'Live'`)
@@ -207,6 +207,9 @@ func TestPage(t *testing.T) {
 	b.accessible("accepted12")
 	b.do(chromedp.Click(chromedp.CSS(`#rows li a`)))
 	b.until(`document.querySelector('#exchange h2').textContent.includes('expired-client')`)
+	if lessons := value[string](b, `[...document.querySelectorAll(".lesson-of code")].map(c => c.textContent).join("\n")`); lessons != "lab scenario run expired-client\nlab scenario run another" {
+		t.Errorf("the lessons are %q, want the one of the fault and the one that looks the same", lessons)
+	}
 	b.picture("refused13")
 
 	// Keys go from row to row in the list, and from step to step in the ladder.

@@ -22,7 +22,8 @@ const KeepBytes = 32 << 10
 // detail is all that the page shows of one exchange.
 type detail struct {
 	row
-	Wire   *verdict.Account `json:"wire,omitempty"` // as lab explain --json has it
+	Wire   *verdict.Account `json:"wire,omitempty"`  // as lab explain --json has it
+	Alike  string           `json:"alike,omitempty"` // a scenario that looks the same as that of Wire
 	Ladder *ladder.Ladder   `json:"ladder,omitempty"`
 	// Plain are the bytes of each message of Wire, in hexadecimal, to which its
 	// fields refer; Inner those of a certificate that was sent compressed.
@@ -48,7 +49,7 @@ func (p *Page) detail(x *Exchange) detail {
 	c.Check(x.Trust)
 	scenario := ""
 	if p.options.Showing != nil {
-		scenario = p.options.Showing(&x.Verdict, c)
+		scenario, d.Alike = p.options.Showing(&x.Verdict, c)
 	}
 	told := *c
 	told.Comments = nil // the verdict says it

@@ -74,4 +74,7 @@ func TestKeyboard(t *testing.T) {
 	b.until(`document.querySelector('.where').textContent.startsWith('step 2 of')`) // it plays
 	b.do(chromedp.KeyEvent(" "))
 	b.until(`[...document.querySelectorAll('.controls button')].every(button => button.textContent !== 'Pause')`)
+
+	b.do(chromedp.Click(chromedp.CSS(`#present`)), chromedp.KeyEvent(" "))
+	b.until(`document.body.classList.contains('presenting') && [...document.querySelectorAll('.controls button')].some(button => button.textContent === 'Pause')`)
 }

@@ -111,6 +111,7 @@
  * @typedef {object} DetailOnly
  * @property {Term[]} [arithmetic]
  * @property {{messages: Message[], scenario?: string}} [wire]
+ * @property {string} [alike] a scenario that looks the same as that of wire
  * @property {boolean} [capture] a capture of it can be made
  * @property {Ladder} [ladder]
  * @property {string[]} [plain]

@@ -32,8 +32,18 @@ function because(x, run) {
       ['code', x.code],
     ])),
     x.causes?.length ? el('details', null, el('summary', null, 'What else it may be'), el('ol', null, x.causes.map((c) => el('li', null, el('b', null, c.text), ': ', c.tell)))) : '',
-    lesson && el('p', {class: 'lesson-of'}, run ? el('button', {type: 'button', class: 'served', onclick: () => run(lesson, x.tls.version || 'TLS 1.3')}, 'Run this lesson') : 'Lesson: ',
-      el('code', null, `lab scenario run ${lesson}`)));
+    lesson && lessonOf(lesson, x, run), x.alike && lessonOf(x.alike, x, run, 'It looks the same.'));
+}
+
+/**
+ * @param {string} name
+ * @param {Detail} x
+ * @param {((name: string, version: string) => void)|null} run runs a lesson
+ * @param {string} [remark]
+ */
+function lessonOf(name, x, run, remark) {
+  return el('p', {class: 'lesson-of'}, run ? el('button', {type: 'button', class: 'served', onclick: () => run(name, x.tls.version || 'TLS 1.3')}, 'Run this lesson') : 'Lesson: ',
+    el('code', null, `lab scenario run ${name}`), remark ?? '');
 }
 
 /**
