@@ -289,6 +289,7 @@ func TestBrokenFiles(t *testing.T) {
 			return []string{b.write("upside.pem", b.read("one.pem"), b.read("root.pem"), b.read("mid.pem")), "server-key.pem"}
 		}, "chain_as_sent", "should come after it", Note},
 		{"expired", func() []string { return []string{"expired.pem", "expired-key.pem"} }, "expired", "has expired", Wrong},
+		{"expired, without its key", func() []string { return []string{"expired.pem", "root.pem"} }, "expired", "CN=expired has expired", Wrong},
 		{"not yet valid", func() []string { return []string{"future.pem", "future-key.pem"} }, "not_yet_valid", "is not valid yet", Wrong},
 		{"expires soon", func() []string { return []string{"soon.pem", "soon-key.pem"} }, "expires_soon", "CN=soon expires in 2 days", Note},
 		{"expired CA", func() []string {

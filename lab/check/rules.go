@@ -236,7 +236,8 @@ func (p *Pair) addDisputed(f *chain.Fault) {
 	p.Findings = append(p.Findings, found)
 }
 
-// lookAtAuthorities checks the CAs of a file that are no pair's chain.
+// lookAtAuthorities checks the CAs of a file that are no pair's chain, and the
+// dates of a certificate whose key is not among the files.
 func (r *Report) lookAtAuthorities(f *File) {
 	now := time.Now()
 	for _, part := range f.parts {
@@ -249,7 +250,11 @@ func (r *Report) lookAtAuthorities(f *File) {
 			for _, p := range r.Pairs {
 				isPairs = isPairs || p.part == part && !p.leaf().IsCA
 			}
-			if isPairs || i == 0 && !isAuthority(cert) {
+			if isPairs {
+				break
+			}
+			if i == 0 && !isAuthority(cert) { // its key is elsewhere
+				f.lookAtValidity(cert, Wrong, now)
 				break
 			}
 			f.lookAtAuthority(cert, level, now)
@@ -257,8 +262,8 @@ func (r *Report) lookAtAuthorities(f *File) {
 	}
 }
 
-// lookAtAuthority checks a CA that others are to trust.
-func (f *File) lookAtAuthority(cert *x509.Certificate, level Level, now time.Time) {
+// lookAtValidity checks whether a certificate is valid now.
+func (f *File) lookAtValidity(cert *x509.Certificate, level Level, now time.Time) {
 	add := func(code chain.Code, text string) {
 		f.Findings = append(f.Findings, Finding{Level: level, Rule: string(code), Certificate: chain.Name(cert), File: f.Name, RFC: rules[code].rfc, RefusedBy: rules[code].by, Fix: rules[code].fix, Text: chain.Name(cert) + " " + text})
 	}
@@ -268,6 +273,11 @@ func (f *File) lookAtAuthority(cert *x509.Certificate, level Level, now time.Tim
 	case now.Before(cert.NotBefore):
 		add(chain.NotYetValid, "is not valid yet: it is valid from "+cert.NotBefore.UTC().Format(time.DateOnly))
 	}
+}
+
+// lookAtAuthority checks a CA that others are to trust.
+func (f *File) lookAtAuthority(cert *x509.Certificate, level Level, now time.Time) {
+	f.lookAtValidity(cert, level, now)
 	if !isCA(cert) {
 		return
 	}
