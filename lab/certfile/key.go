@@ -49,6 +49,8 @@ func readKey(block *pem.Block, password string) Key {
 var dsaKey = Key{Problem: "has a DSA key, which TLS 1.3 has no signatures for (RFC 9846 section 4.3.3) and current programs do not take",
 	Next: "make a new key, with EC or RSA, and have a certificate issued for it"}
 
+const seedSize = 32 // of ML-DSA (FIPS 204)
+
 // parseKey reads a key that is not encrypted.
 func parseKey(der []byte) Key {
 	key, err := certgen.ParseKey(der)
@@ -63,21 +65,21 @@ func parseKey(der []byte) Key {
 	if _, e := asn1.Unmarshal(der, &info); e != nil {
 		return Key{Problem: "has a private key that cannot be read: " + err.Error(), Err: err}
 	}
+	var both struct{ Seed, Expanded []byte } // ML-DSA as OpenSSL writes it (RFC 9881 section 6)
+	if _, e := asn1.Unmarshal(info.Key, &both); e == nil && len(both.Seed) == seedSize {
+		info.Key = append([]byte{0x80, seedSize}, both.Seed...)
+		if der, e := asn1.Marshal(info); e == nil {
+			if key, e := certgen.ParseKey(der); e == nil {
+				return Key{Signer: key}
+			}
+		}
+	}
 	algorithm := tlswire.AlgorithmName(info.Algorithm.Algorithm)
 	missing := tlswire.Missing(algorithm)
 	switch {
 	case info.Algorithm.Algorithm.Equal(oidDSA):
 		return dsaKey
 	case missing != "":
-		var both struct{ Seed, Expanded []byte } // as OpenSSL writes it (RFC 9881 section 6)
-		if _, e := asn1.Unmarshal(info.Key, &both); e == nil {
-			info.Key = append([]byte{0x80, byte(len(both.Seed))}, both.Seed...)
-			if der, err := asn1.Marshal(info); err == nil {
-				if key, err := certgen.ParseKey(der); err == nil {
-					return Key{Signer: key}
-				}
-			}
-		}
 		return Key{Problem: "has a key of " + algorithm + ", which this lab cannot use" + missing, Next: "take a lab that was built with Go 1.27 or newer", Err: ErrAlgorithm}
 	}
 	return Key{Problem: "has a private key that cannot be read: " + err.Error(), Err: err}

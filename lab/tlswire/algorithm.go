@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"go/version"
 	"runtime"
 	"strings"
 )
@@ -64,9 +65,9 @@ func Unverifiable(algorithm string) string {
 }
 
 // Missing says why this program does not have an algorithm, as the end of a
-// clause; "" if nothing is known about that.
+// clause; "" if it may have it, or nothing is known about that.
 func Missing(algorithm string) string {
-	if !strings.HasPrefix(algorithm, "ML-DSA-") {
+	if !strings.HasPrefix(algorithm, "ML-DSA-") || version.Compare(runtime.Version(), "go1.27") >= 0 {
 		return ""
 	}
 	return ": it was built with Go " + strings.TrimPrefix(runtime.Version(), "go") + ", and Go has ML-DSA from 1.27 on"
