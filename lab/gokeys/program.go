@@ -170,9 +170,8 @@ func isTableStart(file *elf.File, b []byte) bool {
 }
 
 // find returns the functions with each of those names. There must be one with
-// the first. The table counts from the
-// address of Go's own code, which is the start of .text but for programs that
-// the system's linker has linked.
+// the first. The table counts from the address of Go's own code, which is the
+// start of .text but for programs that the system's linker has linked.
 func find(file *elf.File, tableAddr uint64, table []byte, names ...*regexp.Regexp) ([][]Function, error) {
 	const startInTable = 24 // until Go 1.25; 0 if the program is position-independent
 	starts := moduleText(file, tableAddr)
