@@ -117,7 +117,7 @@ func mkdirTemp(parent, pattern string) (*TempDir, error) {
 		}
 		lock, err := takeFolder(path, os.O_CREATE|os.O_EXCL)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, errors.Join(err, os.Remove(path))
+			return nil, errors.Join(err, os.RemoveAll(path))
 		}
 		if lock != nil {
 			return &TempDir{Path: path, Lock: lock}, nil
@@ -173,7 +173,12 @@ func takeFolder(path string, flag int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tryLock(lock) {
+	locked, err := tryLock(lock)
+	if err != nil {
+		lock.Close()
+		return nil, &fs.PathError{Op: "lock", Path: name, Err: err}
+	}
+	if locked {
 		now, gone := os.Lstat(name)
 		if was, err := lock.Stat(); err == nil && gone == nil && os.SameFile(was, now) {
 			return lock, nil
