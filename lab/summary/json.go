@@ -137,6 +137,13 @@ func (s *Summary) Read(r io.Reader) error {
 
 func (s *Summary) addTotal(o *jsonTotal) error {
 	all := &o.Summary
+	counted := 0
+	for _, n := range all.Outcomes {
+		counted += max(n, 0)
+	}
+	if counted != all.Connections {
+		return fmt.Errorf("%d connections, and outcomes of %d", all.Connections, counted)
+	}
 	t := total{connections: all.Connections, outcomes: all.Outcomes}
 	if all.First != nil && all.Last != nil {
 		t.first, t.last = *all.First, *all.Last

@@ -130,6 +130,7 @@ func TestReadWrong(t *testing.T) {
 		`{"cause":1,"server_addr":"api"}`:      "no summary",
 		`{"cause":1,"count":-1}`:               "no summary",
 		whole + "text":                         "no summary",
+		`{"summary":{"connections":1,"outcomes":{"accepted":-1},"first":"2026-11-28T22:00:00Z","last":"2026-11-28T22:00:00Z","causes":0}}`: "no summary",
 	} {
 		var s summary.Summary
 		err := s.Read(strings.NewReader(given))
