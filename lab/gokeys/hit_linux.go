@@ -4,6 +4,7 @@ package gokeys
 
 import (
 	"bytes"
+	"slices"
 	"syscall"
 
 	"mtlslab.example/lab/lab/keylog"
@@ -136,11 +137,12 @@ const randomSize = 32
 // cannot have is no secret.
 func (t *Trace) log(itself bool, secrets ...secret) {
 	var lines []byte
+	var randoms [][]byte
 	for _, s := range secrets {
 		entry := keylog.Entry{Label: string(s.label), ClientRandom: s.random, Secret: s.bytes}
 		if line, err := entry.AppendText(nil); err == nil && len(s.random) == randomSize {
 			if _, err := keylog.ParseLine(line[:len(line)-1]); err == nil {
-				lines = append(lines, line...)
+				lines, randoms = append(lines, line...), append(randoms, s.random)
 			}
 		}
 	}
@@ -152,9 +154,10 @@ func (t *Trace) log(itself bool, secrets ...secret) {
 	default:
 		_, _ = t.o.Keys.Write(lines) // never fails
 	}
-	for i, s := range secrets {
-		if t.o.Secret != nil && (i == 0 || !bytes.Equal(s.random, secrets[i-1].random)) {
-			t.o.Secret(s.random)
-		}
+	if t.o.Secret == nil {
+		return
+	}
+	for _, random := range slices.CompactFunc(randoms, bytes.Equal) {
+		t.o.Secret(random)
 	}
 }

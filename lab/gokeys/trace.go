@@ -12,7 +12,8 @@ type Options struct {
 	// but of programs that know $SSLKEYLOGFILE, and may log to the same file by
 	// themselves, only what is not there a moment later.
 	Keys *keylog.Writer
-	// Secret is called, unless it is nil, with the client random of each secret.
+	// Secret is called, unless it is nil, with the client random of each secret,
+	// from any goroutine.
 	Secret func(random []byte)
 	// Relay stands in for the servers that Go programs with crypto/tls connect
 	// to, unless it is nil.
