@@ -239,6 +239,12 @@ func (p *Program) writeBase(c *cli.Context, dir string, all []deploy.File) error
 		}
 	}
 	p.say("wrote a Kustomize base: kubectl apply -k %s", commandWord(dir))
+	if c.Bool("cert-manager") {
+		p.say("it takes cert-manager in the cluster, which makes all certificates")
+	}
+	if c.Bool("gateway") {
+		p.say("it takes Gateway API 1.5 or later, and a GatewayClass called %s (--gateway-class)", c.String("gateway-class"))
+	}
 	if secret != "" {
 		p.say("private keys are in %s: keep it out of version control", strings.TrimPrefix(secret, "./"))
 	}

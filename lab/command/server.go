@@ -17,8 +17,9 @@ lab server --cert api.pem --key api.key --client-ca ca.pem
                                   with your own certificates
 lab server --addr 0.0.0.0:8443    for other machines too
 lab server --room --addr :8443    for a course: who is in, who was refused,
-                                  and at which exercise they are (lab exercise
-                                  verify --report URL); --web shows it, too
+                                  and at which exercise they are (lab
+                                  exercise verify --report URL); --web shows
+                                  it, too
 lab server --allow OU=Finance --allow spiffe://example.org/audit/*
                                   only for these; others get HTTP 403
 lab server --scenario NAME --blind
