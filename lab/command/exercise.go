@@ -19,10 +19,11 @@ lab exercise hint               one hint; there are three
 lab exercise explain lost-link  what was wrong, once it is solved`
 
 	exerciseStartExamples = `lab exercise start lost-link
-lab exercise start nginx-lets-anybody-in --own   with lab's own server in place of nginx
-lab exercise start ./mine.yaml                   your own`
+lab exercise start nginx-lets-anybody-in --own
+                                with lab's own server in place of nginx
+lab exercise start ./mine.yaml  your own`
 
-	exerciseVerifyExamples = `lab exercise verify             the one that was begun last, or whose folder you are in
+	exerciseVerifyExamples = `lab exercise verify             the one begun last, or of this folder
 lab exercise verify lost-link
 lab exercise verify --json && echo solved
 lab exercise verify --report https://10.0.0.5:8443/

@@ -17,7 +17,7 @@ lab exercise start ./mine.yaml           and do it`
 
 	exerciseSheetExamples = `lab exercise sheet >sheet.md                     all of them
 lab exercise sheet lost-link does-not-ask --html >sheet.html
-lab exercise sheet --trainer >trainer.md         with hints, solutions and explanations`
+lab exercise sheet --trainer >trainer.md         with hints and solutions`
 )
 
 // trainerCommands are those of who teaches.

@@ -35,7 +35,7 @@ lab explain lab.pcapng --stream 2 --verbose
 lab explain dump.pcap --keylog k.log   of tcpdump, with keys from elsewhere
 lab explain client.pcapng server.pcapng
                                        of both ends: what sits between them
-lab explain dump.pcap dump.pcap1       of a ring, as are more than two: as one
+lab explain dump.pcap dump.pcap1       of a ring, as more than two are
 lab explain *.pcapng.gz --summary      who refuses whom, why and how often
 lab up --capture - | lab explain -     while it happens
 lab explain 'tls: bad certificate'     what a message means, and what to do

@@ -61,7 +61,7 @@ lab certs export client --format p12-legacy    for the keychain of macOS and
                                                iOS, and for old programs
 lab certs export server-ca --format java-truststore
 lab certs export client --format pem-bundle      in one PEM file
-lab certs export server --format kubernetes      a Secret; of a CA a ConfigMap
+lab certs export server --format kubernetes      a Secret; CA: ConfigMap
 eval "$(lab certs export client --format env)"   $LAB_CERT, $LAB_KEY, $LAB_CA
 
 p12 has AES and a MAC with SHA-256: for Firefox, Chromium on Linux, Java

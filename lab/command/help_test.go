@@ -41,6 +41,23 @@ func helpFits(t *testing.T, columns int) {
 	look([]string{"lab"}, p.app().Commands)
 }
 
+// TestExamplesKeepTheirColumns: what stands beside an example is not broken at
+// 80 columns, of which help indents by three.
+func TestExamplesKeepTheirColumns(t *testing.T) {
+	var look func(path string, commands []*cli.Command)
+	look = func(path string, commands []*cli.Command) {
+		for _, c := range commands {
+			for line := range strings.Lines(c.Description) {
+				if strings.Contains(strings.TrimRight(line, "\n"), "  ") && text.Width(line) > 77+1 {
+					t.Errorf("%s %s: %s", path, c.Name, line)
+				}
+			}
+			look(path+" "+c.Name, c.Subcommands)
+		}
+	}
+	look("lab", (&Program{}).app().Commands)
+}
+
 // TestFirstScreen: the commands stand on one screen of a terminal, each in a
 // group, and each group is in one piece. README.md has all of them too.
 func TestFirstScreen(t *testing.T) {

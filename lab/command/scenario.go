@@ -28,7 +28,7 @@ lab scenario run ./mine.yaml                        and run it`
 	scenarioRunExamples = `lab scenario run expired-client           both sides, in TLS 1.2 and 1.3
 lab scenario run no-client-cert --tls 1.3
 lab scenario run no-client-cert --brief   without drawing the exchanges
-lab scenario run not-pem --programs       curl, Python and the like load the files too
+lab scenario run not-pem --programs       curl, Python, ... load the files
 lab scenario run --all                    a line for each
 lab scenario run ./mine.yaml              your own
 lab server --scenario expired-server      keep one running, for any client`
