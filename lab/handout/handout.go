@@ -194,7 +194,11 @@ func (h *Handout) readme() string {
 		line("A password protects the key. Whoever made this tells you, on another way.")
 	}
 	line("")
-	line("1. In an empty folder, unpack it and try it:")
+	if h.Side == endpoint.Client {
+		line("1. In an empty folder, unpack it and call:")
+	} else {
+		line("1. In an empty folder, unpack it:")
+	}
 	line("     lab join %s.zip", name)
 	if h.Side == endpoint.Client {
 		line("2. Call again (or where this is unpacked already, if there is no password):")
