@@ -282,6 +282,11 @@ func TestPage(t *testing.T) {
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('header').scrollIntoView()`))
 	b.picture("narrow-top")
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll('.stops button')[1].click()`))
+	b.do(chromedp.KeyEvent("p"))
+	if wide := value[int](b, `document.querySelector('.ladder').clientWidth`); wide < 300 {
+		t.Errorf("presented at 390 pixels, the ladder has %d of them", wide)
+	}
+	b.do(chromedp.KeyEvent("p"))
 	b.picture("narrow-step")
 	b.accessible("narrow-step")
 	b.do(chromedp.EmulateViewport(1400, 2400))
