@@ -301,6 +301,23 @@ func TestPage(t *testing.T) {
 	b.until(`document.querySelector('#state').textContent.startsWith('The lab has ended')`)
 }
 
+// A client whose turn to show a certificate has not come is not said to have
+// none.
+func TestShowedNothingYet(t *testing.T) {
+	peertest.Need(t, "chromium")
+	p := NewPage(Options{Title: "lab up", Live: true})
+	s := serve(t, p)
+	for scenario, want := range map[string]string{"self-signed-server": "nothing: its turn had not come", "no-common-cipher": "nothing: its turn had not come", "no-client-cert": "no certificate"} {
+		p.Add(run(t, scenario, tls.VersionTLS12))
+		b := open(t, s.URL(), 1400, 900)
+		b.until(`document.querySelector('.says.client dd')`)
+		if said := b.text(`.says.client dd`); said != want {
+			t.Errorf("%s: the client showed %q, want %q", scenario, said, want)
+		}
+		b.close()
+	}
+}
+
 // checkLessons finds a lesson by what a program says, and runs it with both
 // versions: they stand beside each other.
 func checkLessons(b *tab) {

@@ -54,9 +54,10 @@ function lessonOf(name, x, run, remark) {
 function says(x, side) {
   const party = x[side];
   const known = Boolean(party.state);
+  const early = ['connected', 'handshake under way'].includes(party.state ?? '') && x.wire?.messages.every((m) => m.from !== side || !m.handshake || m.handshake.name.endsWith('Hello'));
   return el('div', {class: `says ${side}`}, el('h3', null, `The ${side} says`),
     known ? el('p', {class: 'quote'}, party.error || party.state) : el('p', {class: 'quote unknown'}, 'nothing to the lab: only the wire was seen'),
-    el('dl', null, ...pairs([['showed', party.certificate || 'no certificate'], ['got as far as', known && party.error ? party.state : ''], ['learned of it', party.learned]])));
+    el('dl', null, ...pairs([['showed', party.certificate || (early ? 'nothing: its turn had not come' : 'no certificate')], ['got as far as', known && party.error ? party.state : ''], ['learned of it', party.learned]])));
 }
 
 /** @param {string} text */
