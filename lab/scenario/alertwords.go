@@ -31,7 +31,10 @@ func AlertIn(message string) (tlswire.AlertDescription, bool) {
 		}
 	}
 	said := " " + strings.Join(words(message), " ") + " "
-	alone := strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(said), "remote error "), "tls ") // as Go writes it
+	alone := strings.TrimSpace(said)
+	for _, before := range []string{"remote error ", "local error ", "tls "} { // as Go writes it
+		alone = strings.TrimPrefix(alone, before)
+	}
 	aboutAlerts := speaksOfAlerts().MatchString(message)
 	best, found, longest := tlswire.AlertDescription(0), false, 0
 	for _, g := range Guides {

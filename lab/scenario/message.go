@@ -132,6 +132,7 @@ var surroundings = []func() *regexp.Regexp{
 
 // withoutSurroundings returns a message without them.
 func withoutSurroundings(message string) string {
+	message = unencryptedAlert().ReplaceAllString(message, "${1}unencryptedalert")
 	for _, around := range surroundings {
 		message = around().ReplaceAllString(message, " ")
 	}
@@ -154,6 +155,11 @@ func withoutSurroundings(message string) string {
 // ofOpenSSLVerify matches the last line of openssl verify; the one before it has
 // the reason.
 var ofOpenSSLVerify = text.Pattern(`^error \S+: verification failed$`)
+
+// unencryptedAlert matches what a server in Go says of an alert that is not
+// encrypted, as OpenSSL's clients send it in TLS 1.3. That is no alert
+// bad_record_mac, which a remote error would be.
+var unencryptedAlert = text.Pattern(`(^|TLS handshake error from \S+: )local error: tls: bad record MAC`)
 
 // encryption matches PostgreSQL's words for a connection without and with TLS.
 var encryption = text.Pattern(`(?i)\b(no|SSL|GSS) encryption\b`)

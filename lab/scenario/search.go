@@ -100,7 +100,7 @@ func Search(message string) Found {
 			}
 		}
 	}
-	if isOneLine && len(parts) == 1 && len(scores) == 0 {
+	if isOneLine && len(parts) == 1 && len(scores) == 0 && found.Alert == nil {
 		for s, score := range c.mentioned(words(parts[0].text)) {
 			scores[s] = score
 		}
