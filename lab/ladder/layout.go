@@ -261,8 +261,7 @@ func (p *page) head(s *story) {
 		p.legend(l)
 	}
 	p.line()
-	client, server := p.words(s.client.called("client")), p.words(s.server.called("server"))
-	p.ends(client, server, clientColor, serverColor)
+	p.ends(p.called("client", &s.client), p.called("server", &s.server), clientColor, serverColor)
 	if c.Client.IsValid() && c.Server.IsValid() {
 		p.ends(c.Client.String(), c.Server.String(), dim, dim)
 	}
@@ -286,11 +285,22 @@ func (p *page) posts(end, left, right string) {
 	p.line(span{dim, left}, span{clientColor, end}, span{normal, strings.Repeat(" ", p.lane())}, span{serverColor, end}, span{dim, right})
 }
 
+// called names a side, in the room that ends has for it.
+func (p *page) called(role string, of *party) string {
+	if subject := p.words(of.subject()); subject != "" {
+		return role + " " + p.brief(subject, p.half()-len(role)-1)
+	}
+	return role
+}
+
+// half is how many columns a name over a vertical line has.
+func (p *page) half() int { return p.lane() / 2 }
+
 // ends writes a line with something over each vertical line.
 func (p *page) ends(client, server string, left, right style) {
 	room := p.lane() + 2
-	client = p.charset().Cut(client, room/2-1)
-	server = p.charset().Cut(server, room/2-1)
+	client = p.charset().Cut(client, p.half())
+	server = p.charset().Cut(server, p.half())
 	gap := strings.Repeat(" ", room-text.Width(client)-text.Width(server))
 	p.line(span{normal, strings.Repeat(" ", leftMargin)}, span{left, client}, span{normal, gap}, span{right, server})
 }

@@ -59,6 +59,16 @@ func Line(c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) string {
 	return o.row(fmt.Sprintf("%*d", numberWidth, c.Number), outcomeOf(s.verdict), subject, version, group, server, s.results()...)
 }
 
+// brief shortens a name to n columns. A distinguished name that is too long
+// begins with its common name: an emailAddress or a UID, which company CAs put
+// before it, says less.
+func (o Options) brief(name string, n int) string {
+	if i := strings.Index(name, ",CN="); i > 0 && name[i-1] != '\\' && text.Width(name) > n {
+		name = o.charset().Clean("…") + name[i+1:]
+	}
+	return o.charset().Cut(name, n)
+}
+
 // row lays out a line. Of the results it takes the first that fits, or the last.
 func (o Options) row(number, outcome, subject, version, group, server string, results ...string) string {
 	rest := o.width()
@@ -67,7 +77,7 @@ func (o Options) row(number, outcome, subject, version, group, server string, re
 		if said == "" {
 			said = "-"
 		}
-		said = o.charset().Cut(o.charset().Clean(said), n)
+		said = o.brief(o.charset().Clean(said), n)
 		line = append(line, said...)
 		for range max(n-text.Width(said), 0) + 2 {
 			line = append(line, ' ')

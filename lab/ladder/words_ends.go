@@ -296,7 +296,11 @@ func (s *story) advice() (paragraphs []string) {
 			paragraphs = append(paragraphs, fmt.Sprintf("%d. %s: %s.", i+1, cause.Text, cause.Tell))
 		}
 		if more := len(v.Causes) - most; more > 0 {
-			paragraphs = append(paragraphs, fmt.Sprintf("%s less likely: %s lists them.", text.Counted(more, "more cause"), cmp.Or(s.more, "--verbose")))
+			them := "them"
+			if more == 1 {
+				them = "it"
+			}
+			paragraphs = append(paragraphs, fmt.Sprintf("%s less likely: %s lists %s.", text.Counted(more, "more cause"), cmp.Or(s.more, "--verbose"), them))
 		}
 	}
 	paragraphs = append(paragraphs, offered(v.Offers)...)
