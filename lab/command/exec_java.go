@@ -84,8 +84,17 @@ func (j *jvms) passing(c javakeys.Connection) {
 	case c.Target == "":
 		j.say("a connection of %s is not recorded: it has not used the proxy; add --tap 127.0.0.1:9443=HOST:PORT with the server's address, and have the program connect to port 9443 of this machine", c.Process)
 	default:
-		j.say("the connection of %s to %s is not recorded: Java's channels (HttpClient, Netty) know no proxy; add --tap 127.0.0.1:9443=%[2]s, and have the program connect to port 9443 of this machine", c.Process, c.Target)
+		j.say("the connection of %s to %s is not recorded: Java's channels (HttpClient, Netty) know no proxy; add --tap 127.0.0.1:%[3]s=%[2]s, and have the program connect to port %[3]s of this machine", c.Process, c.Target, tapPort(c.Target))
 	}
+}
+
+// tapPort returns a port to listen at for connections to target. It is not
+// target's own, which a server on this machine has.
+func tapPort(target string) string {
+	if strings.HasSuffix(target, ":9443") {
+		return "9543"
+	}
+	return "9443"
 }
 
 // count returns how many connections were not recorded.

@@ -154,7 +154,7 @@ func (p *probePrinter) offers(o *probe.Offers) {
 	p.printDetail("groups", cmp.Or(strings.Join(o.Groups, ", "), "others than are asked for"))
 	p.printDetail("ALPN", cmp.Or(strings.Join(o.ALPN, ", "), "none"))
 	for i, link := range o.Chain {
-		p.printDetail(map[bool]string{true: "shows", false: "sent along"}[i == 0], fmt.Sprintf("%s, of %s, %s, until %s", link.Subject, link.Issuer, link.Key, link.NotAfter.Format(time.DateOnly)))
+		p.printDetail(map[bool]string{true: "shows", false: "with it"}[i == 0], fmt.Sprintf("%s, of %s, %s, until %s", link.Subject, link.Issuer, link.Key, link.NotAfter.Format(time.DateOnly)))
 	}
 	p.printDetail("holds", o.Holds)
 	p.printDetail("OCSP", cmp.Or(o.OCSP, "no response is stapled"))
