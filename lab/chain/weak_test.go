@@ -35,7 +35,11 @@ func TestKey(t *testing.T) {
 		{&curve.PublicKey, "P-384", false, map[string]bool{"ecdsa_secp256r1_sha256": true}, map[string]bool{"ecdsa_secp256r1_sha256": false, "ecdsa_secp384r1_sha384": true}},
 		{edwards, "Ed25519", false, map[string]bool{"ed25519": true, "ed448": false}, map[string]bool{"ed25519": true}},
 	} {
-		cert := &x509.Certificate{PublicKey: test.key}
+		spki, err := x509.MarshalPKIXPublicKey(test.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert := &x509.Certificate{PublicKey: test.key, RawSubjectPublicKeyInfo: spki}
 		if got := Key(cert); got != test.name || IsWeakKey(cert) != test.weak {
 			t.Errorf("%s, weak %v, want %s", got, IsWeakKey(cert), test.name)
 		}

@@ -62,6 +62,11 @@ type explained struct {
 			Name   string           `json:"name"`
 			Fields []explainedField `json:"fields"`
 		} `json:"handshake"`
+		Alert *struct {
+			Level string `json:"level"`
+			Code  int    `json:"code"`
+			Name  string `json:"name"`
+		} `json:"alert"`
 	} `json:"messages"`
 }
 
@@ -138,6 +143,12 @@ func compareMessages(t *testing.T, x *Exchange, file string, got []pageMessage) 
 		for _, m := range c.Messages {
 			if m.Handshake != nil {
 				want = append(want, pageMessage{Name: m.Handshake.Name, Fields: flat(m.Handshake.Fields)})
+			}
+			if m.Alert != nil {
+				want = append(want, pageMessage{Name: "Alert", Fields: []pageField{
+					{"level", m.Alert.Level, []int{0}},
+					{"description", fmt.Sprintf("%s (%d)", m.Alert.Name, m.Alert.Code), []int{1}},
+				}})
 			}
 		}
 	}
