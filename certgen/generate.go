@@ -105,7 +105,7 @@ func (f *folder) generateWhole(ctx context.Context, o Options) (made bool, err e
 	if err != nil {
 		return false, nil
 	}
-	defer temporary.Remove() // what is left is removed by the next run
+	defer temporary.Remove() // what a killed run leaves goes when something is next staged there
 	w := f.workshop(o)
 	w.stagingDir = filepath.Join(temporary.Path, "certs")
 	if err := w.stageAll(ctx); err != nil {

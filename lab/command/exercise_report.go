@@ -57,6 +57,9 @@ func (p *Program) openReporter(c *cli.Context, course exercise.Course) (*reporte
 	if err != nil {
 		return nil, err
 	}
+	if u.User != nil {
+		return nil, &usageError{command: commandName(c), problem: "--report has a user or a password, which would be kept in the folder: your certificate says who you are"}
+	}
 	r := &reporter{Program: p, to: u}
 	if r.own, err = reportingAs(filepath.Join(course.Dir, "certs")); err != nil {
 		if asked != "" {

@@ -23,7 +23,8 @@
 // if the program has the names of its functions.
 //
 // When the tracer leaves, lab's code and the jump stay, but store nothing any
-// more, and what was stored is overwritten.
+// more, and what was stored is overwritten, but for what a thread is storing at
+// that moment.
 //
 // With a [Relay], there are breakpoints on connect and getpeername of package
 // syscall as well. The tracer connects the program's own socket, which the
