@@ -66,7 +66,7 @@ func openRoom(t testing.TB, height int) (*roomView, *bytes.Buffer) {
 }
 
 // Why somebody is not in stands below the row, in words, and all fits in 80
-// columns; an exercise that is told of has columns of its own.
+// columns; reports of exercises have columns of their own.
 func TestRoomTable(t *testing.T) {
 	v, _ := openRoom(t, 24)
 	reason := "the client's certificate is not of a CA that the server trusts: it was issued by CN=client-ca, whose key's SHA-256 begins with 01234567, and that of the server with 89abcdef"

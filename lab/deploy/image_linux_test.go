@@ -109,7 +109,7 @@ func testCompose(t *testing.T, root, program string) {
 		t.Fatalf("the health check is %q", test)
 	}
 	c.run(t, test[2:]...)
-	// There is no DNS here: the client is told where the name leads.
+	// There is no DNS here: --addr has the address of the server's name.
 	called := c.run(t, append(compose.Services["client"].Command, "--addr", "localhost:8443", "--count", "1")...)
 	if !strings.Contains(called, "accepted  CN=client") {
 		t.Errorf("the client: %s", called)

@@ -16,8 +16,8 @@ const reportFile = "report-to"
 
 func (c Course) reportFile() string { return filepath.Join(c.dir(), progressFolder, reportFile) }
 
-// ReportTo returns the URL of the trainer's server that is told of the progress;
-// "": nobody is.
+// ReportTo returns the URL of the trainer's server to which reports of the
+// progress go; "": there are none.
 func (c Course) ReportTo() (string, error) {
 	text, err := os.ReadFile(c.reportFile())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -26,7 +26,7 @@ func (c Course) ReportTo() (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// SetReportTo has that URL told from now on; "": nobody.
+// SetReportTo has reports sent to that URL from now on; "": to none.
 func (c Course) SetReportTo(url string) error {
 	if url == "" {
 		if err := os.Remove(c.reportFile()); !errors.Is(err, fs.ErrNotExist) {

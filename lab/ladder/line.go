@@ -209,10 +209,8 @@ func outcomeOf(v *verdict.Verdict) string {
 		return string(v.Outcome) + "?"
 	case v.Outcome == verdict.Unknown && v.How != "":
 		return string(v.How)
-	case v.IsRefusedLater():
-		return "refused"
 	}
-	return string(v.Outcome)
+	return v.OutcomeWord()
 }
 
 // Kind returns a string that is the same for connections that went the same

@@ -203,23 +203,11 @@ func ofCode(value string) (func(*tlsdecrypt.Connection, *verdict.Verdict) bool, 
 	return func(_ *tlsdecrypt.Connection, v *verdict.Verdict) bool { return string(v.Code) == value }, nil
 }
 
-// refused is the outcome, as lab explain --list has it, of a connection that the
-// server accepted in TLS and refused inside it.
-const refused = "refused"
-
-var outcomes = []string{string(verdict.Accepted), string(verdict.Rejected), refused, string(verdict.Broken), string(verdict.Open), string(verdict.Unknown)}
-
-// OutcomeOf returns the outcome in one of the words of Values("outcome").
-func OutcomeOf(v *verdict.Verdict) string {
-	if v.IsRefusedLater() {
-		return refused
-	}
-	return string(v.Outcome)
-}
+var outcomes = []string{string(verdict.Accepted), string(verdict.Rejected), verdict.RefusedLater, string(verdict.Broken), string(verdict.Open), string(verdict.Unknown)}
 
 func ofOutcome(value string) (func(*tlsdecrypt.Connection, *verdict.Verdict) bool, error) {
 	if !slices.Contains(outcomes, value) {
 		return nil, fmt.Errorf("it must be one of %s", strings.Join(outcomes, ", "))
 	}
-	return func(_ *tlsdecrypt.Connection, v *verdict.Verdict) bool { return OutcomeOf(v) == value }, nil
+	return func(_ *tlsdecrypt.Connection, v *verdict.Verdict) bool { return v.OutcomeWord() == value }, nil
 }

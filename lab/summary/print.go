@@ -70,7 +70,7 @@ func (s *Summary) head(local *time.Location) string {
 // outcomes says how many connections ended in each way.
 func (s *Summary) outcomes() string {
 	rank := func(outcome string) int {
-		return slices.Index([]string{string(verdict.Unknown), string(verdict.Broken), "refused", string(verdict.Rejected), string(verdict.Accepted)}, outcome)
+		return slices.Index([]string{string(verdict.Unknown), string(verdict.Broken), verdict.RefusedLater, string(verdict.Rejected), string(verdict.Accepted)}, outcome)
 	}
 	var counts []string
 	for _, outcome := range slices.SortedFunc(maps.Keys(s.total.outcomes), func(a, b string) int { return cmp.Or(rank(b)-rank(a), strings.Compare(a, b)) }) {

@@ -100,13 +100,10 @@ func Of(c *tlsdecrypt.Connection, v *verdict.Verdict) Connection {
 // outcome returns the outcome as lab explain --list has it, without a question
 // mark.
 func outcome(v *verdict.Verdict) string {
-	switch {
-	case v.Outcome == verdict.Unknown && v.How != "":
+	if v.Outcome == verdict.Unknown && v.How != "" {
 		return string(v.How)
-	case v.IsRefusedLater():
-		return "refused"
 	}
-	return string(v.Outcome)
+	return v.OutcomeWord()
 }
 
 // refuser returns the side that refused the other.

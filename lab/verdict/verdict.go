@@ -75,6 +75,18 @@ func (v *Verdict) IsGuessed() bool {
 // inside TLS, after a handshake that succeeded.
 func (v *Verdict) IsRefusedLater() bool { return v.How == InHTTP || v.How == Inside }
 
+// RefusedLater is the outcome, as lab explain --list has it, of what
+// IsRefusedLater.
+const RefusedLater = "refused"
+
+// OutcomeWord returns the outcome in a word, RefusedLater among them.
+func (v *Verdict) OutcomeWord() string {
+	if v.IsRefusedLater() {
+		return RefusedLater
+	}
+	return string(v.Outcome)
+}
+
 // IsDenied reports whether the server took the client in TLS and then refused
 // it: for its certificate, or because it does not allow that client what it
 // asked for, as 401 and 403 say.
