@@ -22,6 +22,7 @@ type backlog struct {
 type Unshown struct {
 	Accepted int `json:"accepted"`
 	Rejected int `json:"rejected"`
+	Silent   int `json:"silent,omitempty"` // closed by the client without a ClientHello
 }
 
 // Len returns the number of exchanges.
@@ -29,7 +30,7 @@ func (u *Unshown) Len() int {
 	if u == nil {
 		return 0
 	}
-	return u.Accepted + u.Rejected
+	return u.Accepted + u.Rejected + u.Silent
 }
 
 // add adds an exchange. It drops its Wire if that does not fit. If the exchange
@@ -47,9 +48,12 @@ func (b *backlog) add(x *Exchange) {
 		if last.NotShown == nil {
 			last.NotShown = &Unshown{}
 		}
-		if x.Outcome == verdict.Rejected {
+		switch x.Outcome {
+		case verdict.Rejected:
 			last.NotShown.Rejected++
-		} else { // the handshake succeeded, even if an alert came later
+		case verdict.Unknown:
+			last.NotShown.Silent++
+		default: // the handshake succeeded, even if an alert came later
 			last.NotShown.Accepted++
 		}
 		return

@@ -265,15 +265,16 @@ func TestStoppedReaderOfDrawings(t *testing.T) {
 	}
 }
 
-// An exchange that is only counted was accepted unless a side was rejected.
+// An exchange that is only counted was accepted unless a side was rejected, or
+// there was no handshake.
 func TestNotShown(t *testing.T) {
 	b := &backlog{}
 	b.add(&Exchange{})
 	b.lines = maxBacklog
-	for _, outcome := range []verdict.Outcome{verdict.Accepted, verdict.Rejected, verdict.Broken, verdict.Rejected, verdict.Rejected} {
+	for _, outcome := range []verdict.Outcome{verdict.Accepted, verdict.Rejected, verdict.Broken, verdict.Unknown, verdict.Rejected, verdict.Rejected} {
 		b.add(&Exchange{Verdict: verdict.Verdict{Outcome: outcome}})
 	}
-	if got := b.next().NotShown; got == nil || *got != (Unshown{Accepted: 2, Rejected: 3}) || got.Len() != 5 {
+	if got := b.next().NotShown; got == nil || *got != (Unshown{Accepted: 2, Rejected: 3, Silent: 1}) || got.Len() != 6 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -43,9 +43,9 @@ type labRun struct {
 	page       *web.Page   // nil: there is no live view
 	web        *web.Server // that serves it
 	report     report
-	saidClocks bool                                                                              // that they differ
-	room       *roomView                                                                         // shown in place of exchanges; nil: it is not
-	counts     struct{ accepted, rejected, refused, unanswered, unasked, notShown atomic.Int64 } // refused: accepted by TLS, and refused then
+	saidClocks bool                                                                                      // that they differ
+	room       *roomView                                                                                 // shown in place of exchanges; nil: it is not
+	counts     struct{ accepted, rejected, silent, refused, unanswered, unasked, notShown atomic.Int64 } // refused: accepted by TLS, and refused then
 }
 
 // newLabRun reads the shared flags.
@@ -268,7 +268,8 @@ const recordingGrace = 2 * time.Second
 func hurry(w *capture.Writer) { time.AfterFunc(recordingGrace, func() { w.Close() }) }
 
 func (a *labRun) count(x *lab.Exchange) {
-	if x.Outcome == verdict.Accepted {
+	switch x.Outcome {
+	case verdict.Accepted:
 		a.counts.accepted.Add(1)
 		switch {
 		case x.IsDenied():
@@ -278,12 +279,15 @@ func (a *labRun) count(x *lab.Exchange) {
 		case x.HTTP == nil && x.Client.Error != "":
 			a.counts.unanswered.Add(1)
 		}
-	} else {
+	case verdict.Unknown:
+		a.counts.silent.Add(1)
+	default:
 		a.counts.rejected.Add(1)
 	}
 	if more := x.NotShown; more != nil {
 		a.counts.accepted.Add(int64(more.Accepted))
 		a.counts.rejected.Add(int64(more.Rejected))
+		a.counts.silent.Add(int64(more.Silent))
 		a.counts.notShown.Add(int64(more.Len()))
 	}
 }
@@ -313,19 +317,24 @@ func (a *labRun) sayCounts(ctx context.Context) {
 	if ctx.Err() != nil && isTerminal(a.Stderr) {
 		a.stderr().Line()
 	}
+	accepted, rejected, silent := a.counts.accepted.Load(), a.counts.rejected.Load(), a.counts.silent.Load()
+	all := text.Counted(int(accepted+rejected+silent), "exchange")
 	if a.blind {
-		a.say("%s", text.Counted(int(a.counts.accepted.Load()+a.counts.rejected.Load()), "exchange"))
+		a.say("%s", all)
 		return
 	}
-	accepted, rejected, denied := a.counts.accepted.Load(), a.counts.rejected.Load(), ""
+	denied, left := "", ""
 	if refused := a.counts.refused.Load(); refused > 0 {
 		denied = fmt.Sprintf(" (%s then refused inside TLS)", text.Grouped(refused))
+	}
+	if silent > 0 {
+		left = fmt.Sprintf(", %s without a ClientHello", text.Grouped(silent))
 	}
 	notShown := ""
 	if n := a.counts.notShown.Load(); n > 0 {
 		notShown = fmt.Sprintf("; %s of them not shown: results were read too slowly", text.Grouped(n))
 	}
-	a.say("%s: %s accepted%s, %s rejected%s", text.Counted(int(accepted+rejected), "exchange"), text.Grouped(accepted), denied, text.Grouped(rejected), notShown)
+	a.say("%s: %s accepted%s, %s rejected%s%s", all, text.Grouped(accepted), denied, text.Grouped(rejected), left, notShown)
 }
 
 // serve starts the server with the given credentials on l, which it closes, and

@@ -71,8 +71,12 @@ func (r *report) printLeftOut(x *lab.Exchange) {
 		r.stdout().Line("      not drawn: results were read too slowly")
 	}
 	if more := x.NotShown; more != nil {
-		r.stdout().Paragraph("      ", 6, fmt.Sprintf("and %s, not shown: %s accepted, %s rejected; results were read too slowly",
-			text.Counted(more.Len(), "more exchange"), text.Grouped(int64(more.Accepted)), text.Grouped(int64(more.Rejected))))
+		silent := ""
+		if more.Silent > 0 {
+			silent = fmt.Sprintf(", %s without a ClientHello", text.Grouped(int64(more.Silent)))
+		}
+		r.stdout().Paragraph("      ", 6, fmt.Sprintf("and %s, not shown: %s accepted, %s rejected%s; results were read too slowly",
+			text.Counted(more.Len(), "more exchange"), text.Grouped(int64(more.Accepted)), text.Grouped(int64(more.Rejected)), silent))
 	}
 }
 
@@ -80,8 +84,11 @@ func (r *report) printLeftOut(x *lab.Exchange) {
 // that rejected it, the alert, and as much of why as there is room for.
 func (r *report) printBriefly(x *lab.Exchange) {
 	said := outcome(x) + ": " + x.Reason
-	if x.Outcome == verdict.Accepted && x.Reason == "" {
+	switch {
+	case x.Outcome == verdict.Accepted && x.Reason == "":
 		said = strings.Join(r.accepted(x), "  ")
+	case x.Outcome == verdict.Unknown:
+		said = x.Reason
 	}
 	out := r.stdout()
 	line := fmt.Sprintf("%4d  %s", x.Number, out.Clean(said))
@@ -94,10 +101,10 @@ func (r *report) printBriefly(x *lab.Exchange) {
 	}
 }
 
-// draw draws what was said, if it is the first of its kind.
+// draw draws what was said, if anything was and it is the first of its kind.
 func (r *report) draw(x *lab.Exchange) {
 	c := x.Wire
-	if c == nil || r.undrawn || !r.drawn.isNew(ladder.Kind(c)) && !r.options.Verbose {
+	if c == nil || r.undrawn || x.Outcome == verdict.Unknown || !r.drawn.isNew(ladder.Kind(c)) && !r.options.Verbose {
 		return
 	}
 	r.check(c)

@@ -9,6 +9,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/verdict"
 )
 
@@ -73,5 +74,39 @@ func TestBrokenOff(t *testing.T) {
 		if said := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(said, test.want) || strings.Contains(said, "rejected") {
 			t.Errorf("%+v: %s", test, out.String())
 		}
+	}
+}
+
+// A health check or a port scan, which connects and closes, is a line: nobody
+// has refused anybody.
+func TestHealthCheck(t *testing.T) {
+	const reason = "the client closed without a byte, as a health check or a port scan does"
+	x := lab.Exchange{Number: 3, Wire: &tlsdecrypt.Connection{}, Verdict: verdict.Verdict{Outcome: verdict.Unknown, How: verdict.NotTLS, Code: verdict.Closed, Reason: reason, Fix: "nothing"}}
+	for _, test := range []struct {
+		json, brief bool
+		want        string
+	}{
+		{false, false, "   3  " + reason + "\n"},
+		{false, true, "   3  " + reason + "\n"},
+		{true, false, `"outcome":"unknown","how":"not TLS","reason":"` + reason + `","code":"closed","fix":"nothing"`},
+	} {
+		var out bytes.Buffer
+		p := &Program{Stdout: &out, Stderr: &out}
+		_, end := p.open(t.Context())
+		r := report{Program: p, json: test.json, brief: test.brief}
+		r.exchange(&x)
+		end()
+		if said := out.String(); said != test.want && !(test.json && strings.Contains(said, test.want)) {
+			t.Errorf("%+v: %s", test, said)
+		}
+	}
+	var out bytes.Buffer
+	a := labRun{Program: &Program{Stdout: &out, Stderr: &out}}
+	_, end := a.open(t.Context())
+	defer end()
+	a.count(&x)
+	a.sayCounts(t.Context())
+	if want := "lab: 1 exchange: 0 accepted, 0 rejected, 1 without a ClientHello\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
 	}
 }

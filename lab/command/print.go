@@ -24,6 +24,11 @@ func (p *Program) printExchange(x *lab.Exchange, verbose bool) {
 		out.Pieces(number, detailIndent+2, p.accepted(x)...)
 	case x.Outcome == verdict.Broken && x.Alert != nil:
 		out.Paragraph(number, detailIndent+2, fmt.Sprintf("accepted, then broken off by the %s: ", x.Alert.SentBy), x.Reason)
+	case x.Outcome == verdict.Unknown: // nobody has refused anybody
+		out.Paragraph(number, detailIndent+2, x.Reason)
+		if !verbose {
+			return
+		}
 	default:
 		out.Paragraph(number, detailIndent+2, fmt.Sprintf("rejected by the %s: ", x.RejectedBy), x.Reason)
 	}

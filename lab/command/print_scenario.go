@@ -217,6 +217,8 @@ func outcome(x *lab.Exchange) string {
 		return "accepted"
 	case x.Outcome == verdict.Broken && x.Alert != nil:
 		return fmt.Sprintf("broken off by the %s, %s", x.Alert.SentBy, x.Alert.Name)
+	case x.Outcome == verdict.Unknown:
+		return "no handshake"
 	case x.Alert == nil:
 		return fmt.Sprintf("rejected by the %s, no alert", x.RejectedBy)
 	}

@@ -43,7 +43,7 @@ func Draw(w io.Writer, c *tlsdecrypt.Connection, v *verdict.Verdict, o Options) 
 	s := newStory(c, v, o)
 	s.below, s.scenario, s.verbose, s.more = o.Below, o.Scenario, o.Verbose, o.More
 	p := &page{Options: o, opened: opened(c), noted: map[string]bool{}}
-	if o.Brief {
+	if o.Brief || len(s.items) == 0 { // there is nothing to draw
 		p.text(bold, p.title(c))
 		p.text(normal, s.agreed())
 		p.end(s)

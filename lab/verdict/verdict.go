@@ -75,13 +75,12 @@ func (v *Verdict) IsGuessed() bool {
 // inside TLS, after a handshake that succeeded.
 func (v *Verdict) IsRefusedLater() bool { return v.How == InHTTP || v.How == Inside }
 
-// RefusedLater is the outcome, as lab explain --list has it, of what
-// IsRefusedLater.
+// RefusedLater is the outcome, as lab explain --list has it, of what IsDenied.
 const RefusedLater = "refused"
 
 // OutcomeWord returns the outcome in a word, RefusedLater among them.
 func (v *Verdict) OutcomeWord() string {
-	if v.IsRefusedLater() {
+	if v.IsDenied() {
 		return RefusedLater
 	}
 	return string(v.Outcome)
@@ -150,6 +149,9 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 func judgeViews(server, client *View) Verdict {
 	if (server == nil || server.Err == nil) && (client == nil || client.Err == nil) {
 		return acceptedBy(server, client)
+	}
+	if client == nil && server.isLeftUnsaid() {
+		return leftSilently(0)
 	}
 	v := Verdict{Outcome: Rejected, RejectedBy: rejecter(server, client)}
 	own, other := server, client
@@ -290,7 +292,8 @@ func (v *Verdict) addWire(seen Verdict) {
 	switch {
 	case v.Outcome == Accepted && seen.Outcome == Broken,
 		v.Outcome == Rejected && !v.known && seen.Outcome == Broken && v.Alert != nil && seen.Alert.Code == v.Alert.Code, // the handshake was over by then
-		v.Code == Closed && !v.known && seen.Outcome == Accepted && seen.How != Probably:                                 // closed later than it seemed
+		v.Code == Closed && !v.known && seen.Outcome == Accepted && seen.How != Probably,                                 // closed later than it seemed
+		v.Code == Closed && !v.known && seen.isUnbegun():
 		*v = seen
 		return
 	case v.Outcome != seen.Outcome, v.RejectedBy != seen.RejectedBy:

@@ -26,7 +26,8 @@ type View struct {
 	Unasked     bool // it was accepted in a full handshake, and the server has not asked for one
 
 	// Of a server.
-	Takes *tlswire.Offer // what it could have agreed on; nil: not known
+	Takes  *tlswire.Offer // what it could have agreed on; nil: not known
+	Silent bool           // nothing has come from the client
 }
 
 // State is how far one side got, and so what it believed when it was rejected,
@@ -130,6 +131,11 @@ func (v *View) showing() Showing {
 		return MayHaveSent
 	}
 	return v.Showing
+}
+
+// isLeftUnsaid reports whether a server has lost a client that had sent nothing.
+func (v *View) isLeftUnsaid() bool {
+	return v != nil && v.Silent && v.Err != nil && !errors.As(v.Err, new(Misbehaviour)) && isLoss(v.Err)
 }
 
 // isRecordError reports whether crypto/tls could not make sense of a record.

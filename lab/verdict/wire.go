@@ -330,18 +330,39 @@ func (w *wire) aborted() Verdict {
 }
 
 // leftUnsaid is the verdict on a client that connected and closed again without
-// a word: it refused nothing.
+// a ClientHello.
 func (w *wire) leftUnsaid() Verdict {
-	v := Verdict{Outcome: Unknown, How: NotTLS}
-	why := Reason{Code: Closed, Text: "the client connected and closed again without a ClientHello, as a check of the port does (a load balancer's health check)",
+	if len(w.Problems) > 0 || w.Prologue != nil || w.Gaps.Client {
+		return unbegun(Reason{Code: Closed, Text: "the client closed before it had sent a whole ClientHello", Fix: fix(Closed, endpoint.Client)})
+	}
+	if w.Opened.IsZero() {
+		return leftSilently(0)
+	}
+	return leftSilently(w.EndedAt.Sub(w.Opened))
+}
+
+// leftSilently is the verdict on a client that closed, so long after it had
+// connected, without a byte.
+func leftSilently(waited time.Duration) Verdict {
+	why := Reason{Code: Closed, Text: "the client closed without a byte, as a health check or a port scan does",
 		Fix: "nothing, if it was such a check; if not, look into the log of the client"}
-	if waited := w.EndedAt.Sub(w.Opened); !w.Opened.IsZero() && waited >= patience {
-		why.Text = fmt.Sprintf("the client sent no ClientHello, and closed after %v, as a check of the port does (a load balancer's health check), or a client that waits for the server to speak first (STARTTLS)", waited.Round(100*time.Millisecond))
+	if waited >= patience {
+		why.Text = fmt.Sprintf("the client closed after %v without a byte, as a health check or a port scan does, or a client that waits for the server to speak first (STARTTLS)", waited.Round(100*time.Millisecond))
 		why.Fix += "; one that waits for a greeting must begin with TLS here"
 	}
+	return unbegun(why)
+}
+
+// unbegun is the verdict on a client that left before there was a handshake: it
+// refused nothing.
+func unbegun(why Reason) Verdict {
+	v := Verdict{Outcome: Unknown, How: NotTLS}
 	v.because(why)
 	return v
 }
+
+// isUnbegun reports whether a verdict is of unbegun.
+func (v *Verdict) isUnbegun() bool { return v.Outcome == Unknown && v.Code == Closed }
 
 // idle is how long a server at least waits that closes a connection because
 // nothing comes. Who refuses a client does so at once.

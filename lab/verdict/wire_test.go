@@ -90,20 +90,20 @@ func TestJudgeWireReasons(t *testing.T) {
 	flight := talk(tlswire.VersionTLS13, hello(), serverHello(), shows(server, nil), finished(server))
 	http := tlsdecrypt.Plain{HTTP: true, Line: "GET / HTTP/1.1"}
 	for want, c := range map[string]*tlsdecrypt.Connection{
-		"the client connected and closed again without a ClientHello, as a check of the port does (a load balancer's health check)": ended(talk(0)(), client),
-		"the client was silent for too long: the server waited 5s, and closed":                                                      endedAfter(talk(0)(), server, 5*time.Second),
-		"the server was silent for too long: the client waited 300ms, and closed":                                                   endedAfter(talk(0, hello())(), client, 250*time.Millisecond),
-		"the server ended the connection without an answer to ClientHello, and without an alert":                                    ended(talk(0, hello())(), server),
-		"the client broke off the connection without an alert" + closedAfterCertificate:                                             endsWith(ended(flight(), client), tlsdecrypt.ClientReset),
-		"the client closed the connection during the handshake, without an alert" + closedAfterCertificate:                          endsWith(ended(flight(), client), tlsdecrypt.ServerReset),
-		"the server closed the connection during the handshake, without an alert":                                                   ended(flight(), server),
-		"the server broke off the connection without an alert":                                                                      endsWith(ended(flight(), server), tlsdecrypt.ServerReset),
-		"the handshake is not done yet":                 flight(),
-		"how the handshake ended is not in the capture": endsWith(flight(), tlsdecrypt.CutOff),
-		"the client did not speak TLS, but plain HTTP":  plain(ended(talk(0)(), server), client, http, tlsdecrypt.Plain{}),
-		"the client did not speak TLS":                  plain(ended(talk(0)(), server), client, tlsdecrypt.Plain{}, tlsdecrypt.Plain{}),
-		"this is plain HTTP":                            plain(ended(talk(0)(), client), client, http, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 200 OK"}),
-		"the server does not speak TLS":                 plain(ended(talk(0)(), client), server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{Line: "220 mail"}),
+		"the client closed without a byte, as a health check or a port scan does":                          ended(talk(0)(), client),
+		"the client was silent for too long: the server waited 5s, and closed":                             endedAfter(talk(0)(), server, 5*time.Second),
+		"the server was silent for too long: the client waited 300ms, and closed":                          endedAfter(talk(0, hello())(), client, 250*time.Millisecond),
+		"the server ended the connection without an answer to ClientHello, and without an alert":           ended(talk(0, hello())(), server),
+		"the client broke off the connection without an alert" + closedAfterCertificate:                    endsWith(ended(flight(), client), tlsdecrypt.ClientReset),
+		"the client closed the connection during the handshake, without an alert" + closedAfterCertificate: endsWith(ended(flight(), client), tlsdecrypt.ServerReset),
+		"the server closed the connection during the handshake, without an alert":                          ended(flight(), server),
+		"the server broke off the connection without an alert":                                             endsWith(ended(flight(), server), tlsdecrypt.ServerReset),
+		"the handshake is not done yet":                                                                    flight(),
+		"how the handshake ended is not in the capture":                                                    endsWith(flight(), tlsdecrypt.CutOff),
+		"the client did not speak TLS, but plain HTTP":                                                     plain(ended(talk(0)(), server), client, http, tlsdecrypt.Plain{}),
+		"the client did not speak TLS":                                                                     plain(ended(talk(0)(), server), client, tlsdecrypt.Plain{}, tlsdecrypt.Plain{}),
+		"this is plain HTTP":                                                                               plain(ended(talk(0)(), client), client, http, tlsdecrypt.Plain{HTTP: true, Line: "HTTP/1.1 200 OK"}),
+		"the server does not speak TLS":                                                                    plain(ended(talk(0)(), client), server, tlsdecrypt.Plain{}, tlsdecrypt.Plain{Line: "220 mail"}),
 	} {
 		if v := judgeWire(c); v.Reason != want {
 			t.Errorf("%q, want %q", v.Reason, want)
@@ -323,7 +323,7 @@ func TestPortCheck(t *testing.T) {
 	late := *alert(endpoint.Server, tlswire.AlertDecodeError)
 	late.Time = c.EndedAt
 	c.Messages = append(c.Messages, &late)
-	if v := judgeWire(c); v.Code != Closed || !strings.Contains(v.Reason, "as a check of the port does") || !strings.HasPrefix(v.Fix, "nothing, if") {
+	if v := judgeWire(c); v.Code != Closed || !strings.Contains(v.Reason, "as a health check or a port scan does") || !strings.HasPrefix(v.Fix, "nothing, if") {
 		t.Errorf("%+v", v)
 	}
 }

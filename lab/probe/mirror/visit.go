@@ -58,6 +58,8 @@ func (s *Server) astray(l *Listener, x *lab.Exchange) string {
 	switch {
 	case x.Code == verdict.SpokeNoTLS && x.RejectedBy == endpoint.Server:
 		return "a client did not speak TLS on the port of " + l.Name + ": " + x.Reason
+	case x.Outcome == verdict.Unknown:
+		return "nobody spoke TLS on the port of " + l.Name + ": " + x.Reason
 	case l != s.Listeners[0] || name == "" || strings.EqualFold(name, s.options.Host) || s.byName(name) != nil:
 		return ""
 	}
