@@ -42,6 +42,11 @@ func emptied(c *tlsdecrypt.Connection) *tlsdecrypt.Connection {
 func TestRefusedInHTTP(t *testing.T) {
 	const nginx = "HTTP/1.1 400 Bad Request"
 	golden(t, "tls13-refused-in-http", draw(t, refusedInHTTP(t, 400, nginx), Options{}))
+	for status, want := range map[int]string{400: "server: refused_in_http, 400", 401: "server: not_authorised, 401", 403: "server: not_authorised, 403"} {
+		if line := lineOf(refusedInHTTP(t, status, nginx), Options{}); !strings.HasPrefix(line, "   1  refused    CN=client     1.3") || !strings.HasSuffix(line, "  "+want) {
+			t.Errorf("%d: %q", status, line)
+		}
+	}
 	for name, test := range map[string]struct {
 		c            *tlsdecrypt.Connection
 		want, absent []string

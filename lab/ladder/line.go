@@ -135,7 +135,7 @@ func (s *story) tried() string {
 
 func (s *story) resultOfTLS() string {
 	if why := reasonOf(s.verdict); why != "" {
-		if s.verdict.How == verdict.InHTTP && s.progress.Answer != nil {
+		if s.verdict.IsDenied() && s.progress.Answer != nil {
 			if whole := fmt.Sprintf("%s, %d", why, s.progress.Answer.HTTP.Status); len(whole) <= resultWidth {
 				return whole
 			}
@@ -177,7 +177,7 @@ func reasonOf(v *verdict.Verdict) string {
 	case by != endpoint.Unknown:
 	case v.Alert != nil:
 		by = v.Alert.SentBy
-	case v.IsRefusedLater(), v.Code == verdict.NotAsked:
+	case v.IsDenied(), v.Code == verdict.NotAsked:
 		by = endpoint.Server
 	}
 	switch {

@@ -300,7 +300,7 @@ func (w *wire) addRefusal(v *Verdict) {
 	case w.Answer != nil && !w.ClientAuth && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
 		switch w.Answer.HTTP.Status {
 		case http.StatusUnauthorized:
-			v.Reason = "the server took up an earlier session, in which nobody is asked for a certificate again, and answered 401"
+			v.because(w.refusedBehindTLS("took up an earlier session, in which nobody is asked for a certificate again"))
 		case http.StatusForbidden:
 			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
 		}
@@ -325,7 +325,7 @@ func (w *wire) addRefusal(v *Verdict) {
 	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails:
 		v.because(notAuthorised)
 	case m.HTTP.Status == http.StatusUnauthorized && client.seen && client.chain != tlsdecrypt.Fails && client.faultThat(nil) == nil:
-		v.because(w.refusedBehindTLS())
+		v.because(w.refusedBehindTLS("took the client's certificate in TLS"))
 	case client.faultThat(nil) != nil:
 		fault := client.faultThat(nil)
 		v.refuseInHTTP(m, Reason{Code: fault.Code, Text: fault.Of("the client's certificate", client.leaf), Fix: fault.Fix})
@@ -351,14 +351,15 @@ func (w *wire) authenticate() string {
 	return ""
 }
 
-// refusedBehindTLS is why HTTP says 401 to a client whose certificate the server
-// has asked for, and let pass in TLS.
-func (w *wire) refusedBehindTLS() Reason {
+// refusedBehindTLS is why HTTP says 401 to a client that the server has let pass
+// in TLS, and how.
+func (w *wire) refusedBehindTLS(passed string) Reason {
+	said := "the server " + passed + ", and refuses in HTTP with 401"
 	if scheme, _, _ := strings.Cut(w.authenticate(), " "); scheme != "" {
-		return Reason{Code: NotAuthorised, Text: "the server took the client's certificate in TLS, and refuses in HTTP with 401: it asks for " + scheme + " besides (WWW-Authenticate)",
+		return Reason{Code: NotAuthorised, Text: said + ": it asks for " + scheme + " besides (WWW-Authenticate)",
 			Fix: "send the password or token that the server asks for in HTTP, too"}
 	}
-	return Reason{Code: NotAuthorised, Text: "the server took the client's certificate in TLS, and refuses in HTTP with 401",
+	return Reason{Code: NotAuthorised, Text: said,
 		Fix: "read the answer and the application's log; if a proxy ends TLS in front of the application, see that it passes on whose certificate it was (nginx: proxy_set_header, which a location with one of its own does not inherit)"}
 }
 

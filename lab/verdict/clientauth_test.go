@@ -90,7 +90,7 @@ func TestNotAsked(t *testing.T) {
 		tls.NoClientCert: {
 			200: {"accepted", "accepted"},
 			400: {"accepted", "accepted"},
-			401: {"accepted (refused in HTTP): certificate_not_requested", "accepted"},
+			401: {"accepted (refused in HTTP): certificate_not_requested", "accepted: not_authorised"},
 			403: {"accepted (refused in HTTP): certificate_not_requested", "accepted: not_authorised"},
 		},
 		tls.RequireAnyClientCert: {
