@@ -81,6 +81,9 @@ func parseKey(der []byte) Key {
 		return dsaKey
 	case missing != "":
 		return Key{Problem: "has a key of " + algorithm + ", which this lab cannot use" + missing, Next: "take a lab that was built with Go 1.27 or newer", Err: ErrAlgorithm}
+	case strings.HasPrefix(algorithm, "ML-DSA") && len(info.Key) > 0 && info.Key[0] == asn1.TagOctetString:
+		return Key{Problem: "has a key of " + algorithm + " in its expanded form alone, without the seed (RFC 9881 section 6), which this lab cannot use",
+			Next: "take the key from where it was made, with its seed, which OpenSSL writes unless it is told not to; or make a new one", Err: ErrAlgorithm}
 	}
 	return Key{Problem: "has a private key that cannot be read: " + err.Error(), Err: err}
 }
