@@ -36,6 +36,7 @@ type Program struct {
 
 	results, talk *output // of a run, to Stdout and Stderr
 	charset       text.Charset
+	drawsRefusals bool // and no other exchanges
 }
 
 // Run carries out args, whose first is the program's name, until it is done or

@@ -104,7 +104,10 @@ func (r *report) printBriefly(x *lab.Exchange) {
 // draw draws what was said, if anything was and it is the first of its kind.
 func (r *report) draw(x *lab.Exchange) {
 	c := x.Wire
-	if c == nil || r.undrawn || x.Outcome == verdict.Unknown || !r.drawn.isNew(ladder.Kind(c)) && !r.options.Verbose {
+	if c == nil || r.undrawn || x.Outcome == verdict.Unknown || r.drawsRefusals && x.Reason == "" {
+		return
+	}
+	if !r.drawn.isNew(ladder.Kind(c)) && !r.options.Verbose {
 		return
 	}
 	r.check(c)
