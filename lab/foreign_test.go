@@ -191,7 +191,11 @@ func TestClientsThatGoAway(t *testing.T) {
 				_ = c.(*net.TCPConn).SetLinger(0)
 			}
 			c.Close()
-			v := next(t, reported).Verdict
+			x := next(t, reported)
+			v := x.Verdict
+			if (x.Server.Learned == "") != (v.Outcome == verdict.Unknown) {
+				t.Errorf("%q, RST %v: the server learned of a rejection %s", bytes, reset, x.Server.Learned)
+			}
 			if v.Code != verdict.Closed || v.Outcome != want.Outcome || v.How != want.How || v.RejectedBy != want.RejectedBy || v.Reason != want.Reason {
 				t.Errorf("%q, RST %v: %+v", bytes, reset, v)
 			}

@@ -196,6 +196,9 @@ func (j *Journal) settle(k string, e *entry) {
 		e.Verdict = verdict.Judge(server, client, e.status(), e.Wire)
 		e.Server.fill(server)
 		e.Client.fill(client)
+		if e.Outcome == verdict.Unknown {
+			e.Server.Learned = "" // nobody was rejected
+		}
 		if e.Wire != nil { // crypto/tls has no server_name of a ClientHello that it refuses at once
 			e.TLS.ServerName = cmp.Or(e.TLS.ServerName, e.Wire.ServerName)
 		}

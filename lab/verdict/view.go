@@ -135,7 +135,7 @@ func (v *View) showing() Showing {
 
 // isLeftUnsaid reports whether a server has lost a client that had sent nothing.
 func (v *View) isLeftUnsaid() bool {
-	return v != nil && v.Silent && v.Err != nil && !errors.As(v.Err, new(Misbehaviour)) && isLoss(v.Err)
+	return v != nil && v.Silent && isLoss(v.Err) && !errors.As(v.Err, new(Misbehaviour))
 }
 
 // isRecordError reports whether crypto/tls could not make sense of a record.

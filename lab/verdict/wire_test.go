@@ -89,7 +89,10 @@ func TestJudgeWireReasons(t *testing.T) {
 	server, client := endpoint.Server, endpoint.Client
 	flight := talk(tlswire.VersionTLS13, hello(), serverHello(), shows(server, nil), finished(server))
 	http := tlsdecrypt.Plain{HTTP: true, Line: "GET / HTTP/1.1"}
+	part := ended(talk(0)(), client)
+	part.Problems = []tlsdecrypt.Problem{{From: client, Text: "ends within a record"}}
 	for want, c := range map[string]*tlsdecrypt.Connection{
+		"the client closed before it had sent a whole ClientHello":                                         part,
 		"the client closed without a byte, as a health check or a port scan does":                          ended(talk(0)(), client),
 		"the client was silent for too long: the server waited 5s, and closed":                             endedAfter(talk(0)(), server, 5*time.Second),
 		"the server was silent for too long: the client waited 300ms, and closed":                          endedAfter(talk(0, hello())(), client, 250*time.Millisecond),
