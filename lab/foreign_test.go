@@ -20,7 +20,6 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/certgen/yamldoc"
 	"mtlslab.example/lab/lab/chain"
-	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/fault"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/verdict"
@@ -179,27 +178,6 @@ func TestClientsThatGoAway(t *testing.T) {
 		_ = tls.Client(c, config).Handshake()
 		c.Close()
 		return next(t, reported)
-	}
-	for bytes, want := range map[string]verdict.Verdict{ // a health check, and a client that is cut off
-		"":             {Outcome: verdict.Unknown, How: verdict.NotTLS, Reason: "the client closed without a byte, as a health check or a port scan does"},
-		"\x16\x03\x01": {Outcome: verdict.Rejected, How: verdict.Aborted, RejectedBy: endpoint.Client, Reason: "the client broke off the connection without an alert"},
-	} {
-		for _, reset := range []bool{false, true} {
-			c := dial(t, addr)
-			fmt.Fprint(c, bytes)
-			if reset {
-				_ = c.(*net.TCPConn).SetLinger(0)
-			}
-			c.Close()
-			x := next(t, reported)
-			v := x.Verdict
-			if (x.Server.Learned == "") != (v.Outcome == verdict.Unknown) {
-				t.Errorf("%q, RST %v: the server learned of a rejection %s", bytes, reset, x.Server.Learned)
-			}
-			if v.Code != verdict.Closed || v.Outcome != want.Outcome || v.How != want.How || v.RejectedBy != want.RejectedBy || v.Reason != want.Reason {
-				t.Errorf("%q, RST %v: %+v", bytes, reset, v)
-			}
-		}
 	}
 	browser := visit(quitsAfterHello{dial(t, addr)})
 	if browser.Code != verdict.Closed || !strings.Contains(browser.Reason, "as a browser does that fetches its certificate first") {

@@ -116,17 +116,33 @@ func TestSilentConnectionHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// A client that closes during the handshake gets a reason.
+// A client that closes without a byte, by FIN or RST, has refused nobody. One that
+// closes within its ClientHello has broken off.
 func TestClientThatHangsUp(t *testing.T) {
 	addr, reported := serve(t, newPKI(t))
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Close()
-	x := next(t, reported)
-	if x.RejectedBy != endpoint.Client || !strings.Contains(x.Reason, "without an alert") || x.Alert != nil {
-		t.Errorf("%+v", x.Verdict)
+	silent := verdict.Verdict{Outcome: verdict.Unknown, How: verdict.NotTLS, Reason: "the client closed without a byte, as a health check or a port scan does"}
+	for _, test := range []struct {
+		sends  string
+		resets bool
+		want   verdict.Verdict
+	}{
+		{"", false, silent},
+		{"", true, silent},
+		{"\x16\x03\x01", false, verdict.Verdict{Outcome: verdict.Rejected, How: verdict.Aborted, RejectedBy: endpoint.Client, Reason: "the client broke off the connection without an alert"}},
+	} {
+		c := dial(t, addr)
+		_, _ = io.WriteString(c, test.sends)
+		if test.resets {
+			_ = c.(*net.TCPConn).SetLinger(0)
+		}
+		c.Close()
+		x, want := next(t, reported), test.want
+		if x.Code != verdict.Closed || x.Outcome != want.Outcome || x.How != want.How || x.RejectedBy != want.RejectedBy || x.Reason != want.Reason {
+			t.Errorf("%q, RST %v: %+v", test.sends, test.resets, x.Verdict)
+		}
+		if (x.Server.Learned == "") != (x.Outcome == verdict.Unknown) {
+			t.Errorf("%q, RST %v: the server learned of a rejection %s", test.sends, test.resets, x.Server.Learned)
+		}
 	}
 }
 
