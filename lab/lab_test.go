@@ -116,8 +116,8 @@ func TestSilentConnectionHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// A client that closes without a byte, by FIN or RST, has refused nobody. One that
-// closes within its ClientHello has broken off.
+// A client that closes without a byte, by FIN or RST, has refused nobody. One
+// that closes within its ClientHello has broken off.
 func TestClientThatHangsUp(t *testing.T) {
 	addr, reported := serve(t, newPKI(t))
 	silent := verdict.Verdict{Outcome: verdict.Unknown, How: verdict.NotTLS, Reason: "the client closed without a byte, as a health check or a port scan does"}

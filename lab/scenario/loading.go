@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"crypto/tls"
+	"encoding/asn1"
 	"errors"
 	"path/filepath"
 	"strings"
@@ -69,14 +70,18 @@ func (s *Scenario) Load(ctx context.Context, o Options, programs bool) ([]Loaded
 }
 
 // said returns what an error says, without the folder of the file that it is
-// about.
+// about, and without a type of encoding/asn1, which crypto/tls adds from Go 1.27
+// on.
 func said(err error) string {
 	var file *certfile.FileError
+	var layout asn1.StructuralError
 	switch {
 	case err == nil:
 		return Loads
 	case errors.As(err, &file):
 		return filepath.Base(file.File) + " " + file.Problem
+	case errors.As(err, &layout):
+		return strings.TrimSuffix(err.Error(), ": "+layout.Error())
 	}
 	return err.Error()
 }
