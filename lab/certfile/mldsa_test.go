@@ -44,8 +44,8 @@ func marshal(t *testing.T, v any) []byte {
 
 var hasMLDSA = version.Compare(runtime.Version(), "go1.27") >= 0
 
-// TestUnusableMLDSA: a key of ML-DSA that cannot be read is not put down to a Go
-// without ML-DSA by a lab that has it.
+// TestUnusableMLDSA: a key of ML-DSA that cannot be read is not put down to a
+// Go without ML-DSA by a lab that has it.
 func TestUnusableMLDSA(t *testing.T) {
 	for name, test := range map[string]struct {
 		form any
