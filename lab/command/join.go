@@ -88,7 +88,7 @@ func (p *Program) join(c *cli.Context) error {
 		p.writeCommand("  " + strings.Join(words, " "))
 		return nil
 	}
-	p.say("it calls %s; again, and drawn:", h.URL)
+	p.say("it calls %s; to call again, and see what is said:", h.URL)
 	p.writeCommand("  " + strings.Join(words, " "))
 	p.drawsRefusals = true
 	return p.callAs(c.Context, args)
