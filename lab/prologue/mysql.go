@@ -26,7 +26,7 @@ func startsMySQL(from endpoint.Side, b []byte) (dialect, match) {
 		}
 		return nil, no
 	}
-	if b[2] != 0 || b[1] > 3 || b[3] != 0 || b[4] != version10 && b[4] != failure {
+	if b[0]|b[1] == 0 || b[1] > 3 || b[2] != 0 || b[3] != 0 || b[4] != version10 && b[4] != failure {
 		return nil, no
 	}
 	return mysql{}, yes
@@ -93,7 +93,7 @@ func mysqlServer(l *layer, packet []byte, size int, number byte) int {
 		}
 		return size
 	}
-	if number != 0 {
+	if number != 0 || len(packet) == 0 {
 		return size
 	}
 	version, rest, _ := bytes.Cut(packet[1:], []byte{0})
