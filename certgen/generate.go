@@ -106,18 +106,17 @@ func (f *folder) generateWhole(ctx context.Context, o Options) (made bool, err e
 		return false, nil
 	}
 	defer temporary.Remove() // what a killed run leaves goes when something is next staged there
-	w := f.workshop(o)
-	w.stagingDir = filepath.Join(temporary.Path, "certs")
+	w := f.workshop(o, filepath.Join(temporary.Path, "certs"))
 	if err := w.stageAll(ctx); err != nil {
 		return false, err
 	}
-	if err := w.write(lockFile, nil, lockMode); err != nil {
+	if err := w.staging.create(lockFile, nil, lockMode); err != nil {
 		return false, err
 	}
 	if err := w.beforeChange("commit", filepath.Base(f.dir)); err != nil {
 		return false, err
 	}
-	return os.Rename(w.stagingDir, f.dir) == nil, nil
+	return os.Rename(w.staging.dir, f.dir) == nil, nil
 }
 
 // generateLocked is Generate with the lock held. It looks again, and at the
@@ -138,7 +137,7 @@ func generateLocked(ctx context.Context, m *Manifest, dir string, o Options, ren
 	if err != nil {
 		return nil, err
 	}
-	w := f.workshop(o)
+	w := f.workshop(o, filepath.Join(dir, stagingFolder))
 	if f.count() > 0 {
 		if err := w.stageAll(ctx); err != nil {
 			return nil, errors.Join(err, removeStaged(dir))

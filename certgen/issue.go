@@ -25,21 +25,17 @@ const backdate = 5 * time.Minute
 // workshop makes what a folder lacks.
 type workshop struct {
 	*folder
-	stagingDir   string                  // where new files are written
 	issued       []*certyaml.Certificate // by certificate index: made now or found
 	done         func()                  // called after each certificate and CRL, from any goroutine
 	beforeChange func(operation, file string) error
-
-	// A folder takes one new file at a time; threads that want to add more only
-	// spin in the kernel. Goroutines that wait here leave the core to another.
-	staging sync.Mutex
-	staged  *record // what is in the staging folder; guarded by staging
+	staging      *staging
 }
 
-func (f *folder) workshop(o Options) *workshop {
+// workshop returns one that writes new files into the folder staging.
+func (f *folder) workshop(o Options, staging string) *workshop {
 	return &workshop{
-		folder: f, stagingDir: filepath.Join(f.dir, stagingFolder), issued: make([]*certyaml.Certificate, len(f.manifest.Certificates)),
-		done: counter(f.count(), o.Progress), beforeChange: o.beforeChange, staged: newRecord(),
+		folder: f, issued: make([]*certyaml.Certificate, len(f.manifest.Certificates)),
+		done: counter(f.count(), o.Progress), beforeChange: o.beforeChange, staging: newStaging(staging, o.beforeChange),
 	}
 }
 
@@ -62,7 +58,7 @@ func (w *workshop) makeAll(ctx context.Context) error {
 
 // stageAll makes and stages everything that is planned, and the record of it.
 func (w *workshop) stageAll(ctx context.Context) error {
-	if err := os.Mkdir(w.stagingDir, folderMode); err != nil {
+	if err := os.Mkdir(w.staging.dir, folderMode); err != nil {
 		return err
 	}
 	if err := w.makeAll(ctx); err != nil {
@@ -73,19 +69,19 @@ func (w *workshop) stageAll(ctx context.Context) error {
 		return err
 	}
 	for file, d := range made.byFile { // of files that stay
-		if _, isNew := w.staged.byFile[file]; !isNew && w.listing.mayHave(file) {
-			w.staged.add(file, d)
+		if _, isNew := w.staging.record.byFile[file]; !isNew && w.listing.mayHave(file) {
+			w.staging.record.add(file, d)
 		}
 	}
-	return w.write(recordFile, w.staged.text(), keyMode)
+	return w.staging.create(recordFile, w.staging.record.text(), keyMode)
 }
 
 // commitAll puts what was staged in place: issuers before what they issued,
 // each key before its certificate, then CRLs. Whoever reads in between sees
 // files that do not match or do not verify; cut short, the next run goes on.
 func (w *workshop) commitAll() error {
-	if len(w.staged.byFile) > 0 {
-		err := os.Rename(w.stagingDir, filepath.Join(w.dir, readyFolder))
+	if len(w.staging.record.byFile) > 0 {
+		err := os.Rename(w.staging.dir, filepath.Join(w.dir, readyFolder))
 		if err != nil {
 			return errors.Join(err, removeStaged(w.dir))
 		}
@@ -104,7 +100,7 @@ func (w *workshop) commitAll() error {
 			}
 		}
 	}
-	if len(w.staged.byFile) == 0 { // keys were closed to others, no more
+	if len(w.staging.record.byFile) == 0 { // keys were closed to others, no more
 		return nil
 	}
 	return finish(w.dir)
@@ -132,21 +128,7 @@ func (w *workshop) commitCertificate(c *Certificate) error {
 // stage writes the new contents of a file into the staging folder.
 func (w *workshop) stage(file string, data []byte, mode fs.FileMode) error {
 	made, _ := pem.Decode(data)
-	d := sha256.Sum256(made.Bytes)
-	w.staging.Lock()
-	defer w.staging.Unlock()
-	if err := w.beforeChange("stage", file); err != nil {
-		return err
-	}
-	w.staged.add(file, d)
-	return w.write(file, data, mode)
-}
-
-// write does not wait for the disk (fsync). What a power cut damages is found by
-// the next run, which makes it anew; waiting would take most of the time of
-// a large PKI.
-func (w *workshop) write(file string, data []byte, mode fs.FileMode) error {
-	return createFile(filepath.Join(w.stagingDir, file), data, mode)
+	return w.staging.add(newFile{file, data, sha256.Sum256(made.Bytes), mode})
 }
 
 func (w *workshop) commit(file string) error {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -134,6 +135,9 @@ func (p *Program) preparePKIOnce(ctx context.Context, f folder) error {
 // generate makes the PKI of a folder. It shows a progress bar, and says if it
 // waits for a lock.
 func (p *Program) generate(ctx context.Context, f folder, o certgen.Options) (*certgen.Plan, error) {
+	if info, err := os.Stat(f.manifest()); err == nil && info.Size() > largeManifest {
+		defer runtime.KeepAlive(largeHeap())
+	}
 	m, err := p.adoptManifest(f, o)
 	if err != nil {
 		return nil, err

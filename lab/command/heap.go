@@ -8,6 +8,7 @@ import (
 // The heap of lab explain, while it reads a file that has many connections.
 const (
 	largeFile = 8 << 20  // bytes from which a file has many
+	largeManifest = 32<<10
 	firstHeap = 44 << 20 // bytes of heap that come from the system at once
 	emptyHeap = 9 << 20  // bytes that count as in use and are not, so that what is in use at first is not collected often
 )

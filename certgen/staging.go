@@ -1,0 +1,79 @@
+package certgen
+
+import (
+	"io/fs"
+	"path/filepath"
+	"sync"
+)
+
+// staging is a folder of new files. It takes one at a time: threads that add
+// files to one folder at once only wait for each other, in the kernel. Whoever
+// has a file to add while another goroutine writes leaves it to that one.
+type staging struct {
+	dir          string
+	beforeChange func(operation, file string) error
+
+	added   chan newFile // and not written yet
+	writing sync.Mutex
+	record  *record // of what was written; guarded by writing
+	err     error   // the first; guarded by writing
+}
+
+// newFile is a file to be written.
+type newFile struct {
+	name   string
+	data   []byte
+	digest digest // of its first PEM block
+	mode   fs.FileMode
+}
+
+// mostAdded is how many files may wait for being written, a megabyte or so.
+const mostAdded = 1024
+
+func newStaging(dir string, beforeChange func(operation, file string) error) *staging {
+	return &staging{dir: dir, beforeChange: beforeChange, added: make(chan newFile, mostAdded), record: newRecord()}
+}
+
+// add has a file written, by the time that all calls of add have returned. The
+// error may be that of another file.
+func (s *staging) add(f newFile) error {
+	s.added <- f
+	for len(s.added) > 0 && s.writing.TryLock() {
+		err := s.writeAdded()
+		s.writing.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeAdded writes what was added so far. After an error nothing more is
+// written.
+func (s *staging) writeAdded() error {
+	for {
+		select {
+		case f := <-s.added:
+			if s.err == nil {
+				s.err = s.write(f)
+			}
+		default:
+			return s.err
+		}
+	}
+}
+
+func (s *staging) write(f newFile) error {
+	if err := s.beforeChange("stage", f.name); err != nil {
+		return err
+	}
+	s.record.add(f.name, f.digest)
+	return s.create(f.name, f.data, f.mode)
+}
+
+// create does not wait for the disk (fsync). What a power cut damages is found by
+// the next run, which makes it anew; waiting would take most of the time of
+// a large PKI.
+func (s *staging) create(file string, data []byte, mode fs.FileMode) error {
+	return createFile(filepath.Join(s.dir, file), data, mode)
+}
