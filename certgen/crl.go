@@ -328,11 +328,11 @@ func (w *workshop) makeCRL(ca *Certificate) error {
 			return &IssueError{Name: ca.Name, Err: err}
 		}
 	}
-	pem, err := crl.PEM()
+	der, err := crl.DER()
 	if err != nil {
 		return &IssueError{Name: ca.Name, Err: err}
 	}
-	if err := w.stage(ca.CRLFile(), pem, certificateMode); err != nil {
+	if err := w.stage(ca.CRLFile(), crlTypes, [][]byte{der}, certificateMode); err != nil {
 		return err
 	}
 	w.done()

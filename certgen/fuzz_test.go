@@ -132,7 +132,7 @@ func FuzzIssue(f *testing.F) {
 			return
 		}
 		c := m.Certificates[0]
-		w := (&folder{manifest: m, now: time.Now(), reasons: make([][]Reason, 1), crlReasons: make([][]Reason, 1)}).workshop(Options{})
+		w := (&folder{manifest: m, now: time.Now(), reasons: make([][]Reason, 1), crlReasons: make([][]Reason, 1)}).workshop(Options{}, "")
 		var failed *IssueError
 		if err := issue(c, w.request(c)); err != nil && !errors.As(err, &failed) {
 			t.Fatalf("%s\n%v", manifest, err)

@@ -31,11 +31,11 @@ type workshop struct {
 	staging      *staging
 }
 
-// workshop returns one that writes new files into the folder staging.
-func (f *folder) workshop(o Options, staging string) *workshop {
+// workshop returns one that writes new files into the folder stagingDir.
+func (f *folder) workshop(o Options, stagingDir string) *workshop {
 	return &workshop{
 		folder: f, issued: make([]*certyaml.Certificate, len(f.manifest.Certificates)),
-		done: counter(f.count(), o.Progress), beforeChange: o.beforeChange, staging: newStaging(staging, o.beforeChange),
+		done: counter(f.count(), o.Progress), beforeChange: o.beforeChange, staging: newStaging(stagingDir, o.beforeChange),
 	}
 }
 
@@ -125,10 +125,16 @@ func (w *workshop) commitCertificate(c *Certificate) error {
 	return nil
 }
 
-// stage writes the new contents of a file into the staging folder.
-func (w *workshop) stage(file string, data []byte, mode fs.FileMode) error {
-	made, _ := pem.Decode(data)
-	return w.staging.add(newFile{file, data, sha256.Sum256(made.Bytes), mode})
+// stage has a file of PEM blocks, of which there is at least one, written into
+// the staging folder. They are of the first of types.
+func (w *workshop) stage(file string, types []string, blocks [][]byte, mode fs.FileMode) error {
+	var data bytes.Buffer
+	for _, der := range blocks {
+		if err := pem.Encode(&data, &pem.Block{Type: types[0], Bytes: der}); err != nil {
+			return err
+		}
+	}
+	return w.staging.add(newFile{file, data.Bytes(), sha256.Sum256(blocks[0]), mode})
 }
 
 func (w *workshop) commit(file string) error {
@@ -183,14 +189,14 @@ func (w *workshop) provide(c *Certificate) error {
 	if err := issue(c, request); err != nil {
 		return err
 	}
-	certificate, key, err := request.PEM()
+	key, err := x509.MarshalPKCS8PrivateKey(request.GeneratedCert.PrivateKey)
 	if err != nil {
 		return &IssueError{Name: c.Name, Err: err}
 	}
-	if err := w.stage(c.KeyFile(), key, keyMode); err != nil {
+	if err := w.stage(c.KeyFile(), keyTypes, [][]byte{key}, keyMode); err != nil {
 		return err
 	}
-	if err := w.stage(c.CertificateFile(), certificate, certificateMode); err != nil {
+	if err := w.stage(c.CertificateFile(), certificateTypes, request.GeneratedCert.Certificate, certificateMode); err != nil {
 		return err
 	}
 	w.done()

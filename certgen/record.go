@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -110,11 +109,12 @@ func (r *record) text() []byte {
 		files = append(files, file)
 	}
 	slices.Sort(files)
-	var b bytes.Buffer
+	var text []byte
 	for _, file := range files {
-		fmt.Fprintf(&b, "%x  %s\n", r.byFile[file], file)
+		d := r.byFile[file]
+		text = append(append(hex.AppendEncode(text, d[:]), "  "+file...), '\n')
 	}
-	return b.Bytes()
+	return text
 }
 
 // readRecord returns what the lab wrote into dir, with what an interrupted run
