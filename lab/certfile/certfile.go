@@ -63,7 +63,8 @@ type Contents struct {
 	Certificates []*x509.Certificate
 	Keys         []Key
 	CRLs         []*x509.RevocationList
-	Others       []string // PEM types of all else, such as CERTIFICATE REQUEST
+	Requests     []*x509.CertificateRequest
+	Others       []string // PEM types of all but certificates, keys and CRLs, such as CERTIFICATE REQUEST
 	IsTrusted    bool     // a certificate is a TRUSTED CERTIFICATE, OpenSSL's own
 	IsUnmarked   bool     // PKCS#12 with certificates alone, which are not marked as trusted: to Java there are none
 	OldCipher    string   // of PKCS#12 by which OpenSSL 3 does not read it: "RC2-40"; "": none such
@@ -120,7 +121,7 @@ func read(file, password string) (*Contents, error) {
 	all := *parts[0]
 	for _, part := range parts[1:] {
 		all.Certificates, all.Keys = append(all.Certificates, part.Certificates...), append(all.Keys, part.Keys...)
-		all.CRLs, all.Others = append(all.CRLs, part.CRLs...), append(all.Others, part.Others...)
+		all.CRLs, all.Requests, all.Others = append(all.CRLs, part.CRLs...), append(all.Requests, part.Requests...), append(all.Others, part.Others...)
 	}
 	return &all, nil
 }

@@ -87,6 +87,9 @@ func (c *Contents) addBlock(block *pem.Block, password string) error {
 			c.Keys = append(c.Keys, readKey(block, password))
 		} else {
 			c.Others = append(c.Others, block.Type)
+			if request, err := x509.ParseCertificateRequest(block.Bytes); err == nil {
+				c.Requests = append(c.Requests, request)
+			}
 		}
 	}
 	return nil
@@ -124,8 +127,8 @@ func (c *Contents) readDER(data []byte, password string) error {
 		c.CRLs = []*x509.RevocationList{crl}
 		return nil
 	}
-	if _, err := x509.ParseCertificateRequest(data); err == nil {
-		c.Others = []string{"CERTIFICATE REQUEST"}
+	if request, err := x509.ParseCertificateRequest(data); err == nil {
+		c.Others, c.Requests = []string{"CERTIFICATE REQUEST"}, []*x509.CertificateRequest{request}
 		return nil
 	}
 	if _, err := x509.ParsePKIXPublicKey(data); err == nil {

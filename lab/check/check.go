@@ -56,6 +56,7 @@ func Of(files []*File, beside ...*File) *Report {
 	for _, f := range files {
 		r.lookAtAuthorities(f)
 	}
+	r.lookAtRequests()
 	r.lookAtCRLs()
 	r.lookAtNamesakes()
 	r.lookAtSides()

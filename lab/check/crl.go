@@ -1,7 +1,6 @@
 package check
 
 import (
-	"bytes"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -19,6 +18,8 @@ type CRL struct {
 	NextUpdate time.Time `json:"next_update,omitzero"` // zero: it does not say
 	Revoked    int       `json:"revoked"`              // how many certificates it lists
 	Given      []Revoked `json:"revokes,omitempty"`    // of them, those in the files
+
+	list *x509.RevocationList
 }
 
 // Revoked is a certificate in the files that a CRL lists.
@@ -30,7 +31,7 @@ type Revoked struct {
 }
 
 func describeCRL(crl *x509.RevocationList) CRL {
-	c := CRL{Issuer: dn.OfCRL(crl), ThisUpdate: crl.ThisUpdate.UTC(), Revoked: len(crl.RevokedCertificateEntries)}
+	c := CRL{Issuer: dn.OfCRL(crl), ThisUpdate: crl.ThisUpdate.UTC(), Revoked: len(crl.RevokedCertificateEntries), list: crl}
 	if !crl.NextUpdate.IsZero() {
 		c.NextUpdate = crl.NextUpdate.UTC()
 	}
@@ -42,13 +43,13 @@ const readers = "OpenSSL, Python and Java with CRLs switched on, nginx with ssl_
 
 // lookAtCRLs checks the CRLs of all files: their dates, and whose they are.
 func (r *Report) lookAtCRLs() {
-	now := time.Now()
+	now, authorities := time.Now(), r.authorities()
 	var all []*x509.RevocationList
 	for _, f := range r.Files {
 		for _, part := range f.parts {
 			for _, crl := range part.CRLs {
 				f.lookAtDates(crl, now)
-				r.lookAtRevoked(f, crl)
+				r.lookAtRevoked(f, crl, authorities)
 			}
 			all = append(all, part.CRLs...)
 		}
@@ -56,22 +57,27 @@ func (r *Report) lookAtCRLs() {
 	if len(all) == 0 {
 		return
 	}
-	authorities := r.trusted(nil)
-	for _, p := range r.Pairs {
-		authorities = append(authorities, p.part.Certificates[1:]...)
-	}
-	for _, f := range r.beside {
-		for _, part := range f.parts {
-			authorities = append(authorities, slices.DeleteFunc(slices.Clone(part.Certificates), func(c *x509.Certificate) bool { return !isAuthority(c) })...)
-		}
-	}
 	fits := r.lookAtIssuers(authorities)
 	for _, ca := range r.trusted(nil) {
-		if ca.IsCA && !r.isShown(ca) && !isOfOne(all, ca) && fits {
+		if ca.IsCA && !r.isShown(ca) && !isOfOne(all, ca, authorities) && fits {
 			r.Loose = append(r.Loose, Finding{Level: Note, Rule: string(chain.CRLMissing), Certificate: chain.Name(ca), RFC: "RFC 5280 section 6.3.3",
 				Text: "there is no CRL of " + chain.Name(ca) + ": with CRLs switched on, OpenSSL and nginx refuse every certificate that it has issued"})
 		}
 	}
+}
+
+// authorities are the CAs in all files.
+func (r *Report) authorities() []*x509.Certificate {
+	all := r.trusted(nil)
+	for _, p := range r.Pairs {
+		all = append(all, p.part.Certificates[1:]...)
+	}
+	for _, f := range r.beside {
+		for _, part := range f.parts {
+			all = append(all, slices.DeleteFunc(slices.Clone(part.Certificates), func(c *x509.Certificate) bool { return !isAuthority(c) })...)
+		}
+	}
+	return all
 }
 
 // lookAtDates finds a CRL that is not to be used today.
@@ -88,16 +94,14 @@ func (f *File) lookAtDates(crl *x509.RevocationList, now time.Time) {
 }
 
 // lookAtRevoked finds the certificates in the files that a CRL lists.
-func (r *Report) lookAtRevoked(of *File, crl *x509.RevocationList) {
-	described := slices.IndexFunc(of.CRLs, func(c CRL) bool {
-		return len(c.Given) == 0 && c.Issuer == dn.OfCRL(crl) && c.ThisUpdate.Equal(crl.ThisUpdate)
-	})
+func (r *Report) lookAtRevoked(of *File, crl *x509.RevocationList, authorities []*x509.Certificate) {
+	described := slices.IndexFunc(of.CRLs, func(c CRL) bool { return c.list == crl })
 	given := make(map[string]chain.NamedCA)
 	for _, f := range slices.Concat(r.Files, r.beside) {
 		for _, part := range f.parts {
 			for _, cert := range part.Certificates {
 				serial := string(cert.SerialNumber.Bytes())
-				if _, ok := given[serial]; !ok && bytes.Equal(cert.RawIssuer, crl.RawIssuer) {
+				if _, ok := given[serial]; !ok && isAbout(crl, cert, authorities) {
 					given[serial] = chain.NamedCA{Certificate: cert, In: f.Name}
 				}
 			}
@@ -149,7 +153,7 @@ func policyOf(own, other *lab.Loaded) lab.CRLPolicy {
 	}
 	above := slices.Concat(sent, own.CAs)
 	way := climb(sent[0], above)
-	has := func(ca *x509.Certificate) bool { return isOfOne(own.CRLs, ca) }
+	has := func(ca *x509.Certificate) bool { return isOfOne(own.CRLs, ca, above) }
 	lacks := func(ca *x509.Certificate) bool { return !has(ca) }
 	switch {
 	case len(way) > 1 && !slices.ContainsFunc(way[1:], lacks):
@@ -165,7 +169,7 @@ func policyOf(own, other *lab.Loaded) lab.CRLPolicy {
 func isOfOwn(l *lab.Loaded) bool {
 	for _, own := range l.Certificates {
 		for _, cert := range (chain.Question{DERs: own.Certificate}).Chain() {
-			if slices.ContainsFunc(l.CRLs, func(crl *x509.RevocationList) bool { return bytes.Equal(crl.RawIssuer, cert.RawIssuer) }) {
+			if slices.ContainsFunc(l.CRLs, func(crl *x509.RevocationList) bool { return isAbout(crl, cert, l.CAs) }) {
 				return true
 			}
 		}
@@ -228,31 +232,6 @@ func (r *Report) lookAtIssuers(authorities []*x509.Certificate) (fits bool) {
 			fmt.Sprintf("the CRL in %s is of %s, which is none of the CAs in the files: it says nothing of their certificates", o.file.Name, dn.OfCRL(o.crl)))
 	}
 	return fits
-}
-
-// issuerOfCRL returns the CA by whose name a CRL is, one whose key has signed it
-// if there are several, or nil.
-func issuerOfCRL(crl *x509.RevocationList, authorities []*x509.Certificate) (issuer *x509.Certificate) {
-	for _, ca := range authorities {
-		if !bytes.Equal(ca.RawSubject, crl.RawIssuer) {
-			continue
-		}
-		if ca.CheckSignature(crl.SignatureAlgorithm, crl.RawTBSRevocationList, crl.Signature) == nil {
-			return ca
-		}
-		issuer = ca
-	}
-	return issuer
-}
-
-// isOfOne reports whether one of some CRLs is by the name of a CA.
-func isOfOne(all []*x509.RevocationList, ca *x509.Certificate) bool {
-	for _, crl := range all {
-		if bytes.Equal(ca.RawSubject, crl.RawIssuer) {
-			return true
-		}
-	}
-	return false
 }
 
 // isShown reports whether a certificate is a pair's own, or sent along by one.

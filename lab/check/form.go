@@ -79,8 +79,7 @@ func (f *File) lookAtPart(part *certfile.Contents, name string, add func(level L
 	case isNamedKey && len(part.Keys) == 0:
 		add(Wrong, "no_key", "every program that loads its key from there", "name the file of the private key", "is named as a key is, and has %s", has)
 	case len(part.Certificates)+len(part.Keys)+len(part.CRLs) > 0:
-	case strings.HasPrefix(has, "a certificate signing request"):
-		add(Wrong, "request", "every program that loads a certificate from there", "send it to the CA, and use what comes back", "has %s", has)
+	case isRequest(part): // see lookAtRequests
 	case len(part.Others) > 0:
 		add(Wrong, "nothing_of_use", "every program that loads a certificate or a key from there", "name the certificate or the private key", "has only %s", has)
 	}

@@ -138,6 +138,9 @@ func (r *Report) looseKey(key *holder, alone []*certfile.Contents) {
 		f.Certificate = chain.Name(leaf)
 		f.Text = fmt.Sprintf("the key in %s is not that of the certificate in %s, %s", key.part.File, leaves[0].File, chain.Name(leaf))
 		f.Fix = "find the key that the certificate was requested with, or have a certificate issued for this one"
+	case r.requestFor(key) != "":
+		f.Level, f.RefusedBy, f.Rule = Note, "", "without_certificate"
+		f.Text = "there is no certificate yet for the key in " + key.part.File + ", for which " + r.requestFor(key) + " is the request"
 	case len(alone)+len(r.Pairs) == 0:
 		f.Level, f.RefusedBy, f.Rule = Note, "", "without_certificate"
 		f.Text = "there is no certificate beside the key in " + key.part.File

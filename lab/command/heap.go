@@ -5,17 +5,18 @@ import (
 	"runtime/debug"
 )
 
-// The heap of lab explain, while it reads a file that has many connections.
+// The heap of lab explain, while it reads a file that has many connections, and
+// of whatever makes many certificates.
 const (
-	largeFile = 8 << 20  // bytes from which a file has many
-	largeManifest = 32<<10
-	firstHeap = 44 << 20 // bytes of heap that come from the system at once
-	emptyHeap = 9 << 20  // bytes that count as in use and are not, so that what is in use at first is not collected often
+	largeFile     = 8 << 20  // bytes from which a capture has many connections
+	largeManifest = 32 << 10 // bytes from which a manifest has many certificates: some hundreds
+	firstHeap     = 44 << 20 // bytes of heap that come from the system at once
+	emptyHeap     = 9 << 20  // bytes that count as in use and are not, so that what is in use at first is not collected often
 )
 
 // largeHeap has the runtime take the first of its heap from the system at once,
 // and in huge pages where there are any: page by page that takes a tenth of the
-// time of lab explain. The caller keeps the result for as long as the heap is to
+// time of lab explain, and a twentieth of that of many certificates. The caller keeps the result for as long as the heap is to
 // be large.
 func largeHeap() (empty []byte) {
 	percent := debug.SetGCPercent(-1) // or else this would count as memory that is in use
