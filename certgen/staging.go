@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// staging is a folder of new files. It takes one at a time: threads that add
-// files to one folder at once only wait for each other, in the kernel. Whoever
-// has a file to add while another goroutine writes leaves it to that one.
+// staging writes new files into a folder, from one goroutine at a time: threads
+// that add files to one folder at once wait for each other in the kernel. Whoever
+// has a file while another goroutine writes leaves it to that one, and goes on.
 type staging struct {
 	dir          string
 	beforeChange func(operation, file string) error
 
-	added   chan newFile // and not written yet
+	added   chan newFile // those not written yet
 	writing sync.Mutex
 	record  *record // of what was written; guarded by writing
 	err     error   // the first; guarded by writing
@@ -27,15 +27,15 @@ type newFile struct {
 	mode   fs.FileMode
 }
 
-// mostAdded is how many files may wait for being written, a megabyte or so.
+// mostAdded is how many files may wait, a megabyte or so.
 const mostAdded = 1024
 
 func newStaging(dir string, beforeChange func(operation, file string) error) *staging {
 	return &staging{dir: dir, beforeChange: beforeChange, added: make(chan newFile, mostAdded), record: newRecord()}
 }
 
-// add has a file written, by the time that all calls of add have returned. The
-// error may be that of another file.
+// add has a file written by the time that all calls of add have returned. The
+// error may be another file's.
 func (s *staging) add(f newFile) error {
 	s.added <- f
 	for len(s.added) > 0 && s.writing.TryLock() {

@@ -16,8 +16,8 @@ const (
 
 // largeHeap has the runtime take the first of its heap from the system at once,
 // and in huge pages where there are any: page by page that takes a tenth of the
-// time of lab explain, and a twentieth of that of many certificates. The caller keeps the result for as long as the heap is to
-// be large.
+// time of lab explain, and a fifteenth of that of many certificates. The caller
+// keeps the result for as long as the heap is to be large.
 func largeHeap() (empty []byte) {
 	percent := debug.SetGCPercent(-1) // or else this would count as memory that is in use
 	hugePages(make([]byte, firstHeap))
