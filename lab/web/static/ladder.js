@@ -176,26 +176,31 @@ export class LadderPicture {
   /**
    * How much room a rung takes, and where in it its moment is.
    * @param {Rung} rung
-   * @returns {{lines: string[], height: number, moment: number, below: string}}
+   * @returns {Box}
    */
   box(rung) {
     const pad = this.font * 0.55;
     if (!rung.from) {
       const lines = this.wrap(rung.name || rung.text || '', this.lane - 3 * this.font, 'bold');
       const height = lines.length * this.line + 2 * pad;
-      return {lines, height, moment: height / 2, below: ''};
+      return {lines, scale: 1, height, moment: height / 2, below: []};
     }
-    const lines = this.wrap(rung.name || '', this.lane - 2.5 * this.font).slice(0, 3);
-    const below = [rung.encrypted ? rung.key : '', this.sizes ? '' : rung.size].filter(Boolean).join(', ');
+    const name = rung.name || '';
+    const room = this.lane - 2.5 * this.font;
+    const longest = Math.max(...name.split(' ').map((word) => this.textWidth(word)), 1);
+    const scale = Math.min(Math.max(room / longest, smallest), 1);
+    const lines = this.wrap(name, room / scale).slice(0, 3);
+    const caption = [rung.encrypted ? rung.key : '', this.sizes ? '' : rung.size].filter(Boolean).join(', ');
+    const below = caption ? this.wrap(caption, room / 0.8) : [];
     const moment = pad + lines.length * this.line + 4;
-    return {lines, moment, below, height: moment + (below ? this.line : 0) + pad};
+    return {lines, scale, moment, below, height: moment + below.length * this.line + pad};
   }
 
   /**
    * @param {Rung} rung
    * @param {number} i
    * @param {number} y
-   * @param {{lines: string[], height: number, moment: number, below: string}} box
+   * @param {Box} box
    */
   rung(rung, i, y, box) {
     const middle = this.x.client + this.lane / 2;
@@ -205,12 +210,16 @@ export class LadderPicture {
     const kinds = ['rung', rung.from ?? (rung.alarm ? 'problem' : 'turn')];
     if (rung.alarm) kinds.push('alarm');
     if (rung.encrypted) kinds.push('encrypted');
-    box.lines.forEach((text, n) => parts.push(svg('text', {class: 'name', x: middle, y: y + pad + (n + 0.78) * this.line, 'text-anchor': 'middle'}, text)));
+    box.lines.forEach((text, n) => {
+      const name = svg('text', {class: 'name', x: middle, y: y + pad + (n + 0.78) * this.line, 'text-anchor': 'middle'}, text);
+      if (box.scale < 1) name.style.fontSize = `${box.scale}em`;
+      parts.push(name);
+    });
     if (rung.from) {
       const at = y + box.moment;
       parts.push(...this.arrow(rung, at));
-      if (box.below) parts.push(svg('text', {class: 'below', x: middle, y: at + this.line * 0.95, 'text-anchor': 'middle'}, box.below));
-      if (box.below && rung.encrypted) parts.push(this.lock(middle - this.textWidth(box.below) * 0.4 - this.font, at + this.line * 0.92));
+      box.below.forEach((text, n) => parts.push(svg('text', {class: 'below', x: middle, y: at + this.line * (n + 0.95), 'text-anchor': 'middle'}, text)));
+      if (box.below.length && rung.encrypted) parts.push(this.lock(middle - this.textWidth(box.below[0]) * 0.4 - this.font, at + this.line * 0.92));
       if (rung.time) parts.push(svg('text', {class: 'time', x: this.x.client - this.font, y: at + 4, 'text-anchor': 'end'}, rung.time));
       if (rung.size && this.sizes) parts.push(svg('text', {class: 'size', x: this.x.server + this.font, y: at + 4}, rung.size));
     } else if (!rung.alarm) {
@@ -321,7 +330,7 @@ export class LadderPicture {
 
   /**
    * Breaks a text into lines of at most that width, and words that are longer
-   * behind a _ where they have one.
+   * behind a _ or before a capital where they have one.
    * @param {string} text
    * @param {number} width
    * @param {string} [weight]
@@ -339,7 +348,8 @@ export class LadderPicture {
       while (rest.length > 1 && this.textWidth(rest, weight) > width) {
         let fits = rest.length - 1;
         while (fits > 1 && this.textWidth(rest.slice(0, fits), weight) > width) fits--;
-        fits = rest.lastIndexOf('_', fits - 1) + 1 || fits;
+        const seam = rest.slice(0, fits + 1).search(/(?<=_)[^_]+$|(?<=[a-z])[A-Z][^A-Z]*$/);
+        if (seam > 0) fits = seam;
         lines[lines.length - 1] = rest.slice(0, fits);
         lines.push('');
         rest = rest.slice(fits);
@@ -349,6 +359,15 @@ export class LadderPicture {
     return lines;
   }
 }
+
+/**
+ * Where the texts of a rung are: its name, that much smaller than others so that
+ * its longest word fits, and below the arrow what protects it.
+ * @typedef {{lines: string[], scale: number, height: number, moment: number, below: string[]}} Box
+ */
+
+/** How small a name may become. */
+const smallest = 0.7;
 
 /** The properties that a picture needs without the style sheet. */
 const kept = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'font-family', 'font-size', 'font-weight', 'font-style'];
