@@ -234,8 +234,8 @@ func shown(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 	return scenario.Showing(v, c)
 }
 
-// shownAlike is shown for people, with another scenario that looks the same.
-func shownAlike(v *verdict.Verdict, c *tlsdecrypt.Connection) (name, alike string) {
+// shownAlike is shown for people, with other scenarios that look the same.
+func shownAlike(v *verdict.Verdict, c *tlsdecrypt.Connection) (name string, alike []string) {
 	name = shown(v, c)
 	return name, scenario.Alike(name, v, c)
 }
@@ -243,8 +243,8 @@ func shownAlike(v *verdict.Verdict, c *tlsdecrypt.Connection) (name, alike strin
 // hinted is shownAlike in words.
 func hinted(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 	name, alike := shownAlike(v, c)
-	if alike != "" {
-		return name + ", or " + alike
+	if len(alike) > 0 {
+		return name + ", or " + alike[0] // the page names all
 	}
 	return name
 }

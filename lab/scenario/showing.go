@@ -74,20 +74,20 @@ func hasGap(c *tlsdecrypt.Connection, side endpoint.Side) bool {
 // lacks an intermediate CA.
 var missingIntermediate = map[endpoint.Side]string{endpoint.Client: "server-missing-intermediate", endpoint.Server: "client-missing-intermediate"}
 
-// Alike returns the name of another scenario that looks the same on the wire as
-// the one that Showing has named; "": there is none.
-func Alike(name string, v *verdict.Verdict, c *tlsdecrypt.Connection) string {
+// Alike returns the names of other scenarios that look the same on the wire as the
+// one that Showing has named.
+func Alike(name string, v *verdict.Verdict, c *tlsdecrypt.Connection) []string {
 	switch name {
 	case "no-client-cert":
 		if namesCAs(c) {
-			return "untrusted-client-withheld" // it has one, of another CA
+			return []string{"untrusted-client-withheld", "client-withheld-for-eku"} // it has one, of another CA or purpose
 		}
 	case "untrusted-server", "untrusted-client-forced": // whether the issuer is a root is not known
 		if chain := shownBy(c, v.RejectedBy.Other()); len(chain) == 1 {
-			return missingIntermediate[v.RejectedBy]
+			return []string{missingIntermediate[v.RejectedBy]}
 		}
 	}
-	return ""
+	return nil
 }
 
 // demandsTLS reports whether the server told a client that had not asked for TLS

@@ -23,7 +23,7 @@ const KeepBytes = 32 << 10
 type detail struct {
 	row
 	Wire   *verdict.Account `json:"wire,omitempty"`  // as lab explain --json has it
-	Alike  string           `json:"alike,omitempty"` // a scenario that looks the same as that of Wire
+	Alike  []string         `json:"alike,omitempty"` // scenarios that look the same as that of Wire
 	Ladder *ladder.Ladder   `json:"ladder,omitempty"`
 	// Plain are the bytes of each message of Wire, in hexadecimal, to which its
 	// fields refer; Inner those of a certificate that was sent compressed.

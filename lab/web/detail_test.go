@@ -34,7 +34,7 @@ type shownDetail struct {
 
 // The page has what lab explain --json has, and the bytes that this refers to.
 func TestDetail(t *testing.T) {
-	p := NewPage(Options{Showing: func(*verdict.Verdict, *tlsdecrypt.Connection) (string, string) { return "a-lesson", "" }})
+	p := NewPage(Options{Showing: func(*verdict.Verdict, *tlsdecrypt.Connection) (string, []string) { return "a-lesson", nil }})
 	s := serve(t, p)
 	all, err := scenario.All()
 	must(t, err)

@@ -39,8 +39,8 @@ type Options struct {
 	Title string // "lab up", or the name of a file
 	Live  bool   // exchanges come as they happen; else from a file
 	// Showing returns the name of the scenario that shows the fault of a verdict,
-	// and that of another that looks the same, "" for none; nil: none ever does.
-	Showing func(*verdict.Verdict, *tlsdecrypt.Connection) (name, alike string)
+	// "" for none, and those of others that look the same; nil: none ever does.
+	Showing func(*verdict.Verdict, *tlsdecrypt.Connection) (name string, alike []string)
 	Lessons Lessons // that can be run from the page; nil: none
 	About   *About  // nil: the page is not about a lesson
 	// PKI returns the certificates of the manifest, each as lab certs list --json

@@ -2,7 +2,7 @@
 // side says.
 
 import {el} from './dom.js';
-import {outcomeOf} from './words.js';
+import {outcomeOf, shownBy} from './words.js';
 
 /**
  * @typedef {import('./types.js').Detail} Detail
@@ -32,7 +32,7 @@ function because(x, run) {
       ['code', x.code],
     ])),
     x.causes?.length ? el('details', null, el('summary', null, 'What else it may be'), el('ol', null, x.causes.map((c) => el('li', null, el('b', null, c.text), ': ', c.tell)))) : '',
-    lesson && lessonOf(lesson, x, run), x.alike && lessonOf(x.alike, x, run, 'It looks the same.'));
+    lesson && lessonOf(lesson, x, run), x.alike?.map((name) => lessonOf(name, x, run, 'It looks the same.')));
 }
 
 /**
@@ -54,10 +54,9 @@ function lessonOf(name, x, run, remark) {
 function says(x, side) {
   const party = x[side];
   const known = Boolean(party.state);
-  const early = ['connected', 'handshake under way'].includes(party.state ?? '') && x.wire?.messages.every((m) => m.from !== side || !m.handshake || m.handshake.name.endsWith('Hello'));
   return el('div', {class: `says ${side}`}, el('h3', null, `The ${side} says`),
     known ? el('p', {class: 'quote'}, party.error || party.state) : el('p', {class: 'quote unknown'}, 'nothing to the lab: only the wire was seen'),
-    el('dl', null, ...pairs([['showed', party.certificate || (early ? 'nothing: its turn had not come' : 'no certificate')], ['got as far as', known && party.error ? party.state : ''], ['learned of it', party.learned]])));
+    el('dl', null, ...pairs([['showed', shownBy(x, side)], ['got as far as', known && party.error ? party.state : ''], ['learned of it', party.learned]])));
 }
 
 /** @param {string} text */
