@@ -188,7 +188,9 @@ func TestPage(t *testing.T) {
 	var listed atomic.Pointer[[]json.RawMessage]
 	listed.Store(&[]json.RawMessage{json.RawMessage(`{"name": "ca", "subject": "CN=ca", "issuer": "ca", "ca": true, "sans": [], "key": "EC 256", "not_after": "2199-01-02T00:00:00Z", "sha256": "01", "state": "ok"}`),
 		json.RawMessage(`{"name": "client", "subject": "CN=client", "issuer": "ca", "sans": [], "key": "EC 256", "sha256": "02", "state": "missing"}`)})
-	p := NewPage(Options{Title: "lab up", Live: true, PKI: func() ([]json.RawMessage, error) { return *listed.Load(), nil }, Lessons: oneLesson{t}, Showing: func(*verdict.Verdict, *tlsdecrypt.Connection) (string, string) { return "expired-client", "another" }})
+	p := NewPage(Options{Title: "lab up", Live: true, PKI: func() ([]json.RawMessage, error) { return *listed.Load(), nil }, Lessons: oneLesson{t}, Showing: func(*verdict.Verdict, *tlsdecrypt.Connection) (string, []string) {
+		return "expired-client", []string{"another"}
+	}})
 	s := serve(t, p)
 	b := open(t, s.URL(), 1400, 900)
 	b.until(`document.querySelector('#state').textContent === 'Live'`)
@@ -313,6 +315,9 @@ func TestShowedNothingYet(t *testing.T) {
 		b.until(`document.querySelector('.says.client dd')`)
 		if said := b.text(`.says.client dd`); said != want {
 			t.Errorf("%s: the client showed %q, want %q", scenario, said, want)
+		}
+		if row := b.text(`#rows li .who`); strings.Contains(row, "no certificate") != (want == "no certificate") {
+			t.Errorf("%s: the client showed %q, and the list has %q", scenario, want, row)
 		}
 		b.close()
 	}

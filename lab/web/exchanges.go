@@ -1,11 +1,16 @@
 package web
 
 import (
+	"slices"
 	"sync"
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // The bounds of what is kept: exchanges, and the bytes of memory that what was
@@ -21,9 +26,10 @@ type Exchange struct {
 	Trust  *chain.Trust   // under which its certificates are checked; nil: none is known
 	Ladder ladder.Options // how it is told: Title and Stream
 
-	id      int        // counted from 1
-	size    int        // of Wire, in bytes of memory
-	reading sync.Mutex // held while Wire is used, which may change it
+	id      int                 // counted from 1
+	early   endpoint.Pair[bool] // the turn of that side to show a certificate had not come
+	size    int                 // of Wire, in bytes of memory
+	reading sync.Mutex          // held while Wire is used, which may change it
 }
 
 // exchanges are the latest ones. It is safe for concurrent use.
@@ -43,6 +49,7 @@ func (s *exchanges) add(x *Exchange) (id int) {
 	if x.Wire != nil {
 		x.Wire.Trim()
 		x.size = x.Wire.Size()
+		x.early = endpoint.Pair[bool]{Client: endedEarly(x.Wire, endpoint.Client, &x.Client), Server: endedEarly(x.Wire, endpoint.Server, &x.Server)}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +77,18 @@ func (s *exchanges) add(x *Exchange) (id int) {
 func (x *Exchange) emptied() *Exchange {
 	outside := *x.Exchange
 	outside.Wire, outside.WireLeftOut = nil, true
-	return &Exchange{Exchange: &outside, Ladder: x.Ladder, id: x.id}
+	return &Exchange{Exchange: &outside, Ladder: x.Ladder, id: x.id, early: x.early}
+}
+
+// endedEarly reports whether a connection ended before the turn of a side to show
+// a certificate had come.
+func endedEarly(c *tlsdecrypt.Connection, side endpoint.Side, party *lab.Party) bool {
+	if party.Certificate != "" || party.State != verdict.StateConnected && party.State != verdict.StateHandshake {
+		return false
+	}
+	return !slices.ContainsFunc(c.Messages, func(m *tlsdecrypt.Message) bool {
+		return m.From == side && m.Handshake != nil && m.Handshake.Type != tlswire.TypeClientHello && m.Handshake.Type != tlswire.TypeServerHello
+	})
 }
 
 // end says that no more exchanges will come.

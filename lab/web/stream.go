@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/room"
 	"mtlslab.example/lab/lab/text"
 )
@@ -18,7 +21,7 @@ const (
 	writeTimeout = 10 * time.Second       // after which a browser that reads nothing is given up
 	aliveEvery   = 15 * time.Second       // shows that the connection is still there
 	shortestRest = 100 * time.Millisecond // a browser draws each time
-	restForEach  = 10 * time.Millisecond
+	restForEach  = 4 * time.Millisecond
 	longestRest  = time.Second
 )
 
@@ -26,6 +29,8 @@ const (
 type row struct {
 	ID    int    `json:"id"`
 	Title string `json:"title,omitempty"` // in place of its number
+	// Early are the sides whose turn to show a certificate had not come.
+	Early []endpoint.Side `json:"early,omitempty"`
 	*lab.Exchange
 }
 
@@ -34,7 +39,13 @@ func (x *Exchange) row() row {
 	if x.Ladder.Stream {
 		title = fmt.Sprintf("TCP stream %d", x.Number)
 	}
-	return row{x.id, title, x.Exchange}
+	r := row{ID: x.id, Title: title, Exchange: x.Exchange}
+	for side, early := range x.early.All() {
+		if *early {
+			r.Early = append(r.Early, side)
+		}
+	}
+	return r
 }
 
 // stream sends the exchanges that are there, and then each as it comes, as
@@ -86,7 +97,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 			continue
 		case len(added) > 0:
 			last, roomLast = added[len(added)-1].id, false
-			if !send(event("exchanges", last, encode(rows(added)))) || !pause(r, rest(len(added))) {
+			if !send(event("exchanges", last, encode(together(added)))) || !pause(r, rest(len(added))) {
 				return
 			}
 			continue
@@ -132,6 +143,52 @@ func rows(added []*Exchange) []row {
 		list[i] = x.row()
 	}
 	return list
+}
+
+// alike is a row that differs from an earlier one of the same event only in what
+// it has itself.
+type alike struct {
+	ID         int       `json:"id"`
+	Like       int       `json:"like"` // id of the earlier one
+	Number     int       `json:"exchange"`
+	Time       time.Time `json:"time"`
+	ClientAddr string    `json:"client_addr"`
+	DurationMS float64   `json:"duration_ms"`
+}
+
+// mostKinds is how many rows another one is compared with: the latest that were
+// sent whole.
+const mostKinds = 8
+
+// together returns exchanges as rows of one event: where hundreds come a second,
+// they are much the same, and what they have in common is sent once.
+func together(added []*Exchange) []any {
+	list := make([]any, len(added))
+	var kinds []kind
+	for i, x := range added {
+		k := kindOf(x)
+		if at := slices.IndexFunc(kinds, func(other kind) bool { return reflect.DeepEqual(k.row, other.row) }); at >= 0 {
+			list[i] = alike{x.id, kinds[at].id, x.Number, x.Time, x.ClientAddr, x.DurationMS}
+			continue
+		}
+		list[i] = x.row()
+		kinds = append(kinds[max(len(kinds)+1-mostKinds, 0):], k)
+	}
+	return list
+}
+
+// kind is what rows may have in common.
+type kind struct {
+	id  int // of the first
+	row row
+}
+
+func kindOf(x *Exchange) kind {
+	r, common := x.row(), *x.Exchange
+	r.ID, r.Exchange = 0, &common
+	common.Number, common.Time, common.ClientAddr, common.DurationMS = 0, time.Time{}, "", 0
+	common.Wire, common.WireLeftOut = nil, false // they are no part of a row
+	return kind{x.id, r}
 }
 
 // event returns a server-sent event. JSON has no line feeds.

@@ -118,3 +118,42 @@ func TestCertificatesUnderLoad(t *testing.T) {
 		t.Errorf("there are no certificates after exchanges came %d times", times)
 	}
 }
+
+// What exchanges of one event have in common is sent once.
+func TestAlike(t *testing.T) {
+	p := NewPage(Options{Live: true})
+	s := serve(t, p)
+	for n := 1; n <= 4; n++ {
+		x := plainExchange(n)
+		x.ClientAddr = fmt.Sprintf("127.0.0.1:%d", 1000+n)
+		x.Client.Certificate = "CN=client"
+		if n == 3 {
+			x.Client.Certificate = "CN=another"
+		}
+		p.Add(x)
+	}
+	p.End()
+	var rows []struct {
+		ID     int       `json:"id"`
+		Like   int       `json:"like"`
+		Addr   string    `json:"client_addr"`
+		Client lab.Party `json:"client"`
+	}
+	events(t, s, "0", func(name, data string) bool {
+		if name == "exchanges" {
+			must(t, json.Unmarshal([]byte(data), &rows))
+		}
+		return name != "ended"
+	})
+	const want = "[{1 0 127.0.0.1:1001 CN=client} {2 1 127.0.0.1:1002 } {3 0 127.0.0.1:1003 CN=another} {4 1 127.0.0.1:1004 }]"
+	got := "["
+	for i, r := range rows {
+		if i > 0 {
+			got += " "
+		}
+		got += fmt.Sprintf("{%d %d %s %s}", r.ID, r.Like, r.Addr, r.Client.Certificate)
+	}
+	if got += "]"; got != want {
+		t.Errorf("the rows are %s\nwant %s", got, want)
+	}
+}

@@ -2,7 +2,7 @@
 // aligned by what they work towards.
 
 import {el} from './dom.js';
-import {duration, nameOf, outcomeOf} from './words.js';
+import {duration, nameOf, outcomeOf, shownBy} from './words.js';
 
 /**
  * @typedef {import('./types.js').Detail} Detail
@@ -30,7 +30,7 @@ const compared = [
   ['alert', (x) => x.alert && `${x.alert.name} (${x.alert.code}), by the ${x.alert.sent_by}`],
   ['version', (x) => x.tls.version], ['cipher suite', (x) => x.tls.cipher_suite], ['group', (x) => x.tls.group], ['protocol', (x) => x.tls.alpn],
   ['resumed', (x) => (x.tls.resumed ? 'yes' : 'no')],
-  ['the client showed', (x) => x.client.certificate || 'no certificate'], ['the server showed', (x) => x.server.certificate || 'no certificate'],
+  ['the client showed', (x) => shownBy(x, 'client')], ['the server showed', (x) => shownBy(x, 'server')],
   ['the client got as far as', (x) => x.client.state], ['the server got as far as', (x) => x.server.state],
   ['the client learned of it', (x) => x.client.learned], ['HTTP', (x) => (x.http ? String(x.http.status) : undefined)],
   ['duration', (x) => duration(x.duration_ms)],

@@ -1,8 +1,9 @@
 // The list of exchanges. Only the rows in sight are elements, so that thousands
 // cost no more than a screenful.
 
-import {el, visible} from './dom.js';
-import {counted, duration, nameOf, outcomeOf} from './words.js';
+import {el} from './dom.js';
+import {Row} from './row.js';
+import {counted, nameOf, outcomeOf} from './words.js';
 
 /** How many exchanges are kept, as on the server. */
 const mostKept = 1000;
@@ -26,7 +27,7 @@ export class List {
     this.chosen = 0;
     this.drawing = false;
     this.height = 0; // of a row
-    /** @type {Map<number, HTMLElement>} the rows in sight, by id */
+    /** @type {Map<number, Row>} the rows in sight, by id, from above */
     this.drawn = new Map();
     for (const control of [parts.search, parts.outcome, parts.code, parts.version]) {
       control.addEventListener('input', () => this.filter());
@@ -46,35 +47,36 @@ export class List {
    * @param {import('./types.js').Row[]} rows
    */
   add(rows) {
-    const before = this.all.length;
     this.all = [...rows].reverse().concat(this.all);
     this.all.length = Math.min(this.all.length, mostKept);
     this.offer();
-    this.filter(before > 0 ? rows.length : 0);
+    this.filter();
   }
 
-  /**
-   * Shows the rows that match. Who has scrolled down stays where they are.
-   * @param {number} [added] how many rows are new at the top
-   */
-  filter(added = 0) {
-    const {search, outcome, code, version, scroll, count} = this.parts;
+  /** Shows the rows that match. Who has scrolled down stays where they are. */
+  filter() {
+    const {search, scroll} = this.parts;
+    const [outcome, code, version] = [this.parts.outcome, this.parts.code, this.parts.version].map((select) => select.value);
     const wanted = search.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
-    const before = this.shown.length;
+    const newest = this.shown.length ? this.shown[0].id : Infinity;
     this.shown = this.all.filter((x) =>
-      (!outcome.value || outcomeOf(x).text.startsWith(outcome.value)) &&
-      (!code.value || x.code === code.value) &&
-      (!version.value || x.tls.version === version.value) &&
+      (!outcome || outcomeOf(x).text.startsWith(outcome)) &&
+      (!code || x.code === code) &&
+      (!version || x.tls.version === version) &&
       wanted.every((word) => this.wordsOf(x).includes(word)));
-    if (added && scroll.scrollTop > 0) scroll.scrollTop += (this.shown.length - before) * this.height;
+    if (scroll.scrollTop > 0) scroll.scrollTop += this.shown.filter((x) => x.id > newest).length * this.height;
+    this.later();
+  }
+
+  /** Returns how many exchanges there are, and how many are not shown. */
+  count() {
     let said = counted(this.all.length, 'exchange');
     if (this.shown.length !== this.all.length) said = `${this.shown.length} of ${said}`;
     const older = this.all.length ? this.all[this.all.length - 1].id - 1 : 0;
     const unshown = this.all.reduce((n, x) => n + (x.not_shown ? x.not_shown.accepted + x.not_shown.rejected + (x.not_shown.silent || 0) : 0), 0);
     if (unshown > 0) said += `; ${unshown.toLocaleString('en-US')} more were only counted`;
     if (older > 0) said += `; ${counted(older, 'older one')} only in the capture`;
-    if (count.textContent !== said) count.textContent = said;
-    this.later();
+    return said;
   }
 
   /** @param {import('./types.js').Row} x */
@@ -103,44 +105,41 @@ export class List {
   }
 
   draw() {
-    const {scroll, rows} = this.parts;
+    const {scroll, rows, count} = this.parts;
     this.height ||= parseFloat(getComputedStyle(rows).getPropertyValue('--row')) * parseFloat(getComputedStyle(document.documentElement).fontSize) || 56;
     const first = Math.max(Math.floor(scroll.scrollTop / this.height) - beyond, 0);
     const last = Math.min(Math.ceil((scroll.scrollTop + scroll.clientHeight) / this.height) + beyond, this.shown.length);
-    const focused = rows.contains(document.activeElement) ? document.activeElement?.getAttribute('href') : null;
+    const said = this.count(); // what is read is read above, so that the frame has one layout
+    if (count.textContent !== said) count.textContent = said;
     rows.style.height = `${this.shown.length * this.height}px`;
-    const before = this.drawn;
-    this.drawn = new Map(this.shown.slice(first, last).map((x, i) => [x.id, this.place(before.get(x.id) ?? this.row(x), x, first + i)]));
-    rows.replaceChildren(...this.drawn.values());
-    if (focused) /** @type {HTMLElement|null} */ (rows.querySelector(`a[href="${focused}"]`))?.focus({preventScroll: true});
-  }
-
-  /** @param {import('./types.js').Row} x */
-  row(x) {
-    const {text, mood} = outcomeOf(x);
-    const why = whyOf(x);
-    const who = [x.title || x.tls.version, namesOf(x)].filter(Boolean).join(' · ');
-    return el('li', null, el('a', {href: `#${x.id}`, class: `row ${mood}`},
-      el('span', {class: 'sign', 'aria-hidden': 'true'}, signs[mood]),
-      el('span', {class: 'outcome'}, x.title ? '' : el('span', {class: 'number'}, `${x.exchange} `), el('b', null, text)),
-      el('span', {class: 'duration'}, duration(x.duration_ms)),
-      el('span', {class: 'why', title: visible(why)}, why), // there is not always room for all of it
-      el('span', {class: 'who', title: visible(who)}, who)));
+    const wanted = this.shown.slice(first, last);
+    const spare = this.release(wanted);
+    this.drawn = new Map(wanted.map((x, i) => {
+      const row = this.drawn.get(x.id) ?? spare.shift() ?? new Row();
+      row.show(x);
+      row.place(first + i, this.shown.length, (first + i) * this.height, x.id === this.chosen);
+      return [x.id, row];
+    }));
+    for (const row of spare) row.li.remove();
+    let next = rows.firstElementChild;
+    for (const {li} of this.drawn.values()) {
+      if (li === next) next = li.nextElementSibling;
+      else rows.insertBefore(li, next);
+    }
   }
 
   /**
-   * @param {HTMLElement} li
-   * @param {import('./types.js').Row} x
-   * @param {number} i its place
+   * Returns the rows that are drawn and not wanted: in their places if none is
+   * wanted, else taken out, so that those that are wanted need not move.
+   * @param {import('./types.js').Row[]} wanted
    */
-  place(li, x, i) {
-    li.style.top = `${i * this.height}px`;
-    li.setAttribute('aria-posinset', String(i + 1));
-    li.setAttribute('aria-setsize', String(this.shown.length));
-    const link = /** @type {Element} */ (li.firstElementChild);
-    if (x.id === this.chosen) link.setAttribute('aria-current', 'true');
-    else link.removeAttribute('aria-current');
-    return li;
+  release(wanted) {
+    const ids = new Set(wanted.map((x) => x.id));
+    const spare = [...this.drawn].filter(([id]) => !ids.has(id)).map(([, row]) => row);
+    const focused = spare.findIndex((row) => row.link === document.activeElement);
+    if (focused >= 0) spare.splice(focused, 1)[0].li.remove(); // or else the focus would be on another exchange
+    if (spare.length < this.drawn.size) for (const row of spare) row.li.remove();
+    return spare;
   }
 
   /** @param {number} id */
@@ -175,25 +174,6 @@ export class List {
     /** @type {HTMLElement|null} */ (this.parts.rows.querySelector(`a[href="#${this.shown[i].id}"]`))?.focus({preventScroll: true});
     location.hash = String(this.shown[i].id);
   }
-}
-
-/** The sign of an outcome. */
-const signs = {good: '✓', bad: '✗', odd: '!'};
-
-/**
- * Why it ended so, or what came of it.
- * @param {import('./types.js').Row} x
- */
-function whyOf(x) {
-  return x.reason || x.code || (x.http ? `HTTP ${x.http.status}` : '');
-}
-
-/**
- * The certificates that were shown.
- * @param {import('./types.js').Row} x
- */
-function namesOf(x) {
-  return [x.client.certificate || 'no certificate', x.server.certificate].filter(Boolean).join(' → ');
 }
 
 /** @param {import('./types.js').Row} x */

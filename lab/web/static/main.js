@@ -45,12 +45,27 @@ function say(text, kind) {
 
 /** @param {import('./types.js').Row[]} rows the newest last */
 function take(rows) {
-  rows = rows.filter((x) => x.id > last);
+  rows = whole(rows).filter((x) => x.id > last);
   if (!rows.length) return;
   last = rows[rows.length - 1].id;
   list.add(rows);
   view.offer(list.all);
   if (!shown && !location.hash) void show(String(last));
+}
+
+/**
+ * Returns rows with what they have in common with an earlier one, which comes
+ * with that alone.
+ * @param {import('./types.js').Row[]} rows
+ */
+function whole(rows) {
+  /** @type {Map<number, import('./types.js').Row>} */
+  const kinds = new Map();
+  return rows.map((x) => {
+    if (x.like) return {...kinds.get(x.like), ...x};
+    kinds.set(x.id, x);
+    return x;
+  });
 }
 
 /** @param {string} what an id, or two: "3+4" */

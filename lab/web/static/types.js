@@ -11,7 +11,9 @@
  *
  * @typedef {object} Row an exchange in the list: a line of lab up --json
  * @property {number} id
+ * @property {number} [like] id of an earlier row, which has all that is not here; see whole
  * @property {string} [title] in place of its number
+ * @property {Side[]} [early] whose turn to show a certificate had not come
  * @property {number} exchange
  * @property {string} time
  * @property {string} client_addr
@@ -111,7 +113,7 @@
  * @typedef {object} DetailOnly
  * @property {Term[]} [arithmetic]
  * @property {{messages: Message[], scenario?: string}} [wire]
- * @property {string} [alike] a scenario that looks the same as that of wire
+ * @property {string[]} [alike] scenarios that look the same as that of wire
  * @property {boolean} [capture] a capture of it can be made
  * @property {Ladder} [ladder]
  * @property {string[]} [plain]

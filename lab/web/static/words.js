@@ -28,6 +28,15 @@ export function nameOf(x) {
   return x.title || `Exchange ${x.exchange}`;
 }
 
+/**
+ * What a side showed of itself.
+ * @param {import('./types.js').Row} x
+ * @param {import('./types.js').Side} side
+ */
+export function shownBy(x, side) {
+  return x[side].certificate || (x.early?.includes(side) ? 'nothing: its turn had not come' : 'no certificate');
+}
+
 /** @param {number} ms */
 export function duration(ms) {
   if (!ms) return '';

@@ -1,0 +1,76 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"mtlslab.example/lab/lab/peertest"
+)
+
+// addAlike adds exchanges from one number to another, of which every hundredth
+// has another certificate.
+func addAlike(p *Page, from, to int) {
+	for n := from; n <= to; n++ {
+		x := plainExchange(n)
+		x.Outcome, x.Client.Certificate = "accepted", "CN=client"
+		if n%100 == 0 {
+			x.Client.Certificate = "CN=hundredth"
+		}
+		p.Add(x)
+	}
+}
+
+// topRow is an expression: the row that the list has at its upper edge.
+const topRow = `[...document.querySelectorAll('#rows li')].find(li => li.getBoundingClientRect().bottom > document.querySelector('#scroll').getBoundingClientRect().top + 2)`
+
+// While exchanges come by the hundred, the newest are on the screen, what is
+// searched for is found in those that are much like others, who has scrolled down
+// stays where they are, and the focus stays on its exchange.
+func TestListMoves(t *testing.T) {
+	peertest.Need(t, "chromium")
+	p := NewPage(Options{Title: "lab up", Live: true})
+	s := serve(t, p)
+	b := open(t, s.URL(), 1400, 900)
+	addAlike(p, 1, 1000)
+	b.until(topRow + `?.textContent.includes('1000 accepted')`)
+	addAlike(p, 1001, 1500)
+	b.until(topRow + `.textContent.includes('1500 accepted')`)
+	names := value[string](b, `[...document.querySelectorAll('#rows li')].map(li => li.textContent).join()`)
+	if !strings.Contains(names, "1500 acceptedCN=hundredth,") || !strings.Contains(names, "1499 acceptedCN=client,") {
+		t.Errorf("the rows are %s", names)
+	}
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('#search').value = 'hundredth'; document.querySelector('#search').dispatchEvent(new Event('input'))`))
+	b.until(`document.querySelector('#count').textContent.startsWith('10 of 1,000 exchanges')`)
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('#search').value = ''; document.querySelector('#search').dispatchEvent(new Event('input'))`))
+	b.until(`document.querySelector('#count').textContent.startsWith('1,000 exchanges')`)
+
+	b.do(chromedp.Focus(chromedp.CSS(`#rows li:nth-child(3) a`)))
+	addAlike(p, 1501, 1502)
+	b.until(topRow + `.textContent.includes('1502 accepted')`)
+	if at := value[string](b, `document.activeElement.textContent`); !strings.Contains(at, "1498 accepted") {
+		t.Errorf("the focus was on 1498, and is on %q", at)
+	}
+	addAlike(p, 1503, 1602)
+	b.until(topRow + `.textContent.includes('1602 accepted')`)
+	if at := value[string](b, `document.activeElement.tagName`); at != "BODY" {
+		t.Errorf("the focus was on an exchange that is out of sight, and is on %s", at)
+	}
+
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('#scroll').scrollTop = 200 * document.querySelector('#rows li').getBoundingClientRect().height`))
+	b.until(topRow + `?.textContent.includes('1402 accepted')`)
+	addAlike(p, 1603, 1652)
+	b.until(`document.querySelector('#count').textContent.includes('652 older ones')`)
+	b.until(topRow + `.textContent.includes('1402 accepted')`)
+	order := value[[]int](b, `[...document.querySelectorAll('#rows li')].map(li => parseInt(li.textContent.match(/\d+/)[0]))`)
+	for i, n := range order {
+		if n != order[0]-i {
+			t.Fatalf("the rows are not in order: %v", order)
+		}
+	}
+	b.do(chromedp.Focus(chromedp.CSS(fmt.Sprintf(`#rows a[href="#%d"]`, 1400))), chromedp.KeyEvent(kb.ArrowDown))
+	b.until(`document.activeElement.getAttribute('href') === '#1399'`)
+}
