@@ -1,6 +1,8 @@
 package scenario
 
 import (
+	"bytes"
+	"compress/gzip"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -9,8 +11,10 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
-//go:embed stacks.json
-var stacksText []byte
+// stacksPacked is stacks.json, of which it has a twentieth of the size.
+//
+//go:embed stacks.json.gz
+var stacksPacked []byte
 
 // Table is the table of stacks, stacks.json: what other TLS programs say when
 // they meet the faults of the catalogue.
@@ -65,8 +69,12 @@ func (t *Table) reasons() map[string][]StackRun {
 // stacks returns the table.
 var stacks = sync.OnceValue(func() *Table {
 	t := &Table{}
-	if err := json.Unmarshal(stacksText, t); err != nil {
-		panic(fmt.Sprintf("stacks.json: %v", err)) // a test reads it
+	text, err := gzip.NewReader(bytes.NewReader(stacksPacked))
+	if err == nil {
+		err = json.NewDecoder(text).Decode(t)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("stacks.json.gz: %v", err)) // a test reads it
 	}
 	return t
 })

@@ -2,8 +2,10 @@ package scenario
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"flag"
+	"io"
 	"os"
 	"regexp"
 	"runtime"
@@ -16,7 +18,7 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-var update = flag.Bool("update", false, "measure the stacks that are installed, and write stacks.json and STACKS.md anew")
+var update = flag.Bool("update", false, "measure the stacks that are installed, and write stacks.json, stacks.json.gz and STACKS.md anew")
 
 // stack is a stack of the table that can be run here.
 type stack struct {
@@ -137,6 +139,24 @@ func TestRecordedLines(t *testing.T) {
 	}
 }
 
+// stacks.json.gz is stacks.json for the program.
+func TestStacksPacked(t *testing.T) {
+	if *update {
+		t.Skip("it is written anew")
+	}
+	want, err := os.ReadFile("stacks.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := gzip.NewReader(bytes.NewReader(stacksPacked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("stacks.json.gz is not of stacks.json (%v): in lab/scenario, gzip -9nk stacks.json", err)
+	}
+}
+
 // STACKS.md is stacks.json for people.
 func TestStackSheet(t *testing.T) {
 	written, err := os.ReadFile("STACKS.md")
@@ -198,11 +218,27 @@ func (table *Table) write(t *testing.T) {
 		b.WriteString(string(text) + map[bool]string{true: ",", false: ""}[i+1 < len(table.Stacks)] + "\n")
 	}
 	b.WriteString("],\n\"runs\": [\n" + strings.ReplaceAll(strings.TrimSuffix(texts(t, table.Runs), "\n"), "\n", ",\n") + "\n]\n}\n")
-	for file, text := range map[string]string{"stacks.json": b.String(), "STACKS.md": stackSheet(t, table)} {
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+	for file, text := range map[string][]byte{"stacks.json": b.Bytes(), "stacks.json.gz": packed(t, b.Bytes()), "STACKS.md": []byte(stackSheet(t, table))} {
+		if err := os.WriteFile(file, text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+func packed(t *testing.T, text []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // faultsOfStacks returns the scenarios whose faults other programs can have and
