@@ -2,7 +2,6 @@ package gokeys
 
 import (
 	"bytes"
-	"debug/buildinfo"
 	"debug/elf"
 	"debug/gosym"
 	"encoding/binary"
@@ -74,8 +73,8 @@ func Inspect(r io.ReaderAt, machine elf.Machine) (*Program, error) {
 	p.Logs = (p.Traces || p.OpenSSL.Address != 0) && names(file, "SSLKEYLOGFILE")
 	address, table := lineTable(file)
 	if table == nil {
-		if info, err := buildinfo.Read(r); err == nil {
-			return p, fmt.Errorf("is a Go program (%s) without a table of its functions (.gopclntab)", info.GoVersion)
+		if version := goVersion(file); version != "" {
+			return p, fmt.Errorf("is a Go program (%s) without a table of its functions (.gopclntab)", version)
 		}
 		return p, nil
 	}
@@ -87,10 +86,8 @@ func Inspect(r io.ReaderAt, machine elf.Machine) (*Program, error) {
 	if file.Machine != machine {
 		return p, errors.New("is for another processor than lab")
 	}
-	if info, err := buildinfo.Read(r); err == nil {
-		if minor, _, _ := strings.Cut(info.GoVersion, " "); version.IsValid(minor) && version.Compare(minor, oldest[machine]) < 0 {
-			return p, fmt.Errorf("is built with %s, and lab knows where keys pass from %s on", minor, oldest[machine])
-		}
+	if minor, _, _ := strings.Cut(goVersion(file), " "); version.IsValid(minor) && version.Compare(minor, oldest[machine]) < 0 {
+		return p, fmt.Errorf("is built with %s, and lab knows where keys pass from %s on", minor, oldest[machine])
 	}
 	if !bytes.Contains(table, []byte(".writeKeyLog\x00")) {
 		return p, errors.New("has no function crypto/tls.(*Config).writeKeyLog, where keys pass: its names were obfuscated, or it was inlined")
@@ -206,16 +203,7 @@ func find(file *elf.File, tableAddr uint64, table []byte, names ...*regexp.Regex
 }
 
 // codeAt returns the bytes at an address, as many as an instruction may have.
-func codeAt(file *elf.File, addr uint64) []byte {
-	for _, p := range file.Progs {
-		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 && addr >= p.Vaddr && addr < p.Vaddr+p.Filesz {
-			code := make([]byte, 16)
-			n, _ := p.ReadAt(code, int64(addr-p.Vaddr))
-			return code[:n]
-		}
-	}
-	return nil
-}
+func codeAt(file *elf.File, addr uint64) []byte { return bytesAt(file, addr, 16) }
 
 // textField is the offset of text in Go's runtime.moduledata, whose first field
 // is the address of the line table.

@@ -3,7 +3,6 @@ package keyshim
 import (
 	"bufio"
 	"bytes"
-	"debug/buildinfo"
 	"debug/elf"
 	"os"
 	"os/exec"
@@ -50,19 +49,21 @@ func inspect(path string) Obstacle {
 	if name := strings.TrimSuffix(filepath.Base(path), ".exe"); name == "java" || name == "javaw" {
 		return Java
 	}
-	if _, err := buildinfo.ReadFile(path); err == nil {
-		if readsEnvironment(path) {
-			return Nothing
-		}
-		return Go
-	}
 	file, err := elf.Open(path)
 	if err != nil {
+		if contains(path, "\xff Go buildinf:") && !readsEnvironment(path) { // of another system
+			return Go
+		}
 		return Nothing
 	}
 	defer file.Close()
 	loaded := slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 	switch machine, known := machines[runtime.GOARCH]; {
+	case file.Section(".go.buildinfo") != nil:
+		if readsEnvironment(path) {
+			return Nothing
+		}
+		return Go
 	case !loaded && readsEnvironment(path):
 		return Nothing
 	case !loaded:
@@ -76,14 +77,17 @@ func inspect(path string) Obstacle {
 // readsEnvironment reports whether the program at path has the name of the
 // variable in it that says where to log keys, so that it probably does. lab is
 // such a program.
-func readsEnvironment(path string) bool {
+func readsEnvironment(path string) bool { return contains(path, "SSLKEYLOGFILE") }
+
+// contains reports whether the file at path has a text in it.
+func contains(path, text string) bool {
 	file, err := os.Open(path)
 	if err != nil {
 		return false
 	}
 	defer file.Close()
-	name := []byte("SSLKEYLOGFILE")
-	part, kept := make([]byte, 1<<20), 0 // from the part before: the name may begin there
+	name := []byte(text)
+	part, kept := make([]byte, 1<<20), 0 // from the part before: the text may begin there
 	for {
 		n, err := file.Read(part[kept:])
 		if bytes.Contains(part[:kept+n], name) {
