@@ -1,11 +1,11 @@
 package command
 
 import (
+	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
 
 	"mtlslab.example/lab/lab/text"
 )
@@ -16,29 +16,25 @@ const progressDelay = time.Second
 // progress is a bar that appears on a terminal when the work takes a while.
 type progress struct {
 	mu          sync.Mutex
-	timer       *time.Timer
-	bar         *progressbar.ProgressBar
+	w           io.Writer
+	what        string
+	timer       *time.Timer // nil: there is no bar, or not any more
+	due         bool        // the work has taken a while
+	columns     int         // that the bar has on the terminal
 	done, total int
 }
 
 func newProgress(w io.Writer, what string) *progress {
 	const most = 24 // columns beside the bar
-	what = text.Unicode.Cut(text.Clean(what), most)
-	p := &progress{}
+	p := &progress{w: w, what: text.Unicode.Cut(text.Clean(what), most)}
 	if !isTerminal(w) {
 		return p
 	}
 	p.timer = time.AfterFunc(progressDelay, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.timer == nil {
-			return // stopped while the timer fired
-		}
-		p.bar = progressbar.NewOptions(max(p.total, 1),
-			progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
-			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(12),
-			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false)) // of which it has not seen the first part
-		_ = p.bar.Set(p.done)
+		p.due = p.timer != nil // else it was stopped while the timer fired
+		p.draw()
 	})
 	return p
 }
@@ -49,9 +45,28 @@ func (p *progress) update(done, total int) {
 	defer p.mu.Unlock()
 	changed := done != p.done || total != p.total
 	p.done, p.total = done, total
-	if p.bar != nil && changed {
-		p.bar.ChangeMax(total)
-		_ = p.bar.Set(done)
+	if changed {
+		p.draw()
+	}
+}
+
+func (p *progress) draw() {
+	if !p.due {
+		return
+	}
+	const width = 12
+	filled := width * min(p.done, p.total) / max(p.total, 1)
+	bar := fmt.Sprintf("%s [%-*s] (%d/%d)", p.what, width, strings.Repeat("#", filled), p.done, p.total)
+	longer := max(p.columns-text.Width(bar), 0) // by what the one before was
+	p.columns = text.Width(bar) + longer
+	_, _ = io.WriteString(p.w, "\r"+bar+strings.Repeat(" ", longer))
+}
+
+// clear leaves an empty line, with the cursor at its start.
+func (p *progress) clear() {
+	if p.columns > 0 {
+		_, _ = io.WriteString(p.w, "\r"+strings.Repeat(" ", p.columns)+"\r")
+		p.columns = 0
 	}
 }
 
@@ -67,9 +82,7 @@ type aboveBar struct {
 func (a aboveBar) Write(b []byte) (int, error) {
 	a.p.mu.Lock()
 	defer a.p.mu.Unlock()
-	if a.p.bar != nil {
-		_ = a.p.bar.Clear()
-	}
+	a.p.clear()
 	return a.w.Write(b)
 }
 
@@ -81,9 +94,6 @@ func (p *progress) stop() {
 		return
 	}
 	p.timer.Stop()
-	p.timer = nil
-	if p.bar != nil {
-		_ = p.bar.Clear()
-		p.bar = nil
-	}
+	p.timer, p.due = nil, false
+	p.clear()
 }
