@@ -19,7 +19,7 @@ import (
 //
 // It returns the values by their known names.
 func Fields[T any](d Document, n *yaml.Node, known map[string]T, set func(field T, value *yaml.Node) error) (map[string]*yaml.Node, error) {
-	r := fieldReader[T]{Document: d, known: known, set: set}
+	r := fieldReader[T]{document: d, known: known, set: set}
 	mapping := resolve(n)
 	if mapping.Kind != yaml.MappingNode {
 		return nil, d.ErrorAt(n, "write fields: "+r.names(), "expected fields, not %s", Describe(mapping))
@@ -35,10 +35,10 @@ func Fields[T any](d Document, n *yaml.Node, known map[string]T, set func(field 
 
 // fieldReader reads the fields of a mapping.
 type fieldReader[T any] struct {
-	Document
-	known map[string]T
-	set   func(field T, value *yaml.Node) error
-	given map[string]*yaml.Node
+	document Document
+	known    map[string]T
+	set      func(field T, value *yaml.Node) error
+	given    map[string]*yaml.Node
 }
 
 // read reads one field.
@@ -52,9 +52,9 @@ func (r *fieldReader[T]) read(key, value *yaml.Node) error {
 	case isMerge(key):
 		return r.merge(value)
 	case key.Kind != yaml.ScalarNode || !known:
-		return r.ErrorAt(key, r.hint(key.Value), "unknown field %s", Quoted(key.Value))
+		return r.document.ErrorAt(key, r.hint(key.Value), "unknown field %s", Quoted(key.Value))
 	case r.given[name] != nil:
-		return r.ErrorAt(key, "keep one of them", "field %s is given twice, first on line %d", name, r.Line(r.given[name]))
+		return r.document.ErrorAt(key, "keep one of them", "field %s is given twice, first on line %d", name, r.document.Line(r.given[name]))
 	}
 	r.given[name] = value
 	return r.set(field, value)
@@ -70,11 +70,11 @@ func (r *fieldReader[T]) merge(value *yaml.Node) error {
 	for _, n := range mappings {
 		mapping := resolve(n)
 		if mapping.Kind != yaml.MappingNode {
-			return r.ErrorAt(n, "write the fields out in this document", "expected a mapping to merge, not %s", Describe(mapping))
+			return r.document.ErrorAt(n, "write the fields out in this document", "expected a mapping to merge, not %s", Describe(mapping))
 		}
 		for key, value := range pairs(mapping) {
 			if isMerge(key) {
-				return r.ErrorAt(key, "write the fields out in this document", "a mapping that is merged cannot merge another")
+				return r.document.ErrorAt(key, "write the fields out in this document", "a mapping that is merged cannot merge another")
 			}
 			if err := r.read(key, value); err != nil {
 				return err

@@ -73,7 +73,7 @@ func (r reader) checkHidden(m *certgen.Manifest) error {
 // checkStep refuses a step that cannot be made.
 func (r reader) checkStep(s *Step, m *certgen.Manifest) error {
 	wrong := func(hint, format string, args ...any) error {
-		return s.at.ErrorAt(s.at.node, hint, format, args...)
+		return s.at.document.ErrorAt(s.at.node, hint, format, args...)
 	}
 	if s.Probe != nil {
 		if s.Call != "" {

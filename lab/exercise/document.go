@@ -181,6 +181,6 @@ type Explanation struct {
 
 // place is where something stands in the document.
 type place struct {
-	yamldoc.Document
-	node *yaml.Node
+	document yamldoc.Document
+	node     *yaml.Node
 }

@@ -189,7 +189,7 @@ func (r *run) clientOf(s *Step, to *serving) (*lab.Client, error) {
 	if !who.isMarkers && r.sides.client != nil {
 		base = *r.sides.client
 	}
-	side, err := base.over(s.at.Document, s.With, endpoint.Client)
+	side, err := base.over(s.at.document, s.With, endpoint.Client)
 	if err != nil {
 		return nil, err
 	}

@@ -111,7 +111,7 @@ func (r *run) serverSettings(s *Step, who party) (lab.Settings, error) {
 	}
 	own := r.Marker.Server
 	own.Certificate = who.certificate
-	side, err := own.over(s.at.Document, s.Serving, endpoint.Server)
+	side, err := own.over(s.at.document, s.Serving, endpoint.Server)
 	if err != nil {
 		return lab.Settings{}, err
 	}

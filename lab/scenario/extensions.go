@@ -24,7 +24,7 @@ func (s *Scenario) ReadExtensions(r yamldoc.Document) yamldoc.Setter {
 				return r.ErrorAt(value, "write path_length, ca: false, ca_critical: false, unknown_critical: true, no_rev_avail: true, or permitted and excluded host names", "these cannot be encoded: %v", err)
 			}
 			s.Extensions[key.Value] = der
-			s.references = append(s.references, reference{Document: r, node: key, name: key.Value})
+			s.references = append(s.references, reference{document: r, node: key, name: key.Value})
 			return nil
 		})
 	}

@@ -13,10 +13,10 @@ import (
 
 // reference is a place where a document names a certificate.
 type reference struct {
-	yamldoc.Document
-	node *yaml.Node
-	name string
-	ca   bool // it must be a CA, or self-signed
+	document yamldoc.Document
+	node     *yaml.Node
+	name     string
+	ca       bool // it must be a CA, or self-signed
 }
 
 // certificate reads the name of a certificate, or "none".
@@ -26,7 +26,7 @@ func (s *Scenario) certificate(r yamldoc.Document, to *string) yamldoc.Setter {
 			return err
 		}
 		if *to != "none" {
-			s.references = append(s.references, reference{Document: r, node: n, name: *to})
+			s.references = append(s.references, reference{document: r, node: n, name: *to})
 		}
 		return nil
 	}
@@ -46,7 +46,7 @@ func (s *Scenario) listOfNames(r yamldoc.Document, to *[]string, ca bool) yamldo
 	return yamldoc.List(r, to, func(to *string) yamldoc.Setter {
 		return func(n *yaml.Node) error {
 			err := r.Words(to)(n)
-			s.references = append(s.references, reference{Document: r, node: n, name: *to, ca: ca})
+			s.references = append(s.references, reference{document: r, node: n, name: *to, ca: ca})
 			return err
 		}
 	})
@@ -67,13 +67,13 @@ func (s *Scenario) CheckReferences(m *certgen.Manifest) error {
 		case slices.Contains(names, ref.name) && (!ref.ca || slices.Contains(authorities, ref.name)):
 			continue
 		case slices.Contains(names, ref.name):
-			return ref.ErrorAt(ref.node, "the CAs are "+strings.Join(authorities, ", "), "%s is not a CA", ref.name)
+			return ref.document.ErrorAt(ref.node, "the CAs are "+strings.Join(authorities, ", "), "%s is not a CA", ref.name)
 		}
 		hint := "the certificates are " + strings.Join(names, ", ") + "; add a document for another"
 		if nearest := spell.Nearest(ref.name, names); len(nearest) > 0 {
 			hint = "did you mean " + strings.Join(nearest, " or ") + "?"
 		}
-		return ref.ErrorAt(ref.node, hint, "no certificate is called %q", ref.name)
+		return ref.document.ErrorAt(ref.node, hint, "no certificate is called %q", ref.name)
 	}
 	return nil
 }
