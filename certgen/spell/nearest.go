@@ -1,8 +1,7 @@
 package spell
 
 import (
-	"cmp"
-	"slices"
+	"sort"
 	"strings"
 )
 
@@ -28,7 +27,7 @@ func Nearest(name string, candidates []string) []string {
 			matches = append(matches, match{c, d})
 		}
 	}
-	slices.SortStableFunc(matches, func(a, b match) int { return cmp.Compare(a.distance, b.distance) })
+	sort.SliceStable(matches, func(i, j int) bool { return matches[i].distance < matches[j].distance })
 	var names []string
 	for _, m := range matches[:min(3, len(matches))] {
 		names = append(names, m.candidate)

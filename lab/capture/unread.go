@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
+	"sort"
 	"strings"
 )
 
@@ -144,8 +144,9 @@ func (u *unread) report(fragments int) []Unread {
 	for _, kind := range kinds {
 		report = append(report, *kind)
 	}
-	slices.SortFunc(report, func(a, b Unread) int {
-		return cmp.Or(cmp.Compare(min(b.Flows, 1), min(a.Flows, 1)), cmp.Compare(b.Packets, a.Packets), strings.Compare(a.Kind, b.Kind))
+	sort.Slice(report, func(i, j int) bool {
+		a, b := report[i], report[j]
+		return cmp.Or(cmp.Compare(min(b.Flows, 1), min(a.Flows, 1)), cmp.Compare(b.Packets, a.Packets), strings.Compare(a.Kind, b.Kind)) < 0
 	})
 	return report
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -263,7 +264,7 @@ func (t *Trust) chainsOf(leaf *x509.Certificate, q Question, roots *x509.CertPoo
 	if err != nil {
 		return Verification{}, err
 	}
-	slices.SortStableFunc(v.chains, func(a, b []*x509.Certificate) int { return len(a) - len(b) })
+	sort.SliceStable(v.chains, func(i, j int) bool { return len(v.chains[i]) < len(v.chains[j]) })
 	for _, c := range v.chains {
 		v.Authorities = append(v.Authorities, c[min(1, len(c)-1):]...)
 	}

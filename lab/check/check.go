@@ -9,8 +9,8 @@
 package check
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 )
 
 // Level is how much a finding matters.
@@ -80,7 +80,7 @@ func (r *Report) Findings() (all []Finding) {
 	}
 	add(r.Loose)
 	order := []Level{Wrong, Strict, Unknown, Note}
-	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(slices.Index(order, a.Level), slices.Index(order, b.Level)) })
+	sort.SliceStable(all, func(i, j int) bool { return slices.Index(order, all[i].Level) < slices.Index(order, all[j].Level) })
 	return all
 }
 

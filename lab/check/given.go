@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -86,9 +87,7 @@ func (g Given) Explain(met []Handshake, sides endpoint.Pair[*lab.Loaded], quoted
 func (g Given) explainCA(p *Pair, by endpoint.Side, trusted []*x509.Certificate) *chain.Fault {
 	isTrusted := func(cert *x509.Certificate) bool { return slices.ContainsFunc(trusted, cert.Equal) }
 	known := g.certificates(isAuthority)
-	slices.SortStableFunc(known, func(a, b chain.NamedCA) int { // a trusted one first
-		return boolOf(isTrusted(b.Certificate)) - boolOf(isTrusted(a.Certificate))
-	})
+	sort.SliceStable(known, func(i, j int) bool { return isTrusted(known[i].Certificate) && !isTrusted(known[j].Certificate) })
 	way := p.climb(&chain.Trust{CAs: known})
 	end := way.certs[len(way.certs)-1]
 	f := &chain.Fault{Code: chain.UnknownCA, Cert: p.leaf()}
@@ -263,13 +262,6 @@ func keyAndDates(cert *x509.Certificate) string {
 
 func dates(cert *x509.Certificate) string {
 	return "valid from " + cert.NotBefore.UTC().Format(time.DateOnly) + " to " + cert.NotAfter.UTC().Format(time.DateOnly)
-}
-
-func boolOf(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // Withheld is a note on a client whose certificate is of none of the CAs that the

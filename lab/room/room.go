@@ -3,6 +3,7 @@ package room
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -120,7 +121,7 @@ func (r *Room) View() View {
 			g.Name += " (CA's key " + g.identity.Authority[:8] + ")"
 		}
 	}
-	slices.SortFunc(v.Guests, compare)
+	sort.Slice(v.Guests, func(i, j int) bool { return compare(v.Guests[i], v.Guests[j]) < 0 })
 	v.Summary = summary(v.Guests)
 	return v
 }

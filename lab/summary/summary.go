@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -223,9 +224,12 @@ func (t *total) add(other *total) {
 // sorted returns the causes, those of most connections first.
 func (s *Summary) sorted() []cause {
 	s.trim()
-	return slices.SortedFunc(maps.Keys(s.causes.m), func(a, b cause) int {
-		return cmp.Or(cmp.Compare(s.causes.m[b].count, s.causes.m[a].count), a.compare(b))
+	causes := slices.Collect(maps.Keys(s.causes.m))
+	sort.Slice(causes, func(i, j int) bool {
+		a, b := causes[i], causes[j]
+		return cmp.Or(cmp.Compare(s.causes.m[b].count, s.causes.m[a].count), a.compare(b)) < 0
 	})
+	return causes
 }
 
 // IsEmpty reports whether no connection was counted.

@@ -3,6 +3,7 @@ package summary
 import (
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -27,7 +28,9 @@ func (f *first[K, V]) trim(most int, compare func(a, b K) int) {
 	if len(f.m) <= most {
 		return
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(f.m), compare)[most:] {
+	keys := slices.Collect(maps.Keys(f.m))
+	sort.Slice(keys, func(i, j int) bool { return compare(keys[i], keys[j]) < 0 })
+	for _, key := range keys[most:] {
 		delete(f.m, key)
 	}
 	f.more = true

@@ -3,6 +3,7 @@ package vantage
 import (
 	"cmp"
 	"slices"
+	"sort"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -66,8 +67,9 @@ func spansOf(c *tlsdecrypt.Connection, side endpoint.Side) (spans []tlsdecrypt.S
 			spans = append(spans, m.Records...)
 		}
 	}
-	slices.SortFunc(spans, func(a, b tlsdecrypt.Span) int {
-		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(b.Length, a.Length))
+	sort.Slice(spans, func(i, j int) bool {
+		a, b := spans[i], spans[j]
+		return a.Offset < b.Offset || a.Offset == b.Offset && a.Length > b.Length
 	})
 	return slices.Compact(spans)
 }

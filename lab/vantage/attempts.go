@@ -1,9 +1,9 @@
 package vantage
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	"mtlslab.example/lab/lab/capture"
@@ -38,7 +38,7 @@ func (r *Report) attempts() {
 		slices.Sort(elsewhere)
 		r.found(OneEnd, Unknown, "", "the client got no connection to %s; no SYN of that is in %s, and nothing shows that it leads to that server", text.Few(slices.Compact(elsewhere), 5), r.name(endpoint.Server))
 	}
-	slices.SortFunc(r.Findings, func(a, b Finding) int { return cmp.Compare(a.Text, b.Text) })
+	sort.Slice(r.Findings, func(i, j int) bool { return r.Findings[i].Text < r.Findings[j].Text })
 }
 
 // described names whom an attempt was to, and how it failed.

@@ -2,7 +2,7 @@ package vantage
 
 import (
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 
 	"mtlslab.example/lab/lab/text"
@@ -134,5 +134,5 @@ func (r *Report) summarise() {
 			}
 		}
 	}
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return a.Code.rank() - b.Code.rank() })
+	sort.SliceStable(r.Findings, func(i, j int) bool { return r.Findings[i].Code.rank() < r.Findings[j].Code.rank() })
 }

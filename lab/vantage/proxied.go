@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -84,7 +85,7 @@ func (r *Report) joinApart() {
 			}
 		}
 	}
-	slices.SortStableFunc(all, candidate.compare)
+	sort.SliceStable(all, func(i, j int) bool { return all[i].compare(all[j]) < 0 })
 	type rival struct {
 		c   *tlsdecrypt.Connection
 		fit fit

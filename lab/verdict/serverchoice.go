@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -138,7 +139,7 @@ func weigh(causes []Cause, o Offers) []Cause {
 		weights[NoCommonSignature] = weight(o.Client.SignatureSchemes, o.Server.SignatureSchemes)
 	}
 	causes = slices.DeleteFunc(slices.Clone(causes), func(c Cause) bool { return weights[c.Code] == ruledOut })
-	slices.SortStableFunc(causes, func(a, b Cause) int { return weights[b.Code] - weights[a.Code] })
+	sort.SliceStable(causes, func(i, j int) bool { return weights[causes[i].Code] > weights[causes[j].Code] })
 	return causes
 }
 
