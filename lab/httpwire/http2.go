@@ -1,20 +1,13 @@
 package httpwire
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 
-	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
-
-// frameHeaderLen is the length of the header before each frame
-// (RFC 9113 section 4.1).
-const frameHeaderLen = 9
 
 // maxTable bounds the dynamic table of HPACK. A peer that allows more than
 // HTTP/2's 4,096 bytes, as browsers do, says so in its SETTINGS.
@@ -33,8 +26,6 @@ type side2 struct {
 	started bool   // the SETTINGS that come first were there
 	frame   []byte // unfinished: the header or, for headers, all of it
 	skip    int64  // bytes of a frame to be passed over
-	framer  *http2.Framer
-	whole   bytes.Buffer // what framer reads
 	hpack   *hpack.Decoder
 	block   block
 	bodies  map[uint32]*Message // by stream, while they may grow
@@ -53,9 +44,8 @@ type block struct {
 
 func newHTTP2(c *Conn) *http2conn {
 	h := &http2conn{conn: c}
-	h.client.preface = len(http2.ClientPreface)
+	h.client.preface = len(preface)
 	for _, s := range []*side2{&h.client, &h.server} {
-		s.framer = http2.NewFramer(nil, &s.whole)
 		s.hpack = hpack.NewDecoder(4096, s.emit)
 		s.hpack.SetAllowedMaxDynamicTableSize(maxTable)
 		s.hpack.SetMaxStringLength(maxHead)
@@ -78,8 +68,8 @@ func (h *http2conn) write(fromServer bool, b []byte) error {
 		s = &h.server
 	}
 	if n := min(s.preface, len(b)); n > 0 {
-		at := len(http2.ClientPreface) - s.preface
-		if string(b[:n]) != http2.ClientPreface[at:at+n] {
+		at := len(preface) - s.preface
+		if string(b[:n]) != preface[at:at+n] {
 			return errors.New("not HTTP/2: the client's bytes do not begin with the preface of RFC 9113 section 3.4")
 		}
 		s.preface -= n
@@ -107,7 +97,7 @@ func (h *http2conn) write(fromServer bool, b []byte) error {
 		if err := h.frameRead(s, f, s.frame); err != nil {
 			return err
 		}
-		s.skip = int64(f.Length) - int64(wanted)
+		s.skip = int64(f.length) - int64(wanted)
 		s.frame = s.frame[:0]
 	}
 	return nil
@@ -120,58 +110,43 @@ func (s *side2) fill(b []byte, n int) []byte {
 	return b[n:]
 }
 
-// frameHeader reads the header of a frame (RFC 9113 section 4.1).
-//
-//	+--------+------+-------+----------------+
-//	| length | type | flags | R, stream      |
-//	|   3    |  1   |   1   | 4              |
-//	+--------+------+-------+----------------+
-func frameHeader(b []byte) http2.FrameHeader {
-	return http2.FrameHeader{
-		Length:   binary.BigEndian.Uint32(b) >> 8,
-		Type:     http2.FrameType(b[3]),
-		Flags:    http2.Flags(b[4]),
-		StreamID: binary.BigEndian.Uint32(b[5:]) & (1<<31 - 1),
-	}
-}
-
 // frameStarted judges a frame by its header, and says how many bytes of its
 // payload are wanted to read it.
-func (h *http2conn) frameStarted(s *side2, f http2.FrameHeader) (int, error) {
-	if !s.started && (f.Type != http2.FrameSettings || f.StreamID != 0) {
+func (h *http2conn) frameStarted(s *side2, f frame) (int, error) {
+	if !s.started && (f.kind != frameSettings || f.stream != 0) {
 		return 0, errors.New("not HTTP/2: the first frame is not SETTINGS (RFC 9113 section 3.4)")
 	}
 	s.started = true
-	if s.block.open != (f.Type == http2.FrameContinuation) || s.block.open && f.StreamID != s.block.stream {
+	if s.block.open != (f.kind == frameContinuation) || s.block.open && f.stream != s.block.stream {
 		return 0, errors.New("not HTTP/2: a header block and its CONTINUATION frames do not follow each other (RFC 9113 section 6.10)")
 	}
 	h.note(f)
-	switch f.Type {
-	case http2.FrameHeaders, http2.FrameContinuation, http2.FramePushPromise:
-		if s.block.size+int(f.Length) > maxHead {
+	switch f.kind {
+	case frameHeaders, frameContinuation, framePushPromise:
+		if s.block.size+f.length > maxHead {
 			return 0, fmt.Errorf("a header block of more than %d bytes", maxHead)
 		}
-		return int(f.Length), nil
-	case http2.FrameData:
+		return f.length, nil
+	case frameData:
 		wanted := 0
-		if f.Flags.Has(http2.FlagDataPadded) {
+		if f.has(flagPadded) {
 			wanted = 1
 		}
-		if m := s.bodies[f.StreamID]; m != nil {
+		if m := s.bodies[f.stream]; m != nil {
 			wanted += m.room()
 		}
-		return min(wanted, int(f.Length)), nil
+		return min(wanted, f.length), nil
 	}
 	return 0, nil
 }
 
 // note adds a frame to those that Conn.Frames names.
-func (h *http2conn) note(f http2.FrameHeader) {
-	name := f.Type.String()
+func (h *http2conn) note(f frame) {
+	name := f.kind.String()
 	switch {
-	case f.Type == http2.FrameHeaders, f.Type == http2.FrameContinuation, f.Type == http2.FramePushPromise:
+	case f.kind == frameHeaders, f.kind == frameContinuation, f.kind == framePushPromise:
 		return
-	case f.Type == http2.FrameSettings && f.Flags.Has(http2.FlagSettingsAck), f.Type == http2.FramePing && f.Flags.Has(http2.FlagPingAck):
+	case (f.kind == frameSettings || f.kind == framePing) && f.has(flagAck):
 		name += " (ACK)"
 	}
 	const few = 16
@@ -181,51 +156,42 @@ func (h *http2conn) note(f http2.FrameHeader) {
 }
 
 // frameRead handles a frame: its header and the payload that was wanted.
-func (h *http2conn) frameRead(s *side2, f http2.FrameHeader, b []byte) error {
-	switch f.Type {
-	case http2.FrameData:
-		m := s.bodies[f.StreamID]
+func (h *http2conn) frameRead(s *side2, f frame, b []byte) error {
+	switch f.kind {
+	case frameData:
+		m := s.bodies[f.stream]
 		if m == nil {
 			return nil
 		}
-		n, payload := int64(f.Length), b[frameHeaderLen:]
-		if f.Flags.Has(http2.FlagDataPadded) && len(payload) > 0 { // RFC 9113 section 6.1
+		n, payload := int64(f.length), b[frameHeaderLen:]
+		if f.has(flagPadded) && len(payload) > 0 { // RFC 9113 section 6.1
 			n, payload = max(0, n-1-int64(payload[0])), payload[1:]
 		}
 		m.take(n, payload[:min(n, int64(len(payload)))])
-		if f.Flags.Has(http2.FlagDataEndStream) {
-			delete(s.bodies, f.StreamID)
+		if f.has(flagEndStream) {
+			delete(s.bodies, f.stream)
 		}
-	case http2.FrameRSTStream:
-		delete(h.client.bodies, f.StreamID)
-		delete(h.server.bodies, f.StreamID)
-	case http2.FrameHeaders, http2.FrameContinuation, http2.FramePushPromise:
-		return h.readBlock(s, b)
+	case frameRSTStream:
+		delete(h.client.bodies, f.stream)
+		delete(h.server.bodies, f.stream)
+	case frameHeaders, frameContinuation, framePushPromise:
+		return h.readBlock(s, f, b[frameHeaderLen:])
 	}
 	return nil
 }
 
 // readBlock reads a frame of a header block, and the message when it ends.
-func (h *http2conn) readBlock(s *side2, b []byte) error {
-	s.whole.Write(b)
-	frame, err := s.framer.ReadFrame()
+func (h *http2conn) readBlock(s *side2, f frame, payload []byte) error {
+	fragment, message, err := f.fragment(payload)
 	if err != nil {
-		return fmt.Errorf("not HTTP/2: %w", err)
+		return fmt.Errorf("not HTTP/2: %w (RFC 9113 section 6)", err)
 	}
-	var fragment []byte
-	var ended bool
-	switch f := frame.(type) {
-	case *http2.HeadersFrame:
-		s.block = block{stream: f.StreamID, message: f.StreamID, end: f.StreamEnded()}
-		fragment, ended = f.HeaderBlockFragment(), f.HeadersEnded()
-	case *http2.PushPromiseFrame:
-		s.block = block{stream: f.StreamID, message: f.PromiseID}
-		fragment, ended = f.HeaderBlockFragment(), f.HeadersEnded()
-	case *http2.ContinuationFrame:
-		fragment, ended = f.HeaderBlockFragment(), f.HeadersEnded()
+	if f.kind != frameContinuation {
+		s.block = block{stream: f.stream, message: message, end: f.kind == frameHeaders && f.has(flagEndStream)}
 	}
+	ended := f.has(flagEndHeaders)
 	s.block.open = !ended
-	s.block.size += len(b)
+	s.block.size += frameHeaderLen + len(payload)
 	if _, err := s.hpack.Write(fragment); err != nil {
 		return fmt.Errorf("not HTTP/2: its headers cannot be decompressed: %w", err)
 	}
