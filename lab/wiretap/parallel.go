@@ -1,6 +1,9 @@
 package wiretap
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 const (
 	parallelBatch = 64 << 10 // bytes of data of a connection that are passed on in one batch
@@ -10,13 +13,17 @@ const (
 
 // Parallel is a sink that passes events on to another in several goroutines:
 // those of one connection in order and by one goroutine at a time, those of
-// another by whichever has time. It blocks while too many wait. A connection's
-// events are passed on in batches: when it ends, when they hold 64 KiB, when as
-// many others have ended as have a batch, or when 256 have one. It is for one goroutine, which reads a file.
+// another by whichever has time. It is for one goroutine, which reads a file.
+// While too many wait, that one passes some on, too: nobody has to be woken, and
+// no processor idles meanwhile. A connection's events are passed on in batches:
+// when it ends, when they hold 64 KiB, when as many others have ended as have a
+// batch, or when 256 have one.
 type Parallel struct {
 	sink    Sink
 	ready   chan *parallelConn // that have batches, and no goroutine
-	places  chan struct{}      // one is taken for each batch that waits
+	most    int64              // batches that wait
+	waiting atomic.Int64       // batches
+	fewer   chan struct{}      // than most wait again
 	workers sync.WaitGroup
 	open    map[*parallelConn]struct{} // connections that have a batch that is not full
 	ended   int                        // connections, since all batches were passed on
@@ -32,30 +39,42 @@ type parallelConn struct {
 	taken   bool     // it is in ready, or a goroutine works on it
 }
 
-// NewParallel returns a sink that passes events on to sink in n goroutines. The
-// caller closes it after the last event.
+// NewParallel returns a sink that passes events on to sink in n goroutines, of
+// which the caller's is one unless it is the only one. The caller closes it
+// after the last event.
 func NewParallel(sink Sink, n int) *Parallel {
 	p := &Parallel{
-		sink:   sink,
-		ready:  make(chan *parallelConn, n*parallelQueue),
-		places: make(chan struct{}, n*parallelQueue),
-		open:   make(map[*parallelConn]struct{}),
+		sink:  sink,
+		ready: make(chan *parallelConn, n*parallelQueue),
+		most:  int64(n * parallelQueue),
+		fewer: make(chan struct{}, 1),
+		open:  make(map[*parallelConn]struct{}),
 	}
-	for range n {
+	for range max(n-1, 1) {
 		p.workers.Go(p.work)
 	}
 	return p
 }
 
-// work passes on what is ready.
+// work passes on what is ready, until Close.
 func (p *Parallel) work() {
 	for c := range p.ready {
-		for b := c.next(); b != nil; b = c.next() {
-			for i := range b.Events {
-				c.handle(b.Events[i])
+		p.pass(c)
+	}
+}
+
+// pass passes on the batches of a connection that wait.
+func (p *Parallel) pass(c *parallelConn) {
+	for b := c.next(); b != nil; b = c.next() {
+		for i := range b.Events {
+			c.handle(b.Events[i])
+		}
+		b.Free()
+		if p.waiting.Add(-1) == p.most-1 {
+			select {
+			case p.fewer <- struct{}{}:
+			default:
 			}
-			b.Free()
-			<-p.places
 		}
 	}
 }
@@ -104,7 +123,8 @@ func (p *Parallel) gather(c *parallelConn) {
 
 // handOn adds the batch of c to those that wait.
 func (p *Parallel) handOn(c *parallelConn) {
-	p.places <- struct{}{}
+	p.makeRoom()
+	p.waiting.Add(1)
 	c.mu.Lock()
 	c.waiting = append(c.waiting, c.batch)
 	taken := c.taken
@@ -113,7 +133,18 @@ func (p *Parallel) handOn(c *parallelConn) {
 	c.batch = nil
 	delete(p.open, c)
 	if !taken {
-		p.ready <- c // it has room: each connection there has a place
+		p.ready <- c // it has room: each connection there has a batch that waits
+	}
+}
+
+// makeRoom works on what is ready while there is no room for another batch.
+func (p *Parallel) makeRoom() {
+	for p.waiting.Load() >= p.most {
+		select {
+		case c := <-p.ready:
+			p.pass(c)
+		case <-p.fewer:
+		}
 	}
 }
 
@@ -137,5 +168,6 @@ func (p *Parallel) handOnAll() {
 func (p *Parallel) Close() {
 	p.handOnAll()
 	close(p.ready)
+	p.work()
 	p.workers.Wait()
 }
