@@ -19,30 +19,34 @@ import (
 // of the request, which must be TLS. A server has them if [Settings] names no
 // other handler.
 func Pages() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		negotiated := describeTLS(*r.TLS)
-		client, issuer := "whoever you are", "nobody: no certificate was asked for"
-		if leaf := leafOf(r); leaf != nil {
-			client, issuer = text.Clean(chain.Name(leaf)), text.Clean(dn.Issuer(leaf))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch reads := r.Method == http.MethodGet || r.Method == http.MethodHead; {
+		case reads && r.URL.Path == "/":
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = io.WriteString(w, greeting(r))
+		case reads && r.URL.Path == "/tls":
+			w.Header().Set("Content-Type", "application/json")
+			known, _ := json.Marshal(acquaint(r.TLS))
+			_, _ = w.Write(text.Unicode.JSON(append(known, '\n')))
+		default:
+			http.Error(w, "There is nothing here. Try / or /tls.", http.StatusNotFound)
 		}
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = io.WriteString(w, "Hello "+client+
-			"\n\nclient        "+client+
-			"\nissued by     "+issuer+
-			"\nTLS version   "+negotiated.Version+
-			"\ncipher suite  "+negotiated.CipherSuite+
-			"\ngroup         "+negotiated.Group+"\n")
 	})
-	mux.HandleFunc("GET /tls", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		known, _ := json.Marshal(acquaint(r.TLS))
-		_, _ = w.Write(text.Unicode.JSON(append(known, '\n')))
-	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, "There is nothing here. Try / or /tls.", http.StatusNotFound)
-	})
-	return mux
+}
+
+// greeting describes the connection of a request.
+func greeting(r *http.Request) string {
+	negotiated := describeTLS(*r.TLS)
+	client, issuer := "whoever you are", "nobody: no certificate was asked for"
+	if leaf := leafOf(r); leaf != nil {
+		client, issuer = text.Clean(chain.Name(leaf)), text.Clean(dn.Issuer(leaf))
+	}
+	return "Hello " + client +
+		"\n\nclient        " + client +
+		"\nissued by     " + issuer +
+		"\nTLS version   " + negotiated.Version +
+		"\ncipher suite  " + negotiated.CipherSuite +
+		"\ngroup         " + negotiated.Group + "\n"
 }
 
 // leafOf returns the client's certificate, nil if the server asks for none

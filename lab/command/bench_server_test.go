@@ -29,7 +29,9 @@ const (
 // BenchmarkServer measures how long a client waits for lab server as people run
 // it: it connects, has a full mutual handshake, sends one GET and reads the
 // response. The peer is a net/http server without any of what the lab adds. Each
-// is a process, and each in turn is called once.
+// is a process, and each in turn is called once. Each runs from a file of its
+// own: processes of one file share its code in the processor's caches, and a
+// server that shares it with the client is faster by 3 per cent.
 //
 //	go test -run '^$' -bench Server -benchtime 2000x ./lab/command
 //
@@ -85,6 +87,7 @@ func benchStart(b *testing.B, server *exec.Cmd, env ...string) (port string) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	server.Path = benchCopy(b, server.Path)
 	server.Env, server.Stdout, server.Stderr = append(os.Environ(), env...), out, out
 	if err := server.Start(); err != nil {
 		b.Fatal(err)
@@ -98,6 +101,20 @@ func benchStart(b *testing.B, server *exec.Cmd, env ...string) (port string) {
 		b.Fatal(err)
 	}
 	return port
+}
+
+// benchCopy copies a program.
+func benchCopy(b *testing.B, program string) (copied string) {
+	b.Helper()
+	data, err := os.ReadFile(program)
+	if err != nil {
+		b.Fatal(err)
+	}
+	copied = filepath.Join(b.TempDir(), filepath.Base(program))
+	if err := os.WriteFile(copied, data, 0o700); err != nil {
+		b.Fatal(err)
+	}
+	return copied
 }
 
 // benchCall makes one connection, and returns how long it took until the

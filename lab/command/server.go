@@ -67,6 +67,7 @@ func (p *Program) server(c *cli.Context) error {
 		a.settings.Handler = a.room.Handler(lab.Pages())
 		a.report.undrawn = true
 	}
+	smallHeap()
 	own, err := a.prepareSide(c, "client-ca")
 	if err != nil {
 		return err
