@@ -1,42 +1,57 @@
 package gokeys
 
 import (
+	"bytes"
 	"debug/elf"
 	"encoding/binary"
 )
 
+// mostVersion is how many bytes a version of Go may have: experiments and
+// builds of a company add to it.
+const mostVersion = 256
+
 // goVersion returns the version of Go that built a program, such as "go1.26.0",
 // or "" if it is not known. debug/buildinfo would bring along what reads the
 // programs of all systems.
+//
+//	+--------------------+---------+-------+--------------------------+
+//	| "\xff Go buildinf:" | pointer | flags | from Go 1.18 on, at 32:  |
+//	|         14         | size, 1 |   1   | length (uvarint), text   |
+//	+--------------------+---------+-------+--------------------------+
 func goVersion(file *elf.File) string {
-	const inText, start = 1 << 1, 32
+	const magic, inText, start = "\xff Go buildinf:", 1 << 1, 32
 	s := file.Section(".go.buildinfo")
-	if s == nil || s.Type == elf.SHT_NOBITS {
+	if s == nil {
 		return ""
 	}
-	info, _ := s.Data()
-	if len(info) < start {
+	info := bytesAt(file, s.Addr, start+binary.MaxVarintLen64+mostVersion)
+	if len(info) < start || !bytes.HasPrefix(info, []byte(magic)) {
 		return ""
 	}
 	if info[15]&inText != 0 {
 		size, n := binary.Uvarint(info[start:])
-		if text := info[start+max(n, 0):]; n > 0 && size <= uint64(len(text)) {
+		if text := info[start+max(n, 0):]; n > 0 && size <= min(mostVersion, uint64(len(text))) {
 			return string(text[:size])
 		}
 		return ""
 	}
+	if info[14] != 8 { // bytes of an address: there is none that gokeys knows
+		return ""
+	}
 	// Before Go 1.18: the address of a string, which is an address and a length.
 	if s := bytesAt(file, file.ByteOrder.Uint64(info[16:]), 16); len(s) == 16 {
-		return string(bytesAt(file, file.ByteOrder.Uint64(s), file.ByteOrder.Uint64(s[8:])))
+		if size := file.ByteOrder.Uint64(s[8:]); size <= mostVersion {
+			return string(bytesAt(file, file.ByteOrder.Uint64(s), int(size)))
+		}
 	}
 	return ""
 }
 
 // bytesAt returns what a program has at an address, at most so many bytes.
-func bytesAt(file *elf.File, addr, size uint64) []byte {
+func bytesAt(file *elf.File, addr uint64, most int) []byte {
 	for _, p := range file.Progs {
-		if p.Type == elf.PT_LOAD && addr >= p.Vaddr && addr < p.Vaddr+p.Filesz {
-			b := make([]byte, min(size, p.Vaddr+p.Filesz-addr))
+		if p.Type == elf.PT_LOAD && addr >= p.Vaddr && addr-p.Vaddr < p.Filesz {
+			b := make([]byte, min(uint64(most), p.Filesz-(addr-p.Vaddr)))
 			n, _ := p.ReadAt(b, int64(addr-p.Vaddr))
 			return b[:n]
 		}

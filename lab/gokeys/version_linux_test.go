@@ -42,14 +42,35 @@ func TestGoVersion(t *testing.T) {
 	binary.LittleEndian.PutUint64(info[32:], s.Addr+48)
 	binary.LittleEndian.PutUint64(info[40:], uint64(len(version)))
 	copy(info[48:], version)
+	info[14] = 8
 	if want, err := buildinfo.Read(bytes.NewReader(program)); err != nil || want.GoVersion != version {
 		t.Fatalf("the test's own table: %v", err)
 	}
 	if got := goVersion(file); got != version {
 		t.Errorf("by addresses: %q, not %q", got, version)
 	}
-	binary.LittleEndian.PutUint64(info[32:], 0)
+	for what, c := range map[string]struct{ at, value uint64 }{
+		"an address of nothing":     {32, 0},
+		"an address at the end":     {32, 1<<64 - 1},
+		"a length of memory":        {40, 1 << 62},
+		"a negative length":         {40, 1<<64 - 1},
+		"a string at no address":    {16, 0},
+		"addresses of another size": {8, 1 << 32},
+		"another beginning":         {0, 0},
+	} {
+		kept := bytes.Clone(info)
+		binary.LittleEndian.PutUint64(info[c.at:], c.value)
+		if got := goVersion(file); got != "" {
+			t.Errorf("%s: %q", what, got)
+		}
+		copy(info, kept)
+	}
+	// A segment that is said to be longer than any memory.
+	for _, p := range file.Progs {
+		p.Filesz = 1<<63 - 1
+	}
+	binary.LittleEndian.PutUint64(info[40:], 1<<62)
 	if got := goVersion(file); got != "" {
-		t.Errorf("by an address of nothing: %q", got)
+		t.Errorf("in a segment without an end: %q", got)
 	}
 }
