@@ -15,7 +15,7 @@ func inParallel(ctx context.Context, n int, f func(i int) error) error {
 	var next atomic.Int64
 	var failed atomic.Bool
 	var workers sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) { // one may be waiting for the disk
+	for range min(n, runtime.GOMAXPROCS(0)) {
 		workers.Go(func() {
 			for !failed.Load() && ctx.Err() == nil {
 				i := int(next.Add(1)) - 1

@@ -7,8 +7,9 @@ import (
 )
 
 // staging writes new files into a folder, from one goroutine at a time: threads
-// that add files to one folder at once wait for each other in the kernel. Whoever
-// has a file while another goroutine writes leaves it to that one, and goes on.
+// that add files to one folder at once wait for each other in the kernel. A
+// goroutine that has a file while another one writes leaves it to that one, and
+// goes on.
 type staging struct {
 	dir          string
 	beforeChange func(operation, file string) error
@@ -36,20 +37,17 @@ func newStaging(dir string, beforeChange func(operation, file string) error) *st
 
 // add has a file written by the time that all calls of add have returned. The
 // error may be another file's.
-func (s *staging) add(f newFile) error {
+func (s *staging) add(f newFile) (err error) {
 	s.added <- f
+	// After an error, too: whoever waits for room has nobody else.
 	for len(s.added) > 0 && s.writing.TryLock() {
-		err := s.writeAdded()
+		err = s.writeAdded()
 		s.writing.Unlock()
-		if err != nil {
-			return err
-		}
 	}
-	return nil
+	return err
 }
 
-// writeAdded writes what was added so far. After an error nothing more is
-// written.
+// writeAdded writes what was added so far. After an error it drops it instead.
 func (s *staging) writeAdded() error {
 	for {
 		select {
@@ -71,8 +69,8 @@ func (s *staging) write(f newFile) error {
 	return s.create(f.name, f.data, f.mode)
 }
 
-// create does not wait for the disk (fsync). What a power cut damages is found by
-// the next run, which makes it anew; waiting would take most of the time of
+// create does not wait for the disk (fsync). What a power cut damages is found
+// by the next run, which makes it anew; waiting would take most of the time of
 // a large PKI.
 func (s *staging) create(file string, data []byte, mode fs.FileMode) error {
 	return createFile(filepath.Join(s.dir, file), data, mode)
