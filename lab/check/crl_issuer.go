@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// Whose a CRL is. Several CAs may have one name: a CA with a new key, or another
-// company's.
+// Whose a CRL is. Several CAs may have one name: a CA with a new key, or that of
+// another company.
 
-// issuerOfCRL returns the CA by whose name a CRL is, or nil. Of several it is one
-// whose key has signed it, else one whose key the CRL names (RFC 5280 section
-// 5.2.1).
+// issuerOfCRL returns the CA by whose name a CRL is, or nil. Of several it is
+// one whose key has signed it, else one whose key the CRL names (RFC 5280
+// section 5.2.1).
 func issuerOfCRL(crl *x509.RevocationList, authorities []*x509.Certificate) (issuer *x509.Certificate) {
 	for _, ca := range authorities {
 		if !bytes.Equal(ca.RawSubject, crl.RawIssuer) {
@@ -27,8 +27,8 @@ func issuerOfCRL(crl *x509.RevocationList, authorities []*x509.Certificate) (iss
 	return issuer
 }
 
-// isOfOne reports whether one of some CRLs is that of a CA, and not of another of
-// its name among the authorities.
+// isOfOne reports whether one of some CRLs is that of a CA, and not of another
+// of its name among the authorities.
 func isOfOne(all []*x509.RevocationList, ca *x509.Certificate, authorities []*x509.Certificate) bool {
 	return slices.ContainsFunc(all, func(crl *x509.RevocationList) bool {
 		return bytes.Equal(ca.RawSubject, crl.RawIssuer) && isSameCA(issuerOfCRL(crl, append([]*x509.Certificate{ca}, authorities...)), ca)
@@ -50,7 +50,7 @@ func isAbout(crl *x509.RevocationList, cert *x509.Certificate, authorities []*x5
 	return isSameCA(issuerOfCRL(crl, authorities), authorities[signed])
 }
 
-// isSameCA reports whether two certificates are of one CA: one name, and one key.
+// isSameCA reports whether two certificates are of one CA: one name and one key.
 func isSameCA(a, b *x509.Certificate) bool {
 	return bytes.Equal(a.RawSubject, b.RawSubject) && bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
 }

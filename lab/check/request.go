@@ -85,8 +85,8 @@ func (r *Report) requestFor(key *holder) string {
 	return ""
 }
 
-// hasMore reports whether there is a certificate or a key among the files, or one
-// that cannot be read.
+// hasMore reports whether there is a certificate or a key among the files, or a
+// file that cannot be read.
 func (r *Report) hasMore() bool {
 	return slices.ContainsFunc(r.Files, func(f *File) bool {
 		return f.parts == nil || slices.ContainsFunc(f.parts, func(part *certfile.Contents) bool { return len(part.Certificates)+len(part.Keys) > 0 })

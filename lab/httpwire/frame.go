@@ -50,7 +50,7 @@ const (
 	flagEndStream  = 0x1 // DATA, HEADERS
 	flagEndHeaders = 0x4 // HEADERS, PUSH_PROMISE, CONTINUATION
 	flagPadded     = 0x8 // DATA, HEADERS, PUSH_PROMISE
-	flagPriority   = 0x20
+	flagPriority   = 0x20 // HEADERS
 )
 
 // frame is the header of a frame (RFC 9113 section 4.1).
@@ -80,8 +80,8 @@ func streamID(b []byte) uint32 { return binary.BigEndian.Uint32(b) & (1<<31 - 1)
 func (f frame) has(flag uint8) bool { return f.flags&flag != 0 }
 
 // fragment returns the part of a header block that the payload of a HEADERS,
-// PUSH_PROMISE or CONTINUATION frame has, and the stream of the message: another
-// than the frame's when it is promised (RFC 9113 sections 6.2, 6.6 and 6.10).
+// PUSH_PROMISE or CONTINUATION frame has, and the stream of the message, which
+// is not the frame's when it is promised (RFC 9113 sections 6.2, 6.6 and 6.10).
 func (f frame) fragment(payload []byte) (part []byte, message uint32, err error) {
 	if f.stream == 0 {
 		return nil, 0, fmt.Errorf("%v of no stream", f.kind)

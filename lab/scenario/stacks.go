@@ -11,7 +11,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
-// stacksPacked is stacks.json, of which it has a twentieth of the size.
+// stacksPacked is stacks.json, compressed to a twentieth of its size.
 //
 //go:embed stacks.json.gz
 var stacksPacked []byte

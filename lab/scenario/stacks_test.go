@@ -153,7 +153,7 @@ func TestStacksPacked(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("stacks.json.gz is not of stacks.json (%v): in lab/scenario, gzip -9nk stacks.json", err)
+		t.Errorf("stacks.json.gz is not of stacks.json (%v): in lab/scenario, gzip -9nkf stacks.json", err)
 	}
 }
 

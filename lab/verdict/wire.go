@@ -332,7 +332,7 @@ func (w *wire) aborted() Verdict {
 // leftUnsaid is the verdict on a client that connected and closed again without
 // a ClientHello.
 func (w *wire) leftUnsaid() Verdict {
-	if len(w.Problems) > 0 || w.Prologue != nil || w.Gaps.Client {
+	if len(w.Problems) > 0 || w.Prologue != nil {
 		return unbegun(Reason{Code: Closed, Text: "the client closed before it had sent a whole ClientHello", Fix: fix(Closed, endpoint.Client)})
 	}
 	if w.Opened.IsZero() {
