@@ -43,20 +43,21 @@ func newProgress(w io.Writer, what string) *progress {
 func (p *progress) update(done, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	changed := done != p.done || total != p.total
+	before := p.percent()
 	p.done, p.total = done, total
-	if changed {
+	if p.percent() != before || p.columns == 0 { // a slow terminal is to hold up nothing
 		p.draw()
 	}
 }
+
+func (p *progress) percent() int { return 100 * min(p.done, p.total) / max(p.total, 1) }
 
 func (p *progress) draw() {
 	if !p.due {
 		return
 	}
 	const width = 12
-	filled := width * min(p.done, p.total) / max(p.total, 1)
-	bar := fmt.Sprintf("%s [%-*s] (%d/%d)", p.what, width, strings.Repeat("#", filled), p.done, p.total)
+	bar := fmt.Sprintf("%s [%-*s] (%d/%d)", p.what, width, strings.Repeat("#", width*p.percent()/100), p.done, p.total)
 	longer := max(p.columns-text.Width(bar), 0) // by what the one before was
 	p.columns = text.Width(bar) + longer
 	_, _ = io.WriteString(p.w, "\r"+bar+strings.Repeat(" ", longer))

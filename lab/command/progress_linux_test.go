@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -130,5 +131,17 @@ func TestTerminalWidth(t *testing.T) {
 		if got := p.stdout().Width(); got != int(columns) {
 			t.Errorf("%d, not %d", got, columns)
 		}
+	}
+}
+
+// A terminal is not written to for each of thousands of certificates.
+func TestProgressOfMany(t *testing.T) {
+	var written bytes.Buffer
+	p := &progress{w: &written, what: "making certificates", due: true}
+	for done := range 5000 {
+		p.update(done+1, 5000)
+	}
+	if shown := strings.Count(written.String(), "\r"); shown > 102 || !strings.HasSuffix(written.String(), "[############] (5000/5000)") {
+		t.Errorf("shown %d times, at last %q", shown, written.String()[max(written.Len()-60, 0):])
 	}
 }
