@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -96,13 +97,13 @@ func (f *File) lookAtDates(crl *x509.RevocationList, now time.Time) {
 // lookAtRevoked finds the certificates in the files that a CRL lists.
 func (r *Report) lookAtRevoked(of *File, crl *x509.RevocationList, authorities []*x509.Certificate) {
 	described := slices.IndexFunc(of.CRLs, func(c CRL) bool { return c.list == crl })
-	given := make(map[string]chain.NamedCA)
+	given := make(map[string][]chain.NamedCA) // of that issuer's name, by serial number
 	for _, f := range slices.Concat(r.Files, r.beside) {
 		for _, part := range f.parts {
 			for _, cert := range part.Certificates {
-				serial := string(cert.SerialNumber.Bytes())
-				if _, ok := given[serial]; !ok && isAbout(crl, cert, authorities) {
-					given[serial] = chain.NamedCA{Certificate: cert, In: f.Name}
+				if bytes.Equal(cert.RawIssuer, crl.RawIssuer) {
+					serial := string(cert.SerialNumber.Bytes())
+					given[serial] = append(given[serial], chain.NamedCA{Certificate: cert, In: f.Name})
 				}
 			}
 		}
@@ -111,10 +112,12 @@ func (r *Report) lookAtRevoked(of *File, crl *x509.RevocationList, authorities [
 		return
 	}
 	for _, entry := range crl.RevokedCertificateEntries {
-		one, ok := given[string(entry.SerialNumber.Bytes())]
-		if !ok || entry.ReasonCode == removeFromCRL {
+		listed := given[string(entry.SerialNumber.Bytes())]
+		at := slices.IndexFunc(listed, func(c chain.NamedCA) bool { return isAbout(crl, c.Certificate, authorities) })
+		if at < 0 || entry.ReasonCode == removeFromCRL {
 			continue
 		}
+		one := listed[at]
 		found := Revoked{Subject: chain.Name(one.Certificate), Serial: fmt.Sprintf("%X", one.Certificate.SerialNumber), Since: entry.RevocationTime.UTC(), File: one.In}
 		if described >= 0 {
 			of.CRLs[described].Given = append(of.CRLs[described].Given, found)

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Whose a CRL is. Several CAs may have one name: a CA with a new key, or that of
-// another company.
+// Whose a CRL is. Several CAs may have one name: a CA with a new key, or that
+// of another company.
 
 // issuerOfCRL returns the CA by whose name a CRL is, or nil. Of several it is
 // one whose key has signed it, else one whose key the CRL names (RFC 5280
@@ -47,10 +47,11 @@ func isAbout(crl *x509.RevocationList, cert *x509.Certificate, authorities []*x5
 	if signed < 0 {
 		return mayBeOfKey(crl.AuthorityKeyId, cert.AuthorityKeyId)
 	}
-	return isSameCA(issuerOfCRL(crl, authorities), authorities[signed])
+	issuer := issuerOfCRL(crl, authorities)
+	return isSameCA(issuer, authorities[signed]) && mayBeOfKey(crl.AuthorityKeyId, issuer.SubjectKeyId)
 }
 
-// isSameCA reports whether two certificates are of one CA: one name and one key.
+// isSameCA reports whether two certificates are of one CA, by name and by key.
 func isSameCA(a, b *x509.Certificate) bool {
 	return bytes.Equal(a.RawSubject, b.RawSubject) && bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
 }

@@ -24,7 +24,7 @@ func TestCRLsOfNamesakes(t *testing.T) {
 	ofRoot, ofTwin := []string{"of-root.pem", "of-root-key.pem"}, []string{"of-twin.pem", "of-twin-key.pem"}
 	with := func(pair []string, more ...string) *Report { return b.look(nil, append(more, pair...)...) }
 
-	for _, files := range [][]string{{"root.pem", "twin.pem", "twin-crl.pem"}, {"twin.pem", "root.pem", "twin-crl.pem"}, {"twin.pem", "twin-crl.pem"}} {
+	for _, files := range [][]string{{"root.pem", "twin.pem", "twin-crl.pem"}, {"twin.pem", "root.pem", "twin-crl.pem"}, {"twin.pem", "twin-crl.pem"}, {"root.pem", "twin-crl.pem"}} {
 		r := with(ofRoot, files...)
 		if f := found(r, string(chain.Revoked)); len(f) > 0 {
 			t.Errorf("%q: the certificate of the other CA: %+v", files, f)
