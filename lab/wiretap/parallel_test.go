@@ -2,8 +2,10 @@ package wiretap
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -47,4 +49,28 @@ func TestParallelKeepsOrder(t *testing.T) {
 			t.Errorf("connection %d got %d bytes, other ones or in another order", n, got[n].Len())
 		}
 	}
+}
+
+// While the only other goroutine is held up, the one that reads the file passes
+// on what others have said.
+func TestParallelHelps(t *testing.T) {
+	held := make(chan struct{})
+	const connections = 4 * parallelQueue
+	var passed atomic.Int64
+	s := NewParallel(sinkFunc(func(open Event) Handler {
+		return func(e Event) {
+			if open.Exchange == 0 {
+				<-held
+			} else if passed.Add(1) == connections {
+				close(held)
+			}
+		}
+	}), 2)
+	for n := range connections + 1 {
+		s.Open(Event{Kind: Open, Exchange: n})(Event{Kind: Close})
+		for n == 0 && len(s.ready) > 0 { // until the other goroutine has it
+			runtime.Gosched()
+		}
+	}
+	s.Close()
 }
