@@ -63,13 +63,13 @@ type Contents struct {
 	Certificates []*x509.Certificate
 	Keys         []Key
 	CRLs         []*x509.RevocationList
-	Requests     []*x509.CertificateRequest
-	Others       []string // PEM types of all but certificates, keys and CRLs, such as CERTIFICATE REQUEST
-	IsTrusted    bool     // a certificate is a TRUSTED CERTIFICATE, OpenSSL's own
-	IsUnmarked   bool     // PKCS#12 with certificates alone, which are not marked as trusted: to Java there are none
-	OldCipher    string   // of PKCS#12 by which OpenSSL 3 does not read it: "RC2-40"; "": none such
-	HasCRLF      bool     // its lines end as those of Windows do
-	HasMark      bool     // a byte order mark stands before it
+	Requests     []*x509.CertificateRequest // of Others, those that could be read
+	Others       []string                   // PEM types of all but certificates, keys and CRLs, such as CERTIFICATE REQUEST
+	IsTrusted    bool                       // a certificate is a TRUSTED CERTIFICATE, OpenSSL's own
+	IsUnmarked   bool                       // PKCS#12 with certificates alone, which are not marked as trusted: to Java there are none
+	OldCipher    string                     // of PKCS#12 by which OpenSSL 3 does not read it: "RC2-40"; "": none such
+	HasCRLF      bool                       // its lines end as those of Windows do
+	HasMark      bool                       // a byte order mark stands before it
 }
 
 // Read reads a file: its only part, or one for each entry of a key store in JKS

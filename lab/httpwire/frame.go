@@ -46,10 +46,10 @@ func (t frameType) String() string {
 
 // Flags, which mean something in frames of some types only.
 const (
-	flagAck        = 0x1 // SETTINGS, PING
-	flagEndStream  = 0x1 // DATA, HEADERS
-	flagEndHeaders = 0x4 // HEADERS, PUSH_PROMISE, CONTINUATION
-	flagPadded     = 0x8 // DATA, HEADERS, PUSH_PROMISE
+	flagAck        = 0x1  // SETTINGS, PING
+	flagEndStream  = 0x1  // DATA, HEADERS
+	flagEndHeaders = 0x4  // HEADERS, PUSH_PROMISE, CONTINUATION
+	flagPadded     = 0x8  // DATA, HEADERS, PUSH_PROMISE
 	flagPriority   = 0x20 // HEADERS
 )
 
