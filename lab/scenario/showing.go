@@ -74,8 +74,8 @@ func hasGap(c *tlsdecrypt.Connection, side endpoint.Side) bool {
 // lacks an intermediate CA.
 var missingIntermediate = map[endpoint.Side]string{endpoint.Client: "server-missing-intermediate", endpoint.Server: "client-missing-intermediate"}
 
-// Alike returns the names of other scenarios that look the same on the wire as the
-// one that Showing has named.
+// Alike returns the names of other scenarios that look the same on the wire as
+// the one that Showing has named.
 func Alike(name string, v *verdict.Verdict, c *tlsdecrypt.Connection) []string {
 	switch name {
 	case "no-client-cert":

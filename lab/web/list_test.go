@@ -27,9 +27,9 @@ func addAlike(p *Page, from, to int) {
 // topRow is an expression: the row that the list has at its upper edge.
 const topRow = `[...document.querySelectorAll('#rows li')].find(li => li.getBoundingClientRect().bottom > document.querySelector('#scroll').getBoundingClientRect().top + 2)`
 
-// While exchanges come by the hundred, the newest are on the screen, what is
-// searched for is found in those that are much like others, who has scrolled down
-// stays where they are, and the focus stays on its exchange.
+// While exchanges come by the hundred, the newest are on the screen, a search
+// finds those that are much like others, who has scrolled down stays where they
+// are, and the focus stays on its exchange.
 func TestListMoves(t *testing.T) {
 	peertest.Need(t, "chromium")
 	p := NewPage(Options{Title: "lab up", Live: true})
