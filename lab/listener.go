@@ -193,7 +193,10 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	}
 	view := verdict.NewView(endpoint.Server, c.own.explain(err), c.alerts.seen())
 	view.State, view.Showing = verdict.StateOf(state, http != nil), verdict.SentNothing
-	view.Silent = view.State == verdict.StateConnected && c.quota.read.Load() == 0
+	if view.State == verdict.StateConnected {
+		view.NoHello = !c.alerts.spoke.Load() // crypto/tls answers each, or has an error of its own
+		view.Silent = c.quota.read.Load() == 0
+	}
 	if err != nil && state.Version == 0 {
 		view.Takes = offerOf(c.config)
 	}

@@ -151,6 +151,9 @@ func judgeViews(server, client *View) Verdict {
 		return acceptedBy(server, client)
 	}
 	if client == nil && server.isLeftUnsaid() {
+		if !server.Silent {
+			return leftInHello()
+		}
 		return leftSilently(0)
 	}
 	v := Verdict{Outcome: Rejected, RejectedBy: rejecter(server, client)}

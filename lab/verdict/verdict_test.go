@@ -112,8 +112,9 @@ func TestJudgeViews(t *testing.T) {
 		"both refuse": {serverSees(errNone), clientSees(errAuthority, badCertificate), "rejected by server: no_client_certificate"},
 		"the server refuses, and the client cannot write": {serverSees(errNone), clientSees(&net.OpError{Op: "write", Err: errors.New("broken pipe")}), "rejected by server: no_client_certificate"},
 
-		"a server was only connected to":    {&View{Err: io.EOF, State: StateConnected, Silent: true}, nil, "unknown (not TLS): closed"},
-		"and hangs up on purpose":           {&View{Err: misbehaves{Closed, true}, Refused: true, Silent: true}, nil, "rejected (aborted) by server: closed"},
+		"a server was only connected to":    {&View{Err: io.EOF, State: StateConnected, NoHello: true, Silent: true}, nil, "unknown (not TLS): closed"},
+		"and lost in a ClientHello":         {&View{Err: io.ErrUnexpectedEOF, State: StateConnected, NoHello: true}, nil, "unknown (not TLS): closed"},
+		"and hangs up on purpose":           {&View{Err: misbehaves{Closed, true}, Refused: true, NoHello: true, Silent: true}, nil, "rejected (aborted) by server: closed"},
 		"a server loses its client":         {serverSees(io.EOF), nil, "rejected (aborted) by client: closed"},
 		"a server loses a content client":   {serverSees(io.EOF), clientSees(nil), "rejected (aborted) by client: closed"},
 		"a client loses its server":         {nil, clientSees(errReset), "rejected (aborted) by server: closed"},

@@ -26,8 +26,9 @@ type View struct {
 	Unasked     bool // it was accepted in a full handshake, and the server has not asked for one
 
 	// Of a server.
-	Takes  *tlswire.Offer // what it could have agreed on; nil: not known
-	Silent bool           // nothing has come from the client
+	Takes   *tlswire.Offer // what it could have agreed on; nil: not known
+	NoHello bool           // no whole ClientHello has come from the client
+	Silent  bool           // not a byte has
 }
 
 // State is how far one side got, and so what it believed when it was rejected,
@@ -133,9 +134,10 @@ func (v *View) showing() Showing {
 	return v.Showing
 }
 
-// isLeftUnsaid reports whether a server has lost a client that had sent nothing.
+// isLeftUnsaid reports whether a server has lost a client before a whole
+// ClientHello.
 func (v *View) isLeftUnsaid() bool {
-	return v != nil && v.Silent && isLoss(v.Err) && !errors.As(v.Err, new(Misbehaviour))
+	return v != nil && v.NoHello && isLoss(v.Err) && !errors.As(v.Err, new(Misbehaviour))
 }
 
 // isRecordError reports whether crypto/tls could not make sense of a record.

@@ -333,12 +333,18 @@ func (w *wire) aborted() Verdict {
 // a ClientHello.
 func (w *wire) leftUnsaid() Verdict {
 	if len(w.Problems) > 0 || w.Prologue != nil {
-		return unbegun(Reason{Code: Closed, Text: "the client closed before it had sent a whole ClientHello", Fix: fix(Closed, endpoint.Client)})
+		return leftInHello()
 	}
 	if w.Opened.IsZero() {
 		return leftSilently(0)
 	}
 	return leftSilently(w.EndedAt.Sub(w.Opened))
+}
+
+// leftInHello is the verdict on a client that closed before the end of its
+// ClientHello.
+func leftInHello() Verdict {
+	return unbegun(Reason{Code: Closed, Text: "the client closed before it had sent a whole ClientHello", Fix: fix(Closed, endpoint.Client)})
 }
 
 // leftSilently is the verdict on a client that closed, so long after it had
