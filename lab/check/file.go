@@ -163,14 +163,21 @@ func unreadable(file string, err error) error {
 }
 
 // open reads one file. Of those of a folder, nil is what has to do with neither
-// certificates nor keys. The error is one of a file that is not there.
+// certificates nor keys. The error is one of a file that is not there, if it was
+// named.
 func open(path string, passwords []string, isOfFolder bool) (*File, error) {
 	f := &File{Name: path}
 	parts, err := read(path, passwords)
 	var problem *certfile.FileError
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && !isOfFolder:
 		return nil, err
+	case errors.Is(err, fs.ErrNotExist):
+		target, err := os.Readlink(path)
+		if err != nil || !looksLikeOne(path) { // or it was there a moment ago
+			return nil, nil
+		}
+		f.Findings = append(f.Findings, Finding{Level: Wrong, Rule: "unreadable", Text: path + " is a link to " + target + ", which is not there", File: path})
 	case errors.As(err, &problem) && isOfFolder && (errors.Is(err, certfile.ErrFormat) || errors.Is(err, certfile.ErrEmpty)) && !looksLikeOne(path):
 		return nil, nil
 	case errors.As(err, &problem):
