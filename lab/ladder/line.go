@@ -150,7 +150,7 @@ func (s *story) resultOfTLS() string {
 			said = m.HTTP.Method + " " + m.HTTP.Target
 		case !m.HTTP.Request && m.HTTP.Status >= 200:
 			status := fmt.Sprintf(" %d", m.HTTP.Status)
-			return text.Unicode.Cut(text.Clean(said), resultWidth-1-len(status)) + status
+			return strings.TrimLeft(text.Unicode.Cut(text.Clean(said), resultWidth-1-len(status))+status, " ") // there may be no request
 		}
 	}
 	if said == "" && s.verdict.How == verdict.NotTLS {

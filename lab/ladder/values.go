@@ -83,6 +83,8 @@ func since(d time.Duration) string {
 		return fmt.Sprintf("%.0f ms", d.Seconds()*1e3)
 	case d < 100*time.Second:
 		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < 1e6*time.Second:
+		return fmt.Sprintf("%.0f s", d.Seconds())
 	}
-	return fmt.Sprintf("%.0f s", d.Seconds())
+	return fmt.Sprintf("%.0f d", d.Hours()/24)
 }
