@@ -85,7 +85,11 @@ func (p *Program) status(err error) int {
 	case errors.As(err, &silent):
 		return exitFailed
 	}
-	p.printError(err)
+	if errors.Is(err, context.Canceled) {
+		p.printError(errInterrupted)
+	} else {
+		p.printError(err)
+	}
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
@@ -98,6 +102,9 @@ func (p *Program) status(err error) int {
 	}
 	return exitFailed
 }
+
+// errInterrupted is printed in place of context.Canceled and what wraps it.
+var errInterrupted = errors.New("interrupted before it was done")
 
 // silentError is a failure for which everything is printed already.
 type silentError struct{}
