@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"mtlslab.example/lab/certgen/spell"
@@ -33,7 +34,11 @@ func (e *noScenarioError) hint() string {
 		names = append(names, s.Name)
 	}
 	if e.asked {
-		names = append(names, spell.Nearest(e.message, glossary.Names())...)
+		for _, word := range spell.Nearest(e.message, glossary.Names()) {
+			if !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, word) }) {
+				names = append(names, word)
+			}
+		}
 	}
 	switch {
 	case notReached().MatchString(e.message):
