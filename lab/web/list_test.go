@@ -56,9 +56,13 @@ func TestListMoves(t *testing.T) {
 	}
 	addAlike(p, 1503, 1602)
 	b.until(topRow + `.textContent.includes('1602 accepted')`)
-	if at := value[string](b, `document.activeElement.tagName`); at != "BODY" {
-		t.Errorf("the focus was on an exchange that is out of sight, and is on %s", at)
+	if at := value[string](b, `document.activeElement.textContent`); !strings.Contains(at, "1498 accepted") {
+		t.Errorf("the focus was on 1498, which is out of sight, and is on %q", at)
 	}
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('#search').value = 'hundredth'; document.querySelector('#search').dispatchEvent(new Event('input'))`))
+	b.until(`document.activeElement.tagName === 'BODY'`) // 1498 is not in the list
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('#search').value = ''; document.querySelector('#search').dispatchEvent(new Event('input'))`))
+	b.until(topRow + `.textContent.includes('1602 accepted')`)
 
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('#scroll').scrollTop = 200 * document.querySelector('#rows li').getBoundingClientRect().height`))
 	b.until(topRow + `?.textContent.includes('1402 accepted')`)

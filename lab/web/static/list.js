@@ -112,12 +112,13 @@ export class List {
     const said = this.count(); // what is read is read above, so that the frame has one layout
     if (count.textContent !== said) count.textContent = said;
     rows.style.height = `${this.shown.length * this.height}px`;
-    const wanted = this.shown.slice(first, last);
-    const spare = this.release(wanted);
-    this.drawn = new Map(wanted.map((x, i) => {
+    const places = this.places(first, last);
+    const spare = this.release(places.map((i) => this.shown[i]));
+    this.drawn = new Map(places.map((i) => {
+      const x = this.shown[i];
       const row = this.drawn.get(x.id) ?? spare.shift() ?? new Row();
       row.show(x);
-      row.place(first + i, this.shown.length, (first + i) * this.height, x.id === this.chosen);
+      row.place(i, this.shown.length, i * this.height, x.id === this.chosen);
       return [x.id, row];
     }));
     for (const row of spare) row.li.remove();
@@ -126,6 +127,21 @@ export class List {
       if (li === next) next = li.nextElementSibling;
       else rows.insertBefore(li, next);
     }
+  }
+
+  /**
+   * Returns the places in the list that are drawn: those in sight, and that of
+   * the focus, which is not lost when others come above it.
+   * @param {number} first
+   * @param {number} last
+   */
+  places(first, last) {
+    const places = Array.from({length: last - first}, (_, i) => first + i);
+    const [focused] = [...this.drawn].find(([, row]) => row.link === document.activeElement) ?? [0];
+    const at = focused ? this.shown.findIndex((x) => x.id === focused) : -1;
+    if (at >= last) places.push(at);
+    else if (at >= 0 && at < first) places.unshift(at);
+    return places;
   }
 
   /**
