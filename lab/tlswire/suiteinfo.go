@@ -2,7 +2,7 @@ package tlswire
 
 import (
 	"strings"
-	"sync"
+	"sync/atomic"
 )
 
 // CipherSuite is the number of a cipher suite (RFC 9846 appendix B.4,
@@ -61,28 +61,33 @@ type SuiteInfo struct {
 	Hash           string // of the PRF (TLS 1.2) or HKDF (TLS 1.3): "SHA256", "SHA384", "SM3"
 }
 
-// suiteInfos are those of the known suites, by the first byte of the number and
-// the second: records ask for them too often for a map.
-var suiteInfos = sync.OnceValue(func() *[256]*[256]*SuiteInfo {
-	var infos [256]*[256]*SuiteInfo
-	for s, name := range cipherSuiteNames {
-		if infos[s>>8] == nil {
-			infos[s>>8] = new([256]*SuiteInfo)
-		}
-		info := suiteInfo(name)
-		infos[s>>8][s&0xff] = &info
-	}
-	return &infos
-})
+// suiteInfos are those of the suites that were asked for, by the first byte of
+// the number and the second: records ask for them too often for a map.
+var suiteInfos [256]atomic.Pointer[[256]atomic.Pointer[SuiteInfo]]
 
 var noSuite SuiteInfo
 
 // Info says what the suite is made of. The result is shared: do not change it.
 func (s CipherSuite) Info() *SuiteInfo {
-	if row := suiteInfos()[s>>8]; row != nil && row[s&0xff] != nil {
-		return row[s&0xff]
+	if row := suiteInfos[s>>8].Load(); row != nil {
+		if info := row[s&0xff].Load(); info != nil {
+			return info
+		}
 	}
-	return &noSuite
+	return s.addInfo()
+}
+
+// addInfo adds what Info returns to suiteInfos, if the suite is known.
+func (s CipherSuite) addInfo() *SuiteInfo {
+	name, known := cipherSuiteNames[s]
+	if !known {
+		return &noSuite
+	}
+	info := suiteInfo(name)
+	suiteInfos[s>>8].CompareAndSwap(nil, new([256]atomic.Pointer[SuiteInfo]))
+	at := &suiteInfos[s>>8].Load()[s&0xff]
+	at.CompareAndSwap(nil, &info)
+	return at.Load()
 }
 
 // ciphers gives the lengths of a key and of a block, in bytes.
