@@ -50,10 +50,6 @@ func namesFiles(c *cli.Context) bool {
 // checkNames refuses names that are neither in the manifest nor in the folder,
 // before a PKI is made for them.
 func (a *labRun) checkNames(c *cli.Context) error {
-	m, _, err := a.readManifest(a.folder)
-	if err != nil {
-		return nil // the command that needs the manifest reports it
-	}
 	for _, flag := range credentialFlags {
 		name := c.String(flag)
 		if !c.IsSet(flag) || flag == "password-file" || name == "" || name == "none" {
@@ -61,6 +57,10 @@ func (a *labRun) checkNames(c *cli.Context) error {
 		}
 		if _, err := os.Stat(a.folder.file(name, ".pem")); err == nil {
 			continue
+		}
+		m, _, err := a.readManifest(a.folder)
+		if err != nil {
+			return nil // the command that needs the manifest reports it
 		}
 		if _, err := m.Lookup(name); err != nil {
 			return err

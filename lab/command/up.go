@@ -87,6 +87,7 @@ func (p *Program) up(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	go a.report.trust() // read beside the handshake: the ladder needs it
 	a.sayUp(server.Addr(), c.Duration("interval"), c.Int("count"))
 	err = a.call(ctx, client, c.Int("count"), c.Duration("interval"), nil)
 	a.join(ctx)
