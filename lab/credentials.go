@@ -31,6 +31,8 @@ type Credentials struct {
 
 	// Alter changes each certificate after it was loaded; nil: none is changed.
 	Alter func(*tls.Certificate) error
+
+	first *content // that the files had when Read read them; nil: they were not read
 }
 
 // Loaded are credentials that do not come from files.
@@ -74,12 +76,19 @@ func (c Credentials) files() []string {
 	return files
 }
 
-// Check loads everything that the credentials name. Errors are those of
+// Read loads everything that the credentials name, for the server or client that
+// is made from them: they must not be changed in between. Errors are those of
 // certgen.Load and of package certfile.
-func (c Credentials) Check() error {
-	_, err := (&wallet{Credentials: c, crl: CRLOff}).load()
+func (c *Credentials) Read() (err error) {
+	c.first, err = c.load()
 	return err
 }
+
+// Leaf returns the certificate that Read has read; nil: none is shown.
+func (c *Credentials) Leaf() *x509.Certificate { return c.first.leaf("") }
+
+// Anchor returns the CA of Trust that Read has read, the first of several.
+func (c *Credentials) Anchor() *x509.Certificate { return c.first.authorities[0] }
 
 // LoadAuthorities returns the certificates of CAs that are trusted by a name of
 // the manifest, or by a file.
@@ -106,7 +115,14 @@ func (c Credentials) LoadChain(name string) ([]*x509.Certificate, error) {
 	return certgen.LoadCertificates(c.Dir, name)
 }
 
-// identity is the content of the files.
+// content is what files held at a time.
+type content struct {
+	identity // without revoked, for which every wallet has its own policy
+	files    []string
+	infos    []os.FileInfo // of files, before they were read; nil for one that was missing
+}
+
+// identity is what one side is and trusts.
 type identity struct {
 	certificates []tls.Certificate // the first is shown unless server_name asks for another
 	trust        *x509.CertPool
@@ -171,6 +187,9 @@ type wallet struct {
 func (w *wallet) current() (*tls.Config, *identity, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.config == nil && w.first != nil {
+		w.use(w.first)
+	}
 	if w.config != nil && time.Since(w.checked) < freshness {
 		return w.config, w.identity, nil
 	}
@@ -178,37 +197,45 @@ func (w *wallet) current() (*tls.Config, *identity, error) {
 	if w.config != nil && (unchanged(w.seen, stat(w.paths)) || certgen.Busy(w.Dir)) {
 		return w.config, w.identity, nil
 	}
-	var paths []string
-	if w.Loaded == nil {
-		paths = w.files()
-	}
-	now := stat(paths)
 	loaded, err := w.load()
 	if err == nil {
-		w.config, w.identity, w.paths, w.seen = w.configure(loaded), loaded, paths, now
+		w.use(loaded)
 	} else if w.config == nil {
 		return nil, nil, err
 	}
 	return w.config, w.identity, nil
 }
 
-func (w *wallet) load() (*identity, error) {
+// use makes the configuration from what was loaded, and from the CRLs.
+func (w *wallet) use(loaded *content) {
+	own := loaded.identity
 	if w.Loaded != nil {
-		return w.Loaded.identity(w.crl), nil
+		own.revoked = newRevocations(w.Loaded.CRLs, w.crl)
+	} else {
+		own.revoked = loadRevocations(w.Dir, w.crl)
 	}
-	loaded := &identity{trust: x509.NewCertPool(), revoked: loadRevocations(w.Dir, w.crl)}
-	for _, name := range w.Authorities() {
-		trusted, err := w.LoadAuthorities(name)
+	w.config, w.identity, w.paths, w.seen = w.configure(&own), &own, loaded.files, loaded.infos
+}
+
+// load loads all but the CRLs.
+func (c Credentials) load() (*content, error) {
+	loaded := &content{identity: identity{trust: x509.NewCertPool()}}
+	if c.Loaded != nil {
+		loaded.trustIn(c.Loaded.CAs)
+		loaded.certificates = c.Loaded.Certificates
+		return loaded, nil
+	}
+	loaded.files = c.files()
+	loaded.infos = stat(loaded.files)
+	for _, name := range c.Authorities() {
+		trusted, err := c.LoadAuthorities(name)
 		if err != nil {
 			return nil, err
 		}
-		for _, ca := range trusted {
-			loaded.trust.AddCert(ca)
-		}
-		loaded.authorities = append(loaded.authorities, trusted...)
+		loaded.trustIn(trusted)
 	}
-	for _, name := range w.certificates() {
-		certificate, err := w.loadCertificate(name)
+	for _, name := range c.certificates() {
+		certificate, err := c.loadCertificate(name)
 		if err != nil {
 			return nil, err
 		}
@@ -217,12 +244,12 @@ func (w *wallet) load() (*identity, error) {
 	return loaded, nil
 }
 
-func (l *Loaded) identity(crl CRLPolicy) *identity {
-	i := &identity{certificates: l.Certificates, trust: x509.NewCertPool(), authorities: l.CAs, revoked: newRevocations(l.CRLs, crl)}
-	for _, ca := range l.CAs {
+// trustIn adds CAs.
+func (i *identity) trustIn(cas []*x509.Certificate) {
+	for _, ca := range cas {
 		i.trust.AddCert(ca)
 	}
-	return i
+	i.authorities = append(i.authorities, cas...)
 }
 
 // loadCertificate loads a certificate as it is shown.

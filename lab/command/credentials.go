@@ -102,7 +102,8 @@ func (f folder) credentials(c *cli.Context, shown, cert, key, trust string) (lab
 			return o, err
 		}
 	}
-	return o, f.checkCredentials(c, o, cert, trust)
+	err = f.readCredentials(c, &o, cert, trust)
+	return o, err
 }
 
 // checkDotted refuses a value that counts as a file because of its dot, if
@@ -131,14 +132,12 @@ func (f folder) file(value, suffix string) string {
 	return filepath.Join(f.certs(), value+suffix)
 }
 
-// checkCredentials loads them. Beside files, a name that nobody has typed and
+// readCredentials loads them. Beside files, a name that nobody has typed and
 // that is not there is one that the user has yet to give.
-func (f folder) checkCredentials(c *cli.Context, o lab.Credentials, cert, trust string) error {
-	err := o.Check()
-	if err == nil && !certfile.IsFile(o.Trust) {
-		if anchor, err := o.LoadAuthorities(o.Trust); err == nil && !anchor[0].IsCA {
-			return &certgen.NoAnchorError{Name: o.Trust, Issuer: dn.Issuer(anchor[0])}
-		}
+func (f folder) readCredentials(c *cli.Context, o *lab.Credentials, cert, trust string) error {
+	err := o.Read()
+	if err == nil && !certfile.IsFile(o.Trust) && !o.Anchor().IsCA {
+		return &certgen.NoAnchorError{Name: o.Trust, Issuer: dn.Issuer(o.Anchor())}
 	}
 	var missing *certgen.MissingError
 	if !errors.As(err, &missing) {
@@ -252,15 +251,4 @@ func mayBeClient(c *certgen.Certificate) bool {
 		}
 	}
 	return len(c.ExtKeyUsage) == 0 && !c.CA && !c.Revoked
-}
-
-// serverLeaf returns the certificate that a server with these credentials
-// shows.
-func serverLeaf(o lab.Credentials) (*x509.Certificate, error) {
-	if certfile.IsFile(o.Certificate) {
-		pair, err := certfile.LoadPair(o.Certificate, o.KeyFile, o.Password)
-		return pair.Leaf, err
-	}
-	pair, err := certgen.Load(o.Dir, o.Certificate)
-	return pair.Leaf, err
 }

@@ -284,7 +284,7 @@ func explainTrusts(c *cli.Context, password string) (by trusts, err error) {
 	by = trusts{server: of("client-ca"), client: of("ca"), also: of("cert")}
 	for _, o := range []lab.Credentials{by.server, by.client} {
 		if o.Trust != "" {
-			if err := o.Check(); err != nil {
+			if err := o.Read(); err != nil {
 				return by, err
 			}
 		}

@@ -33,11 +33,7 @@ func (a *labRun) sayNames(addr net.Addr, own lab.Credentials) {
 	if tcp.IP.IsUnspecified() {
 		reachable = ownAddresses()
 	}
-	leaf, err := serverLeaf(own)
-	if err != nil {
-		return // what loads it has said so
-	}
-	typed, others := namesFor(leaf, reachable)
+	typed, others := namesFor(own.Leaf(), reachable)
 	urls := make([]string, len(typed))
 	for i, name := range typed {
 		urls[i] = "https://" + net.JoinHostPort(name, portOf(addr))

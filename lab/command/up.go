@@ -140,10 +140,6 @@ func (a *labRun) newUpClient(addr net.Addr, server, own lab.Credentials, resume 
 	if a.scenario != nil {
 		return lab.NewClient(a.scenario.ClientOptions(to), settings)
 	}
-	leaf, err := serverLeaf(server)
-	if err != nil {
-		return nil, err
-	}
-	u := &url.URL{Scheme: "https", Host: net.JoinHostPort(check.ServerName(leaf), port), Path: "/"}
+	u := &url.URL{Scheme: "https", Host: net.JoinHostPort(check.ServerName(server.Leaf()), port), Path: "/"}
 	return lab.NewClient(lab.ClientOptions{URL: u, Addr: to, Resume: resume}, settings)
 }
