@@ -76,9 +76,9 @@ func (c Credentials) files() []string {
 	return files
 }
 
-// Read loads everything that the credentials name, for the server or client that
-// is made from them: they must not be changed in between. Errors are those of
-// certgen.Load and of package certfile.
+// Read loads everything that the credentials name, for the server or client
+// that is made from them: they must not be changed in between. Errors are those
+// of certgen.Load and of package certfile.
 func (c *Credentials) Read() (err error) {
 	c.first, err = c.load()
 	return err

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -49,6 +50,35 @@ func TestCredentialsThatAreBeingWritten(t *testing.T) {
 	}
 	if use() == before {
 		t.Error("the new credentials are not used")
+	}
+}
+
+// What Read has read is used as it is, unless the files have changed since.
+func TestCredentialsThatWereRead(t *testing.T) {
+	dir, other := newPKI(t), newPKI(t)
+	o := Credentials{Dir: dir, Certificate: "client", Trust: "server-ca"}
+	if err := o.Read(); err != nil {
+		t.Fatal(err)
+	}
+	shown := func() *x509.Certificate {
+		t.Helper()
+		u := &url.URL{Scheme: "https", Host: "localhost:1"}
+		c, err := NewClient(ClientOptions{URL: u}, Settings{Credentials: o, Journal: &Journal{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.wallet.identity.leaf("")
+	}
+	if shown() != o.Leaf() {
+		t.Error("the certificate is not the one that was read")
+	}
+	for _, file := range []string{"client.pem", "client-key.pem"} {
+		if err := os.Rename(filepath.Join(other, file), filepath.Join(dir, file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if shown().Equal(o.Leaf()) {
+		t.Error("the certificate is the one before the files changed")
 	}
 }
 
