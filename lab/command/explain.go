@@ -222,16 +222,22 @@ func (p *Program) explainInput(c *cli.Context, o explainOptions, in *input) erro
 	dissector := o.dissector(printer.add)
 	spread := wiretap.NewParallel(dissector, runtime.GOMAXPROCS(0))
 	read := make(chan error, 1)
+	heap := newFilling()
 	go func() {
 		read <- in.read(origins.from, capture.ReadOptions{
-			Sink:     origins.watch(printer.wanted.Watch(watcher{printer.end, spread})),
-			Live:     size == 0,
-			Secrets:  o.secrets.AddPassing,
-			Progress: func(n int64) { bar.update(int(n/1e6), int(max(size, n)/1e6)) },
-			Notice:   func(notice string) { bar.stop(); p.say("%s", notice) },
-			Unread:   printer.addUnread,
-			Attempt:  printer.addFailed,
-			Period:   printer.period,
+			Sink:    origins.watch(printer.wanted.Watch(watcher{printer.end, spread})),
+			Live:    size == 0,
+			Secrets: o.secrets.AddPassing,
+			Progress: func(n int64) {
+				bar.update(int(n/1e6), int(max(size, n)/1e6))
+				if size > largeFile {
+					heap.collect()
+				}
+			},
+			Notice:  func(notice string) { bar.stop(); p.say("%s", notice) },
+			Unread:  printer.addUnread,
+			Attempt: printer.addFailed,
+			Period:  printer.period,
 		})
 	}()
 	select {
