@@ -14,6 +14,7 @@ import (
 type arena struct {
 	messages   slab[Message]
 	handshakes slab[tlswire.Handshake]
+	extensions tlswire.Memory
 	spans      slab[Span]
 	bytes      slab[byte] // of handshake messages
 	states     slab[handshake]
@@ -64,6 +65,7 @@ func (c *Connection) Trim() { c.arena = nil }
 func (a *arena) reset() {
 	a.messages.reset()
 	a.handshakes.reset()
+	a.extensions.Reset()
 	a.spans.reset()
 	a.bytes.reset()
 	a.states.reset()

@@ -114,7 +114,7 @@ func (c *conversation) handshakeData(content []byte, m *Message) {
 
 // handshakeMessage takes one whole handshake message.
 func (c *conversation) handshakeMessage(raw []byte, m *Message) {
-	h, err := tlswire.ParseHandshake(raw, tlswire.Context{
+	h, err := c.conn.arena.extensions.ParseHandshake(raw, tlswire.Context{
 		Version: c.hs.version, CipherSuite: c.hs.suite, CertificateType: c.sides.Of(m.From).certificateType, Sender: m.From,
 	})
 	m.Handshake, m.Err = c.conn.arena.handshakes.add(messageBlock, &h), err

@@ -155,7 +155,7 @@ func (a *Alert) wire(c *codec) {
 // ParseAlert reads the fragment of an alert record, once decrypted.
 func ParseAlert(fragment []byte) (Alert, error) {
 	var a Alert
-	if err := decode(fragment, 0, &a); err != nil {
+	if err := decode(fragment, 0, &a, nil); err != nil {
 		return Alert{}, err
 	}
 	return a, nil

@@ -26,6 +26,7 @@ type codec struct {
 	reading bool
 	in      []byte // what is left to read
 	end     int    // offset in the message of the end of in
+	memory  *Memory
 
 	out     []byte
 	tracing bool
@@ -34,11 +35,11 @@ type codec struct {
 	err error
 }
 
-// decode reads all of b into l. The bytes start at the given offset of their
-// message.
-func decode(b []byte, offset int, l layout) error {
+// decode reads all of b into l, whose extensions are stored in m. The bytes
+// start at the given offset of their message.
+func decode(b []byte, offset int, l layout, m *Memory) error {
 	c := codecs.Get().(*codec)
-	c.reading, c.in, c.end = true, b, offset+len(b)
+	c.reading, c.in, c.end, c.memory = true, b, offset+len(b), m
 	err := c.whole(l)
 	*c = codec{}
 	codecs.Put(c)

@@ -27,7 +27,7 @@ func (e *Extension) Parse() (ExtensionBody, error) {
 	if body == nil {
 		return nil, nil
 	}
-	if err := decode(e.Data, int(e.at), body); err != nil {
+	if err := decode(e.Data, int(e.at), body, nil); err != nil {
 		return nil, err
 	}
 	return body, nil
@@ -91,7 +91,7 @@ func (c *codec) readExtensions(v *[]Extension, in HandshakeType) bool {
 		}
 		rest = rest[next(rest):]
 	}
-	all := make([]Extension, n)
+	all := c.memory.take(n)
 	at := c.end - len(c.in) + size
 	c.in = c.in[size+len(b):]
 	for i := range all {

@@ -53,6 +53,12 @@ func (m *Opaque) wire(c *codec) {
 // not parse, the error says where and the message has an *Opaque body; when
 // raw is not one message, it is the zero Handshake.
 func ParseHandshake(raw []byte, ctx Context) (Handshake, error) {
+	return (*Memory)(nil).ParseHandshake(raw, ctx)
+}
+
+// ParseHandshake does what the function of that name does, and stores the
+// message's extensions in m.
+func (m *Memory) ParseHandshake(raw []byte, ctx Context) (Handshake, error) {
 	if len(raw) < HandshakeHeaderLen {
 		return Handshake{}, &Error{Field: "msg_type", Reason: fmt.Sprintf("wants a header of 4 bytes, %d are there", len(raw))}
 	}
@@ -62,7 +68,7 @@ func ParseHandshake(raw []byte, ctx Context) (Handshake, error) {
 		return Handshake{}, &Error{Field: "length", Offset: 1, Reason: fmt.Sprintf("says %d bytes, %d follow", n, len(data))}
 	}
 	h := Handshake{Type: t, Raw: raw, Body: newBody(t, ctx), Context: ctx}
-	err := decode(data, HandshakeHeaderLen, h.Body)
+	err := decode(data, HandshakeHeaderLen, h.Body, m)
 	if err != nil {
 		h.Body = &Opaque{Of: t, Data: data}
 		err = fmt.Errorf("%s: %w", h.Name(), err)
