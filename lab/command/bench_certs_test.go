@@ -25,7 +25,7 @@ import (
 // deletes between its rounds measures that.
 func BenchmarkCerts(b *testing.B) {
 	const leaves = 1000
-	program, certyaml := peertest.Build(b, runtime.GOOS), peertest.Certyaml(b)
+	program, certyaml := benchCopy(b, peertest.Build(b, runtime.GOOS)), benchCopy(b, peertest.Certyaml(b))
 	var manifest strings.Builder
 	manifest.WriteString("subject: CN=ca\n")
 	for i := range leaves {

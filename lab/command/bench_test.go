@@ -17,8 +17,6 @@ import (
 // BenchmarkUp measures lab up --count 1 from exec to exit: with the PKI ready,
 // with an empty folder, and against a Python server and client that do the
 // same. They take turns, in an order that changes, so that each follows each.
-// The program is a copy, as an installed one is: the file that Go's linker has
-// just written starts a millisecond later.
 //
 //	go test -run '^$' -bench Up -benchtime 30x ./lab/command
 //
