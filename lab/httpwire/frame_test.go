@@ -23,7 +23,7 @@ func TestFragment(t *testing.T) {
 		framer := http2.NewFramer(nil, bytes.NewReader(b))
 		framer.AllowIllegalReads = true // a CONTINUATION that follows nothing
 		read, wantErr := framer.ReadFrame()
-		want, stream := []byte(nil), f.stream
+		want, stream := []byte(nil), f.StreamID
 		switch read := read.(type) {
 		case *http2.HeadersFrame:
 			want = read.HeaderBlockFragment()
@@ -32,7 +32,7 @@ func TestFragment(t *testing.T) {
 		case *http2.ContinuationFrame:
 			want = read.HeaderBlockFragment()
 		}
-		got, message, err := f.fragment(b[frameHeaderLen:])
+		got, message, err := headerFragment(f, b[frameHeaderLen:])
 		if (err != nil) != (wantErr != nil) || err == nil && (!bytes.Equal(got, want) || message != stream) {
 			t.Fatalf("%x: %x of stream %d (%v), not %x of %d (%v)", b, got, message, err, want, stream, wantErr)
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
 
@@ -44,7 +45,7 @@ type block struct {
 
 func newHTTP2(c *Conn) *http2conn {
 	h := &http2conn{conn: c}
-	h.client.preface = len(preface)
+	h.client.preface = len(http2.ClientPreface)
 	for _, s := range []*side2{&h.client, &h.server} {
 		s.hpack = hpack.NewDecoder(4096, s.emit)
 		s.hpack.SetAllowedMaxDynamicTableSize(maxTable)
@@ -68,8 +69,8 @@ func (h *http2conn) write(fromServer bool, b []byte) error {
 		s = &h.server
 	}
 	if n := min(s.preface, len(b)); n > 0 {
-		at := len(preface) - s.preface
-		if string(b[:n]) != preface[at:at+n] {
+		at := len(http2.ClientPreface) - s.preface
+		if string(b[:n]) != http2.ClientPreface[at:at+n] {
 			return errors.New("not HTTP/2: the client's bytes do not begin with the preface of RFC 9113 section 3.4")
 		}
 		s.preface -= n
@@ -97,7 +98,7 @@ func (h *http2conn) write(fromServer bool, b []byte) error {
 		if err := h.frameRead(s, f, s.frame); err != nil {
 			return err
 		}
-		s.skip = int64(f.length) - int64(wanted)
+		s.skip = int64(f.Length) - int64(wanted)
 		s.frame = s.frame[:0]
 	}
 	return nil
@@ -112,41 +113,41 @@ func (s *side2) fill(b []byte, n int) []byte {
 
 // frameStarted judges a frame by its header, and says how many bytes of its
 // payload are wanted to read it.
-func (h *http2conn) frameStarted(s *side2, f frame) (int, error) {
-	if !s.started && (f.kind != frameSettings || f.stream != 0) {
+func (h *http2conn) frameStarted(s *side2, f http2.FrameHeader) (int, error) {
+	if !s.started && (f.Type != http2.FrameSettings || f.StreamID != 0) {
 		return 0, errors.New("not HTTP/2: the first frame is not SETTINGS (RFC 9113 section 3.4)")
 	}
 	s.started = true
-	if s.block.open != (f.kind == frameContinuation) || s.block.open && f.stream != s.block.stream {
+	if s.block.open != (f.Type == http2.FrameContinuation) || s.block.open && f.StreamID != s.block.stream {
 		return 0, errors.New("not HTTP/2: a header block and its CONTINUATION frames do not follow each other (RFC 9113 section 6.10)")
 	}
 	h.note(f)
-	switch f.kind {
-	case frameHeaders, frameContinuation, framePushPromise:
-		if s.block.size+f.length > maxHead {
+	switch f.Type {
+	case http2.FrameHeaders, http2.FrameContinuation, http2.FramePushPromise:
+		if s.block.size+int(f.Length) > maxHead {
 			return 0, fmt.Errorf("a header block of more than %d bytes", maxHead)
 		}
-		return f.length, nil
-	case frameData:
+		return int(f.Length), nil
+	case http2.FrameData:
 		wanted := 0
-		if f.has(flagPadded) {
+		if f.Flags.Has(http2.FlagDataPadded) {
 			wanted = 1
 		}
-		if m := s.bodies[f.stream]; m != nil {
+		if m := s.bodies[f.StreamID]; m != nil {
 			wanted += m.room()
 		}
-		return min(wanted, f.length), nil
+		return min(wanted, int(f.Length)), nil
 	}
 	return 0, nil
 }
 
 // note adds a frame to those that Conn.Frames names.
-func (h *http2conn) note(f frame) {
-	name := f.kind.String()
+func (h *http2conn) note(f http2.FrameHeader) {
+	name := f.Type.String()
 	switch {
-	case f.kind == frameHeaders, f.kind == frameContinuation, f.kind == framePushPromise:
+	case f.Type == http2.FrameHeaders, f.Type == http2.FrameContinuation, f.Type == http2.FramePushPromise:
 		return
-	case (f.kind == frameSettings || f.kind == framePing) && f.has(flagAck):
+	case f.Type == http2.FrameSettings && f.Flags.Has(http2.FlagSettingsAck), f.Type == http2.FramePing && f.Flags.Has(http2.FlagPingAck):
 		name += " (ACK)"
 	}
 	const few = 16
@@ -156,40 +157,40 @@ func (h *http2conn) note(f frame) {
 }
 
 // frameRead handles a frame: its header and the payload that was wanted.
-func (h *http2conn) frameRead(s *side2, f frame, b []byte) error {
-	switch f.kind {
-	case frameData:
-		m := s.bodies[f.stream]
+func (h *http2conn) frameRead(s *side2, f http2.FrameHeader, b []byte) error {
+	switch f.Type {
+	case http2.FrameData:
+		m := s.bodies[f.StreamID]
 		if m == nil {
 			return nil
 		}
-		n, payload := int64(f.length), b[frameHeaderLen:]
-		if f.has(flagPadded) && len(payload) > 0 { // RFC 9113 section 6.1
+		n, payload := int64(f.Length), b[frameHeaderLen:]
+		if f.Flags.Has(http2.FlagDataPadded) && len(payload) > 0 { // RFC 9113 section 6.1
 			n, payload = max(0, n-1-int64(payload[0])), payload[1:]
 		}
 		m.take(n, payload[:min(n, int64(len(payload)))])
-		if f.has(flagEndStream) {
-			delete(s.bodies, f.stream)
+		if f.Flags.Has(http2.FlagDataEndStream) {
+			delete(s.bodies, f.StreamID)
 		}
-	case frameRSTStream:
-		delete(h.client.bodies, f.stream)
-		delete(h.server.bodies, f.stream)
-	case frameHeaders, frameContinuation, framePushPromise:
+	case http2.FrameRSTStream:
+		delete(h.client.bodies, f.StreamID)
+		delete(h.server.bodies, f.StreamID)
+	case http2.FrameHeaders, http2.FrameContinuation, http2.FramePushPromise:
 		return h.readBlock(s, f, b[frameHeaderLen:])
 	}
 	return nil
 }
 
 // readBlock reads a frame of a header block, and the message when it ends.
-func (h *http2conn) readBlock(s *side2, f frame, payload []byte) error {
-	fragment, message, err := f.fragment(payload)
+func (h *http2conn) readBlock(s *side2, f http2.FrameHeader, payload []byte) error {
+	fragment, message, err := headerFragment(f, payload)
 	if err != nil {
 		return fmt.Errorf("not HTTP/2: %w (RFC 9113 section 6)", err)
 	}
-	if f.kind != frameContinuation {
-		s.block = block{stream: f.stream, message: message, end: f.kind == frameHeaders && f.has(flagEndStream)}
+	if f.Type != http2.FrameContinuation {
+		s.block = block{stream: f.StreamID, message: message, end: f.Type == http2.FrameHeaders && f.Flags.Has(http2.FlagHeadersEndStream)}
 	}
-	ended := f.has(flagEndHeaders)
+	ended := f.Flags.Has(http2.FlagHeadersEndHeaders) // the same bit in all three
 	s.block.open = !ended
 	s.block.size += frameHeaderLen + len(payload)
 	if _, err := s.hpack.Write(fragment); err != nil {
