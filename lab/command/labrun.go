@@ -323,18 +323,15 @@ func (a *labRun) sayCounts(ctx context.Context) {
 		a.say("%s", all)
 		return
 	}
-	denied, left := "", ""
+	denied := ""
 	if refused := a.counts.refused.Load(); refused > 0 {
 		denied = fmt.Sprintf(" (%s then refused inside TLS)", text.Grouped(refused))
-	}
-	if silent > 0 {
-		left = fmt.Sprintf(", %s without a ClientHello", text.Grouped(silent))
 	}
 	notShown := ""
 	if n := a.counts.notShown.Load(); n > 0 {
 		notShown = fmt.Sprintf("; %s of them not shown: results were read too slowly", text.Grouped(n))
 	}
-	a.say("%s: %s accepted%s, %s rejected%s%s", all, text.Grouped(accepted), denied, text.Grouped(rejected), left, notShown)
+	a.say("%s: %s accepted%s, %s rejected%s%s", all, text.Grouped(accepted), denied, text.Grouped(rejected), withoutHello(silent), notShown)
 }
 
 // serve starts the server with the given credentials on l, which it closes, and

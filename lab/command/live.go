@@ -71,13 +71,18 @@ func (r *report) printLeftOut(x *lab.Exchange) {
 		r.stdout().Line("      not drawn: results were read too slowly")
 	}
 	if more := x.NotShown; more != nil {
-		silent := ""
-		if more.Silent > 0 {
-			silent = fmt.Sprintf(", %s without a ClientHello", text.Grouped(int64(more.Silent)))
-		}
 		r.stdout().Paragraph("      ", 6, fmt.Sprintf("and %s, not shown: %s accepted, %s rejected%s; results were read too slowly",
-			text.Counted(more.Len(), "more exchange"), text.Grouped(int64(more.Accepted)), text.Grouped(int64(more.Rejected)), silent))
+			text.Counted(more.Len(), "more exchange"), text.Grouped(int64(more.Accepted)), text.Grouped(int64(more.Rejected)), withoutHello(int64(more.Silent))))
 	}
+}
+
+// withoutHello counts the clients that closed without a ClientHello, behind
+// those that were accepted and rejected.
+func withoutHello(clients int64) string {
+	if clients == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %s without a ClientHello", text.Grouped(clients))
 }
 
 // printBriefly writes an exchange on one line: a rejected one with the side

@@ -52,6 +52,18 @@ func TestLeftOutIsCounted(t *testing.T) {
 	}
 }
 
+// reported returns what lab prints of an exchange.
+func reported(t *testing.T, x *lab.Exchange, json, brief bool) string {
+	t.Helper()
+	var out bytes.Buffer
+	p := &Program{Stdout: &out, Stderr: &out}
+	_, end := p.open(t.Context())
+	r := report{Program: p, json: json, brief: brief}
+	r.exchange(x)
+	end()
+	return out.String()
+}
+
 // An exchange that was accepted and then broken off is neither accepted nor
 // rejected, in every form.
 func TestBrokenOff(t *testing.T) {
@@ -65,14 +77,9 @@ func TestBrokenOff(t *testing.T) {
 		{false, true, "broken off by the server, bad_record_mac: a record could not be decrypted"},
 		{true, false, `"outcome":"broken"`},
 	} {
-		var out bytes.Buffer
-		p := &Program{Stdout: &out, Stderr: &out}
-		_, end := p.open(t.Context())
-		r := report{Program: p, json: test.json, brief: test.brief}
-		r.exchange(&x)
-		end()
-		if said := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(said, test.want) || strings.Contains(said, "rejected") {
-			t.Errorf("%+v: %s", test, out.String())
+		out := reported(t, &x, test.json, test.brief)
+		if said := strings.Join(strings.Fields(out), " "); !strings.Contains(said, test.want) || strings.Contains(said, "rejected") {
+			t.Errorf("%+v: %s", test, out)
 		}
 	}
 }
@@ -90,13 +97,8 @@ func TestHealthCheck(t *testing.T) {
 		{false, true, "   3  " + reason + "\n"},
 		{true, false, `"outcome":"unknown","how":"not TLS","reason":"` + reason + `","code":"closed","fix":"nothing"`},
 	} {
-		var out bytes.Buffer
-		p := &Program{Stdout: &out, Stderr: &out}
-		_, end := p.open(t.Context())
-		r := report{Program: p, json: test.json, brief: test.brief}
-		r.exchange(&x)
-		end()
-		if said := out.String(); said != test.want && !(test.json && strings.Contains(said, test.want)) {
+		said := reported(t, &x, test.json, test.brief)
+		if said != test.want && !(test.json && strings.Contains(said, test.want)) {
 			t.Errorf("%+v: %s", test, said)
 		}
 	}
