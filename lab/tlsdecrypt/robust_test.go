@@ -135,6 +135,45 @@ func TestSecretsOfAnotherConnection(t *testing.T) {
 	}
 }
 
+// Secrets that come late, in any order: Node writes each on its own.
+func TestSecretsInAnyOrder(t *testing.T) {
+	r := flows(t)["TLS 1.3"]
+	whole := summary(r.dissect(t, Options{}))
+	var secrets []wiretap.Event
+	for _, e := range r.events {
+		if e.Kind == wiretap.Secret {
+			secrets = append(secrets, e)
+		}
+	}
+	orders := 0
+	var inOrder func(first, rest []wiretap.Event)
+	inOrder = func(first, rest []wiretap.Event) {
+		for i, e := range rest {
+			inOrder(append(slices.Clone(first), e), slices.Delete(slices.Clone(rest), i, i+1))
+		}
+		if len(rest) > 0 {
+			return
+		}
+		orders++
+		c := r.change(func(e wiretap.Event) []wiretap.Event {
+			switch e.Kind {
+			case wiretap.Secret:
+				return nil
+			case wiretap.Close:
+				return append(slices.Clone(first), e)
+			}
+			return []wiretap.Event{e}
+		}).dissect(t, Options{})
+		if !slices.Equal(summary(c), whole) || len(c.Problems) > 0 {
+			t.Errorf("order %d: %q, problems %v", orders, summary(c), c.Problems)
+		}
+	}
+	inOrder(nil, secrets)
+	if orders < 24 {
+		t.Errorf("only %d orders of %d secrets", orders, len(secrets))
+	}
+}
+
 // Only the application's secrets: the handshake stays closed, what follows does
 // not.
 func TestApplicationSecretsOnly(t *testing.T) {
