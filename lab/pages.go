@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -97,7 +96,7 @@ func acquaint(state *tls.ConnectionState) acquaintance {
 	}
 	leaf := state.PeerCertificates[0]
 	a.Client.Subject, a.Client.Issuer = dn.Subject(leaf), dn.Issuer(leaf)
-	a.Client.Serial = fmt.Sprintf("%x", leaf.SerialNumber)
+	a.Client.Serial = dn.Serial(leaf)
 	a.Client.NotBefore, a.Client.NotAfter = leaf.NotBefore, leaf.NotAfter
 	return a
 }

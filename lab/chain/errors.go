@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"time"
+
+	"mtlslab.example/lab/lab/dn"
 )
 
 // RevokedError is a certificate that its issuer's CRL lists
@@ -19,7 +21,7 @@ type RevokedError struct {
 // NewRevokedError returns the error of a certificate that issuer has revoked.
 // ca says that it is not the peer's own.
 func NewRevokedError(cert, issuer *x509.Certificate, at time.Time, ca bool) *RevokedError {
-	return &RevokedError{Subject: Name(cert), Serial: fmt.Sprintf("%x", cert.SerialNumber), Issuer: Name(issuer), Date: at, CA: ca}
+	return &RevokedError{Subject: Name(cert), Serial: dn.Serial(cert), Issuer: Name(issuer), Date: at, CA: ca}
 }
 
 func (e *RevokedError) Error() string {

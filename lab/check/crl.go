@@ -26,7 +26,7 @@ type CRL struct {
 // Revoked is a certificate in the files that a CRL lists.
 type Revoked struct {
 	Subject string    `json:"subject"`
-	Serial  string    `json:"serial"` // hexadecimal, as openssl x509 -serial has it
+	Serial  string    `json:"serial"` // hexadecimal, two digits an octet
 	Since   time.Time `json:"since"`
 	File    string    `json:"file"`
 }
@@ -118,7 +118,7 @@ func (r *Report) lookAtRevoked(of *File, crl *x509.RevocationList, authorities [
 			continue
 		}
 		one := listed[at]
-		found := Revoked{Subject: chain.Name(one.Certificate), Serial: fmt.Sprintf("%X", one.Certificate.SerialNumber), Since: entry.RevocationTime.UTC(), File: one.In}
+		found := Revoked{Subject: chain.Name(one.Certificate), Serial: dn.Serial(one.Certificate), Since: entry.RevocationTime.UTC(), File: one.In}
 		if described >= 0 {
 			of.CRLs[described].Given = append(of.CRLs[described].Given, found)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/verdict"
 )
@@ -253,7 +254,7 @@ func describe(info certgen.Info) description {
 		Key: info.Key(), KeyUsages: info.KeyUsages(), ExtUsages: info.ExtKeyUsages(), State: info.State}
 	d.Issuer = cmp.Or(info.IssuerName(), info.Name)
 	if leaf := info.Leaf; leaf != nil {
-		d.Serial = fmt.Sprintf("%x", leaf.SerialNumber)
+		d.Serial = dn.Serial(leaf)
 		d.NotBefore, d.NotAfter = leaf.NotBefore.Format(time.RFC3339), leaf.NotAfter.Format(time.RFC3339)
 		d.Fingerprint = fmt.Sprintf("%x", sha256.Sum256(leaf.Raw))
 	}

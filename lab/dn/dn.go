@@ -32,6 +32,19 @@ func Issuer(c *x509.Certificate) string { return known(c.RawIssuer) }
 // OfCRL returns the text of the name of a CRL's issuer.
 func OfCRL(l *x509.RevocationList) string { return known(l.RawIssuer) }
 
+// Serial returns a certificate's serial number in hexadecimal, two digits for
+// each octet, as openssl x509 -text and tshark write it.
+func Serial(c *x509.Certificate) string {
+	digits, isNegative := strings.CutPrefix(c.SerialNumber.Text(16), "-")
+	if len(digits)%2 == 1 {
+		digits = "0" + digits
+	}
+	if isNegative {
+		return "-" + digits
+	}
+	return digits
+}
+
 // known returns the text of a name that was parsed.
 func known(der []byte) string {
 	s, err := Text(der)

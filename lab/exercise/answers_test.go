@@ -16,6 +16,7 @@ import (
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlsdecrypt"
@@ -197,7 +198,7 @@ func callIn(c *tlsdecrypt.Connection) call {
 				found.server = "yes"
 				continue
 			}
-			found.serial, found.client, found.issuer = fmt.Sprintf("%x", leaf.SerialNumber), strings.TrimPrefix(chain.Name(leaf), "CN="), leaf.Issuer.CommonName
+			found.serial, found.client, found.issuer = dn.Serial(leaf), strings.TrimPrefix(chain.Name(leaf), "CN="), leaf.Issuer.CommonName
 		}
 		if m.HTTP != nil && m.HTTP.Request {
 			found.headers = map[string]string{}

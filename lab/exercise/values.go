@@ -14,6 +14,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab/chain"
+	"mtlslab.example/lab/lab/dn"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -69,7 +70,7 @@ func (v values) stream(label string, number int) {
 func (v values) serials(r *run) {
 	pairs, _ := r.pairs(false)
 	for name, pair := range pairs.Pairs {
-		v["serial "+name] = fmt.Sprintf("%x", pair.Leaf.SerialNumber)
+		v["serial "+name] = dn.Serial(pair.Leaf)
 	}
 }
 

@@ -95,7 +95,7 @@ func TestRFC8448Values(t *testing.T) {
 		t.Errorf("HelloRetryRequest %+v", retry)
 	}
 	// The serial number 2 looks like the version's INTEGER 2 before it.
-	if f := find(messages[3].Fields(), "certificate_list", "CertificateEntry", "cert_data", "serialNumber"); f == nil || f.Value != "2" || f.Offset != 24 || f.Length != 3 {
+	if f := find(messages[3].Fields(), "certificate_list", "CertificateEntry", "cert_data", "serialNumber"); f == nil || f.Value != "02" || f.Offset != 24 || f.Length != 3 {
 		t.Errorf("serialNumber %+v", f)
 	}
 }

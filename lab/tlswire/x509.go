@@ -120,7 +120,7 @@ func certFields(der []byte, offset int) []Field {
 	if cert.Version > 1 {
 		add(&tbs, "version", fmt.Sprintf("v%d", cert.Version), "The version of X.509 (RFC 5280 section 4.1.2.1).")
 	}
-	add(&tbs, "serialNumber", fmt.Sprintf("%x", cert.SerialNumber), "The number the issuer gave this certificate; revocation lists name it (RFC 5280 section 4.1.2.2).")
+	add(&tbs, "serialNumber", dn.Serial(cert), "The number the issuer gave this certificate; revocation lists name it (RFC 5280 section 4.1.2.2).")
 	add(&tbs, "signature", SignatureAlgorithm(cert), "How the issuer signed (RFC 5280 section 4.1.2.3).")
 	add(&tbs, "issuer", text(dn.Issuer(cert)), "The authority that signed the certificate (RFC 5280 section 4.1.2.4).")
 	add(&tbs, "validity", cert.NotBefore.UTC().Format(time.DateTime)+" to "+cert.NotAfter.UTC().Format(time.DateTime)+" UTC", "From when until when it may be used (RFC 5280 section 4.1.2.5).")
