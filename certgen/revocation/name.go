@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"bytes"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
@@ -10,7 +11,7 @@ import (
 
 // IsSameName reports whether two encoded names are the same
 // (RFC 5280 section 7.1).
-func IsSameName(a, b []byte) bool { return normalized(a) == normalized(b) }
+func IsSameName(a, b []byte) bool { return bytes.Equal(a, b) || normalized(a) == normalized(b) }
 
 // normalized returns what is the same for two encoded names that
 // RFC 5280 section 7.1 takes for one: the type of a string, its case, and the

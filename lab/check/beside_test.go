@@ -114,6 +114,12 @@ func TestFoldersInFolders(t *testing.T) {
 // newCRL writes a CRL of a CA of the folder.
 func (b *bench) newCRL(name, issuer string, from, until time.Time, revoked ...*big.Int) string {
 	b.t.Helper()
+	return b.newCRLAs(nil, name, issuer, from, until, revoked...)
+}
+
+// newCRLAs is newCRL with another name in the CRL than that of the CA.
+func (b *bench) newCRLAs(issuedAs []byte, name, issuer string, from, until time.Time, revoked ...*big.Int) string {
+	b.t.Helper()
 	ca, err := tls.LoadX509KeyPair(b.in(issuer+".pem"), b.in(issuer+"-key.pem"))
 	if err != nil {
 		b.t.Fatal(err)
@@ -121,6 +127,9 @@ func (b *bench) newCRL(name, issuer string, from, until time.Time, revoked ...*b
 	template := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: from, NextUpdate: until}
 	for _, serial := range revoked {
 		template.RevokedCertificateEntries = append(template.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: serial, RevocationTime: from})
+	}
+	if issuedAs != nil {
+		ca.Leaf.RawSubject = issuedAs
 	}
 	der, err := x509.CreateRevocationList(rand.Reader, template, ca.Leaf, ca.PrivateKey.(crypto.Signer))
 	if err != nil {

@@ -1,12 +1,12 @@
 package check
 
 import (
-	"bytes"
 	"crypto/x509"
 	"fmt"
 	"slices"
 	"time"
 
+	"mtlslab.example/lab/certgen/revocation"
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/dn"
@@ -101,7 +101,7 @@ func (r *Report) lookAtRevoked(of *File, crl *x509.RevocationList, authorities [
 	for _, f := range slices.Concat(r.Files, r.beside) {
 		for _, part := range f.parts {
 			for _, cert := range part.Certificates {
-				if bytes.Equal(cert.RawIssuer, crl.RawIssuer) {
+				if revocation.IsSameName(cert.RawIssuer, crl.RawIssuer) {
 					serial := string(cert.SerialNumber.Bytes())
 					given[serial] = append(given[serial], chain.NamedCA{Certificate: cert, In: f.Name})
 				}
