@@ -49,10 +49,15 @@ type KeyMismatchError struct {
 	Name            string // of the certificate
 	CertificateFile string // path
 	KeyFile         string // path
+	IsUnfinished    bool   // new files are ready, and not all in place: Generate completes that
 }
 
 func (e *KeyMismatchError) Error() string {
-	return fmt.Sprintf("%s: the key in %s is not that of the certificate in %s", e.Name, e.KeyFile, e.CertificateFile)
+	text := fmt.Sprintf("%s: the key in %s is not that of the certificate in %s", e.Name, e.KeyFile, e.CertificateFile)
+	if e.IsUnfinished {
+		text += ": new ones are not all in place yet"
+	}
+	return text
 }
 
 // UnknownNameError reports a name that no certificate of the manifest has.
@@ -92,11 +97,8 @@ type FaultError struct {
 	Name    string // of the certificate, or of the CA whose CRL it is
 	Kind    Kind
 	Reasons []Reason // at least one
-	Err     error    // *KeyMismatchError, if that is a reason; else nil
 }
 
 func (e *FaultError) Error() string {
 	return fmt.Sprintf("%s: %s: %s", e.Name, e.Kind, joinReasons(e.Reasons))
 }
-
-func (e *FaultError) Unwrap() error { return e.Err }

@@ -105,9 +105,7 @@ func readOwnHolding(dir, name string) *holding {
 		return h // by its first name
 	}
 	h.key, h.keyFileMode, h.keyErr = key, mode, err
-	if h.leaf != nil && h.key != nil && !IsKeyOf(h.leaf, h.key) {
-		h.matchErr = &KeyMismatchError{Name: name, CertificateFile: filepath.Join(dir, certificateFile(name)), KeyFile: path}
-	}
+	h.match(dir, name, path)
 	return h
 }
 
@@ -125,10 +123,17 @@ func readHolding(dir, name string) *holding {
 		}
 	}
 	h.key, h.keyFileMode, h.keyErr = readKey(name, keyPath)
-	if h.leaf != nil && h.key != nil && !IsKeyOf(h.leaf, h.key) {
-		h.matchErr = &KeyMismatchError{Name: name, CertificateFile: certificatePath, KeyFile: keyPath}
-	}
+	h.match(dir, name, keyPath)
 	return h
+}
+
+// match sets matchErr if the key is not that of the certificate.
+func (h *holding) match(dir, name, keyPath string) {
+	if h.leaf == nil || h.key == nil || IsKeyOf(h.leaf, h.key) {
+		return
+	}
+	unfinished, _ := isFolder(filepath.Join(dir, readyFolder)) // an error is not about this
+	h.matchErr = &KeyMismatchError{name, filepath.Join(dir, certificateFile(name)), keyPath, unfinished}
 }
 
 // err returns the first thing wrong with the holding. A missing file's error

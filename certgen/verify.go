@@ -34,16 +34,16 @@ func Verify(m *Manifest, dir string, now time.Time) iter.Seq2[Info, error] {
 func (f *folder) fault(c *Certificate) error {
 	isDue := func(r Reason) bool { return !r.Kind.isFault() }
 	if faults := slices.DeleteFunc(slices.Clone(f.reasons[c.index]), isDue); len(faults) > 0 {
-		return &FaultError{c.Name, KindCertificate, faults, f.holdings[c.index].matchErr}
+		return &FaultError{c.Name, KindCertificate, faults}
 	}
 	if err := f.checkLink(c); err != nil {
-		return &FaultError{c.Name, KindCertificate, []Reason{reasonf(ReasonUnverifiable, "does not verify against %s: %v", c.Issuer.Name, err)}, nil}
+		return &FaultError{c.Name, KindCertificate, []Reason{reasonf(ReasonUnverifiable, "does not verify against %s: %v", c.Issuer.Name, err)}}
 	}
 	if f.wideKeys[c.index] {
-		return &FaultError{c.Name, KindKeyMode, []Reason{wideKey}, nil}
+		return &FaultError{c.Name, KindKeyMode, []Reason{wideKey}}
 	}
 	if faults := slices.DeleteFunc(slices.Clone(f.crlReasons[c.index]), isDue); len(faults) > 0 {
-		return &FaultError{c.Name, KindCRL, faults, nil}
+		return &FaultError{c.Name, KindCRL, faults}
 	}
 	return nil
 }

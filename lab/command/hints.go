@@ -161,6 +161,8 @@ func hint(err error) string {
 		return "did you mean " + strings.Join(nearestOf(missing), " or ") + "? lab certs list shows what there is"
 	case errors.As(err, &pair) && pair.Position > 0:
 		return "programs want their own certificate first, then the CAs above it: put it at the beginning of " + pair.CertificateFile
+	case errors.As(err, &mismatch) && mismatch.IsUnfinished:
+		return "lab certs generate completes what was begun"
 	case errors.As(err, &pair), errors.As(err, &mismatch):
 		return "a key belongs to a certificate when these two print the same:"
 	case errors.Is(err, certgen.ErrEncrypted):
@@ -297,7 +299,7 @@ func hintCommands(err error) []string {
 	switch {
 	case errors.As(err, &pair) && pair.Position == 0:
 		certificate, key = pair.CertificateFile, pair.KeyFile
-	case errors.As(err, &mismatch):
+	case errors.As(err, &mismatch) && !mismatch.IsUnfinished:
 		certificate, key = mismatch.CertificateFile, mismatch.KeyFile
 	case errors.As(err, &nowhere):
 		return []string{nowhere.next}
