@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/certgen/spell"
@@ -26,6 +27,13 @@ import (
 	"mtlslab.example/lab/lab/probe"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/snippet"
+)
+
+// What to do about errors of the system, whichever it is.
+const (
+	makeRoom       = "make room there, or write to another disk"
+	writeElsewhere = "write to another folder: --dir DIR, or a flag that names the file; lab up, server and client need none with --keylog off --capture off"
+	shorterName    = "choose a shorter name, or a folder with a shorter path"
 )
 
 // hint returns what to type after an error, or "".
@@ -91,8 +99,11 @@ func hint(err error) string {
 		unwanted *unselectedError
 		shown    secretsOnTerminalError
 		object   *deploy.NameError
+		number   syscall.Errno
 	)
 	switch {
+	case errors.As(err, &number) && systemHints[number] != "":
+		return systemHints[number]
 	case errors.As(err, &noPKI):
 		return "lab certs generate makes some, for the server to have; or name your own with --ca, --cert and --key, or another folder with --dir"
 	case errors.As(err, &noSelf):

@@ -70,8 +70,7 @@ func TestFullDisk(t *testing.T) {
 		cmd.Stdout, cmd.Stderr = full, &talk
 		err := cmd.Run()
 		cancel()
-		const want = "lab: error: cannot write to stdout: no space left on device\n"
-		if status(err) != 1 || strings.Count(talk.String(), "lab: error: ") != 1 || !strings.HasSuffix(talk.String(), want) {
+		if status(err) != 1 || strings.Count(talk.String(), "lab: error: ") != 1 || !strings.HasSuffix(talk.String(), errorFull) {
 			t.Errorf("lab %s ends with %v and says\n%s", args, err, talk.String())
 		}
 	}
@@ -97,6 +96,12 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// errorFull is the end of what is said where stdout is a full disk.
+const errorFull = `lab: error: cannot write to stdout: no space left on device
+lab: hint: make room there, or write to another disk; df -h shows how full each
+     is
+`
+
 // The exit status 1 of lab probe is that of a finding: what it cannot write is 3.
 func TestFullDiskOfAProbe(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -119,7 +124,7 @@ func TestFullDiskOfAProbe(t *testing.T) {
 		var talk bytes.Buffer
 		cmd.Stdout, cmd.Stderr = full, &talk
 		err := cmd.Run()
-		if status(err) != 3 || strings.Count(talk.String(), "lab: error: ") != 1 || !strings.HasSuffix(talk.String(), "lab: error: cannot write to stdout: no space left on device\n") {
+		if status(err) != 3 || strings.Count(talk.String(), "lab: error: ") != 1 || !strings.HasSuffix(talk.String(), errorFull) {
 			t.Errorf("lab %s ends with %v and says\n%s", args, err, talk.String())
 		}
 	}

@@ -26,5 +26,15 @@ func Die() {
 
 const errAddrInUse = syscall.EADDRINUSE
 
+// systemHints are what to do about errors of the system.
+var systemHints = map[syscall.Errno]string{
+	syscall.ENOSPC:       makeRoom + "; df -h shows how full each is",
+	syscall.EDQUOT:       makeRoom + "; quota -s shows how much you may have",
+	syscall.EROFS:        writeElsewhere,
+	syscall.EMFILE:       "ulimit -n shows how many files a process may have open: raise it with ulimit -n 4096",
+	syscall.ENFILE:       "all processes together have as many files open as the system allows: end some",
+	syscall.ENAMETOOLONG: shorterName,
+}
+
 // isClosedPipe reports whether err is that of a pipe whose reader has gone.
 func isClosedPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
