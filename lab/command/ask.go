@@ -68,6 +68,9 @@ func isFile(arg string) bool {
 	if strings.ContainsAny(arg, " \t\n") {
 		return strings.HasPrefix(arg, "/") && slices.Contains(fileEndings, strings.ToLower(filepath.Ext(arg)))
 	}
+	if _, ok := glossary.Find(arg); ok { // HTTP/3
+		return false
+	}
 	return strings.ContainsAny(arg, `/\`) || slices.Contains(fileEndings, strings.ToLower(filepath.Ext(arg)))
 }
 

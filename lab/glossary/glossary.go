@@ -17,8 +17,8 @@ type Term struct {
 	Lessons []string `json:"scenarios,omitempty"`
 }
 
-// Find returns the term that a word names, in any case, with blanks, hyphens or
-// underscores between its parts.
+// Find returns the term that a word names, in any case, with blanks, hyphens,
+// underscores or slashes between its parts.
 func Find(word string) (Term, bool) {
 	for _, t := range Terms {
 		if slices.ContainsFunc(append([]string{t.Name}, t.Also...), func(name string) bool { return folded(name) == folded(word) }) {
@@ -29,7 +29,7 @@ func Find(word string) (Term, bool) {
 }
 
 func folded(s string) string {
-	return strings.ToLower(strings.NewReplacer(" ", "", "-", "", "_", "").Replace(strings.TrimSpace(s)))
+	return strings.ToLower(strings.NewReplacer(" ", "", "-", "", "_", "", "/", "").Replace(strings.TrimSpace(s)))
 }
 
 // Names returns all words, the main ones and the others.

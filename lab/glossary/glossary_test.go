@@ -48,7 +48,8 @@ func TestTerms(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
-	for word, want := range map[string]string{"SAN": "SAN", "subject alternative name": "SAN", "subjectAltName": "SAN", "mtls": "mutual TLS", "ClientHello": "ClientHello", "client hello": "ClientHello", "pkcs#12": "PKCS#12", "sni": "server_name", "ssl_verify_depth": "verify depth", "SSLVerifyDepth": "verify depth", "proxy_ssl_verify_depth": "verify depth"} {
+	for word, want := range map[string]string{"SAN": "SAN", "subject alternative name": "SAN", "subjectAltName": "SAN", "mtls": "mutual TLS", "ClientHello": "ClientHello", "client hello": "ClientHello", "pkcs#12": "PKCS#12", "sni": "server_name", "ssl_verify_depth": "verify depth", "SSLVerifyDepth": "verify depth", "proxy_ssl_verify_depth": "verify depth",
+		"401": "401 Unauthorized", "HTTP 502": "502 Bad Gateway", "QUIC": "QUIC", "http/3": "QUIC", "http3": "QUIC"} {
 		if term, ok := Find(word); !ok || term.Name != want {
 			t.Errorf("%s is %q, %v", word, term.Name, ok)
 		}
