@@ -38,8 +38,9 @@ func helloOf(c *tlsdecrypt.Connection, side endpoint.Side) (m *tlsdecrypt.Messag
 // mostVoters bounds the records that are compared to find a shift.
 const mostVoters = 200
 
-// voted returns the shift under which most records of a are in b, and the
-// smallest of several.
+// voted returns the shift under which most records of a are in b; of several
+// the smallest, and the one to the back rather than that to the front: what is
+// put before TLS on the way is near the server, as a rule.
 func voted(a, b []tlsdecrypt.Span) int64 {
 	votes := make(map[int64]int)
 	for _, x := range a[:min(len(a), mostVoters)] {
@@ -51,7 +52,7 @@ func voted(a, b []tlsdecrypt.Span) int64 {
 	}
 	best := int64(0)
 	for shift, n := range votes {
-		if n > votes[best] || n == votes[best] && abs(shift) < abs(best) {
+		if cmp.Or(cmp.Compare(n, votes[best]), cmp.Compare(abs(best), abs(shift)), cmp.Compare(shift, best)) > 0 {
 			best = shift
 		}
 	}
