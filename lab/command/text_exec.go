@@ -46,6 +46,9 @@ func (p *Program) sayObstacles(path string, failed error) bool {
 			return false
 		}
 		p.say("%s is statically linked: its keys are logged only if it does that by itself; %s", file, otherEnd)
+	case keyshim.Unknown:
+		p.say("%s has no section headers: it was packed, or stripped of them, so that it is not known what it is, nor whether its keys can be had", file)
+		return false
 	case keyshim.Privileged:
 		p.say("%s gains privileges when it starts (setuid), so that nothing is loaded into it: become that user first, as in sudo lab exec -- COMMAND", file)
 	case keyshim.Foreign:

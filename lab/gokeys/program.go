@@ -73,7 +73,10 @@ func Inspect(r io.ReaderAt, machine elf.Machine) (*Program, error) {
 	p.Logs = (p.Traces || p.OpenSSL.Address != 0) && names(file, "SSLKEYLOGFILE")
 	address, table := lineTable(file)
 	if table == nil {
-		if version := goVersion(file); version != "" {
+		switch version := goVersion(file); {
+		case version != "" && len(file.Sections) == 0:
+			return p, fmt.Errorf("is a Go program (%s) without section headers, by which lab finds its functions: it was stripped of them", version)
+		case version != "":
 			return p, fmt.Errorf("is a Go program (%s) without a table of its functions (.gopclntab)", version)
 		}
 		return p, nil

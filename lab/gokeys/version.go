@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"io"
 )
 
 // mostVersion is how many bytes a version of Go may have: experiments and
@@ -20,11 +21,7 @@ const mostVersion = 256
 //	+--------------------+---------+-------+--------------------------+
 func goVersion(file *elf.File) string {
 	const magic, inText, start = "\xff Go buildinf:", 1 << 1, 32
-	s := file.Section(".go.buildinfo")
-	if s == nil {
-		return ""
-	}
-	info := bytesAt(file, s.Addr, start+binary.MaxVarintLen64+mostVersion)
+	info := bytesAt(file, buildInfo(file, []byte(magic)), start+binary.MaxVarintLen64+mostVersion)
 	if len(info) < start || !bytes.HasPrefix(info, []byte(magic)) {
 		return ""
 	}
@@ -45,6 +42,30 @@ func goVersion(file *elf.File) string {
 		}
 	}
 	return ""
+}
+
+// buildInfo returns the address of what begins with magic, 0 if there is none.
+// Without section headers it is searched for, at the multiples of 16 that it
+// stands at.
+func buildInfo(file *elf.File, magic []byte) uint64 {
+	if s := file.Section(".go.buildinfo"); s != nil {
+		return s.Addr
+	}
+	if len(file.Sections) > 0 {
+		return 0
+	}
+	for _, p := range file.Progs {
+		if p.Type != elf.PT_LOAD {
+			continue
+		}
+		data, _ := io.ReadAll(p.Open())
+		for at := 0; at < len(data); at += 16 {
+			if bytes.HasPrefix(data[at:], magic) {
+				return p.Vaddr + uint64(at)
+			}
+		}
+	}
+	return 0
 }
 
 // bytesAt returns what a program has at an address, at most so many bytes.

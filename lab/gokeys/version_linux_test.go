@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -27,6 +28,12 @@ func TestGoVersion(t *testing.T) {
 	}
 	if got := goVersion(file); got != runtime.Version() {
 		t.Errorf("%q, not %q", got, runtime.Version())
+	}
+	bare := bytes.Clone(program)
+	copy(bare[40:48], make([]byte, 8)) // e_shoff: no section headers
+	copy(bare[60:64], make([]byte, 4)) // e_shnum, e_shstrndx
+	if _, err := Inspect(bytes.NewReader(bare), machine); err == nil || !strings.Contains(err.Error(), "is a Go program ("+runtime.Version()+") without section headers") {
+		t.Errorf("without section headers: %v", err)
 	}
 	s := file.Section(".go.buildinfo")
 	info := program[s.Offset:][:s.Size]

@@ -23,6 +23,7 @@ const (
 	Static              // it is statically linked: nothing can be loaded into it; and it names no variable for its keys
 	Privileged          // it gains privileges here (setuid, setgid, capabilities): the loader ignores what is preloaded
 	Foreign             // it is for another processor than the shim
+	Unknown             // its file has no section headers, as that of a packed program, so that it is not known what it is
 )
 
 // maxInterpreters bounds how often a script's interpreter may be a script.
@@ -51,7 +52,7 @@ func inspect(path string) Obstacle {
 	}
 	file, err := elf.Open(path)
 	if err != nil {
-		if contains(path, "\xff Go buildinf:") && !readsEnvironment(path) { // of another system
+		if contains(path, goBuildInfo) && !readsEnvironment(path) { // of another system
 			return Go
 		}
 		return Nothing
@@ -59,13 +60,15 @@ func inspect(path string) Obstacle {
 	defer file.Close()
 	loaded := slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 	switch machine, known := machines[runtime.GOARCH]; {
-	case file.Section(".go.buildinfo") != nil:
+	case file.Section(".go.buildinfo") != nil, len(file.Sections) == 0 && contains(path, goBuildInfo):
 		if readsEnvironment(path) {
 			return Nothing
 		}
 		return Go
 	case !loaded && readsEnvironment(path):
 		return Nothing
+	case !loaded && len(file.Sections) == 0:
+		return Unknown
 	case !loaded:
 		return Static
 	case known && machine != file.Machine:
@@ -73,6 +76,9 @@ func inspect(path string) Obstacle {
 	}
 	return Nothing
 }
+
+// goBuildInfo begins what Go's linker puts into a program of what it is made of.
+const goBuildInfo = "\xff Go buildinf:"
 
 // readsEnvironment reports whether the program at path has the name of the
 // variable in it that says where to log keys, so that it probably does. lab is

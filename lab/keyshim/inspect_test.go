@@ -1,6 +1,7 @@
 package keyshim
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
@@ -49,6 +50,14 @@ func TestInspect(t *testing.T) {
 		"\x02\x00\x00\x00\x01\x00\x00\x00") // an executable for no processor
 	foreign = append(foreign, make([]byte, 64-len(foreign))...)
 	foreign[52], foreign[54], foreign[58] = 64, 56, 64
+	static := append(bytes.Clone(foreign), make([]byte, 64)...) // with a section header
+	static[40], static[60] = 64, 1
+	stripped, err := os.ReadFile(goCommand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(stripped[40:48], make([]byte, 8)) // e_shoff
+	copy(stripped[60:64], make([]byte, 4)) // e_shnum, e_shstrndx
 	for name, want := range map[string]struct {
 		text     string
 		obstacle Obstacle
@@ -64,7 +73,9 @@ func TestInspect(t *testing.T) {
 		"empty":       {"", Nothing},
 		"bare":        {"#!\n", Nothing},
 		"text":        {"hello\n", Nothing},
-		"static":      {string(foreign), Static},
+		"static":      {string(static), Static},
+		"packed":      {string(foreign), Unknown},
+		"no sections": {string(stripped), Go},
 		"own log":     {string(foreign) + string(make([]byte, 1<<20-70)) + "SSLKEYLOGFILE", Nothing},
 	} {
 		if got, file := Inspect(write("script", want.text)); got != want.obstacle {
