@@ -20,8 +20,9 @@ type Issued struct {
 
 // Give has Issue take ca as it is, in place of the certificate called name. ca
 // has its Leaf and key, and in Certificate the CAs above it, which are sent
-// along with what it issues. The key may be missing if it issues nothing. Other certificates with the same subject get the
-// subject of ca. The error is *UnknownNameError.
+// along with what it issues. The key may be missing if it issues nothing. Other
+// certificates with the same subject get the subject of ca. The error is
+// *UnknownNameError.
 func (m *Manifest) Give(name string, ca tls.Certificate) error {
 	c, err := m.Lookup(name)
 	if err != nil {

@@ -392,8 +392,9 @@ func (x *clientExchange) get(ctx context.Context, conn *tls.Conn, url *url.URL) 
 }
 
 // lastError returns the alert with which the server refused, if one arrived, or
-// else how it closed. In TLS 1.3 the server judges the client when the client has long finished
-// and sent its request, so that writing may have failed first.
+// else how it closed. In TLS 1.3 the server judges the client when the client
+// has long finished and sent its request, so that writing may have failed
+// first.
 func lastError(conn *tls.Conn, err error) error {
 	_ = conn.SetReadDeadline(time.Now().Add(alertTimeout))
 	_, last := conn.Read(make([]byte, 1))

@@ -157,7 +157,8 @@ func encoded(tag byte, content []byte) []byte {
 	return append(head, content...)
 }
 
-// pfx is PFX, contentInfo is ContentInfo, macData is MacData (RFC 7292 section 4).
+// pfx is PFX, contentInfo is ContentInfo, macData is MacData (RFC 7292 section
+// 4).
 type (
 	pfx struct {
 		Version int

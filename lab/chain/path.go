@@ -32,8 +32,8 @@ func (p *Path) leaf() *x509.Certificate { return p.certs[0] }
 // Top returns the last of the certificates that were sent along on the path.
 func (p *Path) Top() *x509.Certificate { return p.certs[len(p.certs)-1] }
 
-// Between returns how many CAs of the path stand between the leaf and a root: what
-// nginx and OpenSSL count against their verify depth.
+// Between returns how many CAs of the path stand between the leaf and a root:
+// what nginx and OpenSSL count against their verify depth.
 func (p *Path) Between() (n int) {
 	for _, cert := range p.certs[1:] {
 		if !IsSelfIssued(cert) {

@@ -24,7 +24,8 @@ func reportFlag() cli.Flag {
 	return &cli.StringFlag{Name: "report", Usage: "from now on tell the trainer's server at `URL` how far you are, with your client certificate in certs; off: no longer"}
 }
 
-// reporter sends the trainer's server how far a participant is; nil sends nothing.
+// reporter sends the trainer's server how far a participant is; nil sends
+// nothing.
 type reporter struct {
 	*Program
 	to  *url.URL

@@ -70,8 +70,9 @@ func foreignCaptures(t *testing.T) []foreignCapture {
 	return all
 }
 
-// Of each capture, with its keys, without, with the CAs of the two sides and of another PKI,
-// lab explain names the right side and cause, or says that it cannot be known.
+// Of each capture, with its keys, without, with the CAs of the two sides and of
+// another PKI, lab explain names the right side and cause, or says that it
+// cannot be known.
 func TestExplainForeign(t *testing.T) {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)

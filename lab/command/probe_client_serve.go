@@ -84,8 +84,8 @@ func (r *clientProbe) of(name string) (rows []*probe.Finding) {
 // mostKept is how many findings are kept of clients that come by themselves.
 const mostKept = 10_000
 
-// addNew prints a finding, and adds it to the report unless that has one that says
-// the same.
+// addNew prints a finding, and adds it to the report unless that has one that
+// says the same.
 func (r *clientProbe) addNew(f *probe.Finding) {
 	said := told{f.Case, f.TLS, f.Words(), f.Peer, f.Certificate}
 	if r.told[said] || len(r.told) == mostKept {

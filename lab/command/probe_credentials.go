@@ -52,8 +52,8 @@ func (p *Program) probeCredentials(c *cli.Context, o *probe.ServerOptions) error
 	return nil
 }
 
-// noPKIError is a folder without certificates. A probe makes none: the server that
-// it is to try would not have them.
+// noPKIError is a folder without certificates. A probe makes none: the server
+// that it is to try would not have them.
 type noPKIError struct {
 	error
 	certs string

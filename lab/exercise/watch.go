@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// pollInterval is how often Watch looks at a folder. Polling works on every system and
-// for every editor, and the folders are small.
+// pollInterval is how often Watch looks at a folder. Polling works on every
+// system and for every editor, and the folders are small.
 const pollInterval = 200 * time.Millisecond
 
 // Watch calls changed at once, and then whenever the files of the work have

@@ -18,8 +18,8 @@ type Instruction struct {
 	register byte
 }
 
-// isWide reports whether a jump of amd64 fits in the place of the instruction, and
-// whether that can be executed elsewhere.
+// isWide reports whether a jump of amd64 fits in the place of the instruction,
+// and whether that can be executed elsewhere.
 func (i Instruction) isWide() bool { return i.kind == addressBelow && len(i.code) >= jumpSize }
 
 const jumpSize = 5

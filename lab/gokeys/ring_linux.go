@@ -14,8 +14,8 @@ import (
 //
 // A program that executes another, or is killed, has its ring read before its
 // memory is gone: its threads stop once more when they end, and Go's runtime has
-// several. A process that was forked has a copy that is not read, but Go's runtime
-// does not work in one before it executes another program.
+// several. A process that was forked has a copy that is not read, but Go's
+// runtime does not work in one before it executes another program.
 //
 // Layout: the number of the next secret, a mask for slots, the address of the
 // slots, and at ringHeader the sequence number of each slot; then the slots. A

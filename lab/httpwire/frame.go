@@ -29,9 +29,10 @@ func frameHeader(b []byte) http2.FrameHeader {
 
 func streamID(b []byte) uint32 { return binary.BigEndian.Uint32(b) & (1<<31 - 1) }
 
-// headerFragment returns the part of a header block that the payload of a HEADERS,
-// PUSH_PROMISE or CONTINUATION frame has, and the stream of the message, which
-// is not the frame's when it is promised (RFC 9113 sections 6.2, 6.6 and 6.10).
+// headerFragment returns the part of a header block that the payload of a
+// HEADERS, PUSH_PROMISE or CONTINUATION frame has, and the stream of the
+// message, which is not the frame's when it is promised (RFC 9113 sections 6.2,
+// 6.6 and 6.10).
 func headerFragment(f http2.FrameHeader, payload []byte) (part []byte, message uint32, err error) {
 	if f.StreamID == 0 {
 		return nil, 0, fmt.Errorf("%v of no stream", f.Type)

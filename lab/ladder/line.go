@@ -104,8 +104,8 @@ func (o Options) row(number, outcome, subject, version, group, server string, re
 }
 
 // results returns the outcome of a connection, for the end of a line: behind
-// the protocol before TLS, or in a capture of lab probe behind what was tried, and
-// alone, or that alone, where there is no room for both.
+// the protocol before TLS, or in a capture of lab probe behind what was tried,
+// and alone, or that alone, where there is no room for both.
 func (s *story) results() []string {
 	before, after := s.c.Prologue.Name(), s.resultOfTLS()
 	if tried := s.tried(); tried != "" {

@@ -69,8 +69,8 @@ func weakness(cert *x509.Certificate) string {
 	return said
 }
 
-// withheld says to which CAs a client has no certificate to show that leads there,
-// if the server has named some.
+// withheld says to which CAs a client has no certificate to show that leads
+// there, if the server has named some.
 func (s *story) withheld(from endpoint.Side) string {
 	if from != endpoint.Client || s.named == "" {
 		return ""

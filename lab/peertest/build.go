@@ -12,7 +12,8 @@ import (
 func Full() bool { return os.Getenv("LAB_FULL") != "" }
 
 // Build builds lab for an operating system, by its name in Go, as releases are:
-// static, and without a library's pages. It returns the path of the program, which is gone when the test ends.
+// static, and without a library's pages. It returns the path of the program,
+// which is gone when the test ends.
 func Build(t testing.TB, goos string) string {
 	t.Helper()
 	Need(t, "go")

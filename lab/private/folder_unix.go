@@ -38,8 +38,8 @@ func exposure(info fs.FileInfo) string {
 func isOwn(info fs.FileInfo) bool { return ownerOf(info) == os.Geteuid() }
 
 // tryLock locks an open file until it is closed, or reports that somebody else
-// has locked it. Processes that inherit the file hold the lock too. The error says
-// that the file system has no locks, as NFS may have none.
+// has locked it. Processes that inherit the file hold the lock too. The error
+// says that the file system has no locks, as NFS may have none.
 func tryLock(file *os.File) (locked bool, err error) {
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if err == unix.EWOULDBLOCK {

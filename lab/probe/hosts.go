@@ -153,8 +153,8 @@ func runHostBypass(ctx context.Context, p *prober, c *Case, _ uint16) *Finding {
 }
 
 // whosePage says of an answer by another name whether it is the page of the host
-// that was asked for (LetIn) or, of a server that goes by server_name, that name's
-// own (Answered), which own asks for.
+// that was asked for (LetIn) or, of a server that goes by server_name, that
+// name's own (Answered), which own asks for.
 func (p *prober) whosePage(o *outcome, own func() *outcome) Result {
 	if isSamePage(o.response, p.base.response) {
 		return LetIn

@@ -23,8 +23,8 @@ func (a *anyHost) Put(_ string, s *tls.ClientSessionState) {
 // runForeignSession makes a session by another name without a certificate, and
 // goes on with it by this host's. A server whose hosts share the keys of their
 // tickets, and that looks at the client only in full handshakes, lets it in. So
-// are CVE-2025-23419 of nginx and CVE-2025-23048 of Apache httpd, of which a client
-// makes use that another host's CA knows.
+// are CVE-2025-23419 of nginx and CVE-2025-23048 of Apache httpd, of which a
+// client makes use that another host's CA knows.
 func runForeignSession(ctx context.Context, p *prober, c *Case, version uint16) *Finding {
 	had, unseen := false, ""
 	for _, name := range p.hosts() {

@@ -56,7 +56,8 @@ func TestForbiddenPages(t *testing.T) {
 	}
 }
 
-// The server is called by an address of IPv6, and asks in one version of TLS alone.
+// The server is called by an address of IPv6, and asks in one version of TLS
+// alone.
 func TestIPv6(t *testing.T) {
 	p := newPKI(t)
 	l, err := net.Listen("tcp", "[::1]:0")

@@ -109,8 +109,8 @@ func (r *Report) sarifResult(f *Finding, rule int) sarifResult {
 	return s
 }
 
-// uri returns the target as a URI reference (RFC 3986 section 4.1), which a command
-// line is not.
+// uri returns the target as a URI reference (RFC 3986 section 4.1), which a
+// command line is not.
 func (r *Report) uri() string {
 	if r.Probe == "client" {
 		return (&url.URL{Path: r.Target}).String()

@@ -285,8 +285,8 @@ func TestStapled(t *testing.T) {
 	}
 }
 
-// OpenSSL, Python and Java take a CA below the root for a root where they are told
-// so.
+// OpenSSL, Python and Java take a CA below the root for a root where they are
+// told so.
 func TestPartialChain(t *testing.T) {
 	p := newPKI(t)
 	ca := p.file("client-sub-ca.pem")

@@ -180,8 +180,9 @@ func (c *catalogue) said(message []string, alert *tlswire.AlertDescription, isAm
 	return scores
 }
 
-// isByChance reports whether a line of a text has too little of a known message to
-// be it: of few words it must be all, and of one word the line must be about TLS.
+// isByChance reports whether a line of a text has too little of a known message
+// to be it: of few words it must be all, and of one word the line must be about
+// TLS.
 func (m *known) isByChance(line []string, ofKnown float64) bool {
 	switch {
 	case len(line) > longest: // a list, in which most words are somewhere

@@ -18,8 +18,8 @@ type Protocol struct {
 	Name string // "smtp"
 	Port string // where it is spoken, as a rule
 
-	// Logins reports whether a client logs in with the first that it says, so that an
-	// answer tells who is let in.
+	// Logins reports whether a client logs in with the first that it says, so that
+	// an answer tells who is let in.
 	Logins bool
 
 	alias string // another name; "": none

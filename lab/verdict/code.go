@@ -50,9 +50,9 @@ func isVague(c Code) bool {
 	return false
 }
 
-// IsEithers reports whether either side may refuse the other for a code: the rules
-// for the certificates of clients and servers are the same. A name, for example,
-// is looked at by clients alone.
+// IsEithers reports whether either side may refuse the other for a code: the
+// rules for the certificates of clients and servers are the same. A name, for
+// example, is looked at by clients alone.
 func IsEithers(c Code) bool {
 	switch c {
 	case chain.UnknownCA, chain.LookAlikeCA, chain.SelfSigned, chain.Expired, chain.NotYetValid, chain.WrongUsage, chain.WrongKeyUsage, chain.NotACA,

@@ -44,7 +44,8 @@ func (w *wire) refusedInside() (insideRefusal, bool) {
 	return insideRefusal{}, false
 }
 
-// database returns the protocol inside TLS, if it is a database's. PostgreSQL may begin with TLS (ALPN "postgresql").
+// database returns the protocol inside TLS, if it is a database's. PostgreSQL
+// may begin with TLS (ALPN "postgresql").
 func (w *wire) database() string {
 	if w.ALPN == "postgresql" {
 		return "PostgreSQL"

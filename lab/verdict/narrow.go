@@ -94,8 +94,8 @@ func narrowSignatures(o tlswire.Offer) string {
 }
 
 // nameGroup corrects a server that says that there is no cipher suite in common
-// where it lacks a group: in TLS 1.2 a suite with ECDHE needs both, and crypto/tls
-// says the same of either.
+// where it lacks a group: in TLS 1.2 a suite with ECDHE needs both, and
+// crypto/tls says the same of either.
 func (v *Verdict) nameGroup(c *tlsdecrypt.Connection) {
 	if v.Code != NoCommonCipherSuite || v.Offers == nil || v.Offers.Server == nil {
 		return

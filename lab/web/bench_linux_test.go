@@ -29,7 +29,8 @@ import (
 // in Chromium. Each figure is the median of its rounds, and -benchtime 1x is
 // enough.
 
-// BenchmarkPagePaint measures the first paint, on loopback, and how much is fetched for it.
+// BenchmarkPagePaint measures the first paint, on loopback, and how much is
+// fetched for it.
 func BenchmarkPagePaint(b *testing.B) {
 	peertest.Need(b, "chromium")
 	l := startLab(b, "--web", "127.0.0.1:0")
@@ -50,7 +51,8 @@ func BenchmarkPagePaint(b *testing.B) {
 	b.ReportMetric(median(bytes), "bytes-fetched")
 }
 
-// BenchmarkPageAppears measures how long after its end an exchange is on the screen.
+// BenchmarkPageAppears measures how long after its end an exchange is on the
+// screen.
 func BenchmarkPageAppears(b *testing.B) {
 	peertest.Need(b, "chromium")
 	l := startLab(b, "--web", "127.0.0.1:0", "--interval", "300ms")
@@ -72,10 +74,10 @@ func BenchmarkPageAppears(b *testing.B) {
 	b.ReportMetric(slices.Max(late[1:]), "ms-to-the-screen-at-most")
 }
 
-// BenchmarkPageScroll measures the longest task while a list of 1,000 is scrolled from end to
-// end, and the memory of page and server after 2,000 exchanges and after 6,000: of
-// the server what is resident, and what of its heap was in use at the last
-// collection.
+// BenchmarkPageScroll measures the longest task while a list of 1,000 is
+// scrolled from end to end, and the memory of page and server after 2,000
+// exchanges and after 6,000: of the server what is resident, and what of its
+// heap was in use at the last collection.
 func BenchmarkPageScroll(b *testing.B) {
 	peertest.Need(b, "chromium")
 	b.Setenv("GODEBUG", "gctrace=1")
@@ -110,10 +112,10 @@ func BenchmarkPageScroll(b *testing.B) {
 	b.ReportMetric(resident/(1<<20), "MiB-resident")
 }
 
-// BenchmarkPageThroughput measures handshakes a second of 16 connections at a time, with the
-// page open, against those with --web off next to it: pairs, of which each is now
-// the first and now the second, since the machine may be faster at one time than
-// at another, and the client is faster later on.
+// BenchmarkPageThroughput measures handshakes a second of 16 connections at a
+// time, with the page open, against those with --web off next to it: pairs, of
+// which each is now the first and now the second, since the machine may be
+// faster at one time than at another, and the client is faster later on.
 func BenchmarkPageThroughput(b *testing.B) {
 	peertest.Need(b, "chromium")
 	var ratio, without, processor []float64
