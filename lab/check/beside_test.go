@@ -138,8 +138,8 @@ func (b *bench) newCRLAs(issuedAs []byte, name, issuer string, from, until time.
 	return b.write(name, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}))
 }
 
-// What makes programs with CRLs switched on refuse everybody is a refusal in the
-// handshake, too: the findings and the verdict agree.
+// What makes programs with CRLs switched on refuse everybody is a refusal in
+// the handshake, too: the findings and the verdict agree.
 func TestCRLsOfASide(t *testing.T) {
 	b := newBench(t, pki)
 	now := time.Now()

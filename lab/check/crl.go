@@ -141,11 +141,11 @@ func (r *Report) isFoundRevoked(cert *x509.Certificate) bool {
 	})
 }
 
-// policyOf is how a side uses its CRLs for what the other side shows, as programs
-// do that are given these files: if it has those of all CAs of the chain, each
-// must be current, and if it has that of the lowest CA, that one. CRLs that have
-// to do with none of the CAs, nor with the side's own certificate, make programs
-// refuse everybody.
+// policyOf is how a side uses its CRLs for what the other side shows, as
+// programs do that are given these files: if it has those of all CAs of the
+// chain, each must be current, and if it has that of the lowest CA, that one.
+// CRLs that have to do with none of the CAs, nor with the side's own
+// certificate, make programs refuse everybody.
 func policyOf(own, other *lab.Loaded) lab.CRLPolicy {
 	if len(own.CRLs) == 0 || len(other.Certificates) == 0 {
 		return lab.CRLSoft
@@ -167,8 +167,8 @@ func policyOf(own, other *lab.Loaded) lab.CRLPolicy {
 	return lab.CRLSoft
 }
 
-// isOfOwn reports whether a CRL of a side is about what it shows itself, as where
-// it was given all files there are.
+// isOfOwn reports whether a CRL of a side is about what it shows itself, as
+// where it was given all files there are.
 func isOfOwn(l *lab.Loaded) bool {
 	for _, own := range l.Certificates {
 		for _, cert := range (chain.Question{DERs: own.Certificate}).Chain() {

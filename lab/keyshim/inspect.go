@@ -77,7 +77,8 @@ func inspect(path string) Obstacle {
 	return Nothing
 }
 
-// goBuildInfo begins what Go's linker puts into a program of what it is made of.
+// goBuildInfo begins what Go's linker puts into a program of what it is made
+// of.
 const goBuildInfo = "\xff Go buildinf:"
 
 // readsEnvironment reports whether the program at path has the name of the
