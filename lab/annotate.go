@@ -8,8 +8,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// annotate records why a connection was rejected, or is not mutual, if it has a
-// tap.
+// annotate records why a connection was rejected, refused inside TLS, or is not
+// mutual, if it has a tap.
 func annotate(c net.Conn, judge func() verdict.Verdict) {
 	tapped, ok := wiretap.Of(c)
 	if !ok {
@@ -18,7 +18,7 @@ func annotate(c net.Conn, judge func() verdict.Verdict) {
 	switch v := judge(); {
 	case v.Outcome == verdict.Rejected:
 		tapped.Annotate("rejected by the " + v.RejectedBy.String() + ": " + v.Reason)
-	case v.IsRefusedLater(), v.Code == verdict.NotAsked, v.NeverAsked():
+	case v.IsDenied(), v.Code == verdict.NotAsked, v.NeverAsked():
 		tapped.Annotate(v.Reason)
 	}
 }

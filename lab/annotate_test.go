@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -26,28 +27,40 @@ func (c *comments) Open(wiretap.Event) wiretap.Handler {
 	}
 }
 
+// status answers every request with a status.
+func status(code int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
+}
+
 // A capture says why a connection was rejected, and why HTTP refused one that
 // was accepted. Of what is well it says nothing.
 func TestCaptureSaysWhy(t *testing.T) {
 	dir := newPKI(t)
 	for name, test := range map[string]struct {
 		certificate string
-		inHTTP      bool
+		server      Settings
 		want        []string // what the server's end says; nil: nothing
 	}{
-		"accepted":        {"client", false, nil},
-		"rejected":        {"", false, []string{"rejected by the server: the client sent no certificate"}},
-		"refused in HTTP": {"", true, []string{"the server asked for a certificate, and refuses in HTTP with 400: the client sent no certificate"}},
+		"accepted":        {"client", Settings{}, nil},
+		"not found":       {"client", Settings{Handler: http.NotFoundHandler()}, nil},
+		"rejected":        {"", Settings{}, []string{"rejected by the server: the client sent no certificate"}},
+		"refused in HTTP": {"", Settings{RefuseInHTTP: true}, []string{"the server asked for a certificate, and refuses in HTTP with 400: the client sent no certificate"}},
+		"not allowed":     {"client", Settings{Allow: []string{"CN=another"}}, []string{"the client was authenticated, but is not allowed what it asked for: the server answered 403"}},
+		"unauthorised":    {"client", Settings{Handler: status(401)}, []string{"the server accepted the client in TLS, and refuses in HTTP with 401"}},
+		"another host":    {"client", Settings{Handler: status(421)}, []string{"the server refuses in HTTP with 421: it does not answer for this host on this connection"}},
 	} {
 		said := &comments{}
-		client, reported := couple(t,
-			Settings{Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, RefuseInHTTP: test.inHTTP, Tap: wiretap.New(said)},
+		test.server.Credentials, test.server.Tap = Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, wiretap.New(said)
+		client, reported := couple(t, test.server,
 			Settings{Credentials: Credentials{Dir: dir, Certificate: test.certificate, Trust: "server-ca"}}, ClientOptions{})
 		_, _ = client.Call(t.Context())
-		_ = next(t, reported)
+		x := next(t, reported)
 		said.mu.Lock()
 		if !slices.Equal(said.all, test.want) {
 			t.Errorf("%s: %q, want %q", name, said.all, test.want)
+		}
+		if refused := x.Outcome == verdict.Rejected || x.IsDenied(); refused != (test.want != nil) { // one rule for the capture and the rest
+			t.Errorf("%s: refused: %v, in the capture: %v", name, refused, !refused)
 		}
 		said.mu.Unlock()
 	}

@@ -300,7 +300,7 @@ func (w *wire) addRefusal(v *Verdict) {
 	case w.Answer != nil && !w.ClientAuth && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
 		switch w.Answer.HTTP.Status {
 		case http.StatusUnauthorized:
-			v.because(w.refusedBehindTLS("took up an earlier session, in which nobody is asked for a certificate again"))
+			v.because(refusedBehindTLS("took up an earlier session, in which nobody is asked for a certificate again", w.authenticate()))
 		case http.StatusForbidden:
 			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
 		}
@@ -325,7 +325,7 @@ func (w *wire) addRefusal(v *Verdict) {
 	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails:
 		v.because(notAuthorised)
 	case m.HTTP.Status == http.StatusUnauthorized && client.seen && client.chain != tlsdecrypt.Fails && client.faultThat(nil) == nil:
-		v.because(w.refusedBehindTLS("took the client's certificate in TLS"))
+		v.because(refusedBehindTLS("took the client's certificate in TLS", w.authenticate()))
 	case client.faultThat(nil) != nil:
 		fault := client.faultThat(nil)
 		v.refuseInHTTP(m, Reason{Code: fault.Code, Text: fault.Of("the client's certificate", client.leaf), Fix: fault.Fix})
@@ -352,10 +352,10 @@ func (w *wire) authenticate() string {
 }
 
 // refusedBehindTLS is why HTTP says 401 to a client that the server has let pass
-// in TLS, and how.
-func (w *wire) refusedBehindTLS(passed string) Reason {
+// in TLS, and how. authenticate is the response's WWW-Authenticate.
+func refusedBehindTLS(passed, authenticate string) Reason {
 	said := "the server " + passed + ", and refuses in HTTP with 401"
-	if scheme, _, _ := strings.Cut(w.authenticate(), " "); scheme != "" {
+	if scheme, _, _ := strings.Cut(authenticate, " "); scheme != "" {
 		return Reason{Code: NotAuthorised, Text: said + ": it asks for " + scheme + " besides (WWW-Authenticate)",
 			Fix: "send the password or token that the server asks for in HTTP, too"}
 	}

@@ -42,8 +42,7 @@ func (w *wire) noteNames(v *Verdict) {
 		v.because(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 421: " + differ})
 	case status == http.StatusMisdirectedRequest:
 		v.How = InHTTP
-		v.because(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 421: it does not answer for this host on this connection",
-			Fix: "have the client open a connection of its own for each host"})
+		v.because(misdirected)
 	case status == http.StatusBadRequest:
 		v.How = InHTTP
 		v.because(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 400, as some do when the names differ: " + differ})
@@ -51,6 +50,10 @@ func (w *wire) noteNames(v *Verdict) {
 		v.Reason = joined(v.Reason, differ+": the certificate was checked against the first, and the request goes by the second")
 	}
 }
+
+// misdirected is 421 without what the two names are.
+var misdirected = Reason{Code: Misdirected, Text: "the server refuses in HTTP with 421: it does not answer for this host on this connection",
+	Fix: "have the client open a connection of its own for each host"}
 
 // noteWarning adds to the verdict on a client that was accepted that the server
 // has another host's certificate for it (RFC 6066 section 3).

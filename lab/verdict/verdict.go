@@ -62,7 +62,7 @@ type Verdict struct {
 // IsVague reports whether the verdict says that a side was refused, but not
 // why.
 func (v *Verdict) IsVague() bool {
-	return (v.Outcome == Rejected || v.IsRefusedLater()) && isVague(v.Code)
+	return (v.Outcome == Rejected || v.IsDenied()) && isVague(v.Code)
 }
 
 // IsGuessed reports whether the reason of a refusal does not come from the side
@@ -70,10 +70,6 @@ func (v *Verdict) IsVague() bool {
 func (v *Verdict) IsGuessed() bool {
 	return (v.Outcome == Rejected || v.IsDenied()) && !v.known
 }
-
-// IsRefusedLater reports whether the server refused the client in the protocol
-// inside TLS, after a handshake that succeeded.
-func (v *Verdict) IsRefusedLater() bool { return v.How == InHTTP || v.How == Inside }
 
 // RefusedLater is the outcome, as lab explain --list has it, of what IsDenied.
 const RefusedLater = "refused"
@@ -89,7 +85,9 @@ func (v *Verdict) OutcomeWord() string {
 // IsDenied reports whether the server took the client in TLS and then refused
 // it: for its certificate, or because it does not allow that client what it
 // asked for, as 401 and 403 say.
-func (v *Verdict) IsDenied() bool { return v.IsRefusedLater() || v.Code == NotAuthorised }
+func (v *Verdict) IsDenied() bool {
+	return v.How == InHTTP || v.How == Inside || v.Code == NotAuthorised
+}
 
 // NeverAsked reports whether the reason is that the server never asked for a
 // certificate, and no more.
@@ -126,7 +124,7 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 		return seen
 	}
 	v := judgeViews(server, client)
-	if server != nil && status != 0 { // it knows whether the client was authenticated
+	if server != nil && status == http.StatusForbidden { // it knows whether the client was authenticated
 		v.addStatus(status)
 		v.known = v.known || v.Code == NotAuthorised
 	}
@@ -274,6 +272,11 @@ func (v *Verdict) addStatus(status int) {
 		v.Reason, v.unasked = noRequest, false
 	case status == http.StatusForbidden:
 		v.because(notAuthorised)
+	case status == http.StatusUnauthorized:
+		v.because(refusedBehindTLS("accepted the client in TLS", ""))
+	case status == http.StatusMisdirectedRequest:
+		v.How = InHTTP
+		v.because(misdirected)
 	}
 }
 
@@ -303,7 +306,7 @@ func (v *Verdict) addWire(seen Verdict) {
 		return
 	}
 	guess := v.known && seen.How == Probably
-	if v.Outcome != Accepted && !guess || !v.known && seen.IsRefusedLater() { // that it was accepted, the sides know for certain
+	if v.Outcome != Accepted && !guess || !v.known && seen.IsDenied() { // that it was accepted, the sides know for certain
 		v.How = seen.How
 	}
 	if seen.Alert != nil {
@@ -315,7 +318,7 @@ func (v *Verdict) addWire(seen Verdict) {
 	}
 	switch {
 	case v.known || seen.Code == "":
-	case !isVague(seen.Code), v.Code == "", seen.IsRefusedLater(): // the wire has the whole response
+	case !isVague(seen.Code), v.Code == "", seen.IsDenied(): // the wire has the whole response
 		v.Code, v.Reason, v.Fix, v.Causes = seen.Code, seen.Reason, seen.Fix, seen.Causes
 		v.Doubt = seen.Doubt
 	case v.Code == seen.Code && seen.Alert != nil: // the wire shows more of what the alert may mean
