@@ -28,9 +28,10 @@ const (
 
 // seen is what of a connection has been told so far, for beliefs.
 type seen struct {
-	serverHello, request    bool // ServerHello and CertificateRequest
-	alert, judged, answered bool // what Progress has of it
-	items                   int  // that have their beliefs
+	serverHello, request bool // ServerHello and CertificateRequest
+	alert, judged        bool // what Progress has of it
+	answered             int  // the status of the last answer
+	items                int  // that have their beliefs
 }
 
 // believe gives the items that a message has led to what each side knows after
@@ -45,7 +46,9 @@ func (s *story) believe(m *tlsdecrypt.Message) {
 		}
 	}
 	s.seen.alert = s.seen.alert || m == s.progress.Alert
-	s.seen.answered = s.seen.answered || m == s.progress.Answer
+	if m.IsAnswer() {
+		s.seen.answered = m.HTTP.Status
+	}
 	for _, judgement := range s.progress.Judgements {
 		s.seen.judged = s.seen.judged || m == judgement
 	}
@@ -66,8 +69,8 @@ func (s *story) clientBelief() Belief {
 	switch {
 	case s.seen.alert:
 		return s.endedBelief(endpoint.Client)
-	case s.seen.answered:
-		return Belief{Knows, fmt.Sprintf("has its answer: %d", s.progress.Answer.HTTP.Status)}
+	case s.seen.answered != 0:
+		return Belief{Knows, fmt.Sprintf("has its answer: %d", s.seen.answered)}
 	case s.client.finished && s.tls13() && s.seen.judged:
 		return Belief{Knows, "is in: the server goes on"}
 	case s.client.finished && s.tls13():

@@ -101,19 +101,21 @@ func TestHTTP(t *testing.T) {
 }
 
 // A server that asks for a certificate may refuse the one it gets in its first
-// answer, and in no other.
+// answer, or with 401 or 403 in a later one.
 func TestRefusedInHTTP(t *testing.T) {
 	for _, test := range []struct {
 		protocol string
 		asks     bool
 		statuses []int // of one answer after the other
-		refused  bool
+		refused  int   // the status; 0: it does not
 	}{
-		{"http/1.1", true, []int{400}, true},
-		{"h2", true, []int{403, 200}, true},
-		{"http/1.1", true, []int{200, 400}, false},
-		{"http/1.1", true, []int{404}, false},
-		{"http/1.1", false, []int{400}, false},
+		{"http/1.1", true, []int{400}, 400},
+		{"h2", true, []int{403, 200}, 403},
+		{"h2", true, []int{200, 403, 200}, 403},
+		{"http/1.1", true, []int{200, 401}, 401},
+		{"http/1.1", true, []int{200, 400}, 0},
+		{"http/1.1", true, []int{404}, 0},
+		{"http/1.1", false, []int{400}, 0},
 	} {
 		config, answers := serverConfig(), 0
 		if config.ClientAuth = tls.NoClientCert; test.asks {
@@ -132,11 +134,11 @@ func TestRefusedInHTTP(t *testing.T) {
 				response.Body.Close()
 			}
 		})
-		if refusal := c.Progress().Refusal; test.refused != (refusal != nil) || refusal != nil && refusal.HTTP.Status != test.statuses[0] {
+		if refusal := c.Progress().Refusal; (test.refused != 0) != (refusal != nil) || refusal != nil && refusal.HTTP.Status != test.refused {
 			t.Errorf("%+v: %+v", test, refusal)
 		}
-		inJSON := fmt.Sprintf(`"http_refused":%d,`, test.statuses[0])
-		if text := string(must(json.Marshal(c))); test.refused != strings.Contains(text, inJSON) || !c.Progress().Succeeded {
+		inJSON := fmt.Sprintf(`"http_refused":%d,`, test.refused)
+		if text := string(must(json.Marshal(c))); strings.Contains(text, "http_refused") != (test.refused != 0) || test.refused != 0 && !strings.Contains(text, inJSON) || !c.Progress().Succeeded {
 			t.Errorf("%+v: %.500s", test, text)
 		}
 	}

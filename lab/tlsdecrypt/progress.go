@@ -23,7 +23,9 @@ type Progress struct {
 	// they show whether it accepts the client's certificate. There is more than
 	// one when there was another handshake or authentication on the connection.
 	Judgements []*Message
-	// Answer is the server's answer to the first request; nil: there was none.
+	// Answer is the first of the server's answers that refuses the client, whatever
+	// it has answered before ([httpwire.Message.Refuses]); the first of all, if none
+	// does; nil: there was none.
 	Answer *Message
 	// Refusal is Answer when the server asked for a certificate and that may be
 	// what it says to the one it got; nil otherwise. See [httpwire.MayRefuse].
@@ -60,11 +62,8 @@ func (c *Connection) Progress() Progress {
 			judged = true
 			p.Judgements = append(p.Judgements, m)
 		}
-		if p.Answer == nil && m.HTTP != nil && !m.HTTP.Request && m.HTTP.Status >= 200 { // 1xx is no answer (RFC 9110 section 15.2)
+		if m.IsAnswer() && (p.Answer == nil || m.HTTP.Refuses() && !p.Answer.HTTP.Refuses()) {
 			p.Answer = m
-			if c.ClientAuth && httpwire.MayRefuse(m.HTTP.Status) {
-				p.Refusal = m
-			}
 		}
 		if m.Handshake == nil {
 			continue
@@ -83,11 +82,45 @@ func (c *Connection) Progress() Progress {
 			client, server = client || m.From == endpoint.Client, server || m.From == endpoint.Server
 		}
 	}
+	if p.Answer != nil && c.ClientAuth && httpwire.MayRefuse(p.Answer.HTTP.Status) {
+		p.Refusal = p.Answer
+	}
 	p.Succeeded = p.Succeeded || p.Alert == nil && done()
 	if p.Alert == nil && !p.Succeeded {
 		p.Alert = c.lastWarning(p.Hidden)
 	}
 	return p
+}
+
+// IsAnswer reports whether a message is a response of HTTP, but no interim one
+// (RFC 9110 section 15.2).
+func (m *Message) IsAnswer() bool { return m.HTTP != nil && !m.HTTP.Request && m.HTTP.Status >= 200 }
+
+// RequestOf returns the request that an answer is to, and its number on the
+// connection; nil: that cannot be known.
+func (c *Connection) RequestOf(answer *Message) (request *Message, number int) {
+	if c.lacking && !c.begins() {
+		return nil, 0
+	}
+	answers := 0 // up to this one
+	for _, m := range c.Messages {
+		if m.IsAnswer() {
+			answers++
+		}
+		if m == answer {
+			break
+		}
+	}
+	for _, m := range c.Messages {
+		if m.HTTP == nil || !m.HTTP.Request || m.From != endpoint.Client {
+			continue
+		}
+		number++
+		if stream := answer.HTTP.StreamID; stream != 0 && m.HTTP.StreamID == stream || stream == 0 && number == answers {
+			return m, number
+		}
+	}
+	return nil, 0
 }
 
 // begins reports whether the first messages that were seen are ClientHello and

@@ -9,8 +9,8 @@ import (
 	"mtlslab.example/lab/lab/tlswire"
 )
 
-// An interim response is no answer (RFC 9110 section 15.2), and the first answer
-// alone may be a refusal.
+// An interim response is no answer (RFC 9110 section 15.2). The first answer
+// decides, unless a later one refuses the client for certain.
 func TestProgressAnswer(t *testing.T) {
 	for _, test := range []struct {
 		statuses        []int
@@ -22,7 +22,11 @@ func TestProgressAnswer(t *testing.T) {
 		{[]int{103, 100, 200}, true, 200, 0},
 		{[]int{100, 400}, true, 400, 400},
 		{[]int{400}, false, 400, 0},
-		{[]int{404, 403}, true, 404, 0},
+		{[]int{404, 400}, true, 404, 0},
+		{[]int{404, 403}, true, 403, 403},
+		{[]int{200, 421, 403}, true, 421, 0},
+		{[]int{400, 403}, true, 403, 403},
+		{[]int{401, 403}, true, 401, 401},
 		{[]int{403, 200}, true, 403, 403},
 	} {
 		c := &Connection{}

@@ -9,6 +9,7 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -333,6 +334,20 @@ func (w *wire) addRefusal(v *Verdict) {
 		v.refuseInHTTP(m, Reason{Text: "it does not take the one that the client sent, or cannot read the request, and only its own log knows",
 			Fix: "look into the server's log (nginx: ssl_verify_client): it says which", Causes: w.causes(endpoint.Server)})
 	}
+}
+
+// noteRequest adds to a refusal in HTTP which request of the connection it
+// answers, if that is not the first.
+func (w *wire) noteRequest(v *Verdict) {
+	if !v.IsDenied() || v.How == Inside || w.Answer == nil {
+		return
+	}
+	request, number := w.RequestOf(w.Answer)
+	if request == nil || number == 1 {
+		return
+	}
+	path, _, _ := strings.Cut(request.HTTP.Target, "?") // what follows may be a password
+	v.Reason += fmt.Sprintf("; this answers request %d of the connection, %s", number, text.Unicode.Cut(text.Clean(request.HTTP.Method+" "+path), 60))
 }
 
 // refuseInHTTP is because for a server that refuses in HTTP.

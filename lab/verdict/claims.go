@@ -15,8 +15,12 @@ func (v *Verdict) noteClaims(c *tlsdecrypt.Connection) {
 	if !v.IsDenied() || strings.Contains(v.Reason, said) {
 		return
 	}
+	var refused *tlsdecrypt.Message
+	if answer := c.Progress().Answer; answer != nil {
+		refused, _ = c.RequestOf(answer)
+	}
 	for _, m := range c.Messages {
-		if m.From != endpoint.Client || m.HTTP == nil {
+		if m.From != endpoint.Client || m.HTTP == nil || refused != nil && m != refused {
 			continue
 		}
 		if headers := m.HTTP.IdentityHeaders(); len(headers) > 0 {

@@ -206,8 +206,9 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 		v := Verdict{Outcome: Accepted}
 		w.addRefusal(&v)
 		v.settled = v.Reason == ""
-		v.noteClaims(c)
 		w.noteNames(&v)
+		w.noteRequest(&v)
+		v.noteClaims(c)
 		w.noteWarning(&v)
 		w.noteUnasked(&v)
 		return v
