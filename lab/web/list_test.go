@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -77,4 +78,34 @@ func TestListMoves(t *testing.T) {
 	}
 	b.do(chromedp.Focus(chromedp.CSS(fmt.Sprintf(`#rows a[href="#%d"]`, 1400))), chromedp.KeyEvent(kb.ArrowDown))
 	b.until(`document.activeElement.getAttribute('href') === '#1399'`)
+}
+
+// A click opens what was under the pointer when it was pressed, though hundreds
+// of exchanges come until it is released. They are shown then.
+func TestListClick(t *testing.T) {
+	peertest.Need(t, "chromium")
+	p := NewPage(Options{Title: "lab up", Live: true})
+	s := serve(t, p)
+	b := open(t, s.URL(), 1400, 900)
+	addAlike(p, 1, 100)
+	b.until(topRow + `?.textContent.includes('100 accepted')`)
+	last := 100
+	for _, scrolled := range []int{0, 20} { // rows
+		b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector('#scroll').scrollTop = %d * document.querySelector('#rows li').getBoundingClientRect().height`, scrolled)))
+		b.until(topRow + fmt.Sprintf(`.textContent.includes('%d accepted')`, last-scrolled))
+		at := value[struct{ X, Y float64 }](b, `(() => { const r = `+topRow+`.getBoundingClientRect(); return {X: r.left + 50, Y: r.bottom - 5}; })()`)
+		mouse := func(kind input.DispatchMouseEventType) {
+			b.do(chromedp.MouseEvent(kind, at.X, at.Y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+		}
+		mouse(input.DispatchMouseEventTypeMousePressed)
+		x := plainExchange(last + 301)
+		x.Outcome, x.TLS.Version = "accepted", fmt.Sprint("after ", last)
+		addAlike(p, last+1, last+300)
+		p.Add(x)
+		b.until(fmt.Sprintf(`document.querySelector('#by-version').textContent.includes('after %d')`, last)) // the page has it
+		mouse(input.DispatchMouseEventTypeMouseReleased)
+		b.until(fmt.Sprintf(`location.hash === '#%d'`, last-scrolled))
+		last += 301
+		b.until(fmt.Sprintf(`document.querySelector('#count').textContent.includes('%d exchanges')`, last))
+	}
 }
