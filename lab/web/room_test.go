@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -77,6 +78,21 @@ func TestRoom(t *testing.T) {
 	if skip := value[string](b, `document.querySelector('.skip').hash`); skip != "#exchange" {
 		t.Errorf("the first link leads to %s", skip)
 	}
+
+	// So does what is clicked, until it is released.
+	b.do(chromedp.Evaluate[chromedp.Void](`location.hash = '1'; document.querySelector('#room-tab').click()`))
+	link := value[struct{ X, Y float64 }](b, `(() => { const r = document.querySelector('#room tbody a').getBoundingClientRect(); return {X: r.left + 5, Y: r.top + 5}; })()`)
+	mouse := func(kind input.DispatchMouseEventType) {
+		b.do(chromedp.MouseEvent(kind, link.X, link.Y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	}
+	mouse(input.DispatchMouseEventTypeMousePressed)
+	v.Summary, v.Guests = "4 in, 1 refused", append([]room.Guest{{Name: "10.0.0.8", State: room.Refused, LastSeen: at}}, v.Guests...)
+	p.ShowRoom(v)
+	b.until(`document.querySelector('#room [role=status]').textContent === '4 in, 1 refused'`)
+	mouse(input.DispatchMouseEventTypeMouseReleased)
+	b.until(fmt.Sprintf(`document.querySelector('#room').hidden && location.hash === '#%d'`, refused))
+	b.do(chromedp.Click(chromedp.CSS(`#room-tab`)))
+	b.until(`document.querySelectorAll('#room tbody tr').length === 4`)
 }
 
 // A room that changes all the time keeps no exchange from the page.

@@ -78,3 +78,24 @@ export function byID(id) {
 export function isTyping(target) {
   return target instanceof Element && target.closest('input, select, textarea') !== null;
 }
+
+/**
+ * Returns what tells whether a pointer is pressed on an element: until it is
+ * released nothing there may move, or the click would open something else, or
+ * nothing. What has come meanwhile is drawn then.
+ * @param {HTMLElement} element
+ * @param {() => void} draw
+ */
+export function pressed(element, draw) {
+  let held = false;
+  element.addEventListener('pointerdown', () => {
+    held = true;
+  });
+  for (const end of ['pointerup', 'pointercancel', 'contextmenu']) {
+    window.addEventListener(end, () => {
+      if (held) requestAnimationFrame(draw); // after the click
+      held = false;
+    });
+  }
+  return () => held;
+}

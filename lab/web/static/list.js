@@ -1,7 +1,7 @@
 // The list of exchanges. Only the rows in sight are elements, so that thousands
 // cost no more than a screenful.
 
-import {el} from './dom.js';
+import {el, pressed} from './dom.js';
 import {Row} from './row.js';
 import {counted, nameOf, outcomeOf} from './words.js';
 
@@ -26,7 +26,7 @@ export class List {
     this.words = new WeakMap();
     this.chosen = 0;
     this.drawing = false;
-    this.held = false; // by a pointer
+    this.held = pressed(parts.rows, () => this.filter());
     this.height = 0; // of a row
     /** @type {Map<number, Row>} the rows in sight, by id, from above */
     this.drawn = new Map();
@@ -39,10 +39,6 @@ export class List {
       this.later();
     }).observe(parts.scroll);
     parts.rows.addEventListener('keydown', (event) => this.key(event));
-    parts.rows.addEventListener('pointerdown', () => {
-      this.held = true;
-    });
-    for (const end of ['pointerup', 'pointercancel', 'contextmenu']) window.addEventListener(end, () => this.letGo());
     parts.search.form?.addEventListener('submit', (event) => event.preventDefault());
     this.offer();
   }
@@ -58,19 +54,9 @@ export class List {
     this.filter();
   }
 
-  /** Shows what has come while a pointer was pressed on a row: after its click. */
-  letGo() {
-    if (!this.held) return;
-    this.held = false;
-    this.filter();
-  }
-
-  /**
-   * Shows the rows that match. Who has scrolled down stays where they are. No
-   * row moves between the press and the release of a click on it.
-   */
+  /** Shows the rows that match. Who has scrolled down stays where they are. */
   filter() {
-    if (this.held) return;
+    if (this.held()) return;
     const {search, scroll} = this.parts;
     const [outcome, code, version] = [this.parts.outcome, this.parts.code, this.parts.version].map((select) => select.value);
     const wanted = search.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
@@ -116,7 +102,7 @@ export class List {
     this.drawing = true;
     requestAnimationFrame(() => {
       this.drawing = false;
-      if (!this.held) this.draw();
+      if (!this.held()) this.draw();
     });
   }
 

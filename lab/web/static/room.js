@@ -2,7 +2,7 @@
 // exercise they are, if they report it. The words are the terminal's. Roles are
 // written out, as a narrow screen lays the table out as cards.
 
-import {el} from './dom.js';
+import {el, pressed} from './dom.js';
 
 /**
  * @typedef {{exercise: string, solved?: boolean, gave_up?: boolean, hints: number, total: number}} Report
@@ -24,6 +24,7 @@ export class Room {
     this.now = null;
     this.summary = el('p', {role: 'status', class: 'summary'}, 'Nobody has called yet.');
     this.table = el('div', {class: 'wide'});
+    this.held = pressed(this.table, () => this.draw());
     root.replaceChildren(el('h2', null, 'Room'), this.summary, this.table);
   }
 
@@ -38,6 +39,7 @@ export class Room {
     const {now} = this;
     if (!now || this.root.hidden) return;
     if (this.summary.textContent !== now.summary) this.summary.textContent = now.summary;
+    if (this.held()) return;
     const reports = now.guests.some((g) => g.report);
     const heads = ['Who', 'State', 'Calls', 'Last seen', ...(reports ? ['Exercise', 'Hints', 'Solved'] : [])];
     const focused = this.table.contains(document.activeElement) && document.activeElement?.textContent;
