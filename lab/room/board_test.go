@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +20,7 @@ import (
 
 	"mtlslab.example/lab/certgen"
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/peertest"
 )
 
 const participants = 50
@@ -52,7 +55,12 @@ func must(t testing.TB, err error) {
 func board(t testing.TB, dir string, more ...string) (*Room, *url.URL) {
 	t.Helper()
 	r := &Room{}
-	journal := &lab.Journal{Each: func(x *lab.Exchange) { r.See(x, 0) }}
+	return r, serve(t, r, &lab.Journal{Each: func(x *lab.Exchange) { r.See(x, 0) }}, dir, more...)
+}
+
+// serve runs a server of a room that has its exchanges from a journal.
+func serve(t testing.TB, r *Room, journal *lab.Journal, dir string, more ...string) *url.URL {
+	t.Helper()
 	s, err := lab.Listen(t.Context(), "127.0.0.1:0", lab.Settings{
 		Credentials: lab.Credentials{Dir: dir, Certificate: "server", Trust: "client-ca", AlsoTrust: more},
 		Journal:     journal, Handler: r.Handler(lab.Pages()),
@@ -66,7 +74,57 @@ func board(t testing.TB, dir string, more ...string) (*Room, *url.URL) {
 		must(t, <-ended)
 	})
 	_, port, _ := strings.Cut(s.Addr().String(), ":")
-	return r, &url.URL{Scheme: "https", Host: "localhost:" + port}
+	return &url.URL{Scheme: "https", Host: "localhost:" + port}
+}
+
+// What checks that the server is there is no guest, and hides none: a probe that
+// opens a connection and closes it, or resets it. One that goes as far as TLS is
+// listed as what it is, and so is curl that refuses the server's name.
+func TestHealthChecks(t *testing.T) {
+	peertest.Need(t, "curl", "openssl")
+	_, dir := pki(t)
+	r := &Room{}
+	journal := &lab.Journal{Each: func(x *lab.Exchange) { r.See(x, 0) }}
+	at := serve(t, r, journal, dir)
+	see := func(what string, exit int, args ...string) (line string) {
+		t.Helper()
+		for _, reset := range []bool{false, true} { // as kubelet closes what is open
+			c, err := net.Dial("tcp", "127.0.0.1:"+at.Port())
+			must(t, err)
+			if reset {
+				must(t, c.(*net.TCPConn).SetLinger(0))
+			}
+			must(t, c.Close())
+		}
+		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+		cmd.Dir = dir
+		if out, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != exit {
+			t.Fatalf("%s: %v: %s", what, cmd.ProcessState, out)
+		}
+		journal.Wait(t.Context())
+		return strings.Join(lines(r.View()), "; ")
+	}
+	curl := func(options string, args ...string) []string {
+		return append(strings.Fields("curl -s "+options), args...)
+	}
+	own := "--cert client-01.pem --key client-01-key.pem "
+	const noRequest = "in CN=client-01: after the handshake the client closed without a request"
+	for _, test := range []struct {
+		what string
+		exit int
+		args []string
+		want string // how the rows begin
+	}{
+		{"curl refuses the name", 60, curl(own+"--cacert server-ca.pem --connect-to other.example:443:127.0.0.1:"+at.Port(), "https://other.example/"), "1 " + noRequest},
+		{"curl is in", 0, curl(own+"--cacert server-ca.pem", at.String()), "2 in CN=client-01"},
+		{"a check with its certificate", 0, []string{"sh", "-c", "openssl s_client -connect 127.0.0.1:" + at.Port() + " -cert client-01.pem -key client-01-key.pem </dev/null"}, "3 in CN=client-01"},
+		{"curl refuses the CA", 60, curl(own+"--cacert client-ca.pem", at.String()), "1 refuses 127.0.0.1: "},
+		{"a check without one", 0, []string{"sh", "-c", "openssl s_client -connect 127.0.0.1:" + at.Port() + " </dev/null"}, "1 refused 1 connection without a certificate from 127.0.0.1: the client sent no certificate; 1 refuses 127.0.0.1: "},
+	} {
+		if got := see(test.what, test.exit, test.args...); !strings.HasPrefix(got, test.want) || strings.HasSuffix(test.want, "CN=client-01") && got != test.want {
+			t.Errorf("%s: %s, want %s", test.what, got, test.want)
+		}
+	}
 }
 
 func credentials(dir, name string) lab.Credentials {

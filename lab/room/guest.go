@@ -71,9 +71,9 @@ const (
 // seen is an exchange as a row, and the key of that row.
 func seen(x *lab.Exchange) (key string, g Guest) {
 	g = Guest{State: stateOf(x), LastSeen: x.Time.Local(), Calls: 1, identity: x.Client.Identity}
-	if g.Why = first(x.Reason, mostOfWhy); g.State == In {
+	if g.Why = first(x.Reason, mostOfWhy); g.State == In && x.HTTP != nil {
 		g.Why = ""
-		if x.HTTP != nil && x.HTTP.Status >= http.StatusBadRequest {
+		if x.HTTP.Status >= http.StatusBadRequest {
 			g.Why = strings.TrimSpace(fmt.Sprintf("the server answered %d %s", x.HTTP.Status, http.StatusText(x.HTTP.Status)))
 		}
 	}

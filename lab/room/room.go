@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mtlslab.example/lab/lab"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // The bounds of a room: names that are only claimed cost nothing to make up.
@@ -29,7 +30,11 @@ type Room struct {
 }
 
 // See takes in an exchange, which has that id on the page; 0: it is not there.
+// Who leaves without a ClientHello, as a health check does, is no guest.
 func (r *Room) See(x *lab.Exchange, id int) {
+	if x.Outcome == verdict.Unknown {
+		return
+	}
 	key, now := seen(x)
 	now.Exchange = id
 	r.mu.Lock()
@@ -37,6 +42,9 @@ func (r *Room) See(x *lab.Exchange, id int) {
 		key, now.Name = "others "+now.host, now.host+", under more names"
 	}
 	g := r.row(key)
+	if x.HTTP == nil && now.State == In && g.State == In { // a browser's spare connection, perhaps
+		now.Why = g.Why
+	}
 	isNew := g.State != now.State || g.Why != now.Why
 	now.Calls += g.Calls
 	now.Report, now.allowance = g.Report, g.allowance
