@@ -101,15 +101,7 @@ func (d *decrypter) lacksSecret(rec *tlsRecord) bool {
 	if rec.Type != tlswire.ContentTypeApplicationData || w.keys[w.epoch] != nil || d.next.hs.unencryptedTLS13() || tooEarly(d.next.hs.version) != "" {
 		return false
 	}
-	switch w.epoch {
-	case early:
-		return !d.secrets.any(d.next.hs)
-	case handshaking:
-		return d.trafficSecret(rec, handshaking) == nil // Node logs its secrets in any order
-	case application:
-		return d.trafficSecret(rec, application) == nil
-	}
-	return false
+	return w.epoch != plain && d.trafficSecret(rec, w.epoch) == nil // others may be there: Node logs its secrets in any order
 }
 
 // trafficSecret is the first secret that the sender of a record uses in an

@@ -122,8 +122,11 @@ func TestRFC8448(t *testing.T) {
 		t.Run(tr.name, func(t *testing.T) {
 			store := &keylog.Store{}
 			random := tr.dissect(t, Options{}).ClientRandom
+			var secrets []wiretap.Event
 			add := func(label string, secret []byte) {
-				store.Add(keylog.Entry{Label: label, ClientRandom: random, Secret: secret})
+				e := keylog.Entry{Label: label, ClientRandom: random, Secret: secret}
+				store.Add(e)
+				secrets = append(secrets, wiretap.Event{Kind: wiretap.Secret, Data: must(e.AppendText(nil))})
 			}
 			plain := tr.dissect(t, Options{})
 			hellos := len(plain.handshakes[0].transcript)
@@ -158,6 +161,9 @@ func TestRFC8448(t *testing.T) {
 			}
 			if !slices.Equal(got, want[section]) || len(c.Problems) > 0 {
 				t.Errorf("got %q\nwant %q, problems %v", got, want[section], c.Problems)
+			}
+			if section == "4" { // with early data
+				inAnyOrder(t, &tr.recording, secrets, summary(c))
 			}
 			c.Check(nil)
 			held := 0
