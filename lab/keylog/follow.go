@@ -74,19 +74,27 @@ func (s *Store) Follow(r io.Reader) error {
 		}
 		s.Add(entry)
 	}
-	if rest := bytes.TrimSpace(s.more.rest); len(rest) == 0 || rest[0] == '#' {
-		return nil
-	}
-	// A last line without its end is the whole one if its secret is as long as
-	// those of TLS are: 48 bytes, or in TLS 1.3 as many as the hash has.
-	last, err := ParseLine(bytes.TrimRight(s.more.rest, "\r"))
-	if err != nil && s.more.number == 0 {
+	if _, err := s.more.unended(); err != nil && s.more.number == 0 {
 		return &SyntaxError{Line: 1, Problem: err.Error()}
 	}
-	if n := len(last.Secret); n == 48 || n == 32 && last.Label != LabelClientRandom {
-		s.Add(last)
-	}
 	return nil
+}
+
+// unended returns the entry of a last line without its end, if it is whole: if
+// its secret is as long as those of TLS are, 48 bytes, or in TLS 1.3 as many as
+// the hash has. More of it may come all the same.
+func (t *Tail) unended() (Entry, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rest := bytes.TrimSpace(t.rest)
+	if len(rest) == 0 || rest[0] == '#' {
+		return Entry{}, nil
+	}
+	e, err := ParseLine(rest)
+	if n := len(e.Secret); n == 48 || n == 32 && e.Label != LabelClientRandom {
+		return e, nil
+	}
+	return Entry{}, err
 }
 
 // readMore reads what has come to the key log, if one is followed.

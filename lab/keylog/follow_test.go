@@ -66,6 +66,31 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestFollowAnyCut: wherever a line is cut when it is first read, its secret is the
+// whole one when all of it is there: a secret of 48 bytes that was cut after 32
+// looks like another's.
+func TestFollowAnyCut(t *testing.T) {
+	random := bytes.Repeat([]byte{1}, 32)
+	want := bytes.Repeat([]byte{0xab}, 48)
+	line, _ := Entry{Label: LabelServerTraffic0, ClientRandom: random, Secret: want}.AppendText(nil)
+	for cut := range line {
+		var log bytes.Buffer
+		log.WriteString("# a comment\n")
+		log.Write(line[:cut])
+		var s Store
+		if err := s.Follow(&log); err != nil {
+			t.Fatalf("cut at %d: %v", cut, err)
+		}
+		if there := s.Has(random); there == s.Empty() || there != (len(s.Secret(LabelServerTraffic0, random)) > 0) {
+			t.Errorf("cut at %d: there is a secret: %v, and none: %v", cut, there, s.Empty())
+		}
+		log.Write(line[cut:])
+		if got := s.Secret(LabelServerTraffic0, random); !bytes.Equal(got, want) {
+			t.Errorf("cut at %d: the secret is %x", cut, got)
+		}
+	}
+}
+
 // TestTailReadsPastErrors: what is no line of a key log is reported once, and
 // not kept, however long it is; entries are found after it.
 func TestTailReadsPastErrors(t *testing.T) {

@@ -153,7 +153,13 @@ func (s *Store) Secret(label string, clientRandom []byte) []byte {
 	if secret := s.lookUp(key, code); secret != nil || !s.readMore() {
 		return secret
 	}
-	return s.lookUp(key, code)
+	if secret := s.lookUp(key, code); secret != nil {
+		return secret
+	}
+	if last, _ := s.more.unended(); last.Label == label && storeKeyOf(last.ClientRandom) == key {
+		return last.Secret
+	}
+	return nil
 }
 
 func (s *Store) lookUp(key storeKey, code int) []byte {
@@ -171,7 +177,11 @@ func (s *Store) lookUp(key storeKey, code int) []byte {
 // random.
 func (s *Store) Has(clientRandom []byte) bool {
 	key := storeKeyOf(clientRandom)
-	return s.has(key) || s.readMore() && s.has(key)
+	if s.has(key) || !s.readMore() || s.has(key) {
+		return s.has(key)
+	}
+	last, _ := s.more.unended()
+	return last.Label != "" && storeKeyOf(last.ClientRandom) == key
 }
 
 func (s *Store) has(key storeKey) bool {
@@ -192,7 +202,11 @@ func (s *Store) Empty() bool {
 			return false
 		}
 	}
-	return true
+	if s.more == nil {
+		return true
+	}
+	last, _ := s.more.unended()
+	return last.Label == ""
 }
 
 // Forget says that a connection has ended. Its secrets that came by AddPassing
