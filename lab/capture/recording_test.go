@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,32 @@ func TestSecretsComeFirst(t *testing.T) {
 				t.Error("a secret is there twice")
 			}
 		})
+	}
+}
+
+// TestSecretsComeInAnyOrder: the packets wait for the last secret, whichever that
+// is, and however many came before the server's flight.
+func TestSecretsComeInAnyOrder(t *testing.T) {
+	labels := []string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"}
+	for order := range 4 * 4 * 4 * 4 {
+		before, left := order%4, slices.Clone(labels)
+		w, m := newWriter(t, capture.Options{})
+		s := play(w)
+		s.client(tlsRecord(handshake, 100))
+		for n := order; len(left) > 0; n /= 4 {
+			if len(left) == len(labels)-before {
+				s.server(tlsRecord(handshake, 100))
+			}
+			at := n % len(left)
+			s.secret(left[at])
+			left = slices.Delete(left, at, at+1)
+			s.server(tlsRecord(application, 100))
+		}
+		s.close()
+		w.Close()
+		if got := outline(t, m.Bytes()); got != "DP" {
+			t.Errorf("order %d: blocks are %s, want DP", order, got)
+		}
 	}
 }
 

@@ -71,6 +71,28 @@ func TestFollow(t *testing.T) {
 		t.Errorf("the first connection got %q", first)
 	}
 
+	// In any order: nothing is complete without the last one.
+	for last, label := range []string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"} {
+		n, all := 10+last, new(peertest.Buffer)
+		keys := newConnKeys(all)
+		f.expect(randomOf(byte(n)), false, keys)
+		for _, other := range []string{"SERVER_TRAFFIC_SECRET_0", "CLIENT_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_TRAFFIC_SECRET_0", "SERVER_HANDSHAKE_TRAFFIC_SECRET"} {
+			if other != label {
+				write(lineOf(other, n))
+			}
+		}
+		f.read()
+		select {
+		case <-keys.complete:
+			t.Errorf("complete without %s", label)
+		default:
+		}
+		write(lineOf(label, n))
+		if !f.await(keys, patience) || strings.Count(all.String(), "\n") != 4 {
+			t.Errorf("with %s at the end the connection got %q", label, all)
+		}
+	}
+
 	// None at all, and none needed.
 	if f.expect(randomOf(3), false, newConnKeys(third)); third.String() != "" {
 		t.Errorf("the third connection got %q", third)
