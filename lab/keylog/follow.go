@@ -82,7 +82,8 @@ func (s *Store) Follow(r io.Reader) error {
 
 // unended returns the entry of a last line without its end, if it is whole: if
 // its secret is as long as those of TLS are, 48 bytes, or in TLS 1.3 as many as
-// the hash has. More of it may come all the same.
+// the hash has. More of it may come all the same. The error is that it is no
+// beginning of a line.
 func (t *Tail) unended() (Entry, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -91,8 +92,12 @@ func (t *Tail) unended() (Entry, error) {
 		return Entry{}, nil
 	}
 	e, err := ParseLine(rest)
-	if n := len(e.Secret); n == 48 || n == 32 && e.Label != LabelClientRandom {
+	label, _, _ := bytes.Cut(rest, []byte{' '})
+	switch n := len(e.Secret); {
+	case n == 48, n == 32 && e.Label != LabelClientRandom:
 		return e, nil
+	case len(rest) <= MaxLine && labelOf(label) != "": // so begins a line, too
+		return Entry{}, nil
 	}
 	return Entry{}, err
 }

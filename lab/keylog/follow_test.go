@@ -73,9 +73,8 @@ func TestFollowAnyCut(t *testing.T) {
 	random := bytes.Repeat([]byte{1}, 32)
 	want := bytes.Repeat([]byte{0xab}, 48)
 	line, _ := Entry{Label: LabelServerTraffic0, ClientRandom: random, Secret: want}.AppendText(nil)
-	for cut := range line {
+	for cut := range line { // of the first line
 		var log bytes.Buffer
-		log.WriteString("# a comment\n")
 		log.Write(line[:cut])
 		var s Store
 		if err := s.Follow(&log); err != nil {
