@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
@@ -107,5 +108,46 @@ func TestListClick(t *testing.T) {
 		b.until(fmt.Sprintf(`location.hash === '#%d'`, last-scrolled))
 		last += 301
 		b.until(fmt.Sprintf(`document.querySelector('#count').textContent.includes('%d exchanges')`, last))
+	}
+}
+
+// One exchange a second is on the screen at once; the last of hundreds a second
+// is there soon after them, and needs no other to push it.
+func TestListAtOnce(t *testing.T) {
+	peertest.Need(t, "chromium")
+	p := NewPage(Options{Title: "lab up", Live: true})
+	s := serve(t, p)
+	b := open(t, s.URL(), 1400, 900)
+	addAlike(p, 1, 1)
+	b.until(topRow + `?.textContent.includes('1 accepted')`)
+	b.do(chromedp.Evaluate[chromedp.Void](`window.drawn = {};
+		new MutationObserver(() => { window.drawn[document.querySelector('#count').textContent] = performance.timeOrigin + performance.now(); }).observe(document.querySelector('#count'), {childList: true, characterData: true, subtree: true})`))
+	shown := func(n int) time.Time {
+		count := fmt.Sprintf("%d exchanges", n)
+		if n >= 1000 {
+			count = fmt.Sprintf("1,000 exchanges; %d older ones only in the capture", n-1000)
+		}
+		b.until(fmt.Sprintf(`window.drawn[%q]`, count))
+		return time.UnixMicro(int64(1000 * value[float64](b, fmt.Sprintf(`window.drawn[%q]`, count))))
+	}
+	fastest := time.Hour
+	for n := 2; n <= 6; n++ {
+		time.Sleep(2 * shortestRest) // they come slowly
+		added := time.Now()
+		addAlike(p, n, n)
+		fastest = min(fastest, shown(n).Sub(added))
+	}
+	if t.Logf("one is drawn after %v", fastest); fastest > 50*time.Millisecond {
+		t.Errorf("one exchange is drawn after %v", fastest)
+	}
+	for n := 7; n <= 1500; n += 20 {
+		addAlike(p, n, min(n+19, 1500))
+		time.Sleep(20 * time.Millisecond) // a thousand a second
+	}
+	added := time.Now()
+	if late := shown(1500).Sub(added); late > longestRest+time.Second {
+		t.Errorf("the last is drawn after %v", late)
+	} else {
+		t.Logf("the last of many is drawn after %v", late)
 	}
 }
