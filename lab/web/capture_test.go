@@ -5,13 +5,16 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"mtlslab.example/lab/lab/capture"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/tlsdecrypt"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // A capture of one exchange opens in Wireshark: with its keys decrypted, and
@@ -50,6 +53,40 @@ func TestCapture(t *testing.T) {
 	}
 }
 
+// What a side of a connection in a capture has shown: "no certificate" is said of
+// who could have shown one, and could be seen to show none.
+func TestShownInCapture(t *testing.T) {
+	both := []endpoint.Side{endpoint.Client, endpoint.Server}
+	type sides = []endpoint.Side
+	p := NewPage(Options{})
+	s := serve(t, p)
+	for _, test := range []struct {
+		name          string
+		version       uint16
+		withKeys      bool
+		early, hidden sides
+	}{
+		{"mtls", tls.VersionTLS13, true, nil, nil},
+		{"mtls", tls.VersionTLS13, false, nil, both},
+		{"mtls", tls.VersionTLS12, false, nil, nil},
+		{"untrusted-server", tls.VersionTLS13, true, both[:1], nil},
+		{"untrusted-server", tls.VersionTLS12, true, both[:1], nil},
+		{"no-client-cert", tls.VersionTLS13, true, nil, nil},
+		{"no-client-cert", tls.VersionTLS13, false, nil, both},
+		{"no-client-cert", tls.VersionTLS12, false, nil, nil},
+	} {
+		path := map[bool]string{true: "/exchanges/%d/capture-with-keys.pcapng", false: "/exchanges/%d/capture.pcapng"}[test.withKeys]
+		_, file := get(t, s.request(t, "GET", fmt.Sprintf(path, p.Add(run(t, test.name, test.version)))))
+		c := connectionIn(t, file)
+		v := verdict.Judge(nil, nil, 0, c)
+		x := &Exchange{Exchange: OfConnection(c, &v)}
+		p.Add(x)
+		if r := x.row(); !slices.Equal(r.Early, test.early) || !slices.Equal(r.Hidden, test.hidden) {
+			t.Errorf("%+v: early %v, hidden %v", test, r.Early, r.Hidden)
+		}
+	}
+}
+
 // tshark is what tshark says of a capture.
 func tshark(t *testing.T, file string, args ...string) string {
 	t.Helper()
@@ -67,12 +104,18 @@ func tshark(t *testing.T, file string, args ...string) string {
 // messagesIn are the messages of the connection in a capture.
 func messagesIn(t *testing.T, file string) (all string) {
 	t.Helper()
+	return names(connectionIn(t, file))
+}
+
+// connectionIn is the connection in a capture.
+func connectionIn(t *testing.T, file string) (found *tlsdecrypt.Connection) {
+	t.Helper()
 	store := &keylog.Store{}
-	d := tlsdecrypt.New(tlsdecrypt.Options{Secrets: store, Done: func(c *tlsdecrypt.Connection) { all = names(c) }})
+	d := tlsdecrypt.New(tlsdecrypt.Options{Secrets: store, Done: func(c *tlsdecrypt.Connection) { found = c }})
 	secrets := func(lines []byte) { must(t, store.Follow(bytes.NewReader(lines))) }
 	must(t, capture.Read(strings.NewReader(file), capture.ReadOptions{Sink: d, Secrets: secrets}))
 	d.Close()
-	return all
+	return found
 }
 
 // names are the messages of a connection, and how it ended.

@@ -28,6 +28,7 @@ type Exchange struct {
 
 	id      int                 // counted from 1
 	early   endpoint.Pair[bool] // the turn of that side to show a certificate had not come
+	hidden  endpoint.Pair[bool] // what that side showed cannot be read
 	size    int                 // of Wire, in bytes of memory
 	reading sync.Mutex          // held while Wire is used, which may change it
 }
@@ -49,7 +50,9 @@ func (s *exchanges) add(x *Exchange) (id int) {
 	if x.Wire != nil {
 		x.Wire.Trim()
 		x.size = x.Wire.Size()
-		x.early = endpoint.Pair[bool]{Client: endedEarly(x.Wire, endpoint.Client, &x.Client), Server: endedEarly(x.Wire, endpoint.Server, &x.Server)}
+		for side, party := range map[endpoint.Side]*lab.Party{endpoint.Client: &x.Client, endpoint.Server: &x.Server} {
+			*x.early.Of(side), *x.hidden.Of(side) = endedEarly(x.Wire, side, party), isHidden(x.Wire, side, party)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,18 +80,33 @@ func (s *exchanges) add(x *Exchange) (id int) {
 func (x *Exchange) emptied() *Exchange {
 	outside := *x.Exchange
 	outside.Wire, outside.WireLeftOut = nil, true
-	return &Exchange{Exchange: &outside, Ladder: x.Ladder, id: x.id, early: x.early}
+	return &Exchange{Exchange: &outside, Ladder: x.Ladder, id: x.id, early: x.early, hidden: x.hidden}
 }
 
 // endedEarly reports whether a connection ended before the turn of a side to show
 // a certificate had come.
 func endedEarly(c *tlsdecrypt.Connection, side endpoint.Side, party *lab.Party) bool {
-	if party.Certificate != "" || party.State != verdict.StateConnected && party.State != verdict.StateHandshake {
+	switch party.State {
+	case verdict.StateConnected, verdict.StateHandshake, "": // the last is that of a capture
+		return party.Certificate == "" && !slices.ContainsFunc(c.Messages, func(m *tlsdecrypt.Message) bool {
+			return m.From == side && (m.Encrypted || m.Handshake != nil && m.Handshake.Type != tlswire.TypeClientHello && m.Handshake.Type != tlswire.TypeServerHello)
+		})
+	}
+	return false
+}
+
+// isHidden reports whether the certificate of a side may be in what cannot be
+// read.
+func isHidden(c *tlsdecrypt.Connection, side endpoint.Side, party *lab.Party) bool {
+	if party.Certificate != "" || party.State != "" || c.Version < tlswire.VersionTLS13 {
 		return false
 	}
-	return !slices.ContainsFunc(c.Messages, func(m *tlsdecrypt.Message) bool {
-		return m.From == side && m.Handshake != nil && m.Handshake.Type != tlswire.TypeClientHello && m.Handshake.Type != tlswire.TypeServerHello
-	})
+	for _, m := range c.Messages {
+		if m.From == side && (m.Encrypted || m.Handshake != nil && m.Handshake.Type == tlswire.TypeCertificate) {
+			return m.Encrypted
+		}
+	}
+	return false
 }
 
 // end says that no more exchanges will come.

@@ -30,7 +30,8 @@ type row struct {
 	ID    int    `json:"id"`
 	Title string `json:"title,omitempty"` // in place of its number
 	// Early are the sides whose turn to show a certificate had not come.
-	Early []endpoint.Side `json:"early,omitempty"`
+	Early  []endpoint.Side `json:"early,omitempty"`
+	Hidden []endpoint.Side `json:"hidden,omitempty"` // those of which nobody can read what they have shown
 	*lab.Exchange
 }
 
@@ -40,12 +41,18 @@ func (x *Exchange) row() row {
 		title = fmt.Sprintf("TCP stream %d", x.Number)
 	}
 	r := row{ID: x.id, Title: title, Exchange: x.Exchange}
-	for side, early := range x.early.All() {
-		if *early {
-			r.Early = append(r.Early, side)
+	r.Early, r.Hidden = sidesOf(&x.early), sidesOf(&x.hidden)
+	return r
+}
+
+// sidesOf returns the sides that are so.
+func sidesOf(so *endpoint.Pair[bool]) (sides []endpoint.Side) {
+	for side, is := range so.All() {
+		if *is {
+			sides = append(sides, side)
 		}
 	}
-	return r
+	return sides
 }
 
 // stream sends the exchanges that are there, and then each as it comes, as

@@ -273,7 +273,7 @@ function breakable(text) {
 /** @param {Detail} x */
 function facts(x) {
   return [x.tls.version, x.tls.cipher_suite, x.tls.group, x.tls.alpn, x.tls.resumed && 'resumed', x.http && `HTTP ${x.http.status}`,
-    duration(x.duration_ms), `${x.client_addr} to ${x.server_addr}`, x.time?.replace('T', ' ').slice(0, 19)].filter(Boolean).join(' · ');
+    duration(x.duration_ms), `${x.client_addr} to ${x.server_addr}`, x.time?.replace('T', '\u00a0').slice(0, 19)].filter(Boolean).join(' · ');
 }
 
 /** @param {number} id */

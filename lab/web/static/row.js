@@ -94,5 +94,6 @@ function whyOf(x) {
  * @param {Exchange} x
  */
 function namesOf(x) {
-  return [x.client.certificate || (x.early?.includes('client') ? '' : 'no certificate'), x.server.certificate].filter(Boolean).join(' → ');
+  const unseen = x.early?.includes('client') || x.hidden?.includes('client');
+  return [x.client.certificate || (unseen ? '' : 'no certificate'), x.server.certificate].filter(Boolean).join(' → ');
 }

@@ -14,6 +14,7 @@
  * @property {number} [like] id of an earlier row, which has all that is not here; see whole
  * @property {string} [title] in place of its number
  * @property {Side[]} [early] whose turn to show a certificate had not come
+ * @property {Side[]} [hidden] of which nobody can read what they have shown
  * @property {number} exchange
  * @property {string} time
  * @property {string} client_addr

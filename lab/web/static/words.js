@@ -34,6 +34,7 @@ export function nameOf(x) {
  * @param {import('./types.js').Side} side
  */
 export function shownBy(x, side) {
+  if (x.hidden?.includes(side)) return 'not known: it is encrypted';
   return x[side].certificate || (x.early?.includes(side) ? 'nothing: its turn had not come' : 'no certificate');
 }
 
