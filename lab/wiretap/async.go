@@ -41,16 +41,19 @@ func NewAsync(sink Sink) *Async { return &Async{sink: sink} }
 // asyncConn is one connection.
 type asyncConn struct {
 	async  *Async
-	handle Handler // of the sink
+	handle Handler // of the sink, once Open has been passed on
 
 	mu    sync.Mutex
 	batch *Batch // nil when nothing waits
 	taken int64  // bytes of data so far
 }
 
-// Open implements Sink.
+// Open implements Sink. That the events are passed on is scheduled here, where
+// whoever accepts connections has just been woken: the kernel has to wake
+// somebody for a timer that is set later.
 func (a *Async) Open(e Event) Handler {
-	c := &asyncConn{async: a, handle: a.sink.Open(e)}
+	c := &asyncConn{async: a}
+	c.add(e)
 	return c.add
 }
 
@@ -127,6 +130,10 @@ func (c *asyncConn) passOn() {
 	c.mu.Unlock()
 	var size int64
 	for _, e := range b.Events {
+		if e.Kind == Open {
+			c.handle = c.async.sink.Open(e)
+			continue
+		}
 		if e.Kind == Data {
 			size += int64(len(e.Data))
 		}
