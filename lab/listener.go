@@ -107,6 +107,7 @@ type serverConn struct {
 	own            *identity // what the server can show
 	keys           keylog.Buffer
 	alerts         plainAlerts
+	answered       atomic.Pointer[HTTP] // the first request; nil: it has had no response yet
 	reported       atomic.Bool
 	refusal        atomic.Pointer[error] // with which HTTP refuses the client's certificate
 	quota          quota                 // until the client is authenticated
@@ -147,7 +148,7 @@ func (c *serverConn) Write(b []byte) (int, error) {
 // server that stops calls it during handshakes too.
 func (c *serverConn) Close() error {
 	defer c.quota.end()
-	if c.reported.Load() {
+	if c.answer(); c.reported.Load() {
 		return c.hangUp()
 	}
 	if c.listener.ends.Load() != nil {
@@ -161,6 +162,13 @@ func (c *serverConn) Close() error {
 		return c.drain()
 	}
 	return c.hangUp()
+}
+
+// answer reports an exchange whose first request has had its response.
+func (c *serverConn) answer() {
+	if first := c.answered.Load(); first != nil {
+		c.finish(nil, c.tls.ConnectionState(), first)
+	}
 }
 
 // drain drains the connection. Once the server stops, all connections share one

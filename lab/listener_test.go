@@ -5,10 +5,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"net/http"
+	"sync"
 	"testing"
 	"time"
 
 	"mtlslab.example/lab/certgen"
+	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
 )
 
@@ -47,8 +50,55 @@ func TestIdleConnectionsEndTogether(t *testing.T) {
 	}
 }
 
+// An exchange is reported after its first response, although the client keeps the
+// connection and, in HTTP/2, has another request on it.
+func TestReportedOnceAnswered(t *testing.T) {
+	dir := newPKI(t)
+	for _, http2 := range []bool{false, true} {
+		began, end := make(chan bool), make(chan bool)
+		addr, reported := serveWith(t, Settings{
+			Credentials: Credentials{Dir: dir, Certificate: "server", Trust: "client-ca"}, HTTP2: http2,
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/slow" {
+					close(began)
+					<-end
+				}
+				w.WriteHeader(http.StatusTeapot)
+			}),
+		})
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: clientConfig(t, dir), ForceAttemptHTTP2: http2}}
+		get := func(path string) {
+			response, err := client.Get("https://" + addr + path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			response.Body.Close()
+		}
+		var slow sync.WaitGroup
+		slow.Go(func() { get("/slow") })
+		<-began
+		get("/")
+		if x := next(t, reported); x.Outcome != verdict.Accepted || x.status() != http.StatusTeapot {
+			t.Errorf("HTTP/2 is %v: %v, status %d", http2, x.Outcome, x.status())
+		}
+		close(end)
+		slow.Wait()
+		client.CloseIdleConnections()
+	}
+}
+
 // dialAs connects to a server as client.
 func dialAs(t *testing.T, dir, addr string) *tls.Conn {
+	t.Helper()
+	c, err := tls.Dial("tcp", addr, clientConfig(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func clientConfig(t *testing.T, dir string) *tls.Config {
 	t.Helper()
 	certificate, err := certgen.Load(dir, "client")
 	if err != nil {
@@ -60,9 +110,5 @@ func dialAs(t *testing.T, dir, addr string) *tls.Conn {
 	}
 	config := &tls.Config{ServerName: "localhost", RootCAs: x509.NewCertPool(), Certificates: []tls.Certificate{certificate}}
 	config.RootCAs.AddCert(trusted[0])
-	c, err := tls.Dial("tcp", addr, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return config
 }

@@ -104,14 +104,18 @@ func acquaint(state *tls.ConnectionState) acquaintance {
 // connKey is where a request's context holds its connection.
 type connKey struct{}
 
-// reportFirst reports a connection's first response to the journal.
-func reportFirst(next http.Handler) http.Handler {
+// noteFirst notes a connection's first response. It is reported once it is sent:
+// the client need not wait for the journal.
+func noteFirst(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(answer, r)
 		if conn, ok := r.Context().Value(connKey{}).(*tls.Conn); ok {
 			c := serverConnOf(conn)
-			c.finish(nil, *r.TLS, &HTTP{Status: answer.status})
+			c.answered.CompareAndSwap(nil, &HTTP{Status: answer.status})
+			if r.ProtoMajor == 2 { // other requests may keep the connection from being idle
+				c.answer()
+			}
 		}
 	})
 }

@@ -90,7 +90,7 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 		settings: s,
 		listener: &listener{Listener: l, config: w.current, journal: s.Journal, tap: s.Tap, wrap: s.Wrap},
 		http: &http.Server{
-			Handler:           reportFirst(handler),
+			Handler:           noteFirst(handler),
 			ReadHeaderTimeout: s.timeout(), // and of the handshake
 			ReadTimeout:       30 * time.Second,
 			WriteTimeout:      30 * time.Second,
@@ -102,7 +102,12 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 			},
 		},
 	}
-	server.http.ConnState = server.busy.see
+	server.http.ConnState = func(c net.Conn, state http.ConnState) {
+		server.busy.see(c, state)
+		if state == http.StateIdle { // a response is sent
+			serverConnOf(c).answer()
+		}
+	}
 	return server, nil
 }
 
