@@ -1,10 +1,9 @@
 package probe
 
 import (
+	"bytes"
 	"encoding/json"
-	"encoding/xml"
 	"io"
-	"strings"
 )
 
 // reportTool is the name by which reports say that they are of lab probe.
@@ -17,9 +16,8 @@ func IsReport(r io.Reader) (bool, error) {
 	if err != nil || len(data) == 0 {
 		return err == nil, err
 	}
-	var suites junitSuites
-	if xml.Unmarshal(data, &suites) == nil {
-		return strings.HasPrefix(suites.Suite.Name, reportTool+" "), nil
+	if bytes.HasPrefix(data, []byte(junitStart)) {
+		return true, nil
 	}
 	var log sarifLog
 	if json.Unmarshal(data, &log) != nil {

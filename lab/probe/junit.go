@@ -7,101 +7,72 @@ import (
 	"strings"
 )
 
-// The elements of JUnit's XML, as Jenkins, GitLab and GitHub's actions read
-// them. Times are in seconds.
-type (
-	junitSuites struct {
-		XMLName xml.Name `xml:"testsuites"`
-		Suite   junitSuite
-	}
-	junitSuite struct {
-		XMLName   xml.Name    `xml:"testsuite"`
-		Name      string      `xml:"name,attr"`
-		Tests     int         `xml:"tests,attr"`
-		Failures  int         `xml:"failures,attr"`
-		Errors    int         `xml:"errors,attr"`
-		Skipped   int         `xml:"skipped,attr"`
-		Time      string      `xml:"time,attr"`
-		Timestamp string      `xml:"timestamp,attr"`
-		Cases     []junitCase `xml:"testcase"`
-	}
-	junitCase struct {
-		Class   string        `xml:"classname,attr"`
-		Name    string        `xml:"name,attr"`
-		Time    string        `xml:"time,attr"`
-		Failure *junitProblem `xml:"failure"`
-		Error   *junitProblem `xml:"error"`
-		Skipped *junitProblem `xml:"skipped"`
-		Out     string        `xml:"system-out,omitempty"`
-	}
-	junitProblem struct {
-		Type    string `xml:"type,attr,omitempty"`
-		Message string `xml:"message,attr"`
-		Text    string `xml:",chardata"`
-	}
-)
+// junitStart is how reports in JUnit XML begin, up to what was probed.
+const junitStart = xml.Header + "<testsuites>\n  <testsuite name=\"" + reportTool + " "
 
-// WriteJUnit writes the report as JUnit XML: what is wrong is a failure, what is
-// unknown an error, what was not tried or is accepted is skipped.
+// WriteJUnit writes the report as JUnit XML, as Jenkins, GitLab and GitHub's
+// actions read it: what is wrong is a failure, what is unknown an error, what
+// was not tried or is accepted is skipped. Times are in seconds.
 func (r *Report) WriteJUnit(w io.Writer) error {
-	suite := junitSuite{Name: reportTool + " " + r.Target, Time: seconds(r.DurationMS), Timestamp: r.Time.UTC().Format("2006-01-02T15:04:05")}
+	var cases strings.Builder
+	tests, of := 0, make(map[string]int)
+	add := func(name string, ms float64, element, content string) {
+		tests++
+		of[element]++
+		fmt.Fprintf(&cases, "    <testcase classname=\"lab.probe\" name=\"%s\" time=\"%s\">\n      <%s%s</%s>\n    </testcase>\n",
+			escaped(name), seconds(ms), element, content, element)
+	}
 	for _, f := range r.Findings {
-		suite.add(junitCaseOf(f))
+		element, content := f.junit()
+		add(f.junitName(), f.DurationMS, element, content)
 	}
 	if r.Error != "" {
-		suite.add(junitCase{Class: "lab.probe", Name: "controls", Time: seconds(0), Error: &junitProblem{Type: string(Unknown), Message: r.Error, Text: r.Hint}})
+		add("controls", 0, "error", junitProblem(string(Unknown), r.Error, r.Hint))
 	}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	encoder := xml.NewEncoder(w)
-	encoder.Indent("", "  ")
-	if err := encoder.Encode(junitSuites{Suite: suite}); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
+	_, err := fmt.Fprintf(w, "%s%s\" tests=\"%d\" failures=\"%d\" errors=\"%d\" skipped=\"%d\" time=\"%s\" timestamp=\"%s\">\n%s  </testsuite>\n</testsuites>\n",
+		junitStart, escaped(r.Target), tests, of["failure"], of["error"], of["skipped"], seconds(r.DurationMS), r.Time.UTC().Format("2006-01-02T15:04:05"), cases.String())
 	return err
 }
 
-func (s *junitSuite) add(c junitCase) {
-	s.Tests++
-	switch {
-	case c.Failure != nil:
-		s.Failures++
-	case c.Error != nil:
-		s.Errors++
-	case c.Skipped != nil:
-		s.Skipped++
-	}
-	s.Cases = append(s.Cases, c)
-}
-
-func junitCaseOf(f *Finding) junitCase {
-	c := junitCase{Class: "lab.probe", Name: f.Case, Time: seconds(f.DurationMS)}
+func (f *Finding) junitName() string {
+	name := f.Case
 	if f.TLS != "" {
-		c.Name += " (" + f.TLS + ")"
+		name += " (" + f.TLS + ")"
 	}
 	if f.Peer != "" {
-		c.Name += " by " + f.Peer
+		name += " by " + f.Peer
 	}
-	problem := &junitProblem{Type: string(f.Result), Message: f.Title + ": " + f.Words(), Text: f.explained()}
+	return name
+}
+
+// junit returns the element that says what was found, and what stands between
+// its name and its end tag.
+func (f *Finding) junit() (element, content string) {
+	message := f.Title + ": " + f.Words()
 	switch {
 	case f.Fails():
-		c.Failure = problem
+		return "failure", junitProblem(string(f.Result), message, f.explained())
 	case f.Judgement == Unknown:
-		c.Error = problem
+		return "error", junitProblem(string(f.Result), message, f.explained())
 	case f.Accepted:
-		problem.Message = "accepted: " + problem.Message
-		c.Skipped = problem
+		return "skipped", junitProblem(string(f.Result), "accepted: "+message, f.explained())
 	case f.Judgement == Left:
-		c.Skipped = &junitProblem{Message: f.Reason}
-	default:
-		c.Out = problem.Message
-		if f.Judgement == Warning {
-			c.Out += "\n" + problem.Text
-		}
+		return "skipped", junitProblem("", f.Reason, "")
+	case f.Judgement == Warning:
+		message += "\n" + f.explained()
 	}
-	return c
+	return "system-out", ">" + escaped(message)
+}
+
+func junitProblem(kind, message, text string) string {
+	return fmt.Sprintf(" type=\"%s\" message=\"%s\">%s", escaped(kind), escaped(message), escaped(text))
+}
+
+// escaped returns a text for elements and attributes of XML.
+func escaped(s string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(s)) // never fails
+	return b.String()
 }
 
 // explained says why, what to change and where to learn it, in lines.
