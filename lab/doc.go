@@ -21,7 +21,7 @@
 //	wiretap/wiretaptest
 //	certgen/revocation certgen/spell httpwire private tlswire wiretap
 //	dn
-//	endpoint glossary peertest pipe text
+//	endpoint glossary packed peertest pipe text
 //
 // From the top: main exits the process, and nothing else does. command is the
 // command line; web serves the live view. probe turns the lessons on other

@@ -1,7 +1,7 @@
 package exercise
 
 import (
-	"embed"
+	_ "embed"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,13 +11,16 @@ import (
 
 	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/certgen/yamldoc"
+	"mtlslab.example/lab/lab/packed"
 )
 
 // The names of the files begin with numbers: their order is the one that
 // teaches.
 //
-//go:embed exercises/*.yaml
-var embedded embed.FS
+//go:embed exercises.txtar.gz
+var archive []byte
+
+var embedded = packed.Files(archive)
 
 // UnknownError is a name that no exercise has.
 type UnknownError struct {
@@ -29,13 +32,13 @@ func (e *UnknownError) Error() string { return fmt.Sprintf("no exercise is calle
 
 // All returns the built-in exercises in the order in which they teach.
 func All() ([]*Exercise, error) {
-	files, err := fs.Glob(embedded, "exercises/*.yaml")
+	files, err := fs.Glob(embedded(), "exercises/*.yaml")
 	if err != nil {
 		return nil, err
 	}
 	all := make([]*Exercise, len(files))
 	for i, file := range files {
-		text, err := embedded.ReadFile(file)
+		text, err := fs.ReadFile(embedded(), file)
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +56,7 @@ func Find(name string) (*Exercise, error) {
 	if strings.ContainsAny(name, `./\`) {
 		return read(name)
 	}
-	files, err := fs.Glob(embedded, "exercises/*.yaml")
+	files, err := fs.Glob(embedded(), "exercises/*.yaml")
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +64,7 @@ func Find(name string) (*Exercise, error) {
 	for i, file := range files {
 		_, names[i], _ = strings.Cut(strings.TrimSuffix(path.Base(file), ".yaml"), "-")
 		if names[i] == name {
-			text, err := embedded.ReadFile(file)
+			text, err := fs.ReadFile(embedded(), file)
 			if err != nil {
 				return nil, err
 			}

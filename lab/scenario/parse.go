@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -240,7 +241,7 @@ func (s *Scenario) readName(r yamldoc.Document) yamldoc.Setter {
 		if !goodName().MatchString(s.Name) {
 			return r.ErrorAt(n, "write small letters, digits and hyphens", "the name %q is not one for a folder", s.Name)
 		}
-		builtIn, err := embedded.ReadFile("scenarios/" + s.Name + ".yaml")
+		builtIn, err := fs.ReadFile(embedded(), "scenarios/"+s.Name+".yaml")
 		if err == nil && !bytes.Equal(builtIn, s.Text) {
 			return r.ErrorAt(n, "give yours a name of its own, such as my-"+s.Name,
 				"the built-in scenario is called %s too, and its certificates and captures would be overwritten", s.Name)

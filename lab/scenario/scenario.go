@@ -3,7 +3,7 @@ package scenario
 import (
 	"crypto/tls"
 	"crypto/x509/pkix"
-	"embed"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -19,11 +19,14 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/fault"
+	"mtlslab.example/lab/lab/packed"
 	"mtlslab.example/lab/lab/verdict"
 )
 
-//go:embed scenarios/*.yaml
-var embedded embed.FS
+//go:embed scenarios.txtar.gz
+var archive []byte
+
+var embedded = packed.Files(archive)
 
 // Scenario is one lesson. Texts are in words, without line breaks.
 type Scenario struct {
@@ -187,7 +190,7 @@ func Find(name string) (*Scenario, error) {
 		}
 		return Parse(name, text)
 	}
-	text, err := embedded.ReadFile("scenarios/" + name + ".yaml")
+	text, err := fs.ReadFile(embedded(), "scenarios/"+name+".yaml")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &UnknownError{Name: name, Nearest: spell.Nearest(name, names())}
 	}
@@ -210,7 +213,7 @@ func readDocument(name string) ([]byte, error) {
 
 // names returns the names of the built-in scenarios.
 func names() []string {
-	files, _ := fs.Glob(embedded, "scenarios/*.yaml") // the pattern is good
+	files, _ := fs.Glob(embedded(), "scenarios/*.yaml") // the pattern is good
 	for i, file := range files {
 		files[i] = strings.TrimSuffix(path.Base(file), ".yaml")
 	}

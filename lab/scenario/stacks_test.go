@@ -218,14 +218,14 @@ func (table *Table) write(t *testing.T) {
 		b.WriteString(string(text) + map[bool]string{true: ",", false: ""}[i+1 < len(table.Stacks)] + "\n")
 	}
 	b.WriteString("],\n\"runs\": [\n" + strings.ReplaceAll(strings.TrimSuffix(texts(t, table.Runs), "\n"), "\n", ",\n") + "\n]\n}\n")
-	for file, text := range map[string][]byte{"stacks.json": b.Bytes(), "stacks.json.gz": packed(t, b.Bytes()), "STACKS.md": []byte(stackSheet(t, table))} {
+	for file, text := range map[string][]byte{"stacks.json": b.Bytes(), "stacks.json.gz": gzipped(t, b.Bytes()), "STACKS.md": []byte(stackSheet(t, table))} {
 		if err := os.WriteFile(file, text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-func packed(t *testing.T, text []byte) []byte {
+func gzipped(t *testing.T, text []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)

@@ -1,10 +1,11 @@
 package snippet
 
 import (
-	"embed"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"path/filepath"
 	"slices"
@@ -14,11 +15,14 @@ import (
 
 	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/packed"
 	"mtlslab.example/lab/lab/text"
 )
 
-//go:embed snippets
-var files embed.FS
+//go:embed snippets.txtar.gz
+var archive []byte
+
+var files = packed.Files(archive)
 
 // ports are those of programs that have one of their own, in place of 8443.
 var ports = map[string]string{"postgresql": "5432", "mysql": "3306", "redis": "6379", "kafka": "9093", "etcd": "2379"}
@@ -99,7 +103,7 @@ func (e *PathError) Error() string {
 
 // Names are those of all programs, in their order.
 func Names() (names []string) {
-	entries, _ := files.ReadDir("snippets") // never fails
+	entries, _ := fs.ReadDir(files(), "snippets") // never fails
 	for _, entry := range entries {
 		name, _, _ := strings.Cut(entry.Name(), ".")
 		if !slices.Contains(names, name) {
@@ -117,7 +121,7 @@ func Sides(name string) (program string, sides []endpoint.Side, err error) {
 		program = other
 	}
 	for _, side := range []endpoint.Side{endpoint.Server, endpoint.Client} {
-		if _, err := files.ReadFile(file(program, side)); err == nil {
+		if _, err := fs.ReadFile(files(), file(program, side)); err == nil {
 			sides = append(sides, side)
 		}
 	}
@@ -148,7 +152,7 @@ func Write(w io.Writer, program string, side endpoint.Side, v Values) error {
 			return &PathError{*path}
 		}
 	}
-	snippet, err := files.ReadFile(file(program, side))
+	snippet, err := fs.ReadFile(files(), file(program, side))
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func WriteGallery(w io.Writer, sides []GallerySide) error {
 			count++
 		}
 	}
-	style, script := read("static/style.css"), read("gallery.js")
+	style, script := read(static(), "static/style.css"), read(files, "gallery.js")
 	return templates().ExecuteTemplate(w, "gallery.html", struct {
 		Sides  []GallerySide
 		Count  int

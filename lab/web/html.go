@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"io/fs"
 	"net/http"
 	"strings"
 	"sync"
@@ -33,7 +34,7 @@ func (p *Page) writeHTML(w io.Writer, shown []*Exchange) error {
 	for _, x := range shown {
 		data.Details[x.id] = p.detail(x)
 	}
-	script, style := joinedScript(), read("static/style.css")
+	script, style := joinedScript(), read(static(), "static/style.css")
 	return templates().ExecuteTemplate(w, "page.html", pageData{
 		Title: p.options.Title, About: p.options.About, Data: template.JS(encode(data)), Script: template.JS(script), Style: template.CSS(style),
 		Policy: policyOf(script, style),
@@ -65,8 +66,8 @@ func hashed(text string) string {
 }
 
 // read returns one of the page's files.
-func read(name string) string {
-	text, err := files.ReadFile(name)
+func read(files fs.FS, name string) string {
+	text, err := fs.ReadFile(files, name)
 	if err != nil {
 		panic(err) // it is embedded
 	}
@@ -90,7 +91,7 @@ var joinedScript = sync.OnceValue(func() string {
 			return
 		}
 		seen[name] = true
-		module := read("static/" + name)
+		module := read(static(), "static/"+name)
 		for _, m := range importLine().FindAllStringSubmatch(module, -1) {
 			add(m[1])
 		}

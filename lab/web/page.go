@@ -7,14 +7,20 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"mtlslab.example/lab/lab/packed"
 	"mtlslab.example/lab/lab/room"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/verdict"
 )
 
-//go:embed static page.html gallery.html gallery.js
+//go:embed page.html gallery.html gallery.js
 var files embed.FS
+
+//go:embed static.txtar.gz
+var archive []byte
+
+var static = packed.Files(archive)
 
 var templates = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(files, "*.html")) })
 

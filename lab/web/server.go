@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -78,8 +77,7 @@ func (s *Server) Close() error {
 // handler returns the routes of the page, behind its guard.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	static, _ := fs.Sub(files, "static") // it is there
-	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	mux.HandleFunc("GET /static/", func(w http.ResponseWriter, r *http.Request) { http.FileServerFS(static()).ServeHTTP(w, r) })
 	mux.HandleFunc("GET /page.js", func(w http.ResponseWriter, _ *http.Request) { // one request in place of many, one after the other
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 		_, _ = io.WriteString(w, joinedScript())
