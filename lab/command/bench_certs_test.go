@@ -25,7 +25,7 @@ import (
 // deletes between its rounds measures that.
 func BenchmarkCerts(b *testing.B) {
 	const leaves = 1000
-	program, certyaml := benchCopy(b, peertest.Build(b, runtime.GOOS)), benchCopy(b, peertest.Certyaml(b))
+	program, certyaml := benchCopy(b, peertest.Release(b, runtime.GOOS)), benchCopy(b, peertest.Certyaml(b))
 	var manifest strings.Builder
 	manifest.WriteString("subject: CN=ca\n")
 	for i := range leaves {
@@ -79,21 +79,20 @@ func benchFiles(b *testing.B, c *exec.Cmd, dir string, files int) time.Duration 
 	return took
 }
 
-// BenchmarkSize builds the binary as a release has it, stripped and static.
+// BenchmarkSize measures the program as a release has it, for Linux on amd64.
 //
 //	go test -run '^$' -bench Size -benchtime 1x ./lab/command
 func BenchmarkSize(b *testing.B) {
-	program := filepath.Join(b.TempDir(), "lab")
+	const most = 18_000_000
+	b.Setenv("GOARCH", "amd64")
 	for b.Loop() {
-		build := exec.Command("go", "build", "-tags", "urfave_cli_no_docs", "-trimpath", "-ldflags", "-s -w", "-o", program, "mtlslab.example/lab")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			b.Fatalf("%v\n%s", err, out)
+		info, err := os.Stat(peertest.Release(b, "linux"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(info.Size())/1e6, "MB")
+		if info.Size() > most {
+			b.Errorf("the program has %d bytes, and is to have at most %d", info.Size(), most)
 		}
 	}
-	info, err := os.Stat(program)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportMetric(float64(info.Size())/1e6, "MB")
 }

@@ -44,7 +44,7 @@ const benchRestart = 300
 // x-bare is the bare server's time in terms of that of lab server, x-bare-brief
 // in terms of that with --capture off --brief, both as medians over the rounds.
 func BenchmarkServer(b *testing.B) {
-	program := peertest.Build(b, runtime.GOOS)
+	program := peertest.Release(b, runtime.GOOS)
 	dir := b.TempDir()
 	benchUp(b, program, dir) // makes the PKI
 	certs := filepath.Join(dir, "certs")

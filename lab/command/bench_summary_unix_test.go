@@ -34,7 +34,7 @@ import (
 // MB, and with LAB_FULL=1 x-flat-4GB the same of 4 GB.
 func BenchmarkSummary(b *testing.B) {
 	peertest.Need(b, "tshark")
-	program := benchCopy(b, peertest.Build(b, runtime.GOOS))
+	program := benchCopy(b, peertest.Release(b, runtime.GOOS))
 	base := benchRefusals(b, program)
 	first, second := benchNight(b, base, 0, 500), benchNight(b, base, 1, 500)
 	small := benchNight(b, base, 0, 100)

@@ -25,7 +25,7 @@ import (
 // rounds.
 func BenchmarkUp(b *testing.B) {
 	python := benchPython(b)
-	program := benchCopy(b, peertest.Build(b, runtime.GOOS))
+	program := benchCopy(b, peertest.Release(b, runtime.GOOS))
 	ready := b.TempDir()
 	benchUp(b, program, ready) // makes the PKI
 	certs := filepath.Join(ready, "certs")

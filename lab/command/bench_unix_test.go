@@ -38,7 +38,7 @@ const (
 // of that among 5,000, and x-flat the same of the most memory.
 func BenchmarkExplain(b *testing.B) {
 	peertest.Need(b, "tshark")
-	program := benchCopy(b, peertest.Build(b, runtime.GOOS))
+	program := benchCopy(b, peertest.Release(b, runtime.GOOS))
 	some := benchRecord(b, program)
 	many := benchRepeat(b, some, benchCopies)
 
@@ -70,7 +70,7 @@ func BenchmarkExplain(b *testing.B) {
 //
 //	go test -run '^$' -bench FirstLadder -benchtime 5x ./lab/command
 func BenchmarkFirstLadder(b *testing.B) {
-	program := benchCopy(b, peertest.Build(b, runtime.GOOS))
+	program := benchCopy(b, peertest.Release(b, runtime.GOOS))
 	const copies = 32
 	large := benchRepeat(b, benchRecord(b, program), copies)
 	var first, all []time.Duration
