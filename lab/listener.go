@@ -166,7 +166,7 @@ func (c *serverConn) Close() error {
 
 // answer reports an exchange whose first request has had its response.
 func (c *serverConn) answer() {
-	if first := c.answered.Load(); first != nil {
+	if first := c.answered.Load(); first != nil && !c.reported.Load() {
 		c.finish(nil, c.tls.ConnectionState(), first)
 	}
 }

@@ -77,7 +77,11 @@ func TestReportedOnceAnswered(t *testing.T) {
 		}
 		var slow sync.WaitGroup
 		slow.Go(func() { get("/slow") })
-		<-began
+		select {
+		case <-began:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the handler is not called")
+		}
 		get("/")
 		if x := next(t, reported); x.Outcome != verdict.Accepted || x.status() != http.StatusTeapot {
 			t.Errorf("HTTP/2 is %v: %v, status %d", http2, x.Outcome, x.status())

@@ -103,10 +103,10 @@ func NewServer(l net.Listener, s Settings) (*Server, error) {
 		},
 	}
 	server.http.ConnState = func(c net.Conn, state http.ConnState) {
-		server.busy.see(c, state)
 		if state == http.StateIdle { // a response is sent
 			serverConnOf(c).answer()
 		}
+		server.busy.see(c, state) // last: a server that stops waits for the report
 	}
 	return server, nil
 }

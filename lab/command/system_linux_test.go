@@ -28,7 +28,7 @@ func TestHintsForTheSystem(t *testing.T) {
 		{readOnly, "server", "open keys.log: read-only file system", none},
 		{readOnly, "certs export server --format p12 --out x.p12", "open x.p12: read-only file system", another},
 		{readOnly, "up --count 1 --keylog off --capture off", "", ""}, // what the hint says
-		{"ulimit -n 10", "up --count 1", "too many open files", "lab: hint: ulimit -n shows how many files a process may have open"},
+		{"ulimit -n 10", "up --count 1", "too many open files", "lab: hint: ulimit -Hn shows how many files a process may have open"},
 		{"true", "server --keylog " + long, "file name too long", "lab: hint: choose a shorter name"},
 	} {
 		cmd := run(t.Context(), "")

@@ -31,7 +31,7 @@ var systemHints = map[syscall.Errno]string{
 	syscall.ENOSPC:       makeRoom + "; df -h shows how full each is",
 	syscall.EDQUOT:       makeRoom + "; quota -s shows how much you may have",
 	syscall.EROFS:        writeElsewhere,
-	syscall.EMFILE:       "ulimit -n shows how many files a process may have open: raise it with ulimit -n 4096",
+	syscall.EMFILE:       "ulimit -Hn shows how many files a process may have open; an administrator can raise it",
 	syscall.ENFILE:       "all processes together have as many files open as the system allows: end some",
 	syscall.ENAMETOOLONG: shorterName,
 }

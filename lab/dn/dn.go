@@ -33,7 +33,7 @@ func Issuer(c *x509.Certificate) string { return known(c.RawIssuer) }
 func OfCRL(l *x509.RevocationList) string { return known(l.RawIssuer) }
 
 // Serial returns a certificate's serial number in hexadecimal, two digits for
-// each octet, as openssl x509 -text and tshark write it.
+// each octet, as openssl x509 -serial and tshark write it, in small letters.
 func Serial(c *x509.Certificate) string {
 	digits, isNegative := strings.CutPrefix(c.SerialNumber.Text(16), "-")
 	if len(digits)%2 == 1 {

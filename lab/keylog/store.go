@@ -159,7 +159,7 @@ func (s *Store) Secret(label string, clientRandom []byte) []byte {
 	if last, _ := s.more.unended(); last.Label == label && storeKeyOf(last.ClientRandom) == key {
 		return last.Secret
 	}
-	return nil
+	return s.lookUp(key, code) // another goroutine may have read the line's end
 }
 
 func (s *Store) lookUp(key storeKey, code int) []byte {
@@ -177,11 +177,14 @@ func (s *Store) lookUp(key storeKey, code int) []byte {
 // random.
 func (s *Store) Has(clientRandom []byte) bool {
 	key := storeKeyOf(clientRandom)
-	if s.has(key) || !s.readMore() || s.has(key) {
-		return s.has(key)
+	if s.has(key) {
+		return true
+	}
+	if !s.readMore() {
+		return false
 	}
 	last, _ := s.more.unended()
-	return last.Label != "" && storeKeyOf(last.ClientRandom) == key
+	return last.Label != "" && storeKeyOf(last.ClientRandom) == key || s.has(key)
 }
 
 func (s *Store) has(key storeKey) bool {

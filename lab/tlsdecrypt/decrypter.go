@@ -101,7 +101,12 @@ func (d *decrypter) lacksSecret(rec *tlsRecord) bool {
 	if rec.Type != tlswire.ContentTypeApplicationData || w.keys[w.epoch] != nil || d.next.hs.unencryptedTLS13() || tooEarly(d.next.hs.version) != "" {
 		return false
 	}
-	return w.epoch != plain && d.trafficSecret(rec, w.epoch) == nil // others may be there: Node logs its secrets in any order
+	if w.epoch == plain || d.trafficSecret(rec, w.epoch) != nil {
+		return false
+	}
+	// Others may be there: Node logs its secrets in any order. That of early data
+	// may never come: a server that does not accept these logs but the others.
+	return w.epoch != early || !d.secrets.all(loggedLabels[1:], d.next.hs.clientRandom)
 }
 
 // trafficSecret is the first secret that the sender of a record uses in an

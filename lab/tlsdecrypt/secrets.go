@@ -2,6 +2,7 @@ package tlsdecrypt
 
 import (
 	"bytes"
+	"slices"
 
 	"mtlslab.example/lab/lab/keylog"
 	"mtlslab.example/lab/lab/tlswire"
@@ -51,6 +52,7 @@ func (s *secrets) find(label string, clientRandom []byte) []byte {
 }
 
 // loggedLabels are the secrets that open records (RFC 9850 section 2.2).
+// That of early data is the first.
 var loggedLabels = []string{keylog.LabelClientEarlyTraffic, keylog.LabelClientHandshakeTraffic, keylog.LabelServerHandshakeTraffic,
 	keylog.LabelClientTraffic0, keylog.LabelServerTraffic0}
 
@@ -83,6 +85,11 @@ func (s *secrets) any(hs *handshake) bool {
 	}
 	store := s.shared.options.Secrets
 	return store != nil && store.Has(random)
+}
+
+// all reports whether all of these secrets are known.
+func (s *secrets) all(labels []string, clientRandom []byte) bool {
+	return !slices.ContainsFunc(labels, func(label string) bool { return s.find(label, clientRandom) == nil })
 }
 
 // empty reports whether there are no secrets at all, not even of other
