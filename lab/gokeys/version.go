@@ -45,8 +45,8 @@ func goVersion(file *elf.File) string {
 }
 
 // buildInfo returns the address of what begins with magic, 0 if there is none.
-// Without section headers it is searched for, at the multiples of 16 that it
-// stands at.
+// Without section headers it is searched for, at the addresses that are multiples
+// of 16, where it stands.
 func buildInfo(file *elf.File, magic []byte) uint64 {
 	if s := file.Section(".go.buildinfo"); s != nil {
 		return s.Addr
@@ -59,7 +59,7 @@ func buildInfo(file *elf.File, magic []byte) uint64 {
 			continue
 		}
 		data, _ := io.ReadAll(p.Open())
-		for at := 0; at < len(data); at += 16 {
+		for at := int(-p.Vaddr & 15); at < len(data); at += 16 {
 			if bytes.HasPrefix(data[at:], magic) {
 				return p.Vaddr + uint64(at)
 			}
