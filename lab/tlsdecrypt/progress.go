@@ -1,7 +1,9 @@
 package tlsdecrypt
 
 import (
+	"cmp"
 	"slices"
+	"sync"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
@@ -25,7 +27,7 @@ type Progress struct {
 	Judgements []*Message
 	// Answer is the first of the server's answers that refuses the client, whatever
 	// it has answered before ([httpwire.Message.Refuses]); the first of all, if none
-	// does; nil: there was none.
+	// does; nil: there was none. A challenge that the client has met is left out.
 	Answer *Message
 	// Refusal is Answer when the server asked for a certificate and that may be
 	// what it says to the one it got; nil otherwise. See [httpwire.MayRefuse].
@@ -62,9 +64,6 @@ func (c *Connection) Progress() Progress {
 			judged = true
 			p.Judgements = append(p.Judgements, m)
 		}
-		if m.IsAnswer() && (p.Answer == nil || m.HTTP.Refuses() && !p.Answer.HTTP.Refuses()) {
-			p.Answer = m
-		}
 		if m.Handshake == nil {
 			continue
 		}
@@ -82,6 +81,7 @@ func (c *Connection) Progress() Progress {
 			client, server = client || m.From == endpoint.Client, server || m.From == endpoint.Server
 		}
 	}
+	p.Answer = c.answer()
 	if p.Answer != nil && c.ClientAuth && httpwire.MayRefuse(p.Answer.HTTP.Status) {
 		p.Refusal = p.Answer
 	}
@@ -92,35 +92,99 @@ func (c *Connection) Progress() Progress {
 	return p
 }
 
+// answer returns Progress.Answer.
+func (c *Connection) answer() *Message {
+	var first *Message
+	met := sync.OnceValue(c.metChallenges)
+	for _, m := range c.Messages {
+		if !m.IsAnswer() || m.challenges() && met()[m] {
+			continue
+		}
+		if first == nil {
+			first = m
+		}
+		if m.HTTP.Refuses() {
+			return m
+		}
+	}
+	return first
+}
+
+// metChallenges returns the responses 401 which only ask for a password or a
+// token: a later answer to the same request is no refusal. Clients that choose
+// among several ways ask without one first (RFC 9110 section 11.1).
+func (c *Connection) metChallenges() map[*Message]bool {
+	type resource struct{ method, target string }
+	met, passed := map[*Message]bool{}, map[resource]bool{}
+	requests := c.requests()
+	for _, m := range slices.Backward(c.Messages) {
+		request := requests[m]
+		if request == nil {
+			continue
+		}
+		asked := resource{request.HTTP.Method, request.HTTP.Target}
+		passed[asked] = passed[asked] || !m.HTTP.Refuses()
+		met[m] = passed[asked] && m.challenges()
+	}
+	return met
+}
+
 // IsAnswer reports whether a message is a response of HTTP, but no interim one
 // (RFC 9110 section 15.2).
 func (m *Message) IsAnswer() bool { return m.HTTP != nil && !m.HTTP.Request && m.HTTP.Status >= 200 }
 
+// challenges reports whether an answer asks for a password or a token.
+func (m *Message) challenges() bool {
+	return m.HTTP.Status == 401 && m.HTTP.Authenticate() != ""
+}
+
+// isRequest reports whether a message is a request of the client.
+func (m *Message) isRequest() bool {
+	return m.HTTP != nil && m.HTTP.Request && m.From == endpoint.Client
+}
+
 // RequestOf returns the request that an answer is to, and its number on the
 // connection; nil: that cannot be known.
 func (c *Connection) RequestOf(answer *Message) (request *Message, number int) {
-	if c.lacking && !c.begins() {
+	request = c.requests()[answer]
+	if request == nil {
 		return nil, 0
 	}
-	answers := 0 // up to this one
 	for _, m := range c.Messages {
-		if m.IsAnswer() {
-			answers++
+		if m.isRequest() {
+			number++
 		}
-		if m == answer {
+		if m == request {
 			break
 		}
 	}
+	return request, number
+}
+
+// requests returns the request of each answer: the one on its stream, or, in
+// HTTP/1, the one with its number. It is nil if that cannot be known.
+func (c *Connection) requests() map[*Message]*Message {
+	if c.lacking && !c.begins() {
+		return nil
+	}
+	asked, of := map[uint32]*Message{}, map[*Message]*Message{}
+	var requests, answers uint32
 	for _, m := range c.Messages {
-		if m.HTTP == nil || !m.HTTP.Request || m.From != endpoint.Client {
+		if !m.isRequest() {
 			continue
 		}
-		number++
-		if stream := answer.HTTP.StreamID; stream != 0 && m.HTTP.StreamID == stream || stream == 0 && number == answers {
-			return m, number
+		requests++
+		if at := cmp.Or(m.HTTP.StreamID, requests); asked[at] == nil {
+			asked[at] = m
 		}
 	}
-	return nil, 0
+	for _, m := range c.Messages {
+		if m.IsAnswer() {
+			answers++
+			of[m] = asked[cmp.Or(m.HTTP.StreamID, answers)]
+		}
+	}
+	return of
 }
 
 // begins reports whether the first messages that were seen are ClientHello and

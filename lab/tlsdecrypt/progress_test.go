@@ -47,6 +47,47 @@ func TestProgressAnswer(t *testing.T) {
 	}
 }
 
+// A challenge that the client has met is no refusal (RFC 9110 section 11.1).
+func TestProgressChallenge(t *testing.T) {
+	type exchange struct {
+		target string
+		status int
+		scheme string // WWW-Authenticate
+	}
+	for name, test := range map[string]struct {
+		said []exchange
+		want int
+	}{
+		"met":                   {[]exchange{{"/", 200, ""}, {"/x", 401, "Basic realm=a"}, {"/x", 200, ""}}, 200},
+		"met at first":          {[]exchange{{"/x", 401, "Digest realm=a"}, {"/x", 404, ""}}, 404},
+		"met in two steps":      {[]exchange{{"/x", 401, "NTLM"}, {"/x", 401, "NTLM TlRMTVNTUAAC"}, {"/x", 204, ""}}, 204},
+		"met, and then refused": {[]exchange{{"/x", 401, "Negotiate"}, {"/x", 200, ""}, {"/y", 403, ""}}, 403},
+		"a wrong password":      {[]exchange{{"/", 200, ""}, {"/x", 401, "Basic realm=a"}, {"/x", 401, "Basic realm=a"}}, 401},
+		"and then forbidden":    {[]exchange{{"/x", 401, "Basic realm=a"}, {"/x", 403, ""}}, 401},
+		"another resource":      {[]exchange{{"/x", 401, "Basic realm=a"}, {"/y", 200, ""}}, 401},
+		"later than the answer": {[]exchange{{"/x", 200, ""}, {"/x", 401, "Basic realm=a"}}, 401},
+		"no challenge":          {[]exchange{{"/x", 401, ""}, {"/x", 200, ""}}, 401},
+	} {
+		for _, stream := range []uint32{0, 2} { // HTTP/1, HTTP/2
+			c := &Connection{}
+			c.ClientAuth = true
+			for i, said := range test.said {
+				id := stream * uint32(i+1)
+				response := &httpwire.Message{StreamID: id, Status: said.status}
+				if said.scheme != "" {
+					response.Headers = []httpwire.Header{{Name: "www-authenticate", Value: said.scheme}}
+				}
+				c.Messages = append(c.Messages, &Message{From: endpoint.Client, HTTP: &httpwire.Message{StreamID: id, Request: true, Method: "GET", Target: said.target}},
+					&Message{From: endpoint.Server, HTTP: response})
+			}
+			p := c.Progress()
+			if p.Answer == nil || p.Answer.HTTP.Status != test.want || (p.Refusal != nil) != httpwire.MayRefuse(test.want) {
+				t.Errorf("%s: answer %+v, refusal %+v, want %d", name, p.Answer, p.Refusal, test.want)
+			}
+		}
+	}
+}
+
 // An alert that answers the other side's end of the connection is not its cause.
 func TestProgressAlert(t *testing.T) {
 	end := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)

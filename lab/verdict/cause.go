@@ -301,13 +301,13 @@ func (w *wire) addRefusal(v *Verdict) {
 	case w.Answer != nil && !w.ClientAuth && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
 		switch w.Answer.HTTP.Status {
 		case http.StatusUnauthorized:
-			v.because(refusedBehindTLS("took up an earlier session, in which nobody is asked for a certificate again", w.authenticate()))
+			v.because(refusedBehindTLS("took up an earlier session, in which nobody is asked for a certificate again", w.Answer.HTTP.Authenticate()))
 		case http.StatusForbidden:
 			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
 		}
 	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
 		v.How = InHTTP
-		why := *RefuseUnasked(w.Answer.HTTP.Status, w.authenticate())
+		why := *RefuseUnasked(w.Answer.HTTP.Status, w.Answer.HTTP.Authenticate())
 		switch {
 		case why.Code != NotAsked:
 		case w.mayAskLater():
@@ -326,7 +326,7 @@ func (w *wire) addRefusal(v *Verdict) {
 	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails:
 		v.because(notAuthorised)
 	case m.HTTP.Status == http.StatusUnauthorized && client.seen && client.chain != tlsdecrypt.Fails && client.faultThat(nil) == nil:
-		v.because(refusedBehindTLS("took the client's certificate in TLS", w.authenticate()))
+		v.because(refusedBehindTLS("took the client's certificate in TLS", w.Answer.HTTP.Authenticate()))
 	case client.faultThat(nil) != nil:
 		fault := client.faultThat(nil)
 		v.refuseInHTTP(m, Reason{Code: fault.Code, Text: fault.Of("the client's certificate", client.leaf), Fix: fault.Fix})
@@ -354,16 +354,6 @@ func (w *wire) noteRequest(v *Verdict) {
 func (v *Verdict) refuseInHTTP(m *tlsdecrypt.Message, why Reason) {
 	v.How = InHTTP
 	v.because(*RefuseInHTTP(m.HTTP.Status, why))
-}
-
-// authenticate returns WWW-Authenticate of the answer.
-func (w *wire) authenticate() string {
-	for _, h := range w.Answer.HTTP.Headers {
-		if strings.EqualFold(h.Name, "WWW-Authenticate") {
-			return h.Value
-		}
-	}
-	return ""
 }
 
 // refusedBehindTLS is why HTTP says 401 to a client that the server has let pass
