@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -160,8 +161,8 @@ func OfConnection(c *tlsdecrypt.Connection, v *verdict.Verdict) *lab.Exchange {
 			party.Certificate = chain[0].Subject
 		}
 	}
-	if answer := c.Progress().Answer; answer != nil {
-		x.HTTP = &lab.HTTP{Status: answer.HTTP.Status}
+	if i := slices.IndexFunc(c.Messages, (*tlsdecrypt.Message).IsAnswer); i >= 0 {
+		x.HTTP = &lab.HTTP{Status: c.Messages[i].HTTP.Status}
 	}
 	if !c.Ended.IsZero() && !c.Opened.IsZero() {
 		x.DurationMS = float64(c.Ended.Sub(c.Opened).Microseconds()) / 1000

@@ -5,9 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"reflect"
 	"testing"
 
+	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/scenario"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/verdict"
@@ -114,5 +117,10 @@ func TestOfConnection(t *testing.T) {
 		if fmt.Sprint(pair[0]) != fmt.Sprint(pair[1]) {
 			t.Errorf("the wire shows %v, want %v", pair[0], pair[1])
 		}
+	}
+	refused := &tlsdecrypt.Message{From: endpoint.Server, HTTP: &httpwire.Message{Status: http.StatusForbidden}}
+	live.Wire.Messages = append(live.Wire.Messages, refused)
+	if x := OfConnection(live.Wire, &live.Verdict); x.HTTP.Status != live.HTTP.Status {
+		t.Errorf("before a refusal: status %d, want that of the first response, %d", x.HTTP.Status, live.HTTP.Status)
 	}
 }
