@@ -11,6 +11,7 @@ import (
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -71,22 +72,41 @@ func joined(sentence, more string) string {
 	return sentence + "; " + more
 }
 
-// misdirected returns the host of the first request that is not the name that
-// the client asked for in TLS; "": there is none. After the first request a
-// client may call other hosts of the same certificate (RFC 9113 section 9.1.1).
+// misdirected returns the host of a request that is not the name that the client
+// asked for in TLS; "": there is none. It is the request that the server may
+// refuse for that (400, 421), or else the first such one. After the first request
+// a client may call other hosts of the same certificate (RFC 9113 section 9.1.1),
+// which 421 alone refuses.
 func (w *wire) misdirected() string {
+	if w.Answer != nil {
+		status := w.Answer.HTTP.Status
+		if status == http.StatusBadRequest || status == http.StatusMisdirectedRequest {
+			if request, number := w.RequestOf(w.Answer); request != nil {
+				return w.otherHost(request, number == 1 || status == http.StatusMisdirectedRequest)
+			}
+		}
+	}
 	first := true
 	for _, m := range w.Messages {
 		if m.From != endpoint.Client || m.HTTP == nil || !m.HTTP.Request {
 			continue
 		}
-		host := hostOf(m.HTTP)
-		if host != "" && !sameHost(w.ServerName, host) && (first || !w.isCertifiedFor(host)) {
+		if host := w.otherHost(m, first); host != "" {
 			return host
 		}
 		first = false
 	}
 	return ""
+}
+
+// otherHost returns the host of a request if that is not the name that the client
+// asked for in TLS. One that the server's certificate is for counts if certified.
+func (w *wire) otherHost(request *tlsdecrypt.Message, certified bool) string {
+	host := hostOf(request.HTTP)
+	if host == "" || sameHost(w.ServerName, host) || !certified && w.isCertifiedFor(host) {
+		return ""
+	}
+	return host
 }
 
 // isCertifiedFor reports whether the server's certificate is for a host, too.

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"crypto/x509"
 	"strings"
 	"testing"
 
@@ -45,7 +46,7 @@ func to(field, host string) *tlsdecrypt.Message {
 // can be read, and is a refusal when the server says so.
 func TestTwoNames(t *testing.T) {
 	const note = "the client asked for example.org in TLS (server_name) and for example.net in HTTP (Host): the certificate was checked against the first, and the request goes by the second"
-	leaf := newCertificate(t, nil) // for example.org
+	leaf := newCertificate(t, func(c *x509.Certificate) { c.DNSNames = append(c.DNSNames, "www.example.org") }) // for example.org, too
 	server, client := endpoint.Server, endpoint.Client
 	for name, test := range map[string]struct {
 		asked string
@@ -53,22 +54,27 @@ func TestTwoNames(t *testing.T) {
 		want  string
 		says  string // "": there is no reason
 	}{
-		"one name":                  {"example.org", []*tlsdecrypt.Message{to("Host", "EXAMPLE.ORG:443"), answer(200)}, "accepted", ""},
-		"two":                       {"example.org", []*tlsdecrypt.Message{to("Host", "example.net"), answer(200)}, "accepted", note},
-		"two, in HTTP/2":            {"example.org", []*tlsdecrypt.Message{to(":authority", "example.net"), answer(200)}, "accepted", note},
-		"two, and no answer":        {"example.org", []*tlsdecrypt.Message{to("Host", "example.net")}, "accepted", note},
-		"two, and 404":              {"example.org", []*tlsdecrypt.Message{to("Host", "example.net"), answer(404)}, "accepted", note},
-		"two, and 421":              {"example.org", []*tlsdecrypt.Message{to("Host", "example.net"), answer(421)}, "accepted (refused in HTTP): misdirected_request", "421: the client asked for example.org in TLS (server_name) and for example.net in HTTP (Host)"},
-		"two, and 400":              {"example.org", []*tlsdecrypt.Message{to("Host", "example.net"), answer(400)}, "accepted (refused in HTTP): misdirected_request", "400, as some do when the names differ"},
-		"one, and 400":              {"example.org", []*tlsdecrypt.Message{to("Host", "example.org"), answer(400)}, "accepted", ""},
-		"one, and 421":              {"example.org", []*tlsdecrypt.Message{to("Host", "example.org"), answer(421)}, "accepted (refused in HTTP): misdirected_request", "it does not answer for this host on this connection"},
-		"none in TLS, and 421":      {"", []*tlsdecrypt.Message{to("Host", "example.org"), answer(421)}, "accepted (refused in HTTP): misdirected_request", "asked for no host in TLS (server_name) and for example.org"},
-		"none in TLS":               {"", []*tlsdecrypt.Message{to("Host", "192.0.2.2"), answer(200)}, "accepted", ""},
-		"none in HTTP":              {"example.org", []*tlsdecrypt.Message{request(), answer(200)}, "accepted", ""},
-		"an address":                {"example.org", []*tlsdecrypt.Message{to("Host", "192.0.2.2:443"), answer(200)}, "accepted", "and for 192.0.2.2:443 in HTTP"},
-		"a later one, of another":   {"example.org", []*tlsdecrypt.Message{to("Host", "example.org"), answer(200), to("Host", "example.net"), answer(200)}, "accepted", note},
-		"a later one, certified":    {"example.org", []*tlsdecrypt.Message{to("Host", "example.org"), answer(200), to("Host", "example.org:8443"), answer(200)}, "accepted", ""},
-		"a proxy's answer is first": {"example.org", []*tlsdecrypt.Message{to("Host", "example.net"), answer(100), answer(200)}, "accepted", note},
+		"one name":                     {"example.org", []*tlsdecrypt.Message{to("Host", "EXAMPLE.ORG:443"), answer(200)}, "accepted", ""},
+		"two":                          {"example.org", []*tlsdecrypt.Message{to("Host", "example.net"), answer(200)}, "accepted", note},
+		"two, in HTTP/2":               {"example.org", []*tlsdecrypt.Message{to(":authority", "example.net"), answer(200)}, "accepted", note},
+		"two, and no answer":           {"example.org", []*tlsdecrypt.Message{to("Host", "example.net")}, "accepted", note},
+		"two, and 404":                 {"example.org", []*tlsdecrypt.Message{to("Host", "example.net"), answer(404)}, "accepted", note},
+		"two, and 421":                 {"example.org", []*tlsdecrypt.Message{to("Host", "example.net"), answer(421)}, "accepted (refused in HTTP): misdirected_request", "421: the client asked for example.org in TLS (server_name) and for example.net in HTTP (Host)"},
+		"two, and 400":                 {"example.org", []*tlsdecrypt.Message{to("Host", "example.net"), answer(400)}, "accepted (refused in HTTP): misdirected_request", "400, as some do when the names differ"},
+		"one, and 400":                 {"example.org", []*tlsdecrypt.Message{to("Host", "example.org"), answer(400)}, "accepted", ""},
+		"one, and 421":                 {"example.org", []*tlsdecrypt.Message{to("Host", "example.org"), answer(421)}, "accepted (refused in HTTP): misdirected_request", "it does not answer for this host on this connection"},
+		"none in TLS, and 421":         {"", []*tlsdecrypt.Message{to("Host", "example.org"), answer(421)}, "accepted (refused in HTTP): misdirected_request", "asked for no host in TLS (server_name) and for example.org"},
+		"none in TLS":                  {"", []*tlsdecrypt.Message{to("Host", "192.0.2.2"), answer(200)}, "accepted", ""},
+		"none in HTTP":                 {"example.org", []*tlsdecrypt.Message{request(), answer(200)}, "accepted", ""},
+		"an address":                   {"example.org", []*tlsdecrypt.Message{to("Host", "192.0.2.2:443"), answer(200)}, "accepted", "and for 192.0.2.2:443 in HTTP"},
+		"a later one, of another":      {"example.org", []*tlsdecrypt.Message{to("Host", "example.org"), answer(200), to("Host", "example.net"), answer(200)}, "accepted", note},
+		"a later one, certified":       {"example.org", []*tlsdecrypt.Message{to("Host", "example.org"), answer(200), to("Host", "example.org:8443"), answer(200)}, "accepted", ""},
+		"another of the certificate":   {"example.org", []*tlsdecrypt.Message{to("Host", "example.org"), answer(200), to("Host", "www.example.org"), answer(200)}, "accepted", ""},
+		"421 to a third, not a second": {"example.org", []*tlsdecrypt.Message{to("Host", "example.org"), answer(200), to("Host", "a.example"), answer(200), to("Host", "example.net"), answer(421)}, "accepted (refused in HTTP): misdirected_request", "and for example.net in HTTP (Host)"},
+		"421 to one that is the same":  {"example.org", []*tlsdecrypt.Message{to("Host", "example.net"), answer(200), to("Host", "example.org"), answer(421)}, "accepted (refused in HTTP): misdirected_request", "it does not answer for this host on this connection"},
+		"421 to one certified":         {"example.org", []*tlsdecrypt.Message{to("Host", "example.org"), answer(200), to("Host", "www.example.org"), answer(421)}, "accepted (refused in HTTP): misdirected_request", "and for www.example.org in HTTP (Host)"},
+		"400 to one that is the same":  {"example.org", []*tlsdecrypt.Message{to("Host", "example.org"), answer(400), to("Host", "example.net"), answer(200)}, "accepted", ""},
+		"a proxy's answer is first":    {"example.org", []*tlsdecrypt.Message{to("Host", "example.net"), answer(100), answer(200)}, "accepted", note},
 	} {
 		c := ended(talk(tlswire.VersionTLS13, hello(), serverHello(), shows(server, leaf.Raw), finished(server), finished(client))(test.said...), client)
 		c.ServerName = test.asked
