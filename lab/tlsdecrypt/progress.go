@@ -27,7 +27,8 @@ type Progress struct {
 	Judgements []*Message
 	// Answer is the first of the server's answers that refuses the client, whatever
 	// it has answered before ([httpwire.Message.Refuses]); the first of all, if none
-	// does; nil: there was none. A challenge that the client has met is left out.
+	// does; nil: there was none. A challenge that the client has met is left out, and
+	// so is 421 after a first answer that may refuse the client's certificate.
 	Answer *Message
 	// Refusal is Answer when the server asked for a certificate and that may be
 	// what it says to the one it got; nil otherwise. See [httpwire.MayRefuse].
@@ -81,8 +82,7 @@ func (c *Connection) Progress() Progress {
 			client, server = client || m.From == endpoint.Client, server || m.From == endpoint.Server
 		}
 	}
-	p.Answer = c.answer()
-	if p.Answer != nil && c.ClientAuth && httpwire.MayRefuse(p.Answer.HTTP.Status) {
+	if p.Answer = c.answer(); p.Answer != nil && c.mayRefuse(p.Answer) {
 		p.Refusal = p.Answer
 	}
 	p.Succeeded = p.Succeeded || p.Alert == nil && done()
@@ -103,11 +103,17 @@ func (c *Connection) answer() *Message {
 		if first == nil {
 			first = m
 		}
-		if m.HTTP.Refuses() {
+		if m.HTTP.Refuses() && (c.mayRefuse(m) || !c.mayRefuse(first)) {
 			return m
 		}
 	}
 	return first
+}
+
+// mayRefuse reports whether an answer may refuse the certificate that the server
+// asked for.
+func (c *Connection) mayRefuse(answer *Message) bool {
+	return c.ClientAuth && httpwire.MayRefuse(answer.HTTP.Status)
 }
 
 // metChallenges returns the responses 401 which only ask for a password or a
