@@ -10,16 +10,16 @@ import (
 
 // noteClaims adds to a refusal in HTTP that the request says itself who the
 // client is, as only a proxy should.
-func (v *Verdict) noteClaims(c *tlsdecrypt.Connection) {
+func (w *wire) noteClaims(v *Verdict) {
 	const said = "; the request says itself who the client is "
 	if !v.IsDenied() || strings.Contains(v.Reason, said) {
 		return
 	}
 	var refused *tlsdecrypt.Message
-	if answer := c.Progress().Answer; answer != nil {
-		refused, _ = c.RequestOf(answer)
+	if w.Answer != nil {
+		refused, _ = w.RequestOf(w.Answer)
 	}
-	for _, m := range c.Messages {
+	for _, m := range w.Messages {
 		if m.From != endpoint.Client || m.HTTP == nil || refused != nil && m != refused {
 			continue
 		}

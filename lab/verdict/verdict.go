@@ -115,10 +115,12 @@ func (v *Verdict) NamesAlert() bool {
 // What a side says of itself counts for more than what the wire shows, but for
 // alerts: crypto/tls does not say which one it has sent. Where a side has only
 // received the refusal, the wire may show why.
-func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdict {
+func Judge(server, client *View, status int, c *tlsdecrypt.Connection) Verdict {
 	seen := Verdict{Outcome: Unknown, Reason: "nothing was seen of it"}
-	if wire != nil {
-		seen = judgeWire(wire)
+	var w wire
+	if c != nil {
+		w.read(c)
+		seen = w.judge()
 	}
 	if server == nil && client == nil {
 		return seen
@@ -128,16 +130,16 @@ func Judge(server, client *View, status int, wire *tlsdecrypt.Connection) Verdic
 		v.addStatus(status)
 		v.known = v.known || v.Code == NotAuthorised
 	}
-	if wire != nil {
+	if c != nil {
 		v.addWire(seen)
 		v.addTakes(server)
-		v.nameGroup(wire)
+		v.nameGroup(c)
 	}
-	if wire == nil || status != 0 { // the wire shows whether there was a request
+	if c == nil || status != 0 { // the wire shows whether there was a request
 		v.addStatus(status)
 	}
-	if wire != nil {
-		v.noteClaims(wire)
+	if c != nil {
+		w.noteClaims(&v)
 	}
 	return v
 }

@@ -183,6 +183,11 @@ func (c *certificate) take(m *tlsdecrypt.Message, ders [][]byte, bare bool) {
 func judgeWire(c *tlsdecrypt.Connection) Verdict {
 	var w wire
 	w.read(c)
+	return w.judge()
+}
+
+// judge returns the verdict on a connection that was read.
+func (w *wire) judge() Verdict {
 	if v, ok := w.beforeTLS(); ok {
 		return v
 	}
@@ -208,7 +213,7 @@ func judgeWire(c *tlsdecrypt.Connection) Verdict {
 		v.settled = v.Reason == ""
 		w.noteNames(&v)
 		w.noteRequest(&v)
-		v.noteClaims(c)
+		w.noteClaims(&v)
 		w.noteWarning(&v)
 		w.noteUnasked(&v)
 		return v
