@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -91,6 +92,26 @@ func TestRefusedWithoutBeingAsked(t *testing.T) {
 	x := callAs(t, dir, answerWith(t, dir, 401, "WWW-Authenticate: Basic realm=a\r\n", nil), func(*Settings) {})
 	if x.How != verdict.InHTTP || x.Code != verdict.RefusedInHTTP || !strings.Contains(x.Reason, "asks for Basic in place of a certificate") {
 		t.Errorf("with a password: %+v", x.Verdict)
+	}
+}
+
+// A server that takes the client's certificate may want a password, too.
+func TestUnauthorisedWithCertificate(t *testing.T) {
+	dir := newPKI(t)
+	identity, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", "Basic realm=a")
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{identity}, ClientAuth: tls.RequireAnyClientCert}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	x := callAs(t, dir, s.Listener.Addr().String(), func(*Settings) {})
+	if x.Outcome != verdict.Accepted || x.How != "" || x.Code != verdict.NotAuthorised || !strings.Contains(x.Reason, "took the client's certificate in TLS, and refuses in HTTP with 401: it asks for Basic besides") {
+		t.Errorf("%+v", x.Verdict)
 	}
 }
 

@@ -60,19 +60,23 @@ func (s Settings) verifyClient(c *serverConn, state tls.ConnectionState) error {
 // refusedInHTTP returns why a response refuses the client's certificate, or
 // nil. The client knows a reason if the server asked for no certificate, or if
 // it did and the client sent none, or one of a CA that the server does not
-// name, or if the response says so, as nginx's does.
+// name, or if the response says so, as nginx's does, or asks for a password.
 func (x *clientExchange) refusedInHTTP(r *Response, resumed bool) *verdict.Reason {
 	if !httpwire.MayRefuse(r.Status) {
 		return nil
 	}
 	said := r.Status == http.StatusBadRequest && strings.Contains(string(r.Body), "SSL certificate") // as nginx says it
 	switch {
+	case !x.asked && resumed && r.Status == http.StatusUnauthorized:
+		return verdict.RefuseBehindTLS(true, r.Authenticate)
 	case !x.asked && resumed: // it knows the client from before
 		return nil
 	case !x.asked:
 		return verdict.RefuseUnasked(r.Status, r.Authenticate)
 	case x.shown == "":
 		return verdict.RefuseInHTTP(r.Status, verdict.Reason{Code: verdict.NoClientCertificate, Text: "the client sent none"})
+	case !x.unnamed && r.Status == http.StatusUnauthorized:
+		return verdict.RefuseBehindTLS(false, r.Authenticate)
 	case x.unnamed && said:
 		return verdict.RefuseInHTTP(r.Status, verdict.Reason{Code: chain.UnknownCA, Text: "the one that the client sent is not of a CA that it names"})
 	case said:

@@ -301,7 +301,7 @@ func (w *wire) addRefusal(v *Verdict) {
 	case w.Answer != nil && !w.ClientAuth && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
 		switch w.Answer.HTTP.Status {
 		case http.StatusUnauthorized:
-			v.because(refusedBehindTLS("took up an earlier session, in which nobody is asked for a certificate again", w.Answer.HTTP.Authenticate()))
+			v.because(*RefuseBehindTLS(true, w.Answer.HTTP.Authenticate()))
 		case http.StatusForbidden:
 			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
 		}
@@ -326,7 +326,7 @@ func (w *wire) addRefusal(v *Verdict) {
 	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails:
 		v.because(notAuthorised)
 	case m.HTTP.Status == http.StatusUnauthorized && client.seen && client.chain != tlsdecrypt.Fails && client.faultThat(nil) == nil:
-		v.because(refusedBehindTLS("took the client's certificate in TLS", w.Answer.HTTP.Authenticate()))
+		v.because(*RefuseBehindTLS(false, w.Answer.HTTP.Authenticate()))
 	case client.faultThat(nil) != nil:
 		fault := client.faultThat(nil)
 		v.refuseInHTTP(m, Reason{Code: fault.Code, Text: fault.Of("the client's certificate", client.leaf), Fix: fault.Fix})
@@ -354,6 +354,18 @@ func (w *wire) noteRequest(v *Verdict) {
 func (v *Verdict) refuseInHTTP(m *tlsdecrypt.Message, why Reason) {
 	v.How = InHTTP
 	v.because(*RefuseInHTTP(m.HTTP.Status, why))
+}
+
+// RefuseBehindTLS returns why HTTP says 401 to a client whose certificate, or
+// whose earlier session, the server has taken. authenticate is the response's
+// WWW-Authenticate.
+func RefuseBehindTLS(resumed bool, authenticate string) *Reason {
+	passed := "took the client's certificate in TLS"
+	if resumed {
+		passed = "took up an earlier session, in which nobody is asked for a certificate again"
+	}
+	why := refusedBehindTLS(passed, authenticate)
+	return &why
 }
 
 // refusedBehindTLS is why HTTP says 401 to a client that the server has let pass

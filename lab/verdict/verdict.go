@@ -194,9 +194,11 @@ func acceptedBy(server, client *View) Verdict {
 	v := Verdict{Outcome: Accepted, Mutual: client.mutual()}
 	for _, view := range []*View{server, client} {
 		if view != nil && view.InHTTP != nil {
-			v.How, v.known = InHTTP, view == server
 			v.because(*view.InHTTP)
 			v.known = view == server
+			if v.Code != NotAuthorised { // which is said of a client that was accepted
+				v.How = InHTTP
+			}
 			return v
 		}
 	}
