@@ -21,7 +21,7 @@ func TestRequestRefusedOnConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := strings.NewReplacer(" ssl;", " ssl http2;", "ssl_verify_client on;", "ssl_verify_client optional; location /private { if ($ssl_client_verify != SUCCESS) { return 403; } return 200; }").Replace(string(config))
+	changed := strings.NewReplacer(" ssl;", " ssl http2;", "ssl_verify_client on;", "ssl_verify_client optional; location /private { if ($ssl_client_verify != SUCCESS) { return 403; } return 200; } location /password { if ($http_authorization != 'Basic bGFiOnNlY3JldA==') { add_header WWW-Authenticate 'Basic realm=lab' always; return 401; } return 200; }").Replace(string(config))
 	if err := os.WriteFile(l.path("nginx.conf"), []byte(changed), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -34,9 +34,11 @@ func TestRequestRefusedOnConnection(t *testing.T) {
 				outcome, line string
 				reason        string // its end
 			}{
-				"the second": {nil, []string{"/", "/private?token=secret", "/"}, "refused", "server: no_client_certificate", "the client sent none" + other},
-				"the first":  {nil, []string{"/private", "/"}, "refused", "server: no_client_certificate", "the client sent none"},
-				"none":       {[]string{"--cert", "certs/client.pem", "--key", "certs/client-key.pem"}, []string{"/", "/private"}, "accepted", "GET / 200", ""},
+				"the second":              {nil, []string{"/", "/private?token=secret", "/"}, "refused", "server: no_client_certificate", "the client sent none" + other},
+				"the first":               {nil, []string{"/private", "/"}, "refused", "server: no_client_certificate", "the client sent none"},
+				"none":                    {[]string{"--cert", "certs/client.pem", "--key", "certs/client-key.pem"}, []string{"/", "/private"}, "accepted", "GET / 200", ""},
+				"a challenge that is met": {[]string{"--anyauth", "--user", "lab:secret"}, []string{"/", "/password"}, "accepted", "GET / 200", ""},
+				"one that is not":         {[]string{"--anyauth", "--user", "lab:wrong"}, []string{"/", "/password"}, "refused", "server: no_client_certificate", "the client sent none" + strings.ReplaceAll(other, "private", "password")},
 			} {
 				cmd := l.command(t, "requests")
 				cmd.Args = []string{l.program, "exec", "--keylog", "off", "--capture", "requests.pcapng", "--", "curl", "-s", version, "--cacert", "certs/server-ca.pem"}
