@@ -19,8 +19,8 @@ func (m *Message) Refuses() bool {
 		slices.ContainsFunc([]Complaint{NoCertificate, CertificateError, PlainToTLS}, m.Complains)
 }
 
-// Authenticate returns WWW-Authenticate of a response: how the client may say who
-// it is (RFC 9110 section 11.6.1); "": it has none.
+// Authenticate returns WWW-Authenticate of a response: how the client may say
+// who it is (RFC 9110 section 11.6.1); "": it has none.
 func (m *Message) Authenticate() string {
 	for _, h := range m.Headers {
 		if strings.EqualFold(h.Name, "WWW-Authenticate") {

@@ -25,10 +25,11 @@ type Progress struct {
 	// they show whether it accepts the client's certificate. There is more than
 	// one when there was another handshake or authentication on the connection.
 	Judgements []*Message
-	// Answer is the first of the server's answers that refuses the client, whatever
-	// it has answered before ([httpwire.Message.Refuses]); the first of all, if none
-	// does; nil: there was none. A challenge that the client has met is left out, and
-	// so is 421 after a first answer that may refuse the client's certificate.
+	// Answer is the first of the server's answers that refuses the client,
+	// whatever it has answered before ([httpwire.Message.Refuses]); the first
+	// of all, if none does; nil: there was none. A challenge that the client
+	// has met is left out, and so is 421 after a first answer that may refuse
+	// the client's certificate.
 	Answer *Message
 	// Refusal is Answer when the server asked for a certificate and that may be
 	// what it says to the one it got; nil otherwise. See [httpwire.MayRefuse].
@@ -110,8 +111,8 @@ func (c *Connection) answer() *Message {
 	return first
 }
 
-// mayRefuse reports whether an answer may refuse the certificate that the server
-// asked for.
+// mayRefuse reports whether an answer may refuse the certificate that the
+// server asked for.
 func (c *Connection) mayRefuse(answer *Message) bool {
 	return c.ClientAuth && httpwire.MayRefuse(answer.HTTP.Status)
 }

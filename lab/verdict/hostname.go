@@ -72,11 +72,11 @@ func joined(sentence, more string) string {
 	return sentence + "; " + more
 }
 
-// misdirected returns the host of a request that is not the name that the client
-// asked for in TLS; "": there is none. It is the request that the server may
-// refuse for that (400, 421), or else the first such one. After the first request
-// a client may call other hosts of the same certificate (RFC 9113 section 9.1.1),
-// which 421 alone refuses.
+// misdirected returns the host of a request that is not the name that the
+// client asked for in TLS; "": there is none. It is the request that the server
+// may refuse for that (400, 421), or, where that is not known, the first such
+// one. After the first request a client may call other hosts of the same
+// certificate (RFC 9113 section 9.1.1), which 421 alone refuses.
 func (w *wire) misdirected() string {
 	if w.Answer != nil {
 		status := w.Answer.HTTP.Status
@@ -99,8 +99,9 @@ func (w *wire) misdirected() string {
 	return ""
 }
 
-// otherHost returns the host of a request if that is not the name that the client
-// asked for in TLS. One that the server's certificate is for counts if certified.
+// otherHost returns the host of a request if that is not the name that the
+// client asked for in TLS. One that the server's certificate is for counts if
+// certified.
 func (w *wire) otherHost(request *tlsdecrypt.Message, certified bool) string {
 	host := hostOf(request.HTTP)
 	if host == "" || sameHost(w.ServerName, host) || !certified && w.isCertifiedFor(host) {
