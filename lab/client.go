@@ -53,7 +53,8 @@ type ClientOptions struct {
 	// Begin is what is said on a connection before TLS; nil: nothing. Within the
 	// timeout of the handshake it must come to an end.
 	Begin func(net.Conn) error
-	// Ask is what is said in TLS in place of HTTP, and returns the answer; nil: GET.
+	// Ask is what is said in TLS in place of HTTP, and returns the answer; nil:
+	// GET.
 	Ask func(*tls.Conn) (*Response, error)
 
 	Timeout  time.Duration // of a call; 0: 30 s

@@ -17,9 +17,9 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// answerWith runs a server that is not the lab's and asks for no certificate. It
-// answers one request with a status, unless that is 0, and a field of the header,
-// and then calls after, which may be nil.
+// answerWith runs a server that is not the lab's and asks for no certificate.
+// It answers one request with a status, unless that is 0, and a field of the
+// header, and then calls after, which may be nil.
 func answerWith(t *testing.T, dir string, status int, header string, after func(raw *net.TCPConn, conn *tls.Conn)) (addr string) {
 	t.Helper()
 	identity, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem"))

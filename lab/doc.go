@@ -37,9 +37,9 @@
 // what containers and clusters run. tlsdecrypt decrypts and checks; certfile
 // reads the files that people have. capture writes and reads pcapng; certgen
 // makes certificates from a manifest; chain says whether certificates hold.
-// prologue follows what is said before TLS; glossary has the words of the field,
-// and dn writes and reads distinguished names. The rest parse one format or wrap
-// one thing, such as tlswire (TLS), httpwire (HTTP), wiretap and pipe
+// prologue follows what is said before TLS; glossary has the words of the
+// field, and dn writes and reads distinguished names. The rest parse one format
+// or wrap one thing, such as tlswire (TLS), httpwire (HTTP), wiretap and pipe
 // (connections).
 //
 // # The way of a byte

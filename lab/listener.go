@@ -243,8 +243,8 @@ func presented(err error, state tls.ConnectionState) string {
 	return subject(state.PeerCertificates)
 }
 
-// offerOf returns what a server agrees to, as far as its settings say: what they
-// leave to crypto/tls is left out, but for the versions.
+// offerOf returns what a server agrees to, as far as its settings say: what
+// they leave to crypto/tls is left out, but for the versions.
 func offerOf(config *tls.Config) *tlswire.Offer {
 	o := &tlswire.Offer{ALPN: config.NextProtos}
 	for v := cmp.Or(config.MaxVersion, tls.VersionTLS13); v >= cmp.Or(config.MinVersion, tls.VersionTLS12); v-- {

@@ -50,8 +50,8 @@ func TestIdleConnectionsEndTogether(t *testing.T) {
 	}
 }
 
-// An exchange is reported after its first response, although the client keeps the
-// connection and, in HTTP/2, has another request on it.
+// An exchange is reported after its first response, although the client keeps
+// the connection and, in HTTP/2, has another request on it.
 func TestReportedOnceAnswered(t *testing.T) {
 	dir := newPKI(t)
 	for _, http2 := range []bool{false, true} {

@@ -104,8 +104,8 @@ func acquaint(state *tls.ConnectionState) acquaintance {
 // connKey is where a request's context holds its connection.
 type connKey struct{}
 
-// noteFirst notes a connection's first response. With HTTP/1 it is reported once
-// it is sent: the client need not wait for the journal.
+// noteFirst notes a connection's first response. With HTTP/1 it is reported
+// once it is sent: the client need not wait for the journal.
 func noteFirst(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}

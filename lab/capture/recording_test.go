@@ -135,8 +135,8 @@ func TestSecretsComeFirst(t *testing.T) {
 	}
 }
 
-// TestSecretsComeInAnyOrder: the packets wait for the last secret, whichever that
-// is, and however many came before the server's flight.
+// TestSecretsComeInAnyOrder: the packets wait for the last secret, whichever
+// that is, and however many came before the server's flight.
 func TestSecretsComeInAnyOrder(t *testing.T) {
 	labels := []string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"}
 	for order := range 4 * 4 * 4 * 4 {

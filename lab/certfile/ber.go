@@ -10,16 +10,16 @@ import (
 )
 
 // NSS writes PKCS#12 in BER, with lengths that are not known in advance, and
-// others write more parts into it than package pkcs12 takes. Here such a file is
-// written anew.
+// others write more parts into it than package pkcs12 takes. Here such a file
+// is written anew.
 
 var errBER = errors.New("damaged BER")
 
 // maxDepth bounds how deep BER is nested.
 const maxDepth = 32
 
-// toDER rewrites BER (X.690 section 8) with definite lengths (section 10.1), and
-// octet strings in one piece (section 10.2).
+// toDER rewrites BER (X.690 section 8) with definite lengths (section 10.1),
+// and octet strings in one piece (section 10.2).
 func toDER(ber []byte) ([]byte, error) {
 
 	der, rest, err := element(ber, 0)
@@ -185,9 +185,9 @@ var (
 	oidHMACSHA256 = asn1.ObjectIdentifier{1, 2, 840, 113549, 2, 9}
 )
 
-// rewritten returns a PFX in DER with two parts, one of which may be empty, and a
-// MAC of its own under the password, which opened the original: that is in DER
-// but for what its MAC is over.
+// rewritten returns a PFX in DER with two parts, one of which may be empty, and
+// a MAC of its own under the password, which opened the original: that is in
+// DER but for what its MAC is over.
 func rewritten(der []byte, password string) ([]byte, error) {
 	var in struct {
 		Version int

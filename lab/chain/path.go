@@ -55,8 +55,9 @@ func (p *Path) above() []*x509.Certificate {
 const maxPaths = 32
 
 // bestPath returns the path that a chain takes, and what is wrong on it above
-// the leaf at a time. Of several paths it is one on which nothing is wrong; then
-// one to a root that is known; then one to another known CA; then the longest.
+// the leaf at a time. Of several paths it is one on which nothing is wrong;
+// then one to a root that is known; then one to another known CA; then the
+// longest.
 func (t *Trust) bestPath(sent []*x509.Certificate, q Question, at time.Time) (best *Path, flaw *Fault) {
 	for _, p := range t.buildPaths(sent) {
 		f := p.flaw(q, at)

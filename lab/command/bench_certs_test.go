@@ -14,8 +14,8 @@ import (
 )
 
 // BenchmarkCerts measures lab certs generate with a manifest of 1000 EC leaves
-// under one CA in an empty folder, in turn with the certyaml command. TMPDIR says
-// where the folders are: x-certyaml, how many times faster the lab is, is
+// under one CA in an empty folder, in turn with the certyaml command. TMPDIR
+// says where the folders are: x-certyaml, how many times faster the lab is, is
 // another one on a disk than in memory.
 //
 //	go test -run '^$' -bench Certs -benchtime 15x ./lab/command

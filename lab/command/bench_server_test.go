@@ -32,14 +32,14 @@ const benchRestart = 300
 
 // BenchmarkServer measures how long a client waits for lab server as people run
 // it: it connects, has a full mutual handshake, sends one GET and reads the
-// response. The peer is a net/http server without any of what the lab adds, in a
-// program of the same size: this one. Each is a process, and each in turn is
-// called once. Each runs from a file of its own: processes of one file share its
-// code in the processor's caches. The client is another program, as curl is: a
-// server whose code lies at the same addresses as the client's is faster by 1
-// per cent, as the processor predicts its branches from the client's. All
-// servers start anew every benchRestart rounds: of two processes of one program,
-// one is faster by 1 to 2 per cent for all its life.
+// response. The peer is a net/http server without any of what the lab adds, in
+// a program of the same size: this one. Each is a process, and each in turn is
+// called once. Each runs from a file of its own: processes of one file share
+// its code in the processor's caches. The client is another program, as curl
+// is: a server whose code lies at the same addresses as the client's is faster
+// by 1 per cent, as the processor predicts its branches from the client's. All
+// servers start anew every benchRestart rounds: of two processes of one
+// program, one is faster by 1 to 2 per cent for all its life.
 //
 //	go test -run '^$' -bench 'Server$' -benchtime 6000x ./lab/command
 //
@@ -132,8 +132,8 @@ func benchStart(b *testing.B, env []string, program string, args ...string) *ben
 }
 
 // benchCopy copies a program: an installed one is a copy, too, and starts a
-// millisecond sooner than the file that Go's linker has just written. It does not
-// take the program into memory, which the kernel counts as that of what is
+// millisecond sooner than the file that Go's linker has just written. It does
+// not take the program into memory, which the kernel counts as that of what is
 // started next.
 func benchCopy(b *testing.B, program string) (copied string) {
 	b.Helper()

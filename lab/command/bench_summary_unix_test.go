@@ -27,11 +27,11 @@ import (
 //
 //	go test -run '^$' -bench Summary -benchtime 1x -timeout 30m ./lab/command
 //
-// x-faster is tshark's time in terms of that of lab, and x-processor the same of
-// processor time, which other programs hardly change. x-workers is the time of
-// one process with a single core for both files in terms of that of two, each
-// with one core and one file. x-flat is the most memory in terms of that for 100
-// MB, and with LAB_FULL=1 x-flat-4GB the same of 4 GB.
+// x-faster is tshark's time in terms of that of lab, and x-processor the same
+// of processor time, which other programs hardly change. x-workers is the time
+// of one process with a single core for both files in terms of that of two,
+// each with one core and one file. x-flat is the most memory in terms of that
+// for 100 MB, and with LAB_FULL=1 x-flat-4GB the same of 4 GB.
 func BenchmarkSummary(b *testing.B) {
 	peertest.Need(b, "tshark")
 	program := benchCopy(b, peertest.Release(b, runtime.GOOS))
@@ -109,8 +109,8 @@ func benchNight(b *testing.B, from []string, part, megabytes int) (to string) {
 	return to
 }
 
-// benchLater is a sink that hands connections on to another, with their secrets,
-// as those of other clients at a later time.
+// benchLater is a sink that hands connections on to another, with their
+// secrets, as those of other clients at a later time.
 type benchLater struct {
 	to      wiretap.Sink
 	round   int

@@ -105,9 +105,9 @@ type noIdentityError struct{ problem string }
 
 func (e *noIdentityError) Error() string { return e.problem }
 
-// reportingAs returns the credentials in a folder of certificates: its one client
-// certificate with a key, or the one that is called client; and server-ca, or the
-// one CA that is there without a key.
+// reportingAs returns the credentials in a folder of certificates: its one
+// client certificate with a key, or the one that is called client; and
+// server-ca, or the one CA that is there without a key.
 func reportingAs(dir string) (lab.Credentials, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.pem"))
 	if err != nil {

@@ -43,10 +43,10 @@ func newFilling() *filling {
 	return &filling{samples: [...]metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/goal:bytes"}}}
 }
 
-// collect collects the garbage while its caller waits, if the runtime is soon to
-// do so. The runtime itself marks with a quarter of the processors' time beside
-// a program that uses all of it: that takes five times as long, in which all
-// that is allocated stays and every pointer that is written takes longer.
+// collect collects the garbage while its caller waits, if the runtime is soon
+// to do so. The runtime itself marks with a quarter of the processors' time
+// beside a program that uses all of it: that takes five times as long, in which
+// all that is allocated stays and every pointer that is written takes longer.
 func (f *filling) collect() {
 	if !f.full && f.used() > 7./8 {
 		runtime.GC()

@@ -102,7 +102,8 @@ lab: hint: make room there, or write to another disk; df -h shows how full each
      is
 `
 
-// The exit status 1 of lab probe is that of a finding: what it cannot write is 3.
+// The exit status 1 of lab probe is that of a finding: what it cannot write is
+// 3.
 func TestFullDiskOfAProbe(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -251,7 +252,8 @@ func TestASCII(t *testing.T) {
 	}
 }
 
-// everyCommand fails if there is a command that none of the command lines is of.
+// everyCommand fails if there is a command that none of the command lines is
+// of.
 func everyCommand(t *testing.T, lines []string) {
 	t.Helper()
 	for _, above := range []string{"", "certs ", "scenario ", "exercise "} {

@@ -80,7 +80,8 @@ func (p *Program) sayClientCA(c *cli.Context, o *probe.ServerOptions) {
 	}
 }
 
-// isOfOtherKey reports whether a certificate was not signed with the key of a CA.
+// isOfOtherKey reports whether a certificate was not signed with the key of a
+// CA.
 func isOfOtherKey(c, ca *x509.Certificate) bool {
 	err := ca.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature)
 	return err != nil && !errors.As(err, new(x509.InsecureAlgorithmError)) && !errors.Is(err, x509.ErrUnsupportedAlgorithm)

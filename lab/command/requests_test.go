@@ -10,7 +10,8 @@ import (
 )
 
 // Of several requests on one connection, one that is refused decides, whichever
-// it is: nginx lets everybody see one path, and wants a certificate for another.
+// it is: nginx lets everybody see one path, and wants a certificate for
+// another.
 func TestRequestRefusedOnConnection(t *testing.T) {
 	t.Parallel()
 	need(t, "nginx", "curl")

@@ -49,8 +49,8 @@ func All() ([]*Exercise, error) {
 	return all, nil
 }
 
-// Find returns the built-in exercise of that name, or reads a file if name has a
-// dot or a slash in it. Errors are *UnknownError, *yamldoc.Error or
+// Find returns the built-in exercise of that name, or reads a file if name has
+// a dot or a slash in it. Errors are *UnknownError, *yamldoc.Error or
 // *fs.PathError.
 func Find(name string) (*Exercise, error) {
 	if strings.ContainsAny(name, `./\`) {

@@ -13,8 +13,8 @@ import (
 // the ring is full, the code meets a breakpoint, at which lab empties it.
 //
 // A program that executes another, or is killed, has its ring read before its
-// memory is gone: its threads stop once more when they end, and Go's runtime has
-// several. A process that was forked has a copy that is not read, but Go's
+// memory is gone: its threads stop once more when they end, and Go's runtime
+// has several. A process that was forked has a copy that is not read, but Go's
 // runtime does not work in one before it executes another program.
 //
 // Layout: the number of the next secret, a mask for slots, the address of the
@@ -71,8 +71,8 @@ func (r *ring) write() error {
 }
 
 // take returns the secrets that are there, in their order, and makes their
-// slots empty. Where a thread is just storing one, it goes on with the next. The
-// error says that the program has ended.
+// slots empty. Where a thread is just storing one, it goes on with the next.
+// The error says that the program has ended.
 func (r *ring) take() (secrets []secret, err error) {
 	if r.read == nil {
 		r.read = make([]byte, ringHeader+8*r.slots)
@@ -128,7 +128,8 @@ func (r *ring) takeSome(from, to uint64) (secrets []secret, err error) {
 	return secrets, err
 }
 
-// drain logs the secrets that are in a ring, and reports whether there were any.
+// drain logs the secrets that are in a ring, and reports whether there were
+// any.
 func (t *Trace) drain(r *ring) (found bool, err error) {
 	if r == nil {
 		return false, nil
@@ -162,8 +163,8 @@ func (t *Trace) empty(r *ring) {
 	}
 }
 
-// stores reports whether the function at an address stores its secrets. r may be
-// nil.
+// stores reports whether the function at an address stores its secrets. r may
+// be nil.
 func (r *ring) stores(function uint64) bool {
 	if r == nil {
 		return false

@@ -45,8 +45,8 @@ func goVersion(file *elf.File) string {
 }
 
 // buildInfo returns the address of what begins with magic, 0 if there is none.
-// Without section headers it is searched for, at the addresses that are multiples
-// of 16, where it stands.
+// Without section headers it is searched for, at the addresses that are
+// multiples of 16, where it stands.
 func buildInfo(file *elf.File, magic []byte) uint64 {
 	if s := file.Section(".go.buildinfo"); s != nil {
 		return s.Addr

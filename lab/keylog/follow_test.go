@@ -66,9 +66,9 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// TestFollowAnyCut: wherever a line is cut when it is first read, its secret is the
-// whole one when all of it is there: a secret of 48 bytes that was cut after 32
-// looks like another's.
+// TestFollowAnyCut: wherever a line is cut when it is first read, its secret is
+// the whole one when all of it is there: a secret of 48 bytes that was cut
+// after 32 looks like another's.
 func TestFollowAnyCut(t *testing.T) {
 	random := bytes.Repeat([]byte{1}, 32)
 	want := bytes.Repeat([]byte{0xab}, 48)

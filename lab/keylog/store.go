@@ -92,8 +92,8 @@ func storeKeyOf(clientRandom []byte) (key storeKey) {
 	return key
 }
 
-// openSecrets are the secrets of a connection while some are added. Its shard is
-// locked meanwhile.
+// openSecrets are the secrets of a connection while some are added. Its shard
+// is locked meanwhile.
 type openSecrets struct {
 	in      *shard
 	key     storeKey

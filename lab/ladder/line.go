@@ -69,7 +69,8 @@ func (o Options) brief(name string, n int) string {
 	return o.charset().Cut(name, n)
 }
 
-// row lays out a line. Of the results it takes the first that fits, or the last.
+// row lays out a line. Of the results it takes the first that fits, or the
+// last.
 func (o Options) row(number, outcome, subject, version, group, server string, results ...string) string {
 	rest := o.width()
 	line := make([]byte, 0, 128)
@@ -120,8 +121,8 @@ func (s *story) results() []string {
 	return []string{before + ": " + after, after}
 }
 
-// tried returns the case that lab probe made the connection for, "" for any other
-// connection.
+// tried returns the case that lab probe made the connection for, "" for any
+// other connection.
 func (s *story) tried() string {
 	for _, comment := range s.c.Comments {
 		if note, ok := strings.CutPrefix(comment, capture.ProbePrefix); ok {

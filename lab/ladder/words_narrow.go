@@ -19,8 +19,8 @@ func (s *story) failed() bool {
 	return s.verdict != nil && s.verdict.Outcome == verdict.Rejected && s.verdict.How != verdict.NotTLS
 }
 
-// lacksCommon reports whether the two sides may have found nothing that both can
-// do.
+// lacksCommon reports whether the two sides may have found nothing that both
+// can do.
 func (s *story) lacksCommon() bool {
 	if !s.failed() {
 		return false

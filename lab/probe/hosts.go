@@ -152,9 +152,9 @@ func runHostBypass(ctx context.Context, p *prober, c *Case, _ uint16) *Finding {
 	return f
 }
 
-// whosePage says of an answer by another name whether it is the page of the host
-// that was asked for (LetIn) or, of a server that goes by server_name, that
-// name's own (Answered), which own asks for.
+// whosePage says of an answer by another name whether it is the page of the
+// host that was asked for (LetIn) or, of a server that goes by server_name,
+// that name's own (Answered), which own asks for.
 func (p *prober) whosePage(o *outcome, own func() *outcome) Result {
 	if isSamePage(o.response, p.base.response) {
 		return LetIn
@@ -176,9 +176,9 @@ func isSamePage(a, b *lab.Response) bool {
 	return a != nil && b != nil && a.Status == b.Status && a.Location == b.Location && bytes.Equal(a.Body, b.Body)
 }
 
-// runMisdirected asks for another host of the server on a connection of the good
-// certificate, as HTTP/2 does that takes one connection for several hosts (RFC
-// 9113 section 9.1.1).
+// runMisdirected asks for another host of the server on a connection of the
+// good certificate, as HTTP/2 does that takes one connection for several hosts
+// (RFC 9113 section 9.1.1).
 func runMisdirected(ctx context.Context, p *prober, c *Case, version uint16) *Finding {
 	f := &Finding{Result: Answered, Judgement: Right, Reason: "no other host is served on the connection for this one"}
 	http2 := p.report.Offers != nil && slices.Contains(p.report.Offers.ALPN, "h2")

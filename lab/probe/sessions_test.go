@@ -23,8 +23,8 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// A session that outlives its certificate is a remark in nginx, which looks at a
-// certificate once; without tickets, and in Go, the certificate is refused.
+// A session that outlives its certificate is a remark in nginx, which looks at
+// a certificate once; without tickets, and in Go, the certificate is refused.
 func TestExpiryInSession(t *testing.T) {
 	p := newPKI(t)
 	ca := p.file("client-ca.pem")
@@ -92,7 +92,8 @@ func TestRevocationInSession(t *testing.T) {
 	}
 }
 
-// Python's server, which is OpenSSL's, looks at the CRL in full handshakes alone.
+// Python's server, which is OpenSSL's, looks at the CRL in full handshakes
+// alone.
 func TestRevocationInPython(t *testing.T) {
 	p := newPKI(t)
 	for mode, wrong := range map[string]string{"required": "resumed-after-revocation", "ticketless": ""} {
@@ -247,7 +248,8 @@ func TestMintedUnclear(t *testing.T) {
 	}
 }
 
-// A connection that shows nothing does not say that no certificate is asked for.
+// A connection that shows nothing does not say that no certificate is asked
+// for.
 func TestAskUnseen(t *testing.T) {
 	p := newPKI(t)
 	config := &tls.Config{Certificates: []tls.Certificate{p.pair("server")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}

@@ -77,9 +77,9 @@ func serve(t testing.TB, r *Room, journal *lab.Journal, dir string, more ...stri
 	return &url.URL{Scheme: "https", Host: "localhost:" + port}
 }
 
-// What checks that the server is there is no guest, and hides none: a probe that
-// opens a connection and closes it, or resets it. One that goes as far as TLS is
-// listed as what it is, and so is curl that refuses the server's name.
+// What checks that the server is there is no guest, and hides none: a probe
+// that opens a connection and closes it, or resets it. One that goes as far as
+// TLS is listed as what it is, and so is curl that refuses the server's name.
 func TestHealthChecks(t *testing.T) {
 	peertest.Need(t, "curl", "openssl")
 	_, dir := pki(t)

@@ -21,7 +21,8 @@ const (
 // Room is who has called a server. It is safe for concurrent use.
 type Room struct {
 	// Changed is called after each change, from several goroutines, with the row
-	// that has changed and whether it says something new; nil: nobody wants to know.
+	// that has changed and whether it says something new; nil: nobody wants to
+	// know.
 	Changed func(g Guest, isNew bool)
 
 	mu     sync.Mutex
@@ -161,8 +162,8 @@ func (v View) Reports() bool {
 	return slices.ContainsFunc(v.Guests, func(g Guest) bool { return g.Report != nil })
 }
 
-// allowance bounds how often a guest may report: so many at once, and then one a
-// second.
+// allowance bounds how often a guest may report: so many at once, and then one
+// a second.
 type allowance struct {
 	left   float64
 	filled time.Time

@@ -89,7 +89,8 @@ func newCatalogue(all []*Scenario) *catalogue {
 // lines there that common ones have, too.
 const ofTable = 0.75
 
-// most is which part of a message must be known, or of a known message be there.
+// most is which part of a message must be known, or of a known message be
+// there.
 const most = 0.6
 
 // neededOf returns that part for a known message: of a few words all.
@@ -134,8 +135,8 @@ const least = 1.5
 
 // said returns the scores of the scenarios that say something like a message.
 // It must be most of what they say, or most of the message, and about no other
-// alert than the one that the message names, if any. A line among others must say
-// more than words that are in some message.
+// alert than the one that the message names, if any. A line among others must
+// say more than words that are in some message.
 func (c *catalogue) said(message []string, alert *tlswire.AlertDescription, isAmongOthers bool) map[*Scenario]float64 {
 	set := setOf(strings.Join(message, " "))
 	total := 0.0

@@ -250,7 +250,8 @@ func (s *Scenario) readName(r yamldoc.Document) yamldoc.Setter {
 	}
 }
 
-// checkLoads completes the loads, and adds what programs print to what they say.
+// checkLoads completes the loads, and adds what programs print to what they
+// say.
 func (s *Scenario) checkLoads(r yamldoc.Document) error {
 	for i := range s.Loads {
 		l := &s.Loads[i]

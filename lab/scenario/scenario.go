@@ -148,8 +148,8 @@ type UnknownError struct {
 
 func (e *UnknownError) Error() string { return fmt.Sprintf("no scenario is called %q", e.Name) }
 
-// All returns the built-in scenarios that this program can run, by side, then in
-// the order of the catalogue's files.
+// All returns the built-in scenarios that this program can run, by side, then
+// in the order of the catalogue's files.
 func All() ([]*Scenario, error) {
 	var all []*Scenario
 	for _, name := range names() {

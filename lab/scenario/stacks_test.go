@@ -64,8 +64,8 @@ type end struct {
 // stacksMeasured are run in this order. Each stands in a file of its own.
 var stacksMeasured = []*stack{stackOpenSSL, stackCurl, stackGnuTLS, stackNSS, stackPython, stackNode, stackJava, stackBouncyCastle, stackErlang, stackRuby, stackMbedTLS, stackBotan, stackNginx, stackApache, stackHAProxy, stackCaddy, stackPostgreSQL}
 
-// often are the stacks and the faults that are compared in every run; the others
-// are with LAB_FULL, since it takes a minute and more programs.
+// often are the stacks and the faults that are compared in every run; the
+// others are with LAB_FULL, since it takes a minute and more programs.
 var often = struct{ stacks, faults []string }{
 	[]string{"OpenSSL", "curl", "GnuTLS", "NSS", "Python", "Node.js", "Java", "nginx"},
 	[]string{"expired-server", "no-client-cert", "self-signed-client"},

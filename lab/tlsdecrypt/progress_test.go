@@ -91,7 +91,8 @@ func TestProgressChallenge(t *testing.T) {
 	}
 }
 
-// An alert that answers the other side's end of the connection is not its cause.
+// An alert that answers the other side's end of the connection is not its
+// cause.
 func TestProgressAlert(t *testing.T) {
 	end := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct {

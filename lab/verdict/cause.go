@@ -135,7 +135,8 @@ func isPSK(s tlswire.CipherSuite) bool {
 	return strings.HasSuffix(string(s.Info().KeyExchange), "PSK")
 }
 
-// isTLS13 reports whether TLS 1.3 was negotiated, or nothing else was w.offer().
+// isTLS13 reports whether TLS 1.3 was negotiated, or nothing else was
+// w.offer().
 func (w *wire) isTLS13() bool {
 	switch {
 	case w.Version != 0:
@@ -368,8 +369,8 @@ func RefuseBehindTLS(resumed bool, authenticate string) *Reason {
 	return &why
 }
 
-// refusedBehindTLS is why HTTP says 401 to a client that the server has let pass
-// in TLS, and how. authenticate is the response's WWW-Authenticate.
+// refusedBehindTLS is why HTTP says 401 to a client that the server has let
+// pass in TLS, and how. authenticate is the response's WWW-Authenticate.
 func refusedBehindTLS(passed, authenticate string) Reason {
 	said := "the server " + passed + ", and refuses in HTTP with 401"
 	if scheme, _, _ := strings.Cut(authenticate, " "); scheme != "" {

@@ -42,8 +42,8 @@ func to(field, host string) *tlsdecrypt.Message {
 	return m
 }
 
-// A client may call one host in TLS, and another in HTTP. That is said when both
-// can be read, and is a refusal when the server says so.
+// A client may call one host in TLS, and another in HTTP. That is said when
+// both can be read, and is a refusal when the server says so.
 func TestTwoNames(t *testing.T) {
 	const note = "the client asked for example.org in TLS (server_name) and for example.net in HTTP (Host): the certificate was checked against the first, and the request goes by the second"
 	leaf := newCertificate(t, func(c *x509.Certificate) { c.DNSNames = append(c.DNSNames, "www.example.org") }) // for example.org, too

@@ -67,8 +67,8 @@ func narrowGroups(o tlswire.Offer) string {
 	return ""
 }
 
-// narrowSignatures says that a client takes signatures of one kind alone; "": it
-// does not.
+// narrowSignatures says that a client takes signatures of one kind alone; "":
+// it does not.
 func narrowSignatures(o tlswire.Offer) string {
 	schemes := tlswire.Names(o.SignatureSchemes)
 	if !needsSignature(o) || len(schemes) == 0 && o.Newest() != tlswire.VersionTLS12 {

@@ -53,8 +53,8 @@ func TestCapture(t *testing.T) {
 	}
 }
 
-// What a side of a connection in a capture has shown: "no certificate" is said of
-// who could have shown one, and could be seen to show none.
+// What a side of a connection in a capture has shown: "no certificate" is said
+// of who could have shown one, and could be seen to show none.
 func TestShownInCapture(t *testing.T) {
 	both := []endpoint.Side{endpoint.Client, endpoint.Server}
 	type sides = []endpoint.Side

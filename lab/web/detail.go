@@ -142,8 +142,8 @@ func (s *Server) find(r *http.Request) *Exchange {
 	return s.page.exchanges.find(id)
 }
 
-// OfConnection returns the exchange that a connection in a capture is, as far as
-// the wire shows it.
+// OfConnection returns the exchange that a connection in a capture is, as far
+// as the wire shows it.
 func OfConnection(c *tlsdecrypt.Connection, v *verdict.Verdict) *lab.Exchange {
 	x := &lab.Exchange{
 		Number: c.Number, Time: c.Opened.UTC(), ClientAddr: c.Client.String(), ServerAddr: c.Server.String(), Verdict: *v, Wire: c,

@@ -75,16 +75,16 @@ func (s *exchanges) add(x *Exchange) (id int) {
 	return s.last
 }
 
-// emptied is an exchange without what was said on it. Who reads the old one goes
-// on doing so.
+// emptied is an exchange without what was said on it. Who reads the old one
+// goes on doing so.
 func (x *Exchange) emptied() *Exchange {
 	outside := *x.Exchange
 	outside.Wire, outside.WireLeftOut = nil, true
 	return &Exchange{Exchange: &outside, Ladder: x.Ladder, id: x.id, early: x.early, hidden: x.hidden}
 }
 
-// endedEarly reports whether a connection ended before the turn of a side to show
-// a certificate had come.
+// endedEarly reports whether a connection ended before the turn of a side to
+// show a certificate had come.
 func endedEarly(c *tlsdecrypt.Connection, side endpoint.Side, party *lab.Party) bool {
 	switch party.State {
 	case verdict.StateConnected, verdict.StateHandshake, "": // the last is that of a capture

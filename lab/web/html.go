@@ -58,8 +58,8 @@ func policyOf(script, style string) string {
 	return "default-src 'none'; script-src " + hashed(script) + "; style-src " + hashed(style) + "; img-src data:; base-uri 'none'; form-action 'none'"
 }
 
-// hashed is a source expression that allows one text within a page (CSP3 section
-// 2.3.1).
+// hashed is a source expression that allows one text within a page (CSP3
+// section 2.3.1).
 func hashed(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"

@@ -56,8 +56,8 @@ type Options struct {
 	Room bool
 }
 
-// Page has the latest exchanges, for [Serve] or [Page.WriteHTML]. It is safe for
-// concurrent use.
+// Page has the latest exchanges, for [Serve] or [Page.WriteHTML]. It is safe
+// for concurrent use.
 type Page struct {
 	options   Options
 	exchanges exchanges

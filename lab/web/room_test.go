@@ -67,7 +67,8 @@ func TestRoom(t *testing.T) {
 	b.picture("room-narrow")
 	b.accessible("room, narrow")
 
-	// Who is at a link stays there when the room changes; it leads to the exchange.
+	// Who is at a link stays there when the room changes; it leads to the
+	// exchange.
 	b.do(chromedp.EmulateViewport(1400, 900), chromedp.Focus(chromedp.CSS(`#room tbody a`)))
 	v.Summary = "3 in, 1 refused"
 	p.ShowRoom(v)

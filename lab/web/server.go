@@ -23,9 +23,9 @@ type Server struct {
 	server   *http.Server
 }
 
-// Serve serves a page on l, which Close closes. It does not wait. host is a name
-// by which the page may be asked for, besides the address of l and localhost;
-// "": there is none.
+// Serve serves a page on l, which Close closes. It does not wait. host is a
+// name by which the page may be asked for, besides the address of l and
+// localhost; "": there is none.
 func Serve(l net.Listener, p *Page, host string) *Server {
 	s := &Server{page: p, host: host, listener: l, guard: newGuard(l.Addr(), host), served: make(chan error, 1)}
 	s.server = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10}
@@ -47,8 +47,8 @@ func (s *Server) URL() string {
 	return u.String()
 }
 
-// keepGrace is how long browsers have to hear of the end, and to fetch what they
-// keep; closeGrace is how long what they asked for then may take.
+// keepGrace is how long browsers have to hear of the end, and to fetch what
+// they keep; closeGrace is how long what they asked for then may take.
 const (
 	keepGrace  = 300 * time.Millisecond
 	closeGrace = 200 * time.Millisecond

@@ -56,8 +56,8 @@ func sidesOf(so *endpoint.Pair[bool]) (sides []endpoint.Side) {
 }
 
 // stream sends the exchanges that are there, and then each as it comes, as
-// server-sent events (HTML section 9.2). Many at once are sent together, and the
-// more there were, the longer the next ones wait.
+// server-sent events (HTML section 9.2). Many at once are sent together, and
+// the more there were, the longer the next ones wait.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
@@ -152,8 +152,8 @@ func rows(added []*Exchange) []row {
 	return list
 }
 
-// alike is a row that differs from an earlier one of the same event only in what
-// it has itself.
+// alike is a row that differs from an earlier one of the same event only in
+// what it has itself.
 type alike struct {
 	ID         int       `json:"id"`
 	Like       int       `json:"like"` // id of the earlier one
@@ -167,8 +167,8 @@ type alike struct {
 // sent whole.
 const mostKinds = 8
 
-// together returns exchanges as rows of one event: where hundreds come a second,
-// they are much the same, and what they have in common is sent once.
+// together returns exchanges as rows of one event: where hundreds come a
+// second, they are much the same, and what they have in common is sent once.
 func together(added []*Exchange) []any {
 	list := make([]any, len(added))
 	var kinds []kind
