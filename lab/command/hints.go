@@ -32,7 +32,7 @@ import (
 // What to do about errors of the system, whichever it is.
 const (
 	makeRoom       = "make room there, or write to another disk"
-	writeElsewhere = "write to another folder: --dir DIR, or a flag that names the file; lab up, server and client need none with --keylog off --capture off"
+	writeElsewhere = "write to another folder: --dir DIR, or a flag that names the file"
 	shorterName    = "choose a shorter name, or a folder with a shorter path"
 )
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/tls"
 	"fmt"
 	"strings"
 	"testing"
@@ -144,4 +145,27 @@ func TestListAtOnce(t *testing.T) {
 	}
 	added := time.Now()
 	t.Logf("the last of many is drawn after %v", shown(1500).Sub(added))
+}
+
+// Whoever has read one exchange to its end sees the next from its beginning,
+// where its cause is.
+func TestNextFromItsBeginning(t *testing.T) {
+	peertest.Need(t, "chromium")
+	p := NewPage(Options{})
+	s := serve(t, p)
+	for _, title := range []string{"first", "second"} {
+		x := run(t, "expired-client", tls.VersionTLS13)
+		x.Ladder.Title = title
+		p.Add(x)
+	}
+	b := open(t, s.URL(), 1400, 900)
+	for id, title := range map[int]string{1: "first", 2: "second"} {
+		b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`location.hash = %d`, id)))
+		b.until(fmt.Sprintf(`document.querySelector('#exchange h2')?.textContent.includes(%q)`, title))
+		if at := value[float64](b, `document.querySelector('#exchange').scrollTop`); at != 0 {
+			t.Errorf("exchange %d is shown from %v on", id, at)
+		}
+		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('#exchange').scrollTop = 500`))
+		b.until(`document.querySelector('#exchange').scrollTop === 500`)
+	}
 }

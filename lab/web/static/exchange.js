@@ -65,6 +65,7 @@ export class ExchangeView {
         : el('p', {class: 'empty'}, 'What was said on it is not here: the page was too slow for it, or its memory was full. The capture has it.'),
       detail.ladder ? el('section', {class: 'papers', 'aria-label': 'Certificates'}, el('h2', null, 'Certificates'), certificates(detail)) : '',
       detail.arithmetic ? el('section', {'aria-label': 'The arithmetic', class: 'papers'}, arithmetic(detail.arithmetic, this.served ? () => secretsOf(detail.id) : null)) : '');
+    this.root.scrollTop = 0; // the cause is at the top
     this.redraw();
     this.go(this.step);
   }
