@@ -161,10 +161,19 @@ func (p *Program) answer(c *cli.Context, message string) error {
 	err := p.search(c, message, true)
 	var none *noScenarioError
 	if errors.As(err, &none) {
+		if status := statusLine().FindStringSubmatch(message); status != nil {
+			if _, ok := glossary.Find(status[1]); ok {
+				return p.answer(c, status[1])
+			}
+		}
 		none.asked = c.NArg() == 1 && !strings.Contains(message, " ")
 	}
 	return err
 }
+
+// statusLine matches a status of HTTP as programs print it: HTTP/1.1 502 Bad
+// Gateway; The requested URL returned error: 502; status code 401.
+var statusLine = text.Pattern(`(?i)(?:^|\bHTTP/[0-9.]+ |error: |status(?: code)?:? )([1-5][0-9]{2})\b`)
 
 // versionName matches the ways in which programs write TLS 1.2 and 1.3.
 var versionName = text.Pattern(`(?i)^tls[ _]?v?1[._]([23])$`)

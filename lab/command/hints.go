@@ -32,7 +32,7 @@ import (
 // What to do about errors of the system, whichever it is.
 const (
 	makeRoom       = "make room there, or write to another disk"
-	writeElsewhere = "write to another folder: --dir DIR, or a flag that names the file"
+	writeElsewhere = "write to another folder: --dir DIR, or a flag that names the file; where certificates are, lab up, server and client run with --keylog off --capture off"
 	shorterName    = "choose a shorter name, or a folder with a shorter path"
 )
 
