@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/endpoint"
@@ -30,6 +31,7 @@ func TestHeldOfAll(t *testing.T) {
 		s.client(strings.Repeat(tlsRecord(handshake, 15<<10), 3))
 		open = append(open, s)
 	}
+	began := time.Now()
 	patient := play(r.Writer)
 	patient.client(tlsRecord(handshake, 100) + strings.Repeat(tlsRecord(handshake, 15<<10), 4))
 	if err := r.Flush(); err != nil {
@@ -47,6 +49,7 @@ func TestHeldOfAll(t *testing.T) {
 	patient.secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET")
 	patient.secret("SERVER_TRAFFIC_SECRET_0")
 	patient.secret("CLIENT_TRAFFIC_SECRET_0")
+	inTime := time.Since(began) < 5*time.Second // nothing is held back longer
 	patient.close()
 	for _, s := range open {
 		s.close()
@@ -74,7 +77,7 @@ func TestHeldOfAll(t *testing.T) {
 		t.Errorf("%d bytes are recorded, less than were sent", len(file))
 	}
 	secrets, hello := bytes.Index(file, []byte("TRAFFIC_SECRET")), bytes.Index(file, []byte(tlsRecord(handshake, 100)))
-	if secrets < 0 || hello < secrets {
+	if secrets < 0 || inTime && hello < secrets {
 		t.Error("the small connection's packets stand before its secrets")
 	}
 }
