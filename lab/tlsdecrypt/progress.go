@@ -3,7 +3,6 @@ package tlsdecrypt
 import (
 	"cmp"
 	"slices"
-	"sync"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
@@ -96,10 +95,18 @@ func (c *Connection) Progress() Progress {
 // answer returns Progress.Answer.
 func (c *Connection) answer() *Message {
 	var first *Message
-	met := sync.OnceValue(c.metChallenges)
+	var met map[*Message]bool // nil: not needed so far
 	for _, m := range c.Messages {
-		if !m.IsAnswer() || m.challenges() && met()[m] {
+		if !m.IsAnswer() {
 			continue
+		}
+		if m.challenges() {
+			if met == nil {
+				met = c.metChallenges()
+			}
+			if met[m] {
+				continue
+			}
 		}
 		if first == nil {
 			first = m
