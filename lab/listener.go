@@ -107,7 +107,7 @@ type serverConn struct {
 	own            *identity // what the server can show
 	keys           keylog.Buffer
 	alerts         plainAlerts
-	answered       atomic.Pointer[HTTP] // the first request; nil: it has had no response yet
+	answered       atomic.Pointer[HTTP] // the first response; nil: there is none yet
 	reported       atomic.Bool
 	refusal        atomic.Pointer[error] // with which HTTP refuses the client's certificate
 	quota          quota                 // until the client is authenticated

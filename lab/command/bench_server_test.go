@@ -35,11 +35,11 @@ const benchRestart = 300
 // response. The peer is a net/http server without any of what the lab adds, in
 // a program of the same size: this one. Each is a process, and each in turn is
 // called once. Each runs from a file of its own: processes of one file share
-// its code in the processor's caches. The client is another program, as curl
-// is: a server whose code lies at the same addresses as the client's is faster
-// by 1 per cent, as the processor predicts its branches from the client's. All
-// servers start anew every benchRestart rounds: of two processes of one
-// program, one is faster by 1 to 2 per cent for all its life.
+// its code in the processor's caches. The client is a program of its own, as
+// curl is. A server that shared the client's program would be faster by 1 per
+// cent: the processor learns branches by address, and both would have the same
+// ones. All servers start anew every benchRestart rounds: of two processes of
+// one program, one is faster by 1 to 2 per cent for all its life.
 //
 //	go test -run '^$' -bench 'Server$' -benchtime 6000x ./lab/command
 //

@@ -7,6 +7,9 @@ import (
 	"io"
 )
 
+// BuildInfo begins what Go's linker puts into a program of what it is made of.
+const BuildInfo = "\xff Go buildinf:"
+
 // mostVersion is how many bytes a version of Go may have: experiments and
 // builds of a company add to it.
 const mostVersion = 256
@@ -20,9 +23,9 @@ const mostVersion = 256
 //	|         14         | size, 1 |   1   | length (uvarint), text   |
 //	+--------------------+---------+-------+--------------------------+
 func goVersion(file *elf.File) string {
-	const magic, inText, start = "\xff Go buildinf:", 1 << 1, 32
-	info := bytesAt(file, buildInfo(file, []byte(magic)), start+binary.MaxVarintLen64+mostVersion)
-	if len(info) < start || !bytes.HasPrefix(info, []byte(magic)) {
+	const inText, start = 1 << 1, 32
+	info := bytesAt(file, buildInfo(file), start+binary.MaxVarintLen64+mostVersion)
+	if len(info) < start || !bytes.HasPrefix(info, []byte(BuildInfo)) {
 		return ""
 	}
 	if info[15]&inText != 0 {
@@ -44,10 +47,11 @@ func goVersion(file *elf.File) string {
 	return ""
 }
 
-// buildInfo returns the address of what begins with magic, 0 if there is none.
+// buildInfo returns the address of what begins with BuildInfo, 0 if there is
+// none.
 // Without section headers it is searched for, at the addresses that are
 // multiples of 16, where it stands.
-func buildInfo(file *elf.File, magic []byte) uint64 {
+func buildInfo(file *elf.File) uint64 {
 	if s := file.Section(".go.buildinfo"); s != nil {
 		return s.Addr
 	}
@@ -60,7 +64,7 @@ func buildInfo(file *elf.File, magic []byte) uint64 {
 		}
 		data, _ := io.ReadAll(p.Open())
 		for at := int(-p.Vaddr & 15); at < len(data); at += 16 {
-			if bytes.HasPrefix(data[at:], magic) {
+			if bytes.HasPrefix(data[at:], []byte(BuildInfo)) {
 				return p.Vaddr + uint64(at)
 			}
 		}

@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"mtlslab.example/lab/lab/gokeys"
 )
 
 // Obstacle is why a program's keys cannot be had by preloading.
@@ -52,7 +54,7 @@ func inspect(path string) Obstacle {
 	}
 	file, err := elf.Open(path)
 	if err != nil {
-		if contains(path, goBuildInfo) && !readsEnvironment(path) { // of another system
+		if contains(path, gokeys.BuildInfo) && !readsEnvironment(path) { // of another system
 			return Go
 		}
 		return Nothing
@@ -60,7 +62,7 @@ func inspect(path string) Obstacle {
 	defer file.Close()
 	loaded := slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 	switch machine, known := machines[runtime.GOARCH]; {
-	case file.Section(".go.buildinfo") != nil, len(file.Sections) == 0 && contains(path, goBuildInfo):
+	case file.Section(".go.buildinfo") != nil, len(file.Sections) == 0 && contains(path, gokeys.BuildInfo):
 		if readsEnvironment(path) {
 			return Nothing
 		}
@@ -76,10 +78,6 @@ func inspect(path string) Obstacle {
 	}
 	return Nothing
 }
-
-// goBuildInfo begins what Go's linker puts into a program of what it is made
-// of.
-const goBuildInfo = "\xff Go buildinf:"
 
 // readsEnvironment reports whether the program at path has the name of the
 // variable in it that says where to log keys, so that it probably does. lab is
