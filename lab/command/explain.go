@@ -194,7 +194,7 @@ func (p *Program) explainInput(c *cli.Context, o explainOptions, in *input) erro
 	defer view.close()
 	// A file may hold many connections that are open at a time. What is in use at
 	// once is bounded, so that there is room for it in less than main's limit.
-	debug.SetGCPercent(300)
+	debug.SetGCPercent(200)
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(176 << 20)
 	}

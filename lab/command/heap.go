@@ -11,14 +11,16 @@ import (
 const (
 	largeFile     = 8 << 20  // bytes from which a capture has many connections
 	largeManifest = 32 << 10 // bytes from which a manifest has many certificates: some hundreds
-	firstHeap     = 44 << 20 // bytes of heap that come from the system at once
-	emptyHeap     = 9 << 20  // bytes that count as in use and are not, so that what is in use at first is not collected often
+	firstHeap     = 10 << 20 // bytes of heap that come from the system at once
+	emptyHeap     = 2 << 20  // bytes that count as in use and are not, so that what is in use at first is not collected often
 )
 
 // largeHeap has the runtime take the first of its heap from the system at once,
-// and in huge pages where there are any: page by page that takes a tenth of the
-// time of lab explain, and a fifteenth of that of many certificates. The caller
-// keeps the result for as long as the heap is to be large.
+// and in huge pages where there are any, which is faster than page by page. It
+// is no more than is soon in use again: a page that this machine has not used
+// for some seconds may be one that its host has to find first, and 40 MB of them
+// take a fifth of the time of lab explain. The caller keeps the result for as
+// long as the heap is to be large.
 func largeHeap() (empty []byte) {
 	percent := debug.SetGCPercent(-1) // or else this would count as memory that is in use
 	hugePages(make([]byte, firstHeap))
