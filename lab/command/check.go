@@ -239,7 +239,7 @@ func crossed(ctx context.Context, met []check.Handshake, sides endpoint.Pair[*la
 // isRefused reports whether one of the handshakes failed.
 func isRefused(met []check.Handshake) bool {
 	return slices.ContainsFunc(met, func(h check.Handshake) bool {
-		return h.Exchange.Outcome != verdict.Accepted || h.Exchange.How == verdict.InHTTP
+		return h.Exchange.Outcome != verdict.Accepted || h.Exchange.IsDenied()
 	})
 }
 

@@ -56,7 +56,7 @@ func summaryIsOfList(t *testing.T, args ...string) int {
 		switch {
 		case outcome == "unknown" && how != nil:
 			outcomes[fmt.Sprint(how)]++
-		case how == "refused in HTTP", how == "refused inside TLS", c["code"] == "not_authorised":
+		case how == "refused in HTTP", how == "refused inside TLS":
 			outcomes["refused"]++
 		default:
 			outcomes[outcome]++

@@ -46,7 +46,7 @@ func TestStates(t *testing.T) {
 		call("10.0.0.3", "", verdict.Verdict{Outcome: verdict.Rejected, RejectedBy: endpoint.Client, Reason: "another name"}),
 		call("10.0.0.4", "", verdict.Verdict{Outcome: verdict.Rejected, RejectedBy: endpoint.Client, How: verdict.Aborted, Reason: "it closed"}),
 		call("10.0.0.5", "CN=late", verdict.Verdict{Outcome: verdict.Broken, Reason: "it closed"}),
-		call("10.0.0.6", "CN=blocked", verdict.Verdict{Outcome: verdict.Accepted, Code: verdict.NotAuthorised, Reason: "not allowed"}),
+		call("10.0.0.6", "CN=blocked", verdict.Verdict{Outcome: verdict.Accepted, How: verdict.InHTTP, Code: verdict.NotAuthorised, Reason: "not allowed"}),
 		call("10.0.0.7", "", accepted), call("10.0.0.7", "", accepted),
 		call("10.0.0.8", "", rejected),
 	} {
@@ -79,7 +79,7 @@ func TestNews(t *testing.T) {
 			news = append(news, g.Line())
 		}
 	}}
-	for _, v := range []verdict.Verdict{accepted, accepted, {Outcome: verdict.Accepted, Code: verdict.NotAuthorised, Reason: "not allowed"}, accepted} {
+	for _, v := range []verdict.Verdict{accepted, accepted, {Outcome: verdict.Accepted, How: verdict.InHTTP, Code: verdict.NotAuthorised, Reason: "not allowed"}, accepted} {
 		r.See(call("10.0.0.1", "CN=client", v), 0)
 	}
 	if want := []string{"in CN=client", "refused CN=client: not allowed", "in CN=client"}; !slices.Equal(news, want) {

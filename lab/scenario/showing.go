@@ -28,7 +28,9 @@ func Showing(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 		return "plain-http-to-tls"
 	case v.How == verdict.Inside && v.Code == verdict.NoClientCertificate:
 		return "" // the scenarios speak HTTP
-	case v.How == verdict.InHTTP:
+	case v.Code == verdict.NotAuthorised && claims(c):
+		return "header-spoofed-identity"
+	case v.IsDenied():
 		by = endpoint.Server
 	case v.Code == verdict.NoCommonVersion && !slices.Contains(c.Offer().Versions, tlswire.VersionTLS13):
 		return "client-too-old"
@@ -38,8 +40,6 @@ func Showing(v *verdict.Verdict, c *tlsdecrypt.Connection) string {
 		return "garbage"
 	case v.Outcome == verdict.Accepted && v.Code == chain.WrongHost:
 		by = endpoint.Client
-	case v.Code == verdict.NotAuthorised && claims(c):
-		return "header-spoofed-identity"
 	case v.Code == chain.UnknownCA && (strings.Contains(v.Reason, "an intermediate CA that was not sent along") || hasGap(c, by.Other())):
 		return missingIntermediate[by]
 	}
@@ -151,7 +151,7 @@ var plainest = map[lesson]string{
 	{verdict.NotAsked, endpoint.Server}:            "server-does-not-ask",
 	{chain.WrongUsage, endpoint.Server}:            "client-wrong-eku",
 	{verdict.SpokeNoTLS, endpoint.Server}:          "plain-http-to-tls",
-	{verdict.NotAuthorised, endpoint.Unknown}:      "authenticated-but-not-authorised",
+	{verdict.NotAuthorised, endpoint.Server}:       "authenticated-but-not-authorised",
 }
 
 // builtIn are the scenarios of the program.

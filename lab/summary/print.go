@@ -112,8 +112,6 @@ func verbs(c cause) (one, many, rest string) {
 		return "refuses", "refuse", " in HTTP"
 	case c.how == verdict.Inside:
 		return "refuses", "refuse", " inside TLS"
-	case c.outcome == verdict.Accepted:
-		return "does not allow", "do not allow", " what it asks for"
 	case c.outcome == verdict.Broken:
 		return "breaks off with", "break off with", " after the handshake"
 	case c.how == verdict.Probably:

@@ -114,8 +114,8 @@ func refuser(v *verdict.Verdict) endpoint.Side {
 		return v.RejectedBy
 	case v.Alert != nil:
 		return v.Alert.SentBy
-	case v.Outcome == verdict.Accepted:
-		return endpoint.Server // inside TLS
+	case v.IsDenied():
+		return endpoint.Server
 	}
 	return endpoint.Unknown
 }

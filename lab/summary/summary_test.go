@@ -169,10 +169,12 @@ func TestPrint(t *testing.T) {
 	add("night/a.pcapng", 12, 1, "10.0.0.7:4", "192.0.2.9:8443", "api.example", refusal(endpoint.Client, "unknown_ca"))
 	add("night/a.pcapng", 13, 2, "10.0.0.7:4", "192.0.2.10:5432", "", &verdict.Verdict{Outcome: verdict.Accepted, How: verdict.Inside, Code: verdict.RefusedInside})
 	add("night/a.pcapng", 14, 2, "10.0.0.7:4", "192.0.2.10:5432", "", &verdict.Verdict{Outcome: verdict.Unknown, How: verdict.CutOff})
+	add("night/a.pcapng", 15, 3, "10.0.0.7:4", "192.0.2.9:8443", "api.example", &verdict.Verdict{Outcome: verdict.Accepted, How: verdict.InHTTP, Code: verdict.NotAuthorised})
+	add("night/a.pcapng", 16, 4, "10.0.0.7:4", "192.0.2.11:443", "", &verdict.Verdict{Outcome: verdict.Accepted, Code: "wrong_host", Doubt: &verdict.Doubt{By: endpoint.Client, Code: "wrong_host"}})
 	var b strings.Builder
 	s.Print(text.Printer{W: &b, Columns: 80}, time.UTC)
-	const want = `1,303 connections, 28 November 2026, 22:00:00 to 29 November, 03:53:00 UTC:
-  1,200 accepted, 101 rejected, 1 refused, 1 cut off
+	const want = `1,305 connections, 28 November 2026, 22:00:00 to 29 November, 03:53:00 UTC:
+  1,201 accepted, 101 rejected, 2 refused, 1 cut off
 
 count  since     last      who refuses whom: why
 100    02:14:00  03:53:00  server api.example (192.0.2.9:8443) refuses 2
@@ -180,8 +182,13 @@ count  since     last      who refuses whom: why
                            last 5099 of b.pcapng)
 1      22:01:00  22:01:00  client 10.0.0.7 refuses server api.example
                            (192.0.2.9:8443): unknown_ca (stream 12 of a.pcapng)
+1      22:03:00  22:03:00  server api.example (192.0.2.9:8443) refuses client
+                           10.0.0.7 in HTTP: not_authorised (stream 15 of
+                           a.pcapng)
 1      22:02:00  22:02:00  server 192.0.2.10:5432 refuses client 10.0.0.7 inside
                            TLS: refused_inside_tls (stream 13 of a.pcapng)
+1      22:04:00  22:04:00  client 10.0.0.7 with server 192.0.2.11:443:
+                           wrong_host (stream 16 of a.pcapng)
 `
 	if b.String() != want {
 		t.Errorf("printed is\n%s\nwant\n%s", b.String(), want)

@@ -283,8 +283,7 @@ func (w *wire) addRefusal(v *Verdict) {
 	m := w.Refusal
 	client := &w.shown.Client
 	if why, ok := w.refusedBehind(); ok {
-		v.How = InHTTP
-		v.because(why)
+		v.becauseInHTTP(why)
 		return
 	}
 	if r, ok := w.refusedInside(); ok {
@@ -302,12 +301,11 @@ func (w *wire) addRefusal(v *Verdict) {
 	case w.Answer != nil && !w.ClientAuth && w.Resumption != tlsdecrypt.FullHandshake: // it does not ask anew
 		switch w.Answer.HTTP.Status {
 		case http.StatusUnauthorized:
-			v.because(*RefuseBehindTLS(true, w.Answer.HTTP.Authenticate()))
+			v.becauseInHTTP(*RefuseBehindTLS(true, w.Answer.HTTP.Authenticate()))
 		case http.StatusForbidden:
-			v.because(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
+			v.becauseInHTTP(Reason{Code: NotAuthorised, Text: "the server took up an earlier session, and the client is not allowed what it asked for: the server answered 403"})
 		}
 	case w.Answer != nil && w.AskedForNone() && isUnauthorised(w.Answer.HTTP.Status):
-		v.How = InHTTP
 		why := *RefuseUnasked(w.Answer.HTTP.Status, w.Answer.HTTP.Authenticate())
 		switch {
 		case why.Code != NotAsked:
@@ -317,17 +315,16 @@ func (w *wire) addRefusal(v *Verdict) {
 			why.Text += notToBeAsked
 			why.Fix = askInHandshake
 		}
-		v.because(why)
+		v.becauseInHTTP(why)
 	case m == nil:
 	case client.empty:
 		v.refuseInHTTP(m, Reason{Code: NoClientCertificate, Text: "the client sent none"})
 	case m.HTTP.Status == http.StatusForbidden && len(client.doubts) > 0 && client.chain != tlsdecrypt.Fails:
-		v.How = InHTTP
-		v.because(w.doubted(client))
+		v.becauseInHTTP(w.doubted(client))
 	case m.HTTP.Status == http.StatusForbidden && client.chain != tlsdecrypt.Fails:
-		v.because(notAuthorised)
+		v.becauseInHTTP(notAuthorised)
 	case m.HTTP.Status == http.StatusUnauthorized && client.seen && client.chain != tlsdecrypt.Fails && client.faultThat(nil) == nil:
-		v.because(*RefuseBehindTLS(false, w.Answer.HTTP.Authenticate()))
+		v.becauseInHTTP(*RefuseBehindTLS(false, w.Answer.HTTP.Authenticate()))
 	case client.faultThat(nil) != nil:
 		fault := client.faultThat(nil)
 		v.refuseInHTTP(m, Reason{Code: fault.Code, Text: fault.Of("the client's certificate", client.leaf), Fix: fault.Fix})
@@ -351,10 +348,15 @@ func (w *wire) noteRequest(v *Verdict) {
 	v.Reason += fmt.Sprintf("; this answers request %d of the connection, %s", number, text.Unicode.Cut(text.Clean(request.HTTP.Method+" "+path), 60))
 }
 
-// refuseInHTTP is because for a server that refuses in HTTP.
-func (v *Verdict) refuseInHTTP(m *tlsdecrypt.Message, why Reason) {
+// becauseInHTTP is because for a server that refuses in HTTP.
+func (v *Verdict) becauseInHTTP(why Reason) {
 	v.How = InHTTP
-	v.because(*RefuseInHTTP(m.HTTP.Status, why))
+	v.because(why)
+}
+
+// refuseInHTTP is becauseInHTTP for the client's certificate.
+func (v *Verdict) refuseInHTTP(m *tlsdecrypt.Message, why Reason) {
+	v.becauseInHTTP(*RefuseInHTTP(m.HTTP.Status, why))
 }
 
 // RefuseBehindTLS returns why HTTP says 401 to a client whose certificate, or

@@ -90,12 +90,12 @@ func TestNotAsked(t *testing.T) {
 		tls.NoClientCert: {
 			200: {"accepted", "accepted"},
 			400: {"accepted", "accepted"},
-			401: {"accepted (refused in HTTP): certificate_not_requested", "accepted: not_authorised"},
-			403: {"accepted (refused in HTTP): certificate_not_requested", "accepted: not_authorised"},
+			401: {"accepted (refused in HTTP): certificate_not_requested", "accepted (refused in HTTP): not_authorised"},
+			403: {"accepted (refused in HTTP): certificate_not_requested", "accepted (refused in HTTP): not_authorised"},
 		},
 		tls.RequireAnyClientCert: {
 			200: {"accepted", "accepted"},
-			403: {"accepted: not_authorised", "accepted: not_authorised"},
+			403: {"accepted (refused in HTTP): not_authorised", "accepted (refused in HTTP): not_authorised"},
 		},
 	} {
 		for status, want := range wants {

@@ -39,14 +39,11 @@ func (w *wire) noteNames(v *Verdict) {
 		differ = fmt.Sprintf("the client asked for no host in TLS (server_name) and for %s in HTTP (Host)", host)
 		fallthrough
 	case status == http.StatusMisdirectedRequest && host != "":
-		v.How = InHTTP
-		v.because(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 421: " + differ})
+		v.becauseInHTTP(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 421: " + differ})
 	case status == http.StatusMisdirectedRequest:
-		v.How = InHTTP
-		v.because(misdirected)
+		v.becauseInHTTP(misdirected)
 	case status == http.StatusBadRequest:
-		v.How = InHTTP
-		v.because(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 400, as some do when the names differ: " + differ})
+		v.becauseInHTTP(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 400, as some do when the names differ: " + differ})
 	default:
 		v.Reason = joined(v.Reason, differ+": the certificate was checked against the first, and the request goes by the second")
 	}

@@ -85,9 +85,7 @@ func (v *Verdict) OutcomeWord() string {
 // IsDenied reports whether the server took the client in TLS and then refused
 // it: for its certificate, or because it does not allow that client what it
 // asked for, as 401 and 403 say.
-func (v *Verdict) IsDenied() bool {
-	return v.How == InHTTP || v.How == Inside || v.Code == NotAuthorised
-}
+func (v *Verdict) IsDenied() bool { return v.How == InHTTP || v.How == Inside }
 
 // NeverAsked reports whether the reason is that the server never asked for a
 // certificate, and no more.
@@ -194,11 +192,8 @@ func acceptedBy(server, client *View) Verdict {
 	v := Verdict{Outcome: Accepted, Mutual: client.mutual()}
 	for _, view := range []*View{server, client} {
 		if view != nil && view.InHTTP != nil {
-			v.because(*view.InHTTP)
+			v.becauseInHTTP(*view.InHTTP)
 			v.known = view == server
-			if v.Code != NotAuthorised { // which is said of a client that was accepted
-				v.How = InHTTP
-			}
 			return v
 		}
 	}
@@ -275,12 +270,11 @@ func (v *Verdict) addStatus(status int) {
 	case status == 0:
 		v.Reason, v.unasked = noRequest, false
 	case status == http.StatusForbidden:
-		v.because(notAuthorised)
+		v.becauseInHTTP(notAuthorised)
 	case status == http.StatusUnauthorized:
-		v.because(refusedBehindTLS("accepted the client in TLS", ""))
+		v.becauseInHTTP(refusedBehindTLS("accepted the client in TLS", ""))
 	case status == http.StatusMisdirectedRequest:
-		v.How = InHTTP
-		v.because(misdirected)
+		v.becauseInHTTP(misdirected)
 	}
 }
 

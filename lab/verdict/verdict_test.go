@@ -192,9 +192,9 @@ func TestJudgeStatus(t *testing.T) {
 		"not found":              {&View{}, &View{}, 404, "accepted", ""},
 		"no request":             {&View{}, &View{}, 0, "accepted", noRequest},
 		"no request of another":  {&View{}, nil, 0, "accepted", noRequest},
-		"not allowed":            {&View{}, &View{}, 403, "accepted: not_authorised", notAuthorised.Text},
-		"not allowed, of a peer": {nil, &View{}, 403, "accepted: not_authorised", notAuthorised.Text},
-		"unauthorised":           {&View{}, &View{}, 401, "accepted: not_authorised", "the server accepted the client in TLS, and refuses in HTTP with 401"},
+		"not allowed":            {&View{}, &View{}, 403, "accepted (refused in HTTP): not_authorised", notAuthorised.Text},
+		"not allowed, of a peer": {nil, &View{}, 403, "accepted (refused in HTTP): not_authorised", notAuthorised.Text},
+		"unauthorised":           {&View{}, &View{}, 401, "accepted (refused in HTTP): not_authorised", "the server accepted the client in TLS, and refuses in HTTP with 401"},
 		"misdirected":            {&View{}, &View{}, 421, "accepted (refused in HTTP): misdirected_request", misdirected.Text},
 		"refused in HTTP":        {refused(chain.Expired), &View{}, 400, "accepted (refused in HTTP): expired", "the server asked for a certificate, and refuses in HTTP with 400: why"},
 		"the server knows why":   {refused(chain.Expired), refused(""), 400, "accepted (refused in HTTP): expired", "the server asked for a certificate, and refuses in HTTP with 400: why"},
@@ -269,10 +269,10 @@ func TestJudgeAcceptedWithWire(t *testing.T) {
 		"refused in HTTP, without nginx's name": {refused, &View{}, 400, answered(400), "accepted (refused in HTTP): expired"},
 		"refused in HTTP, and no keys":          {refused, nil, 400, unseen, "accepted (refused in HTTP): expired"},
 		"accepted, and no keys":                 {&View{}, nil, 200, unseen, "accepted"},
-		"not allowed by a server that knows":    {&View{}, nil, 403, revoked, "accepted: not_authorised"},
+		"not allowed by a server that knows":    {&View{}, nil, 403, revoked, "accepted (refused in HTTP): not_authorised"},
 		"not allowed, or revoked":               {nil, &View{}, 403, revoked, "accepted (refused in HTTP): revoked"},
 		"403 to a client without a certificate": {nil, &View{}, 403, ended(asked(handshakeWithout(tlswire.VersionTLS13))(request(), answer(403)), server), "accepted (refused in HTTP): no_client_certificate"},
-		"403 that the wire does not show":       {nil, &View{}, 403, unseen, "accepted: not_authorised"},
+		"403 that the wire does not show":       {nil, &View{}, 403, unseen, "accepted (refused in HTTP): not_authorised"},
 		"no request":                            {nil, &View{}, 0, ended(said(), client), "accepted"},
 	} {
 		v := Judge(test.server, test.client, test.status, test.wire)
@@ -312,7 +312,7 @@ func TestJudgeTakesCauses(t *testing.T) {
 func TestIsVague(t *testing.T) {
 	for want, list := range map[bool][]Verdict{
 		true:  {{Outcome: Rejected}, {Outcome: Rejected, Code: Closed}, {Outcome: Rejected, Code: Other}, {Outcome: Rejected, Code: RefusedByCertificate}, {Outcome: Accepted, How: InHTTP, Code: RefusedInHTTP}},
-		false: {{Outcome: Accepted}, {Outcome: Accepted, Code: NotAuthorised}, {Outcome: Rejected, Code: chain.Expired}, {Outcome: Accepted, How: InHTTP, Code: chain.UnknownCA}, {Outcome: Broken, Code: Other}, {Outcome: Unknown}, {Outcome: Open}},
+		false: {{Outcome: Accepted}, {Outcome: Accepted, How: InHTTP, Code: NotAuthorised}, {Outcome: Rejected, Code: chain.Expired}, {Outcome: Accepted, How: InHTTP, Code: chain.UnknownCA}, {Outcome: Broken, Code: Other}, {Outcome: Unknown}, {Outcome: Open}},
 	} {
 		for _, v := range list {
 			if v.IsVague() != want {

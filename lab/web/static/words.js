@@ -9,8 +9,7 @@ export function outcomeOf(x) {
   const perhaps = x.how === 'very probably' ? ', very probably' : '';
   switch (x.outcome) {
     case 'accepted':
-      if (x.how === 'refused inside TLS') return {text: x.how, mood: 'bad'};
-      if (x.how === 'refused in HTTP' || x.code === 'not_authorised') return {text: 'refused in HTTP', mood: 'bad'};
+      if (x.how === 'refused in HTTP' || x.how === 'refused inside TLS') return {text: x.how, mood: 'bad'};
       return {text: 'accepted' + perhaps, mood: x.reason ? 'odd' : 'good'};
     case 'rejected':
       return {text: `rejected by the ${x.rejected_by}${perhaps}`, mood: 'bad'};
