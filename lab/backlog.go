@@ -18,19 +18,20 @@ type backlog struct {
 	lines   int // of these, without Wire
 }
 
-// Unshown counts exchanges that are not reported one by one.
-type Unshown struct {
+// Counts are how many exchanges ended in each way.
+type Counts struct {
 	Accepted int `json:"accepted"`
 	Rejected int `json:"rejected"`
-	Silent   int `json:"silent,omitempty"` // closed by the client without a ClientHello
+	Refused  int `json:"refused,omitempty"` // in HTTP or the like, after the handshake
+	Silent   int `json:"silent,omitempty"`  // closed by the client without a ClientHello
 }
 
 // Len returns the number of exchanges.
-func (u *Unshown) Len() int {
-	if u == nil {
+func (c *Counts) Len() int {
+	if c == nil {
 		return 0
 	}
-	return u.Accepted + u.Rejected + u.Silent
+	return c.Accepted + c.Rejected + c.Refused + c.Silent
 }
 
 // add adds an exchange. It drops its Wire if that does not fit. If the exchange
@@ -46,12 +47,14 @@ func (b *backlog) add(x *Exchange) {
 	if len(b.waiting) > 0 && b.lines+line > maxBacklog/2 {
 		last := b.waiting[len(b.waiting)-1]
 		if last.NotShown == nil {
-			last.NotShown = &Unshown{}
+			last.NotShown = &Counts{}
 		}
-		switch x.Outcome {
-		case verdict.Rejected:
+		switch {
+		case x.IsDenied():
+			last.NotShown.Refused++
+		case x.Outcome == verdict.Rejected:
 			last.NotShown.Rejected++
-		case verdict.Unknown:
+		case x.Outcome == verdict.Unknown:
 			last.NotShown.Silent++
 		default: // the handshake succeeded, even if an alert came later
 			last.NotShown.Accepted++

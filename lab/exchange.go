@@ -27,7 +27,7 @@ type Exchange struct {
 
 	// NotShown are the exchanges that ended after this one and are only counted,
 	// because [Journal.Each] was too slow; nil: none.
-	NotShown *Unshown `json:"not_shown,omitempty"`
+	NotShown *Counts `json:"not_shown,omitempty"`
 
 	// Wire is what was said, as far as it could be read; nil if the journal does
 	// not dissect. Journal.Each owns it.

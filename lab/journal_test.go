@@ -266,7 +266,7 @@ func TestStoppedReaderOfDrawings(t *testing.T) {
 }
 
 // An exchange that is only counted was accepted unless a side was rejected, or
-// there was no handshake.
+// refused in HTTP, or there was no handshake.
 func TestNotShown(t *testing.T) {
 	b := &backlog{}
 	b.add(&Exchange{})
@@ -274,7 +274,8 @@ func TestNotShown(t *testing.T) {
 	for _, outcome := range []verdict.Outcome{verdict.Accepted, verdict.Rejected, verdict.Broken, verdict.Unknown, verdict.Rejected, verdict.Rejected} {
 		b.add(&Exchange{Verdict: verdict.Verdict{Outcome: outcome}})
 	}
-	if got := b.next().NotShown; got == nil || *got != (Unshown{Accepted: 2, Rejected: 3, Silent: 1}) || got.Len() != 6 {
+	b.add(&Exchange{Verdict: verdict.Verdict{Outcome: verdict.Accepted, How: verdict.InHTTP}})
+	if got := b.next().NotShown; got == nil || *got != (Counts{Accepted: 2, Rejected: 3, Refused: 1, Silent: 1}) || got.Len() != 7 {
 		t.Errorf("%+v", got)
 	}
 }

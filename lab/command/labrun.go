@@ -45,7 +45,7 @@ type labRun struct {
 	report     report
 	saidClocks bool                                                                                      // that they differ
 	room       *roomView                                                                                 // shown in place of exchanges; nil: it is not
-	counts     struct{ accepted, rejected, silent, refused, unanswered, unasked, notShown atomic.Int64 } // refused: accepted by TLS, and refused then
+	counts     struct{ accepted, rejected, silent, refused, unanswered, unasked, notShown atomic.Int64 } // refused: in HTTP or the like
 }
 
 // newLabRun reads the shared flags.
@@ -268,18 +268,18 @@ const recordingGrace = 2 * time.Second
 func hurry(w *capture.Writer) { time.AfterFunc(recordingGrace, func() { w.Close() }) }
 
 func (a *labRun) count(x *lab.Exchange) {
-	switch x.Outcome {
-	case verdict.Accepted:
+	switch {
+	case x.IsDenied():
+		a.counts.refused.Add(1)
+	case x.Outcome == verdict.Accepted:
 		a.counts.accepted.Add(1)
 		switch {
-		case x.IsDenied():
-			a.counts.refused.Add(1)
 		case x.Code == verdict.NotAsked: // and was to be
 			a.counts.unasked.Add(1)
 		case x.HTTP == nil && x.Client.Error != "":
 			a.counts.unanswered.Add(1)
 		}
-	case verdict.Unknown:
+	case x.Outcome == verdict.Unknown:
 		a.counts.silent.Add(1)
 	default:
 		a.counts.rejected.Add(1)
@@ -287,6 +287,7 @@ func (a *labRun) count(x *lab.Exchange) {
 	if more := x.NotShown; more != nil {
 		a.counts.accepted.Add(int64(more.Accepted))
 		a.counts.rejected.Add(int64(more.Rejected))
+		a.counts.refused.Add(int64(more.Refused))
 		a.counts.silent.Add(int64(more.Silent))
 		a.counts.notShown.Add(int64(more.Len()))
 	}
@@ -317,21 +318,17 @@ func (a *labRun) sayCounts(ctx context.Context) {
 	if ctx.Err() != nil && isTerminal(a.Stderr) {
 		a.stderr().Line()
 	}
-	accepted, rejected, silent := a.counts.accepted.Load(), a.counts.rejected.Load(), a.counts.silent.Load()
-	all := text.Counted(int(accepted+rejected+silent), "exchange")
+	sum := lab.Counts{Accepted: int(a.counts.accepted.Load()), Rejected: int(a.counts.rejected.Load()), Refused: int(a.counts.refused.Load()), Silent: int(a.counts.silent.Load())}
+	all := text.Counted(sum.Len(), "exchange")
 	if a.blind {
 		a.say("%s", all)
 		return
-	}
-	denied := ""
-	if refused := a.counts.refused.Load(); refused > 0 {
-		denied = fmt.Sprintf(" (%s then refused inside TLS)", text.Grouped(refused))
 	}
 	notShown := ""
 	if n := a.counts.notShown.Load(); n > 0 {
 		notShown = fmt.Sprintf("; %s of them not shown: results were read too slowly", text.Grouped(n))
 	}
-	a.say("%s: %s accepted%s, %s rejected%s%s", all, text.Grouped(accepted), denied, text.Grouped(rejected), withoutHello(silent), notShown)
+	a.say("%s: %s%s", all, counted(&sum), notShown)
 }
 
 // serve starts the server with the given credentials on l, which it closes, and

@@ -71,18 +71,20 @@ func (r *report) printLeftOut(x *lab.Exchange) {
 		r.stdout().Line("      not drawn: results were read too slowly")
 	}
 	if more := x.NotShown; more != nil {
-		r.stdout().Paragraph("      ", 6, fmt.Sprintf("and %s, not shown: %s accepted, %s rejected%s; results were read too slowly",
-			text.Counted(more.Len(), "more exchange"), text.Grouped(int64(more.Accepted)), text.Grouped(int64(more.Rejected)), withoutHello(int64(more.Silent))))
+		r.stdout().Paragraph("      ", 6, fmt.Sprintf("and %s, not shown: %s; results were read too slowly", text.Counted(more.Len(), "more exchange"), counted(more)))
 	}
 }
 
-// withoutHello counts the clients that closed without a ClientHello, behind
-// those that were accepted and rejected.
-func withoutHello(clients int64) string {
-	if clients == 0 {
-		return ""
+// counted says how many exchanges ended in each way.
+func counted(n *lab.Counts) string {
+	said := fmt.Sprintf("%s accepted, %s rejected", text.Grouped(int64(n.Accepted)), text.Grouped(int64(n.Rejected)))
+	if n.Refused > 0 {
+		said += fmt.Sprintf(", %s refused", text.Grouped(int64(n.Refused)))
 	}
-	return fmt.Sprintf(", %s without a ClientHello", text.Grouped(clients))
+	if n.Silent > 0 {
+		said += fmt.Sprintf(", %s without a ClientHello", text.Grouped(int64(n.Silent)))
+	}
+	return said
 }
 
 // printBriefly writes an exchange on one line: a rejected one with the side

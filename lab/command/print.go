@@ -51,7 +51,11 @@ func (p *Program) accepted(x *lab.Exchange) []string {
 	if x.TLS.Resumed {
 		resumed = "resumed"
 	}
-	return filled("accepted", cmp.Or(x.Client.Certificate, "no certificate"), x.TLS.Version, x.TLS.Group, resumed, status, fmt.Sprintf("%.1f ms", x.DurationMS))
+	word := string(x.Outcome)
+	if x.IsDenied() {
+		word = string(x.How)
+	}
+	return filled(word, cmp.Or(x.Client.Certificate, "no certificate"), x.TLS.Version, x.TLS.Group, resumed, status, fmt.Sprintf("%.1f ms", x.DurationMS))
 }
 
 // detailIndent is the indent of the details of an exchange. Continuation lines
@@ -68,12 +72,16 @@ func (p *Program) printDetails(x *lab.Exchange) {
 	if x.Alert != nil {
 		alert = describeAlert(x.Alert)
 	}
-	but := ""
-	if x.Outcome == verdict.Accepted {
+	but, why := "", ""
+	switch {
+	case x.IsDenied():
+		why = x.Reason
+	case x.Outcome == verdict.Accepted:
 		but = x.Reason
 	}
 	for _, line := range []struct{ name, value string }{
 		{"but", but},
+		{"why", why},
 		{"perhaps", perhaps(x.Causes)},
 		{"fix", x.Fix},
 		{"alert", alert},

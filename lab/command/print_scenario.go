@@ -211,6 +211,10 @@ func (p *Program) printWrong(r *scenario.Result) {
 // outcome returns a verdict in a few words.
 func outcome(x *lab.Exchange) string {
 	switch {
+	case x.IsDenied() && x.HTTP != nil:
+		return fmt.Sprintf("%s, %d", x.How, x.HTTP.Status)
+	case x.IsDenied():
+		return string(x.How)
 	case x.Outcome == verdict.Accepted && x.HTTP != nil && x.HTTP.Status >= 400:
 		return fmt.Sprintf("accepted, then HTTP %d", x.HTTP.Status)
 	case x.Outcome == verdict.Accepted:

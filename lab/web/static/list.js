@@ -75,7 +75,7 @@ export class List {
     let said = counted(this.all.length, 'exchange');
     if (this.shown.length !== this.all.length) said = `${this.shown.length} of ${said}`;
     const older = this.all.length ? this.all[this.all.length - 1].id - 1 : 0;
-    const unshown = this.all.reduce((n, x) => n + (x.not_shown ? x.not_shown.accepted + x.not_shown.rejected + (x.not_shown.silent || 0) : 0), 0);
+    const unshown = this.all.reduce((n, x) => Object.values(x.not_shown ?? {}).reduce((sum, of) => sum + of, n), 0);
     if (unshown > 0) said += `; ${unshown.toLocaleString('en-US')} more were only counted`;
     if (older > 0) said += `; ${counted(older, 'older one')} only in the capture`;
     return said;

@@ -32,7 +32,7 @@
  * @property {Party} client
  * @property {{status: number}} [http]
  * @property {number} duration_ms
- * @property {{accepted: number, rejected: number, silent?: number}} [not_shown] that were only counted, after it
+ * @property {Record<string, number>} [not_shown] that were only counted, after it
  *
  * @typedef {object} Field
  * @property {string} name
