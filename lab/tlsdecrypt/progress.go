@@ -2,6 +2,7 @@ package tlsdecrypt
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 
 	"mtlslab.example/lab/lab/endpoint"
@@ -26,9 +27,9 @@ type Progress struct {
 	Judgements []*Message
 	// Answer is the first of the server's answers that refuses the client,
 	// whatever it has answered before ([httpwire.Message.Refuses]); the first
-	// of all, if none does; nil: there was none. A challenge that the client
-	// has met is left out, and so is 421 after a first answer that may refuse
-	// the client's certificate.
+	// of all, if none does; nil: there was none. A challenge is left out if the
+	// same request was answered otherwise later, and so is 421 after a first
+	// answer that refuses the client's certificate, or may.
 	Answer *Message
 	// Refusal is Answer when the server asked for a certificate and that may be
 	// what it says to the one it got; nil otherwise. See [httpwire.MayRefuse].
@@ -95,23 +96,23 @@ func (c *Connection) Progress() Progress {
 // answer returns Progress.Answer.
 func (c *Connection) answer() *Message {
 	var first *Message
-	var met map[*Message]bool // nil: not needed so far
+	var settled map[*Message]bool // nil: not needed so far
 	for _, m := range c.Messages {
 		if !m.IsAnswer() {
 			continue
 		}
-		if m.challenges() {
-			if met == nil {
-				met = c.metChallenges()
+		if m.HTTP.Status == http.StatusUnauthorized {
+			if settled == nil {
+				settled = c.settledChallenges()
 			}
-			if met[m] {
+			if settled[m] {
 				continue
 			}
 		}
 		if first == nil {
 			first = m
 		}
-		if m.HTTP.Refuses() && (c.mayRefuse(m) || !c.mayRefuse(first)) {
+		if m.HTTP.Refuses() && (c.mayRefuse(m) || !c.ClientAuth || !first.HTTP.RefusesCertificate()) {
 			return m
 		}
 	}
@@ -124,12 +125,13 @@ func (c *Connection) mayRefuse(answer *Message) bool {
 	return c.ClientAuth && httpwire.MayRefuse(answer.HTTP.Status)
 }
 
-// metChallenges returns the responses 401 which only ask for a password or a
-// token: a later answer to the same request is no refusal. Clients that choose
-// among several ways ask without one first (RFC 9110 section 11.1).
-func (c *Connection) metChallenges() map[*Message]bool {
+// settledChallenges returns the responses 401 that are not the server's last
+// word: it answers the same request otherwise later. Clients that choose among
+// several ways ask without a password or a token first (RFC 9110 section 11.1).
+// A 401 that asks for none stands if the later answer is no refusal.
+func (c *Connection) settledChallenges() map[*Message]bool {
 	type resource struct{ method, target string }
-	met, passed := map[*Message]bool{}, map[resource]bool{}
+	settled, later := map[*Message]bool{}, map[resource]*Message{}
 	requests := c.requests()
 	for _, m := range slices.Backward(c.Messages) {
 		request := requests[m]
@@ -137,20 +139,18 @@ func (c *Connection) metChallenges() map[*Message]bool {
 			continue
 		}
 		asked := resource{request.HTTP.Method, request.HTTP.Target}
-		passed[asked] = passed[asked] || !m.HTTP.Refuses()
-		met[m] = passed[asked] && m.challenges()
+		if m.HTTP.Status != http.StatusUnauthorized {
+			later[asked] = m
+		} else if last := later[asked]; last != nil {
+			settled[m] = m.HTTP.Authenticate() != "" || last.HTTP.Refuses()
+		}
 	}
-	return met
+	return settled
 }
 
 // IsAnswer reports whether a message is a response of HTTP, but no interim one
 // (RFC 9110 section 15.2).
 func (m *Message) IsAnswer() bool { return m.HTTP != nil && !m.HTTP.Request && m.HTTP.Status >= 200 }
-
-// challenges reports whether an answer asks for a password or a token.
-func (m *Message) challenges() bool {
-	return m.HTTP.Status == 401 && m.HTTP.Authenticate() != ""
-}
 
 // isRequest reports whether a message is a request of the client.
 func (m *Message) isRequest() bool {

@@ -26,9 +26,9 @@ func TestProgressAnswer(t *testing.T) {
 		{[]int{404, 403}, true, 403, 403},
 		{[]int{200, 421, 403}, true, 421, 0},
 		{[]int{400, 403}, true, 403, 403},
-		{[]int{400, 421}, true, 400, 400},
+		{[]int{400, 421}, true, 421, 0},
 		{[]int{400, 421}, false, 421, 0},
-		{[]int{400, 421, 403}, true, 403, 403},
+		{[]int{400, 421, 403}, true, 421, 0},
 		{[]int{401, 403}, true, 401, 401},
 		{[]int{403, 200}, true, 403, 403},
 	} {
@@ -50,7 +50,23 @@ func TestProgressAnswer(t *testing.T) {
 	}
 }
 
-// A challenge that the client has met is no refusal (RFC 9110 section 11.1).
+// An application's own 400 says nothing of the client, and hides no later 421.
+// One by which nginx refuses a certificate does.
+func TestProgressMisdirected(t *testing.T) {
+	for title, want := range map[string]int{"400 Bad Request": 421, "400 The SSL certificate error": 400, "400 No required SSL certificate was sent": 400} {
+		c := &Connection{}
+		c.ClientAuth = true
+		for _, answer := range []*httpwire.Message{{Status: 400, Headers: []httpwire.Header{{Name: "Server", Value: "nginx"}}, Begins: []byte("<title>" + title + "</title>")}, {Status: 421}} {
+			c.Messages = append(c.Messages, &Message{From: endpoint.Client, HTTP: &httpwire.Message{Request: true}}, &Message{From: endpoint.Server, HTTP: answer})
+		}
+		if got := c.Progress().Answer; got == nil || got.HTTP.Status != want {
+			t.Errorf("%s: %+v, want %d", title, got, want)
+		}
+	}
+}
+
+// A challenge is not the last word if the same request is answered otherwise
+// later (RFC 9110 section 11.1).
 func TestProgressChallenge(t *testing.T) {
 	type exchange struct {
 		target string
@@ -66,7 +82,10 @@ func TestProgressChallenge(t *testing.T) {
 		"met in two steps":      {[]exchange{{"/x", 401, "NTLM"}, {"/x", 401, "NTLM TlRMTVNTUAAC"}, {"/x", 204, ""}}, 204},
 		"met, and then refused": {[]exchange{{"/x", 401, "Negotiate"}, {"/x", 200, ""}, {"/y", 403, ""}}, 403},
 		"a wrong password":      {[]exchange{{"/", 200, ""}, {"/x", 401, "Basic realm=a"}, {"/x", 401, "Basic realm=a"}}, 401},
-		"and then forbidden":    {[]exchange{{"/x", 401, "Basic realm=a"}, {"/x", 403, ""}}, 401},
+		"and then forbidden":    {[]exchange{{"/x", 401, "Basic realm=a"}, {"/x", 403, ""}}, 403},
+		"forbidden in the end":  {[]exchange{{"/x", 401, "NTLM"}, {"/x", 401, "NTLM TlRMTVNTUAAC"}, {"/x", 403, ""}}, 403},
+		"forbidden elsewhere":   {[]exchange{{"/x", 401, "Basic realm=a"}, {"/y", 403, ""}}, 401},
+		"no challenge, and 403": {[]exchange{{"/x", 401, ""}, {"/x", 403, ""}}, 403},
 		"another resource":      {[]exchange{{"/x", 401, "Basic realm=a"}, {"/y", 200, ""}}, 401},
 		"later than the answer": {[]exchange{{"/x", 200, ""}, {"/x", 401, "Basic realm=a"}}, 401},
 		"no challenge":          {[]exchange{{"/x", 401, ""}, {"/x", 200, ""}}, 401},
