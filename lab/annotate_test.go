@@ -46,7 +46,9 @@ func TestCaptureSaysWhy(t *testing.T) {
 		"rejected":        {"", Settings{}, []string{"rejected by the server: the client sent no certificate"}},
 		"refused in HTTP": {"", Settings{RefuseInHTTP: true}, []string{"the server asked for a certificate, and refuses in HTTP with 400: the client sent no certificate"}},
 		"not allowed":     {"client", Settings{Allow: []string{"CN=another"}}, []string{"the client was authenticated, but is not allowed what it asked for: the server answered 403"}},
-		"unauthorised":    {"client", Settings{Handler: status(401)}, []string{"the server accepted the client in TLS, and refuses in HTTP with 401"}},
+		"unauthorised":    {"client", Settings{Handler: status(401)}, []string{"the server refuses in HTTP with 401 a client that it accepted in TLS"}},
+		"not asked, 401":  {"client", Settings{Unasking: true, Handler: status(401)}, []string{"not mutual: the server never asked for a certificate, and refuses in HTTP with 401"}},
+		"not asked, 403":  {"", Settings{Unasking: true, Allow: []string{"CN=another"}}, []string{"not mutual: the server never asked for a certificate, and refuses in HTTP with 403"}},
 		"another host":    {"client", Settings{Handler: status(421)}, []string{"the server refuses in HTTP with 421: it does not answer for this host on this connection"}},
 	} {
 		said := &comments{}

@@ -110,7 +110,7 @@ func TestUnauthorisedWithCertificate(t *testing.T) {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	x := callAs(t, dir, s.Listener.Addr().String(), func(*Settings) {})
-	if x.Outcome != verdict.Accepted || x.How != verdict.InHTTP || x.Code != verdict.NotAuthorised || !strings.Contains(x.Reason, "took the client's certificate in TLS, and refuses in HTTP with 401: it asks for Basic besides") {
+	if x.Outcome != verdict.Accepted || x.How != verdict.InHTTP || x.Code != verdict.NotAuthorised || !strings.Contains(x.Reason, "the server refuses in HTTP with 401 a client whose certificate it took in TLS: it asks for Basic besides") {
 		t.Errorf("%+v", x.Verdict)
 	}
 }

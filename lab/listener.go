@@ -214,8 +214,12 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	case state.CipherSuite != 0:
 		view.Showing = verdict.SentCertificate
 	}
-	if refusal := c.refusal.Load(); refusal != nil && http != nil {
+	switch refusal := c.refusal.Load(); {
+	case http == nil:
+	case refusal != nil:
 		view.InHTTP = verdict.RefuseInHTTP(http.Status, verdict.Explain(*refusal, endpoint.Server))
+	case len(state.PeerCertificates) == 0 && !state.DidResume:
+		view.InHTTP = verdict.RefuseUnasked(http.Status, "")
 	}
 	annotate(c.Conn, func() verdict.Verdict {
 		return c.listener.journal.judge(endpoint.Server, c.client, c.server, view, http.status())

@@ -363,18 +363,18 @@ func (v *Verdict) refuseInHTTP(m *tlsdecrypt.Message, why Reason) {
 // whose earlier session, the server has taken. authenticate is the response's
 // WWW-Authenticate.
 func RefuseBehindTLS(resumed bool, authenticate string) *Reason {
-	passed := "took the client's certificate in TLS"
+	who := "whose certificate it took in TLS"
 	if resumed {
-		passed = "took up an earlier session, in which nobody is asked for a certificate again"
+		who = "whose earlier session it took up, in which nobody is asked for a certificate again"
 	}
-	why := refusedBehindTLS(passed, authenticate)
+	why := refusedBehindTLS(who, authenticate)
 	return &why
 }
 
 // refusedBehindTLS is why HTTP says 401 to a client that the server has let
-// pass in TLS, and how. authenticate is the response's WWW-Authenticate.
-func refusedBehindTLS(passed, authenticate string) Reason {
-	said := "the server " + passed + ", and refuses in HTTP with 401"
+// pass in TLS: who says how. authenticate is the response's WWW-Authenticate.
+func refusedBehindTLS(who, authenticate string) Reason {
+	said := "the server refuses in HTTP with 401 a client " + who
 	if scheme, _, _ := strings.Cut(authenticate, " "); scheme != "" {
 		return Reason{Code: NotAuthorised, Text: said + ": it asks for " + scheme + " besides (WWW-Authenticate)",
 			Fix: "send the password or token that the server asks for in HTTP, too"}

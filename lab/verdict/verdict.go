@@ -108,7 +108,7 @@ func (v *Verdict) NamesAlert() bool {
 
 // Judge joins what is known of one exchange: what each side saw, and what was
 // said on the wire. Each of the three may be nil. status is that of the first
-// response, 0 if there is none.
+// response, 0 if there is none: the wire may show a later one that counts.
 //
 // What a side says of itself counts for more than what the wire shows, but for
 // alerts: crypto/tls does not say which one it has sent. Where a side has only
@@ -119,6 +119,9 @@ func Judge(server, client *View, status int, c *tlsdecrypt.Connection) Verdict {
 	if c != nil {
 		w.read(c)
 		seen = w.judge()
+		if w.Answer != nil {
+			status = w.Answer.HTTP.Status
+		}
 	}
 	if server == nil && client == nil {
 		return seen
@@ -272,7 +275,7 @@ func (v *Verdict) addStatus(status int) {
 	case status == http.StatusForbidden:
 		v.becauseInHTTP(notAuthorised)
 	case status == http.StatusUnauthorized:
-		v.becauseInHTTP(refusedBehindTLS("accepted the client in TLS", ""))
+		v.becauseInHTTP(refusedBehindTLS("that it accepted in TLS", ""))
 	case status == http.StatusMisdirectedRequest:
 		v.becauseInHTTP(misdirected)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -194,7 +195,7 @@ func TestJudgeStatus(t *testing.T) {
 		"no request of another":  {&View{}, nil, 0, "accepted", noRequest},
 		"not allowed":            {&View{}, &View{}, 403, "accepted (refused in HTTP): not_authorised", notAuthorised.Text},
 		"not allowed, of a peer": {nil, &View{}, 403, "accepted (refused in HTTP): not_authorised", notAuthorised.Text},
-		"unauthorised":           {&View{}, &View{}, 401, "accepted (refused in HTTP): not_authorised", "the server accepted the client in TLS, and refuses in HTTP with 401"},
+		"unauthorised":           {&View{}, &View{}, 401, "accepted (refused in HTTP): not_authorised", "the server refuses in HTTP with 401 a client that it accepted in TLS"},
 		"misdirected":            {&View{}, &View{}, 421, "accepted (refused in HTTP): misdirected_request", misdirected.Text},
 		"refused in HTTP":        {refused(chain.Expired), &View{}, 400, "accepted (refused in HTTP): expired", "the server asked for a certificate, and refuses in HTTP with 400: why"},
 		"the server knows why":   {refused(chain.Expired), refused(""), 400, "accepted (refused in HTTP): expired", "the server asked for a certificate, and refuses in HTTP with 400: why"},
@@ -260,6 +261,7 @@ func TestJudgeAcceptedWithWire(t *testing.T) {
 		checkedAs(shows(client, leaf.Raw), tlsdecrypt.Fails, &chain.Fault{Code: chain.Revoked, Cert: leaf, Text: "was revoked"}), finished(client)))(request(), answer(403)), server)
 	unseen := ended(talk(tlswire.VersionTLS12, hello(), serverHello())(sealed12(client), sealed12(server), sealed(client, 60), sealed(server, 60)), client)
 	refused := &View{InHTTP: RefuseInHTTP(400, Reason{Code: chain.Expired, Text: "why"})}
+	challenge := answer(401, httpwire.Header{Name: "WWW-Authenticate", Value: "Basic realm=a"})
 	for name, test := range map[string]struct {
 		server, client *View
 		status         int
@@ -273,6 +275,8 @@ func TestJudgeAcceptedWithWire(t *testing.T) {
 		"not allowed, or revoked":               {nil, &View{}, 403, revoked, "accepted (refused in HTTP): revoked"},
 		"403 to a client without a certificate": {nil, &View{}, 403, ended(asked(handshakeWithout(tlswire.VersionTLS13))(request(), answer(403)), server), "accepted (refused in HTTP): no_client_certificate"},
 		"403 that the wire does not show":       {nil, &View{}, 403, unseen, "accepted (refused in HTTP): not_authorised"},
+		"403 to a later request":                {&View{}, &View{}, 200, ended(said(request(), answer(200), request(), answer(403)), server), "accepted (refused in HTTP): not_authorised"},
+		"401 to the first of two":               {&View{}, &View{}, 401, ended(said(request(), challenge, request(), answer(200)), server), "accepted"},
 		"no request":                            {nil, &View{}, 0, ended(said(), client), "accepted"},
 	} {
 		v := Judge(test.server, test.client, test.status, test.wire)
