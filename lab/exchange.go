@@ -58,9 +58,15 @@ type Party struct {
 	Identity    Identity        `json:"-"`                 // of a client, as the server has verified it
 }
 
-// HTTP is the first request of an exchange.
+// HTTP is how the requests of an exchange were answered.
 type HTTP struct {
-	Status int `json:"status"` // of the response
+	Status int   `json:"status"`         // of the first response
+	Also   []int `json:"also,omitempty"` // other ones, of later responses
+}
+
+// Statuses returns all of them.
+func (h *HTTP) Statuses() tlsdecrypt.Statuses {
+	return append(tlsdecrypt.Statuses{h.Status}, h.Also...)
 }
 
 // status returns the status of the response; 0: none.

@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -201,6 +202,9 @@ func (j *Journal) settle(k string, e *entry) {
 		}
 		if e.Wire != nil { // crypto/tls has no server_name of a ClientHello that it refuses at once
 			e.TLS.ServerName = cmp.Or(e.TLS.ServerName, e.Wire.ServerName)
+			if e.HTTP != nil {
+				e.HTTP = &HTTP{e.HTTP.Status, slices.DeleteFunc(e.Wire.Statuses(), func(status int) bool { return status == e.HTTP.Status })}
+			}
 		}
 		if e.DurationMS == 0 {
 			e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000

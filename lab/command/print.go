@@ -45,7 +45,7 @@ func (p *Program) accepted(x *lab.Exchange) []string {
 	case x.HTTP == nil && x.Client.State == verdict.StateAnswered:
 		status = "answered"
 	case x.HTTP != nil:
-		status = fmt.Sprint(x.HTTP.Status)
+		status = x.HTTP.Statuses().String()
 	}
 	resumed := ""
 	if x.TLS.Resumed {

@@ -212,11 +212,11 @@ func (p *Program) printWrong(r *scenario.Result) {
 func outcome(x *lab.Exchange) string {
 	switch {
 	case x.IsDenied() && x.HTTP != nil:
-		return fmt.Sprintf("%s, %d", x.How, x.HTTP.Status)
+		return fmt.Sprintf("%s, %v", x.How, x.HTTP.Statuses())
 	case x.IsDenied():
 		return string(x.How)
-	case x.Outcome == verdict.Accepted && x.HTTP != nil && x.HTTP.Status >= 400:
-		return fmt.Sprintf("accepted, then HTTP %d", x.HTTP.Status)
+	case x.Outcome == verdict.Accepted && x.HTTP != nil && slices.Max(x.HTTP.Statuses()) >= 400:
+		return fmt.Sprintf("accepted, then HTTP %v", x.HTTP.Statuses())
 	case x.Outcome == verdict.Accepted:
 		return "accepted"
 	case x.Outcome == verdict.Broken && x.Alert != nil:

@@ -77,6 +77,13 @@ func TestRefusedInHTTP(t *testing.T) {
 	if line := lineOf(refusedInHTTP(t, 400, nginx), Options{}); !strings.Contains(line, "refused    CN=client ") || !strings.Contains(line, "server: refused_in_http, 400") {
 		t.Errorf("%q", line)
 	}
+	several := refusedInHTTP(t, 200, "HTTP/1.1 200 OK")
+	for _, status := range []int{404, 200, 500, 301, 410} {
+		several.Messages = append(several.Messages, &tlsdecrypt.Message{From: endpoint.Server, HTTP: &httpwire.Message{Status: status}})
+	}
+	if line := lineOf(several, Options{}); !strings.HasSuffix(line, " 200, 404, 500 and 2 more") {
+		t.Errorf("%q", line)
+	}
 	c := replay(t, "tls13-one-sided", true)
 	for _, m := range c.Messages {
 		if m.HTTP != nil && !m.HTTP.Request {

@@ -149,9 +149,9 @@ func (s *story) resultOfTLS() string {
 		case m.HTTP == nil:
 		case m.HTTP.Request && said == "":
 			said = m.HTTP.Method + " " + m.HTTP.Target
-		case !m.HTTP.Request && m.HTTP.Status >= 200:
-			status := fmt.Sprintf(" %d", m.HTTP.Status)
-			return strings.TrimLeft(text.Unicode.Cut(text.Clean(said), resultWidth-1-len(status))+status, " ") // there may be no request
+		case m.IsAnswer():
+			statuses := fmt.Sprintf(" %v", s.c.Statuses())
+			return strings.TrimLeft(text.Unicode.Cut(text.Clean(said), resultWidth-1-len(statuses))+statuses, " ") // there may be no request
 		}
 	}
 	if said == "" && s.verdict.How == verdict.NotTLS {

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -151,6 +153,30 @@ func (c *Connection) settledChallenges() map[*Message]bool {
 // IsAnswer reports whether a message is a response of HTTP, but no interim one
 // (RFC 9110 section 15.2).
 func (m *Message) IsAnswer() bool { return m.HTTP != nil && !m.HTTP.Request && m.HTTP.Status >= 200 }
+
+// Statuses returns the statuses of the server's answers, each where it first
+// came.
+func (c *Connection) Statuses() (all Statuses) {
+	for _, m := range c.Messages {
+		if m.IsAnswer() && !slices.Contains(all, m.HTTP.Status) {
+			all = append(all, m.HTTP.Status)
+		}
+	}
+	return all
+}
+
+// Statuses are those of several answers.
+type Statuses []int
+
+// String names the first few of them.
+func (s Statuses) String() string {
+	const few = 3
+	var all []string
+	for _, status := range s {
+		all = append(all, strconv.Itoa(status))
+	}
+	return text.Few(all, few)
+}
 
 // isRequest reports whether a message is a request of the client.
 func (m *Message) isRequest() bool {

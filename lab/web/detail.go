@@ -3,7 +3,6 @@ package web
 import (
 	"encoding/hex"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -161,8 +160,8 @@ func OfConnection(c *tlsdecrypt.Connection, v *verdict.Verdict) *lab.Exchange {
 			party.Certificate = chain[0].Subject
 		}
 	}
-	if i := slices.IndexFunc(c.Messages, (*tlsdecrypt.Message).IsAnswer); i >= 0 {
-		x.HTTP = &lab.HTTP{Status: c.Messages[i].HTTP.Status}
+	if all := c.Statuses(); len(all) > 0 {
+		x.HTTP = &lab.HTTP{Status: all[0], Also: all[1:]}
 	}
 	if !c.Ended.IsZero() && !c.Opened.IsZero() {
 		x.DurationMS = float64(c.Ended.Sub(c.Opened).Microseconds()) / 1000

@@ -3,7 +3,7 @@
 
 import {el, pressed} from './dom.js';
 import {Row} from './row.js';
-import {counted, nameOf, outcomeOf} from './words.js';
+import {counted, nameOf, outcomeOf, statusesOf} from './words.js';
 
 /** How many exchanges are kept, as on the server. */
 const mostKept = 1000;
@@ -197,7 +197,7 @@ export class List {
 /** @param {import('./types.js').Row} x */
 function wordsOf(x) {
   return [nameOf(x), outcomeOf(x).text, x.code, x.reason, x.alert?.name, x.tls.version, x.tls.cipher_suite, x.tls.group, x.tls.server_name,
-    x.client.certificate, x.server.certificate, x.client.error, x.server.error, x.client_addr, x.server_addr, x.http?.status].join(' ').toLowerCase();
+    x.client.certificate, x.server.certificate, x.client.error, x.server.error, x.client_addr, x.server_addr, statusesOf(x)].join(' ').toLowerCase();
 }
 
 /**

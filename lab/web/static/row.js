@@ -2,7 +2,7 @@
 // longer in sight becomes that of another exchange: only texts change.
 
 import {el, visible} from './dom.js';
-import {duration, outcomeOf} from './words.js';
+import {duration, outcomeOf, statusesOf} from './words.js';
 
 /** @typedef {import('./types.js').Row} Exchange */
 
@@ -86,7 +86,7 @@ function attribute(element, name, value) {
  * @param {Exchange} x
  */
 function whyOf(x) {
-  return x.reason || x.code || (x.http ? `HTTP ${x.http.status}` : '');
+  return x.reason || x.code || (x.http ? `HTTP ${statusesOf(x)}` : '');
 }
 
 /**

@@ -30,7 +30,7 @@
  * @property {Negotiated} tls
  * @property {Party} server
  * @property {Party} client
- * @property {{status: number}} [http]
+ * @property {{status: number, also?: number[]}} [http]
  * @property {number} duration_ms
  * @property {Record<string, number>} [not_shown] that were only counted, after it
  *

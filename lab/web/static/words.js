@@ -37,6 +37,14 @@ export function shownBy(x, side) {
   return x[side].certificate || (x.early?.includes(side) ? 'nothing: its turn had not come' : 'no certificate');
 }
 
+/**
+ * The statuses of the answers; '': there was none.
+ * @param {import('./types.js').Row} x
+ */
+export function statusesOf(x) {
+  return x.http ? [x.http.status, ...(x.http.also ?? [])].join(', ') : '';
+}
+
 /** @param {number} ms */
 export function duration(ms) {
   if (!ms) return '';
