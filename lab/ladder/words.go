@@ -120,6 +120,8 @@ func (s *story) alert(m *tlsdecrypt.Message) string {
 		return fmt.Sprintf("The %s has nothing more to say.", m.From)
 	case m != s.progress.Alert && !m.Alert.Closes(s.c.Version):
 		return s.warning(m)
+	case m != s.progress.Alert && d == tlswire.AlertBadRecordMAC && m.From == endpoint.Server && s.progress.Alert != nil && s.sentOpen(s.progress.Alert):
+		return "The server cannot decrypt the client's alert, which is not encrypted."
 	case m != s.progress.Alert:
 		return plain(d.Note())
 	}
