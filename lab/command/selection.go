@@ -18,7 +18,7 @@ func selectionFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "from", Usage: "only connections opened at `TIME` or later: 02:14, '2026-01-02 02:14', or with a zone, 2026-01-02T02:14:05Z"},
 		&cli.StringFlag{Name: "to", Usage: "only those opened before `TIME`"},
-		&cli.StringSliceFlag{Name: "where", Usage: "only those with `KEY=VALUE`: addr, name, code or outcome; given several times, all must hold"},
+		&cli.StringSliceFlag{Name: "where", Usage: "only those with `KEY=VALUE`: addr, name, code, outcome or status; given several times, all must hold"},
 	}
 }
 

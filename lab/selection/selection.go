@@ -1,6 +1,7 @@
 package selection
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -97,7 +98,7 @@ func (c Condition) String() string { return c.text }
 var keys = []struct {
 	name string
 	read func(value string) (func(*tlsdecrypt.Connection, *verdict.Verdict) bool, error)
-}{{"addr", ofAddr}, {"name", ofName}, {"code", ofCode}, {"outcome", ofOutcome}}
+}{{"addr", ofAddr}, {"name", ofName}, {"code", ofCode}, {"outcome", ofOutcome}, {"status", ofStatus}}
 
 // Keys returns what a condition may be about.
 func Keys() (names []string) {
@@ -198,7 +199,11 @@ func ofName(value string) (func(*tlsdecrypt.Connection, *verdict.Verdict) bool, 
 
 func ofCode(value string) (func(*tlsdecrypt.Connection, *verdict.Verdict) bool, error) {
 	if !slices.Contains(verdict.Codes(), verdict.Code(value)) {
-		return nil, fmt.Errorf("no code is called so: the last column of --list has those of a capture")
+		problem := "no code is called so: the last column of --list has those of a capture"
+		if _, err := ofStatus(value); err == nil {
+			problem = "this is a status of HTTP: status=" + value + " chooses those with such an answer"
+		}
+		return nil, errors.New(problem)
 	}
 	return func(_ *tlsdecrypt.Connection, v *verdict.Verdict) bool { return string(v.Code) == value }, nil
 }
@@ -210,4 +215,13 @@ func ofOutcome(value string) (func(*tlsdecrypt.Connection, *verdict.Verdict) boo
 		return nil, fmt.Errorf("it must be one of %s", strings.Join(outcomes, ", "))
 	}
 	return func(_ *tlsdecrypt.Connection, v *verdict.Verdict) bool { return v.OutcomeWord() == value }, nil
+}
+
+// ofStatus matches connections with an answer of HTTP that has the status.
+func ofStatus(value string) (func(*tlsdecrypt.Connection, *verdict.Verdict) bool, error) {
+	status, err := strconv.Atoi(value)
+	if err != nil || status < 200 || status > 599 {
+		return nil, errors.New("it must be a status of HTTP from 200 to 599, such as 403")
+	}
+	return func(c *tlsdecrypt.Connection, _ *verdict.Verdict) bool { return slices.Contains(c.Statuses(), status) }, nil
 }

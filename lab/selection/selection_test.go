@@ -140,13 +140,16 @@ func TestWhere(t *testing.T) {
 // TestWhereWrong: what is no condition is said, with what there is.
 func TestWhereWrong(t *testing.T) {
 	for given, want := range map[string]string{
-		"adr=10.0.0.5":   `"adr" is none of addr, name, code, outcome`,
-		"expired":        `"expired" is none of addr, name, code, outcome`,
-		"":               `"" is none of addr, name, code, outcome`,
+		"adr=10.0.0.5":   `"adr" is none of addr, name, code, outcome, status`,
+		"expired":        `"expired" is none of addr, name, code, outcome, status`,
+		"":               `"" is none of addr, name, code, outcome, status`,
 		"name=":          "name=: it needs a value",
 		"addr=api":       "addr=api: it must be like 10.0.0.5, 10.0.0.5:8443, :8443 or 10.0.0.0/8",
 		"addr=:99999":    "addr=:99999: it must be like",
 		"code=outdated":  "code=outdated: no code is called so",
+		"code=403":       "code=403: this is a status of HTTP: status=403 chooses",
+		"status=ok":      "status=ok: it must be a status of HTTP from 200 to 599",
+		"status=100":     "status=100: it must be",
 		"outcome=denied": "outcome=denied: it must be one of accepted, rejected, refused, broken, open, unknown",
 	} {
 		if _, err := selection.ParseCondition(given); err == nil || !strings.HasPrefix(err.Error(), want) {
