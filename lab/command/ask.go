@@ -138,6 +138,7 @@ func (p *Program) endOf(r io.Reader, name string) (string, error) {
 // about.
 func (p *Program) answer(c *cli.Context, message string) error {
 	asJSON := c.Bool("json")
+	message = bareStatus().ReplaceAllString(message, "$1")
 	if alert, ok := scenario.AlertNamed(message); ok {
 		if asJSON {
 			p.printAlertJSON(alert)
@@ -170,6 +171,9 @@ func (p *Program) answer(c *cli.Context, message string) error {
 	}
 	return err
 }
+
+// bareStatus matches a status of HTTP that is named so, and nothing else.
+var bareStatus = text.Pattern(`(?i)^\s*HTTP(?:/[0-9.]+)? ([1-5][0-9]{2})\s*$`)
 
 // statusLine matches a status of HTTP as programs print it: HTTP/1.1 502 Bad
 // Gateway; The requested URL returned error: 502; status code 401.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -254,7 +255,30 @@ func hint(err error) string {
 	case errors.Is(err, fs.ErrPermission):
 		return "it belongs to somebody else, or is closed to you: change that, or work in another folder with --dir DIR"
 	}
-	return exerciseHint(err)
+	return cmp.Or(exerciseHint(err), missingFileHint(err))
+}
+
+// missingFileHint returns which file may be meant by the path of one that is
+// not there, or where it was looked for; "": err is about something else.
+func missingFileHint(err error) string {
+	var missing *fs.PathError
+	if !errors.As(err, &missing) || !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	dir, name := filepath.Split(missing.Path)
+	entries, err := os.ReadDir(cmp.Or(dir, "."))
+	if err != nil {
+		return "there is no folder " + dir + " either: write the path of the file"
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	if nearest := spell.Nearest(name, names); len(nearest) > 0 {
+		return "did you mean " + filepath.Join(dir, nearest[0]) + "?"
+	}
+	at, _ := filepath.Abs(dir)
+	return "write the path of the file: it is not in " + at
 }
 
 // nameHint is what to write in place of what is no name.
