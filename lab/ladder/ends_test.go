@@ -135,3 +135,13 @@ func TestUncheckedChainsSayIt(t *testing.T) {
 		}
 	}
 }
+
+// The head and the foot of a drawing say why, whatever stands above it.
+func TestReasonInHead(t *testing.T) {
+	const why = "Rejected by the server: the client sent no certificate."
+	for _, below := range []bool{false, true} {
+		if got := sentences(draw(t, replay(t, "tls13-no-certificate", true), Options{Below: below})); strings.Count(got, why) != 2 {
+			t.Errorf("below %t: %s", below, got)
+		}
+	}
+}

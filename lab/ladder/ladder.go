@@ -17,7 +17,7 @@ type Options struct {
 	Verbose bool // each message opened into its fields
 	Brief   bool // what became of it alone, without the drawing
 	Stream  bool // the connection's number is that of a TCP stream in a file
-	Below   bool // the verdict stands above the drawing, with its reason and what to do
+	Below   bool // what to do stands above the drawing
 	// Title stands in place of the connection's number; "": that does.
 	Title string
 	// Note is said under a message; nil, or "": nothing is.

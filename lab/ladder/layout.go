@@ -252,7 +252,7 @@ func (p *page) problem(it item) {
 func (p *page) head(s *story) {
 	c := s.c
 	p.text(bold, p.title(c))
-	if !s.below && s.verdict.Outcome != verdict.Accepted || s.verdict.Code != "" {
+	if s.verdict.Outcome != verdict.Accepted || s.verdict.Code != "" {
 		p.text(red, s.outcome())
 	}
 	p.text(normal, s.agreed())

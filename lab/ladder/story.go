@@ -51,7 +51,7 @@ type story struct {
 	server    party
 	verdict   *verdict.Verdict
 	progress  tlsdecrypt.Progress
-	below     bool                 // the verdict stands above the drawing
+	below     bool                 // what to do stands above the drawing
 	scenario  string               // that shows the same
 	verbose   bool                 // all possible causes are listed
 	more      string               // what lists them; "": --verbose

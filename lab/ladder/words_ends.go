@@ -243,7 +243,7 @@ func (s *story) rejected() string {
 	if v.How == verdict.Probably {
 		said = fmt.Sprintf("Very probably rejected by the %s", v.RejectedBy)
 	}
-	if v.Reason != "" && !s.below {
+	if v.Reason != "" {
 		said += ": " + v.Reason
 	}
 	said += "."
@@ -258,7 +258,7 @@ func (s *story) broken() string {
 	const after = "Broken off after the handshake had succeeded"
 	why, byAlert := s.verdict.OfAlert()
 	switch {
-	case s.progress.Alert == nil || s.verdict.Reason == "" || s.below:
+	case s.progress.Alert == nil || s.verdict.Reason == "":
 		return after + ": " + s.breaking()
 	case byAlert:
 		return fmt.Sprintf("%s: %s That is, %s.", after, s.breaking(), why)
