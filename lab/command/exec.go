@@ -90,6 +90,7 @@ func (p *Program) execCommand() *cli.Command {
 			&cli.StringFlag{Name: "keylog", EnvVars: []string{"SSLKEYLOGFILE"}, DefaultText: "keys.log", Usage: "append the TLS secrets to `FILE`, or off with --capture"},
 			&cli.StringFlag{Name: "capture", DefaultText: "off", Usage: "record the program's connections, decrypted, to `FILE`"},
 			&cli.GenericFlag{Name: "explain", Value: &optionalFile{}, DefaultText: "off", Usage: "draw the program's connections, each with its verdict, on stderr when it has ended; --explain=`FILE` adds to a file while it runs"},
+			&cli.BoolFlag{Name: "brief", Usage: "with --explain: one line a connection, and no drawing"},
 			&cli.StringSliceFlag{Name: "tap", Usage: "record what comes to one address and pass it on to another, `LISTEN=TARGET`, instead of being the program's proxy; may be repeated"},
 			&cli.IntFlag{Name: "attach", DefaultText: "none", Usage: "log the keys of process `PID`, a Go program that runs already, until Ctrl-C (Linux)"},
 		},
@@ -165,6 +166,8 @@ func sizeOf(file string) int64 {
 func wantsCapture(c *cli.Context) (bool, error) {
 	problem := ""
 	switch file := c.String("capture"); {
+	case c.Bool("brief") && !explainFlag(c).set:
+		problem = "--brief shortens what --explain draws: add --explain"
 	case file == "-", file == "/dev/stdout":
 		problem = "stdout is the program's own: --capture takes a FILE here"
 	case file != "" && file != "off", explainFlag(c).set:

@@ -109,6 +109,7 @@ func (p *Program) newLiveExplainer(c *cli.Context) (*liveExplainer, error) {
 	if e.file == nil {
 		e.printer.kept, e.printer.next = &e.kept, 1
 	}
+	e.printer.list = c.Bool("brief")
 	e.printer.judged = e.silence.add
 	e.printer.keyless = "read what the program itself has printed, which lab explain 'MESSAGE' explains: it logged no keys for this connection, and those that refuse the server (Node, Java) do so before they log any"
 	e.printer.options.More = "lab explain FILE --verbose, of what lab exec --capture FILE records,"

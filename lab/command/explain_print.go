@@ -282,6 +282,7 @@ func (g *connectionPrinter) show(stream int) {
 		return
 	case g.page != nil:
 		g.addToPage(f.drawn)
+	case g.list && !g.kept.hasRoomForLine():
 	case g.list && !g.json && !g.headed:
 		g.headed = true
 		_, _ = g.out.WriteString(ladder.Heading(g.options) + "\n")
