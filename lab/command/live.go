@@ -26,7 +26,8 @@ type report struct {
 	blind   bool // no verdict
 	options ladder.Options
 	drawn   kinds
-	taken   verdict.Taken // by servers, so far
+	refused map[string]int // the first exchange of each kind of refusal
+	taken   verdict.Taken  // by servers, so far
 
 	trusting  sync.Mutex
 	trusted   *chain.Trust // see trust
@@ -58,10 +59,31 @@ func (r *report) exchange(x *lab.Exchange) {
 	case r.brief:
 		r.printBriefly(x)
 	default:
-		r.printExchange(x, r.options.Verbose)
+		r.printExchange(x, r.before(x), r.options.Verbose)
 		r.draw(x)
 		r.printLeftOut(x)
 	}
+}
+
+// mostRefusals bounds how many kinds of refusals are remembered.
+const mostRefusals = 1000
+
+// before returns the number of the first exchange that was refused just so, by
+// all that is printed of it; 0: it is this one.
+func (r *report) before(x *lab.Exchange) int {
+	if isRefused := x.Outcome == verdict.Rejected || x.IsDenied(); !isRefused || r.options.Verbose {
+		return 0
+	}
+	said := details(x)
+	kind := currentTime().ReplaceAllString(outcome(x)+x.Reason+fmt.Sprint(said[:len(said)-1]), "") // from elsewhere
+	if first, ok := r.refused[kind]; ok {
+		return first
+	}
+	if r.refused == nil || len(r.refused) == mostRefusals {
+		r.refused = map[string]int{}
+	}
+	r.refused[kind] = x.Number
+	return 0
 }
 
 // printLeftOut prints how much is not shown because results were read too

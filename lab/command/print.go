@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,10 +18,15 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// printExchange writes the outcome of an exchange.
-func (p *Program) printExchange(x *lab.Exchange, verbose bool) {
+// printExchange writes the outcome of an exchange. Of one that is as an earlier
+// one, whose number is not 0, it writes that alone.
+func (p *Program) printExchange(x *lab.Exchange, earlier int, verbose bool) {
 	out, number := p.stdout(), fmt.Sprintf("%4d  ", x.Number)
 	switch {
+	case earlier > 0:
+		host, _, _ := net.SplitHostPort(x.ClientAddr)
+		out.Paragraph(number, detailIndent+2, fmt.Sprintf("%s: as exchange %d, from %s", outcome(x), earlier, host))
+		return
 	case x.Outcome == verdict.Accepted:
 		out.Pieces(number, detailIndent+2, p.accepted(x)...)
 	case x.Outcome == verdict.Broken && x.Alert != nil:
@@ -62,8 +68,11 @@ func (p *Program) accepted(x *lab.Exchange) []string {
 // are indented further.
 const detailIndent = 6
 
-// printDetails writes a line for each thing that is known of an exchange.
-func (p *Program) printDetails(x *lab.Exchange) {
+// detail is a thing that is known of an exchange; an empty value is not shown.
+type detail struct{ name, value string }
+
+// details returns all of them, where it came from at the end.
+func details(x *lab.Exchange) []detail {
 	resumed := ""
 	if x.TLS.Resumed {
 		resumed = ", resumed"
@@ -79,7 +88,7 @@ func (p *Program) printDetails(x *lab.Exchange) {
 	case x.Outcome == verdict.Accepted:
 		but = x.Reason
 	}
-	for _, line := range []struct{ name, value string }{
+	return []detail{
 		{"but", but},
 		{"why", why},
 		{"perhaps", perhaps(x.Causes)},
@@ -89,7 +98,12 @@ func (p *Program) printDetails(x *lab.Exchange) {
 		{"client", saidBy(x.Client)},
 		{"tls", strings.Join(filled(x.TLS.Version, x.TLS.CipherSuite, x.TLS.Group, x.TLS.ALPN), ", ") + resumed},
 		{"from", x.ClientAddr + " to " + x.ServerAddr},
-	} {
+	}
+}
+
+// printDetails writes a line for each thing that is known of an exchange.
+func (p *Program) printDetails(x *lab.Exchange) {
+	for _, line := range details(x) {
 		if line.value != "" {
 			p.stdout().Paragraph(fmt.Sprintf("%*s%-8s", detailIndent, "", line.name), detailIndent+8, line.value)
 		}
