@@ -80,9 +80,9 @@ func (p *Program) status(err error) int {
 	case failed:
 		p.printError(unwritable)
 		return unwritten
-	case err == nil:
+	case err == nil && !p.results.hasLost():
 		return exitDone
-	case errors.As(err, &silent):
+	case err == nil, errors.As(err, &silent):
 		return exitFailed
 	}
 	if errors.Is(err, context.Canceled) {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -128,26 +129,27 @@ func (p *Program) exec(c *cli.Context) error {
 	if err == nil {
 		defer removeLibrary()
 	}
-	known := p.sayObstacles(path, err)
-	keys, err := keylog.Open(log, nil)
+	var known atomic.Bool // why keys are missing was said
+	known.Store(p.sayObstacles(path, err))
+	keys, err := keylog.Open(log, func(err error) { known.Store(true); p.sayUnwritten(keyLogEnded(err)) })
 	if err != nil {
 		return err
 	}
 	defer keys.Close()
-	trace := gokeys.Options{Keys: keys, Cannot: func(err error) { known = true; p.say("%v; %s", err, otherEnd) }}
+	trace := gokeys.Options{Keys: keys, Cannot: func(err error) { known.Store(true); p.say("%v; %s", err, otherEnd) }}
 	program := &exec.Cmd{Path: path, Args: args, Env: keyshim.Environment(os.Environ(), log, library)}
-	jvms, err := p.listenForJVMs(log, library)
+	jvms, err := p.listenForJVMs(keys, library)
 	if err != nil {
 		return err
 	}
-	defer jvms.close()
+	defer jvms.listener.Close()
 	if recording {
 		return p.record(c, program, trace, log, taps, jvms)
 	}
 	jvms.prepare(program, nil, nil)
 	before := sizeOf(log)
 	err = p.run(program, trace)
-	if unstarted := (*startError)(nil); !known && !jvms.keyless() && !errors.As(err, &unstarted) && sizeOf(log) <= before {
+	if unstarted := (*startError)(nil); !known.Load() && !jvms.keyless() && !errors.As(err, &unstarted) && sizeOf(log) <= before {
 		p.sayNoSecrets(args[0], log)
 	}
 	return err
@@ -160,6 +162,22 @@ func sizeOf(file string) int64 {
 		return 0
 	}
 	return info.Size()
+}
+
+// sayFull says that the disk of a key log is full, which programs that write to
+// it keep to themselves. It reports whether it is.
+func (p *Program) sayFull(log string) bool {
+	probe, err := os.CreateTemp(filepath.Dir(log), "keys")
+	if err == nil {
+		_, err = probe.Write(make([]byte, 4096))
+		probe.Close()
+		_ = os.Remove(probe.Name())
+	}
+	if !isFull(err) {
+		return false
+	}
+	p.sayUnwritten(fmt.Errorf("keys cannot be written to %s: %w", log, bare(err)))
+	return true
 }
 
 // wantsCapture reads --capture, and refuses flags that need it.
@@ -218,6 +236,7 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, trace gokeys.Options
 	if err != nil {
 		return err
 	}
+	o.Notice = p.sayUnwritten // and the exit status stays the program's
 	var sinks []wiretap.Sink
 	if explainFlag(c).set { // what is wrong with its file puts no capture aside
 		e, failed := p.newLiveExplainer(c)
@@ -258,6 +277,9 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, trace gokeys.Options
 	}
 	recorded, closing := relay.Close()
 	if unstarted := (*startError)(nil); !errors.As(err, &unstarted) {
+		if recorded.Keyless > 0 {
+			p.sayFull(log)
+		}
 		a.sayRecorded(recorded, len(taps) > 0, jvms.count())
 	}
 	return errors.Join(err, closing)

@@ -49,7 +49,8 @@ func (p *Program) attach(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	keys, err := keylog.Open(log, nil)
+	ended := false
+	keys, err := keylog.Open(log, func(err error) { ended = true; p.sayUnwritten(keyLogEnded(err)) })
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (p *Program) attach(c *cli.Context) error {
 	}
 	p.say("the keys of process %d go to %s, for connections that begin from now on; those that were open before cannot be decrypted. Ctrl-C leaves the program running", pid, log)
 	trace.Wait()
-	if sizeOf(log) <= before {
+	if !ended && sizeOf(log) <= before {
 		p.say("no TLS secrets came: no connection began meanwhile")
 	}
 	return nil

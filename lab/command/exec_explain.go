@@ -132,7 +132,7 @@ func (e *liveExplainer) finish(stderr io.Writer, program string, status int) {
 	if e.file != nil {
 		e.printer.flush()
 		if err := errors.Join(e.file.err, e.file.Close()); err != nil {
-			e.printer.say("not all is in %s: %v", e.file.Name(), bare(err))
+			e.printer.sayUnwritten(fmt.Errorf("not all is in %s: %w", e.file.Name(), bare(err)))
 		}
 	}
 	if e.silence.refused(program, status) {

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"net/url"
 	"os/exec"
 	"strings"
@@ -16,7 +15,6 @@ import (
 type jvms struct {
 	*Program
 	listener *javakeys.Listener
-	log      *keylog.Writer
 	shim     bool // is there
 
 	mu       sync.Mutex
@@ -25,23 +23,12 @@ type jvms struct {
 	passedBy map[javakeys.Connection]bool
 }
 
-// listenForJVMs returns what logs the keys of JVMs to log. library is the shim,
-// or "". The caller closes it when the program has ended.
-func (p *Program) listenForJVMs(log, library string) (*jvms, error) {
-	w, err := keylog.Open(log, func(err error) { p.say("the key log has ended: %v", err) })
-	if err != nil {
-		return nil, err
-	}
-	j := &jvms{Program: p, log: w, shim: library != "", said: make(map[javakeys.Reason]bool), passedBy: make(map[javakeys.Connection]bool)}
-	if j.listener, err = javakeys.Listen(w, j.report); err != nil {
-		return nil, errors.Join(err, w.Close())
-	}
-	return j, nil
-}
-
-func (j *jvms) close() {
-	j.listener.Close()
-	_ = j.log.Close()
+// listenForJVMs returns what logs the keys of JVMs to a key log. library is the
+// shim, or "". The caller closes its listener when the program has ended.
+func (p *Program) listenForJVMs(keys *keylog.Writer, library string) (_ *jvms, err error) {
+	j := &jvms{Program: p, shim: library != "", said: make(map[javakeys.Reason]bool), passedBy: make(map[javakeys.Connection]bool)}
+	j.listener, err = javakeys.Listen(keys, j.report)
+	return j, err
 }
 
 // prepare has the JVMs that program starts, or is, connect to lab, and use a

@@ -281,6 +281,12 @@ func missingFileHint(err error) string {
 	return "write the path of the file: it is not in " + at
 }
 
+// isFull reports whether err is of a disk that takes no more.
+func isFull(err error) bool {
+	var number syscall.Errno
+	return errors.As(err, &number) && strings.HasPrefix(systemHints[number], makeRoom)
+}
+
 // nameHint is what to write in place of what is no name.
 func nameHint(err *certgen.NameError) string {
 	hint := cmp.Or(err.Hint, "write a host or an address: laptop.example, *.example.org, 10.0.0.5 or fd00::5")

@@ -36,7 +36,7 @@ type labRun struct {
 	capture    *capture.Writer    // nil when off
 	kept       string             // the file that was there
 	captured   string             // its file, "-" for stdout or "off"
-	lost       *output            // stdout, when the capture has it
+	outcome    *output            // knows whether a file was lost; the capture may have it
 	port       string             // of the server that a client calls
 	tap        *wiretap.Tap
 	wire       *lab.Dissection
@@ -71,7 +71,7 @@ func (p *Program) newLabRun(c *cli.Context) (*labRun, error) {
 	if err := checkAddr(c); err != nil {
 		return nil, err
 	}
-	a := &labRun{Program: p, folder: folderOf(c)}
+	a := &labRun{Program: p, outcome: p.results, folder: folderOf(c)}
 	if name := c.String("scenario"); name != "" {
 		a.written = name
 		if a.scenario, err = scenario.Find(name); err != nil {
@@ -124,7 +124,7 @@ func (a *labRun) record(c *cli.Context, keylogDefault, captureDefault string, la
 		path = keylogDefault
 	}
 	if path != "off" {
-		a.keys, err = keylog.Open(path, func(err error) { a.say("the key log has ended: %v", err) })
+		a.keys, err = keylog.Open(path, func(err error) { a.lose(keyLogEnded(err)) })
 		if err != nil {
 			return err
 		}
@@ -169,7 +169,6 @@ func (a *labRun) captureOptions(c *cli.Context, byDefault string) (o capture.Opt
 			return o, errCaptureOnTerminal
 		}
 		a.report.undrawn = true // what reads the capture draws it
-		a.lost = a.results
 		beside := *a.Program
 		beside.Stdout, beside.results = a.Stderr, &output{w: a.Stderr, failed: a.results.failed}
 		a.Program = &beside
@@ -214,15 +213,27 @@ func (a *labRun) openCapture(o capture.Options) error {
 	return nil
 }
 
-// sayUnrecorded says why the recording has ended. One to stdout that ends for
-// another reason than that its reader has gone is output that is lost.
+// sayUnrecorded says why the recording has ended, or waits.
 func (a *labRun) sayUnrecorded(err error) {
-	a.say("%v", err)
 	var write *capture.WriteError
-	if a.captured == "-" && errors.As(err, &write) && !isClosedPipe(err) {
-		a.lost.lose(err)
+	if errors.As(err, &write) {
+		a.lose(err)
+	} else {
+		a.say("%v", err)
 	}
 }
+
+// lose says why a file is not written any more. The lab goes on, and has failed
+// in the end, unless it is a pipe whose reader has gone.
+func (a *labRun) lose(err error) {
+	a.sayUnwritten(err)
+	if !isClosedPipe(err) {
+		a.outcome.lose()
+	}
+}
+
+// keyLogEnded is what a write to a key log has failed with.
+func keyLogEnded(err error) error { return fmt.Errorf("the key log has ended: %w", err) }
 
 // recordLate begins the recording with the first connection, so that a client
 // that reaches nobody leaves the capture that was there in its place. It

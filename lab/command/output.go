@@ -31,9 +31,9 @@ type output struct {
 
 	writing sync.Mutex // held while w takes what it is given, which may be for ever
 
-	mu       sync.Mutex // guards the fields below
-	err      error
-	reported bool // by something else
+	mu   sync.Mutex // guards the fields below
+	err  error
+	lost bool // something else that was to be written
 }
 
 func (o *output) Write(data []byte) (int, error) {
@@ -52,11 +52,18 @@ func (o *output) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// lose notes output that something else could not write, and has reported.
-func (o *output) lose(err error) {
+// lose notes that a file of the run could not be written, which was said.
+func (o *output) lose() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.err, o.reported = err, true
+	o.lost = true
+}
+
+// hasLost reports whether lose was called.
+func (o *output) hasLost() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.lost
 }
 
 // error returns the first error of a write.
@@ -112,8 +119,6 @@ func (p *Program) unwritten() (status int, say error, ok bool) {
 	switch {
 	case err != nil && isClosedPipe(err), isClosedPipe(p.talk.error()):
 		return exitClosedPipe, nil, true
-	case p.results.reported:
-		return exitFailed, nil, true
 	case err != nil:
 		return exitFailed, &unwritableError{err}, true
 	}
@@ -208,6 +213,18 @@ func (p *Program) printError(err error) {
 	if errors.As(err, &manifest) && manifest.Source != "" {
 		p.printSource(manifest)
 	}
+	p.sayHint(err)
+}
+
+// sayUnwritten says that a file is not written any more, and what to do. What
+// the file is about goes on.
+func (p *Program) sayUnwritten(err error) {
+	p.say("%v", err)
+	p.sayHint(err)
+}
+
+// sayHint says what to do about an error.
+func (p *Program) sayHint(err error) {
 	if h := hint(err); h != "" {
 		p.writeTalk("hint: " + p.charset.Clean(inShell(h)))
 		for _, command := range hintCommands(err) {

@@ -127,7 +127,7 @@ func (p *Program) recordProbe(c *cli.Context) (*capture.Writer, error) {
 	if file == "" || file == "off" {
 		return nil, nil
 	}
-	w, err := capture.Create(file, capture.Options{Notice: func(err error) { p.say("%v", err) }})
+	w, err := capture.Create(file, capture.Options{Notice: p.sayUnwritten})
 	if err == nil && w.Kept() != "" {
 		p.say("the capture that was there is now %s", w.Kept())
 	}

@@ -14,6 +14,7 @@ func TestHintsForTheSystem(t *testing.T) {
 	}
 	const (
 		full     = "mount -t tmpfs -o size=16k none $PWD && cd $PWD && { cat /dev/zero >fill; true; } 2>/dev/null"
+		beside   = "mkdir -p full && mount -t tmpfs -o size=16k none full && { cat /dev/zero >full/fill; true; } 2>/dev/null"
 		readOnly = "mount --bind . . && mount -o remount,bind,ro . && cd $PWD"
 		room     = "lab: hint: make room there, or write to another disk; df -h shows how full each is"
 		another  = "lab: hint: write to another folder: --dir DIR, or a flag that names the file; "
@@ -24,6 +25,9 @@ func TestHintsForTheSystem(t *testing.T) {
 	for _, test := range []struct{ before, args, problem, hint string }{
 		{full, "certs generate", "write certs.yaml: no space left on device", room},
 		{full, "exec --keylog off --capture lab.pcapng -- true", "no space left on device", room},
+		{beside, "up --count 2 --interval 1ms --keylog full/keys.log --capture off", "lab: the key log has ended: write full/keys.log: no space left on device", room},
+		{beside + " && truncate -s 8k full/fill", "up --count 9 --interval 1ms --keylog off --capture full/lab.pcapng", "lab: recording to full/lab.pcapng ends: write full/lab.pcapng: no space left on device", room},
+		{beside, "exec --keylog full/keys.log -- false", "/full/keys.log: no space left on device", room},
 		{readOnly, "certs regenerate", "read-only file system", another},
 		{readOnly, "server", "open keys.log: read-only file system", none},
 		{readOnly, "certs export server --format p12 --out x.p12", "open x.p12: read-only file system", another},

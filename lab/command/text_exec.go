@@ -59,6 +59,9 @@ func (p *Program) sayObstacles(path string, failed error) bool {
 
 // sayNoSecrets says that a program has ended without a line in the key log.
 func (p *Program) sayNoSecrets(program, log string) {
+	if p.sayFull(log) {
+		return
+	}
 	p.say("no TLS secrets came to %s: if %s spoke TLS, its keys cannot be had in this way; %s", log, program, otherEnd)
 }
 
