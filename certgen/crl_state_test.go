@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -42,7 +43,8 @@ func signCRL(t *testing.T, dir, ca string, thisUpdate time.Time, delta bool, nam
 }
 
 // TestRevokedState checks that List reports as revoked what a server with the
-// same folder refuses, whichever of the CRLs lists it.
+// same folder refuses, whichever of the CRLs lists it; that Verify finds fault
+// with it unless the manifest revokes it; and without a manifest in any case.
 func TestRevokedState(t *testing.T) {
 	const elsewhere = "revoked: on a CRL, and not in the manifest"
 	before, after := morning.Add(-time.Hour), morning.Add(-time.Minute)
@@ -77,6 +79,22 @@ func TestRevokedState(t *testing.T) {
 			for _, info := range infos {
 				if info.State != want[info.Name] {
 					t.Errorf("%s is %q, not %q", info.Name, info.State, want[info.Name])
+				}
+			}
+			for info, err := range Verify(m, dir, morning) {
+				if state := test.want[info.Name]; (err != nil) != (state != "") || err != nil && !strings.HasSuffix(err.Error(), state) {
+					t.Errorf("Verify says of %s: %v", info.Name, err)
+				}
+			}
+			surveyed, err := Survey(dir, morning)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for info, err := range VerifySurvey(surveyed) {
+				state := want[info.Name]
+				isRevoked := state == "revoked" || state == elsewhere
+				if (err != nil) != isRevoked || isRevoked && info.State != "revoked" {
+					t.Errorf("without a manifest %s is %q: %v", info.Name, info.State, err)
 				}
 			}
 		})

@@ -66,6 +66,7 @@ const (
 	ReasonUnverifiable ReasonKind = "unverifiable"  // not signed by the issuer's present key
 	ReasonChain        ReasonKind = "chain"         // the intermediates in the file are not the present ones
 	ReasonList         ReasonKind = "list"          // the CRL lists other certificates
+	ReasonRevoked      ReasonKind = "revoked"       // on a CRL; or not, against the manifest
 	ReasonMode         ReasonKind = "mode"          // the key file is open to others
 	ReasonFollows      ReasonKind = "follows"       // another step makes it necessary
 )

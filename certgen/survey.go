@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	crls "mtlslab.example/lab/certgen/revocation"
 	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/dn"
 )
@@ -25,7 +26,7 @@ func Survey(dir string, now time.Time) ([]Info, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	s := &survey{dir: dir, now: now}
+	s := &survey{dir: dir, now: now, lists: crls.New(LoadCRLs(dir))}
 	seen := map[string]bool{}
 	for _, entry := range entries {
 		name, isPEM := strings.CutSuffix(entry.Name(), ".pem")
@@ -52,6 +53,7 @@ func (h *holding) isCertificate() bool {
 type survey struct {
 	dir   string
 	now   time.Time
+	lists *crls.Lists
 	infos []Info
 }
 
@@ -108,6 +110,10 @@ func (s *survey) tree() []Info {
 			other := &s.infos[j]
 			if i != j && info.Leaf != nil && other.Leaf != nil && !isSelfIssued(info.Leaf) && bytes.Equal(info.Leaf.RawIssuer, other.Leaf.RawSubject) && isSignedBy(info.Leaf, other.Leaf, true) {
 				info.Issuer = other.Certificate
+				if s.lists.Of(info.Leaf, other.Leaf, s.now).Entry != nil {
+					info.Reasons = append(info.Reasons, Reason{ReasonRevoked, "revoked"})
+					info.State = joinReasons(info.Reasons)
+				}
 				break
 			}
 		}
@@ -163,7 +169,7 @@ type SurveyError struct {
 func (e *SurveyError) Error() string { return fmt.Sprintf("%s: %s", e.Name, joinReasons(e.Reasons)) }
 
 // VerifySurvey checks what [Survey] found: that keys fit and that nothing is
-// out of date. Each comes with nil or a *SurveyError.
+// out of date or revoked. Each comes with nil or a *SurveyError.
 func VerifySurvey(infos []Info) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		for _, info := range infos {

@@ -12,9 +12,10 @@ import (
 
 // Verify checks every certificate of the manifest in dir, in its order: that
 // the files are there, say what the manifest says, are valid, private where
-// they must be, and that the chain up to the root holds; for a CA also its CRL.
-// Each comes with nil or a *FaultError. An error that keeps Verify from looking
-// at all comes alone, with a zero Info.
+// they must be, that the chain up to the root holds, and that the CRLs revoke
+// what the manifest does; for a CA also its CRL. Each comes with nil or a
+// *FaultError. An error that keeps Verify from looking at all comes alone, with
+// a zero Info.
 func Verify(m *Manifest, dir string, now time.Time) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		f, err := examine(context.Background(), m, dir, now, nil)
@@ -45,7 +46,21 @@ func (f *folder) fault(c *Certificate) error {
 	if faults := slices.DeleteFunc(slices.Clone(f.crlReasons[c.index]), isDue); len(faults) > 0 {
 		return &FaultError{c.Name, KindCRL, faults}
 	}
+	if dispute := f.dispute(c); dispute != "" && len(f.crlReasons[c.Issuer.index]) == 0 { // else it is the CA's
+		return &FaultError{c.Name, KindCertificate, []Reason{{ReasonRevoked, dispute}}}
+	}
 	return nil
+}
+
+// dispute returns what the manifest and the CRLs do not agree about, or "".
+func (f *folder) dispute(c *Certificate) string {
+	switch isListed := f.isListed(c); {
+	case c.Revoked && !isListed:
+		return "revoked: not on the CRL yet"
+	case !c.Revoked && isListed:
+		return "revoked: on a CRL, and not in the manifest"
+	}
+	return ""
 }
 
 // checkLink checks that the issuer of c signed it and had the right to
@@ -109,17 +124,15 @@ func List(m *Manifest, dir string, now time.Time) ([]Info, error) {
 
 // describe returns one certificate's part of the list.
 func (f *folder) describe(c *Certificate) Info {
-	leaf, reasons := f.holdings[c.index].leaf, f.reasons[c.index]
+	leaf, reasons, dispute := f.holdings[c.index].leaf, f.reasons[c.index], f.dispute(c)
 	info := Info{Certificate: c, Depth: c.depth, Leaf: leaf, Reasons: reasons}
 	switch {
 	case len(reasons) > 0:
 		info.State = joinReasons(reasons)
 	case f.wideKeys[c.index]:
 		info.State = wideKey.Text
-	case c.Revoked && !f.isListed(c):
-		info.State = "revoked: not on the CRL yet"
-	case !c.Revoked && f.isListed(c):
-		info.State = "revoked: on a CRL, and not in the manifest"
+	case dispute != "":
+		info.State = dispute
 	case c.Revoked:
 		info.State = "revoked"
 	case f.now.After(leaf.NotAfter):

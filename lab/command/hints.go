@@ -196,6 +196,8 @@ func hint(err error) string {
 		return "take a lab that was built with Go 1.27 or newer; lab scenario show NAME tells what the lesson is about"
 	case errors.As(err, &issue), errors.As(err, &unlike):
 		return "change it in certs.yaml, then lab certs generate"
+	case errors.As(err, &fault) && fault.Reasons[0].Kind == certgen.ReasonRevoked:
+		return "certs.yaml (revoked: true) and the CRLs must say the same: change certs.yaml, or take away the CRL that is wrong; lab check shows what is in one"
 	case errors.As(err, &fault):
 		return "lab certs generate repairs what lab has made, and says so if it is not lab's"
 	case errors.As(err, &noAnchor):
