@@ -37,6 +37,7 @@ type File struct {
 type Certificate struct {
 	Subject     string    `json:"subject"`
 	Issuer      string    `json:"issuer"`
+	Serial      string    `json:"serial"`
 	CA          bool      `json:"ca"`
 	SANs        []string  `json:"sans,omitempty"`
 	NotBefore   time.Time `json:"not_before"`
@@ -268,7 +269,7 @@ func (f *File) describe(now time.Time) {
 // Describe describes a certificate at a time.
 func Describe(cert *x509.Certificate, now time.Time) Certificate {
 	d, sum := certgen.Describe(cert), sha256.Sum256(cert.Raw)
-	c := Certificate{Subject: chain.Name(cert), Issuer: dn.Issuer(cert), CA: cert.IsCA, SANs: d.SANs,
+	c := Certificate{Subject: chain.Name(cert), Issuer: dn.Issuer(cert), Serial: dn.Serial(cert), CA: cert.IsCA, SANs: d.SANs,
 		NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), DaysLeft: daysUntil(cert.NotAfter, now),
 		Key: d.Key(), Signature: tlswire.SignatureAlgorithm(cert), KeyUsages: d.KeyUsages(), ExtUsages: d.ExtKeyUsages(),
 		For: usedFor(cert), Fingerprint: hex.EncodeToString(sum[:])}

@@ -56,6 +56,7 @@ func (p *Program) printFile(f *check.File) {
 		if cert.Issuer != cert.Subject {
 			p.printDetail("issued by", cert.Issuer)
 		}
+		p.printDetail("serial", cert.Serial)
 		p.printDetail("names", text.Few(cert.SANs, fewNames))
 		p.printDetail("valid", validity(cert))
 		p.printDetail("key", cert.Key+", signed with "+cert.Signature)

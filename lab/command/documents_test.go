@@ -249,7 +249,7 @@ func vague(dir, text string) string {
 		{`20\d\d-\d\d-\d\dT[0-9:]+Z`, "TIME"},
 		{`20\d\d-\d\d-\d\d`, "DATE"},
 		{`127\.0\.0\.1:\d+ to`, "ADDR to"},
-		{`(?m)^(serial|SHA-256)( +)[0-9a-f]+`, "$1$2 HEX"},
+		{`(?m)^( *(?:serial|SHA-256) +)[0-9a-f]+`, "$1 HEX"},
 		{`wireshark -k -i [^ ]+`, "wireshark -k -i lo"},
 		{`Running as user "root".*\n`, ""},
 		{`[ \t]+\n`, "\n"},
