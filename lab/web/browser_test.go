@@ -41,12 +41,12 @@ type tab struct {
 }
 
 // open opens an address in a browser of its own, with a window of that size.
-func open(t testing.TB, address string, width, height int) *tab {
+func open(t testing.TB, address string, width, height int, flags ...chromedp.ExecAllocatorOption) *tab {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	must(t, err)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(width, height), chromedp.NoSandbox)
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), append(options, flags...)...)
 	t.Cleanup(cancel)
 	b := &tab{TB: t}
 	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithListener(func(event any) {

@@ -32,6 +32,7 @@ type pageData struct {
 	Lessons bool
 	PKI     bool
 	Room    bool
+	Waits   bool   // for the first exchange
 	About   *About // nil: it is no lesson
 
 	Policy string

@@ -100,5 +100,6 @@ func (s *Server) handler() http.Handler {
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	o := s.page.options
-	_ = templates().ExecuteTemplate(w, "page.html", pageData{Title: o.Title, Live: o.Live, Lessons: o.Lessons != nil, PKI: o.PKI != nil, Room: o.Room})
+	added, _, _ := s.page.exchanges.after(0)
+	_ = templates().ExecuteTemplate(w, "page.html", pageData{Title: o.Title, Live: o.Live, Lessons: o.Lessons != nil, PKI: o.PKI != nil, Room: o.Room, Waits: o.Live && len(added) == 0})
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -155,5 +156,28 @@ func TestAlike(t *testing.T) {
 	}
 	if got += "]"; got != want {
 		t.Errorf("the rows are %s\nwant %s", got, want)
+	}
+}
+
+// A page says that there is no exchange only where that is so, and not while it
+// loads one.
+func TestNoExchangeYet(t *testing.T) {
+	for _, test := range []struct {
+		live bool
+		has  []*Exchange
+		want string
+	}{
+		{true, nil, "No exchange yet."},
+		{true, []*Exchange{run(t, "mtls", tls.VersionTLS13)}, "Loading …"},
+		{false, nil, "Loading …"}, // a file, which is read meanwhile
+	} {
+		p := NewPage(Options{Live: test.live})
+		for _, x := range test.has {
+			p.Add(x)
+		}
+		s := serve(t, p)
+		if _, page := get(t, s.request(t, "GET", "/")); !strings.Contains(page, `<p class="empty">`+test.want+`</p></div>`) {
+			t.Errorf("live %t, with %d exchanges: the page does not say %q", test.live, len(test.has), test.want)
+		}
 	}
 }

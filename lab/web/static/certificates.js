@@ -58,7 +58,7 @@ function card(c, own) {
   const lines = [
     ['for', c.for], ['names', c.sans?.join(', ')], ['valid', `${c.not_before.slice(0, 10)} to ${c.not_after.slice(0, 10)}, ${left}`],
     ['key', c.key], ['signature', c.signature], ['key usages', c.key_usages?.join(', ')], ['extended', c.ext_key_usages?.join(', ')],
-    ['SHA-256', c.sha256],
+    ['serial', c.serial], ['SHA-256', c.sha256],
   ];
   return el('div', {class: `card${c.days_left < 0 ? ' expired' : ''}`}, el('b', null, c.subject), el('span', {class: 'role'}, c.ca ? 'CA' : own ? 'its own' : 'certificate'),
     el('dl', null, lines.flatMap(([name, value]) => (value ? [el('dt', null, name), el('dd', null, value)] : []))));

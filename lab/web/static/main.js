@@ -73,6 +73,7 @@ async function show(what) {
   shown = what;
   const ids = what.split('+').map(Number);
   list.choose(ids[0]);
+  document.querySelector('#exchange > .empty')?.replaceChildren('Loading …');
   try {
     const details = await Promise.all(ids.map(detailOf));
     if (shown !== what) return;

@@ -97,6 +97,7 @@
  * @typedef {object} Certificate
  * @property {string} subject
  * @property {string} issuer
+ * @property {string} serial
  * @property {boolean} ca
  * @property {string[]} [sans]
  * @property {string} not_before
