@@ -101,12 +101,19 @@ func (d *decrypter) lacksSecret(rec *tlsRecord) bool {
 	if rec.Type != tlswire.ContentTypeApplicationData || w.keys[w.epoch] != nil || d.next.hs.unencryptedTLS13() || tooEarly(d.next.hs.version) != "" {
 		return false
 	}
-	if w.epoch == plain || d.trafficSecret(rec, w.epoch) != nil {
+	if w.epoch == plain {
 		return false
 	}
-	// Others may be there: Node logs its secrets in any order. That of early data
-	// may never come: a server that does not accept these logs but the others.
-	return w.epoch != early || !d.secrets.all(loggedLabels[1:], d.next.hs.clientRandom)
+	// Others may be there: Node logs its secrets in any order.
+	secret := d.trafficSecret(rec, w.epoch)
+	switch {
+	case w.epoch == early && secret == nil: // a server that does not accept the data logs the others alone
+		return !d.secrets.all(loggedLabels[1:], d.next.hs.clientRandom)
+	case w.epoch != early && len(secret) < hashLen(d.next.hs.suite.Info()):
+		d.secrets.latest = keylog.Entry{} // it may be half a line, and be whole the next time
+		return true
+	}
+	return secret == nil
 }
 
 // trafficSecret is the first secret that the sender of a record uses in an

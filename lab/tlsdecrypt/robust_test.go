@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
+	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -179,6 +180,47 @@ func inAnyOrder(t *testing.T, r *recording, secrets []wiretap.Event, want []stri
 	}
 	inOrder(nil, secrets)
 	return orders
+}
+
+// growing is a file that has one piece more whenever its end was read.
+type growing struct {
+	pieces [][]byte
+	read   bool // the first piece was
+}
+
+func (g *growing) Read(p []byte) (int, error) {
+	if g.read || len(g.pieces) == 0 {
+		g.read = false
+		return 0, io.EOF
+	}
+	n := copy(p, g.pieces[0])
+	g.pieces, g.read = g.pieces[1:], true
+	return n, nil
+}
+
+// A secret of 48 bytes of which a key log has 32 so far, as many as others
+// have, is waited for.
+func TestHalfASecret(t *testing.T) {
+	r := &recording{events: append([]wiretap.Event{{Kind: wiretap.Open}}, recordedFlows(t)["openssl-key-update"]...)}
+	whole := summary(r.dissect(t, Options{}))
+	log := &growing{pieces: [][]byte{[]byte("# a comment\n")}}
+	bare := r.change(func(e wiretap.Event) []wiretap.Event {
+		if e.Kind != wiretap.Secret {
+			return []wiretap.Event{e}
+		}
+		for line := range bytes.Lines(e.Data) {
+			half := len(line) - len("\n") - 2*16
+			log.pieces = append(log.pieces, line[:half], line[half:])
+		}
+		return nil
+	})
+	store := &keylog.Store{}
+	if err := store.Follow(log); err != nil {
+		t.Fatal(err)
+	}
+	if c := bare.dissect(t, Options{Secrets: store}); !slices.Equal(summary(c), whole) || len(c.Problems) > 0 {
+		t.Errorf("%q, problems %v, want %q", summary(c), c.Problems, whole)
+	}
 }
 
 // Only the application's secrets: the handshake stays closed, what follows does
