@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
-	"io"
 )
 
 // BuildInfo begins what Go's linker puts into a program of what it is made of.
@@ -48,8 +47,7 @@ func goVersion(file *elf.File) string {
 }
 
 // buildInfo returns the address of what begins with BuildInfo, 0 if there is
-// none.
-// Without section headers it is searched for, at the addresses that are
+// none. Without section headers it is searched for, at the addresses that are
 // multiples of 16, where it stands.
 func buildInfo(file *elf.File) uint64 {
 	if s := file.Section(".go.buildinfo"); s != nil {
@@ -58,14 +56,17 @@ func buildInfo(file *elf.File) uint64 {
 	if len(file.Sections) > 0 {
 		return 0
 	}
+	part := make([]byte, 64<<10) // of a segment, which may be large; what is searched for lies in one
 	for _, p := range file.Progs {
 		if p.Type != elf.PT_LOAD {
 			continue
 		}
-		data, _ := io.ReadAll(p.Open())
-		for at := int(-p.Vaddr & 15); at < len(data); at += 16 {
-			if bytes.HasPrefix(data[at:], []byte(BuildInfo)) {
-				return p.Vaddr + uint64(at)
+		for start, n := -p.Vaddr&15, len(part); n == len(part); start += uint64(n) {
+			n, _ = p.ReadAt(part, int64(start))
+			for at := 0; at < n; at += 16 {
+				if bytes.HasPrefix(part[at:n], []byte(BuildInfo)) {
+					return p.Vaddr + start + uint64(at)
+				}
 			}
 		}
 	}

@@ -81,3 +81,32 @@ func TestGoVersion(t *testing.T) {
 		t.Errorf("in a segment without an end: %q", got)
 	}
 }
+
+// Go's build information is found wherever it is in a large program without
+// section headers, which is not held in memory.
+func TestGoVersionOfLargeProgram(t *testing.T) {
+	const start, size = 1 << 12, 32 << 20
+	program := make([]byte, start+size)
+	copy(program, "\x7fELF\x02\x01\x01")
+	header := elf.Header64{Type: uint16(elf.ET_EXEC), Machine: uint16(machine), Version: 1, Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: 1, Shentsize: 64}
+	copy(header.Ident[:], program)
+	segment := elf.Prog64{Type: uint32(elf.PT_LOAD), Off: start, Vaddr: 0x400008, Filesz: size, Memsz: size}
+	for at, part := range map[int]any{0: header, 64: segment} {
+		if _, err := binary.Encode(program[at:], binary.LittleEndian, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info := program[start+8+size/2:] // at 0x400010 and further
+	copy(info, BuildInfo+"\x08\x02")
+	copy(info[32:], "\x06go1.99")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Inspect(bytes.NewReader(program), machine)
+	runtime.ReadMemStats(&after)
+	if err == nil || !strings.Contains(err.Error(), "is a Go program (go1.99) without section headers") {
+		t.Error(err)
+	}
+	if held := after.TotalAlloc - before.TotalAlloc; held > 1<<20 {
+		t.Errorf("%d bytes of memory for a program of %d", held, len(program))
+	}
+}
