@@ -1,7 +1,7 @@
 // Package fault makes one side of a connection do something wrong, or something
-// that crypto/tls does not do by itself: it speaks something other than TLS,
-// rewrites its ClientHello, signs with another key. Each fault serves one
-// lesson; the peers of package lab know of none.
+// that crypto/tls does not do: it speaks something other than TLS, rewrites its
+// ClientHello, or signs with another key. Each fault is for one lesson. The
+// server and the client of package lab do not know which fault they have.
 //
 // A fault lies between TLS and the connection, see [Fault], or changes a
 // certificate after it was loaded.

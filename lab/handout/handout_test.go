@@ -146,7 +146,7 @@ func TestHandout(t *testing.T) {
 	}
 }
 
-// A hand-out is told from the one that would be made now.
+// Difference says how a hand-out differs from the one that would be made now.
 func TestDifference(t *testing.T) {
 	certs := pki(t, 0)
 	if err := os.WriteFile(filepath.Join(certs, "server-ca-crl.pem"), newCRL(t), 0o644); err != nil {
