@@ -90,7 +90,8 @@ func documentOf(file string, data []byte, name string) (*document, *Manifest, er
 	return documents[c.index], m, nil
 }
 
-// differsIn reports whether m is as before but for the names of one certificate.
+// differsIn reports whether m is as before but for the names of one
+// certificate.
 func (m *Manifest) differsIn(before *Manifest, name string, sans []string) bool {
 	return slices.EqualFunc(m.Certificates, before.Certificates, func(now, was *Certificate) bool {
 		has, want := now.SANs, was.SANs
@@ -102,7 +103,8 @@ func (m *Manifest) differsIn(before *Manifest, name string, sans []string) bool 
 }
 
 // withSANs returns the text with names added to those of the document, in the
-// ways in which that may be done, the best first. Not all of them need be right.
+// ways in which that may be done, the best first. Not all of them need be
+// right.
 func (d *document) withSANs(text string, added []string) (edited []string) {
 	e := newEditor(text)
 	root, n := d.Root(), d.fields["sans"]
@@ -214,8 +216,8 @@ var commonName = text.Pattern(`(?i)(^|[,+]\s*)(CN\s*=\s*)((?:\\.|[^,+\\])*)`)
 
 // AddCopies returns a manifest with a copy of the certificate called name for
 // each of names that it does not have: the common name is another, and so is a
-// name in sans that has the old one in it. added are those. What was there stays
-// as it is. Errors are those of AddSANs.
+// name in sans that has the old one in it. added are those. What was there
+// stays as it is. Errors are those of AddSANs.
 func AddCopies(file string, data []byte, name string, names []string) (text []byte, added []string, err error) {
 	d, m, err := documentOf(file, data, name)
 	if err != nil {

@@ -47,8 +47,8 @@ func LegacyPKCS12(dir, name, password string) ([]byte, error) {
 	return encodePKCS12(legacyEncoder, dir, name, password)
 }
 
-// ProtectedPKCS12 is PKCS12 for a password that somebody may try to guess: it is
-// hashed 100,000 times, which OpenSSL, NSS and Java all read.
+// ProtectedPKCS12 is PKCS12 for a password that somebody may try to guess: it
+// is hashed 100,000 times, which OpenSSL, NSS and Java all read.
 func ProtectedPKCS12(dir, name, password string) ([]byte, error) {
 	return encodePKCS12(encoder.WithIterations(100_000), dir, name, password)
 }

@@ -94,8 +94,8 @@ func Generate(ctx context.Context, m *Manifest, dir string, o Options) (*Plan, e
 
 // generateWhole makes the folder, if there is none, beside its place and moves
 // it there as a whole, which takes half as many changes of the disk as moving
-// each file. It reports false if that cannot be done, as when another process has
-// made the folder in the meantime.
+// each file. It reports false if that cannot be done, as when another process
+// has made the folder in the meantime.
 func (f *folder) generateWhole(ctx context.Context, o Options) (made bool, err error) {
 	parent := filepath.Dir(f.dir)
 	if _, err := os.Lstat(f.dir); !errors.Is(err, fs.ErrNotExist) || os.MkdirAll(parent, folderMode) != nil {

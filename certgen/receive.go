@@ -27,11 +27,11 @@ func (e *DifferentError) Error() string {
 }
 
 // Receive writes files that another PKI has made into dir, by their base names:
-// keys, which end in "-key.pem" or ".p12", with mode 0600. One that is there with
-// the same content stays. If another one is there, nothing is written, and the
-// error is *DifferentError or *InTheWayError; with force it is moved first, and
-// kept is the folder that it is in now. Nothing that is received counts as the
-// lab's own: no later run replaces it without being told to.
+// keys, which end in "-key.pem" or ".p12", with mode 0600. One that is there
+// with the same content stays. If another one is there, nothing is written, and
+// the error is *DifferentError or *InTheWayError; with force it is moved first,
+// and kept is the folder that it is in now. Nothing that is received counts as
+// the lab's own: no later run replaces it without being told to.
 func Receive(ctx context.Context, dir string, files map[string][]byte, force bool) (kept string, err error) {
 	unlock, err := lock(ctx, dir, nil)
 	if err != nil {

@@ -81,8 +81,8 @@ func isPlainPath(path string) bool {
 }
 
 // admit serves only clients that one of allow lets in; nil admits all. Others
-// get HTTP 403, with who they are and what is wanted. It takes the client's name
-// from the handshake only, since anybody can write headers.
+// get HTTP 403, with who they are and what is wanted. It takes the client's
+// name from the handshake only, since anybody can write headers.
 func admit(allow []string, next http.Handler) (http.Handler, error) {
 	if allow == nil {
 		return next, nil

@@ -52,8 +52,8 @@ func (m *mounted) swap(t *testing.T, files map[string]string) {
 
 func (m *mounted) file(entry string) string { return filepath.Join(m.dir, entry) }
 
-// Certificates, keys and CAs that Kubernetes swaps are taken up while 16 clients
-// call, without a call that fails.
+// Certificates, keys and CAs that Kubernetes swaps are taken up while 16
+// clients call, without a call that fails.
 func TestSecretsThatAreSwapped(t *testing.T) {
 	const clients, swaps = 16, 4
 	pkis := []string{newPKI(t), newPKI(t)} // of different CAs

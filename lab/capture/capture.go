@@ -142,8 +142,8 @@ func Create(name string, o Options) (*Writer, error) {
 	return w, nil
 }
 
-// NewWriter begins a recording on f, which closing the Writer closes. A file that
-// cannot be written is a *WriteError.
+// NewWriter begins a recording on f, which closing the Writer closes. A file
+// that cannot be written is a *WriteError.
 func NewWriter(f io.WriteCloser, o Options) (*Writer, error) { return newWriter(f, "capture", o) }
 
 // newWriter begins a recording on f, which goes by name, and writes its

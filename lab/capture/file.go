@@ -111,8 +111,8 @@ type stream struct{ io.WriteCloser }
 // one in its series, which is lab.1.pcapng, lab.2.pcapng and so on for
 // lab.pcapng: the one with the highest number is the newest, a gap is not
 // filled, and a name once given stays. It returns the name for the new one: the
-// next one of the series where the old one cannot be moved, as on Windows while a
-// program has it open.
+// next one of the series where the old one cannot be moved, as on Windows while
+// a program has it open.
 func makeWay(name string, size int64) (file, kept string, err error) {
 	if size == 0 && os.Remove(name) == nil {
 		return name, "", nil

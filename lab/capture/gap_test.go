@@ -29,8 +29,8 @@ func (t *times) Open(e wiretap.Event) wiretap.Handler {
 	}
 }
 
-// TestTimesAfterGap: what comes after bytes that are missing has the time of its
-// own packet, and so has what the peer says after it.
+// TestTimesAfterGap: what comes after bytes that are missing has the time of
+// its own packet, and so has what the peer says after it.
 func TestTimesAfterGap(t *testing.T) {
 	const c, s = endpoint.Client, endpoint.Server
 	for name, segments := range map[string][]seg{

@@ -14,9 +14,9 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// ReadOptions are where the content of a file goes. Only Sink is needed; without
-// it nothing but Secrets is called, and of a pcap, which has none, no packet is
-// read.
+// ReadOptions are where the content of a file goes. Only Sink is needed;
+// without it nothing but Secrets is called, and of a pcap, which has none, no
+// packet is read.
 type ReadOptions struct {
 	// Sink takes the connections, from Read's goroutine. An event's Exchange is
 	// the number of the TCP stream: from 0, in the order of first packets,
@@ -73,8 +73,8 @@ func Read(r io.Reader, o ReadOptions) error {
 	return o.assemble(func(take func(*frame)) error { return readPackets(s, take, o.Secrets) })
 }
 
-// assemble passes on the connections in the packets that read takes from a file,
-// until that returns an error: io.EOF at the file's end.
+// assemble passes on the connections in the packets that read takes from a
+// file, until that returns an error: io.EOF at the file's end.
 func (o *ReadOptions) assemble(read func(take func(*frame)) error) error {
 	t := newTable(o.Sink, o.Live)
 	t.attempt = o.Attempt
@@ -89,8 +89,8 @@ func (o *ReadOptions) assemble(read func(take func(*frame)) error) error {
 	return finish(read(take), t, f, *o)
 }
 
-// readPackets hands the packets of a file to deliver, and its secrets to secrets
-// unless that is nil, until the file's end, io.EOF.
+// readPackets hands the packets of a file to deliver, and its secrets to
+// secrets unless that is nil, until the file's end, io.EOF.
 func readPackets(s *source, deliver func(*frame), secrets func([]byte)) error {
 	switch magic, err := s.r.Peek(4); {
 	case err == io.EOF:

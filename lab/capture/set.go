@@ -30,8 +30,8 @@ func (e *FileError) Unwrap() error { return e.Err }
 // the last ones from is called with its name, by Read's goroutine.
 //
 // Secrets before the first packet of any file count from the beginning, others
-// for the packets behind them. A file is open while the times of its packets are
-// read: one at a time, if each begins when another one has ended.
+// for the packets behind them. A file is open while the times of its packets
+// are read: one at a time, if each begins when another one has ended.
 //
 // If one is no capture nothing is read. Of one that is damaged the part before
 // that is read, and all of the others. The error is a [FileError], or several

@@ -73,8 +73,8 @@ type Contents struct {
 }
 
 // Read reads a file: its only part, or one for each entry of a key store in JKS
-// and of a Kubernetes Secret. password opens PKCS#12, JKS and encrypted keys. The
-// error is a *FileError.
+// and of a Kubernetes Secret. password opens PKCS#12, JKS and encrypted keys.
+// The error is a *FileError.
 func Read(file, password string) ([]*Contents, error) {
 	data, err := readAll(file)
 	if err != nil {
@@ -140,8 +140,8 @@ func (c *Contents) wrong(problem, next string) *FileError {
 	return &FileError{File: c.File, Problem: problem, Next: c.Next(next)}
 }
 
-// Next returns what to do about contents: those of an entry must be a file first,
-// before a command can read $FILE.
+// Next returns what to do about contents: those of an entry must be a file
+// first, before a command can read $FILE.
 func (c *Contents) Next(next string) string {
 	if c.Entry == "" || !strings.Contains(next, "$FILE") {
 		return next

@@ -29,8 +29,8 @@ func EncodeKey(key crypto.PrivateKey) ([]byte, error) {
 
 // EncryptKey returns a private key in PEM (ENCRYPTED PRIVATE KEY, RFC 5958
 // section 3), encrypted with a password under PBES2 with PBKDF2, HMAC-SHA-256
-// and AES-256-CBC (RFC 8018 section 6.2.1), which OpenSSL, Java and others read.
-// The password is hashed so many times.
+// and AES-256-CBC (RFC 8018 section 6.2.1), which OpenSSL, Java and others
+// read. The password is hashed so many times.
 func EncryptKey(key crypto.PrivateKey, password string, iterations int) ([]byte, error) {
 	plain, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 )
 
 // Begins reports whether a file that begins with these bytes, four or more of
-// them, is one that Read is for: in DER or BER, a key store of Java, PEM with the
-// text that openssl writes above it, or an object of Kubernetes. What stands
-// before the text, such as a byte order mark, is to be taken off.
+// them, is one that Read is for: in DER or BER, a key store of Java, PEM with
+// the text that openssl writes above it, or an object of Kubernetes. What
+// stands before the text, such as a byte order mark, is to be taken off.
 func Begins(data []byte) bool {
 	for _, begin := range []string{"\x30\x82", "\x30\x81", "\x30\x80", jks, jceks, "-----BEGIN ", "Bag Attributes", "Certificate:"} {
 		if bytes.HasPrefix(data, []byte(begin)) {

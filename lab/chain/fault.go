@@ -58,8 +58,8 @@ type Fault struct {
 	// Reported says that the other side reports it, and that the chain alone does
 	// not prove it.
 	Reported bool
-	// ByName says that the CA was compared by its name with one that is known here:
-	// if that belongs to another PKI, there is no fault.
+	// ByName says that the CA was compared by its name with one that is known
+	// here: if that belongs to another PKI, there is no fault.
 	ByName bool
 	// Fix is what to change, where that is not what Code says.
 	Fix string
@@ -243,8 +243,8 @@ func outOfDate(cert *x509.Certificate, detail string, by endpoint.Side) Fault {
 	return Fault{Code: Expired, Cert: cert, Text: "has expired: it was valid until " + date(cert.NotAfter)}
 }
 
-// aheadOf says how far a date is ahead of the clock that detail has the time of,
-// where that is so little that two clocks may differ by as much; else "".
+// aheadOf says how far a date is ahead of the clock that detail has the time
+// of, where that is so little that two clocks may differ by as much; else "".
 func aheadOf(date time.Time, detail string, by endpoint.Side) string {
 	_, rest, _ := strings.Cut(detail, "current time ")
 	now, _, _ := strings.Cut(rest, " ")

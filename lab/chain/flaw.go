@@ -11,7 +11,8 @@ import (
 
 // FlawAbove returns what is wrong with a chain above its leaf, whatever CAs the
 // other side trusts: a CA on its path is out of date at a time, may not issue,
-// or not what is below it. nil: there is none, or there is another path without.
+// or not what is below it. nil: there is none, or there is another path
+// without.
 //
 // Only the path that was sent along is looked at, up to a CA that is known. A
 // verifier that has another path, such as through a reissued CA certificate, is

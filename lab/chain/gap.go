@@ -10,8 +10,8 @@ import (
 )
 
 // Gap is a hole that a chain itself shows, whatever CAs the other side has: the
-// issuer of its leaf was not sent along, and another CA was. Above a CA that was
-// sent along such a CA may just be needless.
+// issuer of its leaf was not sent along, and another CA was. Above a CA that
+// was sent along such a CA may just be needless.
 type Gap struct {
 	Below  *x509.Certificate   // the leaf: its issuer is missing
 	Others []*x509.Certificate // the CAs that were sent and issued nothing below them; not empty

@@ -51,8 +51,8 @@ func (p *Path) keysOfNamesakes() string {
 	return " (there SHA-256 " + there + ")"
 }
 
-// TrustedError is a chain that did not verify, with the CAs that it was verified
-// under, so that [Explain] can name the one that it was taken for.
+// TrustedError is a chain that did not verify, with the CAs that it was
+// verified under, so that [Explain] can name the one that it was taken for.
 type TrustedError struct {
 	Err error
 	CAs []*x509.Certificate

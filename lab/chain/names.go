@@ -73,8 +73,8 @@ func hasName(cert *x509.Certificate, host string) bool {
 	return false
 }
 
-// MisnomerOf returns the name of a certificate that was meant for a host, and by
-// which no client finds it; nil: there is none.
+// MisnomerOf returns the name of a certificate that was meant for a host, and
+// by which no client finds it; nil: there is none.
 func MisnomerOf(cert *x509.Certificate, host string) *Misnomer {
 	host = strings.Trim(host, "[]")
 	addr, err := netip.ParseAddr(host)
@@ -87,8 +87,8 @@ func MisnomerOf(cert *x509.Certificate, host string) *Misnomer {
 	return nil
 }
 
-// Clause says what is wrong with the name, as a clause: "127.0.0.1 is in it as a
-// DNS name, and clients look for an address among the IP addresses".
+// Clause says what is wrong with the name, as a clause: "127.0.0.1 is in it as
+// a DNS name, and clients look for an address among the IP addresses".
 func (m Misnomer) Clause() string {
 	if m.IsIP {
 		return m.Name + " is in it as a DNS name, and clients look for an address among the IP addresses"

@@ -10,9 +10,9 @@ import (
 	"mtlslab.example/lab/lab/text"
 )
 
-// Remarks says what is odd about how a chain was sent, and not wrong: in another
-// order, or with certificates that are not needed. Each is a sentence without a
-// full stop.
+// Remarks says what is odd about how a chain was sent, and not wrong: in
+// another order, or with certificates that are not needed. Each is a sentence
+// without a full stop.
 func Remarks(q Question, isTLS13 bool) []string {
 	sent := q.Chain()
 	if isTidy(sent) {

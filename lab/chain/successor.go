@@ -7,8 +7,8 @@ import (
 )
 
 // A certificate that was renewed may have been put behind the old one, in one
-// file. Programs take the first for their own, and send the other as if it stood
-// above it (RFC 9846 section 4.5.1).
+// file. Programs take the first for their own, and send the other as if it
+// stood above it (RFC 9846 section 4.5.1).
 
 // addSuccessor adds to a fault of a leaf that another certificate for its key
 // was sent along, and is good at a time.

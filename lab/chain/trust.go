@@ -154,9 +154,9 @@ func (t *Trust) revoked(chain []*x509.Certificate, at time.Time) *RevokedError {
 	return nil
 }
 
-// StaleCRL returns the fault of a side that has no newer CRL of a CA than the one
-// that is known here, which was out of date at a time, and wants a current one;
-// nil: none was.
+// StaleCRL returns the fault of a side that has no newer CRL of a CA than the
+// one that is known here, which was out of date at a time, and wants a current
+// one; nil: none was.
 func (t *Trust) StaleCRL(v Verification, at time.Time) *Fault {
 	chain := v.chains[0]
 	for i := range len(chain) - 1 {

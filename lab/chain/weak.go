@@ -51,8 +51,8 @@ func aKey(cert *x509.Certificate) string {
 	return article + " " + kind + " key of " + size
 }
 
-// HasOldSignature reports whether a certificate is signed with an algorithm that
-// is no longer safe. Nobody looks at a root's own.
+// HasOldSignature reports whether a certificate is signed with an algorithm
+// that is no longer safe. Nobody looks at a root's own.
 func HasOldSignature(cert *x509.Certificate) bool {
 	switch cert.SignatureAlgorithm {
 	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
@@ -89,9 +89,9 @@ func Key(cert *x509.Certificate) string {
 	return tlswire.KeyAlgorithm(cert.RawSubjectPublicKeyInfo)
 }
 
-// Fits reports whether the key of a certificate makes signatures of a scheme, by
-// IANA's name of it (RFC 9846 section 4.3.3). Before TLS 1.3 ECDSA is not bound
-// to a curve.
+// Fits reports whether the key of a certificate makes signatures of a scheme,
+// by IANA's name of it (RFC 9846 section 4.3.3). Before TLS 1.3 ECDSA is not
+// bound to a curve.
 func Fits(cert *x509.Certificate, scheme string, isTLS13 bool) bool {
 	switch key := cert.PublicKey.(type) {
 	case *rsa.PublicKey:

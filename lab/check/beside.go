@@ -49,8 +49,8 @@ func (r *Report) lookAtNamesakes() {
 	}
 }
 
-// addPlace adds a CA and its file to those of its name; certificates for one key
-// are one CA.
+// addPlace adds a CA and its file to those of its name; certificates for one
+// key are one CA.
 func addPlace(all []*place, cert *x509.Certificate, file string) []*place {
 	for _, p := range all {
 		if bytes.Equal(p.cert.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo) {
@@ -136,8 +136,8 @@ func sideIn(file string) (side endpoint.Side) {
 	return endpoint.Client
 }
 
-// lookAtTwin finds a CA in the other files that a pair's chain names as its next,
-// and that has another key.
+// lookAtTwin finds a CA in the other files that a pair's chain names as its
+// next, and that has another key.
 func (p *Pair) lookAtTwin(w *way, trust *chain.Trust, now time.Time) {
 	top := w.certs[len(w.certs)-1]
 	f := trust.Leads(chain.Question{DERs: p.Certificate().Certificate, Of: endpoint.Server}, now)

@@ -1,7 +1,7 @@
 // Package check looks at the certificates, keys and CAs that people have before
-// anything is started: what each file is, whether they belong together, and what
-// programs will refuse. With the files of both sides, [Meet] lets the two shake
-// hands in memory.
+// anything is started: what each file is, whether they belong together, and
+// what programs will refuse. With the files of both sides, [Meet] lets the two
+// shake hands in memory.
 //
 // What is called wrong, some verifier or program refuses. Each finding names
 // one, and the section of the RFC. There are no rules here that are only good

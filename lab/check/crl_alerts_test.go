@@ -13,8 +13,8 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// alertOf returns the alert with which a server on a port refuses a client of the
-// folder in TLS 1.2, 0 if it lets it in.
+// alertOf returns the alert with which a server on a port refuses a client of
+// the folder in TLS 1.2, 0 if it lets it in.
 func (b *bench) alertOf(port, client string) tls.AlertError {
 	b.t.Helper()
 	cert, err := tls.LoadX509KeyPair(b.in(client+".pem"), b.in(client+"-key.pem"))
@@ -38,7 +38,8 @@ func (b *bench) alertOf(port, client string) tls.AlertError {
 	return 0
 }
 
-// Those who are said to refuse a CRL that is out of date do, each with its alert.
+// Those who are said to refuse a CRL that is out of date do, each with its
+// alert.
 func TestWhoRefusesStaleCRLs(t *testing.T) {
 	b := newBench(t, pki)
 	now := time.Now()

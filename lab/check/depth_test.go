@@ -16,9 +16,9 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// A CA without a key usage is refused by strict verifiers alone: it is said, and
-// does not fail, whether the CA stands alone or above a pair. openssl verify
-// accepts the same files.
+// A CA without a key usage is refused by strict verifiers alone: it is said,
+// and does not fail, whether the CA stands alone or above a pair. openssl
+// verify accepts the same files.
 func TestStrictDoesNotFail(t *testing.T) {
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "chain")

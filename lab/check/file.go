@@ -164,8 +164,8 @@ func unreadable(file string, err error) error {
 }
 
 // open reads one file. Of those of a folder, nil is what has to do with neither
-// certificates nor keys. The error is one of a file that is not there, if it was
-// named.
+// certificates nor keys. The error is one of a file that is not there, if it
+// was named.
 func open(path string, passwords []string, isOfFolder bool) (*File, error) {
 	f := &File{Name: path}
 	parts, err := read(path, passwords)
@@ -240,8 +240,8 @@ func fileFinding(rule string, e *certfile.FileError) Finding {
 }
 
 // isUnknown reports whether a file was not looked at, for want of a password or
-// because it is encrypted in a way that is not read here, or of an algorithm that
-// this lab does not have: nothing says that it is wrong.
+// because it is encrypted in a way that is not read here, or of an algorithm
+// that this lab does not have: nothing says that it is wrong.
 func isUnknown(err error) bool {
 	return errors.Is(err, certfile.ErrNoPassword) || errors.Is(err, certfile.ErrEncryption) || errors.Is(err, certfile.ErrAlgorithm)
 }

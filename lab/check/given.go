@@ -18,8 +18,8 @@ import (
 	"mtlslab.example/lab/lab/text"
 )
 
-// Given are the reports on all files of both sides. Together they know more of a
-// refusal than the side that refuses: where the CA is that it misses.
+// Given are the reports on all files of both sides. Together they know more of
+// a refusal than the side that refuses: where the CA is that it misses.
 type Given []*Report
 
 // certificates returns the certificates in all files that are wanted, each with
@@ -82,8 +82,8 @@ func (g Given) Explain(met []Handshake, sides endpoint.Pair[*lab.Loaded], quoted
 	}
 }
 
-// explainCA says where a chain leads that a side does not take, and in which file
-// what is missing is; nil: the files do not show it.
+// explainCA says where a chain leads that a side does not take, and in which
+// file what is missing is; nil: the files do not show it.
 func (g Given) explainCA(p *Pair, by endpoint.Side, trusted []*x509.Certificate) *chain.Fault {
 	isTrusted := func(cert *x509.Certificate) bool { return slices.ContainsFunc(trusted, cert.Equal) }
 	known := g.certificates(isAuthority)
@@ -128,8 +128,8 @@ func (g Given) explainRoot(leaf, root *x509.Certificate, by endpoint.Side, trust
 	return f
 }
 
-// explainTwin says of a chain whose next CA is in no file that a side has another
-// one of its name, and whether that is newer; nil: it has none.
+// explainTwin says of a chain whose next CA is in no file that a side has
+// another one of its name, and whether that is newer; nil: it has none.
 func (g Given) explainTwin(leaf, end *x509.Certificate, by endpoint.Side, trusted []*x509.Certificate) *chain.Fault {
 	for _, ca := range trusted {
 		if !bytes.Equal(ca.RawSubject, end.RawIssuer) || chain.Issued(ca, end) {
@@ -264,8 +264,8 @@ func dates(cert *x509.Certificate) string {
 	return "valid from " + cert.NotBefore.UTC().Format(time.DateOnly) + " to " + cert.NotAfter.UTC().Format(time.DateOnly)
 }
 
-// Withheld is a note on a client whose certificate is of none of the CAs that the
-// server takes: it may show none at all. ok is false of other refusals.
+// Withheld is a note on a client whose certificate is of none of the CAs that
+// the server takes: it may show none at all. ok is false of other refusals.
 func Withheld(met []Handshake, sides endpoint.Pair[*lab.Loaded]) (f Finding, ok bool) {
 	isOne := func(h Handshake) bool {
 		return h.Exchange.RejectedBy == endpoint.Server && slices.Contains([]chain.Code{chain.UnknownCA, chain.SelfSigned}, h.Exchange.Code)

@@ -79,8 +79,8 @@ func (b *bench) first(name string) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: b.der(name)})
 }
 
-// The verdict names the file in which what is missing is, says how the file that
-// lacks it gets it, and does not advise to trust an intermediate CA.
+// The verdict names the file in which what is missing is, says how the file
+// that lacks it gets it, and does not advise to trust an intermediate CA.
 func TestGivenFiles(t *testing.T) {
 	b := newBench(t, pki)
 	b.write("leaf.pem", b.first("server.pem"))

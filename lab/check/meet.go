@@ -30,8 +30,8 @@ type Handshake struct {
 
 // Meet lets a server and a client with these credentials shake hands in memory,
 // in each version, as lab's own do. The client asks for serverName. The
-// client's credentials may have no certificate. A side that has CRLs uses them as
-// programs do with CRLs switched on: see policyOf.
+// client's credentials may have no certificate. A side that has CRLs uses them
+// as programs do with CRLs switched on: see policyOf.
 func Meet(ctx context.Context, server, client *lab.Loaded, serverName string) (all []Handshake, err error) {
 	for _, version := range Versions {
 		settings := func(own, other *lab.Loaded) lab.Settings {
@@ -108,8 +108,8 @@ func (e *SideError) Error() string { return fmt.Sprintf("the files of the %v %s"
 // Side returns the credentials of one side out of its files: the certificate
 // that it shows, with what stands behind it in its file, and the CAs that it
 // trusts: those of authorities or, if there are none, the CAs in its other
-// files. Of several certificates it shows the one in a file that is called as the
-// side is. The error is a *SideError.
+// files. Of several certificates it shows the one in a file that is called as
+// the side is. The error is a *SideError.
 func (r *Report) Side(side endpoint.Side, authorities *Report) (*lab.Loaded, error) {
 	loaded := new(lab.Loaded)
 	p, err := r.shown(side)
@@ -144,8 +144,8 @@ func (r *Report) Side(side endpoint.Side, authorities *Report) (*lab.Loaded, err
 	return loaded, nil
 }
 
-// shown returns the pair that a side shows; nil: there is none, and nothing that
-// should be one.
+// shown returns the pair that a side shows; nil: there is none, and nothing
+// that should be one.
 func (r *Report) shown(side endpoint.Side) (*Pair, error) {
 	var fit, named []*Pair
 	for _, p := range r.Pairs {

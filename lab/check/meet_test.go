@@ -12,9 +12,9 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// summary is what two runs of the same handshake must agree in. Ports differ, and
-// whether a client of TLS 1.3 has sent its request when the refusal arrives is a
-// matter of luck.
+// summary is what two runs of the same handshake must agree in. Ports differ,
+// and whether a client of TLS 1.3 has sent its request when the refusal arrives
+// is a matter of luck.
 type summary struct {
 	Outcome, RejectedBy, Code, Alert string
 	Reason, Fix                      string

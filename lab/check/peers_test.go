@@ -17,8 +17,8 @@ import (
 	"mtlslab.example/lab/lab/scenario"
 )
 
-// isOfFiles reports whether a scenario is one by its files alone, and not by what
-// its sides are set to.
+// isOfFiles reports whether a scenario is one by its files alone, and not by
+// what its sides are set to.
 func isOfFiles(s *scenario.Scenario) bool {
 	plain := func(h scenario.Half) bool {
 		h.Certificate, h.Trust, h.URL, h.ServerName = "", nil, "", ""

@@ -115,8 +115,8 @@ func (p *Pair) lookAtKey(leaf *x509.Certificate) {
 	}
 }
 
-// way is how a pair's chain leads up: what is sent, and beyond it what the other
-// files have.
+// way is how a pair's chain leads up: what is sent, and beyond it what the
+// other files have.
 type way struct {
 	certs []*x509.Certificate // the leaf first
 	sent  int                 // of them, one after the other
@@ -223,8 +223,8 @@ func (p *Pair) lookAtWay(w *way, trust *chain.Trust, now time.Time) {
 	}
 }
 
-// addDisputed adds what programs differ about: what OpenSSL refuses is wrong, and
-// of name constraints it depends on the program.
+// addDisputed adds what programs differ about: what OpenSSL refuses is wrong,
+// and of name constraints it depends on the program.
 func (p *Pair) addDisputed(f *chain.Fault) {
 	if f == nil {
 		return

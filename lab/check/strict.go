@@ -95,9 +95,9 @@ var strictRules = []strictRule{
 // noConstraints is the rule of CAs that basic constraints do not make one.
 const noConstraints = "ca_without_basic_constraints"
 
-// strict returns what strict verifiers refuse of a chain, its leaf first, as far
-// up as it is known. A certificate that signs itself and stands alone is not
-// looked at (RFC 6818 section 2).
+// strict returns what strict verifiers refuse of a chain, its leaf first, as
+// far up as it is known. A certificate that signs itself and stands alone is
+// not looked at (RFC 6818 section 2).
 func strict(certs []*x509.Certificate) (found []Finding) {
 	if len(certs) == 1 && chain.IsSelfIssued(certs[0]) {
 		return nil
@@ -154,9 +154,9 @@ func isCritical(c *x509.Certificate, id asn1.ObjectIdentifier) bool {
 	return false
 }
 
-// keyIdentifiers returns a finding if a certificate names the key of its issuer,
-// and that CA says that it has another (RFC 5280 section 4.2.1.1). Verifiers that
-// look for the issuer by it do not find the CA.
+// keyIdentifiers returns a finding if a certificate names the key of its
+// issuer, and that CA says that it has another (RFC 5280 section 4.2.1.1).
+// Verifiers that look for the issuer by it do not find the CA.
 func keyIdentifiers(cert, issuer *x509.Certificate) (f Finding, ok bool) {
 	if len(cert.AuthorityKeyId) == 0 || len(issuer.SubjectKeyId) == 0 || bytes.Equal(cert.AuthorityKeyId, issuer.SubjectKeyId) {
 		return f, false

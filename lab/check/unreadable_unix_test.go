@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// A FIFO that nobody writes to does not hold up the check, alone or in a folder.
+// A FIFO that nobody writes to does not hold up the check, alone or in a
+// folder.
 func TestFIFO(t *testing.T) {
 	b := newBench(t, "subject: CN=root\n")
 	if err := syscall.Mkfifo(b.in("pipe.pem"), 0o600); err != nil {
@@ -28,8 +29,8 @@ func TestFIFO(t *testing.T) {
 	}
 }
 
-// A link that leads nowhere does not end the check of its folder. One that is no
-// certificate by its name, as editors leave, is passed over.
+// A link that leads nowhere does not end the check of its folder. One that is
+// no certificate by its name, as editors leave, is passed over.
 func TestLinkToNowhere(t *testing.T) {
 	b := newBench(t, "subject: CN=root\n")
 	for _, name := range []string{"link.pem", "lock"} {

@@ -38,8 +38,8 @@ type File struct {
 	Secret  bool // it has private keys
 }
 
-// Files returns the manifests, in the order in which they are to be applied, and
-// kustomization.yaml as the last.
+// Files returns the manifests, in the order in which they are to be applied,
+// and kustomization.yaml as the last.
 func (k Kubernetes) Files() (all []File, err error) {
 	var resources []string
 	add := func(name string, values any) {
@@ -112,7 +112,8 @@ func (k Kubernetes) TrustKind() string {
 	return "ConfigMap"
 }
 
-// Trust is the source of a volume with the certificate of a CA, and not its key.
+// Trust is the source of a volume with the certificate of a CA, and not its
+// key.
 func (k Kubernetes) Trust(ca string) string {
 	if k.PKI == nil {
 		return fmt.Sprintf("secret: {secretName: %s, defaultMode: 0440, items: [{key: ca.crt, path: ca.crt}]}", ca)

@@ -11,8 +11,8 @@ import (
 	"mtlslab.example/lab/lab/deploy"
 )
 
-// TestNamesAreStrings: a name that YAML takes for a number or a truth value is a
-// name all the same.
+// TestNamesAreStrings: a name that YAML takes for a number or a truth value is
+// a name all the same.
 func TestNamesAreStrings(t *testing.T) {
 	for _, name := range []string{"123", "1e3", "0x1f", "null", "true", "no", "lab"} {
 		k := deploy.Kubernetes{Namespace: name, Create: true, Image: "lab", Clients: []string{deploy.Client}, GatewayClass: name}

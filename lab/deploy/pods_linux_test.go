@@ -66,8 +66,9 @@ func newCluster(t *testing.T, root, text string) *cluster {
 	}
 }
 
-// pod returns the container of an object, and its arguments. Secrets are mounted
-// as a kubelet does it: through ..data, for the group of the pod to read.
+// pod returns the container of an object, and its arguments. Secrets are
+// mounted as a kubelet does it: through ..data, for the group of the pod to
+// read.
 func (c *cluster) pod(t *testing.T, object string) (container, []string, []string) {
 	t.Helper()
 	spec := c.objects[object].Spec.Template.Spec

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// backendPort is the port by which the files of programs call what stands behind
-// them.
+// backendPort is the port by which the files of programs call what stands
+// behind them.
 const backendPort = 8081
 
-// serveBackend starts a plain HTTP server for a proxy to pass requests on to. It
-// answers with the head of the request.
+// serveBackend starts a plain HTTP server for a proxy to pass requests on to.
+// It answers with the head of the request.
 func (r *run) serveBackend(ctx context.Context) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -148,8 +148,8 @@ func came(x *lab.Exchange, output string, err error) (*Exchange, error) {
 	return &Exchange{Exchange: x, Body: output}, nil
 }
 
-// relay has another program call a server that is not the lab's own either: what
-// they say is tapped between the two.
+// relay has another program call a server that is not the lab's own either:
+// what they say is tapped between the two.
 func (r *run) relay(ctx context.Context, p *Program, to *serving, keylog string) (*Exchange, error) {
 	var ended []*tlsdecrypt.Connection
 	dissector := tlsdecrypt.New(tlsdecrypt.Options{Keep: r.Keep, Done: func(c *tlsdecrypt.Connection) { ended = append(ended, c) }})

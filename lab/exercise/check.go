@@ -124,8 +124,9 @@ type party struct {
 }
 
 // callerOf returns who calls by that name: the client of the world by the name
-// client, or by that of its certificate or program; and otherwise, as in a world
-// without one, a client of the marker's with the certificate of that name.
+// client, or by that of its certificate or program; and otherwise, as in a
+// world without one, a client of the marker's with the certificate of that
+// name.
 func (e *Exercise) callerOf(name string) party { return e.partyOf(name, endpoint.Client) }
 
 // serverOf returns who is called: likewise. "" is the server of the world.

@@ -95,8 +95,8 @@ func (c Course) Prepare(name string, own bool) (*Preparation, error) {
 // IsOwn reports whether an exercise was read from a file, and is not built in.
 func (e *Exercise) IsOwn() bool { return e.fromFile }
 
-// Start makes the folder of an exercise, and begins to keep its progress. Errors
-// are *FolderExistsError and those of files.
+// Start makes the folder of an exercise, and begins to keep its progress.
+// Errors are *FolderExistsError and those of files.
 func (c Course) Start(ctx context.Context, b *Preparation) (*Progress, error) {
 	p := &Progress{Name: b.Name, Own: b.Own, Started: time.Now().UTC()}
 	if before, err := c.Progress(b.Name); err == nil && before != nil { // its folder was removed, or put aside

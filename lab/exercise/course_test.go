@@ -218,7 +218,8 @@ func TestSettingsHaveMistakes(t *testing.T) {
 	}
 }
 
-// After a change of certs.yaml, verify says that the certificates were not made.
+// After a change of certs.yaml, verify says that the certificates were not
+// made.
 func TestStaleCertificates(t *testing.T) {
 	t.Parallel()
 	w := begin(t, Open(t.TempDir()), "first-certificate")
@@ -244,8 +245,8 @@ func TestStaleCertificates(t *testing.T) {
 	}
 }
 
-// A program that does not start says so in the participant's own terms: the name
-// of the file, and the line.
+// A program that does not start says so in the participant's own terms: the
+// name of the file, and the line.
 func TestProgramDoesNotStart(t *testing.T) {
 	t.Parallel()
 	peertest.Need(t, "nginx")
@@ -281,8 +282,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// Where a program is missing, the lab's own takes its place, if the document has
-// one, and the exercise that teaches the same is named, if it has not.
+// Where a program is missing, the lab's own takes its place, if the document
+// has one, and the exercise that teaches the same is named, if it has not.
 func TestWithoutPrograms(t *testing.T) {
 	t.Parallel()
 	all, err := All()

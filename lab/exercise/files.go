@@ -52,8 +52,8 @@ func replaceIn(file string, changes []Replacement) error {
 	return os.WriteFile(file, text, info.Mode())
 }
 
-// isKey reports whether a file has a private key. Its mode does not tell that on
-// Windows.
+// isKey reports whether a file has a private key. Its mode does not tell that
+// on Windows.
 func isKey(file string, data []byte) bool {
 	return strings.HasSuffix(file, "-key.pem") || filepath.Ext(file) == ".p12" || bytes.Contains(data, []byte("PRIVATE KEY"))
 }

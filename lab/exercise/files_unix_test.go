@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// What has a private key in it is for the user alone, whatever mode the key had.
+// What has a private key in it is for the user alone, whatever mode the key
+// had.
 func TestJoinedKeysArePrivate(t *testing.T) {
 	dir := t.TempDir()
 	for part, content := range map[string]string{"a-key.pem": "", "a.p12": "", "both.pem": "-----BEGIN EC PRIVATE KEY-----\n", "a.pem": "-----BEGIN CERTIFICATE-----\n"} {

@@ -31,7 +31,8 @@ func (e *FolderExistsError) Error() string {
 }
 
 // make makes the folder of an exercise, which must be empty or not there, whole
-// or not at all. An empty one is filled, and not replaced: a shell may be in it.
+// or not at all. An empty one is filled, and not replaced: a shell may be in
+// it.
 func (e *Exercise) make(ctx context.Context, dir string) (values, error) {
 	_, err := os.Lstat(dir)
 	isThere := err == nil
@@ -160,7 +161,8 @@ func (e *Exercise) isMarked(p *Program) bool {
 }
 
 // issueOnce makes the certificates that the folder lacks, if some of its files
-// are made with them: all of these files show the same ones. nil: there are none.
+// are made with them: all of these files show the same ones. nil: there are
+// none.
 func (e *Exercise) issueOnce(ctx context.Context, certs string) (*certgen.Issued, error) {
 	if len(e.Marker.Certificates) == 0 || !slices.ContainsFunc(e.World.Files, func(f NamedFile) bool { return f.Join != nil || f.Record != nil }) {
 		return nil, nil

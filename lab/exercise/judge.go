@@ -14,8 +14,8 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// missed returns how an exchange has not ended as the step says that it must, as
-// it was seen, and not as it should be; empty: it has. Of one that has ended
+// missed returns how an exchange has not ended as the step says that it must,
+// as it was seen, and not as it should be; empty: it has. Of one that has ended
 // otherwise, no more is said than that.
 func (r *run) missed(s *Step, x *Exchange) (seen []string) {
 	switch {
@@ -51,8 +51,8 @@ func (r *run) missed(s *Step, x *Exchange) (seen []string) {
 	return seen
 }
 
-// sentInstead says which certificates a side has sent in place of those that were
-// wanted.
+// sentInstead says which certificates a side has sent in place of those that
+// were wanted.
 func sentInstead(side endpoint.Side, sent, wanted []string) string {
 	switch {
 	case len(sent) == 0:
@@ -133,8 +133,8 @@ func (x *Exchange) refuser() endpoint.Side {
 	return x.RejectedBy
 }
 
-// Seen says how the exchange ended, with the code of the reason: what has led to
-// it, is to be found out.
+// Seen says how the exchange ended, with the code of the reason: what has led
+// to it, is to be found out.
 func (x *Exchange) Seen() string {
 	var said string
 	switch {

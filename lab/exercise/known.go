@@ -12,8 +12,8 @@ import (
 )
 
 // knownWrong returns why a repair does not count, where what is in dir is the
-// start with exactly one of the wrong repairs; "": it is another one. Those that
-// renew certificates, or answer questions, cannot be told from others.
+// start with exactly one of the wrong repairs; "": it is another one. Those
+// that renew certificates, or answer questions, cannot be told from others.
 func (e *Exercise) knownWrong(dir string, v values) string {
 	for i := range e.Wrong {
 		r := &e.Wrong[i]

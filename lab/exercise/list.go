@@ -28,8 +28,8 @@ func (e *Entry) State() string {
 	return Begun
 }
 
-// List returns the built-in exercises in the order in which they teach, and then
-// those of a trainer's that were started here.
+// List returns the built-in exercises in the order in which they teach, and
+// then those of a trainer's that were started here.
 func (c Course) List() (list []*Entry, err error) {
 	all, err := All()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// A marking says what was expected and not seen, where it is in the capture, and
-// why a wrong repair that is known does not count.
+// A marking says what was expected and not seen, where it is in the capture,
+// and why a wrong repair that is known does not count.
 func TestWhatMarkingSays(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

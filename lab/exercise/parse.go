@@ -110,7 +110,8 @@ func (r reader) side(to **Side, side endpoint.Side) yamldoc.Setter {
 	}
 }
 
-// sideFields are those of a scenario's side, and those that only exercises have.
+// sideFields are those of a scenario's side, and those that only exercises
+// have.
 func (r reader) sideFields(to *Side, side endpoint.Side) setters {
 	d := r.Document
 	var fields setters

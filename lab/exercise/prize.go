@@ -15,8 +15,8 @@ import (
 // prizeFolder has the certificate of who has solved all, in [Folder].
 const prizeFolder = "prize"
 
-// Prize makes the certificate of somebody who has solved all the exercises, by a
-// CA of its own, and returns its file and whether it was made now. "" is not
+// Prize makes the certificate of somebody who has solved all the exercises, by
+// a CA of its own, and returns its file and whether it was made now. "" is not
 // yet.
 func (c Course) Prize(ctx context.Context, who string) (file string, isNew bool, err error) {
 	number, err := c.solvedAll()

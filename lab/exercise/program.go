@@ -125,9 +125,9 @@ func tryRun(path string, args []string) error {
 	return nil
 }
 
-// withPorts writes a copy of a file, with other ports, beside it, since paths in
-// it are relative to its folder, and returns its name. The copy of each call has
-// a name of its own.
+// withPorts writes a copy of a file, with other ports, beside it, since paths
+// in it are relative to its folder, and returns its name. The copy of each call
+// has a name of its own.
 func withPorts(dir, file string, ports map[uint16]uint16) (string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, file))
 	if err != nil {

@@ -71,9 +71,9 @@ func (p *Program) serve(ctx context.Context, dir string, ports map[uint16]uint16
 }
 
 // call runs the program as a client to its end, and returns the end of what it
-// printed: its exit status says nothing that the wire does not. keylog is a file
-// into which it may log its TLS keys; "": none. dir, ports and errors are as in
-// serve.
+// printed: its exit status says nothing that the wire does not. keylog is a
+// file into which it may log its TLS keys; "": none. dir, ports and errors are
+// as in serve.
 func (p *Program) call(ctx context.Context, dir string, ports map[uint16]uint16, keylog string) (output string, err error) {
 	var extra []string
 	if keylog != "" {

@@ -38,8 +38,8 @@ func (c Course) progressFile(name string) string {
 	return filepath.Join(c.dir(), progressFolder, name+".json")
 }
 
-// Progress returns how far somebody has come with an exercise, nil if it was not
-// started.
+// Progress returns how far somebody has come with an exercise, nil if it was
+// not started.
 func (c Course) Progress(name string) (*Progress, error) {
 	text, err := os.ReadFile(c.progressFile(name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -150,8 +150,8 @@ func (c Course) all() (all []*Progress, err error) {
 }
 
 // Current returns the exercise that is meant where none is named: the one whose
-// folder the course was opened from, or the one that was started last and is not
-// solved, or else the one that was started last. "" if there is none.
+// folder the course was opened from, or the one that was started last and is
+// not solved, or else the one that was started last. "" if there is none.
 func (c Course) Current() (string, error) {
 	if c.inside != "" {
 		return c.inside, nil

@@ -14,8 +14,8 @@ import (
 )
 
 // isRight reports whether an answer is right. Case, blanks and punctuation do
-// not count, nor do zeros and 0x before a number: programs differ about those of
-// serial numbers.
+// not count, nor do zeros and 0x before a number: programs differ about those
+// of serial numbers.
 func (q *Question) isRight(answer string, v values) bool {
 	answer = folded(answer)
 	for _, right := range q.Answers {

@@ -26,8 +26,8 @@ func recordTo(file string) (*capture.Writer, error) {
 	return capture.Create(file, capture.Options{})
 }
 
-// record writes a capture of exchanges in a world that is at its start, with what
-// was issued for it.
+// record writes a capture of exchanges in a world that is at its start, with
+// what was issued for it.
 func (e *Exercise) record(ctx context.Context, dir, file string, v values, issued *certgen.Issued, what *Record) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
@@ -70,8 +70,8 @@ func (e *Exercise) makeSteps(ctx context.Context, dir string, v values, issued *
 	return nil
 }
 
-// plainSink passes on what crosses the wire, without the verdict, which is to be
-// found out, and, if it is sealed, without the secrets.
+// plainSink passes on what crosses the wire, without the verdict, which is to
+// be found out, and, if it is sealed, without the secrets.
 type plainSink struct {
 	wiretap.Sink
 	sealed bool

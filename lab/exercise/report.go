@@ -40,8 +40,8 @@ func (c Course) SetReportTo(url string) error {
 	return atomicfile.Write(c.reportFile(), []byte(url+"\n"), 0o644)
 }
 
-// Report returns what the trainer sees of the work: the exercise, how many hints
-// were asked for, and how many exercises are solved.
+// Report returns what the trainer sees of the work: the exercise, how many
+// hints were asked for, and how many exercises are solved.
 func (w *Work) Report() (room.Report, error) {
 	r := room.Report{Exercise: w.Name(), Hints: w.Progress.Hints, Solved: w.Progress.Solved != nil, GaveUp: w.GaveUp}
 	all, err := w.course.all()

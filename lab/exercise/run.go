@@ -144,8 +144,8 @@ func (r *run) pairs(atStart bool) (all *certgen.Issued, failed map[string]error)
 	return all, failed
 }
 
-// journalOf returns the journal of a server. With a server that is not the lab's
-// own it hears of clients alone.
+// journalOf returns the journal of a server. With a server that is not the
+// lab's own it hears of clients alone.
 func (r *run) journalOf(own bool) *journal {
 	if r.journals[own] != nil {
 		return r.journals[own]
@@ -254,8 +254,9 @@ func (r *run) markers(side *Side, of endpoint.Side, atStart bool) (lab.Settings,
 	return settings, nil
 }
 
-// trusted returns the CAs that a side of the marker's trusts if the document does
-// not say: server-ca or client-ca, or if there is none, all roots of the folder.
+// trusted returns the CAs that a side of the marker's trusts if the document
+// does not say: server-ca or client-ca, or if there is none, all roots of the
+// folder.
 func (r *run) trusted(side endpoint.Side) (names []string) {
 	m, err := r.Manifest()
 	if err != nil { // Parse has looked

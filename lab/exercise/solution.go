@@ -74,8 +74,8 @@ func (e *Exercise) editedCertificate(name string) []string {
 	return indented("", encoded(document))
 }
 
-// edited returns what is changed in a file: with - before a line that goes, and +
-// before one that comes.
+// edited returns what is changed in a file: with - before a line that goes, and
+// + before one that comes.
 func (f *NamedFile) edited() (lines []string) {
 	switch {
 	case f.Remove:

@@ -6,8 +6,8 @@ import (
 	"mtlslab.example/lab/lab/wiretap"
 )
 
-// streams numbers the connections of a capture as Wireshark does: from 0, in the
-// order in which they were opened.
+// streams numbers the connections of a capture as Wireshark does: from 0, in
+// the order in which they were opened.
 type streams struct {
 	wiretap.Sink
 

@@ -18,8 +18,8 @@ const HasMLDSA = true
 
 var parameters = map[KeyType]mldsa.Parameters{MLDSA44: mldsa.MLDSA44(), MLDSA65: mldsa.MLDSA65(), MLDSA87: mldsa.MLDSA87()}
 
-// Reissue returns the certificates of a PKI, by their names, each with a new key
-// of the type and signed by its issuer's; they are alike in all else. All
+// Reissue returns the certificates of a PKI, by their names, each with a new
+// key of the type and signed by its issuer's; they are alike in all else. All
 // issuers must be among them.
 func (t KeyType) Reissue(pairs map[string]tls.Certificate) (map[string]tls.Certificate, error) {
 	keys := map[string]*mldsa.PrivateKey{}
@@ -73,8 +73,8 @@ func (t KeyType) Reissue(pairs map[string]tls.Certificate) (map[string]tls.Certi
 	return made, nil
 }
 
-// issuerOf returns the name of the certificate that has issued another; "" if it
-// is not there.
+// issuerOf returns the name of the certificate that has issued another; "" if
+// it is not there.
 func issuerOf(issued *x509.Certificate, pairs map[string]tls.Certificate) string {
 	for name, pair := range pairs {
 		if bytes.Equal(pair.Leaf.RawSubject, issued.RawIssuer) && issued.CheckSignatureFrom(pair.Leaf) == nil {

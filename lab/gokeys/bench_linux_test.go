@@ -19,10 +19,10 @@ import (
 //	go test -run '^$' -bench . -benchtime 11x ./lab/gokeys
 //
 // x-rate is what it does in a second with the tracer in terms of that without:
-// handshakes, or requests on an open connection. x-cpu is the processor time that
-// client and server take without, in terms of that of client, tracer and server
-// with it: it tells more on a machine that others use, too. Both are medians over
-// the rounds.
+// handshakes, or requests on an open connection. x-cpu is the processor time
+// that client and server take without, in terms of that of client, tracer and
+// server with it: it tells more on a machine that others use, too. Both are
+// medians over the rounds.
 func BenchmarkHandshakes(b *testing.B) {
 	compare(b, "-n", "1000", "-mutual")
 }

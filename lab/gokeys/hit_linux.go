@@ -62,9 +62,9 @@ func (h *hit) returnNil() {
 // secret is one that a function was called with.
 type secret struct{ label, random, bytes []byte }
 
-// goSecret takes the secret that writeKeyLog was called with: the configuration,
-// a string, and two slices. The end of the stack is read too, since each read of
-// another process's memory takes its time.
+// goSecret takes the secret that writeKeyLog was called with: the
+// configuration, a string, and two slices. The end of the stack is read too,
+// since each read of another process's memory takes its time.
 func (t *Trace) goSecret(h *hit) (goesOn bool) {
 	a := arguments(&h.registers)
 	b, ok := read(h.tid, span{a[1], a[2]}, span{a[3], a[4]}, span{a[6], a[7]}, span{guard(&h.registers), 8})

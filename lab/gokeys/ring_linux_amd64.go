@@ -25,9 +25,9 @@ var doNothing = []byte{0x90}
 // storeSecretAt is the code of storeSecret, with some bytes behind it.
 var storeSecretAt *[512]byte
 
-// What storeSecret has in place of the first instruction of the function that it
-// is for, of the ring's address, and of the address where the function goes on.
-// The last one is its end.
+// What storeSecret has in place of the first instruction of the function that
+// it is for, of the ring's address, and of the address where the function goes
+// on. The last one is its end.
 const (
 	firstThere = 0x9090909090909090
 	ringThere  = 0x52494e4752494e47

@@ -52,9 +52,9 @@ type Options struct {
 // nothing.
 const DefaultPassword = "changeit"
 
-// New reads in dir, the folder of a PKI, the certificate and key called name and
-// the certificate of authority, the CA that the other side must have. CRLs are
-// names of CAs: those that have a CRL have it added. Errors are those of
+// New reads in dir, the folder of a PKI, the certificate and key called name
+// and the certificate of authority, the CA that the other side must have. CRLs
+// are names of CAs: those that have a CRL have it added. Errors are those of
 // certgen.Load.
 func New(dir, name string, side endpoint.Side, authority string, o Options) (*Handout, error) {
 	h := &Handout{Name: name, Side: side, Authority: authority, URL: o.URL, Encrypted: o.Password != "", names: o.Names, certs: map[string][]byte{}}

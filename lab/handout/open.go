@@ -35,11 +35,11 @@ type Error struct {
 func (e *Error) Error() string { return e.File + " " + e.Problem }
 
 // Open reads a hand-out, a zip file or a folder, and writes nothing. It refuses
-// what a hand-out never has: paths that lead out of it, links and devices, names
-// that are given twice or differ in case only or that Windows reserves, other
-// files than its own, more than MaxSize bytes, private keys where a CA belongs,
-// and certificates that cannot be read. The error is then an *Error, or one of
-// package certfile.
+// what a hand-out never has: paths that lead out of it, links and devices,
+// names that are given twice or differ in case only or that Windows reserves,
+// other files than its own, more than MaxSize bytes, private keys where a CA
+// belongs, and certificates that cannot be read. The error is then an *Error,
+// or one of package certfile.
 func Open(file string) (*Handout, error) {
 	files, err := read(file)
 	if err != nil {

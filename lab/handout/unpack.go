@@ -55,7 +55,8 @@ func (h *Handout) Unpack(ctx context.Context, dir string, force bool) (kept stri
 // IsIn reports whether dir has all of its files, as they are.
 func (h *Handout) IsIn(dir string) bool { return certgen.Received(dir, h.certs) }
 
-// LoadAuthority returns the certificate of the CA that the other side must have.
+// LoadAuthority returns the certificate of the CA that the other side must
+// have.
 func (h *Handout) LoadAuthority() (*x509.Certificate, error) {
 	parts, err := certfile.Parse(h.Authority+".pem", h.certs[h.Authority+".pem"], "")
 	if err != nil {

@@ -25,8 +25,8 @@ func File(name string, folder bool) string {
 }
 
 // Write writes the hand-out into dir, which it makes for the user alone, as a
-// zip file or as a folder: see File. One that is there stays, and fs.ErrExist is
-// the error, unless it is to be replaced: that happens once the new one is
+// zip file or as a folder: see File. One that is there stays, and fs.ErrExist
+// is the error, unless it is to be replaced: that happens once the new one is
 // written.
 func (h *Handout) Write(dir string, folder, replace bool) error {
 	files, err := h.files()

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// identityHeaders are how headers begin in which a proxy that ends TLS tells the
-// server behind it who the client is, in lower case (RFC 9440; nginx, HAProxy,
-// Apache, Envoy, Traefik, AWS, Azure, Kubernetes).
+// identityHeaders are how headers begin in which a proxy that ends TLS tells
+// the server behind it who the client is, in lower case (RFC 9440; nginx,
+// HAProxy, Apache, Envoy, Traefik, AWS, Azure, Kubernetes).
 var identityHeaders = []string{
 	"x-ssl-client", "ssl-client", "ssl_client", "x-ssl-cert", "x-client-cert", "x-clientcert", "x-client-dn", "x-client-subject", "x-client-verify",
 	"client-cert", "x-forwarded-client-cert", "x-forwarded-tls-client", "x-forwarded-ssl-client", "x-amzn-mtls-clientcert", "x-arr-clientcert",
@@ -15,8 +15,8 @@ var identityHeaders = []string{
 }
 
 // IdentityHeaders returns the headers of a request in which it says itself who
-// the client is. Who reads them must know that a proxy has set them: anybody can
-// write a header.
+// the client is. Who reads them must know that a proxy has set them: anybody
+// can write a header.
 func (m *Message) IdentityHeaders() (headers []Header) {
 	if !m.Request {
 		return nil

@@ -109,7 +109,8 @@ func TestComplainsHTTP2(t *testing.T) {
 			t.Errorf("in pieces of %d: %d bytes, %q", size, m.Body, m.Begins)
 		}
 	}
-	// A frame that is padded to more than its length is no reason to read beyond it.
+	// A frame that is padded to more than its length is no reason to read beyond
+	// it.
 	bad := binary.BigEndian.AppendUint32(nil, 2<<8|uint32(http2.FrameData))
 	bad = append(bad, byte(http2.FlagDataPadded), 0, 0, 0, 1, 200, 'x')
 	head.Reset()

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// IsStart reports whether the first bytes of a side, as many as there are, begin
-// like a message of HTTP/1 (RFC 9112 section 2.1) or like HTTP/2's preface (RFC
-// 9113 section 3.4). No bytes are no start.
+// IsStart reports whether the first bytes of a side, as many as there are,
+// begin like a message of HTTP/1 (RFC 9112 section 2.1) or like HTTP/2's
+// preface (RFC 9113 section 3.4). No bytes are no start.
 func IsStart(b []byte) bool { return IsStartHTTP1(b) || bytes.HasPrefix(b, prefaceLine) }
 
 // prefaceLine is how the preface of HTTP/2 begins.

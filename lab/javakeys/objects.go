@@ -87,9 +87,9 @@ func (d *debuggee) arguments(thread id, slots ...int) ([]id, error) {
 	return d.values(&d.send(valuesIn(frame))[0], len(slots))
 }
 
-// frames expects the ids of frames, which saves asking for them: OpenJDK's agent
-// counts how often each thread has gone on, and refuses the id of a frame of
-// another time.
+// frames expects the ids of frames, which saves asking for them: OpenJDK's
+// agent counts how often each thread has gone on, and refuses the id of a frame
+// of another time.
 type frames struct {
 	mu   sync.Mutex
 	last map[id]id // by thread

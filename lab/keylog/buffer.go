@@ -7,9 +7,9 @@ import (
 
 // Buffer collects the lines of one connection and writes them at once:
 // crypto/tls logs the four of TLS 1.3 one by one, and a write to a file costs
-// more than all else about them. Flush it before each read of the connection and
-// after each write: a key is in the log before the peer can have answered what it
-// encrypts, and the peer does not wait for the file.
+// more than all else about them. Flush it before each read of the connection
+// and after each write: a key is in the log before the peer can have answered
+// what it encrypts, and the peer does not wait for the file.
 //
 // It is an io.Writer fit for crypto/tls.Config.KeyLogWriter, safe for
 // concurrent use, and its zero value is ready once To is set.

@@ -19,8 +19,8 @@ var ignored = slices.DeleteFunc(slices.Clone(handedOn), func(s os.Signal) bool {
 type Starter func(program *exec.Cmd) (wait func() (status int, by syscall.Signal, err error), err error)
 
 // Run runs a program to its end and returns what start says of that. Signals to
-// lab are passed on to the program, but for those from the terminal, which it has
-// received already. The error says why the program could not be started.
+// lab are passed on to the program, but for those from the terminal, which it
+// has received already. The error says why the program could not be started.
 func Run(program *exec.Cmd, start Starter) (status int, by syscall.Signal, err error) {
 	signals := make(chan os.Signal, 16)
 	for _, s := range handedOn {

@@ -124,8 +124,8 @@ func TestShimWritesOnlyToOwnFiles(t *testing.T) {
 	}
 }
 
-// TestShimKnowsLab: who listens at lab's port when lab has ended gets no data of
-// the program's.
+// TestShimKnowsLab: who listens at lab's port when lab has ended gets no data
+// of the program's.
 func TestShimKnowsLab(t *testing.T) {
 	library := library(t)
 	peertest.Need(t, "bash")

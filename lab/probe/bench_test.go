@@ -32,9 +32,9 @@ func BenchmarkServer(b *testing.B) {
 }
 
 // BenchmarkOptionalNoCA has lab probe and testssl look at nginx that asks for a
-// certificate and takes any, each in full. "ways in" are the cases that are found
-// wrong; testssl has none, and "mentions" counts the lines in which it speaks of
-// client certificates.
+// certificate and takes any, each in full. "ways in" are the cases that are
+// found wrong; testssl has none, and "mentions" counts the lines in which it
+// speaks of client certificates.
 func BenchmarkOptionalNoCA(b *testing.B) {
 	p := newPKI(b)
 	port := p.nginx(b, "ssl_verify_client optional_no_ca; ssl_client_certificate "+p.file("client-ca.pem")+";")
@@ -68,8 +68,8 @@ func BenchmarkOptionalNoCA(b *testing.B) {
 	})
 }
 
-// delayed starts a relay that holds up connections and bytes in both directions,
-// and returns its port.
+// delayed starts a relay that holds up connections and bytes in both
+// directions, and returns its port.
 func delayed(t testing.TB, target string, by time.Duration) (port string) {
 	type piece struct {
 		at   time.Time

@@ -201,8 +201,8 @@ func (p *prober) explainRefusal(x *lab.Exchange) error {
 // otherCA are the codes of a server whose certificate is of another CA.
 var otherCA = []verdict.Code{chain.UnknownCA, chain.LookAlikeCA, chain.SelfSigned}
 
-// explainForbidden stops where the good certificate is answered as none is, with
-// a refusal.
+// explainForbidden stops where the good certificate is answered as none is,
+// with a refusal.
 func (p *prober) explainForbidden(good *outcome, none map[uint16]*outcome) error {
 	r := good.response
 	if r.Status != http.StatusForbidden && r.Status != http.StatusUnauthorized || p.base.refusesNone {

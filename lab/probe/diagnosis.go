@@ -54,8 +54,9 @@ func (r *Report) diagnose() (all []string) {
 // longChains are the cases whose certificates are of a CA below the root.
 var longChains = []string{"client-missing-intermediate", "client-of-a-client", "client-path-length", "client-name-constraint"}
 
-// weigh says of a refusal that it shows little, where a good certificate of a CA
-// below the root is refused, too. That case stands before those that it weighs.
+// weigh says of a refusal that it shows little, where a good certificate of a
+// CA below the root is refused, too. That case stands before those that it
+// weighs.
 func weigh(row []*Finding, before [][]*Finding) {
 	for _, good := range slices.Concat(before...) {
 		if good.Case != "client-of-intermediate" || good.Judgement != Warning {

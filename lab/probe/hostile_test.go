@@ -79,8 +79,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// A server that takes the good certificate and speaks no HTTP lets nobody in, as
-// far as can be told.
+// A server that takes the good certificate and speaks no HTTP lets nobody in,
+// as far as can be told.
 func TestNoHTTP(t *testing.T) {
 	p := newPKI(t)
 	config := &tls.Config{Certificates: []tls.Certificate{p.pair("server")}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}

@@ -21,8 +21,8 @@ import (
 // compared with.
 type baseline struct {
 	response *lab.Response
-	// refusesNone is set where a client without a certificate is refused in TLS, so
-	// that whoever is answered at all was let in.
+	// refusesNone is set where a client without a certificate is refused in TLS,
+	// so that whoever is answered at all was let in.
 	refusesNone bool
 }
 
@@ -121,8 +121,8 @@ func (b *baseline) judgeAnswer(o *outcome) event {
 	return e
 }
 
-// leadsTo returns where a redirect leads, without the query, which may be another
-// each time; "": it is none.
+// leadsTo returns where a redirect leads, without the query, which may be
+// another each time; "": it is none.
 func leadsTo(r *lab.Response) string {
 	to, _, _ := strings.Cut(r.Location, "?")
 	return to

@@ -94,9 +94,10 @@ VirtualHost "localhost"
 	return started(t, port, exec.Command("prosody", "--config", write(t, filepath.Join(dir, "prosody.cfg.lua"), config), "-F"))
 }
 
-// Real servers of the protocols that begin in plain text. Those that look at the
-// certificate in the login alone have answered before, which is a remark: so do
-// Dovecot and Prosody. OpenLDAP's GnuTLS asks for no purpose of a certificate.
+// Real servers of the protocols that begin in plain text. Those that look at
+// the certificate in the login alone have answered before, which is a remark:
+// so do Dovecot and Prosody. OpenLDAP's GnuTLS asks for no purpose of a
+// certificate.
 func TestLogins(t *testing.T) {
 	if !peertest.Full() {
 		t.Skip("LAB_FULL=1 starts four more servers")

@@ -49,8 +49,8 @@ const offersCase = "offers"
 // places in each of its ClientHellos.
 const chunk = 8
 
-// oldSuites are those of TLS 1.2 that are asked for, in chunks: what crypto/tls,
-// OpenSSL and Java have.
+// oldSuites are those of TLS 1.2 that are asked for, in chunks: what
+// crypto/tls, OpenSSL and Java have.
 var oldSuites = []tlswire.CipherSuite{
 	0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc0ac, 0xc0ad,
 	0xc023, 0xc027, 0xc024, 0xc028, 0xc009, 0xc013, 0xc00a, 0xc014,

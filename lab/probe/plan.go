@@ -17,8 +17,8 @@ func (p *prober) most() int {
 	return most
 }
 
-// mostOf returns how many connections a case makes at most, without those of the
-// good certificate after it.
+// mostOf returns how many connections a case makes at most, without those of
+// the good certificate after it.
 func (p *prober) mostOf(c *Case) int {
 	switch {
 	case c.all != nil:

@@ -76,8 +76,8 @@ func TestAskedLater(t *testing.T) {
 	}
 }
 
-// The second virtual host of Apache and of HAProxy wants no certificate. HAProxy
-// compares no names, and takes the one's sessions for the other.
+// The second virtual host of Apache and of HAProxy wants no certificate.
+// HAProxy compares no names, and takes the one's sessions for the other.
 func TestSecondHost(t *testing.T) {
 	if !peertest.Full() {
 		t.Skip("LAB_FULL=1 starts Apache and HAProxy")

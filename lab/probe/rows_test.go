@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Findings come in the order of the catalogue, whichever case ends first, and the
-// report has them in the order in which they came.
+// Findings come in the order of the catalogue, whichever case ends first, and
+// the report has them in the order in which they came.
 func TestOrder(t *testing.T) {
 	p := newPKI(t)
 	o := p.options(p.goServer(t, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.pool("client-ca")}, nil))

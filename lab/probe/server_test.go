@@ -190,8 +190,8 @@ func (p *pki) pool(names ...string) *x509.CertPool {
 	return pool
 }
 
-// What a server of Go's and one of OpenSSL's let in by their defaults, and is no
-// fault of who set them up.
+// What a server of Go's and one of OpenSSL's let in by their defaults, and is
+// no fault of who set them up.
 const (
 	goLets      = "ca-as-client client-other-subject weak-client-key"
 	opensslLets = "client-other-subject"

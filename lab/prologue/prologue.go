@@ -43,8 +43,8 @@ type Layer struct {
 	// WentOn reports that the client went on without TLS, after a refusal or
 	// without having asked.
 	WentOn bool
-	// Demanded are the server's words when it demanded TLS of a client that had not
-	// asked for it; "": it did not.
+	// Demanded are the server's words when it demanded TLS of a client that had
+	// not asked for it; "": it did not.
 	Demanded string
 
 	Steps    []Step             // what was said, in few lines

@@ -248,8 +248,8 @@ func IsText(b []byte) bool {
 }
 
 // IsProtocol reports whether a segment, which may be from the middle of a
-// side's stream, is that of a binary protocol that is known here, or whole lines
-// of text.
+// side's stream, is that of a binary protocol that is known here, or whole
+// lines of text.
 func IsProtocol(from endpoint.Side, segment []byte) bool {
 	for _, known := range packetDialects {
 		if _, got := known(from, segment); got == yes {

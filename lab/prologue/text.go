@@ -317,8 +317,8 @@ func (d *lines) hint(line string) {
 }
 
 // demands reports whether a reply refuses a command until there is TLS: by its
-// code (RFC 3207 section 4, RFC 4954 section 6, RFC 4642 section 2.2.2, RFC 4217
-// section 6), or because it says so.
+// code (RFC 3207 section 4, RFC 4954 section 6, RFC 4642 section 2.2.2, RFC
+// 4217 section 6), or because it says so.
 func (d *lines) demands(line string) bool {
 	if !d.possible[0].refusesCommand(line) || !aboutTLS().MatchString(line) {
 		return false
@@ -326,8 +326,8 @@ func (d *lines) demands(line string) bool {
 	return hasAny(line, []string{"530", "538", "483", "522", "534"}) || demandsIt().MatchString(line)
 }
 
-// The words of a demand for TLS. A name with an @ or a dot is of a mailbox, or a
-// file.
+// The words of a demand for TLS. A name with an @ or a dot is of a mailbox, or
+// a file.
 var (
 	aboutTLS  = text.Pattern(`(?i)(^|[\s"'(])(STARTTLS|STLS|TLS|SSL|SSL/TLS|TLS/SSL|AUTH TLS|encrypt(ed|ion)?|\[?PRIVACYREQUIRED\]?|secure)([\s"'),;:!-]|\.?$|\.\s)`)
 	demandsIt = text.Pattern(`(?i)\b(must|requires?|required|requiring|PRIVACYREQUIRED|needs?|needed|mandatory|first|only|before|without|until|unless|non-(TLS|SSL)|unencrypted|disallowed|use)\b`)

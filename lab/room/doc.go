@@ -11,7 +11,7 @@
 //
 // # Reports
 //
-// If a participant asks for it, their lab sends a [Report] after each step: a PUT
-// of JSON to [Path]. Mutual TLS is the login. A guest that sends many in a short
-// time is answered with 429, and its last report stays.
+// If a participant asks for it, their lab sends a [Report] after each step: a
+// PUT of JSON to [Path]. Mutual TLS is the login. A guest that sends many in a
+// short time is answered with 429, and its last report stays.
 package room

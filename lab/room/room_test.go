@@ -13,8 +13,8 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// call is an exchange of a client, which has proven to have the certificate if it
-// was accepted.
+// call is an exchange of a client, which has proven to have the certificate if
+// it was accepted.
 func call(address, certificate string, v verdict.Verdict) *lab.Exchange {
 	x := &lab.Exchange{Time: time.Now(), ClientAddr: address + ":1000", Verdict: v, Client: lab.Party{Certificate: certificate}}
 	if v.Outcome == verdict.Accepted && certificate != "" {
@@ -101,8 +101,8 @@ func TestNamesakes(t *testing.T) {
 	}
 }
 
-// Names that are made up fill neither the memory nor the table: each address has
-// some rows, all have a thousand, and who is in stays.
+// Names that are made up fill neither the memory nor the table: each address
+// has some rows, all have a thousand, and who is in stays.
 func TestBounds(t *testing.T) {
 	var r Room
 	r.See(call("10.0.0.1", "CN=client", accepted), 0)

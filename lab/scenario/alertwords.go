@@ -71,7 +71,8 @@ func isRegistered(alert tlswire.AlertDescription) bool {
 	return !strings.HasPrefix(alert.String(), "alert(")
 }
 
-// alertNames are the names of alerts as words, also those of Go, GnuTLS and NSS.
+// alertNames are the names of alerts as words, also those of Go, GnuTLS and
+// NSS.
 var alertNames = sync.OnceValue(func() map[tlswire.AlertDescription][]string {
 	names := map[tlswire.AlertDescription][]string{}
 	for _, g := range Guides {

@@ -16,7 +16,8 @@ type concept struct {
 	fromClient string                // the scenario if the client does; both alike where it does not matter
 }
 
-// aboutTLS matches the words of a message that can be about one of the concepts.
+// aboutTLS matches the words of a message that can be about one of the
+// concepts.
 var aboutTLS = text.Pattern(`\b(certificate|ssl|tls|x509|handshake|mtls|truststore|ca|issuer)\b`)
 
 // concepts are in the order in which they are looked for: what is plain first.

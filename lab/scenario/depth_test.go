@@ -10,8 +10,8 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// By default nginx takes one CA between the leaf and the root, of a client and of
-// an upstream. It reports a longer chain in the words for a missing link.
+// By default nginx takes one CA between the leaf and the root, of a client and
+// of an upstream. It reports a longer chain in the words for a missing link.
 func TestDepthOfNginx(t *testing.T) {
 	peertest.Need(t, "nginx")
 	s, err := Find("long-chain")

@@ -59,8 +59,9 @@ type InTheWayError struct{ Dir string }
 
 func (e *InTheWayError) Error() string { return e.Dir + " is there already" }
 
-// IsInCertificates reports whether the certificates of a lesson alone make it end
-// as it does, so that they can be exported. That is so of the good ones, too.
+// IsInCertificates reports whether the certificates of a lesson alone make it
+// end as it does, so that they can be exported. That is so of the good ones,
+// too.
 func (s *Scenario) IsInCertificates() bool {
 	inFiles := func(h *Half) bool { return h.Chain != "" || h.Flaw != "" || h.Renewed != "" || h.Certificate != "" }
 	inDeeds := func(h *Half) bool {
@@ -82,8 +83,8 @@ func (s *Scenario) documents() int { return 1 + bytes.Count(s.Text, []byte("\n--
 // Export writes the certificates of lessons into the folder dir, each into one
 // of its name, and a list of what each must give (ExportList). Keys have the
 // mode 0600. A dir with something in it is left alone: *InTheWayError. Other
-// errors are *NotExportedError, those of Issue and of the file system; after one
-// there is no dir that was not there before.
+// errors are *NotExportedError, those of Issue and of the file system; after
+// one there is no dir that was not there before.
 func Export(ctx context.Context, lessons []*Scenario, dir string, o ExportOptions) (err error) {
 	for _, s := range lessons {
 		if !s.IsInCertificates() {

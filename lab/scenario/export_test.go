@@ -15,8 +15,8 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 )
 
-// A program that loads the files of an export, and is right, refuses as the list
-// says.
+// A program that loads the files of an export, and is right, refuses as the
+// list says.
 func TestExport(t *testing.T) {
 	var all []*Scenario
 	for _, s := range builtIn() {

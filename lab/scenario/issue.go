@@ -93,8 +93,8 @@ func (i *Issued) give(m *certgen.Manifest, name string, ca tls.Certificate) erro
 	return nil
 }
 
-// ServerSettings returns the settings of the scenario's server in one version, 0
-// for both: see [Scenario.ServerSettings].
+// ServerSettings returns the settings of the scenario's server in one version,
+// 0 for both: see [Scenario.ServerSettings].
 func (i *Issued) ServerSettings(version uint16) (lab.Settings, error) {
 	h := &i.Scenario.Server
 	settings := h.settings(version)

@@ -13,8 +13,8 @@ import (
 )
 
 // reissue writes the certificates in the folder from, made of a manifest, into
-// the folder to, with keys of the scenario's type. Those that are there stay, as
-// long as they are alike in all else.
+// the folder to, with keys of the scenario's type. Those that are there stay,
+// as long as they are alike in all else.
 func (s *Scenario) reissue(m *certgen.Manifest, from, to string) error {
 	lock := flock.New(filepath.Join(to, ".lock"))
 	if err := lock.Lock(); err != nil {

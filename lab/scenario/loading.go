@@ -70,8 +70,8 @@ func (s *Scenario) Load(ctx context.Context, o Options, programs bool) ([]Loaded
 }
 
 // said returns what an error says, without the folder of the file that it is
-// about, and without a type of encoding/asn1, which crypto/tls adds from Go 1.27
-// on.
+// about, and without a type of encoding/asn1, which crypto/tls adds from Go
+// 1.27 on.
 func said(err error) string {
 	var file *certfile.FileError
 	var layout asn1.StructuralError

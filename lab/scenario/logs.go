@@ -57,8 +57,8 @@ func excludedSide(message string, context endpoint.Side) string {
 // hungUp matches what a program says whose peer has closed the connection.
 var hungUp = text.Pattern(`(?i)socket hang up|\bEOF\b|ECONNRESET|reset by peer|UNEXPECTED_EOF`)
 
-// Lines, of a stack trace as a rule, that show whose log it is, although they say
-// nothing of what happened.
+// Lines, of a stack trace as a rule, that show whose log it is, although they
+// say nothing of what happened.
 var (
 	clientContext = text.Pattern(`jdk\.internal\.net\.http|java\.net\.http\.HttpClient|sun\.net\.www\.protocol\.https|HttpsURLConnection|okhttp3\.|org\.apache\.(http|hc)\.|\bfeign\.|RestTemplate|http/client\.py|urllib/request\.py|urllib3/connection|TLSSocket\.onConnectEnd|_http_client`)
 	serverContext = text.Pattern(`server_side\s*=\s*True|\bSSL_accept\b|TLSSocket\.onSocketClose|onServerSocketSecure|tlsClientError|ServerSocket|socketserver\.py|http/server\.py|org\.eclipse\.jetty\.server|org\.apache\.(tomcat|coyote)\.|io\.undertow\.server`)

@@ -95,7 +95,8 @@ var encoded = text.Pattern(`^[A-Za-z0-9+/]{40,}={0,2}$`)
 // deepest is how much more the deepest cause of a chain counts.
 const deepest = 1.5
 
-// logPrefix matches what syslog, journald, containers and pods put before a line.
+// logPrefix matches what syslog, journald, containers and pods put before a
+// line.
 var logPrefix = text.Pattern(`^(\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)? \S+ [\w./@()-]+(\[\d+\])?: |[\w.-]+ +\| |\[pod/\S+\] |\d{4}-\d\d-\d\dT\S+ (stdout|stderr) [FP] )`)
 
 var (
@@ -152,8 +153,8 @@ func withoutSurroundings(message string) string {
 	}))
 }
 
-// ofOpenSSLVerify matches the last line of openssl verify; the one before it has
-// the reason.
+// ofOpenSSLVerify matches the last line of openssl verify; the one before it
+// has the reason.
 var ofOpenSSLVerify = text.Pattern(`^error \S+: verification failed$`)
 
 // unencryptedAlert matches what a server in Go says of an alert that is not
@@ -173,8 +174,8 @@ var subStatus = text.Pattern(`\b(4\d\d)\.(\d{1,2})\b`)
 // dotted matches the names of hosts, files, and classes with their packages.
 var dotted = text.Pattern(`[\w$-]*[a-zA-Z][\w$-]*(\.[\w$-]+)+`)
 
-// withoutPackage returns the class of a dotted name, or nothing of one without a
-// class: a host or a file.
+// withoutPackage returns the class of a dotted name, or nothing of one without
+// a class: a host or a file.
 func withoutPackage(name string) string {
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	switch {

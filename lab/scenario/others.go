@@ -38,8 +38,8 @@ func (found *Found) tell(parts []part, byPart []map[*Scenario]float64) {
 	found.Scenarios = slices.DeleteFunc(found.Scenarios, func(s *Scenario) bool { return apart[s] })
 }
 
-// fixFor returns what to change where a message says what the scenario has a fix
-// of its own for, or "". Of several it is the one for the longest message.
+// fixFor returns what to change where a message says what the scenario has a
+// fix of its own for, or "". Of several it is the one for the longest message.
 func (s *Scenario) fixFor(parts []part) (fix string) {
 	most := 0
 	for message, its := range s.Fixes {

@@ -95,8 +95,8 @@ func (s *Scenario) generate(ctx context.Context, m *certgen.Manifest, certs stri
 	return err
 }
 
-// Manifest returns the base manifest with the scenario's certificates, which are
-// all documents of its text but the first. Errors are *yamldoc.Error.
+// Manifest returns the base manifest with the scenario's certificates, which
+// are all documents of its text but the first. Errors are *yamldoc.Error.
 func (s *Scenario) Manifest(base []byte) (*certgen.Manifest, error) {
 	basic, err := yamldoc.Read("certs.yaml", base)
 	if err != nil {

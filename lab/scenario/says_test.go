@@ -9,8 +9,8 @@ import (
 )
 
 // sayings returns the messages of a scenario's document by program, and those
-// that have the place where they stand in public: a comment above them, or above
-// one before them of the same program.
+// that have the place where they stand in public: a comment above them, or
+// above one before them of the same program.
 func sayings(t *testing.T, s *Scenario) (all map[string][]string, placed map[string]bool) {
 	t.Helper()
 	var doc yaml.Node

@@ -43,8 +43,8 @@ const (
 	otherSide  = 0.6  // what is left if it is about the other side, as far as the message shows
 )
 
-// few is how many lines a message has at most that somebody has picked out: each
-// of them is about it.
+// few is how many lines a message has at most that somebody has picked out:
+// each of them is about it.
 const few = 4
 
 // Search returns the scenarios that a message is about, best first. The message
@@ -134,8 +134,8 @@ func sideOf(parts []part) (excluded string) {
 	return excluded
 }
 
-// refuserIn returns the side that refuses the other, as the line shows, or as all
-// lines do that exclude a side.
+// refuserIn returns the side that refuses the other, as the line shows, or as
+// all lines do that exclude a side.
 func refuserIn(parts []part, line, excluded string) endpoint.Side {
 	if i := slices.IndexFunc(parts, func(p part) bool { return p.line == line }); i >= 0 {
 		excluded = cmp.Or(parts[i].excludes, excluded)

@@ -155,8 +155,8 @@ func (f inFolder) names() []string {
 	return keys
 }
 
-// alter gives a certificate of the side, one of all, the faults that it is shown
-// with.
+// alter gives a certificate of the side, one of all, the faults that it is
+// shown with.
 func (h *Half) alter(certificate *tls.Certificate, all pairs) error {
 	certificate.SupportedSignatureAlgorithms = h.Signatures
 	h.Chain.Apply(certificate)

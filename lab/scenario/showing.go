@@ -90,8 +90,8 @@ func Alike(name string, v *verdict.Verdict, c *tlsdecrypt.Connection) []string {
 	return nil
 }
 
-// demandsTLS reports whether the server told a client that had not asked for TLS
-// to do so.
+// demandsTLS reports whether the server told a client that had not asked for
+// TLS to do so.
 func demandsTLS(c *tlsdecrypt.Connection) bool {
 	return c.Prologue != nil && slices.ContainsFunc(c.Prologue.Layers, func(l *prologue.Layer) bool { return l.Demanded != "" })
 }

@@ -13,8 +13,8 @@ import (
 
 var stackMbedTLS = mbedTLSStack()
 
-// mbedTLSStack compiles a program: Debian has the library alone. Its 2.28 has no
-// TLS 1.3.
+// mbedTLSStack compiles a program: Debian has the library alone. Its 2.28 has
+// no TLS 1.3.
 func mbedTLSStack() *stack {
 	var program string
 	return &stack{

@@ -32,8 +32,8 @@ type Stack struct {
 	Server   string `json:"server,omitempty"`   // likewise, as a server
 }
 
-// StackRun is what one end says of one scenario. The other end is the lab, and so
-// Go's crypto/tls; of recorded lines it may be anything.
+// StackRun is what one end says of one scenario. The other end is the lab, and
+// so Go's crypto/tls; of recorded lines it may be anything.
 type StackRun struct {
 	Scenario string        `json:"scenario"`
 	Stack    string        `json:"stack"`
@@ -54,8 +54,8 @@ type StackRun struct {
 	Source  string        `json:"source,omitempty"` // of lines that were not measured, but recorded: the public page where they stand
 }
 
-// reasons returns the runs whose lines have the reason in them, by scenario. The
-// lines of the other end are about alerts.
+// reasons returns the runs whose lines have the reason in them, by scenario.
+// The lines of the other end are about alerts.
 func (t *Table) reasons() map[string][]StackRun {
 	runs := map[string][]StackRun{}
 	for _, r := range t.Runs {

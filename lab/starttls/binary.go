@@ -141,8 +141,8 @@ func (t *talk) sayPacket(number byte, body []byte) error {
 	return t.say(string([]byte{byte(len(body)), byte(len(body) >> 8), 0, number}) + string(body))
 }
 
-// mysqlClient begins what a client says of itself: its capabilities, the longest
-// packet and utf8mb4.
+// mysqlClient begins what a client says of itself: its capabilities, the
+// longest packet and utf8mb4.
 func mysqlClient() []byte {
 	b := binary.LittleEndian.AppendUint32(nil, mysqlProtocol41|mysqlSSL|mysqlSecure|mysqlPlugin)
 	b = binary.LittleEndian.AppendUint32(b, 1<<24-1)
@@ -188,8 +188,8 @@ func askMySQL(t *talk, s Session) (Answer, error) {
 	return Answer{Text: "asks how to log in, or has logged in"}, nil
 }
 
-// isFullMySQL reports whether a packet is an ERR packet of a server that has too
-// many connections: 1040, 1203 and 1226 of its error reference.
+// isFullMySQL reports whether a packet is an ERR packet of a server that has
+// too many connections: 1040, 1203 and 1226 of its error reference.
 func isFullMySQL(packet []byte) bool {
 	return len(packet) > 2 && packet[0] == 0xff && slices.Contains([]uint16{1040, 1203, 1226}, binary.LittleEndian.Uint16(packet[1:]))
 }

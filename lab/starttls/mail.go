@@ -4,10 +4,11 @@ import (
 	"strings"
 )
 
-// SMTP (RFC 5321 section 4.2, RFC 3207) and FTP (RFC 959 section 4.2, RFC 4217).
+// SMTP (RFC 5321 section 4.2, RFC 3207) and FTP (RFC 959 section 4.2, RFC
+// 4217).
 
-// reply returns the last line of a reply that may have several, of which all but
-// the last have a hyphen behind their code.
+// reply returns the last line of a reply that may have several, of which all
+// but the last have a hyphen behind their code.
 func (t *talk) reply() (string, error) {
 	for read, lines := 0, 0; read < maxReply; lines++ {
 		line, err := t.line()

@@ -139,7 +139,8 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// A server that has no room refuses nobody for a certificate, and lets nobody in.
+// A server that has no room refuses nobody for a certificate, and lets nobody
+// in.
 func TestBusy(t *testing.T) {
 	for name, says := range map[string]string{
 		"postgres 53300": message('E', "SFATAL\x00C53300\x00Msorry, too many clients already\x00\x00"),
@@ -158,7 +159,8 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// A reply may have many short lines, and what is shown of it is short and clean.
+// A reply may have many short lines, and what is shown of it is short and
+// clean.
 func TestLongReplies(t *testing.T) {
 	for _, c := range []struct{ protocol, says, want string }{
 		{"smtp", strings.Repeat("250-A\r\n", 100) + "250 B\r\n", "250 B"},

@@ -58,8 +58,8 @@ func (c *Connection) Release() {
 	}
 }
 
-// Trim gives up the buffers with which c was read: call it for a Connection that
-// is kept for long. Release does nothing afterwards.
+// Trim gives up the buffers with which c was read: call it for a Connection
+// that is kept for long. Release does nothing afterwards.
 func (c *Connection) Trim() { c.arena = nil }
 
 func (a *arena) reset() {

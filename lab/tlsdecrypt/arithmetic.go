@@ -33,7 +33,8 @@ func Hidden(terms []Term) []Term {
 
 // Arithmetic returns the key schedule of a connection's last handshake with the
 // values that it had, secrets among them, and what its signatures and Finished
-// cover; nil: the handshake did not come to that, or its hash is not known here.
+// cover; nil: the handshake did not come to that, or its hash is not known
+// here.
 func (c *Connection) Arithmetic() []Term {
 	if len(c.handshakes) == 0 {
 		return nil

@@ -57,7 +57,8 @@ func checkArithmetic(t *testing.T, c *Connection) {
 	})
 }
 
-// The arithmetic of TLS 1.2, as net/http speaks it; RFC 8448 has that of TLS 1.3.
+// The arithmetic of TLS 1.2, as net/http speaks it; RFC 8448 has that of TLS
+// 1.3.
 func TestArithmeticTLS12(t *testing.T) {
 	config := serverConfig()
 	config.MaxVersion = tls.VersionTLS12

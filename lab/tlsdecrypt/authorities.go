@@ -73,8 +73,8 @@ func (a authorities) namesIssuer(cert *x509.Certificate) bool {
 	return slices.ContainsFunc(a, func(n tlswire.DistinguishedName) bool { return bytes.Equal(n, cert.RawIssuer) })
 }
 
-// intermediateAsked says that the other side asked for certificates of a CA on a
-// chain's way that is no root; "": it did not. OpenSSL takes chains that end
+// intermediateAsked says that the other side asked for certificates of a CA on
+// a chain's way that is no root; "": it did not. OpenSSL takes chains that end
 // there only with X509_V_FLAG_PARTIAL_CHAIN.
 func (k *checker) intermediateAsked(m *Message, q chain.Question) string {
 	asked, sent := *k.asked.Of(m.From), q.Chain()

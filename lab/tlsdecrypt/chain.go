@@ -155,8 +155,8 @@ func (k *checker) calledHost() string {
 
 // address adds a check that cannot be decided: whether the server's certificate
 // is for the name that the client called. Who calls an IP address sends no
-// server_name (RFC 6066 section 3), and the one on the wire may be another's, as
-// behind a proxy.
+// server_name (RFC 6066 section 3), and the one on the wire may be another's,
+// as behind a proxy.
 func (k *checker) address(m *Message, leaf *x509.Certificate) {
 	if addr := k.c.Server.Addr().Unmap(); k.isForAnother(m, leaf) && k.refused(m.From) {
 		if wrong := chain.MisnomerOf(leaf, addr.String()); wrong != nil {
@@ -167,8 +167,8 @@ func (k *checker) address(m *Message, leaf *x509.Certificate) {
 	}
 }
 
-// isForAnother reports whether the client called the server by a name that is not
-// known, and the server's certificate is not for its address.
+// isForAnother reports whether the client called the server by a name that is
+// not known, and the server's certificate is not for its address.
 func (k *checker) isForAnother(m *Message, leaf *x509.Certificate) bool {
 	hello, addr := k.hs.hello, k.c.Server.Addr().Unmap()
 	if m.From != endpoint.Server || hello == nil || k.calledHost() != "" || tlswire.Has(hello.Extensions, tlswire.ExtensionServerName) || offersECH(hello) {

@@ -75,8 +75,8 @@ func (k *checker) proven(m *Message, q chain.Question, leaf *x509.Certificate, e
 	return nil
 }
 
-// noCA returns the fault of a chain that leads to none of the CAs if it is known
-// to be wrong, or nil.
+// noCA returns the fault of a chain that leads to none of the CAs if it is
+// known to be wrong, or nil.
 func (k *checker) noCA(m *Message, q chain.Question, leaf *x509.Certificate, err error) *chain.Fault {
 	by, asked := m.From.Other(), *k.asked.Of(m.From)
 	told, unasked := len(k.trust.TrustedBy(by)) > 0, len(asked) > 0 && asked.none(q.Chain())

@@ -110,8 +110,8 @@ type Plain struct {
 	// Line is the first line, if it is text, without what may be a secret
 	// ([prologue.FirstLine]).
 	Line string
-	// Target is that of a client's request of HTTP. It may hold a secret: it is for
-	// comparing, and not shown.
+	// Target is that of a client's request of HTTP. It may hold a secret: it is
+	// for comparing, and not shown.
 	Target string
 }
 

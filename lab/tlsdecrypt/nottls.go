@@ -38,8 +38,8 @@ func isText(b []byte) bool {
 	return len(b) >= 4 && httpwire.IsStart(b) || len(b) >= least && prologue.IsText(b[:min(len(b), most)])
 }
 
-// plainOf returns how bytes begin that are not TLS, and says what they are: text,
-// or no record because of err.
+// plainOf returns how bytes begin that are not TLS, and says what they are:
+// text, or no record because of err.
 func (r *reader) plainOf(b []byte, err *tlswire.RecordError) (is Plain, what string) {
 	line, shown := prologue.FirstLine(r.side, b)
 	is = Plain{HTTP: line != "" && httpwire.IsStart(b), Line: line}

@@ -28,8 +28,8 @@ func (c unencrypted) open(dst []byte, _ uint64, rec tlswire.Record) ([]byte, err
 	return append(dst, rec.Fragment[:n]...), nil
 }
 
-// integrityTLS13 is the protection of the suites of TLS 1.3 that encrypt nothing
-// (RFC 9150 section 4).
+// integrityTLS13 is the protection of the suites of TLS 1.3 that encrypt
+// nothing (RFC 9150 section 4).
 type integrityTLS13 struct {
 	mac hash.Hash
 	iv  []byte

@@ -101,8 +101,8 @@ func TestServerHelloIsMissingBehindPrologue(t *testing.T) {
 	}
 }
 
-// What a side says in place of TLS may hold a secret, which is in no problem and
-// not in JSON.
+// What a side says in place of TLS may hold a secret, which is in no problem
+// and not in JSON.
 func TestSecretsOfPlainTextAreLeftOut(t *testing.T) {
 	for _, from := range []endpoint.Side{endpoint.Client, endpoint.Server} {
 		for _, said := range []string{

@@ -84,8 +84,8 @@ func (s searchEnd) String() string {
 	return [...]string{"is the rest of a record", "cannot be read", "and all that follows cannot be read"}[s]
 }
 
-// endSearch ends the search, and says what was missing, and what the n bytes are
-// that were searched.
+// endSearch ends the search, and says what was missing, and what the n bytes
+// are that were searched.
 func (r *reader) endSearch(n int64, are searchEnd) {
 	s := r.search
 	r.search = search{}

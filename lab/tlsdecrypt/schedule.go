@@ -62,8 +62,8 @@ func appendLabel(to []byte, v tlswire.Version, secret []byte, label string, cont
 // ipad and opad are the constants of HMAC.
 var ipad, opad = bytes.Repeat([]byte{0x36}, sha512.BlockSize), bytes.Repeat([]byte{0x5c}, sha512.BlockSize)
 
-// appendHMAC appends the HMAC of one message (RFC 2104 section 2) with the hash,
-// of SHA-256 and SHA-384, whose output is as long as the key. That of
+// appendHMAC appends the HMAC of one message (RFC 2104 section 2) with the
+// hash, of SHA-256 and SHA-384, whose output is as long as the key. That of
 // crypto/hmac is made for many messages under one key, and takes twice as long
 // for one.
 func appendHMAC(to, key, message []byte) []byte {

@@ -59,7 +59,8 @@ func AlgorithmName(oid asn1.ObjectIdentifier) string {
 	return oid.String()
 }
 
-// Unverifiable names an algorithm that this program cannot verify, and says why.
+// Unverifiable names an algorithm that this program cannot verify, and says
+// why.
 func Unverifiable(algorithm string) string {
 	return algorithm + ", which this lab cannot verify" + Missing(algorithm)
 }

@@ -278,9 +278,9 @@ func numbers[T ~uint8 | ~uint16 | ~uint32](c *codec, size, width int, name, item
 }
 
 // ahead returns the content of the vector that comes next, if c reads and all
-// of it is there. It is for lists that messages have much of: they are read from
-// it directly, in a fraction of the time. Of one that is malformed, list says
-// where.
+// of it is there. It is for lists that messages have much of: they are read
+// from it directly, in a fraction of the time. Of one that is malformed, list
+// says where.
 func (c *codec) ahead(size int) (b []byte, ok bool) {
 	if !c.reading || c.err != nil || len(c.in) < size {
 		return nil, false

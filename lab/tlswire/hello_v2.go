@@ -38,9 +38,9 @@ func IsServerHelloV2(b []byte) bool {
 
 // ReadClientHelloV2 reads a ClientHello in the form of SSL 2.0, most of which
 // offer SSL 3.0 or TLS, at the start of a client's bytes. It keeps no reference
-// to b. Raw is what transcript hashes take, without the 2 bytes of length before
-// it. ok is false if b is something else; the error is a ShortError when it may
-// be the start of one.
+// to b. Raw is what transcript hashes take, without the 2 bytes of length
+// before it. ok is false if b is something else; the error is a ShortError when
+// it may be the start of one.
 func ReadClientHelloV2(b []byte) (h Handshake, rest []byte, ok bool, err error) {
 	const start = headerLenV2 + 3
 	if len(b) == 0 || b[0]&0x80 == 0 {

@@ -17,9 +17,9 @@ type Offer struct {
 	ALPN             []string // as it was sent
 }
 
-// OfferOf returns what a ClientHello offers; nil: nothing. Values that are to be
-// ignored (GREASE, RFC 8701), what is there twice, and cipher suites that are
-// signals (RFC 5746 section 3.3, RFC 7507 section 2) are left out. Without
+// OfferOf returns what a ClientHello offers; nil: nothing. Values that are to
+// be ignored (GREASE, RFC 8701), what is there twice, and cipher suites that
+// are signals (RFC 5746 section 3.3, RFC 7507 section 2) are left out. Without
 // supported_versions the one version is the newest that the client offers (RFC
 // 9846 section 4.2.2).
 func OfferOf(hello *ClientHello) (o Offer) {
@@ -128,8 +128,8 @@ func known[T interface {
 	return known
 }
 
-// IsGREASE reports whether a value is one that clients send so that servers keep
-// ignoring what they do not know (RFC 8701 section 2).
+// IsGREASE reports whether a value is one that clients send so that servers
+// keep ignoring what they do not know (RFC 8701 section 2).
 func (v Version) IsGREASE() bool         { return isGREASE(uint32(v)) }
 func (s CipherSuite) IsGREASE() bool     { return isGREASE(uint32(s)) }
 func (g NamedGroup) IsGREASE() bool      { return isGREASE(uint32(g)) }

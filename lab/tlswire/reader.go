@@ -49,7 +49,8 @@ func (r *HandshakeReader) Next() ([]byte, error) {
 // Pending is the number of bytes of a message that is not complete.
 func (r *HandshakeReader) Pending() int { return len(r.buf) - r.read }
 
-// maxReused is the memory up to which a HandshakeReader uses it again, in bytes.
+// maxReused is the memory up to which a HandshakeReader uses it again, in
+// bytes.
 const maxReused = 32 << 10
 
 // Reset drops what is pending.

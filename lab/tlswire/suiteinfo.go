@@ -121,8 +121,8 @@ var ciphers = map[string]struct{ key, block int }{
 
 var macLens = map[string]int{"MD5": 16, "SHA": 20, "SHA256": 32, "SHA384": 48, "SM3": 32}
 
-// suiteInfo reads a suite's name: TLS_CIPHER_HASH in TLS 1.3, with a hash as the
-// cipher where nothing is encrypted, and before it
+// suiteInfo reads a suite's name: TLS_CIPHER_HASH in TLS 1.3, with a hash as
+// the cipher where nothing is encrypted, and before it
 // TLS_KEYEXCHANGE_AUTHENTICATION_WITH_CIPHER_MAC, where a CCM suite leaves out
 // its SHA256 (RFC 6655 section 3, RFC 7251 section 2).
 func suiteInfo(name string) SuiteInfo {

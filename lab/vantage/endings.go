@@ -8,8 +8,8 @@ import (
 	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
-// idle is how long nobody says anything, at least, on a connection that is ended
-// for that.
+// idle is how long nobody says anything, at least, on a connection that is
+// ended for that.
 const idle = time.Second
 
 // isEndedBetween reports whether something in between has ended a connection at

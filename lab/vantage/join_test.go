@@ -79,8 +79,8 @@ func TestNothingBetween(t *testing.T) {
 	})
 }
 
-// TestSwapped: which file is the client's, the messages show, whatever the order
-// of the arguments.
+// TestSwapped: which file is the client's, the messages show, whatever the
+// order of the arguments.
 func TestSwapped(t *testing.T) {
 	w := newWorld(t)
 	w.serve(false)
@@ -198,8 +198,8 @@ func TestNeverReached(t *testing.T) {
 	}
 }
 
-// TestProxyLine: a load balancer writes a PROXY line, which the server takes for
-// TLS.
+// TestProxyLine: a load balancer writes a PROXY line, which the server takes
+// for TLS.
 func TestProxyLine(t *testing.T) {
 	w := newWorld(t)
 	w.serve(false)

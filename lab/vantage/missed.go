@@ -18,8 +18,8 @@ func (r *Report) mayHaveMissed(p *Pair, at endpoint.Side, m *tlsdecrypt.Message)
 	return *c.Gaps.Of(m.From) || p.isBeforeStart(at, m) || r.mayLackEnd(p, at, m.From, m.Time)
 }
 
-// isBeforeStart reports whether a message of the other end comes before all that
-// this one has of its sender, whose SYN it has not seen.
+// isBeforeStart reports whether a message of the other end comes before all
+// that this one has of its sender, whose SYN it has not seen.
 func (p *Pair) isBeforeStart(at endpoint.Side, m *tlsdecrypt.Message) bool {
 	c := *p.Ends.Of(at)
 	if !c.NoSYN && !c.Late || len(m.Records) == 0 {
@@ -29,11 +29,11 @@ func (p *Pair) isBeforeStart(at endpoint.Side, m *tlsdecrypt.Message) bool {
 	return len(spans) == 0 || endOf(m)+p.shiftTo(at.Other(), m.From) <= spans[0].Offset
 }
 
-// mayLackEnd reports whether the capture of an end may have missed what a sender
-// sent at a time by the other end's clock: it has neither the end of what the
-// sender sent, nor a packet of the connection that is later by more than a
-// packet is under way, sent again or not. A capture of the lab's lacks no
-// packet.
+// mayLackEnd reports whether the capture of an end may have missed what a
+// sender sent at a time by the other end's clock: it has neither the end of
+// what the sender sent, nor a packet of the connection that is later by more
+// than a packet is under way, sent again or not. A capture of the lab's lacks
+// no packet.
 func (r *Report) mayLackEnd(p *Pair, at, sender endpoint.Side, t time.Time) bool {
 	c := *p.Ends.Of(at)
 	if r.Captures.Of(at).Own || hasEnded(c, sender) {

@@ -225,8 +225,8 @@ func (l *oneListener) Accept() (net.Conn, error) {
 func (l *oneListener) Close() error   { return nil }
 func (l *oneListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// openTogether joins two connections that were open at the same time, of a client
-// and a server with nothing between them, and without keys.
+// openTogether joins two connections that were open at the same time, of a
+// client and a server with nothing between them, and without keys.
 func openTogether(t *testing.T, name string) *vantage.Report {
 	one, other := newWorld(t), newWorld(t)
 	for _, w := range []*world{one, other} {

@@ -111,7 +111,8 @@ func TestPacketsMissing(t *testing.T) {
 	}
 }
 
-// TestGivenTheWrongWayRound: files in the wrong order are noticed, whole or not.
+// TestGivenTheWrongWayRound: files in the wrong order are noticed, whole or
+// not.
 func TestGivenTheWrongWayRound(t *testing.T) {
 	tape, keys := recorded()
 	for name, change := range map[string]edit{"whole": since(0), "without SYN": since(1), "with a gap": without(4)} {
@@ -124,8 +125,9 @@ func TestGivenTheWrongWayRound(t *testing.T) {
 	}
 }
 
-// TestClockSet: a clock that is set during a connection does not swap the files,
-// and how the clocks compare is not known where its times contradict each other.
+// TestClockSet: a clock that is set during a connection does not swap the
+// files, and how the clocks compare is not known where its times contradict
+// each other.
 func TestClockSet(t *testing.T) {
 	for _, by := range []time.Duration{-10 * time.Second, 10 * time.Second} {
 		for at := 2; at < 8; at++ {

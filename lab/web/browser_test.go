@@ -30,8 +30,8 @@ import (
 
 var pictures = flag.String("pictures", "", "a folder for pictures of the page in its states")
 
-// tab is a tab of a headless Chromium. It fails the test if the page complains or
-// asks another machine for anything.
+// tab is a tab of a headless Chromium. It fails the test if the page complains
+// or asks another machine for anything.
 type tab struct {
 	testing.TB
 	ctx   context.Context

@@ -17,8 +17,8 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// firefox is a tab of a headless Firefox, driven by WebDriver BiDi. It fails the
-// test if the page complains or asks another machine for anything.
+// firefox is a tab of a headless Firefox, driven by WebDriver BiDi. It fails
+// the test if the page complains or asks another machine for anything.
 type firefox struct {
 	testing.TB
 	conn *websocket.Conn

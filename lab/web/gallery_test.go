@@ -12,8 +12,8 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// The page that leads to lessons has each under its side, finds it by its words,
-// and runs its own script alone.
+// The page that leads to lessons has each under its side, finds it by its
+// words, and runs its own script alone.
 func TestGallery(t *testing.T) {
 	var b bytes.Buffer
 	must(t, WriteGallery(&b, []GallerySide{
@@ -29,8 +29,9 @@ func TestGallery(t *testing.T) {
 	checkPolicy(t, page, "<script>", "<style>")
 }
 
-// Somebody opens the gallery that lab writes, from disk: finds a lesson by what a
-// program says, reads what it teaches, and puts its versions beside each other.
+// Somebody opens the gallery that lab writes, from disk: finds a lesson by what
+// a program says, reads what it teaches, and puts its versions beside each
+// other.
 func TestGalleryPages(t *testing.T) {
 	peertest.Need(t, "chromium")
 	program, err := build()

@@ -87,8 +87,8 @@ func (g guard) isHere(r *http.Request) bool {
 // another lab may have one of its own.
 func (g guard) cookie() string { return "lab-" + g.port }
 
-// admits reports whether a request has the token. With the one in the address it
-// sets the cookie.
+// admits reports whether a request has the token. With the one in the address
+// it sets the cookie.
 func (g guard) admits(w http.ResponseWriter, r *http.Request) bool {
 	for _, c := range r.CookiesNamed(g.cookie()) {
 		if g.isToken(c.Value) {

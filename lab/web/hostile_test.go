@@ -22,8 +22,8 @@ import (
 	"mtlslab.example/lab/lab/peertest"
 )
 
-// hostileClient returns a client whose certificate, of the lab's own CA, is full
-// of HTML.
+// hostileClient returns a client whose certificate, of the lab's own CA, is
+// full of HTML.
 func hostileClient(l *labUp) *http.Client {
 	certs := filepath.Join(l.dir, "certs")
 	ca, err := tls.LoadX509KeyPair(filepath.Join(certs, "client-ca.pem"), filepath.Join(certs, "client-ca-key.pem"))
@@ -45,7 +45,8 @@ func hostileClient(l *labUp) *http.Client {
 }
 
 // A peer whose certificate, path and headers are HTML and script has them shown
-// as text, in the list, in each step and in a saved page, and nothing of it runs.
+// as text, in the list, in each step and in a saved page, and nothing of it
+// runs.
 func TestHostilePeer(t *testing.T) {
 	peertest.Need(t, "chromium")
 	l := startLab(t, "--web", "127.0.0.1:0", "--interval", "1h")

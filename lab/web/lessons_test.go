@@ -54,7 +54,8 @@ const readPage = `(() => {
 	return {steps, messages};
 })()`
 
-// explained is a connection of lab explain --json, as far as its handshake goes.
+// explained is a connection of lab explain --json, as far as its handshake
+// goes.
 type explained struct {
 	ClientRandom string `json:"client_random"`
 	Messages     []struct {

@@ -31,8 +31,8 @@ var (
 )
 
 // spots are the points of a rung at which the picture is looked at: within the
-// tip of its arrow, at the rim of its mark, and beside its foot; null: it has no
-// such thing.
+// tip of its arrow, at the rim of its mark, and beside its foot; null: it has
+// no such thing.
 const spots = `[...document.querySelectorAll('.ladder .rung')].map(rung => {
 	const tip = rung.querySelector('.tip')?.getBoundingClientRect();
 	const mark = rung.querySelector('circle')?.getBoundingClientRect();

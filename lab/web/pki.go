@@ -30,8 +30,8 @@ func (p *Page) pki() []byte {
 }
 
 // watchPKI returns a channel with the certificates of the manifest, and then
-// with what they have become whenever they have changed, until the request ends;
-// nil: the page does not show them.
+// with what they have become whenever they have changed, until the request
+// ends; nil: the page does not show them.
 func (s *Server) watchPKI(r *http.Request) <-chan []byte {
 	if s.page.options.PKI == nil {
 		return nil

@@ -21,8 +21,8 @@ var sameInTshark = map[string]string{
 	"namedcurve": "server_named_curve", "ClientCertificateType": "cert_type", "ticket_age_add": "session_ticket_age_add",
 }
 
-// compareTshark compares the bytes that fields are on with those that tshark has
-// them on, for all captures at once.
+// compareTshark compares the bytes that fields are on with those that tshark
+// has them on, for all captures at once.
 func compareTshark(t *testing.T, files map[int]string, shown map[string][]pageMessage) {
 	t.Helper()
 	merged := filepath.Join(t.TempDir(), "all.pcapng")

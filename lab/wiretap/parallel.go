@@ -14,10 +14,10 @@ const (
 // Parallel is a sink that passes events on to another in several goroutines:
 // those of one connection in order and by one goroutine at a time, those of
 // another by whichever has time. It is for one goroutine, which reads a file.
-// While too many wait, that one passes some on, too: nobody has to be woken, and
-// no processor idles meanwhile. A connection's events are passed on in batches:
-// when it ends, when they hold 64 KiB, when as many others have ended as have a
-// batch, or when 256 have one.
+// While too many wait, that one passes some on, too: nobody has to be woken,
+// and no processor idles meanwhile. A connection's events are passed on in
+// batches: when it ends, when they hold 64 KiB, when as many others have ended
+// as have a batch, or when 256 have one.
 type Parallel struct {
 	sink    Sink
 	ready   chan *parallelConn // that have batches, and no goroutine

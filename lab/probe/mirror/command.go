@@ -47,9 +47,9 @@ var braced = text.Pattern(`(^|[^$%])(\{[A-Za-z_-]+\})`)
 // meant is what is in words that are meant for one.
 var meant = text.Pattern(`(?i)ur[il]|host|server|addr|port|ca|cert|key|crl`)
 
-// Misspelt returns what looks like a placeholder among the arguments and is none,
-// "" if there is no such thing. In a script of several words braces have a
-// meaning of their own, unless only the case is wrong.
+// Misspelt returns what looks like a placeholder among the arguments and is
+// none, "" if there is no such thing. In a script of several words braces have
+// a meaning of their own, unless only the case is wrong.
 func (c *Command) Misspelt() string {
 	for _, arg := range c.Args {
 		isScript := strings.ContainsAny(arg, " \t\n\"'")

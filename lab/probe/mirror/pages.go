@@ -35,8 +35,8 @@ func (l *Listener) Entry() Entry {
 }
 
 // pages serves the index where everything is right, and elsewhere a page that
-// says what the client should have refused: in HTML to a browser, as JSON to who
-// asks for that, and else in plain text.
+// says what the client should have refused: in HTML to a browser, as JSON to
+// who asks for that, and else in plain text.
 func (s *Server) pages(l *Listener) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {

@@ -9,8 +9,8 @@ import (
 	"k8s.io/pod-security-admission/policy"
 )
 
-// restricted says why Pod Security admission refuses a pod in a namespace that is
-// restricted; "": it does not.
+// restricted says why Pod Security admission refuses a pod in a namespace that
+// is restricted; "": it does not.
 func restricted(t *testing.T, p core.PodTemplateSpec) string {
 	t.Helper()
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
@@ -25,8 +25,8 @@ func restricted(t *testing.T, p core.PodTemplateSpec) string {
 	return result.ForbiddenDetail()
 }
 
-// Every pod may run where Pod Security is restricted, has bounds, and is what it
-// takes: a pod that breaks one of the rules is refused by it.
+// Every pod may run where Pod Security is restricted, has bounds, and is what
+// it takes: a pod that breaks one of the rules is refused by it.
 func TestRestricted(t *testing.T) {
 	rules := []struct {
 		broken func(*core.PodSpec)
