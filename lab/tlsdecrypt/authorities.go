@@ -25,7 +25,7 @@ func (k *checker) faultByNames(m *Message, q chain.Question, leaf *x509.Certific
 	switch {
 	case refused && k.hasTwin(top):
 		f.Code, f.Text = chain.LookAlikeCA, fmt.Sprintf("names %s as its issuer, but there are two CAs of that name: their key identifiers differ", dn.Issuer(top))
-	case len(sent) == 1 && chain.IsSelfIssued(leaf):
+	case chain.IsSelfIssued(leaf) && !slices.ContainsFunc(sent, func(cert *x509.Certificate) bool { return !cert.Equal(leaf) }): // it may be sent twice
 		f.Code, f.Text = chain.SelfSigned, "is signed by itself"
 	case len(asked) > 0 && asked.none(sent):
 		f.Code, f.Text = chain.UnknownCA, fmt.Sprintf("%s; the %v asked for a certificate of %s, and nothing between the two was sent along", path.Leads(), by, asked)

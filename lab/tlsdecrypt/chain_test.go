@@ -154,9 +154,10 @@ func TestChainOfAnotherPKI(t *testing.T) {
 		shown tls.Certificate
 		want  string // where it is not known what the server trusts
 	}{
-		"elsewhere": {stranger, "Cannot be checked: CN=stranger was issued by CN=stranger-ca, which was not sent along and is not in certs; the server asked for a certificate of CN=client-ca, and takes this one all the same."},
-		"made anew": {again.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "Cannot be checked: CN=client was issued by CN=client-ca, but not by the CA of that name in certs: the keys differ (SHA-256 " + chain.KeyID(again.cert) + ", there " + chain.KeyID(p.clientCA.cert) + "); the server asked for a certificate of that CA, and takes this one."},
-		"by itself": {tls.Certificate{Certificate: [][]byte{elsewhere.cert.Raw}, PrivateKey: elsewhere.key}, "Cannot be checked: CN=stranger-ca is signed by itself, and is not in certs; the server asked for a certificate of CN=client-ca, and takes this one all the same."},
+		"elsewhere":        {stranger, "Cannot be checked: CN=stranger was issued by CN=stranger-ca, which was not sent along and is not in certs; the server asked for a certificate of CN=client-ca, and takes this one all the same."},
+		"made anew":        {again.issue("client", "ecdsa", tomorrow, x509.ExtKeyUsageClientAuth), "Cannot be checked: CN=client was issued by CN=client-ca, but not by the CA of that name in certs: the keys differ (SHA-256 " + chain.KeyID(again.cert) + ", there " + chain.KeyID(p.clientCA.cert) + "); the server asked for a certificate of that CA, and takes this one."},
+		"by itself":        {tls.Certificate{Certificate: [][]byte{elsewhere.cert.Raw}, PrivateKey: elsewhere.key}, "Cannot be checked: CN=stranger-ca is signed by itself, and is not in certs; the server asked for a certificate of CN=client-ca, and takes this one all the same."},
+		"by itself, twice": {tls.Certificate{Certificate: [][]byte{elsewhere.cert.Raw, elsewhere.cert.Raw}, PrivateKey: elsewhere.key}, "Cannot be checked: CN=stranger-ca is signed by itself, and is not in certs; the server asked for a certificate of CN=client-ca, and takes this one all the same. CN=stranger-ca was sent twice."},
 		"does not parse": {tls.Certificate{Certificate: append(slices.Clone(stranger.Certificate), []byte{0x30, 0}), PrivateKey: stranger.PrivateKey},
 			"Cannot be checked: a certificate of its chain does not parse: malformed tbs certificate."},
 	} {
@@ -178,6 +179,12 @@ func TestChainOfAnotherPKI(t *testing.T) {
 		}
 		if got := shownTo(t, serverConfig(), test.shown, trust()); got.Result != Fails {
 			t.Errorf("%s, refused: %s: %q", name, got.Result, got.Text)
+		}
+		if !strings.HasPrefix(name, "by itself") {
+			continue
+		}
+		if got := shownTo(t, serverConfig(), test.shown, &chain.Trust{}); got.Fault == nil || got.Fault.Code != chain.SelfSigned {
+			t.Errorf("%s, refused, no CA is known: %s: %q", name, got.Result, got.Text)
 		}
 	}
 	for name, test := range map[string]struct {
