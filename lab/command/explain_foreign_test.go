@@ -268,7 +268,7 @@ func plainAlert(t *testing.T, file string) string {
 var alertNames = map[string]string{
 	"10": "unexpected_message", "40": "handshake_failure", "42": "bad_certificate", "43": "unsupported_certificate", "44": "certificate_revoked",
 	"45": "certificate_expired", "46": "certificate_unknown", "48": "unknown_ca", "49": "access_denied", "50": "decode_error", "51": "decrypt_error",
-	"70": "protocol_version", "112": "unrecognized_name", "116": "certificate_required", "120": "no_application_protocol",
+	"70": "protocol_version", "80": "internal_error", "112": "unrecognized_name", "116": "certificate_required", "120": "no_application_protocol",
 }
 
 // frames counts the packets of a pcap file.

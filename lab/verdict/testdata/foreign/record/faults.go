@@ -62,6 +62,7 @@ var faults = map[string]func(*connection){
 	"client-issuer-expired":            func(c *connection) { c.client.pair = "client-issuer-expired" },
 	"client-not-yet-valid":             func(c *connection) { c.client.pair = "client-early" },
 	"client-usage-server":              func(c *connection) { c.client.pair = "client-usage" },
+	"client-key-usage":                 func(c *connection) { c.client.pair = "client-key-usage" },
 	"client-intermediate-missing":      func(c *connection) { c.client.pair = "client-alone" },
 	"client-revoked":                   func(c *connection) { c.client.pair, c.server.crl = "client-revoked", true },
 	"client-key-wrong":                 func(c *connection) { c.client.key = "client-mixed" },
@@ -73,6 +74,7 @@ var faults = map[string]func(*connection){
 	"server-expired":                   func(c *connection) { c.server.pair = "server-expired" },
 	"server-not-yet-valid":             func(c *connection) { c.server.pair = "server-early" },
 	"server-usage-client":              func(c *connection) { c.server.pair = "server-usage" },
+	"server-key-usage":                 func(c *connection) { c.server.pair = "server-key-usage" },
 	"server-intermediate-missing":      func(c *connection) { c.server.pair = "server-alone" },
 	"server-host-wrong":                func(c *connection) { c.client.name = otherName },
 	"server-name-unknown":              func(c *connection) { c.client.name, c.server.strict = otherName, true },
@@ -108,7 +110,8 @@ func noCommonSuite(c *connection) {
 }
 
 // pairs of server and client.
-var pairs = [][2]string{{"nginx", "curl"}, {"java", "openssl"}, {"node", "python"}, {"gnutls", "gnutls"}, {"openssl", "java"}, {"nginx", "openssl"}, {"openssl", "curl"}}
+var pairs = [][2]string{{"nginx", "curl"}, {"java", "openssl"}, {"node", "python"}, {"gnutls", "gnutls"}, {"openssl", "java"}, {"nginx", "openssl"}, {"openssl", "curl"},
+	{"gnutls", "openssl"}, {"openssl", "gnutls"}}
 
 // instead are programs that take another's place: gnutls-serv refuses to load a
 // pair that does not match, and not all speak without TLS.
@@ -146,6 +149,8 @@ var only = map[string]string{
 	"server-silent":                    "node-python",
 	"no-common-alpn":                   "nginx-openssl",
 	"no-common-group":                  "nginx-openssl",
+	"client-key-usage":                 "gnutls-openssl",
+	"server-key-usage":                 "openssl-gnutls",
 }
 
 func cases() (all []*connection) {

@@ -107,6 +107,7 @@ func writePKI(dir string) {
 		leaf("-early", of.ca, early)
 		leaf("-issuer-expired", old, nil)
 		leaf("-usage", of.ca, usage(of.wrong))
+		leaf("-key-usage", of.ca, func(t *x509.Certificate) { t.KeyUsage = x509.KeyUsageKeyAgreement })
 		leaf("-partner", partner, nil)
 		leaf("-look-alike", imitation, nil)
 		self := newLeaf(of.role+"-self", of.cn, nil, nil)
