@@ -93,7 +93,7 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 	case d == tlswire.AlertInternalError && by == endpoint.Server && early:
 		why.Text += ", when it read ClientHello"
 	case d == tlswire.AlertDecryptError && other.signature == tlsdecrypt.Holds && other.leaf != nil:
-		why.Code, why.Text = RefusedByCertificate, fmt.Sprintf("the %v sent decrypt_error, although the %v has signed with the key of its certificate: the signature on that certificate must be wrong for it", by, by.Other())
+		why.Code, why.Text = RefusedByCertificate, fmt.Sprintf("the %v sent decrypt_error, although the %v has signed with the key of its certificate: the signature on that certificate must be wrong for it, or the message was changed on the way", by, by.Other())
 	}
 	if why.Code == chain.Expired && other.isInDate() {
 		why.Code, why.Text = RefusedByCertificate, why.Text+"; yet its dates are right"
