@@ -220,11 +220,16 @@ func TestHiddenReasons(t *testing.T) {
 		v := judgeWire(ended(sealedTLS13(suite, flight, more...), by))
 		return &v
 	}
+	closed := ended(sealedTLS13(suite, flight, sealed(server, sizeAlert)), client)
+	closed.EndedAt = closed.Messages[len(closed.Messages)-1].Time
+	answered := judgeWire(closed) // as OpenSSL answers FIN
 	for want, v := range map[string]*Verdict{
 		"the server refuses the client's certificate: the server answered the client's last flight with a record of an alert's size, and closed; why is encrypted": said(server, sealed(client, 900, sizeFinished), sealed(server, sizeAlert)),
 		"the server refuses the client's certificate: the server closed without a record after the client's last flight; why is encrypted":                         said(server, sealed(client, 900, sizeFinished)),
 		"close_notify, or another alert": said(server, sealed(client, sizeFinished, 60), sealed(server, sizeAlert)),
 		"the client closed the connection during the handshake, without an alert and without Finished" + closedAfterCertificate:     said(client),
+		"during the handshake, without an alert and without Finished" + closedAfterCertificate:                                      &answered,
+		"the server's last record has the size of an alert, and the client closed without one":                                      said(client, sealed(server, sizeAlert)),
 		"in place of Finished the client sent a record of an alert's size: it refuses the server's certificate, which is encrypted": said(client, sealed(client, sizeAlert)),
 		"it was not asked for a certificate, and the handshake was done; " + noRequest:                                              said(client, sealed(client, sizeFinished)),
 	} {

@@ -132,7 +132,9 @@ func (w *wire) sizes() *sizes {
 		}
 	}
 	s.padding, _ = s.findFinished(flight)
-	s.flightAlert = len(flight) > 0 && s.isAlert(flight[len(flight)-1])
+	if n := len(flight); n > 0 && s.isAlert(flight[n-1]) {
+		s.flightAlert = w.EndedBy != endpoint.Client || flight[n-1].at.Before(w.EndedAt) // after that it is an answer
+	}
 	s.readClient(end, w.request != nil || w.shown.Client.seen)
 	if w.shown.Client.seen {
 		s.empty = w.shown.Client.empty
