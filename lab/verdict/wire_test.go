@@ -253,11 +253,12 @@ func TestJudgeWireOfBytes(t *testing.T) {
 		events []wiretap.Event
 		want   string
 	}{
-		"both sides plain": {[]wiretap.Event{sends(client, get), sends(server, ok)}, "unknown (not TLS)"},
-		"refused":          {[]wiretap.Event{sends(client, get), sends(server, []byte("HTTP/1.1 400 Bad Request\r\n\r\n"))}, "rejected (not TLS) by server: not_tls"},
-		"an alert":         {[]wiretap.Event{sends(client, get), sends(server, recordOf(tlswire.ContentTypeAlert, []byte{2, 70}))}, "rejected (not TLS) by server: not_tls; server's protocol_version"},
-		"mid-stream":       {[]wiretap.Event{sends(client, helloOf()), sends(server, recordOf(tlswire.ContentTypeAlert, []byte{2, 40})), sends(server, ok)}, "rejected by server: other; server's handshake_failure"},
-		"a web page":       {[]wiretap.Event{sends(client, helloOf()), sends(server, []byte("<html>hello</html>"))}, "rejected (not TLS) by client: not_tls"},
+		"both sides plain":             {[]wiretap.Event{sends(client, get), sends(server, ok)}, "unknown (not TLS)"},
+		"refused":                      {[]wiretap.Event{sends(client, get), sends(server, []byte("HTTP/1.1 400 Bad Request\r\n\r\n"))}, "rejected (not TLS) by server: not_tls"},
+		"an alert":                     {[]wiretap.Event{sends(client, get), sends(server, recordOf(tlswire.ContentTypeAlert, []byte{2, 70}))}, "rejected (not TLS) by server: not_tls; server's protocol_version"},
+		"mid-stream":                   {[]wiretap.Event{sends(client, helloOf()), sends(server, recordOf(tlswire.ContentTypeAlert, []byte{2, 40})), sends(server, ok)}, "rejected by server: other; server's handshake_failure"},
+		"an answer to what is missing": {[]wiretap.Event{{Kind: wiretap.Gap, From: client, Missing: 44}, sends(client, helloOf()), sends(server, []byte("HTTP/1.1 400 Bad Request\r\n\r\n"))}, "unknown (not TLS)"},
+		"a web page":                   {[]wiretap.Event{sends(client, helloOf()), sends(server, []byte("<html>hello</html>"))}, "rejected (not TLS) by client: not_tls"},
 	} {
 		if got := brief(judgeWire(read(t, test.events...))); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
