@@ -35,10 +35,14 @@ func (w *wire) hidden() Verdict {
 	case !w.hasEnded():
 	case !*w.finished.Of(w.EndedBy):
 		return w.aborted()
-	case w.finished.Client && w.finished.Server && !w.data.Client && !w.data.Server:
+	case w.finished.Client && w.finished.Server && !w.data.Server && (!w.data.Client || !w.again):
 		v := Verdict{Outcome: Accepted, How: Probably, Reason: "both sides sent Finished", Confirm: withKeys}
-		if w.again {
+		switch {
+		case w.again:
 			v.Reason = renegotiated
+		case w.data.Client:
+			v.Reason += ", after which TLS 1.2 has nothing left to judge; the server did not answer what the client sent then"
+			return v
 		}
 		w.addRefusal(&v)
 		return v
