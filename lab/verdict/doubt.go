@@ -8,6 +8,7 @@ import (
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/prologue"
+	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
 // What a side may have refused after a handshake that succeeded: a server does
@@ -24,10 +25,11 @@ type Doubt struct {
 // without a request for what it may have refused the server.
 func (w *wire) addLeaving(v *Verdict) {
 	server := &w.shown.Server
-	fault := server.faultThat(nil)
-	switch {
-	case fault != nil:
-		left := "then the client closed without a request, as one does that refuses the server only by then (curl): " + fault.Of("the server's certificate", server.leaf)
+	mayTrust := func(f *chain.Fault) bool { return f.Code == chain.SelfSigned } // as any other root
+	switch faults := slices.Concat(server.faults, slices.DeleteFunc(slices.Clone(server.doubts), mayTrust)); {
+	case len(faults) > 0:
+		fault := faults[0]
+		left := "then the client closed without a request, as one does that refuses the server only by then (curl, wget, Node.js): " + fault.Of("the server's certificate", server.leaf)
 		v.because(Reason{Code: fault.Code, Text: joined(v.Reason, left), Fix: cmp.Or(fault.Fix, fix(fault.Code, endpoint.Client))})
 		v.Doubt = &Doubt{endpoint.Client, fault.Code}
 		return
@@ -45,10 +47,13 @@ func (w *wire) addLeaving(v *Verdict) {
 // noRequest says what an accepted handshake without a request may mean.
 func (w *wire) noRequest() string {
 	leaf := w.shown.Server.leaf
-	if w.calledHost() != "" && leaf != nil && leaf.VerifyHostname(w.calledHost()) == nil {
-		return noRequestNamed
+	switch {
+	case w.calledHost() == "" || leaf == nil || leaf.VerifyHostname(w.calledHost()) != nil:
+		return noRequest
+	case w.shown.Server.chain == tlsdecrypt.Holds:
+		return noRequestGood
 	}
-	return noRequest
+	return noRequestNamed
 }
 
 // reserve adds to the verdict on a client that very probably was let in what is

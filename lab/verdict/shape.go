@@ -139,7 +139,7 @@ func (w *wire) probablyAccepted(s *sizes) Verdict {
 	}
 	if left {
 		v.Reason += "; " + noRequest
-		v.Causes = w.wrongHost()
+		v.Causes = w.lookedAtLater()
 	}
 	if s.goesOn() && s.empty {
 		w.reserveFor(&v, NoClientCertificate, noClientCertificate+", by the size of its Certificate")
@@ -155,11 +155,13 @@ func (w *wire) unasked() string {
 	return "the first that the client sent has the size of Finished: it was not asked for a certificate, and the handshake was done"
 }
 
-// wrongHost is the cause for which a client closes after the handshake.
-func (w *wire) wrongHost() (causes []Cause) {
-	for _, cause := range w.causes(endpoint.Client) {
-		if cause.Code == chain.WrongHost {
-			causes = append(causes, cause)
+// lookedAtLater are the likeliest causes for which a client closes after the
+// handshake.
+func (w *wire) lookedAtLater() (causes []Cause) {
+	all := w.causes(endpoint.Client)
+	for _, code := range []Code{chain.WrongHost, chain.UnknownCA} {
+		if i := slices.IndexFunc(all, func(c Cause) bool { return c.Code == code }); i >= 0 {
+			causes = append(causes, all[i])
 		}
 	}
 	return causes
@@ -212,7 +214,7 @@ func (w *wire) leftBeforeJudgement(s *sizes) Verdict {
 	v := undecided(why)
 	v.Causes = w.refusals(s)
 	if s.requests == 0 && !s.empty {
-		v.Causes = append(v.Causes, w.wrongHost()...)
+		v.Causes = append(v.Causes, w.lookedAtLater()...)
 	}
 	return v
 }

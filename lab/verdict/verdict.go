@@ -260,10 +260,13 @@ func (v *Verdict) refuser() endpoint.Side {
 }
 
 // noRequest is what an accepted handshake without a request may mean.
-const noRequest = "after the handshake the client closed without a request: one that compares the host name afterwards (curl) and refuses looks like this; a browser's spare connection and a health check too"
+const noRequest = "after the handshake the client closed without a request: one that looks at the server's certificate (wget, Node.js) or the name in it (curl) only then, and refuses, looks like this; a browser's spare connection and a health check too"
 
 // noRequestNamed is the same where the certificate is for the host's name.
-const noRequestNamed = "after the handshake the client closed without a request: a browser's spare connection and a health check look like this"
+const noRequestNamed = "after the handshake the client closed without a request: one that looks at the server's certificate only then (wget, Node.js), and refuses, looks like this; a browser's spare connection and a health check too"
+
+// noRequestGood is the same where nothing is wrong with the certificate.
+const noRequestGood = "after the handshake the client closed without a request: a browser's spare connection and a health check look like this"
 
 // addStatus adds the fate of an accepted client's request: it was not allowed,
 // or there was none.

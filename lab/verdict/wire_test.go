@@ -169,7 +169,7 @@ func TestJudgeWireInHTTP(t *testing.T) {
 	}
 }
 
-// A client that closes without a request may have looked at the name
+// A client that closes without a request may have looked at the certificate
 // afterwards.
 func TestJudgeWireWithoutRequest(t *testing.T) {
 	server, client := endpoint.Server, endpoint.Client
@@ -188,6 +188,18 @@ func TestJudgeWireWithoutRequest(t *testing.T) {
 			if v := judgeWire(c); brief(v) != "accepted" || len(v.Causes) != want || want > 0 && v.Causes[0].Code != chain.WrongHost {
 				t.Errorf("%s, name %q: %s, causes %v", address, name, brief(v), v.Causes)
 			}
+		}
+	}
+	long := checkedAs(shows(server, leaf.Raw), tlsdecrypt.Unknown, &chain.Fault{Code: chain.PathTooLong, Cert: leaf, Text: "is below too many CAs"})
+	if v := judgeWire(ended(with(long), client)); brief(v) != "accepted: path_too_long" || v.Doubt == nil || !strings.Contains(v.Reason, "as one does that refuses the server only by then (curl, wget, Node.js)") {
+		t.Errorf("a doubt: %s, %q", brief(v), v.Reason)
+	}
+	for result, want := range map[tlsdecrypt.Result]string{tlsdecrypt.Unknown: noRequestNamed, tlsdecrypt.Holds: noRequestGood} {
+		named := newCertificate(t, func(c *x509.Certificate) { c.DNSNames = []string{"example.net"} })
+		c := ended(with(checkedAs(shows(server, named.Raw), result, nil)), client)
+		c.ServerName = "example.net"
+		if v := judgeWire(c); brief(v) != "accepted" || v.Reason != want {
+			t.Errorf("of a chain that is %s: %s, %q", result, brief(v), v.Reason)
 		}
 	}
 	v := judgeWire(ended(with(checkedAs(shows(server, leaf.Raw), tlsdecrypt.Fails, wrong)), client))
