@@ -24,8 +24,8 @@ func (k *checker) notForSignatures(m *Message, leaf *x509.Certificate) bool {
 }
 
 // signingFault returns the fault of a certificate whose key may not sign the
-// handshake (RFC 9846 section 4.5.1.2), if the other side has refused it: GnuTLS
-// does so with internal_error. Many programs do not check that.
+// handshake (RFC 9846 section 4.5.1.2), if the other side has refused it:
+// GnuTLS does so with internal_error. Many programs do not check that.
 func (k *checker) signingFault(m *Message, leaf *x509.Certificate) *chain.Fault {
 	refused := k.refused(m.From) || k.sends(tlswire.AlertInternalError) && k.progress.Alert.From == m.From.Other() && !k.progress.Succeeded
 	if !k.signs(m.From) || chain.MaySign(leaf) || !refused || k.hungUp(m.From.Other()) || k.sends(tlswire.AlertUnknownCA) {
