@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 )
 
@@ -39,6 +40,9 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 			continue
 		}
 		text, isCause := withoutSurroundings(beforeReason().ReplaceAllString(line, "")), causedBy().MatchString(line)
+		if wrongVersion().MatchString(text) && (context == endpoint.Server || serverLog().MatchString(line)) {
+			text += " from client"
+		}
 		switch {
 		case !isCause:
 			chain = -1
@@ -55,6 +59,9 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 		}
 		seen[text] = len(parts)
 		parts = append(parts, part{text: text, line: line, excludes: excludes, counts: 1, times: 1})
+		if len(lines) > 1 && ended().MatchString(line) {
+			parts[len(parts)-1].counts = afterwards
+		}
 		if isCause {
 			chain = len(parts) - 1
 			parts[chain].counts = deepest
@@ -69,12 +76,14 @@ func linesOf(message string, about func(line string) bool) (lines []string) {
 	if len(message) > MaxMessage {
 		message = message[len(message)-MaxMessage:]
 	}
-	many := strings.Count(message, "\n") > maxLines
+	message = strings.TrimSpace(colour().ReplaceAllString(message, ""))
+	lineEnds := strings.Count(message, "\n")
 	for line := range strings.Lines(message) {
 		if len(line) > maxLine {
 			line = line[:maxLine]
 		}
-		if line = strings.TrimSpace(line); line == "" || encoded().MatchString(line) || many && !about(line) {
+		line = strings.TrimSpace(line)
+		if line == "" || encoded().MatchString(line) || lineEnds > 0 && state().MatchString(line) || lineEnds > maxLines && !about(line) {
 			continue
 		}
 		lines = append(lines, line)
@@ -91,6 +100,22 @@ var beforeReason = text.Pattern(`\[SSL: CERTIFICATE_VERIFY_FAILED\] certificate 
 
 // encoded matches a line of base64, which says nothing.
 var encoded = text.Pattern(`^[A-Za-z0-9+/]{40,}={0,2}$`)
+
+// colour matches what makes a terminal write in colours.
+var colour = text.Pattern(`\x1b\[[\d;]*m`)
+
+// state matches lines of programs that tell much, such as openssl s_client,
+// gnutls-cli and curl -v: they stand there whether or not something has failed.
+// Alone, such a line is what was asked about.
+var state = text.Pattern(`^(New, .*, Cipher is |Secure Renegotiation IS |No ALPN negotiated|(Shared )?Requested Signature Algorithms: |Acceptable client certificate CA names|Protocol version: |SSL_(connect|accept):(before|SSLv3/TLS|TLSv1)` +
+	`|(\* *)?ALPN: |\* *TLSv1\.\d \((IN|OUT)\), TLS (handshake|change cipher|header), |\* *subjectAltName: host \S+ matched |\* +issuer: |\* *SSL certificate verify ok|- (Certificate type|Certificate\[\d+\] info|Description|Session ID|Options): |Certificate issued by: )`)
+
+// ended matches lines that say only that a connection has ended: why, other
+// lines say.
+var ended = text.Pattern(`(?i)\bconnection (was )?(reset|closed|lost|aborted)\b|\b(lost|aborted) connection\b|\bdisconnected\b|^No client certificate CA names sent`)
+
+// afterwards is how much such a line counts beside others.
+const afterwards = 0.5
 
 // deepest is how much more the deepest cause of a chain counts.
 const deepest = 1.5
@@ -128,6 +153,8 @@ var surroundings = []func() *regexp.Regexp{
 	text.Pattern(`\blocalhost\b(:\d+)?`),
 	text.Pattern(`(psql: (error: )?)?connection to server (at|on socket) "[^"]*"( \([^)]*\))?(, port \d+)? failed:`),
 	text.Pattern(`</?(html|head|title|body|p|h[1-6]|br|hr|center|pre|address)\b[^<>]*>`),
+	text.Pattern(`(?i)\b(Error accepting a client connection|Client connection from \S+ failed):`), // Redis's, Mosquitto's
+	text.Pattern(`(?i)\bprotocol error\.?$`),                                                       // with its reason elsewhere
 	text.Pattern(`curl: \(\d+\)|could not load PEM client certificate( from \S+)?, OpenSSL error`),
 }
 
@@ -145,6 +172,7 @@ func withoutSurroundings(message string) string {
 		return "encrypted"
 	})
 	message = postHandshake().ReplaceAllString(message, "posthandshake")
+	message = httpRequest().ReplaceAllString(message, "${1}HTTP_REQUEST")
 	message = subStatus().ReplaceAllString(message, "substatus${1}x$2")
 	message = dotted().ReplaceAllStringFunc(message, withoutPackage)
 	return strings.TrimSpace(verifyNumber().ReplaceAllStringFunc(message, func(s string) string {
@@ -167,6 +195,12 @@ var encryption = text.Pattern(`(?i)\b(no|SSL|GSS) encryption\b`)
 
 // postHandshake matches a word that is written in two.
 var postHandshake = text.Pattern(`(?i)\bpost[- ]handshake\b`)
+
+// httpRequest matches OpenSSL's words for plain HTTP, which alone say nothing.
+var httpRequest = text.Pattern(`(\bSSL( routines:\w*)?: ?)http request\b`)
+
+// wrongVersion matches OpenSSL's words for what is no TLS.
+var wrongVersion = text.Pattern(`\bwrong version number\b`)
 
 // subStatus matches IIS's HTTP statuses, such as 403.7.
 var subStatus = text.Pattern(`\b(4\d\d)\.(\d{1,2})\b`)

@@ -272,3 +272,26 @@ func TestFixOfAMessage(t *testing.T) {
 		}
 	}
 }
+
+// Programs that tell much say the same of every connection: what has failed
+// comes first, and of a connection that works nothing is said.
+func TestSearchOfWhatAlwaysStandsThere(t *testing.T) {
+	const sClient = "Acceptable client certificate CA names\nO = Shop, CN = Shop Root\nRequested Signature Algorithms: ECDSA+SHA256:RSA-PSS+SHA256\nShared Requested Signature Algorithms: ECDSA+SHA256:RSA-PSS+SHA256\nVerification: OK\n---\nNew, TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384\nSecure Renegotiation IS NOT supported\nNo ALPN negotiated\nEarly data was not sent\nVerify return code: 0 (ok)\n---\n"
+	const curl = "* ALPN: offers h2,http/1.1\n* TLSv1.3 (OUT), TLS handshake, Client hello (1):\n* TLSv1.3 (IN), TLS handshake, Request CERT (13):\n* ALPN: server did not agree on a protocol. Uses default.\n*  subjectAltName: host \"a.example\" matched cert's \"a.example\"\n*  issuer: O=Shop; CN=Shop Issuing CA\n*  SSL certificate verify ok.\n"
+	const gnutls = "- Certificate type: X.509\n- Got a certificate list of 2 certificates.\n- Status: The certificate is trusted. \n- Description: (TLS1.3-X.509)-(ECDHE-SECP256R1)-(ECDSA-SECP256R1-SHA256)-(AES-256-GCM)\n- Options:\n- Handshake was completed\n"
+	testSearch(t, []pasted{
+		{sClient + "80FB:error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:ssl/record/rec_layer_s3.c:1602:SSL alert number 116", "no-client-cert", nil, []string{"unsafe-legacy-renegotiation"}},
+		{sClient + "80FB:error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:ssl/record/rec_layer_s3.c:1602:SSL alert number 48", "untrusted-client-forced", nil, []string{"unsafe-legacy-renegotiation", "server-does-not-ask"}},
+		{"80FB:error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:ssl/record/rec_layer_s3.c:1602:SSL alert number 70\n---\nno peer certificate available\n---\nNo client certificate CA names sent\n---\nNew, (NONE), Cipher is (NONE)\nSecure Renegotiation IS NOT supported\n", "client-too-old", nil, []string{"server-does-not-ask"}},
+		{curl + "* TLSv1.3 (IN), TLS alert, unknown CA (560):\ncurl: (56) OpenSSL SSL_read: error:0A000418:SSL routines::tlsv1 alert unknown ca, errno 0", "untrusted-client-forced", nil, []string{"no-alpn-selected", "wrong-host"}},
+		{gnutls + "*** Fatal error: A TLS fatal alert has been received.\n*** Received alert [116]: Certificate is required", "no-client-cert", nil, []string{"key-of-another-certificate"}},
+	})
+	for _, works := range []string{sClient, curl, gnutls} {
+		if found := Search(works); len(found.Scenarios) > 0 {
+			t.Errorf("%q finds %s: %s", works, found.Scenarios[0].Name, found.Line)
+		}
+	}
+	if found := Search("Secure Renegotiation IS NOT supported"); len(found.Scenarios) == 0 || found.Scenarios[0].Name != "unsafe-legacy-renegotiation" {
+		t.Errorf("the line alone finds %+v", found)
+	}
+}
