@@ -140,9 +140,10 @@ var meanings = map[tlswire.AlertDescription]Reason{
 	tlswire.AlertDecompressionFailure: {Code: Other, Text: "it cannot unpack what the {other} has compressed", Fix: "switch compression off in both programs"},
 	tlswire.AlertExportRestriction:    {Code: NoCommonCipherSuite, Text: "the {other}'s keys are longer than export rules once allowed (the alert is of old programs alone)", Fix: "replace the {by} with a current program"},
 
-	tlswire.AlertInternalError: {Code: Other, Text: "something went wrong in the {by} itself", Fix: "look into the log of the {by}: it has failed, of itself or of its settings, such as a key or a certificate that it cannot use"},
-	tlswire.AlertGeneralError:  {Code: Other, Text: "something went wrong that no other alert describes", Fix: lookIntoLog},
-	tlswire.AlertUserCanceled:  {Code: Canceled, Text: "it breaks off of its own accord, and not because of an error"},
+	tlswire.AlertInternalError: {Code: Other, Text: "something went wrong in the {by} itself, or a check of its own failed",
+		Fix: "look into the log of the {by}: it has failed, of itself or of its settings, such as a key or a certificate that it cannot use; or it checks the {other}'s certificate by itself, its name for one, and refuses it"},
+	tlswire.AlertGeneralError: {Code: Other, Text: "something went wrong that no other alert describes", Fix: lookIntoLog},
+	tlswire.AlertUserCanceled: {Code: Canceled, Text: "it breaks off of its own accord, and not because of an error"},
 	tlswire.AlertNoRenegotiation: {Code: Other, Text: "it does not renegotiate",
 		Fix: "have the {other} ask for all that it needs in the first handshake, or speak TLS 1.3"},
 }
