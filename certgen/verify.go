@@ -34,7 +34,8 @@ func Verify(m *Manifest, dir string, now time.Time) iter.Seq2[Info, error] {
 // fault returns what is wrong with a certificate or its CRL, or nil.
 func (f *folder) fault(c *Certificate) error {
 	isDue := func(r Reason) bool { return !r.Kind.isFault() }
-	if faults := slices.DeleteFunc(slices.Clone(f.reasons[c.index]), isDue); len(faults) > 0 {
+	faultsOf := func(reasons []Reason) []Reason { return slices.DeleteFunc(slices.Clone(reasons), isDue) }
+	if faults := faultsOf(f.reasons[c.index]); len(faults) > 0 {
 		return &FaultError{c.Name, KindCertificate, faults}
 	}
 	if err := f.checkLink(c); err != nil {
@@ -43,10 +44,10 @@ func (f *folder) fault(c *Certificate) error {
 	if f.wideKeys[c.index] {
 		return &FaultError{c.Name, KindKeyMode, []Reason{wideKey}}
 	}
-	if faults := slices.DeleteFunc(slices.Clone(f.crlReasons[c.index]), isDue); len(faults) > 0 {
+	if faults := faultsOf(f.crlReasons[c.index]); len(faults) > 0 {
 		return &FaultError{c.Name, KindCRL, faults}
 	}
-	if dispute := f.dispute(c); dispute != "" && len(f.crlReasons[c.Issuer.index]) == 0 { // else it is the CA's
+	if dispute := f.dispute(c); dispute != "" && len(faultsOf(f.crlReasons[c.Issuer.index])) == 0 { // else it is the CA's
 		return &FaultError{c.Name, KindCertificate, []Reason{{ReasonRevoked, dispute}}}
 	}
 	return nil

@@ -218,7 +218,7 @@ func (c *serverConn) finish(err error, state tls.ConnectionState, http *HTTP) {
 	case http == nil:
 	case refusal != nil:
 		view.InHTTP = verdict.RefuseInHTTP(http.Status, verdict.Explain(*refusal, endpoint.Server))
-	case len(state.PeerCertificates) == 0 && !state.DidResume:
+	case c.config.ClientAuth == tls.NoClientCert && !state.DidResume:
 		view.InHTTP = verdict.RefuseUnasked(http.Status, "")
 	}
 	annotate(c.Conn, func() verdict.Verdict {

@@ -138,7 +138,11 @@ func (p *Program) endOf(r io.Reader, name string) (string, error) {
 // about.
 func (p *Program) answer(c *cli.Context, message string) error {
 	asJSON := c.Bool("json")
-	message = bareStatus().ReplaceAllString(message, "$1")
+	if status := bareStatus().FindStringSubmatch(message); status != nil {
+		if _, ok := glossary.Find(status[1]); ok {
+			message = status[1]
+		}
+	}
 	if alert, ok := scenario.AlertNamed(message); ok {
 		if asJSON {
 			p.printAlertJSON(alert)

@@ -144,7 +144,7 @@ func (p *Program) exec(c *cli.Context) error {
 	}
 	defer jvms.listener.Close()
 	if recording {
-		return p.record(c, program, trace, log, taps, jvms)
+		return p.record(c, program, trace, log, &known, taps, jvms)
 	}
 	jvms.prepare(program, nil, nil)
 	before := sizeOf(log)
@@ -167,7 +167,7 @@ func sizeOf(file string) int64 {
 // sayFull says that the disk of a key log is full, which programs that write to
 // it keep to themselves. It reports whether it is.
 func (p *Program) sayFull(log string) bool {
-	probe, err := os.CreateTemp(filepath.Dir(log), "keys")
+	probe, err := os.CreateTemp(filepath.Dir(log), ".lab-")
 	if err == nil {
 		_, err = probe.Write(make([]byte, 4096))
 		probe.Close()
@@ -223,7 +223,7 @@ func prepareLog(c *cli.Context) (path string, remove func(), err error) {
 
 // record runs a program and records its connections: those that it makes
 // through a proxy, or those that come to the addresses of --tap.
-func (p *Program) record(c *cli.Context, program *exec.Cmd, trace gokeys.Options, log string, taps []tap, jvms *jvms) (err error) {
+func (p *Program) record(c *cli.Context, program *exec.Cmd, trace gokeys.Options, log string, known *atomic.Bool, taps []tap, jvms *jvms) (err error) {
 	listeners, err := listen(taps) // first: a busy port must not cost a recording
 	if err != nil {
 		return err
@@ -277,7 +277,7 @@ func (p *Program) record(c *cli.Context, program *exec.Cmd, trace gokeys.Options
 	}
 	recorded, closing := relay.Close()
 	if unstarted := (*startError)(nil); !errors.As(err, &unstarted) {
-		if recorded.Keyless > 0 {
+		if recorded.Keyless > 0 && !known.Load() {
 			p.sayFull(log)
 		}
 		a.sayRecorded(recorded, len(taps) > 0, jvms.count())

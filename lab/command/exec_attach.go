@@ -50,7 +50,7 @@ func (p *Program) attach(c *cli.Context) error {
 		return err
 	}
 	ended := false
-	keys, err := keylog.Open(log, func(err error) { ended = true; p.sayUnwritten(keyLogEnded(err)) })
+	keys, err := keylog.Open(log, func(err error) { ended = true; p.results.lose(); p.sayUnwritten(keyLogEnded(err)) })
 	if err != nil {
 		return err
 	}

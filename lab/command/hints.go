@@ -167,6 +167,8 @@ func hint(err error) string {
 		return fmt.Sprintf("lab certs list shows what there is; --%s NAME names another certificate of certs.yaml, or a file", byName.flag)
 	case errors.As(err, &unnamed):
 		return unnamed.hint()
+	case errors.As(err, &survey) && slices.ContainsFunc(survey.Reasons, func(r certgen.Reason) bool { return r.Kind == certgen.ReasonRevoked }):
+		return "have its CA issue a new one; lab certs list shows what there is"
 	case errors.As(err, &survey):
 		return "get the right file from where it came from; lab certs list shows what there is"
 	case errors.As(err, &missing) && len(nearestOf(missing)) > 0:
@@ -269,12 +271,17 @@ func missingFileHint(err error) string {
 	}
 	dir, name := filepath.Split(missing.Path)
 	entries, err := os.ReadDir(cmp.Or(dir, "."))
-	if err != nil {
-		return "there is no folder " + dir + " either: write the path of the file"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "there is no folder " + dir + ": make it, or write another path"
+	case err != nil:
+		return ""
 	}
 	var names []string
 	for _, entry := range entries {
-		names = append(names, entry.Name())
+		if entry.Name() != name { // a link to nothing
+			names = append(names, entry.Name())
+		}
 	}
 	if nearest := spell.Nearest(name, names); len(nearest) > 0 {
 		return "did you mean " + filepath.Join(dir, nearest[0]) + "?"

@@ -75,7 +75,7 @@ func (r *report) before(x *lab.Exchange) int {
 		return 0
 	}
 	said := details(x)
-	kind := currentTime().ReplaceAllString(outcome(x)+x.Reason+fmt.Sprint(said[:len(said)-1]), "") // from elsewhere
+	kind := currentTime().ReplaceAllString(outcome(x)+x.Reason+fmt.Sprint(said[:len(said)-1]), "") // but for where it came from
 	if first, ok := r.refused[kind]; ok {
 		return first
 	}

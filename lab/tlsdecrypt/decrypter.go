@@ -2,6 +2,7 @@ package tlsdecrypt
 
 import (
 	"bytes"
+	"crypto/sha256"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
@@ -106,6 +107,9 @@ func (d *decrypter) lacksSecret(rec *tlsRecord) bool {
 	}
 	// Others may be there: Node logs its secrets in any order.
 	secret := d.trafficSecret(rec, w.epoch)
+	if len(secret) < sha256.Size && secret != nil { // half a line so far
+		secret, d.secrets.latest = nil, keylog.Entry{}
+	}
 	switch {
 	case w.epoch == early && secret == nil: // a server that does not accept the data logs the others alone
 		return !d.secrets.all(loggedLabels[1:], d.next.hs.clientRandom)

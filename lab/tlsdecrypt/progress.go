@@ -128,9 +128,10 @@ func (c *Connection) mayRefuse(answer *Message) bool {
 }
 
 // settledChallenges returns the responses 401 that are not the server's last
-// word: it answers the same request otherwise later. Clients that choose among
+// word: it answers the same request otherwise later, and not by an error of its
+// own. Clients that choose among
 // several ways ask without a password or a token first (RFC 9110 section 11.1).
-// A 401 that asks for none stands if the later answer is no refusal.
+// A 401 that asks for none stands if the same request is granted later.
 func (c *Connection) settledChallenges() map[*Message]bool {
 	type resource struct{ method, target string }
 	settled, later := map[*Message]bool{}, map[resource]*Message{}
@@ -144,7 +145,7 @@ func (c *Connection) settledChallenges() map[*Message]bool {
 		if m.HTTP.Status != http.StatusUnauthorized {
 			later[asked] = m
 		} else if last := later[asked]; last != nil {
-			settled[m] = m.HTTP.Authenticate() != "" || last.HTTP.Refuses()
+			settled[m] = last.HTTP.Refuses() || m.HTTP.Authenticate() != "" && last.HTTP.Status < 500
 		}
 	}
 	return settled

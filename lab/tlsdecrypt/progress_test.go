@@ -79,6 +79,7 @@ func TestProgressChallenge(t *testing.T) {
 	}{
 		"met":                   {[]exchange{{"/", 200, ""}, {"/x", 401, "Basic realm=a"}, {"/x", 200, ""}}, 200},
 		"met at first":          {[]exchange{{"/x", 401, "Digest realm=a"}, {"/x", 404, ""}}, 404},
+		"not met":               {[]exchange{{"/x", 401, "Digest realm=a"}, {"/x", 503, ""}}, 401},
 		"met in two steps":      {[]exchange{{"/x", 401, "NTLM"}, {"/x", 401, "NTLM TlRMTVNTUAAC"}, {"/x", 204, ""}}, 204},
 		"met, and then refused": {[]exchange{{"/x", 401, "Negotiate"}, {"/x", 200, ""}, {"/y", 403, ""}}, 403},
 		"a wrong password":      {[]exchange{{"/", 200, ""}, {"/x", 401, "Basic realm=a"}, {"/x", 401, "Basic realm=a"}}, 401},

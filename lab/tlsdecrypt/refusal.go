@@ -31,7 +31,7 @@ func (k *checker) signingFault(m *Message, leaf *x509.Certificate) *chain.Fault 
 	if !k.signs(m.From) || chain.MaySign(leaf) || !refused || k.hungUp(m.From.Other()) || k.sends(tlswire.AlertUnknownCA) {
 		return nil
 	}
-	return &chain.Fault{Code: chain.WrongKeyUsage, Cert: leaf, Text: "is not for signatures (key usage)"}
+	return &chain.Fault{Code: chain.WrongKeyUsage, Cert: leaf, Text: "is not for signatures (key usage)", Reported: !k.refused(m.From)}
 }
 
 // signs reports whether a side signs the handshake with the key of its
@@ -86,7 +86,7 @@ func (k *checker) hungUp(side endpoint.Side) bool {
 }
 
 // refusedInHTTP reports whether the server refuses the client's certificate in
-// its first response.
+// a response.
 func (k *checker) refusedInHTTP() bool {
 	return k.progress.Refusal != nil && k.progress.Refusal.HTTP.RefusesCertificate()
 }

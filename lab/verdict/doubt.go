@@ -8,7 +8,6 @@ import (
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/prologue"
-	"mtlslab.example/lab/lab/tlsdecrypt"
 )
 
 // What a side may have refused after a handshake that succeeded: a server does
@@ -26,12 +25,18 @@ type Doubt struct {
 func (w *wire) addLeaving(v *Verdict) {
 	server := &w.shown.Server
 	mayTrust := func(f *chain.Fault) bool { return f.Code == chain.SelfSigned } // as any other root
-	switch faults := slices.Concat(server.faults, slices.DeleteFunc(slices.Clone(server.doubts), mayTrust)); {
-	case len(faults) > 0:
-		fault := faults[0]
+	doubts := slices.DeleteFunc(slices.Clone(server.doubts), mayTrust)
+	switch {
+	case len(server.faults) > 0:
+		fault := server.faults[0]
 		left := "then the client closed without a request, as one does that refuses the server only by then (curl, wget, Node.js): " + fault.Of("the server's certificate", server.leaf)
 		v.because(Reason{Code: fault.Code, Text: joined(v.Reason, left), Fix: cmp.Or(fault.Fix, fix(fault.Code, endpoint.Client))})
 		v.Doubt = &Doubt{endpoint.Client, fault.Code}
+		return
+	case len(doubts) > 0:
+		doubt := doubts[0]
+		v.Doubt = &Doubt{endpoint.Client, doubt.Code}
+		v.Reason = joined(v.Reason, w.noRequest()+"; "+doubt.Of("the server's certificate", server.leaf))
 		return
 	case w.isCalledByAddress():
 		cause := wrongHost.of(endpoint.Client)
@@ -47,13 +52,10 @@ func (w *wire) addLeaving(v *Verdict) {
 // noRequest says what an accepted handshake without a request may mean.
 func (w *wire) noRequest() string {
 	leaf := w.shown.Server.leaf
-	switch {
-	case w.calledHost() == "" || leaf == nil || leaf.VerifyHostname(w.calledHost()) != nil:
-		return noRequest
-	case w.shown.Server.chain == tlsdecrypt.Holds:
-		return noRequestGood
+	if w.calledHost() != "" && leaf != nil && leaf.VerifyHostname(w.calledHost()) == nil {
+		return noRequestNamed
 	}
-	return noRequestNamed
+	return noRequest
 }
 
 // reserve adds to the verdict on a client that very probably was let in what is

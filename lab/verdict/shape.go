@@ -41,7 +41,8 @@ func (w *wire) hidden() Verdict {
 		case w.again:
 			v.Reason = renegotiated
 		case w.data.Client:
-			v.Reason += ", after which TLS 1.2 has nothing left to judge; the server did not answer what the client sent then"
+			v.Reason += ", after which TLS 1.2 has nothing left to judge; the client sent application data, and the server none"
+			w.reserve(&v)
 			return v
 		}
 		w.addRefusal(&v)

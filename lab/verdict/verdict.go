@@ -265,9 +265,6 @@ const noRequest = "after the handshake the client closed without a request: one 
 // noRequestNamed is the same where the certificate is for the host's name.
 const noRequestNamed = "after the handshake the client closed without a request: one that looks at the server's certificate only then (wget, Node.js), and refuses, looks like this; a browser's spare connection and a health check too"
 
-// noRequestGood is the same where nothing is wrong with the certificate.
-const noRequestGood = "after the handshake the client closed without a request: a browser's spare connection and a health check look like this"
-
 // addStatus adds the fate of an accepted client's request: it was not allowed,
 // or there was none.
 func (v *Verdict) addStatus(status int) {

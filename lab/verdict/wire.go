@@ -265,7 +265,7 @@ func (w *wire) notTLS() Verdict {
 		switch within := w.Prologue.Last(); {
 		case within != nil && within != w.Prologue.Layers[0] && w.Prologue.Layers[0].Agreed && within.Protocol != "" && within.Protocol != "HTTP":
 			reason = fmt.Sprintf("this is %s through a proxy (%s), without TLS", within.Protocol, w.Prologue.Layers[0].Protocol)
-		case said.HTTP && from == endpoint.Server:
+		case said.HTTP && from == endpoint.Server && *w.Gaps.Of(by):
 			reason = "the server answered in plain HTTP, and what it answered is not in the capture"
 		case said.HTTP:
 			reason = "this is plain HTTP"
@@ -289,7 +289,7 @@ func (w *wire) notTLS() Verdict {
 func (w *wire) refusesPlain(by endpoint.Side, answer tlsdecrypt.Plain) bool {
 	for _, m := range w.Messages {
 		if m.From == by {
-			return !w.lacksBytesOf(by) // which the other side may have answered
+			return !*w.Gaps.Of(by) // which the other side may have answered
 		}
 	}
 	switch {
@@ -299,11 +299,6 @@ func (w *wire) refusesPlain(by endpoint.Side, answer tlsdecrypt.Plain) bool {
 		return answer.HTTP && isBadRequest(answer.Line)
 	}
 	return w.EndedBy == by
-}
-
-// lacksBytesOf reports whether bytes of a side are missing.
-func (w *wire) lacksBytesOf(side endpoint.Side) bool {
-	return w.Lacking && slices.ContainsFunc(w.Problems, func(p tlsdecrypt.Problem) bool { return p.From == side })
 }
 
 // isBadRequest reports whether a response's first line says 400, with which
