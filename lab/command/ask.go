@@ -139,7 +139,7 @@ func (p *Program) endOf(r io.Reader, name string) (string, error) {
 func (p *Program) answer(c *cli.Context, message string) error {
 	asJSON := c.Bool("json")
 	if status := bareStatus().FindStringSubmatch(message); status != nil {
-		if _, ok := glossary.Find(status[1]); ok {
+		if _, ok := scenario.AlertNamed(status[1]); !ok {
 			message = status[1]
 		}
 	}
