@@ -58,20 +58,21 @@ func BenchmarkPageAppears(b *testing.B) {
 	l := startLab(b, "--web", "127.0.0.1:0", "--interval", "300ms")
 	page := open(b, l.page, 1400, 900)
 	page.until(`document.querySelector('#rows li')`)
-	page.do(chromedp.Evaluate[chromedp.Void](`window.seen = {}; new MutationObserver(() => requestAnimationFrame(() => {
+	page.do(chromedp.Evaluate[chromedp.Void](`window.seen = {}; window.since = Date.now(); new MutationObserver(() => requestAnimationFrame(() => {
 		for (const a of document.querySelectorAll('#rows a')) window.seen[a.hash.slice(1)] ??= performance.timeOrigin + performance.now();
 	})).observe(document.querySelector('#rows'), {childList: true}); 0`))
 	page.until(`Object.keys(window.seen).length > 20`)
 	late := value[[]float64](page, `(async () => {
 		const late = [];
-		for (const [id, at] of Object.entries(window.seen).slice(1)) {
+		for (const [id, at] of Object.entries(window.seen)) {
 			const x = await (await fetch('/exchanges/' + id)).json();
-			late.push(at - Date.parse(x.time) - x.duration_ms);
+			const ended = Date.parse(x.time) + x.duration_ms;
+			if (ended > window.since) late.push(at - ended); // or else it was there before the page
 		}
 		return late;
 	})()`, chromedp.EvalAwaitPromise)
-	b.ReportMetric(median(late[1:]), "ms-to-the-screen")
-	b.ReportMetric(slices.Max(late[1:]), "ms-to-the-screen-at-most")
+	b.ReportMetric(median(late), "ms-to-the-screen")
+	b.ReportMetric(slices.Max(late), "ms-to-the-screen-at-most")
 }
 
 // BenchmarkPageScroll measures the longest task while a list of 1,000 is
