@@ -3,6 +3,6 @@
 // ClientHello, or signs with another key. Each fault is for one lesson. The
 // server and the client of package lab do not know which fault they have.
 //
-// A fault lies between TLS and the connection, see [Fault], or changes a
-// certificate after it was loaded.
+// A [Fault] wraps a connection and changes what TLS reads or writes there, or
+// changes a certificate after it was loaded.
 package fault

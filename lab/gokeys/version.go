@@ -56,7 +56,9 @@ func buildInfo(file *elf.File) uint64 {
 	if len(file.Sections) > 0 {
 		return 0
 	}
-	part := make([]byte, 64<<10) // of a segment, which may be large; what is searched for lies in one
+	// A segment may be large, so it is read in parts. BuildInfo is shorter than 16
+	// bytes, and therefore never lies in two of them.
+	part := make([]byte, 64<<10)
 	for _, p := range file.Progs {
 		if p.Type != elf.PT_LOAD {
 			continue

@@ -113,7 +113,7 @@ func TestRenegotiationIsRefused(t *testing.T) {
 }
 
 // A server of GnuTLS that knows no secure renegotiation: OpenSSL 3 refuses it,
-// and goes on where it is told to.
+// and connects only if an option says so.
 func TestUnsafeLegacyRenegotiation(t *testing.T) {
 	peertest.Need(t, "openssl", "gnutls-serv")
 	if version, _ := exec.Command("openssl", "version").Output(); !strings.HasPrefix(string(version), "OpenSSL 3") {

@@ -106,18 +106,16 @@ func (d *decrypter) lacksSecret(rec *tlsRecord) bool {
 		return false
 	}
 	// Others may be there: Node logs its secrets in any order.
-	secret := d.trafficSecret(rec, w.epoch)
-	if len(secret) < sha256.Size && secret != nil { // half a line so far
-		secret, d.secrets.latest = nil, keylog.Entry{}
+	least := sha256.Size
+	if w.epoch != early { // whose cipher suite is not known by then
+		least = max(least, hashLen(d.next.hs.suite.Info()))
 	}
-	switch {
-	case w.epoch == early && secret == nil: // a server that does not accept the data logs the others alone
-		return !d.secrets.all(loggedLabels[1:], d.next.hs.clientRandom)
-	case w.epoch != early && len(secret) < hashLen(d.next.hs.suite.Info()):
-		d.secrets.latest = keylog.Entry{} // it may be half a line, and be whole the next time
-		return true
+	if len(d.trafficSecret(rec, w.epoch)) >= least {
+		return false
 	}
-	return secret == nil
+	d.secrets.latest = keylog.Entry{} // it may be half a line, and be whole the next time
+	// A server that does not accept early data logs the other secrets alone.
+	return w.epoch != early || !d.secrets.all(loggedLabels[1:], d.next.hs.clientRandom)
 }
 
 // trafficSecret is the first secret that the sender of a record uses in an
