@@ -3,6 +3,7 @@ package command
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 )
@@ -11,7 +12,7 @@ import (
 // that people may write them on either side. What follows "--" stays as it is,
 // as does a program of lab exec with what follows it.
 func arrange(app *cli.App, args []string) []string {
-	values := valueFlags(app)
+	values := sync.OnceValue(func() map[string]bool { return valueFlags(app) }) // few need them, and they take a while
 	commands, isCommand := app.Commands, true
 	var command *cli.Command // the last that is named
 	takesValue := func(name string) bool {
@@ -22,7 +23,7 @@ func arrange(app *cli.App, args []string) []string {
 				}
 			}
 		}
-		return values[name] // of a flag that stands before its command
+		return values()[name] // of a flag that stands before its command
 	}
 	var path, flags, words, last []string
 	several := "" // the flag of lab check that the words after it belong to

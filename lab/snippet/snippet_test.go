@@ -2,7 +2,9 @@ package snippet_test
 
 import (
 	"bytes"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +14,22 @@ import (
 
 // bare is an IPv6 address before a port, without its brackets.
 var bare = regexp.MustCompile(`2001:db8::1:[0-9]`)
+
+// Names has each program of the folder, in its order.
+func TestNames(t *testing.T) {
+	files, err := os.ReadDir("snippets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var programs []string
+	for _, file := range files {
+		program, _, _ := strings.Cut(file.Name(), ".")
+		programs = append(programs, program)
+	}
+	if want := slices.Compact(programs); !slices.Equal(snippet.Names(), want) {
+		t.Errorf("%q in place of %q", snippet.Names(), want)
+	}
+}
 
 // An IPv6 address has brackets wherever a port follows, in every snippet.
 func TestIPv6(t *testing.T) {
