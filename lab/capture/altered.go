@@ -16,8 +16,6 @@ type delivered struct {
 	next     int
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // remember keeps what a segment was that is delivered.
 func (t *table) remember(s *segment, d *direction) {
 	if len(s.payload) != s.length || s.length < 2 { // it was cut, or may be a probe (RFC 9293 section 3.8.4)
@@ -27,7 +25,7 @@ func (t *table) remember(s *segment, d *direction) {
 		d.sent = t.newDelivered()
 	}
 	kept := &d.sent.segments[d.sent.next]
-	kept.seq, kept.length, kept.sum = s.seq, uint32(s.length), crc32.Checksum(s.payload, castagnoli)
+	kept.seq, kept.length, kept.sum = s.seq, uint32(s.length), crc32.ChecksumIEEE(s.payload)
 	d.sent.next = (d.sent.next + 1) % mostSent
 }
 
@@ -59,7 +57,7 @@ func (c *connection) compare(s *segment, d *direction) {
 		return
 	}
 	for _, kept := range d.sent.segments {
-		if kept.length == uint32(s.length) && kept.seq == s.seq && kept.length > 0 && kept.sum != crc32.Checksum(s.payload, castagnoli) {
+		if kept.length == uint32(s.length) && kept.seq == s.seq && kept.length > 0 && kept.sum != crc32.ChecksumIEEE(s.payload) {
 			from := 0
 			if d == &c.directions[1] {
 				from = 1

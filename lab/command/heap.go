@@ -11,24 +11,14 @@ import (
 const (
 	largeFile     = 8 << 20  // bytes from which a capture has many connections
 	largeManifest = 32 << 10 // bytes from which a manifest has many certificates: some hundreds
-	firstHeap     = 10 << 20 // bytes of heap that come from the system at once
-	emptyHeap     = 2 << 20  // bytes that count as in use and are not, so that what is in use at first is not collected often
 )
 
-// largeHeap has the runtime take the first of its heap from the system at once,
-// and in huge pages where there are any, which is faster than page by page. It
-// is no more than is soon in use again: a page that this machine has not used
-// for some seconds may be one that its host has to find first, and 40 MB of them
-// take a fifth of the time of lab explain. The caller keeps the result for as
-// long as the heap is to be large.
-func largeHeap() (empty []byte) {
-	percent := debug.SetGCPercent(-1) // or else this would count as memory that is in use
-	hugePages(make([]byte, firstHeap))
-	empty = make([]byte, emptyHeap)
-	runtime.GC() // leaves the first to what comes
-	debug.SetGCPercent(percent)
-	return empty
-}
+// largeHeap returns memory that counts as in use and is not, so that what is in
+// use at first is not collected often. The caller keeps it for as long as the
+// heap is to be large. To take more at once from the system is no gain: what was
+// not used for some seconds may be what the host of this machine has to find
+// first, huge pages above all.
+func largeHeap() []byte { return make([]byte, 2<<20) }
 
 // smallHeap has the heap of lab server collected earlier than those of other
 // commands: a handshake whose memory is in the processor's cache is faster by 1
