@@ -36,7 +36,7 @@ var stackApache = &stack{
 	},
 	serve: func(t *testing.T, e *end) (string, func(*regexp.Regexp) string) {
 		port := peertest.FreePort(t)
-		p := startApache(t, t.TempDir(), port, fmt.Sprintf("SSLEngine on\nSSLProtocol -all +TLSv%s\nSSLVerifyClient require\nSSLVerifyDepth 4\nSSLCACertificateFile %s\nSSLCertificateFile %s\nSSLCertificateKeyFile %s\n%s", e.version, e.trust, e.cert, e.key, e.apacheCRL("SSLCARevocation")))
+		p := startApache(t, t.TempDir(), port, fmt.Sprintf("Redirect 204 /\nSSLEngine on\nSSLProtocol -all +TLSv%s\nSSLVerifyClient require\nSSLVerifyDepth 4\nSSLCACertificateFile %s\nSSLCertificateFile %s\nSSLCertificateKeyFile %s\n%s", e.version, e.trust, e.cert, e.key, e.apacheCRL("SSLCARevocation")))
 		return "127.0.0.1:" + port, func(*regexp.Regexp) string {
 			return untilLine(p)(regexp.MustCompile(`SSL Library Error: .*\n`)) // the last of them
 		}
@@ -84,7 +84,7 @@ func splitChain(t *testing.T, dir, file string) (leaf, rest string) {
 func startApache(t *testing.T, dir, port, host string) *peertest.Program {
 	t.Helper()
 	config := ""
-	for _, name := range []string{"mpm_event", "authz_core", "ssl", "proxy", "proxy_http"} {
+	for _, name := range []string{"mpm_event", "authz_core", "alias", "ssl", "proxy", "proxy_http"} {
 		config += fmt.Sprintf("LoadModule %s_module /usr/lib/apache2/modules/mod_%[1]s.so\n", name)
 	}
 	config += fmt.Sprintf("ServerRoot %s\nDocumentRoot %[1]s\nPidFile pid\nErrorLog /dev/stderr\nLogLevel ssl:info\nServerName localhost\nUser nobody\nGroup nogroup\nMutex posixsem\nListen 127.0.0.1:%s\n<VirtualHost 127.0.0.1:%[2]s>\n%s</VirtualHost>\n", dir, port, host)

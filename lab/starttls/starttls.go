@@ -102,7 +102,7 @@ func named(p *Protocol, err error) error {
 // RefusedError is a server that refuses TLS, by what it says.
 type RefusedError struct{ Said string }
 
-func (e *RefusedError) Error() string { return "the server refuses TLS: " + text.Clean(e.Said) }
+func (e *RefusedError) Error() string { return text.Clean("the server refuses TLS: " + e.Said) }
 
 // Why implements verdict.Misbehaviour.
 func (e *RefusedError) Why(endpoint.Side) (verdict.Code, string) {
@@ -115,13 +115,13 @@ func (e *RefusedError) HungUp() bool { return false }
 // BusyError is a server that has no room for the client, whoever it is.
 type BusyError struct{ Said string }
 
-func (e *BusyError) Error() string { return "the server has no room: " + text.Clean(e.Said) }
+func (e *BusyError) Error() string { return text.Clean("the server has no room: " + e.Said) }
 
 // UnexpectedError is a server that says what is not of the protocol.
 type UnexpectedError struct{ Protocol, Said string }
 
 func (e *UnexpectedError) Error() string {
-	return fmt.Sprintf("the server does not speak %s: it said %q", e.Protocol, text.Clean(e.Said))
+	return text.Clean(fmt.Sprintf("the server does not speak %s: it said %q", e.Protocol, e.Said))
 }
 
 // Why implements verdict.Misbehaviour.
