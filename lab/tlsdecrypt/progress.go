@@ -65,7 +65,8 @@ func (c *Connection) Progress() Progress {
 			}
 		}
 		if client && !judged && m.From == endpoint.Server && !m.Encrypted {
-			judged = true
+			isError := m.Alert != nil && m.Alert.Closes(c.Version) && m.Alert.Description != tlswire.AlertCloseNotify
+			judged = !isError // which accepts nobody, though it may be about something else
 			p.Judgements = append(p.Judgements, m)
 		}
 		if m.Handshake == nil {

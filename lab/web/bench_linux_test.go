@@ -121,7 +121,7 @@ func BenchmarkPageThroughput(b *testing.B) {
 	peertest.Need(b, "chromium")
 	var ratio, without, processor []float64
 	rateOf(b, false) // warm up
-	for pair := range 20 { // one is off by a tenth now and then
+	for pair := range 20 {
 		watched := pair%2 == 0
 		rate, spent := rateOf(b, watched)
 		rateOff, spentOff := rateOf(b, !watched)
