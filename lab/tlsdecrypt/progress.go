@@ -58,14 +58,14 @@ func (c *Connection) Progress() Progress {
 	}
 	for _, m := range c.Messages {
 		p.Hidden = p.Hidden || m.Encrypted
-		if p.Alert == nil && m.Alert != nil && m.Alert.Closes(c.Version) && m.Alert.Description != tlswire.AlertCloseNotify {
+		isError := m.Alert != nil && m.Alert.Closes(c.Version) && m.Alert.Description != tlswire.AlertCloseNotify
+		if isError && p.Alert == nil {
 			p.Succeeded = p.Succeeded || done()
 			if !c.answersEnd(m) {
 				p.Alert = m
 			}
 		}
 		if client && !judged && m.From == endpoint.Server && !m.Encrypted {
-			isError := m.Alert != nil && m.Alert.Closes(c.Version) && m.Alert.Description != tlswire.AlertCloseNotify
 			judged = !isError // which accepts nobody, though it may be about something else
 			p.Judgements = append(p.Judgements, m)
 		}
