@@ -23,7 +23,7 @@ type Exchange struct {
 	Server     Party   `json:"server"`
 	Client     Party   `json:"client"`
 	HTTP       *HTTP   `json:"http,omitempty"` // nil when no request was answered
-	DurationMS float64 `json:"duration_ms"`
+	DurationMS float64 `json:"duration_ms"`    // of the connection; of one that is still open, until its verdict
 
 	// NotShown are the exchanges that ended after this one and are only counted,
 	// because [Journal.Each] was too slow; nil: none.

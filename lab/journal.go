@@ -121,7 +121,7 @@ func (j *Journal) end(side endpoint.Side, clientAddr, serverAddr string, h verdi
 	if !e.isReported() {
 		return
 	}
-	e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
+	e.DurationMS = inMS(time.Since(e.opened))
 	if j.dissection != nil && e.Wire == nil {
 		j.awaitWire(k, e)
 		return
@@ -206,8 +206,11 @@ func (j *Journal) settle(k string, e *entry) {
 				e.HTTP = &HTTP{e.HTTP.Status, slices.DeleteFunc(e.Wire.Statuses(), func(status int) bool { return status == e.HTTP.Status })}
 			}
 		}
-		if e.DurationMS == 0 {
-			e.DurationMS = float64(time.Since(e.opened).Microseconds()) / 1000
+		switch {
+		case e.Wire != nil && e.Wire.Duration() > 0:
+			e.DurationMS = inMS(e.Wire.Duration()) // as the drawing says it
+		case e.DurationMS == 0:
+			e.DurationMS = inMS(time.Since(e.opened))
 		}
 		x := e.Exchange // a copy: the connection behind e may go
 		if x.Verdict.IsGuessed() && x.Wire != nil && j.Trust != nil {
@@ -220,6 +223,9 @@ func (j *Journal) settle(k string, e *entry) {
 		go j.report()
 	}
 }
+
+// inMS is a duration in milliseconds, to the microsecond.
+func inMS(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // fill adds what a party saw of itself, if it has reported.
 func (p *Party) fill(v *verdict.View) {

@@ -118,7 +118,7 @@ func TestJournalForgets(t *testing.T) {
 }
 
 // What was said belongs to the exchange whose number it has: an address may be
-// used again.
+// used again. How long it took is how long its connection was open.
 func TestJournalTakesItsWire(t *testing.T) {
 	reported := make(chan *Exchange, 1)
 	j := &Journal{Each: func(x *Exchange) { reported <- x }}
@@ -129,9 +129,14 @@ func TestJournalTakesItsWire(t *testing.T) {
 	number := j.begin(endpoint.Server, "127.0.0.1:1", "127.0.0.1:8443")
 	j.onWire(said(number + 1))
 	j.end(endpoint.Server, "127.0.0.1:1", "127.0.0.1:8443", verdict.View{}, func(*Exchange) {})
-	j.onWire(said(number))
-	if x := next(t, reported); x.Wire == nil || x.Wire.Number != number {
+	wire := said(number)
+	wire.Opened, wire.Ended = time.Unix(1, 0), time.Unix(8, 0)
+	j.onWire(wire)
+	switch x := next(t, reported); {
+	case x.Wire == nil || x.Wire.Number != number:
 		t.Errorf("exchange %d has the wire %+v", number, x.Wire)
+	case x.DurationMS != 7000:
+		t.Errorf("the exchange took %v ms, and its connection was open for 7000", x.DurationMS)
 	}
 }
 

@@ -25,8 +25,8 @@ func (s *story) closing() string {
 func (s *story) closed() string {
 	c := s.c
 	after := ""
-	if !c.Ended.IsZero() && !c.Opened.IsZero() {
-		after = " after " + since(c.Ended.Sub(c.Opened))
+	if d := c.Duration(); d > 0 {
+		after = " after " + since(d)
 	}
 	switch c.End {
 	case tlsdecrypt.Closed:
