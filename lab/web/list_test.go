@@ -11,7 +11,9 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/peertest"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // addAlike adds exchanges from one number to another, of which every hundredth
@@ -145,6 +147,45 @@ func TestListAtOnce(t *testing.T) {
 	}
 	added := time.Now()
 	t.Logf("the last of many is drawn after %v", shown(1500).Sub(added))
+}
+
+// Three refusals among two hundred are counted above the list, and stand alone
+// at a click. Of a row the side that refused is whole, and so is the beginning
+// of why.
+func TestListFailed(t *testing.T) {
+	peertest.Need(t, "chromium")
+	p := NewPage(Options{Title: "lab up", Live: true})
+	s := serve(t, p)
+	b := open(t, s.URL(), 1400, 900)
+	addAlike(p, 801, 900)
+	b.until(`document.querySelector('#count').textContent.startsWith('100 exchanges')`)
+	if seen := value[bool](b, `!document.querySelector('#failed').hidden`); seen {
+		t.Error("without a failed exchange there is a button for them")
+	}
+	for _, n := range []int{901, 902, 1000} {
+		x := plainExchange(n)
+		x.Verdict = verdict.Verdict{Outcome: verdict.Rejected, How: verdict.Probably, RejectedBy: endpoint.Server, Code: verdict.NoClientCertificate,
+			Reason: "the client sent no certificate: its Certificate has the size of an empty one, and the server answered the client's last flight with a record of an alert's size, and closed"}
+		p.Add(x)
+	}
+	addAlike(p, 1001, 1097)
+	b.until(topRow + `?.textContent.includes('1097 accepted')`)
+	b.do(chromedp.Click(chromedp.CSS(`#failed`)))
+	b.until(`document.querySelector('#count').textContent.startsWith('3 of 200 exchanges')`)
+	b.until(`[...document.querySelectorAll('#rows .outcome')].map(o => o.textContent).join() === '1000 rejected by the server?,902 rejected by the server?,901 rejected by the server?'`)
+	if text := b.text(`#failed`); text != "✗ 3 failed" {
+		t.Errorf("the button says %q", text)
+	}
+	if cut := value[bool](b, `[...document.querySelectorAll('#rows .outcome')].some(o => o.scrollWidth > o.clientWidth)`); cut {
+		t.Error("who refused is cut off")
+	}
+	if lines := value[float64](b, `(() => { const why = document.querySelector('#rows .why'); return why.clientHeight / parseFloat(getComputedStyle(why).lineHeight); })()`); lines < 1.9 {
+		t.Errorf("why it was refused has %.1f lines, want two", lines)
+	}
+	b.picture("failed")
+	b.accessible("failed")
+	b.do(chromedp.Click(chromedp.CSS(`#failed`)))
+	b.until(`document.querySelector('#count').textContent.startsWith('200 exchanges')`)
 }
 
 // Whoever has read one exchange to its end sees the next from its beginning,

@@ -13,7 +13,7 @@ const beyond = 6;
 
 export class List {
   /**
-   * @param {{scroll: HTMLElement, rows: HTMLElement, count: HTMLElement, search: HTMLInputElement,
+   * @param {{scroll: HTMLElement, rows: HTMLElement, count: HTMLElement, failed: HTMLElement, search: HTMLInputElement,
    *   outcome: HTMLSelectElement, code: HTMLSelectElement, version: HTMLSelectElement}} parts
    */
   constructor(parts) {
@@ -33,6 +33,10 @@ export class List {
     for (const control of [parts.search, parts.outcome, parts.code, parts.version]) {
       control.addEventListener('input', () => this.filter());
     }
+    parts.failed.addEventListener('click', () => {
+      parts.failed.setAttribute('aria-pressed', String(!this.failedAlone()));
+      this.filter();
+    });
     parts.scroll.addEventListener('scroll', () => this.later(), {passive: true});
     new ResizeObserver(() => {
       this.height = 0;
@@ -62,12 +66,17 @@ export class List {
     const wanted = search.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const newest = this.shown.length ? this.shown[0].id : Infinity;
     this.shown = this.all.filter((x) =>
+      (!this.failedAlone() || isFailed(x)) &&
       (!outcome || outcomeOf(x).text.startsWith(outcome)) &&
       (!code || x.code === code) &&
       (!version || x.tls.version === version) &&
       wanted.every((word) => this.wordsOf(x).includes(word)));
     if (scroll.scrollTop > 0) scroll.scrollTop += this.shown.filter((x) => x.id > newest).length * this.height;
     this.later();
+  }
+
+  failedAlone() {
+    return this.parts.failed.getAttribute('aria-pressed') === 'true';
   }
 
   /** Returns how many exchanges there are, and how many are not shown. */
@@ -94,6 +103,9 @@ export class List {
     options(outcome, 'all', new Set(this.all.map((x) => outcomeOf(x).text)));
     options(code, 'all', new Set(this.all.map((x) => x.code ?? '')));
     options(version, 'all', new Set(this.all.map((x) => x.tls.version ?? '')));
+    const failures = this.all.filter(isFailed).length;
+    this.parts.failed.hidden = failures === 0 && !this.failedAlone();
+    this.parts.failed.textContent = `✗ ${failures.toLocaleString('en-US')} failed`;
   }
 
   /** Draws in the next frame. */
@@ -192,6 +204,14 @@ export class List {
     /** @type {HTMLElement|null} */ (this.parts.rows.querySelector(`a[href="#${this.shown[i].id}"]`))?.focus({preventScroll: true});
     location.hash = String(this.shown[i].id);
   }
+}
+
+/**
+ * Reports whether one side refused the other, or broke the connection off.
+ * @param {import('./types.js').Row} x
+ */
+function isFailed(x) {
+  return outcomeOf(x).mood === 'bad';
 }
 
 /** @param {import('./types.js').Row} x */

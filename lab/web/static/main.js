@@ -20,6 +20,7 @@ const list = new List({
   scroll: byID('scroll'),
   rows: byID('rows'),
   count: byID('count'),
+  failed: byID('failed'),
   search: /** @type {HTMLInputElement} */ (byID('search')),
   outcome: /** @type {HTMLSelectElement} */ (byID('by-outcome')),
   code: /** @type {HTMLSelectElement} */ (byID('by-code')),

@@ -14,13 +14,12 @@ export class Row {
     this.sign = document.createTextNode('');
     this.number = document.createTextNode('');
     this.outcome = document.createTextNode('');
-    this.duration = document.createTextNode('');
     this.why = el('span', {class: 'why'});
     this.who = el('span', {class: 'who'});
     this.link = el('a', null,
       el('span', {class: 'sign', 'aria-hidden': 'true'}, this.sign),
       el('span', {class: 'outcome'}, el('span', {class: 'number'}, this.number), el('b', null, this.outcome)),
-      el('span', {class: 'duration'}, this.duration), this.why, this.who);
+      this.why, this.who);
     this.li = el('li', null, this.link);
   }
 
@@ -31,8 +30,7 @@ export class Row {
     attribute(this.link, 'class', `row ${mood}`);
     write(this.sign, signs[mood]);
     write(this.number, x.title ? '' : `${x.exchange} `);
-    write(this.outcome, text);
-    write(this.duration, duration(x.duration_ms));
+    write(this.outcome, text.replace(', very probably', '?')); // as lab explain --list has it
     titled(this.why, whyOf(x));
     titled(this.who, [x.title || x.tls.version, namesOf(x)].filter(Boolean).join(' · '));
   }
@@ -86,7 +84,7 @@ function attribute(element, name, value) {
  * @param {Exchange} x
  */
 function whyOf(x) {
-  return x.reason || x.code || (x.http ? `HTTP ${statusesOf(x)}` : '');
+  return x.reason || x.code || [x.http && `HTTP ${statusesOf(x)}`, duration(x.duration_ms)].filter(Boolean).join(' · ');
 }
 
 /**

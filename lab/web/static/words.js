@@ -45,10 +45,13 @@ export function statusesOf(x) {
   return x.http ? [x.http.status, ...(x.http.also ?? [])].join(', ') : '';
 }
 
-/** @param {number} ms */
+/**
+ * A duration, as the ladder writes it.
+ * @param {number} ms
+ */
 export function duration(ms) {
   if (!ms) return '';
-  return ms < 1000 ? `${ms.toFixed(1)} ms` : `${(ms / 1000).toFixed(1)} s`;
+  return ms < 1000 ? `${ms.toFixed(ms < 10 ? 2 : 0)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
 /**
