@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -138,6 +139,23 @@ func TestBinary(t *testing.T) {
 	if row := b.text(`#rows li`); !strings.Contains(row, "rejected by the server") || !strings.Contains(row, "no certificate") {
 		t.Errorf("the client without a certificate is shown as %q", row)
 	}
+	b.do(chromedp.Click(chromedp.CSS(`#rows li a`)))
+	b.until(`document.querySelector('#exchange h2').textContent.includes('rejected by the server')`)
+	for _, want := range []string{"It ran elsewhere", "showed\nno certificate", "at the end\nlearns only now: certificate_required"} { // another process
+		if said := b.text(`.says.client`); !strings.Contains(said, want) {
+			t.Errorf("of a client that is another process the page does not say %q:\n%s", want, said)
+		}
+	}
+	buttons := value[[]string](b, `[...document.querySelectorAll('.lesson-of button')].map(b => b.textContent)`)
+	if want := []string{"Run no-client-cert", "Run untrusted-client-withheld", "Run client-withheld-for-eku"}; !slices.Equal(buttons, want) {
+		t.Errorf("the lessons are run by %q, want %q", buttons, want)
+	}
+	took := regexp.MustCompile(` after ([\d.]+ m?s)`).FindStringSubmatch(b.text(`.step`))
+	if took == nil || !strings.Contains(b.text(`.facts`), took[1]) {
+		t.Errorf("the connection took %q, and above it is %q", took, b.text(`.facts`))
+	}
+	b.picture("up-refused")
+	b.accessible("up-refused")
 
 	b.do(chromedp.Click(chromedp.CSS(`#pki-tab`)))
 	b.until(`document.querySelectorAll('.pki .card').length === 4 && !document.querySelector('.pki .badge')`)

@@ -58,7 +58,7 @@ export class ExchangeView {
     this.root.replaceChildren(
       el('header', {class: 'what'}, el('h2', null, nameOf(detail), ' ', el('span', {class: `badge ${mood}`}, text)),
         el('div', {class: 'take'}, this.others, saveMenu(detail, this.served, () => this.picture?.file() ?? '')),
-        el('p', {class: 'facts'}, facts(detail))),
+        el('p', {class: 'facts'}, facts(detail), el('time', null, detail.time?.replace('T', ' ').slice(0, 19)))),
       ...verdict(detail, this.run),
       detail.ladder
         ? el('section', {class: 'drawing', 'aria-label': 'The ladder'}, this.controls, el('div', {class: 'beside'}, this.frame, this.panel))
@@ -274,7 +274,7 @@ function breakable(text) {
 /** @param {Detail} x */
 function facts(x) {
   return [x.tls.version, x.tls.cipher_suite, x.tls.group, x.tls.alpn, x.tls.resumed && 'resumed', x.http && `HTTP ${statusesOf(x)}`,
-    duration(x.duration_ms), `${x.client_addr} to ${x.server_addr}`, x.time?.replace('T', '\u00a0').slice(0, 19)].filter(Boolean).join(' · ');
+    duration(x.duration_ms), `${x.client_addr} to ${x.server_addr}`].filter(Boolean).map((fact) => `${fact} · `).join('');
 }
 
 /** @param {number} id */

@@ -2,7 +2,7 @@
 // side says.
 
 import {el} from './dom.js';
-import {outcomeOf, shownBy} from './words.js';
+import {counted, outcomeOf, shownBy} from './words.js';
 
 /**
  * @typedef {import('./types.js').Detail} Detail
@@ -31,8 +31,19 @@ function because(x, run) {
       ['alert', x.alert && `${x.alert.name} (${x.alert.code}), sent by the ${x.alert.sent_by}${x.alert.arrived === false ? ', which never arrived' : ''}`],
       ['code', x.code],
     ])),
-    x.causes?.length ? el('details', null, el('summary', null, 'What else it may be'), el('ol', null, x.causes.map((c) => el('li', null, el('b', null, c.text), ': ', c.tell)))) : '',
-    lesson && lessonOf(lesson, x, run), x.alike?.map((name) => lessonOf(name, x, run, 'It looks the same.')));
+    x.causes?.length ? causes(x.causes) : '',
+    lesson && lessonOf(lesson, x, run), x.alike?.map((name) => lessonOf(name, x, run, 'It looks the same on the wire.')));
+}
+
+/**
+ * What may be behind it: the likeliest are in sight, as on the terminal.
+ * @param {import('./types.js').Cause[]} all
+ */
+function causes(all) {
+  const few = 3;
+  const item = (/** @type {import('./types.js').Cause} */ c) => el('li', null, el('b', null, c.text), ': ', el('span', null, c.tell));
+  return el('div', {class: 'causes'}, el('p', null, 'Possible causes, the likeliest first, and how to tell them apart:'), el('ol', null, all.slice(0, few).map(item)),
+    all.length > few && el('details', null, el('summary', null, `${counted(all.length - few, 'more cause')}, less likely`), el('ol', {start: few + 1}, all.slice(few).map(item))));
 }
 
 /**
@@ -42,7 +53,7 @@ function because(x, run) {
  * @param {string} [remark]
  */
 function lessonOf(name, x, run, remark) {
-  return el('p', {class: 'lesson-of'}, run ? el('button', {type: 'button', class: 'served', onclick: () => run(name, x.tls.version || 'TLS 1.3')}, 'Run this lesson') : 'Lesson: ',
+  return el('p', {class: 'lesson-of'}, run ? el('button', {type: 'button', class: 'served', onclick: () => run(name, x.tls.version || 'TLS 1.3')}, `Run ${name}`) : 'Lesson: ',
     el('code', null, `lab scenario run ${name}`), remark ?? '');
 }
 
@@ -54,9 +65,11 @@ function lessonOf(name, x, run, remark) {
 function says(x, side) {
   const party = x[side];
   const known = Boolean(party.state);
-  return el('div', {class: `says ${side}`}, el('h3', null, `The ${side} says`),
-    known ? el('p', {class: 'quote'}, party.error || party.state) : el('p', {class: 'quote unknown'}, 'nothing to the lab: only the wire was seen'),
-    el('dl', null, ...pairs([['showed', shownBy(x, side)], ['got as far as', known && party.error ? party.state : ''], ['learned of it', party.learned]])));
+  const end = x.ladder?.rungs.at(-1)?.beliefs[side];
+  return el('div', {class: `says ${side}`}, el('h3', null, known ? `The ${side} says` : `The ${side}`),
+    known ? el('p', {class: 'quote'}, party.error || party.state) : el('p', {class: 'quote unknown'}, 'It ran elsewhere: what it says is in its own log.', x.ladder && ' On the wire:'),
+    el('dl', null, ...pairs([['showed', shownBy(x, side)], ['got as far as', known && party.error ? party.state : ''], ['learned of it', party.learned],
+      ['at the end', !known && end?.kind !== 'nothing' && end?.text]])));
 }
 
 /** @param {string} text */
