@@ -18,18 +18,25 @@ import (
 
 // What stands above and below a ladder.
 
-// title says which connection it is, and when.
-func (o Options) title(c *tlsdecrypt.Connection) string {
-	which := fmt.Sprintf("Exchange %d", c.Number)
-	if o.Stream {
-		which = fmt.Sprintf("TCP stream %d", c.Number)
+// Name says which connection it is. A TCP stream is counted from 0, and an
+// exchange of the lab from 1: of what is both, each number is named.
+func (o Options) Name(c *tlsdecrypt.Connection) string {
+	if o.Title != "" {
+		return o.Title
 	}
-	if n, ok := exchange(c); ok && o.Stream {
+	if !o.Stream {
+		return fmt.Sprintf("Exchange %d", c.Number)
+	}
+	which := fmt.Sprintf("TCP stream %d", c.Number)
+	if n, ok := exchange(c); ok {
 		which += fmt.Sprintf(" (exchange %d of the lab)", n)
 	}
-	if o.Title != "" {
-		which = o.Title
-	}
+	return which
+}
+
+// title says which connection it is, and when.
+func (o Options) title(c *tlsdecrypt.Connection) string {
+	which := o.Name(c)
 	if at := opened(c); !at.IsZero() {
 		which += at.UTC().Format(", 2 January 2006, 15:04:05 UTC")
 	}

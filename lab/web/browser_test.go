@@ -23,6 +23,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"mtlslab.example/lab/lab/httpwire"
+	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/verdict"
@@ -301,6 +302,29 @@ func TestPage(t *testing.T) {
 
 	must(t, s.Close())
 	b.until(`document.querySelector('#state').textContent.startsWith('The lab has ended')`)
+}
+
+// Of a refusal of which only the other side knows why, the likeliest causes are
+// in sight, and the others at a click. A connection of a file has both its
+// numbers: that of the TCP stream, and that which the lab gave it.
+func TestCauses(t *testing.T) {
+	peertest.Need(t, "chromium")
+	x := run(t, "untrusted-server", tls.VersionTLS13)
+	x.Exchange = OfConnection(x.Wire, &x.Verdict)
+	for _, cause := range []string{"first", "second", "third", "fourth", "fifth"} {
+		x.Causes = append(x.Causes, verdict.Cause{Text: cause, Tell: "look"})
+	}
+	x.Ladder = ladder.Options{Stream: true}
+	x.Number, x.Wire.Number, x.Wire.Comments = 0, 0, []string{"exchange 1"}
+	p := NewPage(Options{Title: "lab.pcapng"})
+	p.Add(x)
+	b := open(t, serve(t, p).URL(), 1400, 900)
+	b.until(`document.querySelector('#exchange h2')?.textContent.startsWith('TCP stream 0 (exchange 1 of the lab)')`)
+	if seen := b.text(`.causes`); !strings.Contains(seen, "the likeliest first") || !strings.Contains(seen, "third: look") || strings.Contains(seen, "fourth") || !strings.Contains(seen, "2 more causes, less likely") {
+		t.Errorf("of the possible causes are in sight:\n%s", seen)
+	}
+	b.picture("causes")
+	b.accessible("causes")
 }
 
 // A client whose turn to show a certificate has not come is not said to have

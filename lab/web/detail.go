@@ -10,6 +10,7 @@ import (
 	"mtlslab.example/lab/lab/check"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/ladder"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/verdict"
@@ -47,6 +48,9 @@ func (p *Page) detail(x *Exchange) detail {
 	x.reading.Lock()
 	defer x.reading.Unlock()
 	c.Check(x.Trust)
+	if x.Ladder.Stream {
+		d.Title = text.Clean(x.Ladder.Name(c))
+	}
 	scenario := ""
 	if p.options.Showing != nil {
 		scenario, d.Alike = p.options.Showing(&x.Verdict, c)
