@@ -284,6 +284,15 @@ func TestPage(t *testing.T) {
 
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('header').scrollIntoView()`))
 	b.picture("narrow-top")
+	for _, width := range []int64{1000, 390} { // the words of a step are at the lower edge
+		b.do(chromedp.EmulateViewport(width, 844))
+		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll('.stops button')[8].click()`))
+		b.settle()
+		if at := value[[]float64](b, `[document.querySelector('.ladder .now').getBoundingClientRect().bottom, document.querySelector('.step').getBoundingClientRect().top, document.querySelector('.step').getBoundingClientRect().bottom]`); at[0] > at[1] || at[2] < 840 {
+			t.Errorf("at %d pixels a step ends at %.0f, and its words are from %.0f to %.0f", width, at[0], at[1], at[2])
+		}
+	}
+	b.picture("narrow-message")
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll('.stops button')[1].click()`))
 	b.do(chromedp.KeyEvent("p"))
 	if wide := value[int](b, `document.querySelector('.ladder').clientWidth`); wide < 300 {
