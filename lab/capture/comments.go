@@ -8,8 +8,13 @@ import (
 const exchangePrefix = "exchange "
 
 // exchangeComment is the comment on the first packet of the exchange of that
-// number.
-func exchangeComment(number int) string { return exchangePrefix + strconv.Itoa(number) }
+// number; "": it has none.
+func exchangeComment(number int) string {
+	if number == 0 {
+		return ""
+	}
+	return exchangePrefix + strconv.Itoa(number)
+}
 
 // ParseExchange returns the number of the exchange, from 1, that a comment of a
 // capture names as a Writer does: "exchange 3". ok is false for any other

@@ -21,15 +21,19 @@ func canRecord(c *tlsdecrypt.Connection) bool {
 		c.Prologue == nil && c.NotTLSFrom == endpoint.Unknown && !c.Late
 }
 
-// record writes a capture of a connection, as far as its bytes are kept: each
+// record writes a capture of an exchange, as far as its bytes are kept: each
 // record is a packet at the time of its message. With its keys whoever has the
 // file can read it. The error is w's.
-func record(w io.Writer, c *tlsdecrypt.Connection, withKeys bool) error {
+func record(w io.Writer, x *Exchange, withKeys bool) error {
+	c, number := x.Wire, x.Number
+	if x.Ladder.Stream {
+		number = 0 // that of the lab is among the comments, if there is one
+	}
 	recording, err := capture.NewWriter(unclosed{w}, capture.Options{})
 	if err != nil {
 		return err
 	}
-	handle := recording.Open(wiretap.Event{Kind: wiretap.Open, Exchange: c.Number, Time: c.Opened, Client: c.Client, Server: c.Server})
+	handle := recording.Open(wiretap.Event{Kind: wiretap.Open, Exchange: number, Time: c.Opened, Client: c.Client, Server: c.Server})
 	last := c.Opened
 	emit := func(e wiretap.Event, at time.Time) {
 		if at.After(last) {
@@ -92,14 +96,14 @@ func (s *Server) capture(withKeys bool) http.HandlerFunc {
 		}
 		var file bytes.Buffer
 		x.reading.Lock()
-		err := record(&file, x.Wire, withKeys)
+		err := record(&file, x, withKeys)
 		x.reading.Unlock()
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", "application/octet-stream")
-		w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=\"exchange-%d-%s.pcapng\"", x.Number, name))
+		w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=\"%s-%s.pcapng\"", x.fileName(), name))
 		_, _ = w.Write(file.Bytes())
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
+	"io"
+	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/keylog"
+	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/peertest"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/verdict"
@@ -49,6 +52,29 @@ func TestCapture(t *testing.T) {
 					t.Errorf("%s: the capture has\n%s\nand the exchange\n%s", x.Ladder.Title, got, want)
 				}
 			}
+		}
+	}
+}
+
+// A connection of a file is no exchange of the lab's, or has the number that the
+// file says: that of its TCP stream is another.
+func TestCaptureOfStream(t *testing.T) {
+	p := NewPage(Options{})
+	s := serve(t, p)
+	for _, comments := range [][]string{nil, {"exchange 5", "rejected by the server"}} {
+		x := run(t, "mtls", tls.VersionTLS13)
+		x.Ladder = ladder.Options{Stream: true}
+		x.Number, x.Wire.Number, x.Wire.Comments = 4, 4, comments
+		response, err := http.DefaultClient.Do(s.request(t, "GET", fmt.Sprintf("/exchanges/%d/capture.pcapng", p.Add(x))))
+		must(t, err)
+		file, err := io.ReadAll(response.Body)
+		must(t, err)
+		must(t, response.Body.Close())
+		if got := connectionIn(t, string(file)).Comments; !slices.Equal(got, comments) {
+			t.Errorf("TCP stream 4 says %q of itself, and is saved with %q", comments, got)
+		}
+		if name := response.Header.Get("Content-Disposition"); !strings.Contains(name, `"tcp-stream-4-capture.pcapng"`) {
+			t.Errorf("TCP stream 4 is saved as %s", name)
 		}
 	}
 }

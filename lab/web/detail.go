@@ -23,6 +23,7 @@ const KeepBytes = 32 << 10
 // detail is all that the page shows of one exchange.
 type detail struct {
 	row
+	File   string           `json:"file"`            // what files of it are called, without their ending
 	Wire   *verdict.Account `json:"wire,omitempty"`  // as lab explain --json has it
 	Alike  []string         `json:"alike,omitempty"` // scenarios that look the same as that of Wire
 	Ladder *ladder.Ladder   `json:"ladder,omitempty"`
@@ -40,7 +41,7 @@ type detail struct {
 
 // detail returns all of an exchange.
 func (p *Page) detail(x *Exchange) detail {
-	d := detail{row: x.row()}
+	d := detail{row: x.row(), File: x.fileName()}
 	c := x.Wire
 	if c == nil {
 		return d

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -31,6 +32,14 @@ type Exchange struct {
 	hidden  endpoint.Pair[bool] // what that side showed cannot be read
 	size    int                 // of Wire, in bytes of memory
 	reading sync.Mutex          // held while Wire is used, which may change it
+}
+
+// fileName is what files of an exchange are called, without their ending.
+func (x *Exchange) fileName() string {
+	if x.Ladder.Stream {
+		return fmt.Sprintf("tcp-stream-%d", x.Number)
+	}
+	return fmt.Sprintf("exchange-%d", x.Number)
 }
 
 // exchanges are the latest ones. It is safe for concurrent use.

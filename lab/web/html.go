@@ -49,7 +49,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=\"exchange-%d.html\"", x.Number))
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=\"%s.html\"", x.fileName()))
 	_ = s.page.writeHTML(w, []*Exchange{x})
 }
 

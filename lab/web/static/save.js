@@ -9,7 +9,7 @@ import {el} from './dom.js';
  * @param {() => string} picture returns the ladder as SVG
  */
 export function saveMenu(detail, served, picture) {
-  const name = `exchange-${detail.exchange}`;
+  const name = detail.file;
   const at = `/exchanges/${detail.id}`;
   const file = (/** @type {string} */ path, /** @type {string} */ ending, /** @type {string} */ title, /** @type {string} */ about) =>
     el('li', {class: 'served'}, el('a', {href: at + path, download: name + ending}, title, el('span', {class: 'name'}, about)));

@@ -113,6 +113,7 @@
  * @typedef {{name: string, how?: string, value?: string, secret?: boolean, note?: string, terms?: Term[]}} Term
  *
  * @typedef {object} DetailOnly
+ * @property {string} file what files of it are called, without their ending
  * @property {Term[]} [arithmetic]
  * @property {{messages: Message[], scenario?: string}} [wire]
  * @property {string[]} [alike] scenarios that look the same as that of wire
