@@ -162,7 +162,7 @@ func (p *page) arrow(it item) {
 	}
 	at := ""
 	if !it.time.IsZero() {
-		if at = since(it.time.Sub(p.opened)); at == p.time {
+		if at = Elapsed(it.time.Sub(p.opened)); at == p.time {
 			at = ""
 		} else {
 			p.time = at

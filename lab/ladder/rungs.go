@@ -83,7 +83,7 @@ func (it *item) rung(start time.Time) Rung {
 	if !it.time.IsZero() {
 		at := it.time.Sub(start)
 		ms := float64(at.Microseconds()) / 1000
-		r.At, r.Time = &ms, since(at)
+		r.At, r.Time = &ms, Elapsed(at)
 	}
 	if it.message != nil {
 		r.Stage = stageOf(it.message)

@@ -74,8 +74,8 @@ func excerpt(b []byte) string {
 	return q
 }
 
-// since is a time for the margin, at most eight columns.
-func since(d time.Duration) string {
+// Elapsed is how long d is, in at most eight columns of the margin.
+func Elapsed(d time.Duration) string {
 	switch {
 	case d < 10*time.Millisecond:
 		return fmt.Sprintf("%.2f ms", d.Seconds()*1e3)

@@ -27,7 +27,7 @@ func TestSince(t *testing.T) {
 		1234 * time.Microsecond: "1.23 ms", 40 * time.Millisecond: "40 ms", 4900 * time.Millisecond: "4.9 s", 999_999 * time.Second: "999999 s",
 		3_202_631_651 * time.Second: "37067 d", math.MaxInt64: "106752 d",
 	} {
-		if got := since(d); got != want || text.Width(got) > 8 {
+		if got := Elapsed(d); got != want || text.Width(got) > 8 {
 			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}

@@ -26,7 +26,7 @@ func (s *story) closed() string {
 	c := s.c
 	after := ""
 	if d := c.Duration(); d > 0 {
-		after = " after " + since(d)
+		after = " after " + Elapsed(d)
 	}
 	switch c.End {
 	case tlsdecrypt.Closed:

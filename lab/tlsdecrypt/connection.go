@@ -63,12 +63,13 @@ type Connection struct {
 	arena      *arena // nil once it is released
 }
 
-// Duration is how long the connection was open; 0: that is not known.
+// Duration is how long the connection was open, to the microsecond; 0: that is
+// not known.
 func (c *Connection) Duration() time.Duration {
 	if c.Opened.IsZero() || c.Ended.IsZero() {
 		return 0
 	}
-	return c.Ended.Sub(c.Opened)
+	return c.Ended.Sub(c.Opened).Round(time.Microsecond)
 }
 
 // Negotiated is what the two sides have negotiated. Zero values stand for what

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"reflect"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/ladder"
 	"mtlslab.example/lab/lab/room"
 	"mtlslab.example/lab/lab/text"
 )
@@ -32,6 +34,7 @@ type row struct {
 	// Early are the sides whose turn to show a certificate had not come.
 	Early  []endpoint.Side `json:"early,omitempty"`
 	Hidden []endpoint.Side `json:"hidden,omitempty"` // those of which nobody can read what they have shown
+	Took   string          `json:"took,omitempty"`   // see took
 	*lab.Exchange
 }
 
@@ -40,9 +43,18 @@ func (x *Exchange) row() row {
 	if x.Ladder.Stream {
 		title = fmt.Sprintf("TCP stream %d", x.Number)
 	}
-	r := row{ID: x.id, Title: title, Exchange: x.Exchange}
+	r := row{ID: x.id, Title: title, Took: x.took(), Exchange: x.Exchange}
 	r.Early, r.Hidden = sidesOf(&x.early), sidesOf(&x.hidden)
 	return r
+}
+
+// took is how long an exchange took, as the ladder says it; "": that is not
+// known.
+func (x *Exchange) took() string {
+	if x.DurationMS == 0 {
+		return ""
+	}
+	return ladder.Elapsed(time.Duration(math.Round(x.DurationMS*1000)) * time.Microsecond)
 }
 
 // sidesOf returns the sides that are so.
@@ -161,6 +173,7 @@ type alike struct {
 	Time       time.Time `json:"time"`
 	ClientAddr string    `json:"client_addr"`
 	DurationMS float64   `json:"duration_ms"`
+	Took       string    `json:"took"`
 }
 
 // mostKinds is how many rows another one is compared with: the latest that were
@@ -175,7 +188,7 @@ func together(added []*Exchange) []any {
 	for i, x := range added {
 		k := kindOf(x)
 		if at := slices.IndexFunc(kinds, func(other kind) bool { return reflect.DeepEqual(k.row, other.row) }); at >= 0 {
-			list[i] = alike{x.id, kinds[at].id, x.Number, x.Time, x.ClientAddr, x.DurationMS}
+			list[i] = alike{x.id, kinds[at].id, x.Number, x.Time, x.ClientAddr, x.DurationMS, x.took()}
 			continue
 		}
 		list[i] = x.row()
@@ -192,7 +205,7 @@ type kind struct {
 
 func kindOf(x *Exchange) kind {
 	r, common := x.row(), *x.Exchange
-	r.ID, r.Exchange = 0, &common
+	r.ID, r.Took, r.Exchange = 0, "", &common
 	common.Number, common.Time, common.ClientAddr, common.DurationMS = 0, time.Time{}, "", 0
 	common.Wire, common.WireLeftOut = nil, false // they are no part of a row
 	return kind{x.id, r}

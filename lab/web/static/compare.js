@@ -2,7 +2,7 @@
 // aligned by what they work towards.
 
 import {el} from './dom.js';
-import {duration, nameOf, outcomeOf, shownBy, statusesOf} from './words.js';
+import {nameOf, outcomeOf, shownBy, statusesOf} from './words.js';
 
 /**
  * @typedef {import('./types.js').Detail} Detail
@@ -33,7 +33,7 @@ const compared = [
   ['the client showed', (x) => shownBy(x, 'client')], ['the server showed', (x) => shownBy(x, 'server')],
   ['the client got as far as', (x) => x.client.state], ['the server got as far as', (x) => x.server.state],
   ['the client learned of it', (x) => x.client.learned], ['HTTP', (x) => statusesOf(x) || undefined],
-  ['duration', (x) => duration(x.duration_ms)],
+  ['duration', (x) => x.took],
 ];
 
 /**

@@ -9,7 +9,7 @@ import {el, isTyping, svg} from './dom.js';
 import {LadderPicture} from './ladder.js';
 import {saveMenu} from './save.js';
 import {verdict} from './verdict.js';
-import {duration, markWords, marks, nameOf, outcomeOf, statusesOf} from './words.js';
+import {markWords, marks, nameOf, outcomeOf, statusesOf} from './words.js';
 
 /**
  * @typedef {import('./types.js').Detail} Detail
@@ -274,7 +274,7 @@ function breakable(text) {
 /** @param {Detail} x */
 function facts(x) {
   return [x.tls.version, x.tls.cipher_suite, x.tls.group, x.tls.alpn, x.tls.resumed && 'resumed', x.http && `HTTP ${statusesOf(x)}`,
-    duration(x.duration_ms), `${x.client_addr} to ${x.server_addr}`].filter(Boolean).map((fact) => `${fact} · `).join('');
+    x.took, `${x.client_addr} to ${x.server_addr}`].filter(Boolean).map((fact) => `${fact} · `).join('');
 }
 
 /** @param {number} id */

@@ -2,7 +2,7 @@
 // longer in sight becomes that of another exchange: only texts change.
 
 import {el, visible} from './dom.js';
-import {duration, outcomeOf, statusesOf} from './words.js';
+import {outcomeOf, statusesOf} from './words.js';
 
 /** @typedef {import('./types.js').Row} Exchange */
 
@@ -84,7 +84,7 @@ function attribute(element, name, value) {
  * @param {Exchange} x
  */
 function whyOf(x) {
-  return x.reason || x.code || [x.http && `HTTP ${statusesOf(x)}`, duration(x.duration_ms)].filter(Boolean).join(' · ');
+  return x.reason || x.code || [x.http && `HTTP ${statusesOf(x)}`, x.took].filter(Boolean).join(' · ');
 }
 
 /**

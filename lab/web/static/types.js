@@ -31,7 +31,7 @@
  * @property {Party} server
  * @property {Party} client
  * @property {{status: number, also?: number[]}} [http]
- * @property {number} duration_ms
+ * @property {string} [took] how long, in words
  * @property {Record<string, number>} [not_shown] that were only counted, after it
  *
  * @typedef {object} Field

@@ -46,15 +46,6 @@ export function statusesOf(x) {
 }
 
 /**
- * A duration, as the ladder writes it.
- * @param {number} ms
- */
-export function duration(ms) {
-  if (!ms) return '';
-  return ms < 1000 ? `${ms.toFixed(ms < 10 ? 2 : 0)} ms` : `${(ms / 1000).toFixed(1)} s`;
-}
-
-/**
  * @param {number} n
  * @param {string} what
  */
