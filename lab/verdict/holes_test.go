@@ -414,6 +414,31 @@ func TestHoles(t *testing.T) {
 	t.Logf("%d readings in %v", read, time.Since(began).Round(time.Millisecond))
 }
 
+// A server that sends internal_error after the client's Finished has accepted
+// nobody, whatever packet is missing: the alert may answer an end that is lost.
+func TestErrorWithoutPacket(t *testing.T) {
+	file := filepath.Join("testdata", "foreign", "client-key-usage.gnutls-openssl.tls13")
+	head, packets := packetsOf(t, file+".pcap")
+	keys, err := os.ReadFile(file + ".keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown := 0
+	for n := range packets {
+		for _, c := range readPackets(t, head, holes["without packet"](packets, n), keys) {
+			switch v := c.verdict; {
+			case v.Outcome == verdict.Unknown:
+				unknown++
+			case v.Outcome != verdict.Rejected || v.RejectedBy != endpoint.Server:
+				t.Errorf("without packet %d: %s by the %v: %s", n, v.Outcome, v.RejectedBy, v.Reason)
+			}
+		}
+	}
+	if unknown == 0 {
+		t.Error("without no packet is the outcome unknown")
+	}
+}
+
 // Some of the keys are missing, as in a key log that another program cut short,
 // or that holds the secrets of the handshake alone.
 func TestSomeKeys(t *testing.T) {
