@@ -116,6 +116,7 @@ const (
 // Plain describes the first bytes of a side that does not speak TLS.
 type Plain struct {
 	HTTP bool // it is HTTP
+	Echo bool // it is what the other side had sent
 	// Line is the first line, if it is text, without what may be a secret
 	// ([prologue.FirstLine]).
 	Line string

@@ -1,6 +1,8 @@
 package tlsdecrypt
 
 import (
+	"bytes"
+
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
 )
@@ -8,6 +10,10 @@ import (
 // clientHello begins a handshake, or repeats its beginning after a
 // HelloRetryRequest.
 func (c *conversation) clientHello(from endpoint.Side, hello *tlswire.ClientHello) {
+	if from == endpoint.Server && bytes.Equal(c.conn.ClientRandom, hello.Random[:]) {
+		c.conn.NotTLSFrom, c.conn.Plain.Server.Echo = from, true
+		return
+	}
 	retries := c.conn.Retried && c.hs.hello != nil && c.hs.version == 0
 	if !retries {
 		next := c.hs.following()

@@ -64,6 +64,9 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		}
 	}
 	switch {
+	case w.Messages[0] == w.Alert && !w.NoSYN && !w.Lacking && by == endpoint.Client:
+		return Reason{Code: Other, Text: fmt.Sprintf("the client sent %v in place of ClientHello, before the server had said anything", d),
+			Fix: "look into the log of the client: by its own settings it may have nothing to offer (versions, cipher suites, signature algorithms; OpenSSL: MinProtocol, SECLEVEL)"}
 	case w.isAboutPSK(d, by):
 		why = Reason{Code: Other, Text: fmt.Sprintf("the %v sent %v: a checksum of the %v's is wrong, as when the two were given different pre-shared keys (PSK)", by, d, by.Other()), Fix: compareKeys}
 		return why

@@ -14,6 +14,7 @@ import (
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/httpwire"
 	"mtlslab.example/lab/lab/prologue"
+	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
 )
 
@@ -101,7 +102,7 @@ func explainNotTLS(err error, side endpoint.Side) (Reason, bool) {
 		code, text := own.Why(side)
 		return Reason{Code: code, Text: text}, true
 	case errors.As(err, &notTLS):
-		return spokeNoTLS(side.Other(), httpwire.IsStart(notTLS.RecordHeader[:]), notTLS.RecordHeader[:]), true
+		return spokeNoTLS(side.Other(), tlsdecrypt.Plain{HTTP: httpwire.IsStart(notTLS.RecordHeader[:])}, notTLS.RecordHeader[:]), true
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return tooSlow(side.Other()), true
 	}
@@ -110,16 +111,19 @@ func explainNotTLS(err error, side endpoint.Side) (Reason, bool) {
 
 // spokeNoTLS says what a side has said that does not speak TLS. start are its
 // first bytes, of which there may be few.
-func spokeNoTLS(who endpoint.Side, http bool, start []byte) Reason {
+func spokeNoTLS(who endpoint.Side, said tlsdecrypt.Plain, start []byte) Reason {
 	if who == endpoint.Client && prologue.IsHeader(start) {
 		return putBeforeTLS("")
 	}
-	if why, ok := greets(start); ok && who == endpoint.Server && !http {
+	if why, ok := greets(start); ok && who == endpoint.Server && !said.HTTP {
 		return why
 	}
 	text := "the " + who.String() + " did not speak TLS"
-	if http {
+	switch {
+	case said.HTTP:
 		text += ", but plain HTTP"
+	case said.Echo:
+		text += ", but sends back what it gets, as an echo server does"
 	}
 	return Reason{Code: SpokeNoTLS, Text: text}
 }

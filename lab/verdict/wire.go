@@ -45,7 +45,8 @@ type exchanged struct {
 	request   tlswire.Body          // the last CertificateRequest; nil: none was seen
 	asksLater bool                  // the server may have asked for a certificate after the first handshake
 	goodbyes  endpoint.Pair[bool]   // it sent close_notify
-	warnings  []*tlsdecrypt.Message // alerts that do not end the connection
+	over      bool                  // the alert that ended the connection was seen
+	warnings  []*tlsdecrypt.Message // alerts before that
 }
 
 // takeHello keeps what a message offers, chooses or asks for.
@@ -73,7 +74,9 @@ func (w *wire) takeAlert(m *tlsdecrypt.Message) {
 	switch d := m.Alert.Description; {
 	case d == tlswire.AlertCloseNotify:
 		*w.goodbyes.Of(m.From) = true
-	case m != w.Alert:
+	case m == w.Alert:
+		w.over = true
+	case !w.over:
 		w.warnings = append(w.warnings, m)
 		if d == tlswire.AlertNoRenegotiation {
 			w.refusesRenegotiation = m.From
@@ -277,7 +280,7 @@ func (w *wire) notTLS() Verdict {
 	if w.Prologue != nil && w.Prologue.Header() == nil { // the server may take a header: beforeTLS knows where it does not
 		start = *w.Prologue.Starts.Of(from)
 	}
-	v.because(spokeNoTLS(from, said.HTTP, start))
+	v.because(spokeNoTLS(from, said, start))
 	if m := w.Alert; m != nil && m.From == by {
 		v.Alert = newAlert(m.Alert.Description, by)
 	}

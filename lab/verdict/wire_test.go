@@ -260,6 +260,7 @@ func TestJudgeWireLacking(t *testing.T) {
 // Not TLS, as it is read from bytes: both sides, one, and in the middle.
 func TestJudgeWireOfBytes(t *testing.T) {
 	server, client := endpoint.Server, endpoint.Client
+	unexpected := recordOf(tlswire.ContentTypeAlert, []byte{2, 10})
 	get, ok := []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 	for name, test := range map[string]struct {
 		events []wiretap.Event
@@ -270,11 +271,35 @@ func TestJudgeWireOfBytes(t *testing.T) {
 		"an alert":                     {[]wiretap.Event{sends(client, get), sends(server, recordOf(tlswire.ContentTypeAlert, []byte{2, 70}))}, "rejected (not TLS) by server: not_tls; server's protocol_version"},
 		"mid-stream":                   {[]wiretap.Event{sends(client, helloOf()), sends(server, recordOf(tlswire.ContentTypeAlert, []byte{2, 40})), sends(server, ok)}, "rejected by server: other; server's handshake_failure"},
 		"an answer to what is missing": {[]wiretap.Event{{Kind: wiretap.Gap, From: client, Missing: 44}, sends(client, helloOf()), sends(server, []byte("HTTP/1.1 400 Bad Request\r\n\r\n"))}, "unknown (not TLS)"},
+		"an echo":                      {[]wiretap.Event{sends(client, helloOf()), sends(server, helloOf()), sends(client, unexpected), sends(server, unexpected)}, "rejected (not TLS) by client: not_tls; client's unexpected_message"},
+		"an echo, and no alert":        {[]wiretap.Event{sends(client, helloOf()), sends(server, helloOf())}, "rejected (not TLS) by client: not_tls"},
 		"a web page":                   {[]wiretap.Event{sends(client, helloOf()), sends(server, []byte("<html>hello</html>"))}, "rejected (not TLS) by client: not_tls"},
 	} {
 		if got := brief(judgeWire(read(t, test.events...))); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
+	}
+}
+
+// An echo server is told as one, and what it sends back is no warning.
+func TestEcho(t *testing.T) {
+	alert := recordOf(tlswire.ContentTypeAlert, []byte{2, 10})
+	c := read(t, sends(endpoint.Client, helloOf()), sends(endpoint.Server, helloOf()), sends(endpoint.Client, alert), sends(endpoint.Server, alert))
+	if v := judgeWire(c); v.Reason != "the server did not speak TLS, but sends back what it gets, as an echo server does" {
+		t.Error(v.Reason)
+	}
+}
+
+// An alert before any ClientHello is the client's own matter, and an alert that
+// comes after it is no warning before it.
+func TestInPlaceOfHello(t *testing.T) {
+	c := read(t, sends(endpoint.Client, recordOf(tlswire.ContentTypeAlert, []byte{2, 80})), sends(endpoint.Server, recordOf(tlswire.ContentTypeAlert, []byte{2, 10})))
+	if v := judgeWire(c); v.Reason != "the client sent internal_error in place of ClientHello, before the server had said anything" || !strings.Contains(v.Fix, "nothing to offer") {
+		t.Errorf("%s; fix: %s", v.Reason, v.Fix)
+	}
+	late := talk(tlswire.VersionTLS12, hello(), serverHello())(alert(endpoint.Client, tlswire.AlertInternalError), warning(endpoint.Server, tlswire.AlertUnrecognizedName))
+	if v := judgeWire(ended(late, endpoint.Client)); strings.Contains(v.Reason, "before that") {
+		t.Error(v.Reason)
 	}
 }
 
