@@ -87,7 +87,7 @@ const (
 
 // nothingInCommon explains handshake_failure in place of ServerHello.
 const (
-	nothingInCommon = "the server sent handshake_failure: it found nothing that both can do"
+	nothingInCommon = "the server sent handshake_failure: it found nothing that both can do, or has no certificate that fits what the client offers"
 	compareOffers   = "compare what the client offers with the server's settings; the server's log may say what it misses"
 )
 

@@ -57,7 +57,7 @@ func TestWhyByCertificate(t *testing.T) {
 		"no certificate":                         {clientOf(shows(endpoint.Client), tlswire.AlertHandshakeFailure), NoClientCertificate, noClientCertificate},
 		"no certificate, to GnuTLS":              {clientOf(shows(endpoint.Client), tlswire.AlertDecodeError), NoClientCertificate, noClientCertificate},
 		"no certificate, and another reason":     {clientOf(shows(endpoint.Client), tlswire.AlertInternalError), Other, "the server sent internal_error: something went wrong in the server itself, or a check of its own failed"},
-		"nothing in common":                      {ended(talk(0, hello())(alert(endpoint.Server, tlswire.AlertHandshakeFailure)), endpoint.Server), Other, "the server sent handshake_failure: it found nothing that both can do"},
+		"nothing in common":                      {ended(talk(0, hello())(alert(endpoint.Server, tlswire.AlertHandshakeFailure)), endpoint.Server), Other, nothingInCommon},
 		"a server's fault":                       {serverOf(checkedAs(shows(endpoint.Server, leaf.Raw), tlsdecrypt.Fails, fault(chain.WrongHost)), tlswire.AlertBadCertificate), chain.WrongHost, "the server's certificate is wrong_host"},
 		"a server that is refused":               {serverOf(shows(endpoint.Server, leaf.Raw), tlswire.AlertUnknownCA), chain.UnknownCA, "the client sent unknown_ca: it does not trust the CA of the server's certificate"},
 		"an empty certificate of a server":       {serverOf(shows(endpoint.Server), tlswire.AlertHandshakeFailure), Other, "the server sent no certificate"},

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"crypto/x509"
 	"slices"
 	"strings"
@@ -109,12 +110,25 @@ func (w *wire) fitted(s *suspect, by endpoint.Side) *suspect {
 		return unknownRoot
 	case s == noSuite && !w.offersOld():
 		return noSuiteTLS13
-	case s == noGroup && w.hello != nil && !w.answered && narrowGroups(w.offer()) != "":
-		return &suspect{s.code, narrowGroups(w.offer()), s.tell}
-	case s == noSignature && w.hello != nil && !w.answered && narrowSignatures(w.offer()) != "":
-		return &suspect{s.code, narrowSignatures(w.offer()), s.tell}
+	case s == noGroup && w.hello != nil && !w.answered:
+		said := cmp.Or(narrowGroups(w.offer()), s.text)
+		if offersECDSA(w.offer()) {
+			said += "; in TLS 1.2 the server's key must be on one of the client's groups, too (ECDSA)"
+		}
+		return &suspect{s.code, said, s.tell}
+	case s == noSignature && w.hello != nil && !w.answered:
+		return &suspect{s.code, cmp.Or(narrowSignatures(w.offer()), w.unfit()), s.tell}
 	}
 	return s
+}
+
+// unfit is what a server lacks that has no certificate for what the client
+// offers.
+func (w *wire) unfit() string {
+	if w.offersPSK && !w.mayResume() {
+		return "the server does not know the pre-shared key that the client names (PSK), and has no certificate whose key makes a signature that the client takes, or none at all"
+	}
+	return "the server has no certificate whose key makes a signature that the client takes, or none at all"
 }
 
 // offersOld reports whether the client may have offered TLS 1.2 or before, for

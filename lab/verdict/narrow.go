@@ -52,6 +52,12 @@ func needsECDHE(o tlswire.Offer) bool {
 	})
 }
 
+// offersECDSA reports whether a client offers cipher suites of TLS 1.2 for keys
+// on elliptic curves, which must be among its groups (RFC 8422 section 5.1).
+func offersECDSA(o tlswire.Offer) bool {
+	return offersVersion(o, false) && slices.ContainsFunc(o.CipherSuites, func(s tlswire.CipherSuite) bool { return s.Info().Authentication == "ECDSA" })
+}
+
 // narrowGroups says that a client offers one group alone, or none, where all
 // that it offers needs one; "": it does not.
 func narrowGroups(o tlswire.Offer) string {

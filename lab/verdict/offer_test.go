@@ -78,6 +78,39 @@ func TestEarlyHandshakeFailure(t *testing.T) {
 	}
 }
 
+// A server that has no certificate for what the client offers is among the
+// causes, in words that fit the offer.
+func TestNoFittingCertificate(t *testing.T) {
+	schemes := []tlswire.SignatureScheme{tlswire.SchemeEd25519, 0x0403, 0x0804}
+	groups := []tlswire.NamedGroup{tlswire.GroupX25519, tlswire.GroupSecp256r1}
+	v13, v12 := tlswire.VersionTLS13, tlswire.VersionTLS12
+	all := []tlswire.CipherSuite{tlswire.TLS_AES_128_GCM_SHA256, ecdheRSA, ecdheECDSA}
+	withPSK := func(m *tlsdecrypt.Message) *tlsdecrypt.Message {
+		hello := m.Body().(*tlswire.ClientHello)
+		hello.Extensions = append(hello.Extensions, tlswire.Extension{Type: tlswire.ExtensionPreSharedKey, Body: &tlswire.OfferedPSKs{Identities: []tlswire.PSKIdentity{{Identity: []byte("bob")}}}})
+		return m
+	}
+	for name, test := range map[string]struct {
+		hello *tlsdecrypt.Message
+		want  string // one of the causes
+	}{
+		"TLS 1.3":               {offering(all, groups, schemes, v13), "the server has no certificate whose key makes a signature that the client takes, or none at all"},
+		"a pre-shared key":      {withPSK(offering(all, groups, schemes, v13)), "the server does not know the pre-shared key that the client names (PSK), and has no certificate whose"},
+		"RSA signatures alone":  {offering(all, groups, schemes[2:], v13, v12), "the client takes no signature with ECDSA (rsa_pss_rsae_sha256), and the server's key may be for that"},
+		"a curve":               {offering(all, groups, schemes, v12), "the two have no group for the key exchange in common; in TLS 1.2 the server's key must be on one of the client's groups, too (ECDSA)"},
+		"ECDSA suites alone":    {offering(all[2:], groups, schemes, v12), "the client offers cipher suites for ECDSA keys alone, and the server may take none of them, or have a key of another kind"},
+		"suites with PSK alone": {offering([]tlswire.CipherSuite{0x00a8}, nil, schemes, v12), "the client offers cipher suites for a pre-shared key alone (PSK), and the server may have none"},
+	} {
+		v := judgeWire(ended(talk(0, test.hello)(alert(endpoint.Server, tlswire.AlertHandshakeFailure)), endpoint.Server))
+		if !slices.ContainsFunc(v.Causes, func(c Cause) bool { return strings.HasPrefix(c.Text, test.want) }) {
+			t.Errorf("%s: %+v, want %s", name, v.Causes, test.want)
+		}
+		if v.Code != Other || !strings.HasSuffix(v.Reason, "or has no certificate that fits what the client offers") {
+			t.Errorf("%s: %s, %s", name, v.Code, v.Reason)
+		}
+	}
+}
+
 // What the server has taken on another connection rules causes out, or points
 // at them.
 func TestTaken(t *testing.T) {
