@@ -44,9 +44,10 @@ type parameters struct {
 	version        tlswire.Version // 0 before ServerHello
 	suite          tlswire.CipherSuite
 	compression    tlswire.CompressionMethod
-	encryptThenMAC bool // RFC 7366
-	extendedMaster bool // RFC 7627
-	resumed        bool // TLS 1.2
+	encryptThenMAC bool       // RFC 7366
+	extendedMaster bool       // RFC 7627
+	resumed        bool       // TLS 1.2
+	before         Resumption // of the connection, by its earlier handshakes
 }
 
 // postHandshake is an authentication after the handshake

@@ -2,6 +2,7 @@ package tlsdecrypt
 
 import (
 	"bytes"
+	"slices"
 
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
@@ -103,7 +104,7 @@ func (c *conversation) serverHello(hello *tlswire.ServerHello) {
 		conn.handshakes = append(conn.handshakes, hs)
 	}
 	conn.Version, conn.CipherSuite = hs.version, hs.suite
-	conn.Resumption = FullHandshake
+	hs.before, conn.Resumption = conn.Resumption, FullHandshake
 	c.extensions(hello.Extensions)
 	if !hs.tls13() {
 		hs.encryptThenMAC = tlswire.Has(hello.Extensions, tlswire.ExtensionEncryptThenMAC)
@@ -181,10 +182,23 @@ func (c *conversation) resumedTLS12() {
 	hs := c.hs
 	hs.resumed = true
 	c.conn.Resumption = BySessionID
+	var ticket []byte
 	if hs.hello != nil {
 		if t, ok := tlswire.Lookup[*tlswire.SessionTicket](hs.hello.Extensions, tlswire.ExtensionSessionTicket); ok && len(t.Ticket) > 0 {
-			c.conn.Resumption = ByTicket
+			c.conn.Resumption, ticket = ByTicket, t.Ticket
 		}
 	}
+	if slices.ContainsFunc(c.conn.handshakes, func(earlier *handshake) bool { return earlier != hs && earlier.began(hs.sessionID, ticket) }) {
+		c.conn.Resumption = hs.before // the two have shown on this connection who they are
+	}
 	c.rememberTicket()
+}
+
+// began reports whether a handshake began the session of that ticket, or of that
+// session id if there is none.
+func (hs *handshake) began(sessionID, ticket []byte) bool {
+	if issued, ok := find[*tlswire.NewSessionTicketTLS12](hs); ok && len(ticket) > 0 {
+		return bytes.Equal(issued.Ticket, ticket)
+	}
+	return len(ticket) == 0 && len(sessionID) > 0 && bytes.Equal(hs.sessionID, sessionID)
 }
