@@ -87,7 +87,7 @@ func (s *story) agreed() string {
 		parts = append(parts, protocol(c.ALPN))
 	}
 	switch {
-	case !s.byTicket():
+	case s.byGivenKey():
 		parts = append(parts, "by a key that both sides were given (PSK)")
 	case c.Resumption == tlsdecrypt.ByPSK:
 		parts = append(parts, "an earlier session resumed (ticket)")
@@ -332,7 +332,7 @@ func (s *story) success() string {
 // accepted says what the two sides know of each other.
 func (s *story) accepted() string {
 	switch {
-	case !s.byTicket():
+	case s.byGivenKey():
 		return "Accepted: client and server have shown each other that they have the key that both were given."
 	case s.c.Resumption != tlsdecrypt.FullHandshake:
 		return "Accepted: client and server took up an earlier session. Who they are was settled then, and is not shown again."

@@ -149,13 +149,14 @@ func isTicket(psk *tlswire.OfferedPSKs) bool {
 	return len(psk.Identities) > 0 && psk.Identities[0].ObfuscatedTicketAge != 0
 }
 
-// byTicket reports whether a key from before is that of an earlier session.
-func (s *story) byTicket() bool {
+// byGivenKey reports whether the two sides know each other by a key that both
+// were given, and not by an earlier session.
+func (s *story) byGivenKey() bool {
 	if s.c.Resumption != tlsdecrypt.ByPSK || s.hello == nil {
-		return true
+		return s.c.Resumption == tlsdecrypt.FullHandshake && s.c.CipherSuite.Info().KeyExchange.IsPSK()
 	}
 	psk, ok := tlswire.Lookup[*tlswire.OfferedPSKs](s.hello.Extensions, tlswire.ExtensionPreSharedKey)
-	return !ok || isTicket(psk)
+	return ok && !isTicket(psk)
 }
 
 // explain says once what a group is that has a long name.
@@ -191,8 +192,12 @@ func (s *story) serverHello(hello *tlswire.ServerHello) string {
 		said += " From here on everything but ChangeCipherSpec is encrypted."
 	}
 	switch {
-	case !s.byTicket():
-		said += " Takes the key that both sides were given: no certificates."
+	case s.byGivenKey():
+		said += " Takes the key that both sides were given"
+		if hello.CipherSuite.Info().KeyExchange != tlswire.KeyExchangeRSAPSK {
+			said += ": no certificates"
+		}
+		said += "."
 	case s.c.Resumption != tlsdecrypt.FullHandshake:
 		said += " Takes up the earlier session: no certificates this time."
 	}
