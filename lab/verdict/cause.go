@@ -43,7 +43,8 @@ func (w *wire) why(by endpoint.Side) Reason {
 	case alert == nil:
 		return w.whyClosed(by)
 	case w.refusesRenegotiation == by.Other():
-		why := Reason{Code: Other, Text: fmt.Sprintf("the %v wanted to renegotiate, which the %v does not do (no_renegotiation), and so the %v sent %v", by, by.Other(), by, *alert)}
+		why := Reason{Code: Other, Text: fmt.Sprintf("the %v wanted to renegotiate, which the %v does not do (no_renegotiation), and so the %v sent %v", by, by.Other(), by, *alert),
+			Fix: fmt.Sprintf("have the %v not renegotiate, or the %v allow it", by, by.Other())}
 		if by == endpoint.Server && w.AskedForNone() {
 			why.Text += askedLater
 			why.Fix = "have the server ask for the certificate in the first handshake (Apache: SSLVerifyClient for the whole host), or try a client that renegotiates (curl, openssl s_client)"
@@ -80,6 +81,8 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		if slices.Contains(w.offer().Versions, tlswire.VersionTLS13) {
 			why.Fix = "have the server speak TLS 1.3, or the client offer an older version, too"
 		}
+	case d == tlswire.AlertProtocolVersion && w.answered && !w.again && (by == endpoint.Server || slices.Contains(w.offer().Versions, w.Version)): // OpenSSL's for what is no record
+		why = Reason{Code: Other, Text: fmt.Sprintf("the %v sent protocol_version, although the two had agreed on %v: to it something that came then is no TLS record", by, w.Version), Fix: fixed(findMeddling, by)}
 	case d == tlswire.AlertProtocolVersion && by == endpoint.Client && w.choice != nil:
 		why.Text += ": it has chosen " + w.choice.Version().String()
 	case d == tlswire.AlertNoApplicationProtocol && by == endpoint.Server:
@@ -123,7 +126,7 @@ func (w *wire) isAboutPSK(d tlswire.AlertDescription, by endpoint.Side) bool {
 	case tlswire.AlertDecryptError:
 		return w.namesPSK() && w.showing(by.Other()) != SentCertificate
 	case tlswire.AlertBadRecordMAC: // in TLS 1.2 (RFC 4279 section 2)
-		return isPSK(w.CipherSuite) && w.showing(by.Other()) != SentCertificate
+		return w.CipherSuite.Info().KeyExchange.IsPSK() && w.showing(by.Other()) != SentCertificate
 	case tlswire.AlertIllegalParameter:
 		return by == endpoint.Server && !w.answered && w.offersPSK
 	}
@@ -132,11 +135,7 @@ func (w *wire) isAboutPSK(d tlswire.AlertDescription, by endpoint.Side) bool {
 
 // namesPSK reports whether the client may have named a pre-shared key: in
 // ClientHello, or in TLS 1.2 after it.
-func (w *wire) namesPSK() bool { return w.offersPSK || isPSK(w.CipherSuite) }
-
-func isPSK(s tlswire.CipherSuite) bool {
-	return strings.HasSuffix(string(s.Info().KeyExchange), "PSK")
-}
+func (w *wire) namesPSK() bool { return w.offersPSK || w.CipherSuite.Info().KeyExchange.IsPSK() }
 
 // isTLS13 reports whether TLS 1.3 was negotiated, or nothing else was
 // w.offer().

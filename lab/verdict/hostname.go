@@ -40,6 +40,8 @@ func (w *wire) noteNames(v *Verdict) {
 		fallthrough
 	case status == http.StatusMisdirectedRequest && host != "":
 		v.becauseInHTTP(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 421: " + differ})
+	case status == http.StatusMisdirectedRequest && w.shown.Client.empty && w.ServerName != "":
+		v.becauseInHTTP(Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with 421, although the client asked for %s in TLS and in HTTP alike: it may be because the client sent no certificate", w.ServerName)})
 	case status == http.StatusMisdirectedRequest:
 		v.becauseInHTTP(misdirected)
 	case status == http.StatusBadRequest:

@@ -88,7 +88,13 @@ func (w *wire) unfinished(s *sizes) Verdict {
 	case !w.hasEnded() && len(s.client) == 0:
 		return undecided("")
 	case len(s.client) == 0 && w.EndedBy == endpoint.Server:
-		return w.aborted()
+		v := w.aborted()
+		if s.flightAlert && v.Code == Closed {
+			v.How = ""
+			v.because(Reason{Code: Other, Text: "the server ended the connection during the handshake: its last record has the size of an alert, which is encrypted"})
+			v.Confirm = getKeys
+		}
+		return v
 	case len(s.client) == 0 && s.flightAlert:
 		return undecided("; the server's last record has the size of an alert, and the client closed without one")
 	case len(s.client) == 0:
