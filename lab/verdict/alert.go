@@ -60,6 +60,8 @@ func meaning(d tlswire.AlertDescription, by endpoint.Side, other Showing) Reason
 		why.Text += ", which may be its certificate"
 	case d == tlswire.AlertDecryptError && other == SentNothing:
 		why = wrongChecksum
+	case d == tlswire.AlertInternalError && other == SentNothing:
+		why.Fix = failedItself
 	}
 	why.Text = sentence(by, name) + ": " + fixed(why.Text, by)
 	why.Fix = fixed(why.Fix, by)
@@ -82,6 +84,7 @@ const (
 	lookIntoLog  = "look into the log of the {by}"
 	updateOne    = "update both programs: one of the two breaks the protocol, or something between them changes it; the log of the {by} may say which message it was"
 	compareKeys  = "compare the pre-shared keys of the two sides, their identities and hashes"
+	failedItself = "look into the log of the {by}: it has failed, of itself or of its settings, such as a key or a certificate that it cannot use, or does not have"
 	findMeddling = "find what lies between the two, such as a proxy or a firewall, and leave it out; if nothing does, look into the log of the {by}"
 )
 

@@ -88,6 +88,16 @@ func TestMeaningOf(t *testing.T) {
 	}
 }
 
+// A side that has failed by itself did not check a certificate that the other
+// has not shown.
+func TestInternalError(t *testing.T) {
+	for showing, want := range map[Showing]bool{SentNothing: false, SentCertificate: true, MayHaveSent: true} {
+		if why := meaning(tlswire.AlertInternalError, endpoint.Server, showing); strings.Contains(why.Fix, "checks the client's certificate by itself") != want || strings.Contains(why.Fix, "{") {
+			t.Errorf("%q: %s", showing, why.Fix)
+		}
+	}
+}
+
 // Each alert about certificates may mean some fault, and one with a name of its
 // own no other.
 func TestMayMean(t *testing.T) {

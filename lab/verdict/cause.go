@@ -72,7 +72,7 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		why = Reason{Code: Other, Text: fmt.Sprintf("the %v sent %v: a checksum of the %v's is wrong, as when the two were given different pre-shared keys (PSK)", by, d, by.Other()), Fix: compareKeys}
 		return why
 	case d == tlswire.AlertUnknownPSKIdentity && w.hello != nil && (by == endpoint.Client || !w.namesPSK()):
-		why = Reason{Code: Other, Text: fmt.Sprintf("the %v sent %v: that is about pre-shared keys, and the %v has named none", by, d, by.Other()), Fix: fixed(lookIntoLog, by)}
+		why = Reason{Code: Other, Text: fmt.Sprintf("the %v sent %v: that is about pre-shared keys (PSK), of which the %v has named none, or about user names (SRP)", by, d, by.Other()), Fix: fixed(lookIntoLog, by)}
 	case other.bare && why.Code == RefusedByCertificate:
 		why.Text += "; the " + by.Other().String() + " showed a bare public key (RFC 7250), which the " + by.String() + " must know"
 		return why

@@ -49,8 +49,17 @@ func (w *wire) addLeaving(v *Verdict) {
 	v.Reason = joined(v.Reason, w.noRequest())
 }
 
+// showsNone reports whether the server has no certificate to show that the
+// client could refuse: both were given a key, or nobody shows who it is.
+func (w *wire) showsNone() bool {
+	return w.showing(endpoint.Server) == SentNothing || w.CipherSuite.Info().KeyExchange.IsPSK() && !w.shown.Server.seen
+}
+
 // noRequest says what an accepted handshake without a request may mean.
 func (w *wire) noRequest() string {
+	if w.showsNone() {
+		return noRequestUnshown
+	}
 	leaf := w.shown.Server.leaf
 	if w.calledHost() != "" && leaf != nil && leaf.VerifyHostname(w.calledHost()) == nil {
 		return noRequestNamed

@@ -145,8 +145,10 @@ func (w *wire) probablyAccepted(s *sizes) Verdict {
 		v.Confirm = w.readAnswer() + v.Confirm
 	}
 	if left {
-		v.Reason += "; " + noRequest
-		v.Causes = w.lookedAtLater()
+		v.Reason += "; " + w.noRequest()
+		if !w.showsNone() {
+			v.Causes = w.lookedAtLater()
+		}
 	}
 	if s.goesOn() && s.empty {
 		w.reserveFor(&v, NoClientCertificate, noClientCertificate+", by the size of its Certificate")

@@ -265,6 +265,9 @@ const noRequest = "after the handshake the client closed without a request: one 
 // noRequestNamed is the same where the certificate is for the host's name.
 const noRequestNamed = "after the handshake the client closed without a request: one that looks at the server's certificate only then (wget, Node.js), and refuses, looks like this; a browser's spare connection and a health check too"
 
+// noRequestUnshown is the same where there is no certificate to look at.
+const noRequestUnshown = "after the handshake the client closed without a request, as it does with a spare connection or for a health check"
+
 // addStatus adds the fate of an accepted client's request: it was not allowed,
 // or there was none.
 func (v *Verdict) addStatus(status int) {
