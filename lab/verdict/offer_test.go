@@ -151,6 +151,23 @@ func TestTaken(t *testing.T) {
 	}
 }
 
+// The curve of the server's key is a group that the client must name, too: that
+// it names the one of the key exchange rules no group out.
+func TestTakenCurve(t *testing.T) {
+	addr := netip.MustParseAddrPort("192.0.2.2:443")
+	taken := handshake(tlswire.VersionTLS12)(said(endpoint.Server, &tlswire.CertificateTLS12{Certificates: [][]byte{newCertificate(t, nil).Raw}}))
+	taken.Server, taken.CipherSuite, taken.Group = addr, ecdheECDSA, tlswire.GroupX25519
+	var servers Taken
+	servers.Learn(ChosenOn(taken))
+	hello := offering([]tlswire.CipherSuite{ecdheECDSA}, []tlswire.NamedGroup{tlswire.GroupX25519}, []tlswire.SignatureScheme{0x0403})
+	c := ended(talk(0, hello)(alert(endpoint.Server, tlswire.AlertHandshakeFailure)), endpoint.Server)
+	c.Server = addr
+	v := judgeWire(c)
+	if servers.Add(&v, c); len(v.Causes) == 0 || v.Causes[0].Code != NoCommonGroup {
+		t.Errorf("causes %v", codesOf(v.Causes))
+	}
+}
+
 // A HelloRetryRequest shows what the server takes, too.
 func TestOffersAfterRetry(t *testing.T) {
 	hello := offering([]tlswire.CipherSuite{tlswire.TLS_AES_128_GCM_SHA256}, []tlswire.NamedGroup{tlswire.GroupX25519}, []tlswire.SignatureScheme{tlswire.SchemeEd25519}, tlswire.VersionTLS13)

@@ -1,6 +1,8 @@
 package verdict
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"fmt"
 	"slices"
 	"sort"
@@ -62,9 +64,29 @@ func ChosenOn(c *tlsdecrypt.Connection) *Chosen {
 			if body.Signed != nil && !body.Signed.Legacy {
 				o.SignatureSchemes = []tlswire.SignatureScheme{body.Signed.Algorithm}
 			}
+		case *tlswire.CertificateTLS12: // the client must name the curve of its key, too (RFC 8422 section 5.1)
+			if curve := curveOf(body.Certificates); curve != 0 && !slices.Contains(o.Groups, curve) {
+				o.Groups = append(o.Groups, curve)
+			}
 		}
 	}
 	return &Chosen{hostOn(c), c.Number, o, warned}
+}
+
+// curveOf returns the curve of the key of a chain's first certificate; 0: it is
+// another key, or cannot be read.
+func curveOf(ders [][]byte) tlswire.NamedGroup {
+	if len(ders) == 0 {
+		return 0
+	}
+	cert, err := tlswire.ParseCertificate(ders[0])
+	if err != nil {
+		return 0
+	}
+	if key, ok := cert.PublicKey.(*ecdsa.PublicKey); ok {
+		return map[elliptic.Curve]tlswire.NamedGroup{elliptic.P256(): tlswire.GroupSecp256r1, elliptic.P384(): tlswire.GroupSecp384r1, elliptic.P521(): tlswire.GroupSecp521r1}[key.Curve]
+	}
+	return 0
 }
 
 func hostOn(c *tlsdecrypt.Connection) host {
