@@ -62,6 +62,7 @@ func Explain(err error, side endpoint.Side) Reason {
 		{"invalid signature by the", BadSignature, badSignature(side.Other())},
 		{"offered only unsupported versions", NoCommonVersion, noCommonVersion},
 		{"selected unsupported protocol version", NoCommonVersion, noCommonVersion},
+		{"*tls.clientHelloMsg when waiting for *tls.serverHelloMsg", SpokeNoTLS, "the server did not speak TLS as a server does, but sent a ClientHello, as an echo server does that sends back what it gets"},
 		{"no renegotiation", Other, "the server wants to renegotiate, as one does that asks for a certificate for some paths alone (Apache: SSLVerifyClient in a Location), which this client does not do"},
 		{"application protocol", NoCommonALPN, "the two sides have no HTTP version in common"},
 		{"no cipher suite supported by both", NoCommonCipherSuite, "the two sides have no cipher suite in common"},

@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"testing"
 	"time"
@@ -54,6 +56,17 @@ func TestExplain(t *testing.T) {
 		if why.Code != test.code || why.Text != test.want {
 			t.Errorf("%v: %s, %q, want %s, %q", test.err, why.Code, why.Text, test.code, test.want)
 		}
+	}
+}
+
+// What crypto/tls says of an echo server.
+func TestExplainEcho(t *testing.T) {
+	client, server := net.Pipe()
+	t.Cleanup(func() { client.Close(); server.Close() })
+	go io.Copy(server, server)
+	err := tls.Client(client, &tls.Config{ServerName: "localhost"}).Handshake()
+	if why := Explain(err, endpoint.Client); why.Code != SpokeNoTLS {
+		t.Errorf("%v: %s, %q", err, why.Code, why.Text)
 	}
 }
 
