@@ -249,14 +249,18 @@ func (c *Connection) lastWarning(hidden bool) *Message {
 	var goodbye endpoint.Pair[bool]
 	for _, m := range slices.Backward(c.Messages) {
 		switch {
-		case m.Alert == nil || c.EndedBy == endpoint.Unknown:
+		case c.EndedBy == endpoint.Unknown:
+			return nil
+		case m.From == c.EndedBy.Other() && !m.Time.Before(c.EndedAt): // which may be encrypted
+			continue
+		case m.Alert == nil:
 			return nil
 		case m.Alert.Description == tlswire.AlertCloseNotify:
 			*goodbye.Of(m.From) = true
 			continue
-		case m.Alert.Closes(c.Version): // and so it answers the other side's end
+		case m.Alert.Closes(c.Version):
 			return nil
-		case m.Alert.Description == tlswire.AlertUserCanceled && (c.lacking || hidden): // the handshake may be done: Java closes every connection so
+		case m.Alert.Description == tlswire.AlertUserCanceled && (c.lacking || hidden && (c.Version < tlswire.VersionTLS13 || m.Key.Secret != "")): // the handshake may be done: Java closes every connection so
 			return nil
 		case c.EndedBy == m.From, *goodbye.Of(m.From), m.Alert.Description != tlswire.AlertUnrecognizedName && m.Alert.Description != tlswire.AlertNoRenegotiation:
 			return m

@@ -88,6 +88,9 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 	case d == tlswire.AlertNoApplicationProtocol && by == endpoint.Server:
 		add(": ", w.offer().ALPN)
 		why.Fix = fixFor(why.Code, w.offer())
+	case d == tlswire.AlertUnexpectedMessage && by == endpoint.Server && w.early && w.answered && w.Version < tlswire.VersionTLS13: // RFC 9846 appendix E.3
+		return Reason{Code: Other, Text: fmt.Sprintf("the server sent unexpected_message: the client offered early data (0-RTT), as to a server that spoke TLS 1.3, and this one has chosen %v, which has none", w.Version),
+			Fix: "have the client call again without early data, or the server speak TLS 1.3"}
 	case d == tlswire.AlertUnrecognizedName && w.ServerName != "":
 		why.Text += ": " + w.ServerName
 	case d == tlswire.AlertUnrecognizedName && w.hello != nil:

@@ -33,6 +33,10 @@ func TestUnusual(t *testing.T) {
 		{"psk-tls13-unused", "accepted: ", "", "after the handshake the client closed without a request, as it does with a spare connection"},
 		// s_client -crl_check with a CRL that is out of date
 		{"crl-stale", "rejected by client: certificate_refused", "", "a CA above it or a CRL has expired"},
+		// s_client -early_data to s_server -tls1_2
+		{"early-data-tls12", "rejected by server: other", "", "the client offered early data (0-RTT)"},
+		// user_canceled in TLS 1.3, unencrypted, which the server answers with an error
+		{"user-canceled", "rejected by client: canceled", "", "the client sent user_canceled"},
 		// R in s_server: the second handshake takes up the session of the first
 		{"renegotiation-resumes-own", "accepted: ", "unknown: ", "not mutual: the server never asked for a certificate"},
 		// R in s_client, to a server without -client_renegotiation
