@@ -105,7 +105,7 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		why.Code, why.Text = RefusedByCertificate, fmt.Sprintf("the %v sent decrypt_error, although the %v has signed with the key of its certificate: the signature on that certificate must be wrong for it, or the message was changed on the way", by, by.Other())
 	}
 	if why.Code == chain.Expired && other.isInDate() {
-		why.Code, why.Text = RefusedByCertificate, why.Text+"; yet its dates are right"
+		why.Code, why.Text = RefusedByCertificate, why.Text+"; yet the dates of the certificate itself are right"
 	}
 	if w.answered && w.mayResume() && d.RefusesCertificate() && w.showing(by.Other()) == MayHaveSent {
 		why.Text += ofEarlierSession

@@ -53,7 +53,7 @@ func TestWhyByCertificate(t *testing.T) {
 		"before one, by an alert about both":     {clientOf(shown(fault(chain.LookAlikeCA)), tlswire.AlertDecryptError, signature(endpoint.Client, tlsdecrypt.Fails)), BadSignature, "the client does not have the private key of its certificate: its signature is wrong"},
 		"a signature that was not meant":         {clientOf(shown(), tlswire.AlertProtocolVersion, signature(endpoint.Client, tlsdecrypt.Fails)), Other, "the server sent protocol_version, although the two had agreed on TLS 1.2: to it something that came then is no TLS record"},
 		"a signature that is right":              {clientOf(shown(), tlswire.AlertDecryptError, signature(endpoint.Client, tlsdecrypt.Holds)), RefusedByCertificate, "the server sent decrypt_error, although the client has signed with the key of its certificate: the signature on that certificate must be wrong for it, or the message was changed on the way"},
-		"dates that are right":                   {clientOf(shown(), tlswire.AlertCertificateExpired), RefusedByCertificate, "the server sent certificate_expired: to it the client's certificate has expired, or is not valid yet; yet its dates are right"},
+		"dates that are right":                   {clientOf(shown(), tlswire.AlertCertificateExpired), RefusedByCertificate, "the server sent certificate_expired: to it the client's certificate, a CA above it or a CRL has expired, or is not valid yet; yet the dates of the certificate itself are right"},
 		"no certificate":                         {clientOf(shows(endpoint.Client), tlswire.AlertHandshakeFailure), NoClientCertificate, noClientCertificate},
 		"no certificate, to GnuTLS":              {clientOf(shows(endpoint.Client), tlswire.AlertDecodeError), NoClientCertificate, noClientCertificate},
 		"no certificate, and another reason":     {clientOf(shows(endpoint.Client), tlswire.AlertInternalError), Other, "the server sent internal_error: something went wrong in the server itself, or a check of its own failed"},
@@ -75,9 +75,10 @@ func TestWhyByCertificate(t *testing.T) {
 	}
 }
 
-// That the dates are right is said of dates that were looked at.
+// That the dates are right is said of dates that were looked at. The alert by
+// itself does not say what has expired: text, causes and fix leave that open.
 func TestWhyExpired(t *testing.T) {
-	const plain = "the client sent certificate_expired: to it the server's certificate has expired, or is not valid yet"
+	const plain = "the client sent certificate_expired: to it the server's certificate, a CA above it or a CRL has expired, or is not valid yet"
 	shown := func(change func(*x509.Certificate)) *tlsdecrypt.Connection {
 		return serverOf(shows(endpoint.Server, newCertificate(t, change).Raw), tlswire.AlertCertificateExpired)
 	}
@@ -87,18 +88,21 @@ func TestWhyExpired(t *testing.T) {
 	}
 	hidden := ended(talk(tlswire.VersionTLS13, hello(), serverHello(), sealed(endpoint.Server, 900))(opened(alert(endpoint.Client, tlswire.AlertCertificateExpired))), endpoint.Client)
 	for name, test := range map[string]struct {
-		c    *tlsdecrypt.Connection
-		code Code
-		want string
+		c            *tlsdecrypt.Connection
+		code         Code
+		want, causes string
 	}{
-		"in date":        {shown(nil), RefusedByCertificate, plain + "; yet its dates are right"},
-		"over":           {shown(func(c *x509.Certificate) { c.NotAfter = start.Add(-time.Minute) }), chain.Expired, plain},
-		"not begun":      {shown(func(c *x509.Certificate) { c.NotBefore = start.Add(time.Minute) }), chain.Expired, plain},
-		"without times":  {timeless, chain.Expired, plain},
-		"not to be seen": {hidden, chain.Expired, plain},
+		"in date":        {shown(nil), RefusedByCertificate, plain + "; yet the dates of the certificate itself are right", "expired not_yet_valid crl_stale"},
+		"over":           {shown(func(c *x509.Certificate) { c.NotAfter = start.Add(-time.Minute) }), chain.Expired, plain, "expired not_yet_valid expired crl_stale"},
+		"without times":  {timeless, chain.Expired, plain, "expired not_yet_valid expired crl_stale"},
+		"not to be seen": {hidden, chain.Expired, plain, "expired not_yet_valid expired crl_stale"},
 	} {
-		if v := judgeWire(test.c); v.Code != test.code || v.Reason != test.want {
-			t.Errorf("%s: %s, %q, want %s, %q", name, v.Code, v.Reason, test.code, test.want)
+		v := judgeWire(test.c)
+		if causes := strings.Join(codesOf(v.Causes), " "); v.Code != test.code || v.Reason != test.want || causes != test.causes {
+			t.Errorf("%s: %s, %q, causes %s, want %s, %q, %s", name, v.Code, v.Reason, causes, test.code, test.want, test.causes)
+		}
+		if strings.HasPrefix(v.Fix, "renew") || !strings.Contains(v.Fix, "clock of the client") {
+			t.Errorf("%s: fix %q", name, v.Fix)
 		}
 	}
 }

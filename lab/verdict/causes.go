@@ -65,9 +65,9 @@ func suspects(d tlswire.AlertDescription, by endpoint.Side, answered bool) []*su
 		return []*suspect{wrongUsage, wrongKeyUsage, weakKey, weakSignature}
 	case tlswire.AlertCertificateExpired:
 		if by == endpoint.Server {
-			return []*suspect{expiredAbove, crlStale, wrongClock}
+			return []*suspect{expired, notYetValid, expiredAbove, crlStale, wrongClock}
 		}
-		return []*suspect{expiredAbove, wrongClock, crlStale}
+		return []*suspect{expired, notYetValid, expiredAbove, wrongClock, crlStale}
 	case tlswire.AlertDecryptError:
 		return []*suspect{wrongSignature, lookAlikeCA}
 	case tlswire.AlertHandshakeFailure:
@@ -152,6 +152,8 @@ func (w *wire) rulesOut(s *suspect, by endpoint.Side, d tlswire.AlertDescription
 		return w.rulesOutOffer(s, by)
 	case showing == SentEmpty, showing == SentNothing:
 		return s.code != NoCommonCipherSuite
+	case s == wrongClock: // which notYetValid names, too
+		return !other.isInDate()
 	case s == wrongSignature:
 		return other.signature == tlsdecrypt.Holds || w.isResumed()
 	}
