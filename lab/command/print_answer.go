@@ -78,15 +78,13 @@ func (p *Program) printOthers(others []scenario.Other) {
 // say, or if some scenarios are about a server that refuses, and others about a
 // client.
 func whoseLog(found scenario.Found) string {
-	sides := map[string]bool{}
-	for _, s := range found.Scenarios {
-		sides[s.Side] = true
-	}
 	switch {
-	case !isUnsaid(found) && (!sides["server rejects client"] || !sides["client rejects server"]):
+	case !isUnsaid(found) && !hasBothSides(found.Scenarios):
 		return ""
 	case found.Alert != nil:
 		return "Whose log is it? The side that reports an alert has received it, as a rule: the other one refuses, and its log has the reason."
+	case !verdict.IsEithers(lastExpectation(found.Scenarios[0]).Code):
+		return ""
 	}
 	return "Whose log is it? The side that prints this refuses the other."
 }
@@ -106,11 +104,21 @@ func whoRefusesIn(found scenario.Found) string {
 	return whoRefuses(best)
 }
 
-// isUnsaid reports whether either side may refuse for the reason of a message,
-// which does not show which one does.
+// isUnsaid reports whether either side may be the one that refuses, and the
+// message does not show which.
 func isUnsaid(found scenario.Found) bool {
 	e := lastExpectation(found.Scenarios[0])
-	return e.RejectedBy != endpoint.Unknown && verdict.IsEithers(e.Code) && found.Refuses == endpoint.Unknown
+	return e.RejectedBy != endpoint.Unknown && found.Refuses == endpoint.Unknown && (verdict.IsEithers(e.Code) || hasBothSides(found.Scenarios))
+}
+
+// hasBothSides reports whether the server refuses in some scenarios, and the
+// client in others.
+func hasBothSides(scenarios []*scenario.Scenario) bool {
+	sides := map[string]bool{}
+	for _, s := range scenarios {
+		sides[s.Side] = true
+	}
+	return sides["server rejects client"] && sides["client rejects server"]
 }
 
 // whoRefuses says who refuses whom in a scenario.

@@ -36,7 +36,7 @@ var concepts = []concept{
 	{text.Pattern(`\b(no|not|without|missing|didnt|doesnt|never|empty|requires?|required|needs?|must|absent)\b.*\bclient certificate\b|\bclient certificate\b.*\b(required|missing|not|needed|absent|none)\b|\b(client|peer)\b.*\b(no|not|without|didnt|must|should)\b.*\bcertificate\b|\bcertificate required\b`), "no-client-cert", "no-client-cert"},
 	{text.Pattern(`\bintermediate\b|\bincomplete chain\b|\bpartial chain\b|\bchain\b.*\bincomplete\b`), "client-missing-intermediate", "server-missing-intermediate"},
 	{text.Pattern(`\b(not trusted|nottrusted|untrusted|unknown (ca|issuer|authority|certificate authority|root)|trust anchor|no trusted|trust store|truststore|issuer)\b`), "untrusted-client-forced", "untrusted-server"},
-	{text.Pattern(`\bcipher\b`), "no-common-cipher", "no-common-cipher"},
+	{text.Pattern(`\b(no|not|none|without|cant|cannot|doesnt|unsupported|incompatible|mismatch|common|shared|match)\b.*\bcipher\b|\bcipher\b.*\b(no|not|none|unsupported|incompatible|mismatch|common|shared|match)\b`), "no-common-cipher", "no-common-cipher"},
 	{text.Pattern(`\b(alpn|application protocol)\b`), "no-common-alpn", "no-common-alpn"},
 	{text.Pattern(`\b(unsupported|unknown|incompatible|wrong|invalid|obsolete|disabled|old)\b.*\b(protocol|tls|ssl) version\b|\b(protocol|tls|ssl) version\b.*\b(unsupported|not|mismatch|too)\b`), "client-too-old", "server-too-old"},
 	{text.Pattern(`\b(plain ?text|plain http|unencrypted|cleartext|http request)\b.*\b(ssl|tls|https|port|encrypted)\b`), "plain-http-to-tls", "plain-http-to-tls"},

@@ -13,25 +13,32 @@ const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) \\?"?https?://[^\s"
 var (
 	clientLog = text.Pattern(goClient + `|\bwrite EPROTO |\bcurl: \(|\b[Uu]pstream\b|HTTPSConnectionPool\(|HTTPConnectionPool|requests\.exceptions|urllib3\.|urllib\.error|httpx\.|aiohttp\.|ClientConnector` +
 		`|failed calling webhook|Unable to connect to the server|error sending request for url|I/O error on (GET|POST|PUT|DELETE|HEAD) request|unable to access 'https|psql: |connection to server at "` +
-		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|\bs_client\b|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|tls_post_process_server_|tls_process_ske_|tls_process_certificate_request|ssl3_get_server_|(statem|s3|extensions)_clnt\.c|\bSSL_connect\b|SSL certificate problem|check_?[sS]erver_?(Trusted|Certs)|\[remote |Verify return code|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: `)
+		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|\bs_client\b|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|tls_post_process_server_|tls_process_ske_|tls_process_certificate_request|ssl3_get_server_|(statem|s3|extensions)_clnt\.c|\bSSL_connect\b|SSL certificate problem|check_?[sS]erver_?(Trusted|Certs)|\[remote |Verify return code|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: |HandshakeCheck Client\b`)
 	serverLog = text.Pattern(`^local error: tls: bad record MAC|TLS handshake error from |while SSL handshaking, client: |client SSL certificate |rejected connection|could not accept SSL connection|TLS server: |tls_process_client_|tls_post_process_client_|tls_early_post_process_client_|ssl3_get_client_|(statem|s3|extensions)_srvr\.c|failed to verify client|check_?[cC]lient_?(Trusted|Certs)|SSL client CA chain|SSL_accept|\bs_server\b` +
-		`|client's certificate|\bclient_certificate\b|from client \S+:|AH0\d{4}|\[client |Unable to authenticate the request|(?i:SSL client certificate)|mod_ssl|clienthello|accept\(\) failed|\b[Nn]ew connection from |\b[Cc]lient connection\b|\bClient \S+ disconnected|\baccepted connection from |\bmod_\w+\.c\b|\(client (didn't send a|sent an? (in)?valid) cert|sslv3_accept|inbound connection|authentication\.go|/\d+: (SSL|Connection|Timeout) `)
+		`|client's certificate|\bclient_certificate\b|from client \S+:|AH0\d{4}|\[client |Unable to authenticate the request|(?i:SSL client certificate)|mod_ssl|clienthello|accept\(\) failed|\b[Nn]ew connection from |\b[Cc]lient connection\b|\bClient \S+ disconnected|\baccepted connection from |\bmod_\w+(\.c\b|/\d)|\bcan't accept: |\b\w+-login: |unable to accept TLS connection|(?i:client certificate failed|verifying client certificate)| - cid:\d+ - |tcpsrv listener |netstream session \S+ from |HandshakeCheck Server\b|\(client (didn't send a|sent an? (in)?valid) cert|sslv3_accept|inbound connection|authentication\.go|/\d+: (SSL|Connection|Timeout) `)
 )
 
 // How a side reports an alert that it received, and a certificate that it
 // refuses itself.
 var (
-	receivesAlert = text.Pattern(`(?i)remote error: tls: |\b(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|local error: tls: bad record MAC|\balert\b`)
+	receivesAlert = text.Pattern(`(?i)remote error: tls: |\b(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|local error: tls: bad record MAC|(can't accept|returned error( on handshake)?): Decryption has failed|\balert\b`)
 	sendsAlert    = text.Pattern(`(?i)\b(generated|sending|sent|send)\b.*\balert\b|\balert\b.*\b(generated|sent)\b|\(OUT\), TLS alert`)
-	refuses       = text.Pattern(`(?i)verif(y|ied|ication)|validat|x509: |certificate|PKIX|alternative names?|CertPath|TrustAnchor`)
+	refuses       = text.Pattern(`(?i)verif(y|ied|ication)|validat|invalid cert\b|can't accept: \(unknown error code\)|x509: |certificate|PKIX|alternative names?|CertPath|TrustAnchor`)
 )
+
+// alertOrNone matches what a server with GnuTLS says in TLS 1.2 whose client
+// sends no certificate, or an alert in its place: it refuses the server then.
+var alertOrNone = text.Pattern(`\bNo certificate was found\b`)
 
 // excludedSide returns the Scenario.Side that a log line rules out, or "": a
 // client that receives an alert was refused, and a server that receives one
 // refused nobody.
 // Where the line shows no side, context is the one of the other lines.
 func excludedSide(message string, context endpoint.Side) string {
-	message = nginxTail().ReplaceAllString(message, ", client: ")
+	if alertOrNone().MatchString(message) {
+		return ""
+	}
+	message = beforeCertificate().ReplaceAllString(nginxTail().ReplaceAllString(message, ", client: "), "")
 	isClient, isServer := clientLog().MatchString(message), serverLog().MatchString(message)
 	if !isClient && !isServer && context != endpoint.Unknown {
 		isClient, isServer = context == endpoint.Client, context == endpoint.Server

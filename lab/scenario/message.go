@@ -40,7 +40,7 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 			continue
 		}
 		text, isCause := withoutSurroundings(beforeReason().ReplaceAllString(line, "")), causedBy().MatchString(line)
-		if wrongVersion().MatchString(text) && (context == endpoint.Server || serverLog().MatchString(line)) {
+		if notTLS().MatchString(text) && (context == endpoint.Server || serverLog().MatchString(line)) {
 			text += " from client"
 		}
 		switch {
@@ -108,11 +108,12 @@ var colour = text.Pattern(`\x1b\[[\d;]*m`)
 // gnutls-cli and curl -v: they stand there whether or not something has failed.
 // Alone, such a line is what was asked about.
 var state = text.Pattern(`^(New, .*, Cipher is |Secure Renegotiation IS |No ALPN negotiated|(Shared )?Requested Signature Algorithms: |Acceptable client certificate CA names|Protocol version: |SSL_(connect|accept):(before|SSLv3/TLS|TLSv1)` +
-	`|(\* *)?ALPN: |\* *TLSv1\.\d \((IN|OUT)\), TLS (handshake|change cipher|header), |\* *subjectAltName: host \S+ matched |\* +issuer: |\* *SSL certificate verify ok|- (Certificate type|Certificate\[\d+\] info|Description|Session ID|Options): |Certificate issued by: )`)
+	`|(\* *)?ALPN: |\* *TLSv1\.\d \((IN|OUT)\), TLS (handshake|change cipher|header), |\* *subjectAltName: host \S+ matched |\* +issuer: |\* *SSL certificate verify ok|- (Certificate type|Certificate\[\d+\] info|Description|Session ID|Options): |Certificate issued by: )` +
+	`|\bTLS established tls_ssf=|\bclosed \(connection lost\)|\bTLSv1(\.\d)? connection accepted, using cipher |"SSL version: \S+, SSL cipher: |"level":"debug",.*"logger":"(events|tls\.handshake)"`)
 
 // ended matches lines that say only that a connection has ended: why, other
 // lines say.
-var ended = text.Pattern(`(?i)\bconnection (was )?(reset|closed|lost|aborted)\b|\b(lost|aborted) connection\b|\bdisconnected\b|^No client certificate CA names sent`)
+var ended = text.Pattern(`(?i)\bconnection (was )?(reset|closed|lost|aborted)\b|\bclosed \(TLS negotiation failure\)|\bA TLS fatal alert has been received\b|\b(lost|aborted) connection\b|\bdisconnected\b|^No client certificate CA names sent`)
 
 // afterwards is how much such a line counts beside others.
 const afterwards = 0.5
@@ -122,7 +123,7 @@ const deepest = 1.5
 
 // logPrefix matches what syslog, journald, containers and pods put before a
 // line.
-var logPrefix = text.Pattern(`^(\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)? \S+ [\w./@()-]+(\[\d+\])?: |[\w.-]+ +\| |\[pod/\S+\] |\d{4}-\d\d-\d\dT\S+ (stdout|stderr) [FP] )`)
+var logPrefix = text.Pattern(`^((\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)?|\d{4}-\d\d-\d\dT\S+) \S+ [\w./@()-]+(\[\d+\])?: |[\w.-]+ +\| |\[pod/\S+\] |\d{4}-\d\d-\d\dT\S+ (stdout|stderr) [FP] )`)
 
 var (
 	causedBy = text.Pattern(`^(Caused by: |-+> |Inner exception )`)
@@ -132,6 +133,7 @@ var (
 // surroundings match what a log adds to a message: time, level, process, place.
 var surroundings = []func() *regexp.Regexp{
 	nginxTail,
+	text.Pattern(`^[0-9a-f]{8}\.[0-9a-f]+ 0x[0-9a-f]+ (TLS: can't (accept|connect): \b)?|\bconn=\d+ fd=\d+`), // slapd's
 	text.Pattern(`\[\w+\] \d+#\d+:( \*\d+)?`), // nginx's level and process
 	text.Pattern(goClient),
 	text.Pattern(`\b[a-z][a-z0-9+]*://[^\s"',)]*`),
@@ -160,7 +162,9 @@ var surroundings = []func() *regexp.Regexp{
 
 // withoutSurroundings returns a message without them.
 func withoutSurroundings(message string) string {
-	message = unencryptedAlert().ReplaceAllString(message, "${1}unencryptedalert")
+	message = closedBefore().ReplaceAllString(message, " EOF")
+	message = beforeCertificate().ReplaceAllString(message, "")
+	message = unencryptedAlert().ReplaceAllString(message, "${1} unencryptedalert")
 	for _, around := range surroundings {
 		message = around().ReplaceAllString(message, " ")
 	}
@@ -185,10 +189,17 @@ func withoutSurroundings(message string) string {
 // has the reason.
 var ofOpenSSLVerify = text.Pattern(`^error \S+: verification failed$`)
 
-// unencryptedAlert matches what a server in Go says of an alert that is not
-// encrypted, as OpenSSL's clients send it in TLS 1.3. That is no alert
-// bad_record_mac, which a remote error would be.
-var unencryptedAlert = text.Pattern(`(^|TLS handshake error from \S+: )local error: tls: bad record MAC`)
+// closedBefore matches what Dovecot says of a connection that its client closes
+// before a certificate could come.
+var closedBefore = text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaking: Connection closed\b`)
+
+// beforeCertificate likewise matches it where the line says what ended it.
+var beforeCertificate = text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaking\b`)
+
+// unencryptedAlert matches what a server in Go, or one with GnuTLS, says of an
+// alert that is not encrypted, as OpenSSL's clients send it in TLS 1.3. That is
+// no alert bad_record_mac, which a remote error would be.
+var unencryptedAlert = text.Pattern(`(^|TLS handshake error from \S+: )local error: tls: bad record MAC|(can't accept|returned error( on handshake)?): Decryption has failed`)
 
 // encryption matches PostgreSQL's words for a connection without and with TLS.
 var encryption = text.Pattern(`(?i)\b(no|SSL|GSS) encryption\b`)
@@ -199,8 +210,9 @@ var postHandshake = text.Pattern(`(?i)\bpost[- ]handshake\b`)
 // httpRequest matches OpenSSL's words for plain HTTP, which alone say nothing.
 var httpRequest = text.Pattern(`(\bSSL( routines:\w*)?: ?)http request\b`)
 
-// wrongVersion matches OpenSSL's words for what is no TLS.
-var wrongVersion = text.Pattern(`\bwrong version number\b`)
+// notTLS matches the words for what is no TLS of OpenSSL, Go and GnuTLS, which
+// servers and clients say alike.
+var notTLS = text.Pattern(`\bwrong version number\b|\bfirst record does not look like a TLS handshake\b|\bunexpected TLS packet was received\b`)
 
 // subStatus matches IIS's HTTP statuses, such as 403.7.
 var subStatus = text.Pattern(`\b(4\d\d)\.(\d{1,2})\b`)

@@ -286,7 +286,10 @@ func TestSearchOfWhatAlwaysStandsThere(t *testing.T) {
 		{curl + "* TLSv1.3 (IN), TLS alert, unknown CA (560):\ncurl: (56) OpenSSL SSL_read: error:0A000418:SSL routines::tlsv1 alert unknown ca, errno 0", "untrusted-client-forced", nil, []string{"no-alpn-selected", "wrong-host"}},
 		{gnutls + "*** Fatal error: A TLS fatal alert has been received.\n*** Received alert [116]: Certificate is required", "no-client-cert", nil, []string{"key-of-another-certificate"}},
 	})
-	for _, works := range []string{sClient, curl, gnutls} {
+	const slapd = "6b0d2d3c.05438cf4 0x7f69edbce6c0 conn=1009 fd=11 ACCEPT from IP=10.0.0.7:43800 (IP=10.0.0.2:636)\n6b0d2d3c.05979e58 0x7f69edbce6c0 conn=1009 fd=11 TLS established tls_ssf=256 ssf=256 tls_proto=TLS1.3 tls_cipher=AES-256-GCM\n6b0d2d40.05073655 0x7f69edbce6c0 conn=1009 fd=11 closed (connection lost)\n"
+	const proftpd = "mod_tls/2.9.2[21033]: TLS/TLS-C requested, starting TLS handshake\nmod_tls/2.9.2[21033]: client supports secure renegotiations\nmod_tls/2.9.2[21033]: TLSv1.3 connection accepted, using cipher TLS_AES_256_GCM_SHA384 (256 bits)\n"
+	const vsftpd = `Mon Nov 30 08:05:17 2026 [pid 211] FTP response: Client "10.0.0.7", "234 Proceed with negotiation."` + "\n" + `Mon Nov 30 08:05:17 2026 [pid 211] DEBUG: Client "10.0.0.7", "SSL version: TLSv1.3, SSL cipher: TLS_AES_256_GCM_SHA384, not reused, CERT PRESENTED"` + "\n"
+	for _, works := range []string{sClient, curl, gnutls, slapd, proftpd, vsftpd} {
 		if found := Search(works); len(found.Scenarios) > 0 {
 			t.Errorf("%q finds %s: %s", works, found.Scenarios[0].Name, found.Line)
 		}

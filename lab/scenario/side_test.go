@@ -36,6 +36,15 @@ func TestSearchSaysWhoRefuses(t *testing.T) {
 		{"10.0.0.9:4711 [24/Nov/2026] fe/1: SSL client CA chain cannot be verified", endpoint.Server},
 		{"CERT: Pre-verification error: path length constraint exceeded\nSSL_accept: ssl/statem/statem_srvr.c:3510: error:0A000086:SSL routines::certificate verify failed", endpoint.Server},
 		{"CERT: Pre-verification error: path length constraint exceeded\nSSL_connect: ssl/statem/statem_clnt.c:1889: error:0A000086:SSL routines::certificate verify failed", endpoint.Client},
+		// OpenLDAP, Dovecot, ProFTPD, rsyslog
+		{"6b0d2d3b.0173887a 0x7f69ee3cf6c0 TLS: can't accept: (unknown error code).\n6b0d2d3b.01746dec 0x7f69ee3cf6c0 conn=1004 fd=11 closed (TLS negotiation failure)", endpoint.Server},
+		{"6b0d2d40.117d8a4b 0x7f69ee3cf6c0 TLS: can't accept: Decryption has failed..", endpoint.Client},
+		{"6b0d2d40.1e0d6e21 0x7f69edbce6c0 TLS: can't accept: No certificate was found..", endpoint.Unknown}, // of a client that sends none, and of one that refuses
+		{"imap-login: Info: Disconnected: Connection closed: SSL_accept() failed: error:0A000418:SSL routines::tlsv1 alert unknown ca: SSL alert number 48 (client didn't send a cert): user=<>, rip=10.0.0.7, lip=10.0.0.2, TLS handshaking: SSL_accept() failed: error:0A000418:SSL routines::tlsv1 alert unknown ca: SSL alert number 48", endpoint.Client},
+		{"imap-login: Info: Disconnected: Aborted login by logging out (client sent an invalid cert): user=<>, method=PLAIN, rip=10.0.0.7, lip=10.0.0.2, TLS", endpoint.Server},
+		{"mod_tls/2.9.2[21120]: client certificate failed verification: certificate has expired", endpoint.Server},
+		{"mod_tls/2.9.2[21137]: unable to accept TLS connection: protocol error: \n  (1) error:0A000418:SSL routines::tlsv1 alert unknown ca [SSL alert number 48]", endpoint.Client},
+		{"rsyslogd: Certificate EXPIRED at depth: 0   issuer  = /O=Shop/CN=Shop Root  subject = /O=Shop/CN=till-7  err 10:certificate has expired [v8.2302.0]\nrsyslogd: netstream session 0x7fbdb80169c0 from 10.0.0.7 will be closed due to error [v8.2302.0]", endpoint.Server},
 		// Go
 		{"tls: failed to verify client certificate: x509: certificate has expired or is not yet valid", endpoint.Server},
 		{`Get "https://a.example/": tls: failed to verify certificate: x509: certificate has expired or is not yet valid`, endpoint.Client},
