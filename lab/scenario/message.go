@@ -40,7 +40,7 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 			continue
 		}
 		text, isCause := withoutSurroundings(beforeReason().ReplaceAllString(line, "")), causedBy().MatchString(line)
-		if notTLS().MatchString(text) && (context == endpoint.Server || serverLog().MatchString(line)) {
+		if saidAlike().MatchString(text) && (context == endpoint.Server || serverLog().MatchString(line)) {
 			text += " from client"
 		}
 		switch {
@@ -199,7 +199,7 @@ var beforeCertificate = text.Pattern(`\(client didn't send a cert\):.*\bTLS hand
 // unencryptedAlert matches what a server in Go, or one with GnuTLS, says of an
 // alert that is not encrypted, as OpenSSL's clients send it in TLS 1.3. That is
 // no alert bad_record_mac, which a remote error would be.
-var unencryptedAlert = text.Pattern(`(^|TLS handshake error from \S+: )local error: tls: bad record MAC|(can't accept|returned error( on handshake)?): Decryption has failed`)
+var unencryptedAlert = text.Pattern(`(^|TLS handshake error from \S+: )local error: tls: bad record MAC|(can't accept|returned error( on handshake)?|\(gnutls_handshake\)): Decryption has failed`)
 
 // encryption matches PostgreSQL's words for a connection without and with TLS.
 var encryption = text.Pattern(`(?i)\b(no|SSL|GSS) encryption\b`)
@@ -210,9 +210,9 @@ var postHandshake = text.Pattern(`(?i)\bpost[- ]handshake\b`)
 // httpRequest matches OpenSSL's words for plain HTTP, which alone say nothing.
 var httpRequest = text.Pattern(`(\bSSL( routines:\w*)?: ?)http request\b`)
 
-// notTLS matches the words for what is no TLS of OpenSSL, Go and GnuTLS, which
-// servers and clients say alike.
-var notTLS = text.Pattern(`\bwrong version number\b|\bfirst record does not look like a TLS handshake\b|\bunexpected TLS packet was received\b`)
+// saidAlike matches words of OpenSSL, Go and GnuTLS that servers and clients say
+// alike: of what is no TLS, and of an alert.
+var saidAlike = text.Pattern(`\bA TLS fatal alert has been received\b|\bwrong version number\b|\bfirst record does not look like a TLS handshake\b|\bunexpected TLS packet was received\b`)
 
 // subStatus matches IIS's HTTP statuses, such as 403.7.
 var subStatus = text.Pattern(`\b(4\d\d)\.(\d{1,2})\b`)
