@@ -76,7 +76,7 @@ func (p *Program) printOthers(others []scenario.Other) {
 
 // whoseLog returns the question that tells who refuses if the message does not
 // say, or if some scenarios are about a server that refuses, and others about a
-// client.
+// client; "": the answer to it would not tell.
 func whoseLog(found scenario.Found) string {
 	switch {
 	case !isUnsaid(found) && !hasBothSides(found.Scenarios):
@@ -90,8 +90,8 @@ func whoseLog(found scenario.Found) string {
 }
 
 // whoRefusesIn says who refuses whom as the message shows, which may be the other
-// way round than in the scenario. Where the message does not show it, and either
-// side may refuse for this reason, it is not said to be one.
+// way round than in the scenario. Where either side may be the one, and the
+// message does not show which, it says so.
 func whoRefusesIn(found scenario.Found) string {
 	best := found.Scenarios[0]
 	e := lastExpectation(best)

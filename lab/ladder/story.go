@@ -249,6 +249,9 @@ func (s *story) remember(m *tlsdecrypt.Message) {
 	}
 	switch body := m.Body().(type) {
 	case *tlswire.ClientHello:
+		if m.From == endpoint.Server { // the client's own, back again
+			return
+		}
 		s.hello = body
 		s.hellos++
 		if s.client.finished && s.server.finished {

@@ -74,7 +74,7 @@ func excerpt(b []byte) string {
 	return q
 }
 
-// Elapsed is how long d is, in at most eight columns of the margin.
+// Elapsed is how long d is, in at most eight columns.
 func Elapsed(d time.Duration) string {
 	switch {
 	case d < 10*time.Millisecond:

@@ -22,7 +22,7 @@ func TestLineWithoutRequest(t *testing.T) {
 
 // A time never pushes what is beside it out of its column, however wrong the
 // clock of the capture was.
-func TestSince(t *testing.T) {
+func TestElapsed(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		1234 * time.Microsecond: "1.23 ms", 40 * time.Millisecond: "40 ms", 4900 * time.Millisecond: "4.9 s", 999_999 * time.Second: "999999 s",
 		3_202_631_651 * time.Second: "37067 d", math.MaxInt64: "106752 d",

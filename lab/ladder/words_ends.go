@@ -87,7 +87,7 @@ func (s *story) agreed() string {
 		parts = append(parts, protocol(c.ALPN))
 	}
 	switch {
-	case s.byGivenKey():
+	case s.byGivenKey() && (s.tls13() || !s.failed()):
 		parts = append(parts, "by a key that both sides were given (PSK)")
 	case c.Resumption == tlsdecrypt.ByPSK:
 		parts = append(parts, "an earlier session resumed (ticket)")

@@ -9,6 +9,7 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/dn"
+	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/tlswire"
@@ -19,6 +20,9 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 	p := s.party(m.From)
 	switch body := m.Body().(type) {
 	case *tlswire.ClientHello:
+		if m.From == endpoint.Server {
+			return "What the client had sent, back again."
+		}
 		return s.clientHello(body)
 	case *tlswire.ServerHello:
 		if body.IsHelloRetryRequest() {
@@ -56,6 +60,9 @@ func (s *story) handshake(m *tlsdecrypt.Message) string {
 	case *tlswire.ClientKeyExchange:
 		if body.KeyExchange == tlswire.KeyExchangeRSA {
 			return "A secret, encrypted with the server's public key: whoever has the private key, now or later, can read all of this."
+		}
+		if body.KeyExchange == tlswire.KeyExchangePSK {
+			return "Names the key that both sides were given. All keys come from it: whoever has it, now or later, can read all of this."
 		}
 		return "The client's half of the key agreement. From the two halves each side computes the same secret, and nobody else can."
 	case *tlswire.ServerHelloDone:
@@ -193,11 +200,14 @@ func (s *story) serverHello(hello *tlswire.ServerHello) string {
 	}
 	switch {
 	case s.byGivenKey():
-		said += " Takes the key that both sides were given"
-		if hello.CipherSuite.Info().KeyExchange != tlswire.KeyExchangeRSAPSK {
-			said += ": no certificates"
+		switch kx := hello.CipherSuite.Info().KeyExchange; {
+		case s.tls13():
+			said += " Takes the key that both sides were given: no certificates."
+		case kx == tlswire.KeyExchangeRSAPSK: // it shows a certificate, too
+			said += " Wants the client to name a key that both sides were given."
+		default:
+			said += " Wants the client to name a key that both sides were given: no certificates."
 		}
-		said += "."
 	case s.c.Resumption != tlsdecrypt.FullHandshake:
 		said += " Takes up the earlier session: no certificates this time."
 	}

@@ -15,7 +15,7 @@ var (
 		`|failed calling webhook|Unable to connect to the server|error sending request for url|I/O error on (GET|POST|PUT|DELETE|HEAD) request|unable to access 'https|psql: |connection to server at "` +
 		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|\bs_client\b|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|tls_post_process_server_|tls_process_ske_|tls_process_certificate_request|ssl3_get_server_|(statem|s3|extensions)_clnt\.c|\bSSL_connect\b|SSL certificate problem|check_?[sS]erver_?(Trusted|Certs)|\[remote |Verify return code|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: |HandshakeCheck Client\b`)
 	serverLog = text.Pattern(`^local error: tls: bad record MAC|TLS handshake error from |while SSL handshaking, client: |client SSL certificate |rejected connection|could not accept SSL connection|TLS server: |tls_process_client_|tls_post_process_client_|tls_early_post_process_client_|ssl3_get_client_|(statem|s3|extensions)_srvr\.c|failed to verify client|check_?[cC]lient_?(Trusted|Certs)|SSL client CA chain|SSL_accept|\bs_server\b` +
-		`|client's certificate|\bclient_certificate\b|from client \S+:|AH0\d{4}|\[client |Unable to authenticate the request|(?i:SSL client certificate)|mod_ssl|clienthello|accept\(\) failed|\b[Nn]ew connection from |\b[Cc]lient connection\b|\bClient \S+ disconnected|\baccepted connection from |\bmod_\w+(\.c\b|/\d)|\bcan't accept: |\b\w+-login: |unable to accept TLS connection|(?i:client certificate failed|verifying client certificate)| - cid:\d+ - |tcpsrv listener |TLS error on connection from |netstream session \S+ from |HandshakeCheck Server\b|\(client (didn't send a|sent an? (in)?valid) cert|sslv3_accept|inbound connection|authentication\.go|/\d+: (SSL|Connection|Timeout) `)
+		`|client's certificate|\bclient_certificate\b|from client \S+:|AH0\d{4}|\[client |Unable to authenticate the request|(?i:SSL client certificate)|mod_ssl|clienthello|accept\(\) failed|\b[Nn]ew connection from |\b[Cc]lient connection\b|\bClient \S+ disconnected|\baccepted connection from |\bmod_\w+(\.c\b|/\d)|\bcan't accept: |\b(imap|pop3|submission|managesieve)-login: |unable to accept TLS connection|(?i:client certificate failed|verifying client certificate)| - cid:\d+ - |tcpsrv listener |TLS error on connection from |netstream session \S+ from |HandshakeCheck Server\b|\(client (didn't send a|sent an? (in)?valid) cert|sslv3_accept|inbound connection|authentication\.go|/\d+: (SSL|Connection|Timeout) `)
 )
 
 // How a side reports an alert that it received, and a certificate that it
@@ -26,8 +26,8 @@ var (
 	refuses       = text.Pattern(`(?i)verif(y|ied|ication)|validat|invalid cert\b|can't accept: \(unknown error code\)|x509: |certificate|PKIX|alternative names?|CertPath|TrustAnchor`)
 )
 
-// alertOrNone matches what a server with GnuTLS says in TLS 1.2 whose client
-// sends no certificate, or an alert in its place: it refuses the server then.
+// alertOrNone matches what a server with GnuTLS says in TLS 1.2, both of a client
+// that sends no certificate and of one that refuses the server by an alert.
 var alertOrNone = text.Pattern(`\bNo certificate was found\b`)
 
 // excludedSide returns the Scenario.Side that a log line rules out, or "": a

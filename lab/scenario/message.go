@@ -193,7 +193,8 @@ var ofOpenSSLVerify = text.Pattern(`^error \S+: verification failed$`)
 // before a certificate could come.
 var closedBefore = text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaking: Connection closed\b`)
 
-// beforeCertificate likewise matches it where the line says what ended it.
+// beforeCertificate matches the same where the rest of the line says what has
+// ended the connection.
 var beforeCertificate = text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaking\b`)
 
 // unencryptedAlert matches what a server in Go, or one with GnuTLS, says of an
@@ -210,8 +211,8 @@ var postHandshake = text.Pattern(`(?i)\bpost[- ]handshake\b`)
 // httpRequest matches OpenSSL's words for plain HTTP, which alone say nothing.
 var httpRequest = text.Pattern(`(\bSSL( routines:\w*)?: ?)http request\b`)
 
-// saidAlike matches words of OpenSSL, Go and GnuTLS that servers and clients say
-// alike: of what is no TLS, and of an alert.
+// saidAlike matches words of OpenSSL, Go and GnuTLS that servers and clients
+// say alike: of what is no TLS, and of an alert.
 var saidAlike = text.Pattern(`\bA TLS fatal alert has been received\b|\bwrong version number\b|\bfirst record does not look like a TLS handshake\b|\bunexpected TLS packet was received\b`)
 
 // subStatus matches IIS's HTTP statuses, such as 403.7.

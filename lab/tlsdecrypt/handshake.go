@@ -47,7 +47,7 @@ type parameters struct {
 	encryptThenMAC bool       // RFC 7366
 	extendedMaster bool       // RFC 7627
 	resumed        bool       // TLS 1.2
-	before         Resumption // of the connection, by its earlier handshakes
+	before         Resumption // how the connection had resumed before this handshake
 }
 
 // postHandshake is an authentication after the handshake

@@ -189,13 +189,13 @@ func (c *conversation) resumedTLS12() {
 		}
 	}
 	if slices.ContainsFunc(c.conn.handshakes, func(earlier *handshake) bool { return earlier != hs && earlier.began(hs.sessionID, ticket) }) {
-		c.conn.Resumption = hs.before // the two have shown on this connection who they are
+		c.conn.Resumption = hs.before // that session began on this connection
 	}
 	c.rememberTicket()
 }
 
-// began reports whether a handshake began the session of that ticket, or of that
-// session id if there is none.
+// began reports whether a handshake began, or took up, the session of that
+// ticket, or of that session id if there is none.
 func (hs *handshake) began(sessionID, ticket []byte) bool {
 	if issued, ok := find[*tlswire.NewSessionTicketTLS12](hs); ok && len(ticket) > 0 {
 		return bytes.Equal(issued.Ticket, ticket)

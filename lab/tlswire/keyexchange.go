@@ -3,7 +3,7 @@ package tlswire
 // serverParams reports whether the layout of ServerKeyExchange is known for
 // this key exchange.
 func (kx KeyExchange) serverParams() bool {
-	return kx.dh() || kx.ecdh() || kx.psk()
+	return kx.dh() || kx.ecdh() || kx.IsPSK()
 }
 
 // clientParams reports whether the layout of ClientKeyExchange is known for
@@ -25,7 +25,9 @@ func (kx KeyExchange) ecdh() bool {
 // (RFC 5246 appendix F.1.1.3).
 func (kx KeyExchange) ForwardSecret() bool { return kx.dh() || kx.ecdh() }
 
-func (kx KeyExchange) psk() bool {
+// IsPSK reports whether the two sides prove to each other that they have a key
+// which both were given (RFC 4279, RFC 5489).
+func (kx KeyExchange) IsPSK() bool {
 	return kx == KeyExchangePSK || kx == KeyExchangeDHEPSK || kx == KeyExchangeECDHEPSK || kx == KeyExchangeRSAPSK
 }
 
@@ -82,7 +84,7 @@ type ServerKeyExchange struct {
 func (*ServerKeyExchange) Type() HandshakeType { return TypeServerKeyExchange }
 
 func (m *ServerKeyExchange) wire(c *codec) {
-	if m.KeyExchange.psk() {
+	if m.KeyExchange.IsPSK() {
 		opaque(c, 2, "psk_identity_hint", &m.PSKIdentityHint, "Helps the client to pick the right pre-shared key (RFC 4279 section 5.2).")
 	}
 	before := c.in
@@ -130,7 +132,7 @@ func (*ClientKeyExchange) Type() HandshakeType { return TypeClientKeyExchange }
 
 func (m *ClientKeyExchange) wire(c *codec) {
 	kx := m.KeyExchange
-	if kx.psk() {
+	if kx.IsPSK() {
 		opaque(c, 2, "psk_identity", &m.PSKIdentity, "Says which pre-shared key the client uses (RFC 4279 section 2).")
 	}
 	switch {

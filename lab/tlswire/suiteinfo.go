@@ -42,10 +42,6 @@ const (
 	KeyExchangeRSAPSK   KeyExchange = "RSA_PSK"
 )
 
-// IsPSK reports whether the two sides show each other a key that both were
-// given (RFC 4279, RFC 5489).
-func (k KeyExchange) IsPSK() bool { return strings.HasSuffix(string(k), "PSK") }
-
 // SuiteInfo is what a cipher suite is made of. All of it is in the suite's
 // name; numbers that are no known suite have the zero SuiteInfo.
 type SuiteInfo struct {

@@ -66,7 +66,7 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 	}
 	switch {
 	case w.Messages[0] == w.Alert && !w.NoSYN && !w.Lacking && by == endpoint.Client:
-		return Reason{Code: Other, Text: fmt.Sprintf("the client sent %v in place of ClientHello, before the server had said anything", d),
+		return Reason{Code: Other, Text: fmt.Sprintf("the client sent %v in place of ClientHello", d),
 			Fix: "look into the log of the client: by its own settings it may have nothing to offer (versions, cipher suites, signature algorithms; OpenSSL: MinProtocol, SECLEVEL)"}
 	case w.isAboutPSK(d, by):
 		why = Reason{Code: Other, Text: fmt.Sprintf("the %v sent %v: a checksum of the %v's is wrong, as when the two were given different pre-shared keys (PSK)", by, d, by.Other()), Fix: compareKeys}
@@ -81,8 +81,8 @@ func (w *wire) whyAlert(d tlswire.AlertDescription, by endpoint.Side) Reason {
 		if slices.Contains(w.offer().Versions, tlswire.VersionTLS13) {
 			why.Fix = "have the server speak TLS 1.3, or the client offer an older version, too"
 		}
-	case d == tlswire.AlertProtocolVersion && w.answered && !w.again && (by == endpoint.Server || slices.Contains(w.offer().Versions, w.Version)): // OpenSSL's for what is no record
-		why = Reason{Code: Other, Text: fmt.Sprintf("the %v sent protocol_version, although the two had agreed on %v: to it something that came then is no TLS record", by, w.Version), Fix: fixed(findMeddling, by)}
+	case d == tlswire.AlertProtocolVersion && w.answered && !w.again && (by == endpoint.Server || slices.Contains(w.offer().Versions, w.Version)):
+		why = Reason{Code: Other, Text: fmt.Sprintf("the %v sent protocol_version, although the two had agreed on %v: to it something that came then is no TLS record, or one of another version", by, w.Version), Fix: fixed(findMeddling, by)}
 	case d == tlswire.AlertProtocolVersion && by == endpoint.Client && w.choice != nil:
 		why.Text += ": it has chosen " + w.choice.Version().String()
 	case d == tlswire.AlertNoApplicationProtocol && by == endpoint.Server:
@@ -129,7 +129,7 @@ func (w *wire) isAboutPSK(d tlswire.AlertDescription, by endpoint.Side) bool {
 	case tlswire.AlertDecryptError:
 		return w.namesPSK() && w.showing(by.Other()) != SentCertificate
 	case tlswire.AlertBadRecordMAC: // in TLS 1.2 (RFC 4279 section 2)
-		return w.CipherSuite.Info().KeyExchange.IsPSK() && w.showing(by.Other()) != SentCertificate
+		return w.isByPSK() && w.showing(by.Other()) != SentCertificate
 	case tlswire.AlertIllegalParameter:
 		return by == endpoint.Server && !w.answered && w.offersPSK
 	}
@@ -138,7 +138,11 @@ func (w *wire) isAboutPSK(d tlswire.AlertDescription, by endpoint.Side) bool {
 
 // namesPSK reports whether the client may have named a pre-shared key: in
 // ClientHello, or in TLS 1.2 after it.
-func (w *wire) namesPSK() bool { return w.offersPSK || w.CipherSuite.Info().KeyExchange.IsPSK() }
+func (w *wire) namesPSK() bool { return w.offersPSK || w.isByPSK() }
+
+// isByPSK reports whether the cipher suite of TLS 1.2 has the two sides prove to
+// each other that they have a pre-shared key.
+func (w *wire) isByPSK() bool { return w.CipherSuite.Info().KeyExchange.IsPSK() }
 
 // isTLS13 reports whether TLS 1.3 was negotiated, or nothing else was
 // w.offer().
@@ -314,6 +318,8 @@ func (w *wire) addRefusal(v *Verdict) {
 		why := *RefuseUnasked(w.Answer.HTTP.Status, w.Answer.HTTP.Authenticate())
 		switch {
 		case why.Code != NotAsked:
+		case w.isByPSK(): // by which the server knows the client
+			why = notAuthorised
 		case w.mayAskLater():
 			why.Text = fmt.Sprintf("%s; it refuses in HTTP with %d", w.notMutual(), w.Answer.HTTP.Status)
 		case w.cannotBeAsked():

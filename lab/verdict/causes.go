@@ -125,10 +125,11 @@ func (w *wire) fitted(s *suspect, by endpoint.Side) *suspect {
 // unfit is what a server lacks that has no certificate for what the client
 // offers.
 func (w *wire) unfit() string {
+	has := "has no certificate whose key makes a signature that the client takes, or none at all"
 	if w.offersPSK && !w.mayResume() {
-		return "the server does not know the pre-shared key that the client names (PSK), and has no certificate whose key makes a signature that the client takes, or none at all"
+		return "the server does not know the pre-shared key that the client names (PSK), and " + has
 	}
-	return "the server has no certificate whose key makes a signature that the client takes, or none at all"
+	return "the server " + has
 }
 
 // offersOld reports whether the client may have offered TLS 1.2 or before, for

@@ -122,7 +122,7 @@ const neverAsked = "not mutual: the server never asked for a certificate"
 func (w *wire) mutual() *bool {
 	showed := w.shown.Client.seen && !w.shown.Client.empty
 	switch {
-	case (w.isResumed() || w.CipherSuite.Info().KeyExchange.IsPSK()) && !showed: // the client is known otherwise
+	case (w.isResumed() || w.isByPSK()) && !showed: // the client is known otherwise
 		return nil
 	case w.shown.Client.seen:
 		return &showed
@@ -155,7 +155,7 @@ func (w *wire) noteUnasked(v *Verdict) {
 // certificate; "" if it was, or if that is not known.
 func (w *wire) notMutual() string {
 	switch {
-	case w.isResumed(), w.CipherSuite.Info().KeyExchange.IsPSK(), !w.AskedForNone():
+	case w.isResumed(), w.isByPSK(), !w.AskedForNone():
 		return ""
 	case w.asksLater && w.refusesRenegotiation == endpoint.Client:
 		return "not mutual: the server asked for no certificate in the handshake, and the client refused another one (no_renegotiation)"

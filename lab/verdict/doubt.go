@@ -52,7 +52,7 @@ func (w *wire) addLeaving(v *Verdict) {
 // showsNone reports whether the server has no certificate to show that the
 // client could refuse: both were given a key, or nobody shows who it is.
 func (w *wire) showsNone() bool {
-	return w.showing(endpoint.Server) == SentNothing || w.CipherSuite.Info().KeyExchange.IsPSK() && !w.shown.Server.seen
+	return w.showing(endpoint.Server) == SentNothing || w.isByPSK() && !w.shown.Server.seen && !w.Lacking
 }
 
 // noRequest says what an accepted handshake without a request may mean.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,7 +66,7 @@ func TestExplainEcho(t *testing.T) {
 	t.Cleanup(func() { client.Close(); server.Close() })
 	go io.Copy(server, server)
 	err := tls.Client(client, &tls.Config{ServerName: "localhost"}).Handshake()
-	if why := Explain(err, endpoint.Client); why.Code != SpokeNoTLS {
+	if why := Explain(err, endpoint.Client); why.Code != SpokeNoTLS || !strings.Contains(why.Text, "sends back what it gets") {
 		t.Errorf("%v: %s, %q", err, why.Code, why.Text)
 	}
 }

@@ -40,7 +40,7 @@ func (w *wire) noteNames(v *Verdict) {
 		fallthrough
 	case status == http.StatusMisdirectedRequest && host != "":
 		v.becauseInHTTP(Reason{Code: Misdirected, Text: "the server refuses in HTTP with 421: " + differ})
-	case status == http.StatusMisdirectedRequest && w.shown.Client.empty && w.ServerName != "":
+	case status == http.StatusMisdirectedRequest && w.shown.Client.empty && w.isCalledAlike():
 		v.becauseInHTTP(Reason{Code: RefusedInHTTP, Text: fmt.Sprintf("the server refuses in HTTP with 421, although the client asked for %s in TLS and in HTTP alike: it may be because the client sent no certificate", w.ServerName)})
 	case status == http.StatusMisdirectedRequest:
 		v.becauseInHTTP(misdirected)
@@ -49,6 +49,13 @@ func (w *wire) noteNames(v *Verdict) {
 	default:
 		v.Reason = joined(v.Reason, differ+": the certificate was checked against the first, and the request goes by the second")
 	}
+}
+
+// isCalledAlike reports whether the answered request was for the host that the
+// client asked for in TLS.
+func (w *wire) isCalledAlike() bool {
+	request, _ := w.RequestOf(w.Answer)
+	return w.ServerName != "" && request != nil && sameHost(w.ServerName, hostOf(request.HTTP))
 }
 
 // misdirected is 421 without what the two names are.

@@ -197,7 +197,7 @@ func TestTakenOlder(t *testing.T) {
 		{offering(nil, nil, nil, tlswire.VersionTLS12), tlswire.VersionTLS10, NoCommonVersion},
 	} {
 		o := Offers{Client: tlswire.OfferOf(test.hello.Body().(*tlswire.ClientHello)), Server: &tlswire.Offer{Versions: []tlswire.Version{test.took}}}
-		if got := weigh(causes, o); got[0].Code != test.first {
+		if got := weigh(causes, o, o.Server.Groups); got[0].Code != test.first {
 			t.Errorf("%v, and the server took %v: %v, want %s first", o.Client.Versions, test.took, got, test.first)
 		}
 	}

@@ -30,7 +30,8 @@ type Chosen struct {
 	host       host
 	connection int
 	offer      tlswire.Offer
-	warned     bool // the server has no host of that name (RFC 6066 section 3)
+	curve      tlswire.NamedGroup // of its certificate's key, which a client of TLS 1.2 must name, too (RFC 8422 section 5.1); 0: none
+	warned     bool               // the server has no host of that name (RFC 6066 section 3)
 }
 
 // mostHosts bounds the memory of Taken.
@@ -49,7 +50,7 @@ func ChosenOn(c *tlsdecrypt.Connection) *Chosen {
 	if c.ALPN != "" {
 		o.ALPN = []string{c.ALPN}
 	}
-	warned := false
+	warned, curve := false, tlswire.NamedGroup(0)
 	for _, m := range c.Messages {
 		if m.From == endpoint.Server && m.Alert != nil && m.Alert.Description == tlswire.AlertUnrecognizedName {
 			warned = true
@@ -64,13 +65,11 @@ func ChosenOn(c *tlsdecrypt.Connection) *Chosen {
 			if body.Signed != nil && !body.Signed.Legacy {
 				o.SignatureSchemes = []tlswire.SignatureScheme{body.Signed.Algorithm}
 			}
-		case *tlswire.CertificateTLS12: // the client must name the curve of its key, too (RFC 8422 section 5.1)
-			if curve := curveOf(body.Certificates); curve != 0 && !slices.Contains(o.Groups, curve) {
-				o.Groups = append(o.Groups, curve)
-			}
+		case *tlswire.CertificateTLS12:
+			curve = curveOf(body.Certificates)
 		}
 	}
-	return &Chosen{hostOn(c), c.Number, o, warned}
+	return &Chosen{hostOn(c), c.Number, o, curve, warned}
 }
 
 // curveOf returns the curve of the key of a chain's first certificate; 0: it is
@@ -143,21 +142,26 @@ func (t *Taken) Add(v *Verdict, c *tlsdecrypt.Connection) bool {
 	offers := *v.Offers
 	offers.Server, offers.From = &known.offer, &known.connection
 	v.Offers = &offers
-	v.Causes = weigh(v.Causes, offers)
+	groups := known.offer.Groups
+	if known.curve != 0 && offersECDSA(offers.Client) {
+		groups = append(slices.Clip(groups), known.curve)
+	}
+	v.Causes = weigh(v.Causes, offers, groups)
 	return true
 }
 
 // weigh sorts causes by what a server has taken from another client: what this
 // client offers too is no cause, what it does not is the likeliest one. A server
-// chooses the version first, and the rest for that version.
-func weigh(causes []Cause, o Offers) []Cause {
+// chooses the version first, and the rest for that version. groups are those
+// that it wants named, with the curve of its key.
+func weigh(causes []Cause, o Offers, groups []tlswire.NamedGroup) []Cause {
 	weights := map[Code]int{NoCommonVersion: weight(o.Client.Versions, o.Server.Versions)}
 	if weights[NoCommonVersion] == likely && !slices.ContainsFunc(o.Server.Versions, func(v tlswire.Version) bool { return !o.Client.HasVersion(v) }) {
 		weights[NoCommonVersion] = ruledOut
 	}
 	if len(o.Server.Versions) > 0 && o.Client.Newest() == o.Server.Versions[0] {
 		weights[NoCommonCipherSuite] = weight(o.Client.CipherSuites, o.Server.CipherSuites)
-		weights[NoCommonGroup] = weight(o.Client.Groups, o.Server.Groups)
+		weights[NoCommonGroup] = weight(o.Client.Groups, groups)
 		weights[NoCommonSignature] = weight(o.Client.SignatureSchemes, o.Server.SignatureSchemes)
 	}
 	causes = slices.DeleteFunc(slices.Clone(causes), func(c Cause) bool { return weights[c.Code] == ruledOut })

@@ -10,8 +10,9 @@ import (
 	"mtlslab.example/lab/lab/verdict"
 )
 
-// TestUnusual: captures of OpenSSL, GnuTLS, nginx, curl, Python and socat with settings
-// that few have. What is said of them is what both programs said, and no more.
+// TestUnusual: captures of OpenSSL, GnuTLS, nginx, curl, Python and socat with
+// settings that few have. What is said of them is what both programs said, and
+// no more.
 func TestUnusual(t *testing.T) {
 	for _, test := range []struct {
 		name          string // of the capture

@@ -294,7 +294,7 @@ func TestEcho(t *testing.T) {
 // comes after it is no warning before it.
 func TestInPlaceOfHello(t *testing.T) {
 	c := read(t, sends(endpoint.Client, recordOf(tlswire.ContentTypeAlert, []byte{2, 80})), sends(endpoint.Server, recordOf(tlswire.ContentTypeAlert, []byte{2, 10})))
-	if v := judgeWire(c); v.Reason != "the client sent internal_error in place of ClientHello, before the server had said anything" || !strings.Contains(v.Fix, "nothing to offer") {
+	if v := judgeWire(c); v.Reason != "the client sent internal_error in place of ClientHello" || !strings.Contains(v.Fix, "nothing to offer") {
 		t.Errorf("%s; fix: %s", v.Reason, v.Fix)
 	}
 	late := talk(tlswire.VersionTLS12, hello(), serverHello())(alert(endpoint.Client, tlswire.AlertInternalError), warning(endpoint.Server, tlswire.AlertUnrecognizedName))

@@ -56,8 +56,8 @@ func TestCapture(t *testing.T) {
 	}
 }
 
-// A connection of a file is no exchange of the lab's, or has the number that the
-// file says: that of its TCP stream is another.
+// A connection of a file is no exchange of the lab's, or has the number that
+// the file says: that of its TCP stream is another.
 func TestCaptureOfStream(t *testing.T) {
 	p := NewPage(Options{})
 	s := serve(t, p)

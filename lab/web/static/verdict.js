@@ -67,7 +67,7 @@ function says(x, side) {
   const known = Boolean(party.state);
   const end = x.ladder?.rungs.at(-1)?.beliefs[side];
   return el('div', {class: `says ${side}`}, el('h3', null, known ? `The ${side} says` : `The ${side}`),
-    known ? el('p', {class: 'quote'}, party.error || party.state) : el('p', {class: 'quote unknown'}, 'It ran elsewhere: what it says is in its own log.', x.ladder && ' On the wire:'),
+    known ? el('p', {class: 'quote'}, party.error || party.state) : el('p', {class: 'quote unknown'}, 'What it says is in its own log.', x.ladder && ' On the wire:'),
     el('dl', null, ...pairs([['showed', shownBy(x, side)], ['got as far as', known && party.error ? party.state : ''], ['learned of it', party.learned],
       ['at the end', !known && end?.kind !== 'nothing' && end?.text]])));
 }
