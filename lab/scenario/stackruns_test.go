@@ -202,6 +202,7 @@ var (
 		{`"(ts|duration)":[\d.e-]+`, `"$1":N`},
 		{`"request":\{.*\},"duration"`, `"request":{…},"duration"`},
 		{`"err_id":"\w+"`, `"err_id":"ID"`},
+		{`\breadLoopPeekFailLocked: `, ""}, // of Go, in some runs
 		{`(current time) \S+Z?`, "$1 TIME"},
 		{` / serial: [0-9A-F]+ / notbefore: [^/\]]* / notafter: [^/\]]*\]`, " / …]"},
 		{`\d+/-?\d+/-?\d+/-?\d+/-?\d+ (\d{3}) \d+`, "TIMES $1 BYTES"},
