@@ -170,8 +170,8 @@ func (w *Writer) Kept() string {
 }
 
 // Name returns the name of the file that Create records to. If the file of that
-// name could not be moved, it is not Create's argument but the next name in the
-// series of Kept.
+// name could not be moved, or another program has just created it, it is not
+// Create's argument but the next name in the series of Kept.
 func (w *Writer) Name() string { return w.out.name }
 
 // Open begins the recording of a connection: see wiretap.Sink.

@@ -50,8 +50,29 @@ func openFile(name string) (file io.WriteCloser, kept string, err error) {
 			return nil, "", err
 		}
 	}
-	file, err = private.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	file, err = create(name)
 	return file, kept, err
+}
+
+// create creates a file: the next one in the series of name where there is one
+// of that name by now, which another program has just created.
+func create(name string) (*os.File, error) {
+	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	file, err := private.OpenFile(name, flags)
+	if !errors.Is(err, fs.ErrExist) {
+		return file, err
+	}
+	number, err := highest(name)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		number++
+		file, err = private.OpenFile(numbered(name, number), flags)
+		if !errors.Is(err, fs.ErrExist) {
+			return file, err
+		}
+	}
 }
 
 // NotCaptureError reports a file that is no recording, by its name and

@@ -155,6 +155,27 @@ func TestCannotBeRenamed(t *testing.T) {
 	}
 }
 
+// TestCreatedMeanwhile: what another program has just created is its own.
+func TestCreatedMeanwhile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "lab.pcapng")
+	for _, file := range []string{name, strings.Replace(name, ".pcapng", ".1.pcapng", 1)} {
+		if err := os.WriteFile(file, []byte("before"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer capture.SetRename(func(from, to string) error {
+		return errors.Join(os.Rename(from, to), os.WriteFile(from, []byte("the other's"), 0o600))
+	})()
+	w, err := capture.Create(name, capture.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if got, err := os.ReadFile(name); err != nil || string(got) != "the other's" || filepath.Base(w.Name()) != "lab.3.pcapng" || filepath.Base(w.Kept()) != "lab.2.pcapng" {
+		t.Errorf("records to %s, kept %s; the other's holds %q, %v", w.Name(), w.Kept(), got, err)
+	}
+}
+
 // TestNoConnection: a recording of nothing leaves the folder as it was,
 // whatever was there.
 func TestNoConnection(t *testing.T) {
