@@ -141,7 +141,7 @@ func TestBinary(t *testing.T) {
 	}
 	b.do(chromedp.Click(chromedp.CSS(`#rows li a`)))
 	b.until(`document.querySelector('#exchange h2').textContent.includes('rejected by the server')`)
-	for _, want := range []string{"It ran elsewhere", "showed\nno certificate", "at the end\nlearns only now: certificate_required"} { // another process
+	for _, want := range []string{"What it says is in its own log", "showed\nno certificate", "at the end\nlearns only now: certificate_required"} { // another process
 		if said := b.text(`.says.client`); !strings.Contains(said, want) {
 			t.Errorf("of a client that is another process the page does not say %q:\n%s", want, said)
 		}
