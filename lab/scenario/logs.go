@@ -21,7 +21,7 @@ var (
 // How a side reports an alert that it received, and a certificate that it
 // refuses itself.
 var (
-	receivesAlert = text.Pattern(`(?i)remote error: tls: |\b(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|local error: tls: bad record MAC|(can't accept|returned error( on handshake)?|\(gnutls_handshake\)): Decryption has failed|\balert\b`)
+	receivesAlert = text.Pattern(`(?i)remote error: tls: |\b(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|local error: tls: bad record MAC|` + undecryptedAlert + `|\balert\b`)
 	sendsAlert    = text.Pattern(`(?i)\b(generated|sending|sent|send)\b.*\balert\b|\balert\b.*\b(generated|sent)\b|\(OUT\), TLS alert`)
 	refuses       = text.Pattern(`(?i)verif(y|ied|ication)|validat|invalid cert\b|can't accept: \(unknown error code\)|x509: |certificate|PKIX|alternative names?|CertPath|TrustAnchor`)
 )

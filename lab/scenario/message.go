@@ -197,10 +197,14 @@ var closedBefore = text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaki
 // ended the connection.
 var beforeCertificate = text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaking\b`)
 
+// undecryptedAlert is what a server with GnuTLS says of an alert that is not
+// encrypted, where one should be.
+const undecryptedAlert = `(can't accept|returned error( on handshake)?|\(gnutls_handshake\)): Decryption has failed`
+
 // unencryptedAlert matches what a server in Go, or one with GnuTLS, says of an
 // alert that is not encrypted, as OpenSSL's clients send it in TLS 1.3. That is
 // no alert bad_record_mac, which a remote error would be.
-var unencryptedAlert = text.Pattern(`(^|TLS handshake error from \S+: )local error: tls: bad record MAC|(can't accept|returned error( on handshake)?|\(gnutls_handshake\)): Decryption has failed`)
+var unencryptedAlert = text.Pattern(`(^|TLS handshake error from \S+: )local error: tls: bad record MAC|` + undecryptedAlert)
 
 // encryption matches PostgreSQL's words for a connection without and with TLS.
 var encryption = text.Pattern(`(?i)\b(no|SSL|GSS) encryption\b`)
