@@ -148,6 +148,18 @@ func readEncrypted(der []byte, password string) Key {
 	return key
 }
 
+// SeemsRight reports whether a password may be that of a key in PEM (ENCRYPTED
+// PRIVATE KEY): what it decrypts has the padding of RFC 8018 section 6.1.1, as
+// it has for about one wrong password in 16.
+func SeemsRight(text []byte, password string) bool {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return false
+	}
+	_, err := decrypt(block.Bytes, password)
+	return err == nil
+}
+
 // decrypt decrypts EncryptedPrivateKeyInfo under PBES2, which OpenSSL, Java and
 // others write (RFC 8018 section 6.2.2). ErrPassword is the error of a wrong
 // password.

@@ -109,7 +109,14 @@ func (d Derived) make(dir string) ([]byte, error) {
 	case FormJavaTrust:
 		return certgen.TrustStore(dir, d.From, d.Password)
 	case FormEncryptedKey:
-		return certfile.EncryptKey(pair.PrivateKey, d.Password, 2048) // as often as OpenSSL by default
+		for {
+			text, err := certfile.EncryptKey(pair.PrivateKey, d.Password, 2048) // as often as OpenSSL by default
+			if err != nil || !certfile.SeemsRight(text, "") {
+				return text, err
+			}
+			// What the empty password decrypts has a key's padding by chance:
+			// OpenSSL would complain about a format, not about a password.
+		}
 	}
 	return d.convert(pair)
 }

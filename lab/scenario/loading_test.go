@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"mtlslab.example/lab/lab/certfile"
 )
 
 // Every scenario whose files are loaded comes to what it says: with the lab's
@@ -38,6 +40,28 @@ func TestLoads(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A key that is encrypted never looks as if the empty password were right: one
+// in 256 would, and OpenSSL would complain about a format.
+func TestEncryptedKeyIsLocked(t *testing.T) {
+	s, err := Find("encrypted-key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Manifest: baseManifest(t), Dir: t.TempDir()}
+	if _, err := s.Load(t.Context(), o, false); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		text, err := Derived{From: "client", Form: FormEncryptedKey, Password: "secret"}.make(s.Certs(o.certs()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if certfile.SeemsRight(text, "") || !certfile.SeemsRight(text, "secret") {
+			t.Fatalf("the empty password seems right, or the password does not:\n%s", text)
+		}
 	}
 }
 
