@@ -9,6 +9,7 @@ import (
 
 	"mtlslab.example/lab/lab/chain"
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/verdict"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -121,7 +122,7 @@ func (j *Journal) end(side endpoint.Side, clientAddr, serverAddr string, h verdi
 	if !e.isReported() {
 		return
 	}
-	e.DurationMS = inMS(time.Since(e.opened))
+	e.DurationMS = text.Milliseconds(time.Since(e.opened))
 	if j.dissection != nil && e.Wire == nil {
 		j.awaitWire(k, e)
 		return
@@ -208,9 +209,9 @@ func (j *Journal) settle(k string, e *entry) {
 		}
 		switch {
 		case e.Wire != nil && e.Wire.Duration() > 0:
-			e.DurationMS = inMS(e.Wire.Duration()) // as the drawing says it
+			e.DurationMS = text.Milliseconds(e.Wire.Duration()) // as the drawing says it
 		case e.DurationMS == 0:
-			e.DurationMS = inMS(time.Since(e.opened))
+			e.DurationMS = text.Milliseconds(time.Since(e.opened))
 		}
 		x := e.Exchange // a copy: the connection behind e may go
 		if x.Verdict.IsGuessed() && x.Wire != nil && j.Trust != nil {
@@ -223,9 +224,6 @@ func (j *Journal) settle(k string, e *entry) {
 		go j.report()
 	}
 }
-
-// inMS is a duration in milliseconds, to the microsecond.
-func inMS(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // fill adds what a party saw of itself, if it has reported.
 func (p *Party) fill(v *verdict.View) {

@@ -1,9 +1,8 @@
 package command
 
 import (
-	"time"
-
 	"mtlslab.example/lab/lab/endpoint"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlsdecrypt"
 	"mtlslab.example/lab/lab/vantage"
 	"mtlslab.example/lab/lab/verdict"
@@ -29,8 +28,7 @@ func (b *bothPrinter) summary() bothSummary {
 		s.Findings = []vantage.Finding{}
 	}
 	if b.Clock.Known {
-		ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-		s.Clock = &jsonClock{ms(b.Clock.Ahead), ms(b.Clock.Error), ms(b.Clock.Drift)}
+		s.Clock = &jsonClock{text.Milliseconds(b.Clock.Ahead), text.Milliseconds(b.Clock.Error), text.Milliseconds(b.Clock.Drift)}
 	}
 	return s
 }

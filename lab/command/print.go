@@ -61,7 +61,7 @@ func (p *Program) accepted(x *lab.Exchange) []string {
 	if x.IsDenied() {
 		word = string(x.How)
 	}
-	return filled(word, cmp.Or(x.Client.Certificate, "no certificate"), x.TLS.Version, x.TLS.Group, resumed, status, fmt.Sprintf("%.1f ms", x.DurationMS))
+	return filled(word, cmp.Or(x.Client.Certificate, "no certificate"), x.TLS.Version, x.TLS.Group, resumed, status, text.Duration(text.OfMilliseconds(x.DurationMS)))
 }
 
 // detailIndent is the indent of the details of an exchange. Continuation lines

@@ -96,7 +96,7 @@ func (p *Program) probeClient(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	r.report.DurationMS = float64(time.Since(r.report.Time).Microseconds()) / 1000
+	r.report.DurationMS = text.Milliseconds(time.Since(r.report.Time))
 	if err := p.writeProbe(c, r.report); err != nil {
 		return err
 	}

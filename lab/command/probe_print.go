@@ -84,7 +84,7 @@ func (p *probePrinter) summary(r *probe.Report, accepted probe.Accepted) {
 	if len(r.Findings) == 0 {
 		return
 	}
-	took := text.Duration(time.Duration(r.DurationMS * float64(time.Millisecond)))
+	took := text.Duration(text.OfMilliseconds(r.DurationMS))
 	p.say("%s in %s: %s", text.Counted(r.Connections, "connection"), took, strings.Join(r.CountsInWords(), ", "))
 }
 

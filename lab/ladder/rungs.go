@@ -82,7 +82,7 @@ func (it *item) rung(start time.Time) Rung {
 		Encrypted: it.encrypted, Alarm: it.alarm, Beliefs: it.beliefs}
 	if !it.time.IsZero() {
 		at := it.time.Sub(start)
-		ms := float64(at.Microseconds()) / 1000
+		ms := text.Milliseconds(at)
 		r.At, r.Time = &ms, Elapsed(at)
 	}
 	if it.message != nil {

@@ -79,6 +79,8 @@ func Elapsed(d time.Duration) string {
 	switch {
 	case d < 10*time.Millisecond:
 		return fmt.Sprintf("%.2f ms", d.Seconds()*1e3)
+	case d < 100*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1e3)
 	case d < time.Second:
 		return fmt.Sprintf("%.0f ms", d.Seconds()*1e3)
 	case d < 100*time.Second:

@@ -24,7 +24,7 @@ func TestLineWithoutRequest(t *testing.T) {
 // clock of the capture was.
 func TestElapsed(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		1234 * time.Microsecond: "1.23 ms", 40 * time.Millisecond: "40 ms", 4900 * time.Millisecond: "4.9 s", 999_999 * time.Second: "999999 s",
+		1234 * time.Microsecond: "1.23 ms", 40 * time.Millisecond: "40.0 ms", 400 * time.Millisecond: "400 ms", 4900 * time.Millisecond: "4.9 s", 999_999 * time.Second: "999999 s",
 		3_202_631_651 * time.Second: "37067 d", math.MaxInt64: "106752 d",
 	} {
 		if got := Elapsed(d); got != want || text.Width(got) > 8 {

@@ -13,6 +13,7 @@ import (
 	"mtlslab.example/lab/lab"
 	"mtlslab.example/lab/lab/capture"
 	"mtlslab.example/lab/lab/dn"
+	"mtlslab.example/lab/lab/text"
 	"mtlslab.example/lab/lab/tlswire"
 	"mtlslab.example/lab/lab/wiretap"
 )
@@ -110,7 +111,7 @@ func Server(ctx context.Context, o ServerOptions) (*Report, error) {
 	e.several = p.Pinned
 	err := p.run(ctx)
 	dissection.Close()
-	p.report.DurationMS = float64(time.Since(p.report.Time).Microseconds()) / 1000
+	p.report.DurationMS = text.Milliseconds(time.Since(p.report.Time))
 	p.report.Connections, p.report.Diagnosis = int(p.made.Load()), p.report.diagnose()
 	return p.report, err
 }
@@ -246,7 +247,7 @@ func (p *prober) tryCase(ctx context.Context, c *Case) (row []*Finding) {
 // complete adds to a finding what is the same for all of its case.
 func (p *prober) complete(c *Case, f *Finding, started time.Time) {
 	f.Case, f.Title = c.Name, c.Title
-	f.DurationMS = float64(time.Since(started).Microseconds()) / 1000
+	f.DurationMS = text.Milliseconds(time.Since(started))
 	p.soften(f)
 	if f.Judgement == Wrong || f.Judgement == Warning {
 		f.Fix, f.Scenario = cmp.Or(c.fix, f.Fix), c.Lesson

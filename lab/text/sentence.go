@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -20,6 +21,14 @@ func Sentence(s string) string {
 
 // TimeLayout is how JSON has times, which are in UTC.
 const TimeLayout = "2006-01-02T15:04:05.000000Z"
+
+// Milliseconds is how JSON has durations: to the microsecond.
+func Milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// OfMilliseconds is a duration that JSON has.
+func OfMilliseconds(ms float64) time.Duration {
+	return time.Duration(math.Round(ms*1000)) * time.Microsecond
+}
 
 // Duration is how long d is, as people say it: "2.1 ms", "3 days".
 func Duration(d time.Duration) string {

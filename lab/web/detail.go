@@ -168,6 +168,6 @@ func OfConnection(c *tlsdecrypt.Connection, v *verdict.Verdict) *lab.Exchange {
 	if all := c.Statuses(); len(all) > 0 {
 		x.HTTP = &lab.HTTP{Status: all[0], Also: all[1:]}
 	}
-	x.DurationMS = float64(c.Duration().Microseconds()) / 1000
+	x.DurationMS = text.Milliseconds(c.Duration())
 	return x
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
 	"reflect"
 	"slices"
@@ -54,7 +53,7 @@ func (x *Exchange) took() string {
 	if x.DurationMS == 0 {
 		return ""
 	}
-	return ladder.Elapsed(time.Duration(math.Round(x.DurationMS*1000)) * time.Microsecond)
+	return ladder.Elapsed(text.OfMilliseconds(x.DurationMS))
 }
 
 // sidesOf returns the sides that are so.
