@@ -96,6 +96,10 @@ func whoRefusesIn(found scenario.Found) string {
 	best := found.Scenarios[0]
 	e := lastExpectation(best)
 	switch {
+	case found.HungUp && found.Refuses == endpoint.Unknown:
+		return "the message does not say; the side that prints it has lost the other one, without an alert"
+	case found.HungUp:
+		return fmt.Sprintf("the %v, or something between the two, ends the connection without an alert", found.Refuses)
 	case isUnsaid(found):
 		return fmt.Sprintf("the message does not say; in the scenario the %v refuses the %v", e.RejectedBy, e.RejectedBy.Other())
 	case e.RejectedBy != endpoint.Unknown && verdict.IsEithers(e.Code) && found.Refuses != e.RejectedBy:
@@ -152,6 +156,9 @@ func whoRefuses(s *scenario.Scenario) string {
 func fixOf(s *scenario.Scenario, refuses endpoint.Side) string {
 	e := lastExpectation(s)
 	by := e.RejectedBy
+	if e.Code == verdict.Closed && refuses == by.Other() {
+		return text.Sentence(verdict.FixOf(e.Code, refuses))
+	}
 	if by != endpoint.Unknown && refuses != endpoint.Unknown && verdict.IsEithers(e.Code) {
 		by = refuses
 	}

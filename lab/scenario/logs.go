@@ -13,7 +13,7 @@ const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) \\?"?https?://[^\s"
 var (
 	clientLog = text.Pattern(goClient + `|\bwrite EPROTO |\bcurl: \(|\b[Uu]pstream\b|HTTPSConnectionPool\(|HTTPConnectionPool|requests\.exceptions|urllib3\.|urllib\.error|httpx\.|aiohttp\.|ClientConnector` +
 		`|failed calling webhook|Unable to connect to the server|error sending request for url|I/O error on (GET|POST|PUT|DELETE|HEAD) request|unable to access 'https|psql: |connection to server at "` +
-		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|\bs_client\b|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|tls_post_process_server_|tls_process_ske_|tls_process_certificate_request|ssl3_get_server_|(statem|s3|extensions)_clnt\.c|\bSSL_connect\b|SSL certificate problem|check_?[sS]erver_?(Trusted|Certs)|\[remote |Verify return code|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: |HandshakeCheck Client\b`)
+		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|\bs_client\b|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|tls_post_process_server_|tls_process_ske_|tls_process_certificate_request|ssl3_get_server_|(statem|s3|extensions)_clnt\.c|\bSSL_connect\b|SSL certificate problem|check_?[sS]erver_?(Trusted|Certs)|\[remote |Verify return code|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: |HandshakeCheck Client\b|\bcurl \d+\b|\bOpenSSL SSL_read: |gnutls_handshake\(\) failed|InitializeSecurityContext|\bPR_\w+_ERROR\b|\bERR_CONNECTION_|\bbotocore\.|\bMongo(Server|Network)\w*Error|\bpymongo\.|PG::ConnectionBad|ERROR 2026\b|StatusRuntimeException|HttpRequestException|hyper_util::client|\breqwest\b|CFNetwork|Error 525`)
 	serverLog = text.Pattern(`^local error: tls: bad record MAC|TLS handshake error from |while SSL handshaking, client: |client SSL certificate |rejected connection|could not accept SSL connection|TLS server: |tls_process_client_|tls_post_process_client_|tls_early_post_process_client_|ssl3_get_client_|(statem|s3|extensions)_srvr\.c|failed to verify client|check_?[cC]lient_?(Trusted|Certs)|SSL client CA chain|SSL_accept|\bs_server\b` +
 		`|client's certificate|\bclient_certificate\b|from client \S+:|AH0\d{4}|\[client |Unable to authenticate the request|(?i:SSL client certificate)|mod_ssl|clienthello|accept\(\) failed|\b[Nn]ew connection from |\b[Cc]lient connection\b|\bClient \S+ disconnected|\baccepted connection from |\bmod_\w+(\.c\b|/\d)|\bcan't accept: |\b(imap|pop3|submission|managesieve)-login: |unable to accept TLS connection|(?i:client certificate failed|verifying client certificate)| - cid:\d+ - |tcpsrv listener |TLS error on connection from |netstream session \S+ from |HandshakeCheck Server\b|\(client (didn't send a|sent an? (in)?valid) cert|sslv3_accept|inbound connection|authentication\.go|/\d+: (SSL|Connection|Timeout) `)
 )
@@ -23,7 +23,7 @@ var (
 var (
 	receivesAlert = text.Pattern(`(?i)remote error: tls: |\b(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|local error: tls: bad record MAC|` + undecryptedAlert + `|\balert\b`)
 	sendsAlert    = text.Pattern(`(?i)\b(generated|sending|sent|send)\b.*\balert\b|\balert\b.*\b(generated|sent)\b|\(OUT\), TLS alert`)
-	refuses       = text.Pattern(`(?i)verif(y|ied|ication)|validat|invalid cert\b|can't accept: \(unknown error code\)|x509: |certificate|PKIX|alternative names?|CertPath|TrustAnchor`)
+	refuses       = text.Pattern(`(?i)verif(y|ied|ication)|validat|invalid cert\b|can't accept: \(unknown error code\)|x509: |certificate|SEC_E_|PKIX|alternative names?|CertPath|TrustAnchor`)
 )
 
 // alertOrNone matches what a server with GnuTLS says in TLS 1.2, both of a client
@@ -32,26 +32,16 @@ var alertOrNone = text.Pattern(`\bNo certificate was found\b`)
 
 // excludedSide returns the Scenario.Side that a log line rules out, or "": a
 // client that receives an alert was refused, and a server that receives one
-// refused nobody.
-// Where the line shows no side, context is the one of the other lines.
+// refused nobody. So it is with a side whose peer hangs up. Where the line shows
+// no side, context is the one of the other lines.
 func excludedSide(message string, context endpoint.Side) string {
 	if alertOrNone().MatchString(message) {
 		return ""
 	}
-	message = beforeCertificate().ReplaceAllString(nginxTail().ReplaceAllString(message, ", client: "), "")
-	isClient, isServer := clientLog().MatchString(message), serverLog().MatchString(message)
-	if !isClient && !isServer && context != endpoint.Unknown {
-		isClient, isServer = context == endpoint.Client, context == endpoint.Server
-		switch {
-		case !hungUp().MatchString(message):
-		case isServer: // the client has left
-			return "server rejects client"
-		default:
-			return "client rejects server"
-		}
-	}
+	isClient, isServer := printersOf(message, context)
+	message = withoutTail(message)
 	sent := sendsAlert().MatchString(message)
-	wasRefused := !sent && receivesAlert().MatchString(message)
+	wasRefused := !sent && (receivesAlert().MatchString(message) || isClient != isServer && isHangUp(message))
 	switch {
 	case !isClient && !isServer, !wasRefused && !sent && !refuses().MatchString(message):
 		return ""
@@ -61,8 +51,39 @@ func excludedSide(message string, context endpoint.Side) string {
 	return "server rejects client"
 }
 
+// printerOf returns the side whose log a line is from, as far as it shows.
+func printerOf(message string, context endpoint.Side) endpoint.Side {
+	switch isClient, isServer := printersOf(message, context); {
+	case isClient && !isServer:
+		return endpoint.Client
+	case isServer && !isClient:
+		return endpoint.Server
+	}
+	return endpoint.Unknown
+}
+
+// printersOf reports which sides have such lines in their logs. Where the line
+// shows neither, context is the side of the other lines.
+func printersOf(message string, context endpoint.Side) (isClient, isServer bool) {
+	message = withoutTail(message)
+	isClient, isServer = clientLog().MatchString(message), serverLog().MatchString(message)
+	if !isClient && !isServer {
+		return context == endpoint.Client, context == endpoint.Server
+	}
+	return isClient, isServer
+}
+
+// withoutTail returns a line without what would mislead about whose it is.
+func withoutTail(message string) string {
+	return beforeCertificate().ReplaceAllString(nginxTail().ReplaceAllString(message, ", client: "), "")
+}
+
+// isHangUp reports whether a line says only that the other side has ended the
+// connection.
+func isHangUp(line string) bool { return hungUp().MatchString(line) && !refuses().MatchString(line) }
+
 // hungUp matches what a program says whose peer has closed the connection.
-var hungUp = text.Pattern(`(?i)socket hang up|\bEOF\b|ECONNRESET|reset by peer|UNEXPECTED_EOF`)
+var hungUp = text.Pattern(`(?i)socket hang up|\bEOF\b|ECONNRESET|connection reset|reset by peer|UNEXPECTED_EOF`)
 
 // Lines, of a stack trace as a rule, that show whose log it is, although they
 // say nothing of what happened.

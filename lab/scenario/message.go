@@ -18,11 +18,12 @@ const (
 
 // part is a line of a message that can stand for all of it.
 type part struct {
-	text     string  // without what a log puts around it
-	line     string  // as it came
-	excludes string  // the Scenario.Side that it rules out, if any
-	counts   float64 // how much it counts among the parts: 1, or more for the deepest cause
-	times    int     // how often it is there
+	text     string        // without what a log puts around it
+	line     string        // as it came
+	excludes string        // the Scenario.Side that it rules out, if any
+	by       endpoint.Side // who printed it, as far as it shows
+	counts   float64       // how much it counts among the parts: 1, or more for the deepest cause
+	times    int           // how often it is there
 }
 
 // partsOf takes a message apart: into its lines, without the frames of stack
@@ -43,22 +44,28 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 		if saidAlike().MatchString(text) && (context == endpoint.Server || serverLog().MatchString(line)) {
 			text += " from client"
 		}
+		if context == endpoint.Server && strings.Contains(text, "socket hang up") {
+			text += " tlsClientError" // Node's event, which may have been cut off
+		}
 		switch {
 		case !isCause:
 			chain = -1
 		case chain >= 0:
 			parts[chain].counts = 1
 		}
-		excludes := excludedSide(line, context)
+		excludes, by := excludedSide(line, context), printerOf(line, context)
 		if i, ok := seen[text]; ok {
 			parts[i].times++
 			if parts[i].excludes != excludes { // two sides say the same
 				parts[i].excludes = ""
 			}
+			if parts[i].by != by {
+				parts[i].by = endpoint.Unknown
+			}
 			continue
 		}
 		seen[text] = len(parts)
-		parts = append(parts, part{text: text, line: line, excludes: excludes, counts: 1, times: 1})
+		parts = append(parts, part{text: text, line: line, excludes: excludes, by: by, counts: 1, times: 1})
 		if len(lines) > 1 && ended().MatchString(line) {
 			parts[len(parts)-1].counts = afterwards
 		}

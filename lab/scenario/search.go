@@ -10,6 +10,7 @@ import (
 	"mtlslab.example/lab/certgen/spell"
 	"mtlslab.example/lab/lab/endpoint"
 	"mtlslab.example/lab/lab/tlswire"
+	"mtlslab.example/lab/lab/verdict"
 )
 
 // Found is what a search has found.
@@ -18,6 +19,7 @@ type Found struct {
 	Nearest   []*Scenario               // if none fits: with names that look like what was typed
 	Line      string                    // of a message of several lines the one that it is about
 	Refuses   endpoint.Side             // who refuses the other, as far as the message shows
+	HungUp    bool                      // the message says only that the other side than its printer ended the connection
 	Alert     *tlswire.AlertDescription // that the message is about, or which comes nearest; nil: none
 	Fix       string                    // what to change where a program says this; "": Scenario.Fix
 	Times     int                       // how many lines are about what Line is
@@ -111,8 +113,15 @@ func Search(message string) Found {
 		found.Alert = cmp.Or(found.Alert, nearestAlert(parts))
 		return found
 	}
+	if found.Alert == nil && isHangUp(lines[found.Scenarios[0]]) && found.Scenarios[0].isRefusal() {
+		// That a certificate is refused would be a guess.
+		if i := slices.IndexFunc(found.Scenarios, (*Scenario).hangsUp); i > 0 {
+			s := found.Scenarios[i]
+			found.Scenarios = slices.Insert(slices.Delete(found.Scenarios, i, i+1), 0, s)
+		}
+	}
 	found.Fix = found.Scenarios[0].fixFor(parts)
-	found.Refuses = refuserIn(parts, lines[found.Scenarios[0]], about)
+	found.Refuses, found.HungUp = found.refuser(parts, lines[found.Scenarios[0]], about)
 	if !isOneLine {
 		found.Line = lines[found.Scenarios[0]]
 		found.tell(parts, byPart)
@@ -134,19 +143,43 @@ func sideOf(parts []part) (excluded string) {
 	return excluded
 }
 
-// refuserIn returns the side that refuses the other, as the line shows, or as
-// all lines do that exclude a side.
-func refuserIn(parts []part, line, excluded string) endpoint.Side {
+// refuser returns the side that refuses the other, as the line shows that the
+// best scenario fits, or as all lines do that exclude a side; and whether the
+// line says only that a connection has ended, and thus that it was ended by the
+// side that has not printed it.
+func (f *Found) refuser(parts []part, line, excluded string) (side endpoint.Side, hungUp bool) {
+	hungUp = f.Alert == nil && (f.Scenarios[0].hangsUp() || isHangUp(line) && f.Scenarios[0].isRefusal())
+	if hungUp && f.Fix != "" { // which says what else it may be
+		return endpoint.Unknown, true
+	}
 	if i := slices.IndexFunc(parts, func(p part) bool { return p.line == line }); i >= 0 {
+		if hungUp && parts[i].by != endpoint.Unknown {
+			return parts[i].by.Other(), true
+		}
 		excluded = cmp.Or(parts[i].excludes, excluded)
 	}
 	switch excluded {
 	case "client rejects server":
-		return endpoint.Server
+		return endpoint.Server, hungUp
 	case "server rejects client":
-		return endpoint.Client
+		return endpoint.Client, hungUp
 	}
-	return endpoint.Unknown
+	return endpoint.Unknown, hungUp
+}
+
+// isRefusal reports whether a side refuses the other's certificate.
+func (s *Scenario) isRefusal() bool {
+	return s.Side == "client rejects server" || s.Side == "server rejects client"
+}
+
+// hangsUp reports whether a side ends the handshake without an alert.
+func (s *Scenario) hangsUp() bool {
+	for _, e := range s.Expect {
+		if e.Code == verdict.Closed {
+			return true
+		}
+	}
+	return false
 }
 
 // answers reports whether the scenario ends with an HTTP status that is among

@@ -56,6 +56,26 @@ func TestSearchSaysWhoRefuses(t *testing.T) {
 		{"sun.security.validator.ValidatorException: PKIX path building failed", endpoint.Unknown},
 		// Two connections of a proxy.
 		{depth25 + "SSL routines:tls_process_client_certificate:certificate verify failed\nSSL routines:tls_process_server_certificate:certificate verify failed", endpoint.Unknown},
+		// A side that loses the other, and which: the one that does not print it.
+		{"PR_END_OF_FILE_ERROR", endpoint.Server},
+		{"net::ERR_CONNECTION_CLOSED", endpoint.Server},
+		{"curl: (35) Recv failure: Connection reset by peer", endpoint.Server},
+		{"fatal: unable to access 'https://git.example/': gnutls_handshake() failed: The TLS connection was non-properly terminated.", endpoint.Server},
+		{"botocore.exceptions.SSLError: SSL validation failed for https://s3.example/ EOF occurred in violation of protocol (_ssl.c:1129)", endpoint.Server},
+		{`Get "https://a.example/": read tcp 10.0.0.1:33->10.0.0.2:443: read: connection reset by peer`, endpoint.Server},
+		{"http: TLS handshake error from 10.0.0.7:4711: EOF", endpoint.Client},
+		{"http: TLS handshake error from 10.0.0.7:4711: read tcp 10.0.0.2:443->10.0.0.7:4711: read: connection reset by peer", endpoint.Client},
+		{"EOF", endpoint.Unknown},
+		{"java.net.SocketException: Connection reset", endpoint.Unknown},
+		{"tlsClientError Error: socket hang up ECONNRESET", endpoint.Unknown}, // Node's server also refuses so
+		{"Error: socket hang up\n    at TLSSocket.onSocketClose (node:_tls_wrap:1050:23)\n  code: \"ECONNRESET\"", endpoint.Unknown},
+		{"Error: socket hang up\n    at TLSSocket.onConnectEnd (node:_tls_wrap:1732:19)\n  code: \"ECONNRESET\"", endpoint.Server},
+		// Clients of many kinds
+		{"error: RPC failed; curl 56 OpenSSL SSL_read: error:14094412:SSL routines:ssl3_read_bytes:sslv3 alert bad certificate, errno 0", endpoint.Server},
+		{"MongoServerSelectionError: 80FB:error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca", endpoint.Server},
+		{"ERROR 2026 (HY000): SSL connection error: error:0A000086:SSL routines::certificate verify failed", endpoint.Client},
+		{"schannel: next InitializeSecurityContext failed: SEC_E_UNTRUSTED_ROOT (0x80090325)", endpoint.Client},
+		{"curl: (60) SSL certificate problem: EE certificate key too weak", endpoint.Client},
 	} {
 		found := Search(c.log)
 		if len(found.Scenarios) == 0 {

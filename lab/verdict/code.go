@@ -56,7 +56,7 @@ func isVague(c Code) bool {
 func IsEithers(c Code) bool {
 	switch c {
 	case chain.UnknownCA, chain.LookAlikeCA, chain.SelfSigned, chain.Expired, chain.NotYetValid, chain.WrongUsage, chain.WrongKeyUsage, chain.NotACA,
-		chain.PathTooLong, chain.NameConstraint, chain.Revoked, chain.IssuerRevoked, chain.CRLStale, chain.CRLMissing, chain.WeakSignature,
+		chain.PathTooLong, chain.NameConstraint, chain.Revoked, chain.IssuerRevoked, chain.CRLStale, chain.CRLMissing, chain.WeakKey, chain.WeakSignature,
 		chain.UnknownCritical, chain.Malformed, BadSignature:
 		return true
 	}
