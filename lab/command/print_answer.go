@@ -100,6 +100,8 @@ func whoRefusesIn(found scenario.Found) string {
 		return "the message does not say; the side that prints it has lost the other one, without an alert"
 	case found.HungUp:
 		return fmt.Sprintf("the %v, or something between the two, ends the connection without an alert", found.Refuses)
+	case best.Side == "no common ground" && found.Refuses == e.RejectedBy.Other():
+		return fmt.Sprintf("the %v refuses the %v; the scenario shows it the other way round", found.Refuses, found.Refuses.Other())
 	case isUnsaid(found):
 		return fmt.Sprintf("the message does not say; in the scenario the %v refuses the %v", e.RejectedBy, e.RejectedBy.Other())
 	case e.RejectedBy != endpoint.Unknown && verdict.IsEithers(e.Code) && found.Refuses != e.RejectedBy:

@@ -76,6 +76,7 @@ func TestSearchSaysWhoRefuses(t *testing.T) {
 		{"ERROR 2026 (HY000): SSL connection error: error:0A000086:SSL routines::certificate verify failed", endpoint.Client},
 		{"schannel: next InitializeSecurityContext failed: SEC_E_UNTRUSTED_ROOT (0x80090325)", endpoint.Client},
 		{"curl: (60) SSL certificate problem: EE certificate key too weak", endpoint.Client},
+		{"error:0A00018A:SSL routines::dh key too small", endpoint.Client},
 	} {
 		found := Search(c.log)
 		if len(found.Scenarios) == 0 {
