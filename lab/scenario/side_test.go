@@ -77,6 +77,10 @@ func TestSearchSaysWhoRefuses(t *testing.T) {
 		{"schannel: next InitializeSecurityContext failed: SEC_E_UNTRUSTED_ROOT (0x80090325)", endpoint.Client},
 		{"curl: (60) SSL certificate problem: EE certificate key too weak", endpoint.Client},
 		{"error:0A00018A:SSL routines::dh key too small", endpoint.Client},
+		{"ssl.SSLError: [SSL: WRONG_SIGNATURE_TYPE] wrong signature type (_ssl.c:1000)", endpoint.Client},
+		{"tls: server selected unsupported protocol version 301", endpoint.Client},
+		{"Error: Client network socket disconnected before secure TLS connection was established", endpoint.Server},
+		{`Server app/web1 is DOWN, reason: Layer6 invalid response, info: "SSL handshake failure (error:0A000086:SSL routines::certificate verify failed)"`, endpoint.Client},
 	} {
 		found := Search(c.log)
 		if len(found.Scenarios) == 0 {
