@@ -27,9 +27,6 @@ type noScenarioError struct {
 // notReached matches errors from before a connection was there.
 var notReached = text.Pattern(`(?i)\b(connection refused|ECONNREFUSED|no route to host|EHOSTUNREACH|network is unreachable|no such host|ENOTFOUND|EAI_AGAIN|getaddrinfo|UnknownHostException|could not resolve host|name or service not known|name resolution)\b`)
 
-// wrapper matches an error that only says that another one is its cause.
-var wrapper = text.Pattern(`(?i)\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception|\b(SSL|TLS) handshake failed\b|plaintext read error|tls_read_plaintext error`)
-
 // hint names scenarios that are called alike, or the nearest alert.
 func (e *noScenarioError) hint() string {
 	var names []string
@@ -46,7 +43,7 @@ func (e *noScenarioError) hint() string {
 	switch {
 	case notReached().MatchString(e.message):
 		return "no TLS was spoken yet: is the address right, does a server listen there, and may this machine reach it?"
-	case wrapper().MatchString(e.message):
+	case scenario.PassesOn(e.message):
 		return "this only passes a reason on: ask with the lines around it, too (Caused by, inner exception)"
 	case len(names) > 0:
 		return "did you mean " + strings.Join(names, " or ") + "? lab scenario list shows all"

@@ -66,7 +66,7 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 		}
 		seen[text] = len(parts)
 		parts = append(parts, part{text: text, line: line, excludes: excludes, by: by, counts: 1, times: 1})
-		if len(lines) > 1 && ended().MatchString(line) {
+		if len(lines) > 1 && (ended().MatchString(line) || passesOn().MatchString(line)) {
 			parts[len(parts)-1].counts = afterwards
 		}
 		if isCause {
@@ -122,8 +122,18 @@ var state = text.Pattern(`^(New, .*, Cipher is |Secure Renegotiation IS |No ALPN
 // lines say.
 var ended = text.Pattern(`(?i)\bconnection (was )?(reset|closed|lost|aborted)\b|\bclosed \(TLS negotiation failure\)|\bA TLS fatal alert has been received\b|\b(lost|aborted) connection\b|\bdisconnected\b|^No client certificate CA names sent`)
 
-// afterwards is how much such a line counts beside others.
+// afterwards is how much such a line, and one that passes a reason on, counts
+// beside others.
 const afterwards = 0.5
+
+// passesOn matches lines that say only that another one has the reason.
+var passesOn = text.Pattern(`(?i)\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception|plaintext read error|tls_read_plaintext error`)
+
+// PassesOn reports whether a message without a scenario says only that another
+// one has the reason.
+func PassesOn(message string) bool {
+	return passesOn().MatchString(message) || strings.Contains(message, "SSL handshake failed")
+}
 
 // deepest is how much more the deepest cause of a chain counts.
 const deepest = 1.5
@@ -183,6 +193,7 @@ func withoutSurroundings(message string) string {
 		return "encrypted"
 	})
 	message = postHandshake().ReplaceAllString(message, "posthandshake")
+	message = nettysRequest().ReplaceAllString(message, "plain HTTP request was sent to HTTPS port")
 	message = httpRequest().ReplaceAllString(message, "${1}HTTP_REQUEST")
 	message = subStatus().ReplaceAllString(message, "substatus${1}x$2")
 	message = dotted().ReplaceAllStringFunc(message, withoutPackage)
@@ -221,6 +232,10 @@ var postHandshake = text.Pattern(`(?i)\bpost[- ]handshake\b`)
 
 // httpRequest matches OpenSSL's words for plain HTTP, which alone say nothing.
 var httpRequest = text.Pattern(`(\bSSL( routines:\w*)?: ?)http request\b`)
+
+// nettysRequest matches what Netty says of a request of plain HTTP, whose bytes
+// follow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH or HTTP/2's preface.
+var nettysRequest = text.Pattern(`(?i)not an SSL/TLS record: (474554|48454144|504f5354|505554|44454c455445|4f5054494f4e53|5041544348|505249)20[0-9a-f]*`)
 
 // saidAlike matches words of OpenSSL, Go and GnuTLS that servers and clients
 // say alike: of what is no TLS, and of an alert.

@@ -78,6 +78,8 @@ func TestSearchSaysWhoRefuses(t *testing.T) {
 		{"curl: (60) SSL certificate problem: EE certificate key too weak", endpoint.Client},
 		{"%3|1700000000.000|FAIL|rdkafka#producer-1| [thrd:ssl://kafka:9093/1]: ssl://kafka:9093/1: SSL handshake failed: error:0A000418:SSL routines::tlsv1 alert unknown ca: SSL alert number 48", endpoint.Server},
 		{"[o.e.h.AbstractHttpServerTransport] http client did not trust this server's certificate, closing connection Netty4HttpChannel{localAddress=/10.0.0.2:9200}", endpoint.Client},
+		{"javax.net.ssl.SSLHandshakeException: None of the TrustManagers trust this server certificate chain", endpoint.Client},
+		{"rpc error: code = Unavailable desc = connection closed before server preface received", endpoint.Server},
 		{"error:0A00018A:SSL routines::dh key too small", endpoint.Client},
 		{"ssl.SSLError: [SSL: WRONG_SIGNATURE_TYPE] wrong signature type (_ssl.c:1000)", endpoint.Client},
 		{"tls: server selected unsupported protocol version 301", endpoint.Client},
