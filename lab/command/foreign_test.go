@@ -56,7 +56,7 @@ func folders() int {
 	case peertest.Full():
 		return 2000
 	case os.Getenv("CI") != "":
-		return 200
+		return 100
 	}
 	return 40
 }
