@@ -18,14 +18,14 @@ import (
 func AlertIn(message string) (tlswire.AlertDescription, bool) {
 	for _, written := range alertNumbers {
 		if m := written().FindStringSubmatch(message); m != nil {
-			number, _ := strconv.Atoi(m[1])
+			number, _ := strconv.Atoi(m[len(m)-1])
 			if number >= 512 { // curl -v writes level and description as one
 				number -= 512
 			}
 			if number > 1000 {
 				number -= 1000
 			}
-			if alert := tlswire.AlertDescription(number); number < 256 && isRegistered(alert) && number > 0 {
+			if alert := tlswire.AlertDescription(number); number < 256 && isRegistered(alert) && number > 0 && (len(m) == 2 || strings.EqualFold(m[1], alert.String())) {
 				return alert, true
 			}
 		}
@@ -59,7 +59,7 @@ var alertNumbers = []func() *regexp.Regexp{
 	text.Pattern(`(?i)\balert (?:number|code|description|message|type)?\s*(?:is |=|:)?\s*[\[(]?(\d{1,3})\b`),
 	text.Pattern(`(?i)\bfatal alert (?:message )?\(msg (\d{1,3})\)`), // mbedTLS
 	text.Pattern(`(?i)alert,? [a-z ]+\((\d{3})\)`),                   // curl -v
-	text.Pattern(`(?i)\b[a-z]+_[a-z_]+ ?\((\d{1,3})\)`),              // handshake_failure(40)
+	text.Pattern(`(?i)\b([a-z]+_[a-z_]+) ?\((\d{1,3})\)`),            // handshake_failure(40), but not key_share (51)
 	text.Pattern(`(?i)\breason\((1\d{3})\)`),                         // OpenSSL without its texts
 	text.Pattern(`^\s*(\d{1,3})\s*$`),
 }

@@ -12,16 +12,16 @@ const goClient = `\b(Get|Head|Post|Put|Patch|Delete|Options) \\?"?https?://[^\s"
 // and a client to its upstreams.
 var (
 	clientLog = text.Pattern(goClient + `|\bwrite EPROTO |\bcurl: \(|\b[Uu]pstream\b|HTTPSConnectionPool\(|HTTPConnectionPool|requests\.exceptions|urllib3\.|urllib\.error|httpx\.|aiohttp\.|ClientConnector` +
-		`|failed calling webhook|Unable to connect to the server|error sending request for url|I/O error on (GET|POST|PUT|DELETE|HEAD) request|unable to access 'https|psql: |connection to server at "` +
-		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|\bs_client\b|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|tls_post_process_server_|tls_process_ske_|tls_process_certificate_request|ssl3_get_server_|(statem|s3|extensions)_clnt\.c|\bSSL_connect\b|SSL certificate problem|check_?[sS]erver_?(Trusted|Certs)|\[remote |Verify return code|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: |HandshakeCheck Client\b|\brdkafka\b|\bserver preface\b|trust this server cert|\berror trying to connect: |\bserver selected (an )?(unsupported|invalid)|reason: Layer6|\bClient network socket |with remote server returned by|(?i:\bwrong[ _]signature[ _]type)|(?i:\bdh_key_too_small|\bdh key too small)|\bcurl \d+\b|\bOpenSSL SSL_read: |gnutls_handshake\(\) failed|InitializeSecurityContext|\bPR_\w+_ERROR\b|\bERR_CONNECTION_|\bbotocore\.|\bMongo(Server|Network)\w*Error|\bpymongo\.|PG::ConnectionBad|ERROR 2026\b|StatusRuntimeException|HttpRequestException|hyper_util::client|\breqwest\b|CFNetwork|Error 525`)
+		`|\b(file_get_contents|fopen|stream_socket_client|fsockopen)\(|\bCan't connect to \S+:\d+|failed calling webhook|Unable to connect to the server|error sending request for url|I/O error on (GET|POST|PUT|DELETE|HEAD) request|unable to access 'https|psql: |connection to server at "` +
+		`|Error response from daemon|[Ff]ailed to pull image|(?i:wget: )|TLS client: |[Ff]etch(ing)? failed|npm (ERR|error)|\bpip\b|\bs_client\b|grpc: addrConn|transport: authentication handshake failed|NSURLErrorDomain|kCFStreamErrorDomainSSL|NET::ERR_|net::ERR_|tls_process_server_|tls_post_process_server_|tls_process_ske_|tls_process_certificate_request|ssl3_get_server_|(statem|s3|extensions)_clnt\.c|\bSSL_connect\b|SSL certificate problem|check_?[sS]erver_?(Trusted|Certs)|\[remote |Verify return code|serverhello|ServerHandshaker|authentication handshake failed|SSL Proxy: |HandshakeCheck Client\b|\(TLS code: |\brdkafka\b|\bserver preface\b|trust this server cert|\berror trying to connect: |\bserver selected (an )?(unsupported|invalid)|reason: Layer6|\bClient network socket |with remote server returned by|(?i:\bwrong[ _]signature[ _]type)|(?i:\bdh_key_too_small|\bdh key too small)|\bcurl \d+\b|\bOpenSSL SSL_read: |gnutls_handshake\(\) failed|InitializeSecurityContext|\bPR_\w+_ERROR\b|\bERR_CONNECTION_|\bbotocore\.|\bMongo(Server|Network)\w*Error|\bpymongo\.|PG::ConnectionBad|ERROR 2026\b|StatusRuntimeException|HttpRequestException|hyper_util::client|\breqwest\b|CFNetwork|Error 525`)
 	serverLog = text.Pattern(`^local error: tls: bad record MAC|TLS handshake error from |while SSL handshaking, client: |client SSL certificate |rejected connection|could not accept SSL connection|TLS server: |tls_process_client_|tls_post_process_client_|tls_early_post_process_client_|ssl3_get_client_|(statem|s3|extensions)_srvr\.c|failed to verify client|check_?[cC]lient_?(Trusted|Certs)|SSL client CA chain|SSL_accept|\bs_server\b` +
-		`|client's certificate|\bclient_certificate\b|from client \S+:|AH0\d{4}|\[client |Unable to authenticate the request|(?i:SSL client certificate)|mod_ssl|clienthello|accept\(\) failed|\b[Nn]ew connection from |\b[Cc]lient connection\b|\bClient \S+ disconnected|\baccepted connection from |\bmod_\w+(\.c\b|/\d)|\bcan't accept: |\b(imap|pop3|submission|managesieve)-login: |unable to accept TLS connection|(?i:client certificate failed|verifying client certificate)| - cid:\d+ - |tcpsrv listener |TLS error on connection from |netstream session \S+ from |HandshakeCheck Server\b|\(client (didn't send a|sent an? (in)?valid) cert|sslv3_accept|inbound connection|authentication\.go|(^|[\s\]])[\w.~-]+/\d+: (SSL|Connection|Timeout) |client did not trust this server|trust this client cert`)
+		`|client's certificate|\bclient_certificate\b|from client \S+:|AH0\d{4}|\[client |Unable to authenticate the request|(?i:SSL client certificate)|mod_ssl|clienthello|accept\(\) failed|\b[Nn]ew connection from |\b[Cc]lient connection\b|\bClient \S+ disconnected|\baccepted connection from |\bmod_\w+(\.c\b|/\d)|\bcan't accept: |\b(imap|pop3|submission|managesieve)-login: |unable to accept TLS connection|(?i:client certificate failed|verifying client certificate)| - cid:\d+ - |tcpsrv listener |TLS error on connection from |netstream session \S+ from |HandshakeCheck Server\b|\(client (didn't send a|sent an? (in)?valid) cert|sslv3_accept|inbound connection|Invalid request from ip=|while accepting a TLS connection|authentication\.go|(^|[\s\]])[\w.~-]+/\d+: (SSL|Connection|Timeout) |client did not trust this server|trust this client cert`)
 )
 
 // How a side reports an alert that it received, and a certificate that it
 // refuses itself.
 var (
-	receivesAlert = text.Pattern(`(?i)remote error: tls: |\b(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|did not trust this server|local error: tls: bad record MAC|` + undecryptedAlert + `|\balert\b`)
+	receivesAlert = text.Pattern(`(?i)remote error: tls: |(\b|_)(received|sslv3|tlsv1|tlsv13|ssl|fatal)[ _]+(fatal[ _]+|tls[ _]+|client[ _]+|server[ _]+)?alert|alert[ _](received|number|code)|AlertReceived|did not trust this server|local error: tls: bad record MAC|` + undecryptedAlert + `|\balert\b|` + curlExpired)
 	sendsAlert    = text.Pattern(`(?i)\b(generated|sending|sent|send)\b.*\balert\b|\balert\b.*\b(generated|sent)\b|\(OUT\), TLS alert`)
 	refuses       = text.Pattern(`(?i)verif(y|ied|ication)|validat|invalid cert\b|can't accept: \(unknown error code\)|x509: |certificate|dh.key.too.small|wrong.signature.type|server selected|SEC_E_|PKIX|alternative names?|CertPath|TrustAnchor`)
 )
@@ -30,12 +30,16 @@ var (
 // that sends no certificate and of one that refuses the server by an alert.
 var alertOrNone = text.Pattern(`\bNo certificate was found\b`)
 
+// nodesEnd matches what a server of Node.js says both of a client that hangs up
+// and of one whose certificate it refuses itself.
+var nodesEnd = text.Pattern(`Error: socket hang up|code: 'ECONNRESET'`)
+
 // excludedSide returns the Scenario.Side that a log line rules out, or "": a
 // client that receives an alert was refused, and a server that receives one
 // refused nobody. So it is with a side whose peer hangs up. Where the line shows
 // no side, context is the one of the other lines.
 func excludedSide(message string, context endpoint.Side) string {
-	if alertOrNone().MatchString(message) {
+	if alertOrNone().MatchString(message) || context == endpoint.Server && nodesEnd().MatchString(message) {
 		return ""
 	}
 	isClient, isServer := printersOf(message, context)
@@ -88,8 +92,8 @@ var hungUp = text.Pattern(`(?i)socket hang up|closed before server preface|conne
 // Lines, of a stack trace as a rule, that show whose log it is, although they
 // say nothing of what happened.
 var (
-	clientContext = text.Pattern(`jdk\.internal\.net\.http|java\.net\.http\.HttpClient|sun\.net\.www\.protocol\.https|HttpsURLConnection|okhttp3\.|org\.apache\.(http|hc)\.|\bfeign\.|RestTemplate|http/client\.py|urllib/request\.py|urllib3/connection|TLSSocket\.onConnectEnd|_http_client`)
-	serverContext = text.Pattern(`server_side\s*=\s*True|\bSSL_accept\b|TLSSocket\.onSocketClose|onServerSocketSecure|tlsClientError|ServerSocket|socketserver\.py|http/server\.py|org\.eclipse\.jetty\.server|org\.apache\.(tomcat|coyote)\.|io\.undertow\.server`)
+	clientContext = text.Pattern(`jdk\.internal\.net\.http|java\.net\.http\.HttpClient|sun\.net\.www\.protocol\.https|HttpsURLConnection|okhttp3\.|org\.apache\.(http|hc)\.|\bfeign\.|RestTemplate|http/client\.py|\bnet/http\.rb:|System\.Net\.Http\.|urllib/request\.py|urllib3/connection|TLSSocket\.onConnectEnd|_http_client`)
+	serverContext = text.Pattern(`server_side\s*=\s*True|\bSSL_accept\b|TLSSocket\.onSocketClose|onServerSocketSecure|tlsClientError|ServerSocket|socketserver\.py|http/server\.py|org\.eclipse\.jetty\.server|org\.apache\.(tomcat|coyote)\.|io\.undertow\.server|sun\.net\.httpserver\.|\.Kestrel\.|/webrick/`)
 )
 
 // contextOf returns the side whose log some lines are, if no two disagree. A

@@ -36,8 +36,8 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 	chain := -1              // the last cause
 	lines := linesOf(message, about)
 	context := contextOf(lines)
-	for _, line := range lines {
-		if frame().MatchString(line) {
+	for i, line := range lines {
+		if frame().MatchString(line) || len(lines) > 1 && passesOn().MatchString(line) || i > 0 && pythonFrame().MatchString(lines[i-1]) && !named().MatchString(line) {
 			continue
 		}
 		text, isCause := withoutSurroundings(beforeReason().ReplaceAllString(line, "")), causedBy().MatchString(line)
@@ -51,7 +51,7 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 		case !isCause:
 			chain = -1
 		case chain >= 0:
-			parts[chain].counts = 1
+			parts[chain].counts /= deepest
 		}
 		excludes, by := excludedSide(line, context), printerOf(line, context)
 		if i, ok := seen[text]; ok {
@@ -66,12 +66,12 @@ func partsOf(message string, about func(line string) bool) (parts []part) {
 		}
 		seen[text] = len(parts)
 		parts = append(parts, part{text: text, line: line, excludes: excludes, by: by, counts: 1, times: 1})
-		if len(lines) > 1 && (ended().MatchString(line) || passesOn().MatchString(line)) {
+		if len(lines) > 1 && ended().MatchString(line) {
 			parts[len(parts)-1].counts = afterwards
 		}
 		if isCause {
 			chain = len(parts) - 1
-			parts[chain].counts = deepest
+			parts[chain].counts *= deepest
 		}
 	}
 	return parts
@@ -85,11 +85,16 @@ func linesOf(message string, about func(line string) bool) (lines []string) {
 	}
 	message = strings.TrimSpace(colour().ReplaceAllString(message, ""))
 	lineEnds := strings.Count(message, "\n")
+	inDump := false // of a handshake message
 	for line := range strings.Lines(message) {
 		if len(line) > maxLine {
 			line = line[:maxLine]
 		}
 		line = strings.TrimSpace(line)
+		if debug := javaDebug().MatchString(line); lineEnds > 0 && (debug || inDump) {
+			inDump = debug && strings.HasSuffix(line, "(") || !debug && !strings.HasSuffix(line, ")")
+			continue
+		}
 		if line == "" || encoded().MatchString(line) || lineEnds > 0 && state().MatchString(line) || lineEnds > maxLines && !about(line) {
 			continue
 		}
@@ -114,20 +119,22 @@ var colour = text.Pattern(`\x1b\[[\d;]*m`)
 // state matches lines of programs that tell much, such as openssl s_client,
 // gnutls-cli and curl -v: they stand there whether or not something has failed.
 // Alone, such a line is what was asked about.
-var state = text.Pattern(`^(New, .*, Cipher is |Secure Renegotiation IS |No ALPN negotiated|(Shared )?Requested Signature Algorithms: |Acceptable client certificate CA names|Protocol version: |SSL_(connect|accept):(before|SSLv3/TLS|TLSv1)` +
+var state = text.Pattern(`^(curl failed to verify the legitimacy|This proxy and the remote host failed to negotiate|New, .*, Cipher is |Secure Renegotiation IS |No ALPN negotiated|(Shared )?Requested Signature Algorithms: |Acceptable client certificate CA names|Protocol version: |SSL_(connect|accept):(before|SSLv3/TLS|TLSv1)` +
 	`|(\* *)?ALPN: |\* *TLSv1\.\d \((IN|OUT)\), TLS (handshake|change cipher|header), |\* *subjectAltName: host \S+ matched |\* +issuer: |\* *SSL certificate verify ok|- (Certificate type|Certificate\[\d+\] info|Description|Session ID|Options): |Certificate issued by: )` +
 	`|\bTLS established tls_ssf=|\bclosed \(connection lost\)|\bTLSv1(\.\d)? connection accepted, using cipher |"SSL version: \S+, SSL cipher: |"level":"debug",.*"logger":"(events|tls\.handshake)"`)
 
+// javaDebug matches what Java says with -Djavax.net.debug of what goes on.
+var javaDebug = text.Pattern(`\bjavax\.net\.ssl\|([A-DF-Z]\w+)\|`)
+
 // ended matches lines that say only that a connection has ended: why, other
 // lines say.
-var ended = text.Pattern(`(?i)\bconnection (was )?(reset|closed|lost|aborted)\b|\bclosed \(TLS negotiation failure\)|\bA TLS fatal alert has been received\b|\b(lost|aborted) connection\b|\bdisconnected\b|^No client certificate CA names sent`)
+var ended = text.Pattern(`(?i)\bconnection (was )?(reset|closed|lost|aborted)\b|\bclosed \(TLS negotiation failure\)|\bA TLS fatal alert has been received\b|\b(lost|aborted) connection\b|\bdisconnected\b|^No client certificate CA names sent|\bFailed to enable crypto\b|\bHTTP request failed!|code: 'ECONNRESET'|\bEOFException: EOF reached\b`)
 
-// afterwards is how much such a line, and one that passes a reason on, counts
-// beside others.
+// afterwards is how much such a line counts beside others.
 const afterwards = 0.5
 
 // passesOn matches lines that say only that another one has the reason.
-var passesOn = text.Pattern(`(?i)\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception|plaintext read error|tls_read_plaintext error`)
+var passesOn = text.Pattern(`(?i)\bGeneral (OpenSslEngine|SSLEngine) problem|\bsee (the )?inner exception\.?$|plaintext read error|tls_read_plaintext error`)
 
 // PassesOn reports whether a message without a scenario says only that another
 // one has the reason.
@@ -144,14 +151,20 @@ var logPrefix = text.Pattern(`^((\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)?|\d{4}-\d\d
 
 var (
 	causedBy = text.Pattern(`^(Caused by: |-+> |Inner exception )`)
-	frame    = text.Pattern(`^(at [\w$.<>/]+[(\[]|at async |at .*:\d+:\d+\)?$|at [\w.]+\(.*\)( in .*)?$|\.\.\. \d+ (more|common)|File ".*", line \d+|Traceback \(most|During handling of the above|The above exception was|goroutine \d+|[\w./]+\.go:\d+ \+0x|[~^ ]+$|--- End of (inner|stack))`)
+	frame    = text.Pattern(`^(at [\w$.<>/]+[(\[]|at async |at .*:\d+:\d+\)?( \{)?$|at [\w.]+\(.*\)( in .*)?$|\.\.\. \d+ (more|common)|File ".*", line \d+|Traceback \(most|During handling of the above|The above exception was|goroutine \d+|[\w./]+\.go:\d+ \+0x|[~^ ]+$|--- End of (inner|stack)` +
+		`|(from )?\S+:\d+:in .[^:]*'$|node:\S+$|\w{3} \d+, \d{4} \d+:\d\d:\d\d [AP]M \S+ \S+$|throw er;|Emitted 'error' event|code: 'EPROTO',?$|Node\.js v\d|(errno|syscall|library|timeout|(local|remote)\w+|bytes\w+|address|port): |\[Symbol\(|[{}\[\]);,]+$)`)
+	// A line of a program in Python follows where it stands, if Python has it.
+	// What follows else has the name of an exception.
+	pythonFrame = text.Pattern(`^File ".*", line \d+`)
+	named       = text.Pattern(`^[\w.]+(: .*)?$`)
 )
 
 // surroundings match what a log adds to a message: time, level, process, place.
 var surroundings = []func() *regexp.Regexp{
 	nginxTail,
 	text.Pattern(`^[0-9a-f]{8}\.[0-9a-f]+ 0x[0-9a-f]+ (TLS: can't (accept|connect): \b)?|\bconn=\d+ fd=\d+`), // slapd's
-	text.Pattern(`\[\w+\] \d+#\d+:( \*\d+)?`), // nginx's level and process
+	text.Pattern(`\[\w+\] \d+#\d+:( \*\d+)?`),                             // nginx's level and process
+	text.Pattern(`\bconnection from IP address \[\S+\] and port \[\d+\]`), // Tomcat's
 	text.Pattern(goClient),
 	text.Pattern(`\b[a-z][a-z0-9+]*://[^\s"',)]*`),
 	text.Pattern(`\bwhile (reading|sending|SSL handshaking|waiting|processing|proxying|connecting)( \w+)*( to upstream)?`),
@@ -166,9 +179,10 @@ var surroundings = []func() *regexp.Regexp{
 	text.Pattern(`\[?[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F.]*\]?:\d+`),                      // addresses
 	text.Pattern(`[\w.:/\[\]-]*\d\.\d+\.\d+\.\d[\w.:/\]-]*`),
 	text.Pattern(`(?i)upstream connect error or disconnect/reset before headers\. (retried and the latest )?reset reason:( remote connection failure, transport failure reason:)?`), // Envoy's
-	text.Pattern(`(?i)\berror:[0-9a-f]{8}\b:?`),         // OpenSSL's codes; their words follow
-	text.Pattern(`"[^" ]*\.[^" ]*"`),                    // host names
-	text.Pattern(`The certificate is NOT trusted\. \b`), // GnuTLS's, with the reason behind it
+	text.Pattern(`(?i)\berror:[0-9a-f]{8}\b:?`),                                    // OpenSSL's codes; their words follow
+	text.Pattern(`"[^" ]*\.[^" ]*"`),                                               // host names
+	text.Pattern(`\bClientConnector\w+|\bConnectionKey\([^()]*\),?|\bssl:<[^>]*>`), // aiohttp's
+	text.Pattern(`The certificate is NOT trusted\. \b`),                            // GnuTLS's, with the reason behind it
 	text.Pattern(`\blocalhost\b(:\d+)?`),
 	text.Pattern(`(psql: (error: )?)?connection to server (at|on socket) "[^"]*"( \([^)]*\))?(, port \d+)? failed:`),
 	text.Pattern(`</?(html|head|title|body|p|h[1-6]|br|hr|center|pre|address)\b[^<>]*>`),
@@ -180,8 +194,18 @@ var surroundings = []func() *regexp.Regexp{
 // withoutSurroundings returns a message without them.
 func withoutSurroundings(message string) string {
 	message = closedBefore().ReplaceAllString(message, " EOF")
+	unanswered := "Remote end closed connection without response"
+	if strings.Contains(message, "http://") {
+		unanswered = "Empty reply from server" // as a TLS port does to plain HTTP
+	}
+	message = noAnswer().ReplaceAllString(message, unanswered)
+	message = connReset().ReplaceAllString(message, "connection reset by peer")
+	message = ofCurl().ReplaceAllString(message, "sslv3 alert certificate expired")
+	message = ofAddress().ReplaceAllString(message, "IP address mismatch ")
 	message = beforeCertificate().ReplaceAllString(message, "")
 	message = unencryptedAlert().ReplaceAllString(message, "${1} unencryptedalert")
+	message = nettysRequest().ReplaceAllString(message, "plain HTTP request was sent to HTTPS port")
+	message = httpRequest().ReplaceAllString(message, "${1}HTTP_REQUEST")
 	for _, around := range surroundings {
 		message = around().ReplaceAllString(message, " ")
 	}
@@ -193,8 +217,6 @@ func withoutSurroundings(message string) string {
 		return "encrypted"
 	})
 	message = postHandshake().ReplaceAllString(message, "posthandshake")
-	message = nettysRequest().ReplaceAllString(message, "plain HTTP request was sent to HTTPS port")
-	message = httpRequest().ReplaceAllString(message, "${1}HTTP_REQUEST")
 	message = subStatus().ReplaceAllString(message, "substatus${1}x$2")
 	message = dotted().ReplaceAllStringFunc(message, withoutPackage)
 	return strings.TrimSpace(verifyNumber().ReplaceAllStringFunc(message, func(s string) string {
@@ -208,18 +230,38 @@ func withoutSurroundings(message string) string {
 var ofOpenSSLVerify = text.Pattern(`^error \S+: verification failed$`)
 
 // closedBefore matches what Dovecot says of a connection that its client closes
-// before a certificate could come.
-var closedBefore = text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaking: Connection closed\b`)
+// before a certificate could come, and aiohttp and PHP of one that its server
+// closes.
+var closedBefore = text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaking: Connection closed\b|\bCannot connect to host .* \[None\]|\bConnectionResetError\(\)|\bFailed to enable crypto\b`)
+
+// noAnswer matches the words of HTTP clients for a connection that the server
+// has closed before it answered: of PHP, Ruby, Java, .NET, Perl, curl, Node.js,
+// Python and Go.
+var noAnswer = text.Pattern(`\bHTTP request failed!( in \S+| *$)|\brbuf_fill'?: end of file reached|\bUnexpected end of file from server|\bHTTP/1\.1 header parser received no bytes|\bIOException: Error writing to server` +
+	`|\bNoHttpResponseException: .*|\bThe target server failed to respond|\bUnexpected end of stream while looking for line|\bServer closed connection without sending any data back|\bgetpeername\(\) failed|\bServer disconnected without sending a response|\bServerDisconnectedError.*|^Server disconnected$|\bSocketError: other side closed|\bThe response ended prematurely|\bThis socket has been ended by the other party|"http://[^" ]*": EOF$`)
+
+// curlExpired is what curl with OpenSSL says in TLS 1.2 of a server's alert
+// certificate_expired, as it does of no other.
+const curlExpired = `curl: \(60\) SSL certificate verification failed`
+
+var ofCurl = text.Pattern(curlExpired)
+
+// connReset matches Node.js's and Java's words for it.
+var connReset = text.Pattern(`\bread ECONNRESET\b|\bConnection reset$`)
+
+// ofAddress matches how clients begin to say that an IP address is not in a
+// certificate.
+var ofAddress = text.Pattern(`\bhostname '[\d.]+' doesn't match|\bCertificate for <[\d.]+> doesn't match|\bCan't connect to [\d.]+:\d+ \(hostname verification failed`)
 
 // beforeCertificate matches the same where the rest of the line says what has
 // ended the connection.
 var beforeCertificate = text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaking\b`)
 
-// undecryptedAlert is what a server with GnuTLS says of an alert that is not
-// encrypted, where one should be.
-const undecryptedAlert = `(can't accept|returned error( on handshake)?|\(gnutls_handshake\)): Decryption has failed`
+// undecryptedAlert is what a server with GnuTLS, or one in Java, says of an alert
+// that is not encrypted, where one should be.
+const undecryptedAlert = `(can't accept|returned error( on handshake)?|\(gnutls_handshake\)): Decryption has failed|(Fatal \(\w+\): )?\bInsufficient buffer remaining for AEAD cipher fragment\b.*`
 
-// unencryptedAlert matches what a server in Go, or one with GnuTLS, says of an
+// unencryptedAlert matches what a server in Go or Java, or one with GnuTLS, says of an
 // alert that is not encrypted, as OpenSSL's clients send it in TLS 1.3. That is
 // no alert bad_record_mac, which a remote error would be.
 var unencryptedAlert = text.Pattern(`(^|TLS handshake error from \S+: )local error: tls: bad record MAC|` + undecryptedAlert)
@@ -231,7 +273,7 @@ var encryption = text.Pattern(`(?i)\b(no|SSL|GSS) encryption\b`)
 var postHandshake = text.Pattern(`(?i)\bpost[- ]handshake\b`)
 
 // httpRequest matches OpenSSL's words for plain HTTP, which alone say nothing.
-var httpRequest = text.Pattern(`(\bSSL( routines:\w*)?: ?)http request\b`)
+var httpRequest = text.Pattern(`(\bSSL( routines:\w*)?: ?|\bstate=error: )http request\b`)
 
 // nettysRequest matches what Netty says of a request of plain HTTP, whose bytes
 // follow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH or HTTP/2's preface.
@@ -239,7 +281,7 @@ var nettysRequest = text.Pattern(`(?i)not an SSL/TLS record: (474554|48454144|50
 
 // saidAlike matches words of OpenSSL, Go and GnuTLS that servers and clients
 // say alike: of what is no TLS, and of an alert.
-var saidAlike = text.Pattern(`\bA TLS fatal alert has been received\b|\bwrong version number\b|\bfirst record does not look like a TLS handshake\b|\bunexpected TLS packet was received\b`)
+var saidAlike = text.Pattern(`\bUnrecognized SSL message\b|\bnot an SSL/TLS record\b|\bUnsupported or unrecognized SSL message\b|\bCannot determine the frame size\b|\bA TLS fatal alert has been received\b|\bwrong version number\b|\bfirst record does not look like a TLS handshake\b|\bunexpected TLS packet was received\b`)
 
 // subStatus matches IIS's HTTP statuses, such as 403.7.
 var subStatus = text.Pattern(`\b(4\d\d)\.(\d{1,2})\b`)

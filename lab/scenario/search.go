@@ -90,6 +90,11 @@ func Search(message string) Found {
 			add(s, score)
 		}
 	}
+	for i, p := range parts {
+		if p.counts == deepest {
+			narrow(scores, byPart[:i], byPart[i])
+		}
+	}
 	short := len(parts) == 1 && len(words(parts[0].text)) <= 4
 	if alike := likeNamed(all, message); short && len(alike) > 0 && found.Alert == nil && !c.knows(words(message)) {
 		found.Nearest = alike // a slip of the finger
@@ -196,16 +201,47 @@ func (s *Scenario) answers(message []string) bool {
 // ranked returns those with the best scores, common ones first where they are
 // about the same.
 func ranked(all []*Scenario, scores map[*Scenario]float64) []*Scenario {
-	best := 0.0
 	for s := range scores {
 		scores[s] *= 1 + common*commonness(s.Name)
-		best = max(best, scores[s])
 	}
+	best := highest(scores)
 	found := slices.DeleteFunc(slices.Clone(all), func(s *Scenario) bool { return scores[s] == 0 || scores[s] < enough*best })
 	slices.SortStableFunc(found, func(a, b *Scenario) int {
 		return cmp.Or(cmp.Compare(math.Round(100*scores[b]), math.Round(100*scores[a])), cmp.Compare(commonness(b.Name), commonness(a.Name)))
 	})
 	return found
+}
+
+// narrow lowers the scores of scenarios that a line fits, but not the deepest
+// cause below it, where both fit another.
+func narrow(scores map[*Scenario]float64, above []map[*Scenario]float64, cause map[*Scenario]float64) {
+	fits := func(line map[*Scenario]float64, s *Scenario) bool {
+		return line[s] > 0 && line[s] >= enough*highest(line)
+	}
+	less := map[*Scenario]bool{}
+	for _, line := range above {
+		for s := range cause {
+			if !fits(cause, s) || !fits(line, s) {
+				continue
+			}
+			for other := range line {
+				less[other] = less[other] || !fits(cause, other)
+			}
+		}
+	}
+	for s, isLess := range less {
+		if isLess {
+			scores[s] *= otherSide
+		}
+	}
+}
+
+// highest returns the best of some scores.
+func highest(scores map[*Scenario]float64) (best float64) {
+	for _, score := range scores {
+		best = max(best, score)
+	}
+	return best
 }
 
 // commonest are the scenarios that people meet most, the commonest first.

@@ -54,6 +54,17 @@ func TestSearchSaysWhoRefuses(t *testing.T) {
 		{"sun.security.validator.ValidatorException: PKIX path building failed\n\tat java.base/sun.security.ssl.X509TrustManagerImpl.checkClientTrusted(X509TrustManagerImpl.java:123)\n\tat java.base/sun.security.ssl.CertificateMessage$T13CertificateConsumer.onConsumeCertificate(CertificateMessage.java:1300)", endpoint.Server},
 		{"sun.security.validator.ValidatorException: PKIX path building failed\n\tat java.base/sun.security.ssl.CertificateMessage$T12CertificateConsumer.checkServerCerts(CertificateMessage.java:638)", endpoint.Client},
 		{"sun.security.validator.ValidatorException: PKIX path building failed", endpoint.Unknown},
+		{"FINE: Handshake failed for client connection from IP address [10.0.0.7] and port [46814]\njavax.net.ssl.SSLHandshakeException: Insufficient buffer remaining for AEAD cipher fragment (2). Needs to be more than tag size (16)", endpoint.Client},
+		{"javax.net.ssl.SSLHandshakeException: Received fatal alert: bad_certificate\n\tat jdk.httpserver/sun.net.httpserver.SSLStreams.doHandshake(SSLStreams.java:478)", endpoint.Client},
+		// A peer that has closed the connection.
+		{"http: TLS handshake error from 10.0.0.7:48116: EOF", endpoint.Client},
+		{`Get "https://a.example/": EOF`, endpoint.Server},
+		// Python, PHP, Node.js, .NET, curl
+		{"[2026-11-30 11:35:46 +0000] [28943] [DEBUG] Invalid request from ip=10.0.0.7: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:2546)", endpoint.Server},
+		{"PHP Warning:  file_get_contents(): SSL operation failed with code 1. OpenSSL Error messages:\nerror:0A000086:SSL routines::certificate verify failed in /srv/x.php on line 4", endpoint.Client},
+		{"Error: error:0A000412:SSL routines:ssl3_read_bytes:sslv3 alert bad certificate\nEmitted 'error' event on ClientRequest instance at:\n    at emitErrorEvent (node:_http_client:101:11) {\n  code: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE'\n}", endpoint.Server},
+		{"dbug: Microsoft.AspNetCore.Server.Kestrel.Https.Internal.HttpsConnectionMiddleware[1]\n      System.Security.Authentication.AuthenticationException: The remote certificate is invalid because of errors in the certificate chain: UntrustedRoot", endpoint.Server},
+		{"curl: (60) SSL certificate verification failed", endpoint.Server}, // certificate_expired, of a server in TLS 1.2
 		// Two connections of a proxy.
 		{depth25 + "SSL routines:tls_process_client_certificate:certificate verify failed\nSSL routines:tls_process_server_certificate:certificate verify failed", endpoint.Unknown},
 		// A side that loses the other, and which: the one that does not print it.
