@@ -75,11 +75,10 @@ func (p *Program) printOthers(others []scenario.Other) {
 }
 
 // whoseLog returns the question that tells who refuses if the message does not
-// say, or if some scenarios are about a server that refuses, and others about a
-// client; "": the answer to it would not tell.
+// say; "": the answer to it would not tell.
 func whoseLog(found scenario.Found) string {
 	switch {
-	case !isUnsaid(found) && !hasBothSides(found.Scenarios):
+	case found.OwnFile, found.HungUp, !isUnsaid(found):
 		return ""
 	case found.Alert != nil:
 		return "Whose log is it? The side that reports an alert has received it, as a rule: the other one refuses, and its log has the reason."
@@ -96,6 +95,8 @@ func whoRefusesIn(found scenario.Found) string {
 	best := found.Scenarios[0]
 	e := lastExpectation(best)
 	switch {
+	case found.OwnFile:
+		return refusesOwnFiles
 	case found.HungUp && found.Refuses == endpoint.Unknown:
 		return "the message does not say; the side that prints it has lost the other one, without an alert"
 	case found.HungUp:
@@ -127,6 +128,8 @@ func hasBothSides(scenarios []*scenario.Scenario) bool {
 	return sides["server rejects client"] && sides["client rejects server"]
 }
 
+const refusesOwnFiles = "the program refuses its own files, and has not begun to speak TLS"
+
 // whoRefuses says who refuses whom in a scenario.
 func whoRefuses(s *scenario.Scenario) string {
 	e := lastExpectation(s)
@@ -134,7 +137,7 @@ func whoRefuses(s *scenario.Scenario) string {
 	case s.Side == "works":
 		return "nobody refuses: this works"
 	case s.Side == scenario.BeforeTheHandshake:
-		return "the program refuses its own files, and has not begun to speak TLS"
+		return refusesOwnFiles
 	case s.Side == scenario.LaterAsked:
 		return "the server refuses the client after the handshake, once it has read the request"
 	case len(s.Versions()) == 0 && s.Side == "client rejects server":

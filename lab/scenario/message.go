@@ -98,17 +98,25 @@ func linesOf(message string, about func(line string) bool) (lines []string) {
 		if line == "" || encoded().MatchString(line) || lineEnds > 0 && state().MatchString(line) || lineEnds > maxLines && !about(line) {
 			continue
 		}
+		if n := len(lines); n > 0 && strings.Contains(lines[n-1], " ALERT: Fatal - ") && alertsReason().MatchString(line) {
+			lines[n-1] += alertsReason().ReplaceAllString(line, " ")
+			continue
+		}
 		lines = append(lines, line)
 	}
 	lines = lines[max(0, len(lines)-maxLines):]
 	for i, line := range lines {
-		lines[i] = strings.TrimSpace(logPrefix().ReplaceAllString(line, ""))
+		lines[i] = strings.TrimSpace(logPrefix().ReplaceAllString(line, "$5"))
 	}
 	return lines
 }
 
 // beforeReason matches what Python says before the reason.
 var beforeReason = text.Pattern(`\[SSL: CERTIFICATE_VERIFY_FAILED\] certificate verify failed: \b`)
+
+// alertsReason matches what stands before Erlang's reason for an alert, in a line
+// of its own.
+var alertsReason = text.Pattern(`^(.*> +)?- `)
 
 // encoded matches a line of base64, which says nothing.
 var encoded = text.Pattern(`^[A-Za-z0-9+/]{40,}={0,2}$`)
@@ -119,8 +127,8 @@ var colour = text.Pattern(`\x1b\[[\d;]*m`)
 // state matches lines of programs that tell much, such as openssl s_client,
 // gnutls-cli and curl -v: they stand there whether or not something has failed.
 // Alone, such a line is what was asked about.
-var state = text.Pattern(`^(curl failed to verify the legitimacy|This proxy and the remote host failed to negotiate|New, .*, Cipher is |Secure Renegotiation IS |No ALPN negotiated|(Shared )?Requested Signature Algorithms: |Acceptable client certificate CA names|Protocol version: |SSL_(connect|accept):(before|SSLv3/TLS|TLSv1)` +
-	`|(\* *)?ALPN: |\* *TLSv1\.\d \((IN|OUT)\), TLS (handshake|change cipher|header), |\* *subjectAltName: host \S+ matched |\* +issuer: |\* *SSL certificate verify ok|- (Certificate type|Certificate\[\d+\] info|Description|Session ID|Options): |Certificate issued by: )` +
+var state = text.Pattern(`^(curl failed to verify the legitimacy|This proxy and the remote host failed to negotiate|New, .*, Cipher is |Secure Renegotiation IS |No ALPN negotiated|(Shared )?Requested Signature Algorithms: |Acceptable client certificate CA names|Protocol version: |SSL_(connect|accept):(before|SSLv3/TLS|TLSv1|error in )` +
+	`|(\* *)?ALPN: |\* *TLSv1\.\d \((IN|OUT)\), TLS (handshake|change cipher|header), |\* *subjectAltName: host \S+ matched |\* +issuer: |\* *SSL certificate verify ok|- (Certificate type|Certificate\[\d+\] info|Description|Session ID|Options):|Certificate issued by: )` +
 	`|\bTLS established tls_ssf=|\bclosed \(connection lost\)|\bTLSv1(\.\d)? connection accepted, using cipher |"SSL version: \S+, SSL cipher: |"level":"debug",.*"logger":"(events|tls\.handshake)"`)
 
 // javaDebug matches what Java says with -Djavax.net.debug of what goes on.
@@ -146,8 +154,8 @@ func PassesOn(message string) bool {
 const deepest = 1.5
 
 // logPrefix matches what syslog, journald, containers and pods put before a
-// line.
-var logPrefix = text.Pattern(`^((\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)?|\d{4}-\d\d-\d\dT\S+) \S+ [\w./@()-]+(\[\d+\])?: |[\w.-]+ +\| |\[pod/\S+\] |\d{4}-\d\d-\d\dT\S+ (stdout|stderr) [FP] )`)
+// line. Postfix's programs stay: they say which side it is.
+var logPrefix = text.Pattern(`^((\w{3} [ \d]\d \d\d:\d\d:\d\d(\.\d+)?|\d{4}-\d\d-\d\dT\S*[^:\s]) \S+ (((?:[\w.-]+/)+smtpd?\[\d+\]: )|[\w./@()-]+(\[\d+\])?: )|[\w.-]+ +\| |\[pod/\S+\] |\d{4}-\d\d-\d\dT\S+ (stdout|stderr) [FP] )`)
 
 var (
 	causedBy = text.Pattern(`^(Caused by: |-+> |Inner exception )`)
@@ -166,6 +174,11 @@ var surroundings = []func() *regexp.Regexp{
 	text.Pattern(`\[\w+\] \d+#\d+:( \*\d+)?`),                             // nginx's level and process
 	text.Pattern(`\bconnection from IP address \[\S+\] and port \[\d+\]`), // Tomcat's
 	text.Pattern(goClient),
+	text.Pattern(`([\w.-]+/)+smtpd?(\[\d+\])?:`),        // Postfix's programs
+	text.Pattern(`\bbetween TLSv[\d.]+ and TLSv[\d.]+`), // PostgreSQL's
+	text.Pattern(`\bat \w+\.erl:\d+`),
+	text.Pattern(`\bwith cipher \S+ \(\d+/\d+ bits\).*`), // Postfix's
+	text.Pattern(`\bERROR 20\d\d \(HY000\):`),            // MySQL's clients
 	text.Pattern(`\b[a-z][a-z0-9+]*://[^\s"',)]*`),
 	text.Pattern(`\bwhile (reading|sending|SSL handshaking|waiting|processing|proxying|connecting)( \w+)*( to upstream)?`),
 	text.Pattern(`\bfrom "?\S+:\d+"?:?`),                                                    // Go's servers
@@ -200,12 +213,14 @@ func withoutSurroundings(message string) string {
 	}
 	message = noAnswer().ReplaceAllString(message, unanswered)
 	message = connReset().ReplaceAllString(message, "connection reset by peer")
-	message = ofCurl().ReplaceAllString(message, "sslv3 alert certificate expired")
 	message = ofAddress().ReplaceAllString(message, "IP address mismatch ")
 	message = beforeCertificate().ReplaceAllString(message, "")
 	message = unencryptedAlert().ReplaceAllString(message, "${1} unencryptedalert")
 	message = nettysRequest().ReplaceAllString(message, "plain HTTP request was sent to HTTPS port")
 	message = httpRequest().ReplaceAllString(message, "${1}HTTP_REQUEST")
+	message = curlsExpired().ReplaceAllString(message, "${1}sslv3 alert certificate expired")
+	message = ownCertificate().ReplaceAllString(message, "unloadable")
+	message = clientsFailure().ReplaceAllString(message, "clientshandshakefailure alert")
 	for _, around := range surroundings {
 		message = around().ReplaceAllString(message, " ")
 	}
@@ -240,12 +255,6 @@ var closedBefore = text.Pattern(`\(client didn't send a cert\):.*\bTLS handshaki
 var noAnswer = text.Pattern(`\bHTTP request failed!( in \S+| *$)|\brbuf_fill'?: end of file reached|\bUnexpected end of file from server|\bHTTP/1\.1 header parser received no bytes|\bIOException: Error writing to server` +
 	`|\bNoHttpResponseException: .*|\bThe target server failed to respond|\bUnexpected end of stream while looking for line|\bServer closed connection without sending any data back|\bgetpeername\(\) failed|\bServer disconnected without sending a response|\bServerDisconnectedError.*|^Server disconnected$|\bSocketError: other side closed|\bThe response ended prematurely|\bThis socket has been ended by the other party|"http://[^" ]*": EOF$`)
 
-// curlExpired is what curl with OpenSSL says in TLS 1.2 of a server's alert
-// certificate_expired, as it does of no other.
-const curlExpired = `curl: \(60\) SSL certificate verification failed`
-
-var ofCurl = text.Pattern(curlExpired)
-
 // connReset matches Node.js's and Java's words for it.
 var connReset = text.Pattern(`\bread ECONNRESET\b|\bConnection reset$`)
 
@@ -266,6 +275,19 @@ const undecryptedAlert = `(can't accept|returned error( on handshake)?|\(gnutls_
 // no alert bad_record_mac, which a remote error would be.
 var unencryptedAlert = text.Pattern(`(^|TLS handshake error from \S+: )local error: tls: bad record MAC|` + undecryptedAlert)
 
+// expiryOfCurl is what curl with OpenSSL says of the alert certificate_expired
+// in TLS 1.2. Of what it refuses itself it says why.
+const expiryOfCurl = `(curl: \(60\) |unable to access '\S+': )SSL certificate verification failed$`
+
+var curlsExpired = text.Pattern(expiryOfCurl)
+
+// ownCertificate matches what MySQL and MariaDB say of their own file.
+var ownCertificate = text.Pattern(`\bUnable to get certificate\b`)
+
+// clientsFailure matches what Erlang's server says of a client that refuses it.
+// Servers alone send that alert where nothing is in common.
+var clientsFailure = text.Pattern(`received CLIENT ALERT: Fatal - Handshake Failure`)
+
 // encryption matches PostgreSQL's words for a connection without and with TLS.
 var encryption = text.Pattern(`(?i)\b(no|SSL|GSS) encryption\b`)
 
@@ -273,7 +295,7 @@ var encryption = text.Pattern(`(?i)\b(no|SSL|GSS) encryption\b`)
 var postHandshake = text.Pattern(`(?i)\bpost[- ]handshake\b`)
 
 // httpRequest matches OpenSSL's words for plain HTTP, which alone say nothing.
-var httpRequest = text.Pattern(`(\bSSL( routines:\w*)?: ?|\bstate=error: )http request\b`)
+var httpRequest = text.Pattern(`(\bSSL( routines:\w*| connection)?: ?|\bstate=error: )http request\b`)
 
 // nettysRequest matches what Netty says of a request of plain HTTP, whose bytes
 // follow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH or HTTP/2's preface.

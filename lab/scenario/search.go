@@ -22,6 +22,7 @@ type Found struct {
 	HungUp    bool                      // the message says only that the other side than its printer ended the connection
 	Alert     *tlswire.AlertDescription // that the message is about, or which comes nearest; nil: none
 	Fix       string                    // what to change where a program says this; "": Scenario.Fix
+	OwnFile   bool                      // a program says this of its own file, whoever refuses in the scenario
 	Times     int                       // how many lines are about what Line is
 	Others    []Other                   // what other lines are about
 }
@@ -127,6 +128,7 @@ func Search(message string) Found {
 	}
 	found.Fix = found.Scenarios[0].fixFor(parts)
 	found.Refuses, found.HungUp = found.refuser(parts, lines[found.Scenarios[0]], about)
+	found.OwnFile = ownFile().MatchString(lines[found.Scenarios[0]])
 	if !isOneLine {
 		found.Line = lines[found.Scenarios[0]]
 		found.tell(parts, byPart)
