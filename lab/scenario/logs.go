@@ -91,7 +91,7 @@ func withoutTail(message string) string {
 func isHangUp(line string) bool { return hungUp().MatchString(line) && !refuses().MatchString(line) }
 
 // hungUp matches what a program says whose peer has closed the connection.
-var hungUp = text.Pattern(`(?i)socket hang up|closed before server preface|connection termination|ClosedChannelException|\bEOF\b|ECONNRESET|connection reset|reset by peer|UNEXPECTED_EOF`)
+var hungUp = text.Pattern(`(?i)socket hang up|aborted connection|closed before server preface|connection termination|ClosedChannelException|\bEOF\b|ECONNRESET|connection reset|reset by peer|UNEXPECTED_EOF`)
 
 // Lines, of a stack trace as a rule, that show whose log it is, although they
 // say nothing of what happened.
